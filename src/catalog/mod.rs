@@ -1,0 +1,103 @@
+//! Which operation is asked for.
+//!
+//! A path and a method become one [`Operation`]: an action on an entity of the shared schema, or a call
+//! passed through to a system as it is. What is not in the catalogue does not exist.
+
+use std::sync::Arc;
+
+use compact_str::CompactString;
+
+use crate::{
+    schema::{Entity, Query},
+    words::SystemName,
+};
+
+/// What a statement's `action` may name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Action {
+    /// One record by id.
+    Read,
+    /// Records by query.
+    List,
+    /// A new record.
+    Create,
+    /// A change of a record.
+    Update,
+    /// The end of a record, whatever the system means by it.
+    Delete,
+    /// A request passed through to a system.
+    Call,
+}
+
+impl Action {
+    /// Every action.
+    pub const ALL: [Self; 6] = [Self::Read, Self::List, Self::Create, Self::Update, Self::Delete, Self::Call];
+
+    /// As statements name it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::List => "list",
+            Self::Create => "create",
+            Self::Update => "update",
+            Self::Delete => "delete",
+            Self::Call => "call",
+        }
+    }
+}
+
+/// One operation of the shared schema or of a system.
+#[derive(Debug)]
+pub enum Operation {
+    /// `GET /v1/{collection}/{id}`
+    Read(Arc<Entity>, RecordId),
+    /// `GET /v1/{collection}`
+    List(Arc<Entity>, Query),
+    /// `POST /v1/{collection}`
+    Create(Arc<Entity>),
+    /// `PATCH` or `PUT /v1/{collection}/{id}`
+    Update(Arc<Entity>, RecordId, UpdateMode),
+    /// `DELETE /v1/{collection}/{id}`
+    Delete(Arc<Entity>, RecordId),
+    /// `/systems/{name}/{path}`
+    Call(SystemName),
+}
+
+/// How an update treats what it does not mention.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UpdateMode {
+    /// PATCH: JSON merge-patch (RFC 7396); what is not mentioned stays.
+    Merge,
+    /// PUT: what the caller may write and does not mention is cleared.
+    Replace,
+}
+
+/// A record's id in the shared schema: opaque text.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct RecordId(pub CompactString);
+
+impl Operation {
+    /// The action statements know it by.
+    pub fn action(&self) -> Action {
+        match self {
+            Self::Read(..) => Action::Read,
+            Self::List(..) => Action::List,
+            Self::Create(_) => Action::Create,
+            Self::Update(..) => Action::Update,
+            Self::Delete(..) => Action::Delete,
+            Self::Call(_) => Action::Call,
+        }
+    }
+
+    /// The entity it is about; none for a call.
+    pub fn entity(&self) -> Option<&Arc<Entity>> {
+        match self {
+            Self::Read(entity, _)
+            | Self::List(entity, _)
+            | Self::Create(entity)
+            | Self::Update(entity, ..)
+            | Self::Delete(entity, _) => Some(entity),
+            Self::Call(_) => None,
+        }
+    }
+}

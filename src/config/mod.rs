@@ -1,0 +1,1 @@
+//! Files become settings become one snapshot, swapped whole.

@@ -1,0 +1,1 @@
+//! A socket becomes HTTP requests with a known peer.

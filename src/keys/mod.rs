@@ -1,0 +1,1 @@
+//! Keys: our signing keys, and those of outside issuers.

@@ -1,0 +1,27 @@
+//! bramka: one gate in front of every internal system of a company.
+//!
+//! The rooms stand in the order of a request's journey; imports between them run one way.
+
+pub mod body;
+pub mod clock;
+pub mod words;
+
+pub mod audit;
+pub mod catalog;
+pub mod door;
+pub mod identity;
+pub mod intake;
+pub mod mapping;
+pub mod policy;
+pub mod quota;
+pub mod schema;
+pub mod upstream;
+pub mod wire;
+
+pub mod admin;
+pub mod cli;
+pub mod config;
+pub mod demo;
+pub mod keys;
+pub mod store;
+pub mod tokens;

@@ -1,0 +1,1 @@
+//! How one system's records become an entity and back.

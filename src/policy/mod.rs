@@ -1,0 +1,1 @@
+//! Statements, specialise, verdict, prospect, judge, show.

@@ -1,0 +1,156 @@
+//! A record of an entity, as it travels the mapped road.
+//!
+//! Three states of a field: not there (the system cannot tell), [`Value::Null`] (known to be empty), a value.
+
+use compact_str::CompactString;
+use jiff::{Timestamp, civil::Date};
+use rust_decimal::Decimal;
+
+use super::{
+    entity::{Entity, Shape},
+    fields::LeafId,
+};
+
+/// A record: the fields of its entity's root.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Record {
+    /// The root's fields.
+    pub fields: Fields,
+}
+
+/// Fields of one object: position in [`Object::fields`](super::Object) and value, sorted by position.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Fields(Vec<(u16, Value)>);
+
+/// A value.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    /// Known to be empty.
+    Null,
+    /// A boolean.
+    Boolean(bool),
+    /// Text, code or id.
+    Text(CompactString),
+    /// A whole number.
+    Integer(i64),
+    /// An exact decimal with its scale.
+    Decimal(Decimal),
+    /// A day.
+    Date(Date),
+    /// A moment.
+    Instant(Timestamp),
+    /// A group of fields.
+    Object(Fields),
+    /// Several.
+    List(Vec<Value>),
+}
+
+impl Fields {
+    /// No field yet, room for some.
+    pub fn with_capacity(count: usize) -> Self {
+        Self(Vec::with_capacity(count))
+    }
+
+    /// The value at a position.
+    pub fn at(&self, position: u16) -> Option<&Value> {
+        self.0.binary_search_by_key(&position, |(p, _)| *p).ok().and_then(|i| self.0.get(i)).map(|(_, v)| v)
+    }
+
+    /// The value at a position, to change it.
+    pub fn at_mut(&mut self, position: u16) -> Option<&mut Value> {
+        let i = self.0.binary_search_by_key(&position, |(p, _)| *p).ok()?;
+        self.0.get_mut(i).map(|(_, v)| v)
+    }
+
+    /// Puts a value at a position, in the place of one that stood there.
+    pub fn set(&mut self, position: u16, value: Value) {
+        // Lines mostly come in schema order: the common case is a push.
+        if self.0.last().is_none_or(|(last, _)| *last < position) {
+            return self.0.push((position, value));
+        }
+        match self.0.binary_search_by_key(&position, |(p, _)| *p) {
+            Ok(i) => {
+                if let Some(slot) = self.0.get_mut(i) {
+                    slot.1 = value;
+                }
+            }
+            Err(i) => self.0.insert(i, (position, value)),
+        }
+    }
+
+    /// Takes a value out.
+    pub fn take(&mut self, position: u16) -> Option<Value> {
+        let i = self.0.binary_search_by_key(&position, |(p, _)| *p).ok()?;
+        Some(self.0.remove(i).1)
+    }
+
+    /// Positions and values, in schema order.
+    pub fn iter(&self) -> impl Iterator<Item = (u16, &Value)> {
+        self.0.iter().map(|(p, v)| (*p, v))
+    }
+
+    /// Keeps the fields for which `keep` says so; it may change their values.
+    pub fn retain_mut(&mut self, mut keep: impl FnMut(u16, &mut Value) -> bool) {
+        self.0.retain_mut(|(p, v)| keep(*p, v));
+    }
+
+    /// Whether no field is there.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl Value {
+    /// The text of a text, code or id.
+    pub fn as_text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Null
+            | Self::Boolean(_)
+            | Self::Integer(_)
+            | Self::Decimal(_)
+            | Self::Date(_)
+            | Self::Instant(_)
+            | Self::Object(_)
+            | Self::List(_) => None,
+        }
+    }
+}
+
+impl Record {
+    /// Calls `see` with every value of a leaf: once outside lists, once an element inside them, never when
+    /// the leaf is not there. Nulls are seen.
+    pub fn each<'a>(&'a self, entity: &Entity, leaf: LeafId, see: &mut dyn FnMut(&'a Value)) {
+        each_in(&entity.root, &self.fields, u16::from(leaf.0), see);
+    }
+
+    /// The first value of a leaf; the only one outside lists.
+    pub fn first<'a>(&'a self, entity: &Entity, leaf: LeafId) -> Option<&'a Value> {
+        let mut found = None;
+        self.each(entity, leaf, &mut |value| {
+            found.get_or_insert(value);
+        });
+        found
+    }
+}
+
+fn each_in<'a>(object: &super::Object, fields: &'a Fields, leaf: u16, see: &mut dyn FnMut(&'a Value)) {
+    for (position, value) in fields.iter() {
+        if let Some(field) = object.at(position).filter(|field| field.leaves.contains(&leaf)) {
+            each_of(&field.shape, value, leaf, see);
+        }
+    }
+}
+
+fn each_of<'a>(shape: &Shape, value: &'a Value, leaf: u16, see: &mut dyn FnMut(&'a Value)) {
+    match (shape, value) {
+        (Shape::Leaf(_), value) => see(value),
+        (Shape::Object(object), Value::Object(fields)) => each_in(object, fields, leaf, see),
+        (Shape::List(item), Value::List(values)) => {
+            for value in values {
+                each_of(item, value, leaf, see);
+            }
+        }
+        (Shape::Object(_) | Shape::List(_), _) => {}
+    }
+}

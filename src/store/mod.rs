@@ -1,0 +1,1 @@
+//! What outlives a restart: SQLite on its own thread, in verbs of the domain.

@@ -1,0 +1,1 @@
+//! Governed calls to systems.

@@ -1,0 +1,1 @@
+//! The HTTP client: pool, TLS, timeouts; knows no policy.

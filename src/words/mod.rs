@@ -1,0 +1,22 @@
+//! The leaf everyone may use: names, secrets, digests, units with their spelling, the spanned tree of a
+//! YAML file, and the [`Diagnostic`] by which a mistake in a file is told.
+//!
+//! Nothing here knows HTTP, policy or time. A word moves in only when two rooms need it.
+
+mod diagnostic;
+mod digest;
+mod name;
+mod nearest;
+mod secret;
+pub mod tree;
+mod units;
+
+pub use diagnostic::{Diagnostic, Diagnostics, Place, Severity};
+pub use digest::{Digest, RequestId};
+pub use name::{
+    CollectionName, EntityName, FieldPath, GroupName, Kind, ListenerName, PlanName, PrincipalId, StatementId,
+    SystemName,
+};
+pub use nearest::nearest;
+pub use secret::{Secret, SecretBytes};
+pub use units::{ByteSize, Period};
