@@ -7,10 +7,7 @@ use std::sync::Arc;
 
 use compact_str::CompactString;
 
-use crate::{
-    schema::{Entity, Query},
-    words::SystemName,
-};
+use crate::{schema::Entity, words::SystemName};
 
 /// What a statement's `action` may name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -51,8 +48,8 @@ impl Action {
 pub enum Operation {
     /// `GET /v1/{collection}/{id}`
     Read(Arc<Entity>, RecordId),
-    /// `GET /v1/{collection}`
-    List(Arc<Entity>, Query),
+    /// `GET /v1/{collection}`; its query is read once it is known which fields the caller may name.
+    List(Arc<Entity>),
     /// `POST /v1/{collection}`
     Create(Arc<Entity>),
     /// `PATCH` or `PUT /v1/{collection}/{id}`
@@ -60,7 +57,20 @@ pub enum Operation {
     /// `DELETE /v1/{collection}/{id}`
     Delete(Arc<Entity>, RecordId),
     /// `/systems/{name}/{path}`
-    Call(SystemName),
+    Call(Call),
+}
+
+/// A request passed through to a system as it is.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// Which system.
+    pub system: SystemName,
+    /// The method.
+    pub method: http::Method,
+    /// The path inside the system, normalised, beginning with `/`: judged as it is sent.
+    pub path: CompactString,
+    /// The query as sent, without `?`.
+    pub query: Option<CompactString>,
 }
 
 /// How an update treats what it does not mention.
@@ -93,7 +103,7 @@ impl Operation {
     pub fn entity(&self) -> Option<&Arc<Entity>> {
         match self {
             Self::Read(entity, _)
-            | Self::List(entity, _)
+            | Self::List(entity)
             | Self::Create(entity)
             | Self::Update(entity, ..)
             | Self::Delete(entity, _) => Some(entity),

@@ -16,9 +16,24 @@ use super::standin::{self, Answers, Ask};
 
 /// Properties a contact may have. Others do not exist.
 const PROPERTIES: &[&str] = &[
-    "address", "city", "company", "country", "createdate", "email", "firstname", "hs_language",
-    "hs_object_id", "lastmodifieddate", "lastname", "lifecyclestage", "mobilephone", "phone", "state",
-    "vat_id", "website", "zip",
+    "address",
+    "city",
+    "company",
+    "country",
+    "createdate",
+    "email",
+    "firstname",
+    "hs_language",
+    "hs_object_id",
+    "lastmodifieddate",
+    "lastname",
+    "lifecyclestage",
+    "mobilephone",
+    "phone",
+    "state",
+    "vat_id",
+    "website",
+    "zip",
 ];
 /// What comes back when nothing is asked for by name.
 const DEFAULT_PROPERTIES: &[&str] =
@@ -88,10 +103,13 @@ impl Crm {
 impl Answers for Crm {
     fn answer(&self, ask: &Ask) -> Response<Bytes> {
         self.route(ask).unwrap_or_else(|Refusal(status, category, message)| {
-            standin::json(status, &json!({
-                "status": "error", "message": message,
-                "correlationId": "b2b6d1f0-6d5b-4c0a-9a53-1f6f1a1f0c11", "category": category,
-            }))
+            standin::json(
+                status,
+                &json!({
+                    "status": "error", "message": message,
+                    "correlationId": "b2b6d1f0-6d5b-4c0a-9a53-1f6f1a1f0c11", "category": category,
+                }),
+            )
         })
     }
 }
@@ -105,7 +123,11 @@ fn invalid(message: impl Into<String>) -> Refusal {
 }
 
 fn not_found() -> Refusal {
-    Refusal(StatusCode::NOT_FOUND, "OBJECT_NOT_FOUND", "Object not found.  objectId are usually numeric.".into())
+    Refusal(
+        StatusCode::NOT_FOUND,
+        "OBJECT_NOT_FOUND",
+        "Object not found.  objectId are usually numeric.".into(),
+    )
 }
 
 impl Contacts {
@@ -120,7 +142,11 @@ impl Contacts {
 
     fn live(&self, id: &str) -> Result<(u64, &Contact), Refusal> {
         let id: u64 = id.parse().map_err(|_| not_found())?;
-        self.rows.get(&id).filter(|contact| !contact.archived).map(|contact| (id, contact)).ok_or_else(not_found)
+        self.rows
+            .get(&id)
+            .filter(|contact| !contact.archived)
+            .map(|contact| (id, contact))
+            .ok_or_else(not_found)
     }
 
     fn list(&self, ask: &Ask) -> Answered {
@@ -141,7 +167,11 @@ impl Contacts {
         let shown: Vec<_> = rows.iter().skip(start).take(page.limit).collect();
         let mut body = json!({ "results": shown.iter().map(|(id, c)| c.shown(*id, wanted.as_deref())).collect::<Vec<_>>() });
         if let Some((last, _)) = shown.last().filter(|_| start + shown.len() < rows.len()) {
-            add(&mut body, "paging", json!({ "next": { "after": last.to_string(), "link": format!("https://api.hubapi.com{ROOT}?after={last}") } }));
+            add(
+                &mut body,
+                "paging",
+                json!({ "next": { "after": last.to_string(), "link": format!("https://api.hubapi.com{ROOT}?after={last}") } }),
+            );
         }
         Ok(standin::json(StatusCode::OK, &body))
     }
@@ -193,18 +223,33 @@ impl Contacts {
         Ok(standin::empty(StatusCode::NO_CONTENT))
     }
 
-    fn refuse_duplicate(&self, properties: &BTreeMap<String, String>, own: Option<u64>) -> Result<(), Refusal> {
+    fn refuse_duplicate(
+        &self,
+        properties: &BTreeMap<String, String>,
+        own: Option<u64>,
+    ) -> Result<(), Refusal> {
         let Some(email) = properties.get("email").filter(|email| !email.is_empty()) else { return Ok(()) };
-        let same = |contact: &Contact| contact.properties.get("email").is_some_and(|e| e.eq_ignore_ascii_case(email));
+        let same = |contact: &Contact| {
+            contact.properties.get("email").is_some_and(|e| e.eq_ignore_ascii_case(email))
+        };
         match self.rows.iter().find(|(id, contact)| Some(**id) != own && !contact.archived && same(contact)) {
-            Some((id, _)) => Err(Refusal(StatusCode::CONFLICT, "CONFLICT", format!("Contact already exists. Existing ID: {id}"))),
+            Some((id, _)) => Err(Refusal(
+                StatusCode::CONFLICT,
+                "CONFLICT",
+                format!("Contact already exists. Existing ID: {id}"),
+            )),
             None => Ok(()),
         }
     }
 
     fn search(&self, ask: &Ask) -> Answered {
         let search = Search::read(&ask.json().ok_or_else(|| invalid("Invalid input JSON"))?)?;
-        let mut rows: Vec<_> = self.rows.iter().filter(|(id, c)| !c.archived && search.holds(**id, c)).map(|(id, c)| (*id, c)).collect();
+        let mut rows: Vec<_> = self
+            .rows
+            .iter()
+            .filter(|(id, c)| !c.archived && search.holds(**id, c))
+            .map(|(id, c)| (*id, c))
+            .collect();
         if let Some((property, descending)) = &search.sort {
             rows.sort_by_cached_key(|(id, contact)| contact.key(*id, property));
             if *descending {
@@ -229,7 +274,10 @@ struct Page {
 }
 
 fn limit(text: &str) -> Result<usize, Refusal> {
-    text.parse().ok().filter(|n| (1..=100).contains(n)).ok_or_else(|| invalid("limit must be between 1 and 100"))
+    text.parse()
+        .ok()
+        .filter(|n| (1..=100).contains(n))
+        .ok_or_else(|| invalid("limit must be between 1 and 100"))
 }
 
 fn after(text: &str) -> Result<usize, Refusal> {
@@ -253,20 +301,35 @@ fn add(body: &mut Value, name: &str, value: Value) {
 /// The properties of a request body; every value is text (or a number or boolean that becomes text).
 fn sent(ask: &Ask) -> Result<BTreeMap<String, String>, Refusal> {
     let body = ask.json().ok_or_else(|| invalid("Invalid input JSON on line 1, column 1"))?;
-    let properties = body.get("properties").and_then(Value::as_object).ok_or_else(|| invalid("Some required fields were not set: [properties]"))?;
+    let properties = body
+        .get("properties")
+        .and_then(Value::as_object)
+        .ok_or_else(|| invalid("Some required fields were not set: [properties]"))?;
     let mut out = BTreeMap::new();
     for (name, value) in properties {
         if !PROPERTIES.contains(&name.as_str()) {
-            return Err(faulty(name, "PROPERTY_DOESNT_EXIST", &format!("Property \\\"{name}\\\" does not exist")));
+            return Err(faulty(
+                name,
+                "PROPERTY_DOESNT_EXIST",
+                &format!("Property \\\"{name}\\\" does not exist"),
+            ));
         }
         if READ_ONLY.contains(&name.as_str()) {
-            return Err(faulty(name, "READ_ONLY_VALUE", &format!("\\\"{name}\\\" is a read only property; its value cannot be set.")));
+            return Err(faulty(
+                name,
+                "READ_ONLY_VALUE",
+                &format!("\\\"{name}\\\" is a read only property; its value cannot be set."),
+            ));
         }
         let text = match value {
             Value::Null => String::new(),
             Value::String(text) => text.clone(),
             Value::Number(_) | Value::Bool(_) => value.to_string(),
-            Value::Array(_) | Value::Object(_) => return Err(invalid(format!("Cannot deserialize value of type `java.lang.String` for {name}"))),
+            Value::Array(_) | Value::Object(_) => {
+                return Err(invalid(format!(
+                    "Cannot deserialize value of type `java.lang.String` for {name}"
+                )));
+            }
         };
         if name == "email" && !text.is_empty() && !text.contains('@') {
             return Err(faulty(name, "INVALID_EMAIL", &format!("Email address {text} is invalid")));
@@ -277,7 +340,9 @@ fn sent(ask: &Ask) -> Result<BTreeMap<String, String>, Refusal> {
 }
 
 fn faulty(name: &str, code: &str, message: &str) -> Refusal {
-    invalid(format!("Property values were not valid: [{{\"isValid\":false,\"message\":\"{message}\",\"error\":\"{code}\",\"name\":\"{name}\",\"localizedErrorMessage\":\"{message}\"}}]"))
+    invalid(format!(
+        "Property values were not valid: [{{\"isValid\":false,\"message\":\"{message}\",\"error\":\"{code}\",\"name\":\"{name}\",\"localizedErrorMessage\":\"{message}\"}}]"
+    ))
 }
 
 impl Contact {
@@ -292,10 +357,18 @@ impl Contact {
     }
 
     fn shown(&self, id: u64, wanted: Option<&[String]>) -> Value {
-        let names: Vec<&str> = wanted.map_or_else(|| DEFAULT_PROPERTIES.to_vec(), |names| {
-            let own = ["createdate", "hs_object_id", "lastmodifieddate"];
-            names.iter().map(String::as_str).filter(|name| PROPERTIES.contains(name) && !own.contains(name)).chain(own).collect()
-        });
+        let names: Vec<&str> = wanted.map_or_else(
+            || DEFAULT_PROPERTIES.to_vec(),
+            |names| {
+                let own = ["createdate", "hs_object_id", "lastmodifieddate"];
+                names
+                    .iter()
+                    .map(String::as_str)
+                    .filter(|name| PROPERTIES.contains(name) && !own.contains(name))
+                    .chain(own)
+                    .collect()
+            },
+        );
         let mut properties = Map::new();
         for name in names {
             properties.insert(name.to_owned(), self.property(id, name).map_or(Value::Null, Value::String));
@@ -328,12 +401,17 @@ impl Key {
         let text = match value {
             Value::String(text) => text.clone(),
             Value::Number(_) | Value::Bool(_) => value.to_string(),
-            Value::Null | Value::Array(_) | Value::Object(_) => return Err(invalid("filter value must be text")),
+            Value::Null | Value::Array(_) | Value::Object(_) => {
+                return Err(invalid("filter value must be text"));
+            }
         };
         match name {
             "createdate" | "lastmodifieddate" | "hs_object_id" => {
-                let number = text.parse().or_else(|_| text.parse::<Timestamp>().map(Timestamp::as_millisecond));
-                number.map(Self::Number).map_err(|_| invalid(format!("{text} is not a valid value for {name}")))
+                let number =
+                    text.parse().or_else(|_| text.parse::<Timestamp>().map(Timestamp::as_millisecond));
+                number
+                    .map(Self::Number)
+                    .map_err(|_| invalid(format!("{text} is not a valid value for {name}")))
             }
             _ => Ok(Self::Text(text.to_lowercase())),
         }
@@ -369,7 +447,8 @@ enum Operator {
 
 impl Search {
     fn read(body: &Value) -> Result<Self, Refusal> {
-        let mut search = Self { groups: Vec::new(), sort: None, wanted: None, page: Page { limit: 10, after: 0 } };
+        let mut search =
+            Self { groups: Vec::new(), sort: None, wanted: None, page: Page { limit: 10, after: 0 } };
         for (name, value) in body.as_object().ok_or_else(|| invalid("Invalid input JSON"))? {
             match name.as_str() {
                 "filterGroups" => search.groups = groups(value)?,
@@ -387,7 +466,8 @@ impl Search {
     }
 
     fn holds(&self, id: u64, contact: &Contact) -> bool {
-        self.groups.is_empty() || self.groups.iter().any(|group| group.iter().all(|test| test.holds(id, contact)))
+        self.groups.is_empty()
+            || self.groups.iter().any(|group| group.iter().all(|test| test.holds(id, contact)))
     }
 }
 
@@ -395,7 +475,10 @@ fn groups(value: &Value) -> Result<Vec<Vec<Test>>, Refusal> {
     let groups = value.as_array().ok_or_else(|| invalid("filterGroups must be a list"))?;
     let mut out = Vec::new();
     for group in groups {
-        let filters = group.get("filters").and_then(Value::as_array).ok_or_else(|| invalid("filters must be a list"))?;
+        let filters = group
+            .get("filters")
+            .and_then(Value::as_array)
+            .ok_or_else(|| invalid("filters must be a list"))?;
         out.push(filters.iter().map(Test::read).collect::<Result<Vec<_>, _>>()?);
     }
     let all: usize = out.iter().map(Vec::len).sum();
@@ -409,7 +492,10 @@ fn sort(value: &Value) -> Result<Option<(String, bool)>, Refusal> {
     match value.as_array().map(Vec::as_slice) {
         Some([]) => Ok(None),
         Some([one]) => {
-            let property = one.get("propertyName").and_then(Value::as_str).ok_or_else(|| invalid("sorts need a propertyName"))?;
+            let property = one
+                .get("propertyName")
+                .and_then(Value::as_str)
+                .ok_or_else(|| invalid("sorts need a propertyName"))?;
             known(property)?;
             let descending = match one.get("direction").and_then(Value::as_str) {
                 None | Some("ASCENDING") => false,
@@ -429,7 +515,11 @@ fn texts(value: &Value) -> Result<Vec<String>, Refusal> {
 }
 
 fn known(property: &str) -> Result<(), Refusal> {
-    if PROPERTIES.contains(&property) { Ok(()) } else { Err(invalid(format!("There was a problem with the request: property {property} does not exist"))) }
+    if PROPERTIES.contains(&property) {
+        Ok(())
+    } else {
+        Err(invalid(format!("There was a problem with the request: property {property} does not exist")))
+    }
 }
 
 impl Test {
@@ -451,9 +541,15 @@ impl Test {
             other => return Err(invalid(format!("operator {} is not supported", other.unwrap_or("(none)")))),
         };
         let given: Vec<&Value> = match operator {
-            Operator::In | Operator::NotIn => filter.get("values").and_then(Value::as_array).map(|v| v.iter().collect()).ok_or_else(|| invalid("IN needs values"))?,
+            Operator::In | Operator::NotIn => filter
+                .get("values")
+                .and_then(Value::as_array)
+                .map(|v| v.iter().collect())
+                .ok_or_else(|| invalid("IN needs values"))?,
             Operator::Has | Operator::HasNot => Vec::new(),
-            Operator::Eq | Operator::Neq | Operator::Lt | Operator::Lte | Operator::Gt | Operator::Gte => vec![filter.get("value").ok_or_else(|| invalid("filters need a value"))?],
+            Operator::Eq | Operator::Neq | Operator::Lt | Operator::Lte | Operator::Gt | Operator::Gte => {
+                vec![filter.get("value").ok_or_else(|| invalid("filters need a value"))?]
+            }
         };
         let values = given.into_iter().map(|value| Key::read(&property, value)).collect::<Result<_, _>>()?;
         Ok(Self { property, operator, values })

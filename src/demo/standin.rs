@@ -4,13 +4,7 @@
 //! A stand-in answers as the real system does, its refusals included: what the system would not understand,
 //! the stand-in refuses. It is for the demo and the tests, never for the road.
 
-use std::{
-    collections::VecDeque,
-    convert::Infallible,
-    net::SocketAddr,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::VecDeque, convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, StatusCode, header};

@@ -1,1 +1,5 @@
-//! How one system's records become an entity and back.
+//! One system's records become an entity and back.
+
+mod native;
+
+pub use native::{NativeAnswer, NativeRequest};

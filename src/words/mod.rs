@@ -3,6 +3,7 @@
 //!
 //! Nothing here knows HTTP, policy or time. A word moves in only when two rooms need it.
 
+mod channel;
 mod diagnostic;
 mod digest;
 mod name;
@@ -10,7 +11,10 @@ mod nearest;
 mod secret;
 pub mod tree;
 mod units;
+pub mod yaml;
 
+pub use crate::{yaml_object, yaml_words};
+pub use channel::{Channel, TlsFacts};
 pub use diagnostic::{Diagnostic, Diagnostics, Place, Severity};
 pub use digest::{Digest, RequestId};
 pub use name::{
