@@ -4,4 +4,7 @@
 //! of them is the same binary with the same policies, pointed at them through the environment it reads.
 
 pub mod crm;
+pub mod erp;
+mod odata;
+pub mod seed;
 pub mod standin;

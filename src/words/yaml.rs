@@ -439,7 +439,7 @@ mod tests {
         let (door, told) = read("at: 127.0.0.1:1\nmode: on");
         let door = door.unwrap();
         assert_eq!((door.body_bytes_max, door.mode, told.as_str()), (ByteSize::kib(64), Mode::On, ""));
-        assert_eq!((door.at.port(), door.names.len()), (1, 0));
+        assert_eq!((door.at.port(), door.names.len(), door.mode.as_str()), (1, 0, "on"));
     }
 
     #[test]
