@@ -19,9 +19,11 @@ pub mod upstream;
 pub mod wire;
 
 pub mod admin;
+pub mod certs;
 pub mod cli;
 pub mod config;
 pub mod demo;
 pub mod keys;
 pub mod store;
+pub mod telemetry;
 pub mod tokens;
