@@ -3,12 +3,14 @@
 //! A path and a method become one [`Operation`]: an action on an entity of the shared schema, or a call
 //! passed through to a system as it is. What is not in the catalogue does not exist.
 
+mod cursor;
 mod resolve;
 
 use std::sync::Arc;
 
 use compact_str::CompactString;
 
+pub use cursor::{BadCursor, Cursor, CursorKey};
 pub use resolve::{Asked, Catalog, NotInCatalog};
 
 use crate::{schema::Entity, words::SystemName};

@@ -1,0 +1,119 @@
+//! The cursor a caller gets: opaque, sealed, and good only for the list it came from.
+//!
+//! It holds the system's own cursor and a place inside the system's page. It is sealed (AES-256-GCM) under a
+//! key of the gate with the scope as associated data, so that a cursor of another caller, entity or query is
+//! as wrong as one that was tampered with.
+
+use aws_lc_rs::{
+    aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey},
+    rand,
+};
+use data_encoding::BASE64URL_NOPAD;
+
+use crate::words::{Digest, SecretBytes};
+
+/// Longest cursor a caller may send, in characters.
+const TEXT_MAX: usize = 16 * 1024;
+
+/// Where a list goes on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Cursor {
+    /// The system's own cursor of the page to ask for; none for its first page.
+    pub native: Option<String>,
+    /// How many records of that page were dealt with already.
+    pub skip: u32,
+}
+
+/// A cursor that is not one of ours for this list. Says no more, to nobody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the cursor is not one of this list")]
+pub struct BadCursor;
+
+/// The key cursors are sealed under.
+pub struct CursorKey(LessSafeKey);
+
+impl CursorKey {
+    /// A key of 32 bytes; shorter or longer ones are digested first.
+    ///
+    /// # Errors
+    /// Never for a sound crypto library.
+    pub fn new(secret: &SecretBytes) -> Result<Self, BadCursor> {
+        let key = Digest::of_parts(&[b"bramka cursor", secret.expose()]);
+        UnboundKey::new(&AES_256_GCM, &key.0).map(|key| Self(LessSafeKey::new(key))).map_err(|_| BadCursor)
+    }
+
+    /// Seals a cursor for a scope: the digest of caller, entity and query.
+    ///
+    /// # Errors
+    /// When there is no randomness.
+    pub fn seal(&self, scope: &Digest, cursor: &Cursor) -> Result<String, BadCursor> {
+        let mut nonce = [0; NONCE_LEN];
+        rand::fill(&mut nonce).map_err(|_| BadCursor)?;
+        let mut sealed = Vec::from(cursor.skip.to_le_bytes());
+        sealed.push(u8::from(cursor.native.is_some()));
+        sealed.extend_from_slice(cursor.native.as_deref().unwrap_or_default().as_bytes());
+        self.0
+            .seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(scope.0), &mut sealed)
+            .map_err(|_| BadCursor)?;
+        let mut all = Vec::from(nonce);
+        all.append(&mut sealed);
+        Ok(BASE64URL_NOPAD.encode(&all))
+    }
+
+    /// Opens a cursor of the same scope.
+    ///
+    /// # Errors
+    /// Whatever else it is.
+    pub fn open(&self, scope: &Digest, text: &str) -> Result<Cursor, BadCursor> {
+        if text.len() > TEXT_MAX {
+            return Err(BadCursor);
+        }
+        let all = BASE64URL_NOPAD.decode(text.as_bytes()).map_err(|_| BadCursor)?;
+        let (nonce, sealed) = all.split_first_chunk::<NONCE_LEN>().ok_or(BadCursor)?;
+        let mut sealed = sealed.to_vec();
+        let plain = self
+            .0
+            .open_in_place(Nonce::assume_unique_for_key(*nonce), Aad::from(scope.0), &mut sealed)
+            .map_err(|_| BadCursor)?;
+        let (skip, rest) = plain.split_first_chunk::<4>().ok_or(BadCursor)?;
+        let (there, native) = rest.split_first().ok_or(BadCursor)?;
+        let native = std::str::from_utf8(native).map_err(|_| BadCursor)?;
+        Ok(Cursor { native: (*there == 1).then(|| native.to_owned()), skip: u32::from_le_bytes(*skip) })
+    }
+}
+
+impl std::fmt::Debug for CursorKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("CursorKey(…)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_opens_only_in_its_own_scope_and_untouched() {
+        let key = CursorKey::new(&SecretBytes::new(vec![7; 32])).unwrap();
+        let (scope, other) = (Digest::of(b"a"), Digest::of(b"b"));
+        for cursor in [
+            Cursor::default(),
+            Cursor { native: Some("https://erp.test/x?$skiptoken=100".into()), skip: 17 },
+            Cursor { native: Some(String::new()), skip: 0 },
+        ] {
+            let sealed = key.seal(&scope, &cursor).unwrap();
+            assert_eq!(key.open(&scope, &sealed), Ok(cursor));
+            assert_eq!(key.open(&other, &sealed), Err(BadCursor));
+            for at in 0..sealed.len() {
+                let mut broken = sealed.clone().into_bytes();
+                broken[at] ^= 1;
+                if let Ok(broken) = String::from_utf8(broken) {
+                    assert_eq!(key.open(&scope, &broken), Err(BadCursor), "byte {at}");
+                }
+            }
+        }
+        for text in ["", "a", "!", &"A".repeat(100_000)] {
+            assert_eq!(key.open(&scope, text), Err(BadCursor));
+        }
+    }
+}
