@@ -1,0 +1,17 @@
+# A small image that runs as nobody: the binary, the shipped policies, nothing else.
+FROM rust:1.95-bookworm AS build
+WORKDIR /src
+COPY Cargo.toml Cargo.lock ./
+COPY .cargo .cargo
+COPY benches benches
+COPY src src
+RUN cargo build --release --locked && strip target/release/bramka
+
+FROM gcr.io/distroless/cc-debian12:nonroot
+COPY --from=build /src/target/release/bramka /usr/local/bin/bramka
+COPY policies /etc/bramka/policies
+WORKDIR /var/lib/bramka
+VOLUME /var/lib/bramka
+EXPOSE 8443 9443
+ENTRYPOINT ["/usr/local/bin/bramka"]
+CMD ["serve", "--policies", "/etc/bramka/policies", "--data", "/var/lib/bramka"]
