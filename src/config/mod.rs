@@ -1,1 +1,28 @@
 //! Files become settings become one snapshot, swapped whole.
+//!
+//! [`load`] reads the folder into a [`RawBundle`]: trees, texts, typed settings and every mistake so far. The
+//! other rooms compile their parts from it; what they find joins [`RawBundle::found`], and only a bundle
+//! without errors becomes a snapshot of [`Live`]. [`Watch`] says when to do that again.
+//!
+//! ORDER of compiling: schema, principals and attributes, plans (done by [`load`]), mappings and systems (each
+//! resolves its secrets through [`Secrets::resolve`]), statements; last [`RawBundle::check_strays`].
+
+mod bundle;
+mod files;
+mod live;
+mod report;
+mod schemas;
+mod secrets;
+mod settings;
+#[cfg(test)]
+mod tests;
+mod watch;
+
+pub use bundle::{RawBundle, Sheet, SystemSheet, load};
+pub use files::{BUNDLE_BYTES_MAX, FILES_MAX, Files, GATEWAY, LIMITS, Section, Source};
+pub use live::{Live, Outcome, Status};
+pub use report::{Colour, Report, render};
+pub use schemas::schemas;
+pub use secrets::{Env, ProcessEnv, Secrets};
+pub use settings::{AdminSettings, AdminTls, AuditSettings, Bounds, GatewaySettings, StoreKind};
+pub use watch::Watch;

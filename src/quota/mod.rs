@@ -1,11 +1,54 @@
-//! Rates, quotas, concurrency and budgets.
+//! Rates, concurrency and daily quotas: a caller is charged before anything is done for it.
+//!
+//! Settings ([`Plans`]) belong to a bundle; what was used of them ([`Quota`]) lives as long as the process
+//! and, for the daily quota, in a store behind [`Counters`]. A reload therefore refills nothing and loses
+//! nothing. Everything is bounded; whatever cannot be counted is refused.
+//!
+//! ORDER: [`Quota::address`] before a credential is looked at; [`Quota::greet`] once the caller is known, so
+//! that tries which are denied are charged too; [`Quota::admit`] before the first call to a system.
 
-use crate::policy::Prospect;
+mod daily;
+mod meter;
+mod plans;
+mod rate;
+mod standing;
+#[cfg(test)]
+mod tests;
 
-/// Proof that the plans were charged; the slot it holds returns when it is dropped.
+use std::{
+    net::IpAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use smallvec::SmallVec;
+
+pub use self::{
+    daily::{Away, Counters, Daily, Day},
+    plans::{Fails, LimitsFile, Per, Plan, PlanFile, Plans, StrangersFile},
+    rate::Rate,
+    standing::{LimitKind, Limited, Policy, Standing, headers},
+};
+use self::{
+    daily::{Ledger, Taken},
+    meter::{Handle, Key, Meters, Slot, Subject},
+    rate::Level,
+};
+use crate::{
+    clock::Now,
+    identity::{Caller, Facts},
+    policy::Prospect,
+    words::PlanName,
+};
+
+/// Proof that the plans were charged; the slots it holds return when it is dropped.
 #[derive(Debug)]
 pub struct Admission {
     prospect: Prospect,
+    charged: Charged,
 }
 
 impl Admission {
@@ -13,4 +56,308 @@ impl Admission {
     pub fn prospect(&self) -> &Prospect {
         &self.prospect
     }
+
+    /// The limit that is nearest to refusing this caller.
+    pub fn standing(&self) -> &Standing {
+        &self.charged.standing
+    }
+}
+
+/// What was charged for one request.
+#[derive(Debug)]
+struct Charged {
+    standing: Standing,
+    /// Held, not read: dropping them gives the slots back.
+    #[expect(dead_code, reason = "held for its drop")]
+    slots: SmallVec<[Slot; 2]>,
+}
+
+/// How many subjects are counted at once.
+#[derive(Clone, Copy, Debug)]
+pub struct KeysMax {
+    /// Addresses.
+    pub addresses: usize,
+    /// Principals and partners, once per plan.
+    pub principals: usize,
+}
+
+impl Default for KeysMax {
+    fn default() -> Self {
+        Self { addresses: 131_072, principals: 131_072 }
+    }
+}
+
+/// What was used of every plan, for as long as the process lives.
+#[derive(Debug)]
+pub struct Quota {
+    base: Instant,
+    addresses: Meters,
+    principals: Meters,
+    counters: Arc<dyn Counters>,
+    /// Until when the counters are taken to be away; a dead store is not asked by every request.
+    away_until: AtomicU64,
+    uncounted: AtomicU64,
+}
+
+/// How long the counters are left alone after they failed.
+const AWAY_FOR: Duration = Duration::from_secs(1);
+
+impl Quota {
+    /// Nothing used yet.
+    pub fn new(counters: Arc<dyn Counters>, keys_max: KeysMax, now: Now) -> Self {
+        Self {
+            base: now.mono,
+            addresses: Meters::new(keys_max.addresses),
+            principals: Meters::new(keys_max.principals),
+            counters,
+            away_until: AtomicU64::new(0),
+            uncounted: AtomicU64::new(0),
+        }
+    }
+
+    /// Charges an address for a request of somebody not identified yet.
+    ///
+    /// # Errors
+    /// When the address is over the strangers' rate, or no more addresses can be counted.
+    pub fn address(&self, plans: &Plans, address: IpAddr, now: Now) -> Result<(), Limited> {
+        let strangers = &plans.strangers;
+        let key = Key { plan: strangers.policy.name.clone(), subject: Subject::address(address) };
+        let at = self.at(now);
+        let handle =
+            self.addresses.meter(key, at, Day::of(now.wall)).ok_or_else(|| no_room(&strangers.policy))?;
+        strangers.rate.check(&handle, at).map(|_| ()).map_err(|level| over_rate(&strangers.policy, level))
+    }
+
+    /// Charges a caller's own rate.
+    ///
+    /// # Errors
+    /// When it is over its rate.
+    pub fn greet(&self, plans: &Plans, caller: Caller, address: IpAddr, now: Now) -> Result<Caller, Limited> {
+        self.greeted(plans, caller.facts(), address, now)?;
+        Ok(caller)
+    }
+
+    /// Charges every plan that applies to what is asked; the strictest refuses.
+    ///
+    /// # Errors
+    /// The first limit that is reached. What was charged before it stays charged.
+    pub async fn admit(
+        &self,
+        plans: &Plans,
+        prospect: Prospect,
+        address: IpAddr,
+        now: Now,
+    ) -> Result<Admission, Limited> {
+        let charged = self.charge(plans, prospect.caller().facts(), named(&prospect), address, now).await?;
+        Ok(Admission { prospect, charged })
+    }
+
+    /// How a caller stands with its own plan, for answers that were refused before admission.
+    pub fn standing(&self, plans: &Plans, facts: &Facts, address: IpAddr, now: Now) -> Option<Standing> {
+        let plan = plans.plan(plans.own(facts))?;
+        let at = self.at(now);
+        let handle = self.principals.meter(key(plan, facts, address), at, Day::of(now.wall))?;
+        Some(standing(&plan.policies.rate, plan.rate.level(&handle, at)))
+    }
+
+    /// Drops what says no more than a fresh meter. To be called every few seconds.
+    pub fn sweep(&self, now: Now) {
+        let (at, today) = (self.at(now), Day::of(now.wall));
+        self.addresses.sweep(at, today);
+        self.principals.sweep(at, today);
+    }
+
+    /// Gives what was leased and not used back to the store: the last step of a drain.
+    pub async fn settle(&self) {
+        for (key, handle) in self.principals.ledgers() {
+            if let Some((day, left)) = handle.ledger().settle()
+                && let Err(away) = self.counters.refund(&key.to_string(), day, left).await
+            {
+                tracing::warn!(error = %away, "the unused part of daily quotas is lost for today");
+                return;
+            }
+        }
+    }
+
+    /// How many addresses and principals are counted now.
+    pub fn counted(&self) -> (usize, usize) {
+        (self.addresses.len(), self.principals.len())
+    }
+
+    /// Requests that passed without being counted, because the store was away and their plan fails open.
+    pub fn uncounted(&self) -> u64 {
+        self.uncounted.load(Ordering::Relaxed)
+    }
+
+    fn greeted(&self, plans: &Plans, facts: &Facts, address: IpAddr, now: Now) -> Result<(), Limited> {
+        let own = plans.own(facts);
+        let plan = plans.plan(own).ok_or_else(|| unknown(own))?;
+        let at = self.at(now);
+        let handle = self.handle(plan, facts, address, at, now)?;
+        plan.rate.check(&handle, at).map(|_| ()).map_err(|level| over_rate(&plan.policies.rate, level))
+    }
+
+    async fn charge(
+        &self,
+        plans: &Plans,
+        facts: &Facts,
+        named: &[PlanName],
+        address: IpAddr,
+        now: Now,
+    ) -> Result<Charged, Limited> {
+        let at = self.at(now);
+        let mut applied: SmallVec<[(&Arc<Plan>, Handle); 4]> = SmallVec::new();
+        let mut slots = SmallVec::new();
+        let mut nearest: Option<Standing> = None;
+        for (plan, greeted) in applying(plans, plans.own(facts), named)? {
+            let handle = self.handle(plan, facts, address, at, now)?;
+            // ORDER: the rate of the caller's own plan was charged when it was greeted.
+            let level = match greeted {
+                Greeted::Already => plan.rate.level(&handle, at),
+                Greeted::NotYet => {
+                    plan.rate.check(&handle, at).map_err(|level| over_rate(&plan.policies.rate, level))?
+                }
+            };
+            slots.push(Slot::take(&handle, plan.concurrency.get()).ok_or_else(|| too_many_at_once(plan))?);
+            let stands = standing(&plan.policies.rate, level);
+            nearest = Some(match nearest {
+                Some(other) => other.nearer(stands),
+                None => stands,
+            });
+            applied.push((plan, handle));
+        }
+        // ORDER: the daily quota is last, so that what another limit refuses costs none of it.
+        for (plan, handle) in &applied {
+            self.daily(plan, handle, facts, address, now).await?;
+        }
+        let standing = nearest.ok_or_else(|| unknown(plans.own(facts)))?;
+        Ok(Charged { standing, slots })
+    }
+
+    async fn daily(
+        &self,
+        plan: &Plan,
+        handle: &Handle,
+        facts: &Facts,
+        address: IpAddr,
+        now: Now,
+    ) -> Result<(), Limited> {
+        let Some((Daily(limit), told)) = plan.quota.zip(plan.policies.daily.as_ref()) else {
+            return Ok(());
+        };
+        let (limit, day) = (limit.get(), Day::of(now.wall));
+        let taken = match handle.ledger().take_at_hand(limit, day) {
+            Some(taken) => taken,
+            None => self.lease(handle.ledger(), limit, day, &key(plan, facts, address), now).await,
+        };
+        match (taken, plan.fails) {
+            (Taken::Unit, _) => Ok(()),
+            (Taken::Spent, _) => {
+                let reset = Duration::from_secs(Day::seconds_left(now.wall));
+                Err(limited(LimitKind::Quota, told, reset, reset))
+            }
+            (Taken::Away(_), Fails::Open) => {
+                self.uncounted.fetch_add(1, Ordering::Relaxed);
+                Ok(())
+            }
+            (Taken::Away(_), Fails::Closed) => Err(limited(LimitKind::Away, told, AWAY_FOR, AWAY_FOR)),
+        }
+    }
+
+    async fn lease(&self, ledger: &Ledger, limit: u64, day: Day, key: &Key, now: Now) -> Taken {
+        let at = self.at(now);
+        if at < self.away_until.load(Ordering::Relaxed) {
+            return Taken::Away(Away("it failed a moment ago".to_owned()));
+        }
+        let taken = ledger.take(limit, day, &*self.counters, &key.to_string()).await;
+        if let Taken::Away(away) = &taken {
+            tracing::warn!(error = %away, "a daily quota cannot be charged");
+            self.away_until.fetch_max(at.saturating_add(nanos(AWAY_FOR)), Ordering::Relaxed);
+        }
+        taken
+    }
+
+    fn handle(
+        &self,
+        plan: &Plan,
+        facts: &Facts,
+        address: IpAddr,
+        at: u64,
+        now: Now,
+    ) -> Result<Handle, Limited> {
+        self.principals
+            .meter(key(plan, facts, address), at, Day::of(now.wall))
+            .ok_or_else(|| no_room(&plan.policies.rate))
+    }
+
+    /// Nanoseconds since the base, never 0: 0 means that a cell was never filled.
+    fn at(&self, now: Now) -> u64 {
+        nanos(now.mono.saturating_duration_since(self.base)).saturating_add(1)
+    }
+}
+
+/// Whether a plan's rate was charged when the caller was greeted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Greeted {
+    Already,
+    NotYet,
+}
+
+/// The caller's own plan and the named ones, each once, the lowest rank first.
+fn applying<'a>(
+    plans: &'a Plans,
+    own: &PlanName,
+    named: &[PlanName],
+) -> Result<SmallVec<[(&'a Arc<Plan>, Greeted); 4]>, Limited> {
+    let mut applied: SmallVec<[(&Arc<Plan>, Greeted); 4]> = SmallVec::new();
+    applied.push((plans.plan(own).ok_or_else(|| unknown(own))?, Greeted::Already));
+    for name in named {
+        if applied.iter().all(|(plan, _)| plan.name != *name) {
+            applied.push((plans.plan(name).ok_or_else(|| unknown(name))?, Greeted::NotYet));
+        }
+    }
+    applied.sort_by_key(|(plan, _)| plan.rank);
+    Ok(applied)
+}
+
+/// The plans of the statements that can still apply.
+fn named(_prospect: &Prospect) -> &[PlanName] {
+    &[]
+}
+
+fn key(plan: &Plan, facts: &Facts, address: IpAddr) -> Key {
+    Key { plan: plan.name.clone(), subject: plan.subject(facts, address) }
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+fn standing(told: &Arc<Policy>, level: Level) -> Standing {
+    Standing { policy: told.clone(), remaining: u64::from(level.remaining), reset: level.reset }
+}
+
+fn limited(kind: LimitKind, told: &Arc<Policy>, reset: Duration, retry_after: Duration) -> Limited {
+    Limited { kind, standing: Standing { policy: told.clone(), remaining: 0, reset }, retry_after }
+}
+
+fn over_rate(told: &Arc<Policy>, level: Level) -> Limited {
+    limited(LimitKind::Rate, told, level.reset, level.wait)
+}
+
+fn too_many_at_once(plan: &Plan) -> Limited {
+    let soon = Duration::from_secs(1);
+    limited(LimitKind::Concurrency, &plan.policies.concurrency, soon, soon)
+}
+
+fn no_room(told: &Arc<Policy>) -> Limited {
+    let soon = Duration::from_secs(1);
+    limited(LimitKind::Room, told, soon, soon)
+}
+
+/// A plan that no bundle knows admits nobody.
+fn unknown(name: &PlanName) -> Limited {
+    let minute = Duration::from_secs(60);
+    let told = Policy::alone(standing::Item { name: name.clone(), limit: 0, window: Some(minute) });
+    limited(LimitKind::Plan, &told, minute, minute)
 }

@@ -1,0 +1,171 @@
+//! A bundle as read: trees, texts and the settings that are typed already, before the other rooms compile
+//! their parts.
+//!
+//! Every mistake of every file is collected, so that one run tells all of them: a bundle whose `gateway.yaml`
+//! is broken still has its statements and mappings looked at.
+
+use std::{path::Path, sync::Arc};
+
+use super::{
+    files::{Files, GATEWAY, LIMITS, Section, Source},
+    report::Report,
+    secrets::{Env, Secrets},
+    settings::{GatewaySettings, check_name},
+};
+use crate::{
+    quota::Plans,
+    words::{
+        Diagnostic, Diagnostics, Place,
+        tree::Node,
+        yaml::{FromYaml, Named, Spanned},
+    },
+};
+
+/// One YAML file and its tree.
+#[derive(Clone, Debug)]
+pub struct Sheet {
+    /// Its path inside the bundle.
+    pub file: Arc<str>,
+    /// What stands in it.
+    pub node: Node,
+}
+
+/// A file of `systems/` and the system it describes.
+#[derive(Clone, Debug)]
+pub struct SystemSheet {
+    /// The value of `system`.
+    pub name: Spanned<String>,
+    /// The file.
+    pub sheet: Sheet,
+}
+
+/// A bundle as read. A part that could not be read is absent and has been told in `found`.
+#[derive(Debug)]
+pub struct RawBundle<'e> {
+    /// The files as they are.
+    pub files: Arc<Files>,
+    /// `gateway.yaml`
+    pub gateway: Option<GatewaySettings>,
+    /// `limits.yaml`
+    pub plans: Option<Plans>,
+    /// `access/*.cedar`
+    pub access: Vec<Source>,
+    /// `principals/*.yaml`, `attributes.yaml` among them.
+    pub principals: Vec<Sheet>,
+    /// `schema/*.yaml`
+    pub schema: Vec<Sheet>,
+    /// `systems/*.yaml`
+    pub systems: Vec<SystemSheet>,
+    /// `tests/*.yaml`
+    pub tests: Vec<Sheet>,
+    /// What the references to secrets stand for.
+    pub secrets: Secrets<'e>,
+    /// Mistakes so far.
+    pub found: Diagnostics,
+}
+
+/// Reads a bundle from its folder.
+///
+/// # Errors
+/// Only when the folder itself cannot be read or has something in it that does not belong; what is wrong
+/// inside the files stands in [`RawBundle::found`].
+pub fn load<'e>(dir: &Path, env: &'e dyn Env) -> Result<RawBundle<'e>, Report> {
+    Files::read(dir).map(|files| RawBundle::of(files, env)).map_err(Report::without_files)
+}
+
+impl<'e> RawBundle<'e> {
+    /// Reads a bundle from files at hand.
+    pub fn of(files: Files, env: &'e dyn Env) -> Self {
+        let mut found = Diagnostics::default();
+        let sheets = |section, found: &mut Diagnostics| -> Vec<Sheet> {
+            let sheet = |source: &Source| {
+                Files::parsed(source, found).map(|node| Sheet { file: source.path.clone(), node })
+            };
+            files.section(section).filter_map(sheet).collect()
+        };
+        let systems = systems(sheets(Section::Systems, &mut found), &mut found);
+        let names: Vec<String> = systems.iter().map(|system| system.name.value.clone()).collect();
+        let gateway = single(&files, GATEWAY, &mut found)
+            .and_then(|node| GatewaySettings::load(&node, &names, &mut found));
+        let plans = single(&files, LIMITS, &mut found).and_then(|node| Plans::load(&node, &mut found));
+        let nothing_assigned = Named::default();
+        let lists = gateway.as_ref().map_or(&nothing_assigned, |gateway| &gateway.secrets);
+        let secrets = Secrets::new(env, lists, &mut found);
+        let principals = sheets(Section::Principals, &mut found);
+        let schema = sheets(Section::Schema, &mut found);
+        let tests = sheets(Section::Tests, &mut found);
+        let access = files.section(Section::Access).cloned().collect();
+        Self {
+            access,
+            principals,
+            schema,
+            systems,
+            tests,
+            gateway,
+            plans,
+            secrets,
+            found,
+            files: Arc::new(files),
+        }
+    }
+
+    /// Tells the references to secrets that nobody read as secrets. The last check of a bundle, after every
+    /// room has read its trees.
+    pub fn check_strays(&mut self) {
+        let sheets = [&self.principals, &self.schema, &self.tests].into_iter().flatten();
+        let systems = self.systems.iter().map(|system| &system.sheet);
+        for sheet in sheets.chain(systems) {
+            self.secrets.strays(&sheet.node, &mut self.found);
+        }
+        for file in [GATEWAY, LIMITS] {
+            // Their own mistakes were told when they were read.
+            let mut told = Diagnostics::default();
+            if let Some(node) = single(&self.files, file, &mut told) {
+                self.secrets.strays(&node, &mut self.found);
+            }
+        }
+    }
+
+    /// The report on what was found so far.
+    pub fn report(&self) -> Report {
+        Report::new(self.files.clone(), self.found.clone())
+    }
+}
+
+/// The tree of a file that must be there.
+fn single(files: &Files, path: &str, found: &mut Diagnostics) -> Option<Node> {
+    match files.text(path) {
+        Some(text) => Files::parsed(&Source { path: path.into(), text: text.clone() }, found),
+        None => {
+            found.error(&Place::file(path), format!("`{path}` is missing"));
+            None
+        }
+    }
+}
+
+/// Each file of `systems/` describes one system of its own name.
+fn systems(sheets: Vec<Sheet>, found: &mut Diagnostics) -> Vec<SystemSheet> {
+    let mut systems: Vec<SystemSheet> = Vec::new();
+    for sheet in sheets {
+        let Some(name) = sheet.node.get("system") else {
+            let place = Place::file(sheet.file.clone());
+            found.push(
+                Diagnostic::error(&place, "key `system` is missing")
+                    .help("it names the system: `system: crm`"),
+            );
+            continue;
+        };
+        let Some(name) = Spanned::<String>::read(name, found) else { continue };
+        check_name(&name, "a system", found);
+        match systems.iter().find(|other| other.name.value == name.value) {
+            Some(other) => {
+                found.error(
+                    &name.place,
+                    format!("`{}` describes system `{}` already", other.sheet.file, name.value),
+                );
+            }
+            None => systems.push(SystemSheet { name, sheet }),
+        }
+    }
+    systems
+}

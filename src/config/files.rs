@@ -1,0 +1,321 @@
+//! The folder of a bundle: which files belong to it, their text, and the digest by which it is known.
+//!
+//! Promises: a file that does not belong is an error, never ignored (a `acess/` folder would otherwise be a
+//! policy that is not there); count and sizes are bounded; nothing outside the folder is read, though links
+//! inside it are followed (a mounted ConfigMap consists of them); a folder that changes while it is read is
+//! read again. Hidden entries and `README.md` are no part of a bundle.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::Read,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use crate::words::{
+    Diagnostic, Diagnostics, Digest, Place, nearest,
+    tree::{self, FILE_BYTES_MAX},
+};
+
+/// Most files of a bundle.
+pub const FILES_MAX: usize = 4_096;
+/// Most bytes of all files of a bundle together.
+pub const BUNDLE_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// How often a folder that keeps changing is read before giving up.
+const READS_MAX: usize = 5;
+
+/// What a file is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Section {
+    /// `gateway.yaml`
+    Gateway,
+    /// `limits.yaml`
+    Limits,
+    /// `access/*.cedar`
+    Access,
+    /// `principals/*.yaml`
+    Principals,
+    /// `schema/*.yaml`
+    Schema,
+    /// `systems/*.yaml`
+    Systems,
+    /// `tests/*.yaml`
+    Tests,
+}
+
+impl Section {
+    /// The folders.
+    const FOLDERS: [(&'static str, Self); 5] = [
+        ("access", Self::Access),
+        ("principals", Self::Principals),
+        ("schema", Self::Schema),
+        ("systems", Self::Systems),
+        ("tests", Self::Tests),
+    ];
+
+    fn of(path: &str) -> Option<Self> {
+        match path.split_once('/') {
+            None if path == GATEWAY => Some(Self::Gateway),
+            None if path == LIMITS => Some(Self::Limits),
+            None => None,
+            Some((folder, _)) => {
+                Self::FOLDERS.iter().find(|(name, _)| *name == folder).map(|(_, section)| *section)
+            }
+        }
+    }
+
+    fn extension(self) -> &'static str {
+        match self {
+            Self::Access => "cedar",
+            Self::Gateway | Self::Limits | Self::Principals | Self::Schema | Self::Systems | Self::Tests => {
+                "yaml"
+            }
+        }
+    }
+}
+
+/// The file of the gate's own settings.
+pub const GATEWAY: &str = "gateway.yaml";
+/// The file of the plans.
+pub const LIMITS: &str = "limits.yaml";
+
+/// One file of a bundle.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// Its path inside the bundle, with `/`.
+    pub path: Arc<str>,
+    /// Its text.
+    pub text: Arc<str>,
+}
+
+/// All files of a bundle, by path.
+#[derive(Clone, Debug)]
+pub struct Files {
+    sources: BTreeMap<Arc<str>, Source>,
+    digest: Digest,
+}
+
+impl Files {
+    /// Reads a folder.
+    ///
+    /// # Errors
+    /// What does not belong, cannot be read or is too large: all of it.
+    pub fn read(dir: &Path) -> Result<Self, Diagnostics> {
+        let mut last = Self::read_once(dir)?;
+        for _ in 1..READS_MAX {
+            let again = Self::read_once(dir)?;
+            if again.digest == last.digest {
+                return Ok(again);
+            }
+            last = again;
+        }
+        let place = Place::file(shown(dir));
+        Err(Diagnostic::error(&place, "the folder keeps changing while it is read")
+            .help("wait for the change to end")
+            .into())
+    }
+
+    /// Takes files that are at hand already: paths inside the bundle and texts.
+    ///
+    /// # Errors
+    /// What does not belong or is too large.
+    pub fn from_texts(texts: impl IntoIterator<Item = (Arc<str>, Arc<str>)>) -> Result<Self, Diagnostics> {
+        let mut found = Diagnostics::default();
+        let mut sources = BTreeMap::new();
+        for (path, text) in texts {
+            if let Some(mistake) = misplaced(&path) {
+                found.push(mistake);
+            }
+            sources.insert(path.clone(), Source { path, text });
+        }
+        found.finish(Self::of(sources)).map(|(files, _)| files)
+    }
+
+    /// The digest of the bundle: SHA-256 over each path and text with their lengths, in the order of paths.
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// The text of a file.
+    pub fn text(&self, path: &str) -> Option<&Arc<str>> {
+        self.sources.get(path).map(|source| &source.text)
+    }
+
+    /// The files of a section, in the order of their names.
+    pub fn section(&self, section: Section) -> impl Iterator<Item = &Source> {
+        self.sources.values().filter(move |source| Section::of(&source.path) == Some(section))
+    }
+
+    /// The place of a text's start.
+    pub(super) fn parsed(source: &Source, found: &mut Diagnostics) -> Option<tree::Node> {
+        tree::parse(&source.path, &source.text).map_err(|mistakes| found.absorb(mistakes)).ok()
+    }
+
+    fn of(sources: BTreeMap<Arc<str>, Source>) -> Self {
+        let length = |text: &str| u64::try_from(text.len()).unwrap_or(u64::MAX).to_be_bytes();
+        let lengths: Vec<_> =
+            sources.values().map(|source| (length(&source.path), length(&source.text))).collect();
+        let parts: Vec<&[u8]> = sources
+            .values()
+            .zip(&lengths)
+            .flat_map(|(source, (path, text))| {
+                [&path[..], source.path.as_bytes(), &text[..], source.text.as_bytes()]
+            })
+            .collect();
+        let digest = Digest::of_parts(&parts);
+        Self { sources, digest }
+    }
+
+    fn read_once(dir: &Path) -> Result<Self, Diagnostics> {
+        let root = fs::canonicalize(dir).map_err(|error| {
+            Diagnostics::from(
+                Diagnostic::error(&Place::file(shown(dir)), format!("the folder cannot be read: {error}"))
+                    .help("name the folder of the bundle with `--policies`"),
+            )
+        })?;
+        let mut reader = Reader { root, sources: BTreeMap::new(), bytes: 0, found: Diagnostics::default() };
+        reader.folder("");
+        let Reader { sources, found, .. } = reader;
+        found.finish(Self::of(sources)).map(|(files, _)| files)
+    }
+}
+
+struct Reader {
+    root: PathBuf,
+    sources: BTreeMap<Arc<str>, Source>,
+    bytes: usize,
+    found: Diagnostics,
+}
+
+/// What an entry of a folder turned out to be.
+enum Entry {
+    Folder,
+    File(PathBuf),
+}
+
+impl Reader {
+    /// Reads the root (`""`) or one of its folders.
+    fn folder(&mut self, inside: &str) {
+        let names = match names(&self.root.join(inside)) {
+            Ok(names) => names,
+            Err(error) => return self.cannot_read(inside, &error.to_string()),
+        };
+        for name in names {
+            let path = if inside.is_empty() { name } else { format!("{inside}/{name}") };
+            match self.entry(&path) {
+                Some(Entry::File(real)) => self.file(&path, &real),
+                Some(Entry::Folder) if is_folder(&path) => self.folder(&path),
+                Some(Entry::Folder) => self.found.push(misplaced_folder(&path)),
+                None => {}
+            }
+        }
+    }
+
+    fn entry(&mut self, path: &str) -> Option<Entry> {
+        let real = match fs::canonicalize(self.root.join(path)) {
+            Ok(real) => real,
+            Err(error) => {
+                self.cannot_read(path, &error.to_string());
+                return None;
+            }
+        };
+        if !real.starts_with(&self.root) {
+            self.cannot_read(path, "it leads out of the bundle's folder");
+            return None;
+        }
+        match fs::metadata(&real) {
+            Ok(facts) if facts.is_dir() => Some(Entry::Folder),
+            Ok(facts) if facts.is_file() => Some(Entry::File(real)),
+            Ok(_) => {
+                self.cannot_read(path, "it is neither a file nor a folder");
+                None
+            }
+            Err(error) => {
+                self.cannot_read(path, &error.to_string());
+                None
+            }
+        }
+    }
+
+    fn file(&mut self, path: &str, real: &Path) {
+        if let Some(mistake) = misplaced(path) {
+            self.found.push(mistake);
+            return;
+        }
+        // LIMIT: one byte more than allowed is enough to know that a file is too large.
+        let mut text = String::new();
+        let most = u64::try_from(FILE_BYTES_MAX).unwrap_or(u64::MAX).saturating_add(1);
+        let read = fs::File::open(real).and_then(|file| file.take(most).read_to_string(&mut text));
+        self.bytes = self.bytes.saturating_add(text.len());
+        if let Err(error) = read {
+            self.cannot_read(path, &error.to_string());
+        } else if text.len() > FILE_BYTES_MAX {
+            self.cannot_read(path, &format!("it is larger than {FILE_BYTES_MAX} bytes"));
+        } else if self.sources.len() >= FILES_MAX || self.bytes > BUNDLE_BYTES_MAX {
+            let bound = format!("a bundle has at most {FILES_MAX} files and {BUNDLE_BYTES_MAX} bytes");
+            self.found.error(&Place::file(path), bound);
+        } else {
+            let path: Arc<str> = path.into();
+            self.sources.insert(path.clone(), Source { path, text: text.into() });
+        }
+    }
+
+    fn cannot_read(&mut self, path: &str, why: &str) {
+        let path = if path.is_empty() { "." } else { path };
+        self.found.error(&Place::file(path), format!("`{path}` cannot be read: {why}"));
+    }
+}
+
+/// The names of a folder's entries that may belong to a bundle, in order.
+fn names(folder: &Path) -> std::io::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(folder)?.take(FILES_MAX * 2) {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        if !name.starts_with('.') && name != "README.md" {
+            names.push(name);
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
+fn is_folder(path: &str) -> bool {
+    Section::FOLDERS.iter().any(|(name, _)| *name == path)
+}
+
+fn misplaced_folder(path: &str) -> Diagnostic {
+    let place = Place::file(path);
+    let folders = Section::FOLDERS.map(|(name, _)| name);
+    match path.split_once('/') {
+        Some((folder, _)) => Diagnostic::error(&place, format!("there are no folders inside `{folder}/`"))
+            .help(format!("files stand directly in `{folder}/`")),
+        None => Diagnostic::error(&place, format!("the folder `{path}` is no part of a bundle"))
+            .suggest(path, folders),
+    }
+}
+
+/// Why a file does not belong where it stands.
+fn misplaced(path: &str) -> Option<Diagnostic> {
+    let place = Place::file(path);
+    let unknown = || Diagnostic::error(&place, format!("`{path}` is no part of a bundle"));
+    let Some(section) = Section::of(path) else {
+        let mistake = unknown();
+        return Some(match (nearest(path, [GATEWAY, LIMITS]), path.rsplit_once('.')) {
+            (Some(name), _) => mistake.help(format!("did you mean `{name}`?")),
+            (None, Some((_, "cedar"))) => mistake.help("statements stand in `access/`"),
+            (None, _) => mistake.help("a bundle has `gateway.yaml`, `limits.yaml` and the folders access, principals, schema, systems, tests"),
+        });
+    };
+    let name = path.split_once('/').map_or(path, |(_, name)| name);
+    let wanted = section.extension();
+    match name.rsplit_once('.') {
+        Some((stem, extension)) if extension == wanted && !stem.is_empty() && !name.contains('/') => None,
+        Some((stem, "yml")) => Some(unknown().help(format!("name it `{stem}.yaml`"))),
+        Some(_) | None => Some(unknown().help(format!("here stand files named `*.{wanted}`"))),
+    }
+}
+
+fn shown(path: &Path) -> Arc<str> {
+    path.to_string_lossy().into()
+}
