@@ -90,8 +90,8 @@ pub(super) enum Taken {
     Unit,
     /// The day's quota is used up.
     Spent,
-    /// The store could not be asked.
-    Away(Away),
+    /// The store cannot be asked now.
+    Away,
 }
 
 /// What is at hand of one daily quota.
@@ -120,17 +120,25 @@ impl Ledger {
         }
     }
 
-    /// Takes one unit, from a new lease where none is at hand.
-    pub(super) async fn take(&self, limit: u64, day: Day, counters: &dyn Counters, key: &str) -> Taken {
+    /// Takes one unit, from a new lease where none is at hand. Whoever waited for another's lease looks again
+    /// before asking: a store that hangs costs its time once, not once a waiter.
+    pub(super) async fn take(
+        &self,
+        limit: u64,
+        day: Day,
+        counters: &dyn Counters,
+        key: &str,
+        is_away: impl Fn() -> bool,
+    ) -> Result<Taken, Away> {
         let _turn = self.turn.lock().await;
         if let Some(taken) = self.take_at_hand(limit, day) {
-            return taken;
+            return Ok(taken);
+        }
+        if is_away() {
+            return Ok(Taken::Away);
         }
         let amount = batch(limit);
-        let total = match counters.lease(key, day, amount).await {
-            Ok(total) => total,
-            Err(away) => return Taken::Away(away),
-        };
+        let total = counters.lease(key, day, amount).await?;
         let before = total.saturating_sub(u64::from(amount));
         let granted = u32::try_from(limit.saturating_sub(before)).unwrap_or(u32::MAX).min(amount);
         // ORDER: the limit is noted before the empty lease shows, so that nobody asks again in between.
@@ -139,7 +147,7 @@ impl Ledger {
         if granted < amount && counters.refund(key, day, amount - granted).await.is_err() {
             tracing::debug!(key, "a part of a lease above the quota could not be given back");
         }
-        if granted == 0 { Taken::Spent } else { Taken::Unit }
+        Ok(if granted == 0 { Taken::Spent } else { Taken::Unit })
     }
 
     /// Takes back what is left, to be refunded.

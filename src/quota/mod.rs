@@ -209,7 +209,7 @@ impl Quota {
         let mut applied: SmallVec<[(&Arc<Plan>, Handle); 4]> = SmallVec::new();
         let mut slots = SmallVec::new();
         let mut nearest: Option<Standing> = None;
-        for (plan, greeted) in applying(plans, plans.own(facts), named)? {
+        for Applying { plan, greeted } in applying(plans, plans.own(facts), named)? {
             let handle = self.handle(plan, facts, address, at, now)?;
             // ORDER: the rate of the caller's own plan was charged when it was greeted.
             let level = match greeted {
@@ -256,25 +256,26 @@ impl Quota {
                 let reset = Duration::from_secs(Day::seconds_left(now.wall));
                 Err(limited(LimitKind::Quota, told, reset, reset))
             }
-            (Taken::Away(_), Fails::Open) => {
+            (Taken::Away, Fails::Open) => {
                 self.uncounted.fetch_add(1, Ordering::Relaxed);
                 Ok(())
             }
-            (Taken::Away(_), Fails::Closed) => Err(limited(LimitKind::Away, told, AWAY_FOR, AWAY_FOR)),
+            (Taken::Away, Fails::Closed) => Err(limited(LimitKind::Away, told, AWAY_FOR, AWAY_FOR)),
         }
     }
 
     async fn lease(&self, ledger: &Ledger, limit: u64, day: Day, key: &Key, now: Now) -> Taken {
         let at = self.at(now);
-        if at < self.away_until.load(Ordering::Relaxed) {
-            return Taken::Away(Away("it failed a moment ago".to_owned()));
+        let is_away = || at < self.away_until.load(Ordering::Acquire);
+        if is_away() {
+            return Taken::Away;
         }
-        let taken = ledger.take(limit, day, &*self.counters, &key.to_string()).await;
-        if let Taken::Away(away) = &taken {
+        let taken = ledger.take(limit, day, &*self.counters, &key.to_string(), is_away).await;
+        taken.unwrap_or_else(|away| {
             tracing::warn!(error = %away, "a daily quota cannot be charged");
-            self.away_until.fetch_max(at.saturating_add(nanos(AWAY_FOR)), Ordering::Relaxed);
-        }
-        taken
+            self.away_until.fetch_max(at.saturating_add(nanos(AWAY_FOR)), Ordering::AcqRel);
+            Taken::Away
+        })
     }
 
     fn handle(
@@ -303,20 +304,28 @@ enum Greeted {
     NotYet,
 }
 
+/// A plan that applies to a request.
+struct Applying<'a> {
+    plan: &'a Arc<Plan>,
+    greeted: Greeted,
+}
+
 /// The caller's own plan and the named ones, each once, the lowest rank first.
 fn applying<'a>(
     plans: &'a Plans,
     own: &PlanName,
     named: &[PlanName],
-) -> Result<SmallVec<[(&'a Arc<Plan>, Greeted); 4]>, Limited> {
-    let mut applied: SmallVec<[(&Arc<Plan>, Greeted); 4]> = SmallVec::new();
-    applied.push((plans.plan(own).ok_or_else(|| unknown(own))?, Greeted::Already));
+) -> Result<SmallVec<[Applying<'a>; 4]>, Limited> {
+    let mut applied: SmallVec<[Applying<'a>; 4]> = SmallVec::new();
+    let plan = plans.plan(own).ok_or_else(|| unknown(own))?;
+    applied.push(Applying { plan, greeted: Greeted::Already });
     for name in named {
-        if applied.iter().all(|(plan, _)| plan.name != *name) {
-            applied.push((plans.plan(name).ok_or_else(|| unknown(name))?, Greeted::NotYet));
+        if applied.iter().all(|other| other.plan.name != *name) {
+            let plan = plans.plan(name).ok_or_else(|| unknown(name))?;
+            applied.push(Applying { plan, greeted: Greeted::NotYet });
         }
     }
-    applied.sort_by_key(|(plan, _)| plan.rank);
+    applied.sort_by_key(|applying| applying.plan.rank);
     Ok(applied)
 }
 

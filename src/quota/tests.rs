@@ -36,11 +36,11 @@ impl Counters for Kept {
     fn lease<'a>(&'a self, key: &'a str, day: Day, amount: u32) -> BoxFuture<'a, Result<u64, Away>> {
         async move {
             self.asked.fetch_add(1, Ordering::Relaxed);
+            // A store takes its time, also to fail; others run meanwhile.
+            tokio::task::yield_now().await;
             if self.away.load(Ordering::Relaxed) {
                 return Err(Away("gone".into()));
             }
-            // A store takes its time; others run meanwhile.
-            tokio::task::yield_now().await;
             let mut totals = self.totals.lock();
             let total = totals.entry((key.to_owned(), day.0)).or_default();
             *total += u64::from(amount);
@@ -345,8 +345,14 @@ async fn each_plan_says_what_happens_while_the_counters_are_away() {
         (1, 10),
         "a dead store is left alone"
     );
+    // Those who wait for the same lease do not each wait for a dead store.
+    let later = after(now, AWAY_FOR);
+    let waiting = (0..50).map(|_| charge(&quota, &plans, &closed, &[], later));
+    let refused = futures_util::future::join_all(waiting).await;
+    assert!(refused.iter().all(|charged| charged.as_ref().is_err_and(|l| l.kind == LimitKind::Away)));
+    assert_eq!(kept.asked.load(Ordering::Relaxed), 2);
     kept.away.store(false, Ordering::Relaxed);
-    assert!(charge(&quota, &plans, &closed, &[], after(now, AWAY_FOR)).await.is_ok());
+    assert!(charge(&quota, &plans, &closed, &[], after(later, AWAY_FOR)).await.is_ok());
 }
 
 #[tokio::test]
@@ -421,4 +427,17 @@ limits.yaml:7:3: error: `a b` is no name of a plan: small letters, digits and `-
 limits.yaml:2:21: error: there is no plan `intern` (did you mean `internal`?)
 limits.yaml:3:12: error: there is no plan `none` (expected one of: internal, strangers, a b)
 ");
+}
+
+#[test]
+fn admission_can_move_between_threads() {
+    fn is_send<T: Send>(_: T) {}
+    let (plans, now) = (plans(LIMITS), start());
+    let quota = quota(&Arc::default(), now);
+    let caller = facts("portal", None, None);
+    is_send(charge(&quota, &plans, &caller, &[], now));
+    fn charged_is_send(charged: Charged) {
+        is_send(charged);
+    }
+    let _: fn(Charged) = charged_is_send;
 }
