@@ -6,6 +6,15 @@
 //!
 //! ORDER: [`Quota::address`] before a credential is looked at; [`Quota::greet`] once the caller is known, so
 //! that tries which are denied are charged too; [`Quota::admit`] before the first call to a system.
+//!
+//! ```
+//! use bramka::{quota::Plans, words::{Diagnostics, tree}};
+//! let text = "strangers: { rate: 100/s }\nprincipals_default: reader\nplans:\n  \
+//!     reader: { rank: 1, rate: 10/s, per: principal, concurrency: 5, quota: 1000/day, fails: closed }";
+//! let mut found = Diagnostics::default();
+//! let plans = Plans::load(&tree::parse(&"limits.yaml".into(), text).unwrap(), &mut found).unwrap();
+//! assert_eq!(plans.iter().map(|plan| plan.name.as_str()).collect::<Vec<_>>(), ["reader"]);
+//! ```
 
 mod daily;
 mod meter;
