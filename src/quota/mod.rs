@@ -157,7 +157,7 @@ impl Quota {
         address: IpAddr,
         now: Now,
     ) -> Result<Admission, Limited> {
-        let charged = self.charge(plans, prospect.caller().facts(), named(&prospect), address, now).await?;
+        let charged = self.charge(plans, prospect.caller().facts(), prospect.plans(), address, now).await?;
         Ok(Admission { prospect, charged })
     }
 
@@ -338,10 +338,15 @@ fn applying<'a>(
     Ok(applied)
 }
 
-/// The plans of the statements that can still apply.
-fn named(_prospect: &Prospect) -> &[PlanName] {
-    &[]
+/// Statements name no plans until the prospect knows them; its own `plans` goes before this one.
+trait NamesPlans {
+    /// The plans of the statements that can still apply.
+    fn plans(&self) -> &[PlanName] {
+        &[]
+    }
 }
+
+impl NamesPlans for Prospect {}
 
 fn key(plan: &Plan, facts: &Facts, address: IpAddr) -> Key {
     Key { plan: plan.name.clone(), subject: plan.subject(facts, address) }
