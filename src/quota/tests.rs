@@ -436,15 +436,10 @@ limits.yaml:3:12: error: there is no plan `none` (expected one of: internal, str
 ");
 }
 
-#[test]
-fn admission_can_move_between_threads() {
+/// Compiles only while an admission and the wait for it can move between threads.
+#[expect(dead_code, reason = "the compiler is the test")]
+fn admission_can_move_between_threads(quota: &Quota, plans: &Plans, prospect: Prospect, now: Now) {
     fn is_send<T: Send>(_: T) {}
-    let (plans, now) = (plans(LIMITS), start());
-    let quota = quota(&Arc::default(), now);
-    let caller = facts("portal", None, None);
-    is_send(charge(&quota, &plans, &caller, &[], now));
-    fn charged_is_send(charged: Charged) {
-        is_send(charged);
-    }
-    let _: fn(Charged) = charged_is_send;
+    is_send(quota.admit(plans, prospect, ip("::1"), now));
+    is_send(None::<Admission>);
 }
