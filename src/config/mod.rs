@@ -6,6 +6,15 @@
 //!
 //! ORDER of compiling: schema, principals and attributes, plans (done by [`load`]), mappings and systems (each
 //! resolves its secrets through [`Secrets::resolve`]), statements; last [`RawBundle::check_strays`].
+//!
+//! ```
+//! use bramka::config::{Colour, Files, ProcessEnv, RawBundle};
+//! let files = Files::from_texts([("limits.yaml".into(), "strangers: { rate: 5 }".into())]).unwrap();
+//! let bundle = RawBundle::of(files, &ProcessEnv);
+//! let told = bundle.report().render(Colour::Off);
+//! assert!(told.contains("`gateway.yaml` is missing"));
+//! assert!(told.contains("`5` is not a rate; write how many and in what, as in `10/s`"));
+//! ```
 
 mod bundle;
 mod files;

@@ -3,6 +3,7 @@
 use std::{collections::HashMap, fs, path::Path, sync::Arc};
 
 use jsonschema_free::matches_required;
+use proptest::prelude::*;
 
 use super::*;
 use crate::{
@@ -398,6 +399,49 @@ async fn a_changed_file_is_noticed_and_a_touched_one_is_not() {
     watch.changed().await;
     fs::remove_file(dir.path().join("stray.yaml")).unwrap();
     watch.changed().await;
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_config_map_that_swaps_its_link_is_noticed() {
+    use std::os::unix::fs::symlink;
+    let dir = written(&[
+        ("..v1/limits.yaml", LIMITS_TEXT.into()),
+        ("..v2/limits.yaml", LIMITS_TEXT.replace("10/s", "20/s")),
+    ]);
+    symlink("..v1", dir.path().join("..data")).unwrap();
+    symlink("..data/limits.yaml", dir.path().join("limits.yaml")).unwrap();
+    let mut watch = Watch::new(dir.path(), Files::read(dir.path()).unwrap().digest());
+    symlink("..v2", dir.path().join("..data_tmp")).unwrap();
+    fs::rename(dir.path().join("..data_tmp"), dir.path().join("..data")).unwrap();
+    watch.changed().await;
+    assert!(Files::read(dir.path()).unwrap().text("limits.yaml").unwrap().contains("20/s"));
+}
+
+proptest! {
+    /// Whatever stands in the files, reading them ends with a bundle or with mistakes that can be shown.
+    #[test]
+    fn any_text_is_read_or_told(text in "\\PC{0,80}", at in 0_usize..400, cut in 0_usize..40) {
+        let spliced = |good: &str| {
+            let mut chars: Vec<char> = good.chars().collect();
+            let at = at.min(chars.len());
+            let end = (at + cut).min(chars.len());
+            chars.splice(at..end, text.chars());
+            String::from_iter(chars)
+        };
+        let files = [
+            ("gateway.yaml", spliced(GATEWAY_TEXT)),
+            ("limits.yaml", spliced(LIMITS_TEXT)),
+            ("systems/crm.yaml", spliced(CRM_TEXT)),
+        ];
+        let env = env(&[]);
+        let mut raw = raw(&files, &env);
+        raw.check_strays();
+        let report = raw.report();
+        prop_assert_eq!(report.found().has_errors(), report.counts().0 > 0);
+        prop_assert!(raw.gateway.is_some() && raw.plans.is_some() || report.found().has_errors());
+        report.render(Colour::Off);
+    }
 }
 
 #[test]

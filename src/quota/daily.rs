@@ -41,10 +41,17 @@ impl Day {
 /// Where daily counters are kept. The store room implements it; it must answer or fail within a bound of
 /// its own, because a request waits for it.
 pub trait Counters: Send + Sync + std::fmt::Debug {
-    /// Adds `amount` to what was leased under `key` on `day`, durably, and answers the new total.
-    fn lease<'a>(&'a self, key: &'a str, day: Day, amount: u32) -> BoxFuture<'a, Result<u64, Away>>;
+    /// Grants up to `amount` more of a key's day, never past `limit` in all; durable before it answers. 0
+    /// means that the day is used up.
+    fn lease<'a>(
+        &'a self,
+        key: &'a str,
+        day: Day,
+        amount: u32,
+        limit: u64,
+    ) -> BoxFuture<'a, Result<u32, Away>>;
 
-    /// Takes `amount` that was leased and not used off the total again.
+    /// Takes back what was granted and not used.
     fn refund<'a>(&'a self, key: &'a str, day: Day, amount: u32) -> BoxFuture<'a, Result<(), Away>>;
 }
 
@@ -90,8 +97,8 @@ pub(super) enum Taken {
     Unit,
     /// The day's quota is used up.
     Spent,
-    /// The store could not be asked.
-    Away(Away),
+    /// The store cannot be asked now.
+    Away,
 }
 
 /// What is at hand of one daily quota.
@@ -120,26 +127,28 @@ impl Ledger {
         }
     }
 
-    /// Takes one unit, from a new lease where none is at hand.
-    pub(super) async fn take(&self, limit: u64, day: Day, counters: &dyn Counters, key: &str) -> Taken {
+    /// Takes one unit, from a new lease where none is at hand. Whoever waited for another's lease looks again
+    /// before asking: a store that hangs costs its time once, not once a waiter.
+    pub(super) async fn take(
+        &self,
+        limit: u64,
+        day: Day,
+        counters: &dyn Counters,
+        key: &str,
+        is_away: impl Fn() -> bool,
+    ) -> Result<Taken, Away> {
         let _turn = self.turn.lock().await;
         if let Some(taken) = self.take_at_hand(limit, day) {
-            return taken;
+            return Ok(taken);
         }
-        let amount = batch(limit);
-        let total = match counters.lease(key, day, amount).await {
-            Ok(total) => total,
-            Err(away) => return Taken::Away(away),
-        };
-        let before = total.saturating_sub(u64::from(amount));
-        let granted = u32::try_from(limit.saturating_sub(before)).unwrap_or(u32::MAX).min(amount);
+        if is_away() {
+            return Ok(Taken::Away);
+        }
+        let granted = counters.lease(key, day, batch(limit), limit).await?;
         // ORDER: the limit is noted before the empty lease shows, so that nobody asks again in between.
         self.spent_at.store(if granted == 0 { limit } else { 0 }, Ordering::Release);
         self.at_hand.store(pack(day, granted.saturating_sub(1)), Ordering::Release);
-        if granted < amount && counters.refund(key, day, amount - granted).await.is_err() {
-            tracing::debug!(key, "a part of a lease above the quota could not be given back");
-        }
-        if granted == 0 { Taken::Spent } else { Taken::Unit }
+        Ok(if granted == 0 { Taken::Spent } else { Taken::Unit })
     }
 
     /// Takes back what is left, to be refunded.

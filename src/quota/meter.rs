@@ -162,16 +162,21 @@ impl Meters {
     /// The meter of a key; none when the table is full of meters that still count.
     pub(super) fn meter(&self, key: Key, at: u64, today: Day) -> Option<Handle> {
         let shard = self.shard(&key)?;
-        if let Some(known) = shard.read().meters.get(&key) {
-            return Some(known.clone());
+        {
+            let shard = shard.read();
+            match shard.meters.get(&key) {
+                Some(known) => return Some(known.clone()),
+                // A flood of newcomers must not take the lock that known ones do not need.
+                None if self.is_full(&shard) && shard.was_swept(at) => return None,
+                None => {}
+            }
         }
         let mut shard = shard.write();
-        if shard.meters.len() >= self.per_shard_max && !shard.meters.contains_key(&key) {
-            if shard.swept != 0 && at < shard.swept.saturating_add(SWEEP_EVERY) {
-                return None;
+        if self.is_full(&shard) && !shard.meters.contains_key(&key) {
+            if !shard.was_swept(at) {
+                shard.sweep(at, today);
             }
-            shard.sweep(at, today);
-            if shard.meters.len() >= self.per_shard_max {
+            if self.is_full(&shard) {
                 return None;
             }
         }
@@ -201,6 +206,10 @@ impl Meters {
             .collect()
     }
 
+    fn is_full(&self, shard: &Shard) -> bool {
+        shard.meters.len() >= self.per_shard_max
+    }
+
     fn shard(&self, key: &Key) -> Option<&RwLock<Shard>> {
         // The table inside hashes with other seeds, so the low bits are free to choose the shard.
         let hash = self.hasher.hash_one(key);
@@ -209,6 +218,10 @@ impl Meters {
 }
 
 impl Shard {
+    fn was_swept(&self, at: u64) -> bool {
+        self.swept != 0 && at < self.swept.saturating_add(SWEEP_EVERY)
+    }
+
     fn sweep(&mut self, at: u64, today: Day) {
         self.swept = at;
         // A meter somebody holds stays: under this lock nobody else can come to hold one.

@@ -6,6 +6,15 @@
 //!
 //! ORDER: [`Quota::address`] before a credential is looked at; [`Quota::greet`] once the caller is known, so
 //! that tries which are denied are charged too; [`Quota::admit`] before the first call to a system.
+//!
+//! ```
+//! use bramka::{quota::Plans, words::{Diagnostics, tree}};
+//! let text = "strangers: { rate: 100/s }\nprincipals_default: reader\nplans:\n  \
+//!     reader: { rank: 1, rate: 10/s, per: principal, concurrency: 5, quota: 1000/day, fails: closed }";
+//! let mut found = Diagnostics::default();
+//! let plans = Plans::load(&tree::parse(&"limits.yaml".into(), text).unwrap(), &mut found).unwrap();
+//! assert_eq!(plans.iter().map(|plan| plan.name.as_str()).collect::<Vec<_>>(), ["reader"]);
+//! ```
 
 mod daily;
 mod meter;
@@ -148,7 +157,7 @@ impl Quota {
         address: IpAddr,
         now: Now,
     ) -> Result<Admission, Limited> {
-        let charged = self.charge(plans, prospect.caller().facts(), named(&prospect), address, now).await?;
+        let charged = self.charge(plans, prospect.caller().facts(), prospect.plans(), address, now).await?;
         Ok(Admission { prospect, charged })
     }
 
@@ -209,7 +218,7 @@ impl Quota {
         let mut applied: SmallVec<[(&Arc<Plan>, Handle); 4]> = SmallVec::new();
         let mut slots = SmallVec::new();
         let mut nearest: Option<Standing> = None;
-        for (plan, greeted) in applying(plans, plans.own(facts), named)? {
+        for Applying { plan, greeted } in applying(plans, plans.own(facts), named)? {
             let handle = self.handle(plan, facts, address, at, now)?;
             // ORDER: the rate of the caller's own plan was charged when it was greeted.
             let level = match greeted {
@@ -256,25 +265,26 @@ impl Quota {
                 let reset = Duration::from_secs(Day::seconds_left(now.wall));
                 Err(limited(LimitKind::Quota, told, reset, reset))
             }
-            (Taken::Away(_), Fails::Open) => {
+            (Taken::Away, Fails::Open) => {
                 self.uncounted.fetch_add(1, Ordering::Relaxed);
                 Ok(())
             }
-            (Taken::Away(_), Fails::Closed) => Err(limited(LimitKind::Away, told, AWAY_FOR, AWAY_FOR)),
+            (Taken::Away, Fails::Closed) => Err(limited(LimitKind::Away, told, AWAY_FOR, AWAY_FOR)),
         }
     }
 
     async fn lease(&self, ledger: &Ledger, limit: u64, day: Day, key: &Key, now: Now) -> Taken {
         let at = self.at(now);
-        if at < self.away_until.load(Ordering::Relaxed) {
-            return Taken::Away(Away("it failed a moment ago".to_owned()));
+        let is_away = || at < self.away_until.load(Ordering::Acquire);
+        if is_away() {
+            return Taken::Away;
         }
-        let taken = ledger.take(limit, day, &*self.counters, &key.to_string()).await;
-        if let Taken::Away(away) = &taken {
+        let taken = ledger.take(limit, day, &*self.counters, &key.to_string(), is_away).await;
+        taken.unwrap_or_else(|away| {
             tracing::warn!(error = %away, "a daily quota cannot be charged");
-            self.away_until.fetch_max(at.saturating_add(nanos(AWAY_FOR)), Ordering::Relaxed);
-        }
-        taken
+            self.away_until.fetch_max(at.saturating_add(nanos(AWAY_FOR)), Ordering::AcqRel);
+            Taken::Away
+        })
     }
 
     fn handle(
@@ -303,27 +313,40 @@ enum Greeted {
     NotYet,
 }
 
+/// A plan that applies to a request.
+struct Applying<'a> {
+    plan: &'a Arc<Plan>,
+    greeted: Greeted,
+}
+
 /// The caller's own plan and the named ones, each once, the lowest rank first.
 fn applying<'a>(
     plans: &'a Plans,
     own: &PlanName,
     named: &[PlanName],
-) -> Result<SmallVec<[(&'a Arc<Plan>, Greeted); 4]>, Limited> {
-    let mut applied: SmallVec<[(&Arc<Plan>, Greeted); 4]> = SmallVec::new();
-    applied.push((plans.plan(own).ok_or_else(|| unknown(own))?, Greeted::Already));
+) -> Result<SmallVec<[Applying<'a>; 4]>, Limited> {
+    let mut applied: SmallVec<[Applying<'a>; 4]> = SmallVec::new();
+    let plan = plans.plan(own).ok_or_else(|| unknown(own))?;
+    applied.push(Applying { plan, greeted: Greeted::Already });
     for name in named {
-        if applied.iter().all(|(plan, _)| plan.name != *name) {
-            applied.push((plans.plan(name).ok_or_else(|| unknown(name))?, Greeted::NotYet));
+        if applied.iter().all(|other| other.plan.name != *name) {
+            let plan = plans.plan(name).ok_or_else(|| unknown(name))?;
+            applied.push(Applying { plan, greeted: Greeted::NotYet });
         }
     }
-    applied.sort_by_key(|(plan, _)| plan.rank);
+    applied.sort_by_key(|applying| applying.plan.rank);
     Ok(applied)
 }
 
-/// The plans of the statements that can still apply.
-fn named(_prospect: &Prospect) -> &[PlanName] {
-    &[]
+/// Statements name no plans until the prospect knows them; its own `plans` goes before this one.
+trait NamesPlans {
+    /// The plans of the statements that can still apply.
+    fn plans(&self) -> &[PlanName] {
+        &[]
+    }
 }
+
+impl NamesPlans for Prospect {}
 
 fn key(plan: &Plan, facts: &Facts, address: IpAddr) -> Key {
     Key { plan: plan.name.clone(), subject: plan.subject(facts, address) }
