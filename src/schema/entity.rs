@@ -118,6 +118,8 @@ pub struct Field {
     pub nullable: bool,
     /// Whether callers never write it, whatever the system can do.
     pub read_only: bool,
+    /// How many items at most, where a list stands under it.
+    pub items_max: u32,
     /// What it means, from the file.
     pub description: Arc<str>,
 }
