@@ -1,0 +1,432 @@
+//! One native scalar becomes a value and back: tables, spellings of nothing, exact decimals, dates.
+//!
+//! Nothing passes through a float. Both directions come from the same [`Codec`].
+
+use std::{collections::HashMap, str::FromStr, sync::Arc};
+
+use compact_str::CompactString;
+use jiff::{Timestamp, civil::Date};
+use rust_decimal::Decimal;
+
+use super::{out::Out, scan::{Raw, Scanner}};
+use crate::{
+    schema::{LeafKind, Value},
+    words::yaml_words,
+};
+
+yaml_words! {
+    /// How a scalar is written into JSON.
+    pub(super) enum Wire {
+        /// As a string.
+        Text = "text",
+        /// As a number.
+        Number = "number",
+        /// As `true` or `false`.
+        Boolean = "boolean",
+    }
+
+    /// How a moment is spelt.
+    pub(super) enum Moment {
+        /// RFC 3339.
+        Iso = "iso",
+        /// Milliseconds since 1970.
+        UnixMs = "unix_ms",
+    }
+
+    /// How text is brought into one spelling, both ways.
+    pub(super) enum Norm {
+        /// Without white space around it.
+        Trim = "trim",
+        /// Upper case.
+        Upper = "upper",
+        /// Lower case.
+        Lower = "lower",
+        /// Digits only.
+        Digits = "digits",
+    }
+}
+
+/// Native spellings and canonical ones.
+#[derive(Debug, Default)]
+pub(super) struct Table {
+    /// Native → canonical.
+    pub(super) read: HashMap<Box<str>, Value>,
+    /// In file order, for the way back and for filters.
+    pub(super) rows: Vec<(Box<str>, Value)>,
+    /// Which native spelling a canonical value is written as, where several mean it.
+    pub(super) back: Vec<(Value, Box<str>)>,
+}
+
+impl Table {
+    /// The native spelling that a canonical value is written as.
+    pub(super) fn back(&self, value: &Value) -> Option<&str> {
+        let named = self.back.iter().find(|(canonical, _)| canonical == value).map(|(_, native)| native);
+        named.or_else(|| self.rows.iter().find(|(_, v)| v == value).map(|(native, _)| native)).map(|n| &**n)
+    }
+
+    /// Every native spelling of a canonical value.
+    pub(super) fn natives<'t>(&'t self, value: &'t Value) -> impl Iterator<Item = &'t str> {
+        self.rows.iter().filter(move |(_, canonical)| canonical == value).map(|(native, _)| &**native)
+    }
+}
+
+/// How null is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Clear {
+    /// It cannot be.
+    Refused,
+    /// As JSON null.
+    Null,
+    /// As this text.
+    Text(Box<str>),
+}
+
+/// How one native scalar and one value mean each other.
+#[derive(Clone, Debug)]
+pub(super) struct Codec {
+    /// What the leaf holds.
+    pub(super) kind: LeafKind,
+    /// How it is written.
+    pub(super) wire: Wire,
+    /// Spellings that a table gives a meaning.
+    pub(super) table: Option<Arc<Table>>,
+    /// What an unknown spelling reads as.
+    pub(super) otherwise: Option<Value>,
+    /// Spellings of nothing.
+    pub(super) absent: Arc<[Box<str>]>,
+    /// How null is written.
+    pub(super) clear: Clear,
+    /// What nothing reads as.
+    pub(super) default: Option<Value>,
+    /// One spelling, both ways.
+    pub(super) norm: Vec<Norm>,
+    /// Most characters the system keeps.
+    pub(super) most: Option<u32>,
+    /// Most digits after the point the system keeps.
+    pub(super) scale: Option<u32>,
+    /// How a moment is spelt.
+    pub(super) moment: Moment,
+}
+
+/// What a native scalar reads as.
+#[derive(Debug, PartialEq)]
+pub(super) enum Got {
+    /// The system did not tell.
+    Missing,
+    /// It is known to be empty.
+    Nothing,
+    /// A value.
+    Is(Value),
+    /// A value that stands for a spelling the table does not know.
+    Unknown(Option<Value>, CompactString),
+    /// It does not fit the field.
+    Unfit(&'static str),
+}
+
+impl Codec {
+    /// Reads what the scanner found.
+    #[inline]
+    pub(super) fn read(&self, raw: Raw<'_>) -> Got {
+        match raw {
+            Raw::Absent => return Got::Missing,
+            Raw::Null => return self.nothing(),
+            Raw::Object | Raw::Array | Raw::Elements { .. } | Raw::Next(_) => {
+                return Got::Unfit("expected a single value");
+            }
+            Raw::Boolean(value) if self.table.is_none() => {
+                return if self.kind == LeafKind::Boolean {
+                    Got::Is(Value::Boolean(value))
+                } else {
+                    Got::Unfit("expected no boolean")
+                };
+            }
+            Raw::Boolean(_) | Raw::Number(_) | Raw::Text(_) | Raw::Escaped(_) => {}
+        }
+        let Some(text) = raw.text() else { return Got::Unfit("half a surrogate pair is no text") };
+        if self.norm.is_empty() { self.read_text(&text) } else { self.read_text(&normal(&self.norm, &text)) }
+    }
+
+    fn nothing(&self) -> Got {
+        self.default.clone().map_or(Got::Nothing, Got::Is)
+    }
+
+    fn read_text(&self, text: &str) -> Got {
+        if let Some(table) = &self.table {
+            if let Some(value) = table.read.get(text) {
+                return Got::Is(value.clone());
+            }
+        }
+        // ORDER: the table first: an empty text may have a meaning of its own.
+        if self.absent.iter().any(|spelling| **spelling == *text) {
+            return self.nothing();
+        }
+        if self.table.is_some() {
+            return Got::Unknown(self.otherwise.clone(), clip(text));
+        }
+        match self.parse(text) {
+            Ok(value) => Got::Is(value),
+            Err(_) if matches!(self.kind, LeafKind::Code(_)) => {
+                Got::Unknown(self.otherwise.clone(), clip(text))
+            }
+            Err(why) => Got::Unfit(why),
+        }
+    }
+
+    /// Reads the spelling of a value of the leaf's kind, tables aside.
+    pub(super) fn parse(&self, text: &str) -> Result<Value, &'static str> {
+        match &self.kind {
+            LeafKind::Text { .. } | LeafKind::Id => Ok(Value::Text(CompactString::from(text))),
+            LeafKind::Code(codes) => match codes.iter().any(|code| **code == *text) {
+                true => Ok(Value::Text(CompactString::from(text))),
+                false => Err("not one of the field's codes"),
+            },
+            LeafKind::Decimal => decimal(text).map(Value::Decimal),
+            LeafKind::Integer => integer(text).map(Value::Integer),
+            LeafKind::Boolean => text.parse().map(Value::Boolean).map_err(|_| "not a boolean"),
+            LeafKind::Date => Date::from_str(text)
+                .ok()
+                .filter(|_| text.len() == 10)
+                .map(Value::Date)
+                .ok_or("not a date"),
+            LeafKind::Instant => match self.moment {
+                Moment::Iso => text.parse().map(Value::Instant).map_err(|_| "not a moment with its zone"),
+                Moment::UnixMs => integer(text)
+                    .ok()
+                    .and_then(|ms| Timestamp::from_millisecond(ms).ok())
+                    .map(Value::Instant)
+                    .ok_or("not milliseconds since 1970"),
+            },
+        }
+    }
+
+    /// The native form of a value.
+    pub(super) fn write(&self, value: &Value) -> Result<Out, String> {
+        if *value == Value::Null {
+            return match &self.clear {
+                Clear::Null => Ok(Out::Null),
+                Clear::Text(text) => Ok(Out::Text(CompactString::from(&**text))),
+                Clear::Refused => Err("the system cannot empty this field".into()),
+            };
+        }
+        let text = match &self.table {
+            Some(table) => {
+                CompactString::from(table.back(value).ok_or_else(|| self.no_spelling(table))?)
+            }
+            None => self.spell(value)?,
+        };
+        Ok(match self.wire {
+            Wire::Text => Out::Text(text),
+            Wire::Number if is_number(&text) => Out::Number(text),
+            Wire::Number => return Err(format!("`{}` cannot be written as a number", clip(&text))),
+            Wire::Boolean => match &*text {
+                "true" => Out::Boolean(true),
+                "false" => Out::Boolean(false),
+                other => return Err(format!("`{}` cannot be written as a boolean", clip(other))),
+            },
+        })
+    }
+
+    /// The spelling of a value, tables aside; too long or too fine is refused, never cut.
+    pub(super) fn spell(&self, value: &Value) -> Result<CompactString, String> {
+        let text = match value {
+            Value::Text(text) if self.norm.is_empty() => text.clone(),
+            Value::Text(text) => CompactString::from(normal(&self.norm, text)),
+            Value::Boolean(true) => CompactString::const_new("true"),
+            Value::Boolean(false) => CompactString::const_new("false"),
+            Value::Integer(n) => compact_str::format_compact!("{n}"),
+            Value::Decimal(n) => {
+                let digits = n.normalize().scale();
+                if let Some(scale) = self.scale.filter(|scale| digits > *scale) {
+                    return Err(format!("the system keeps {scale} digits after the point"));
+                }
+                compact_str::format_compact!("{n}")
+            }
+            Value::Date(date) => compact_str::format_compact!("{date}"),
+            Value::Instant(at) => match self.moment {
+                Moment::Iso => compact_str::format_compact!("{at}"),
+                Moment::UnixMs if at.as_nanosecond() % 1_000_000 == 0 => {
+                    compact_str::format_compact!("{}", at.as_millisecond())
+                }
+                Moment::UnixMs => return Err("the system keeps whole milliseconds".into()),
+            },
+            Value::Null | Value::Object(_) | Value::List(_) => return Err("expected a single value".into()),
+        };
+        match self.most {
+            Some(most) if text.chars().count() > usize::try_from(most).unwrap_or(usize::MAX) => {
+                Err(format!("the system keeps at most {most} characters"))
+            }
+            Some(_) | None => Ok(text),
+        }
+    }
+
+    fn no_spelling(&self, table: &Table) -> String {
+        let mut known: Vec<String> = Vec::new();
+        for (_, value) in &table.rows {
+            let name = match value {
+                Value::Text(text) => text.to_string(),
+                other => self.spell(other).map(|text| text.to_string()).unwrap_or_default(),
+            };
+            if !known.contains(&name) {
+                known.push(name);
+            }
+        }
+        format!("the system knows only {}", known.join(", "))
+    }
+}
+
+/// Text brought into one spelling.
+pub(super) fn normal(norms: &[Norm], text: &str) -> String {
+    norms.iter().fold(text.to_owned(), |text, norm| match norm {
+        Norm::Trim => text.trim().to_owned(),
+        Norm::Upper => text.to_uppercase(),
+        Norm::Lower => text.to_lowercase(),
+        Norm::Digits => text.chars().filter(char::is_ascii_digit).collect(),
+    })
+}
+
+/// Native text as it may stand in a finding: short.
+pub(super) fn clip(text: &str) -> CompactString {
+    text.chars().take(64).collect()
+}
+
+/// Whether text is the token of a JSON number.
+pub(super) fn is_number(text: &str) -> bool {
+    Scanner::new(text.as_bytes()).and_then(|mut scan| scan.scalar()) == Ok(Raw::Number(text))
+}
+
+fn integer(text: &str) -> Result<i64, &'static str> {
+    match text.parse() {
+        Ok(number) if !text.starts_with('+') => Ok(number),
+        // `3.0` and `3e0` are whole numbers too.
+        _ => {
+            let exact = decimal(text)?.normalize();
+            i64::try_from(exact).ok().filter(|_| exact.scale() == 0).ok_or("not a whole number of 64 bits")
+        }
+    }
+}
+
+/// A decimal from its token: exact, scale kept, exponent accepted.
+pub(super) fn decimal(text: &str) -> Result<Decimal, &'static str> {
+    const NO_DECIMAL: &str = "not a decimal number";
+    let bytes = text.as_bytes();
+    let (mut mantissa, mut scale, mut digits, mut point): (i128, i64, u32, bool) = (0, 0, 0, false);
+    let negative = bytes.first() == Some(&b'-');
+    let mut rest = bytes.iter().skip(usize::from(negative)).enumerate().peekable();
+    while let Some((_, byte)) = rest.peek() {
+        match byte {
+            b'0'..=b'9' => {
+                mantissa = mantissa * 10 + i128::from(**byte - b'0');
+                digits += 1;
+                scale += i64::from(point);
+                if mantissa > 79_228_162_514_264_337_593_543_950_335 {
+                    return Err("more digits than can be kept exactly");
+                }
+            }
+            b'.' if !point && digits > 0 => point = true,
+            _ => break,
+        }
+        rest.next();
+    }
+    if digits == 0 || (point && scale == 0) {
+        return Err(NO_DECIMAL);
+    }
+    if let Some((at, _)) = rest.next_if(|(_, byte)| matches!(byte, b'e' | b'E')) {
+        let exponent = text.get(at + usize::from(negative) + 1..).ok_or(NO_DECIMAL)?;
+        let plain = exponent.strip_prefix(['+', '-']).unwrap_or(exponent);
+        if plain.is_empty() || plain.len() > 4 || !plain.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(NO_DECIMAL);
+        }
+        scale -= exponent.parse::<i64>().map_err(|_| NO_DECIMAL)?;
+    } else if rest.next().is_some() {
+        return Err(NO_DECIMAL);
+    }
+    exact(if negative { -mantissa } else { mantissa }, scale)
+}
+
+fn exact(mut mantissa: i128, mut scale: i64) -> Result<Decimal, &'static str> {
+    const TOO_MANY: &str = "more digits than can be kept exactly";
+    if mantissa == 0 {
+        scale = scale.clamp(0, 28);
+    }
+    while scale < 0 && scale > -30 {
+        mantissa = mantissa.checked_mul(10).ok_or(TOO_MANY)?;
+        scale += 1;
+    }
+    while scale > 28 && mantissa % 10 == 0 {
+        mantissa /= 10;
+        scale -= 1;
+    }
+    let scale = u32::try_from(scale).map_err(|_| TOO_MANY)?;
+    Decimal::try_from_i128_with_scale(mantissa, scale).map_err(|_| TOO_MANY)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn codec(kind: LeafKind) -> Codec {
+        Codec {
+            kind,
+            wire: Wire::Text,
+            table: None,
+            otherwise: None,
+            absent: Arc::new([]),
+            clear: Clear::Refused,
+            default: None,
+            norm: Vec::new(),
+            most: None,
+            scale: None,
+            moment: Moment::Iso,
+        }
+    }
+
+    #[test]
+    fn decimals_are_exact_keep_their_scale_and_take_exponents() {
+        for (text, shown) in [
+            ("19.99", "19.99"),
+            ("5000.00", "5000.00"),
+            ("-0.10", "-0.10"),
+            ("1e2", "100"),
+            ("1.5E-3", "0.0015"),
+            ("1.50e1", "15.0"),
+            ("0", "0"),
+            ("0e99", "0"),
+            ("29.949999999999999", "29.949999999999999"),
+            ("79228162514264337593543950335", "79228162514264337593543950335"),
+        ] {
+            assert_eq!(decimal(text).unwrap().to_string(), shown, "{text}");
+        }
+        for text in ["", "-", ".5", "5.", "1_0", "+1", "1e", "1e99999", "1e29", "1e-40", "0x1", "1.2.3", "NaN", "79228162514264337593543950336", "0.00000000000000000000000000001"] {
+            assert!(decimal(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn dates_do_not_pass_through_an_instant() {
+        let date = codec(LeafKind::Date);
+        assert_eq!(date.read(Raw::Text("2015-12-31")), Got::Is(Value::Date(Date::constant(2015, 12, 31))));
+        assert!(matches!(date.read(Raw::Text("2015-12-31T00:00:00Z")), Got::Unfit(_)));
+        assert!(matches!(codec(LeafKind::Instant).read(Raw::Text("2015-12-31T00:00:00")), Got::Unfit(_)));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_reads_back(mantissa in any::<i64>(), scale in 0u32..20, ms in -10_000_000_000_000i64..10_000_000_000_000, text in "\\PC{0,40}") {
+            let decimal = Value::Decimal(Decimal::new(mantissa, scale));
+            let at = Value::Instant(Timestamp::from_millisecond(ms).unwrap());
+            for (kind, value) in [(LeafKind::Decimal, decimal), (LeafKind::Integer, Value::Integer(mantissa)), (LeafKind::Instant, at), (LeafKind::Text { chars_max: 40 }, Value::Text(text.into()))] {
+                for moment in [Moment::Iso, Moment::UnixMs] {
+                    let codec = Codec { moment, ..codec(kind.clone()) };
+                    let spelt = codec.spell(&value).unwrap();
+                    prop_assert_eq!(codec.read(Raw::Text(&spelt)), Got::Is(value.clone()));
+                }
+            }
+        }
+
+        #[test]
+        fn decimal_text_never_panics_and_agrees_with_the_library(text in "-?[0-9]{1,14}(\\.[0-9]{1,13})?") {
+            prop_assert_eq!(decimal(&text).unwrap(), Decimal::from_str_exact(&text).unwrap());
+        }
+    }
+}

@@ -1,0 +1,409 @@
+//! The way in: a native answer becomes a record, in one pass, without a tree in between.
+//!
+//! A record that does not fit is served with findings; one bad row never sinks a list.
+
+use super::{
+    codec::{Codec, Got},
+    errors::SystemFault,
+    listing::Listing,
+    model::{EachPart, Finding, Join, Line, Mapping, Named, Next, ObjectPart, Part, Source, Then, What},
+    native::NativeAnswer,
+    scan::{BadJson, Raw, Scanner},
+    trie::{Raws, walk},
+};
+use crate::schema::{FieldSet, Fields, LeafId, Record, Value};
+use compact_str::CompactString;
+
+/// Most findings kept of one record.
+const FINDINGS_MAX: usize = 64;
+/// Most rows of an answer beyond what was asked for.
+const ROWS_OVER: usize = 1000;
+
+/// A record as it came in.
+#[derive(Clone, Debug)]
+pub struct Inward {
+    /// The record; leaf 0 is its id.
+    pub record: Record,
+    /// The native key.
+    pub id: CompactString,
+    /// The native version, where the system has one.
+    pub version: Option<CompactString>,
+    /// What does not fit.
+    pub findings: Vec<Finding>,
+    /// Wanted leaves of which the answer does not tell what they are (known to be empty is told).
+    pub missing: FieldSet,
+}
+
+/// Why a row of a list is withheld.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RowFault {
+    /// It has no key.
+    #[error("the row has no key")]
+    NoKey,
+    /// A name stands in it twice.
+    #[error("a mapped name stands twice in one object")]
+    Twice,
+    /// It is not an object.
+    #[error("the row is not an object")]
+    NotAnObject,
+    /// It is not of this entity.
+    #[error("the row is not of this entity")]
+    Other,
+}
+
+/// A page of a list.
+#[derive(Debug)]
+pub struct Page {
+    /// The rows, in the system's order.
+    pub rows: Vec<Result<Inward, RowFault>>,
+    /// The native cursor of the next page, for [`Mapping::list`]; none at the end.
+    pub next: Option<String>,
+    /// Whether there is more that this system cannot page to.
+    pub truncated: bool,
+}
+
+impl Mapping {
+    /// Reads the answer to a read of one record.
+    ///
+    /// # Errors
+    /// What the system said went wrong, or that its answer is none.
+    pub fn inward(&self, answer: &NativeAnswer, wanted: &FieldSet) -> Result<Inward, SystemFault> {
+        self.refuse_errors(answer)?;
+        let mut raws = Raws::default();
+        let mut scan = Scanner::new(&answer.body).map_err(SystemFault::bad_json)?;
+        let row = self.row(&mut scan, &mut raws, wanted).map_err(SystemFault::bad_json)?;
+        scan.end().map_err(SystemFault::bad_json)?;
+        match row {
+            Ok(inward) => Ok(inward),
+            Err(RowFault::Other) => Err(SystemFault::not_found()),
+            Err(fault @ (RowFault::NoKey | RowFault::Twice | RowFault::NotAnObject)) => {
+                Err(SystemFault::unreadable(fault.to_string()))
+            }
+        }
+    }
+
+    /// Reads the answer to a create or an update; the same as [`inward`](Self::inward).
+    ///
+    /// # Errors
+    /// As [`inward`](Self::inward).
+    pub fn written(&self, answer: &NativeAnswer, wanted: &FieldSet) -> Result<Inward, SystemFault> {
+        self.inward(answer, wanted)
+    }
+
+    /// Reads the answer to a delete, which holds nothing of interest when it is no error.
+    ///
+    /// # Errors
+    /// What the system said went wrong.
+    pub fn deleted(&self, answer: &NativeAnswer) -> Result<(), SystemFault> {
+        self.refuse_errors(answer)
+    }
+
+    /// Reads the answer to a list.
+    ///
+    /// # Errors
+    /// What the system said went wrong, that its answer is none, or that it pages elsewhere.
+    pub fn inward_list<'a>(
+        &self,
+        listing: &Listing,
+        answer: &'a NativeAnswer,
+        wanted: &FieldSet,
+    ) -> Result<Page, SystemFault> {
+        self.refuse_errors(answer)?;
+        let call = self
+            .lists
+            .get(listing.variant)
+            .ok_or_else(|| SystemFault::unreadable("the list variant is gone".to_owned()))?;
+        let mut rows = Vec::new();
+        let mut row_raws = Raws::default();
+        let rows_max = usize::try_from(listing.size).unwrap_or(usize::MAX).saturating_add(ROWS_OVER);
+        let mut on_row = |scan: &mut Scanner<'a>| {
+            if rows.len() >= rows_max {
+                return Err(BadJson::TooMany);
+            }
+            rows.push(self.row(scan, &mut row_raws, wanted)?);
+            Ok(())
+        };
+        let mut raws = Raws::default();
+        raws.restart(call.frame);
+        let mut scan = Scanner::new(&answer.body).map_err(SystemFault::bad_json)?;
+        walk(&mut scan, &call.envelope, 0, &mut raws, &mut on_row).map_err(SystemFault::bad_json)?;
+        scan.end().map_err(SystemFault::bad_json)?;
+        if raws.twice {
+            return Err(SystemFault::unreadable(RowFault::Twice.to_string()));
+        }
+        if raws.get(0, 1) != Raw::Array {
+            return Err(SystemFault::unreadable("the answer holds no list where rows are due".to_owned()));
+        }
+        let token = match call.page.next {
+            Next::Token { slot, .. } | Next::Link { slot } => {
+                raws.get(0, slot).text().filter(|t| !t.is_empty())
+            }
+            Next::None | Next::Offset { .. } => None,
+        };
+        let (next, truncated) = self.next(listing, call, token.as_deref(), rows.len())?;
+        Ok(Page { rows, next, truncated })
+    }
+
+    fn row<'a>(
+        &self,
+        scan: &mut Scanner<'a>,
+        raws: &mut Raws<'a>,
+        wanted: &FieldSet,
+    ) -> Result<Result<Inward, RowFault>, BadJson> {
+        raws.restart(self.frame);
+        let object = scan.peek()? == b'{';
+        walk(scan, &self.record, 0, raws, &mut |scan| scan.skip())?;
+        Ok(match object {
+            true => self.build(raws, wanted),
+            false => Err(RowFault::NotAnObject),
+        })
+    }
+
+    fn build(&self, raws: &Raws<'_>, wanted: &FieldSet) -> Result<Inward, RowFault> {
+        if raws.twice {
+            return Err(RowFault::Twice);
+        }
+        let is = |narrow: &super::model::Narrow| {
+            raws.get(0, narrow.slot).text().is_some_and(|text| *text == *narrow.value)
+        };
+        if !self.narrow.iter().all(is) {
+            return Err(RowFault::Other);
+        }
+        let id = raws.get(0, self.key.slot).text().filter(|key| !key.is_empty()).ok_or(RowFault::NoKey)?;
+        let id = CompactString::from(&*id);
+        let version = self
+            .version
+            .as_ref()
+            .and_then(|version| raws.get(0, version.slot).text())
+            .map(|version| CompactString::from(&*version));
+        let mut build = Build { raws, wanted, findings: Vec::new(), missing: FieldSet::EMPTY };
+        let mut fields = Fields::with_capacity(self.root.parts.len() + 1);
+        if let Some((position, _)) = self.entity.root.field("id") {
+            fields.set(position, Value::Text(id.clone()));
+        }
+        build.fill(&self.root, 0, &mut fields);
+        let missing = build.missing.union(&self.unmapped.intersection(wanted));
+        Ok(Inward { record: Record { fields }, id, version, findings: build.findings, missing })
+    }
+}
+
+/// What a part came to.
+enum Came {
+    /// The answer does not tell.
+    Missing,
+    /// Known to be empty.
+    Nothing,
+    /// The same in every record; says nothing about this one.
+    Tag(Value),
+    /// A value.
+    Is(Value),
+}
+
+struct Build<'b, 'a> {
+    raws: &'b Raws<'a>,
+    wanted: &'b FieldSet,
+    findings: Vec<Finding>,
+    missing: FieldSet,
+}
+
+impl Build<'_, '_> {
+    /// Fills an object; whether it holds something, is known to be empty, or was not told.
+    fn fill(&mut self, object: &ObjectPart, base: usize, fields: &mut Fields) -> Came {
+        let mut came = Came::Missing;
+        for Named { position, leaves, part, .. } in &object.parts {
+            if leaves.intersection(self.wanted).is_empty() {
+                continue;
+            }
+            match self.part(part, base) {
+                Came::Missing => {}
+                Came::Nothing => {
+                    if let Came::Missing = came {
+                        came = Came::Nothing;
+                    }
+                    if let Part::Leaf(Line { nullable: true, .. }) = part {
+                        fields.set(*position, Value::Null);
+                    }
+                }
+                Came::Tag(value) => fields.set(*position, value),
+                Came::Is(value) => {
+                    came = Came::Is(Value::Null);
+                    fields.set(*position, value);
+                }
+            }
+        }
+        came
+    }
+
+    fn part(&mut self, part: &Part, base: usize) -> Came {
+        match part {
+            Part::Leaf(line) => self.line(line, base),
+            Part::Object(object) => self.object(object, base),
+            Part::Slots(slots) => self.slots(slots, base),
+            Part::Each(each) => self.each(each, base),
+        }
+    }
+
+    fn object(&mut self, object: &ObjectPart, base: usize) -> Came {
+        let mut fields = Fields::with_capacity(object.parts.len());
+        match self.fill(object, base, &mut fields) {
+            Came::Is(_) => Came::Is(Value::Object(fields)),
+            // An object that holds nothing but its tags is none.
+            came @ (Came::Missing | Came::Nothing | Came::Tag(_)) => came,
+        }
+    }
+
+    fn slots(&mut self, slots: &[Part], base: usize) -> Came {
+        let mut values = Vec::new();
+        let mut told = false;
+        for slot in slots {
+            match self.part(slot, base) {
+                Came::Missing | Came::Tag(_) => {}
+                Came::Nothing => told = true,
+                Came::Is(value) => values.push(value),
+            }
+        }
+        if values.is_empty() && !told { Came::Missing } else { Came::Is(Value::List(values)) }
+    }
+
+    fn each(&mut self, each: &EachPart, base: usize) -> Came {
+        let (first, count) = match self.raws.get(base, each.slot) {
+            Raw::Elements { first, count } => (first, count),
+            Raw::Null => return Came::Is(Value::List(Vec::new())),
+            Raw::Absent => {
+                self.lost(&each.item);
+                return Came::Missing;
+            }
+            Raw::Boolean(_)
+            | Raw::Number(_)
+            | Raw::Text(_)
+            | Raw::Escaped(_)
+            | Raw::Object
+            | Raw::Array
+            | Raw::Next(_) => {
+                self.lost(&each.item);
+                each.item.lines(true, &mut |line, _| self.findings.truncate_push(line.leaf, What::NotAList));
+                return Came::Missing;
+            }
+        };
+        let mut values = Vec::with_capacity(usize::try_from(count).unwrap_or(0));
+        let raws = self.raws;
+        for frame in raws.elements(first, count) {
+            if let Came::Is(value) = self.part(&each.item, frame) {
+                values.push(value);
+            }
+        }
+        Came::Is(Value::List(values))
+    }
+
+    #[inline]
+    fn line(&mut self, line: &Line, base: usize) -> Came {
+        if !self.wanted.contains(line.leaf) {
+            return Came::Missing;
+        }
+        match &line.source {
+            Source::Constant(value) => Came::Tag(value.clone()),
+            Source::Native(native) => self.scalar(line.leaf, &native.codec, self.raws.get(base, native.slot)),
+            Source::Join(join) => self.join(line.leaf, join, base),
+            Source::First(rules) => {
+                let raws = self.raws;
+                let is = |when: &(u16, Box<str>)| {
+                    raws.get(base, when.0).text().is_some_and(|text| *text == *when.1)
+                };
+                for rule in rules.iter().filter(|rule| rule.when.iter().all(is)) {
+                    match &rule.then {
+                        Then::Is(value) => return Came::Is(value.clone()),
+                        Then::At(slot, codec) => match raws.get(base, *slot) {
+                            Raw::Absent => {}
+                            raw => return self.scalar(line.leaf, codec, raw),
+                        },
+                    }
+                }
+                self.findings.truncate_push(line.leaf, What::NoRule);
+                self.missing.insert(line.leaf);
+                Came::Missing
+            }
+        }
+    }
+
+    #[inline]
+    fn scalar(&mut self, leaf: LeafId, codec: &Codec, raw: Raw<'_>) -> Came {
+        match codec.read(raw) {
+            Got::Is(value) => Came::Is(value),
+            Got::Nothing => Came::Nothing,
+            Got::Missing => {
+                self.missing.insert(leaf);
+                Came::Missing
+            }
+            Got::Unknown(value, native) => {
+                self.findings.truncate_push(leaf, What::UnknownValue(native));
+                if value.is_none() {
+                    self.missing.insert(leaf);
+                }
+                value.map_or(Came::Missing, Came::Is)
+            }
+            Got::Unfit(why) => {
+                self.findings.truncate_push(leaf, What::Unfit(why));
+                self.missing.insert(leaf);
+                Came::Missing
+            }
+        }
+    }
+
+    fn join(&mut self, leaf: LeafId, join: &Join, base: usize) -> Came {
+        let mut text = CompactString::default();
+        let mut told = false;
+        let otherwise = join.otherwise.as_ref().map(|(slot, _)| *slot);
+        for (slot, _) in &join.parts {
+            let raw = self.raws.get(base, *slot);
+            told |= raw != Raw::Absent;
+            join_on(&mut text, &join.by, raw.text().as_deref());
+        }
+        if text.is_empty() {
+            if let Some(slot) = otherwise {
+                let raw = self.raws.get(base, slot);
+                told |= raw != Raw::Absent;
+                join_on(&mut text, &join.by, raw.text().as_deref());
+            }
+        }
+        match (text.is_empty(), told) {
+            (false, _) => Came::Is(Value::Text(text)),
+            (true, true) => Came::Nothing,
+            (true, false) => {
+                self.missing.insert(leaf);
+                Came::Missing
+            }
+        }
+    }
+
+    /// Every leaf under a part is not told.
+    fn lost(&mut self, part: &Part) {
+        part.lines(true, &mut |line, _| {
+            if self.wanted.contains(line.leaf) {
+                self.missing.insert(line.leaf);
+            }
+        });
+    }
+}
+
+/// Appends a part to a joined text.
+pub(super) fn join_on(text: &mut CompactString, by: &str, part: Option<&str>) {
+    if let Some(part) = part.map(str::trim).filter(|part| !part.is_empty()) {
+        if !text.is_empty() {
+            text.push_str(by);
+        }
+        text.push_str(part);
+    }
+}
+
+/// A list of findings that does not grow beyond its bound.
+trait Findings {
+    fn truncate_push(&mut self, leaf: LeafId, what: What);
+}
+
+impl Findings for Vec<Finding> {
+    fn truncate_push(&mut self, leaf: LeafId, what: What) {
+        if self.len() < FINDINGS_MAX {
+            self.push(Finding { leaf, what });
+        }
+    }
+}

@@ -1,0 +1,368 @@
+//! Requests that read: one record by key, many by filter, order and cursor; names chosen by what is wanted.
+
+use bytes::Bytes;
+use http::{
+    HeaderMap, HeaderValue, Method,
+    header::{ACCEPT, CONTENT_TYPE},
+};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use super::{
+    errors::{FaultKind, SystemFault},
+    model::{Call, Carrier, KeyForm, ListCall, Mapping, Next, Select, Size, Speaks},
+    native::NativeRequest,
+    out::Out,
+    push::{Literal, Push, Test},
+};
+use crate::schema::{FieldSet, Filter, Op, Sort};
+
+/// Longest key of a record, in bytes.
+const KEY_BYTES_MAX: usize = 512;
+/// Longest native cursor, in bytes.
+const CURSOR_BYTES_MAX: usize = 8 * 1024;
+/// What may stand in a path or query as it is.
+const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
+/// A list request and what it leaves to the gate.
+#[derive(Clone, Debug)]
+pub struct Listing {
+    /// The request.
+    pub request: NativeRequest,
+    /// Whether the rows pass the filter for certain; every row is judged all the same.
+    pub filter_exact: bool,
+    /// Whether the rows come in the order asked for; else the gate must sort them all.
+    pub sort_pushed: bool,
+    /// Rows asked for.
+    pub size: u32,
+    pub(super) variant: usize,
+    offset: u64,
+}
+
+/// Why a list cannot be asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ListError {
+    /// The system has no list of this entity.
+    #[error("the system cannot list this entity")]
+    NoList,
+    /// The cursor is none of this list.
+    #[error("the cursor does not belong to this list")]
+    BadCursor,
+}
+
+impl Mapping {
+    /// The request that reads one record; `None` when no record can have that id.
+    pub fn read(&self, id: &str, wanted: &FieldSet) -> Option<NativeRequest> {
+        let call = self.read.as_ref()?;
+        let mut request = Request::new(call.method.clone(), self.address(call, id)?);
+        request.query.extend(call.query.iter().cloned());
+        request.select(self.select.as_ref(), wanted);
+        Some(request.finish(None))
+    }
+
+    /// The request that reads a page of records.
+    ///
+    /// # Errors
+    /// There is no list, or the cursor is none of it.
+    pub fn list(
+        &self,
+        wanted: &FieldSet,
+        filter: &Filter,
+        sort: &[Sort],
+        cursor: Option<&str>,
+        limit: u32,
+    ) -> Result<Listing, ListError> {
+        let plan = self.plan(filter, sort).ok_or(ListError::NoList)?;
+        let call = self.lists.get(plan.variant).ok_or(ListError::NoList)?;
+        let cursor = cursor.map(|cursor| split_cursor(cursor, plan.variant)).transpose()?;
+        let mut size = limit.clamp(1, call.page.most);
+        let offset = match (&call.page.next, cursor) {
+            (Next::Offset { .. }, Some(cursor)) => cursor.parse().map_err(|_| ListError::BadCursor)?,
+            (Next::Token { .. }, Some(cursor)) => cursor.parse().unwrap_or(0),
+            (Next::Token { .. } | Next::Offset { .. } | Next::Link { .. } | Next::None, _) => 0,
+        };
+        if let Some(window) = call.page.window {
+            let left = window.checked_sub(offset).filter(|left| *left > 0).ok_or(ListError::BadCursor)?;
+            size = size.min(u32::try_from(left).unwrap_or(u32::MAX));
+        }
+        let request = self.list_request(call, &plan, cursor, size, wanted)?;
+        Ok(Listing {
+            request,
+            filter_exact: plan.exact,
+            sort_pushed: plan.sorted,
+            size,
+            variant: plan.variant,
+            offset,
+        })
+    }
+
+    fn list_request(
+        &self,
+        call: &ListCall,
+        plan: &Plan,
+        cursor: Option<&str>,
+        size: u32,
+        wanted: &FieldSet,
+    ) -> Result<NativeRequest, ListError> {
+        let mut request = match (&call.page.next, cursor) {
+            // The link is the whole request; the page size stands in a header, if anywhere.
+            (Next::Link { .. }, Some(link)) => {
+                let mut request = Request::new(call.method.clone(), link.to_owned());
+                request.prefer(&call.page.size, size);
+                return Ok(request.finish(None));
+            }
+            (Next::None, Some(_)) => return Err(ListError::BadCursor),
+            (Next::Token { .. } | Next::Offset { .. } | Next::Link { .. } | Next::None, _) => {
+                Request::new(call.method.clone(), call.at.clone())
+            }
+        };
+        request.query.extend(call.query.iter().cloned());
+        let mut body = (call.method == Method::POST).then(Out::object);
+        request.query.extend(plan.query.iter().cloned());
+        if let (Some(Out::Object(pairs)), true) = (&mut body, !plan.body.is_empty()) {
+            pairs.extend(plan.body.iter().cloned());
+        }
+        match (&call.select_body, &self.select, &mut body) {
+            (Some(path), Some(select), Some(body)) => {
+                let names = select.names(wanted, false).map(Out::text).collect();
+                body.put(path.steps(), Out::List(names));
+            }
+            (_, select, _) => request.select(select.as_ref(), wanted),
+        }
+        match (&call.page.next, cursor) {
+            (Next::Token { to, .. } | Next::Offset { to }, Some(cursor)) => {
+                request.carry(to, cursor, false, body.as_mut());
+            }
+            (Next::Token { .. } | Next::Offset { .. } | Next::Link { .. } | Next::None, _) => {}
+        }
+        match &call.page.size {
+            Size::At(carrier) => request.carry(carrier, &size.to_string(), true, body.as_mut()),
+            size_by @ (Size::Prefer(_) | Size::Own) => request.prefer(size_by, size),
+        }
+        Ok(request.finish(body))
+    }
+
+    /// Which variant serves the query, and what of it.
+    fn plan(&self, filter: &Filter, sort: &[Sort]) -> Option<Plan> {
+        let asks = *filter != Filter::everything() || !sort.is_empty();
+        let ways = self.lists.iter().enumerate();
+        if asks || !self.narrow.is_empty() {
+            for (variant, call) in ways.clone() {
+                if let Some(plan) = self.plan_with(variant, call, filter, sort) {
+                    return Some(plan);
+                }
+            }
+        }
+        let (variant, _) = ways.clone().find(|(_, call)| !call.for_queries).or_else(|| ways.clone().next())?;
+        let (exact, sorted) = (*filter == Filter::everything(), sort.is_empty());
+        Some(Plan { variant, exact, sorted, query: Vec::new(), body: Vec::new() })
+    }
+
+    /// The plan by one variant, when it can be asked for anything of the query.
+    fn plan_with(&self, variant: usize, call: &ListCall, filter: &Filter, sort: &[Sort]) -> Option<Plan> {
+        let dialect = call.filter.as_ref()?;
+        let pushed = self.push(dialect, filter);
+        let mut parts: Vec<Push> = self.narrow.iter().filter_map(|narrow| {
+            let name = super::path::joined(narrow.at.steps(), '.');
+            let value = Literal::Text((&*narrow.value).into());
+            matches!(narrow.out, Out::Text(_))
+                .then(|| Push::Test(Test { name: name.into(), op: Op::Eq, values: vec![value] }))
+        }).collect();
+        parts.extend(pushed.push);
+        let order = match sort {
+            [] => None,
+            sort => self.push_sort(dialect, sort),
+        };
+        if parts.is_empty() && order.is_none() {
+            return None;
+        }
+        let mut plan = Plan {
+            variant,
+            exact: pushed.exact,
+            sorted: sort.is_empty() || order.is_some(),
+            query: Vec::new(),
+            body: Vec::new(),
+        };
+        if !parts.is_empty() {
+            let whole = if parts.len() == 1 { parts.pop()? } else { Push::All(parts) };
+            let asked = dialect.filter(&whole);
+            plan.exact &= asked.whole;
+            plan.query.extend(asked.query);
+            plan.body.extend(asked.body);
+        }
+        if let (Some(order), Some(words)) = (order, &dialect.sort) {
+            let asked = dialect.order(words, &order);
+            plan.query.extend(asked.query);
+            plan.body.extend(asked.body);
+        }
+        Some(plan)
+    }
+
+    /// The cursor of the page after an answer; whether there is more that cannot be paged to.
+    pub(super) fn next(
+        &self,
+        listing: &Listing,
+        call: &ListCall,
+        token: Option<&str>,
+        rows: usize,
+    ) -> Result<(Option<String>, bool), SystemFault> {
+        let rows = u64::try_from(rows).unwrap_or(u64::MAX);
+        let next = match (&call.page.next, token) {
+            (Next::Token { .. } | Next::Link { .. }, Some(token)) if token.len() > CURSOR_BYTES_MAX => {
+                return Err(SystemFault::unreadable("the cursor is too long".to_owned()));
+            }
+            (Next::Token { .. }, Some(token)) => {
+                let passed = |window| token.parse::<u64>().is_ok_and(|at| at >= window);
+                if call.page.window.is_some_and(passed) {
+                    return Ok((None, true));
+                }
+                Some(token.to_owned())
+            }
+            (Next::Link { .. }, Some(link)) => Some(self.own_link(link)?),
+            (Next::Offset { .. }, _) if rows >= u64::from(listing.size) => {
+                Some(listing.offset.saturating_add(rows).to_string())
+            }
+            (Next::Token { .. } | Next::Link { .. } | Next::Offset { .. } | Next::None, _) => None,
+        };
+        Ok((next.map(|next| format!("{}:{next}", listing.variant)), false))
+    }
+
+    /// A link as a target under the system's own address; another origin is never followed.
+    fn own_link(&self, link: &str) -> Result<String, SystemFault> {
+        let foreign = || SystemFault::of(FaultKind::ForeignLink, "the next page is at another address");
+        for base in &self.words.bases {
+            let root = base.path().trim_end_matches('/');
+            let mut from = base.clone();
+            from.set_path(&format!("{root}/"));
+            let Ok(url) = from.join(link) else { continue };
+            let Some(path) = url.path().strip_prefix(root) else { continue };
+            if url.origin() != base.origin() || !url.origin().is_tuple() || !path.starts_with('/') {
+                continue;
+            }
+            return Ok(match url.query() {
+                Some(query) => format!("{path}?{query}"),
+                None => path.to_owned(),
+            });
+        }
+        Err(foreign())
+    }
+
+    /// Path of one record; `None` when the id cannot be a key.
+    pub(super) fn address(&self, call: &Call, id: &str) -> Option<String> {
+        let fits = match self.key.form {
+            KeyForm::Text => !matches!(id, "." | ".."),
+            KeyForm::Digits => id.bytes().all(|byte| byte.is_ascii_digit()),
+            KeyForm::Guid => is_guid(id),
+        };
+        if id.is_empty() || id.len() > KEY_BYTES_MAX || !fits {
+            return None;
+        }
+        let key = match (self.words.speaks, self.key.form) {
+            (Speaks::Odata4, KeyForm::Text) => format!("'{}'", id.replace('\'', "''")),
+            (Speaks::Json | Speaks::Odata4, _) => id.to_owned(),
+        };
+        let key = utf8_percent_encode(&key, PLAIN);
+        Some(format!("{}{}{key}{}", self.at, call.before, call.after))
+    }
+}
+
+/// How a query is served.
+struct Plan {
+    variant: usize,
+    exact: bool,
+    sorted: bool,
+    query: Vec<(String, String)>,
+    body: Vec<(std::sync::Arc<str>, Out)>,
+}
+
+/// The native part of a cursor, when it is one of this variant.
+fn split_cursor(cursor: &str, variant: usize) -> Result<&str, ListError> {
+    let (of, native) = cursor.split_once(':').ok_or(ListError::BadCursor)?;
+    match of.parse() {
+        Ok(of) if variant == of && !native.is_empty() && native.len() <= CURSOR_BYTES_MAX => Ok(native),
+        _ => Err(ListError::BadCursor),
+    }
+}
+
+fn is_guid(text: &str) -> bool {
+    let groups: Vec<_> = text.split('-').map(str::len).collect();
+    groups == [8, 4, 4, 4, 12] && text.bytes().all(|byte| byte == b'-' || byte.is_ascii_hexdigit())
+}
+
+impl Select {
+    /// The names to ask for.
+    fn names(&self, wanted: &FieldSet, expand: bool) -> impl Iterator<Item = &str> {
+        let wanted = *wanted;
+        self.names
+            .iter()
+            .filter(move |name| name.expand == expand)
+            .filter(move |name| name.always || !name.leaves.intersection(&wanted).is_empty())
+            .map(|name| name.name.as_str())
+    }
+}
+
+/// A request under construction.
+pub(super) struct Request {
+    method: Method,
+    path: String,
+    pub(super) query: Vec<(String, String)>,
+    pub(super) headers: HeaderMap,
+}
+
+impl Request {
+    pub(super) fn new(method: Method, path: String) -> Self {
+        let mut headers = HeaderMap::with_capacity(3);
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        Self { method, path, query: Vec::new(), headers }
+    }
+
+    pub(super) fn select(&mut self, select: Option<&Select>, wanted: &FieldSet) {
+        let Some(select) = select else { return };
+        let join = |expand| select.names(wanted, expand).collect::<Vec<_>>().join(",");
+        let (names, expanded) = (join(false), join(true));
+        if !names.is_empty() {
+            self.query.push((select.query.clone(), names));
+        }
+        if let (Some(expand), false) = (&select.expand, expanded.is_empty()) {
+            self.query.push((expand.clone(), expanded));
+        }
+    }
+
+    fn carry(&mut self, to: &Carrier, value: &str, number: bool, body: Option<&mut Out>) {
+        match (to, body) {
+            (Carrier::Query(name), _) => self.query.push((name.clone(), value.to_owned())),
+            (Carrier::Body(path), Some(body)) if number => body.put(path.steps(), Out::Number(value.into())),
+            (Carrier::Body(path), Some(body)) => body.put(path.steps(), Out::text(value)),
+            (Carrier::Body(_), None) => {}
+        }
+    }
+
+    fn prefer(&mut self, by: &Size, size: u32) {
+        if let Size::Prefer(name) = by {
+            if let Ok(value) = HeaderValue::try_from(format!("{name}={size}")) {
+                self.headers.insert("prefer", value);
+            }
+        }
+    }
+
+    pub(super) fn finish(mut self, body: Option<Out>) -> NativeRequest {
+        let mut target = self.path;
+        for (at, (name, value)) in self.query.iter().enumerate() {
+            let sign = if at == 0 && !target.contains('?') { '?' } else { '&' };
+            target.push(sign);
+            // A `$` begins the names that OData keeps for itself.
+            let (dollar, name) = name.strip_prefix('$').map_or(("", name.as_str()), |name| ("$", name));
+            target.push_str(dollar);
+            target.extend(utf8_percent_encode(name, PLAIN));
+            target.push('=');
+            target.extend(utf8_percent_encode(value, PLAIN));
+        }
+        let body = match body {
+            Some(body) => {
+                self.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+                Bytes::from(body.to_bytes())
+            }
+            None => Bytes::new(),
+        };
+        NativeRequest { method: self.method, target, headers: self.headers, body }
+    }
+}

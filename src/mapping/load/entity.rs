@@ -1,0 +1,395 @@
+//! One entity of a system's file: how its records are named, asked for and written.
+
+use std::sync::Arc;
+
+use http::Method;
+
+use super::{
+    Defaults,
+    fields::{Loader, filterable},
+    lists, pairs, path, path_at,
+};
+use crate::{
+    mapping::{
+        model::{
+            Call, Filterable, Key, KeyForm, Mapping, Narrow, ObjectPart, Select, SelectName, Speaks, Version, Words,
+        },
+        out::Out,
+        path::{Path, Step, joined},
+        trie::{Frame, KEYS_MAX},
+    },
+    schema::{Entity, FieldSet},
+    words::{
+        Diagnostics, SystemName,
+        tree::{self, Node},
+        yaml::{FromYaml, Keys, expected},
+        yaml_words,
+    },
+};
+
+yaml_words! {
+    /// What a key may look like.
+    enum KeyWord {
+        /// Any text.
+        Text = "text",
+        /// Decimal digits.
+        Digits = "digits",
+        /// A GUID.
+        Guid = "guid",
+    }
+}
+
+/// How names are asked for, as written.
+pub(super) struct SelectWords {
+    query: String,
+    expand: Option<String>,
+    pub(super) under: Option<Path>,
+}
+
+pub(super) fn load(
+    system: &SystemName,
+    entity: &Arc<Entity>,
+    node: &Node,
+    words: &Arc<Words>,
+    defaults: &Defaults,
+    found: &mut Diagnostics,
+) -> Option<Mapping> {
+    let mut keys = Keys::of(node, found)?;
+    let at: String = keys.required("at", found)?;
+    if !at.starts_with('/') || at.ends_with('/') || at.contains(['?', '#']) {
+        found.error(&node.place, "`at` begins with `/`, does not end with it, and has no query");
+    }
+    let mut frame = Frame::default();
+    let key = key(&mut keys, &mut frame, found)?;
+    let version = version(&mut keys, &mut frame, found);
+    let narrow = narrow(&mut keys, &mut frame, found);
+    let set = constants(keys.take("set"), found);
+    let select = select_words(&mut keys, defaults, found);
+    let fields: Node = keys.required("fields", found)?;
+    let mut loader = Loader::new(entity, defaults, found);
+    let root = loader.object(&entity.root, &fields, &mut frame, false);
+    for (path, _) in set.iter().map(|(p, o)| (p, o)).chain(narrow.iter().map(|n| (&n.at, &n.out))) {
+        loader.writes(path, "set", &node.place);
+    }
+    let lines = std::mem::take(&mut loader.lines);
+    let mut filters = vec![Vec::<Filterable>::new(); entity.leaves.len()];
+    for (leaf, path, codec) in &lines.filters {
+        let name = filter_name(path, select.as_ref(), defaults.speaks);
+        if let (Some(name), Some(places)) = (name, filters.get_mut(usize::from(leaf.0))) {
+            places.push(filterable(name, codec));
+        }
+    }
+    no_ambiguous_slots(&root, node, found);
+    let unmapped = unmapped(entity, &root);
+    let select = select.map(|words| select_of(words, &lines.reads, &key, version.as_ref(), &narrow));
+    let lists = lists::load(&mut keys, &at, defaults, found);
+    let (read, create) = (read(&mut keys, defaults, found), call(&mut keys, "create", "post", defaults, found));
+    let (update, delete) =
+        (call(&mut keys, "update", "patch", defaults, found), call(&mut keys, "delete", "delete", defaults, found));
+    let samples = super::samples(keys.take("samples"), found);
+    keys.finish(found);
+    if !frame.finish() {
+        found.error(&node.place, format!("more than {KEYS_MAX} names under one native object"));
+    }
+    Some(Mapping {
+        system: system.clone(),
+        entity: entity.clone(),
+        words: words.clone(),
+        at,
+        key,
+        version,
+        record: frame.root,
+        frame: frame.slots,
+        root,
+        unmapped,
+        narrow,
+        set,
+        select,
+        filters,
+        lists,
+        read,
+        create,
+        update,
+        delete,
+        samples,
+    })
+}
+
+fn key(keys: &mut Keys<'_>, frame: &mut Frame, found: &mut Diagnostics) -> Option<Key> {
+    let (at, form) = match keys.take("key") {
+        None => (Path::parse("id").ok()?, KeyWord::Text),
+        Some(node) if node.as_text().is_some() => (path(node, found)?, KeyWord::Text),
+        Some(node) => {
+            let mut keys = Keys::of(node, found)?;
+            let at: Node = keys.required("at", found)?;
+            let form = keys.or("form", || KeyWord::Text, found);
+            keys.finish(found);
+            (path(&at, found)?, form?)
+        }
+    };
+    let form = match form {
+        KeyWord::Text => KeyForm::Text,
+        KeyWord::Digits => KeyForm::Digits,
+        KeyWord::Guid => KeyForm::Guid,
+    };
+    Some(Key { slot: frame.slot(at.steps()), at, form })
+}
+
+fn version(keys: &mut Keys<'_>, frame: &mut Frame, found: &mut Diagnostics) -> Option<Version> {
+    let mut keys = Keys::of(keys.take("version")?, found)?;
+    let at: Option<Node> = keys.required("at", found);
+    let send: Option<String> = keys.required("send", found);
+    keys.finish(found);
+    let at_node = at?;
+    let at = path(&at_node, found)?;
+    let header = send?.parse().map_err(|_| found.error(&at_node.place, "`send` names a header field")).ok()?;
+    Some(Version { slot: frame.slot(at.steps()), at, header })
+}
+
+fn narrow(keys: &mut Keys<'_>, frame: &mut Frame, found: &mut Diagnostics) -> Vec<Narrow> {
+    let mut out = Vec::new();
+    for (at, value) in constants(keys.take("where"), found) {
+        let text = match &value {
+            Out::Text(text) | Out::Number(text) => text.as_str(),
+            Out::Boolean(true) => "true",
+            Out::Boolean(false) => "false",
+            Out::Null | Out::Object(_) | Out::List(_) => continue,
+        };
+        out.push(Narrow { slot: frame.slot(at.steps()), value: text.into(), at, out: value });
+    }
+    out
+}
+
+/// Native constants: a quoted text is text; `true`, `false` and numbers without quotes are what they look like.
+fn constants(node: Option<&Node>, found: &mut Diagnostics) -> Vec<(Path, Out)> {
+    let mut out = Vec::new();
+    for (key, node) in pairs(node, found) {
+        let value = match &node.value {
+            tree::Value::Scalar(scalar) if scalar.quoted => Out::text(&scalar.text),
+            tree::Value::Scalar(scalar) => match scalar.text.as_str() {
+                "true" => Out::Boolean(true),
+                "false" => Out::Boolean(false),
+                text if crate::mapping::codec::is_number(text) => Out::Number(text.into()),
+                text => Out::text(text),
+            },
+            tree::Value::Null | tree::Value::List(_) | tree::Value::Map(_) => {
+                expected(node, "a single value", found);
+                continue;
+            }
+        };
+        match Path::parse(&key.text) {
+            Ok(path) => out.push((path, value)),
+            Err(why) => found.error(&key.place, why),
+        }
+    }
+    out
+}
+
+fn select_words(keys: &mut Keys<'_>, defaults: &Defaults, found: &mut Diagnostics) -> Option<SelectWords> {
+    let Some(node) = keys.take("select") else {
+        return match defaults.speaks {
+            Speaks::Odata4 => Some(SelectWords {
+                query: "$select".into(),
+                expand: Some("$expand".into()),
+                under: None,
+            }),
+            Speaks::Json => None,
+        };
+    };
+    if node.as_text() == Some("never") {
+        return None;
+    }
+    let mut keys = Keys::of(node, found)?;
+    let query: Option<String> = keys.required("query", found);
+    let expand = keys.take("expand").and_then(|node| String::read(node, found));
+    let under = path_at(&mut keys, "under", found);
+    keys.finish(found);
+    Some(SelectWords { query: query?, expand, under })
+}
+
+fn select_of(
+    words: SelectWords,
+    reads: &[(FieldSet, Path, bool)],
+    key: &Key,
+    version: Option<&Version>,
+    narrow: &[Narrow],
+) -> Select {
+    let mut names: Vec<SelectName> = Vec::new();
+    let mut add = |path: &Path, leaves: FieldSet, expand: bool, always: bool| {
+        let step = match &words.under {
+            None => path.steps().first(),
+            Some(under) => path.under(under).and_then(<[Step]>::first),
+        };
+        let Some(Step::Key(name)) = step else { return };
+        // Annotations come with what they annotate.
+        if name.starts_with('@') {
+            return;
+        }
+        match names.iter_mut().find(|known| known.name == **name) {
+            Some(known) => {
+                known.leaves = known.leaves.union(&leaves);
+                known.always |= always;
+            }
+            None => names.push(SelectName { name: name.to_string(), expand, always, leaves }),
+        }
+    };
+    add(&key.at, FieldSet::EMPTY, false, true);
+    if let Some(version) = version {
+        add(&version.at, FieldSet::EMPTY, false, true);
+    }
+    for narrow in narrow {
+        add(&narrow.at, FieldSet::EMPTY, false, true);
+    }
+    for (leaves, path, each) in reads {
+        add(path, *leaves, *each && words.expand.is_some(), false);
+    }
+    Select { query: words.query, expand: words.expand, names }
+}
+
+/// How a filter names a path; `None` where it cannot.
+fn filter_name(path: &Path, select: Option<&SelectWords>, speaks: Speaks) -> Option<String> {
+    let steps = match select.and_then(|select| select.under.as_ref()) {
+        Some(under) => path.under(under)?,
+        None => path.steps(),
+    };
+    if steps.iter().any(|step| matches!(step, Step::Index(_))) {
+        return None;
+    }
+    let name = match speaks {
+        Speaks::Json => joined(steps, '.'),
+        Speaks::Odata4 => joined(steps, '/'),
+    };
+    // A name that is more than a word would not stay a name in a filter's text.
+    let word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '/' | '.' | '-');
+    name.chars().all(word).then_some(name)
+}
+
+fn read(keys: &mut Keys<'_>, defaults: &Defaults, found: &mut Diagnostics) -> Option<Call> {
+    call(keys, "read", "get", defaults, found)
+}
+
+/// `read`, `create`, `update`, `delete`: the address under `at`, by method; left out, it cannot be done.
+fn call(
+    keys: &mut Keys<'_>,
+    what: &'static str,
+    usual: &'static str,
+    defaults: &Defaults,
+    found: &mut Diagnostics,
+) -> Option<Call> {
+    let node = keys.take(what)?;
+    let mut keys = Keys::of(node, found)?;
+    let keyed = what != "create";
+    let standard = match (keyed, defaults.speaks) {
+        (false, _) => "",
+        (true, Speaks::Json) => "/{key}",
+        (true, Speaks::Odata4) => "({key})",
+    };
+    let mut chosen = None;
+    for (word, method) in [
+        ("get", Method::GET),
+        ("post", Method::POST),
+        ("put", Method::PUT),
+        ("patch", Method::PATCH),
+        ("delete", Method::DELETE),
+    ] {
+        let default_here = word == usual;
+        if let Some(node) = keys.take(word) {
+            let text = match &node.value {
+                tree::Value::Null => Some(standard.to_owned()),
+                _ => String::read(node, found),
+            };
+            if let Some(text) = text {
+                chosen = Some((method, text));
+            }
+        } else if default_here && chosen.is_none() {
+            chosen = Some((method, standard.to_owned()));
+        }
+    }
+    // Only changed lines are ever sent; the word says so to the reader.
+    if let Some(send) = keys.take("send") {
+        if send.as_text() != Some("changed") {
+            expected(send, "`changed`", found);
+        }
+    }
+    if let Some(means) = keys.take("means") {
+        MeansWord::read(means, found);
+    }
+    let query = texts(keys.take("query"), found);
+    keys.finish(found);
+    let (method, text) = chosen?;
+    let (before, after) = match (text.split_once("{key}"), keyed) {
+        (Some((before, after)), true) if !after.contains("{key}") => (before.to_owned(), after.to_owned()),
+        (None, false) => (text, String::new()),
+        (Some(_), _) => {
+            found.error(&node.place, "`{key}` stands once in the address of one record, never in that of `create`");
+            return None;
+        }
+        (None, true) => {
+            found.error(&node.place, format!("the address of `{what}` must hold `{{key}}`"));
+            return None;
+        }
+    };
+    Some(Call { method, before, after, query })
+}
+
+yaml_words! {
+    /// What a delete means to the system.
+    enum MeansWord {
+        /// The record is gone.
+        Removed = "removed",
+        /// It is kept out of sight.
+        Archived = "archived",
+        /// It stays, cancelled.
+        Cancelled = "cancelled",
+    }
+}
+
+pub(super) fn texts(node: Option<&Node>, found: &mut Diagnostics) -> Vec<(String, String)> {
+    let mut out = Vec::new();
+    for (key, node) in pairs(node, found) {
+        if let Some(text) = String::read(node, found) {
+            out.push((key.text.clone(), text));
+        }
+    }
+    out
+}
+
+fn unmapped(entity: &Entity, root: &ObjectPart) -> FieldSet {
+    let mut mapped = FieldSet::ID;
+    root.lines(false, &mut |line, _| mapped.insert(line.leaf));
+    entity.all().minus(&mapped)
+}
+
+/// Two places of one list must be told apart by constants, else a written element could land in either.
+fn no_ambiguous_slots(part: &ObjectPart, node: &Node, found: &mut Diagnostics) {
+    use crate::mapping::model::{Line, Part, Source};
+    let tags = |part: &Part| -> Vec<(u16, crate::schema::Value)> {
+        let Part::Object(object) = part else { return Vec::new() };
+        let constant = |named: &crate::mapping::model::Named| match &named.part {
+            Part::Leaf(Line { source: Source::Constant(value), .. }) => Some((named.position, value.clone())),
+            Part::Leaf(_) | Part::Object(_) | Part::Slots(_) | Part::Each(_) => None,
+        };
+        object.parts.iter().filter_map(constant).collect()
+    };
+    for named in &part.parts {
+        match &named.part {
+            Part::Object(object) => no_ambiguous_slots(object, node, found),
+            Part::Leaf(_) | Part::Each(_) => {}
+            Part::Slots(slots) => {
+                let all: Vec<_> = slots.iter().map(tags).collect();
+                let same = |a: &Vec<(u16, crate::schema::Value)>, b: &Vec<_>| {
+                    !a.iter().any(|(position, value)| {
+                        b.iter().any(|(p, v): &(u16, crate::schema::Value)| p == position && v != value)
+                    })
+                };
+                let clash = all.iter().enumerate().any(|(i, a)| all.iter().skip(i + 1).any(|b| same(a, b)));
+                if clash {
+                    found.error(
+                        &node.place,
+                        format!("two places of `{}` are not told apart by a constant", named.name),
+                    );
+                }
+            }
+        }
+    }
+}

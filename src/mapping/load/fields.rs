@@ -1,0 +1,632 @@
+//! `fields:` — each line is `canonical path: source`, checked against the entity and against the other lines.
+
+use std::{collections::HashMap, sync::Arc};
+
+use super::{Defaults, pairs, path, path_at};
+use crate::{
+    mapping::{
+        codec::{Codec, Moment, Norm, Table, Wire},
+        model::{EachPart, Filterable, Join, Line, Named, Native, ObjectPart, Part, Rule, Source, Then},
+        path::{Path, Step},
+        trie::Frame,
+    },
+    schema::{Entity, Field, FieldSet, LeafId, LeafKind, Object, Shape, Value},
+    words::{
+        Diagnostic, Diagnostics, Place,
+        tree::{self, Node},
+        yaml::{FromYaml, Keys, expected},
+        yaml_words,
+    },
+};
+
+/// Most fixed places of a list.
+const SLOTS_MAX: usize = 16;
+
+yaml_words! {
+    /// When a line is written.
+    enum WriteWord {
+        /// Never.
+        Never = "never",
+        /// With a new record only.
+        Create = "create",
+        /// With a change only.
+        Update = "update",
+        /// Both.
+        Always = "always",
+    }
+}
+
+/// What the lines come to, besides the parts.
+#[derive(Default)]
+pub(super) struct Lines {
+    /// Which native paths of the record a leaf is read from; `true` for a list read element by element.
+    pub(super) reads: Vec<(FieldSet, Path, bool)>,
+    /// Where filters find a leaf: its number, path and codec.
+    pub(super) filters: Vec<(LeafId, Path, Arc<Codec>)>,
+}
+
+pub(super) struct Loader<'l> {
+    pub(super) entity: &'l Entity,
+    pub(super) defaults: &'l Defaults,
+    pub(super) found: &'l mut Diagnostics,
+    pub(super) lines: Lines,
+    /// Native places that are written: the list they stand in, the path, and who writes.
+    pub(super) written: Vec<(u16, Path, String)>,
+    /// Number of the list whose elements are being mapped; 0 outside.
+    list: u16,
+    lists: u16,
+}
+
+/// A field that is being mapped.
+#[derive(Clone, Copy)]
+struct At<'s> {
+    field: &'s Field,
+    position: u16,
+    /// Whether callers may ever write it.
+    read_only: bool,
+}
+
+impl<'l> Loader<'l> {
+    pub(super) fn new(entity: &'l Entity, defaults: &'l Defaults, found: &'l mut Diagnostics) -> Self {
+        Self { entity, defaults, found, lines: Lines::default(), written: Vec::new(), list: 0, lists: 0 }
+    }
+
+    /// The lines of a map, under one object of the schema.
+    pub(super) fn object(
+        &mut self,
+        shape: &Object,
+        node: &Node,
+        frame: &mut Frame,
+        read_only: bool,
+    ) -> ObjectPart {
+        let mut part = ObjectPart::default();
+        self.into_object(shape, &mut part, node, frame, read_only);
+        part
+    }
+
+    fn into_object(
+        &mut self,
+        shape: &Object,
+        part: &mut ObjectPart,
+        node: &Node,
+        frame: &mut Frame,
+        read_only: bool,
+    ) {
+        for (key, node) in pairs(Some(node), self.found) {
+            match Path::parse(&key.text) {
+                Ok(path) => self.put(shape, part, path.steps(), &key.place, node, frame, read_only),
+                Err(why) => self.found.error(&key.place, why),
+            }
+        }
+        part.parts.sort_by_key(|named| named.position);
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "one step of a recursion over path, schema and tree at once")]
+    fn put(
+        &mut self,
+        shape: &Object,
+        into: &mut ObjectPart,
+        steps: &[Step],
+        place: &Place,
+        node: &Node,
+        frame: &mut Frame,
+        read_only: bool,
+    ) {
+        let Some((Step::Key(name), rest)) = steps.split_first() else {
+            return self.found.error(place, "a field's name was expected, not an index");
+        };
+        let Some((position, field)) = shape.field(name) else {
+            return self.found.push(
+                Diagnostic::error(place, format!("`{name}` is no field of `{}` here", self.entity.name))
+                    .suggest(name, shape.fields.iter().map(|field| &*field.name)),
+            );
+        };
+        if self.list == 0 && matches!(field.shape, Shape::Leaf(LeafId(0))) {
+            return self.found.error(place, "`id` is not mapped by a line; it comes from the entity's `key`");
+        }
+        let at = At { field, position, read_only: read_only || field.read_only };
+        match (&field.shape, rest) {
+            (Shape::Leaf(_), [_, ..]) => self.found.error(place, format!("`{name}` is a single value")),
+            (Shape::Leaf(leaf), []) => {
+                if let Some(line) = self.line(at, *leaf, node, frame) {
+                    self.add(into, at, Part::Leaf(line), place);
+                }
+            }
+            (Shape::Object(object), rest) => {
+                let child = entry(into, at, || Part::Object(ObjectPart::default()));
+                let Part::Object(child) = child else { return };
+                match rest {
+                    [] => self.into_object(object, child, node, frame, at.read_only),
+                    rest => {
+                        self.put(object, child, rest, place, node, frame, at.read_only);
+                        child.parts.sort_by_key(|named| named.position);
+                    }
+                }
+            }
+            (Shape::List(item), []) if node.as_list().is_some() => {
+                let items = node.as_list().unwrap_or_default();
+                for (index, node) in items.iter().enumerate() {
+                    self.slot(item, into, at, index, &[], &node.place, node, frame);
+                }
+            }
+            (Shape::List(item), []) => {
+                if let Some(part) = self.each(at, item, node, frame) {
+                    self.add(into, at, Part::Each(part), place);
+                }
+            }
+            (Shape::List(item), [Step::Index(index), rest @ ..]) => {
+                self.slot(item, into, at, usize::from(*index), rest, place, node, frame);
+            }
+            (Shape::List(_), [Step::Key(_), ..]) => self.found.push(
+                Diagnostic::error(place, format!("`{name}` is a list"))
+                    .help(format!("write `{name}[0].…` for a fixed place, or `{name}: {{ each: … }}`")),
+            ),
+        }
+    }
+
+    /// A line into one of a list's fixed places.
+    #[expect(clippy::too_many_arguments, reason = "one step of a recursion over path, schema and tree at once")]
+    fn slot(
+        &mut self,
+        item: &Shape,
+        into: &mut ObjectPart,
+        at: At<'_>,
+        index: usize,
+        rest: &[Step],
+        place: &Place,
+        node: &Node,
+        frame: &mut Frame,
+    ) {
+        let name = &at.field.name;
+        let Part::Slots(slots) = entry(into, at, || Part::Slots(Vec::new())) else {
+            return self.found.error(place, format!("`{name}` is read by `each` already"));
+        };
+        if index > slots.len() || index >= SLOTS_MAX {
+            return self.found.error(
+                place,
+                format!("places of `{name}` are numbered from 0 without gaps, up to {SLOTS_MAX}"),
+            );
+        }
+        match (item, rest) {
+            (Shape::Object(object), rest) => {
+                if index == slots.len() {
+                    slots.push(Part::Object(ObjectPart::default()));
+                }
+                let Some(Part::Object(child)) = slots.get_mut(index) else { return };
+                match rest {
+                    [] => self.into_object(object, child, node, frame, at.read_only),
+                    rest => {
+                        self.put(object, child, rest, place, node, frame, at.read_only);
+                        child.parts.sort_by_key(|named| named.position);
+                    }
+                }
+            }
+            (Shape::Leaf(leaf), []) if index == slots.len() => {
+                if let Some(line) = self.line(at, *leaf, node, frame) {
+                    slots.push(Part::Leaf(line));
+                }
+            }
+            (Shape::Leaf(_) | Shape::List(_), _) => {
+                self.found.error(place, format!("this place of `{name}` cannot be mapped so"));
+            }
+        }
+    }
+
+    fn add(&mut self, into: &mut ObjectPart, at: At<'_>, part: Part, place: &Place) {
+        if into.at(at.position).is_some() {
+            return self.found.error(place, format!("`{}` is mapped a second time", at.field.name));
+        }
+        into.parts.push(named(at, part));
+    }
+
+    fn each(&mut self, at: At<'_>, item: &Shape, node: &Node, frame: &mut Frame) -> Option<EachPart> {
+        let mut keys = Keys::of(node, self.found)?;
+        let source: Node = keys.required("each", self.found)?;
+        let native = path(&source, self.found)?;
+        let key = path_at(&mut keys, "key", self.found);
+        let write = self.write_word(&mut keys);
+        let outer = std::mem::replace(&mut self.list, self.lists + 1);
+        self.lists += 1;
+        let mut element = Frame::default();
+        let part = match (item, keys.take("fields")) {
+            (Shape::Object(object), Some(fields)) => {
+                let mut part = self.object(object, fields, &mut element, at.read_only);
+                if let Some(key) = &key {
+                    self.element_id(object, &mut part, key, &mut element);
+                }
+                Part::Object(part)
+            }
+            (Shape::Object(_), None) => {
+                self.found.error(&node.place, "key `fields` is missing");
+                return None;
+            }
+            (Shape::Leaf(leaf), _) => Part::Leaf(self.line_of(at, *leaf, &Path::default(), &mut element)),
+            (Shape::List(_), _) => {
+                self.found.error(&node.place, "a list of lists cannot be mapped");
+                return None;
+            }
+        };
+        self.list = outer;
+        keys.finish(self.found);
+        let Some(slot) = frame.each(native.steps(), element) else {
+            self.found.error(&source.place, format!("`{native}` is read element by element already"));
+            return None;
+        };
+        self.lines.reads.push((leaves(at.field), native.clone(), true));
+        let create = !at.read_only && !matches!(write, Some(WriteWord::Never | WriteWord::Update));
+        if create {
+            self.writes(&native, &at.field.name, &source.place);
+        }
+        Some(EachPart { slot, at: native, item: Box::new(part), create })
+    }
+
+    /// An element's `id`, when the schema has one and no line fills it, is its native key.
+    fn element_id(&mut self, object: &Object, part: &mut ObjectPart, key: &Path, frame: &mut Frame) {
+        let Some((position, field)) = object.field("id") else { return };
+        let Shape::Leaf(leaf) = &field.shape else { return };
+        if part.at(position).is_none() {
+            let at = At { field, position, read_only: true };
+            let line = self.line_of(at, *leaf, key, frame);
+            part.parts.push(named(at, Part::Leaf(line)));
+            part.parts.sort_by_key(|named| named.position);
+        }
+    }
+
+    /// A line that is just a path.
+    fn line_of(&mut self, at: At<'_>, leaf: LeafId, native: &Path, frame: &mut Frame) -> Line {
+        let codec = Arc::new(self.codec(leaf));
+        let slot = frame.slot(native.steps());
+        self.reads(leaf, native);
+        let write = !at.read_only;
+        let native = Native { slot, codec, write_at: native.clone(), create: write, update: write };
+        Line { leaf, nullable: at.field.nullable, source: Source::Native(Box::new(native)) }
+    }
+
+    fn line(&mut self, at: At<'_>, leaf: LeafId, node: &Node, frame: &mut Frame) -> Option<Line> {
+        let source = match &node.value {
+            tree::Value::Scalar(scalar) => match scalar.text.strip_prefix('=') {
+                Some(constant) => Source::Constant(self.value(leaf, constant, node)?),
+                None => {
+                    let native = path(node, self.found)?;
+                    let line = self.line_of(at, leaf, &native, frame);
+                    self.filter(leaf, &line.source, native.clone());
+                    if !at.read_only {
+                        self.writes(&native, &at.field.name, &node.place);
+                    }
+                    return Some(line);
+                }
+            },
+            tree::Value::Map(_) if node.get("join").is_some() => Source::Join(self.join(leaf, node, frame)?),
+            tree::Value::Map(_) if node.get("first").is_some() => {
+                Source::First(self.first(leaf, node, frame)?)
+            }
+            tree::Value::Map(_) => self.native(at, leaf, node, frame)?,
+            tree::Value::Null | tree::Value::List(_) => {
+                expected(node, "a native path, `=constant`, or a map with `at`", self.found);
+                return None;
+            }
+        };
+        Some(Line { leaf, nullable: at.field.nullable, source })
+    }
+
+    fn native(&mut self, at: At<'_>, leaf: LeafId, node: &Node, frame: &mut Frame) -> Option<Source> {
+        let mut keys = Keys::of(node, self.found)?;
+        let source: Node = keys.required("at", self.found)?;
+        let native = path(&source, self.found)?;
+        let write = self.write_word(&mut keys);
+        let mut codec = self.codec(leaf);
+        self.codec_words(leaf, &mut codec, &mut keys);
+        self.reference(leaf, &mut keys);
+        let write_at = path_at(&mut keys, "write_at", self.found).unwrap_or_else(|| native.clone());
+        let filter_at = match keys.take("filter_at") {
+            Some(node) if node.as_text() == Some("never") => None,
+            Some(node) => path(node, self.found),
+            None => Some(native.clone()),
+        };
+        keys.finish(self.found);
+        let (create, update) = match write {
+            None | Some(WriteWord::Always) => (true, true),
+            Some(WriteWord::Never) => (false, false),
+            Some(WriteWord::Create) => (true, false),
+            Some(WriteWord::Update) => (false, true),
+        };
+        let (create, update) = (create && !at.read_only, update && !at.read_only);
+        if create || update {
+            self.invertible(leaf, &codec, node);
+            self.writes(&write_at, &at.field.name, &source.place);
+        }
+        self.reads(leaf, &native);
+        let slot = frame.slot(native.steps());
+        let source = Source::Native(Box::new(Native { slot, codec: Arc::new(codec), write_at, create, update }));
+        if let Some(filter_at) = filter_at {
+            self.filter(leaf, &source, filter_at);
+        }
+        Some(source)
+    }
+
+    fn write_word(&mut self, keys: &mut Keys<'_>) -> Option<WriteWord> {
+        keys.take("write").and_then(|node| WriteWord::read(node, self.found))
+    }
+
+    fn reference(&mut self, leaf: LeafId, keys: &mut Keys<'_>) {
+        let Some(node) = keys.take("ref") else { return };
+        let wanted = self.entity.leaf(leaf).and_then(|leaf| leaf.reference.as_ref());
+        match (node.as_text(), wanted) {
+            (Some(text), Some(name)) if text == name.as_str() => {}
+            (_, Some(name)) => expected(node, &format!("`{name}`, to which the schema points"), self.found),
+            (_, None) => self.found.error(&node.place, "the schema says of no entity to which this field points"),
+        }
+    }
+
+    fn codec(&self, leaf: LeafId) -> Codec {
+        let kind = self.entity.leaf(leaf).map_or(LeafKind::Id, |leaf| leaf.kind.clone());
+        Codec {
+            wire: self.defaults.wire(&kind),
+            table: None,
+            otherwise: None,
+            absent: self.defaults.absent(&kind),
+            clear: self.defaults.clear(&kind),
+            default: None,
+            norm: Vec::new(),
+            most: None,
+            scale: None,
+            moment: Moment::Iso,
+            kind,
+        }
+    }
+
+    fn codec_words(&mut self, leaf: LeafId, codec: &mut Codec, keys: &mut Keys<'_>) {
+        if let Some(node) = keys.take("norm") {
+            codec.norm = match node.as_list() {
+                Some(_) => Vec::read(node, self.found).unwrap_or_default(),
+                None => Norm::read(node, self.found).into_iter().collect(),
+            };
+        }
+        codec.most = keys.take("most").and_then(|node| u32::read(node, self.found));
+        if let Some(node) = keys.take("absent") {
+            codec.absent = match node.as_list() {
+                Some(_) => Vec::<String>::read(node, self.found).unwrap_or_default(),
+                None => String::read(node, self.found).into_iter().collect(),
+            }
+            .into_iter()
+            .map(Into::into)
+            .collect();
+        }
+        if let Some(mut as_keys) = keys.take("as").and_then(|node| Keys::of(node, self.found)) {
+            codec.scale = as_keys.take("scale").and_then(|node| u32::read(node, self.found));
+            if let Some(moment) = as_keys.take("instant").and_then(|node| Moment::read(node, self.found)) {
+                codec.moment = moment;
+            }
+            if let Some(wire) = as_keys.take("wire").and_then(|node| Wire::read(node, self.found)) {
+                codec.wire = wire;
+            }
+            as_keys.finish(self.found);
+        }
+        codec.otherwise = keys.take("else").and_then(|node| self.value_of(leaf, node));
+        codec.default = keys.take("default").and_then(|node| self.value_of(leaf, node));
+        let values = keys.take("values");
+        let back = keys.take("back");
+        match values {
+            Some(node) => codec.table = self.table(leaf, node, back).map(Arc::new),
+            None => {
+                if let Some(back) = back {
+                    self.found.error(&back.place, "`back` needs `values`");
+                }
+            }
+        }
+        let natives = codec.table.iter().flat_map(|table| &table.rows).map(|(native, _)| &**native);
+        let booleans = natives.clone().next().is_some() && natives.clone().all(|n| matches!(n, "true" | "false"));
+        if booleans && !self.defaults.text_numbers {
+            codec.wire = Wire::Boolean;
+        }
+    }
+
+    fn table(&mut self, leaf: LeafId, node: &Node, back: Option<&Node>) -> Option<Table> {
+        let node = match node.as_text() {
+            None => node,
+            Some(name) => self.defaults.tables.get(name).or_else(|| {
+                self.found.push(
+                    Diagnostic::error(&node.place, format!("table `{name}` is not in `tables`"))
+                        .suggest(name, self.defaults.tables.keys().map(String::as_str)),
+                );
+                None
+            })?,
+        };
+        let mut table = Table::default();
+        for (key, node) in pairs(Some(node), self.found) {
+            if let Some(value) = self.value_of(leaf, node) {
+                table.read.insert(key.text.as_str().into(), value.clone());
+                table.rows.push((key.text.as_str().into(), value));
+            }
+        }
+        for (key, node) in pairs(back, self.found) {
+            let named = Node {
+                value: tree::Value::Scalar(tree::Scalar { text: key.text.clone(), quoted: true }),
+                place: key.place.clone(),
+            };
+            let (Some(value), Some(native)) = (self.value_of(leaf, &named), node.as_text()) else { continue };
+            if table.read.get(native) != Some(&value) {
+                let message = format!("`{native}` does not mean `{}` in the table", key.text);
+                self.found.push(
+                    Diagnostic::error(&node.place, message)
+                        .suggest(native, table.natives(&value).collect::<Vec<_>>()),
+                );
+            }
+            table.back.push((value, native.into()));
+        }
+        Some(table)
+    }
+
+    /// Every canonical value that is written must have one native spelling.
+    fn invertible(&mut self, leaf: LeafId, codec: &Codec, node: &Node) {
+        let Some(table) = &codec.table else { return };
+        let mut count: HashMap<String, u32> = HashMap::new();
+        for (_, value) in &table.rows {
+            if !table.back.iter().any(|(named, _)| named == value) {
+                *count.entry(shown(value)).or_default() += 1;
+            }
+        }
+        let mut twice: Vec<_> = count.into_iter().filter(|(_, n)| *n > 1).map(|(name, _)| name).collect();
+        twice.sort();
+        if !twice.is_empty() {
+            let field = self.entity.leaf(leaf).map_or("", |leaf| leaf.path.as_str());
+            self.found.push(
+                Diagnostic::error(
+                    &node.place,
+                    format!("`{field}` cannot be written: several native values mean `{}`", twice.join("`, `")),
+                )
+                .help("name the one to write under `back`, or say `write: never`"),
+            );
+        }
+    }
+
+    fn join(&mut self, leaf: LeafId, node: &Node, frame: &mut Frame) -> Option<Join> {
+        let mut keys = Keys::of(node, self.found)?;
+        let parts: Vec<Node> = keys.required("join", self.found)?;
+        let by = keys.or("by", || " ".to_owned(), self.found)?;
+        let otherwise = path_at(&mut keys, "else", self.found);
+        keys.finish(self.found);
+        if !matches!(self.entity.leaf(leaf)?.kind, LeafKind::Text { .. }) {
+            self.found.error(&node.place, "only a text can be joined");
+        }
+        let mut take = |path: Path| {
+            self.reads(leaf, &path);
+            (frame.slot(path.steps()), path)
+        };
+        let otherwise = otherwise.map(&mut take);
+        let mut paths = Vec::new();
+        for node in &parts {
+            paths.push(path(node, self.found)?);
+        }
+        let mut take = |path: Path| {
+            self.reads(leaf, &path);
+            (frame.slot(path.steps()), path)
+        };
+        let parts = paths.into_iter().map(&mut take).collect();
+        Some(Join { parts, by: by.into(), otherwise })
+    }
+
+    fn first(&mut self, leaf: LeafId, node: &Node, frame: &mut Frame) -> Option<Vec<Rule>> {
+        let mut keys = Keys::of(node, self.found)?;
+        let nodes: Vec<Node> = keys.required("first", self.found)?;
+        keys.finish(self.found);
+        let mut rules = Vec::new();
+        for node in &nodes {
+            let mut keys = Keys::of(node, self.found)?;
+            let mut when = Vec::new();
+            for (key, node) in pairs(keys.take("when"), self.found) {
+                match (Path::parse(&key.text), node.as_text()) {
+                    (Ok(path), Some(text)) => {
+                        self.reads(leaf, &path);
+                        when.push((frame.slot(path.steps()), text.into()));
+                    }
+                    (Err(why), _) => self.found.error(&key.place, why),
+                    (Ok(_), None) => expected(node, "a text", self.found),
+                }
+            }
+            let then = match (keys.take("is"), keys.take("at")) {
+                (Some(is), None) => Then::Is(self.value_of(leaf, is)?),
+                (None, Some(at)) => {
+                    let native = path(at, self.found)?;
+                    self.reads(leaf, &native);
+                    let mut codec = self.codec(leaf);
+                    self.codec_words(leaf, &mut codec, &mut keys);
+                    Then::At(frame.slot(native.steps()), Box::new(codec))
+                }
+                (Some(_), Some(_)) | (None, None) => {
+                    self.found.error(&node.place, "a rule has either `is` or `at`");
+                    return None;
+                }
+            };
+            keys.finish(self.found);
+            rules.push(Rule { when, then });
+        }
+        Some(rules)
+    }
+
+    /// A value of a leaf's type, written in the file; `$settings.…` is looked up.
+    fn value_of(&mut self, leaf: LeafId, node: &Node) -> Option<Value> {
+        let Some(text) = node.as_text() else {
+            expected(node, "a value", self.found);
+            return None;
+        };
+        let text = text.strip_prefix('=').unwrap_or(text);
+        let text = self.defaults.setting(text, node, self.found)?;
+        self.value(leaf, text, node)
+    }
+
+    fn value(&mut self, leaf: LeafId, text: &str, node: &Node) -> Option<Value> {
+        let codec = self.codec(leaf);
+        match codec.parse(text) {
+            Ok(value) => Some(value),
+            Err(why) => {
+                let mut told = Diagnostic::error(&node.place, format!("`{text}`: {why}"));
+                if let LeafKind::Code(codes) = &codec.kind {
+                    told = told.suggest(text, codes.iter().map(|code| &**code));
+                }
+                self.found.push(told);
+                None
+            }
+        }
+    }
+
+    fn reads(&mut self, leaf: LeafId, path: &Path) {
+        if self.list == 0 {
+            self.lines.reads.push((FieldSet::of(leaf), path.clone(), false));
+        }
+    }
+
+    fn filter(&mut self, leaf: LeafId, source: &Source, at: Path) {
+        let Source::Native(native) = source else { return };
+        // A value that stands for nothing is nowhere in the system's own data.
+        if self.list == 0 && native.codec.default.is_none() {
+            self.lines.filters.push((leaf, at, native.codec.clone()));
+        }
+    }
+
+    /// Tells when two lines write one native place.
+    pub(super) fn writes(&mut self, path: &Path, who: &str, place: &Place) {
+        let clash = |other: &Path| path.0.starts_with(&other.0) || other.0.starts_with(&path.0);
+        if let Some((_, _, other)) = self.written.iter().find(|(list, p, _)| *list == self.list && clash(p)) {
+            self.found.push(
+                Diagnostic::error(place, format!("`{path}` is written by `{other}` already"))
+                    .help("say `write: never` on one of the two"),
+            );
+        }
+        self.written.push((self.list, path.clone(), who.to_owned()));
+    }
+}
+
+fn entry<'p>(into: &'p mut ObjectPart, at: At<'_>, make: impl FnOnce() -> Part) -> &'p mut Part {
+    match into.parts.iter().position(|named| named.position == at.position) {
+        Some(index) if index < into.parts.len() => {
+            let (_, rest) = into.parts.split_at_mut(index);
+            match rest {
+                [first, ..] => &mut first.part,
+                [] => &mut into.parts.push_mut(named(at, make())).part,
+            }
+        }
+        Some(_) | None => &mut into.parts.push_mut(named(at, make())).part,
+    }
+}
+
+fn named(at: At<'_>, part: Part) -> Named {
+    Named { position: at.position, name: at.field.name.clone(), leaves: leaves(at.field), part }
+}
+
+fn leaves(field: &Field) -> FieldSet {
+    field.leaves.clone().filter_map(|n| u8::try_from(n).ok()).map(LeafId).collect()
+}
+
+fn shown(value: &Value) -> String {
+    match value {
+        Value::Text(text) => text.to_string(),
+        Value::Boolean(yes) => yes.to_string(),
+        other => format!("{other:?}"),
+    }
+}
+
+/// Where a leaf is found by filters, in the dialect's own spelling.
+pub(super) fn filterable(name: String, codec: &Arc<Codec>) -> Filterable {
+    Filterable { name: name.into(), codec: codec.clone() }
+}

@@ -1,0 +1,294 @@
+//! A system's file becomes compiled mappings; every mistake is told at once, with its place.
+
+mod entity;
+mod fields;
+mod lists;
+
+use std::{collections::HashMap, sync::Arc};
+
+use super::{
+    check::Sample,
+    codec::{Clear, Wire},
+    dialect::Dialect,
+    errors::Errors,
+    model::{Mapping, Speaks, Words},
+};
+use crate::{
+    schema::{LeafKind, Schema},
+    words::{
+        Diagnostic, Diagnostics, EntityName, SystemName,
+        tree::{self, Node},
+        yaml::{FromYaml, Keys, expected},
+        yaml_words,
+    },
+};
+
+yaml_words! {
+    /// A family of conventions.
+    enum SpeaksWord {
+        /// JSON with addresses of its own.
+        Json = "json",
+        /// OData 4.
+        Odata4 = "odata4",
+    }
+
+    /// How numbers and booleans travel.
+    enum Numbers {
+        /// As JSON has them.
+        Json = "json",
+        /// As text.
+        Text = "text",
+    }
+}
+
+/// One system's mappings.
+#[derive(Debug)]
+pub struct System {
+    name: SystemName,
+    entities: HashMap<EntityName, Arc<Mapping>>,
+}
+
+impl System {
+    /// The top-level keys of a system's file that are this room's; the others belong to those who connect.
+    pub const KEYS: &[&str] = &[
+        "speaks", "numbers", "settings", "absent", "clear", "tables", "errors", "filters", "entities",
+    ];
+
+    /// Compiles the mapping part of a system's file. `bases` are the addresses under which the system is
+    /// reached: a link to the next page must stay under one of them.
+    pub fn load(
+        name: &SystemName,
+        node: &Node,
+        bases: &[url::Url],
+        schema: &Schema,
+        found: &mut Diagnostics,
+    ) -> Option<Self> {
+        let before = found.0.len();
+        let common = Common::read(node, found)?;
+        let words = Arc::new(Words { speaks: common.speaks, errors: common.errors, bases: bases.to_vec() });
+        let defaults = common.defaults;
+        let mut entities = HashMap::new();
+        for (key, node) in node.get("entities").and_then(Node::as_map).unwrap_or_default() {
+            let Some(entity) = schema.entity(&key.text) else {
+                found.push(
+                    Diagnostic::error(&key.place, format!("entity `{}` is not in the schema", key.text))
+                        .suggest(&key.text, schema.entities().iter().map(|e| e.name.as_str())),
+                );
+                continue;
+            };
+            if let Some(mapping) = entity::load(name, entity, node, &words, &defaults, found) {
+                entities.insert(entity.name.clone(), Arc::new(mapping));
+            }
+        }
+        let failed = found.0.iter().skip(before).any(|d| d.severity == crate::words::Severity::Error);
+        (!failed).then(|| Self { name: name.clone(), entities })
+    }
+
+    /// The system's name.
+    pub fn name(&self) -> &SystemName {
+        &self.name
+    }
+
+    /// The mapping of an entity, when this system keeps it.
+    pub fn entity(&self, name: &str) -> Option<&Arc<Mapping>> {
+        self.entities.get(name)
+    }
+
+    /// Every mapping.
+    pub fn mappings(&self) -> impl Iterator<Item = &Arc<Mapping>> {
+        self.entities.values()
+    }
+}
+
+/// What the lines of all entities start from.
+pub(super) struct Defaults {
+    pub(super) speaks: Speaks,
+    text_numbers: bool,
+    settings: HashMap<String, String>,
+    absent: HashMap<String, Vec<Box<str>>>,
+    clear: HashMap<String, Clear>,
+    tables: HashMap<String, Node>,
+    pub(super) dialects: HashMap<String, Arc<Dialect>>,
+}
+
+struct Common {
+    speaks: Speaks,
+    errors: Errors,
+    defaults: Defaults,
+}
+
+impl Common {
+    fn read(node: &Node, found: &mut Diagnostics) -> Option<Self> {
+        if node.as_map().is_none() {
+            expected(node, "a map", found);
+            return None;
+        }
+        let word = node.get("speaks").map_or(Some(SpeaksWord::Json), |node| SpeaksWord::read(node, found))?;
+        let speaks = match word {
+            SpeaksWord::Json => Speaks::Json,
+            SpeaksWord::Odata4 => Speaks::Odata4,
+        };
+        let numbers = node.get("numbers").map_or(Some(Numbers::Json), |node| Numbers::read(node, found));
+        let mut dialects = HashMap::new();
+        if speaks == Speaks::Odata4 {
+            dialects.insert("odata4".to_owned(), Arc::new(Dialect::odata4()));
+        }
+        for (key, node) in pairs(node.get("filters"), found) {
+            if let Some(dialect) = Dialect::load(node, found) {
+                dialects.insert(key.text.clone(), Arc::new(dialect));
+            }
+        }
+        let errors = Errors::load(node.get("errors"), found);
+        let texts = |node: Option<&Node>, found: &mut Diagnostics| -> HashMap<String, String> {
+            let read = |(key, node): &(tree::Key, Node), found: &mut Diagnostics| {
+                String::read(node, found).map(|text| (key.text.clone(), text))
+            };
+            pairs(node, found).iter().filter_map(|pair| read(pair, found)).collect()
+        };
+        let defaults = Defaults {
+            speaks,
+            text_numbers: numbers? == Numbers::Text,
+            settings: texts(node.get("settings"), found),
+            absent: absents(node.get("absent"), found),
+            clear: clears(node.get("clear"), found),
+            tables: pairs(node.get("tables"), found).iter().map(|(k, n)| (k.text.clone(), n.clone())).collect(),
+            dialects,
+        };
+        Some(Self { speaks, errors, defaults })
+    }
+}
+
+/// The types that `absent` and `clear` speak of.
+const TYPES: &[&str] =
+    &["any", "text", "code", "id", "decimal", "integer", "boolean", "date", "instant"];
+
+fn absents(node: Option<&Node>, found: &mut Diagnostics) -> HashMap<String, Vec<Box<str>>> {
+    let mut out = HashMap::new();
+    for (key, node) in pairs(node, found) {
+        known_type(key, found);
+        let texts: Vec<String> = Vec::read(node, found).unwrap_or_default();
+        out.insert(key.text.clone(), texts.into_iter().map(Into::into).collect());
+    }
+    out
+}
+
+fn clears(node: Option<&Node>, found: &mut Diagnostics) -> HashMap<String, Clear> {
+    let mut out = HashMap::new();
+    for (key, node) in pairs(node, found) {
+        known_type(key, found);
+        let clear = match &node.value {
+            tree::Value::Null => Clear::Null,
+            tree::Value::Scalar(scalar) => Clear::Text(scalar.text.as_str().into()),
+            tree::Value::List(_) | tree::Value::Map(_) => {
+                expected(node, "a text or `null`", found);
+                continue;
+            }
+        };
+        out.insert(key.text.clone(), clear);
+    }
+    out
+}
+
+fn known_type(key: &tree::Key, found: &mut Diagnostics) {
+    if !TYPES.contains(&key.text.as_str()) {
+        found.push(
+            Diagnostic::error(&key.place, format!("`{}` is no type of field", key.text))
+                .suggest(&key.text, TYPES.iter().copied()),
+        );
+    }
+}
+
+impl Defaults {
+    fn absent(&self, kind: &LeafKind) -> Arc<[Box<str>]> {
+        let of = |name: &str| self.absent.get(name).into_iter().flatten().cloned();
+        of("any").chain(of(kind_name(kind))).collect()
+    }
+
+    fn clear(&self, kind: &LeafKind) -> Clear {
+        let of = |name: &str| self.clear.get(name).cloned();
+        of(kind_name(kind)).or_else(|| of("any")).unwrap_or(Clear::Refused)
+    }
+
+    fn wire(&self, kind: &LeafKind) -> Wire {
+        match kind {
+            LeafKind::Decimal | LeafKind::Integer if !self.text_numbers => Wire::Number,
+            LeafKind::Boolean if !self.text_numbers => Wire::Boolean,
+            LeafKind::Decimal
+            | LeafKind::Integer
+            | LeafKind::Boolean
+            | LeafKind::Text { .. }
+            | LeafKind::Code(_)
+            | LeafKind::Id
+            | LeafKind::Date
+            | LeafKind::Instant => Wire::Text,
+        }
+    }
+
+    /// A text of the file, in which `$settings.name` stands for a setting.
+    fn setting<'t>(&'t self, text: &'t str, node: &Node, found: &mut Diagnostics) -> Option<&'t str> {
+        let Some(name) = text.strip_prefix("$settings.") else { return Some(text) };
+        let value = self.settings.get(name);
+        if value.is_none() {
+            found.push(
+                Diagnostic::error(&node.place, format!("setting `{name}` is not in `settings`"))
+                    .suggest(name, self.settings.keys().map(String::as_str)),
+            );
+        }
+        value.map(String::as_str)
+    }
+}
+
+fn kind_name(kind: &LeafKind) -> &'static str {
+    match kind {
+        LeafKind::Text { .. } => "text",
+        LeafKind::Code(_) => "code",
+        LeafKind::Id => "id",
+        LeafKind::Decimal => "decimal",
+        LeafKind::Integer => "integer",
+        LeafKind::Boolean => "boolean",
+        LeafKind::Date => "date",
+        LeafKind::Instant => "instant",
+    }
+}
+
+/// The pairs of a map that may be left out.
+pub(super) fn pairs<'n>(node: Option<&'n Node>, found: &mut Diagnostics) -> &'n [(tree::Key, Node)] {
+    match node {
+        None => &[],
+        Some(node) => node.as_map().unwrap_or_else(|| {
+            if !matches!(node.value, tree::Value::Null) {
+                expected(node, "a map", found);
+            }
+            &[]
+        }),
+    }
+}
+
+/// A native path that must be there.
+pub(super) fn path(node: &Node, found: &mut Diagnostics) -> Option<super::path::Path> {
+    let Some(text) = node.as_text() else {
+        expected(node, "a path", found);
+        return None;
+    };
+    match super::path::Path::parse(text) {
+        Ok(path) => Some(path),
+        Err(why) => {
+            found.error(&node.place, why);
+            None
+        }
+    }
+}
+
+/// A path under a key, if the key is there.
+pub(super) fn path_at(
+    keys: &mut Keys<'_>,
+    key: &'static str,
+    found: &mut Diagnostics,
+) -> Option<super::path::Path> {
+    keys.take(key).and_then(|node| path(node, found))
+}
+
+/// The samples of an entity.
+fn samples(node: Option<&Node>, found: &mut Diagnostics) -> Vec<Sample> {
+    node.and_then(|node| Vec::read(node, found)).unwrap_or_default()
+}

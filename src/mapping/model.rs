@@ -1,0 +1,377 @@
+//! A mapping as compiled at load: the lines of one entity, in the order of its schema, both ways.
+
+use std::sync::Arc;
+
+use compact_str::CompactString;
+use http::Method;
+
+use super::{codec::Codec, out::Out, path::Path, trie::Node};
+use crate::{
+    schema::{Entity, FieldSet, LeafId, Value},
+    words::{EntityName, SystemName},
+};
+
+/// How one system's records become one entity and back.
+#[derive(Debug)]
+pub struct Mapping {
+    pub(super) system: SystemName,
+    pub(super) entity: Arc<Entity>,
+    pub(super) words: Arc<Words>,
+    /// Under the system's base: `/crm/v3/objects/contacts`.
+    pub(super) at: String,
+    pub(super) key: Key,
+    pub(super) version: Option<Version>,
+    /// Native tree of one record and the size of its frame.
+    pub(super) record: Node,
+    pub(super) frame: u16,
+    pub(super) root: ObjectPart,
+    /// Leaves that no line fills.
+    pub(super) unmapped: FieldSet,
+    /// Where each leaf stands in a caller's document, list places included; none inside native lists.
+    pub(super) pointers: Vec<Option<String>>,
+    /// How a filter or an order names the key.
+    pub(super) key_name: Option<Arc<str>>,
+    /// Native conditions of a record that is of this entity.
+    pub(super) narrow: Vec<Narrow>,
+    /// What a new record carries besides its fields.
+    pub(super) set: Vec<(Path, Out)>,
+    pub(super) select: Option<Select>,
+    /// Where each leaf is found by the system's filters; by number of the leaf.
+    pub(super) filters: Vec<Vec<Filterable>>,
+    pub(super) lists: Vec<ListCall>,
+    pub(super) read: Option<Call>,
+    pub(super) create: Option<Call>,
+    pub(super) update: Option<Call>,
+    pub(super) delete: Option<Call>,
+    pub(super) samples: Vec<super::check::Sample>,
+}
+
+/// What all mappings of a system share.
+#[derive(Debug)]
+pub(super) struct Words {
+    pub(super) speaks: Speaks,
+    pub(super) errors: super::errors::Errors,
+    /// Addresses under which the system is reached; a next link must stay under one of them.
+    pub(super) bases: Vec<url::Url>,
+}
+
+/// A system's family of conventions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Speaks {
+    /// JSON with addresses of its own.
+    Json,
+    /// OData version 4.
+    Odata4,
+}
+
+/// How a record is named.
+#[derive(Debug)]
+pub(super) struct Key {
+    pub(super) slot: u16,
+    pub(super) at: Path,
+    pub(super) form: KeyForm,
+}
+
+/// What a key may look like; anything else names no record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum KeyForm {
+    /// Any text.
+    Text,
+    /// Decimal digits.
+    Digits,
+    /// Hexadecimal digits in the groups of a GUID.
+    Guid,
+}
+
+/// Where a record's version stands and which header field carries it back.
+#[derive(Debug)]
+pub(super) struct Version {
+    pub(super) slot: u16,
+    pub(super) at: Path,
+    pub(super) header: http::HeaderName,
+}
+
+/// A native condition.
+#[derive(Debug)]
+pub(super) struct Narrow {
+    pub(super) slot: u16,
+    pub(super) at: Path,
+    pub(super) value: Box<str>,
+    pub(super) out: Out,
+}
+
+/// A request that reads or writes one record.
+#[derive(Debug)]
+pub(super) struct Call {
+    pub(super) method: Method,
+    pub(super) before: String,
+    pub(super) after: String,
+    pub(super) query: Vec<(String, String)>,
+}
+
+/// A request that reads many.
+#[derive(Debug)]
+pub(super) struct ListCall {
+    pub(super) method: Method,
+    pub(super) at: String,
+    pub(super) query: Vec<(String, String)>,
+    /// Whether it is the road of queries with a filter or a sort.
+    pub(super) for_queries: bool,
+    pub(super) filter: Option<Arc<super::dialect::Dialect>>,
+    /// Where a body selection goes; the query's otherwise.
+    pub(super) select_body: Option<Path>,
+    pub(super) page: Page,
+    /// Native tree of the envelope.
+    pub(super) envelope: Node,
+    pub(super) frame: u16,
+}
+
+/// How a list goes on.
+#[derive(Debug)]
+pub(super) struct Page {
+    pub(super) next: Next,
+    pub(super) size: Size,
+    pub(super) most: u32,
+    /// How far paging goes at all.
+    pub(super) window: Option<u64>,
+}
+
+/// Where the next page is found.
+#[derive(Debug)]
+pub(super) enum Next {
+    /// There is one page only.
+    None,
+    /// A token in the answer goes into the next request.
+    Token {
+        /// The token's slot in the envelope.
+        slot: u16,
+        /// Where it goes.
+        to: Carrier,
+    },
+    /// A link in the answer is the next request.
+    Link {
+        /// The link's slot in the envelope.
+        slot: u16,
+    },
+    /// The next request skips what was seen.
+    Offset {
+        /// Where the number goes.
+        to: Carrier,
+    },
+}
+
+/// How the size of a page is asked for.
+#[derive(Debug)]
+pub(super) enum Size {
+    /// It is the system's own.
+    Own,
+    /// By a number.
+    At(Carrier),
+    /// By the preference of that name.
+    Prefer(String),
+}
+
+/// A place in a request.
+#[derive(Debug)]
+pub(super) enum Carrier {
+    /// A parameter of the query.
+    Query(String),
+    /// A path in the body.
+    Body(Path),
+}
+
+/// Which native names are asked for.
+#[derive(Debug)]
+pub(super) struct Select {
+    pub(super) query: String,
+    pub(super) expand: Option<String>,
+    pub(super) names: Vec<SelectName>,
+}
+
+/// One name, and the leaves that need it.
+#[derive(Debug)]
+pub(super) struct SelectName {
+    pub(super) name: String,
+    /// Asked for by `$expand`.
+    pub(super) expand: bool,
+    /// Asked for whatever is wanted.
+    pub(super) always: bool,
+    pub(super) leaves: FieldSet,
+}
+
+/// A native name a filter can speak of.
+#[derive(Clone, Debug)]
+pub(super) struct Filterable {
+    pub(super) name: Arc<str>,
+    pub(super) codec: Arc<Codec>,
+}
+
+/// The lines under one object.
+#[derive(Debug, Default)]
+pub(super) struct ObjectPart {
+    /// Sorted by position.
+    pub(super) parts: Vec<Named>,
+}
+
+/// A part and the field it fills.
+#[derive(Debug)]
+pub(super) struct Named {
+    pub(super) position: u16,
+    pub(super) name: Arc<str>,
+    pub(super) leaves: FieldSet,
+    pub(super) part: Part,
+}
+
+/// What fills a field.
+#[derive(Debug)]
+pub(super) enum Part {
+    /// One line.
+    Leaf(Line),
+    /// Lines of a group.
+    Object(ObjectPart),
+    /// A list whose elements stand in fixed places.
+    Slots(Vec<Part>),
+    /// A list whose elements stand in a native list.
+    Each(EachPart),
+}
+
+/// A list read from a native list.
+#[derive(Debug)]
+pub(super) struct EachPart {
+    pub(super) slot: u16,
+    pub(super) at: Path,
+    pub(super) item: Box<Part>,
+    /// Whether it may be sent with a new record.
+    pub(super) create: bool,
+}
+
+/// One line of a mapping.
+#[derive(Debug)]
+pub(super) struct Line {
+    pub(super) leaf: LeafId,
+    pub(super) nullable: bool,
+    pub(super) source: Source,
+}
+
+/// Where a leaf comes from.
+#[derive(Debug)]
+pub(super) enum Source {
+    /// It is always the same.
+    Constant(Value),
+    /// A native scalar.
+    Native(Box<Native>),
+    /// Several native texts in a row.
+    Join(Join),
+    /// The first rule that holds.
+    First(Vec<Rule>),
+}
+
+/// A native scalar, both ways.
+#[derive(Debug)]
+pub(super) struct Native {
+    pub(super) slot: u16,
+    pub(super) codec: Arc<Codec>,
+    pub(super) write_at: Path,
+    pub(super) create: bool,
+    pub(super) update: bool,
+}
+
+/// Texts put together; read only by nature.
+#[derive(Debug)]
+pub(super) struct Join {
+    pub(super) parts: Vec<(u16, Path)>,
+    pub(super) by: Box<str>,
+    pub(super) otherwise: Option<(u16, Path)>,
+}
+
+/// A rule of `first`.
+#[derive(Debug)]
+pub(super) struct Rule {
+    /// Native scalars that must have these spellings.
+    pub(super) when: Vec<(u16, Box<str>)>,
+    pub(super) then: Then,
+}
+
+/// What a rule gives.
+#[derive(Debug)]
+pub(super) enum Then {
+    /// A value.
+    Is(Value),
+    /// A native scalar's value, if it has one.
+    At(u16, Box<Codec>),
+}
+
+/// Something about a record that a person should know; counted by system and field.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// Which field.
+    pub leaf: LeafId,
+    /// What.
+    pub what: What,
+}
+
+/// What does not fit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum What {
+    /// The native value is not of the field's type; the field is left out.
+    Unfit(&'static str),
+    /// The table does not know the native value (shown, for the operator).
+    UnknownValue(CompactString),
+    /// No rule holds.
+    NoRule,
+    /// A list was due.
+    NotAList,
+}
+
+impl What {
+    /// A short name, as a metric's label.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Unfit(_) => "unfit",
+            Self::UnknownValue(_) => "unknown_value",
+            Self::NoRule => "no_rule",
+            Self::NotAList => "not_a_list",
+        }
+    }
+}
+
+impl Mapping {
+    /// The entity.
+    pub fn entity(&self) -> &Arc<Entity> {
+        &self.entity
+    }
+
+    /// The system.
+    pub fn system(&self) -> &SystemName {
+        &self.system
+    }
+
+    /// The entity's name.
+    pub fn name(&self) -> &EntityName {
+        &self.entity.name
+    }
+}
+
+impl Part {
+    /// Every line at or under this part, and whether it stands in a native list.
+    pub(super) fn lines<'p>(&'p self, in_each: bool, see: &mut dyn FnMut(&'p Line, bool)) {
+        match self {
+            Self::Leaf(line) => see(line, in_each),
+            Self::Object(object) => object.lines(in_each, see),
+            Self::Slots(slots) => slots.iter().for_each(|slot| slot.lines(in_each, see)),
+            Self::Each(each) => each.item.lines(true, see),
+        }
+    }
+}
+
+impl ObjectPart {
+    /// Every line under this object.
+    pub(super) fn lines<'p>(&'p self, in_each: bool, see: &mut dyn FnMut(&'p Line, bool)) {
+        self.parts.iter().for_each(|named| named.part.lines(in_each, see));
+    }
+
+    /// The part that fills a position.
+    pub(super) fn at(&self, position: u16) -> Option<&Named> {
+        self.parts.iter().find(|named| named.position == position)
+    }
+}

@@ -1,0 +1,498 @@
+//! The way out: a record, or what changed in it, becomes a native request.
+//!
+//! Only changed lines are sent. What cannot be written is a fault with its pointer; nothing is dropped or cut.
+
+use http::{HeaderValue, Method};
+
+use super::{
+    inward::join_on,
+    listing::Request,
+    model::{Call, EachPart, Join, Line, Mapping, Native, ObjectPart, Part, Source},
+    native::NativeRequest,
+    out::Out,
+};
+use crate::schema::{Entity, FieldSet, Fields, LeafId, Object, Record, Shape, Value};
+use compact_str::CompactString;
+
+/// Most faults told of one record.
+const FAULTS_MAX: usize = 100;
+
+/// Something about a record that this system cannot take.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MappingFault {
+    /// Which leaf, where it is one.
+    pub leaf: Option<LeafId>,
+    /// A JSON Pointer into what was sent; empty for the whole.
+    pub pointer: String,
+    /// What is wrong, for the caller.
+    pub message: String,
+}
+
+/// What a caller may send for an operation, as far as the system goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WriteView {
+    /// Leaves that may be sent; one that is derived must agree with what will be read back.
+    pub writable: FieldSet,
+    /// Leaves that must be.
+    pub required: FieldSet,
+}
+
+/// What is done to a system's records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Way {
+    /// One is read.
+    Read,
+    /// Many are read.
+    List,
+    /// One is made.
+    Create,
+    /// One is changed.
+    Update,
+    /// One is removed.
+    Delete,
+}
+
+impl Mapping {
+    /// Whether the system can do it.
+    pub fn can(&self, way: Way) -> bool {
+        match way {
+            Way::Read => self.read.is_some(),
+            Way::List => !self.lists.is_empty(),
+            Way::Create => self.create.is_some(),
+            Way::Update => self.update.is_some(),
+            Way::Delete => self.delete.is_some(),
+        }
+    }
+
+    /// What may and must be sent.
+    pub fn view(&self, way: Way) -> WriteView {
+        let mut view = WriteView::default();
+        let create = match way {
+            Way::Create => true,
+            Way::Update => false,
+            Way::Read | Way::List | Way::Delete => return view,
+        };
+        if self.can(way) {
+            view_of(&self.root, &self.entity.root, create, true, &mut view);
+        }
+        view
+    }
+
+    /// The request that makes a record.
+    ///
+    /// # Errors
+    /// What of the record the system cannot take.
+    pub fn create(&self, record: &Record) -> Result<NativeRequest, Vec<MappingFault>> {
+        let call = self.create.as_ref().ok_or_else(|| vec![whole("the system cannot make such records")])?;
+        let mut out = Writing::new(&self.entity, true);
+        out.object(&self.root, &self.entity.root, Some(&record.fields), None);
+        self.check_derived(&mut out, record, None);
+        out.done()?;
+        let mut body = out.body;
+        for narrow in &self.narrow {
+            body.put(narrow.at.steps(), narrow.out.clone());
+        }
+        for (path, value) in &self.set {
+            body.put(path.steps(), value.clone());
+        }
+        let mut request = Request::new(call.method.clone(), format!("{}{}", self.at, call.before));
+        request.query.extend(call.query.iter().cloned());
+        Ok(request.finish(Some(body)))
+    }
+
+    /// The request that changes a record; `None` when no line's value differs.
+    ///
+    /// # Errors
+    /// What of the change the system cannot take.
+    pub fn update(
+        &self,
+        id: &str,
+        old: &Record,
+        new: &Record,
+        version: Option<&str>,
+    ) -> Result<Option<NativeRequest>, Vec<MappingFault>> {
+        let call = self.update.as_ref().ok_or_else(|| vec![whole("the system cannot change such records")])?;
+        let mut out = Writing::new(&self.entity, false);
+        out.object(&self.root, &self.entity.root, Some(&new.fields), Some(&old.fields));
+        self.check_derived(&mut out, new, Some(old));
+        out.done()?;
+        if out.body.is_empty() {
+            return Ok(None);
+        }
+        let mut request = self.keyed(call, id, version).map_err(|fault| vec![fault])?;
+        request.query.extend(call.query.iter().cloned());
+        Ok(Some(request.finish(Some(out.body))))
+    }
+
+    /// The request that removes a record.
+    ///
+    /// # Errors
+    /// That the system cannot, or has no record of that id.
+    pub fn delete(&self, id: &str, version: Option<&str>) -> Result<NativeRequest, MappingFault> {
+        let call = self.delete.as_ref().ok_or_else(|| whole("the system cannot remove such records"))?;
+        let mut request = self.keyed(call, id, version)?;
+        request.query.extend(call.query.iter().cloned());
+        let body = (call.method == Method::POST).then(Out::object);
+        Ok(request.finish(body))
+    }
+
+    /// A request on one record, guarded by its version where the system has versions.
+    fn keyed(&self, call: &Call, id: &str, version: Option<&str>) -> Result<Request, MappingFault> {
+        let address = self.address(call, id).ok_or_else(|| whole("no record can have this id"))?;
+        let mut request = Request::new(call.method.clone(), address);
+        if let Some(spec) = &self.version {
+            let version = version.and_then(|version| HeaderValue::try_from(version).ok());
+            let version = version.ok_or_else(|| whole("the system gave no version of the record to guard it"))?;
+            request.headers.insert(spec.header.clone(), version);
+        }
+        Ok(request)
+    }
+
+    /// Whether each derived value that was sent is what will be read back.
+    fn check_derived(&self, out: &mut Writing<'_>, new: &Record, old: Option<&Record>) {
+        if out.derived.is_empty() {
+            return;
+        }
+        // The whole record as it would be written, to see what its joined texts will be.
+        let mut full = Writing::new(&self.entity, true);
+        full.object(&self.root, &self.entity.root, Some(&new.fields), None);
+        for Derived { leaf, pointer, sent, join } in std::mem::take(&mut out.derived) {
+            let same = |record: &Record| record.first(&self.entity, leaf) == sent.as_ref();
+            if old.is_some_and(same) {
+                continue;
+            }
+            let Some(join) = join else {
+                out.fault(Some(leaf), pointer, "this is worked out by the system and cannot be sent".into());
+                continue;
+            };
+            let read_back = join.read(&full.body);
+            let agrees = match &sent {
+                Some(Value::Text(text)) => *text == read_back,
+                None | Some(Value::Null) => old.is_none() || read_back.is_empty(),
+                Some(_) => false,
+            };
+            if !agrees {
+                let message = format!(
+                    "this is put together by the system and would read `{read_back}`; send {} instead",
+                    self.parts_of(join).join(", ")
+                );
+                out.fault(Some(leaf), pointer, message);
+            }
+        }
+    }
+
+    /// The fields that fill a joined text.
+    fn parts_of(&self, join: &Join) -> Vec<String> {
+        let mut fields = Vec::new();
+        self.root.lines(false, &mut |line, _| {
+            if let Source::Native(native) = &line.source {
+                let fills = join.parts.iter().any(|(_, path)| *path == native.write_at);
+                let leaf = self.entity.leaf(line.leaf).filter(|_| fills && native.create);
+                fields.extend(leaf.map(|leaf| format!("`{}`", leaf.path)));
+            }
+        });
+        fields
+    }
+}
+
+impl Join {
+    /// The text that will be read from a body.
+    fn read(&self, body: &Out) -> CompactString {
+        let text_at = |path: &super::path::Path| match body.at(path.steps()) {
+            Some(Out::Text(text) | Out::Number(text)) => Some(text.as_str()),
+            Some(Out::Null | Out::Boolean(_) | Out::Object(_) | Out::List(_)) | None => None,
+        };
+        let mut text = CompactString::default();
+        for (_, path) in &self.parts {
+            join_on(&mut text, &self.by, text_at(path));
+        }
+        if let (true, Some((_, path))) = (text.is_empty(), &self.otherwise) {
+            join_on(&mut text, &self.by, text_at(path));
+        }
+        text
+    }
+}
+
+fn whole(message: &str) -> MappingFault {
+    MappingFault { leaf: None, pointer: String::new(), message: message.to_owned() }
+}
+
+fn view_of(part: &ObjectPart, shape: &Object, create: bool, required: bool, view: &mut WriteView) {
+    for named in &part.parts {
+        let Some(field) = shape.at(named.position) else { continue };
+        view_of_part(&named.part, &field.shape, create, required && field.required, view);
+    }
+}
+
+fn view_of_part(part: &Part, shape: &Shape, create: bool, required: bool, view: &mut WriteView) {
+    match (part, shape) {
+        (Part::Leaf(line), _) => {
+            let (writable, own) = match &line.source {
+                Source::Native(native) => (native.writes(create), true),
+                Source::Constant(_) | Source::Join(_) => (true, false),
+                Source::First(_) => (false, false),
+            };
+            if writable {
+                view.writable.insert(line.leaf);
+            }
+            if writable && own && required && create {
+                view.required.insert(line.leaf);
+            }
+        }
+        (Part::Object(object), Shape::Object(shape)) => view_of(object, shape, create, required, view),
+        // Of fixed places none is required by itself.
+        (Part::Slots(slots), Shape::List(item)) => {
+            slots.iter().for_each(|slot| view_of_part(slot, item, create, false, view));
+        }
+        (Part::Each(each), Shape::List(item)) if create && each.create => {
+            view_of_part(&each.item, item, create, true, view);
+        }
+        (Part::Each(_) | Part::Object(_) | Part::Slots(_), _) => {}
+    }
+}
+
+impl Native {
+    fn writes(&self, create: bool) -> bool {
+        if create { self.create } else { self.update }
+    }
+}
+
+/// A derived value that a caller sent.
+struct Derived<'m> {
+    leaf: LeafId,
+    pointer: String,
+    sent: Option<Value>,
+    join: Option<&'m Join>,
+}
+
+/// A body under construction.
+struct Writing<'m> {
+    entity: &'m Entity,
+    create: bool,
+    body: Out,
+    pointer: String,
+    faults: Vec<MappingFault>,
+    derived: Vec<Derived<'m>>,
+}
+
+impl<'m> Writing<'m> {
+    fn new(entity: &'m Entity, create: bool) -> Self {
+        let pointer = String::new();
+        Self { entity, create, body: Out::object(), pointer, faults: Vec::new(), derived: Vec::new() }
+    }
+
+    fn done(&mut self) -> Result<(), Vec<MappingFault>> {
+        if self.faults.is_empty() { Ok(()) } else { Err(std::mem::take(&mut self.faults)) }
+    }
+
+    fn fault(&mut self, leaf: Option<LeafId>, pointer: String, message: String) {
+        if self.faults.len() < FAULTS_MAX {
+            self.faults.push(MappingFault { leaf, pointer, message });
+        }
+    }
+
+    fn fault_here(&mut self, leaf: Option<LeafId>, message: impl Into<String>) {
+        let pointer = self.pointer.clone();
+        self.fault(leaf, pointer, message.into());
+    }
+
+    /// Steps into a member for the time of `then`.
+    fn within(&mut self, name: &str, then: impl FnOnce(&mut Self)) {
+        let length = self.pointer.len();
+        self.pointer.push('/');
+        self.pointer.push_str(name);
+        then(self);
+        self.pointer.truncate(length);
+    }
+
+    fn object(&mut self, part: &'m ObjectPart, shape: &Object, new: Option<&Fields>, old: Option<&Fields>) {
+        for named in &part.parts {
+            let value = |fields: Option<&Fields>| -> Option<Value> { fields?.at(named.position).cloned() };
+            let (new, old) = (value(new), value(old));
+            let Some(field) = shape.at(named.position) else { continue };
+            self.within(&named.name, |this| this.part(&named.part, &field.shape, new.as_ref(), old.as_ref()));
+        }
+        // What no line keeps cannot be sent; unchanged, it does no harm.
+        for (position, value) in new.into_iter().flat_map(Fields::iter) {
+            let Some(field) = shape.at(position) else { continue };
+            let id = matches!(field.shape, Shape::Leaf(LeafId(0)));
+            let unchanged = !self.create && old.and_then(|old| old.at(position)) == Some(value);
+            if part.at(position).is_none() && *value != Value::Null && !unchanged && !id {
+                self.within(&field.name, |this| this.fault_here(None, "the system does not keep this field"));
+            }
+        }
+    }
+
+    fn part(&mut self, part: &'m Part, shape: &Shape, new: Option<&Value>, old: Option<&Value>) {
+        match (part, shape) {
+            (Part::Leaf(line), _) => self.line(line, new, old),
+            (Part::Object(object), Shape::Object(shape)) => {
+                self.object(object, shape, fields_of(new), fields_of(old));
+            }
+            (Part::Slots(slots), Shape::List(item)) => self.slots(slots, item, new, old),
+            (Part::Each(each), Shape::List(item)) => self.each(each, item, new, old),
+            (Part::Object(_) | Part::Slots(_) | Part::Each(_), _) => {}
+        }
+    }
+
+    fn line(&mut self, line: &'m Line, new: Option<&Value>, old: Option<&Value>) {
+        let some = |value: Option<&Value>| value.is_some_and(|value| *value != Value::Null);
+        let same = new == old || (!some(new) && !some(old));
+        // With a new record nothing is sent for nothing; of a change only what differs.
+        if same || (self.create && !some(new)) {
+            if let (Source::Join(join), true) = (&line.source, same && !self.create && some(new)) {
+                self.derive(line.leaf, new, Some(join));
+            }
+            return;
+        }
+        match &line.source {
+            Source::Constant(constant) => {
+                if some(new) && new != Some(constant) {
+                    let shown = constant.as_text().unwrap_or("another value");
+                    self.fault_here(Some(line.leaf), format!("the system keeps only `{shown}` here"));
+                }
+            }
+            Source::Native(native) if native.writes(self.create) => {
+                match native.codec.write(new.unwrap_or(&Value::Null)) {
+                    Ok(out) => self.body.put(native.write_at.steps(), out),
+                    Err(why) => self.fault_here(Some(line.leaf), why),
+                }
+            }
+            Source::Native(_) => self.fault_here(Some(line.leaf), "the system does not let this be set"),
+            Source::Join(join) => self.derive(line.leaf, new, Some(join)),
+            Source::First(_) => self.derive(line.leaf, new, None),
+        }
+    }
+
+    fn derive(&mut self, leaf: LeafId, sent: Option<&Value>, join: Option<&'m Join>) {
+        self.derived.push(Derived { leaf, pointer: self.pointer.clone(), sent: sent.cloned(), join });
+    }
+
+    fn slots(&mut self, slots: &'m [Part], item: &Shape, new: Option<&Value>, old: Option<&Value>) {
+        let (new, left) = places(slots, elements(new));
+        let (old, _) = places(slots, elements(old));
+        for ((slot, new), old) in slots.iter().zip(&new).zip(&old) {
+            let index = new.or(*old).map_or(0, |(index, _)| index);
+            let (new, old) = (new.map(|(_, value)| value), old.map(|(_, value)| value));
+            self.within(&index.to_string(), |this| this.part(slot, item, new, old));
+        }
+        for index in left {
+            let message = format!("the system has room for {} of these, each of its kind", slots.len());
+            self.within(&index.to_string(), |this| this.fault_here(None, message));
+        }
+    }
+
+    fn each(&mut self, each: &'m EachPart, item: &Shape, new: Option<&Value>, old: Option<&Value>) {
+        let (new, old) = (elements(new), elements(old));
+        if !self.create {
+            if new != old {
+                self.fault_here(None, "the system does not let this list be changed with the record");
+            }
+            return;
+        }
+        if new.is_empty() {
+            return;
+        }
+        if !each.create {
+            return self.fault_here(None, "the system does not let this list be set");
+        }
+        let outer = std::mem::replace(&mut self.body, Out::Null);
+        let mut list = Vec::with_capacity(new.len());
+        for (index, value) in new.iter().enumerate() {
+            self.body = Out::object();
+            self.within(&index.to_string(), |this| this.part(&each.item, item, Some(value), None));
+            list.push(std::mem::replace(&mut self.body, Out::Null));
+        }
+        self.body = outer;
+        self.body.put(each.at.steps(), Out::List(list));
+    }
+}
+
+fn fields_of(value: Option<&Value>) -> Option<&Fields> {
+    match value? {
+        Value::Object(fields) => Some(fields),
+        Value::Null
+        | Value::Boolean(_)
+        | Value::Text(_)
+        | Value::Integer(_)
+        | Value::Decimal(_)
+        | Value::Date(_)
+        | Value::Instant(_)
+        | Value::List(_) => None,
+    }
+}
+
+fn elements(value: Option<&Value>) -> &[Value] {
+    match value {
+        Some(Value::List(values)) => values,
+        Some(
+            Value::Null
+            | Value::Boolean(_)
+            | Value::Text(_)
+            | Value::Integer(_)
+            | Value::Decimal(_)
+            | Value::Date(_)
+            | Value::Instant(_)
+            | Value::Object(_),
+        )
+        | None => &[],
+    }
+}
+
+type Placed<'v> = Vec<Option<(usize, &'v Value)>>;
+
+/// Which element goes to which place: first where its constants say so, then where they do not object; and
+/// which elements found none.
+fn places<'v>(slots: &[Part], values: &'v [Value]) -> (Placed<'v>, Vec<usize>) {
+    let mut placed: Placed<'v> = vec![None; slots.len()];
+    let mut left = Vec::new();
+    let mut waiting = Vec::new();
+    for (index, value) in values.iter().enumerate() {
+        match free(&placed, slots, |slot| fit(slot, value) == Fit::Named) {
+            Some(place) => put_at(&mut placed, place, (index, value)),
+            None => waiting.push((index, value)),
+        }
+    }
+    for (index, value) in waiting {
+        match free(&placed, slots, |slot| fit(slot, value) != Fit::Objects) {
+            Some(place) => put_at(&mut placed, place, (index, value)),
+            None => left.push(index),
+        }
+    }
+    (placed, left)
+}
+
+fn put_at<'v>(placed: &mut Placed<'v>, place: usize, element: (usize, &'v Value)) {
+    if let Some(slot) = placed.get_mut(place) {
+        *slot = Some(element);
+    }
+}
+
+fn free(placed: &Placed<'_>, slots: &[Part], fits: impl Fn(&Part) -> bool) -> Option<usize> {
+    slots.iter().zip(placed).position(|(slot, taken)| taken.is_none() && fits(slot))
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fit {
+    /// The element says that it belongs here.
+    Named,
+    /// It does not say otherwise.
+    Open,
+    /// It belongs elsewhere.
+    Objects,
+}
+
+fn fit(slot: &Part, value: &Value) -> Fit {
+    let Part::Object(object) = slot else { return Fit::Open };
+    let fields = fields_of(Some(value));
+    let mut fit = Fit::Open;
+    for named in &object.parts {
+        let Part::Leaf(Line { source: Source::Constant(constant), .. }) = &named.part else { continue };
+        match fields.and_then(|fields| fields.at(named.position)) {
+            Some(Value::Null) | None => {}
+            Some(sent) if sent == constant => fit = Fit::Named,
+            Some(_) => return Fit::Objects,
+        }
+    }
+    fit
+}

@@ -1,0 +1,394 @@
+//! One pass over JSON bytes: strict, bounded, without recursion on what a peer sends and without a tree.
+//!
+//! Numbers and strings stay slices of the input; a string with escapes is decoded by whoever wants it.
+
+use std::borrow::Cow;
+
+/// Deepest nesting of what is skipped; what is read is as deep as the mapping's own paths.
+const DEPTH_MAX: u32 = 64;
+
+/// Why an answer is not read as JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadJson {
+    /// Bytes that are no text.
+    #[error("the answer is not valid UTF-8")]
+    Utf8,
+    /// Not JSON.
+    #[error("the answer is not valid JSON at byte {0}")]
+    Syntax(usize),
+    /// Nested too deep.
+    #[error("the answer is nested deeper than {DEPTH_MAX} levels")]
+    Depth,
+    /// More elements than anyone asked for.
+    #[error("the answer holds more elements than the bound")]
+    TooMany,
+}
+
+/// A native scalar as it stands in the input, or what stood in its place.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Raw<'a> {
+    /// The path is not there.
+    Absent,
+    /// `null`.
+    Null,
+    /// `true` or `false`.
+    Boolean(bool),
+    /// The token of a number.
+    Number(&'a str),
+    /// A string without escapes.
+    Text(&'a str),
+    /// A string with escapes, still escaped.
+    Escaped(&'a str),
+    /// An object where a scalar was due.
+    Object,
+    /// A list where a scalar was due.
+    Array,
+    /// The elements of a list: the first one's frame and how many there are.
+    Elements {
+        /// Base of the first frame.
+        first: u32,
+        /// How many.
+        count: u32,
+    },
+    /// The frame of the next element of the same list.
+    Next(u32),
+}
+
+impl<'a> Raw<'a> {
+    /// The scalar as text: a string's text, a number's token, a boolean's word.
+    pub(super) fn text(self) -> Option<Cow<'a, str>> {
+        match self {
+            Self::Text(text) | Self::Number(text) => Some(Cow::Borrowed(text)),
+            Self::Escaped(text) => unescape(text).map(Cow::Owned),
+            Self::Boolean(true) => Some(Cow::Borrowed("true")),
+            Self::Boolean(false) => Some(Cow::Borrowed("false")),
+            Self::Absent | Self::Null | Self::Object | Self::Array | Self::Elements { .. } | Self::Next(_) => {
+                None
+            }
+        }
+    }
+}
+
+/// A place in the input.
+#[derive(Clone, Debug)]
+pub(super) struct Scanner<'a> {
+    text: &'a str,
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Scanner<'a> {
+    /// The start of some bytes, which must be text.
+    pub(super) fn new(bytes: &'a [u8]) -> Result<Self, BadJson> {
+        let text = std::str::from_utf8(bytes).map_err(|_| BadJson::Utf8)?;
+        Ok(Self { text, bytes, at: 0 })
+    }
+
+    /// The next byte that is not white space; it stays.
+    #[inline]
+    pub(super) fn peek(&mut self) -> Result<u8, BadJson> {
+        loop {
+            match self.bytes.get(self.at) {
+                Some(b' ' | b'\n' | b'\r' | b'\t') => self.at += 1,
+                Some(byte) => return Ok(*byte),
+                None => return Err(BadJson::Syntax(self.at)),
+            }
+        }
+    }
+
+    /// Steps over the byte that [`peek`](Self::peek) showed.
+    #[inline]
+    pub(super) fn step(&mut self) {
+        self.at += 1;
+    }
+
+    /// Nothing but white space may follow.
+    pub(super) fn end(&mut self) -> Result<(), BadJson> {
+        match self.peek() {
+            Err(_) => Ok(()),
+            Ok(_) => Err(self.bad()),
+        }
+    }
+
+    /// The mistake here.
+    pub(super) fn bad(&self) -> BadJson {
+        BadJson::Syntax(self.at)
+    }
+
+    /// A key and its colon.
+    #[inline]
+    pub(super) fn key(&mut self) -> Result<Cow<'a, str>, BadJson> {
+        if self.peek()? != b'"' {
+            return Err(self.bad());
+        }
+        let (text, escaped) = self.string()?;
+        if self.peek()? != b':' {
+            return Err(self.bad());
+        }
+        self.step();
+        match escaped {
+            false => Ok(Cow::Borrowed(text)),
+            true => unescape(text).map(Cow::Owned).ok_or_else(|| self.bad()),
+        }
+    }
+
+    /// After an element: whether another follows; steps over the comma or the closing byte.
+    #[inline]
+    pub(super) fn more(&mut self, close: u8) -> Result<bool, BadJson> {
+        let next = self.peek()?;
+        if next != b',' && next != close {
+            return Err(self.bad());
+        }
+        self.step();
+        Ok(next == b',')
+    }
+
+    /// After an opening byte was seen: steps into it; whether anything stands inside.
+    #[inline]
+    pub(super) fn enter(&mut self, close: u8) -> Result<bool, BadJson> {
+        self.step();
+        if self.peek()? == close {
+            self.step();
+            return Ok(false);
+        }
+        Ok(true)
+    }
+
+    /// A string, number, boolean or null.
+    #[inline]
+    pub(super) fn scalar(&mut self) -> Result<Raw<'a>, BadJson> {
+        match self.peek()? {
+            b'"' => {
+                let (text, escaped) = self.string()?;
+                Ok(if escaped { Raw::Escaped(text) } else { Raw::Text(text) })
+            }
+            b'-' | b'0'..=b'9' => self.number().map(Raw::Number),
+            b't' => self.word(b"true", Raw::Boolean(true)),
+            b'f' => self.word(b"false", Raw::Boolean(false)),
+            b'n' => self.word(b"null", Raw::Null),
+            _ => Err(self.bad()),
+        }
+    }
+
+    /// Steps over any value, checking that it is one.
+    pub(super) fn skip(&mut self) -> Result<(), BadJson> {
+        // One bit a level: 1 for an object, 0 for a list.
+        let mut open: u64 = 0;
+        let mut depth: u32 = 0;
+        loop {
+            let opens = match self.peek()? {
+                b'{' => self.enter(b'}')?.then_some(1),
+                b'[' => self.enter(b']')?.then_some(0),
+                _ => {
+                    self.scalar()?;
+                    None
+                }
+            };
+            if let Some(bit) = opens {
+                if depth == DEPTH_MAX {
+                    return Err(BadJson::Depth);
+                }
+                depth += 1;
+                open = open << 1 | bit;
+                if bit == 1 {
+                    self.key()?;
+                }
+                continue;
+            }
+            // A value has ended: close what ends with it.
+            loop {
+                if depth == 0 {
+                    return Ok(());
+                }
+                let object = open & 1 == 1;
+                if self.more(if object { b'}' } else { b']' })? {
+                    if object {
+                        self.key()?;
+                    }
+                    break;
+                }
+                depth -= 1;
+                open >>= 1;
+            }
+        }
+    }
+
+    fn word(&mut self, word: &[u8], raw: Raw<'a>) -> Result<Raw<'a>, BadJson> {
+        if !self.bytes.get(self.at..).is_some_and(|rest| rest.starts_with(word)) {
+            return Err(self.bad());
+        }
+        self.at += word.len();
+        Ok(raw)
+    }
+
+    fn digits(&mut self) -> Result<(), BadJson> {
+        let start = self.at;
+        while self.bytes.get(self.at).is_some_and(u8::is_ascii_digit) {
+            self.at += 1;
+        }
+        if self.at == start { Err(self.bad()) } else { Ok(()) }
+    }
+
+    fn take(&mut self, any: &[u8]) -> bool {
+        let taken = self.bytes.get(self.at).is_some_and(|byte| any.contains(byte));
+        self.at += usize::from(taken);
+        taken
+    }
+
+    fn number(&mut self) -> Result<&'a str, BadJson> {
+        let start = self.at;
+        self.take(b"-");
+        if !self.take(b"0") {
+            self.digits()?;
+        }
+        if self.take(b".") {
+            self.digits()?;
+        }
+        if self.take(b"eE") {
+            self.take(b"+-");
+            self.digits()?;
+        }
+        self.text.get(start..self.at).ok_or_else(|| self.bad())
+    }
+
+    /// A string between its quotes, and whether escapes stand in it.
+    #[inline]
+    fn string(&mut self) -> Result<(&'a str, bool), BadJson> {
+        let start = self.at + 1;
+        let mut at = start;
+        let mut escaped = false;
+        loop {
+            at = stop(self.bytes, at);
+            match self.bytes.get(at) {
+                Some(b'"') => break,
+                Some(b'\\') => {
+                    escaped = true;
+                    at += escape_length(self.bytes, at).ok_or(BadJson::Syntax(at))?;
+                }
+                Some(_) | None => return Err(BadJson::Syntax(at)),
+            }
+        }
+        self.at = at + 1;
+        let text = self.text.get(start..at).ok_or(BadJson::Syntax(at))?;
+        Ok((text, escaped))
+    }
+}
+
+/// Where the next quote, backslash or control character stands, eight bytes at a time.
+#[inline]
+fn stop(bytes: &[u8], mut at: usize) -> usize {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = ONES * 0x80;
+    // Marks each zero byte; what it marks falsely stands above a true mark, so the lowest is right.
+    let zero = |word: u64| word.wrapping_sub(ONES) & !word & HIGH;
+    while let Some(chunk) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
+        let word = u64::from_le_bytes(*chunk);
+        let control = word.wrapping_sub(ONES * 0x20) & !word & HIGH;
+        let hit = zero(word ^ (ONES * 0x22)) | zero(word ^ (ONES * 0x5c)) | control;
+        if hit != 0 {
+            return at + usize::try_from(hit.trailing_zeros() / 8).unwrap_or(0);
+        }
+        at += 8;
+    }
+    let rest = bytes.get(at..).unwrap_or_default();
+    at + rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1f)).unwrap_or(rest.len())
+}
+
+fn escape_length(bytes: &[u8], at: usize) -> Option<usize> {
+    match bytes.get(at + 1)? {
+        b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => Some(2),
+        b'u' => {
+            let hex = bytes.get(at + 2..at + 6)?;
+            hex.iter().all(u8::is_ascii_hexdigit).then_some(6)
+        }
+        _ => None,
+    }
+}
+
+/// The text of an escaped string; `None` where a surrogate stands alone.
+fn unescape(text: &str) -> Option<String> {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((plain, escape)) = rest.split_once('\\') {
+        out.push_str(plain);
+        let mut after = escape.chars();
+        let one = match after.next()? {
+            'b' => '\u{8}',
+            'f' => '\u{c}',
+            'n' => '\n',
+            'r' => '\r',
+            't' => '\t',
+            'u' => {
+                let (char, left) = code_point(after.as_str())?;
+                out.push(char);
+                rest = left;
+                continue;
+            }
+            other => other,
+        };
+        out.push(one);
+        rest = after.as_str();
+    }
+    out.push_str(rest);
+    Some(out)
+}
+
+fn code_point(text: &str) -> Option<(char, &str)> {
+    let (first, rest) = text.split_at_checked(4)?;
+    let high = u32::from_str_radix(first, 16).ok()?;
+    if !(0xd800..0xdc00).contains(&high) {
+        return Some((char::from_u32(high)?, rest));
+    }
+    let (second, rest) = rest.strip_prefix("\\u")?.split_at_checked(4)?;
+    let low = u32::from_str_radix(second, 16).ok().filter(|low| (0xdc00..0xe000).contains(low))?;
+    Some((char::from_u32(0x10000 + ((high - 0xd800) << 10) + (low - 0xdc00))?, rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn skipped(bytes: &[u8]) -> Result<(), BadJson> {
+        let mut scanner = Scanner::new(bytes)?;
+        scanner.skip()?;
+        scanner.end()
+    }
+
+    #[test]
+    fn hostile_json_is_refused_and_never_overflows_the_stack() {
+        for bad in [
+            "", "{", "[1,]", "{\"a\":}", "{\"a\" 1}", "{,}", "01", "1.", "-", "1e", "+1", ".5", "tru", "nul",
+            "\"a", "\"\\x\"", "\"\\u12\"", "\"a\nb\"", "[1 2]", "{\"a\":1]", "1 2", "{a:1}", "'a'", "NaN",
+        ] {
+            assert!(skipped(bad.as_bytes()).is_err(), "{bad}");
+        }
+        assert_eq!(skipped("[".repeat(1_000_000).as_bytes()), Err(BadJson::Depth));
+        assert_eq!(skipped("{\"a\":".repeat(1_000_000).as_bytes()), Err(BadJson::Depth));
+        assert_eq!(skipped(b"\"\xff\""), Err(BadJson::Utf8));
+    }
+
+    #[test]
+    fn escapes_are_decoded_and_lone_surrogates_are_not_text() {
+        let read = |text: &str| Scanner::new(text.as_bytes()).unwrap().scalar().unwrap().text().map(Cow::into_owned);
+        assert_eq!(read(r#""a\"\\\/\n\u017b\ud83d\ude00""#).unwrap(), "a\"\\/\nŻ😀");
+        assert_eq!(read(r#""\ud83d""#), None);
+        assert_eq!(read(r#""\udc00x""#), None);
+    }
+
+    proptest! {
+        #[test]
+        fn the_scanner_agrees_with_serde_on_random_text(text in "[\\[\\]{}:,\"\\\\a-c0-9.eE+\\- tfnulr]{0,24}") {
+            let ours = skipped(text.as_bytes()).is_ok();
+            let theirs = serde_json::from_str::<serde::de::IgnoredAny>(&text).is_ok();
+            prop_assert_eq!(ours, theirs, "{}", text);
+        }
+
+        #[test]
+        fn strings_read_back_as_serde_wrote_them(text in any::<String>()) {
+            let json = serde_json::to_string(&text).unwrap();
+            let raw = Scanner::new(json.as_bytes()).unwrap().scalar().unwrap();
+            prop_assert_eq!(raw.text().unwrap().into_owned(), text);
+        }
+    }
+}

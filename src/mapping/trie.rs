@@ -1,0 +1,301 @@
+//! The native paths of a mapping as one tree that the scanner walks: each value of interest lands in a slot.
+
+use std::collections::BTreeMap;
+
+use super::{
+    path::Step,
+    scan::{BadJson, Raw, Scanner},
+};
+
+/// Most names under one native object.
+pub(super) const KEYS_MAX: usize = 128;
+/// Most elements of all lists of one record.
+const ELEMENTS_MAX: u32 = 20_000;
+
+/// A node of the native tree.
+#[derive(Debug, Default)]
+pub(super) struct Node {
+    slot: Option<u16>,
+    /// Names while the tree grows.
+    named: BTreeMap<Box<str>, Node>,
+    /// Names of the finished tree, sorted by length, then text.
+    keys: Vec<(Box<str>, Node)>,
+    /// Where keys of a length begin in `keys`; one longer than the longest key's length + 1.
+    begins: Vec<u16>,
+    items: BTreeMap<u16, Node>,
+    each: Option<Box<Each>>,
+    rows: bool,
+}
+
+/// A list whose elements are read one by one, each into a frame of its own.
+#[derive(Debug)]
+pub(super) struct Each {
+    slot: u16,
+    frame: u16,
+    node: Node,
+}
+
+/// A tree under construction: gives a slot to each path.
+#[derive(Debug)]
+pub(super) struct Frame {
+    /// The tree.
+    pub(super) root: Node,
+    /// Slots in use; slot 0 links the elements of a list.
+    pub(super) slots: u16,
+}
+
+impl Default for Frame {
+    fn default() -> Self {
+        Self { root: Node::default(), slots: 1 }
+    }
+}
+
+impl Frame {
+    /// The slot of a path; the same path has the same slot.
+    pub(super) fn slot(&mut self, steps: &[Step]) -> u16 {
+        let next = self.slots;
+        let slot = *self.root.reach(steps).slot.get_or_insert(next);
+        self.slots = self.slots.max(slot.saturating_add(1));
+        slot
+    }
+
+    /// Makes the list at a path one whose elements are read; `None` when it is one already.
+    pub(super) fn each(&mut self, steps: &[Step], element: Self) -> Option<u16> {
+        let slot = self.slots;
+        let node = self.root.reach(steps);
+        if node.each.is_some() || node.rows {
+            return None;
+        }
+        node.each = Some(Box::new(Each { slot, frame: element.slots, node: element.root }));
+        self.slots += 1;
+        Some(slot)
+    }
+
+    /// Makes the list at a path the rows of an answer.
+    pub(super) fn rows(&mut self, steps: &[Step]) {
+        self.root.reach(steps).rows = true;
+    }
+
+    /// The finished tree; `false` when an object has too many names.
+    pub(super) fn finish(&mut self) -> bool {
+        self.root.index()
+    }
+}
+
+impl Node {
+    fn reach(&mut self, steps: &[Step]) -> &mut Self {
+        let Some((step, rest)) = steps.split_first() else { return self };
+        match step {
+            Step::Key(key) => self.named.entry((&**key).into()).or_default().reach(rest),
+            Step::Index(index) => self.items.entry(*index).or_default().reach(rest),
+        }
+    }
+
+    /// Sorts the names for [`find`](Self::find).
+    fn index(&mut self) -> bool {
+        self.keys = std::mem::take(&mut self.named).into_iter().collect();
+        self.keys.sort_by(|(a, _), (b, _)| (a.len(), a).cmp(&(b.len(), b)));
+        let longest = self.keys.last().map_or(0, |(key, _)| key.len());
+        let begin = |len: usize| u16::try_from(self.keys.partition_point(|(key, _)| key.len() < len));
+        self.begins = (0..=longest + 1).filter_map(|len| begin(len).ok()).collect();
+        let mut fits = self.keys.len() <= KEYS_MAX && longest <= 1024;
+        for (_, child) in &mut self.keys {
+            fits &= child.index();
+        }
+        for child in self.items.values_mut() {
+            fits &= child.index();
+        }
+        if let Some(each) = &mut self.each {
+            fits &= each.node.index();
+        }
+        fits
+    }
+
+    #[inline]
+    fn find(&self, key: &str) -> Option<(usize, &Self)> {
+        let from = usize::from(*self.begins.get(key.len())?);
+        let to = usize::from(*self.begins.get(key.len() + 1)?);
+        let same = self.keys.get(from..to)?;
+        let at = same.iter().position(|(name, _)| **name == *key)?;
+        Some((from + at, &same.get(at)?.1))
+    }
+}
+
+/// What the scanner found: frames of slots, one for the record and one for each element of its lists.
+#[derive(Debug, Default)]
+pub(super) struct Raws<'a> {
+    slots: Vec<Raw<'a>>,
+    elements: u32,
+    /// Whether a name of interest stood twice in one object.
+    pub(super) twice: bool,
+}
+
+impl<'a> Raws<'a> {
+    /// Empties it and opens the record's frame, which starts at 0.
+    pub(super) fn restart(&mut self, frame: u16) {
+        self.slots.clear();
+        self.elements = 0;
+        self.twice = false;
+        self.open(frame);
+    }
+
+    /// What stands in a slot of a frame.
+    #[inline]
+    pub(super) fn get(&self, base: usize, slot: u16) -> Raw<'a> {
+        self.slots.get(base + usize::from(slot)).copied().unwrap_or(Raw::Absent)
+    }
+
+    /// The frames of a list's elements.
+    pub(super) fn elements(&self, first: u32, count: u32) -> impl Iterator<Item = usize> {
+        let mut next = usize::try_from(first).unwrap_or(usize::MAX);
+        (0..count).map(move |_| {
+            let this = next;
+            if let Raw::Next(base) = self.get(this, 0) {
+                next = usize::try_from(base).unwrap_or(usize::MAX);
+            }
+            this
+        })
+    }
+
+    fn open(&mut self, frame: u16) -> usize {
+        let base = self.slots.len();
+        self.slots.resize(base + usize::from(frame), Raw::Absent);
+        base
+    }
+
+    #[inline]
+    fn set(&mut self, base: usize, slot: u16, raw: Raw<'a>) {
+        if let Some(place) = self.slots.get_mut(base + usize::from(slot)) {
+            *place = raw;
+        }
+    }
+}
+
+/// What is done with each row of an answer.
+pub(super) type OnRow<'r, 'a> = dyn FnMut(&mut Scanner<'a>) -> Result<(), BadJson> + 'r;
+
+/// Reads the value at the scanner along a node. Recursion goes down the node, never further.
+pub(super) fn walk<'a>(
+    scan: &mut Scanner<'a>,
+    node: &Node,
+    base: usize,
+    raws: &mut Raws<'a>,
+    on_row: &mut OnRow<'_, 'a>,
+) -> Result<(), BadJson> {
+    let shape = match scan.peek()? {
+        b'{' => Raw::Object,
+        b'[' => Raw::Array,
+        _ => scan.scalar().inspect(|raw| {
+            for slot in [node.slot, node.each.as_ref().map(|each| each.slot)].into_iter().flatten() {
+                raws.set(base, slot, *raw);
+            }
+        })?,
+    };
+    match shape {
+        Raw::Object | Raw::Array => {
+            if let Some(slot) = node.slot {
+                raws.set(base, slot, shape);
+            }
+        }
+        Raw::Absent
+        | Raw::Null
+        | Raw::Boolean(_)
+        | Raw::Number(_)
+        | Raw::Text(_)
+        | Raw::Escaped(_)
+        | Raw::Elements { .. }
+        | Raw::Next(_) => return Ok(()),
+    }
+    match (shape == Raw::Object, &node.each) {
+        (_, Some(each)) => elements(scan, each, shape == Raw::Array, base, raws, on_row),
+        (true, None) if !node.keys.is_empty() => object(scan, node, base, raws, on_row),
+        (false, None) if node.rows => rows(scan, on_row),
+        (false, None) if !node.items.is_empty() => items(scan, node, base, raws, on_row),
+        (_, None) => scan.skip(),
+    }
+}
+
+fn object<'a>(
+    scan: &mut Scanner<'a>,
+    node: &Node,
+    base: usize,
+    raws: &mut Raws<'a>,
+    on_row: &mut OnRow<'_, 'a>,
+) -> Result<(), BadJson> {
+    let mut seen: u128 = 0;
+    let mut more = scan.enter(b'}')?;
+    while more {
+        let key = scan.key()?;
+        match node.find(&key) {
+            Some((at, child)) => {
+                let bit = 1u128.checked_shl(u32::try_from(at).unwrap_or(u32::MAX)).unwrap_or(0);
+                raws.twice |= seen & bit != 0;
+                seen |= bit;
+                walk(scan, child, base, raws, on_row)?;
+            }
+            None => scan.skip()?,
+        }
+        more = scan.more(b'}')?;
+    }
+    Ok(())
+}
+
+fn rows<'a>(scan: &mut Scanner<'a>, on_row: &mut OnRow<'_, 'a>) -> Result<(), BadJson> {
+    let mut more = scan.enter(b']')?;
+    while more {
+        on_row(scan)?;
+        more = scan.more(b']')?;
+    }
+    Ok(())
+}
+
+fn items<'a>(
+    scan: &mut Scanner<'a>,
+    node: &Node,
+    base: usize,
+    raws: &mut Raws<'a>,
+    on_row: &mut OnRow<'_, 'a>,
+) -> Result<(), BadJson> {
+    let mut more = scan.enter(b']')?;
+    let mut at: u16 = 0;
+    while more {
+        match node.items.get(&at) {
+            Some(child) => walk(scan, child, base, raws, on_row)?,
+            None => scan.skip()?,
+        }
+        at = at.saturating_add(1);
+        more = scan.more(b']')?;
+    }
+    Ok(())
+}
+
+/// A list's elements; where a list is due, one object stands for a list of one.
+fn elements<'a>(
+    scan: &mut Scanner<'a>,
+    each: &Each,
+    list: bool,
+    base: usize,
+    raws: &mut Raws<'a>,
+    on_row: &mut OnRow<'_, 'a>,
+) -> Result<(), BadJson> {
+    let narrow = |n: usize| u32::try_from(n).map_err(|_| BadJson::TooMany);
+    let mut more = !list || scan.enter(b']')?;
+    let (mut first, mut count, mut last) = (0, 0, None);
+    while more {
+        raws.elements += 1;
+        if raws.elements > ELEMENTS_MAX {
+            return Err(BadJson::TooMany);
+        }
+        let frame = raws.open(each.frame);
+        match last {
+            None => first = narrow(frame)?,
+            Some(last) => raws.set(last, 0, Raw::Next(narrow(frame)?)),
+        }
+        last = Some(frame);
+        count += 1;
+        walk(scan, &each.node, frame, raws, on_row)?;
+        more = list && scan.more(b']')?;
+    }
+    raws.set(base, each.slot, Raw::Elements { first, count });
+    Ok(())
+}
