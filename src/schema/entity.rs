@@ -76,6 +76,28 @@ impl Entity {
         self.ids().collect()
     }
 
+    /// The leaves that callers could write at all: none that its file calls read-only.
+    pub fn writable(&self) -> FieldSet {
+        let mut set = FieldSet::EMPTY;
+        self.root.each_leaf(&mut |field, leaf| {
+            if !field.read_only {
+                set.insert(leaf);
+            }
+        });
+        set
+    }
+
+    /// The leaves that a new record, or a new item of a list, needs.
+    pub fn required(&self) -> FieldSet {
+        let mut set = FieldSet::EMPTY;
+        self.root.each_leaf(&mut |field, leaf| {
+            if field.required {
+                set.insert(leaf);
+            }
+        });
+        set
+    }
+
     /// The leaves' numbers.
     pub fn ids(&self) -> impl Iterator<Item = LeafId> + use<> {
         let count = u16::try_from(self.leaves.len()).unwrap_or(u16::MAX).min(256);
@@ -95,6 +117,21 @@ impl Object {
     pub fn field(&self, name: &str) -> Option<(u16, &Field)> {
         let position = self.fields.iter().position(|field| &*field.name == name)?;
         Some((u16::try_from(position).ok()?, self.fields.get(position)?))
+    }
+
+    /// Calls `see` with every leaf beneath and the field it stands in (its list, for a list of values).
+    fn each_leaf(&self, see: &mut dyn FnMut(&Field, LeafId)) {
+        for field in &self.fields {
+            let mut shape = &field.shape;
+            while let Shape::List(item) = shape {
+                shape = item;
+            }
+            match shape {
+                Shape::Leaf(leaf) => see(field, *leaf),
+                Shape::Object(object) => object.each_leaf(see),
+                Shape::List(_) => {}
+            }
+        }
     }
 
     /// The field at a position.
@@ -118,6 +155,8 @@ pub struct Field {
     pub nullable: bool,
     /// Whether callers never write it, whatever the system can do.
     pub read_only: bool,
+    /// How many items at most, where a list stands under it.
+    pub items_max: u32,
     /// What it means, from the file.
     pub description: Arc<str>,
 }
@@ -192,6 +231,10 @@ pub enum Class {
 }
 
 impl Class {
+    /// Every class, the freest first.
+    pub const ALL: [Self; 5] =
+        [Self::Public, Self::Internal, Self::Confidential, Self::Personal, Self::Secret];
+
     /// Whether `@fields("*")` and subtree grants include it.
     pub fn is_granted_by_star(self) -> bool {
         match self {

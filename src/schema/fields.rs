@@ -1,5 +1,7 @@
 //! Numbers of leaves and sets of them.
 
+use std::ops::Range;
+
 /// Most leaves an entity may have; more is a load error.
 pub const LEAVES_MAX: usize = 256;
 
@@ -76,7 +78,24 @@ impl FieldSet {
 
     /// The leaves, in order.
     pub fn iter(&self) -> impl Iterator<Item = LeafId> + '_ {
-        (0..=u8::MAX).map(LeafId).filter(|leaf| self.contains(*leaf))
+        [0_u8, 64, 128, 192]
+            .into_iter()
+            .zip(self.0)
+            .flat_map(|(first, word)| Bits(word).map(move |bit| LeafId(first | bit)))
+    }
+
+    /// Whether a leaf of the range is in.
+    pub fn any_in(&self, range: &Range<u16>) -> bool {
+        [0_u16, 64, 128, 192].into_iter().zip(self.0).any(|(first, word)| {
+            let start = range.start.clamp(first, first + 64) - first;
+            let end = range.end.clamp(first, first + 64) - first;
+            end > start && word & (u64::MAX >> (64 - (end - start))) << start != 0
+        })
+    }
+
+    /// The leaves of a range, as [`Field::leaves`](super::Field) tells it.
+    pub fn of_range(range: &Range<u16>) -> Self {
+        range.clone().filter_map(|n| u8::try_from(n).ok()).map(LeafId).collect()
     }
 
     fn zip(&self, other: &Self, op: impl Fn(u64, u64) -> u64) -> Self {
@@ -85,6 +104,19 @@ impl FieldSet {
             *word = op(*word, *with);
         }
         out
+    }
+}
+
+/// The numbers of the bits that are set, smallest first.
+struct Bits(u64);
+
+impl Iterator for Bits {
+    type Item = u8;
+
+    fn next(&mut self) -> Option<u8> {
+        let bit = u8::try_from(self.0.trailing_zeros()).ok().filter(|bit| *bit < 64)?;
+        self.0 &= self.0 - 1;
+        Some(bit)
     }
 }
 
@@ -101,5 +133,28 @@ impl FromIterator<LeafId> for FieldSet {
 impl std::fmt::Debug for FieldSet {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_set().entries(self.iter().map(|leaf| leaf.0)).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_set_lists_what_was_put_in_and_answers_for_ranges(
+            leaves in proptest::collection::btree_set(any::<u8>(), 0..40),
+            start in 0_u16..=256,
+            len in 0_u16..=256,
+        ) {
+            let set: FieldSet = leaves.iter().map(|n| LeafId(*n)).collect();
+            prop_assert_eq!(set.iter().map(|leaf| leaf.0).collect::<Vec<_>>(), leaves.iter().copied().collect::<Vec<_>>());
+            prop_assert_eq!(set.len(), leaves.len());
+            let range = start..(start + len).min(256);
+            let expected = leaves.iter().any(|n| range.contains(&u16::from(*n)));
+            prop_assert_eq!(set.any_in(&range), expected);
+        }
     }
 }

@@ -87,6 +87,80 @@ impl Filter {
         Self::All(Vec::new())
     }
 
+    /// The filter that no record passes.
+    pub fn nothing() -> Self {
+        Self::Any(Vec::new())
+    }
+
+    /// A leaf against a value.
+    pub fn test(leaf: LeafId, op: Op, value: Value) -> Self {
+        Self::Test { leaf, op, value }
+    }
+
+    /// Whether every record passes, as far as the shape tells.
+    pub fn is_everything(&self) -> bool {
+        matches!(self, Self::All(parts) if parts.is_empty())
+    }
+
+    /// Whether no record passes, as far as the shape tells.
+    pub fn is_nothing(&self) -> bool {
+        matches!(self, Self::Any(parts) if parts.is_empty())
+    }
+
+    /// Both hold.
+    pub fn and(self, other: Self) -> Self {
+        Self::All(vec![self, other]).simplified()
+    }
+
+    /// One of them holds.
+    pub fn or(self, other: Self) -> Self {
+        Self::Any(vec![self, other]).simplified()
+    }
+
+    /// The same condition without needless nesting, double negation and parts that decide nothing.
+    pub fn simplified(self) -> Self {
+        match self {
+            Self::All(parts) => {
+                let mut flat = Vec::with_capacity(parts.len());
+                for part in parts.into_iter().map(Self::simplified) {
+                    match part {
+                        Self::All(inner) => flat.extend(inner),
+                        part if part.is_nothing() => return part,
+                        part => flat.push(part),
+                    }
+                }
+                single(flat).unwrap_or_else(Self::All)
+            }
+            Self::Any(parts) => {
+                let mut flat = Vec::with_capacity(parts.len());
+                for part in parts.into_iter().map(Self::simplified) {
+                    match part {
+                        Self::Any(inner) => flat.extend(inner),
+                        part if part.is_everything() => return part,
+                        part => flat.push(part),
+                    }
+                }
+                single(flat).unwrap_or_else(Self::Any)
+            }
+            Self::Not(inner) => match inner.simplified() {
+                Self::Not(inner) => *inner,
+                inner if inner.is_everything() => Self::nothing(),
+                inner if inner.is_nothing() => Self::everything(),
+                inner => Self::Not(Box::new(inner)),
+            },
+            Self::Test { leaf, op, value } => Self::Test { leaf, op, value },
+        }
+    }
+
+    /// How many tests it holds: what it costs.
+    pub fn tests(&self) -> usize {
+        match self {
+            Self::All(parts) | Self::Any(parts) => parts.iter().map(Self::tests).sum(),
+            Self::Not(inner) => inner.tests(),
+            Self::Test { .. } => 1,
+        }
+    }
+
     /// Whether a record passes.
     pub fn matches(&self, entity: &Entity, record: &Record) -> bool {
         match self {
@@ -115,6 +189,42 @@ impl Filter {
             Self::Test { leaf, .. } => FieldSet::of(*leaf),
         }
     }
+}
+
+/// The only part, or all of them back.
+fn single(mut parts: Vec<Filter>) -> Result<Filter, Vec<Filter>> {
+    match (parts.len(), parts.pop()) {
+        (1, Some(only)) => Ok(only),
+        (_, Some(last)) => {
+            parts.push(last);
+            Err(parts)
+        }
+        (_, None) => Err(parts),
+    }
+}
+
+/// The order of two records by several keys. What is not there, null or of another type comes last whichever
+/// way a key runs; records equal in every key are equal.
+pub fn order(entity: &Entity, sort: &[Sort], left: &Record, right: &Record) -> Ordering {
+    for key in sort {
+        let value = |record| Record::first(record, entity, key.leaf).filter(|value| **value != Value::Null);
+        let by_key = match (value(left), value(right)) {
+            (Some(left), Some(right)) => {
+                let order = compare(left, right).unwrap_or(Ordering::Equal);
+                match key.direction {
+                    Direction::Ascending => order,
+                    Direction::Descending => order.reverse(),
+                }
+            }
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (None, None) => Ordering::Equal,
+        };
+        if by_key.is_ne() {
+            return by_key;
+        }
+    }
+    Ordering::Equal
 }
 
 fn passes(found: &Value, op: Op, value: &Value) -> bool {
@@ -165,5 +275,97 @@ pub(crate) fn compare(left: &Value, right: &Value) -> Option<Ordering> {
             | Value::List(_),
             _,
         ) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::schema::testing::{order_entity, record};
+
+    fn test(path: &str, op: Op, value: Value) -> Filter {
+        Filter::test(order_entity().leaf_at(path).unwrap(), op, value)
+    }
+
+    fn filters() -> impl Strategy<Value = Filter> {
+        let leaf = (0_u8..3, -2_i64..3).prop_map(|(leaf, n)| {
+            Filter::test(LeafId(leaf + 2), if n < 0 { Op::Lt } else { Op::Eq }, Value::Integer(n))
+        });
+        leaf.prop_recursive(4, 24, 4, |inner| {
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..4).prop_map(Filter::All),
+                proptest::collection::vec(inner.clone(), 0..4).prop_map(Filter::Any),
+                inner.prop_map(|filter| Filter::Not(Box::new(filter))),
+            ]
+        })
+    }
+
+    #[test]
+    fn nulls_come_last_whichever_way_a_key_runs() {
+        let entity = order_entity();
+        let leaf = |path| entity.leaf_at(path).unwrap();
+        let mut records: Vec<Record> = [
+            r#"{"number":"a"}"#,
+            r#"{"number":"b","total":"2.0"}"#,
+            r#"{"number":"c","total":"10"}"#,
+            r#"{"number":"d","total":"2.00"}"#,
+        ]
+        .map(|text| record(&entity, text))
+        .into();
+        let numbers = |records: &[Record]| -> String {
+            records
+                .iter()
+                .map(|r| r.first(&entity, leaf("number")).unwrap().as_text().unwrap().to_owned())
+                .collect()
+        };
+        let key = |path, direction| Sort { leaf: leaf(path), direction };
+        let keys = [key("total", Direction::Descending), key("number", Direction::Descending)];
+        records.sort_by(|a, b| order(&entity, &keys, a, b));
+        assert_eq!(numbers(&records), "cdba");
+        let keys = [key("total", Direction::Ascending), key("number", Direction::Ascending)];
+        records.sort_by(|a, b| order(&entity, &keys, a, b));
+        assert_eq!(numbers(&records), "bdca");
+    }
+
+    #[test]
+    fn a_test_inside_a_list_holds_when_any_item_passes() {
+        let entity = order_entity();
+        let record =
+            record(&entity, r#"{"lines":[{"sku":"A","quantity":"1"},{"sku":"B","quantity":"2.50"}]}"#);
+        assert!(
+            test("lines.quantity", Op::Eq, Value::Decimal("2.5".parse().unwrap())).matches(&entity, &record)
+        );
+        assert!(
+            !test("lines.quantity", Op::Gt, Value::Decimal("2.5".parse().unwrap())).matches(&entity, &record)
+        );
+        assert!(test("total", Op::Eq, Value::Null).matches(&entity, &record));
+        assert!(!test("total", Op::Ne, Value::Decimal("1".parse().unwrap())).matches(&entity, &record));
+    }
+
+    #[test]
+    fn simplification_takes_needless_nesting_away() {
+        let some = || test("number", Op::Eq, Value::Text("1".into()));
+        assert_eq!(Filter::everything().and(some()), some());
+        assert_eq!(Filter::nothing().or(some()), some());
+        assert!(Filter::nothing().and(some()).is_nothing());
+        assert!(Filter::everything().or(some()).is_everything());
+        assert_eq!(some().and(some()).and(some()).tests(), 3);
+    }
+
+    proptest! {
+        #[test]
+        fn simplification_keeps_the_meaning(filter in filters(), values in proptest::collection::vec(-2_i64..3, 3)) {
+            let entity = order_entity();
+            let mut record = Record::default();
+            for (position, value) in (2_u16..).zip(values) {
+                record.fields.set(position, Value::Integer(value));
+            }
+            let meant = filter.matches(&entity, &record);
+            let simple = filter.simplified();
+            prop_assert_eq!(simple.matches(&entity, &record), meant);
+            prop_assert_eq!(simple.clone().simplified(), simple);
+        }
     }
 }

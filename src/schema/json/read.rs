@@ -1,0 +1,514 @@
+//! A body becomes a proposed record, or all that is wrong with it at once.
+//!
+//! What may be written is the caller's [`View`]: a field the caller can neither write nor see is answered
+//! exactly as one that does not exist, and hints name visible fields only. Recursion is bounded by the
+//! entity's depth, skipping by the tokens' depth, the list of faults by [`FAULTS_MAX`].
+
+use std::{borrow::Cow, fmt};
+
+use super::tokens::{SyntaxError, Token, Tokens};
+use crate::{
+    schema::{
+        entity::{Entity, Field, Leaf, LeafKind, Object, Shape},
+        fields::{FieldSet, LeafId},
+        record::{Fields, Record, Value},
+        value::{self, BadValue},
+    },
+    words::nearest,
+};
+
+/// Most faults told of one body.
+pub const FAULTS_MAX: usize = 100;
+/// Most characters of a caller's own words that a message repeats.
+const REPEATED_CHARS_MAX: usize = 64;
+
+/// What a body is to the record it speaks of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Body {
+    /// A whole new record.
+    Create,
+    /// A JSON merge-patch (RFC 7396): what is not mentioned stays, null clears, lists are replaced whole.
+    Patch,
+    /// Everything the caller may write: what is not mentioned is cleared, what it may not write stays.
+    Replace,
+}
+
+/// What a caller may write in this operation.
+#[derive(Clone, Debug)]
+pub struct View {
+    /// What the body is.
+    pub body: Body,
+    /// The leaves that may be sent.
+    pub writable: FieldSet,
+    /// The leaves that must be there: in a new record, in what replaces one, in every item of a list.
+    pub required: FieldSet,
+    /// The leaves the caller may see: only they are named in hints.
+    pub visible: FieldSet,
+}
+
+impl View {
+    /// All that the entity's file allows.
+    pub fn of(entity: &Entity, body: Body) -> Self {
+        let writable = entity.writable();
+        Self { body, writable, required: entity.required().intersection(&writable), visible: entity.all() }
+    }
+}
+
+/// What a body asks for.
+#[derive(Clone, Debug)]
+pub struct Proposed {
+    /// The fields that were sent; null where they are to be cleared.
+    pub record: Record,
+    /// The leaves that were mentioned.
+    pub present: FieldSet,
+    /// The leaves that null clears.
+    pub cleared: FieldSet,
+}
+
+/// One thing that is wrong with a body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// Where: a JSON Pointer (RFC 6901).
+    pub pointer: String,
+    /// What sort of fault.
+    pub kind: FaultKind,
+    /// What was expected, for the caller.
+    pub message: String,
+}
+
+/// What sort of fault it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FaultKind {
+    /// Not JSON; nothing after it was looked at.
+    Syntax,
+    /// No such field, or none the caller may know of.
+    Unknown,
+    /// A field the caller sees and may not write here.
+    NotWritable,
+    /// Not of the field's type.
+    Type,
+    /// Not in the field's closed list.
+    Code,
+    /// A longer text or larger number than the field holds.
+    TooLong,
+    /// More items than the list holds.
+    TooMany,
+    /// A field that must be there.
+    Missing,
+    /// A field sent twice.
+    Duplicate,
+    /// Null where the field cannot be cleared.
+    Null,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.pointer, self.message)
+    }
+}
+
+/// Reads a body.
+///
+/// # Errors
+/// All faults, at most [`FAULTS_MAX`]; never empty.
+pub fn read(entity: &Entity, bytes: &[u8], view: &View) -> Result<Proposed, Vec<Fault>> {
+    let mut reader = Reader {
+        view,
+        kinds: &entity.leaves,
+        path: Vec::new(),
+        faults: Vec::new(),
+        present: FieldSet::EMPTY,
+        cleared: FieldSet::EMPTY,
+    };
+    let fields = Tokens::new(bytes).map_err(|error| reader.syntax(&error)).and_then(|mut tokens| {
+        let fields = reader.body(&mut tokens, &entity.root)?;
+        tokens.next().map_err(|error| reader.syntax(&error))?;
+        Ok(fields)
+    });
+    match fields {
+        Ok(fields) if reader.faults.is_empty() => {
+            Ok(Proposed { record: Record { fields }, present: reader.present, cleared: reader.cleared })
+        }
+        Ok(_) | Err(Stop) => Err(reader.faults),
+    }
+}
+
+/// Reading cannot go on; the reason is among the faults.
+struct Stop;
+
+/// One step of the way to where we are.
+enum Step<'e> {
+    Name(&'e str),
+    Index(usize),
+}
+
+/// Whether null clears here (RFC 7396) or is a value like others (new records, items of lists).
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Nulls {
+    Clear,
+    Literal,
+}
+
+struct Reader<'e> {
+    view: &'e View,
+    kinds: &'e [Leaf],
+    path: Vec<Step<'e>>,
+    faults: Vec<Fault>,
+    present: FieldSet,
+    cleared: FieldSet,
+}
+
+impl<'e> Reader<'e> {
+    fn body(&mut self, tokens: &mut Tokens<'_>, root: &'e Object) -> Result<Fields, Stop> {
+        let nulls = match self.view.body {
+            Body::Create => Nulls::Literal,
+            Body::Patch | Body::Replace => Nulls::Clear,
+        };
+        let first = self.next(tokens)?;
+        if first != Token::ObjectStart {
+            self.mistyped("an object", &first)?;
+            self.skip(tokens, &first)?;
+            return Ok(Fields::default());
+        }
+        self.object(tokens, root, nulls)
+    }
+
+    /// The members of an object whose brace was just read.
+    fn object(&mut self, tokens: &mut Tokens<'_>, object: &'e Object, nulls: Nulls) -> Result<Fields, Stop> {
+        let mut fields = Fields::with_capacity(object.fields.len().min(8));
+        // Every field has a leaf, so positions are below 256 as leaves are.
+        let mut seen = FieldSet::EMPTY;
+        loop {
+            let Token::Key(name) = self.next(tokens)? else { break };
+            let first = self.next(tokens)?;
+            let known = object.field(&name).filter(|(_, field)| self.is_known(field));
+            let Some((position, field)) = known else {
+                self.unknown(object, &name)?;
+                self.skip(tokens, &first)?;
+                continue;
+            };
+            self.path.push(Step::Name(&field.name));
+            let bit = LeafId(u8::try_from(position).unwrap_or(u8::MAX));
+            let found = if seen.contains(bit) {
+                self.fault(FaultKind::Duplicate, format!("`{}` stands here a second time", field.name))?;
+                self.skip(tokens, &first)?;
+                None
+            } else if !self.view.writable.any_in(&field.leaves) {
+                self.fault(FaultKind::NotWritable, format!("`{}` cannot be written here", field.name))?;
+                self.skip(tokens, &first)?;
+                None
+            } else {
+                self.member(tokens, field, first, nulls)?
+            };
+            self.path.pop();
+            seen.insert(bit);
+            if let Some(found) = found {
+                fields.set(position, found);
+            }
+        }
+        if self.needs_all(nulls) {
+            self.missing(object, &seen)?;
+        }
+        Ok(fields)
+    }
+
+    /// Whether what is not mentioned here would be empty afterwards.
+    fn needs_all(&self, nulls: Nulls) -> bool {
+        match (self.view.body, nulls) {
+            (Body::Create | Body::Replace, _) | (Body::Patch, Nulls::Literal) => true,
+            (Body::Patch, Nulls::Clear) => false,
+        }
+    }
+
+    fn missing(&mut self, object: &'e Object, seen: &FieldSet) -> Result<(), Stop> {
+        for (position, field) in (0_u8..).zip(&object.fields) {
+            if !seen.contains(LeafId(position)) && self.is_required(field) && self.is_known(field) {
+                self.path.push(Step::Name(&field.name));
+                self.fault(FaultKind::Missing, format!("`{}` is missing", field.name))?;
+                self.path.pop();
+            }
+        }
+        Ok(())
+    }
+
+    fn member(
+        &mut self,
+        tokens: &mut Tokens<'_>,
+        field: &'e Field,
+        first: Token<'_>,
+        nulls: Nulls,
+    ) -> Result<Option<Value>, Stop> {
+        if first != Token::Null {
+            return self.value(tokens, field, &field.shape, first, nulls);
+        }
+        self.present = self.present.union(&self.writable_in(field));
+        match nulls {
+            _ if field.nullable => Ok(Some(self.clear(field))),
+            Nulls::Clear if !self.is_required(field) => Ok(Some(self.clear(field))),
+            Nulls::Clear => {
+                self.fault(
+                    FaultKind::Null,
+                    format!("`{}` must have a value and cannot be cleared", field.name),
+                )?;
+                Ok(None)
+            }
+            Nulls::Literal => {
+                self.fault(FaultKind::Null, "null is no value here; leave the field out".to_owned())?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// What null stands for: every leaf under the field that the caller may write, cleared. What it may not
+    /// write stays, and does not show by being in the way.
+    fn clear(&mut self, field: &Field) -> Value {
+        self.cleared = self.cleared.union(&self.writable_in(field));
+        match &field.shape {
+            Shape::Leaf(_) | Shape::List(_) => Value::Null,
+            Shape::Object(object) => Value::Object(cleared(object, &self.view.writable)),
+        }
+    }
+
+    fn value(
+        &mut self,
+        tokens: &mut Tokens<'_>,
+        field: &'e Field,
+        shape: &'e Shape,
+        first: Token<'_>,
+        nulls: Nulls,
+    ) -> Result<Option<Value>, Stop> {
+        match (shape, first) {
+            (Shape::Leaf(leaf), first) => self.leaf(tokens, *leaf, field, first),
+            (Shape::Object(object), Token::ObjectStart) => {
+                self.object(tokens, object, nulls).map(|fields| Some(Value::Object(fields)))
+            }
+            (Shape::List(item), Token::ListStart) => self.list(tokens, field, item),
+            (Shape::Object(_), first) => {
+                self.mistyped("an object", &first)?;
+                self.skip(tokens, &first)?;
+                Ok(None)
+            }
+            (Shape::List(_), first) => {
+                self.mistyped("a list", &first)?;
+                self.skip(tokens, &first)?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// The items of a list whose bracket was just read.
+    fn list(
+        &mut self,
+        tokens: &mut Tokens<'_>,
+        field: &'e Field,
+        item: &'e Shape,
+    ) -> Result<Option<Value>, Stop> {
+        let most = usize::try_from(field.items_max).unwrap_or(usize::MAX);
+        let outside = tokens.depth().saturating_sub(1);
+        let mut values = Vec::new();
+        loop {
+            let first = self.next(tokens)?;
+            if first == Token::ListEnd {
+                break;
+            }
+            if values.len() >= most {
+                self.fault(FaultKind::TooMany, format!("`{}` holds at most {most} items", field.name))?;
+                while tokens.depth() > outside {
+                    self.next(tokens)?;
+                }
+                return Ok(None);
+            }
+            self.path.push(Step::Index(values.len()));
+            let value = match first {
+                Token::Null => {
+                    self.fault(FaultKind::Null, "null is no item; leave it out".to_owned())?;
+                    None
+                }
+                first => self.value(tokens, field, item, first, Nulls::Literal)?,
+            };
+            self.path.pop();
+            // A faulty item still counts, so that pointers and the bound stay right.
+            values.push(value.unwrap_or(Value::Null));
+        }
+        if values.is_empty() {
+            self.present = self.present.union(&self.writable_in(field));
+        }
+        Ok(Some(Value::List(values)))
+    }
+
+    fn leaf(
+        &mut self,
+        tokens: &mut Tokens<'_>,
+        leaf: LeafId,
+        field: &'e Field,
+        token: Token<'_>,
+    ) -> Result<Option<Value>, Stop> {
+        self.present.insert(leaf);
+        let Some(kind) = self.kinds.get(usize::from(leaf.0)).map(|leaf| &leaf.kind) else { return Ok(None) };
+        let read = match (kind, &token) {
+            (LeafKind::Boolean, Token::Boolean(boolean)) => Ok(Value::Boolean(*boolean)),
+            (LeafKind::Integer, Token::Number(number)) => value::integer(number).map(Value::Integer),
+            (LeafKind::Decimal, Token::Number(number)) => value::number(number).map(Value::Decimal),
+            (LeafKind::Integer | LeafKind::Boolean, token) => {
+                let expected =
+                    if *kind == LeafKind::Integer { "a whole number" } else { "`true` or `false`" };
+                self.mistyped(expected, token)?;
+                self.skip(tokens, token)?;
+                return Ok(None);
+            }
+            (kind, Token::Text(text)) => value::parse_text(kind, text),
+            (kind, token) => {
+                self.mistyped(expectation(kind), token)?;
+                self.skip(tokens, token)?;
+                return Ok(None);
+            }
+        };
+        match read {
+            // What must be there must say something: empty text equals nothing.
+            Ok(Value::Text(text)) if text.is_empty() && self.is_required(field) => {
+                self.fault(FaultKind::Missing, format!("`{}` must not be empty", field.name))?;
+                Ok(None)
+            }
+            Ok(value) => Ok(Some(value)),
+            Err(error) => {
+                self.fault(kind_of(&error), error.to_string())?;
+                Ok(None)
+            }
+        }
+    }
+
+    fn unknown(&mut self, object: &'e Object, name: &str) -> Result<(), Stop> {
+        let known = object.fields.iter().filter(|field| self.is_known(field)).map(|field| &*field.name);
+        let repeated = shortened(name);
+        let message = match nearest(&repeated, known) {
+            Some(near) => format!("unknown field `{repeated}`, did you mean `{near}`?"),
+            None => format!("unknown field `{repeated}`"),
+        };
+        let mut pointer = self.pointer();
+        push_step(&mut pointer, &repeated);
+        self.push(Fault { pointer, kind: FaultKind::Unknown, message })
+    }
+
+    fn mistyped(&mut self, expected: &str, token: &Token<'_>) -> Result<(), Stop> {
+        let found = match token {
+            Token::ObjectStart => "an object",
+            Token::ListStart => "a list",
+            Token::Text(_) => "text",
+            Token::Number(_) => "a number",
+            Token::Boolean(_) => "a boolean",
+            Token::Null => "null",
+            Token::ObjectEnd | Token::ListEnd | Token::Key(_) | Token::End => "nothing",
+        };
+        self.fault(FaultKind::Type, format!("expected {expected}, found {found}"))
+    }
+
+    fn fault(&mut self, kind: FaultKind, message: String) -> Result<(), Stop> {
+        let pointer = self.pointer();
+        self.push(Fault { pointer, kind, message })
+    }
+
+    fn push(&mut self, fault: Fault) -> Result<(), Stop> {
+        self.faults.push(fault);
+        if self.faults.len() >= FAULTS_MAX { Err(Stop) } else { Ok(()) }
+    }
+
+    fn syntax(&mut self, error: &SyntaxError) -> Stop {
+        let pointer = self.pointer();
+        self.faults.push(Fault { pointer, kind: FaultKind::Syntax, message: error.to_string() });
+        Stop
+    }
+
+    fn next<'t>(&mut self, tokens: &mut Tokens<'t>) -> Result<Token<'t>, Stop> {
+        tokens.next().map_err(|error| self.syntax(&error))
+    }
+
+    fn skip(&mut self, tokens: &mut Tokens<'_>, first: &Token<'_>) -> Result<(), Stop> {
+        tokens.skip(first).map_err(|error| self.syntax(&error))
+    }
+
+    fn pointer(&self) -> String {
+        let mut pointer = String::new();
+        for step in &self.path {
+            match step {
+                Step::Name(name) => push_step(&mut pointer, name),
+                Step::Index(index) => push_step(&mut pointer, &index.to_string()),
+            }
+        }
+        pointer
+    }
+
+    /// Whether the caller may know that the field exists.
+    fn is_known(&self, field: &Field) -> bool {
+        self.view.visible.any_in(&field.leaves) || self.view.writable.any_in(&field.leaves)
+    }
+
+    fn is_required(&self, field: &Field) -> bool {
+        let inside = self.view.required.any_in(&field.leaves);
+        match field.shape {
+            Shape::Leaf(_) => inside,
+            Shape::Object(_) | Shape::List(_) => inside && field.required,
+        }
+    }
+
+    fn writable_in(&self, field: &Field) -> FieldSet {
+        self.view.writable.intersection(&FieldSet::of_range(&field.leaves))
+    }
+}
+
+/// Every leaf of an object that may be written, as null.
+pub(in crate::schema) fn cleared(object: &Object, writable: &FieldSet) -> Fields {
+    let mut fields = Fields::default();
+    for (position, field) in (0_u16..).zip(&object.fields) {
+        if writable.any_in(&field.leaves) {
+            let value = match &field.shape {
+                Shape::Leaf(_) | Shape::List(_) => Value::Null,
+                Shape::Object(object) => Value::Object(cleared(object, writable)),
+            };
+            fields.set(position, value);
+        }
+    }
+    fields
+}
+
+fn expectation(kind: &LeafKind) -> &'static str {
+    match kind {
+        LeafKind::Text { .. } => "text",
+        LeafKind::Code(_) => "one of a list of words",
+        LeafKind::Id => "text that names a record",
+        LeafKind::Decimal => "a decimal, as text",
+        LeafKind::Integer => "a whole number",
+        LeafKind::Boolean => "`true` or `false`",
+        LeafKind::Date => "a day, as text",
+        LeafKind::Instant => "a moment, as text",
+    }
+}
+
+fn kind_of(error: &BadValue) -> FaultKind {
+    match error {
+        BadValue::Decimal | BadValue::Integer | BadValue::Boolean | BadValue::Date | BadValue::Instant => {
+            FaultKind::Type
+        }
+        BadValue::Code(_) => FaultKind::Code,
+        BadValue::Digits | BadValue::TooLong { .. } => FaultKind::TooLong,
+        BadValue::Empty => FaultKind::Missing,
+    }
+}
+
+/// A caller's own words, cut to what a message may repeat.
+pub(in crate::schema) fn shortened(text: &str) -> Cow<'_, str> {
+    match text.char_indices().nth(REPEATED_CHARS_MAX) {
+        Some((at, _)) => Cow::Owned(format!("{}…", text.get(..at).unwrap_or_default())),
+        None => Cow::Borrowed(text),
+    }
+}
+
+fn push_step(pointer: &mut String, step: &str) {
+    pointer.push('/');
+    for each in step.chars() {
+        match each {
+            '~' => pointer.push_str("~0"),
+            '/' => pointer.push_str("~1"),
+            each => pointer.push(each),
+        }
+    }
+}
