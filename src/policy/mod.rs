@@ -1,15 +1,64 @@
 //! Who may do what, to which records, seeing which fields.
+//!
+//! Statements are Cedar's, the obligations on them ours. A request passes [`prospect`] (can any statement
+//! still permit this?), then each record passes [`show`], a write [`judge`], a call [`judge_call`]; what
+//! those return is the only way on. Everything here is pure: no sockets, files, environment or clock.
+//!
+//! ```
+//! use bramka::{policy::{Given, Policies, PrincipalTypes}, schema::Schema, words::{Diagnostics, Digest, SecretBytes}};
+//!
+//! let file = ("access/staff.cedar".into(), "@id(\"staff\") @feilds(\"*\") permit (principal, action, resource);".into());
+//! let given = Given {
+//!     bundle: Digest::of(b"example"),
+//!     schema: &Schema::default(),
+//!     principals: &PrincipalTypes::default(),
+//!     plans: &[],
+//!     systems: &[],
+//!     pseudonyms: &SecretBytes::new(vec![7; 32]),
+//! };
+//! let mut found = Diagnostics::default();
+//! assert!(Policies::load(&[file], &given, &mut found).is_none());
+//! assert_eq!(found.0[0].help.as_deref(), Some("did you mean `fields`?"));
+//! ```
 
-use std::sync::Arc;
+mod cedar;
+mod changes;
+mod compile;
+mod context;
+mod degrees;
+mod judge;
+mod load;
+mod mask;
+mod memo;
+mod obligations;
+mod predicate;
+mod principals;
+mod program;
+mod prospect;
+mod pushdown;
+mod recheck;
+mod shape;
+mod show;
+mod source;
+mod statement;
+mod value;
 
-use compact_str::CompactString;
+#[cfg(test)]
+mod tests;
 
-use crate::{
-    catalog::{Action, Operation},
-    identity::Caller,
-    schema::{Entity, FieldSet, Record},
-    words::StatementId,
-};
+pub use context::Context;
+pub use judge::{CallPermit, Change, WritePermit, judge, judge_call};
+pub use load::{Given, PlanRef, Policies, SystemInfo};
+pub use mask::Openness;
+pub use memo::Memo;
+pub use principals::{AttributeType, PrincipalAttribute, PrincipalTypes};
+pub use program::{Grounds, Verdict, View};
+pub use prospect::{Prospect, prospect};
+pub use recheck::{Mismatch, Question, Subject, verdict};
+pub use show::{Judged, Shown, echo, show};
+pub use statement::Verb;
+
+use crate::words::{FieldPath, StatementId};
 
 /// How much an entry of the journal says about an exchange; the fullest of all satisfied statements wins.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -21,126 +70,48 @@ pub enum Detail {
     BodyDigest,
 }
 
-/// Proof that some statement can still permit the operation to this caller.
-#[derive(Debug)]
-pub struct Prospect {
-    caller: Caller,
-    operation: Operation,
-}
+impl Detail {
+    /// Every one, least first.
+    pub const ALL: [Self; 2] = [Self::Standard, Self::BodyDigest];
 
-impl Prospect {
-    /// Who asks.
-    pub fn caller(&self) -> &Caller {
-        &self.caller
-    }
-
-    /// What is asked for.
-    pub fn operation(&self) -> &Operation {
-        &self.operation
+    /// As `@audit` names it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Standard => "standard",
+            Self::BodyDigest => "body-digest",
+        }
     }
 }
 
-/// A record as this caller may see it; only [`show`] makes one, and only this can be encoded for a caller.
-#[derive(Debug)]
-pub struct Shown {
-    record: Record,
-    entity: Arc<Entity>,
-    fields: FieldSet,
-    statements: Vec<StatementId>,
-    detail: Detail,
+/// Why the policy refuses. What is said here is for the operator; a caller learns less.
+#[derive(Debug, thiserror::Error)]
+pub enum Denied {
+    /// Whatever the record.
+    #[error("no statement can permit this caller this operation")]
+    Never(Grounds),
+    /// On the stored record: to the caller it does not exist.
+    #[error("the stored record is refused")]
+    Record(Grounds),
+    /// Fields that would change and may not.
+    #[error("fields would change that may not: {}", list(.0))]
+    Fields(Vec<FieldPath>),
+    /// On the record as it would be.
+    #[error("the record as it would be is refused")]
+    New(Grounds),
+    /// Masked values came back as new ones.
+    #[error("masked values were sent back: {}", list(.0))]
+    Mask(Vec<FieldPath>),
+    /// A statement could not be judged.
+    #[error("the statement `{statement}` could not be judged")]
+    Erroring {
+        /// Which one.
+        statement: StatementId,
+    },
+    /// What the caller carries is not what `principals/attributes.yaml` says.
+    #[error("the facts of the caller do not fit the types of principals")]
+    Unfit,
 }
 
-impl Shown {
-    /// The record, struck and masked.
-    pub fn record(&self) -> &Record {
-        &self.record
-    }
-
-    /// Its entity.
-    pub fn entity(&self) -> &Arc<Entity> {
-        &self.entity
-    }
-
-    /// The leaves shown, masked ones included.
-    pub fn fields(&self) -> FieldSet {
-        self.fields
-    }
-
-    /// The permits that showed it.
-    pub fn statements(&self) -> &[StatementId] {
-        &self.statements
-    }
-
-    /// How much the journal says.
-    pub fn detail(&self) -> Detail {
-        self.detail
-    }
-}
-
-/// Proof that a write was judged on the stored and the proposed record; it owns what will be sent.
-#[derive(Debug)]
-pub struct WritePermit {
-    action: Action,
-    entity: Arc<Entity>,
-    record: Option<CompactString>,
-    changed: FieldSet,
-    statements: Vec<StatementId>,
-    detail: Detail,
-}
-
-impl WritePermit {
-    /// create, update or delete.
-    pub fn action(&self) -> Action {
-        self.action
-    }
-
-    /// Of which entity.
-    pub fn entity(&self) -> &Arc<Entity> {
-        &self.entity
-    }
-
-    /// The stored record's id; none for a create.
-    pub fn record_id(&self) -> Option<&str> {
-        self.record.as_deref()
-    }
-
-    /// The leaves that change.
-    pub fn changed(&self) -> FieldSet {
-        self.changed
-    }
-
-    /// The permits that allowed it.
-    pub fn statements(&self) -> &[StatementId] {
-        &self.statements
-    }
-
-    /// How much the journal says.
-    pub fn detail(&self) -> Detail {
-        self.detail
-    }
-}
-
-/// Proof that a call to a system was judged.
-#[derive(Debug)]
-pub struct CallPermit {
-    call: crate::catalog::Call,
-    statements: Vec<StatementId>,
-    detail: Detail,
-}
-
-impl CallPermit {
-    /// What will be sent.
-    pub fn call(&self) -> &crate::catalog::Call {
-        &self.call
-    }
-
-    /// The permits that allowed it.
-    pub fn statements(&self) -> &[StatementId] {
-        &self.statements
-    }
-
-    /// How much the journal says.
-    pub fn detail(&self) -> Detail {
-        self.detail
-    }
+fn list(paths: &[FieldPath]) -> String {
+    paths.iter().map(FieldPath::as_str).collect::<Vec<_>>().join(", ")
 }

@@ -1,0 +1,303 @@
+//! From Cedar's syntax tree to a [`Node`]. What has no compiled form yields none; Cedar judges it then.
+
+use std::{net::IpAddr, str::FromStr};
+
+use cedar_policy::pst::{BinaryOp, Expr, Literal, PatternElem, UnaryOp, Var};
+use ipnet::IpNet;
+use jiff::{Timestamp, civil::Date};
+use rust_decimal::Decimal;
+use smallvec::SmallVec;
+
+use super::{
+    predicate::{Arithmetic, Compare, Fact, Node, Pattern},
+    shape::{Route, Target},
+    value::{Constant, midnight, ten_thousandths},
+};
+use crate::schema::{Entity, FieldSet, LeafId};
+
+/// The names after a variable: `resource.shipment.status`.
+type Names<'a> = SmallVec<[&'a str; 4]>;
+
+/// Compiles a condition on records of an entity (or on a call).
+pub(super) fn node(expr: &Expr, entity: Option<&Entity>) -> Option<Node> {
+    Compiler { entity }.node(expr)
+}
+
+struct Compiler<'e> {
+    entity: Option<&'e Entity>,
+}
+
+impl Compiler<'_> {
+    fn node(&self, expr: &Expr) -> Option<Node> {
+        match expr {
+            Expr::Literal(literal) => literal_constant(literal).map(Node::Constant),
+            Expr::Var(Var::Resource) => self.entity.map(|entity| Node::Resource(entity.name.as_str().into())),
+            Expr::GetAttr { .. } => self.attribute(expr),
+            Expr::HasAttr { expr, attrs } => self.has(expr, attrs.iter().map(|name| name.as_str())),
+            Expr::UnaryOp { op, expr } => self.unary(*op, expr),
+            Expr::BinaryOp { op, left, right } => self.binary(*op, left, right),
+            Expr::Like { expr, pattern } => Some(Node::Like(Box::new(self.node(expr)?), like(pattern))),
+            Expr::IfThenElse { cond, then_expr, else_expr } => {
+                Some(Node::If(Box::new((self.node(cond)?, self.node(then_expr)?, self.node(else_expr)?))))
+            }
+            Expr::Set(members) => {
+                let members = members.iter().map(|member| match self.node(member)? {
+                    Node::Constant(constant) => Some(constant),
+                    _ => None,
+                });
+                members.collect::<Option<Vec<_>>>().map(|all| Node::Constant(Constant::Set(all)))
+            }
+            Expr::ResidualError => Some(Node::Fails),
+            _ => None,
+        }
+    }
+
+    fn attribute(&self, expr: &Expr) -> Option<Node> {
+        let (var, names) = names(expr)?;
+        match var {
+            Var::Resource => {
+                let route = Route::of(self.entity?, &names)?;
+                match route.target {
+                    Target::Leaf(..) | Target::Set(..) => Some(Node::Leaf(route)),
+                    Target::Object(_) => None,
+                }
+            }
+            Var::Context => fact(&names).map(Node::Fact),
+            Var::Principal | Var::Action => None,
+        }
+    }
+
+    fn has<'n>(&self, expr: &'n Expr, more: impl Iterator<Item = &'n str>) -> Option<Node> {
+        let (var, mut names) = names(expr)?;
+        names.extend(more);
+        match var {
+            Var::Resource => Route::of(self.entity?, &names).map(Node::Has),
+            Var::Context => fact(&names).map(Node::HasFact),
+            Var::Principal | Var::Action => None,
+        }
+    }
+
+    fn unary(&self, op: UnaryOp, expr: &Expr) -> Option<Node> {
+        let constant = |make: fn(&str) -> Option<Constant>| match expr {
+            Expr::Literal(Literal::String(text)) => make(text).map(Node::Constant),
+            _ => None,
+        };
+        match op {
+            UnaryOp::Not => Some(negated(self.node(expr)?)),
+            UnaryOp::Neg => Some(Node::Negate(Box::new(self.node(expr)?))),
+            UnaryOp::IsEmpty => Some(Node::IsEmpty(Box::new(self.node(expr)?))),
+            UnaryOp::Decimal => constant(decimal),
+            UnaryOp::Ip => constant(ip),
+            UnaryOp::Datetime => constant(datetime),
+            UnaryOp::Duration => constant(duration),
+            UnaryOp::IsIPv4 => Some(Node::IsIpv4(Box::new(self.node(expr)?))),
+            UnaryOp::IsIPV6 => Some(Node::IsIpv6(Box::new(self.node(expr)?))),
+            _ => None,
+        }
+    }
+
+    fn binary(&self, op: BinaryOp, left: &Expr, right: &Expr) -> Option<Node> {
+        let sides = Box::new((self.node(left)?, self.node(right)?));
+        let compare = |how| move |sides| Some(Node::Compare(how, sides));
+        match op {
+            BinaryOp::And => Some(Node::And(sides)),
+            BinaryOp::Or => Some(Node::Or(sides)),
+            BinaryOp::Eq => compare(Compare::Equal)(sides),
+            BinaryOp::NotEq => Some(Node::Not(Box::new(Node::Compare(Compare::Equal, sides)))),
+            BinaryOp::Less | BinaryOp::DecimalLessThan => compare(Compare::Less)(sides),
+            BinaryOp::LessEq | BinaryOp::DecimalLessEq => compare(Compare::LessOrEqual)(sides),
+            BinaryOp::Greater | BinaryOp::DecimalGreater => compare(Compare::Greater)(sides),
+            BinaryOp::GreaterEq | BinaryOp::DecimalGreaterEq => compare(Compare::GreaterOrEqual)(sides),
+            BinaryOp::Add => Some(Node::Arithmetic(Arithmetic::Add, sides)),
+            BinaryOp::Sub => Some(Node::Arithmetic(Arithmetic::Subtract, sides)),
+            BinaryOp::Mul => Some(Node::Arithmetic(Arithmetic::Multiply, sides)),
+            BinaryOp::In => Some(Node::In(sides)),
+            BinaryOp::Contains => Some(Node::Contains(sides)),
+            BinaryOp::ContainsAll => Some(Node::ContainsAll(sides)),
+            BinaryOp::ContainsAny => Some(Node::ContainsAny(sides)),
+            BinaryOp::IsInRange => Some(Node::IsInRange(sides)),
+            BinaryOp::Offset => match *sides {
+                (Node::Constant(Constant::Time(time)), Node::Constant(Constant::Span(span))) => {
+                    time.checked_add(span).map(|time| Node::Constant(Constant::Time(time)))
+                }
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+}
+
+/// The variable and names of `variable.a.b`, with none between.
+fn names(expr: &Expr) -> Option<(Var, Names<'_>)> {
+    let mut names = Names::new();
+    let mut at = expr;
+    loop {
+        match at {
+            Expr::GetAttr { expr, attr } => {
+                names.push(attr.as_str());
+                at = expr;
+            }
+            Expr::Var(var) => {
+                names.reverse();
+                return Some((var.clone(), names));
+            }
+            _ => return None,
+        }
+    }
+}
+
+fn fact(names: &[&str]) -> Option<Fact> {
+    Some(match names {
+        ["checked", "channel", "tls"] => Fact::Tls,
+        ["checked", "channel", "listener"] => Fact::Listener,
+        ["checked", "channel", "certificate"] => Fact::Certificate,
+        ["checked", "address"] => Fact::Address,
+        ["checked", "time"] => Fact::Time,
+        ["checked", "scopes"] => Fact::Scopes,
+        ["checked", "guarded"] => Fact::Guarded,
+        ["checked", "call", "method"] => Fact::Method,
+        ["checked", "call", "path"] => Fact::Path,
+        ["claimed", "purpose"] => Fact::Purpose,
+        ["claimed", "user_agent"] => Fact::UserAgent,
+        _ => return None,
+    })
+}
+
+/// `a > b` reaches us as `!(a <= b)`: said plainly again, a filter can be made of it.
+fn negated(node: Node) -> Node {
+    match node {
+        Node::Compare(Compare::LessOrEqual, sides) => Node::Compare(Compare::Greater, sides),
+        Node::Compare(Compare::Less, sides) => Node::Compare(Compare::GreaterOrEqual, sides),
+        other => Node::Not(Box::new(other)),
+    }
+}
+
+fn literal_constant(literal: &Literal) -> Option<Constant> {
+    match literal {
+        Literal::Bool(b) => Some(Constant::Bool(*b)),
+        Literal::Long(n) => Some(Constant::Long(*n)),
+        Literal::String(text) => Some(Constant::Text(text.as_str().into())),
+        Literal::EntityUID(uid) => Some(Constant::Ref(uid.ty.to_string().into(), uid.eid.as_str().into())),
+        _ => None,
+    }
+}
+
+fn like(pattern: &[PatternElem]) -> Pattern {
+    let mut parts = vec![String::new()];
+    for element in pattern {
+        match (element, parts.last_mut()) {
+            (PatternElem::Char(letter), Some(part)) => part.push(*letter),
+            (PatternElem::Char(_), None) => {}
+            (PatternElem::Wildcard, _) => parts.push(String::new()),
+        }
+    }
+    Pattern(parts.into_iter().map(String::into_boxed_str).collect())
+}
+
+fn decimal(text: &str) -> Option<Constant> {
+    ten_thousandths(Decimal::from_str(text).ok()?).map(Constant::Decimal)
+}
+
+fn ip(text: &str) -> Option<Constant> {
+    let net = IpNet::from_str(text).ok().or_else(|| IpAddr::from_str(text).ok().map(IpNet::from))?;
+    Some(Constant::Ip(net))
+}
+
+fn datetime(text: &str) -> Option<Constant> {
+    let ms = match text.len() {
+        10 => midnight(Date::from_str(text).ok()?)?,
+        _ => Timestamp::from_str(text).ok()?.as_millisecond(),
+    };
+    Some(Constant::Time(ms))
+}
+
+/// Cedar's `-1d2h3m4s5ms`.
+fn duration(text: &str) -> Option<Constant> {
+    let (sign, mut rest) = text.strip_prefix('-').map_or((1, text), |rest| (-1, rest));
+    let mut total: i64 = 0;
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit())?;
+        let (number, after) = rest.split_at_checked(digits)?;
+        let number = i64::from_str(number).ok()?.checked_mul(sign)?;
+        let units = [("ms", 1), ("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000)];
+        let (factor, left) =
+            units.iter().find_map(|(unit, factor)| after.strip_prefix(unit).map(|left| (*factor, left)))?;
+        total = total.checked_add(number.checked_mul(factor)?)?;
+        rest = left;
+    }
+    Some(Constant::Span(total))
+}
+
+/// The leaves a condition reads, and whether it reads parts of the caller or of the context.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Reads {
+    pub(super) leaves: FieldSet,
+    pub(super) principal: bool,
+    pub(super) checked: bool,
+    pub(super) claimed: bool,
+}
+
+impl Reads {
+    /// Adds what an expression reads. A record taken whole reads all its leaves.
+    pub(super) fn add(&mut self, expr: &Expr, entity: Option<&Entity>) {
+        match expr {
+            Expr::GetAttr { .. } if names(expr).is_some() => {
+                if let Some((var, names)) = names(expr) {
+                    self.add_path(&var, &names, entity);
+                }
+            }
+            Expr::HasAttr { expr, attrs } if names(expr).is_some() => {
+                if let Some((var, mut names)) = names(expr) {
+                    names.extend(attrs.iter().map(|name| name.as_str()));
+                    self.add_path(&var, &names, entity);
+                }
+            }
+            Expr::Var(var) => self.add_path(var, &[], entity),
+            Expr::Literal(_) | Expr::Slot(_) | Expr::Unknown { .. } | Expr::ResidualError => {}
+            Expr::UnaryOp { expr, .. }
+            | Expr::GetAttr { expr, .. }
+            | Expr::HasAttr { expr, .. }
+            | Expr::Like { expr, .. } => self.add(expr, entity),
+            Expr::Is { expr, in_expr, .. } => {
+                self.add(expr, entity);
+                if let Some(inner) = in_expr {
+                    self.add(inner, entity);
+                }
+            }
+            Expr::BinaryOp { left, right, .. } => {
+                self.add(left, entity);
+                self.add(right, entity);
+            }
+            Expr::IfThenElse { cond, then_expr, else_expr } => {
+                self.add(cond, entity);
+                self.add(then_expr, entity);
+                self.add(else_expr, entity);
+            }
+            Expr::Set(members) => members.iter().for_each(|member| self.add(member, entity)),
+            Expr::Record(fields) => fields.values().for_each(|field| self.add(field, entity)),
+            // A form this crate does not know may read anything.
+            _ => {
+                self.leaves = entity.map_or(FieldSet::EMPTY, Entity::all);
+                (self.principal, self.checked, self.claimed) = (true, true, true);
+            }
+        }
+    }
+
+    fn add_path(&mut self, var: &Var, names: &[&str], entity: Option<&Entity>) {
+        match (var, names) {
+            (Var::Principal, _) => self.principal = true,
+            (Var::Action, _) => {}
+            (Var::Context, [first, ..]) => {
+                self.checked |= *first == "checked";
+                self.claimed |= *first == "claimed";
+            }
+            (Var::Context, []) => (self.checked, self.claimed) = (true, true),
+            (Var::Resource, []) => self.leaves.insert(LeafId(0)),
+            (Var::Resource, names) => {
+                if let Some(route) = entity.and_then(|entity| Route::of(entity, names)) {
+                    self.leaves = self.leaves.union(&route.leaves());
+                }
+            }
+        }
+    }
+}

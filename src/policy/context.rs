@@ -1,0 +1,66 @@
+//! The context of a request as statements read it: what the gate checked, apart from what the caller claims.
+
+use std::{net::IpAddr, sync::Arc};
+
+use compact_str::{CompactString, format_compact};
+use jiff::Timestamp;
+
+use crate::{
+    catalog::Call,
+    identity::Facts,
+    schema::Record,
+    words::{Channel, ListenerName},
+};
+
+/// What is known of a request beside its caller and its operation.
+#[derive(Clone, Debug)]
+pub struct Context {
+    pub(super) tls: bool,
+    pub(super) listener: ListenerName,
+    pub(super) certificate: Option<CompactString>,
+    pub(super) address: IpAddr,
+    /// Milliseconds since 1970: what statements can tell apart.
+    pub(super) time: i64,
+    pub(super) purpose: Option<Arc<str>>,
+    pub(super) user_agent: Option<Arc<str>>,
+}
+
+/// All that a condition may read, put together for one judgement.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Env<'a> {
+    pub(super) facts: &'a Facts,
+    pub(super) context: &'a Context,
+    /// What is passed through; only for a call.
+    pub(super) call: Option<&'a Call>,
+    /// Whether the system checks the version that was judged; known once a write is judged.
+    pub(super) guarded: Option<bool>,
+    /// The record judged on; none before it was fetched.
+    pub(super) record: Option<&'a Record>,
+    /// Its id; empty for a record that has none yet.
+    pub(super) id: &'a str,
+}
+
+impl Context {
+    /// Takes over what the connection proved and what the request's head claims.
+    pub fn new(
+        channel: &Channel,
+        time: Timestamp,
+        purpose: Option<Arc<str>>,
+        user_agent: Option<Arc<str>>,
+    ) -> Self {
+        Self {
+            tls: channel.tls.is_some(),
+            listener: channel.listener.clone(),
+            certificate: channel
+                .tls
+                .as_ref()
+                .and_then(|tls| tls.certificate)
+                .map(|digest| format_compact!("{digest}")),
+            // An IPv4 address written as IPv6 is the IPv4 address, for a range as for the journal.
+            address: channel.address.to_canonical(),
+            time: time.as_millisecond(),
+            purpose: purpose.filter(|text| !text.is_empty()),
+            user_agent: user_agent.filter(|text| !text.is_empty()),
+        }
+    }
+}

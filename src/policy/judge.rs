@@ -1,0 +1,341 @@
+//! A write is judged on what changes, on the stored record and on the new one; a call on its context.
+
+use std::sync::Arc;
+
+use compact_str::CompactString;
+
+use super::{
+    Denied, Detail,
+    changes::changed,
+    mask::{FULL, Masker, Openness},
+    predicate::Outcomes,
+    program::{Grounds, Program, Verdict, View},
+    prospect::{Prospect, call, env, id},
+};
+use crate::{
+    catalog::{Action, Call, Operation},
+    schema::{Entity, FieldSet, LeafId, Record, Value},
+    words::{FieldPath, StatementId},
+};
+
+/// What a write would do.
+#[derive(Debug)]
+pub enum Change {
+    /// A new record.
+    Create {
+        /// As it would be.
+        new: Record,
+    },
+    /// A stored record changes.
+    Update {
+        /// As it is stored.
+        old: Record,
+        /// As it would be.
+        new: Record,
+        /// The system's version of the stored one; none where it has none.
+        version: Option<CompactString>,
+    },
+    /// A stored record ends.
+    Delete {
+        /// As it is stored.
+        old: Record,
+        /// The system's version of it.
+        version: Option<CompactString>,
+    },
+}
+
+/// Proof that a write was judged on the stored and the proposed record; it owns what will be sent.
+#[derive(Debug)]
+pub struct WritePermit {
+    prospect: Lent,
+    change: Change,
+    record: Option<CompactString>,
+    changed: FieldSet,
+    grounds: Grounds,
+}
+
+/// What outlives the prospect: enough to show the answer.
+#[derive(Debug)]
+struct Lent {
+    policies: Arc<super::Policies>,
+    action: Action,
+    entity: Arc<Entity>,
+    echo: Option<Arc<Program>>,
+    facts: Arc<crate::identity::Facts>,
+    context: super::Context,
+}
+
+impl WritePermit {
+    /// create, update or delete.
+    pub fn action(&self) -> Action {
+        self.prospect.action
+    }
+
+    /// Of which entity.
+    pub fn entity(&self) -> &Arc<Entity> {
+        &self.prospect.entity
+    }
+
+    /// The stored record's id; none for a create.
+    pub fn record_id(&self) -> Option<&str> {
+        self.record.as_deref()
+    }
+
+    /// The record as it will be; none for a delete.
+    pub fn new(&self) -> Option<&Record> {
+        match &self.change {
+            Change::Create { new } | Change::Update { new, .. } => Some(new),
+            Change::Delete { .. } => None,
+        }
+    }
+
+    /// The record as it was judged; none for a create.
+    pub fn old(&self) -> Option<&Record> {
+        match &self.change {
+            Change::Create { .. } => None,
+            Change::Update { old, .. } | Change::Delete { old, .. } => Some(old),
+        }
+    }
+
+    /// The version that was judged: it goes to the system as its own If-Match.
+    pub fn version(&self) -> Option<&str> {
+        match &self.change {
+            Change::Create { .. } => None,
+            Change::Update { version, .. } | Change::Delete { version, .. } => version.as_deref(),
+        }
+    }
+
+    /// Whether the system cannot tell that the record changed since it was judged.
+    pub fn unguarded(&self) -> bool {
+        self.old().is_some() && self.version().is_none()
+    }
+
+    /// The leaves that change.
+    pub fn changed(&self) -> FieldSet {
+        self.changed
+    }
+
+    /// The permits that allowed it.
+    pub fn statements(&self) -> &[StatementId] {
+        &self.grounds.statements
+    }
+
+    /// How much the journal says.
+    pub fn detail(&self) -> Detail {
+        self.grounds.detail
+    }
+
+    pub(super) fn masker(&self) -> &Masker {
+        &self.prospect.policies.masker
+    }
+
+    /// What the caller's own `read` shows of a record.
+    pub(super) fn read_view(&self, record: &Record) -> Option<View> {
+        let lent = &self.prospect;
+        let mut env = env(&lent.facts, &lent.context, None);
+        env.record = Some(record);
+        env.id = id(Some(&lent.entity), record).unwrap_or_default();
+        permitted(lent.echo.as_ref()?.verdict(&env))
+    }
+}
+
+/// Judges a write.
+///
+/// # Errors
+/// [`Denied`], by what was found on the stored record, the new one, or the fields that change.
+pub fn judge(prospect: &Prospect, change: Change) -> Result<WritePermit, Denied> {
+    let (Some(entity), true) = (prospect.program.entity.clone(), fits(&prospect.operation, &change)) else {
+        return Err(Denied::Never(Grounds::default()));
+    };
+    let judged = match &change {
+        Change::Create { new } => create(prospect, &entity, new)?,
+        Change::Update { old, new, version } => update(prospect, &entity, (old, new), version.is_some())?,
+        Change::Delete { old, version } => {
+            let view = on_stored(prospect, old, version.is_some())?;
+            (FieldSet::EMPTY, view.grounds)
+        }
+    };
+    let (changed, grounds) = judged;
+    let record = match &change {
+        Change::Create { .. } => None,
+        Change::Update { old, .. } | Change::Delete { old, .. } => id(Some(&entity), old).map(Into::into),
+    };
+    let lent = Lent {
+        policies: prospect.policies.clone(),
+        action: prospect.operation.action(),
+        entity,
+        echo: prospect.echo.clone(),
+        facts: prospect.caller.facts().clone(),
+        context: prospect.context.clone(),
+    };
+    Ok(WritePermit { prospect: lent, change, record, changed, grounds })
+}
+
+fn fits(operation: &Operation, change: &Change) -> bool {
+    match (operation, change) {
+        (Operation::Create(_), Change::Create { .. })
+        | (Operation::Update(..), Change::Update { .. })
+        | (Operation::Delete(..), Change::Delete { .. }) => true,
+        (
+            Operation::Read(..)
+            | Operation::List(_)
+            | Operation::Create(_)
+            | Operation::Update(..)
+            | Operation::Delete(..)
+            | Operation::Call(_),
+            Change::Create { .. } | Change::Update { .. } | Change::Delete { .. },
+        ) => false,
+    }
+}
+
+fn create(prospect: &Prospect, entity: &Entity, new: &Record) -> Result<(FieldSet, Grounds), Denied> {
+    let changed = changed(entity, &Record::default(), new);
+    masks_sent(prospect, entity, None, new, &changed)?;
+    let view = on_new(prospect, new, None)?;
+    within(entity, &changed, &view.writes)?;
+    Ok((changed, view.grounds))
+}
+
+/// Each changed field is one that permits satisfied on the stored record may write, and permits satisfied
+/// on the new one.
+fn update(
+    prospect: &Prospect,
+    entity: &Entity,
+    (old, new): (&Record, &Record),
+    is_guarded: bool,
+) -> Result<(FieldSet, Grounds), Denied> {
+    let before = on_stored(prospect, old, is_guarded)?;
+    let changed = changed(entity, old, new);
+    masks_sent(prospect, entity, Some(old), new, &changed)?;
+    within(entity, &changed, &before.writes)?;
+    let after = on_new(prospect, new, Some(is_guarded))?;
+    within(entity, &changed, &after.writes)?;
+    let mut grounds = before.grounds;
+    grounds.detail = grounds.detail.max(after.grounds.detail);
+    for statement in after.grounds.statements {
+        if !grounds.statements.contains(&statement) {
+            grounds.statements.push(statement);
+        }
+    }
+    Ok((changed, grounds))
+}
+
+fn on_stored(prospect: &Prospect, old: &Record, is_guarded: bool) -> Result<View, Denied> {
+    match prospect.program.verdict(&prospect.env(Some(old), Some(is_guarded))) {
+        Verdict::Permitted(view) => Ok(view),
+        Verdict::Forbidden(grounds) | Verdict::Unpermitted(grounds) => Err(Denied::Record(grounds)),
+        Verdict::Erroring(statement) => Err(Denied::Erroring { statement }),
+    }
+}
+
+fn on_new(prospect: &Prospect, new: &Record, guarded: Option<bool>) -> Result<View, Denied> {
+    match prospect.program.verdict(&prospect.env(Some(new), guarded)) {
+        Verdict::Permitted(view) => Ok(view),
+        Verdict::Forbidden(grounds) | Verdict::Unpermitted(grounds) => Err(Denied::New(grounds)),
+        Verdict::Erroring(statement) => Err(Denied::Erroring { statement }),
+    }
+}
+
+fn within(entity: &Entity, changed: &FieldSet, writes: &FieldSet) -> Result<(), Denied> {
+    let beyond = changed.minus(writes);
+    if beyond.is_empty() { Ok(()) } else { Err(Denied::Fields(paths(entity, &beyond))) }
+}
+
+fn paths(entity: &Entity, leaves: &FieldSet) -> Vec<FieldPath> {
+    leaves.iter().filter_map(|leaf| entity.leaf(leaf)).map(|leaf| leaf.path.clone()).collect()
+}
+
+/// A mask that comes back would overwrite what it hides.
+fn masks_sent(
+    prospect: &Prospect,
+    entity: &Entity,
+    old: Option<&Record>,
+    new: &Record,
+    changed: &FieldSet,
+) -> Result<(), Denied> {
+    let Some(echo) = &prospect.echo else { return Ok(()) };
+    // What any read permit that could hold would mask: the record that was read may have been another.
+    let mut could_mask = FieldSet::EMPTY;
+    let mut shown =
+        old.and_then(|old| permitted(echo.verdict(&prospect.env(Some(old), None)))).map(|v| v.shown);
+    for rule in echo.rules.iter().filter(|rule| rule.outcomes != Outcomes::FAILS) {
+        could_mask = could_mask.union(&rule.grants.shown.masked());
+    }
+    let masker = &prospect.policies.masker;
+    let mut sent = FieldSet::EMPTY;
+    for leaf in changed.intersection(&could_mask).iter() {
+        let openness = shown.as_mut().and_then(|shown| shown.openness(leaf));
+        let masked = old.zip(openness.filter(|openness| *openness != Openness::Shown));
+        let is_mask = |value: &Value| match masked {
+            Some((old, openness)) => is_masked(masker, entity, (leaf, openness), old, value),
+            None => false,
+        };
+        new.each(entity, leaf, &mut |value| {
+            if value.as_text().is_some_and(|text| text.starts_with(FULL)) || is_mask(value) {
+                sent.insert(leaf);
+            }
+        });
+    }
+    if sent.is_empty() { Ok(()) } else { Err(Denied::Mask(paths(entity, &sent))) }
+}
+
+/// Whether a value is how the caller sees one of the stored ones, and none of those itself.
+fn is_masked(
+    masker: &Masker,
+    entity: &Entity,
+    (leaf, openness): (LeafId, Openness),
+    old: &Record,
+    value: &Value,
+) -> bool {
+    let mut is_mask = false;
+    let mut is_stored = false;
+    old.each(entity, leaf, &mut |stored| {
+        is_stored |= stored == value;
+        is_mask |= masker.apply(entity, leaf, openness, stored).as_ref() == Some(value);
+    });
+    is_mask && !is_stored
+}
+
+fn permitted(verdict: Verdict) -> Option<View> {
+    match verdict {
+        Verdict::Permitted(view) => Some(view),
+        Verdict::Forbidden(_) | Verdict::Unpermitted(_) | Verdict::Erroring(_) => None,
+    }
+}
+
+/// Proof that a call to a system was judged.
+#[derive(Debug)]
+pub struct CallPermit {
+    call: Call,
+    grounds: Grounds,
+}
+
+impl CallPermit {
+    /// What will be sent.
+    pub fn call(&self) -> &Call {
+        &self.call
+    }
+
+    /// The permits that allowed it.
+    pub fn statements(&self) -> &[StatementId] {
+        &self.grounds.statements
+    }
+
+    /// How much the journal says.
+    pub fn detail(&self) -> Detail {
+        self.grounds.detail
+    }
+}
+
+/// Judges a call as it will be sent.
+///
+/// # Errors
+/// [`Denied::Never`] where no permit holds or a forbid does, [`Denied::Erroring`].
+pub fn judge_call(prospect: &Prospect) -> Result<CallPermit, Denied> {
+    let Some(call) = call(&prospect.operation) else { return Err(Denied::Never(Grounds::default())) };
+    match prospect.program.verdict(&prospect.env(None, None)) {
+        Verdict::Permitted(view) => Ok(CallPermit { call: call.clone(), grounds: view.grounds }),
+        Verdict::Forbidden(grounds) | Verdict::Unpermitted(grounds) => Err(Denied::Never(grounds)),
+        Verdict::Erroring(statement) => Err(Denied::Erroring { statement }),
+    }
+}

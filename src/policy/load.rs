@@ -1,0 +1,335 @@
+//! Access files become [`Policies`], or every mistake in them is told.
+
+use std::{collections::HashMap, fmt::Display, sync::Arc};
+
+use cedar_policy::{PolicyId, PolicySet, ValidationMode, Validator, ffi::DetailedError};
+
+use super::{
+    mask::Masker,
+    obligations,
+    principals::PrincipalTypes,
+    shape::{self, RESERVED},
+    source::{Piece, Source},
+    statement::{Head, Resources, Statement, Verb, reads},
+};
+use crate::{
+    catalog::Action,
+    schema::Schema,
+    words::{
+        Diagnostic, Diagnostics, Digest, EntityName, Place, PlanName, SecretBytes, StatementId, SystemName,
+    },
+};
+
+/// How far a condition may follow references: attributes of the caller and of the record, not beyond.
+const LEVEL_MAX: u32 = 1;
+
+/// What the rest of a bundle says that statements lean on.
+#[derive(Debug)]
+pub struct Given<'a> {
+    /// The digest of the whole bundle: what is remembered of one is never used for another.
+    pub bundle: Digest,
+    /// The entities.
+    pub schema: &'a Schema,
+    /// What principals carry.
+    pub principals: &'a PrincipalTypes,
+    /// The plans of `limits.yaml`.
+    pub plans: &'a [PlanRef],
+    /// The systems and what each serves.
+    pub systems: &'a [SystemInfo],
+    /// The key of pseudonyms.
+    pub pseudonyms: &'a SecretBytes,
+}
+
+/// A plan and its rank; where several could be named for one request their ranks must differ.
+#[derive(Clone, Debug)]
+pub struct PlanRef {
+    /// Its name.
+    pub name: PlanName,
+    /// Its rank.
+    pub rank: u32,
+}
+
+/// A system and the entities it serves.
+#[derive(Clone, Debug)]
+pub struct SystemInfo {
+    /// Its name.
+    pub name: SystemName,
+    /// What it serves.
+    pub serves: Vec<EntityName>,
+}
+
+/// The access policy of a bundle, checked whole.
+#[derive(Debug)]
+pub struct Policies {
+    pub(super) bundle: Digest,
+    pub(super) statements: Vec<Arc<Statement>>,
+    pub(super) permits: PolicySet,
+    pub(super) forbids: PolicySet,
+    pub(super) cedar: cedar_policy::Schema,
+    pub(super) principals: PrincipalTypes,
+    pub(super) masker: Masker,
+    schema_text: String,
+}
+
+impl Policies {
+    /// Reads access files (path and text). Mistakes go to `found`; there is no policy while one is an error.
+    pub fn load(files: &[(Arc<str>, Arc<str>)], given: &Given<'_>, found: &mut Diagnostics) -> Option<Self> {
+        let mut mistakes = Diagnostics::default();
+        let schema_text = shape::cedar_schema(given.schema, given.principals);
+        let cedar = cedar_schema(&schema_text, given, &mut mistakes);
+        let mut reading =
+            Reading { given, found: &mut mistakes, statements: Vec::new(), sources: Vec::new() };
+        for (file, text) in files {
+            let source = Source { file, text };
+            source.pieces().iter().for_each(|piece| reading.piece(source, piece));
+        }
+        reading.ids_differ();
+        reading.plans_differ();
+        if let Some(cedar) = &cedar {
+            reading.validate(cedar);
+        }
+        let statements: Vec<Arc<Statement>> = reading.statements.into_iter().map(Arc::new).collect();
+        let is_broken = mistakes.has_errors();
+        found.absorb(mistakes);
+        let of = |is_permit: bool| {
+            let meant = statements.iter().filter(|statement| statement.effect.is_permit() == is_permit);
+            PolicySet::from_policies(meant.map(|statement| statement.policy.clone())).ok()
+        };
+        let (permits, forbids) = (of(true)?, of(false)?);
+        let cedar = cedar.filter(|_| !is_broken)?;
+        Some(Self {
+            bundle: given.bundle,
+            permits,
+            forbids,
+            cedar,
+            principals: given.principals.clone(),
+            masker: Masker::new(given.pseudonyms),
+            schema_text,
+            statements,
+        })
+    }
+
+    /// The Cedar schema that statements are validated against, as text.
+    pub fn cedar_schema(&self) -> &str {
+        &self.schema_text
+    }
+
+    /// Every statement's id, in file order.
+    pub fn ids(&self) -> impl Iterator<Item = &StatementId> {
+        self.statements.iter().map(|statement| &statement.id)
+    }
+
+    /// Whether any statement permits a caller without credential anything.
+    pub fn considers_anonymous(&self) -> bool {
+        self.statements.iter().any(|statement| {
+            statement.effect.is_permit() && statement.head.kinds.contains(&crate::words::Kind::Anonymous)
+        })
+    }
+}
+
+fn cedar_schema(text: &str, given: &Given<'_>, found: &mut Diagnostics) -> Option<cedar_policy::Schema> {
+    let place = Place::file("schema");
+    for entity in given.schema.entities() {
+        if RESERVED.contains(&entity.name.as_str()) {
+            found.error(
+                &place,
+                format!("no entity may be called `{}`: statements mean something else by it", entity.name),
+            );
+            return None;
+        }
+    }
+    match cedar_policy::Schema::from_cedarschema_str(text) {
+        Ok((schema, _warnings)) => Some(schema),
+        Err(error) => {
+            found.error(&place, format!("the shared schema makes no Cedar schema: {}", chain(&error)));
+            None
+        }
+    }
+}
+
+/// An error and its causes, in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut out = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        out = format!("{out}: {cause}");
+        source = cause.source();
+    }
+    out
+}
+
+struct Reading<'a, 'f> {
+    given: &'a Given<'a>,
+    found: &'f mut Diagnostics,
+    statements: Vec<Statement>,
+    /// File and start of each statement, for Cedar's own errors.
+    sources: Vec<(Source<'a>, usize)>,
+}
+
+impl<'a> Reading<'a, '_> {
+    fn piece(&mut self, source: Source<'a>, piece: &Piece<'a>) {
+        let number = self.statements.len();
+        let policy = match cedar_policy::Policy::parse(Some(PolicyId::new(number.to_string())), piece.text) {
+            Ok(policy) => policy,
+            Err(errors) => {
+                let all = errors.iter().map(|error| DetailedError::from(error)).collect::<Vec<_>>();
+                all.iter().for_each(|error| self.told(source, piece.start, error));
+                return;
+            }
+        };
+        let head = Head::of(&policy);
+        let is_permit = policy.effect() == cedar_policy::Effect::Permit;
+        let said = obligations::read(source, piece, &head, is_permit, self.given, self.found);
+        let length = piece.text.lines().next().unwrap_or_default().len();
+        let mut statement = Statement {
+            id: said.id.unwrap_or_else(|| StatementId::new(number.to_string())),
+            place: source.place(piece.start, length),
+            effect: Verb::of(policy.effect(), said.is_withholding),
+            grants: said.grants,
+            plan: said.plan,
+            detail: said.detail,
+            head,
+            policy,
+        };
+        for entity in self.given.schema.entities() {
+            if let Some(grants) = statement.grants.get_mut(&entity.name) {
+                grants.reads = reads(&statement.policy, Some(entity)).leaves;
+            }
+        }
+        self.call_is_unfiltered(&statement, said.is_unfiltered);
+        self.rests_on_more_than_claims(&statement);
+        self.systems_exist(&statement);
+        self.statements.push(statement);
+        self.sources.push((source, piece.start));
+    }
+
+    /// One error of Cedar's, at its place in the file.
+    fn told(&mut self, source: Source<'_>, start: usize, error: &DetailedError) {
+        let label = error.source_locations.first();
+        let (at, end) = label.map_or((0, 1), |label| (label.loc.start, label.loc.end));
+        let place = source.place(start.saturating_add(at), end.saturating_sub(at));
+        let mut message = plain(&error.message);
+        if let Some(label) = label.and_then(|label| label.label.as_deref()) {
+            message = format!("{message}: {label}");
+        }
+        let mut diagnostic = Diagnostic::error(&place, message);
+        diagnostic.help = error.help.as_deref().map(plain);
+        self.found.push(diagnostic);
+    }
+
+    fn ids_differ(&mut self) {
+        let mut seen: HashMap<&StatementId, &Place> = HashMap::new();
+        for statement in &self.statements {
+            if let Some(first) = seen.insert(&statement.id, &statement.place) {
+                let message = format!("the `@id` `{}` stands at {first} already", statement.id);
+                self.found.error(&statement.place, message);
+            }
+        }
+    }
+
+    /// Two plans of one rank that one request could meet.
+    fn plans_differ(&mut self) {
+        let rank =
+            |name: &PlanName| self.given.plans.iter().find(|plan| plan.name == *name).map(|plan| plan.rank);
+        for (number, statement) in self.statements.iter().enumerate() {
+            let Some(plan) = &statement.plan else { continue };
+            let before = self.statements.iter().take(number);
+            let clash = before.filter(|other| other.head.meets(&statement.head)).find_map(|other| {
+                let theirs = other.plan.as_ref().filter(|theirs| *theirs != plan)?;
+                (rank(theirs) == rank(plan)).then_some((theirs, &other.id))
+            });
+            if let Some((theirs, id)) = clash {
+                let message =
+                    format!("the plans `{plan}` and `{theirs}` of `{id}` can meet and have one rank");
+                self.found.push(
+                    Diagnostic::error(&statement.place, message)
+                        .help("give each plan a rank of its own in limits.yaml"),
+                );
+            }
+        }
+    }
+
+    fn call_is_unfiltered(&mut self, statement: &Statement, is_unfiltered: bool) {
+        let is_call = statement.effect.is_permit() && statement.head.has(&[Action::Call]);
+        if !is_call || is_unfiltered {
+            return;
+        }
+        let served =
+            self.given.systems.iter().find(|system| {
+                statement.head.resources.has_system(&system.name) && !system.serves.is_empty()
+            });
+        if let Some(system) = served {
+            let what = system.serves.first().map_or("", EntityName::as_str);
+            let message =
+                format!("calls to `{}` go around the fields of {what}, which it serves", system.name);
+            self.found.push(
+                Diagnostic::error(&statement.place, message).help("say why with `@unfiltered(\"reason\")`"),
+            );
+        }
+    }
+
+    /// A permit that nothing but the caller's own words limits.
+    fn rests_on_more_than_claims(&mut self, statement: &Statement) {
+        let read = reads(&statement.policy, None);
+        let is_ground = statement.head.says_who() || read.principal || read.checked;
+        if statement.effect.is_permit() && read.claimed && !is_ground {
+            let message = "this permit rests on what the caller claims (`context.claimed`) alone";
+            self.found.push(
+                Diagnostic::error(&statement.place, message)
+                    .help("name a group, or a fact of `context.checked`"),
+            );
+        }
+    }
+
+    fn systems_exist(&mut self, statement: &Statement) {
+        if let Resources::System(name) = &statement.head.resources {
+            let known = || self.given.systems.iter().map(|system| system.name.as_str());
+            if !known().any(|known| known == name.as_str()) {
+                let diagnostic = Diagnostic::error(&statement.place, format!("no system `{name}`"));
+                self.found.push(diagnostic.suggest(name.as_str(), known()));
+            }
+        }
+    }
+
+    /// Cedar's strict validation of all statements.
+    fn validate(&mut self, schema: &cedar_policy::Schema) {
+        let policies = self.statements.iter().map(|statement| statement.policy.clone());
+        let set = match PolicySet::from_policies(policies) {
+            Ok(set) => set,
+            Err(error) => return self.found.error(&Place::file("access"), chain(&error)),
+        };
+        let validator = Validator::new(schema.clone());
+        let result = validator.validate_with_level(&set, ValidationMode::Strict, LEVEL_MAX);
+        for error in result.validation_errors() {
+            let id = error.policy_id().clone();
+            self.validation(&id, &DetailedError::from(error), Diagnostic::error);
+        }
+        for warning in result.validation_warnings() {
+            let id = warning.policy_id().clone();
+            self.validation(&id, &DetailedError::from(warning), Diagnostic::warning);
+        }
+    }
+
+    fn validation(&mut self, id: &PolicyId, error: &DetailedError, make: fn(&Place, String) -> Diagnostic) {
+        let number: usize = id.to_string().parse().unwrap_or(usize::MAX);
+        let Some((source, start)) = self.sources.get(number).copied() else { return };
+        let Some(statement) = self.statements.get(number) else { return };
+        let place = match error.source_locations.first() {
+            Some(label) => {
+                let length = label.loc.end.saturating_sub(label.loc.start);
+                source.place(start.saturating_add(label.loc.start), length)
+            }
+            None => statement.place.clone(),
+        };
+        let message =
+            plain(error.message.strip_prefix(&format!("for policy `{id}`, ")).unwrap_or(&error.message));
+        let mut diagnostic = make(&place, format!("{message} (in `{}`)", statement.id));
+        diagnostic.help = error.help.as_deref().map(plain);
+        self.found.push(diagnostic);
+    }
+}
+
+/// Cedar's words in the house's form: one line.
+fn plain(message: impl Display) -> String {
+    message.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,371 @@
+//! Statements specialised for one caller, action and entity, and the verdict they give on a record.
+//!
+//! Cedar's type-aware partial evaluation does the specialising, with its traps walked around: every residual
+//! is looked at, those that became *true*, *false* or *error* too, and no decision of its own is believed.
+
+use std::sync::Arc;
+
+use cedar_policy::{
+    Authorizer, Entities, PartialEntities, PartialEntityUid, PartialRequest, PolicySet, Request,
+};
+
+use super::{
+    Detail,
+    cedar::{self, Unfit},
+    compile,
+    context::Env,
+    degrees::Degrees,
+    load::Policies,
+    predicate::{Node, Outcomes, Stop},
+    shape::{Route, Target},
+    statement::{Grants, Statement, Verb},
+    value::val,
+};
+use crate::{
+    catalog::Action,
+    identity::Facts,
+    schema::{Entity, FieldSet, LeafId, Record, Value},
+    words::{StatementId, SystemName},
+};
+
+/// What is asked about: records of an entity, or calls to a system.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum About<'a> {
+    Entity(&'a Arc<Entity>),
+    System(&'a SystemName),
+}
+
+/// Specialised statements; nothing of the context is in them.
+#[derive(Debug)]
+pub(super) struct Program {
+    pub(super) action: Action,
+    pub(super) entity: Option<Arc<Entity>>,
+    /// Those that can still hold or fail with an error.
+    pub(super) rules: Vec<Rule>,
+    /// Leaves that conditions read: they must be fetched.
+    pub(super) reads: FieldSet,
+    musts: Vec<Must>,
+    /// The caller as Cedar knows it, where a rule needs Cedar itself.
+    principal: Option<Entities>,
+    principal_uid: cedar_policy::EntityUid,
+}
+
+/// One specialised statement.
+#[derive(Debug)]
+pub(super) struct Rule {
+    pub(super) statement: Arc<Statement>,
+    pub(super) grants: Grants,
+    pub(super) check: Check,
+    /// What it can come to before context and record are known.
+    pub(super) outcomes: Outcomes,
+    pub(super) reads_context: bool,
+}
+
+/// How a condition is judged.
+#[derive(Debug)]
+pub(super) enum Check {
+    Always,
+    Compiled(Node),
+    /// By Cedar: its form has no compiled one.
+    Cedar(Box<PolicySet>),
+}
+
+/// A leaf that conditions read: there where every record has it, of its type, held exactly.
+#[derive(Debug)]
+struct Must {
+    route: Route,
+    statement: StatementId,
+}
+
+/// The statements that decided, and how much the journal says of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Grounds {
+    /// Satisfied permits of what was allowed, satisfied forbids of what was refused.
+    pub statements: Vec<StatementId>,
+    /// The fullest that any satisfied statement asks for.
+    pub detail: Detail,
+}
+
+/// What the statements say of one record or request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Permitted, as far as the view goes.
+    Permitted(View),
+    /// A forbid holds.
+    Forbidden(Grounds),
+    /// No permit holds.
+    Unpermitted(Grounds),
+    /// A statement could not be judged; it may be a forbid.
+    Erroring(StatementId),
+}
+
+/// What the satisfied statements show and let change.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct View {
+    pub(super) shown: Degrees,
+    pub(super) writes: FieldSet,
+    pub(super) grounds: Grounds,
+}
+
+impl View {
+    /// Leaves shown, masked ones included.
+    pub fn fields(&self) -> FieldSet {
+        self.shown.all()
+    }
+
+    /// Leaves shown through a mask.
+    pub fn masked(&self) -> FieldSet {
+        self.shown.masked()
+    }
+
+    /// Leaves that may change.
+    pub fn writes(&self) -> FieldSet {
+        self.writes
+    }
+
+    /// The permits that hold.
+    pub fn grounds(&self) -> &Grounds {
+        &self.grounds
+    }
+}
+
+impl Program {
+    /// Specialises what speaks of that caller, action and resource.
+    pub(super) fn new(
+        policies: &Policies,
+        facts: &Facts,
+        action: Action,
+        about: About<'_>,
+    ) -> Result<Self, Unfit> {
+        let concerned: Vec<&Arc<Statement>> = policies
+            .statements
+            .iter()
+            .filter(|statement| match about {
+                About::Entity(entity) => statement.concerns(facts, action, entity),
+                About::System(system) => statement.concerns_call(facts, system),
+            })
+            .collect();
+        let principal = cedar::principal(facts, &policies.principals)?;
+        let principal_uid = principal.uid();
+        let entities =
+            Entities::from_entities([principal.clone()], Some(&policies.cedar)).map_err(|_misfit| Unfit)?;
+        let rules = specialise(policies, &concerned, &entities, &principal_uid, action, about)?;
+        let entity = match about {
+            About::Entity(entity) => Some(entity.clone()),
+            About::System(_) => None,
+        };
+        let (reads, musts) = match &entity {
+            Some(entity) => musts(entity, action, &concerned),
+            None => (FieldSet::EMPTY, Vec::new()),
+        };
+        let needs_cedar = rules.iter().any(|rule| matches!(rule.check, Check::Cedar(_)));
+        Ok(Self {
+            action,
+            entity,
+            rules,
+            reads,
+            musts,
+            principal: needs_cedar.then_some(entities),
+            principal_uid,
+        })
+    }
+
+    /// What the statements say, all that they may read being known.
+    pub(super) fn verdict(&self, env: &Env<'_>) -> Verdict {
+        if let Some(statement) = env.record.and_then(|record| self.broken(record)) {
+            return Verdict::Erroring(statement.clone());
+        }
+        let mut tally = Tally::default();
+        for rule in &self.rules {
+            match self.holds(rule, env) {
+                Ok(true) => tally.add(&rule.statement, &rule.grants),
+                Ok(false) => {}
+                Err(_) => return Verdict::Erroring(rule.statement.id.clone()),
+            }
+        }
+        tally.verdict()
+    }
+
+    fn holds(&self, rule: &Rule, env: &Env<'_>) -> Result<bool, Stop> {
+        match &rule.check {
+            Check::Always => Ok(true),
+            Check::Compiled(node) => node.holds(env),
+            Check::Cedar(set) => self.ask_cedar(set, rule, env).map_err(|_unfit| Stop::Error)?,
+        }
+    }
+
+    /// Judges one statement by Cedar itself.
+    fn ask_cedar(&self, set: &PolicySet, rule: &Rule, env: &Env<'_>) -> Result<Result<bool, Stop>, Unfit> {
+        let known = self.principal.clone().unwrap_or_else(Entities::empty);
+        let (resource, entities) = match (&self.entity, env.record, env.call) {
+            (Some(entity), Some(record), _) => {
+                let made = cedar::resource(entity, record, env.id, &rule.grants.reads)?;
+                let uid = made.uid();
+                (uid, known.add_entities([made], None).map_err(|_twice| Unfit)?)
+            }
+            (None, _, Some(call)) => (cedar::uid("System", call.system.as_str())?, known),
+            (Some(_), None, _) | (None, _, None) => return Err(Unfit),
+        };
+        let action = cedar::action(self.action)?;
+        let request = Request::new(self.principal_uid.clone(), action, resource, cedar::context(env)?, None);
+        let answer = Authorizer::new().is_authorized(&request.map_err(|_unfit| Unfit)?, set, &entities);
+        if answer.diagnostics().errors().next().is_some() {
+            return Ok(Err(Stop::Error));
+        }
+        Ok(Ok(answer.diagnostics().reason().next().is_some()))
+    }
+
+    /// What a rule can come to, with what is known now.
+    pub(super) fn outcomes(rule: &Rule, env: &Env<'_>) -> Outcomes {
+        match &rule.check {
+            Check::Compiled(node) if rule.reads_context => node.outcomes(env),
+            Check::Always | Check::Compiled(_) | Check::Cedar(_) => rule.outcomes,
+        }
+    }
+
+    /// The statement that cannot be judged on a record, where the record is not what its schema says.
+    fn broken(&self, record: &Record) -> Option<&StatementId> {
+        self.musts.iter().find(|must| !must.is_met(record)).map(|must| &must.statement)
+    }
+}
+
+/// Satisfied statements, put together.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    view: View,
+    withheld: FieldSet,
+    is_permitted: bool,
+    forbids: Vec<StatementId>,
+}
+
+impl Tally {
+    #[inline]
+    pub(super) fn add(&mut self, statement: &Statement, grants: &Grants) {
+        let grounds = &mut self.view.grounds;
+        grounds.detail = grounds.detail.max(statement.detail);
+        match statement.effect {
+            Verb::Permit => {
+                self.is_permitted = true;
+                self.view.shown.join(&grants.shown);
+                self.view.writes = self.view.writes.union(&grants.writes);
+                grounds.statements.push(statement.id.clone());
+            }
+            Verb::Withhold => self.withheld = self.withheld.union(&grants.withheld),
+            Verb::Forbid => self.forbids.push(statement.id.clone()),
+        }
+    }
+
+    pub(super) fn verdict(self) -> Verdict {
+        let mut view = self.view;
+        if !self.forbids.is_empty() {
+            return Verdict::Forbidden(Grounds { statements: self.forbids, detail: view.grounds.detail });
+        }
+        if !self.is_permitted {
+            return Verdict::Unpermitted(view.grounds);
+        }
+        if !self.withheld.is_empty() {
+            view.shown.strike(&self.withheld);
+            view.writes = view.writes.minus(&self.withheld);
+        }
+        Verdict::Permitted(view)
+    }
+}
+
+fn specialise(
+    policies: &Policies,
+    concerned: &[&Arc<Statement>],
+    entities: &Entities,
+    principal: &cedar_policy::EntityUid,
+    action: Action,
+    about: About<'_>,
+) -> Result<Vec<Rule>, Unfit> {
+    let resource = match about {
+        About::Entity(entity) => {
+            PartialEntityUid::new(cedar::uid(entity.name.as_str(), "")?.type_name().clone(), None)
+        }
+        About::System(system) => PartialEntityUid::from_concrete(cedar::uid("System", system.as_str())?),
+    };
+    let set = PolicySet::from_policies(concerned.iter().map(|statement| statement.policy.clone()))
+        .map_err(|_twice| Unfit)?;
+    let request = PartialRequest::new(
+        PartialEntityUid::from_concrete(principal.clone()),
+        cedar::action(action)?,
+        resource,
+        None,
+        &policies.cedar,
+    )
+    .map_err(|_invalid| Unfit)?;
+    let known = PartialEntities::from_concrete(entities.clone(), &policies.cedar).map_err(|_misfit| Unfit)?;
+    let answer = set.tpe(&request, &known, &policies.cedar).map_err(|_failed| Unfit)?;
+    let entity = match about {
+        About::Entity(entity) => Some(&**entity),
+        About::System(_) => None,
+    };
+    let mut rules = Vec::new();
+    for statement in concerned {
+        // ORDER: every statement is asked for by name, so that none that became constant is overlooked.
+        let residual = answer.get_policy(statement.policy.id()).ok_or(Unfit)?;
+        let check = match super::statement::conditions(&residual).as_deref() {
+            Some([condition]) => compile::node(condition, entity),
+            Some(_) | None => None,
+        };
+        rules.extend(rule(statement, entity, check));
+    }
+    Ok(rules)
+}
+
+/// The rule of a statement; none where it can never matter.
+fn rule(statement: &Arc<Statement>, entity: Option<&Entity>, node: Option<Node>) -> Option<Rule> {
+    let grants = entity.and_then(|entity| statement.grants.get(&entity.name)).copied().unwrap_or_default();
+    let (check, outcomes, reads_context) = match node {
+        Some(Node::Constant(super::value::Constant::Bool(false))) => return None,
+        Some(Node::Constant(super::value::Constant::Bool(true))) => (Check::Always, Outcomes::HOLDS, false),
+        Some(Node::Fails) => (Check::Compiled(Node::Fails), Outcomes::ERRS, false),
+        Some(node) => {
+            let reads_context = node.reads_context();
+            (Check::Compiled(node), Outcomes::ANY, reads_context)
+        }
+        None => {
+            let set = PolicySet::from_policies([statement.policy.clone()]).unwrap_or_default();
+            (Check::Cedar(Box::new(set)), Outcomes::ANY, false)
+        }
+    };
+    Some(Rule { statement: statement.clone(), grants, check, outcomes, reads_context })
+}
+
+/// What concerned statements read of a record.
+fn musts(entity: &Entity, action: Action, concerned: &[&Arc<Statement>]) -> (FieldSet, Vec<Must>) {
+    let mut all = FieldSet::EMPTY;
+    let mut musts = Vec::new();
+    for statement in concerned {
+        let reads = statement.grants.get(&entity.name).map(|grants| grants.reads).unwrap_or_default();
+        for leaf in reads.minus(&all).iter() {
+            let route = match leaf {
+                // A new record has no id yet; statements see it as one that nothing equals.
+                LeafId(0) if action == Action::Create => None,
+                LeafId(0) => Route::of_id(entity),
+                leaf => Route::of_leaf(entity, leaf),
+            };
+            musts.extend(route.map(|route| Must { route, statement: statement.id.clone() }));
+        }
+        all = all.union(&reads);
+    }
+    (all, musts)
+}
+
+impl Must {
+    #[inline]
+    fn is_met(&self, record: &Record) -> bool {
+        match (self.route.find(record), &self.route.target) {
+            (Err(_), _) => false,
+            (Ok(None), _) => true,
+            (Ok(Some(value)), Target::Leaf(_, holds)) => val(holds, value).is_some(),
+            (Ok(Some(Value::List(values))), Target::Set(_, holds)) => values.iter().all(|value| {
+                let is_empty = *value == Value::Null || value.as_text().is_some_and(str::is_empty);
+                is_empty || val(holds, value).is_some()
+            }),
+            (Ok(Some(_)), Target::Set(..)) => false,
+            (Ok(Some(value)), Target::Object(_)) => matches!(value, Value::Object(_)),
+        }
+    }
+}

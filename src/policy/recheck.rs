@@ -1,0 +1,223 @@
+//! The same verdict the slow way: Cedar's ordinary authorizer on the whole set, nothing specialised.
+//!
+//! A share of live decisions is repeated so ([`Policies::recheck`]), and whatever is asked without a request
+//! (tests, explain, replay) is answered so ([`verdict`]).
+
+use std::sync::Arc;
+
+use cedar_policy::{Authorizer, Entities, PolicyId, PolicySet, Request};
+
+use super::{
+    cedar::{self, Unfit},
+    context::{Context, Env},
+    load::Policies,
+    program::{Tally, Verdict},
+    prospect::{Prospect, id},
+    shape::{Holds, Route, Target},
+    statement::Statement,
+    value::val,
+};
+use crate::{
+    catalog::{Action, Call},
+    identity::Facts,
+    schema::{Entity, FieldSet, LeafId, Record, Value},
+    words::StatementId,
+};
+
+/// A decision asked for, as plain data.
+#[derive(Clone, Copy, Debug)]
+pub struct Question<'a> {
+    /// Who asks.
+    pub facts: &'a Facts,
+    /// To do what.
+    pub action: Action,
+    /// To what.
+    pub subject: Subject<'a>,
+    /// Under which circumstances.
+    pub context: &'a Context,
+    /// Whether the system checks the version that was judged, in an update or a delete.
+    pub guarded: Option<bool>,
+}
+
+/// What a decision is about.
+#[derive(Clone, Copy, Debug)]
+pub enum Subject<'a> {
+    /// A record of an entity.
+    Record(&'a Arc<Entity>, &'a Record),
+    /// A call to a system.
+    Call(&'a Call),
+}
+
+/// A live decision that the whole set contradicts: refuse and raise the alarm.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the specialised statements and the whole set disagree")]
+pub struct Mismatch {
+    /// What was decided.
+    pub decided: Verdict,
+    /// What the whole set says.
+    pub whole: Verdict,
+}
+
+/// The verdict of the whole set; plain data in, plain data out.
+pub fn verdict(policies: &Policies, question: &Question<'_>) -> Verdict {
+    let mut env = super::prospect::env(question.facts, question.context, None);
+    env.guarded = question.guarded;
+    match question.subject {
+        Subject::Record(entity, record) => {
+            env.record = Some(record);
+            env.id = id(Some(entity), record).unwrap_or_default();
+            whole(policies, question.action, Some(entity), &env)
+        }
+        Subject::Call(call) => {
+            env.call = Some(call);
+            whole(policies, question.action, None, &env)
+        }
+    }
+}
+
+impl Policies {
+    /// Repeats a decision on the whole set: on a record (before it is shown), or on a call.
+    ///
+    /// # Errors
+    /// [`Mismatch`]; whoever asked refuses and raises the alarm.
+    pub fn recheck(
+        &self,
+        prospect: &Prospect,
+        record: Option<&Record>,
+        guarded: Option<bool>,
+    ) -> Result<(), Box<Mismatch>> {
+        let env = prospect.env(record, guarded);
+        let mut decided = prospect.program.verdict(&env);
+        let mut whole = whole(self, prospect.operation.action(), prospect.program.entity.as_ref(), &env);
+        sort(&mut decided);
+        sort(&mut whole);
+        if decided == whole { Ok(()) } else { Err(Box::new(Mismatch { decided, whole })) }
+    }
+}
+
+/// Which statement erred first is not compared: every one refuses.
+fn sort(verdict: &mut Verdict) {
+    match verdict {
+        Verdict::Permitted(view) => view.grounds.statements.sort(),
+        Verdict::Forbidden(grounds) | Verdict::Unpermitted(grounds) => grounds.statements.sort(),
+        Verdict::Erroring(statement) => *statement = StatementId::new(""),
+    }
+}
+
+fn whole(policies: &Policies, action: Action, entity: Option<&Arc<Entity>>, env: &Env<'_>) -> Verdict {
+    let mut reads = FieldSet::EMPTY;
+    let mut first: Option<&StatementId> = None;
+    if let Some(entity) = entity {
+        for statement in policies.statements.iter().filter(|s| s.concerns(env.facts, action, entity)) {
+            first = first.or(Some(&statement.id));
+            reads = reads.union(&statement.grants.get(&entity.name).map(|g| g.reads).unwrap_or_default());
+        }
+        let is_sound = env.record.is_some_and(|record| is_sound(entity, action, &reads, record));
+        if let (false, Some(first)) = (is_sound, first) {
+            return Verdict::Erroring(first.clone());
+        }
+    }
+    match satisfied(policies, action, entity, &reads, env) {
+        Ok(found) => {
+            let mut tally = Tally::default();
+            for statement in found {
+                let grants = entity.and_then(|entity| statement.grants.get(&entity.name)).copied();
+                tally.add(statement, &grants.unwrap_or_default());
+            }
+            tally.verdict()
+        }
+        Err(Fault::Statement(id)) => Verdict::Erroring(id),
+        Err(Fault::Unfit) => Verdict::Erroring(first.cloned().unwrap_or_else(|| StatementId::new(""))),
+    }
+}
+
+enum Fault {
+    Statement(StatementId),
+    Unfit,
+}
+
+impl From<Unfit> for Fault {
+    fn from(_: Unfit) -> Self {
+        Self::Unfit
+    }
+}
+
+/// Every statement that holds.
+fn satisfied<'p>(
+    policies: &'p Policies,
+    action: Action,
+    entity: Option<&Arc<Entity>>,
+    reads: &FieldSet,
+    env: &Env<'_>,
+) -> Result<Vec<&'p Arc<Statement>>, Fault> {
+    let principal = cedar::principal(env.facts, &policies.principals)?;
+    let principal_uid = principal.uid();
+    let mut all = vec![principal];
+    let resource = match (entity, env.record, env.call) {
+        (Some(entity), Some(record), _) => {
+            let made = cedar::resource(entity, record, env.id, reads)?;
+            let uid = made.uid();
+            all.push(made);
+            uid
+        }
+        (None, _, Some(call)) => cedar::uid("System", call.system.as_str())?,
+        (Some(_), None, _) | (None, _, None) => return Err(Fault::Unfit),
+    };
+    let entities = Entities::from_entities(all, None).map_err(|_twice| Unfit)?;
+    let request = Request::new(principal_uid, cedar::action(action)?, resource, cedar::context(env)?, None)
+        .map_err(|_unfit| Unfit)?;
+    let mut found = Vec::new();
+    // ORDER: permits and forbids apart, since a refusal names no permit and an erring forbid is skipped.
+    for set in [&policies.permits, &policies.forbids] {
+        ask(policies, set, &request, &entities, &mut found)?;
+    }
+    Ok(found)
+}
+
+fn ask<'p>(
+    policies: &'p Policies,
+    set: &PolicySet,
+    request: &Request,
+    entities: &Entities,
+    found: &mut Vec<&'p Arc<Statement>>,
+) -> Result<(), Fault> {
+    let answer = Authorizer::new().is_authorized(request, set, entities);
+    if let Some(error) = answer.diagnostics().errors().next() {
+        let id = match error {
+            cedar_policy::AuthorizationError::PolicyEvaluationError(error) => error.policy_id(),
+        };
+        return Err(policies.by_number(id).map_or(Fault::Unfit, |s| Fault::Statement(s.id.clone())));
+    }
+    for id in answer.diagnostics().reason() {
+        found.push(policies.by_number(id).ok_or(Fault::Unfit)?);
+    }
+    Ok(())
+}
+
+impl Policies {
+    /// The statement that Cedar knows by its number.
+    fn by_number(&self, id: &PolicyId) -> Option<&Arc<Statement>> {
+        self.statements.get(id.to_string().parse::<usize>().ok()?)
+    }
+}
+
+/// Whether what statements read of a record is there and of its type.
+fn is_sound(entity: &Entity, action: Action, reads: &FieldSet, record: &Record) -> bool {
+    reads.iter().all(|leaf| match (leaf, Route::of_leaf(entity, leaf)) {
+        (LeafId(0), _) => {
+            action == Action::Create || id(Some(entity), record).is_some_and(|id| !id.is_empty())
+        }
+        (_, None) => true,
+        (_, Some(route)) => match (route.find(record), &route.target) {
+            (Err(_), _) => false,
+            (Ok(None), _) => true,
+            (Ok(Some(value)), Target::Leaf(_, holds)) => val(holds, value).is_some(),
+            (Ok(Some(Value::List(values))), Target::Set(_, holds)) => values.iter().all(|v| fits(holds, v)),
+            (Ok(Some(_)), Target::Set(..) | Target::Object(_)) => false,
+        },
+    })
+}
+
+fn fits(holds: &Holds, value: &Value) -> bool {
+    *value == Value::Null || value.as_text().is_some_and(str::is_empty) || val(holds, value).is_some()
+}

@@ -1,0 +1,178 @@
+//! A record becomes what this caller may see of it, or is not there at all.
+
+use std::sync::Arc;
+
+use super::{
+    Detail,
+    degrees::Degrees,
+    judge::WritePermit,
+    mask::{Masker, Openness},
+    program::{Grounds, Verdict, View},
+    prospect::Prospect,
+};
+use crate::{
+    schema::{Entity, FieldSet, Fields, LeafId, Object, Record, Shape, Value},
+    words::StatementId,
+};
+
+/// A record as this caller may see it; only [`show`] and [`echo`] make one, and only this can be encoded
+/// for a caller.
+#[derive(Debug)]
+pub struct Shown {
+    record: Record,
+    entity: Arc<Entity>,
+    fields: FieldSet,
+    grounds: Grounds,
+}
+
+impl Shown {
+    /// The record, struck and masked.
+    pub fn record(&self) -> &Record {
+        &self.record
+    }
+
+    /// Its entity.
+    pub fn entity(&self) -> &Arc<Entity> {
+        &self.entity
+    }
+
+    /// The leaves shown, masked ones included.
+    pub fn fields(&self) -> FieldSet {
+        self.fields
+    }
+
+    /// The permits that showed it.
+    pub fn statements(&self) -> &[StatementId] {
+        &self.grounds.statements
+    }
+
+    /// How much the journal says.
+    pub fn detail(&self) -> Detail {
+        self.grounds.detail
+    }
+}
+
+/// What became of a record.
+#[derive(Debug)]
+pub enum Judged {
+    /// It may be shown so far.
+    Shown(Shown),
+    /// It is not there for this caller: a forbid holds, or no permit does.
+    Denied(Grounds),
+    /// A statement could not be judged on it: not there either, and counted.
+    Erroring {
+        /// Which statement.
+        statement: StatementId,
+    },
+}
+
+/// Shows a record of a read or a list, at most the leaves that were wanted. In a write it answers nothing:
+/// the caller's own `read` does ([`echo`]).
+pub fn show(prospect: &Prospect, record: Record, wanted: Option<&FieldSet>) -> Judged {
+    let verdict = match prospect.echo {
+        None => prospect.program.verdict(&prospect.env(Some(&record), None)),
+        Some(_) => Verdict::Unpermitted(Grounds::default()),
+    };
+    let Some(entity) = prospect.program.entity.clone() else { return Judged::Denied(Grounds::default()) };
+    match verdict {
+        Verdict::Permitted(view) => {
+            Judged::Shown(strike(&prospect.policies.masker, entity, record, view, wanted))
+        }
+        Verdict::Forbidden(grounds) | Verdict::Unpermitted(grounds) => Judged::Denied(grounds),
+        Verdict::Erroring(statement) => Judged::Erroring { statement },
+    }
+}
+
+/// Shows the record a write left behind, through the caller's own `read`; `{id}` where that shows nothing.
+pub fn echo(permit: &WritePermit, record: Record, wanted: Option<&FieldSet>) -> Shown {
+    let view = permit.read_view(&record).unwrap_or_else(|| {
+        let mut view = View::default();
+        view.shown.add(Openness::Shown, &FieldSet::ID);
+        view
+    });
+    strike(permit.masker(), permit.entity().clone(), record, view, wanted)
+}
+
+fn strike(
+    masker: &Masker,
+    entity: Arc<Entity>,
+    mut record: Record,
+    view: View,
+    wanted: Option<&FieldSet>,
+) -> Shown {
+    let View { mut shown, grounds, .. } = view;
+    if let Some(wanted) = wanted {
+        shown.strike(&shown.all().minus(wanted));
+    }
+    let fields = shown.all();
+    let striker = Striker { masker, entity: &entity, shown: &shown, open: shown.of(Openness::Shown), fields };
+    striker.object(&entity.root, &mut record.fields);
+    Shown { record, fields, grounds, entity }
+}
+
+struct Striker<'a> {
+    masker: &'a Masker,
+    entity: &'a Entity,
+    shown: &'a Degrees,
+    open: FieldSet,
+    fields: FieldSet,
+}
+
+impl Striker<'_> {
+    fn object(&self, object: &Object, fields: &mut Fields) {
+        fields.retain_mut(|position, value| {
+            object.at(position).is_some_and(|field| self.keeps(&field.shape, value))
+        });
+    }
+
+    /// Strikes and masks a value; whether anything is left of it. Hidden, withheld and null look the same.
+    fn keeps(&self, shape: &Shape, value: &mut Value) -> bool {
+        match (shape, value) {
+            (_, Value::Null) => false,
+            (Shape::Leaf(leaf), value) => self.leaf(*leaf, value),
+            (Shape::Object(object), Value::Object(fields)) => {
+                self.object(object, fields);
+                !fields.is_empty()
+            }
+            (Shape::List(item), Value::List(values)) => {
+                // An empty list is known to be empty; one of which nothing is shown is not told at all.
+                if values.is_empty() {
+                    return self.sees(item);
+                }
+                values.retain_mut(|value| self.keeps(item, value));
+                !values.is_empty()
+            }
+            (Shape::Object(_) | Shape::List(_), _) => false,
+        }
+    }
+
+    #[inline]
+    fn leaf(&self, leaf: LeafId, value: &mut Value) -> bool {
+        if self.open.contains(leaf) {
+            return !matches!(value, Value::Object(_) | Value::List(_));
+        }
+        if !self.fields.contains(leaf) {
+            return false;
+        }
+        let masked = self
+            .shown
+            .openness(leaf)
+            .and_then(|openness| self.masker.apply(self.entity, leaf, openness, value));
+        match masked {
+            Some(masked) => {
+                *value = masked;
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Whether any leaf under a shape is shown.
+    fn sees(&self, shape: &Shape) -> bool {
+        match shape {
+            Shape::Leaf(leaf) => self.fields.contains(*leaf),
+            Shape::Object(object) => object.fields.iter().any(|field| self.sees(&field.shape)),
+            Shape::List(item) => self.sees(item),
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! The promises of the policy, each with a test named after it.
