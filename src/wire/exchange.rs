@@ -175,7 +175,7 @@ fn refused(mut failed: TrySendError<Request<Body>>) -> Box<Failed> {
         return Failed::after(WireError::Upload(fault));
     }
     let error = if error.is_parse_too_large() {
-        WireError::TooLarge { bytes_max: 64 * 1024 }
+        WireError::BadAnswer("its head is larger than 32 KiB or 100 fields")
     } else if error.is_parse() {
         WireError::BadAnswer("it is not HTTP/1.1")
     } else {

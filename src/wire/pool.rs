@@ -27,8 +27,10 @@ use crate::{
     clock::{self, Now},
 };
 
-/// Largest head of an answer, and the most that is buffered of one.
+/// Most that is buffered of an answer.
 const BUFFER_BYTES_MAX: usize = 64 * 1024;
+/// Largest head of an answer. (Its fields are at most 100, which is hyper's own bound.)
+const HEAD_BYTES_MAX: usize = 32 * 1024;
 
 /// The idle connections of one core. Cheap to clone; clones share.
 #[derive(Clone)]
@@ -230,6 +232,7 @@ async fn open(origin: &Arc<Origin>, clocks: &Clocks, deadline: Deadline) -> Resu
     let socket = dialled.map_err(|_| WireError::Timeout(clock))??;
     let (sender, driver) = http1::Builder::new()
         .max_buf_size(BUFFER_BYTES_MAX)
+        .max_header_size(HEAD_BYTES_MAX)
         .handshake(TokioIo::new(socket))
         .await
         .map_err(WireError::Broken)?;
