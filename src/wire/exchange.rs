@@ -247,7 +247,7 @@ async fn take_over(mut lease: Lease) -> Option<Tunnel> {
 }
 
 /// The same request once more, when it has no body that would be spent.
-fn copied(request: &Request<Body>) -> Option<Request<Body>> {
+pub fn copied(request: &Request<Body>) -> Option<Request<Body>> {
     let body = match request.body() {
         Body::Empty => Body::Empty,
         Body::Full(bytes) => Body::Full(bytes.clone()),

@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 
 pub use client::{Bounds, Client, get, once, target};
 pub use error::{Clock, Failed, Sent, WireError};
-pub use exchange::{Answer, Outcome, is_safe};
+pub use exchange::{Answer, Outcome, copied, is_safe};
 pub use gather::gather;
 pub use head::{has_token, is_hop_by_hop, nominated, strip_hop_by_hop};
 pub use origin::{Keep, Local, Origin};
