@@ -1,1 +1,111 @@
-//! Governed calls to systems.
+//! Governed calls to systems: a receipt of the journal is needed, and the system's own bounds hold.
+//!
+//! An [`Upstream`] is one system: several equal addresses, of which the less loaded of two is called; passive
+//! health; a breaker; clocks; a bound on calls at once and on an answer's size; retries only where nothing was
+//! sent or the call only reads, within a budget; and the gate's own sign-in. Live state is shared by all cores
+//! and survives a reload that does not change the system ([`Registry`]); connections belong to a core
+//! ([`CorePools`]).
+//!
+//! Nothing here decides whether a call is right: that was done by whoever got the receipt.
+
+mod attempt;
+mod balance;
+mod breaker;
+mod bridge;
+mod call;
+mod configure;
+mod error;
+mod forward;
+mod settings;
+mod sign_in;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use http::{HeaderName, HeaderValue};
+use tower::retry::budget::TpsBudget;
+
+pub use bridge::{BridgeClocks, BridgeEnd, Bridged, bridge};
+pub use call::{CorePools, Opened, Slot};
+pub use configure::{Means, Registry};
+pub use error::{Broken, SignInError, UpstreamError};
+pub use forward::{OnBehalf, Passed};
+pub use settings::{KEYS, Settings};
+
+use crate::{wire::Clocks, words::SystemName};
+
+/// One system, ready to be called.
+pub struct Upstream {
+    name: SystemName,
+    balance: balance::Balance,
+    breaker: breaker::Breaker,
+    budget: TpsBudget,
+    signed_in: sign_in::SignedIn,
+    /// Fields of the file, added to every request.
+    headers: Vec<(HeaderName, HeaderValue)>,
+    /// The addresses' common path, without a slash at its end.
+    prefix: Box<str>,
+    clocks: Clocks,
+    call: Duration,
+    tries_max: u32,
+    concurrency_max: u32,
+    answer_bytes_max: u64,
+    in_flight: AtomicU32,
+}
+
+/// How a system is doing, for `/api/systems` and metrics.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct State {
+    /// Calls under way.
+    pub in_flight: u32,
+    /// Whether it is being left alone, or tried after that.
+    pub is_left_alone: bool,
+    /// Its addresses.
+    pub addresses: Vec<AddressState>,
+}
+
+/// How one address is doing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AddressState {
+    /// Host and port.
+    pub peer: Arc<str>,
+    /// Calls under way.
+    pub in_flight: u32,
+    /// Whether it is left out because it kept failing.
+    pub is_out: bool,
+}
+
+impl Upstream {
+    /// Its name.
+    pub fn name(&self) -> &SystemName {
+        &self.name
+    }
+
+    /// How it is doing.
+    pub fn state(&self) -> State {
+        let addresses = self.balance.state().map(|(peer, in_flight, is_out)| AddressState {
+            peer: peer.clone(),
+            in_flight,
+            is_out,
+        });
+        State {
+            in_flight: self.in_flight.load(Ordering::Relaxed),
+            is_left_alone: self.breaker.is_open(),
+            addresses: addresses.collect(),
+        }
+    }
+}
+
+impl fmt::Debug for Upstream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Upstream({})", self.name)
+    }
+}

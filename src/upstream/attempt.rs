@@ -1,0 +1,180 @@
+//! One try of a call: an address picked, the request addressed and signed, sent, and what became of it told to
+//! breaker and balance.
+
+use std::{sync::Arc, time::Instant};
+
+use data_encoding::HEXLOWER;
+use http::{
+    HeaderName, HeaderValue, Request, Response, StatusCode,
+    header::{HOST, USER_AGENT},
+};
+
+use super::{CorePools, Upstream, UpstreamError, balance::Picked, breaker::Pass, forward, sign_in::Proof};
+use crate::{
+    body::Body,
+    clock::{self, Now},
+    mapping::{NativeAnswer, NativeRequest},
+    wire::{Answer, Deadline, Failed, Origin, Outcome, Sent, Tunnel, gather, is_safe},
+    words::RequestId,
+};
+
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// What a try needs besides the request.
+pub(super) struct Attempt<'a> {
+    pub(super) core: &'a CorePools,
+    pub(super) id: RequestId,
+    pub(super) proof: Option<&'a Proof>,
+    pub(super) deadline: Deadline,
+    pub(super) now: Now,
+}
+
+/// What a try of a passed-through call came to.
+pub(super) enum Streamed {
+    Answer(Response<Answer>, Flight),
+    Switched(Response<()>, Tunnel),
+}
+
+/// An address counted as loaded, until dropped.
+pub(super) struct Flight {
+    upstream: Arc<Upstream>,
+    picked: Picked,
+}
+
+/// A call under way whose end will be told.
+struct Departed<'a> {
+    pass: Pass<'a>,
+    flight: Flight,
+}
+
+impl Upstream {
+    /// Sends and gathers.
+    pub(super) async fn gathered(
+        self: &Arc<Self>,
+        request: Request<Body>,
+        attempt: &Attempt<'_>,
+    ) -> Result<NativeAnswer, UpstreamError> {
+        let departed = self.depart(attempt.now)?;
+        let origin = departed.flight.origin()?;
+        let request = self.addressed(request, origin, attempt);
+        let pool = &attempt.core.pool;
+        let result = match pool.send(origin, request, &self.clocks, attempt.deadline, attempt.now).await {
+            Ok(Outcome::Answered(answer)) => self.gather(answer, attempt.deadline).await,
+            Ok(Outcome::Switched(..)) => Err(UpstreamError::BadAnswer("it switched protocols")),
+            Err(failed) => Err(failed.into()),
+        };
+        departed.arrive(match &result {
+            Ok(answer) => Some(!is_unavailable(answer.status)),
+            Err(error) => error.verdict(),
+        });
+        result
+    }
+
+    /// Sends, up to the answer's head. A request of which nothing was sent, or that may be repeated, comes back.
+    pub(super) async fn streamed(
+        self: &Arc<Self>,
+        request: Request<Body>,
+        attempt: &Attempt<'_>,
+    ) -> Result<Streamed, (UpstreamError, Option<Request<Body>>)> {
+        let departed = self.depart(attempt.now).map_err(|error| (error, None))?;
+        let origin = departed.flight.origin().map_err(|error| (error, None))?;
+        let repeatable = is_safe(request.method());
+        let request = self.addressed(request, origin, attempt);
+        let (pool, clocks, deadline) = (&attempt.core.pool, &self.clocks, attempt.deadline);
+        let sent = if repeatable {
+            pool.send_repeatable(origin, request, clocks, deadline, attempt.now).await
+        } else {
+            pool.send(origin, request, clocks, deadline, attempt.now).await
+        };
+        match sent {
+            Ok(Outcome::Answered(answer)) => {
+                let flight = departed.arrive(Some(!is_unavailable(answer.status())));
+                Ok(Streamed::Answer(answer, flight))
+            }
+            Ok(Outcome::Switched(head, tunnel)) => {
+                departed.arrive(Some(true));
+                Ok(Streamed::Switched(head, tunnel))
+            }
+            Err(failed) => {
+                let Failed { error, sent, unsent } = *failed;
+                let error = UpstreamError::of_wire(error, sent);
+                departed.arrive(error.verdict());
+                Err((error, unsent))
+            }
+        }
+    }
+
+    /// A mapped request without what each try adds.
+    pub(super) fn outgoing(&self, native: &NativeRequest) -> Result<Request<Body>, UpstreamError> {
+        let (path, query) = match native.target.split_once('?') {
+            Some((path, query)) => (path, Some(query)),
+            None => (native.target.as_str(), None),
+        };
+        let (mut headers, body) = (native.headers.clone(), Body::from(native.body.clone()));
+        forward::frame(&native.method, &mut headers, &body);
+        headers.entry(USER_AGENT).or_insert(HeaderValue::from_static("bramka"));
+        let mut request = Request::new(body);
+        *request.uri_mut() = self.target(path, query)?.into();
+        *request.method_mut() = native.method.clone();
+        *request.headers_mut() = headers;
+        Ok(request)
+    }
+
+    fn addressed(&self, mut request: Request<Body>, origin: &Origin, attempt: &Attempt<'_>) -> Request<Body> {
+        let headers = request.headers_mut();
+        headers.insert(HOST, origin.authority().clone());
+        if let Ok(id) = HeaderValue::try_from(HEXLOWER.encode(&attempt.id.0)) {
+            headers.insert(X_REQUEST_ID, id);
+        }
+        for (name, value) in &self.headers {
+            headers.insert(name, value.clone());
+        }
+        if let Some(proof) = attempt.proof {
+            headers.insert(&proof.name, proof.value.clone());
+        }
+        request
+    }
+
+    fn depart(self: &Arc<Self>, now: Now) -> Result<Departed<'_>, UpstreamError> {
+        let pass = self.breaker.enter(now.mono).map_err(|retry_after| UpstreamError::BreakerOpen { retry_after })?;
+        let flight = Flight { upstream: self.clone(), picked: self.balance.pick(now.mono) };
+        Ok(Departed { pass, flight })
+    }
+
+    async fn gather(&self, answer: Response<Answer>, deadline: Deadline) -> Result<NativeAnswer, UpstreamError> {
+        let (parts, body) = answer.into_parts();
+        let body = gather(body, self.answer_bytes_max, deadline)
+            .await
+            .map_err(|error| UpstreamError::of_wire(error, Sent::Maybe))?;
+        Ok(NativeAnswer { status: parts.status, headers: parts.headers, body })
+    }
+}
+
+impl Departed<'_> {
+    /// Tells how the system did, if that is known; the address stays loaded until the flight is dropped.
+    fn arrive(self, well: Option<bool>) -> Flight {
+        if let Some(well) = well {
+            let now: Instant = clock::now().mono;
+            self.flight.upstream.balance.tell(self.flight.picked, well, now);
+            self.pass.tell(well, now);
+        }
+        self.flight
+    }
+}
+
+impl Flight {
+    fn origin(&self) -> Result<&Arc<Origin>, UpstreamError> {
+        self.upstream.balance.origin(self.picked).ok_or(UpstreamError::BadRequest("the system has no address"))
+    }
+}
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        self.upstream.balance.put_back(self.picked);
+    }
+}
+
+/// Answers by which a system, or what stands before it, says that it is not there.
+pub(super) fn is_unavailable(status: StatusCode) -> bool {
+    matches!(status, StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT)
+}

@@ -1,0 +1,223 @@
+//! The governed calls: fetch, effect and open. What bounds them, and what is tried again.
+
+use std::sync::{Arc, atomic::Ordering};
+
+use http::{Request, Response, StatusCode};
+use tower::retry::budget::Budget;
+
+use super::{
+    Upstream, UpstreamError,
+    attempt::{Attempt, Streamed, is_unavailable},
+    sign_in::Proof,
+};
+use crate::{
+    audit::{Effect, Fetch, Receipt},
+    body::Body,
+    clock::{self, Now},
+    mapping::{NativeAnswer, NativeRequest},
+    wire::{Deadline, Pool, Sent, Tunnel, copied},
+    words::RequestId,
+};
+
+/// The pools of one core. Cheap to clone; to be used on its core only.
+#[derive(Clone, Debug)]
+pub struct CorePools {
+    pub(super) pool: Pool,
+}
+
+/// What a passed-through call came to.
+#[derive(Debug)]
+pub enum Opened {
+    /// An answer, its body still streaming. While it does, the call counts against the system's concurrency.
+    Answer(Response<Body>),
+    /// A switch of protocols that the caller had asked for: the head to repeat to it, the system's end of the
+    /// stream, and the slot to hold while it lasts.
+    Switched(Response<()>, Tunnel, Slot),
+}
+
+/// A call counted against its system's concurrency, until dropped.
+#[derive(Debug)]
+pub struct Slot(Arc<Upstream>);
+
+/// Whether a call changes something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Reading,
+    Changing,
+}
+
+/// What may still be tried of one call.
+struct Tries {
+    left: u32,
+    renewed: bool,
+}
+
+impl CorePools {
+    /// Pools that keep at most so many idle connections in all, on this core.
+    pub fn new(idle_max: usize) -> Self {
+        Self { pool: Pool::new(idle_max) }
+    }
+
+    /// Drops idle connections that are too old or closed; to be called every few seconds, on this core.
+    pub fn sweep(&self, now: Now) {
+        self.pool.sweep(now);
+    }
+
+    /// How many connections are idle.
+    pub fn idle(&self) -> usize {
+        self.pool.idle()
+    }
+}
+
+impl Upstream {
+    /// A reading call: may be tried again. Several fetches go under one receipt (pages).
+    ///
+    /// # Errors
+    /// [`UpstreamError`].
+    pub async fn fetch(
+        self: &Arc<Self>,
+        core: &CorePools,
+        receipt: &Receipt<Fetch>,
+        request: NativeRequest,
+        deadline: Deadline,
+    ) -> Result<NativeAnswer, UpstreamError> {
+        self.native(core, receipt.request(), &request, Kind::Reading, deadline).await
+    }
+
+    /// A changing call: sent once. It is tried again only while certainly nothing was sent, or when the system
+    /// refused our token. [`UpstreamError::sent`] says what is known.
+    ///
+    /// # Errors
+    /// [`UpstreamError`].
+    pub async fn effect(
+        self: &Arc<Self>,
+        core: &CorePools,
+        receipt: Receipt<Effect>,
+        request: NativeRequest,
+        deadline: Deadline,
+    ) -> Result<NativeAnswer, UpstreamError> {
+        self.native(core, receipt.request(), &request, Kind::Changing, deadline).await
+    }
+
+    /// A passed-through call: `request` comes from [`Upstream::forward`]; both bodies are streamed. The deadline
+    /// and the system's `call` clock hold until the answer's head; its body is the caller's to bound.
+    ///
+    /// # Errors
+    /// [`UpstreamError`].
+    pub async fn open(
+        self: &Arc<Self>,
+        core: &CorePools,
+        receipt: Receipt<Effect>,
+        request: Request<Body>,
+        deadline: Deadline,
+    ) -> Result<Opened, UpstreamError> {
+        self.passed(core, receipt.request(), request, deadline).await
+    }
+
+    pub(super) async fn native(
+        self: &Arc<Self>,
+        core: &CorePools,
+        id: RequestId,
+        request: &NativeRequest,
+        kind: Kind,
+        deadline: Deadline,
+    ) -> Result<NativeAnswer, UpstreamError> {
+        let _slot = self.enter()?;
+        let deadline = deadline.sooner(Deadline::after(clock::now(), self.call));
+        let mut tries = self.tries();
+        loop {
+            let now = clock::now();
+            let proof = self.signed_in.proof(deadline, now).await.map_err(UpstreamError::SignIn)?;
+            let outgoing = self.outgoing(request)?;
+            let attempt = Attempt { core, id, proof: proof.as_ref(), deadline, now };
+            match self.gathered(outgoing, &attempt).await {
+                Ok(answer) if answer.status == StatusCode::UNAUTHORIZED => {
+                    if !self.renews(&mut tries, proof.as_ref()) {
+                        return Ok(answer);
+                    }
+                }
+                Ok(answer) => {
+                    let elsewhere = kind == Kind::Reading && self.balance.len() > 1;
+                    if !(elsewhere && is_unavailable(answer.status) && self.may_try(&mut tries)) {
+                        return Ok(answer);
+                    }
+                }
+                Err(error) => {
+                    let repeatable = kind == Kind::Reading || error.sent() == Sent::No;
+                    if !(repeatable && error.is_of_the_way() && self.may_try(&mut tries)) {
+                        return Err(error);
+                    }
+                }
+            }
+        }
+    }
+
+    pub(super) async fn passed(
+        self: &Arc<Self>,
+        core: &CorePools,
+        id: RequestId,
+        mut request: Request<Body>,
+        deadline: Deadline,
+    ) -> Result<Opened, UpstreamError> {
+        let slot = self.enter()?;
+        let deadline = deadline.sooner(Deadline::after(clock::now(), self.call));
+        let mut tries = self.tries();
+        loop {
+            let now = clock::now();
+            let proof = self.signed_in.proof(deadline, now).await.map_err(UpstreamError::SignIn)?;
+            // A fetched token may turn out to be spent: then the request is needed once more.
+            let copy = if self.signed_in.is_fetched() && !tries.renewed { copied(&request) } else { None };
+            let attempt = Attempt { core, id, proof: proof.as_ref(), deadline, now };
+            match self.streamed(request, &attempt).await {
+                Ok(Streamed::Switched(head, tunnel)) => return Ok(Opened::Switched(head, tunnel, slot)),
+                Ok(Streamed::Answer(answer, flight)) => {
+                    let refused = answer.status() == StatusCode::UNAUTHORIZED;
+                    match copy {
+                        Some(copy) if refused && self.renews(&mut tries, proof.as_ref()) => request = copy,
+                        _ => return Ok(Opened::Answer(answer.map(|body| body.into_body((slot, flight))))),
+                    }
+                }
+                Err((error, Some(unsent))) if error.is_of_the_way() && self.may_try(&mut tries) => {
+                    request = unsent;
+                }
+                Err((error, _)) => return Err(error),
+            }
+        }
+    }
+
+    /// Takes a slot, or refuses: a queue in front of a slow system only makes it late for everybody.
+    fn enter(self: &Arc<Self>) -> Result<Slot, UpstreamError> {
+        let before = self.in_flight.fetch_add(1, Ordering::Relaxed);
+        let slot = Slot(self.clone());
+        if before >= self.concurrency_max {
+            return Err(UpstreamError::Busy { concurrency_max: self.concurrency_max });
+        }
+        Ok(slot)
+    }
+
+    fn tries(&self) -> Tries {
+        self.budget.deposit();
+        Tries { left: self.tries_max, renewed: false }
+    }
+
+    /// Whether another try is granted.
+    fn may_try(&self, tries: &mut Tries) -> bool {
+        if tries.left == 0 || !self.budget.withdraw() {
+            return false;
+        }
+        tries.left -= 1;
+        true
+    }
+
+    /// Whether a refusal of our token is worth another token: once for each call.
+    fn renews(&self, tries: &mut Tries, proof: Option<&Proof>) -> bool {
+        let spoiled = self.signed_in.spoil(proof);
+        spoiled && !std::mem::replace(&mut tries.renewed, true)
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,364 @@
+//! From settings to an [`Upstream`] that can be called. Everything wrong with them is told at once.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    net::SocketAddr,
+    path::PathBuf,
+    sync::{Arc, Weak},
+};
+
+use http::{HeaderName, HeaderValue};
+use parking_lot::Mutex;
+use tower::retry::budget::TpsBudget;
+use url::Url;
+
+use super::{
+    Settings, Upstream,
+    balance::Balance,
+    breaker::Breaker,
+    forward,
+    settings::{OAuth2, SignIn, Tls, ours},
+    sign_in::{Grant, SignedIn, Tokens},
+};
+use crate::{
+    clock::Now,
+    wire::{Certificate, Clocks, Keep, Local, Origin, TlsClient, Trust, target},
+    words::{
+        Digest, Diagnostics, Place, Secret, SystemName,
+        tree::{Node, Value},
+        yaml::Spanned,
+    },
+};
+
+/// What configuring needs from outside: who resolves secrets and reads files, and what our own sockets are.
+pub struct Means<'a> {
+    /// Resolves `${env:NAME}` and `${file:PATH}`, tells what it cannot.
+    pub secret: &'a dyn Fn(&Spanned<String>, &mut Diagnostics) -> Option<Secret>,
+    /// Reads a file named by the bundle, tells what it cannot.
+    pub file: &'a dyn Fn(&Spanned<PathBuf>, &mut Diagnostics) -> Option<Vec<u8>>,
+    /// Our own listeners, which no system may lead to.
+    pub own: Arc<[SocketAddr]>,
+    /// Where live state is kept over a reload.
+    pub registry: &'a Registry,
+    /// Now.
+    pub now: Now,
+}
+
+/// The systems that are alive. A system whose name, settings and secrets did not change stays the same one over
+/// a reload, with its breaker, health, tokens and idle connections.
+#[derive(Debug, Default)]
+pub struct Registry {
+    alive: Mutex<HashMap<Digest, Weak<Upstream>>>,
+}
+
+impl Upstream {
+    /// Builds a system from its whole file, or finds the one that is alive under the same settings.
+    ///
+    /// Returns nothing when something is wrong, which `found` then holds.
+    pub fn configure(
+        name: &SystemName,
+        file: &Node,
+        means: &Means<'_>,
+        found: &mut Diagnostics,
+    ) -> Option<Arc<Self>> {
+        let settings = Settings::of_file(file, found)?;
+        let mut build = Build { means, found, digest: Canon::new(name, file, &means.own) };
+        let built = build.upstream(name, &settings);
+        let digest = build.digest.finish();
+        Some(means.registry.keep(digest, built?))
+    }
+}
+
+impl Registry {
+    fn keep(&self, digest: Digest, built: Upstream) -> Arc<Upstream> {
+        let mut alive = self.alive.lock();
+        if let Some(same) = alive.get(&digest).and_then(Weak::upgrade) {
+            return same;
+        }
+        alive.retain(|_, weak| weak.strong_count() > 0);
+        let built = Arc::new(built);
+        alive.insert(digest, Arc::downgrade(&built));
+        built
+    }
+}
+
+struct Build<'a, 'm> {
+    means: &'a Means<'m>,
+    found: &'a mut Diagnostics,
+    digest: Canon,
+}
+
+impl Build<'_, '_> {
+    fn upstream(&mut self, name: &SystemName, settings: &Settings) -> Option<Upstream> {
+        let urls = self.urls(settings);
+        let tls = self.tls(&settings.tls);
+        let signed_in = self.sign_in(settings);
+        let headers = self.headers(settings);
+        let origins = self.origins(settings, urls?, tls?)?;
+        let (origins, prefix) = origins;
+        let signed_in = signed_in?;
+        let retries = &settings.retries;
+        if retries.percent > 1000 || settings.breaker.failures_percent > 100 || settings.limits.concurrency == 0 {
+            let place = &settings.base.0.first()?.place;
+            self.found.error(
+                place,
+                "`retries.percent` is at most 1000, `breaker.failures_percent` at most 100, \
+                 `limits.concurrency` at least 1",
+            );
+            return None;
+        }
+        let share = f32::from(u16::try_from(retries.percent).unwrap_or(1000)) / 100.0;
+        Some(Upstream {
+            name: name.clone(),
+            balance: Balance::new(origins, self.means.now.mono),
+            breaker: Breaker::new(&settings.breaker),
+            budget: TpsBudget::new(std::time::Duration::from_secs(10), retries.per_second, share),
+            signed_in,
+            headers: headers?,
+            prefix,
+            clocks: Clocks {
+                connect: settings.timeouts.connect.0,
+                first_byte: settings.timeouts.first_byte.0,
+            },
+            call: settings.timeouts.call.0,
+            tries_max: retries.tries_max,
+            concurrency_max: settings.limits.concurrency,
+            answer_bytes_max: settings.limits.answer_bytes.0,
+            in_flight: Default::default(),
+        })
+    }
+
+    /// The addresses; all share their path, which is the prefix of every target.
+    fn urls(&mut self, settings: &Settings) -> Option<Vec<(Url, Place)>> {
+        let mut urls = Vec::new();
+        for base in &settings.base.0 {
+            match Url::parse(&base.value) {
+                Ok(url) if url.query().is_none() && url.fragment().is_none() => {
+                    urls.push((url, base.place.clone()));
+                }
+                Ok(_) => self.found.error(&base.place, "an address has no query and no fragment"),
+                Err(error) => {
+                    let told = format!("expected an address as in `https://erp.example.com/api`: {error}");
+                    self.found.error(&base.place, told);
+                }
+            }
+        }
+        let (first, _) = urls.first()?;
+        let path = first.path().to_owned();
+        for (url, place) in &urls {
+            if url.path() != path {
+                self.found.error(place, format!("equal addresses share their path, which is `{path}`"));
+            }
+        }
+        (urls.len() == settings.base.0.len() && urls.iter().all(|(url, _)| url.path() == path)).then_some(urls)
+    }
+
+    fn origins(
+        &mut self,
+        settings: &Settings,
+        urls: Vec<(Url, Place)>,
+        tls: TlsClient,
+    ) -> Option<(Vec<Origin>, Box<str>)> {
+        let keep = Keep {
+            idle_max: settings.limits.idle_connections,
+            idle_timeout: settings.limits.idle_timeout.0,
+            lifetime: settings.limits.connection_lifetime.0,
+        };
+        let server_name = settings.tls.server_name.as_ref().map(|name| name.value.as_str());
+        let prefix = urls.first()?.0.path().trim_end_matches('/').into();
+        let mut origins = Vec::with_capacity(urls.len());
+        for (url, place) in &urls {
+            match Origin::new(url, Some(&tls), server_name, self.local(settings), keep) {
+                Ok(origin) => origins.push(origin),
+                Err(error) => self.found.error(place, error.to_string()),
+            }
+        }
+        (origins.len() == urls.len()).then_some((origins, prefix))
+    }
+
+    fn local(&self, settings: &Settings) -> Local {
+        Local { allow: settings.allow_local, own: self.means.own.clone() }
+    }
+
+    fn tls(&mut self, settings: &Tls) -> Option<TlsClient> {
+        let ca = match &settings.ca {
+            Some(path) => Some(self.file(path)?),
+            None => None,
+        };
+        let certificate = match (&settings.client_certificate, &settings.client_key) {
+            (Some(chain), Some(key)) => {
+                let (chain, key) = (self.file(chain), self.secret(key));
+                Some(Certificate { chain: chain?, key: key? })
+            }
+            (None, None) => None,
+            (Some(Spanned { place, .. }), None) | (None, Some(Spanned { place, .. })) => {
+                self.found.error(place, "`client_certificate` and `client_key` go together");
+                return None;
+            }
+        };
+        let place = [&settings.ca, &settings.client_certificate].into_iter().flatten().next();
+        let place = place.map_or_else(|| Place::file(""), |path| path.place.clone());
+        self.client(&Trust { ca, certificate }, &place)
+    }
+
+    fn client(&mut self, trust: &Trust, place: &Place) -> Option<TlsClient> {
+        match TlsClient::new(trust) {
+            Ok(client) => Some(client),
+            Err(error) => {
+                self.found.error(place, error.to_string());
+                None
+            }
+        }
+    }
+
+    fn sign_in(&mut self, settings: &Settings) -> Option<SignedIn> {
+        let (signed_in, place) = match &settings.sign_in {
+            SignIn::None => return Some(SignedIn::No),
+            SignIn::Bearer(token) => (SignedIn::bearer(&self.secret(token)?), &token.place),
+            SignIn::Basic(basic) => {
+                let password = self.secret(&basic.password)?;
+                (SignedIn::basic(&basic.user.value, &password), &basic.user.place)
+            }
+            SignIn::Header(key) => {
+                let value = self.secret(&key.value)?;
+                let name = self.field(&key.name)?;
+                (SignedIn::always(name, value.expose()), &key.value.place)
+            }
+            SignIn::OAuth2(oauth2) => return self.tokens(settings, oauth2),
+        };
+        if signed_in.is_none() {
+            self.found.error(place, "this cannot stand in a header field (a user has no `:`)");
+        }
+        signed_in
+    }
+
+    fn tokens(&mut self, settings: &Settings, oauth2: &OAuth2) -> Option<SignedIn> {
+        let secret = self.secret(&oauth2.client_secret);
+        let ca = match &oauth2.ca {
+            Some(path) => Some(self.file(path)?),
+            None => None,
+        };
+        let place = &oauth2.token_url.place;
+        let tls = self.client(&Trust { ca, certificate: None }, place)?;
+        let tokens = Url::parse(&oauth2.token_url.value).map_err(|error| error.to_string()).and_then(|url| {
+            let local = self.local(settings);
+            let origin = Origin::new(&url, Some(&tls), None, local, Keep::default())
+                .map_err(|error| error.to_string())?;
+            Ok((origin, target(&url).map_err(|error| error.to_string())?))
+        });
+        match tokens {
+            Ok((origin, target)) => {
+                let secret = secret?;
+                let grant = Grant {
+                    client_id: &oauth2.client_id.value,
+                    client_secret: &secret,
+                    scope: oauth2.scope.as_deref(),
+                    audience: oauth2.audience.as_deref(),
+                    authenticate: oauth2.authenticate,
+                };
+                let tokens = Tokens::new(Arc::new(origin), target, &grant)?;
+                Some(SignedIn::Fetched(Box::new(tokens)))
+            }
+            Err(error) => {
+                self.found.error(place, error);
+                None
+            }
+        }
+    }
+
+    fn headers(&mut self, settings: &Settings) -> Option<Vec<(HeaderName, HeaderValue)>> {
+        let mut headers = Vec::new();
+        for (name, value) in settings.headers.iter() {
+            let Some(field) = self.field(name) else { continue };
+            if value.value.contains("${") {
+                self.found.error(&value.place, "a secret does not stand here: use `sign_in`");
+                continue;
+            }
+            match HeaderValue::from_str(&value.value) {
+                Ok(value) => headers.push((field, value)),
+                Err(_) => self.found.error(&value.place, "this cannot stand in a header field"),
+            }
+        }
+        (headers.len() == settings.headers.0.len()).then_some(headers)
+    }
+
+    /// A field the file may set: none that frames a message, names its target or is rewritten anyway.
+    fn field(&mut self, name: &Spanned<String>) -> Option<HeaderName> {
+        match HeaderName::from_bytes(name.value.as_bytes()) {
+            Ok(field) if !forward::is_framing(&field) => Some(field),
+            Ok(_) => {
+                self.found.error(&name.place, format!("`{}` is set by the gate", name.value));
+                None
+            }
+            Err(_) => {
+                self.found.error(&name.place, format!("`{}` is no header field's name", name.value));
+                None
+            }
+        }
+    }
+
+    fn secret(&mut self, text: &Spanned<String>) -> Option<Secret> {
+        let secret = (self.means.secret)(text, self.found)?;
+        self.digest.add(secret.expose().as_bytes());
+        Some(secret)
+    }
+
+    fn file(&mut self, path: &Spanned<PathBuf>) -> Option<Vec<u8>> {
+        let bytes = (self.means.file)(path, self.found)?;
+        self.digest.add(&bytes);
+        Some(bytes)
+    }
+}
+
+/// Everything by which two systems differ, in one canonical run of bytes. It holds secrets: it is only digested.
+struct Canon(zeroize::Zeroizing<Vec<u8>>);
+
+impl Canon {
+    fn new(name: &SystemName, file: &Node, own: &[SocketAddr]) -> Self {
+        let mut this = Self(Default::default());
+        this.add(name.as_str().as_bytes());
+        this.node(&ours(file));
+        for own in own {
+            this.add(own.to_string().as_bytes());
+        }
+        this
+    }
+
+    fn add(&mut self, bytes: &[u8]) {
+        self.0.extend_from_slice(&u64::try_from(bytes.len()).unwrap_or(u64::MAX).to_le_bytes());
+        self.0.extend_from_slice(bytes);
+    }
+
+    /// Text and shape, not places: a comment above changes nothing. The depth is bounded by the tree's reader.
+    fn node(&mut self, node: &Node) {
+        match &node.value {
+            Value::Null => self.add(b"0"),
+            Value::Scalar(scalar) => {
+                self.add(b"s");
+                self.add(scalar.text.as_bytes());
+            }
+            Value::List(items) => {
+                self.add(format!("l{}", items.len()).as_bytes());
+                items.iter().for_each(|item| self.node(item));
+            }
+            Value::Map(pairs) => {
+                self.add(format!("m{}", pairs.len()).as_bytes());
+                for (key, node) in pairs {
+                    self.add(key.text.as_bytes());
+                    self.node(node);
+                }
+            }
+        }
+    }
+
+    fn finish(self) -> Digest {
+        Digest::of(&self.0)
+    }
+}
+
+impl fmt::Debug for Means<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Means({} own listeners)", self.own.len())
+    }
+}

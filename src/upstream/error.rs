@@ -1,0 +1,159 @@
+//! Why a system gave no usable answer: which kind, and whether it may have heard us.
+
+use std::time::Duration;
+
+use crate::{
+    body::BodyError,
+    wire::{Clock, Failed, Sent, WireError},
+};
+
+/// Why a call came to nothing. `Display` is the operator's voice; a caller learns the kind only.
+#[derive(Debug, thiserror::Error)]
+pub enum UpstreamError {
+    /// As many calls as the system may have at once are under way.
+    #[error("the system has {concurrency_max} calls under way, which is its bound")]
+    Busy {
+        /// The bound.
+        concurrency_max: u32,
+    },
+    /// The system kept failing and is left alone.
+    #[error("the system kept failing and is left alone for another {} ms", .retry_after.as_millis())]
+    BreakerOpen {
+        /// When a call is tried again.
+        retry_after: Duration,
+    },
+    /// No connection: nothing was sent.
+    #[error(transparent)]
+    Connect(WireError),
+    /// A clock ran out.
+    #[error("the {} clock ran out", .clock.as_str())]
+    Timeout {
+        /// Which.
+        clock: Clock,
+        /// Whether the system may have heard us.
+        sent: Sent,
+    },
+    /// The connection broke.
+    #[error(transparent)]
+    Broken {
+        /// How.
+        #[from]
+        source: Broken,
+    },
+    /// The answer passes the system's bound.
+    #[error("the answer is larger than {bytes_max} bytes, which is the system's `answer_bytes`")]
+    AnswerTooLarge {
+        /// The bound.
+        bytes_max: u64,
+    },
+    /// The answer is not HTTP we are willing to reason about.
+    #[error("the answer is not sound: {0}")]
+    BadAnswer(&'static str),
+    /// We could not sign in; nothing was sent to the system itself.
+    #[error("signing in failed: {0}")]
+    SignIn(#[source] SignInError),
+    /// The request's own body failed: the caller's fault.
+    #[error("the request's body failed: {0}")]
+    Upload(#[source] BodyError),
+    /// The request cannot be sent as it is.
+    #[error("the request cannot be sent: {0}")]
+    BadRequest(&'static str),
+}
+
+/// A broken connection.
+#[derive(Debug, thiserror::Error)]
+#[error("{error}")]
+pub struct Broken {
+    /// How.
+    pub error: WireError,
+    /// Whether the system may have heard us.
+    pub sent: Sent,
+}
+
+/// Why no sign-in token was had.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum SignInError {
+    /// The issuer was not reached, or broke off.
+    #[error("the token issuer: {0}")]
+    Unreachable(String),
+    /// The issuer refused us.
+    #[error("the token issuer answered {status} (`{code}`)")]
+    Refused {
+        /// Its status.
+        status: u16,
+        /// The `error` of its answer, if it is one.
+        code: String,
+    },
+    /// What it gave is no bearer token.
+    #[error("the token issuer's answer is not usable: {0}")]
+    Unusable(&'static str),
+    /// The call's own clock ran out meanwhile.
+    #[error("the token issuer took too long")]
+    Late,
+}
+
+impl UpstreamError {
+    /// Whether the system may have heard the request.
+    pub fn sent(&self) -> Sent {
+        match self {
+            Self::Busy { .. }
+            | Self::BreakerOpen { .. }
+            | Self::Connect(_)
+            | Self::SignIn(_)
+            | Self::BadRequest(_) => Sent::No,
+            Self::AnswerTooLarge { .. } | Self::BadAnswer(_) | Self::Upload(_) => Sent::Maybe,
+            Self::Timeout { sent, .. } | Self::Broken { source: Broken { sent, .. } } => *sent,
+        }
+    }
+
+    /// What it says of the system's health: well, badly, or nothing.
+    pub(super) fn verdict(&self) -> Option<bool> {
+        match self {
+            Self::Connect(_) | Self::Timeout { .. } | Self::Broken { .. } | Self::BadAnswer(_) => Some(false),
+            Self::AnswerTooLarge { .. } => Some(true),
+            Self::Busy { .. }
+            | Self::BreakerOpen { .. }
+            | Self::SignIn(_)
+            | Self::BadRequest(_)
+            | Self::Upload(_) => None,
+        }
+    }
+
+    /// Whether another try can help: the way to the system failed, not the clock and not the answer.
+    pub(super) fn is_of_the_way(&self) -> bool {
+        match self {
+            Self::Connect(WireError::Local { .. } | WireError::Address { .. }) => false,
+            Self::Connect(_) | Self::Broken { .. } => true,
+            Self::Timeout { clock: Clock::Connect, .. } => true,
+            Self::Timeout { clock: Clock::FirstByte | Clock::Call, .. }
+            | Self::Busy { .. }
+            | Self::BreakerOpen { .. }
+            | Self::SignIn(_)
+            | Self::BadRequest(_)
+            | Self::BadAnswer(_)
+            | Self::AnswerTooLarge { .. }
+            | Self::Upload(_) => false,
+        }
+    }
+
+    pub(super) fn of_wire(error: WireError, sent: Sent) -> Self {
+        match error {
+            WireError::Address { .. }
+            | WireError::Resolve { .. }
+            | WireError::Local { .. }
+            | WireError::Connect { .. }
+            | WireError::Tls { .. } => Self::Connect(error),
+            WireError::Timeout(clock) => Self::Timeout { clock, sent },
+            WireError::BadAnswer(why) => Self::BadAnswer(why),
+            WireError::TooLarge { bytes_max } => Self::AnswerTooLarge { bytes_max },
+            WireError::Upload(fault) => Self::Upload(fault),
+            WireError::Broken(_) | WireError::Truncated(_) => Broken { error, sent }.into(),
+        }
+    }
+}
+
+impl From<Box<Failed>> for UpstreamError {
+    fn from(failed: Box<Failed>) -> Self {
+        Self::of_wire(failed.error, failed.sent)
+    }
+}

@@ -1,0 +1,273 @@
+//! What a system's file says about reaching the system: addresses, sign-in, clocks, bounds.
+
+use std::path::PathBuf;
+
+use serde_json::{Value as Json, json};
+
+use crate::{
+    words::{
+        ByteSize, Diagnostic, Diagnostics, Period,
+        tree::{Node, Value},
+        yaml::{FromYaml, Named, Spanned, expected},
+    },
+    yaml_object, yaml_words,
+};
+
+/// The top-level keys of a system's file that are read here.
+pub const KEYS: &[&str] =
+    &["base", "sign_in", "timeouts", "limits", "retries", "breaker", "tls", "allow_local", "headers"];
+
+yaml_object! {
+    /// How a system is reached.
+    pub struct Settings {
+        /// The address of the system, or a list of equal ones: `https://host[:port][/path]`. Paths of mappings and of calls are put after it. Equal addresses must share the path.
+        pub base: Bases;
+        /// How the gate signs in: one of `bearer`, `basic`, `header`, `oauth2`, or `none` spelled out.
+        pub sign_in: SignIn;
+        /// Clocks.
+        pub timeouts: Timeouts = Timeouts::default();
+        /// Bounds.
+        pub limits: Limits = Limits::default();
+        /// What is tried again, and how often.
+        pub retries: Retries = Retries::default();
+        /// When the system is left alone for a while.
+        pub breaker: Breaking = Breaking::default();
+        /// Whom the gate trusts and who it says it is.
+        pub tls: Tls = Tls::default();
+        /// Whether loopback and link-local addresses may be called. Off, because a name that leads to this machine or to a cloud's metadata service is how a gate is turned against its own house.
+        pub allow_local: bool = false;
+        /// Fields added to every request, such as a tenant's id. Never a credential: those stand in `sign_in`.
+        pub headers: Named<Spanned<String>> = Named::default();
+    }
+
+    /// Clocks of a call.
+    pub struct Timeouts {
+        /// Resolving the name, connecting and the TLS handshake. Default 3s: further away, a system is down for its callers.
+        pub connect: Period = Self::default().connect;
+        /// From the request's last byte to the answer's first. Default 30s. Longer than the system's own limit, or its late answers are lost.
+        pub first_byte: Period = Self::default().first_byte;
+        /// A whole mapped call, retries included; for a passed-through one, until the answer's head. Default 60s.
+        pub call: Period = Self::default().call;
+    }
+
+    /// Bounds of a system.
+    pub struct Limits {
+        /// Calls at once, over all cores; one more is refused and not queued. Default 256.
+        pub concurrency: u32 = Self::default().concurrency;
+        /// Largest answer of a mapped call. Default 8MiB. Passed-through answers are streamed and have no bound.
+        pub answer_bytes: ByteSize = Self::default().answer_bytes;
+        /// Idle connections kept for each address and core. Default 64.
+        pub idle_connections: usize = Self::default().idle_connections;
+        /// How long an idle connection is trusted. Default 30s. Shorter than the system's own keep-alive, or requests meet connections that are just being closed.
+        pub idle_timeout: Period = Self::default().idle_timeout;
+        /// How long a connection is used at all, so that changed names are noticed. Default 10m.
+        pub connection_lifetime: Period = Self::default().connection_lifetime;
+    }
+
+    /// What is tried again. Only calls of which nothing was sent, and reading ones; never past the budget.
+    pub struct Retries {
+        /// Tries after the first, for one call. Default 2; 0 for none.
+        pub tries_max: u32 = Self::default().tries_max;
+        /// How many of a hundred calls may be retries. Default 20: enough for a lost address, too few to double the load of a system that is drowning.
+        pub percent: u32 = Self::default().percent;
+        /// Retries a second that are granted to a quiet system besides. Default 10.
+        pub per_second: u32 = Self::default().per_second;
+    }
+
+    /// When a system that keeps failing is left alone.
+    pub struct Breaking {
+        /// Calls within `window` below which nothing is concluded. Default 20.
+        pub calls_min: u32 = Self::default().calls_min;
+        /// How many of a hundred calls must fail. Default 50. 0 turns the breaker off.
+        pub failures_percent: u32 = Self::default().failures_percent;
+        /// The time looked at. Default 10s.
+        pub window: Period = Self::default().window;
+        /// How long the system is left alone at first; doubles up to eight times while the single call tried after it fails. Default 5s.
+        pub open: Period = Self::default().open;
+    }
+
+    /// TLS towards a system. Always verified.
+    pub struct Tls {
+        /// PEM of the CAs to trust instead of the platform's.
+        pub ca: Option<Spanned<PathBuf>> = None;
+        /// PEM of the gate's client certificate, leaf first.
+        pub client_certificate: Option<Spanned<PathBuf>> = None;
+        /// PEM of its key: a secret, as in `${file:/run/secrets/crm.key}`.
+        pub client_key: Option<Spanned<String>> = None;
+        /// The name the system's certificate must bear, where it is not the address's.
+        pub server_name: Option<Spanned<String>> = None;
+    }
+
+    /// A user and a password.
+    pub struct Basic {
+        /// The user.
+        pub user: Spanned<String>;
+        /// The password: a secret, as in `${env:ERP_PASSWORD}`.
+        pub password: Spanned<String>;
+    }
+
+    /// A key in a header field of its own.
+    pub struct HeaderKey {
+        /// The field's name.
+        pub name: Spanned<String>;
+        /// The key: a secret, as in `${env:SHOP_KEY}`.
+        pub value: Spanned<String>;
+    }
+
+    /// Client credentials (RFC 6749 §4.4).
+    pub struct OAuth2 {
+        /// Where tokens are given out.
+        pub token_url: Spanned<String>;
+        /// Our id there.
+        pub client_id: Spanned<String>;
+        /// Our secret there, as in `${env:BC_SECRET}`.
+        pub client_secret: Spanned<String>;
+        /// What is asked for.
+        pub scope: Option<String> = None;
+        /// For whom, where the issuer wants to know.
+        pub audience: Option<String> = None;
+        /// How the secret is shown: in the `body` or by `basic`. Default `basic`, which every issuer must take.
+        pub authenticate: Authenticate = Authenticate::Basic;
+        /// PEM of the CAs to trust for the token address instead of the platform's.
+        pub ca: Option<Spanned<PathBuf>> = None;
+    }
+}
+
+yaml_words! {
+    /// How a client secret is shown to a token issuer.
+    pub enum Authenticate {
+        /// In the `Authorization` field.
+        Basic = "basic",
+        /// In the form.
+        Body = "body",
+    }
+}
+
+/// One address or several equal ones.
+#[derive(Clone, Debug)]
+pub struct Bases(pub Vec<Spanned<String>>);
+
+/// How the gate signs in.
+#[derive(Clone, Debug)]
+pub enum SignIn {
+    /// Not at all.
+    None,
+    /// A bearer token, as a secret.
+    Bearer(Spanned<String>),
+    /// A user and a password.
+    Basic(Basic),
+    /// A key in a field of its own.
+    Header(HeaderKey),
+    /// A token that is fetched.
+    OAuth2(Box<OAuth2>),
+}
+
+impl Settings {
+    /// Reads the keys that are [`KEYS`] from a system's whole file; the others are somebody else's.
+    pub fn of_file(file: &Node, found: &mut Diagnostics) -> Option<Self> {
+        Self::read(&ours(file), found)
+    }
+}
+
+/// The part of a system's file that is read here.
+pub(super) fn ours(file: &Node) -> Node {
+    let pairs = file.as_map().unwrap_or_default();
+    let pairs = pairs.iter().filter(|(key, _)| KEYS.contains(&key.text.as_str())).cloned().collect();
+    Node { value: Value::Map(pairs), place: file.place.clone() }
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self { connect: Period::secs(3), first_byte: Period::secs(30), call: Period::secs(60) }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            concurrency: 256,
+            answer_bytes: ByteSize::mib(8),
+            idle_connections: 64,
+            idle_timeout: Period::secs(30),
+            connection_lifetime: Period::secs(600),
+        }
+    }
+}
+
+impl Default for Retries {
+    fn default() -> Self {
+        Self { tries_max: 2, percent: 20, per_second: 10 }
+    }
+}
+
+impl Default for Breaking {
+    fn default() -> Self {
+        Self { calls_min: 20, failures_percent: 50, window: Period::secs(10), open: Period::secs(5) }
+    }
+}
+
+impl Default for Tls {
+    fn default() -> Self {
+        Self { ca: None, client_certificate: None, client_key: None, server_name: None }
+    }
+}
+
+impl FromYaml for Bases {
+    fn read(node: &Node, found: &mut Diagnostics) -> Option<Self> {
+        let bases = match node.as_list() {
+            Some(_) => Vec::read(node, found)?,
+            None => vec![Spanned::read(node, found)?],
+        };
+        if bases.is_empty() || bases.len() > 32 {
+            expected(node, "one address or a list of up to 32", found);
+            return None;
+        }
+        Some(Self(bases))
+    }
+
+    fn schema() -> Json {
+        json!({ "oneOf": [
+            { "type": "string", "examples": ["https://api.example.com"] },
+            { "type": "array", "items": { "type": "string" }, "minItems": 1, "maxItems": 32 },
+        ] })
+    }
+}
+
+const WAYS: [&str; 5] = ["bearer", "basic", "header", "oauth2", "none"];
+
+impl FromYaml for SignIn {
+    fn read(node: &Node, found: &mut Diagnostics) -> Option<Self> {
+        if node.as_text() == Some("none") {
+            return Some(Self::None);
+        }
+        let Some([(key, way)]) = node.as_map() else {
+            expected(node, "`none` or one of `bearer`, `basic`, `header`, `oauth2`", found);
+            return None;
+        };
+        match key.text.as_str() {
+            "bearer" => Spanned::read(way, found).map(Self::Bearer),
+            "basic" => Basic::read(way, found).map(Self::Basic),
+            "header" => HeaderKey::read(way, found).map(Self::Header),
+            "oauth2" => OAuth2::read(way, found).map(|way| Self::OAuth2(Box::new(way))),
+            other => {
+                let told = Diagnostic::error(&key.place, format!("`{other}` is no way to sign in"));
+                found.push(told.suggest(other, WAYS));
+                None
+            }
+        }
+    }
+
+    fn schema() -> Json {
+        let way = |name: &str, schema: Json| {
+            json!({ "type": "object", "additionalProperties": false, "required": [name],
+                    "properties": { name: schema } })
+        };
+        json!({ "oneOf": [
+            { "const": "none" },
+            way("bearer", String::schema()),
+            way("basic", Basic::schema()),
+            way("header", HeaderKey::schema()),
+            way("oauth2", OAuth2::schema()),
+        ] })
+    }
+}

@@ -1,0 +1,1 @@
+//! Governed calls against systems that misbehave.

@@ -1,0 +1,453 @@
+//! One request, one answer, on one connection.
+
+use std::{
+    pin::{Pin, pin},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU8, Ordering},
+    },
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header::UPGRADE};
+use http_body::{Body as _, Frame, SizeHint};
+use hyper::{body::Incoming, client::conn::TrySendError};
+
+use super::{
+    Clock, Clocks, Deadline, Failed, Origin, Pool, Tunnel, WireError, head,
+    pool::{Connection, Lease},
+};
+use crate::{
+    body::{Body, BodyError},
+    clock::Now,
+};
+
+/// Idle longer than this, a connection may have been closed by its peer without our knowing yet.
+const STALE_AFTER: Duration = Duration::from_millis(250);
+
+/// What a peer answered.
+#[derive(Debug)]
+pub enum Outcome {
+    /// An answer.
+    Answered(Response<Answer>),
+    /// It left HTTP behind, as we had asked it to.
+    Switched(Response<()>, Tunnel),
+}
+
+/// An answer's body. It drives its connection while it is read, and gives it back when it ended well; dropped
+/// before its end, the connection goes with it.
+pub struct Answer {
+    incoming: Incoming,
+    lease: Option<Lease>,
+    upload: Option<Arc<Progress>>,
+}
+
+impl Pool {
+    /// Sends a request and waits for the answer's head. `request` has `Host` and its target in origin form.
+    ///
+    /// A request of which nothing went out because an idle connection turned out to be closed is sent once
+    /// more on another. Nothing else is sent twice here; see [`Failed::sent`].
+    ///
+    /// # Errors
+    /// [`Failed`].
+    pub async fn send(
+        &self,
+        origin: &Arc<Origin>,
+        mut request: Request<Body>,
+        clocks: &Clocks,
+        deadline: Deadline,
+        now: Now,
+    ) -> Result<Outcome, Box<Failed>> {
+        let upload = watch(&mut request);
+        let wanted = request.headers().get(UPGRADE).cloned();
+        loop {
+            let lease = match self.lease(origin, clocks, deadline, now).await {
+                Ok(lease) => lease,
+                Err(error) => return Err(Failed::before(error, Some(request))),
+            };
+            let reused = lease.connection.as_ref().is_some_and(|connection| connection.reused);
+            match lease.exchange(request, clocks, deadline, upload.as_ref()).await {
+                Ok((lease, answer)) => return finish(lease, answer, wanted, upload).await,
+                Err(mut failed) => match failed.unsent.take() {
+                    Some(unsent) if reused => request = unsent,
+                    unsent => {
+                        failed.unsent = unsent;
+                        return Err(failed);
+                    }
+                },
+            }
+        }
+    }
+
+    /// Like [`Pool::send`], for a request that may be repeated (a safe method): when it broke unanswered on a
+    /// connection that had been idle for a while, [`Failed::unsent`] holds it too, to be sent anew.
+    ///
+    /// # Errors
+    /// [`Failed`].
+    pub async fn send_repeatable(
+        &self,
+        origin: &Arc<Origin>,
+        request: Request<Body>,
+        clocks: &Clocks,
+        deadline: Deadline,
+        now: Now,
+    ) -> Result<Outcome, Box<Failed>> {
+        // Copying costs; only a connection that has been idle for a while is likely to break unanswered.
+        let copy = self.may_be_stale(origin, now).then(|| copied(&request)).flatten();
+        let mut failed = match self.send(origin, request, clocks, deadline, now).await {
+            Ok(outcome) => return Ok(outcome),
+            Err(failed) => failed,
+        };
+        if failed.unsent.is_none() && matches!(failed.error, WireError::Broken(_)) {
+            failed.unsent = copy;
+        }
+        Err(failed)
+    }
+
+    fn may_be_stale(&self, origin: &Arc<Origin>, now: Now) -> bool {
+        self.freshest_idled(origin, now).is_some_and(|idled| idled >= STALE_AFTER)
+    }
+}
+
+impl Lease {
+    async fn exchange(
+        mut self,
+        request: Request<Body>,
+        clocks: &Clocks,
+        deadline: Deadline,
+        upload: Option<&Arc<Progress>>,
+    ) -> Result<(Self, Response<Incoming>), Box<Failed>> {
+        let Some(connection) = &mut self.connection else {
+            return Err(Failed::before(WireError::BadAnswer("no connection"), Some(request)));
+        };
+        match connection.exchange(request, clocks, deadline, upload).await {
+            Ok(answer) => Ok((self, answer)),
+            Err(failed) => Err(failed),
+        }
+    }
+}
+
+impl Connection {
+    async fn exchange(
+        &mut self,
+        request: Request<Body>,
+        clocks: &Clocks,
+        deadline: Deadline,
+        upload: Option<&Arc<Progress>>,
+    ) -> Result<Response<Incoming>, Box<Failed>> {
+        let start = crate::clock::now().mono;
+        let (until, mut clock) = deadline.or_sooner(start, clocks.first_byte, Clock::FirstByte);
+        self.alarm.as_mut().reset(until);
+        let mut sending = pin!(self.sender.try_send_request(request));
+        let (driver, alarm, done) = (&mut self.driver, &mut self.alarm, &mut self.done);
+        std::future::poll_fn(|context| {
+            if !*done && Pin::new(&mut *driver).poll(context).is_ready() {
+                *done = true;
+            }
+            if let Poll::Ready(answer) = sending.as_mut().poll(context) {
+                return Poll::Ready(answer.map_err(refused));
+            }
+            if *done {
+                return Poll::Ready(Err(Failed::after(WireError::BadAnswer("the connection ended unanswered"))));
+            }
+            while alarm.as_mut().poll(context).is_ready() {
+                // The peer is not late while it takes bytes, or while the caller owes us some.
+                if clock != Clock::FirstByte || !upload.is_some_and(|upload| upload.is_moving()) {
+                    return Poll::Ready(Err(Failed::after(WireError::Timeout(clock))));
+                }
+                let (until, next) = deadline.or_sooner(crate::clock::now().mono, clocks.first_byte, Clock::FirstByte);
+                clock = next;
+                alarm.as_mut().reset(until);
+            }
+            Poll::Pending
+        })
+        .await
+    }
+}
+
+/// What hyper says, in our words.
+fn refused(mut failed: TrySendError<Request<Body>>) -> Box<Failed> {
+    let unsent = failed.take_message();
+    let error = failed.into_error();
+    if let Some(fault) = upload_fault(&error) {
+        return Failed::after(WireError::Upload(fault));
+    }
+    let error = if error.is_parse_too_large() {
+        WireError::BadAnswer("its head is larger than 32 KiB or 100 fields")
+    } else if error.is_parse() {
+        WireError::BadAnswer("it is not HTTP/1.1")
+    } else {
+        WireError::Broken(error)
+    };
+    match unsent {
+        Some(request) => Failed::before(error, Some(request)),
+        None => Failed::after(error),
+    }
+}
+
+/// The fault of the request's own body, when that is what ended the exchange.
+fn upload_fault(error: &hyper::Error) -> Option<BodyError> {
+    let fault = std::error::Error::source(error)?.downcast_ref::<BodyError>()?;
+    Some(match fault {
+        BodyError::Broken(source) => BodyError::Broken(source.to_string().into()),
+        BodyError::TooLarge { bytes_max } => BodyError::TooLarge { bytes_max: *bytes_max },
+        BodyError::TooSlow { clock } => BodyError::TooSlow { clock },
+        BodyError::Ended(why) => BodyError::Ended(why),
+    })
+}
+
+/// Checks the answer's head, strips what belongs to the connection, and decides what becomes of it.
+async fn finish(
+    lease: Lease,
+    answer: Response<Incoming>,
+    wanted: Option<HeaderValue>,
+    upload: Option<Arc<Progress>>,
+) -> Result<Outcome, Box<Failed>> {
+    let (mut parts, incoming) = answer.into_parts();
+    let unsound = |why| Failed::after(WireError::BadAnswer(why));
+    head::sound(&parts).map_err(unsound)?;
+    if parts.status == StatusCode::SWITCHING_PROTOCOLS {
+        let switched = parts.headers.get(UPGRADE);
+        if !is_same_protocol(wanted.as_ref(), switched) {
+            return Err(unsound("it switched protocols unasked"));
+        }
+        let Some(tunnel) = take_over(lease).await else {
+            return Err(unsound("the connection broke while it switched protocols"));
+        };
+        return Ok(Outcome::Switched(Response::from_parts(parts, ()), tunnel));
+    }
+    head::strip_hop_by_hop(&mut parts.headers);
+    parts.version = Version::HTTP_11;
+    let mut body = Answer { incoming, lease: Some(lease), upload };
+    if body.incoming.is_end_stream() {
+        body.ended();
+    }
+    Ok(Outcome::Answered(Response::from_parts(parts, body)))
+}
+
+fn is_same_protocol(wanted: Option<&HeaderValue>, switched: Option<&HeaderValue>) -> bool {
+    match (wanted, switched) {
+        (Some(wanted), Some(switched)) => wanted
+            .as_bytes()
+            .split(|byte| *byte == b',')
+            .any(|one| one.trim_ascii().eq_ignore_ascii_case(switched.as_bytes().trim_ascii())),
+        (Some(_) | None, None) | (None, Some(_)) => false,
+    }
+}
+
+async fn take_over(mut lease: Lease) -> Option<Tunnel> {
+    let mut connection = lease.connection.take()?;
+    if !connection.done {
+        std::future::poll_fn(|context| connection.driver.poll_without_shutdown(context)).await.ok()?;
+    }
+    let parts = connection.driver.into_parts();
+    Some(Tunnel { read: parts.read_buf, socket: parts.io.into_inner() })
+}
+
+/// The same request once more, when it has no body that would be spent.
+pub fn copied(request: &Request<Body>) -> Option<Request<Body>> {
+    let body = match request.body() {
+        Body::Empty => Body::Empty,
+        Body::Full(bytes) => Body::Full(bytes.clone()),
+        Body::Incoming(_) | Body::Stream(_) => return None,
+    };
+    let mut copy = Request::new(body);
+    request.method().clone_into(copy.method_mut());
+    request.uri().clone_into(copy.uri_mut());
+    request.headers().clone_into(copy.headers_mut());
+    Some(copy)
+}
+
+impl Answer {
+    /// As a body of the house; `guard` lives as long as the body does.
+    pub fn into_body<G: Send + Unpin + 'static>(self, guard: G) -> Body {
+        if self.lease.is_none() {
+            return Body::Empty;
+        }
+        Body::stream(Guarded { answer: self, _guard: guard })
+    }
+
+    /// The exchange is over: the connection is free, unless the request is still being sent.
+    fn ended(&mut self) {
+        if let Some(lease) = self.lease.take()
+            && self.upload.as_ref().is_none_or(|upload| upload.is_ended())
+        {
+            lease.give_back();
+        }
+    }
+}
+
+impl http_body::Body for Answer {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let this = &mut *self;
+        let mut polled = Pin::new(&mut this.incoming).poll_frame(context);
+        if polled.is_pending()
+            && let Some(lease) = &mut this.lease
+        {
+            lease.drive(context);
+            polled = Pin::new(&mut this.incoming).poll_frame(context);
+        }
+        match ready!(polled) {
+            Some(Ok(frame)) => {
+                if this.incoming.is_end_stream() {
+                    this.ended();
+                }
+                Poll::Ready(Some(Ok(frame.map_trailers())))
+            }
+            Some(Err(error)) => {
+                this.lease = None;
+                Poll::Ready(Some(Err(BodyError::Broken(error.into()))))
+            }
+            None => {
+                this.ended();
+                Poll::Ready(None)
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.incoming.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.incoming.size_hint()
+    }
+}
+
+/// Trailers keep only what may stand there.
+trait MapTrailers {
+    fn map_trailers(self) -> Self;
+}
+
+impl MapTrailers for Frame<Bytes> {
+    fn map_trailers(self) -> Self {
+        match self.into_trailers() {
+            Ok(mut trailers) => {
+                clean_trailers(&mut trailers);
+                Self::trailers(trailers)
+            }
+            Err(frame) => frame,
+        }
+    }
+}
+
+/// RFC 9110 §6.5.1: framing, routing and authentication do not come afterwards.
+fn clean_trailers(trailers: &mut HeaderMap) {
+    head::strip_hop_by_hop(trailers);
+    for name in ["content-length", "host", "set-cookie", "www-authenticate", "authorization", "trailer"] {
+        trailers.remove(name);
+    }
+}
+
+/// An answer and something that must live as long.
+struct Guarded<G> {
+    answer: Answer,
+    _guard: G,
+}
+
+impl<G: Send + Unpin + 'static> http_body::Body for Guarded<G> {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        Pin::new(&mut self.get_mut().answer).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.answer.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.answer.size_hint()
+    }
+}
+
+/// How far a streamed request is, for the first-byte clock and for whether the connection is free.
+#[derive(Debug, Default)]
+struct Progress {
+    state: AtomicU8,
+    moved: AtomicBool,
+}
+
+const WAITING: u8 = 1;
+const ENDED: u8 = 2;
+
+impl Progress {
+    /// Whether the request moved since last asked, or waits for whoever sends it to us.
+    fn is_moving(&self) -> bool {
+        self.moved.swap(false, Ordering::Relaxed) || self.state.load(Ordering::Relaxed) == WAITING
+    }
+
+    fn is_ended(&self) -> bool {
+        self.state.load(Ordering::Relaxed) == ENDED
+    }
+}
+
+/// A streamed request body that notes its progress.
+struct Watched {
+    body: Body,
+    progress: Arc<Progress>,
+}
+
+fn watch(request: &mut Request<Body>) -> Option<Arc<Progress>> {
+    match request.body() {
+        Body::Empty | Body::Full(_) => None,
+        Body::Incoming(_) | Body::Stream(_) => {
+            let progress = Arc::new(Progress::default());
+            let body = std::mem::take(request.body_mut());
+            *request.body_mut() = Body::stream(Watched { body, progress: progress.clone() });
+            Some(progress)
+        }
+    }
+}
+
+impl http_body::Body for Watched {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(context);
+        let state = match &polled {
+            Poll::Pending => WAITING,
+            Poll::Ready(Some(Ok(_))) if self.body.is_end_stream() => ENDED,
+            Poll::Ready(Some(_)) => 0,
+            Poll::Ready(None) => ENDED,
+        };
+        self.progress.state.store(state, Ordering::Relaxed);
+        self.progress.moved.store(polled.is_ready(), Ordering::Relaxed);
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// Methods that ask for nothing but an answer (RFC 9110 §9.2.1).
+pub fn is_safe(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
+}
+
+impl std::fmt::Debug for Answer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Answer(…)")
+    }
+}

@@ -1,0 +1,255 @@
+//! Idle connections of one core. A doubtful connection is never used again.
+//!
+//! A connection is driven by whoever uses it, inside the request's own future and then inside the answer's
+//! body: no task of its own, no hop between tasks. An idle one is looked at when it is wanted again and when
+//! the pool is swept: if the peer closed it, spoke unasked, or it is too old, it is dropped.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    fmt,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
+
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use parking_lot::Mutex;
+use tokio::time::{Instant, Sleep};
+
+use super::{
+    Clock, Deadline, Origin, WireError,
+    socket::{Socket, dial},
+};
+use crate::{
+    body::Body,
+    clock::{self, Now},
+};
+
+/// Most that is buffered of an answer.
+const BUFFER_BYTES_MAX: usize = 64 * 1024;
+/// Largest head of an answer. (Its fields are at most 100, which is hyper's own bound.)
+const HEAD_BYTES_MAX: usize = 32 * 1024;
+
+/// The idle connections of one core. Cheap to clone; clones share.
+#[derive(Clone)]
+pub struct Pool {
+    shared: Arc<Shared>,
+}
+
+/// Clocks of reaching a peer and of its first byte.
+#[derive(Clone, Copy, Debug)]
+pub struct Clocks {
+    /// Resolving, connecting, TLS.
+    pub connect: Duration,
+    /// From the request's last byte to the answer's head.
+    pub first_byte: Duration,
+}
+
+/// A connection that one exchange owns.
+pub(super) struct Lease {
+    /// INVARIANT: there until it is given back; nothing is given back before the answer ended well.
+    pub(super) connection: Option<Box<Connection>>,
+    shared: Arc<Shared>,
+}
+
+/// A connection and the future that drives it.
+pub(super) struct Connection {
+    pub(super) sender: http1::SendRequest<Body>,
+    pub(super) driver: http1::Connection<TokioIo<Socket>, Body>,
+    /// Whether the driver came to its end and must not be polled again.
+    pub(super) done: bool,
+    /// Whether it carried an exchange before.
+    pub(super) reused: bool,
+    /// Set anew for each exchange. Never stopped in between: moving it later costs no lock.
+    pub(super) alarm: Pin<Box<Sleep>>,
+    origin: Arc<Origin>,
+    born: std::time::Instant,
+    idle_since: std::time::Instant,
+}
+
+struct Shared {
+    idle_max: usize,
+    shelves: Mutex<Shelves>,
+}
+
+#[derive(Default)]
+struct Shelves {
+    by_origin: HashMap<usize, Shelf, foldhash::fast::RandomState>,
+    idle: usize,
+}
+
+struct Shelf {
+    /// Keeps the address that is the key from being taken by another origin.
+    origin: Arc<Origin>,
+    /// The freshest at the back.
+    idle: VecDeque<Box<Connection>>,
+}
+
+impl Pool {
+    /// A pool that keeps at most so many idle connections in all.
+    pub fn new(idle_max: usize) -> Self {
+        Self { shared: Arc::new(Shared { idle_max, shelves: Mutex::default() }) }
+    }
+
+    /// How many connections are idle.
+    pub fn idle(&self) -> usize {
+        self.shared.shelves.lock().idle
+    }
+
+    /// Drops what is too old or was closed by its peer. To be called every few seconds, on the pool's core.
+    pub fn sweep(&self, now: Now) {
+        let mut dropped: Vec<Box<Connection>> = Vec::new();
+        let mut shelves = self.shared.shelves.lock();
+        for shelf in shelves.by_origin.values_mut() {
+            for mut connection in std::mem::take(&mut shelf.idle) {
+                if connection.is_fit(now) && connection.is_quiet(&mut Context::from_waker(Waker::noop())) {
+                    shelf.idle.push_back(connection);
+                } else {
+                    dropped.push(connection);
+                }
+            }
+        }
+        shelves.by_origin.retain(|_, shelf| !shelf.idle.is_empty());
+        shelves.idle -= dropped.len().min(shelves.idle);
+        // The sockets are closed after the lock.
+        drop(shelves);
+    }
+
+    /// How long the connection that would be used next has been idle.
+    pub(super) fn freshest_idled(&self, origin: &Arc<Origin>, now: Now) -> Option<Duration> {
+        let shelves = self.shared.shelves.lock();
+        Some(shelves.by_origin.get(&key(origin))?.idle.back()?.idled(now))
+    }
+
+    /// An idle connection that is still good, or a new one.
+    pub(super) async fn lease(
+        &self,
+        origin: &Arc<Origin>,
+        clocks: &Clocks,
+        deadline: Deadline,
+        now: Now,
+    ) -> Result<Lease, WireError> {
+        while let Some(mut connection) = self.shared.take(origin) {
+            let good = connection.is_fit(now)
+                && std::future::poll_fn(|context| Poll::Ready(connection.is_quiet(context))).await;
+            if good {
+                return Ok(Lease { connection: Some(connection), shared: self.shared.clone() });
+            }
+        }
+        let connection = open(origin, clocks, deadline).await?;
+        Ok(Lease { connection: Some(connection), shared: self.shared.clone() })
+    }
+}
+
+impl Lease {
+    /// Gives the connection back after an exchange that ended well.
+    pub(super) fn give_back(mut self) {
+        if let Some(mut connection) = self.connection.take()
+            && !connection.done
+        {
+            connection.reused = true;
+            connection.idle_since = clock::now().mono;
+            self.shared.put(connection);
+        }
+    }
+
+    /// Polls the connection's driver.
+    pub(super) fn drive(&mut self, context: &mut Context<'_>) {
+        if let Some(connection) = &mut self.connection {
+            connection.drive(context);
+        }
+    }
+}
+
+impl Connection {
+    /// Lets the connection read and write what it can.
+    pub(super) fn drive(&mut self, context: &mut Context<'_>) {
+        if !self.done && Pin::new(&mut self.driver).poll(context).is_ready() {
+            self.done = true;
+        }
+    }
+
+    /// How long it lay idle before this use.
+    fn idled(&self, now: Now) -> Duration {
+        now.mono.saturating_duration_since(self.idle_since)
+    }
+
+    fn is_fit(&self, now: Now) -> bool {
+        self.idled(now) < self.origin.keep.idle_timeout
+            && now.mono.saturating_duration_since(self.born) < self.origin.keep.lifetime
+    }
+
+    /// Whether the last exchange is wholly over and the peer neither closed nor spoke since.
+    fn is_quiet(&mut self, context: &mut Context<'_>) -> bool {
+        self.drive(context);
+        !self.done && self.sender.is_ready()
+    }
+}
+
+impl Shared {
+    fn take(&self, origin: &Arc<Origin>) -> Option<Box<Connection>> {
+        let mut shelves = self.shelves.lock();
+        let connection = shelves.by_origin.get_mut(&key(origin))?.idle.pop_back()?;
+        shelves.idle = shelves.idle.saturating_sub(1);
+        Some(connection)
+    }
+
+    fn put(&self, connection: Box<Connection>) {
+        let mut shelves = self.shelves.lock();
+        let full = shelves.idle >= self.idle_max;
+        let origin = connection.origin.clone();
+        let shelf = shelves
+            .by_origin
+            .entry(key(&origin))
+            .or_insert_with(|| Shelf { origin, idle: VecDeque::new() });
+        // At a bound the oldest of this origin makes room; without one, the newcomer is dropped.
+        let evicted = if full || shelf.idle.len() >= shelf.origin.keep.idle_max {
+            match shelf.idle.pop_front() {
+                Some(oldest) => oldest,
+                None => return,
+            }
+        } else {
+            shelf.idle.push_back(connection);
+            shelves.idle += 1;
+            return;
+        };
+        shelf.idle.push_back(connection);
+        drop(shelves);
+        drop(evicted);
+    }
+}
+
+fn key(origin: &Arc<Origin>) -> usize {
+    Arc::as_ptr(origin).addr()
+}
+
+async fn open(origin: &Arc<Origin>, clocks: &Clocks, deadline: Deadline) -> Result<Box<Connection>, WireError> {
+    let start = clock::now().mono;
+    let (until, clock) = deadline.or_sooner(start, clocks.connect, Clock::Connect);
+    let dialled = tokio::time::timeout_at(until, dial(origin)).await;
+    let socket = dialled.map_err(|_| WireError::Timeout(clock))??;
+    let (sender, driver) = http1::Builder::new()
+        .max_buf_size(BUFFER_BYTES_MAX)
+        .max_header_size(HEAD_BYTES_MAX)
+        .handshake(TokioIo::new(socket))
+        .await
+        .map_err(WireError::Broken)?;
+    Ok(Box::new(Connection {
+        sender,
+        driver,
+        done: false,
+        reused: false,
+        alarm: Box::pin(tokio::time::sleep_until(Instant::from_std(start))),
+        origin: origin.clone(),
+        born: start,
+        idle_since: start,
+    }))
+}
+
+impl fmt::Debug for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Pool({} idle)", self.idle())
+    }
+}
