@@ -313,7 +313,8 @@ macro_rules! yaml_object {
 
             fn schema() -> serde_json::Value {
                 let mut properties = serde_json::Map::new();
-                let mut required: Vec<serde_json::Value> = Vec::new();
+                let required: Vec<&str> =
+                    [$( $crate::yaml_object!(@required $field $(, $default)?) ),*].into_iter().flatten().collect();
                 $(
                     let description = [$($field_doc),*].map(str::trim).join(" ");
                     let key = stringify!($field).trim_start_matches("r#");
@@ -321,7 +322,6 @@ macro_rules! yaml_object {
                         key.into(),
                         $crate::words::yaml::described(<$type as $crate::words::yaml::FromYaml>::schema(), description),
                     );
-                    $crate::yaml_object!(@required required, key $(, $default)?);
                 )*
                 serde_json::json!({
                     "type": "object", "additionalProperties": false,
@@ -336,8 +336,8 @@ macro_rules! yaml_object {
     (@take $keys:ident, $found:ident, $field:ident, $default:expr) => {
         $keys.or(stringify!($field).trim_start_matches("r#"), || $default, $found)
     };
-    (@required $required:ident, $key:ident) => { $required.push($key.into()) };
-    (@required $required:ident, $key:ident, $default:expr) => {};
+    (@required $field:ident) => { Some(stringify!($field).trim_start_matches("r#")) };
+    (@required $field:ident, $default:expr) => { None };
 }
 
 /// Declares an enum whose variants are words in YAML.
