@@ -66,3 +66,112 @@ pub enum CredentialId {
     /// A client certificate, by SHA-256 of its DER.
     Certificate(Digest),
 }
+
+impl Facts {
+    /// Facts about nobody: what is known of a caller that showed no credential.
+    pub fn anonymous() -> Self {
+        Self::bare(Kind::Anonymous, PrincipalId::new("anonymous"), CredentialId::None).sealed()
+    }
+
+    /// A principal of whom nothing else is known yet; see [`Facts::sealed`].
+    pub fn bare(kind: Kind, id: PrincipalId, credential: CredentialId) -> Self {
+        Self {
+            kind,
+            id,
+            partner: None,
+            groups: Vec::new(),
+            attributes: BTreeMap::new(),
+            plan: None,
+            scopes: Vec::new(),
+            credential,
+            issued_at: None,
+            expires_at: None,
+            digest: Digest([0; 32]),
+        }
+    }
+
+    /// Sorts what is a set, drops what counts as absent, and computes the digest. Every `Facts` that leaves
+    /// this room went through here.
+    #[must_use]
+    pub fn sealed(mut self) -> Self {
+        self.groups.sort();
+        self.groups.dedup();
+        self.scopes.sort();
+        self.scopes.dedup();
+        self.attributes.retain(|_, value| !value.is_absent());
+        self.digest = self.computed_digest();
+        self
+    }
+
+    fn computed_digest(&self) -> Digest {
+        let mut bytes = Vec::with_capacity(256);
+        part(&mut bytes, self.kind.as_str());
+        part(&mut bytes, self.id.as_str());
+        optional(&mut bytes, self.partner.as_ref().map(PrincipalId::as_str));
+        many(&mut bytes, self.groups.iter().map(GroupName::as_str));
+        count(&mut bytes, self.attributes.len());
+        for (name, value) in &self.attributes {
+            part(&mut bytes, name);
+            value.digested(&mut bytes);
+        }
+        optional(&mut bytes, self.plan.as_ref().map(PlanName::as_str));
+        many(&mut bytes, self.scopes.iter().map(|scope| &**scope));
+        Digest::of(&bytes)
+    }
+}
+
+impl Attribute {
+    /// Empty text and an empty set equal nothing, so they are as if they were not there.
+    fn is_absent(&self) -> bool {
+        match self {
+            Self::Text(text) | Self::Reference(_, text) => text.is_empty(),
+            Self::Texts(texts) => texts.is_empty(),
+            Self::Integer(_) | Self::Boolean(_) | Self::Decimal(_) => false,
+        }
+    }
+
+    fn digested(&self, bytes: &mut Vec<u8>) {
+        match self {
+            Self::Text(text) => tagged(bytes, b't', text),
+            Self::Integer(value) => tagged(bytes, b'i', &value.to_string()),
+            Self::Boolean(value) => tagged(bytes, b'b', if *value { "true" } else { "false" }),
+            Self::Decimal(value) => tagged(bytes, b'd', &value.normalize().to_string()),
+            Self::Texts(texts) => {
+                bytes.push(b's');
+                many(bytes, texts.iter().map(|text| &**text));
+            }
+            Self::Reference(entity, key) => {
+                tagged(bytes, b'r', entity.as_str());
+                part(bytes, key);
+            }
+        }
+    }
+}
+
+fn count(bytes: &mut Vec<u8>, many: usize) {
+    bytes.extend_from_slice(&u64::try_from(many).unwrap_or(u64::MAX).to_be_bytes());
+}
+
+fn part(bytes: &mut Vec<u8>, text: &str) {
+    count(bytes, text.len());
+    bytes.extend_from_slice(text.as_bytes());
+}
+
+fn tagged(bytes: &mut Vec<u8>, tag: u8, text: &str) {
+    bytes.push(tag);
+    part(bytes, text);
+}
+
+fn optional(bytes: &mut Vec<u8>, text: Option<&str>) {
+    bytes.push(u8::from(text.is_some()));
+    if let Some(text) = text {
+        part(bytes, text);
+    }
+}
+
+fn many<'a>(bytes: &mut Vec<u8>, texts: impl ExactSizeIterator<Item = &'a str>) {
+    count(bytes, texts.len());
+    for text in texts {
+        part(bytes, text);
+    }
+}
