@@ -56,7 +56,7 @@ pub fn guarded(body: Body, bounds: BodyBounds) -> Body {
             None => Body::Full(bytes),
             Some(bytes_max) => Body::stream(Refused(Some(BodyError::TooLarge { bytes_max }))),
         },
-        Body::Stream(stream) => match over(stream.size_hint().lower()) {
+        stream @ (Body::Stream(_) | Body::Incoming(_)) => match over(stream.size_hint().lower()) {
             None => Body::stream(Guarded::new(stream, bounds)),
             // Known from the head: refused before a byte is read, and before `100 Continue`.
             Some(bytes_max) => Body::stream(Refused(Some(BodyError::TooLarge { bytes_max }))),
@@ -72,7 +72,7 @@ pub async fn gather(body: Body, bounds: BodyBounds) -> Result<Bytes, BodyError> 
     let mut stream = match guarded(body, bounds) {
         Body::Empty => return Ok(Bytes::new()),
         Body::Full(bytes) => return Ok(bytes),
-        Body::Stream(stream) => stream,
+        stream @ (Body::Stream(_) | Body::Incoming(_)) => stream,
     };
     let mut first = Bytes::new();
     let mut gathered = BytesMut::new();
