@@ -135,6 +135,11 @@ fn check_root(node: &Node, root: &Object, leaves: &[Leaf], found: &mut Diagnosti
         let message = "the first field of an entity is `id`, text that names the record";
         found.error(&properties.place, message);
     }
+    if let Some(id) = root.fields.first().filter(|field| &*field.name == "id" && !field.read_only) {
+        let place = properties.get(&id.name).map_or(&properties.place, |node| &node.place);
+        let error = Diagnostic::error(place, "ids are given by systems, never by callers");
+        found.push(error.help("add `readOnly: true`"));
+    }
     for (key, _) in properties.as_map().unwrap_or_default() {
         if RESERVED.contains(&key.text.as_str()) {
             let message = format!("`{}` is a query parameter, so no field may be called so", key.text);

@@ -204,9 +204,24 @@ fn the_customer_of_the_contract_is_accepted() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
     #[test]
     fn what_is_written_is_read_back_as_the_same_record(record in records(&order_entity())) {
         let entity = order_entity();
+        let text = written(&entity, &record, None);
+        let back = read(&entity, text.as_bytes(), &open_view(&entity, Body::Create));
+        prop_assert_eq!(&back.map(|proposed| proposed.record), &Ok(record), "{}", text);
+    }
+
+    #[test]
+    fn every_shipped_entity_is_written_and_read_back(
+        (entity, record) in (0_usize..5).prop_flat_map(|at| {
+            let entity = shipped().entities()[at].clone();
+            let records = records(&entity);
+            (Just(entity), records)
+        }),
+    ) {
         let text = written(&entity, &record, None);
         let back = read(&entity, text.as_bytes(), &open_view(&entity, Body::Create));
         prop_assert_eq!(&back.map(|proposed| proposed.record), &Ok(record), "{}", text);
@@ -224,7 +239,7 @@ proptest! {
     #[test]
     fn no_bytes_make_the_reader_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
         let entity = order_entity();
-        let _ = read(&entity, &bytes, &open_view(&entity, Body::Patch));
+        drop(read(&entity, &bytes, &open_view(&entity, Body::Patch)));
     }
 
     #[test]

@@ -206,6 +206,14 @@ impl<'a> Compiler<'a> {
             let message = format!("{kind} `{}` has no description", self.path);
             self.found.push(Diagnostic::warning(&key.place, message).help("say what it means in a sentence"));
         }
+        if let (true, Some(compiled)) = (required, &compiled)
+            && !requires_leaf(&compiled.shape)
+        {
+            let message = format!("`{}` is required, but nothing in it is", self.path);
+            self.found.push(
+                Diagnostic::error(&key.place, message).help("name the fields it needs in its own `required`"),
+            );
+        }
         self.path.truncate(parent);
         let compiled = compiled?;
         Some(Field {
@@ -443,6 +451,17 @@ impl<'a> Compiler<'a> {
             }
         }
         Some(LeafKind::Code(codes.into_iter().map(|code| Arc::from(code.value)).collect()))
+    }
+}
+
+/// Whether requiring a shape demands anything: an object that may be empty demands nothing.
+fn requires_leaf(shape: &Shape) -> bool {
+    match shape {
+        Shape::Leaf(_) => true,
+        Shape::List(item) => requires_leaf(item),
+        Shape::Object(object) => {
+            object.fields.iter().any(|field| field.required && requires_leaf(&field.shape))
+        }
     }
 }
 

@@ -99,6 +99,12 @@ fn what_cannot_be_meant_is_refused() {
         ("  id: {", "  ids: {", "the first field of an entity is `id`"),
         ("  urgent:", "  sort:", "query parameter"),
         ("  urgent:", "  Urgent:", "no name of a field"),
+        ("required: [customer, lines]", "required: [customer, lines, ship_to]", "nothing in it is"),
+        (
+            "{ type: string, readOnly: true, x-class: internal, description: Names it }",
+            "{ type: string, x-class: internal }",
+            "never by callers",
+        ),
         ("title: Order", "title: order", "no name of an entity"),
         ("x-collection: orders", "x-collection: Orders", "no name of a collection"),
         ("x-collection: orders\n", "", "key `x-collection` is missing"),
@@ -135,7 +141,7 @@ fn a_definition_used_twice_tells_its_mistake_once() {
 #[test]
 fn definitions_that_use_definitions_cannot_blow_up() {
     let mut text = String::from(
-        "title: Big\ndescription: d\nx-collection: bigs\ntype: object\nproperties:\n  id: { type: string, x-class: public }\n  a: { $ref: \"#/$defs/D0\" }\n$defs:\n",
+        "title: Big\ndescription: d\nx-collection: bigs\ntype: object\nproperties:\n  id: { type: string, readOnly: true, x-class: public }\n  a: { $ref: \"#/$defs/D0\" }\n$defs:\n",
     );
     for level in 0..3 {
         text.push_str(&format!("  D{level}:\n    type: object\n    properties:\n"));
