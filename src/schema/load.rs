@@ -4,12 +4,14 @@
 //! because a constraint that is silently ignored is worse than none; every leaf says its class. Local
 //! references (`$ref: "#/$defs/Address"`) are written out at load, without cycles and within bounds.
 
+mod editor;
 mod node;
 #[cfg(test)]
 mod tests;
 
 use std::sync::Arc;
 
+pub use self::editor::file_schema;
 use self::node::{Compiler, Link};
 use super::entity::{Class, Entity, Leaf, LeafKind, Object, Schema};
 use crate::words::{

@@ -2,26 +2,23 @@
 //!
 //! What may be written is the caller's [`View`]: a field the caller can neither write nor see is answered
 //! exactly as one that does not exist, and hints name visible fields only. Recursion is bounded by the
-//! entity's depth, skipping by the tokens' depth, the list of faults by [`FAULTS_MAX`].
+//! entity's depth, skipping by the tokens' depth, the list of faults by [`FAULTS_MAX`](super::FAULTS_MAX).
 
-use std::borrow::Cow;
+mod tell;
+
+pub(in crate::schema) use self::tell::shortened;
+use self::tell::{expectation, kind_of};
 
 use super::{
-    tokens::{SyntaxError, Token, Tokens},
-    view::{Body, FAULTS_MAX, Fault, FaultKind, Proposed, View},
+    tokens::{Token, Tokens},
+    view::{Body, Fault, FaultKind, Proposed, View},
 };
-use crate::{
-    schema::{
-        entity::{Entity, Field, Leaf, LeafKind, Object, Shape},
-        fields::{FieldSet, LeafId},
-        record::{Fields, Record, Value},
-        value::{self, BadValue},
-    },
-    words::nearest,
+use crate::schema::{
+    entity::{Entity, Field, Leaf, LeafKind, Object, Shape},
+    fields::{FieldSet, LeafId},
+    record::{Fields, Record, Value},
+    value,
 };
-
-/// Most characters of a caller's own words that a message repeats.
-const REPEATED_CHARS_MAX: usize = 64;
 
 /// Reads a body.
 ///
@@ -292,64 +289,12 @@ impl<'e> Reader<'e> {
         }
     }
 
-    fn unknown(&mut self, object: &'e Object, name: &str) -> Result<(), Stop> {
-        let known = object.fields.iter().filter(|field| self.is_known(field)).map(|field| &*field.name);
-        let repeated = shortened(name);
-        let message = match nearest(&repeated, known) {
-            Some(near) => format!("unknown field `{repeated}`, did you mean `{near}`?"),
-            None => format!("unknown field `{repeated}`"),
-        };
-        let mut pointer = self.pointer();
-        push_step(&mut pointer, &repeated);
-        self.push(Fault { pointer, kind: FaultKind::Unknown, message })
-    }
-
-    fn mistyped(&mut self, expected: &str, token: &Token<'_>) -> Result<(), Stop> {
-        let found = match token {
-            Token::ObjectStart => "an object",
-            Token::ListStart => "a list",
-            Token::Text(_) => "text",
-            Token::Number(_) => "a number",
-            Token::Boolean(_) => "a boolean",
-            Token::Null => "null",
-            Token::ObjectEnd | Token::ListEnd | Token::Key(_) | Token::End => "nothing",
-        };
-        self.fault(FaultKind::Type, format!("expected {expected}, found {found}"))
-    }
-
-    fn fault(&mut self, kind: FaultKind, message: String) -> Result<(), Stop> {
-        let pointer = self.pointer();
-        self.push(Fault { pointer, kind, message })
-    }
-
-    fn push(&mut self, fault: Fault) -> Result<(), Stop> {
-        self.faults.push(fault);
-        if self.faults.len() >= FAULTS_MAX { Err(Stop) } else { Ok(()) }
-    }
-
-    fn syntax(&mut self, error: &SyntaxError) -> Stop {
-        let pointer = self.pointer();
-        self.faults.push(Fault { pointer, kind: FaultKind::Syntax, message: error.to_string() });
-        Stop
-    }
-
     fn next<'t>(&mut self, tokens: &mut Tokens<'t>) -> Result<Token<'t>, Stop> {
         tokens.next().map_err(|error| self.syntax(&error))
     }
 
     fn skip(&mut self, tokens: &mut Tokens<'_>, first: &Token<'_>) -> Result<(), Stop> {
         tokens.skip(first).map_err(|error| self.syntax(&error))
-    }
-
-    fn pointer(&self) -> String {
-        let mut pointer = String::new();
-        for step in &self.path {
-            match step {
-                Step::Name(name) => push_step(&mut pointer, name),
-                Step::Index(index) => push_step(&mut pointer, &index.to_string()),
-            }
-        }
-        pointer
     }
 
     /// Whether the caller may know that the field exists.
@@ -383,47 +328,4 @@ pub(in crate::schema) fn cleared(object: &Object, writable: &FieldSet) -> Fields
         }
     }
     fields
-}
-
-fn expectation(kind: &LeafKind) -> &'static str {
-    match kind {
-        LeafKind::Text { .. } => "text",
-        LeafKind::Code(_) => "one of a list of words",
-        LeafKind::Id => "text that names a record",
-        LeafKind::Decimal => "a decimal, as text",
-        LeafKind::Integer => "a whole number",
-        LeafKind::Boolean => "`true` or `false`",
-        LeafKind::Date => "a day, as text",
-        LeafKind::Instant => "a moment, as text",
-    }
-}
-
-fn kind_of(error: &BadValue) -> FaultKind {
-    match error {
-        BadValue::Decimal | BadValue::Integer | BadValue::Boolean | BadValue::Date | BadValue::Instant => {
-            FaultKind::Type
-        }
-        BadValue::Code(_) => FaultKind::Code,
-        BadValue::Digits | BadValue::TooLong { .. } => FaultKind::TooLong,
-        BadValue::Empty => FaultKind::Missing,
-    }
-}
-
-/// A caller's own words, cut to what a message may repeat.
-pub(in crate::schema) fn shortened(text: &str) -> Cow<'_, str> {
-    match text.char_indices().nth(REPEATED_CHARS_MAX) {
-        Some((at, _)) => Cow::Owned(format!("{}…", text.get(..at).unwrap_or_default())),
-        None => Cow::Borrowed(text),
-    }
-}
-
-fn push_step(pointer: &mut String, step: &str) {
-    pointer.push('/');
-    for each in step.chars() {
-        match each {
-            '~' => pointer.push_str("~0"),
-            '/' => pointer.push_str("~1"),
-            each => pointer.push(each),
-        }
-    }
 }

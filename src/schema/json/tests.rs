@@ -134,6 +134,16 @@ fn what_is_required_must_say_something() {
 }
 
 #[test]
+fn a_field_sent_twice_is_found_however_it_is_spelt() {
+    let entity = order_entity();
+    let view = open_view(&entity, Body::Create);
+    let told = faults(&entity, r#"{"urgent":true,"urg\u0065nt":false}"#, &view);
+    assert_eq!(told, ["/urgent: `urgent` stands here a second time"]);
+    let told = faults(&entity, r#"{"a/b~":1}"#, &view);
+    assert_eq!(told, ["/a~1b~0: unknown field `a/b~`"]);
+}
+
+#[test]
 fn lists_and_faults_are_bounded() {
     let entity = order_entity();
     let view = open_view(&entity, Body::Create);

@@ -192,3 +192,31 @@ fn the_shipped_schema_loads_without_a_warning() {
         assert!(!entity.description.is_empty());
     }
 }
+
+#[test]
+fn the_editor_knows_every_keyword_that_the_loader_takes() {
+    let schema = file_schema();
+    let known = |pointer: &str, word: &str| schema.pointer(pointer).unwrap().get(word).is_some();
+    for file in ["customer", "invoice", "order", "product", "stock_level"] {
+        let path = format!("{}/policies/schema/{file}.yaml", env!("CARGO_MANIFEST_DIR"));
+        let root = tree::parse(&"x.yaml".into(), &std::fs::read_to_string(path).unwrap()).unwrap();
+        for (key, _) in root.as_map().unwrap() {
+            assert!(known("/properties", &key.text), "{file}: {}", key.text);
+        }
+        let mut open: Vec<&Node> = ["properties", "$defs"]
+            .iter()
+            .filter_map(|key| root.get(key)?.as_map())
+            .flat_map(|pairs| pairs.iter().map(|(_, node)| node))
+            .collect();
+        while let Some(node) = open.pop() {
+            for (key, value) in node.as_map().unwrap() {
+                assert!(known("/$defs/node/properties", &key.text), "{file}: {}", key.text);
+                match key.text.as_str() {
+                    "items" => open.push(value),
+                    "properties" => open.extend(value.as_map().unwrap().iter().map(|(_, node)| node)),
+                    _ => {}
+                }
+            }
+        }
+    }
+}
