@@ -5,9 +5,11 @@ mod read;
 #[cfg(test)]
 mod tests;
 pub(crate) mod tokens;
+mod view;
 mod write;
 
+pub use read::read;
 pub(in crate::schema) use read::shortened;
-pub use read::{Body, FAULTS_MAX, Fault, FaultKind, Proposed, View, read};
 pub use tokens::SyntaxError;
+pub use view::{Body, FAULTS_MAX, Fault, FaultKind, Proposed, View};
 pub use write::{text, write};

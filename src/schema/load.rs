@@ -4,12 +4,14 @@
 //! because a constraint that is silently ignored is worse than none; every leaf says its class. Local
 //! references (`$ref: "#/$defs/Address"`) are written out at load, without cycles and within bounds.
 
+mod editor;
 mod node;
 #[cfg(test)]
 mod tests;
 
 use std::sync::Arc;
 
+pub use self::editor::file_schema;
 use self::node::{Compiler, Link};
 use super::entity::{Class, Entity, Leaf, LeafKind, Object, Schema};
 use crate::words::{
@@ -134,6 +136,11 @@ fn check_root(node: &Node, root: &Object, leaves: &[Leaf], found: &mut Diagnosti
     if !root.fields.is_empty() && first != Some(("id", &LeafKind::Id, true)) {
         let message = "the first field of an entity is `id`, text that names the record";
         found.error(&properties.place, message);
+    }
+    if let Some(id) = root.fields.first().filter(|field| &*field.name == "id" && !field.read_only) {
+        let place = properties.get(&id.name).map_or(&properties.place, |node| &node.place);
+        let error = Diagnostic::error(place, "ids are given by systems, never by callers");
+        found.push(error.help("add `readOnly: true`"));
     }
     for (key, _) in properties.as_map().unwrap_or_default() {
         if RESERVED.contains(&key.text.as_str()) {

@@ -4,7 +4,7 @@
 //! An [`Entity`] is compiled from its JSON Schema file at load ([`load`]): every leaf gets a number, so that
 //! a set of fields is a handful of bits ([`FieldSet`]) and a [`Record`] needs no names. A record is never a
 //! `serde_json::Value`; money is a decimal, never a float. [`json`] is the way in and out for callers,
-//! [`query`] reads what a list asks for.
+//! [`query`] reads what a list asks for, [`openapi`] tells a caller what it may call.
 //!
 //! ```
 //! use bramka::{schema::{Body, View, json, load}, words::{Diagnostics, tree}};
@@ -40,6 +40,7 @@ mod fields;
 mod filter;
 pub mod json;
 pub mod load;
+pub mod openapi;
 pub mod query;
 mod record;
 pub mod value;

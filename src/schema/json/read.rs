@@ -2,110 +2,23 @@
 //!
 //! What may be written is the caller's [`View`]: a field the caller can neither write nor see is answered
 //! exactly as one that does not exist, and hints name visible fields only. Recursion is bounded by the
-//! entity's depth, skipping by the tokens' depth, the list of faults by [`FAULTS_MAX`].
+//! entity's depth, skipping by the tokens' depth, the list of faults by [`FAULTS_MAX`](super::FAULTS_MAX).
 
-use std::{borrow::Cow, fmt};
+mod tell;
 
-use super::tokens::{SyntaxError, Token, Tokens};
-use crate::{
-    schema::{
-        entity::{Entity, Field, Leaf, LeafKind, Object, Shape},
-        fields::{FieldSet, LeafId},
-        record::{Fields, Record, Value},
-        value::{self, BadValue},
-    },
-    words::nearest,
+pub(in crate::schema) use self::tell::shortened;
+use self::tell::{expectation, kind_of};
+
+use super::{
+    tokens::{Token, Tokens},
+    view::{Body, Fault, FaultKind, Proposed, View},
 };
-
-/// Most faults told of one body.
-pub const FAULTS_MAX: usize = 100;
-/// Most characters of a caller's own words that a message repeats.
-const REPEATED_CHARS_MAX: usize = 64;
-
-/// What a body is to the record it speaks of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Body {
-    /// A whole new record.
-    Create,
-    /// A JSON merge-patch (RFC 7396): what is not mentioned stays, null clears, lists are replaced whole.
-    Patch,
-    /// Everything the caller may write: what is not mentioned is cleared, what it may not write stays.
-    Replace,
-}
-
-/// What a caller may write in this operation.
-#[derive(Clone, Debug)]
-pub struct View {
-    /// What the body is.
-    pub body: Body,
-    /// The leaves that may be sent.
-    pub writable: FieldSet,
-    /// The leaves that must be there: in a new record, in what replaces one, in every item of a list.
-    pub required: FieldSet,
-    /// The leaves the caller may see: only they are named in hints.
-    pub visible: FieldSet,
-}
-
-impl View {
-    /// All that the entity's file allows.
-    pub fn of(entity: &Entity, body: Body) -> Self {
-        let writable = entity.writable();
-        Self { body, writable, required: entity.required().intersection(&writable), visible: entity.all() }
-    }
-}
-
-/// What a body asks for.
-#[derive(Clone, Debug)]
-pub struct Proposed {
-    /// The fields that were sent; null where they are to be cleared.
-    pub record: Record,
-    /// The leaves that were mentioned.
-    pub present: FieldSet,
-    /// The leaves that null clears.
-    pub cleared: FieldSet,
-}
-
-/// One thing that is wrong with a body.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
-    /// Where: a JSON Pointer (RFC 6901).
-    pub pointer: String,
-    /// What sort of fault.
-    pub kind: FaultKind,
-    /// What was expected, for the caller.
-    pub message: String,
-}
-
-/// What sort of fault it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum FaultKind {
-    /// Not JSON; nothing after it was looked at.
-    Syntax,
-    /// No such field, or none the caller may know of.
-    Unknown,
-    /// A field the caller sees and may not write here.
-    NotWritable,
-    /// Not of the field's type.
-    Type,
-    /// Not in the field's closed list.
-    Code,
-    /// A longer text or larger number than the field holds.
-    TooLong,
-    /// More items than the list holds.
-    TooMany,
-    /// A field that must be there.
-    Missing,
-    /// A field sent twice.
-    Duplicate,
-    /// Null where the field cannot be cleared.
-    Null,
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.pointer, self.message)
-    }
-}
+use crate::schema::{
+    entity::{Entity, Field, Leaf, LeafKind, Object, Shape},
+    fields::{FieldSet, LeafId},
+    record::{Fields, Record, Value},
+    value,
+};
 
 /// Reads a body.
 ///
@@ -178,8 +91,7 @@ impl<'e> Reader<'e> {
         let mut fields = Fields::with_capacity(object.fields.len().min(8));
         // Every field has a leaf, so positions are below 256 as leaves are.
         let mut seen = FieldSet::EMPTY;
-        loop {
-            let Token::Key(name) = self.next(tokens)? else { break };
+        while let Token::Key(name) = self.next(tokens)? {
             let first = self.next(tokens)?;
             let known = object.field(&name).filter(|(_, field)| self.is_known(field));
             let Some((position, field)) = known else {
@@ -377,64 +289,12 @@ impl<'e> Reader<'e> {
         }
     }
 
-    fn unknown(&mut self, object: &'e Object, name: &str) -> Result<(), Stop> {
-        let known = object.fields.iter().filter(|field| self.is_known(field)).map(|field| &*field.name);
-        let repeated = shortened(name);
-        let message = match nearest(&repeated, known) {
-            Some(near) => format!("unknown field `{repeated}`, did you mean `{near}`?"),
-            None => format!("unknown field `{repeated}`"),
-        };
-        let mut pointer = self.pointer();
-        push_step(&mut pointer, &repeated);
-        self.push(Fault { pointer, kind: FaultKind::Unknown, message })
-    }
-
-    fn mistyped(&mut self, expected: &str, token: &Token<'_>) -> Result<(), Stop> {
-        let found = match token {
-            Token::ObjectStart => "an object",
-            Token::ListStart => "a list",
-            Token::Text(_) => "text",
-            Token::Number(_) => "a number",
-            Token::Boolean(_) => "a boolean",
-            Token::Null => "null",
-            Token::ObjectEnd | Token::ListEnd | Token::Key(_) | Token::End => "nothing",
-        };
-        self.fault(FaultKind::Type, format!("expected {expected}, found {found}"))
-    }
-
-    fn fault(&mut self, kind: FaultKind, message: String) -> Result<(), Stop> {
-        let pointer = self.pointer();
-        self.push(Fault { pointer, kind, message })
-    }
-
-    fn push(&mut self, fault: Fault) -> Result<(), Stop> {
-        self.faults.push(fault);
-        if self.faults.len() >= FAULTS_MAX { Err(Stop) } else { Ok(()) }
-    }
-
-    fn syntax(&mut self, error: &SyntaxError) -> Stop {
-        let pointer = self.pointer();
-        self.faults.push(Fault { pointer, kind: FaultKind::Syntax, message: error.to_string() });
-        Stop
-    }
-
     fn next<'t>(&mut self, tokens: &mut Tokens<'t>) -> Result<Token<'t>, Stop> {
         tokens.next().map_err(|error| self.syntax(&error))
     }
 
     fn skip(&mut self, tokens: &mut Tokens<'_>, first: &Token<'_>) -> Result<(), Stop> {
         tokens.skip(first).map_err(|error| self.syntax(&error))
-    }
-
-    fn pointer(&self) -> String {
-        let mut pointer = String::new();
-        for step in &self.path {
-            match step {
-                Step::Name(name) => push_step(&mut pointer, name),
-                Step::Index(index) => push_step(&mut pointer, &index.to_string()),
-            }
-        }
-        pointer
     }
 
     /// Whether the caller may know that the field exists.
@@ -468,47 +328,4 @@ pub(in crate::schema) fn cleared(object: &Object, writable: &FieldSet) -> Fields
         }
     }
     fields
-}
-
-fn expectation(kind: &LeafKind) -> &'static str {
-    match kind {
-        LeafKind::Text { .. } => "text",
-        LeafKind::Code(_) => "one of a list of words",
-        LeafKind::Id => "text that names a record",
-        LeafKind::Decimal => "a decimal, as text",
-        LeafKind::Integer => "a whole number",
-        LeafKind::Boolean => "`true` or `false`",
-        LeafKind::Date => "a day, as text",
-        LeafKind::Instant => "a moment, as text",
-    }
-}
-
-fn kind_of(error: &BadValue) -> FaultKind {
-    match error {
-        BadValue::Decimal | BadValue::Integer | BadValue::Boolean | BadValue::Date | BadValue::Instant => {
-            FaultKind::Type
-        }
-        BadValue::Code(_) => FaultKind::Code,
-        BadValue::Digits | BadValue::TooLong { .. } => FaultKind::TooLong,
-        BadValue::Empty => FaultKind::Missing,
-    }
-}
-
-/// A caller's own words, cut to what a message may repeat.
-pub(in crate::schema) fn shortened(text: &str) -> Cow<'_, str> {
-    match text.char_indices().nth(REPEATED_CHARS_MAX) {
-        Some((at, _)) => Cow::Owned(format!("{}…", text.get(..at).unwrap_or_default())),
-        None => Cow::Borrowed(text),
-    }
-}
-
-fn push_step(pointer: &mut String, step: &str) {
-    pointer.push('/');
-    for each in step.chars() {
-        match each {
-            '~' => pointer.push_str("~0"),
-            '/' => pointer.push_str("~1"),
-            each => pointer.push(each),
-        }
-    }
 }

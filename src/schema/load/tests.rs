@@ -99,6 +99,12 @@ fn what_cannot_be_meant_is_refused() {
         ("  id: {", "  ids: {", "the first field of an entity is `id`"),
         ("  urgent:", "  sort:", "query parameter"),
         ("  urgent:", "  Urgent:", "no name of a field"),
+        ("required: [customer, lines]", "required: [customer, lines, ship_to]", "nothing in it is"),
+        (
+            "{ type: string, readOnly: true, x-class: internal, description: Names it }",
+            "{ type: string, x-class: internal }",
+            "never by callers",
+        ),
         ("title: Order", "title: order", "no name of an entity"),
         ("x-collection: orders", "x-collection: Orders", "no name of a collection"),
         ("x-collection: orders\n", "", "key `x-collection` is missing"),
@@ -135,7 +141,7 @@ fn a_definition_used_twice_tells_its_mistake_once() {
 #[test]
 fn definitions_that_use_definitions_cannot_blow_up() {
     let mut text = String::from(
-        "title: Big\ndescription: d\nx-collection: bigs\ntype: object\nproperties:\n  id: { type: string, x-class: public }\n  a: { $ref: \"#/$defs/D0\" }\n$defs:\n",
+        "title: Big\ndescription: d\nx-collection: bigs\ntype: object\nproperties:\n  id: { type: string, readOnly: true, x-class: public }\n  a: { $ref: \"#/$defs/D0\" }\n$defs:\n",
     );
     for level in 0..3 {
         text.push_str(&format!("  D{level}:\n    type: object\n    properties:\n"));
@@ -184,5 +190,33 @@ fn the_shipped_schema_loads_without_a_warning() {
         assert!(entity.leaves.len() <= 60, "{}: {}", entity.name, entity.leaves.len());
         assert_eq!(entity.leaf(LeafId(0)).unwrap().path.as_str(), "id");
         assert!(!entity.description.is_empty());
+    }
+}
+
+#[test]
+fn the_editor_knows_every_keyword_that_the_loader_takes() {
+    let schema = file_schema();
+    let known = |pointer: &str, word: &str| schema.pointer(pointer).unwrap().get(word).is_some();
+    for file in ["customer", "invoice", "order", "product", "stock_level"] {
+        let path = format!("{}/policies/schema/{file}.yaml", env!("CARGO_MANIFEST_DIR"));
+        let root = tree::parse(&"x.yaml".into(), &std::fs::read_to_string(path).unwrap()).unwrap();
+        for (key, _) in root.as_map().unwrap() {
+            assert!(known("/properties", &key.text), "{file}: {}", key.text);
+        }
+        let mut open: Vec<&Node> = ["properties", "$defs"]
+            .iter()
+            .filter_map(|key| root.get(key)?.as_map())
+            .flat_map(|pairs| pairs.iter().map(|(_, node)| node))
+            .collect();
+        while let Some(node) = open.pop() {
+            for (key, value) in node.as_map().unwrap() {
+                assert!(known("/$defs/node/properties", &key.text), "{file}: {}", key.text);
+                match key.text.as_str() {
+                    "items" => open.push(value),
+                    "properties" => open.extend(value.as_map().unwrap().iter().map(|(_, node)| node)),
+                    _ => {}
+                }
+            }
+        }
     }
 }

@@ -1,0 +1,133 @@
+//! The leaves of an entity's file: class, subject, reference and kind.
+
+use std::sync::Arc;
+
+use super::{Around, Compiler, Link};
+use crate::{
+    schema::{
+        entity::{Class, Leaf, LeafKind, Shape},
+        fields::LeafId,
+    },
+    words::{
+        Diagnostic, EntityName, FieldPath,
+        tree::Node,
+        yaml::{FromYaml, Keys, Spanned, expected},
+    },
+};
+
+/// Most characters of a text that does not say.
+const TEXT_CHARS_DEFAULT: u32 = 4096;
+/// Most codes of a closed list.
+const CODES_MAX: usize = 512;
+
+impl<'a> Compiler<'a> {
+    pub(super) fn leaf(
+        &mut self,
+        node: &'a Node,
+        kind: &str,
+        mut keys: Keys<'a>,
+        around: Around<'a>,
+    ) -> Option<Shape> {
+        let class = match keys.take("x-class") {
+            Some(class) => Class::read(class, self.found),
+            None => {
+                let error = Diagnostic::error(&node.place, format!("leaf `{}` has no class", self.path));
+                self.found
+                    .push(error.help("add `x-class`: public, internal, confidential, personal or secret"));
+                None
+            }
+        };
+        let subject = keys.or::<Option<Spanned<String>>>("x-subject", || None, self.found)?;
+        let reference = keys.or::<Option<Spanned<String>>>("x-ref", || None, self.found)?;
+        let leaf_kind = match kind {
+            "string" => self.text_kind(node, &mut keys, around.name == "id" || reference.is_some()),
+            "integer" => Some(LeafKind::Integer),
+            _ => Some(LeafKind::Boolean),
+        };
+        if kind != "string" && reference.is_some() {
+            self.found.error(&node.place, "a reference is text: `type: string`");
+        }
+        keys.finish(self.found);
+        let subject = match subject {
+            Some(subject) => {
+                let path = FieldPath::new(subject.value);
+                self.subjects.push((path.clone(), subject.place));
+                Some(path)
+            }
+            None => self.subject.as_ref().map(|subject| FieldPath::new(subject.value.as_str())),
+        };
+        let reference = reference.map(|reference| {
+            let entity = EntityName::new(reference.value);
+            self.links.push(Link { entity: entity.clone(), place: reference.place });
+            entity
+        });
+        // A leaf whose class or kind could not be read still gets its number, so that the rest is told right;
+        // the error keeps the entity from being used.
+        let number = self.leaves.len();
+        self.leaves.push(Leaf {
+            path: FieldPath::new(self.path.as_str()),
+            kind: leaf_kind.unwrap_or(LeafKind::Boolean),
+            class: class.unwrap_or(Class::Secret),
+            subject,
+            reference,
+            in_list: around.in_list,
+            unordered: around.unordered,
+        });
+        u8::try_from(number).ok().map(|number| Shape::Leaf(LeafId(number)))
+    }
+
+    fn text_kind(&mut self, node: &'a Node, keys: &mut Keys<'a>, is_id: bool) -> Option<LeafKind> {
+        let (format, codes, most) = (keys.take("format"), keys.take("enum"), keys.take("maxLength"));
+        let said = [("format", format), ("enum", codes), ("maxLength", most)];
+        let mut said = said.iter().filter(|(_, node)| node.is_some()).map(|(name, _)| *name);
+        if let (Some(first), true) = (said.next(), is_id) {
+            self.found.error(&node.place, format!("`{first}` does not go with an id, which is opaque"));
+            return None;
+        }
+        if let Some(second) = said.next() {
+            self.found.error(&node.place, format!("`{second}` does not go with what stands before it"));
+            return None;
+        }
+        if is_id {
+            return Some(LeafKind::Id);
+        }
+        match (format, codes, most) {
+            (Some(format), _, _) => self.format(format),
+            (_, Some(codes), _) => self.codes(codes),
+            (_, _, Some(most)) => u32::read(most, self.found).map(|chars_max| LeafKind::Text { chars_max }),
+            (None, None, None) => Some(LeafKind::Text { chars_max: TEXT_CHARS_DEFAULT }),
+        }
+    }
+
+    fn format(&mut self, node: &'a Node) -> Option<LeafKind> {
+        match node.as_text() {
+            Some("decimal") => Some(LeafKind::Decimal),
+            Some("date") => Some(LeafKind::Date),
+            Some("date-time") => Some(LeafKind::Instant),
+            Some(other) => {
+                let error = Diagnostic::error(&node.place, format!("`{other}` is no format we check"));
+                self.found.push(error.suggest(other, ["decimal", "date", "date-time"]));
+                None
+            }
+            None => {
+                expected(node, "a format", self.found);
+                None
+            }
+        }
+    }
+
+    fn codes(&mut self, node: &'a Node) -> Option<LeafKind> {
+        let codes = Vec::<Spanned<String>>::read(node, self.found)?;
+        if codes.is_empty() || codes.len() > CODES_MAX {
+            self.found.error(&node.place, format!("a closed list has 1 to {CODES_MAX} codes"));
+        }
+        for (index, code) in codes.iter().enumerate() {
+            if code.value.is_empty() {
+                self.found.error(&code.place, "a code is not empty");
+            } else if codes.iter().take(index).any(|earlier| earlier.value == code.value) {
+                self.found.error(&code.place, format!("code `{}` stands here a second time", code.value));
+            }
+        }
+        Some(LeafKind::Code(codes.into_iter().map(|code| Arc::from(code.value)).collect()))
+    }
+}
