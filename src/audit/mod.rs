@@ -1,5 +1,65 @@
-//! The journal: entries, lanes, tree, checkpoints, verification.
+//! The journal: who asked what, what was decided, what left the gate, in a log whose rewriting can be found.
+//!
+//! An exchange opens an [`Entry`], fills it, and closes it with exactly one answer before the answer's head leaves.
+//! Entries are leaves of one Merkle tree a [`Lane`]; signed heads of it stand beside. *Written* survives the end of
+//! the process, *synced* a power cut.
+//!
+//! What it proves, and what not: any change under a head by someone without the journal's key is found by
+//! [`verify`]. A rewrite by the key's holder, or a rollback of the whole directory, is found only against a head that
+//! has left the machine.
+//!
+//! It holds no personal value, body, query text or secret. Reading sealed parts needs the keys.
+//!
+//! ```
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use bramka::{audit::{Journal, JournalKeys, JournalOptions, verify}, clock, words::RequestId};
+//! let data = tempfile::tempdir()?;
+//! let keys = JournalKeys::open(&data.path().join("keys"))?;
+//! let public = keys.public();
+//! let options = JournalOptions::new(data.path().join("audit"), "main", RequestId([7; 16]));
+//! let gate = options.gate_directory();
+//! drop(Journal::open(options, keys.into(), clock::now())?);
+//! assert!(verify(&gate, &[public], None, None)?.is_whole());
+//! # Ok(()) }
+//! ```
 
+mod disk;
+mod draft;
+mod entry;
+mod erase;
+mod error;
+mod facts;
+mod head;
+mod journal;
+mod keys;
+mod lane;
+mod line;
+mod read;
 mod receipt;
+mod recover;
+mod segment;
+mod strangers;
+mod syncer;
+mod text;
+mod told;
+mod tree;
+mod verify;
 
+#[cfg(test)]
+mod tests;
+
+pub use disk::{Disk, LogFile, Opening, RealDisk};
+pub use entry::{Answered, Ended, Entry, Safety, Withheld, refused_at_the_door};
+pub use erase::{Erased, erase, find_lines};
+pub use error::JournalError;
+pub use head::{BadHead, PublicKey, SignedHead};
+pub use journal::{Health, Journal, JournalOptions, LaneHealth};
+pub use keys::{JournalKeys, KeyedDigest, Month, Opened};
+pub use lane::{Durability, Lane};
+pub use line::{BadLine, Beside, LaneMention, Line, LineFacts, parse as parse_line};
+pub use read::{Follow, LaneLines, lanes, read_lane, tail};
 pub use receipt::{Effect, Fetch, Receipt};
+pub use recover::{Torn, UnknownOutcome};
+pub use strangers::{Counted, Strangers, Telling};
+pub use tree::{Edge, leaf_hash, node_hash};
+pub use verify::{Against, Fault, LaneReport, Report, verify};

@@ -20,7 +20,6 @@ pub struct Receipt<Kind> {
 }
 
 impl<Kind> Receipt<Kind> {
-    #[expect(dead_code, reason = "made by the entry, which is built on this")]
     pub(super) fn new(request: RequestId) -> Self {
         Self { request, kind: PhantomData }
     }

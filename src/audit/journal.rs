@@ -1,0 +1,413 @@
+//! The journal of one gate in this process: its lanes, opened at start-up and closed at the end.
+
+use std::{
+    fs::{File, OpenOptions, TryLockError},
+    path::{Path, PathBuf},
+    sync::Arc,
+    thread,
+    time::Duration,
+};
+
+use parking_lot::Mutex;
+use tokio::sync::watch;
+
+use super::{
+    JournalError,
+    disk::{Disk, RealDisk},
+    draft::{Draft, EntryKind},
+    head::SignedHead,
+    keys::{JournalKeys, Month, make_directory},
+    lane::{Durability, Lane, LaneParts, Standing},
+    read,
+    recover::{self, Recovered, UnknownOutcome},
+    segment::Writer,
+    strangers::{Counted, Strangers},
+    syncer::{Heads, Syncer},
+    text,
+};
+use crate::{clock::Now, words::RequestId};
+
+/// LIMIT: lanes of one gate, all processes together.
+const LANES_MAX: usize = 256;
+/// LIMIT: intents without outcome that a `start` entry names.
+const UNKNOWN_NAMED_MAX: usize = 256;
+
+/// How a journal is kept.
+#[derive(Clone, Debug)]
+pub struct JournalOptions {
+    /// The directory of all gates' journals: `data/audit`.
+    pub directory: PathBuf,
+    /// Name of the gate; becomes part of paths and heads.
+    pub gate: String,
+    /// How many lanes this process takes, one a core.
+    pub lanes: usize,
+    /// Fresh random bits of this start; every entry carries them.
+    pub boot: RequestId,
+    /// Entries an address that was never identified may have in a minute; what is beyond is counted. Default 60.
+    pub strangers_per_minute: u32,
+    /// What an answer that shows personal or confidential fields must survive. Default written.
+    pub sensitive_reads: Durability,
+    /// Size at which the next segment begins. Default 256 MiB.
+    pub segment_bytes_max: u64,
+    /// Room set aside for identified callers, which strangers never use. Default 1 MiB; 0 is none.
+    pub reserve_bytes: u64,
+    /// Longest time an entry waits for a signed head over it. Default 50 ms.
+    pub head_interval: Duration,
+    /// The file layer.
+    pub disk: Arc<dyn Disk>,
+}
+
+/// The journal.
+#[derive(Debug)]
+pub struct Journal {
+    lanes: Vec<Arc<Lane>>,
+    threads: Mutex<Vec<thread::JoinHandle<()>>>,
+    strangers: Arc<Mutex<Strangers>>,
+    unknown: Vec<UnknownOutcome>,
+    keys: Arc<JournalKeys>,
+    gate_directory: PathBuf,
+}
+
+/// How the journal is.
+#[derive(Clone, Debug)]
+pub struct Health {
+    /// Lane by lane.
+    pub lanes: Vec<LaneHealth>,
+}
+
+/// How a lane is.
+#[derive(Clone, Debug)]
+pub struct LaneHealth {
+    /// Which.
+    pub lane: String,
+    /// Entries written.
+    pub written: u64,
+    /// Entries synced.
+    pub synced: u64,
+    /// Room is short: strangers are refused.
+    pub tight: bool,
+    /// Why nothing can be written any more, where that is so.
+    pub failed: Option<JournalError>,
+}
+
+impl JournalOptions {
+    /// The defaults, with one lane.
+    pub fn new(directory: impl Into<PathBuf>, gate: impl Into<String>, boot: RequestId) -> Self {
+        Self {
+            directory: directory.into(),
+            gate: gate.into(),
+            lanes: 1,
+            boot,
+            strangers_per_minute: 60,
+            sensitive_reads: Durability::Written,
+            segment_bytes_max: 256 * 1024 * 1024,
+            reserve_bytes: 1024 * 1024,
+            head_interval: Duration::from_millis(50),
+            disk: Arc::new(RealDisk),
+        }
+    }
+
+    /// Where this gate's lanes lie.
+    pub fn gate_directory(&self) -> PathBuf {
+        self.directory.join(&self.gate)
+    }
+}
+
+impl Journal {
+    /// Takes the next free lanes, recovers them, and writes each its `start`. Blocks: for start-up.
+    pub fn open(options: JournalOptions, keys: Arc<JournalKeys>, now: Now) -> Result<Self, JournalError> {
+        check_gate(&options.gate)?;
+        keys.prepare(Month::of(now.wall))?;
+        let gate_directory = options.gate_directory();
+        make_directory(&gate_directory)?;
+        let taken = take_lanes(&gate_directory, options.lanes.max(1))?;
+        let strangers = Arc::new(Mutex::new(Strangers::new(options.strangers_per_minute)));
+        let mut journal =
+            Self { lanes: Vec::new(), threads: Mutex::default(), strangers, unknown: Vec::new(), keys, gate_directory };
+        let mut starting = Vec::new();
+        for (name, lock) in taken {
+            starting.push(journal.recover(&options, name, lock, now)?);
+        }
+        // ORDER: every lane is recovered before one names the heads of the others.
+        for (lane, syncer, recovered) in starting {
+            // The first entry has its head before anything else is written.
+            let name = format!("journal-{}", lane.name());
+            let spawned = thread::Builder::new().name(name).spawn(move || syncer.run());
+            journal.threads.lock().push(spawned.map_err(JournalError::io("cannot start a thread for", lane.name()))?);
+            journal.lanes.push(lane.clone());
+            let mentions = journal.other_heads(&lane, &options.gate);
+            start(&lane, &recovered, &mentions, now)?;
+            journal.unknown.extend(recovered.unknown);
+        }
+        Ok(journal)
+    }
+
+    /// The lane of a core.
+    ///
+    /// Cores beyond the lanes share them.
+    #[expect(clippy::indexing_slicing, reason = "an open journal has a lane, and the index is taken modulo their number")]
+    pub fn lane(&self, core: usize) -> Arc<Lane> {
+        self.lanes[core % self.lanes.len()].clone()
+    }
+
+    /// Every lane of this process.
+    pub fn lanes(&self) -> &[Arc<Lane>] {
+        &self.lanes
+    }
+
+    /// The keys.
+    pub fn keys(&self) -> &Arc<JournalKeys> {
+        &self.keys
+    }
+
+    /// Where the lanes lie, those of other processes too.
+    pub fn directory(&self) -> &Path {
+        &self.gate_directory
+    }
+
+    /// Intents of the last session that have no outcome: the writes may have reached their systems.
+    pub fn unknown_outcomes(&self) -> &[UnknownOutcome] {
+        &self.unknown
+    }
+
+    /// The newest signed head of every lane.
+    pub fn heads(&self) -> Vec<Arc<SignedHead>> {
+        self.lanes.iter().filter_map(|lane| lane.head()).collect()
+    }
+
+    /// Tells of new heads, one watch a lane.
+    pub fn watch_heads(&self) -> Vec<watch::Receiver<Option<Arc<SignedHead>>>> {
+        self.lanes.iter().map(|lane| lane.watch_head()).collect()
+    }
+
+    /// How the journal is, lane by lane.
+    pub fn health(&self) -> Health {
+        let lane = |lane: &Arc<Lane>| {
+            let (written, synced) = lane.sizes();
+            let failed = lane.ready().err();
+            LaneHealth { lane: lane.name().to_owned(), written, synced, tight: lane.is_tight(), failed }
+        };
+        Health { lanes: self.lanes.iter().map(lane).collect() }
+    }
+
+    /// To be called every second or so: ends the strangers' minute, and makes the next month's key before it is
+    /// needed on the road.
+    pub fn tick(&self, now: Now) -> Result<(), JournalError> {
+        let soon = now.wall.checked_add(jiff::SignedDuration::from_hours(1)).unwrap_or(now.wall);
+        self.keys.prepare(Month::of(soon))?;
+        let counted = self.strangers.lock().due(now);
+        counted.map_or(Ok(()), |counted| self.write_counted(&counted, now))
+    }
+
+    /// An administrative act, synced before it takes effect: who did what.
+    pub async fn administrative(
+        &self,
+        act: &'static str,
+        who: &str,
+        details: &[(&str, &str)],
+        now: Now,
+    ) -> Result<u64, JournalError> {
+        let mut fields = Vec::with_capacity(256);
+        text::text(&mut fields, "act", act);
+        text::text(&mut fields, "by", who);
+        if !details.is_empty() {
+            text::key(&mut fields, "details");
+            text::array(&mut fields, details, |out, (name, value)| {
+                text::array(out, [name, value], |out, word| text::quoted(out, word));
+            });
+        }
+        self.append_administrative(&fields, now)?.await
+    }
+
+    /// A reading of the journal, which is an administrative act too.
+    pub async fn reading(&self, what: &str, who: &str, now: Now) -> Result<u64, JournalError> {
+        self.administrative("journal-read", who, &[("what", what)], now).await
+    }
+
+    /// Ends the session: counts are told, everything is synced and signed. Entries that come later are refused.
+    pub async fn close(&self, now: Now) -> Result<(), JournalError> {
+        let counted = self.strangers.lock().end();
+        let counted = counted.map_or(Ok(()), |counted| self.write_counted(&counted, now));
+        let mut ended = counted;
+        for lane in &self.lanes {
+            let draft = Draft { kind: EntryKind::Stop, request: None, now, fields: &[], plain: &[] };
+            let stopped = match draft.append(lane, Durability::Synced, Standing::Identified) {
+                Ok(ticket) => ticket.await.map(drop),
+                Err(error) => Err(error),
+            };
+            ended = ended.and(stopped);
+        }
+        self.stop();
+        let threads = std::mem::take(&mut *self.threads.lock());
+        // A sync may take a while: not on the runtime's own thread.
+        let joined = tokio::task::spawn_blocking(move || threads.into_iter().for_each(|thread| drop(thread.join())));
+        drop(joined.await);
+        ended
+    }
+
+    pub(super) fn append_administrative(&self, fields: &[u8], now: Now) -> Result<super::lane::Ticket, JournalError> {
+        let lane = self.lane(0);
+        let draft = Draft { kind: EntryKind::Administrative, request: None, now, fields: &[fields], plain: &[] };
+        draft.append(&lane, Durability::Synced, Standing::Identified)
+    }
+
+    fn recover(
+        &self,
+        options: &JournalOptions,
+        name: String,
+        lock: File,
+        now: Now,
+    ) -> Result<(Arc<Lane>, Syncer, Recovered), JournalError> {
+        let directory = self.gate_directory.join(&name);
+        let origin: Arc<str> = origin(&options.gate, &name).into();
+        let public = self.keys.public();
+        let found = recover::recover(&directory, &name, &origin, &public, options.boot)?;
+        let disk = &options.disk;
+        let bytes_max = options.segment_bytes_max;
+        let writer = match &found.segment {
+            Some((path, bytes)) => {
+                Writer::standing(&directory, &origin, disk, (path, *bytes), found.edge.clone(), bytes_max)?
+            }
+            None => Writer::fresh(&directory, &origin, disk, bytes_max)?,
+        };
+        let signed = found.head.as_ref().map_or(0, |head| head.size);
+        let heads = Heads::open(&directory, disk, found.heads_bytes, signed, found.kept.clone())?;
+        for directory in [&directory, &self.gate_directory] {
+            disk.sync_directory(directory).map_err(JournalError::io("cannot sync", directory))?;
+        }
+        let lane = Arc::new(Lane::new(LaneParts {
+            name: name.into(),
+            keys: self.keys.clone(),
+            boot: options.boot,
+            opened: now,
+            sensitive_reads: options.sensitive_reads,
+            strangers: self.strangers.clone(),
+            reserve_bytes: options.reserve_bytes,
+            head_interval: options.head_interval,
+            head: found.head.clone(),
+            writer,
+            lock,
+        })?);
+        let syncer =
+            Syncer { lane: lane.clone(), origin, directory, disk: disk.clone(), heads, can_reserve: true };
+        Ok((lane, syncer, found))
+    }
+
+    fn other_heads(&self, own: &Lane, gate: &str) -> Vec<(String, SignedHead)> {
+        let public = self.keys.public();
+        let names = read::lanes(&self.gate_directory).unwrap_or_default();
+        let others = names.into_iter().filter(|name| name != own.name());
+        others
+            .filter_map(|name| {
+                let head = recover::newest_head(&self.gate_directory.join(&name), &origin(gate, &name), &public)?;
+                Some((name, head))
+            })
+            .collect()
+    }
+
+    fn write_counted(&self, counted: &Counted, now: Now) -> Result<(), JournalError> {
+        let mut fields = Vec::with_capacity(256);
+        text::number(&mut fields, "exchanges", counted.exchanges);
+        text::number(&mut fields, "addresses", counted.addresses);
+        text::key(&mut fields, "reasons");
+        text::array(&mut fields, &counted.reasons, |out, (reason, count)| {
+            out.push(b'[');
+            text::quoted(out, reason);
+            out.push(b',');
+            text::digits(out, *count);
+            out.push(b']');
+        });
+        let draft = Draft { kind: EntryKind::Counted, request: None, now, fields: &[&fields], plain: &[] };
+        // One line a minute: it may use the reserve, or a full disk would hide how many came.
+        draft.append(&self.lane(0), Durability::Written, Standing::Identified).map(drop)
+    }
+
+    fn stop(&self) {
+        for lane in &self.lanes {
+            lane.close();
+            lane.flush();
+            lane.sync.wishes.lock().stop = true;
+            lane.sync.bell.notify_one();
+        }
+    }
+}
+
+impl Drop for Journal {
+    /// Tells the threads to end; they sync and sign what is written.
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// What a lane's heads are signed for.
+pub(super) fn origin(gate: &str, lane: &str) -> String {
+    format!("bramka/{gate}/{lane}")
+}
+
+/// The first entry of a session: the other lanes' heads, what was torn, what has no outcome.
+fn start(
+    lane: &Arc<Lane>,
+    recovered: &Recovered,
+    mentions: &[(String, SignedHead)],
+    now: Now,
+) -> Result<(), JournalError> {
+    let mut fields = Vec::with_capacity(512);
+    text::text(&mut fields, "program", concat!("bramka ", env!("CARGO_PKG_VERSION")));
+    text::key(&mut fields, "lanes");
+    text::array(&mut fields, mentions, |out, (name, head)| {
+        out.extend_from_slice(b"{\"lane\":");
+        text::quoted(out, name);
+        text::number(out, "size", head.size);
+        text::hex_text(out, "root", &head.root.0);
+        out.push(b'}');
+    });
+    text::text(&mut fields, "before", if recovered.clean { "closed" } else { "broken-off" });
+    if let Some(torn) = &recovered.torn {
+        text::number(&mut fields, "torn_bytes", torn.bytes);
+        text::text(&mut fields, "torn_kept_in", &torn.kept_in);
+    }
+    if !recovered.unknown.is_empty() {
+        text::number(&mut fields, "outcome_unknown", recovered.unknown.len() as u64);
+        let named = recovered.unknown.iter().take(UNKNOWN_NAMED_MAX).map(|intent| intent.request.as_str());
+        text::texts(&mut fields, "outcome_unknown_of", named);
+    }
+    let draft = Draft { kind: EntryKind::Start, request: None, now, fields: &[&fields], plain: &[] };
+    draft.append(lane, Durability::Synced, Standing::Identified)?.wait_blocking().map(drop)
+}
+
+fn take_lanes(gate_directory: &Path, count: usize) -> Result<Vec<(String, File)>, JournalError> {
+    let mut taken = Vec::with_capacity(count);
+    for number in 0..LANES_MAX {
+        if taken.len() == count {
+            break;
+        }
+        let name = number.to_string();
+        let directory = gate_directory.join(&name);
+        make_directory(&directory)?;
+        let path = directory.join("lock");
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(false);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let lock = options.open(&path).map_err(JournalError::io("cannot open", &path))?;
+        match lock.try_lock() {
+            Ok(()) => taken.push((name, lock)),
+            Err(TryLockError::WouldBlock) => {}
+            Err(TryLockError::Error(error)) => return Err(JournalError::io("cannot lock", path)(error)),
+        }
+    }
+    if taken.len() < count {
+        return Err(JournalError::Setting(format!("fewer than {count} of {LANES_MAX} lanes of the journal are free")));
+    }
+    Ok(taken)
+}
+
+fn check_gate(gate: &str) -> Result<(), JournalError> {
+    let plain = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_');
+    if !gate.is_empty() && gate.len() <= 64 && gate.bytes().all(plain) {
+        return Ok(());
+    }
+    Err(JournalError::Setting(format!(
+        "`{gate}` cannot name a gate; use up to 64 of a-z, 0-9, `-` and `_`"
+    )))
+}

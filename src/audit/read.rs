@@ -1,0 +1,134 @@
+//! Reading a journal from its files: all of a lane, its last entries, or what comes next.
+//!
+//! Reading is an administrative act: whoever offers it writes an entry (see [`Journal::reading`](super::Journal::reading)).
+
+use std::{
+    collections::VecDeque,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use super::{
+    JournalError,
+    line::{BadLine, Line, Lines, sequence_of},
+    recover::{SegmentFile, segments},
+};
+
+/// Names of the lanes in a gate's directory, in order of their numbers.
+pub fn lanes(gate_directory: &Path) -> Result<Vec<String>, JournalError> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(gate_directory).map_err(JournalError::io("cannot read", gate_directory))? {
+        let name = entry.map_err(JournalError::io("cannot read", gate_directory))?.file_name();
+        let number = name.to_str().and_then(|name| name.parse::<u32>().ok().filter(|n| n.to_string() == name));
+        found.extend(number);
+    }
+    found.sort_unstable();
+    Ok(found.iter().map(u32::to_string).collect())
+}
+
+/// Every entry of a lane, oldest first; memory is bounded by one entry.
+pub fn read_lane(directory: &Path) -> Result<LaneLines, JournalError> {
+    Ok(LaneLines { segments: segments(directory)?.into(), open: None })
+}
+
+/// The last entries of a lane, oldest first; reads only as many segments as it must.
+pub fn tail(directory: &Path, count: usize) -> Result<Vec<Line>, JournalError> {
+    let mut last = VecDeque::new();
+    for segment in segments(directory)?.into_iter().rev() {
+        let mut here = VecDeque::new();
+        let wanted = count.saturating_sub(last.len());
+        if wanted == 0 {
+            break;
+        }
+        for line in (LaneLines { segments: [segment].into(), open: None }) {
+            if here.len() == wanted {
+                here.pop_front();
+            }
+            here.push_back(line?);
+        }
+        here.append(&mut last);
+        last = here;
+    }
+    Ok(last.into())
+}
+
+/// The entries of a lane, one after the other. An entry that is being written just now ends it without an error.
+#[derive(Debug)]
+pub struct LaneLines {
+    segments: VecDeque<SegmentFile>,
+    open: Option<(PathBuf, Lines)>,
+}
+
+impl Iterator for LaneLines {
+    type Item = Result<Line, JournalError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if self.open.is_none() {
+                let segment = self.segments.pop_front()?;
+                match Lines::open(&segment.path) {
+                    Ok((lines, _)) => self.open = Some((segment.path, lines.at(segment.first))),
+                    Err(error) => return Some(Err(JournalError::io("cannot read", segment.path)(error))),
+                }
+            }
+            let (path, lines) = self.open.as_mut()?;
+            match step(path, lines) {
+                Ok(Some(line)) => return Some(Ok(line)),
+                Ok(None) => self.open = None,
+                Err(error) => {
+                    self.open = None;
+                    self.segments.clear();
+                    return Some(Err(error));
+                }
+            }
+        }
+    }
+}
+
+fn step(path: &Path, lines: &mut Lines) -> Result<Option<Line>, JournalError> {
+    let mut line = Line::default();
+    match lines.next_into(&mut line).map_err(JournalError::io("cannot read", path))? {
+        Ok(true) if sequence_of(line.leaf_bytes()) == Some(line.sequence) => Ok(Some(line)),
+        Ok(true) => Err(damaged(path, line.offset, "the entry's sequence does not follow")),
+        Ok(false) | Err(BadLine::Short) => Ok(None),
+        Err(bad) => Err(damaged(path, lines.offset(), &bad.to_string())),
+    }
+}
+
+fn damaged(path: &Path, offset: u64, why: &str) -> JournalError {
+    JournalError::Damaged { place: format!("{} byte {offset}", path.display()), why: why.to_owned() }
+}
+
+/// What is appended to a lane from some moment on; ask again and again.
+#[derive(Debug)]
+pub struct Follow {
+    directory: PathBuf,
+    next: u64,
+}
+
+impl Follow {
+    /// Begins after the entries that are there now.
+    pub fn from_end(directory: &Path) -> Result<Self, JournalError> {
+        let next = tail(directory, 1)?.last().map_or(0, |line| line.sequence + 1);
+        Ok(Self { directory: directory.to_owned(), next })
+    }
+
+    /// Entries that came since the last time, at most `count` of them.
+    pub fn more(&mut self, count: usize) -> Result<Vec<Line>, JournalError> {
+        let all = segments(&self.directory)?;
+        let from = all.iter().rposition(|segment| segment.first <= self.next).unwrap_or(0);
+        let lines = LaneLines { segments: all.into_iter().skip(from).collect(), open: None };
+        let mut found = Vec::new();
+        for line in lines {
+            let line = line?;
+            if line.sequence >= self.next {
+                self.next = line.sequence + 1;
+                found.push(line);
+            }
+            if found.len() == count {
+                break;
+            }
+        }
+        Ok(found)
+    }
+}

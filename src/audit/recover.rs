@@ -1,0 +1,358 @@
+//! Opening a lane that stands: what was signed must be there, what was torn above the last head is cut and kept.
+
+use std::{
+    collections::HashMap,
+    fs::{self, File, OpenOptions},
+    io::{self, Read, Seek, SeekFrom},
+    path::{Path, PathBuf},
+};
+
+use super::{
+    JournalError,
+    head::{PublicKey, SignedHead, split_heads},
+    line::{BadLine, Line, Lines, kind_and_request, parse_segment_head, sequence_of},
+    syncer::HEADS,
+    tree::{Edge, leaf_hash},
+};
+use crate::words::{Digest, RequestId};
+
+/// LIMIT: intents followed at once when looking for those without an outcome.
+const INTENTS_MAX: usize = 100_000;
+
+/// A lane as it was found, ready to be gone on with.
+#[derive(Debug)]
+pub(super) struct Recovered {
+    /// The open segment and its length; none where the lane is new.
+    pub(super) segment: Option<(PathBuf, u64)>,
+    pub(super) edge: Edge,
+    pub(super) head: Option<SignedHead>,
+    pub(super) heads_bytes: u64,
+    /// Heads at the ends of full segments, as they stand in their file.
+    pub(super) kept: String,
+    pub(super) torn: Option<Torn>,
+    /// Intents of the last session that have no outcome, where it did not end cleanly.
+    pub(super) unknown: Vec<UnknownOutcome>,
+    /// Whether the last session ended as it should.
+    pub(super) clean: bool,
+}
+
+/// What was cut from the end of a lane.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Torn {
+    /// The file that keeps it.
+    pub kept_in: String,
+    /// How many bytes.
+    pub bytes: u64,
+}
+
+/// An intent that was written down and whose outcome was not: the write may have reached the system.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnknownOutcome {
+    /// Which lane.
+    pub lane: String,
+    /// Which entry.
+    pub sequence: u64,
+    /// Which exchange.
+    pub request: String,
+    /// The intent itself: one line of JSON.
+    pub leaf: String,
+}
+
+/// Reads a lane's directory.
+pub(super) fn recover(
+    directory: &Path,
+    lane: &str,
+    origin: &str,
+    key: &PublicKey,
+    boot: RequestId,
+) -> Result<Recovered, JournalError> {
+    let mut torn = Keep { directory, boot, torn: None };
+    let heads = read_heads(directory, origin, key, &mut torn)?;
+    let segments = segments(directory)?;
+    let start = backed_start(&segments, origin, &heads, key)?;
+    let mut scan = Scan {
+        lane,
+        roots: heads.heads.iter().map(|head| (head.size, head.root)).collect(),
+        signed: heads.heads.last().map_or(0, |head| head.size),
+        edge: start.edge,
+        intents: HashMap::new(),
+        clean: segments.is_empty(),
+        scratch: Vec::new(),
+    };
+    let mut open = None;
+    for (position, segment) in segments.iter().enumerate().skip(start.position) {
+        let last = position + 1 == segments.len();
+        if let Some(bytes) = scan.segment(segment, origin, last, &mut torn)? {
+            open = Some((segment.path.clone(), bytes));
+        }
+    }
+    if scan.edge.size() < scan.signed {
+        let why = format!("{} entries were signed, {} are there", scan.signed, scan.edge.size());
+        return Err(damaged(lane, directory, 0, why));
+    }
+    let ends: Vec<u64> = segments.iter().map(|segment| segment.first).collect();
+    let kept = heads.heads.iter().filter(|head| ends.contains(&head.size));
+    let kept = kept.map(|head| format!("{}\n", head.note())).collect();
+    let mut unknown: Vec<_> = scan.intents.into_values().collect();
+    unknown.sort_by_key(|intent| intent.sequence);
+    Ok(Recovered {
+        segment: open,
+        edge: scan.edge,
+        head: heads.heads.into_iter().next_back(),
+        heads_bytes: heads.bytes,
+        kept,
+        torn: torn.torn,
+        unknown,
+        clean: scan.clean,
+    })
+}
+
+/// The newest head of a lane that another process may own; none where it has none that counts.
+pub(super) fn newest_head(directory: &Path, origin: &str, key: &PublicKey) -> Option<SignedHead> {
+    // LIMIT: the newest heads stand at the end.
+    let mut file = File::open(directory.join(HEADS)).ok()?;
+    let length = file.metadata().ok()?.len();
+    file.seek(SeekFrom::Start(length.saturating_sub(8 * 1024))).ok()?;
+    let mut bytes = Vec::new();
+    file.take(16 * 1024).read_to_end(&mut bytes).ok()?;
+    let text = String::from_utf8_lossy(&bytes);
+    let start = if length > 8 * 1024 { text.find(&format!("\n\n{origin}\n"))? + 2 } else { 0 };
+    let (heads, _) = split_heads(text.get(start..)?);
+    heads.iter().rev().find_map(|note| SignedHead::parse(note, std::slice::from_ref(key)).ok()).filter(|head| head.origin == origin)
+}
+
+/// A segment by its name.
+#[derive(Clone, Debug)]
+pub(super) struct SegmentFile {
+    pub(super) path: PathBuf,
+    pub(super) first: u64,
+}
+
+/// A lane's segments in order.
+pub(super) fn segments(directory: &Path) -> Result<Vec<SegmentFile>, JournalError> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(directory).map_err(JournalError::io("cannot read", directory))? {
+        let path = entry.map_err(JournalError::io("cannot read", directory))?.path();
+        let name = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(".log"));
+        let first = name.filter(|name| name.len() == 20).and_then(|name| name.parse().ok());
+        found.extend(first.map(|first| SegmentFile { path, first }));
+    }
+    found.sort_by_key(|segment| segment.first);
+    Ok(found)
+}
+
+struct ReadHeads {
+    heads: Vec<SignedHead>,
+    bytes: u64,
+}
+
+/// Reads the heads, cuts a torn one, and checks the newest one's signature (verification checks them all).
+fn read_heads(
+    directory: &Path,
+    origin: &str,
+    key: &PublicKey,
+    torn: &mut Keep<'_>,
+) -> Result<ReadHeads, JournalError> {
+    let path = directory.join(HEADS);
+    let bytes = match fs::read(&path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+        Err(error) => return Err(JournalError::io("cannot read", path)(error)),
+    };
+    let text = match std::str::from_utf8(&bytes) {
+        Ok(text) => text,
+        Err(error) => std::str::from_utf8(bytes.get(..error.valid_up_to()).unwrap_or_default()).unwrap_or_default(),
+    };
+    let (notes, end) = split_heads(text);
+    let bad = |why: &str| JournalError::Damaged { place: path.display().to_string(), why: why.to_owned() };
+    let mut heads = Vec::with_capacity(notes.len());
+    for note in notes {
+        let head = SignedHead::read(note).map_err(|error| bad(&error.to_string()))?;
+        if head.origin != origin || heads.last().is_some_and(|last: &SignedHead| last.size > head.size) {
+            return Err(bad("the heads are not in order, or another lane's"));
+        }
+        heads.push(head);
+    }
+    if let Some(newest) = heads.last() {
+        newest.check(std::slice::from_ref(key)).map_err(|error| bad(&error.to_string()))?;
+    }
+    if end < bytes.len() {
+        torn.cut(&path, end as u64)?;
+    }
+    Ok(ReadHeads { heads, bytes: end as u64 })
+}
+
+struct Start {
+    position: usize,
+    edge: Edge,
+}
+
+/// Where reading begins: the last segment but one whose first line a signed head vouches for (intents may stand
+/// in the last but one), or the lane's beginning.
+fn backed_start(
+    segments: &[SegmentFile],
+    origin: &str,
+    heads: &ReadHeads,
+    key: &PublicKey,
+) -> Result<Start, JournalError> {
+    for (position, segment) in segments.iter().enumerate().rev().skip(1) {
+        if segment.first == 0 {
+            break;
+        }
+        let Some(head) = heads.heads.iter().rfind(|head| head.size == segment.first) else { continue };
+        if head.check(std::slice::from_ref(key)).is_err() {
+            continue;
+        }
+        let (_, first) = Lines::open(&segment.path).map_err(JournalError::io("cannot read", &segment.path))?;
+        if let Some(edge) = parse_segment_head(&first, origin)
+            && edge.size() == head.size
+            && edge.root() == head.root
+        {
+            return Ok(Start { position, edge });
+        }
+    }
+    Ok(Start { position: 0, edge: Edge::default() })
+}
+
+struct Scan<'a> {
+    lane: &'a str,
+    roots: HashMap<u64, Digest>,
+    signed: u64,
+    edge: Edge,
+    intents: HashMap<String, UnknownOutcome>,
+    clean: bool,
+    scratch: Vec<u8>,
+}
+
+impl Scan<'_> {
+    /// Reads one segment; gives its length, or none where it held nothing and was taken away.
+    fn segment(
+        &mut self,
+        segment: &SegmentFile,
+        origin: &str,
+        last: bool,
+        torn: &mut Keep<'_>,
+    ) -> Result<Option<u64>, JournalError> {
+        let unreadable = || JournalError::io("cannot read", &segment.path);
+        let (lines, head) = Lines::open(&segment.path).map_err(unreadable())?;
+        let mut lines = lines.at(self.edge.size());
+        if parse_segment_head(&head, origin).as_ref() != Some(&self.edge) {
+            // The process may have ended between making a segment and writing its first line.
+            if last && !head.ends_with('\n') && segment.first == self.edge.size() {
+                torn.cut(&segment.path, 0)?;
+                fs::remove_file(&segment.path).map_err(JournalError::io("cannot remove", &segment.path))?;
+                return Ok(None);
+            }
+            return Err(damaged(self.lane, &segment.path, 0, "its first line does not follow from what stands before"));
+        }
+        let mut line = Line::default();
+        loop {
+            match lines.next_into(&mut line).map_err(unreadable())? {
+                Ok(true) => self.line(&line, &segment.path)?,
+                Ok(false) => return Ok(Some(lines.offset())),
+                Err(bad) => {
+                    let offset = lines.offset();
+                    self.tail(bad, &mut lines, last, &segment.path)?;
+                    torn.cut(&segment.path, offset)?;
+                    return Ok(Some(offset));
+                }
+            }
+        }
+    }
+
+    fn line(&mut self, line: &Line, path: &Path) -> Result<(), JournalError> {
+        let leaf = line.leaf_bytes();
+        if sequence_of(leaf) != Some(self.edge.size()) {
+            return Err(damaged(self.lane, path, line.offset, "the entry's sequence does not follow"));
+        }
+        self.edge.push(leaf_hash(leaf, &mut self.scratch));
+        if let Some(root) = self.roots.get(&self.edge.size())
+            && *root != self.edge.root()
+        {
+            return Err(damaged(self.lane, path, line.offset, "entries up to here are not those that were signed"));
+        }
+        self.follow(line);
+        Ok(())
+    }
+
+    /// Keeps the intents without outcome of the last session.
+    fn follow(&mut self, line: &Line) {
+        let Some((kind, request)) = kind_and_request(line.leaf_bytes()) else { return };
+        match (kind, request) {
+            ("stop", _) => {
+                self.clean = true;
+                self.intents.clear();
+            }
+            ("intent", Some(request)) if self.intents.len() < INTENTS_MAX => {
+                let intent = UnknownOutcome {
+                    lane: self.lane.to_owned(),
+                    sequence: line.sequence,
+                    request: request.to_owned(),
+                    leaf: line.leaf().to_owned(),
+                };
+                self.intents.insert(request.to_owned(), intent);
+            }
+            ("answer", Some(request)) => {
+                self.intents.remove(request);
+            }
+            // What was open before it was told by that start.
+            ("start", _) => {
+                self.clean = false;
+                self.intents.clear();
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether a bad line may be a torn end.
+    fn tail(&self, bad: BadLine, lines: &mut Lines, last: bool, path: &Path) -> Result<(), JournalError> {
+        let offset = lines.offset();
+        let inner = lines.rest_holds_a_line().map_err(JournalError::io("cannot read", path))?;
+        if self.edge.size() < self.signed {
+            return Err(damaged(self.lane, path, offset, format!("{bad}, and a signed head covers it")));
+        }
+        if inner || !last {
+            return Err(damaged(self.lane, path, offset, format!("{bad}, and whole lines follow")));
+        }
+        Ok(())
+    }
+}
+
+/// Cuts files and keeps what it cuts.
+struct Keep<'a> {
+    directory: &'a Path,
+    boot: RequestId,
+    torn: Option<Torn>,
+}
+
+impl Keep<'_> {
+    fn cut(&mut self, path: &Path, length: u64) -> Result<(), JournalError> {
+        let kept_in = format!("torn-{}", self.boot);
+        let to = self.directory.join(&kept_in);
+        let copied = || -> io::Result<u64> {
+            let mut from = OpenOptions::new().read(true).write(true).open(path)?;
+            from.seek(SeekFrom::Start(length))?;
+            let mut options = OpenOptions::new();
+            options.append(true).create(true);
+            #[cfg(unix)]
+            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+            let mut side = options.open(&to)?;
+            let bytes = io::copy(&mut from, &mut side)?;
+            // ORDER: kept before it is cut.
+            side.sync_all()?;
+            from.set_len(length)?;
+            from.sync_all()?;
+            Ok(bytes)
+        };
+        let bytes = copied().map_err(JournalError::io("cannot cut the torn end of", path))?;
+        let before = self.torn.as_ref().map_or(0, |torn| torn.bytes);
+        if before + bytes > 0 {
+            self.torn = Some(Torn { kept_in, bytes: before + bytes });
+        }
+        Ok(())
+    }
+}
+
+fn damaged(lane: &str, path: &Path, offset: u64, why: impl Into<String>) -> JournalError {
+    JournalError::Damaged { place: format!("lane {lane}, {} byte {offset}", path.display()), why: why.into() }
+}

@@ -1,0 +1,277 @@
+//! The one writer of a lane: puts gathered lines into the open segment with one write, and keeps the tree.
+//!
+//! What `write(2)` took survives kill -9. A full disk refuses what found no room and cuts the torn line away; any
+//! other failure closes the lane for good.
+
+use std::{
+    fmt,
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use super::{
+    JournalError,
+    disk::{Disk, LogFile, Opening},
+    error::is_full,
+    line::{Mark, segment_head},
+    tree::{Edge, leaf_hash},
+};
+use crate::words::Digest;
+
+/// Room set aside ahead of the end of a segment, beyond the reserve.
+const AHEAD_BYTES: u64 = 4 * 1024 * 1024;
+
+/// Lines that wait for the end of the loop turn.
+#[derive(Debug, Default)]
+pub(super) struct Gathered {
+    pub(super) bytes: Vec<u8>,
+    pub(super) marks: Vec<Mark>,
+}
+
+/// What became of gathered lines: the first `good` of them are written, from sequence `first` on.
+#[derive(Clone, Debug)]
+pub(super) struct Outcome {
+    pub(super) first: u64,
+    pub(super) good: usize,
+    pub(super) trouble: Option<Trouble>,
+}
+
+/// Why lines were not written.
+#[derive(Clone, Debug)]
+pub(super) enum Trouble {
+    /// No room; the next lines may find some.
+    Full,
+    /// Never again.
+    Broken(String),
+}
+
+/// The open segment and the tree.
+pub(super) struct Writer {
+    directory: PathBuf,
+    origin: Arc<str>,
+    disk: Arc<dyn Disk>,
+    segment: Segment,
+    edge: Edge,
+    /// Full segments that the lane's thread has yet to sync and sign for.
+    closed: Vec<Closed>,
+    segment_bytes_max: u64,
+    hashes: Vec<Digest>,
+    scratch: Vec<u8>,
+}
+
+/// A file that is written to.
+#[derive(Clone)]
+pub(super) struct Segment {
+    pub(super) file: Arc<dyn LogFile>,
+    /// Its length, whole lines only.
+    pub(super) bytes: u64,
+    /// Up to where the disk has set room aside.
+    pub(super) reserved: u64,
+}
+
+/// A segment that is full, and the tree at its end.
+pub(super) struct Closed {
+    pub(super) segment: Segment,
+    pub(super) edge: Edge,
+}
+
+/// What the lane's thread syncs and signs: everything written so far.
+pub(super) struct Round {
+    pub(super) closed: Vec<Closed>,
+    pub(super) segment: Segment,
+    pub(super) edge: Edge,
+}
+
+/// Name of the segment whose first entry has that sequence.
+pub(super) fn segment_name(first: u64) -> String {
+    format!("{first:020}.log")
+}
+
+impl Writer {
+    /// Goes on in a segment that stands, its length as recovered.
+    pub(super) fn standing(
+        directory: &Path,
+        origin: &Arc<str>,
+        disk: &Arc<dyn Disk>,
+        segment: (&Path, u64),
+        edge: Edge,
+        segment_bytes_max: u64,
+    ) -> Result<Self, JournalError> {
+        let file =
+            disk.open(segment.0, Opening::Standing).map_err(JournalError::io("cannot open", segment.0))?;
+        Ok(Self::with(directory, origin, disk, Segment { file, bytes: segment.1, reserved: 0 }, edge, segment_bytes_max))
+    }
+
+    /// Begins a lane that has no segment.
+    pub(super) fn fresh(
+        directory: &Path,
+        origin: &Arc<str>,
+        disk: &Arc<dyn Disk>,
+        segment_bytes_max: u64,
+    ) -> Result<Self, JournalError> {
+        let edge = Edge::default();
+        let segment = begin(directory, origin, &**disk, &edge).map_err(JournalError::io("cannot begin", directory))?;
+        Ok(Self::with(directory, origin, disk, segment, edge, segment_bytes_max))
+    }
+
+    fn with(
+        directory: &Path,
+        origin: &Arc<str>,
+        disk: &Arc<dyn Disk>,
+        segment: Segment,
+        edge: Edge,
+        segment_bytes_max: u64,
+    ) -> Self {
+        Self {
+            directory: directory.to_owned(),
+            origin: origin.clone(),
+            disk: disk.clone(),
+            segment,
+            edge,
+            closed: Vec::new(),
+            segment_bytes_max,
+            hashes: Vec::new(),
+            scratch: Vec::new(),
+        }
+    }
+
+    pub(super) fn size(&self) -> u64 {
+        self.edge.size()
+    }
+
+    /// Writes gathered lines with one write, as a rule.
+    pub(super) fn write(&mut self, gathered: &mut Gathered) -> Outcome {
+        let first = self.edge.size();
+        if let Err(trouble) = self.make_room(gathered.bytes.len()) {
+            return Outcome { first, good: 0, trouble: Some(trouble) };
+        }
+        self.hashes.clear();
+        for (mark, sequence) in gathered.marks.iter().zip(first..) {
+            match mark.seal(&mut gathered.bytes, sequence) {
+                Some(leaf) => self.hashes.push(leaf_hash(leaf, &mut self.scratch)),
+                None => {
+                    let trouble = Some(Trouble::Broken("a line stands outside its buffer".to_owned()));
+                    return Outcome { first, good: 0, trouble };
+                }
+            }
+        }
+        let (taken, mut trouble) = append_all(&*self.segment.file, &gathered.bytes);
+        let good = gathered.marks.iter().take_while(|mark| mark.end() <= taken).count();
+        let whole = good.checked_sub(1).and_then(|last| gathered.marks.get(last)).map_or(0, Mark::end);
+        self.segment.bytes += whole as u64;
+        for hash in self.hashes.drain(..).take(good) {
+            self.edge.push(hash);
+        }
+        if taken > whole
+            && let Err(error) = self.segment.file.cut(self.segment.bytes)
+        {
+            trouble = Some(Trouble::Broken(format!("cannot cut a torn line: {error}")));
+        }
+        if trouble.is_some() {
+            self.segment.reserved = 0;
+        }
+        Outcome { first, good, trouble }
+    }
+
+    /// Everything written so far, to be synced and signed by the lane's thread.
+    pub(super) fn round(&mut self) -> Round {
+        Round {
+            closed: std::mem::take(&mut self.closed),
+            segment: self.segment.clone(),
+            edge: self.edge.clone(),
+        }
+    }
+
+    /// Bytes set aside behind the end of the open segment.
+    pub(super) fn room(&self) -> u64 {
+        self.segment.reserved.saturating_sub(self.segment.bytes)
+    }
+
+    /// Notes how far the disk set room aside for that file.
+    pub(super) fn reserved(&mut self, file: &Arc<dyn LogFile>, bytes: u64) {
+        if Arc::ptr_eq(file, &self.segment.file) {
+            self.segment.reserved = bytes;
+        }
+    }
+
+    /// Where room should be set aside up to, where it has become short.
+    pub(super) fn wants_room(&self, reserve: u64) -> Option<(Arc<dyn LogFile>, u64)> {
+        (self.room() < reserve + AHEAD_BYTES / 2)
+            .then(|| (self.segment.file.clone(), self.segment.bytes + reserve + AHEAD_BYTES))
+    }
+
+    /// Begins the next segment where the lines would make this one too long.
+    fn make_room(&mut self, bytes: usize) -> Result<(), Trouble> {
+        let long = self.segment.bytes.saturating_add(bytes as u64) > self.segment_bytes_max;
+        // A segment holds at least one entry: its name is the sequence of its first.
+        if !long || self.closed.last().is_some_and(|closed| closed.edge.size() == self.edge.size()) {
+            return Ok(());
+        }
+        let next = match begin(&self.directory, &self.origin, &*self.disk, &self.edge) {
+            Ok(next) => next,
+            // The lane just began: its one segment holds nothing yet.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && self.edge.size() == 0 => return Ok(()),
+            Err(error) if is_full(&error) => return Err(Trouble::Full),
+            Err(error) => return Err(Trouble::Broken(format!("cannot begin a segment: {error}"))),
+        };
+        let segment = std::mem::replace(&mut self.segment, next);
+        self.closed.push(Closed { segment, edge: self.edge.clone() });
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Writer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Writer")
+            .field("origin", &self.origin)
+            .field("size", &self.edge.size())
+            .field("bytes", &self.segment.bytes)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A new segment with its first line. One whose first line found no room leaves an empty file behind that the
+/// next try takes over.
+fn begin(directory: &Path, origin: &str, disk: &dyn Disk, edge: &Edge) -> io::Result<Segment> {
+    let path = directory.join(segment_name(edge.size()));
+    let file = match disk.open(&path, Opening::Fresh) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && is_empty(&path) => {
+            disk.open(&path, Opening::Standing)?
+        }
+        opened => opened?,
+    };
+    let head = segment_head(origin, edge);
+    let (taken, trouble) = append_all(&*file, &head);
+    match trouble {
+        None => Ok(Segment { file, bytes: head.len() as u64, reserved: 0 }),
+        Some(trouble) => {
+            if taken > 0 {
+                file.cut(0)?;
+            }
+            Err(match trouble {
+                Trouble::Full => io::ErrorKind::StorageFull.into(),
+                Trouble::Broken(why) => io::Error::other(why),
+            })
+        }
+    }
+}
+
+fn is_empty(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|data| data.len() == 0)
+}
+
+/// Appends until all is taken or nothing goes any more; gives how much was taken.
+pub(super) fn append_all(file: &dyn LogFile, bytes: &[u8]) -> (usize, Option<Trouble>) {
+    let mut taken = 0;
+    while let Some(rest) = bytes.get(taken..).filter(|rest| !rest.is_empty()) {
+        match file.append(rest) {
+            Ok(0) => return (taken, Some(Trouble::Full)),
+            Ok(count) => taken += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if is_full(&error) => return (taken, Some(Trouble::Full)),
+            Err(error) => return (taken, Some(Trouble::Broken(error.to_string()))),
+        }
+    }
+    (taken, None)
+}

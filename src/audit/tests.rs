@@ -1,0 +1,173 @@
+//! Facts of the whole journal: what survives, what is refused, what is found.
+
+use std::{
+    fs,
+    io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use jiff::SignedDuration;
+
+use super::*;
+use crate::{
+    catalog::Action,
+    clock::{self, Now},
+    identity::{Attribute, CredentialId, Facts},
+    policy::Detail,
+    schema::{Class, Entity, Field, FieldSet, LeafId, LeafKind, Object, Record, Shape, Value},
+    words::{Channel, Digest, Kind, PrincipalId, RequestId, StatementId, SystemName, TlsFacts},
+};
+
+mod crash;
+mod failing;
+mod story;
+
+/// A directory with keys and a journal.
+struct Bench {
+    data: tempfile::TempDir,
+    keys: Arc<JournalKeys>,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let data = tempfile::tempdir().unwrap();
+        let keys = Arc::new(JournalKeys::open(&data.path().join("keys")).unwrap());
+        Self { data, keys }
+    }
+
+    fn options(&self) -> JournalOptions {
+        let mut boot = [0; 16];
+        keys::fill(&mut boot).unwrap();
+        JournalOptions::new(self.data.path().join("audit"), "main", RequestId(boot))
+    }
+
+    fn open(&self) -> Journal {
+        Journal::open(self.options(), self.keys.clone(), clock::now()).unwrap()
+    }
+
+    fn try_open(&self) -> Result<Journal, JournalError> {
+        Journal::open(self.options(), self.keys.clone(), clock::now())
+    }
+
+    fn gate(&self) -> PathBuf {
+        self.options().gate_directory()
+    }
+
+    fn lane(&self) -> PathBuf {
+        self.gate().join("0")
+    }
+
+    fn verify(&self) -> Report {
+        verify(&self.gate(), &[self.keys.public()], None, Some(&self.keys)).unwrap()
+    }
+
+    /// What kill -9 at this moment would leave: the files as they are, under keys that stay.
+    fn crashed(&self) -> Self {
+        let data = tempfile::tempdir().unwrap();
+        copy(self.data.path(), data.path());
+        Self { data, keys: self.keys.clone() }
+    }
+
+    fn lines(&self) -> Vec<Line> {
+        read_lane(&self.lane()).unwrap().collect::<Result<_, _>>().unwrap()
+    }
+
+    fn kinds(&self) -> Vec<String> {
+        self.lines().iter().map(|line| line.facts().unwrap().kind.to_owned()).collect()
+    }
+
+    /// The open segment's file.
+    fn segment(&self) -> PathBuf {
+        recover::segments(&self.lane()).unwrap().pop().unwrap().path
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let to = to.join(entry.file_name());
+        match entry.file_type().unwrap().is_dir() {
+            true => copy(&entry.path(), &to),
+            false => drop(fs::copy(entry.path(), to)),
+        }
+    }
+}
+
+fn id() -> RequestId {
+    let mut bytes = [0; 16];
+    keys::fill(&mut bytes).unwrap();
+    RequestId(bytes)
+}
+
+fn channel(address: &str) -> Channel {
+    let peer: SocketAddr = format!("{address}:4711").parse().unwrap();
+    let tls = TlsFacts { version: "1.3", server_name: Some("gate.example".into()), certificate: None };
+    Channel { listener: "main".into(), peer, address: peer.ip(), tls: Some(tls) }
+}
+
+fn facts(id: &str) -> Arc<Facts> {
+    Arc::new(Facts {
+        kind: Kind::Partner,
+        id: PrincipalId::new(id),
+        partner: Some("acme".into()),
+        groups: vec!["Partners".into()],
+        attributes: [("region".into(), Attribute::Text("PL".into()))].into(),
+        plan: Some("partner".into()),
+        scopes: vec!["orders".into()],
+        credential: CredentialId::Token("jti-1".into()),
+        issued_at: None,
+        expires_at: None,
+        digest: Digest::of(id.as_bytes()),
+    })
+}
+
+fn entry(journal: &Journal) -> Entry {
+    let mut entry = Entry::open(&journal.lane(0), id(), &channel("192.0.2.7"), clock::now());
+    entry.head(&http::Method::GET, "/v1/orders/4711?secret=1");
+    entry.caller(&facts("mila"));
+    entry.operation(Action::Read, "Order");
+    entry
+}
+
+async fn answered(journal: &Journal) -> Result<Answered, JournalError> {
+    entry(journal).answer(200, Some(12), clock::now()).await
+}
+
+fn order() -> Arc<Entity> {
+    let leaf = |path: &str, class, subject: Option<&str>, reference: Option<&str>| crate::schema::Leaf {
+        path: path.into(),
+        kind: LeafKind::Id,
+        class,
+        subject: subject.map(Into::into),
+        reference: reference.map(Into::into),
+        in_list: false,
+        unordered: false,
+    };
+    let field = |name: &str, leaf: u8| Field {
+        name: name.into(),
+        shape: Shape::Leaf(LeafId(leaf)),
+        leaves: u16::from(leaf)..u16::from(leaf) + 1,
+        required: false,
+        nullable: false,
+        read_only: false,
+        description: "".into(),
+    };
+    Arc::new(Entity {
+        name: "Order".into(),
+        collection: "orders".into(),
+        description: "".into(),
+        root: Object { fields: vec![field("id", 0), field("customer", 1), field("contact", 2)] },
+        leaves: vec![
+            leaf("id", Class::Internal, None, None),
+            leaf("customer", Class::Internal, None, Some("Customer")),
+            leaf("contact", Class::Personal, Some("customer"), None),
+        ],
+    })
+}

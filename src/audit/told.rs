@@ -1,0 +1,328 @@
+//! What an exchange has told so far that comes in sets: statements, records, fields, subjects, calls. Each is
+//! bounded; what is beyond its bound is counted.
+
+use std::{fmt::Display, sync::Arc};
+
+use smallvec::SmallVec;
+
+use super::{
+    entry::Withheld,
+    keys::{JournalKeys, KeyedDigest},
+    lane::Durability,
+    text,
+};
+use crate::{
+    policy::Detail,
+    schema::{Class, Entity, FieldSet, Record},
+    words::{StatementId, SystemName},
+};
+
+/// LIMIT: records and subjects that one entry names; the rest is counted.
+const NAMED_MAX: usize = 1_000;
+/// LIMIT: statements one entry names.
+const STATEMENTS_MAX: usize = 64;
+/// LIMIT: different sets of fields one entry tells apart; the last one takes in the rest.
+const GROUPS_MAX: usize = 16;
+/// LIMIT: calls to systems one entry tells one by one.
+const CALLS_MAX: usize = 64;
+/// LIMIT: bytes of notes, and of attributes that statements read.
+const NOTES_BYTES_MAX: usize = 4 * 1024;
+const READ_BYTES_MAX: usize = 16 * 1024;
+
+/// What was told.
+#[derive(Default)]
+pub(super) struct Told {
+    pub(super) detail: Detail,
+    pub(super) reason: Option<&'static str>,
+    /// The least the answer must survive: synced once an intent was written.
+    pub(super) durability: Durability,
+    statements: SmallVec<[StatementId; 4]>,
+    entity: Option<Arc<Entity>>,
+    groups: SmallVec<[Group; 1]>,
+    shown_named: usize,
+    touched: Named,
+    subjects: Named,
+    changed: Vec<u8>,
+    personal: bool,
+    confidential: bool,
+    withheld: [u64; 3],
+    calls: SmallVec<[Call; 1]>,
+    calls_more: u64,
+    notes: Vec<u8>,
+    read_names: Vec<u8>,
+    read_values: Vec<u8>,
+}
+
+/// Records that were shown with the same fields.
+struct Group {
+    fields: FieldSet,
+    records: SmallVec<[KeyedDigest; 1]>,
+    more: u64,
+}
+
+#[derive(Default)]
+struct Named {
+    digests: SmallVec<[KeyedDigest; 2]>,
+    more: u64,
+}
+
+struct Call {
+    system: SystemName,
+    status: Option<u16>,
+    micros: u64,
+    bytes_out: u64,
+    bytes_in: u64,
+}
+
+impl Told {
+    pub(super) fn decided(&mut self, statements: &[StatementId], detail: Detail) {
+        self.detail = self.detail.max(detail);
+        for statement in statements {
+            if self.statements.len() < STATEMENTS_MAX && !self.statements.contains(statement) {
+                self.statements.push(statement.clone());
+            }
+        }
+    }
+
+    pub(super) fn touched(&mut self, record: KeyedDigest) {
+        self.touched.insert(record);
+    }
+
+    pub(super) fn subject(&mut self, subject: KeyedDigest) {
+        self.subjects.insert(subject);
+    }
+
+    pub(super) fn changed(&mut self, entity: &Entity, fields: FieldSet) {
+        self.changed.clear();
+        field_names(&mut self.changed, "changed", entity, fields);
+    }
+
+    pub(super) fn shown(
+        &mut self,
+        keys: &JournalKeys,
+        entity: &Arc<Entity>,
+        record: &Record,
+        fields: FieldSet,
+        id: &str,
+    ) {
+        let digest = keys.digest(entity.name.as_str(), id);
+        for leaf in fields.iter().filter_map(|leaf| entity.leaf(leaf)) {
+            match leaf.class {
+                Class::Public | Class::Internal => {}
+                Class::Confidential => self.confidential = true,
+                Class::Personal | Class::Secret => self.personal = true,
+            }
+            if let Some(subject) = &leaf.subject {
+                self.subject_of(keys, entity, record, subject.as_str(), digest);
+            }
+        }
+        self.entity.get_or_insert_with(|| entity.clone());
+        let known = self.groups.iter().position(|group| group.fields == fields);
+        let position = known.unwrap_or_else(|| {
+            if self.groups.len() < GROUPS_MAX {
+                self.groups.push(Group { fields, records: SmallVec::new(), more: 0 });
+            }
+            self.groups.len() - 1
+        });
+        if let Some(group) = self.groups.get_mut(position) {
+            group.fields = group.fields.union(&fields);
+            if self.shown_named < NAMED_MAX {
+                self.shown_named += 1;
+                group.records.push(digest);
+            } else {
+                group.more += 1;
+            }
+        }
+    }
+
+    /// `self` is the record; a path is a reference inside it, known here only where it was shown.
+    fn subject_of(&mut self, keys: &JournalKeys, entity: &Entity, record: &Record, path: &str, own: KeyedDigest) {
+        if path == "self" {
+            return self.subjects.insert(own);
+        }
+        let Some(leaf) = entity.leaf_at(path) else { return };
+        let Some(of) = entity.leaf(leaf).and_then(|leaf| leaf.reference.as_ref()) else { return };
+        record.each(entity, leaf, &mut |value| {
+            if let Some(id) = value.as_text() {
+                self.subjects.insert(keys.digest(of.as_str(), id));
+            }
+        });
+    }
+
+    pub(super) fn withheld(&mut self, count: u64, why: Withheld) {
+        let [denied, erring, unfit] = &mut self.withheld;
+        match why {
+            Withheld::Denied => *denied += count,
+            Withheld::Erring => *erring += count,
+            Withheld::Unfit => *unfit += count,
+        }
+    }
+
+    pub(super) fn system(&mut self, name: &SystemName, status: Option<u16>, micros: u64, out: u64, back: u64) {
+        if self.calls.len() < CALLS_MAX {
+            self.calls.push(Call { system: name.clone(), status, micros, bytes_out: out, bytes_in: back });
+        } else {
+            self.calls_more += 1;
+        }
+    }
+
+    pub(super) fn note(&mut self, key: &'static str, value: impl Display) {
+        if self.notes.len() < NOTES_BYTES_MAX {
+            pair(&mut self.notes, key, value);
+        }
+    }
+
+    pub(super) fn read(&mut self, name: &str, value: impl Display) {
+        if self.read_values.len() < READ_BYTES_MAX {
+            let comma = !self.read_names.is_empty();
+            self.read_names.extend(comma.then_some(b','));
+            text::quoted(&mut self.read_names, name);
+            pair(&mut self.read_values, name, value);
+        }
+    }
+
+    /// What statements read, for the sealed part.
+    pub(super) fn read_values(&self) -> Vec<u8> {
+        if self.read_values.is_empty() {
+            return Vec::new();
+        }
+        let mut out = Vec::with_capacity(self.read_values.len() + 24);
+        text::number(&mut out, "read_version", 1);
+        text::key(&mut out, "read");
+        out.push(b'[');
+        out.extend_from_slice(&self.read_values);
+        out.push(b']');
+        out
+    }
+
+    /// Whether a personal, confidential or secret leaf was shown.
+    pub(super) fn is_sensitive(&self) -> bool {
+        self.personal || self.confidential
+    }
+
+    pub(super) fn wrote_intent(&mut self) {
+        self.durability = Durability::Synced;
+    }
+
+    /// All of it as fields of a leaf.
+    pub(super) fn render(&self, out: &mut Vec<u8>) {
+        if let Some(reason) = self.reason {
+            text::text(out, "refusal", reason);
+        }
+        if !self.statements.is_empty() {
+            text::texts(out, "decided", self.statements.iter().map(StatementId::as_str));
+        }
+        match self.detail {
+            Detail::Standard => {}
+            Detail::BodyDigest => text::text(out, "detail", "body-digest"),
+        }
+        if let Some(entity) = &self.entity {
+            text::key(out, "shown");
+            text::array(out, &self.groups, |out, group| group.render(out, entity));
+            let classes = [("personal", self.personal), ("confidential", self.confidential)];
+            text::texts(out, "classes", classes.iter().filter(|(_, shown)| *shown).map(|(name, _)| *name));
+        }
+        self.touched.render(out, "records");
+        self.subjects.render(out, "subjects");
+        out.extend_from_slice(&self.changed);
+        for (name, count) in ["withheld_denied", "withheld_erring", "withheld_unfit"].iter().zip(self.withheld) {
+            if count > 0 {
+                text::number(out, name, count);
+            }
+        }
+        if !self.calls.is_empty() {
+            text::key(out, "calls");
+            text::array(out, &self.calls, |out, call| call.render(out));
+        }
+        if self.calls_more > 0 {
+            text::number(out, "calls_more", self.calls_more);
+        }
+        for (name, list) in [("notes", &self.notes), ("read", &self.read_names)] {
+            if !list.is_empty() {
+                text::key(out, name);
+                out.push(b'[');
+                out.extend_from_slice(list);
+                out.push(b']');
+            }
+        }
+    }
+}
+
+impl Group {
+    fn render(&self, out: &mut Vec<u8>, entity: &Entity) {
+        let start = out.len();
+        field_names(out, "fields", entity, self.fields);
+        brace(out, start);
+        text::key(out, "records");
+        text::array(out, &self.records, |out, record| text::quoted_hex(out, &record.0));
+        if self.more > 0 {
+            text::number(out, "more", self.more);
+        }
+        out.push(b'}');
+    }
+}
+
+impl Named {
+    fn insert(&mut self, digest: KeyedDigest) {
+        // Lists come sorted by subject or with one: the last is the likely one.
+        if self.digests.last() == Some(&digest) || self.digests.contains(&digest) {
+            return;
+        }
+        if self.digests.len() < NAMED_MAX {
+            self.digests.push(digest);
+        } else {
+            self.more += 1;
+        }
+    }
+
+    fn render(&self, out: &mut Vec<u8>, name: &str) {
+        if self.digests.is_empty() {
+            return;
+        }
+        text::key(out, name);
+        text::array(out, &self.digests, |out, digest| text::quoted_hex(out, &digest.0));
+        if self.more > 0 {
+            let start = out.len();
+            text::number(out, name, self.more);
+            // `,"records":12` → `,"records_more":12`
+            let at = start + 2 + name.len();
+            out.splice(at..at, *b"_more");
+        }
+    }
+}
+
+impl Call {
+    fn render(&self, out: &mut Vec<u8>) {
+        let start = out.len();
+        text::text(out, "system", self.system.as_str());
+        brace(out, start);
+        if let Some(status) = self.status {
+            text::number(out, "status", status.into());
+        }
+        text::number(out, "micros", self.micros);
+        text::number(out, "bytes_out", self.bytes_out);
+        text::number(out, "bytes_in", self.bytes_in);
+        out.push(b'}');
+    }
+}
+
+/// The comma before the first field of an object becomes its brace.
+fn brace(out: &mut [u8], at: usize) {
+    if let Some(comma) = out.get_mut(at) {
+        *comma = b'{';
+    }
+}
+
+fn field_names(out: &mut Vec<u8>, name: &str, entity: &Entity, fields: FieldSet) {
+    text::texts(out, name, fields.iter().filter_map(|leaf| entity.leaf(leaf)).map(|leaf| leaf.path.as_str()));
+}
+
+fn pair(out: &mut Vec<u8>, key: &str, value: impl Display) {
+    let comma = !out.is_empty();
+    out.extend(comma.then_some(b','));
+    out.push(b'[');
+    text::quoted(out, key);
+    out.push(b',');
+    text::quoted_display(out, value);
+    out.push(b']');
+}

@@ -1,0 +1,390 @@
+//! Verification: reads a gate's lanes from their files alone and says what is wrong, and what the result proves.
+
+use std::{
+    collections::{HashMap, HashSet},
+    fmt,
+    fs,
+    path::Path,
+};
+
+use super::{
+    JournalError, JournalKeys, Opened,
+    head::{PublicKey, SignedHead, split_heads},
+    journal::origin,
+    line::{Beside, Line, LineFacts, Lines, digest_of_hex, parse_segment_head, sequence_of},
+    read,
+    recover::{SegmentFile, segments},
+    syncer::HEADS,
+    tree::{Edge, leaf_hash},
+};
+use crate::words::Digest;
+
+/// LIMIT: faults told of one lane.
+const FAULTS_MAX: usize = 100;
+
+/// What verification found.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// Lane by lane.
+    pub lanes: Vec<LaneReport>,
+    /// Faults that are no single lane's.
+    pub faults: Vec<Fault>,
+    /// How the journal stands to the head it was asked about.
+    pub against: Option<Against>,
+}
+
+/// What was found of a lane.
+#[derive(Clone, Debug, Default)]
+pub struct LaneReport {
+    /// Which.
+    pub lane: String,
+    /// Whole entries.
+    pub entries: u64,
+    /// Segments.
+    pub segments: usize,
+    /// Signed heads that were checked.
+    pub heads: usize,
+    /// Size of the newest signed head.
+    pub signed: u64,
+    /// Entries above it: whole, but nothing signed vouches for them.
+    pub unsigned: u64,
+    /// Entries with a sealed part.
+    pub sealed: u64,
+    /// Sealed parts that were opened and fit their leaf.
+    pub opened: u64,
+    /// Sealed parts whose month's key is gone.
+    pub key_gone: u64,
+    /// Sealed parts erased, with the entry that says so.
+    pub erased: u64,
+    /// What is wrong.
+    pub faults: Vec<Fault>,
+}
+
+/// Something wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// Where: lane, file and byte, or lane and entry.
+    pub place: String,
+    /// What.
+    pub what: String,
+}
+
+/// How the journal stands to a head that had left the machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Against {
+    /// The entries under that head are the same; so many came after.
+    Grown(u64),
+    /// Entries under that head were changed, or the journal was rolled back below it.
+    Rewritten,
+    /// No such lane here.
+    NoLane,
+}
+
+impl Report {
+    /// Whether nothing is wrong.
+    pub fn is_whole(&self) -> bool {
+        let bad = matches!(self.against, Some(Against::Rewritten | Against::NoLane));
+        self.faults.is_empty() && self.lanes.iter().all(|lane| lane.faults.is_empty()) && !bad
+    }
+}
+
+/// Verifies every lane under a gate's directory. `against` is a checkpoint that had left the machine; with `opener`
+/// the sealed parts are opened and compared with their leaves too.
+pub fn verify(
+    gate_directory: &Path,
+    keys: &[PublicKey],
+    against: Option<&str>,
+    opener: Option<&JournalKeys>,
+) -> Result<Report, JournalError> {
+    let gate = gate_directory.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let against = against.map(|note| SignedHead::parse(note, keys)).transpose();
+    let against = against.map_err(|error| JournalError::Setting(format!("the head to compare with: {error}")))?;
+    let mut report = Report::default();
+    let mut walks = HashMap::new();
+    for lane in read::lanes(gate_directory)? {
+        let mut walk = Walk::new(&lane, origin(gate, &lane), opener);
+        walk.heads(&gate_directory.join(&lane), keys)?;
+        if let Some(head) = against.as_ref().filter(|head| head.origin == walk.origin) {
+            walk.asked.insert(head.size);
+        }
+        walk.lane(&gate_directory.join(&lane))?;
+        walks.insert(lane, walk);
+    }
+    report.faults = cross_check(gate_directory, &walks)?;
+    let erased: HashSet<String> = walks.values().flat_map(|walk| walk.erasures.iter().cloned()).collect();
+    report.against = against.map(|head| {
+        let Some(walk) = walks.values().find(|walk| walk.origin == head.origin) else { return Against::NoLane };
+        match walk.roots.get(&head.size) {
+            Some(root) if *root == head.root => Against::Grown(walk.report.entries - head.size),
+            Some(_) | None => Against::Rewritten,
+        }
+    });
+    report.lanes = walks.into_values().map(|walk| walk.finish(&erased)).collect();
+    report.lanes.sort_by_key(|lane| lane.lane.parse::<u32>().unwrap_or(u32::MAX));
+    Ok(report)
+}
+
+/// One lane, read from its first byte to its last.
+struct Walk<'a> {
+    origin: String,
+    opener: Option<&'a JournalKeys>,
+    report: LaneReport,
+    edge: Edge,
+    signed: HashMap<u64, Digest>,
+    /// Sizes at which the root is wanted.
+    asked: HashSet<u64>,
+    roots: HashMap<u64, Digest>,
+    mentions: Vec<Mention>,
+    tombstones: Vec<u64>,
+    erasures: Vec<String>,
+    scratch: Vec<u8>,
+}
+
+/// A head of another lane that this one's entries name.
+struct Mention {
+    place: String,
+    lane: String,
+    size: u64,
+    root: Option<Digest>,
+}
+
+impl<'a> Walk<'a> {
+    fn new(lane: &str, origin: String, opener: Option<&'a JournalKeys>) -> Self {
+        Self {
+            origin,
+            opener,
+            report: LaneReport { lane: lane.to_owned(), ..LaneReport::default() },
+            edge: Edge::default(),
+            signed: HashMap::new(),
+            asked: HashSet::from([0]),
+            roots: HashMap::from([(0, Edge::default().root())]),
+            mentions: Vec::new(),
+            tombstones: Vec::new(),
+            erasures: Vec::new(),
+            scratch: Vec::new(),
+        }
+    }
+
+    fn heads(&mut self, directory: &Path, keys: &[PublicKey]) -> Result<(), JournalError> {
+        let path = directory.join(HEADS);
+        let bytes = match fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+            Err(error) => return Err(JournalError::io("cannot read", path)(error)),
+        };
+        let place = path.display().to_string();
+        let text = String::from_utf8_lossy(&bytes);
+        let (notes, _) = split_heads(&text);
+        for (position, note) in notes.iter().enumerate() {
+            let place = || format!("{place} head {position}");
+            match SignedHead::parse(note, keys) {
+                Ok(head) if head.origin != self.origin => self.fault(place(), "it is another lane's"),
+                Ok(head) if head.size < self.report.signed => self.fault(place(), "it is smaller than the one before"),
+                Ok(head) => {
+                    if self.signed.insert(head.size, head.root).is_some_and(|root| root != head.root) {
+                        self.fault(place(), "two heads of one size differ");
+                    }
+                    self.report.heads += 1;
+                    self.report.signed = head.size;
+                }
+                Err(error) => self.fault(place(), &error.to_string()),
+            }
+        }
+        Ok(())
+    }
+
+    fn lane(&mut self, directory: &Path) -> Result<(), JournalError> {
+        let all = segments(directory)?;
+        self.report.segments = all.len();
+        for (position, segment) in all.iter().enumerate() {
+            if !self.segment(segment, position + 1 == all.len())? {
+                break;
+            }
+        }
+        self.report.entries = self.edge.size();
+        if self.report.entries < self.report.signed {
+            let missing = self.report.signed - self.report.entries;
+            let what = format!("{missing} signed entries are missing or follow damage");
+            self.fault(format!("lane {}", self.report.lane), &what);
+        }
+        self.report.unsigned = self.report.entries.saturating_sub(self.report.signed);
+        Ok(())
+    }
+
+    /// Reads a segment; false where nothing behind it can be judged.
+    fn segment(&mut self, segment: &SegmentFile, last: bool) -> Result<bool, JournalError> {
+        let unreadable = || JournalError::io("cannot read", &segment.path);
+        let (lines, head) = Lines::open(&segment.path).map_err(unreadable())?;
+        let place = |offset: u64| format!("{} byte {offset}", segment.path.display());
+        if parse_segment_head(&head, &self.origin).as_ref() != Some(&self.edge) {
+            // An empty segment is one that was just begun.
+            if !(last && !head.ends_with('\n') && segment.first == self.edge.size()) {
+                self.fault(place(0), "the segment does not follow from what stands before it");
+            }
+            return Ok(false);
+        }
+        let mut lines = lines.at(self.edge.size());
+        let mut line = Line::default();
+        loop {
+            match lines.next_into(&mut line).map_err(unreadable())? {
+                Ok(true) => self.line(&line, || place(line.offset)),
+                Ok(false) => return Ok(true),
+                Err(bad) => {
+                    let inner = lines.rest_holds_a_line().map_err(unreadable())?;
+                    let covered = self.edge.size() < self.report.signed;
+                    let what = match (covered, inner || !last) {
+                        (true, _) => format!("{bad}, and a signed head covers it"),
+                        (false, true) => format!("{bad}, and whole lines follow"),
+                        (false, false) => format!("{bad}: a torn end above the last head, or being written now"),
+                    };
+                    // A torn end above the last head is what a crash leaves; opening the lane repairs it.
+                    if covered || inner || !last {
+                        self.fault(place(lines.offset()), &what);
+                    }
+                    return Ok(false);
+                }
+            }
+        }
+    }
+
+    fn line(&mut self, line: &Line, place: impl Fn() -> String) {
+        let leaf = line.leaf_bytes();
+        if sequence_of(leaf) != Some(self.edge.size()) {
+            self.fault(place(), "the entry's sequence does not follow");
+        }
+        if !leaf.iter().all(|byte| matches!(byte, b' '..=b'~')) {
+            self.fault(place(), "the entry is not printable");
+        }
+        self.edge.push(leaf_hash(leaf, &mut self.scratch));
+        let size = self.edge.size();
+        let signed = self.signed.get(&size).copied();
+        if signed.is_some() || self.asked.contains(&size) {
+            let root = self.edge.root();
+            self.roots.insert(size, root);
+            if signed.is_some_and(|signed| signed != root) {
+                self.fault(place(), "the entries up to here are not those that were signed");
+            }
+        }
+        match line.facts() {
+            Ok(facts) => self.facts(line, &facts, place),
+            Err(error) => self.fault(place(), &format!("the entry is not what an entry is: {error}")),
+        }
+    }
+
+    fn facts(&mut self, line: &Line, facts: &LineFacts<'_>, place: impl Fn() -> String) {
+        self.mentions.extend(facts.lanes.iter().map(|mention| Mention {
+            place: place(),
+            lane: mention.lane.to_owned(),
+            size: mention.size,
+            root: digest_of_hex(mention.root),
+        }));
+        if facts.act == Some("erase") {
+            self.erasures.extend(facts.erased.iter().map(|line| (*line).to_owned()));
+        }
+        match (line.beside(), facts.sealed) {
+            (Beside::Nothing, None) => {}
+            (Beside::Sealed(sealed), Some(commitment)) => {
+                self.report.sealed += 1;
+                match self.opener.map(|keys| keys.unseal(sealed, facts.salt, commitment)) {
+                    None => {}
+                    Some(Opened::Plain(_)) => self.report.opened += 1,
+                    Some(Opened::KeyGone) => self.report.key_gone += 1,
+                    Some(Opened::Forged) => self.fault(place(), "the sealed part does not fit its leaf"),
+                }
+            }
+            (Beside::Erased, Some(_)) => self.tombstones.push(line.sequence),
+            (Beside::Nothing, Some(_)) => self.fault(place(), "the sealed part is missing"),
+            (Beside::Sealed(_) | Beside::Erased, None) => self.fault(place(), "a part stands beside that the leaf does not know"),
+        }
+    }
+
+    /// Tells erased from missing: a tombstone counts where an entry of the journal says so.
+    fn finish(mut self, erased: &HashSet<String>) -> LaneReport {
+        for sequence in std::mem::take(&mut self.tombstones) {
+            let line = format!("{}:{sequence}", self.report.lane);
+            if erased.contains(&line) {
+                self.report.erased += 1;
+            } else {
+                self.fault(format!("lane {}, entry {sequence}", self.report.lane), "the sealed part was blanked and no entry says so");
+            }
+        }
+        self.report
+    }
+
+    fn fault(&mut self, place: String, what: &str) {
+        if self.report.faults.len() < FAULTS_MAX {
+            self.report.faults.push(Fault { place, what: what.to_owned() });
+        }
+    }
+}
+
+/// Lanes name each other's heads when a session starts: one that was rolled back alone is found by the others.
+fn cross_check(gate_directory: &Path, walks: &HashMap<String, Walk<'_>>) -> Result<Vec<Fault>, JournalError> {
+    let mut faults = Vec::new();
+    for mention in walks.values().flat_map(|walk| &walk.mentions) {
+        let Some(walk) = walks.get(&mention.lane) else {
+            let what = format!("it names lane {}, which is gone", mention.lane);
+            faults.push(Fault { place: mention.place.clone(), what });
+            continue;
+        };
+        let root = match walk.roots.get(&mention.size) {
+            Some(root) => Some(*root),
+            None => root_at(&gate_directory.join(&mention.lane), mention.size)?,
+        };
+        if root.is_none() || root != mention.root {
+            let what = format!("lane {} had another history of {} entries then", mention.lane, mention.size);
+            faults.push(Fault { place: mention.place.clone(), what });
+        }
+        if faults.len() >= FAULTS_MAX {
+            break;
+        }
+    }
+    Ok(faults)
+}
+
+/// The root of a lane's first `size` entries, read anew; none where it has fewer.
+fn root_at(directory: &Path, size: u64) -> Result<Option<Digest>, JournalError> {
+    let mut edge = Edge::default();
+    let mut scratch = Vec::new();
+    for line in read::read_lane(directory)? {
+        if edge.size() == size {
+            break;
+        }
+        let Ok(line) = line else { return Ok(None) };
+        edge.push(leaf_hash(line.leaf_bytes(), &mut scratch));
+    }
+    Ok((edge.size() == size).then(|| edge.root()))
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for lane in &self.lanes {
+            writeln!(
+                f,
+                "lane {}: {} entries in {} segments, {} signed heads, {} entries above the newest head",
+                lane.lane, lane.entries, lane.segments, lane.heads, lane.unsigned
+            )?;
+            writeln!(
+                f,
+                "  sealed parts: {} ({} opened and fitting, {} under a key that is gone), {} erased on record",
+                lane.sealed, lane.opened, lane.key_gone, lane.erased
+            )?;
+        }
+        for fault in self.lanes.iter().flat_map(|lane| &lane.faults).chain(&self.faults) {
+            writeln!(f, "fault: {}: {}", fault.place, fault.what)?;
+        }
+        match self.against {
+            None => {}
+            Some(Against::Grown(more)) => writeln!(f, "against the given head: same entries, {more} more since")?,
+            Some(Against::Rewritten) => writeln!(f, "against the given head: rewritten or rolled back")?,
+            Some(Against::NoLane) => writeln!(f, "against the given head: no such lane here")?,
+        }
+        let verdict = if self.is_whole() { "whole" } else { "NOT whole" };
+        writeln!(f, "the journal is {verdict}")?;
+        f.write_str(
+            "what this proves: any change under a signed head by someone without the journal key is found. \
+             A rewrite by the holder of the key, or a rollback of the whole directory, is found only against a head \
+             that has left the machine (--against). Entries above the newest head are not vouched for.\n",
+        )
+    }
+}
