@@ -134,11 +134,11 @@ impl<B> Guarded<B> {
 
     fn took(&mut self, frame: &Frame<Bytes>) -> Result<(), BodyError> {
         if let Some(since) = self.waiting_since.take() {
-            self.waited += clock::now().mono.saturating_duration_since(since);
+            self.waited += clock::mono().saturating_duration_since(since);
         }
         // A stream that never makes us wait still has an end.
         for (at, clock) in [(self.bounds.deadline, "deadline"), (self.bounds.lifetime, "stream-lifetime")] {
-            if at.is_some_and(|at| at <= clock::now().mono) {
+            if at.is_some_and(|at| at <= clock::mono()) {
                 return Err(BodyError::TooSlow { clock });
             }
         }
@@ -168,7 +168,7 @@ impl<B> Guarded<B> {
 
     /// Ready when a clock has run out.
     fn poll_clocks(&mut self, context: &mut Context<'_>) -> Poll<BodyError> {
-        let now = clock::now().mono;
+        let now = clock::mono();
         let since = *self.waiting_since.get_or_insert(now);
         let Some((at, clock)) = self.next_clock(since) else { return Poll::Pending };
         if at <= now {

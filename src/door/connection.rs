@@ -1,0 +1,329 @@
+//! One connection from its first byte to its end.
+
+use std::{
+    future::{Future, poll_fn},
+    net::SocketAddr,
+    pin::{Pin, pin},
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use http::{Request, Response};
+use hyper::{
+    body::Incoming,
+    server::conn::{http1, http2},
+    service::service_fn,
+};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    time::{Sleep, timeout},
+};
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
+
+use super::{
+    Bounds,
+    clocks::{Clocks, Protocol, Watched},
+    drain::Stop,
+    limits::Slot,
+    listener::{Listener, Proxies, Terms},
+    observer::{Clock, HandshakeFailure, Observer, Refusal},
+    service::{Exchange, Handler},
+    tls::Generation,
+};
+use crate::words::{Channel, Digest, TlsFacts};
+
+/// What a fresh socket brings along.
+pub(super) struct Fresh {
+    pub(super) stream: TcpStream,
+    pub(super) peer: SocketAddr,
+    pub(super) slot: Slot,
+    pub(super) terms: Arc<Terms>,
+}
+
+/// Serves one connection to its end.
+pub(super) async fn serve<H: Handler>(
+    fresh: Fresh,
+    listener: Arc<Listener>,
+    handler: H,
+    observer: Arc<dyn Observer>,
+    stop: Stop,
+) {
+    let Fresh { stream, peer, mut slot, terms } = fresh;
+    match &terms.tls {
+        None => {
+            let channel = channel(&listener, peer, None);
+            let link = Link { channel, terms, slot, stop, observer, protocol: Protocol::Http1 };
+            http1(stream, link, handler).await;
+        }
+        Some(tls) => {
+            let generation = tls.current();
+            // Boxed: the handshake's state is gone before the long life of the connection begins.
+            let shaking = Box::pin(handshake(stream, &generation, &terms.settings.bounds));
+            let stream = match shaking.await {
+                Ok(stream) => stream,
+                Err(why) => return observer.handshake_failed(&listener.name, peer, why),
+            };
+            slot.shaken();
+            let (facts, protocol) = facts(&stream);
+            // A connection that rests on a certificate ends with the terms that let it in.
+            let stop = if facts.certificate.is_some() { generation.over.clone() } else { stop };
+            let channel = channel(&listener, peer, Some(facts));
+            let link = Link { channel, terms, slot, stop, observer, protocol };
+            match protocol {
+                // Boxed: a session is large, and an `async fn` keeps a copy for every move of it.
+                Protocol::Http1 => http1(Box::new(stream), link, handler).await,
+                Protocol::Http2 => http2(Box::new(stream), link, handler).await,
+            }
+        }
+    }
+}
+
+/// A connection that may begin.
+struct Link {
+    channel: Arc<Channel>,
+    terms: Arc<Terms>,
+    slot: Slot,
+    stop: Stop,
+    observer: Arc<dyn Observer>,
+    protocol: Protocol,
+}
+
+fn channel(listener: &Listener, peer: SocketAddr, tls: Option<TlsFacts>) -> Arc<Channel> {
+    Arc::new(Channel { listener: listener.name.clone(), peer, address: peer.ip().to_canonical(), tls })
+}
+
+async fn handshake(
+    stream: TcpStream,
+    generation: &Generation,
+    bounds: &Bounds,
+) -> Result<TlsStream<TcpStream>, HandshakeFailure> {
+    let accepting = TlsAcceptor::from(generation.config.clone()).accept(stream);
+    match timeout(bounds.handshake_timeout.0, accepting).await {
+        Ok(Ok(stream)) => Ok(stream),
+        Ok(Err(error)) => {
+            Err(match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+                Some(error) => HandshakeFailure::Tls(error.to_string()),
+                None => HandshakeFailure::Gone,
+            })
+        }
+        Err(_) => Err(HandshakeFailure::Late),
+    }
+}
+
+fn facts(stream: &TlsStream<TcpStream>) -> (TlsFacts, Protocol) {
+    let session = stream.get_ref().1;
+    let version = match session.protocol_version() {
+        Some(rustls::ProtocolVersion::TLSv1_2) => "1.2",
+        _ => "1.3",
+    };
+    let leaf = session.peer_certificates().and_then(|chain| chain.first());
+    let facts = TlsFacts {
+        version,
+        server_name: session.server_name().map(|name| name.to_ascii_lowercase().into()),
+        certificate: leaf.map(|leaf| Digest::of(leaf)),
+    };
+    let protocol = match session.alpn_protocol() {
+        Some(b"h2") => Protocol::Http2,
+        Some(_) | None => Protocol::Http1,
+    };
+    (facts, protocol)
+}
+
+impl Link {
+    fn watch<S>(self, stream: S) -> (Watch, TokioIo<Watched<S>>) {
+        let bounds = &self.terms.settings.bounds;
+        let clocks = Clocks::new(bounds, self.protocol);
+        let watched = Watched::new(stream, clocks.clone(), bounds.linger_bytes_max.0, self.slot);
+        let proxies = Proxies::of(&self.terms, self.channel.address);
+        let watch =
+            Watch { channel: self.channel, clocks, proxies, stop: self.stop, observer: self.observer };
+        (watch, TokioIo::new(watched))
+    }
+}
+
+async fn http1<S, H>(stream: S, link: Link, handler: H)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    H: Handler,
+{
+    let terms = link.terms.clone();
+    let bounds = &terms.settings.bounds;
+    let mut builder = http1::Builder::new();
+    builder
+        .half_close(false)
+        .timer(TokioTimer::new())
+        // ORDER: our own clocks hold the head; the library's would also count idle time.
+        .header_read_timeout(None)
+        .auto_date_header(false)
+        .max_header_size(bounds.head_bytes())
+        .max_buf_size(bounds.head_bytes().max(READ_BYTES_MAX));
+    if bounds.header_count_max != LIBRARY_HEADERS {
+        builder.max_headers(bounds.header_count_max);
+    }
+    let (watch, io) = link.watch(stream);
+    let exchange = watch.exchange(handler);
+    let service = service_fn(move |request| exchange.serve(request));
+    let connection = pin!(builder.serve_connection(io, service).with_upgrades());
+    watch.drive(connection).await;
+}
+
+async fn http2<S, H>(stream: S, link: Link, handler: H)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    H: Handler,
+{
+    let terms = link.terms.clone();
+    let bounds = &terms.settings.bounds;
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder
+        .timer(TokioTimer::new())
+        .auto_date_header(false)
+        .max_concurrent_streams(bounds.streams_per_connection_max)
+        .max_header_list_size(u32::try_from(bounds.head_bytes()).unwrap_or(u32::MAX))
+        .max_pending_accept_reset_streams(RESETS_MAX)
+        .max_local_error_reset_streams(RESETS_MAX)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_send_buf_size(SEND_BYTES_MAX);
+    let (watch, io) = link.watch(stream);
+    let exchange = watch.exchange(handler);
+    let service = service_fn(move |request| exchange.serve(request));
+    let connection = pin!(builder.serve_connection(io, service));
+    watch.drive(connection).await;
+}
+
+/// Most a connection's buffer grows to while a body streams.
+const READ_BYTES_MAX: usize = 64 * 1024;
+/// The library's own bound on headers, for which it needs no allocation.
+const LIBRARY_HEADERS: usize = 100;
+/// Streams reset before we looked at them, or by our own errors, before the connection is ended.
+const RESETS_MAX: usize = 20;
+/// What a caller may send on one stream before we read it.
+const STREAM_WINDOW: u32 = 256 * 1024;
+/// The same for all streams of a connection.
+const CONNECTION_WINDOW: u32 = 1024 * 1024;
+/// What we keep for one stream that the caller does not read.
+const SEND_BYTES_MAX: usize = 64 * 1024;
+
+/// Keeps the clocks of a connection while it runs.
+struct Watch {
+    channel: Arc<Channel>,
+    clocks: Arc<Clocks>,
+    proxies: Option<Arc<Proxies>>,
+    stop: Stop,
+    observer: Arc<dyn Observer>,
+}
+
+/// How a connection ended.
+enum Ended {
+    Closed(Result<(), hyper::Error>),
+    Late(Clock),
+}
+
+impl Watch {
+    fn exchange<H: Handler>(&self, handler: H) -> Arc<Exchange<H>> {
+        let (channel, clocks, proxies) = (self.channel.clone(), self.clocks.clone(), self.proxies.clone());
+        Arc::new(Exchange { handler, channel, clocks, proxies })
+    }
+
+    async fn drive<C: Connection>(self, mut connection: Pin<&mut C>) {
+        let ended = {
+            let mut stopping = pin!(self.stop.ended());
+            let (mut at, _) = self.clocks.next();
+            let mut timer = pin!(tokio::time::sleep_until(self.clocks.instant(at)));
+            let (mut armed, mut winding_down) = (false, false);
+            poll_fn(|context| {
+                let stopped = self.stop.is_ended();
+                if !stopped && !armed {
+                    // Once is enough: a task's waker does not change, and the flag above is looked at each time.
+                    let _ = stopping.as_mut().poll(context);
+                }
+                loop {
+                    if let Poll::Ready(result) = connection.as_mut().poll(context) {
+                        return Poll::Ready(Ended::Closed(result));
+                    }
+                    if !stopped || winding_down || !self.clocks.may_wind_down() {
+                        break;
+                    }
+                    winding_down = true;
+                    connection.as_mut().wind_down();
+                }
+                self.poll_clocks(timer.as_mut(), &mut at, &mut armed, context).map(Ended::Late)
+            })
+            .await
+        };
+        self.clocks.close();
+        let refusal = match ended {
+            Ended::Closed(Ok(())) | Ended::Late(Clock::Idle | Clock::Linger) => None,
+            Ended::Closed(Err(error)) => Refusal::of(&error),
+            Ended::Late(clock) => Some(Refusal::Late(clock)),
+        };
+        if let Some(refusal) = refusal {
+            self.observer.refused_by_protocol(&self.channel, refusal);
+        }
+    }
+
+    /// Ready when a clock has run out. The timer is touched only when the next clock is earlier than what it
+    /// is armed for, or when it fired.
+    fn poll_clocks(
+        &self,
+        mut timer: Pin<&mut Sleep>,
+        at: &mut u64,
+        armed: &mut bool,
+        context: &mut Context<'_>,
+    ) -> Poll<Clock> {
+        let (next, _) = self.clocks.next();
+        if next < *at {
+            *at = next;
+            timer.as_mut().reset(self.clocks.instant(next));
+        } else if std::mem::replace(armed, true) && !timer.is_elapsed() {
+            return Poll::Pending;
+        }
+        while timer.as_mut().poll(context).is_ready() {
+            let now = self.clocks.now();
+            let (next, clock) = self.clocks.next();
+            if next <= now {
+                return Poll::Ready(clock);
+            }
+            *at = next.min(now.saturating_add(self.clocks.look_again()));
+            timer.as_mut().reset(self.clocks.instant(*at));
+        }
+        Poll::Pending
+    }
+}
+
+/// What the two kinds of connection have in common.
+trait Connection: Future<Output = Result<(), hyper::Error>> {
+    /// No more requests: HTTP/2 says so, HTTP/1 closes after the current one.
+    fn wind_down(self: Pin<&mut Self>);
+}
+
+impl<I, S, B> Connection for http1::UpgradeableConnection<I, S>
+where
+    S: hyper::service::Service<Request<Incoming>, Response = Response<B>>,
+    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    I: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
+    B: http_body::Body + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    fn wind_down(self: Pin<&mut Self>) {
+        self.graceful_shutdown();
+    }
+}
+
+impl<I, S, B> Connection for http2::Connection<I, S, TokioExecutor>
+where
+    S: hyper::service::Service<Request<Incoming>, Response = Response<B>>,
+    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    S::Future: Send + 'static,
+    I: hyper::rt::Read + hyper::rt::Write + Unpin,
+    B: http_body::Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    fn wind_down(self: Pin<&mut Self>) {
+        self.graceful_shutdown();
+    }
+}

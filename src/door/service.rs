@@ -1,0 +1,116 @@
+//! One exchange on a connection: the library's request becomes the handler's, its answer goes back watched.
+
+use std::{
+    convert::Infallible,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http::{Request, Response, header};
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use hyper::body::Incoming;
+
+use super::{
+    clocks::{Clocks, Flight, Turn},
+    date::date,
+    listener::Proxies,
+};
+use crate::{
+    body::{Body, BodyError},
+    intake::caller_address,
+    words::Channel,
+};
+
+/// Answers requests. The future is dropped when the caller goes away; what must outlive it needs a task of
+/// its own.
+pub trait Handler: Clone + Send + Sync + 'static {
+    /// Answers one request; it cannot fail. The body is not read before somebody polls it.
+    fn handle(
+        &self,
+        request: Request<Body>,
+        channel: Arc<Channel>,
+    ) -> impl Future<Output = Response<Body>> + Send;
+}
+
+/// What every request of a connection shares.
+pub(super) struct Exchange<H> {
+    pub(super) handler: H,
+    pub(super) channel: Arc<Channel>,
+    pub(super) clocks: Arc<Clocks>,
+    /// Set where the peer is a trusted proxy: then each request has an address of its own.
+    pub(super) proxies: Option<Arc<Proxies>>,
+}
+
+impl<H: Handler> Exchange<H> {
+    /// Serves one request.
+    pub(super) fn serve(
+        self: &Arc<Self>,
+        request: Request<Incoming>,
+    ) -> impl Future<Output = Result<Response<Answer>, Infallible>> + Send + use<H> {
+        let this = self.clone();
+        let (mut flight, fault) = this.clocks.begin();
+        // Boxed: the library keeps a place of the future's size in every connection, idle ones included.
+        let answering = Box::pin(async move {
+            let mut request = request.map(Body::incoming);
+            if let Some(fault) = fault {
+                request.extensions_mut().insert(fault);
+            }
+            let channel = this.channel_of(&request);
+            let mut response = this.handler.handle(request, channel).await;
+            if fault.is_some() {
+                // Where the head's end is in doubt, so is the next one's beginning.
+                response.headers_mut().insert(header::CONNECTION, header::HeaderValue::from_static("close"));
+            }
+            if !response.headers().contains_key(header::DATE)
+                && let Some(date) = date()
+            {
+                response.headers_mut().insert(header::DATE, date);
+            }
+            response
+        });
+        async move {
+            let response = answering.await;
+            flight.answers();
+            Ok(response.map(|body| Answer { body, flight }))
+        }
+    }
+
+    fn channel_of(&self, request: &Request<Body>) -> Arc<Channel> {
+        let Some(proxies) = &self.proxies else { return self.channel.clone() };
+        let peer = self.channel.peer.ip();
+        let address = caller_address(peer, request.headers(), &proxies.trusted, proxies.by);
+        Arc::new(Channel { address, ..Channel::clone(&self.channel) })
+    }
+}
+
+/// The body of an answer, with its flight.
+#[derive(Debug)]
+pub(super) struct Answer {
+    body: Body,
+    flight: Flight,
+}
+
+impl HttpBody for Answer {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(context);
+        self.flight.turn(if polled.is_pending() { Turn::Ours } else { Turn::Callers });
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
