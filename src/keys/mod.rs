@@ -1,1 +1,298 @@
-//! Keys: our signing keys, and those of outside issuers.
+//! Public keys of outside issuers: discovered over HTTPS or read from a file, cached, rotated, and kept for
+//! a while when the issuer is down.
+//!
+//! One fetch an issuer at a time, whoever waits for it. A key id that is not cached causes a fetch at most
+//! once per [`REFETCH_GAP`], because ids come from strangers. A key that its issuer no longer publishes is
+//! retired, which ends what it signed at once. The room opens no socket: [`Fetch`] is handed in.
+
+mod discovery;
+mod jwks;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use futures_util::{
+    FutureExt,
+    future::{BoxFuture, Shared},
+};
+use parking_lot::Mutex;
+
+pub use discovery::{DOCUMENT_BYTES_MAX, FetchError};
+pub use jwks::{JWKS_KEYS_MAX, JwksError};
+
+use crate::{
+    clock::Now,
+    identity::{Issuer, IssuerKeys, IssuerOrigin, KeyProblem, Revocations, Sources, VerifyKey},
+};
+
+/// After this, keys are fetched again.
+pub const FRESH_FOR: Duration = Duration::from_secs(600);
+/// After this, keys that could not be fetched again are no longer believed.
+pub const STALE_MAX: Duration = Duration::from_secs(24 * 3600);
+/// Between two fetches of one issuer's keys, whatever ids are asked for.
+pub const REFETCH_GAP: Duration = Duration::from_secs(30);
+/// Between two fetches while nothing at all is cached: a gate that has just started should not wait long.
+pub const FIRST_GAP: Duration = Duration::from_secs(2);
+/// For one whole fetch, discovery included.
+pub const FETCH_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Gets a document over verified HTTPS, following no redirect. Implemented by the room `wire`.
+pub trait Fetch: Send + Sync {
+    /// Status and body; the body is at most `bytes_max`, or it is an error.
+    fn get<'a>(&'a self, url: &'a str, bytes_max: usize) -> BoxFuture<'a, Result<(u16, Bytes), String>>;
+}
+
+/// The keys of all outside issuers. Lives across bundles.
+pub struct Issuers {
+    fetch: Arc<dyn Fetch>,
+    revocations: Arc<Revocations>,
+    // LIMIT: issuers of the bundle in force; see `adopt`.
+    states: Mutex<HashMap<Place, Arc<State>>>,
+}
+
+/// What an issuer's keys depend on; a changed setting starts anew.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Place {
+    url: Arc<str>,
+    origin: Arc<str>,
+}
+
+#[derive(Default)]
+struct State {
+    cached: Mutex<Cached>,
+}
+
+#[derive(Default)]
+struct Cached {
+    keys: Vec<Arc<VerifyKey>>,
+    fetched_at: Option<Instant>,
+    tried_at: Option<Instant>,
+    flight: Option<Flight>,
+    last_error: Option<Arc<FetchError>>,
+}
+
+type Flight = Shared<BoxFuture<'static, ()>>;
+
+/// How an issuer's keys stand, for `/readyz` and metrics.
+#[derive(Clone, Debug)]
+pub struct Standing {
+    /// Which issuer.
+    pub issuer: Arc<str>,
+    /// How many keys are cached.
+    pub keys: usize,
+    /// How old they are.
+    pub age: Option<Duration>,
+    /// What the last fetch failed by.
+    pub last_error: Option<Arc<FetchError>>,
+}
+
+impl Issuers {
+    /// No issuer yet. Keys that go are told to `revocations`.
+    pub fn new(fetch: Arc<dyn Fetch>, revocations: Arc<Revocations>) -> Self {
+        Self { fetch, revocations, states: Mutex::default() }
+    }
+
+    /// A new bundle is in force: issuers it does not name, or names otherwise, are forgotten and their keys
+    /// retired.
+    pub fn adopt(&self, sources: &Sources) {
+        let named: Vec<Place> = sources.issuers().map(Place::of).collect();
+        let mut gone = Vec::new();
+        self.states.lock().retain(|place, state| {
+            let stays = named.contains(place);
+            if !stays {
+                gone.push(state.clone());
+            }
+            stays
+        });
+        for state in &gone {
+            for key in std::mem::take(&mut state.cached.lock().keys) {
+                key.retire();
+            }
+        }
+        if !gone.is_empty() {
+            self.revocations.bump();
+        }
+    }
+
+    /// Fetches what has aged, without a caller waiting for it, and retires what is too old to be believed.
+    /// Call it every half minute; the first time before serving, so that the first caller does not wait.
+    pub async fn tend(&self, sources: &Sources, now: Now) {
+        for issuer in sources.issuers() {
+            let state = self.state(issuer);
+            let due = state.cached.lock().age(now).is_none_or(|age| age >= FRESH_FOR);
+            if let (true, Some(flight)) = (due, self.flight(&state, issuer, now)) {
+                flight.await;
+            }
+            if state.drop_too_old(now) {
+                self.revocations.bump();
+            }
+        }
+    }
+
+    /// How every issuer's keys stand.
+    pub fn standing(&self, sources: &Sources, now: Now) -> Vec<Standing> {
+        sources
+            .issuers()
+            .map(|issuer| {
+                let state = self.state(issuer);
+                let cached = state.cached.lock();
+                Standing {
+                    issuer: issuer.name.clone(),
+                    keys: cached.keys.len(),
+                    age: cached.age(now),
+                    last_error: cached.last_error.clone(),
+                }
+            })
+            .collect()
+    }
+
+    async fn find(&self, issuer: &Issuer, kid: Option<&str>, now: Now) -> Result<Arc<VerifyKey>, KeyProblem> {
+        let state = self.state(issuer);
+        let (found, age) = state.look(kid, now);
+        match (found, age) {
+            (Some(key), Some(age)) if age < FRESH_FOR => return Ok(key),
+            (Some(key), Some(age)) if age < STALE_MAX => {
+                // Good enough to answer with; whoever tends the issuers fetches anew.
+                return Ok(key);
+            }
+            (_, _) => {}
+        }
+        if let Some(flight) = self.flight(&state, issuer, now) {
+            flight.await;
+        }
+        match state.look(kid, now) {
+            (Some(key), Some(age)) if age < STALE_MAX => Ok(key),
+            (None, Some(age)) if age < STALE_MAX => Err(KeyProblem::Unknown),
+            (_, _) => Err(KeyProblem::Unavailable),
+        }
+    }
+
+    fn state(&self, issuer: &Issuer) -> Arc<State> {
+        self.states.lock().entry(Place::of(issuer)).or_default().clone()
+    }
+
+    /// The fetch that is under way, or a new one where it is time.
+    fn flight(&self, state: &Arc<State>, issuer: &Issuer, now: Now) -> Option<Flight> {
+        let mut cached = state.cached.lock();
+        if let Some(flight) = &cached.flight {
+            return Some(flight.clone());
+        }
+        let gap = if cached.fetched_at.is_some() { REFETCH_GAP } else { FIRST_GAP };
+        if cached.tried_at.is_some_and(|at| now.mono.saturating_duration_since(at) < gap) {
+            return None;
+        }
+        cached.tried_at = Some(now.mono);
+        let (fetch, revocations, state) = (self.fetch.clone(), self.revocations.clone(), state.clone());
+        let (url, origin) = (issuer.url.clone(), issuer.origin.clone());
+        let flight = async move {
+            let answer =
+                match tokio::time::timeout(FETCH_TIMEOUT, discovery::keys(&*fetch, &url, &origin)).await {
+                    Ok(answer) => answer,
+                    Err(_) => Err(FetchError::Timeout),
+                };
+            if state.land(answer, now) {
+                revocations.bump();
+            }
+        };
+        let flight = flight.boxed().shared();
+        cached.flight = Some(flight.clone());
+        Some(flight)
+    }
+}
+
+impl IssuerKeys for Issuers {
+    fn key<'a>(
+        &'a self,
+        issuer: &'a Issuer,
+        kid: Option<&'a str>,
+        now: Now,
+    ) -> BoxFuture<'a, Result<Arc<VerifyKey>, KeyProblem>> {
+        Box::pin(self.find(issuer, kid, now))
+    }
+}
+
+impl Place {
+    fn of(issuer: &Issuer) -> Self {
+        let origin = match &issuer.origin {
+            IssuerOrigin::Own => "own".to_owned(),
+            IssuerOrigin::File(path) => format!("file {}", path.display()),
+            IssuerOrigin::Discovery { hosts } => format!("discovery {}", hosts.join(" ")),
+        };
+        Self { url: issuer.url.clone(), origin: origin.into() }
+    }
+}
+
+impl State {
+    /// The key of an id, and how old the keys are. Without an id only an only key will do.
+    fn look(&self, kid: Option<&str>, now: Now) -> (Option<Arc<VerifyKey>>, Option<Duration>) {
+        let cached = self.cached.lock();
+        let found = match (kid, cached.keys.as_slice()) {
+            (Some(kid), keys) => keys.iter().find(|key| key.kid() == Some(kid)).cloned(),
+            (None, [only]) => Some(only.clone()),
+            (None, _) => None,
+        };
+        (found, cached.age(now))
+    }
+
+    /// Takes over what was fetched. Keys that stay are the same objects as before, so what they signed stays
+    /// remembered; true when one went.
+    fn land(&self, answer: Result<Vec<VerifyKey>, FetchError>, now: Now) -> bool {
+        let mut cached = self.cached.lock();
+        cached.flight = None;
+        let fetched = match answer {
+            Ok(keys) => keys,
+            Err(error) => {
+                cached.last_error = Some(Arc::new(error));
+                return false;
+            }
+        };
+        let before = std::mem::take(&mut cached.keys);
+        cached.keys = fetched
+            .into_iter()
+            .map(|key| match before.iter().find(|old| old.same(&key)) {
+                Some(old) => old.clone(),
+                None => Arc::new(key),
+            })
+            .collect();
+        cached.fetched_at = Some(now.mono);
+        cached.last_error = None;
+        let mut went = false;
+        for old in &before {
+            if !cached.keys.iter().any(|key| Arc::ptr_eq(key, old)) {
+                old.retire();
+                went = true;
+            }
+        }
+        went
+    }
+
+    fn drop_too_old(&self, now: Now) -> bool {
+        let mut cached = self.cached.lock();
+        if cached.age(now).is_none_or(|age| age < STALE_MAX) || cached.keys.is_empty() {
+            return false;
+        }
+        for key in std::mem::take(&mut cached.keys) {
+            key.retire();
+        }
+        true
+    }
+}
+
+impl Cached {
+    fn age(&self, now: Now) -> Option<Duration> {
+        self.fetched_at.map(|at| now.mono.saturating_duration_since(at))
+    }
+}
+
+impl fmt::Debug for Issuers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Issuers").field("issuers", &self.states.lock().len()).finish_non_exhaustive()
+    }
+}

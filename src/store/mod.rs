@@ -1,1 +1,197 @@
-//! What outlives a restart: SQLite on its own thread, in verbs of the domain.
+//! The embedded store: one SQLite file, `store.db`, on a thread of its own, asked in the words of the trade
+//! (`issue_token`, `lease_quota`), never get and put.
+//!
+//! The file is readable by its owner only. The command line and a running gate open the same file; what one
+//! writes the other finds by [`Store::changes_since`], which costs a few microseconds and is asked several
+//! times a second. Every write is synced before it is answered. The queue to the thread is bounded: a full
+//! one is told as [`StoreError::Busy`], and whoever asked refuses.
+
+mod admin;
+mod credentials;
+mod migrations;
+mod quota;
+mod records;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    fs::{self, OpenOptions},
+    path::{Path, PathBuf},
+    sync::{Arc, mpsc},
+    thread,
+    time::Duration,
+};
+
+use rusqlite::{Connection, TransactionBehavior};
+use tokio::sync::oneshot;
+
+pub use quota::Lease;
+pub use records::{
+    AdminRole, AdminTokenRecord, ApiKeyRow, Change, Changes, HeadRow, SigningKeyRow, TokenRow,
+};
+
+/// Questions that may wait for the thread.
+const QUEUE_MAX: usize = 1024;
+/// How long one process waits for another's write.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The store. Cheap to clone; the thread ends with the last clone.
+#[derive(Clone, Debug)]
+pub struct Store {
+    jobs: mpsc::SyncSender<Job>,
+    path: Arc<Path>,
+}
+
+type Job = Box<dyn FnOnce(&mut Connection) + Send>;
+
+/// Why the store did not answer.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The file or its folder cannot be made or opened.
+    #[error("cannot open `{path}`")]
+    Open {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Others than its owner can read it.
+    #[error("`{path}` can be read by others; run `chmod {wanted} {path}`")]
+    LooseRights {
+        /// Which.
+        path: PathBuf,
+        /// The rights it should have.
+        wanted: &'static str,
+    },
+    /// Written by a newer version.
+    #[error("the store is of version {found}, this program knows {known}; it was written by a newer one")]
+    Newer {
+        /// Its version.
+        found: i64,
+        /// Ours.
+        known: i64,
+    },
+    /// SQLite refused.
+    #[error("the store refused")]
+    Sqlite(#[from] rusqlite::Error),
+    /// Something stands in it that this version does not write.
+    #[error("the store holds `{value}` as {what}, which is not known")]
+    Unreadable {
+        /// What it should be.
+        what: &'static str,
+        /// What it is.
+        value: String,
+    },
+    /// A name that must be unique is taken.
+    #[error("{what} `{name}` exists already")]
+    Taken {
+        /// What.
+        what: &'static str,
+        /// Its name.
+        name: String,
+    },
+    /// Too much waits for it.
+    #[error("the store has too much to do")]
+    Busy,
+    /// Its thread is gone.
+    #[error("the store has stopped")]
+    Gone,
+}
+
+impl Store {
+    /// Opens or makes the file and brings it to this version. Blocks; call it before serving.
+    ///
+    /// # Errors
+    /// The file cannot be opened, others can read it, or a newer version wrote it.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        private_file(path)?;
+        let mut connection = Connection::open(path)?;
+        connection.busy_timeout(BUSY_TIMEOUT)?;
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        connection.pragma_update(None, "foreign_keys", "ON")?;
+        connection.pragma_update(None, "trusted_schema", "OFF")?;
+        // Two processes write: whoever reads first in order to write takes the write lock at once.
+        connection.set_transaction_behavior(TransactionBehavior::Immediate);
+        migrations::migrate(&mut connection)?;
+        let (jobs, queue) = mpsc::sync_channel::<Job>(QUEUE_MAX);
+        let run = move || {
+            // Ends when the last `Store` is dropped.
+            while let Ok(job) = queue.recv() {
+                job(&mut connection);
+            }
+        };
+        thread::Builder::new()
+            .name("store".into())
+            .spawn(run)
+            .map_err(|source| StoreError::Open { path: path.to_owned(), source })?;
+        Ok(Self { jobs, path: path.into() })
+    }
+
+    /// Where the file is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Runs one piece of work on the thread. A question whose asker has gone is still done: it may be half of
+    /// something.
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (answer, answered) = oneshot::channel();
+        let job: Job = Box::new(move |connection| {
+            // The asker may have gone; then nobody wants the answer.
+            drop(answer.send(work(connection)));
+        });
+        self.jobs.try_send(job).map_err(|error| match error {
+            mpsc::TrySendError::Full(_) => StoreError::Busy,
+            mpsc::TrySendError::Disconnected(_) => StoreError::Gone,
+        })?;
+        answered.await.map_err(|_| StoreError::Gone)?
+    }
+}
+
+/// A folder that is its owner's alone, made where it is missing.
+///
+/// # Errors
+/// It cannot be made, or others can look into it.
+pub fn private_folder(path: &Path) -> Result<(), StoreError> {
+    let failed = |source| StoreError::Open { path: path.to_owned(), source };
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path).map_err(failed)?;
+    check_rights(path, "700")
+}
+
+/// Refuses a file or folder that others than its owner can read.
+///
+/// # Errors
+/// Its rights are loose, or cannot be asked.
+pub fn check_rights(path: &Path, wanted: &'static str) -> Result<(), StoreError> {
+    let metadata = fs::metadata(path).map_err(|source| StoreError::Open { path: path.to_owned(), source })?;
+    #[cfg(unix)]
+    if std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o077 != 0 {
+        return Err(StoreError::LooseRights { path: path.to_owned(), wanted });
+    }
+    #[cfg(not(unix))]
+    drop((metadata, wanted));
+    Ok(())
+}
+
+/// Makes the file before SQLite does, so that it never is anybody else's; its side files take over its rights.
+fn private_file(path: &Path) -> Result<(), StoreError> {
+    let failed = |source| StoreError::Open { path: path.to_owned(), source };
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.exists()) {
+        private_folder(folder)?;
+    }
+    let mut options = OpenOptions::new();
+    options.create(true).truncate(false).read(true).write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map_err(failed)?;
+    check_rights(path, "600")
+}

@@ -1,0 +1,100 @@
+//! The tables, version by version. A version that was ever released is never edited.
+
+use rusqlite::{Connection, OptionalExtension};
+
+use super::StoreError;
+
+const VERSIONS: &[&str] = &["
+CREATE TABLE tokens (
+    jti TEXT PRIMARY KEY,
+    kind TEXT NOT NULL,
+    principal TEXT NOT NULL,
+    kid TEXT NOT NULL,
+    groups TEXT,
+    scopes TEXT NOT NULL,
+    note TEXT,
+    issued_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    revoked_at INTEGER
+) STRICT, WITHOUT ROWID;
+CREATE INDEX tokens_by_principal ON tokens (kind, principal);
+CREATE INDEX tokens_by_end ON tokens (expires_at);
+
+CREATE TABLE api_keys (
+    prefix TEXT PRIMARY KEY,
+    hash BLOB NOT NULL,
+    kind TEXT NOT NULL,
+    principal TEXT NOT NULL,
+    groups TEXT,
+    scopes TEXT NOT NULL,
+    note TEXT,
+    issued_at INTEGER NOT NULL,
+    expires_at INTEGER,
+    revoked_at INTEGER
+) STRICT, WITHOUT ROWID;
+CREATE INDEX api_keys_by_principal ON api_keys (kind, principal);
+
+CREATE TABLE signing_keys (
+    kid TEXT PRIMARY KEY,
+    public BLOB NOT NULL,
+    created_at INTEGER NOT NULL,
+    retired_at INTEGER,
+    revoked_at INTEGER
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE changes (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    what TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    subject_kind TEXT,
+    at INTEGER NOT NULL,
+    until INTEGER
+) STRICT;
+
+CREATE TABLE admin_tokens (
+    hash BLOB PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    role TEXT NOT NULL,
+    issued_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    revoked_at INTEGER
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE quota (
+    key TEXT NOT NULL,
+    day INTEGER NOT NULL,
+    granted INTEGER NOT NULL,
+    PRIMARY KEY (day, key)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE heads (
+    lane TEXT PRIMARY KEY,
+    size INTEGER NOT NULL,
+    checkpoint TEXT NOT NULL,
+    at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+"];
+
+/// Brings the tables to this program's version, each version in one transaction.
+pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
+    connection.execute_batch(
+        "CREATE TABLE IF NOT EXISTS version (only INTEGER PRIMARY KEY CHECK (only = 1), version INTEGER NOT NULL) STRICT",
+    )?;
+    let known = i64::try_from(VERSIONS.len()).unwrap_or(i64::MAX);
+    // Two processes may start at once: whoever comes second finds it done.
+    let transaction = connection.transaction()?;
+    let found: i64 =
+        transaction.query_row("SELECT version FROM version", [], |row| row.get(0)).optional()?.unwrap_or(0);
+    if found > known {
+        return Err(StoreError::Newer { found, known });
+    }
+    for script in VERSIONS.iter().skip(usize::try_from(found).unwrap_or(usize::MAX)) {
+        transaction.execute_batch(script)?;
+    }
+    transaction.execute(
+        "INSERT INTO version (only, version) VALUES (1, ?1) ON CONFLICT (only) DO UPDATE SET version = ?1",
+        [known],
+    )?;
+    transaction.commit()?;
+    Ok(())
+}

@@ -1,0 +1,80 @@
+//! Hearing of what other processes took back.
+
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use super::{TokenError, Tokens};
+use crate::{clock::Now, identity::Revocation, store::Change};
+
+/// How often a gate asks. A revocation is in force within this and a look-up.
+pub const FOLLOW_EVERY: Duration = Duration::from_millis(200);
+/// Answers read at one go; what is left waits for the next.
+const BATCHES_MAX: usize = 256;
+/// How often what has ended is forgotten.
+const PURGE_EVERY: Duration = Duration::from_secs(3600);
+
+impl Tokens {
+    /// Hears of every change since the last time. Cheap when there is none.
+    ///
+    /// # Errors
+    /// The store did not answer; what was heard before stays in force.
+    pub async fn follow(&self, now: Now) -> Result<(), TokenError> {
+        let mut keys_changed = false;
+        for _ in 0..BATCHES_MAX {
+            let seq = self.heard.load(Ordering::Acquire);
+            let told = self.store().changes_since(seq).await?;
+            keys_changed |= told.changes.contains(&Change::SigningKeys);
+            let revocations: Vec<Revocation> = told.changes.into_iter().filter_map(revocation).collect();
+            self.revocations.apply(&revocations, now.wall);
+            self.heard.fetch_max(told.seq, Ordering::AcqRel);
+            if !told.more {
+                break;
+            }
+        }
+        if keys_changed {
+            self.refresh_keys(now).await?;
+        }
+        *self.followed.lock() = Some(now.mono);
+        Ok(())
+    }
+
+    /// How long ago [`Tokens::follow`] last heard from the store: what `/readyz` watches.
+    pub fn behind(&self, now: Now) -> Option<Duration> {
+        self.followed.lock().map(|at| now.mono.saturating_duration_since(at))
+    }
+
+    /// Follows until it is dropped. `clock` reads the time, `failed` is told when the store does not answer.
+    pub async fn follow_always(
+        self: Arc<Self>,
+        clock: impl Fn() -> Now + Send,
+        failed: impl Fn(&TokenError) + Send,
+    ) {
+        let mut purged = clock().mono;
+        loop {
+            tokio::time::sleep(FOLLOW_EVERY).await;
+            let now = clock();
+            if let Err(error) = self.follow(now).await {
+                failed(&error);
+            }
+            if now.mono.saturating_duration_since(purged) >= PURGE_EVERY {
+                purged = now.mono;
+                if let Err(error) = self.store().purge(now.wall).await {
+                    failed(&error.into());
+                }
+            }
+        }
+    }
+}
+
+fn revocation(change: Change) -> Option<Revocation> {
+    match change {
+        Change::Token { jti, until } => Some(Revocation::Token { jti, until }),
+        Change::ApiKey { prefix } => Some(Revocation::ApiKey { prefix }),
+        Change::Principal { kind, id, issued_until } => {
+            Some(Revocation::Principal { kind, id, issued_until })
+        }
+        Change::SigningKeys => None,
+    }
+}
