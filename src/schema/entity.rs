@@ -108,7 +108,7 @@ impl Entity {
 /// A node with named fields.
 #[derive(Debug, Default)]
 pub struct Object {
-    /// In file order.
+    /// In file order. INVARIANT: their ranges of leaves ascend and do not overlap.
     pub fields: Vec<Field>,
 }
 

@@ -11,5 +11,6 @@ mod write;
 pub use read::read;
 pub(in crate::schema) use read::shortened;
 pub use tokens::SyntaxError;
+pub(in crate::schema) use view::HINTS_MAX;
 pub use view::{Body, FAULTS_MAX, Fault, FaultKind, Proposed, View};
 pub use write::{text, write};

@@ -66,9 +66,7 @@ fn compile(file: &Arc<str>, node: &Node, found: &mut Diagnostics) -> Option<Comp
     // One definition used in several places tells its mistakes once.
     let mut told = std::collections::HashSet::new();
     let tail = found.0.split_off(before);
-    found
-        .0
-        .extend(tail.into_iter().filter(|one| told.insert((one.place.clone().start, one.message.clone()))));
+    found.0.extend(tail.into_iter().filter(|one| told.insert((one.place.start, one.message.clone()))));
     let failed = found.0.iter().skip(before).any(|one| one.severity == crate::words::Severity::Error);
     compiled.filter(|_| !failed)
 }

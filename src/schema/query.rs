@@ -8,9 +8,9 @@ use std::{borrow::Cow, fmt};
 
 use super::{
     entity::{Entity, Leaf, LeafKind},
-    fields::{FieldSet, LeafId},
+    fields::{FieldSet, LEAVES_MAX, LeafId},
     filter::{Direction, Filter, Op, Query, Sort},
-    json::{FAULTS_MAX, shortened},
+    json::{FAULTS_MAX, HINTS_MAX, shortened},
     record::Value,
     value,
 };
@@ -198,6 +198,9 @@ impl<'e> Reader<'e> {
 
     fn fields(&mut self, name: &str, value: &str) {
         let mut wanted = FieldSet::EMPTY;
+        if value.split(',').nth(LEAVES_MAX).is_some() {
+            return self.fault(name, QueryFaultKind::TooMany, format!("at most {LEAVES_MAX} fields"));
+        }
         for path in value.split(',') {
             let found = self.entity.leaves_under(path).intersection(self.visible);
             if found.is_empty() {
@@ -323,7 +326,8 @@ impl<'e> Reader<'e> {
 
     fn unknown(&mut self, parameter: &str, path: &str, known: &[&str]) {
         let path = shortened(path);
-        let message = match nearest(&path, known.iter().copied()) {
+        let near = if self.faults.len() < HINTS_MAX { nearest(&path, known.iter().copied()) } else { None };
+        let message = match near {
             Some(near) => format!("unknown field `{path}`, did you mean `{near}`?"),
             None => format!("unknown field `{path}`"),
         };

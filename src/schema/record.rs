@@ -135,10 +135,13 @@ impl Record {
 }
 
 fn each_in<'a>(object: &super::Object, fields: &'a Fields, leaf: u16, see: &mut dyn FnMut(&'a Value)) {
-    for (position, value) in fields.iter() {
-        if let Some(field) = object.at(position).filter(|field| field.leaves.contains(&leaf)) {
-            each_of(&field.shape, value, leaf, see);
-        }
+    // Leaves are numbered in file order, so the fields' ranges ascend and do not overlap.
+    let position = object.fields.partition_point(|field| field.leaves.end <= leaf);
+    let Some(field) = object.fields.get(position).filter(|field| field.leaves.contains(&leaf)) else {
+        return;
+    };
+    if let Some(value) = u16::try_from(position).ok().and_then(|position| fields.at(position)) {
+        each_of(&field.shape, value, leaf, see);
     }
 }
 

@@ -1,6 +1,7 @@
 //! The laws of merging, and what counts as a change.
 
 use proptest::prelude::*;
+use serde_json::{Map, Value as Json};
 
 use super::*;
 use crate::schema::{
@@ -102,7 +103,55 @@ fn not_there_and_null_are_told_apart_where_a_change_is_judged() {
     assert_eq!(differ("{}", r#"{"priority":null}"#), ["priority"]);
 }
 
+/// RFC 7396, as the RFC writes it down.
+fn merge_patch(target: &mut Json, patch: &Json) {
+    let Json::Object(patch) = patch else {
+        *target = patch.clone();
+        return;
+    };
+    if !target.is_object() {
+        *target = Json::Object(Map::new());
+    }
+    let map = target.as_object_mut().unwrap();
+    for (name, value) in patch {
+        if value.is_null() {
+            map.remove(name);
+        } else {
+            merge_patch(map.entry(name.clone()).or_insert(Json::Null), value);
+        }
+    }
+}
+
+/// A group with nothing in it is written as absence.
+fn without_empty_groups(value: &mut Json) {
+    let Json::Object(map) = value else { return };
+    map.values_mut().for_each(without_empty_groups);
+    map.retain(|_, value| value.as_object().is_none_or(|map| !map.is_empty()));
+}
+
 proptest! {
+    #[test]
+    fn a_patch_does_what_rfc_7396_says(
+        stored in records(&order_entity()),
+        other in records(&order_entity()),
+        nulls in any::<u16>(),
+    ) {
+        let entity = order_entity();
+        let view = open_view(&entity, Body::Patch);
+        let mut patch: Json = serde_json::from_str(&written(&entity, &other, None)).unwrap();
+        for (at, field) in entity.root.fields.iter().enumerate().filter(|(at, _)| nulls >> at & 1 == 1) {
+            prop_assert!(at < 16);
+            patch[&*field.name] = Json::Null;
+        }
+        let proposed = json::read(&entity, patch.to_string().as_bytes(), &view).unwrap();
+        let merged = merge(&entity, &stored, &proposed, &view);
+        let ours: Json = serde_json::from_str(&written(&entity, &merged, None)).unwrap();
+        let mut theirs: Json = serde_json::from_str(&written(&entity, &stored, None)).unwrap();
+        merge_patch(&mut theirs, &patch);
+        without_empty_groups(&mut theirs);
+        prop_assert_eq!(ours, theirs);
+    }
+
     #[test]
     fn an_empty_patch_changes_nothing(stored in records(&order_entity())) {
         let entity = order_entity();

@@ -23,7 +23,7 @@ use crate::schema::{
 /// Reads a body.
 ///
 /// # Errors
-/// All faults, at most [`FAULTS_MAX`]; never empty.
+/// All faults, at most [`FAULTS_MAX`](super::FAULTS_MAX); never empty.
 pub fn read(entity: &Entity, bytes: &[u8], view: &View) -> Result<Proposed, Vec<Fault>> {
     let mut reader = Reader {
         view,

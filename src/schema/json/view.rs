@@ -6,6 +6,8 @@ use crate::schema::{entity::Entity, fields::FieldSet, record::Record};
 
 /// Most faults told of one body.
 pub const FAULTS_MAX: usize = 100;
+/// How many of the first faults may name the nearest valid name.
+pub(in crate::schema) const HINTS_MAX: usize = 16;
 /// What a body is to the record it speaks of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Body {

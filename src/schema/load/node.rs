@@ -240,7 +240,7 @@ impl<'a> Compiler<'a> {
         let description = optional::<String>(node, "description", self.found).unwrap_or_default();
         let read_only = optional::<bool>(node, "readOnly", self.found).unwrap_or(false) || around.read_only;
         let around = Around { read_only, ..around };
-        let mut items_max = 1;
+        let (mut items_max, mut items_read_only) = (1, false);
         let shape = match kind {
             "object" => {
                 let (properties, required) = (keys.take("properties"), keys.take("required"));
@@ -252,11 +252,13 @@ impl<'a> Compiler<'a> {
                 items_max = keys.or("maxItems", || ITEMS_DEFAULT, self.found)?;
                 let unordered = keys.or("x-unordered", || false, self.found)?;
                 keys.finish(self.found);
-                self.list(node, items, Around { in_list: true, unordered, ..around })?
+                let item = self.item(node, items, Around { in_list: true, unordered, ..around })?;
+                items_read_only = item.read_only;
+                Shape::List(Box::new(item.shape))
             }
             _ => self.leaf(node, kind, keys, around)?,
         };
-        Some(Compiled { shape, nullable, read_only, items_max, description })
+        Some(Compiled { shape, nullable, read_only: read_only || items_read_only, items_max, description })
     }
 
     /// A local reference, written out; `description` and `readOnly` beside it hold for this use.
@@ -330,18 +332,22 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    fn list(&mut self, node: &'a Node, items: Option<&'a Node>, around: Around<'a>) -> Option<Shape> {
+    /// What a list holds: a value or a group, never null.
+    fn item(&mut self, node: &'a Node, items: Option<&'a Node>, around: Around<'a>) -> Option<Compiled> {
         let Some(items) = items else {
             self.found.error(&node.place, "an array needs `items`: the shape of one");
             return None;
         };
         let item = self.node(items, Around { depth: around.depth + 1, ..around })?;
+        if item.nullable {
+            self.found.error(&items.place, "an item is never null; it is left out");
+        }
         match item.shape {
             Shape::List(_) => {
                 self.found.error(&items.place, "a list of lists has no place here; put an object between");
                 None
             }
-            Shape::Leaf(_) | Shape::Object(_) => Some(Shape::List(Box::new(item.shape))),
+            Shape::Leaf(_) | Shape::Object(_) => Some(item),
         }
     }
 }

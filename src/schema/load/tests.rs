@@ -99,6 +99,7 @@ fn what_cannot_be_meant_is_refused() {
         ("  id: {", "  ids: {", "the first field of an entity is `id`"),
         ("  urgent:", "  sort:", "query parameter"),
         ("  urgent:", "  Urgent:", "no name of a field"),
+        ("items: { type: string,", "items: { type: [string, \"null\"],", "an item is never null"),
         ("required: [customer, lines]", "required: [customer, lines, ship_to]", "nothing in it is"),
         (
             "{ type: string, readOnly: true, x-class: internal, description: Names it }",

@@ -106,8 +106,9 @@ fn counts_are_bounded() {
     let values = vec!["A"; 101].join(",");
     assert_eq!(told(&format!("lines.sku[in]={values}")), ["lines.sku[in]: at most 100 values"]);
     assert_eq!(told("sort=number,urgent,priority,status,total"), ["sort: at most 4 keys"]);
-    let fields = vec!["x"; 10_000].join(",");
-    assert_eq!(told(&format!("fields={fields}")).len(), FAULTS_MAX);
+    let fields = |count| format!("fields={}", vec!["x"; count].join(","));
+    assert_eq!(told(&fields(200)).len(), FAULTS_MAX);
+    assert_eq!(told(&fields(10_000)), ["fields: at most 256 fields"]);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use crate::{
         entity::{LeafKind, Object},
         json::{
             tokens::{SyntaxError, Token},
-            view::{FAULTS_MAX, Fault, FaultKind},
+            view::{FAULTS_MAX, Fault, FaultKind, HINTS_MAX},
         },
         value::BadValue,
     },
@@ -22,7 +22,9 @@ impl<'e> Reader<'e> {
     pub(super) fn unknown(&mut self, object: &'e Object, name: &str) -> Result<(), Stop> {
         let known = object.fields.iter().filter(|field| self.is_known(field)).map(|field| &*field.name);
         let repeated = shortened(name);
-        let message = match nearest(&repeated, known) {
+        // Looking for near names costs more than all the rest: a body of nonsense gets few hints.
+        let near = if self.faults.len() < HINTS_MAX { nearest(&repeated, known) } else { None };
+        let message = match near {
             Some(near) => format!("unknown field `{repeated}`, did you mean `{near}`?"),
             None => format!("unknown field `{repeated}`"),
         };
