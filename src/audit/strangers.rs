@@ -83,10 +83,11 @@ impl Strangers {
             self.counted.addresses += 1;
         }
         let reasons = &mut self.counted.reasons;
-        match reasons.iter().position(|(known, _)| *known == reason).and_then(|at| reasons.get_mut(at)) {
-            Some((_, count)) => *count += 1,
-            None if reasons.len() < REASONS_MAX => reasons.push((reason, 1)),
-            None => {}
+        if reasons.len() < REASONS_MAX && !reasons.iter().any(|(known, _)| *known == reason) {
+            reasons.push((reason, 0));
+        }
+        if let Some((_, count)) = reasons.iter_mut().find(|(known, _)| *known == reason) {
+            *count += 1;
         }
         Telling::InTheCount
     }

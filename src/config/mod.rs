@@ -23,6 +23,7 @@ mod report;
 mod schemas;
 mod secrets;
 mod settings;
+mod snapshot;
 #[cfg(test)]
 mod tests;
 mod watch;
@@ -34,4 +35,5 @@ pub use report::{Colour, Report, render};
 pub use schemas::schemas;
 pub use secrets::{Env, ProcessEnv, Secrets};
 pub use settings::{AdminSettings, AdminTls, AuditSettings, Bounds, GatewaySettings, StoreKind};
+pub use snapshot::{Listener, Means, Served, Snapshot, compile};
 pub use watch::Watch;

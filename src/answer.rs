@@ -1,0 +1,139 @@
+//! The successes of the data listener: what was shown, as JSON, with the headers that belong to it.
+//!
+//! Only [`Shown`] records are encoded here. An entity tag is a keyed hash of the caller and of the bytes it
+//! sees, so that a change in a hidden field shows nowhere and two callers cannot compare.
+
+use aws_lc_rs::hmac;
+use bytes::Bytes;
+use data_encoding::HEXLOWER;
+use http::{HeaderValue, Response, StatusCode, header};
+
+use crate::{
+    body::Body,
+    policy::Shown,
+    schema::{FieldSet, json},
+    words::{Digest, SecretBytes},
+};
+
+/// The key of entity tags.
+pub struct TagKey(hmac::Key);
+
+impl TagKey {
+    /// From a secret of the gate.
+    pub fn new(secret: &SecretBytes) -> Self {
+        let key = Digest::of_parts(&[b"bramka entity tag", secret.expose()]);
+        Self(hmac::Key::new(hmac::HMAC_SHA256, &key.0))
+    }
+
+    /// The tag of what a caller sees: 128 bits, strong (RFC 9110 §8.8.3).
+    pub fn tag(&self, caller: &Digest, bytes: &[u8]) -> String {
+        let mut context = hmac::Context::with_key(&self.0);
+        context.update(&caller.0);
+        context.update(bytes);
+        let mac = context.sign();
+        format!("\"{}\"", HEXLOWER.encode(mac.as_ref().get(..16).unwrap_or_default()))
+    }
+}
+
+impl std::fmt::Debug for TagKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("TagKey(…)")
+    }
+}
+
+/// A success before its entry is written: head and body at hand.
+#[derive(Debug)]
+pub struct Answer {
+    /// The status.
+    pub status: StatusCode,
+    /// The body; empty for none.
+    pub body: Bytes,
+    /// Headers beside those every answer has.
+    pub headers: Vec<(header::HeaderName, HeaderValue)>,
+}
+
+impl Answer {
+    /// One record. `narrowed` says that the caller asked for some fields only: such an answer has no tag.
+    pub fn one(status: StatusCode, shown: &Shown, tag: Option<(&TagKey, &Digest)>) -> Self {
+        let body = encoded(shown);
+        let tag = tag.and_then(|(key, caller)| HeaderValue::try_from(key.tag(caller, &body)).ok());
+        let headers = tag.map(|tag| (header::ETAG, tag)).into_iter().collect();
+        Self { status, body, headers }
+    }
+
+    /// A page of records, and the cursor of the next one.
+    pub fn page(items: &[Shown], next: Option<Next<'_>>) -> Self {
+        let mut body = Vec::with_capacity(64 + items.len() * 512);
+        body.extend_from_slice(b"{\"items\":[");
+        for (n, shown) in items.iter().enumerate() {
+            if n > 0 {
+                body.push(b',');
+            }
+            json::write(shown.entity(), shown.record(), Some(&shown.fields()), &mut body);
+        }
+        body.extend_from_slice(b"],\"next_cursor\":");
+        match &next {
+            Some(next) => json::text(next.cursor, &mut body),
+            None => body.extend_from_slice(b"null"),
+        }
+        body.push(b'}');
+        let link = next.and_then(|next| HeaderValue::try_from(format!("<{}>; rel=\"next\"", next.link())).ok());
+        let headers = link.map(|link| (header::LINK, link)).into_iter().collect();
+        Self { status: StatusCode::OK, body: body.into(), headers }
+    }
+
+    /// Nothing but a status.
+    pub fn empty(status: StatusCode) -> Self {
+        Self { status, body: Bytes::new(), headers: Vec::new() }
+    }
+
+    /// A document that is not a record.
+    pub fn document(body: impl Into<Bytes>) -> Self {
+        Self { status: StatusCode::OK, body: body.into(), headers: Vec::new() }
+    }
+
+    /// Adds a header.
+    pub fn with(mut self, name: header::HeaderName, value: HeaderValue) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+
+    /// As it goes to the caller.
+    pub fn response(self) -> Response<Body> {
+        let has_body = !self.body.is_empty();
+        let mut response = Response::new(Body::from(self.body));
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        if has_body {
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
+        headers.extend(self.headers);
+        response
+    }
+}
+
+/// A shown record as JSON.
+pub fn encoded(shown: &Shown) -> Bytes {
+    let mut body = Vec::with_capacity(1024);
+    let fields: FieldSet = shown.fields();
+    json::write(shown.entity(), shown.record(), Some(&fields), &mut body);
+    body.into()
+}
+
+/// Where a list goes on.
+#[derive(Debug)]
+pub struct Next<'a> {
+    /// The path of the list.
+    pub path: &'a str,
+    /// The query as sent, without a cursor.
+    pub query: &'a str,
+    /// The cursor.
+    pub cursor: &'a str,
+}
+
+impl Next<'_> {
+    fn link(&self) -> String {
+        let Self { path, query, cursor } = self;
+        if query.is_empty() { format!("{path}?cursor={cursor}") } else { format!("{path}?{query}&cursor={cursor}") }
+    }
+}

@@ -1,0 +1,368 @@
+//! All rooms' parts of one bundle, compiled and joined: what a request holds from its first check to its last
+//! entry.
+
+use std::{collections::HashMap, fs, net::SocketAddr, path::Path, sync::Arc};
+
+use super::{RawBundle, Report, SystemSheet, settings::GatewaySettings};
+use crate::{
+    catalog::Catalog,
+    clock::Now,
+    door::ListenerSettings,
+    identity::{self, Sources},
+    intake::AllowedHosts,
+    mapping,
+    policy::{AttributeType, Given, PlanRef, Policies, PrincipalAttribute, PrincipalTypes, SystemInfo},
+    quota::Plans,
+    schema::{self, Entity, Schema},
+    upstream::{self, Upstream},
+    words::{
+        Diagnostic, Diagnostics, Digest, ListenerName, SecretBytes, SystemName,
+        tree::Node,
+        yaml::{FromYaml, Spanned},
+    },
+};
+
+/// A compiled bundle.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// Which bundle it is.
+    pub digest: Digest,
+    /// The gate's own settings.
+    pub settings: GatewaySettings,
+    /// The shared schema.
+    pub schema: Arc<Schema>,
+    /// What is served under which path.
+    pub catalog: Catalog,
+    /// Statements.
+    pub policies: Arc<Policies>,
+    /// Plans.
+    pub plans: Plans,
+    /// Whom to believe.
+    pub sources: Arc<Sources>,
+    /// Every system.
+    pub systems: HashMap<SystemName, Served>,
+    /// Every listener.
+    pub listeners: HashMap<ListenerName, Listener>,
+    /// The listeners' settings, in file order, for the door.
+    pub doors: Vec<ListenerSettings>,
+    /// How much a list may ask for.
+    pub limits: schema::query::Limits,
+}
+
+/// A system, ready to be asked.
+#[derive(Debug)]
+pub struct Served {
+    /// Its name.
+    pub name: SystemName,
+    /// Its dialect.
+    pub mapping: mapping::System,
+    /// The way to it.
+    pub upstream: Arc<Upstream>,
+}
+
+/// What the story needs of a listener.
+#[derive(Debug)]
+pub struct Listener {
+    /// The host names it serves.
+    pub hosts: AllowedHosts,
+    /// Its bounds.
+    pub bounds: crate::door::Bounds,
+}
+
+/// What compiling needs from outside.
+#[derive(Clone, Copy, Debug)]
+pub struct Means<'a> {
+    /// Where live state of systems is kept over a reload.
+    pub registry: &'a upstream::Registry,
+    /// Our own listeners, which no system may lead to.
+    pub own: &'a [SocketAddr],
+    /// The key of pseudonyms.
+    pub pseudonyms: &'a SecretBytes,
+    /// What paths in the bundle are relative to.
+    pub base: &'a Path,
+    /// Now.
+    pub now: Now,
+}
+
+impl Snapshot {
+    /// The system that serves an entity, and its mapping there.
+    pub fn serving(&self, entity: &Entity) -> Option<(&Served, &Arc<mapping::Mapping>)> {
+        let system = self.catalog.serves(entity.collection.as_str())?;
+        let served = self.systems.get(system)?;
+        served.mapping.entity(entity.name.as_str()).map(|mapping| (served, mapping))
+    }
+}
+
+/// Compiles a bundle. The warnings come with it.
+///
+/// # Errors
+/// Everything that keeps it from serving, all rooms' findings together.
+pub fn compile(mut raw: RawBundle<'_>, means: &Means<'_>) -> Result<(Snapshot, Report), Report> {
+    let compiled = Compile { raw: &mut raw, means }.all();
+    raw.check_strays();
+    match compiled {
+        Some(snapshot) if !raw.found.has_errors() => Ok((snapshot, raw.report())),
+        Some(_) | None => Err(raw.report()),
+    }
+}
+
+struct Compile<'a, 'e> {
+    raw: &'a mut RawBundle<'e>,
+    means: &'a Means<'a>,
+}
+
+impl Compile<'_, '_> {
+    fn all(&mut self) -> Option<Snapshot> {
+        let schema = self.schema();
+        let registry = self.principals();
+        let gateway = self.raw.gateway.clone();
+        let doors = gateway.as_ref().and_then(|gateway| self.listeners(&gateway.listeners));
+        let sources = gateway.as_ref().and_then(|gateway| self.sources(gateway, registry.as_ref()?.clone()));
+        let systems = schema.as_ref().and_then(|schema| self.systems(schema));
+        let plans = self.raw.plans.take();
+        if let (Some(plans), Some(registry)) = (&plans, &registry) {
+            self.check_plans(plans, registry);
+        }
+        let serves = match (&gateway, &schema, &systems) {
+            (Some(gateway), Some(schema), Some(systems)) => Some(self.serves(gateway, schema, systems)),
+            _ => None,
+        };
+        let digest = self.raw.files.digest();
+        let policies = match (&schema, &registry, &plans, &serves) {
+            (Some(schema), Some(registry), Some(plans), Some(serves)) => {
+                self.policies(schema, registry, plans, serves, digest)
+            }
+            _ => None,
+        };
+        let (schema, systems, serves, gateway) = (schema?, systems?, serves?, gateway?);
+        let collections = serves.iter().map(|(entity, system)| (entity.collection.clone(), system.clone()));
+        let catalog = Catalog::new(collections, systems.keys().cloned());
+        let (doors, bounds) = (doors?, &gateway.bounds.value);
+        Some(Snapshot {
+            digest,
+            limits: schema::query::Limits {
+                limit_default: bounds.page_default,
+                limit_max: bounds.page_max,
+                ..schema::query::Limits::default()
+            },
+            listeners: doors.iter().map(listener).collect(),
+            catalog,
+            schema: Arc::new(schema),
+            policies: Arc::new(policies?),
+            plans: plans?,
+            sources: sources?,
+            systems,
+            doors,
+            settings: gateway,
+        })
+    }
+
+    fn schema(&mut self) -> Option<Schema> {
+        let files: Vec<(Arc<str>, Node)> =
+            self.raw.schema.iter().map(|sheet| (sheet.file.clone(), sheet.node.clone())).collect();
+        self.took(schema::load::schema(&files))
+    }
+
+    fn principals(&mut self) -> Option<identity::PrincipalRegistry> {
+        let files: Vec<(Arc<str>, Node)> =
+            self.raw.principals.iter().map(|sheet| (sheet.file.clone(), sheet.node.clone())).collect();
+        self.took(identity::principals::load(&files))
+    }
+
+    fn took<T>(&mut self, loaded: Result<(T, Diagnostics), Diagnostics>) -> Option<T> {
+        match loaded {
+            Ok((value, warnings)) => {
+                self.raw.found.absorb(warnings);
+                Some(value)
+            }
+            Err(found) => {
+                self.raw.found.absorb(found);
+                None
+            }
+        }
+    }
+
+    fn listeners(&mut self, nodes: &[Node]) -> Option<Vec<ListenerSettings>> {
+        // Every listener is read before giving up, so that all mistakes are told.
+        let read: Vec<_> =
+            nodes.iter().map(|node| ListenerSettings::read(node, &mut self.raw.found)).collect();
+        read.into_iter().collect()
+    }
+
+    fn sources(
+        &mut self,
+        gateway: &GatewaySettings,
+        registry: identity::PrincipalRegistry,
+    ) -> Option<Arc<Sources>> {
+        let settings = identity::Settings::read(&gateway.identity, &mut self.raw.found)?;
+        Sources::assemble(&settings, registry, &mut self.raw.found)
+    }
+
+    fn check_plans(&mut self, plans: &Plans, registry: &identity::PrincipalRegistry) {
+        for (plan, place) in registry.plans() {
+            if plans.plan(plan).is_none() {
+                self.raw.found.push(
+                    Diagnostic::error(place, format!("there is no plan `{plan}` in `limits.yaml`"))
+                        .suggest(plan.as_str(), plans.iter().map(|plan| plan.name.as_str())),
+                );
+            }
+        }
+    }
+
+    fn systems(&mut self, schema: &Schema) -> Option<HashMap<SystemName, Served>> {
+        let sheets = self.raw.systems.clone();
+        let all: Vec<_> = sheets.iter().map(|sheet| self.system(sheet, schema)).collect();
+        all.into_iter().map(|served| served.map(|served| (served.name.clone(), served))).collect()
+    }
+
+    fn system(&mut self, sheet: &SystemSheet, schema: &Schema) -> Option<Served> {
+        let name = SystemName::new(sheet.name.value.as_str());
+        let node = &sheet.sheet.node;
+        check_keys(node, &mut self.raw.found);
+        let bases = bases(node);
+        let mapping = mapping::System::load(&name, node, &bases, schema, &mut self.raw.found);
+        if let Some(mapping) = &mapping {
+            self.raw.found.absorb(mapping.check());
+        }
+        let (secrets, base) = (&self.raw.secrets, self.means.base);
+        let means = upstream::Means {
+            secret: &|text, found| secrets.resolve(&sheet.name.value, text, found),
+            file: &|path, found| read_file(base, path, found),
+            own: self.means.own.into(),
+            registry: self.means.registry,
+            now: self.means.now,
+        };
+        let upstream = Upstream::configure(&name, node, &means, &mut self.raw.found);
+        Some(Served { name, mapping: mapping?, upstream: upstream? })
+    }
+
+    /// Which entity is served by which system, where both exist and fit.
+    fn serves(
+        &mut self,
+        gateway: &GatewaySettings,
+        schema: &Schema,
+        systems: &HashMap<SystemName, Served>,
+    ) -> Vec<(Arc<Entity>, SystemName)> {
+        let mut out = Vec::new();
+        for (collection, system) in gateway.serves.iter() {
+            let Some(entity) = schema.collection(&collection.value) else {
+                let names = schema.entities().iter().map(|entity| entity.collection.as_str());
+                self.raw.found.push(
+                    Diagnostic::error(
+                        &collection.place,
+                        format!("there is no collection `{}` in `schema/`", collection.value),
+                    )
+                    .suggest(&collection.value, names),
+                );
+                continue;
+            };
+            let Some(served) = systems.get(system.value.as_str()) else { continue };
+            if served.mapping.entity(entity.name.as_str()).is_none() {
+                self.raw.found.push(
+                    Diagnostic::error(
+                        &system.place,
+                        format!("system `{}` does not map the entity `{}`", system.value, entity.name),
+                    )
+                    .help("describe it under `entities:` of the system's file"),
+                );
+                continue;
+            }
+            out.push((entity.clone(), served.name.clone()));
+        }
+        out
+    }
+
+    fn policies(
+        &mut self,
+        schema: &Schema,
+        registry: &identity::PrincipalRegistry,
+        plans: &Plans,
+        serves: &[(Arc<Entity>, SystemName)],
+        digest: Digest,
+    ) -> Option<Policies> {
+        let files: Vec<(Arc<str>, Arc<str>)> =
+            self.raw.access.iter().map(|source| (source.path.clone(), source.text.clone())).collect();
+        let plans: Vec<PlanRef> =
+            plans.iter().map(|plan| PlanRef { name: plan.name.clone(), rank: plan.rank }).collect();
+        let systems: Vec<SystemInfo> = self
+            .raw
+            .systems
+            .iter()
+            .map(|system| {
+                let name = SystemName::new(system.name.value.as_str());
+                let serves = serves.iter().filter(|(_, by)| *by == name).map(|(e, _)| e.name.clone());
+                SystemInfo { serves: serves.collect(), name }
+            })
+            .collect();
+        let given = Given {
+            bundle: digest,
+            schema,
+            principals: &principal_types(registry.types()),
+            plans: &plans,
+            systems: &systems,
+            pseudonyms: self.means.pseudonyms,
+        };
+        Policies::load(&files, &given, &mut self.raw.found)
+    }
+}
+
+fn listener(settings: &ListenerSettings) -> (ListenerName, Listener) {
+    let hosts = match settings.hosts.is_empty() {
+        true => AllowedHosts::any(),
+        false => AllowedHosts::of(settings.hosts.iter().map(String::as_str)),
+    };
+    (settings.name.clone(), Listener { hosts, bounds: settings.bounds.clone() })
+}
+
+/// Every top-level key of a system's file belongs to the mapping, to the upstream, or names the system.
+fn check_keys(node: &Node, found: &mut Diagnostics) {
+    let known = || {
+        ["system"].iter().chain(mapping::System::KEYS).chain(upstream::KEYS).copied()
+    };
+    for (key, _) in node.as_map().unwrap_or_default() {
+        if !known().any(|name| name == key.text) {
+            found.push(
+                Diagnostic::error(&key.place, format!("unknown key `{}`", key.text))
+                    .suggest(&key.text, known()),
+            );
+        }
+    }
+}
+
+/// The addresses under which a system is reached, as far as they are any; the upstream tells what is wrong.
+fn bases(node: &Node) -> Vec<url::Url> {
+    let base = node.get("base");
+    let texts: Vec<&str> = match base.and_then(Node::as_list) {
+        Some(list) => list.iter().filter_map(Node::as_text).collect(),
+        None => base.and_then(Node::as_text).into_iter().collect(),
+    };
+    texts.into_iter().filter_map(|text| url::Url::parse(text).ok()).collect()
+}
+
+fn read_file(base: &Path, path: &Spanned<std::path::PathBuf>, found: &mut Diagnostics) -> Option<Vec<u8>> {
+    match fs::read(base.join(&path.value)) {
+        Ok(bytes) => Some(bytes),
+        Err(error) => {
+            found.error(&path.place, format!("cannot read `{}`: {error}", path.value.display()));
+            None
+        }
+    }
+}
+
+/// The principals' types as statements read them.
+fn principal_types(types: &identity::PrincipalTypes) -> PrincipalTypes {
+    let attribute = |(name, holds): (&Arc<str>, &identity::principals::AttributeType)| PrincipalAttribute {
+        name: name.clone(),
+        holds: match &holds.kind {
+            identity::principals::AttributeKind::Text => AttributeType::Text,
+            identity::principals::AttributeKind::Integer => AttributeType::Integer,
+            identity::principals::AttributeKind::Boolean => AttributeType::Boolean,
+            identity::principals::AttributeKind::Decimal => AttributeType::Decimal,
+            identity::principals::AttributeKind::Texts => AttributeType::Texts,
+            identity::principals::AttributeKind::Reference(entity) => AttributeType::Reference(entity.clone()),
+        },
+        kinds: holds.kinds.clone(),
+        required: holds.required,
+    };
+    PrincipalTypes { attributes: types.attributes().map(attribute).collect() }
+}

@@ -1,0 +1,163 @@
+//! The story: [`serve`] takes one exchange from its head to its answer, in the order of the journey.
+//!
+//! The order is the promise. A head is read before anything else, an address is charged before a credential
+//! is looked at, a caller is charged before it is known what it wants, no statement that could permit means
+//! no I/O, plans are charged before a system is asked, and the entry is in the journal before the answer's
+//! head leaves. Each step takes the proof of the last one by value: leaving one out does not compile. One
+//! snapshot of the bundle is held from the first check to the last entry.
+
+mod calling;
+mod documents;
+mod exchange;
+mod gate;
+mod listing;
+mod reading;
+mod run;
+mod streamed;
+mod writing;
+
+use std::{panic::AssertUnwindSafe, sync::Arc};
+
+use futures_util::FutureExt;
+use http::{Request, Response};
+
+pub use gate::{Addresses, Core, Gate};
+pub use run::{Options, RunError, run};
+
+use self::exchange::Exchange;
+use crate::{
+    answer::Answer,
+    body::Body,
+    catalog::{Asked, Operation},
+    identity::{Caller, Recall},
+    intake::{self, Head},
+    policy::{self, Context},
+    quota::Admission,
+    refusal::Refusal,
+    words::Channel,
+};
+
+/// One exchange. It cannot fail: whatever happens beneath it, there is an answer and an entry.
+pub async fn serve(core: Arc<Core>, request: Request<Body>, channel: Arc<Channel>) -> Response<Body> {
+    let exchange = Exchange::open(core, channel);
+    let request_id = exchange.entry.request();
+    // A panic drops the entry, which is written as abandoned.
+    match AssertUnwindSafe(story(exchange, request)).catch_unwind().await {
+        Ok(response) => response,
+        Err(_) => exchange::bare(Refusal::Broken.response(request_id), request_id),
+    }
+}
+
+/// From the head to the operation; what an operation does is told by its own file.
+async fn story(mut exchange: Exchange, mut request: Request<Body>) -> Response<Body> {
+    let upgrade = exchange::on_upgrade(&mut request);
+    let (parts, unread) = request.into_parts();
+    let head = match head(&mut exchange, parts) {
+        Ok(head) => head,
+        Err(refusal) => return exchange.refuse(&refusal).await,
+    };
+    let caller = match greet(&mut exchange, &head).await {
+        Ok(caller) => caller,
+        Err(refusal) => return exchange.refuse(&refusal).await,
+    };
+    let operation = match asked(&mut exchange, &head) {
+        Ok(Asked::Operation(operation)) => operation,
+        Ok(Asked::OpenApi) => return documents::openapi(exchange, &caller, &head).await,
+        Ok(Asked::Jwks) => return documents::jwks(exchange).await,
+        Err(refusal) => return exchange.refuse(&refusal).await,
+    };
+    let admission = match admit(&mut exchange, caller, operation, &head).await {
+        Ok(admission) => admission,
+        Err(refusal) => return exchange.refuse(&refusal).await,
+    };
+    exchange.standing = Some(admission.standing().clone());
+    let outcome = match admission.prospect().operation() {
+        Operation::Read(..) => reading::read(&mut exchange, &admission, &head).await,
+        Operation::List(_) => listing::list(&mut exchange, &admission, &head).await,
+        Operation::Create(_) | Operation::Update(..) | Operation::Delete(..) => {
+            return writing::write(exchange, admission, head, unread).await;
+        }
+        Operation::Call(_) => return calling::call(exchange, admission, head, unread, upgrade).await,
+    };
+    exchange.finish(outcome).await
+}
+
+/// Charges the address and reads the head. The body is not polled: a refusal never sends `100 Continue`.
+fn head(exchange: &mut Exchange, parts: http::request::Parts) -> Result<Head, Refusal> {
+    let core = exchange.core.clone();
+    let snapshot = exchange.snapshot.clone();
+    let listener = snapshot.listeners.get(exchange.channel.listener.as_str()).ok_or(Refusal::Broken)?;
+    let charged = core.gate.quota.address(&snapshot.plans, exchange.channel.address, exchange.opened);
+    let method = parts.method.clone();
+    let head = intake::head(parts, &listener.hosts, &listener.bounds.head()).map_err(Refusal::Head);
+    match &head {
+        Ok(head) => exchange.entry.head(&method, head.path.as_str()),
+        Err(_) => exchange.entry.head(&method, ""),
+    }
+    exchange.is_head = method == http::Method::HEAD;
+    charged.map_err(|limited| Refusal::Limited(Box::new(limited)))?;
+    head
+}
+
+/// Who asks: remembered credentials need no await. Then the caller's own rate is charged, so that tries that
+/// are denied later are charged too.
+async fn greet(exchange: &mut Exchange, head: &Head) -> Result<Caller, Refusal> {
+    let (core, snapshot, now) = (exchange.core.clone(), exchange.snapshot.clone(), exchange.opened);
+    let gate = &core.gate;
+    let caller = match gate.identity.recall(&snapshot.sources, &head.headers, &exchange.channel, now) {
+        Recall::Known(caller) => caller,
+        Recall::Unidentified(why) => return Err(Refusal::Unidentified(why)),
+        Recall::Verify(pending) => gate
+            .identity
+            .verify(pending, &*gate.tokens, &*gate.issuers, now)
+            .await
+            .map_err(Refusal::Unidentified)?,
+    };
+    exchange.entry.caller(caller.facts());
+    exchange.caller = Some(caller.facts().clone());
+    gate.quota
+        .greet(&snapshot.plans, caller, exchange.channel.address, now)
+        .map_err(|limited| Refusal::Limited(Box::new(limited)))
+}
+
+/// Which operation is asked for.
+fn asked(exchange: &mut Exchange, head: &Head) -> Result<Asked, Refusal> {
+    let snapshot = exchange.snapshot.clone();
+    let asked = snapshot
+        .catalog
+        .ask(&snapshot.schema, &head.method, head.path.as_str(), head.query.as_deref())
+        .map_err(Refusal::NotInCatalog)?;
+    if let Asked::Operation(operation) = &asked {
+        exchange.asked(operation);
+    }
+    Ok(asked)
+}
+
+/// Whether any statement can still permit it, and whether the plans of those that can have room. No I/O so far.
+async fn admit(
+    exchange: &mut Exchange,
+    caller: Caller,
+    operation: Operation,
+    head: &Head,
+) -> Result<Admission, Refusal> {
+    let (core, snapshot, now) = (exchange.core.clone(), exchange.snapshot.clone(), exchange.opened);
+    let context = context(exchange, head);
+    let prospect = policy::prospect(&snapshot.policies, &core.memo, caller, operation, context)
+        .map_err(|denied| exchange.denied(denied))?;
+    core.gate
+        .quota
+        .admit(&snapshot.plans, prospect, exchange.channel.address, now)
+        .await
+        .map_err(|limited| Refusal::Limited(Box::new(limited)))
+}
+
+/// What statements may read of the request: what the connection proved, and what its head claims.
+fn context(exchange: &Exchange, head: &Head) -> Context {
+    let claimed = |name: &str| {
+        head.headers.get(name).and_then(|value| value.to_str().ok()).filter(|text| text.len() <= 256).map(Arc::from)
+    };
+    Context::new(&exchange.channel, exchange.opened.wall, claimed("purpose"), claimed("user-agent"))
+}
+
+/// What an operation came to.
+type Outcome = Result<Answer, Refusal>;

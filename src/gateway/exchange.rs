@@ -1,0 +1,218 @@
+//! One exchange on its way: its entry, its snapshot, and how it ends.
+
+use std::{sync::Arc, time::Duration};
+
+use http::{HeaderValue, Request, Response, header};
+use hyper::upgrade::OnUpgrade;
+
+use super::{Core, Outcome};
+use crate::{
+    answer::Answer,
+    audit::Entry,
+    body::Body,
+    catalog::Operation,
+    clock::{self, Now},
+    config::Snapshot,
+    identity::Facts,
+    mapping::{Finding, Mapping, SystemFault},
+    policy::{Denied, Prospect},
+    quota::{self, Standing},
+    refusal::Refusal,
+    schema::Record,
+    telemetry::{FindingLabel, SystemLabel},
+    upstream::UpstreamError,
+    wire::Deadline,
+    words::{Channel, RequestId, SystemName},
+};
+
+/// What every step of an exchange has at hand.
+#[derive(Debug)]
+pub(super) struct Exchange {
+    pub(super) core: Arc<Core>,
+    /// The bundle this exchange is judged by, from first to last.
+    pub(super) snapshot: Arc<Snapshot>,
+    pub(super) entry: Entry,
+    pub(super) channel: Arc<Channel>,
+    pub(super) opened: Now,
+    pub(super) caller: Option<Arc<Facts>>,
+    pub(super) standing: Option<Standing>,
+    pub(super) is_head: bool,
+    action: &'static str,
+}
+
+impl Exchange {
+    pub(super) fn open(core: Arc<Core>, channel: Arc<Channel>) -> Self {
+        let opened = clock::now();
+        let snapshot = core.gate.live.snapshot();
+        let mut entry = Entry::open(&core.lane, core.request_id(), &channel, opened);
+        entry.bundle(snapshot.digest);
+        Self {
+            core,
+            snapshot,
+            entry,
+            channel,
+            opened,
+            caller: None,
+            standing: None,
+            is_head: false,
+            action: "none",
+        }
+    }
+
+    /// What is asked for is known.
+    pub(super) fn asked(&mut self, operation: &Operation) {
+        self.action = operation.action().as_str();
+        let target = match operation {
+            Operation::Call(call) => call.system.as_str(),
+            Operation::Read(entity, _)
+            | Operation::List(entity)
+            | Operation::Create(entity)
+            | Operation::Update(entity, ..)
+            | Operation::Delete(entity, _) => entity.name.as_str(),
+        };
+        self.entry.operation(operation.action(), target);
+    }
+
+    /// When the whole exchange must have ended.
+    pub(super) fn deadline(&self) -> Deadline {
+        let bounds = self.snapshot.listeners.get(self.channel.listener.as_str()).map(|l| &l.bounds);
+        let time = bounds.map_or(Duration::from_secs(60), |bounds| bounds.request_deadline.0);
+        Deadline::after(self.opened, time)
+    }
+
+    /// No statement can permit it.
+    pub(super) fn denied(&mut self, denied: Denied) -> Refusal {
+        if let Denied::Never(grounds) = &denied {
+            self.entry.decided(&grounds.statements, grounds.detail);
+        }
+        Refusal::Forbidden(denied)
+    }
+
+    /// A sampled decision is repeated on the full set of statements; a difference refuses and alarms.
+    pub(super) fn recheck(&self, prospect: &Prospect, record: Option<&Record>) -> Result<(), Refusal> {
+        if !self.core.is_sampled() {
+            return Ok(());
+        }
+        let telemetry = &self.core.gate.telemetry;
+        telemetry.rechecks.inc();
+        self.snapshot.policies.recheck(prospect, record, None).map_err(|mismatch| {
+            telemetry.mismatches.inc();
+            tracing::error!(?mismatch, "the full set of statements decides differently");
+            Refusal::Mismatch
+        })
+    }
+
+    /// Notes a call to a system.
+    pub(super) fn called(&mut self, system: &SystemName, status: Option<u16>, began: Now, sent: usize, got: usize) {
+        let micros = clock::now().mono.saturating_duration_since(began.mono).as_micros();
+        let narrow = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
+        let micros = u64::try_from(micros).unwrap_or(u64::MAX);
+        self.entry.system(system, status, micros, narrow(sent), narrow(got));
+        let label = SystemLabel { system: system.as_str().to_owned() };
+        self.core.gate.telemetry.system_calls.get_or_create(&label).inc();
+    }
+
+    /// A system was not reached or gave no usable answer.
+    pub(super) fn unreached(&self, system: &SystemName, error: UpstreamError) -> Refusal {
+        let label = SystemLabel { system: system.as_str().to_owned() };
+        self.core.gate.telemetry.system_failures.get_or_create(&label).inc();
+        Refusal::Upstream(system.clone(), Box::new(error))
+    }
+
+    /// A system said no.
+    pub(super) fn refused_by(&self, system: &SystemName, fault: SystemFault) -> Refusal {
+        Refusal::System(system.clone(), Box::new(fault))
+    }
+
+    /// Counts what of a record did not fit the schema.
+    pub(super) fn findings(&self, mapping: &Mapping, findings: &[Finding]) {
+        for finding in findings {
+            let field = mapping.entity().leaf(finding.leaf).map(|leaf| leaf.path.as_str()).unwrap_or_default();
+            let label = FindingLabel {
+                system: mapping.system().as_str().to_owned(),
+                field: format!("{}.{field}", mapping.entity().name),
+            };
+            self.core.gate.telemetry.findings.get_or_create(&label).inc();
+            tracing::debug!(system = %mapping.system(), field, what = finding.what.as_str(), "a field does not fit");
+        }
+    }
+
+    /// Ends a gathered exchange: the entry is written before the answer leaves.
+    pub(super) async fn finish(self, outcome: Outcome) -> Response<Body> {
+        match outcome {
+            Ok(answer) => self.succeed(answer).await,
+            Err(refusal) => self.refuse(&refusal).await,
+        }
+    }
+
+    async fn succeed(self, answer: Answer) -> Response<Body> {
+        let (status, bytes) = (answer.status.as_u16(), answer.body.len());
+        let response = answer.response();
+        self.conclude(response, status, bytes).await
+    }
+
+    /// Ends an exchange that is refused.
+    pub(super) async fn refuse(mut self, refusal: &Refusal) -> Response<Body> {
+        self.entry.refusal(refusal.reason());
+        let id = self.entry.request();
+        if refusal.is_of_interest() {
+            tracing::warn!(request = %id, reason = refusal.reason(), cause = %refusal, "refused");
+        }
+        self.core.gate.telemetry.refused(refusal.reason());
+        let response = refusal.response(id);
+        let bytes = http_body::Body::size_hint(response.body()).exact().unwrap_or(0);
+        let status = response.status().as_u16();
+        self.conclude(response, status, usize::try_from(bytes).unwrap_or(0)).await
+    }
+
+    async fn conclude(self, mut response: Response<Body>, status: u16, bytes: usize) -> Response<Body> {
+        let Self { core, entry, opened, standing, action, .. } = self;
+        let id = entry.request();
+        let now = clock::now();
+        if let Err(error) = entry.answer(status, u64::try_from(bytes).ok(), now).await {
+            tracing::error!(request = %id, %error, "the journal did not take an entry");
+            response = Refusal::Journal(error).response(id);
+        }
+        let took = now.mono.saturating_duration_since(opened.mono);
+        core.gate.telemetry.answered(action, response.status().as_u16(), took);
+        if let Some(standing) = standing {
+            with_standing(&mut response, &standing);
+        }
+        bare(response, id)
+    }
+
+    /// The parts that outlive the head of a streamed answer.
+    pub(super) fn action(&self) -> &'static str {
+        self.action
+    }
+}
+
+/// Adds how the caller stands with its limits, where the answer does not say it already.
+pub(super) fn with_standing(response: &mut Response<Body>, standing: &Standing) {
+    if !response.headers().contains_key("ratelimit") {
+        let (policy, left) = quota::headers(standing);
+        response.headers_mut().insert("ratelimit-policy", policy);
+        response.headers_mut().insert("ratelimit", left);
+    }
+}
+
+/// Headers that every gathered answer has.
+pub(super) fn bare(mut response: Response<Body>, id: RequestId) -> Response<Body> {
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
+    with_id(&mut response, id);
+    response
+}
+
+/// The id by which the journal knows the exchange.
+pub(super) fn with_id(response: &mut Response<Body>, id: RequestId) {
+    if let Ok(value) = HeaderValue::try_from(id.to_string()) {
+        response.headers_mut().insert("x-request-id", value);
+    }
+}
+
+/// The caller's end of an upgrade, to be had only before the request is taken apart.
+pub(super) fn on_upgrade(request: &mut Request<Body>) -> Option<OnUpgrade> {
+    request.headers().contains_key(header::UPGRADE).then(|| hyper::upgrade::on(request))
+}

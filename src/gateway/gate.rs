@@ -1,0 +1,157 @@
+//! What lives as long as the process, and what each core has of its own.
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+};
+
+use aws_lc_rs::rand;
+use http::{Request, Response};
+use parking_lot::Mutex;
+use tokio_util::task::TaskTracker;
+
+use crate::{
+    answer::TagKey,
+    audit::{Journal, Lane},
+    body::Body,
+    catalog::CursorKey,
+    config::{Live, Snapshot},
+    door::{Door, Handler},
+    identity::Identity,
+    keys::Issuers,
+    policy::Memo,
+    quota::Quota,
+    telemetry::Telemetry,
+    tokens::Tokens,
+    upstream::{self, CorePools},
+    words::{Channel, RequestId, SecretBytes},
+};
+
+/// One in so many decisions is repeated on the full set of statements.
+const RECHECK_EVERY: u32 = 1024;
+
+/// The gate: shared by all cores.
+#[derive(Debug)]
+pub struct Gate {
+    /// The bundle in force.
+    pub live: Live<Snapshot>,
+    /// Remembered credentials and revocations.
+    pub identity: Identity,
+    /// Our own tokens.
+    pub tokens: Arc<Tokens>,
+    /// Keys of outside issuers.
+    pub issuers: Arc<Issuers>,
+    /// What was used of every plan.
+    pub quota: Quota,
+    /// The journal.
+    pub journal: Journal,
+    /// Metrics.
+    pub telemetry: Telemetry,
+    /// Systems that are alive.
+    pub registry: upstream::Registry,
+    /// The listeners.
+    pub door: Arc<Door>,
+    /// Cursors are sealed under it.
+    pub cursors: CursorKey,
+    /// Entity tags are made with it.
+    pub tags: TagKey,
+    /// Pseudonyms are made with it.
+    pub pseudonyms: SecretBytes,
+}
+
+/// Where the gate listens.
+#[derive(Clone, Debug)]
+pub struct Addresses {
+    /// The data listeners, in file order.
+    pub data: Vec<SocketAddr>,
+    /// The admin listener.
+    pub admin: SocketAddr,
+}
+
+/// What a core has of its own.
+#[derive(Debug)]
+pub struct Core {
+    /// The whole.
+    pub gate: Arc<Gate>,
+    /// Its lane of the journal.
+    pub lane: Arc<Lane>,
+    /// Its connections to systems.
+    pub pools: CorePools,
+    /// Its specialised statements.
+    pub memo: Memo,
+    /// Writes and streams that outlive their caller; a stopping core waits for them.
+    pub tasks: TaskTracker,
+    ids: Mutex<Randomness>,
+    decisions: AtomicU32,
+}
+
+impl Core {
+    /// A core over its lane.
+    pub fn new(gate: Arc<Gate>, number: usize) -> Arc<Self> {
+        Arc::new(Self {
+            lane: gate.journal.lane(number),
+            gate,
+            pools: CorePools::new(4096),
+            memo: Memo::new(16_384),
+            tasks: TaskTracker::new(),
+            ids: Mutex::new(Randomness::default()),
+            decisions: AtomicU32::new(0),
+        })
+    }
+
+    /// A fresh id of an exchange.
+    pub fn request_id(&self) -> RequestId {
+        RequestId(self.ids.lock().next())
+    }
+
+    /// Whether this decision is one of the sample that is repeated on the full set.
+    pub fn is_sampled(&self) -> bool {
+        self.decisions.fetch_add(1, Ordering::Relaxed).is_multiple_of(RECHECK_EVERY)
+    }
+}
+
+/// Random bytes, drawn many at a time.
+#[derive(Debug)]
+struct Randomness {
+    bytes: Box<[[u8; 16]; 64]>,
+    left: usize,
+}
+
+impl Default for Randomness {
+    fn default() -> Self {
+        Self { bytes: Box::new([[0; 16]; 64]), left: 0 }
+    }
+}
+
+impl Randomness {
+    fn next(&mut self) -> [u8; 16] {
+        if self.left == 0 {
+            for chunk in self.bytes.iter_mut() {
+                // A library without randomness cannot have started TLS either; an id of zeros is only unhelpful.
+                if rand::fill(chunk).is_err() {
+                    *chunk = [0; 16];
+                }
+            }
+            self.left = self.bytes.len();
+        }
+        self.left -= 1;
+        self.bytes.get(self.left).copied().unwrap_or_default()
+    }
+}
+
+/// A core as the door's handler.
+#[derive(Clone, Debug)]
+pub(super) struct AtTheDoor(pub(super) Arc<Core>);
+
+impl Handler for AtTheDoor {
+    fn handle(
+        &self,
+        request: Request<Body>,
+        channel: Arc<Channel>,
+    ) -> impl Future<Output = Response<Body>> + Send {
+        super::serve(self.0.clone(), request, channel)
+    }
+}

@@ -1,0 +1,497 @@
+//! Every refusal of the data listener, its status code and its two voices, in one exhaustive match each.
+//!
+//! What a caller may know stands in the problem document (RFC 9457); what the operator must know is the
+//! `Display` of the cause, for the log. A record that is hidden and one that does not exist are one refusal.
+
+use std::fmt;
+
+use http::{HeaderValue, Response, StatusCode, header};
+
+use crate::{
+    audit::JournalError,
+    body::{Body, BodyError},
+    catalog::{Action, NotInCatalog},
+    identity::Unidentified,
+    intake::Rejected,
+    mapping::{FaultKind, MappingFault, SystemFault},
+    policy::Denied,
+    quota::{self, Limited},
+    schema::{json, query::QueryFault},
+    upstream::UpstreamError,
+    words::{RequestId, SystemName},
+};
+
+/// Why an exchange is refused.
+#[derive(Debug)]
+pub enum Refusal {
+    /// The head is not one to reason about.
+    Head(Rejected),
+    /// Nothing stands under this path, or not by this method.
+    NotInCatalog(NotInCatalog),
+    /// Nobody we know.
+    Unidentified(Unidentified),
+    /// Over a limit.
+    Limited(Box<Limited>),
+    /// No statement can permit it, whatever the record.
+    Forbidden(Denied),
+    /// The record is hidden or does not exist: one and the same.
+    NoSuchRecord,
+    /// The stored record is refused to this caller; the caller sees [`Refusal::NoSuchRecord`].
+    Hidden(Denied),
+    /// What would change may not be changed by this caller.
+    Unwritable(Denied),
+    /// The system that serves the entity cannot do it.
+    NotPossible(Action),
+    /// The query of the URL.
+    Query(Vec<QueryFault>),
+    /// More records than the gate sorts itself.
+    TooManyToSort {
+        /// The bound.
+        rows_max: usize,
+    },
+    /// The cursor is not one of this list.
+    Cursor,
+    /// The body is not said to be JSON.
+    MediaType(&'static str),
+    /// The body did not come to its end within its bounds.
+    Body(BodyError),
+    /// What the body says does not fit the entity.
+    Invalid(Vec<json::Fault>),
+    /// What the body says cannot be written into this system.
+    Unmappable(Vec<MappingFault>),
+    /// `If-Match` names another version.
+    Stale,
+    /// The system said no.
+    System(SystemName, Box<SystemFault>),
+    /// The system was not reached, or gave no usable answer.
+    Upstream(SystemName, Box<UpstreamError>),
+    /// The journal cannot take the entry.
+    Journal(JournalError),
+    /// A decision came out differently on the full set of statements.
+    Mismatch,
+    /// The credential was taken back while the request was under way.
+    Revoked,
+    /// Something broke inside.
+    Broken,
+}
+
+/// The 404 of records: whatever the reason.
+const NO_SUCH_RECORD: &str = "not found";
+
+impl Refusal {
+    /// The status code.
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::Head(rejected) => of_head(*rejected),
+            Self::NotInCatalog(NotInCatalog::Path) | Self::NoSuchRecord | Self::Hidden(_) => {
+                StatusCode::NOT_FOUND
+            }
+            Self::NotInCatalog(NotInCatalog::Method { .. }) | Self::NotPossible(_) => {
+                StatusCode::METHOD_NOT_ALLOWED
+            }
+            Self::Unidentified(_) | Self::Revoked => StatusCode::UNAUTHORIZED,
+            Self::Limited(limited) => match limited.kind {
+                quota::LimitKind::Rate | quota::LimitKind::Concurrency | quota::LimitKind::Quota => {
+                    StatusCode::TOO_MANY_REQUESTS
+                }
+                quota::LimitKind::Away | quota::LimitKind::Room | quota::LimitKind::Plan => {
+                    StatusCode::SERVICE_UNAVAILABLE
+                }
+            },
+            Self::Forbidden(_) => StatusCode::FORBIDDEN,
+            Self::Unwritable(denied) => match denied {
+                Denied::Mask(_) => StatusCode::UNPROCESSABLE_ENTITY,
+                Denied::Never(_)
+                | Denied::Record(_)
+                | Denied::Fields(_)
+                | Denied::New(_)
+                | Denied::Erroring { .. }
+                | Denied::Unfit => StatusCode::FORBIDDEN,
+            },
+            Self::Query(_) | Self::TooManyToSort { .. } | Self::Cursor => StatusCode::BAD_REQUEST,
+            Self::MediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Body(error) => match error {
+                BodyError::Broken(_) => StatusCode::BAD_REQUEST,
+                BodyError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+                BodyError::TooSlow { .. } => StatusCode::REQUEST_TIMEOUT,
+                BodyError::Ended(_) => StatusCode::UNAUTHORIZED,
+            },
+            Self::Invalid(_) | Self::Unmappable(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Stale => StatusCode::PRECONDITION_FAILED,
+            Self::System(_, fault) => of_system(&fault.kind),
+            Self::Upstream(_, error) => of_upstream(error),
+            Self::Journal(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Mismatch | Self::Broken => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// A short word for the journal and metrics; the set is fixed.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Head(_) => "head",
+            Self::NotInCatalog(NotInCatalog::Path) => "no_such_path",
+            Self::NotInCatalog(NotInCatalog::Method { .. }) => "no_such_method",
+            Self::Unidentified(why) => why.code(),
+            Self::Limited(limited) => limited.kind.as_str(),
+            Self::Forbidden(_) => "forbidden",
+            Self::NoSuchRecord => "no_such_record",
+            Self::Hidden(_) => "hidden",
+            Self::Unwritable(_) => "unwritable",
+            Self::NotPossible(_) => "not_possible",
+            Self::Query(_) => "query",
+            Self::TooManyToSort { .. } => "too_many_to_sort",
+            Self::Cursor => "cursor",
+            Self::MediaType(_) => "media_type",
+            Self::Body(_) => "body",
+            Self::Invalid(_) => "invalid",
+            Self::Unmappable(_) => "unmappable",
+            Self::Stale => "stale",
+            Self::System(_, fault) => system_reason(&fault.kind),
+            Self::Upstream(_, error) => upstream_reason(error),
+            Self::Journal(_) => "journal",
+            Self::Mismatch => "mismatch",
+            Self::Revoked => "revoked_meanwhile",
+            Self::Broken => "broken",
+        }
+    }
+
+    /// The problem document as an answer.
+    pub fn response(&self, request: RequestId) -> Response<Body> {
+        let status = self.status();
+        let mut response = Response::new(Body::from(self.problem(status, request)));
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        match self {
+            Self::Unidentified(_) | Self::Revoked => {
+                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"bramka\""));
+            }
+            Self::NotInCatalog(NotInCatalog::Method { allow }) => {
+                headers.insert(header::ALLOW, HeaderValue::from_static(allow));
+            }
+            Self::Limited(limited) => {
+                let (policy, left) = quota::headers(&limited.standing);
+                headers.insert("ratelimit-policy", policy);
+                headers.insert("ratelimit", left);
+            }
+            _ => {}
+        }
+        if let Some(seconds) = self.retry_after() {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+
+    /// Seconds after which another try makes sense.
+    fn retry_after(&self) -> Option<u64> {
+        match self {
+            Self::Limited(limited) => Some(limited.retry_after_seconds()),
+            Self::System(_, fault) => match fault.kind {
+                FaultKind::RateLimited { after } => Some(after.unwrap_or(1)),
+                FaultKind::Busy => Some(1),
+                _ => None,
+            },
+            Self::Upstream(_, error) => match &**error {
+                UpstreamError::Busy { .. } => Some(1),
+                UpstreamError::BreakerOpen { retry_after } => Some(retry_after.as_secs().max(1)),
+                _ => None,
+            },
+            Self::Journal(_) => Some(5),
+            _ => None,
+        }
+    }
+
+    fn problem(&self, status: StatusCode, request: RequestId) -> Vec<u8> {
+        let (kind, title, detail) = self.told();
+        let mut out = Vec::with_capacity(256);
+        out.extend_from_slice(b"{\"type\":\"https://bramka.example/problems/");
+        out.extend_from_slice(kind.as_bytes());
+        out.extend_from_slice(b"\",\"title\":");
+        json::text(title, &mut out);
+        out.extend_from_slice(b",\"status\":");
+        out.extend_from_slice(status.as_str().as_bytes());
+        if let Some(detail) = detail {
+            out.extend_from_slice(b",\"detail\":");
+            json::text(&detail, &mut out);
+        }
+        self.errors(&mut out);
+        out.extend_from_slice(b",\"request_id\":\"");
+        out.extend_from_slice(request.to_string().as_bytes());
+        out.extend_from_slice(b"\"}");
+        out
+    }
+
+    /// What the caller is told: the problem's type, its title, and what to do about it.
+    fn told(&self) -> (&'static str, &'static str, Option<String>) {
+        match self {
+            Self::Head(rejected) => ("head", "the request is not well formed", Some(rejected.to_string())),
+            Self::NotInCatalog(NotInCatalog::Path) | Self::NoSuchRecord | Self::Hidden(_) => {
+                ("not-found", NO_SUCH_RECORD, None)
+            }
+            Self::NotInCatalog(NotInCatalog::Method { allow }) => {
+                ("method", "not possible by this method", Some(format!("possible here: {allow}")))
+            }
+            Self::NotPossible(action) => (
+                "not-possible",
+                "not possible here",
+                Some(format!("the system behind this collection cannot {}", action.as_str())),
+            ),
+            Self::Unidentified(_) | Self::Revoked => ("unidentified", "a valid credential is needed", None),
+            Self::Limited(limited) => {
+                ("limited", "a limit is reached", Some(format!("over the {} of `{}`", limited.kind.as_str(), limited.standing.policy.name)))
+            }
+            Self::Forbidden(_) => ("forbidden", "not permitted", None),
+            Self::Unwritable(denied) => ("unwritable", "this change is not permitted", unwritable(denied)),
+            Self::Query(_) => ("query", "the query does not fit", None),
+            Self::TooManyToSort { rows_max } => (
+                "too-many-to-sort",
+                "too many records to sort",
+                Some(format!("the system cannot sort by this, and the gate sorts at most {rows_max} records; narrow the filter")),
+            ),
+            Self::Cursor => ("cursor", "the cursor is not one of this list", Some("start the list again without it".into())),
+            Self::MediaType(expected) => ("media-type", "the body's type is not accepted", Some(format!("send `{expected}`"))),
+            Self::Body(error) => ("body", "the body was not accepted", body_detail(error)),
+            Self::Invalid(_) => ("invalid", "the body does not fit the entity", None),
+            Self::Unmappable(_) => ("unmappable", "the system behind this collection cannot hold this", None),
+            Self::Stale => ("stale", "the record has changed", Some("read it again and decide anew".into())),
+            Self::System(_, fault) => system_told(&fault.kind),
+            Self::Upstream(_, error) => upstream_told(error),
+            Self::Journal(_) => ("journal", "the gate cannot write its journal", Some("nothing is served that is not recorded; try again later".into())),
+            Self::Mismatch | Self::Broken => ("broken", "something broke inside the gate", None),
+        }
+    }
+
+    /// The list of faults, with their places in what was sent.
+    fn errors(&self, out: &mut Vec<u8>) {
+        let mut list = Errors { out, any: false };
+        match self {
+            Self::Query(faults) => {
+                for fault in faults {
+                    list.push("parameter", &fault.parameter, &fault.message);
+                }
+            }
+            Self::Invalid(faults) => {
+                for fault in faults {
+                    list.push("pointer", &fault.pointer, &fault.message);
+                }
+            }
+            Self::Unmappable(faults) => {
+                for fault in faults {
+                    list.push("pointer", &fault.pointer, &fault.message);
+                }
+            }
+            Self::System(_, fault) => {
+                if let FaultKind::Invalid(faults) = &fault.kind {
+                    for fault in faults {
+                        list.push("pointer", &fault.pointer, &fault.message);
+                    }
+                }
+            }
+            Self::Unwritable(Denied::Fields(paths) | Denied::Mask(paths)) => {
+                for path in paths {
+                    list.push("pointer", &format!("/{}", path.as_str().replace('.', "/")), "may not be changed");
+                }
+            }
+            _ => {}
+        }
+        list.end();
+    }
+}
+
+struct Errors<'a> {
+    out: &'a mut Vec<u8>,
+    any: bool,
+}
+
+impl Errors<'_> {
+    fn push(&mut self, place: &str, at: &str, message: &str) {
+        self.out.extend_from_slice(if self.any { b",{\"" } else { b",\"errors\":[{\"" });
+        self.any = true;
+        self.out.extend_from_slice(place.as_bytes());
+        self.out.extend_from_slice(b"\":");
+        json::text(at, self.out);
+        self.out.extend_from_slice(b",\"detail\":");
+        json::text(message, self.out);
+        self.out.push(b'}');
+    }
+
+    fn end(self) {
+        if self.any {
+            self.out.push(b']');
+        }
+    }
+}
+
+fn of_head(rejected: Rejected) -> StatusCode {
+    match rejected {
+        Rejected::Method => StatusCode::METHOD_NOT_ALLOWED,
+        Rejected::UnknownHost => StatusCode::MISDIRECTED_REQUEST,
+        Rejected::Expectation => StatusCode::EXPECTATION_FAILED,
+        Rejected::TooManyHeaders(_) | Rejected::HeadersTooLarge(_) => {
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
+        }
+        Rejected::Version => StatusCode::HTTP_VERSION_NOT_SUPPORTED,
+        Rejected::Framing(_)
+        | Rejected::Path(_)
+        | Rejected::Query
+        | Rejected::Host
+        | Rejected::TwoHosts
+        | Rejected::MethodOverride(_)
+        | Rejected::Repeated(_)
+        | Rejected::HeaderBytes(_)
+        | Rejected::ContentLength
+        | Rejected::UnexpectedBody
+        | Rejected::Upgrade => StatusCode::BAD_REQUEST,
+    }
+}
+
+fn of_system(kind: &FaultKind) -> StatusCode {
+    match kind {
+        FaultKind::NotFound => StatusCode::NOT_FOUND,
+        FaultKind::Invalid(_) | FaultKind::BusinessRule => StatusCode::UNPROCESSABLE_ENTITY,
+        FaultKind::Duplicate { .. } | FaultKind::Conflict => StatusCode::CONFLICT,
+        FaultKind::RateLimited { .. } | FaultKind::Busy => StatusCode::SERVICE_UNAVAILABLE,
+        FaultKind::Forbidden
+        | FaultKind::SignInFailed
+        | FaultKind::Unreadable
+        | FaultKind::ForeignLink
+        | FaultKind::Unknown => StatusCode::BAD_GATEWAY,
+    }
+}
+
+fn system_reason(kind: &FaultKind) -> &'static str {
+    match kind {
+        FaultKind::NotFound => "system_not_found",
+        FaultKind::Invalid(_) => "system_invalid",
+        FaultKind::BusinessRule => "system_business_rule",
+        FaultKind::Duplicate { .. } => "system_duplicate",
+        FaultKind::Conflict => "system_conflict",
+        FaultKind::RateLimited { .. } => "system_rate_limited",
+        FaultKind::Busy => "system_busy",
+        FaultKind::Forbidden => "system_forbidden",
+        FaultKind::SignInFailed => "system_sign_in_failed",
+        FaultKind::Unreadable => "system_unreadable",
+        FaultKind::ForeignLink => "system_foreign_link",
+        FaultKind::Unknown => "system_unknown",
+    }
+}
+
+fn system_told(kind: &FaultKind) -> (&'static str, &'static str, Option<String>) {
+    match kind {
+        FaultKind::NotFound => ("not-found", NO_SUCH_RECORD, None),
+        FaultKind::Invalid(_) => ("invalid", "the system does not accept this", None),
+        FaultKind::BusinessRule => ("business-rule", "a rule of the business forbids this", None),
+        // The other record may be one that the caller cannot see: its key stays with the operator.
+        FaultKind::Duplicate { .. } => ("duplicate", "there is such a record already", None),
+        FaultKind::Conflict => {
+            ("conflict", "the record changed meanwhile", Some("read it again and decide anew".into()))
+        }
+        FaultKind::RateLimited { .. } | FaultKind::Busy => ("busy", "the system is busy", None),
+        FaultKind::Forbidden
+        | FaultKind::SignInFailed
+        | FaultKind::Unreadable
+        | FaultKind::ForeignLink
+        | FaultKind::Unknown => {
+            ("system", "the system behind the gate failed", None)
+        }
+    }
+}
+
+fn of_upstream(error: &UpstreamError) -> StatusCode {
+    match error {
+        UpstreamError::Busy { .. } | UpstreamError::BreakerOpen { .. } => StatusCode::SERVICE_UNAVAILABLE,
+        UpstreamError::Timeout { .. } => StatusCode::GATEWAY_TIMEOUT,
+        UpstreamError::Upload(_) | UpstreamError::BadRequest(_) => StatusCode::BAD_REQUEST,
+        UpstreamError::Connect(_)
+        | UpstreamError::Broken { .. }
+        | UpstreamError::AnswerTooLarge { .. }
+        | UpstreamError::BadAnswer(_)
+        | UpstreamError::SignIn(_) => StatusCode::BAD_GATEWAY,
+    }
+}
+
+fn upstream_reason(error: &UpstreamError) -> &'static str {
+    match error {
+        UpstreamError::Busy { .. } => "upstream_busy",
+        UpstreamError::BreakerOpen { .. } => "upstream_breaker_open",
+        UpstreamError::Timeout { .. } => "upstream_timeout",
+        UpstreamError::Upload(_) => "upload",
+        UpstreamError::BadRequest(_) => "upstream_bad_request",
+        UpstreamError::Connect(_) => "upstream_connect",
+        UpstreamError::Broken { .. } => "upstream_broken",
+        UpstreamError::AnswerTooLarge { .. } => "upstream_answer_too_large",
+        UpstreamError::BadAnswer(_) => "upstream_bad_answer",
+        UpstreamError::SignIn(_) => "upstream_sign_in",
+    }
+}
+
+fn upstream_told(error: &UpstreamError) -> (&'static str, &'static str, Option<String>) {
+    match error {
+        UpstreamError::Busy { .. } | UpstreamError::BreakerOpen { .. } => ("busy", "the system is busy", None),
+        UpstreamError::Timeout { .. } => ("timeout", "the system took too long", None),
+        UpstreamError::Upload(error) => ("body", "the body was not accepted", body_detail(error)),
+        UpstreamError::BadRequest(why) => {
+            ("head", "the request cannot be passed on", Some((*why).to_owned()))
+        }
+        UpstreamError::Connect(_)
+        | UpstreamError::Broken { .. }
+        | UpstreamError::AnswerTooLarge { .. }
+        | UpstreamError::BadAnswer(_)
+        | UpstreamError::SignIn(_) => ("system", "the system behind the gate failed", None),
+    }
+}
+
+fn body_detail(error: &BodyError) -> Option<String> {
+    match error {
+        BodyError::Broken(_) => Some("it broke off".to_owned()),
+        BodyError::TooLarge { .. } | BodyError::TooSlow { .. } | BodyError::Ended(_) => Some(error.to_string()),
+    }
+}
+
+fn unwritable(denied: &Denied) -> Option<String> {
+    let text = match denied {
+        Denied::New(_) => "the record as it would be is not permitted",
+        Denied::Fields(_) => "some fields may not be changed",
+        Denied::Mask(_) => "masked values were sent back",
+        Denied::Never(_) | Denied::Record(_) | Denied::Erroring { .. } | Denied::Unfit => return None,
+    };
+    Some(text.to_owned())
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Head(rejected) => write!(f, "{rejected}"),
+            Self::NotInCatalog(why) => write!(f, "{why}"),
+            Self::Unidentified(why) => write!(f, "{why}"),
+            Self::Limited(limited) => write!(f, "{limited}"),
+            Self::Forbidden(denied) | Self::Hidden(denied) | Self::Unwritable(denied) => write!(f, "{denied}"),
+            Self::NoSuchRecord => f.write_str("there is no such record"),
+            Self::NotPossible(action) => write!(f, "the system cannot {}", action.as_str()),
+            Self::Query(faults) => write!(f, "{} faults in the query", faults.len()),
+            Self::TooManyToSort { rows_max } => write!(f, "more than {rows_max} records to sort"),
+            Self::Cursor => f.write_str("the cursor is not one of this list"),
+            Self::MediaType(expected) => write!(f, "the body is not `{expected}`"),
+            Self::Body(error) => write!(f, "{error}"),
+            Self::Invalid(faults) => write!(f, "{} faults in the body", faults.len()),
+            Self::Unmappable(faults) => write!(f, "{} faults in the mapping of the body", faults.len()),
+            Self::Stale => f.write_str("another version"),
+            Self::System(name, fault) => {
+                write!(f, "{name}: {fault}")?;
+                fault.trace.as_ref().map_or(Ok(()), |trace| write!(f, " (its trace {trace})"))
+            }
+            Self::Upstream(name, error) => write!(f, "{name}: {error}"),
+            Self::Journal(error) => write!(f, "{error}"),
+            Self::Mismatch => f.write_str("the full set of statements decides differently"),
+            Self::Revoked => f.write_str("the credential was taken back meanwhile"),
+            Self::Broken => f.write_str("a panic"),
+        }
+    }
+}
+
+impl Refusal {
+    /// Whether the operator should see it in the log: something of ours or of a system's failed.
+    pub fn is_of_interest(&self) -> bool {
+        self.status().is_server_error()
+    }
+}
