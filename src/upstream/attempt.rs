@@ -136,12 +136,17 @@ impl Upstream {
     }
 
     fn depart(self: &Arc<Self>, now: Now) -> Result<Departed<'_>, UpstreamError> {
-        let pass = self.breaker.enter(now.mono).map_err(|retry_after| UpstreamError::BreakerOpen { retry_after })?;
+        let pass =
+            self.breaker.enter(now.mono).map_err(|retry_after| UpstreamError::BreakerOpen { retry_after })?;
         let flight = Flight { upstream: self.clone(), picked: self.balance.pick(now.mono) };
         Ok(Departed { pass, flight })
     }
 
-    async fn gather(&self, answer: Response<Answer>, deadline: Deadline) -> Result<NativeAnswer, UpstreamError> {
+    async fn gather(
+        &self,
+        answer: Response<Answer>,
+        deadline: Deadline,
+    ) -> Result<NativeAnswer, UpstreamError> {
         let (parts, body) = answer.into_parts();
         let body = gather(body, self.answer_bytes_max, deadline)
             .await
@@ -164,7 +169,10 @@ impl Departed<'_> {
 
 impl Flight {
     fn origin(&self) -> Result<&Arc<Origin>, UpstreamError> {
-        self.upstream.balance.origin(self.picked).ok_or(UpstreamError::BadRequest("the system has no address"))
+        self.upstream
+            .balance
+            .origin(self.picked)
+            .ok_or(UpstreamError::BadRequest("the system has no address"))
     }
 }
 

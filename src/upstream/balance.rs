@@ -140,7 +140,12 @@ impl Balance {
                 && until <= now
                 && address
                     .out_until
-                    .compare_exchange(until, now.saturating_add(millis(OUT)), Ordering::Relaxed, Ordering::Relaxed)
+                    .compare_exchange(
+                        until,
+                        now.saturating_add(millis(OUT)),
+                        Ordering::Relaxed,
+                        Ordering::Relaxed,
+                    )
                     .is_ok()
         })
     }

@@ -85,7 +85,8 @@ impl Breaker {
     fn failed(&self, now: Instant) {
         let calls = self.calls.fetch_add(1, Ordering::Relaxed).saturating_add(1);
         let mut inner = self.inner.lock();
-        let fresh = inner.window_start.is_some_and(|start| now.saturating_duration_since(start) < self.window);
+        let fresh =
+            inner.window_start.is_some_and(|start| now.saturating_duration_since(start) < self.window);
         if !fresh {
             inner.window_start = Some(now);
             inner.failures = 1;
@@ -153,12 +154,8 @@ mod tests {
     use crate::words::Period;
 
     fn breaker() -> (Breaker, Instant) {
-        let settings = Breaking {
-            calls_min: 4,
-            failures_percent: 50,
-            window: Period::secs(10),
-            open: Period::secs(5),
-        };
+        let settings =
+            Breaking { calls_min: 4, failures_percent: 50, window: Period::secs(10), open: Period::secs(5) };
         (Breaker::new(&settings), crate::clock::now().mono)
     }
 

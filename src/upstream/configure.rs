@@ -25,7 +25,7 @@ use crate::{
     clock::Now,
     wire::{Certificate, Clocks, Keep, Local, Origin, TlsClient, Trust, target},
     words::{
-        Digest, Diagnostics, Place, Secret, SystemName,
+        Diagnostics, Digest, Place, Secret, SystemName,
         tree::{Node, Value},
         yaml::Spanned,
     },
@@ -99,7 +99,10 @@ impl Build<'_, '_> {
         let (origins, prefix) = origins;
         let signed_in = signed_in?;
         let retries = &settings.retries;
-        if retries.percent > 1000 || settings.breaker.failures_percent > 100 || settings.limits.concurrency == 0 {
+        if retries.percent > 1000
+            || settings.breaker.failures_percent > 100
+            || settings.limits.concurrency == 0
+        {
             let place = &settings.base.0.first()?.place;
             self.found.error(
                 place,
@@ -151,7 +154,8 @@ impl Build<'_, '_> {
                 self.found.error(place, format!("equal addresses share their path, which is `{path}`"));
             }
         }
-        (urls.len() == settings.base.0.len() && urls.iter().all(|(url, _)| url.path() == path)).then_some(urls)
+        (urls.len() == settings.base.0.len() && urls.iter().all(|(url, _)| url.path() == path))
+            .then_some(urls)
     }
 
     fn origins(

@@ -150,14 +150,17 @@ impl Connection {
                 return Poll::Ready(answer.map_err(refused));
             }
             if *done {
-                return Poll::Ready(Err(Failed::after(WireError::BadAnswer("the connection ended unanswered"))));
+                return Poll::Ready(Err(Failed::after(WireError::BadAnswer(
+                    "the connection ended unanswered",
+                ))));
             }
             while alarm.as_mut().poll(context).is_ready() {
                 // The peer is not late while it takes bytes, or while the caller owes us some.
                 if clock != Clock::FirstByte || !upload.is_some_and(|upload| upload.is_moving()) {
                     return Poll::Ready(Err(Failed::after(WireError::Timeout(clock))));
                 }
-                let (until, next) = deadline.or_sooner(crate::clock::now().mono, clocks.first_byte, Clock::FirstByte);
+                let (until, next) =
+                    deadline.or_sooner(crate::clock::now().mono, clocks.first_byte, Clock::FirstByte);
                 clock = next;
                 alarm.as_mut().reset(until);
             }

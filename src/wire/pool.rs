@@ -200,10 +200,8 @@ impl Shared {
         let mut shelves = self.shelves.lock();
         let full = shelves.idle >= self.idle_max;
         let origin = connection.origin.clone();
-        let shelf = shelves
-            .by_origin
-            .entry(key(&origin))
-            .or_insert_with(|| Shelf { origin, idle: VecDeque::new() });
+        let shelf =
+            shelves.by_origin.entry(key(&origin)).or_insert_with(|| Shelf { origin, idle: VecDeque::new() });
         // At a bound the oldest of this origin makes room; without one, the newcomer is dropped.
         let evicted = if full || shelf.idle.len() >= shelf.origin.keep.idle_max {
             match shelf.idle.pop_front() {
@@ -225,7 +223,11 @@ fn key(origin: &Arc<Origin>) -> usize {
     Arc::as_ptr(origin).addr()
 }
 
-async fn open(origin: &Arc<Origin>, clocks: &Clocks, deadline: Deadline) -> Result<Box<Connection>, WireError> {
+async fn open(
+    origin: &Arc<Origin>,
+    clocks: &Clocks,
+    deadline: Deadline,
+) -> Result<Box<Connection>, WireError> {
     let start = clock::now().mono;
     let (until, clock) = deadline.or_sooner(start, clocks.connect, Clock::Connect);
     let dialled = tokio::time::timeout_at(until, dial(origin)).await;
