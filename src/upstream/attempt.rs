@@ -1,7 +1,7 @@
 //! One try of a call: an address picked, the request addressed and signed, sent, and what became of it told to
 //! breaker and balance.
 
-use std::{sync::Arc, time::Instant};
+use std::sync::Arc;
 
 use data_encoding::HEXLOWER;
 use http::{
@@ -158,12 +158,21 @@ impl Upstream {
 impl Departed<'_> {
     /// Tells how the system did, if that is known; the address stays loaded until the flight is dropped.
     fn arrive(self, well: Option<bool>) -> Flight {
-        if let Some(well) = well {
-            let now: Instant = clock::now().mono;
-            self.flight.upstream.balance.tell(self.flight.picked, well, now);
-            self.pass.tell(well, now);
+        let Self { pass, flight } = self;
+        let balance = &flight.upstream.balance;
+        match well {
+            Some(true) => {
+                balance.did_well(flight.picked);
+                pass.did_well();
+            }
+            Some(false) => {
+                let now = clock::now().mono;
+                balance.failed(flight.picked, now);
+                pass.failed(now);
+            }
+            None => {}
         }
-        self.flight
+        flight
     }
 }
 

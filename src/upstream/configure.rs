@@ -18,7 +18,7 @@ use super::{
     balance::Balance,
     breaker::Breaker,
     forward,
-    settings::{OAuth2, SignIn, Tls, ours},
+    settings::{OAuth2, SignIn, ours},
     sign_in::{Grant, SignedIn, Tokens},
 };
 use crate::{
@@ -34,9 +34,9 @@ use crate::{
 /// What configuring needs from outside: who resolves secrets and reads files, and what our own sockets are.
 pub struct Means<'a> {
     /// Resolves `${env:NAME}` and `${file:PATH}`, tells what it cannot.
-    pub secret: &'a dyn Fn(&Spanned<String>, &mut Diagnostics) -> Option<Secret>,
+    pub secret: &'a Finder<'a, String, Secret>,
     /// Reads a file named by the bundle, tells what it cannot.
-    pub file: &'a dyn Fn(&Spanned<PathBuf>, &mut Diagnostics) -> Option<Vec<u8>>,
+    pub file: &'a Finder<'a, PathBuf, Vec<u8>>,
     /// Our own listeners, which no system may lead to.
     pub own: Arc<[SocketAddr]>,
     /// Where live state is kept over a reload.
@@ -44,6 +44,9 @@ pub struct Means<'a> {
     /// Now.
     pub now: Now,
 }
+
+/// Finds what a file names, or tells why it cannot.
+pub type Finder<'a, Named, Found> = dyn Fn(&Spanned<Named>, &mut Diagnostics) -> Option<Found> + 'a;
 
 /// The systems that are alive. A system whose name, settings and secrets did not change stays the same one over
 /// a reload, with its breaker, health, tokens and idle connections.
@@ -92,7 +95,10 @@ struct Build<'a, 'm> {
 impl Build<'_, '_> {
     fn upstream(&mut self, name: &SystemName, settings: &Settings) -> Option<Upstream> {
         let urls = self.urls(settings);
-        let tls = self.tls(&settings.tls);
+        let tls = match &urls {
+            Some(urls) if urls.iter().any(|(url, _)| url.scheme() == "https") => self.tls(settings).map(Some),
+            Some(_) | None => Some(None),
+        };
         let signed_in = self.sign_in(settings);
         let headers = self.headers(settings);
         let origins = self.origins(settings, urls?, tls?)?;
@@ -162,7 +168,7 @@ impl Build<'_, '_> {
         &mut self,
         settings: &Settings,
         urls: Vec<(Url, Place)>,
-        tls: TlsClient,
+        tls: Option<TlsClient>,
     ) -> Option<(Vec<Origin>, Box<str>)> {
         let keep = Keep {
             idle_max: settings.limits.idle_connections,
@@ -173,7 +179,7 @@ impl Build<'_, '_> {
         let prefix = urls.first()?.0.path().trim_end_matches('/').into();
         let mut origins = Vec::with_capacity(urls.len());
         for (url, place) in &urls {
-            match Origin::new(url, Some(&tls), server_name, self.local(settings), keep) {
+            match Origin::new(url, tls.as_ref(), server_name, self.local(settings), keep) {
                 Ok(origin) => origins.push(origin),
                 Err(error) => self.found.error(place, error.to_string()),
             }
@@ -185,7 +191,9 @@ impl Build<'_, '_> {
         Local { allow: settings.allow_local, own: self.means.own.clone() }
     }
 
-    fn tls(&mut self, settings: &Tls) -> Option<TlsClient> {
+    fn tls(&mut self, settings: &Settings) -> Option<TlsClient> {
+        let base = &settings.base.0.first()?.place;
+        let settings = &settings.tls;
         let ca = match &settings.ca {
             Some(path) => Some(self.file(path)?),
             None => None,
@@ -202,8 +210,7 @@ impl Build<'_, '_> {
             }
         };
         let place = [&settings.ca, &settings.client_certificate].into_iter().flatten().next();
-        let place = place.map_or_else(|| Place::file(""), |path| path.place.clone());
-        self.client(&Trust { ca, certificate }, &place)
+        self.client(&Trust { ca, certificate }, place.map_or(base, |path| &path.place))
     }
 
     fn client(&mut self, trust: &Trust, place: &Place) -> Option<TlsClient> {

@@ -166,8 +166,10 @@ impl Tokens {
                 None
             }
         };
-        grant.scope.map(|scope| field("scope", scope));
-        grant.audience.map(|audience| field("audience", audience));
+        let optional = [("scope", grant.scope), ("audience", grant.audience)];
+        for (name, value) in optional.into_iter().filter_map(|(name, value)| Some((name, value?))) {
+            field(name, value);
+        }
         Some(Self {
             origin,
             target,
