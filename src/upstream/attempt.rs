@@ -1,7 +1,7 @@
 //! One try of a call: an address picked, the request addressed and signed, sent, and what became of it told to
 //! breaker and balance.
 
-use std::{sync::Arc, time::Instant};
+use std::sync::Arc;
 
 use data_encoding::HEXLOWER;
 use http::{
@@ -136,12 +136,17 @@ impl Upstream {
     }
 
     fn depart(self: &Arc<Self>, now: Now) -> Result<Departed<'_>, UpstreamError> {
-        let pass = self.breaker.enter(now.mono).map_err(|retry_after| UpstreamError::BreakerOpen { retry_after })?;
+        let pass =
+            self.breaker.enter(now.mono).map_err(|retry_after| UpstreamError::BreakerOpen { retry_after })?;
         let flight = Flight { upstream: self.clone(), picked: self.balance.pick(now.mono) };
         Ok(Departed { pass, flight })
     }
 
-    async fn gather(&self, answer: Response<Answer>, deadline: Deadline) -> Result<NativeAnswer, UpstreamError> {
+    async fn gather(
+        &self,
+        answer: Response<Answer>,
+        deadline: Deadline,
+    ) -> Result<NativeAnswer, UpstreamError> {
         let (parts, body) = answer.into_parts();
         let body = gather(body, self.answer_bytes_max, deadline)
             .await
@@ -153,18 +158,30 @@ impl Upstream {
 impl Departed<'_> {
     /// Tells how the system did, if that is known; the address stays loaded until the flight is dropped.
     fn arrive(self, well: Option<bool>) -> Flight {
-        if let Some(well) = well {
-            let now: Instant = clock::now().mono;
-            self.flight.upstream.balance.tell(self.flight.picked, well, now);
-            self.pass.tell(well, now);
+        let Self { pass, flight } = self;
+        let balance = &flight.upstream.balance;
+        match well {
+            Some(true) => {
+                balance.did_well(flight.picked);
+                pass.did_well();
+            }
+            Some(false) => {
+                let now = clock::now().mono;
+                balance.failed(flight.picked, now);
+                pass.failed(now);
+            }
+            None => {}
         }
-        self.flight
+        flight
     }
 }
 
 impl Flight {
     fn origin(&self) -> Result<&Arc<Origin>, UpstreamError> {
-        self.upstream.balance.origin(self.picked).ok_or(UpstreamError::BadRequest("the system has no address"))
+        self.upstream
+            .balance
+            .origin(self.picked)
+            .ok_or(UpstreamError::BadRequest("the system has no address"))
     }
 }
 

@@ -39,7 +39,8 @@ struct Address {
     out_until: AtomicU64,
 }
 
-/// An address in use; it counts as load until dropped. What became of the call is told by [`Balance::tell`].
+/// An address in use; it counts as load until dropped. What became of the call is told by
+/// [`Balance::did_well`] and [`Balance::failed`].
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Picked(usize);
 
@@ -94,15 +95,19 @@ impl Balance {
         }
     }
 
-    pub(super) fn tell(&self, picked: Picked, well: bool, now: Instant) {
-        let Some(address) = self.addresses.get(picked.0) else { return };
-        if well {
-            if address.failures.load(Ordering::Relaxed) > 0 {
-                address.failures.store(0, Ordering::Relaxed);
-                address.out_until.store(0, Ordering::Relaxed);
-            }
-            return;
+    /// The address answered.
+    pub(super) fn did_well(&self, picked: Picked) {
+        if let Some(address) = self.addresses.get(picked.0)
+            && address.failures.load(Ordering::Relaxed) > 0
+        {
+            address.failures.store(0, Ordering::Relaxed);
+            address.out_until.store(0, Ordering::Relaxed);
         }
+    }
+
+    /// The address did not answer, or said that it is not there.
+    pub(super) fn failed(&self, picked: Picked, now: Instant) {
+        let Some(address) = self.addresses.get(picked.0) else { return };
         let failures = address.failures.fetch_add(1, Ordering::Relaxed).saturating_add(1);
         if failures >= FAILURES_MAX {
             let doublings = (failures - FAILURES_MAX).min(6);
@@ -140,7 +145,12 @@ impl Balance {
                 && until <= now
                 && address
                     .out_until
-                    .compare_exchange(until, now.saturating_add(millis(OUT)), Ordering::Relaxed, Ordering::Relaxed)
+                    .compare_exchange(
+                        until,
+                        now.saturating_add(millis(OUT)),
+                        Ordering::Relaxed,
+                        Ordering::Relaxed,
+                    )
                     .is_ok()
         })
     }
@@ -215,16 +225,16 @@ mod tests {
     fn an_address_that_fails_is_left_out_and_tried_once() {
         let (balance, now) = balance(2);
         for _ in 0..3 {
-            balance.tell(Picked(0), false, now);
+            balance.failed(Picked(0), now);
         }
         assert_eq!(picks(&balance, 50, now), [0, 50]);
         let later = now + Duration::from_millis(1001);
         assert_eq!(picks(&balance, 50, later), [1, 49]);
-        balance.tell(Picked(0), false, later);
+        balance.failed(Picked(0), later);
         assert_eq!(picks(&balance, 50, later + Duration::from_millis(1900)), [0, 50], "the wait doubles");
         let later = later + Duration::from_millis(2001);
         assert_eq!(picks(&balance, 1, later), [1, 0]);
-        balance.tell(Picked(0), true, later);
+        balance.did_well(Picked(0));
         let shares = picks(&balance, 100, later);
         assert!(shares[0] > 30, "{shares:?}");
     }
@@ -233,7 +243,7 @@ mod tests {
     fn when_all_are_out_all_are_in() {
         let (balance, now) = balance(2);
         for at in [0, 1, 0, 1, 0, 1] {
-            balance.tell(Picked(at), false, now);
+            balance.failed(Picked(at), now);
         }
         let shares = picks(&balance, 100, now);
         assert!(shares[0] > 30 && shares[1] > 30, "{shares:?}");

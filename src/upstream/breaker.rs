@@ -39,7 +39,8 @@ struct Inner {
     trying: bool,
 }
 
-/// Leave to call once. What became of the call is told by [`Pass::tell`]; a call given up tells nothing.
+/// Leave to call once. What became of the call is told by [`Pass::did_well`] and [`Pass::failed`]; a call
+/// given up tells nothing.
 #[derive(Debug)]
 pub(super) struct Pass<'a> {
     breaker: &'a Breaker,
@@ -85,7 +86,8 @@ impl Breaker {
     fn failed(&self, now: Instant) {
         let calls = self.calls.fetch_add(1, Ordering::Relaxed).saturating_add(1);
         let mut inner = self.inner.lock();
-        let fresh = inner.window_start.is_some_and(|start| now.saturating_duration_since(start) < self.window);
+        let fresh =
+            inner.window_start.is_some_and(|start| now.saturating_duration_since(start) < self.window);
         if !fresh {
             inner.window_start = Some(now);
             inner.failures = 1;
@@ -111,30 +113,38 @@ impl Breaker {
         self.state.store(OPEN, Ordering::Relaxed);
     }
 
-    fn tried(&self, well: bool, now: Instant) {
+    fn closed(&self) {
+        *self.inner.lock() = Inner::default();
+        self.calls.store(0, Ordering::Relaxed);
+        self.state.store(CLOSED, Ordering::Relaxed);
+    }
+
+    fn still_failing(&self, now: Instant) {
         let mut inner = self.inner.lock();
         inner.trying = false;
-        if well {
-            *inner = Inner::default();
-            self.calls.store(0, Ordering::Relaxed);
-            self.state.store(CLOSED, Ordering::Relaxed);
-        } else {
-            inner.backoff = inner.backoff.saturating_mul(2).clamp(1, BACKOFF_MAX);
-            self.opened(&mut inner, now);
-        }
+        inner.backoff = inner.backoff.saturating_mul(2).clamp(1, BACKOFF_MAX);
+        self.opened(&mut inner, now);
     }
 }
 
 impl Pass<'_> {
-    /// Tells whether the system did well.
-    pub(super) fn tell(mut self, well: bool, now: Instant) {
+    /// The system did well.
+    pub(super) fn did_well(mut self) {
         self.told = true;
-        match (self.trial, well) {
-            (true, well) => self.breaker.tried(well, now),
-            (false, true) => {
-                self.breaker.calls.fetch_add(1, Ordering::Relaxed);
-            }
-            (false, false) => self.breaker.failed(now),
+        if self.trial {
+            self.breaker.closed();
+        } else {
+            self.breaker.calls.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// The system failed.
+    pub(super) fn failed(mut self, now: Instant) {
+        self.told = true;
+        if self.trial {
+            self.breaker.still_failing(now);
+        } else {
+            self.breaker.failed(now);
         }
     }
 }
@@ -153,17 +163,13 @@ mod tests {
     use crate::words::Period;
 
     fn breaker() -> (Breaker, Instant) {
-        let settings = Breaking {
-            calls_min: 4,
-            failures_percent: 50,
-            window: Period::secs(10),
-            open: Period::secs(5),
-        };
+        let settings =
+            Breaking { calls_min: 4, failures_percent: 50, window: Period::secs(10), open: Period::secs(5) };
         (Breaker::new(&settings), crate::clock::now().mono)
     }
 
     fn call(breaker: &Breaker, well: bool, at: Instant) -> bool {
-        breaker.enter(at).map(|pass| pass.tell(well, at)).is_ok()
+        breaker.enter(at).map(|pass| if well { pass.did_well() } else { pass.failed(at) }).is_ok()
     }
 
     #[test]
@@ -209,7 +215,7 @@ mod tests {
         let later = now + Duration::from_secs(5);
         let trial = breaker.enter(later).unwrap();
         assert!(breaker.enter(later).is_err(), "only one tries");
-        trial.tell(false, later);
+        trial.failed(later);
         assert_eq!(breaker.enter(later).err(), Some(Duration::from_secs(10)));
         let later = later + Duration::from_secs(10);
         drop(breaker.enter(later).unwrap());

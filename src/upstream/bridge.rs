@@ -150,7 +150,8 @@ mod tests {
 
     use super::*;
 
-    const LONG: BridgeClocks = BridgeClocks { idle: Duration::from_secs(60), lifetime: Duration::from_secs(60) };
+    const LONG: BridgeClocks =
+        BridgeClocks { idle: Duration::from_secs(60), lifetime: Duration::from_secs(60) };
 
     #[tokio::test]
     async fn bytes_go_both_ways_and_are_counted() {

@@ -100,7 +100,8 @@ impl Upstream {
     }
 
     /// A passed-through call: `request` comes from [`Upstream::forward`]; both bodies are streamed. The deadline
-    /// and the system's `call` clock hold until the answer's head; its body is the caller's to bound.
+    /// holds until the answer's head, and so does the system's `call` clock when the request's body is not
+    /// streamed; streamed bodies are whoever made them to bound.
     ///
     /// # Errors
     /// [`UpstreamError`].
@@ -123,10 +124,10 @@ impl Upstream {
         deadline: Deadline,
     ) -> Result<NativeAnswer, UpstreamError> {
         let _slot = self.enter()?;
-        let deadline = deadline.sooner(Deadline::after(clock::now(), self.call));
+        let mut now = clock::now();
+        let deadline = deadline.sooner(Deadline::after(now, self.call));
         let mut tries = self.tries();
         loop {
-            let now = clock::now();
             let proof = self.signed_in.proof(deadline, now).await.map_err(UpstreamError::SignIn)?;
             let outgoing = self.outgoing(request)?;
             let attempt = Attempt { core, id, proof: proof.as_ref(), deadline, now };
@@ -149,6 +150,7 @@ impl Upstream {
                     }
                 }
             }
+            now = clock::now();
         }
     }
 
@@ -160,10 +162,14 @@ impl Upstream {
         deadline: Deadline,
     ) -> Result<Opened, UpstreamError> {
         let slot = self.enter()?;
-        let deadline = deadline.sooner(Deadline::after(clock::now(), self.call));
+        let mut now = clock::now();
+        // An upload takes as long as its sender; the first-byte clock starts when it is through.
+        let deadline = match request.body() {
+            Body::Empty | Body::Full(_) => deadline.sooner(Deadline::after(now, self.call)),
+            Body::Incoming(_) | Body::Stream(_) => deadline,
+        };
         let mut tries = self.tries();
         loop {
-            let now = clock::now();
             let proof = self.signed_in.proof(deadline, now).await.map_err(UpstreamError::SignIn)?;
             // A fetched token may turn out to be spent: then the request is needed once more.
             let copy = if self.signed_in.is_fetched() && !tries.renewed { copied(&request) } else { None };
@@ -182,6 +188,7 @@ impl Upstream {
                 }
                 Err((error, _)) => return Err(error),
             }
+            now = clock::now();
         }
     }
 

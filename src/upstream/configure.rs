@@ -18,14 +18,14 @@ use super::{
     balance::Balance,
     breaker::Breaker,
     forward,
-    settings::{OAuth2, SignIn, Tls, ours},
+    settings::{OAuth2, SignIn, ours},
     sign_in::{Grant, SignedIn, Tokens},
 };
 use crate::{
     clock::Now,
     wire::{Certificate, Clocks, Keep, Local, Origin, TlsClient, Trust, target},
     words::{
-        Digest, Diagnostics, Place, Secret, SystemName,
+        Diagnostics, Digest, Place, Secret, SystemName,
         tree::{Node, Value},
         yaml::Spanned,
     },
@@ -34,9 +34,9 @@ use crate::{
 /// What configuring needs from outside: who resolves secrets and reads files, and what our own sockets are.
 pub struct Means<'a> {
     /// Resolves `${env:NAME}` and `${file:PATH}`, tells what it cannot.
-    pub secret: &'a dyn Fn(&Spanned<String>, &mut Diagnostics) -> Option<Secret>,
+    pub secret: &'a Finder<'a, String, Secret>,
     /// Reads a file named by the bundle, tells what it cannot.
-    pub file: &'a dyn Fn(&Spanned<PathBuf>, &mut Diagnostics) -> Option<Vec<u8>>,
+    pub file: &'a Finder<'a, PathBuf, Vec<u8>>,
     /// Our own listeners, which no system may lead to.
     pub own: Arc<[SocketAddr]>,
     /// Where live state is kept over a reload.
@@ -44,6 +44,9 @@ pub struct Means<'a> {
     /// Now.
     pub now: Now,
 }
+
+/// Finds what a file names, or tells why it cannot.
+pub type Finder<'a, Named, Found> = dyn Fn(&Spanned<Named>, &mut Diagnostics) -> Option<Found> + 'a;
 
 /// The systems that are alive. A system whose name, settings and secrets did not change stays the same one over
 /// a reload, with its breaker, health, tokens and idle connections.
@@ -92,14 +95,20 @@ struct Build<'a, 'm> {
 impl Build<'_, '_> {
     fn upstream(&mut self, name: &SystemName, settings: &Settings) -> Option<Upstream> {
         let urls = self.urls(settings);
-        let tls = self.tls(&settings.tls);
+        let tls = match &urls {
+            Some(urls) if urls.iter().any(|(url, _)| url.scheme() == "https") => self.tls(settings).map(Some),
+            Some(_) | None => Some(None),
+        };
         let signed_in = self.sign_in(settings);
         let headers = self.headers(settings);
         let origins = self.origins(settings, urls?, tls?)?;
         let (origins, prefix) = origins;
         let signed_in = signed_in?;
         let retries = &settings.retries;
-        if retries.percent > 1000 || settings.breaker.failures_percent > 100 || settings.limits.concurrency == 0 {
+        if retries.percent > 1000
+            || settings.breaker.failures_percent > 100
+            || settings.limits.concurrency == 0
+        {
             let place = &settings.base.0.first()?.place;
             self.found.error(
                 place,
@@ -151,14 +160,15 @@ impl Build<'_, '_> {
                 self.found.error(place, format!("equal addresses share their path, which is `{path}`"));
             }
         }
-        (urls.len() == settings.base.0.len() && urls.iter().all(|(url, _)| url.path() == path)).then_some(urls)
+        (urls.len() == settings.base.0.len() && urls.iter().all(|(url, _)| url.path() == path))
+            .then_some(urls)
     }
 
     fn origins(
         &mut self,
         settings: &Settings,
         urls: Vec<(Url, Place)>,
-        tls: TlsClient,
+        tls: Option<TlsClient>,
     ) -> Option<(Vec<Origin>, Box<str>)> {
         let keep = Keep {
             idle_max: settings.limits.idle_connections,
@@ -169,7 +179,7 @@ impl Build<'_, '_> {
         let prefix = urls.first()?.0.path().trim_end_matches('/').into();
         let mut origins = Vec::with_capacity(urls.len());
         for (url, place) in &urls {
-            match Origin::new(url, Some(&tls), server_name, self.local(settings), keep) {
+            match Origin::new(url, tls.as_ref(), server_name, self.local(settings), keep) {
                 Ok(origin) => origins.push(origin),
                 Err(error) => self.found.error(place, error.to_string()),
             }
@@ -181,7 +191,9 @@ impl Build<'_, '_> {
         Local { allow: settings.allow_local, own: self.means.own.clone() }
     }
 
-    fn tls(&mut self, settings: &Tls) -> Option<TlsClient> {
+    fn tls(&mut self, settings: &Settings) -> Option<TlsClient> {
+        let base = &settings.base.0.first()?.place;
+        let settings = &settings.tls;
         let ca = match &settings.ca {
             Some(path) => Some(self.file(path)?),
             None => None,
@@ -198,8 +210,7 @@ impl Build<'_, '_> {
             }
         };
         let place = [&settings.ca, &settings.client_certificate].into_iter().flatten().next();
-        let place = place.map_or_else(|| Place::file(""), |path| path.place.clone());
-        self.client(&Trust { ca, certificate }, &place)
+        self.client(&Trust { ca, certificate }, place.map_or(base, |path| &path.place))
     }
 
     fn client(&mut self, trust: &Trust, place: &Place) -> Option<TlsClient> {

@@ -8,9 +8,7 @@ use std::net::IpAddr;
 
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Version,
-    header::{
-        CONNECTION, CONTENT_LENGTH, COOKIE, FORWARDED, LOCATION, TE, TRANSFER_ENCODING, UPGRADE, VIA,
-    },
+    header::{CONNECTION, CONTENT_LENGTH, COOKIE, FORWARDED, LOCATION, TE, TRANSFER_ENCODING, UPGRADE, VIA},
     uri::PathAndQuery,
 };
 use http_body::Body as _;

@@ -33,7 +33,7 @@ yaml_object! {
         /// When the system is left alone for a while.
         pub breaker: Breaking = Breaking::default();
         /// Whom the gate trusts and who it says it is.
-        pub tls: Tls = Tls::default();
+        pub tls: Tls = Tls::OF_PLATFORM;
         /// Whether loopback and link-local addresses may be called. Off, because a name that leads to this machine or to a cloud's metadata service is how a gate is turned against its own house.
         pub allow_local: bool = false;
         /// Fields added to every request, such as a tenant's id. Never a credential: those stand in `sign_in`.
@@ -176,6 +176,12 @@ pub(super) fn ours(file: &Node) -> Node {
     Node { value: Value::Map(pairs), place: file.place.clone() }
 }
 
+impl Tls {
+    /// The platform's CAs, and no certificate of ours.
+    const OF_PLATFORM: Self =
+        Self { ca: None, client_certificate: None, client_key: None, server_name: None };
+}
+
 impl Default for Timeouts {
     fn default() -> Self {
         Self { connect: Period::secs(3), first_byte: Period::secs(30), call: Period::secs(60) }
@@ -203,12 +209,6 @@ impl Default for Retries {
 impl Default for Breaking {
     fn default() -> Self {
         Self { calls_min: 20, failures_percent: 50, window: Period::secs(10), open: Period::secs(5) }
-    }
-}
-
-impl Default for Tls {
-    fn default() -> Self {
-        Self { ca: None, client_certificate: None, client_key: None, server_name: None }
     }
 }
 

@@ -166,8 +166,10 @@ impl Tokens {
                 None
             }
         };
-        grant.scope.map(|scope| field("scope", scope));
-        grant.audience.map(|audience| field("audience", audience));
+        let optional = [("scope", grant.scope), ("audience", grant.audience)];
+        for (name, value) in optional.into_iter().filter_map(|(name, value)| Some((name, value?))) {
+            field(name, value);
+        }
         Some(Self {
             origin,
             target,
@@ -297,7 +299,8 @@ fn read(answer: &[u8], now: Instant) -> Result<Token, SignInError> {
         return Err(SignInError::Unusable("the token is no bearer token"));
     }
     let token = &*granted.access_token;
-    if token.is_empty() || token.len() > TOKEN_BYTES_MAX || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+    if token.is_empty() || token.len() > TOKEN_BYTES_MAX || !token.bytes().all(|byte| byte.is_ascii_graphic())
+    {
         return Err(SignInError::Unusable("the token is empty, too long or no header value"));
     }
     let life = match granted.expires_in {
@@ -309,7 +312,8 @@ fn read(answer: &[u8], now: Instant) -> Result<Token, SignInError> {
     };
     // Nobody's clock is trusted for longer than a day.
     let life = life.min(Duration::from_secs(24 * 3600));
-    let value = sensitive(&format!("Bearer {token}")).ok_or(SignInError::Unusable("it is no header value"))?;
+    let value =
+        sensitive(&format!("Bearer {token}")).ok_or(SignInError::Unusable("it is no header value"))?;
     Ok(Token { value, renew_at: now + (life - (life / 10).min(MARGIN_MAX)), expires_at: now + life })
 }
 
@@ -370,7 +374,10 @@ mod tests {
     fn a_token_is_renewed_before_it_ends() {
         let now = clock::now().mono;
         let token = read(br#"{"access_token":"abc","expires_in":100}"#, now).unwrap();
-        assert_eq!((token.renew_at - now, token.expires_at - now), (Duration::from_secs(90), Duration::from_secs(100)));
+        assert_eq!(
+            (token.renew_at - now, token.expires_at - now),
+            (Duration::from_secs(90), Duration::from_secs(100))
+        );
         let token = read(br#"{"access_token":"abc","expires_in":3600}"#, now).unwrap();
         assert_eq!(token.renew_at - now, Duration::from_secs(3540));
     }

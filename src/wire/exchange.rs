@@ -7,7 +7,7 @@ use std::{
         atomic::{AtomicBool, AtomicU8, Ordering},
     },
     task::{Context, Poll, ready},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -17,7 +17,7 @@ use hyper::{body::Incoming, client::conn::TrySendError};
 
 use super::{
     Clock, Clocks, Deadline, Failed, Origin, Pool, Tunnel, WireError, head,
-    pool::{Connection, Lease},
+    pool::{Connection, Lease, Timing},
 };
 use crate::{
     body::{Body, BodyError},
@@ -55,30 +55,12 @@ impl Pool {
     pub async fn send(
         &self,
         origin: &Arc<Origin>,
-        mut request: Request<Body>,
+        request: Request<Body>,
         clocks: &Clocks,
         deadline: Deadline,
         now: Now,
     ) -> Result<Outcome, Box<Failed>> {
-        let upload = watch(&mut request);
-        let wanted = request.headers().get(UPGRADE).cloned();
-        loop {
-            let lease = match self.lease(origin, clocks, deadline, now).await {
-                Ok(lease) => lease,
-                Err(error) => return Err(Failed::before(error, Some(request))),
-            };
-            let reused = lease.connection.as_ref().is_some_and(|connection| connection.reused);
-            match lease.exchange(request, clocks, deadline, upload.as_ref()).await {
-                Ok((lease, answer)) => return finish(lease, answer, wanted, upload).await,
-                Err(mut failed) => match failed.unsent.take() {
-                    Some(unsent) if reused => request = unsent,
-                    unsent => {
-                        failed.unsent = unsent;
-                        return Err(failed);
-                    }
-                },
-            }
-        }
+        self.transmit(origin, request, Repeat::Never, &Timing { clocks, deadline, now }).await
     }
 
     /// Like [`Pool::send`], for a request that may be repeated (a safe method): when it broke unanswered on a
@@ -94,51 +76,69 @@ impl Pool {
         deadline: Deadline,
         now: Now,
     ) -> Result<Outcome, Box<Failed>> {
-        // Copying costs; only a connection that has been idle for a while is likely to break unanswered.
-        let copy = self.may_be_stale(origin, now).then(|| copied(&request)).flatten();
-        let mut failed = match self.send(origin, request, clocks, deadline, now).await {
-            Ok(outcome) => return Ok(outcome),
-            Err(failed) => failed,
-        };
-        if failed.unsent.is_none() && matches!(failed.error, WireError::Broken(_)) {
-            failed.unsent = copy;
-        }
-        Err(failed)
+        self.transmit(origin, request, Repeat::WhenStale, &Timing { clocks, deadline, now }).await
     }
 
-    fn may_be_stale(&self, origin: &Arc<Origin>, now: Now) -> bool {
-        self.freshest_idled(origin, now).is_some_and(|idled| idled >= STALE_AFTER)
+    async fn transmit(
+        &self,
+        origin: &Arc<Origin>,
+        mut request: Request<Body>,
+        repeat: Repeat,
+        timing: &Timing<'_>,
+    ) -> Result<Outcome, Box<Failed>> {
+        let upload = watch(&mut request);
+        let wanted = request.headers().get(UPGRADE).cloned();
+        loop {
+            let mut lease = match self.lease(origin, timing).await {
+                Ok(lease) => lease,
+                Err(error) => return Err(Failed::before(error, Some(request))),
+            };
+            let (start, reused) = match lease.connection() {
+                Some(connection) if connection.reused => (timing.now.mono, true),
+                Some(_) | None => (crate::clock::now().mono, false),
+            };
+            // Copying costs; only a connection that has been idle for a while is likely to break unanswered.
+            let stale = repeat == Repeat::WhenStale && lease.idled(timing.now) >= STALE_AFTER;
+            let copy = if stale { copied(&request) } else { None };
+            let exchanged = match lease.connection_mut() {
+                Some(connection) => connection.exchange(request, start, timing, upload.as_ref()).await,
+                None => Err(Failed::before(WireError::BadAnswer("there is no connection"), Some(request))),
+            };
+            match exchanged {
+                Ok(answer) => return finish(lease, answer, wanted, upload).await,
+                Err(mut failed) => match failed.unsent.take() {
+                    Some(unsent) if reused => request = unsent,
+                    Some(unsent) => {
+                        failed.unsent = Some(unsent);
+                        return Err(failed);
+                    }
+                    None => {
+                        failed.unsent = copy.filter(|_| matches!(failed.error, WireError::Broken(_)));
+                        return Err(failed);
+                    }
+                },
+            }
+        }
     }
 }
 
-impl Lease {
-    async fn exchange(
-        mut self,
-        request: Request<Body>,
-        clocks: &Clocks,
-        deadline: Deadline,
-        upload: Option<&Arc<Progress>>,
-    ) -> Result<(Self, Response<Incoming>), Box<Failed>> {
-        let Some(connection) = &mut self.connection else {
-            return Err(Failed::before(WireError::BadAnswer("no connection"), Some(request)));
-        };
-        match connection.exchange(request, clocks, deadline, upload).await {
-            Ok(answer) => Ok((self, answer)),
-            Err(failed) => Err(failed),
-        }
-    }
+/// Whether a request that may have been sent may be handed back.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Repeat {
+    Never,
+    WhenStale,
 }
 
 impl Connection {
     async fn exchange(
         &mut self,
         request: Request<Body>,
-        clocks: &Clocks,
-        deadline: Deadline,
+        start: Instant,
+        timing: &Timing<'_>,
         upload: Option<&Arc<Progress>>,
     ) -> Result<Response<Incoming>, Box<Failed>> {
-        let start = crate::clock::now().mono;
-        let (until, mut clock) = deadline.or_sooner(start, clocks.first_byte, Clock::FirstByte);
+        let first_byte = timing.clocks.first_byte;
+        let (until, mut clock) = timing.deadline.or_sooner(start, first_byte, Clock::FirstByte);
         self.alarm.as_mut().reset(until);
         let mut sending = pin!(self.sender.try_send_request(request));
         let (driver, alarm, done) = (&mut self.driver, &mut self.alarm, &mut self.done);
@@ -150,14 +150,17 @@ impl Connection {
                 return Poll::Ready(answer.map_err(refused));
             }
             if *done {
-                return Poll::Ready(Err(Failed::after(WireError::BadAnswer("the connection ended unanswered"))));
+                return Poll::Ready(Err(Failed::after(WireError::BadAnswer(
+                    "the connection ended unanswered",
+                ))));
             }
             while alarm.as_mut().poll(context).is_ready() {
                 // The peer is not late while it takes bytes, or while the caller owes us some.
                 if clock != Clock::FirstByte || !upload.is_some_and(|upload| upload.is_moving()) {
                     return Poll::Ready(Err(Failed::after(WireError::Timeout(clock))));
                 }
-                let (until, next) = deadline.or_sooner(crate::clock::now().mono, clocks.first_byte, Clock::FirstByte);
+                let now = crate::clock::now().mono;
+                let (until, next) = timing.deadline.or_sooner(now, first_byte, Clock::FirstByte);
                 clock = next;
                 alarm.as_mut().reset(until);
             }
@@ -237,8 +240,8 @@ fn is_same_protocol(wanted: Option<&HeaderValue>, switched: Option<&HeaderValue>
     }
 }
 
-async fn take_over(mut lease: Lease) -> Option<Tunnel> {
-    let mut connection = lease.connection.take()?;
+async fn take_over(lease: Lease) -> Option<Tunnel> {
+    let mut connection = lease.take()?;
     if !connection.done {
         std::future::poll_fn(|context| connection.driver.poll_without_shutdown(context)).await.ok()?;
     }

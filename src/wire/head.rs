@@ -80,14 +80,22 @@ mod tests {
     use super::*;
 
     fn headers(lines: &[(&str, &str)]) -> HeaderMap {
-        lines.iter().map(|(name, value)| (name.parse::<HeaderName>().unwrap(), value.parse().unwrap())).collect()
+        lines
+            .iter()
+            .map(|(name, value)| (name.parse::<HeaderName>().unwrap(), value.parse().unwrap()))
+            .collect()
     }
 
     #[test]
     fn what_connection_names_goes_with_it() {
         let mut map = headers(&[
-            ("connection", "close, X-Secret"), ("x-secret", "1"), ("keep-alive", "5"), ("upgrade", "h2c"),
-            ("te", "trailers"), ("proxy-connection", "x"), ("content-type", "text/plain"),
+            ("connection", "close, X-Secret"),
+            ("x-secret", "1"),
+            ("keep-alive", "5"),
+            ("upgrade", "h2c"),
+            ("te", "trailers"),
+            ("proxy-connection", "x"),
+            ("content-type", "text/plain"),
         ]);
         strip_hop_by_hop(&mut map);
         assert_eq!(map.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["content-type"]);

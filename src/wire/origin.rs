@@ -175,9 +175,19 @@ mod tests {
     #[test]
     fn local_addresses_in_any_disguise_need_to_be_allowed() {
         for address in [
-            "127.0.0.1:80", "127.9.9.9:80", "0.0.0.0:80", "0.1.2.3:80", "169.254.169.254:80", "[::1]:80",
-            "[::]:80", "[fe80::1]:80", "[::ffff:127.0.0.1]:80", "[::ffff:169.254.169.254]:80",
-            "[::127.0.0.1]:80", "[64:ff9b::7f00:1]:80", "255.255.255.255:80",
+            "127.0.0.1:80",
+            "127.9.9.9:80",
+            "0.0.0.0:80",
+            "0.1.2.3:80",
+            "169.254.169.254:80",
+            "[::1]:80",
+            "[::]:80",
+            "[fe80::1]:80",
+            "[::ffff:127.0.0.1]:80",
+            "[::ffff:169.254.169.254]:80",
+            "[::127.0.0.1]:80",
+            "[64:ff9b::7f00:1]:80",
+            "255.255.255.255:80",
         ] {
             assert!(!permits(false, &[], address), "{address}");
         }
@@ -194,7 +204,9 @@ mod tests {
         let local = Local { allow: true, own: ["0.0.0.0:8443".parse().unwrap()].into() };
         let here: SocketAddr = "10.0.0.7:8443".parse().unwrap();
         assert!(!local.permits_connection(here, "10.0.0.7:50000".parse().unwrap()));
-        assert!(local.permits_connection("10.0.0.8:8443".parse().unwrap(), "10.0.0.7:50000".parse().unwrap()));
+        assert!(
+            local.permits_connection("10.0.0.8:8443".parse().unwrap(), "10.0.0.7:50000".parse().unwrap())
+        );
     }
 
     #[test]

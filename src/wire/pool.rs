@@ -47,10 +47,17 @@ pub struct Clocks {
     pub first_byte: Duration,
 }
 
+/// The clocks of one exchange.
+pub(super) struct Timing<'a> {
+    pub(super) clocks: &'a Clocks,
+    pub(super) deadline: Deadline,
+    pub(super) now: Now,
+}
+
 /// A connection that one exchange owns.
 pub(super) struct Lease {
     /// INVARIANT: there until it is given back; nothing is given back before the answer ended well.
-    pub(super) connection: Option<Box<Connection>>,
+    connection: Option<Box<Connection>>,
     shared: Arc<Shared>,
 }
 
@@ -82,7 +89,7 @@ struct Shelves {
 
 struct Shelf {
     /// Keeps the address that is the key from being taken by another origin.
-    origin: Arc<Origin>,
+    _origin: Arc<Origin>,
     /// The freshest at the back.
     idle: VecDeque<Box<Connection>>,
 }
@@ -117,33 +124,39 @@ impl Pool {
         drop(shelves);
     }
 
-    /// How long the connection that would be used next has been idle.
-    pub(super) fn freshest_idled(&self, origin: &Arc<Origin>, now: Now) -> Option<Duration> {
-        let shelves = self.shared.shelves.lock();
-        Some(shelves.by_origin.get(&key(origin))?.idle.back()?.idled(now))
-    }
-
     /// An idle connection that is still good, or a new one.
-    pub(super) async fn lease(
-        &self,
-        origin: &Arc<Origin>,
-        clocks: &Clocks,
-        deadline: Deadline,
-        now: Now,
-    ) -> Result<Lease, WireError> {
+    pub(super) async fn lease(&self, origin: &Arc<Origin>, timing: &Timing<'_>) -> Result<Lease, WireError> {
         while let Some(mut connection) = self.shared.take(origin) {
-            let good = connection.is_fit(now)
+            let good = connection.is_fit(timing.now)
                 && std::future::poll_fn(|context| Poll::Ready(connection.is_quiet(context))).await;
             if good {
                 return Ok(Lease { connection: Some(connection), shared: self.shared.clone() });
             }
         }
-        let connection = open(origin, clocks, deadline).await?;
+        let connection = open(origin, timing).await?;
         Ok(Lease { connection: Some(connection), shared: self.shared.clone() })
     }
 }
 
 impl Lease {
+    pub(super) fn connection(&self) -> Option<&Connection> {
+        self.connection.as_deref()
+    }
+
+    pub(super) fn connection_mut(&mut self) -> Option<&mut Connection> {
+        self.connection.as_deref_mut()
+    }
+
+    /// Takes the connection out of the pool's hands for good.
+    pub(super) fn take(mut self) -> Option<Box<Connection>> {
+        self.connection.take()
+    }
+
+    /// How long the connection had been idle.
+    pub(super) fn idled(&self, now: Now) -> Duration {
+        self.connection().map_or(Duration::ZERO, |connection| connection.idled(now))
+    }
+
     /// Gives the connection back after an exchange that ended well.
     pub(super) fn give_back(mut self) {
         if let Some(mut connection) = self.connection.take()
@@ -198,24 +211,27 @@ impl Shared {
 
     fn put(&self, connection: Box<Connection>) {
         let mut shelves = self.shelves.lock();
+        let (key, keep) = (key(&connection.origin), connection.origin.keep.idle_max);
         let full = shelves.idle >= self.idle_max;
-        let origin = connection.origin.clone();
-        let shelf = shelves
-            .by_origin
-            .entry(key(&origin))
-            .or_insert_with(|| Shelf { origin, idle: VecDeque::new() });
-        // At a bound the oldest of this origin makes room; without one, the newcomer is dropped.
-        let evicted = if full || shelf.idle.len() >= shelf.origin.keep.idle_max {
-            match shelf.idle.pop_front() {
-                Some(oldest) => oldest,
-                None => return,
-            }
-        } else {
+        let shelf = match shelves.by_origin.get_mut(&key) {
+            Some(shelf) => shelf,
+            None => shelves
+                .by_origin
+                .entry(key)
+                .or_insert_with(|| Shelf { _origin: connection.origin.clone(), idle: VecDeque::new() }),
+        };
+        // At a bound the oldest of this origin makes room; where there is none, the newcomer is dropped.
+        let evicted = if !full && shelf.idle.len() < keep {
             shelf.idle.push_back(connection);
             shelves.idle += 1;
-            return;
+            None
+        } else if let Some(oldest) = shelf.idle.pop_front() {
+            shelf.idle.push_back(connection);
+            Some(oldest)
+        } else {
+            Some(connection)
         };
-        shelf.idle.push_back(connection);
+        // The socket is closed after the lock.
         drop(shelves);
         drop(evicted);
     }
@@ -225,9 +241,9 @@ fn key(origin: &Arc<Origin>) -> usize {
     Arc::as_ptr(origin).addr()
 }
 
-async fn open(origin: &Arc<Origin>, clocks: &Clocks, deadline: Deadline) -> Result<Box<Connection>, WireError> {
+async fn open(origin: &Arc<Origin>, timing: &Timing<'_>) -> Result<Box<Connection>, WireError> {
     let start = clock::now().mono;
-    let (until, clock) = deadline.or_sooner(start, clocks.connect, Clock::Connect);
+    let (until, clock) = timing.deadline.or_sooner(start, timing.clocks.connect, Clock::Connect);
     let dialled = tokio::time::timeout_at(until, dial(origin)).await;
     let socket = dialled.map_err(|_| WireError::Timeout(clock))??;
     let (sender, driver) = http1::Builder::new()

@@ -63,7 +63,8 @@ impl TlsClient {
     /// [`TrustError`].
     pub fn new(trust: &Trust) -> Result<Self, TrustError> {
         let provider = Arc::new(aws_lc_rs::default_provider());
-        let builder = ClientConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions()?;
+        let builder =
+            ClientConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions()?;
         let builder = match &trust.ca {
             Some(pem) => builder.with_root_certificates(roots(pem)?),
             None => {

@@ -127,7 +127,9 @@ async fn a_peer_that_speaks_first_is_not_heard() {
     let now = clock::now();
     let clocks = Clocks { first_byte: Duration::from_millis(300), ..CLOCKS };
     // Whether it is seen before or after our request goes out is the network's choice.
-    if let Ok(Outcome::Answered(answer)) = pool.send(&origin, plain(&origin, "/"), &clocks, soon(now), now).await {
+    if let Ok(Outcome::Answered(answer)) =
+        pool.send(&origin, plain(&origin, "/"), &clocks, soon(now), now).await
+    {
         drop(answer);
         assert_eq!(pool.idle(), 0);
     }
@@ -135,7 +137,8 @@ async fn a_peer_that_speaks_first_is_not_heard() {
 
 #[tokio::test]
 async fn a_peer_that_never_answers_is_waited_for_no_longer_than_its_clock() {
-    let peer = Peer::new(|mut stream, _| async move { while read_request(&mut stream).await.is_some() {} }).await;
+    let peer =
+        Peer::new(|mut stream, _| async move { while read_request(&mut stream).await.is_some() {} }).await;
     let (origin, pool, now) = (peer.origin(), Pool::new(8), clock::now());
     let clocks = Clocks { first_byte: Duration::from_millis(40), ..CLOCKS };
     let failed = pool.send(&origin, plain(&origin, "/"), &clocks, soon(now), now).await.unwrap_err();
@@ -155,7 +158,9 @@ async fn a_body_that_never_ends_is_waited_for_no_longer_than_the_deadline() {
     })
     .await;
     let (origin, pool) = (peer.origin(), Pool::new(8));
-    let Outcome::Answered(answer) = send(&pool, &origin, plain(&origin, "/")).await.unwrap() else { panic!() };
+    let Outcome::Answered(answer) = send(&pool, &origin, plain(&origin, "/")).await.unwrap() else {
+        panic!()
+    };
     let late = Deadline::after(clock::now(), Duration::from_millis(40));
     assert!(matches!(gather(answer.into_body(), 100, late).await, Err(WireError::Timeout(Clock::Call))));
 }
@@ -185,9 +190,10 @@ async fn local_addresses_are_not_called_unless_allowed() {
 
 #[tokio::test]
 async fn informational_answers_are_passed_over() {
-    let peer =
-        Peer::saying("HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")
-            .await;
+    let peer = Peer::saying(
+        "HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok",
+    )
+    .await;
     let (origin, pool) = (peer.origin(), Pool::new(8));
     let answer = ask(&pool, &origin, plain(&origin, "/")).await.unwrap();
     assert_eq!((answer.status().as_u16(), answer.headers().get("link")), (200, None));
@@ -201,7 +207,9 @@ async fn trailers_are_kept_and_connection_fields_are_not() {
     )
     .await;
     let (origin, pool) = (peer.origin(), Pool::new(8));
-    let Outcome::Answered(answer) = send(&pool, &origin, plain(&origin, "/")).await.unwrap() else { panic!() };
+    let Outcome::Answered(answer) = send(&pool, &origin, plain(&origin, "/")).await.unwrap() else {
+        panic!()
+    };
     let mut names: Vec<_> = answer.headers().keys().map(|name| name.to_string()).collect();
     names.sort();
     assert_eq!(names, ["trailer"]);
@@ -264,9 +272,12 @@ async fn the_first_byte_clock_waits_for_the_callers_upload() {
     let (origin, pool, now) = (peer.origin(), Pool::new(8), clock::now());
     let clocks = Clocks { first_byte: Duration::from_millis(30), ..CLOCKS };
     let slow = futures_util::stream::unfold(0, |n| async move {
-        tokio::time::interval_at(tokio::time::Instant::now() + Duration::from_millis(40), Duration::from_secs(1))
-            .tick()
-            .await;
+        tokio::time::interval_at(
+            tokio::time::Instant::now() + Duration::from_millis(40),
+            Duration::from_secs(1),
+        )
+        .tick()
+        .await;
         (n < 3).then(|| (Ok::<_, BodyError>(Frame::data(Bytes::from_static(b"x"))), n + 1))
     });
     let upload = request(&origin, "POST", "/", Body::stream(StreamBody::new(slow)));
@@ -284,7 +295,11 @@ async fn a_fault_of_the_callers_body_is_not_the_peers() {
     ]);
     let upload = request(&origin, "POST", "/", Body::stream(StreamBody::new(broken)));
     let failed = send(&pool, &origin, upload).await.unwrap_err();
-    assert!(matches!(failed.error, WireError::Upload(BodyError::TooLarge { bytes_max: 7 })), "{:?}", failed.error);
+    assert!(
+        matches!(failed.error, WireError::Upload(BodyError::TooLarge { bytes_max: 7 })),
+        "{:?}",
+        failed.error
+    );
 }
 
 #[tokio::test]
@@ -308,7 +323,9 @@ async fn gathering_has_a_bound_told_or_not() {
         let peer = Peer::saying(answer).await;
         let (origin, pool) = (peer.origin(), Pool::new(8));
         for (bytes_max, fits) in [(4, false), (5, true)] {
-            let Outcome::Answered(answer) = send(&pool, &origin, plain(&origin, "/")).await.unwrap() else { panic!() };
+            let Outcome::Answered(answer) = send(&pool, &origin, plain(&origin, "/")).await.unwrap() else {
+                panic!()
+            };
             let gathered = gather(answer.into_body(), bytes_max, soon(clock::now())).await;
             assert_eq!(gathered.is_ok_and(|bytes| bytes == "12345"), fits);
         }

@@ -85,6 +85,14 @@ impl Peer {
         .await
     }
 
+    /// Stops listening; its port stays nobody's.
+    pub(crate) async fn hang_up(&self) {
+        self.task.abort();
+        while !self.task.is_finished() {
+            tokio::task::yield_now().await;
+        }
+    }
+
     pub(crate) fn connections(&self) -> usize {
         self.connections.load(Ordering::SeqCst)
     }
@@ -113,7 +121,8 @@ pub(crate) async fn read_request(stream: &mut (impl AsyncRead + Unpin)) -> Optio
         if let Some(end) = read.windows(4).position(|four| four == b"\r\n\r\n") {
             let head = String::from_utf8_lossy(&read[..end]).to_lowercase();
             let body = &read[end + 4..];
-            let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse::<usize>().ok());
+            let length =
+                head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse::<usize>().ok());
             let whole = if head.contains("transfer-encoding: chunked") {
                 body.windows(5).any(|five| five == b"0\r\n\r\n")
             } else {
@@ -153,13 +162,21 @@ pub(crate) fn request(origin: &Origin, method: &str, target: &str, body: Body) -
     Request::builder().method(method).uri(target).header("host", origin.authority()).body(body).unwrap()
 }
 
-pub(crate) async fn send(pool: &Pool, origin: &Arc<Origin>, request: Request<Body>) -> Result<Outcome, Box<Failed>> {
+pub(crate) async fn send(
+    pool: &Pool,
+    origin: &Arc<Origin>,
+    request: Request<Body>,
+) -> Result<Outcome, Box<Failed>> {
     let now = clock::now();
     pool.send(origin, request, &CLOCKS, soon(now), now).await
 }
 
 /// Sends and gathers.
-pub(crate) async fn ask(pool: &Pool, origin: &Arc<Origin>, request: Request<Body>) -> Result<Response<Bytes>, WireError> {
+pub(crate) async fn ask(
+    pool: &Pool,
+    origin: &Arc<Origin>,
+    request: Request<Body>,
+) -> Result<Response<Bytes>, WireError> {
     match send(pool, origin, request).await.map_err(|failed| failed.error)? {
         Outcome::Answered(answer) => {
             let (parts, body) = answer.into_parts();

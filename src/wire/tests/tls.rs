@@ -36,8 +36,8 @@ impl Authority {
     }
 
     fn client(&self, certificate: Option<(String, String)>) -> TlsClient {
-        let certificate = certificate
-            .map(|(chain, key)| Certificate { chain: chain.into_bytes(), key: Secret::new(key) });
+        let certificate =
+            certificate.map(|(chain, key)| Certificate { chain: chain.into_bytes(), key: Secret::new(key) });
         TlsClient::new(&Trust { ca: Some(self.pem()), certificate }).unwrap()
     }
 
@@ -45,8 +45,9 @@ impl Authority {
     async fn peer(&self, name: &str, clients: Option<&Authority>) -> Peer {
         let (chain, key) = self.issue(name, ExtendedKeyUsagePurpose::ServerAuth);
         let provider = Arc::new(aws_lc_rs::default_provider());
-        let builder =
-            ServerConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions().unwrap();
+        let builder = ServerConfig::builder_with_provider(provider.clone())
+            .with_safe_default_protocol_versions()
+            .unwrap();
         let builder = match clients {
             Some(clients) => {
                 let mut roots = RootCertStore::empty();

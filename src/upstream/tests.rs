@@ -1,1 +1,0 @@
-//! Governed calls against systems that misbehave.

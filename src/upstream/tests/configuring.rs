@@ -1,0 +1,88 @@
+//! From a file to a system: what is wrong is told at once, what did not change stays alive.
+
+use super::*;
+
+#[test]
+fn every_mistake_is_told_at_once() {
+    let told = configure(
+        &Registry::default(),
+        "system: crm\nbase: [http://u:p@a/, 'https://b/x', 'nonsense']\nsign_in: { barer: x }\ntimeout: {}\n\
+         timeouts: { conect: 3s, call: 5 }\nlimits: { concurrency: many }\nallow_local: yes\nentities: {}",
+    )
+    .unwrap_err();
+    for part in [
+        "systems/crm.yaml:3:12: error: `barer` is no way to sign in (did you mean `bearer`?)",
+        "unknown key `conect` (did you mean `connect`?)",
+        "expected a period",
+        "expected a whole number",
+        "expected `true` or `false`",
+    ] {
+        assert!(told.contains(part), "{part}\n{told}");
+    }
+}
+
+#[test]
+fn what_cannot_be_called_does_not_load() {
+    for (text, part) in [
+        ("base: https://a/", "key `sign_in` is missing"),
+        ("base: []\nsign_in: none", "one address or a list"),
+        ("base: ftp://a/\nsign_in: none", "expected `https` or `http`"),
+        ("base: 'https://u:p@a/'\nsign_in: none", "a user or password does not stand in an address"),
+        ("base: 'https://a/?x=1'\nsign_in: none", "an address has no query"),
+        ("base: ['https://a/x', 'https://b/y']\nsign_in: none", "equal addresses share their path"),
+        ("base: https://a/\nsign_in: { bearer: plain }", "a secret is written as"),
+        (
+            "base: https://a/\nsign_in: { header: { name: Host, value: '${env:X}' } }",
+            "`Host` is set by the gate",
+        ),
+        ("base: https://a/\nsign_in: none\nheaders: { X-Key: '${env:X}' }", "a secret does not stand here"),
+        ("base: https://a/\nsign_in: none\nheaders: { Transfer-Encoding: x }", "is set by the gate"),
+        ("base: https://a/\nsign_in: none\ntls: { ca: ca.pem }", "no such file"),
+        ("base: https://a/\nsign_in: none\ntls: { client_certificate: c.pem }", "go together"),
+        ("base: https://a/\nsign_in: none\nlimits: { concurrency: 0 }", "at least 1"),
+    ] {
+        let told = configure(&Registry::default(), text).unwrap_err();
+        assert!(told.contains(part), "{text}\n{told}");
+        assert!(!told.contains("u:p") && !told.contains("s3cret"), "{told}");
+    }
+}
+
+#[test]
+fn a_system_that_did_not_change_stays_alive_over_a_reload() {
+    let registry = Registry::default();
+    let text = "base: http://a/\nsign_in: { bearer: '${env:A}' }\n";
+    let before = configure(&registry, text).unwrap();
+    let moved = configure(&registry, &format!("# a comment\n\nentities: {{}}\n{text}")).unwrap();
+    assert!(Arc::ptr_eq(&before, &moved), "neither comments nor mappings are ours");
+    for other in
+        [text.replace("env:A", "env:B"), format!("{text}allow_local: true\n"), text.replace("//a", "//b")]
+    {
+        assert!(!Arc::ptr_eq(&before, &configure(&registry, &other).unwrap()), "{other}");
+    }
+}
+
+#[tokio::test]
+async fn a_local_system_needs_leave_and_our_own_listener_is_never_one() {
+    let (peer, core) = (Peer::saying(OK).await, CorePools::new(8));
+    let text = format!("base: {}\nsign_in: none", peer.url());
+    let error = fetch(&configure(&Registry::default(), &text).unwrap(), &core).await.unwrap_err();
+    assert!(
+        matches!(error, UpstreamError::Connect(_)) && error.to_string().contains("allow_local"),
+        "{error}"
+    );
+    let text = "base: http://127.0.0.1:1\nsign_in: none\nallow_local: true";
+    let error = fetch(&configure(&Registry::default(), text).unwrap(), &core).await.unwrap_err();
+    assert!(error.to_string().contains("which is local"), "{error}");
+    assert_eq!(peer.connections(), 0);
+}
+
+#[test]
+fn the_schema_knows_every_key() {
+    use crate::words::yaml::FromYaml;
+    let schema = Settings::schema();
+    let mut known: Vec<_> = schema["properties"].as_object().unwrap().keys().map(String::as_str).collect();
+    let mut keys = KEYS.to_vec();
+    known.sort_unstable();
+    keys.sort_unstable();
+    assert_eq!(known, keys);
+}
