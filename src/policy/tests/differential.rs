@@ -42,7 +42,7 @@ const ATOMS: [&str; 34] = [
     "true",
     "principal has customer && resource.customer == principal.customer",
     "resource.customer == Customer::\"acme\"",
-    "resource.customer in [Customer::\"acme\", Customer::\"zeta\"]",
+    "[Customer::\"acme\", Customer::\"zeta\"].contains(resource.customer)",
     "resource has status && resource.status == \"open\"",
     "resource has status && [\"open\", \"draft\"].contains(resource.status)",
     "resource has status && resource.status != \"draft\"",

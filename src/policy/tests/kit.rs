@@ -135,11 +135,6 @@ pub(super) fn world(text: &str) -> World {
     load(text).unwrap_or_else(|found| panic!("{found}"))
 }
 
-/// Statements whose `fields` and the like are not what a test is about.
-pub(super) fn statement(id: &str, head: &str) -> String {
-    format!("@id(\"{id}\") {head}\n")
-}
-
 pub(super) fn facts(kind: Kind, id: &str, groups: &[&str], attributes: &[(&str, Attribute)]) -> Arc<Facts> {
     let attributes: BTreeMap<Arc<str>, Attribute> =
         attributes.iter().map(|(name, value)| (Arc::from(*name), value.clone())).collect();
@@ -258,7 +253,7 @@ impl World {
 
 pub(super) fn record(entity: &Entity, json: &str) -> Record {
     let view =
-        View { writable: entity.all(), required: Default::default(), ..View::of(entity, Body::Create) };
+        View { writable: entity.all(), required: Default::default(), ..View::of(entity, Body::Patch) };
     schema::json::read(entity, json.as_bytes(), &view)
         .unwrap_or_else(|faults| panic!("{json}: {faults:?}"))
         .record

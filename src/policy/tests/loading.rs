@@ -26,7 +26,7 @@ fn every_mistake_of_a_file_is_told_at_once() {
         "@id(\"a\") @fields(\"totl\") {READ}\n@id(\"a\") @fields(\"id\") {READ}\n@fields(\"id\") {READ}\n\
          @id(\"d\") @fields(\"id\") permit (principal, action == Action::\"read\", resource is Order) when {{ resource.stats == \"x\" }};"
     ));
-    assert!(found.contains("1:18: error: `totl` is no field of Order (did you mean `total`?)"), "{found}");
+    assert!(found.contains("1:19: error: `totl` is no field of Order (did you mean `total`?)"), "{found}");
     assert!(found.contains("2:1: error: the `@id` `a` stands at access/a.cedar:1:1 already"), "{found}");
     assert!(found.contains("3:1: error: a statement needs an `@id`"), "{found}");
     assert!(found.contains("4:") && found.contains("`stats`"), "{found}");
