@@ -252,8 +252,7 @@ impl World {
 }
 
 pub(super) fn record(entity: &Entity, json: &str) -> Record {
-    let view =
-        View { writable: entity.all(), required: Default::default(), ..View::of(entity, Body::Patch) };
+    let view = View { writable: entity.all(), required: Default::default(), ..View::of(entity, Body::Patch) };
     schema::json::read(entity, json.as_bytes(), &view)
         .unwrap_or_else(|faults| panic!("{json}: {faults:?}"))
         .record
