@@ -6,15 +6,14 @@ use compact_str::CompactString;
 
 use super::{
     Denied, Detail,
-    changes::changed,
     mask::{FULL, Masker, Openness},
     predicate::Outcomes,
     program::{Grounds, Program, Verdict, View},
-    prospect::{Prospect, call, env, id},
+    prospect::{Outlook, Prospect, env, id},
 };
 use crate::{
     catalog::{Action, Call, Operation},
-    schema::{Entity, FieldSet, LeafId, Record, Value},
+    schema::{Entity, FieldSet, LeafId, Record, Value, changed},
     words::{FieldPath, StatementId},
 };
 
@@ -144,14 +143,15 @@ impl WritePermit {
 /// # Errors
 /// [`Denied`], by what was found on the stored record, the new one, or the fields that change.
 pub fn judge(prospect: &Prospect, change: Change) -> Result<WritePermit, Denied> {
-    let (Some(entity), true) = (prospect.program.entity.clone(), fits(&prospect.operation, &change)) else {
+    let outlook = prospect.outlook();
+    let (Some(entity), true) = (outlook.program.entity.clone(), fits(prospect.operation(), &change)) else {
         return Err(Denied::Never(Grounds::default()));
     };
     let judged = match &change {
-        Change::Create { new } => create(prospect, &entity, new)?,
-        Change::Update { old, new, version } => update(prospect, &entity, (old, new), version.is_some())?,
+        Change::Create { new } => create(outlook, &entity, new)?,
+        Change::Update { old, new, version } => update(outlook, &entity, (old, new), version.is_some())?,
         Change::Delete { old, version } => {
-            let view = on_stored(prospect, old, version.is_some())?;
+            let view = on_stored(outlook, old, version.is_some())?;
             (FieldSet::EMPTY, view.grounds)
         }
     };
@@ -161,12 +161,12 @@ pub fn judge(prospect: &Prospect, change: Change) -> Result<WritePermit, Denied>
         Change::Update { old, .. } | Change::Delete { old, .. } => id(Some(&entity), old).map(Into::into),
     };
     let lent = Lent {
-        policies: prospect.policies.clone(),
-        action: prospect.operation.action(),
+        policies: outlook.policies.clone(),
+        action: prospect.operation().action(),
         entity,
-        echo: prospect.echo.clone(),
-        facts: prospect.caller.facts().clone(),
-        context: prospect.context.clone(),
+        echo: outlook.echo.clone(),
+        facts: outlook.facts.clone(),
+        context: outlook.context.clone(),
     };
     Ok(WritePermit { prospect: lent, change, record, changed, grounds })
 }
@@ -188,10 +188,10 @@ fn fits(operation: &Operation, change: &Change) -> bool {
     }
 }
 
-fn create(prospect: &Prospect, entity: &Entity, new: &Record) -> Result<(FieldSet, Grounds), Denied> {
-    let changed = changed(entity, &Record::default(), new);
-    masks_sent(prospect, entity, None, new, &changed)?;
-    let view = on_new(prospect, new, None)?;
+fn create(outlook: &Outlook, entity: &Entity, new: &Record) -> Result<(FieldSet, Grounds), Denied> {
+    let changed = changed(&Record::default(), new, entity);
+    masks_sent(outlook, entity, None, new, &changed)?;
+    let view = on_new(outlook, new, None)?;
     within(entity, &changed, &view.writes)?;
     Ok((changed, view.grounds))
 }
@@ -199,16 +199,16 @@ fn create(prospect: &Prospect, entity: &Entity, new: &Record) -> Result<(FieldSe
 /// Each changed field is one that permits satisfied on the stored record may write, and permits satisfied
 /// on the new one.
 fn update(
-    prospect: &Prospect,
+    outlook: &Outlook,
     entity: &Entity,
     (old, new): (&Record, &Record),
     is_guarded: bool,
 ) -> Result<(FieldSet, Grounds), Denied> {
-    let before = on_stored(prospect, old, is_guarded)?;
-    let changed = changed(entity, old, new);
-    masks_sent(prospect, entity, Some(old), new, &changed)?;
+    let before = on_stored(outlook, old, is_guarded)?;
+    let changed = changed(old, new, entity);
+    masks_sent(outlook, entity, Some(old), new, &changed)?;
     within(entity, &changed, &before.writes)?;
-    let after = on_new(prospect, new, Some(is_guarded))?;
+    let after = on_new(outlook, new, Some(is_guarded))?;
     within(entity, &changed, &after.writes)?;
     let mut grounds = before.grounds;
     grounds.detail = grounds.detail.max(after.grounds.detail);
@@ -220,16 +220,16 @@ fn update(
     Ok((changed, grounds))
 }
 
-fn on_stored(prospect: &Prospect, old: &Record, is_guarded: bool) -> Result<View, Denied> {
-    match prospect.program.verdict(&prospect.env(Some(old), Some(is_guarded))) {
+fn on_stored(outlook: &Outlook, old: &Record, is_guarded: bool) -> Result<View, Denied> {
+    match outlook.program.verdict(&outlook.env(Some(old), Some(is_guarded))) {
         Verdict::Permitted(view) => Ok(view),
         Verdict::Forbidden(grounds) | Verdict::Unpermitted(grounds) => Err(Denied::Record(grounds)),
         Verdict::Erroring(statement) => Err(Denied::Erroring { statement }),
     }
 }
 
-fn on_new(prospect: &Prospect, new: &Record, guarded: Option<bool>) -> Result<View, Denied> {
-    match prospect.program.verdict(&prospect.env(Some(new), guarded)) {
+fn on_new(outlook: &Outlook, new: &Record, guarded: Option<bool>) -> Result<View, Denied> {
+    match outlook.program.verdict(&outlook.env(Some(new), guarded)) {
         Verdict::Permitted(view) => Ok(view),
         Verdict::Forbidden(grounds) | Verdict::Unpermitted(grounds) => Err(Denied::New(grounds)),
         Verdict::Erroring(statement) => Err(Denied::Erroring { statement }),
@@ -247,21 +247,21 @@ fn paths(entity: &Entity, leaves: &FieldSet) -> Vec<FieldPath> {
 
 /// A mask that comes back would overwrite what it hides.
 fn masks_sent(
-    prospect: &Prospect,
+    outlook: &Outlook,
     entity: &Entity,
     old: Option<&Record>,
     new: &Record,
     changed: &FieldSet,
 ) -> Result<(), Denied> {
-    let Some(echo) = &prospect.echo else { return Ok(()) };
+    let Some(echo) = &outlook.echo else { return Ok(()) };
     // What any read permit that could hold would mask: the record that was read may have been another.
     let mut could_mask = FieldSet::EMPTY;
     let mut shown =
-        old.and_then(|old| permitted(echo.verdict(&prospect.env(Some(old), None)))).map(|v| v.shown);
+        old.and_then(|old| permitted(echo.verdict(&outlook.env(Some(old), None)))).map(|v| v.shown);
     for rule in echo.rules.iter().filter(|rule| rule.outcomes != Outcomes::FAILS) {
         could_mask = could_mask.union(&rule.grants.shown.masked());
     }
-    let masker = &prospect.policies.masker;
+    let masker = &outlook.policies.masker;
     let mut sent = FieldSet::EMPTY;
     for leaf in changed.intersection(&could_mask).iter() {
         let openness = shown.as_mut().and_then(|shown| shown.openness(leaf));
@@ -332,8 +332,8 @@ impl CallPermit {
 /// # Errors
 /// [`Denied::Never`] where no permit holds or a forbid does, [`Denied::Erroring`].
 pub fn judge_call(prospect: &Prospect) -> Result<CallPermit, Denied> {
-    let Some(call) = call(&prospect.operation) else { return Err(Denied::Never(Grounds::default())) };
-    match prospect.program.verdict(&prospect.env(None, None)) {
+    let Operation::Call(call) = prospect.operation() else { return Err(Denied::Never(Grounds::default())) };
+    match prospect.outlook().verdict(None, None) {
         Verdict::Permitted(view) => Ok(CallPermit { call: call.clone(), grounds: view.grounds }),
         Verdict::Forbidden(grounds) | Verdict::Unpermitted(grounds) => Err(Denied::Never(grounds)),
         Verdict::Erroring(statement) => Err(Denied::Erroring { statement }),

@@ -22,7 +22,6 @@
 //! ```
 
 mod cedar;
-mod changes;
 mod compile;
 mod context;
 mod degrees;
@@ -53,9 +52,9 @@ pub use mask::Openness;
 pub use memo::Memo;
 pub use principals::{AttributeType, PrincipalAttribute, PrincipalTypes};
 pub use program::{Grounds, Verdict, View};
-pub use prospect::{Prospect, prospect};
+pub use prospect::{Outlook, Prospect, Target, outlook, prospect};
 pub use recheck::{Mismatch, Question, Subject, verdict};
-pub use show::{Judged, Shown, echo, show};
+pub use show::{Judged, Shown, echo, preview, show};
 pub use statement::Verb;
 
 use crate::words::{FieldPath, StatementId};

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     catalog::Action,
-    schema::{Entity, FieldSet, LeafId, Object, Shape},
+    schema::{Entity, FieldSet, LeafId},
     words::{Diagnostic, Diagnostics, EntityName, PlanName, StatementId},
 };
 
@@ -293,7 +293,7 @@ fn leaves_of(entity: &Entity, path: &str, star: Star) -> Result<FieldSet, NoLeav
     if all.is_empty() {
         return Err(NoLeaves::Unknown);
     }
-    let read_only = read_only(entity);
+    let read_only = entity.all().minus(&entity.writable());
     match (star, exact) {
         (Star::All, _) => Ok(all),
         (Star::Open, Some(leaf)) => Ok(FieldSet::of(leaf)),
@@ -309,28 +309,6 @@ fn leaves_of(entity: &Entity, path: &str, star: Star) -> Result<FieldSet, NoLeav
                 (true, true) => Err(NoLeaves::Named("confidential, personal or secret")),
                 (true, false) => Err(NoLeaves::ReadOnly),
             }
-        }
-    }
-}
-
-/// Leaves that callers never write.
-pub(super) fn read_only(entity: &Entity) -> FieldSet {
-    let mut out = FieldSet::EMPTY;
-    add_read_only(&entity.root, &mut out);
-    out
-}
-
-fn add_read_only(object: &Object, out: &mut FieldSet) {
-    for field in &object.fields {
-        if field.read_only {
-            field.leaves.clone().filter_map(|n| u8::try_from(n).ok()).for_each(|n| out.insert(LeafId(n)));
-        }
-        let mut shape = &field.shape;
-        while let Shape::List(item) = shape {
-            shape = item;
-        }
-        if let Shape::Object(inner) = shape {
-            add_read_only(inner, out);
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use super::{
     Denied,
     cedar::Unfit,
@@ -9,7 +11,7 @@ use super::{
     load::Policies,
     mask::Openness,
     memo::Memo,
-    program::{About, Grounds, Program, Rule},
+    program::{About, Grounds, Program, Rule, Verdict},
     pushdown,
     statement::Verb,
 };
@@ -23,19 +25,37 @@ use crate::{
 /// Proof that some statement can still permit the operation to this caller.
 #[derive(Debug)]
 pub struct Prospect {
+    caller: Caller,
+    operation: Operation,
+    outlook: Outlook,
+}
+
+/// What statements leave open to someone, before any record: plain data, proof of nothing. Requests carry it
+/// in a [`Prospect`]; OpenAPI, explain and replay ask for it alone.
+#[derive(Debug)]
+pub struct Outlook {
     pub(super) policies: Arc<Policies>,
     pub(super) program: Arc<Program>,
-    /// The caller's own `read`, for the answer to a write.
+    /// The caller's own `read`, for the answer to a create or an update.
     pub(super) echo: Option<Arc<Program>>,
-    pub(super) caller: Caller,
-    pub(super) operation: Operation,
+    pub(super) facts: Arc<Facts>,
     pub(super) context: Context,
+    call: Option<Call>,
     /// INVARIANT: one a rule of `program`, in order: whether it can still hold.
-    live: Vec<bool>,
+    live: SmallVec<[bool; 32]>,
     visible: FieldSet,
     clear: FieldSet,
     writable: FieldSet,
-    plans: Vec<PlanName>,
+    plans: SmallVec<[PlanName; 2]>,
+}
+
+/// What an outlook is asked for: an entity, or a call as it would be sent.
+#[derive(Clone, Debug)]
+pub enum Target {
+    /// Records of an entity.
+    Entity(Arc<Entity>),
+    /// A call to a system.
+    Call(Call),
 }
 
 /// Looks for a statement that can still permit the operation. No record, no I/O.
@@ -50,37 +70,60 @@ pub fn prospect(
     operation: Operation,
     context: Context,
 ) -> Result<Prospect, Denied> {
-    let facts = caller.facts().clone();
-    let action = operation.action();
-    let program = remembered(policies, memo, &facts, action, about(&operation))?;
-    let echo = match (&operation, action) {
-        (Operation::Create(entity) | Operation::Update(entity, ..), _) => {
-            Some(remembered(policies, memo, &facts, Action::Read, About::Entity(entity))?)
-        }
-        (Operation::Read(..) | Operation::List(_) | Operation::Delete(..) | Operation::Call(_), _) => None,
+    let outlook = outlook(policies, memo, caller.facts(), operation.action(), target(&operation), context)?;
+    Ok(Prospect { caller, operation, outlook })
+}
+
+/// The same for facts alone.
+///
+/// # Errors
+/// As [`prospect`].
+pub fn outlook(
+    policies: &Arc<Policies>,
+    memo: &Memo,
+    facts: &Arc<Facts>,
+    action: Action,
+    target: Target,
+    context: Context,
+) -> Result<Outlook, Denied> {
+    let about = match &target {
+        Target::Entity(entity) => About::Entity(entity),
+        Target::Call(call) => About::System(&call.system),
     };
-    let env = env(&facts, &context, call(&operation));
+    let program = remembered(policies, memo, facts, action, about)?;
+    let echo = match action {
+        Action::Create | Action::Update => Some(remembered(policies, memo, facts, Action::Read, about)?),
+        Action::Read | Action::List | Action::Delete | Action::Call => None,
+    };
+    let call = match target {
+        Target::Entity(_) => None,
+        Target::Call(call) => Some(call),
+    };
+    let env = env(facts, &context, call.as_ref());
     let live = alive(&program, &env)?;
     let (visible, clear) = match &echo {
         None => sight(&program, &live, &env),
         Some(echo) => {
-            let live: Vec<bool> = echo.rules.iter().map(|rule| Program::outcomes(rule, &env).holds).collect();
+            let live: Live = echo.rules.iter().map(|rule| Program::outcomes(rule, &env).holds).collect();
             sight(echo, &live, &env)
         }
     };
-    let permits = || program.rules.iter().zip(&live).filter(|(rule, live)| **live && is_permit(rule));
-    let mut writable = permits().fold(FieldSet::EMPTY, |all, (rule, _)| all.union(&rule.grants.writes));
+    let mut writable = FieldSet::EMPTY;
+    let mut plans = SmallVec::new();
+    for (rule, _) in program.rules.iter().zip(&live).filter(|(rule, live)| **live && is_permit(rule)) {
+        writable = writable.union(&rule.grants.writes);
+        if let Some(plan) = rule.statement.plan.as_ref().filter(|plan| !plans.contains(*plan)) {
+            plans.push(plan.clone());
+        }
+    }
     writable = writable.minus(&withheld(&program, &env));
-    let mut plans: Vec<PlanName> = permits().filter_map(|(rule, _)| rule.statement.plan.clone()).collect();
-    plans.sort();
-    plans.dedup();
-    Ok(Prospect {
+    Ok(Outlook {
         policies: policies.clone(),
         program,
         echo,
-        caller,
-        operation,
+        facts: facts.clone(),
         context,
+        call,
         live,
         visible,
         clear,
@@ -88,6 +131,8 @@ pub fn prospect(
         plans,
     })
 }
+
+type Live = SmallVec<[bool; 32]>;
 
 impl Prospect {
     /// Who asks.
@@ -100,6 +145,48 @@ impl Prospect {
         &self.operation
     }
 
+    /// What is left open, as plain data.
+    pub fn outlook(&self) -> &Outlook {
+        &self.outlook
+    }
+
+    /// See [`Outlook::visible`].
+    pub fn visible(&self) -> FieldSet {
+        self.outlook.visible
+    }
+
+    /// See [`Outlook::clear`].
+    pub fn clear(&self) -> FieldSet {
+        self.outlook.clear
+    }
+
+    /// See [`Outlook::reads`].
+    pub fn reads(&self) -> FieldSet {
+        self.outlook.reads()
+    }
+
+    /// See [`Outlook::pushdown`].
+    pub fn pushdown(&self) -> Filter {
+        self.outlook.pushdown()
+    }
+
+    /// See [`Outlook::plans`].
+    pub fn plans(&self) -> &[PlanName] {
+        &self.outlook.plans
+    }
+
+    /// See [`Outlook::writable`].
+    pub fn writable(&self) -> FieldSet {
+        self.outlook.writable
+    }
+
+    /// See [`Outlook::statements`].
+    pub fn statements(&self) -> impl Iterator<Item = &StatementId> {
+        self.outlook.statements()
+    }
+}
+
+impl Outlook {
     /// Leaves that some statement can still show this caller (in a write: through its own `read`).
     pub fn visible(&self) -> FieldSet {
         self.visible
@@ -120,9 +207,7 @@ impl Prospect {
     /// A filter that every record which can be permitted passes; others may pass too, and every record that
     /// comes back is judged.
     pub fn pushdown(&self) -> Filter {
-        let facts = self.caller.facts();
-        let env = env(facts, &self.context, call(&self.operation));
-        pushdown::filter(&self.program, &self.live, &env)
+        pushdown::filter(&self.program, &self.live, &env(&self.facts, &self.context, self.call.as_ref()))
     }
 
     /// The plans of the permits that can still hold, each once.
@@ -141,14 +226,14 @@ impl Prospect {
         live.map(|(rule, _)| &rule.statement.id)
     }
 
-    /// The leaves of an entity that bundle and caller leave in sight, whichever operation: for OpenAPI.
-    pub fn entity(&self) -> Option<&Arc<Entity>> {
-        self.operation.entity()
+    /// The verdict of the specialised statements, on a record or on the call.
+    pub fn verdict(&self, record: Option<&Record>, guarded: Option<bool>) -> Verdict {
+        self.program.verdict(&self.env(record, guarded))
     }
 
     /// All that a condition may read of this request, with a record.
     pub(super) fn env<'a>(&'a self, record: Option<&'a Record>, guarded: Option<bool>) -> Env<'a> {
-        let mut env = env(self.caller.facts(), &self.context, call(&self.operation));
+        let mut env = env(&self.facts, &self.context, self.call.as_ref());
         env.guarded = guarded;
         env.id = record.and_then(|record| id(self.program.entity.as_deref(), record)).unwrap_or_default();
         env.record = record;
@@ -165,25 +250,14 @@ pub(super) fn env<'a>(facts: &'a Facts, context: &'a Context, call: Option<&'a C
     Env { facts, context, call, guarded: None, record: None, id: "" }
 }
 
-pub(super) fn call(operation: &Operation) -> Option<&Call> {
-    match operation {
-        Operation::Call(call) => Some(call),
-        Operation::Read(..)
-        | Operation::List(_)
-        | Operation::Create(_)
-        | Operation::Update(..)
-        | Operation::Delete(..) => None,
-    }
-}
-
-fn about(operation: &Operation) -> About<'_> {
+fn target(operation: &Operation) -> Target {
     match operation {
         Operation::Read(entity, _)
         | Operation::List(entity)
         | Operation::Create(entity)
         | Operation::Update(entity, ..)
-        | Operation::Delete(entity, _) => About::Entity(entity),
-        Operation::Call(call) => About::System(&call.system),
+        | Operation::Delete(entity, _) => Target::Entity(entity.clone()),
+        Operation::Call(call) => Target::Call(call.clone()),
     }
 }
 
@@ -199,8 +273,8 @@ fn remembered(
 }
 
 /// Which rules can still hold; refused where no permit can, a forbid must, or one must err.
-fn alive(program: &Program, env: &Env<'_>) -> Result<Vec<bool>, Denied> {
-    let mut live = Vec::with_capacity(program.rules.len());
+fn alive(program: &Program, env: &Env<'_>) -> Result<Live, Denied> {
+    let mut live = Live::new();
     let mut forbidden = Grounds::default();
     let mut is_open = false;
     for rule in &program.rules {

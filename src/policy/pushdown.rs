@@ -69,47 +69,21 @@ fn over(node: &Node, env: &Env<'_>) -> Filter {
 
 /// Nothing where the context says that it cannot hold, else everything.
 fn known(node: &Node, env: &Env<'_>) -> Filter {
-    if node.outcomes(env).holds { Filter::everything() } else { Filter::Any(Vec::new()) }
+    if node.outcomes(env).holds { Filter::everything() } else { Filter::nothing() }
 }
 
 fn all(parts: Vec<Filter>) -> Filter {
-    let nothing = Filter::Any(Vec::new());
-    if parts.contains(&nothing) {
-        return nothing;
-    }
-    let mut told = Vec::new();
-    for part in parts {
-        match part {
-            Filter::All(inner) => told.extend(inner),
-            part @ (Filter::Any(_) | Filter::Not(_) | Filter::Test { .. }) => told.push(part),
-        }
-    }
-    match (told.len(), told.pop()) {
-        (1, Some(only)) => only,
-        (_, last) => Filter::All(told.into_iter().chain(last).collect()),
-    }
+    Filter::All(parts).simplified()
 }
 
 fn any(parts: Vec<Filter>) -> Filter {
-    if parts.contains(&Filter::everything()) {
-        return Filter::everything();
-    }
-    let mut told: Vec<Filter> = Vec::new();
+    let mut told: Vec<Filter> = Vec::with_capacity(parts.len());
     for part in parts {
-        let inner = match part {
-            Filter::Any(inner) => inner,
-            part @ (Filter::All(_) | Filter::Not(_) | Filter::Test { .. }) => vec![part],
-        };
-        for part in inner {
-            if !told.contains(&part) {
-                told.push(part);
-            }
+        if !told.contains(&part) {
+            told.push(part);
         }
     }
-    match (told.len(), told.pop()) {
-        (1, Some(only)) => only,
-        (_, last) => Filter::Any(told.into_iter().chain(last).collect()),
-    }
+    Filter::Any(told).simplified()
 }
 
 fn compare(how: Compare, (left, right): &(Node, Node)) -> Option<Filter> {

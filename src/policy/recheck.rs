@@ -12,7 +12,7 @@ use super::{
     context::{Context, Env},
     load::Policies,
     program::{Tally, Verdict},
-    prospect::{Prospect, id},
+    prospect::{Outlook, id},
     shape::{Holds, Route, Target},
     statement::Statement,
     value::val,
@@ -82,13 +82,13 @@ impl Policies {
     /// [`Mismatch`]; whoever asked refuses and raises the alarm.
     pub fn recheck(
         &self,
-        prospect: &Prospect,
+        outlook: &Outlook,
         record: Option<&Record>,
         guarded: Option<bool>,
     ) -> Result<(), Box<Mismatch>> {
-        let env = prospect.env(record, guarded);
-        let mut decided = prospect.program.verdict(&env);
-        let mut whole = whole(self, prospect.operation.action(), prospect.program.entity.as_ref(), &env);
+        let env = outlook.env(record, guarded);
+        let mut decided = outlook.program.verdict(&env);
+        let mut whole = whole(self, outlook.program.action, outlook.program.entity.as_ref(), &env);
         sort(&mut decided);
         sort(&mut whole);
         if decided == whole { Ok(()) } else { Err(Box::new(Mismatch { decided, whole })) }

@@ -8,9 +8,10 @@ use super::{
     judge::WritePermit,
     mask::{Masker, Openness},
     program::{Grounds, Verdict, View},
-    prospect::Prospect,
+    prospect::{Outlook, Prospect},
 };
 use crate::{
+    catalog::Action,
     schema::{Entity, FieldSet, Fields, LeafId, Object, Record, Shape, Value},
     words::StatementId,
 };
@@ -69,14 +70,25 @@ pub enum Judged {
 /// Shows a record of a read or a list, at most the leaves that were wanted. In a write it answers nothing:
 /// the caller's own `read` does ([`echo`]).
 pub fn show(prospect: &Prospect, record: Record, wanted: Option<&FieldSet>) -> Judged {
-    let verdict = match prospect.echo {
-        None => prospect.program.verdict(&prospect.env(Some(&record), None)),
-        Some(_) => Verdict::Unpermitted(Grounds::default()),
-    };
-    let Some(entity) = prospect.program.entity.clone() else { return Judged::Denied(Grounds::default()) };
-    match verdict {
+    match prospect.operation().action() {
+        Action::Read | Action::List => shown(prospect.outlook(), record, wanted),
+        Action::Create | Action::Update | Action::Delete | Action::Call => Judged::Denied(Grounds::default()),
+    }
+}
+
+/// What would be shown: for explain, tests and replay. It proves nothing and nothing can be encoded from it.
+pub fn preview(outlook: &Outlook, record: Record, wanted: Option<&FieldSet>) -> Option<(Record, FieldSet)> {
+    match shown(outlook, record, wanted) {
+        Judged::Shown(shown) => Some((shown.record, shown.fields)),
+        Judged::Denied(_) | Judged::Erroring { .. } => None,
+    }
+}
+
+fn shown(outlook: &Outlook, record: Record, wanted: Option<&FieldSet>) -> Judged {
+    let Some(entity) = outlook.program.entity.clone() else { return Judged::Denied(Grounds::default()) };
+    match outlook.verdict(Some(&record), None) {
         Verdict::Permitted(view) => {
-            Judged::Shown(strike(&prospect.policies.masker, entity, record, view, wanted))
+            Judged::Shown(strike(&outlook.policies.masker, entity, record, view, wanted))
         }
         Verdict::Forbidden(grounds) | Verdict::Unpermitted(grounds) => Judged::Denied(grounds),
         Verdict::Erroring(statement) => Judged::Erroring { statement },

@@ -84,11 +84,6 @@ impl Statement {
     pub(super) fn concerns_call(&self, facts: &Facts, system: &SystemName) -> bool {
         self.head.names(facts, Action::Call) && self.head.resources.has_system(system)
     }
-
-    /// Every condition of the statement.
-    pub(super) fn conditions(&self) -> Vec<Arc<Expr>> {
-        conditions(&self.policy).unwrap_or_default()
-    }
 }
 
 /// The conditions of a policy, in order; none when its tree cannot be read.

@@ -1,1 +1,9 @@
 //! The promises of the policy, each with a test named after it.
+
+mod differential;
+mod kit;
+mod loading;
+mod naive;
+mod rules;
+mod shipped;
+mod writes;

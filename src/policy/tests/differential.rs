@@ -1,0 +1,379 @@
+//! Random bundles, callers and records: the room's decision is the naive one's, case by case.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::{
+    kit::{World, context_of, facts, record, text, world},
+    naive::{Asked, Decided, Said, decide},
+};
+use crate::{
+    catalog::Action,
+    identity::{Attribute, Facts},
+    policy::{Denied, Memo, Openness, Outlook, Target, Verdict, outlook, preview},
+    words::{EntityName, Kind},
+};
+
+const BUNDLES: u64 = 250;
+const CASES_PER_BUNDLE: u64 = 40;
+
+/// Numbers from a seed.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 >> 16).unwrap() % sides
+    }
+
+    fn one<T: Clone>(&mut self, of: &[T]) -> T {
+        of[self.roll(of.len())].clone()
+    }
+
+    fn some<T: Clone>(&mut self, of: &[T], chance: usize) -> Vec<T> {
+        of.iter().filter(|_| self.roll(chance) == 0).cloned().collect()
+    }
+}
+
+const ATOMS: [&str; 34] = [
+    "true",
+    "principal has customer && resource.customer == principal.customer",
+    "resource.customer == Customer::\"acme\"",
+    "[Customer::\"acme\", Customer::\"zeta\"].contains(resource.customer)",
+    "resource has status && resource.status == \"open\"",
+    "resource has status && [\"open\", \"draft\"].contains(resource.status)",
+    "resource has status && resource.status != \"draft\"",
+    "resource has country && principal has country && resource.country == principal.country",
+    "resource has country && principal has countries && principal.countries.contains(resource.country)",
+    "resource has total && resource.total.lessThan(decimal(\"100.00\"))",
+    "resource has total && resource.total == decimal(\"10.5\")",
+    "resource has total && principal has limit && resource.total.lessThanOrEqual(principal.limit)",
+    "resource has quantity && resource.quantity > 10",
+    "resource has quantity && resource.quantity + 1 <= 8",
+    "resource has quantity && resource.quantity * 4611686018427387904 > 5",
+    "resource has quantity && principal has level && resource.quantity - principal.level < -3",
+    "resource has paid && resource.paid",
+    "resource has tags && resource.tags.contains(\"a\")",
+    "resource has tags && resource.tags.containsAny([\"b\", \"c\"])",
+    "resource has tags && resource.tags.containsAll([\"a\", \"b\"])",
+    "resource has tags && resource.tags.isEmpty()",
+    "resource has tags && resource.tags == [\"b\", \"a\"]",
+    "resource has ship && resource.ship has country && resource.ship.country like \"P*\"",
+    "resource has ship.country && resource.ship.country == \"PL\"",
+    "resource has created_on && resource.created_on < datetime(\"2026-03-01\")",
+    "resource has created_at && resource.created_at >= datetime(\"2026-03-01T10:00:00Z\")",
+    // No compiled form: Cedar judges it.
+    "resource has created_at && resource.created_at.toDate() == datetime(\"2026-03-01\")",
+    "context.checked.channel.tls",
+    "context.checked.channel has certificate && context.checked.channel.certificate like \"*a*\"",
+    "context.checked.address.isInRange(ip(\"10.0.0.0/8\"))",
+    "context.checked.scopes.contains(\"orders\")",
+    "context.checked.time < datetime(\"2026-06-01\")",
+    "context.claimed has purpose && context.claimed.purpose == \"audit\" && context.checked.channel.tls",
+    "resource has note && resource.note like \"a*b\"",
+];
+
+fn body(dice: &mut Dice, depth: usize) -> String {
+    match dice.roll(if depth == 0 { 3 } else { 9 }) {
+        3 | 4 => format!("({}) && ({})", body(dice, depth - 1), body(dice, depth - 1)),
+        5 => format!("({}) || ({})", body(dice, depth - 1), body(dice, depth - 1)),
+        6 => format!("!({})", body(dice, depth - 1)),
+        7 => {
+            let (a, b, c) = (body(dice, depth - 1), body(dice, depth - 1), body(dice, depth - 1));
+            format!("if ({a}) then ({b}) else ({c})")
+        }
+        8 => format!("(resource == Order::\"1\") || ({})", body(dice, depth - 1)),
+        _ => dice.one(&ATOMS).to_owned(),
+    }
+}
+
+fn said(dice: &mut Dice, number: usize, is_permit: bool) -> Said {
+    let who = [
+        "principal",
+        "principal",
+        "principal is Partner",
+        "principal in Group::\"staff\"",
+        "principal == App::\"shop\"",
+        "principal is User in Group::\"staff\"",
+    ];
+    let what = [
+        "action == Action::\"read\"",
+        "action == Action::\"list\"",
+        "action in [Action::\"read\", Action::\"list\"]",
+    ];
+    let leaves = [
+        "id",
+        "customer",
+        "status",
+        "note",
+        "total",
+        "margin",
+        "phone",
+        "email",
+        "born",
+        "quantity",
+        "ship.street",
+        "ship.country",
+        "lines.sku",
+        "lines.cost",
+        "tags",
+    ];
+    let mut fields = dice.some(&leaves, 3);
+    if dice.roll(5) == 0 {
+        fields.push(dice.one(&["*", "ship", "lines"]));
+    }
+    if fields.is_empty() {
+        fields.push("id");
+    }
+    let maskable = [
+        ("phone", "last4"),
+        ("phone", "full"),
+        ("email", "e-mail"),
+        ("email", "full"),
+        ("born", "year"),
+        ("total", "rounded"),
+        ("quantity", "rounded"),
+        ("ship.street", "full"),
+    ];
+    let mut masks: Vec<(&str, &str)> = dice.some(&maskable, 2);
+    masks.retain(|(path, _)| fields.contains(path));
+    masks.dedup_by_key(|(path, _)| *path);
+    let is_withholding = !is_permit && dice.roll(2) == 0;
+    let withheld = if is_withholding {
+        vec![dice.one(&["total", "ship", "note", "lines.sku", "email"])]
+    } else {
+        Vec::new()
+    };
+    Said {
+        id: format!("s{number}"),
+        is_permit,
+        head: format!("{}, {}, resource is Order", dice.one(&who), dice.one(&what)),
+        body: body(dice, 2),
+        fields,
+        masks,
+        withheld,
+    }
+}
+
+fn bundle(dice: &mut Dice) -> Vec<Said> {
+    let count = 1 + dice.roll(6);
+    (0..count)
+        .map(|number| {
+            let is_permit = dice.roll(4) != 0;
+            said(dice, number, is_permit)
+        })
+        .collect()
+}
+
+fn someone(dice: &mut Dice) -> Arc<Facts> {
+    let customer = |id: &str| ("customer", Attribute::Reference(EntityName::new("Customer"), id.into()));
+    match dice.roll(5) {
+        0 => facts(Kind::App, "shop", &["apps"], &[]),
+        1 => facts(Kind::Partner, "acme-portal", &["partners"], &[customer("acme")]),
+        2 => facts(
+            Kind::Partner,
+            "zeta-portal",
+            &["partners"],
+            &[customer("zeta"), ("country", Attribute::Text("PL".into()))],
+        ),
+        3 => facts(
+            Kind::User,
+            "mila",
+            &["staff"],
+            &[
+                ("country", Attribute::Text(dice.one(&["PL", "DE", ""]).into())),
+                ("countries", Attribute::Texts(vec!["CZ".into(), "PL".into()])),
+                ("limit", Attribute::Decimal("50.25".parse().unwrap())),
+                ("level", Attribute::Integer(dice.one(&[1, 7, i64::MAX]))),
+            ],
+        ),
+        _ => facts(Kind::Anonymous, "", &[], &[]),
+    }
+}
+
+fn row(dice: &mut Dice) -> Value {
+    let mut row = json!({"id": dice.one(&["1", "2"])});
+    let mut put = |dice: &mut Dice, name: &str, values: &[Value]| {
+        if dice.roll(6) != 0 {
+            row[name] = dice.one(values);
+        }
+    };
+    put(dice, "customer", &[json!("acme"), json!("acme"), json!("zeta"), json!("other")]);
+    put(dice, "status", &[json!("open"), json!("draft"), json!("shipped"), Value::Null]);
+    put(dice, "country", &[json!("PL"), json!("DE"), json!("CZ"), json!(""), Value::Null]);
+    put(dice, "note", &[json!("a-b"), json!("ab"), json!("ba"), json!("")]);
+    put(
+        dice,
+        "total",
+        &[
+            json!("10.50"),
+            json!("99.9999"),
+            json!("100"),
+            json!("1.00001"),
+            json!("1234.5"),
+            json!("-3"),
+            Value::Null,
+        ],
+    );
+    put(dice, "margin", &[json!("1.5")]);
+    put(dice, "quantity", &[json!(1), json!(2), json!(7), json!(11), json!(-40), Value::Null]);
+    put(dice, "paid", &[json!(true), json!(false)]);
+    put(dice, "phone", &[json!("+48123456789"), json!("1234")]);
+    put(dice, "email", &[json!("ewa@example.com"), json!("nobody")]);
+    put(dice, "born", &[json!("1980-07-09")]);
+    put(dice, "created_on", &[json!("2026-02-28"), json!("2026-03-01")]);
+    put(
+        dice,
+        "created_at",
+        &[
+            json!("2026-03-01T10:00:00Z"),
+            json!("2026-03-01T09:59:59.999Z"),
+            json!("2026-03-01T09:59:59.9999Z"),
+        ],
+    );
+    put(dice, "tags", &[json!([]), json!(["a"]), json!(["a", "b"]), json!(["b", "a", "b"]), json!(["c"])]);
+    put(
+        dice,
+        "ship",
+        &[
+            json!({}),
+            json!({"country": "PL"}),
+            json!({"country": "DE", "street": "Prosta 1"}),
+            json!({"country": null, "street": "x"}),
+        ],
+    );
+    put(dice, "lines", &[json!([]), json!([{"sku": "a", "cost": "2"}, {"cost": "3"}])]);
+    row
+}
+
+fn asked(dice: &mut Dice) -> Asked {
+    Asked {
+        action: dice.one(&["read", "list"]),
+        tls: dice.roll(2) == 0,
+        address: dice.one(&["10.1.2.3", "192.168.0.1", "::1"]),
+        time: dice.one(&["2026-05-05T12:00:00Z", "2026-07-01T00:00:00Z"]),
+        purpose: dice.one(&[None, Some("audit"), Some("other")]),
+    }
+}
+
+fn look(world: &World, memo: &Memo, facts: &Arc<Facts>, asked: &Asked) -> Result<Outlook, Denied> {
+    let action = if asked.action == "read" { Action::Read } else { Action::List };
+    let context = context_of(asked.tls, asked.address, asked.time, asked.purpose);
+    outlook(&world.policies, memo, facts, action, Target::Entity(world.entity("Order")), context)
+}
+
+fn load(all: &[Said]) -> World {
+    world(&all.iter().map(Said::text).collect::<String>())
+}
+
+/// One case: the room's answer, checked against the naive one on the way.
+fn compare(
+    world: &World,
+    memo: &Memo,
+    said: &[Said],
+    facts: &Arc<Facts>,
+    asked: &Asked,
+    row: &Value,
+) -> Decided {
+    let order = world.entity("Order");
+    let naive = decide(said, &order, facts, asked, row);
+    let stored = record(&order, &row.to_string());
+    let told = || format!("{row}\n{asked:?}\n{facts:?}\n{}", said.iter().map(Said::text).collect::<String>());
+    let outlook = match look(world, memo, facts, asked) {
+        Ok(outlook) => outlook,
+        Err(Denied::Never(_)) => {
+            assert!(matches!(naive, Decided::Refused | Decided::Error), "refused early\n{}", told());
+            return naive;
+        }
+        Err(Denied::Erroring { .. }) => {
+            assert_eq!(naive, Decided::Error, "{}", told());
+            return naive;
+        }
+        Err(other) => panic!("{other}\n{}", told()),
+    };
+    assert_eq!(world.policies.recheck(&outlook, Some(&stored), None), Ok(()), "{}", told());
+    match (&naive, outlook.verdict(Some(&stored), None)) {
+        (Decided::Error, Verdict::Erroring(_))
+        | (Decided::Refused, Verdict::Forbidden(_) | Verdict::Unpermitted(_)) => {}
+        (Decided::Shown(leaves, out), Verdict::Permitted(view)) => {
+            for leaf in order.ids() {
+                let path = order.leaf(leaf).unwrap().path.as_str();
+                let how = view.shown.openness(leaf).map(|openness| match openness {
+                    Openness::Full => "full",
+                    Openness::Pseudonym => "pseudonym",
+                    Openness::Coarse => "coarse",
+                    Openness::EMail => "e-mail",
+                    Openness::Last4 => "last4",
+                    Openness::Shown => "shown",
+                });
+                assert_eq!(how, leaves.get(path).copied(), "{path}\n{}", told());
+                let is_clear = outlook.clear().contains(leaf);
+                assert!(!is_clear || how == Some("shown"), "clear {path}\n{}", told());
+                assert!(how.is_none() || outlook.visible().contains(leaf), "visible {path}\n{}", told());
+            }
+            let (shown, _) = preview(&outlook, stored.clone(), None).unwrap();
+            assert_eq!(&serde_json::from_str::<Value>(&text(&order, &shown)).unwrap(), out, "{}", told());
+            assert!(outlook.pushdown().matches(&order, &stored), "{:?}\n{}", outlook.pushdown(), told());
+        }
+        (naive, verdict) => panic!("naive {naive:?}, room {verdict:?}\n{}", told()),
+    }
+    naive
+}
+
+#[test]
+fn the_decision_is_the_naive_one_on_ten_thousand_random_cases() {
+    let (mut shown, mut refused, mut errors) = (0, 0, 0);
+    for seed in 1..=BUNDLES {
+        let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let said = bundle(&mut dice);
+        let world = load(&said);
+        let memo = Memo::default();
+        for _ in 0..CASES_PER_BUNDLE {
+            let (facts, asked, row) = (someone(&mut dice), asked(&mut dice), row(&mut dice));
+            match compare(&world, &memo, &said, &facts, &asked, &row) {
+                Decided::Shown(..) => shown += 1,
+                Decided::Refused => refused += 1,
+                Decided::Error => errors += 1,
+            }
+        }
+    }
+    assert!(shown > 1000 && refused > 1000 && errors > 300, "{shown} {refused} {errors}");
+}
+
+#[test]
+fn adding_a_forbid_never_opens_and_adding_a_permit_never_shrinks_but_by_error() {
+    for seed in 1..=60_u64 {
+        let mut dice = Dice(seed.wrapping_mul(0xd134_2543_de82_ef95));
+        let before = bundle(&mut dice);
+        let (mut more, mut less) = (before.clone(), before.clone());
+        more.push(said(&mut dice, 90, true));
+        less.push(said(&mut dice, 91, false));
+        let worlds = [load(&before), load(&more), load(&less)];
+        for _ in 0..20 {
+            let (facts, asked, row) = (someone(&mut dice), asked(&mut dice), row(&mut dice));
+            let rank = |world: &World, path: &crate::schema::LeafId| match look(
+                world,
+                &world.memo,
+                &facts,
+                &asked,
+            ) {
+                Err(_) => (false, None),
+                Ok(outlook) => match outlook.verdict(Some(&world.order(&row.to_string())), None) {
+                    Verdict::Permitted(view) => (false, view.shown.openness(*path)),
+                    Verdict::Erroring(_) => (true, None),
+                    Verdict::Forbidden(_) | Verdict::Unpermitted(_) => (false, None),
+                },
+            };
+            for leaf in worlds[0].entity("Order").ids() {
+                let (_, base) = rank(&worlds[0], &leaf);
+                let (is_error, opened) = rank(&worlds[1], &leaf);
+                let (_, closed) = rank(&worlds[2], &leaf);
+                assert!(closed <= base, "a forbid opened: {}", less.last().unwrap().text());
+                assert!(opened >= base || is_error, "a permit closed: {}", more.last().unwrap().text());
+            }
+        }
+    }
+}
