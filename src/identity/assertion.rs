@@ -90,7 +90,7 @@ fn attributes(
         let Some(typed) = types.attribute(name).filter(|typed| typed.kinds.contains(&facts.kind)) else {
             continue;
         };
-        let value = typed.from_claim(raw).ok_or(Unidentified::BadAttribute)?;
+        let value = typed.read_claim(raw).ok_or(Unidentified::BadAttribute)?;
         // The registry is ours and wins.
         facts.attributes.entry(name.clone()).or_insert(value);
     }

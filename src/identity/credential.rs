@@ -14,9 +14,9 @@ pub(super) enum Shown<'h> {
     /// Nothing.
     Nothing,
     /// A token in `Authorization: Bearer`.
-    Token(&'h str),
+    Token(&'h [u8]),
     /// An API key, in either header.
-    ApiKey(&'h str),
+    ApiKey(&'h [u8]),
 }
 
 /// Reads the headers.
@@ -26,13 +26,13 @@ pub(super) fn shown(headers: &HeaderMap) -> Result<Shown<'_>, Unidentified> {
     match (bearers.next(), bearers.next(), keys.next(), keys.next()) {
         (None, None, None, None) => Ok(Shown::Nothing),
         (Some(value), None, None, None) => {
-            let text = bounded(bearer(value.as_bytes())?)?;
-            Ok(if text.starts_with(API_KEY_LEAD) { Shown::ApiKey(text) } else { Shown::Token(text) })
+            let bytes = bounded(bearer(value.as_bytes())?)?;
+            Ok(if is_api_key(bytes) { Shown::ApiKey(bytes) } else { Shown::Token(bytes) })
         }
         (None, None, Some(value), None) => {
-            let text = bounded(value.as_bytes())?;
-            if text.starts_with(API_KEY_LEAD) {
-                Ok(Shown::ApiKey(text))
+            let bytes = bounded(value.as_bytes())?;
+            if is_api_key(bytes) {
+                Ok(Shown::ApiKey(bytes))
             } else {
                 Err(Unidentified::Malformed("not an API key"))
             }
@@ -46,28 +46,24 @@ fn bearer(value: &[u8]) -> Result<&[u8], Unidentified> {
     if scheme.eq_ignore_ascii_case(b"bearer ") { Ok(rest) } else { Err(Unidentified::WrongScheme) }
 }
 
-fn bounded(bytes: &[u8]) -> Result<&str, Unidentified> {
-    if bytes.len() > TOKEN_BYTES_MAX {
-        return Err(Unidentified::TooLarge);
-    }
-    // The alphabet of JWTs and of our keys; a comma, a space or a byte beyond ASCII is somebody else's.
-    match std::str::from_utf8(bytes) {
-        Ok(text)
-            if !text.is_empty() && bytes.iter().all(|b| ALPHABET.get(usize::from(*b)) == Some(&true)) =>
-        {
-            Ok(text)
-        }
-        Ok(_) | Err(_) => Err(Unidentified::Malformed("not of the credential alphabet")),
+fn bounded(bytes: &[u8]) -> Result<&[u8], Unidentified> {
+    match bytes.len() {
+        0 => Err(Unidentified::Malformed("empty")),
+        1..=TOKEN_BYTES_MAX => Ok(bytes),
+        _ => Err(Unidentified::TooLarge),
     }
 }
 
-const ALPHABET: [bool; 128] = {
-    let mut table = [false; 128];
-    let mut at = 0;
-    while at < 128 {
-        let byte = at as u8;
-        table[at] = byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_' || byte == b'.';
-        at += 1;
+fn is_api_key(bytes: &[u8]) -> bool {
+    bytes.starts_with(API_KEY_LEAD.as_bytes())
+}
+
+/// The credential as text of the alphabet of JWTs and of our keys: a comma, a space or a byte beyond ASCII is
+/// somebody else's. What is remembered was read by this once and need not be again.
+pub(super) fn text(bytes: &[u8]) -> Result<&str, Unidentified> {
+    let ours = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    match std::str::from_utf8(bytes) {
+        Ok(text) if bytes.iter().all(ours) => Ok(text),
+        Ok(_) | Err(_) => Err(Unidentified::Malformed("not of the credential alphabet")),
     }
-    table
-};
+}

@@ -104,20 +104,23 @@ impl Identity {
 
     /// What can be said without asking anybody.
     pub fn recall(&self, sources: &Arc<Sources>, headers: &HeaderMap, channel: &Channel, now: Now) -> Recall {
-        let (text, sort) = match credential::shown(headers) {
+        let (bytes, sort) = match credential::shown(headers) {
             Err(why) => return Recall::Unidentified(why),
             Ok(Shown::Nothing) => return self.without_credential(sources, channel),
-            Ok(Shown::Token(text)) => (text, Sort::Token),
-            Ok(Shown::ApiKey(text)) => (text, Sort::ApiKey),
+            Ok(Shown::Token(bytes)) => (bytes, Sort::Token),
+            Ok(Shown::ApiKey(bytes)) => (bytes, Sort::ApiKey),
         };
-        let digest = Digest::of(text.as_bytes());
+        let digest = Digest::of(bytes);
         match self.remembered_proof(sources, &digest, now.wall) {
             Some(Ok(proof)) => Recall::Known(self.caller(proof)),
             Some(Err(why)) => Recall::Unidentified(why),
-            None => {
-                let text = Secret::new(text.to_owned());
-                Recall::Verify(Pending { sources: sources.clone(), text, digest, sort })
-            }
+            None => match credential::text(bytes) {
+                Err(why) => Recall::Unidentified(why),
+                Ok(text) => {
+                    let text = Secret::new(text.to_owned());
+                    Recall::Verify(Pending { sources: sources.clone(), text, digest, sort })
+                }
+            },
         }
     }
 

@@ -338,7 +338,7 @@ fn read_attributes(
     let mut carried = BTreeMap::new();
     for (name, node) in attributes.iter() {
         let Some(typed) = types.check_attribute(name, kinds, found) else { continue };
-        if let Some(value) = typed.from_node(node, found) {
+        if let Some(value) = typed.read_node(node, found) {
             carried.insert(Arc::from(name.value.as_str()), value);
         }
     }

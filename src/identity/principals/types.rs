@@ -124,7 +124,7 @@ impl PrincipalTypes {
 
 impl AttributeType {
     /// The value of a node; tells when it does not fit. Nothing and empty text are absent.
-    pub(super) fn from_node(&self, node: &Node, found: &mut Diagnostics) -> Option<Attribute> {
+    pub(super) fn read_node(&self, node: &Node, found: &mut Diagnostics) -> Option<Attribute> {
         if matches!(node.value, Value::Null) || node.as_text() == Some("") {
             return None;
         }
@@ -134,7 +134,7 @@ impl AttributeType {
             | AttributeKind::Integer
             | AttributeKind::Boolean
             | AttributeKind::Decimal
-            | AttributeKind::Reference(_) => node.as_text().and_then(|text| self.from_text(text)),
+            | AttributeKind::Reference(_) => node.as_text().and_then(|text| self.read_text(text)),
         };
         if value.is_none() {
             yaml::expected(node, self.expected(), found);
@@ -143,13 +143,13 @@ impl AttributeType {
     }
 
     /// The value of a JSON claim. Numbers are read from their digits, never through a float.
-    pub(in super::super) fn from_claim(&self, raw: &str) -> Option<Attribute> {
+    pub(in super::super) fn read_claim(&self, raw: &str) -> Option<Attribute> {
         match &self.kind {
-            AttributeKind::Text | AttributeKind::Reference(_) => self.from_text(&claims::text(raw)?),
-            AttributeKind::Integer | AttributeKind::Boolean => self.from_text(raw),
+            AttributeKind::Text | AttributeKind::Reference(_) => self.read_text(&claims::text(raw)?),
+            AttributeKind::Integer | AttributeKind::Boolean => self.read_text(raw),
             AttributeKind::Decimal => match claims::text(raw) {
-                Some(text) => self.from_text(&text),
-                None => self.from_text(raw),
+                Some(text) => self.read_text(&text),
+                None => self.read_text(raw),
             },
             AttributeKind::Texts => {
                 let texts = claims::texts(raw)?;
@@ -159,7 +159,7 @@ impl AttributeType {
         }
     }
 
-    fn from_text(&self, text: &str) -> Option<Attribute> {
+    fn read_text(&self, text: &str) -> Option<Attribute> {
         match &self.kind {
             AttributeKind::Text if text.is_empty() || is_name(text) => Some(Attribute::Text(text.into())),
             AttributeKind::Reference(entity) if text.is_empty() || is_name(text) => {

@@ -1,0 +1,152 @@
+//! What is remembered, for how long, and what ends it.
+
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use serde_json::json;
+
+use super::{
+    super::{memory::Memory, *},
+    kit::*,
+};
+use crate::words::Digest;
+
+#[test]
+fn a_token_seen_before_asks_nobody() {
+    let gate = gate();
+    let token = gate.own.sign(&header(), &claims());
+    let first = gate.bearer(&token).unwrap();
+    let asked = gate.asked();
+    *gate.down.lock() = true;
+    let again = gate.bearer(&token).unwrap();
+    assert_eq!(gate.asked(), asked);
+    assert!(Arc::ptr_eq(first.facts(), again.facts()));
+}
+
+#[test]
+fn a_refused_token_is_not_remembered() {
+    let gate = gate();
+    assert!(gate.bearer(&gate.own.sign(&header(), &with(claims(), "aud", json!("x")))).is_err());
+    assert_eq!(gate.identity.remembered(), 0);
+}
+
+#[test]
+fn a_remembered_token_expires_on_the_second() {
+    let gate = gate();
+    let token = gate.own.sign(&header(), &claims());
+    assert!(gate.bearer(&token).is_ok());
+    assert!(gate.bearer_at(&token, 3599).is_ok());
+    assert_eq!(gate.bearer_at(&token, 3600).unwrap_err(), Unidentified::Expired);
+    assert_eq!(gate.identity.remembered(), 0);
+}
+
+#[test]
+fn a_revoked_token_is_refused_at_once_and_stays_refused() {
+    let gate = gate();
+    let token = gate.own.sign(&header(), &claims());
+    let other = gate.own.sign(&header(), &with(claims(), "jti", json!("j-2")));
+    let (caller, _) = (gate.bearer(&token).unwrap(), gate.bearer(&other).unwrap());
+    let until = caller.ends_at().unwrap();
+    gate.identity.revocations().apply(&[Revocation::Token { jti: "j-1".into(), until }], gate.now().wall);
+    assert_eq!(gate.bearer(&token).unwrap_err(), Unidentified::Revoked);
+    assert_eq!(gate.bearer(&token).unwrap_err(), Unidentified::Revoked, "proved anew it is still taken back");
+    assert!(gate.bearer(&other).is_ok());
+}
+
+#[test]
+fn revoking_ends_open_streams_and_no_others() {
+    let gate = gate();
+    let mut ended = gate.bearer(&gate.own.sign(&header(), &claims())).unwrap().ending();
+    let other = with(claims(), "jti", json!("j-2"));
+    let mut stays = gate.bearer(&gate.own.sign(&header(), &other)).unwrap().ending();
+    block_on(async {
+        assert!(ended.wait().now_or_never().is_none());
+        let until = ended.ends_at().unwrap();
+        gate.identity.revocations().apply(&[Revocation::Token { jti: "j-1".into(), until }], gate.now().wall);
+        assert_eq!(ended.wait().await, Ended::Revoked);
+        assert!(stays.wait().now_or_never().is_none());
+    });
+    assert_eq!(stays.over(gate.at(3600).wall), Some(Ended::Expired));
+    assert_eq!(stays.over(gate.now().wall), None);
+}
+
+#[test]
+fn a_stream_hears_of_a_revocation_though_its_token_was_forgotten() {
+    let mut gate = gate();
+    gate.identity = Identity::new(1);
+    let mut ending = gate.bearer(&gate.own.sign(&header(), &claims())).unwrap().ending();
+    for at in 0..500 {
+        let more = with(claims(), "jti", json!(format!("more-{at}")));
+        assert!(gate.bearer(&gate.own.sign(&header(), &more)).is_ok());
+    }
+    let until = ending.ends_at().unwrap();
+    gate.identity.revocations().apply(&[Revocation::Token { jti: "j-1".into(), until }], gate.now().wall);
+    assert_eq!(block_on(ending.wait()), Ended::Revoked);
+}
+
+#[test]
+fn all_tokens_of_an_outside_principal_end_by_the_moment_they_were_issued() {
+    let gate = gate();
+    let old = gate.corp.sign(&corp_header(), &corp_claims());
+    let new = gate.corp.sign(&corp_header(), &with(corp_claims(), "iat", json!(NOW - 10)));
+    assert!(gate.bearer(&old).is_ok());
+    let issued_until = gate.at(-30).wall;
+    let revocation = Revocation::Principal {
+        kind: crate::words::Kind::User,
+        id: "corp|mila@example.com".into(),
+        issued_until,
+    };
+    gate.identity.revocations().apply(&[revocation], gate.now().wall);
+    assert_eq!(gate.bearer(&old).unwrap_err(), Unidentified::Revoked);
+    assert!(gate.bearer(&new).is_ok());
+}
+
+#[test]
+fn a_key_that_goes_takes_its_tokens_and_streams_along() {
+    let gate = gate();
+    let token = gate.own.sign(&header(), &claims());
+    let mut ending = gate.bearer(&token).unwrap().ending();
+    gate.own.key.retire();
+    gate.identity.revocations().bump();
+    assert_eq!(gate.bearer(&token).unwrap_err(), Unidentified::UnknownKey);
+    assert_eq!(block_on(ending.wait()), Ended::KeyGone);
+}
+
+#[test]
+fn a_new_bundle_proves_everybody_anew() {
+    let mut gate = gate();
+    let token = gate.own.sign(&header(), &claims());
+    let mut ending = gate.bearer(&token).unwrap().ending();
+    let without = [SHIPPED[0], SHIPPED[1]];
+    gate.sources = sources(SETTINGS, registry(&without).unwrap()).unwrap();
+    assert_eq!(gate.bearer(&token).unwrap_err(), Unidentified::UnknownPrincipal);
+    assert_eq!(ending.over(gate.now().wall), None, "a bundle in preparation ends nothing");
+    gate.identity.revocations().adopt(&gate.sources);
+    assert_eq!(block_on(ending.wait()), Ended::Disowned);
+}
+
+#[test]
+fn what_is_remembered_is_bounded_and_spares_what_is_used() {
+    let memory = Memory::new(64 * 4);
+    let proof = || Arc::new(memory::Proof::standing(Facts::anonymous()));
+    let digest = |n: u32| Digest::of(&n.to_be_bytes());
+    memory.put(digest(0), proof());
+    for n in 1..20_000 {
+        assert!(memory.get(&digest(0)).is_some(), "forgotten after {n}");
+        memory.put(digest(n), proof());
+    }
+    assert!(memory.len() <= 64 * 4, "{}", memory.len());
+    memory.forget(&digest(0));
+    assert!(memory.get(&digest(0)).is_none());
+    for n in 0..20_000 {
+        memory.forget(&digest(n));
+    }
+    assert_eq!(memory.len(), 0);
+}
+
+#[test]
+fn a_caller_without_a_credential_has_nothing_to_take_back() {
+    let mut ending = Caller::assumed(Facts::anonymous()).ending();
+    assert!(ending.wait().now_or_never().is_none());
+    assert_eq!((ending.ends_at(), ending.over(gate().now().wall)), (None, None));
+}

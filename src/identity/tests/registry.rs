@@ -1,0 +1,143 @@
+//! What loads from `principals/` and `identity:`, and what is told of what does not.
+
+use super::kit::*;
+use crate::words::Kind;
+
+const TYPES: &str = "
+attributes:
+  customer: { type: reference, entity: Customer, kinds: [Partner] }
+  level: { type: integer, kinds: [App, User], required: true }
+groups: { a: { in: [b] }, b: { in: [c] }, c: }
+";
+
+fn told(files: &[(&str, &str)]) -> String {
+    let files = [&[("principals/attributes.yaml", TYPES)], files].concat();
+    registry(&files).map(|_| String::new()).unwrap_or_else(|told| told)
+}
+
+#[test]
+fn the_shipped_principals_load() {
+    let registry = registry(SHIPPED).unwrap();
+    assert_eq!(registry.iter().count(), 4);
+    let acme = registry.get(Kind::Partner, "acme-portal").unwrap();
+    assert_eq!(acme.plan.as_ref().unwrap().0.as_str(), "partner");
+    assert_eq!(registry.plans().count(), 4);
+    assert_eq!(registry.partners().count(), 1);
+}
+
+#[test]
+fn every_mistake_of_all_files_is_told_at_once_with_the_nearest_name() {
+    let told = told(&[(
+        "principals/x.yaml",
+        "partner: acme
+attributes: { custmer: \"1\" }
+principals:
+  - { kind: Partner, id: p, groups: [aa], attributes: { level: 3 } }
+  - { kind: App, id: s }
+  - { kind: App, id: s, attributes: { level: many } }
+  - { kind: Robot, id: r }
+",
+    )]);
+    assert!(told.contains("`Robot` is not known here"), "{told}");
+    let told = self::told(&[(
+        "principals/x.yaml",
+        "partner: acme
+attributes: { custmer: \"1\" }
+principals:
+  - { kind: Partner, id: p, groups: [aa], attributes: { level: 3 } }
+  - { kind: App, id: s }
+  - { kind: App, id: s, attributes: { level: many } }
+",
+    )]);
+    for part in [
+        "principals/x.yaml:2:15: error: attribute `custmer` is not declared (did you mean `customer`?)",
+        "group `aa` is not declared (did you mean `a`?)",
+        "attribute `level` is carried by App, User only",
+        "App `s` must carry `level`",
+        "expected a whole number, found `many`",
+        "App `s` is declared twice (first at principals/x.yaml:5:5)",
+    ] {
+        assert!(told.contains(part), "{part}\nin\n{told}");
+    }
+}
+
+#[test]
+fn what_belongs_to_a_partner_needs_one() {
+    let told = told(&[("principals/x.yaml", "plan: gold\nprincipals:\n  - { kind: Partner, id: p }")]);
+    assert!(told.contains("are a partner's"), "{told}");
+    assert!(told.contains("its file names no partner"), "{told}");
+    let twice = self::told(&[("principals/x.yaml", "partner: a"), ("principals/y.yaml", "partner: a")]);
+    assert!(twice.contains("partner `a` is declared twice (first at principals/x.yaml:1:10)"), "{twice}");
+}
+
+#[test]
+fn a_partners_attribute_is_not_a_principals_to_change() {
+    let text = "partner: a\nattributes: { customer: \"1\" }\nprincipals:\n  - { kind: Partner, id: p, attributes: { customer: \"2\" } }";
+    assert!(told(&[("principals/x.yaml", text)]).contains("attribute `customer` is the partner's"));
+}
+
+#[test]
+fn groups_close_over_their_parents_and_circles_are_told() {
+    let registry = registry(&[
+        ("principals/attributes.yaml", TYPES),
+        ("principals/x.yaml", "principals: [{ kind: User, id: u, groups: [a], attributes: { level: 1 } }]"),
+    ])
+    .unwrap();
+    let groups: Vec<_> = registry.get(Kind::User, "u").unwrap().groups.iter().map(|g| g.as_str()).collect();
+    assert_eq!(groups, ["a", "b", "c"]);
+    let circle = super::kit::registry(&[("attributes.yaml", "groups: { a: { in: [b] }, b: { in: [a] } }")]);
+    assert!(circle.unwrap_err().contains("group `a` is part of itself"));
+}
+
+#[test]
+fn a_disabled_partner_disables_everyone_of_it() {
+    let files = [
+        ("principals/attributes.yaml", TYPES),
+        ("principals/x.yaml", "partner: a\ndisabled: true\nprincipals: [{ kind: Partner, id: p }]"),
+    ];
+    assert!(registry(&files).unwrap().get(Kind::Partner, "p").unwrap().disabled);
+}
+
+#[test]
+fn a_certificate_proves_one_principal() {
+    let pin = format!("sha256:{}", "ab".repeat(32));
+    let text = format!(
+        "principals:\n  - {{ kind: App, id: x, attributes: {{ level: 1 }}, certificates: [\"{pin}\", \"sha1:00\"] }}\n  - {{ kind: App, id: y, attributes: {{ level: 1 }}, certificates: [\"{pin}\"] }}"
+    );
+    let told = told(&[("principals/x.yaml", &text)]);
+    assert!(told.contains("pinned twice"), "{told}");
+    assert!(told.contains("expected `sha256:` and 64 lower-case hex digits, found `sha1:00`"), "{told}");
+}
+
+#[test]
+fn an_issuer_is_checked_against_the_registry() {
+    let settings = "
+issuer: https://gate.example
+audience: bramka
+issuers:
+  corp: { issuer: \"http://idp.example\", audience: bramka, kinds: [User, App], groups: [staf], leeway: 60s }
+  copy: { issuer: https://gate.example, audience: bramka, kinds: [User], attributes: { customer: c } }
+  \"a|b\": { issuer: https://x.example, audience: \"\", kinds: [], typ: [] }
+";
+    let told = sources(settings, registry(SHIPPED).unwrap()).unwrap_err();
+    for part in [
+        "expected an https URL, found `http://idp.example`",
+        "group `staf` is not declared (did you mean `staff`?)",
+        "an issuer of several kinds needs `kind_claim`",
+        "leeway is at most 30s",
+        "issuer `https://gate.example` stands twice",
+        "attribute `customer` is carried by Partner only",
+        "`a|b` cannot name an issuer",
+        "lists no kinds",
+        "expected an audience",
+    ] {
+        assert!(told.contains(part), "{part}\nin\n{told}");
+    }
+}
+
+#[test]
+fn a_principal_of_an_issuer_nobody_configured_is_told() {
+    let files = [SHIPPED, &[("principals/x.yaml", "principals: [{ kind: User, id: \"crop|m\" }]")]].concat();
+    let told = sources(SETTINGS, registry(&files).unwrap()).unwrap_err();
+    assert!(told.contains("`crop` is not an issuer of gateway.yaml (did you mean `corp`?)"), "{told}");
+}
