@@ -77,7 +77,8 @@ impl Answer {
             None => body.extend_from_slice(b"null"),
         }
         body.push(b'}');
-        let link = next.and_then(|next| HeaderValue::try_from(format!("<{}>; rel=\"next\"", next.link())).ok());
+        let link =
+            next.and_then(|next| HeaderValue::try_from(format!("<{}>; rel=\"next\"", next.link())).ok());
         let headers = link.map(|link| (header::LINK, link)).into_iter().collect();
         Self { status: StatusCode::OK, body: body.into(), headers }
     }
@@ -134,6 +135,10 @@ pub struct Next<'a> {
 impl Next<'_> {
     fn link(&self) -> String {
         let Self { path, query, cursor } = self;
-        if query.is_empty() { format!("{path}?cursor={cursor}") } else { format!("{path}?{query}&cursor={cursor}") }
+        if query.is_empty() {
+            format!("{path}?cursor={cursor}")
+        } else {
+            format!("{path}?{query}&cursor={cursor}")
+        }
     }
 }

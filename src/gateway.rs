@@ -10,7 +10,9 @@ mod calling;
 mod documents;
 mod exchange;
 mod gate;
+mod keep;
 mod listing;
+mod observe;
 mod reading;
 mod run;
 mod streamed;
@@ -22,7 +24,7 @@ use futures_util::FutureExt;
 use http::{Request, Response};
 
 pub use gate::{Addresses, Core, Gate};
-pub use run::{Options, RunError, run};
+pub use run::{AdminServer, Options, Ready, RunError, run};
 
 use self::exchange::Exchange;
 use crate::{
@@ -154,7 +156,11 @@ async fn admit(
 /// What statements may read of the request: what the connection proved, and what its head claims.
 fn context(exchange: &Exchange, head: &Head) -> Context {
     let claimed = |name: &str| {
-        head.headers.get(name).and_then(|value| value.to_str().ok()).filter(|text| text.len() <= 256).map(Arc::from)
+        head.headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .filter(|text| text.len() <= 256)
+            .map(Arc::from)
     };
     Context::new(&exchange.channel, exchange.opened.wall, claimed("purpose"), claimed("user-agent"))
 }

@@ -18,6 +18,10 @@ pub mod schema;
 pub mod upstream;
 pub mod wire;
 
+pub mod answer;
+pub mod gateway;
+pub mod refusal;
+
 pub mod admin;
 pub mod certs;
 pub mod cli;

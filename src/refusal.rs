@@ -237,26 +237,40 @@ impl Refusal {
                 Some(format!("the system behind this collection cannot {}", action.as_str())),
             ),
             Self::Unidentified(_) | Self::Revoked => ("unidentified", "a valid credential is needed", None),
-            Self::Limited(limited) => {
-                ("limited", "a limit is reached", Some(format!("over the {} of `{}`", limited.kind.as_str(), limited.standing.policy.name)))
-            }
+            Self::Limited(limited) => (
+                "limited",
+                "a limit is reached",
+                Some(format!("over the {} of `{}`", limited.kind.as_str(), limited.standing.policy.name)),
+            ),
             Self::Forbidden(_) => ("forbidden", "not permitted", None),
             Self::Unwritable(denied) => ("unwritable", "this change is not permitted", unwritable(denied)),
             Self::Query(_) => ("query", "the query does not fit", None),
             Self::TooManyToSort { rows_max } => (
                 "too-many-to-sort",
                 "too many records to sort",
-                Some(format!("the system cannot sort by this, and the gate sorts at most {rows_max} records; narrow the filter")),
+                Some(format!(
+                    "the system cannot sort by this, and the gate sorts at most {rows_max} records; narrow the filter"
+                )),
             ),
-            Self::Cursor => ("cursor", "the cursor is not one of this list", Some("start the list again without it".into())),
-            Self::MediaType(expected) => ("media-type", "the body's type is not accepted", Some(format!("send `{expected}`"))),
+            Self::Cursor => (
+                "cursor",
+                "the cursor is not one of this list",
+                Some("start the list again without it".into()),
+            ),
+            Self::MediaType(expected) => {
+                ("media-type", "the body's type is not accepted", Some(format!("send `{expected}`")))
+            }
             Self::Body(error) => ("body", "the body was not accepted", body_detail(error)),
             Self::Invalid(_) => ("invalid", "the body does not fit the entity", None),
             Self::Unmappable(_) => ("unmappable", "the system behind this collection cannot hold this", None),
             Self::Stale => ("stale", "the record has changed", Some("read it again and decide anew".into())),
             Self::System(_, fault) => system_told(&fault.kind),
             Self::Upstream(_, error) => upstream_told(error),
-            Self::Journal(_) => ("journal", "the gate cannot write its journal", Some("nothing is served that is not recorded; try again later".into())),
+            Self::Journal(_) => (
+                "journal",
+                "the gate cannot write its journal",
+                Some("nothing is served that is not recorded; try again later".into()),
+            ),
             Self::Mismatch | Self::Broken => ("broken", "something broke inside the gate", None),
         }
     }
@@ -289,7 +303,11 @@ impl Refusal {
             }
             Self::Unwritable(Denied::Fields(paths) | Denied::Mask(paths)) => {
                 for path in paths {
-                    list.push("pointer", &format!("/{}", path.as_str().replace('.', "/")), "may not be changed");
+                    list.push(
+                        "pointer",
+                        &format!("/{}", path.as_str().replace('.', "/")),
+                        "may not be changed",
+                    );
                 }
             }
             _ => {}
@@ -391,9 +409,7 @@ fn system_told(kind: &FaultKind) -> (&'static str, &'static str, Option<String>)
         | FaultKind::SignInFailed
         | FaultKind::Unreadable
         | FaultKind::ForeignLink
-        | FaultKind::Unknown => {
-            ("system", "the system behind the gate failed", None)
-        }
+        | FaultKind::Unknown => ("system", "the system behind the gate failed", None),
     }
 }
 
@@ -427,7 +443,9 @@ fn upstream_reason(error: &UpstreamError) -> &'static str {
 
 fn upstream_told(error: &UpstreamError) -> (&'static str, &'static str, Option<String>) {
     match error {
-        UpstreamError::Busy { .. } | UpstreamError::BreakerOpen { .. } => ("busy", "the system is busy", None),
+        UpstreamError::Busy { .. } | UpstreamError::BreakerOpen { .. } => {
+            ("busy", "the system is busy", None)
+        }
         UpstreamError::Timeout { .. } => ("timeout", "the system took too long", None),
         UpstreamError::Upload(error) => ("body", "the body was not accepted", body_detail(error)),
         UpstreamError::BadRequest(why) => {
@@ -444,7 +462,9 @@ fn upstream_told(error: &UpstreamError) -> (&'static str, &'static str, Option<S
 fn body_detail(error: &BodyError) -> Option<String> {
     match error {
         BodyError::Broken(_) => Some("it broke off".to_owned()),
-        BodyError::TooLarge { .. } | BodyError::TooSlow { .. } | BodyError::Ended(_) => Some(error.to_string()),
+        BodyError::TooLarge { .. } | BodyError::TooSlow { .. } | BodyError::Ended(_) => {
+            Some(error.to_string())
+        }
     }
 }
 
@@ -465,7 +485,9 @@ impl fmt::Display for Refusal {
             Self::NotInCatalog(why) => write!(f, "{why}"),
             Self::Unidentified(why) => write!(f, "{why}"),
             Self::Limited(limited) => write!(f, "{limited}"),
-            Self::Forbidden(denied) | Self::Hidden(denied) | Self::Unwritable(denied) => write!(f, "{denied}"),
+            Self::Forbidden(denied) | Self::Hidden(denied) | Self::Unwritable(denied) => {
+                write!(f, "{denied}")
+            }
             Self::NoSuchRecord => f.write_str("there is no such record"),
             Self::NotPossible(action) => write!(f, "the system cannot {}", action.as_str()),
             Self::Query(faults) => write!(f, "{} faults in the query", faults.len()),

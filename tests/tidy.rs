@@ -38,24 +38,57 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "refusal",
         &[
-            "words", "body", "schema", "catalog", "identity", "policy", "quota", "audit", "mapping", "upstream",
-            "intake",
+            "words", "body", "schema", "catalog", "identity", "policy", "quota", "audit", "mapping",
+            "upstream", "intake",
         ],
     ),
     ("answer", &["words", "body", "schema", "catalog", "policy", "quota", "refusal"]),
     (
         "gateway",
         &[
-            "words", "clock", "body", "schema", "catalog", "identity", "policy", "quota", "audit", "mapping",
-            "wire", "upstream", "intake", "door", "keys", "tokens", "store", "telemetry", "config", "refusal",
+            "words",
+            "clock",
+            "body",
+            "schema",
+            "catalog",
+            "identity",
+            "policy",
+            "quota",
+            "audit",
+            "mapping",
+            "wire",
+            "upstream",
+            "intake",
+            "door",
+            "keys",
+            "tokens",
+            "store",
+            "telemetry",
+            "config",
+            "refusal",
             "answer",
         ],
     ),
     (
         "admin",
         &[
-            "words", "clock", "body", "schema", "catalog", "identity", "policy", "audit", "mapping", "upstream",
-            "intake", "door", "tokens", "store", "telemetry", "config", "gateway",
+            "words",
+            "clock",
+            "body",
+            "schema",
+            "catalog",
+            "identity",
+            "policy",
+            "audit",
+            "mapping",
+            "upstream",
+            "intake",
+            "door",
+            "tokens",
+            "store",
+            "telemetry",
+            "config",
+            "gateway",
         ],
     ),
     ("certs", &["words", "clock"]),
@@ -63,8 +96,27 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "words", "clock", "schema", "catalog", "identity", "policy", "quota", "audit", "mapping", "upstream",
-            "door", "tokens", "store", "config", "gateway", "admin", "certs", "demo", "telemetry", "wire", "keys",
+            "words",
+            "clock",
+            "schema",
+            "catalog",
+            "identity",
+            "policy",
+            "quota",
+            "audit",
+            "mapping",
+            "upstream",
+            "door",
+            "tokens",
+            "store",
+            "config",
+            "gateway",
+            "admin",
+            "certs",
+            "demo",
+            "telemetry",
+            "wire",
+            "keys",
             "intake",
         ],
     ),
@@ -152,10 +204,15 @@ fn rooms_import_one_way() {
     let mut wrong = Vec::new();
     for file in files(&root().join("src"), ".rs") {
         let room = room(&file);
-        if room == "lib" || room == "main" || file.ends_with("tests.rs") || file.to_string_lossy().contains("/tests/") {
+        if room == "lib"
+            || room == "main"
+            || file.ends_with("tests.rs")
+            || file.to_string_lossy().contains("/tests/")
+        {
             continue;
         }
-        let allowed = table.get(room.as_str()).unwrap_or_else(|| panic!("`{room}` does not stand in the table"));
+        let allowed =
+            table.get(room.as_str()).unwrap_or_else(|| panic!("`{room}` does not stand in the table"));
         for used in imports(&code(&fs::read_to_string(&file).unwrap())) {
             if used != room && !allowed.contains(&used.as_str()) {
                 wrong.push(format!("{}: `{room}` uses `{used}`", file.display()));
@@ -191,7 +248,10 @@ fn functions_stay_short_enough_to_read() {
             });
             match &open {
                 None if is_fn => open = Some((number, indent, line.trim().to_owned())),
-                Some((start, depth, name)) if line.trim_end() == "}" && indent == *depth || line == format!("{}}}", " ".repeat(*depth)) => {
+                Some((start, depth, name))
+                    if line.trim_end() == "}" && indent == *depth
+                        || line == format!("{}}}", " ".repeat(*depth)) =>
+                {
                     if number - start > FUNCTION_LINES_MAX {
                         long.push(format!("{}: {} lines: {name}", file.display(), number - start));
                     }

@@ -375,7 +375,9 @@ impl Ticket {
         match self.durability {
             Durability::Written => Some(Ok(sequence)),
             Durability::Synced if self.lane.synced.load(Ordering::Acquire) > sequence => Some(Ok(sequence)),
-            Durability::Synced if self.lane.failed.get().is_some() => Some(self.lane.ready().map(|()| sequence)),
+            Durability::Synced if self.lane.failed.get().is_some() => {
+                Some(self.lane.ready().map(|()| sequence))
+            }
             Durability::Synced => {
                 self.lane.sync.ended.load(Ordering::Acquire).then_some(Err(JournalError::Closed))
             }

@@ -4,8 +4,7 @@
 //! other failure closes the lane for good.
 
 use std::{
-    fmt,
-    io,
+    fmt, io,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -100,7 +99,14 @@ impl Writer {
     ) -> Result<Self, JournalError> {
         let file =
             disk.open(segment.0, Opening::Standing).map_err(JournalError::io("cannot open", segment.0))?;
-        Ok(Self::with(directory, origin, disk, Segment { file, bytes: segment.1, reserved: 0 }, edge, segment_bytes_max))
+        Ok(Self::with(
+            directory,
+            origin,
+            disk,
+            Segment { file, bytes: segment.1, reserved: 0 },
+            edge,
+            segment_bytes_max,
+        ))
     }
 
     /// Begins a lane that has no segment.
@@ -111,7 +117,8 @@ impl Writer {
         segment_bytes_max: u64,
     ) -> Result<Self, JournalError> {
         let edge = Edge::default();
-        let segment = begin(directory, origin, &**disk, &edge).map_err(JournalError::io("cannot begin", directory))?;
+        let segment =
+            begin(directory, origin, &**disk, &edge).map_err(JournalError::io("cannot begin", directory))?;
         Ok(Self::with(directory, origin, disk, segment, edge, segment_bytes_max))
     }
 
@@ -211,7 +218,9 @@ impl Writer {
         let next = match begin(&self.directory, &self.origin, &*self.disk, &self.edge) {
             Ok(next) => next,
             // The lane just began: its one segment holds nothing yet.
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && self.edge.size() == 0 => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && self.edge.size() == 0 => {
+                return Ok(());
+            }
             Err(error) if is_full(&error) => return Err(Trouble::Full),
             Err(error) => return Err(Trouble::Broken(format!("cannot begin a segment: {error}"))),
         };

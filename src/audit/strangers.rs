@@ -151,7 +151,9 @@ mod tests {
             .count();
         assert_eq!(written, 1);
         let written = (0..100_000_u128)
-            .filter(|n| strangers.note(Ipv6Addr::from_bits((n + 1) << 64).into(), "x", now) == Telling::OneByOne)
+            .filter(|n| {
+                strangers.note(Ipv6Addr::from_bits((n + 1) << 64).into(), "x", now) == Telling::OneByOne
+            })
             .count();
         assert!(written < 256 && strangers.addresses.len() <= ADDRESSES_MAX, "{written}");
         assert_eq!(strangers.due(later(now, 60)).unwrap().exchanges, 200_000 - 1 - written as u64);

@@ -16,7 +16,7 @@ use super::{
     error::is_full,
     head::SignedHead,
     lane::Lane,
-    segment::{Round, append_all, Trouble},
+    segment::{Round, Trouble, append_all},
     tree::Edge,
 };
 
@@ -85,7 +85,8 @@ impl Heads {
         }
         match self.disk.replace(&self.path, self.kept.as_bytes()) {
             Ok(()) => {
-                self.file = self.disk.open(&self.path, Opening::Standing).map_err(|error| error.to_string())?;
+                self.file =
+                    self.disk.open(&self.path, Opening::Standing).map_err(|error| error.to_string())?;
                 self.bytes = self.kept.len() as u64;
                 Ok(())
             }

@@ -4,7 +4,7 @@
 //! Every mistake of every file is collected, so that one run tells all of them: a bundle whose `gateway.yaml`
 //! is broken still has its statements and mappings looked at.
 
-use std::{path::Path, sync::Arc};
+use std::{net::SocketAddr, path::Path, sync::Arc};
 
 use super::{
     files::{Files, GATEWAY, LIMITS, Section, Source},
@@ -16,7 +16,7 @@ use crate::{
     quota::Plans,
     words::{
         Diagnostic, Diagnostics, Place,
-        tree::Node,
+        tree::{Key, Node, Scalar, Value},
         yaml::{FromYaml, Named, Spanned},
     },
 };
@@ -126,9 +126,39 @@ impl<'e> RawBundle<'e> {
         }
     }
 
+    /// Puts other addresses in the place of the first listener's and the admin's.
+    pub fn move_listener(&mut self, listen: Option<SocketAddr>, admin: Option<SocketAddr>) {
+        let Some(gateway) = &mut self.gateway else { return };
+        if let Some(at) = admin {
+            gateway.admin.at.value = at;
+        }
+        if let (Some(at), Some(node)) = (listen, gateway.listeners.first_mut()) {
+            put(node, "at", &at.to_string());
+        }
+    }
+
+    /// Puts another address in the place of a system's, on this machine too.
+    pub fn redirect(&mut self, system: &str, base: &str) {
+        for sheet in self.systems.iter_mut().filter(|sheet| sheet.name.value == system) {
+            put(&mut sheet.sheet.node, "base", base);
+            put(&mut sheet.sheet.node, "allow_local", "true");
+        }
+    }
+
     /// The report on what was found so far.
     pub fn report(&self) -> Report {
         Report::new(self.files.clone(), self.found.clone())
+    }
+}
+
+/// Sets the plain scalar under a key of a map.
+fn put(node: &mut Node, key: &str, text: &str) {
+    let place = node.place.clone();
+    let value = Value::Scalar(Scalar { text: text.to_owned(), quoted: false });
+    let Value::Map(pairs) = &mut node.value else { return };
+    match pairs.iter_mut().find(|(name, _)| name.text == key) {
+        Some((_, old)) => old.value = value,
+        None => pairs.push((Key { text: key.to_owned(), place: place.clone() }, Node { value, place })),
     }
 }
 

@@ -316,9 +316,7 @@ fn listener(settings: &ListenerSettings) -> (ListenerName, Listener) {
 
 /// Every top-level key of a system's file belongs to the mapping, to the upstream, or names the system.
 fn check_keys(node: &Node, found: &mut Diagnostics) {
-    let known = || {
-        ["system"].iter().chain(mapping::System::KEYS).chain(upstream::KEYS).copied()
-    };
+    let known = || ["system"].iter().chain(mapping::System::KEYS).chain(upstream::KEYS).copied();
     for (key, _) in node.as_map().unwrap_or_default() {
         if !known().any(|name| name == key.text) {
             found.push(
@@ -359,7 +357,9 @@ fn principal_types(types: &identity::PrincipalTypes) -> PrincipalTypes {
             identity::principals::AttributeKind::Boolean => AttributeType::Boolean,
             identity::principals::AttributeKind::Decimal => AttributeType::Decimal,
             identity::principals::AttributeKind::Texts => AttributeType::Texts,
-            identity::principals::AttributeKind::Reference(entity) => AttributeType::Reference(entity.clone()),
+            identity::principals::AttributeKind::Reference(entity) => {
+                AttributeType::Reference(entity.clone())
+            }
         },
         kinds: holds.kinds.clone(),
         required: holds.required,

@@ -307,6 +307,11 @@ pub(super) struct Books {
     next: u64,
 }
 
+/// The token a client gets for its secret.
+pub fn token(client_id: &str, client_secret: &str) -> String {
+    BASE64.encode(format!("{client_id}:{client_secret}:access").as_bytes())
+}
+
 /// A refusal in the system's own words.
 struct Refusal(StatusCode, &'static str, String);
 
@@ -329,7 +334,7 @@ impl Erp {
     pub(super) fn new(client_id: &str, client_secret: &str, fill: impl FnOnce(&mut Books)) -> Arc<Self> {
         let mut books = Books { clock: 1_767_225_600_000, ..Books::default() };
         fill(&mut books);
-        let token = BASE64.encode(format!("{client_id}:{client_secret}:access").as_bytes());
+        let token = token(client_id, client_secret);
         Arc::new(Self {
             client_id: client_id.into(),
             client_secret: client_secret.into(),

@@ -87,6 +87,11 @@ impl Sockets {
         receive(&stream).and_then(Self::ready).map_err(fault)
     }
 
+    /// Whether none is held.
+    pub fn is_empty(&self) -> bool {
+        self.held.is_empty()
+    }
+
     /// For each core its own socket on each address: those held first, then fresh ones. Sockets on other
     /// addresses are closed; where more are held than there are cores, a core gets several, so that no queue
     /// is lost. An address with port 0 becomes one free port on all cores.

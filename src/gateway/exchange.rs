@@ -95,7 +95,7 @@ impl Exchange {
         }
         let telemetry = &self.core.gate.telemetry;
         telemetry.rechecks.inc();
-        self.snapshot.policies.recheck(prospect, record, None).map_err(|mismatch| {
+        self.snapshot.policies.recheck(prospect.outlook(), record, None).map_err(|mismatch| {
             telemetry.mismatches.inc();
             tracing::error!(?mismatch, "the full set of statements decides differently");
             Refusal::Mismatch
@@ -103,7 +103,14 @@ impl Exchange {
     }
 
     /// Notes a call to a system.
-    pub(super) fn called(&mut self, system: &SystemName, status: Option<u16>, began: Now, sent: usize, got: usize) {
+    pub(super) fn called(
+        &mut self,
+        system: &SystemName,
+        status: Option<u16>,
+        began: Now,
+        sent: usize,
+        got: usize,
+    ) {
         let micros = clock::now().mono.saturating_duration_since(began.mono).as_micros();
         let narrow = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
         let micros = u64::try_from(micros).unwrap_or(u64::MAX);
@@ -127,7 +134,8 @@ impl Exchange {
     /// Counts what of a record did not fit the schema.
     pub(super) fn findings(&self, mapping: &Mapping, findings: &[Finding]) {
         for finding in findings {
-            let field = mapping.entity().leaf(finding.leaf).map(|leaf| leaf.path.as_str()).unwrap_or_default();
+            let field =
+                mapping.entity().leaf(finding.leaf).map(|leaf| leaf.path.as_str()).unwrap_or_default();
             let label = FindingLabel {
                 system: mapping.system().as_str().to_owned(),
                 field: format!("{}.{field}", mapping.entity().name),

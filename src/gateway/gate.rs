@@ -11,6 +11,7 @@ use std::{
 use aws_lc_rs::rand;
 use http::{Request, Response};
 use parking_lot::Mutex;
+use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 
 use crate::{
@@ -60,6 +61,8 @@ pub struct Gate {
     pub tags: TagKey,
     /// Pseudonyms are made with it.
     pub pseudonyms: SecretBytes,
+    /// Told when a successor has the sockets.
+    pub handed_over: Arc<Notify>,
 }
 
 /// Where the gate listens.

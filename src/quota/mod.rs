@@ -338,16 +338,6 @@ fn applying<'a>(
     Ok(applied)
 }
 
-/// Statements name no plans until the prospect knows them; its own `plans` goes before this one.
-trait NamesPlans {
-    /// The plans of the statements that can still apply.
-    fn plans(&self) -> &[PlanName] {
-        &[]
-    }
-}
-
-impl NamesPlans for Prospect {}
-
 fn key(plan: &Plan, facts: &Facts, address: IpAddr) -> Key {
     Key { plan: plan.name.clone(), subject: plan.subject(facts, address) }
 }

@@ -355,6 +355,9 @@ macro_rules! yaml_words {
             $( $(#[doc = $variant_doc])* $variant, )*
         }
 
+        // Also where nobody asks for the word.
+        const _: fn($name) -> &'static str = $name::as_str;
+
         impl $name {
             /// As written in files.
             $vis fn as_str(self) -> &'static str {

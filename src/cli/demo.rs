@@ -1,0 +1,249 @@
+//! `bramka demo`: the whole gate in one command, over stand-ins that answer as the real systems do.
+
+use std::{
+    collections::HashMap,
+    fs,
+    io::{self, Write},
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    thread,
+};
+
+use clap::Args;
+use jiff::SignedDuration;
+use tokio::sync::oneshot;
+
+use super::{Came, out, serve};
+use crate::{
+    admin,
+    certs::DevelopmentCerts,
+    clock,
+    demo::{erp, seed, standin},
+    gateway::{self, Options, Ready},
+    store::{AdminRole, private_folder},
+    tokens::{Order, TokenError},
+    words::{Kind, PrincipalId},
+};
+
+/// The credential the gate shows to the CRM stand-in.
+const CRM_TOKEN: &str = "pat-demo-0b1c2d3e";
+/// The client the gate is to the ERP stand-in.
+const ERP_CLIENT: (&str, &str) = ("bramka-demo", "erp-demo-secret");
+/// The first contact of the CRM stand-in.
+const FIRST_CONTACT: &str = "701000000001";
+
+/// Start the gate over two stand-in systems and print ready curl lines.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  bramka demo\n  bramka demo --listen 127.0.0.1:0 --data /tmp/demo")]
+pub(super) struct Arguments {
+    /// Where callers come in
+    #[arg(long, default_value = "127.0.0.1:8443")]
+    listen: SocketAddr,
+    /// Where operators come in
+    #[arg(long, default_value = "127.0.0.1:9443")]
+    admin: SocketAddr,
+    /// The folder of keys, certificates, store and journal; `data`, with certificates in `certs`, by default
+    #[arg(long)]
+    data: Option<PathBuf>,
+    /// The folder of the policies
+    #[arg(long, default_value = "policies")]
+    policies: PathBuf,
+}
+
+/// Why the demo did not start.
+#[derive(Debug, thiserror::Error)]
+enum DemoError {
+    #[error("the data folder")]
+    Store(#[from] crate::store::StoreError),
+    #[error("the certificates")]
+    Certs(#[from] crate::certs::CertsError),
+    #[error("the stand-ins")]
+    StandIns(#[source] io::Error),
+    #[error("cannot write `{0}`")]
+    File(PathBuf, #[source] io::Error),
+}
+
+/// Where the demo's folders are.
+struct Places {
+    data: PathBuf,
+    base: PathBuf,
+}
+
+impl Places {
+    fn of(arguments: &Arguments) -> Self {
+        match &arguments.data {
+            Some(data) => Self { data: data.clone(), base: data.clone() },
+            None => Self { data: PathBuf::from("data"), base: serve::base(&arguments.policies) },
+        }
+    }
+}
+
+/// Runs the demo until it is told to stop.
+pub(super) fn run(arguments: &Arguments) -> Came {
+    let places = Places::of(arguments);
+    let (certs, standins) = match prepare(&places) {
+        Ok(prepared) => prepared,
+        Err(error) => {
+            out::failed(&error);
+            return Came::Wrong;
+        }
+    };
+    let erp_base = format!("http://{}{}", standins.erp, erp::ROOT);
+    let env: HashMap<String, String> = [
+        ("HUBSPOT_TOKEN".to_owned(), CRM_TOKEN.to_owned()),
+        ("BC_TOKEN".to_owned(), erp::token(ERP_CLIENT.0, ERP_CLIENT.1)),
+    ]
+    .into();
+    let options = Arc::new(Options {
+        policies: arguments.policies.clone(),
+        data: places.data.clone(),
+        base: places.base,
+        listen: Some(arguments.listen),
+        admin: Some(arguments.admin),
+        redirects: vec![("crm".into(), format!("http://{}", standins.crm)), ("erp".into(), erp_base)],
+        env: Arc::new(env),
+        cores: serve::cores(),
+    });
+    let ran = gateway::run(&options, admin::serve, async |ready| {
+        if let Err(error) = tell(ready, &places.data, &certs).await {
+            out::failed(&*error);
+        }
+    });
+    match ran {
+        Ok(()) => Came::Right,
+        Err(error) => {
+            out::run_failed(&error);
+            Came::Wrong
+        }
+    }
+}
+
+/// Where the stand-ins listen.
+struct StandIns {
+    crm: SocketAddr,
+    erp: SocketAddr,
+}
+
+fn prepare(places: &Places) -> Result<(DevelopmentCerts, StandIns), DemoError> {
+    private_folder(&places.data)?;
+    let certs = DevelopmentCerts::ensure(&places.base.join("certs"), clock::now().wall)?;
+    let standins = stand_ins().map_err(DemoError::StandIns)?;
+    Ok((certs, standins))
+}
+
+/// Starts the stand-ins on a thread of their own, as other machines would be.
+fn stand_ins() -> io::Result<StandIns> {
+    let (tell, told) = oneshot::channel();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    thread::Builder::new().name("stand-ins".into()).spawn(move || {
+        runtime.block_on(async {
+            let crm = standin::start(0, seed::crm(CRM_TOKEN)).await;
+            let erp = standin::start(0, seed::erp(ERP_CLIENT.0, ERP_CLIENT.1)).await;
+            let started = crm.and_then(|crm| Ok(StandIns { crm: crm.address, erp: erp?.address }));
+            if tell.send(started).is_ok() {
+                std::future::pending::<()>().await;
+            }
+        });
+    })?;
+    told.blocking_recv().map_err(|_| io::Error::other("they did not start"))?
+}
+
+/// Issues the demo's tokens, writes `demo.env`, and prints what to try.
+async fn tell(
+    ready: &Ready,
+    data: &Path,
+    certs: &DevelopmentCerts,
+) -> Result<(), Box<dyn std::error::Error>> {
+    let url = format!("https://{}", ready.addresses.data.first().ok_or("no listener")?);
+    let admin_url = format!("https://{}", ready.addresses.admin);
+    let app = token(ready, Kind::App, "shop-backend").await?;
+    let partner = token(ready, Kind::Partner, "acme-portal").await?;
+    let admin = admin_token(ready).await?;
+    let ca = fs::canonicalize(&certs.ca)?;
+    let file = data.join("demo.env");
+    let lines = [
+        ("BRAMKA_URL", url.as_str()),
+        ("BRAMKA_ADMIN_URL", &admin_url),
+        ("BRAMKA_CA", &ca.to_string_lossy()),
+        ("BRAMKA_APP_TOKEN", &app),
+        ("BRAMKA_PARTNER_TOKEN", &partner),
+        ("BRAMKA_ADMIN_TOKEN", &admin),
+    ];
+    write_private(&file, &lines).map_err(|error| DemoError::File(file.clone(), error))?;
+    print(&url, &admin_url, &fs::canonicalize(&file)?);
+    Ok(())
+}
+
+async fn token(ready: &Ready, kind: Kind, id: &str) -> Result<String, TokenError> {
+    let order = Order {
+        kind,
+        id: PrincipalId::new(id),
+        ttl: Some(SignedDuration::from_hours(7 * 24)),
+        groups: None,
+        scopes: Vec::new(),
+        note: Some("demo".into()),
+    };
+    let sources = ready.gate.live.snapshot().sources.clone();
+    let (text, _) = ready.gate.tokens.issue(&sources, order, clock::now()).await?;
+    Ok(text.expose().to_owned())
+}
+
+/// A fresh admin token of every start; the last start's is taken back.
+async fn admin_token(ready: &Ready) -> Result<String, TokenError> {
+    let tokens = &ready.gate.tokens;
+    let now = clock::now();
+    let name = format!("demo-{}", now.wall.as_millisecond());
+    let ttl = SignedDuration::from_hours(7 * 24);
+    let (text, _) = tokens.issue_admin(name.into(), AdminRole::Operate, ttl, now).await?;
+    Ok(text.expose().to_owned())
+}
+
+/// Writes shell assignments that only their owner can read.
+fn write_private(file: &Path, lines: &[(&str, &str)]) -> io::Result<()> {
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut out = options.open(file)?;
+    #[cfg(unix)]
+    out.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
+    for (name, value) in lines {
+        writeln!(out, "{name}='{value}'")?;
+    }
+    Ok(())
+}
+
+fn print(url: &str, admin_url: &str, file: &Path) {
+    let file = file.display();
+    let ask = |who: &str, rest: &str| {
+        format!(". {file}; curl -sS --cacert \"$BRAMKA_CA\" -H \"Authorization: Bearer ${who}\" {rest}; echo")
+    };
+    let app = |rest: &str| ask("BRAMKA_APP_TOKEN", rest);
+    let partner = |rest: &str| ask("BRAMKA_PARTNER_TOKEN", rest);
+    let created = r#"-H 'Content-Type: application/json' -d '{"kind":"person","name":"Ewa Nowak","given_name":"Ewa","family_name":"Nowak","emails":[{"value":"ewa@example.com"}]}' "$BRAMKA_URL/v1/customers""#;
+    let native = r#"-H 'Content-Type: application/json' -d '{"filterGroups":[{"filters":[{"propertyName":"email","operator":"EQ","value":"ewa@example.com"}]}]}' "$BRAMKA_URL/systems/crm/crm/v3/objects/contacts/search""#;
+    let text = [
+        format!("bramka stands at {url}, for operators at {admin_url}."),
+        "A CRM and an ERP answer behind it as HubSpot and Business Central do. Paste a line:".into(),
+        String::new(),
+        "1. An app lists customers:".into(),
+        app("\"$BRAMKA_URL/v1/customers?limit=3\""),
+        "2. It reads one:".into(),
+        app(&format!("\"$BRAMKA_URL/v1/customers/{FIRST_CONTACT}\"")),
+        "3. It creates one, which then stands in the CRM in the CRM's own shape:".into(),
+        app(created),
+        app(native),
+        "4. It filters orders:".into(),
+        app("\"$BRAMKA_URL/v1/orders?status=open&ordered_on%5Bgte%5D=2026-06-01&sort=-ordered_on&limit=3\""),
+        "5. A partner sees its own orders only, and of them only some fields:".into(),
+        partner("\"$BRAMKA_URL/v1/orders?limit=3\""),
+        "6. A partner is refused customers:".into(),
+        partner("\"$BRAMKA_URL/v1/customers\""),
+        String::new(),
+        "ready (Ctrl-C stops it)".into(),
+    ];
+    for line in text {
+        out::say(&line);
+    }
+}

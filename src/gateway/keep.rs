@@ -1,0 +1,239 @@
+//! What goes on beside the requests: reloads, revocations, keys, heads, counters; and when to stop.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::Notify,
+    task::JoinHandle,
+};
+
+use super::{
+    Gate,
+    run::{self, Options, RunError},
+};
+use crate::{
+    audit::SignedHead,
+    clock,
+    config::{Outcome, Watch},
+    door,
+    store::HeadRow,
+    telemetry::Reason,
+};
+
+/// Everything that runs beside the requests.
+pub(super) struct Kept(Vec<JoinHandle<()>>);
+
+impl Kept {
+    /// Ends it.
+    pub(super) fn end(self) {
+        for task in self.0 {
+            task.abort();
+        }
+    }
+}
+
+/// Starts all of it.
+pub(super) fn all(gate: &Arc<Gate>, options: &Arc<Options>, successor: door::Successor) -> Kept {
+    hand_over(gate, options, successor);
+    let spawn = |task: std::pin::Pin<Box<dyn Future<Output = ()> + Send>>| tokio::spawn(task);
+    Kept(vec![
+        spawn(Box::pin(watch(gate.clone(), options.clone()))),
+        spawn(Box::pin(hangups(gate.clone(), options.clone()))),
+        spawn(Box::pin(certificates(gate.clone()))),
+        spawn(Box::pin(gate.tokens.clone().follow_always(clock::now, |error| {
+            tracing::error!(%error, "revocations cannot be heard of");
+        }))),
+        spawn(Box::pin(tend(gate.clone()))),
+        spawn(Box::pin(heads(gate.clone()))),
+    ])
+}
+
+/// Waits for SIGTERM, SIGINT, or the hand-over to a successor.
+pub(super) async fn until_told(gate: &Arc<Gate>, _: &Options) {
+    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        return;
+    };
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = int.recv() => {}
+        () = gate.handed_over.notified() => tracing::info!("a successor took the sockets over"),
+    }
+    tracing::info!("draining");
+}
+
+/// Gives the sockets to whoever asks for them, once; then the gate drains.
+fn hand_over(gate: &Arc<Gate>, options: &Options, successor: door::Successor) {
+    let place = options.data.join("handover.sock");
+    let told: Arc<Notify> = gate.handed_over.clone();
+    let started = std::thread::Builder::new().name("hand-over".into()).spawn(move || {
+        let listener = match door::Successor::open(&place) {
+            Ok(listener) => listener,
+            Err(error) => return tracing::warn!(%error, "sockets cannot be handed over"),
+        };
+        while let Err(error) = successor.hand_over(&listener) {
+            tracing::warn!(%error, "a successor did not take the sockets");
+        }
+        told.notify_one();
+    });
+    if let Err(error) = started {
+        tracing::warn!(%error, "sockets cannot be handed over");
+    }
+}
+
+async fn watch(gate: Arc<Gate>, options: Arc<Options>) {
+    let mut watch = Watch::new(&options.policies, gate.live.status().digest);
+    loop {
+        watch.changed().await;
+        reload(&gate, &options, Force::No).await;
+    }
+}
+
+async fn hangups(gate: Arc<Gate>, options: Arc<Options>) {
+    let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
+    while hangup.recv().await.is_some() {
+        // Secrets and certificates may have changed though no file of the bundle did.
+        reload(&gate, &options, Force::Yes).await;
+        told_certificates(&gate);
+    }
+}
+
+/// Whether a bundle that did not change is loaded again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Force {
+    /// Only a changed one.
+    No,
+    /// Also the same one.
+    Yes,
+}
+
+/// Loads the bundle and takes it over if it is good. Compiling blocks, so it has a thread of its own.
+pub(super) async fn reload(gate: &Arc<Gate>, options: &Arc<Options>, force: Force) {
+    let (on, with) = (gate.clone(), options.clone());
+    let Ok(outcome) = tokio::task::spawn_blocking(move || load(&on, &with, force)).await else {
+        return tracing::error!("loading the policies panicked");
+    };
+    let reason = match &outcome {
+        Outcome::Swapped(digest) => {
+            let snapshot = gate.live.snapshot();
+            gate.issuers.adopt(&snapshot.sources);
+            gate.identity.revocations().adopt(&snapshot.sources);
+            if let Err(error) = gate.door.update(snapshot.doors.clone()) {
+                tracing::error!(%error, "the listeners keep their old settings");
+            }
+            tracing::info!(bundle = %digest.short(), "new policies serve");
+            "swapped"
+        }
+        Outcome::Unchanged => "unchanged",
+        Outcome::KeptOld(report) => {
+            tracing::error!("the new policies do not load, the old ones serve on:\n{report}");
+            "kept_old"
+        }
+    };
+    gate.telemetry.reloads.get_or_create(&Reason { reason }).inc();
+    gate.telemetry.reload_failed.set(i64::from(matches!(outcome, Outcome::KeptOld(_))));
+    let detail = match &outcome {
+        Outcome::Swapped(digest) => digest.to_string(),
+        Outcome::Unchanged | Outcome::KeptOld(_) => gate.live.status().digest.to_string(),
+    };
+    if outcome_matters(&outcome) {
+        let told = [("bundle", detail.as_str())];
+        if let Err(error) = gate.journal.administrative(reason, "gate", &told, clock::now()).await {
+            tracing::error!(%error, "the journal did not take a reload");
+        }
+    }
+}
+
+fn outcome_matters(outcome: &Outcome) -> bool {
+    match outcome {
+        Outcome::Swapped(_) | Outcome::KeptOld(_) => true,
+        Outcome::Unchanged => false,
+    }
+}
+
+fn load(gate: &Gate, options: &Options, force: Force) -> Outcome {
+    let own: Vec<_> = gate.door.addresses();
+    gate.live.reload(clock::now(), |serving| {
+        let loaded = run::load(options, &gate.registry, &gate.pseudonyms, &own);
+        match loaded {
+            Ok((snapshot, _)) if snapshot.digest == serving && force == Force::No => Ok(None),
+            Ok((snapshot, warnings)) => {
+                run::tell(&warnings);
+                Ok(Some((snapshot.digest, snapshot)))
+            }
+            Err(RunError::Bundle(report)) => Err(report),
+            Err(other) => Err(crate::config::Report::without_files(
+                crate::words::Diagnostic::error(
+                    &crate::words::Place::file("gateway.yaml"),
+                    other.to_string(),
+                )
+                .into(),
+            )),
+        }
+    })
+}
+
+/// Certificates are taken over when their files change.
+async fn certificates(gate: Arc<Gate>) {
+    loop {
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        let on = gate.clone();
+        if tokio::task::spawn_blocking(move || told_certificates(&on)).await.is_err() {
+            tracing::error!("looking at certificates panicked");
+        }
+    }
+}
+
+fn told_certificates(gate: &Gate) {
+    for (listener, outcome) in gate.door.reload_certificates() {
+        match outcome {
+            Ok(door::Reloaded::Swapped) => tracing::info!(%listener, "new certificates serve"),
+            Ok(door::Reloaded::Unchanged) => {}
+            Err(error) => tracing::error!(%listener, %error, "the certificates stay as they were"),
+        }
+    }
+}
+
+/// What is due every few seconds.
+async fn tend(gate: Arc<Gate>) {
+    let mut round: u32 = 0;
+    loop {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let now = clock::now();
+        if let Err(error) = gate.journal.tick(now) {
+            tracing::error!(%error, "the journal did not take a count");
+        }
+        round = round.wrapping_add(1);
+        if round.is_multiple_of(5) {
+            gate.quota.sweep(now);
+            let open: usize = gate.door.connections().map(|(_, count)| count).sum();
+            gate.telemetry.connections.set(i64::try_from(open).unwrap_or(i64::MAX));
+        }
+        if round.is_multiple_of(30) {
+            gate.issuers.tend(&gate.live.snapshot().sources, now).await;
+        }
+    }
+}
+
+/// The newest signed head of every lane is kept in the store too, apart from the journal's own folder.
+async fn heads(gate: Arc<Gate>) {
+    let mut kept: Vec<u64> = Vec::new();
+    loop {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        for (lane, head) in gate.journal.heads().into_iter().enumerate() {
+            if kept.len() <= lane {
+                kept.resize(lane + 1, 0);
+            }
+            let Some(size) = kept.get_mut(lane).filter(|size| **size < head.size) else { continue };
+            *size = head.size;
+            if let Err(error) = gate.tokens.store().save_head(row(&head), clock::now().wall).await {
+                tracing::error!(%error, "a head of the journal is not in the store");
+            }
+        }
+    }
+}
+
+fn row(head: &SignedHead) -> HeadRow {
+    HeadRow { lane: head.origin.as_str().into(), size: head.size, checkpoint: head.note().to_owned() }
+}

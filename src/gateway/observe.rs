@@ -1,0 +1,130 @@
+//! Small adaptors between rooms that do not know each other: the door's observer writes to the journal, the
+//! quota counts in the store, the issuers' keys come over the wire.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use url::Url;
+
+use super::Core;
+use crate::{
+    audit, clock,
+    door::{HandshakeFailure, Observer, Refusal, TurnedAway},
+    keys::Fetch,
+    quota::{self, Away, Day},
+    store::Store,
+    wire::{self, Bounds, Local, TlsClient, Trust},
+    words::{Channel, ListenerName},
+};
+
+/// Writes down what happens at the door without a request.
+#[derive(Debug)]
+pub(super) struct Observe {
+    core: Arc<Core>,
+}
+
+impl Observe {
+    pub(super) fn new(core: Arc<Core>) -> Self {
+        Self { core }
+    }
+
+    fn write(&self, channel: &Channel, reason: &'static str, status: Option<u16>) {
+        self.core.gate.telemetry.refused(reason);
+        audit::refused_at_the_door(&self.core.lane, channel, reason, status, clock::now());
+    }
+}
+
+fn plain(listener: &ListenerName, peer: SocketAddr) -> Channel {
+    Channel { listener: listener.clone(), peer, address: peer.ip().to_canonical(), tls: None }
+}
+
+impl Observer for Observe {
+    fn refused_by_protocol(&self, channel: &Arc<Channel>, what: Refusal) {
+        let reason = match what {
+            Refusal::BadHead => "door_bad_head",
+            Refusal::HeadTooLarge => "door_head_too_large",
+            Refusal::TargetTooLong => "door_target_too_long",
+            Refusal::WrongProtocol => "door_wrong_protocol",
+            Refusal::BadFrames => "door_bad_frames",
+            Refusal::Late(_) => "door_late",
+        };
+        self.write(channel, reason, what.answer());
+    }
+
+    fn handshake_failed(&self, listener: &ListenerName, peer: SocketAddr, why: HandshakeFailure) {
+        let reason = match &why {
+            HandshakeFailure::Late => "handshake_late",
+            HandshakeFailure::Gone => "handshake_gone",
+            HandshakeFailure::Tls(_) => "handshake_tls",
+        };
+        tracing::debug!(%listener, %peer, %why, "a handshake failed");
+        self.write(&plain(listener, peer), reason, None);
+    }
+
+    fn turned_away(&self, listener: &ListenerName, peer: SocketAddr, why: TurnedAway) {
+        let reason = match why {
+            TurnedAway::Connections => "door_full",
+            TurnedAway::ConnectionsOfAddress => "door_full_for_address",
+            TurnedAway::HandshakesOfAddress => "door_handshakes_of_address",
+        };
+        self.write(&plain(listener, peer), reason, None);
+    }
+
+    fn accept_failed(&self, listener: &ListenerName, error: &std::io::Error) {
+        tracing::error!(%listener, %error, "connections cannot be accepted");
+    }
+}
+
+/// Daily quotas are counted in the store.
+#[derive(Debug)]
+pub(super) struct Counters(pub(super) Store);
+
+impl quota::Counters for Counters {
+    fn lease<'a>(
+        &'a self,
+        key: &'a str,
+        day: Day,
+        amount: u32,
+        limit: u64,
+    ) -> BoxFuture<'a, Result<u32, Away>> {
+        Box::pin(async move {
+            let lease = self.0.lease_quota(key.into(), day.0.into(), amount.into(), limit).await;
+            let lease = lease.map_err(|error| Away(error.to_string()))?;
+            Ok(u32::try_from(lease.granted).unwrap_or(amount))
+        })
+    }
+
+    fn refund<'a>(&'a self, key: &'a str, day: Day, amount: u32) -> BoxFuture<'a, Result<(), Away>> {
+        Box::pin(async move {
+            let returned = self.0.return_quota(key.into(), day.0.into(), amount.into()).await;
+            returned.map(drop).map_err(|error| Away(error.to_string()))
+        })
+    }
+}
+
+/// Documents of issuers, over verified HTTPS.
+pub(super) struct KeyFetch {
+    tls: Result<TlsClient, String>,
+}
+
+impl KeyFetch {
+    pub(super) fn new() -> Self {
+        Self { tls: TlsClient::new(&Trust::default()).map_err(|error| error.to_string()) }
+    }
+}
+
+impl Fetch for KeyFetch {
+    fn get<'a>(&'a self, url: &'a str, bytes_max: usize) -> BoxFuture<'a, Result<(u16, Bytes), String>> {
+        Box::pin(async move {
+            let tls = self.tls.as_ref().map_err(Clone::clone)?;
+            let url = Url::parse(url).map_err(|error| error.to_string())?;
+            let bounds =
+                Bounds { bytes_max: u64::try_from(bytes_max).unwrap_or(u64::MAX), ..Bounds::default() };
+            // An issuer may well live on an inner address; a loopback one has to be allowed in its own room.
+            let local = Local { allow: true, ..Local::default() };
+            let got = wire::get(&url, Some(tls), local, &bounds, clock::now()).await;
+            got.map(|(status, _, body)| (status.as_u16(), body)).map_err(|error| error.to_string())
+        })
+    }
+}

@@ -1,0 +1,323 @@
+//! A process from its first line to its last: everything opened in the order of trust, then served, then
+//! drained. Start-up is the first load of the bundle; what cannot be opened safely stops it.
+
+use std::{
+    fmt, fs,
+    io::{self, Write},
+    net::{SocketAddr, TcpListener as StdListener},
+    path::{Path, PathBuf},
+    sync::Arc,
+    thread::JoinHandle,
+    time::Duration,
+};
+
+use aws_lc_rs::rand;
+use futures_util::future::BoxFuture;
+
+use super::{
+    Addresses, Core, Gate,
+    gate::AtTheDoor,
+    keep,
+    observe::{Counters, KeyFetch, Observe},
+};
+use crate::{
+    answer::TagKey,
+    audit::{Durability, Journal, JournalError, JournalKeys, JournalOptions},
+    catalog::CursorKey,
+    clock,
+    config::{self, Env, Live, Means, Report, Snapshot},
+    door::{self, Door, DoorError, Drained, SocketError, Sockets},
+    identity::{self, Identity},
+    keys::Issuers,
+    quota::{KeysMax, Quota},
+    store::{Store, StoreError, private_folder},
+    telemetry::Telemetry,
+    tokens::{TokenError, Tokens},
+    upstream,
+    words::{Digest, RequestId, SecretBytes, SystemName, yaml::FromYaml},
+};
+
+/// How a gate is run.
+pub struct Options {
+    /// The folder of the bundle.
+    pub policies: PathBuf,
+    /// The folder of keys, store and journal.
+    pub data: PathBuf,
+    /// What paths inside the bundle are relative to.
+    pub base: PathBuf,
+    /// Another address for the first listener.
+    pub listen: Option<SocketAddr>,
+    /// Another address for the admin listener.
+    pub admin: Option<SocketAddr>,
+    /// Other addresses for systems: the demo's stand-ins. Loopback is allowed for them.
+    pub redirects: Vec<(SystemName, String)>,
+    /// Where secrets come from.
+    pub env: Arc<dyn Env + Send + Sync>,
+    /// How many cores serve.
+    pub cores: usize,
+}
+
+/// A started gate, told once.
+#[derive(Debug)]
+pub struct Ready {
+    /// Where it listens.
+    pub addresses: Addresses,
+    /// The gate.
+    pub gate: Arc<Gate>,
+}
+
+/// Serves the admin listener until the gate stops.
+pub type AdminServer = fn(Arc<Gate>, StdListener) -> BoxFuture<'static, ()>;
+
+/// Why a gate did not start, or did not stop cleanly.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The bundle does not load.
+    #[error("the policies do not load")]
+    Bundle(Report),
+    /// The store cannot be opened.
+    #[error("the store")]
+    Store(#[from] StoreError),
+    /// The signing keys cannot be used.
+    #[error("the signing keys")]
+    Tokens(#[from] TokenError),
+    /// The journal cannot be opened.
+    #[error("the journal")]
+    Journal(#[from] JournalError),
+    /// A listener does not load.
+    #[error(transparent)]
+    Door(#[from] DoorError),
+    /// An address cannot be bound.
+    #[error(transparent)]
+    Socket(#[from] SocketError),
+    /// A file of the gate's own cannot be used.
+    #[error("cannot use `{path}`")]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// A thread, runtime or socket could not be had.
+    #[error("the system refused")]
+    System(#[from] io::Error),
+    /// The crypto library refused.
+    #[error("the cryptographic library refused")]
+    Crypto,
+}
+
+/// Runs a gate until it is told to stop (SIGTERM, SIGINT) or hands over to a successor. Blocks.
+///
+/// # Errors
+/// Whatever keeps it from starting.
+pub fn run(
+    options: &Arc<Options>,
+    admin: AdminServer,
+    ready: impl AsyncFnOnce(&Ready),
+) -> Result<(), RunError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let opened = open(options).await?;
+        let Opened { gate, cores, admin_socket, addresses, successor } = opened;
+        let threads = start(&gate, cores)?;
+        let mut admin = tokio::spawn(admin(gate.clone(), admin_socket));
+        let kept = keep::all(&gate, options, successor);
+        ready(&Ready { addresses, gate: gate.clone() }).await;
+        keep::until_told(&gate, options).await;
+        gate.door.drain();
+        join(threads).await;
+        kept.end();
+        admin.abort();
+        drop((&mut admin).await);
+        gate.quota.settle().await;
+        gate.journal.close(clock::now()).await?;
+        Ok(())
+    })
+}
+
+/// What start-up opened.
+struct Opened {
+    gate: Arc<Gate>,
+    cores: Vec<door::Core>,
+    admin_socket: StdListener,
+    addresses: Addresses,
+    successor: door::Successor,
+}
+
+/// Opens everything, in the order of trust: keys, bundle, store, journal, sockets.
+async fn open(options: &Options) -> Result<Opened, RunError> {
+    let now = clock::now();
+    private_folder(&options.data)?;
+    let keys = options.data.join("keys");
+    private_folder(&keys)?;
+    let secret = gate_secret(&keys.join("gate.key"))?;
+    let pseudonyms = SecretBytes::new(Digest::of_parts(&[b"bramka pseudonym", secret.expose()]).0.to_vec());
+    let registry = upstream::Registry::default();
+    let (snapshot, warnings) = load(options, &registry, &pseudonyms, &[])?;
+    tell(&warnings);
+    let (digest, settings) = (snapshot.digest, snapshot.settings.clone());
+    let door = Arc::new(Door::open(snapshot.doors.clone(), &options.base)?);
+    let handover = options.data.join("handover.sock");
+    let sockets = Sockets::inherit()?;
+    let sockets = if sockets.is_empty() { Sockets::take_over(&handover)? } else { sockets };
+    let bound = sockets.bind(&door.addresses(), options.cores)?;
+    let successor = bound.for_successor()?;
+    let admin_socket = admin_socket(settings.admin.at.value)?;
+    let addresses = Addresses { data: bound.addresses.clone(), admin: admin_socket.local_addr()? };
+    let identity_settings = identity::Settings::read(&settings.identity, &mut Default::default());
+    let identity = Identity::new(
+        identity_settings
+            .map_or(65_536, |settings| usize::try_from(settings.remembered_max).unwrap_or(65_536)),
+    );
+    let store = Store::open(&options.data.join("bramka.db"))?;
+    let tokens = Tokens::open(store.clone(), &keys, identity.revocations().clone(), now).await?;
+    identity.revocations().adopt(&snapshot.sources);
+    let issuers = Issuers::new(Arc::new(KeyFetch::new()), identity.revocations().clone());
+    issuers.tend(&snapshot.sources, now).await;
+    let journal = journal(options, &settings, &keys)?;
+    for unknown in journal.unknown_outcomes() {
+        tracing::warn!(?unknown, "an earlier run wrote down an intent and no outcome");
+    }
+    let bounds = &settings.bounds.value;
+    let keys_max = KeysMax {
+        addresses: usize::try_from(bounds.counted_addresses_max).unwrap_or(usize::MAX),
+        principals: usize::try_from(bounds.counted_principals_max).unwrap_or(usize::MAX),
+    };
+    let gate = Arc::new(Gate {
+        live: Live::new(digest, snapshot, now),
+        identity,
+        tokens: Arc::new(tokens),
+        issuers: Arc::new(issuers),
+        quota: Quota::new(Arc::new(Counters(store)), keys_max, now),
+        journal,
+        telemetry: Telemetry::default(),
+        registry,
+        door: door.clone(),
+        cursors: CursorKey::new(&secret).map_err(|_| RunError::Crypto)?,
+        tags: TagKey::new(&secret),
+        pseudonyms,
+        handed_over: Arc::default(),
+    });
+    Ok(Opened { gate, cores: door.cores(bound), admin_socket, addresses, successor })
+}
+
+/// Reads and compiles the bundle, as the options want it.
+pub(super) fn load(
+    options: &Options,
+    registry: &upstream::Registry,
+    pseudonyms: &SecretBytes,
+    own: &[SocketAddr],
+) -> Result<(Snapshot, Report), RunError> {
+    let mut raw = config::load(&options.policies, &*options.env).map_err(RunError::Bundle)?;
+    raw.move_listener(options.listen, options.admin);
+    for (system, base) in &options.redirects {
+        raw.redirect(system.as_str(), base);
+    }
+    let means = Means { registry, own, pseudonyms, base: &options.base, now: clock::now() };
+    config::compile(raw, &means).map_err(RunError::Bundle)
+}
+
+/// Warnings of a bundle that serves.
+pub(super) fn tell(report: &Report) {
+    for warning in &report.found().0 {
+        tracing::warn!("{warning}");
+    }
+}
+
+fn journal(options: &Options, settings: &config::GatewaySettings, keys: &Path) -> Result<Journal, RunError> {
+    let mut boot = [0; 16];
+    rand::fill(&mut boot).map_err(|_| RunError::Crypto)?;
+    let gate = settings.gate.value.as_str();
+    let mut wanted = JournalOptions::new(options.data.join("audit"), gate, RequestId(boot));
+    wanted.lanes = options.cores;
+    wanted.strangers_per_minute = settings.audit.strangers_per_minute;
+    wanted.segment_bytes_max = settings.audit.segment_bytes_max.0;
+    wanted.sensitive_reads =
+        if settings.audit.synced_reads { Durability::Synced } else { Durability::Written };
+    let keys = Arc::new(JournalKeys::open(&keys.join("journal"))?);
+    Ok(Journal::open(wanted, keys, clock::now())?)
+}
+
+/// The gate's own secret, made on the first start; readable by its owner only.
+fn gate_secret(path: &Path) -> Result<SecretBytes, RunError> {
+    let failed = |source| RunError::File { path: path.to_owned(), source };
+    if !path.exists() {
+        let mut bytes = [0; 32];
+        rand::fill(&mut bytes).map_err(|_| RunError::Crypto)?;
+        let mut options = fs::OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let mut file = options.open(path).map_err(failed)?;
+        file.write_all(&bytes).and_then(|()| file.sync_all()).map_err(failed)?;
+    }
+    crate::store::check_rights(path, "600")?;
+    let bytes = fs::read(path).map_err(failed)?;
+    if bytes.len() < 32 {
+        return Err(failed(io::Error::new(io::ErrorKind::InvalidData, "it is shorter than 32 bytes")));
+    }
+    Ok(SecretBytes::new(bytes))
+}
+
+fn admin_socket(at: SocketAddr) -> Result<StdListener, RunError> {
+    let socket = StdListener::bind(at)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket)
+}
+
+type Threads = Vec<JoinHandle<io::Result<Drained>>>;
+
+/// Starts a thread for each core.
+fn start(gate: &Arc<Gate>, cores: Vec<door::Core>) -> Result<Threads, RunError> {
+    let (gate, grace) = (gate.clone(), grace(gate));
+    Ok(door::on_threads(cores, move |door| {
+        let gate = gate.clone();
+        async move {
+            let core = Core::new(gate, door.number());
+            let observe = Arc::new(Observe::new(core.clone()));
+            let sweeping = tokio::spawn(sweep(core.clone()));
+            let drained = door.serve(AtTheDoor(core.clone()), observe, grace).await;
+            core.tasks.close();
+            // A write that was begun is ended, whoever still waits for it.
+            core.tasks.wait().await;
+            sweeping.abort();
+            drained
+        }
+    })?)
+}
+
+fn grace(gate: &Gate) -> Duration {
+    gate.live.current().settings.bounds.value.drain_grace.0
+}
+
+/// Drops connections to systems that are too old or closed.
+async fn sweep(core: Arc<Core>) {
+    loop {
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        core.pools.sweep(clock::now());
+    }
+}
+
+async fn join(threads: Threads) {
+    let waiting = tokio::task::spawn_blocking(move || {
+        for thread in threads {
+            match thread.join() {
+                Ok(Ok(Drained::Clean)) => {}
+                Ok(Ok(Drained::Cut(count))) => tracing::warn!(count, "connections were cut at the end"),
+                Ok(Err(error)) => tracing::error!(%error, "a core ended early"),
+                Err(_) => tracing::error!("a core panicked"),
+            }
+        }
+    });
+    drop(waiting.await);
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options")
+            .field("policies", &self.policies)
+            .field("data", &self.data)
+            .finish_non_exhaustive()
+    }
+}
