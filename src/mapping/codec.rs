@@ -8,7 +8,10 @@ use compact_str::CompactString;
 use jiff::{Timestamp, civil::Date};
 use rust_decimal::Decimal;
 
-use super::{out::Out, scan::{Raw, Scanner}};
+use super::{
+    out::Out,
+    scan::{Raw, Scanner},
+};
 use crate::{
     schema::{LeafKind, Value},
     words::yaml_words,
@@ -92,6 +95,8 @@ pub(super) struct Codec {
     pub(super) table: Option<Arc<Table>>,
     /// What an unknown spelling reads as.
     pub(super) otherwise: Option<Value>,
+    /// Whether a spelling that the table does not know is kept as it is.
+    pub(super) keep: bool,
     /// Spellings of nothing.
     pub(super) absent: Arc<[Box<str>]>,
     /// How null is written.
@@ -161,7 +166,8 @@ impl Codec {
             return self.nothing();
         }
         if self.table.is_some() {
-            return Got::Unknown(self.otherwise.clone(), clip(text));
+            let kept = self.keep.then(|| self.parse(text).ok()).flatten();
+            return Got::Unknown(kept.or_else(|| self.otherwise.clone()), clip(text));
         }
         match self.parse(text) {
             Ok(value) => Got::Is(value),
@@ -183,11 +189,9 @@ impl Codec {
             LeafKind::Decimal => decimal(text).map(Value::Decimal),
             LeafKind::Integer => integer(text).map(Value::Integer),
             LeafKind::Boolean => text.parse().map(Value::Boolean).map_err(|_| "not a boolean"),
-            LeafKind::Date => Date::from_str(text)
-                .ok()
-                .filter(|_| text.len() == 10)
-                .map(Value::Date)
-                .ok_or("not a date"),
+            LeafKind::Date => {
+                Date::from_str(text).ok().filter(|_| text.len() == 10).map(Value::Date).ok_or("not a date")
+            }
             LeafKind::Instant => match self.moment {
                 Moment::Iso => text.parse().map(Value::Instant).map_err(|_| "not a moment with its zone"),
                 Moment::UnixMs => integer(text)
@@ -209,9 +213,11 @@ impl Codec {
             };
         }
         let text = match &self.table {
-            Some(table) => {
-                CompactString::from(table.back(value).ok_or_else(|| self.no_spelling(table))?)
-            }
+            Some(table) => match table.back(value) {
+                Some(native) => CompactString::from(native),
+                None if self.keep => self.spell(value)?,
+                None => return Err(self.no_spelling(table)),
+            },
             None => self.spell(value)?,
         };
         Ok(match self.wire {
@@ -371,6 +377,7 @@ mod tests {
             wire: Wire::Text,
             table: None,
             otherwise: None,
+            keep: false,
             absent: Arc::new([]),
             clear: Clear::Refused,
             default: None,
@@ -397,7 +404,23 @@ mod tests {
         ] {
             assert_eq!(decimal(text).unwrap().to_string(), shown, "{text}");
         }
-        for text in ["", "-", ".5", "5.", "1_0", "+1", "1e", "1e99999", "1e29", "1e-40", "0x1", "1.2.3", "NaN", "79228162514264337593543950336", "0.00000000000000000000000000001"] {
+        for text in [
+            "",
+            "-",
+            ".5",
+            "5.",
+            "1_0",
+            "+1",
+            "1e",
+            "1e99999",
+            "1e29",
+            "1e-40",
+            "0x1",
+            "1.2.3",
+            "NaN",
+            "79228162514264337593543950336",
+            "0.00000000000000000000000000001",
+        ] {
             assert!(decimal(text).is_err(), "{text}");
         }
     }

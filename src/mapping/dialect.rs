@@ -16,7 +16,7 @@ use crate::{
         Diagnostic, Diagnostics,
         tree::{self, Node},
         yaml::{FromYaml, Keys, expected},
-        yaml_object, yaml_words,
+        yaml_words,
     },
 };
 
@@ -65,22 +65,15 @@ yaml_words! {
     }
 }
 
-yaml_object! {
-    /// Bounds of a filter.
-    pub(super) struct Most {
-        /// Groups.
-        pub(super) any: usize = 5;
-        /// Conditions in a group.
-        pub(super) all: usize = 10;
-        /// Conditions in all.
-        pub(super) total: usize = 100;
-    }
-
-    /// Spellings of literals.
-    struct Literals {
-        /// Of moments.
-        instant: Instants = Instants::Iso;
-    }
+/// Bounds of a filter.
+#[derive(Debug)]
+struct Most {
+    /// Groups.
+    any: usize,
+    /// Conditions in a group.
+    all: usize,
+    /// Conditions in all.
+    total: usize,
 }
 
 /// A dialect, compiled.
@@ -173,14 +166,19 @@ impl Dialect {
                 Self { text: text?, or: or?, ..Self::odata4() }
             }
             Shape::OrOfAnds => {
-                let literals = keys.or("literals", || Literals { instant: Instants::Iso }, found);
+                let literals =
+                    keys.take("literals").and_then(|node| Keys::of(node, found)).map(|mut keys| {
+                        let instant = keys.or("instant", || Instants::Iso, found);
+                        keys.finish(found);
+                        instant
+                    });
                 let sort = keys.take("sort").map(|node| SortWords::load(node, found));
                 let groups = Groups::load(&mut keys, found);
                 keys.finish(found);
                 Self {
                     text: text?,
                     or: Or::Any,
-                    unix_ms: literals?.instant == Instants::UnixMs,
+                    unix_ms: literals.flatten() == Some(Instants::UnixMs),
                     sort: match sort {
                         Some(sort) => Some(sort?),
                         None => None,
@@ -249,9 +247,21 @@ impl SortWords {
     }
 }
 
+impl Most {
+    fn load(node: Option<&Node>, found: &mut Diagnostics) -> Option<Self> {
+        let Some(node) = node else { return Some(Self { any: 5, all: 10, total: 100 }) };
+        let mut keys = Keys::of(node, found)?;
+        let any = keys.or("any", || 5, found);
+        let all = keys.or("all", || 10, found);
+        let total = keys.or("total", || 100, found);
+        keys.finish(found);
+        Some(Self { any: any?, all: all?, total: total? })
+    }
+}
+
 impl Groups {
     fn load(keys: &mut Keys<'_>, found: &mut Diagnostics) -> Option<Self> {
-        let most = keys.or("most", || Most { any: 5, all: 10, total: 100 }, found);
+        let most = Most::load(keys.take("most"), found);
         let mut template = |key: &'static str, holes: &[Hole], found: &mut Diagnostics| {
             let node: Node = keys.required(key, found)?;
             Template::load(&node, holes, found)
@@ -271,8 +281,11 @@ impl Groups {
                 "gte" => Op::Gte,
                 other => {
                     found.push(
-                        Diagnostic::error(&node.place, format!("`{other}` is no operator that can be pushed"))
-                            .suggest(other, ["eq", "lt", "lte", "gt", "gte"]),
+                        Diagnostic::error(
+                            &node.place,
+                            format!("`{other}` is no operator that can be pushed"),
+                        )
+                        .suggest(other, ["eq", "lt", "lte", "gt", "gte"]),
                     );
                     continue;
                 }

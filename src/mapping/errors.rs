@@ -227,7 +227,9 @@ impl Errors {
             return match success {
                 // The reader of rows will say what is wrong with it.
                 true => Ok(()),
-                false => Err((SystemFault::of(by_status(answer), format!("status {status}; {why}")), Vec::new())),
+                false => {
+                    Err((SystemFault::of(by_status(answer), format!("status {status}; {why}")), Vec::new()))
+                }
             };
         }
         for matcher in self.matchers.iter().filter(asked) {
@@ -374,7 +376,8 @@ impl Faults {
         walk(&mut scan, &self.tree, 0, &mut inner, &mut |scan| scan.skip()).ok()?;
         let Raw::Elements { first, count } = inner.get(0, self.list) else { return None };
         let text = |frame, slot| inner.get(frame, slot).text().map(|text| clip(&text)).unwrap_or_default();
-        let one = |frame| (text(frame, self.field), self.text.map(|slot| text(frame, slot)).unwrap_or_default());
+        let one =
+            |frame| (text(frame, self.field), self.text.map(|slot| text(frame, slot)).unwrap_or_default());
         Some(inner.elements(first, count).take(FAULTS_MAX).map(one).collect())
     }
 }
@@ -388,11 +391,9 @@ impl Pattern {
                 _ if rest.starts_with("{_}") => (Piece::Skip, 3),
                 _ if rest.starts_with("{id}") => (Piece::Take, 4),
                 _ => {
-                    let end = rest
-                        .char_indices()
-                        .skip(1)
-                        .map(|(at, _)| at)
-                        .find(|at| rest.get(*at..).is_some_and(|r| r.starts_with("{_}") || r.starts_with("{id}")));
+                    let end = rest.char_indices().skip(1).map(|(at, _)| at).find(|at| {
+                        rest.get(*at..).is_some_and(|r| r.starts_with("{_}") || r.starts_with("{id}"))
+                    });
                     let text = rest.get(..end.unwrap_or(rest.len())).unwrap_or(rest);
                     (Piece::Text(text.to_owned()), text.len())
                 }
@@ -485,7 +486,10 @@ impl Mapping {
 }
 
 /// The pairs of a map, for this room's other loaders.
-pub(super) fn named<'n>(node: &'n Node, found: &mut Diagnostics) -> impl Iterator<Item = (&'n str, &'n Node)> {
+pub(super) fn named<'n>(
+    node: &'n Node,
+    found: &mut Diagnostics,
+) -> impl Iterator<Item = (&'n str, &'n Node)> {
     pairs(Some(node), found).iter().map(|(key, node)| (key.text.as_str(), node))
 }
 

@@ -152,7 +152,8 @@ impl Mapping {
                 }
             }
         }
-        let (variant, _) = ways.clone().find(|(_, call)| !call.for_queries).or_else(|| ways.clone().next())?;
+        let (variant, _) =
+            ways.clone().find(|(_, call)| !call.for_queries).or_else(|| ways.clone().next())?;
         let (exact, sorted) = (*filter == Filter::everything(), sort.is_empty());
         Some(Plan { variant, exact, sorted, query: Vec::new(), body: Vec::new() })
     }
@@ -161,12 +162,16 @@ impl Mapping {
     fn plan_with(&self, variant: usize, call: &ListCall, filter: &Filter, sort: &[Sort]) -> Option<Plan> {
         let dialect = call.filter.as_ref()?;
         let pushed = self.push(dialect, filter);
-        let mut parts: Vec<Push> = self.narrow.iter().filter_map(|narrow| {
-            let name = super::path::joined(narrow.at.steps(), '.');
-            let value = Literal::Text((&*narrow.value).into());
-            matches!(narrow.out, Out::Text(_))
-                .then(|| Push::Test(Test { name: name.into(), op: Op::Eq, values: vec![value] }))
-        }).collect();
+        let mut parts: Vec<Push> = self
+            .narrow
+            .iter()
+            .filter_map(|narrow| {
+                let name = super::path::joined(narrow.at.steps(), '.');
+                let value = Literal::Text((&*narrow.value).into());
+                matches!(narrow.out, Out::Text(_))
+                    .then(|| Push::Test(Test { name: name.into(), op: Op::Eq, values: vec![value] }))
+            })
+            .collect();
         parts.extend(pushed.push);
         let order = match sort {
             [] => None,
@@ -277,7 +282,7 @@ struct Plan {
 /// The native part of a cursor, when it is one of this variant.
 fn split_cursor(cursor: &str, variant: usize) -> Result<&str, ListError> {
     let (of, native) = cursor.split_once(':').ok_or(ListError::BadCursor)?;
-    match of.parse() {
+    match of.parse::<usize>() {
         Ok(of) if variant == of && !native.is_empty() && native.len() <= CURSOR_BYTES_MAX => Ok(native),
         _ => Err(ListError::BadCursor),
     }

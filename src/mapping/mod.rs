@@ -1,5 +1,70 @@
 //! One system's records become an entity and back.
+//!
+//! A [`System`] is compiled from the mapping part of its file ([`System::KEYS`]): for each entity a
+//! [`Mapping`] whose lines work in both directions. Inward, an answer becomes a record in one pass over its
+//! bytes, without a tree ([`Mapping::inward`]); outward, a record or a change becomes a [`NativeRequest`]
+//! ([`Mapping::create`], [`Mapping::update`]). Nothing here does I/O or knows a status code of the gate's own.
+//!
+//! ```
+//! use bramka::{mapping::System, schema, words::{Diagnostics, tree}};
+//! let read = |name: &str, text: &str| tree::parse(&name.into(), text).unwrap();
+//! let tag = read("tag.yaml", "
+//! title: Tag
+//! description: A tag
+//! x-collection: tags
+//! type: object
+//! properties:
+//!   id: { type: string, x-class: internal, readOnly: true, description: names it }
+//!   word: { type: string, x-class: internal, description: what it says }
+//! ");
+//! let (schema, _) = schema::load::schema(&[("tag.yaml".into(), tag)]).unwrap();
+//! let file = read("shop.yaml", "
+//! entities:
+//!   Tag:
+//!     at: /tags
+//!     read: {}
+//!     fields: { word: attributes.word }
+//! ");
+//! let mut found = Diagnostics::default();
+//! let system = System::load(&"shop".into(), &file, &[], &schema, &mut found).unwrap();
+//! let mapping = system.entity("Tag").unwrap();
+//! let wanted = mapping.entity().all();
+//! assert_eq!(mapping.read("a b", &wanted).unwrap().target, "/tags/a%20b");
+//! let answer = bramka::mapping::NativeAnswer {
+//!     status: http::StatusCode::OK,
+//!     headers: http::HeaderMap::new(),
+//!     body: bytes::Bytes::from_static(br#"{"id":"7","attributes":{"word":"new"}}"#),
+//! };
+//! let mut json = Vec::new();
+//! let inward = mapping.inward(&answer, &wanted).unwrap();
+//! schema::json::write(mapping.entity(), &inward.record, None, &mut json);
+//! assert_eq!(json, br#"{"id":"7","word":"new"}"#);
+//! ```
 
+mod check;
+mod codec;
+mod dialect;
+mod errors;
+mod inward;
+mod listing;
+mod load;
+mod model;
 mod native;
+mod out;
+mod outward;
+mod path;
+mod push;
+mod scan;
+mod trie;
 
+#[cfg(test)]
+mod tests;
+
+pub use errors::{FaultKind, SystemFault};
+pub use inward::{Inward, Page, RowFault};
+pub use listing::{ListError, Listing};
+pub use load::System;
+pub use model::{Finding, Mapping, What};
 pub use native::{NativeAnswer, NativeRequest};
+pub use outward::{MappingFault, WriteView};
+pub use scan::BadJson;

@@ -2,6 +2,7 @@
 //!
 //! Only changed lines are sent. What cannot be written is a fault with its pointer; nothing is dropped or cut.
 
+use compact_str::CompactString;
 use http::{HeaderValue, Method};
 
 use super::{
@@ -11,8 +12,10 @@ use super::{
     native::NativeRequest,
     out::Out,
 };
-use crate::schema::{Entity, FieldSet, Fields, LeafId, Object, Record, Shape, Value};
-use compact_str::CompactString;
+use crate::{
+    catalog::Action,
+    schema::{FieldSet, Fields, LeafId, Object, Record, Shape, Value},
+};
 
 /// Most faults told of one record.
 const FAULTS_MAX: usize = 100;
@@ -37,42 +40,28 @@ pub struct WriteView {
     pub required: FieldSet,
 }
 
-/// What is done to a system's records.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Way {
-    /// One is read.
-    Read,
-    /// Many are read.
-    List,
-    /// One is made.
-    Create,
-    /// One is changed.
-    Update,
-    /// One is removed.
-    Delete,
-}
-
 impl Mapping {
     /// Whether the system can do it.
-    pub fn can(&self, way: Way) -> bool {
-        match way {
-            Way::Read => self.read.is_some(),
-            Way::List => !self.lists.is_empty(),
-            Way::Create => self.create.is_some(),
-            Way::Update => self.update.is_some(),
-            Way::Delete => self.delete.is_some(),
+    pub fn can(&self, action: Action) -> bool {
+        match action {
+            Action::Read => self.read.is_some(),
+            Action::List => !self.lists.is_empty(),
+            Action::Create => self.create.is_some(),
+            Action::Update => self.update.is_some(),
+            Action::Delete => self.delete.is_some(),
+            Action::Call => false,
         }
     }
 
     /// What may and must be sent.
-    pub fn view(&self, way: Way) -> WriteView {
+    pub fn view(&self, action: Action) -> WriteView {
         let mut view = WriteView::default();
-        let create = match way {
-            Way::Create => true,
-            Way::Update => false,
-            Way::Read | Way::List | Way::Delete => return view,
+        let create = match action {
+            Action::Create => true,
+            Action::Update => false,
+            Action::Read | Action::List | Action::Delete | Action::Call => return view,
         };
-        if self.can(way) {
+        if self.can(action) {
             view_of(&self.root, &self.entity.root, create, true, &mut view);
         }
         view
@@ -84,7 +73,7 @@ impl Mapping {
     /// What of the record the system cannot take.
     pub fn create(&self, record: &Record) -> Result<NativeRequest, Vec<MappingFault>> {
         let call = self.create.as_ref().ok_or_else(|| vec![whole("the system cannot make such records")])?;
-        let mut out = Writing::new(&self.entity, true);
+        let mut out = Writing::new(true);
         out.object(&self.root, &self.entity.root, Some(&record.fields), None);
         self.check_derived(&mut out, record, None);
         out.done()?;
@@ -111,8 +100,9 @@ impl Mapping {
         new: &Record,
         version: Option<&str>,
     ) -> Result<Option<NativeRequest>, Vec<MappingFault>> {
-        let call = self.update.as_ref().ok_or_else(|| vec![whole("the system cannot change such records")])?;
-        let mut out = Writing::new(&self.entity, false);
+        let call =
+            self.update.as_ref().ok_or_else(|| vec![whole("the system cannot change such records")])?;
+        let mut out = Writing::new(false);
         out.object(&self.root, &self.entity.root, Some(&new.fields), Some(&old.fields));
         self.check_derived(&mut out, new, Some(old));
         out.done()?;
@@ -142,7 +132,8 @@ impl Mapping {
         let mut request = Request::new(call.method.clone(), address);
         if let Some(spec) = &self.version {
             let version = version.and_then(|version| HeaderValue::try_from(version).ok());
-            let version = version.ok_or_else(|| whole("the system gave no version of the record to guard it"))?;
+            let version =
+                version.ok_or_else(|| whole("the system gave no version of the record to guard it"))?;
             request.headers.insert(spec.header.clone(), version);
         }
         Ok(request)
@@ -154,7 +145,7 @@ impl Mapping {
             return;
         }
         // The whole record as it would be written, to see what its joined texts will be.
-        let mut full = Writing::new(&self.entity, true);
+        let mut full = Writing::new(true);
         full.object(&self.root, &self.entity.root, Some(&new.fields), None);
         for Derived { leaf, pointer, sent, join } in std::mem::take(&mut out.derived) {
             let same = |record: &Record| record.first(&self.entity, leaf) == sent.as_ref();
@@ -267,7 +258,6 @@ struct Derived<'m> {
 
 /// A body under construction.
 struct Writing<'m> {
-    entity: &'m Entity,
     create: bool,
     body: Out,
     pointer: String,
@@ -276,9 +266,9 @@ struct Writing<'m> {
 }
 
 impl<'m> Writing<'m> {
-    fn new(entity: &'m Entity, create: bool) -> Self {
+    fn new(create: bool) -> Self {
         let pointer = String::new();
-        Self { entity, create, body: Out::object(), pointer, faults: Vec::new(), derived: Vec::new() }
+        Self { create, body: Out::object(), pointer, faults: Vec::new(), derived: Vec::new() }
     }
 
     fn done(&mut self) -> Result<(), Vec<MappingFault>> {
@@ -340,9 +330,6 @@ impl<'m> Writing<'m> {
         let same = new == old || (!some(new) && !some(old));
         // With a new record nothing is sent for nothing; of a change only what differs.
         if same || (self.create && !some(new)) {
-            if let (Source::Join(join), true) = (&line.source, same && !self.create && some(new)) {
-                self.derive(line.leaf, new, Some(join));
-            }
             return;
         }
         match &line.source {

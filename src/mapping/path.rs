@@ -55,14 +55,6 @@ impl Path {
     pub(super) fn under(&self, prefix: &Self) -> Option<&[Step]> {
         self.0.strip_prefix(prefix.0.as_slice()).filter(|rest| !rest.is_empty())
     }
-
-    /// The name of the first step.
-    pub(super) fn first_key(&self) -> Option<&Arc<str>> {
-        match self.0.first() {
-            Some(Step::Key(key)) => Some(key),
-            Some(Step::Index(_)) | None => None,
-        }
-    }
 }
 
 type Chars<'a> = std::iter::Peekable<std::str::Chars<'a>>;
@@ -95,11 +87,9 @@ fn index(chars: &mut Chars<'_>, text: &str) -> Result<u16, String> {
         digits.push(next);
     }
     let closed = chars.next().is_some();
-    digits
-        .parse()
-        .ok()
-        .filter(|n| closed && *n <= INDEX_MAX)
-        .ok_or_else(|| format!("`[{digits}]` in path `{text}` is not an index; write `[0]` to `[{INDEX_MAX}]`"))
+    digits.parse().ok().filter(|n| closed && *n <= INDEX_MAX).ok_or_else(|| {
+        format!("`[{digits}]` in path `{text}` is not an index; write `[0]` to `[{INDEX_MAX}]`")
+    })
 }
 
 /// The last name on the way, as messages and selections show it.

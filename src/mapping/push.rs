@@ -205,7 +205,8 @@ fn literals(
             return None;
         }
         *exact &= dialect.text == Compares::Exactly || codec.wire != Wire::Text;
-        for native in table.natives(value) {
+        let own = value.as_text().filter(|_| codec.keep);
+        for native in table.natives(value).chain(own) {
             out.push(match codec.wire {
                 Wire::Text => Literal::Text(native.into()),
                 Wire::Number => Literal::Number(native.into()),
@@ -280,4 +281,3 @@ fn whole_ms(at: Timestamp, op: Op, exact: &mut bool) -> Option<i64> {
     let up = i128::from(!whole && matches!(op, Op::Lt | Op::Lte));
     i64::try_from(down + up).ok()
 }
-

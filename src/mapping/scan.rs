@@ -62,9 +62,12 @@ impl<'a> Raw<'a> {
             Self::Escaped(text) => unescape(text).map(Cow::Owned),
             Self::Boolean(true) => Some(Cow::Borrowed("true")),
             Self::Boolean(false) => Some(Cow::Borrowed("false")),
-            Self::Absent | Self::Null | Self::Object | Self::Array | Self::Elements { .. } | Self::Next(_) => {
-                None
-            }
+            Self::Absent
+            | Self::Null
+            | Self::Object
+            | Self::Array
+            | Self::Elements { .. }
+            | Self::Next(_) => None,
         }
     }
 }
@@ -358,8 +361,30 @@ mod tests {
     #[test]
     fn hostile_json_is_refused_and_never_overflows_the_stack() {
         for bad in [
-            "", "{", "[1,]", "{\"a\":}", "{\"a\" 1}", "{,}", "01", "1.", "-", "1e", "+1", ".5", "tru", "nul",
-            "\"a", "\"\\x\"", "\"\\u12\"", "\"a\nb\"", "[1 2]", "{\"a\":1]", "1 2", "{a:1}", "'a'", "NaN",
+            "",
+            "{",
+            "[1,]",
+            "{\"a\":}",
+            "{\"a\" 1}",
+            "{,}",
+            "01",
+            "1.",
+            "-",
+            "1e",
+            "+1",
+            ".5",
+            "tru",
+            "nul",
+            "\"a",
+            "\"\\x\"",
+            "\"\\u12\"",
+            "\"a\nb\"",
+            "[1 2]",
+            "{\"a\":1]",
+            "1 2",
+            "{a:1}",
+            "'a'",
+            "NaN",
         ] {
             assert!(skipped(bad.as_bytes()).is_err(), "{bad}");
         }
@@ -370,7 +395,8 @@ mod tests {
 
     #[test]
     fn escapes_are_decoded_and_lone_surrogates_are_not_text() {
-        let read = |text: &str| Scanner::new(text.as_bytes()).unwrap().scalar().unwrap().text().map(Cow::into_owned);
+        let read =
+            |text: &str| Scanner::new(text.as_bytes()).unwrap().scalar().unwrap().text().map(Cow::into_owned);
         assert_eq!(read(r#""a\"\\\/\n\u017b\ud83d\ude00""#).unwrap(), "a\"\\/\nŻ😀");
         assert_eq!(read(r#""\ud83d""#), None);
         assert_eq!(read(r#""\udc00x""#), None);

@@ -12,13 +12,14 @@ use super::{
 use crate::{
     mapping::{
         model::{
-            Call, Filterable, Key, KeyForm, Mapping, Narrow, ObjectPart, Select, SelectName, Speaks, Version, Words,
+            Call, Filterable, Key, KeyForm, Line, Mapping, Named, Narrow, ObjectPart, Part, Select,
+            SelectName, Source, Speaks, Version, Words,
         },
         out::Out,
         path::{Path, Step, joined},
         trie::{Frame, KEYS_MAX},
     },
-    schema::{Entity, FieldSet},
+    schema::{Entity, FieldSet, Value},
     words::{
         Diagnostics, SystemName,
         tree::{self, Node},
@@ -81,11 +82,17 @@ pub(super) fn load(
     }
     no_ambiguous_slots(&root, node, found);
     let unmapped = unmapped(entity, &root);
+    let mut pointers = vec![None; entity.leaves.len()];
+    point(&root, "", &mut pointers);
+    let key_name = filter_name(&key.at, select.as_ref(), defaults.speaks).map(Into::into);
     let select = select.map(|words| select_of(words, &lines.reads, &key, version.as_ref(), &narrow));
     let lists = lists::load(&mut keys, &at, defaults, found);
-    let (read, create) = (read(&mut keys, defaults, found), call(&mut keys, "create", "post", defaults, found));
-    let (update, delete) =
-        (call(&mut keys, "update", "patch", defaults, found), call(&mut keys, "delete", "delete", defaults, found));
+    let (read, create) =
+        (read(&mut keys, defaults, found), call(&mut keys, "create", "post", defaults, found));
+    let (update, delete) = (
+        call(&mut keys, "update", "patch", defaults, found),
+        call(&mut keys, "delete", "delete", defaults, found),
+    );
     let samples = super::samples(keys.take("samples"), found);
     keys.finish(found);
     if !frame.finish() {
@@ -102,6 +109,8 @@ pub(super) fn load(
         frame: frame.slots,
         root,
         unmapped,
+        pointers,
+        key_name,
         narrow,
         set,
         select,
@@ -142,7 +151,8 @@ fn version(keys: &mut Keys<'_>, frame: &mut Frame, found: &mut Diagnostics) -> O
     keys.finish(found);
     let at_node = at?;
     let at = path(&at_node, found)?;
-    let header = send?.parse().map_err(|_| found.error(&at_node.place, "`send` names a header field")).ok()?;
+    let header =
+        send?.parse().map_err(|_| found.error(&at_node.place, "`send` names a header field")).ok()?;
     Some(Version { slot: frame.slot(at.steps()), at, header })
 }
 
@@ -188,11 +198,9 @@ fn constants(node: Option<&Node>, found: &mut Diagnostics) -> Vec<(Path, Out)> {
 fn select_words(keys: &mut Keys<'_>, defaults: &Defaults, found: &mut Diagnostics) -> Option<SelectWords> {
     let Some(node) = keys.take("select") else {
         return match defaults.speaks {
-            Speaks::Odata4 => Some(SelectWords {
-                query: "$select".into(),
-                expand: Some("$expand".into()),
-                under: None,
-            }),
+            Speaks::Odata4 => {
+                Some(SelectWords { query: "$select".into(), expand: Some("$expand".into()), under: None })
+            }
             Speaks::Json => None,
         };
     };
@@ -321,7 +329,10 @@ fn call(
         (Some((before, after)), true) if !after.contains("{key}") => (before.to_owned(), after.to_owned()),
         (None, false) => (text, String::new()),
         (Some(_), _) => {
-            found.error(&node.place, "`{key}` stands once in the address of one record, never in that of `create`");
+            found.error(
+                &node.place,
+                "`{key}` stands once in the address of one record, never in that of `create`",
+            );
             return None;
         }
         (None, true) => {
@@ -360,12 +371,35 @@ fn unmapped(entity: &Entity, root: &ObjectPart) -> FieldSet {
     entity.all().minus(&mapped)
 }
 
+/// Where each leaf stands in a caller's document; leaves of native lists have no one place.
+fn point(part: &ObjectPart, at: &str, out: &mut [Option<String>]) {
+    for named in &part.parts {
+        point_part(&named.part, format!("{at}/{}", named.name), out);
+    }
+}
+
+fn point_part(part: &Part, at: String, out: &mut [Option<String>]) {
+    match part {
+        Part::Leaf(line) => {
+            if let Some(slot) = out.get_mut(usize::from(line.leaf.0)) {
+                slot.get_or_insert(at);
+            }
+        }
+        Part::Object(object) => point(object, &at, out),
+        Part::Slots(slots) => {
+            for (index, slot) in slots.iter().enumerate() {
+                point_part(slot, format!("{at}/{index}"), out);
+            }
+        }
+        Part::Each(_) => {}
+    }
+}
+
 /// Two places of one list must be told apart by constants, else a written element could land in either.
 fn no_ambiguous_slots(part: &ObjectPart, node: &Node, found: &mut Diagnostics) {
-    use crate::mapping::model::{Line, Part, Source};
-    let tags = |part: &Part| -> Vec<(u16, crate::schema::Value)> {
+    let tags = |part: &Part| -> Vec<(u16, Value)> {
         let Part::Object(object) = part else { return Vec::new() };
-        let constant = |named: &crate::mapping::model::Named| match &named.part {
+        let constant = |named: &Named| match &named.part {
             Part::Leaf(Line { source: Source::Constant(value), .. }) => Some((named.position, value.clone())),
             Part::Leaf(_) | Part::Object(_) | Part::Slots(_) | Part::Each(_) => None,
         };
@@ -377,9 +411,9 @@ fn no_ambiguous_slots(part: &ObjectPart, node: &Node, found: &mut Diagnostics) {
             Part::Leaf(_) | Part::Each(_) => {}
             Part::Slots(slots) => {
                 let all: Vec<_> = slots.iter().map(tags).collect();
-                let same = |a: &Vec<(u16, crate::schema::Value)>, b: &Vec<_>| {
+                let same = |a: &Vec<(u16, Value)>, b: &Vec<_>| {
                     !a.iter().any(|(position, value)| {
-                        b.iter().any(|(p, v): &(u16, crate::schema::Value)| p == position && v != value)
+                        b.iter().any(|(p, v): &(u16, Value)| p == position && v != value)
                     })
                 };
                 let clash = all.iter().enumerate().any(|(i, a)| all.iter().skip(i + 1).any(|b| same(a, b)));

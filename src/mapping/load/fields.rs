@@ -101,7 +101,10 @@ impl<'l> Loader<'l> {
         part.parts.sort_by_key(|named| named.position);
     }
 
-    #[expect(clippy::too_many_arguments, reason = "one step of a recursion over path, schema and tree at once")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "one step of a recursion over path, schema and tree at once"
+    )]
     fn put(
         &mut self,
         shape: &Object,
@@ -134,7 +137,7 @@ impl<'l> Loader<'l> {
             }
             (Shape::Object(object), rest) => {
                 let child = entry(into, at, || Part::Object(ObjectPart::default()));
-                let Part::Object(child) = child else { return };
+                let Some(Part::Object(child)) = child else { return };
                 match rest {
                     [] => self.into_object(object, child, node, frame, at.read_only),
                     rest => {
@@ -165,7 +168,10 @@ impl<'l> Loader<'l> {
     }
 
     /// A line into one of a list's fixed places.
-    #[expect(clippy::too_many_arguments, reason = "one step of a recursion over path, schema and tree at once")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "one step of a recursion over path, schema and tree at once"
+    )]
     fn slot(
         &mut self,
         item: &Shape,
@@ -178,7 +184,7 @@ impl<'l> Loader<'l> {
         frame: &mut Frame,
     ) {
         let name = &at.field.name;
-        let Part::Slots(slots) = entry(into, at, || Part::Slots(Vec::new())) else {
+        let Some(Part::Slots(slots)) = entry(into, at, || Part::Slots(Vec::new())) else {
             return self.found.error(place, format!("`{name}` is read by `each` already"));
         };
         if index > slots.len() || index >= SLOTS_MAX {
@@ -285,7 +291,7 @@ impl<'l> Loader<'l> {
     fn line(&mut self, at: At<'_>, leaf: LeafId, node: &Node, frame: &mut Frame) -> Option<Line> {
         let source = match &node.value {
             tree::Value::Scalar(scalar) => match scalar.text.strip_prefix('=') {
-                Some(constant) => Source::Constant(self.value(leaf, constant, node)?),
+                Some(_) => Source::Constant(self.value_of(leaf, node)?),
                 None => {
                     let native = path(node, self.found)?;
                     let line = self.line_of(at, leaf, &native, frame);
@@ -337,7 +343,8 @@ impl<'l> Loader<'l> {
         }
         self.reads(leaf, &native);
         let slot = frame.slot(native.steps());
-        let source = Source::Native(Box::new(Native { slot, codec: Arc::new(codec), write_at, create, update }));
+        let source =
+            Source::Native(Box::new(Native { slot, codec: Arc::new(codec), write_at, create, update }));
         if let Some(filter_at) = filter_at {
             self.filter(leaf, &source, filter_at);
         }
@@ -354,7 +361,9 @@ impl<'l> Loader<'l> {
         match (node.as_text(), wanted) {
             (Some(text), Some(name)) if text == name.as_str() => {}
             (_, Some(name)) => expected(node, &format!("`{name}`, to which the schema points"), self.found),
-            (_, None) => self.found.error(&node.place, "the schema says of no entity to which this field points"),
+            (_, None) => {
+                self.found.error(&node.place, "the schema says of no entity to which this field points")
+            }
         }
     }
 
@@ -364,6 +373,7 @@ impl<'l> Loader<'l> {
             wire: self.defaults.wire(&kind),
             table: None,
             otherwise: None,
+            keep: false,
             absent: self.defaults.absent(&kind),
             clear: self.defaults.clear(&kind),
             default: None,
@@ -402,7 +412,11 @@ impl<'l> Loader<'l> {
             }
             as_keys.finish(self.found);
         }
-        codec.otherwise = keys.take("else").and_then(|node| self.value_of(leaf, node));
+        match keys.take("else") {
+            Some(node) if node.as_text() == Some("$value") => codec.keep = true,
+            Some(node) => codec.otherwise = self.value_of(leaf, node),
+            None => {}
+        }
         codec.default = keys.take("default").and_then(|node| self.value_of(leaf, node));
         let values = keys.take("values");
         let back = keys.take("back");
@@ -415,7 +429,8 @@ impl<'l> Loader<'l> {
             }
         }
         let natives = codec.table.iter().flat_map(|table| &table.rows).map(|(native, _)| &**native);
-        let booleans = natives.clone().next().is_some() && natives.clone().all(|n| matches!(n, "true" | "false"));
+        let booleans =
+            natives.clone().next().is_some() && natives.clone().all(|n| matches!(n, "true" | "false"));
         if booleans && !self.defaults.text_numbers {
             codec.wire = Wire::Boolean;
         }
@@ -473,7 +488,10 @@ impl<'l> Loader<'l> {
             self.found.push(
                 Diagnostic::error(
                     &node.place,
-                    format!("`{field}` cannot be written: several native values mean `{}`", twice.join("`, `")),
+                    format!(
+                        "`{field}` cannot be written: several native values mean `{}`",
+                        twice.join("`, `")
+                    ),
                 )
                 .help("name the one to write under `back`, or say `write: never`"),
             );
@@ -597,17 +615,13 @@ impl<'l> Loader<'l> {
     }
 }
 
-fn entry<'p>(into: &'p mut ObjectPart, at: At<'_>, make: impl FnOnce() -> Part) -> &'p mut Part {
-    match into.parts.iter().position(|named| named.position == at.position) {
-        Some(index) if index < into.parts.len() => {
-            let (_, rest) = into.parts.split_at_mut(index);
-            match rest {
-                [first, ..] => &mut first.part,
-                [] => &mut into.parts.push_mut(named(at, make())).part,
-            }
-        }
-        Some(_) | None => &mut into.parts.push_mut(named(at, make())).part,
-    }
+/// The part at a field's position, made when there is none; always there.
+fn entry<'p>(into: &'p mut ObjectPart, at: At<'_>, make: impl FnOnce() -> Part) -> Option<&'p mut Part> {
+    let index = into.parts.iter().position(|named| named.position == at.position).unwrap_or_else(|| {
+        into.parts.push(named(at, make()));
+        into.parts.len() - 1
+    });
+    into.parts.get_mut(index).map(|named| &mut named.part)
 }
 
 fn named(at: At<'_>, part: Part) -> Named {

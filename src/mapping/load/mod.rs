@@ -50,9 +50,8 @@ pub struct System {
 
 impl System {
     /// The top-level keys of a system's file that are this room's; the others belong to those who connect.
-    pub const KEYS: &[&str] = &[
-        "speaks", "numbers", "settings", "absent", "clear", "tables", "errors", "filters", "entities",
-    ];
+    pub const KEYS: &[&str] =
+        &["speaks", "numbers", "settings", "absent", "clear", "tables", "errors", "filters", "entities"];
 
     /// Compiles the mapping part of a system's file. `bases` are the addresses under which the system is
     /// reached: a link to the next page must stay under one of them.
@@ -151,7 +150,10 @@ impl Common {
             settings: texts(node.get("settings"), found),
             absent: absents(node.get("absent"), found),
             clear: clears(node.get("clear"), found),
-            tables: pairs(node.get("tables"), found).iter().map(|(k, n)| (k.text.clone(), n.clone())).collect(),
+            tables: pairs(node.get("tables"), found)
+                .iter()
+                .map(|(k, n)| (k.text.clone(), n.clone()))
+                .collect(),
             dialects,
         };
         Some(Self { speaks, errors, defaults })
@@ -159,8 +161,7 @@ impl Common {
 }
 
 /// The types that `absent` and `clear` speak of.
-const TYPES: &[&str] =
-    &["any", "text", "code", "id", "decimal", "integer", "boolean", "date", "instant"];
+const TYPES: &[&str] = &["any", "text", "code", "id", "decimal", "integer", "boolean", "date", "instant"];
 
 fn absents(node: Option<&Node>, found: &mut Diagnostics) -> HashMap<String, Vec<Box<str>>> {
     let mut out = HashMap::new();

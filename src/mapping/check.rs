@@ -1,0 +1,229 @@
+//! The law: each mapping is run there and back, on its own samples and on what its tables say.
+//!
+//! A sample is a pair of documents in the system's file: a native answer and the record it reads as, or a
+//! record (or a change of one) and the native body it is sent as.
+
+use std::collections::BTreeSet;
+
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode};
+use serde_json::{Value as Json, json};
+
+use super::{
+    codec::Got,
+    load::System,
+    model::{Line, Mapping, Source},
+    native::{NativeAnswer, NativeRequest},
+    outward::MappingFault,
+    scan::Raw,
+};
+use crate::{
+    catalog::Action,
+    schema::{self, Body, Record, View},
+    words::{
+        Diagnostic, Diagnostics, Place,
+        tree::Node,
+        yaml::{FromYaml, Keys},
+    },
+};
+
+/// A pair of documents, each JSON text.
+#[derive(Clone, Debug)]
+pub(super) struct Sample {
+    place: Place,
+    answer: Option<String>,
+    reads: Option<String>,
+    create: Option<String>,
+    from: Option<String>,
+    update: Option<String>,
+    sends: Option<String>,
+}
+
+impl FromYaml for Sample {
+    fn read(node: &Node, found: &mut Diagnostics) -> Option<Self> {
+        let mut keys = Keys::of(node, found)?;
+        let mut text = |key| keys.take(key).and_then(|node| String::read(node, found));
+        let sample = Self {
+            place: node.place.clone(),
+            answer: text("answer"),
+            reads: text("reads"),
+            create: text("create"),
+            from: text("from"),
+            update: text("update"),
+            sends: text("sends"),
+        };
+        keys.finish(found);
+        Some(sample)
+    }
+
+    fn schema() -> Json {
+        json!({ "type": "object" })
+    }
+}
+
+impl System {
+    /// Runs every mapping there and back; what does not hold is told at its place.
+    pub fn check(&self) -> Diagnostics {
+        let mut found = Diagnostics::default();
+        let mut mappings: Vec<_> = self.mappings().collect();
+        mappings.sort_by_key(|mapping| mapping.name().clone());
+        for mapping in mappings {
+            mapping.check_tables(&mut found);
+            for sample in &mapping.samples {
+                if let Err(why) = mapping.check_sample(sample) {
+                    found.push(Diagnostic::error(
+                        &sample.place,
+                        format!("sample of `{}` does not hold: {why}", mapping.name()),
+                    ));
+                }
+            }
+        }
+        found
+    }
+}
+
+impl Mapping {
+    /// Every value a table can write reads back as itself.
+    fn check_tables(&self, found: &mut Diagnostics) {
+        let place = self.samples.first().map_or_else(|| Place::file("systems"), |s| s.place.clone());
+        self.root.lines(false, &mut |line, _| {
+            let Source::Native(native) = &line.source else { return };
+            let Some(table) = &native.codec.table else { return };
+            if !(native.create || native.update) {
+                return;
+            }
+            for (_, value) in &table.rows {
+                let back = table.back(value).map(|native| Raw::Text(native));
+                if back.map(|raw| native.codec.read(raw)) != Some(Got::Is(value.clone())) {
+                    found.error(&place, format!("{value:?} of {} does not read back", self.path(line)));
+                }
+            }
+        });
+    }
+
+    fn path(&self, line: &Line) -> String {
+        self.entity.leaf(line.leaf).map_or_else(String::new, |leaf| format!("`{}`", leaf.path))
+    }
+
+    fn check_sample(&self, sample: &Sample) -> Result<(), String> {
+        if let Some(answer) = &sample.answer {
+            let record = self.check_answer(answer, sample.reads.as_deref())?;
+            self.check_nothing_changes(&record)?;
+        }
+        let request = match (&sample.create, &sample.from, &sample.update) {
+            (Some(create), None, None) => {
+                Some(self.create(&self.record(create)?).map_err(|faults| told(&faults))?)
+            }
+            (None, Some(from), Some(to)) => {
+                let (from, to) = (self.record(from)?, self.record(to)?);
+                self.update("1", &from, &to, Some("W/\"sample\"")).map_err(|faults| told(&faults))?
+            }
+            (None, None, None) => return Ok(()),
+            _ => return Err("it has `create`, or `from` and `update`".into()),
+        };
+        let sent = request.as_ref().map_or(Ok(Json::Null), sent)?;
+        let want: Json = match &sample.sends {
+            Some(sends) => serde_json::from_str(sends).map_err(|e| format!("`sends` is no JSON: {e}"))?,
+            None => return Err("`sends` is missing".into()),
+        };
+        same("sends", &sent, &want)
+    }
+
+    /// The answer reads as said, and what is wanted of it does not depend on the rest.
+    fn check_answer(&self, answer: &str, reads: Option<&str>) -> Result<Record, String> {
+        let answer = NativeAnswer {
+            status: StatusCode::OK,
+            headers: HeaderMap::new(),
+            body: Bytes::copy_from_slice(answer.as_bytes()),
+        };
+        let inward = self.inward(&answer, &self.entity.all()).map_err(|fault| fault.to_string())?;
+        if let Some(finding) = inward.findings.first() {
+            let path = self.entity.leaf(finding.leaf).map_or("", |leaf| leaf.path.as_str());
+            return Err(format!("`{path}`: {:?}", finding.what));
+        }
+        let mut out = Vec::new();
+        schema::json::write(&self.entity, &inward.record, None, &mut out);
+        let got: Json = serde_json::from_slice(&out).map_err(|e| e.to_string())?;
+        if let Some(reads) = reads {
+            let want = serde_json::from_str(reads).map_err(|e| format!("`reads` is no JSON: {e}"))?;
+            same("reads", &got, &want)?;
+        }
+        Ok(inward.record)
+    }
+
+    /// Law 2: a record written as it was read sends nothing.
+    fn check_nothing_changes(&self, record: &Record) -> Result<(), String> {
+        if !self.can(Action::Update) {
+            return Ok(());
+        }
+        match self.update("1", record, record, Some("W/\"sample\"")) {
+            Ok(None) => Ok(()),
+            Ok(Some(request)) => Err(format!("writing it unchanged sends {}", shown(&sent(&request)?))),
+            Err(faults) => Err(format!("writing it unchanged is refused: {}", told(&faults))),
+        }
+    }
+
+    fn record(&self, text: &str) -> Result<Record, String> {
+        let view = View {
+            writable: self.entity.all(),
+            required: schema::FieldSet::EMPTY,
+            ..View::of(&self.entity, Body::Create)
+        };
+        schema::json::read(&self.entity, text.as_bytes(), &view)
+            .map(|proposed| proposed.record)
+            .map_err(|faults| faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+    }
+}
+
+fn sent(request: &NativeRequest) -> Result<Json, String> {
+    serde_json::from_slice(&request.body).map_err(|error| error.to_string())
+}
+
+fn told(faults: &[MappingFault]) -> String {
+    faults.iter().map(|fault| format!("{}: {}", fault.pointer, fault.message)).collect::<Vec<_>>().join("; ")
+}
+
+/// Says where two documents part.
+fn same(what: &str, got: &Json, want: &Json) -> Result<(), String> {
+    let mut at = BTreeSet::new();
+    differ(String::new(), got, want, &mut at);
+    match at.first() {
+        None => Ok(()),
+        Some(pointer) => {
+            let of = |json: &Json| json.pointer(pointer).map_or_else(|| "nothing".to_owned(), shown);
+            Err(format!("`{what}` differs at `{pointer}`: it is {}, not {}", of(got), of(want)))
+        }
+    }
+}
+
+fn differ(at: String, got: &Json, want: &Json, out: &mut BTreeSet<String>) {
+    match (got, want) {
+        (Json::Object(a), Json::Object(b)) => {
+            for key in a.keys().chain(b.keys()) {
+                let nothing = &Json::Null;
+                let pointer = format!("{at}/{}", key.replace('~', "~0").replace('/', "~1"));
+                match (a.get(key), b.get(key)) {
+                    (Some(a), Some(b)) => differ(pointer, a, b, out),
+                    (a, b) if a.unwrap_or(nothing) == b.unwrap_or(nothing) && a.is_some() == b.is_some() => {}
+                    _ => {
+                        out.insert(pointer);
+                    }
+                }
+            }
+        }
+        (Json::Array(a), Json::Array(b)) if a.len() == b.len() => {
+            for (index, (a, b)) in a.iter().zip(b).enumerate() {
+                differ(format!("{at}/{index}"), a, b, out);
+            }
+        }
+        (got, want) if got != want => {
+            out.insert(at);
+        }
+        _ => {}
+    }
+}
+
+fn shown(json: &Json) -> String {
+    let text = json.to_string();
+    text.chars().take(200).collect()
+}

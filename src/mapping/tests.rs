@@ -1,0 +1,86 @@
+//! Facts of the whole room, told over the shipped files.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode};
+
+use super::*;
+use crate::{
+    schema::{self, Body, Entity, FieldSet, Record, Schema, View},
+    words::{Diagnostics, SystemName, tree},
+};
+
+mod load;
+mod query;
+mod read;
+mod write;
+
+pub(super) fn shipped_schema() -> Schema {
+    let files = [
+        ("customer.yaml", include_str!("../../policies/schema/customer.yaml")),
+        ("product.yaml", include_str!("../../policies/schema/product.yaml")),
+        ("stock_level.yaml", include_str!("../../policies/schema/stock_level.yaml")),
+        ("order.yaml", include_str!("../../policies/schema/order.yaml")),
+        ("invoice.yaml", include_str!("../../policies/schema/invoice.yaml")),
+    ];
+    let files: Vec<_> = files
+        .map(|(name, text)| {
+            let name: Arc<str> = name.into();
+            (name.clone(), tree::parse(&name, text).unwrap())
+        })
+        .into();
+    schema::load::schema(&files).unwrap().0
+}
+
+pub(super) fn load_text(name: &str, text: &str, base: &str) -> (Option<System>, String) {
+    let mut found = Diagnostics::default();
+    let node = match tree::parse(&format!("{name}.yaml").into(), text) {
+        Ok(node) => node,
+        Err(found) => return (None, found.to_string()),
+    };
+    let bases = [base.parse().unwrap()];
+    let system = System::load(&SystemName::from(name), &node, &bases, &shipped_schema(), &mut found);
+    (system, found.to_string())
+}
+
+pub(super) fn crm() -> System {
+    let text = include_str!("../../policies/systems/crm.yaml");
+    let (system, told) = load_text("crm", text, "https://api.hubapi.com");
+    system.unwrap_or_else(|| panic!("{told}"))
+}
+
+pub(super) fn erp() -> System {
+    let text = include_str!("../../policies/systems/erp.yaml");
+    let (system, told) = load_text("erp", text, "https://erp.example/api/v2.0/companies(1)");
+    system.unwrap_or_else(|| panic!("{told}"))
+}
+
+pub(super) fn answer(status: u16, body: &str) -> NativeAnswer {
+    NativeAnswer {
+        status: StatusCode::from_u16(status).unwrap(),
+        headers: HeaderMap::new(),
+        body: Bytes::copy_from_slice(body.as_bytes()),
+    }
+}
+
+pub(super) fn json(entity: &Entity, record: &Record) -> serde_json::Value {
+    let mut out = Vec::new();
+    schema::json::write(entity, record, None, &mut out);
+    serde_json::from_slice(&out).unwrap()
+}
+
+pub(super) fn record(mapping: &Mapping, text: &str) -> Record {
+    let entity = mapping.entity();
+    let view = View { writable: entity.all(), required: FieldSet::EMPTY, ..View::of(entity, Body::Create) };
+    schema::json::read(entity, text.as_bytes(), &view).unwrap().record
+}
+
+#[test]
+fn the_shipped_files_load_and_their_samples_hold_both_ways() {
+    for system in [crm(), erp()] {
+        let found = system.check();
+        assert!(found.0.is_empty(), "{found}");
+        assert!(system.mappings().all(|mapping| !mapping.samples.is_empty()));
+    }
+}
