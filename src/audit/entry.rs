@@ -180,7 +180,14 @@ impl Entry {
     }
 
     /// A call to a system.
-    pub fn system(&mut self, name: &SystemName, status: Option<u16>, micros: u64, bytes_out: u64, bytes_in: u64) {
+    pub fn system(
+        &mut self,
+        name: &SystemName,
+        status: Option<u16>,
+        micros: u64,
+        bytes_out: u64,
+        bytes_in: u64,
+    ) {
         self.told.system(name, status, micros, bytes_out, bytes_in);
     }
 
@@ -193,6 +200,11 @@ impl Entry {
     /// How much the statements that decided so far want said.
     pub fn detail(&self) -> Detail {
         self.told.detail
+    }
+
+    /// What the answer must survive at least, beyond what is so anyway.
+    pub fn durable(&mut self, durability: Durability) {
+        self.told.durability = self.told.durability.max(durability);
     }
 
     /// Why the exchange is refused.
@@ -245,7 +257,12 @@ impl Entry {
     }
 
     /// Writes the one answer; once it resolves the head may leave. A failure means: refuse.
-    pub async fn answer(mut self, status: u16, bytes: Option<u64>, now: Now) -> Result<Answered, JournalError> {
+    pub async fn answer(
+        mut self,
+        status: u16,
+        bytes: Option<u64>,
+        now: Now,
+    ) -> Result<Answered, JournalError> {
         self.answered = true;
         let answered = |sequence, entry: &Self| Answered {
             lane: entry.lane.clone(),
@@ -311,7 +328,8 @@ impl Entry {
             text::number(&mut fields, "bytes", bytes);
         }
         text::number(&mut fields, "micros", micros_between(self.opened, now));
-        let sensitive = if self.told.is_sensitive() { self.lane.sensitive_reads } else { Durability::Written };
+        let sensitive =
+            if self.told.is_sensitive() { self.lane.sensitive_reads } else { Durability::Written };
         let durability = sensitive.max(self.told.durability);
         let ticket = self.append(EntryKind::Answer, &fields, durability, now);
         self.lane.give_back(fields);
@@ -414,7 +432,13 @@ impl Ended {
 
 /// What the door refuses before there is a request: failed handshakes, what the HTTP layer answers by itself.
 /// Nobody waits for it.
-pub fn refused_at_the_door(lane: &Arc<Lane>, channel: &Channel, reason: &'static str, status: Option<u16>, now: Now) {
+pub fn refused_at_the_door(
+    lane: &Arc<Lane>,
+    channel: &Channel,
+    reason: &'static str,
+    status: Option<u16>,
+    now: Now,
+) {
     if lane.strangers.lock().note(channel.address, reason, now) == Telling::InTheCount {
         return;
     }
@@ -424,8 +448,7 @@ pub fn refused_at_the_door(lane: &Arc<Lane>, channel: &Channel, reason: &'static
     if let Some(status) = status {
         text::number(&mut text, "status", status.into());
     }
-    let draft =
-        Draft { kind: EntryKind::Answer, request: None, now, fields: &[&text], plain: &[&plain] };
+    let draft = Draft { kind: EntryKind::Answer, request: None, now, fields: &[&text], plain: &[&plain] };
     drop(draft.append(lane, Durability::Written, Standing::Stranger));
     lane.give_back(text);
     lane.give_back(plain);

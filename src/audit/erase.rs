@@ -43,12 +43,7 @@ pub fn find_lines(gate_directory: &Path, digest: KeyedDigest) -> Result<Vec<(Str
 
 /// Erases the sealed parts of every line that names the digest. Blocks; doing it again is harmless, and finishes
 /// what a crash left undone.
-pub fn erase(
-    journal: &Journal,
-    digest: KeyedDigest,
-    who: &str,
-    now: Now,
-) -> Result<Erased, JournalError> {
+pub fn erase(journal: &Journal, digest: KeyedDigest, who: &str, now: Now) -> Result<Erased, JournalError> {
     let found = find_lines(journal.directory(), digest)?;
     // ORDER: said and synced before it is done: a tombstone without its entry reads as damage.
     for named in found.chunks(NAMED_MAX) {

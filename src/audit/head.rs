@@ -5,9 +5,7 @@
 
 use std::fmt;
 
-use aws_lc_rs::{
-    signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey},
-};
+use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 use data_encoding::BASE64;
 
 use super::tree::{Edge, sha256};
@@ -152,7 +150,10 @@ pub(super) fn split_heads(text: &str) -> (Vec<&str>, usize) {
 }
 
 fn is_origin(origin: &str) -> bool {
-    !origin.is_empty() && origin.len() <= 256 && origin.bytes().all(|byte| matches!(byte, b'!'..=b'~')) && !origin.contains('+')
+    !origin.is_empty()
+        && origin.len() <= 256
+        && origin.bytes().all(|byte| matches!(byte, b'!'..=b'~'))
+        && !origin.contains('+')
 }
 
 fn signature_of(line: &str, origin: &str) -> Option<([u8; 4], Vec<u8>)> {
@@ -205,7 +206,11 @@ mod tests {
         for cut in 0..two.len() {
             if let Some(text) = two.get(..cut) {
                 let (heads, end) = split_heads(text);
-                assert_eq!((heads.len(), end), if cut < one.len() { (0, 0) } else { (1, one.len()) }, "{cut}");
+                assert_eq!(
+                    (heads.len(), end),
+                    if cut < one.len() { (0, 0) } else { (1, one.len()) },
+                    "{cut}"
+                );
             }
         }
         assert_eq!(split_heads(&two).0, [head().note(), head().note()]);

@@ -20,7 +20,7 @@ use super::{
     lane::{Durability, Lane, LaneParts, Standing},
     read,
     recover::{self, Recovered, UnknownOutcome},
-    segment::Writer,
+    segment::{Sizes, Writer},
     strangers::{Counted, Strangers},
     syncer::{Heads, Syncer},
     text,
@@ -122,8 +122,14 @@ impl Journal {
         make_directory(&gate_directory)?;
         let taken = take_lanes(&gate_directory, options.lanes.max(1))?;
         let strangers = Arc::new(Mutex::new(Strangers::new(options.strangers_per_minute)));
-        let mut journal =
-            Self { lanes: Vec::new(), threads: Mutex::default(), strangers, unknown: Vec::new(), keys, gate_directory };
+        let mut journal = Self {
+            lanes: Vec::new(),
+            threads: Mutex::default(),
+            strangers,
+            unknown: Vec::new(),
+            keys,
+            gate_directory,
+        };
         let mut starting = Vec::new();
         for (name, lock) in taken {
             starting.push(journal.recover(&options, name, lock, now)?);
@@ -133,7 +139,10 @@ impl Journal {
             // The first entry has its head before anything else is written.
             let name = format!("journal-{}", lane.name());
             let spawned = thread::Builder::new().name(name).spawn(move || syncer.run());
-            journal.threads.lock().push(spawned.map_err(JournalError::io("cannot start a thread for", lane.name()))?);
+            journal
+                .threads
+                .lock()
+                .push(spawned.map_err(JournalError::io("cannot start a thread for", lane.name()))?);
             journal.lanes.push(lane.clone());
             let mentions = journal.other_heads(&lane, &options.gate);
             start(&lane, &recovered, &mentions, now)?;
@@ -145,7 +154,10 @@ impl Journal {
     /// The lane of a core.
     ///
     /// Cores beyond the lanes share them.
-    #[expect(clippy::indexing_slicing, reason = "an open journal has a lane, and the index is taken modulo their number")]
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "an open journal has a lane, and the index is taken modulo their number"
+    )]
     pub fn lane(&self, core: usize) -> Arc<Lane> {
         self.lanes[core % self.lanes.len()].clone()
     }
@@ -224,7 +236,8 @@ impl Journal {
         self.administrative("journal-read", who, &[("what", what)], now).await
     }
 
-    /// Ends the session: counts are told, everything is synced and signed. Entries that come later are refused.
+    /// Ends the session: counts are told, everything is synced and signed, and the lanes are free for another
+    /// process. Entries that come later are refused.
     pub async fn close(&self, now: Now) -> Result<(), JournalError> {
         let counted = self.strangers.lock().end();
         let counted = counted.map_or(Ok(()), |counted| self.write_counted(&counted, now));
@@ -240,14 +253,23 @@ impl Journal {
         self.stop();
         let threads = std::mem::take(&mut *self.threads.lock());
         // A sync may take a while: not on the runtime's own thread.
-        let joined = tokio::task::spawn_blocking(move || threads.into_iter().for_each(|thread| drop(thread.join())));
+        let joined =
+            tokio::task::spawn_blocking(move || threads.into_iter().for_each(|thread| drop(thread.join())));
         drop(joined.await);
+        for lane in &self.lanes {
+            lane.give_up();
+        }
         ended
     }
 
-    pub(super) fn append_administrative(&self, fields: &[u8], now: Now) -> Result<super::lane::Ticket, JournalError> {
+    pub(super) fn append_administrative(
+        &self,
+        fields: &[u8],
+        now: Now,
+    ) -> Result<super::lane::Ticket, JournalError> {
         let lane = self.lane(0);
-        let draft = Draft { kind: EntryKind::Administrative, request: None, now, fields: &[fields], plain: &[] };
+        let draft =
+            Draft { kind: EntryKind::Administrative, request: None, now, fields: &[fields], plain: &[] };
         draft.append(&lane, Durability::Synced, Standing::Identified)
     }
 
@@ -263,12 +285,13 @@ impl Journal {
         let public = self.keys.public();
         let found = recover::recover(&directory, &name, &origin, &public, options.boot)?;
         let disk = &options.disk;
-        let bytes_max = options.segment_bytes_max;
+        let sizes =
+            Sizes { segment_bytes_max: options.segment_bytes_max, reserve_bytes: options.reserve_bytes };
         let writer = match &found.segment {
             Some((path, bytes)) => {
-                Writer::standing(&directory, &origin, disk, (path, *bytes), found.edge.clone(), bytes_max)?
+                Writer::standing(&directory, &origin, disk, (path, *bytes), found.edge.clone(), sizes)?
             }
-            None => Writer::fresh(&directory, &origin, disk, bytes_max)?,
+            None => Writer::fresh(&directory, &origin, disk, sizes)?,
         };
         let signed = found.head.as_ref().map_or(0, |head| head.size);
         let heads = Heads::open(&directory, disk, found.heads_bytes, signed, found.kept.clone())?;
@@ -282,14 +305,19 @@ impl Journal {
             opened: now,
             sensitive_reads: options.sensitive_reads,
             strangers: self.strangers.clone(),
-            reserve_bytes: options.reserve_bytes,
             head_interval: options.head_interval,
             head: found.head.clone(),
             writer,
             lock,
         })?);
-        let syncer =
-            Syncer { lane: lane.clone(), origin, directory, disk: disk.clone(), heads, can_reserve: true };
+        let syncer = Syncer {
+            lane: lane.clone(),
+            origin,
+            directory,
+            disk: disk.clone(),
+            heads,
+            can_reserve: options.reserve_bytes > 0,
+        };
         Ok((lane, syncer, found))
     }
 
@@ -299,7 +327,8 @@ impl Journal {
         let others = names.into_iter().filter(|name| name != own.name());
         others
             .filter_map(|name| {
-                let head = recover::newest_head(&self.gate_directory.join(&name), &origin(gate, &name), &public)?;
+                let head =
+                    recover::newest_head(&self.gate_directory.join(&name), &origin(gate, &name), &public)?;
                 Some((name, head))
             })
             .collect()
@@ -397,7 +426,9 @@ fn take_lanes(gate_directory: &Path, count: usize) -> Result<Vec<(String, File)>
         }
     }
     if taken.len() < count {
-        return Err(JournalError::Setting(format!("fewer than {count} of {LANES_MAX} lanes of the journal are free")));
+        return Err(JournalError::Setting(format!(
+            "fewer than {count} of {LANES_MAX} lanes of the journal are free"
+        )));
     }
     Ok(taken)
 }
@@ -407,7 +438,5 @@ fn check_gate(gate: &str) -> Result<(), JournalError> {
     if !gate.is_empty() && gate.len() <= 64 && gate.bytes().all(plain) {
         return Ok(());
     }
-    Err(JournalError::Setting(format!(
-        "`{gate}` cannot name a gate; use up to 64 of a-z, 0-9, `-` and `_`"
-    )))
+    Err(JournalError::Setting(format!("`{gate}` cannot name a gate; use up to 64 of a-z, 0-9, `-` and `_`")))
 }

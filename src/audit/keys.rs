@@ -255,7 +255,8 @@ impl Chances {
             fill(&mut *self.page)?;
             self.used = 0;
         }
-        let taken = self.page.get(self.used..).and_then(|rest| rest.first_chunk()).copied().unwrap_or_default();
+        let taken =
+            self.page.get(self.used..).and_then(|rest| rest.first_chunk()).copied().unwrap_or_default();
         self.used += SALT_LEN;
         Ok(taken)
     }
@@ -318,7 +319,8 @@ fn read_key(path: &Path) -> Result<SecretBytes, JournalError> {
     if !data.is_file() || data.len() > 256 {
         return Err(bad_key(path, "not a key file"));
     }
-    let text = zeroize::Zeroizing::new(fs::read_to_string(path).map_err(JournalError::io("cannot read", path))?);
+    let text =
+        zeroize::Zeroizing::new(fs::read_to_string(path).map_err(JournalError::io("cannot read", path))?);
     let bytes = HEXLOWER.decode(text.trim().as_bytes()).map_err(|_| bad_key(path, "not 64 hex digits"))?;
     if bytes.len() != 32 {
         return Err(bad_key(path, "not 64 hex digits"));

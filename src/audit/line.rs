@@ -360,7 +360,11 @@ mod tests {
     use crate::audit::tree::Edge;
 
     fn sample() -> Vec<u8> {
-        let leaf = [LEAF_START, b"0000000000000000\",\"kind\":\"answer\",\"request\":\"00112233445566778899aabbccddeeff\"}"].concat();
+        let leaf = [
+            LEAF_START,
+            b"0000000000000000\",\"kind\":\"answer\",\"request\":\"00112233445566778899aabbccddeeff\"}",
+        ]
+        .concat();
         let mut line = vec![0; HEAD_LEN];
         line.extend_from_slice(&leaf);
         line.extend_from_slice(b" beside\n");

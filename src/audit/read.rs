@@ -19,7 +19,8 @@ pub fn lanes(gate_directory: &Path) -> Result<Vec<String>, JournalError> {
     let mut found = Vec::new();
     for entry in fs::read_dir(gate_directory).map_err(JournalError::io("cannot read", gate_directory))? {
         let name = entry.map_err(JournalError::io("cannot read", gate_directory))?.file_name();
-        let number = name.to_str().and_then(|name| name.parse::<u32>().ok().filter(|n| n.to_string() == name));
+        let number =
+            name.to_str().and_then(|name| name.parse::<u32>().ok().filter(|n| n.to_string() == name));
         found.extend(number);
     }
     found.sort_unstable();

@@ -118,7 +118,11 @@ pub(super) fn newest_head(directory: &Path, origin: &str, key: &PublicKey) -> Op
     let text = String::from_utf8_lossy(&bytes);
     let start = if length > 8 * 1024 { text.find(&format!("\n\n{origin}\n"))? + 2 } else { 0 };
     let (heads, _) = split_heads(text.get(start..)?);
-    heads.iter().rev().find_map(|note| SignedHead::parse(note, std::slice::from_ref(key)).ok()).filter(|head| head.origin == origin)
+    heads
+        .iter()
+        .rev()
+        .find_map(|note| SignedHead::parse(note, std::slice::from_ref(key)).ok())
+        .filter(|head| head.origin == origin)
 }
 
 /// A segment by its name.
@@ -161,7 +165,9 @@ fn read_heads(
     };
     let text = match std::str::from_utf8(&bytes) {
         Ok(text) => text,
-        Err(error) => std::str::from_utf8(bytes.get(..error.valid_up_to()).unwrap_or_default()).unwrap_or_default(),
+        Err(error) => {
+            std::str::from_utf8(bytes.get(..error.valid_up_to()).unwrap_or_default()).unwrap_or_default()
+        }
     };
     let (notes, end) = split_heads(text);
     let bad = |why: &str| JournalError::Damaged { place: path.display().to_string(), why: why.to_owned() };
@@ -203,7 +209,8 @@ fn backed_start(
         if head.check(std::slice::from_ref(key)).is_err() {
             continue;
         }
-        let (_, first) = Lines::open(&segment.path).map_err(JournalError::io("cannot read", &segment.path))?;
+        let (_, first) =
+            Lines::open(&segment.path).map_err(JournalError::io("cannot read", &segment.path))?;
         if let Some(edge) = parse_segment_head(&first, origin)
             && edge.size() == head.size
             && edge.root() == head.root
@@ -243,7 +250,12 @@ impl Scan<'_> {
                 fs::remove_file(&segment.path).map_err(JournalError::io("cannot remove", &segment.path))?;
                 return Ok(None);
             }
-            return Err(damaged(self.lane, &segment.path, 0, "its first line does not follow from what stands before"));
+            return Err(damaged(
+                self.lane,
+                &segment.path,
+                0,
+                "its first line does not follow from what stands before",
+            ));
         }
         let mut line = Line::default();
         loop {
@@ -269,7 +281,12 @@ impl Scan<'_> {
         if let Some(root) = self.roots.get(&self.edge.size())
             && *root != self.edge.root()
         {
-            return Err(damaged(self.lane, path, line.offset, "entries up to here are not those that were signed"));
+            return Err(damaged(
+                self.lane,
+                path,
+                line.offset,
+                "entries up to here are not those that were signed",
+            ));
         }
         self.follow(line);
         Ok(())

@@ -83,10 +83,11 @@ impl Strangers {
             self.counted.addresses += 1;
         }
         let reasons = &mut self.counted.reasons;
-        match reasons.iter().position(|(known, _)| *known == reason).and_then(|at| reasons.get_mut(at)) {
-            Some((_, count)) => *count += 1,
-            None if reasons.len() < REASONS_MAX => reasons.push((reason, 1)),
-            None => {}
+        if reasons.len() < REASONS_MAX && !reasons.iter().any(|(known, _)| *known == reason) {
+            reasons.push((reason, 0));
+        }
+        if let Some((_, count)) = reasons.iter_mut().find(|(known, _)| *known == reason) {
+            *count += 1;
         }
         Telling::InTheCount
     }
@@ -150,7 +151,9 @@ mod tests {
             .count();
         assert_eq!(written, 1);
         let written = (0..100_000_u128)
-            .filter(|n| strangers.note(Ipv6Addr::from_bits((n + 1) << 64).into(), "x", now) == Telling::OneByOne)
+            .filter(|n| {
+                strangers.note(Ipv6Addr::from_bits((n + 1) << 64).into(), "x", now) == Telling::OneByOne
+            })
             .count();
         assert!(written < 256 && strangers.addresses.len() <= ADDRESSES_MAX, "{written}");
         assert_eq!(strangers.due(later(now, 60)).unwrap().exchanges, 200_000 - 1 - written as u64);

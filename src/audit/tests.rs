@@ -1,8 +1,7 @@
 //! Facts of the whole journal: what survives, what is refused, what is found.
 
 use std::{
-    fs,
-    io,
+    fs, io,
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::{

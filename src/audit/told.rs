@@ -136,7 +136,14 @@ impl Told {
     }
 
     /// `self` is the record; a path is a reference inside it, known here only where it was shown.
-    fn subject_of(&mut self, keys: &JournalKeys, entity: &Entity, record: &Record, path: &str, own: KeyedDigest) {
+    fn subject_of(
+        &mut self,
+        keys: &JournalKeys,
+        entity: &Entity,
+        record: &Record,
+        path: &str,
+        own: KeyedDigest,
+    ) {
         if path == "self" {
             return self.subjects.insert(own);
         }
@@ -158,7 +165,14 @@ impl Told {
         }
     }
 
-    pub(super) fn system(&mut self, name: &SystemName, status: Option<u16>, micros: u64, out: u64, back: u64) {
+    pub(super) fn system(
+        &mut self,
+        name: &SystemName,
+        status: Option<u16>,
+        micros: u64,
+        out: u64,
+        back: u64,
+    ) {
         if self.calls.len() < CALLS_MAX {
             self.calls.push(Call { system: name.clone(), status, micros, bytes_out: out, bytes_in: back });
         } else {
@@ -225,7 +239,9 @@ impl Told {
         self.touched.render(out, "records");
         self.subjects.render(out, "subjects");
         out.extend_from_slice(&self.changed);
-        for (name, count) in ["withheld_denied", "withheld_erring", "withheld_unfit"].iter().zip(self.withheld) {
+        for (name, count) in
+            ["withheld_denied", "withheld_erring", "withheld_unfit"].iter().zip(self.withheld)
+        {
             if count > 0 {
                 text::number(out, name, count);
             }

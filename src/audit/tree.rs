@@ -105,11 +105,19 @@ mod tests {
     /// The inputs and roots of certificate-transparency's own tests.
     #[test]
     fn roots_are_those_of_the_reference_tree() {
-        let leaves: Vec<Vec<u8>> =
-            ["", "00", "10", "2021", "3031", "40414243", "5051525354555657", "606162636465666768696a6b6c6d6e6f"]
-                .iter()
-                .map(|hex| data_encoding::HEXLOWER.decode(hex.as_bytes()).unwrap())
-                .collect();
+        let leaves: Vec<Vec<u8>> = [
+            "",
+            "00",
+            "10",
+            "2021",
+            "3031",
+            "40414243",
+            "5051525354555657",
+            "606162636465666768696a6b6c6d6e6f",
+        ]
+        .iter()
+        .map(|hex| data_encoding::HEXLOWER.decode(hex.as_bytes()).unwrap())
+        .collect();
         let roots = [
             "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
             "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d",

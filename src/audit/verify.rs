@@ -2,8 +2,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    fmt,
-    fs,
+    fmt, fs,
     path::Path,
 };
 
@@ -98,7 +97,8 @@ pub fn verify(
 ) -> Result<Report, JournalError> {
     let gate = gate_directory.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let against = against.map(|note| SignedHead::parse(note, keys)).transpose();
-    let against = against.map_err(|error| JournalError::Setting(format!("the head to compare with: {error}")))?;
+    let against =
+        against.map_err(|error| JournalError::Setting(format!("the head to compare with: {error}")))?;
     let mut report = Report::default();
     let mut walks = HashMap::new();
     for lane in read::lanes(gate_directory)? {
@@ -113,7 +113,9 @@ pub fn verify(
     report.faults = cross_check(gate_directory, &walks)?;
     let erased: HashSet<String> = walks.values().flat_map(|walk| walk.erasures.iter().cloned()).collect();
     report.against = against.map(|head| {
-        let Some(walk) = walks.values().find(|walk| walk.origin == head.origin) else { return Against::NoLane };
+        let Some(walk) = walks.values().find(|walk| walk.origin == head.origin) else {
+            return Against::NoLane;
+        };
         match walk.roots.get(&head.size) {
             Some(root) if *root == head.root => Against::Grown(walk.report.entries - head.size),
             Some(_) | None => Against::Rewritten,
@@ -179,7 +181,9 @@ impl<'a> Walk<'a> {
             let place = || format!("{place} head {position}");
             match SignedHead::parse(note, keys) {
                 Ok(head) if head.origin != self.origin => self.fault(place(), "it is another lane's"),
-                Ok(head) if head.size < self.report.signed => self.fault(place(), "it is smaller than the one before"),
+                Ok(head) if head.size < self.report.signed => {
+                    self.fault(place(), "it is smaller than the one before")
+                }
                 Ok(head) => {
                     if self.signed.insert(head.size, head.root).is_some_and(|root| root != head.root) {
                         self.fault(place(), "two heads of one size differ");
@@ -235,7 +239,9 @@ impl<'a> Walk<'a> {
                     let what = match (covered, inner || !last) {
                         (true, _) => format!("{bad}, and a signed head covers it"),
                         (false, true) => format!("{bad}, and whole lines follow"),
-                        (false, false) => format!("{bad}: a torn end above the last head, or being written now"),
+                        (false, false) => {
+                            format!("{bad}: a torn end above the last head, or being written now")
+                        }
                     };
                     // A torn end above the last head is what a crash leaves; opening the lane repairs it.
                     if covered || inner || !last {
@@ -294,7 +300,9 @@ impl<'a> Walk<'a> {
             }
             (Beside::Erased, Some(_)) => self.tombstones.push(line.sequence),
             (Beside::Nothing, Some(_)) => self.fault(place(), "the sealed part is missing"),
-            (Beside::Sealed(_) | Beside::Erased, None) => self.fault(place(), "a part stands beside that the leaf does not know"),
+            (Beside::Sealed(_) | Beside::Erased, None) => {
+                self.fault(place(), "a part stands beside that the leaf does not know")
+            }
         }
     }
 
@@ -305,7 +313,10 @@ impl<'a> Walk<'a> {
             if erased.contains(&line) {
                 self.report.erased += 1;
             } else {
-                self.fault(format!("lane {}, entry {sequence}", self.report.lane), "the sealed part was blanked and no entry says so");
+                self.fault(
+                    format!("lane {}, entry {sequence}", self.report.lane),
+                    "the sealed part was blanked and no entry says so",
+                );
             }
         }
         self.report
@@ -375,7 +386,9 @@ impl fmt::Display for Report {
         }
         match self.against {
             None => {}
-            Some(Against::Grown(more)) => writeln!(f, "against the given head: same entries, {more} more since")?,
+            Some(Against::Grown(more)) => {
+                writeln!(f, "against the given head: same entries, {more} more since")?
+            }
             Some(Against::Rewritten) => writeln!(f, "against the given head: rewritten or rolled back")?,
             Some(Against::NoLane) => writeln!(f, "against the given head: no such lane here")?,
         }

@@ -111,7 +111,10 @@ async fn a_rewritten_entry_with_a_right_checksum_is_found_by_the_tree() {
     assert!(parse_line(&bytes[start..end]).is_ok());
     fs::write(&path, &bytes).unwrap();
     let report = bench.verify();
-    assert!(report.lanes[0].faults.iter().any(|fault| fault.what.contains("not those that were signed")), "{report}");
+    assert!(
+        report.lanes[0].faults.iter().any(|fault| fault.what.contains("not those that were signed")),
+        "{report}"
+    );
     assert!(matches!(bench.try_open(), Err(JournalError::Damaged { .. })));
 }
 
@@ -174,7 +177,9 @@ async fn a_second_process_takes_the_next_lane_and_each_names_the_other() {
     drop((first, second));
     let old = bench.crashed();
     // What is named later is the end of each lane.
-    let both = Journal::open(JournalOptions { lanes: 2, ..bench.options() }, bench.keys.clone(), clock::now()).unwrap();
+    let both =
+        Journal::open(JournalOptions { lanes: 2, ..bench.options() }, bench.keys.clone(), clock::now())
+            .unwrap();
     both.close(clock::now()).await.unwrap();
     assert_eq!(lanes(&bench.gate()).unwrap(), ["0", "1"]);
     assert!(bench.verify().is_whole());
@@ -195,7 +200,11 @@ async fn an_intent_without_an_answer_is_told_as_outcome_unknown_once() {
     let mut open = entry(&journal);
     let request = open.request();
     for entry in [&mut done, &mut open] {
-        entry.write_intent(Action::Create, &order(), None, FieldSet::ID, clock::now()).unwrap().await.unwrap();
+        entry
+            .write_intent(Action::Create, &order(), None, FieldSet::ID, clock::now())
+            .unwrap()
+            .await
+            .unwrap();
     }
     done.answer(201, None, clock::now()).await.unwrap();
     let crashed = bench.crashed();
@@ -213,7 +222,11 @@ async fn an_intent_without_an_answer_is_told_as_outcome_unknown_once() {
 #[tokio::test]
 async fn many_segments_open_from_the_last_ones_and_heads_stay_few() {
     let bench = Bench::new();
-    let options = || JournalOptions { segment_bytes_max: 4_000, head_interval: Duration::from_millis(1), ..bench.options() };
+    let options = || JournalOptions {
+        segment_bytes_max: 2_000,
+        head_interval: Duration::from_millis(1),
+        ..bench.options()
+    };
     for _ in 0..3 {
         let journal = Journal::open(options(), bench.keys.clone(), clock::now()).unwrap();
         for _ in 0..40 {

@@ -40,7 +40,9 @@ async fn no_id_address_or_attribute_value_stands_in_clear_and_the_key_opens_what
     let line = lines.last().unwrap();
     let facts = line.facts().unwrap();
     let Beside::Sealed(sealed) = line.beside() else { panic!("nothing sealed") };
-    let Opened::Plain(plain) = bench.keys.unseal(sealed, facts.salt, facts.sealed.unwrap()) else { panic!("closed") };
+    let Opened::Plain(plain) = bench.keys.unseal(sealed, facts.salt, facts.sealed.unwrap()) else {
+        panic!("closed")
+    };
     let plain: serde_json::Value = serde_json::from_str(&plain).unwrap();
     assert_eq!(plain["id"], "mila");
     assert_eq!(plain["address"], "192.0.2.7");
@@ -132,7 +134,11 @@ async fn an_intent_is_synced_before_it_is_acted_on_and_its_answer_is_synced_too(
 #[tokio::test]
 async fn sensitive_reads_are_synced_where_the_bundle_says_so() {
     let bench = Bench::new();
-    let options = JournalOptions { sensitive_reads: Durability::Synced, head_interval: Duration::from_secs(3600), ..bench.options() };
+    let options = JournalOptions {
+        sensitive_reads: Durability::Synced,
+        head_interval: Duration::from_secs(3600),
+        ..bench.options()
+    };
     let journal = Journal::open(options, bench.keys.clone(), clock::now()).unwrap();
     let plain = answered(&journal).await.unwrap();
     assert!(journal.health().lanes[0].synced <= plain.sequence().unwrap());
@@ -254,7 +260,9 @@ async fn a_month_whose_key_was_destroyed_is_told_from_damage() {
     journal.close(clock::now()).await.unwrap();
     let keys = bench.data.path().join("keys");
     fs::remove_file(keys.join(format!("journal-seal-{}.key", Month::of(then.wall)))).unwrap();
-    let report = verify(&bench.gate(), &[bench.keys.public()], None, Some(&JournalKeys::open(&keys).unwrap())).unwrap();
+    let report =
+        verify(&bench.gate(), &[bench.keys.public()], None, Some(&JournalKeys::open(&keys).unwrap()))
+            .unwrap();
     assert!(report.is_whole(), "{report}");
     assert_eq!((report.lanes[0].opened, report.lanes[0].key_gone), (1, 1));
 }
@@ -289,7 +297,8 @@ fn many(journal: Arc<Journal>, tasks: usize, each: usize) -> impl Future<Output 
                     let entry = entry(&journal);
                     let sequence = if (task + n) % 7 == 0 {
                         let mut entry = entry;
-                        let intent = entry.write_intent(Action::Create, &order(), None, FieldSet::ID, clock::now());
+                        let intent =
+                            entry.write_intent(Action::Create, &order(), None, FieldSet::ID, clock::now());
                         sequences.push(intent.unwrap().await.unwrap());
                         entry.answer(201, None, clock::now()).await
                     } else {
@@ -335,7 +344,9 @@ fn many_appenders_get_a_place_each_on_one_thread() {
 
 #[test]
 fn many_appenders_get_a_place_each_on_many_threads() {
-    many_appenders_get_a_place_each(&tokio::runtime::Builder::new_multi_thread().worker_threads(4).build().unwrap());
+    many_appenders_get_a_place_each(
+        &tokio::runtime::Builder::new_multi_thread().worker_threads(4).build().unwrap(),
+    );
 }
 
 #[tokio::test]
@@ -344,7 +355,8 @@ async fn heads_of_the_newest_entries_come_without_anyone_asking() {
     let journal = bench.open();
     let mut heads = journal.watch_heads().pop().unwrap();
     let sequence = answered(&journal).await.unwrap().sequence().unwrap();
-    let head = heads.wait_for(|head| head.as_ref().is_some_and(|head| head.size > sequence)).await.unwrap().clone();
+    let head =
+        heads.wait_for(|head| head.as_ref().is_some_and(|head| head.size > sequence)).await.unwrap().clone();
     let head = head.unwrap();
     assert_eq!(SignedHead::parse(head.note(), &[bench.keys.public()]).unwrap(), *head);
     assert_eq!(head.origin, "bramka/main/0");
