@@ -470,10 +470,10 @@ fn channel_fields(text: &mut Vec<u8>, plain: &mut Vec<u8>, channel: &Channel) {
         }
     }
     text::key(plain, "address");
-    text::quoted_display(plain, channel.address);
+    text::address(plain, channel.address);
     if channel.peer.ip() != channel.address {
         text::key(plain, "peer");
-        text::quoted_display(plain, channel.peer.ip());
+        text::address(plain, channel.peer.ip());
     }
 }
 

@@ -171,7 +171,7 @@ async fn strangers_never_use_the_reserve() {
     let mut written = 0_u64;
     while stranger().await.is_ok() {
         written += 1;
-        if written % 64 == 0 {
+        if written.is_multiple_of(64) {
             // Heads make the thread look at the room that is left.
             journal.administrative("settle", "t", &[], clock::now()).await.unwrap();
         }
