@@ -223,7 +223,7 @@ async fn an_intent_without_an_answer_is_told_as_outcome_unknown_once() {
 async fn many_segments_open_from_the_last_ones_and_heads_stay_few() {
     let bench = Bench::new();
     let options = || JournalOptions {
-        segment_bytes_max: 4_000,
+        segment_bytes_max: 2_000,
         head_interval: Duration::from_millis(1),
         ..bench.options()
     };
