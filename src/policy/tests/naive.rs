@@ -1,7 +1,11 @@
 //! A second implementation of the whole decision, as plain as can be: Cedar's authorizer on one statement at
 //! a time, entities through JSON, annotations read as text. It shares nothing with the room but the words.
 
-use std::collections::BTreeMap;
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, HashMap},
+    rc::Rc,
+};
 
 use cedar_policy::{Authorizer, Context, Entities, EntityUid, Policy, PolicySet, Request};
 use serde_json::{Map, Value, json};
@@ -91,7 +95,7 @@ pub(super) fn decide(
     let request = request(facts, asked, record);
     let Ok(entities) = entities(facts, record) else { panic!("{record}") };
     let run = |text: &str| {
-        let set = PolicySet::from_policies([Policy::parse(None, text).unwrap()]).unwrap();
+        let set = parsed(text);
         let answer = Authorizer::new().is_authorized(&request, &set, &entities);
         if answer.diagnostics().errors().next().is_some() {
             return Err(());
@@ -136,6 +140,16 @@ pub(super) fn decide(
     });
     let out = strike(record, "", &shown).unwrap_or_else(|| json!({}));
     Decided::Shown(shown, out)
+}
+
+thread_local! {
+    /// Statements parsed before: parsing is what costs most here.
+    static PARSED: RefCell<HashMap<String, Rc<PolicySet>>> = RefCell::default();
+}
+
+fn parsed(text: &str) -> Rc<PolicySet> {
+    let parse = || Rc::new(PolicySet::from_policies([Policy::parse(None, text).unwrap()]).unwrap());
+    PARSED.with_borrow_mut(|known| known.entry(text.to_owned()).or_insert_with(parse).clone())
 }
 
 fn strike(value: &Value, path: &str, shown: &BTreeMap<String, &'static str>) -> Option<Value> {
