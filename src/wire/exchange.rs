@@ -105,7 +105,10 @@ impl Pool {
                 None => Err(Failed::before(WireError::BadAnswer("there is no connection"), Some(request))),
             };
             match exchanged {
-                Ok(answer) => return finish(lease, answer, wanted, upload).await,
+                Ok(answer) if answer.status() == StatusCode::SWITCHING_PROTOCOLS => {
+                    return switched(lease, answer, wanted.as_ref()).await;
+                }
+                Ok(answer) => return answered(lease, answer, upload),
                 Err(mut failed) => match failed.unsent.take() {
                     Some(unsent) if reused => request = unsent,
                     Some(unsent) => {
@@ -201,26 +204,14 @@ fn upload_fault(error: &hyper::Error) -> Option<BodyError> {
     })
 }
 
-/// Checks the answer's head, strips what belongs to the connection, and decides what becomes of it.
-async fn finish(
+/// Checks the answer's head and strips what belongs to the connection.
+fn answered(
     lease: Lease,
     answer: Response<Incoming>,
-    wanted: Option<HeaderValue>,
     upload: Option<Arc<Progress>>,
 ) -> Result<Outcome, Box<Failed>> {
     let (mut parts, incoming) = answer.into_parts();
-    let unsound = |why| Failed::after(WireError::BadAnswer(why));
     head::sound(&parts).map_err(unsound)?;
-    if parts.status == StatusCode::SWITCHING_PROTOCOLS {
-        let switched = parts.headers.get(UPGRADE);
-        if !is_same_protocol(wanted.as_ref(), switched) {
-            return Err(unsound("it switched protocols unasked"));
-        }
-        let Some(tunnel) = take_over(lease).await else {
-            return Err(unsound("the connection broke while it switched protocols"));
-        };
-        return Ok(Outcome::Switched(Response::from_parts(parts, ()), tunnel));
-    }
     head::strip_hop_by_hop(&mut parts.headers);
     parts.version = Version::HTTP_11;
     let mut body = Answer { incoming, lease: Some(lease), upload };
@@ -228,6 +219,27 @@ async fn finish(
         body.ended();
     }
     Ok(Outcome::Answered(Response::from_parts(parts, body)))
+}
+
+/// Takes the socket over, if the switch is the one that was asked for.
+async fn switched(
+    lease: Lease,
+    answer: Response<Incoming>,
+    wanted: Option<&HeaderValue>,
+) -> Result<Outcome, Box<Failed>> {
+    let (parts, _) = answer.into_parts();
+    head::sound(&parts).map_err(unsound)?;
+    if !is_same_protocol(wanted, parts.headers.get(UPGRADE)) {
+        return Err(unsound("it switched protocols unasked"));
+    }
+    match take_over(lease).await {
+        Some(tunnel) => Ok(Outcome::Switched(Response::from_parts(parts, ()), tunnel)),
+        None => Err(unsound("the connection broke while it switched protocols")),
+    }
+}
+
+fn unsound(why: &'static str) -> Box<Failed> {
+    Failed::after(WireError::BadAnswer(why))
 }
 
 fn is_same_protocol(wanted: Option<&HeaderValue>, switched: Option<&HeaderValue>) -> bool {
