@@ -209,6 +209,11 @@ impl Clocks {
         self.blocked_since.store(since, Relaxed);
     }
 
+    /// Lingering took long enough.
+    pub(super) fn end_linger(&self) {
+        self.closed.store(true, Relaxed);
+    }
+
     /// The connection is over, or was carried away by an upgrade: nothing is noted any more.
     pub(super) fn close(&self) {
         self.closed.store(true, Relaxed);
@@ -347,6 +352,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<S> {
             }
         }
         while let Linger::Discarding(left) = this.linger {
+            if this.clocks.closed.load(Relaxed) {
+                break;
+            }
             let mut scratch = [0; 4096];
             let mut scratch = ReadBuf::new(&mut scratch);
             let read = ready!(Pin::new(&mut this.stream).poll_read(context, &mut scratch));

@@ -5,7 +5,7 @@ use std::{
     net::SocketAddr,
     pin::{Pin, pin},
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use http::{Request, Response};
@@ -235,11 +235,8 @@ impl Watch {
             let mut timer = pin!(tokio::time::sleep_until(self.clocks.instant(at)));
             let (mut armed, mut winding_down) = (false, false);
             poll_fn(|context| {
-                let stopped = self.stop.is_ended();
-                if !stopped && !armed {
-                    // Once is enough: a task's waker does not change, and the flag above is looked at each time.
-                    let _ = stopping.as_mut().poll(context);
-                }
+                // Polled once: a task's waker does not change, and the flag is looked at each time.
+                let stopped = self.stop.is_ended() || !armed && stopping.as_mut().poll(context).is_ready();
                 loop {
                     if let Poll::Ready(result) = connection.as_mut().poll(context) {
                         return Poll::Ready(Ended::Closed(result));
@@ -250,7 +247,15 @@ impl Watch {
                     winding_down = true;
                     connection.as_mut().wind_down();
                 }
-                self.poll_clocks(timer.as_mut(), &mut at, &mut armed, context).map(Ended::Late)
+                let late = ready!(self.poll_clocks(timer.as_mut(), &mut at, &mut armed, context));
+                if late == Clock::Linger {
+                    // The library is let go on, because it still knows why it closed.
+                    self.clocks.end_linger();
+                    if let Poll::Ready(result) = connection.as_mut().poll(context) {
+                        return Poll::Ready(Ended::Closed(result));
+                    }
+                }
+                Poll::Ready(Ended::Late(late))
             })
             .await
         };
@@ -325,5 +330,31 @@ where
 {
     fn wind_down(self: Pin<&mut Self>) {
         self.graceful_shutdown();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::body::Body;
+
+    #[derive(Clone)]
+    struct Large;
+
+    impl Handler for Large {
+        async fn handle(&self, _: Request<Body>, _: Arc<Channel>) -> Response<Body> {
+            let large = [0_u8; 64 * 1024];
+            tokio::task::yield_now().await;
+            Response::new(Body::from(large.to_vec()))
+        }
+    }
+
+    #[test]
+    fn an_idle_connection_is_small_whatever_its_handler() {
+        fn size<F>(_: fn(Fresh, Arc<Listener>, Large, Arc<dyn Observer>, Stop) -> F) -> usize {
+            size_of::<F>()
+        }
+        let size = size(serve::<Large>);
+        assert!(size < 4096, "{size} bytes");
     }
 }
