@@ -209,3 +209,21 @@ fn a_drain_lets_requests_end_and_closes_the_rest() {
     assert_eq!(served.drained(), [Drained::Clean, Drained::Clean]);
     assert!(std::net::TcpStream::connect(at).is_err());
 }
+
+#[test]
+fn a_connection_whose_buffers_were_put_away_serves_on() {
+    let served = plain("idle_timeout: 700ms");
+    let mut caller = served.connect();
+    for _ in 0..2 {
+        assert_eq!(caller.ask("/slow", ""), (200, "slow".into()));
+        // Longer than the buffers are kept; the answer that is waited for stands in for a sleep.
+        assert_eq!(served.connect().ask("/slow", "").0, 200);
+        assert_eq!(served.connect().ask("/slow", "").0, 200);
+        let long = "x".repeat(3000);
+        caller.send("GET /a HT").send("TP/1.1\r\nHost: a\r\n");
+        assert_eq!(caller.send(&format!("X: {long}\r\n\r\n")).answer(), (200, "hello".into()));
+        caller.send("POST /gather HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nabcde");
+        assert_eq!(caller.answer(), (200, "5".into()));
+    }
+    assert_eq!(caller.rest().unwrap(), "", "idle closes it at last");
+}
