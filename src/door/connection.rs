@@ -216,7 +216,7 @@ where
         .max_concurrent_streams(bounds.streams_per_connection_max)
         .max_header_list_size(u32::try_from(bounds.head_bytes()).unwrap_or(u32::MAX))
         .max_pending_accept_reset_streams(RESETS_MAX)
-        .max_local_error_reset_streams(RESETS_MAX)
+        .max_local_error_reset_streams(ERROR_RESETS_MAX)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_send_buf_size(SEND_BYTES_MAX);
@@ -234,8 +234,10 @@ const GOODBYE_TIMEOUT: Duration = Duration::from_secs(1);
 const READ_BYTES_MAX: usize = 64 * 1024;
 /// The library's own bound on headers, for which it needs no allocation.
 const LIBRARY_HEADERS: usize = 100;
-/// Streams reset before we looked at them, or by our own errors, before the connection is ended.
+/// Streams reset by the caller before we looked at them, until the connection is ended.
 const RESETS_MAX: usize = 20;
+/// Streams we had to reset for the caller's errors, until the connection is ended.
+const ERROR_RESETS_MAX: usize = 100;
 /// What a caller may send on one stream before we read it.
 const STREAM_WINDOW: u32 = 256 * 1024;
 /// The same for all streams of a connection.

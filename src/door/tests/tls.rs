@@ -307,3 +307,39 @@ async fn a_stream_whose_window_stays_shut_ends_its_connection() {
     assert_eq!(served.told(), Told::Refused(Refusal::Late(Clock::SlowReader)));
     drop(response);
 }
+
+#[tokio::test]
+async fn frames_that_are_not_http2_are_told() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let yard = Yard::new();
+    let served = yard.serve("");
+    let mut config = yard.caller(None);
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    let config = Arc::new(config);
+    let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+    // DATA on stream 0; a SETTINGS frame of a wrong length.
+    for frame in [&b"\0\0\x01\0\0\0\0\0\0x"[..], b"\0\0\x01\x04\0\0\0\0\0x"] {
+        let mut stream = connect(&served, &config, "localhost").await.unwrap();
+        stream.write_all(&[&preface[..], frame].concat()).await.unwrap();
+        let mut rest = Vec::new();
+        drop(stream.read_to_end(&mut rest).await);
+        assert_eq!(served.told(), Told::Refused(Refusal::BadFrames));
+    }
+}
+
+#[tokio::test]
+async fn new_settings_are_swapped_in_whole_or_not_at_all() {
+    let yard = Yard::new();
+    let served = yard.serve("");
+    let config = Arc::new(yard.caller(None));
+    let mut stays = connect(&served, &config, "localhost").await.unwrap();
+    let update = |yaml: &str| served.door.update(vec![settings(yaml)]);
+    assert!(update(&terms(", client_certificates: required, client_ca: missing.pem")).is_err());
+    assert!(served.door.update(Vec::new()).is_err());
+    assert!(attempt(&served, yard.caller(None)).await.unwrap().contains("200 OK"));
+    update(&terms(MUTUAL)).unwrap();
+    assert!(attempt(&served, yard.caller(None)).await.is_err());
+    assert!(ask(&mut stays, "/").await.unwrap().contains("200 OK"), "a connection keeps what it began with");
+    update(&format!("{}\nbounds: {{connections_max: 0}}", terms(""))).unwrap();
+    assert!(attempt(&served, yard.caller(None)).await.is_err());
+}
