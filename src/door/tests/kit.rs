@@ -20,7 +20,8 @@ use rcgen::{
 use crate::{
     body::Body,
     door::{
-        Door, Drained, Handler, HandshakeFailure, ListenerSettings, Observer, Refusal, Sockets, TurnedAway,
+        Door, Drained, Handler, HandshakeFailure, ListenerSettings, Observer, Refusal, Sockets, Successor,
+        TurnedAway,
     },
     intake::{self, BodyBounds},
     words::{Channel, Diagnostics, ListenerName, tree, yaml::FromYaml},
@@ -116,27 +117,41 @@ impl Observer for Teller {
 pub(super) struct Served {
     pub(super) door: Arc<Door>,
     pub(super) at: SocketAddr,
+    pub(super) successor: Successor,
     told: mpsc::Receiver<Told>,
     cores: Vec<JoinHandle<std::io::Result<Drained>>>,
 }
 
 pub(super) fn settings(yaml: &str) -> ListenerSettings {
-    let text = format!("name: data\nat: 127.0.0.1:0\n{yaml}");
+    settings_at("127.0.0.1:0".parse().unwrap(), yaml)
+}
+
+fn settings_at(at: SocketAddr, yaml: &str) -> ListenerSettings {
+    let text = format!("name: data\nat: {at}\n{yaml}");
     let mut found = Diagnostics::default();
     let node = tree::parse(&"gateway.yaml".into(), &text).unwrap();
     ListenerSettings::read(&node, &mut found).unwrap_or_else(|| panic!("{found}"))
 }
 
 pub(super) fn serve(yaml: &str, base: &Path) -> Served {
-    let door = Arc::new(Door::open(vec![settings(yaml)], base).unwrap());
-    let bound = Sockets::default().bind(&door.addresses(), 2).unwrap();
-    let at = bound.addresses[0];
+    serve_on(Sockets::default(), settings(yaml), base)
+}
+
+/// Takes over the sockets of a predecessor that serves there.
+pub(super) fn succeed(at: SocketAddr, place: &Path, yaml: &str) -> Served {
+    serve_on(Sockets::take_over(place).unwrap(), settings_at(at, yaml), Path::new("."))
+}
+
+fn serve_on(sockets: Sockets, settings: ListenerSettings, base: &Path) -> Served {
+    let door = Arc::new(Door::open(vec![settings], base).unwrap());
+    let bound = sockets.bind(&door.addresses(), 2).unwrap();
+    let (at, successor) = (bound.addresses[0], bound.for_successor().unwrap());
     let (teller, told) = mpsc::channel();
     let observer: Arc<dyn Observer> = Arc::new(Teller(teller));
     let cores = crate::door::on_threads(door.cores(bound), move |core| {
         core.serve(Answers, observer.clone(), Duration::from_secs(5))
     });
-    Served { door, at, told, cores: cores.unwrap() }
+    Served { door, at, successor, told, cores: cores.unwrap() }
 }
 
 /// Plain, with bounds.
@@ -158,6 +173,7 @@ impl Served {
 
     pub(super) fn drained(self) -> Vec<Drained> {
         self.door.drain();
+        drop(self.successor);
         self.cores.into_iter().map(|core| core.join().unwrap().unwrap()).collect()
     }
 }

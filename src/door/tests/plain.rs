@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use super::kit::*;
-use crate::door::{Clock, Drained, Refusal, TurnedAway};
+use crate::door::{Clock, Drained, Refusal, Successor, TurnedAway};
 
 #[test]
 fn requests_are_answered_on_one_connection_one_after_another() {
@@ -226,4 +226,50 @@ fn a_connection_whose_buffers_were_put_away_serves_on() {
         assert_eq!(caller.answer(), (200, "5".into()));
     }
     assert_eq!(caller.rest().unwrap(), "", "idle closes it at last");
+}
+
+#[test]
+fn a_successor_takes_over_under_load_and_nobody_is_reset() {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
+    };
+    let directory = tempfile::tempdir().unwrap();
+    let place = directory.path().join("hand-over.sock");
+    let old = plain("");
+    let at = old.at;
+    let (enough, answered) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+    let callers: Vec<_> = (0..4)
+        .map(|_| {
+            let (enough, answered) = (enough.clone(), answered.clone());
+            std::thread::spawn(move || {
+                while !enough.load(SeqCst) {
+                    let mut caller = Raw(std::net::TcpStream::connect(at).unwrap());
+                    assert_eq!(caller.ask("/", "Connection: close\r\n"), (200, "hello".into()));
+                    assert_eq!(caller.rest().unwrap(), "");
+                    answered.fetch_add(1, SeqCst);
+                }
+            })
+        })
+        .collect();
+    let more = |count: usize| {
+        let until = answered.load(SeqCst) + count;
+        while answered.load(SeqCst) < until && !callers.iter().any(|caller| caller.is_finished()) {
+            std::thread::yield_now();
+        }
+    };
+    more(200);
+    let listening = Successor::open(&place).unwrap();
+    let new = std::thread::scope(|scope| {
+        let handing = scope.spawn(|| old.successor.hand_over(&listening));
+        let new = succeed(at, &place, "tls: none");
+        handing.join().unwrap().unwrap();
+        new
+    });
+    more(200);
+    assert_eq!(old.drained(), [Drained::Clean, Drained::Clean]);
+    more(400);
+    enough.store(true, SeqCst);
+    callers.into_iter().for_each(|caller| caller.join().unwrap());
+    assert_eq!(new.drained(), [Drained::Clean, Drained::Clean]);
 }
