@@ -123,7 +123,7 @@ pub(super) fn decide_update(
     (old, new): (&Value, &Value),
     changed: &[&str],
 ) -> Result<(), String> {
-    let mut check = |record: &Value, refused: &str| {
+    let check = |record: &Value, refused: &str| {
         let holding = holding(said, facts, asked, record).map_err(|decided| match decided {
             Decided::Error => "error".to_owned(),
             Decided::Refused | Decided::Shown(..) => refused.to_owned(),
