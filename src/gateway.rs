@@ -58,6 +58,10 @@ async fn story(mut exchange: Exchange, mut request: Request<Body>) -> Response<B
         Ok(head) => head,
         Err(refusal) => return exchange.refuse(&refusal).await,
     };
+    if head.path.as_str() == documents::JWKS && head.method.is_safe() {
+        // Public keys are public: whoever verifies our tokens has none of them.
+        return documents::jwks(exchange).await;
+    }
     let caller = match greet(&mut exchange, &head).await {
         Ok(caller) => caller,
         Err(refusal) => return exchange.refuse(&refusal).await,
@@ -65,7 +69,7 @@ async fn story(mut exchange: Exchange, mut request: Request<Body>) -> Response<B
     let operation = match asked(&mut exchange, &head) {
         Ok(Asked::Operation(operation)) => operation,
         Ok(Asked::OpenApi) => return documents::openapi(exchange, &caller, &head).await,
-        Ok(Asked::Jwks) => return documents::jwks(exchange).await,
+        Ok(Asked::Jwks) => return exchange.refuse(&Refusal::Broken).await,
         Err(refusal) => return exchange.refuse(&refusal).await,
     };
     let admission = match admit(&mut exchange, caller, operation, &head).await {
@@ -93,10 +97,12 @@ fn head(exchange: &mut Exchange, parts: http::request::Parts) -> Result<Head, Re
     let method = parts.method.clone();
     let head = intake::head(parts, &listener.hosts, &listener.bounds.head()).map_err(Refusal::Head);
     match &head {
-        Ok(head) => exchange.entry.head(&method, head.path.as_str()),
+        Ok(head) => {
+            exchange.entry.head(&method, head.path.as_str());
+            exchange.traceparent = head.headers.get("traceparent").cloned();
+        }
         Err(_) => exchange.entry.head(&method, ""),
     }
-    exchange.is_head = method == http::Method::HEAD;
     charged.map_err(|limited| Refusal::Limited(Box::new(limited)))?;
     head
 }
@@ -143,6 +149,8 @@ async fn admit(
     head: &Head,
 ) -> Result<Admission, Refusal> {
     let (core, snapshot, now) = (exchange.core.clone(), exchange.snapshot.clone(), exchange.opened);
+    // Nothing is asked of a system that could not be written down afterwards.
+    exchange.entry.ready().map_err(Refusal::Journal)?;
     let context = context(exchange, head);
     let prospect = policy::prospect(&snapshot.policies, &core.memo, caller, operation, context)
         .map_err(|denied| exchange.denied(denied))?;

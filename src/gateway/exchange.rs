@@ -14,11 +14,11 @@ use crate::{
     clock::{self, Now},
     config::Snapshot,
     identity::Facts,
-    mapping::{Finding, Mapping, SystemFault},
+    mapping::{Finding, Mapping, NativeRequest, SystemFault},
     policy::{Denied, Prospect},
     quota::{self, Standing},
     refusal::Refusal,
-    schema::Record,
+    schema::{Record, value},
     telemetry::{FindingLabel, SystemLabel},
     upstream::UpstreamError,
     wire::Deadline,
@@ -36,7 +36,8 @@ pub(super) struct Exchange {
     pub(super) opened: Now,
     pub(super) caller: Option<Arc<Facts>>,
     pub(super) standing: Option<Standing>,
-    pub(super) is_head: bool,
+    /// The caller's trace, passed on to systems (W3C Trace Context).
+    pub(super) traceparent: Option<HeaderValue>,
     action: &'static str,
 }
 
@@ -54,7 +55,7 @@ impl Exchange {
             opened,
             caller: None,
             standing: None,
-            is_head: false,
+            traceparent: None,
             action: "none",
         }
     }
@@ -100,6 +101,27 @@ impl Exchange {
             tracing::error!(?mismatch, "the full set of statements decides differently");
             Refusal::Mismatch
         })
+    }
+
+    /// Notes what of a record statements read, so that the decision can be replayed.
+    pub(super) fn judged_on(&mut self, prospect: &Prospect, record: &Record) {
+        let Some(entity) = prospect.operation().entity() else { return };
+        for leaf in prospect.reads().iter() {
+            let Some(path) = entity.leaf(leaf).map(|leaf| leaf.path.as_str()) else { continue };
+            let mut text = Vec::new();
+            if let Some(value) = record.first(entity, leaf) {
+                value::print(value, &mut text);
+            }
+            self.entry.context(path, String::from_utf8_lossy(&text));
+        }
+    }
+
+    /// A request to a system, with the caller's trace.
+    pub(super) fn traced(&self, mut request: NativeRequest) -> NativeRequest {
+        if let Some(trace) = &self.traceparent {
+            request.headers.insert("traceparent", trace.clone());
+        }
+        request
     }
 
     /// Notes a call to a system.
