@@ -63,7 +63,10 @@ fn may_call(exchange: &Exchange, caller: &Caller, head: &Head, system: &SystemNa
         let context = context(exchange, head);
         policy::outlook(policies, memo, caller.facts(), Action::Call, Target::Call(call), context).is_ok()
     };
-    [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE].into_iter().filter(permitted).collect()
+    [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE]
+        .into_iter()
+        .filter(permitted)
+        .collect()
 }
 
 /// One operation, when some statement can permit it and the system can do it.
