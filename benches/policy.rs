@@ -1,6 +1,13 @@
 //! What a decision costs: specialised the first time, remembered, and per record, with 20 statements that
 //! all speak of the caller.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a bench whose world cannot be set up fails loudly"
+)]
+
 use std::{hint::black_box, sync::Arc};
 
 use bramka::{
@@ -131,8 +138,10 @@ fn policy(c: &mut Criterion) {
     let policies = load(&schema);
     let entity = schema.entity("Order").unwrap().clone();
     let (facts, record) = (facts(), order(&entity));
+    let context = context();
     let look = |memo: &Memo| {
-        outlook(&policies, memo, &facts, Action::List, Target::Entity(entity.clone()), context()).unwrap()
+        outlook(&policies, memo, &facts, Action::List, Target::Entity(entity.clone()), context.clone())
+            .unwrap()
     };
     let warm = Memo::default();
     let known = look(&warm);
