@@ -314,10 +314,8 @@ fn call(
         }
     }
     // Only changed lines are ever sent; the word says so to the reader.
-    if let Some(send) = keys.take("send") {
-        if send.as_text() != Some("changed") {
-            expected(send, "`changed`", found);
-        }
+    if let Some(send) = keys.take("send").filter(|send| send.as_text() != Some("changed")) {
+        expected(send, "`changed`", found);
     }
     if let Some(means) = keys.take("means") {
         MeansWord::read(means, found);
