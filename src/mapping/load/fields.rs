@@ -313,19 +313,21 @@ impl<'l> Loader<'l> {
 
     fn native(&mut self, at: At<'_>, leaf: LeafId, node: &Node, frame: &mut Frame) -> Option<Source> {
         let mut keys = Keys::of(node, self.found)?;
-        let source: Node = keys.required("at", self.found)?;
-        let native = path(&source, self.found)?;
+        let source: Option<Node> = keys.required("at", self.found);
+        let native = source.as_ref().and_then(|source| path(source, self.found));
         let write = self.write_word(&mut keys);
         let mut codec = self.codec(leaf);
         self.codec_words(leaf, &mut codec, &mut keys);
         self.reference(leaf, &mut keys);
-        let write_at = path_at(&mut keys, "write_at", self.found).unwrap_or_else(|| native.clone());
+        let write_at = path_at(&mut keys, "write_at", self.found).or_else(|| native.clone());
         let filter_at = match keys.take("filter_at") {
             Some(node) if node.as_text() == Some("never") => None,
             Some(node) => path(node, self.found),
-            None => Some(native.clone()),
+            None => native.clone(),
         };
+        // ORDER: every word has been asked for by now, so that all mistakes of the line are told.
         keys.finish(self.found);
+        let (source, native, write_at) = (source?, native?, write_at?);
         let (create, update) = match write {
             None | Some(WriteWord::Always) => (true, true),
             Some(WriteWord::Never) => (false, false),
