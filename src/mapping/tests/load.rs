@@ -23,7 +23,7 @@ fn every_mistake_of_a_file_is_told_at_once() {
     );
     for word in [
         "`given_nam` is no field of `Customer` here (did you mean `given_name`?)",
-        "x.yaml:7:18: error: `persn`: not one of the field's codes (did you mean `person`?)",
+        "x.yaml:8:13: error: `persn`: not one of the field's codes (did you mean `person`?)",
         "key `at` is missing",
         "unknown key `att` (did you mean `at`?)",
         "empty step",

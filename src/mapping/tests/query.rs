@@ -35,7 +35,7 @@ fn only_names_that_are_wanted_are_asked_for() {
     let wanted: FieldSet =
         ["name", "status"].iter().map(|path| mapping.entity().leaf_at(path).unwrap()).collect();
     let request = mapping.read("701", &wanted).unwrap();
-    assert_eq!(request.target, "/crm/v3/objects/contacts/701?properties=email%2Cfirstname%2Clastname");
+    assert_eq!(request.target, "/crm/v3/objects/contacts/701?properties=firstname%2Clastname%2Cemail");
     let system = erp();
     let order = system.entity("Order").unwrap();
     let wanted = FieldSet::of(order.entity().leaf_at("lines.sku").unwrap());
@@ -126,7 +126,6 @@ fn odata_conditions_are_typed_and_sorted_with_the_key_as_tiebreak() {
         "/salesOrders?$filter=customerNumber eq 'O''Hara' and orderDate ge 2026-01-01 and \
          totalAmountIncludingTax lt 10.50 and (status eq 'In Review' or status eq 'In_x0020_Review' or \
          status eq 'Open' or status eq 'Released')&$orderby=orderDate desc,id asc&$select=id"
-            .replace("status eq 'Draft' or ", "")
     );
     assert!(listing.sort_pushed && !listing.filter_exact);
     assert_eq!(listing.request.headers["prefer"], "odata.maxpagesize=50");
