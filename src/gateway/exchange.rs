@@ -137,8 +137,7 @@ impl Exchange {
         let narrow = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
         let micros = u64::try_from(micros).unwrap_or(u64::MAX);
         self.entry.system(system, status, micros, narrow(sent), narrow(got));
-        let label = SystemLabel { system: system.as_str().to_owned() };
-        self.core.gate.telemetry.system_calls.get_or_create(&label).inc();
+        self.core.called(system);
     }
 
     /// A system was not reached or gave no usable answer.
