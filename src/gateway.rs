@@ -21,7 +21,7 @@ mod writing;
 use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use futures_util::FutureExt;
-use http::{Request, Response};
+use http::{Method, Request, Response};
 
 pub use gate::{Addresses, Core, Gate};
 pub use run::{AdminServer, Options, Ready, RunError, run};
@@ -43,11 +43,13 @@ use crate::{
 pub async fn serve(core: Arc<Core>, request: Request<Body>, channel: Arc<Channel>) -> Response<Body> {
     let exchange = Exchange::open(core, channel);
     let request_id = exchange.entry.request();
+    let is_head = request.method() == Method::HEAD;
     // A panic drops the entry, which is written as abandoned.
-    match AssertUnwindSafe(story(exchange, request)).catch_unwind().await {
+    let response = match AssertUnwindSafe(story(exchange, request)).catch_unwind().await {
         Ok(response) => response,
         Err(_) => exchange::bare(Refusal::Broken.response(request_id), request_id),
-    }
+    };
+    if is_head { exchange::head_only(response) } else { response }
 }
 
 /// From the head to the operation; what an operation does is told by its own file.
@@ -96,7 +98,6 @@ fn head(exchange: &mut Exchange, parts: http::request::Parts) -> Result<Head, Re
         Ok(head) => exchange.entry.head(&method, head.path.as_str()),
         Err(_) => exchange.entry.head(&method, ""),
     }
-    exchange.is_head = method == http::Method::HEAD;
     charged.map_err(|limited| Refusal::Limited(Box::new(limited)))?;
     head
 }

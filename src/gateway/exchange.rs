@@ -36,7 +36,6 @@ pub(super) struct Exchange {
     pub(super) opened: Now,
     pub(super) caller: Option<Arc<Facts>>,
     pub(super) standing: Option<Standing>,
-    pub(super) is_head: bool,
     action: &'static str,
 }
 
@@ -54,7 +53,6 @@ impl Exchange {
             opened,
             caller: None,
             standing: None,
-            is_head: false,
             action: "none",
         }
     }
@@ -211,6 +209,16 @@ pub(super) fn bare(mut response: Response<Body>, id: RequestId) -> Response<Body
     headers.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
     with_id(&mut response, id);
     response
+}
+
+/// What is left of an answer to a HEAD: its head, with the length that its body had (RFC 9110 §9.3.2). HTTP/1
+/// leaves the body out by itself, HTTP/2 does not.
+pub(super) fn head_only(mut response: Response<Body>) -> Response<Body> {
+    let length = http_body::Body::size_hint(response.body()).exact().filter(|length| *length > 0);
+    if let Some(length) = length.filter(|_| !response.headers().contains_key(header::CONTENT_LENGTH)) {
+        response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    }
+    response.map(|_| Body::Empty)
 }
 
 /// The id by which the journal knows the exchange.
