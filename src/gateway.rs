@@ -26,7 +26,7 @@ use std::{
     task::Poll,
 };
 
-use http::{Request, Response};
+use http::{Method, Request, Response};
 
 pub use gate::{Addresses, Core, Gate};
 pub use run::{AdminServer, Options, Ready, RunError, run};
@@ -48,6 +48,7 @@ use crate::{
 pub async fn serve(core: Arc<Core>, request: Request<Body>, channel: Arc<Channel>) -> Response<Body> {
     let exchange = Exchange::open(core, channel);
     let request_id = exchange.entry.request();
+    let is_head = request.method() == Method::HEAD;
     // Polled where it stands: a wrapper that takes a future of this size by value copies it for every request.
     let mut story = pin!(story(exchange, request));
     let told = poll_fn(|context| {
@@ -57,10 +58,11 @@ pub async fn serve(core: Arc<Core>, request: Request<Body>, channel: Arc<Channel
             Err(_) => Poll::Ready(None),
         }
     });
-    match told.await {
+    let response = match told.await {
         Some(response) => response,
         None => exchange::bare(Refusal::Broken.response(request_id), request_id),
-    }
+    };
+    if is_head { exchange::head_only(response) } else { response }
 }
 
 /// From the head to the operation; what an operation does is told by its own file. Roads that are long or

@@ -234,6 +234,16 @@ pub(super) fn bare(mut response: Response<Body>, id: RequestId) -> Response<Body
     response
 }
 
+/// What is left of an answer to a HEAD: its head, with the length that its body had (RFC 9110 §9.3.2). HTTP/1
+/// leaves the body out by itself, HTTP/2 does not.
+pub(super) fn head_only(mut response: Response<Body>) -> Response<Body> {
+    let length = http_body::Body::size_hint(response.body()).exact().filter(|length| *length > 0);
+    if let Some(length) = length.filter(|_| !response.headers().contains_key(header::CONTENT_LENGTH)) {
+        response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    }
+    response.map(|_| Body::Empty)
+}
+
 /// The id by which the journal knows the exchange.
 pub(super) fn with_id(response: &mut Response<Body>, id: RequestId) {
     if let Ok(value) = HeaderValue::try_from(id.to_string()) {
