@@ -84,13 +84,21 @@ impl Demo {
                         break;
                     }
                 }
-                None => panic!("the demo ended before it was ready:\n{}\n{}", printed.join("\n"), fs::read_to_string(dir.path().join("stderr")).unwrap()),
+                None => panic!(
+                    "the demo ended before it was ready:\n{}\n{}",
+                    printed.join("\n"),
+                    fs::read_to_string(dir.path().join("stderr")).unwrap()
+                ),
             }
         }
         // The rest of its output must not fill the pipe.
         std::thread::spawn(move || lines.for_each(drop));
         let text = fs::read_to_string(data.join("demo.env")).unwrap();
-        let env = text.lines().filter_map(|line| line.split_once('=')).map(|(k, v)| (k.to_owned(), v.trim_matches(['"', '\'']).to_owned())).collect();
+        let env = text
+            .lines()
+            .filter_map(|line| line.split_once('='))
+            .map(|(k, v)| (k.to_owned(), v.trim_matches(['"', '\'']).to_owned()))
+            .collect();
         Self { child, dir, env, printed, quiet: false }
     }
 
@@ -156,7 +164,15 @@ impl Demo {
 
     /// Asks by any method.
     pub fn ask(&self, method: Method, path: &str) -> Ask<'_> {
-        Ask { demo: self, method, path: path.to_owned(), who: Who::App, headers: Vec::new(), body: Bytes::new(), admin: false }
+        Ask {
+            demo: self,
+            method,
+            path: path.to_owned(),
+            who: Who::App,
+            headers: Vec::new(),
+            body: Bytes::new(),
+            admin: false,
+        }
     }
 
     /// Asks for a path of the admin listener.
@@ -166,11 +182,8 @@ impl Demo {
 
     /// Runs a verb of the binary over this demo's data and policies.
     pub fn run(&self, args: &[&str]) -> Ran {
-        let output = Command::new(env!("CARGO_BIN_EXE_bramka"))
-            .args(args)
-            .env_remove("RUST_LOG")
-            .output()
-            .unwrap();
+        let output =
+            Command::new(env!("CARGO_BIN_EXE_bramka")).args(args).env_remove("RUST_LOG").output().unwrap();
         Ran {
             code: output.status.code().unwrap_or(-1),
             out: String::from_utf8_lossy(&output.stdout).into_owned(),
@@ -276,9 +289,11 @@ impl Ask<'_> {
     pub async fn send_async(self) -> Answer {
         let address = if self.admin { self.demo.admin_address() } else { self.demo.address() };
         let stream = connect(&address, self.demo.env("BRAMKA_CA")).await;
-        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
+        let (mut sender, connection) =
+            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
         let driver = tokio::spawn(connection);
-        let mut request = Request::builder().method(self.method).uri(&self.path).header(header::HOST, "localhost");
+        let mut request =
+            Request::builder().method(self.method).uri(&self.path).header(header::HOST, "localhost");
         if let Some(token) = self.demo.token(self.who) {
             request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
         }
