@@ -24,6 +24,8 @@ use futures_util::FutureExt;
 use http::{Request, Response};
 
 pub use gate::{Addresses, Core, Gate};
+pub(crate) use keep::keep_heads;
+pub use keep::reload;
 pub use run::{AdminServer, Options, Ready, RunError, run};
 
 use self::exchange::Exchange;

@@ -1,0 +1,6 @@
+//! The promises, kept by the real binary over real sockets.
+
+mod kit;
+
+mod admin;
+mod cli;
