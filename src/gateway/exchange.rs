@@ -14,11 +14,11 @@ use crate::{
     clock::{self, Now},
     config::Snapshot,
     identity::Facts,
-    mapping::{Finding, Mapping, SystemFault},
+    mapping::{Finding, Mapping, NativeRequest, SystemFault},
     policy::{Denied, Prospect},
     quota::{self, Standing},
     refusal::Refusal,
-    schema::Record,
+    schema::{Record, value},
     telemetry::{FindingLabel, SystemLabel},
     upstream::UpstreamError,
     wire::Deadline,
@@ -36,7 +36,8 @@ pub(super) struct Exchange {
     pub(super) opened: Now,
     pub(super) caller: Option<Arc<Facts>>,
     pub(super) standing: Option<Standing>,
-    pub(super) is_head: bool,
+    /// The caller's trace, passed on to systems (W3C Trace Context).
+    pub(super) traceparent: Option<HeaderValue>,
     action: &'static str,
 }
 
@@ -54,7 +55,7 @@ impl Exchange {
             opened,
             caller: None,
             standing: None,
-            is_head: false,
+            traceparent: None,
             action: "none",
         }
     }
@@ -102,6 +103,27 @@ impl Exchange {
         })
     }
 
+    /// Notes what of a record statements read, so that the decision can be replayed.
+    pub(super) fn judged_on(&mut self, prospect: &Prospect, record: &Record) {
+        let Some(entity) = prospect.operation().entity() else { return };
+        for leaf in prospect.reads().iter() {
+            let Some(path) = entity.leaf(leaf).map(|leaf| leaf.path.as_str()) else { continue };
+            let mut text = Vec::new();
+            if let Some(value) = record.first(entity, leaf) {
+                value::print(value, &mut text);
+            }
+            self.entry.context(path, String::from_utf8_lossy(&text));
+        }
+    }
+
+    /// A request to a system, with the caller's trace.
+    pub(super) fn traced(&self, mut request: NativeRequest) -> NativeRequest {
+        if let Some(trace) = &self.traceparent {
+            request.headers.insert("traceparent", trace.clone());
+        }
+        request
+    }
+
     /// Notes a call to a system.
     pub(super) fn called(
         &mut self,
@@ -115,8 +137,7 @@ impl Exchange {
         let narrow = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
         let micros = u64::try_from(micros).unwrap_or(u64::MAX);
         self.entry.system(system, status, micros, narrow(sent), narrow(got));
-        let label = SystemLabel { system: system.as_str().to_owned() };
-        self.core.gate.telemetry.system_calls.get_or_create(&label).inc();
+        self.core.called(system);
     }
 
     /// A system was not reached or gave no usable answer.
@@ -211,6 +232,16 @@ pub(super) fn bare(mut response: Response<Body>, id: RequestId) -> Response<Body
     headers.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
     with_id(&mut response, id);
     response
+}
+
+/// What is left of an answer to a HEAD: its head, with the length that its body had (RFC 9110 §9.3.2). HTTP/1
+/// leaves the body out by itself, HTTP/2 does not.
+pub(super) fn head_only(mut response: Response<Body>) -> Response<Body> {
+    let length = http_body::Body::size_hint(response.body()).exact().filter(|length| *length > 0);
+    if let Some(length) = length.filter(|_| !response.headers().contains_key(header::CONTENT_LENGTH)) {
+        response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    }
+    response.map(|_| Body::Empty)
 }
 
 /// The id by which the journal knows the exchange.

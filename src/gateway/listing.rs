@@ -220,8 +220,8 @@ impl List<'_> {
         let (began, sent) = (clock::now(), listing.request.body.len());
         let core = self.exchange.core.clone();
         let deadline = self.exchange.deadline();
-        let answer =
-            self.served.upstream.fetch(&core.pools, &receipt, listing.request.clone(), deadline).await;
+        let request = self.exchange.traced(listing.request.clone());
+        let answer = self.served.upstream.fetch(&core.pools, &receipt, request, deadline).await;
         let answer: NativeAnswer = match answer {
             Ok(answer) => answer,
             Err(error) => {

@@ -22,10 +22,11 @@ use crate::{
     clock,
     intake::{self, BodyBounds, Head},
     mapping::{Inward, NativeAnswer, NativeRequest},
-    policy::{self, Change, Denied, WritePermit},
+    policy::{self, Change, Denied, Detail, WritePermit},
     quota::Admission,
     refusal::Refusal,
     schema::{self, Entity, FieldSet, Record, json, query},
+    words::Digest,
 };
 
 /// What may stand in a path segment as it is.
@@ -168,7 +169,7 @@ async fn create(
     let snapshot = exchange.snapshot.clone();
     let (_, mapping) = snapshot.serving(entity).ok_or(Refusal::Broken)?;
     let request = mapping.create(permit.new().ok_or(Refusal::Broken)?).map_err(Refusal::Unmappable)?;
-    let answer = effect(exchange, entity, &permit, request).await?;
+    let answer = effect(exchange, admission, entity, &permit, request).await?;
     let inward = after(exchange, admission, entity, None, &answer).await?;
     let location = format!("{}/{}", head.path.as_str(), utf8_percent_encode(&inward.id, SEGMENT));
     let answer = echo(exchange, admission, &permit, inward, &sent, StatusCode::CREATED);
@@ -208,7 +209,7 @@ async fn update(
         exchange.entry.note("unchanged", true);
         return Ok(echo(exchange, admission, &permit, inward, &sent, StatusCode::OK));
     };
-    let answer = effect(exchange, entity, &permit, request).await?;
+    let answer = effect(exchange, admission, entity, &permit, request).await?;
     let inward = after(exchange, admission, entity, Some(&key), &answer).await?;
     Ok(echo(exchange, admission, &permit, inward, &sent, StatusCode::OK))
 }
@@ -230,7 +231,7 @@ async fn delete(
     let permit = judge(exchange, admission, Change::Delete { old: stored.record, version: stored.version })?;
     check_version(exchange, admission, &permit, &sent)?;
     let request = mapping.delete(&key, permit.version()).map_err(|fault| Refusal::Unmappable(vec![fault]))?;
-    let answer = effect(exchange, entity, &permit, request).await?;
+    let answer = effect(exchange, admission, entity, &permit, request).await?;
     mapping.deleted(&answer).map_err(|fault| exchange.refused_by(&served.name, fault))?;
     Ok(unguarded(&permit, Answer::empty(StatusCode::NO_CONTENT)))
 }
@@ -276,6 +277,7 @@ fn check_version(
 /// Writes down what is about to change, and changes it.
 async fn effect(
     exchange: &mut Exchange,
+    admission: &Admission,
     entity: &Entity,
     permit: &WritePermit,
     request: NativeRequest,
@@ -284,6 +286,13 @@ async fn effect(
     let (served, _) = snapshot.serving(entity).ok_or(Refusal::Broken)?;
     if permit.unguarded() {
         exchange.entry.note("unguarded", true);
+    }
+    let request = exchange.traced(request);
+    if let Some(old) = permit.old() {
+        exchange.judged_on(admission.prospect(), old);
+    }
+    if permit.detail() == Detail::BodyDigest {
+        exchange.entry.body_digest("body_digest", &Digest::of(&request.body));
     }
     let receipt = exchange.entry.intent(permit, clock::now()).await.map_err(Refusal::Journal)?;
     let (began, sent) = (clock::now(), request.body.len());
@@ -301,7 +310,8 @@ async fn effect(
     }
 }
 
-/// The record as the system holds it after the write; read back where the answer does not hold it.
+/// The record as the system holds it after the write; read back where the answer does not hold it, or not all
+/// that the caller sees of it: the tag of a write is the tag of the next read.
 async fn after(
     exchange: &mut Exchange,
     admission: &Admission,
@@ -314,8 +324,14 @@ async fn after(
     if let (Some(id), true, true) = (id, answer.status.is_success(), answer.body.is_empty()) {
         return fetch(exchange, admission, entity, id, &entity.all()).await;
     }
-    let came = mapping.written(answer, &entity.all());
-    inward(exchange, mapping, came)
+    let came = inward(exchange, mapping, mapping.written(answer, &entity.all()))?;
+    let seen = mapping.mapped().intersection(&admission.prospect().visible());
+    if came.missing.intersection(&seen).is_empty() {
+        return Ok(came);
+    }
+    // What is written is written: without a second look the caller gets what the answer held.
+    let key = came.id.clone();
+    Ok(fetch(exchange, admission, entity, &key, &entity.all()).await.unwrap_or(came))
 }
 
 /// The answer to a write: what the caller's own `read` shows of it.

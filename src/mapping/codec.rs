@@ -156,10 +156,8 @@ impl Codec {
     }
 
     fn read_text(&self, text: &str) -> Got {
-        if let Some(table) = &self.table {
-            if let Some(value) = table.read.get(text) {
-                return Got::Is(value.clone());
-            }
+        if let Some(value) = self.table.as_ref().and_then(|table| table.read.get(text)) {
+            return Got::Is(value.clone());
         }
         // ORDER: the table first: an empty text may have a meaning of its own.
         if self.absent.iter().any(|spelling| **spelling == *text) {

@@ -25,6 +25,7 @@ mod cedar;
 mod compile;
 mod context;
 mod degrees;
+mod explain;
 mod judge;
 mod load;
 mod mask;
@@ -46,6 +47,7 @@ mod value;
 mod tests;
 
 pub use context::Context;
+pub use explain::{Explanation, Outcome, Role, Told, explain};
 pub use judge::{CallPermit, Change, WritePermit, judge, judge_call};
 pub use load::{Given, PlanRef, Policies, SystemInfo};
 pub use mask::Openness;
