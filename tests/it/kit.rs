@@ -180,15 +180,17 @@ impl Demo {
         Ask { admin: true, who: Who::Admin, ..self.ask(method, path) }
     }
 
-    /// Runs a verb of the binary over this demo's data and policies.
+    /// Runs a verb of the binary as it is.
     pub fn run(&self, args: &[&str]) -> Ran {
-        let output =
-            Command::new(env!("CARGO_BIN_EXE_bramka")).args(args).env_remove("RUST_LOG").output().unwrap();
-        Ran {
-            code: output.status.code().unwrap_or(-1),
-            out: String::from_utf8_lossy(&output.stdout).into_owned(),
-            err: String::from_utf8_lossy(&output.stderr).into_owned(),
-        }
+        run(args)
+    }
+
+    /// Runs a verb of the binary over this demo's data and policies.
+    pub fn verb(&self, args: &[&str]) -> Ran {
+        let (data, policies) = (self.data(), self.policies());
+        let mut all = args.to_vec();
+        all.extend(["--data", data.to_str().unwrap(), "--policies", policies.to_str().unwrap()]);
+        run(&all)
     }
 
     /// Ends it at once, as a power cut of the process would.
@@ -242,6 +244,17 @@ pub struct Ran {
     pub code: i32,
     pub out: String,
     pub err: String,
+}
+
+/// Runs the binary.
+pub fn run(args: &[&str]) -> Ran {
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_bramka")).args(args).env_remove("BRAMKA_LOG").output().unwrap();
+    Ran {
+        code: output.status.code().unwrap_or(-1),
+        out: String::from_utf8_lossy(&output.stdout).into_owned(),
+        err: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
 }
 
 /// One request.
