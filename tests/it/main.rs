@@ -19,6 +19,7 @@ mod kill;
 mod kit;
 mod line;
 mod lists;
+mod load;
 mod matrix;
 mod mint;
 mod reads;
