@@ -15,14 +15,14 @@ use crate::{
     config::Snapshot,
     identity::Facts,
     mapping::{Finding, Mapping, SystemFault},
-    policy::{Denied, Prospect},
+    policy::{Denied, Detail, Prospect},
     quota::{self, Standing},
     refusal::Refusal,
     schema::Record,
     telemetry::{FindingLabel, SystemLabel},
     upstream::UpstreamError,
     wire::Deadline,
-    words::{Channel, RequestId, SystemName},
+    words::{Channel, Digest, RequestId, SystemName},
 };
 
 /// What every step of an exchange has at hand.
@@ -151,7 +151,10 @@ impl Exchange {
         }
     }
 
-    async fn succeed(self, answer: Answer) -> Response<Body> {
+    async fn succeed(mut self, answer: Answer) -> Response<Body> {
+        if self.entry.detail() == Detail::BodyDigest && !answer.body.is_empty() {
+            self.entry.body_digest("body_shown", &Digest::of(&answer.body));
+        }
         let (status, bytes) = (answer.status.as_u16(), answer.body.len());
         let response = answer.response();
         self.conclude(response, status, bytes).await

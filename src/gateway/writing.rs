@@ -22,10 +22,11 @@ use crate::{
     clock,
     intake::{self, BodyBounds, Head},
     mapping::{Inward, NativeAnswer, NativeRequest},
-    policy::{self, Change, Denied, WritePermit},
+    policy::{self, Change, Denied, Detail, WritePermit},
     quota::Admission,
     refusal::Refusal,
     schema::{self, Entity, FieldSet, Record, json, query},
+    words::Digest,
 };
 
 /// What may stand in a path segment as it is.
@@ -168,7 +169,7 @@ async fn create(
     let snapshot = exchange.snapshot.clone();
     let (_, mapping) = snapshot.serving(entity).ok_or(Refusal::Broken)?;
     let request = mapping.create(permit.new().ok_or(Refusal::Broken)?).map_err(Refusal::Unmappable)?;
-    let answer = effect(exchange, entity, &permit, request).await?;
+    let answer = effect(exchange, entity, &permit, request, &sent.body).await?;
     let inward = after(exchange, admission, entity, None, &answer).await?;
     let location = format!("{}/{}", head.path.as_str(), utf8_percent_encode(&inward.id, SEGMENT));
     let answer = echo(exchange, admission, &permit, inward, &sent, StatusCode::CREATED);
@@ -208,7 +209,7 @@ async fn update(
         exchange.entry.note("unchanged", true);
         return Ok(echo(exchange, admission, &permit, inward, &sent, StatusCode::OK));
     };
-    let answer = effect(exchange, entity, &permit, request).await?;
+    let answer = effect(exchange, entity, &permit, request, &sent.body).await?;
     let inward = after(exchange, admission, entity, Some(&key), &answer).await?;
     Ok(echo(exchange, admission, &permit, inward, &sent, StatusCode::OK))
 }
@@ -230,7 +231,7 @@ async fn delete(
     let permit = judge(exchange, admission, Change::Delete { old: stored.record, version: stored.version })?;
     check_version(exchange, admission, &permit, &sent)?;
     let request = mapping.delete(&key, permit.version()).map_err(|fault| Refusal::Unmappable(vec![fault]))?;
-    let answer = effect(exchange, entity, &permit, request).await?;
+    let answer = effect(exchange, entity, &permit, request, &sent.body).await?;
     mapping.deleted(&answer).map_err(|fault| exchange.refused_by(&served.name, fault))?;
     Ok(unguarded(&permit, Answer::empty(StatusCode::NO_CONTENT)))
 }
@@ -279,11 +280,15 @@ async fn effect(
     entity: &Entity,
     permit: &WritePermit,
     request: NativeRequest,
+    body: &[u8],
 ) -> Result<NativeAnswer, Refusal> {
     let snapshot = exchange.snapshot.clone();
     let (served, _) = snapshot.serving(entity).ok_or(Refusal::Broken)?;
     if permit.unguarded() {
         exchange.entry.note("unguarded", true);
+    }
+    if permit.detail() == Detail::BodyDigest {
+        exchange.entry.body_digest("body_sent", &Digest::of(body));
     }
     let receipt = exchange.entry.intent(permit, clock::now()).await.map_err(Refusal::Journal)?;
     let (began, sent) = (clock::now(), request.body.len());

@@ -87,6 +87,9 @@ fn a_create_is_written_down_before_it_is_done_and_answered_with_what_the_system_
         let text = entry.to_string();
         assert!(!text.contains("Lis") && !text.contains("ewa.lis"), "{text}");
     }
+    // The statement asks for digests of the bodies; they are keyed.
+    let notes = done["notes"].to_string();
+    assert!(notes.contains("body_sent") && notes.contains("body_shown"), "{notes}");
     let path = answer.header("location").unwrap();
     assert_eq!(stage.get(path).expect(200).json(), answer.json());
 }
