@@ -16,14 +16,14 @@ use crate::{
     config::Snapshot,
     identity::Facts,
     mapping::{Finding, Mapping, NativeRequest, SystemFault},
-    policy::{Denied, Prospect},
+    policy::{Denied, Detail, Prospect},
     quota::{self, Standing},
     refusal::Refusal,
     schema::{Record, value},
     telemetry::{FindingLabel, SystemLabel},
     upstream::UpstreamError,
     wire::Deadline,
-    words::{Channel, RequestId, SystemName},
+    words::{Channel, Digest, RequestId, SystemName},
 };
 
 /// What every step of an exchange has at hand.
@@ -175,7 +175,10 @@ impl Exchange {
         }
     }
 
-    async fn succeed(self, answer: Answer) -> Response<Body> {
+    async fn succeed(mut self, answer: Answer) -> Response<Body> {
+        if self.entry.detail() == Detail::BodyDigest && !answer.body.is_empty() {
+            self.entry.body_digest("body_shown", &Digest::of(&answer.body));
+        }
         let (status, bytes) = (answer.status.as_u16(), answer.body.len());
         let response = answer.response();
         self.conclude(response, status, bytes).await
