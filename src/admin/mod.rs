@@ -1,8 +1,14 @@
 //! The admin listener.
 
+mod acts;
+mod credential;
+
 use std::{net::TcpListener as StdListener, sync::Arc};
 
 use futures_util::future::BoxFuture;
+
+pub(crate) use acts::{ActError, Acting};
+pub(crate) use credential::{Credential, Sort, Whose};
 
 use crate::gateway::Gate;
 

@@ -137,8 +137,7 @@ impl Exchange {
         let narrow = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
         let micros = u64::try_from(micros).unwrap_or(u64::MAX);
         self.entry.system(system, status, micros, narrow(sent), narrow(got));
-        let label = SystemLabel { system: system.as_str().to_owned() };
-        self.core.gate.telemetry.system_calls.get_or_create(&label).inc();
+        self.core.called(system);
     }
 
     /// A system was not reached or gave no usable answer.
@@ -233,6 +232,16 @@ pub(super) fn bare(mut response: Response<Body>, id: RequestId) -> Response<Body
     headers.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
     with_id(&mut response, id);
     response
+}
+
+/// What is left of an answer to a HEAD: its head, with the length that its body had (RFC 9110 §9.3.2). HTTP/1
+/// leaves the body out by itself, HTTP/2 does not.
+pub(super) fn head_only(mut response: Response<Body>) -> Response<Body> {
+    let length = http_body::Body::size_hint(response.body()).exact().filter(|length| *length > 0);
+    if let Some(length) = length.filter(|_| !response.headers().contains_key(header::CONTENT_LENGTH)) {
+        response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    }
+    response.map(|_| Body::Empty)
 }
 
 /// The id by which the journal knows the exchange.

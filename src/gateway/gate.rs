@@ -1,6 +1,7 @@
 //! What lives as long as the process, and what each core has of its own.
 
 use std::{
+    collections::HashMap,
     net::SocketAddr,
     sync::{
         Arc,
@@ -9,8 +10,10 @@ use std::{
 };
 
 use aws_lc_rs::rand;
+use foldhash::fast::RandomState;
 use http::{Request, Response};
 use parking_lot::Mutex;
+use prometheus_client::metrics::counter::Counter;
 use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 
@@ -25,10 +28,10 @@ use crate::{
     keys::Issuers,
     policy::Memo,
     quota::Quota,
-    telemetry::Telemetry,
+    telemetry::{SystemLabel, Telemetry},
     tokens::Tokens,
     upstream::{self, CorePools},
-    words::{Channel, RequestId, SecretBytes},
+    words::{Channel, RequestId, SecretBytes, SystemName},
 };
 
 /// One in so many decisions is repeated on the full set of statements.
@@ -88,6 +91,8 @@ pub struct Core {
     /// Writes and streams that outlive their caller; a stopping core waits for them.
     pub tasks: TaskTracker,
     ids: Mutex<Randomness>,
+    /// LIMIT: systems that bundles ever named.
+    calls: Mutex<HashMap<SystemName, Counter, RandomState>>,
     decisions: AtomicU32,
 }
 
@@ -101,6 +106,7 @@ impl Core {
             memo: Memo::new(16_384),
             tasks: TaskTracker::new(),
             ids: Mutex::new(Randomness::default()),
+            calls: Mutex::default(),
             decisions: AtomicU32::new(0),
         })
     }
@@ -108,6 +114,19 @@ impl Core {
     /// A fresh id of an exchange.
     pub fn request_id(&self) -> RequestId {
         RequestId(self.ids.lock().next())
+    }
+
+    /// Counts a call to a system.
+    pub(super) fn called(&self, system: &SystemName) {
+        let mut calls = self.calls.lock();
+        if let Some(counter) = calls.get(system) {
+            counter.inc();
+            return;
+        }
+        let label = SystemLabel { system: system.as_str().to_owned() };
+        let counter = self.gate.telemetry.system_calls.get_or_create_owned(&label);
+        counter.inc();
+        calls.insert(system.clone(), counter);
     }
 
     /// Whether this decision is one of the sample that is repeated on the full set.

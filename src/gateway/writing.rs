@@ -310,7 +310,8 @@ async fn effect(
     }
 }
 
-/// The record as the system holds it after the write; read back where the answer does not hold it.
+/// The record as the system holds it after the write; read back where the answer does not hold it, or not all
+/// that the caller sees of it: the tag of a write is the tag of the next read.
 async fn after(
     exchange: &mut Exchange,
     admission: &Admission,
@@ -323,8 +324,14 @@ async fn after(
     if let (Some(id), true, true) = (id, answer.status.is_success(), answer.body.is_empty()) {
         return fetch(exchange, admission, entity, id, &entity.all()).await;
     }
-    let came = mapping.written(answer, &entity.all());
-    inward(exchange, mapping, came)
+    let came = inward(exchange, mapping, mapping.written(answer, &entity.all()))?;
+    let seen = mapping.mapped().intersection(&admission.prospect().visible());
+    if came.missing.intersection(&seen).is_empty() {
+        return Ok(came);
+    }
+    // What is written is written: without a second look the caller gets what the answer held.
+    let key = came.id.clone();
+    Ok(fetch(exchange, admission, entity, &key, &entity.all()).await.unwrap_or(came))
 }
 
 /// The answer to a write: what the caller's own `read` shows of it.

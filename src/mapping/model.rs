@@ -346,6 +346,11 @@ impl Mapping {
         &self.system
     }
 
+    /// Leaves that a line of this mapping fills; of the others the system knows nothing.
+    pub fn mapped(&self) -> FieldSet {
+        self.entity.all().minus(&self.unmapped)
+    }
+
     /// The entity's name.
     pub fn name(&self) -> &EntityName {
         &self.entity.name

@@ -14,6 +14,7 @@ use crate::{
 mod load;
 mod query;
 mod read;
+mod standin;
 mod write;
 
 pub(super) fn shipped_schema() -> Schema {

@@ -92,8 +92,11 @@ pub fn outlook(
     };
     let program = remembered(policies, memo, facts, action, about)?;
     let echo = match action {
-        Action::Create | Action::Update => Some(remembered(policies, memo, facts, Action::Read, about)?),
-        Action::Read | Action::List | Action::Delete | Action::Call => None,
+        // A delete shows nothing, but the version that a caller names is of what it sees.
+        Action::Create | Action::Update | Action::Delete => {
+            Some(remembered(policies, memo, facts, Action::Read, about)?)
+        }
+        Action::Read | Action::List | Action::Call => None,
     };
     let call = match target {
         Target::Entity(_) => None,

@@ -1,0 +1,40 @@
+//! The journal as an auditor reads it: from its files, by the crate's own readers.
+
+use std::path::{Path, PathBuf};
+
+use bramka::audit::{self, JournalKeys, Report};
+use serde_json::Value;
+
+/// Where the lanes of the demo's gate are.
+fn gate(data: &Path) -> PathBuf {
+    data.join("audit").join("demo")
+}
+
+/// Every entry there is, lane by lane.
+pub(crate) fn entries(data: &Path) -> Vec<Value> {
+    entries_in(&gate(data))
+}
+
+/// The same, where the journal's folder is seen from elsewhere.
+pub(crate) fn entries_in(gate: &Path) -> Vec<Value> {
+    let mut found = Vec::new();
+    for lane in audit::lanes(gate).unwrap() {
+        for line in audit::read_lane(&gate.join(lane)).unwrap() {
+            found.push(serde_json::from_str(line.unwrap().leaf()).unwrap());
+        }
+    }
+    found
+}
+
+/// The entries of one exchange, in order.
+pub(crate) fn of(data: &Path, request: &str) -> Vec<Value> {
+    entries(data).into_iter().filter(|entry| entry["request"] == request).collect()
+}
+
+/// Verifies the journal, sealed parts included.
+pub(crate) fn verify(data: &Path) -> Report {
+    let folder = data.join("keys").join("journal");
+    let public = JournalKeys::read_public(&folder).unwrap();
+    let opener = JournalKeys::open(&folder).unwrap();
+    audit::verify(&gate(data), &[public], None, Some(&opener)).unwrap()
+}

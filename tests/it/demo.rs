@@ -1,0 +1,147 @@
+//! A newcomer's first minute: every line that the demo prints works when pasted, and no secret lies about.
+
+use std::{fs, os::unix::fs::PermissionsExt, path::Path, process::Command};
+
+use serde_json::Value;
+
+use crate::kit::{Demo, Who};
+
+/// Runs a printed line as a newcomer's shell would.
+fn paste(line: &str) -> Value {
+    let ran = Command::new("bash").arg("-c").arg(line).output().unwrap();
+    let error = String::from_utf8_lossy(&ran.stderr);
+    assert!(ran.status.success() && ran.stderr.is_empty(), "{line}\n{error}");
+    serde_json::from_slice(&ran.stdout).unwrap_or_else(|e| panic!("{line}\n{e}\n{:?}", ran.stdout))
+}
+
+fn lines(demo: &Demo) -> Vec<String> {
+    demo.printed().iter().filter(|line| line.contains("curl ")).cloned().collect()
+}
+
+#[test]
+fn every_curl_line_that_the_demo_prints_works_when_pasted() {
+    let demo = Demo::start();
+    let lines = lines(&demo);
+    assert_eq!(lines.len(), 7, "{lines:#?}");
+    let answers: Vec<Value> = lines.iter().map(|line| paste(line)).collect();
+    let [listed, read, created, native, orders, own, refused] = &answers[..] else { panic!() };
+
+    assert_eq!(listed["items"].as_array().unwrap().len(), 3);
+    assert_eq!(*read, listed["items"][0]);
+    assert_eq!(created["name"], "Ewa Nowak");
+    // The same record in the CRM's own shape, under the id that the gate gave back.
+    assert_eq!(native["total"], 1);
+    assert_eq!(native["results"][0]["id"], created["id"]);
+    assert_eq!(native["results"][0]["properties"]["firstname"], "Ewa");
+    assert_eq!(native["results"][0]["properties"]["email"], created["emails"][0]["value"]);
+
+    let days: Vec<&str> =
+        orders["items"].as_array().unwrap().iter().map(|order| order["ordered_on"].as_str().unwrap()).collect();
+    assert_eq!(days.len(), 3);
+    assert!(days.is_sorted_by(|a, b| a >= b) && days.iter().all(|day| *day >= "2026-06-01"), "{days:?}");
+    assert!(orders["items"].as_array().unwrap().iter().all(|order| order["status"] == "open"));
+
+    let own = own["items"].as_array().unwrap();
+    assert_eq!(own.len(), 3);
+    for order in own {
+        assert_eq!(order["customer"], "20000");
+        for hidden in ["customer_name", "phone", "salesperson", "discount_total"] {
+            assert!(order.get(hidden).is_none(), "{hidden}");
+        }
+        assert!(order["lines"][0].get("net_price").is_none());
+    }
+    assert_eq!(refused["status"], 403);
+    assert!(refused["request_id"].is_string());
+}
+
+#[test]
+fn a_created_record_is_refused_a_second_time_and_the_line_says_why() {
+    let demo = Demo::start();
+    let create = lines(&demo).into_iter().find(|line| line.contains("Ewa Nowak")).unwrap();
+    assert_eq!(paste(&create)["name"], "Ewa Nowak");
+    let again = paste(&create);
+    assert_eq!(again["status"], 409);
+    assert_eq!(again["title"], "there is such a record already");
+}
+
+#[test]
+fn secrets_stand_in_one_private_file_and_nowhere_else() {
+    let demo = Demo::start();
+    for who in [Who::App, Who::Partner] {
+        demo.get("/v1/orders?limit=5").by(who).send().expect(200);
+    }
+    demo.get("/systems/crm/crm/v3/objects/contacts?limit=1").send().expect(200);
+    demo.get("/v1/orders").by(Who::Nobody).with("x-api-key", demo.env("BRAMKA_APP_TOKEN")).send().refused(401);
+
+    let file = demo.data().join("demo.env");
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    let mut names: Vec<&str> = demo.env_all().keys().map(String::as_str).collect();
+    names.sort_unstable();
+    assert_eq!(
+        names,
+        [
+            "BRAMKA_ADMIN_TOKEN",
+            "BRAMKA_ADMIN_URL",
+            "BRAMKA_APP_TOKEN",
+            "BRAMKA_CA",
+            "BRAMKA_PARTNER_TOKEN",
+            "BRAMKA_URL"
+        ]
+    );
+    let mut secrets: Vec<String> = ["BRAMKA_APP_TOKEN", "BRAMKA_PARTNER_TOKEN", "BRAMKA_ADMIN_TOKEN"]
+        .iter()
+        .map(|name| demo.env(name).to_owned())
+        .collect();
+    // A signature alone would let somebody finish a token of which he knows the rest.
+    let signatures: Vec<String> =
+        secrets.iter().filter_map(|secret| Some(secret.rsplit_once('.')?.1.to_owned())).collect();
+    secrets.extend(signatures);
+    secrets.push("pat-demo-0b1c2d3e".to_owned());
+    let printed = demo.printed().join("\n");
+    let stderr = demo.stderr();
+    let data = demo.data();
+    let (code, dir) = demo.stop();
+    assert_eq!(code, 0, "{stderr}");
+    for secret in &secrets {
+        assert!(!printed.contains(secret.as_str()), "standard output");
+        assert!(!stderr.contains(secret.as_str()), "standard error");
+        let finds = holding(&dir.path().join("data"), secret.as_bytes());
+        assert!(finds.iter().all(|found| found.ends_with("demo.env")), "{finds:?} of {}", data.display());
+    }
+}
+
+/// The files under a folder that hold some bytes.
+fn holding(folder: &Path, bytes: &[u8]) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let entry = entry.unwrap();
+        let kind = entry.file_type().unwrap();
+        if kind.is_dir() {
+            found.extend(holding(&entry.path(), bytes));
+        } else if kind.is_file() && memchr::memmem::find(&fs::read(entry.path()).unwrap(), bytes).is_some() {
+            found.push(entry.path().display().to_string());
+        }
+    }
+    found
+}
+
+#[test]
+fn private_files_of_the_data_folder_are_their_owner_s_only() {
+    let demo = Demo::start();
+    for path in ["keys", "audit", "bramka.db", "demo.env", "certs/server.key", "certs/ca.key", "keys/gate.key"] {
+        let mode = fs::metadata(demo.data().join(path)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{path} {mode:o}");
+    }
+}
+
+#[test]
+fn a_second_start_over_the_same_data_knows_its_callers_and_keeps_its_certificates() {
+    let demo = Demo::start();
+    let (app, ca) = (demo.token(Who::App).unwrap(), fs::read(demo.env("BRAMKA_CA")).unwrap());
+    let (code, dir) = demo.stop();
+    assert_eq!(code, 0);
+    let demo = Demo::start_in(dir, &[]);
+    assert_eq!(fs::read(demo.env("BRAMKA_CA")).unwrap(), ca);
+    let asked = demo.get("/v1/products?limit=1").by(Who::Nobody).with("authorization", format!("Bearer {app}"));
+    assert_eq!(asked.send().expect(200).items().len(), 1);
+}

@@ -1,0 +1,27 @@
+//! The suite that drives the real binary over real sockets: one file a promise, one test a sentence of it.
+//!
+//! Nothing sleeps, nothing listens on a fixed port, nothing leaves the machine. Each test has a gate of its own.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::disallowed_methods,
+    unreachable_pub,
+    reason = "tests fail by panicking, look at what they were given, and the kit is shared between binaries"
+)]
+
+mod book;
+mod compile;
+mod demo;
+mod journal;
+mod kill;
+mod kit;
+mod line;
+mod lists;
+mod matrix;
+mod mint;
+mod reads;
+mod reload;
+mod stage;
+mod writes;

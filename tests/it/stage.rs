@@ -1,0 +1,184 @@
+//! `bramka serve` over stand-ins that the test holds in its own hands: it sees what the systems were asked,
+//! and makes them slow, full or broken.
+
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::Arc,
+    thread,
+};
+
+use bramka::{
+    certs::DevelopmentCerts,
+    clock,
+    demo::{
+        erp, seed,
+        standin::{self, StandIn},
+    },
+};
+use bytes::Bytes;
+use http::Request;
+use http_body_util::Full;
+use tempfile::TempDir;
+use tokio::sync::oneshot;
+
+use crate::{
+    kit::{Answer, copy_all, root, runtime},
+    line,
+    mint::Issuer,
+};
+
+const CRM_TOKEN: &str = "pat-stage-5d0e";
+const ERP_CLIENT: (&str, &str) = ("stage", "erp-stage-secret");
+
+/// Principals of the test's issuer, with plans that do not get in the way.
+const PRINCIPALS: &str = "  - { kind: App, id: \"corp|shop\", groups: [apps], plan: internal }\n  \
+                          - { kind: Partner, id: \"corp|portal\", groups: [partners], plan: internal, attributes: { customer: \"20000\" } }\n";
+
+/// A gate and its systems.
+pub(crate) struct Stage {
+    pub(crate) crm: StandIn,
+    pub(crate) erp: StandIn,
+    pub(crate) issuer: Issuer,
+    pub(crate) shop: String,
+    pub(crate) portal: String,
+    address: String,
+    child: Child,
+    dir: TempDir,
+    _standins: oneshot::Sender<()>,
+}
+
+/// How it is started.
+#[derive(Default)]
+pub(crate) struct Staging<'a> {
+    /// What comes before the program in its command line.
+    pub(crate) under: &'a [&'a str],
+    /// `BRAMKA_LOG`.
+    pub(crate) log: Option<&'a str>,
+}
+
+impl Stage {
+    /// Starts it over a copy of the shipped policies that `edit` may change.
+    pub(crate) fn open(edit: impl FnOnce(&Path)) -> Self {
+        Self::open_as(&Staging::default(), edit)
+    }
+
+    /// The same, in a way of its own.
+    pub(crate) fn open_as(staging: &Staging<'_>, edit: impl FnOnce(&Path)) -> Self {
+        let (stop, stopped) = oneshot::channel();
+        let (crm, erp) = systems(stopped);
+        let dir = tempfile::tempdir().unwrap();
+        let policies = dir.path().join("policies");
+        copy_all(&root().join("policies"), &policies);
+        let issuer = Issuer::new();
+        issuer.enrol(&policies, "apps, partners, staff", PRINCIPALS);
+        point(&policies.join("systems/crm.yaml"), &format!("http://{}", crm.address));
+        point(&policies.join("systems/erp.yaml"), &format!("http://{}{}", erp.address, erp::ROOT));
+        let gateway = policies.join("gateway.yaml");
+        let text = fs::read_to_string(&gateway).unwrap();
+        fs::write(&gateway, text.replace("127.0.0.1:8443", "127.0.0.1:0").replace("127.0.0.1:9443", "127.0.0.1:0"))
+            .unwrap();
+        edit(&policies);
+        DevelopmentCerts::ensure(&dir.path().join("certs"), clock::now().wall).unwrap();
+        let child = spawn(dir.path(), staging);
+        let (shop, portal) = (issuer.app("shop", &[]), issuer.partner("portal"));
+        let mut stage =
+            Self { crm, erp, issuer, shop, portal, address: String::new(), child, dir, _standins: stop };
+        stage.wait_until_ready();
+        stage
+    }
+
+    fn wait_until_ready(&mut self) {
+        let mut lines = BufReader::new(self.child.stdout.take().unwrap()).lines();
+        while !lines.next().unwrap_or_else(|| panic!("the gate did not start:\n{}", self.stderr())).unwrap().contains("ready") {}
+        thread::spawn(move || lines.for_each(drop));
+        let log = self.stderr();
+        let (_, rest) = log.split_once("ready data=[").unwrap();
+        rest.split([']', ',']).next().unwrap().clone_into(&mut self.address);
+    }
+
+    /// Where it lies.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.dir.path().join("data")
+    }
+
+    /// What went to standard error so far.
+    pub(crate) fn stderr(&self) -> String {
+        fs::read_to_string(self.dir.path().join("stderr")).unwrap()
+    }
+
+    /// The process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Where callers come in.
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Whom callers trust.
+    pub(crate) fn ca(&self) -> String {
+        self.dir.path().join("certs/ca.pem").display().to_string()
+    }
+
+    /// Asks over a connection of its own.
+    pub(crate) fn ask(&self, request: Request<Full<Bytes>>) -> Answer {
+        line::once(&self.address, &self.ca(), request)
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// Both stand-ins, on a thread of their own until the test is over.
+fn systems(stopped: oneshot::Receiver<()>) -> (StandIn, StandIn) {
+    let (tell, told) = oneshot::channel();
+    thread::spawn(move || {
+        runtime().block_on(async {
+            let crm = standin::start(0, seed::crm(CRM_TOKEN)).await.unwrap();
+            let erp = standin::start(0, seed::erp(ERP_CLIENT.0, ERP_CLIENT.1) as Arc<_>).await.unwrap();
+            drop(tell.send((crm, erp)));
+            drop(stopped.await);
+        });
+    });
+    told.blocking_recv().unwrap()
+}
+
+/// Points a system's file somewhere else.
+fn point(file: &Path, base: &str) {
+    let text = fs::read_to_string(file).unwrap();
+    let old = text.lines().find(|line| line.starts_with("base:")).unwrap();
+    fs::write(file, text.replace(old, &format!("base: \"{base}\"\nallow_local: true"))).unwrap();
+}
+
+fn spawn(dir: &Path, staging: &Staging<'_>) -> Child {
+    let program = env!("CARGO_BIN_EXE_bramka");
+    let mut command = match staging.under {
+        [] => Command::new(program),
+        [first, rest @ ..] => {
+            let mut command = Command::new(first);
+            command.args(rest).arg(program);
+            command
+        }
+    };
+    command
+        .args(["serve", "--cores", "1", "--policies"])
+        .arg(dir.join("policies"))
+        .arg("--data")
+        .arg(dir.join("data"))
+        .env("HUBSPOT_TOKEN", CRM_TOKEN)
+        .env("BC_TOKEN", erp::token(ERP_CLIENT.0, ERP_CLIENT.1))
+        .env("BRAMKA_LOG", staging.log.unwrap_or("info"))
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(fs::File::create(dir.join("stderr")).unwrap())
+        .spawn()
+        .unwrap()
+}
