@@ -21,6 +21,7 @@ mod kill;
 mod kit;
 mod line;
 mod lists;
+mod load;
 mod matrix;
 mod mint;
 mod reads;
