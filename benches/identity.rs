@@ -3,6 +3,12 @@
 //! `cargo bench --bench identity`. A token seen before is one SHA-256 and one look-up; a new one is a
 //! signature check, the reading of its claims and the building of facts.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a bench that cannot set itself up should say so loudly"
+)]
+
 use std::{hint::black_box, net::SocketAddr, sync::Arc};
 
 use aws_lc_rs::{

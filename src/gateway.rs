@@ -18,12 +18,19 @@ mod run;
 mod streamed;
 mod writing;
 
-use std::{panic::AssertUnwindSafe, sync::Arc};
+use std::{
+    future::poll_fn,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::pin,
+    sync::Arc,
+    task::Poll,
+};
 
-use futures_util::FutureExt;
 use http::{Method, Request, Response};
 
 pub use gate::{Addresses, Core, Gate};
+pub(crate) use keep::keep_heads;
+pub use keep::reload;
 pub use run::{AdminServer, Options, Ready, RunError, run};
 
 use self::exchange::Exchange;
@@ -44,15 +51,24 @@ pub async fn serve(core: Arc<Core>, request: Request<Body>, channel: Arc<Channel
     let exchange = Exchange::open(core, channel);
     let request_id = exchange.entry.request();
     let is_head = request.method() == Method::HEAD;
-    // A panic drops the entry, which is written as abandoned.
-    let response = match AssertUnwindSafe(story(exchange, request)).catch_unwind().await {
-        Ok(response) => response,
-        Err(_) => exchange::bare(Refusal::Broken.response(request_id), request_id),
+    // Polled where it stands: a wrapper that takes a future of this size by value copies it for every request.
+    let mut story = pin!(story(exchange, request));
+    let told = poll_fn(|context| {
+        // A panic drops the entry, which is written as abandoned.
+        match catch_unwind(AssertUnwindSafe(|| story.as_mut().poll(context))) {
+            Ok(polled) => polled.map(Some),
+            Err(_) => Poll::Ready(None),
+        }
+    });
+    let response = match told.await {
+        Some(response) => response,
+        None => exchange::bare(Refusal::Broken.response(request_id), request_id),
     };
     if is_head { exchange::head_only(response) } else { response }
 }
 
-/// From the head to the operation; what an operation does is told by its own file.
+/// From the head to the operation; what an operation does is told by its own file. Roads that are long or
+/// seldom taken are boxed, so that the short one stays small.
 async fn story(mut exchange: Exchange, mut request: Request<Body>) -> Response<Body> {
     let upgrade = exchange::on_upgrade(&mut request);
     let (parts, unread) = request.into_parts();
@@ -60,14 +76,18 @@ async fn story(mut exchange: Exchange, mut request: Request<Body>) -> Response<B
         Ok(head) => head,
         Err(refusal) => return exchange.refuse(&refusal).await,
     };
+    if head.path.as_str() == documents::JWKS && head.method.is_safe() {
+        // Public keys are public: whoever verifies our tokens has none of them.
+        return Box::pin(documents::jwks(exchange)).await;
+    }
     let caller = match greet(&mut exchange, &head).await {
         Ok(caller) => caller,
         Err(refusal) => return exchange.refuse(&refusal).await,
     };
     let operation = match asked(&mut exchange, &head) {
         Ok(Asked::Operation(operation)) => operation,
-        Ok(Asked::OpenApi) => return documents::openapi(exchange, &caller, &head).await,
-        Ok(Asked::Jwks) => return documents::jwks(exchange).await,
+        Ok(Asked::OpenApi) => return Box::pin(documents::openapi(exchange, &caller, &head)).await,
+        Ok(Asked::Jwks) => return exchange.refuse(&Refusal::Broken).await,
         Err(refusal) => return exchange.refuse(&refusal).await,
     };
     let admission = match admit(&mut exchange, caller, operation, &head).await {
@@ -76,10 +96,10 @@ async fn story(mut exchange: Exchange, mut request: Request<Body>) -> Response<B
     };
     exchange.standing = Some(admission.standing().clone());
     let outcome = match admission.prospect().operation() {
-        Operation::Read(..) => reading::read(&mut exchange, &admission, &head).await,
-        Operation::List(_) => listing::list(&mut exchange, &admission, &head).await,
+        Operation::Read(..) => Box::pin(reading::read(&mut exchange, &admission, &head)).await,
+        Operation::List(_) => Box::pin(listing::list(&mut exchange, &admission, &head)).await,
         Operation::Create(_) | Operation::Update(..) | Operation::Delete(..) => {
-            return writing::write(exchange, admission, head, unread).await;
+            return Box::pin(writing::write(exchange, admission, head, unread)).await;
         }
         Operation::Call(_) => return calling::call(exchange, admission, head, unread, upgrade).await,
     };
@@ -95,7 +115,10 @@ fn head(exchange: &mut Exchange, parts: http::request::Parts) -> Result<Head, Re
     let method = parts.method.clone();
     let head = intake::head(parts, &listener.hosts, &listener.bounds.head()).map_err(Refusal::Head);
     match &head {
-        Ok(head) => exchange.entry.head(&method, head.path.as_str()),
+        Ok(head) => {
+            exchange.entry.head(&method, head.path.as_str());
+            exchange.traceparent = head.headers.get("traceparent").cloned();
+        }
         Err(_) => exchange.entry.head(&method, ""),
     }
     charged.map_err(|limited| Refusal::Limited(Box::new(limited)))?;
@@ -110,11 +133,11 @@ async fn greet(exchange: &mut Exchange, head: &Head) -> Result<Caller, Refusal> 
     let caller = match gate.identity.recall(&snapshot.sources, &head.headers, &exchange.channel, now) {
         Recall::Known(caller) => caller,
         Recall::Unidentified(why) => return Err(Refusal::Unidentified(why)),
-        Recall::Verify(pending) => gate
-            .identity
-            .verify(pending, &*gate.tokens, &*gate.issuers, now)
-            .await
-            .map_err(Refusal::Unidentified)?,
+        Recall::Verify(pending) => {
+            Box::pin(gate.identity.verify(pending, &*gate.tokens, &*gate.issuers, now))
+                .await
+                .map_err(Refusal::Unidentified)?
+        }
     };
     exchange.entry.caller(caller.facts());
     exchange.caller = Some(caller.facts().clone());
@@ -144,6 +167,8 @@ async fn admit(
     head: &Head,
 ) -> Result<Admission, Refusal> {
     let (core, snapshot, now) = (exchange.core.clone(), exchange.snapshot.clone(), exchange.opened);
+    // Nothing is asked of a system that could not be written down afterwards.
+    exchange.entry.ready().map_err(Refusal::Journal)?;
     let context = context(exchange, head);
     let prospect = policy::prospect(&snapshot.policies, &core.memo, caller, operation, context)
         .map_err(|denied| exchange.denied(denied))?;

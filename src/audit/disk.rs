@@ -99,7 +99,13 @@ impl LogFile for File {
 
     #[cfg(target_os = "linux")]
     fn reserve(&self, bytes: u64) -> io::Result<()> {
-        rustix::fs::fallocate(self, rustix::fs::FallocateFlags::KEEP_SIZE, 0, bytes).map_err(io::Error::from)
+        let length = self.metadata()?.len();
+        let more = bytes.saturating_sub(length);
+        if more == 0 {
+            return Ok(());
+        }
+        rustix::fs::fallocate(self, rustix::fs::FallocateFlags::KEEP_SIZE, length, more)
+            .map_err(io::Error::from)
     }
 
     #[cfg(not(target_os = "linux"))]

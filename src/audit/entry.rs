@@ -202,6 +202,11 @@ impl Entry {
         self.told.detail
     }
 
+    /// What the answer must survive at least, beyond what is so anyway.
+    pub fn durable(&mut self, durability: Durability) {
+        self.told.durability = self.told.durability.max(durability);
+    }
+
     /// Why the exchange is refused.
     pub fn refusal(&mut self, reason: &'static str) {
         self.told.reason = Some(reason);
@@ -465,10 +470,10 @@ fn channel_fields(text: &mut Vec<u8>, plain: &mut Vec<u8>, channel: &Channel) {
         }
     }
     text::key(plain, "address");
-    text::quoted_display(plain, channel.address);
+    text::address(plain, channel.address);
     if channel.peer.ip() != channel.address {
         text::key(plain, "peer");
-        text::quoted_display(plain, channel.peer.ip());
+        text::address(plain, channel.peer.ip());
     }
 }
 

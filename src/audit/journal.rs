@@ -20,7 +20,7 @@ use super::{
     lane::{Durability, Lane, LaneParts, Standing},
     read,
     recover::{self, Recovered, UnknownOutcome},
-    segment::Writer,
+    segment::{Sizes, Writer},
     strangers::{Counted, Strangers},
     syncer::{Heads, Syncer},
     text,
@@ -236,7 +236,8 @@ impl Journal {
         self.administrative("journal-read", who, &[("what", what)], now).await
     }
 
-    /// Ends the session: counts are told, everything is synced and signed. Entries that come later are refused.
+    /// Ends the session: counts are told, everything is synced and signed, and the lanes are free for another
+    /// process. Entries that come later are refused.
     pub async fn close(&self, now: Now) -> Result<(), JournalError> {
         let counted = self.strangers.lock().end();
         let counted = counted.map_or(Ok(()), |counted| self.write_counted(&counted, now));
@@ -255,6 +256,9 @@ impl Journal {
         let joined =
             tokio::task::spawn_blocking(move || threads.into_iter().for_each(|thread| drop(thread.join())));
         drop(joined.await);
+        for lane in &self.lanes {
+            lane.give_up();
+        }
         ended
     }
 
@@ -281,12 +285,13 @@ impl Journal {
         let public = self.keys.public();
         let found = recover::recover(&directory, &name, &origin, &public, options.boot)?;
         let disk = &options.disk;
-        let bytes_max = options.segment_bytes_max;
+        let sizes =
+            Sizes { segment_bytes_max: options.segment_bytes_max, reserve_bytes: options.reserve_bytes };
         let writer = match &found.segment {
             Some((path, bytes)) => {
-                Writer::standing(&directory, &origin, disk, (path, *bytes), found.edge.clone(), bytes_max)?
+                Writer::standing(&directory, &origin, disk, (path, *bytes), found.edge.clone(), sizes)?
             }
-            None => Writer::fresh(&directory, &origin, disk, bytes_max)?,
+            None => Writer::fresh(&directory, &origin, disk, sizes)?,
         };
         let signed = found.head.as_ref().map_or(0, |head| head.size);
         let heads = Heads::open(&directory, disk, found.heads_bytes, signed, found.kept.clone())?;
@@ -300,14 +305,19 @@ impl Journal {
             opened: now,
             sensitive_reads: options.sensitive_reads,
             strangers: self.strangers.clone(),
-            reserve_bytes: options.reserve_bytes,
             head_interval: options.head_interval,
             head: found.head.clone(),
             writer,
             lock,
         })?);
-        let syncer =
-            Syncer { lane: lane.clone(), origin, directory, disk: disk.clone(), heads, can_reserve: true };
+        let syncer = Syncer {
+            lane: lane.clone(),
+            origin,
+            directory,
+            disk: disk.clone(),
+            heads,
+            can_reserve: options.reserve_bytes > 0,
+        };
         Ok((lane, syncer, found))
     }
 

@@ -18,7 +18,7 @@ use aws_lc_rs::{
     signature::{Ed25519KeyPair, KeyPair},
 };
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
-use jiff::{Timestamp, tz::TimeZone};
+use jiff::{Timestamp, tz::Offset};
 use parking_lot::RwLock;
 use smallvec::SmallVec;
 
@@ -265,7 +265,7 @@ impl Chances {
 impl Month {
     /// The month (UTC) a moment is in.
     pub fn of(moment: Timestamp) -> Self {
-        let date = moment.to_zoned(TimeZone::UTC).date();
+        let date = Offset::UTC.to_datetime(moment).date();
         Self { year: date.year(), month: date.month() }
     }
 

@@ -25,13 +25,13 @@ use super::{
     head::SignedHead,
     keys::{Chances, JournalKeys},
     line::{HEAD_LEN, Mark},
-    segment::{Gathered, Outcome, Trouble, Writer},
+    segment::{Gathered, Outcome, TURN_BYTES_MAX, Trouble, Writer},
     strangers::Strangers,
 };
 use crate::{clock::Now, words::RequestId};
 
 /// LIMIT: gathered bytes at which whoever appends writes by itself.
-const GATHERED_BYTES_MAX: usize = 1024 * 1024;
+const GATHERED_BYTES_MAX: usize = TURN_BYTES_MAX as usize;
 /// LIMIT: spare buffers kept for the next entries, and their size.
 const SPARES_MAX: usize = 64;
 const SPARE_BYTES_MAX: usize = 16 * 1024;
@@ -64,7 +64,6 @@ pub struct Lane {
     pub(super) facts: FactsCache,
     pub(super) sync: SyncDesk,
     pub(super) head: watch::Sender<Option<Arc<SignedHead>>>,
-    pub(super) reserve_bytes: u64,
     pub(super) head_interval: Duration,
     chances: Mutex<Chances>,
     spares: Mutex<Vec<Vec<u8>>>,
@@ -76,8 +75,10 @@ pub struct Lane {
     tight: AtomicBool,
     closed: AtomicBool,
     failed: OnceLock<String>,
-    /// Held for the life of the lane; the lock goes with the file.
-    _lock: std::fs::File,
+    /// The disk can set room aside.
+    reserves: AtomicBool,
+    /// Holds the lane for this process until it is given up. Locked inside the writer's lock.
+    lock: Mutex<Option<std::fs::File>>,
 }
 
 /// What the lane's thread listens to.
@@ -95,6 +96,7 @@ pub(super) struct SyncDesk {
 pub(super) struct Wishes {
     pub(super) sync: bool,
     pub(super) stop: bool,
+    pub(super) room: bool,
     pub(super) waiting: Vec<Waker>,
 }
 
@@ -138,7 +140,6 @@ pub(super) struct LaneParts {
     pub(super) opened: Now,
     pub(super) sensitive_reads: Durability,
     pub(super) strangers: Arc<Mutex<Strangers>>,
-    pub(super) reserve_bytes: u64,
     pub(super) head_interval: Duration,
     pub(super) head: Option<SignedHead>,
     pub(super) writer: Writer,
@@ -158,7 +159,6 @@ impl Lane {
             facts: FactsCache::default(),
             sync: SyncDesk::default(),
             head: watch::Sender::new(parts.head.map(Arc::new)),
-            reserve_bytes: parts.reserve_bytes,
             head_interval: parts.head_interval,
             chances: Mutex::new(Chances::new()?),
             spares: Mutex::default(),
@@ -169,7 +169,8 @@ impl Lane {
             tight: AtomicBool::new(false),
             closed: AtomicBool::new(false),
             failed: OnceLock::new(),
-            _lock: parts.lock,
+            reserves: AtomicBool::new(false),
+            lock: Mutex::new(Some(parts.lock)),
         })
     }
 
@@ -277,17 +278,16 @@ impl Lane {
         };
         let outcome = match self.failed.get() {
             Some(why) => Outcome { first: 0, good: 0, trouble: Some(Trouble::Broken(why.clone())) },
+            None if self.lock.lock().is_none() => {
+                Outcome { first: 0, good: 0, trouble: Some(Trouble::Closed) }
+            }
             None => writer.write(&mut gathered),
         };
         self.written.store(writer.size(), Ordering::Release);
         match &outcome.trouble {
-            None => {}
-            Some(Trouble::Full) => {
-                self.tight.store(true, Ordering::Relaxed);
-                // The thread looks for room from now on.
-                drop(self.sync.wishes.lock());
-                self.sync.bell.notify_one();
-            }
+            None if self.reserves.load(Ordering::Relaxed) && writer.is_tight() => self.call_for_room(),
+            None | Some(Trouble::Closed) => {}
+            Some(Trouble::Full) => self.call_for_room(),
             Some(Trouble::Broken(why)) => self.fail(why),
         }
         drop(writer);
@@ -305,6 +305,20 @@ impl Lane {
         drop(self.failed.set(why.to_owned()));
     }
 
+    /// Strangers wait outside until the thread has found room.
+    fn call_for_room(&self) {
+        self.tight.store(true, Ordering::Relaxed);
+        let mut wishes = self.sync.wishes.lock();
+        wishes.room = true;
+        self.sync.bell.notify_one();
+    }
+
+    /// Lets go of the lane, so that another process may take it; what still comes is not written.
+    pub(super) fn give_up(&self) {
+        let _writer = self.writer.lock();
+        *self.lock.lock() = None;
+    }
+
     /// No further entries; what is gathered is still written.
     pub(super) fn close(&self) {
         self.closed.store(true, Ordering::Release);
@@ -314,7 +328,9 @@ impl Lane {
         self.synced.store(size, Ordering::Release);
     }
 
-    pub(super) fn set_tight(&self, tight: bool) {
+    /// What the thread found about room: whether the disk sets any aside, and whether it is short.
+    pub(super) fn set_room(&self, reserves: bool, tight: bool) {
+        self.reserves.store(reserves, Ordering::Relaxed);
         self.tight.store(tight, Ordering::Relaxed);
     }
 
@@ -368,6 +384,7 @@ impl Ticket {
                 Some(Trouble::Broken(why)) => {
                     JournalError::Failed { lane: self.lane.name.to_string(), why: why.clone() }
                 }
+                Some(Trouble::Closed) => JournalError::Closed,
                 Some(Trouble::Full) | None => JournalError::Full,
             }));
         }

@@ -19,7 +19,9 @@ use super::{
 use crate::words::Digest;
 
 /// Room set aside ahead of the end of a segment, beyond the reserve.
-const AHEAD_BYTES: u64 = 4 * 1024 * 1024;
+const AHEAD_BYTES: u64 = 8 * 1024 * 1024;
+/// LIMIT: gathered bytes at which whoever appends writes by itself (one more entry may come on top).
+pub(super) const TURN_BYTES_MAX: u64 = 1024 * 1024;
 
 /// Lines that wait for the end of the loop turn.
 #[derive(Debug, Default)]
@@ -43,6 +45,8 @@ pub(super) enum Trouble {
     Full,
     /// Never again.
     Broken(String),
+    /// The lane was given up: another process may own it.
+    Closed,
 }
 
 /// The open segment and the tree.
@@ -54,9 +58,18 @@ pub(super) struct Writer {
     edge: Edge,
     /// Full segments that the lane's thread has yet to sync and sign for.
     closed: Vec<Closed>,
-    segment_bytes_max: u64,
+    sizes: Sizes,
     hashes: Vec<Digest>,
     scratch: Vec<u8>,
+}
+
+/// How large a lane's files become.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sizes {
+    /// When the next segment begins.
+    pub(super) segment_bytes_max: u64,
+    /// Room that strangers never use.
+    pub(super) reserve_bytes: u64,
 }
 
 /// A file that is written to.
@@ -95,18 +108,11 @@ impl Writer {
         disk: &Arc<dyn Disk>,
         segment: (&Path, u64),
         edge: Edge,
-        segment_bytes_max: u64,
+        sizes: Sizes,
     ) -> Result<Self, JournalError> {
         let file =
             disk.open(segment.0, Opening::Standing).map_err(JournalError::io("cannot open", segment.0))?;
-        Ok(Self::with(
-            directory,
-            origin,
-            disk,
-            Segment { file, bytes: segment.1, reserved: 0 },
-            edge,
-            segment_bytes_max,
-        ))
+        Ok(Self::with(directory, origin, disk, Segment { file, bytes: segment.1, reserved: 0 }, edge, sizes))
     }
 
     /// Begins a lane that has no segment.
@@ -114,12 +120,12 @@ impl Writer {
         directory: &Path,
         origin: &Arc<str>,
         disk: &Arc<dyn Disk>,
-        segment_bytes_max: u64,
+        sizes: Sizes,
     ) -> Result<Self, JournalError> {
         let edge = Edge::default();
         let segment =
             begin(directory, origin, &**disk, &edge).map_err(JournalError::io("cannot begin", directory))?;
-        Ok(Self::with(directory, origin, disk, segment, edge, segment_bytes_max))
+        Ok(Self::with(directory, origin, disk, segment, edge, sizes))
     }
 
     fn with(
@@ -128,7 +134,7 @@ impl Writer {
         disk: &Arc<dyn Disk>,
         segment: Segment,
         edge: Edge,
-        segment_bytes_max: u64,
+        sizes: Sizes,
     ) -> Self {
         Self {
             directory: directory.to_owned(),
@@ -137,7 +143,7 @@ impl Writer {
             segment,
             edge,
             closed: Vec::new(),
-            segment_bytes_max,
+            sizes,
             hashes: Vec::new(),
             scratch: Vec::new(),
         }
@@ -195,6 +201,11 @@ impl Writer {
         self.segment.reserved.saturating_sub(self.segment.bytes)
     }
 
+    /// Whether a turn full of strangers' entries could reach into the reserve.
+    pub(super) fn is_tight(&self) -> bool {
+        self.sizes.reserve_bytes > 0 && self.room() < self.sizes.reserve_bytes + TURN_BYTES_MAX
+    }
+
     /// Notes how far the disk set room aside for that file.
     pub(super) fn reserved(&mut self, file: &Arc<dyn LogFile>, bytes: u64) {
         if Arc::ptr_eq(file, &self.segment.file) {
@@ -203,14 +214,15 @@ impl Writer {
     }
 
     /// Where room should be set aside up to, where it has become short.
-    pub(super) fn wants_room(&self, reserve: u64) -> Option<(Arc<dyn LogFile>, u64)> {
-        (self.room() < reserve + AHEAD_BYTES / 2)
-            .then(|| (self.segment.file.clone(), self.segment.bytes + reserve + AHEAD_BYTES))
+    pub(super) fn wants_room(&self) -> Option<(Arc<dyn LogFile>, u64)> {
+        let wanted = self.sizes.reserve_bytes + AHEAD_BYTES;
+        (self.room() < wanted - AHEAD_BYTES / 4)
+            .then(|| (self.segment.file.clone(), self.segment.bytes + wanted))
     }
 
     /// Begins the next segment where the lines would make this one too long.
     fn make_room(&mut self, bytes: usize) -> Result<(), Trouble> {
-        let long = self.segment.bytes.saturating_add(bytes as u64) > self.segment_bytes_max;
+        let long = self.segment.bytes.saturating_add(bytes as u64) > self.sizes.segment_bytes_max;
         // A segment holds at least one entry: its name is the sequence of its first.
         if !long || self.closed.last().is_some_and(|closed| closed.edge.size() == self.edge.size()) {
             return Ok(());
@@ -224,8 +236,14 @@ impl Writer {
             Err(error) if is_full(&error) => return Err(Trouble::Full),
             Err(error) => return Err(Trouble::Broken(format!("cannot begin a segment: {error}"))),
         };
-        let segment = std::mem::replace(&mut self.segment, next);
-        self.closed.push(Closed { segment, edge: self.edge.clone() });
+        let before = std::mem::replace(&mut self.segment, next);
+        // Here and not by the lane's thread, so that strangers are not refused at every new segment. Where it
+        // fails the thread tries again.
+        let wanted = self.segment.bytes + self.sizes.reserve_bytes + AHEAD_BYTES;
+        if before.reserved > 0 && self.segment.file.reserve(wanted).is_ok() {
+            self.segment.reserved = wanted;
+        }
+        self.closed.push(Closed { segment: before, edge: self.edge.clone() });
         Ok(())
     }
 }
@@ -261,6 +279,7 @@ fn begin(directory: &Path, origin: &str, disk: &dyn Disk, edge: &Edge) -> io::Re
             Err(match trouble {
                 Trouble::Full => io::ErrorKind::StorageFull.into(),
                 Trouble::Broken(why) => io::Error::other(why),
+                Trouble::Closed => io::Error::other("closed"),
             })
         }
     }

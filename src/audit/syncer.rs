@@ -73,6 +73,7 @@ impl Heads {
             }
             Some(Trouble::Full) => self.file.cut(self.bytes).map_err(|error| error.to_string()),
             Some(Trouble::Broken(why)) => Err(why),
+            Some(Trouble::Closed) => Err("closed".to_owned()),
         }
     }
 
@@ -120,24 +121,22 @@ impl Syncer {
         }
     }
 
-    /// Until someone wants a sync, or entries have waited for their head long enough. True at the end.
+    /// Until someone wants a sync or room, or entries have waited for their head long enough. True at the end.
     fn wait(&self) -> bool {
         let desk = &self.lane.sync;
         let mut wishes = desk.wishes.lock();
-        while !wishes.stop && !wishes.sync {
-            if desk.dirty.load(Ordering::Acquire) {
-                if desk.bell.wait_for(&mut wishes, self.lane.head_interval).timed_out() {
-                    break;
-                }
-            } else if self.lane.is_tight() {
-                if desk.bell.wait_for(&mut wishes, LOOK_FOR_ROOM).timed_out() {
-                    break;
-                }
-            } else {
-                desk.bell.wait(&mut wishes);
+        while !wishes.stop && !wishes.sync && !wishes.room {
+            let patience = match desk.dirty.load(Ordering::Acquire) {
+                true => Some(self.lane.head_interval),
+                false => self.lane.is_tight().then_some(LOOK_FOR_ROOM),
+            };
+            match patience {
+                Some(patience) if desk.bell.wait_for(&mut wishes, patience).timed_out() => break,
+                Some(_) => {}
+                None => desk.bell.wait(&mut wishes),
             }
         }
-        wishes.sync = false;
+        (wishes.sync, wishes.room) = (false, false);
         wishes.stop
     }
 
@@ -196,27 +195,22 @@ impl Syncer {
     }
 
     /// Sets room aside ahead of the end of the segment. Where the disk has none left, strangers are refused while
-    /// what remains is below the reserve.
+    /// what remains is near the reserve.
     fn keep_room(&mut self) {
-        let reserve = self.lane.reserve_bytes;
-        if !self.can_reserve || reserve == 0 {
-            return self.lane.set_tight(false);
+        if !self.can_reserve {
+            return self.lane.set_room(false, false);
         }
-        let wanted = self.lane.writer.lock().wants_room(reserve);
-        let Some((file, bytes)) = wanted else { return self.lane.set_tight(false) };
+        let Some((file, bytes)) = self.lane.writer.lock().wants_room() else {
+            return self.lane.set_room(true, false);
+        };
         let got = file.reserve(bytes);
+        // ORDER: under the writer's lock, so that what a turn finds out later is not overwritten.
         let mut writer = self.lane.writer.lock();
         match got {
-            Ok(()) => {
-                writer.reserved(&file, bytes);
-                self.lane.set_tight(false);
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) if is_full(&error) => self.lane.set_tight(writer.room() < reserve),
-            Err(_) => {
-                self.can_reserve = false;
-                self.lane.set_tight(false);
-            }
+            Ok(()) => writer.reserved(&file, bytes),
+            Err(error) if is_full(&error) || error.kind() == io::ErrorKind::Interrupted => {}
+            Err(_) => self.can_reserve = false,
         }
+        self.lane.set_room(self.can_reserve, self.can_reserve && writer.is_tight());
     }
 }

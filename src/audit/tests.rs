@@ -154,6 +154,7 @@ fn order() -> Arc<Entity> {
         shape: Shape::Leaf(LeafId(leaf)),
         leaves: u16::from(leaf)..u16::from(leaf) + 1,
         required: false,
+        items_max: 0,
         nullable: false,
         read_only: false,
         description: "".into(),

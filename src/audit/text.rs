@@ -1,14 +1,12 @@
 //! Writing the JSON of an entry: printable ASCII only, so that no field of it can move a terminal's cursor,
 //! break a line or turn the direction of writing.
 
-use std::{fmt::Display, io::Write};
+use std::{fmt::Display, io::Write, net::IpAddr};
 
 use jiff::{Timestamp, fmt::temporal::DateTimePrinter};
 
 /// LIMIT: longest text a field takes, in characters; the rest is cut and marked with `~`.
 pub(super) const TEXT_CHARS_MAX: usize = 256;
-
-const HEX: &[u8; 16] = b"0123456789abcdef";
 
 /// `,"name":` — every field of a leaf but the first.
 pub(super) fn key(out: &mut Vec<u8>, name: &str) {
@@ -38,7 +36,7 @@ pub(super) fn hex_text(out: &mut Vec<u8>, name: &str, bytes: &[u8]) {
 /// `,"name":["a","b"]`
 pub(super) fn texts<'a>(out: &mut Vec<u8>, name: &str, values: impl IntoIterator<Item = &'a str>) {
     key(out, name);
-    array(out, values, |out, value| quoted(out, value));
+    array(out, values, quoted);
 }
 
 /// `[…]` with a comma between items.
@@ -83,22 +81,51 @@ pub(super) fn quoted_hex(out: &mut Vec<u8>, bytes: &[u8]) {
 
 /// `0a1b…`
 pub(super) fn hex(out: &mut Vec<u8>, bytes: &[u8]) {
-    for byte in bytes {
-        out.extend([byte >> 4, byte & 15].iter().filter_map(|digit| HEX.get(usize::from(*digit))));
+    for chunk in bytes.chunks(32) {
+        let mut digits = [0; 64];
+        for (byte, pair) in chunk.iter().zip(digits.as_chunks_mut::<2>().0) {
+            *pair = [hex_digit(byte >> 4), hex_digit(*byte)];
+        }
+        out.extend_from_slice(digits.get(..2 * chunk.len()).unwrap_or_default());
     }
+}
+
+/// The digit of the low four bits.
+fn hex_digit(bits: u8) -> u8 {
+    let bits = bits & 15;
+    if bits < 10 { b'0' + bits } else { b'a' + bits - 10 }
 }
 
 /// Sixteen hex digits in the place given; a place of another size is filled as far as it goes.
 pub(super) fn hex_into(place: &mut [u8], mut value: u64) {
     for slot in place.iter_mut().rev() {
-        *slot = HEX.get((value & 15) as usize).copied().unwrap_or(b'0');
+        *slot = hex_digit((value & 15) as u8);
         value >>= 4;
     }
 }
 
 /// `123`
-pub(super) fn digits(out: &mut Vec<u8>, value: u64) {
-    shown(out, value);
+pub(super) fn digits(out: &mut Vec<u8>, mut value: u64) {
+    let mut digits = [b'0'; 20];
+    let mut count = 0;
+    for slot in digits.iter_mut().rev() {
+        *slot = b'0' + (value % 10) as u8;
+        value /= 10;
+        count += 1;
+        if value == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(digits.get(20 - count..).unwrap_or_default());
+}
+
+/// An address, in quotes.
+pub(super) fn address(out: &mut Vec<u8>, address: IpAddr) {
+    out.push(b'"');
+    // Writing into memory does not fail.
+    let written = write!(out, "{address}");
+    debug_assert!(written.is_ok());
+    out.push(b'"');
 }
 
 /// A moment to the microsecond, in quotes.
@@ -114,12 +141,6 @@ pub(super) fn moment(out: &mut Vec<u8>, moment: Timestamp) {
 /// Whatever it prints, in quotes and escaped.
 pub(super) fn quoted_display(out: &mut Vec<u8>, value: impl Display) {
     quoted(out, &value.to_string());
-}
-
-fn shown(out: &mut Vec<u8>, value: impl Display) {
-    // Writing into memory does not fail.
-    let written = write!(out, "{value}");
-    debug_assert!(written.is_ok());
 }
 
 fn is_plain(byte: u8) -> bool {
@@ -164,6 +185,19 @@ mod tests {
         let out = written(&"é".repeat(1_000));
         let back: String = serde_json::from_str(&out).unwrap();
         assert_eq!(back, format!("{}~", "é".repeat(TEXT_CHARS_MAX)));
+    }
+
+    #[test]
+    fn numbers_and_hex_are_spelled_as_everywhere() {
+        for value in [0, 7, 10, 99, 1_000, u64::MAX] {
+            let mut out = Vec::new();
+            digits(&mut out, value);
+            assert_eq!(String::from_utf8(out).unwrap(), value.to_string());
+        }
+        let bytes: Vec<u8> = (0..=255).collect();
+        let mut out = Vec::new();
+        hex(&mut out, &bytes);
+        assert_eq!(String::from_utf8(out).unwrap(), data_encoding::HEXLOWER.encode(&bytes));
     }
 
     #[test]

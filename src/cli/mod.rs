@@ -3,9 +3,15 @@
 //! Exit codes: 0 done and right, 1 found wrong, 2 misused. Data goes to standard output (`--json` where it is
 //! data), everything said about it to standard error; colour only on a terminal.
 
+mod audit;
+mod certs;
 mod demo;
+mod error;
 mod out;
+mod own;
+mod policy;
 mod serve;
+mod token;
 
 use std::process::ExitCode;
 
@@ -25,6 +31,18 @@ enum Verb {
     Demo(demo::Arguments),
     /// Serve the policies of a folder
     Serve(serve::Arguments),
+    /// Check, test, ask and describe the policies
+    #[command(subcommand)]
+    Policy(policy::Command),
+    /// Issue, list, take back and rotate credentials
+    #[command(subcommand)]
+    Token(token::Command),
+    /// Verify and read the journal
+    #[command(subcommand)]
+    Audit(audit::Command),
+    /// Certificates for development
+    #[command(subcommand)]
+    Certs(certs::Command),
 }
 
 /// What a verb came to.
@@ -34,6 +52,8 @@ pub(crate) enum Came {
     Right,
     /// Something is wrong with what was looked at, or it could not be done.
     Wrong,
+    /// What was asked for cannot be meant.
+    Misused,
 }
 
 /// Reads argv, does what it says, and gives the exit code.
@@ -47,13 +67,32 @@ pub fn main() -> ExitCode {
             return code;
         }
     };
-    out::log();
-    let came = match line.verb {
-        Verb::Demo(arguments) => demo::run(&arguments),
-        Verb::Serve(arguments) => serve::run(&arguments),
-    };
-    match came {
+    out::log(line.verb.usual_log());
+    match line.verb.run() {
         Came::Right => ExitCode::SUCCESS,
         Came::Wrong => ExitCode::from(1),
+        Came::Misused => ExitCode::from(2),
+    }
+}
+
+impl Verb {
+    /// How much is logged where nothing is said: a gate tells what it does, a verb only what is amiss.
+    fn usual_log(&self) -> &'static str {
+        match self {
+            Self::Demo(_) | Self::Serve(_) => "info",
+            Self::Policy(_) | Self::Token(_) | Self::Audit(_) | Self::Certs(_) => "warn",
+        }
+    }
+
+    fn run(&self) -> Came {
+        let came = match self {
+            Self::Demo(arguments) => return demo::run(arguments),
+            Self::Serve(arguments) => return serve::run(arguments),
+            Self::Policy(command) => policy::run(command),
+            Self::Token(command) => token::run(command),
+            Self::Audit(command) => audit::run(command),
+            Self::Certs(command) => certs::run(command),
+        };
+        came.unwrap_or_else(|error| out::verb_failed(&error))
     }
 }

@@ -5,17 +5,22 @@ use std::{
     io::{self, IsTerminal, Write},
 };
 
+use jiff::Timestamp;
 use tracing_subscriber::EnvFilter;
 
+use super::{
+    Came,
+    error::{VerbError, chain},
+};
 use crate::{
     config::{Colour, Env, ProcessEnv, Report},
     gateway::RunError,
 };
 
-/// Starts the log: `BRAMKA_LOG` chooses what is said (`info` where it is not set).
-pub(super) fn log() {
-    let wanted = ProcessEnv.var("BRAMKA_LOG").unwrap_or_else(|| "info".to_owned());
-    let filter = EnvFilter::try_new(wanted).unwrap_or_else(|_| EnvFilter::new("info"));
+/// Starts the log: `BRAMKA_LOG` chooses what is said (`usual` where it is not set).
+pub(super) fn log(usual: &str) {
+    let wanted = ProcessEnv.var("BRAMKA_LOG").unwrap_or_else(|| usual.to_owned());
+    let filter = EnvFilter::try_new(wanted).unwrap_or_else(|_| EnvFilter::new(usual));
     let started = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)
@@ -38,14 +43,7 @@ pub(super) fn say(line: &str) {
 
 /// Says what went wrong, with all its causes.
 pub(super) fn failed(error: &dyn Error) {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    drop(writeln!(io::stderr(), "error: {text}"));
+    note(&format!("error: {}", chain(error)));
 }
 
 /// Says what is wrong with a bundle.
@@ -54,10 +52,102 @@ pub(super) fn report(report: &Report) {
     drop(write!(io::stderr(), "{text}"));
 }
 
+/// Says what is wrong with a bundle to whoever asked just that.
+pub(super) fn say_report(report: &Report) {
+    let text = report.render(colour(&io::stdout()));
+    drop(write!(io::stdout(), "{text}"));
+}
+
 /// Says why a gate did not run.
 pub(super) fn run_failed(error: &RunError) {
     match error {
         RunError::Bundle(found) => report(found),
         other => failed(other),
+    }
+}
+
+/// Says a line about the data, not of it. A closed pipe ends what is said, not the work.
+pub(super) fn note(line: &str) {
+    drop(writeln!(io::stderr(), "{line}"));
+}
+
+/// Replaces the line on the terminal that says how far it is; nothing wipes it.
+pub(super) fn progress(shown: bool, text: &str) {
+    if shown {
+        let mut stderr = io::stderr();
+        drop(write!(stderr, "\r\u{1b}[K{text}").and_then(|()| stderr.flush()));
+    }
+}
+
+/// Says why a verb failed, and gives what it came to.
+pub(super) fn verb_failed(error: &VerbError) -> Came {
+    match error {
+        VerbError::Bundle(found) => {
+            report(found);
+            Came::Wrong
+        }
+        VerbError::Misused(_) => {
+            failed(error);
+            Came::Misused
+        }
+        other => {
+            failed(other);
+            Came::Wrong
+        }
+    }
+}
+
+/// A moment, to the second, for people.
+pub(super) fn moment(moment: Timestamp) -> String {
+    moment.strftime("%Y-%m-%d %H:%M:%SZ").to_string()
+}
+
+/// Says rows in columns; nothing where there are none.
+pub(super) fn table(heads: &[&str], rows: &[Vec<String>]) {
+    if rows.is_empty() {
+        return;
+    }
+    for line in columns(heads, rows) {
+        say(&line);
+    }
+}
+
+fn columns(heads: &[&str], rows: &[Vec<String>]) -> Vec<String> {
+    let heads: Vec<String> = heads.iter().map(|head| (*head).to_owned()).collect();
+    let all: Vec<&Vec<String>> = std::iter::once(&heads).chain(rows).collect();
+    let width = |column: usize| {
+        all.iter().filter_map(|row| row.get(column)).map(|cell| printable(cell).chars().count()).max()
+    };
+    let line = |row: &&Vec<String>| {
+        let cells: Vec<String> = row
+            .iter()
+            .enumerate()
+            .map(|(column, cell)| {
+                format!("{:<width$}", printable(cell), width = width(column).unwrap_or_default())
+            })
+            .collect();
+        cells.join("  ").trim_end().to_owned()
+    };
+    all.iter().map(line).collect()
+}
+
+/// What somebody noted must not speak to the terminal.
+fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_stand_under_their_heads_and_notes_do_not_speak_to_the_terminal() {
+        let rows = [vec!["a".to_owned(), "\u{1b}[2J".to_owned()], vec!["longer".to_owned(), String::new()]];
+        assert_eq!(columns(&["id", "note"], &rows), ["id      note", "a       \u{fffd}[2J", "longer"]);
+    }
+
+    #[test]
+    fn a_moment_is_told_to_the_second() {
+        assert_eq!(moment(Timestamp::UNIX_EPOCH), "1970-01-01 00:00:00Z");
     }
 }

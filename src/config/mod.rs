@@ -33,7 +33,7 @@ pub use files::{BUNDLE_BYTES_MAX, FILES_MAX, Files, GATEWAY, LIMITS, Section, So
 pub use live::{Live, Outcome, Status};
 pub use report::{Colour, Report, render};
 pub use schemas::schemas;
-pub use secrets::{Env, ProcessEnv, Secrets};
+pub use secrets::{Env, Placeholders, ProcessEnv, Secrets};
 pub use settings::{AdminSettings, AdminTls, AuditSettings, Bounds, GatewaySettings, StoreKind};
 pub use snapshot::{Listener, Means, Served, Snapshot, compile};
 pub use watch::Watch;

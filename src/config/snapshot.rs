@@ -1,7 +1,13 @@
 //! All rooms' parts of one bundle, compiled and joined: what a request holds from its first check to its last
 //! entry.
 
-use std::{collections::HashMap, fs, net::SocketAddr, path::Path, sync::Arc};
+use std::{
+    collections::HashMap,
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use super::{RawBundle, Report, SystemSheet, settings::GatewaySettings};
 use crate::{
@@ -15,6 +21,7 @@ use crate::{
     quota::Plans,
     schema::{self, Entity, Schema},
     upstream::{self, Upstream},
+    wire::{TlsClient, Trust},
     words::{
         Diagnostic, Diagnostics, Digest, ListenerName, SecretBytes, SystemName,
         tree::Node,
@@ -194,8 +201,20 @@ impl Compile<'_, '_> {
         gateway: &GatewaySettings,
         registry: identity::PrincipalRegistry,
     ) -> Option<Arc<Sources>> {
-        let settings = identity::Settings::read(&gateway.identity, &mut self.raw.found)?;
+        let mut settings = identity::Settings::read(&gateway.identity, &mut self.raw.found)?;
+        settings.anchor(self.means.base);
+        for ca in settings.issuers.iter().filter_map(|(_, issuer)| issuer.ca.as_ref()) {
+            self.check_ca(ca);
+        }
         Sources::assemble(&settings, registry, &mut self.raw.found)
+    }
+
+    /// A CA that cannot be used keeps a bundle from loading, so that it is never found out by a caller.
+    fn check_ca(&mut self, ca: &Spanned<PathBuf>) {
+        let Some(pem) = read_file(self.means.base, ca, &mut self.raw.found) else { return };
+        if let Err(error) = TlsClient::new(&Trust { ca: Some(pem), ..Trust::default() }) {
+            self.raw.found.error(&ca.place, format!("cannot use `{}`: {error}", ca.value.display()));
+        }
     }
 
     fn check_plans(&mut self, plans: &Plans, registry: &identity::PrincipalRegistry) {
@@ -337,7 +356,7 @@ fn bases(node: &Node) -> Vec<url::Url> {
     texts.into_iter().filter_map(|text| url::Url::parse(text).ok()).collect()
 }
 
-fn read_file(base: &Path, path: &Spanned<std::path::PathBuf>, found: &mut Diagnostics) -> Option<Vec<u8>> {
+fn read_file(base: &Path, path: &Spanned<PathBuf>, found: &mut Diagnostics) -> Option<Vec<u8>> {
     match fs::read(base.join(&path.value)) {
         Ok(bytes) => Some(bytes),
         Err(error) => {

@@ -128,6 +128,17 @@ impl Clocks {
         if blocked < waiting.0 { (blocked, Clock::SlowReader) } else { waiting }
     }
 
+    /// When what the library keeps for this connection may be put away; none while it is busy.
+    pub(super) fn release_at(&self) -> Option<u64> {
+        let idle = self.protocol == Protocol::Http1
+            && self.requests.load(Relaxed) > 0
+            && self.in_flight.load(Relaxed) == 0
+            && self.head_since.load(Relaxed) == 0
+            && self.blocked_since.load(Relaxed) == 0
+            && self.linger_since.load(Relaxed) == 0;
+        idle.then(|| self.idle_since.load(Relaxed).saturating_add(RELEASE_AFTER))
+    }
+
     /// How far ahead the timer may be armed when nothing can run out: HTTP/2 streams change state in tasks of
     /// their own, so the connection looks again now and then.
     pub(super) fn look_again(&self) -> u64 {
@@ -209,6 +220,11 @@ impl Clocks {
         self.blocked_since.store(since, Relaxed);
     }
 
+    /// Lingering took long enough.
+    pub(super) fn end_linger(&self) {
+        self.closed.store(true, Relaxed);
+    }
+
     /// The connection is over, or was carried away by an upgrade: nothing is noted any more.
     pub(super) fn close(&self) {
         self.closed.store(true, Relaxed);
@@ -269,6 +285,8 @@ pub(super) struct Watched<S> {
     clocks: Arc<Clocks>,
     scan: HeadScan,
     linger: Linger,
+    /// Bytes read while the HTTP library was put away; it reads them first.
+    replay: Vec<u8>,
     _slot: Slot,
 }
 
@@ -283,7 +301,27 @@ enum Linger {
 
 impl<S> Watched<S> {
     pub(super) fn new(stream: S, clocks: Arc<Clocks>, linger_bytes_max: u64, slot: Slot) -> Self {
-        Self { stream, clocks, scan: HeadScan::new(), linger: Linger::Open(linger_bytes_max), _slot: slot }
+        let linger = Linger::Open(linger_bytes_max);
+        Self { stream, clocks, scan: HeadScan::new(), linger, replay: Vec::new(), _slot: slot }
+    }
+
+    /// Takes back what the library had read and not used.
+    pub(super) fn replay(&mut self, bytes: &[u8]) {
+        self.replay.extend_from_slice(bytes);
+    }
+}
+
+impl<S: AsyncRead + Unpin> Watched<S> {
+    /// Waits for the next bytes of an idle connection without keeping room for them; false at the end.
+    pub(super) fn poll_wake(&mut self, context: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        let mut room = [0; 1024];
+        let mut room = ReadBuf::new(&mut room);
+        let kept = std::mem::take(&mut self.replay);
+        let read = Pin::new(&mut *self).poll_read(context, &mut room);
+        self.replay = kept;
+        ready!(read)?;
+        self.replay(room.filled());
+        Poll::Ready(Ok(!room.filled().is_empty()))
     }
 }
 
@@ -294,6 +332,15 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        if !this.replay.is_empty() {
+            let here = this.replay.len().min(buffer.remaining());
+            buffer.put_slice(this.replay.get(..here).unwrap_or_default());
+            this.replay.drain(..here);
+            if this.replay.is_empty() {
+                this.replay = Vec::new();
+            }
+            return Poll::Ready(Ok(()));
+        }
         let before = buffer.filled().len();
         ready!(Pin::new(&mut this.stream).poll_read(context, buffer))?;
         if let Some(bytes) = buffer.filled().get(before..).filter(|bytes| !bytes.is_empty()) {
@@ -347,6 +394,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<S> {
             }
         }
         while let Linger::Discarding(left) = this.linger {
+            if this.clocks.closed.load(Relaxed) {
+                break;
+            }
             let mut scratch = [0; 4096];
             let mut scratch = ReadBuf::new(&mut scratch);
             let read = ready!(Pin::new(&mut this.stream).poll_read(context, &mut scratch));
@@ -368,6 +418,10 @@ fn note(clocks: &Clocks, written: &Poll<io::Result<usize>>, offered: usize) {
         Poll::Ready(Err(_)) => {}
     }
 }
+
+/// How long a connection is idle before the library's buffers for it are released: longer than callers pause
+/// between requests of one job, shorter than pools keep connections.
+const RELEASE_AFTER: u64 = 200;
 
 /// How long a new connection may still begin its first request when the door closes.
 const STOPPING_GRACE: u64 = 1000;

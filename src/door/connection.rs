@@ -5,7 +5,8 @@ use std::{
     net::SocketAddr,
     pin::{Pin, pin},
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use http::{Request, Response};
@@ -16,7 +17,7 @@ use hyper::{
 };
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
     time::{Sleep, timeout},
 };
@@ -149,7 +150,29 @@ where
     H: Handler,
 {
     let terms = link.terms.clone();
-    let bounds = &terms.settings.bounds;
+    let (watch, io) = link.watch(stream);
+    let exchange = watch.exchange(handler);
+    let mut io = io.into_inner();
+    // Boxed: what a busy connection needs, the library's buffers above all, is gone while it is idle.
+    while let Some(idle) = Box::pin(busy(&watch, &exchange, &terms.settings.bounds, io)).await {
+        match watch.idle(idle).await {
+            Some(woken) => io = woken,
+            None => return,
+        }
+    }
+}
+
+/// Serves a connection until it ends, or until it was idle for a while: then its stream comes back.
+async fn busy<S, H>(
+    watch: &Watch,
+    exchange: &Arc<Exchange<H>>,
+    bounds: &Bounds,
+    io: Watched<S>,
+) -> Option<Watched<S>>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    H: Handler,
+{
     let mut builder = http1::Builder::new();
     builder
         .half_close(false)
@@ -162,11 +185,21 @@ where
     if bounds.header_count_max != LIBRARY_HEADERS {
         builder.max_headers(bounds.header_count_max);
     }
-    let (watch, io) = link.watch(stream);
-    let exchange = watch.exchange(handler);
+    let exchange = exchange.clone();
     let service = service_fn(move |request| exchange.serve(request));
-    let connection = pin!(builder.serve_connection(io, service).with_upgrades());
-    watch.drive(connection).await;
+    let mut connection = builder.serve_connection(TokioIo::new(io), service).with_upgrades();
+    match watch.drive(Pin::new(&mut connection)).await {
+        Ended::Idle => {
+            let parts = connection.into_parts()?;
+            let mut io = parts.io.into_inner();
+            io.replay(&parts.read_buf);
+            Some(io)
+        }
+        ended @ (Ended::Closed(_) | Ended::Late(_)) => {
+            watch.tell(ended);
+            None
+        }
+    }
 }
 
 async fn http2<S, H>(stream: S, link: Link, handler: H)
@@ -183,7 +216,7 @@ where
         .max_concurrent_streams(bounds.streams_per_connection_max)
         .max_header_list_size(u32::try_from(bounds.head_bytes()).unwrap_or(u32::MAX))
         .max_pending_accept_reset_streams(RESETS_MAX)
-        .max_local_error_reset_streams(RESETS_MAX)
+        .max_local_error_reset_streams(ERROR_RESETS_MAX)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_send_buf_size(SEND_BYTES_MAX);
@@ -191,15 +224,20 @@ where
     let exchange = watch.exchange(handler);
     let service = service_fn(move |request| exchange.serve(request));
     let connection = pin!(builder.serve_connection(io, service));
-    watch.drive(connection).await;
+    let ended = watch.drive(connection).await;
+    watch.tell(ended);
 }
 
+/// How long the end of an idle connection may take.
+const GOODBYE_TIMEOUT: Duration = Duration::from_secs(1);
 /// Most a connection's buffer grows to while a body streams.
 const READ_BYTES_MAX: usize = 64 * 1024;
 /// The library's own bound on headers, for which it needs no allocation.
 const LIBRARY_HEADERS: usize = 100;
-/// Streams reset before we looked at them, or by our own errors, before the connection is ended.
+/// Streams reset by the caller before we looked at them, until the connection is ended.
 const RESETS_MAX: usize = 20;
+/// Streams we had to reset for the caller's errors, until the connection is ended.
+const ERROR_RESETS_MAX: usize = 100;
 /// What a caller may send on one stream before we read it.
 const STREAM_WINDOW: u32 = 256 * 1024;
 /// The same for all streams of a connection.
@@ -220,6 +258,15 @@ struct Watch {
 enum Ended {
     Closed(Result<(), hyper::Error>),
     Late(Clock),
+    /// It goes on, but has been idle for a while.
+    Idle,
+}
+
+/// What the timer found.
+#[derive(Clone, Copy)]
+enum Due {
+    Late(Clock),
+    Idle,
 }
 
 impl Watch {
@@ -228,35 +275,45 @@ impl Watch {
         Arc::new(Exchange { handler, channel, clocks, proxies })
     }
 
-    async fn drive<C: Connection>(self, mut connection: Pin<&mut C>) {
-        let ended = {
-            let mut stopping = pin!(self.stop.ended());
-            let (mut at, _) = self.clocks.next();
-            let mut timer = pin!(tokio::time::sleep_until(self.clocks.instant(at)));
-            let (mut armed, mut winding_down) = (false, false);
-            poll_fn(|context| {
-                let stopped = self.stop.is_ended();
-                if !stopped && !armed {
-                    // Once is enough: a task's waker does not change, and the flag above is looked at each time.
-                    let _ = stopping.as_mut().poll(context);
+    async fn drive<C: Connection>(&self, mut connection: Pin<&mut C>) -> Ended {
+        let mut stopping = pin!(self.stop.ended());
+        let (mut at, _) = self.clocks.next();
+        let mut timer = pin!(tokio::time::sleep_until(self.clocks.instant(at)));
+        let (mut armed, mut winding_down) = (false, false);
+        poll_fn(|context| {
+            // Polled once: a task's waker does not change, and the flag is looked at each time.
+            let stopped = self.stop.is_ended() || !armed && stopping.as_mut().poll(context).is_ready();
+            loop {
+                if let Poll::Ready(result) = connection.as_mut().poll(context) {
+                    return Poll::Ready(Ended::Closed(result));
                 }
-                loop {
-                    if let Poll::Ready(result) = connection.as_mut().poll(context) {
-                        return Poll::Ready(Ended::Closed(result));
-                    }
-                    if !stopped || winding_down || !self.clocks.may_wind_down() {
-                        break;
-                    }
-                    winding_down = true;
-                    connection.as_mut().wind_down();
+                if !stopped || winding_down || !self.clocks.may_wind_down() {
+                    break;
                 }
-                self.poll_clocks(timer.as_mut(), &mut at, &mut armed, context).map(Ended::Late)
-            })
-            .await
-        };
+                winding_down = true;
+                connection.as_mut().wind_down();
+            }
+            let late = match ready!(self.poll_clocks(timer.as_mut(), &mut at, &mut armed, context)) {
+                Due::Late(late) => late,
+                Due::Idle => return Poll::Ready(Ended::Idle),
+            };
+            if late == Clock::Linger {
+                // The library is let go on, because it still knows why it closed.
+                self.clocks.end_linger();
+                if let Poll::Ready(result) = connection.as_mut().poll(context) {
+                    return Poll::Ready(Ended::Closed(result));
+                }
+            }
+            Poll::Ready(Ended::Late(late))
+        })
+        .await
+    }
+
+    /// Tells how the connection ended, where that is worth telling.
+    fn tell(&self, ended: Ended) {
         self.clocks.close();
         let refusal = match ended {
-            Ended::Closed(Ok(())) | Ended::Late(Clock::Idle | Clock::Linger) => None,
+            Ended::Closed(Ok(())) | Ended::Late(Clock::Idle | Clock::Linger) | Ended::Idle => None,
             Ended::Closed(Err(error)) => Refusal::of(&error),
             Ended::Late(clock) => Some(Refusal::Late(clock)),
         };
@@ -265,32 +322,69 @@ impl Watch {
         }
     }
 
-    /// Ready when a clock has run out. The timer is touched only when the next clock is earlier than what it
-    /// is armed for, or when it fired.
+    /// Waits on an idle connection for its next request; none when it ends instead.
+    async fn idle<S>(&self, mut io: Watched<S>) -> Option<Watched<S>>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let woken = {
+            let mut stopping = pin!(self.stop.ended());
+            let mut timer = pin!(tokio::time::sleep_until(self.clocks.instant(self.clocks.next().0)));
+            poll_fn(|context| {
+                if let Poll::Ready(woken) = io.poll_wake(context) {
+                    return Poll::Ready(woken.unwrap_or(false));
+                }
+                // ORDER: a request that came is served, also when time is over or the door closes.
+                let over =
+                    timer.as_mut().poll(context).is_ready() || stopping.as_mut().poll(context).is_ready();
+                if over { Poll::Ready(false) } else { Poll::Pending }
+            })
+            .await
+        };
+        if woken {
+            return Some(io);
+        }
+        self.clocks.close();
+        // As the library would: TLS says good-bye. A caller who does not take it is not waited for.
+        drop(timeout(GOODBYE_TIMEOUT, io.shutdown()).await);
+        None
+    }
+
+    /// Ready when a clock has run out or the connection was idle for a while. The timer is touched only when
+    /// the next clock is earlier than what it is armed for, or when it fired.
     fn poll_clocks(
         &self,
         mut timer: Pin<&mut Sleep>,
         at: &mut u64,
         armed: &mut bool,
         context: &mut Context<'_>,
-    ) -> Poll<Clock> {
-        let (next, _) = self.clocks.next();
+    ) -> Poll<Due> {
+        let (next, _) = self.due();
         if next < *at {
             *at = next;
             timer.as_mut().reset(self.clocks.instant(next));
-        } else if std::mem::replace(armed, true) && !timer.is_elapsed() {
+        } else if *armed && !timer.is_elapsed() {
             return Poll::Pending;
         }
+        *armed = true;
         while timer.as_mut().poll(context).is_ready() {
             let now = self.clocks.now();
-            let (next, clock) = self.clocks.next();
+            let (next, due) = self.due();
             if next <= now {
-                return Poll::Ready(clock);
+                return Poll::Ready(due);
             }
             *at = next.min(now.saturating_add(self.clocks.look_again()));
             timer.as_mut().reset(self.clocks.instant(*at));
         }
         Poll::Pending
+    }
+
+    fn due(&self) -> (u64, Due) {
+        let (at, clock) = self.clocks.next();
+        match self.clocks.release_at() {
+            Some(release) if release < at => (release, Due::Idle),
+            Some(_) | None => (at, Due::Late(clock)),
+        }
     }
 }
 
@@ -325,5 +419,31 @@ where
 {
     fn wind_down(self: Pin<&mut Self>) {
         self.graceful_shutdown();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::body::Body;
+
+    #[derive(Clone)]
+    struct Large;
+
+    impl Handler for Large {
+        async fn handle(&self, _: Request<Body>, _: Arc<Channel>) -> Response<Body> {
+            let large = [0_u8; 64 * 1024];
+            tokio::task::yield_now().await;
+            Response::new(Body::from(large.to_vec()))
+        }
+    }
+
+    #[test]
+    fn an_idle_connection_is_small_whatever_its_handler() {
+        fn size<F>(_: fn(Fresh, Arc<Listener>, Large, Arc<dyn Observer>, Stop) -> F) -> usize {
+            size_of::<F>()
+        }
+        let size = size(serve::<Large>);
+        assert!(size < 4096, "{size} bytes");
     }
 }

@@ -155,6 +155,11 @@ impl Door {
         }
     }
 
+    /// Whether it was closed.
+    pub fn is_draining(&self) -> bool {
+        self.stop.is_ended()
+    }
+
     /// Connections now, by listener.
     pub fn connections(&self) -> impl Iterator<Item = (&ListenerName, usize)> {
         self.listeners.iter().map(|listener| (&listener.name, listener.limits.connections()))
@@ -265,4 +270,20 @@ pub(super) fn is_of_one_connection(error: &io::Error) -> bool {
             | io::ErrorKind::ConnectionRefused
             | io::ErrorKind::Interrupted
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_core_above_its_share_hands_the_next_connection_on() {
+        let loads = Loads::new(2);
+        let mut held: Vec<Load> = (0..SLACK).map(|_| loads.one_more(0)).collect();
+        assert_eq!(loads.better_than(0), None, "small differences are let be");
+        held.push(loads.one_more(0));
+        assert_eq!((loads.better_than(0), loads.better_than(1)), (Some(1), None));
+        held.clear();
+        assert_eq!(loads.better_than(0), None);
+    }
 }

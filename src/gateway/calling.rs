@@ -1,15 +1,12 @@
 //! A request passed through to a system as it is: judged, written down, streamed both ways.
 
-use std::sync::{Arc, atomic::AtomicU64};
-
 use http::{Response, StatusCode};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
-use tokio_util::sync::CancellationToken;
 
 use super::{
     exchange::{self, Exchange},
-    streamed::{Closing, Counted, Streamed},
+    streamed::{Closing, Counted, Streamed, Upload},
 };
 use crate::{
     audit::{Answered, Ended, Safety},
@@ -30,8 +27,8 @@ use crate::{
 /// A call that was sent, and what hangs on it.
 struct Sent {
     opened: Opened,
-    upload: CancellationToken,
-    uploaded: Arc<AtomicU64>,
+    /// The caller's body on its way, where there is one.
+    upload: Option<Upload>,
     ending: Ending,
 }
 
@@ -53,15 +50,20 @@ pub(super) async fn call(
     };
     match sent.opened {
         Opened::Answer(answer) => {
-            let rest = (sent.upload, sent.uploaded, sent.ending);
-            stream(exchange, admission, &call, answer, rest).await
+            stream(exchange, admission, &call, answer, (sent.upload, sent.ending)).await
         }
         Opened::Switched(head, tunnel, slot) => match upgrade {
-            Some(upgrade) => switched(exchange, admission, head, tunnel, slot, upgrade, sent.ending).await,
+            Some(upgrade) => {
+                Box::pin(switched(exchange, admission, head, tunnel, slot, upgrade, sent.ending)).await
+            }
             None => exchange.refuse(&Refusal::Broken).await,
         },
     }
 }
+
+/// Answers of a known length up to this are no streams: they fit where a gathered answer would, and have no
+/// `close` entry of their own.
+const SMALL: u64 = 64 * 1024;
 
 /// Judges, writes the intent down, and sends.
 async fn sent(
@@ -76,9 +78,7 @@ async fn sent(
     let snapshot = exchange.snapshot.clone();
     let served = snapshot.systems.get(call.system.as_str()).ok_or(Refusal::Broken)?;
     let bounds = bounds(exchange)?.clone();
-    let (upload, uploaded) = (CancellationToken::new(), Arc::new(AtomicU64::new(0)));
-    let body = uploading(unread, &bounds, exchange.opened, &upload, &uploaded);
-    let has_body = !matches!(body, Body::Empty);
+    let (body, upload) = uploading(unread, &bounds, exchange.opened);
     let host = head_host(&head);
     let passed = Passed {
         method: call.method.clone(),
@@ -99,7 +99,7 @@ async fn sent(
     let (core, began, deadline) = (exchange.core.clone(), clock::now(), exchange.deadline());
     let mut ending = admission.prospect().caller().ending();
     let opening = served.upstream.open(&core.pools, receipt, request, deadline);
-    let opened = if has_body {
+    let opened = if upload.is_some() {
         // A long upload ends with the credential it came under.
         tokio::select! {
             biased;
@@ -114,7 +114,7 @@ async fn sent(
         exchange.unreached(&served.name, error)
     })?;
     note(exchange, served, &opened, began);
-    Ok(Sent { opened, upload, uploaded, ending })
+    Ok(Sent { opened, upload, ending })
 }
 
 fn judge(exchange: &mut Exchange, admission: &Admission) -> Result<CallPermit, Refusal> {
@@ -132,24 +132,20 @@ fn bounds(exchange: &Exchange) -> Result<&Bounds, Refusal> {
 }
 
 /// The caller's body: not gathered, but bounded in time, counted, and over when the answer is.
-fn uploading(
-    unread: Body,
-    bounds: &Bounds,
-    now: Now,
-    upload: &CancellationToken,
-    uploaded: &Arc<AtomicU64>,
-) -> Body {
+fn uploading(unread: Body, bounds: &Bounds, now: Now) -> (Body, Option<Upload>) {
     if http_body::Body::is_end_stream(&unread) {
-        return Body::Empty;
+        return (Body::Empty, None);
     }
+    let upload = Upload::default();
     let bounds = BodyBounds {
         idle: Some(bounds.stream_idle_timeout.0),
         lifetime: now.mono.checked_add(bounds.stream_lifetime_max.0),
         rate: Some(bounds.body_rate()),
-        ended: Some(upload.clone()),
+        ended: Some(upload.ended.clone()),
         ..BodyBounds::default()
     };
-    Body::stream(Counted { inner: guarded(unread, bounds), bytes: uploaded.clone() })
+    let counted = Counted { inner: guarded(unread, bounds), bytes: upload.bytes.clone() };
+    (Body::stream(counted), Some(upload))
 }
 
 fn head_host(head: &Head) -> Option<http::HeaderValue> {
@@ -175,7 +171,7 @@ async fn stream(
     admission: Admission,
     call: &Call,
     mut answer: Response<Body>,
-    (upload, uploaded, ending): (CancellationToken, Arc<AtomicU64>, Ending),
+    (upload, ending): (Option<Upload>, Ending),
 ) -> Response<Body> {
     let snapshot = exchange.snapshot.clone();
     if let Some(served) = snapshot.systems.get(call.system.as_str()) {
@@ -195,24 +191,18 @@ async fn stream(
         exchange::with_standing(&mut answer, standing);
     }
     if http_body::Body::is_end_stream(answer.body()) {
-        upload.cancel();
         return answer;
     }
-    let closing = Closing { answered, admission, uploaded, upload };
-    answer.map(|body| {
-        let body = match stream_bounds {
-            Some(bounds) => guarded(
-                body,
-                BodyBounds {
-                    idle: Some(bounds.stream_idle_timeout.0),
-                    lifetime: opened.mono.checked_add(bounds.stream_lifetime_max.0),
-                    ..BodyBounds::default()
-                },
-            ),
-            None => body,
-        };
-        Body::stream(Streamed::new(body, closing, ending))
-    })
+    let bounds = BodyBounds {
+        idle: stream_bounds.as_ref().map(|bounds| bounds.stream_idle_timeout.0),
+        lifetime: stream_bounds.and_then(|bounds| opened.mono.checked_add(bounds.stream_lifetime_max.0)),
+        ..BodyBounds::default()
+    };
+    if bytes.is_some_and(|bytes| bytes <= SMALL) && upload.is_none() {
+        return answer.map(|body| guarded(body, bounds));
+    }
+    let closing = Closing { answered, admission, upload };
+    answer.map(|body| Body::stream(Streamed::new(guarded(body, bounds), closing, ending)))
 }
 
 /// Writes the entry of a streamed answer; without it nothing leaves.

@@ -2,21 +2,25 @@
 
 use std::sync::Arc;
 
-use http::Response;
+use http::{Method, Response};
 
 use super::{context, exchange::Exchange};
 use crate::{
     answer::Answer,
     body::Body,
-    catalog::Action,
+    catalog::{Action, Call},
     identity::Caller,
     intake::Head,
     policy::{self, Target},
     schema::{
         Entity,
-        openapi::{self, About, Exposed, Verb},
+        openapi::{self, About, Exposed, ExposedSystem, Verb},
     },
+    words::SystemName,
 };
+
+/// Where the public keys stand.
+pub(super) const JWKS: &str = "/.well-known/jwks.json";
 
 /// `/.well-known/jwks.json`
 pub(super) async fn jwks(exchange: Exchange) -> Response<Body> {
@@ -35,12 +39,35 @@ pub(super) async fn openapi(exchange: Exchange, caller: &Caller, head: &Head) ->
     let title = format!("bramka `{}`", snapshot.settings.gate.value);
     let version = snapshot.digest.short();
     let about = About { title: &title, version: &version, server: None, limits: &snapshot.limits };
-    let document = openapi::document(&about, &exposed, &[]);
+    let callable: Vec<(&SystemName, Vec<Method>)> = snapshot
+        .systems
+        .keys()
+        .map(|system| (system, may_call(&exchange, caller, head, system)))
+        .filter(|(_, methods)| !methods.is_empty())
+        .collect();
+    let systems: Vec<ExposedSystem<'_>> =
+        callable.iter().map(|(name, methods)| ExposedSystem { name, methods }).collect();
+    let document = openapi::document(&about, &exposed, &systems);
     tracing::debug!(caller = %caller.facts().id, operations = exposed.len(), "described");
     exchange.finish(Ok(Answer::document(document.to_string()))).await
 }
 
 const VERBS: [Verb; 5] = [Verb::List, Verb::Read, Verb::Create, Verb::Update, Verb::Delete];
+
+/// The methods by which some statement can permit a call to this system. A permit that holds for deeper paths
+/// only is not told of: the document never says more than is so.
+fn may_call(exchange: &Exchange, caller: &Caller, head: &Head, system: &SystemName) -> Vec<Method> {
+    let (policies, memo) = (&exchange.snapshot.policies, &exchange.core.memo);
+    let permitted = |method: &Method| {
+        let call = Call { system: system.clone(), method: method.clone(), path: "/".into(), query: None };
+        let context = context(exchange, head);
+        policy::outlook(policies, memo, caller.facts(), Action::Call, Target::Call(call), context).is_ok()
+    };
+    [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE]
+        .into_iter()
+        .filter(permitted)
+        .collect()
+}
 
 /// One operation, when some statement can permit it and the system can do it.
 fn expose<'a>(

@@ -2,7 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
-use http::{HeaderValue, Request, Response, header};
+use data_encoding::HEXLOWER;
+use http::{HeaderName, HeaderValue, Request, Response, header};
 use hyper::upgrade::OnUpgrade;
 
 use super::{Core, Outcome};
@@ -14,11 +15,11 @@ use crate::{
     clock::{self, Now},
     config::Snapshot,
     identity::Facts,
-    mapping::{Finding, Mapping, SystemFault},
+    mapping::{Finding, Mapping, NativeRequest, SystemFault},
     policy::{Denied, Detail, Prospect},
     quota::{self, Standing},
     refusal::Refusal,
-    schema::Record,
+    schema::{Record, value},
     telemetry::{FindingLabel, SystemLabel},
     upstream::UpstreamError,
     wire::Deadline,
@@ -36,6 +37,8 @@ pub(super) struct Exchange {
     pub(super) opened: Now,
     pub(super) caller: Option<Arc<Facts>>,
     pub(super) standing: Option<Standing>,
+    /// The caller's trace, passed on to systems (W3C Trace Context).
+    pub(super) traceparent: Option<HeaderValue>,
     action: &'static str,
 }
 
@@ -53,6 +56,7 @@ impl Exchange {
             opened,
             caller: None,
             standing: None,
+            traceparent: None,
             action: "none",
         }
     }
@@ -100,6 +104,27 @@ impl Exchange {
         })
     }
 
+    /// Notes what of a record statements read, so that the decision can be replayed.
+    pub(super) fn judged_on(&mut self, prospect: &Prospect, record: &Record) {
+        let Some(entity) = prospect.operation().entity() else { return };
+        for leaf in prospect.reads().iter() {
+            let Some(path) = entity.leaf(leaf).map(|leaf| leaf.path.as_str()) else { continue };
+            let mut text = Vec::new();
+            if let Some(value) = record.first(entity, leaf) {
+                value::print(value, &mut text);
+            }
+            self.entry.context(path, String::from_utf8_lossy(&text));
+        }
+    }
+
+    /// A request to a system, with the caller's trace.
+    pub(super) fn traced(&self, mut request: NativeRequest) -> NativeRequest {
+        if let Some(trace) = &self.traceparent {
+            request.headers.insert("traceparent", trace.clone());
+        }
+        request
+    }
+
     /// Notes a call to a system.
     pub(super) fn called(
         &mut self,
@@ -113,8 +138,7 @@ impl Exchange {
         let narrow = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
         let micros = u64::try_from(micros).unwrap_or(u64::MAX);
         self.entry.system(system, status, micros, narrow(sent), narrow(got));
-        let label = SystemLabel { system: system.as_str().to_owned() };
-        self.core.gate.telemetry.system_calls.get_or_create(&label).inc();
+        self.core.called(system);
     }
 
     /// A system was not reached or gave no usable answer.
@@ -198,10 +222,10 @@ impl Exchange {
 
 /// Adds how the caller stands with its limits, where the answer does not say it already.
 pub(super) fn with_standing(response: &mut Response<Body>, standing: &Standing) {
-    if !response.headers().contains_key("ratelimit") {
+    if !response.headers().contains_key(&RATELIMIT) {
         let (policy, left) = quota::headers(standing);
-        response.headers_mut().insert("ratelimit-policy", policy);
-        response.headers_mut().insert("ratelimit", left);
+        response.headers_mut().insert(RATELIMIT_POLICY, policy);
+        response.headers_mut().insert(RATELIMIT, left);
     }
 }
 
@@ -224,10 +248,16 @@ pub(super) fn head_only(mut response: Response<Body>) -> Response<Body> {
     response.map(|_| Body::Empty)
 }
 
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const RATELIMIT: HeaderName = HeaderName::from_static("ratelimit");
+const RATELIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+
 /// The id by which the journal knows the exchange.
 pub(super) fn with_id(response: &mut Response<Body>, id: RequestId) {
-    if let Ok(value) = HeaderValue::try_from(id.to_string()) {
-        response.headers_mut().insert("x-request-id", value);
+    let mut text = [0; 32];
+    HEXLOWER.encode_mut(&id.0, &mut text);
+    if let Ok(value) = HeaderValue::from_bytes(&text) {
+        response.headers_mut().insert(X_REQUEST_ID, value);
     }
 }
 

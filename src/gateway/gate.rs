@@ -1,6 +1,7 @@
 //! What lives as long as the process, and what each core has of its own.
 
 use std::{
+    collections::HashMap,
     net::SocketAddr,
     sync::{
         Arc,
@@ -9,8 +10,10 @@ use std::{
 };
 
 use aws_lc_rs::rand;
+use foldhash::fast::RandomState;
 use http::{Request, Response};
 use parking_lot::Mutex;
+use prometheus_client::metrics::counter::Counter;
 use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 
@@ -25,10 +28,10 @@ use crate::{
     keys::Issuers,
     policy::Memo,
     quota::Quota,
-    telemetry::Telemetry,
+    telemetry::{SystemLabel, Telemetry},
     tokens::Tokens,
     upstream::{self, CorePools},
-    words::{Channel, RequestId, SecretBytes},
+    words::{Channel, RequestId, SecretBytes, SystemName},
 };
 
 /// One in so many decisions is repeated on the full set of statements.
@@ -88,6 +91,8 @@ pub struct Core {
     /// Writes and streams that outlive their caller; a stopping core waits for them.
     pub tasks: TaskTracker,
     ids: Mutex<Randomness>,
+    /// LIMIT: systems that bundles ever named.
+    calls: Mutex<HashMap<SystemName, Counter, RandomState>>,
     decisions: AtomicU32,
 }
 
@@ -101,6 +106,7 @@ impl Core {
             memo: Memo::new(16_384),
             tasks: TaskTracker::new(),
             ids: Mutex::new(Randomness::default()),
+            calls: Mutex::default(),
             decisions: AtomicU32::new(0),
         })
     }
@@ -108,6 +114,19 @@ impl Core {
     /// A fresh id of an exchange.
     pub fn request_id(&self) -> RequestId {
         RequestId(self.ids.lock().next())
+    }
+
+    /// Counts a call to a system.
+    pub(super) fn called(&self, system: &SystemName) {
+        let mut calls = self.calls.lock();
+        if let Some(counter) = calls.get(system) {
+            counter.inc();
+            return;
+        }
+        let label = SystemLabel { system: system.as_str().to_owned() };
+        let counter = self.gate.telemetry.system_calls.get_or_create_owned(&label);
+        counter.inc();
+        calls.insert(system.clone(), counter);
     }
 
     /// Whether this decision is one of the sample that is repeated on the full set.
@@ -119,29 +138,30 @@ impl Core {
 /// Random bytes, drawn many at a time.
 #[derive(Debug)]
 struct Randomness {
-    bytes: Box<[[u8; 16]; 64]>,
+    bytes: Box<[u8; 1024]>,
     left: usize,
 }
 
 impl Default for Randomness {
     fn default() -> Self {
-        Self { bytes: Box::new([[0; 16]; 64]), left: 0 }
+        Self { bytes: Box::new([0; 1024]), left: 0 }
     }
 }
 
 impl Randomness {
     fn next(&mut self) -> [u8; 16] {
-        if self.left == 0 {
-            for chunk in self.bytes.iter_mut() {
-                // A library without randomness cannot have started TLS either; an id of zeros is only unhelpful.
-                if rand::fill(chunk).is_err() {
-                    *chunk = [0; 16];
-                }
-            }
-            self.left = self.bytes.len();
+        let (ids, _) = self.bytes.as_chunks::<16>();
+        if let Some(id) = self.left.checked_sub(1).and_then(|at| ids.get(at)) {
+            self.left -= 1;
+            return *id;
         }
-        self.left -= 1;
-        self.bytes.get(self.left).copied().unwrap_or_default()
+        // A library without randomness cannot have started TLS either; ids of zeros are only unhelpful.
+        if rand::fill(&mut self.bytes[..]).is_err() {
+            self.bytes.fill(0);
+        }
+        let (ids, _) = self.bytes.as_chunks::<16>();
+        self.left = ids.len() - 1;
+        ids.last().copied().unwrap_or_default()
     }
 }
 

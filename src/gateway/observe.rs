@@ -1,7 +1,7 @@
 //! Small adaptors between rooms that do not know each other: the door's observer writes to the journal, the
 //! quota counts in the store, the issuers' keys come over the wire.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{fs, net::SocketAddr, path::Path, sync::Arc};
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -105,6 +105,7 @@ impl quota::Counters for Counters {
 
 /// Documents of issuers, over verified HTTPS.
 pub(super) struct KeyFetch {
+    /// By the platform's roots.
     tls: Result<TlsClient, String>,
 }
 
@@ -115,9 +116,18 @@ impl KeyFetch {
 }
 
 impl Fetch for KeyFetch {
-    fn get<'a>(&'a self, url: &'a str, bytes_max: usize) -> BoxFuture<'a, Result<(u16, Bytes), String>> {
+    fn get<'a>(
+        &'a self,
+        url: &'a str,
+        ca: Option<&'a Path>,
+        bytes_max: usize,
+    ) -> BoxFuture<'a, Result<(u16, Bytes), String>> {
         Box::pin(async move {
-            let tls = self.tls.as_ref().map_err(Clone::clone)?;
+            let named = ca.map(trusting).transpose()?;
+            let tls = match &named {
+                Some(named) => named,
+                None => self.tls.as_ref().map_err(Clone::clone)?,
+            };
             let url = Url::parse(url).map_err(|error| error.to_string())?;
             let bounds =
                 Bounds { bytes_max: u64::try_from(bytes_max).unwrap_or(u64::MAX), ..Bounds::default() };
@@ -127,4 +137,11 @@ impl Fetch for KeyFetch {
             got.map(|(status, _, body)| (status.as_u16(), body)).map_err(|error| error.to_string())
         })
     }
+}
+
+/// Trusts the CAs of a file, read anew for each fetch: they are seldom, and the file may have been replaced.
+fn trusting(ca: &Path) -> Result<TlsClient, String> {
+    let told = |error: &dyn std::fmt::Display| format!("`{}`: {error}", ca.display());
+    let pem = fs::read(ca).map_err(|error| told(&error))?;
+    TlsClient::new(&Trust { ca: Some(pem), ..Trust::default() }).map_err(|error| told(&error))
 }

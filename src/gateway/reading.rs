@@ -26,6 +26,7 @@ pub(super) async fn read(exchange: &mut Exchange, admission: &Admission, head: &
     let fetched = needed(&wanted.unwrap_or(visible), &prospect.reads());
     let inward = fetch(exchange, admission, entity, &id.0, &fetched).await?;
     exchange.recheck(prospect, Some(&inward.record))?;
+    exchange.judged_on(prospect, &inward.record);
     let key = inward.id.clone();
     let shown = match policy::show(prospect, inward.record, wanted.as_ref()) {
         Judged::Shown(shown) => shown,
@@ -63,7 +64,7 @@ pub(super) async fn fetch(
         return Err(Refusal::NotPossible(Action::Read));
     }
     let receipt = exchange.entry.fetch(admission);
-    let request = mapping.read(id, wanted).ok_or(Refusal::NoSuchRecord)?;
+    let request = exchange.traced(mapping.read(id, wanted).ok_or(Refusal::NoSuchRecord)?);
     let began = clock::now();
     let sent = request.body.len();
     let core = exchange.core.clone();

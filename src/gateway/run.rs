@@ -67,7 +67,7 @@ pub struct Ready {
 }
 
 /// Serves the admin listener until the gate stops.
-pub type AdminServer = fn(Arc<Gate>, StdListener) -> BoxFuture<'static, ()>;
+pub type AdminServer = fn(Arc<Gate>, Arc<Options>, StdListener) -> BoxFuture<'static, ()>;
 
 /// Why a gate did not start, or did not stop cleanly.
 #[derive(Debug, thiserror::Error)]
@@ -121,7 +121,7 @@ pub fn run(
         let opened = open(options).await?;
         let Opened { gate, cores, admin_socket, addresses, successor } = opened;
         let threads = start(&gate, cores)?;
-        let mut admin = tokio::spawn(admin(gate.clone(), admin_socket));
+        let mut admin = tokio::spawn(admin(gate.clone(), options.clone(), admin_socket));
         let kept = keep::all(&gate, options, successor);
         ready(&Ready { addresses, gate: gate.clone() }).await;
         keep::until_told(&gate, options).await;
@@ -132,6 +132,7 @@ pub fn run(
         drop((&mut admin).await);
         gate.quota.settle().await;
         gate.journal.close(clock::now()).await?;
+        keep::keep_heads(&gate.journal, gate.tokens.store()).await?;
         Ok(())
     })
 }

@@ -29,10 +29,21 @@ pub(super) struct Closing {
     pub(super) answered: Answered,
     /// Its slots.
     pub(super) admission: Admission,
-    /// Bytes of the caller's body so far.
-    pub(super) uploaded: Arc<AtomicU64>,
-    /// Ends the caller's body with the answer.
-    pub(super) upload: CancellationToken,
+    /// The caller's body, where there is one.
+    pub(super) upload: Option<Upload>,
+}
+
+/// The caller's body on its way: how much of it has come, and its end, which is the answer's at the latest.
+#[derive(Debug, Default)]
+pub(super) struct Upload {
+    pub(super) bytes: Arc<AtomicU64>,
+    pub(super) ended: CancellationToken,
+}
+
+impl Drop for Upload {
+    fn drop(&mut self) {
+        self.ended.cancel();
+    }
 }
 
 /// The future that resolves when the credential is taken back.
@@ -55,10 +66,10 @@ impl Streamed {
     }
 
     fn close(&mut self, how: Ended) {
-        if let Some(Closing { answered, admission, uploaded, upload }) = self.closing.take() {
-            upload.cancel();
-            answered.close(uploaded.load(Ordering::Relaxed), self.bytes, how, clock::now());
-            drop(admission);
+        if let Some(Closing { answered, admission, upload }) = self.closing.take() {
+            let uploaded = upload.as_ref().map_or(0, |upload| upload.bytes.load(Ordering::Relaxed));
+            answered.close(uploaded, self.bytes, how, clock::now());
+            drop((admission, upload));
         }
     }
 

@@ -169,7 +169,7 @@ async fn create(
     let snapshot = exchange.snapshot.clone();
     let (_, mapping) = snapshot.serving(entity).ok_or(Refusal::Broken)?;
     let request = mapping.create(permit.new().ok_or(Refusal::Broken)?).map_err(Refusal::Unmappable)?;
-    let answer = effect(exchange, entity, &permit, request, &sent.body).await?;
+    let answer = effect(exchange, admission, entity, &permit, request, &sent.body).await?;
     let inward = after(exchange, admission, entity, None, &answer).await?;
     let location = format!("{}/{}", head.path.as_str(), utf8_percent_encode(&inward.id, SEGMENT));
     let answer = echo(exchange, admission, &permit, inward, &sent, StatusCode::CREATED);
@@ -209,7 +209,7 @@ async fn update(
         exchange.entry.note("unchanged", true);
         return Ok(echo(exchange, admission, &permit, inward, &sent, StatusCode::OK));
     };
-    let answer = effect(exchange, entity, &permit, request, &sent.body).await?;
+    let answer = effect(exchange, admission, entity, &permit, request, &sent.body).await?;
     let inward = after(exchange, admission, entity, Some(&key), &answer).await?;
     Ok(echo(exchange, admission, &permit, inward, &sent, StatusCode::OK))
 }
@@ -231,7 +231,7 @@ async fn delete(
     let permit = judge(exchange, admission, Change::Delete { old: stored.record, version: stored.version })?;
     check_version(exchange, admission, &permit, &sent)?;
     let request = mapping.delete(&key, permit.version()).map_err(|fault| Refusal::Unmappable(vec![fault]))?;
-    let answer = effect(exchange, entity, &permit, request, &sent.body).await?;
+    let answer = effect(exchange, admission, entity, &permit, request, &sent.body).await?;
     mapping.deleted(&answer).map_err(|fault| exchange.refused_by(&served.name, fault))?;
     Ok(unguarded(&permit, Answer::empty(StatusCode::NO_CONTENT)))
 }
@@ -277,6 +277,7 @@ fn check_version(
 /// Writes down what is about to change, and changes it.
 async fn effect(
     exchange: &mut Exchange,
+    admission: &Admission,
     entity: &Entity,
     permit: &WritePermit,
     request: NativeRequest,
@@ -286,6 +287,10 @@ async fn effect(
     let (served, _) = snapshot.serving(entity).ok_or(Refusal::Broken)?;
     if permit.unguarded() {
         exchange.entry.note("unguarded", true);
+    }
+    let request = exchange.traced(request);
+    if let Some(old) = permit.old() {
+        exchange.judged_on(admission.prospect(), old);
     }
     if permit.detail() == Detail::BodyDigest {
         exchange.entry.body_digest("body_sent", &Digest::of(body));

@@ -46,7 +46,7 @@ pub use principals::{PrincipalRegistry, PrincipalTypes};
 pub use revocation::{Revocation, Revocations};
 pub use settings::{AnonymousMode, IssuerSettings, Settings, TokenType};
 pub use sources::{ISSUER_MARK, Issuer, IssuerOrigin, Sources};
-pub use token::{KID_BYTES_MAX, TOKEN_BYTES_MAX};
+pub use token::{KID_BYTES_MAX, TOKEN_BYTES_MAX, read_token};
 pub use unidentified::Unidentified;
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The `identity:` section of `gateway.yaml`, as written. [`super::Sources`] is what it means.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::principals::PrincipalKind;
 use crate::{
@@ -56,6 +56,8 @@ yaml_object! {
         pub jwks_file: Option<PathBuf> = None;
         /// Hosts other than the issuer's own from which its discovery document may send us for keys.
         pub jwks_hosts: Vec<String> = Vec::new();
+        /// PEM of the CAs to trust for discovery and JWKS instead of the platform's.
+        pub ca: Option<Spanned<PathBuf>> = None;
         /// The kinds of principal it vouches for.
         pub kinds: Vec<PrincipalKind>;
         /// The claim that names the kind; needed where `kinds` has several.
@@ -74,6 +76,16 @@ yaml_object! {
         pub max_age: Period = Period::secs(86_400);
         /// How far its clock may be from ours; 30s at most.
         pub leeway: Period = Period::secs(5);
+    }
+}
+
+impl Settings {
+    /// Puts relative paths under `base`.
+    pub fn anchor(&mut self, base: &Path) {
+        for (_, issuer) in &mut self.issuers.0 {
+            let files = issuer.jwks_file.iter_mut().chain(issuer.ca.iter_mut().map(|ca| &mut ca.value));
+            files.for_each(|path| *path = base.join(&*path));
+        }
     }
 }
 

@@ -68,6 +68,8 @@ pub enum IssuerOrigin {
     Discovery {
         /// Hosts other than the issuer's.
         hosts: Vec<String>,
+        /// PEM of the CAs to trust instead of the platform's.
+        ca: Option<PathBuf>,
     },
 }
 
@@ -254,11 +256,15 @@ fn origin(settings: &IssuerSettings, found: &mut Diagnostics) -> Option<IssuerOr
         if !super::token::is_name(&settings.issuer.value) {
             found.error(&settings.issuer.place, "expected an issuer of 1 to 255 printable characters");
         }
+        if let Some(ca) = &settings.ca {
+            found.error(&ca.place, "`ca` means nothing beside `jwks_file`: nobody is called");
+        }
         return Some(IssuerOrigin::File(path.clone()));
     }
     match Url::parse(&settings.issuer.value) {
         Ok(url) if url.scheme() == "https" && url.query().is_none() && url.fragment().is_none() => {
-            Some(IssuerOrigin::Discovery { hosts: settings.jwks_hosts.clone() })
+            let ca = settings.ca.as_ref().map(|ca| ca.value.clone());
+            Some(IssuerOrigin::Discovery { hosts: settings.jwks_hosts.clone(), ca })
         }
         Ok(_) | Err(_) => {
             found.push(

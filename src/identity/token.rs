@@ -149,6 +149,16 @@ impl<'p> Unproven<'p> {
     }
 }
 
+/// Reads bytes as a token up to where a key would be needed: everything that a stranger reaches without one.
+/// It exists so that a fuzzer can be pointed at it.
+///
+/// # Errors
+/// Why it is no token.
+pub fn read_token(bytes: &[u8]) -> Result<(), Unidentified> {
+    let parts = Parts::split(super::credential::text(bytes)?)?;
+    Unproven::read(&parts).map(drop)
+}
+
 /// Whether a text may stand in an id, a group, a scope or an entry: not empty, bounded, printable.
 pub(super) fn is_name(text: &str) -> bool {
     !text.is_empty() && text.len() <= NAME_BYTES_MAX && !text.chars().any(char::is_control)

@@ -75,11 +75,12 @@ pub(super) async fn keys(
     let bytes = match origin {
         IssuerOrigin::Own => return Ok(Vec::new()),
         IssuerOrigin::File(path) => read_file(path)?,
-        IssuerOrigin::Discovery { hosts } => {
+        IssuerOrigin::Discovery { hosts, ca } => {
+            let ca = ca.as_deref();
             let place = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
-            let document = get(fetch, &place).await?;
+            let document = get(fetch, &place, ca).await?;
             let uri = jwks_uri(&document, issuer, hosts)?;
-            get(fetch, &uri).await?
+            get(fetch, &uri, ca).await?
         }
     };
     Ok(jwks::read(&bytes)?)
@@ -103,8 +104,8 @@ fn jwks_uri(document: &[u8], issuer: &str, hosts: &[String]) -> Result<String, F
     if plain && (same || named) { Ok(uri) } else { Err(FetchError::OtherHost { uri }) }
 }
 
-async fn get(fetch: &dyn Fetch, url: &str) -> Result<Vec<u8>, FetchError> {
-    let answer = fetch.get(url, DOCUMENT_BYTES_MAX).await;
+async fn get(fetch: &dyn Fetch, url: &str, ca: Option<&Path>) -> Result<Vec<u8>, FetchError> {
+    let answer = fetch.get(url, ca, DOCUMENT_BYTES_MAX).await;
     let (status, body) = answer.map_err(|cause| FetchError::Unreached { url: url.to_owned(), cause })?;
     if status != 200 {
         return Err(FetchError::Status { url: url.to_owned(), status });

@@ -13,6 +13,7 @@ mod tests;
 use std::{
     collections::HashMap,
     fmt,
+    path::Path,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -45,8 +46,14 @@ pub const FETCH_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Gets a document over verified HTTPS, following no redirect. Implemented by the room `wire`.
 pub trait Fetch: Send + Sync {
-    /// Status and body; the body is at most `bytes_max`, or it is an error.
-    fn get<'a>(&'a self, url: &'a str, bytes_max: usize) -> BoxFuture<'a, Result<(u16, Bytes), String>>;
+    /// Status and body; the body is at most `bytes_max`, or it is an error. With `ca`, a PEM file, its CAs are
+    /// trusted instead of the platform's; one that cannot be read is an error.
+    fn get<'a>(
+        &'a self,
+        url: &'a str,
+        ca: Option<&'a Path>,
+        bytes_max: usize,
+    ) -> BoxFuture<'a, Result<(u16, Bytes), String>>;
 }
 
 /// The keys of all outside issuers. Lives across bundles.
@@ -223,7 +230,7 @@ impl Place {
         let origin = match &issuer.origin {
             IssuerOrigin::Own => "own".to_owned(),
             IssuerOrigin::File(path) => format!("file {}", path.display()),
-            IssuerOrigin::Discovery { hosts } => format!("discovery {}", hosts.join(" ")),
+            IssuerOrigin::Discovery { hosts, ca } => format!("discovery {} by {ca:?}", hosts.join(" ")),
         };
         Self { url: issuer.url.clone(), origin: origin.into() }
     }

@@ -43,7 +43,12 @@ impl Web {
 }
 
 impl Fetch for Web {
-    fn get<'a>(&'a self, url: &'a str, _: usize) -> BoxFuture<'a, Result<(u16, Bytes), String>> {
+    fn get<'a>(
+        &'a self,
+        url: &'a str,
+        _: Option<&'a Path>,
+        _: usize,
+    ) -> BoxFuture<'a, Result<(u16, Bytes), String>> {
         Box::pin(async move {
             self.asked.lock().push(url.to_owned());
             let gate = self.gate.lock().clone();

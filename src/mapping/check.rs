@@ -93,7 +93,7 @@ impl Mapping {
                 return;
             }
             for (_, value) in &table.rows {
-                let back = table.back(value).map(|native| Raw::Text(native));
+                let back = table.back(value).map(Raw::Text);
                 if back.map(|raw| native.codec.read(raw)) != Some(Got::Is(value.clone())) {
                     found.error(&place, format!("{value:?} of {} does not read back", self.path(line)));
                 }

@@ -358,12 +358,10 @@ impl Build<'_, '_> {
             told |= raw != Raw::Absent;
             join_on(&mut text, &join.by, raw.text().as_deref());
         }
-        if text.is_empty() {
-            if let Some(slot) = otherwise {
-                let raw = self.raws.get(base, slot);
-                told |= raw != Raw::Absent;
-                join_on(&mut text, &join.by, raw.text().as_deref());
-            }
+        if let (true, Some(slot)) = (text.is_empty(), otherwise) {
+            let raw = self.raws.get(base, slot);
+            told |= raw != Raw::Absent;
+            join_on(&mut text, &join.by, raw.text().as_deref());
         }
         match (text.is_empty(), told) {
             (false, _) => Came::Is(Value::Text(text)),

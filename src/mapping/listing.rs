@@ -342,10 +342,9 @@ impl Request {
     }
 
     fn prefer(&mut self, by: &Size, size: u32) {
-        if let Size::Prefer(name) = by {
-            if let Ok(value) = HeaderValue::try_from(format!("{name}={size}")) {
-                self.headers.insert("prefer", value);
-            }
+        let Size::Prefer(name) = by else { return };
+        if let Ok(value) = HeaderValue::try_from(format!("{name}={size}")) {
+            self.headers.insert("prefer", value);
         }
     }
 

@@ -178,7 +178,7 @@ fn test(dialect: &Dialect, place: &Filterable, op: Op, value: &Value) -> Option<
         return None;
     }
     // A spelling of nothing may lie in the range; the gate looks again.
-    exact &= !range || place.codec.absent.is_empty();
+    exact &= !range || place.codec.absent.iter().all(|nothing| place.codec.parse(nothing).is_err());
     let op = if range {
         op
     } else if values.len() == 1 {
@@ -259,7 +259,7 @@ fn text_literal(dialect: &Dialect, codec: &Codec, text: &str, exact: &mut bool) 
     let loose = dialect.text == Compares::Loosely;
     // Stored text may be spelt otherwise than it reads; only case is known to be overlooked.
     let case_only = codec.norm.iter().all(|norm| matches!(norm, Norm::Upper | Norm::Lower));
-    if !codec.norm.is_empty() && !(case_only && loose) {
+    if !(codec.norm.is_empty() || (case_only && loose)) {
         return None;
     }
     let text = if codec.norm.is_empty() { text.to_owned() } else { normal(&codec.norm, text) };

@@ -172,7 +172,7 @@ impl<'a> Reading<'a, '_> {
         let policy = match cedar_policy::Policy::parse(Some(PolicyId::new(number.to_string())), piece.text) {
             Ok(policy) => policy,
             Err(errors) => {
-                let all = errors.iter().map(|error| DetailedError::from(error)).collect::<Vec<_>>();
+                let all = errors.iter().map(DetailedError::from).collect::<Vec<_>>();
                 all.iter().for_each(|error| self.told(source, piece.start, error));
                 return;
             }

@@ -45,6 +45,18 @@ impl Openness {
     pub(super) const ALL: [Self; DEGREES] =
         [Self::Full, Self::Pseudonym, Self::Coarse, Self::EMail, Self::Last4, Self::Shown];
 
+    /// In a word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Full => "masked",
+            Self::Pseudonym => "pseudonym",
+            Self::Coarse => "coarse",
+            Self::EMail => "e-mail",
+            Self::Last4 => "last4",
+            Self::Shown => "shown",
+        }
+    }
+
     /// The position among [`Self::ALL`].
     pub(super) fn rank(self) -> usize {
         match self {

@@ -25,6 +25,7 @@ mod cedar;
 mod compile;
 mod context;
 mod degrees;
+mod explain;
 mod judge;
 mod load;
 mod mask;
@@ -46,7 +47,8 @@ mod value;
 mod tests;
 
 pub use context::Context;
-pub use judge::{CallPermit, Change, WritePermit, judge, judge_call};
+pub use explain::{Explanation, Outcome, Role, Told, explain};
+pub use judge::{CallPermit, Change, WritePermit, judge, judge_call, rehearse};
 pub use load::{Given, PlanRef, Policies, SystemInfo};
 pub use mask::Openness;
 pub use memo::Memo;

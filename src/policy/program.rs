@@ -15,6 +15,7 @@ use super::{
     compile,
     context::Env,
     degrees::Degrees,
+    explain::Role,
     load::Policies,
     predicate::{Node, Outcomes, Stop},
     shape::{Route, Target},
@@ -88,6 +89,10 @@ pub struct Grounds {
 
 /// What the statements say of one record or request.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "the large one is the common one: a box would cost each record"
+)]
 pub enum Verdict {
     /// Permitted, as far as the view goes.
     Permitted(View),
@@ -148,7 +153,7 @@ impl Program {
         let principal = cedar::principal(facts, &policies.principals)?;
         let principal_uid = principal.uid();
         let entities =
-            Entities::from_entities([principal.clone()], Some(&policies.cedar)).map_err(|_misfit| Unfit)?;
+            Entities::from_entities([principal], Some(&policies.cedar)).map_err(|_misfit| Unfit)?;
         let rules = specialise(policies, &concerned, &entities, &principal_uid, action, about)?;
         let entity = match about {
             About::Entity(entity) => Some(entity.clone()),
@@ -213,6 +218,17 @@ impl Program {
             return Ok(Err(Stop::Error));
         }
         Ok(Ok(answer.diagnostics().reason().next().is_some()))
+    }
+
+    /// What one rule comes to, all being known.
+    pub(super) fn role(&self, rule: &Rule, env: &Env<'_>) -> Role {
+        let is_broken = env.record.and_then(|record| self.broken(record)) == Some(&rule.statement.id);
+        match self.holds(rule, env) {
+            _ if is_broken => Role::Errs,
+            Ok(true) => Role::Holds,
+            Ok(false) => Role::Fails,
+            Err(_) => Role::Errs,
+        }
     }
 
     /// What a rule can come to, with what is known now.

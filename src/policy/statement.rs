@@ -255,6 +255,15 @@ fn one(uid: &EntityUid) -> Resources {
 }
 
 impl Verb {
+    /// In a word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Permit => "permit",
+            Self::Forbid => "forbid",
+            Self::Withhold => "withhold",
+        }
+    }
+
     /// Whether Cedar knows it as a permit.
     pub(super) fn is_permit(self) -> bool {
         match self {

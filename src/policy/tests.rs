@@ -1,6 +1,7 @@
 //! The promises of the policy, each with a test named after it.
 
 mod differential;
+mod explaining;
 mod kit;
 mod loading;
 mod naive;

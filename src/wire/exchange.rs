@@ -2,10 +2,7 @@
 
 use std::{
     pin::{Pin, pin},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU8, Ordering},
-    },
+    sync::Arc,
     task::{Context, Poll, ready},
     time::{Duration, Instant},
 };
@@ -18,6 +15,7 @@ use hyper::{body::Incoming, client::conn::TrySendError};
 use super::{
     Clock, Clocks, Deadline, Failed, Origin, Pool, Tunnel, WireError, head,
     pool::{Connection, Lease, Timing},
+    upload::{Progress, watch},
 };
 use crate::{
     body::{Body, BodyError},
@@ -105,7 +103,10 @@ impl Pool {
                 None => Err(Failed::before(WireError::BadAnswer("there is no connection"), Some(request))),
             };
             match exchanged {
-                Ok(answer) => return finish(lease, answer, wanted, upload).await,
+                Ok(answer) if answer.status() == StatusCode::SWITCHING_PROTOCOLS => {
+                    return switched(lease, answer, wanted.as_ref()).await;
+                }
+                Ok(answer) => return answered(lease, answer, upload),
                 Err(mut failed) => match failed.unsent.take() {
                     Some(unsent) if reused => request = unsent,
                     Some(unsent) => {
@@ -201,26 +202,14 @@ fn upload_fault(error: &hyper::Error) -> Option<BodyError> {
     })
 }
 
-/// Checks the answer's head, strips what belongs to the connection, and decides what becomes of it.
-async fn finish(
+/// Checks the answer's head and strips what belongs to the connection.
+fn answered(
     lease: Lease,
     answer: Response<Incoming>,
-    wanted: Option<HeaderValue>,
     upload: Option<Arc<Progress>>,
 ) -> Result<Outcome, Box<Failed>> {
     let (mut parts, incoming) = answer.into_parts();
-    let unsound = |why| Failed::after(WireError::BadAnswer(why));
     head::sound(&parts).map_err(unsound)?;
-    if parts.status == StatusCode::SWITCHING_PROTOCOLS {
-        let switched = parts.headers.get(UPGRADE);
-        if !is_same_protocol(wanted.as_ref(), switched) {
-            return Err(unsound("it switched protocols unasked"));
-        }
-        let Some(tunnel) = take_over(lease).await else {
-            return Err(unsound("the connection broke while it switched protocols"));
-        };
-        return Ok(Outcome::Switched(Response::from_parts(parts, ()), tunnel));
-    }
     head::strip_hop_by_hop(&mut parts.headers);
     parts.version = Version::HTTP_11;
     let mut body = Answer { incoming, lease: Some(lease), upload };
@@ -228,6 +217,27 @@ async fn finish(
         body.ended();
     }
     Ok(Outcome::Answered(Response::from_parts(parts, body)))
+}
+
+/// Takes the socket over, if the switch is the one that was asked for.
+async fn switched(
+    lease: Lease,
+    answer: Response<Incoming>,
+    wanted: Option<&HeaderValue>,
+) -> Result<Outcome, Box<Failed>> {
+    let (parts, _) = answer.into_parts();
+    head::sound(&parts).map_err(unsound)?;
+    if !is_same_protocol(wanted, parts.headers.get(UPGRADE)) {
+        return Err(unsound("it switched protocols unasked"));
+    }
+    match take_over(lease).await {
+        Some(tunnel) => Ok(Outcome::Switched(Response::from_parts(parts, ()), tunnel)),
+        None => Err(unsound("the connection broke while it switched protocols")),
+    }
+}
+
+fn unsound(why: &'static str) -> Box<Failed> {
+    Failed::after(WireError::BadAnswer(why))
 }
 
 fn is_same_protocol(wanted: Option<&HeaderValue>, switched: Option<&HeaderValue>) -> bool {
@@ -373,74 +383,6 @@ impl<G: Send + Unpin + 'static> http_body::Body for Guarded<G> {
 
     fn size_hint(&self) -> SizeHint {
         self.answer.size_hint()
-    }
-}
-
-/// How far a streamed request is, for the first-byte clock and for whether the connection is free.
-#[derive(Debug, Default)]
-struct Progress {
-    state: AtomicU8,
-    moved: AtomicBool,
-}
-
-const WAITING: u8 = 1;
-const ENDED: u8 = 2;
-
-impl Progress {
-    /// Whether the request moved since last asked, or waits for whoever sends it to us.
-    fn is_moving(&self) -> bool {
-        self.moved.swap(false, Ordering::Relaxed) || self.state.load(Ordering::Relaxed) == WAITING
-    }
-
-    fn is_ended(&self) -> bool {
-        self.state.load(Ordering::Relaxed) == ENDED
-    }
-}
-
-/// A streamed request body that notes its progress.
-struct Watched {
-    body: Body,
-    progress: Arc<Progress>,
-}
-
-fn watch(request: &mut Request<Body>) -> Option<Arc<Progress>> {
-    match request.body() {
-        Body::Empty | Body::Full(_) => None,
-        Body::Incoming(_) | Body::Stream(_) => {
-            let progress = Arc::new(Progress::default());
-            let body = std::mem::take(request.body_mut());
-            *request.body_mut() = Body::stream(Watched { body, progress: progress.clone() });
-            Some(progress)
-        }
-    }
-}
-
-impl http_body::Body for Watched {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let polled = Pin::new(&mut self.body).poll_frame(context);
-        let state = match &polled {
-            Poll::Pending => WAITING,
-            Poll::Ready(Some(Ok(_))) if self.body.is_end_stream() => ENDED,
-            Poll::Ready(Some(_)) => 0,
-            Poll::Ready(None) => ENDED,
-        };
-        self.progress.state.store(state, Ordering::Relaxed);
-        self.progress.moved.store(polled.is_ready(), Ordering::Relaxed);
-        polled
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
     }
 }
 

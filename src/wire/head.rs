@@ -3,7 +3,7 @@
 
 use http::{
     HeaderMap, HeaderName,
-    header::{CONNECTION, CONTENT_LENGTH, TE, TRANSFER_ENCODING, UPGRADE},
+    header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING},
     response,
 };
 use smallvec::SmallVec;
@@ -28,17 +28,17 @@ pub fn nominated(headers: &HeaderMap) -> SmallVec<[HeaderName; 4]> {
 
 /// Removes what belongs to one connection only, and what `Connection` names.
 pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
-    if headers.contains_key(CONNECTION) {
+    // Most heads have none of them: one look at the names, no look-ups.
+    let named: SmallVec<[HeaderName; 4]> =
+        headers.keys().filter(|name| is_hop_by_hop(name)).cloned().collect();
+    if named.contains(&CONNECTION) {
         for name in nominated(headers) {
             headers.remove(name);
         }
-        headers.remove(CONNECTION);
-        headers.remove("keep-alive");
     }
-    headers.remove(TE);
-    headers.remove(TRANSFER_ENCODING);
-    headers.remove(UPGRADE);
-    headers.remove("proxy-connection");
+    for name in named {
+        headers.remove(name);
+    }
 }
 
 /// Whether the framing of an answer can be read in one way only.

@@ -19,6 +19,7 @@ mod socket;
 #[cfg(test)]
 pub(crate) mod tests;
 mod tls;
+mod upload;
 
 use std::time::{Duration, Instant};
 

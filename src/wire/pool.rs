@@ -244,7 +244,7 @@ fn key(origin: &Arc<Origin>) -> usize {
 async fn open(origin: &Arc<Origin>, timing: &Timing<'_>) -> Result<Box<Connection>, WireError> {
     let start = clock::now().mono;
     let (until, clock) = timing.deadline.or_sooner(start, timing.clocks.connect, Clock::Connect);
-    let dialled = tokio::time::timeout_at(until, dial(origin)).await;
+    let dialled = tokio::time::timeout_at(until, dial(origin, timing.clocks.connect)).await;
     let socket = dialled.map_err(|_| WireError::Timeout(clock))??;
     let (sender, driver) = http1::Builder::new()
         .max_buf_size(BUFFER_BYTES_MAX)

@@ -5,12 +5,14 @@ use std::{
     net::SocketAddr,
     pin::Pin,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use bytes::{Buf, Bytes};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpStream, lookup_host},
+    time::timeout,
 };
 use tokio_rustls::{TlsConnector, client::TlsStream};
 use url::Host;
@@ -36,17 +38,18 @@ pub struct Tunnel {
     pub(super) socket: Socket,
 }
 
-/// Resolves, checks, connects, shakes hands. The caller holds the clock.
+/// Resolves, checks, connects, shakes hands. The caller holds the clock of the whole; of `connect`, each address
+/// of the name gets its share, so that one that swallows everything does not use it up.
 ///
 /// # Errors
 /// [`WireError`]; nothing was sent to the peer as HTTP.
-pub(super) async fn dial(origin: &Origin) -> Result<Socket, WireError> {
+pub(super) async fn dial(origin: &Origin, connect_timeout: Duration) -> Result<Socket, WireError> {
     let addresses = resolve(origin).await?;
     if let Some(address) = addresses.iter().find(|address| !origin.local.permits(**address)) {
         // Doubt refuses: one local address among several is one too many.
         return Err(WireError::Local { peer: origin.peer.clone(), address: *address });
     }
-    let stream = connect(origin, &addresses).await?;
+    let stream = connect(origin, &addresses, connect_timeout).await?;
     let Some((client, name)) = &origin.tls else {
         return Ok(Socket::Plain(stream));
     };
@@ -73,10 +76,16 @@ async fn resolve(origin: &Origin) -> Result<Vec<SocketAddr>, WireError> {
     }
 }
 
-async fn connect(origin: &Origin, addresses: &[SocketAddr]) -> Result<TcpStream, WireError> {
+async fn connect(
+    origin: &Origin,
+    addresses: &[SocketAddr],
+    connect_timeout: Duration,
+) -> Result<TcpStream, WireError> {
+    let share = connect_timeout / u32::try_from(addresses.len()).unwrap_or(u32::MAX).max(1);
     let mut last = io::Error::from(io::ErrorKind::NotFound);
     for address in addresses {
-        match TcpStream::connect(address).await {
+        let connected = timeout(share, TcpStream::connect(address)).await;
+        match connected.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
             Ok(stream) => {
                 let facts = (|| {
                     stream.set_nodelay(true)?;

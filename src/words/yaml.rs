@@ -387,7 +387,7 @@ macro_rules! yaml_words {
             }
 
             fn schema() -> serde_json::Value {
-                serde_json::json!({ "enum": [$($word),*] })
+                serde_json::json!({ "enum": [$(Self::$variant.as_str()),*] })
             }
         }
     )*};

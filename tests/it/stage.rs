@@ -82,8 +82,11 @@ impl Stage {
         point(&policies.join("systems/erp.yaml"), &format!("http://{}{}", erp.address, erp::ROOT));
         let gateway = policies.join("gateway.yaml");
         let text = fs::read_to_string(&gateway).unwrap();
-        fs::write(&gateway, text.replace("127.0.0.1:8443", "127.0.0.1:0").replace("127.0.0.1:9443", "127.0.0.1:0"))
-            .unwrap();
+        fs::write(
+            &gateway,
+            text.replace("127.0.0.1:8443", "127.0.0.1:0").replace("127.0.0.1:9443", "127.0.0.1:0"),
+        )
+        .unwrap();
         edit(&policies);
         DevelopmentCerts::ensure(&dir.path().join("certs"), clock::now().wall).unwrap();
         let child = spawn(dir.path(), staging);
@@ -96,7 +99,12 @@ impl Stage {
 
     fn wait_until_ready(&mut self) {
         let mut lines = BufReader::new(self.child.stdout.take().unwrap()).lines();
-        while !lines.next().unwrap_or_else(|| panic!("the gate did not start:\n{}", self.stderr())).unwrap().contains("ready") {}
+        while !lines
+            .next()
+            .unwrap_or_else(|| panic!("the gate did not start:\n{}", self.stderr()))
+            .unwrap()
+            .contains("ready")
+        {}
         thread::spawn(move || lines.for_each(drop));
         let log = self.stderr();
         let (_, rest) = log.split_once("ready data=[").unwrap();

@@ -176,18 +176,18 @@ async fn a_second_process_takes_the_next_lane_and_each_names_the_other() {
     second.close(clock::now()).await.unwrap();
     drop((first, second));
     let old = bench.crashed();
-    // What is named later is the end of each lane.
-    let both =
-        Journal::open(JournalOptions { lanes: 2, ..bench.options() }, bench.keys.clone(), clock::now())
-            .unwrap();
-    both.close(clock::now()).await.unwrap();
+    for _ in 0..2 {
+        let options = JournalOptions { lanes: 2, ..bench.options() };
+        let both = Journal::open(options, bench.keys.clone(), clock::now()).unwrap();
+        both.close(clock::now()).await.unwrap();
+    }
     assert_eq!(lanes(&bench.gate()).unwrap(), ["0", "1"]);
     assert!(bench.verify().is_whole());
     // One lane rolled back alone: the other remembers.
     fs::remove_dir_all(bench.gate().join("0")).unwrap();
     copy(&old.gate().join("0"), &bench.gate().join("0"));
     let report = bench.verify();
-    assert!(report.faults.iter().any(|fault| fault.what.contains("another history")) || report.is_whole());
+    assert!(report.faults.iter().any(|fault| fault.what.contains("another history")), "{report}");
     fs::remove_dir_all(bench.gate().join("0")).unwrap();
     assert!(bench.verify().faults.iter().any(|fault| fault.what.contains("which is gone")));
 }
@@ -223,7 +223,7 @@ async fn an_intent_without_an_answer_is_told_as_outcome_unknown_once() {
 async fn many_segments_open_from_the_last_ones_and_heads_stay_few() {
     let bench = Bench::new();
     let options = || JournalOptions {
-        segment_bytes_max: 4_000,
+        segment_bytes_max: 2_000,
         head_interval: Duration::from_millis(1),
         ..bench.options()
     };

@@ -366,3 +366,35 @@ fn weak_keys_are_no_keys() {
     assert!(VerifyKey::curve(None, Algorithm::EdDsa, &[1; 31]).is_err());
     assert!(VerifyKey::curve(None, Algorithm::Rs256, &[1; 32]).is_err());
 }
+
+#[test]
+fn the_shapes_that_are_read_without_a_key_are_read() {
+    let gate = gate();
+    assert_eq!(read_token(gate.own.sign(&header(), &claims()).as_bytes()), Ok(()));
+    assert!(read_token(b"a.b").is_err());
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_bytes_make_the_reader_panic(bytes: Vec<u8>, header in ".{0,60}", claims in ".{0,60}") {
+        proptest::prop_assert!(read_token(&bytes).is_err());
+        let text = format!("{}.AA", message(&header, &claims));
+        proptest::prop_assert!(read_token(text.as_bytes()).is_err());
+    }
+
+    #[test]
+    fn no_members_make_the_claims_panic(
+        name in "iss|aud|exp|iat|nbf|sub|kind|jti|groups|scope|country_code|x",
+        value in r#"(null|true|-?[0-9]{1,30}(\.[0-9]{0,30})?(e[+-]?[0-9]{1,4})?|"[^"\\]{0,20}"|\[.{0,20}\]|\{.{0,20}\})"#,
+        outside: bool,
+    ) {
+        let gate = gate();
+        let (signer, header, claims) = if outside {
+            (&gate.corp, corp_header(), corp_claims())
+        } else {
+            (&gate.own, header(), claims())
+        };
+        let claims = with(claims, &name, Json::Null).to_string().replacen('{', &format!("{{\"{name}\":{value},"), 1);
+        drop(gate.bearer(&signer.sign_text(&header.to_string(), &claims)));
+    }
+}

@@ -56,23 +56,36 @@ pub(super) fn load(
     found: &mut Diagnostics,
 ) -> Option<Mapping> {
     let mut keys = Keys::of(node, found)?;
-    let at: String = keys.required("at", found)?;
+    let at: String =
+        keys.required("at", found).unwrap_or_else(|| "/".to_owned() + entity.collection.as_str());
     if !at.starts_with('/') || at.ends_with('/') || at.contains(['?', '#']) {
         found.error(&node.place, "`at` begins with `/`, does not end with it, and has no query");
     }
     let mut frame = Frame::default();
-    let key = key(&mut keys, &mut frame, found)?;
+    let key = key(&mut keys, &mut frame, found);
     let version = version(&mut keys, &mut frame, found);
     let narrow = narrow(&mut keys, &mut frame, found);
     let set = constants(keys.take("set"), found);
     let select = select_words(&mut keys, defaults, found);
-    let fields: Node = keys.required("fields", found)?;
+    let fields: Option<Node> = keys.required("fields", found);
     let mut loader = Loader::new(entity, defaults, found);
-    let root = loader.object(&entity.root, &fields, &mut frame, false);
+    let root =
+        fields.map(|fields| loader.object(&entity.root, &fields, &mut frame, false)).unwrap_or_default();
+    let lines = std::mem::take(&mut loader.lines);
     for (path, _) in set.iter().map(|(p, o)| (p, o)).chain(narrow.iter().map(|n| (&n.at, &n.out))) {
         loader.writes(path, "set", &node.place);
     }
-    let lines = std::mem::take(&mut loader.lines);
+    let lists = lists::load(&mut keys, &at, defaults, found);
+    let (read, create) =
+        (read(&mut keys, defaults, found), call(&mut keys, "create", "post", defaults, found));
+    let (update, delete) = (
+        call(&mut keys, "update", "patch", defaults, found),
+        call(&mut keys, "delete", "delete", defaults, found),
+    );
+    let samples = super::samples(keys.take("samples"), found);
+    keys.finish(found);
+    // ORDER: every key has been asked for by now, so that all mistakes of the entity are told.
+    let key = key?;
     let mut filters = vec![Vec::<Filterable>::new(); entity.leaves.len()];
     for (leaf, path, codec) in &lines.filters {
         let name = filter_name(path, select.as_ref(), defaults.speaks);
@@ -86,15 +99,6 @@ pub(super) fn load(
     point(&root, "", &mut pointers);
     let key_name = filter_name(&key.at, select.as_ref(), defaults.speaks).map(Into::into);
     let select = select.map(|words| select_of(words, &lines.reads, &key, version.as_ref(), &narrow));
-    let lists = lists::load(&mut keys, &at, defaults, found);
-    let (read, create) =
-        (read(&mut keys, defaults, found), call(&mut keys, "create", "post", defaults, found));
-    let (update, delete) = (
-        call(&mut keys, "update", "patch", defaults, found),
-        call(&mut keys, "delete", "delete", defaults, found),
-    );
-    let samples = super::samples(keys.take("samples"), found);
-    keys.finish(found);
     if !frame.finish() {
         found.error(&node.place, format!("more than {KEYS_MAX} names under one native object"));
     }
@@ -314,10 +318,8 @@ fn call(
         }
     }
     // Only changed lines are ever sent; the word says so to the reader.
-    if let Some(send) = keys.take("send") {
-        if send.as_text() != Some("changed") {
-            expected(send, "`changed`", found);
-        }
+    if let Some(send) = keys.take("send").filter(|send| send.as_text() != Some("changed")) {
+        expected(send, "`changed`", found);
     }
     if let Some(means) = keys.take("means") {
         MeansWord::read(means, found);

@@ -1,16 +1,16 @@
 //! `fields:` — each line is `canonical path: source`, checked against the entity and against the other lines.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use super::{Defaults, pairs, path, path_at};
 use crate::{
     mapping::{
-        codec::{Codec, Moment, Norm, Table, Wire},
-        model::{EachPart, Filterable, Join, Line, Named, Native, ObjectPart, Part, Rule, Source, Then},
+        codec::Codec,
+        model::{EachPart, Filterable, Line, Named, Native, ObjectPart, Part, Source},
         path::{Path, Step},
         trie::Frame,
     },
-    schema::{Entity, Field, FieldSet, LeafId, LeafKind, Object, Shape, Value},
+    schema::{Entity, Field, FieldSet, LeafId, Object, Shape},
     words::{
         Diagnostic, Diagnostics, Place,
         tree::{self, Node},
@@ -80,11 +80,11 @@ impl<'l> Loader<'l> {
         read_only: bool,
     ) -> ObjectPart {
         let mut part = ObjectPart::default();
-        self.into_object(shape, &mut part, node, frame, read_only);
+        self.fill_object(shape, &mut part, node, frame, read_only);
         part
     }
 
-    fn into_object(
+    fn fill_object(
         &mut self,
         shape: &Object,
         part: &mut ObjectPart,
@@ -101,10 +101,6 @@ impl<'l> Loader<'l> {
         part.parts.sort_by_key(|named| named.position);
     }
 
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "one step of a recursion over path, schema and tree at once"
-    )]
     fn put(
         &mut self,
         shape: &Object,
@@ -139,7 +135,7 @@ impl<'l> Loader<'l> {
                 let child = entry(into, at, || Part::Object(ObjectPart::default()));
                 let Some(Part::Object(child)) = child else { return };
                 match rest {
-                    [] => self.into_object(object, child, node, frame, at.read_only),
+                    [] => self.fill_object(object, child, node, frame, at.read_only),
                     rest => {
                         self.put(object, child, rest, place, node, frame, at.read_only);
                         child.parts.sort_by_key(|named| named.position);
@@ -200,7 +196,7 @@ impl<'l> Loader<'l> {
                 }
                 let Some(Part::Object(child)) = slots.get_mut(index) else { return };
                 match rest {
-                    [] => self.into_object(object, child, node, frame, at.read_only),
+                    [] => self.fill_object(object, child, node, frame, at.read_only),
                     rest => {
                         self.put(object, child, rest, place, node, frame, at.read_only);
                         child.parts.sort_by_key(|named| named.position);
@@ -317,19 +313,21 @@ impl<'l> Loader<'l> {
 
     fn native(&mut self, at: At<'_>, leaf: LeafId, node: &Node, frame: &mut Frame) -> Option<Source> {
         let mut keys = Keys::of(node, self.found)?;
-        let source: Node = keys.required("at", self.found)?;
-        let native = path(&source, self.found)?;
+        let source: Option<Node> = keys.required("at", self.found);
+        let native = source.as_ref().and_then(|source| path(source, self.found));
         let write = self.write_word(&mut keys);
         let mut codec = self.codec(leaf);
         self.codec_words(leaf, &mut codec, &mut keys);
         self.reference(leaf, &mut keys);
-        let write_at = path_at(&mut keys, "write_at", self.found).unwrap_or_else(|| native.clone());
+        let write_at = path_at(&mut keys, "write_at", self.found).or_else(|| native.clone());
         let filter_at = match keys.take("filter_at") {
             Some(node) if node.as_text() == Some("never") => None,
             Some(node) => path(node, self.found),
-            None => Some(native.clone()),
+            None => native.clone(),
         };
+        // ORDER: every word has been asked for by now, so that all mistakes of the line are told.
         keys.finish(self.found);
+        let (source, native, write_at) = (source?, native?, write_at?);
         let (create, update) = match write {
             None | Some(WriteWord::Always) => (true, true),
             Some(WriteWord::Never) => (false, false),
@@ -367,228 +365,7 @@ impl<'l> Loader<'l> {
         }
     }
 
-    fn codec(&self, leaf: LeafId) -> Codec {
-        let kind = self.entity.leaf(leaf).map_or(LeafKind::Id, |leaf| leaf.kind.clone());
-        Codec {
-            wire: self.defaults.wire(&kind),
-            table: None,
-            otherwise: None,
-            keep: false,
-            absent: self.defaults.absent(&kind),
-            clear: self.defaults.clear(&kind),
-            default: None,
-            norm: Vec::new(),
-            most: None,
-            scale: None,
-            moment: Moment::Iso,
-            kind,
-        }
-    }
-
-    fn codec_words(&mut self, leaf: LeafId, codec: &mut Codec, keys: &mut Keys<'_>) {
-        if let Some(node) = keys.take("norm") {
-            codec.norm = match node.as_list() {
-                Some(_) => Vec::read(node, self.found).unwrap_or_default(),
-                None => Norm::read(node, self.found).into_iter().collect(),
-            };
-        }
-        codec.most = keys.take("most").and_then(|node| u32::read(node, self.found));
-        if let Some(node) = keys.take("absent") {
-            codec.absent = match node.as_list() {
-                Some(_) => Vec::<String>::read(node, self.found).unwrap_or_default(),
-                None => String::read(node, self.found).into_iter().collect(),
-            }
-            .into_iter()
-            .map(Into::into)
-            .collect();
-        }
-        if let Some(mut as_keys) = keys.take("as").and_then(|node| Keys::of(node, self.found)) {
-            codec.scale = as_keys.take("scale").and_then(|node| u32::read(node, self.found));
-            if let Some(moment) = as_keys.take("instant").and_then(|node| Moment::read(node, self.found)) {
-                codec.moment = moment;
-            }
-            if let Some(wire) = as_keys.take("wire").and_then(|node| Wire::read(node, self.found)) {
-                codec.wire = wire;
-            }
-            as_keys.finish(self.found);
-        }
-        match keys.take("else") {
-            Some(node) if node.as_text() == Some("$value") => codec.keep = true,
-            Some(node) => codec.otherwise = self.value_of(leaf, node),
-            None => {}
-        }
-        codec.default = keys.take("default").and_then(|node| self.value_of(leaf, node));
-        let values = keys.take("values");
-        let back = keys.take("back");
-        match values {
-            Some(node) => codec.table = self.table(leaf, node, back).map(Arc::new),
-            None => {
-                if let Some(back) = back {
-                    self.found.error(&back.place, "`back` needs `values`");
-                }
-            }
-        }
-        let natives = codec.table.iter().flat_map(|table| &table.rows).map(|(native, _)| &**native);
-        let booleans =
-            natives.clone().next().is_some() && natives.clone().all(|n| matches!(n, "true" | "false"));
-        if booleans && !self.defaults.text_numbers {
-            codec.wire = Wire::Boolean;
-        }
-    }
-
-    fn table(&mut self, leaf: LeafId, node: &Node, back: Option<&Node>) -> Option<Table> {
-        let node = match node.as_text() {
-            None => node,
-            Some(name) => self.defaults.tables.get(name).or_else(|| {
-                self.found.push(
-                    Diagnostic::error(&node.place, format!("table `{name}` is not in `tables`"))
-                        .suggest(name, self.defaults.tables.keys().map(String::as_str)),
-                );
-                None
-            })?,
-        };
-        let mut table = Table::default();
-        for (key, node) in pairs(Some(node), self.found) {
-            if let Some(value) = self.value_of(leaf, node) {
-                table.read.insert(key.text.as_str().into(), value.clone());
-                table.rows.push((key.text.as_str().into(), value));
-            }
-        }
-        for (key, node) in pairs(back, self.found) {
-            let named = Node {
-                value: tree::Value::Scalar(tree::Scalar { text: key.text.clone(), quoted: true }),
-                place: key.place.clone(),
-            };
-            let (Some(value), Some(native)) = (self.value_of(leaf, &named), node.as_text()) else { continue };
-            if table.read.get(native) != Some(&value) {
-                let message = format!("`{native}` does not mean `{}` in the table", key.text);
-                self.found.push(
-                    Diagnostic::error(&node.place, message)
-                        .suggest(native, table.natives(&value).collect::<Vec<_>>()),
-                );
-            }
-            table.back.push((value, native.into()));
-        }
-        Some(table)
-    }
-
-    /// Every canonical value that is written must have one native spelling.
-    fn invertible(&mut self, leaf: LeafId, codec: &Codec, node: &Node) {
-        let Some(table) = &codec.table else { return };
-        let mut count: HashMap<String, u32> = HashMap::new();
-        for (_, value) in &table.rows {
-            if !table.back.iter().any(|(named, _)| named == value) {
-                *count.entry(shown(value)).or_default() += 1;
-            }
-        }
-        let mut twice: Vec<_> = count.into_iter().filter(|(_, n)| *n > 1).map(|(name, _)| name).collect();
-        twice.sort();
-        if !twice.is_empty() {
-            let field = self.entity.leaf(leaf).map_or("", |leaf| leaf.path.as_str());
-            self.found.push(
-                Diagnostic::error(
-                    &node.place,
-                    format!(
-                        "`{field}` cannot be written: several native values mean `{}`",
-                        twice.join("`, `")
-                    ),
-                )
-                .help("name the one to write under `back`, or say `write: never`"),
-            );
-        }
-    }
-
-    fn join(&mut self, leaf: LeafId, node: &Node, frame: &mut Frame) -> Option<Join> {
-        let mut keys = Keys::of(node, self.found)?;
-        let parts: Vec<Node> = keys.required("join", self.found)?;
-        let by = keys.or("by", || " ".to_owned(), self.found)?;
-        let otherwise = path_at(&mut keys, "else", self.found);
-        keys.finish(self.found);
-        if !matches!(self.entity.leaf(leaf)?.kind, LeafKind::Text { .. }) {
-            self.found.error(&node.place, "only a text can be joined");
-        }
-        let mut take = |path: Path| {
-            self.reads(leaf, &path);
-            (frame.slot(path.steps()), path)
-        };
-        let otherwise = otherwise.map(&mut take);
-        let mut paths = Vec::new();
-        for node in &parts {
-            paths.push(path(node, self.found)?);
-        }
-        let mut take = |path: Path| {
-            self.reads(leaf, &path);
-            (frame.slot(path.steps()), path)
-        };
-        let parts = paths.into_iter().map(&mut take).collect();
-        Some(Join { parts, by: by.into(), otherwise })
-    }
-
-    fn first(&mut self, leaf: LeafId, node: &Node, frame: &mut Frame) -> Option<Vec<Rule>> {
-        let mut keys = Keys::of(node, self.found)?;
-        let nodes: Vec<Node> = keys.required("first", self.found)?;
-        keys.finish(self.found);
-        let mut rules = Vec::new();
-        for node in &nodes {
-            let mut keys = Keys::of(node, self.found)?;
-            let mut when = Vec::new();
-            for (key, node) in pairs(keys.take("when"), self.found) {
-                match (Path::parse(&key.text), node.as_text()) {
-                    (Ok(path), Some(text)) => {
-                        self.reads(leaf, &path);
-                        when.push((frame.slot(path.steps()), text.into()));
-                    }
-                    (Err(why), _) => self.found.error(&key.place, why),
-                    (Ok(_), None) => expected(node, "a text", self.found),
-                }
-            }
-            let then = match (keys.take("is"), keys.take("at")) {
-                (Some(is), None) => Then::Is(self.value_of(leaf, is)?),
-                (None, Some(at)) => {
-                    let native = path(at, self.found)?;
-                    self.reads(leaf, &native);
-                    let mut codec = self.codec(leaf);
-                    self.codec_words(leaf, &mut codec, &mut keys);
-                    Then::At(frame.slot(native.steps()), Box::new(codec))
-                }
-                (Some(_), Some(_)) | (None, None) => {
-                    self.found.error(&node.place, "a rule has either `is` or `at`");
-                    return None;
-                }
-            };
-            keys.finish(self.found);
-            rules.push(Rule { when, then });
-        }
-        Some(rules)
-    }
-
-    /// A value of a leaf's type, written in the file; `$settings.…` is looked up.
-    fn value_of(&mut self, leaf: LeafId, node: &Node) -> Option<Value> {
-        let Some(text) = node.as_text() else {
-            expected(node, "a value", self.found);
-            return None;
-        };
-        let text = text.strip_prefix('=').unwrap_or(text);
-        let text = self.defaults.setting(text, node, self.found)?;
-        self.value(leaf, text, node)
-    }
-
-    fn value(&mut self, leaf: LeafId, text: &str, node: &Node) -> Option<Value> {
-        let codec = self.codec(leaf);
-        match codec.parse(text) {
-            Ok(value) => Some(value),
-            Err(why) => {
-                let mut told = Diagnostic::error(&node.place, format!("`{text}`: {why}"));
-                if let LeafKind::Code(codes) = &codec.kind {
-                    told = told.suggest(text, codes.iter().map(|code| &**code));
-                }
-                self.found.push(told);
-                None
-            }
-        }
-    }
-
-    fn reads(&mut self, leaf: LeafId, path: &Path) {
+    pub(super) fn reads(&mut self, leaf: LeafId, path: &Path) {
         if self.list == 0 {
             self.lines.reads.push((FieldSet::of(leaf), path.clone(), false));
         }
@@ -630,14 +407,6 @@ fn named(at: At<'_>, part: Part) -> Named {
 
 fn leaves(field: &Field) -> FieldSet {
     field.leaves.clone().filter_map(|n| u8::try_from(n).ok()).map(LeafId).collect()
-}
-
-fn shown(value: &Value) -> String {
-    match value {
-        Value::Text(text) => text.to_string(),
-        Value::Boolean(yes) => yes.to_string(),
-        other => format!("{other:?}"),
-    }
 }
 
 /// Where a leaf is found by filters, in the dialect's own spelling.

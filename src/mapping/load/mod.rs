@@ -2,6 +2,7 @@
 
 mod entity;
 mod fields;
+mod lines;
 mod lists;
 
 use std::{collections::HashMap, sync::Arc};

@@ -1,1 +1,92 @@
-//! Facts: load.
+//! Facts about loading: every mistake at once, each with its place and the nearest name.
+
+use super::*;
+
+fn told(entity: &str) -> String {
+    let text = format!("numbers: text\nabsent: {{ any: [\"\"] }}\nentities:\n  Customer:\n{entity}");
+    load_text("x", &text, "https://x.example").1
+}
+
+#[test]
+fn every_mistake_of_a_file_is_told_at_once() {
+    let told = told(
+        "    at: /c
+    fields:
+      given_nam: a
+      kind: =persn
+      family_name: { att: b }
+      name: { at: 'x..y' }
+      emails: c
+      id: d
+      status: { at: e, values: { a: actve } }
+",
+    );
+    for word in [
+        "`given_nam` is no field of `Customer` here (did you mean `given_name`?)",
+        "x.yaml:8:13: error: `persn`: not one of the field's codes (did you mean `person`?)",
+        "key `at` is missing",
+        "unknown key `att` (did you mean `at`?)",
+        "empty step",
+        "expected a map, found `c`",
+        "`id` is not mapped by a line",
+        "`actve`: not one of the field's codes (did you mean `active`?)",
+    ] {
+        assert!(told.contains(word), "{word} not in:\n{told}");
+    }
+}
+
+#[test]
+fn a_line_that_cannot_be_inverted_says_so_or_is_refused() {
+    let line = |write: &str| {
+        told(&format!(
+            "    at: /c\n    fields:\n      status: {{ at: s, values: {{ a: active, b: active }}{write} }}\n"
+        ))
+    };
+    assert!(line("").contains("several native values mean `active`"), "{}", line(""));
+    assert_eq!(line(", write: never"), "");
+    assert_eq!(line(", back: { active: a }"), "");
+    assert!(line(", back: { active: c }").contains("`c` does not mean `active`"));
+}
+
+#[test]
+fn two_lines_that_write_one_native_place_are_refused() {
+    let told =
+        told("    at: /c\n    fields:\n      given_name: a.b\n      family_name: a.b\n      company: a\n");
+    assert_eq!(told.matches("is written by").count(), 2, "{told}");
+}
+
+#[test]
+fn two_places_of_a_list_need_a_constant_to_tell_them_apart() {
+    let told = told("    at: /c\n    fields:\n      phones: [ { value: a }, { value: b } ]\n");
+    assert!(told.contains("not told apart"), "{told}");
+}
+
+#[test]
+fn unknown_entities_tables_dialects_and_settings_are_told_with_the_nearest_name() {
+    let text = "
+tables: { units: { A: B } }
+filters: {}
+entities:
+  Custmer: { at: /c, fields: {} }
+  Product:
+    at: /p
+    list: { get: '', rows: r, filter: groops }
+    fields: { unit: { at: u, values: unitz, write: never }, list_price.currency: =$settings.currency }
+";
+    let told = load_text("x", text, "https://x.example").1;
+    for word in [
+        "did you mean `Customer`",
+        "did you mean `units`",
+        "`groops` is not in `filters`",
+        "setting `currency`",
+    ] {
+        assert!(told.contains(word), "{word} not in:\n{told}");
+    }
+}
+
+#[test]
+fn the_keys_of_other_rooms_are_left_alone() {
+    let text = "system: x\nbase: y\nsign_in: {}\nentities: {}\n";
+    let (system, told) = load_text("x", text, "https://x.example");
+    assert!(system.is_some() && told.is_empty(), "{told}");
+}

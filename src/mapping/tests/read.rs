@@ -1,1 +1,166 @@
-//! Facts: read.
+//! Facts about the way in.
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn contact(properties: &str) -> String {
+    format!(
+        r#"{{"id":"7","properties":{{{properties}}},"createdAt":"2026-02-25T16:23:49.023Z","archived":false}}"#
+    )
+}
+
+fn read(body: &str) -> Result<Inward, SystemFault> {
+    let system = crm();
+    let mapping = system.entity("Customer").unwrap();
+    mapping.inward(&answer(200, body), &mapping.entity().all())
+}
+
+#[test]
+fn a_value_that_does_not_fit_is_left_out_with_a_finding_and_the_record_is_served() {
+    let inward =
+        read(&contact(r#""firstname":["x"],"lastname":"Nowak","lifecyclestage":"martian""#)).unwrap();
+    let system = crm();
+    let entity = system.entity("Customer").unwrap().entity().clone();
+    let path = |finding: &Finding| entity.leaf(finding.leaf).unwrap().path.to_string();
+    let found: Vec<_> = inward.findings.iter().map(|f| (path(f), f.what.as_str())).collect();
+    assert_eq!(found, [("given_name".into(), "unfit"), ("lifecycle".into(), "unknown_value")]);
+    let json = json(&entity, &inward.record);
+    assert_eq!((json["family_name"].as_str(), json["lifecycle"].as_str()), (Some("Nowak"), Some("other")));
+    assert!(json.get("given_name").is_none());
+    assert!(inward.missing.contains(entity.leaf_at("given_name").unwrap()));
+}
+
+#[test]
+fn known_to_be_empty_is_told_apart_from_not_told() {
+    let inward = read(&contact(r#""firstname":null"#)).unwrap();
+    let system = crm();
+    let entity = system.entity("Customer").unwrap().entity().clone();
+    let missing = |path| inward.missing.contains(entity.leaf_at(path).unwrap());
+    assert!(!missing("given_name") && missing("family_name"));
+}
+
+#[test]
+fn an_element_that_holds_nothing_but_its_constants_is_none() {
+    let inward = read(&contact(r#""phone":null,"mobilephone":"+48 1","email":"""#)).unwrap();
+    let system = crm();
+    let json = json(system.entity("Customer").unwrap().entity(), &inward.record);
+    assert_eq!(json["phones"], serde_json::json!([{"value": "+48 1", "type": "mobile"}]));
+    assert_eq!(json["emails"], serde_json::json!([]));
+}
+
+#[test]
+fn a_name_that_stands_twice_in_a_mapped_object_is_refused() {
+    let fault = read(&contact(r#""email":"a@b","x":1,"email":"c@d""#)).unwrap_err();
+    assert_eq!(fault.kind, FaultKind::Unreadable);
+    assert!(read(&contact(r#""x":1,"x":2,"email":"c@d""#)).is_ok());
+}
+
+#[test]
+fn answers_that_are_no_json_are_refused() {
+    for body in ["", "<html>", "{\"id\":\"7\"", "{\"id\":\"7\"} x", "[]", "{}", "{\"id\":\"\"}", "7"] {
+        let fault = read(body).unwrap_err();
+        assert_eq!(fault.kind, FaultKind::Unreadable, "{body}");
+    }
+    let deep = format!("{{\"id\":\"7\",\"x\":{}}}", "[".repeat(100_000));
+    assert_eq!(read(&deep).unwrap_err().kind, FaultKind::Unreadable);
+}
+
+#[test]
+fn one_bad_row_never_sinks_a_list() {
+    let system = crm();
+    let mapping = system.entity("Customer").unwrap();
+    let wanted = mapping.entity().all();
+    let listing = mapping.list(&wanted, &schema::Filter::everything(), &[], None, 10).unwrap();
+    let body = r#"{"results":[{"id":"1"},{"properties":{}},7,{"id":"2","id":"3"},{"id":"4"}],"paging":{"next":{"after":"4"}}}"#;
+    let page = mapping.inward_list(&listing, &answer(200, body), &wanted).unwrap();
+    let ids: Vec<_> = page.rows.iter().map(|row| row.as_ref().map(|row| row.id.to_string())).collect();
+    let want = [
+        Ok("1".into()),
+        Err(&RowFault::NoKey),
+        Err(&RowFault::NotAnObject),
+        Err(&RowFault::Twice),
+        Ok("4".into()),
+    ];
+    assert_eq!(ids, want);
+    assert_eq!(page.next.as_deref(), Some("0:4"));
+    assert!(mapping.inward_list(&listing, &answer(200, "{}"), &wanted).is_err());
+}
+
+#[test]
+fn decimals_come_through_exactly_and_the_companys_currency_is_filled_in() {
+    let system = erp();
+    let mapping = system.entity("Order").unwrap();
+    let body = r#"{"id":"x","currencyCode":"","totalTaxAmount":29.949999999999999,"totalAmountIncludingTax":1e2,"totalAmountExcludingTax":0.00000000000000000000000000000001}"#;
+    let inward = mapping.inward(&answer(200, body), &mapping.entity().all()).unwrap();
+    let json = json(mapping.entity(), &inward.record);
+    assert_eq!(json["tax_total"], "29.949999999999999");
+    assert_eq!(json["tax_inclusive_total"], "100");
+    assert_eq!(json["currency"], "USD");
+    assert!(json.get("tax_exclusive_total").is_none());
+    assert_eq!(inward.findings.len(), 1);
+}
+
+#[test]
+fn what_is_not_wanted_is_not_filled() {
+    let system = crm();
+    let mapping = system.entity("Customer").unwrap();
+    let wanted = FieldSet::of(mapping.entity().leaf_at("given_name").unwrap());
+    let inward =
+        mapping.inward(&answer(200, &contact(r#""firstname":"Ewa","email":"e@x""#)), &wanted).unwrap();
+    assert_eq!(json(mapping.entity(), &inward.record), serde_json::json!({"id": "7", "given_name": "Ewa"}));
+    assert!(inward.missing.is_empty());
+}
+
+#[test]
+fn a_records_of_another_kind_is_not_found() {
+    let system = erp();
+    let mapping = system.entity("StockLevel").unwrap();
+    let fault =
+        mapping.inward(&answer(200, r#"{"id":"x","type":"Service"}"#), &mapping.entity().all()).unwrap_err();
+    assert_eq!(fault.kind, FaultKind::NotFound);
+}
+
+#[test]
+fn a_systems_no_is_understood_before_rows_are_read() {
+    let crm = crm();
+    let customer = crm.entity("Customer").unwrap();
+    let kind = |mapping: &Mapping, status, body: &str| {
+        mapping.inward(&answer(status, body), &FieldSet::EMPTY).unwrap_err().kind
+    };
+    let conflict = r#"{"status":"error","message":"Contact already exists. Existing ID: 377","correlationId":"2d","category":"CONFLICT"}"#;
+    assert_eq!(kind(customer, 409, conflict), FaultKind::Duplicate { existing: Some("377".into()) });
+    let invalid = r#"{"message":"Property values were not valid: [{\"isValid\":false,\"message\":\"bad\",\"name\":\"email\"},{\"name\":\"hidden\"}]","category":"VALIDATION_ERROR"}"#;
+    let FaultKind::Invalid(faults) = kind(customer, 400, invalid) else { panic!() };
+    let pointers: Vec<_> = faults.iter().map(|fault| fault.pointer.as_str()).collect();
+    assert_eq!(pointers, ["/emails/0/value", ""]);
+    assert!(!faults[0].message.contains("bad"));
+    for (status, want) in [
+        (401, FaultKind::SignInFailed),
+        (403, FaultKind::Forbidden),
+        (404, FaultKind::NotFound),
+        (429, FaultKind::RateLimited { after: None }),
+        (503, FaultKind::Busy),
+        (418, FaultKind::Unknown),
+        (302, FaultKind::Unknown),
+    ] {
+        assert_eq!(kind(customer, status, "{}"), want, "{status}");
+        assert_eq!(kind(customer, status, "<html>"), want, "{status}");
+    }
+    let erp = erp();
+    let order = erp.entity("Order").unwrap();
+    let bc = |code: &str| format!(r#"{{"error":{{"code":"{code}","message":"no"}}}}"#);
+    assert_eq!(kind(order, 404, &bc("BadRequest_NotFound")), FaultKind::NotFound);
+    assert_eq!(kind(order, 400, &bc("Application_DialogException")), FaultKind::BusinessRule);
+    assert_eq!(kind(order, 412, &bc("Something")), FaultKind::Conflict);
+}
+
+proptest! {
+    #[test]
+    fn random_bytes_never_panic(body in prop::collection::vec(any::<u8>(), 0..200)) {
+        let system = crm();
+        let mapping = system.entity("Customer").unwrap();
+        let answer = NativeAnswer { body: body.into(), ..answer(200, "") };
+        let _ = mapping.inward(&answer, &mapping.entity().all());
+    }
+}

@@ -6,12 +6,12 @@ use serde_json::{Value, json};
 
 use super::{
     kit::{World, context_of, facts, record, text, world},
-    naive::{Asked, Decided, Said, decide},
+    naive::{Asked, Decided, Said, decide, decide_update},
 };
 use crate::{
     catalog::Action,
     identity::{Attribute, Facts},
-    policy::{Denied, Memo, Openness, Outlook, Target, Verdict, outlook, preview},
+    policy::{Change, Denied, Memo, Openness, Outlook, Target, Verdict, judge, outlook, preview},
     words::{EntityName, Kind},
 };
 
@@ -153,6 +153,7 @@ fn said(dice: &mut Dice, number: usize, is_permit: bool) -> Said {
         head: format!("{}, {}, resource is Order", dice.one(&who), dice.one(&what)),
         body: body(dice, 2),
         fields,
+        writes: Vec::new(),
         masks,
         withheld,
     }
@@ -256,6 +257,7 @@ fn asked(dice: &mut Dice) -> Asked {
         address: dice.one(&["10.1.2.3", "192.168.0.1", "::1"]),
         time: dice.one(&["2026-05-05T12:00:00Z", "2026-07-01T00:00:00Z"]),
         purpose: dice.one(&[None, Some("audit"), Some("other")]),
+        guarded: None,
     }
 }
 
@@ -341,6 +343,77 @@ fn the_decision_is_the_naive_one_on_ten_thousand_random_cases() {
         }
     }
     assert!(shown > 1000 && refused > 1000 && errors > 300, "{shown} {refused} {errors}");
+}
+
+/// The same bundle, about updates.
+fn about_updates(dice: &mut Dice, mut said: Vec<Said>) -> Vec<Said> {
+    for one in &mut said {
+        let (who, _) = one.head.split_once(", action").unwrap();
+        one.head = format!("{who}, action == Action::\"update\", resource is Order");
+        one.writes = dice.some(&CHANGING, 2);
+        one.writes.push("note");
+        if dice.roll(4) == 0 {
+            one.body = format!("context.checked.guarded || ({})", one.body);
+        }
+    }
+    said
+}
+
+const CHANGING: [&str; 7] = ["customer", "status", "country", "total", "quantity", "paid", "phone"];
+
+#[test]
+fn the_judgement_of_updates_is_the_naive_one() {
+    let (mut good, mut bad) = (0, 0);
+    for seed in 1..=100_u64 {
+        let mut dice = Dice(seed.wrapping_mul(0xa076_1d64_78bd_642f));
+        let said = bundle(&mut dice);
+        let said = about_updates(&mut dice, said);
+        let world = load(&said);
+        for _ in 0..20 {
+            let (facts, mut asked, old) = (someone(&mut dice), asked(&mut dice), row(&mut dice));
+            let (mut new, other) = (old.clone(), row(&mut dice));
+            for name in dice.some(&CHANGING, 3) {
+                new[name] = other.get(name).cloned().unwrap_or(Value::Null);
+            }
+            (asked.action, asked.guarded) = ("update", Some(dice.roll(2) == 0));
+            let changed: Vec<&str> = world
+                .entity("Order")
+                .leaves
+                .iter()
+                .map(|leaf| leaf.path.as_str().to_owned())
+                .filter_map(|path| {
+                    CHANGING
+                        .into_iter()
+                        .find(|name| *name == path && old.get(path.as_str()) != new.get(path.as_str()))
+                })
+                .collect();
+            let naive = decide_update(&said, &facts, &asked, (&old, &new), &changed);
+            let context = context_of(asked.tls, asked.address, asked.time, asked.purpose);
+            let order = world.entity("Order");
+            let change = Change::Update {
+                old: record(&order, &old.to_string()),
+                new: record(&order, &new.to_string()),
+                version: asked.guarded.filter(|guarded| *guarded).map(|_| "v1".into()),
+            };
+            let room = world.prospect_in(&facts, Action::Update, context).and_then(|p| judge(&p, change));
+            let told = match room {
+                Ok(_) => Ok(()),
+                Err(Denied::Fields(paths)) => {
+                    Err(paths.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
+                }
+                Err(Denied::Record(_)) => Err("record".to_owned()),
+                Err(Denied::New(_)) => Err("new".to_owned()),
+                Err(Denied::Erroring { .. }) => Err("error".to_owned()),
+                // Before any record: whatever the naive one finds on it, it permits nothing.
+                Err(Denied::Never(_)) if naive.is_err() => naive.clone(),
+                Err(other) => panic!("{other}"),
+            };
+            let text = || said.iter().map(Said::text).collect::<String>();
+            assert_eq!(told, naive, "{old}\n{new}\n{asked:?}\n{facts:?}\n{}", text());
+            if naive.is_ok() { good += 1 } else { bad += 1 }
+        }
+    }
+    assert!(good > 150 && bad > 500, "{good} {bad}");
 }
 
 #[test]

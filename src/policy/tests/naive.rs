@@ -1,7 +1,11 @@
 //! A second implementation of the whole decision, as plain as can be: Cedar's authorizer on one statement at
 //! a time, entities through JSON, annotations read as text. It shares nothing with the room but the words.
 
-use std::collections::BTreeMap;
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, HashMap},
+    rc::Rc,
+};
 
 use cedar_policy::{Authorizer, Context, Entities, EntityUid, Policy, PolicySet, Request};
 use serde_json::{Map, Value, json};
@@ -19,6 +23,8 @@ pub(super) struct Said {
     pub(super) head: String,
     pub(super) body: String,
     pub(super) fields: Vec<&'static str>,
+    /// What an update may change; a statement has this or `fields`.
+    pub(super) writes: Vec<&'static str>,
     pub(super) masks: Vec<(&'static str, &'static str)>,
     pub(super) withheld: Vec<&'static str>,
 }
@@ -31,6 +37,7 @@ pub(super) struct Asked {
     pub(super) address: &'static str,
     pub(super) time: &'static str,
     pub(super) purpose: Option<&'static str>,
+    pub(super) guarded: Option<bool>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -47,7 +54,9 @@ impl Said {
     pub(super) fn text(&self) -> String {
         let join = |all: &[&str]| all.join(", ");
         let mut out = format!("@id(\"{}\")\n", self.id);
-        if self.is_permit {
+        if !self.writes.is_empty() && self.is_permit {
+            out += &format!("@writes(\"{}\")\n", join(&self.writes));
+        } else if self.is_permit {
             out += &format!("@fields(\"{}\")\n", join(&self.fields));
             let masks: Vec<String> =
                 self.masks.iter().map(|(path, mask)| format!("{path}: {mask}")).collect();
@@ -88,10 +97,67 @@ pub(super) fn decide(
     asked: &Asked,
     record: &Value,
 ) -> Decided {
+    let holding = match holding(said, facts, asked, record) {
+        Ok(holding) => holding,
+        Err(decided) => return decided,
+    };
+    let mut shown: BTreeMap<String, &'static str> = BTreeMap::new();
+    for one in holding.iter().filter(|one| one.is_permit) {
+        for leaf in &entity.leaves {
+            let (had, has) = (shown.get(leaf.path.as_str()).copied().unwrap_or("hidden"), one.shows(leaf));
+            let rank = |word: &str| ORDER.iter().position(|known| *known == word).unwrap();
+            shown.insert(leaf.path.to_string(), if rank(has) > rank(had) { has } else { had });
+        }
+    }
+    let struck = struck(&holding);
+    shown.retain(|path, how| *how != "hidden" && !is_under(path, &struck));
+    let out = strike(record, "", &shown).unwrap_or_else(|| json!({}));
+    Decided::Shown(shown, out)
+}
+
+/// Decides on an update: the fields that may not change, or how it is refused otherwise.
+pub(super) fn decide_update(
+    said: &[Said],
+    facts: &Facts,
+    asked: &Asked,
+    (old, new): (&Value, &Value),
+    changed: &[&str],
+) -> Result<(), String> {
+    let check = |record: &Value, refused: &str| {
+        let holding = holding(said, facts, asked, record).map_err(|decided| match decided {
+            Decided::Error => "error".to_owned(),
+            Decided::Refused | Decided::Shown(..) => refused.to_owned(),
+        })?;
+        let struck = struck(&holding);
+        let may = |path: &str| {
+            holding.iter().any(|one| one.is_permit && one.writes.contains(&path)) && !is_under(path, &struck)
+        };
+        let beyond: Vec<&str> = changed.iter().copied().filter(|path| !may(path)).collect();
+        if beyond.is_empty() { Ok(()) } else { Err(beyond.join(", ")) }
+    };
+    check(old, "record")?;
+    check(new, "new")
+}
+
+fn struck(holding: &[&Said]) -> Vec<&'static str> {
+    holding.iter().filter(|one| !one.is_permit).flat_map(|one| one.withheld.iter().copied()).collect()
+}
+
+fn is_under(path: &str, parents: &[&str]) -> bool {
+    parents.iter().any(|parent| path == *parent || path.starts_with(&format!("{parent}.")))
+}
+
+/// The statements that hold, where they permit.
+fn holding<'s>(
+    said: &'s [Said],
+    facts: &Facts,
+    asked: &Asked,
+    record: &Value,
+) -> Result<Vec<&'s Said>, Decided> {
     let request = request(facts, asked, record);
     let Ok(entities) = entities(facts, record) else { panic!("{record}") };
     let run = |text: &str| {
-        let set = PolicySet::from_policies([Policy::parse(None, text).unwrap()]).unwrap();
+        let set = parsed(text);
         let answer = Authorizer::new().is_authorized(&request, &set, &entities);
         if answer.diagnostics().errors().next().is_some() {
             return Err(());
@@ -103,39 +169,29 @@ pub(super) fn decide(
         run(&head.rule()) == Ok(true)
     });
     if concerned.clone().any(|said| !is_sound(&said.body, record)) {
-        return Decided::Error;
+        return Err(Decided::Error);
     }
-    let mut shown: BTreeMap<String, &'static str> = BTreeMap::new();
-    let (mut permitted, mut forbidden) = (false, false);
-    let mut struck: Vec<&str> = Vec::new();
+    let mut holding = Vec::new();
     for one in said {
         match run(&one.rule()) {
-            Err(()) => return Decided::Error,
-            Ok(false) => continue,
-            Ok(true) => {}
-        }
-        if one.is_permit {
-            permitted = true;
-            for leaf in &entity.leaves {
-                let (had, has) =
-                    (shown.get(leaf.path.as_str()).copied().unwrap_or("hidden"), one.shows(leaf));
-                let rank = |word: &str| ORDER.iter().position(|known| *known == word).unwrap();
-                shown.insert(leaf.path.to_string(), if rank(has) > rank(had) { has } else { had });
-            }
-        } else if one.withheld.is_empty() {
-            forbidden = true;
-        } else {
-            struck.extend(one.withheld.iter().copied());
+            Err(()) => return Err(Decided::Error),
+            Ok(true) => holding.push(one),
+            Ok(false) => {}
         }
     }
-    if forbidden || !permitted {
-        return Decided::Refused;
-    }
-    shown.retain(|path, how| {
-        *how != "hidden" && !struck.iter().any(|gone| path == gone || path.starts_with(&format!("{gone}.")))
-    });
-    let out = strike(record, "", &shown).unwrap_or_else(|| json!({}));
-    Decided::Shown(shown, out)
+    let is_forbidden = holding.iter().any(|one| !one.is_permit && one.withheld.is_empty());
+    let is_permitted = holding.iter().any(|one| one.is_permit);
+    if is_permitted && !is_forbidden { Ok(holding) } else { Err(Decided::Refused) }
+}
+
+thread_local! {
+    /// Statements parsed before: parsing is what costs most here.
+    static PARSED: RefCell<HashMap<String, Rc<PolicySet>>> = RefCell::default();
+}
+
+fn parsed(text: &str) -> Rc<PolicySet> {
+    let parse = || Rc::new(PolicySet::from_policies([Policy::parse(None, text).unwrap()]).unwrap());
+    PARSED.with_borrow_mut(|known| known.entry(text.to_owned()).or_insert_with(parse).clone())
 }
 
 fn strike(value: &Value, path: &str, shown: &BTreeMap<String, &'static str>) -> Option<Value> {
@@ -226,19 +282,19 @@ fn request(facts: &Facts, asked: &Asked, record: &Value) -> Request {
     if let Some(purpose) = asked.purpose {
         claimed.insert("purpose".into(), json!(purpose));
     }
+    let mut checked = json!({});
+    if let Some(guarded) = asked.guarded {
+        checked["guarded"] = json!(guarded);
+    }
     let mut channel = json!({"tls": asked.tls, "listener": "data"});
     if asked.tls {
         channel["certificate"] = json!(crate::words::Digest::of(b"c").to_string());
     }
-    let context = json!({
-        "checked": {
-            "channel": channel,
-            "address": {"__extn": {"fn": "ip", "arg": asked.address}},
-            "time": {"__extn": {"fn": "datetime", "arg": asked.time}},
-            "scopes": facts.scopes,
-        },
-        "claimed": claimed,
-    });
+    checked["channel"] = channel;
+    checked["address"] = json!({"__extn": {"fn": "ip", "arg": asked.address}});
+    checked["time"] = json!({"__extn": {"fn": "datetime", "arg": asked.time}});
+    checked["scopes"] = json!(facts.scopes);
+    let context = json!({ "checked": checked, "claimed": claimed });
     Request::new(
         uid(facts.kind.as_str(), facts.id.as_str()),
         uid("Action", asked.action),

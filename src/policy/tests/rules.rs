@@ -318,3 +318,14 @@ fn what_is_remembered_is_bounded() {
     }
     assert!(memo.len() <= 64, "{}", memo.len());
 }
+
+#[test]
+fn proofs_may_travel_between_threads() {
+    fn travels<T: Send + Sync>() {}
+    travels::<crate::policy::Prospect>();
+    travels::<crate::policy::WritePermit>();
+    travels::<crate::policy::CallPermit>();
+    travels::<crate::policy::Shown>();
+    travels::<crate::policy::Memo>();
+    travels::<crate::policy::Policies>();
+}

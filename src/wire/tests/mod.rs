@@ -115,6 +115,42 @@ async fn bytes_after_an_answer_never_become_the_next_answer() {
 }
 
 #[tokio::test]
+async fn a_head_answered_with_a_body_frees_no_connection() {
+    let (peer, pool) = (Peer::saying(OK).await, Pool::new(8));
+    let origin = peer.origin();
+    for connections in 1..4 {
+        let head = request(&origin, "HEAD", "/", Body::Empty);
+        assert_eq!(ask(&pool, &origin, head).await.unwrap().into_body(), "");
+        assert_eq!(peer.connections(), connections);
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_met_a_closing_connection_comes_back_only_if_repeatable() {
+    let peer = Peer::new(|mut stream, _| async move {
+        read_request(&mut stream).await;
+        say(&mut stream, OK).await;
+        // The second one is heard, and not answered.
+        read_request(&mut stream).await;
+    })
+    .await;
+    let (origin, pool) = (peer.origin(), Pool::new(8));
+    for (idle, repeatable, back) in [(0, true, false), (1, true, true), (1, false, false)] {
+        ask_get(&pool, &peer, &origin).await.unwrap();
+        let mut now = clock::now();
+        now.mono += Duration::from_secs(idle);
+        let second = plain(&origin, "/second");
+        let failed = if repeatable {
+            pool.send_repeatable(&origin, second, &CLOCKS, soon(now), now).await.unwrap_err()
+        } else {
+            pool.send(&origin, second, &CLOCKS, soon(now), now).await.unwrap_err()
+        };
+        let unsent = failed.unsent.as_ref().map(|request| request.uri().path());
+        assert_eq!((failed.sent, unsent), (Sent::Maybe, back.then_some("/second")));
+    }
+}
+
+#[tokio::test]
 async fn a_peer_that_speaks_first_is_not_heard() {
     let peer = Peer::new(|mut stream, _| async move {
         say(&mut stream, OK).await;

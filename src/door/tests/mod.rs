@@ -1,1 +1,5 @@
 //! The room over real sockets.
+
+mod kit;
+mod plain;
+mod tls;

@@ -1,0 +1,162 @@
+//! How fast the journal is: entries a second when 64 writers wait for each to be synced, and what an entry costs the
+//! request path when it is only written.
+//!
+//! `cargo bench --bench journal [-- DIRECTORY]`; the directory should lie on the disk that will hold the journal.
+
+#![expect(clippy::unwrap_used, clippy::print_stdout, clippy::disallowed_methods, reason = "a bench")]
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use bramka::{
+    audit::{Durability, Entry, Journal, JournalKeys, JournalOptions, verify},
+    catalog::Action,
+    clock,
+    identity::{Attribute, CredentialId, Facts},
+    policy::Detail,
+    words::{Channel, Digest, Kind, PrincipalId, RequestId, StatementId, TlsFacts},
+};
+
+const WRITERS: usize = 64;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();
+    let base = arguments.first().map_or_else(std::env::temp_dir, PathBuf::from);
+    for (name, count) in [("current-thread", 1), ("two workers", 2)] {
+        synced(&base, name, count);
+    }
+    for in_a_turn in [1, 16, 64] {
+        written(&base, in_a_turn);
+    }
+}
+
+/// 64 writers, each waiting for the sync of its entry before it makes the next.
+fn synced(base: &Path, name: &str, threads: usize) {
+    const EACH: usize = 4_000;
+    let bench = Bench::new(base, Durability::Synced);
+    let runtime = match threads {
+        1 => tokio::runtime::Builder::new_current_thread().build().unwrap(),
+        more => tokio::runtime::Builder::new_multi_thread().worker_threads(more).build().unwrap(),
+    };
+    let start = Instant::now();
+    runtime.block_on(async {
+        let tasks: Vec<_> = (0..WRITERS)
+            .map(|_| {
+                let (journal, facts) = (bench.journal.clone(), bench.facts.clone());
+                tokio::spawn(async move {
+                    for _ in 0..EACH {
+                        let mut entry = filled(&journal, &facts);
+                        entry.durable(Durability::Synced);
+                        entry.answer(200, Some(1_234), clock::now()).await.unwrap();
+                    }
+                })
+            })
+            .collect();
+        for task in tasks {
+            task.await.unwrap();
+        }
+    });
+    let entries = WRITERS * EACH;
+    let rate = entries as f64 / start.elapsed().as_secs_f64();
+    runtime.block_on(bench.journal.close(clock::now())).unwrap();
+    let bytes = bench.bytes_an_entry(entries);
+    println!("synced, {WRITERS} writers, {name}: {rate:.0} entries/s of {bytes} bytes");
+    let report = verify(bench.journal.directory(), &[bench.journal.keys().public()], None, None).unwrap();
+    assert!(report.is_whole(), "{report}");
+}
+
+/// What one entry costs the core that makes it, so many in one loop turn.
+fn written(base: &Path, in_a_turn: usize) {
+    const ENTRIES: usize = 256_000;
+    let bench = Bench::new(base, Durability::Written);
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let (start, used) = (Instant::now(), thread_time());
+    runtime.block_on(async {
+        let tasks: Vec<_> = (0..in_a_turn)
+            .map(|_| {
+                let (journal, facts) = (bench.journal.clone(), bench.facts.clone());
+                tokio::spawn(async move {
+                    for _ in 0..ENTRIES / in_a_turn {
+                        let entry = filled(&journal, &facts);
+                        entry.answer(200, Some(1_234), clock::now()).await.unwrap();
+                    }
+                })
+            })
+            .collect();
+        for task in tasks {
+            task.await.unwrap();
+        }
+    });
+    let micros = |spent: Duration| spent.as_secs_f64() * 1e6 / ENTRIES as f64;
+    let (wall, cpu) = (micros(start.elapsed()), micros(thread_time().saturating_sub(used)));
+    println!("written, {in_a_turn} in a turn: {wall:.2} µs an entry, {cpu:.2} µs of CPU on its core");
+}
+
+fn thread_time() -> Duration {
+    let time = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    let nanos = time.split(' ').next().and_then(|nanos| nanos.parse().ok()).unwrap_or_default();
+    Duration::from_nanos(nanos)
+}
+
+struct Bench {
+    data: tempfile::TempDir,
+    journal: Arc<Journal>,
+    facts: Arc<Facts>,
+}
+
+impl Bench {
+    fn new(base: &Path, sensitive_reads: Durability) -> Self {
+        let data = tempfile::tempdir_in(base).unwrap();
+        let keys = JournalKeys::open(&data.path().join("keys")).unwrap();
+        let options = JournalOptions {
+            sensitive_reads,
+            ..JournalOptions::new(data.path().join("audit"), "main", RequestId([7; 16]))
+        };
+        let journal = Arc::new(Journal::open(options, keys.into(), clock::now()).unwrap());
+        Self { data, journal, facts: facts() }
+    }
+
+    fn bytes_an_entry(&self, entries: usize) -> u64 {
+        let lane = self.data.path().join("audit/main/0");
+        let files = std::fs::read_dir(lane).unwrap().map(|file| file.unwrap());
+        let logs = files.filter(|file| file.path().extension().is_some_and(|end| end == "log"));
+        logs.map(|file| file.metadata().unwrap().len()).sum::<u64>() / entries as u64
+    }
+}
+
+fn filled(journal: &Journal, facts: &Arc<Facts>) -> Entry {
+    let now = clock::now();
+    let mut entry = Entry::open(&journal.lane(0), RequestId([3; 16]), &channel(), now);
+    entry.head(&http::Method::GET, "/v1/orders/SO-104711");
+    entry.caller(facts);
+    entry.operation(Action::Read, "Order");
+    entry.bundle(Digest([9; 32]));
+    entry.decided(&[StatementId::new("partners-read-own-orders")], Detail::Standard);
+    entry.system(&"erp".into(), Some(200), 1_834, 412, 2_907);
+    entry
+}
+
+fn channel() -> Channel {
+    let peer = "192.0.2.7:4711".parse().unwrap();
+    let tls = TlsFacts { version: "1.3", server_name: Some("gate.example".into()), certificate: None };
+    Channel { listener: "main".into(), peer, address: "192.0.2.7".parse().unwrap(), tls: Some(tls) }
+}
+
+fn facts() -> Arc<Facts> {
+    Arc::new(Facts {
+        kind: Kind::Partner,
+        id: PrincipalId::new("mila"),
+        partner: Some("acme".into()),
+        groups: vec!["Partners".into()],
+        attributes: [("customer".into(), Attribute::Reference("Customer".into(), "20000".into()))].into(),
+        plan: Some("partner".into()),
+        scopes: Vec::new(),
+        credential: CredentialId::Token("01J9ZK7Q4M".into()),
+        issued_at: None,
+        expires_at: None,
+        digest: Digest::of(b"mila"),
+    })
+}

@@ -1,0 +1,105 @@
+//! What a mapping costs both ways: a contact of 2 KiB and an order of 50 lines, over the shipped files.
+//!
+//! `cargo bench --bench mapping`; the budget is 12 µs for the contact inward.
+
+use std::{fmt::Write as _, hint::black_box, sync::Arc};
+
+use bramka::{
+    mapping::{NativeAnswer, System},
+    schema::{self, Schema},
+    words::{Diagnostics, SystemName, tree},
+};
+use bytes::Bytes;
+use criterion::{Criterion, criterion_group, criterion_main};
+use http::{HeaderMap, StatusCode};
+
+fn shipped_schema() -> Schema {
+    let files = [
+        ("customer.yaml", include_str!("../policies/schema/customer.yaml")),
+        ("product.yaml", include_str!("../policies/schema/product.yaml")),
+        ("stock_level.yaml", include_str!("../policies/schema/stock_level.yaml")),
+        ("order.yaml", include_str!("../policies/schema/order.yaml")),
+        ("invoice.yaml", include_str!("../policies/schema/invoice.yaml")),
+    ];
+    let files: Vec<_> = files
+        .map(|(name, text)| {
+            let name: Arc<str> = name.into();
+            (name.clone(), tree::parse(&name, text).expect("a schema file"))
+        })
+        .into();
+    schema::load::schema(&files).expect("the schema").0
+}
+
+fn system(name: &str, text: &str) -> System {
+    let mut found = Diagnostics::default();
+    let node = tree::parse(&name.into(), text).expect("a system file");
+    System::load(&SystemName::from(name), &node, &[], &shipped_schema(), &mut found).expect("a system")
+}
+
+fn answer(body: String) -> NativeAnswer {
+    NativeAnswer { status: StatusCode::OK, headers: HeaderMap::new(), body: Bytes::from(body) }
+}
+
+/// A contact as HubSpot answers it, padded with properties nobody asked for to 2 KiB.
+fn contact() -> String {
+    let mut body = String::from(
+        r#"{"id":"701000000001","properties":{"firstname":"Katarzyna","lastname":"Wójcik-Nowakowska","email":"katarzyna.wojcik@example.com","company":"Młyn Zbożowy sp. z o.o.","vat_id":"PL5260250274","phone":"+48 22 555 01 01","mobilephone":"+48 600 100 200","address":"ul. Długa 1 m. 12","city":"Warszawa","zip":"00-238","state":"mazowieckie","country":"Poland","website":"https://mlyn.example.com/kontakt","hs_language":"pl","lifecyclestage":"customer""#,
+    );
+    let mut n = 0;
+    while body.len() < 1880 {
+        write!(body, r#","hs_calculated_{n}":"2026-03-12T07:33:46.615Z""#).expect("text");
+        n += 1;
+    }
+    body.push_str(
+        r#"},"createdAt":"2026-02-25T16:23:49.023Z","updatedAt":"2026-03-12T07:34:24.559Z","archived":false,"url":"https://app.example.com/contacts/1/record/0-1/701000000001"}"#,
+    );
+    body
+}
+
+/// An order with 50 lines as Business Central answers it.
+fn order() -> String {
+    let line = |n: u32| {
+        format!(
+            r#"{{"id":"1e8cb9c0-44e3-ea11-bb43-0000000{n:05}","documentId":"960f5c9c-44e3-ea11-bb43-000d3a2feca1","sequence":{n}0000,"itemId":"0ea6738a-44e3-ea11-bb43-000d3a2feca1","lineType":"Item","lineObjectNumber":"1996-S","description":"ATLANTA Whiteboard, base","unitOfMeasureCode":"PCS","quantity":12,"unitPrice":1397.3,"discountAmount":0,"discountPercent":0,"discountAppliedBeforeTax":false,"amountExcludingTax":16767.6,"taxCode":"FURNITURE","taxPercent":6.00002,"totalTaxAmount":1006.06,"amountIncludingTax":17773.66,"invoiceDiscountAllocation":0,"netAmount":16767.6,"netTaxAmount":1006.06,"netAmountIncludingTax":17773.66,"shipmentDate":"2026-04-02","shippedQuantity":0,"invoicedQuantity":0,"invoiceQuantity":12,"shipQuantity":12}}"#
+        )
+    };
+    let lines: Vec<_> = (1..=50).map(line).collect();
+    format!(
+        r#"{{"@odata.etag":"W/\"JzIwOzE=\"","id":"b6f4017a-b749-ee11-ad0b-a1422c0f7f1f","number":"101005","externalDocumentNumber":"PO-7","orderDate":"2026-01-15","customerNumber":"20000","customerName":"Acme Portal","currencyCode":"","status":"Open","fullyShipped":false,"pricesIncludeTax":false,"totalAmountExcludingTax":838380,"totalTaxAmount":50303,"totalAmountIncludingTax":888683,"lastModifiedDateTime":"2026-01-15T17:49:38.5Z","salesOrderLines":[{}]}}"#,
+        lines.join(",")
+    )
+}
+
+fn mapping(criterion: &mut Criterion) {
+    let crm = system("crm", include_str!("../policies/systems/crm.yaml"));
+    let erp = system("erp", include_str!("../policies/systems/erp.yaml"));
+    for (name, system, entity, body) in
+        [("contact 2 KiB", &crm, "Customer", contact()), ("order 50 lines", &erp, "Order", order())]
+    {
+        let mapping = system.entity(entity).expect("an entity");
+        let wanted = mapping.entity().all();
+        println!("{name}: {} bytes", body.len());
+        let answer = answer(body);
+        let record = mapping.inward(&answer, &wanted).expect("a record").record;
+        criterion.bench_function(&format!("{name} inward"), |bench| {
+            bench.iter(|| mapping.inward(black_box(&answer), &wanted));
+        });
+        // What only the system may set is left out of what is sent.
+        let view = mapping.view(bramka::catalog::Action::Create);
+        let mut text = Vec::new();
+        schema::json::write(mapping.entity(), &record, Some(&view.writable), &mut text);
+        let open = schema::View {
+            writable: wanted,
+            required: schema::FieldSet::EMPTY,
+            ..schema::View::of(mapping.entity(), schema::Body::Create)
+        };
+        let sent = schema::json::read(mapping.entity(), &text, &open).expect("a record").record;
+        mapping.create(&sent).expect("a request");
+        criterion.bench_function(&format!("{name} outward"), |bench| {
+            bench.iter(|| mapping.create(black_box(&sent)));
+        });
+    }
+}
+
+criterion_group!(benches, mapping);
+criterion_main!(benches);

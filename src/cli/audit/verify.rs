@@ -1,0 +1,195 @@
+//! `bramka audit verify`: every entry, every signed head, every lane; and what the result proves.
+
+use std::{fs, io::IsTerminal, path::Path, sync::mpsc, thread, time::Duration};
+
+use clap::Args;
+use serde_json::{Value as Json, json};
+
+use super::{Where, record};
+use crate::{
+    audit::{Against, Fault, JournalError, JournalKeys, LaneReport, PublicKey, Report, verify},
+    cli::{Came, error::VerbError, out, own::Data},
+    clock,
+    store::HeadRow,
+};
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  bramka audit verify --data data\n  \
+    bramka audit verify --against /mnt/usb/head-of-friday\n  \
+    bramka audit verify --data /evidence --key journal.pub --json")]
+pub(in crate::cli) struct Verify {
+    /// A signed head that had left the machine (a file, or its text): a rewrite even by the key's holder, or
+    /// a rollback of everything, is found against it
+    #[arg(long, value_name = "HEAD")]
+    against: Option<String>,
+    /// The public key (a file, or its text) where it does not lie beside the journal
+    #[arg(long, value_name = "KEY")]
+    key: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    place: Where,
+}
+
+pub(super) async fn run(arguments: &Verify) -> Result<Came, VerbError> {
+    let data = Data::existing(&arguments.place.data)?;
+    let gate = data.gate(arguments.place.gate.as_deref())?;
+    let key = match &arguments.key {
+        Some(key) => given_key(key)?,
+        None => JournalKeys::read_public(&data.journal_keys())?,
+    };
+    let against = arguments.against.as_deref().map(given_head).transpose()?;
+    // ORDER: before the entries are read, which only grow in number meanwhile.
+    let kept = kept_heads(&data).await?;
+    let opener = match data.has_journal_keys() {
+        true => Some(JournalKeys::open(&data.journal_keys())?),
+        false => None,
+    };
+    let directory = data.audit().join(&gate);
+    let mut report = patiently(move || verify(&directory, &[key], against.as_deref(), opener.as_ref()))?;
+    report.faults.extend(rolled_back(&gate, &report.lanes, &kept));
+    // ORDER: after the reading, because opening a lane repairs a torn end, which is a finding.
+    let outcome = if report.is_whole() { "verify: whole" } else { "verify: not whole" };
+    record(&data, &gate, outcome).await;
+    if arguments.json {
+        out::say(&as_json(&gate, &report).to_string());
+    } else {
+        out::say(report.to_string().trim_end());
+    }
+    Ok(if report.is_whole() { Came::Right } else { Came::Wrong })
+}
+
+/// A file's text, or the text itself.
+fn file_or_text(given: &str) -> Result<String, VerbError> {
+    let path = Path::new(given);
+    if !given.contains('\n') && path.is_file() {
+        return fs::read_to_string(path).map_err(VerbError::file(path));
+    }
+    Ok(given.to_owned())
+}
+
+fn given_key(given: &str) -> Result<PublicKey, VerbError> {
+    let text = file_or_text(given)?;
+    PublicKey::of_verifier(&text)
+        .ok_or_else(|| VerbError::Misused("`--key` is neither a file nor a key `name+id+base64`".into()))
+}
+
+/// The head that is given; the last one, where a lane's whole file of heads is.
+fn given_head(given: &str) -> Result<String, VerbError> {
+    let text = file_or_text(given)?;
+    let parts: Vec<&str> = text.trim_end().split("\n\n").collect();
+    match parts.as_slice() {
+        [.., body, signatures] if signatures.starts_with('\u{2014}') => {
+            Ok(format!("{body}\n\n{signatures}\n"))
+        }
+        _ => Err(VerbError::Misused("`--against` is neither a file with a signed head nor its text".into())),
+    }
+}
+
+/// The heads the store keeps, apart from the journal's own folder.
+async fn kept_heads(data: &Data) -> Result<Vec<HeadRow>, VerbError> {
+    match data.store()? {
+        Some(store) => Ok(store.heads().await?),
+        None => Ok(Vec::new()),
+    }
+}
+
+/// Lanes that have fewer entries than a head of the store says.
+fn rolled_back(gate: &str, lanes: &[LaneReport], kept: &[HeadRow]) -> Vec<Fault> {
+    let own = format!("bramka/{gate}/");
+    let mut faults = Vec::new();
+    for head in kept {
+        let Some(name) = head.lane.strip_prefix(&own) else { continue };
+        let entries = lanes.iter().find(|lane| lane.lane == name).map_or(0, |lane| lane.entries);
+        if entries < head.size {
+            faults.push(Fault {
+                place: format!("lane {name}"),
+                what: format!(
+                    "the store keeps a signed head over {} entries, here are {entries}: it was rolled back",
+                    head.size
+                ),
+            });
+        }
+    }
+    faults
+}
+
+/// Verifies on a thread of its own, and says on a terminal that it is at it.
+fn patiently(
+    work: impl FnOnce() -> Result<Report, JournalError> + Send + 'static,
+) -> Result<Report, VerbError> {
+    let (tell, told) = mpsc::channel();
+    let started = clock::mono();
+    thread::Builder::new().name("verify".into()).spawn(move || drop(tell.send(work())))?;
+    let shown = std::io::stderr().is_terminal();
+    loop {
+        match told.recv_timeout(Duration::from_secs(1)) {
+            Ok(report) => {
+                out::progress(shown, "");
+                return Ok(report?);
+            }
+            Err(mpsc::RecvTimeoutError::Timeout) => {
+                let so_far = clock::mono().saturating_duration_since(started).as_secs();
+                out::progress(shown, &format!("reading the journal, {so_far} s so far"));
+            }
+            Err(mpsc::RecvTimeoutError::Disconnected) => {
+                return Err(VerbError::NotThere("the verification broke off".into()));
+            }
+        }
+    }
+}
+
+fn as_json(gate: &str, report: &Report) -> Json {
+    let fault = |fault: &Fault| json!({ "place": fault.place, "what": fault.what });
+    let lanes: Vec<Json> = report
+        .lanes
+        .iter()
+        .map(|lane| {
+            json!({
+                "lane": lane.lane, "entries": lane.entries, "segments": lane.segments, "heads": lane.heads,
+                "signed": lane.signed, "unsigned": lane.unsigned, "sealed": lane.sealed,
+                "opened": lane.opened, "key_gone": lane.key_gone, "erased": lane.erased,
+                "faults": lane.faults.iter().map(fault).collect::<Vec<_>>(),
+            })
+        })
+        .collect();
+    let against = report.against.map(|against| match against {
+        Against::Grown(more) => json!({ "result": "same", "since": more }),
+        Against::Rewritten => json!({ "result": "rewritten" }),
+        Against::NoLane => json!({ "result": "no-such-lane" }),
+    });
+    json!({
+        "gate": gate, "whole": report.is_whole(), "lanes": lanes,
+        "faults": report.faults.iter().map(fault).collect::<Vec<_>>(), "against": against,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEAD: &str = "bramka/main/0\n3\nAAAA\n\n\u{2014} bramka/main/0 BBBB\n";
+
+    #[test]
+    fn a_head_is_taken_from_text_from_a_file_and_from_a_file_of_many() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("heads");
+        fs::write(&file, format!("bramka/main/0\n1\nCCCC\n\n\u{2014} bramka/main/0 DDDD\n\n{HEAD}\n"))
+            .unwrap();
+        assert_eq!(given_head(HEAD).unwrap(), HEAD);
+        assert_eq!(given_head(HEAD.trim_end()).unwrap(), HEAD, "as a shell gives it");
+        assert_eq!(given_head(file.to_str().unwrap()).unwrap(), HEAD);
+        assert!(matches!(given_head("/no/such/file"), Err(VerbError::Misused(_))));
+    }
+
+    #[test]
+    fn fewer_entries_than_the_store_has_seen_signed_is_a_fault() {
+        let lane = LaneReport { lane: "0".into(), entries: 5, ..LaneReport::default() };
+        let head = |lane: &str, size| HeadRow { lane: lane.into(), size, checkpoint: String::new() };
+        let found = |kept: &[HeadRow]| rolled_back("main", std::slice::from_ref(&lane), kept).len();
+        assert_eq!(found(&[head("bramka/main/0", 5), head("bramka/other/0", 9)]), 0);
+        assert_eq!(found(&[head("bramka/main/0", 6)]), 1);
+        assert_eq!(found(&[head("bramka/main/1", 1)]), 1, "a lane that is gone");
+    }
+}

@@ -1,0 +1,213 @@
+//! A gate's own data as verbs open it, beside a gate that may be running on it: store, keys, journal.
+//!
+//! A second process has a lane of the journal of its own; the running gate hears of what was written to the
+//! store within a quarter of a second.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use aws_lc_rs::rand;
+
+use super::error::VerbError;
+use crate::{
+    admin::Acting,
+    audit::{Journal, JournalError, JournalKeys, JournalOptions},
+    clock::{self, Now},
+    config::{self, ProcessEnv, Report},
+    gateway,
+    identity::{self, Revocations, Settings, Sources},
+    store::{Store, StoreError, private_folder},
+    tokens::Tokens,
+    words::{RequestId, yaml::FromYaml},
+};
+
+/// The private key whose presence says that a journal can be written here.
+const SIGNING: &str = "journal-signing.key";
+
+/// The folder of keys, store and journal.
+#[derive(Clone, Debug)]
+pub(super) struct Data(PathBuf);
+
+impl Data {
+    /// The folder of a gate that was started once.
+    pub(super) fn existing(folder: &Path) -> Result<Self, VerbError> {
+        let data = Self(folder.to_owned());
+        if data.store_file().is_file() || data.audit().is_dir() {
+            return Ok(data);
+        }
+        Err(VerbError::NoData(folder.to_owned()))
+    }
+
+    /// The folder, made where it is missing: credentials may be issued before the first start.
+    pub(super) fn made(folder: &Path) -> Result<Self, VerbError> {
+        private_folder(folder)?;
+        Ok(Self(folder.to_owned()))
+    }
+
+    fn store_file(&self) -> PathBuf {
+        self.0.join("bramka.db")
+    }
+
+    /// Where the journals of all gates lie.
+    pub(super) fn audit(&self) -> PathBuf {
+        self.0.join("audit")
+    }
+
+    /// Where the journal's keys lie.
+    pub(super) fn journal_keys(&self) -> PathBuf {
+        self.0.join("keys").join("journal")
+    }
+
+    /// Whether the journal's private keys are here, so that it can be written.
+    pub(super) fn has_journal_keys(&self) -> bool {
+        self.journal_keys().join(SIGNING).is_file()
+    }
+
+    /// The store; none where there never was one.
+    pub(super) fn store(&self) -> Result<Option<Store>, StoreError> {
+        let file = self.store_file();
+        file.is_file().then(|| Store::open(&file)).transpose()
+    }
+
+    /// The store and the issuer of credentials over it.
+    pub(super) async fn tokens(&self, now: Now) -> Result<Tokens, VerbError> {
+        let store = Store::open(&self.store_file())?;
+        let keys = self.0.join("keys");
+        Ok(Tokens::open(store, &keys, Arc::new(Revocations::default()), now).await?)
+    }
+
+    /// The gates that have a journal here.
+    pub(super) fn gates(&self) -> Result<Vec<String>, VerbError> {
+        let audit = self.audit();
+        let entries = match fs::read_dir(&audit) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(VerbError::file(audit)(error)),
+        };
+        let mut gates = Vec::new();
+        for entry in entries {
+            let entry = entry.map_err(VerbError::file(&audit))?;
+            if entry.path().is_dir() {
+                gates.extend(entry.file_name().into_string());
+            }
+        }
+        gates.sort();
+        Ok(gates)
+    }
+
+    /// The one gate that is meant: named, or the only one.
+    pub(super) fn gate(&self, named: Option<&str>) -> Result<String, VerbError> {
+        let gates = self.gates()?;
+        match (named, gates.as_slice()) {
+            (Some(name), all) if all.iter().any(|gate| gate == name) => Ok(name.to_owned()),
+            (Some(name), _) => Err(VerbError::NotThere(format!(
+                "there is no journal of a gate `{name}` in `{}`",
+                self.audit().display()
+            ))),
+            (None, [one]) => Ok(one.clone()),
+            (None, []) => Err(VerbError::NoData(self.0.clone())),
+            (None, several) => Err(VerbError::Misused(format!(
+                "`{}` holds the journals of several gates; name one with `--gate`: {}",
+                self.audit().display(),
+                several.join(", ")
+            ))),
+        }
+    }
+
+    /// The gate whose journal takes an act: the bundle's, or where that cannot be read the only one here.
+    pub(super) fn acting_gate(&self, policies: &Path) -> Result<String, VerbError> {
+        match gate_of(policies) {
+            Ok(gate) => Ok(gate),
+            Err(report) => self.gate(None).map_err(|_| VerbError::Bundle(report)),
+        }
+    }
+}
+
+/// The journal, opened for acts of this process.
+#[derive(Debug)]
+pub(super) struct Record {
+    journal: Journal,
+    by: String,
+}
+
+impl Record {
+    /// Takes a lane of its own. Blocks.
+    pub(super) fn open(data: &Data, gate: &str, now: Now) -> Result<Self, JournalError> {
+        let mut boot = [0; 16];
+        rand::fill(&mut boot)
+            .map_err(|_| JournalError::Setting("the system gives no random bytes".to_owned()))?;
+        let keys = JournalKeys::open(&data.journal_keys())?;
+        let mut options = JournalOptions::new(data.audit(), gate, RequestId(boot));
+        // A few lines: no room is set aside for them.
+        options.reserve_bytes = 0;
+        let journal = Journal::open(options, Arc::new(keys), now)?;
+        Ok(Self { journal, by: operator() })
+    }
+
+    /// Whoever runs this process, acting on credentials.
+    pub(super) fn acting<'a>(&'a self, tokens: &'a Tokens) -> Acting<'a> {
+        Acting { tokens, journal: &self.journal, by: &self.by }
+    }
+
+    /// A reading, synced when this returns.
+    pub(super) async fn reading(&self, what: &str) -> Result<u64, JournalError> {
+        self.journal.reading(what, &self.by, clock::now()).await
+    }
+
+    /// Ends the session of this process, and keeps its head in the store too.
+    pub(super) async fn close(self, store: &Store) -> Result<(), VerbError> {
+        self.journal.close(clock::now()).await?;
+        Ok(gateway::keep_heads(&self.journal, store).await?)
+    }
+}
+
+/// Who acts, as far as the system itself knows: an account, no name that anybody could claim.
+fn operator() -> String {
+    #[cfg(unix)]
+    {
+        format!("cli:uid-{}", rustix::process::getuid().as_raw())
+    }
+    #[cfg(not(unix))]
+    {
+        "cli".to_owned()
+    }
+}
+
+/// What issuing needs of a bundle; systems, their secrets and statements are not looked at.
+pub(super) fn sources(policies: &Path) -> Result<(String, Arc<Sources>), VerbError> {
+    let raw = config::load(policies, &ProcessEnv).map_err(VerbError::Bundle)?;
+    let files: Vec<_> = raw.principals.iter().map(|sheet| (sheet.file.clone(), sheet.node.clone())).collect();
+    let mut found = raw.found.clone();
+    let registry = match identity::principals::load(&files) {
+        Ok((registry, _warnings)) => Some(registry),
+        Err(mistakes) => {
+            found.absorb(mistakes);
+            None
+        }
+    };
+    let sources = registry.zip(raw.gateway.as_ref()).and_then(|(registry, gateway)| {
+        let settings = Settings::read(&gateway.identity, &mut found)?;
+        Sources::assemble(&settings, registry, &mut found).map(|sources| (gateway, sources))
+    });
+    match sources {
+        Some((gateway, sources)) if !found.has_errors() => Ok((gateway.gate.value.clone(), sources)),
+        Some(_) | None => Err(VerbError::Bundle(Report::new(raw.files.clone(), found))),
+    }
+}
+
+/// The gate's name in a bundle.
+fn gate_of(policies: &Path) -> Result<String, Report> {
+    let raw = config::load(policies, &ProcessEnv)?;
+    match &raw.gateway {
+        Some(gateway) => Ok(gateway.gate.value.clone()),
+        None => Err(raw.report()),
+    }
+}
+
+/// A runtime for one verb.
+pub(super) fn runtime() -> Result<tokio::runtime::Runtime, VerbError> {
+    Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?)
+}

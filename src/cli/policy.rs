@@ -1,0 +1,112 @@
+//! `bramka policy`: whether a bundle loads, decides as it must, why it does, and what an editor can know of
+//! its files. Nothing here needs a running gate or its data.
+
+mod ask;
+mod cases;
+mod check;
+mod explain;
+mod judging;
+mod schema;
+mod test;
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use clap::{Args, Subcommand};
+
+use super::{Came, error::VerbError, serve};
+use crate::{
+    clock,
+    config::{self, Env, Files, Means, Placeholders, ProcessEnv, Report, Sheet, Snapshot},
+    upstream,
+    words::{SecretBytes, tree::Node},
+};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Load a bundle as the gate would, and tell every mistake: exit code 0 good, 1 not
+    Check(check::Check),
+    /// Put the requests of tests/*.yaml: exit code 0 where each gets its decision, 1 where one does not
+    Test(test::Test),
+    /// Tell which statements have a part in a decision, and what is left of a record
+    Explain(Box<explain::Explain>),
+    /// Write the JSON Schemas of the bundle's files, for completion in editors
+    Schema(schema::Schema),
+}
+
+/// Which bundle.
+#[derive(Debug, Args)]
+pub(super) struct Where {
+    /// The folder of the policies
+    #[arg(long, default_value = "policies")]
+    policies: PathBuf,
+}
+
+/// Does it.
+pub(super) fn run(command: &Command) -> Result<Came, VerbError> {
+    match command {
+        Command::Check(arguments) => check::run(arguments),
+        Command::Test(arguments) => test::run(arguments),
+        Command::Explain(arguments) => explain::run(arguments),
+        Command::Schema(arguments) => schema::run(arguments),
+    }
+}
+
+/// Whether the bundle's secrets are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum SecretsOf {
+    /// The environment and files of this machine, as the gate would have them.
+    Machine,
+    /// Nothing real: what is asked does not depend on them.
+    Nobody,
+}
+
+/// A bundle that loads, with what was found on the way.
+struct Loaded {
+    snapshot: Snapshot,
+    warnings: Report,
+    /// How many samples its mappings were run on.
+    samples: usize,
+    /// Its files, for what is told of them.
+    files: Arc<Files>,
+    /// `tests/*.yaml`
+    tests: Vec<Sheet>,
+}
+
+/// Loads a bundle as the gate would.
+fn load(policies: &Path, secrets: SecretsOf) -> Result<Loaded, Report> {
+    let env: &dyn Env = match secrets {
+        SecretsOf::Machine => &ProcessEnv,
+        SecretsOf::Nobody => &Placeholders,
+    };
+    let raw = config::load(policies, env)?;
+    let samples = raw.systems.iter().map(|system| samples(&system.sheet.node)).sum();
+    let own: Vec<_> = raw
+        .gateway
+        .iter()
+        .flat_map(|gateway| {
+            let data = gateway.listeners.iter().filter_map(|node| node.get("at")?.as_text()?.parse().ok());
+            data.chain([gateway.admin.at.value])
+        })
+        .collect();
+    // No record of a system is shown under this key; a fixed one gives the same pseudonyms in every run.
+    let pseudonyms = SecretBytes::new(vec![7; 32]);
+    let means = Means {
+        registry: &upstream::Registry::default(),
+        own: &own,
+        pseudonyms: &pseudonyms,
+        base: &serve::base(policies),
+        now: clock::now(),
+    };
+    let (files, tests) = (raw.files.clone(), raw.tests.clone());
+    let (snapshot, warnings) = config::compile(raw, &means)?;
+    Ok(Loaded { snapshot, warnings, samples, files, tests })
+}
+
+/// The request/answer pairs in a system's file.
+fn samples(file: &Node) -> usize {
+    let entities = file.get("entities").and_then(Node::as_map).unwrap_or_default();
+    entities.iter().filter_map(|(_, entity)| entity.get("samples")?.as_list()).map(<[Node]>::len).sum()
+}

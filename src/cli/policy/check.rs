@@ -1,0 +1,86 @@
+//! `bramka policy check`: every mistake of a bundle at once, or what it consists of.
+
+use clap::Args;
+use serde_json::{Value as Json, json};
+
+use super::{Loaded, SecretsOf, Where, load};
+use crate::{
+    cli::{Came, error::VerbError, out},
+    config::Report,
+};
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  bramka policy check --policies policies\n  \
+    bramka policy check --without-secrets --json")]
+pub(in crate::cli) struct Check {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    /// Take every secret for given: for a reviewer's machine, which has none
+    #[arg(long)]
+    without_secrets: bool,
+    #[command(flatten)]
+    place: Where,
+}
+
+pub(super) fn run(arguments: &Check) -> Result<Came, VerbError> {
+    let secrets = if arguments.without_secrets { SecretsOf::Nobody } else { SecretsOf::Machine };
+    let loaded = load(&arguments.place.policies, secrets);
+    let (report, counts) = match &loaded {
+        Ok(loaded) => (&loaded.warnings, Some(Counts::of(loaded))),
+        Err(report) => (report, None),
+    };
+    if arguments.json {
+        out::say(&as_json(report, counts.as_ref()).to_string());
+    } else {
+        out::say_report(report);
+        match &counts {
+            Some(counts) => out::say(&counts.words()),
+            None => out::say("these policies do not serve"),
+        }
+    }
+    Ok(if loaded.is_ok() { Came::Right } else { Came::Wrong })
+}
+
+/// What a bundle consists of.
+struct Counts {
+    bundle: String,
+    parts: [(&'static str, usize); 6],
+}
+
+impl Counts {
+    fn of(loaded: &Loaded) -> Self {
+        let snapshot = &loaded.snapshot;
+        Self {
+            bundle: snapshot.digest.to_string(),
+            parts: [
+                ("entities", snapshot.schema.entities().len()),
+                ("statements", snapshot.policies.ids().count()),
+                ("principals", snapshot.sources.registry().iter().count()),
+                ("plans", snapshot.plans.iter().count()),
+                ("systems", snapshot.systems.len()),
+                ("samples", loaded.samples),
+            ],
+        }
+    }
+
+    fn words(&self) -> String {
+        let parts: Vec<String> = self.parts.iter().map(|(name, count)| format!("{count} {name}")).collect();
+        let short: String = self.bundle.chars().take(12).collect();
+        format!("bundle {short} serves: {}", parts.join(", "))
+    }
+}
+
+fn as_json(report: &Report, counts: Option<&Counts>) -> Json {
+    let mut told: Json = serde_json::from_str(&report.json()).unwrap_or_default();
+    if let Some(map) = told.as_object_mut() {
+        map.insert("good".into(), counts.is_some().into());
+        if let Some(counts) = counts {
+            map.insert("bundle".into(), counts.bundle.as_str().into());
+            let parts: Vec<(String, Json)> =
+                counts.parts.iter().map(|(name, count)| ((*name).to_owned(), json!(count))).collect();
+            map.insert("counts".into(), parts.into_iter().collect());
+        }
+    }
+    told
+}

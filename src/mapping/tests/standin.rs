@@ -1,0 +1,155 @@
+//! Facts about the whole road to a system and back, against the stand-in that refuses what HubSpot would.
+
+use std::collections::BTreeSet;
+
+use bytes::Bytes;
+
+use super::*;
+use crate::{
+    demo::{
+        crm::Crm,
+        standin::{Answers, Ask},
+    },
+    schema::{Direction, Filter, Op, Sort, Value},
+};
+
+fn crm_of(count: u32) -> Arc<Crm> {
+    let contact = |n: u32| {
+        vec![
+            ("email", format!("c{n}@example.com")),
+            ("firstname", if n.is_multiple_of(2) { "Ewa" } else { "ewa" }.to_owned()),
+            ("lastname", format!("Nowak {n}")),
+            ("lifecyclestage", ["lead", "customer"][(n % 2) as usize].to_owned()),
+        ]
+    };
+    Crm::new("t", (0..count).map(contact).collect())
+}
+
+fn send(crm: &Crm, request: &NativeRequest) -> NativeAnswer {
+    let (path, query) = request.target.split_once('?').unwrap_or((&request.target, ""));
+    let mut headers = request.headers.clone();
+    headers.insert("authorization", "Bearer t".parse().unwrap());
+    let answer = crm.answer(&Ask {
+        method: request.method.clone(),
+        path: path.to_owned(),
+        query: query.to_owned(),
+        headers,
+        body: request.body.clone(),
+    });
+    let (parts, body) = answer.into_parts();
+    NativeAnswer { status: parts.status, headers: parts.headers, body: Bytes::from(body.to_vec()) }
+}
+
+fn customer() -> &'static Arc<Mapping> {
+    crm().entity("Customer").unwrap()
+}
+
+#[test]
+fn a_customer_is_made_read_changed_and_removed() {
+    let (m, crm) = (customer(), crm_of(1));
+    let all = m.entity().all();
+    let new = record(m, r#"{"kind":"person","given_name":"Jan","emails":[{"value":"jan@example.com"}]}"#);
+    let made = m.written(&send(&crm, &m.create(&new).unwrap()), &all).unwrap();
+    let read = m.inward(&send(&crm, &m.read(&made.id, &all).unwrap()), &all).unwrap();
+    assert!(read.findings.is_empty());
+    assert_eq!(json(m.entity(), &read.record)["name"], "Jan");
+    let mut changed = read.record.clone();
+    let (position, _) = m.entity().root.field("family_name").unwrap();
+    changed.fields.set(position, Value::Text("Lis".into()));
+    let request = m.update(&made.id, &read.record, &changed, None).unwrap().unwrap();
+    let read = m.written(&send(&crm, &request), &all).unwrap();
+    assert_eq!(json(m.entity(), &read.record)["name"], "Jan Lis");
+    let again = m.create(&new).unwrap();
+    let fault = m.inward(&send(&crm, &again), &all).unwrap_err();
+    assert_eq!(fault.kind, FaultKind::Duplicate { existing: Some(made.id.to_string()) });
+    m.deleted(&send(&crm, &m.delete(&made.id, None).unwrap())).unwrap();
+    let fault = m.inward(&send(&crm, &m.read(&made.id, &all).unwrap()), &all).unwrap_err();
+    assert_eq!(fault.kind, FaultKind::NotFound);
+}
+
+#[test]
+fn an_address_the_system_does_not_take_is_a_fault_at_its_pointer() {
+    let (m, crm) = (customer(), crm_of(0));
+    let new = record(m, r#"{"kind":"person","emails":[{"value":"nowhere"}]}"#);
+    let fault = m.inward(&send(&crm, &m.create(&new).unwrap()), &FieldSet::ID).unwrap_err();
+    let FaultKind::Invalid(faults) = fault.kind else { panic!("{fault}") };
+    assert_eq!(faults[0].pointer, "/emails/0/value");
+}
+
+/// Every page of a list; whether each row passes the filter is the gate's to see.
+fn walk_list(crm: &Crm, filter: &Filter, sort: &[Sort], limit: u32) -> Vec<Inward> {
+    let m = customer();
+    let all = m.entity().all();
+    let (mut rows, mut cursor) = (Vec::new(), None::<String>);
+    loop {
+        let listing = m.list(&all, filter, sort, cursor.as_deref(), limit).unwrap();
+        let page = m.inward_list(&listing, &send(crm, &listing.request), &all).unwrap();
+        rows.extend(page.rows.into_iter().map(Result::unwrap));
+        assert!(!page.truncated);
+        cursor = page.next;
+        if cursor.is_none() {
+            return rows;
+        }
+    }
+}
+
+#[test]
+fn lists_page_to_their_end_without_a_row_twice() {
+    let crm = crm_of(25);
+    for limit in [1, 7, 25, 100] {
+        let rows = walk_list(&crm, &Filter::everything(), &[], limit);
+        let ids: BTreeSet<_> = rows.iter().map(|row| row.id.clone()).collect();
+        assert_eq!((rows.len(), ids.len()), (25, 25), "{limit}");
+    }
+}
+
+#[test]
+fn what_is_pushed_never_loses_a_row() {
+    let (m, crm) = (customer(), crm_of(30));
+    let everything = walk_list(&crm, &Filter::everything(), &[], 100);
+    let leaf = |path: &str| m.entity().leaf_at(path).unwrap();
+    let test = |path: &str, op, value: Value| Filter::Test { leaf: leaf(path), op, value };
+    let text = |text: &str| Value::Text(text.into());
+    let middle = everything[15].record.first(m.entity(), leaf("created_at")).unwrap().clone();
+    let filters = [
+        test("given_name", Op::Eq, text("Ewa")),
+        test("given_name", Op::Ne, text("Ewa")),
+        test("emails.value", Op::In, Value::List(vec![text("c3@example.com"), text("C4@example.com")])),
+        test("created_at", Op::Gte, middle.clone()),
+        test("created_at", Op::Lt, middle),
+        test("lifecycle", Op::Eq, text("customer")),
+        Filter::Not(Box::new(test("lifecycle", Op::Eq, text("customer")))),
+        Filter::Any(vec![
+            test("emails.value", Op::Eq, text("c1@example.com")),
+            Filter::All(vec![
+                test("lifecycle", Op::Eq, text("lead")),
+                test("name", Op::Eq, text("Ewa Nowak 4")),
+            ]),
+        ]),
+    ];
+    for filter in &filters {
+        let passing = |rows: &[Inward]| -> BTreeSet<String> {
+            let passes = |row: &&Inward| filter.matches(m.entity(), &row.record);
+            rows.iter().filter(passes).map(|row| row.id.to_string()).collect()
+        };
+        let pushed = walk_list(&crm, filter, &[], 10);
+        assert_eq!(passing(&pushed), passing(&everything), "{filter:?}");
+        let exact = m.list(&FieldSet::ID, filter, &[], None, 1).unwrap().filter_exact;
+        assert!(!exact || passing(&pushed).len() == pushed.len(), "{filter:?}");
+    }
+}
+
+#[test]
+fn an_order_that_is_pushed_comes_back_in_order() {
+    let (m, crm) = (customer(), crm_of(12));
+    let leaf = m.entity().leaf_at("created_at").unwrap();
+    let sort = [Sort { leaf, direction: Direction::Descending }];
+    assert!(m.list(&FieldSet::ID, &Filter::everything(), &sort, None, 5).unwrap().sort_pushed);
+    let rows = walk_list(&crm, &Filter::everything(), &sort, 5);
+    let times: Vec<_> = rows.iter().map(|row| row.record.first(m.entity(), leaf).unwrap().clone()).collect();
+    let order = |pair: &[Value]| match pair {
+        [Value::Instant(a), Value::Instant(b)] => a >= b,
+        _ => false,
+    };
+    assert!(rows.len() == 12 && times.windows(2).all(order));
+}
