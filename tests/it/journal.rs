@@ -112,7 +112,7 @@ fn a_full_disk_refuses_what_cannot_be_written_down_and_service_resumes_with_room
     let call = || bare(Method::POST, "/systems/erp/items", Some(&stage.shop));
     let created = stage.ask(create()).refused(503);
     seen.note(&created);
-    assert_eq!(seen.note(&stage.ask(call())), 403);
+    assert_eq!(seen.note(&stage.ask(call())), 503);
     assert!(stage.crm.seen().iter().all(|seen| seen.method != "POST"), "{:?}", stage.crm.seen());
 
     fs::remove_file(filler).unwrap();
