@@ -23,7 +23,12 @@ fn a_kill_in_full_load_loses_no_entry_whose_answer_had_reached_a_caller() {
         let entries = book::entries(&data);
         let answers = book::answers(&entries);
         for one in &reached {
-            assert_eq!(answers.get(one.id.as_str()), Some(&vec![one.status.into()]), "round {round}: {}", one.id);
+            assert_eq!(
+                answers.get(one.id.as_str()),
+                Some(&vec![one.status.into()]),
+                "round {round}: {}",
+                one.id
+            );
         }
         let ids: HashSet<&str> = reached.iter().map(|one| one.id.as_str()).collect();
         assert_eq!(ids.len(), reached.len(), "an id came twice");
