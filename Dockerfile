@@ -14,4 +14,4 @@ WORKDIR /var/lib/bramka
 VOLUME /var/lib/bramka
 EXPOSE 8443 9443
 ENTRYPOINT ["/usr/local/bin/bramka"]
-CMD ["serve", "--policies", "/etc/bramka/policies", "--data", "/var/lib/bramka"]
+CMD ["serve", "--policies", "/etc/bramka/policies", "--data", "/var/lib/bramka/data"]
