@@ -9,7 +9,7 @@ use hyper::upgrade::OnUpgrade;
 use super::{Core, Outcome};
 use crate::{
     answer::Answer,
-    audit::Entry,
+    audit::{Entry, Withheld},
     body::Body,
     catalog::Operation,
     clock::{self, Now},
@@ -20,7 +20,7 @@ use crate::{
     quota::{self, Standing},
     refusal::Refusal,
     schema::{Record, value},
-    telemetry::{FindingLabel, SystemLabel},
+    telemetry::{FindingLabel, Reason, SystemLabel},
     upstream::UpstreamError,
     wire::Deadline,
     words::{Channel, Digest, RequestId, SystemName},
@@ -115,6 +115,17 @@ impl Exchange {
             }
             self.entry.context(path, String::from_utf8_lossy(&text));
         }
+    }
+
+    /// A list leaves a record out.
+    pub(super) fn withheld(&mut self, why: Withheld) {
+        let reason = match why {
+            Withheld::Denied => "denied",
+            Withheld::Erring => "erring",
+            Withheld::Unfit => "unfit",
+        };
+        self.core.gate.telemetry.withheld.get_or_create(&Reason { reason }).inc();
+        self.entry.withheld(1, why);
     }
 
     /// A request to a system, with the caller's trace.

@@ -135,7 +135,7 @@ impl List<'_> {
                 }
                 match row {
                     Ok(inward) => self.consider(inward)?,
-                    Err(_) => self.exchange.entry.withheld(1, Withheld::Unfit),
+                    Err(_) => self.exchange.withheld(Withheld::Unfit),
                 }
             }
             let Some(next) = page.next else { return Ok(None) };
@@ -175,7 +175,7 @@ impl List<'_> {
                 match row {
                     Ok(inward) if self.matches(&inward) => rows.push(inward),
                     Ok(_) => {}
-                    Err(_) => self.exchange.entry.withheld(1, Withheld::Unfit),
+                    Err(_) => self.exchange.withheld(Withheld::Unfit),
                 }
             }
             if rows.len() > SORTED_ROWS_MAX {
@@ -209,8 +209,8 @@ impl List<'_> {
                 self.exchange.entry.shown(&shown, &inward.id);
                 self.shown.push(shown);
             }
-            Judged::Denied(_) => self.exchange.entry.withheld(1, Withheld::Denied),
-            Judged::Erroring { .. } => self.exchange.entry.withheld(1, Withheld::Erring),
+            Judged::Denied(_) => self.exchange.withheld(Withheld::Denied),
+            Judged::Erroring { .. } => self.exchange.withheld(Withheld::Erring),
         }
         Ok(())
     }
