@@ -23,7 +23,7 @@ use crate::{
 fn small_disk() -> [&'static str; 6] {
     let user = Command::new("id").arg("-u").output().unwrap().stdout;
     let how = if user == b"0\n" { "-m" } else { "-rm" };
-    let script = "mount -t tmpfs -o size=16m,mode=700 tmpfs \"$0\" && exec \"$@\"";
+    let script = "mount -t tmpfs -o size=40m,mode=700 tmpfs \"$0\" && exec \"$@\"";
     ["unshare", how, "bash", "-c", script, "{audit}"]
 }
 
@@ -75,7 +75,10 @@ fn a_full_disk_refuses_what_cannot_be_written_down_and_service_resumes_with_room
     let refused = runtime().block_on(async {
         let mut line = Line::open(stage.address(), &stage.ca()).await;
         for n in 0..20_000 {
-            if n % 5 == 0 && strangers_refused_after.is_none() && seen.note(&line.ask(stranger()).await.unwrap()) == 503 {
+            if n % 5 == 0
+                && strangers_refused_after.is_none()
+                && seen.note(&line.ask(stranger()).await.unwrap()) == 503
+            {
                 strangers_refused_after = Some(n);
             }
             let answer = line.ask(list()).await.unwrap();
@@ -96,12 +99,16 @@ fn a_full_disk_refuses_what_cannot_be_written_down_and_service_resumes_with_room
     assert!(refused.header("retry-after").is_some());
 
     // Smaller entries find a place for a while, then nothing does.
-    until("nothing finds a place", || seen.note(&stage.ask(bare(Method::GET, "/v1/stock-levels/x", Some(&stage.shop)))) == 503);
+    until("nothing finds a place", || {
+        seen.note(&stage.ask(bare(Method::GET, "/v1/stock-levels/x", Some(&stage.shop)))) == 503
+    });
 
     // Nothing changes that is not written down.
     stage.crm.forget();
-    let body = json!({ "kind": "person", "name": "Jan Full", "given_name": "Jan", "family_name": "Full" }).to_string();
-    let create = || -> Request<Full<_>> { with_json(Method::POST, "/v1/customers", Some(&stage.shop), &body) };
+    let body = json!({ "kind": "person", "name": "Jan Full", "given_name": "Jan", "family_name": "Full" })
+        .to_string();
+    let create =
+        || -> Request<Full<_>> { with_json(Method::POST, "/v1/customers", Some(&stage.shop), &body) };
     let call = || bare(Method::POST, "/systems/erp/items", Some(&stage.shop));
     let created = stage.ask(create()).refused(503);
     seen.note(&created);

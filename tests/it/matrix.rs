@@ -53,7 +53,8 @@ const PRINCIPALS: &str = "  - { kind: App, id: \"corp|right\", groups: [apps], p
 
 /// The credential states, each with what is shown.
 fn states(issuer: &Issuer) -> Vec<(&'static str, Option<String>)> {
-    let right = |change: &dyn Fn(&mut Value)| issuer.token_but("right", &["apps"], |_, claims| change(claims));
+    let right =
+        |change: &dyn Fn(&mut Value)| issuer.token_but("right", &["apps"], |_, claims| change(claims));
     let now = clock::now().wall.as_second();
     let good = issuer.app("right", &["apps"]);
     vec![
@@ -118,9 +119,13 @@ fn calls(system: &str) -> Vec<Row> {
 
 fn new(collection: &str) -> Value {
     match collection {
-        "customers" => json!({ "kind": "person", "name": "Jan Nowy", "given_name": "Jan", "family_name": "Nowy" }),
+        "customers" => {
+            json!({ "kind": "person", "name": "Jan Nowy", "given_name": "Jan", "family_name": "Nowy" })
+        }
         "products" => json!({ "sku": "M-1", "name": "Matrix Desk", "kind": "goods", "unit": "H87" }),
-        "orders" => json!({ "customer": "20000", "currency": "USD", "lines": [{ "sku": "1001", "quantity": "1" }] }),
+        "orders" => {
+            json!({ "customer": "20000", "currency": "USD", "lines": [{ "sku": "1001", "quantity": "1" }] })
+        }
         "invoices" | "stock-levels" => json!({}),
         other => panic!("say how one of `{other}` is made"),
     }
@@ -128,7 +133,9 @@ fn new(collection: &str) -> Value {
 
 fn changed(collection: &str) -> Value {
     match collection {
-        "customers" => json!({ "name": "Ewa Nowak", "given_name": "Ewa", "family_name": "Nowak", "language": "pl" }),
+        "customers" => {
+            json!({ "name": "Ewa Nowak", "given_name": "Ewa", "family_name": "Nowak", "language": "pl" })
+        }
         "products" => json!({ "sku": "M-2", "name": "Another Desk", "kind": "goods", "unit": "H87" }),
         "orders" => json!({ "buyer_reference": "PO-M" }),
         "invoices" | "stock-levels" => json!({}),
@@ -143,7 +150,8 @@ fn served() -> (BTreeSet<String>, BTreeSet<String>) {
     let lines = serves.lines().take_while(|line| line.starts_with("  "));
     let collections = lines.map(|line| line.trim().split(':').next().unwrap().to_owned()).collect();
     let files = fs::read_dir(root().join("policies/systems")).unwrap();
-    let systems = files.map(|file| file.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned()).collect();
+    let systems =
+        files.map(|file| file.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned()).collect();
     (collections, systems)
 }
 
@@ -176,12 +184,15 @@ fn revoke(demo: &Demo, token: Option<&str>) {
     runtime().block_on(async {
         let store = Store::open(&demo.data().join("bramka.db")).unwrap();
         let keys = demo.data().join("keys");
-        let tokens = Tokens::open(store, &keys, std::sync::Arc::new(Revocations::default()), clock::now()).await.unwrap();
+        let tokens = Tokens::open(store, &keys, std::sync::Arc::new(Revocations::default()), clock::now())
+            .await
+            .unwrap();
         tokens.revoke_all(Kind::App, PrincipalId::new("corp|gone"), clock::now()).await.unwrap();
     });
     let bearer = format!("Bearer {}", token.unwrap());
     until("the token is revoked", || {
-        demo.get("/v1/products?limit=1").by(Who::Nobody).with("authorization", bearer.as_str()).send().status == 401
+        demo.get("/v1/products?limit=1").by(Who::Nobody).with("authorization", bearer.as_str()).send().status
+            == 401
     });
 }
 
@@ -199,7 +210,9 @@ fn every_operation_meets_every_credential_state_as_reviewed() {
         for (r, row) in rows.iter().enumerate() {
             for (s, (_, token)) in states.iter().enumerate() {
                 let request = match &row.body {
-                    Some(body) => with_json(row.method.clone(), &row.path, token.as_deref(), &body.to_string()),
+                    Some(body) => {
+                        with_json(row.method.clone(), &row.path, token.as_deref(), &body.to_string())
+                    }
                     None => bare(row.method.clone(), &row.path, token.as_deref()),
                 };
                 let Ok(answer) = line.ask(request).await else {

@@ -193,7 +193,8 @@ fn a_refusal_s_entry_says_why_though_the_answer_does_not() {
     let none = demo.get(FIRST).by(Who::Nobody).send().refused(401);
     let (told_by, signature) = app.rsplit_once('.').unwrap();
     let other = if &signature[9..10] == "A" { "B" } else { "A" };
-    let forged = bearer(&format!("{told_by}.{}{other}{}", &signature[..9], &signature[10..])).send().refused(401);
+    let forged =
+        bearer(&format!("{told_by}.{}{other}{}", &signature[..9], &signature[10..])).send().refused(401);
     let garbage = bearer("x.y.z").send().refused(401);
     let two = demo.get(FIRST).with("x-api-key", "bkey_abcdefgh_0123456789").send().refused(401);
     // To the caller they are one.

@@ -74,7 +74,11 @@ fn a_reload_under_load_loses_no_request() {
     let file = demo.policies().join("access/opening.cedar");
     for round in 1..=6 {
         load.more(60);
-        if round % 2 == 1 { put(&file, OPENING) } else { fs::remove_file(&file).unwrap() }
+        if round % 2 == 1 {
+            put(&file, OPENING)
+        } else {
+            fs::remove_file(&file).unwrap()
+        }
         until("the edit holds", || swaps(&demo) == round);
     }
     load.more(60);
@@ -86,7 +90,8 @@ fn a_reload_under_load_loses_no_request() {
     let answers = book::answers(&entries);
     assert!(reached.iter().all(|one| answers.get(one.id.as_str()) == Some(&vec![one.status.into()])));
     // Both bundles judged some of them, and each by one.
-    let bundles: std::collections::BTreeSet<&str> = entries.iter().filter_map(|e| e["bundle"].as_str()).collect();
+    let bundles: std::collections::BTreeSet<&str> =
+        entries.iter().filter_map(|e| e["bundle"].as_str()).collect();
     assert_eq!(bundles.len(), 2);
 }
 
@@ -155,7 +160,12 @@ fn a_broken_edit_is_explained_and_changes_nothing() {
     breaks(&demo, "gateway.yaml", &gateway.replace("customers: crm", "customers: crn"), &["crn", "crm"]);
     breaks(&demo, "gateway.yaml", &gateway.replace("issuer:", "isuer:"), &["isuer", "issuer"]);
     let crm = fs::read_to_string(demo.policies().join("systems/crm.yaml")).unwrap();
-    breaks(&demo, "systems/crm.yaml", &crm.replace("company: properties", "compnay: properties"), &["compnay"]);
+    breaks(
+        &demo,
+        "systems/crm.yaml",
+        &crm.replace("company: properties", "compnay: properties"),
+        &["compnay"],
+    );
     // The file of one system cannot send another's credential.
     breaks(&demo, "systems/crm.yaml", &crm.replace("env:HUBSPOT_TOKEN", "env:BC_TOKEN"), &["BC_TOKEN"]);
 }
@@ -167,8 +177,18 @@ fn after_a_broken_edit_the_next_good_one_serves() {
     put(&file, "permit (");
     until("the edit is refused", || demo.stderr().contains("do not load"));
     until("that is written down", || acts(&demo, "kept_old") == 1);
+    let metric = || {
+        let metrics = demo.admin(Method::GET, "/metrics").send().expect(200).body;
+        let text = String::from_utf8(metrics.to_vec()).unwrap();
+        text.lines().find_map(|line| line.strip_prefix("bramka_reload_failed ")).unwrap().to_owned()
+    };
+    let told =
+        || demo.admin(Method::GET, "/readyz").send().expect(200).json()["bundle"]["last_refused"].clone();
+    assert_eq!(metric(), "1");
+    assert!(told()["report"].as_str().unwrap().contains("opening.cedar"), "{}", told());
     put(&file, OPENING);
     until("the next one serves", || demo.get("/v1/customers").by(Who::Partner).send().status == 200);
+    until("the metric says so", || metric() == "0" && told().is_null());
     assert_eq!((swaps(&demo), acts(&demo, "kept_old")), (1, 1));
 }
 
@@ -190,7 +210,8 @@ fn a_token_that_is_taken_back_is_worth_nothing_within_a_second() {
         assert_eq!(line.ask(ask()).await.unwrap().status, 200);
         // As another process does: `bramka token revoke`.
         let store = Store::open(&demo.data().join("bramka.db")).unwrap();
-        let tokens = Tokens::open(store, &keys, Arc::new(Revocations::default()), clock::now()).await.unwrap();
+        let tokens =
+            Tokens::open(store, &keys, Arc::new(Revocations::default()), clock::now()).await.unwrap();
         assert!(tokens.revoke(&name_of(&token), clock::now()).await.unwrap());
         let began = Instant::now();
         let refused: Answer = loop {

@@ -228,7 +228,9 @@ fn all_faults_of_a_body_are_told_at_once_each_with_its_place() {
         ]
     );
     let raw = |body: &str| stage.ask(line::json(Method::POST, "/v1/customers", Some(&stage.shop), body));
-    for broken in ["", "[]", "{", "null", "{\"kind\":\"person\",\"name\":\"A\",\"name\":\"B\"}", "{\"name\":1e999}"] {
+    for broken in
+        ["", "[]", "{", "null", "{\"kind\":\"person\",\"name\":\"A\",\"name\":\"B\"}", "{\"name\":1e999}"]
+    {
         raw(broken).refused(422);
     }
     for deep in ["[".repeat(100_000), format!("{{\"name\":{}", "[".repeat(100_000))] {
@@ -269,7 +271,8 @@ fn a_field_that_may_not_be_written_is_refused_by_name_and_never_dropped() {
     let order = stage.open_order();
     let told = |field: &str| {
         let body = json!({ field: "x" }).to_string();
-        let refused = stage.ask(line::json(Method::PATCH, &order, Some(&stage.portal), &body)).refused(422).json();
+        let refused =
+            stage.ask(line::json(Method::PATCH, &order, Some(&stage.portal), &body)).refused(422).json();
         refused["errors"].to_string().replace(field, "FIELD")
     };
     assert_eq!(told("salesperson"), told("zzzzzzzzzzz"));
@@ -296,10 +299,16 @@ fn a_write_is_judged_on_the_record_as_it_is_and_as_it_would_be() {
 #[test]
 fn a_masked_value_that_is_sent_back_is_refused() {
     let stage = Stage::open(|policies| {
-        change(policies, "access/partners.cedar", "buyer_reference, requested_on\")", "buyer_reference, requested_on, email\")");
+        change(
+            policies,
+            "access/partners.cedar",
+            "buyer_reference, requested_on\")",
+            "buyer_reference, requested_on, email\")",
+        );
     });
     let path = stage.open_order();
-    let portal = |body: &Value| stage.ask(line::json(Method::PATCH, &path, Some(&stage.portal), &body.to_string()));
+    let portal =
+        |body: &Value| stage.ask(line::json(Method::PATCH, &path, Some(&stage.portal), &body.to_string()));
     let seen = stage.ask(bare(Method::GET, &path, Some(&stage.portal))).expect(200).json()["email"].clone();
     assert!(seen.as_str().unwrap().contains("***"), "{seen}");
     let refused = portal(&json!({ "email": seen, "buyer_reference": "PO-8" })).refused(422).json();
@@ -419,7 +428,9 @@ fn go_away(stage: &Stage, email: &str) -> String {
         until("the intent is written down", || {
             let entries = book::entries(&stage.data());
             let intent = entries.iter().skip(known).find(|entry| entry["kind"] == "intent");
-            intent.inspect(|intent| intent["request"].as_str().unwrap().clone_into(&mut found.borrow_mut())).is_some()
+            intent
+                .inspect(|intent| intent["request"].as_str().unwrap().clone_into(&mut found.borrow_mut()))
+                .is_some()
         });
         assert_eq!(kinds(&book::of(&stage.data(), &found.borrow())), ["intent"]);
         drop(stream);
@@ -464,11 +475,16 @@ fn every_operation_by_another_name_is_one_operation_of_the_journal() {
     }
     // A method in a header is not a method.
     for name in ["x-http-method-override", "x-method-override", "x-http-method"] {
-        demo.ask(Method::POST, "/v1/customers").with(name, "DELETE").json(&ewa("x@example.com")).send().refused(400);
+        demo.ask(Method::POST, "/v1/customers")
+            .with(name, "DELETE")
+            .json(&ewa("x@example.com"))
+            .send()
+            .refused(400);
     }
     demo.ask(Method::POST, FIRST).json(&ewa("x@example.com")).send().refused(405);
     demo.ask(Method::DELETE, "/v1/customers").send().refused(405);
-    let refused = demo.ask(Method::PATCH, FIRST).by(Who::Partner).json(&json!({ "company": "B" })).send().refused(403);
+    let refused =
+        demo.ask(Method::PATCH, FIRST).by(Who::Partner).json(&json!({ "company": "B" })).send().refused(403);
     assert_eq!(kinds(&book::of(&demo.data(), refused.header("x-request-id").unwrap())), ["answer"]);
 }
 
@@ -482,9 +498,16 @@ fn an_unsafe_call_is_written_down_before_it_is_passed_on() {
     assert_eq!(kinds(&entries)[..2], ["intent", "answer"]);
     assert_eq!(entries[0]["system"], "crm");
     assert!(!entries[0].to_string().contains("contacts"), "paths may hold ids");
-    let read = demo.get(path).send().expect(200);
-    until("the stream's end is written down", || {
-        kinds(&book::of(&demo.data(), read.header("x-request-id").unwrap())) == ["answer", "close"]
-    });
+    // A small answer is over with its entry; the end of a stream is another one.
+    let kinds_of = |answer: &Answer| {
+        let entries = book::of(&demo.data(), answer.header("x-request-id").unwrap());
+        entries.iter().map(|entry| entry["kind"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(kinds_of(&demo.get(path).send().expect(200)), ["answer"]);
+    let large = demo.get("/systems/erp/salesOrders?$expand=salesOrderLines").send().expect(200);
+    assert!(large.body.len() > 64 * 1024);
+    until("the stream's end is written down", || kinds_of(&large) == ["answer", "close"]);
+    let close = book::of(&demo.data(), large.header("x-request-id").unwrap()).pop().unwrap();
+    assert_eq!((&close["ended"], &close["bytes_out"]), (&json!("complete"), &json!(large.body.len())));
     demo.ask(Method::DELETE, &format!("{path}/701000000001")).send().refused(403);
 }
