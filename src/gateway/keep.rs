@@ -50,17 +50,30 @@ pub(super) fn all(gate: &Arc<Gate>, options: &Arc<Options>, successor: door::Suc
 }
 
 /// Waits for SIGTERM, SIGINT, or the hand-over to a successor.
-pub(super) async fn until_told(gate: &Arc<Gate>, _: &Options) {
+pub(super) async fn until_told(gate: &Arc<Gate>) -> Told {
     let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
     else {
-        return;
+        return Told::Signal;
     };
-    tokio::select! {
-        _ = term.recv() => {}
-        _ = int.recv() => {}
-        () = gate.handed_over.notified() => tracing::info!("a successor took the sockets over"),
-    }
+    let told = tokio::select! {
+        _ = term.recv() => Told::Signal,
+        _ = int.recv() => Told::Signal,
+        () = gate.handed_over.notified() => {
+            tracing::info!("a successor took the sockets over");
+            Told::HandedOver
+        }
+    };
     tracing::info!("draining");
+    told
+}
+
+/// Why a gate stops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Told {
+    /// It was told to.
+    Signal,
+    /// Another process serves.
+    HandedOver,
 }
 
 /// Gives the sockets to whoever asks for them, once; then the gate drains.

@@ -173,3 +173,25 @@ fn the_certificate_is_swapped_when_its_files_change() {
         })
     });
 }
+
+#[test]
+fn a_successor_answers_operators_on_the_same_address() {
+    let mut demo = Demo::start();
+    let (listen, admin) = (demo.address(), demo.admin_address());
+    let mut successor = std::process::Command::new(env!("CARGO_BIN_EXE_bramka"))
+        .args(["demo", "--listen", &listen, "--admin", &admin, "--data", demo.data().to_str().unwrap()])
+        .args(["--policies", demo.policies().to_str().unwrap()])
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    assert_eq!(demo.wait(), 0, "the first gate drains and ends");
+    until("the successor is ready", || {
+        let answered = std::panic::catch_unwind(|| {
+            demo.admin(Method::GET, "/readyz").by(Who::Nobody).send().status == 200
+        });
+        answered.unwrap_or(false)
+    });
+    successor.kill().unwrap();
+    successor.wait().unwrap();
+}

@@ -155,6 +155,85 @@ fn exit_codes_tell_good_from_wrong_from_misused() {
     assert!(nowhere.err.contains("there is no gate's data"), "{nowhere:?}");
 }
 
+/// A copy of the shipped policies.
+fn policies() -> (tempfile::TempDir, PathBuf) {
+    let dir = tempfile::tempdir().unwrap();
+    let policies = dir.path().join("policies");
+    crate::kit::copy_all(&root().join("policies"), &policies);
+    (dir, policies)
+}
+
+#[test]
+fn the_shipped_policies_keep_their_tests() {
+    let (_dir, policies) = policies();
+    let ran = crate::kit::run(&["policy", "test", "--policies", policies.to_str().unwrap(), "--json"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let told: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+    assert!(told["tests"].as_array().unwrap().len() >= 12, "{told}");
+    assert_eq!(told["diagnostics"], serde_json::json!([]));
+}
+
+#[test]
+fn a_policy_that_opens_too_much_breaks_a_test_and_says_what_decided() {
+    let (_dir, policies) = policies();
+    let file = policies.join("access/partners.cedar");
+    let text = fs::read_to_string(&file).unwrap();
+    let open = "when { principal has customer && resource.customer == principal.customer };";
+    assert!(text.contains(open));
+    fs::write(&file, text.replacen(open, ";", 1)).unwrap();
+    let ran = crate::kit::run(&["policy", "test", "--policies", policies.to_str().unwrap()]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    for told in [
+        "BROKEN tests/partners.yaml: to a partner the order of somebody else does not exist",
+        "expected `hidden`, and it is `permitted`",
+        "decided by: partners-read-own-orders",
+    ] {
+        assert!(ran.out.contains(told), "{told}: {}", ran.out);
+    }
+}
+
+#[test]
+fn mistakes_in_tests_are_told_with_the_nearest_name() {
+    let (_dir, policies) = policies();
+    let test = "tests:\n  - name: x\n    as: App/shop-backand\n    action: read\n    entity: Ordr\n    \
+                record: { id: a }\n    expect: { outcome: hidden }\n";
+    fs::write(policies.join("tests/wrong.yaml"), test).unwrap();
+    let ran = crate::kit::run(&["policy", "test", "--policies", policies.to_str().unwrap()]);
+    assert_eq!(ran.code, 1);
+    for told in ["did you mean `App/shop-backend`?", "did you mean `Order`?", "tests/wrong.yaml:3:9"] {
+        assert!(ran.out.contains(told), "{told}: {}", ran.out);
+    }
+}
+
+#[test]
+fn a_decision_is_explained_with_and_without_a_record() {
+    let (dir, policies) = policies();
+    let explain = |more: &[&str]| {
+        let mut args = vec!["policy", "explain", "--policies", policies.to_str().unwrap()];
+        args.extend(more);
+        crate::kit::run(&args)
+    };
+    let read = ["--as", "Partner/acme-portal", "--action", "read", "--entity", "Order"];
+    let before = explain(&read);
+    assert_eq!(before.code, 0, "{before:?}");
+    for told in [
+        "read Order: depends on the record",
+        "permit `partners-read-own-orders`",
+        "may filter and sort by: id",
+    ] {
+        assert!(before.out.contains(told), "{told}: {}", before.out);
+    }
+    let record = dir.path().join("order.yaml");
+    fs::write(&record, "{ id: \"1\", customer: \"20000\", status: open, email: jan@acme.example }").unwrap();
+    let mut with = read.to_vec();
+    with.extend(["--record", record.to_str().unwrap(), "--json"]);
+    let told: serde_json::Value = serde_json::from_str(&explain(&with).out).unwrap();
+    assert_eq!(told["outcome"], "permitted");
+    assert_eq!(told["on_record"]["shown"]["email"], "j***@acme.example");
+    assert_eq!(explain(&["--as", "nobody", "--action", "read", "--entity", "Order"]).code, 1);
+    assert_eq!(explain(&["--as", "App/shop-backend", "--action", "call", "--entity", "Order"]).code, 2);
+}
+
 #[test]
 fn every_verb_has_help_with_an_example() {
     for verb in [

@@ -50,13 +50,15 @@ pub(super) async fn run(arguments: &Tail) -> Result<Came, VerbError> {
     for entry in last(&directory, count)? {
         show(&entry, arguments.json);
     }
-    while arguments.follow {
+    if !arguments.follow {
+        return Ok(Came::Right);
+    }
+    loop {
         for entry in followed.more(&directory)? {
             show(&entry, arguments.json);
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }
-    Ok(Came::Right)
 }
 
 /// The lanes that are followed.

@@ -98,7 +98,7 @@ fn as_json(kept: &[Kept], report: &Report) -> Json {
         })
         .collect();
     let report: Json = serde_json::from_str(&report.json()).unwrap_or_default();
-    json!({ "tests": tests, "diagnostics": report["diagnostics"] })
+    json!({ "tests": tests, "diagnostics": report.get("diagnostics") })
 }
 
 /// The tests of one file.

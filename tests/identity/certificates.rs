@@ -1,0 +1,132 @@
+//! Client certificates: alone they say who is asking, beside a token only how it came.
+
+use std::{fs, os::unix::fs::DirBuilderExt, path::Path};
+
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose,
+};
+
+use crate::{
+    ground::{GOODS, Identity, Raw, edit, get, get_with, swaps, until_swapped},
+    kit::Demo,
+};
+
+/// Statement that asks for a certificate.
+const WHEN: &str = "\nwhen { context.checked.channel has certificate }";
+
+/// An authority for client certificates.
+struct Authority {
+    issuer: Issuer<'static, KeyPair>,
+    certificate: String,
+}
+
+impl Authority {
+    fn new() -> Self {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, "clients");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+        let certificate = params.self_signed(&key).unwrap().pem();
+        Self { issuer: Issuer::new(params, key), certificate }
+    }
+
+    fn client(&self, name: &str) -> Identity {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        Identity { chain: params.signed_by(&key, &self.issuer).unwrap().pem(), key: key.serialize_pem() }
+    }
+}
+
+/// Makes the listener ask for certificates of an authority, and pins one to the partner's program.
+fn ask_for_certificates(policies: &Path, authority: &Authority, pinned: &Identity) {
+    let ca = policies.with_file_name("clients.pem");
+    fs::write(&ca, &authority.certificate).unwrap();
+    edit(
+        &policies.join("gateway.yaml"),
+        "client_certificates: off",
+        &format!("client_certificates: optional\n      client_ca: {}", ca.display()),
+    );
+    let pin = format!("id: acme-portal, certificates: [\"{}\"],", pinned.fingerprint());
+    edit(&policies.join("principals/acme.yaml"), "id: acme-portal,", &pin);
+}
+
+#[test]
+fn a_pinned_certificate_alone_identifies_and_one_that_nobody_pinned_does_not() {
+    let authority = Authority::new();
+    let (pinned, other) = (authority.client("acme-portal"), authority.client("acme-portal"));
+    let demo = Demo::start_with(|policies| ask_for_certificates(policies, &authority, &pinned), &[]);
+
+    let orders = get_with(&demo, &pinned, "/v1/orders?limit=5", None).expect(200).items();
+    assert!(!orders.is_empty() && orders.iter().all(|order| order["customer"] == "20000"), "{orders:?}");
+    get_with(&demo, &pinned, "/v1/customers", None).refused(403);
+    // A name inside a certificate proves nothing: only the pinned one does.
+    get_with(&demo, &other, "/v1/orders?limit=5", None).refused(401);
+    get(&demo, "/v1/orders?limit=5", None).refused(401);
+
+    // Whoever is switched off is also switched off by certificate.
+    let before = swaps(&demo);
+    edit(
+        &demo.policies().join("principals/acme.yaml"),
+        "id: acme-portal,",
+        "id: acme-portal, disabled: true,",
+    );
+    until_swapped(&demo, before);
+    get_with(&demo, &pinned, "/v1/orders?limit=5", None).refused(401);
+}
+
+#[test]
+fn a_certificate_beside_a_token_is_a_fact_of_the_channel_and_not_the_caller() {
+    let authority = Authority::new();
+    let (pinned, other) = (authority.client("acme-portal"), authority.client("somebody"));
+    let raw = Raw::start();
+    let demo = Demo::start_with(
+        |policies| {
+            ask_for_certificates(policies, &authority, &pinned);
+            raw.join(policies, "none", WHEN);
+        },
+        &[],
+    );
+    let app = Some(demo.env("BRAMKA_APP_TOKEN"));
+    // The token's principal asks, with the rights of the token's principal, whosever certificate it is.
+    for identity in [&pinned, &other] {
+        get_with(&demo, identity, "/v1/customers?limit=1", app).expect(200);
+        get_with(&demo, identity, "/systems/raw/x", app).expect(200);
+    }
+    // Statements may ask for it.
+    get(&demo, "/systems/raw/x", app).refused(403);
+    // A certificate does not mend a token.
+    let broken = demo.env("BRAMKA_APP_TOKEN").replace('.', "..");
+    get_with(&demo, &pinned, GOODS, Some(&broken)).refused(401);
+}
+
+#[test]
+fn a_gate_whose_client_authority_is_missing_empty_or_garbage_does_not_start() {
+    for garbage in [None, Some(""), Some("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")] {
+        let dir = tempfile::tempdir().unwrap();
+        let policies = dir.path().join("policies");
+        crate::kit::copy_all(&crate::kit::root().join("policies"), &policies);
+        let ca = dir.path().join("clients.pem");
+        if let Some(text) = garbage {
+            fs::write(&ca, text).unwrap();
+        }
+        edit(
+            &policies.join("gateway.yaml"),
+            "client_certificates: off",
+            &format!("client_certificates: required\n      client_ca: {}", ca.display()),
+        );
+        fs::DirBuilder::new().mode(0o700).create(dir.path().join("data")).unwrap();
+        let ran = std::process::Command::new(env!("CARGO_BIN_EXE_bramka"))
+            .args(["demo", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--data"])
+            .arg(dir.path().join("data"))
+            .arg("--policies")
+            .arg(&policies)
+            .output()
+            .unwrap();
+        assert_eq!(ran.status.code(), Some(1), "{garbage:?}");
+        assert!(String::from_utf8_lossy(&ran.stderr).contains("clients.pem"), "{:?}", ran.stderr);
+    }
+}
