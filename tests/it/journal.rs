@@ -23,7 +23,7 @@ use crate::{
 fn small_disk() -> [&'static str; 6] {
     let user = Command::new("id").arg("-u").output().unwrap().stdout;
     let how = if user == b"0\n" { "-m" } else { "-rm" };
-    let script = "mount -t tmpfs -o size=16m,mode=700 tmpfs \"$0\" && exec \"$@\"";
+    let script = "mount -t tmpfs -o size=40m,mode=700 tmpfs \"$0\" && exec \"$@\"";
     ["unshare", how, "bash", "-c", script, "{audit}"]
 }
 

@@ -34,7 +34,7 @@ fn a_kill_in_full_load_loses_no_entry_whose_answer_had_reached_a_caller() {
         assert_eq!(ids.len(), reached.len(), "an id came twice");
         assert!(answers.values().all(|statuses| statuses.len() == 1), "an exchange was answered twice");
         // Those of earlier rounds were told at the start of this one.
-        let boot = &entries.iter().rfind(|entry| entry["kind"] == "start").unwrap()["boot"];
+        let boot = &entries.iter().find(|entry| entry["request"] == *reached[0].id).unwrap()["boot"];
         let unknown = entries
             .iter()
             .filter(|entry| entry["kind"] == "intent" && entry["boot"] == *boot)
@@ -47,6 +47,8 @@ fn a_kill_in_full_load_loses_no_entry_whose_answer_had_reached_a_caller() {
         demo.get("/v1/customers/701000000001").send().expect(200);
         let report = book::verify(&demo.data());
         assert!(report.is_whole(), "{report:#?}");
+        let verified = demo.run(&["audit", "verify", "--data", demo.data().to_str().unwrap()]);
+        assert_eq!(verified.code, 0, "{verified:?}");
         let after = book::entries(&demo.data());
         let after = book::answers(&after);
         assert!(reached.iter().all(|one| after.contains_key(one.id.as_str())), "the restart lost an entry");

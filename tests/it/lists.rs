@@ -11,6 +11,12 @@ use crate::{
     reads::roomy,
 };
 
+/// A collection, all of it, a filter, and what the filter means.
+type Filtered<'a> = (&'a str, &'a [Value], &'a str, &'a dyn Fn(&Value) -> bool);
+
+/// A list, whether it descends, and what it is sorted by.
+type Sorted<'a> = (&'a str, bool, &'a dyn Fn(&Value) -> Option<String>);
+
 /// All pages of a list; each page is looked at by `page`.
 fn walk(demo: &Demo, who: Who, path: &str, mut page: impl FnMut(&Answer, usize)) -> Vec<Value> {
     let (mut all, mut next) = (Vec::new(), Some(path.to_owned()));
@@ -161,7 +167,7 @@ fn a_filter_finds_what_looking_through_everything_finds() {
     let orders = whole(&demo, Who::App, "/v1/orders?limit=200");
     let products = whole(&demo, Who::App, "/v1/products?limit=200");
     let customers = whole(&demo, Who::App, "/v1/customers?limit=200");
-    let cases: &[(&str, &[Value], &str, &dyn Fn(&Value) -> bool)] = &[
+    let cases: &[Filtered<'_>] = &[
         ("orders", &orders, "status=open", &|o| o["status"] == "open"),
         ("orders", &orders, "status[in]=draft,on_hold", &|o| o["status"] == "draft"),
         ("orders", &orders, "status[ne]=open", &|o| o["status"] != "open"),
@@ -228,7 +234,7 @@ fn an_order_holds_over_all_pages_whoever_sorts() {
     let demo = Demo::start();
     let text = |field: &'static str| move |item: &Value| item[field].as_str().map(str::to_owned);
     // The ERP sorts orders by day; a joined name is sorted by the gate.
-    let cases: &[(&str, bool, &dyn Fn(&Value) -> Option<String>)] = &[
+    let cases: &[Sorted<'_>] = &[
         ("/v1/orders?sort=ordered_on", false, &text("ordered_on")),
         ("/v1/orders?sort=-ordered_on", true, &text("ordered_on")),
         ("/v1/customers?sort=name", false, &text("name")),

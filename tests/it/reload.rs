@@ -177,8 +177,18 @@ fn after_a_broken_edit_the_next_good_one_serves() {
     put(&file, "permit (");
     until("the edit is refused", || demo.stderr().contains("do not load"));
     until("that is written down", || acts(&demo, "kept_old") == 1);
+    let metric = || {
+        let metrics = demo.admin(Method::GET, "/metrics").send().expect(200).body;
+        let text = String::from_utf8(metrics.to_vec()).unwrap();
+        text.lines().find_map(|line| line.strip_prefix("bramka_reload_failed ")).unwrap().to_owned()
+    };
+    let told =
+        || demo.admin(Method::GET, "/readyz").send().expect(200).json()["bundle"]["last_refused"].clone();
+    assert_eq!(metric(), "1");
+    assert!(told()["report"].as_str().unwrap().contains("opening.cedar"), "{}", told());
     put(&file, OPENING);
     until("the next one serves", || demo.get("/v1/customers").by(Who::Partner).send().status == 200);
+    until("the metric says so", || metric() == "0" && told().is_null());
     assert_eq!((swaps(&demo), acts(&demo, "kept_old")), (1, 1));
 }
 

@@ -42,7 +42,6 @@ const PORTAL: &str = "  - { kind: Partner, id: \"corp|portal\", groups: [partner
 pub(crate) struct Stage {
     pub(crate) crm: StandIn,
     pub(crate) erp: StandIn,
-    pub(crate) issuer: Issuer,
     pub(crate) shop: String,
     pub(crate) portal: String,
     address: String,
@@ -91,8 +90,7 @@ impl Stage {
         DevelopmentCerts::ensure(&dir.path().join("certs"), clock::now().wall).unwrap();
         let child = spawn(dir.path(), staging);
         let (shop, portal) = (issuer.app("shop", &[]), issuer.partner("portal"));
-        let mut stage =
-            Self { crm, erp, issuer, shop, portal, address: String::new(), child, dir, _standins: stop };
+        let mut stage = Self { crm, erp, shop, portal, address: String::new(), child, dir, _standins: stop };
         stage.wait_until_ready();
         stage
     }

@@ -498,9 +498,16 @@ fn an_unsafe_call_is_written_down_before_it_is_passed_on() {
     assert_eq!(kinds(&entries)[..2], ["intent", "answer"]);
     assert_eq!(entries[0]["system"], "crm");
     assert!(!entries[0].to_string().contains("contacts"), "paths may hold ids");
-    let read = demo.get(path).send().expect(200);
-    until("the stream's end is written down", || {
-        kinds(&book::of(&demo.data(), read.header("x-request-id").unwrap())) == ["answer", "close"]
-    });
+    // A small answer is over with its entry; the end of a stream is another one.
+    let kinds_of = |answer: &Answer| {
+        let entries = book::of(&demo.data(), answer.header("x-request-id").unwrap());
+        entries.iter().map(|entry| entry["kind"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(kinds_of(&demo.get(path).send().expect(200)), ["answer"]);
+    let large = demo.get("/systems/erp/salesOrders?$expand=salesOrderLines").send().expect(200);
+    assert!(large.body.len() > 64 * 1024);
+    until("the stream's end is written down", || kinds_of(&large) == ["answer", "close"]);
+    let close = book::of(&demo.data(), large.header("x-request-id").unwrap()).pop().unwrap();
+    assert_eq!((&close["ended"], &close["bytes_out"]), (&json!("complete"), &json!(large.body.len())));
     demo.ask(Method::DELETE, &format!("{path}/701000000001")).send().refused(403);
 }
