@@ -1,9 +1,9 @@
 //! What goes on beside the requests: reloads, revocations, keys, heads, counters; and when to stop.
 
-use std::{sync::Arc, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use tokio::{
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
     sync::Notify,
     task::JoinHandle,
 };
@@ -49,15 +49,26 @@ pub(super) fn all(gate: &Arc<Gate>, options: &Arc<Options>, successor: door::Suc
     ])
 }
 
+/// SIGTERM and SIGINT, heard from the moment this is made: before anybody is told that the gate is ready, or
+/// one that comes at once would end the process where it stands.
+#[derive(Debug)]
+pub(super) struct Ears {
+    term: Signal,
+    int: Signal,
+}
+
+impl Ears {
+    /// Begins to listen.
+    pub(super) fn open() -> io::Result<Self> {
+        Ok(Self { term: signal(SignalKind::terminate())?, int: signal(SignalKind::interrupt())? })
+    }
+}
+
 /// Waits for SIGTERM, SIGINT, or the hand-over to a successor.
-pub(super) async fn until_told(gate: &Arc<Gate>) -> Told {
-    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        return Told::Signal;
-    };
+pub(super) async fn until_told(gate: &Arc<Gate>, mut ears: Ears) -> Told {
     let told = tokio::select! {
-        _ = term.recv() => Told::Signal,
-        _ = int.recv() => Told::Signal,
+        _ = ears.term.recv() => Told::Signal,
+        _ = ears.int.recv() => Told::Signal,
         () = gate.handed_over.notified() => {
             tracing::info!("a successor took the sockets over");
             Told::HandedOver

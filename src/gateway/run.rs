@@ -126,8 +126,9 @@ pub fn run(
         let threads = start(&gate, cores)?;
         let mut admin = tokio::spawn(admin(gate.clone(), options.clone(), admin_socket));
         let kept = keep::all(&gate, options, successor);
+        let ears = keep::Ears::open()?;
         ready(&Ready { addresses, gate: gate.clone() }).await;
-        if keep::until_told(&gate).await == Told::HandedOver {
+        if keep::until_told(&gate, ears).await == Told::HandedOver {
             // The successor answers operators too, on the same address.
             admin.abort();
         }

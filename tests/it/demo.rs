@@ -156,3 +156,14 @@ fn a_second_start_over_the_same_data_knows_its_callers_and_keeps_its_certificate
         demo.get("/v1/products?limit=1").by(Who::Nobody).with("authorization", format!("Bearer {app}"));
     assert_eq!(asked.send().expect(200).items().len(), 1);
 }
+
+#[test]
+fn a_stop_that_comes_with_the_first_moment_is_a_clean_one() {
+    for _ in 0..8 {
+        let demo = Demo::start();
+        let log = demo.data().with_file_name("stderr");
+        let (code, dir) = demo.stop();
+        assert_eq!(code, 0, "{}", fs::read_to_string(log).unwrap_or_default());
+        assert!(crate::book::verify(&dir.path().join("data")).is_whole());
+    }
+}
