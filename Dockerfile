@@ -5,13 +5,13 @@ COPY Cargo.toml Cargo.lock ./
 COPY .cargo .cargo
 COPY benches benches
 COPY src src
-RUN cargo build --release --locked && strip target/release/bramka
+RUN cargo build --profile dist --locked
 
 FROM gcr.io/distroless/cc-debian12:nonroot
-COPY --from=build /src/target/release/bramka /usr/local/bin/bramka
+COPY --from=build /src/target/dist/bramka /usr/local/bin/bramka
 COPY policies /etc/bramka/policies
 WORKDIR /var/lib/bramka
 VOLUME /var/lib/bramka
 EXPOSE 8443 9443
 ENTRYPOINT ["/usr/local/bin/bramka"]
-CMD ["serve", "--policies", "/etc/bramka/policies", "--data", "/var/lib/bramka"]
+CMD ["serve", "--policies", "/etc/bramka/policies", "--data", "/var/lib/bramka/data"]

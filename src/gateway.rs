@@ -29,6 +29,8 @@ use std::{
 use http::{Method, Request, Response};
 
 pub use gate::{Addresses, Core, Gate};
+pub(crate) use keep::keep_heads;
+pub use keep::reload;
 pub use run::{AdminServer, Options, Ready, RunError, run};
 
 use self::exchange::Exchange;

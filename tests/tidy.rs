@@ -243,8 +243,12 @@ fn functions_stay_short_enough_to_read() {
         let mut open: Option<(usize, usize, String)> = None;
         for (number, line) in text.lines().enumerate() {
             let indent = line.len() - line.trim_start().len();
-            let is_fn = line.trim_start().split('(').next().is_some_and(|head| {
-                head.split_whitespace().rev().nth(1) == Some("fn") && !line.trim_end().ends_with(';')
+            let head = line.trim_start();
+            // `pub(super) async fn`: what stands before `fn` is visibility and modifiers only.
+            let is_fn = head.split_once("fn ").is_some_and(|(before, _)| {
+                let word =
+                    |word: &str| word.starts_with("pub") || ["async", "const", "unsafe"].contains(&word);
+                before.split_whitespace().all(word) && !line.trim_end().ends_with(';')
             });
             match &open {
                 None if is_fn => open = Some((number, indent, line.trim().to_owned())),

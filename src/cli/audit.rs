@@ -53,14 +53,16 @@ async fn record(data: &Data, gate: &str, what: &str) {
         out::note("this reading is not on record: the journal's keys are not here");
         return;
     }
-    let recorded = match Record::open(data, gate, clock::now()) {
-        Ok(record) => {
-            let read = record.reading(what).await.map(drop);
-            read.and(record.close().await)
-        }
-        Err(error) => Err(error),
-    };
-    if let Err(error) = recorded {
+    if let Err(error) = recorded(data, gate, what).await {
         out::note(&format!("this reading is not on record: {}", chain(&error)));
     }
+}
+
+async fn recorded(data: &Data, gate: &str, what: &str) -> Result<(), VerbError> {
+    let Some(store) = data.store()? else { return Err(VerbError::NotThere("there is no store".into())) };
+    let record = Record::open(data, gate, clock::now())?;
+    let read = record.reading(what).await;
+    record.close(&store).await?;
+    read?;
+    Ok(())
 }

@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 
 use super::{Came, out, serve};
 use crate::{
-    admin,
+    admin::{self, ActError, Acting, Sort},
     certs::DevelopmentCerts,
     clock,
     demo::{erp, seed, standin},
@@ -175,7 +175,14 @@ async fn tell(
     Ok(())
 }
 
-async fn token(ready: &Ready, kind: Kind, id: &str) -> Result<String, TokenError> {
+/// Whoever started the demo, as the journal names it.
+const BY: &str = "demo";
+
+fn acting(ready: &Ready) -> Acting<'_> {
+    Acting { tokens: &ready.gate.tokens, journal: &ready.gate.journal, by: BY }
+}
+
+async fn token(ready: &Ready, kind: Kind, id: &str) -> Result<String, ActError> {
     let order = Order {
         kind,
         id: PrincipalId::new(id),
@@ -185,17 +192,23 @@ async fn token(ready: &Ready, kind: Kind, id: &str) -> Result<String, TokenError
         note: Some("demo".into()),
     };
     let sources = ready.gate.live.snapshot().sources.clone();
-    let (text, _) = ready.gate.tokens.issue(&sources, order, clock::now()).await?;
+    let (text, _) = acting(ready).issue(&sources, order, Sort::Token, clock::now()).await?;
     Ok(text.expose().to_owned())
 }
 
-/// A fresh admin token of every start; the last start's is taken back.
-async fn admin_token(ready: &Ready) -> Result<String, TokenError> {
-    let tokens = &ready.gate.tokens;
+/// A fresh operator's token of every start; those of earlier starts are taken back.
+async fn admin_token(ready: &Ready) -> Result<String, ActError> {
     let now = clock::now();
+    let acting = acting(ready);
+    let earlier = ready.gate.tokens.store().admin_tokens().await.map_err(TokenError::from)?;
+    for record in earlier.iter().filter(|record| record.name.starts_with("demo-")) {
+        if record.revoked_at.is_none() {
+            acting.revoke_admin(&record.name, now).await?;
+        }
+    }
     let name = format!("demo-{}", now.wall.as_millisecond());
     let ttl = SignedDuration::from_hours(7 * 24);
-    let (text, _) = tokens.issue_admin(name.into(), AdminRole::Operate, ttl, now).await?;
+    let (text, _) = acting.issue_admin(name.into(), AdminRole::Operate, ttl, now).await?;
     Ok(text.expose().to_owned())
 }
 

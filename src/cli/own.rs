@@ -17,6 +17,7 @@ use crate::{
     audit::{Journal, JournalError, JournalKeys, JournalOptions},
     clock::{self, Now},
     config::{self, ProcessEnv, Report},
+    gateway,
     identity::{self, Revocations, Settings, Sources},
     store::{Store, StoreError, private_folder},
     tokens::Tokens,
@@ -66,9 +67,9 @@ impl Data {
     }
 
     /// The store; none where there never was one.
-    pub(super) fn store(&self) -> Option<Result<Store, StoreError>> {
+    pub(super) fn store(&self) -> Result<Option<Store>, StoreError> {
         let file = self.store_file();
-        file.is_file().then(|| Store::open(&file))
+        file.is_file().then(|| Store::open(&file)).transpose()
     }
 
     /// The store and the issuer of credentials over it.
@@ -156,9 +157,10 @@ impl Record {
         self.journal.reading(what, &self.by, clock::now()).await
     }
 
-    /// Ends the session of this process.
-    pub(super) async fn close(self) -> Result<(), JournalError> {
-        self.journal.close(clock::now()).await
+    /// Ends the session of this process, and keeps its head in the store too.
+    pub(super) async fn close(self, store: &Store) -> Result<(), VerbError> {
+        self.journal.close(clock::now()).await?;
+        Ok(gateway::keep_heads(&self.journal, store).await?)
     }
 }
 

@@ -1,17 +1,25 @@
-//! `bramka policy`: whether a bundle loads, and what an editor can know of its files. Nothing here needs a
-//! running gate or its data.
+//! `bramka policy`: whether a bundle loads, decides as it must, why it does, and what an editor can know of
+//! its files. Nothing here needs a running gate or its data.
 
+mod ask;
+mod cases;
 mod check;
+mod explain;
+mod judging;
 mod schema;
+mod test;
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use clap::{Args, Subcommand};
 
 use super::{Came, error::VerbError, serve};
 use crate::{
     clock,
-    config::{self, Env, Means, Placeholders, ProcessEnv, Report, Snapshot},
+    config::{self, Env, Files, Means, Placeholders, ProcessEnv, Report, Sheet, Snapshot},
     upstream,
     words::{SecretBytes, tree::Node},
 };
@@ -20,6 +28,10 @@ use crate::{
 pub(super) enum Command {
     /// Load a bundle as the gate would, and tell every mistake: exit code 0 good, 1 not
     Check(check::Check),
+    /// Put the requests of tests/*.yaml: exit code 0 where each gets its decision, 1 where one does not
+    Test(test::Test),
+    /// Tell which statements have a part in a decision, and what is left of a record
+    Explain(Box<explain::Explain>),
     /// Write the JSON Schemas of the bundle's files, for completion in editors
     Schema(schema::Schema),
 }
@@ -36,6 +48,8 @@ pub(super) struct Where {
 pub(super) fn run(command: &Command) -> Result<Came, VerbError> {
     match command {
         Command::Check(arguments) => check::run(arguments),
+        Command::Test(arguments) => test::run(arguments),
+        Command::Explain(arguments) => explain::run(arguments),
         Command::Schema(arguments) => schema::run(arguments),
     }
 }
@@ -55,6 +69,10 @@ struct Loaded {
     warnings: Report,
     /// How many samples its mappings were run on.
     samples: usize,
+    /// Its files, for what is told of them.
+    files: Arc<Files>,
+    /// `tests/*.yaml`
+    tests: Vec<Sheet>,
 }
 
 /// Loads a bundle as the gate would.
@@ -82,8 +100,9 @@ fn load(policies: &Path, secrets: SecretsOf) -> Result<Loaded, Report> {
         base: &serve::base(policies),
         now: clock::now(),
     };
+    let (files, tests) = (raw.files.clone(), raw.tests.clone());
     let (snapshot, warnings) = config::compile(raw, &means)?;
-    Ok(Loaded { snapshot, warnings, samples })
+    Ok(Loaded { snapshot, warnings, samples, files, tests })
 }
 
 /// The request/answer pairs in a system's file.

@@ -233,7 +233,7 @@ async fn with<T>(
     let record = Record::open(data, gate, clock::now())?;
     // ORDER: now, so that the act stands after the start of its session.
     let done = act(record.acting(&tokens), clock::now()).await;
-    record.close().await?;
+    record.close(tokens.store()).await?;
     Ok(done?)
 }
 

@@ -67,6 +67,12 @@ impl Env for HashMap<String, String> {
 /// Largest secret in a file.
 const SECRET_BYTES_MAX: u64 = 64 * 1024;
 
+/// A key file is lines of text; everything else goes into a header or a form and is one line.
+fn is_pem(value: &str) -> bool {
+    let line_end = |c: char| c == '\n' || c == '\r';
+    value.starts_with("-----BEGIN ") && !value.chars().any(|c| c.is_control() && !line_end(c))
+}
+
 /// What a secret's text refers to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Reference<'a> {
@@ -141,7 +147,7 @@ impl<'e> Secrets<'e> {
         };
         match value {
             Ok(value) if value.is_empty() => found.error(place, format!("the secret `{name}` is empty")),
-            Ok(value) if value.chars().any(char::is_control) => {
+            Ok(value) if !is_pem(&value) && value.chars().any(char::is_control) => {
                 found.error(place, format!("the secret `{name}` has control characters in it"));
             }
             Ok(value) => return Some(Secret::new(value)),

@@ -383,5 +383,8 @@ fn principal_types(types: &identity::PrincipalTypes) -> PrincipalTypes {
         kinds: holds.kinds.clone(),
         required: holds.required,
     };
-    PrincipalTypes { attributes: types.attributes().map(attribute).collect() }
+    PrincipalTypes {
+        attributes: types.attributes().map(attribute).collect(),
+        groups: types.groups().map(|(group, _)| group.clone()).collect(),
+    }
 }

@@ -153,15 +153,15 @@ impl<H: Handler> Seat<H> {
                 }
             }
         }
-        // What waits in the queue would be reset with the socket; it gets its first request answered.
+        // What waits in the queue would be reset with the socket; it gets its first request answered. The system
+        // is asked itself: the runtime may not have heard yet that somebody waits.
+        let Ok(socket) = socket.into_std() else { return };
         for _ in 0..QUEUE_MAX {
-            let accepted = tokio::select! {
-                biased;
-                accepted = socket.accept() => accepted,
-                () = future::ready(()) => break,
-            };
-            let Ok((stream, peer)) = accepted else { break };
-            self.place(index, listener, stream, peer);
+            let Ok((stream, peer)) = socket.accept() else { break };
+            let stream = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream));
+            if let Ok(stream) = stream {
+                self.place(index, listener, stream, peer);
+            }
         }
     }
 

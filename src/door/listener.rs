@@ -155,6 +155,11 @@ impl Door {
         }
     }
 
+    /// Whether it was closed.
+    pub fn is_draining(&self) -> bool {
+        self.stop.is_ended()
+    }
+
     /// Connections now, by listener.
     pub fn connections(&self) -> impl Iterator<Item = (&ListenerName, usize)> {
         self.listeners.iter().map(|listener| (&listener.name, listener.limits.connections()))

@@ -222,6 +222,7 @@ impl Certificates {
             let (path, chain) = files.all::<CertificateDer<'static>>(&pair.certificate, "certificate")?;
             let names = chain.first().and_then(names).ok_or_else(|| TlsError::Names(path.clone()))?;
             let (key_path, key) = files.bytes(&pair.key)?;
+            warn_of_loose_rights(&key_path);
             let key = PrivateKeyDer::from_pem_slice(&key).map_err(|error| match error {
                 pem::Error::NoItemsFound => TlsError::Empty(key_path, "private key"),
                 error => TlsError::NotPem(key_path, error),
@@ -292,4 +293,16 @@ fn verifier(
         builder = builder.allow_unauthenticated();
     }
     builder.build().map_err(|error| TlsError::UnfitAuthority(named, error))
+}
+
+/// A private key that others on this machine can read is no longer private. Mounted secrets often are, so it is a
+/// warning.
+fn warn_of_loose_rights(path: &Path) {
+    #[cfg(unix)]
+    if let Ok(metadata) = std::fs::metadata(path) {
+        let mode = std::os::unix::fs::PermissionsExt::mode(&metadata.permissions());
+        if mode & 0o077 != 0 {
+            tracing::warn!(key = %path.display(), rights = format!("{:o}", mode & 0o777), "others can read this key");
+        }
+    }
 }

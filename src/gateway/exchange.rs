@@ -2,27 +2,28 @@
 
 use std::{sync::Arc, time::Duration};
 
-use http::{HeaderValue, Request, Response, header};
+use data_encoding::HEXLOWER;
+use http::{HeaderName, HeaderValue, Request, Response, header};
 use hyper::upgrade::OnUpgrade;
 
 use super::{Core, Outcome};
 use crate::{
     answer::Answer,
-    audit::Entry,
+    audit::{Entry, Withheld},
     body::Body,
     catalog::Operation,
     clock::{self, Now},
     config::Snapshot,
     identity::Facts,
     mapping::{Finding, Mapping, NativeRequest, SystemFault},
-    policy::{Denied, Prospect},
+    policy::{Denied, Detail, Prospect},
     quota::{self, Standing},
     refusal::Refusal,
     schema::{Record, value},
-    telemetry::{FindingLabel, SystemLabel},
+    telemetry::{FindingLabel, Reason, SystemLabel},
     upstream::UpstreamError,
     wire::Deadline,
-    words::{Channel, RequestId, SystemName},
+    words::{Channel, Digest, RequestId, SystemName},
 };
 
 /// What every step of an exchange has at hand.
@@ -116,6 +117,17 @@ impl Exchange {
         }
     }
 
+    /// A list leaves a record out.
+    pub(super) fn withheld(&mut self, why: Withheld) {
+        let reason = match why {
+            Withheld::Denied => "denied",
+            Withheld::Erring => "erring",
+            Withheld::Unfit => "unfit",
+        };
+        self.core.gate.telemetry.withheld.get_or_create(&Reason { reason }).inc();
+        self.entry.withheld(1, why);
+    }
+
     /// A request to a system, with the caller's trace.
     pub(super) fn traced(&self, mut request: NativeRequest) -> NativeRequest {
         if let Some(trace) = &self.traceparent {
@@ -174,7 +186,10 @@ impl Exchange {
         }
     }
 
-    async fn succeed(self, answer: Answer) -> Response<Body> {
+    async fn succeed(mut self, answer: Answer) -> Response<Body> {
+        if self.entry.detail() == Detail::BodyDigest && !answer.body.is_empty() {
+            self.entry.body_digest("body_shown", &Digest::of(&answer.body));
+        }
         let (status, bytes) = (answer.status.as_u16(), answer.body.len());
         let response = answer.response();
         self.conclude(response, status, bytes).await
@@ -218,10 +233,10 @@ impl Exchange {
 
 /// Adds how the caller stands with its limits, where the answer does not say it already.
 pub(super) fn with_standing(response: &mut Response<Body>, standing: &Standing) {
-    if !response.headers().contains_key("ratelimit") {
+    if !response.headers().contains_key(&RATELIMIT) {
         let (policy, left) = quota::headers(standing);
-        response.headers_mut().insert("ratelimit-policy", policy);
-        response.headers_mut().insert("ratelimit", left);
+        response.headers_mut().insert(RATELIMIT_POLICY, policy);
+        response.headers_mut().insert(RATELIMIT, left);
     }
 }
 
@@ -244,10 +259,16 @@ pub(super) fn head_only(mut response: Response<Body>) -> Response<Body> {
     response.map(|_| Body::Empty)
 }
 
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const RATELIMIT: HeaderName = HeaderName::from_static("ratelimit");
+const RATELIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+
 /// The id by which the journal knows the exchange.
 pub(super) fn with_id(response: &mut Response<Body>, id: RequestId) {
-    if let Ok(value) = HeaderValue::try_from(id.to_string()) {
-        response.headers_mut().insert("x-request-id", value);
+    let mut text = [0; 32];
+    HEXLOWER.encode_mut(&id.0, &mut text);
+    if let Ok(value) = HeaderValue::from_bytes(&text) {
+        response.headers_mut().insert(X_REQUEST_ID, value);
     }
 }
 

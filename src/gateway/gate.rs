@@ -138,29 +138,30 @@ impl Core {
 /// Random bytes, drawn many at a time.
 #[derive(Debug)]
 struct Randomness {
-    bytes: Box<[[u8; 16]; 64]>,
+    bytes: Box<[u8; 1024]>,
     left: usize,
 }
 
 impl Default for Randomness {
     fn default() -> Self {
-        Self { bytes: Box::new([[0; 16]; 64]), left: 0 }
+        Self { bytes: Box::new([0; 1024]), left: 0 }
     }
 }
 
 impl Randomness {
     fn next(&mut self) -> [u8; 16] {
-        if self.left == 0 {
-            for chunk in self.bytes.iter_mut() {
-                // A library without randomness cannot have started TLS either; an id of zeros is only unhelpful.
-                if rand::fill(chunk).is_err() {
-                    *chunk = [0; 16];
-                }
-            }
-            self.left = self.bytes.len();
+        let (ids, _) = self.bytes.as_chunks::<16>();
+        if let Some(id) = self.left.checked_sub(1).and_then(|at| ids.get(at)) {
+            self.left -= 1;
+            return *id;
         }
-        self.left -= 1;
-        self.bytes.get(self.left).copied().unwrap_or_default()
+        // A library without randomness cannot have started TLS either; ids of zeros are only unhelpful.
+        if rand::fill(&mut self.bytes[..]).is_err() {
+            self.bytes.fill(0);
+        }
+        let (ids, _) = self.bytes.as_chunks::<16>();
+        self.left = ids.len() - 1;
+        ids.last().copied().unwrap_or_default()
     }
 }
 

@@ -13,11 +13,11 @@ use super::{
     run::{self, Options, RunError},
 };
 use crate::{
-    audit::SignedHead,
+    audit::{Journal, SignedHead},
     clock,
     config::{Outcome, Watch},
     door,
-    store::HeadRow,
+    store::{HeadRow, Store, StoreError},
     telemetry::Reason,
 };
 
@@ -50,17 +50,30 @@ pub(super) fn all(gate: &Arc<Gate>, options: &Arc<Options>, successor: door::Suc
 }
 
 /// Waits for SIGTERM, SIGINT, or the hand-over to a successor.
-pub(super) async fn until_told(gate: &Arc<Gate>, _: &Options) {
+pub(super) async fn until_told(gate: &Arc<Gate>) -> Told {
     let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
     else {
-        return;
+        return Told::Signal;
     };
-    tokio::select! {
-        _ = term.recv() => {}
-        _ = int.recv() => {}
-        () = gate.handed_over.notified() => tracing::info!("a successor took the sockets over"),
-    }
+    let told = tokio::select! {
+        _ = term.recv() => Told::Signal,
+        _ = int.recv() => Told::Signal,
+        () = gate.handed_over.notified() => {
+            tracing::info!("a successor took the sockets over");
+            Told::HandedOver
+        }
+    };
     tracing::info!("draining");
+    told
+}
+
+/// Why a gate stops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Told {
+    /// It was told to.
+    Signal,
+    /// Another process serves.
+    HandedOver,
 }
 
 /// Gives the sockets to whoever asks for them, once; then the gate drains.
@@ -86,22 +99,31 @@ async fn watch(gate: Arc<Gate>, options: Arc<Options>) {
     let mut watch = Watch::new(&options.policies, gate.live.status().digest);
     loop {
         watch.changed().await;
-        reload(&gate, &options, Force::No).await;
+        take_over(&gate, &options, Force::No).await;
     }
 }
 
 async fn hangups(gate: Arc<Gate>, options: Arc<Options>) {
     let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
     while hangup.recv().await.is_some() {
-        // Secrets and certificates may have changed though no file of the bundle did.
-        reload(&gate, &options, Force::Yes).await;
-        told_certificates(&gate);
+        drop(reload(&gate, &options).await);
     }
+}
+
+/// Loads bundle and certificates again, the same ones too: secrets and certificates may have changed though no
+/// file of the bundle did. None where loading broke inside; the old bundle serves on.
+pub async fn reload(gate: &Arc<Gate>, options: &Arc<Options>) -> Option<Outcome> {
+    let outcome = take_over(gate, options, Force::Yes).await;
+    let on = gate.clone();
+    if tokio::task::spawn_blocking(move || told_certificates(&on)).await.is_err() {
+        tracing::error!("looking at certificates panicked");
+    }
+    outcome
 }
 
 /// Whether a bundle that did not change is loaded again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Force {
+enum Force {
     /// Only a changed one.
     No,
     /// Also the same one.
@@ -109,10 +131,11 @@ pub(super) enum Force {
 }
 
 /// Loads the bundle and takes it over if it is good. Compiling blocks, so it has a thread of its own.
-pub(super) async fn reload(gate: &Arc<Gate>, options: &Arc<Options>, force: Force) {
+async fn take_over(gate: &Arc<Gate>, options: &Arc<Options>, force: Force) -> Option<Outcome> {
     let (on, with) = (gate.clone(), options.clone());
     let Ok(outcome) = tokio::task::spawn_blocking(move || load(&on, &with, force)).await else {
-        return tracing::error!("loading the policies panicked");
+        tracing::error!("loading the policies panicked");
+        return None;
     };
     let reason = match &outcome {
         Outcome::Swapped(digest) => {
@@ -143,6 +166,7 @@ pub(super) async fn reload(gate: &Arc<Gate>, options: &Arc<Options>, force: Forc
             tracing::error!(%error, "the journal did not take a reload");
         }
     }
+    Some(outcome)
 }
 
 fn outcome_matters(outcome: &Outcome) -> bool {
@@ -232,6 +256,17 @@ async fn heads(gate: Arc<Gate>) {
             }
         }
     }
+}
+
+/// Keeps the newest head of every lane of a journal that has ended.
+///
+/// # Errors
+/// The store did not take one.
+pub(crate) async fn keep_heads(journal: &Journal, store: &Store) -> Result<(), StoreError> {
+    for head in journal.heads() {
+        store.save_head(row(&head), clock::now().wall).await?;
+    }
+    Ok(())
 }
 
 fn row(head: &SignedHead) -> HeadRow {

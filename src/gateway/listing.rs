@@ -4,8 +4,6 @@
 //! again. Records dropped by policy make a page need several of the system's; how many is bounded, and a page
 //! that stays short has a cursor that goes on.
 
-use http::Method;
-
 use super::{Outcome, exchange::Exchange, reading::needed};
 use crate::{
     answer::{Answer, Next},
@@ -24,8 +22,9 @@ use crate::{
 
 /// LIMIT: pages of a system that one request may cause.
 const PAGES_MAX: usize = 20;
-/// LIMIT: records the gate sorts itself.
+/// LIMIT: records the gate sorts itself, and pages of a system it looks through for them.
 const SORTED_ROWS_MAX: usize = 2000;
+const SORTED_PAGES_MAX: usize = 100;
 
 /// A list on its way.
 struct List<'a> {
@@ -78,7 +77,6 @@ pub(super) async fn list(exchange: &mut Exchange, admission: &Admission, head: &
         next.map(|next| core.gate.cursors.seal(&scope, &next)).transpose().map_err(|_| Refusal::Broken)?;
     let rest = without_cursor(raw);
     let next = sealed.as_deref().map(|cursor| Next { path: head.path.as_str(), query: &rest, cursor });
-    debug_assert!(head.method != Method::POST);
     Ok(Answer::page(&shown, next))
 }
 
@@ -137,7 +135,7 @@ impl List<'_> {
                 }
                 match row {
                     Ok(inward) => self.consider(inward)?,
-                    Err(_) => self.exchange.entry.withheld(1, Withheld::Unfit),
+                    Err(_) => self.exchange.withheld(Withheld::Unfit),
                 }
             }
             let Some(next) = page.next else { return Ok(None) };
@@ -170,25 +168,28 @@ impl List<'_> {
     async fn all(&mut self, first: Listing) -> Result<Vec<Inward>, Refusal> {
         let mut rows = Vec::new();
         let mut listing = first;
-        loop {
+        let too_many = || Refusal::TooManyToSort { rows_max: SORTED_ROWS_MAX };
+        for _ in 0..SORTED_PAGES_MAX {
             let page = self.page(&listing).await?;
             for row in page.rows {
                 match row {
                     Ok(inward) if self.matches(&inward) => rows.push(inward),
                     Ok(_) => {}
-                    Err(_) => self.exchange.entry.withheld(1, Withheld::Unfit),
+                    Err(_) => self.exchange.withheld(Withheld::Unfit),
                 }
             }
             if rows.len() > SORTED_ROWS_MAX {
-                return Err(Refusal::TooManyToSort { rows_max: SORTED_ROWS_MAX });
+                return Err(too_many());
             }
             match page.next {
                 Some(next) => listing = self.listing(Some(&next))?,
-                None => break,
+                None => {
+                    rows.sort_by(|a, b| schema::order(self.entity, &self.query.sort, &a.record, &b.record));
+                    return Ok(rows);
+                }
             }
         }
-        rows.sort_by(|a, b| schema::order(self.entity, &self.query.sort, &a.record, &b.record));
-        Ok(rows)
+        Err(too_many())
     }
 
     fn matches(&self, inward: &Inward) -> bool {
@@ -208,8 +209,8 @@ impl List<'_> {
                 self.exchange.entry.shown(&shown, &inward.id);
                 self.shown.push(shown);
             }
-            Judged::Denied(_) => self.exchange.entry.withheld(1, Withheld::Denied),
-            Judged::Erroring { .. } => self.exchange.entry.withheld(1, Withheld::Erring),
+            Judged::Denied(_) => self.exchange.withheld(Withheld::Denied),
+            Judged::Erroring { .. } => self.exchange.withheld(Withheld::Erring),
         }
         Ok(())
     }

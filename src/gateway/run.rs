@@ -17,7 +17,7 @@ use futures_util::future::BoxFuture;
 use super::{
     Addresses, Core, Gate,
     gate::AtTheDoor,
-    keep,
+    keep::{self, Told},
     observe::{Counters, KeyFetch, Observe},
 };
 use crate::{
@@ -36,6 +36,9 @@ use crate::{
     upstream,
     words::{Digest, RequestId, SecretBytes, SystemName, yaml::FromYaml},
 };
+
+/// How long a successor waits for the admin address of the gate before it.
+const ADMIN_WAIT_MAX: Duration = Duration::from_secs(10);
 
 /// How a gate is run.
 pub struct Options {
@@ -67,7 +70,7 @@ pub struct Ready {
 }
 
 /// Serves the admin listener until the gate stops.
-pub type AdminServer = fn(Arc<Gate>, StdListener) -> BoxFuture<'static, ()>;
+pub type AdminServer = fn(Arc<Gate>, Arc<Options>, StdListener) -> BoxFuture<'static, ()>;
 
 /// Why a gate did not start, or did not stop cleanly.
 #[derive(Debug, thiserror::Error)]
@@ -121,10 +124,13 @@ pub fn run(
         let opened = open(options).await?;
         let Opened { gate, cores, admin_socket, addresses, successor } = opened;
         let threads = start(&gate, cores)?;
-        let mut admin = tokio::spawn(admin(gate.clone(), admin_socket));
+        let mut admin = tokio::spawn(admin(gate.clone(), options.clone(), admin_socket));
         let kept = keep::all(&gate, options, successor);
         ready(&Ready { addresses, gate: gate.clone() }).await;
-        keep::until_told(&gate, options).await;
+        if keep::until_told(&gate).await == Told::HandedOver {
+            // The successor answers operators too, on the same address.
+            admin.abort();
+        }
         gate.door.drain();
         join(threads).await;
         kept.end();
@@ -132,6 +138,7 @@ pub fn run(
         drop((&mut admin).await);
         gate.quota.settle().await;
         gate.journal.close(clock::now()).await?;
+        keep::keep_heads(&gate.journal, gate.tokens.store()).await?;
         Ok(())
     })
 }
@@ -161,9 +168,10 @@ async fn open(options: &Options) -> Result<Opened, RunError> {
     let handover = options.data.join("handover.sock");
     let sockets = Sockets::inherit()?;
     let sockets = if sockets.is_empty() { Sockets::take_over(&handover)? } else { sockets };
+    let has_predecessor = !sockets.is_empty();
     let bound = sockets.bind(&door.addresses(), options.cores)?;
     let successor = bound.for_successor()?;
-    let admin_socket = admin_socket(settings.admin.at.value)?;
+    let admin_socket = admin_socket(settings.admin.at.value, has_predecessor).await?;
     let addresses = Addresses { data: bound.addresses.clone(), admin: admin_socket.local_addr()? };
     let identity_settings = identity::Settings::read(&settings.identity, &mut Default::default());
     let identity = Identity::new(
@@ -260,10 +268,24 @@ fn gate_secret(path: &Path) -> Result<SecretBytes, RunError> {
     Ok(SecretBytes::new(bytes))
 }
 
-fn admin_socket(at: SocketAddr) -> Result<StdListener, RunError> {
-    let socket = StdListener::bind(at)?;
-    socket.set_nonblocking(true)?;
-    Ok(socket)
+/// The admin listener's socket. It is not handed over: a predecessor leaves it once the others are, and only
+/// then is it waited for.
+async fn admin_socket(at: SocketAddr, has_predecessor: bool) -> Result<StdListener, RunError> {
+    let until = clock::mono() + ADMIN_WAIT_MAX;
+    loop {
+        match StdListener::bind(at) {
+            Ok(socket) => {
+                socket.set_nonblocking(true)?;
+                return Ok(socket);
+            }
+            Err(error)
+                if has_predecessor && error.kind() == io::ErrorKind::AddrInUse && clock::mono() < until =>
+            {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
 }
 
 type Threads = Vec<JoinHandle<io::Result<Drained>>>;

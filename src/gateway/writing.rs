@@ -169,7 +169,7 @@ async fn create(
     let snapshot = exchange.snapshot.clone();
     let (_, mapping) = snapshot.serving(entity).ok_or(Refusal::Broken)?;
     let request = mapping.create(permit.new().ok_or(Refusal::Broken)?).map_err(Refusal::Unmappable)?;
-    let answer = effect(exchange, admission, entity, &permit, request).await?;
+    let answer = effect(exchange, admission, entity, &permit, request, &sent.body).await?;
     let inward = after(exchange, admission, entity, None, &answer).await?;
     let location = format!("{}/{}", head.path.as_str(), utf8_percent_encode(&inward.id, SEGMENT));
     let answer = echo(exchange, admission, &permit, inward, &sent, StatusCode::CREATED);
@@ -209,7 +209,7 @@ async fn update(
         exchange.entry.note("unchanged", true);
         return Ok(echo(exchange, admission, &permit, inward, &sent, StatusCode::OK));
     };
-    let answer = effect(exchange, admission, entity, &permit, request).await?;
+    let answer = effect(exchange, admission, entity, &permit, request, &sent.body).await?;
     let inward = after(exchange, admission, entity, Some(&key), &answer).await?;
     Ok(echo(exchange, admission, &permit, inward, &sent, StatusCode::OK))
 }
@@ -231,7 +231,7 @@ async fn delete(
     let permit = judge(exchange, admission, Change::Delete { old: stored.record, version: stored.version })?;
     check_version(exchange, admission, &permit, &sent)?;
     let request = mapping.delete(&key, permit.version()).map_err(|fault| Refusal::Unmappable(vec![fault]))?;
-    let answer = effect(exchange, admission, entity, &permit, request).await?;
+    let answer = effect(exchange, admission, entity, &permit, request, &sent.body).await?;
     mapping.deleted(&answer).map_err(|fault| exchange.refused_by(&served.name, fault))?;
     Ok(unguarded(&permit, Answer::empty(StatusCode::NO_CONTENT)))
 }
@@ -281,6 +281,7 @@ async fn effect(
     entity: &Entity,
     permit: &WritePermit,
     request: NativeRequest,
+    body: &[u8],
 ) -> Result<NativeAnswer, Refusal> {
     let snapshot = exchange.snapshot.clone();
     let (served, _) = snapshot.serving(entity).ok_or(Refusal::Broken)?;
@@ -292,7 +293,7 @@ async fn effect(
         exchange.judged_on(admission.prospect(), old);
     }
     if permit.detail() == Detail::BodyDigest {
-        exchange.entry.body_digest("body_digest", &Digest::of(&request.body));
+        exchange.entry.body_digest("body_sent", &Digest::of(body));
     }
     let receipt = exchange.entry.intent(permit, clock::now()).await.map_err(Refusal::Journal)?;
     let (began, sent) = (clock::now(), request.body.len());

@@ -2,10 +2,10 @@
 //!
 //! Nothing passes through a float. Both directions come from the same [`Codec`].
 
-use std::{collections::HashMap, str::FromStr, sync::Arc};
+use std::{collections::HashMap, sync::Arc};
 
 use compact_str::CompactString;
-use jiff::{Timestamp, civil::Date};
+use jiff::Timestamp;
 use rust_decimal::Decimal;
 
 use super::{
@@ -13,7 +13,10 @@ use super::{
     scan::{Raw, Scanner},
 };
 use crate::{
-    schema::{LeafKind, Value},
+    schema::{
+        LeafKind, Value,
+        value::{date, instant},
+    },
     words::yaml_words,
 };
 
@@ -187,11 +190,9 @@ impl Codec {
             LeafKind::Decimal => decimal(text).map(Value::Decimal),
             LeafKind::Integer => integer(text).map(Value::Integer),
             LeafKind::Boolean => text.parse().map(Value::Boolean).map_err(|_| "not a boolean"),
-            LeafKind::Date => {
-                Date::from_str(text).ok().filter(|_| text.len() == 10).map(Value::Date).ok_or("not a date")
-            }
+            LeafKind::Date => date(text).map(Value::Date).ok_or("not a date"),
             LeafKind::Instant => match self.moment {
-                Moment::Iso => text.parse().map(Value::Instant).map_err(|_| "not a moment with its zone"),
+                Moment::Iso => instant(text).map(Value::Instant).ok_or("not a moment with its zone"),
                 Moment::UnixMs => integer(text)
                     .ok()
                     .and_then(|ms| Timestamp::from_millisecond(ms).ok())
@@ -245,7 +246,7 @@ impl Codec {
                 }
                 compact_str::format_compact!("{n}")
             }
-            Value::Date(date) => compact_str::format_compact!("{date}"),
+            Value::Date(day) => compact_str::format_compact!("{day}"),
             Value::Instant(at) => match self.moment {
                 Moment::Iso => compact_str::format_compact!("{at}"),
                 Moment::UnixMs if at.as_nanosecond() % 1_000_000 == 0 => {
@@ -311,6 +312,9 @@ fn integer(text: &str) -> Result<i64, &'static str> {
 
 /// A decimal from its token: exact, scale kept, exponent accepted.
 pub(super) fn decimal(text: &str) -> Result<Decimal, &'static str> {
+    if let Some(short) = short_decimal(text.as_bytes()) {
+        return Ok(short);
+    }
     const NO_DECIMAL: &str = "not a decimal number";
     let bytes = text.as_bytes();
     let (mut mantissa, mut scale, mut digits, mut point): (i128, i64, u32, bool) = (0, 0, 0, false);
@@ -345,6 +349,29 @@ pub(super) fn decimal(text: &str) -> Result<Decimal, &'static str> {
         return Err(NO_DECIMAL);
     }
     exact(if negative { -mantissa } else { mantissa }, scale)
+}
+
+/// A plain decimal of at most 18 digits, as nearly all are: without wide arithmetic.
+fn short_decimal(text: &[u8]) -> Option<Decimal> {
+    let (negative, digits) = match text {
+        [b'-', rest @ ..] => (true, rest),
+        rest => (false, rest),
+    };
+    let (mut mantissa, mut scale, mut point): (i64, u32, bool) = (0, 0, false);
+    if digits.len() > 18 || !digits.first()?.is_ascii_digit() || !digits.last()?.is_ascii_digit() {
+        return None;
+    }
+    for byte in digits {
+        match byte {
+            b'0'..=b'9' => {
+                mantissa = mantissa * 10 + i64::from(byte - b'0');
+                scale += u32::from(point);
+            }
+            b'.' if !point => point = true,
+            _ => return None,
+        }
+    }
+    Some(Decimal::new(if negative { -mantissa } else { mantissa }, scale))
 }
 
 fn exact(mut mantissa: i128, mut scale: i64) -> Result<Decimal, &'static str> {
@@ -426,7 +453,10 @@ mod tests {
     #[test]
     fn dates_do_not_pass_through_an_instant() {
         let date = codec(LeafKind::Date);
-        assert_eq!(date.read(Raw::Text("2015-12-31")), Got::Is(Value::Date(Date::constant(2015, 12, 31))));
+        assert_eq!(
+            date.read(Raw::Text("2015-12-31")),
+            Got::Is(Value::Date(jiff::civil::Date::constant(2015, 12, 31)))
+        );
         assert!(matches!(date.read(Raw::Text("2015-12-31T00:00:00Z")), Got::Unfit(_)));
         assert!(matches!(codec(LeafKind::Instant).read(Raw::Text("2015-12-31T00:00:00")), Got::Unfit(_)));
     }

@@ -121,6 +121,10 @@ pub fn explain(
     let mut env = env(facts, context, call);
     env.record = record;
     env.id = record.and_then(|record| id(entity.map(|entity| &**entity), record)).unwrap_or_default();
+    if matches!(action, Action::Update | Action::Delete) && record.is_some() {
+        // Explained as a write whose version the system checks.
+        env.guarded = Some(true);
+    }
     let is_known = record.is_some() || call.is_some();
     let role = |statement: &Arc<Statement>| {
         let concerned = match about {

@@ -148,15 +148,7 @@ pub fn judge(prospect: &Prospect, change: Change) -> Result<WritePermit, Denied>
     let (Some(entity), true) = (outlook.program.entity.clone(), fits(prospect.operation(), &change)) else {
         return Err(Denied::Never(Grounds::default()));
     };
-    let judged = match &change {
-        Change::Create { new } => create(outlook, &entity, new)?,
-        Change::Update { old, new, version } => update(outlook, &entity, (old, new), version.is_some())?,
-        Change::Delete { old, version } => {
-            let view = on_stored(outlook, old, version.is_some())?;
-            (FieldSet::EMPTY, view.grounds)
-        }
-    };
-    let (changed, grounds) = judged;
+    let (changed, grounds) = rehearse(outlook, &change)?;
     let record = match &change {
         Change::Create { .. } => None,
         Change::Update { old, .. } | Change::Delete { old, .. } => id(Some(&entity), old).map(Into::into),
@@ -170,6 +162,30 @@ pub fn judge(prospect: &Prospect, change: Change) -> Result<WritePermit, Denied>
         context: outlook.context.clone(),
     };
     Ok(WritePermit { prospect: lent, change, record, changed, grounds })
+}
+
+/// What [`judge`] would say, as plain data: the leaves that change and the permits. For tests, explain and
+/// replay; it proves nothing.
+///
+/// # Errors
+/// As [`judge`].
+pub fn rehearse(outlook: &Outlook, change: &Change) -> Result<(FieldSet, Grounds), Denied> {
+    let nothing = || Denied::Never(Grounds::default());
+    let entity = outlook.program.entity.as_ref().ok_or_else(nothing)?;
+    match (outlook.program.action, change) {
+        (Action::Create, Change::Create { new }) => create(outlook, entity, new),
+        (Action::Update, Change::Update { old, new, version }) => {
+            update(outlook, entity, (old, new), version.is_some())
+        }
+        (Action::Delete, Change::Delete { old, version }) => {
+            let view = on_stored(outlook, old, version.is_some())?;
+            Ok((FieldSet::EMPTY, view.grounds))
+        }
+        (
+            Action::Read | Action::List | Action::Create | Action::Update | Action::Delete | Action::Call,
+            Change::Create { .. } | Change::Update { .. } | Change::Delete { .. },
+        ) => Err(nothing()),
+    }
 }
 
 fn fits(operation: &Operation, change: &Change) -> bool {

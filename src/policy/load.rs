@@ -16,7 +16,8 @@ use crate::{
     catalog::Action,
     schema::Schema,
     words::{
-        Diagnostic, Diagnostics, Digest, EntityName, Place, PlanName, SecretBytes, StatementId, SystemName,
+        Diagnostic, Diagnostics, Digest, EntityName, GroupName, Place, PlanName, SecretBytes, StatementId,
+        SystemName,
     },
 };
 
@@ -199,6 +200,7 @@ impl<'a> Reading<'a, '_> {
         self.call_is_unfiltered(&statement, said.is_unfiltered);
         self.rests_on_more_than_claims(&statement);
         self.systems_exist(&statement);
+        self.groups_exist(&statement);
         self.statements.push(statement);
         self.sources.push((source, piece.start));
     }
@@ -287,6 +289,20 @@ impl<'a> Reading<'a, '_> {
             if !known().any(|known| known == name.as_str()) {
                 let diagnostic = Diagnostic::error(&statement.place, format!("no system `{name}`"));
                 self.found.push(diagnostic.suggest(name.as_str(), known()));
+            }
+        }
+    }
+
+    /// A group nobody can be in makes a permit that never helps, and a forbid that never holds.
+    fn groups_exist(&mut self, statement: &Statement) {
+        let named = statement.policy.entity_literals().into_iter();
+        for group in named.filter(|uid| uid.type_name().to_string() == "Group") {
+            let known = || self.given.principals.groups.iter().map(GroupName::as_str);
+            if !known().any(|known| known == group.id().unescaped()) {
+                let message =
+                    format!("no group `{}` in `principals/attributes.yaml`", group.id().unescaped());
+                let diagnostic = Diagnostic::error(&statement.place, message);
+                self.found.push(diagnostic.suggest(group.id().unescaped(), known()));
             }
         }
     }

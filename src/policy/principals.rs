@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
-use crate::words::{EntityName, Kind};
+use crate::words::{EntityName, GroupName, Kind};
 
 /// Every attribute that principals may carry.
 #[derive(Clone, Debug, Default)]
 pub struct PrincipalTypes {
     /// In file order, names unique.
     pub attributes: Vec<PrincipalAttribute>,
+    /// The groups that statements may speak of.
+    pub groups: Vec<GroupName>,
 }
 
 /// One attribute and who carries it.

@@ -1,4 +1,4 @@
-//! The embedded store: one SQLite file, `store.db`, on a thread of its own, asked in the words of the trade
+//! The embedded store: one SQLite file, `bramka.db`, on a thread of its own, asked in the words of the trade
 //! (`issue_token`, `lease_quota`), never get and put.
 //!
 //! The file is readable by its owner only. The command line and a running gate open the same file; what one

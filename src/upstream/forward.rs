@@ -4,8 +4,6 @@
 //! field's name are dropped, because systems read them as `-`. The system's own sign-in, cookies it sets and
 //! what it says of itself do not come back.
 
-use std::net::IpAddr;
-
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Version,
     header::{CONNECTION, CONTENT_LENGTH, COOKIE, FORWARDED, LOCATION, TE, TRANSFER_ENCODING, UPGRADE, VIA},
@@ -56,17 +54,23 @@ impl OnBehalf {
     pub fn new(channel: &Channel, host: Option<&HeaderValue>) -> Self {
         let protocol = if channel.tls.is_some() { "https" } else { "http" };
         let host = host.filter(|host| host.to_str().is_ok_and(is_plain_host)).cloned();
-        let node = match channel.address.to_canonical() {
-            IpAddr::V4(ip) => ip.to_string(),
-            IpAddr::V6(ip) => format!("\"[{ip}]\""),
-        };
-        let forwarded = match host.as_ref().and_then(|host| host.to_str().ok()) {
-            Some(host) => format!("for={node};host=\"{host}\";proto={protocol}"),
-            None => format!("for={node};proto={protocol}"),
-        };
+        let address = channel.address.to_canonical();
+        let node = address.to_string();
+        let (open, close) = if address.is_ipv6() { ("for=\"[", "]\"") } else { ("for=", "") };
+        let mut forwarded = String::with_capacity(128);
+        for part in [open, &node, close] {
+            forwarded.push_str(part);
+        }
+        if let Some(host) = host.as_ref().and_then(|host| host.to_str().ok()) {
+            for part in [";host=\"", host, "\""] {
+                forwarded.push_str(part);
+            }
+        }
+        forwarded.push_str(";proto=");
+        forwarded.push_str(protocol);
         let value = |text: String| HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("unknown"));
         Self {
-            address: value(channel.address.to_canonical().to_string()),
+            address: value(node),
             protocol: HeaderValue::from_static(protocol),
             forwarded: value(forwarded),
             host,

@@ -35,8 +35,12 @@ fn every_curl_line_that_the_demo_prints_works_when_pasted() {
     assert_eq!(native["results"][0]["properties"]["firstname"], "Ewa");
     assert_eq!(native["results"][0]["properties"]["email"], created["emails"][0]["value"]);
 
-    let days: Vec<&str> =
-        orders["items"].as_array().unwrap().iter().map(|order| order["ordered_on"].as_str().unwrap()).collect();
+    let days: Vec<&str> = orders["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|order| order["ordered_on"].as_str().unwrap())
+        .collect();
     assert_eq!(days.len(), 3);
     assert!(days.is_sorted_by(|a, b| a >= b) && days.iter().all(|day| *day >= "2026-06-01"), "{days:?}");
     assert!(orders["items"].as_array().unwrap().iter().all(|order| order["status"] == "open"));
@@ -71,7 +75,11 @@ fn secrets_stand_in_one_private_file_and_nowhere_else() {
         demo.get("/v1/orders?limit=5").by(who).send().expect(200);
     }
     demo.get("/systems/crm/crm/v3/objects/contacts?limit=1").send().expect(200);
-    demo.get("/v1/orders").by(Who::Nobody).with("x-api-key", demo.env("BRAMKA_APP_TOKEN")).send().refused(401);
+    demo.get("/v1/orders")
+        .by(Who::Nobody)
+        .with("x-api-key", demo.env("BRAMKA_APP_TOKEN"))
+        .send()
+        .refused(401);
 
     let file = demo.data().join("demo.env");
     assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
@@ -128,7 +136,9 @@ fn holding(folder: &Path, bytes: &[u8]) -> Vec<String> {
 #[test]
 fn private_files_of_the_data_folder_are_their_owner_s_only() {
     let demo = Demo::start();
-    for path in ["keys", "audit", "bramka.db", "demo.env", "certs/server.key", "certs/ca.key", "keys/gate.key"] {
+    for path in
+        ["keys", "audit", "bramka.db", "demo.env", "certs/server.key", "certs/ca.key", "keys/gate.key"]
+    {
         let mode = fs::metadata(demo.data().join(path)).unwrap().permissions().mode();
         assert_eq!(mode & 0o077, 0, "{path} {mode:o}");
     }
@@ -142,6 +152,7 @@ fn a_second_start_over_the_same_data_knows_its_callers_and_keeps_its_certificate
     assert_eq!(code, 0);
     let demo = Demo::start_in(dir, &[]);
     assert_eq!(fs::read(demo.env("BRAMKA_CA")).unwrap(), ca);
-    let asked = demo.get("/v1/products?limit=1").by(Who::Nobody).with("authorization", format!("Bearer {app}"));
+    let asked =
+        demo.get("/v1/products?limit=1").by(Who::Nobody).with("authorization", format!("Bearer {app}"));
     assert_eq!(asked.send().expect(200).items().len(), 1);
 }

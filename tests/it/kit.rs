@@ -84,13 +84,21 @@ impl Demo {
                         break;
                     }
                 }
-                None => panic!("the demo ended before it was ready:\n{}\n{}", printed.join("\n"), fs::read_to_string(dir.path().join("stderr")).unwrap()),
+                None => panic!(
+                    "the demo ended before it was ready:\n{}\n{}",
+                    printed.join("\n"),
+                    fs::read_to_string(dir.path().join("stderr")).unwrap()
+                ),
             }
         }
         // The rest of its output must not fill the pipe.
         std::thread::spawn(move || lines.for_each(drop));
         let text = fs::read_to_string(data.join("demo.env")).unwrap();
-        let env = text.lines().filter_map(|line| line.split_once('=')).map(|(k, v)| (k.to_owned(), v.trim_matches(['"', '\'']).to_owned())).collect();
+        let env = text
+            .lines()
+            .filter_map(|line| line.split_once('='))
+            .map(|(k, v)| (k.to_owned(), v.trim_matches(['"', '\'']).to_owned()))
+            .collect();
         Self { child, dir, env, printed, quiet: false }
     }
 
@@ -156,7 +164,15 @@ impl Demo {
 
     /// Asks by any method.
     pub fn ask(&self, method: Method, path: &str) -> Ask<'_> {
-        Ask { demo: self, method, path: path.to_owned(), who: Who::App, headers: Vec::new(), body: Bytes::new(), admin: false }
+        Ask {
+            demo: self,
+            method,
+            path: path.to_owned(),
+            who: Who::App,
+            headers: Vec::new(),
+            body: Bytes::new(),
+            admin: false,
+        }
     }
 
     /// Asks for a path of the admin listener.
@@ -164,18 +180,17 @@ impl Demo {
         Ask { admin: true, who: Who::Admin, ..self.ask(method, path) }
     }
 
-    /// Runs a verb of the binary over this demo's data and policies.
+    /// Runs a verb of the binary as it is.
     pub fn run(&self, args: &[&str]) -> Ran {
-        let output = Command::new(env!("CARGO_BIN_EXE_bramka"))
-            .args(args)
-            .env_remove("RUST_LOG")
-            .output()
-            .unwrap();
-        Ran {
-            code: output.status.code().unwrap_or(-1),
-            out: String::from_utf8_lossy(&output.stdout).into_owned(),
-            err: String::from_utf8_lossy(&output.stderr).into_owned(),
-        }
+        run(args)
+    }
+
+    /// Runs a verb of the binary over this demo's data and policies.
+    pub fn verb(&self, args: &[&str]) -> Ran {
+        let (data, policies) = (self.data(), self.policies());
+        let mut all = args.to_vec();
+        all.extend(["--data", data.to_str().unwrap(), "--policies", policies.to_str().unwrap()]);
+        run(&all)
     }
 
     /// Ends it at once, as a power cut of the process would.
@@ -231,6 +246,17 @@ pub struct Ran {
     pub err: String,
 }
 
+/// Runs the binary.
+pub fn run(args: &[&str]) -> Ran {
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_bramka")).args(args).env_remove("BRAMKA_LOG").output().unwrap();
+    Ran {
+        code: output.status.code().unwrap_or(-1),
+        out: String::from_utf8_lossy(&output.stdout).into_owned(),
+        err: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
+
 /// One request.
 pub struct Ask<'a> {
     demo: &'a Demo,
@@ -276,9 +302,11 @@ impl Ask<'_> {
     pub async fn send_async(self) -> Answer {
         let address = if self.admin { self.demo.admin_address() } else { self.demo.address() };
         let stream = connect(&address, self.demo.env("BRAMKA_CA")).await;
-        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
+        let (mut sender, connection) =
+            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
         let driver = tokio::spawn(connection);
-        let mut request = Request::builder().method(self.method).uri(&self.path).header(header::HOST, "localhost");
+        let mut request =
+            Request::builder().method(self.method).uri(&self.path).header(header::HOST, "localhost");
         if let Some(token) = self.demo.token(self.who) {
             request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
         }

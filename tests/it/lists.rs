@@ -11,6 +11,12 @@ use crate::{
     reads::roomy,
 };
 
+/// A collection, all of it, a filter, and what the filter means.
+type Filtered<'a> = (&'a str, &'a [Value], &'a str, &'a dyn Fn(&Value) -> bool);
+
+/// A list, whether it descends, and what it is sorted by.
+type Sorted<'a> = (&'a str, bool, &'a dyn Fn(&Value) -> Option<String>);
+
 /// All pages of a list; each page is looked at by `page`.
 fn walk(demo: &Demo, who: Who, path: &str, mut page: impl FnMut(&Answer, usize)) -> Vec<Value> {
     let (mut all, mut next) = (Vec::new(), Some(path.to_owned()));
@@ -21,7 +27,8 @@ fn walk(demo: &Demo, who: Who, path: &str, mut page: impl FnMut(&Answer, usize))
         all.extend(items);
         assert!(all.len() < 2000, "a list without end");
         let cursor = answer.json()["next_cursor"].as_str().map(str::to_owned);
-        next = cursor.map(|cursor| format!("{path}{}cursor={cursor}", if path.contains('?') { '&' } else { '?' }));
+        next = cursor
+            .map(|cursor| format!("{path}{}cursor={cursor}", if path.contains('?') { '&' } else { '?' }));
         assert_eq!(answer.header("link").is_some(), next.is_some());
     }
     all
@@ -47,7 +54,8 @@ fn distinct<'a>(items: &[&'a str]) -> BTreeSet<&'a str> {
 fn native_orders(demo: &Demo) -> Vec<Value> {
     let mut all: Vec<Value> = Vec::new();
     loop {
-        let path = format!("/systems/erp/salesOrders?$select=id,customerNumber,status&$top=50&$skip={}", all.len());
+        let path =
+            format!("/systems/erp/salesOrders?$select=id,customerNumber,status&$top=50&$skip={}", all.len());
         let page = demo.get(&path).send().expect(200).json()["value"].as_array().unwrap().clone();
         if page.is_empty() {
             return all;
@@ -133,7 +141,10 @@ fn records_that_a_statement_drops_leave_no_hole_in_the_pages() {
         dropped.join(", ")
     );
     fs::write(demo.policies().join("access/names.cedar"), statement).unwrap();
-    let hidden = before.iter().find(|item| dropped.contains(&format!("{:?}", item["name"].as_str().unwrap()))).unwrap();
+    let hidden = before
+        .iter()
+        .find(|item| dropped.contains(&format!("{:?}", item["name"].as_str().unwrap())))
+        .unwrap();
     let hidden = format!("/v1/customers/{}", hidden["id"].as_str().unwrap());
     until("the statement holds", || demo.get(&hidden).send().status == 404);
     let kept: Vec<Value> = before
@@ -156,7 +167,7 @@ fn a_filter_finds_what_looking_through_everything_finds() {
     let orders = whole(&demo, Who::App, "/v1/orders?limit=200");
     let products = whole(&demo, Who::App, "/v1/products?limit=200");
     let customers = whole(&demo, Who::App, "/v1/customers?limit=200");
-    let cases: &[(&str, &[Value], &str, &dyn Fn(&Value) -> bool)] = &[
+    let cases: &[Filtered<'_>] = &[
         ("orders", &orders, "status=open", &|o| o["status"] == "open"),
         ("orders", &orders, "status[in]=draft,on_hold", &|o| o["status"] == "draft"),
         ("orders", &orders, "status[ne]=open", &|o| o["status"] != "open"),
@@ -178,7 +189,9 @@ fn a_filter_finds_what_looking_through_everything_finds() {
         ("orders", &orders, "buyer_reference[ne]=PO-0003", &|o| {
             o["buyer_reference"].as_str().is_some_and(|text| text != "PO-0003")
         }),
-        ("orders", &orders, "tax_inclusive_total[gt]=2500.5", &|o| amount(&o["tax_inclusive_total"]) > 2500.5),
+        ("orders", &orders, "tax_inclusive_total[gt]=2500.5", &|o| {
+            amount(&o["tax_inclusive_total"]) > 2500.5
+        }),
         ("orders", &orders, "fulfillment_status=fulfilled", &|o| o["fulfillment_status"] == "fulfilled"),
         ("orders", &orders, "ship_to.name=Magazyn+3", &|o| o["ship_to"]["name"] == "Magazyn 3"),
         ("orders", &orders, "lines.sku=1007", &|o| {
@@ -221,7 +234,7 @@ fn an_order_holds_over_all_pages_whoever_sorts() {
     let demo = Demo::start();
     let text = |field: &'static str| move |item: &Value| item[field].as_str().map(str::to_owned);
     // The ERP sorts orders by day; a joined name is sorted by the gate.
-    let cases: &[(&str, bool, &dyn Fn(&Value) -> Option<String>)] = &[
+    let cases: &[Sorted<'_>] = &[
         ("/v1/orders?sort=ordered_on", false, &text("ordered_on")),
         ("/v1/orders?sort=-ordered_on", true, &text("ordered_on")),
         ("/v1/customers?sort=name", false, &text("name")),
@@ -296,7 +309,8 @@ fn a_masked_field_serves_neither_filter_nor_order_and_looks_like_an_unknown_one(
         let id = answer.header("x-request-id").unwrap();
         String::from_utf8(answer.body.to_vec()).unwrap().replace(id, "ID").replace(name, "NAME")
     };
-    for shape in ["NAME=x", "NAME[gte]=x", "NAME[in]=a,b", "NAME[nope]=x", "sort=NAME", "sort=-NAME", "NAME="] {
+    for shape in ["NAME=x", "NAME[gte]=x", "NAME[in]=a,b", "NAME[nope]=x", "sort=NAME", "sort=-NAME", "NAME="]
+    {
         let unknown = told(&shape.replace("NAME", "zzzzz"), "zzzzz");
         // Masked, withheld, never granted.
         for field in ["email", "salesperson", "customer_name", "lines.net_price"] {
@@ -332,7 +346,9 @@ fn all_faults_of_a_query_are_told_at_once() {
         parameters,
         ["limit", "nope", "ordered_on", "status", "sort", "status[gte]", "status", "tax_total[gt]"]
     );
-    for query in ["limit=201", "limit=-1", "limit=1.5", "limit=", "fields=", "sort=", "cursor=", "%ff=1", "a=%zz"] {
+    for query in
+        ["limit=201", "limit=-1", "limit=1.5", "limit=", "fields=", "sort=", "cursor=", "%ff=1", "a=%zz"]
+    {
         demo.get(&format!("/v1/orders?{query}")).send().refused(400);
     }
 }
@@ -342,8 +358,12 @@ fn a_list_s_entry_names_how_many_were_left_out_and_no_value_of_any() {
     let demo = Demo::start();
     let answer = demo.get("/v1/orders?limit=200").by(Who::Partner).send().expect(200);
     let entry = crate::book::of(&demo.data(), answer.header("x-request-id").unwrap()).pop().unwrap();
-    let shown: usize =
-        entry["shown"].as_array().unwrap().iter().map(|group| group["records"].as_array().unwrap().len()).sum();
+    let shown: usize = entry["shown"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|group| group["records"].as_array().unwrap().len())
+        .sum();
     assert_eq!(shown, answer.items().len());
     let text = entry.to_string();
     for order in answer.items() {

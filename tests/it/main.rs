@@ -11,7 +11,9 @@
     reason = "tests fail by panicking, look at what they were given, and the kit is shared between binaries"
 )]
 
+mod admin;
 mod book;
+mod cli;
 mod compile;
 mod demo;
 mod journal;
@@ -19,6 +21,7 @@ mod kill;
 mod kit;
 mod line;
 mod lists;
+mod load;
 mod matrix;
 mod mint;
 mod reads;

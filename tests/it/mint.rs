@@ -44,7 +44,8 @@ impl Issuer {
         );
         assert!(text.contains("  token_ttl_max: 90d\n"));
         fs::write(&gateway, text.replace("  token_ttl_max: 90d\n", &issuers)).unwrap();
-        fs::write(policies.join("principals").join("corp.yaml"), format!("principals:\n{principals}")).unwrap();
+        fs::write(policies.join("principals").join("corp.yaml"), format!("principals:\n{principals}"))
+            .unwrap();
     }
 
     /// A token with whatever header and claims.

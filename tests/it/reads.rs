@@ -20,7 +20,8 @@ pub(crate) fn roomy(policies: &Path) {
     let file = policies.join("limits.yaml");
     let text = fs::read_to_string(&file).unwrap();
     let (before, partner) = text.split_once("\n  partner:").unwrap();
-    let partner = partner.replace("rate: 10/s", "rate: 1000/s").replace("concurrency: 10", "concurrency: 1000");
+    let partner =
+        partner.replace("rate: 10/s", "rate: 1000/s").replace("concurrency: 10", "concurrency: 1000");
     fs::write(&file, format!("{before}\n  partner:{partner}")).unwrap();
 }
 
@@ -54,7 +55,8 @@ fn a_field_that_may_not_be_seen_cannot_be_asked_for() {
     let demo = Demo::start();
     let order = demo.get("/v1/orders?limit=1").by(Who::Partner).send().expect(200).items()[0].clone();
     let path = format!("/v1/orders/{}", order["id"].as_str().unwrap());
-    let ask = |fields: &str| demo.get(&format!("{path}?fields={fields}")).by(Who::Partner).send().refused(400);
+    let ask =
+        |fields: &str| demo.get(&format!("{path}?fields={fields}")).by(Who::Partner).send().refused(400);
     let errors = ask("customer_name,nope,lines.net_price").json()["errors"].clone();
     let details: Vec<&str> =
         errors.as_array().unwrap().iter().map(|error| error["detail"].as_str().unwrap()).collect();
@@ -88,7 +90,8 @@ fn what_is_hidden_and_what_does_not_exist_answer_alike_byte_for_byte() {
         assert_eq!(hidden, but_for_the_id(&ask("/v1/orders/not-even-an-id")), "{method}");
     }
     // No statement permits the partner to delete any order: that is told before any is looked for.
-    let delete = |path: &str| but_for_the_id(&demo.ask(Method::DELETE, path).by(Who::Partner).send().refused(403));
+    let delete =
+        |path: &str| but_for_the_id(&demo.ask(Method::DELETE, path).by(Who::Partner).send().refused(403));
     assert_eq!(delete(&hidden), delete(NOWHERE));
 }
 
@@ -137,7 +140,8 @@ fn a_head_is_a_get_without_its_body_over_either_version() {
                 .arg(format!("{}{path}", demo.env("BRAMKA_URL")))
                 .output()
                 .unwrap();
-            let said = format!("{}{}", String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
+            let said =
+                format!("{}{}", String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
             assert!(ran.status.success(), "{path} {version}: {said}");
             assert!(said.contains(&format!("content-length: {length}")), "{path} {version}: {said}");
         }
@@ -183,18 +187,22 @@ fn a_refusal_s_entry_says_why_though_the_answer_does_not() {
         let entry = book::of(&demo.data(), answer.header("x-request-id").unwrap()).pop().unwrap();
         entry["refusal"].as_str().unwrap().to_owned()
     };
-    let bearer = |token: &str| demo.get(FIRST).by(Who::Nobody).with("authorization", format!("Bearer {token}"));
+    let bearer =
+        |token: &str| demo.get(FIRST).by(Who::Nobody).with("authorization", format!("Bearer {token}"));
     let app = demo.token(Who::App).unwrap();
     let none = demo.get(FIRST).by(Who::Nobody).send().refused(401);
-    let cut = bearer(&app[..app.len() - 4]).send().refused(401);
+    let (told_by, signature) = app.rsplit_once('.').unwrap();
+    let other = if &signature[9..10] == "A" { "B" } else { "A" };
+    let forged =
+        bearer(&format!("{told_by}.{}{other}{}", &signature[..9], &signature[10..])).send().refused(401);
     let garbage = bearer("x.y.z").send().refused(401);
     let two = demo.get(FIRST).with("x-api-key", "bkey_abcdefgh_0123456789").send().refused(401);
     // To the caller they are one.
-    assert_eq!(but_for_the_id(&none), but_for_the_id(&cut));
+    assert_eq!(but_for_the_id(&none), but_for_the_id(&forged));
     assert_eq!(but_for_the_id(&none), but_for_the_id(&garbage));
     assert_eq!(but_for_the_id(&none), but_for_the_id(&two));
     assert_eq!(none.header("www-authenticate"), Some("Bearer realm=\"bramka\""));
-    let words = [told(none), told(cut), told(garbage), told(two)];
+    let words = [told(none), told(forged), told(garbage), told(two)];
     assert_eq!(words, ["no_credential", "bad_signature", "malformed", "two_credentials"]);
 }
 
@@ -204,7 +212,8 @@ fn limits_are_told_in_structured_fields() {
     let answer = demo.get("/v1/orders?limit=1").by(Who::Partner).send().expect(200);
     for name in ["ratelimit", "ratelimit-policy"] {
         let text = answer.header(name).unwrap();
-        let list: sfv::List = sfv::Parser::new(text).parse().unwrap_or_else(|e| panic!("{name}: {text}: {e}"));
+        let list: sfv::List =
+            sfv::Parser::new(text).parse().unwrap_or_else(|e| panic!("{name}: {text}: {e}"));
         assert!(!list.is_empty());
     }
     assert!(answer.header("ratelimit-policy").unwrap().contains("\"partner\";q=10;w=1"));
@@ -219,11 +228,13 @@ fn a_partner_gets_no_more_than_its_plan_and_is_told_when_to_come_again() {
         let mut line = Line::open(&demo.address(), demo.env("BRAMKA_CA")).await;
         let mut answers = Vec::new();
         for _ in 0..40 {
-            answers.push(line.ask(bare(Method::GET, "/v1/products?limit=1", token.as_deref())).await.unwrap());
+            answers
+                .push(line.ask(bare(Method::GET, "/v1/products?limit=1", token.as_deref())).await.unwrap());
         }
         answers
     });
-    let (good, refused): (Vec<Answer>, Vec<Answer>) = answers.into_iter().partition(|answer| answer.status == 200);
+    let (good, refused): (Vec<Answer>, Vec<Answer>) =
+        answers.into_iter().partition(|answer| answer.status == 200);
     // Burst and rate of the plan: 10, and 10 more each second.
     let most = 11 + began.elapsed().as_millis() / 100;
     assert!((10..=most).contains(&(good.len() as u128)), "{} of {most}", good.len());
@@ -246,7 +257,9 @@ fn the_description_shows_a_caller_only_what_it_may_call_with_its_own_fields() {
         let paths = document["paths"].as_object().unwrap();
         paths
             .iter()
-            .flat_map(|(path, item)| item.as_object().unwrap().keys().map(move |verb| format!("{verb} {path}")))
+            .flat_map(|(path, item)| {
+                item.as_object().unwrap().keys().map(move |verb| format!("{verb} {path}"))
+            })
             .filter(|verb| !verb.starts_with("parameters"))
             .collect()
     };

@@ -2,8 +2,9 @@
 //! and makes them slow, full or broken.
 
 use std::{
-    fs,
+    fs::{self, DirBuilder},
     io::{BufRead, BufReader},
+    os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::Arc,
@@ -25,7 +26,7 @@ use tempfile::TempDir;
 use tokio::sync::oneshot;
 
 use crate::{
-    kit::{Answer, copy_all, root, runtime},
+    kit::{Answer, copy_all, root, runtime, until},
     line,
     mint::Issuer,
 };
@@ -34,14 +35,13 @@ const CRM_TOKEN: &str = "pat-stage-5d0e";
 const ERP_CLIENT: (&str, &str) = ("stage", "erp-stage-secret");
 
 /// Principals of the test's issuer, with plans that do not get in the way.
-const PRINCIPALS: &str = "  - { kind: App, id: \"corp|shop\", groups: [apps], plan: internal }\n  \
-                          - { kind: Partner, id: \"corp|portal\", groups: [partners], plan: internal, attributes: { customer: \"20000\" } }\n";
+const SHOP: &str = "  - { kind: App, id: \"corp|shop\", groups: [apps], plan: internal }\n";
+const PORTAL: &str = "  - { kind: Partner, id: \"corp|portal\", groups: [partners] }\n";
 
 /// A gate and its systems.
 pub(crate) struct Stage {
     pub(crate) crm: StandIn,
     pub(crate) erp: StandIn,
-    pub(crate) issuer: Issuer,
     pub(crate) shop: String,
     pub(crate) portal: String,
     address: String,
@@ -53,7 +53,7 @@ pub(crate) struct Stage {
 /// How it is started.
 #[derive(Default)]
 pub(crate) struct Staging<'a> {
-    /// What comes before the program in its command line.
+    /// What comes before the program in its command line; `{audit}` is the journal's folder, made before.
     pub(crate) under: &'a [&'a str],
     /// `BRAMKA_LOG`.
     pub(crate) log: Option<&'a str>,
@@ -73,30 +73,52 @@ impl Stage {
         let policies = dir.path().join("policies");
         copy_all(&root().join("policies"), &policies);
         let issuer = Issuer::new();
-        issuer.enrol(&policies, "apps, partners, staff", PRINCIPALS);
+        issuer.enrol(&policies, "apps, partners, staff", SHOP);
+        let acme = policies.join("principals/acme.yaml");
+        let registered = fs::read_to_string(&acme).unwrap();
+        fs::write(&acme, format!("{registered}{PORTAL}")).unwrap();
         point(&policies.join("systems/crm.yaml"), &format!("http://{}", crm.address));
         point(&policies.join("systems/erp.yaml"), &format!("http://{}{}", erp.address, erp::ROOT));
         let gateway = policies.join("gateway.yaml");
         let text = fs::read_to_string(&gateway).unwrap();
-        fs::write(&gateway, text.replace("127.0.0.1:8443", "127.0.0.1:0").replace("127.0.0.1:9443", "127.0.0.1:0"))
-            .unwrap();
+        fs::write(
+            &gateway,
+            text.replace("127.0.0.1:8443", "127.0.0.1:0").replace("127.0.0.1:9443", "127.0.0.1:0"),
+        )
+        .unwrap();
         edit(&policies);
         DevelopmentCerts::ensure(&dir.path().join("certs"), clock::now().wall).unwrap();
         let child = spawn(dir.path(), staging);
         let (shop, portal) = (issuer.app("shop", &[]), issuer.partner("portal"));
-        let mut stage =
-            Self { crm, erp, issuer, shop, portal, address: String::new(), child, dir, _standins: stop };
+        let mut stage = Self { crm, erp, shop, portal, address: String::new(), child, dir, _standins: stop };
         stage.wait_until_ready();
         stage
     }
 
     fn wait_until_ready(&mut self) {
         let mut lines = BufReader::new(self.child.stdout.take().unwrap()).lines();
-        while !lines.next().unwrap_or_else(|| panic!("the gate did not start:\n{}", self.stderr())).unwrap().contains("ready") {}
+        while !lines
+            .next()
+            .unwrap_or_else(|| panic!("the gate did not start:\n{}", self.stderr()))
+            .unwrap()
+            .contains("ready")
+        {}
         thread::spawn(move || lines.for_each(drop));
         let log = self.stderr();
         let (_, rest) = log.split_once("ready data=[").unwrap();
         rest.split([']', ',']).next().unwrap().clone_into(&mut self.address);
+    }
+
+    /// Asks it to stop, and waits until it has.
+    pub(crate) fn stop(&mut self) -> i32 {
+        let pid = self.pid().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        let mut code = None;
+        until("the gate stops", || {
+            code = self.child.try_wait().unwrap();
+            code.is_some()
+        });
+        code.unwrap().code().unwrap_or(-1)
     }
 
     /// Where it lies.
@@ -163,8 +185,11 @@ fn spawn(dir: &Path, staging: &Staging<'_>) -> Child {
     let mut command = match staging.under {
         [] => Command::new(program),
         [first, rest @ ..] => {
+            let audit = dir.join("data").join("audit");
+            DirBuilder::new().recursive(true).mode(0o700).create(&audit).unwrap();
             let mut command = Command::new(first);
-            command.args(rest).arg(program);
+            let audit = audit.display().to_string();
+            command.args(rest.iter().map(|word| word.replace("{audit}", &audit))).arg(program);
             command
         }
     };

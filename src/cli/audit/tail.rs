@@ -7,7 +7,8 @@ use serde::Deserialize;
 
 use super::{Where, record};
 use crate::{
-    audit::{Follow, JournalError, Line, lanes, tail},
+    admin::{Entry, in_time, last},
+    audit::{Follow, JournalError, lanes},
     cli::{Came, error::VerbError, out, own::Data},
 };
 
@@ -47,39 +48,17 @@ pub(super) async fn run(arguments: &Tail) -> Result<Came, VerbError> {
         false => Followed::default(),
     };
     for entry in last(&directory, count)? {
-        entry.show(arguments.json);
+        show(&entry, arguments.json);
     }
-    while arguments.follow {
+    if !arguments.follow {
+        return Ok(Came::Right);
+    }
+    loop {
         for entry in followed.more(&directory)? {
-            entry.show(arguments.json);
+            show(&entry, arguments.json);
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }
-    Ok(Came::Right)
-}
-
-/// One entry and where it stands.
-struct Entry {
-    lane: String,
-    at: String,
-    line: Line,
-}
-
-/// The last entries of all lanes together, oldest first.
-fn last(directory: &Path, count: usize) -> Result<Vec<Entry>, JournalError> {
-    let mut all = Vec::new();
-    for lane in lanes(directory)? {
-        let lines = tail(&directory.join(&lane), count)?;
-        all.extend(lines.into_iter().map(|line| Entry::new(&lane, line)));
-    }
-    in_time(&mut all);
-    let skipped = all.len().saturating_sub(count);
-    Ok(all.into_iter().skip(skipped).collect())
-}
-
-/// Moments are written in one form, so that their texts sort as they do; entries of a lane stay in order.
-fn in_time(entries: &mut [Entry]) {
-    entries.sort_by(|one, other| one.at.cmp(&other.at));
 }
 
 /// The lanes that are followed.
@@ -142,19 +121,13 @@ struct Who {
     id: String,
 }
 
-impl Entry {
-    fn new(lane: &str, line: Line) -> Self {
-        let at = told(line.leaf()).at;
-        Self { lane: lane.to_owned(), at, line }
+fn show(entry: &Entry, json: bool) {
+    let leaf = entry.line.leaf();
+    if json {
+        return out::say(leaf);
     }
-
-    fn show(&self, json: bool) {
-        if json {
-            return out::say(self.line.leaf());
-        }
-        let told = told(self.line.leaf());
-        out::say(&format!("{} {}:{} {}", told.at, self.lane, self.line.sequence, told.words()));
-    }
+    let told = told(leaf);
+    out::say(&format!("{} {}:{} {}", told.at, entry.lane, entry.line.sequence, told.words()));
 }
 
 /// What is not told in this form stays out of the line; the entry as it stands is `--json`.

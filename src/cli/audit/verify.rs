@@ -89,8 +89,8 @@ fn given_head(given: &str) -> Result<String, VerbError> {
 
 /// The heads the store keeps, apart from the journal's own folder.
 async fn kept_heads(data: &Data) -> Result<Vec<HeadRow>, VerbError> {
-    match data.store() {
-        Some(store) => Ok(store?.heads().await?),
+    match data.store()? {
+        Some(store) => Ok(store.heads().await?),
         None => Ok(Vec::new()),
     }
 }

@@ -5,9 +5,11 @@ use std::{fs, path::PathBuf};
 use clap::Args;
 use serde_json::Value as Json;
 
+use super::cases::TestFile;
 use crate::{
     cli::{Came, error::VerbError, out},
     config,
+    words::yaml::FromYaml,
 };
 
 #[derive(Debug, Args)]
@@ -23,7 +25,7 @@ pub(in crate::cli) struct Schema {
 }
 
 pub(super) fn run(arguments: &Schema) -> Result<Came, VerbError> {
-    let schemas = config::schemas();
+    let schemas = all();
     let Some(folder) = &arguments.out else {
         let all: Json = schemas.into_iter().map(|(pattern, schema)| (pattern.to_owned(), schema)).collect();
         out::say(&all.to_string());
@@ -38,6 +40,18 @@ pub(super) fn run(arguments: &Schema) -> Result<Came, VerbError> {
     Ok(Came::Right)
 }
 
+/// What the gate reads, and the tests that are put to it.
+fn all() -> Vec<(&'static str, Json)> {
+    let mut tests = TestFile::schema();
+    if let Some(map) = tests.as_object_mut() {
+        map.insert("$schema".into(), "https://json-schema.org/draft/2020-12/schema".into());
+        map.insert("title".into(), "Requests and the decision each must get".into());
+    }
+    let mut schemas = config::schemas();
+    schemas.push(("tests/*.yaml", tests));
+    schemas
+}
+
 /// `systems/*.yaml` → `systems.schema.json`
 fn file_name(pattern: &str) -> String {
     let name = pattern.trim_end_matches(".yaml").trim_end_matches("/*").replace('/', "-");
@@ -50,8 +64,7 @@ mod tests {
 
     #[test]
     fn each_pattern_has_a_file_of_its_own() {
-        let mut names: Vec<String> =
-            config::schemas().iter().map(|(pattern, _)| file_name(pattern)).collect();
+        let mut names: Vec<String> = all().iter().map(|(pattern, _)| file_name(pattern)).collect();
         assert!(names.contains(&"gateway.schema.json".to_owned()), "{names:?}");
         assert!(names.contains(&"systems.schema.json".to_owned()), "{names:?}");
         assert!(names.contains(&"principals-attributes.schema.json".to_owned()), "{names:?}");

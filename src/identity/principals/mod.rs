@@ -98,8 +98,8 @@ impl PrincipalRegistry {
 }
 
 impl Principal {
-    /// What the registry knows, as facts of one credential; not yet sealed.
-    pub(super) fn facts(&self, credential: CredentialId) -> Facts {
+    /// What the registry knows, as facts of one credential; not yet sealed. Facts alone prove nobody.
+    pub fn facts(&self, credential: CredentialId) -> Facts {
         Facts {
             partner: self.partner.clone(),
             groups: self.groups.iter().cloned().collect(),

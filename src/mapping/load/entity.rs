@@ -6,7 +6,7 @@ use http::Method;
 
 use super::{
     Defaults,
-    fields::{Loader, filterable},
+    fields::{Lines, Loader, filterable},
     lists, pairs, path, path_at,
 };
 use crate::{
@@ -56,11 +56,7 @@ pub(super) fn load(
     found: &mut Diagnostics,
 ) -> Option<Mapping> {
     let mut keys = Keys::of(node, found)?;
-    let at: String =
-        keys.required("at", found).unwrap_or_else(|| "/".to_owned() + entity.collection.as_str());
-    if !at.starts_with('/') || at.ends_with('/') || at.contains(['?', '#']) {
-        found.error(&node.place, "`at` begins with `/`, does not end with it, and has no query");
-    }
+    let at = address(&mut keys, node, entity, found);
     let mut frame = Frame::default();
     let key = key(&mut keys, &mut frame, found);
     let version = version(&mut keys, &mut frame, found);
@@ -86,17 +82,9 @@ pub(super) fn load(
     keys.finish(found);
     // ORDER: every key has been asked for by now, so that all mistakes of the entity are told.
     let key = key?;
-    let mut filters = vec![Vec::<Filterable>::new(); entity.leaves.len()];
-    for (leaf, path, codec) in &lines.filters {
-        let name = filter_name(path, select.as_ref(), defaults.speaks);
-        if let (Some(name), Some(places)) = (name, filters.get_mut(usize::from(leaf.0))) {
-            places.push(filterable(name, codec));
-        }
-    }
+    let filters = filters(entity, &lines, select.as_ref(), defaults.speaks);
     no_ambiguous_slots(&root, node, found);
-    let unmapped = unmapped(entity, &root);
-    let mut pointers = vec![None; entity.leaves.len()];
-    point(&root, "", &mut pointers);
+    let (unmapped, pointers) = (unmapped(entity, &root), pointers(entity, &root));
     let key_name = filter_name(&key.at, select.as_ref(), defaults.speaks).map(Into::into);
     let select = select.map(|words| select_of(words, &lines.reads, &key, version.as_ref(), &narrow));
     if !frame.finish() {
@@ -126,6 +114,40 @@ pub(super) fn load(
         delete,
         samples,
     })
+}
+
+/// By which native places each leaf can be filtered.
+fn filters(
+    entity: &Entity,
+    lines: &Lines,
+    select: Option<&SelectWords>,
+    speaks: Speaks,
+) -> Vec<Vec<Filterable>> {
+    let mut filters = vec![Vec::new(); entity.leaves.len()];
+    for (leaf, path, codec) in &lines.filters {
+        let name = filter_name(path, select, speaks);
+        if let (Some(name), Some(places)) = (name, filters.get_mut(usize::from(leaf.0))) {
+            places.push(filterable(name, codec));
+        }
+    }
+    filters
+}
+
+/// The JSON Pointer of every mapped leaf.
+fn pointers(entity: &Entity, root: &ObjectPart) -> Vec<Option<String>> {
+    let mut pointers = vec![None; entity.leaves.len()];
+    point(root, "", &mut pointers);
+    pointers
+}
+
+/// Where the entity's records stand under the system's base.
+fn address(keys: &mut Keys<'_>, node: &Node, entity: &Entity, found: &mut Diagnostics) -> String {
+    let at: String =
+        keys.required("at", found).unwrap_or_else(|| "/".to_owned() + entity.collection.as_str());
+    if !at.starts_with('/') || at.ends_with('/') || at.contains(['?', '#']) {
+        found.error(&node.place, "`at` begins with `/`, does not end with it, and has no query");
+    }
+    at
 }
 
 fn key(keys: &mut Keys<'_>, frame: &mut Frame, found: &mut Diagnostics) -> Option<Key> {

@@ -92,6 +92,7 @@ pub(super) fn principals() -> PrincipalTypes {
             attribute("limit", AttributeType::Decimal, &[Kind::User]),
             attribute("level", AttributeType::Integer, &[Kind::User]),
         ],
+        groups: ["staff", "apps"].map(GroupName::new).to_vec(),
     }
 }
 

@@ -125,6 +125,19 @@ fn a_call_to_a_system_that_serves_an_entity_needs_its_reason() {
     assert!(call("", "ebi").err().unwrap().contains("no system `ebi` (did you mean `bi`?)"));
 }
 
+/// A forbid for a group that nobody can be in would never hold.
+#[test]
+fn a_group_that_there_is_not_is_a_load_error_wherever_it_stands() {
+    for (head, condition) in
+        [("principal in Group::\"stuff\"", ""), ("principal", " when { principal in Group::\"stuff\" }")]
+    {
+        let text =
+            format!("@id(\"x\") forbid ({head}, action == Action::\"read\", resource is Order){condition};");
+        let error = load(&text).err().unwrap();
+        assert!(error.contains("no group `stuff`") && error.contains("did you mean `staff`?"), "{error}");
+    }
+}
+
 #[test]
 fn a_permit_that_rests_on_claims_alone_does_not_load() {
     let with = |head: &str| {

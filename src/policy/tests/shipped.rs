@@ -11,7 +11,7 @@ use crate::{
         SystemInfo, Target, outlook, preview,
     },
     schema::{self, Schema},
-    words::{Diagnostics, Digest, EntityName, Kind, SecretBytes, SystemName, tree},
+    words::{Diagnostics, Digest, EntityName, GroupName, Kind, SecretBytes, SystemName, tree},
 };
 
 /// The files of a folder of the shipped bundle, in order.
@@ -51,6 +51,7 @@ fn shipped() -> Shipped {
             attribute("customer", AttributeType::Reference(EntityName::new("Customer")), Kind::Partner),
             attribute("country", AttributeType::Text, Kind::User),
         ],
+        groups: ["apps", "readers", "staff", "internal", "partners"].map(GroupName::new).to_vec(),
     };
     let plans = [("internal", 40), ("staff", 30), ("reader", 20), ("partner", 10)]
         .map(|(name, rank)| PlanRef { name: name.into(), rank });

@@ -1,0 +1,120 @@
+//! Which act a path and a method ask for, and what it needs.
+
+use http::Method;
+
+use super::fault::Fault;
+use crate::store::AdminRole;
+
+/// What may be asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Act {
+    /// Whether the process lives.
+    Health,
+    /// Whether it should be sent requests.
+    Ready,
+    /// Metrics.
+    Metrics,
+    /// The bundle in force.
+    Bundle,
+    /// The systems.
+    Systems,
+    /// What was issued.
+    Tokens,
+    /// Issue.
+    Issue,
+    /// Take back.
+    Revoke(String),
+    /// The end of the journal.
+    Tail,
+    /// Load the bundle again.
+    Reload,
+}
+
+/// Who may ask for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Needs {
+    /// Whoever reaches the listener.
+    Nothing,
+    /// A token of any role.
+    Token,
+    /// A token of this role.
+    Role(AdminRole),
+}
+
+impl Act {
+    /// What is asked for.
+    pub(super) fn of(method: &Method, path: &str) -> Result<Self, Fault> {
+        let only = |allow: &'static str, act: Self| match is_in(method, allow) {
+            true => Ok(act),
+            false => Err(Fault::NoSuchMethod(allow)),
+        };
+        match path {
+            "/healthz" => only("GET, HEAD", Self::Health),
+            "/readyz" => only("GET, HEAD", Self::Ready),
+            "/metrics" => only("GET, HEAD", Self::Metrics),
+            "/api/bundle" => only("GET, HEAD", Self::Bundle),
+            "/api/systems" => only("GET, HEAD", Self::Systems),
+            "/api/tokens" if *method == Method::POST => Ok(Self::Issue),
+            "/api/tokens" => only("GET, HEAD, POST", Self::Tokens),
+            "/api/audit/tail" => only("GET, HEAD", Self::Tail),
+            "/api/reload" => only("POST", Self::Reload),
+            other => match other.strip_prefix("/api/tokens/") {
+                Some(name) if !name.is_empty() && !name.contains('/') => {
+                    only("DELETE", Self::Revoke(name.to_owned()))
+                }
+                Some(_) | None => Err(Fault::NoSuchPath),
+            },
+        }
+    }
+
+    /// Who may.
+    pub(super) fn needs(&self) -> Needs {
+        match self {
+            Self::Health | Self::Ready => Needs::Nothing,
+            Self::Metrics | Self::Bundle | Self::Systems => Needs::Token,
+            Self::Tokens | Self::Issue | Self::Revoke(_) => Needs::Role(AdminRole::Issue),
+            Self::Tail => Needs::Role(AdminRole::Audit),
+            Self::Reload => Needs::Role(AdminRole::Operate),
+        }
+    }
+}
+
+fn is_in(method: &Method, allow: &str) -> bool {
+    allow.split(", ").any(|name| name == method.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_path_needs_what_its_act_needs() {
+        let needs = |method: Method, path: &str| Act::of(&method, path).map(|act| act.needs()).ok();
+        let role = |role| Some(Needs::Role(role));
+        for path in ["/healthz", "/readyz"] {
+            assert_eq!(needs(Method::GET, path), Some(Needs::Nothing), "{path}");
+        }
+        for path in ["/metrics", "/api/bundle", "/api/systems"] {
+            assert_eq!(needs(Method::GET, path), Some(Needs::Token), "{path}");
+        }
+        assert_eq!(needs(Method::GET, "/api/tokens"), role(AdminRole::Issue));
+        assert_eq!(needs(Method::POST, "/api/tokens"), role(AdminRole::Issue));
+        assert_eq!(needs(Method::DELETE, "/api/tokens/abc"), role(AdminRole::Issue));
+        assert_eq!(needs(Method::GET, "/api/audit/tail"), role(AdminRole::Audit));
+        assert_eq!(needs(Method::POST, "/api/reload"), role(AdminRole::Operate));
+    }
+
+    #[test]
+    fn other_paths_and_methods_are_not_there() {
+        for path in
+            ["/", "/api", "/api/", "/api/tokens/", "/api/tokens/a/b", "/healthz/", "/Metrics", "/v1/orders"]
+        {
+            assert!(matches!(Act::of(&Method::GET, path), Err(Fault::NoSuchPath)), "{path}");
+        }
+        for (method, path) in
+            [(Method::POST, "/metrics"), (Method::GET, "/api/reload"), (Method::PUT, "/api/tokens")]
+        {
+            assert!(matches!(Act::of(&method, path), Err(Fault::NoSuchMethod(_))), "{method} {path}");
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! How the gate is: ready or why not, its bundle, its systems.
+
+use std::time::Duration;
+
+use serde_json::{Value as Json, json};
+
+use crate::{
+    clock::Now,
+    config::{Colour, Live, Snapshot, Status},
+    gateway::Gate,
+};
+
+/// A gate that has not heard of revocations for longer is not sent requests.
+const BEHIND_MAX: Duration = Duration::from_secs(2);
+
+/// Whether the gate should be sent requests.
+#[derive(Debug)]
+pub(super) struct Readiness {
+    /// Lanes of the journal that take nothing, and why.
+    pub(super) failed_lanes: Vec<(String, String)>,
+    /// How long ago it last heard of revocations; none when it never did.
+    pub(super) behind: Option<Duration>,
+    /// It is being stopped.
+    pub(super) is_draining: bool,
+}
+
+impl Readiness {
+    /// As it is now.
+    pub(super) fn of(gate: &Gate, now: Now) -> Self {
+        let lanes = gate.journal.health().lanes.into_iter();
+        Self {
+            failed_lanes: lanes
+                .filter_map(|lane| lane.failed.map(|error| (lane.lane, error.to_string())))
+                .collect(),
+            behind: gate.tokens.behind(now),
+            is_draining: gate.door.is_draining(),
+        }
+    }
+
+    /// Whether it is ready.
+    pub(super) fn is_ready(&self) -> bool {
+        self.failed_lanes.is_empty() && !self.is_behind() && !self.is_draining
+    }
+
+    fn is_behind(&self) -> bool {
+        self.behind.is_none_or(|behind| behind > BEHIND_MAX)
+    }
+
+    /// What whoever asks without a token may know.
+    pub(super) fn brief(&self) -> Json {
+        json!({ "ready": self.is_ready() })
+    }
+
+    /// What an operator may know.
+    pub(super) fn detail(&self, status: &Status) -> Json {
+        let failed: Vec<Json> =
+            self.failed_lanes.iter().map(|(lane, why)| json!({ "lane": lane, "why": why })).collect();
+        json!({
+            "ready": self.is_ready(),
+            "draining": self.is_draining,
+            "journal": { "failed_lanes": failed },
+            "revocations": {
+                "behind": self.is_behind(),
+                "heard_ms_ago": self.behind.map(|behind| u64::try_from(behind.as_millis()).unwrap_or(u64::MAX)),
+            },
+            "bundle": bundle_status(status),
+        })
+    }
+}
+
+/// The bundle in force and how the last reload went.
+fn bundle_status(status: &Status) -> Json {
+    let refused = status.broken.as_ref().map(|(report, since)| {
+        let (errors, warnings) = report.counts();
+        json!({
+            "at": since.to_string(), "errors": errors, "warnings": warnings,
+            "report": report.render(Colour::Off),
+        })
+    });
+    json!({
+        "digest": status.digest.to_string(), "since": status.since.to_string(),
+        "swapped": status.swapped, "refused": status.refused, "last_refused": refused,
+    })
+}
+
+/// The bundle in force and what it consists of.
+pub(super) fn bundle(live: &Live<Snapshot>) -> Json {
+    let (status, snapshot) = (live.status(), live.snapshot());
+    let mut told = bundle_status(&status);
+    if let Some(map) = told.as_object_mut() {
+        map.insert("gate".into(), snapshot.settings.gate.value.as_str().into());
+        map.insert(
+            "counts".into(),
+            json!({
+                "entities": snapshot.schema.entities().len(),
+                "statements": snapshot.policies.ids().count(),
+                "principals": snapshot.sources.registry().iter().count(),
+                "partners": snapshot.sources.registry().partners().count(),
+                "plans": snapshot.plans.iter().count(),
+                "systems": snapshot.systems.len(),
+            }),
+        );
+    }
+    told
+}
+
+/// Every system: what is under way, whether it is left alone, its addresses, what it serves.
+pub(super) fn systems(snapshot: &Snapshot) -> Json {
+    let mut all: Vec<_> = snapshot.systems.values().collect();
+    all.sort_by(|one, other| one.name.cmp(&other.name));
+    let told = all.into_iter().map(|served| {
+        let state = served.upstream.state();
+        let addresses: Vec<Json> = state
+            .addresses
+            .iter()
+            .map(|address| {
+                json!({ "peer": &*address.peer, "in_flight": address.in_flight, "left_out": address.is_out })
+            })
+            .collect();
+        let mut entities: Vec<&str> = snapshot
+            .schema
+            .entities()
+            .iter()
+            .filter(|entity| snapshot.catalog.serves(entity.collection.as_str()) == Some(&served.name))
+            .map(|entity| entity.name.as_str())
+            .collect();
+        entities.sort_unstable();
+        json!({
+            "system": served.name.as_str(), "in_flight": state.in_flight,
+            "left_alone": state.is_left_alone, "addresses": addresses, "entities": entities,
+        })
+    });
+    json!({ "systems": told.collect::<Vec<Json>>() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ready() -> Readiness {
+        Readiness { failed_lanes: Vec::new(), behind: Some(Duration::from_millis(200)), is_draining: false }
+    }
+
+    #[test]
+    fn a_gate_is_ready_while_it_can_write_hears_of_revocations_and_is_not_being_stopped() {
+        assert!(ready().is_ready());
+        assert!(!Readiness { failed_lanes: vec![("0".into(), "full".into())], ..ready() }.is_ready());
+        assert!(!Readiness { behind: Some(Duration::from_millis(2_001)), ..ready() }.is_ready());
+        assert!(!Readiness { behind: None, ..ready() }.is_ready());
+        assert!(!Readiness { is_draining: true, ..ready() }.is_ready());
+    }
+
+    #[test]
+    fn without_a_token_nothing_but_the_answer_is_told() {
+        assert_eq!(ready().brief(), json!({ "ready": true }));
+    }
+}

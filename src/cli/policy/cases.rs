@@ -1,0 +1,98 @@
+//! `tests/*.yaml`: requests and the decision each must get.
+//!
+//! ```yaml
+//! records:
+//!   own-order: { id: "1", customer: "20000", status: open }
+//! tests:
+//!   - name: a partner reads its own order and no discount on it
+//!     as: Partner/acme-portal
+//!     action: read
+//!     entity: Order
+//!     record: own-order
+//!     expect: { outcome: permitted, shows: [id, status], hides: [discount_total] }
+//! ```
+
+use super::ask::{ActionWord, CallSpec, Over};
+use crate::{
+    words::{
+        tree::Node,
+        yaml::{Named, Spanned},
+    },
+    yaml_object, yaml_words,
+};
+
+yaml_object! {
+    /// Requests and the decision each must get.
+    pub(in crate::cli) struct TestFile {
+        /// Records by names of this file's own.
+        pub(super) records: Named<Node> = Named::default();
+        /// The tests.
+        pub(super) tests: Vec<Spanned<Case>>;
+    }
+
+    /// One request.
+    pub(super) struct Case {
+        /// The promise, as a sentence.
+        pub(super) name: Spanned<String>;
+        /// Who asks: `Kind/id`, or `Anonymous`.
+        pub(super) r#as: Spanned<String>;
+        /// Only these of its groups; of an outside issuer's principal, the groups it asserts.
+        pub(super) groups: Option<Vec<Spanned<String>>> = None;
+        /// The scopes its credential asserts.
+        pub(super) scopes: Vec<String> = Vec::new();
+        /// What it asks for.
+        pub(super) action: ActionWord;
+        /// Of which entity.
+        pub(super) entity: Option<Spanned<String>> = None;
+        /// The record as it is stored (for `create`: as it would be), or the name of one of `records`.
+        pub(super) record: Option<Node> = None;
+        /// In an update: what is sent, as a merge-patch.
+        pub(super) change: Option<Node> = None;
+        /// In an update or delete: whether the system checks the version that was judged.
+        pub(super) guarded: bool = true;
+        /// In a call: what is called.
+        pub(super) call: Option<CallSpec> = None;
+        /// Under which circumstances.
+        pub(super) over: Over = Over::default();
+        /// What must come of it.
+        pub(super) expect: Expect;
+    }
+
+    /// What must come of a request.
+    pub(super) struct Expect {
+        /// How it ends.
+        pub(super) outcome: Spanned<OutcomeWord>;
+        /// The fields shown: these and no others.
+        pub(super) fields: Option<Spanned<Vec<Spanned<String>>>> = None;
+        /// Fields that are shown, among others.
+        pub(super) shows: Vec<Spanned<String>> = Vec::new();
+        /// Fields that are not shown.
+        pub(super) hides: Vec<Spanned<String>> = Vec::new();
+        /// Fields that are shown behind a mask.
+        pub(super) masks: Vec<Spanned<String>> = Vec::new();
+        /// Values as they are shown.
+        pub(super) values: Named<Spanned<String>> = Named::default();
+        /// The fields that change: these and no others.
+        pub(super) changes: Option<Spanned<Vec<Spanned<String>>>> = None;
+        /// Fields for which the change is refused.
+        pub(super) refused_for: Vec<Spanned<String>> = Vec::new();
+        /// Statements that decide it, among others.
+        pub(super) by: Vec<Spanned<String>> = Vec::new();
+    }
+}
+
+yaml_words! {
+    /// How a request ends.
+    pub(super) enum OutcomeWord {
+        /// It is permitted; without a record: a record can be.
+        Permitted = "permitted",
+        /// No statement can permit it, whatever the record (403).
+        Forbidden = "forbidden",
+        /// To the caller there is no such record (404).
+        Hidden = "hidden",
+        /// The change is refused (403 or 422).
+        Refused = "refused",
+        /// A statement cannot be judged on the record; the caller sees none.
+        Erring = "erring",
+    }
+}

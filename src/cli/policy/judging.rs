@@ -1,0 +1,148 @@
+//! What comes of one request, as plain data.
+
+use std::sync::Arc;
+
+use super::cases::OutcomeWord;
+use crate::{
+    catalog::Action,
+    identity::Facts,
+    policy::{self, Change, Context, Denied, Grounds, Memo, Outlook, Policies, Target, Verdict},
+    schema::{FieldSet, Record},
+    words::{FieldPath, StatementId},
+};
+
+/// A question, ready to be put.
+#[derive(Debug)]
+pub(super) struct Question {
+    pub(super) facts: Arc<Facts>,
+    pub(super) action: Action,
+    pub(super) target: Target,
+    pub(super) context: Context,
+    /// What it is about; none before a record, or for a call.
+    pub(super) matter: Matter,
+}
+
+/// What a question is about.
+#[derive(Debug)]
+pub(super) enum Matter {
+    /// Nothing yet, or a call.
+    Nothing,
+    /// A stored record.
+    Record(Record),
+    /// A write.
+    Change(Change),
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub(super) struct Ruling {
+    pub(super) outcome: OutcomeWord,
+    /// Leaves shown; before a record those that can be.
+    pub(super) shown: FieldSet,
+    /// Of them, those behind a mask.
+    pub(super) masked: FieldSet,
+    /// The record as it is shown.
+    pub(super) record: Option<Record>,
+    /// Leaves that change.
+    pub(super) changed: FieldSet,
+    /// Fields for which a change is refused.
+    pub(super) refused_for: Vec<FieldPath>,
+    /// The statements that decided.
+    pub(super) by: Vec<StatementId>,
+    /// Why, for whoever looks after the policies.
+    pub(super) why: Option<String>,
+    /// The whole set of statements says something else: a mistake of ours.
+    pub(super) is_contradicted: bool,
+}
+
+impl Ruling {
+    fn ended(outcome: OutcomeWord, grounds: Grounds) -> Self {
+        Self {
+            outcome,
+            shown: FieldSet::EMPTY,
+            masked: FieldSet::EMPTY,
+            record: None,
+            changed: FieldSet::EMPTY,
+            refused_for: Vec::new(),
+            by: grounds.statements,
+            why: None,
+            is_contradicted: false,
+        }
+    }
+
+    fn denied(denied: Denied) -> Self {
+        let why = denied.to_string();
+        let mut ruling = match denied {
+            Denied::Never(grounds) => Self::ended(OutcomeWord::Forbidden, grounds),
+            Denied::Unfit => Self::ended(OutcomeWord::Forbidden, Grounds::default()),
+            Denied::Record(grounds) => Self::ended(OutcomeWord::Hidden, grounds),
+            Denied::New(grounds) => Self::ended(OutcomeWord::Refused, grounds),
+            Denied::Fields(paths) | Denied::Mask(paths) => {
+                let ruling = Self::ended(OutcomeWord::Refused, Grounds::default());
+                Self { refused_for: paths, ..ruling }
+            }
+            Denied::Erroring { statement } => Self::erring(statement),
+        };
+        ruling.why = Some(why);
+        ruling
+    }
+
+    fn erring(statement: StatementId) -> Self {
+        let grounds = Grounds { statements: vec![statement], ..Grounds::default() };
+        Self::ended(OutcomeWord::Erring, grounds)
+    }
+}
+
+/// Puts a question.
+pub(super) fn judge(policies: &Arc<Policies>, memo: &Memo, question: Question) -> Ruling {
+    let Question { facts, action, target, context, matter } = question;
+    let is_call = matches!(target, Target::Call(_));
+    let outlook = match policy::outlook(policies, memo, &facts, action, target, context) {
+        Ok(outlook) => outlook,
+        Err(denied) => return Ruling::denied(denied),
+    };
+    match matter {
+        Matter::Nothing if is_call => call(policies, &outlook),
+        Matter::Nothing => {
+            let grounds =
+                Grounds { statements: outlook.statements().cloned().collect(), ..Grounds::default() };
+            Ruling { shown: outlook.visible(), ..Ruling::ended(OutcomeWord::Permitted, grounds) }
+        }
+        Matter::Record(record) => shown(policies, &outlook, record),
+        Matter::Change(change) => match policy::rehearse(&outlook, &change) {
+            Ok((changed, grounds)) => Ruling { changed, ..Ruling::ended(OutcomeWord::Permitted, grounds) },
+            Err(denied) => Ruling::denied(denied),
+        },
+    }
+}
+
+fn call(policies: &Policies, outlook: &Outlook) -> Ruling {
+    let ruling = match outlook.verdict(None, None) {
+        Verdict::Permitted(view) => Ruling::ended(OutcomeWord::Permitted, view.grounds().clone()),
+        Verdict::Forbidden(grounds) | Verdict::Unpermitted(grounds) => {
+            Ruling::ended(OutcomeWord::Forbidden, grounds)
+        }
+        Verdict::Erroring(statement) => Ruling::erring(statement),
+    };
+    Ruling { is_contradicted: policies.recheck(outlook, None, None).is_err(), ..ruling }
+}
+
+fn shown(policies: &Policies, outlook: &Outlook, record: Record) -> Ruling {
+    let is_contradicted = policies.recheck(outlook, Some(&record), None).is_err();
+    let ruling = match outlook.verdict(Some(&record), None) {
+        Verdict::Permitted(view) => {
+            let mut ruling = Ruling::ended(OutcomeWord::Permitted, view.grounds().clone());
+            ruling.masked = view.masked();
+            if let Some((record, fields)) = policy::preview(outlook, record, None) {
+                ruling.shown = fields;
+                ruling.record = Some(record);
+            }
+            ruling
+        }
+        Verdict::Forbidden(grounds) | Verdict::Unpermitted(grounds) => {
+            Ruling::ended(OutcomeWord::Hidden, grounds)
+        }
+        Verdict::Erroring(statement) => Ruling::erring(statement),
+    };
+    Ruling { is_contradicted, ..ruling }
+}

@@ -1,0 +1,13 @@
+//! An outlook proves nothing; a prospect is what the policy gives.
+
+use bramka::{
+    catalog::Operation,
+    identity::Caller,
+    policy::{Outlook, Prospect},
+};
+
+fn prospect(caller: Caller, operation: Operation, outlook: Outlook) -> Prospect {
+    Prospect { caller, operation, outlook }
+}
+
+fn main() {}
