@@ -74,7 +74,11 @@ impl Loud {
     }
 
     fn send(&self, request: http::request::Builder, body: &str) -> Answer {
-        let address = self.env("BRAMKA_URL").trim_start_matches("https://").to_owned();
+        self.send_to("BRAMKA_URL", request, body)
+    }
+
+    fn send_to(&self, listener: &str, request: http::request::Builder, body: &str) -> Answer {
+        let address = self.env(listener).trim_start_matches("https://").to_owned();
         line::once(&address, &self.env("BRAMKA_CA"), request.body(body.to_owned().into()).unwrap())
     }
 
@@ -193,6 +197,15 @@ fn ask_everything(gate: &Loud, credentials: [&String; 5], password: &str) -> Vec
     }
     // What fails is logged with its cause.
     answers.push(get("/systems/raw/gone", app).expect(502));
+    // What operators are told, and what they are refused.
+    let admin = gate.env("BRAMKA_ADMIN_TOKEN");
+    let operator = |path: &str, token: &str| {
+        gate.send_to("BRAMKA_ADMIN_URL", asking(Method::GET, path, Some(token)), "")
+    };
+    for path in ["/metrics", "/readyz", "/api/bundle", "/api/systems"] {
+        answers.push(operator(path, &admin).expect(200));
+        answers.push(operator(path, app));
+    }
     let basic = data_encoding::BASE64.encode(format!("user:{password}").as_bytes());
     answers.push(
         gate.send(asking(Method::GET, GOODS, None).header("authorization", format!("Basic {basic}")), ""),
