@@ -21,6 +21,7 @@ const JWKS: &str = "https://idp.example/keys";
 struct Web {
     pages: Mutex<HashMap<String, (u16, Vec<u8>)>>,
     asked: Mutex<Vec<String>>,
+    trusted: Mutex<Vec<Option<std::path::PathBuf>>>,
     gate: Mutex<Option<Arc<Notify>>>,
 }
 
@@ -46,11 +47,12 @@ impl Fetch for Web {
     fn get<'a>(
         &'a self,
         url: &'a str,
-        _: Option<&'a Path>,
+        ca: Option<&'a Path>,
         _: usize,
     ) -> BoxFuture<'a, Result<(u16, Bytes), String>> {
         Box::pin(async move {
             self.asked.lock().push(url.to_owned());
+            self.trusted.lock().push(ca.map(Path::to_owned));
             let gate = self.gate.lock().clone();
             if let Some(gate) = gate {
                 gate.notified().await;
@@ -348,6 +350,23 @@ fn a_jwks_file_is_read_and_read_again() {
         bench.issuers.tend(&bench.sources, bench.at(1300)).await;
         assert!(bench.last_error().contains("larger than"));
         assert!(bench.web.asked.lock().is_empty());
+    });
+}
+
+#[test]
+fn an_issuers_own_ca_is_trusted_for_discovery_and_jwks_and_another_one_starts_anew() {
+    run(async |bench| {
+        let by = |ca: &str| {
+            sources(&format!(
+                "issuer: https://gate.example\naudience: b\nissuers:\n  corp: {{ issuer: https://idp.example/realm, audience: b, kinds: [User], ca: {ca} }}"
+            ))
+        };
+        bench.web.keys(&[&jwk("a")]);
+        let bench = Bench { sources: by("/one.pem"), ..bench };
+        let key = bench.key(Some("a"), 0).await.unwrap();
+        assert_eq!(*bench.web.trusted.lock(), [Some("/one.pem".into()), Some("/one.pem".into())]);
+        bench.issuers.adopt(&by("/two.pem"));
+        assert!(key.is_gone());
     });
 }
 

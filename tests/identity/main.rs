@@ -3,6 +3,7 @@
 //! Nothing sleeps, nothing listens on a fixed port, nothing leaves the machine. Each test has a gate of its own.
 #![expect(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
     clippy::string_slice,

@@ -74,7 +74,11 @@ impl Loud {
     }
 
     fn send(&self, request: http::request::Builder, body: &str) -> Answer {
-        let address = self.env("BRAMKA_URL").trim_start_matches("https://").to_owned();
+        self.send_to("BRAMKA_URL", request, body)
+    }
+
+    fn send_to(&self, listener: &str, request: http::request::Builder, body: &str) -> Answer {
+        let address = self.env(listener).trim_start_matches("https://").to_owned();
         line::once(&address, &self.env("BRAMKA_CA"), request.body(body.to_owned().into()).unwrap())
     }
 
@@ -139,9 +143,10 @@ fn no_secret_of_a_run_is_in_anything_it_wrote_or_answered() {
     let mut secrets = vec![RAW_SECRET.to_owned(), CRM_SECRET.to_owned(), "erp-demo-secret".to_owned()];
     secrets.push(password.to_owned());
     secrets.push(data_encoding::BASE64.encode(format!("user:{password}").as_bytes()));
-    secrets.push(key.rsplit_once('_').unwrap().1.to_owned());
+    // `brk_`, the public prefix, `_`, the secret, in which `_` may stand too.
+    secrets.push(key.splitn(3, '_').nth(2).unwrap().to_owned());
     let admin = gate.env("BRAMKA_ADMIN_TOKEN");
-    secrets.push(admin.rsplit_once('_').map_or(admin.clone(), |(_, secret)| secret.to_owned()));
+    secrets.push(admin.split_once('_').map_or(admin.as_str(), |(_, secret)| secret).to_owned());
     // Of a token its signature: what is left without it is worth nothing, but is not there either.
     for token in [&app, &partner, &outside, &expired] {
         secrets.extend(token.split('.').skip(1).map(str::to_owned));
@@ -192,6 +197,15 @@ fn ask_everything(gate: &Loud, credentials: [&String; 5], password: &str) -> Vec
     }
     // What fails is logged with its cause.
     answers.push(get("/systems/raw/gone", app).expect(502));
+    // What operators are told, and what they are refused.
+    let admin = gate.env("BRAMKA_ADMIN_TOKEN");
+    let operator = |path: &str, token: &str| {
+        gate.send_to("BRAMKA_ADMIN_URL", asking(Method::GET, path, Some(token)), "")
+    };
+    for path in ["/metrics", "/readyz", "/api/bundle", "/api/systems"] {
+        answers.push(operator(path, &admin).expect(200));
+        answers.push(operator(path, app));
+    }
     let basic = data_encoding::BASE64.encode(format!("user:{password}").as_bytes());
     answers.push(
         gate.send(asking(Method::GET, GOODS, None).header("authorization", format!("Basic {basic}")), ""),

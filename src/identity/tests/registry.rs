@@ -117,6 +117,7 @@ audience: bramka
 issuers:
   corp: { issuer: \"http://idp.example\", audience: bramka, kinds: [User, App], groups: [staf], leeway: 60s }
   copy: { issuer: https://gate.example, audience: bramka, kinds: [User], attributes: { customer: c } }
+  file: { issuer: made-up, audience: bramka, kinds: [User], jwks_file: keys.json, ca: ca.pem }
   \"a|b\": { issuer: https://x.example, audience: \"\", kinds: [], typ: [] }
 ";
     let told = sources(settings, registry(SHIPPED).unwrap()).unwrap_err();
@@ -129,6 +130,7 @@ issuers:
         "attribute `customer` is carried by Partner only",
         "`a|b` cannot name an issuer",
         "lists no kinds",
+        "`ca` means nothing beside `jwks_file`",
         "expected an audience",
     ] {
         assert!(told.contains(part), "{part}\nin\n{told}");
