@@ -169,6 +169,10 @@ impl Refusal {
             Self::NotInCatalog(NotInCatalog::Method { allow }) => {
                 headers.insert(header::ALLOW, HeaderValue::from_static(allow));
             }
+            // Where a body's end is in doubt, so is the next request's beginning. HTTP/2 leaves the field out.
+            Self::Head(Rejected::ContentLength | Rejected::Framing(_) | Rejected::UnexpectedBody) => {
+                headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
             Self::Limited(limited) => {
                 let (policy, left) = quota::headers(&limited.standing);
                 headers.insert("ratelimit-policy", policy);
