@@ -39,7 +39,7 @@ pub(super) fn all(gate: &Arc<Gate>, options: &Arc<Options>, successor: door::Suc
     let spawn = |task: std::pin::Pin<Box<dyn Future<Output = ()> + Send>>| tokio::spawn(task);
     Kept(vec![
         spawn(Box::pin(watch(gate.clone(), options.clone()))),
-        spawn(Box::pin(hangups(gate.clone(), options.clone()))),
+        spawn(Box::pin(hangups(gate.clone(), options.clone(), signal(SignalKind::hangup())))),
         spawn(Box::pin(certificates(gate.clone()))),
         spawn(Box::pin(gate.tokens.clone().follow_always(clock::now, |error| {
             tracing::error!(%error, "revocations cannot be heard of");
@@ -114,8 +114,9 @@ async fn watch(gate: Arc<Gate>, options: Arc<Options>) {
     }
 }
 
-async fn hangups(gate: Arc<Gate>, options: Arc<Options>) {
-    let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
+/// `hangup` is heard from before the gate is ready.
+async fn hangups(gate: Arc<Gate>, options: Arc<Options>, hangup: io::Result<Signal>) {
+    let Ok(mut hangup) = hangup else { return tracing::error!("SIGHUP is not heard") };
     while hangup.recv().await.is_some() {
         drop(reload(&gate, &options).await);
     }

@@ -299,8 +299,15 @@ impl OwnCredentials for Tokens {
             if let Some(key) = self.keys.load().get(kid) {
                 return Ok(key);
             }
-            // A key made by another process a moment ago; asked for seldom, whoever asks.
-            if self.is_refresh_due(now) {
+            // A key made by another process a moment ago; asked for seldom, whoever asks. Who comes too soon after
+            // somebody else waits for its turn instead of being told that there is no such key.
+            let mut now = now;
+            let last = *self.refreshed.lock();
+            if !self.is_refresh_due(now) {
+                tokio::time::sleep(REFRESH_GAP).await;
+                now = Now { mono: now.mono.checked_add(REFRESH_GAP).unwrap_or(now.mono), ..now };
+            }
+            if *self.refreshed.lock() == last {
                 self.refresh_keys(now).await.map_err(|_| KeyProblem::Unavailable)?;
             }
             self.keys.load().get(kid).ok_or(KeyProblem::Unknown)
