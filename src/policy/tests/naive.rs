@@ -305,6 +305,7 @@ fn request(facts: &Facts, asked: &Asked, record: &Value) -> Request {
     .unwrap()
 }
 
+#[expect(clippy::result_large_err, reason = "cedar's own error, in a test")]
 fn entities(facts: &Facts, record: &Value) -> Result<Entities, cedar_policy::entities_errors::EntitiesError> {
     let mut principal = Map::new();
     for (name, attribute) in &facts.attributes {
