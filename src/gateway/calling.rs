@@ -10,17 +10,17 @@ use super::{
 };
 use crate::{
     audit::{Answered, Ended, Safety},
-    body::Body,
+    body::{Body, BodyError},
     catalog::{Call, Operation},
     clock::{self, Now},
     config::Served,
     door::Bounds,
     identity::Ending,
-    intake::{BodyBounds, Head, guarded},
+    intake::{self, BodyBounds, Head, guarded},
     policy::{self, CallPermit, Denied},
     quota::Admission,
     refusal::Refusal,
-    upstream::{BridgeClocks, BridgeEnd, OnBehalf, Opened, Passed, Slot, bridge},
+    upstream::{BridgeClocks, BridgeEnd, OnBehalf, Opened, Passed, Slot, UpstreamError, bridge},
     wire::Tunnel,
 };
 
@@ -61,8 +61,8 @@ pub(super) async fn call(
     }
 }
 
-/// Answers of a known length up to this are no streams: they fit where a gathered answer would, and have no
-/// `close` entry of their own.
+/// Answers of a known length up to this are no streams: they are gathered, so that one which breaks off is a
+/// refusal and not half an answer, and have no `close` entry.
 const SMALL: u64 = 64 * 1024;
 
 /// Judges, writes the intent down, and sends.
@@ -177,11 +177,17 @@ async fn stream(
     if let Some(served) = snapshot.systems.get(call.system.as_str()) {
         served.upstream.clean_answer(answer.headers_mut(), &format!("/systems/{}", call.system));
     }
-    let stream_bounds = bounds(&exchange).ok().cloned();
-    let standing = exchange.standing.clone();
+    let limits = stream_bounds(&exchange);
     let bytes = http_body::Body::size_hint(answer.body()).exact();
+    if bytes.is_some_and(|bytes| bytes <= SMALL) && upload.is_none() {
+        let (head, body) = answer.into_parts();
+        answer = match intake::gather(body, limits.clone()).await {
+            Ok(body) => Response::from_parts(head, Body::from(body)),
+            Err(error) => return exchange.refuse(&cut_off(call, &error)).await,
+        };
+    }
+    let standing = exchange.standing.clone();
     let id = exchange.entry.request();
-    let opened = exchange.opened;
     let answered = match written(exchange, answer.status().as_u16(), bytes).await {
         Ok(answered) => answered,
         Err(refused) => return refused,
@@ -190,19 +196,30 @@ async fn stream(
     if let Some(standing) = &standing {
         exchange::with_standing(&mut answer, standing);
     }
-    if http_body::Body::is_end_stream(answer.body()) {
-        return answer;
-    }
-    let bounds = BodyBounds {
-        idle: stream_bounds.as_ref().map(|bounds| bounds.stream_idle_timeout.0),
-        lifetime: stream_bounds.and_then(|bounds| opened.mono.checked_add(bounds.stream_lifetime_max.0)),
+    answer.map(|body| match body {
+        gathered @ (Body::Empty | Body::Full(_)) => gathered,
+        body if http_body::Body::is_end_stream(&body) => body,
+        body => {
+            let closing = Closing { answered, admission, upload };
+            Body::stream(Streamed::new(guarded(body, limits), closing, ending))
+        }
+    })
+}
+
+/// How long a streamed answer may take.
+fn stream_bounds(exchange: &Exchange) -> BodyBounds {
+    let Ok(bounds) = bounds(exchange) else { return BodyBounds::default() };
+    BodyBounds {
+        idle: Some(bounds.stream_idle_timeout.0),
+        lifetime: exchange.opened.mono.checked_add(bounds.stream_lifetime_max.0),
         ..BodyBounds::default()
-    };
-    if bytes.is_some_and(|bytes| bytes <= SMALL) && upload.is_none() {
-        return answer.map(|body| guarded(body, bounds));
     }
-    let closing = Closing { answered, admission, upload };
-    answer.map(|body| Body::stream(Streamed::new(guarded(body, bounds), closing, ending)))
+}
+
+/// A small answer that did not come whole: nothing of it has left yet.
+fn cut_off(call: &Call, error: &BodyError) -> Refusal {
+    tracing::warn!(system = %call.system, %error, "an answer did not come whole");
+    Refusal::Upstream(call.system.clone(), Box::new(UpstreamError::BadAnswer("its body broke off")))
 }
 
 /// Writes the entry of a streamed answer; without it nothing leaves.

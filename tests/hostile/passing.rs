@@ -174,6 +174,11 @@ fn a_body_that_breaks_off_is_aborted_and_never_ended() {
         let mut tap = Tap::open(&demo);
         tap.send(head(&demo, &format!("GET /systems/raw/{path}"), ""));
         let reply = tap.reply().unwrap();
+        if path == "length" {
+            // So small an answer is gathered first: what breaks off is a refusal, not half an answer.
+            assert_eq!(reply.status, 502);
+            continue;
+        }
         assert_eq!(reply.status, 200);
         assert!(!reply.whole, "{path}: it looks whole: {reply:?}");
         let id = reply.header("x-request-id").unwrap().to_owned();
