@@ -146,7 +146,9 @@ fn status(block: &[u8]) -> u16 {
     let known = [200, 204, 206, 304, 400, 404, 500];
     match block {
         [indexed @ 0x88..=0x8e, ..] => known[usize::from(indexed - 0x88)],
-        [0x48 | 0x08 | 0x18, length, rest @ ..] if length & 0x80 != 0 => digits(&rest[..usize::from(length & 0x7f)]),
+        [0x48 | 0x08 | 0x18, length, rest @ ..] if length & 0x80 != 0 => {
+            digits(&rest[..usize::from(length & 0x7f)])
+        }
         [0x48 | 0x08 | 0x18, _, rest @ ..] => std::str::from_utf8(&rest[..3]).unwrap().parse().unwrap(),
         other => panic!("no status: {other:02x?}"),
     }
@@ -154,7 +156,8 @@ fn status(block: &[u8]) -> u16 {
 
 /// Digits in HPACK's code: five bits for 0 to 2, six for the others.
 fn digits(packed: &[u8]) -> u16 {
-    let bits: Vec<u16> = packed.iter().flat_map(|byte| (0..8).rev().map(move |n| u16::from(byte >> n & 1))).collect();
+    let bits: Vec<u16> =
+        packed.iter().flat_map(|byte| (0..8).rev().map(move |n| u16::from(byte >> n & 1))).collect();
     let number = |at: usize, count: usize| bits[at..at + count].iter().fold(0, |sum, bit| sum * 2 + bit);
     let (mut at, mut value) = (0, 0);
     for _ in 0..3 {

@@ -115,7 +115,8 @@ fn what_callers_write_beside_chunks_reaches_no_system() {
     });
     let demo = gate(&system);
     for chunk in ["5;name=value\r\nhello\r\n", "005\r\nhello\r\n", "5 \r\nhello\r\n", "5;\r\nhello\r\n"] {
-        let bytes = head(&demo, "POST /systems/raw/x", "Transfer-Encoding: chunked\r\n") + chunk + "0\r\n\r\n";
+        let bytes =
+            head(&demo, "POST /systems/raw/x", "Transfer-Encoding: chunked\r\n") + chunk + "0\r\n\r\n";
         let reply = ask(&demo, bytes);
         if reply.status == 200 {
             assert_eq!(told.recv().unwrap(), "5\r\nhello\r\n0\r\n\r\n", "{chunk:?} arrived in other chunks");
@@ -161,7 +162,9 @@ fn a_refusal_with_unread_body_is_seen_and_answers_once() {
     let system = System::plain();
     let demo = gate(&system);
     // Four megabytes that nobody reads: the refusal arrives all the same.
-    let head_of = |length: usize| format!("POST /v1/orders HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n");
+    let head_of = |length: usize| {
+        format!("POST /v1/orders HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n")
+    };
     let mut tap = Tap::open(&demo);
     tap.send(head_of(4 << 20));
     tap.send(vec![b'x'; 4 << 20]);
@@ -179,7 +182,10 @@ fn a_refusal_with_unread_body_is_seen_and_answers_once() {
 
 /// What a connection still says to one more request, if it is open.
 fn tap_rest(mut tap: Tap, demo: &crate::kit::Demo) -> Vec<u8> {
-    tap.send(format!("GET /v1/orders HTTP/1.1\r\nHost: localhost\r\n{}Connection: close\r\n\r\n", auth(demo)));
+    tap.send(format!(
+        "GET /v1/orders HTTP/1.1\r\nHost: localhost\r\n{}Connection: close\r\n\r\n",
+        auth(demo)
+    ));
     tap.end()
 }
 

@@ -160,7 +160,8 @@ fn connect_trace_and_targets_that_are_no_path_are_refused() {
         assert_refused(&demo, line, &ask(&demo, head(&demo, line, "")), status);
     }
     let bearer = bearer(&demo);
-    let connect = [(":method", "CONNECT"), (":authority", "localhost:443"), ("authorization", bearer.as_str())];
+    let connect =
+        [(":method", "CONNECT"), (":authority", "localhost:443"), ("authorization", bearer.as_str())];
     let came = Frames::open(&demo).ask(1, &connect);
     assert!(matches!(came, Came::Status(400 | 405) | Came::Reset(_)), "{came:?}");
     assert!(system.seen().is_empty());

@@ -46,7 +46,10 @@ fn what_belongs_to_the_hop_stays_on_it_in_both_directions() {
 #[test]
 fn a_callers_credential_never_reaches_a_system_and_the_gates_own_does() {
     let system = System::plain();
-    let edits = Edits { system: "sign_in: { basic: { user: gate, password: \"${file:/tmp/none}\" } }", ..Edits::default() };
+    let edits = Edits {
+        system: "sign_in: { basic: { user: gate, password: \"${file:/tmp/none}\" } }",
+        ..Edits::default()
+    };
     let secret = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(secret.path(), "s3cret").unwrap();
     let path = secret.path().display().to_string();
@@ -56,7 +59,11 @@ fn a_callers_credential_never_reaches_a_system_and_the_gates_own_does() {
             prepare(policies, &system, &Edits { system: &signed, ..Edits::default() });
             let file = policies.join("gateway.yaml");
             let text = std::fs::read_to_string(&file).unwrap();
-            std::fs::write(&file, text.replace("  erp: [BC_TOKEN]", &format!("  erp: [BC_TOKEN]\n  raw: [\"file:{path}\"]"))).unwrap();
+            std::fs::write(
+                &file,
+                text.replace("  erp: [BC_TOKEN]", &format!("  erp: [BC_TOKEN]\n  raw: [\"file:{path}\"]")),
+            )
+            .unwrap();
         },
         &[],
     );
@@ -143,7 +150,9 @@ fn an_answer_that_can_be_read_two_ways_is_a_502() {
 fn what_comes_before_an_answer_or_without_a_request_is_no_answer() {
     // A system that speaks first.
     let system = System::start(|_, talk| {
-        talk.say("HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        talk.say(
+            "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
+        )
     });
     let demo = gate(&system);
     let reply = ask(&demo, head(&demo, "GET /systems/raw/x", ""));
@@ -164,10 +173,10 @@ fn a_body_that_breaks_off_is_aborted_and_never_ended() {
     for path in ["length", "chunks"] {
         let mut tap = Tap::open(&demo);
         tap.send(head(&demo, &format!("GET /systems/raw/{path}"), ""));
-        let reply = tap.reply().unwrap();
-        assert_eq!(reply.status, 200);
-        assert!(!reply.whole, "{path}: it looks whole: {reply:?}");
-        let id = reply.header("x-request-id").unwrap().to_owned();
+        // The break may be known before the head has left; then there is no answer at all.
+        let reply = tap.reply();
+        assert!(reply.as_ref().is_none_or(|reply| !reply.whole), "{path}: it looks whole: {reply:?}");
+        let id = system.last().one("x-request-id").unwrap().to_owned();
         if path == "chunks" {
             until("its end is written down", || {
                 let entries = crate::book::of(&demo.data(), &id);
@@ -188,8 +197,8 @@ fn a_body_that_breaks_off_is_aborted_and_never_ended() {
                 ("authorization", &authorization),
             ],
         );
-        assert_eq!(asked, Came::Status(200));
-        assert!(matches!(frames.came(1), Came::Reset(_)), "{path}");
+        let ended = if asked == Came::Status(200) { frames.came(1) } else { asked };
+        assert!(matches!(ended, Came::Reset(_)), "{path}: {ended:?}");
     }
 }
 
@@ -205,7 +214,8 @@ fn trailers_are_kept_in_both_directions() {
     });
     let demo = gate(&system);
     let more = "TE: trailers\r\nConnection: te\r\nTrailer: X-Digest\r\nTransfer-Encoding: chunked\r\n";
-    let reply = ask(&demo, head(&demo, "POST /systems/raw/x", more) + "5\r\nhello\r\n0\r\nX-Digest: 7\r\n\r\n");
+    let reply =
+        ask(&demo, head(&demo, "POST /systems/raw/x", more) + "5\r\nhello\r\n0\r\nX-Digest: 7\r\n\r\n");
     assert_eq!((reply.status, reply.text().as_str()), (200, "hello"), "{reply:?}");
     assert_eq!(reply.trailers.to_ascii_lowercase(), "x-sum: 42\r\n", "the system's trailers: {reply:?}");
     let sent = told.recv().unwrap().to_ascii_lowercase();
@@ -243,7 +253,10 @@ fn bytes_behind_an_upgrade_that_is_not_granted_are_judged_like_any_others() {
         "Connection: upgrade\r\nUpgrade: websocket\r\nContent-Length: 5\r\n",
         "Upgrade: websocket\r\n",
     ] {
-        let reply = ask(&demo, format!("GET /systems/raw/x HTTP/1.1\r\nHost: localhost\r\n{}{more}\r\n", auth(&demo)));
+        let reply = ask(
+            &demo,
+            format!("GET /systems/raw/x HTTP/1.1\r\nHost: localhost\r\n{}{more}\r\n", auth(&demo)),
+        );
         assert_refused(&demo, more, &reply, 400);
     }
 }

@@ -34,7 +34,9 @@ fn a_connection_on_which_a_system_said_too_much_is_never_used_again() {
 #[test]
 fn a_connection_of_a_head_answered_with_a_body_is_never_used_again() {
     let system = System::start(|seen, talk| match seen.line().starts_with("HEAD") {
-        true => talk.say("HTTP/1.1 200 OK\r\ncontent-length: 46\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nevil"),
+        true => talk.say(
+            "HTTP/1.1 200 OK\r\ncontent-length: 46\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nevil",
+        ),
         false => talk.ok("mine"),
     });
     let demo = gate(&system);

@@ -114,7 +114,11 @@ impl Tap {
             }
             Err(error) => {
                 let late = matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut);
-                assert!(!late, "nothing came for {PATIENCE:?}, have {:?}", String::from_utf8_lossy(&self.read));
+                assert!(
+                    !late,
+                    "nothing came for {PATIENCE:?}, have {:?}",
+                    String::from_utf8_lossy(&self.read)
+                );
                 false
             }
         }
