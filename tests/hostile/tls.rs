@@ -149,8 +149,6 @@ fn both_versions_and_both_protocols_are_spoken_and_post_quantum_comes_first() {
     ] {
         for protocol in ["h2", "http/1.1"] {
             let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-            let trusted = plain(&demo);
-            drop(trusted);
             let mut roots = rustls::RootCertStore::empty();
             for certificate in CertificateDer::pem_file_iter(demo.env("BRAMKA_CA")).unwrap() {
                 roots.add(certificate.unwrap()).unwrap();
