@@ -61,6 +61,12 @@ impl Frames {
         self.tap.try_send(frames.concat()).is_ok()
     }
 
+    /// Sends the same frames again and again without reading; how often, until the gate hung up or read no more.
+    pub(crate) fn flood(&mut self, times: usize, frames: impl Fn(usize) -> Vec<Vec<u8>>) -> usize {
+        self.tap.write_patience(std::time::Duration::from_secs(2));
+        (0..times).take_while(|n| self.send(&frames(*n))).count()
+    }
+
     /// A request without a body.
     pub(crate) fn ask(&mut self, stream: u32, fields: &[(&str, &str)]) -> Came {
         self.send(&[frame(HEADERS, END_STREAM | END_HEADERS, stream, &block(fields))]);

@@ -173,15 +173,15 @@ fn a_body_that_breaks_off_is_aborted_and_never_ended() {
     for path in ["length", "chunks"] {
         let mut tap = Tap::open(&demo);
         tap.send(head(&demo, &format!("GET /systems/raw/{path}"), ""));
-        let reply = tap.reply().unwrap();
+        // The break may be known before the head has left; then there is no answer at all.
+        let reply = tap.reply();
         if path == "length" {
             // So small an answer is gathered first: what breaks off is a refusal, not half an answer.
-            assert_eq!(reply.status, 502);
+            assert_eq!(reply.map(|reply| reply.status), Some(502));
             continue;
         }
-        assert_eq!(reply.status, 200);
-        assert!(!reply.whole, "{path}: it looks whole: {reply:?}");
-        let id = reply.header("x-request-id").unwrap().to_owned();
+        assert!(reply.as_ref().is_none_or(|reply| !reply.whole), "{path}: it looks whole: {reply:?}");
+        let id = system.last().one("x-request-id").unwrap().to_owned();
         if path == "chunks" {
             until("its end is written down", || {
                 let entries = crate::book::of(&demo.data(), &id);
@@ -202,8 +202,8 @@ fn a_body_that_breaks_off_is_aborted_and_never_ended() {
                 ("authorization", &authorization),
             ],
         );
-        assert_eq!(asked, Came::Status(200));
-        assert!(matches!(frames.came(1), Came::Reset(_)), "{path}");
+        let ended = if asked == Came::Status(200) { frames.came(1) } else { asked };
+        assert!(matches!(ended, Came::Reset(_)), "{path}: {ended:?}");
     }
 }
 

@@ -87,6 +87,11 @@ impl Tap {
         Ok(Self { stream: StreamOwned::new(session, socket), read: Vec::new() })
     }
 
+    /// How long a write may wait for a gate that does not read.
+    pub(crate) fn write_patience(&mut self, patience: Duration) {
+        self.stream.sock.set_write_timeout(Some(patience)).unwrap();
+    }
+
     /// What was agreed on.
     pub(crate) fn session(&self) -> &ClientConnection {
         &self.stream.conn
