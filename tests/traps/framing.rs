@@ -2,7 +2,7 @@
 
 use crate::{
     ground::{Ground, Wire},
-    kit::{Answer, runtime},
+    kit::{Answer, Who, runtime},
 };
 
 /// What would be smuggled.
@@ -77,11 +77,35 @@ fn a_head_that_can_be_framed_twice_is_refused_and_what_follows_it_is_not_read() 
         ": x\r\nContent-Length: 5\r\n".into(),
         "Content\x00-Length: 5\r\n".into(),
         "Content-Length: 5\x00\r\n".into(),
+        // A name long enough to overflow a length of eight bits, with another length in it.
+        format!("{}Content-Length: 0\r\nContent-Length : 5\r\n", "X".repeat(256)),
     ] {
         answers.extend(refused(&ground, &fields, &format!("0\r\n\r\n{SECOND}")));
     }
-    ground.written(&answers);
-    assert_eq!(ground.system.seen(), <[String; 0]>::default());
+    ground.untouched(&answers);
+}
+
+#[test]
+fn http_1_0_frames_by_length_alone() {
+    let ground = Ground::open();
+    let signed = ground.signed(Who::App);
+    let mut answers = Vec::new();
+    for fields in [
+        "Transfer-Encoding: chunked\r\n",
+        "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n",
+        "Transfer-Encoding: identity, chunked\r\n",
+    ] {
+        for place in PLACES {
+            let head =
+                format!("{place} HTTP/1.0\r\nHost: localhost\r\n{signed}{fields}\r\n0\r\n\r\n{SECOND}");
+            answers.push(ground.refuses(head.as_bytes(), &[400]));
+        }
+    }
+    for version in ["HTTP/1.2", "HTTP/2.0", "HTTP/0.9", "http/1.1", "HTTP/1.1 "] {
+        let head = format!("GET /systems/raw/x {version}\r\nHost: localhost\r\n{signed}\r\n");
+        answers.push(ground.refuses(head.as_bytes(), &[400, 505]));
+    }
+    ground.untouched(&answers);
 }
 
 #[test]
@@ -108,7 +132,12 @@ fn a_broken_chunk_ends_the_request_and_no_system_gets_it_whole() {
     ] {
         answers.extend(refused(&ground, "Transfer-Encoding: chunked\r\n", &format!("{body}{SECOND}")));
     }
-    ground.written(&answers);
+    // A streamed body was under way when its chunk broke; a gathered one was not.
+    let (streamed, gathered): (Vec<_>, Vec<_>) =
+        answers.into_iter().enumerate().partition(|(number, _)| number % PLACES.len() == 0);
+    let of = |found: Vec<(usize, Answer)>| found.into_iter().map(|(_, answer)| answer).collect::<Vec<_>>();
+    ground.untouched(&of(gathered));
+    ground.written(&of(streamed));
     assert_eq!(ground.system.seen(), <[String; 0]>::default());
 }
 

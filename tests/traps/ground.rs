@@ -2,6 +2,7 @@
 //! bytes as they are.
 
 use std::{
+    cell::Cell,
     fs,
     io::{Read, Write},
     net::{SocketAddr, TcpListener, TcpStream as StdStream},
@@ -37,6 +38,8 @@ pub(crate) const GOODS: &str = "/v1/products?limit=1";
 pub(crate) struct Ground {
     pub(crate) demo: Demo,
     pub(crate) system: System,
+    /// The door's entries that are accounted for.
+    door: Cell<usize>,
 }
 
 impl Ground {
@@ -47,6 +50,24 @@ impl Ground {
 
     /// The same with `bounds` of the listener and a condition on calls (`when { … }`).
     pub(crate) fn with(bounds: &str, when: &str) -> Self {
+        Self::edited(bounds, |policies, system| system.join(policies, when))
+    }
+
+    /// A gate whose products and orders are of the system `raw`, which holds what was last written into it.
+    pub(crate) fn with_books() -> Self {
+        Self::edited("", |policies, system| {
+            let text = fs::read_to_string(policies.join("systems/erp.yaml")).unwrap();
+            let (before, rest) = text.split_once("system: erp\n").unwrap();
+            let (_, after) = rest.split_once("\nspeaks:").unwrap();
+            let text = format!("{before}{}\nspeaks:{after}", system.file());
+            fs::write(policies.join("systems/raw.yaml"), text).unwrap();
+            let gateway = policies.join("gateway.yaml");
+            edit(&gateway, "products: erp", "products: raw");
+            edit(&gateway, "  orders: erp", "  orders: raw");
+        })
+    }
+
+    fn edited(bounds: &str, join: impl FnOnce(&Path, &System)) -> Self {
         let system = System::start();
         let demo = Demo::start_with(
             |policies| {
@@ -62,11 +83,11 @@ impl Ground {
                     "rate: 10/s\n    per: partner\n",
                     "rate: 1000/s\n    per: partner\n",
                 );
-                system.join(policies, when);
+                join(policies, &system);
             },
             &[],
         );
-        Self { demo, system }
+        Self { demo, system, door: Cell::new(0) }
     }
 
     /// `Authorization` of somebody, as a line of a head.
@@ -107,9 +128,11 @@ impl Ground {
     #[track_caller]
     pub(crate) fn written(&self, answers: &[Answer]) {
         let data = self.demo.data();
-        let at_the_door = answers.iter().filter(|answer| answer.header("x-request-id").is_none()).count();
-        until("the door's refusals are in the journal", || at_the_door <= self.door_entries().len());
-        assert_eq!(self.door_entries().len(), at_the_door, "{:?}", self.door_entries());
+        let door = answers.iter().filter(|answer| answer.header("x-request-id").is_none()).count();
+        let door = self.door.get() + door;
+        self.door.set(door);
+        until("the door's refusals are in the journal", || door <= self.door_entries().len());
+        assert_eq!(self.door_entries().len(), door, "{:?}", self.door_entries());
         let entries = book::entries(&data);
         let requests: Vec<Value> = entries.into_iter().filter(|entry| entry["request"].is_string()).collect();
         let known = book::answers(&requests);
@@ -117,6 +140,19 @@ impl Ground {
             let Some(request) = answer.header("x-request-id") else { continue };
             assert_eq!(known.get(request), Some(&vec![u64::from(answer.status)]), "{answer:?}");
         }
+    }
+
+    /// The same, and that no system was asked and no change was begun for any of them.
+    #[track_caller]
+    pub(crate) fn untouched(&self, answers: &[Answer]) {
+        self.written(answers);
+        let entries = book::entries(&self.demo.data());
+        for request in answers.iter().filter_map(|answer| answer.header("x-request-id")) {
+            let of: Vec<&Value> = entries.iter().filter(|entry| entry["request"] == request).collect();
+            assert_eq!(of.len(), 1, "{of:?}");
+            assert!(of[0]["calls"].as_array().is_none_or(Vec::is_empty), "{of:?}");
+        }
+        assert_eq!(self.system.seen(), <[String; 0]>::default());
     }
 
     /// Entries of answers without a request.
@@ -259,7 +295,8 @@ async fn open_h2(demo: &Demo) -> SendRequest<Full<Bytes>> {
 }
 
 /// A system that notes each whole request as its bytes, and answers by the path:
-/// `/hops` with fields of a connection, `/both` with two lengths, `/switch` with an unasked 101, all else `ok`.
+/// `/hops` with fields of a connection, `/both` with two lengths, `/switch` with an unasked 101, `/salesOrders…` with
+/// the order that was last written, as it was written, all else `ok`.
 pub(crate) struct System {
     requests: Arc<Mutex<Vec<String>>>,
     address: SocketAddr,
@@ -280,17 +317,25 @@ impl System {
         Self { requests, address }
     }
 
+    /// The beginning of its file.
+    fn file(&self) -> String {
+        format!("system: raw\nbase: http://{}\nsign_in: none\nallow_local: true\n", self.address)
+    }
+
     fn join(&self, policies: &Path, when: &str) {
-        let text = format!(
-            "system: raw\nbase: http://{}\nsign_in: none\nallow_local: true\nspeaks: json\n",
-            self.address
-        );
+        let text = format!("{}speaks: json\n", self.file());
         fs::write(policies.join("systems/raw.yaml"), text).unwrap();
         let statement = format!(
             "@id(\"apps-call-raw\")\n@unfiltered(\"a test\")\n@plan(\"internal\")\n\
              permit (principal in Group::\"apps\", action == Action::\"call\", resource == System::\"raw\"){when};\n"
         );
         fs::write(policies.join("access/raw.cedar"), statement).unwrap();
+    }
+
+    /// The latest change that came whole.
+    pub(crate) fn last(&self) -> String {
+        let requests = self.requests.lock();
+        requests.iter().rev().find(|request| !request.starts_with("GET ")).unwrap().clone()
     }
 
     /// What came whole since it was last asked.
@@ -315,7 +360,12 @@ fn serve(mut stream: StdStream, noted: &Mutex<Vec<String>>) -> std::io::Result<(
         let request: Vec<u8> = seen.drain(..end).collect();
         let request: String = request.into_iter().map(char::from).collect();
         let path = request.split(' ').nth(1).unwrap_or_default().to_owned();
+        let order = path.starts_with("/salesOrders").then(|| ordered(&request, &noted.lock()));
         noted.lock().push(request);
+        if let Some(order) = order {
+            stream.write_all(order.as_bytes())?;
+            continue;
+        }
         stream.write_all(match path.as_str() {
             "/hops" => {
                 b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nConnection: keep-alive, X-Hop\r\nX-Hop: 1\r\n\
@@ -334,12 +384,32 @@ fn serve(mut stream: StdStream, noted: &Mutex<Vec<String>>) -> std::io::Result<(
     }
 }
 
+/// An order as it came with the latest POST, with what Business Central adds.
+fn ordered(request: &str, before: &[String]) -> String {
+    let mut posts = std::iter::once(request).chain(before.iter().rev().map(String::as_str));
+    let post = posts.find(|request| request.starts_with("POST ")).unwrap();
+    let (_, sent) = post.split_once("\r\n\r\n{").unwrap();
+    let id = "fca5738a-44e3-ea11-bb43-000d3a2feca1";
+    let body = format!(
+        "{{\"@odata.etag\":\"W/\\\"1\\\"\",\"id\":\"{id}\",\"number\":\"S1\",\"status\":\"Draft\",{sent}"
+    );
+    let status = if request.starts_with("POST ") { "201 Created" } else { "200 OK" };
+    format!(
+        "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}
+
 /// Where the first whole request ends.
 fn whole(seen: &[u8]) -> Option<usize> {
     let body = find(seen, b"\r\n\r\n")? + 4;
     let head = String::from_utf8_lossy(&seen[..body]).to_ascii_lowercase();
     if head.contains("\r\ntransfer-encoding:") {
-        return Some(body + find(&seen[body..], b"0\r\n\r\n")? + 5);
+        // The last chunk, then trailers, then an empty line.
+        let last = body
+            + find(&seen[body..], b"\r\n0\r\n")
+                .map_or_else(|| find(&seen[body..], b"0\r\n"), |at| Some(at + 2))?;
+        return Some(last + find(&seen[last..], b"\r\n\r\n")? + 4);
     }
     let length = head.split("\r\ncontent-length:").nth(1);
     let length: usize = length.map_or(0, |rest| rest.split("\r\n").next().unwrap().trim().parse().unwrap());

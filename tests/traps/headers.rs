@@ -87,6 +87,19 @@ fn no_caller_speaks_for_a_proxy_or_for_the_gate_in_any_spelling() {
 }
 
 #[test]
+fn announced_trailers_are_no_way_around_what_is_kept_from_a_system() {
+    let ground = Ground::open();
+    let more = "Trailer: X-User, X-Forwarded-For, X-Sum\r\nTransfer-Encoding: chunked\r\nTE: trailers\r\n";
+    let body = "5\r\nhello\r\n0\r\nX-User: forged\r\nX-Forwarded-For: forged\r\nX-Sum: forged\r\n\r\n";
+    let answer = ground.send(&[&ground.head("POST /systems/raw/x", more), body.as_bytes()].concat()).unwrap();
+    // The system would take the end of the chunks for its answer's time: what comes behind is seen with the next.
+    ground.send(&ground.head("GET /systems/raw/x", "")).unwrap().expect(200);
+    let seen = ground.system.seen().concat();
+    assert!(!seen.contains("forged"), "{seen}");
+    ground.written(&[answer]);
+}
+
+#[test]
 fn the_callers_credential_stays_at_the_gate_under_every_name() {
     let ground = Ground::open();
     let token = ground.demo.token(Who::App).unwrap();
@@ -166,8 +179,7 @@ fn bytes_beyond_ascii_are_refused_where_security_rests_and_are_whole_elsewhere()
         let bad = String::from_utf8(bad).unwrap().replacen("X-Free: a\r\n", "X-Free: a", 1);
         answers.push(ground.refuses(bad.as_bytes(), &[400]));
     }
-    ground.written(&answers);
-    assert_eq!(ground.system.seen(), <[String; 0]>::default());
+    ground.untouched(&answers);
     let end = ground.head("GET /systems/raw/x", "");
     let free = [&end[..end.len() - 2], b"User-Agent: ", &high, b"\r\nX-Free: ", &high, b"\r\n\r\n"].concat();
     let answer = ground.send(&free).unwrap().expect(200);
