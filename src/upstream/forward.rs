@@ -242,6 +242,8 @@ fn is_not_passed_on(name: &HeaderName) -> bool {
             | "host"
             | "content-length"
             | "expect"
+            // Without it the library drops trailers, which would come past this list.
+            | "trailer"
             | "authorization"
             | "x-api-key"
             | "forwarded"

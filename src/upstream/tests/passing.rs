@@ -83,6 +83,7 @@ fn neither_credentials_nor_claims_of_a_proxy_are_passed_on() {
             ("x-named", "1"),
             ("keep-alive", "5"),
             ("te", "gzip"),
+            ("trailer", "X-User"),
             ("transfer-encoding", "chunked"),
             ("content-length", "0"),
             ("expect", "100-continue"),
