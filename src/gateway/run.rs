@@ -127,9 +127,10 @@ pub fn run(
         let mut admin = tokio::spawn(admin(gate.clone(), options.clone(), admin_socket));
         let kept = keep::all(&gate, options, successor);
         ready(&Ready { addresses, gate: gate.clone() }).await;
-        if keep::until_told(&gate).await == Told::HandedOver {
+        match keep::until_told(&gate).await {
             // The successor answers operators too, on the same address.
-            admin.abort();
+            Told::HandedOver => admin.abort(),
+            Told::Signal => kept.let_go(),
         }
         gate.door.drain();
         join(threads).await;
