@@ -184,9 +184,24 @@ impl Successor {
     /// # Errors
     /// A successor that goes away or belongs to another user; asking again is fine.
     pub fn hand_over(&self, place: &UnixListener) -> io::Result<()> {
-        let (stream, _) = place.accept()?;
-        check_peer(&stream)?;
-        send(&stream, &self.sockets)
+        self.give(&Self::asked(place)?)
+    }
+
+    /// The first half of [`Successor::hand_over`]: waits until somebody asks. Blocks.
+    ///
+    /// # Errors
+    /// A place that cannot be listened at.
+    pub fn asked(place: &UnixListener) -> io::Result<UnixStream> {
+        Ok(place.accept()?.0)
+    }
+
+    /// The second half of [`Successor::hand_over`]: gives the sockets to whoever asked.
+    ///
+    /// # Errors
+    /// A successor that goes away or belongs to another user; asking again is fine.
+    pub fn give(&self, stream: &UnixStream) -> io::Result<()> {
+        check_peer(stream)?;
+        send(stream, &self.sockets)
     }
 }
 

@@ -21,7 +21,7 @@ use crate::{
     quota::Admission,
     refusal::Refusal,
     upstream::{BridgeClocks, BridgeEnd, OnBehalf, Opened, Passed, Slot, UpstreamError, bridge},
-    wire::Tunnel,
+    wire::{Deadline, Tunnel},
 };
 
 /// A call that was sent, and what hangs on it.
@@ -96,7 +96,12 @@ async fn sent(
     let safety = if call.method.is_safe() { Safety::Safe } else { Safety::Unsafe };
     let receipt =
         exchange.entry.call_intent(&permit, safety, clock::now()).await.map_err(Refusal::Journal)?;
-    let (core, began, deadline) = (exchange.core.clone(), clock::now(), exchange.deadline());
+    let (core, began) = (exchange.core.clone(), clock::now());
+    // An upload is a stream: it takes as long as one may.
+    let deadline = match upload {
+        Some(_) => Deadline::after(exchange.opened, bounds.stream_lifetime_max.0),
+        None => exchange.deadline(),
+    };
     let mut ending = admission.prospect().caller().ending();
     let opening = served.upstream.open(&core.pools, receipt, request, deadline);
     let opened = if upload.is_some() {

@@ -2,6 +2,7 @@
 
 use std::{io, sync::Arc, time::Duration};
 
+use parking_lot::Mutex;
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::Notify,
@@ -22,12 +23,24 @@ use crate::{
 };
 
 /// Everything that runs beside the requests.
-pub(super) struct Kept(Vec<JoinHandle<()>>);
+pub(super) struct Kept {
+    tasks: Vec<JoinHandle<()>>,
+    sockets: Held,
+}
+
+/// The sockets kept for a successor; none once they are given away or not to be had any more.
+type Held = Arc<Mutex<Option<door::Successor>>>;
 
 impl Kept {
+    /// Keeps the sockets for nobody any more: once the cores leave them too, connections are refused instead of
+    /// waiting in a queue that nobody serves.
+    pub(super) fn let_go(&self) {
+        drop(self.sockets.lock().take());
+    }
+
     /// Ends it.
     pub(super) fn end(self) {
-        for task in self.0 {
+        for task in self.tasks {
             task.abort();
         }
     }
@@ -35,9 +48,10 @@ impl Kept {
 
 /// Starts all of it.
 pub(super) fn all(gate: &Arc<Gate>, options: &Arc<Options>, successor: door::Successor) -> Kept {
-    hand_over(gate, options, successor);
+    let sockets: Held = Arc::new(Mutex::new(Some(successor)));
+    hand_over(gate, options, sockets.clone());
     let spawn = |task: std::pin::Pin<Box<dyn Future<Output = ()> + Send>>| tokio::spawn(task);
-    Kept(vec![
+    let tasks = vec![
         spawn(Box::pin(watch(gate.clone(), options.clone()))),
         spawn(Box::pin(hangups(gate.clone(), options.clone(), signal(SignalKind::hangup())))),
         spawn(Box::pin(certificates(gate.clone()))),
@@ -46,7 +60,8 @@ pub(super) fn all(gate: &Arc<Gate>, options: &Arc<Options>, successor: door::Suc
         }))),
         spawn(Box::pin(tend(gate.clone()))),
         spawn(Box::pin(heads(gate.clone()))),
-    ])
+    ];
+    Kept { tasks, sockets }
 }
 
 /// SIGTERM and SIGINT, heard from the moment this is made: before anybody is told that the gate is ready, or
@@ -88,7 +103,7 @@ pub(super) enum Told {
 }
 
 /// Gives the sockets to whoever asks for them, once; then the gate drains.
-fn hand_over(gate: &Arc<Gate>, options: &Options, successor: door::Successor) {
+fn hand_over(gate: &Arc<Gate>, options: &Options, sockets: Held) {
     let place = options.data.join("handover.sock");
     let told: Arc<Notify> = gate.handed_over.clone();
     let started = std::thread::Builder::new().name("hand-over".into()).spawn(move || {
@@ -96,8 +111,15 @@ fn hand_over(gate: &Arc<Gate>, options: &Options, successor: door::Successor) {
             Ok(listener) => listener,
             Err(error) => return tracing::warn!(%error, "sockets cannot be handed over"),
         };
-        while let Err(error) = successor.hand_over(&listener) {
-            tracing::warn!(%error, "a successor did not take the sockets");
+        loop {
+            let asked = door::Successor::asked(&listener);
+            let held = sockets.lock();
+            // Who asks a gate that stops binds sockets of its own.
+            let Some(successor) = held.as_ref() else { return };
+            match asked.and_then(|stream| successor.give(&stream)) {
+                Ok(()) => break,
+                Err(error) => tracing::warn!(%error, "a successor did not take the sockets"),
+            }
         }
         told.notify_one();
     });

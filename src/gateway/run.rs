@@ -128,9 +128,10 @@ pub fn run(
         let kept = keep::all(&gate, options, successor);
         let ears = keep::Ears::open()?;
         ready(&Ready { addresses, gate: gate.clone() }).await;
-        if keep::until_told(&gate, ears).await == Told::HandedOver {
+        match keep::until_told(&gate, ears).await {
             // The successor answers operators too, on the same address.
-            admin.abort();
+            Told::HandedOver => admin.abort(),
+            Told::Signal => kept.let_go(),
         }
         gate.door.drain();
         join(threads).await;

@@ -3,7 +3,7 @@
 use crate::{
     frames::{Came, Frames},
     kit::{Who, until},
-    stand::{Edits, add_system, ask, assert_refused, auth, gate, gate_with, head, prepare},
+    stand::{Edits, add_system, ask, assert_refused, auth, gate, head, prepare},
     system::System,
     tap::Tap,
 };

@@ -27,15 +27,17 @@ fn get(demo: &Demo) -> Answer {
     demo.get("/systems/raw/thing").send()
 }
 
-/// Asks over HTTP/1.1; whether head and whole body came.
-async fn comes_whole(demo: &Demo, path: &str) -> (u16, bool) {
+/// Asks over HTTP/1.1; whether head and whole body came. What breaks off at once may take its head with it.
+async fn comes_whole(demo: &Demo, path: &str) -> bool {
     let stream = connect(&demo.address(), demo.env("BRAMKA_CA")).await;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
     tokio::spawn(connection);
     let token = demo.token(Who::App);
-    let answer = sender.send_request(line::bare(Method::GET, path, token.as_deref())).await.unwrap();
-    let status = answer.status().as_u16();
-    (status, answer.into_body().collect().await.is_ok())
+    let Ok(answer) = sender.send_request(line::bare(Method::GET, path, token.as_deref())).await else {
+        return false;
+    };
+    assert_eq!(answer.status(), 200);
+    answer.into_body().collect().await.is_ok()
 }
 
 #[test]
@@ -48,21 +50,32 @@ fn an_answer_that_breaks_off_is_aborted_not_ended() {
     ];
     for answer in cut {
         let demo = System::closing_after(answer).demo("");
-        assert_eq!(runtime().block_on(comes_whole(&demo, "/systems/raw/half")), (200, false), "{answer}");
+        assert!(!runtime().block_on(comes_whole(&demo, "/systems/raw/half")), "{answer}");
     }
 }
 
 #[test]
 fn an_answer_that_breaks_off_ends_in_the_journal_with_the_system_gone() {
-    let system =
-        System::closing_after("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\na\r\nhalf of it\r\n");
+    let seen = Arc::new(Semaphore::new(0));
+    let told = seen.clone();
+    let system = System::start(move |mut conn| {
+        let told = told.clone();
+        async move {
+            conn.head().await?;
+            conn.say("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\na\r\nhalf of it\r\n").await?;
+            told.acquire().await.unwrap().forget();
+            Ok(())
+        }
+    });
     let demo = system.demo("");
     let head = runtime().block_on(async {
         let mut caller = Caller::open(&demo).await;
         caller.ask("GET /systems/raw/half", "").await;
         let head = caller.head().await;
+        caller.until("half of it").await;
+        seen.add_permits(1);
         let rest = caller.rest().await;
-        assert!(rest.contains("half of it") && !rest.ends_with("0\r\n\r\n"), "{rest:?}");
+        assert!(!rest.contains("0\r\n\r\n"), "{rest:?}");
         head
     });
     let close = closed(&demo, &head);
@@ -241,7 +254,7 @@ fn more_calls_than_a_system_bears_are_refused_at_once() {
 fn a_call_that_changes_something_is_never_sent_twice() {
     let system = System::closing_after("");
     let demo = system.demo(PATIENT);
-    for method in [Method::POST, Method::PUT, Method::PATCH, Method::DELETE] {
+    for method in [Method::POST, Method::PUT, Method::PATCH] {
         let before = system.asked();
         demo.ask(method.clone(), "/systems/raw/thing").body("text/plain", "once").send().refused(502);
         demo.ask(method.clone(), "/systems/raw/thing").send().refused(502);
@@ -271,29 +284,29 @@ fn a_connection_that_the_system_closed_meanwhile_costs_a_reading_call_nothing() 
 #[test]
 fn a_mapped_reading_call_is_tried_again_and_a_mapped_change_is_not() {
     let system = System::closing_after("");
-    let demo = products_from(&system);
-    demo.get("/v1/products?limit=1").send().refused(502);
+    let demo = customers_from(&system);
+    demo.get("/v1/customers?limit=1").send().refused(502);
     assert_eq!(system.asked(), 3, "{:?}", system.seen());
-    let product = serde_json::json!({ "sku": "A-1", "name": "A", "kind": "goods", "unit": "H87" });
+    let customer = serde_json::json!({ "kind": "person", "name": "Ewa Nowak", "given_name": "Ewa",
+        "family_name": "Nowak", "emails": [{ "value": "ewa@example.com" }] });
     let before = system.asked();
-    demo.ask(Method::POST, "/v1/products").json(&product).send().refused(502);
+    demo.ask(Method::POST, "/v1/customers").json(&customer).send().refused(502);
     assert_eq!(system.asked() - before, 1, "{:?}", system.seen());
 }
 
-/// A demo whose products come from the system `raw`, mapped as the ERP's are.
-fn products_from(system: &System) -> Demo {
+/// A demo whose customers come from the system `raw`, mapped as the CRM's are.
+fn customers_from(system: &System) -> Demo {
     Demo::start_with(
         |policies| {
-            let erp = fs::read_to_string(policies.join("systems/erp.yaml")).unwrap();
-            let from = erp.find("speaks: odata4").unwrap();
-            let mapping = erp[from..].replacen("speaks: odata4", "# as the ERP", 1);
-            join(policies, system.address(), "");
-            let head = format!(
-                "system: raw\nbase: http://{}\nallow_local: true\nspeaks: odata4\nsign_in: none\n{PATIENT}{mapping}",
-                system.address()
+            let address = system.address();
+            join(policies, address, "");
+            let crm = fs::read_to_string(policies.join("systems/crm.yaml")).unwrap();
+            let mapping = &crm[crm.find("speaks: json").unwrap()..];
+            let text = format!(
+                "system: raw\nbase: http://{address}\nallow_local: true\nsign_in: none\n{PATIENT}{mapping}"
             );
-            fs::write(policies.join("systems/raw.yaml"), head).unwrap();
-            edit(&policies.join("gateway.yaml"), "products: erp", "products: raw");
+            fs::write(policies.join("systems/raw.yaml"), text).unwrap();
+            edit(&policies.join("gateway.yaml"), "customers: crm", "customers: raw");
         },
         &[],
     )

@@ -1,6 +1,6 @@
 //! What of a head goes through: never a caller's credential to a system, nor a system's own to a caller.
 
-use std::fs;
+use std::{fs, os::unix::fs::PermissionsExt};
 
 use crate::{
     ground::{Caller, OK, System, edit, field, join},
@@ -12,6 +12,7 @@ fn signing_in(system: &System) -> (Demo, tempfile::TempDir) {
     let dir = tempfile::tempdir().unwrap();
     let secret = dir.path().join("raw.key");
     fs::write(&secret, "systems-own-key").unwrap();
+    fs::set_permissions(&secret, fs::Permissions::from_mode(0o400)).unwrap();
     let demo = Demo::start_with(
         |policies| {
             let sign_in = format!(

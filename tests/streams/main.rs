@@ -25,5 +25,7 @@ mod line;
 mod failing;
 mod ground;
 mod heads;
+mod load;
+mod stopping;
 mod upgrades;
 mod volume;

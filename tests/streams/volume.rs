@@ -1,6 +1,6 @@
 //! Streams both ways: of any size in constant memory, as they come, with their trailers.
 
-use std::{fs, io, sync::Arc};
+use std::{fs, io, sync::Arc, time::Duration};
 
 use http::Method;
 use http_body_util::BodyExt;
@@ -9,7 +9,7 @@ use hyper_util::rt::TokioIo;
 use tokio::sync::Semaphore;
 
 use crate::{
-    ground::{Caller, Conn, OK, System, closed, field},
+    ground::{Caller, Conn, OK, System, closed, edit, field, join},
     kit::{Demo, Who, connect, runtime},
     line,
 };
@@ -178,6 +178,35 @@ fn an_upload_reaches_the_system_piece_by_piece() {
         }
         caller.say("0\r\n\r\n").await;
         assert!(caller.until("ok").await.starts_with("HTTP/1.1 200 "));
+    });
+}
+
+#[test]
+fn an_upload_may_take_longer_than_an_answer() {
+    let system = System::start(|mut conn| async move {
+        conn.head().await?;
+        conn.until("0\r\n\r\n").await?;
+        conn.say(OK).await
+    });
+    let demo = Demo::start_with(
+        |policies| {
+            join(policies, system.address(), "sign_in: none\ntimeouts: { call: 1s }\n");
+            let bounded = "- name: data\n    bounds: { request_deadline: 1s }";
+            edit(&policies.join("gateway.yaml"), "- name: data", bounded);
+        },
+        &[],
+    );
+    runtime().block_on(async {
+        let mut caller = Caller::open(&demo).await;
+        caller.ask("POST /systems/raw/slowly", "transfer-encoding: chunked\r\n").await;
+        let mut pace = tokio::time::interval(Duration::from_millis(100));
+        for _ in 0..20 {
+            pace.tick().await;
+            caller.say("5\r\npiece\r\n").await;
+        }
+        caller.say("0\r\n\r\n").await;
+        let head = caller.head().await;
+        assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
     });
 }
 
