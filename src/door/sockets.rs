@@ -15,9 +15,11 @@ use std::{
         unix::{fs::PermissionsExt, net::UnixListener, net::UnixStream},
     },
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
+use parking_lot::Mutex;
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
     SendFlags,
@@ -152,14 +154,15 @@ impl Bound {
     /// When descriptors run out.
     pub fn for_successor(&self) -> io::Result<Successor> {
         let sockets = self.cores.iter().flatten().map(|(_, socket)| socket.try_clone().map(OwnedFd::from));
-        Ok(Successor { sockets: sockets.collect::<io::Result<_>>()? })
+        Ok(Successor { sockets: Arc::new(Mutex::new(sockets.collect::<io::Result<_>>()?)) })
     }
 }
 
-/// The sockets kept for a successor. While it lives, queues are not reset when cores stop accepting.
-#[derive(Debug)]
+/// The sockets kept for a successor; clones share them. While one holds them, queues are not reset when cores
+/// stop accepting.
+#[derive(Clone, Debug)]
 pub struct Successor {
-    sockets: Vec<OwnedFd>,
+    sockets: Arc<Mutex<Vec<OwnedFd>>>,
 }
 
 impl Successor {
@@ -186,7 +189,16 @@ impl Successor {
     pub fn hand_over(&self, place: &UnixListener) -> io::Result<()> {
         let (stream, _) = place.accept()?;
         check_peer(&stream)?;
-        send(&stream, &self.sockets)
+        let sockets = self.sockets.lock();
+        if sockets.is_empty() {
+            return Err(io::Error::new(io::ErrorKind::NotConnected, "the gate closes by itself"));
+        }
+        send(&stream, &sockets)
+    }
+
+    /// Nobody comes any more: without this, callers would go on connecting to sockets that nobody accepts from.
+    pub fn give_up(&self) {
+        self.sockets.lock().clear();
     }
 }
 
