@@ -160,6 +160,11 @@ impl Door {
         self.stop.is_ended()
     }
 
+    /// Waits until it is closed.
+    pub async fn drained(&self) {
+        self.stop.ended().await;
+    }
+
     /// Connections now, by listener.
     pub fn connections(&self) -> impl Iterator<Item = (&ListenerName, usize)> {
         self.listeners.iter().map(|listener| (&listener.name, listener.limits.connections()))

@@ -193,6 +193,7 @@ async fn stream(
     }
     let standing = exchange.standing.clone();
     let id = exchange.entry.request();
+    let parting = exchange.core.parting.clone();
     let answered = match written(exchange, answer.status().as_u16(), bytes).await {
         Ok(answered) => answered,
         Err(refused) => return refused,
@@ -205,7 +206,7 @@ async fn stream(
         gathered @ (Body::Empty | Body::Full(_)) => gathered,
         body if http_body::Body::is_end_stream(&body) => body,
         body => {
-            let closing = Closing { answered, admission, upload };
+            let closing = Closing { answered, admission, upload, parting };
             Body::stream(Streamed::new(guarded(body, limits), closing, ending))
         }
     })
@@ -265,7 +266,7 @@ async fn switched(
         Err(refusal) => return exchange.refuse(&refusal).await,
     };
     let id = exchange.entry.request();
-    let tasks = exchange.core.tasks.clone();
+    let (tasks, parting) = (exchange.core.tasks.clone(), exchange.core.parting.clone());
     let answered = match written(exchange, head.status().as_u16(), None).await {
         Ok(answered) => answered,
         Err(refused) => return refused,
@@ -274,15 +275,19 @@ async fn switched(
         let Ok(caller) = upgrade.await else {
             return answered.close(0, 0, Ended::CallerGone, clock::now());
         };
+        let mut ended_by = Ended::Revoked;
         let ended = async {
-            ending.wait().await;
+            tokio::select! {
+                _ = ending.wait() => {}
+                () = parting.cancelled() => ended_by = Ended::Drained,
+            }
         };
         let bridged = bridge(TokioIo::new(caller), tunnel, clocks, ended).await;
         let how = match bridged.end {
             BridgeEnd::Done => Ended::Complete,
             BridgeEnd::Broken => Ended::SystemGone,
             BridgeEnd::Idle | BridgeEnd::Lifetime => Ended::Bound,
-            BridgeEnd::Ended => Ended::Revoked,
+            BridgeEnd::Ended => ended_by,
         };
         answered.close(bridged.from_caller, bridged.from_system, how, clock::now());
         drop((admission, slot));

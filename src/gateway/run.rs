@@ -301,11 +301,16 @@ fn start(gate: &Arc<Gate>, cores: Vec<door::Core>) -> Result<Threads, RunError> 
             let core = Core::new(gate, door.number());
             let observe = Arc::new(Observe::new(core.clone()));
             let sweeping = tokio::spawn(sweep(core.clone()));
+            let parting = tokio::spawn(part(core.clone(), grace));
             let drained = door.serve(AtTheDoor(core.clone()), observe, grace).await;
+            if matches!(drained, Ok(Drained::Cut(_))) {
+                core.parting.cancel();
+            }
             core.tasks.close();
-            // A write that was begun is ended, whoever still waits for it.
+            // A write that was begun is ended, whoever still waits for it; joined streams end with the grace.
             core.tasks.wait().await;
             sweeping.abort();
+            parting.abort();
             drained
         }
     })?)
@@ -313,6 +318,13 @@ fn start(gate: &Arc<Gate>, cores: Vec<door::Core>) -> Result<Threads, RunError> 
 
 fn grace(gate: &Gate) -> Duration {
     gate.live.current().settings.bounds.value.drain_grace.0
+}
+
+/// Ends joined streams when the grace of a closing gate is over: they are no connections of the door any more.
+async fn part(core: Arc<Core>, grace: Duration) {
+    core.gate.door.drained().await;
+    tokio::time::sleep(grace).await;
+    core.parting.cancel();
 }
 
 /// Drops connections to systems that are too old or closed.

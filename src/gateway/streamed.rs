@@ -31,6 +31,8 @@ pub(super) struct Closing {
     pub(super) admission: Admission,
     /// The caller's body, where there is one.
     pub(super) upload: Option<Upload>,
+    /// Said when what is still open is cut at the end of a closing gate's grace.
+    pub(super) parting: CancellationToken,
 }
 
 /// The caller's body on its way: how much of it has come, and its end, which is the answer's at the latest.
@@ -66,7 +68,7 @@ impl Streamed {
     }
 
     fn close(&mut self, how: Ended) {
-        if let Some(Closing { answered, admission, upload }) = self.closing.take() {
+        if let Some(Closing { answered, admission, upload, .. }) = self.closing.take() {
             let uploaded = upload.as_ref().map_or(0, |upload| upload.bytes.load(Ordering::Relaxed));
             answered.close(uploaded, self.bytes, how, clock::now());
             drop((admission, upload));
@@ -153,7 +155,8 @@ impl HttpBody for Streamed {
 
 impl Drop for Streamed {
     fn drop(&mut self) {
-        self.close(Ended::CallerGone);
+        let is_parted = self.closing.as_ref().is_some_and(|closing| closing.parting.is_cancelled());
+        self.close(if is_parted { Ended::Drained } else { Ended::CallerGone });
     }
 }
 

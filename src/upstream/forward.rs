@@ -6,7 +6,9 @@
 
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Version,
-    header::{CONNECTION, CONTENT_LENGTH, COOKIE, FORWARDED, LOCATION, TE, TRANSFER_ENCODING, UPGRADE, VIA},
+    header::{
+        CONNECTION, CONTENT_LENGTH, COOKIE, FORWARDED, LOCATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE, VIA,
+    },
     uri::PathAndQuery,
 };
 use http_body::Body as _;
@@ -184,7 +186,10 @@ fn upgrade(method: &Method, version: Version, headers: &HeaderMap, body: &Body) 
 
 fn clean_request(headers: &mut HeaderMap, sign_in: Option<&HeaderName>) {
     let named = nominated(headers);
-    remove(headers, |name| is_not_passed_on(name) || Some(name) == sign_in || named.contains(name));
+    let is_struck =
+        |name: &HeaderName| is_not_passed_on(name) || Some(name) == sign_in || named.contains(name);
+    remove(headers, is_struck);
+    announce_trailers(headers, is_struck);
     // RFC 9113 §8.2.3: HTTP/2 may split the cookie, HTTP/1.1 has one line.
     let mut crumbs = headers.get_all(COOKIE).iter();
     if let (Some(first), Some(second)) = (crumbs.next(), crumbs.next()) {
@@ -198,6 +203,28 @@ fn clean_request(headers: &mut HeaderMap, sign_in: Option<&HeaderName>) {
             Err(_) => headers.remove(COOKIE),
         };
     }
+}
+
+/// The library sends the trailers that `Trailer` names and drops the others: what may not be a header may not be
+/// a trailer either.
+fn announce_trailers(headers: &mut HeaderMap, is_struck: impl Fn(&HeaderName) -> bool) {
+    if !headers.contains_key(TRAILER) {
+        return;
+    }
+    let mut kept = String::new();
+    for line in headers.get_all(TRAILER) {
+        for name in line.to_str().unwrap_or_default().split(',') {
+            let name = HeaderName::try_from(name.trim()).ok().filter(|name| !is_struck(name));
+            if let Some(name) = name {
+                kept.push_str(if kept.is_empty() { "" } else { ", " });
+                kept.push_str(name.as_str());
+            }
+        }
+    }
+    match HeaderValue::try_from(kept) {
+        Ok(kept) if !kept.is_empty() => headers.insert(TRAILER, kept),
+        Ok(_) | Err(_) => headers.remove(TRAILER),
+    };
 }
 
 /// Says how a body is framed where hyper would guess wrongly: a length of nothing where a body could be, and
@@ -242,8 +269,6 @@ fn is_not_passed_on(name: &HeaderName) -> bool {
             | "host"
             | "content-length"
             | "expect"
-            // Without it the library drops trailers, which would come past this list.
-            | "trailer"
             | "authorization"
             | "x-api-key"
             | "forwarded"

@@ -63,7 +63,7 @@ fn sigterm_lets_a_request_in_flight_and_a_stream_come_to_their_ends() {
 #[test]
 fn what_goes_on_beyond_the_grace_is_cut_and_written_down() {
     let system = System::start(|_, talk| {
-        talk.say("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nfirst");
+        talk.say("HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\nfirst");
         talk.some();
         false
     });
@@ -80,6 +80,7 @@ fn what_goes_on_beyond_the_grace_is_cut_and_written_down() {
     assert!(book::verify(&demo.data()).is_whole());
     let entries = book::of(&demo.data(), reply.header("x-request-id").unwrap());
     assert!(entries.iter().any(|entry| entry["kind"] == "answer" && entry["status"] == 200), "{entries:?}");
+    assert!(entries.iter().any(|entry| entry["ended"] == "drained"), "{entries:?}");
 }
 
 #[test]
@@ -101,7 +102,7 @@ fn a_joined_stream_does_not_outlive_the_grace() {
     assert!(tap.end().is_empty());
     until("the system is let go", || open.load(Ordering::Relaxed) == 0);
     let entries = book::of(&demo.data(), &id);
-    assert!(entries.iter().any(|entry| entry["kind"] == "close"), "{entries:?}");
+    assert!(entries.iter().any(|entry| entry["ended"] == "drained"), "{entries:?}");
     assert!(book::verify(&demo.data()).is_whole());
 }
 
