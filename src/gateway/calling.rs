@@ -248,7 +248,7 @@ async fn switched(
         Err(refusal) => return exchange.refuse(&refusal).await,
     };
     let id = exchange.entry.request();
-    let tasks = exchange.core.tasks.clone();
+    let (tasks, cut) = (exchange.core.tasks.clone(), exchange.core.cut.clone());
     let answered = match written(exchange, head.status().as_u16(), None).await {
         Ok(answered) => answered,
         Err(refused) => return refused,
@@ -258,13 +258,18 @@ async fn switched(
             return answered.close(0, 0, Ended::CallerGone, clock::now());
         };
         let ended = async {
-            ending.wait().await;
+            tokio::select! {
+                _ = ending.wait() => {}
+                () = cut.cancelled() => {}
+            }
         };
         let bridged = bridge(TokioIo::new(caller), tunnel, clocks, ended).await;
         let how = match bridged.end {
             BridgeEnd::Done => Ended::Complete,
-            BridgeEnd::Broken => Ended::SystemGone,
+            BridgeEnd::CallerGone => Ended::CallerGone,
+            BridgeEnd::SystemGone => Ended::SystemGone,
             BridgeEnd::Idle | BridgeEnd::Lifetime => Ended::Bound,
+            BridgeEnd::Ended if cut.is_cancelled() => Ended::Drained,
             BridgeEnd::Ended => Ended::Revoked,
         };
         answered.close(bridged.from_caller, bridged.from_system, how, clock::now());

@@ -15,7 +15,7 @@ use http::{Request, Response};
 use parking_lot::Mutex;
 use prometheus_client::metrics::counter::Counter;
 use tokio::sync::Notify;
-use tokio_util::task::TaskTracker;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     answer::TagKey,
@@ -90,6 +90,8 @@ pub struct Core {
     pub memo: Memo,
     /// Writes and streams that outlive their caller; a stopping core waits for them.
     pub tasks: TaskTracker,
+    /// Says that the grace of a stopping core is over: what could go on for ever ends now.
+    pub cut: CancellationToken,
     ids: Mutex<Randomness>,
     /// LIMIT: systems that bundles ever named.
     calls: Mutex<HashMap<SystemName, Counter, RandomState>>,
@@ -105,6 +107,7 @@ impl Core {
             pools: CorePools::new(4096),
             memo: Memo::new(16_384),
             tasks: TaskTracker::new(),
+            cut: CancellationToken::new(),
             ids: Mutex::new(Randomness::default()),
             calls: Mutex::default(),
             decisions: AtomicU32::new(0),

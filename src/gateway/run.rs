@@ -301,6 +301,7 @@ fn start(gate: &Arc<Gate>, cores: Vec<door::Core>) -> Result<Threads, RunError> 
             let observe = Arc::new(Observe::new(core.clone()));
             let sweeping = tokio::spawn(sweep(core.clone()));
             let drained = door.serve(AtTheDoor(core.clone()), observe, grace).await;
+            core.cut.cancel();
             core.tasks.close();
             // A write that was begun is ended, whoever still waits for it.
             core.tasks.wait().await;
