@@ -285,7 +285,8 @@ async fn switched(
         let bridged = bridge(TokioIo::new(caller), tunnel, clocks, ended).await;
         let how = match bridged.end {
             BridgeEnd::Done => Ended::Complete,
-            BridgeEnd::Broken => Ended::SystemGone,
+            BridgeEnd::CallerGone => Ended::CallerGone,
+            BridgeEnd::SystemGone => Ended::SystemGone,
             BridgeEnd::Idle | BridgeEnd::Lifetime => Ended::Bound,
             BridgeEnd::Ended => ended_by,
         };

@@ -6,7 +6,7 @@ use std::{
     pin::{Pin, pin},
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     task::{Context, Poll},
     time::Duration,
@@ -42,8 +42,10 @@ pub struct Bridged {
 pub enum BridgeEnd {
     /// Both ends were done.
     Done,
-    /// One of them broke off.
-    Broken,
+    /// The caller's end broke off.
+    CallerGone,
+    /// The system's end broke off.
+    SystemGone,
     /// Nothing moved for too long.
     Idle,
     /// It was too old.
@@ -66,13 +68,18 @@ where
 {
     let (mut caller, mut system) = (Counted::new(caller), Counted::new(system));
     let (from_caller, from_system) = (caller.read.clone(), system.read.clone());
+    let is_caller_gone = caller.broke.clone();
+    let broken = || match is_caller_gone.load(Ordering::Relaxed) {
+        true => BridgeEnd::CallerGone,
+        false => BridgeEnd::SystemGone,
+    };
     let moved = || from_caller.load(Ordering::Relaxed).wrapping_add(from_system.load(Ordering::Relaxed));
     let end = {
         let copying = pin!(copy_bidirectional(&mut caller, &mut system));
         tokio::select! {
             biased;
             () = ended => BridgeEnd::Ended,
-            done = copying => if done.is_ok() { BridgeEnd::Done } else { BridgeEnd::Broken },
+            done = copying => if done.is_ok() { BridgeEnd::Done } else { broken() },
             end = watch(clocks, moved) => end,
         }
     };
@@ -98,15 +105,23 @@ async fn watch(clocks: BridgeClocks, moved: impl Fn() -> u64) -> BridgeEnd {
     }
 }
 
-/// A socket that counts what is read from it.
+/// A socket that counts what is read from it, and remembers that it broke.
 struct Counted<T> {
     io: T,
     read: Arc<AtomicU64>,
+    broke: Arc<AtomicBool>,
 }
 
 impl<T> Counted<T> {
     fn new(io: T) -> Self {
-        Self { io, read: Arc::default() }
+        Self { io, read: Arc::default(), broke: Arc::default() }
+    }
+
+    fn seen<R>(&self, polled: Poll<io::Result<R>>) -> Poll<io::Result<R>> {
+        if matches!(polled, Poll::Ready(Err(_))) {
+            self.broke.store(true, Ordering::Relaxed);
+        }
+        polled
     }
 }
 
@@ -120,7 +135,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Counted<T> {
         let polled = Pin::new(&mut self.io).poll_read(context, buffer);
         let n = buffer.filled().len().saturating_sub(before);
         self.read.fetch_add(u64::try_from(n).unwrap_or(0), Ordering::Relaxed);
-        polled
+        self.seen(polled)
     }
 }
 
@@ -130,15 +145,18 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Counted<T> {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(context, bytes)
+        let polled = Pin::new(&mut self.io).poll_write(context, bytes);
+        self.seen(polled)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(context)
+        let polled = Pin::new(&mut self.io).poll_flush(context);
+        self.seen(polled)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(context)
+        let polled = Pin::new(&mut self.io).poll_shutdown(context);
+        self.seen(polled)
     }
 }
 

@@ -3,8 +3,9 @@
 use std::io;
 
 use crate::{
-    ground::{Caller, Conn, System, closed, field},
-    kit::runtime,
+    book,
+    ground::{Caller, Conn, System, closed, edit, field, join},
+    kit::{Demo, runtime, until},
 };
 
 /// What a caller adds to ask for a WebSocket.
@@ -48,6 +49,7 @@ fn a_switch_of_protocols_is_bridged_both_ways_and_closed_in_the_journal() {
         head
     });
     let close = closed(&demo, &head);
+    assert_eq!(close["ended"], "caller-gone", "{close}");
     assert_eq!(close["bytes_in"], 10 * 21, "{close}");
     assert_eq!(close["bytes_out"], 5 + 10 * 21, "{close}");
     let seen = system.seen();
@@ -56,6 +58,50 @@ fn a_switch_of_protocols_is_bridged_both_ways_and_closed_in_the_journal() {
     assert_eq!(field(&seen[0], "upgrade"), Some("websocket"));
     assert_eq!(field(&seen[0], "sec-websocket-key"), Some("dGhlIHNhbXBsZSBub25jZQ=="));
     assert_eq!(field(&seen[0], "authorization"), None);
+}
+
+#[test]
+fn a_bridge_ends_when_the_system_does() {
+    let system = System::start(|mut conn| async move {
+        conn.head().await?;
+        conn.say(SWITCHED).await?;
+        conn.until("enough").await?;
+        conn.say("bye").await
+    });
+    let demo = system.demo("");
+    runtime().block_on(async {
+        let mut caller = Caller::open(&demo).await;
+        caller.ask("GET /systems/raw/socket", ASKED).await;
+        assert!(caller.head().await.starts_with("HTTP/1.1 101 "));
+        caller.say("enough").await;
+        assert_eq!(caller.rest().await, "bye");
+    });
+    until("the system is left", || system.open() == 0);
+}
+
+#[test]
+fn a_bridge_does_not_keep_a_gate_from_stopping() {
+    let system = System::start(switching);
+    let demo = Demo::start_with(
+        |policies| {
+            join(policies, system.address(), "sign_in: none\n");
+            edit(&policies.join("gateway.yaml"), "drain_grace: 30s", "drain_grace: 1s");
+        },
+        &[],
+    );
+    let (head, dir) = runtime().block_on(async {
+        let mut caller = Caller::open(&demo).await;
+        caller.ask("GET /systems/raw/socket", ASKED).await;
+        let head = caller.head().await;
+        caller.until("hello").await;
+        let (code, dir) = demo.stop();
+        assert_eq!(code, 0);
+        caller.rest().await;
+        (head, dir)
+    });
+    let entries = book::of(&dir.path().join("data"), field(&head, "x-request-id").unwrap());
+    let close = entries.iter().find(|entry| entry["kind"] == "close").unwrap();
+    assert_eq!((&close["ended"], &close["bytes_out"]), (&"drained".into(), &5.into()), "{close}");
 }
 
 #[test]
@@ -80,7 +126,7 @@ fn a_switch_that_nobody_asked_for_is_no_answer() {
             assert!(!answer.contains("hello"), "{more}: {answer}");
         }
     });
-    crate::kit::until("the system's connections are closed", || system.open() == 0);
+    until("the system's connections are closed", || system.open() == 0);
 }
 
 #[test]
