@@ -29,7 +29,7 @@ fn halting() -> (System, mpsc::Sender<()>) {
         if stream {
             talk.say("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nfirst\r\n");
         }
-        drop(held.lock().unwrap().recv());
+        let _gone = held.lock().unwrap().recv();
         match stream {
             true => talk.say("6\r\nsecond\r\n0\r\n\r\n"),
             false => talk.ok("whole"),
@@ -214,7 +214,7 @@ fn halting_only_for_held() -> (System, mpsc::Sender<()>) {
     let wait = Mutex::new(wait);
     let system = System::start(move |seen, talk| {
         if seen.line().contains("held") {
-            drop(wait.lock().unwrap().recv());
+            let _gone = wait.lock().unwrap().recv();
             return talk.ok("held");
         }
         talk.ok("ok")

@@ -128,7 +128,7 @@ fn an_upload_arrives_while_it_is_sent() {
     let (tell, told) = mpsc::channel();
     let system = System::start(move |_, talk| {
         for _ in 0..10 {
-            drop(tell.send(talk.take(1024).is_ok()));
+            let _gone = tell.send(talk.take(1024).is_ok());
         }
         talk.ok("all")
     });

@@ -136,14 +136,6 @@ impl Tap {
         self.read.drain(..count).collect()
     }
 
-    /// Takes what is there, or comes next.
-    pub(crate) fn some(&mut self) -> Vec<u8> {
-        if self.read.is_empty() {
-            self.more();
-        }
-        std::mem::take(&mut self.read)
-    }
-
     /// Takes bytes up to and with a mark; none when they end before it.
     pub(crate) fn up_to(&mut self, mark: &str) -> Option<String> {
         loop {
