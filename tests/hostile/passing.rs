@@ -2,8 +2,8 @@
 
 use crate::{
     frames::{Came, Frames},
-    kit::{Who, until},
-    stand::{Edits, add_system, ask, assert_refused, auth, gate, head, prepare},
+    kit::{Demo, Who, until},
+    stand::{Edits, add_system, ask, assert_refused, auth, gate, head, may_name, prepare},
     system::System,
     tap::Tap,
 };
@@ -46,24 +46,14 @@ fn what_belongs_to_the_hop_stays_on_it_in_both_directions() {
 #[test]
 fn a_callers_credential_never_reaches_a_system_and_the_gates_own_does() {
     let system = System::plain();
-    let edits = Edits {
-        system: "sign_in: { basic: { user: gate, password: \"${file:/tmp/none}\" } }",
-        ..Edits::default()
-    };
     let secret = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(secret.path(), "s3cret").unwrap();
     let path = secret.path().display().to_string();
-    let signed = edits.system.replace("/tmp/none", &path);
-    let demo = crate::kit::Demo::start_with(
+    let sign_in = format!("sign_in: {{ basic: {{ user: gate, password: \"${{file:{path}}}\" }} }}");
+    let demo = Demo::start_with(
         |policies| {
-            prepare(policies, &system, &Edits { system: &signed, ..Edits::default() });
-            let file = policies.join("gateway.yaml");
-            let text = std::fs::read_to_string(&file).unwrap();
-            std::fs::write(
-                &file,
-                text.replace("  erp: [BC_TOKEN]", &format!("  erp: [BC_TOKEN]\n  raw: [\"file:{path}\"]")),
-            )
-            .unwrap();
+            prepare(policies, &system, &Edits { system: &sign_in, ..Edits::default() });
+            may_name(policies, "raw", &path);
         },
         &[],
     );
@@ -86,19 +76,15 @@ fn two_sign_ins_to_one_address_never_share_a_connection() {
             file
         })
         .collect();
-    let demo = crate::kit::Demo::start_with(
+    let demo = Demo::start_with(
         |policies| {
             prepare(policies, &system, &Edits::default());
-            let file = policies.join("gateway.yaml");
-            let mut text = std::fs::read_to_string(&file).unwrap();
             for (n, secret) in secrets.iter().enumerate() {
                 let (name, path) = (format!("raw{n}"), secret.path().display().to_string());
                 let sign_in = format!("sign_in: {{ bearer: \"${{file:{path}}}\" }}");
                 add_system(policies, &name, &format!("http://{}", system.address), &sign_in);
-                let named = format!("  erp: [BC_TOKEN]\n  {name}: [\"file:{path}\"]");
-                text = text.replace("  erp: [BC_TOKEN]", &named);
+                may_name(policies, &name, &path);
             }
-            std::fs::write(&file, text).unwrap();
         },
         &[],
     );

@@ -100,8 +100,14 @@ fn no_answer_of_one_caller_reaches_another() {
     let system = System::start(|seen, talk| {
         let nonce = seen.line().split(' ').nth(1).unwrap().to_owned();
         match nonce.len() % 5 {
-            0 => talk.say(format!("HTTP/1.1 200 OK\r\ncontent-length: 500\r\n\r\n{nonce}")) && false,
-            1 => talk.say(format!("HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n{nonce}")) && false,
+            0 => {
+                talk.say(format!("HTTP/1.1 200 OK\r\ncontent-length: 500\r\n\r\n{nonce}"));
+                false
+            }
+            1 => {
+                talk.say(format!("HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n{nonce}"));
+                false
+            }
             2 => talk.say(format!(
                 "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n{:x}\r\n{nonce}\r\n0\r\n\r\n",
                 nonce.len()

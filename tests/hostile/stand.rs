@@ -67,6 +67,14 @@ pub(crate) fn add_system(policies: &Path, name: &str, base: &str, more: &str) {
     fs::write(policies.join(format!("access/{name}.cedar")), statements).unwrap();
 }
 
+/// Lets a system's file name a secret's file.
+pub(crate) fn may_name(policies: &Path, system: &str, path: &str) {
+    let file = policies.join("gateway.yaml");
+    let text = fs::read_to_string(&file).unwrap();
+    let named = format!("  erp: [BC_TOKEN]\n  {system}: [\"file:{path}\"]");
+    fs::write(&file, replaced(&text, "  erp: [BC_TOKEN]", &named)).unwrap();
+}
+
 /// Replaces what must be there.
 pub(crate) fn replaced(text: &str, old: &str, new: &str) -> String {
     assert!(text.contains(old), "`{old}` is not in\n{text}");

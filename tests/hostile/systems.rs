@@ -10,7 +10,7 @@ use std::{
 
 use crate::{
     kit::{Demo, until},
-    stand::{Edits, ask, gate_with, head, prepare, replaced},
+    stand::{Edits, ask, gate_with, head, may_name, prepare, replaced},
     system::System,
 };
 
@@ -148,10 +148,7 @@ fn signing_in(system: &System, issuer: &System, secret: &str) -> (Demo, tempfile
     let demo = Demo::start_with(
         |policies| {
             prepare(policies, system, &Edits { system: &sign_in, ..Edits::default() });
-            let gateway = policies.join("gateway.yaml");
-            let text = std::fs::read_to_string(&gateway).unwrap();
-            let named = format!("  erp: [BC_TOKEN]\n  raw: [\"file:{path}\"]");
-            std::fs::write(&gateway, replaced(&text, "  erp: [BC_TOKEN]", &named)).unwrap();
+            may_name(policies, "raw", &path);
         },
         &[],
     );

@@ -193,6 +193,47 @@ fn what_is_no_tls_is_closed_written_down_and_hurts_nobody() {
     assert_serves(&demo);
 }
 
+#[test]
+fn a_hello_in_records_of_one_byte_breaks_nothing() {
+    let demo = Demo::start();
+    let name = rustls::pki_types::ServerName::try_from("localhost").unwrap();
+    let mut session = rustls::ClientConnection::new(Arc::new(plain(&demo)), name).unwrap();
+    let mut hello = Vec::new();
+    session.write_tls(&mut hello).unwrap();
+    let crumbs: Vec<u8> = hello[5..].iter().flat_map(|byte| [22, 3, 1, 0, 1, *byte]).collect();
+    let mut socket = TcpStream::connect(demo.address()).unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    drop(socket.write_all(&crumbs));
+    // Taken as the hello it is, or refused by an alert.
+    let mut kind = [0];
+    socket.read_exact(&mut kind).unwrap();
+    assert!(matches!(kind[0], 21 | 22), "{kind:?}");
+    assert_serves(&demo);
+}
+
+#[test]
+fn a_ticket_of_before_resumes_only_until_the_certificates_change() {
+    let demo = Demo::start();
+    let config = Arc::new(plain(&demo));
+    let kind = || {
+        let mut tap = Tap::over(&demo.address(), "localhost", config.clone()).ok()?;
+        // The ticket comes behind the handshake, with the answer.
+        tap.send(head(&demo, "GET /v1/products?limit=1", ""));
+        assert_eq!(tap.reply()?.status, 200);
+        tap.session().handshake_kind()
+    };
+    assert_eq!(kind(), Some(HandshakeKind::Full));
+    assert_eq!(kind(), Some(HandshakeKind::Resumed));
+    // The same names by another key of the same authority: old tickets are worth nothing.
+    let certs = demo.data().join("certs");
+    let key = KeyPair::from_pem(&fs::read_to_string(certs.join("ca.key")).unwrap()).unwrap();
+    let issuer = Issuer::from_ca_cert_pem(&fs::read_to_string(certs.join("ca.pem")).unwrap(), key).unwrap();
+    let authority = Authority { issuer, pem: String::new() };
+    authority.leaf(9, &["localhost"], ExtendedKeyUsagePurpose::ServerAuth).write(&certs, "server");
+    until("the new certificate serves", || demo.stderr().contains("new certificates serve"));
+    assert_eq!(kind(), Some(HandshakeKind::Full));
+}
+
 /// The name in the certificate a connection was shown.
 fn shown(demo: &Demo, name: &str, ca: &Path) -> Option<Vec<u8>> {
     let config = trusting(ca.to_str().unwrap()).with_no_client_auth();

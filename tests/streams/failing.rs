@@ -43,7 +43,6 @@ async fn comes_whole(demo: &Demo, path: &str) -> bool {
 #[test]
 fn an_answer_that_breaks_off_is_aborted_not_ended() {
     let cut = [
-        "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf of it",
         "HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\nhalf of it",
         "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\na\r\nhalf of it\r\n",
         "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n14\r\nhalf of it",
@@ -52,6 +51,14 @@ fn an_answer_that_breaks_off_is_aborted_not_ended() {
         let demo = System::closing_after(answer).demo("");
         assert!(!runtime().block_on(comes_whole(&demo, "/systems/raw/half")), "{answer}");
     }
+}
+
+#[test]
+fn a_short_answer_that_breaks_off_is_refused_before_the_caller_hears_of_it() {
+    let cut = "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf of it";
+    let demo = System::closing_after(cut).demo("");
+    let problem = get(&demo).refused(502).json();
+    assert!(!problem.to_string().contains("half of it"), "{problem}");
 }
 
 #[test]

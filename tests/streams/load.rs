@@ -84,7 +84,7 @@ fn unsealed(answer: &str) -> &str {
 #[test]
 fn curl_hears_over_http_2_that_an_answer_broke_off() {
     for cut in [
-        "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf of it",
+        "HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\nhalf of it",
         "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\na\r\nhalf of it\r\n",
     ] {
         let demo = demo(&System::closing_after(cut));
