@@ -79,6 +79,7 @@ fn load(schema: &Schema) -> Arc<Policies> {
             kinds: vec![Kind::Partner],
             required: false,
         }],
+        groups: vec![GroupName::new("partners")],
     };
     let given = Given {
         bundle: Digest::of(b"bench"),
