@@ -41,7 +41,7 @@ use crate::{
     identity::{Caller, Recall},
     intake::{self, Head},
     policy::{self, Context},
-    quota::Admission,
+    quota::{Admission, Greeted, Stranger},
     refusal::Refusal,
     words::Channel,
 };
@@ -72,16 +72,16 @@ pub async fn serve(core: Arc<Core>, request: Request<Body>, channel: Arc<Channel
 async fn story(mut exchange: Exchange, mut request: Request<Body>) -> Response<Body> {
     let upgrade = exchange::on_upgrade(&mut request);
     let (parts, unread) = request.into_parts();
-    let head = match head(&mut exchange, parts) {
-        Ok(head) => head,
+    let (head, stranger) = match head(&mut exchange, parts) {
+        Ok(read) => read,
         Err(refusal) => return exchange.refuse(&refusal).await,
     };
     if head.path.as_str() == documents::JWKS && head.method.is_safe() {
         // Public keys are public: whoever verifies our tokens has none of them.
         return Box::pin(documents::jwks(exchange)).await;
     }
-    let caller = match greet(&mut exchange, &head).await {
-        Ok(caller) => caller,
+    let (caller, greeted) = match greet(&mut exchange, stranger, &head).await {
+        Ok(greeted) => greeted,
         Err(refusal) => return exchange.refuse(&refusal).await,
     };
     let operation = match asked(&mut exchange, &head) {
@@ -90,7 +90,7 @@ async fn story(mut exchange: Exchange, mut request: Request<Body>) -> Response<B
         Ok(Asked::Jwks) => return exchange.refuse(&Refusal::Broken).await,
         Err(refusal) => return exchange.refuse(&refusal).await,
     };
-    let admission = match admit(&mut exchange, caller, operation, &head).await {
+    let admission = match admit(&mut exchange, caller, greeted, operation, &head).await {
         Ok(admission) => admission,
         Err(refusal) => return exchange.refuse(&refusal).await,
     };
@@ -107,7 +107,7 @@ async fn story(mut exchange: Exchange, mut request: Request<Body>) -> Response<B
 }
 
 /// Charges the address and reads the head. The body is not polled: a refusal never sends `100 Continue`.
-fn head(exchange: &mut Exchange, parts: http::request::Parts) -> Result<Head, Refusal> {
+fn head(exchange: &mut Exchange, parts: http::request::Parts) -> Result<(Head, Stranger), Refusal> {
     let core = exchange.core.clone();
     let snapshot = exchange.snapshot.clone();
     let listener = snapshot.listeners.get(exchange.channel.listener.as_str()).ok_or(Refusal::Broken)?;
@@ -121,13 +121,17 @@ fn head(exchange: &mut Exchange, parts: http::request::Parts) -> Result<Head, Re
         }
         Err(_) => exchange.entry.head(&method, ""),
     }
-    charged.map_err(|limited| Refusal::Limited(Box::new(limited)))?;
-    head
+    let stranger = charged.map_err(|limited| Refusal::Limited(Box::new(limited)))?;
+    Ok((head?, stranger))
 }
 
 /// Who asks: remembered credentials need no await. Then the caller's own rate is charged, so that tries that
 /// are denied later are charged too.
-async fn greet(exchange: &mut Exchange, head: &Head) -> Result<Caller, Refusal> {
+async fn greet(
+    exchange: &mut Exchange,
+    stranger: Stranger,
+    head: &Head,
+) -> Result<(Caller, Greeted), Refusal> {
     let (core, snapshot, now) = (exchange.core.clone(), exchange.snapshot.clone(), exchange.opened);
     let gate = &core.gate;
     let caller = match gate.identity.recall(&snapshot.sources, &head.headers, &exchange.channel, now) {
@@ -142,7 +146,7 @@ async fn greet(exchange: &mut Exchange, head: &Head) -> Result<Caller, Refusal> 
     exchange.entry.caller(caller.facts());
     exchange.caller = Some(caller.facts().clone());
     gate.quota
-        .greet(&snapshot.plans, caller, exchange.channel.address, now)
+        .greet(&snapshot.plans, stranger, caller, exchange.channel.address, now)
         .map_err(|limited| Refusal::Limited(Box::new(limited)))
 }
 
@@ -163,6 +167,7 @@ fn asked(exchange: &mut Exchange, head: &Head) -> Result<Asked, Refusal> {
 async fn admit(
     exchange: &mut Exchange,
     caller: Caller,
+    greeted: Greeted,
     operation: Operation,
     head: &Head,
 ) -> Result<Admission, Refusal> {
@@ -174,7 +179,7 @@ async fn admit(
         .map_err(|denied| exchange.denied(denied))?;
     core.gate
         .quota
-        .admit(&snapshot.plans, prospect, exchange.channel.address, now)
+        .admit(&snapshot.plans, greeted, prospect, exchange.channel.address, now)
         .await
         .map_err(|limited| Refusal::Limited(Box::new(limited)))
 }

@@ -53,6 +53,16 @@ use crate::{
     words::PlanName,
 };
 
+/// Proof that an address was charged, before anything else was looked at.
+#[derive(Debug)]
+pub struct Stranger(());
+
+/// Proof that a caller's own rate was charged, whatever becomes of its request.
+#[derive(Debug)]
+pub struct Greeted {
+    facts: Arc<Facts>,
+}
+
 /// Proof that the plans were charged; the slots it holds return when it is dropped.
 #[derive(Debug)]
 pub struct Admission {
@@ -128,36 +138,54 @@ impl Quota {
     ///
     /// # Errors
     /// When the address is over the strangers' rate, or no more addresses can be counted.
-    pub fn address(&self, plans: &Plans, address: IpAddr, now: Now) -> Result<(), Limited> {
+    pub fn address(&self, plans: &Plans, address: IpAddr, now: Now) -> Result<Stranger, Limited> {
         let strangers = &plans.strangers;
         let key = Key { plan: strangers.policy.name.clone(), subject: Subject::address(address) };
         let at = self.at(now);
         let handle =
             self.addresses.meter(key, at, Day::of(now.wall)).ok_or_else(|| no_room(&strangers.policy))?;
-        strangers.rate.check(&handle, at).map(|_| ()).map_err(|level| over_rate(&strangers.policy, level))
+        strangers
+            .rate
+            .check(&handle, at)
+            .map(|_| Stranger(()))
+            .map_err(|level| over_rate(&strangers.policy, level))
     }
 
     /// Charges a caller's own rate.
     ///
     /// # Errors
     /// When it is over its rate.
-    pub fn greet(&self, plans: &Plans, caller: Caller, address: IpAddr, now: Now) -> Result<Caller, Limited> {
+    pub fn greet(
+        &self,
+        plans: &Plans,
+        Stranger(()): Stranger,
+        caller: Caller,
+        address: IpAddr,
+        now: Now,
+    ) -> Result<(Caller, Greeted), Limited> {
         self.greeted(plans, caller.facts(), address, now)?;
-        Ok(caller)
+        let facts = caller.facts().clone();
+        Ok((caller, Greeted { facts }))
     }
 
-    /// Charges every plan that applies to what is asked; the strictest refuses.
+    /// Charges every plan that applies to what is asked; the strictest refuses. A greeting counts for who was
+    /// greeted alone: of somebody else's prospect the own rate is charged here.
     ///
     /// # Errors
     /// The first limit that is reached. What was charged before it stays charged.
     pub async fn admit(
         &self,
         plans: &Plans,
+        greeted: Greeted,
         prospect: Prospect,
         address: IpAddr,
         now: Now,
     ) -> Result<Admission, Limited> {
-        let charged = self.charge(plans, prospect.caller().facts(), prospect.plans(), address, now).await?;
+        let facts = prospect.caller().facts();
+        if !Arc::ptr_eq(&greeted.facts, facts) {
+            self.greeted(plans, facts, address, now)?;
+        }
+        let charged = self.charge(plans, facts, prospect.plans(), address, now).await?;
         Ok(Admission { prospect, charged })
     }
 
@@ -218,12 +246,12 @@ impl Quota {
         let mut applied: SmallVec<[(&Arc<Plan>, Handle); 4]> = SmallVec::new();
         let mut slots = SmallVec::new();
         let mut nearest: Option<Standing> = None;
-        for Applying { plan, greeted } in applying(plans, plans.own(facts), named)? {
+        for Applying { plan, rate } in applying(plans, plans.own(facts), named)? {
             let handle = self.handle(plan, facts, address, at, now)?;
             // ORDER: the rate of the caller's own plan was charged when it was greeted.
-            let level = match greeted {
-                Greeted::Already => plan.rate.level(&handle, at),
-                Greeted::NotYet => {
+            let level = match rate {
+                Charge::Done => plan.rate.level(&handle, at),
+                Charge::Due => {
                     plan.rate.check(&handle, at).map_err(|level| over_rate(&plan.policies.rate, level))?
                 }
             };
@@ -308,15 +336,15 @@ impl Quota {
 
 /// Whether a plan's rate was charged when the caller was greeted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Greeted {
-    Already,
-    NotYet,
+enum Charge {
+    Done,
+    Due,
 }
 
 /// A plan that applies to a request.
 struct Applying<'a> {
     plan: &'a Arc<Plan>,
-    greeted: Greeted,
+    rate: Charge,
 }
 
 /// The caller's own plan and the named ones, each once, the lowest rank first.
@@ -327,11 +355,11 @@ fn applying<'a>(
 ) -> Result<SmallVec<[Applying<'a>; 4]>, Limited> {
     let mut applied: SmallVec<[Applying<'a>; 4]> = SmallVec::new();
     let plan = plans.plan(own).ok_or_else(|| unknown(own))?;
-    applied.push(Applying { plan, greeted: Greeted::Already });
+    applied.push(Applying { plan, rate: Charge::Done });
     for name in named {
         if applied.iter().all(|other| other.plan.name != *name) {
             let plan = plans.plan(name).ok_or_else(|| unknown(name))?;
-            applied.push(Applying { plan, greeted: Greeted::NotYet });
+            applied.push(Applying { plan, rate: Charge::Due });
         }
     }
     applied.sort_by_key(|applying| applying.plan.rank);

@@ -438,8 +438,14 @@ limits.yaml:3:12: error: there is no plan `none` (expected one of: internal, str
 
 /// Compiles only while an admission and the wait for it can move between threads.
 #[expect(dead_code, reason = "the compiler is the test")]
-fn admission_can_move_between_threads(quota: &Quota, plans: &Plans, prospect: Prospect, now: Now) {
+fn admission_can_move_between_threads(
+    quota: &Quota,
+    plans: &Plans,
+    greeted: Greeted,
+    prospect: Prospect,
+    now: Now,
+) {
     fn is_send<T: Send>(_: T) {}
-    is_send(quota.admit(plans, prospect, ip("::1"), now));
+    is_send(quota.admit(plans, greeted, prospect, ip("::1"), now));
     is_send(None::<Admission>);
 }

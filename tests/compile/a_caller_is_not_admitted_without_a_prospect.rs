@@ -5,17 +5,18 @@ use std::net::IpAddr;
 use bramka::{
     clock::Now,
     identity::Caller,
-    quota::{Admission, Limited, Plans, Quota},
+    quota::{Admission, Greeted, Limited, Plans, Quota},
 };
 
 async fn admit(
     quota: &Quota,
     plans: &Plans,
+    greeted: Greeted,
     caller: Caller,
     address: IpAddr,
     now: Now,
 ) -> Result<Admission, Limited> {
-    quota.admit(plans, caller, address, now).await
+    quota.admit(plans, greeted, caller, address, now).await
 }
 
 fn main() {}
