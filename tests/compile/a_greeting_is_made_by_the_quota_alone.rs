@@ -1,9 +1,11 @@
 //! Who was greeted was charged.
 
-use bramka::quota::Greeted;
+use std::sync::Arc;
 
-fn greeted() -> Greeted {
-    Greeted { facts: Default::default() }
+use bramka::{identity::Facts, quota::Greeted};
+
+fn greeted(facts: Arc<Facts>) -> Greeted {
+    Greeted { facts }
 }
 
 fn main() {}
