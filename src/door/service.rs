@@ -52,8 +52,9 @@ impl<H: Handler> Exchange<H> {
     ) -> impl Future<Output = Result<Response<Answer>, Infallible>> + Send + use<H> {
         let this = self.clone();
         let (mut flight, fault) = this.clocks.begin();
-        // Boxed: the library keeps a place of the future's size in every connection, idle ones included.
-        let answering = Box::pin(async move {
+        // Boxed: the library keeps a place of the future's size in every connection, idle ones included. Written
+        // into its place: `Box::pin` would build these kilobytes on the stack and copy them.
+        let answering = Box::write(Box::new_uninit(), async move {
             let mut request = request.map(Body::incoming);
             if let Some(fault) = fault {
                 request.extensions_mut().insert(fault);
@@ -71,6 +72,7 @@ impl<H: Handler> Exchange<H> {
             }
             response
         });
+        let answering = Box::into_pin(answering);
         async move {
             let response = answering.await;
             flight.answers();
