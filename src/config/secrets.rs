@@ -151,7 +151,11 @@ impl<'e> Secrets<'e> {
                 found.error(place, format!("the secret `{name}` has control characters in it"));
             }
             Ok(value) => return Some(Secret::new(value)),
-            Err(why) => found.error(place, why),
+            Err(why) => {
+                found.push(Diagnostic::error(place, why).help(
+                    "where there are no secrets, `bramka policy check --without-secrets` checks the rest",
+                ))
+            }
         }
         None
     }
