@@ -1,7 +1,9 @@
 //! The successes of the data listener: what was shown, as JSON, with the headers that belong to it.
 //!
 //! Only [`Shown`] records are encoded here. An entity tag is a keyed hash of the caller and of the bytes it
-//! sees, so that a change in a hidden field shows nowhere and two callers cannot compare.
+//! sees, so that a change in a hidden field shows nowhere and two callers cannot compare. What is no record is
+//! answered for a proof too: public keys to an address that was charged, the description of what a caller may
+//! call to a caller that was.
 
 use aws_lc_rs::hmac;
 use bytes::Bytes;
@@ -11,6 +13,7 @@ use http::{HeaderValue, Response, StatusCode, header};
 use crate::{
     body::Body,
     policy::Shown,
+    quota::{Greeted, Stranger},
     schema::{FieldSet, json},
     words::{Digest, SecretBytes},
 };
@@ -44,12 +47,11 @@ impl std::fmt::Debug for TagKey {
 /// A success before its entry is written: head and body at hand.
 #[derive(Debug)]
 pub struct Answer {
-    /// The status.
-    pub status: StatusCode,
-    /// The body; empty for none.
-    pub body: Bytes,
-    /// Headers beside those every answer has.
-    pub headers: Vec<(header::HeaderName, HeaderValue)>,
+    status: StatusCode,
+    /// Empty for none.
+    body: Bytes,
+    /// Beside those every answer has.
+    headers: Vec<(header::HeaderName, HeaderValue)>,
 }
 
 impl Answer {
@@ -88,9 +90,24 @@ impl Answer {
         Self { status, body: Bytes::new(), headers: Vec::new() }
     }
 
-    /// A document that is not a record.
-    pub fn document(body: impl Into<Bytes>) -> Self {
-        Self { status: StatusCode::OK, body: body.into(), headers: Vec::new() }
+    /// The public keys of our tokens: for anyone, once its address was charged.
+    pub fn keys(_charged: Stranger, document: impl Into<Bytes>) -> Self {
+        Self { status: StatusCode::OK, body: document.into(), headers: Vec::new() }
+    }
+
+    /// What a caller may call: for a caller whose own rate was charged.
+    pub fn description(_charged: Greeted, document: impl Into<Bytes>) -> Self {
+        Self { status: StatusCode::OK, body: document.into(), headers: Vec::new() }
+    }
+
+    /// The status.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The body; empty for none.
+    pub fn body(&self) -> &Bytes {
+        &self.body
     }
 
     /// Adds a header.

@@ -78,7 +78,7 @@ async fn story(mut exchange: Exchange, mut request: Request<Body>) -> Response<B
     };
     if head.path.as_str() == documents::JWKS && head.method.is_safe() {
         // Public keys are public: whoever verifies our tokens has none of them.
-        return Box::pin(documents::jwks(exchange)).await;
+        return Box::pin(documents::jwks(exchange, stranger)).await;
     }
     let (caller, greeted) = match greet(&mut exchange, stranger, &head).await {
         Ok(greeted) => greeted,
@@ -86,7 +86,9 @@ async fn story(mut exchange: Exchange, mut request: Request<Body>) -> Response<B
     };
     let operation = match asked(&mut exchange, &head) {
         Ok(Asked::Operation(operation)) => operation,
-        Ok(Asked::OpenApi) => return Box::pin(documents::openapi(exchange, &caller, &head)).await,
+        Ok(Asked::OpenApi) => {
+            return Box::pin(documents::openapi(exchange, &caller, greeted, &head)).await;
+        }
         Ok(Asked::Jwks) => return exchange.refuse(&Refusal::Broken).await,
         Err(refusal) => return exchange.refuse(&refusal).await,
     };

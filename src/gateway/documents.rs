@@ -12,6 +12,7 @@ use crate::{
     identity::Caller,
     intake::Head,
     policy::{self, Target},
+    quota::{Greeted, Stranger},
     schema::{
         Entity,
         openapi::{self, About, Exposed, ExposedSystem, Verb},
@@ -23,13 +24,18 @@ use crate::{
 pub(super) const JWKS: &str = "/.well-known/jwks.json";
 
 /// `/.well-known/jwks.json`
-pub(super) async fn jwks(exchange: Exchange) -> Response<Body> {
+pub(super) async fn jwks(exchange: Exchange, stranger: Stranger) -> Response<Body> {
     let document = exchange.core.gate.tokens.jwks();
-    exchange.finish(Ok(Answer::document(document))).await
+    exchange.finish(Ok(Answer::keys(stranger, document))).await
 }
 
 /// `/openapi.json`: only what this caller may call, with its own fields.
-pub(super) async fn openapi(exchange: Exchange, caller: &Caller, head: &Head) -> Response<Body> {
+pub(super) async fn openapi(
+    exchange: Exchange,
+    caller: &Caller,
+    greeted: Greeted,
+    head: &Head,
+) -> Response<Body> {
     let snapshot = exchange.snapshot.clone();
     let mut exposed = Vec::new();
     let served = snapshot.schema.entities().iter().filter(|entity| snapshot.serving(entity).is_some());
@@ -49,7 +55,7 @@ pub(super) async fn openapi(exchange: Exchange, caller: &Caller, head: &Head) ->
         callable.iter().map(|(name, methods)| ExposedSystem { name, methods }).collect();
     let document = openapi::document(&about, &exposed, &systems);
     tracing::debug!(caller = %caller.facts().id, operations = exposed.len(), "described");
-    exchange.finish(Ok(Answer::document(document.to_string()))).await
+    exchange.finish(Ok(Answer::description(greeted, document.to_string()))).await
 }
 
 const VERBS: [Verb; 5] = [Verb::List, Verb::Read, Verb::Create, Verb::Update, Verb::Delete];

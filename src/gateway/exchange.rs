@@ -187,10 +187,10 @@ impl Exchange {
     }
 
     async fn succeed(mut self, answer: Answer) -> Response<Body> {
-        if self.entry.detail() == Detail::BodyDigest && !answer.body.is_empty() {
-            self.entry.body_digest("body_shown", &Digest::of(&answer.body));
+        if self.entry.detail() == Detail::BodyDigest && !answer.body().is_empty() {
+            self.entry.body_digest("body_shown", &Digest::of(answer.body()));
         }
-        let (status, bytes) = (answer.status.as_u16(), answer.body.len());
+        let (status, bytes) = (answer.status().as_u16(), answer.body().len());
         let response = answer.response();
         self.conclude(response, status, bytes).await
     }
