@@ -177,8 +177,15 @@ async fn admit(
     // Nothing is asked of a system that could not be written down afterwards.
     exchange.entry.ready().map_err(Refusal::Journal)?;
     let context = context(exchange, head);
-    let prospect = policy::prospect(&snapshot.policies, &core.memo, caller, operation, context)
-        .map_err(|denied| exchange.denied(denied))?;
+    let prospect = if policy::is_at_hand(&snapshot.policies, &core.memo, caller.facts(), &operation) {
+        policy::prospect(&snapshot.policies, &core.memo, caller, operation, context)
+    } else {
+        // A first specialisation takes about a millisecond.
+        let (beside, policies) = (core.clone(), snapshot.policies.clone());
+        let first = move || policy::prospect(&policies, &beside.memo, caller, operation, context);
+        Box::pin(core.aside(first)).await.ok_or(Refusal::Broken)?
+    };
+    let prospect = prospect.map_err(|denied| exchange.denied(denied))?;
     core.gate
         .quota
         .admit(&snapshot.plans, greeted, prospect, exchange.channel.address, now)

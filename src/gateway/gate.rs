@@ -14,7 +14,10 @@ use foldhash::fast::RandomState;
 use http::{Request, Response};
 use parking_lot::Mutex;
 use prometheus_client::metrics::counter::Counter;
-use tokio::sync::Notify;
+use tokio::{
+    sync::{Notify, Semaphore},
+    task::spawn_blocking,
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
@@ -93,6 +96,8 @@ pub struct Core {
     /// Ends joined streams: the grace of a closing gate is over.
     pub parting: CancellationToken,
     ids: Mutex<Randomness>,
+    /// LIMIT: what is long leaves the core one at a time.
+    aside: Semaphore,
     /// LIMIT: systems that bundles ever named.
     calls: Mutex<HashMap<SystemName, Counter, RandomState>>,
     decisions: AtomicU32,
@@ -109,6 +114,7 @@ impl Core {
             tasks: TaskTracker::new(),
             parting: CancellationToken::new(),
             ids: Mutex::new(Randomness::default()),
+            aside: Semaphore::new(1),
             calls: Mutex::default(),
             decisions: AtomicU32::new(0),
         })
@@ -130,6 +136,15 @@ impl Core {
         let counter = self.gate.telemetry.system_calls.get_or_create_owned(&label);
         counter.inc();
         calls.insert(system.clone(), counter);
+    }
+
+    /// Does what would hold up everybody else on this core on a thread beside it. None where it panicked.
+    pub(super) async fn aside<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Option<T> {
+        let _one_at_a_time = self.aside.acquire().await.ok()?;
+        spawn_blocking(work).await.ok()
     }
 
     /// Whether this decision is one of the sample that is repeated on the full set.

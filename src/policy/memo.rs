@@ -47,6 +47,16 @@ enum Subject {
     System(SystemName),
 }
 
+impl Key {
+    fn new(bundle: Digest, facts: &Facts, action: Action, about: About<'_>) -> Self {
+        let about = match about {
+            About::Entity(entity) => Subject::Entity(entity.name.clone()),
+            About::System(system) => Subject::System(system.clone()),
+        };
+        Self { facts: facts.digest, bundle, action, about }
+    }
+}
+
 impl Memo {
     /// Remembers about so many specialised sets at most.
     pub fn new(programs_max: usize) -> Self {
@@ -64,6 +74,20 @@ impl Memo {
         self.len() == 0
     }
 
+    /// Whether a program is at hand.
+    pub(super) fn knows(&self, bundle: Digest, facts: &Facts, action: Action, about: About<'_>) -> bool {
+        let key = Key::new(bundle, facts, action, about);
+        self.shard(&key).is_some_and(|shard| {
+            let halves = shard.read();
+            halves.young.contains_key(&key) || halves.old.contains_key(&key)
+        })
+    }
+
+    fn shard(&self, key: &Key) -> Option<&RwLock<Halves>> {
+        let number = usize::from(key.facts.0.first().copied().unwrap_or_default());
+        self.shards.get(number.rem_euclid(SHARDS))
+    }
+
     /// The remembered program, or the one that `make` makes.
     pub(super) fn get<E>(
         &self,
@@ -73,13 +97,8 @@ impl Memo {
         about: About<'_>,
         make: impl FnOnce() -> Result<Program, E>,
     ) -> Result<Arc<Program>, E> {
-        let about = match about {
-            About::Entity(entity) => Subject::Entity(entity.name.clone()),
-            About::System(system) => Subject::System(system.clone()),
-        };
-        let key = Key { facts: facts.digest, bundle, action, about };
-        let number = usize::from(facts.digest.0.first().copied().unwrap_or_default());
-        let Some(shard) = self.shards.get(number.rem_euclid(SHARDS)) else { return make().map(Arc::new) };
+        let key = Key::new(bundle, facts, action, about);
+        let Some(shard) = self.shard(&key) else { return make().map(Arc::new) };
         {
             let halves = shard.read();
             if let Some(program) = halves.young.get(&key) {

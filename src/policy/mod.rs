@@ -54,7 +54,7 @@ pub use mask::Openness;
 pub use memo::Memo;
 pub use principals::{AttributeType, PrincipalAttribute, PrincipalTypes};
 pub use program::{Grounds, Verdict, View};
-pub use prospect::{Outlook, Prospect, Target, outlook, prospect};
+pub use prospect::{Outlook, Prospect, Target, is_at_hand, outlook, prospect};
 pub use recheck::{Mismatch, Question, Subject, verdict};
 pub use show::{Judged, Shown, echo, preview, show};
 pub use statement::Verb;

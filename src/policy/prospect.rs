@@ -74,6 +74,22 @@ pub fn prospect(
     Ok(Prospect { caller, operation, outlook })
 }
 
+/// Whether [`prospect`] has all it needs at hand. Where it has not it specialises first, which takes about a
+/// millisecond instead of microseconds.
+pub fn is_at_hand(policies: &Policies, memo: &Memo, facts: &Facts, operation: &Operation) -> bool {
+    let about = match operation {
+        Operation::Read(entity, _)
+        | Operation::List(entity)
+        | Operation::Create(entity)
+        | Operation::Update(entity, ..)
+        | Operation::Delete(entity, _) => About::Entity(entity),
+        Operation::Call(call) => About::System(&call.system),
+    };
+    let knows = |action| memo.knows(policies.bundle, facts, action, about);
+    let action = operation.action();
+    knows(action) && (!has_echo(action) || knows(Action::Read))
+}
+
 /// The same for facts alone.
 ///
 /// # Errors
@@ -91,12 +107,9 @@ pub fn outlook(
         Target::Call(call) => About::System(&call.system),
     };
     let program = remembered(policies, memo, facts, action, about)?;
-    let echo = match action {
-        // A delete shows nothing, but the version that a caller names is of what it sees.
-        Action::Create | Action::Update | Action::Delete => {
-            Some(remembered(policies, memo, facts, Action::Read, about)?)
-        }
-        Action::Read | Action::List | Action::Call => None,
+    let echo = match has_echo(action) {
+        true => Some(remembered(policies, memo, facts, Action::Read, about)?),
+        false => None,
     };
     let call = match target {
         Target::Entity(_) => None,
@@ -273,6 +286,15 @@ fn remembered(
 ) -> Result<Arc<Program>, Denied> {
     memo.get(policies.bundle, facts, action, about, || Program::new(policies, facts, action, about))
         .map_err(|Unfit| Denied::Unfit)
+}
+
+/// Whether the caller's own `read` is asked too. A delete shows nothing, but the version that a caller names
+/// is of what it sees.
+fn has_echo(action: Action) -> bool {
+    match action {
+        Action::Create | Action::Update | Action::Delete => true,
+        Action::Read | Action::List | Action::Call => false,
+    }
 }
 
 /// Which rules can still hold; refused where no permit can, a forbid must, or one must err.
