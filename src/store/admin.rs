@@ -1,7 +1,7 @@
 //! Admin tokens, and the newest heads of the journal.
 
 use jiff::Timestamp;
-use rusqlite::{OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{
     AdminTokenRecord, HeadRow, Store, StoreError,
@@ -111,17 +111,19 @@ impl Store {
     /// # Errors
     /// The store did not answer.
     pub async fn heads(&self) -> Result<Vec<HeadRow>, StoreError> {
-        self.run(|connection| {
-            let mut statement = connection.prepare_cached("SELECT * FROM heads ORDER BY lane LIMIT 10000")?;
-            let rows = statement.query_map([], |row| {
-                let size: i64 = row.get("size")?;
-                let size = u64::try_from(size).map_err(|_| unreadable("size"))?;
-                Ok(HeadRow { lane: row.get("lane")?, size, checkpoint: row.get("checkpoint")? })
-            })?;
-            Ok(rows.collect::<Result<_, _>>()?)
-        })
-        .await
+        self.run(|connection| heads(connection)).await
     }
+}
+
+/// The newest head of every lane.
+pub(super) fn heads(connection: &Connection) -> Result<Vec<HeadRow>, StoreError> {
+    let mut statement = connection.prepare_cached("SELECT * FROM heads ORDER BY lane LIMIT 10000")?;
+    let rows = statement.query_map([], |row| {
+        let size: i64 = row.get("size")?;
+        let size = u64::try_from(size).map_err(|_| unreadable("size"))?;
+        Ok(HeadRow { lane: row.get("lane")?, size, checkpoint: row.get("checkpoint")? })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 fn admin_token(row: &Row<'_>) -> rusqlite::Result<AdminTokenRecord> {

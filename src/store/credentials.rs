@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, Transaction, params};
 
 use super::{
@@ -13,6 +13,8 @@ use crate::words::{GroupName, Kind, PrincipalId};
 
 /// Changes told in one answer.
 const CHANGES_MAX: usize = 4096;
+/// How long what has ended is kept: a clock that was set back finds what was taken back still taken back.
+const KEPT_AFTER_END: SignedDuration = SignedDuration::from_hours(24);
 /// Rows of one list.
 const LIST_MAX: i64 = 10_000;
 
@@ -277,15 +279,22 @@ impl Store {
         self.run(move |connection| changes(connection, seq)).await
     }
 
-    /// Forgets what has ended: tokens, quota of days gone by, changes that nothing alive depends on.
+    /// Forgets what ended a day ago or earlier: tokens, signing keys without any, quota of days gone by, changes
+    /// that nothing alive depends on.
     ///
     /// # Errors
     /// The store did not take it.
     pub async fn purge(&self, now: Timestamp) -> Result<(), StoreError> {
         self.run(move |connection| {
             let transaction = connection.transaction()?;
-            transaction.execute("DELETE FROM tokens WHERE expires_at <= ?1", [millis(now)])?;
-            transaction.execute("DELETE FROM changes WHERE until <= ?1", [millis(now)])?;
+            let ended = millis(now - KEPT_AFTER_END);
+            transaction.execute("DELETE FROM tokens WHERE expires_at <= ?1", [ended])?;
+            transaction.execute("DELETE FROM changes WHERE until <= ?1", [ended])?;
+            transaction.execute(
+                "DELETE FROM signing_keys WHERE retired_at <= ?1
+                 AND NOT EXISTS (SELECT 1 FROM tokens t WHERE t.kid = signing_keys.kid)",
+                [ended],
+            )?;
             let yesterday = now.as_second().div_euclid(86_400) - 1;
             transaction.execute("DELETE FROM quota WHERE day < ?1", [yesterday])?;
             transaction.commit()?;

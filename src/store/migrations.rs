@@ -4,7 +4,8 @@ use rusqlite::{Connection, OptionalExtension};
 
 use super::StoreError;
 
-const VERSIONS: &[&str] = &["
+const VERSIONS: &[&str] = &[
+    "
 CREATE TABLE tokens (
     jti TEXT PRIMARY KEY,
     kind TEXT NOT NULL,
@@ -73,7 +74,11 @@ CREATE TABLE heads (
     checkpoint TEXT NOT NULL,
     at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
-"];
+",
+    "
+CREATE INDEX tokens_by_key ON tokens (kid, expires_at);
+",
+];
 
 /// Brings the tables to this program's version, each version in one transaction.
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {

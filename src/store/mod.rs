@@ -22,7 +22,7 @@ use std::{
     time::Duration,
 };
 
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use tokio::sync::oneshot;
 
 pub use quota::Lease;
@@ -127,6 +127,31 @@ impl Store {
             .spawn(run)
             .map_err(|source| StoreError::Open { path: path.to_owned(), source })?;
         Ok(Self { jobs, path: path.into() })
+    }
+
+    /// The newest head of every lane, from a file that is left as it is: evidence, a copy, a read-only disk.
+    /// Blocks.
+    ///
+    /// # Errors
+    /// The file cannot be read, or is no store.
+    pub fn heads_of(path: &Path) -> Result<Vec<HeadRow>, StoreError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let read = |connection: Connection| {
+            connection.busy_timeout(BUSY_TIMEOUT)?;
+            connection.pragma_update(None, "trusted_schema", "OFF")?;
+            admin::heads(&connection)
+        };
+        let mut log = path.as_os_str().to_owned();
+        log.push("-wal");
+        if Path::new(&log).exists()
+            && let Ok(heads) = Connection::open_with_flags(path, flags).map_err(Into::into).and_then(read)
+        {
+            return Ok(heads);
+        }
+        // Nobody writes to it: SQLite would otherwise make side files, where it can.
+        let name = path.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
+        let unchanging = format!("file:{name}?immutable=1");
+        read(Connection::open_with_flags(unchanging, flags | OpenFlags::SQLITE_OPEN_URI)?)
     }
 
     /// Where the file is.

@@ -84,9 +84,51 @@ fn what_one_process_takes_back_the_other_finds_by_number() {
             "taken back ones are listed until they end"
         );
         tool.purge(at(100)).await.unwrap();
+        assert_eq!(gate.changes_since(0).await.unwrap().changes, told.changes, "a clock may be set back");
+        tool.purge(at(100 + 86_400)).await.unwrap();
         assert!(gate.changes_since(0).await.unwrap().changes.is_empty());
         assert!(gate.tokens(None, at(1)).await.unwrap().is_empty());
     });
+}
+
+#[test]
+fn a_retired_signing_key_is_forgotten_after_its_last_token() {
+    run(async |store| {
+        let day = 86_400;
+        store.rotate_signing_key("old".into(), vec![4; 65], at(0)).await.unwrap();
+        store.issue_token(TokenRow { kid: "old".into(), ..token("a", "x") }).await.unwrap();
+        store.rotate_signing_key("new".into(), vec![4; 65], at(1)).await.unwrap();
+        let kids = async || -> Vec<_> {
+            store.signing_keys().await.unwrap().iter().map(|row| row.kid.to_string()).collect()
+        };
+        store.purge(at(99 + day)).await.unwrap();
+        assert_eq!(kids().await, ["new", "old"]);
+        store.purge(at(100 + day)).await.unwrap();
+        assert_eq!(kids().await, ["new"]);
+        store.purge(at(100 * day)).await.unwrap();
+        assert_eq!(kids().await, ["new"], "the one that signs stays");
+    });
+}
+
+#[test]
+fn heads_are_read_from_a_file_that_is_left_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.db");
+    let head = HeadRow { lane: "gate/0".into(), size: 7, checkpoint: "c".into() };
+    let store = Store::open(&path).unwrap();
+    assert!(block_on(store.save_head(head.clone(), at(1))).unwrap());
+    assert_eq!(Store::heads_of(&path).unwrap(), [head.clone()], "beside a gate that runs");
+    Connection::open(&path).unwrap().execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+    let evidence = folder.path().join("evi%3fdence");
+    fs::create_dir(&evidence).unwrap();
+    let copy = evidence.join("store.db");
+    fs::copy(&path, &copy).unwrap();
+    fs::set_permissions(&copy, fs::Permissions::from_mode(0o444)).unwrap();
+    let before = fs::read(&copy).unwrap();
+    assert_eq!(Store::heads_of(&copy).unwrap(), [head]);
+    assert_eq!(fs::read(&copy).unwrap(), before);
+    assert_eq!(fs::read_dir(&evidence).unwrap().count(), 1, "no file beside it");
+    assert!(Store::heads_of(&evidence.join("none.db")).is_err());
 }
 
 #[test]

@@ -21,20 +21,25 @@ impl Tokens {
     /// # Errors
     /// The store did not answer; what was heard before stays in force.
     pub async fn follow(&self, now: Now) -> Result<(), TokenError> {
-        let mut keys_changed = false;
         for _ in 0..BATCHES_MAX {
             let seq = self.heard.load(Ordering::Acquire);
             let told = self.store().changes_since(seq).await?;
-            keys_changed |= told.changes.contains(&Change::SigningKeys);
+            if told.changes.contains(&Change::SigningKeys) {
+                self.keys_told.fetch_add(1, Ordering::AcqRel);
+            }
             let revocations: Vec<Revocation> = told.changes.into_iter().filter_map(revocation).collect();
             self.revocations.apply(&revocations, now.wall);
+            // ORDER: last, so that nothing is taken as heard that is not in force or on the list of what is due.
             self.heard.fetch_max(told.seq, Ordering::AcqRel);
             if !told.more {
                 break;
             }
         }
-        if keys_changed {
+        // A reading that failed, or whose asker went away, stays due.
+        let told = self.keys_told.load(Ordering::Acquire);
+        if self.keys_read.load(Ordering::Acquire) != told {
             self.refresh_keys(now).await?;
+            self.keys_read.fetch_max(told, Ordering::AcqRel);
         }
         *self.followed.lock() = Some(now.mono);
         Ok(())

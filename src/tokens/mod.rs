@@ -12,7 +12,10 @@ mod tests;
 
 use std::{
     path::{Path, PathBuf},
-    sync::{Arc, atomic::AtomicI64},
+    sync::{
+        Arc,
+        atomic::{AtomicI64, AtomicU64},
+    },
     time::{Duration, Instant},
 };
 
@@ -48,7 +51,17 @@ pub struct Tokens {
     store: Store,
     folder: PathBuf,
     keys: ArcSwap<KeySet>,
+    /// When the keys were last read, as of the reading's begin.
     refreshed: Mutex<Option<Instant>>,
+    /// One reading at a time: an older one must not put back what a newer one took away.
+    refreshing: tokio::sync::Mutex<()>,
+    /// One at a time asks for a key that nobody knows.
+    asking: tokio::sync::Mutex<()>,
+    /// How often it was told that the signing keys changed, and up to which of these they were read.
+    keys_told: AtomicU64,
+    #[cfg(test)]
+    readings: AtomicU64,
+    keys_read: AtomicU64,
     revocations: Arc<Revocations>,
     /// The number of the last change that was heard.
     heard: AtomicI64,
@@ -171,12 +184,19 @@ impl Tokens {
             folder: folder.to_owned(),
             keys: ArcSwap::default(),
             refreshed: Mutex::default(),
+            refreshing: tokio::sync::Mutex::default(),
+            asking: tokio::sync::Mutex::default(),
+            keys_told: AtomicU64::new(0),
+            #[cfg(test)]
+            readings: AtomicU64::new(0),
+            keys_read: AtomicU64::new(0),
             revocations,
             heard: AtomicI64::new(0),
             followed: Mutex::default(),
         };
         tokens.follow(now).await?;
         tokens.refresh_keys(now).await?;
+        tokens.check_private_key().await?;
         if tokens.keys.load().is_empty() {
             tokens.rotate(now).await?;
         }
@@ -288,8 +308,15 @@ impl Tokens {
         self.keys.load().jwks()
     }
 
-    fn is_refresh_due(&self, now: Now) -> bool {
-        self.refreshed.lock().is_none_or(|at| now.mono.saturating_duration_since(at) >= REFRESH_GAP)
+    /// How long to wait before the keys may be read again for someone whom nobody knows.
+    fn refresh_due_in(&self, now: Now) -> Duration {
+        let since = self.refreshed.lock().map(|at| now.mono.saturating_duration_since(at));
+        since.map_or(Duration::ZERO, |since| REFRESH_GAP.saturating_sub(since))
+    }
+
+    /// Whether the keys were read after a moment.
+    fn is_refreshed_after(&self, moment: Instant) -> bool {
+        self.refreshed.lock().is_some_and(|at| at > moment)
     }
 }
 
@@ -299,15 +326,13 @@ impl OwnCredentials for Tokens {
             if let Some(key) = self.keys.load().get(kid) {
                 return Ok(key);
             }
-            // A key made by another process a moment ago; asked for seldom, whoever asks. Who comes too soon after
-            // somebody else waits for its turn instead of being told that there is no such key.
-            let mut now = now;
-            let last = *self.refreshed.lock();
-            if !self.is_refresh_due(now) {
-                tokio::time::sleep(REFRESH_GAP).await;
-                now = Now { mono: now.mono.checked_add(REFRESH_GAP).unwrap_or(now.mono), ..now };
-            }
-            if *self.refreshed.lock() == last {
+            // A key made by another process a moment ago? Looked for seldom, whoever asks, and by one at a time: who
+            // comes while somebody waits or looks takes over what that one finds.
+            let _turn = self.asking.lock().await;
+            if !self.is_refreshed_after(now.mono) {
+                let wait = self.refresh_due_in(now);
+                tokio::time::sleep(wait).await;
+                let now = Now { mono: now.mono.checked_add(wait).unwrap_or(now.mono), ..now };
                 self.refresh_keys(now).await.map_err(|_| KeyProblem::Unavailable)?;
             }
             self.keys.load().get(kid).ok_or(KeyProblem::Unknown)

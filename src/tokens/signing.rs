@@ -125,6 +125,10 @@ impl Tokens {
 
     /// Reads the keys again. Those that went are retired, so that what they signed ends.
     pub(super) async fn refresh_keys(&self, now: Now) -> Result<(), TokenError> {
+        let _alone = self.refreshing.lock().await;
+        *self.refreshed.lock() = Some(now.mono);
+        #[cfg(test)]
+        self.readings.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let rows = self.store().signing_keys().await?;
         let before = self.keys.load_full();
         let mut after = KeySet::default();
@@ -139,7 +143,11 @@ impl Tokens {
                 None => Arc::new(public_key(&row)?),
             };
             if signs && after.signing.is_none() {
-                after.signing = self.private_key(&row, &before)?;
+                after.signing = self.private_key(&row, &before).unwrap_or_else(|error| {
+                    // What was signed can still be verified, and what was taken back must not wait.
+                    tracing::error!(kid = %row.kid, %error, "nothing can be signed: the private key cannot be used");
+                    None
+                });
             }
             after.verifying.insert(row.kid, (key, row.public));
         }
@@ -154,8 +162,16 @@ impl Tokens {
         if went {
             self.revocations.bump();
         }
-        *self.refreshed.lock() = Some(now.mono);
         Ok(())
+    }
+
+    /// Refuses to start with a private half that cannot be used.
+    pub(super) async fn check_private_key(&self) -> Result<(), TokenError> {
+        let rows = self.store().signing_keys().await?;
+        match rows.iter().find(|row| row.retired_at.is_none()) {
+            Some(row) => self.private_key(row, &self.keys.load()).map(drop),
+            None => Ok(()),
+        }
     }
 
     /// The private half, where it is here: a gate that only verifies needs none.

@@ -208,9 +208,57 @@ fn a_key_taken_back_ends_everything_it_signed() {
 fn strangers_key_ids_do_not_reach_the_store_more_than_once_a_while() {
     run(async |folder| {
         let gate = process(&folder).await;
-        assert!(matches!(gate.tokens.key("stranger", later(1)).await, Err(KeyProblem::Unknown)));
-        assert!(!gate.tokens.is_refresh_due(later(1)));
-        assert!(gate.tokens.is_refresh_due(later(2)));
+        let readings = || gate.tokens.readings.load(std::sync::atomic::Ordering::Relaxed);
+        let before = readings();
+        let strangers: Vec<String> = (0..500).map(|n| format!("stranger-{n}")).collect();
+        let asked = strangers.iter().map(|kid| gate.tokens.key(kid, later(1)));
+        let told = futures_util::future::join_all(asked).await;
+        assert!(told.iter().all(|told| matches!(told, Err(KeyProblem::Unknown))));
+        assert!(readings() - before <= 2, "one reads for all who came by then: {}", readings() - before);
+    });
+}
+
+#[test]
+fn a_key_made_elsewhere_a_moment_ago_is_found_though_a_stranger_has_just_asked() {
+    run(async |folder| {
+        let (gate, tool) = (process(&folder).await, process(&folder).await);
+        assert!(matches!(gate.tokens.key("stranger", now()).await, Err(KeyProblem::Unknown)));
+        let kid = tool.tokens.rotate(now()).await.unwrap();
+        assert!(gate.tokens.key(&kid, now()).await.is_ok());
+    });
+}
+
+#[test]
+fn a_key_that_was_taken_back_ends_though_the_first_look_at_the_keys_fails() {
+    run(async |folder| {
+        let (gate, tool) = (process(&folder).await, process(&folder).await);
+        let (text, row) = gate.issue().await;
+        assert!(gate.ask(&text, now()).await.is_ok());
+        let file = rusqlite::Connection::open(folder.path().join("store.db")).unwrap();
+        file.execute("INSERT INTO signing_keys (kid, public, created_at) VALUES ('odd', x'00', 0)", [])
+            .unwrap();
+        assert!(tool.tokens.revoke_key(&row.kid, now()).await.is_err());
+        assert!(gate.tokens.follow(now()).await.is_err());
+        file.execute("DELETE FROM signing_keys WHERE kid = 'odd'", []).unwrap();
+        gate.tokens.follow(now()).await.unwrap();
+        assert!(gate.ask(&text, now()).await.is_err());
+    });
+}
+
+#[test]
+fn a_private_key_that_cannot_be_used_keeps_no_key_alive_that_was_taken_back() {
+    run(async |folder| {
+        let (gate, tool) = (process(&folder).await, process(&folder).await);
+        let (text, row) = gate.issue().await;
+        tool.tokens.revoke_key(&row.kid, now()).await.unwrap();
+        for name in fs_names(&folder) {
+            let path = folder.path().join("keys").join(name);
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o644)).unwrap();
+        }
+        gate.tokens.follow(now()).await.unwrap();
+        assert!(gate.ask(&text, now()).await.is_err());
+        let refused = gate.tokens.issue(&gate.sources, order(), now()).await.unwrap_err();
+        assert!(matches!(refused, TokenError::NoSigningKey { .. }), "{refused:?}");
     });
 }
 
