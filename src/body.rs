@@ -16,7 +16,7 @@ pub enum Body {
     /// No bytes.
     #[default]
     Empty,
-    /// Bytes at hand; taken once.
+    /// Bytes at hand, given away piece by piece: a peer that takes them slowly is seen to do so.
     Full(Bytes),
     /// What hyper reads from a peer: a variant of its own, so that the common road allocates nothing.
     Incoming(hyper::body::Incoming),
@@ -46,6 +46,9 @@ pub enum BodyError {
     #[error("the stream was ended: {0}")]
     Ended(&'static str),
 }
+
+/// Most bytes of a frame made from bytes at hand.
+const PIECE_BYTES: usize = 32 * 1024;
 
 impl Body {
     /// A streamed body of frames.
@@ -88,6 +91,9 @@ impl http_body::Body for Body {
         match &mut *self {
             Self::Empty => Poll::Ready(None),
             Self::Full(bytes) => {
+                if bytes.len() > PIECE_BYTES {
+                    return Poll::Ready(Some(Ok(Frame::data(bytes.split_to(PIECE_BYTES)))));
+                }
                 let bytes = std::mem::take(bytes);
                 *self = Self::Empty;
                 Poll::Ready(Some(Ok(Frame::data(bytes))))

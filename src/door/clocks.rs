@@ -96,8 +96,10 @@ impl Clocks {
         millis(clock::mono().saturating_duration_since(self.start)).max(1)
     }
 
+    /// What lies beyond all reckoning is a year off.
     pub(super) fn instant(&self, at: u64) -> tokio::time::Instant {
-        (self.start + Duration::from_millis(at)).into()
+        let from = tokio::time::Instant::from(self.start);
+        from.checked_add(Duration::from_millis(at)).unwrap_or_else(|| from + YEAR)
     }
 
     /// The clock that runs out first, and when. There is always one: while requests are in flight their own
@@ -185,11 +187,15 @@ impl Clocks {
         if self.protocol == Protocol::Http2 || self.closed.load(Relaxed) {
             return;
         }
-        if self.in_flight.load(Relaxed) == 0 && self.head_since.load(Relaxed) == 0 {
-            self.head_since.store(self.now(), Relaxed);
+        let is_between = self.in_flight.load(Relaxed) == 0 && self.head_since.load(Relaxed) == 0;
+        if is_between {
             scan.begins_idle(self.requests.load(Relaxed));
         }
         scan.read(bytes);
+        // What is left of the last request's body is no head yet, nor are empty lines before one.
+        if is_between && scan.is_in_head() {
+            self.head_since.store(self.now(), Relaxed);
+        }
         if let Some(fault) = scan.fault()
             && !self.has_fault.swap(true, Relaxed)
         {
@@ -206,6 +212,8 @@ impl Clocks {
     fn noted_flushed(&self) {
         if self.blocked_since.load(Relaxed) != 0 {
             self.blocked_since.store(0, Relaxed);
+            // The end of an answer that was still under way when its exchange was over.
+            self.idle_since.store(self.now(), Relaxed);
         }
     }
 
@@ -218,6 +226,7 @@ impl Clocks {
             since => since.saturating_add(earned).min(now),
         };
         self.blocked_since.store(since, Relaxed);
+        self.idle_since.store(now, Relaxed);
     }
 
     /// Lingering took long enough.
@@ -422,6 +431,8 @@ fn note(clocks: &Clocks, written: &Poll<io::Result<usize>>, offered: usize) {
 /// How long a connection is idle before the library's buffers for it are released: longer than callers pause
 /// between requests of one job, shorter than pools keep connections.
 const RELEASE_AFTER: u64 = 200;
+
+const YEAR: Duration = Duration::from_secs(365 * 86_400);
 
 /// How long a new connection may still begin its first request when the door closes.
 const STOPPING_GRACE: u64 = 1000;

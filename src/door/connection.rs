@@ -182,8 +182,8 @@ where
         .auto_date_header(false)
         .max_header_size(bounds.head_bytes())
         .max_buf_size(bounds.head_bytes().max(READ_BYTES_MAX));
-    if bounds.header_count_max != LIBRARY_HEADERS {
-        builder.max_headers(bounds.header_count_max);
+    if bounds.header_count() != LIBRARY_HEADERS {
+        builder.max_headers(bounds.header_count());
     }
     let exchange = exchange.clone();
     let service = service_fn(move |request| exchange.serve(request));
@@ -214,7 +214,8 @@ where
         .timer(TokioTimer::new())
         .auto_date_header(false)
         .max_concurrent_streams(bounds.streams_per_connection_max)
-        .max_header_list_size(u32::try_from(bounds.head_bytes()).unwrap_or(u32::MAX))
+        // Larger than what the intake takes: what the library refuses by itself has no entry.
+        .max_header_list_size(u32::try_from(bounds.head_bytes().saturating_mul(4)).unwrap_or(u32::MAX))
         .max_pending_accept_reset_streams(RESETS_MAX)
         .max_local_error_reset_streams(ERROR_RESETS_MAX)
         .initial_stream_window_size(STREAM_WINDOW)

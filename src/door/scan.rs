@@ -67,6 +67,15 @@ impl HeadScan {
         }
     }
 
+    /// Whether a head has begun and not ended; also where it is not known.
+    pub(super) fn is_in_head(&self) -> bool {
+        match self.place {
+            Place::Head => !self.first || self.line.length > 0,
+            Place::Body(_) => false,
+            Place::Lost => true,
+        }
+    }
+
     /// Whether bytes of a head or body are still to come, as far as known.
     pub(super) fn is_unread(&self) -> bool {
         match self.place {

@@ -9,7 +9,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Request, Response, header};
+use http::{Method, Request, Response, header};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
 
@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     body::{Body, BodyError},
-    intake::caller_address,
+    intake::{HeadFault, caller_address},
     words::Channel,
 };
 
@@ -56,10 +56,12 @@ impl<H: Handler> Exchange<H> {
         // into its place: `Box::pin` would build these kilobytes on the stack and copy them.
         let answering = Box::write(Box::new_uninit(), async move {
             let mut request = request.map(Body::incoming);
-            if let Some(fault) = fault {
+            let (channel, forwarded) = this.channel_of(&request);
+            let is_odd = request.method() == Method::HEAD && !request.body().is_end_stream();
+            let odd = is_odd.then_some(HeadFault::HeadWithBody);
+            if let Some(fault) = fault.or(odd).or(forwarded) {
                 request.extensions_mut().insert(fault);
             }
-            let channel = this.channel_of(&request);
             let mut response = this.handler.handle(request, channel).await;
             if fault.is_some() {
                 // Where the head's end is in doubt, so is the next one's beginning.
@@ -80,11 +82,14 @@ impl<H: Handler> Exchange<H> {
         }
     }
 
-    fn channel_of(&self, request: &Request<Body>) -> Arc<Channel> {
-        let Some(proxies) = &self.proxies else { return self.channel.clone() };
+    /// The channel with the caller's own address; the proxy's where that one cannot be told.
+    fn channel_of(&self, request: &Request<Body>) -> (Arc<Channel>, Option<HeadFault>) {
+        let Some(proxies) = &self.proxies else { return (self.channel.clone(), None) };
         let peer = self.channel.peer.ip();
-        let address = caller_address(peer, request.headers(), &proxies.trusted, proxies.by);
-        Arc::new(Channel { address, ..Channel::clone(&self.channel) })
+        match caller_address(peer, request.headers(), &proxies.trusted, proxies.by) {
+            Ok(address) => (Arc::new(Channel { address, ..Channel::clone(&self.channel) }), None),
+            Err(fault) => (self.channel.clone(), Some(fault)),
+        }
     }
 }
 

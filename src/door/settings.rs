@@ -85,7 +85,7 @@ yaml_object! {
         pub linger_timeout: Period = Bounds::DEFAULT.linger_timeout;
         /// After a refusal with unread body: how much is discarded. Default 8MiB.
         pub linger_bytes_max: ByteSize = Bounds::DEFAULT.linger_bytes_max;
-        /// Headers of a request. Default 100.
+        /// Headers of a request (1 to 4096; less or more counts as those). Default 100.
         pub header_count_max: usize = Bounds::DEFAULT.header_count_max;
         /// Bytes of a request's target and headers (8KiB to 1MiB; less or more counts as those). Default 32KiB.
         pub header_bytes_max: ByteSize = Bounds::DEFAULT.header_bytes_max;
@@ -169,10 +169,15 @@ impl Bounds {
         self.header_bytes_max.as_len().clamp(8 * 1024, 1024 * 1024)
     }
 
+    /// Headers of a head as the HTTP library takes them.
+    pub(super) fn header_count(&self) -> usize {
+        self.header_count_max.clamp(1, 4096)
+    }
+
     /// What the intake asks of a head.
     pub fn head(&self) -> HeadBounds {
         HeadBounds {
-            header_count_max: self.header_count_max,
+            header_count_max: self.header_count(),
             header_bytes_max: self.head_bytes(),
             path_bytes_max: self.path_bytes_max.as_len(),
         }

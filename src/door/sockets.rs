@@ -68,6 +68,11 @@ impl Sockets {
         Self { held }.ready().map_err(SocketError::Inherited)
     }
 
+    #[cfg(test)]
+    pub(super) fn holding(held: Vec<TcpListener>) -> io::Result<Self> {
+        Self { held }.ready()
+    }
+
     /// Asks a running predecessor for its sockets; none when there is no predecessor. Blocks up to seconds.
     ///
     /// # Errors
@@ -111,7 +116,12 @@ impl Sockets {
             let mut sockets = held.remove(at).unwrap_or_default();
             let mut at = *at;
             while sockets.len() < bound.cores.len() {
-                let socket = listen(at).map_err(|error| SocketError::Bind(at, error))?;
+                let socket = match (listen(at), sockets.first()) {
+                    // Passed by a service manager that lets nobody else bind there: the cores share it.
+                    (Err(error), Some(held)) if error.kind() == io::ErrorKind::AddrInUse => held.try_clone(),
+                    (bound, _) => bound,
+                };
+                let socket = socket.map_err(|error| SocketError::Bind(at, error))?;
                 at = socket.local_addr().map_err(|error| SocketError::Bind(at, error))?;
                 sockets.push(socket);
             }

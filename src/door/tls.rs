@@ -51,6 +51,7 @@ pub(super) struct Generation {
     /// Ended when other terms took its place, or the door closes: for connections that rest on a certificate.
     pub(super) over: Stop,
     digest: Digest,
+    keys: Vec<PathBuf>,
 }
 
 /// What a look at the files found.
@@ -95,6 +96,7 @@ impl Tls {
     /// Whatever is missing, empty, unreadable or does not fit.
     pub(super) fn load(terms: TlsTerms, base: &Path) -> Result<Self, TlsError> {
         let generation = Generation::read(&terms, base)?;
+        generation.keys.iter().for_each(|key| warn_of_loose_rights(key));
         let current = ArcSwap::from_pointee(generation);
         Ok(Self { terms, base: base.to_owned(), current })
     }
@@ -108,6 +110,7 @@ impl Tls {
         if fresh.digest == self.current.load().digest {
             return Ok(Reloaded::Unchanged);
         }
+        fresh.keys.iter().for_each(|key| warn_of_loose_rights(key));
         let old = self.current.swap(Arc::new(fresh));
         old.over.end();
         Ok(Reloaded::Swapped)
@@ -154,7 +157,7 @@ fn files(terms: &TlsTerms, base: &Path) -> Vec<PathBuf> {
 impl Generation {
     fn read(terms: &TlsTerms, base: &Path) -> Result<Self, TlsError> {
         // ORDER: every file is read once, so what was digested is what is used.
-        let mut files = Files { base, read: Vec::new() };
+        let mut files = Files { base, read: Vec::new(), keys: Vec::new() };
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let certificates = Certificates::read(terms, &mut files, &provider)?;
         let verifier = verifier(terms, &mut files, &provider)?;
@@ -173,13 +176,15 @@ impl Generation {
         }
         let parts: Vec<&[u8]> = files.read.iter().map(|digest| &digest.0[..]).collect();
         let digest = Digest::of_parts(&[format!("{terms:?}").as_bytes(), &parts.concat()]);
-        Ok(Self { config: Arc::new(config), over: Stop::default(), digest })
+        Ok(Self { config: Arc::new(config), over: Stop::default(), digest, keys: files.keys })
     }
 }
 
 struct Files<'a> {
     base: &'a Path,
     read: Vec<Digest>,
+    /// Where the private keys stand.
+    keys: Vec<PathBuf>,
 }
 
 impl Files<'_> {
@@ -222,7 +227,7 @@ impl Certificates {
             let (path, chain) = files.all::<CertificateDer<'static>>(&pair.certificate, "certificate")?;
             let names = chain.first().and_then(names).ok_or_else(|| TlsError::Names(path.clone()))?;
             let (key_path, key) = files.bytes(&pair.key)?;
-            warn_of_loose_rights(&key_path);
+            files.keys.push(key_path.clone());
             let key = PrivateKeyDer::from_pem_slice(&key).map_err(|error| match error {
                 pem::Error::NoItemsFound => TlsError::Empty(key_path, "private key"),
                 error => TlsError::NotPem(key_path, error),

@@ -24,6 +24,12 @@ pub enum HeadFault {
     /// `#` in the request's target.
     #[error("the target holds `#`")]
     Fragment,
+    /// A HEAD with a body: systems may take its bytes for the next request (RFC 9110 §9.3.2).
+    #[error("a HEAD request carries a body")]
+    HeadWithBody,
+    /// What a trusted proxy wrote of the caller's address is no address.
+    #[error("the proxy's word on the caller's address cannot be read")]
+    Forwarded,
 }
 
 /// Why a head is refused.

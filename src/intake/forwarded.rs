@@ -1,16 +1,14 @@
 //! The caller's address, where trusted proxies stand before us.
 
-use std::{
-    borrow::Cow,
-    net::{IpAddr, Ipv6Addr, SocketAddr},
-};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use http::{HeaderMap, header};
 use ipnet::IpNet;
 
+use super::HeadFault;
 use crate::words::yaml_words;
 
-/// Most hops that are looked at; a longer list is garbage.
+/// Most proxies in a row.
 const HOPS_MAX: usize = 32;
 
 yaml_words! {
@@ -24,41 +22,47 @@ yaml_words! {
 }
 
 /// Who the caller is taken to be: the peer itself unless it is a trusted proxy; then the rightmost address
-/// that is not one. What cannot be read strictly counts for nothing: the peer stands.
-pub fn caller_address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet], by: ForwardedBy) -> IpAddr {
-    let peer = peer.to_canonical();
+/// that is not one. The list is read from its right end, where the proxies write, and no further than that
+/// address: what stands left of it is the caller's own word and counts for nothing.
+///
+/// # Errors
+/// When what a trusted proxy wrote is no address, or more than 32 proxies stand in a row: who asks is unknown.
+pub fn caller_address(
+    peer: IpAddr,
+    headers: &HeaderMap,
+    trusted: &[IpNet],
+    by: ForwardedBy,
+) -> Result<IpAddr, HeadFault> {
+    let mut address = peer.to_canonical();
     let is_trusted = |address: IpAddr| trusted.iter().any(|net| net.contains(&address));
-    if trusted.is_empty() || !is_trusted(peer) {
-        return peer;
+    if trusted.is_empty() || !is_trusted(address) {
+        return Ok(address);
     }
-    let Some(hops) = hops(headers, by) else { return peer };
-    // Rightmost first: each hop was written by the one to its right.
-    hops.iter().rev().copied().find(|hop| !is_trusted(*hop)).or(hops.first().copied()).unwrap_or(peer)
-}
-
-fn hops(headers: &HeaderMap, by: ForwardedBy) -> Option<Vec<IpAddr>> {
     let name = match by {
         ForwardedBy::XForwardedFor => header::HeaderName::from_static("x-forwarded-for"),
         ForwardedBy::Forwarded => header::FORWARDED,
     };
-    let mut hops = Vec::new();
-    for line in headers.get_all(name) {
-        for element in line.to_str().ok()?.split(',') {
-            let node = match by {
-                ForwardedBy::XForwardedFor => Cow::Borrowed(element.trim()),
-                ForwardedBy::Forwarded => forwarded_for(element.trim())?,
-            };
-            hops.push(address(&node)?);
-            if hops.len() > HOPS_MAX {
-                return None;
-            }
+    let elements =
+        headers.get_all(name).iter().rev().flat_map(|line| line.as_bytes().rsplit(|byte| *byte == b','));
+    for (hop, element) in elements.enumerate() {
+        let told = std::str::from_utf8(element).ok().filter(|_| hop < HOPS_MAX);
+        address = told.and_then(|element| told_by(by, element.trim())).ok_or(HeadFault::Forwarded)?;
+        if !is_trusted(address) {
+            break;
         }
     }
-    Some(hops)
+    Ok(address)
+}
+
+fn told_by(by: ForwardedBy, element: &str) -> Option<IpAddr> {
+    match by {
+        ForwardedBy::XForwardedFor => address(element),
+        ForwardedBy::Forwarded => address(forwarded_for(element)?),
+    }
 }
 
 /// The `for` of one element of `Forwarded`. Quoted values hold no comma here: addresses have none.
-fn forwarded_for(element: &str) -> Option<Cow<'_, str>> {
+fn forwarded_for(element: &str) -> Option<&str> {
     let mut found = None;
     for pair in element.split(';') {
         let (name, value) = pair.trim().split_once('=')?;
@@ -72,7 +76,7 @@ fn forwarded_for(element: &str) -> Option<Cow<'_, str>> {
             });
         }
     }
-    found.map(Cow::Borrowed)
+    found
 }
 
 /// An address with or without port; IPv6 bare or in brackets.

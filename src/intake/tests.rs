@@ -251,7 +251,7 @@ fn the_address_is_the_peer_or_what_a_trusted_proxy_says() {
             headers.append(header, line.parse().unwrap());
         }
         let peer: IpAddr = peer.parse().unwrap();
-        caller_address(peer, &headers, &trusted, by).to_string()
+        caller_address(peer, &headers, &trusted, by).map_or("refused".into(), |address| address.to_string())
     };
     let xff = |peer, lines: &[&str]| ask(peer, ForwardedBy::XForwardedFor, "x-forwarded-for", lines);
     assert_eq!(xff("192.0.2.1", &["1.1.1.1"]), "192.0.2.1", "a stranger's word counts for nothing");
@@ -260,16 +260,30 @@ fn the_address_is_the_peer_or_what_a_trusted_proxy_says() {
     assert_eq!(xff("::ffff:10.0.0.1", &["1.1.1.1:99"]), "1.1.1.1");
     assert_eq!(xff("10.0.0.1", &["2001:db8::1"]), "2001:db8::1");
     assert_eq!(xff("10.0.0.1", &["[2001:db8::1]:44"]), "2001:db8::1");
-    assert_eq!(xff("10.0.0.1", &["unknown, 1.1.1.1"]), "10.0.0.1", "garbage makes the peer stand");
-    assert_eq!(xff("10.0.0.1", &["1.1.1.1,"]), "10.0.0.1");
-    assert_eq!(xff("10.0.0.1", &[&vec!["1.1.1.1"; 40].join(",")]), "10.0.0.1");
+    for garbage in
+        ["unknown", "x", "", "6.6.6.6 6.6.6.6", "10.0.0.9, x", "\"", &vec!["7.7.7.7"; 40].join(",")]
+    {
+        let line = format!("{garbage}, 1.1.1.1");
+        assert_eq!(xff("10.0.0.1", &[&line]), "1.1.1.1", "{garbage:?} is the caller's own word");
+        assert_eq!(xff("10.0.0.1", &[garbage, "1.1.1.1, 10.0.0.2"]), "1.1.1.1", "{garbage:?}");
+    }
+    assert_eq!(xff("10.0.0.1", &["1.1.1.1, unknown"]), "refused", "a proxy's word must be an address");
+    assert_eq!(xff("10.0.0.1", &["1.1.1.1, x, 10.0.0.2"]), "refused");
+    assert_eq!(xff("10.0.0.1", &["1.1.1.1,"]), "refused");
+    assert_eq!(xff("10.0.0.1", &[&vec!["10.0.0.2"; 32].join(",")]), "10.0.0.2");
+    assert_eq!(xff("10.0.0.1", &[&vec!["10.0.0.2"; 33].join(",")]), "refused");
     assert_eq!(xff("10.0.0.1", &[]), "10.0.0.1");
     assert_eq!(xff("10.0.0.1", &["10.0.0.7, 10.0.0.8"]), "10.0.0.7");
     let forwarded = |lines: &[&str]| ask("10.0.0.1", ForwardedBy::Forwarded, "forwarded", lines);
     assert_eq!(forwarded(&["for=6.6.6.6, for=1.1.1.1;proto=https"]), "1.1.1.1");
     assert_eq!(forwarded(&["For=\"[2001:db8::1]:1\";by=10.0.0.1"]), "2001:db8::1");
-    assert_eq!(forwarded(&["for=_hidden"]), "10.0.0.1");
-    assert_eq!(forwarded(&["for=1.1.1.1;for=2.2.2.2"]), "10.0.0.1");
+    assert_eq!(forwarded(&["for=_hidden"]), "refused");
+    assert_eq!(
+        forwarded(&["for=\"x, for=1.1.1.1"]),
+        "1.1.1.1",
+        "an open quote reaches no further than its comma"
+    );
+    assert_eq!(forwarded(&["for=1.1.1.1;for=2.2.2.2"]), "refused");
     let other = ask("10.0.0.1", ForwardedBy::XForwardedFor, "forwarded", &["for=1.1.1.1"]);
     assert_eq!(other, "10.0.0.1", "only the header the proxies write is read");
 }

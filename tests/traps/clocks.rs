@@ -2,8 +2,10 @@
 
 use std::fs;
 
+use http::{Request, Version};
+
 use crate::{
-    ground::{Ground, Wire},
+    ground::{Ground, Wire, send_h2},
     kit::{Who, runtime},
 };
 
@@ -98,6 +100,22 @@ fn a_head_above_its_bounds_is_refused_as_too_large() {
         (&format!("GET /v1/products?{long}"), String::new(), &[400, 414, 431]),
     ] {
         answers.push(ground.refuses(&ground.head(line, &more), statuses));
+    }
+    ground.written(&answers);
+}
+
+#[test]
+fn a_head_above_its_bounds_is_refused_and_written_down_over_http_2_too() {
+    let ground = Ground::open();
+    let token = ground.demo.token(Who::App).unwrap();
+    let mut answers = Vec::new();
+    for length in [33_000, 40_000, 100_000] {
+        let request = Request::get("https://localhost/v1/products").version(Version::HTTP_2);
+        let request = request.header("authorization", format!("Bearer {token}"));
+        let request = request.header("x-long", "a".repeat(length)).body(()).unwrap();
+        let answer = send_h2(&ground.demo, request).unwrap();
+        assert_eq!(answer.status, 431, "{length}");
+        answers.push(answer);
     }
     ground.written(&answers);
 }

@@ -1,7 +1,10 @@
 //! Where a message ends is said once and plainly, or the message is refused: then nothing is left to smuggle.
 
+use bytes::Bytes;
+use http::{Request, Version};
+
 use crate::{
-    ground::{Ground, Wire},
+    ground::{Ground, Wire, send_h2_with},
     kit::{Answer, Who, runtime},
 };
 
@@ -262,4 +265,18 @@ fn an_answer_of_our_own_leaves_nothing_of_the_body_to_be_read_as_a_request() {
     // Bytes behind an upgrade that was not granted are not the system's.
     ground.send(&[&upgrade, SECOND.as_bytes()].concat()).unwrap().expect(200);
     assert!(ground.system.seen().iter().all(|request| request.starts_with("GET /ws ")));
+}
+
+#[test]
+fn a_head_request_with_a_body_reaches_no_system_over_either_protocol() {
+    let ground = Ground::open();
+    let token = ground.demo.token(Who::App).unwrap();
+    let request = Request::head("https://localhost/systems/raw/x").version(Version::HTTP_2);
+    let request = request.header("authorization", format!("Bearer {token}"));
+    let answer =
+        send_h2_with(&ground.demo, request.body(Bytes::from_static(SECOND.as_bytes())).unwrap()).unwrap();
+    assert_eq!(answer.status, 400);
+    let first = ground.refuses(&ground.head("HEAD /systems/raw/x", "Content-Length: 5\r\n"), &[400]);
+    ground.written(&[answer, first]);
+    assert_eq!(ground.system.seen(), <[String; 0]>::default());
 }

@@ -265,9 +265,14 @@ pub(crate) fn find(bytes: &[u8], part: &[u8]) -> Option<usize> {
 /// Sends one request over HTTP/2, on a connection of its own; none when the stream or connection was ended
 /// instead of answered.
 pub(crate) fn send_h2(demo: &Demo, request: Request<()>) -> Option<Answer> {
+    send_h2_with(demo, request.map(|()| Bytes::new()))
+}
+
+/// The same with a body.
+pub(crate) fn send_h2_with(demo: &Demo, request: Request<Bytes>) -> Option<Answer> {
     runtime().block_on(async {
         let mut sender = open_h2(demo).await;
-        let request = request.map(|()| Full::<Bytes>::default());
+        let request = request.map(Full::new);
         let (head, body) = timeout(PATIENCE, sender.send_request(request)).await.unwrap().ok()?.into_parts();
         let body = body.collect().await.ok()?.to_bytes();
         Some(Answer { status: head.status.as_u16(), headers: head.headers, body })

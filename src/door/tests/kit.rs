@@ -56,6 +56,11 @@ impl Handler for Answers {
                 answer(StatusCode::OK, String::new())
                     .map(|_| Body::stream(http_body_util::StreamBody::new(frames)))
             }
+            "/whole" => answer(StatusCode::OK, "x".repeat(4 << 20)),
+            "/blink" => {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+                answer(StatusCode::OK, "blink".into())
+            }
             "/slow" => {
                 tokio::time::sleep(Duration::from_millis(150)).await;
                 answer(StatusCode::OK, "slow".into())

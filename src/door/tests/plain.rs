@@ -1,9 +1,9 @@
 //! HTTP/1 without TLS: clocks, framing, lingering, counts, drain.
 
-use std::io::Write;
+use std::io::{Read, Write};
 
 use super::kit::*;
-use crate::door::{Clock, Drained, Refusal, Successor, TurnedAway};
+use crate::door::{Clock, Drained, Refusal, Sockets, Successor, TurnedAway};
 
 #[test]
 fn requests_are_answered_on_one_connection_one_after_another() {
@@ -103,6 +103,45 @@ fn a_caller_who_does_not_read_is_not_waited_for() {
 }
 
 #[test]
+fn what_is_left_of_a_body_after_its_answer_starts_no_clock_of_heads() {
+    let served = plain("head_timeout: 50ms");
+    let mut caller = served.connect();
+    caller.send("POST /slow HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n");
+    // The head was read before the body comes, and nobody reads the body before the answer.
+    assert_eq!(served.connect().ask("/blink", "").0, 200);
+    caller.send("abcde\r\n");
+    assert_eq!(caller.answer(), (200, "slow".into()));
+    // Longer than the head's clock; the answer that is waited for stands in for a sleep.
+    assert_eq!(served.connect().ask("/slow", "").0, 200);
+    assert_eq!(caller.ask("/", ""), (200, "hello".into()));
+}
+
+#[test]
+fn a_steady_reader_is_not_idle_while_the_end_of_an_answer_is_under_way() {
+    let served = plain("idle_timeout: 100ms, body_rate_min: 1KiB");
+    let mut caller = served.connect();
+    caller.send("GET /whole HTTP/1.1\r\nHost: a\r\n\r\n");
+    let (mut taken, mut piece) = (0, vec![0; 128 * 1024]);
+    while taken < 4 << 20 {
+        // A pause shorter than the clock, all of them together longer.
+        assert_eq!(served.connect().ask("/blink", "").0, 200);
+        let read = caller.0.read(&mut piece).unwrap();
+        assert!(read > 0, "cut after {taken} bytes");
+        taken += read;
+    }
+}
+
+#[test]
+fn cores_share_a_socket_that_nobody_else_may_bind() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = listener.local_addr().unwrap();
+    let held = Sockets::holding(vec![listener]).unwrap();
+    let bound = held.bind(&[at], 3).unwrap();
+    assert_eq!(bound.cores.iter().map(Vec::len).collect::<Vec<_>>(), [1, 1, 1]);
+    assert_eq!(bound.addresses, [at]);
+}
+
+#[test]
 fn a_refusal_with_unread_body_reaches_its_caller() {
     let served = plain("");
     let body = vec![b'x'; 2_000_000];
@@ -177,6 +216,9 @@ fn the_address_is_believed_of_trusted_proxies_only() {
     let forged = "X-Forwarded-For: 6.6.6.6, 192.0.2.7\r\n";
     assert_eq!(caller.ask("/address", forged).1, "192.0.2.7");
     assert_eq!(caller.ask("/address", "Forwarded: for=6.6.6.6\r\n").1, "127.0.0.1");
+    let odd = caller.ask("/address", "X-Forwarded-For: 6.6.6.6, unknown\r\n");
+    assert_eq!(odd.0, 400, "who asks is unknown: {odd:?}");
+    assert_eq!(caller.ask("/address", forged).1, "192.0.2.7", "and the connection goes on");
     assert_eq!(plain("").connect().ask("/address", forged).1, "127.0.0.1");
 }
 

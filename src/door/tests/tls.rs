@@ -309,6 +309,18 @@ async fn a_stream_whose_window_stays_shut_ends_its_connection() {
 }
 
 #[tokio::test]
+async fn an_answer_at_hand_waits_for_no_window_that_stays_shut() {
+    let yard = Yard::new();
+    let text = format!("{}\nbounds: {{slow_reader_timeout: 80ms}}", terms(""));
+    let served = serve(&text, yard.path());
+    let mut sender = http2(&served, &yard, 1).await;
+    let request = Request::get("https://localhost/whole").body(Empty::new()).unwrap();
+    let response = sender.send_request(request).await.unwrap();
+    assert_eq!(served.told(), Told::Refused(Refusal::Late(Clock::SlowReader)));
+    drop(response);
+}
+
+#[tokio::test]
 async fn frames_that_are_not_http2_are_told() {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let yard = Yard::new();
