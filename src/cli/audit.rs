@@ -1,7 +1,8 @@
 //! `bramka audit`: whether the journal is whole, and what stands in it.
 //!
 //! Every reading of the journal is itself an entry, where the journal can be written; where it cannot (a
-//! verifier without its keys) that is said.
+//! verifier without its keys, a copy with rights that no gate would take, a read-only disk) that is said, and
+//! nothing is written at all.
 
 mod tail;
 mod verify;
@@ -59,6 +60,8 @@ async fn record(data: &Data, gate: &str, what: &str) {
 }
 
 async fn recorded(data: &Data, gate: &str, what: &str) -> Result<(), VerbError> {
+    // ORDER: before anything is opened, which would write to somebody's evidence.
+    data.check_own(gate)?;
     let Some(store) = data.store()? else { return Err(VerbError::NotThere("there is no store".into())) };
     let record = Record::open(data, gate, clock::now())?;
     let read = record.reading(what).await;

@@ -19,13 +19,15 @@ use crate::{
     config::{self, ProcessEnv, Report},
     gateway,
     identity::{self, Revocations, Settings, Sources},
-    store::{Store, StoreError, private_folder},
+    store::{HeadRow, Store, StoreError, check_rights, private_folder},
     tokens::Tokens,
     words::{RequestId, yaml::FromYaml},
 };
 
-/// The private key whose presence says that a journal can be written here.
-const SIGNING: &str = "journal-signing.key";
+/// The private keys whose presence says that a journal can be written here.
+const PRIVATE: [&str; 2] = ["journal-signing.key", "journal-digest.key"];
+/// The public one beside them.
+const PUBLIC: &str = "journal.pub";
 
 /// The folder of keys, store and journal.
 #[derive(Clone, Debug)]
@@ -61,15 +63,35 @@ impl Data {
         self.0.join("keys").join("journal")
     }
 
-    /// Whether the journal's private keys are here, so that it can be written.
+    /// Whether the journal's keys are all here: it can be written, and opening them makes none.
     pub(super) fn has_journal_keys(&self) -> bool {
-        self.journal_keys().join(SIGNING).is_file()
+        PRIVATE.into_iter().chain([PUBLIC]).all(|name| self.journal_keys().join(name).is_file())
+    }
+
+    /// Whether this is a gate's own folder rather than a copy of one: what is somebody's evidence is left as it is.
+    /// Nothing is opened for it.
+    pub(super) fn check_own(&self, gate: &str) -> Result<(), VerbError> {
+        let keys = PRIVATE.map(|name| self.journal_keys().join(name));
+        for file in [self.store_file()].iter().chain(&keys) {
+            check_rights(file, "600").map_err(|loose| VerbError::NotThere(loose.to_string()))?;
+            check_writable(file)?;
+        }
+        for folder in [&self.0, &self.audit().join(gate)] {
+            check_writable(folder)?;
+        }
+        Ok(())
     }
 
     /// The store; none where there never was one.
     pub(super) fn store(&self) -> Result<Option<Store>, StoreError> {
         let file = self.store_file();
         file.is_file().then(|| Store::open(&file)).transpose()
+    }
+
+    /// The heads the store keeps, read without writing anything; none where there never was a store. Blocks.
+    pub(super) fn heads(&self) -> Result<Option<Vec<HeadRow>>, StoreError> {
+        let file = self.store_file();
+        file.is_file().then(|| Store::heads_of(&file)).transpose()
     }
 
     /// The store and the issuer of credentials over it.
@@ -124,6 +146,16 @@ impl Data {
             Err(report) => self.gate(None).map_err(|_| VerbError::Bundle(report)),
         }
     }
+}
+
+/// Refuses what is marked read-only. To root nothing is, so the mark itself is looked at.
+fn check_writable(path: &Path) -> Result<(), VerbError> {
+    let failed = |source| VerbError::File { path: path.to_owned(), source };
+    let metadata = fs::metadata(path).map_err(failed)?;
+    if metadata.permissions().readonly() {
+        return Err(failed(io::Error::new(io::ErrorKind::PermissionDenied, "it is read-only")));
+    }
+    Ok(())
 }
 
 /// The journal, opened for acts of this process.

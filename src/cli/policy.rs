@@ -7,6 +7,7 @@ mod check;
 mod explain;
 mod judging;
 mod schema;
+mod silent;
 mod test;
 
 use std::{

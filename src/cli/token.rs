@@ -2,6 +2,7 @@
 //!
 //! The text of a credential goes to standard output alone, so that `$(bramka token issue …)` is it.
 
+mod holder;
 mod list;
 
 use std::path::PathBuf;
@@ -9,6 +10,8 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use jiff::SignedDuration;
 use serde_json::Value as Json;
+
+use holder::{Holder, Named};
 
 use super::{
     Came,
@@ -20,7 +23,7 @@ use crate::{
     admin::{ActError, Acting, Credential, Sort, Whose},
     clock::{self, Now},
     store::AdminRole,
-    tokens::Order,
+    tokens::{Order, TokenError},
     words::{GroupName, Kind, Period, PrincipalId, Secret},
 };
 
@@ -191,26 +194,51 @@ fn tell_issued(json: bool, text: &Secret, credential: &Credential) {
 async fn revoke(arguments: &Revoke) -> Result<Came, VerbError> {
     let data = Data::existing(&arguments.place.data)?;
     let gate = data.acting_gate(&arguments.place.policies)?;
-    let (what, count) = with(&data, &gate, async |acting, now| {
-        if let Some((kind, id)) = &arguments.principal {
-            let count = acting.revoke_all(*kind, id.clone(), now).await?;
-            Ok((format!("{kind}/{id}"), count))
-        } else if let Some(name) = &arguments.admin {
-            Ok((format!("admin token {name}"), usize::from(acting.revoke_admin(name, now).await?)))
+    if let Some(whose) = &arguments.principal {
+        return revoke_all(&data, &gate, &Named::new(whose, &arguments.place.policies), whose).await;
+    }
+    let (what, see, was_alive) = with(&data, &gate, async |acting, now| {
+        let list = "`bramka token list` tells what there is";
+        if let Some(name) = &arguments.admin {
+            Ok((format!("admin token {name}"), list, acting.revoke_admin(name, now).await?))
         } else if let Some(kid) = &arguments.signing_key {
-            Ok((format!("signing key {kid}"), usize::from(acting.revoke_key(kid, now).await?)))
+            let there = acting.revoke_key(kid, now).await?;
+            Ok((format!("signing key {kid}"), "`/.well-known/jwks.json` tells what there is", there))
         } else {
             let name = arguments.name.as_deref().unwrap_or_default();
-            Ok((name.to_owned(), usize::from(acting.revoke(name, now).await?)))
+            Ok((name.to_owned(), list, acting.revoke(name, now).await?))
         }
     })
     .await?;
-    out::note(&format!("{what}: {count} taken back"));
-    if count == 0 && arguments.principal.is_none() {
-        return Err(VerbError::NotThere(format!(
-            "nothing alive is called `{what}`; see `bramka token list`"
-        )));
+    if !was_alive {
+        return Err(VerbError::NotThere(format!("nothing alive is called `{what}`; {see}")));
     }
+    out::note(&format!("{what}: taken back"));
+    Ok(Came::Right)
+}
+
+async fn revoke_all(
+    data: &Data,
+    gate: &str,
+    named: &Named<'_>,
+    (kind, id): &(Kind, PrincipalId),
+) -> Result<Came, VerbError> {
+    // ORDER: taken back first, so that no doubt about a name keeps anything alive.
+    let (count, holder) = with(data, gate, async |acting, now| {
+        let count = acting.revoke_all(*kind, id.clone(), now).await?;
+        Ok((count, named.holder(acting.tokens.store(), now).await.map_err(TokenError::from)?))
+    })
+    .await?;
+    match holder {
+        Holder::Issued(_) if count > 0 => out::note(&format!("{named}: {count} taken back")),
+        Holder::Issued(all) => {
+            out::note(&format!("{named}: nothing left to take back; {all} were taken back before"));
+        }
+        Holder::Listed => out::note(&format!("{named}: nothing to take back; nothing issued to it is alive")),
+        Holder::Outside => out::note(&format!("{named}: what its issuer gave it until now is taken back")),
+        Holder::Nobody(near) => return Err(named.nobody(near.as_deref())),
+    }
+    named.tell_certificates();
     Ok(Came::Right)
 }
 

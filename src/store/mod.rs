@@ -141,17 +141,19 @@ impl Store {
             connection.pragma_update(None, "trusted_schema", "OFF")?;
             admin::heads(&connection)
         };
+        let name = path.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
+        let open = |how: &str| {
+            Connection::open_with_flags(format!("file:{name}?{how}"), flags | OpenFlags::SQLITE_OPEN_URI)
+        };
         let mut log = path.as_os_str().to_owned();
         log.push("-wal");
+        // Of a log the index beside it is only read: SQLite would make it anew where no gate holds it.
         if Path::new(&log).exists()
-            && let Ok(heads) = Connection::open_with_flags(path, flags).map_err(Into::into).and_then(read)
+            && let Ok(heads) = open("readonly_shm=1").map_err(Into::into).and_then(read)
         {
             return Ok(heads);
         }
-        // Nobody writes to it: SQLite would otherwise make side files, where it can.
-        let name = path.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
-        let unchanging = format!("file:{name}?immutable=1");
-        read(Connection::open_with_flags(unchanging, flags | OpenFlags::SQLITE_OPEN_URI)?)
+        read(open("immutable=1")?)
     }
 
     /// Where the file is.

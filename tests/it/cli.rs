@@ -1,11 +1,15 @@
 //! The command line: what goes where, and what its exit codes say.
 
-use std::{fs, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
 
 use crate::kit::{Demo, Who, root, until};
 
 /// The segments of the journal, the longest first.
-fn segments(demo_data: &std::path::Path) -> Vec<PathBuf> {
+fn segments(demo_data: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut folders = vec![demo_data.join("audit")];
     while let Some(folder) = folders.pop() {
@@ -55,6 +59,76 @@ fn an_api_key_works_and_everything_of_a_principal_is_taken_back_at_once() {
     assert_eq!(ran.code, 0, "{ran:?}");
     until("the key is refused", || ask() == 401);
     until("the demo's own token is refused", || demo.get("/v1/customers").send().status == 401);
+}
+
+/// Adds what stands beside the shipped policies.
+fn more_principals(policies: &Path) {
+    let certificates = format!("[\"sha256:{}\"]", "ab".repeat(32));
+    let text = format!(
+        "principals:\n  - {{ kind: App, id: till, groups: [apps], plan: internal, certificates: {certificates} }}\n"
+    );
+    fs::write(policies.join("principals/tills.yaml"), text).unwrap();
+}
+
+#[test]
+fn a_misspelt_principal_is_told_and_no_success() {
+    let demo = Demo::start();
+    let revoke = |who: &str| demo.verb(&["token", "revoke", "--principal", who]);
+    for (misspelt, near) in [
+        ("Partner/acme-protal", Some("Partner/acme-portal")),
+        ("App/shop-backand", Some("App/shop-backend")),
+        ("User/shop-backend", Some("App/shop-backend")),
+        ("Partner/acme", None),
+        // There is no such issuer.
+        ("User/corp|jan", None),
+    ] {
+        for ran in [revoke(misspelt), demo.verb(&["token", "list", "--principal", misspelt])] {
+            assert_eq!(ran.code, 1, "{misspelt}: {ran:?}");
+            assert!(ran.err.contains("nobody of that name holds anything"), "{ran:?}");
+            let told = near.map(|near| format!("did you mean `{near}`?"));
+            assert_eq!(ran.err.contains("did you mean"), told.is_some(), "{ran:?}");
+            assert!(ran.err.contains(&told.unwrap_or_default()), "{ran:?}");
+            assert!(!ran.err.contains("taken back"), "{ran:?}");
+        }
+    }
+    demo.get("/v1/customers?limit=1").send().expect(200);
+    for nothing in [&["abcdef"][..], &["--admin", "promtheus"], &["--signing-key", "abcdef"]] {
+        let ran = demo.verb(&[&["token", "revoke"], nothing].concat());
+        assert_eq!(ran.code, 1, "{nothing:?}: {ran:?}");
+        assert!(ran.err.contains("nothing alive is called") && !ran.err.contains("taken back"), "{ran:?}");
+    }
+}
+
+#[test]
+fn somebody_of_whom_all_was_taken_back_is_told_from_nobody() {
+    let demo = Demo::start_with(more_principals, &[]);
+    let revoke = |who: &str| demo.verb(&["token", "revoke", "--principal", who]);
+    let told = |who: &str, words: &[&str]| {
+        let ran = revoke(who);
+        assert_eq!(ran.code, 0, "{who}: {ran:?}");
+        for word in words {
+            assert!(ran.err.contains(word), "{who}, {word}: {ran:?}");
+        }
+        ran.err
+    };
+    assert!(!told("Partner/acme-portal", &["1 taken back"]).contains("certificate"));
+    told("Partner/acme-portal", &["nothing left to take back", "1 were taken back before"]);
+    // Stands in principals/, and nothing was ever issued to it; its certificate opens all the same.
+    told(
+        "App/till",
+        &["nothing to take back", "client certificates prove App/till as well (1)", "disabled: true"],
+    );
+    // Who left principals/ is known by what it held, and is near to a misspelt name.
+    fs::remove_file(demo.policies().join("principals/acme.yaml")).unwrap();
+    told("Partner/acme-portal", &["nothing left to take back"]);
+    let misspelt = revoke("Partner/acme-protal");
+    assert_eq!(misspelt.code, 1, "{misspelt:?}");
+    assert!(misspelt.err.contains("did you mean `Partner/acme-portal`?"), "{misspelt:?}");
+    // Without policies that load there is still a word on who is not known.
+    fs::write(demo.policies().join("principals/broken.yaml"), "principals: 7").unwrap();
+    told("Partner/acme-portal", &["do not load", "nothing left to take back"]);
+    told("User/corp|jan", &["do not load", "what its issuer gave it until now is taken back"]);
+    assert_eq!(revoke("App/till").code, 1);
 }
 
 #[test]
@@ -127,6 +201,106 @@ fn a_rollback_of_the_journals_folder_alone_is_found_against_the_store() {
     let ran = crate::kit::run(&["audit", "verify", "--data", data.to_str().unwrap()]);
     assert_eq!(ran.code, 1, "{ran:?}");
     assert!(ran.out.contains("rolled back"), "{ran:?}");
+}
+
+/// Every file and folder under a folder, with what stands in it; no sockets, which no copy holds either.
+fn contents(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(contents(&path));
+            found.insert(path, Vec::new());
+        } else if path.is_file() {
+            found.insert(path.clone(), fs::read(path).unwrap());
+        }
+    }
+    found
+}
+
+/// Gives everything under a folder these rights.
+fn set_rights(folder: &Path, of_files: u32, of_folders: u32) {
+    use std::os::unix::fs::PermissionsExt;
+    for path in contents(folder).into_keys().chain([folder.to_owned()]) {
+        let rights = if path.is_dir() { of_folders } else { of_files };
+        fs::set_permissions(path, fs::Permissions::from_mode(rights)).unwrap();
+    }
+}
+
+/// Verifies copies of a gate's data, as a verifier gets them.
+#[track_caller]
+fn evidence_is_left_as_it_is(dir: &Path) {
+    let data = dir.join("data");
+    // As `cp -r` leaves it under umask 022, as a read-only disk shows it, and as its owner locked it.
+    for (name, of_files, of_folders) in
+        [("loose", 0o644, 0o755), ("disk", 0o444, 0o555), ("locked", 0o400, 0o500)]
+    {
+        let evidence = dir.join(name);
+        for (path, bytes) in contents(&data) {
+            let copy = evidence.join(path.strip_prefix(&data).unwrap());
+            if path.is_dir() {
+                fs::create_dir_all(copy).unwrap();
+            } else {
+                fs::create_dir_all(copy.parent().unwrap()).unwrap();
+                fs::write(copy, bytes).unwrap();
+            }
+        }
+        set_rights(&evidence, of_files, of_folders);
+        let before = contents(&evidence);
+        let at = evidence.to_str().unwrap();
+        let verified = crate::kit::run(&["audit", "verify", "--data", at, "--json"]);
+        assert_eq!(verified.code, 0, "{name}: {verified:?}");
+        let told: serde_json::Value = serde_json::from_str(&verified.out).unwrap();
+        assert_eq!(told["whole"], true, "{name}: {told}");
+        assert!(told["heads_of_store"].is_u64(), "{name}: {verified:?}");
+        assert!(verified.err.contains("this reading is not on record"), "{name}: {verified:?}");
+        assert_eq!(crate::kit::run(&["audit", "tail", "--data", at]).code, 0, "{name}");
+        let after = contents(&evidence);
+        let differs = |path: &&PathBuf| before.get(*path) != after.get(*path);
+        let changed: Vec<_> = before.keys().chain(after.keys()).filter(differs).collect();
+        assert_eq!(changed, Vec::<&PathBuf>::new(), "{name}");
+        // So that the folder can be removed by whoever runs this.
+        set_rights(&evidence, 0o600, 0o700);
+    }
+}
+
+#[test]
+fn evidence_of_a_stopped_gate_is_verified_and_left_as_it_is_to_the_byte() {
+    let demo = Demo::start();
+    demo.get("/v1/customers?limit=1").send().expect(200);
+    let (_, dir) = demo.stop();
+    evidence_is_left_as_it_is(dir.path());
+}
+
+#[test]
+fn evidence_of_a_killed_gate_is_verified_and_left_as_it_is_to_the_byte() {
+    let demo = Demo::start();
+    demo.get("/v1/customers?limit=1").send().expect(200);
+    let dir = demo.kill();
+    evidence_is_left_as_it_is(dir.path());
+}
+
+#[test]
+fn a_store_that_cannot_be_read_makes_no_journal_less_whole() {
+    let demo = Demo::start();
+    demo.get("/v1/customers?limit=1").send().expect(200);
+    let (_, dir) = demo.stop();
+    let data = dir.path().join("data");
+    for side in ["bramka.db-wal", "bramka.db-shm"] {
+        // Not there where the gate came to fold them in.
+        drop(fs::remove_file(data.join(side)));
+    }
+    fs::write(data.join("bramka.db"), "no store at all").unwrap();
+    let verify = || crate::kit::run(&["audit", "verify", "--data", data.to_str().unwrap(), "--json"]);
+    let ran = verify();
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(ran.err.contains("the store's heads could not be read"), "{ran:?}");
+    let told: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!((told["whole"].as_bool(), &told["heads_of_store"]), (Some(true), &serde_json::Value::Null));
+    fs::remove_file(data.join("bramka.db")).unwrap();
+    let ran = verify();
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(ran.err.contains("there is no store here"), "{ran:?}");
 }
 
 #[test]
@@ -203,6 +377,80 @@ fn mistakes_in_tests_are_told_with_the_nearest_name() {
     for told in ["did you mean `App/shop-backend`?", "did you mean `Order`?", "tests/wrong.yaml:3:9"] {
         assert!(ran.out.contains(told), "{told}: {}", ran.out);
     }
+}
+
+#[test]
+fn an_expectation_that_says_nothing_is_a_mistake_and_no_kept_promise() {
+    let (_dir, policies) = policies();
+    // Each was kept once, whatever the statements said.
+    let tests = r#"tests:
+  - name: a create
+    as: App/shop-backend
+    action: create
+    entity: Order
+    record: { customer: "20000", currency: EUR, lines: [{ product: "a", quantity: "1" }] }
+    expect: { outcome: permitted, hides: [customer] }
+  - name: a call
+    as: App/shop-backend
+    action: call
+    call: { system: erp, method: GET, path: /items }
+    record: { id: "1" }
+    expect:
+      outcome: permitted
+      fields: [nothing.of.the.sort]
+      shows: [price]
+      hides: [price]
+      masks: [price]
+      values: { price: "7" }
+      changes: [price]
+      refused_for: [price]
+  - name: a read of no record
+    as: App/shop-backend
+    action: read
+    entity: Customer
+    expect: { outcome: permitted, values: { name: "" } }
+"#;
+    fs::write(policies.join("tests/silent.yaml"), tests).unwrap();
+    let ran = crate::kit::run(&["policy", "test", "--policies", policies.to_str().unwrap(), "--json"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    let told: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+    let broken = |test: &&serde_json::Value| test["kept"] == false;
+    assert_eq!(told["tests"].as_array().unwrap().iter().filter(broken).count(), 3, "{told}");
+    let mut said: Vec<String> = Vec::new();
+    for one in told["diagnostics"].as_array().unwrap() {
+        let text = |key: &str| one[key].to_string().trim_matches('"').to_owned();
+        said.push(format!("{}:{} {}", text("file"), text("line"), text("message")));
+    }
+    let call = |line: u32, name: &str| format!("tests/silent.yaml:{line} `{name}` says nothing about `call`");
+    let mut wanted =
+        vec!["tests/silent.yaml:7 `hides` says nothing about `create`".to_owned(), call(12, "record")];
+    let expectations = ["fields", "shows", "hides", "masks", "values", "changes", "refused_for"];
+    wanted.extend(expectations.iter().zip(15..).map(|(name, line)| call(line, name)));
+    wanted.push("tests/silent.yaml:26 `values` says nothing about `read` without a `record`".to_owned());
+    said.sort();
+    wanted.sort();
+    assert_eq!(said, wanted);
+}
+
+#[test]
+fn a_value_of_a_hidden_record_is_not_even_empty() {
+    let (_dir, policies) = policies();
+    let test = "tests:\n  - name: x\n    as: Partner/acme-portal\n    action: read\n    entity: Order\n    \
+                record: { id: a, customer: \"30000\", currency: EUR, status: open }\n    \
+                expect: { outcome: hidden, values: { number: \"\" } }\n";
+    fs::write(policies.join("tests/hidden.yaml"), test).unwrap();
+    let ran = crate::kit::run(&["policy", "test", "--policies", policies.to_str().unwrap()]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.out.contains("`number` is not shown"), "{ran:?}");
+}
+
+#[test]
+fn a_bundle_without_a_test_keeps_none() {
+    let (_dir, policies) = policies();
+    fs::rename(policies.join("tests"), policies.join("../test")).unwrap();
+    let ran = crate::kit::run(&["policy", "test", "--policies", policies.to_str().unwrap()]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.err.contains("there is no test in"), "{ran:?}");
 }
 
 #[test]

@@ -1,4 +1,7 @@
 //! `bramka audit verify`: every entry, every signed head, every lane; and what the result proves.
+//!
+//! What cannot be used beside the journal (the store, its private keys) makes the result prove less, which is
+//! said; it never makes the journal less whole.
 
 use std::{fs, io::IsTerminal, path::Path, sync::mpsc, thread, time::Duration};
 
@@ -8,7 +11,12 @@ use serde_json::{Value as Json, json};
 use super::{Where, record};
 use crate::{
     audit::{Against, Fault, JournalError, JournalKeys, LaneReport, PublicKey, Report, verify},
-    cli::{Came, error::VerbError, out, own::Data},
+    cli::{
+        Came,
+        error::{VerbError, chain},
+        out,
+        own::Data,
+    },
     clock,
     store::HeadRow,
 };
@@ -41,19 +49,16 @@ pub(super) async fn run(arguments: &Verify) -> Result<Came, VerbError> {
     };
     let against = arguments.against.as_deref().map(given_head).transpose()?;
     // ORDER: before the entries are read, which only grow in number meanwhile.
-    let kept = kept_heads(&data).await?;
-    let opener = match data.has_journal_keys() {
-        true => Some(JournalKeys::open(&data.journal_keys())?),
-        false => None,
-    };
+    let kept = kept_heads(&data);
+    let opener = opener(&data);
     let directory = data.audit().join(&gate);
     let mut report = patiently(move || verify(&directory, &[key], against.as_deref(), opener.as_ref()))?;
-    report.faults.extend(rolled_back(&gate, &report.lanes, &kept));
+    report.faults.extend(rolled_back(&gate, &report.lanes, kept.as_deref().unwrap_or_default()));
     // ORDER: after the reading, because opening a lane repairs a torn end, which is a finding.
     let outcome = if report.is_whole() { "verify: whole" } else { "verify: not whole" };
     record(&data, &gate, outcome).await;
     if arguments.json {
-        out::say(&as_json(&gate, &report).to_string());
+        out::say(&as_json(&gate, &report, kept.as_deref()).to_string());
     } else {
         out::say(report.to_string().trim_end());
     }
@@ -87,11 +92,32 @@ fn given_head(given: &str) -> Result<String, VerbError> {
     }
 }
 
-/// The heads the store keeps, apart from the journal's own folder.
-async fn kept_heads(data: &Data) -> Result<Vec<HeadRow>, VerbError> {
-    match data.store()? {
-        Some(store) => Ok(store.heads().await?),
-        None => Ok(Vec::new()),
+/// The heads the store keeps, apart from the journal's own folder; none where they cannot be read. Blocks.
+fn kept_heads(data: &Data) -> Option<Vec<HeadRow>> {
+    match data.heads() {
+        Ok(Some(heads)) => return Some(heads),
+        Ok(None) => {
+            out::note("there is no store here, so the journal is not compared with the heads it keeps")
+        }
+        Err(error) => out::note(&format!(
+            "the store's heads could not be read, so the journal is not compared with them: {}",
+            chain(&error)
+        )),
+    }
+    None
+}
+
+/// The keys that open sealed parts, where they are here and can be used.
+fn opener(data: &Data) -> Option<JournalKeys> {
+    if !data.has_journal_keys() {
+        return None;
+    }
+    match JournalKeys::open(&data.journal_keys()) {
+        Ok(keys) => Some(keys),
+        Err(error) => {
+            out::note(&format!("sealed parts are not opened: {}", chain(&error)));
+            None
+        }
     }
 }
 
@@ -140,7 +166,7 @@ fn patiently(
     }
 }
 
-fn as_json(gate: &str, report: &Report) -> Json {
+fn as_json(gate: &str, report: &Report, kept: Option<&[HeadRow]>) -> Json {
     let fault = |fault: &Fault| json!({ "place": fault.place, "what": fault.what });
     let lanes: Vec<Json> = report
         .lanes
@@ -162,6 +188,8 @@ fn as_json(gate: &str, report: &Report) -> Json {
     json!({
         "gate": gate, "whole": report.is_whole(), "lanes": lanes,
         "faults": report.faults.iter().map(fault).collect::<Vec<_>>(), "against": against,
+        // null: they could not be read.
+        "heads_of_store": kept.map(<[HeadRow]>::len),
     })
 }
 

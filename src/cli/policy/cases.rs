@@ -48,8 +48,9 @@ yaml_object! {
         pub(super) record: Option<Node> = None;
         /// In an update: what is sent, as a merge-patch.
         pub(super) change: Option<Node> = None;
-        /// In an update or delete: whether the system checks the version that was judged.
-        pub(super) guarded: bool = true;
+        /// In an update or delete: whether the system checks the version that was judged; it does where nothing is
+        /// said.
+        pub(super) guarded: Option<Spanned<bool>> = None;
         /// In a call: what is called.
         pub(super) call: Option<CallSpec> = None;
         /// Under which circumstances.
@@ -62,19 +63,19 @@ yaml_object! {
     pub(super) struct Expect {
         /// How it ends.
         pub(super) outcome: Spanned<OutcomeWord>;
-        /// The fields shown: these and no others.
+        /// In a read or list: the fields shown, these and no others.
         pub(super) fields: Option<Spanned<Vec<Spanned<String>>>> = None;
-        /// Fields that are shown, among others.
+        /// In a read or list: fields that are shown, among others.
         pub(super) shows: Vec<Spanned<String>> = Vec::new();
-        /// Fields that are not shown.
+        /// In a read or list: fields that are not shown.
         pub(super) hides: Vec<Spanned<String>> = Vec::new();
-        /// Fields that are shown behind a mask.
+        /// Of a record that is read or listed: fields that are shown behind a mask.
         pub(super) masks: Vec<Spanned<String>> = Vec::new();
-        /// Values as they are shown.
+        /// Of a record that is read or listed: values as they are shown.
         pub(super) values: Named<Spanned<String>> = Named::default();
-        /// The fields that change: these and no others.
+        /// In a create or update: the fields that change, these and no others.
         pub(super) changes: Option<Spanned<Vec<Spanned<String>>>> = None;
-        /// Fields for which the change is refused.
+        /// In a create or update: fields for which the change is refused.
         pub(super) refused_for: Vec<Spanned<String>> = Vec::new();
         /// Statements that decide it, among others.
         pub(super) by: Vec<Spanned<String>> = Vec::new();

@@ -12,6 +12,7 @@ use super::{
     cases::{Case, Expect, OutcomeWord, TestFile},
     judging::{Matter, Question, Ruling, judge},
     load,
+    silent::{self, Subject},
 };
 use crate::{
     cli::{Came, error::VerbError, out},
@@ -66,7 +67,14 @@ pub(super) fn run(arguments: &Test) -> Result<Came, VerbError> {
         let broken = kept.iter().filter(|test| !test.is_kept).count();
         out::say(&format!("{} tests, {broken} broken", kept.len()));
     }
-    Ok(if report.found().has_errors() { Came::Wrong } else { Came::Right })
+    if report.found().has_errors() {
+        return Ok(Came::Wrong);
+    }
+    if kept.is_empty() {
+        let folder = arguments.place.policies.join("tests");
+        return Err(VerbError::NotThere(format!("there is no test in `{}`", folder.display())));
+    }
+    Ok(Came::Right)
 }
 
 fn all(loaded: &Loaded, found: &mut Diagnostics) -> Vec<Kept> {
@@ -110,6 +118,7 @@ struct Run<'a> {
 
 impl Run<'_> {
     fn case(&self, case: &Case, found: &mut Diagnostics) {
+        silent::check(case, found);
         let Some((question, entity)) = self.question(case, found) else { return };
         let ruling = judge(&self.snapshot.policies, self.memo, question);
         let check = Check { case, ruling: &ruling, entity: entity.as_deref() };
@@ -153,7 +162,8 @@ impl Run<'_> {
             Some(node) => Some(self.record(entity, node, found)?),
             None => None,
         };
-        let version = case.guarded.then(|| "1".into());
+        let is_guarded = case.guarded.as_ref().is_none_or(|guarded| guarded.value);
+        let version = is_guarded.then(|| "1".into());
         match (case.action, record, &case.change) {
             (ActionWord::Read | ActionWord::List, Some(record), None) => Some(Matter::Record(record)),
             (ActionWord::Read | ActionWord::List, None, None) => Some(Matter::Nothing),
@@ -222,22 +232,15 @@ impl Check<'_> {
         }
         self.by(snapshot, found);
         let Some(entity) = self.entity else { return };
-        self.fields(entity, expect, found);
-        if let Some(changes) = &expect.changes {
-            let wanted = leaves(entity, &changes.value, found);
-            self.same(entity, ("change", &changes.place), (&wanted, &self.ruling.changed), found);
-        }
-        for path in &expect.refused_for {
-            let wanted = leaves(entity, std::slice::from_ref(path), found);
-            let refused: FieldSet =
-                self.ruling.refused_for.iter().filter_map(|path| entity.leaf_at(path.as_str())).collect();
-            if !wanted.is_subset(&refused) {
-                let told = names(self.ruling.refused_for.iter().map(FieldPath::as_str));
-                found.push(
-                    Diagnostic::error(&path.place, format!("the change is not refused for `{}`", path.value))
-                        .help(format!("it is refused for: {told}")),
-                );
+        // What says nothing about the subject is a mistake already, and not a second one here.
+        match Subject::of(self.case) {
+            Subject::Fields => self.fields(entity, expect, found),
+            Subject::Record => {
+                self.fields(entity, expect, found);
+                self.values(entity, expect, found);
             }
+            Subject::Change => self.changes(entity, expect, found),
+            Subject::Decision => {}
         }
     }
 
@@ -269,15 +272,14 @@ impl Check<'_> {
     }
 
     fn fields(&self, entity: &Entity, expect: &Expect, found: &mut Diagnostics) {
-        let Ruling { shown, masked, .. } = self.ruling;
+        let shown = &self.ruling.shown;
         if let Some(fields) = &expect.fields {
             let wanted = leaves(entity, &fields.value, found);
             self.same(entity, ("show", &fields.place), (&wanted, shown), found);
         }
-        let mut each = |paths: &[Spanned<String>], what: &str, is_kept: &dyn Fn(&FieldSet) -> FieldSet| {
+        let mut each = |paths: &[Spanned<String>], what: &str, wrong_of: &dyn Fn(&FieldSet) -> FieldSet| {
             for path in paths {
-                let wanted = leaves(entity, std::slice::from_ref(path), found);
-                let wrong = is_kept(&wanted);
+                let wrong = wrong_of(&leaves(entity, std::slice::from_ref(path), found));
                 if !wrong.is_empty() {
                     found.error(&path.place, format!("{what}: {}", paths_of(entity, &wrong)));
                 }
@@ -285,16 +287,48 @@ impl Check<'_> {
         };
         each(&expect.shows, "not shown", &|wanted| wanted.minus(shown));
         each(&expect.hides, "shown all the same", &|wanted| wanted.intersection(shown));
-        each(&expect.masks, "not behind a mask", &|wanted| wanted.minus(masked));
+    }
+
+    fn values(&self, entity: &Entity, expect: &Expect, found: &mut Diagnostics) {
+        for path in &expect.masks {
+            let wrong = leaves(entity, std::slice::from_ref(path), found).minus(&self.ruling.masked);
+            if !wrong.is_empty() {
+                found.error(&path.place, format!("not behind a mask: {}", paths_of(entity, &wrong)));
+            }
+        }
         for (path, value) in expect.values.iter() {
             let Some(leaf) = entity.leaf_at(&path.value) else {
                 unknown(entity, path, found);
                 continue;
             };
-            let came = self.ruling.record.as_ref().map(|record| text_of(entity, record, leaf));
-            let came = came.unwrap_or_default();
-            if came != value.value {
-                found.error(&value.place, format!("`{}` is shown as `{came}`", path.value));
+            match &self.ruling.record {
+                Some(record) => {
+                    let came = text_of(entity, record, leaf);
+                    if came != value.value {
+                        found.error(&value.place, format!("`{}` is shown as `{came}`", path.value));
+                    }
+                }
+                // Not even as an empty text.
+                None => found.error(&value.place, format!("`{}` is not shown", path.value)),
+            }
+        }
+    }
+
+    fn changes(&self, entity: &Entity, expect: &Expect, found: &mut Diagnostics) {
+        if let Some(changes) = &expect.changes {
+            let wanted = leaves(entity, &changes.value, found);
+            self.same(entity, ("change", &changes.place), (&wanted, &self.ruling.changed), found);
+        }
+        for path in &expect.refused_for {
+            let wanted = leaves(entity, std::slice::from_ref(path), found);
+            let refused: FieldSet =
+                self.ruling.refused_for.iter().filter_map(|path| entity.leaf_at(path.as_str())).collect();
+            if !wanted.is_subset(&refused) {
+                let told = names(self.ruling.refused_for.iter().map(FieldPath::as_str));
+                found.push(
+                    Diagnostic::error(&path.place, format!("the change is not refused for `{}`", path.value))
+                        .help(format!("it is refused for: {told}")),
+                );
             }
         }
     }

@@ -3,7 +3,11 @@
 use clap::Args;
 use serde_json::Value as Json;
 
-use super::{VerbError, Where, principal};
+use super::{
+    VerbError, Where,
+    holder::{Holder, Named},
+    principal,
+};
 use crate::{
     admin::{Credential, Whose},
     cli::{Came, out, own::Data},
@@ -34,12 +38,19 @@ pub(super) async fn run(arguments: &List) -> Result<Came, VerbError> {
     if arguments.json {
         let told: Vec<Json> = all.iter().map(|credential| credential.json(now)).collect();
         out::say(&Json::from(told).to_string());
+    } else {
+        out::table(&["sort", "id", "whose", "state", "issued", "until", "note"], &rows(&all, now));
+    }
+    if !all.is_empty() {
         return Ok(Came::Right);
     }
-    out::table(&["sort", "id", "whose", "state", "issued", "until", "note"], &rows(&all, now));
-    if all.is_empty() {
-        out::note("nothing was issued");
+    if let Some(whose) = &arguments.principal {
+        let named = Named::new(whose, &arguments.place.policies);
+        if let Holder::Nobody(near) = named.holder(tokens.store(), now).await? {
+            return Err(named.nobody(near.as_deref()));
+        }
     }
+    out::note("nothing was issued");
     Ok(Came::Right)
 }
 
