@@ -1,10 +1,16 @@
 //! Metrics of the gate, for `/metrics` in the Prometheus text format.
 //!
-//! Labels are bounded: names of systems and entities come from the bundle, reasons and kinds from our own
-//! enums; nothing a caller sends becomes a label.
+//! Labels are bounded: names of systems, entities and issuers come from the bundle, reasons and kinds from our
+//! own enums; nothing a caller sends becomes a label.
 
-use std::{fmt, sync::atomic::AtomicU64, time::Duration};
+use std::{
+    collections::HashSet,
+    fmt, mem,
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
 
+use parking_lot::Mutex;
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
@@ -43,6 +49,13 @@ pub struct FindingLabel {
     pub field: String,
 }
 
+/// An issuer of tokens.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct IssuerLabel {
+    /// Its short name in the bundle; `own` for ours.
+    pub issuer: String,
+}
+
 /// What exchanges are counted by.
 const ACTIONS: [&str; 7] = ["none", "read", "list", "create", "update", "delete", "call"];
 const STATUSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
@@ -76,6 +89,14 @@ pub struct Telemetry {
     pub rechecks: Counter,
     /// Of those, the ones that came out differently.
     pub mismatches: Counter<u64, AtomicU64>,
+    /// Requests let through uncounted while the counters were away.
+    pub uncounted: Gauge,
+    issuer_keys: Family<IssuerLabel, Gauge>,
+    issuer_age: Family<IssuerLabel, Gauge>,
+    /// Issuers that have gauges. LIMIT: those of one bundle; see [`Telemetry::issuers`].
+    issuers_told: Mutex<HashSet<IssuerLabel>>,
+    /// LIMIT: issuers that a bundle ever named.
+    assertions_dropped: Family<IssuerLabel, Counter<u64, AtomicU64>>,
 }
 
 impl Default for Telemetry {
@@ -100,6 +121,11 @@ impl Default for Telemetry {
             connections: Gauge::default(),
             rechecks: Counter::default(),
             mismatches: Counter::default(),
+            uncounted: Gauge::default(),
+            issuer_keys: Family::default(),
+            issuer_age: Family::default(),
+            issuers_told: Mutex::default(),
+            assertions_dropped: Family::default(),
         };
         all.register();
         all
@@ -121,6 +147,11 @@ impl Telemetry {
         r.register("connections", "Open connections", self.connections.clone());
         r.register("decision_rechecks", "Decisions repeated on the full set", self.rechecks.clone());
         r.register("decision_mismatches", "Rechecks that differed", self.mismatches.clone());
+        r.register("uncounted_requests", "Requests let through uncounted", self.uncounted.clone());
+        r.register("issuer_keys", "Keys of outside issuers at hand", self.issuer_keys.clone());
+        r.register("issuer_age_seconds", "Age of an issuer's keys", self.issuer_age.clone());
+        let dropped = self.assertions_dropped.clone();
+        r.register("assertions_dropped", "Assertions an issuer was not entitled to", dropped);
     }
 
     /// Counts an answered exchange.
@@ -138,6 +169,36 @@ impl Telemetry {
         self.refusals.get_or_create(&Reason { reason }).inc();
     }
 
+    /// How the keys of all issuers stand: name, how many keys, how old. Keys never fetched have no age. Issuers
+    /// told before and not now lose their gauges.
+    pub fn issuers<'a>(&self, standing: impl IntoIterator<Item = (&'a str, usize, Option<Duration>)>) {
+        let mut told = self.issuers_told.lock();
+        let mut gone = mem::take(&mut *told);
+        for (name, keys, age) in standing {
+            let label = IssuerLabel { issuer: name.to_owned() };
+            self.issuer_keys.get_or_create(&label).set(i64::try_from(keys).unwrap_or(i64::MAX));
+            if let Some(age) = age {
+                let seconds = i64::try_from(age.as_secs()).unwrap_or(i64::MAX);
+                self.issuer_age.get_or_create(&label).set(seconds);
+            } else {
+                self.issuer_age.remove(&label);
+            }
+            gone.remove(&label);
+            told.insert(label);
+        }
+        for label in gone {
+            self.issuer_keys.remove(&label);
+            self.issuer_age.remove(&label);
+        }
+    }
+
+    /// How many assertions of an issuer were dropped since the start; a lower number than before changes
+    /// nothing.
+    pub fn assertions_dropped(&self, issuer: &str, total: u64) {
+        let counter = self.assertions_dropped.get_or_create_owned(&IssuerLabel { issuer: issuer.to_owned() });
+        counter.inner().fetch_max(total, Ordering::Relaxed);
+    }
+
     /// The Prometheus text.
     ///
     /// # Errors
@@ -152,5 +213,42 @@ impl Telemetry {
 impl fmt::Debug for Telemetry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Telemetry")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn issuers_are_told_by_name_and_no_longer_once_the_bundle_does_not_name_them() {
+        let telemetry = Telemetry::default();
+        let minute = Some(Duration::from_secs(60));
+        telemetry.issuers([("corp", 2, minute), ("late", 0, None)]);
+        let text = telemetry.render().unwrap();
+        for line in [
+            "bramka_issuer_keys{issuer=\"corp\"} 2\n",
+            "bramka_issuer_age_seconds{issuer=\"corp\"} 60\n",
+            "bramka_issuer_keys{issuer=\"late\"} 0\n",
+        ] {
+            assert!(text.contains(line), "{line}in\n{text}");
+        }
+        assert!(!text.contains("age_seconds{issuer=\"late\"}"), "keys never fetched have no age: {text}");
+        telemetry.issuers([("late", 1, minute)]);
+        let text = telemetry.render().unwrap();
+        assert!(!text.contains("corp") && text.contains("age_seconds{issuer=\"late\"} 60\n"), "{text}");
+        telemetry.issuers([("late", 0, None)]);
+        assert!(!telemetry.render().unwrap().contains("age_seconds{issuer=\"late\"}"));
+    }
+
+    #[test]
+    fn dropped_assertions_are_counted_by_their_total_and_never_backwards() {
+        let telemetry = Telemetry::default();
+        let told = |total| {
+            telemetry.assertions_dropped("corp", total);
+            let text = telemetry.render().unwrap();
+            text.contains("bramka_assertions_dropped_total{issuer=\"corp\"} 3\n")
+        };
+        assert!(!told(2) && told(3) && told(3) && told(1));
     }
 }

@@ -91,7 +91,7 @@ fn attributes(
             continue;
         };
         let value = typed.read_claim(raw).ok_or(Unidentified::BadAttribute)?;
-        // The registry is ours and wins.
+        // The registry is ours and wins. Empty text or an empty list may go in: it counts as absent.
         facts.attributes.entry(name.clone()).or_insert(value);
     }
     if types.missing(facts.kind, &facts.attributes).next().is_some() {

@@ -122,7 +122,7 @@ impl Facts {
 
 impl Attribute {
     /// Empty text and an empty set equal nothing, so they are as if they were not there.
-    fn is_absent(&self) -> bool {
+    pub(super) fn is_absent(&self) -> bool {
         match self {
             Self::Text(text) | Self::Reference(_, text) => text.is_empty(),
             Self::Texts(texts) => texts.is_empty(),

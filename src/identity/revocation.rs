@@ -10,12 +10,20 @@ use std::{
 };
 
 use arc_swap::ArcSwapOption;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use parking_lot::RwLock;
 use tokio::sync::watch;
 
-use super::{CredentialId, Facts, Sources};
+use super::{
+    CredentialId, Facts, Sources,
+    sources::{LEEWAY_MAX, signed},
+    token::later,
+};
 use crate::words::{Kind, PrincipalId};
+
+/// How long a token's revocation is remembered past the token's end: a clock that jumped ahead by less and came
+/// back revives nothing.
+const REMEMBERED_AFTER_END: SignedDuration = SignedDuration::from_hours(24);
 
 /// A credential, or all of a principal's, that is worth nothing from now on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,7 +46,8 @@ pub enum Revocation {
         kind: Kind,
         /// Whose.
         id: PrincipalId,
-        /// Issued at or before this moment.
+        /// Issued at or before this moment by our clock. An outside issuer's clock may be ahead, so what it
+        /// issues within the largest leeway after it is taken back too.
         issued_until: Timestamp,
     },
 }
@@ -71,15 +80,16 @@ impl Default for Revocations {
 }
 
 impl Revocations {
-    /// Takes back, then tells everyone. What would have ended anyway is forgotten, so the memory of it is
-    /// bounded by the tokens that are alive.
+    /// Takes back, then tells everyone. A token's revocation is forgotten a day after the token's end, so these
+    /// are bounded by the tokens revoked that are alive or ended within a day. Revocations of API keys and
+    /// principals are never forgotten: they are bounded by what was ever revoked.
     pub fn apply(&self, revocations: &[Revocation], now: Timestamp) {
         if revocations.is_empty() {
             return;
         }
         {
             let mut taken_back = self.taken_back.write();
-            taken_back.tokens.retain(|_, until| *until > now);
+            taken_back.tokens.retain(|_, until| later(*until, REMEMBERED_AFTER_END) > now);
             for one in revocations {
                 match one {
                     Revocation::Token { jti, until } => {
@@ -132,7 +142,17 @@ impl Revocations {
         let (Some(issued_at), false) = (facts.issued_at, taken_back.principals.is_empty()) else {
             return false;
         };
-        taken_back.principals.get(&(facts.kind, facts.id.clone())).is_some_and(|until| issued_at <= *until)
+        let clocks_apart = match &facts.credential {
+            // The issuer's own leeway would not do: a token from ahead of it is merely accepted a little later.
+            CredentialId::Outside(..) => signed(LEEWAY_MAX),
+            // Issued by the clock that revokes.
+            CredentialId::None
+            | CredentialId::Certificate(_)
+            | CredentialId::Token(_)
+            | CredentialId::ApiKey(_) => SignedDuration::ZERO,
+        };
+        let revoked = taken_back.principals.get(&(facts.kind, facts.id.clone()));
+        revoked.is_some_and(|until| issued_at <= later(*until, clocks_apart))
     }
 
     /// Whether a caller is unknown to the bundle now in force.

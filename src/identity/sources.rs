@@ -296,6 +296,6 @@ fn check_outside_principals(
     }
 }
 
-fn signed(period: Period) -> SignedDuration {
+pub(super) fn signed(period: Period) -> SignedDuration {
     SignedDuration::try_from(period.0).unwrap_or(SignedDuration::MAX)
 }

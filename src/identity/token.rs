@@ -164,6 +164,7 @@ pub(super) fn is_name(text: &str) -> bool {
     !text.is_empty() && text.len() <= NAME_BYTES_MAX && !text.chars().any(char::is_control)
 }
 
-fn later(moment: Timestamp, by: SignedDuration) -> Timestamp {
+/// A moment so much later, or the last there is.
+pub(super) fn later(moment: Timestamp, by: SignedDuration) -> Timestamp {
     moment.checked_add(by).unwrap_or(Timestamp::MAX)
 }

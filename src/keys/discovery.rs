@@ -1,7 +1,7 @@
 //! From an issuer to its keys: a file, or OIDC discovery and a JWKS over HTTPS. No redirect is followed, and
 //! the discovery document may send us only to hosts the bundle names.
 
-use std::{io::Read, path::Path};
+use std::{error::Error, io::Read, path::Path};
 
 use serde::Deserialize;
 use url::Url;
@@ -11,6 +11,8 @@ use crate::identity::{IssuerOrigin, VerifyKey};
 
 /// Largest discovery document or JWKS.
 pub const DOCUMENT_BYTES_MAX: usize = 256 * 1024;
+/// Longest that is told of one trouble; an issuer may have written most of it.
+const TOLD_CHARS_MAX: usize = 512;
 
 /// Why an issuer's keys could not be had, for the operator.
 #[derive(Debug, thiserror::Error)]
@@ -58,6 +60,25 @@ pub enum FetchError {
     /// The JWKS is not one.
     #[error("the JWKS cannot be used")]
     Jwks(#[from] JwksError),
+}
+
+impl FetchError {
+    /// The whole chain of causes in one line, for the log and for operators. What an issuer wrote stands in it,
+    /// so it is cut and control characters are spelt out.
+    pub fn told(&self) -> String {
+        let mut text = self.to_string();
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            text.push_str(": ");
+            text.push_str(&error.to_string());
+            cause = error.source();
+        }
+        let mut told = String::new();
+        for c in text.chars().take(TOLD_CHARS_MAX) {
+            if c.is_control() { told.extend(c.escape_default()) } else { told.push(c) }
+        }
+        told
+    }
 }
 
 #[derive(Deserialize)]

@@ -109,6 +109,10 @@ fn key(jwk: &Jwk) -> Result<Option<VerifyKey>, JwksError> {
     if jwk.kid.as_ref().is_some_and(|kid| kid.is_empty() || kid.len() > KID_BYTES_MAX) {
         return Err(unfit("its id is empty or too long"));
     }
+    // `EdDSA` is the right name for Ed448 too, so `alg` cannot tell a curve we do not speak from a mix-up.
+    if jwk.kty == "OKP" && jwk.crv.as_deref().is_some_and(|curve| curve != "Ed25519") {
+        return Ok(None);
+    }
     let named = match jwk.alg.as_deref() {
         None => None,
         // Encryption, HMAC, curves we do not speak.

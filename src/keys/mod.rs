@@ -1,9 +1,10 @@
 //! Public keys of outside issuers: discovered over HTTPS or read from a file, cached, rotated, and kept for
 //! a while when the issuer is down.
 //!
-//! One fetch an issuer at a time, whoever waits for it. A key id that is not cached causes a fetch at most
-//! once per [`REFETCH_GAP`], because ids come from strangers. A key that its issuer no longer publishes is
-//! retired, which ends what it signed at once. The room opens no socket: [`Fetch`] is handed in.
+//! One fetch an issuer at a time, in a task of its own: whoever asked may walk away. A key id that is not
+//! cached causes a fetch at most once per [`REFETCH_GAP`], because ids come from strangers. A key that its
+//! issuer no longer publishes is retired, which ends what it signed at once. Trouble with an issuer is logged
+//! when it changes, not each time it is met. The room opens no socket: [`Fetch`] is handed in.
 
 mod discovery;
 mod jwks;
@@ -19,11 +20,9 @@ use std::{
 };
 
 use bytes::Bytes;
-use futures_util::{
-    FutureExt,
-    future::{BoxFuture, Shared},
-};
+use futures_util::future::{BoxFuture, join_all};
 use parking_lot::Mutex;
+use tokio::sync::watch;
 
 pub use discovery::{DOCUMENT_BYTES_MAX, FetchError};
 pub use jwks::{JWKS_KEYS_MAX, JwksError};
@@ -83,9 +82,13 @@ struct Cached {
     tried_at: Option<Instant>,
     flight: Option<Flight>,
     last_error: Option<Arc<FetchError>>,
+    /// No bundle names it any more: what is still under way is not taken over.
+    is_forgotten: bool,
 }
 
-type Flight = Shared<BoxFuture<'static, ()>>;
+/// A fetch under way. Nothing is ever sent: it is over when the other end is gone, be it that its task landed,
+/// panicked, or went down with its runtime.
+type Flight = watch::Receiver<()>;
 
 /// How an issuer's keys stand, for `/readyz` and metrics.
 #[derive(Clone, Debug)]
@@ -119,9 +122,7 @@ impl Issuers {
             stays
         });
         for state in &gone {
-            for key in std::mem::take(&mut state.cached.lock().keys) {
-                key.retire();
-            }
+            state.forget();
         }
         if !gone.is_empty() {
             self.revocations.bump();
@@ -129,35 +130,39 @@ impl Issuers {
     }
 
     /// Fetches what has aged, without a caller waiting for it, and retires what is too old to be believed.
-    /// Call it every half minute; the first time before serving, so that the first caller does not wait.
+    /// Call it every half minute; the first time before serving, so that the first caller does not wait. All
+    /// issuers are asked at once: it takes [`FETCH_TIMEOUT`] at most, however many hang.
     pub async fn tend(&self, sources: &Sources, now: Now) {
-        for issuer in sources.issuers() {
-            let state = self.state(issuer);
-            let due = state.cached.lock().age(now).is_none_or(|age| age >= FRESH_FOR);
-            if let (true, Some(flight)) = (due, self.flight(&state, issuer, now)) {
-                flight.await;
-            }
-            if state.drop_too_old(now) {
-                self.revocations.bump();
-            }
-        }
+        join_all(sources.issuers().map(|issuer| self.tend_one(issuer, now))).await;
     }
 
-    /// How every issuer's keys stand.
+    /// How every issuer's keys stand, by name.
     pub fn standing(&self, sources: &Sources, now: Now) -> Vec<Standing> {
-        sources
-            .issuers()
-            .map(|issuer| {
-                let state = self.state(issuer);
-                let cached = state.cached.lock();
-                Standing {
-                    issuer: issuer.name.clone(),
-                    keys: cached.keys.len(),
-                    age: cached.age(now),
-                    last_error: cached.last_error.clone(),
-                }
-            })
-            .collect()
+        let one = |issuer: &Issuer| {
+            let state = self.state(issuer);
+            let cached = state.cached.lock();
+            Standing {
+                issuer: issuer.name.clone(),
+                keys: cached.keys.len(),
+                age: cached.age(now),
+                last_error: cached.last_error.clone(),
+            }
+        };
+        let mut all: Vec<_> = sources.issuers().map(one).collect();
+        all.sort_by(|one, other| one.issuer.cmp(&other.issuer));
+        all
+    }
+
+    async fn tend_one(&self, issuer: &Issuer, now: Now) {
+        let state = self.state(issuer);
+        let due = state.cached.lock().age(now).is_none_or(|age| age >= FRESH_FOR);
+        if let (true, Some(flight)) = (due, self.flight(&state, issuer, now)) {
+            over(flight).await;
+        }
+        if state.drop_too_old(now) {
+            tracing::warn!(issuer = %issuer.name, "keys of an issuer are too old to be believed");
+            self.revocations.bump();
+        }
     }
 
     async fn find(&self, issuer: &Issuer, kid: Option<&str>, now: Now) -> Result<Arc<VerifyKey>, KeyProblem> {
@@ -172,7 +177,7 @@ impl Issuers {
             (_, _) => {}
         }
         if let Some(flight) = self.flight(&state, issuer, now) {
-            flight.await;
+            over(flight).await;
         }
         match state.look(kid, now) {
             (Some(key), Some(age)) if age < STALE_MAX => Ok(key),
@@ -185,10 +190,11 @@ impl Issuers {
         self.states.lock().entry(Place::of(issuer)).or_default().clone()
     }
 
-    /// The fetch that is under way, or a new one where it is time.
+    /// The fetch that is under way, or a new one where it is time. Its task goes on whoever waits for it, and
+    /// ends by [`FETCH_TIMEOUT`].
     fn flight(&self, state: &Arc<State>, issuer: &Issuer, now: Now) -> Option<Flight> {
         let mut cached = state.cached.lock();
-        if let Some(flight) = &cached.flight {
+        if let Some(flight) = cached.flight.as_ref().filter(|flight| flight.has_changed().is_ok()) {
             return Some(flight.clone());
         }
         let gap = if cached.fetched_at.is_some() { REFETCH_GAP } else { FIRST_GAP };
@@ -196,22 +202,28 @@ impl Issuers {
             return None;
         }
         cached.tried_at = Some(now.mono);
+        let (under_way, flight) = watch::channel(());
+        cached.flight = Some(flight.clone());
         let (fetch, revocations, state) = (self.fetch.clone(), self.revocations.clone(), state.clone());
-        let (url, origin) = (issuer.url.clone(), issuer.origin.clone());
-        let flight = async move {
+        let (name, url, origin) = (issuer.name.clone(), issuer.url.clone(), issuer.origin.clone());
+        tokio::spawn(async move {
             let answer =
                 match tokio::time::timeout(FETCH_TIMEOUT, discovery::keys(&*fetch, &url, &origin)).await {
                     Ok(answer) => answer,
                     Err(_) => Err(FetchError::Timeout),
                 };
-            if state.land(answer, now) {
+            if state.land(&name, answer, now) {
                 revocations.bump();
             }
-        };
-        let flight = flight.boxed().shared();
-        cached.flight = Some(flight.clone());
+            drop(under_way);
+        });
         Some(flight)
     }
+}
+
+/// Waits until a fetch is over.
+async fn over(mut flight: Flight) {
+    while flight.changed().await.is_ok() {}
 }
 
 impl IssuerKeys for Issuers {
@@ -250,9 +262,13 @@ impl State {
 
     /// Takes over what was fetched. Keys that stay are the same objects as before, so what they signed stays
     /// remembered; true when one went.
-    fn land(&self, answer: Result<Vec<VerifyKey>, FetchError>, now: Now) -> bool {
+    fn land(&self, issuer: &str, answer: Result<Vec<VerifyKey>, FetchError>, now: Now) -> bool {
         let mut cached = self.cached.lock();
         cached.flight = None;
+        if cached.is_forgotten {
+            return false;
+        }
+        cached.tell(issuer, answer.as_ref().err());
         let fetched = match answer {
             Ok(keys) => keys,
             Err(error) => {
@@ -280,6 +296,15 @@ impl State {
         went
     }
 
+    /// Retires its keys, for good.
+    fn forget(&self) {
+        let mut cached = self.cached.lock();
+        cached.is_forgotten = true;
+        for key in std::mem::take(&mut cached.keys) {
+            key.retire();
+        }
+    }
+
     fn drop_too_old(&self, now: Now) -> bool {
         let mut cached = self.cached.lock();
         if cached.age(now).is_none_or(|age| age < STALE_MAX) || cached.keys.is_empty() {
@@ -293,6 +318,17 @@ impl State {
 }
 
 impl Cached {
+    /// Logs what the fetch that landed changes: another trouble than before, or the end of it.
+    fn tell(&self, issuer: &str, error: Option<&FetchError>) {
+        match (self.last_error.as_ref().map(|before| before.told()), error.map(FetchError::told)) {
+            (before, Some(error)) if before.as_ref() != Some(&error) => {
+                tracing::warn!(issuer, %error, keys = self.keys.len(), "keys of an issuer were not fetched");
+            }
+            (Some(_), None) => tracing::warn!(issuer, "keys of an issuer are fetched again"),
+            (_, _) => {}
+        }
+    }
+
     fn age(&self, now: Now) -> Option<Duration> {
         self.fetched_at.map(|at| now.mono.saturating_duration_since(at))
     }

@@ -1,8 +1,13 @@
 //! Facts of the keys of outside issuers.
 
+use std::{
+    io::Write,
+    sync::atomic::{AtomicBool, Ordering},
+};
+
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
 use data_encoding::BASE64URL_NOPAD;
-use futures_util::future::join_all;
+use futures_util::FutureExt;
 use jiff::SignedDuration;
 use serde_json::{Value as Json, json};
 use tokio::sync::Notify;
@@ -23,6 +28,8 @@ struct Web {
     asked: Mutex<Vec<String>>,
     trusted: Mutex<Vec<Option<std::path::PathBuf>>>,
     gate: Mutex<Option<Arc<Notify>>>,
+    /// Who asks for the next document panics.
+    breaks: AtomicBool,
 }
 
 impl Web {
@@ -53,6 +60,7 @@ impl Fetch for Web {
         Box::pin(async move {
             self.asked.lock().push(url.to_owned());
             self.trusted.lock().push(ca.map(Path::to_owned));
+            assert!(!self.breaks.swap(false, Ordering::Relaxed), "as the test wants it");
             let gate = self.gate.lock().clone();
             if let Some(gate) = gate {
                 gate.notified().await;
@@ -115,6 +123,33 @@ fn jwk(kid: &str) -> Json {
     json!({ "kty": "EC", "crv": "P-256", "x": x, "y": y, "kid": kid, "use": "sig" })
 }
 
+/// Lets the other tasks go on until they wait for something.
+async fn turns() {
+    for _ in 0..20 {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// What was logged since the last look.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    fn taken(&self) -> String {
+        String::from_utf8(std::mem::take(&mut *self.0.lock())).unwrap()
+    }
+}
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
 fn run(work: impl AsyncFnOnce(Bench)) {
     tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(work(bench()));
 }
@@ -159,18 +194,120 @@ fn many_who_wait_cause_one_fetch() {
 }
 
 #[test]
-fn one_who_walks_away_leaves_the_fetch_to_the_next() {
+fn a_fetch_goes_on_when_the_one_who_asked_walks_away() {
     run(async |bench| {
         bench.web.keys(&[&jwk("a")]);
         let gate = Arc::new(Notify::new());
         *bench.web.gate.lock() = Some(gate.clone());
-        {
-            let mut first = Box::pin(bench.key(Some("a"), 0));
-            assert!(futures_util::poll!(&mut first).is_pending());
-        }
+        assert!(bench.key(Some("a"), 0).now_or_never().is_none());
         *bench.web.gate.lock() = None;
         gate.notify_one();
+        // Nobody waits for it.
+        turns().await;
+        assert_eq!(bench.issuers.standing(&bench.sources, bench.at(0)).remove(0).keys, 1);
+        let key = bench.key(Some("a"), 0).now_or_never().expect("it is there");
+        assert!(key.is_ok());
+        assert_eq!(bench.web.asked(), 1);
+    });
+}
+
+#[test]
+fn a_fetch_that_went_down_with_its_core_or_panicked_holds_up_nobody() {
+    let bench = bench();
+    bench.web.keys(&[&jwk("a")]);
+    *bench.web.gate.lock() = Some(Arc::default());
+    let core = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    core.block_on(async { assert!(bench.key(Some("a"), 0).now_or_never().is_none()) });
+    drop(core);
+    *bench.web.gate.lock() = None;
+    let core = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    core.block_on(async {
+        let soon = bench.key(Some("a"), 1).await;
+        assert_eq!(soon.unwrap_err(), KeyProblem::Unavailable, "not before it is time");
+        bench.web.breaks.store(true, Ordering::Relaxed);
+        assert_eq!(bench.key(Some("a"), 2).await.unwrap_err(), KeyProblem::Unavailable);
+        assert!(bench.key(Some("a"), 4).await.is_ok());
+    });
+}
+
+#[test]
+fn issuers_that_hang_are_asked_at_once_not_one_after_the_other() {
+    run(async |bench| {
+        let names = ["a", "b", "c"];
+        let text: String = names
+            .iter()
+            .map(|name| {
+                format!("\n  {name}: {{ issuer: https://{name}.example, audience: b, kinds: [User] }}")
+            })
+            .collect();
+        let sources = sources(&format!("issuer: https://gate.example\naudience: b\nissuers:{text}"));
+        *bench.web.gate.lock() = Some(Arc::default());
+        let mut tending = Box::pin(bench.issuers.tend(&sources, bench.at(0)));
+        assert!(futures_util::poll!(&mut tending).is_pending());
+        turns().await;
+        let mut asked = bench.web.asked.lock().clone();
+        asked.sort();
+        assert_eq!(
+            asked,
+            names.map(|name| format!("https://{name}.example/.well-known/openid-configuration"))
+        );
+    });
+}
+
+#[test]
+fn trouble_with_an_issuer_is_logged_when_it_changes_and_when_it_ends() {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_writer(move || writer.clone())
+        .with_ansi(false)
+        .without_time()
+        .finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    run(async |bench| {
+        bench.web.keys(&[&jwk("a")]);
         assert!(bench.key(Some("a"), 0).await.is_ok());
+        assert_eq!(log.taken(), "", "all is well");
+        bench.web.down();
+        bench.issuers.tend(&bench.sources, bench.at(700)).await;
+        let told = log.taken();
+        assert!(
+            told.contains("WARN") && told.contains("issuer=\"corp\"") && told.contains("keys=1"),
+            "{told}"
+        );
+        assert!(told.contains("was not reached: connection refused"), "{told}");
+        bench.issuers.tend(&bench.sources, bench.at(800)).await;
+        assert_eq!(log.taken(), "", "the same again");
+        bench
+            .web
+            .page(DISCOVERY, &json!({ "issuer": format!("x\n{}", "y".repeat(9_999)), "jwks_uri": JWKS }));
+        bench.issuers.tend(&bench.sources, bench.at(900)).await;
+        let told = log.taken();
+        assert!(told.contains("is of issuer `x\\ny") && told.len() < 1_000, "{told}");
+        assert_eq!(told.lines().count(), 1, "an issuer writes no lines of its own: {told}");
+        bench.issuers.tend(&bench.sources, bench.at(86_400)).await;
+        assert!(log.taken().contains("too old to be believed"));
+        bench.web.page(DISCOVERY, &json!({ "issuer": "https://idp.example/realm", "jwks_uri": JWKS }));
+        bench.web.keys(&[&jwk("a")]);
+        bench.issuers.tend(&bench.sources, bench.at(86_500)).await;
+        assert!(log.taken().contains("fetched again"));
+        bench.issuers.tend(&bench.sources, bench.at(90_000)).await;
+        assert_eq!(log.taken(), "");
+    });
+}
+
+#[test]
+fn what_lands_after_its_issuer_was_forgotten_is_not_believed() {
+    run(async |bench| {
+        bench.web.keys(&[&jwk("a")]);
+        let gate = Arc::new(Notify::new());
+        *bench.web.gate.lock() = Some(gate.clone());
+        let mut asking = Box::pin(bench.key(Some("a"), 0));
+        assert!(futures_util::poll!(&mut asking).is_pending());
+        bench.issuers.adopt(&sources("issuer: https://gate.example\naudience: b"));
+        *bench.web.gate.lock() = None;
+        gate.notify_one();
+        assert_eq!(asking.await.unwrap_err(), KeyProblem::Unavailable);
     });
 }
 
@@ -305,6 +442,9 @@ fn a_set_is_read_strictly() {
     assert!(told(with("d", json!("AA"))).contains("private half"));
     assert!(told(with("alg", json!("RS256"))).contains("`alg` is not of its `kty`"));
     assert!(told(with("alg", json!("ES384"))).contains("`alg` is not of its `kty`"));
+    let ed25519 = |alg| json!({ "kty": "OKP", "crv": "Ed25519", "x": "AA", "kid": "e", "alg": alg });
+    assert!(told(ed25519("ES256")).contains("`alg` is not of its `kty`"));
+    assert!(told(ed25519("EdDSA")).contains("key `e`"), "it is looked at");
     assert!(told(with("x", json!("AA"))).contains("key `a`"));
     assert!(told(with("x", json!("A=="))).contains("`x` is not a number"));
     assert!(told(with("kid", json!("k".repeat(257)))).contains("too long"));
@@ -314,6 +454,13 @@ fn a_set_is_read_strictly() {
         json!({ "kty": "oct", "k": "AAAA", "kid": "h" }),
         json!({ "kty": "oct", "k": "AAAA", "kid": "h", "alg": "HS256" }),
         json!({ "kty": "EC", "crv": "P-521", "x": "AA", "y": "AA", "kid": "p" }),
+        json!({ "kty": "EC", "crv": "P-521", "x": "AA", "y": "AA", "kid": "p", "alg": "ES512" }),
+        json!({ "kty": "EC", "crv": "secp256k1", "x": "AA", "y": "AA", "kid": "k" }),
+        json!({ "kty": "EC", "crv": "secp256k1", "x": "AA", "y": "AA", "kid": "k", "alg": "ES256K" }),
+        json!({ "kty": "OKP", "crv": "Ed448", "x": "AA", "kid": "e" }),
+        json!({ "kty": "OKP", "crv": "Ed448", "x": "AA", "kid": "e", "alg": "EdDSA" }),
+        json!({ "kty": "OKP", "crv": "X25519", "x": "AA", "kid": "x" }),
+        json!({ "kty": "OKP", "crv": "X25519", "x": "AA", "kid": "x", "alg": "ECDH-ES" }),
         json!({ "kty": "new", "kid": "n" }),
         with("use", json!("enc")),
         with("key_ops", json!(["encrypt"])),

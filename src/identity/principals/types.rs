@@ -108,7 +108,7 @@ impl PrincipalTypes {
         Some(typed)
     }
 
-    /// Required attributes that are not there.
+    /// Required attributes that are not there, or are there and count as absent.
     pub fn missing<'a>(
         &'a self,
         kind: Kind,
@@ -117,7 +117,7 @@ impl PrincipalTypes {
         self.attributes
             .iter()
             .filter(move |(_, typed)| typed.required && typed.kinds.contains(&kind))
-            .filter(|(name, _)| !carried.contains_key(*name))
+            .filter(|(name, _)| carried.get(*name).is_none_or(Attribute::is_absent))
             .map(|(name, _)| &**name)
     }
 }

@@ -90,7 +90,7 @@ fn all_tokens_of_an_outside_principal_end_by_the_moment_they_were_issued() {
     let old = gate.corp.sign(&corp_header(), &corp_claims());
     let new = gate.corp.sign(&corp_header(), &with(corp_claims(), "iat", json!(NOW - 10)));
     assert!(gate.bearer(&old).is_ok());
-    let issued_until = gate.at(-30).wall;
+    let issued_until = gate.at(-45).wall;
     let revocation = Revocation::Principal {
         kind: crate::words::Kind::User,
         id: "corp|mila@example.com".into(),
@@ -99,6 +99,47 @@ fn all_tokens_of_an_outside_principal_end_by_the_moment_they_were_issued() {
     gate.identity.revocations().apply(&[revocation], gate.now().wall);
     assert_eq!(gate.bearer(&old).unwrap_err(), Unidentified::Revoked);
     assert!(gate.bearer(&new).is_ok());
+}
+
+#[test]
+fn taking_back_an_outside_principal_covers_tokens_from_a_clock_ahead_of_ours() {
+    let issued = |seconds: i64| with(corp_claims(), "iat", json!(NOW + seconds));
+    let revocation = |gate: &Gate| Revocation::Principal {
+        kind: crate::words::Kind::User,
+        id: "corp|mila@example.com".into(),
+        issued_until: gate.now().wall,
+    };
+    for (ahead, expected) in [(3, Some(Unidentified::Revoked)), (30, Some(Unidentified::Revoked)), (31, None)]
+    {
+        let gate = gate();
+        let token = gate.corp.sign(&corp_header(), &issued(ahead));
+        gate.identity.revocations().apply(&[revocation(&gate)], gate.now().wall);
+        assert_eq!(gate.bearer_at(&token, ahead).err(), expected, "{ahead}");
+    }
+    // One seen before, and its streams, end too.
+    let gate = gate();
+    let token = gate.corp.sign(&corp_header(), &issued(3));
+    let ending = gate.bearer(&token).unwrap().ending();
+    gate.identity.revocations().apply(&[revocation(&gate)], gate.now().wall);
+    assert_eq!(gate.bearer(&token).unwrap_err(), Unidentified::Revoked);
+    assert_eq!(ending.over(gate.now().wall), Some(Ended::Revoked));
+}
+
+#[test]
+fn a_clock_that_jumps_ahead_for_less_than_a_day_and_back_revives_no_token() {
+    let day = 86_400;
+    for (jumped, expected) in [(day - 1, Some(Unidentified::Revoked)), (day, None)] {
+        let gate = gate();
+        let token = gate.own.sign(&header(), &claims());
+        let end = gate.bearer(&token).unwrap().ends_at().unwrap();
+        let take_back = |jti: &str, seconds: i64| {
+            let revocation = Revocation::Token { jti: jti.into(), until: end };
+            gate.identity.revocations().apply(&[revocation], gate.at(seconds).wall);
+        };
+        take_back("j-1", 0);
+        take_back("j-2", 3600 + jumped);
+        assert_eq!(gate.bearer(&token).err(), expected, "{jumped}s past its end");
+    }
 }
 
 #[test]

@@ -77,6 +77,17 @@ fn a_partners_attribute_is_not_a_principals_to_change() {
 }
 
 #[test]
+fn a_required_attribute_that_is_empty_is_missing() {
+    let types = "attributes: { regions: { type: texts, kinds: [User], required: true } }";
+    let load = |regions: &str| {
+        let text = format!("principals: [{{ kind: User, id: u, attributes: {{ regions: {regions} }} }}]");
+        registry(&[("principals/attributes.yaml", types), ("principals/x.yaml", &text)]).map(drop)
+    };
+    assert_eq!(load("[north]"), Ok(()));
+    assert!(load("[]").unwrap_err().contains("User `u` must carry `regions`"));
+}
+
+#[test]
 fn groups_close_over_their_parents_and_circles_are_told() {
     let registry = registry(&[
         ("principals/attributes.yaml", TYPES),

@@ -52,6 +52,26 @@ fn a_wrong_asserted_attribute_is_refused_and_an_empty_one_is_absent() {
 }
 
 #[test]
+fn a_required_attribute_that_is_asserted_empty_is_missing() {
+    let types = "
+attributes:
+  country: { type: text, kinds: [User], required: true }
+  regions: { type: texts, kinds: [User], required: true }
+groups: { staff: }
+";
+    let settings = SETTINGS.replacen("country: country_code", "country: country_code, regions: regions", 1);
+    let gate = gate_with(&settings, &[("principals/attributes.yaml", types)]);
+    let ask = |country: Json, regions: Json| {
+        let claims = with(with(corp_claims(), "country_code", country), "regions", regions);
+        gate.bearer(&gate.corp.sign(&corp_header(), &claims)).map(|caller| caller.facts().attributes.len())
+    };
+    assert_eq!(ask(json!("DE"), json!(["north"])), Ok(2));
+    assert_eq!(ask(json!(""), json!(["north"])), Err(Unidentified::BadAttribute));
+    assert_eq!(ask(json!("DE"), json!([])), Err(Unidentified::BadAttribute));
+    assert_eq!(ask(json!(null), json!(["north"])), Err(Unidentified::BadAttribute));
+}
+
+#[test]
 fn an_issuer_of_several_kinds_must_name_one_it_vouches_for() {
     let gate = gate();
     gate.extra.lock().push(gate.corp.key.clone());
