@@ -5,11 +5,13 @@ COPY Cargo.toml Cargo.lock ./
 COPY .cargo .cargo
 COPY benches benches
 COPY src src
-RUN cargo build --profile dist --locked
+RUN cargo build --profile dist --locked && mkdir /empty
 
 FROM gcr.io/distroless/cc-debian12:nonroot
 COPY --from=build /src/target/dist/bramka /usr/local/bin/bramka
 COPY policies /etc/bramka/policies
+# Not every builder gives a new working directory to the user of the image, and the gate runs as that one.
+COPY --from=build --chown=65532:65532 /empty /var/lib/bramka
 WORKDIR /var/lib/bramka
 VOLUME /var/lib/bramka
 EXPOSE 8443 9443

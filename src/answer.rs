@@ -63,8 +63,9 @@ impl Answer {
         Self { status, body, headers }
     }
 
-    /// A page of records, and the cursor of the next one.
-    pub fn page(items: &[Shown], next: Option<Next<'_>>) -> Self {
+    /// A page of records, and the cursor of the next one. `truncated` says that there are more which the system
+    /// cannot page to: without a word of it the list would seem whole.
+    pub fn page(items: &[Shown], next: Option<Next<'_>>, truncated: bool) -> Self {
         let mut body = Vec::with_capacity(64 + items.len() * 512);
         body.extend_from_slice(b"{\"items\":[");
         for (n, shown) in items.iter().enumerate() {
@@ -77,6 +78,9 @@ impl Answer {
         match &next {
             Some(next) => json::text(next.cursor, &mut body),
             None => body.extend_from_slice(b"null"),
+        }
+        if truncated {
+            body.extend_from_slice(b",\"truncated\":true");
         }
         body.push(b'}');
         let link =

@@ -6,6 +6,7 @@
 //! head leaves. Each step takes the proof of the last one by value: leaving one out does not compile. One
 //! snapshot of the bundle is held from the first check to the last entry.
 
+mod after;
 mod calling;
 mod documents;
 mod exchange;
@@ -16,6 +17,8 @@ mod observe;
 mod reading;
 mod run;
 mod streamed;
+mod wanted;
+mod whole;
 mod writing;
 
 use std::{
@@ -30,7 +33,7 @@ use http::{Method, Request, Response};
 
 pub use gate::{Addresses, Core, Gate};
 pub(crate) use keep::keep_heads;
-pub use keep::reload;
+pub use keep::{ReloadError, reload};
 pub use run::{AdminServer, Options, Ready, RunError, run};
 
 use self::exchange::Exchange;
@@ -48,21 +51,22 @@ use crate::{
 
 /// One exchange. It cannot fail: whatever happens beneath it, there is an answer and an entry.
 pub async fn serve(core: Arc<Core>, request: Request<Body>, channel: Arc<Channel>) -> Response<Body> {
-    let exchange = Exchange::open(core, channel);
-    let request_id = exchange.entry.request();
+    let mut exchange = Exchange::open(core.clone(), channel);
+    let (request_id, opened) = (exchange.entry.request(), exchange.opened);
+    let entry = exchange.entry.abandoned_handle();
     let is_head = request.method() == Method::HEAD;
     // Polled where it stands: a wrapper that takes a future of this size by value copies it for every request.
     let mut story = pin!(story(exchange, request));
     let told = poll_fn(|context| {
-        // A panic drops the entry, which is written as abandoned.
+        // A panic drops the entry, which is handed over.
         match catch_unwind(AssertUnwindSafe(|| story.as_mut().poll(context))) {
             Ok(polled) => polled.map(Some),
             Err(_) => Poll::Ready(None),
         }
     });
-    let response = match told.await {
-        Some(response) => response,
-        None => exchange::bare(Refusal::Broken.response(request_id), request_id),
+    let response = match (told.await, entry.take()) {
+        (Some(response), None) => response,
+        (_, entry) => exchange::broke(&core, entry, request_id, opened).await,
     };
     if is_head { exchange::head_only(response) } else { response }
 }
@@ -146,7 +150,6 @@ async fn greet(
         }
     };
     exchange.entry.caller(caller.facts());
-    exchange.caller = Some(caller.facts().clone());
     gate.quota
         .greet(&snapshot.plans, stranger, caller, exchange.channel.address, now)
         .map_err(|limited| Refusal::Limited(Box::new(limited)))
@@ -177,6 +180,10 @@ async fn admit(
     // Nothing is asked of a system that could not be written down afterwards.
     exchange.entry.ready().map_err(Refusal::Journal)?;
     let context = context(exchange, head);
+    // Why it is asked for belongs to every decision, refusals too.
+    if let Some(purpose) = claimed(head, "purpose").filter(|purpose| !purpose.is_empty()) {
+        exchange.entry.context("context.claimed.purpose", purpose);
+    }
     let prospect = if policy::is_at_hand(&snapshot.policies, &core.memo, caller.facts(), &operation) {
         policy::prospect(&snapshot.policies, &core.memo, caller, operation, context)
     } else {
@@ -195,15 +202,52 @@ async fn admit(
 
 /// What statements may read of the request: what the connection proved, and what its head claims.
 fn context(exchange: &Exchange, head: &Head) -> Context {
-    let claimed = |name: &str| {
-        head.headers
-            .get(name)
-            .and_then(|value| value.to_str().ok())
-            .filter(|text| text.len() <= 256)
-            .map(Arc::from)
-    };
+    let claimed = |name: &str| claimed(head, name).map(Arc::from);
     Context::new(&exchange.channel, exchange.opened.wall, claimed("purpose"), claimed("user-agent"))
+}
+
+/// LIMIT: a claim longer than this is none.
+const CLAIM_BYTES_MAX: usize = 256;
+
+fn claimed<'h>(head: &'h Head, name: &str) -> Option<&'h str> {
+    head.headers.get(name)?.to_str().ok().filter(|text| text.len() <= CLAIM_BYTES_MAX)
 }
 
 /// What an operation came to.
 type Outcome = Result<Answer, Refusal>;
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use super::*;
+    use crate::{
+        audit::{Entry, Journal, JournalKeys, JournalOptions, lanes, read_lane},
+        clock,
+        words::RequestId,
+    };
+
+    #[tokio::test]
+    async fn what_broke_is_written_down_with_its_status_before_the_answer_leaves() {
+        let data = tempfile::tempdir().unwrap();
+        let keys = Arc::new(JournalKeys::open(&data.path().join("keys")).unwrap());
+        let options = JournalOptions::new(data.path().join("audit"), "main", RequestId([7; 16]));
+        let gate = options.gate_directory();
+        let journal = Journal::open(options, keys, clock::now()).unwrap();
+        let peer: SocketAddr = "192.0.2.7:4711".parse().unwrap();
+        let channel = Channel { listener: "main".into(), peer, address: peer.ip(), tls: None };
+        let mut entry = Entry::open(&journal.lane(0), RequestId([8; 16]), &channel, clock::now());
+        let handle = entry.abandoned_handle();
+        let task = tokio::spawn(async move {
+            entry.note("unguarded", true);
+            assert!(entry.request() == RequestId([9; 16]), "it breaks");
+        });
+        assert!(task.await.is_err());
+        exchange::written_off(handle.take().unwrap(), 500, None).await;
+        let lane = lanes(&gate).unwrap().pop().unwrap();
+        let last = read_lane(&gate.join(lane)).unwrap().last().unwrap().unwrap();
+        let leaf: serde_json::Value = serde_json::from_str(last.leaf()).unwrap();
+        assert_eq!((&leaf["refusal"], &leaf["status"]), (&"broken".into(), &500.into()));
+        assert!(leaf["notes"].to_string().contains("unguarded"), "what came before is kept");
+    }
+}

@@ -3,6 +3,8 @@
 //! What a caller may know stands in the problem document (RFC 9457); what the operator must know is the
 //! `Display` of the cause, for the log. A record that is hidden and one that does not exist are one refusal.
 
+mod places;
+
 use std::fmt;
 
 use http::{HeaderValue, Response, StatusCode, header};
@@ -14,12 +16,16 @@ use crate::{
     identity::Unidentified,
     intake::Rejected,
     mapping::{FaultKind, MappingFault, SystemFault},
-    policy::Denied,
+    policy::{Basis, Denied},
     quota::{self, Limited},
     schema::{json, query::QueryFault},
     upstream::UpstreamError,
     words::{RequestId, SystemName},
 };
+
+pub use self::places::{Places, told_faults};
+
+use self::places::ELSEWHERE;
 
 /// Why an exchange is refused.
 #[derive(Debug)]
@@ -38,10 +44,17 @@ pub enum Refusal {
     NoSuchRecord,
     /// The stored record is refused to this caller; the caller sees [`Refusal::NoSuchRecord`].
     Hidden(Denied),
+    /// The system did not tell what statements read of the record; the caller sees [`Refusal::NoSuchRecord`].
+    Untold,
     /// What would change may not be changed by this caller.
-    Unwritable(Denied),
+    Unwritable(Denied, Places),
     /// The system that serves the entity cannot do it.
-    NotPossible(Action),
+    NotPossible {
+        /// What was asked for.
+        action: Action,
+        /// The methods that are possible there.
+        allow: String,
+    },
     /// The query of the URL.
     Query(Vec<QueryFault>),
     /// More records than the gate sorts itself.
@@ -67,6 +80,8 @@ pub enum Refusal {
     Upstream(SystemName, Box<UpstreamError>),
     /// The journal cannot take the entry.
     Journal(JournalError),
+    /// The same after a change was made or may have been: trying again would make it twice.
+    Unrecorded(JournalError),
     /// A decision came out differently on the full set of statements.
     Mismatch,
     /// The credential was taken back while the request was under way.
@@ -74,6 +89,9 @@ pub enum Refusal {
     /// Something broke inside.
     Broken,
 }
+
+/// Methods that some path here takes.
+const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
 /// The 404 of records: whatever the reason.
 const NO_SUCH_RECORD: &str = "not found";
@@ -83,10 +101,10 @@ impl Refusal {
     pub fn status(&self) -> StatusCode {
         match self {
             Self::Head(rejected) => of_head(*rejected),
-            Self::NotInCatalog(NotInCatalog::Path) | Self::NoSuchRecord | Self::Hidden(_) => {
+            Self::NotInCatalog(NotInCatalog::Path) | Self::NoSuchRecord | Self::Hidden(_) | Self::Untold => {
                 StatusCode::NOT_FOUND
             }
-            Self::NotInCatalog(NotInCatalog::Method { .. }) | Self::NotPossible(_) => {
+            Self::NotInCatalog(NotInCatalog::Method { .. }) | Self::NotPossible { .. } => {
                 StatusCode::METHOD_NOT_ALLOWED
             }
             Self::Unidentified(_) | Self::Revoked => StatusCode::UNAUTHORIZED,
@@ -99,7 +117,7 @@ impl Refusal {
                 }
             },
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
-            Self::Unwritable(denied) => match denied {
+            Self::Unwritable(denied, _) => match denied {
                 Denied::Mask(_) => StatusCode::UNPROCESSABLE_ENTITY,
                 Denied::Never(_)
                 | Denied::Record(_)
@@ -110,18 +128,13 @@ impl Refusal {
             },
             Self::Query(_) | Self::TooManyToSort { .. } | Self::Cursor => StatusCode::BAD_REQUEST,
             Self::MediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::Body(error) => match error {
-                BodyError::Broken(_) => StatusCode::BAD_REQUEST,
-                BodyError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-                BodyError::TooSlow { .. } => StatusCode::REQUEST_TIMEOUT,
-                BodyError::Ended(_) => StatusCode::UNAUTHORIZED,
-            },
+            Self::Body(error) => of_body(error),
             Self::Invalid(_) | Self::Unmappable(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Stale => StatusCode::PRECONDITION_FAILED,
             Self::System(_, fault) => of_system(&fault.kind),
             Self::Upstream(_, error) => of_upstream(error),
             Self::Journal(_) => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Mismatch | Self::Broken => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Unrecorded(_) | Self::Mismatch | Self::Broken => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 
@@ -136,8 +149,9 @@ impl Refusal {
             Self::Forbidden(_) => "forbidden",
             Self::NoSuchRecord => "no_such_record",
             Self::Hidden(_) => "hidden",
-            Self::Unwritable(_) => "unwritable",
-            Self::NotPossible(_) => "not_possible",
+            Self::Untold => "untold",
+            Self::Unwritable(..) => "unwritable",
+            Self::NotPossible { .. } => "not_possible",
             Self::Query(_) => "query",
             Self::TooManyToSort { .. } => "too_many_to_sort",
             Self::Cursor => "cursor",
@@ -149,6 +163,7 @@ impl Refusal {
             Self::System(_, fault) => system_reason(&fault.kind),
             Self::Upstream(_, error) => upstream_reason(error),
             Self::Journal(_) => "journal",
+            Self::Unrecorded(_) => "unrecorded",
             Self::Mismatch => "mismatch",
             Self::Revoked => "revoked_meanwhile",
             Self::Broken => "broken",
@@ -168,6 +183,13 @@ impl Refusal {
             }
             Self::NotInCatalog(NotInCatalog::Method { allow }) => {
                 headers.insert(header::ALLOW, HeaderValue::from_static(allow));
+            }
+            Self::NotPossible { allow, .. } => {
+                let allow = HeaderValue::try_from(allow).unwrap_or(HeaderValue::from_static(""));
+                headers.insert(header::ALLOW, allow);
+            }
+            Self::Head(Rejected::Method) => {
+                headers.insert(header::ALLOW, HeaderValue::from_static(METHODS));
             }
             // Where a body's end is in doubt, so is the next request's beginning. HTTP/2 leaves the field out.
             Self::Head(Rejected::ContentLength | Rejected::Framing(_) | Rejected::UnexpectedBody) => {
@@ -229,13 +251,14 @@ impl Refusal {
     fn told(&self) -> (&'static str, &'static str, Option<String>) {
         match self {
             Self::Head(rejected) => ("head", "the request is not well formed", Some(rejected.to_string())),
-            Self::NotInCatalog(NotInCatalog::Path) | Self::NoSuchRecord | Self::Hidden(_) => {
-                ("not-found", NO_SUCH_RECORD, None)
-            }
+            Self::NotInCatalog(NotInCatalog::Path)
+            | Self::NoSuchRecord
+            | Self::Hidden(_)
+            | Self::Untold => ("not-found", NO_SUCH_RECORD, None),
             Self::NotInCatalog(NotInCatalog::Method { allow }) => {
                 ("method", "not possible by this method", Some(format!("possible here: {allow}")))
             }
-            Self::NotPossible(action) => (
+            Self::NotPossible { action, .. } => (
                 "not-possible",
                 "not possible here",
                 Some(format!("the system behind this collection cannot {}", action.as_str())),
@@ -247,7 +270,7 @@ impl Refusal {
                 Some(format!("over the {} of `{}`", limited.kind.as_str(), limited.standing.policy.name)),
             ),
             Self::Forbidden(_) => ("forbidden", "not permitted", None),
-            Self::Unwritable(denied) => ("unwritable", "this change is not permitted", unwritable(denied)),
+            Self::Unwritable(denied, _) => ("unwritable", "this change is not permitted", unwritable(denied)),
             Self::Query(_) => ("query", "the query does not fit", None),
             Self::TooManyToSort { rows_max } => (
                 "too-many-to-sort",
@@ -259,7 +282,7 @@ impl Refusal {
             Self::Cursor => (
                 "cursor",
                 "the cursor is not one of this list",
-                Some("start the list again without it".into()),
+                Some("it is good for one caller and query, until the policies change; start the list again without it".into()),
             ),
             Self::MediaType(expected) => {
                 ("media-type", "the body's type is not accepted", Some(format!("send `{expected}`")))
@@ -274,6 +297,11 @@ impl Refusal {
                 "journal",
                 "the gate cannot write its journal",
                 Some("nothing is served that is not recorded; try again later".into()),
+            ),
+            Self::Unrecorded(_) => (
+                "unrecorded",
+                "done, or perhaps done, but not recorded",
+                Some("the gate cannot write its journal; read the record before this is sent again".into()),
             ),
             Self::Mismatch | Self::Broken => ("broken", "something broke inside the gate", None),
         }
@@ -305,13 +333,12 @@ impl Refusal {
                     }
                 }
             }
-            Self::Unwritable(Denied::Fields(paths) | Denied::Mask(paths)) => {
-                for path in paths {
-                    list.push(
-                        "pointer",
-                        &format!("/{}", path.as_str().replace('.', "/")),
-                        "may not be changed",
-                    );
+            Self::Unwritable(_, places) => {
+                for pointer in &places.pointers {
+                    list.push("pointer", pointer, "may not be changed");
+                }
+                if places.elsewhere.is_some() {
+                    list.push("pointer", "", ELSEWHERE);
                 }
             }
             _ => {}
@@ -417,11 +444,22 @@ fn system_told(kind: &FaultKind) -> (&'static str, &'static str, Option<String>)
     }
 }
 
+/// Of a caller's body, gathered or streamed.
+fn of_body(error: &BodyError) -> StatusCode {
+    match error {
+        BodyError::Broken(_) => StatusCode::BAD_REQUEST,
+        BodyError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+        BodyError::TooSlow { .. } => StatusCode::REQUEST_TIMEOUT,
+        BodyError::Ended(_) => StatusCode::UNAUTHORIZED,
+    }
+}
+
 fn of_upstream(error: &UpstreamError) -> StatusCode {
     match error {
         UpstreamError::Busy { .. } | UpstreamError::BreakerOpen { .. } => StatusCode::SERVICE_UNAVAILABLE,
         UpstreamError::Timeout { .. } => StatusCode::GATEWAY_TIMEOUT,
-        UpstreamError::Upload(_) | UpstreamError::BadRequest(_) => StatusCode::BAD_REQUEST,
+        UpstreamError::Upload(error) => of_body(error),
+        UpstreamError::BadRequest(_) => StatusCode::BAD_REQUEST,
         UpstreamError::Connect(_)
         | UpstreamError::Broken { .. }
         | UpstreamError::AnswerTooLarge { .. }
@@ -474,10 +512,15 @@ fn body_detail(error: &BodyError) -> Option<String> {
 
 fn unwritable(denied: &Denied) -> Option<String> {
     let text = match denied {
-        Denied::New(_) => "the record as it would be is not permitted",
+        Denied::New(_) | Denied::Erroring { on: Basis::New, .. } => {
+            "the record as it would be is not permitted"
+        }
         Denied::Fields(_) => "some fields may not be changed",
         Denied::Mask(_) => "masked values were sent back",
-        Denied::Never(_) | Denied::Record(_) | Denied::Erroring { .. } | Denied::Unfit => return None,
+        Denied::Never(_)
+        | Denied::Record(_)
+        | Denied::Erroring { on: Basis::Request | Basis::Stored, .. }
+        | Denied::Unfit => return None,
     };
     Some(text.to_owned())
 }
@@ -489,11 +532,12 @@ impl fmt::Display for Refusal {
             Self::NotInCatalog(why) => write!(f, "{why}"),
             Self::Unidentified(why) => write!(f, "{why}"),
             Self::Limited(limited) => write!(f, "{limited}"),
-            Self::Forbidden(denied) | Self::Hidden(denied) | Self::Unwritable(denied) => {
+            Self::Forbidden(denied) | Self::Hidden(denied) | Self::Unwritable(denied, _) => {
                 write!(f, "{denied}")
             }
             Self::NoSuchRecord => f.write_str("there is no such record"),
-            Self::NotPossible(action) => write!(f, "the system cannot {}", action.as_str()),
+            Self::Untold => f.write_str("the system did not tell what statements read"),
+            Self::NotPossible { action, .. } => write!(f, "the system cannot {}", action.as_str()),
             Self::Query(faults) => write!(f, "{} faults in the query", faults.len()),
             Self::TooManyToSort { rows_max } => write!(f, "more than {rows_max} records to sort"),
             Self::Cursor => f.write_str("the cursor is not one of this list"),
@@ -508,6 +552,7 @@ impl fmt::Display for Refusal {
             }
             Self::Upstream(name, error) => write!(f, "{name}: {error}"),
             Self::Journal(error) => write!(f, "{error}"),
+            Self::Unrecorded(error) => write!(f, "a change is not recorded: {error}"),
             Self::Mismatch => f.write_str("the full set of statements decides differently"),
             Self::Revoked => f.write_str("the credential was taken back meanwhile"),
             Self::Broken => f.write_str("a panic"),
@@ -519,5 +564,20 @@ impl Refusal {
     /// Whether the operator should see it in the log: something of ours or of a system's failed.
     pub fn is_of_interest(&self) -> bool {
         self.status().is_server_error()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_that_may_be_done_is_not_told_to_be_tried_again() {
+        let (journal, unrecorded) =
+            (Refusal::Journal(JournalError::Full), Refusal::Unrecorded(JournalError::Full));
+        let answer = |refusal: &Refusal| refusal.response(RequestId([0; 16]));
+        assert!(answer(&journal).headers().contains_key(header::RETRY_AFTER));
+        assert!(!answer(&unrecorded).headers().contains_key(header::RETRY_AFTER));
+        assert_eq!(unrecorded.status(), StatusCode::INTERNAL_SERVER_ERROR);
     }
 }

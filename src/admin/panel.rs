@@ -22,7 +22,7 @@ use crate::{
     body::Body,
     clock::{self, Now},
     config::{Colour, Outcome},
-    gateway::{self, Gate, Options},
+    gateway::{self, Gate, Options, ReloadError},
     intake::{self, AllowedHosts, BodyBounds, Head, HeadBounds, Host},
     store::AdminTokenRecord,
     tokens::{Order, TokenError},
@@ -119,12 +119,27 @@ impl Panel {
             (Act::Bundle, _) => Ok(answer::json(StatusCode::OK, &state::bundle(&gate.live))),
             (Act::Systems, _) => Ok(answer::json(StatusCode::OK, &state::systems(&gate.live.snapshot()))),
             (Act::Tokens, _) => tokens(gate, now).await,
-            (Act::Issue, Some(operator)) => issue(gate, operator, head, body, now).await,
-            (Act::Revoke(name), Some(operator)) => revoke(gate, operator, &name, now).await,
+            (Act::Issue, Some(operator)) => {
+                let (order, sort) = wanted(head, body).await?;
+                self.done(issue(self.gate.clone(), by(operator), order, sort, now)).await
+            }
+            (Act::Revoke(name), Some(operator)) => {
+                self.done(revoke(self.gate.clone(), by(operator), name, now)).await
+            }
             (Act::Tail, Some(operator)) => tail(gate, operator, head.query.as_deref(), now).await,
-            (Act::Reload, Some(operator)) => self.reload(operator, now).await,
+            (Act::Reload, Some(operator)) => {
+                self.done(reload(self.gate.clone(), self.options.clone(), by(operator), now)).await
+            }
             (Act::Issue | Act::Revoke(_) | Act::Tail | Act::Reload, None) => Err(Fault::Nobody),
         }
+    }
+
+    /// What an act came to. It is done to its end also where the operator goes away or the time is over.
+    async fn done(
+        &self,
+        act: impl Future<Output = Result<Response<Body>, Fault>> + Send + 'static,
+    ) -> Result<Response<Body>, Fault> {
+        self.gate.act(act).await.unwrap_or(Err(Fault::Broken))
     }
 
     /// Who asks; none where no credential is shown. One that does not count is refused, also where none is
@@ -145,22 +160,6 @@ impl Panel {
             Err(TokenError::Store(error)) => Err(Fault::Store(error)),
             Err(_) => Err(Fault::Broken),
         }
-    }
-
-    async fn reload(&self, operator: &AdminTokenRecord, now: Now) -> Result<Response<Body>, Fault> {
-        let by = by(operator);
-        self.gate.journal.administrative("reload", &by, &[], now).await.map_err(Fault::Journal)?;
-        let outcome = gateway::reload(&self.gate, &self.options).await.ok_or(Fault::Broken)?;
-        Ok(match outcome {
-            Outcome::Swapped(digest) => {
-                answer::json(StatusCode::OK, &json!({ "outcome": "swapped", "bundle": digest.to_string() }))
-            }
-            Outcome::Unchanged => answer::json(StatusCode::OK, &json!({ "outcome": "unchanged" })),
-            Outcome::KeptOld(report) => answer::json(
-                StatusCode::UNPROCESSABLE_ENTITY,
-                &json!({ "outcome": "kept_old", "report": report.render(Colour::Off) }),
-            ),
-        })
     }
 }
 
@@ -237,13 +236,8 @@ impl Wanted {
     }
 }
 
-async fn issue(
-    gate: &Gate,
-    operator: &AdminTokenRecord,
-    head: &Head,
-    body: Body,
-    now: Now,
-) -> Result<Response<Body>, Fault> {
+/// What a body asks for.
+async fn wanted(head: &Head, body: Body) -> Result<(Order, Sort), Fault> {
     let kind = head.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let kind = kind.and_then(|text| text.split(';').next()).unwrap_or_default().trim();
     if !kind.eq_ignore_ascii_case("application/json") {
@@ -256,9 +250,17 @@ async fn issue(
     };
     let bytes = intake::gather(body, bounds).await.map_err(Fault::Body)?;
     let wanted: Wanted = serde_json::from_slice(&bytes).map_err(|error| Fault::Invalid(error.to_string()))?;
-    let (order, sort) = wanted.order()?;
+    wanted.order()
+}
+
+async fn issue(
+    gate: Arc<Gate>,
+    by: String,
+    order: Order,
+    sort: Sort,
+    now: Now,
+) -> Result<Response<Body>, Fault> {
     let sources = gate.live.snapshot().sources.clone();
-    let by = by(operator);
     let acting = Acting { tokens: &gate.tokens, journal: &gate.journal, by: &by };
     let (text, credential) = acting.issue(&sources, order, sort, now).await.map_err(Fault::Act)?;
     let mut told = credential.json(now);
@@ -268,18 +270,35 @@ async fn issue(
     Ok(answer::json(StatusCode::CREATED, &told))
 }
 
-async fn revoke(
-    gate: &Gate,
-    operator: &AdminTokenRecord,
-    name: &str,
-    now: Now,
-) -> Result<Response<Body>, Fault> {
-    let by = by(operator);
+async fn revoke(gate: Arc<Gate>, by: String, name: String, now: Now) -> Result<Response<Body>, Fault> {
     let acting = Acting { tokens: &gate.tokens, journal: &gate.journal, by: &by };
-    match acting.revoke(name, now).await.map_err(Fault::Act)? {
+    match acting.revoke(&name, now).await.map_err(Fault::Act)? {
         true => Ok(answer::empty(StatusCode::NO_CONTENT)),
         false => Err(Fault::NoSuchPath),
     }
+}
+
+async fn reload(
+    gate: Arc<Gate>,
+    options: Arc<Options>,
+    by: String,
+    now: Now,
+) -> Result<Response<Body>, Fault> {
+    gate.journal.administrative("reload", &by, &[], now).await.map_err(Fault::Journal)?;
+    let outcome = gateway::reload(&gate, &options).await.map_err(|error| match error {
+        ReloadError::Journal(error) => Fault::Journal(error),
+        ReloadError::Broken => Fault::Broken,
+    })?;
+    Ok(match outcome {
+        Outcome::Swapped(digest) => {
+            answer::json(StatusCode::OK, &json!({ "outcome": "swapped", "bundle": digest.to_string() }))
+        }
+        Outcome::Unchanged => answer::json(StatusCode::OK, &json!({ "outcome": "unchanged" })),
+        Outcome::KeptOld(report) => answer::json(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            &json!({ "outcome": "kept_old", "report": report.render(Colour::Off) }),
+        ),
+    })
 }
 
 /// The end of the journal. The entry of this reading is written first.

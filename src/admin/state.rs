@@ -22,6 +22,17 @@ pub(super) struct Readiness {
     pub(super) behind: Option<Duration>,
     /// It is being stopped.
     pub(super) is_draining: bool,
+    /// How the keys of outside issuers stand. One that is down keeps its own callers out, not the gate.
+    pub(super) issuers: Vec<Issuer>,
+}
+
+/// An outside issuer.
+#[derive(Debug)]
+pub(super) struct Issuer {
+    name: String,
+    keys: usize,
+    age: Option<Duration>,
+    last_error: Option<String>,
 }
 
 impl Readiness {
@@ -34,6 +45,17 @@ impl Readiness {
                 .collect(),
             behind: gate.tokens.behind(now),
             is_draining: gate.door.is_draining(),
+            issuers: gate
+                .issuers
+                .standing(&gate.live.current().sources, now)
+                .into_iter()
+                .map(|standing| Issuer {
+                    name: standing.issuer.to_string(),
+                    keys: standing.keys,
+                    age: standing.age,
+                    last_error: standing.last_error.map(|error| error.told()),
+                })
+                .collect(),
         }
     }
 
@@ -55,6 +77,16 @@ impl Readiness {
     pub(super) fn detail(&self, status: &Status) -> Json {
         let failed: Vec<Json> =
             self.failed_lanes.iter().map(|(lane, why)| json!({ "lane": lane, "why": why })).collect();
+        let issuers: Vec<Json> = self
+            .issuers
+            .iter()
+            .map(|one| {
+                json!({
+                    "issuer": one.name, "keys": one.keys, "age_s": one.age.map(|age| age.as_secs()),
+                    "last_error": one.last_error,
+                })
+            })
+            .collect();
         json!({
             "ready": self.is_ready(),
             "draining": self.is_draining,
@@ -63,6 +95,7 @@ impl Readiness {
                 "behind": self.is_behind(),
                 "heard_ms_ago": self.behind.map(|behind| u64::try_from(behind.as_millis()).unwrap_or(u64::MAX)),
             },
+            "issuers": issuers,
             "bundle": bundle_status(status),
         })
     }
@@ -138,7 +171,12 @@ mod tests {
     use super::*;
 
     fn ready() -> Readiness {
-        Readiness { failed_lanes: Vec::new(), behind: Some(Duration::from_millis(200)), is_draining: false }
+        Readiness {
+            failed_lanes: Vec::new(),
+            behind: Some(Duration::from_millis(200)),
+            is_draining: false,
+            issuers: Vec::new(),
+        }
     }
 
     #[test]
@@ -148,6 +186,8 @@ mod tests {
         assert!(!Readiness { behind: Some(Duration::from_millis(2_001)), ..ready() }.is_ready());
         assert!(!Readiness { behind: None, ..ready() }.is_ready());
         assert!(!Readiness { is_draining: true, ..ready() }.is_ready());
+        let corp = Issuer { name: "corp".into(), keys: 0, age: None, last_error: Some("down".into()) };
+        assert!(Readiness { issuers: vec![corp], ..ready() }.is_ready(), "other callers are served");
     }
 
     #[test]

@@ -4,7 +4,7 @@ use super::{
     JournalError,
     keys::Month,
     lane::{Durability, Lane, Standing, Ticket},
-    line::{BESIDE_BYTES_MAX, HEAD_LEN, LEAF_BYTES_MAX, LEAF_START},
+    line::{BESIDE_BYTES_MAX, HEAD_LEN, LEAF_BYTES_MAX, LEAF_START, OUTCOME_UNKNOWN},
     text,
 };
 use std::sync::Arc;
@@ -16,8 +16,11 @@ use crate::{clock::Now, words::RequestId};
 pub(super) enum EntryKind {
     Start,
     Stop,
+    Open,
     Intent,
     Answer,
+    /// An answer after an intent of which nobody knows what became of it.
+    Unsettled,
     Close,
     Counted,
     Administrative,
@@ -28,8 +31,9 @@ impl EntryKind {
         match self {
             Self::Start => "start",
             Self::Stop => "stop",
+            Self::Open => "open",
             Self::Intent => "intent",
-            Self::Answer => "answer",
+            Self::Answer | Self::Unsettled => "answer",
             Self::Close => "close",
             Self::Counted => "counted",
             Self::Administrative => "administrative",
@@ -56,20 +60,23 @@ impl Draft<'_> {
         durability: Durability,
         standing: Standing,
     ) -> Result<Ticket, JournalError> {
-        lane.ready()?;
         let mut line = lane.buffer();
-        let ticket = self
-            .encode(lane, &mut line)
-            .and_then(|lengths| lane.append(&line, lengths, durability, standing));
+        let ticket = lane
+            .alive()
+            .and_then(|()| self.encode(lane, &mut line))
+            .and_then(|lengths| lane.append(&line, lengths, durability, standing, self.now));
         lane.give_back(line);
+        if let (Err(_), Standing::Stranger(word)) = (&ticket, standing) {
+            lane.count(word);
+        }
         ticket
     }
 
     /// The line but for sequence, lengths and CRC; gives the lengths of leaf and what stands beside it.
     ///
-    /// ORDER: `v`, `seq`, `kind`, `request` come first, in this order, so that recovery finds them without
-    /// reading the rest.
-    fn encode(&self, lane: &Lane, line: &mut Vec<u8>) -> Result<(usize, usize), JournalError> {
+    /// ORDER: `v`, `seq`, `kind`, `request` and an unknown outcome come first, in this order, so that recovery finds
+    /// them without reading the rest.
+    pub(super) fn encode(&self, lane: &Lane, line: &mut Vec<u8>) -> Result<(usize, usize), JournalError> {
         let chance = lane.chance()?;
         line.resize(HEAD_LEN, b' ');
         line.extend_from_slice(LEAF_START);
@@ -77,6 +84,9 @@ impl Draft<'_> {
         text::text(line, "kind", self.kind.as_str());
         if let Some(request) = self.request {
             text::hex_text(line, "request", &request.0);
+        }
+        if self.kind == EntryKind::Unsettled {
+            line.extend_from_slice(OUTCOME_UNKNOWN);
         }
         text::hex_text(line, "boot", &lane.boot.0);
         let since = self.now.mono.saturating_duration_since(lane.opened.mono);

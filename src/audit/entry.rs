@@ -2,14 +2,22 @@
 //!
 //! It holds no personal value, body, query text or secret: ids of records and principals as keyed digests, fields
 //! as names, and what may have to be erased sealed beside the leaf. An entry that is dropped unanswered (a panic, a
-//! caller gone) is still written, as abandoned.
+//! caller gone) is still written, as abandoned; whoever holds a handle on it may answer it instead.
 
-use std::{fmt::Display, net::IpAddr, sync::Arc};
+use std::{
+    fmt::Display,
+    net::IpAddr,
+    sync::{Arc, Weak},
+};
+
+use parking_lot::Mutex;
+use smallvec::SmallVec;
 
 use super::{
     JournalError, Receipt,
     draft::{Draft, EntryKind},
     facts::{self, FactsText},
+    keys::KeyedDigest,
     lane::{Durability, Lane, Standing, Ticket},
     receipt::{Effect, Fetch},
     strangers::Telling,
@@ -40,9 +48,38 @@ pub struct Entry {
     /// The same for what is sealed.
     plain: Vec<u8>,
     who: Option<Arc<FactsText>>,
-    standing: Standing,
+    whose: Whose,
     told: Told,
+    /// An intent was appended: what answers it stands by itself, whoever asked.
+    intended: bool,
     answered: bool,
+    /// It was dropped unanswered once, and handed over.
+    abandoned: bool,
+    /// Where it goes when it is dropped unanswered.
+    handle: Option<Weak<Mutex<Option<Box<Entry>>>>>,
+}
+
+/// Who an exchange is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Whose {
+    /// Nobody was identified.
+    Unidentified,
+    /// A caller without a credential, whom the policy considers.
+    Anonymous,
+    /// A caller with one.
+    Identified,
+}
+
+/// A hold on an entry that may be dropped before it is answered: by a panic, in whatever task it is by then.
+#[derive(Debug)]
+pub struct Abandoned(Arc<Mutex<Option<Box<Entry>>>>);
+
+impl Abandoned {
+    /// The entry, where it was dropped unanswered: to be answered before a head leaves. What is not taken is written
+    /// as abandoned when the handle is dropped.
+    pub fn take(&self) -> Option<Entry> {
+        self.0.lock().take().map(|entry| *entry)
+    }
 }
 
 /// Why a list left records out.
@@ -79,8 +116,10 @@ pub struct Answered {
     lane: Arc<Lane>,
     request: RequestId,
     opened: Now,
-    standing: Standing,
+    whose: Whose,
     sequence: Option<u64>,
+    /// Digests of bodies that were streamed, for the `close` entry.
+    bodies: SmallVec<[(&'static str, KeyedDigest); 2]>,
 }
 
 impl Entry {
@@ -97,10 +136,21 @@ impl Entry {
             text,
             plain,
             who: None,
-            standing: Standing::Stranger,
+            whose: Whose::Unidentified,
             told: Told::default(),
+            intended: false,
             answered: false,
+            abandoned: false,
+            handle: None,
         }
+    }
+
+    /// A handle by which the entry can be answered after whoever had it panicked. With a handle alive a dropped entry
+    /// is not written but handed over; the last handle that is asked for counts.
+    pub fn abandoned_handle(&mut self) -> Abandoned {
+        let place = Arc::default();
+        self.handle = Some(Arc::downgrade(&place));
+        Abandoned(place)
     }
 
     /// The exchange's id.
@@ -108,7 +158,10 @@ impl Entry {
         self.request
     }
 
-    /// Whether the journal can take entries at all.
+    /// Whether the journal can take entries.
+    ///
+    /// # Errors
+    /// See [`Lane::ready`].
     pub fn ready(&self) -> Result<(), JournalError> {
         self.lane.ready()
     }
@@ -129,9 +182,9 @@ impl Entry {
     pub fn caller(&mut self, facts: &Arc<Facts>) {
         facts::credential(&mut self.text, &facts.credential);
         self.who = Some(self.lane.facts.of(facts, &self.lane.keys));
-        self.standing = match facts.kind {
-            Kind::Anonymous => Standing::Stranger,
-            Kind::App | Kind::Partner | Kind::User => Standing::Identified,
+        self.whose = match facts.kind {
+            Kind::Anonymous => Whose::Anonymous,
+            Kind::App | Kind::Partner | Kind::User => Whose::Identified,
         };
     }
 
@@ -156,15 +209,15 @@ impl Entry {
         self.told.touched(self.lane.keys.digest(entity.name.as_str(), id));
     }
 
-    /// Someone whose data it is, where the caller of this knows better than the shown record (whose reference may
-    /// be hidden).
+    /// Someone whose data is shown, taken from the record before it was struck and masked. A record that is its own
+    /// subject is told by [`Entry::shown`].
     pub fn subject(&mut self, entity: &str, id: &str) {
         self.told.subject(self.lane.keys.digest(entity, id));
     }
 
     /// A record as the caller gets to see it; `id` is the record's own, shown or not.
     pub fn shown(&mut self, shown: &Shown, id: &str) {
-        self.told.shown(&self.lane.keys, shown.entity(), shown.record(), shown.fields(), id);
+        self.told.shown(&self.lane.keys, shown.entity(), shown.fields(), id);
         self.told.decided(shown.statements(), shown.detail());
     }
 
@@ -174,7 +227,7 @@ impl Entry {
     }
 
     /// An attribute that a statement read, with its value: sealed, so that replay can work and erasure too. The leaf
-    /// names it.
+    /// names it. It may have several values, those of a list's records for instance; each is written once.
     pub fn context(&mut self, name: &str, value: impl Display) {
         self.told.read(name, value);
     }
@@ -268,10 +321,11 @@ impl Entry {
             lane: entry.lane.clone(),
             request: entry.request,
             opened: entry.opened,
-            standing: entry.standing,
+            whose: entry.whose,
             sequence,
+            bodies: SmallVec::new(),
         };
-        if self.counted(now) == Telling::InTheCount {
+        if self.telling(now) == Telling::InTheCount {
             return Ok(answered(None, &self));
         }
         let ticket = self.write_answer(Some(status), bytes, now)?;
@@ -308,6 +362,7 @@ impl Entry {
         self.told.render(&mut fields);
         let ticket = self.append(EntryKind::Intent, &fields, Durability::Synced, now);
         self.told.wrote_intent();
+        self.intended |= ticket.is_ok();
         self.lane.give_back(fields);
         ticket
     }
@@ -320,9 +375,12 @@ impl Entry {
     ) -> Result<Ticket, JournalError> {
         let mut fields = self.lane.buffer();
         self.told.render(&mut fields);
-        match status {
-            Some(status) => text::number(&mut fields, "status", status.into()),
-            None => text::text(&mut fields, "reason", "abandoned"),
+        if let Some(status) = status {
+            text::number(&mut fields, "status", status.into());
+        }
+        let abandoned = self.abandoned || status.is_none();
+        if abandoned {
+            text::text(&mut fields, "reason", "abandoned");
         }
         if let Some(bytes) = bytes {
             text::number(&mut fields, "bytes", bytes);
@@ -331,7 +389,9 @@ impl Entry {
         let sensitive =
             if self.told.is_sensitive() { self.lane.sensitive_reads } else { Durability::Written };
         let durability = sensitive.max(self.told.durability);
-        let ticket = self.append(EntryKind::Answer, &fields, durability, now);
+        // Whoever knew what became of the intent is gone.
+        let kind = if abandoned && self.intended { EntryKind::Unsettled } else { EntryKind::Answer };
+        let ticket = self.append(kind, &fields, durability, now);
         self.lane.give_back(fields);
         ticket
     }
@@ -352,25 +412,69 @@ impl Entry {
             fields: &[&self.text, leaf, fields],
             plain: &[&self.plain, plain, &read],
         };
-        draft.append(&self.lane, durability, self.standing)
+        draft.append(&self.lane, durability, self.standing(kind))
     }
 
-    /// Someone who was never identified is written one by one up to a bound.
-    fn counted(&self, now: Now) -> Telling {
-        if self.who.is_some() {
+    fn standing(&self, kind: EntryKind) -> Standing {
+        match (self.whose, kind) {
+            (Whose::Identified, _) => Standing::Identified,
+            // Its exchange is answered, and that is an entry or counted.
+            (Whose::Unidentified | Whose::Anonymous, EntryKind::Intent) => Standing::Stranger(None),
+            (Whose::Unidentified | Whose::Anonymous, _) => Standing::Stranger(Some(self.word())),
+        }
+    }
+
+    /// By which word it is counted where it has no entry of its own.
+    fn word(&self) -> &'static str {
+        self.told.reason.unwrap_or("served")
+    }
+
+    /// Refusals of someone who was never identified are written one by one up to a bound. What an anonymous caller
+    /// was shown or has changed stands by itself.
+    fn telling(&self, now: Now) -> Telling {
+        let bounded = match self.whose {
+            Whose::Unidentified => true,
+            Whose::Anonymous => self.told.reason.is_some(),
+            Whose::Identified => false,
+        };
+        if !bounded || self.intended {
             return Telling::OneByOne;
         }
-        let reason = self.told.reason.unwrap_or("served");
-        self.lane.strangers.lock().note(self.address, reason, now)
+        self.lane.strangers.lock().note(self.address, self.word(), now)
+    }
+
+    /// All of it, out of one that is being dropped.
+    fn handed_over(&mut self) -> Self {
+        Self {
+            lane: self.lane.clone(),
+            request: self.request,
+            opened: self.opened,
+            address: self.address,
+            text: std::mem::take(&mut self.text),
+            plain: std::mem::take(&mut self.plain),
+            who: self.who.take(),
+            whose: self.whose,
+            told: std::mem::take(&mut self.told),
+            intended: self.intended,
+            answered: false,
+            abandoned: true,
+            handle: None,
+        }
     }
 }
 
 impl Drop for Entry {
-    /// Unanswered: handed to the lane as it is, nobody waits. The time is the opening's; nothing here may ask for
-    /// another.
+    /// Unanswered: handed to who holds a handle, or to the lane as it is, for which nobody waits. The time is the
+    /// opening's; nothing here may ask for another.
     fn drop(&mut self) {
-        if !self.answered && self.counted(self.opened) == Telling::OneByOne {
-            drop(self.write_answer(None, None, self.opened));
+        if !self.answered {
+            if let Some(place) = self.handle.take().and_then(|handle| handle.upgrade()) {
+                *place.lock() = Some(Box::new(self.handed_over()));
+                return;
+            }
+            if self.telling(self.opened) == Telling::OneByOne {
+                drop(self.write_answer(None, None, self.opened));
+            }
         }
         self.lane.give_back(std::mem::take(&mut self.text));
         self.lane.give_back(std::mem::take(&mut self.plain));
@@ -398,6 +502,12 @@ impl Answered {
         self.sequence
     }
 
+    /// A keyed digest of a body that was streamed, as far as it came, where the detail asks for it: it stands in the
+    /// `close` entry.
+    pub fn body_digest(&mut self, name: &'static str, digest: &Digest) {
+        self.bodies.push((name, self.lane.keys.digest("body", &digest.to_string())));
+    }
+
     /// The end of a stream. Nobody waits for it.
     pub fn close(self, bytes_in: u64, bytes_out: u64, how: Ended, now: Now) {
         let mut fields = self.lane.buffer();
@@ -405,6 +515,11 @@ impl Answered {
         text::number(&mut fields, "bytes_in", bytes_in);
         text::number(&mut fields, "bytes_out", bytes_out);
         text::number(&mut fields, "micros", micros_between(self.opened, now));
+        let mut told = Told::default();
+        for (name, digest) in &self.bodies {
+            told.note(name, digest);
+        }
+        told.render(&mut fields);
         let draft = Draft {
             kind: EntryKind::Close,
             request: Some(self.request),
@@ -412,7 +527,11 @@ impl Answered {
             fields: &[&fields],
             plain: &[],
         };
-        drop(draft.append(&self.lane, Durability::Written, self.standing));
+        let standing = match self.whose {
+            Whose::Identified => Standing::Identified,
+            Whose::Unidentified | Whose::Anonymous => Standing::Stranger(None),
+        };
+        drop(draft.append(&self.lane, Durability::Written, standing));
         self.lane.give_back(fields);
     }
 }
@@ -449,7 +568,7 @@ pub fn refused_at_the_door(
         text::number(&mut text, "status", status.into());
     }
     let draft = Draft { kind: EntryKind::Answer, request: None, now, fields: &[&text], plain: &[&plain] };
-    drop(draft.append(lane, Durability::Written, Standing::Stranger));
+    drop(draft.append(lane, Durability::Written, Standing::Stranger(Some(reason))));
     lane.give_back(text);
     lane.give_back(plain);
 }

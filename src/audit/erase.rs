@@ -1,19 +1,9 @@
 //! Erasing what stands beside leaves: the sealed part becomes a tombstone of the same length, the leaf and the tree
 //! stay as they are, and an entry says which lines were erased, so that erased is told from missing.
 
-use std::{
-    fs::OpenOptions,
-    io::{self, Seek, SeekFrom, Write},
-    path::Path,
-};
+use std::path::Path;
 
-use super::{
-    Journal, JournalError, KeyedDigest,
-    line::{Beside, HEAD_LEN, Line, Lines, TOMBSTONE, finish},
-    read,
-    recover::segments,
-    text,
-};
+use super::{Journal, JournalError, KeyedDigest, blank, read, text};
 use crate::clock::Now;
 
 /// LIMIT: lines that one entry about an erasure names.
@@ -42,8 +32,14 @@ pub fn find_lines(gate_directory: &Path, digest: KeyedDigest) -> Result<Vec<(Str
 }
 
 /// Erases the sealed parts of every line that names the digest. Blocks; doing it again is harmless, and finishes
-/// what a crash left undone.
+/// what a crash left undone, as does whoever opens the lane.
+///
+/// # Errors
+/// A file cannot be used, or the journal does not take the entry.
 pub fn erase(journal: &Journal, digest: KeyedDigest, who: &str, now: Now) -> Result<Erased, JournalError> {
+    for lane in read::lanes(journal.directory())? {
+        blank::finish(&journal.directory().join(lane))?;
+    }
     let found = find_lines(journal.directory(), digest)?;
     // ORDER: said and synced before it is done: a tombstone without its entry reads as damage.
     for named in found.chunks(NAMED_MAX) {
@@ -60,56 +56,7 @@ pub fn erase(journal: &Journal, digest: KeyedDigest, who: &str, now: Now) -> Res
     let mut erased = Erased::default();
     for lane in read::lanes(journal.directory())? {
         let of_lane = found.iter().filter(|(name, _)| *name == lane).map(|(_, sequence)| *sequence);
-        erased.lines += bury(&journal.directory().join(&lane), of_lane)?;
+        erased.lines += blank::blank(&journal.directory().join(&lane), of_lane)?;
     }
     Ok(erased)
-}
-
-/// Writes tombstones over the sealed parts of these lines (ascending).
-fn bury(directory: &Path, sequences: impl Iterator<Item = u64>) -> Result<u64, JournalError> {
-    let mut sequences = sequences.peekable();
-    let mut buried = 0;
-    let all = segments(directory)?;
-    for (position, segment) in all.iter().enumerate() {
-        let end = all.get(position + 1).map_or(u64::MAX, |next| next.first);
-        if sequences.peek().is_none_or(|sequence| *sequence >= end) {
-            continue;
-        }
-        let done = || -> io::Result<u64> {
-            let mut file = OpenOptions::new().write(true).open(&segment.path)?;
-            let mut lines = Lines::open(&segment.path)?.0.at(segment.first);
-            let mut line = Line::default();
-            let mut count = 0;
-            while let Some(wanted) = sequences.next_if(|sequence| *sequence < end) {
-                while matches!(lines.next_into(&mut line)?, Ok(true)) && line.sequence < wanted {}
-                if line.sequence == wanted && matches!(line.beside(), Beside::Sealed(_)) {
-                    file.seek(SeekFrom::Start(line.offset))?;
-                    file.write_all(&tombstone(&line).ok_or(io::ErrorKind::InvalidData)?)?;
-                    count += 1;
-                }
-            }
-            file.sync_all()?;
-            Ok(count)
-        };
-        let mut done = done;
-        buried += done().map_err(JournalError::io("cannot erase in", &segment.path))?;
-    }
-    Ok(buried)
-}
-
-/// The whole line with a tombstone in the place of its sealed part.
-fn tombstone(line: &Line) -> Option<Vec<u8>> {
-    let leaf = line.leaf_bytes().len();
-    let mut bytes = vec![b' '; HEAD_LEN];
-    bytes.extend_from_slice(line.body());
-    bytes.push(b'\n');
-    let end = bytes.len() - 1;
-    bytes.get_mut(HEAD_LEN + leaf + 1..end)?.fill(TOMBSTONE);
-    finish(&mut bytes, leaf, end - HEAD_LEN - leaf - 1)?;
-    Some(bytes)
-}
-
-#[cfg(test)]
-pub(super) fn bury_for_tests(directory: &Path, sequences: &[u64]) {
-    bury(directory, sequences.iter().copied()).unwrap();
 }

@@ -149,6 +149,27 @@ pub(super) fn split_heads(text: &str) -> (Vec<&str>, usize) {
     (heads, end)
 }
 
+/// Heads in a text that has been elsewhere: pasted, cut at its end, or gathered in a file for many lanes. Every one
+/// must be signed; what a crash tore is left out. Never none.
+pub(super) fn gathered_heads(text: &str, keys: &[PublicKey]) -> Result<Vec<SignedHead>, BadHead> {
+    let mut heads = Vec::new();
+    let mut body = None;
+    for paragraph in text.split("\n\n").map(|paragraph| paragraph.trim_matches('\n')) {
+        if !paragraph.starts_with('\u{2014}') {
+            body = Some(paragraph);
+        } else if let Some(body) = body.take().filter(|_| is_whole_signature(paragraph)) {
+            heads.push(SignedHead::parse(&format!("{body}\n\n{paragraph}\n"), keys)?);
+        }
+    }
+    if heads.is_empty() { Err(BadHead::Shape) } else { Ok(heads) }
+}
+
+/// Whether the last signature of a paragraph is as long as one of ours, at least.
+fn is_whole_signature(paragraph: &str) -> bool {
+    let signed = paragraph.rsplit(' ').next().and_then(|signed| BASE64.decode(signed.as_bytes()).ok());
+    signed.is_some_and(|signed| signed.len() >= 68)
+}
+
 fn is_origin(origin: &str) -> bool {
     !origin.is_empty()
         && origin.len() <= 256
@@ -214,6 +235,24 @@ mod tests {
             }
         }
         assert_eq!(split_heads(&two).0, [head().note(), head().note()]);
+    }
+
+    #[test]
+    fn heads_that_were_elsewhere_are_read_whatever_tore_between_them() {
+        let (head, keys) = (head(), [key().1]);
+        let note = head.note();
+        assert_eq!(gathered_heads(note, &keys).unwrap(), std::slice::from_ref(&head));
+        assert_eq!(gathered_heads(note.trim_end(), &keys).unwrap().len(), 1, "as a shell gives it");
+        for cut in 0..note.len() {
+            let Some(part) = note.get(..cut) else { continue };
+            let read = gathered_heads(&format!("{note}\n{part}\n\n{note}\n"), &keys).unwrap();
+            assert_eq!(read.len(), if cut + 1 == note.len() { 3 } else { 2 }, "{cut}");
+        }
+        assert_eq!(
+            gathered_heads(&format!("{note}\n{note}"), &[PublicKey([9; 32])]),
+            Err(BadHead::Signature)
+        );
+        assert_eq!(gathered_heads("nothing of the sort", &keys), Err(BadHead::Shape));
     }
 
     #[test]

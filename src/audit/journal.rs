@@ -12,14 +12,15 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use super::{
-    JournalError,
+    JournalError, blank,
     disk::{Disk, RealDisk},
     draft::{Draft, EntryKind},
     head::SignedHead,
+    intents::Intents,
     keys::{JournalKeys, Month, make_directory},
-    lane::{Durability, Lane, LaneParts, Standing},
+    lane::{Durability, Lane, LaneParts, Standing, Ticket},
     read,
-    recover::{self, Recovered, UnknownOutcome},
+    recover::{self, Recovered, Repair, UnknownOutcome, Whose},
     segment::{Sizes, Writer},
     strangers::{Counted, Strangers},
     syncer::{Heads, Syncer},
@@ -29,6 +30,8 @@ use crate::{clock::Now, words::RequestId};
 
 /// LIMIT: lanes of one gate, all processes together.
 const LANES_MAX: usize = 256;
+/// The file whose lock says that a process owns the lane.
+pub(super) const LOCK: &str = "lock";
 /// LIMIT: intents without outcome that a `start` entry names.
 const UNKNOWN_NAMED_MAX: usize = 256;
 
@@ -41,6 +44,11 @@ pub struct JournalOptions {
     pub gate: String,
     /// How many lanes this process takes, one a core.
     pub lanes: usize,
+    /// What opens it. Default a tool: it leaves unknown outcomes to the next gate.
+    pub role: Role,
+    /// Checkpoints that were kept apart from the journal's folder (the store's), of any lane. A lane that does not
+    /// bear them out is not opened. Default none.
+    pub kept_heads: Vec<String>,
     /// Fresh random bits of this start; every entry carries them.
     pub boot: RequestId,
     /// Entries an address that was never identified may have in a minute; what is beyond is counted. Default 60.
@@ -57,12 +65,34 @@ pub struct JournalOptions {
     pub disk: Arc<dyn Disk>,
 }
 
+/// What opens a journal.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Role {
+    /// It serves, and tells of the intents of sessions before that have no outcome; then they are told.
+    Gate,
+    /// It writes some lines beside a gate or between two.
+    #[default]
+    Tool,
+}
+
+impl Role {
+    /// As a `start` entry says it.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Gate => "gate",
+            Self::Tool => "tool",
+        }
+    }
+}
+
 /// The journal.
 #[derive(Debug)]
 pub struct Journal {
     lanes: Vec<Arc<Lane>>,
     threads: Mutex<Vec<thread::JoinHandle<()>>>,
     strangers: Arc<Mutex<Strangers>>,
+    /// The last minute's count, until it is known to be written.
+    telling: Mutex<Option<(Ticket, Counted)>>,
     unknown: Vec<UnknownOutcome>,
     keys: Arc<JournalKeys>,
     gate_directory: PathBuf,
@@ -86,7 +116,7 @@ pub struct LaneHealth {
     pub synced: u64,
     /// Room is short: strangers are refused.
     pub tight: bool,
-    /// Why nothing can be written any more, where that is so.
+    /// Why nothing can be written now, where that is so.
     pub failed: Option<JournalError>,
 }
 
@@ -97,6 +127,8 @@ impl JournalOptions {
             directory: directory.into(),
             gate: gate.into(),
             lanes: 1,
+            role: Role::default(),
+            kept_heads: Vec::new(),
             boot,
             strangers_per_minute: 60,
             sensitive_reads: Durability::Written,
@@ -114,18 +146,26 @@ impl JournalOptions {
 }
 
 impl Journal {
-    /// Takes the next free lanes, recovers them, and writes each its `start`. Blocks: for start-up.
+    /// Takes the next free lanes, recovers them, and writes each its `start`. A gate takes every other free lane too
+    /// in which an intent has no outcome. Blocks: for start-up.
+    ///
+    /// # Errors
+    /// A lane does not bear out what was signed, or a file cannot be used.
     pub fn open(options: JournalOptions, keys: Arc<JournalKeys>, now: Now) -> Result<Self, JournalError> {
         check_gate(&options.gate)?;
         keys.prepare(Month::of(now.wall))?;
         let gate_directory = options.gate_directory();
         make_directory(&gate_directory)?;
-        let taken = take_lanes(&gate_directory, options.lanes.max(1))?;
+        let mut taken = take_lanes(&gate_directory, options.lanes.max(1))?;
+        if options.role == Role::Gate {
+            taken.extend(unsettled_lanes(&gate_directory, &options, &keys, &taken)?);
+        }
         let strangers = Arc::new(Mutex::new(Strangers::new(options.strangers_per_minute)));
         let mut journal = Self {
             lanes: Vec::new(),
             threads: Mutex::default(),
             strangers,
+            telling: Mutex::default(),
             unknown: Vec::new(),
             keys,
             gate_directory,
@@ -145,7 +185,7 @@ impl Journal {
                 .push(spawned.map_err(JournalError::io("cannot start a thread for", lane.name()))?);
             journal.lanes.push(lane.clone());
             let mentions = journal.other_heads(&lane, &options.gate);
-            start(&lane, &recovered, &mentions, now)?;
+            start(&lane, options.role, &recovered, &mentions, now)?;
             journal.unknown.extend(recovered.unknown);
         }
         Ok(journal)
@@ -177,7 +217,8 @@ impl Journal {
         &self.gate_directory
     }
 
-    /// Intents of the last session that have no outcome: the writes may have reached their systems.
+    /// Intents of sessions before that have no outcome and that no gate has told of: the writes may have reached
+    /// their systems.
     pub fn unknown_outcomes(&self) -> &[UnknownOutcome] {
         &self.unknown
     }
@@ -207,8 +248,28 @@ impl Journal {
     pub fn tick(&self, now: Now) -> Result<(), JournalError> {
         let soon = now.wall.checked_add(jiff::SignedDuration::from_hours(1)).unwrap_or(now.wall);
         self.keys.prepare(Month::of(soon))?;
-        let counted = self.strangers.lock().due(now);
-        counted.map_or(Ok(()), |counted| self.write_counted(&counted, now))
+        let mut telling = self.telling.lock();
+        let told = telling.as_ref().and_then(|(ticket, counted)| Some((ticket.outcome()?, counted)));
+        if let Some((outcome, counted)) = told {
+            if outcome.is_err() {
+                self.strangers.lock().take_back(counted);
+            }
+            *telling = None;
+        }
+        if telling.is_some() {
+            return Ok(());
+        }
+        let Some(counted) = self.strangers.lock().due(now) else { return Ok(()) };
+        match self.write_counted(&counted, now) {
+            Ok(ticket) => {
+                *telling = Some((ticket, counted));
+                Ok(())
+            }
+            Err(error) => {
+                self.strangers.lock().take_back(&counted);
+                Err(error)
+            }
+        }
     }
 
     /// An administrative act, synced before it takes effect: who did what.
@@ -239,9 +300,18 @@ impl Journal {
     /// Ends the session: counts are told, everything is synced and signed, and the lanes are free for another
     /// process. Entries that come later are refused.
     pub async fn close(&self, now: Now) -> Result<(), JournalError> {
+        let told = self.telling.lock().take();
+        if let Some((ticket, counted)) = told
+            && ticket.await.is_err()
+        {
+            self.strangers.lock().take_back(&counted);
+        }
         let counted = self.strangers.lock().end();
-        let counted = counted.map_or(Ok(()), |counted| self.write_counted(&counted, now));
-        let mut ended = counted;
+        let mut ended = match counted.map(|counted| self.write_counted(&counted, now)) {
+            None => Ok(()),
+            Some(Ok(ticket)) => ticket.await.map(drop),
+            Some(Err(error)) => Err(error),
+        };
         for lane in &self.lanes {
             let draft = Draft { kind: EntryKind::Stop, request: None, now, fields: &[], plain: &[] };
             let stopped = match draft.append(lane, Durability::Synced, Standing::Identified) {
@@ -262,11 +332,7 @@ impl Journal {
         ended
     }
 
-    pub(super) fn append_administrative(
-        &self,
-        fields: &[u8],
-        now: Now,
-    ) -> Result<super::lane::Ticket, JournalError> {
+    pub(super) fn append_administrative(&self, fields: &[u8], now: Now) -> Result<Ticket, JournalError> {
         let lane = self.lane(0);
         let draft =
             Draft { kind: EntryKind::Administrative, request: None, now, fields: &[fields], plain: &[] };
@@ -282,14 +348,16 @@ impl Journal {
     ) -> Result<(Arc<Lane>, Syncer, Recovered), JournalError> {
         let directory = self.gate_directory.join(&name);
         let origin: Arc<str> = origin(&options.gate, &name).into();
-        let public = self.keys.public();
-        let found = recover::recover(&directory, &name, &origin, &public, options.boot)?;
+        let key = self.keys.public();
+        let (kept, boot) = (options.kept_heads.as_slice(), options.boot);
+        let whose = Whose { lane: &name, origin: &origin, key: &key, kept, boot };
+        let found = recover::recover(&directory, whose, Repair::Do)?;
         let disk = &options.disk;
         let sizes =
             Sizes { segment_bytes_max: options.segment_bytes_max, reserve_bytes: options.reserve_bytes };
         let writer = match &found.segment {
-            Some((path, bytes)) => {
-                Writer::standing(&directory, &origin, disk, (path, *bytes), found.edge.clone(), sizes)?
+            Some((segment, bytes)) => {
+                Writer::standing(&directory, &origin, disk, (segment, *bytes), found.edge.clone(), sizes)?
             }
             None => Writer::fresh(&directory, &origin, disk, sizes)?,
         };
@@ -298,6 +366,11 @@ impl Journal {
         for directory in [&directory, &self.gate_directory] {
             disk.sync_directory(directory).map_err(JournalError::io("cannot sync", directory))?;
         }
+        let untold = match options.role {
+            Role::Gate => &[][..],
+            Role::Tool => &found.unknown,
+        };
+        let intents = Intents::of(untold.iter().map(|intent| (intent.request.clone(), intent.sequence)));
         let lane = Arc::new(Lane::new(LaneParts {
             name: name.into(),
             keys: self.keys.clone(),
@@ -308,6 +381,7 @@ impl Journal {
             head_interval: options.head_interval,
             head: found.head.clone(),
             writer,
+            intents,
             lock,
         })?);
         let syncer = Syncer {
@@ -334,7 +408,7 @@ impl Journal {
             .collect()
     }
 
-    fn write_counted(&self, counted: &Counted, now: Now) -> Result<(), JournalError> {
+    fn write_counted(&self, counted: &Counted, now: Now) -> Result<Ticket, JournalError> {
         let mut fields = Vec::with_capacity(256);
         text::number(&mut fields, "exchanges", counted.exchanges);
         text::number(&mut fields, "addresses", counted.addresses);
@@ -348,7 +422,7 @@ impl Journal {
         });
         let draft = Draft { kind: EntryKind::Counted, request: None, now, fields: &[&fields], plain: &[] };
         // One line a minute: it may use the reserve, or a full disk would hide how many came.
-        draft.append(&self.lane(0), Durability::Written, Standing::Identified).map(drop)
+        draft.append(&self.lane(0), Durability::Written, Standing::Identified)
     }
 
     fn stop(&self) {
@@ -376,12 +450,14 @@ pub(super) fn origin(gate: &str, lane: &str) -> String {
 /// The first entry of a session: the other lanes' heads, what was torn, what has no outcome.
 fn start(
     lane: &Arc<Lane>,
+    role: Role,
     recovered: &Recovered,
     mentions: &[(String, SignedHead)],
     now: Now,
 ) -> Result<(), JournalError> {
     let mut fields = Vec::with_capacity(512);
     text::text(&mut fields, "program", concat!("bramka ", env!("CARGO_PKG_VERSION")));
+    text::text(&mut fields, "role", role.as_str());
     text::key(&mut fields, "lanes");
     text::array(&mut fields, mentions, |out, (name, head)| {
         out.extend_from_slice(b"{\"lane\":");
@@ -413,17 +489,7 @@ fn take_lanes(gate_directory: &Path, count: usize) -> Result<Vec<(String, File)>
         let name = number.to_string();
         let directory = gate_directory.join(&name);
         make_directory(&directory)?;
-        let path = directory.join("lock");
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(false);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let lock = options.open(&path).map_err(JournalError::io("cannot open", &path))?;
-        match lock.try_lock() {
-            Ok(()) => taken.push((name, lock)),
-            Err(TryLockError::WouldBlock) => {}
-            Err(TryLockError::Error(error)) => return Err(JournalError::io("cannot lock", path)(error)),
-        }
+        taken.extend(lock_lane(&directory)?.map(|lock| (name, lock)));
     }
     if taken.len() < count {
         return Err(JournalError::Setting(format!(
@@ -431,6 +497,47 @@ fn take_lanes(gate_directory: &Path, count: usize) -> Result<Vec<(String, File)>
         )));
     }
     Ok(taken)
+}
+
+/// Locks a lane for this process; none where another has it.
+fn lock_lane(directory: &Path) -> Result<Option<File>, JournalError> {
+    let path = directory.join(LOCK);
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let lock = options.open(&path).map_err(JournalError::io("cannot open", &path))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(Some(lock)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(JournalError::io("cannot lock", path)(error)),
+    }
+}
+
+/// Lanes of nobody in which an intent has no outcome: a gate before had more cores, or a tool took the lane.
+fn unsettled_lanes(
+    gate_directory: &Path,
+    options: &JournalOptions,
+    keys: &JournalKeys,
+    taken: &[(String, File)],
+) -> Result<Vec<(String, File)>, JournalError> {
+    let key = keys.public();
+    let mut unsettled = Vec::new();
+    for name in read::lanes(gate_directory)? {
+        let directory = gate_directory.join(&name);
+        if taken.iter().any(|(taken, _)| *taken == name) {
+            continue;
+        }
+        let Some(lock) = lock_lane(&directory)? else { continue };
+        blank::finish(&directory)?;
+        let origin = origin(&options.gate, &name);
+        let (kept, boot) = (options.kept_heads.as_slice(), options.boot);
+        let whose = Whose { lane: &name, origin: &origin, key: &key, kept, boot };
+        if !recover::recover(&directory, whose, Repair::Leave)?.unknown.is_empty() {
+            unsettled.push((name, lock));
+        }
+    }
+    Ok(unsettled)
 }
 
 fn check_gate(gate: &str) -> Result<(), JournalError> {

@@ -21,11 +21,13 @@ use tokio::{runtime::Handle, sync::watch};
 
 use super::{
     JournalError,
+    draft::{Draft, EntryKind},
     facts::FactsCache,
     head::SignedHead,
+    intents::Intents,
     keys::{Chances, JournalKeys},
-    line::{HEAD_LEN, Mark},
-    segment::{Gathered, Outcome, TURN_BYTES_MAX, Trouble, Writer},
+    line::HEAD_LEN,
+    segment::{Gathered, Outcome, Place, TURN_BYTES_MAX, Trouble, Writer},
     strangers::Strangers,
 };
 use crate::{clock::Now, words::RequestId};
@@ -49,7 +51,8 @@ pub enum Durability {
 /// Whose entry it is: strangers never use the reserve.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Standing {
-    Stranger,
+    /// Where it finds no room it is counted by this word; none where the exchange is on record already.
+    Stranger(Option<&'static str>),
     Identified,
 }
 
@@ -71,8 +74,12 @@ pub struct Lane {
     pub(super) writer: Mutex<Writer>,
     written: AtomicU64,
     synced: AtomicU64,
+    /// What no outcome is known of. Locked inside the writer's lock.
+    intents: Mutex<Intents>,
     /// Room is short: strangers are refused.
     tight: AtomicBool,
+    /// The last entries found no room.
+    full: AtomicBool,
     closed: AtomicBool,
     failed: OnceLock<String>,
     /// The disk can set room aside.
@@ -104,6 +111,8 @@ pub(super) struct Wishes {
 struct Pending {
     gathered: Gathered,
     batch: Option<Arc<Batch>>,
+    /// When the last of them was appended.
+    now: Option<Now>,
     spare: Gathered,
 }
 
@@ -143,6 +152,7 @@ pub(super) struct LaneParts {
     pub(super) head_interval: Duration,
     pub(super) head: Option<SignedHead>,
     pub(super) writer: Writer,
+    pub(super) intents: Intents,
     pub(super) lock: std::fs::File,
 }
 
@@ -166,7 +176,9 @@ impl Lane {
             writer: Mutex::new(parts.writer),
             written: AtomicU64::new(size),
             synced: AtomicU64::new(size),
+            intents: Mutex::new(parts.intents),
             tight: AtomicBool::new(false),
+            full: AtomicBool::new(false),
             closed: AtomicBool::new(false),
             failed: OnceLock::new(),
             reserves: AtomicBool::new(false),
@@ -189,8 +201,18 @@ impl Lane {
         self.head.subscribe()
     }
 
-    /// Whether entries can be written at all; asked before a system is, so that nothing is fetched in vain.
+    /// Whether entries can be written; asked before a system is, so that nothing is asked for that could not be
+    /// written down.
+    ///
+    /// # Errors
+    /// Why not: the lane failed or is closed, or the last entries found no room and none was found since.
     pub fn ready(&self) -> Result<(), JournalError> {
+        self.alive()?;
+        if self.full.load(Ordering::Relaxed) { Err(JournalError::Full) } else { Ok(()) }
+    }
+
+    /// Whether entries may be tried: also on a full disk, or nobody would find out that it is not any more.
+    pub(super) fn alive(&self) -> Result<(), JournalError> {
         match self.failed.get() {
             Some(why) => Err(JournalError::Failed { lane: self.name.to_string(), why: why.clone() }),
             None if self.closed.load(Ordering::Acquire) => Err(JournalError::Closed),
@@ -215,17 +237,19 @@ impl Lane {
         (leaf, beside): (usize, usize),
         durability: Durability,
         standing: Standing,
+        now: Now,
     ) -> Result<Ticket, JournalError> {
-        self.ready()?;
-        if standing == Standing::Stranger && self.is_tight() {
-            return Err(JournalError::Full);
-        }
+        self.alive()?;
+        let counted = match standing {
+            Standing::Stranger(_) if self.is_tight() => return Err(JournalError::Full),
+            Standing::Stranger(counted) => counted,
+            Standing::Identified => None,
+        };
         debug_assert_eq!(line.len(), HEAD_LEN + leaf + 1 + beside + 1);
         let (ticket, first, full) = {
             let mut pending = self.pending.lock();
-            let start = pending.gathered.bytes.len();
-            pending.gathered.bytes.extend_from_slice(line);
-            pending.gathered.marks.push(Mark { start, leaf, beside });
+            pending.gathered.push(line, (leaf, beside), counted);
+            pending.now = Some(now);
             let first = pending.batch.is_none();
             let batch = pending.batch.get_or_insert_default().clone();
             let position = pending.gathered.marks.len() - 1;
@@ -270,20 +294,26 @@ impl Lane {
         // ORDER: the writer first, then what is pending, so that batches are written in the order they were
         // gathered.
         let mut writer = self.writer.lock();
-        let (mut gathered, batch) = {
+        let (mut gathered, batch, now) = {
             let mut pending = self.pending.lock();
             let Some(batch) = pending.batch.take() else { return };
             let spare = std::mem::take(&mut pending.spare);
-            (std::mem::replace(&mut pending.gathered, spare), batch)
+            let gathered = std::mem::replace(&mut pending.gathered, spare);
+            (gathered, batch, pending.now.unwrap_or(self.opened))
         };
         let outcome = match self.failed.get() {
             Some(why) => Outcome { first: 0, good: 0, trouble: Some(Trouble::Broken(why.clone())) },
             None if self.lock.lock().is_none() => {
                 Outcome { first: 0, good: 0, trouble: Some(Trouble::Closed) }
             }
-            None => writer.write(&mut gathered),
+            None => self.write(&mut writer, &mut gathered, now),
         };
         self.written.store(writer.size(), Ordering::Release);
+        match &outcome.trouble {
+            Some(Trouble::Full) => self.full.store(true, Ordering::Relaxed),
+            None => self.full.store(false, Ordering::Relaxed),
+            Some(Trouble::Broken(_) | Trouble::Closed) => {}
+        }
         match &outcome.trouble {
             None if self.reserves.load(Ordering::Relaxed) && writer.is_tight() => self.call_for_room(),
             None | Some(Trouble::Closed) => {}
@@ -291,11 +321,51 @@ impl Lane {
             Some(Trouble::Broken(why)) => self.fail(why),
         }
         drop(writer);
+        gathered.counted.iter().skip(outcome.good).for_each(|word| self.count(*word));
         self.tell(&batch, outcome);
-        gathered.bytes.clear();
-        gathered.marks.clear();
+        gathered.clear();
         if gathered.bytes.capacity() <= 2 * GATHERED_BYTES_MAX {
             self.pending.lock().spare = gathered;
+        }
+    }
+
+    /// Writes lines into the segment they belong in; one that begins names the open intents first.
+    fn write(&self, writer: &mut Writer, gathered: &mut Gathered, now: Now) -> Outcome {
+        let mut intents = self.intents.lock();
+        let ready = writer.make_room(gathered.bytes.len()).and_then(|place| {
+            if place == Place::Begun {
+                intents.began();
+            }
+            intents.due().map_or(Ok(()), |open| {
+                self.write_open(writer, &open, now)?;
+                intents.named();
+                Ok(())
+            })
+        });
+        if let Err(trouble) = ready {
+            return Outcome { first: writer.size(), good: 0, trouble: Some(trouble) };
+        }
+        let outcome = writer.write(gathered);
+        for (mark, sequence) in gathered.marks.iter().take(outcome.good).zip(outcome.first..) {
+            intents.follow(gathered.leaf(mark), sequence);
+        }
+        outcome
+    }
+
+    fn write_open(&self, writer: &mut Writer, fields: &[u8], now: Now) -> Result<(), Trouble> {
+        let draft = Draft { kind: EntryKind::Open, request: None, now, fields: &[fields], plain: &[] };
+        let mut line = self.buffer();
+        let mut gathered = Gathered::default();
+        let lengths = draft.encode(self, &mut line).map_err(|error| Trouble::Broken(error.to_string()))?;
+        gathered.push(&line, lengths, None);
+        self.give_back(line);
+        writer.write(&mut gathered).trouble.map_or(Ok(()), Err)
+    }
+
+    /// A stranger's exchange that found no room is part of the minute's count.
+    pub(super) fn count(&self, word: Option<&'static str>) {
+        if let Some(word) = word {
+            self.strangers.lock().count(word);
         }
     }
 
@@ -332,6 +402,9 @@ impl Lane {
     pub(super) fn set_room(&self, reserves: bool, tight: bool) {
         self.reserves.store(reserves, Ordering::Relaxed);
         self.tight.store(tight, Ordering::Relaxed);
+        if reserves && !tight {
+            self.full.store(false, Ordering::Relaxed);
+        }
     }
 
     fn flush_later(self: &Arc<Self>) {
@@ -377,7 +450,7 @@ impl Drop for Flush {
 
 impl Ticket {
     /// What became of the entry, where it is known.
-    fn outcome(&self) -> Option<Result<u64, JournalError>> {
+    pub(super) fn outcome(&self) -> Option<Result<u64, JournalError>> {
         let outcome = self.batch.outcome.get()?;
         if self.position >= outcome.good {
             return Some(Err(match &outcome.trouble {
@@ -393,7 +466,7 @@ impl Ticket {
             Durability::Written => Some(Ok(sequence)),
             Durability::Synced if self.lane.synced.load(Ordering::Acquire) > sequence => Some(Ok(sequence)),
             Durability::Synced if self.lane.failed.get().is_some() => {
-                Some(self.lane.ready().map(|()| sequence))
+                Some(self.lane.alive().map(|()| sequence))
             }
             Durability::Synced => {
                 self.lane.sync.ended.load(Ordering::Acquire).then_some(Err(JournalError::Closed))

@@ -127,7 +127,7 @@ pub enum Beside<'a> {
 pub struct LineFacts<'a> {
     /// Sequence, sixteen hex digits.
     pub seq: &'a str,
-    /// `start`, `stop`, `intent`, `answer`, `close`, `counted`, `administrative`.
+    /// `start`, `stop`, `open`, `intent`, `answer`, `close`, `counted`, `administrative`.
     pub kind: &'a str,
     /// The exchange it belongs to.
     pub request: Option<&'a str>,
@@ -138,6 +138,11 @@ pub struct LineFacts<'a> {
     /// In a `start`: the heads of the other lanes.
     #[serde(default)]
     pub lanes: Vec<LaneMention<'a>>,
+    /// In a `start`: `gate` or `tool`.
+    pub role: Option<&'a str>,
+    /// In an `open`: intents without an outcome so far, each with its sequence.
+    #[serde(default)]
+    pub open: Vec<(&'a str, u64)>,
     /// In an `administrative` entry: what was done.
     pub act: Option<&'a str>,
     /// In an `administrative` entry: lines whose sealed part is erased, as `lane:sequence`.
@@ -189,6 +194,13 @@ impl Lines {
         read_line(&mut file, &mut head)?;
         let offset = head.len() as u64;
         Ok((Self { file, offset, sequence: 0 }, String::from_utf8_lossy(&head).into_owned()))
+    }
+
+    /// Goes on where a line begins that has that sequence.
+    pub(super) fn resume(path: &Path, offset: u64, sequence: u64) -> io::Result<Self> {
+        let mut file = File::open(path)?;
+        file.seek(io::SeekFrom::Start(offset))?;
+        Ok(Self { file: BufReader::with_capacity(256 * 1024, file), offset, sequence })
     }
 
     /// Says which sequence the next line has.
@@ -271,17 +283,30 @@ pub fn parse(bytes: &[u8]) -> Result<(&[u8], &[u8]), BadLine> {
     Ok((covered.get(..leaf).unwrap_or_default(), covered.get(leaf + 1..).unwrap_or_default()))
 }
 
-/// Kind and exchange of a leaf, from its fixed beginning, without reading the rest.
-pub(super) fn kind_and_request(leaf: &[u8]) -> Option<(&str, Option<&str>)> {
+/// The fixed beginning of a leaf.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Beginning<'a> {
+    pub(super) kind: &'a str,
+    /// The exchange it belongs to.
+    pub(super) request: Option<&'a str>,
+    /// Whether an answer says that it does not know what became of the exchange's intent.
+    pub(super) outcome_unknown: bool,
+}
+
+/// What follows the exchange in an answer that does not know what became of its intent.
+pub(super) const OUTCOME_UNKNOWN: &[u8] = b",\"outcome\":\"unknown\"";
+
+/// Reads the beginning of a leaf without the rest.
+pub(super) fn beginning(leaf: &[u8]) -> Option<Beginning<'_>> {
     let rest = leaf.get(SEQUENCE_END..)?.strip_prefix(b"\",\"kind\":\"")?;
     let quote = rest.iter().position(|byte| *byte == b'"')?;
     let kind = std::str::from_utf8(rest.get(..quote)?).ok()?;
-    let request = rest
-        .get(quote..)?
-        .strip_prefix(b"\",\"request\":\"")
-        .and_then(|rest| rest.get(..32))
-        .and_then(|id| std::str::from_utf8(id).ok());
-    Some((kind, request))
+    let named = rest.get(quote..)?.strip_prefix(b"\",\"request\":\"");
+    let (id, rest) = named.and_then(|rest| rest.split_at_checked(32)).unzip();
+    let request = id.and_then(|id| std::str::from_utf8(id).ok());
+    let rest = rest.and_then(|rest| rest.strip_prefix(b"\""));
+    let outcome_unknown = rest.is_some_and(|rest| rest.starts_with(OUTCOME_UNKNOWN));
+    Some(Beginning { kind, request, outcome_unknown })
 }
 
 /// The sequence a leaf says it has.
@@ -320,7 +345,8 @@ pub(super) fn digest_of_hex(hex: &str) -> Option<Digest> {
     data_encoding::HEXLOWER.decode(hex.as_bytes()).ok()?.try_into().ok().map(Digest)
 }
 
-fn lengths(head: &[u8]) -> Option<(usize, usize, u32)> {
+/// Lengths of leaf and of what stands beside it, and the checksum, as a line's head says them.
+pub(super) fn lengths(head: &[u8]) -> Option<(usize, usize, u32)> {
     let field = |range| {
         let digits = std::str::from_utf8(head.get(range)?).ok()?;
         let plain = digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
@@ -378,7 +404,10 @@ mod tests {
         let (leaf, beside) = parse(&line).unwrap();
         assert_eq!(beside, b"beside");
         assert_eq!(sequence_of(leaf), Some(0x1f));
-        assert_eq!(kind_and_request(leaf), Some(("answer", Some("00112233445566778899aabbccddeeff"))));
+        let beginning = beginning(leaf).unwrap();
+        assert_eq!(beginning.kind, "answer");
+        assert_eq!(beginning.request, Some("00112233445566778899aabbccddeeff"));
+        assert!(!beginning.outcome_unknown);
     }
 
     #[test]

@@ -5,8 +5,9 @@
 //! the process, *synced* a power cut.
 //!
 //! What it proves, and what not: any change under a head by someone without the journal's key is found by
-//! [`verify`]. A rewrite by the key's holder, or a rollback of the whole directory, is found only against a head that
-//! has left the machine.
+//! [`verify`], and taking heads away is found where one was kept elsewhere or a session had ended. A rewrite by the
+//! key's holder, or a rollback of the whole directory, is found only against a head that has left the machine:
+//! [`publish()`] sends them.
 //!
 //! It holds no personal value, body, query text or secret. Reading sealed parts needs the keys.
 //!
@@ -23,6 +24,7 @@
 //! # Ok(()) }
 //! ```
 
+mod blank;
 mod disk;
 mod draft;
 mod entry;
@@ -30,10 +32,12 @@ mod erase;
 mod error;
 mod facts;
 mod head;
+mod intents;
 mod journal;
 mod keys;
 mod lane;
 mod line;
+mod publish;
 mod read;
 mod receipt;
 mod recover;
@@ -49,17 +53,18 @@ mod verify;
 mod tests;
 
 pub use disk::{Disk, LogFile, Opening, RealDisk};
-pub use entry::{Answered, Ended, Entry, Safety, Withheld, refused_at_the_door};
+pub use entry::{Abandoned, Answered, Ended, Entry, Safety, Withheld, refused_at_the_door};
 pub use erase::{Erased, erase, find_lines};
 pub use error::JournalError;
 pub use head::{BadHead, PublicKey, SignedHead};
-pub use journal::{Health, Journal, JournalOptions, LaneHealth};
+pub use journal::{Health, Journal, JournalOptions, LaneHealth, Role};
 pub use keys::{JournalKeys, KeyedDigest, Month, Opened};
 pub use lane::{Durability, Lane};
 pub use line::{BadLine, Beside, LaneMention, Line, LineFacts, parse as parse_line};
+pub use publish::{HeadFile, Pace, Publish, PublishError, publish, publish_once};
 pub use read::{Follow, LaneLines, lanes, read_lane, tail};
 pub use receipt::{Effect, Fetch, Receipt};
 pub use recover::{Torn, UnknownOutcome};
 pub use strangers::{Counted, Strangers, Telling};
 pub use tree::{Edge, leaf_hash, node_hash};
-pub use verify::{Against, Fault, LaneReport, Report, verify};
+pub use verify::{Against, Fault, LaneReport, Report, Witness, verify, verify_with};

@@ -100,34 +100,49 @@ fn damaged(path: &Path, offset: u64, why: &str) -> JournalError {
     JournalError::Damaged { place: format!("{} byte {offset}", path.display()), why: why.to_owned() }
 }
 
-/// What is appended to a lane from some moment on; ask again and again.
+/// What is appended to a lane from some moment on; ask again and again. What was read is not read again.
 #[derive(Debug)]
 pub struct Follow {
     directory: PathBuf,
     next: u64,
+    /// The segment the last entry was in, by its first, and where that entry ended.
+    at: Option<(u64, u64)>,
 }
 
 impl Follow {
     /// Begins after the entries that are there now.
     pub fn from_end(directory: &Path) -> Result<Self, JournalError> {
-        let next = tail(directory, 1)?.last().map_or(0, |line| line.sequence + 1);
-        Ok(Self { directory: directory.to_owned(), next })
+        let last = tail(directory, 1)?.pop();
+        let next = last.as_ref().map_or(0, |line| line.sequence + 1);
+        let segments = segments(directory)?;
+        let at = last.and_then(|line| {
+            let segment = segments.iter().rfind(|segment| segment.first <= line.sequence)?;
+            Some((segment.first, line.offset + line.len()))
+        });
+        Ok(Self { directory: directory.to_owned(), next, at })
     }
 
     /// Entries that came since the last time, at most `count` of them.
     pub fn more(&mut self, count: usize) -> Result<Vec<Line>, JournalError> {
         let all = segments(&self.directory)?;
         let from = all.iter().rposition(|segment| segment.first <= self.next).unwrap_or(0);
-        let lines = LaneLines { segments: all.into_iter().skip(from).collect(), open: None };
         let mut found = Vec::new();
-        for line in lines {
-            let line = line?;
-            if line.sequence >= self.next {
-                self.next = line.sequence + 1;
-                found.push(line);
-            }
-            if found.len() == count {
-                break;
+        for segment in all.iter().skip(from) {
+            let lines = match self.at {
+                Some((first, offset)) if first == segment.first => {
+                    Lines::resume(&segment.path, offset, self.next)
+                }
+                Some(_) | None => Lines::open(&segment.path).map(|(lines, _)| lines.at(segment.first)),
+            };
+            let mut lines = lines.map_err(JournalError::io("cannot read", &segment.path))?;
+            while found.len() < count
+                && let Some(line) = step(&segment.path, &mut lines)?
+            {
+                if line.sequence >= self.next {
+                    self.next = line.sequence + 1;
+                    self.at = Some((segment.first, lines.offset()));
+                    found.push(line);
+                }
             }
         }
         Ok(found)

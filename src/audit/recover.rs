@@ -1,36 +1,37 @@
 //! Opening a lane that stands: what was signed must be there, what was torn above the last head is cut and kept.
+//!
+//! A head that was kept elsewhere counts like one that stands here: whoever takes the heads away and changes entries
+//! must not have the gate sign them anew.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     fs::{self, File, OpenOptions},
     io::{self, Read, Seek, SeekFrom},
     path::{Path, PathBuf},
 };
 
 use super::{
-    JournalError,
+    JournalError, blank,
     head::{PublicKey, SignedHead, split_heads},
-    line::{BadLine, Line, Lines, kind_and_request, parse_segment_head, sequence_of},
+    intents::INTENTS_MAX,
+    line::{BadLine, Beginning, Line, Lines, beginning, parse_segment_head, sequence_of},
     syncer::HEADS,
     tree::{Edge, leaf_hash},
 };
 use crate::words::{Digest, RequestId};
 
-/// LIMIT: intents followed at once when looking for those without an outcome.
-const INTENTS_MAX: usize = 100_000;
-
 /// A lane as it was found, ready to be gone on with.
 #[derive(Debug)]
 pub(super) struct Recovered {
     /// The open segment and its length; none where the lane is new.
-    pub(super) segment: Option<(PathBuf, u64)>,
+    pub(super) segment: Option<(SegmentFile, u64)>,
     pub(super) edge: Edge,
     pub(super) head: Option<SignedHead>,
     pub(super) heads_bytes: u64,
     /// Heads at the ends of full segments, as they stand in their file.
     pub(super) kept: String,
     pub(super) torn: Option<Torn>,
-    /// Intents of the last session that have no outcome, where it did not end cleanly.
+    /// Intents that have no outcome and that no gate has told of yet.
     pub(super) unknown: Vec<UnknownOutcome>,
     /// Whether the last session ended as it should.
     pub(super) clean: bool,
@@ -54,25 +55,44 @@ pub struct UnknownOutcome {
     pub sequence: u64,
     /// Which exchange.
     pub request: String,
-    /// The intent itself: one line of JSON.
+    /// The intent itself: one line of JSON. Empty where its segment is not here any more.
     pub leaf: String,
 }
 
+/// Whose lane is read, and what is known of it from elsewhere.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Whose<'a> {
+    pub(super) lane: &'a str,
+    pub(super) origin: &'a str,
+    pub(super) key: &'a PublicKey,
+    /// Checkpoints that were kept elsewhere, of any lane.
+    pub(super) kept: &'a [String],
+    pub(super) boot: RequestId,
+}
+
+/// Whether what a crash left is repaired.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Repair {
+    /// The lane is going to be written to.
+    Do,
+    /// It is only looked at.
+    Leave,
+}
+
 /// Reads a lane's directory.
-pub(super) fn recover(
-    directory: &Path,
-    lane: &str,
-    origin: &str,
-    key: &PublicKey,
-    boot: RequestId,
-) -> Result<Recovered, JournalError> {
-    let mut torn = Keep { directory, boot, torn: None };
+pub(super) fn recover(directory: &Path, whose: Whose<'_>, repair: Repair) -> Result<Recovered, JournalError> {
+    let Whose { lane, origin, key, .. } = whose;
+    if repair == Repair::Do {
+        blank::finish(directory)?;
+    }
+    let mut torn = Keep { directory, boot: whose.boot, repair, torn: None };
     let heads = read_heads(directory, origin, key, &mut torn)?;
     let segments = segments(directory)?;
     let start = backed_start(&segments, origin, &heads, key)?;
     let mut scan = Scan {
         lane,
         roots: heads.heads.iter().map(|head| (head.size, head.root)).collect(),
+        kept: kept_roots(&whose),
         signed: heads.heads.last().map_or(0, |head| head.size),
         edge: start.edge,
         intents: HashMap::new(),
@@ -83,9 +103,10 @@ pub(super) fn recover(
     for (position, segment) in segments.iter().enumerate().skip(start.position) {
         let last = position + 1 == segments.len();
         if let Some(bytes) = scan.segment(segment, origin, last, &mut torn)? {
-            open = Some((segment.path.clone(), bytes));
+            open = Some((segment.clone(), bytes));
         }
     }
+    scan.check_kept(directory, start.from)?;
     if scan.edge.size() < scan.signed {
         let why = format!("{} entries were signed, {} are there", scan.signed, scan.edge.size());
         return Err(damaged(lane, directory, 0, why));
@@ -95,6 +116,7 @@ pub(super) fn recover(
     let kept = kept.map(|head| format!("{}\n", head.note())).collect();
     let mut unknown: Vec<_> = scan.intents.into_values().collect();
     unknown.sort_by_key(|intent| intent.sequence);
+    find_leaves(&segments, &mut unknown)?;
     Ok(Recovered {
         segment: open,
         edge: scan.edge,
@@ -105,6 +127,40 @@ pub(super) fn recover(
         unknown,
         clean: scan.clean,
     })
+}
+
+/// The heads kept elsewhere that are this lane's, by their size. One that the key did not sign says nothing: it may be
+/// of a journal that was ended together with its key.
+fn kept_roots(whose: &Whose<'_>) -> BTreeMap<u64, Digest> {
+    let own = whose.kept.iter().filter_map(|note| SignedHead::read(note).ok());
+    let own = own.filter(|head| head.origin == whose.origin);
+    let signed = own.filter(|head| head.check(std::slice::from_ref(whose.key)).is_ok());
+    signed.map(|head| (head.size, head.root)).collect()
+}
+
+/// Fills in intents that were named by an `open` entry only: they stand in segments that were not read.
+fn find_leaves(segments: &[SegmentFile], unknown: &mut [UnknownOutcome]) -> Result<(), JournalError> {
+    for (position, segment) in segments.iter().enumerate() {
+        let end = segments.get(position + 1).map_or(u64::MAX, |next| next.first);
+        let mut wanted: Vec<_> = unknown
+            .iter_mut()
+            .filter(|intent| intent.leaf.is_empty() && (segment.first..end).contains(&intent.sequence))
+            .collect();
+        let Some(last) = wanted.last().map(|intent| intent.sequence) else { continue };
+        let unreadable = || JournalError::io("cannot read", &segment.path);
+        let mut lines = Lines::open(&segment.path).map_err(unreadable())?.0.at(segment.first);
+        let mut line = Line::default();
+        while lines.next_into(&mut line).map_err(unreadable())?.is_ok_and(|more| more)
+            && line.sequence <= last
+        {
+            let named = beginning(line.leaf_bytes()).and_then(|beginning| beginning.request);
+            let intent = wanted.iter_mut().find(|intent| intent.sequence == line.sequence);
+            if let Some(intent) = intent.filter(|intent| named == Some(&intent.request)) {
+                intent.leaf = line.leaf().to_owned();
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The newest head of a lane that another process may own; none where it has none that counts.
@@ -191,6 +247,8 @@ fn read_heads(
 struct Start {
     position: usize,
     edge: Edge,
+    /// How many entries are not read.
+    from: u64,
 }
 
 /// Where reading begins: the last segment but one whose first line a signed head vouches for (intents may stand
@@ -215,15 +273,17 @@ fn backed_start(
             && edge.size() == head.size
             && edge.root() == head.root
         {
-            return Ok(Start { position, edge });
+            return Ok(Start { position, from: edge.size(), edge });
         }
     }
-    Ok(Start { position: 0, edge: Edge::default() })
+    Ok(Start { position: 0, edge: Edge::default(), from: 0 })
 }
 
 struct Scan<'a> {
     lane: &'a str,
     roots: HashMap<u64, Digest>,
+    /// Of heads that were kept elsewhere.
+    kept: BTreeMap<u64, Digest>,
     signed: u64,
     edge: Edge,
     intents: HashMap<String, UnknownOutcome>,
@@ -246,8 +306,7 @@ impl Scan<'_> {
         if parse_segment_head(&head, origin).as_ref() != Some(&self.edge) {
             // The process may have ended between making a segment and writing its first line.
             if last && !head.ends_with('\n') && segment.first == self.edge.size() {
-                torn.cut(&segment.path, 0)?;
-                fs::remove_file(&segment.path).map_err(JournalError::io("cannot remove", &segment.path))?;
+                torn.remove(&segment.path)?;
                 return Ok(None);
             }
             return Err(damaged(
@@ -288,36 +347,60 @@ impl Scan<'_> {
                 "entries up to here are not those that were signed",
             ));
         }
+        if let Some(root) = self.kept.get(&self.edge.size())
+            && *root != self.edge.root()
+        {
+            let why = "entries up to here are not those over which a head was kept elsewhere";
+            return Err(damaged(self.lane, path, line.offset, why));
+        }
         self.follow(line);
         Ok(())
     }
 
-    /// Keeps the intents without outcome of the last session.
+    /// Whether all that was kept elsewhere is here. Of entries that were not read a signed head vouches.
+    fn check_kept(&self, directory: &Path, from: u64) -> Result<(), JournalError> {
+        let Some((size, _)) = self.kept.last_key_value().filter(|(size, _)| **size > from) else {
+            return Ok(());
+        };
+        if *size <= self.edge.size() {
+            return Ok(());
+        }
+        let there = self.edge.size();
+        let why =
+            format!("a head over {size} entries was kept elsewhere, {there} are there: it was rolled back");
+        Err(damaged(self.lane, directory, 0, why))
+    }
+
+    /// Keeps the intents without outcome that no gate has told of.
     fn follow(&mut self, line: &Line) {
-        let Some((kind, request)) = kind_and_request(line.leaf_bytes()) else { return };
+        let Some(Beginning { kind, request, outcome_unknown }) = beginning(line.leaf_bytes()) else { return };
         match (kind, request) {
-            ("stop", _) => {
-                self.clean = true;
-                self.intents.clear();
-            }
-            ("intent", Some(request)) if self.intents.len() < INTENTS_MAX => {
-                let intent = UnknownOutcome {
-                    lane: self.lane.to_owned(),
-                    sequence: line.sequence,
-                    request: request.to_owned(),
-                    leaf: line.leaf().to_owned(),
-                };
-                self.intents.insert(request.to_owned(), intent);
-            }
-            ("answer", Some(request)) => {
+            ("stop", _) => self.clean = true,
+            ("intent", Some(request)) => self.intend(request, line.sequence, line.leaf()),
+            ("answer", Some(request)) if !outcome_unknown => {
                 self.intents.remove(request);
             }
-            // What was open before it was told by that start.
             ("start", _) => {
                 self.clean = false;
-                self.intents.clear();
+                // What a tool's start finds it leaves to the next gate.
+                if line.facts().is_ok_and(|facts| facts.role == Some(super::Role::Gate.as_str())) {
+                    self.intents.clear();
+                }
+            }
+            ("open", _) => {
+                for (request, sequence) in line.facts().map(|facts| facts.open).unwrap_or_default() {
+                    self.intend(request, sequence, "");
+                }
             }
             _ => {}
+        }
+    }
+
+    fn intend(&mut self, request: &str, sequence: u64, leaf: &str) {
+        if self.intents.len() < INTENTS_MAX && !self.intents.contains_key(request) {
+            let (lane, leaf) = (self.lane.to_owned(), leaf.to_owned());
+            let intent = UnknownOutcome { lane, sequence, request: request.to_owned(), leaf };
+            self.intents.insert(request.to_owned(), intent);
         }
     }
 
@@ -339,11 +422,24 @@ impl Scan<'_> {
 struct Keep<'a> {
     directory: &'a Path,
     boot: RequestId,
+    repair: Repair,
     torn: Option<Torn>,
 }
 
 impl Keep<'_> {
+    /// Takes a file away whose beginning is torn.
+    fn remove(&mut self, path: &Path) -> Result<(), JournalError> {
+        self.cut(path, 0)?;
+        match self.repair {
+            Repair::Do => fs::remove_file(path).map_err(JournalError::io("cannot remove", path)),
+            Repair::Leave => Ok(()),
+        }
+    }
+
     fn cut(&mut self, path: &Path, length: u64) -> Result<(), JournalError> {
+        if self.repair == Repair::Leave {
+            return Ok(());
+        }
         let kept_in = format!("torn-{}", self.boot);
         let to = self.directory.join(&kept_in);
         let copied = || -> io::Result<u64> {

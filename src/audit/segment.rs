@@ -13,7 +13,8 @@ use super::{
     JournalError,
     disk::{Disk, LogFile, Opening},
     error::is_full,
-    line::{Mark, segment_head},
+    line::{HEAD_LEN, Mark, segment_head},
+    recover::SegmentFile,
     tree::{Edge, leaf_hash},
 };
 use crate::words::Digest;
@@ -28,6 +29,44 @@ pub(super) const TURN_BYTES_MAX: u64 = 1024 * 1024;
 pub(super) struct Gathered {
     pub(super) bytes: Vec<u8>,
     pub(super) marks: Vec<Mark>,
+    /// By which words strangers' lines are counted where they find no room.
+    pub(super) counted: Vec<Option<&'static str>>,
+}
+
+impl Gathered {
+    /// Puts a line behind the others.
+    pub(super) fn push(
+        &mut self,
+        line: &[u8],
+        (leaf, beside): (usize, usize),
+        counted: Option<&'static str>,
+    ) {
+        self.marks.push(Mark { start: self.bytes.len(), leaf, beside });
+        self.bytes.extend_from_slice(line);
+        self.counted.push(counted);
+    }
+
+    /// Empties it and keeps its room.
+    pub(super) fn clear(&mut self) {
+        self.bytes.clear();
+        self.marks.clear();
+        self.counted.clear();
+    }
+
+    /// The leaf of a line.
+    pub(super) fn leaf(&self, mark: &Mark) -> &[u8] {
+        let start = mark.start + HEAD_LEN;
+        self.bytes.get(start..start + mark.leaf).unwrap_or_default()
+    }
+}
+
+/// Where the next lines go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// Into the segment that was open.
+    Here,
+    /// Into one that was begun for them.
+    Begun,
 }
 
 /// What became of gathered lines: the first `good` of them are written, from sequence `first` on.
@@ -55,6 +94,8 @@ pub(super) struct Writer {
     origin: Arc<str>,
     disk: Arc<dyn Disk>,
     segment: Segment,
+    /// The sequence of the open segment's first entry: its name.
+    first: u64,
     edge: Edge,
     /// Full segments that the lane's thread has yet to sync and sign for.
     closed: Vec<Closed>,
@@ -106,13 +147,14 @@ impl Writer {
         directory: &Path,
         origin: &Arc<str>,
         disk: &Arc<dyn Disk>,
-        segment: (&Path, u64),
+        (segment, bytes): (&SegmentFile, u64),
         edge: Edge,
         sizes: Sizes,
     ) -> Result<Self, JournalError> {
-        let file =
-            disk.open(segment.0, Opening::Standing).map_err(JournalError::io("cannot open", segment.0))?;
-        Ok(Self::with(directory, origin, disk, Segment { file, bytes: segment.1, reserved: 0 }, edge, sizes))
+        let path = &segment.path;
+        let file = disk.open(path, Opening::Standing).map_err(JournalError::io("cannot open", path))?;
+        let open = (Segment { file, bytes, reserved: 0 }, segment.first);
+        Ok(Self::with(directory, origin, disk, open, edge, sizes))
     }
 
     /// Begins a lane that has no segment.
@@ -125,14 +167,14 @@ impl Writer {
         let edge = Edge::default();
         let segment =
             begin(directory, origin, &**disk, &edge).map_err(JournalError::io("cannot begin", directory))?;
-        Ok(Self::with(directory, origin, disk, segment, edge, sizes))
+        Ok(Self::with(directory, origin, disk, (segment, 0), edge, sizes))
     }
 
     fn with(
         directory: &Path,
         origin: &Arc<str>,
         disk: &Arc<dyn Disk>,
-        segment: Segment,
+        (segment, first): (Segment, u64),
         edge: Edge,
         sizes: Sizes,
     ) -> Self {
@@ -141,6 +183,7 @@ impl Writer {
             origin: origin.clone(),
             disk: disk.clone(),
             segment,
+            first,
             edge,
             closed: Vec::new(),
             sizes,
@@ -156,9 +199,6 @@ impl Writer {
     /// Writes gathered lines with one write, as a rule.
     pub(super) fn write(&mut self, gathered: &mut Gathered) -> Outcome {
         let first = self.edge.size();
-        if let Err(trouble) = self.make_room(gathered.bytes.len()) {
-            return Outcome { first, good: 0, trouble: Some(trouble) };
-        }
         self.hashes.clear();
         for (mark, sequence) in gathered.marks.iter().zip(first..) {
             match mark.seal(&mut gathered.bytes, sequence) {
@@ -220,23 +260,20 @@ impl Writer {
             .then(|| (self.segment.file.clone(), self.segment.bytes + wanted))
     }
 
-    /// Begins the next segment where the lines would make this one too long.
-    fn make_room(&mut self, bytes: usize) -> Result<(), Trouble> {
+    /// Begins the next segment where lines of so many bytes would make this one too long.
+    pub(super) fn make_room(&mut self, bytes: usize) -> Result<Place, Trouble> {
         let long = self.segment.bytes.saturating_add(bytes as u64) > self.sizes.segment_bytes_max;
         // A segment holds at least one entry: its name is the sequence of its first.
-        if !long || self.closed.last().is_some_and(|closed| closed.edge.size() == self.edge.size()) {
-            return Ok(());
+        if !long || self.first == self.edge.size() {
+            return Ok(Place::Here);
         }
         let next = match begin(&self.directory, &self.origin, &*self.disk, &self.edge) {
             Ok(next) => next,
-            // The lane just began: its one segment holds nothing yet.
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && self.edge.size() == 0 => {
-                return Ok(());
-            }
             Err(error) if is_full(&error) => return Err(Trouble::Full),
             Err(error) => return Err(Trouble::Broken(format!("cannot begin a segment: {error}"))),
         };
         let before = std::mem::replace(&mut self.segment, next);
+        self.first = self.edge.size();
         // Here and not by the lane's thread, so that strangers are not refused at every new segment. Where it
         // fails the thread tries again.
         let wanted = self.segment.bytes + self.sizes.reserve_bytes + AHEAD_BYTES;
@@ -244,7 +281,7 @@ impl Writer {
             self.segment.reserved = wanted;
         }
         self.closed.push(Closed { segment: before, edge: self.edge.clone() });
-        Ok(())
+        Ok(Place::Begun)
     }
 }
 

@@ -78,23 +78,33 @@ impl Strangers {
             self.together += 1;
             return Telling::OneByOne;
         }
-        self.counted.exchanges += 1;
         if alone == self.per_minute.saturating_add(1) {
             self.counted.addresses += 1;
         }
-        let reasons = &mut self.counted.reasons;
-        if reasons.len() < REASONS_MAX && !reasons.iter().any(|(known, _)| *known == reason) {
-            reasons.push((reason, 0));
-        }
-        if let Some((_, count)) = reasons.iter_mut().find(|(known, _)| *known == reason) {
-            *count += 1;
-        }
+        self.count(reason);
         Telling::InTheCount
+    }
+
+    /// Counts an exchange that was to have an entry of its own and found no room for it.
+    pub fn count(&mut self, reason: &'static str) {
+        self.counted.exchanges += 1;
+        self.counted.by_reason(reason, 1);
+    }
+
+    /// Takes a count back that could not be written down.
+    pub fn take_back(&mut self, counted: &Counted) {
+        self.counted.exchanges += counted.exchanges;
+        self.counted.addresses += counted.addresses;
+        for (reason, count) in &counted.reasons {
+            self.counted.by_reason(reason, *count);
+        }
     }
 
     /// Once the minute is over: what was counted in it, if anything was.
     pub fn due(&mut self, now: Now) -> Option<Counted> {
-        let over = self.since.is_some_and(|since| now.mono.saturating_duration_since(since) >= MINUTE);
+        let since = self.since.map(|since| now.mono.saturating_duration_since(since));
+        // Without a minute under way it is what could not be told when it was over.
+        let over = since.map_or(self.counted.exchanges > 0, |since| since >= MINUTE);
         if over { self.end() } else { None }
     }
 
@@ -106,6 +116,18 @@ impl Strangers {
         self.addresses.clear();
         let counted = std::mem::take(&mut self.counted);
         (counted.exchanges > 0).then_some(counted)
+    }
+}
+
+impl Counted {
+    fn by_reason(&mut self, reason: &'static str, count: u64) {
+        let reasons = &mut self.reasons;
+        if reasons.len() < REASONS_MAX && !reasons.iter().any(|(known, _)| *known == reason) {
+            reasons.push((reason, 0));
+        }
+        if let Some((_, known)) = reasons.iter_mut().find(|(known, _)| *known == reason) {
+            *known += count;
+        }
     }
 }
 

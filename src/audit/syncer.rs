@@ -22,6 +22,9 @@ use super::{
 
 /// How often a lane without room looks for some.
 const LOOK_FOR_ROOM: Duration = Duration::from_millis(500);
+/// Room set aside behind the heads, and what of it is kept for the last one of a session.
+const HEADS_AHEAD_BYTES: u64 = 64 * 1024;
+const LAST_HEAD_BYTES: u64 = 2 * 1024;
 /// Name of the file of signed heads.
 pub(super) const HEADS: &str = "heads";
 
@@ -42,6 +45,8 @@ pub(super) struct Heads {
     disk: Arc<dyn Disk>,
     file: Arc<dyn LogFile>,
     bytes: u64,
+    /// Up to where the disk has set room aside; none where it has none, or sets none aside.
+    reserved: Option<u64>,
     signed: u64,
     /// The heads of full segments, as they stand in the file.
     kept: String,
@@ -58,20 +63,37 @@ impl Heads {
     ) -> Result<Self, JournalError> {
         let path = directory.join(HEADS);
         let file = disk.open(&path, Opening::Standing).map_err(JournalError::io("cannot open", &path))?;
-        Ok(Self { path, disk: disk.clone(), file, bytes, signed, kept })
+        Ok(Self { path, disk: disk.clone(), file, bytes, reserved: None, signed, kept })
+    }
+
+    /// Sets room aside, so that the last head of a session finds some also on a full disk.
+    fn keep_room(&mut self) {
+        if self.reserved.is_none_or(|reserved| reserved < self.bytes + HEADS_AHEAD_BYTES / 2) {
+            let wanted = self.bytes + HEADS_AHEAD_BYTES;
+            if self.file.reserve(wanted).is_ok() {
+                self.reserved = Some(wanted);
+            }
+        }
     }
 
     /// Appends a head. Without room it is left out: the next one covers all that this one did.
-    fn append(&mut self, head: &SignedHead) -> Result<(), String> {
+    fn append(&mut self, head: &SignedHead, last: bool) -> Result<Appended, String> {
         let text = format!("{}\n", head.note());
+        let end = self.bytes + text.len() as u64 + LAST_HEAD_BYTES;
+        if !last && self.reserved.is_some_and(|reserved| end > reserved) {
+            return Ok(Appended::LeftOut);
+        }
         let (taken, trouble) = append_all(&*self.file, text.as_bytes());
         match trouble {
             None => {
                 self.bytes += taken as u64;
                 self.signed = head.size;
-                Ok(())
+                Ok(Appended::There)
             }
-            Some(Trouble::Full) => self.file.cut(self.bytes).map_err(|error| error.to_string()),
+            Some(Trouble::Full) => {
+                self.file.cut(self.bytes).map_err(|error| error.to_string())?;
+                Ok(Appended::LeftOut)
+            }
             Some(Trouble::Broken(why)) => Err(why),
             Some(Trouble::Closed) => Err("closed".to_owned()),
         }
@@ -89,12 +111,20 @@ impl Heads {
                 self.file =
                     self.disk.open(&self.path, Opening::Standing).map_err(|error| error.to_string())?;
                 self.bytes = self.kept.len() as u64;
+                self.reserved = None;
                 Ok(())
             }
             Err(error) if is_full(&error) => Ok(()),
             Err(error) => Err(error.to_string()),
         }
     }
+}
+
+/// Whether a head is in its file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Appended {
+    There,
+    LeftOut,
 }
 
 impl Syncer {
@@ -104,7 +134,11 @@ impl Syncer {
         self.keep_room();
         loop {
             let last = self.wait();
-            let done = self.round();
+            let mut done = self.round(last);
+            if last && done.is_ok() {
+                // A session that ends as it should leaves no entry above its newest head, whatever comes then.
+                done = self.heads.file.sync().map_err(|error| format!("cannot sync the heads: {error}"));
+            }
             if let Err(why) = &done {
                 self.lane.fail(why);
             }
@@ -140,7 +174,7 @@ impl Syncer {
         wishes.stop
     }
 
-    fn round(&mut self) -> Result<(), String> {
+    fn round(&mut self, last: bool) -> Result<(), String> {
         // ORDER: before the edge is taken, so that what is written from here on asks for another round.
         self.lane.sync.dirty.store(false, Ordering::Release);
         let waiting = std::mem::take(&mut self.lane.sync.wishes.lock().waiting);
@@ -162,7 +196,7 @@ impl Syncer {
         if !ends.is_empty() {
             self.heads.thin(&ends).map_err(|why| format!("cannot write the heads: {why}"))?;
         }
-        self.sign(&round.edge)
+        self.sign(&round.edge, last)
     }
 
     /// ORDER: entries are synced before a head over them is written; a head that outlives its entries would read
@@ -184,13 +218,16 @@ impl Syncer {
         Ok(())
     }
 
-    fn sign(&mut self, edge: &Edge) -> Result<(), String> {
+    fn sign(&mut self, edge: &Edge, last: bool) -> Result<(), String> {
         if edge.size() <= self.heads.signed {
             return Ok(());
         }
         let head = SignedHead::sign(&self.origin, edge, self.lane.keys.signing());
-        self.heads.append(&head).map_err(|why| format!("cannot write a head: {why}"))?;
-        self.lane.head.send_replace(Some(Arc::new(head)));
+        let appended = self.heads.append(&head, last).map_err(|why| format!("cannot write a head: {why}"))?;
+        // ORDER: told to others once it is here, so that a head elsewhere is never ahead of those here.
+        if appended == Appended::There {
+            self.lane.head.send_replace(Some(Arc::new(head)));
+        }
         Ok(())
     }
 
@@ -200,6 +237,7 @@ impl Syncer {
         if !self.can_reserve {
             return self.lane.set_room(false, false);
         }
+        self.heads.keep_room();
         let Some((file, bytes)) = self.lane.writer.lock().wants_room() else {
             return self.lane.set_room(true, false);
         };

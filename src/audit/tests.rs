@@ -19,13 +19,16 @@ use crate::{
     clock::{self, Now},
     identity::{Attribute, CredentialId, Facts},
     policy::Detail,
-    schema::{Class, Entity, Field, FieldSet, LeafId, LeafKind, Object, Record, Shape, Value},
+    schema::{Class, Entity, Field, FieldSet, LeafId, LeafKind, Object, Shape},
     words::{Channel, Digest, Kind, PrincipalId, RequestId, StatementId, SystemName, TlsFacts},
 };
 
 mod crash;
+mod elsewhere;
+mod erased;
 mod failing;
 mod story;
+mod unknown;
 
 /// A directory with keys and a journal.
 struct Bench {
@@ -43,7 +46,8 @@ impl Bench {
     fn options(&self) -> JournalOptions {
         let mut boot = [0; 16];
         keys::fill(&mut boot).unwrap();
-        JournalOptions::new(self.data.path().join("audit"), "main", RequestId(boot))
+        let options = JournalOptions::new(self.data.path().join("audit"), "main", RequestId(boot));
+        JournalOptions { role: Role::Gate, ..options }
     }
 
     fn open(&self) -> Journal {
@@ -79,6 +83,28 @@ impl Bench {
 
     fn kinds(&self) -> Vec<String> {
         self.lines().iter().map(|line| line.facts().unwrap().kind.to_owned()).collect()
+    }
+
+    fn reopen(&self, options: impl FnOnce(JournalOptions) -> JournalOptions) -> Journal {
+        Journal::open(options(self.options()), self.keys.clone(), clock::now()).unwrap()
+    }
+
+    /// Changes an entry of the lane and makes its checksum right again, as somebody without the key would.
+    fn rewrite(&self, sequence: u64, from: &str, to: &str) {
+        assert_eq!(from.len(), to.len());
+        let line = self.lines().into_iter().find(|line| line.sequence == sequence).unwrap();
+        let at = line.leaf().find(from).unwrap();
+        let segment = recover::segments(&self.lane()).unwrap();
+        let segment = &segment.iter().rfind(|segment| segment.first <= sequence).unwrap().path;
+        let mut bytes = fs::read(segment).unwrap();
+        let start = usize::try_from(line.offset).unwrap();
+        let end = start + usize::try_from(line.len()).unwrap();
+        let (leaf, place) = (line.leaf().len(), start + line::HEAD_LEN + at);
+        bytes[place..place + to.len()].copy_from_slice(to.as_bytes());
+        let beside = end - start - line::HEAD_LEN - leaf - 2;
+        line::finish(&mut bytes[start..end], leaf, beside).unwrap();
+        assert!(parse_line(&bytes[start..end]).is_ok());
+        fs::write(segment, bytes).unwrap();
     }
 
     /// The open segment's file.

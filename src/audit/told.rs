@@ -1,8 +1,10 @@
 //! What an exchange has told so far that comes in sets: statements, records, fields, subjects, calls. Each is
 //! bounded; what is beyond its bound is counted.
 
-use std::{fmt::Display, sync::Arc};
+use std::{collections::HashSet, fmt::Display, sync::Arc};
 
+use foldhash::fast::RandomState;
+use memchr::memmem;
 use smallvec::SmallVec;
 
 use super::{
@@ -13,7 +15,7 @@ use super::{
 };
 use crate::{
     policy::Detail,
-    schema::{Class, Entity, FieldSet, Record},
+    schema::{Class, Entity, FieldSet},
     words::{StatementId, SystemName},
 };
 
@@ -51,6 +53,8 @@ pub(super) struct Told {
     notes: Vec<u8>,
     read_names: Vec<u8>,
     read_values: Vec<u8>,
+    /// Names and values noted already: records of a list mostly have the same. LIMIT: by `READ_BYTES_MAX`.
+    read_once: HashSet<Box<[u8]>, RandomState>,
 }
 
 /// Records that were shown with the same fields.
@@ -97,14 +101,7 @@ impl Told {
         field_names(&mut self.changed, "changed", entity, fields);
     }
 
-    pub(super) fn shown(
-        &mut self,
-        keys: &JournalKeys,
-        entity: &Arc<Entity>,
-        record: &Record,
-        fields: FieldSet,
-        id: &str,
-    ) {
+    pub(super) fn shown(&mut self, keys: &JournalKeys, entity: &Arc<Entity>, fields: FieldSet, id: &str) {
         let digest = keys.digest(entity.name.as_str(), id);
         for leaf in fields.iter().filter_map(|leaf| entity.leaf(leaf)) {
             match leaf.class {
@@ -112,8 +109,9 @@ impl Told {
                 Class::Confidential => self.confidential = true,
                 Class::Personal | Class::Secret => self.personal = true,
             }
-            if let Some(subject) = &leaf.subject {
-                self.subject_of(keys, entity, record, subject.as_str(), digest);
+            // Whom a reference names is told by who has the record as it is: here it is struck and masked.
+            if leaf.subject.as_ref().is_some_and(|subject| subject.as_str() == "self") {
+                self.subjects.insert(digest);
             }
         }
         self.entity.get_or_insert_with(|| entity.clone());
@@ -133,27 +131,6 @@ impl Told {
                 group.more += 1;
             }
         }
-    }
-
-    /// `self` is the record; a path is a reference inside it, known here only where it was shown.
-    fn subject_of(
-        &mut self,
-        keys: &JournalKeys,
-        entity: &Entity,
-        record: &Record,
-        path: &str,
-        own: KeyedDigest,
-    ) {
-        if path == "self" {
-            return self.subjects.insert(own);
-        }
-        let Some(leaf) = entity.leaf_at(path) else { return };
-        let Some(of) = entity.leaf(leaf).and_then(|leaf| leaf.reference.as_ref()) else { return };
-        record.each(entity, leaf, &mut |value| {
-            if let Some(id) = value.as_text() {
-                self.subjects.insert(keys.digest(of.as_str(), id));
-            }
-        });
     }
 
     pub(super) fn withheld(&mut self, count: u64, why: Withheld) {
@@ -180,18 +157,31 @@ impl Told {
         }
     }
 
+    /// What is noted twice is written once.
     pub(super) fn note(&mut self, key: &'static str, value: impl Display) {
-        if self.notes.len() < NOTES_BYTES_MAX {
-            pair(&mut self.notes, key, value);
+        let mut noted = Vec::new();
+        pair(&mut noted, key, value);
+        if self.notes.len() < NOTES_BYTES_MAX && memmem::find(&self.notes, &noted).is_none() {
+            append(&mut self.notes, &noted);
         }
     }
 
+    /// A name stands once, beside all the values that were read of it.
     pub(super) fn read(&mut self, name: &str, value: impl Display) {
-        if self.read_values.len() < READ_BYTES_MAX {
-            let comma = !self.read_names.is_empty();
-            self.read_names.extend(comma.then_some(b','));
-            text::quoted(&mut self.read_names, name);
-            pair(&mut self.read_values, name, value);
+        if self.read_values.len() >= READ_BYTES_MAX {
+            return;
+        }
+        let mut read = Vec::new();
+        pair(&mut read, name, value);
+        if self.read_once.contains(&*read) {
+            return;
+        }
+        append(&mut self.read_values, &read);
+        self.read_once.insert(read.into());
+        let mut quoted = Vec::new();
+        text::quoted(&mut quoted, name);
+        if memmem::find(&self.read_names, &quoted).is_none() {
+            append(&mut self.read_names, &quoted);
         }
     }
 
@@ -333,12 +323,47 @@ fn field_names(out: &mut Vec<u8>, name: &str, entity: &Entity, fields: FieldSet)
     text::texts(out, name, fields.iter().filter_map(|leaf| entity.leaf(leaf)).map(|leaf| leaf.path.as_str()));
 }
 
+/// Adds an element to a list without brackets.
+fn append(list: &mut Vec<u8>, element: &[u8]) {
+    let comma = !list.is_empty();
+    list.extend(comma.then_some(b','));
+    list.extend_from_slice(element);
+}
+
 fn pair(out: &mut Vec<u8>, key: &str, value: impl Display) {
-    let comma = !out.is_empty();
-    out.extend(comma.then_some(b','));
     out.push(b'[');
     text::quoted(out, key);
     out.push(b',');
     text::quoted_display(out, value);
     out.push(b']');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rendered(told: &Told) -> serde_json::Value {
+        let mut out = Vec::new();
+        told.render(&mut out);
+        brace(&mut out, 0);
+        out.push(b'}');
+        serde_json::from_slice(&out).unwrap()
+    }
+
+    #[test]
+    fn what_the_records_of_a_list_have_in_common_is_written_once() {
+        let mut told = Told::default();
+        for n in 0..1_000 {
+            told.read("status", if n % 2 == 0 { "open" } else { "draft" });
+            told.read("customer", n % 3);
+            told.note("erring", "a-statement");
+        }
+        told.note("truncated", true);
+        let leaf = rendered(&told);
+        assert_eq!(leaf["read"], serde_json::json!(["status", "customer"]));
+        assert_eq!(leaf["notes"], serde_json::json!([["erring", "a-statement"], ["truncated", "true"]]));
+        let values = String::from_utf8(told.read_values()).unwrap();
+        assert_eq!(values.matches("\"open\"").count(), 1, "{values}");
+        assert_eq!(values.matches("\"customer\"").count(), 3, "{values}");
+    }
 }

@@ -1,18 +1,22 @@
 //! Verification: reads a gate's lanes from their files alone and says what is wrong, and what the result proves.
+//!
+//! The heads beside the entries may be taken away by whoever changes entries. So heads kept elsewhere count as well,
+//! and a session that ended as it should leaves no entry above its newest head.
 
 use std::{
     collections::{HashMap, HashSet},
-    fmt, fs,
-    path::Path,
+    fmt,
+    fs::{self, File, TryLockError},
+    path::{Path, PathBuf},
 };
 
 use super::{
     JournalError, JournalKeys, Opened,
-    head::{PublicKey, SignedHead, split_heads},
-    journal::origin,
+    head::{PublicKey, SignedHead, gathered_heads, split_heads},
+    journal::{LOCK, origin},
     line::{Beside, Line, LineFacts, Lines, digest_of_hex, parse_segment_head, sequence_of},
     read,
-    recover::{SegmentFile, segments},
+    recover::{SegmentFile, newest_head, segments},
     syncer::HEADS,
     tree::{Edge, leaf_hash},
 };
@@ -28,8 +32,17 @@ pub struct Report {
     pub lanes: Vec<LaneReport>,
     /// Faults that are no single lane's.
     pub faults: Vec<Fault>,
-    /// How the journal stands to the head it was asked about.
+    /// How the journal stands to the heads that had left the machine.
     pub against: Option<Against>,
+}
+
+/// Heads that a journal is held against, beside its own.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Witness<'a> {
+    /// Heads that had left the machine: a text with one checkpoint or many. Of those of this gate every one counts.
+    pub left: Option<&'a str>,
+    /// Checkpoints that were kept apart from the journal's folder: the store's. Those of other gates are let be.
+    pub kept: &'a [String],
 }
 
 /// What was found of a lane.
@@ -68,15 +81,15 @@ pub struct Fault {
     pub what: String,
 }
 
-/// How the journal stands to a head that had left the machine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How the journal stands to heads that had left the machine; the worst of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Against {
-    /// The entries under that head are the same; so many came after.
+    /// The entries under them are the same; so many came after, in those lanes together.
     Grown(u64),
-    /// Entries under that head were changed, or the journal was rolled back below it.
-    Rewritten,
     /// No such lane here.
     NoLane,
+    /// Entries under one of them were changed, or the journal was rolled back below it.
+    Rewritten,
 }
 
 impl Report {
@@ -87,43 +100,139 @@ impl Report {
     }
 }
 
-/// Verifies every lane under a gate's directory. `against` is a checkpoint that had left the machine; with `opener`
-/// the sealed parts are opened and compared with their leaves too.
+/// Verifies every lane under a gate's directory against its own heads and one that had left the machine; see
+/// [`verify_with`].
+///
+/// # Errors
+/// A file cannot be read, or `against` is no head.
 pub fn verify(
     gate_directory: &Path,
     keys: &[PublicKey],
     against: Option<&str>,
     opener: Option<&JournalKeys>,
 ) -> Result<Report, JournalError> {
+    verify_with(gate_directory, keys, Witness { left: against, kept: &[] }, opener)
+}
+
+/// Verifies every lane under a gate's directory against its own heads and those that were elsewhere; with `opener`
+/// the sealed parts are opened and compared with their leaves too.
+///
+/// # Errors
+/// A file cannot be read, or `witness.left` holds no head.
+pub fn verify_with(
+    gate_directory: &Path,
+    keys: &[PublicKey],
+    witness: Witness<'_>,
+    opener: Option<&JournalKeys>,
+) -> Result<Report, JournalError> {
     let gate = gate_directory.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    let against = against.map(|note| SignedHead::parse(note, keys)).transpose();
-    let against =
-        against.map_err(|error| JournalError::Setting(format!("the head to compare with: {error}")))?;
     let mut report = Report::default();
+    let elsewhere = Elsewhere::read(gate, witness, keys, &mut report.faults)?;
     let mut walks = HashMap::new();
     for lane in read::lanes(gate_directory)? {
+        let directory = gate_directory.join(&lane);
         let mut walk = Walk::new(&lane, origin(gate, &lane), opener);
-        walk.heads(&gate_directory.join(&lane), keys)?;
-        if let Some(head) = against.as_ref().filter(|head| head.origin == walk.origin) {
-            walk.asked.insert(head.size);
-        }
-        walk.lane(&gate_directory.join(&lane))?;
+        walk.heads(&directory, keys)?;
+        let all = elsewhere.left.iter().chain(&elsewhere.kept);
+        walk.asked.extend(all.filter(|head| head.origin == walk.origin).map(|head| head.size));
+        walk.lane(&directory, keys)?;
         walks.insert(lane, walk);
     }
-    report.faults = cross_check(gate_directory, &walks)?;
+    report.faults.extend(cross_check(gate_directory, &walks)?);
+    report.against = elsewhere.against(&walks, &mut report.faults);
+    elsewhere.check_kept(&walks, &mut report.faults);
     let erased: HashSet<String> = walks.values().flat_map(|walk| walk.erasures.iter().cloned()).collect();
-    report.against = against.map(|head| {
-        let Some(walk) = walks.values().find(|walk| walk.origin == head.origin) else {
-            return Against::NoLane;
-        };
-        match walk.roots.get(&head.size) {
-            Some(root) if *root == head.root => Against::Grown(walk.report.entries - head.size),
-            Some(_) | None => Against::Rewritten,
-        }
-    });
     report.lanes = walks.into_values().map(|walk| walk.finish(&erased)).collect();
     report.lanes.sort_by_key(|lane| lane.lane.parse::<u32>().unwrap_or(u32::MAX));
     Ok(report)
+}
+
+/// Heads that were elsewhere, all signed.
+struct Elsewhere {
+    /// Whether heads that had left were given, of whichever gate.
+    asked: bool,
+    left: Vec<SignedHead>,
+    kept: Vec<SignedHead>,
+}
+
+impl Elsewhere {
+    fn read(
+        gate: &str,
+        witness: Witness<'_>,
+        keys: &[PublicKey],
+        faults: &mut Vec<Fault>,
+    ) -> Result<Self, JournalError> {
+        let own = origin(gate, "");
+        let left = witness.left.map(|text| gathered_heads(text, keys)).transpose();
+        let left =
+            left.map_err(|error| JournalError::Setting(format!("the head to compare with: {error}")))?;
+        let asked = left.is_some();
+        let left = left.into_iter().flatten().filter(|head| head.origin.starts_with(&own)).collect();
+        let mut kept = Vec::new();
+        for (position, note) in witness.kept.iter().enumerate() {
+            let read = SignedHead::read(note);
+            if read.as_ref().is_ok_and(|head| !head.origin.starts_with(&own)) {
+                continue;
+            }
+            match read.and_then(|head| head.check(keys).map(|()| head)) {
+                Ok(head) => kept.push(head),
+                Err(error) => fault(faults, format!("kept head {position}"), error.to_string()),
+            }
+        }
+        Ok(Self { asked, left, kept })
+    }
+
+    /// The worst of what the heads that had left say.
+    fn against(&self, walks: &HashMap<String, Walk<'_>>, faults: &mut Vec<Fault>) -> Option<Against> {
+        let mut since: HashMap<&str, u64> = HashMap::new();
+        let mut worst = if self.left.is_empty() { Against::NoLane } else { Against::Grown(0) };
+        for head in &self.left {
+            let walk = walks.values().find(|walk| walk.origin == head.origin);
+            match walk.map(|walk| (walk.roots.get(&head.size), walk.report.entries)) {
+                Some((Some(root), entries)) if *root == head.root => {
+                    let more = since.entry(&head.origin).or_insert(u64::MAX);
+                    *more = (*more).min(entries - head.size);
+                }
+                Some(_) => {
+                    let what = "the entries are not those over which a head had left the machine";
+                    fault(faults, format!("{}, {} entries", head.origin, head.size), what.to_owned());
+                    worst = Against::Rewritten;
+                }
+                None => worst = worst.max(Against::NoLane),
+            }
+        }
+        self.asked.then(|| worst.max(Against::Grown(since.values().sum())))
+    }
+
+    /// What was kept must be borne out, and must not be ahead of the heads beside the entries: those are written
+    /// first.
+    fn check_kept(&self, walks: &HashMap<String, Walk<'_>>, faults: &mut Vec<Fault>) {
+        for head in &self.kept {
+            let size = head.size;
+            let walk = walks.values().find(|walk| walk.origin == head.origin);
+            let what = match walk.map(|walk| (walk, walk.roots.get(&size))) {
+                None => {
+                    format!("a head over {size} entries was kept, and the lane is gone: it was rolled back")
+                }
+                Some((walk, None)) => format!(
+                    "a head over {size} entries was kept, {} are there and can be read: it was rolled back",
+                    walk.report.entries
+                ),
+                Some((_, Some(root))) if *root != head.root => {
+                    format!(
+                        "the first {size} entries are not those over which a head was kept: they were rewritten"
+                    )
+                }
+                Some((walk, Some(_))) if walk.report.signed < size => format!(
+                    "its heads end at {}, and one over {size} entries was kept: they were taken away, or a power cut \
+                     took them and the lane was not opened since",
+                    walk.report.signed
+                ),
+                Some(_) => continue,
+            };
+            fault(faults, head.origin.clone(), what);
+        }
+    }
 }
 
 /// One lane, read from its first byte to its last.
@@ -139,6 +248,8 @@ struct Walk<'a> {
     mentions: Vec<Mention>,
     tombstones: Vec<u64>,
     erasures: Vec<String>,
+    /// The last entry ends a session as it should.
+    ended: bool,
     scratch: Vec<u8>,
 }
 
@@ -163,6 +274,7 @@ impl<'a> Walk<'a> {
             mentions: Vec::new(),
             tombstones: Vec::new(),
             erasures: Vec::new(),
+            ended: false,
             scratch: Vec::new(),
         }
     }
@@ -197,7 +309,7 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    fn lane(&mut self, directory: &Path) -> Result<(), JournalError> {
+    fn lane(&mut self, directory: &Path, keys: &[PublicKey]) -> Result<(), JournalError> {
         let all = segments(directory)?;
         self.report.segments = all.len();
         for (position, segment) in all.iter().enumerate() {
@@ -212,7 +324,28 @@ impl<'a> Walk<'a> {
             self.fault(format!("lane {}", self.report.lane), &what);
         }
         self.report.unsigned = self.report.entries.saturating_sub(self.report.signed);
+        if self.ended
+            && self.report.unsigned > 0
+            && !is_owned(directory)
+            && !self.signed_since(directory, keys)
+        {
+            let unsigned = self.report.unsigned;
+            let what = format!(
+                "the session ended as it should, and no head vouches for its last {unsigned} entries"
+            );
+            self.fault(format!("lane {}", self.report.lane), &what);
+        }
         Ok(())
+    }
+
+    /// Whether a head over all that was read came while it was read.
+    fn signed_since(&mut self, directory: &Path, keys: &[PublicKey]) -> bool {
+        let newest = keys.iter().find_map(|key| newest_head(directory, &self.origin, key));
+        let covers = |head: &SignedHead| {
+            head.size > self.report.entries
+                || (head.size == self.report.entries && head.root == self.edge.root())
+        };
+        newest.as_ref().is_some_and(covers)
     }
 
     /// Reads a segment; false where nothing behind it can be judged.
@@ -272,7 +405,10 @@ impl<'a> Walk<'a> {
             }
         }
         match line.facts() {
-            Ok(facts) => self.facts(line, &facts, place),
+            Ok(facts) => {
+                self.ended = facts.kind == "stop";
+                self.facts(line, &facts, place);
+            }
             Err(error) => self.fault(place(), &format!("the entry is not what an entry is: {error}")),
         }
     }
@@ -323,10 +459,20 @@ impl<'a> Walk<'a> {
     }
 
     fn fault(&mut self, place: String, what: &str) {
-        if self.report.faults.len() < FAULTS_MAX {
-            self.report.faults.push(Fault { place, what: what.to_owned() });
-        }
+        fault(&mut self.report.faults, place, what.to_owned());
     }
+}
+
+fn fault(faults: &mut Vec<Fault>, place: String, what: String) {
+    if faults.len() < FAULTS_MAX {
+        faults.push(Fault { place, what });
+    }
+}
+
+/// Whether a process has the lane now.
+fn is_owned(directory: &Path) -> bool {
+    let lock: PathBuf = directory.join(LOCK);
+    File::open(lock).is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)))
 }
 
 /// Lanes name each other's heads when a session starts: one that was rolled back alone is found by the others.
@@ -387,10 +533,10 @@ impl fmt::Display for Report {
         match self.against {
             None => {}
             Some(Against::Grown(more)) => {
-                writeln!(f, "against the given head: same entries, {more} more since")?
+                writeln!(f, "against the given heads: same entries, {more} more since")?
             }
-            Some(Against::Rewritten) => writeln!(f, "against the given head: rewritten or rolled back")?,
-            Some(Against::NoLane) => writeln!(f, "against the given head: no such lane here")?,
+            Some(Against::Rewritten) => writeln!(f, "against the given heads: rewritten or rolled back")?,
+            Some(Against::NoLane) => writeln!(f, "against the given heads: no such lane here")?,
         }
         let verdict = if self.is_whole() { "whole" } else { "NOT whole" };
         writeln!(f, "the journal is {verdict}")?;

@@ -10,10 +10,15 @@ use aws_lc_rs::{
 };
 use data_encoding::BASE64URL_NOPAD;
 
-use crate::words::{Digest, SecretBytes};
+use crate::{
+    schema::query::CURSOR_CHARS_MAX,
+    words::{Digest, SecretBytes},
+};
 
-/// Longest cursor a caller may send, in characters.
-const TEXT_MAX: usize = 16 * 1024;
+/// Bytes of the seal beside what is sealed.
+const TAG_LEN: usize = 16;
+/// Bytes before the system's own cursor: the place, and whether there is a cursor.
+const PLACE_LEN: usize = 5;
 
 /// Where a list goes on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,6 +27,23 @@ pub struct Cursor {
     pub native: Option<String>,
     /// How many records of that page were dealt with already.
     pub skip: u32,
+}
+
+impl Cursor {
+    /// LIMIT: longest cursor of a system that can be sealed, in bytes: what is left of [`CURSOR_CHARS_MAX`], four
+    /// characters carrying three bytes.
+    pub const NATIVE_BYTES_MAX: usize = CURSOR_CHARS_MAX / 4 * 3 - NONCE_LEN - TAG_LEN - PLACE_LEN;
+}
+
+/// A cursor that cannot be sealed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unsealed {
+    /// The caller could not send it back.
+    #[error("the system's own cursor is longer than {} bytes", Cursor::NATIVE_BYTES_MAX)]
+    TooLong,
+    /// The library gave no randomness or no seal.
+    #[error("there is no randomness to seal a cursor with")]
+    NoRandomness,
 }
 
 /// A cursor that is not one of ours for this list. Says no more, to nobody.
@@ -45,16 +67,19 @@ impl CursorKey {
     /// Seals a cursor for a scope: the digest of caller, entity and query.
     ///
     /// # Errors
-    /// When there is no randomness.
-    pub fn seal(&self, scope: &Digest, cursor: &Cursor) -> Result<String, BadCursor> {
+    /// Its native part is too long, or there is no randomness.
+    pub fn seal(&self, scope: &Digest, cursor: &Cursor) -> Result<String, Unsealed> {
+        if cursor.native.as_ref().is_some_and(|native| native.len() > Cursor::NATIVE_BYTES_MAX) {
+            return Err(Unsealed::TooLong);
+        }
         let mut nonce = [0; NONCE_LEN];
-        rand::fill(&mut nonce).map_err(|_| BadCursor)?;
+        rand::fill(&mut nonce).map_err(|_| Unsealed::NoRandomness)?;
         let mut sealed = Vec::from(cursor.skip.to_le_bytes());
         sealed.push(u8::from(cursor.native.is_some()));
         sealed.extend_from_slice(cursor.native.as_deref().unwrap_or_default().as_bytes());
         self.0
             .seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(scope.0), &mut sealed)
-            .map_err(|_| BadCursor)?;
+            .map_err(|_| Unsealed::NoRandomness)?;
         let mut all = Vec::from(nonce);
         all.append(&mut sealed);
         Ok(BASE64URL_NOPAD.encode(&all))
@@ -65,7 +90,7 @@ impl CursorKey {
     /// # Errors
     /// Whatever else it is.
     pub fn open(&self, scope: &Digest, text: &str) -> Result<Cursor, BadCursor> {
-        if text.len() > TEXT_MAX {
+        if text.len() > CURSOR_CHARS_MAX {
             return Err(BadCursor);
         }
         let all = BASE64URL_NOPAD.decode(text.as_bytes()).map_err(|_| BadCursor)?;
@@ -115,5 +140,17 @@ mod tests {
         for text in ["", "a", "!", &"A".repeat(100_000)] {
             assert_eq!(key.open(&scope, text), Err(BadCursor));
         }
+    }
+
+    #[test]
+    fn whatever_can_be_sealed_can_be_sent_back() {
+        let key = CursorKey::new(&SecretBytes::new(vec![7; 32])).unwrap();
+        let scope = Digest::of(b"a");
+        let of = |length| Cursor { native: Some("x".repeat(length)), skip: u32::MAX };
+        let longest = of(Cursor::NATIVE_BYTES_MAX);
+        let sealed = key.seal(&scope, &longest).unwrap();
+        assert!(sealed.len() <= CURSOR_CHARS_MAX && sealed.len() > CURSOR_CHARS_MAX - 4, "{}", sealed.len());
+        assert_eq!(key.open(&scope, &sealed), Ok(longest));
+        assert_eq!(key.seal(&scope, &of(Cursor::NATIVE_BYTES_MAX + 1)), Err(Unsealed::TooLong));
     }
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use compact_str::CompactString;
 
-pub use cursor::{BadCursor, Cursor, CursorKey};
+pub use cursor::{BadCursor, Cursor, CursorKey, Unsealed};
 pub use resolve::{Asked, Catalog, NotInCatalog};
 
 use crate::{schema::Entity, words::SystemName};

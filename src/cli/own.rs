@@ -175,6 +175,10 @@ impl Record {
         let mut options = JournalOptions::new(data.audit(), gate, RequestId(boot));
         // A few lines: no room is set aside for them.
         options.reserve_bytes = 0;
+        let kept = data
+            .heads()
+            .map_err(|error| JournalError::Setting(format!("the store's heads cannot be read: {error}")))?;
+        options.kept_heads = kept.unwrap_or_default().into_iter().map(|head| head.checkpoint).collect();
         let journal = Journal::open(options, Arc::new(keys), now)?;
         Ok(Self { journal, by: operator() })
     }

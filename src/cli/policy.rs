@@ -84,14 +84,7 @@ fn load(policies: &Path, secrets: SecretsOf) -> Result<Loaded, Report> {
     };
     let raw = config::load(policies, env)?;
     let samples = raw.systems.iter().map(|system| samples(&system.sheet.node)).sum();
-    let own: Vec<_> = raw
-        .gateway
-        .iter()
-        .flat_map(|gateway| {
-            let data = gateway.listeners.iter().filter_map(|node| node.get("at")?.as_text()?.parse().ok());
-            data.chain([gateway.admin.at.value])
-        })
-        .collect();
+    let own = raw.addresses();
     // No record of a system is shown under this key; a fixed one gives the same pseudonyms in every run.
     let pseudonyms = SecretBytes::new(vec![7; 32]);
     let means = Means {

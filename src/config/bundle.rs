@@ -126,6 +126,16 @@ impl<'e> RawBundle<'e> {
         }
     }
 
+    /// The addresses of its own listeners as far as they can be read, the admin's last.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        let of = |node: &Node| node.get("at")?.as_text()?.parse().ok();
+        let all = self
+            .gateway
+            .iter()
+            .flat_map(|gateway| gateway.listeners.iter().filter_map(of).chain([gateway.admin.at.value]));
+        all.collect()
+    }
+
     /// Puts other addresses in the place of the first listener's and the admin's.
     pub fn move_listener(&mut self, listen: Option<SocketAddr>, admin: Option<SocketAddr>) {
         let Some(gateway) = &mut self.gateway else { return };

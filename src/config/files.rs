@@ -3,7 +3,8 @@
 //! Promises: a file that does not belong is an error, never ignored (a `acess/` folder would otherwise be a
 //! policy that is not there); count and sizes are bounded; nothing outside the folder is read, though links
 //! inside it are followed (a mounted ConfigMap consists of them); a folder that changes while it is read is
-//! read again. Hidden entries and `README.md` are no part of a bundle.
+//! read again. Hidden entries, editors' backups (`name~`) and `README.md` are no part
+//! of a bundle.
 
 use std::{
     collections::BTreeMap,
@@ -272,7 +273,7 @@ fn names(folder: &Path) -> std::io::Result<Vec<String>> {
     let mut names = Vec::new();
     for entry in fs::read_dir(folder)?.take(FILES_MAX * 2) {
         let name = entry?.file_name().to_string_lossy().into_owned();
-        if !name.starts_with('.') && name != "README.md" {
+        if !name.starts_with('.') && !name.ends_with('~') && name != "README.md" {
             names.push(name);
         }
     }

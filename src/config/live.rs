@@ -15,8 +15,6 @@ use crate::{clock::Now, words::Digest};
 #[derive(Debug)]
 pub struct Live<T> {
     current: ArcSwap<T>,
-    /// One reload at a time; held while a bundle is loaded, never on the road of a request.
-    reloading: Mutex<()>,
     status: Mutex<Status>,
 }
 
@@ -50,7 +48,7 @@ impl<T> Live<T> {
     /// The first snapshot.
     pub fn new(digest: Digest, first: T, now: Now) -> Self {
         let status = Status { digest, since: now.wall, swapped: 0, refused: 0, broken: None };
-        Self { current: ArcSwap::from_pointee(first), reloading: Mutex::new(()), status: Mutex::new(status) }
+        Self { current: ArcSwap::from_pointee(first), status: Mutex::new(status) }
     }
 
     /// The snapshot that serves now, for a look.
@@ -68,16 +66,9 @@ impl<T> Live<T> {
         self.status.lock().clone()
     }
 
-    /// Loads and takes over a bundle. `load` is told which bundle serves and answers none when it is the
-    /// same. It blocks (files, compilation): not for the thread of a request.
-    pub fn reload(
-        &self,
-        now: Now,
-        load: impl FnOnce(Digest) -> Result<Option<(Digest, T)>, Report>,
-    ) -> Outcome {
-        let _one_at_a_time = self.reloading.lock();
-        let serving = self.status.lock().digest;
-        let loaded = load(serving);
+    /// Takes over what was loaded: another bundle, none where it is the one that serves, or why it does not
+    /// load. Who reloads does so one at a time, from the loading to the end of this.
+    pub fn settle(&self, loaded: Result<Option<(Digest, T)>, Report>, now: Now) -> Outcome {
         let mut status = self.status.lock();
         match loaded {
             Ok(Some((digest, snapshot))) => {

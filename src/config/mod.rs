@@ -18,6 +18,7 @@
 
 mod bundle;
 mod files;
+mod listeners;
 mod live;
 mod report;
 mod schemas;
@@ -34,6 +35,8 @@ pub use live::{Live, Outcome, Status};
 pub use report::{Colour, Report, render};
 pub use schemas::schemas;
 pub use secrets::{Env, Placeholders, ProcessEnv, Secrets};
-pub use settings::{AdminSettings, AdminTls, AuditSettings, Bounds, GatewaySettings, StoreKind};
+pub use settings::{
+    AdminSettings, AdminTls, AuditSettings, Bounds, GatewaySettings, PublishTarget, Publishing, StoreKind,
+};
 pub use snapshot::{Listener, Means, Served, Snapshot, compile};
 pub use watch::Watch;

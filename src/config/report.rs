@@ -32,6 +32,13 @@ impl Report {
         Self { files: None, found }
     }
 
+    /// The same with what was found since.
+    pub fn with(mut self, more: Diagnostics) -> Self {
+        self.found.absorb(more);
+        in_order(&mut self.found);
+        self
+    }
+
     /// The mistakes, by file and place.
     pub fn found(&self) -> &Diagnostics {
         &self.found

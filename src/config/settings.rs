@@ -6,6 +6,7 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use serde_json::{Value as Json, json};
+use url::Url;
 
 use super::files::GATEWAY;
 use crate::words::{
@@ -55,8 +56,10 @@ yaml_object! {
         pub synced_reads: bool = false;
         /// Refusals before identity that are written one by one, per address and minute; the rest is counted in one entry.
         pub strangers_per_minute: u32 = 60;
-        /// Size at which a segment of the journal ends and the next begins.
-        pub segment_bytes_max: ByteSize = ByteSize::mib(256);
+        /// Size at which a segment of the journal ends and the next begins; 1MiB or more.
+        pub segment_bytes_max: SegmentBytes = SegmentBytes::default();
+        /// Where signed heads are sent, away from this machine; nowhere when left out.
+        pub publish: Option<Publishing> = None;
     }
 
     /// What may grow, and how far.
@@ -79,6 +82,108 @@ yaml_words! {
     pub enum StoreKind {
         /// A file in the data directory.
         Sqlite = "sqlite",
+    }
+}
+
+/// Size at which a segment of the journal ends. Smaller ones would hold few entries and be many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SegmentBytes(pub u64);
+
+/// The least there is.
+const SEGMENT_BYTES_MIN: ByteSize = ByteSize::mib(1);
+
+impl Default for SegmentBytes {
+    fn default() -> Self {
+        Self(ByteSize::mib(256).0)
+    }
+}
+
+impl FromYaml for SegmentBytes {
+    fn read(node: &Node, found: &mut Diagnostics) -> Option<Self> {
+        let size = ByteSize::read(node, found)?;
+        if size < SEGMENT_BYTES_MIN {
+            found.push(
+                Diagnostic::error(&node.place, "a segment of the journal is `1MiB` or more")
+                    .help("an entry may be as large as 320KiB; leave the key out for 256MiB"),
+            );
+            return None;
+        }
+        Some(Self(size.0))
+    }
+
+    fn schema() -> Json {
+        ByteSize::schema()
+    }
+}
+
+/// Where signed heads are sent, and how often.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Publishing {
+    /// Where.
+    pub target: PublishTarget,
+    /// How long after one head of a lane the next is sent, at the earliest.
+    pub every: Period,
+}
+
+/// Where signed heads are sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PublishTarget {
+    /// To the end of a file, on a disk that the machine's own administrators cannot rewrite.
+    File(PathBuf),
+    /// To an address that takes them as they are, by POST.
+    To(Url),
+}
+
+yaml_object! {
+    /// Where signed heads are sent: `file` or `to`.
+    struct PublishFile {
+        /// A file that they are appended to; it should lie on another machine's disk.
+        file: Option<PathBuf> = None;
+        /// An address that they are posted to, each by itself: `https://…`.
+        to: Option<Spanned<String>> = None;
+        /// How long after one head of a lane the next is sent, at the earliest; 1s or more.
+        every: Spanned<Period> = Spanned { value: Period::secs(60), place: Place::file(GATEWAY) };
+    }
+}
+
+impl FromYaml for Publishing {
+    fn read(node: &Node, found: &mut Diagnostics) -> Option<Self> {
+        let PublishFile { file, to, every } = PublishFile::read(node, found)?;
+        let target = match (file, to) {
+            (Some(file), None) => Some(PublishTarget::File(file)),
+            (None, Some(to)) => publish_address(&to, found).map(PublishTarget::To),
+            (Some(_), Some(_)) | (None, None) => {
+                found.push(
+                    Diagnostic::error(&node.place, "heads are published to a `file` or `to` an address")
+                        .help("`publish: { file: /mnt/witness/heads }`"),
+                );
+                None
+            }
+        };
+        if every.value < Period::secs(1) {
+            found.error(&every.place, "heads are published every second at most");
+            return None;
+        }
+        Some(Self { target: target?, every: every.value })
+    }
+
+    fn schema() -> Json {
+        PublishFile::schema()
+    }
+}
+
+fn publish_address(to: &Spanned<String>, found: &mut Diagnostics) -> Option<Url> {
+    match Url::parse(&to.value) {
+        Ok(url) if url.scheme() == "https" && url.username().is_empty() && url.password().is_none() => {
+            Some(url)
+        }
+        Ok(_) | Err(_) => {
+            found.push(
+                Diagnostic::error(&to.place, "heads are published to an `https://` address without a user")
+                    .help("heads are no secrets, but whoever may write to that address need not be anyone"),
+            );
+            None
+        }
     }
 }
 
@@ -126,7 +231,12 @@ impl FromYaml for AdminTls {
 
 impl Default for AuditSettings {
     fn default() -> Self {
-        Self { synced_reads: false, strangers_per_minute: 60, segment_bytes_max: ByteSize::mib(256) }
+        Self {
+            synced_reads: false,
+            strangers_per_minute: 60,
+            segment_bytes_max: SegmentBytes::default(),
+            publish: None,
+        }
     }
 }
 
@@ -257,5 +367,58 @@ fn check_system(name: &str, place: &Place, systems: &[String], found: &mut Diagn
             Diagnostic::error(place, format!("there is no system `{name}` in `systems/`"))
                 .suggest(name, systems.iter().map(String::as_str)),
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::words::tree;
+
+    fn read(text: &str) -> Result<AuditSettings, String> {
+        let mut found = Diagnostics::default();
+        let settings = AuditSettings::read(&tree::parse(&GATEWAY.into(), text).unwrap(), &mut found);
+        settings.ok_or_else(|| found.to_string())
+    }
+
+    #[test]
+    fn a_segment_of_the_journal_is_not_smaller_than_its_entries_may_be() {
+        assert_eq!(read("segment_bytes_max: 1MiB").unwrap().segment_bytes_max.0, 1 << 20);
+        assert_eq!(read("synced_reads: true").unwrap().segment_bytes_max, SegmentBytes::default());
+        for small in ["1KiB", "0", "1023KiB"] {
+            let told = read(&format!("segment_bytes_max: {small}")).unwrap_err();
+            assert!(
+                told.contains("gateway.yaml:1:20: error: a segment of the journal is `1MiB` or more"),
+                "{told}"
+            );
+        }
+    }
+
+    #[test]
+    fn heads_are_published_to_one_place_that_is_meant_for_it() {
+        let target = |text: &str| read(&format!("publish: {text}")).map(|read| read.publish.unwrap());
+        let file = target("{ file: /mnt/heads, every: 5s }").unwrap();
+        assert_eq!(
+            file,
+            Publishing { target: PublishTarget::File("/mnt/heads".into()), every: Period::secs(5) }
+        );
+        let to = target("{ to: \"https://witness.example/heads\" }").unwrap();
+        let url = Url::parse("https://witness.example/heads").unwrap();
+        assert_eq!(to, Publishing { target: PublishTarget::To(url), every: Period::secs(60) });
+        assert!(read("synced_reads: true").unwrap().publish.is_none());
+        for (text, words) in [
+            ("{}", "to a `file` or `to` an address"),
+            ("{ every: 5s }", "to a `file` or `to` an address"),
+            ("{ file: a, to: \"https://b\" }", "to a `file` or `to` an address"),
+            ("{ to: \"http://witness.example\" }", "to an `https://` address"),
+            ("{ to: \"https://anna:word@witness.example\" }", "without a user"),
+            ("{ to: witness }", "to an `https://` address"),
+            ("{ file: a, every: 10ms }", "every second at most"),
+            ("{ flie: a }", "unknown key `flie` (did you mean `file`?)"),
+        ] {
+            let told = target(text).unwrap_err();
+            assert!(told.contains(words), "{text}: {told}");
+            assert!(!told.contains("word@"), "{told}");
+        }
     }
 }

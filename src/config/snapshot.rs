@@ -141,6 +141,13 @@ impl Compile<'_, '_> {
             }
             _ => None,
         };
+        // What a mapping writes by itself tells nothing, so the policy must know which leaves these are.
+        let policies = policies.map(|policies| {
+            policies.with_tags(serves.iter().flatten().filter_map(|(entity, by)| {
+                let mapping = systems.as_ref()?.get(by)?.mapping.entity(entity.name.as_str())?;
+                Some((entity.name.clone(), mapping.tags()))
+            }))
+        });
         let (schema, systems, serves, gateway) = (schema?, systems?, serves?, gateway?);
         let collections = serves.iter().map(|(entity, system)| (entity.collection.clone(), system.clone()));
         let catalog = Catalog::new(collections, systems.keys().cloned());
@@ -326,11 +333,8 @@ impl Compile<'_, '_> {
 }
 
 fn listener(settings: &ListenerSettings) -> (ListenerName, Listener) {
-    let hosts = match settings.hosts.is_empty() {
-        true => AllowedHosts::any(),
-        false => AllowedHosts::of(settings.hosts.iter().map(String::as_str)),
-    };
-    (settings.name.clone(), Listener { hosts, bounds: settings.bounds.clone() })
+    let listener = Listener { hosts: settings.allowed_hosts(), bounds: settings.bounds.clone() };
+    (settings.name.clone(), listener)
 }
 
 /// Every top-level key of a system's file belongs to the mapping, to the upstream, or names the system.

@@ -7,8 +7,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    clock,
-    words::{Diagnostic, Diagnostics, Digest, Place, tree, yaml::Spanned},
+    clock, upstream,
+    words::{Diagnostic, Diagnostics, Digest, Place, SecretBytes, tree, yaml::Spanned},
 };
 
 /// A look at a schema that needs no validator.
@@ -368,18 +368,51 @@ fn a_broken_bundle_changes_nothing_and_says_so() {
     let live = Live::new(digest("one"), "one", now());
     let broken = || Report::without_files(Diagnostic::error(&Place::file("limits.yaml"), "wrong").into());
     let held = live.snapshot();
-    assert!(matches!(live.reload(now(), |_| Err(broken())), Outcome::KeptOld(_)));
+    assert!(matches!(live.settle(Err(broken()), now()), Outcome::KeptOld(_)));
     let status = live.status();
     assert_eq!((**live.current(), status.digest, status.refused), ("one", digest("one"), 1));
     assert!(status.broken.unwrap().0.to_string().contains("limits.yaml:1:1: error: wrong"));
     // Back to what serves: nothing to swap, and nothing is wrong any more.
-    let outcome =
-        live.reload(now(), |serving| Ok((serving != digest("one")).then_some((digest("one"), "one"))));
+    let outcome = live.settle(Ok(None), now());
     assert!(matches!(outcome, Outcome::Unchanged) && live.status().broken.is_none());
-    assert!(
-        matches!(live.reload(now(), |_| Ok(Some((digest("two"), "two")))), Outcome::Swapped(to) if to == digest("two"))
-    );
+    let outcome = live.settle(Ok(Some((digest("two"), "two"))), now());
+    assert!(matches!(outcome, Outcome::Swapped(to) if to == digest("two")));
     assert_eq!((**live.current(), *held, live.status().swapped), ("two", "one", 1));
+}
+
+#[test]
+fn files_of_listeners_that_do_not_load_are_told_at_their_place_and_missing_ones_are_a_doubt() {
+    let raw = load(Path::new("policies"), &Placeholders).unwrap();
+    let base = tempfile::tempdir().unwrap();
+    let means = Means {
+        registry: &upstream::Registry::default(),
+        own: &[],
+        pseudonyms: &SecretBytes::new(vec![7; 32]),
+        base: base.path(),
+        now: now(),
+    };
+    let (snapshot, warnings) = compile(raw, &means).unwrap();
+    let told = || warnings.clone().with(snapshot.check_listeners(base.path()));
+    let line = 1 + fs::read_to_string("policies/gateway.yaml")
+        .unwrap()
+        .split("certificate: certs/server.pem")
+        .next()
+        .unwrap()
+        .matches('\n')
+        .count();
+    let missing = told();
+    assert_eq!(missing.counts(), (0, warnings.counts().1 + 1));
+    let said = missing.to_string();
+    assert!(said.contains(&format!("gateway.yaml:{line}:26: warning: listener `data`")), "{said}");
+    fs::create_dir(base.path().join("certs")).unwrap();
+    for file in ["server.pem", "server.key"] {
+        fs::write(base.path().join("certs").join(file), "no certificate").unwrap();
+    }
+    let broken = told();
+    assert_eq!(broken.counts().0, 1);
+    assert!(broken.render(Colour::Off).contains("certificate: certs/server.pem"), "{broken}");
+    crate::certs::DevelopmentCerts::ensure(&base.path().join("good/certs"), now().wall).unwrap();
+    assert!(snapshot.check_listeners(&base.path().join("good")).0.is_empty());
 }
 
 #[tokio::test]
@@ -397,7 +430,12 @@ async fn a_changed_file_is_noticed_and_a_touched_one_is_not() {
     // A folder that does not load any more is a change too, and so is its return.
     fs::write(dir.path().join("stray.yaml"), "").unwrap();
     watch.changed().await;
-    fs::remove_file(dir.path().join("stray.yaml")).unwrap();
+    // Broken in another way, it has another report.
+    fs::write(dir.path().join("other.yaml"), "").unwrap();
+    watch.changed().await;
+    for stray in ["stray.yaml", "other.yaml"] {
+        fs::remove_file(dir.path().join(stray)).unwrap();
+    }
     watch.changed().await;
 }
 

@@ -35,8 +35,11 @@ pub struct Watch {
     events: Arc<Notify>,
     /// Held for its thread; none where the system offers no events.
     watcher: Option<RecommendedWatcher>,
-    seen: Option<Digest>,
+    seen: Seen,
 }
+
+/// The content of the folder, or why it cannot be read.
+type Seen = Result<Digest, String>;
 
 impl Watch {
     /// Watches a folder whose content `seen` is known already.
@@ -47,11 +50,11 @@ impl Watch {
                 |error| tracing::warn!(%error, "no events for the policies' folder; it is looked at instead"),
             )
             .ok();
-        Self { dir: dir.to_owned(), events, watcher, seen: Some(seen) }
+        Self { dir: dir.to_owned(), events, watcher, seen: Ok(seen) }
     }
 
-    /// Waits until the content is another than it was. A folder that cannot be read is another content: the
-    /// reload will say what is wrong with it.
+    /// Waits until the content is another than it was. A folder that cannot be read is another content, and so
+    /// is one that cannot be read for another reason: the reload will say what is wrong with it.
     pub async fn changed(&mut self) {
         loop {
             let every = if self.watcher.is_some() { LOOK_EVERY } else { LOOK_EVERY_WITHOUT_EVENTS };
@@ -59,7 +62,7 @@ impl Watch {
                 self.quiet().await;
             }
             let dir = self.dir.clone();
-            let look = spawn_blocking(move || Files::read(&dir).map(|files| files.digest()).ok());
+            let look = spawn_blocking(move || look(&dir));
             let Ok(now) = look.await else { continue };
             if now != self.seen {
                 self.seen = now;
@@ -75,6 +78,10 @@ impl Watch {
             }
         }
     }
+}
+
+fn look(dir: &Path) -> Seen {
+    Files::read(dir).map(|files| files.digest()).map_err(|found| found.to_string())
 }
 
 fn watcher(dir: &Path, events: Arc<Notify>) -> notify::Result<RecommendedWatcher> {

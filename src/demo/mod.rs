@@ -5,6 +5,6 @@
 
 pub mod crm;
 pub mod erp;
-mod odata;
+pub(crate) mod odata;
 pub mod seed;
 pub mod standin;

@@ -1,16 +1,17 @@
 //! OData v4 query options as a stand-in understands them: `$filter`, `$orderby`, `$select`, `$expand`, `$top`,
-//! `$skip`, `$count`, `$skiptoken`. What is not understood is refused, never ignored.
+//! `$skip`, `$count`, `$skiptoken`. What is not understood is refused, never ignored. A GUID is a type of its own:
+//! it stands bare, and compares with nothing else.
 
 use std::cmp::Ordering;
 
 use serde_json::{Map, Value};
 
 /// A row of an entity set.
-pub(super) type Row = Map<String, Value>;
+pub(crate) type Row = Map<String, Value>;
 
 /// The query options of one request.
 #[derive(Debug, Default)]
-pub(super) struct Options {
+pub(crate) struct Options {
     pub(super) filter: Option<Expression>,
     pub(super) order: Vec<(String, bool)>,
     pub(super) select: Option<Vec<String>>,
@@ -53,7 +54,7 @@ const DEPTH_MAX: usize = 40;
 
 impl Options {
     /// Reads the pairs of a query; `known` are the properties of the entity set.
-    pub(super) fn read(pairs: &[(String, String)], known: &[&str]) -> Result<Self, String> {
+    pub(crate) fn read(pairs: &[(String, String)], known: &[&str]) -> Result<Self, String> {
         let mut options = Self::default();
         for (name, value) in pairs {
             match name.as_str() {
@@ -71,7 +72,7 @@ impl Options {
     }
 
     /// Whether a row passes the filter.
-    pub(super) fn holds(&self, row: &Row) -> bool {
+    pub(crate) fn holds(&self, row: &Row) -> bool {
         self.filter.as_ref().is_none_or(|filter| filter.holds(row))
     }
 
@@ -118,6 +119,17 @@ fn property(name: &str, known: &[&str]) -> Result<String, String> {
     }
 }
 
+/// Whether a property is an `Edm.Guid`; the real system names all of them so, and no other.
+pub(super) fn is_guid_property(name: &str) -> bool {
+    name == "id" || name.ends_with("Id")
+}
+
+/// Whether text is a GUID.
+pub(super) fn is_guid(text: &str) -> bool {
+    let groups = text.split('-').map(str::len);
+    groups.eq([8, 4, 4, 4, 12]) && text.bytes().all(|byte| byte == b'-' || byte.is_ascii_hexdigit())
+}
+
 fn filter(text: &str, known: &[&str]) -> Result<Expression, String> {
     let tokens = tokens(text)?;
     let mut parser = Parser { tokens: &tokens, known, depth: 0 };
@@ -133,6 +145,7 @@ enum Token {
     Word(String),
     Text(String),
     Literal(Value),
+    Guid(String),
     Open,
     Close,
     Comma,
@@ -162,7 +175,11 @@ fn tokens(text: &str) -> Result<Vec<Token>, String> {
                     word.push(c);
                     rest.next();
                 }
-                out.push(literal(&word).map_or(Token::Word(word), Token::Literal));
+                out.push(match literal(&word) {
+                    _ if is_guid(&word) => Token::Guid(word),
+                    Some(value) => Token::Literal(value),
+                    None => Token::Word(word),
+                });
             }
         }
     }
@@ -185,7 +202,7 @@ fn quoted(rest: &mut std::iter::Peekable<std::str::Chars<'_>>) -> Result<String,
     Err("There is an unterminated string literal in '$filter'.".into())
 }
 
-/// Numbers, booleans and null; dates, instants and GUIDs stay text and compare as such.
+/// Numbers, booleans and null; dates and instants stay text and compare as such.
 fn literal(word: &str) -> Option<Value> {
     match word {
         "true" => Some(Value::Bool(true)),
@@ -194,7 +211,7 @@ fn literal(word: &str) -> Option<Value> {
         word => {
             let first = word.chars().next()?;
             if !(first.is_ascii_digit() || first == '-') {
-                return (word.len() == 36 && word.matches('-').count() == 4).then(|| word.into());
+                return None;
             }
             let number = serde_json::from_str::<serde_json::Number>(word).ok().map(Value::Number);
             number.or_else(|| Some(Value::String(word.to_owned())))
@@ -285,16 +302,16 @@ impl Parser<'_> {
             "in" => return self.listed(name),
             other => return Err(format!("The operator '{other}' is not supported.")),
         };
-        let value = self.value()?;
+        let value = self.value(&name)?;
         Ok(Expression::Compare(name, comparison, value))
     }
 
     fn listed(&mut self, name: String) -> Result<Expression, String> {
         self.expect(&Token::Open)?;
-        let mut values = vec![self.value()?];
+        let mut values = vec![self.value(&name)?];
         loop {
             match self.next()? {
-                Token::Comma => values.push(self.value()?),
+                Token::Comma => values.push(self.value(&name)?),
                 Token::Close => return Ok(Expression::In(name, values)),
                 other => return Err(format!("Syntax error in '$filter' at {other:?}.")),
             }
@@ -305,19 +322,33 @@ impl Parser<'_> {
         self.expect(&Token::Open)?;
         let Token::Word(name) = self.next()? else { return Err("A property was expected.".into()) };
         let name = property(&name, self.known)?;
+        if is_guid_property(&name) {
+            return Err(incompatible("Edm.Guid", "Edm.String"));
+        }
         self.expect(&Token::Comma)?;
         let Token::Text(text) = self.next()? else { return Err("A text literal was expected.".into()) };
         self.expect(&Token::Close)?;
         Ok(Expression::Text(test, name, text))
     }
 
-    fn value(&mut self) -> Result<Value, String> {
-        match self.next()? {
-            Token::Text(text) => Ok(Value::String(text)),
-            Token::Literal(value) => Ok(value),
-            other => Err(format!("A literal was expected at {other:?}.")),
+    /// A literal of the property's type.
+    fn value(&mut self, name: &str) -> Result<Value, String> {
+        match (self.next()?, is_guid_property(name)) {
+            (Token::Guid(guid), true) => Ok(Value::String(guid)),
+            (Token::Literal(Value::Null), true) => Ok(Value::Null),
+            (Token::Text(_) | Token::Literal(_), true) => Err(incompatible("Edm.Guid", "Edm.String")),
+            (Token::Guid(_), false) => Err(incompatible("Edm.String", "Edm.Guid")),
+            (Token::Text(text), false) => Ok(Value::String(text)),
+            (Token::Literal(value), false) => Ok(value),
+            (other, _) => Err(format!("A literal was expected at {other:?}.")),
         }
     }
+}
+
+fn incompatible(left: &str, right: &str) -> String {
+    format!(
+        "A binary operator with incompatible types was detected. Found operand types '{left}' and '{right}'."
+    )
 }
 
 impl Expression {
@@ -388,6 +419,27 @@ mod tests {
         }
         for no in ["name eq 'O'", "total gt 12.5", "day lt 2026-01-02", "open ne true", "total eq '12.5'"] {
             assert!(!holds(no), "{no}");
+        }
+    }
+
+    #[test]
+    fn a_guid_compares_with_a_bare_guid_and_with_nothing_else() {
+        let guid = "5d115c9c-44e3-ea11-bb43-000d3a2feca1";
+        let row: Row = serde_json::from_str(&format!(r#"{{"orderId":"{guid}","number":"1"}}"#)).unwrap();
+        let holds = |text: &str| {
+            let pairs = [("$filter".to_owned(), text.to_owned())];
+            Options::read(&pairs, &["orderId", "number"]).map(|options| options.holds(&row))
+        };
+        assert_eq!(holds(&format!("orderId eq {guid}")), Ok(true));
+        assert_eq!(holds("orderId eq b6f4017a-b749-ee11-ad0b-a1422c0f7f1f"), Ok(false));
+        for text in [
+            format!("orderId eq '{guid}'"),
+            format!("orderId in ({guid},'1')"),
+            format!("number eq {guid}"),
+            "orderId eq 5".to_owned(),
+            "contains(orderId,'5')".to_owned(),
+        ] {
+            assert!(holds(&text).unwrap_err().contains("incompatible types"), "{text}");
         }
     }
 

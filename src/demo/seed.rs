@@ -204,6 +204,9 @@ fn invoices(books: &mut Books) {
             "status": turn(&["Paid", "Open", "Draft", "Canceled"], n).unwrap_or("Open"),
         })));
         name_customer(books, &mut invoice);
+        let number = invoice.get("orderNumber").and_then(Value::as_str).unwrap_or_default();
+        let order = books.find(Set::Orders, "number", number).and_then(|order| order.get("id").cloned());
+        invoice.insert("orderId".into(), order.unwrap_or_default());
         let id = books.put(Set::Invoices, invoice);
         lines(books, Set::InvoiceLines, &id, n);
     }

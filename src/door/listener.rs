@@ -1,6 +1,7 @@
 //! The listeners of a gate, their terms, and the swap of terms while they serve.
 
 use std::{
+    collections::HashMap,
     fmt, io,
     net::{IpAddr, SocketAddr},
     path::{Path, PathBuf},
@@ -66,10 +67,20 @@ pub enum DoorError {
     /// Two listeners of one name.
     #[error("listener `{0}` stands twice")]
     Twice(ListenerName),
-    /// Listeners added, removed or moved: that takes a restart (sockets can be handed over).
-    #[error("listeners were added, removed or moved; restart to take over the sockets")]
-    Moved,
+    /// A listener that a running door does not have: that takes a restart (sockets can be handed over).
+    #[error("the running gate has no listener `{0}`")]
+    Added(ListenerName),
+    /// A listener that is no longer named: that takes a restart.
+    #[error("the running gate has a listener `{0}`, which is not named any more")]
+    Removed(ListenerName),
+    /// A listener at another address than it was: that takes a restart.
+    #[error("listener `{0}` of the running gate is at `{1}`")]
+    Moved(ListenerName, SocketAddr),
 }
+
+/// New terms for every listener of a door, read in full: [`Door::adopt`] cannot fail any more.
+#[derive(Debug)]
+pub struct Prepared(Vec<Terms>);
 
 impl Door {
     /// Reads every listener's files; paths are relative to `base`. Blocks. Nothing listens yet.
@@ -99,24 +110,44 @@ impl Door {
         Core::all(self, bound)
     }
 
-    /// Swaps in new settings for the same listeners. Blocks. All or none; connections keep what they began
-    /// with, except that those resting on a client certificate wind down when its terms change.
+    /// Reads new settings for the same listeners, in whatever order, with all their files. Blocks. Nothing
+    /// changes by it. Where what a listener says of TLS has not changed, files that do not load just now (half
+    /// of a new certificate is there) keep what it has, as in [`Door::reload_certificates`].
     ///
     /// # Errors
-    /// Settings that do not load, or other listeners; then nothing has changed.
-    pub fn update(&self, settings: Vec<ListenerSettings>) -> Result<(), DoorError> {
-        let same = settings.len() == self.listeners.len()
-            && self
-                .listeners
-                .iter()
-                .zip(&settings)
-                .all(|(old, new)| old.name == new.name && old.at == new.at);
-        if !same {
-            return Err(DoorError::Moved);
+    /// Every listener that does not load, and every one that is added, removed or moved.
+    pub fn prepare(&self, settings: Vec<ListenerSettings>) -> Result<Prepared, Vec<DoorError>> {
+        let mut wrong = Vec::new();
+        let mut new: HashMap<ListenerName, ListenerSettings> = HashMap::new();
+        for settings in settings {
+            if !self.listeners.iter().any(|listener| listener.name == settings.name) {
+                wrong.push(DoorError::Added(settings.name));
+            } else if let Some(twice) = new.insert(settings.name.clone(), settings) {
+                wrong.push(DoorError::Twice(twice.name));
+            }
         }
-        let read: Result<Vec<Terms>, _> =
-            settings.into_iter().map(|settings| Terms::read(settings, &self.base)).collect();
-        for (listener, mut fresh) in self.listeners.iter().zip(read?) {
+        let mut read = Vec::new();
+        for listener in &self.listeners {
+            let terms = match new.remove(&listener.name) {
+                None => Err(DoorError::Removed(listener.name.clone())),
+                Some(new) if new.at != listener.at => {
+                    Err(DoorError::Moved(listener.name.clone(), listener.at))
+                }
+                Some(new) => listener.terms.load().renewed(new, &self.base),
+            };
+            match terms {
+                Ok(terms) => read.push(terms),
+                Err(error) => wrong.push(error),
+            }
+        }
+        if wrong.is_empty() { Ok(Prepared(read)) } else { Err(wrong) }
+    }
+
+    /// Puts what was prepared in force: all of it. Connections keep what they began with, except that those
+    /// resting on a client certificate wind down when its terms change.
+    pub fn adopt(&self, prepared: Prepared) {
+        // INVARIANT: as many terms as listeners, in their order.
+        for (listener, mut fresh) in self.listeners.iter().zip(prepared.0) {
             let old = listener.terms.load_full();
             match (&old.tls, &fresh.tls) {
                 // The same certificates: tickets and connections live on.
@@ -126,7 +157,16 @@ impl Door {
             }
             listener.terms.store(Arc::new(fresh));
         }
-        Ok(())
+    }
+
+    /// Reads every listener's files as a door would that opens or changes: all that is wrong. Blocks.
+    pub fn check(settings: &[ListenerSettings], base: &Path) -> Vec<DoorError> {
+        settings.iter().filter_map(|settings| Terms::read(settings.clone(), base).err()).collect()
+    }
+
+    #[cfg(test)]
+    pub(super) fn update(&self, settings: Vec<ListenerSettings>) -> Result<(), Vec<DoorError>> {
+        self.prepare(settings).map(|prepared| self.adopt(prepared))
     }
 
     /// Looks at the certificate files again. Blocks. Each listener for itself: one that does not load keeps
@@ -179,6 +219,43 @@ impl Door {
     }
 }
 
+impl DoorError {
+    /// The file that does not load.
+    pub fn file(&self) -> Option<&Path> {
+        match self {
+            Self::Tls(_, why) => match why {
+                TlsError::Unreadable(file, _)
+                | TlsError::NotPem(file, _)
+                | TlsError::Empty(file, _)
+                | TlsError::Unfit(file, _)
+                | TlsError::UnfitAuthority(file, _)
+                | TlsError::Names(file) => Some(file),
+                TlsError::Setup(_) => None,
+            },
+            Self::Twice(_) | Self::Added(_) | Self::Removed(_) | Self::Moved(..) => None,
+        }
+    }
+
+    /// Whether that file is not there at all.
+    pub fn is_file_missing(&self) -> bool {
+        match self {
+            Self::Tls(_, TlsError::Unreadable(_, error)) => error.kind() == io::ErrorKind::NotFound,
+            Self::Tls(..) | Self::Twice(_) | Self::Added(_) | Self::Removed(_) | Self::Moved(..) => false,
+        }
+    }
+
+    /// Which listener.
+    pub fn listener(&self) -> &ListenerName {
+        match self {
+            Self::Tls(name, _)
+            | Self::Twice(name)
+            | Self::Added(name)
+            | Self::Removed(name)
+            | Self::Moved(name, _) => name,
+        }
+    }
+}
+
 impl fmt::Debug for Door {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Door").field("listeners", &self.listeners.len()).finish_non_exhaustive()
@@ -187,17 +264,42 @@ impl fmt::Debug for Door {
 
 impl Terms {
     fn read(settings: ListenerSettings, base: &Path) -> Result<Self, DoorError> {
-        let tls = match &settings.tls {
-            TlsSettings::None => None,
-            TlsSettings::Terms(terms) => {
-                let tls = Tls::load(terms.clone(), base);
-                Some(Arc::new(tls.map_err(|error| DoorError::Tls(settings.name.clone(), error))?))
+        let tls = Self::tls(&settings, base)?;
+        Ok(Self::of(settings, tls))
+    }
+
+    /// The terms that take the place of these.
+    fn renewed(&self, settings: ListenerSettings, base: &Path) -> Result<Self, DoorError> {
+        let tls = match Self::tls(&settings, base) {
+            Err(error) if self.is_under_same_tls(&settings) => {
+                tracing::error!(listener = %settings.name, %error, "the certificates stay as they were");
+                self.tls.clone()
             }
+            read => read?,
         };
+        Ok(Self::of(settings, tls))
+    }
+
+    /// Whether the words are the same, whatever the files they name hold by now.
+    fn is_under_same_tls(&self, settings: &ListenerSettings) -> bool {
+        format!("{:?}", self.settings.tls) == format!("{:?}", settings.tls)
+    }
+
+    fn tls(settings: &ListenerSettings, base: &Path) -> Result<Option<Arc<Tls>>, DoorError> {
+        match &settings.tls {
+            TlsSettings::None => Ok(None),
+            TlsSettings::Terms(terms) => match Tls::load(terms.clone(), base) {
+                Ok(tls) => Ok(Some(Arc::new(tls))),
+                Err(error) => Err(DoorError::Tls(settings.name.clone(), error)),
+            },
+        }
+    }
+
+    fn of(settings: ListenerSettings, tls: Option<Arc<Tls>>) -> Self {
         let proxies = (!settings.trusted_proxies.is_empty()).then(|| {
             Arc::new(Proxies { trusted: settings.trusted_proxies.clone(), by: settings.forwarded_by })
         });
-        Ok(Self { settings, tls, proxies })
+        Self { settings, tls, proxies }
     }
 
     /// What a peer's connections are counted under; none for a trusted proxy.

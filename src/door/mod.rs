@@ -48,7 +48,7 @@ mod tests;
 pub use accept::{Core, on_threads};
 pub use drain::Drained;
 pub use limits::Network;
-pub use listener::{Door, DoorError};
+pub use listener::{Door, DoorError, Prepared};
 pub use observer::{Clock, HandshakeFailure, Observer, Refusal, TurnedAway};
 pub use service::Handler;
 pub use settings::{

@@ -1,27 +1,29 @@
 //! A request passed through to a system as it is: judged, written down, streamed both ways.
 
-use http::{Response, StatusCode};
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 
 use super::{
-    exchange::{self, Exchange},
-    streamed::{Closing, Counted, Streamed, Upload},
+    exchange::{self, Exchange, Progress},
+    streamed::{Closing, Passing, Streamed, Upload},
 };
 use crate::{
     audit::{Answered, Ended, Safety},
-    body::{Body, BodyError},
+    body::Body,
     catalog::{Call, Operation},
     clock::{self, Now},
     config::Served,
     door::Bounds,
     identity::Ending,
-    intake::{self, BodyBounds, Head, guarded},
-    policy::{self, CallPermit, Denied},
+    intake::{BodyBounds, Head, guarded},
+    policy::{self, CallPermit, Denied, Detail},
     quota::Admission,
     refusal::Refusal,
     upstream::{BridgeClocks, BridgeEnd, OnBehalf, Opened, Passed, Slot, UpstreamError, bridge},
-    wire::{Deadline, Tunnel},
+    wire::{self, Deadline, Tunnel},
+    words::Digest,
 };
 
 /// A call that was sent, and what hangs on it.
@@ -75,10 +77,53 @@ async fn sent(
 ) -> Result<Sent, Refusal> {
     let permit = judge(exchange, admission)?;
     exchange.recheck(admission.prospect(), None)?;
+    let mut ending = admission.prospect().caller().ending();
+    if ending.look(exchange.opened).is_some() {
+        return Err(Refusal::Revoked);
+    }
     let snapshot = exchange.snapshot.clone();
     let served = snapshot.systems.get(call.system.as_str()).ok_or(Refusal::Broken)?;
     let bounds = bounds(exchange)?.clone();
-    let (body, upload) = uploading(unread, &bounds, exchange.opened);
+    let (body, upload) = uploading(unread, &bounds, permit.detail(), exchange.opened);
+    let request = forwarded(exchange, served, call, head, body)?;
+    let safety = if call.method.is_safe() { Safety::Safe } else { Safety::Unsafe };
+    let receipt =
+        exchange.entry.call_intent(&permit, safety, clock::now()).await.map_err(Refusal::Journal)?;
+    if safety == Safety::Unsafe {
+        exchange.progress = Progress::Begun;
+    }
+    let (core, began) = (exchange.core.clone(), clock::now());
+    // An upload is a stream: it takes as long as one may.
+    let deadline = match upload {
+        Some(_) => Deadline::after(exchange.opened, bounds.stream_lifetime_max.0),
+        None => exchange.deadline(),
+    };
+    let opening = served.upstream.open(&core.pools, receipt, request, deadline);
+    let opened = if upload.is_some() {
+        // A long upload ends with the credential it came under.
+        tokio::select! {
+            biased;
+            opened = opening => Some(opened),
+            _ = ending.reached(began) => None,
+        }
+    } else {
+        Some(opening.await)
+    };
+    note(exchange, served, opened.as_ref(), began, upload.as_ref());
+    let opened = opened.ok_or(Refusal::Revoked)?;
+    let mut opened = opened.map_err(|error| exchange.unreached(&served.name, error))?;
+    clean(served, call, &mut opened);
+    Ok(Sent { opened, upload, ending })
+}
+
+/// What the system gets to see.
+fn forwarded(
+    exchange: &Exchange,
+    served: &Served,
+    call: &Call,
+    head: Head,
+    body: Body,
+) -> Result<Request<Body>, Refusal> {
     let host = head_host(&head);
     let passed = Passed {
         method: call.method.clone(),
@@ -89,37 +134,10 @@ async fn sent(
         body,
     };
     let on_behalf = OnBehalf::new(&exchange.channel, host.as_ref());
-    let request = served
+    served
         .upstream
         .forward(passed, &on_behalf)
-        .map_err(|error| Refusal::Upstream(served.name.clone(), Box::new(error)))?;
-    let safety = if call.method.is_safe() { Safety::Safe } else { Safety::Unsafe };
-    let receipt =
-        exchange.entry.call_intent(&permit, safety, clock::now()).await.map_err(Refusal::Journal)?;
-    let (core, began) = (exchange.core.clone(), clock::now());
-    // An upload is a stream: it takes as long as one may.
-    let deadline = match upload {
-        Some(_) => Deadline::after(exchange.opened, bounds.stream_lifetime_max.0),
-        None => exchange.deadline(),
-    };
-    let mut ending = admission.prospect().caller().ending();
-    let opening = served.upstream.open(&core.pools, receipt, request, deadline);
-    let opened = if upload.is_some() {
-        // A long upload ends with the credential it came under.
-        tokio::select! {
-            biased;
-            opened = opening => opened,
-            _ = ending.wait() => return Err(Refusal::Revoked),
-        }
-    } else {
-        opening.await
-    };
-    let opened = opened.map_err(|error| {
-        exchange.called(&served.name, None, began, 0, 0);
-        exchange.unreached(&served.name, error)
-    })?;
-    note(exchange, served, &opened, began);
-    Ok(Sent { opened, upload, ending })
+        .map_err(|error| Refusal::Upstream(served.name.clone(), Box::new(error)))
 }
 
 fn judge(exchange: &mut Exchange, admission: &Admission) -> Result<CallPermit, Refusal> {
@@ -137,19 +155,19 @@ fn bounds(exchange: &Exchange) -> Result<&Bounds, Refusal> {
 }
 
 /// The caller's body: not gathered, but bounded in time, counted, and over when the answer is.
-fn uploading(unread: Body, bounds: &Bounds, now: Now) -> (Body, Option<Upload>) {
+fn uploading(unread: Body, bounds: &Bounds, detail: Detail, now: Now) -> (Body, Option<Upload>) {
     if http_body::Body::is_end_stream(&unread) {
         return (Body::Empty, None);
     }
-    let upload = Upload::default();
+    let upload = Upload::new(detail);
     let bounds = BodyBounds {
         idle: Some(bounds.stream_idle_timeout.0),
         lifetime: now.mono.checked_add(bounds.stream_lifetime_max.0),
         rate: Some(bounds.body_rate()),
-        ended: Some(upload.ended.clone()),
+        ended: Some(upload.ended()),
         ..BodyBounds::default()
     };
-    let counted = Counted { inner: guarded(unread, bounds), bytes: upload.bytes.clone() };
+    let counted = upload.counting(guarded(unread, bounds));
     (Body::stream(counted), Some(upload))
 }
 
@@ -162,38 +180,75 @@ fn head_host(head: &Head) -> Option<http::HeaderValue> {
     http::HeaderValue::try_from(text).ok()
 }
 
-fn note(exchange: &mut Exchange, served: &Served, opened: &Opened, began: Now) {
-    let status = match opened {
-        Opened::Answer(answer) => answer.status(),
-        Opened::Switched(..) => StatusCode::SWITCHING_PROTOCOLS,
+/// Notes the call, as far as it has come: how much was sent so far, and how much the answer says it is; and how far a
+/// change has got.
+fn note(
+    exchange: &mut Exchange,
+    served: &Served,
+    opened: Option<&Result<Opened, UpstreamError>>,
+    began: Now,
+    upload: Option<&Upload>,
+) {
+    let (status, got) = match opened {
+        Some(Ok(Opened::Answer(answer))) => {
+            (Some(answer.status()), http_body::Body::size_hint(answer.body()).exact())
+        }
+        Some(Ok(Opened::Switched(..))) => (Some(StatusCode::SWITCHING_PROTOCOLS), None),
+        Some(Err(_)) | None => (None, None),
     };
-    exchange.called(&served.name, Some(status.as_u16()), began, 0, 0);
+    let is_unheard = matches!(opened, Some(Err(error)) if error.sent() == wire::Sent::No);
+    if exchange.progress == Progress::Begun {
+        exchange.progress = match status {
+            // The system said no.
+            Some(status) if status.is_client_error() => Progress::Nothing,
+            Some(status) if status.is_server_error() => Progress::Begun,
+            Some(_) => Progress::Done,
+            None if is_unheard => Progress::Nothing,
+            None => Progress::Begun,
+        };
+    }
+    let narrow = |bytes: Option<u64>| usize::try_from(bytes.unwrap_or(0)).unwrap_or(usize::MAX);
+    let (sent, got) = (narrow(upload.map(Upload::bytes)), narrow(got));
+    exchange.called(&served.name, status.map(|status| status.as_u16()), began, sent, got);
+}
+
+/// What a system says of itself does not reach the caller, a switch of protocols included.
+fn clean(served: &Served, call: &Call, opened: &mut Opened) {
+    let headers = match opened {
+        Opened::Answer(answer) => answer.headers_mut(),
+        Opened::Switched(head, ..) => head.headers_mut(),
+    };
+    served.upstream.clean_answer(headers, &format!("/systems/{}", call.system));
 }
 
 /// Writes the answer's entry and lets the body through.
 async fn stream(
-    exchange: Exchange,
+    mut exchange: Exchange,
     admission: Admission,
     call: &Call,
     mut answer: Response<Body>,
     (upload, ending): (Option<Upload>, Ending),
 ) -> Response<Body> {
-    let snapshot = exchange.snapshot.clone();
-    if let Some(served) = snapshot.systems.get(call.system.as_str()) {
-        served.upstream.clean_answer(answer.headers_mut(), &format!("/systems/{}", call.system));
-    }
     let limits = stream_bounds(&exchange);
     let bytes = http_body::Body::size_hint(answer.body()).exact();
     if bytes.is_some_and(|bytes| bytes <= SMALL) && upload.is_none() {
         let (head, body) = answer.into_parts();
-        answer = match intake::gather(body, limits.clone()).await {
-            Ok(body) => Response::from_parts(head, Body::from(body)),
-            Err(error) => return exchange.refuse(&cut_off(call, &error)).await,
+        // No stream: it has the time that any other answer has.
+        let gathered = wire::gather(body, SMALL, exchange.deadline()).await;
+        answer = match gathered.map_err(UpstreamError::of_answer) {
+            Ok(body) => {
+                digest(&mut exchange, &body);
+                Response::from_parts(head, Body::from(body))
+            }
+            Err(error) => {
+                let refusal = exchange.unreached(&call.system, error);
+                return exchange.refuse(&refusal).await;
+            }
         };
     }
     let standing = exchange.standing.clone();
     let id = exchange.entry.request();
-    let parting = exchange.core.parting.clone();
+    let (parting, shown) = (exchange.core.parting.clone(), Passing::asked(exchange.entry.detail()));
     let answered = match written(exchange, answer.status().as_u16(), bytes).await {
         Ok(answered) => answered,
         Err(refused) => return refused,
@@ -202,14 +257,25 @@ async fn stream(
     if let Some(standing) = &standing {
         exchange::with_standing(&mut answer, standing);
     }
-    answer.map(|body| match body {
-        gathered @ (Body::Empty | Body::Full(_)) => gathered,
-        body if http_body::Body::is_end_stream(&body) => body,
-        body => {
-            let closing = Closing { answered, admission, upload, parting };
-            Body::stream(Streamed::new(guarded(body, limits), closing, ending))
+    let mut closing = Closing { answered, admission, upload, shown: None, parting };
+    answer.map(|body| {
+        if matches!(body, Body::Full(_)) || http_body::Body::is_end_stream(&body) {
+            // An upload was a stream, whatever its answer.
+            if closing.upload.is_some() {
+                closing.close(bytes.unwrap_or(0), Ended::Complete);
+            }
+            return body;
         }
+        closing.shown = shown;
+        Body::stream(Streamed::new(guarded(body, limits), closing, ending))
     })
+}
+
+/// The digest of an answer that was gathered, where a statement that decided asks for it.
+fn digest(exchange: &mut Exchange, shown: &Bytes) {
+    if exchange.entry.detail() == Detail::BodyDigest && !shown.is_empty() {
+        exchange.entry.body_digest("body_shown", &Digest::of(shown));
+    }
 }
 
 /// How long a streamed answer may take.
@@ -222,16 +288,10 @@ fn stream_bounds(exchange: &Exchange) -> BodyBounds {
     }
 }
 
-/// A small answer that did not come whole: nothing of it has left yet.
-fn cut_off(call: &Call, error: &BodyError) -> Refusal {
-    tracing::warn!(system = %call.system, %error, "an answer did not come whole");
-    Refusal::Upstream(call.system.clone(), Box::new(UpstreamError::BadAnswer("its body broke off")))
-}
-
 /// Writes the entry of a streamed answer; without it nothing leaves.
 async fn written(exchange: Exchange, status: u16, bytes: Option<u64>) -> Result<Answered, Response<Body>> {
     let action = exchange.action();
-    let Exchange { core, entry, opened, .. } = exchange;
+    let Exchange { core, entry, opened, progress, .. } = exchange;
     let id = entry.request();
     let now = clock::now();
     let took = now.mono.saturating_duration_since(opened.mono);
@@ -242,7 +302,13 @@ async fn written(exchange: Exchange, status: u16, bytes: Option<u64>) -> Result<
         }
         Err(error) => {
             tracing::error!(request = %id, %error, "the journal did not take an entry");
-            let response = Refusal::Journal(error).response(id);
+            let refusal = match progress {
+                Progress::Nothing => Refusal::Journal(error),
+                // Whoever is told to try again makes the change twice.
+                Progress::Begun | Progress::Done => Refusal::Unrecorded(error),
+            };
+            core.gate.telemetry.refused(refusal.reason());
+            let response = refusal.response(id);
             core.gate.telemetry.answered(action, response.status().as_u16(), took);
             Err(exchange::bare(response, id))
         }
@@ -278,7 +344,7 @@ async fn switched(
         let mut ended_by = Ended::Revoked;
         let ended = async {
             tokio::select! {
-                _ = ending.wait() => {}
+                _ = ending.reached(clock::now()) => {}
                 () = parting.cancelled() => ended_by = Ended::Drained,
             }
         };

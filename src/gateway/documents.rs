@@ -112,7 +112,8 @@ impl Describing {
         let system = mapping.view(action);
         let writable = entity.writable().intersection(&system.writable).intersection(&outlook.writable());
         let required = entity.required().union(&system.required).intersection(&writable);
-        Some(Exposed { entity, verb, visible, masked: visible.minus(&clear), clear, writable, required })
+        let masked = visible.minus(&clear);
+        Some(Exposed { entity, verb, visible, masked, clear: mapping.telling(&clear), writable, required })
     }
 
     fn outlook(&self, action: Action, target: Target) -> Option<Outlook> {

@@ -2,29 +2,36 @@
 
 use std::{sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use data_encoding::HEXLOWER;
 use http::{HeaderName, HeaderValue, Request, Response, header};
 use hyper::upgrade::OnUpgrade;
+use smallvec::SmallVec;
 
-use super::{Core, Outcome};
+use super::{
+    Core, Outcome,
+    wanted::{Named, untold},
+};
 use crate::{
     answer::Answer,
     audit::{Entry, Withheld},
     body::Body,
-    catalog::Operation,
+    catalog::{Action, Operation},
     clock::{self, Now},
     config::Snapshot,
-    identity::Facts,
-    mapping::{Finding, Mapping, NativeRequest, SystemFault},
-    policy::{Denied, Detail, Prospect},
+    mapping::{FaultKind, Finding, Inward, Mapping, NativeRequest, SystemFault},
+    policy::{Change, Denied, Detail, Mismatch, Policies, Prospect, Shown, WritePermit},
     quota::{self, Standing},
-    refusal::Refusal,
-    schema::{Record, value},
+    refusal::{Refusal, told_faults},
+    schema::{FieldSet, Record, value},
     telemetry::{FindingLabel, Reason, SystemLabel},
     upstream::UpstreamError,
     wire::Deadline,
     words::{Channel, Digest, RequestId, SystemName},
 };
+
+/// LIMIT: values of one leaf of one record that an entry notes as read.
+const VALUES_NOTED_MAX: usize = 32;
 
 /// What every step of an exchange has at hand.
 #[derive(Debug)]
@@ -35,11 +42,34 @@ pub(super) struct Exchange {
     pub(super) entry: Entry,
     pub(super) channel: Arc<Channel>,
     pub(super) opened: Now,
-    pub(super) caller: Option<Arc<Facts>>,
     pub(super) standing: Option<Standing>,
     /// The caller's trace, passed on to systems (W3C Trace Context).
     pub(super) traceparent: Option<HeaderValue>,
+    /// The caller's body where it was gathered, until its digest is written down.
+    pub(super) sent: Option<Bytes>,
+    /// How far a change has got.
+    pub(super) progress: Progress,
     action: &'static str,
+}
+
+/// How far a change of a system has got. A refusal says so: whoever is told of a failure tries again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Progress {
+    /// Nothing was sent, or the system said no.
+    Nothing,
+    /// An intent is written; the system may have heard of it.
+    Begun,
+    /// The system has done it.
+    Done,
+}
+
+/// Which record a judgement looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Side {
+    /// As the system holds it.
+    Stored,
+    /// As it would be.
+    New,
 }
 
 impl Exchange {
@@ -54,9 +84,10 @@ impl Exchange {
             entry,
             channel,
             opened,
-            caller: None,
             standing: None,
             traceparent: None,
+            sent: None,
+            progress: Progress::Nothing,
             action: "none",
         }
     }
@@ -92,29 +123,88 @@ impl Exchange {
 
     /// A sampled decision is repeated on the full set of statements; a difference refuses and alarms.
     pub(super) fn recheck(&self, prospect: &Prospect, record: Option<&Record>) -> Result<(), Refusal> {
+        self.repeat(|policies| policies.recheck(prospect.outlook(), record, None))
+    }
+
+    /// The same for a change, on either side of it.
+    pub(super) fn recheck_change(&self, prospect: &Prospect, change: &Change) -> Result<(), Refusal> {
+        self.repeat(|policies| policies.recheck_change(prospect.outlook(), change))
+    }
+
+    /// The same for what a write's answer shows.
+    pub(super) fn recheck_echo(&self, permit: &WritePermit, record: &Record) -> Result<(), Refusal> {
+        self.repeat(|policies| policies.recheck_echo(permit, record))
+    }
+
+    fn repeat(&self, decision: impl FnOnce(&Policies) -> Result<(), Box<Mismatch>>) -> Result<(), Refusal> {
         if !self.core.is_sampled() {
             return Ok(());
         }
         let telemetry = &self.core.gate.telemetry;
         telemetry.rechecks.inc();
-        self.snapshot.policies.recheck(prospect.outlook(), record, None).map_err(|mismatch| {
+        decision(&self.snapshot.policies).map_err(|mismatch| {
             telemetry.mismatches.inc();
             tracing::error!(?mismatch, "the full set of statements decides differently");
             Refusal::Mismatch
         })
     }
 
-    /// Notes what of a record statements read, so that the decision can be replayed.
-    pub(super) fn judged_on(&mut self, prospect: &Prospect, record: &Record) {
+    /// Notes what of a record statements read, so that the decision can be replayed. ORDER: before it is judged,
+    /// so that a refusal has it too.
+    pub(super) fn judged_on(&mut self, prospect: &Prospect, record: &Record, side: Side) {
         let Some(entity) = prospect.operation().entity() else { return };
         for leaf in prospect.reads().iter() {
             let Some(path) = entity.leaf(leaf).map(|leaf| leaf.path.as_str()) else { continue };
-            let mut text = Vec::new();
-            if let Some(value) = record.first(entity, leaf) {
-                value::print(value, &mut text);
+            let mut texts: SmallVec<[Vec<u8>; 1]> = SmallVec::new();
+            record.each(entity, leaf, &mut |value| {
+                if texts.len() < VALUES_NOTED_MAX {
+                    let mut text = Vec::new();
+                    value::print(value, &mut text);
+                    texts.push(text);
+                }
+            });
+            if texts.is_empty() {
+                texts.push(Vec::new());
             }
-            self.entry.context(path, String::from_utf8_lossy(&text));
+            for text in texts {
+                let text = String::from_utf8_lossy(&text);
+                match side {
+                    Side::Stored => self.entry.context(path, text),
+                    Side::New => self.entry.context(&format!("new:{path}"), text),
+                }
+            }
         }
+    }
+
+    /// Refuses a record of which the system did not tell what statements read.
+    pub(super) fn told(
+        &mut self,
+        prospect: &Prospect,
+        mapping: &Mapping,
+        inward: &Inward,
+    ) -> Result<(), Refusal> {
+        let untold = untold(mapping, &prospect.reads(), inward);
+        if untold.is_empty() {
+            return Ok(());
+        }
+        self.note_untold(prospect, &untold);
+        Err(Refusal::Untold)
+    }
+
+    /// Notes the fields that statements read and a system did not tell.
+    pub(super) fn note_untold(&mut self, prospect: &Prospect, untold: &FieldSet) {
+        let Some(entity) = prospect.operation().entity() else { return };
+        for leaf in untold.iter().filter_map(|leaf| entity.leaf(leaf)) {
+            self.entry.note("untold", &leaf.path);
+            let request = self.entry.request();
+            tracing::warn!(%request, entity = %entity.name, field = %leaf.path, "statements read a field that the system did not tell");
+        }
+    }
+
+    /// Tells the entry of a record as the caller gets to see it, and whose data that is.
+    pub(super) fn shown(&mut self, shown: &Shown, id: &str, whose: &Named) {
+        self.entry.shown(shown, id);
+        whose.tell(&mut self.entry, shown);
     }
 
     /// A list leaves a record out.
@@ -150,17 +240,40 @@ impl Exchange {
         let micros = u64::try_from(micros).unwrap_or(u64::MAX);
         self.entry.system(system, status, micros, narrow(sent), narrow(got));
         self.core.called(system);
+        if status.is_some_and(|status| status >= 500) {
+            self.failed(system);
+        }
+    }
+
+    fn failed(&self, system: &SystemName) {
+        let label = SystemLabel { system: system.as_str().to_owned() };
+        self.core.gate.telemetry.system_failures.get_or_create(&label).inc();
     }
 
     /// A system was not reached or gave no usable answer.
     pub(super) fn unreached(&self, system: &SystemName, error: UpstreamError) -> Refusal {
-        let label = SystemLabel { system: system.as_str().to_owned() };
-        self.core.gate.telemetry.system_failures.get_or_create(&label).inc();
+        self.failed(system);
         Refusal::Upstream(system.clone(), Box::new(error))
     }
 
-    /// A system said no.
-    pub(super) fn refused_by(&self, system: &SystemName, fault: SystemFault) -> Refusal {
+    /// A system said no to a question of ours: one that is not well put is no fault of the caller's.
+    pub(super) fn refused_by(&self, system: &SystemName, mut fault: SystemFault) -> Refusal {
+        if let FaultKind::Invalid(_) = fault.kind {
+            fault.kind = FaultKind::Unknown;
+        }
+        Refusal::System(system.clone(), Box::new(fault))
+    }
+
+    /// A system said no to a change. Its faults are told as far as this caller knows of the fields.
+    pub(super) fn change_refused_by(
+        &self,
+        prospect: &Prospect,
+        system: &SystemName,
+        mut fault: SystemFault,
+    ) -> Refusal {
+        if let FaultKind::Invalid(faults) = &mut fault.kind {
+            *faults = told_faults(&known(prospect), std::mem::take(faults));
+        }
         Refusal::System(system.clone(), Box::new(fault))
     }
 
@@ -187,9 +300,7 @@ impl Exchange {
     }
 
     async fn succeed(mut self, answer: Answer) -> Response<Body> {
-        if self.entry.detail() == Detail::BodyDigest && !answer.body().is_empty() {
-            self.entry.body_digest("body_shown", &Digest::of(answer.body()));
-        }
+        self.digests(answer.body());
         let (status, bytes) = (answer.status().as_u16(), answer.body().len());
         let response = answer.response();
         self.conclude(response, status, bytes).await
@@ -198,24 +309,56 @@ impl Exchange {
     /// Ends an exchange that is refused.
     pub(super) async fn refuse(mut self, refusal: &Refusal) -> Response<Body> {
         self.entry.refusal(refusal.reason());
+        match self.progress {
+            Progress::Nothing => {}
+            Progress::Begun => self.entry.note("outcome", "unknown"),
+            Progress::Done => self.entry.note("outcome", "done"),
+        }
         let id = self.entry.request();
         if refusal.is_of_interest() {
             tracing::warn!(request = %id, reason = refusal.reason(), cause = %refusal, "refused");
         }
         self.core.gate.telemetry.refused(refusal.reason());
         let response = refusal.response(id);
-        let bytes = http_body::Body::size_hint(response.body()).exact().unwrap_or(0);
         let status = response.status().as_u16();
-        self.conclude(response, status, usize::try_from(bytes).unwrap_or(0)).await
+        let bytes = match response.body() {
+            Body::Full(bytes) => bytes.clone(),
+            Body::Empty | Body::Incoming(_) | Body::Stream(_) => Bytes::new(),
+        };
+        self.digests(&bytes);
+        self.conclude(response, status, bytes.len()).await
+    }
+
+    /// Digests of both bodies, where a statement that decided asks for them.
+    fn digests(&mut self, shown: &Bytes) {
+        self.digest_sent();
+        if self.entry.detail() == Detail::BodyDigest && !shown.is_empty() {
+            self.entry.body_digest("body_shown", &Digest::of(shown));
+        }
+    }
+
+    /// The digest of what the caller sent: once, and before an intent.
+    pub(super) fn digest_sent(&mut self) {
+        if self.entry.detail() == Detail::BodyDigest
+            && let Some(sent) = self.sent.take()
+        {
+            self.entry.body_digest("body_sent", &Digest::of(&sent));
+        }
     }
 
     async fn conclude(self, mut response: Response<Body>, status: u16, bytes: usize) -> Response<Body> {
-        let Self { core, entry, opened, standing, action, .. } = self;
+        let Self { core, entry, opened, standing, progress, action, .. } = self;
         let id = entry.request();
         let now = clock::now();
         if let Err(error) = entry.answer(status, u64::try_from(bytes).ok(), now).await {
             tracing::error!(request = %id, %error, "the journal did not take an entry");
-            response = Refusal::Journal(error).response(id);
+            let refusal = match progress {
+                Progress::Nothing => Refusal::Journal(error),
+                // Whoever is told to try again makes the change twice.
+                Progress::Begun | Progress::Done => Refusal::Unrecorded(error),
+            };
+            core.gate.telemetry.refused(refusal.reason());
+            response = refusal.response(id);
         }
         let took = now.mono.saturating_duration_since(opened.mono);
         core.gate.telemetry.answered(action, response.status().as_u16(), took);
@@ -229,6 +372,25 @@ impl Exchange {
     pub(super) fn action(&self) -> &'static str {
         self.action
     }
+}
+
+/// The leaves a caller knows of: those it may see or write. No other is named to it.
+pub(super) fn known(prospect: &Prospect) -> FieldSet {
+    prospect.visible().union(&prospect.writable())
+}
+
+/// The system behind a collection cannot do it; what it can is told (RFC 9110 §15.5.6).
+pub(super) fn not_possible(mapping: &Mapping, action: Action) -> Refusal {
+    let methods: &[(Action, &str)] = match action {
+        Action::List | Action::Create => &[(Action::List, "GET, HEAD"), (Action::Create, "POST")],
+        Action::Read | Action::Update | Action::Delete => {
+            &[(Action::Read, "GET, HEAD"), (Action::Update, "PATCH, PUT"), (Action::Delete, "DELETE")]
+        }
+        Action::Call => &[],
+    };
+    let can: Vec<&str> =
+        methods.iter().filter(|(action, _)| mapping.can(*action)).map(|(_, methods)| *methods).collect();
+    Refusal::NotPossible { action, allow: can.join(", ") }
 }
 
 /// Adds how the caller stands with its limits, where the answer does not say it already.
@@ -247,6 +409,31 @@ pub(super) fn bare(mut response: Response<Body>, id: RequestId) -> Response<Body
     headers.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
     with_id(&mut response, id);
     response
+}
+
+/// Ends an exchange that broke. What a panic left of its entry is written before the answer leaves; nothing is left
+/// where it broke after that.
+pub(super) async fn broke(core: &Core, left: Option<Entry>, id: RequestId, opened: Now) -> Response<Body> {
+    let response = Refusal::Broken.response(id);
+    let telemetry = &core.gate.telemetry;
+    telemetry.refused(Refusal::Broken.reason());
+    let status = response.status().as_u16();
+    let bytes = http_body::Body::size_hint(response.body()).exact();
+    if let Some(entry) = left {
+        written_off(entry, status, bytes).await;
+    }
+    let took = clock::now().mono.saturating_duration_since(opened.mono);
+    telemetry.answered("none", status, took);
+    bare(response, id)
+}
+
+/// Writes the entry of an exchange that broke.
+pub(super) async fn written_off(mut entry: Entry, status: u16, bytes: Option<u64>) {
+    let id = entry.request();
+    entry.refusal(Refusal::Broken.reason());
+    if let Err(error) = entry.answer(status, bytes, clock::now()).await {
+        tracing::error!(request = %id, %error, "the journal did not take an entry");
+    }
 }
 
 /// What is left of an answer to a HEAD: its head, with the length that its body had (RFC 9110 §9.3.2). HTTP/1

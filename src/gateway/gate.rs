@@ -25,7 +25,7 @@ use crate::{
     audit::{Journal, Lane},
     body::Body,
     catalog::CursorKey,
-    config::{Live, Snapshot},
+    config::{Live, Publishing, Snapshot},
     door::{Door, Handler},
     identity::Identity,
     keys::Issuers,
@@ -61,14 +61,33 @@ pub struct Gate {
     pub registry: upstream::Registry,
     /// The listeners.
     pub door: Arc<Door>,
+    /// Where it listens.
+    pub addresses: Addresses,
     /// Cursors are sealed under it.
     pub cursors: CursorKey,
     /// Entity tags are made with it.
     pub tags: TagKey,
     /// Pseudonyms are made with it.
     pub pseudonyms: SecretBytes,
+    /// Where signed heads are sent; a reload changes nothing of the journal.
+    pub(super) publishing: Option<Publishing>,
     /// Told when a successor has the sockets.
     pub handed_over: Arc<Notify>,
+    /// LIMIT: one reload at a time, from the reading of its files to the last thing that follows its swap.
+    pub(super) reloading: Semaphore,
+    /// Acts that are under way; a stopping gate waits for them.
+    pub(super) acts: TaskTracker,
+}
+
+impl Gate {
+    /// Does an act to its end, whoever still waits for it: half of one must not stand in the journal as the
+    /// whole. None where it panicked.
+    pub(crate) async fn act<T: Send + 'static>(
+        &self,
+        act: impl Future<Output = T> + Send + 'static,
+    ) -> Option<T> {
+        self.acts.spawn(act).await.ok()
+    }
 }
 
 /// Where the gate listens.
@@ -78,6 +97,13 @@ pub struct Addresses {
     pub data: Vec<SocketAddr>,
     /// The admin listener.
     pub admin: SocketAddr,
+}
+
+impl Addresses {
+    /// All of them: no system may lead there.
+    pub(super) fn all(&self) -> Vec<SocketAddr> {
+        self.data.iter().copied().chain([self.admin]).collect()
+    }
 }
 
 /// What a core has of its own.

@@ -11,16 +11,23 @@ use tokio::{
 
 use super::{
     Gate,
+    observe::HeadPost,
     run::{self, Options, RunError},
 };
 use crate::{
-    audit::{Journal, SignedHead},
+    audit::{self, HeadFile, Journal, JournalError, Pace, Publish, SignedHead},
     clock,
-    config::{Outcome, Watch},
+    config::{Outcome, PublishTarget, Report, Snapshot, Watch},
     door,
     store::{HeadRow, Store, StoreError},
     telemetry::Reason,
+    words::{Diagnostic, Diagnostics, Place},
 };
+
+/// How soon a head that was not taken is sent again, at first.
+const PUBLISH_AGAIN_AFTER: Duration = Duration::from_secs(1);
+/// How soon an edit that the journal did not take is tried again.
+const AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// Everything that runs beside the requests.
 pub(super) struct Kept {
@@ -59,7 +66,9 @@ pub(super) fn all(gate: &Arc<Gate>, options: &Arc<Options>, successor: door::Suc
             tracing::error!(%error, "revocations cannot be heard of");
         }))),
         spawn(Box::pin(tend(gate.clone()))),
+        spawn(Box::pin(issuers(gate.clone()))),
         spawn(Box::pin(heads(gate.clone()))),
+        spawn(Box::pin(publish(gate.clone(), options.clone()))),
     ];
     Kept { tasks, sockets }
 }
@@ -132,7 +141,10 @@ async fn watch(gate: Arc<Gate>, options: Arc<Options>) {
     let mut watch = Watch::new(&options.policies, gate.live.status().digest);
     loop {
         watch.changed().await;
-        take_over(&gate, &options, Force::No).await;
+        // An edit that finds no room in the journal is not forgotten: it may take somebody's access away.
+        while let Err(ReloadError::Journal(_)) = take_over(&gate, &options, Force::No).await {
+            tokio::time::sleep(AGAIN_AFTER).await;
+        }
     }
 }
 
@@ -144,15 +156,24 @@ async fn hangups(gate: Arc<Gate>, options: Arc<Options>, hangup: io::Result<Sign
     }
 }
 
+/// Why nothing came of a reload; the old bundle serves on. It has been logged.
+#[derive(Debug, thiserror::Error)]
+pub enum ReloadError {
+    /// Loading broke inside.
+    #[error("loading the policies broke inside the gate")]
+    Broken,
+    /// The journal did not take the entry of the new bundle, so it does not serve.
+    #[error("the journal did not take the new policies")]
+    Journal(#[source] JournalError),
+}
+
 /// Loads bundle and certificates again, the same ones too: secrets and certificates may have changed though no
-/// file of the bundle did. None where loading broke inside; the old bundle serves on.
-pub async fn reload(gate: &Arc<Gate>, options: &Arc<Options>) -> Option<Outcome> {
-    let outcome = take_over(gate, options, Force::Yes).await;
-    let on = gate.clone();
-    if tokio::task::spawn_blocking(move || told_certificates(&on)).await.is_err() {
-        tracing::error!("looking at certificates panicked");
-    }
-    outcome
+/// file of the bundle did. It comes to its end whoever waits for it.
+///
+/// # Errors
+/// Whatever kept it from having an outcome.
+pub async fn reload(gate: &Arc<Gate>, options: &Arc<Options>) -> Result<Outcome, ReloadError> {
+    take_over(gate, options, Force::Yes).await
 }
 
 /// Whether a bundle that did not change is loaded again.
@@ -160,86 +181,143 @@ pub async fn reload(gate: &Arc<Gate>, options: &Arc<Options>) -> Option<Outcome>
 enum Force {
     /// Only a changed one.
     No,
-    /// Also the same one.
+    /// Also the same one, and the certificates.
     Yes,
 }
 
-/// Loads the bundle and takes it over if it is good. Compiling blocks, so it has a thread of its own.
-async fn take_over(gate: &Arc<Gate>, options: &Arc<Options>, force: Force) -> Option<Outcome> {
+/// A good bundle and what its listeners will go by.
+struct Fresh {
+    snapshot: Snapshot,
+    terms: door::Prepared,
+}
+
+/// What loading came to: none where it is the bundle that serves.
+type Loaded = Result<Option<Fresh>, Report>;
+
+/// The one road on which a bundle comes into force, whether an edit, a signal or an operator asks for it.
+async fn take_over(gate: &Arc<Gate>, options: &Arc<Options>, force: Force) -> Result<Outcome, ReloadError> {
     let (on, with) = (gate.clone(), options.clone());
-    let Ok(outcome) = tokio::task::spawn_blocking(move || load(&on, &with, force)).await else {
+    let taken = gate.act(async move {
+        let _one_at_a_time = on.reloading.acquire().await.map_err(|_| ReloadError::Broken)?;
+        let outcome = taken_over(&on, &with, force).await;
+        count(&on, &outcome);
+        if force == Force::Yes {
+            look_at_certificates(&on).await;
+        }
+        outcome
+    });
+    taken.await.unwrap_or_else(|| {
+        tracing::error!("taking over the policies panicked");
+        Err(ReloadError::Broken)
+    })
+}
+
+async fn taken_over(gate: &Arc<Gate>, options: &Arc<Options>, force: Force) -> Result<Outcome, ReloadError> {
+    // Compiling blocks, so it has a thread of its own.
+    let (on, with) = (gate.clone(), options.clone());
+    let Ok(loaded) = tokio::task::spawn_blocking(move || load(&on, &with, force)).await else {
         tracing::error!("loading the policies panicked");
-        return None;
+        return Err(ReloadError::Broken);
     };
-    let reason = match &outcome {
-        Outcome::Swapped(digest) => {
+    // ORDER: the entry first. Nothing is decided by a bundle that is not written down.
+    if let Err(error) = record(gate, &loaded).await {
+        tracing::error!(%error, "the journal did not take the new policies, the old ones serve on");
+        return Err(ReloadError::Journal(error));
+    }
+    Ok(put_in_force(gate, loaded))
+}
+
+/// Writes down what is about to come of a reload. What changes nothing is told where it can be.
+async fn record(gate: &Gate, loaded: &Loaded) -> Result<(), JournalError> {
+    let now = clock::now();
+    match loaded {
+        Ok(Some(fresh)) => {
+            let digest = fresh.snapshot.digest.to_string();
+            gate.journal.administrative("swapped", "gate", &[("bundle", &digest)], now).await.map(drop)
+        }
+        Ok(None) => Ok(()),
+        Err(_) => {
+            let digest = gate.live.status().digest.to_string();
+            let told = gate.journal.administrative("kept_old", "gate", &[("bundle", &digest)], now).await;
+            if let Err(error) = told {
+                tracing::error!(%error, "the journal did not take a reload");
+            }
+            Ok(())
+        }
+    }
+}
+
+/// Swaps, and lets everything that outlives a bundle follow. None of it can fail, wait or be cut.
+fn put_in_force(gate: &Gate, loaded: Loaded) -> Outcome {
+    let now = clock::now();
+    match loaded {
+        Ok(Some(Fresh { snapshot, terms })) => {
+            let outcome = gate.live.settle(Ok(Some((snapshot.digest, snapshot))), now);
             let snapshot = gate.live.snapshot();
             gate.issuers.adopt(&snapshot.sources);
             gate.identity.revocations().adopt(&snapshot.sources);
-            if let Err(error) = gate.door.update(snapshot.doors.clone()) {
-                tracing::error!(%error, "the listeners keep their old settings");
-            }
-            tracing::info!(bundle = %digest.short(), "new policies serve");
-            "swapped"
+            gate.door.adopt(terms);
+            tracing::info!(bundle = %snapshot.digest.short(), "new policies serve");
+            outcome
         }
-        Outcome::Unchanged => "unchanged",
-        Outcome::KeptOld(report) => {
+        Ok(None) => gate.live.settle(Ok(None), now),
+        Err(report) => {
             tracing::error!("the new policies do not load, the old ones serve on:\n{report}");
-            "kept_old"
+            gate.live.settle(Err(report), now)
         }
+    }
+}
+
+fn count(gate: &Gate, outcome: &Result<Outcome, ReloadError>) {
+    let (reason, failed) = match outcome {
+        Ok(Outcome::Swapped(_)) => ("swapped", 0),
+        Ok(Outcome::Unchanged) => ("unchanged", 0),
+        Ok(Outcome::KeptOld(_)) => ("kept_old", 1),
+        Err(ReloadError::Journal(_)) => ("journal", 1),
+        Err(ReloadError::Broken) => ("broken", 1),
     };
     gate.telemetry.reloads.get_or_create(&Reason { reason }).inc();
-    gate.telemetry.reload_failed.set(i64::from(matches!(outcome, Outcome::KeptOld(_))));
-    let detail = match &outcome {
-        Outcome::Swapped(digest) => digest.to_string(),
-        Outcome::Unchanged | Outcome::KeptOld(_) => gate.live.status().digest.to_string(),
-    };
-    if outcome_matters(&outcome) {
-        let told = [("bundle", detail.as_str())];
-        if let Err(error) = gate.journal.administrative(reason, "gate", &told, clock::now()).await {
-            tracing::error!(%error, "the journal did not take a reload");
-        }
-    }
-    Some(outcome)
+    gate.telemetry.reload_failed.set(failed);
 }
 
-fn outcome_matters(outcome: &Outcome) -> bool {
-    match outcome {
-        Outcome::Swapped(_) | Outcome::KeptOld(_) => true,
-        Outcome::Unchanged => false,
-    }
-}
-
-fn load(gate: &Gate, options: &Options, force: Force) -> Outcome {
-    let own: Vec<_> = gate.door.addresses();
-    gate.live.reload(clock::now(), |serving| {
-        let loaded = run::load(options, &gate.registry, &gate.pseudonyms, &own);
-        match loaded {
-            Ok((snapshot, _)) if snapshot.digest == serving && force == Force::No => Ok(None),
-            Ok((snapshot, warnings)) => {
-                run::tell(&warnings);
-                Ok(Some((snapshot.digest, snapshot)))
+/// Reads everything that is to be taken over; nothing changes by it. Blocks.
+fn load(gate: &Gate, options: &Options, force: Force) -> Loaded {
+    let (snapshot, warnings) =
+        match run::load(options, &gate.registry, &gate.pseudonyms, Some(&gate.addresses)) {
+            Ok(loaded) => loaded,
+            Err(RunError::Bundle(report)) => return Err(report),
+            Err(other) => {
+                let told = Diagnostic::error(&Place::file("gateway.yaml"), other.to_string());
+                return Err(Report::without_files(told.into()));
             }
-            Err(RunError::Bundle(report)) => Err(report),
-            Err(other) => Err(crate::config::Report::without_files(
-                crate::words::Diagnostic::error(
-                    &crate::words::Place::file("gateway.yaml"),
-                    other.to_string(),
-                )
-                .into(),
-            )),
+        };
+    if snapshot.digest == gate.live.status().digest && force == Force::No {
+        return Ok(None);
+    }
+    match gate.door.prepare(snapshot.doors.clone()) {
+        Ok(terms) => {
+            run::tell(&warnings);
+            Ok(Some(Fresh { snapshot, terms }))
         }
-    })
+        Err(faults) => {
+            let told = faults.iter().map(|fault| snapshot.settings.fault_of_door(fault, &options.base));
+            Err(warnings.with(Diagnostics(told.collect())))
+        }
+    }
 }
 
 /// Certificates are taken over when their files change.
 async fn certificates(gate: Arc<Gate>) {
     loop {
         tokio::time::sleep(Duration::from_secs(2)).await;
-        let on = gate.clone();
-        if tokio::task::spawn_blocking(move || told_certificates(&on)).await.is_err() {
-            tracing::error!("looking at certificates panicked");
-        }
+        look_at_certificates(&gate).await;
+    }
+}
+
+async fn look_at_certificates(gate: &Arc<Gate>) {
+    let on = gate.clone();
+    if tokio::task::spawn_blocking(move || told_certificates(&on)).await.is_err() {
+        tracing::error!("looking at certificates panicked");
     }
 }
 
@@ -267,10 +345,22 @@ async fn tend(gate: Arc<Gate>) {
             gate.quota.sweep(now);
             let open: usize = gate.door.connections().map(|(_, count)| count).sum();
             gate.telemetry.connections.set(i64::try_from(open).unwrap_or(i64::MAX));
+            gate.telemetry.uncounted.set(i64::try_from(gate.quota.uncounted()).unwrap_or(i64::MAX));
+            let snapshot = gate.live.snapshot();
+            let issuers = gate.issuers.standing(&snapshot.sources, now);
+            gate.telemetry.issuers(issuers.iter().map(|one| (&*one.issuer, one.keys, one.age)));
+            for (issuer, dropped) in gate.identity.dropped() {
+                gate.telemetry.assertions_dropped(&issuer, dropped);
+            }
         }
-        if round.is_multiple_of(30) {
-            gate.issuers.tend(&gate.live.snapshot().sources, now).await;
-        }
+    }
+}
+
+/// Keys of issuers are fetched before they are too old. An issuer may take long, so nothing else waits for it.
+async fn issuers(gate: Arc<Gate>) {
+    loop {
+        tokio::time::sleep(Duration::from_secs(30)).await;
+        gate.issuers.tend(&gate.live.snapshot().sources, clock::now()).await;
     }
 }
 
@@ -301,6 +391,34 @@ pub(crate) async fn keep_heads(journal: &Journal, store: &Store) -> Result<(), S
         store.save_head(row(&head), clock::now().wall).await?;
     }
     Ok(())
+}
+
+/// Sends signed heads away from this machine, as the bundle of the start says.
+async fn publish(gate: Arc<Gate>, options: Arc<Options>) {
+    let Some((to, pace)) = publisher(&gate, &options) else { return };
+    let heads = gate.journal.watch_heads();
+    audit::publish(heads, &*to, pace, |head, error| {
+        tracing::error!(lane = %head.origin, %error, "it is tried again");
+    })
+    .await;
+}
+
+/// Sends the last heads of a journal that has ended.
+pub(super) async fn publish_last(gate: &Gate, options: &Options) {
+    let Some((to, _)) = publisher(gate, options) else { return };
+    if let Err(error) = audit::publish_once(&gate.journal.heads(), &*to).await {
+        tracing::error!(%error, "the last heads stay on this machine");
+    }
+}
+
+/// Who takes heads, and how often. None where the bundle names nobody.
+fn publisher(gate: &Gate, options: &Options) -> Option<(Box<dyn Publish>, Pace)> {
+    let wanted = gate.publishing.as_ref()?;
+    let to: Box<dyn Publish> = match &wanted.target {
+        PublishTarget::File(path) => Box::new(HeadFile::new(options.base.join(path))),
+        PublishTarget::To(url) => Box::new(HeadPost::new(url.clone())),
+    };
+    Some((to, Pace { every: wanted.every.0, retry: PUBLISH_AGAIN_AFTER }))
 }
 
 fn row(head: &SignedHead) -> HeadRow {

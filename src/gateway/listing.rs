@@ -2,9 +2,13 @@
 //!
 //! What the system can filter and sort is pushed into it, as a superset; every record is matched and judged
 //! again. Records dropped by policy make a page need several of the system's; how many is bounded, and a page
-//! that stays short has a cursor that goes on.
+//! that stays short has a cursor that goes on. A list that the system cannot page to its end says so.
 
-use super::{Outcome, exchange::Exchange, reading::needed};
+use super::{
+    Outcome,
+    exchange::{Exchange, Side, not_possible},
+    wanted::{Subjects, needed, sight, untold},
+};
 use crate::{
     answer::{Answer, Next},
     audit::Withheld,
@@ -12,16 +16,19 @@ use crate::{
     clock,
     config::Served,
     intake::Head,
-    mapping::{Inward, ListError, Listing, Mapping, NativeAnswer, Page},
-    policy::{self, Judged, Prospect, Shown},
+    mapping::{Inward, ListError, Listing, Mapping, NativeAnswer, Page, RowFault},
+    policy::{self, Grounds, Judged, Prospect, Shown, Verdict},
     quota::Admission,
     refusal::Refusal,
     schema::{self, Entity, FieldSet, Filter, Query, query},
-    words::Digest,
+    words::{Digest, StatementId},
 };
 
 /// LIMIT: pages of a system that one request may cause.
 const PAGES_MAX: usize = 20;
+/// Rows of a page of the system at least, so that a small page of the caller's is not empty because the first
+/// few records are none of its.
+const PAGE_ROWS_MIN: u32 = 50;
 /// LIMIT: records the gate sorts itself, and pages of a system it looks through for them.
 const SORTED_ROWS_MAX: usize = 2000;
 const SORTED_PAGES_MAX: usize = 100;
@@ -37,6 +44,15 @@ struct List<'a> {
     /// What the system is asked to filter by: what the caller asks for and what statements can permit.
     filter: Filter,
     fetched: FieldSet,
+    subjects: Subjects,
+    sight: Option<FieldSet>,
+    /// Rows to ask for in a page. INVARIANT: the same along a cursor, whose place is one inside such a page; it
+    /// follows from the query, which the cursor is bound to.
+    size: u32,
+    /// Whether there is more that the system cannot page to.
+    truncated: bool,
+    /// What statements read and the system did not tell, of any row.
+    untold: FieldSet,
     shown: Vec<Shown>,
 }
 
@@ -47,19 +63,19 @@ pub(super) async fn list(exchange: &mut Exchange, admission: &Admission, head: &
     let snapshot = exchange.snapshot.clone();
     let (served, mapping) = snapshot.serving(entity).ok_or(Refusal::Broken)?;
     if !mapping.can(Action::List) {
-        return Err(Refusal::NotPossible(Action::List));
+        return Err(not_possible(mapping, Action::List));
     }
     let (visible, clear) = (prospect.visible(), prospect.clear());
     let raw = head.query.as_deref().unwrap_or_default();
     let (query, cursor) =
         query::read(entity, query::pairs(raw), &clear, &visible, &snapshot.limits).map_err(Refusal::Query)?;
-    let scope = scope(prospect, entity, raw);
+    let scope = scope(&snapshot.digest, prospect, entity, raw);
     let core = exchange.core.clone();
     let cursor = match cursor {
         Some(text) => core.gate.cursors.open(&scope, &text).map_err(|_| Refusal::Cursor)?,
         None => Cursor::default(),
     };
-    let fetched = fetched(prospect, &query, &visible);
+    let fetched = fetched(prospect, entity, &query, &visible);
     let mut list = List {
         exchange,
         admission,
@@ -69,33 +85,44 @@ pub(super) async fn list(exchange: &mut Exchange, admission: &Admission, head: &
         filter: query.filter.clone().and(prospect.pushdown()).simplified(),
         query: &query,
         fetched,
+        subjects: Subjects::of(entity, &visible),
+        sight: sight(mapping, &visible, query.fields),
+        size: query.limit.max(PAGE_ROWS_MIN),
+        truncated: false,
+        untold: FieldSet::EMPTY,
         shown: Vec::new(),
     };
-    let next = list.run(cursor).await?;
-    let shown = list.shown;
+    let next = list.run(cursor).await;
+    let List { exchange, untold, truncated, shown, .. } = list;
+    exchange.note_untold(prospect, &untold);
+    let next = next?;
+    if truncated {
+        exchange.entry.note("truncated", true);
+    }
     let sealed =
         next.map(|next| core.gate.cursors.seal(&scope, &next)).transpose().map_err(|_| Refusal::Broken)?;
     let rest = without_cursor(raw);
     let next = sealed.as_deref().map(|cursor| Next { path: head.path.as_str(), query: &rest, cursor });
-    Ok(Answer::page(&shown, next))
+    Ok(Answer::page(&shown, next, truncated))
 }
 
 /// What must be asked of the system for every record.
-fn fetched(prospect: &Prospect, query: &Query, visible: &FieldSet) -> FieldSet {
-    let wanted = query.fields.unwrap_or(*visible);
+fn fetched(prospect: &Prospect, entity: &Entity, query: &Query, visible: &FieldSet) -> FieldSet {
     let sorted: FieldSet = query.sort.iter().map(|sort| sort.leaf).collect();
-    needed(&wanted, &prospect.reads()).union(&query.filter.leaves()).union(&sorted)
+    let wanted = query.fields.unwrap_or(*visible).union(&query.filter.leaves()).union(&sorted);
+    needed(entity, &wanted, visible, &prospect.reads())
 }
 
-/// What a cursor is good for: this caller, this entity, this query.
-fn scope(prospect: &Prospect, entity: &Entity, raw: &str) -> Digest {
+/// What a cursor is good for: this bundle, this caller, this entity, this query. The native cursor inside it may
+/// hold all that was asked for when the list began, so it must not outlive what was permitted then.
+fn scope(bundle: &Digest, prospect: &Prospect, entity: &Entity, raw: &str) -> Digest {
     let rest = without_cursor(raw);
     let caller = prospect.caller().facts().digest;
     let length = u64::try_from(entity.name.as_str().len()).unwrap_or(0).to_le_bytes();
-    Digest::of_parts(&[&caller.0, &length, entity.name.as_str().as_bytes(), rest.as_bytes()])
+    Digest::of_parts(&[&bundle.0, &caller.0, &length, entity.name.as_str().as_bytes(), rest.as_bytes()])
 }
 
-/// The query without its cursor and page size: a caller may change the size on the way.
+/// The query without its cursor.
 fn without_cursor(raw: &str) -> String {
     let kept: Vec<&str> =
         raw.split('&').filter(|pair| !pair.is_empty() && !pair.starts_with("cursor=")).collect();
@@ -105,8 +132,12 @@ fn without_cursor(raw: &str) -> String {
 impl List<'_> {
     async fn run(&mut self, cursor: Cursor) -> Result<Option<Cursor>, Refusal> {
         let listing = self.listing(cursor.native.as_deref())?;
-        let in_order = self.query.sort.is_empty() || listing.sort_pushed;
-        if in_order { self.in_order(cursor, listing).await } else { self.sorted(cursor, listing).await }
+        if self.query.sort.is_empty() || listing.sort_pushed {
+            return self.in_order(cursor, listing).await;
+        }
+        // All of them are needed, however few the caller wants at once.
+        self.size = u32::MAX;
+        self.sorted(cursor).await
     }
 
     fn limit(&self) -> usize {
@@ -114,12 +145,12 @@ impl List<'_> {
     }
 
     fn listing(&self, native: Option<&str>) -> Result<Listing, Refusal> {
-        self.mapping.list(&self.fetched, &self.filter, &self.query.sort, native, self.query.limit).map_err(
-            |error| match error {
-                ListError::NoList => Refusal::NotPossible(Action::List),
+        self.mapping.list(&self.fetched, &self.filter, &self.query.sort, native, self.size).map_err(|error| {
+            match error {
+                ListError::NoList => not_possible(self.mapping, Action::List),
                 ListError::BadCursor => Refusal::Cursor,
-            },
-        )
+            }
+        })
     }
 
     /// The system's order is the caller's: page by page until the page is full.
@@ -133,12 +164,14 @@ impl List<'_> {
                     let skip = u32::try_from(n).map_err(|_| Refusal::Broken)?;
                     return Ok(Some(Cursor { native: at.native, skip }));
                 }
-                match row {
-                    Ok(inward) => self.consider(inward)?,
-                    Err(_) => self.exchange.withheld(Withheld::Unfit),
+                if let Some(inward) = self.fits(row) {
+                    self.consider(inward)?;
                 }
             }
-            let Some(next) = page.next else { return Ok(None) };
+            let Some(next) = page.next else {
+                self.truncated = page.truncated;
+                return Ok(None);
+            };
             at = Cursor { native: Some(next), skip: 0 };
             if self.shown.len() >= self.limit() {
                 return Ok(Some(at));
@@ -148,37 +181,37 @@ impl List<'_> {
         Ok(Some(at))
     }
 
-    /// The system cannot sort by this: all records that match are sorted here, up to a bound.
-    async fn sorted(&mut self, cursor: Cursor, first: Listing) -> Result<Option<Cursor>, Refusal> {
+    /// The system cannot sort by this: all records that the caller may see are sorted here, up to a bound.
+    async fn sorted(&mut self, cursor: Cursor) -> Result<Option<Cursor>, Refusal> {
         if cursor.native.is_some() {
             return Err(Refusal::Cursor);
         }
-        let rows = self.all(first).await?;
+        let rows = self.all().await?;
         let skip = usize::try_from(cursor.skip).unwrap_or(usize::MAX);
         for (n, inward) in rows.into_iter().enumerate().skip(skip) {
             if self.shown.len() >= self.limit() {
                 let skip = u32::try_from(n).map_err(|_| Refusal::Broken)?;
                 return Ok(Some(Cursor { native: None, skip }));
             }
-            self.consider(inward)?;
+            self.show(inward);
         }
         Ok(None)
     }
 
-    async fn all(&mut self, first: Listing) -> Result<Vec<Inward>, Refusal> {
+    async fn all(&mut self) -> Result<Vec<Inward>, Refusal> {
         let mut rows = Vec::new();
-        let mut listing = first;
+        let mut listing = self.listing(None)?;
         let too_many = || Refusal::TooManyToSort { rows_max: SORTED_ROWS_MAX };
         for _ in 0..SORTED_PAGES_MAX {
             let page = self.page(&listing).await?;
             for row in page.rows {
-                match row {
-                    Ok(inward) if self.matches(&inward) => rows.push(inward),
-                    Ok(_) => {}
-                    Err(_) => self.exchange.withheld(Withheld::Unfit),
+                let Some(inward) = self.fits(row) else { continue };
+                // What the caller may not see is not counted: a bound must not tell of it.
+                if self.may_show(&inward)? {
+                    rows.push(inward);
                 }
             }
-            if rows.len() > SORTED_ROWS_MAX {
+            if rows.len() > SORTED_ROWS_MAX || page.truncated {
                 return Err(too_many());
             }
             match page.next {
@@ -192,27 +225,69 @@ impl List<'_> {
         Err(too_many())
     }
 
-    fn matches(&self, inward: &Inward) -> bool {
-        self.query.filter.matches(self.entity, &inward.record)
+    /// A row that the caller asks for and statements can be judged on; others are counted where they are left out.
+    fn fits(&mut self, row: Result<Inward, RowFault>) -> Option<Inward> {
+        let Ok(inward) = row else {
+            self.exchange.withheld(Withheld::Unfit);
+            return None;
+        };
+        self.exchange.findings(self.mapping, &inward.findings);
+        if !self.query.filter.matches(self.entity, &inward.record) {
+            return None;
+        }
+        let untold = untold(self.mapping, &self.admission.prospect().reads(), &inward);
+        if !untold.is_empty() {
+            self.untold = self.untold.union(&untold);
+            self.exchange.withheld(Withheld::Unfit);
+            return None;
+        }
+        Some(inward)
     }
 
-    /// Shows a record or drops it.
+    /// Judges a record and shows it, or leaves it out.
     fn consider(&mut self, inward: Inward) -> Result<(), Refusal> {
-        self.exchange.findings(self.mapping, &inward.findings);
-        if !self.matches(&inward) {
-            return Ok(());
+        self.judged_on(&inward)?;
+        self.show(inward);
+        Ok(())
+    }
+
+    /// Whether a record may be shown; one that may not is left out.
+    fn may_show(&mut self, inward: &Inward) -> Result<bool, Refusal> {
+        self.judged_on(inward)?;
+        match self.admission.prospect().outlook().verdict(Some(&inward.record), None) {
+            Verdict::Permitted(_) => return Ok(true),
+            Verdict::Forbidden(grounds) | Verdict::Unpermitted(grounds) => self.denied(&grounds),
+            Verdict::Erroring(statement) => self.erring(&statement),
         }
+        Ok(false)
+    }
+
+    fn judged_on(&mut self, inward: &Inward) -> Result<(), Refusal> {
         let prospect = self.admission.prospect();
-        self.exchange.recheck(prospect, Some(&inward.record))?;
-        match policy::show(prospect, inward.record, self.query.fields.as_ref()) {
+        self.exchange.judged_on(prospect, &inward.record, Side::Stored);
+        self.exchange.recheck(prospect, Some(&inward.record))
+    }
+
+    fn show(&mut self, inward: Inward) {
+        let whose = self.subjects.named(self.entity, &inward.record);
+        match policy::show(self.admission.prospect(), inward.record, self.sight.as_ref()) {
             Judged::Shown(shown) => {
-                self.exchange.entry.shown(&shown, &inward.id);
+                self.exchange.shown(&shown, &inward.id, &whose);
                 self.shown.push(shown);
             }
-            Judged::Denied(_) => self.exchange.withheld(Withheld::Denied),
-            Judged::Erroring { .. } => self.exchange.withheld(Withheld::Erring),
+            Judged::Denied(grounds) => self.denied(&grounds),
+            Judged::Erroring { statement } => self.erring(&statement),
         }
-        Ok(())
+    }
+
+    fn denied(&mut self, grounds: &Grounds) {
+        self.exchange.entry.decided(&grounds.statements, grounds.detail);
+        self.exchange.withheld(Withheld::Denied);
+    }
+
+    fn erring(&mut self, statement: &StatementId) {
+        self.exchange.entry.note("erring", statement);
+        self.exchange.withheld(Withheld::Erring);
     }
 
     /// One page of the system.

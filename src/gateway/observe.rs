@@ -1,20 +1,23 @@
 //! Small adaptors between rooms that do not know each other: the door's observer writes to the journal, the
-//! quota counts in the store, the issuers' keys come over the wire.
+//! quota counts in the store, the issuers' keys come over the wire, and the journal's heads leave over it.
 
 use std::{fs, net::SocketAddr, path::Path, sync::Arc};
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
+use http::{HeaderValue, Method, Request, StatusCode, header};
 use url::Url;
 
 use super::Core;
 use crate::{
-    audit, clock,
+    audit::{self, Publish, PublishError, SignedHead},
+    body::Body,
+    clock,
     door::{HandshakeFailure, Observer, Refusal, TurnedAway},
     keys::Fetch,
     quota::{self, Away, Day},
     store::Store,
-    wire::{self, Bounds, Local, TlsClient, Trust},
+    wire::{self, Bounds, Keep, Local, Origin, TlsClient, Trust},
     words::{Channel, ListenerName},
 };
 
@@ -135,6 +138,47 @@ impl Fetch for KeyFetch {
             let local = Local { allow: true, ..Local::default() };
             let got = wire::get(&url, Some(tls), local, &bounds, clock::now()).await;
             got.map(|(status, _, body)| (status.as_u16(), body)).map_err(|error| error.to_string())
+        })
+    }
+}
+
+/// Takes signed heads at an address, over HTTPS verified by the platform's roots.
+pub(super) struct HeadPost {
+    url: Url,
+    tls: Result<TlsClient, String>,
+}
+
+impl HeadPost {
+    pub(super) fn new(url: Url) -> Self {
+        Self { url, tls: TlsClient::new(&Trust::default()).map_err(|error| error.to_string()) }
+    }
+
+    async fn send(&self, head: &SignedHead) -> Result<StatusCode, String> {
+        let tls = self.tls.as_ref().map_err(Clone::clone)?;
+        let told = |error: wire::WireError| error.to_string();
+        // A receiver may well be a forwarder beside the gate.
+        let local = Local { allow: true, ..Local::default() };
+        let origin = Origin::new(&self.url, Some(tls), None, local, Keep::default()).map_err(told)?;
+        let mut request = Request::new(Body::Full(Bytes::copy_from_slice(head.note().as_bytes())));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = wire::target(&self.url).map_err(told)?;
+        let kind = HeaderValue::from_static("text/plain; charset=utf-8");
+        request.headers_mut().insert(header::CONTENT_TYPE, kind);
+        let answer = wire::once(&Arc::new(origin), request, &Bounds::default(), clock::now()).await;
+        Ok(answer.map_err(told)?.status())
+    }
+}
+
+impl Publish for HeadPost {
+    fn publish<'a>(&'a self, head: &'a SignedHead) -> BoxFuture<'a, Result<(), PublishError>> {
+        Box::pin(async move {
+            // The path may be a secret between the two.
+            let host = self.url.host_str().unwrap_or_default();
+            match self.send(head).await {
+                Ok(status) if status.is_success() => Ok(()),
+                Ok(status) => Err(PublishError(format!("`{host}` answered {status}"))),
+                Err(why) => Err(PublishError(format!("`{host}`: {why}"))),
+            }
         })
     }
 }

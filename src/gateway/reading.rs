@@ -1,18 +1,21 @@
 //! One record: fetched, mapped, shown or not there.
 
-use super::{Outcome, exchange::Exchange};
+use super::{
+    Outcome,
+    exchange::{Exchange, Side, not_possible},
+    wanted::{Subjects, needed, sight},
+};
 use crate::{
     answer::Answer,
     catalog::{Action, Operation},
     clock,
     intake::Head,
-    mapping::{FaultKind, Inward, Mapping},
+    mapping::{FaultKind, Inward, NativeAnswer},
     policy::{self, Judged},
     quota::Admission,
     refusal::Refusal,
     schema::{Entity, FieldSet, query},
 };
-use std::sync::Arc;
 
 use http::StatusCode;
 
@@ -23,12 +26,16 @@ pub(super) async fn read(exchange: &mut Exchange, admission: &Admission, head: &
     let visible = prospect.visible();
     let pairs = query::pairs(head.query.as_deref().unwrap_or_default());
     let wanted = query::read_fields(entity, pairs, &visible).map_err(Refusal::Query)?;
-    let fetched = needed(&wanted.unwrap_or(visible), &prospect.reads());
-    let inward = fetch(exchange, admission, entity, &id.0, &fetched).await?;
+    let fetched = needed(entity, &wanted.unwrap_or(visible), &visible, &prospect.reads());
+    let (_, inward) = fetch(exchange, admission, entity, &id.0, &fetched).await?;
+    exchange.judged_on(prospect, &inward.record, Side::Stored);
     exchange.recheck(prospect, Some(&inward.record))?;
-    exchange.judged_on(prospect, &inward.record);
+    let whose = Subjects::of(entity, &visible).named(entity, &inward.record);
     let key = inward.id.clone();
-    let shown = match policy::show(prospect, inward.record, wanted.as_ref()) {
+    let snapshot = exchange.snapshot.clone();
+    let (_, mapping) = snapshot.serving(entity).ok_or(Refusal::Broken)?;
+    let sight = sight(mapping, &visible, wanted);
+    let shown = match policy::show(prospect, inward.record, sight.as_ref()) {
         Judged::Shown(shown) => shown,
         Judged::Denied(grounds) => {
             exchange.entry.decided(&grounds.statements, grounds.detail);
@@ -39,29 +46,25 @@ pub(super) async fn read(exchange: &mut Exchange, admission: &Admission, head: &
             return Err(Refusal::NoSuchRecord);
         }
     };
-    exchange.entry.shown(&shown, &key);
+    exchange.shown(&shown, &key, &whose);
     let core = exchange.core.clone();
     let tag = wanted.is_none().then(|| (&core.gate.tags, &prospect.caller().facts().digest));
     Ok(Answer::one(StatusCode::OK, &shown, tag))
 }
 
-/// What must be asked of the system: what is wanted, what statements read, and the key.
-pub(super) fn needed(wanted: &FieldSet, reads: &FieldSet) -> FieldSet {
-    wanted.union(reads).union(&FieldSet::ID)
-}
-
-/// Asks the serving system for one record. What it does not have, nobody may see.
+/// Asks the serving system for one record: its answer, and what it comes to. What it does not have, nobody may
+/// see, nor what statements cannot be judged on.
 pub(super) async fn fetch(
     exchange: &mut Exchange,
     admission: &Admission,
     entity: &Entity,
     id: &str,
     wanted: &FieldSet,
-) -> Result<Inward, Refusal> {
+) -> Result<(NativeAnswer, Inward), Refusal> {
     let snapshot = exchange.snapshot.clone();
     let (served, mapping) = snapshot.serving(entity).ok_or(Refusal::Broken)?;
     if !mapping.can(Action::Read) {
-        return Err(Refusal::NotPossible(Action::Read));
+        return Err(not_possible(mapping, Action::Read));
     }
     let receipt = exchange.entry.fetch(admission);
     let request = exchange.traced(mapping.read(id, wanted).ok_or(Refusal::NoSuchRecord)?);
@@ -77,21 +80,12 @@ pub(super) async fn fetch(
         }
     };
     exchange.called(&served.name, Some(answer.status.as_u16()), began, sent, answer.body.len());
-    inward(exchange, mapping, mapping.inward(&answer, wanted))
-}
-
-/// What came in, with its findings counted; a system's "not found" is ours.
-pub(super) fn inward(
-    exchange: &Exchange,
-    mapping: &Arc<Mapping>,
-    inward: Result<Inward, crate::mapping::SystemFault>,
-) -> Result<Inward, Refusal> {
-    match inward {
-        Ok(inward) => {
-            exchange.findings(mapping, &inward.findings);
-            Ok(inward)
-        }
-        Err(fault) if fault.kind == FaultKind::NotFound => Err(Refusal::NoSuchRecord),
-        Err(fault) => Err(exchange.refused_by(mapping.system(), fault)),
-    }
+    let inward = match mapping.inward(&answer, wanted) {
+        Ok(inward) => inward,
+        Err(fault) if fault.kind == FaultKind::NotFound => return Err(Refusal::NoSuchRecord),
+        Err(fault) => return Err(exchange.refused_by(mapping.system(), fault)),
+    };
+    exchange.findings(mapping, &inward.findings);
+    exchange.told(admission.prospect(), mapping, &inward)?;
+    Ok((answer, inward))
 }

@@ -13,6 +13,8 @@ use std::{
 
 use aws_lc_rs::rand;
 use futures_util::future::BoxFuture;
+use tokio::sync::Semaphore;
+use tokio_util::task::TaskTracker;
 
 use super::{
     Addresses, Core, Gate,
@@ -22,11 +24,11 @@ use super::{
 };
 use crate::{
     answer::TagKey,
-    audit::{Durability, Journal, JournalError, JournalKeys, JournalOptions},
+    audit::{Durability, Journal, JournalError, JournalKeys, JournalOptions, Role},
     catalog::CursorKey,
     clock,
     config::{self, Env, Live, Means, Report, Snapshot},
-    door::{self, Door, DoorError, Drained, SocketError, Sockets},
+    door::{self, Bound, Door, Drained, SocketError, Sockets},
     identity::{self, Identity},
     keys::Issuers,
     quota::{KeysMax, Quota},
@@ -39,6 +41,8 @@ use crate::{
 
 /// How long a successor waits for the admin address of the gate before it.
 const ADMIN_WAIT_MAX: Duration = Duration::from_secs(10);
+/// How long the start waits for keys of issuers; what is not there by then is fetched while callers are served.
+const ISSUERS_WAIT_MAX: Duration = Duration::from_secs(3);
 
 /// How a gate is run.
 pub struct Options {
@@ -87,9 +91,6 @@ pub enum RunError {
     /// The journal cannot be opened.
     #[error("the journal")]
     Journal(#[from] JournalError),
-    /// A listener does not load.
-    #[error(transparent)]
-    Door(#[from] DoorError),
     /// An address cannot be bound.
     #[error(transparent)]
     Socket(#[from] SocketError),
@@ -138,9 +139,12 @@ pub fn run(
         kept.end();
         admin.abort();
         drop((&mut admin).await);
+        gate.acts.close();
+        gate.acts.wait().await;
         gate.quota.settle().await;
         gate.journal.close(clock::now()).await?;
         keep::keep_heads(&gate.journal, gate.tokens.store()).await?;
+        keep::publish_last(&gate, options).await;
         Ok(())
     })
 }
@@ -157,24 +161,17 @@ struct Opened {
 /// Opens everything, in the order of trust: keys, bundle, store, journal, sockets.
 async fn open(options: &Options) -> Result<Opened, RunError> {
     let now = clock::now();
+    let inherited = Sockets::inherit()?;
     private_folder(&options.data)?;
     let keys = options.data.join("keys");
     private_folder(&keys)?;
     let secret = gate_secret(&keys.join("gate.key"))?;
     let pseudonyms = SecretBytes::new(Digest::of_parts(&[b"bramka pseudonym", secret.expose()]).0.to_vec());
     let registry = upstream::Registry::default();
-    let (snapshot, warnings) = load(options, &registry, &pseudonyms, &[])?;
+    let (snapshot, warnings) = load(options, &registry, &pseudonyms, None)?;
     tell(&warnings);
-    let (digest, settings) = (snapshot.digest, snapshot.settings.clone());
-    let door = Arc::new(Door::open(snapshot.doors.clone(), &options.base)?);
-    let handover = options.data.join("handover.sock");
-    let sockets = Sockets::inherit()?;
-    let sockets = if sockets.is_empty() { Sockets::take_over(&handover)? } else { sockets };
-    let has_predecessor = !sockets.is_empty();
-    let bound = sockets.bind(&door.addresses(), options.cores)?;
-    let successor = bound.for_successor()?;
-    let admin_socket = admin_socket(settings.admin.at.value, has_predecessor).await?;
-    let addresses = Addresses { data: bound.addresses.clone(), admin: admin_socket.local_addr()? };
+    let settings = snapshot.settings.clone();
+    let door = Arc::new(open_door(&snapshot, warnings, &options.base)?);
     let identity_settings = identity::Settings::read(&settings.identity, &mut Default::default());
     let identity = Identity::new(
         identity_settings
@@ -184,18 +181,28 @@ async fn open(options: &Options) -> Result<Opened, RunError> {
     let tokens = Tokens::open(store.clone(), &keys, identity.revocations().clone(), now).await?;
     identity.revocations().adopt(&snapshot.sources);
     let issuers = Issuers::new(Arc::new(KeyFetch::new()), identity.revocations().clone());
-    issuers.tend(&snapshot.sources, now).await;
-    let journal = journal(options, &settings, &keys)?;
+    if tokio::time::timeout(ISSUERS_WAIT_MAX, issuers.tend(&snapshot.sources, now)).await.is_err() {
+        tracing::warn!("not every issuer has told its keys yet");
+    }
+    let kept = store.heads().await?.into_iter().map(|head| head.checkpoint).collect();
+    let journal = journal(options, &settings, &keys, kept)?;
     for unknown in journal.unknown_outcomes() {
         tracing::warn!(?unknown, "an earlier run wrote down an intent and no outcome");
     }
+    // What was taken back while all this was opened is heard of before anybody is let in.
+    tokens.follow(clock::now()).await?;
+    let cursors = CursorKey::new(&secret).map_err(|_| RunError::Crypto)?;
+    // ORDER: last, because a gate that has given its sockets away stops. Whatever keeps this one from serving
+    // has been found out by now, and nobody has waited for it in a queue.
+    let Taken { bound, admin_socket, addresses, successor } =
+        take(inherited, options, &door, settings.admin.at.value).await?;
     let bounds = &settings.bounds.value;
     let keys_max = KeysMax {
         addresses: usize::try_from(bounds.counted_addresses_max).unwrap_or(usize::MAX),
         principals: usize::try_from(bounds.counted_principals_max).unwrap_or(usize::MAX),
     };
     let gate = Arc::new(Gate {
-        live: Live::new(digest, snapshot, now),
+        live: Live::new(snapshot.digest, snapshot, now),
         identity,
         tokens: Arc::new(tokens),
         issuers: Arc::new(issuers),
@@ -204,27 +211,73 @@ async fn open(options: &Options) -> Result<Opened, RunError> {
         telemetry: Telemetry::default(),
         registry,
         door: door.clone(),
-        cursors: CursorKey::new(&secret).map_err(|_| RunError::Crypto)?,
+        addresses: addresses.clone(),
+        cursors,
         tags: TagKey::new(&secret),
         pseudonyms,
+        publishing: settings.audit.publish.clone(),
         handed_over: Arc::default(),
+        reloading: Semaphore::new(1),
+        acts: TaskTracker::new(),
     });
     Ok(Opened { gate, cores: door.cores(bound), admin_socket, addresses, successor })
 }
 
-/// Reads and compiles the bundle, as the options want it.
+/// Reads the files of the listeners. What is wrong with them is told at its place in the bundle.
+fn open_door(snapshot: &Snapshot, warnings: Report, base: &Path) -> Result<Door, RunError> {
+    Door::open(snapshot.doors.clone(), base).map_err(|fault| {
+        RunError::Bundle(warnings.with(snapshot.settings.fault_of_door(&fault, base).into()))
+    })
+}
+
+/// Every socket of a gate.
+struct Taken {
+    bound: Bound,
+    admin_socket: StdListener,
+    addresses: Addresses,
+    successor: door::Successor,
+}
+
+/// Takes the sockets that were passed, those of a predecessor, or fresh ones.
+async fn take(
+    inherited: Sockets,
+    options: &Options,
+    door: &Door,
+    admin: SocketAddr,
+) -> Result<Taken, RunError> {
+    // An address that cannot be had at all is found out before anybody gives up theirs.
+    let admin_socket = admin_socket(admin)?;
+    let sockets = match inherited.is_empty() {
+        true => Sockets::take_over(&options.data.join("handover.sock"))?,
+        false => inherited,
+    };
+    let has_predecessor = !sockets.is_empty();
+    let bound = sockets.bind(&door.addresses(), options.cores)?;
+    let successor = bound.for_successor()?;
+    let admin_socket = match admin_socket {
+        Some(socket) => socket,
+        None if has_predecessor => left_admin_socket(admin).await?,
+        None => return Err(in_use(admin).into()),
+    };
+    let addresses = Addresses { data: bound.addresses.clone(), admin: admin_socket.local_addr()? };
+    Ok(Taken { bound, admin_socket, addresses, successor })
+}
+
+/// Reads and compiles the bundle, as the options want it. `own` is where a running gate listens; one that starts
+/// goes by what the bundle says.
 pub(super) fn load(
     options: &Options,
     registry: &upstream::Registry,
     pseudonyms: &SecretBytes,
-    own: &[SocketAddr],
+    own: Option<&Addresses>,
 ) -> Result<(Snapshot, Report), RunError> {
     let mut raw = config::load(&options.policies, &*options.env).map_err(RunError::Bundle)?;
     raw.move_listener(options.listen, options.admin);
     for (system, base) in &options.redirects {
         raw.redirect(system.as_str(), base);
     }
-    let means = Means { registry, own, pseudonyms, base: &options.base, now: clock::now() };
+    let own = own.map_or_else(|| raw.addresses(), Addresses::all);
+    let means = Means { registry, own: &own, pseudonyms, base: &options.base, now: clock::now() };
     config::compile(raw, &means).map_err(RunError::Bundle)
 }
 
@@ -235,12 +288,20 @@ pub(super) fn tell(report: &Report) {
     }
 }
 
-fn journal(options: &Options, settings: &config::GatewaySettings, keys: &Path) -> Result<Journal, RunError> {
+/// The gate's journal; `kept_heads` are those the store has seen.
+fn journal(
+    options: &Options,
+    settings: &config::GatewaySettings,
+    keys: &Path,
+    kept_heads: Vec<String>,
+) -> Result<Journal, RunError> {
     let mut boot = [0; 16];
     rand::fill(&mut boot).map_err(|_| RunError::Crypto)?;
     let gate = settings.gate.value.as_str();
     let mut wanted = JournalOptions::new(options.data.join("audit"), gate, RequestId(boot));
     wanted.lanes = options.cores;
+    wanted.role = Role::Gate;
+    wanted.kept_heads = kept_heads;
     wanted.strangers_per_minute = settings.audit.strangers_per_minute;
     wanted.segment_bytes_max = settings.audit.segment_bytes_max.0;
     wanted.sensitive_reads =
@@ -270,22 +331,32 @@ fn gate_secret(path: &Path) -> Result<SecretBytes, RunError> {
     Ok(SecretBytes::new(bytes))
 }
 
-/// The admin listener's socket. It is not handed over: a predecessor leaves it once the others are, and only
-/// then is it waited for.
-async fn admin_socket(at: SocketAddr, has_predecessor: bool) -> Result<StdListener, RunError> {
+/// The admin listener's socket; none while somebody else has the address.
+fn admin_socket(at: SocketAddr) -> Result<Option<StdListener>, SocketError> {
+    let bound = StdListener::bind(at).and_then(|socket| {
+        socket.set_nonblocking(true)?;
+        Ok(socket)
+    });
+    match bound {
+        Ok(socket) => Ok(Some(socket)),
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => Ok(None),
+        Err(error) => Err(SocketError::Bind(at, error)),
+    }
+}
+
+fn in_use(at: SocketAddr) -> SocketError {
+    SocketError::Bind(at, io::ErrorKind::AddrInUse.into())
+}
+
+/// The same of a predecessor. It is not handed over: a predecessor leaves it once the others are, and only then
+/// is it waited for.
+async fn left_admin_socket(at: SocketAddr) -> Result<StdListener, SocketError> {
     let until = clock::mono() + ADMIN_WAIT_MAX;
     loop {
-        match StdListener::bind(at) {
-            Ok(socket) => {
-                socket.set_nonblocking(true)?;
-                return Ok(socket);
-            }
-            Err(error)
-                if has_predecessor && error.kind() == io::ErrorKind::AddrInUse && clock::mono() < until =>
-            {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-            Err(error) => return Err(error.into()),
+        match admin_socket(at)? {
+            Some(socket) => return Ok(socket),
+            None if clock::mono() < until => tokio::time::sleep(Duration::from_millis(20)).await,
+            None => return Err(in_use(at)),
         }
     }
 }

@@ -2,6 +2,7 @@
 //! journal exactly once.
 
 use std::{
+    fmt,
     pin::Pin,
     sync::{
         Arc,
@@ -10,8 +11,10 @@ use std::{
     task::{Context, Poll},
 };
 
+use aws_lc_rs::digest;
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
+use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -19,7 +22,9 @@ use crate::{
     body::{Body, BodyError},
     clock,
     identity::Ending,
+    policy::Detail,
     quota::Admission,
+    words::Digest,
 };
 
 /// What a stream holds until it ends.
@@ -31,15 +36,85 @@ pub(super) struct Closing {
     pub(super) admission: Admission,
     /// The caller's body, where there is one.
     pub(super) upload: Option<Upload>,
+    /// The digest of a streamed answer, where it is asked for.
+    pub(super) shown: Option<Passing>,
     /// Said when what is still open is cut at the end of a closing gate's grace.
     pub(super) parting: CancellationToken,
 }
 
+impl Closing {
+    /// Writes the end down, and gives back what was held.
+    pub(super) fn close(self, bytes_out: u64, how: Ended) {
+        let Self { mut answered, admission, upload, shown, .. } = self;
+        let sent = upload.as_ref().and_then(|upload| upload.digest.as_ref());
+        for (name, passing) in [("body_sent", sent), ("body_shown", shown.as_ref())] {
+            if let Some(passing) = passing {
+                answered.body_digest(name, &passing.digest());
+            }
+        }
+        answered.close(upload.as_ref().map_or(0, Upload::bytes), bytes_out, how, clock::now());
+        drop((admission, upload));
+    }
+}
+
 /// The caller's body on its way: how much of it has come, and its end, which is the answer's at the latest.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Upload {
-    pub(super) bytes: Arc<AtomicU64>,
-    pub(super) ended: CancellationToken,
+    bytes: Arc<AtomicU64>,
+    ended: CancellationToken,
+    digest: Option<Passing>,
+}
+
+/// The SHA-256 of a body that passes, as far as it has come.
+#[derive(Clone)]
+pub(super) struct Passing(Arc<Mutex<digest::Context>>);
+
+impl Passing {
+    /// Where the statements that decided ask for it.
+    pub(super) fn asked(detail: Detail) -> Option<Self> {
+        match detail {
+            Detail::Standard => None,
+            Detail::BodyDigest => Some(Self(Arc::new(Mutex::new(digest::Context::new(&digest::SHA256))))),
+        }
+    }
+
+    fn add(&self, bytes: &[u8]) {
+        self.0.lock().update(bytes);
+    }
+
+    fn digest(&self) -> Digest {
+        let mut out = [0; 32];
+        out.copy_from_slice(self.0.lock().clone().finish().as_ref());
+        Digest(out)
+    }
+}
+
+impl fmt::Debug for Passing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Passing(…)")
+    }
+}
+
+impl Upload {
+    /// Nothing of it has come.
+    pub(super) fn new(detail: Detail) -> Self {
+        Self { bytes: Arc::default(), ended: CancellationToken::new(), digest: Passing::asked(detail) }
+    }
+
+    /// A body that is counted, and digested where that is asked for.
+    pub(super) fn counting(&self, inner: Body) -> Counted {
+        Counted { inner, bytes: self.bytes.clone(), digest: self.digest.clone() }
+    }
+
+    /// How much of it has come so far.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// What ends it.
+    pub(super) fn ended(&self) -> CancellationToken {
+        self.ended.clone()
+    }
 }
 
 impl Drop for Upload {
@@ -48,54 +123,65 @@ impl Drop for Upload {
     }
 }
 
-/// The future that resolves when the credential is taken back.
-type Waiting = Pin<Box<dyn Future<Output = ()> + Send>>;
+/// How the end of the credential is noticed.
+enum Noticing {
+    /// Looked for with every frame: a system that never makes us wait is noticed too, and most answers are there
+    /// at once.
+    Looking(Ending),
+    /// Waited for, since we first had to wait.
+    Waiting(Pin<Box<dyn Future<Output = ()> + Send>>),
+    /// It came.
+    Ended,
+}
+
+impl Noticing {
+    /// Whether the end has come, beside a frame.
+    fn look(&mut self, context: &mut Context<'_>) -> bool {
+        match self {
+            Self::Looking(ending) => ending.look(clock::now()).is_some(),
+            Self::Waiting(end) => end.as_mut().poll(context).is_ready(),
+            Self::Ended => true,
+        }
+    }
+
+    /// The same where there is no frame: the end wakes us.
+    fn wait(&mut self, context: &mut Context<'_>) -> bool {
+        *self = match std::mem::replace(self, Self::Ended) {
+            Self::Looking(mut ending) => Self::Waiting(Box::pin(async move {
+                ending.reached(clock::now()).await;
+            })),
+            other @ (Self::Waiting(_) | Self::Ended) => other,
+        };
+        self.look(context)
+    }
+}
 
 /// A streamed answer.
 pub(super) struct Streamed {
     inner: Body,
     closing: Option<Closing>,
-    ending: Option<Ending>,
-    /// Made when we first have to wait: most answers are there at once.
-    waiting: Option<Waiting>,
+    noticing: Noticing,
     bytes: u64,
 }
 
 impl Streamed {
-    /// Streams a body; `ending` listens for the end of the caller's credential.
+    /// Streams a body; `ending` is the end of the caller's credential.
     pub(super) fn new(inner: Body, closing: Closing, ending: Ending) -> Self {
-        Self { inner, closing: Some(closing), ending: Some(ending), waiting: None, bytes: 0 }
+        Self { inner, closing: Some(closing), noticing: Noticing::Looking(ending), bytes: 0 }
     }
 
     fn close(&mut self, how: Ended) {
-        if let Some(Closing { answered, admission, upload, .. }) = self.closing.take() {
-            let uploaded = upload.as_ref().map_or(0, |upload| upload.bytes.load(Ordering::Relaxed));
-            answered.close(uploaded, self.bytes, how, clock::now());
-            drop((admission, upload));
+        if let Some(closing) = self.closing.take() {
+            closing.close(self.bytes, how);
         }
     }
 
-    /// Whether the credential was taken back meanwhile.
-    fn poll_ended(&mut self, context: &mut Context<'_>) -> bool {
-        if let Some(mut ending) = self.ending.take() {
-            let ends_at = ending.ends_at();
-            self.waiting = Some(Box::pin(async move {
-                let clock = async {
-                    match ends_at {
-                        Some(at) => {
-                            let left = at.duration_since(clock::now().wall).unsigned_abs();
-                            tokio::time::sleep(left).await;
-                        }
-                        None => std::future::pending().await,
-                    }
-                };
-                tokio::select! {
-                    _ = ending.wait() => {}
-                    () = clock => {}
-                }
-            }));
-        }
-        self.waiting.as_mut().is_some_and(|waiting| waiting.as_mut().poll(context).is_ready())
+    /// Cuts the stream: the credential it came under is over.
+    fn cut(&mut self) -> BodyError {
+        self.close(Ended::Revoked);
+        self.inner = Body::Empty;
+        self.noticing = Noticing::Ended;
+        BodyError::Ended("its credential ended")
     }
 }
 
@@ -108,21 +194,15 @@ impl HttpBody for Streamed {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match Pin::new(&mut self.inner).poll_frame(context) {
-            Poll::Pending => {
-                if self.poll_ended(context) {
-                    self.close(Ended::Revoked);
-                    self.inner = Body::Empty;
-                    return Poll::Ready(Some(Err(BodyError::Ended("its credential ended"))));
-                }
-                Poll::Pending
-            }
+            Poll::Pending if self.noticing.wait(context) => Poll::Ready(Some(Err(self.cut()))),
+            Poll::Pending => Poll::Pending,
+            // ORDER: a frame that came after the end is not counted and does not leave.
+            Poll::Ready(Some(Ok(_))) if self.noticing.look(context) => Poll::Ready(Some(Err(self.cut()))),
             Poll::Ready(Some(Ok(frame))) => {
-                let length = frame.data_ref().map_or(0, Bytes::len);
-                self.bytes += u64::try_from(length).unwrap_or(0);
-                if self.waiting.is_some() && self.poll_ended(context) {
-                    self.close(Ended::Revoked);
-                    self.inner = Body::Empty;
-                    return Poll::Ready(Some(Err(BodyError::Ended("its credential ended"))));
+                let data = frame.data_ref().map_or(&[][..], |data| data);
+                self.bytes = self.bytes.saturating_add(u64::try_from(data.len()).unwrap_or(0));
+                if let Some(shown) = self.closing.as_ref().and_then(|closing| closing.shown.as_ref()) {
+                    shown.add(data);
                 }
                 if self.inner.is_end_stream() {
                     self.close(Ended::Complete);
@@ -162,8 +242,9 @@ impl Drop for Streamed {
 
 /// Counts a body on its way to a system.
 pub(super) struct Counted {
-    pub(super) inner: Body,
-    pub(super) bytes: Arc<AtomicU64>,
+    inner: Body,
+    bytes: Arc<AtomicU64>,
+    digest: Option<Passing>,
 }
 
 impl HttpBody for Counted {
@@ -176,8 +257,11 @@ impl HttpBody for Counted {
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let polled = Pin::new(&mut self.inner).poll_frame(context);
         if let Poll::Ready(Some(Ok(frame))) = &polled {
-            let length = frame.data_ref().map_or(0, Bytes::len);
-            self.bytes.fetch_add(u64::try_from(length).unwrap_or(0), Ordering::Relaxed);
+            let data = frame.data_ref().map_or(&[][..], |data| data);
+            self.bytes.fetch_add(u64::try_from(data.len()).unwrap_or(0), Ordering::Relaxed);
+            if let Some(digest) = &self.digest {
+                digest.add(data);
+            }
         }
         polled
     }

@@ -2,7 +2,8 @@
 //!
 //! ORDER: body, stored record, judgement, the system's own words for it, `If-Match`, intent (synced), effect,
 //! answer. From the stored record on it runs in a task of its own, so that a caller who goes away changes
-//! nothing; a stopping core waits for it.
+//! nothing; a stopping core waits for it. Once the system has done it, nothing that follows makes a failure of
+//! it: whoever is told of one tries again.
 
 use std::sync::Arc;
 
@@ -12,8 +13,10 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::{
     Outcome,
-    exchange::{self, Exchange},
-    reading::{fetch, inward},
+    after::{Left, after, echo, seen, shown_of, unguarded},
+    exchange::{self, Exchange, Progress, Side, known, not_possible},
+    reading::fetch,
+    whole::replaced,
 };
 use crate::{
     answer::{self, Answer},
@@ -21,12 +24,12 @@ use crate::{
     catalog::{Action, Operation, UpdateMode},
     clock,
     intake::{self, BodyBounds, Head},
-    mapping::{Inward, NativeAnswer, NativeRequest},
-    policy::{self, Change, Denied, Detail, WritePermit},
+    mapping::{Inward, Mapping, MappingFault, NativeAnswer, NativeRequest},
+    policy::{self, Basis, Change, Denied, Prospect, Verdict, WritePermit},
     quota::Admission,
-    refusal::Refusal,
+    refusal::{Places, Refusal, told_faults},
     schema::{self, Entity, FieldSet, Record, json, query},
-    words::Digest,
+    wire::Sent as Passed,
 };
 
 /// What may stand in a path segment as it is.
@@ -37,6 +40,16 @@ struct Sent {
     body: bytes::Bytes,
     if_match: Option<String>,
     wanted: Option<FieldSet>,
+}
+
+/// A record before the write.
+struct Stored {
+    /// All of it: what is judged and changed.
+    record: Record,
+    /// As the caller's own `read` has it: what is shown and tagged.
+    seen: Record,
+    id: CompactString,
+    version: Option<CompactString>,
 }
 
 /// Writes, and answers the caller if it is still there.
@@ -58,7 +71,7 @@ pub(super) async fn write(
     });
     match task.await {
         Ok(response) => response,
-        // It panicked; its entry was written as abandoned.
+        // It panicked: whoever has the handle on its entry writes that, and answers so.
         Err(_) => exchange::bare(Refusal::Broken.response(request), request),
     }
 }
@@ -91,6 +104,7 @@ async fn sent(
             gathered(exchange, unread).await?
         }
     };
+    exchange.sent = Some(body.clone()).filter(|body| !body.is_empty());
     Ok(Sent { body, if_match, wanted })
 }
 
@@ -144,7 +158,7 @@ fn view(
     let action = if body == json::Body::Create { Action::Create } else { Action::Update };
     let (_, mapping) = exchange.snapshot.serving(entity).ok_or(Refusal::Broken)?;
     if !mapping.can(action) {
-        return Err(Refusal::NotPossible(action));
+        return Err(not_possible(mapping, action));
     }
     let prospect = admission.prospect();
     let system = mapping.view(action);
@@ -152,7 +166,7 @@ fn view(
     let required = entity.required().union(&system.required).intersection(&writable);
     let required =
         if body == json::Body::Create { required } else { entity.required().intersection(&writable) };
-    Ok(json::View { body, writable, required, visible: prospect.visible().union(&prospect.writable()) })
+    Ok(json::View { body, writable, required, visible: known(prospect) })
 }
 
 async fn create(
@@ -162,20 +176,27 @@ async fn create(
     head: &Head,
     sent: Sent,
 ) -> Outcome {
+    let prospect = admission.prospect();
     let view = view(exchange, admission, entity, json::Body::Create)?;
     let proposed = json::read(entity, &sent.body, &view).map_err(Refusal::Invalid)?;
     let new = schema::merge(entity, &Record::default(), &proposed, &view);
-    let permit = judge(exchange, admission, Change::Create { new })?;
+    let permit = judge(exchange, admission, entity, Change::Create { new })?;
     let snapshot = exchange.snapshot.clone();
     let (_, mapping) = snapshot.serving(entity).ok_or(Refusal::Broken)?;
-    let request = mapping.create(permit.new().ok_or(Refusal::Broken)?).map_err(Refusal::Unmappable)?;
-    let answer = effect(exchange, admission, entity, &permit, request, &sent.body).await?;
-    let inward = after(exchange, admission, entity, None, &answer).await?;
-    let location = format!("{}/{}", head.path.as_str(), utf8_percent_encode(&inward.id, SEGMENT));
-    let answer = echo(exchange, admission, &permit, inward, &sent, StatusCode::CREATED);
-    Ok(match HeaderValue::try_from(location) {
-        Ok(location) => answer.with(header::LOCATION, location),
-        Err(_) => answer,
+    let request = mapping
+        .create(permit.new().ok_or(Refusal::Broken)?)
+        .map_err(|faults| unmappable(exchange, prospect, mapping, faults))?;
+    let answer = effect(exchange, admission, entity, &permit, request).await?;
+    let left = after(exchange, admission, entity, None, &answer).await;
+    let id = match &left {
+        Left::Whole(_, id) | Left::Part(_, id) => Some(id),
+        Left::Unseen(id) => id.as_ref(),
+    };
+    let location = id.map(|id| format!("{}/{}", head.path.as_str(), utf8_percent_encode(id, SEGMENT)));
+    let answer = echo(exchange, admission, &permit, left, sent.wanted, StatusCode::CREATED);
+    Ok(match location.and_then(|location| HeaderValue::try_from(location).ok()) {
+        Some(location) => answer.with(header::LOCATION, location),
+        None => answer,
     })
 }
 
@@ -187,31 +208,35 @@ async fn update(
     mode: UpdateMode,
     sent: Sent,
 ) -> Outcome {
+    let prospect = admission.prospect();
     let body = match mode {
         UpdateMode::Merge => json::Body::Patch,
         UpdateMode::Replace => json::Body::Replace,
     };
     let view = view(exchange, admission, entity, body)?;
     let proposed = json::read(entity, &sent.body, &view).map_err(Refusal::Invalid)?;
-    let stored = fetch(exchange, admission, entity, id, &entity.all()).await?;
-    let new = schema::merge(entity, &stored.record, &proposed, &view);
-    let key = stored.id.clone();
-    let change = Change::Update { old: stored.record, new, version: stored.version };
-    let permit = judge(exchange, admission, change)?;
-    check_version(exchange, admission, &permit, &sent)?;
+    let Stored { record, seen, id, version } = stored(exchange, admission, entity, id).await?;
     let snapshot = exchange.snapshot.clone();
     let (_, mapping) = snapshot.serving(entity).ok_or(Refusal::Broken)?;
+    blind(prospect, mapping, (&record, &proposed.record), version.is_some())?;
+    let new = merged(prospect, mapping, (&record, &proposed), &view, version.is_some());
+    let permit = judge(exchange, admission, entity, Change::Update { old: record, new, version })?;
+    check_version(exchange, admission, &permit, &seen, &sent)?;
     let (Some(old), Some(new)) = (permit.old(), permit.new()) else { return Err(Refusal::Broken) };
-    let request = mapping.update(&key, old, new, permit.version()).map_err(Refusal::Unmappable)?;
-    let Some(request) = request else {
-        let (record, version) = (old.clone(), permit.version().map(CompactString::from));
-        let inward = Inward { record, id: key, version, findings: Vec::new(), missing: FieldSet::EMPTY };
-        exchange.entry.note("unchanged", true);
-        return Ok(echo(exchange, admission, &permit, inward, &sent, StatusCode::OK));
+    let request = mapping
+        .update(&id, old, new, permit.version())
+        .map_err(|faults| unmappable(exchange, prospect, mapping, faults))?;
+    let left = match request {
+        Some(request) => {
+            let answer = effect(exchange, admission, entity, &permit, request).await?;
+            after(exchange, admission, entity, Some(id), &answer).await
+        }
+        None => {
+            exchange.entry.note("unchanged", true);
+            Left::Whole(seen, id)
+        }
     };
-    let answer = effect(exchange, admission, entity, &permit, request, &sent.body).await?;
-    let inward = after(exchange, admission, entity, Some(&key), &answer).await?;
-    Ok(echo(exchange, admission, &permit, inward, &sent, StatusCode::OK))
+    Ok(echo(exchange, admission, &permit, left, sent.wanted, StatusCode::OK))
 }
 
 async fn delete(
@@ -222,39 +247,132 @@ async fn delete(
     sent: Sent,
 ) -> Outcome {
     let snapshot = exchange.snapshot.clone();
-    let (served, mapping) = snapshot.serving(entity).ok_or(Refusal::Broken)?;
+    let (_, mapping) = snapshot.serving(entity).ok_or(Refusal::Broken)?;
     if !mapping.can(Action::Delete) {
-        return Err(Refusal::NotPossible(Action::Delete));
+        return Err(not_possible(mapping, Action::Delete));
     }
-    let stored = fetch(exchange, admission, entity, id, &entity.all()).await?;
-    let key = stored.id.clone();
-    let permit = judge(exchange, admission, Change::Delete { old: stored.record, version: stored.version })?;
-    check_version(exchange, admission, &permit, &sent)?;
-    let request = mapping.delete(&key, permit.version()).map_err(|fault| Refusal::Unmappable(vec![fault]))?;
-    let answer = effect(exchange, admission, entity, &permit, request, &sent.body).await?;
-    mapping.deleted(&answer).map_err(|fault| exchange.refused_by(&served.name, fault))?;
+    let Stored { record, seen, id, version } = stored(exchange, admission, entity, id).await?;
+    let permit = judge(exchange, admission, entity, Change::Delete { old: record, version })?;
+    check_version(exchange, admission, &permit, &seen, &sent)?;
+    let request = mapping
+        .delete(&id, permit.version())
+        .map_err(|fault| unmappable(exchange, admission.prospect(), mapping, vec![fault]))?;
+    effect(exchange, admission, entity, &permit, request).await?;
     Ok(unguarded(&permit, Answer::empty(StatusCode::NO_CONTENT)))
 }
 
+/// The record as it is stored, and as the caller's own `read` would have it.
+async fn stored(
+    exchange: &mut Exchange,
+    admission: &Admission,
+    entity: &Entity,
+    id: &str,
+) -> Result<Stored, Refusal> {
+    let (answer, inward) = fetch(exchange, admission, entity, id, &entity.all()).await?;
+    let snapshot = exchange.snapshot.clone();
+    let (served, mapping) = snapshot.serving(entity).ok_or(Refusal::Broken)?;
+    let seen = mapping
+        .inward(&answer, &seen(entity, admission.prospect()))
+        .map_err(|fault| exchange.refused_by(&served.name, fault))?;
+    let Inward { record, id, version, .. } = inward;
+    Ok(Stored { record, seen: seen.record, id, version })
+}
+
+/// Refuses a body that replaces whole what the caller may not write in all its parts.
+fn blind(
+    prospect: &Prospect,
+    mapping: &Mapping,
+    (stored, proposed): (&Record, &Record),
+    is_guarded: bool,
+) -> Result<(), Refusal> {
+    // What is not permitted at all is judged like any other change.
+    let Verdict::Permitted(view) = prospect.outlook().verdict(Some(stored), Some(is_guarded)) else {
+        return Ok(());
+    };
+    let entity = mapping.entity();
+    let reached = replaced(entity, stored, proposed).intersection(&mapping.mapped());
+    let beyond = reached.minus(&view.writes());
+    if beyond.is_empty() {
+        return Ok(());
+    }
+    let paths = beyond.iter().filter_map(|leaf| entity.leaf(leaf)).map(|leaf| leaf.path.clone()).collect();
+    let denied = Denied::Fields(paths);
+    let places = Places::of(entity, &denied, &known(prospect));
+    Err(Refusal::Unwritable(denied, places))
+}
+
+/// The record as it would be. What a body clears by leaving it out is what may change on this very record; what
+/// the system knows nothing of holds nothing.
+fn merged(
+    prospect: &Prospect,
+    mapping: &Mapping,
+    (stored, proposed): (&Record, &json::Proposed),
+    view: &json::View,
+    is_guarded: bool,
+) -> Record {
+    let entity = mapping.entity();
+    let with = |writable| schema::merge(entity, stored, proposed, &json::View { writable, ..view.clone() });
+    let kept = with(FieldSet::EMPTY);
+    let clearable = policy::clearable(prospect.outlook(), stored, &kept, is_guarded);
+    with(view.writable.intersection(&clearable).union(&entity.all().minus(&mapping.mapped())))
+}
+
+/// The change cannot be put into the system's words: the caller's fault, or its own record's.
+fn unmappable(
+    exchange: &Exchange,
+    prospect: &Prospect,
+    mapping: &Mapping,
+    faults: Vec<MappingFault>,
+) -> Refusal {
+    match MappingFault::of_system(&faults) {
+        Some(fault) => exchange.refused_by(mapping.system(), fault),
+        None => Refusal::Unmappable(told_faults(&known(prospect), faults)),
+    }
+}
+
 /// Judges a write; what the stored record refuses looks like a record that is not there.
-fn judge(exchange: &mut Exchange, admission: &Admission, change: Change) -> Result<WritePermit, Refusal> {
-    let is_new = matches!(change, Change::Create { .. });
-    policy::judge(admission.prospect(), change).map_err(|denied| match &denied {
-        Denied::Record(grounds) => {
-            exchange.entry.decided(&grounds.statements, grounds.detail);
-            Refusal::Hidden(denied)
+fn judge(
+    exchange: &mut Exchange,
+    admission: &Admission,
+    entity: &Entity,
+    change: Change,
+) -> Result<WritePermit, Refusal> {
+    let prospect = admission.prospect();
+    let (old, new) = match &change {
+        Change::Create { new } => (None, Some(new)),
+        Change::Update { old, new, .. } => (Some(old), Some(new)),
+        Change::Delete { old, .. } => (Some(old), None),
+    };
+    for (record, side) in [(old, Side::Stored), (new, Side::New)] {
+        if let Some(record) = record {
+            exchange.judged_on(prospect, record, side);
         }
-        Denied::Erroring { statement } if !is_new => {
-            exchange.entry.note("erring", statement);
-            Refusal::Hidden(denied)
+    }
+    exchange.recheck_change(prospect, &change)?;
+    let permit = policy::judge(prospect, change).map_err(|denied| {
+        let places = Places::of(entity, &denied, &known(prospect));
+        match &denied {
+            Denied::Record(grounds) => {
+                exchange.entry.decided(&grounds.statements, grounds.detail);
+                Refusal::Hidden(denied)
+            }
+            Denied::Erroring { statement, on } => {
+                exchange.entry.note("erring", statement);
+                match on {
+                    Basis::Request | Basis::Stored => Refusal::Hidden(denied),
+                    Basis::New => Refusal::Unwritable(denied, places),
+                }
+            }
+            Denied::New(grounds) => {
+                exchange.entry.decided(&grounds.statements, grounds.detail);
+                Refusal::Unwritable(denied, places)
+            }
+            Denied::Never(_) | Denied::Unfit => Refusal::Forbidden(denied),
+            Denied::Fields(_) | Denied::Mask(_) => Refusal::Unwritable(denied, places),
         }
-        Denied::New(grounds) => {
-            exchange.entry.decided(&grounds.statements, grounds.detail);
-            Refusal::Unwritable(denied)
-        }
-        Denied::Never(_) | Denied::Unfit => Refusal::Forbidden(denied),
-        Denied::Fields(_) | Denied::Mask(_) | Denied::Erroring { .. } => Refusal::Unwritable(denied),
-    })
+    })?;
+    exchange.entry.decided(permit.statements(), permit.detail());
+    Ok(permit)
 }
 
 /// `If-Match`: the caller's version is a tag of what it sees (RFC 9110 §13.1.1).
@@ -262,102 +380,57 @@ fn check_version(
     exchange: &Exchange,
     admission: &Admission,
     permit: &WritePermit,
+    seen: &Record,
     sent: &Sent,
 ) -> Result<(), Refusal> {
     let Some(if_match) = &sent.if_match else { return Ok(()) };
     if if_match.trim() == "*" {
         return Ok(());
     }
-    let old = permit.old().ok_or(Refusal::Stale)?.clone();
-    let seen = answer::encoded(&policy::echo(permit, old, None));
+    let sight = shown_of(exchange, admission, permit.entity(), None);
+    let seen = answer::encoded(&policy::echo(permit, seen.clone(), sight.as_ref()));
     let tag = exchange.core.gate.tags.tag(&admission.prospect().caller().facts().digest, &seen);
     if if_match.split(',').any(|one| one.trim() == tag) { Ok(()) } else { Err(Refusal::Stale) }
 }
 
-/// Writes down what is about to change, and changes it.
+/// Writes down what is about to change, and changes it: the answer of a system that has done it.
 async fn effect(
     exchange: &mut Exchange,
     admission: &Admission,
     entity: &Entity,
     permit: &WritePermit,
     request: NativeRequest,
-    body: &[u8],
 ) -> Result<NativeAnswer, Refusal> {
     let snapshot = exchange.snapshot.clone();
-    let (served, _) = snapshot.serving(entity).ok_or(Refusal::Broken)?;
+    let (served, mapping) = snapshot.serving(entity).ok_or(Refusal::Broken)?;
     if permit.unguarded() {
         exchange.entry.note("unguarded", true);
     }
     let request = exchange.traced(request);
-    if let Some(old) = permit.old() {
-        exchange.judged_on(admission.prospect(), old);
-    }
-    if permit.detail() == Detail::BodyDigest {
-        exchange.entry.body_digest("body_sent", &Digest::of(body));
-    }
+    exchange.digest_sent();
     let receipt = exchange.entry.intent(permit, clock::now()).await.map_err(Refusal::Journal)?;
+    exchange.progress = Progress::Begun;
     let (began, sent) = (clock::now(), request.body.len());
     let core = exchange.core.clone();
-    match served.upstream.effect(&core.pools, receipt, request, exchange.deadline()).await {
-        Ok(answer) => {
-            exchange.called(&served.name, Some(answer.status.as_u16()), began, sent, answer.body.len());
-            Ok(answer)
-        }
+    let answer = match served.upstream.effect(&core.pools, receipt, request, exchange.deadline()).await {
+        Ok(answer) => answer,
         Err(error) => {
             exchange.called(&served.name, None, began, sent, 0);
             exchange.entry.note("sent", format_args!("{:?}", error.sent()));
-            Err(exchange.unreached(&served.name, error))
+            if error.sent() == Passed::No {
+                exchange.progress = Progress::Nothing;
+            }
+            return Err(exchange.unreached(&served.name, error));
         }
+    };
+    exchange.called(&served.name, Some(answer.status.as_u16()), began, sent, answer.body.len());
+    if let Err(fault) = mapping.deleted(&answer) {
+        // A system that broke may have broken after it was done.
+        if !answer.status.is_server_error() {
+            exchange.progress = Progress::Nothing;
+        }
+        return Err(exchange.change_refused_by(admission.prospect(), &served.name, fault));
     }
-}
-
-/// The record as the system holds it after the write; read back where the answer does not hold it, or not all
-/// that the caller sees of it: the tag of a write is the tag of the next read.
-async fn after(
-    exchange: &mut Exchange,
-    admission: &Admission,
-    entity: &Arc<Entity>,
-    id: Option<&str>,
-    answer: &NativeAnswer,
-) -> Result<Inward, Refusal> {
-    let snapshot = exchange.snapshot.clone();
-    let (_, mapping) = snapshot.serving(entity).ok_or(Refusal::Broken)?;
-    if let (Some(id), true, true) = (id, answer.status.is_success(), answer.body.is_empty()) {
-        return fetch(exchange, admission, entity, id, &entity.all()).await;
-    }
-    let came = inward(exchange, mapping, mapping.written(answer, &entity.all()))?;
-    let seen = mapping.mapped().intersection(&admission.prospect().visible());
-    if came.missing.intersection(&seen).is_empty() {
-        return Ok(came);
-    }
-    // What is written is written: without a second look the caller gets what the answer held.
-    let key = came.id.clone();
-    Ok(fetch(exchange, admission, entity, &key, &entity.all()).await.unwrap_or(came))
-}
-
-/// The answer to a write: what the caller's own `read` shows of it.
-fn echo(
-    exchange: &mut Exchange,
-    admission: &Admission,
-    permit: &WritePermit,
-    inward: Inward,
-    sent: &Sent,
-    status: StatusCode,
-) -> Answer {
-    let key = inward.id.clone();
-    let shown = policy::echo(permit, inward.record, sent.wanted.as_ref());
-    exchange.entry.shown(&shown, &key);
-    let core = exchange.core.clone();
-    let digest = admission.prospect().caller().facts().digest;
-    let tag = sent.wanted.is_none().then_some((&core.gate.tags, &digest));
-    unguarded(permit, Answer::one(status, &shown, tag))
-}
-
-/// Where the system cannot tell that the record changed meanwhile, the answer says so.
-fn unguarded(permit: &WritePermit, answer: Answer) -> Answer {
-    if permit.unguarded() {
-        answer.with(header::HeaderName::from_static("bramka-unguarded"), HeaderValue::from_static("true"))
-    } else {
-        answer
-    }
+    exchange.progress = Progress::Done;
+    Ok(answer)
 }

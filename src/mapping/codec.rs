@@ -9,13 +9,14 @@ use jiff::Timestamp;
 use rust_decimal::Decimal;
 
 use super::{
+    model::KeyForm,
     out::Out,
     scan::{Raw, Scanner},
 };
 use crate::{
     schema::{
         LeafKind, Value,
-        value::{date, instant},
+        value::{ID_CHARS_MAX, date, instant},
     },
     words::yaml_words,
 };
@@ -94,6 +95,8 @@ pub(super) struct Codec {
     pub(super) kind: LeafKind,
     /// How it is written.
     pub(super) wire: Wire,
+    /// What the system keeps here; another text is neither written nor asked for.
+    pub(super) form: KeyForm,
     /// Spellings that a table gives a meaning.
     pub(super) table: Option<Arc<Table>>,
     /// What an unknown spelling reads as.
@@ -182,7 +185,8 @@ impl Codec {
     /// Reads the spelling of a value of the leaf's kind, tables aside.
     pub(super) fn parse(&self, text: &str) -> Result<Value, &'static str> {
         match &self.kind {
-            LeafKind::Text { .. } | LeafKind::Id => Ok(Value::Text(CompactString::from(text))),
+            LeafKind::Text { chars_max } => bounded(text, *chars_max),
+            LeafKind::Id => bounded(text, ID_CHARS_MAX),
             LeafKind::Code(codes) => match codes.iter().any(|code| **code == *text) {
                 true => Ok(Value::Text(CompactString::from(text))),
                 false => Err("not one of the field's codes"),
@@ -222,11 +226,12 @@ impl Codec {
         Ok(match self.wire {
             Wire::Text => Out::Text(text),
             Wire::Number if is_number(&text) => Out::Number(text),
-            Wire::Number => return Err(format!("`{}` cannot be written as a number", clip(&text))),
+            // ORDER: no value in the text: it may be a stored one that the caller does not see.
+            Wire::Number => return Err("the system keeps a number here".into()),
             Wire::Boolean => match &*text {
                 "true" => Out::Boolean(true),
                 "false" => Out::Boolean(false),
-                other => return Err(format!("`{}` cannot be written as a boolean", clip(other))),
+                _ => return Err("the system keeps `true` or `false` here".into()),
             },
         })
     }
@@ -256,6 +261,9 @@ impl Codec {
             },
             Value::Null | Value::Object(_) | Value::List(_) => return Err("expected a single value".into()),
         };
+        if !self.form.fits(&text) {
+            return Err(format!("the system keeps {} here", self.form.told()));
+        }
         match self.most {
             Some(most) if text.chars().count() > usize::try_from(most).unwrap_or(usize::MAX) => {
                 Err(format!("the system keeps at most {most} characters"))
@@ -297,6 +305,15 @@ pub(super) fn clip(text: &str) -> CompactString {
 /// Whether text is the token of a JSON number.
 pub(super) fn is_number(text: &str) -> bool {
     Scanner::new(text.as_bytes()).and_then(|mut scan| scan.scalar()) == Ok(Raw::Number(text))
+}
+
+/// Text within the bound of the field's schema, in characters.
+pub(super) fn bounded(text: &str, chars_max: u32) -> Result<Value, &'static str> {
+    let most = usize::try_from(chars_max).unwrap_or(usize::MAX);
+    if text.len() > most && text.chars().count() > most {
+        return Err("longer than the field may be");
+    }
+    Ok(Value::Text(CompactString::from(text)))
 }
 
 fn integer(text: &str) -> Result<i64, &'static str> {
@@ -400,6 +417,7 @@ mod tests {
         Codec {
             kind,
             wire: Wire::Text,
+            form: KeyForm::Text,
             table: None,
             otherwise: None,
             keep: false,

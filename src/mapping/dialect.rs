@@ -139,8 +139,6 @@ pub(super) struct Asked {
     pub(super) query: Vec<(String, String)>,
     /// For the body.
     pub(super) body: Vec<(Arc<str>, Out)>,
-    /// Whether everything that was to be pushed is in it.
-    pub(super) whole: bool,
 }
 
 impl Dialect {
@@ -211,7 +209,7 @@ impl Dialect {
             Form::Odata4 => {
                 let keys: Vec<_> = keys.iter().map(|(name, d)| format!("{name} {}", dir(d))).collect();
                 let query = vec![("$orderby".to_owned(), keys.join(","))];
-                Asked { query, body: Vec::new(), whole: true }
+                Asked { query, body: Vec::new() }
             }
             Form::Groups(_) => {
                 let mut body = Vec::new();
@@ -225,7 +223,7 @@ impl Dialect {
                         body.extend(pairs);
                     }
                 }
-                Asked { query: Vec::new(), body, whole: true }
+                Asked { query: Vec::new(), body }
             }
         }
     }
@@ -298,10 +296,9 @@ impl Groups {
     }
 
     fn filter(&self, push: &Push) -> Asked {
-        let mut whole = true;
-        let groups = self.groups(push, &mut whole);
+        let groups = self.groups(push);
         if groups.is_empty() || groups.iter().any(Vec::is_empty) {
-            return Asked { whole: whole && groups.iter().any(Vec::is_empty), ..Asked::default() };
+            return Asked::default();
         }
         let all = groups
             .iter()
@@ -314,39 +311,31 @@ impl Groups {
             Out::Object(pairs) => pairs,
             Out::Null | Out::Boolean(_) | Out::Number(_) | Out::Text(_) | Out::List(_) => Vec::new(),
         };
-        Asked { query: Vec::new(), body, whole }
+        Asked { query: Vec::new(), body }
     }
 
     /// The normal form within the bounds; what would pass them is left out of a conjunction, so that more
     /// comes back. One empty group is everything.
-    fn groups<'p>(&self, push: &'p Push, whole: &mut bool) -> Vec<Vec<&'p Test>> {
+    fn groups<'p>(&self, push: &'p Push) -> Vec<Vec<&'p Test>> {
         match push {
             Push::Test(test) if self.speaks(test) => vec![vec![test]],
-            Push::Test(_) => {
-                *whole = false;
-                vec![Vec::new()]
-            }
+            Push::Test(_) => vec![Vec::new()],
             Push::Any(parts) => {
-                let all: Vec<_> = parts.iter().flat_map(|part| self.groups(part, whole)).collect();
-                if self.fits(&all) {
-                    return all;
-                }
-                *whole = false;
-                vec![Vec::new()]
+                let all: Vec<_> = parts.iter().flat_map(|part| self.groups(part)).collect();
+                if self.fits(&all) { all } else { vec![Vec::new()] }
             }
             Push::All(parts) => {
                 let mut groups = vec![Vec::new()];
                 for part in parts {
-                    let others = self.groups(part, whole);
+                    let others = self.groups(part);
                     let product: Vec<Vec<&Test>> = groups
                         .iter()
                         .flat_map(|group: &Vec<&Test>| {
                             others.iter().map(move |other| group.iter().chain(other).copied().collect())
                         })
                         .collect();
-                    match self.fits(&product) {
-                        true => groups = product,
-                        false => *whole = false,
+                    if self.fits(&product) {
+                        groups = product;
                     }
                 }
                 groups
@@ -448,12 +437,10 @@ fn odata_filter(push: &Push) -> Asked {
         Push::Any(_) | Push::Test(_) => std::slice::from_ref(push),
     };
     let mut text = String::new();
-    let mut whole = true;
     for part in parts {
         let mut one = String::new();
         odata(part, &mut one);
         if text.len() + one.len() > TEXT_BYTES_MAX {
-            whole = false;
             continue;
         }
         if !text.is_empty() {
@@ -462,7 +449,7 @@ fn odata_filter(push: &Push) -> Asked {
         text.push_str(&one);
     }
     let query = if text.is_empty() { Vec::new() } else { vec![("$filter".to_owned(), text)] };
-    Asked { query, body: Vec::new(), whole }
+    Asked { query, body: Vec::new() }
 }
 
 fn odata(push: &Push, out: &mut String) {

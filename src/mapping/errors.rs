@@ -8,7 +8,7 @@ use super::{
     load::{pairs, path},
     model::{Mapping, Source},
     native::NativeAnswer,
-    outward::MappingFault,
+    outward::{MappingFault, Whose},
     path::{Path, joined},
     scan::{BadJson, Raw, Scanner},
     trie::{Frame, Node as Tree, Raws, walk},
@@ -478,6 +478,7 @@ impl Mapping {
         });
         let pointer = leaf.and_then(|leaf| self.pointers.get(usize::from(leaf.0)).cloned()).flatten();
         MappingFault {
+            whose: Whose::Caller,
             leaf,
             pointer: pointer.unwrap_or_default(),
             message: "the system does not accept this value".to_owned(),

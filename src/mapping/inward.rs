@@ -3,9 +3,9 @@
 //! A record that does not fit is served with findings; one bad row never sinks a list.
 
 use super::{
-    codec::{Codec, Got},
+    codec::{Codec, Got, bounded},
     errors::SystemFault,
-    listing::Listing,
+    listing::{KEY_BYTES_MAX, Listing},
     model::{EachPart, Finding, Join, Line, Mapping, Named, Next, ObjectPart, Part, Source, Then, What},
     native::NativeAnswer,
     scan::{BadJson, Raw, Scanner},
@@ -37,7 +37,7 @@ pub struct Inward {
 /// Why a row of a list is withheld.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RowFault {
-    /// It has no key.
+    /// It has no key, or one too long to be asked for.
     #[error("the row has no key")]
     NoKey,
     /// A name stands in it twice.
@@ -58,7 +58,8 @@ pub struct Page {
     pub rows: Vec<Result<Inward, RowFault>>,
     /// The native cursor of the next page, for [`Mapping::list`]; none at the end.
     pub next: Option<String>,
-    /// Whether there is more that this system cannot page to.
+    /// Whether the list ends here though it may hold more: the system cannot page any further. Whoever answers
+    /// with this page must say so, or a cut list looks whole. Never with a `next`.
     pub truncated: bool,
 }
 
@@ -140,7 +141,7 @@ impl Mapping {
             }
             Next::None | Next::Offset { .. } => None,
         };
-        let (next, truncated) = self.next(listing, call, token.as_deref(), rows.len())?;
+        let (next, truncated) = self.next(listing, &call.page, token.as_deref(), rows.len())?;
         Ok(Page { rows, next, truncated })
     }
 
@@ -169,7 +170,8 @@ impl Mapping {
         if !self.narrow.iter().all(is) {
             return Err(RowFault::Other);
         }
-        let id = raws.get(0, self.key.slot).text().filter(|key| !key.is_empty()).ok_or(RowFault::NoKey)?;
+        let is_key = |key: &std::borrow::Cow<'_, str>| (1..=KEY_BYTES_MAX).contains(&key.len());
+        let id = raws.get(0, self.key.slot).text().filter(is_key).ok_or(RowFault::NoKey)?;
         let id = CompactString::from(&*id);
         let version = self
             .version
@@ -327,7 +329,12 @@ impl Build<'_, '_> {
 
     #[inline]
     fn scalar(&mut self, leaf: LeafId, codec: &Codec, raw: Raw<'_>) -> Came {
-        match codec.read(raw) {
+        self.got(leaf, codec.read(raw))
+    }
+
+    #[inline]
+    fn got(&mut self, leaf: LeafId, got: Got) -> Came {
+        match got {
             Got::Is(value) => Came::Is(value),
             Got::Nothing => Came::Nothing,
             Got::Missing => {
@@ -364,7 +371,7 @@ impl Build<'_, '_> {
             join_on(&mut text, &join.by, raw.text().as_deref());
         }
         match (text.is_empty(), told) {
-            (false, _) => Came::Is(Value::Text(text)),
+            (false, _) => self.got(leaf, bounded(&text, join.chars_max).map_or_else(Got::Unfit, Got::Is)),
             (true, true) => Came::Nothing,
             (true, false) => {
                 self.missing.insert(leaf);

@@ -9,17 +9,20 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::{
     errors::{FaultKind, SystemFault},
-    model::{Call, Carrier, KeyForm, ListCall, Mapping, Next, Select, Size, Speaks},
+    model::{Call, Carrier, KeyForm, ListCall, Mapping, Next, Page, Select, Size, Speaks},
     native::NativeRequest,
     out::Out,
     push::{Literal, Push, Test},
 };
-use crate::schema::{FieldSet, Filter, Op, Sort};
+use crate::{
+    catalog::Cursor,
+    schema::{FieldSet, Filter, Op, Sort},
+};
 
 /// Longest key of a record, in bytes.
-const KEY_BYTES_MAX: usize = 512;
-/// Longest native cursor, in bytes.
-const CURSOR_BYTES_MAX: usize = 8 * 1024;
+pub(super) const KEY_BYTES_MAX: usize = 512;
+/// LIMIT: longest native cursor with what stands before it, in bytes: what a caller's cursor can carry.
+const CURSOR_BYTES_MAX: usize = Cursor::NATIVE_BYTES_MAX;
 /// What may stand in a path or query as it is.
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
@@ -28,14 +31,13 @@ const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.'
 pub struct Listing {
     /// The request.
     pub request: NativeRequest,
-    /// Whether the rows pass the filter for certain; every row is judged all the same.
-    pub filter_exact: bool,
     /// Whether the rows come in the order asked for; else the gate must sort them all.
     pub sort_pushed: bool,
     /// Rows asked for.
     pub size: u32,
     pub(super) variant: usize,
-    offset: u64,
+    /// Rows of earlier pages, where pages are counted.
+    seen: u64,
 }
 
 /// Why a list cannot be asked for.
@@ -73,26 +75,24 @@ impl Mapping {
     ) -> Result<Listing, ListError> {
         let plan = self.plan(filter, sort).ok_or(ListError::NoList)?;
         let call = self.lists.get(plan.variant).ok_or(ListError::NoList)?;
-        let cursor = cursor.map(|cursor| split_cursor(cursor, plan.variant)).transpose()?;
-        let mut size = limit.clamp(1, call.page.most);
-        let offset = match (&call.page.next, cursor) {
-            (Next::Offset { .. }, Some(cursor)) => cursor.parse().map_err(|_| ListError::BadCursor)?,
-            (Next::Token { .. }, Some(cursor)) => cursor.parse().unwrap_or(0),
-            (Next::Token { .. } | Next::Offset { .. } | Next::Link { .. } | Next::None, _) => 0,
+        let (seen, cursor) = match cursor {
+            Some(cursor) => {
+                let (seen, native) = place(cursor, plan.variant, &call.page)?;
+                (seen, Some(native))
+            }
+            None => (0, None),
+        };
+        let mut size = match call.page.next {
+            // There is no second page, so the first is asked for whole.
+            Next::None => call.page.most,
+            Next::Token { .. } | Next::Link { .. } | Next::Offset { .. } => limit.clamp(1, call.page.most),
         };
         if let Some(window) = call.page.window {
-            let left = window.checked_sub(offset).filter(|left| *left > 0).ok_or(ListError::BadCursor)?;
+            let left = window.checked_sub(seen).filter(|left| *left > 0).ok_or(ListError::BadCursor)?;
             size = size.min(u32::try_from(left).unwrap_or(u32::MAX));
         }
-        let request = self.list_request(call, &plan, cursor, size, wanted)?;
-        Ok(Listing {
-            request,
-            filter_exact: plan.exact,
-            sort_pushed: plan.sorted,
-            size,
-            variant: plan.variant,
-            offset,
-        })
+        let request = self.list_request(call, &plan, cursor, size, wanted);
+        Ok(Listing { request, sort_pushed: plan.sorted, size, variant: plan.variant, seen })
     }
 
     fn list_request(
@@ -102,15 +102,14 @@ impl Mapping {
         cursor: Option<&str>,
         size: u32,
         wanted: &FieldSet,
-    ) -> Result<NativeRequest, ListError> {
+    ) -> NativeRequest {
         let mut request = match (&call.page.next, cursor) {
             // The link is the whole request; the page size stands in a header, if anywhere.
             (Next::Link { .. }, Some(link)) => {
                 let mut request = Request::new(call.method.clone(), link.to_owned());
                 request.prefer(&call.page.size, size);
-                return Ok(request.finish(None));
+                return request.finish(None);
             }
-            (Next::None, Some(_)) => return Err(ListError::BadCursor),
             (Next::Token { .. } | Next::Offset { .. } | Next::Link { .. } | Next::None, _) => {
                 Request::new(call.method.clone(), call.at.clone())
             }
@@ -138,7 +137,7 @@ impl Mapping {
             Size::At(carrier) => request.carry(carrier, &size.to_string(), true, body.as_mut()),
             size_by @ (Size::Prefer(_) | Size::Own) => request.prefer(size_by, size),
         }
-        Ok(request.finish(body))
+        request.finish(body)
     }
 
     /// Which variant serves the query, and what of it.
@@ -154,14 +153,12 @@ impl Mapping {
         }
         let (variant, _) =
             ways.clone().find(|(_, call)| !call.for_queries).or_else(|| ways.clone().next())?;
-        let (exact, sorted) = (*filter == Filter::everything(), sort.is_empty());
-        Some(Plan { variant, exact, sorted, query: Vec::new(), body: Vec::new() })
+        Some(Plan { variant, sorted: sort.is_empty(), query: Vec::new(), body: Vec::new() })
     }
 
     /// The plan by one variant, when it can be asked for anything of the query.
     fn plan_with(&self, variant: usize, call: &ListCall, filter: &Filter, sort: &[Sort]) -> Option<Plan> {
         let dialect = call.filter.as_ref()?;
-        let pushed = self.push(dialect, filter);
         let mut parts: Vec<Push> = self
             .narrow
             .iter()
@@ -172,7 +169,7 @@ impl Mapping {
                     .then(|| Push::Test(Test { name: name.into(), op: Op::Eq, values: vec![value] }))
             })
             .collect();
-        parts.extend(pushed.push);
+        parts.extend(self.push(dialect, filter));
         let order = match sort {
             [] => None,
             sort => self.push_sort(dialect, sort),
@@ -180,17 +177,11 @@ impl Mapping {
         if parts.is_empty() && order.is_none() {
             return None;
         }
-        let mut plan = Plan {
-            variant,
-            exact: pushed.exact,
-            sorted: sort.is_empty() || order.is_some(),
-            query: Vec::new(),
-            body: Vec::new(),
-        };
+        let mut plan =
+            Plan { variant, sorted: sort.is_empty() || order.is_some(), query: Vec::new(), body: Vec::new() };
         if !parts.is_empty() {
             let whole = if parts.len() == 1 { parts.pop()? } else { Push::All(parts) };
             let asked = dialect.filter(&whole);
-            plan.exact &= asked.whole;
             plan.query.extend(asked.query);
             plan.body.extend(asked.body);
         }
@@ -202,33 +193,37 @@ impl Mapping {
         Some(plan)
     }
 
-    /// The cursor of the page after an answer; whether there is more that cannot be paged to.
+    /// The cursor of the page after an answer, and whether there may be more that cannot be paged to.
     pub(super) fn next(
         &self,
         listing: &Listing,
-        call: &ListCall,
+        page: &Page,
         token: Option<&str>,
         rows: usize,
     ) -> Result<(Option<String>, bool), SystemFault> {
         let rows = u64::try_from(rows).unwrap_or(u64::MAX);
-        let next = match (&call.page.next, token) {
-            (Next::Token { .. } | Next::Link { .. }, Some(token)) if token.len() > CURSOR_BYTES_MAX => {
-                return Err(SystemFault::unreadable("the cursor is too long".to_owned()));
-            }
-            (Next::Token { .. }, Some(token)) => {
-                let passed = |window| token.parse::<u64>().is_ok_and(|at| at >= window);
-                if call.page.window.is_some_and(passed) {
-                    return Ok((None, true));
-                }
-                Some(token.to_owned())
-            }
-            (Next::Link { .. }, Some(link)) => Some(self.own_link(link)?),
-            (Next::Offset { .. }, _) if rows >= u64::from(listing.size) => {
-                Some(listing.offset.saturating_add(rows).to_string())
-            }
-            (Next::Token { .. } | Next::Link { .. } | Next::Offset { .. } | Next::None, _) => None,
+        let seen = listing.seen.saturating_add(rows);
+        let is_full = rows >= u64::from(listing.size);
+        // A system that reaches its window may stop with a cursor or without one: the same either way.
+        if page.window.is_some_and(|window| seen >= window) {
+            return Ok((None, true));
+        }
+        let native = match (&page.next, token) {
+            (Next::Token { .. }, Some(token)) if page.window.is_some() => format!("{seen}:{token}"),
+            (Next::Token { .. }, Some(token)) => token.to_owned(),
+            (Next::Link { .. }, Some(link)) => self.own_link(link)?,
+            (Next::Offset { .. }, _) if is_full => seen.to_string(),
+            // Of one page, a full one is not known to be the whole.
+            (Next::None, _) => return Ok((None, is_full && !matches!(page.size, Size::Own))),
+            (Next::Token { .. } | Next::Link { .. } | Next::Offset { .. }, _) => return Ok((None, false)),
         };
-        Ok((next.map(|next| format!("{}:{next}", listing.variant)), false))
+        let next = format!("{}:{native}", listing.variant);
+        if next.len() > CURSOR_BYTES_MAX {
+            return Err(SystemFault::unreadable(format!(
+                "the cursor is longer than {CURSOR_BYTES_MAX} bytes"
+            )));
+        }
+        Ok((Some(next), false))
     }
 
     /// A link as a target under the system's own address; another origin is never followed.
@@ -253,11 +248,7 @@ impl Mapping {
 
     /// Path of one record; `None` when the id cannot be a key.
     pub(super) fn address(&self, call: &Call, id: &str) -> Option<String> {
-        let fits = match self.key.form {
-            KeyForm::Text => !matches!(id, "." | ".."),
-            KeyForm::Digits => id.bytes().all(|byte| byte.is_ascii_digit()),
-            KeyForm::Guid => is_guid(id),
-        };
+        let fits = self.key.form.fits(id) && !matches!(id, "." | "..");
         if id.is_empty() || id.len() > KEY_BYTES_MAX || !fits {
             return None;
         }
@@ -273,24 +264,51 @@ impl Mapping {
 /// How a query is served.
 struct Plan {
     variant: usize,
-    exact: bool,
     sorted: bool,
     query: Vec<(String, String)>,
     body: Vec<(std::sync::Arc<str>, Out)>,
 }
 
-/// The native part of a cursor, when it is one of this variant.
-fn split_cursor(cursor: &str, variant: usize) -> Result<&str, ListError> {
-    let (of, native) = cursor.split_once(':').ok_or(ListError::BadCursor)?;
-    match of.parse::<usize>() {
-        Ok(of) if variant == of && !native.is_empty() && native.len() <= CURSOR_BYTES_MAX => Ok(native),
-        _ => Err(ListError::BadCursor),
+/// The rows of earlier pages and the native part of a cursor, when it is one of this variant.
+fn place<'c>(cursor: &'c str, variant: usize, page: &Page) -> Result<(u64, &'c str), ListError> {
+    let bad = ListError::BadCursor;
+    let (of, native) = cursor.split_once(':').ok_or(bad)?;
+    if cursor.len() > CURSOR_BYTES_MAX || of.parse() != Ok(variant) || native.is_empty() {
+        return Err(bad);
+    }
+    match page.next {
+        Next::Offset { .. } => Ok((native.parse().map_err(|_| bad)?, native)),
+        Next::Token { .. } if page.window.is_some() => {
+            let (seen, token) = native.split_once(':').filter(|(_, token)| !token.is_empty()).ok_or(bad)?;
+            Ok((seen.parse().map_err(|_| bad)?, token))
+        }
+        Next::Token { .. } | Next::Link { .. } => Ok((0, native)),
+        Next::None => Err(bad),
     }
 }
 
-fn is_guid(text: &str) -> bool {
-    let groups: Vec<_> = text.split('-').map(str::len).collect();
-    groups == [8, 4, 4, 4, 12] && text.bytes().all(|byte| byte == b'-' || byte.is_ascii_hexdigit())
+impl KeyForm {
+    /// Whether a text is of this form.
+    pub(super) fn fits(self, text: &str) -> bool {
+        match self {
+            Self::Text => true,
+            Self::Digits => !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()),
+            Self::Guid => {
+                let groups = text.split('-').map(str::len);
+                groups.eq([8, 4, 4, 4, 12])
+                    && text.bytes().all(|byte| byte == b'-' || byte.is_ascii_hexdigit())
+            }
+        }
+    }
+
+    /// What is of this form, for a caller.
+    pub(super) fn told(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Digits => "decimal digits",
+            Self::Guid => "a GUID",
+        }
+    }
 }
 
 impl Select {

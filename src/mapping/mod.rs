@@ -66,5 +66,5 @@ pub use listing::{ListError, Listing};
 pub use load::System;
 pub use model::{Finding, Mapping, What};
 pub use native::{NativeAnswer, NativeRequest};
-pub use outward::{MappingFault, WriteView};
+pub use outward::{MappingFault, Whose, WriteView};
 pub use scan::BadJson;

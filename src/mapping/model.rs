@@ -27,6 +27,8 @@ pub struct Mapping {
     pub(super) root: ObjectPart,
     /// Leaves that no line fills.
     pub(super) unmapped: FieldSet,
+    /// Constants of groups and list elements, each with all leaves of its group or element.
+    pub(super) tags: Vec<(LeafId, FieldSet)>,
     /// Where each leaf stands in a caller's document, list places included; none inside native lists.
     pub(super) pointers: Vec<Option<String>>,
     /// How a filter or an order names the key.
@@ -36,7 +38,8 @@ pub struct Mapping {
     /// What a new record carries besides its fields.
     pub(super) set: Vec<(Path, Out)>,
     pub(super) select: Option<Select>,
-    /// Where each leaf is found by the system's filters; by number of the leaf.
+    /// Where each leaf is found by the system's filters, every place it is read from; by number of the leaf. None
+    /// where one of the places cannot be asked for: the others alone would lose records.
     pub(super) filters: Vec<Vec<Filterable>>,
     pub(super) lists: Vec<ListCall>,
     pub(super) read: Option<Call>,
@@ -72,7 +75,7 @@ pub(super) struct Key {
     pub(super) form: KeyForm,
 }
 
-/// What a key may look like; anything else names no record.
+/// What a key, or a reference to one, may look like; anything else names no record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum KeyForm {
     /// Any text.
@@ -282,6 +285,8 @@ pub(super) struct Join {
     pub(super) parts: Vec<(u16, Path)>,
     pub(super) by: Box<str>,
     pub(super) otherwise: Option<(u16, Path)>,
+    /// Most characters of the field.
+    pub(super) chars_max: u32,
 }
 
 /// A rule of `first`.
@@ -349,6 +354,30 @@ impl Mapping {
     /// Leaves that a line of this mapping fills; of the others the system knows nothing.
     pub fn mapped(&self) -> FieldSet {
         self.entity.all().minus(&self.unmapped)
+    }
+
+    /// Leaves that some group or list element gets as a constant. A group or an element of which nothing else is
+    /// there is none; to a caller who sees nothing else of it, it must be none too, or a constant would tell that
+    /// a hidden value is there.
+    pub fn tags(&self) -> FieldSet {
+        self.tags.iter().map(|(leaf, _)| *leaf).collect()
+    }
+
+    /// Leaves together with those that decide whether they are there at all: a constant of a group is there when
+    /// anything else of the group is. Read with these, a record has the same constants whatever else was wanted.
+    #[must_use]
+    pub fn deciding(&self, leaves: &FieldSet) -> FieldSet {
+        let deciders = self.tags.iter().filter(|(tag, _)| leaves.contains(*tag));
+        deciders.fold(*leaves, |all, (_, beside)| all.union(beside))
+    }
+
+    /// Of leaves that may serve a filter or an order, those that tell of nothing beside them: a constant is there
+    /// because something else of its group is, so it serves only where all of that may too.
+    #[must_use]
+    pub fn telling(&self, clear: &FieldSet) -> FieldSet {
+        let open = clear.union(&self.tags());
+        let blind = self.tags.iter().filter(|(_, beside)| !beside.minus(&open).is_empty());
+        clear.minus(&blind.map(|(tag, _)| *tag).collect())
     }
 
     /// The entity's name.

@@ -6,6 +6,7 @@ use compact_str::CompactString;
 use http::{HeaderValue, Method};
 
 use super::{
+    errors::SystemFault,
     inward::join_on,
     listing::Request,
     model::{Call, EachPart, Join, Line, Mapping, Native, ObjectPart, Part, Source},
@@ -23,12 +24,31 @@ const FAULTS_MAX: usize = 100;
 /// Something about a record that this system cannot take.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MappingFault {
-    /// Which leaf, where it is one.
+    /// Whose it is.
+    pub whose: Whose,
+    /// Which leaf, where it is one; whoever tells a caller tells of leaves only that it may see or write.
     pub leaf: Option<LeafId>,
     /// A JSON Pointer into what was sent; empty for the whole.
     pub pointer: String,
-    /// What is wrong, for the caller.
+    /// What is wrong, for the caller; of an update it holds no value of the record, which the caller may not see.
     pub message: String,
+}
+
+/// Whose fault it is that a record cannot be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whose {
+    /// The caller's, who sent what the system cannot take.
+    Caller,
+    /// The system's: its own record lacks what a change of it needs.
+    System,
+}
+
+impl MappingFault {
+    /// The system's own fault among faults; with one, none is the caller's to mend.
+    pub fn of_system(faults: &[Self]) -> Option<SystemFault> {
+        let own = faults.iter().find(|fault| fault.whose == Whose::System)?;
+        Some(SystemFault::unreadable(own.message.clone()))
+    }
 }
 
 /// What a caller may send for an operation, as far as the system goes.
@@ -126,14 +146,15 @@ impl Mapping {
         Ok(request.finish(body))
     }
 
-    /// A request on one record, guarded by its version where the system has versions.
+    /// A request on one record, guarded by its version where the system has versions. Key and version are the
+    /// system's own words, so what is wrong with them is its fault.
     fn keyed(&self, call: &Call, id: &str, version: Option<&str>) -> Result<Request, MappingFault> {
-        let address = self.address(call, id).ok_or_else(|| whole("no record can have this id"))?;
+        let own = |message| MappingFault { whose: Whose::System, ..whole(message) };
+        let address = self.address(call, id).ok_or_else(|| own("no record can have this id"))?;
         let mut request = Request::new(call.method.clone(), address);
         if let Some(spec) = &self.version {
             let version = version.and_then(|version| HeaderValue::try_from(version).ok());
-            let version =
-                version.ok_or_else(|| whole("the system gave no version of the record to guard it"))?;
+            let version = version.ok_or_else(|| own("there is no version of the record to guard it"))?;
             request.headers.insert(spec.header.clone(), version);
         }
         Ok(request)
@@ -163,26 +184,15 @@ impl Mapping {
                 Some(_) => false,
             };
             if !agrees {
-                let message = format!(
-                    "this is put together by the system and would read `{read_back}`; send {} instead",
-                    self.parts_of(join).join(", ")
-                );
+                let mut message = "this is put together by the system".to_owned();
+                // Of an update the parts may be stored values that the caller does not see.
+                if old.is_none() {
+                    message.push_str(&format!(" and would read `{read_back}`"));
+                }
+                message.push_str("; send the fields it is made of instead");
                 out.fault(Some(leaf), pointer, message);
             }
         }
-    }
-
-    /// The fields that fill a joined text.
-    fn parts_of(&self, join: &Join) -> Vec<String> {
-        let mut fields = Vec::new();
-        self.root.lines(false, &mut |line, _| {
-            if let Source::Native(native) = &line.source {
-                let fills = join.parts.iter().any(|(_, path)| *path == native.write_at);
-                let leaf = self.entity.leaf(line.leaf).filter(|_| fills && native.create);
-                fields.extend(leaf.map(|leaf| format!("`{}`", leaf.path)));
-            }
-        });
-        fields
     }
 }
 
@@ -205,7 +215,7 @@ impl Join {
 }
 
 fn whole(message: &str) -> MappingFault {
-    MappingFault { leaf: None, pointer: String::new(), message: message.to_owned() }
+    MappingFault { whose: Whose::Caller, leaf: None, pointer: String::new(), message: message.to_owned() }
 }
 
 fn view_of(part: &ObjectPart, shape: &Object, create: bool, required: bool, view: &mut WriteView) {
@@ -277,7 +287,7 @@ impl<'m> Writing<'m> {
 
     fn fault(&mut self, leaf: Option<LeafId>, pointer: String, message: String) {
         if self.faults.len() < FAULTS_MAX {
-            self.faults.push(MappingFault { leaf, pointer, message });
+            self.faults.push(MappingFault { whose: Whose::Caller, leaf, pointer, message });
         }
     }
 

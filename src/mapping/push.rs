@@ -8,9 +8,9 @@ use jiff::Timestamp;
 use super::{
     codec::{Codec, Norm, Wire, is_number, normal},
     dialect::{Compares, Dialect, Or, Tie},
-    model::{Filterable, Mapping},
+    model::{Filterable, KeyForm, Mapping},
 };
-use crate::schema::{Direction, Filter, LeafId, LeafKind, Op, Sort, Value};
+use crate::schema::{Direction, Filter, LeafKind, Op, Sort, Value};
 
 /// Most values of one `in`.
 const VALUES_MAX: usize = 100;
@@ -48,70 +48,25 @@ pub(super) enum Literal {
     Boolean(bool),
 }
 
-/// What can be asked for, and whether that is all of the filter.
-#[derive(Debug)]
-pub(super) struct Pushed {
-    /// Nothing: every record.
-    pub(super) push: Option<Push>,
-    /// Whether what comes back passes the filter for certain.
-    pub(super) exact: bool,
-}
-
-impl Pushed {
-    const NOT: Self = Self { push: None, exact: false };
-    const EVERYTHING: Self = Self { push: None, exact: true };
-}
-
 impl Mapping {
-    /// The leaves a system can be asked by, at least for equality.
-    pub fn filterable(&self) -> crate::schema::FieldSet {
-        self.entity
-            .ids()
-            .filter(|leaf| self.filters.get(usize::from(leaf.0)).is_some_and(|f| !f.is_empty()))
-            .collect()
-    }
-
-    pub(super) fn push(&self, dialect: &Dialect, filter: &Filter) -> Pushed {
+    /// What of a filter can be asked for; `None` asks for every record.
+    pub(super) fn push(&self, dialect: &Dialect, filter: &Filter) -> Option<Push> {
         match filter {
             Filter::All(parts) => {
-                let parts: Vec<_> = parts.iter().map(|part| self.push(dialect, part)).collect();
-                let exact = parts.iter().all(|part| part.exact);
-                let mut pushes: Vec<_> = parts.into_iter().filter_map(|part| part.push).collect();
-                let push = match pushes.len() {
-                    0 => None,
-                    1 => pushes.pop(),
-                    _ => Some(Push::All(pushes)),
-                };
-                Pushed { push, exact }
+                let mut pushes: Vec<_> = parts.iter().filter_map(|part| self.push(dialect, part)).collect();
+                if pushes.len() > 1 { Some(Push::All(pushes)) } else { pushes.pop() }
             }
-            Filter::Any(parts) => self.push_any(dialect, parts),
+            Filter::Any(parts) => {
+                let pushes = parts.iter().map(|part| self.push(dialect, part)).collect::<Option<Vec<_>>>()?;
+                any_of(dialect, pushes)
+            }
             // What a negation leaves out cannot be known where what it denies is only known roughly.
-            Filter::Not(_) => Pushed::NOT,
-            Filter::Test { leaf, op, value } => self.push_test(dialect, *leaf, *op, value),
-        }
-    }
-
-    fn push_any(&self, dialect: &Dialect, parts: &[Filter]) -> Pushed {
-        let parts: Vec<_> = parts.iter().map(|part| self.push(dialect, part)).collect();
-        if parts.iter().any(|part| part.push.is_none() && part.exact) {
-            return Pushed::EVERYTHING;
-        }
-        let exact = parts.iter().all(|part| part.exact);
-        let Some(pushes) = parts.into_iter().map(|part| part.push).collect::<Option<Vec<_>>>() else {
-            return Pushed::NOT;
-        };
-        any_of(dialect, pushes, exact)
-    }
-
-    fn push_test(&self, dialect: &Dialect, leaf: LeafId, op: Op, value: &Value) -> Pushed {
-        let places = self.filters.get(usize::from(leaf.0)).map_or(&[][..], Vec::as_slice);
-        let tests: Option<Vec<_>> = places.iter().map(|place| test(dialect, place, op, value)).collect();
-        match tests {
-            Some(tests) if !tests.is_empty() => {
-                let exact = tests.iter().all(|(_, exact)| *exact);
-                any_of(dialect, tests.into_iter().map(|(test, _)| Push::Test(test)).collect(), exact)
+            Filter::Not(_) => None,
+            Filter::Test { leaf, op, value } => {
+                let places = self.filters.get(usize::from(leaf.0))?;
+                let tests = places.iter().map(|place| test(dialect, place, *op, value).map(Push::Test));
+                any_of(dialect, tests.collect::<Option<Vec<_>>>()?)
             }
-            Some(_) | None => Pushed::NOT,
         }
     }
 
@@ -139,9 +94,9 @@ impl Mapping {
     }
 }
 
-fn any_of(dialect: &Dialect, mut pushes: Vec<Push>, exact: bool) -> Pushed {
-    if pushes.len() == 1 {
-        return Pushed { push: pushes.pop(), exact };
+fn any_of(dialect: &Dialect, mut pushes: Vec<Push>) -> Option<Push> {
+    if pushes.len() < 2 {
+        return pushes.pop();
     }
     let mut names = pushes.iter().map(|push| match push {
         Push::Test(test) => Some(&test.name),
@@ -150,18 +105,13 @@ fn any_of(dialect: &Dialect, mut pushes: Vec<Push>, exact: bool) -> Pushed {
     let first = names.next().flatten();
     let one_field = first.is_some() && names.all(|name| name == first);
     match dialect.or {
-        Or::Any => {}
-        Or::SameField if one_field => {}
-        Or::SameField => return Pushed::NOT,
-    }
-    match pushes.is_empty() {
-        true => Pushed::NOT,
-        false => Pushed { push: Some(Push::Any(pushes)), exact },
+        Or::Any => Some(Push::Any(pushes)),
+        Or::SameField => one_field.then_some(Push::Any(pushes)),
     }
 }
 
-/// A test of one native field; whether it is exact.
-fn test(dialect: &Dialect, place: &Filterable, op: Op, value: &Value) -> Option<(Test, bool)> {
+/// A test of one native field.
+fn test(dialect: &Dialect, place: &Filterable, op: Op, value: &Value) -> Option<Test> {
     let wanted: &[Value] = match (op, value) {
         (Op::Ne, _) => return None,
         (Op::In, Value::List(values)) => values,
@@ -169,16 +119,13 @@ fn test(dialect: &Dialect, place: &Filterable, op: Op, value: &Value) -> Option<
         (Op::Eq | Op::Lt | Op::Lte | Op::Gt | Op::Gte, value) => std::slice::from_ref(value),
     };
     let range = matches!(op, Op::Lt | Op::Lte | Op::Gt | Op::Gte);
-    let mut exact = true;
     let mut values = Vec::new();
     for value in wanted {
-        literals(dialect, &place.codec, op, value, &mut values, &mut exact)?;
+        literals(dialect, &place.codec, op, value, &mut values)?;
     }
     if values.is_empty() || values.len() > VALUES_MAX || (range && values.len() != 1) {
         return None;
     }
-    // A spelling of nothing may lie in the range; the gate looks again.
-    exact &= !range || place.codec.absent.iter().all(|nothing| place.codec.parse(nothing).is_err());
     let op = if range {
         op
     } else if values.len() == 1 {
@@ -186,30 +133,25 @@ fn test(dialect: &Dialect, place: &Filterable, op: Op, value: &Value) -> Option<
     } else {
         Op::In
     };
-    Some((Test { name: place.name.clone(), op, values }, exact))
+    Some(Test { name: place.name.clone(), op, values })
 }
 
 /// The literals that a value is looked for by; `None` where it cannot be.
-fn literals(
-    dialect: &Dialect,
-    codec: &Codec,
-    op: Op,
-    value: &Value,
-    out: &mut Vec<Literal>,
-    exact: &mut bool,
-) -> Option<()> {
+fn literals(dialect: &Dialect, codec: &Codec, op: Op, value: &Value, out: &mut Vec<Literal>) -> Option<()> {
     let range = matches!(op, Op::Lt | Op::Lte | Op::Gt | Op::Gte);
+    // What stands for the unknown is many values.
+    if codec.otherwise.as_ref() == Some(value) || !is_spelt_so(dialect, codec) {
+        return None;
+    }
     if let Some(table) = &codec.table {
-        // What stands for the unknown is many values.
-        if range || codec.otherwise.as_ref() == Some(value) {
+        if range {
             return None;
         }
-        *exact &= dialect.text == Compares::Exactly || codec.wire != Wire::Text;
         let own = value.as_text().filter(|_| codec.keep);
         for native in table.natives(value).chain(own) {
             out.push(match codec.wire {
-                Wire::Text => Literal::Text(native.into()),
-                Wire::Number => Literal::Number(native.into()),
+                Wire::Text => text_of(codec, native)?,
+                Wire::Number => is_number(native).then(|| Literal::Number(native.into()))?,
                 Wire::Boolean => Literal::Boolean(native == "true"),
             });
         }
@@ -217,7 +159,7 @@ fn literals(
     }
     let literal = match (&codec.kind, value) {
         (LeafKind::Text { .. } | LeafKind::Code(_) | LeafKind::Id, Value::Text(text)) if !range => {
-            text_literal(dialect, codec, text, exact)?
+            text_literal(codec, text)?
         }
         (LeafKind::Decimal, Value::Decimal(n)) if codec.wire == Wire::Number => {
             Literal::Number(format_compact!("{n}"))
@@ -228,7 +170,7 @@ fn literals(
         (LeafKind::Boolean, Value::Boolean(yes)) if !range => Literal::Boolean(*yes),
         (LeafKind::Date, Value::Date(date)) => Literal::Bare(format_compact!("{date}")),
         (LeafKind::Instant, Value::Instant(at)) if dialect.unix_ms => {
-            Literal::Number(format_compact!("{}", whole_ms(*at, op, exact)?))
+            Literal::Number(format_compact!("{}", whole_ms(*at, op)?))
         }
         (LeafKind::Instant, Value::Instant(at)) => Literal::Bare(format_compact!("{at}")),
         (
@@ -255,29 +197,35 @@ fn literals(
     Some(())
 }
 
-fn text_literal(dialect: &Dialect, codec: &Codec, text: &str, exact: &mut bool) -> Option<Literal> {
-    let loose = dialect.text == Compares::Loosely;
-    // Stored text may be spelt otherwise than it reads; only case is known to be overlooked.
-    let case_only = codec.norm.iter().all(|norm| matches!(norm, Norm::Upper | Norm::Lower));
-    if !(codec.norm.is_empty() || (case_only && loose)) {
-        return None;
-    }
+fn text_literal(codec: &Codec, text: &str) -> Option<Literal> {
     let text = if codec.norm.is_empty() { text.to_owned() } else { normal(&codec.norm, text) };
     match codec.wire {
-        Wire::Text => {
-            *exact &= !loose;
-            Some(Literal::Text(text.into()))
-        }
+        Wire::Text => text_of(codec, &text),
         Wire::Number => is_number(&text).then(|| Literal::Number(text.into())),
         Wire::Boolean => None,
     }
 }
 
+/// Whether stored text is found by the spelling it reads as: of what a norm changes, only case is known to be
+/// overlooked, and that by a system that compares loosely.
+fn is_spelt_so(dialect: &Dialect, codec: &Codec) -> bool {
+    let case_only = codec.norm.iter().all(|norm| matches!(norm, Norm::Upper | Norm::Lower));
+    codec.norm.is_empty() || (case_only && dialect.text == Compares::Loosely)
+}
+
+/// Text as a literal: quoted, or bare where the system keeps a form that it does not quote.
+fn text_of(codec: &Codec, text: &str) -> Option<Literal> {
+    match codec.form {
+        KeyForm::Text => Some(Literal::Text(text.into())),
+        // The system knows no such value; it would refuse the question instead of finding nothing.
+        KeyForm::Digits | KeyForm::Guid => codec.form.fits(text).then(|| Literal::Bare(text.into())),
+    }
+}
+
 /// Milliseconds, rounded so that nothing is missed.
-fn whole_ms(at: Timestamp, op: Op, exact: &mut bool) -> Option<i64> {
+fn whole_ms(at: Timestamp, op: Op) -> Option<i64> {
     let down = at.as_nanosecond().div_euclid(1_000_000);
     let whole = at.as_nanosecond().rem_euclid(1_000_000) == 0;
-    *exact &= whole;
     let up = i128::from(!whole && matches!(op, Op::Lt | Op::Lte));
     i64::try_from(down + up).ok()
 }

@@ -12,6 +12,7 @@ use crate::{
 };
 
 mod load;
+mod pushed;
 mod query;
 mod read;
 mod standin;

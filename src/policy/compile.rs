@@ -238,7 +238,8 @@ pub(super) struct Reads {
 }
 
 impl Reads {
-    /// Adds what an expression reads. A record taken whole reads all its leaves.
+    /// Adds what an expression reads. Where an attribute's base is no plain path and the record is in it,
+    /// any of its leaves may be meant.
     pub(super) fn add(&mut self, expr: &Expr, entity: Option<&Entity>) {
         match expr {
             Expr::GetAttr { .. } if names(expr).is_some() => {
@@ -254,10 +255,8 @@ impl Reads {
             }
             Expr::Var(var) => self.add_path(var, &[], entity),
             Expr::Literal(_) | Expr::Slot(_) | Expr::Unknown { .. } | Expr::ResidualError => {}
-            Expr::UnaryOp { expr, .. }
-            | Expr::GetAttr { expr, .. }
-            | Expr::HasAttr { expr, .. }
-            | Expr::Like { expr, .. } => self.add(expr, entity),
+            Expr::GetAttr { expr, .. } | Expr::HasAttr { expr, .. } => self.add_base(expr, entity),
+            Expr::UnaryOp { expr, .. } | Expr::Like { expr, .. } => self.add(expr, entity),
             Expr::Is { expr, in_expr, .. } => {
                 self.add(expr, entity);
                 if let Some(inner) = in_expr {
@@ -281,6 +280,18 @@ impl Reads {
                 (self.principal, self.checked, self.claimed) = (true, true, true);
             }
         }
+    }
+
+    fn add_base(&mut self, base: &Expr, entity: Option<&Entity>) {
+        let mut inner = Self::default();
+        inner.add(base, entity);
+        if !inner.leaves.is_empty() {
+            inner.leaves = entity.map_or(FieldSet::EMPTY, Entity::all);
+        }
+        self.leaves = self.leaves.union(&inner.leaves);
+        self.principal |= inner.principal;
+        self.checked |= inner.checked;
+        self.claimed |= inner.claimed;
     }
 
     fn add_path(&mut self, var: &Var, names: &[&str], entity: Option<&Entity>) {

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     catalog::Action,
     identity::Facts,
-    schema::{Entity, Record},
+    schema::{Entity, FieldSet, Record},
     words::{Place, StatementId},
 };
 
@@ -176,12 +176,16 @@ fn before(
         return (Outcome::Refused, Vec::new());
     }
     let mut shown = super::degrees::Degrees::default();
-    for rule in program.rules.iter().filter(|rule| rule.statement.effect == Verb::Permit) {
-        let told = statements.iter().find(|told| told.id == rule.statement.id);
-        if told.is_some_and(|told| matches!(told.role, Role::Holds | Role::Depends)) {
-            shown.join(&rule.grants.shown);
+    let mut withheld = FieldSet::EMPTY;
+    for rule in &program.rules {
+        let role = statements.iter().find(|told| told.id == rule.statement.id).map(|told| told.role);
+        match (rule.statement.effect, role) {
+            (Verb::Permit, Some(Role::Holds | Role::Depends)) => shown.join(&rule.grants.shown),
+            (Verb::Withhold, Some(Role::Holds)) => withheld = withheld.union(&rule.grants.withheld),
+            (Verb::Permit | Verb::Withhold | Verb::Forbid, _) => {}
         }
     }
+    shown.strike(&withheld);
     (Outcome::Depends, fields(entity, |leaf| shown.openness(leaf)))
 }
 

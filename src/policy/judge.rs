@@ -5,7 +5,9 @@ use std::sync::Arc;
 use compact_str::CompactString;
 
 use super::{
-    Denied, Detail,
+    Basis, Denied, Detail,
+    context::Env,
+    load::Policies,
     mask::{FULL, Masker, Openness},
     predicate::Outcomes,
     program::{Grounds, Program, Verdict, View},
@@ -56,7 +58,7 @@ pub struct WritePermit {
 /// What outlives the prospect: enough to show the answer.
 #[derive(Debug)]
 struct Lent {
-    policies: Arc<super::Policies>,
+    policies: Arc<Policies>,
     action: Action,
     entity: Arc<Entity>,
     echo: Option<Arc<Program>>,
@@ -125,17 +127,23 @@ impl WritePermit {
         self.grounds.detail
     }
 
-    pub(super) fn masker(&self) -> &Masker {
-        &self.prospect.policies.masker
+    pub(super) fn policies(&self) -> &Policies {
+        &self.prospect.policies
     }
 
     /// What the caller's own `read` shows of a record.
     pub(super) fn read_view(&self, record: &Record) -> Option<View> {
+        let (program, env) = self.sight(record)?;
+        permitted(program.verdict(&env))
+    }
+
+    /// The caller's own `read`, and all that it may look at to judge a record.
+    pub(super) fn sight<'a>(&'a self, record: &'a Record) -> Option<(&'a Program, Env<'a>)> {
         let lent = &self.prospect;
         let mut env = env(&lent.facts, &lent.context, None);
         env.record = Some(record);
         env.id = id(Some(&lent.entity), record).unwrap_or_default();
-        permitted(lent.echo.as_ref()?.verdict(&env))
+        Some((lent.echo.as_deref()?, env))
     }
 }
 
@@ -185,6 +193,19 @@ pub fn rehearse(outlook: &Outlook, change: &Change) -> Result<(FieldSet, Grounds
             Action::Read | Action::List | Action::Create | Action::Update | Action::Delete | Action::Call,
             Change::Create { .. } | Change::Update { .. } | Change::Delete { .. },
         ) => Err(nothing()),
+    }
+}
+
+/// The leaves that a body which replaces a record clears by leaving them out, as far as the policy goes: what
+/// may change on the stored record, and on the record as it would be with all of them kept (`kept`). What may
+/// change on one of the two only stays, so that its presence decides nothing.
+pub fn clearable(outlook: &Outlook, stored: &Record, kept: &Record, is_guarded: bool) -> FieldSet {
+    let writes = |record| permitted(outlook.verdict(Some(record), Some(is_guarded))).map(|view| view.writes);
+    match (writes(stored), writes(kept)) {
+        (Some(before), Some(after)) => before.intersection(&after),
+        // A record that is refused with everything kept may be permitted without some of it.
+        (Some(before), None) => before,
+        (None, _) => FieldSet::EMPTY,
     }
 }
 
@@ -241,7 +262,7 @@ fn on_stored(outlook: &Outlook, old: &Record, is_guarded: bool) -> Result<View, 
     match outlook.program.verdict(&outlook.env(Some(old), Some(is_guarded))) {
         Verdict::Permitted(view) => Ok(view),
         Verdict::Forbidden(grounds) | Verdict::Unpermitted(grounds) => Err(Denied::Record(grounds)),
-        Verdict::Erroring(statement) => Err(Denied::Erroring { statement }),
+        Verdict::Erroring(statement) => Err(Denied::Erroring { statement, on: Basis::Stored }),
     }
 }
 
@@ -249,7 +270,7 @@ fn on_new(outlook: &Outlook, new: &Record, guarded: Option<bool>) -> Result<View
     match outlook.program.verdict(&outlook.env(Some(new), guarded)) {
         Verdict::Permitted(view) => Ok(view),
         Verdict::Forbidden(grounds) | Verdict::Unpermitted(grounds) => Err(Denied::New(grounds)),
-        Verdict::Erroring(statement) => Err(Denied::Erroring { statement }),
+        Verdict::Erroring(statement) => Err(Denied::Erroring { statement, on: Basis::New }),
     }
 }
 
@@ -262,7 +283,7 @@ fn paths(entity: &Entity, leaves: &FieldSet) -> Vec<FieldPath> {
     leaves.iter().filter_map(|leaf| entity.leaf(leaf)).map(|leaf| leaf.path.clone()).collect()
 }
 
-/// A mask that comes back would overwrite what it hides.
+/// A mask that comes back would overwrite what it hides, wherever the caller has learnt it.
 fn masks_sent(
     outlook: &Outlook,
     entity: &Entity,
@@ -270,18 +291,32 @@ fn masks_sent(
     new: &Record,
     changed: &FieldSet,
 ) -> Result<(), Denied> {
-    let Some(echo) = &outlook.echo else { return Ok(()) };
-    // What any read permit that could hold would mask: the record that was read may have been another.
+    let mut sent = FieldSet::EMPTY;
+    for sight in outlook.sights() {
+        sent = sent.union(&masks_of(sight, outlook, entity, (old, new), changed));
+    }
+    if sent.is_empty() { Ok(()) } else { Err(Denied::Mask(paths(entity, &sent))) }
+}
+
+/// The changed leaves whose new values are masks that one way of seeing shows.
+fn masks_of(
+    sight: &Program,
+    outlook: &Outlook,
+    entity: &Entity,
+    (old, new): (Option<&Record>, &Record),
+    changed: &FieldSet,
+) -> FieldSet {
+    // What any permit that could hold would mask: the record that was seen may have been another.
     let mut could_mask = FieldSet::EMPTY;
-    let mut shown =
-        old.and_then(|old| permitted(echo.verdict(&outlook.env(Some(old), None)))).map(|v| v.shown);
-    for rule in echo.rules.iter().filter(|rule| rule.outcomes != Outcomes::FAILS) {
+    for rule in sight.rules.iter().filter(|rule| rule.outcomes != Outcomes::FAILS) {
         could_mask = could_mask.union(&rule.grants.shown.masked());
     }
+    let shown =
+        old.and_then(|old| permitted(sight.verdict(&outlook.env(Some(old), None)))).map(|view| view.shown);
     let masker = &outlook.policies.masker;
     let mut sent = FieldSet::EMPTY;
     for leaf in changed.intersection(&could_mask).iter() {
-        let openness = shown.as_mut().and_then(|shown| shown.openness(leaf));
+        let openness = shown.as_ref().and_then(|shown| shown.openness(leaf));
         let masked = old.zip(openness.filter(|openness| *openness != Openness::Shown));
         let is_mask = |value: &Value| match masked {
             Some((old, openness)) => is_masked(masker, entity, (leaf, openness), old, value),
@@ -293,7 +328,7 @@ fn masks_sent(
             }
         });
     }
-    if sent.is_empty() { Ok(()) } else { Err(Denied::Mask(paths(entity, &sent))) }
+    sent
 }
 
 /// Whether a value is how the caller sees one of the stored ones, and none of those itself.
@@ -353,6 +388,6 @@ pub fn judge_call(prospect: &Prospect) -> Result<CallPermit, Denied> {
     match prospect.outlook().verdict(None, None) {
         Verdict::Permitted(view) => Ok(CallPermit { call: call.clone(), grounds: view.grounds }),
         Verdict::Forbidden(grounds) | Verdict::Unpermitted(grounds) => Err(Denied::Never(grounds)),
-        Verdict::Erroring(statement) => Err(Denied::Erroring { statement }),
+        Verdict::Erroring(statement) => Err(Denied::Erroring { statement, on: Basis::Request }),
     }
 }

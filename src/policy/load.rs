@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     catalog::Action,
-    schema::Schema,
+    schema::{FieldSet, Schema},
     words::{
         Diagnostic, Diagnostics, Digest, EntityName, GroupName, Place, PlanName, SecretBytes, StatementId,
         SystemName,
@@ -69,6 +69,8 @@ pub struct Policies {
     pub(super) cedar: cedar_policy::Schema,
     pub(super) principals: PrincipalTypes,
     pub(super) masker: Masker,
+    /// By entity; see [`Self::with_tags`].
+    tags: HashMap<EntityName, FieldSet>,
     schema_text: String,
 }
 
@@ -105,9 +107,23 @@ impl Policies {
             cedar,
             principals: given.principals.clone(),
             masker: Masker::new(given.pseudonyms),
+            tags: HashMap::new(),
             schema_text,
             statements,
         })
+    }
+
+    /// Says which leaves of an entity its system's mapping gives as constants to groups and list elements.
+    /// One of which a caller sees nothing else is not shown: its constants would tell that a hidden value is
+    /// there.
+    #[must_use]
+    pub fn with_tags(mut self, tags: impl IntoIterator<Item = (EntityName, FieldSet)>) -> Self {
+        self.tags.extend(tags);
+        self
+    }
+
+    pub(super) fn tags(&self, entity: &EntityName) -> FieldSet {
+        self.tags.get(entity).copied().unwrap_or_default()
     }
 
     /// The Cedar schema that statements are validated against, as text.
@@ -178,6 +194,10 @@ impl<'a> Reading<'a, '_> {
                 return;
             }
         };
+        if let Some(message) = disagreement(piece, &policy) {
+            let place = source.place(piece.start, piece.text.lines().next().unwrap_or_default().len());
+            self.found.push(Diagnostic::error(&place, message).help("write each as `@key(\"value\")`"));
+        }
         let head = Head::of(&policy);
         let is_permit = policy.effect() == cedar_policy::Effect::Permit;
         let said = obligations::read(source, piece, &head, is_permit, self.given, self.found);
@@ -343,6 +363,27 @@ impl<'a> Reading<'a, '_> {
         diagnostic.help = error.help.as_deref().map(plain);
         self.found.push(diagnostic);
     }
+}
+
+/// What Cedar reads of a statement's annotations and the scan of ours does not, or the other way round: one
+/// that is overlooked would demand nothing, in silence.
+pub(super) fn disagreement(piece: &Piece<'_>, policy: &cedar_policy::Policy) -> Option<String> {
+    let mut ours: Vec<&str> = piece.notes().iter().map(|note| note.key).collect();
+    let mut cedars: Vec<&str> = policy.annotations().map(|(key, _)| key).collect();
+    ours.sort_unstable();
+    cedars.sort_unstable();
+    let named = |keys: &[&str]| match keys {
+        [] => "none".to_owned(),
+        keys => format!("`@{}`", keys.join("`, `@")),
+    };
+    let message = || {
+        format!(
+            "the annotations are {} by Cedar's reading and {} by the gate's",
+            named(&cedars),
+            named(&ours)
+        )
+    };
+    (ours != cedars).then(message)
 }
 
 /// Cedar's words in the house's form: one line.

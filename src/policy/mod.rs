@@ -48,7 +48,7 @@ mod tests;
 
 pub use context::Context;
 pub use explain::{Explanation, Outcome, Role, Told, explain};
-pub use judge::{CallPermit, Change, WritePermit, judge, judge_call, rehearse};
+pub use judge::{CallPermit, Change, WritePermit, clearable, judge, judge_call, rehearse};
 pub use load::{Given, PlanRef, Policies, SystemInfo};
 pub use mask::Openness;
 pub use memo::Memo;
@@ -58,6 +58,8 @@ pub use prospect::{Outlook, Prospect, Target, is_at_hand, outlook, prospect};
 pub use recheck::{Mismatch, Question, Subject, verdict};
 pub use show::{Judged, Shown, echo, preview, show};
 pub use statement::Verb;
+
+use std::fmt;
 
 use crate::words::{FieldPath, StatementId};
 
@@ -103,14 +105,37 @@ pub enum Denied {
     #[error("masked values were sent back: {}", list(.0))]
     Mask(Vec<FieldPath>),
     /// A statement could not be judged.
-    #[error("the statement `{statement}` could not be judged")]
+    #[error("the statement `{statement}` could not be judged {on}")]
     Erroring {
         /// Which one.
         statement: StatementId,
+        /// On what.
+        on: Basis,
     },
     /// What the caller carries is not what `principals/attributes.yaml` says.
     #[error("the facts of the caller do not fit the types of principals")]
     Unfit,
+}
+
+/// What a statement was judged on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Basis {
+    /// The request alone, whatever the record.
+    Request,
+    /// The stored record: to the caller it does not exist.
+    Stored,
+    /// The record as it would be: what the caller sent is refused.
+    New,
+}
+
+impl fmt::Display for Basis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Request => "on the request",
+            Self::Stored => "on the stored record",
+            Self::New => "on the record as it would be",
+        })
+    }
 }
 
 fn list(paths: &[FieldPath]) -> String {

@@ -321,10 +321,8 @@ fn specialise(
     for statement in concerned {
         // ORDER: every statement is asked for by name, so that none that became constant is overlooked.
         let residual = answer.get_policy(statement.policy.id()).ok_or(Unfit)?;
-        let check = match super::statement::conditions(&residual).as_deref() {
-            Some([condition]) => compile::node(condition, entity),
-            Some(_) | None => None,
-        };
+        let condition = super::statement::residual(&residual);
+        let check = condition.and_then(|condition| compile::node(&condition, entity));
         rules.extend(rule(statement, entity, check));
     }
     Ok(rules)

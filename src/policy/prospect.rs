@@ -5,7 +5,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::{
-    Denied,
+    Basis, Denied,
     cedar::Unfit,
     context::{Context, Env},
     load::Policies,
@@ -38,6 +38,8 @@ pub struct Outlook {
     pub(super) program: Arc<Program>,
     /// The caller's own `read`, for the answer to a create or an update.
     pub(super) echo: Option<Arc<Program>>,
+    /// The caller's own `list`, where a mask learnt from one could be sent back.
+    pub(super) list: Option<Arc<Program>>,
     pub(super) facts: Arc<Facts>,
     pub(super) context: Context,
     call: Option<Call>,
@@ -87,7 +89,7 @@ pub fn is_at_hand(policies: &Policies, memo: &Memo, facts: &Facts, operation: &O
     };
     let knows = |action| memo.knows(policies.bundle, facts, action, about);
     let action = operation.action();
-    knows(action) && (!has_echo(action) || knows(Action::Read))
+    knows(action) && sights(action).iter().all(|sight| knows(*sight))
 }
 
 /// The same for facts alone.
@@ -107,10 +109,11 @@ pub fn outlook(
         Target::Call(call) => About::System(&call.system),
     };
     let program = remembered(policies, memo, facts, action, about)?;
-    let echo = match has_echo(action) {
-        true => Some(remembered(policies, memo, facts, Action::Read, about)?),
-        false => None,
+    let own = |wanted: Action| {
+        let asked = sights(action).contains(&wanted);
+        asked.then(|| remembered(policies, memo, facts, wanted, about)).transpose()
     };
+    let (echo, list) = (own(Action::Read)?, own(Action::List)?);
     let call = match target {
         Target::Entity(_) => None,
         Target::Call(call) => Some(call),
@@ -137,6 +140,7 @@ pub fn outlook(
         policies: policies.clone(),
         program,
         echo,
+        list,
         facts: facts.clone(),
         context,
         call,
@@ -216,8 +220,7 @@ impl Outlook {
 
     /// Leaves that conditions read: they must be fetched whatever the caller wants.
     pub fn reads(&self) -> FieldSet {
-        let echo = self.echo.as_ref().map(|echo| echo.reads).unwrap_or_default();
-        self.program.reads.union(&echo)
+        self.sights().fold(self.program.reads, |reads, sight| reads.union(&sight.reads))
     }
 
     /// A filter that every record which can be permitted passes; others may pass too, and every record that
@@ -245,6 +248,11 @@ impl Outlook {
     /// The verdict of the specialised statements, on a record or on the call.
     pub fn verdict(&self, record: Option<&Record>, guarded: Option<bool>) -> Verdict {
         self.program.verdict(&self.env(record, guarded))
+    }
+
+    /// The caller's own ways of seeing records that a write asks too.
+    pub(super) fn sights(&self) -> impl Iterator<Item = &Arc<Program>> {
+        self.echo.iter().chain(&self.list)
     }
 
     /// All that a condition may read of this request, with a record.
@@ -288,12 +296,14 @@ fn remembered(
         .map_err(|Unfit| Denied::Unfit)
 }
 
-/// Whether the caller's own `read` is asked too. A delete shows nothing, but the version that a caller names
-/// is of what it sees.
-fn has_echo(action: Action) -> bool {
+/// The caller's own ways of seeing records that an operation asks too. What a create or an update sends may
+/// be a mask that either of them shows. A delete shows nothing, but the version that a caller names is of
+/// what its `read` shows.
+fn sights(action: Action) -> &'static [Action] {
     match action {
-        Action::Create | Action::Update | Action::Delete => true,
-        Action::Read | Action::List | Action::Call => false,
+        Action::Create | Action::Update => &[Action::Read, Action::List],
+        Action::Delete => &[Action::Read],
+        Action::Read | Action::List | Action::Call => &[],
     }
 }
 
@@ -305,7 +315,7 @@ fn alive(program: &Program, env: &Env<'_>) -> Result<Live, Denied> {
     for rule in &program.rules {
         let outcomes = Program::outcomes(rule, env);
         if outcomes.errs && !outcomes.holds && !outcomes.fails {
-            return Err(Denied::Erroring { statement: rule.statement.id.clone() });
+            return Err(Denied::Erroring { statement: rule.statement.id.clone(), on: Basis::Request });
         }
         let must_hold = outcomes.holds && !outcomes.fails && !outcomes.errs;
         if must_hold && rule.statement.effect == Verb::Forbid {

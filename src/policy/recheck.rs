@@ -1,7 +1,8 @@
 //! The same verdict the slow way: Cedar's ordinary authorizer on the whole set, nothing specialised.
 //!
-//! A share of live decisions is repeated so ([`Policies::recheck`]), and whatever is asked without a request
-//! (tests, explain, replay) is answered so ([`verdict`]).
+//! A share of live decisions is repeated so ([`Policies::recheck`], of writes [`Policies::recheck_change`]
+//! and [`Policies::recheck_echo`]), and whatever is asked without a request (tests, explain, replay) is
+//! answered so ([`verdict`]).
 
 use std::sync::Arc;
 
@@ -10,8 +11,9 @@ use cedar_policy::{Authorizer, Entities, PolicyId, PolicySet, Request};
 use super::{
     cedar::{self, Unfit},
     context::{Context, Env},
+    judge::{Change, WritePermit},
     load::Policies,
-    program::{Tally, Verdict},
+    program::{Program, Tally, Verdict},
     prospect::{Outlook, id},
     shape::{Holds, Route, Target},
     statement::Statement,
@@ -86,9 +88,44 @@ impl Policies {
         record: Option<&Record>,
         guarded: Option<bool>,
     ) -> Result<(), Box<Mismatch>> {
-        let env = outlook.env(record, guarded);
-        let mut decided = outlook.program.verdict(&env);
-        let mut whole = whole(self, outlook.program.action, outlook.program.entity.as_ref(), &env);
+        self.repeat(&outlook.program, &outlook.env(record, guarded))
+    }
+
+    /// Repeats on the whole set all that [`judge`](super::judge) asks of a write: the verdicts on the stored
+    /// record and on the new one, and what the caller's own `read` and `list` show of them.
+    ///
+    /// # Errors
+    /// [`Mismatch`]; whoever asked refuses before the write leaves, and raises the alarm.
+    pub fn recheck_change(&self, outlook: &Outlook, change: &Change) -> Result<(), Box<Mismatch>> {
+        let (old, new, guarded) = match change {
+            Change::Create { new } => (None, Some(new), None),
+            Change::Update { old, new, version } => (Some(old), Some(new), Some(version.is_some())),
+            Change::Delete { old, version } => (Some(old), None, Some(version.is_some())),
+        };
+        for record in old.into_iter().chain(new) {
+            self.recheck(outlook, Some(record), guarded)?;
+            for sight in outlook.sights() {
+                self.repeat(sight, &outlook.env(Some(record), None))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Repeats on the whole set what the caller's own `read` shows of the record that a write left behind
+    /// (before [`echo`](super::echo) shows it).
+    ///
+    /// # Errors
+    /// [`Mismatch`]; the write is done, its answer is refused.
+    pub fn recheck_echo(&self, permit: &WritePermit, record: &Record) -> Result<(), Box<Mismatch>> {
+        match permit.sight(record) {
+            Some((program, env)) => self.repeat(program, &env),
+            None => Ok(()),
+        }
+    }
+
+    fn repeat(&self, program: &Program, env: &Env<'_>) -> Result<(), Box<Mismatch>> {
+        let mut decided = program.verdict(env);
+        let mut whole = whole(self, program.action, program.entity.as_ref(), env);
         sort(&mut decided);
         sort(&mut whole);
         if decided == whole { Ok(()) } else { Err(Box::new(Mismatch { decided, whole })) }

@@ -6,6 +6,7 @@ use super::{
     Detail,
     degrees::Degrees,
     judge::WritePermit,
+    load::Policies,
     mask::{Masker, Openness},
     program::{Grounds, Verdict, View},
     prospect::{Outlook, Prospect},
@@ -87,9 +88,7 @@ pub fn preview(outlook: &Outlook, record: Record, wanted: Option<&FieldSet>) -> 
 fn shown(outlook: &Outlook, record: Record, wanted: Option<&FieldSet>) -> Judged {
     let Some(entity) = outlook.program.entity.clone() else { return Judged::Denied(Grounds::default()) };
     match outlook.verdict(Some(&record), None) {
-        Verdict::Permitted(view) => {
-            Judged::Shown(strike(&outlook.policies.masker, entity, record, view, wanted))
-        }
+        Verdict::Permitted(view) => Judged::Shown(strike(&outlook.policies, entity, record, view, wanted)),
         Verdict::Forbidden(grounds) | Verdict::Unpermitted(grounds) => Judged::Denied(grounds),
         Verdict::Erroring(statement) => Judged::Erroring { statement },
     }
@@ -102,22 +101,31 @@ pub fn echo(permit: &WritePermit, record: Record, wanted: Option<&FieldSet>) -> 
         view.shown.add(Openness::Shown, &FieldSet::ID);
         view
     });
-    strike(permit.masker(), permit.entity().clone(), record, view, wanted)
+    strike(permit.policies(), permit.entity().clone(), record, view, wanted)
 }
 
 fn strike(
-    masker: &Masker,
+    policies: &Policies,
     entity: Arc<Entity>,
     mut record: Record,
     view: View,
     wanted: Option<&FieldSet>,
 ) -> Shown {
     let View { mut shown, grounds, .. } = view;
+    let seen = shown.all();
     if let Some(wanted) = wanted {
         shown.strike(&shown.all().minus(wanted));
     }
     let fields = shown.all();
-    let striker = Striker { masker, entity: &entity, shown: &shown, open: shown.of(Openness::Shown), fields };
+    let striker = Striker {
+        masker: &policies.masker,
+        entity: &entity,
+        shown: &shown,
+        open: shown.of(Openness::Shown),
+        fields,
+        seen,
+        tags: policies.tags(&entity.name),
+    };
     striker.object(&entity.root, &mut record.fields);
     Shown { record, fields, grounds, entity }
 }
@@ -127,7 +135,12 @@ struct Striker<'a> {
     entity: &'a Entity,
     shown: &'a Degrees,
     open: FieldSet,
+    /// The leaves that are shown.
     fields: FieldSet,
+    /// The leaves that would be if all were wanted.
+    seen: FieldSet,
+    /// The leaves that are the same in every record, and tell only that the rest of their group is there.
+    tags: FieldSet,
 }
 
 impl Striker<'_> {
@@ -143,16 +156,40 @@ impl Striker<'_> {
             (_, Value::Null) => false,
             (Shape::Leaf(leaf), value) => self.leaf(*leaf, value),
             (Shape::Object(object), Value::Object(fields)) => {
+                if !self.tells(object, fields) {
+                    return false;
+                }
                 self.object(object, fields);
                 !fields.is_empty()
             }
             (Shape::List(item), Value::List(values)) => {
-                // An empty list is known to be empty; one of which nothing is shown is not told at all.
+                // Empty is told only of a list of which nothing can be hidden: of any other it would tell
+                // that no hidden value is there, since a list whose items are all struck is not told.
                 if values.is_empty() {
-                    return self.sees(item);
+                    return self.shows(item) && self.sees_whole(item);
                 }
                 values.retain_mut(|value| self.keeps(item, value));
                 !values.is_empty()
+            }
+            (Shape::Object(_) | Shape::List(_), _) => false,
+        }
+    }
+
+    /// Whether the caller sees anything of a group but its tags, wanted or not.
+    fn tells(&self, object: &Object, fields: &Fields) -> bool {
+        let told = |(position, value): (u16, &Value)| {
+            object.at(position).is_some_and(|field| self.tells_value(&field.shape, value))
+        };
+        self.tags.is_empty() || fields.iter().any(told)
+    }
+
+    fn tells_value(&self, shape: &Shape, value: &Value) -> bool {
+        match (shape, value) {
+            (_, Value::Null) => false,
+            (Shape::Leaf(leaf), _) => self.seen.contains(*leaf) && !self.tags.contains(*leaf),
+            (Shape::Object(object), Value::Object(fields)) => self.tells(object, fields),
+            (Shape::List(item), Value::List(values)) => {
+                values.iter().any(|value| self.tells_value(item, value))
             }
             (Shape::Object(_) | Shape::List(_), _) => false,
         }
@@ -180,11 +217,20 @@ impl Striker<'_> {
     }
 
     /// Whether any leaf under a shape is shown.
-    fn sees(&self, shape: &Shape) -> bool {
+    fn shows(&self, shape: &Shape) -> bool {
         match shape {
             Shape::Leaf(leaf) => self.fields.contains(*leaf),
-            Shape::Object(object) => object.fields.iter().any(|field| self.sees(&field.shape)),
-            Shape::List(item) => self.sees(item),
+            Shape::Object(object) => object.fields.iter().any(|field| self.shows(&field.shape)),
+            Shape::List(item) => self.shows(item),
+        }
+    }
+
+    /// Whether no leaf under a shape is hidden from the caller.
+    fn sees_whole(&self, shape: &Shape) -> bool {
+        match shape {
+            Shape::Leaf(leaf) => self.seen.contains(*leaf),
+            Shape::Object(object) => object.fields.iter().all(|field| self.sees_whole(&field.shape)),
+            Shape::List(item) => self.sees_whole(item),
         }
     }
 }

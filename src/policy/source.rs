@@ -63,7 +63,7 @@ impl<'a> Piece<'a> {
         let mut notes = Vec::new();
         let mut at = 0;
         while byte(self.text, at) == Some(b'@') {
-            let key_start = at.saturating_add(1);
+            let key_start = skip_blank(self.text, at.saturating_add(1));
             let key_end = word_end(self.text, key_start);
             let Some(key) = self.text.get(key_start..key_end) else { break };
             let mut note =
@@ -101,12 +101,14 @@ fn byte(text: &str, at: usize) -> Option<u8> {
     text.as_bytes().get(at).copied()
 }
 
-/// Past white space and comments.
+/// Past white space and comments, as Cedar's own lexer knows them: any white space of Unicode, and comments
+/// that end at a line feed or a carriage return.
 fn skip_blank(text: &str, mut at: usize) -> usize {
     loop {
-        match byte(text, at) {
-            Some(b' ' | b'\t' | b'\n' | b'\r') => at = at.saturating_add(1),
-            Some(b'/') if byte(text, at.saturating_add(1)) == Some(b'/') => at = line_end(text, at),
+        let rest = text.get(at..).unwrap_or_default();
+        match rest.chars().next() {
+            Some(first) if first.is_whitespace() => at = at.saturating_add(first.len_utf8()),
+            Some('/') if rest.starts_with("//") => at = line_end(text, at),
             Some(_) | None => return at,
         }
     }
@@ -114,7 +116,7 @@ fn skip_blank(text: &str, mut at: usize) -> usize {
 
 fn line_end(text: &str, at: usize) -> usize {
     let rest = text.as_bytes().get(at..).unwrap_or_default();
-    rest.iter().position(|b| *b == b'\n').map_or(text.len(), |n| at.saturating_add(n))
+    rest.iter().position(|b| matches!(b, b'\n' | b'\r')).map_or(text.len(), |n| at.saturating_add(n))
 }
 
 fn word_end(text: &str, at: usize) -> usize {

@@ -86,13 +86,23 @@ impl Statement {
     }
 }
 
-/// The conditions of a policy, in order; none when its tree cannot be read.
-pub(super) fn conditions(policy: &Policy) -> Option<Vec<Arc<Expr>>> {
+/// Every expression that a policy's conditions hold, in order, whether it must hold or must not; none when
+/// its tree cannot be read.
+fn conditions(policy: &Policy) -> Option<Vec<Arc<Expr>>> {
     let tree = policy.to_pst().ok()?;
     let clauses = tree.body().clauses().iter().map(|clause| match clause {
         Clause::When(expr) | Clause::Unless(expr) => expr.clone(),
     });
     Some(clauses.collect())
+}
+
+/// The one condition of a specialised policy, which must hold; none where it has another form.
+pub(super) fn residual(policy: &Policy) -> Option<Arc<Expr>> {
+    let tree = policy.to_pst().ok()?;
+    match tree.body().clauses().as_slice() {
+        [Clause::When(expr)] => Some(expr.clone()),
+        _ => None,
+    }
 }
 
 /// What the conditions and the resource head of a policy read of an entity.

@@ -50,7 +50,7 @@ use crate::{
     clock::Now,
     identity::{Caller, Facts},
     policy::Prospect,
-    words::PlanName,
+    words::{Kind, PlanName},
 };
 
 /// Proof that an address was charged, before anything else was looked at.
@@ -94,7 +94,7 @@ struct Charged {
 /// How many subjects are counted at once.
 #[derive(Clone, Copy, Debug)]
 pub struct KeysMax {
-    /// Addresses.
+    /// Addresses of requests not identified yet, and as many of anonymous callers once per plan.
     pub addresses: usize,
     /// Principals and partners, once per plan.
     pub principals: usize,
@@ -111,6 +111,9 @@ impl Default for KeysMax {
 pub struct Quota {
     base: Instant,
     addresses: Meters,
+    /// Plans of anonymous callers, by their address. Apart from `addresses`: a daily quota keeps its meter until
+    /// midnight, and newcomers need room there. Apart from `principals`: addresses are cheap to come by.
+    anonymous: Meters,
     principals: Meters,
     counters: Arc<dyn Counters>,
     /// Until when the counters are taken to be away; a dead store is not asked by every request.
@@ -127,6 +130,7 @@ impl Quota {
         Self {
             base: now.mono,
             addresses: Meters::new(keys_max.addresses),
+            anonymous: Meters::new(keys_max.addresses),
             principals: Meters::new(keys_max.principals),
             counters,
             away_until: AtomicU64::new(0),
@@ -189,24 +193,17 @@ impl Quota {
         Ok(Admission { prospect, charged })
     }
 
-    /// How a caller stands with its own plan, for answers that were refused before admission.
-    pub fn standing(&self, plans: &Plans, facts: &Facts, address: IpAddr, now: Now) -> Option<Standing> {
-        let plan = plans.plan(plans.own(facts))?;
-        let at = self.at(now);
-        let handle = self.principals.meter(key(plan, facts, address), at, Day::of(now.wall))?;
-        Some(standing(&plan.policies.rate, plan.rate.level(&handle, at)))
-    }
-
     /// Drops what says no more than a fresh meter. To be called every few seconds.
     pub fn sweep(&self, now: Now) {
         let (at, today) = (self.at(now), Day::of(now.wall));
         self.addresses.sweep(at, today);
+        self.anonymous.sweep(at, today);
         self.principals.sweep(at, today);
     }
 
     /// Gives what was leased and not used back to the store: the last step of a drain.
     pub async fn settle(&self) {
-        for (key, handle) in self.principals.ledgers() {
+        for (key, handle) in self.principals.ledgers().into_iter().chain(self.anonymous.ledgers()) {
             if let Some((day, left)) = handle.ledger().settle()
                 && let Err(away) = self.counters.refund(&key.to_string(), day, left).await
             {
@@ -218,7 +215,7 @@ impl Quota {
 
     /// How many addresses and principals are counted now.
     pub fn counted(&self) -> (usize, usize) {
-        (self.addresses.len(), self.principals.len())
+        (self.addresses.len() + self.anonymous.len(), self.principals.len())
     }
 
     /// Requests that passed without being counted, because the store was away and their plan fails open.
@@ -323,7 +320,11 @@ impl Quota {
         at: u64,
         now: Now,
     ) -> Result<Handle, Limited> {
-        self.principals
+        let meters = match facts.kind {
+            Kind::Anonymous => &self.anonymous,
+            Kind::App | Kind::Partner | Kind::User => &self.principals,
+        };
+        meters
             .meter(key(plan, facts, address), at, Day::of(now.wall))
             .ok_or_else(|| no_room(&plan.policies.rate))
     }

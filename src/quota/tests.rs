@@ -385,6 +385,33 @@ async fn meters_are_bounded_and_a_newcomer_over_the_bound_is_refused() {
 }
 
 #[tokio::test]
+async fn strangers_never_crowd_out_the_identified_however_many_addresses_they_have() {
+    let limits = LIMITS.replace("principals_default: small", "principals_default: small\nanonymous: daily");
+    let (plans, now) = (plans(&limits), start());
+    let kept = Arc::new(Kept::default());
+    let quota = Quota::new(kept.clone(), KeysMax { addresses: 6_400, principals: 6_400 }, now);
+    let nobody = Facts { kind: Kind::Anonymous, ..facts("", None, None) };
+    let address = |n: u128| IpAddr::from(((0x2001_0db8 << 96) | (n << 64)).to_be_bytes());
+    let mut passed = 0_u64;
+    for n in 0..10_000 {
+        passed += u64::from(quota.charge(&plans, &nobody, &[], address(n), now).await.is_ok());
+    }
+    assert!((5_000..=6_400).contains(&passed), "{passed}");
+    // Their daily quota keeps them counted; newcomers have room all the same, before and after identity.
+    let later = after(now, millis(60_000));
+    quota.sweep(later);
+    assert!(quota.counted().0 >= 5_000);
+    assert!(quota.address(&plans, address(20_000), later).is_ok());
+    for n in 0..20 {
+        let caller = facts(&format!("new-{n}"), None, Some("daily"));
+        assert!(charge(&quota, &plans, &caller, &[], later).await.is_ok(), "{n}");
+    }
+    // What was leased for them and not used goes back as well.
+    quota.settle().await;
+    assert_eq!(kept.totals.lock().values().sum::<u64>(), passed + 20);
+}
+
+#[tokio::test]
 async fn callers_are_told_in_structured_fields() {
     let (plans, now) = (plans(LIMITS), start());
     let quota = quota(&Arc::default(), now);

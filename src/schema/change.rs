@@ -13,7 +13,8 @@ use super::{
     record::{Fields, Record, Value},
 };
 
-/// The record as it will be: the stored one (empty for a create) with what is proposed.
+/// The record as it will be: the stored one (empty for a create) with what is proposed. A replacing body
+/// clears what it does not mention as far as `view.writable` goes.
 pub fn merge(entity: &Entity, stored: &Record, proposed: &Proposed, view: &View) -> Record {
     let merger = Merger { entity, view };
     Record { fields: merger.object(&entity.root, &stored.fields, &proposed.record.fields, view.body) }
@@ -63,14 +64,17 @@ impl Merger<'_> {
     }
 
     /// What becomes of a stored value that a replacing body does not mention: what the caller may write is
-    /// cleared, the rest stays.
+    /// cleared, the rest stays. A list goes whole or not at all: it stays where its items could hold what the
+    /// caller may not write, whether or not they do.
     fn omitted(&self, shape: &Shape, stored: &Value) -> Value {
         match (shape, stored) {
             (Shape::Leaf(leaf), _) if self.view.writable.contains(*leaf) => Value::Null,
             (Shape::Object(object), Value::Object(stored)) => {
                 Value::Object(self.object(object, stored, &Fields::default(), Body::Replace))
             }
-            (Shape::List(item), Value::List(_)) if self.view.writable.any_in(&leaves_of(item)) => {
+            (Shape::List(item), Value::List(_))
+                if FieldSet::of_range(&leaves_of(item)).is_subset(&self.view.writable) =>
+            {
                 Value::List(Vec::new())
             }
             (Shape::Leaf(_) | Shape::Object(_) | Shape::List(_), stored) => stored.clone(),

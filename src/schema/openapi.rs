@@ -134,6 +134,10 @@ fn operations(exposed: &Exposed<'_>, limits: &Limits, schemas: &mut Map<String, 
                         "type": ["string", "null"],
                         "description": "Sent back as `cursor` it gives the next page; none at the end",
                     },
+                    "truncated": {
+                        "type": "boolean",
+                        "description": "Sent, and true, only where the list ends here though the system may hold more",
+                    },
                 },
             });
             let mut operation = operation(&verb("list"), &entity.description, "200", Some(page));

@@ -16,6 +16,10 @@ use super::{
 };
 use crate::words::nearest;
 
+/// LIMIT: longest cursor, in characters. It fills half of what a door takes of a head by default (32 KiB), so that
+/// the query it belongs to fits beside it; what a cursor can carry is derived from it where it is sealed.
+pub const CURSOR_CHARS_MAX: usize = 16 * 1024;
+
 /// How much a query may ask for.
 #[derive(Clone, Debug)]
 pub struct Limits {
@@ -41,7 +45,7 @@ impl Default for Limits {
             parameters_max: 32,
             values_max: 100,
             sort_keys_max: 4,
-            cursor_bytes_max: 4096,
+            cursor_bytes_max: CURSOR_CHARS_MAX,
         }
     }
 }

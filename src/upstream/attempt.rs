@@ -14,7 +14,7 @@ use crate::{
     body::Body,
     clock::{self, Now},
     mapping::{NativeAnswer, NativeRequest},
-    wire::{Answer, Deadline, Failed, Origin, Outcome, Sent, Tunnel, gather, is_safe},
+    wire::{Answer, Deadline, Failed, Origin, Outcome, Tunnel, gather, is_safe},
     words::RequestId,
 };
 
@@ -32,10 +32,11 @@ pub(super) struct Attempt<'a> {
 /// What a try of a passed-through call came to.
 pub(super) enum Streamed {
     Answer(Response<Answer>, Flight),
-    Switched(Response<()>, Tunnel),
+    Switched(Response<()>, Tunnel, Flight),
 }
 
 /// An address counted as loaded, until dropped.
+#[derive(Debug)]
 pub(super) struct Flight {
     upstream: Arc<Upstream>,
     picked: Picked,
@@ -92,8 +93,8 @@ impl Upstream {
                 Ok(Streamed::Answer(answer, flight))
             }
             Ok(Outcome::Switched(head, tunnel)) => {
-                departed.arrive(Some(true));
-                Ok(Streamed::Switched(head, tunnel))
+                let flight = departed.arrive(Some(true));
+                Ok(Streamed::Switched(head, tunnel, flight))
             }
             Err(failed) => {
                 let Failed { error, sent, unsent } = *failed;
@@ -148,9 +149,7 @@ impl Upstream {
         deadline: Deadline,
     ) -> Result<NativeAnswer, UpstreamError> {
         let (parts, body) = answer.into_parts();
-        let body = gather(body, self.answer_bytes_max, deadline)
-            .await
-            .map_err(|error| UpstreamError::of_wire(error, Sent::Maybe))?;
+        let body = gather(body, self.answer_bytes_max, deadline).await.map_err(UpstreamError::of_answer)?;
         Ok(NativeAnswer { status: parts.status, headers: parts.headers, body })
     }
 }

@@ -2,6 +2,7 @@
 //! for too long, the stream is too old, or whoever allowed it no longer does.
 
 use std::{
+    future::pending,
     io,
     pin::{Pin, pin},
     sync::{
@@ -9,13 +10,15 @@ use std::{
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     task::{Context, Poll},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf, copy_bidirectional},
-    time::{Instant, sleep_until},
+    time::sleep_until,
 };
+
+use crate::clock;
 
 /// Clocks of a joined stream.
 #[derive(Clone, Copy, Debug)]
@@ -91,18 +94,25 @@ where
 }
 
 async fn watch(clocks: BridgeClocks, moved: impl Fn() -> u64) -> BridgeEnd {
-    let over = Instant::from_std(crate::clock::now().mono) + clocks.lifetime;
+    let over = after(clocks.lifetime);
     loop {
         let before = moved();
-        let idle = Instant::from_std(crate::clock::now().mono) + clocks.idle;
-        sleep_until(idle.min(over)).await;
-        if Instant::from_std(crate::clock::now().mono) >= over {
+        match [after(clocks.idle), over].into_iter().flatten().min() {
+            Some(next) => sleep_until(next.into()).await,
+            None => pending().await,
+        }
+        if over.is_some_and(|over| clock::mono() >= over) {
             return BridgeEnd::Lifetime;
         }
         if moved() == before {
             return BridgeEnd::Idle;
         }
     }
+}
+
+/// So long from now; none where that is past the end of time.
+fn after(period: Duration) -> Option<Instant> {
+    clock::mono().checked_add(period)
 }
 
 /// A socket that counts what is read from it, and remembers that it broke.
@@ -162,7 +172,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Counted<T> {
 
 #[cfg(test)]
 mod tests {
-    use std::future::{pending, ready};
+    use std::future::ready;
 
     use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 
@@ -194,6 +204,8 @@ mod tests {
         for (clocks, ended, end) in [
             (BridgeClocks { idle: brief, ..LONG }, false, BridgeEnd::Idle),
             (BridgeClocks { lifetime: brief, ..LONG }, false, BridgeEnd::Lifetime),
+            (BridgeClocks { idle: brief, lifetime: Duration::MAX }, false, BridgeEnd::Idle),
+            (BridgeClocks { idle: Duration::MAX, lifetime: brief }, false, BridgeEnd::Lifetime),
             (LONG, true, BridgeEnd::Ended),
         ] {
             let ((_caller, ours), (_system, theirs)) = (duplex(64), duplex(64));

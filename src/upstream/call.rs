@@ -7,7 +7,7 @@ use tower::retry::budget::Budget;
 
 use super::{
     Upstream, UpstreamError,
-    attempt::{Attempt, Streamed, is_unavailable},
+    attempt::{Attempt, Flight, Streamed, is_unavailable},
     sign_in::Proof,
 };
 use crate::{
@@ -30,14 +30,23 @@ pub struct CorePools {
 pub enum Opened {
     /// An answer, its body still streaming. While it does, the call counts against the system's concurrency.
     Answer(Response<Body>),
-    /// A switch of protocols that the caller had asked for: the head to repeat to it, the system's end of the
-    /// stream, and the slot to hold while it lasts.
+    /// A switch of protocols that the caller had asked for: the head to repeat to it (cleaned of what belongs to the
+    /// connection, but not yet by [`Upstream::clean_answer`]), the system's end of the stream, and the slot to hold
+    /// while it lasts.
     Switched(Response<()>, Tunnel, Slot),
+}
+
+/// What an open stream takes of its system, until dropped: it counts against the system's concurrency, and as load of
+/// the address it goes to.
+#[derive(Debug)]
+pub struct Slot {
+    _counted: Counted,
+    _flight: Flight,
 }
 
 /// A call counted against its system's concurrency, until dropped.
 #[derive(Debug)]
-pub struct Slot(Arc<Upstream>);
+struct Counted(Arc<Upstream>);
 
 /// Whether a call changes something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,12 +132,12 @@ impl Upstream {
         kind: Kind,
         deadline: Deadline,
     ) -> Result<NativeAnswer, UpstreamError> {
-        let _slot = self.enter()?;
+        let _counted = self.enter()?;
         let mut now = clock::now();
         let deadline = deadline.sooner(Deadline::after(now, self.call));
         let mut tries = self.tries();
         loop {
-            let proof = self.signed_in.proof(deadline, now).await.map_err(UpstreamError::SignIn)?;
+            let proof = self.proof(deadline, &mut now).await?;
             let outgoing = self.outgoing(request)?;
             let attempt = Attempt { core, id, proof: proof.as_ref(), deadline, now };
             match self.gathered(outgoing, &attempt).await {
@@ -161,7 +170,7 @@ impl Upstream {
         mut request: Request<Body>,
         deadline: Deadline,
     ) -> Result<Opened, UpstreamError> {
-        let slot = self.enter()?;
+        let counted = self.enter()?;
         let mut now = clock::now();
         // An upload takes as long as its sender; the first-byte clock starts when it is through.
         let deadline = match request.body() {
@@ -170,17 +179,25 @@ impl Upstream {
         };
         let mut tries = self.tries();
         loop {
-            let proof = self.signed_in.proof(deadline, now).await.map_err(UpstreamError::SignIn)?;
+            let proof = self.proof(deadline, &mut now).await?;
             // A fetched token may turn out to be spent: then the request is needed once more.
             let copy = if self.signed_in.is_fetched() && !tries.renewed { copied(&request) } else { None };
             let attempt = Attempt { core, id, proof: proof.as_ref(), deadline, now };
             match self.streamed(request, &attempt).await {
-                Ok(Streamed::Switched(head, tunnel)) => return Ok(Opened::Switched(head, tunnel, slot)),
+                Ok(Streamed::Switched(head, tunnel, flight)) => {
+                    let slot = Slot { _counted: counted, _flight: flight };
+                    return Ok(Opened::Switched(head, tunnel, slot));
+                }
                 Ok(Streamed::Answer(answer, flight)) => {
+                    // The token is spent for the next call too, whether or not this one can be sent again.
                     let refused = answer.status() == StatusCode::UNAUTHORIZED;
-                    match copy {
-                        Some(copy) if refused && self.renews(&mut tries, proof.as_ref()) => request = copy,
-                        _ => return Ok(Opened::Answer(answer.map(|body| body.into_body((slot, flight))))),
+                    let renewed = refused && self.renews(&mut tries, proof.as_ref());
+                    match copy.filter(|_| renewed) {
+                        Some(copy) => request = copy,
+                        None => {
+                            let slot = Slot { _counted: counted, _flight: flight };
+                            return Ok(Opened::Answer(answer.map(|body| body.into_body(slot))));
+                        }
                     }
                 }
                 Err((error, Some(unsent))) if error.is_of_the_way() && self.may_try(&mut tries) => {
@@ -192,14 +209,23 @@ impl Upstream {
         }
     }
 
-    /// Takes a slot, or refuses: a queue in front of a slow system only makes it late for everybody.
-    fn enter(self: &Arc<Self>) -> Result<Slot, UpstreamError> {
+    /// Counts a call, or refuses it: a queue in front of a slow system only makes it late for everybody.
+    fn enter(self: &Arc<Self>) -> Result<Counted, UpstreamError> {
         let before = self.in_flight.fetch_add(1, Ordering::Relaxed);
-        let slot = Slot(self.clone());
+        let counted = Counted(self.clone());
         if before >= self.concurrency_max {
             return Err(UpstreamError::Busy { concurrency_max: self.concurrency_max });
         }
-        Ok(slot)
+        Ok(counted)
+    }
+
+    /// The sign-in's field. Fetching it may take a while, which is not the system's: its clocks start afterwards.
+    async fn proof(&self, deadline: Deadline, now: &mut Now) -> Result<Option<Proof>, UpstreamError> {
+        let proof = self.signed_in.proof(deadline, *now).await.map_err(UpstreamError::SignIn)?;
+        if self.signed_in.is_fetched() {
+            *now = clock::now();
+        }
+        Ok(proof)
     }
 
     fn tries(&self) -> Tries {
@@ -218,12 +244,12 @@ impl Upstream {
 
     /// Whether a refusal of our token is worth another token: once for each call.
     fn renews(&self, tries: &mut Tries, proof: Option<&Proof>) -> bool {
-        let spoiled = self.signed_in.spoil(proof);
+        let spoiled = self.signed_in.spoil(proof, clock::now().mono);
         spoiled && !std::mem::replace(&mut tries.renewed, true)
     }
 }
 
-impl Drop for Slot {
+impl Drop for Counted {
     fn drop(&mut self) {
         self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
     }

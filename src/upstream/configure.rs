@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     clock::Now,
-    wire::{Certificate, Clocks, Keep, Local, Origin, TlsClient, Trust, target},
+    wire::{Certificate, Clocks, Keep, Local, Origin, Own, TlsClient, Trust, target},
     words::{
         Diagnostics, Digest, Place, Secret, SystemName,
         tree::{Node, Value},
@@ -37,7 +37,7 @@ pub struct Means<'a> {
     pub secret: &'a Finder<'a, String, Secret>,
     /// Reads a file named by the bundle, tells what it cannot.
     pub file: &'a Finder<'a, PathBuf, Vec<u8>>,
-    /// Our own listeners, which no system may lead to.
+    /// Our own listeners, which no system may lead to, new or kept.
     pub own: Arc<[SocketAddr]>,
     /// Where live state is kept over a reload.
     pub registry: &'a Registry,
@@ -53,6 +53,9 @@ pub type Finder<'a, Named, Found> = dyn Fn(&Spanned<Named>, &mut Diagnostics) ->
 #[derive(Debug, Default)]
 pub struct Registry {
     alive: Mutex<HashMap<Digest, Weak<Upstream>>>,
+    /// Our own listeners are a fact of the process and no setting of a system: other ones hold for the systems
+    /// that are alive too, and change none.
+    own: Own,
 }
 
 impl Upstream {
@@ -66,7 +69,8 @@ impl Upstream {
         found: &mut Diagnostics,
     ) -> Option<Arc<Self>> {
         let settings = Settings::of_file(file, found)?;
-        let mut build = Build { means, found, digest: Canon::new(name, file, &means.own) };
+        means.registry.own.are(&means.own);
+        let mut build = Build { means, found, digest: Canon::new(name, file) };
         let built = build.upstream(name, &settings);
         let digest = build.digest.finish();
         Some(means.registry.keep(digest, built?))
@@ -85,6 +89,9 @@ impl Registry {
         built
     }
 }
+
+/// Most retries a second that are granted besides; the budget's own arithmetic ends far above it.
+const PER_SECOND_MAX: u32 = 1_000_000;
 
 struct Build<'a, 'm> {
     means: &'a Means<'m>,
@@ -106,14 +113,17 @@ impl Build<'_, '_> {
         let signed_in = signed_in?;
         let retries = &settings.retries;
         if retries.percent > 1000
+            || retries.per_second > PER_SECOND_MAX
             || settings.breaker.failures_percent > 100
             || settings.limits.concurrency == 0
         {
             let place = &settings.base.0.first()?.place;
             self.found.error(
                 place,
-                "`retries.percent` is at most 1000, `breaker.failures_percent` at most 100, \
-                 `limits.concurrency` at least 1",
+                format!(
+                    "`retries.percent` is at most 1000, `retries.per_second` at most {PER_SECOND_MAX}, \
+                     `breaker.failures_percent` at most 100, `limits.concurrency` at least 1"
+                ),
             );
             return None;
         }
@@ -188,7 +198,7 @@ impl Build<'_, '_> {
     }
 
     fn local(&self, settings: &Settings) -> Local {
-        Local { allow: settings.allow_local, own: self.means.own.clone() }
+        Local { allow: settings.allow_local, own: self.means.registry.own.clone() }
     }
 
     fn tls(&mut self, settings: &Settings) -> Option<TlsClient> {
@@ -326,13 +336,10 @@ impl Build<'_, '_> {
 struct Canon(zeroize::Zeroizing<Vec<u8>>);
 
 impl Canon {
-    fn new(name: &SystemName, file: &Node, own: &[SocketAddr]) -> Self {
+    fn new(name: &SystemName, file: &Node) -> Self {
         let mut this = Self(Default::default());
         this.add(name.as_str().as_bytes());
         this.node(&ours(file));
-        for own in own {
-            this.add(own.to_string().as_bytes());
-        }
         this
     }
 

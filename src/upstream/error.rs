@@ -106,6 +106,11 @@ impl UpstreamError {
         }
     }
 
+    /// Of an answer whose head came and whose body did not come whole.
+    pub fn of_answer(error: WireError) -> Self {
+        Self::of_wire(error, Sent::Maybe)
+    }
+
     /// What it says of the system's health: well, badly, or nothing.
     pub(super) fn verdict(&self) -> Option<bool> {
         match self {

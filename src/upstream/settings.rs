@@ -70,7 +70,7 @@ yaml_object! {
         pub tries_max: u32 = Self::default().tries_max;
         /// How many of a hundred calls may be retries. Default 20: enough for a lost address, too few to double the load of a system that is drowning.
         pub percent: u32 = Self::default().percent;
-        /// Retries a second that are granted to a quiet system besides. Default 10.
+        /// Retries a second that are granted to a quiet system besides. Default 10; at most 1000000.
         pub per_second: u32 = Self::default().per_second;
     }
 

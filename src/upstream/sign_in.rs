@@ -30,6 +30,9 @@ const MARGIN_MAX: Duration = Duration::from_secs(60);
 const UNTOLD_LIFE: Duration = Duration::from_secs(3600);
 /// How long a failure is remembered before the issuer is asked again.
 const FAILURE_HELD: Duration = Duration::from_secs(1);
+/// Between two tokens given up because a system refused them: one that refuses every token, or callers whom it
+/// refuses for reasons of its own, must not make us hammer the issuer.
+const SPOILED_EVERY: Duration = Duration::from_secs(5);
 /// Longest token.
 const TOKEN_BYTES_MAX: usize = 16 * 1024;
 
@@ -69,6 +72,8 @@ struct Held {
     /// How many tokens there were: a refusal of an older one spoils nothing.
     number: u64,
     failed: Option<(Instant, SignInError)>,
+    /// When a refusal last spoiled one.
+    spoiled: Option<Instant>,
 }
 
 #[derive(Clone)]
@@ -123,13 +128,11 @@ impl SignedIn {
         }
     }
 
-    /// The system refused a proof: its token is not used again. Whether another can be had.
-    pub(super) fn spoil(&self, proof: Option<&Proof>) -> bool {
+    /// The system refused a proof: its token is not used again, unless one was given up just before. Whether another
+    /// can be had.
+    pub(super) fn spoil(&self, proof: Option<&Proof>, now: Instant) -> bool {
         match (self, proof.and_then(|proof| proof.token)) {
-            (Self::Fetched(tokens), Some(number)) => {
-                tokens.spoil(number);
-                true
-            }
+            (Self::Fetched(tokens), Some(number)) => tokens.spoil(number, now),
             (Self::Fetched(_), None) | (Self::No | Self::Always(..), _) => false,
         }
     }
@@ -184,8 +187,18 @@ impl Tokens {
         if let Some(fresh) = self.fresh(now.mono) {
             return fresh;
         }
+        let old = self.held.lock().still_good(now.mono);
+        let turn = match (self.flight.try_lock(), &old) {
+            (Ok(turn), _) => Some(turn),
+            // Somebody asks already. While the old token is good nobody else waits for an issuer that may hang.
+            (Err(_), Some(old)) => return Ok(old.clone()),
+            (Err(_), None) => None,
+        };
         let renewed = tokio::time::timeout_at(deadline.into(), async {
-            let _turn = self.flight.lock().await;
+            let _turn = match turn {
+                Some(turn) => turn,
+                None => self.flight.lock().await,
+            };
             let now = clock::now();
             // Whoever was before us may have got it.
             match self.fresh(now.mono) {
@@ -193,7 +206,7 @@ impl Tokens {
                 None => self.renew(now).await,
             }
         });
-        renewed.await.unwrap_or(Err(SignInError::Late))
+        renewed.await.unwrap_or_else(|_| old.ok_or(SignInError::Late))
     }
 
     /// What is known without asking: a token that is good for a while, or that the issuer just failed.
@@ -254,11 +267,17 @@ impl Tokens {
         read(answer.body(), now.mono)
     }
 
-    fn spoil(&self, number: u64) {
+    fn spoil(&self, number: u64, now: Instant) -> bool {
         let mut held = self.held.lock();
-        if held.number == number {
-            held.token = None;
+        if held.number != number || held.token.is_none() {
+            return true;
         }
+        if held.spoiled.is_some_and(|at| now.saturating_duration_since(at) < SPOILED_EVERY) {
+            return false;
+        }
+        held.spoiled = Some(now);
+        held.token = None;
+        true
     }
 }
 
@@ -346,7 +365,12 @@ impl fmt::Debug for Tokens {
 
 #[cfg(test)]
 mod tests {
+    use std::pin::pin;
+
+    use futures_util::FutureExt;
+
     use super::*;
+    use crate::wire::tests::rig::{Peer, read_request};
 
     fn told(answer: &str) -> String {
         match read(answer.as_bytes(), clock::now().mono) {
@@ -380,6 +404,32 @@ mod tests {
         );
         let token = read(br#"{"access_token":"abc","expires_in":3600}"#, now).unwrap();
         assert_eq!(token.renew_at - now, Duration::from_secs(3540));
+    }
+
+    #[tokio::test]
+    async fn an_issuer_that_hangs_keeps_nobody_waiting_who_holds_a_good_token() {
+        let issuer =
+            Peer::new(|mut stream, _| async move { while read_request(&mut stream).await.is_some() {} })
+                .await;
+        let grant = Grant {
+            client_id: "gate",
+            client_secret: &Secret::new("secret".into()),
+            scope: None,
+            audience: None,
+            authenticate: Authenticate::Basic,
+        };
+        let tokens = Tokens::new(issuer.origin(), Uri::from_static("/token"), &grant).unwrap();
+        let now = clock::now();
+        let old = HeaderValue::from_static("Bearer old");
+        let expires_at = now.mono + Duration::from_secs(60);
+        tokens.held.lock().token = Some(Token { value: old.clone(), renew_at: now.mono, expires_at });
+        let mut asking = pin!(tokens.get(Deadline::after(now, Duration::from_millis(200)), now));
+        assert!(asking.as_mut().now_or_never().is_none(), "one asks for a new one");
+        for _ in 0..3 {
+            let got = tokens.get(Deadline::after(now, Duration::from_secs(8)), now).now_or_never();
+            assert_eq!(got.expect("the others do not wait").unwrap().0, old);
+        }
+        assert_eq!(asking.await.unwrap().0, old, "and goes on with the old one when its time is up");
     }
 
     #[test]

@@ -8,7 +8,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header::UPGRADE};
+use http::{
+    HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version,
+    header::{CONNECTION, CONTENT_LENGTH, UPGRADE},
+};
 use http_body::{Body as _, Frame, SizeHint};
 use hyper::{body::Incoming, client::conn::TrySendError};
 
@@ -40,6 +43,16 @@ pub struct Answer {
     incoming: Incoming,
     lease: Option<Lease>,
     upload: Option<Arc<Progress>>,
+    after: After,
+}
+
+/// What becomes of a connection after an exchange that ended well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum After {
+    /// It is given back.
+    Kept,
+    /// It is closed: a GET or HEAD carried a body, and a peer that reads none there takes it for its next request.
+    Closed,
 }
 
 impl Pool {
@@ -84,6 +97,7 @@ impl Pool {
         repeat: Repeat,
         timing: &Timing<'_>,
     ) -> Result<Outcome, Box<Failed>> {
+        let after = After::of(&mut request);
         let upload = watch(&mut request);
         let wanted = request.headers().get(UPGRADE).cloned();
         loop {
@@ -106,7 +120,7 @@ impl Pool {
                 Ok(answer) if answer.status() == StatusCode::SWITCHING_PROTOCOLS => {
                     return switched(lease, answer, wanted.as_ref()).await;
                 }
-                Ok(answer) => return answered(lease, answer, upload),
+                Ok(answer) => return answered(lease, answer, upload, after),
                 Err(mut failed) => match failed.unsent.take() {
                     Some(unsent) if reused => request = unsent,
                     Some(unsent) => {
@@ -128,6 +142,21 @@ impl Pool {
 enum Repeat {
     Never,
     WhenStale,
+}
+
+impl After {
+    /// Of a request, whose peer is told where the connection will be closed.
+    fn of(request: &mut Request<Body>) -> Self {
+        let is_bodiless = matches!(*request.method(), Method::GET | Method::HEAD);
+        if !is_bodiless || request.body().is_end_stream() {
+            return Self::Kept;
+        }
+        // A request that comes back to be sent anew says so already.
+        if !head::has_token(request.headers(), CONNECTION, "close") {
+            request.headers_mut().append(CONNECTION, HeaderValue::from_static("close"));
+        }
+        Self::Closed
+    }
 }
 
 impl Connection {
@@ -207,29 +236,36 @@ fn answered(
     lease: Lease,
     answer: Response<Incoming>,
     upload: Option<Arc<Progress>>,
+    after: After,
 ) -> Result<Outcome, Box<Failed>> {
     let (mut parts, incoming) = answer.into_parts();
     head::sound(&parts).map_err(unsound)?;
     head::strip_hop_by_hop(&mut parts.headers);
     parts.version = Version::HTTP_11;
-    let mut body = Answer { incoming, lease: Some(lease), upload };
+    let mut body = Answer { incoming, lease: Some(lease), upload, after };
     if body.incoming.is_end_stream() {
         body.ended();
     }
     Ok(Outcome::Answered(Response::from_parts(parts, body)))
 }
 
-/// Takes the socket over, if the switch is the one that was asked for.
+/// Takes the socket over, if the switch is the one that was asked for. Of what belongs to the connection its head
+/// keeps the protocol alone.
 async fn switched(
     lease: Lease,
     answer: Response<Incoming>,
     wanted: Option<&HeaderValue>,
 ) -> Result<Outcome, Box<Failed>> {
-    let (parts, _) = answer.into_parts();
+    let (mut parts, _) = answer.into_parts();
     head::sound(&parts).map_err(unsound)?;
-    if !is_same_protocol(wanted, parts.headers.get(UPGRADE)) {
+    let protocol = parts.headers.get(UPGRADE).filter(|protocol| is_same_protocol(wanted, protocol)).cloned();
+    let Some(protocol) = protocol else {
         return Err(unsound("it switched protocols unasked"));
-    }
+    };
+    head::strip_hop_by_hop(&mut parts.headers);
+    parts.headers.remove(CONTENT_LENGTH);
+    parts.headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    parts.headers.insert(UPGRADE, protocol);
     match take_over(lease).await {
         Some(tunnel) => Ok(Outcome::Switched(Response::from_parts(parts, ()), tunnel)),
         None => Err(unsound("the connection broke while it switched protocols")),
@@ -240,14 +276,11 @@ fn unsound(why: &'static str) -> Box<Failed> {
     Failed::after(WireError::BadAnswer(why))
 }
 
-fn is_same_protocol(wanted: Option<&HeaderValue>, switched: Option<&HeaderValue>) -> bool {
-    match (wanted, switched) {
-        (Some(wanted), Some(switched)) => wanted
-            .as_bytes()
-            .split(|byte| *byte == b',')
-            .any(|one| one.trim_ascii().eq_ignore_ascii_case(switched.as_bytes().trim_ascii())),
-        (Some(_) | None, None) | (None, Some(_)) => false,
-    }
+fn is_same_protocol(wanted: Option<&HeaderValue>, switched: &HeaderValue) -> bool {
+    wanted.is_some_and(|wanted| {
+        let mut wanted = wanted.as_bytes().split(|byte| *byte == b',');
+        wanted.any(|one| one.trim_ascii().eq_ignore_ascii_case(switched.as_bytes().trim_ascii()))
+    })
 }
 
 async fn take_over(lease: Lease) -> Option<Tunnel> {
@@ -282,9 +315,10 @@ impl Answer {
         Body::stream(Guarded { answer: self, _guard: guard })
     }
 
-    /// The exchange is over: the connection is free, unless the request is still being sent.
+    /// The exchange is over: the connection is free, unless the request is still being sent or it is in doubt.
     fn ended(&mut self) {
         if let Some(lease) = self.lease.take()
+            && self.after == After::Kept
             && self.upload.as_ref().is_none_or(|upload| upload.is_ended())
         {
             lease.give_back();

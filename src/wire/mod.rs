@@ -28,7 +28,7 @@ pub use error::{Clock, Failed, Sent, WireError};
 pub use exchange::{Answer, Outcome, copied, is_safe};
 pub use gather::gather;
 pub use head::{has_token, is_hop_by_hop, nominated, strip_hop_by_hop};
-pub use origin::{Keep, Local, Origin};
+pub use origin::{Keep, Local, Origin, Own};
 pub use pool::{Clocks, Pool};
 pub use socket::{Socket, Tunnel};
 pub use tls::{Certificate, TlsClient, Trust, TrustError};

@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use arc_swap::ArcSwap;
 use http::HeaderValue;
 use rustls::pki_types::ServerName;
 use url::{Host, Url};
@@ -34,8 +35,12 @@ pub struct Local {
     /// Whether loopback and link-local addresses may be called.
     pub allow: bool,
     /// Our own listeners: never called, allowed or not.
-    pub own: Arc<[SocketAddr]>,
+    pub own: Own,
 }
+
+/// Our own listeners. Clones share: what is told once holds for every origin that was made before.
+#[derive(Clone, Debug, Default)]
+pub struct Own(Arc<ArcSwap<Vec<SocketAddr>>>);
 
 /// How long and how many idle connections are kept.
 #[derive(Clone, Copy, Debug)]
@@ -119,10 +124,23 @@ fn shown(url: &Url) -> Arc<str> {
     format!("{}://{}", url.scheme(), url.host_str().unwrap_or_default()).into()
 }
 
+impl Own {
+    /// These are our own listeners from now on, and no others.
+    pub fn are(&self, addresses: &[SocketAddr]) {
+        if self.0.load().as_slice() != addresses {
+            self.0.store(Arc::new(addresses.to_vec()));
+        }
+    }
+
+    fn any(&self, is_it: impl Fn(&SocketAddr) -> bool) -> bool {
+        self.0.load().iter().any(is_it)
+    }
+}
+
 impl Local {
     /// Whether a resolved address may be dialled.
     pub fn permits(&self, address: SocketAddr) -> bool {
-        if self.own.iter().any(|own| own.port() == address.port() && covers(own.ip(), address.ip())) {
+        if self.own.any(|own| own.port() == address.port() && covers(own.ip(), address.ip())) {
             return false;
         }
         let ip = address.ip().to_canonical();
@@ -133,7 +151,7 @@ impl Local {
     /// whatever name or address it went.
     pub(super) fn permits_connection(&self, peer: SocketAddr, ours: SocketAddr) -> bool {
         let loops = peer.ip().to_canonical() == ours.ip().to_canonical();
-        !(loops && self.own.iter().any(|own| own.port() == peer.port() && own.ip().is_unspecified()))
+        !(loops && self.own.any(|own| own.port() == peer.port() && own.ip().is_unspecified()))
     }
 }
 
@@ -167,9 +185,14 @@ fn embedded(ip: Ipv6Addr) -> Option<Ipv4Addr> {
 mod tests {
     use super::*;
 
+    fn local(allow: bool, own: &[&str]) -> Local {
+        let local = Local { allow, ..Local::default() };
+        local.own.are(&own.iter().map(|own| own.parse().unwrap()).collect::<Vec<_>>());
+        local
+    }
+
     fn permits(allow: bool, own: &[&str], address: &str) -> bool {
-        let own = own.iter().map(|own| own.parse().unwrap()).collect();
-        Local { allow, own }.permits(address.parse().unwrap())
+        local(allow, own).permits(address.parse().unwrap())
     }
 
     #[test]
@@ -201,7 +224,7 @@ mod tests {
         assert!(!permits(true, &["127.0.0.1:8443"], "127.0.0.1:8443"));
         assert!(!permits(true, &["0.0.0.0:8443"], "127.0.0.1:8443"));
         assert!(permits(true, &["127.0.0.1:8443"], "127.0.0.1:8444"));
-        let local = Local { allow: true, own: ["0.0.0.0:8443".parse().unwrap()].into() };
+        let local = local(true, &["0.0.0.0:8443"]);
         let here: SocketAddr = "10.0.0.7:8443".parse().unwrap();
         assert!(!local.permits_connection(here, "10.0.0.7:50000".parse().unwrap()));
         assert!(

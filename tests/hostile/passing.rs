@@ -1,5 +1,7 @@
 //! What passes through to a system and back: nothing of the hop, nothing of the caller's credential.
 
+use std::sync::{Mutex, mpsc};
+
 use crate::{
     frames::{Came, Frames},
     kit::{Demo, Who, until},
@@ -133,8 +135,7 @@ fn an_answer_that_can_be_read_two_ways_is_a_502() {
 }
 
 #[test]
-fn what_comes_before_an_answer_or_without_a_request_is_no_answer() {
-    // A system that speaks first.
+fn what_comes_before_an_answer_is_no_answer() {
     let system = System::start(|_, talk| {
         talk.say(
             "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
@@ -143,6 +144,34 @@ fn what_comes_before_an_answer_or_without_a_request_is_no_answer() {
     let demo = gate(&system);
     let reply = ask(&demo, head(&demo, "GET /systems/raw/x", ""));
     assert_eq!((reply.status, reply.text().as_str()), (200, "ok"));
+    assert_eq!(reply.header("link"), None);
+}
+
+#[test]
+fn what_a_system_says_without_a_request_is_no_answer() {
+    let (go, going) = mpsc::channel::<()>();
+    let (tell, said) = mpsc::channel();
+    let going = Mutex::new(going);
+    let system = System::start(move |seen, talk| {
+        talk.ok("mine");
+        // When the answer has come, and nothing is asked: the next one is never meant by this.
+        if seen.connection == 0 && going.lock().unwrap().recv().is_ok() {
+            let evil = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil";
+            return talk.say(evil) && tell.send(()).is_ok();
+        }
+        true
+    });
+    let demo = gate(&system);
+    let mut tap = Tap::open(&demo);
+    tap.send(head(&demo, "GET /systems/raw/x", ""));
+    assert_eq!(tap.reply().unwrap().text(), "mine");
+    go.send(()).unwrap();
+    said.recv().unwrap();
+    for _ in 0..3 {
+        tap.send(head(&demo, "GET /systems/raw/x", ""));
+        assert_eq!(tap.reply().unwrap().text(), "mine");
+    }
+    assert_eq!(system.connections(), 2, "the one on which it spoke is not used again");
 }
 
 #[test]
@@ -195,7 +224,7 @@ fn a_body_that_breaks_off_is_aborted_and_never_ended() {
 
 #[test]
 fn trailers_are_kept_in_both_directions() {
-    let (tell, told) = std::sync::mpsc::channel();
+    let (tell, told) = mpsc::channel();
     let system = System::start(move |_, talk| {
         drop(tell.send(talk.chunks().unwrap_or_default()));
         talk.say(

@@ -50,6 +50,34 @@ fn a_connection_of_a_head_answered_with_a_body_is_never_used_again() {
 }
 
 #[test]
+fn a_connection_whose_get_carried_a_body_is_never_used_again() {
+    // Reads no body after a GET: the body is its next request, and has an answer that nobody asked for.
+    let system = System::start(|seen, talk| match seen.line().contains("inside") {
+        true => talk.ok("evil"),
+        false => talk.ok("mine"),
+    });
+    let demo = gate(&system);
+    let mut tap = Tap::open(&demo);
+    let inside = "GET /inside HTTP/1.1\r\nhost: a\r\n\r\n";
+    for turn in 1..4 {
+        let more = format!("Content-Length: {}\r\n", inside.len());
+        tap.send(head(&demo, "GET /systems/raw/x", &more) + inside);
+        assert_eq!(tap.reply().unwrap().text(), "mine");
+        let seen = system.seen();
+        let with_body = seen.iter().rfind(|seen| seen.line().contains("/x ")).unwrap();
+        let told = with_body.all("connection").join(",").to_ascii_lowercase();
+        assert!(told.contains("close"), "a system that reads bodies is told to close: {told}");
+        tap.send(head(&demo, "GET /systems/raw/next", ""));
+        assert_eq!(tap.reply().unwrap().text(), "mine", "turn {turn}");
+    }
+    let seen = system.seen();
+    for (at, with_body) in seen.iter().enumerate().filter(|(_, seen)| seen.line().contains("/x ")) {
+        let after = seen.iter().skip(at + 1).filter(|seen| seen.connection == with_body.connection);
+        assert!(after.clone().all(|seen| seen.line().contains("inside")), "{:?}", after.collect::<Vec<_>>());
+    }
+}
+
+#[test]
 fn a_good_connection_is_kept_and_one_with_an_unread_upload_is_not() {
     let system = System::start(|seen, talk| match seen.one("content-length") {
         // Answered before the body was read: what follows on this connection is in doubt.

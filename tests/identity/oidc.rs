@@ -10,6 +10,7 @@ use std::{
 };
 
 use bramka::{certs::DevelopmentCerts, clock, keys::REFETCH_GAP};
+use http::Method;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -167,9 +168,25 @@ fn keys_come_as_soon_as_a_provider_that_was_away_at_the_start_is_there() {
     let demo = Demo::start_with(|policies| provider.enrol(policies, &provider.certs.ca), &[]);
     get(&demo, GOODS, Some(&token)).refused(401);
     demo.get(GOODS).send().expect(200);
+    assert!(demo.stderr().contains("keys of an issuer were not fetched issuer=\"idp\""), "{}", demo.stderr());
     provider.tell("up");
     until("the provider is heard", || get(&demo, GOODS, Some(&token)).status == 200);
     assert_eq!(provider.tell("count"), [1, 1]);
+    until("its end is told too", || {
+        demo.stderr().contains("keys of an issuer are fetched again issuer=\"idp\"")
+    });
+}
+
+#[test]
+fn how_the_keys_of_a_provider_stand_is_told_in_metrics() {
+    let provider = Provider::start();
+    let demo = Demo::start_with(|policies| provider.enrol(policies, &provider.certs.ca), &[]);
+    let told = |line: &str| {
+        let metrics = demo.admin(Method::GET, "/metrics").send().expect(200);
+        String::from_utf8_lossy(&metrics.body).contains(line)
+    };
+    until("its keys are counted", || told("bramka_issuer_keys{issuer=\"idp\"} 1"));
+    assert!(told("bramka_issuer_age_seconds{issuer=\"idp\"} "));
 }
 
 #[test]

@@ -1,12 +1,15 @@
 //! The admin listener: who may do what there, what it tells, and what it does not let in.
 
-use std::fs;
+use std::{fs, os::unix::fs::PermissionsExt, time::Instant};
 
 use http::Method;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::kit::{self, Ask, Demo, Who, until};
+use crate::{
+    book,
+    kit::{self, Ask, Demo, Who, until},
+};
 
 const ROLES: [&str; 4] = ["read", "audit", "issue", "operate"];
 
@@ -125,6 +128,40 @@ fn a_token_issued_here_works_and_taken_back_does_not_and_both_are_entries() {
 }
 
 #[test]
+fn what_is_written_down_as_taken_back_is_taken_back_though_its_operator_leaves() {
+    let demo = Demo::start();
+    let issue = operator(&demo, "issue");
+    let runtime = kit::runtime();
+    let is_written = |id: &str| {
+        book::entries(&demo.data())
+            .iter()
+            .any(|entry| entry["act"] == "credential-revoke" && entry.to_string().contains(id))
+    };
+    for _ in 0..8 {
+        let body = json!({ "kind": "App", "id": "shop-backend", "ttl": "1h" });
+        let issued =
+            with(demo.admin(Method::POST, "/api/tokens"), &issue).json(&body).send().expect(201).json();
+        let (text, id) = (issued["text"].as_str().unwrap(), issued["id"].as_str().unwrap());
+        let asked = format!(
+            "DELETE /api/tokens/{id} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {issue}\r\n\r\n"
+        );
+        let stream = runtime.block_on(async {
+            let mut stream = kit::connect(&demo.admin_address(), demo.env("BRAMKA_CA")).await;
+            stream.write_all(asked.as_bytes()).await.unwrap();
+            stream.flush().await.unwrap();
+            stream
+        });
+        // Not a moment later: what is between the entry and the act is short.
+        let end = Instant::now() + kit::PATIENCE;
+        while !is_written(id) {
+            assert!(Instant::now() < end, "never: it is written down");
+        }
+        drop(stream);
+        until("it is refused", || with(demo.get("/v1/customers?limit=1"), text).send().status == 401);
+    }
+}
+
+#[test]
 fn bodies_that_do_not_fit_are_refused_with_the_reason() {
     let demo = Demo::start();
     let issue = operator(&demo, "issue");
@@ -194,4 +231,18 @@ fn a_successor_answers_operators_on_the_same_address() {
     });
     successor.kill().unwrap();
     successor.wait().unwrap();
+}
+
+#[test]
+fn a_successor_that_cannot_serve_leaves_the_sockets_with_the_gate_that_does() {
+    let demo = Demo::start();
+    let (listen, admin) = (demo.address(), demo.admin_address());
+    let store = demo.data().join("bramka.db");
+    fs::set_permissions(&store, fs::Permissions::from_mode(0o644)).unwrap();
+    let successor = demo.verb(&["demo", "--listen", &listen, "--admin", &admin]);
+    assert_eq!(successor.code, 1, "{successor:?}");
+    assert!(successor.err.contains("bramka.db"), "{successor:?}");
+    assert!(!demo.stderr().contains("a successor took the sockets over"), "{}", demo.stderr());
+    demo.get("/v1/customers?limit=1").send().expect(200);
+    demo.admin(Method::GET, "/readyz").send().expect(200);
 }

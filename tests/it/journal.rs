@@ -6,6 +6,8 @@ use std::{
     io::Write,
     path::{Path, PathBuf},
     process::Command,
+    sync::mpsc,
+    thread,
 };
 
 use http::{Method, Request};
@@ -17,10 +19,11 @@ use crate::{
     kit::{Answer, runtime, until},
     line::{Line, bare, json as with_json},
     stage::{Stage, Staging},
+    writes::Twisted,
 };
 
 /// A file system of its own for the journal: by root as it is, by others in a user namespace.
-fn small_disk() -> [&'static str; 6] {
+pub(crate) fn small_disk() -> [&'static str; 6] {
     let user = Command::new("id").arg("-u").output().unwrap().stdout;
     let how = if user == b"0\n" { "-m" } else { "-rm" };
     let script = "mount -t tmpfs -o size=40m,mode=700 tmpfs \"$0\" && exec \"$@\"";
@@ -28,13 +31,13 @@ fn small_disk() -> [&'static str; 6] {
 }
 
 /// The journal's folder as the gate sees it.
-fn seen_by(stage: &Stage) -> PathBuf {
+pub(crate) fn seen_by(stage: &Stage) -> PathBuf {
     let data = stage.data();
     Path::new("/proc").join(stage.pid().to_string()).join("root").join(data.strip_prefix("/").unwrap())
 }
 
 /// Fills the disk to its last byte.
-fn fill(audit: &Path) -> PathBuf {
+pub(crate) fn fill(audit: &Path) -> PathBuf {
     let path = audit.join("filler");
     let mut file = File::create(&path).unwrap();
     for size in [64 * 1024, 4096, 1] {
@@ -98,22 +101,20 @@ fn a_full_disk_refuses_what_cannot_be_written_down_and_service_resumes_with_room
     assert_eq!(refused.json()["type"], "https://bramka.example/problems/journal");
     assert!(refused.header("retry-after").is_some());
 
-    // Smaller entries find a place for a while, then nothing does.
-    until("nothing finds a place", || {
-        seen.note(&stage.ask(bare(Method::GET, "/v1/stock-levels/x", Some(&stage.shop)))) == 503
-    });
-
-    // Nothing changes that is not written down.
-    stage.crm.forget();
+    // Smaller entries find a place for a while. Nothing changes that is not written down.
     let body = json!({ "kind": "person", "name": "Jan Full", "given_name": "Jan", "family_name": "Full" })
         .to_string();
     let create =
         || -> Request<Full<_>> { with_json(Method::POST, "/v1/customers", Some(&stage.shop), &body) };
     let call = || bare(Method::POST, "/systems/erp/items", Some(&stage.shop));
-    let created = stage.ask(create()).refused(503);
-    seen.note(&created);
-    assert_eq!(seen.note(&stage.ask(call())), 503);
+    until("no change finds a place", || {
+        stage.crm.forget();
+        seen.note(&stage.ask(create())) == 503
+    });
     assert!(stage.crm.seen().iter().all(|seen| seen.method != "POST"), "{:?}", stage.crm.seen());
+    stage.erp.forget();
+    until("no call finds a place", || seen.note(&stage.ask(call())) == 503);
+    assert!(stage.erp.seen().iter().all(|seen| seen.method != "POST"), "{:?}", stage.erp.seen());
 
     fs::remove_file(filler).unwrap();
     until("callers are served again", || seen.note(&stage.ask(list())) == 200);
@@ -122,7 +123,8 @@ fn a_full_disk_refuses_what_cannot_be_written_down_and_service_resumes_with_room
 
     let entries = book::entries_in(&audit.join("demo"));
     let answers = book::answers(&entries);
-    for (id, status) in seen.0.iter().filter(|(_, status)| *status != 503) {
+    // What was done and found no place for its answer says so, and has none.
+    for (id, status) in seen.0.iter().filter(|(_, status)| ![500, 503].contains(status)) {
         assert_eq!(answers.get(id.as_str()), Some(&vec![u64::from(*status)]), "{id}");
     }
     // What was refused for want of room stands in no answer that says otherwise.
@@ -131,4 +133,48 @@ fn a_full_disk_refuses_what_cannot_be_written_down_and_service_resumes_with_room
     }
     let report = book::verify_in(&stage.data(), &audit.join("demo"));
     assert!(report.is_whole(), "{report:#?}");
+}
+
+#[test]
+fn a_change_that_was_done_and_cannot_be_recorded_is_not_told_to_be_tried_again() {
+    let (arrived, has_arrived) = mpsc::channel();
+    let (let_go, may_go) = mpsc::channel();
+    let (arrived, may_go) = (parking_lot::Mutex::new(arrived), parking_lot::Mutex::new(may_go));
+    let twisted = Twisted::crm(move |ask, answer| {
+        if ask.method == Method::POST && !ask.path.ends_with("/search") {
+            arrived.lock().send(()).unwrap();
+            let _let_go: Result<(), _> = may_go.lock().recv();
+        }
+        answer
+    });
+    let stage = Stage::open_as(&Staging { under: &small_disk(), log: None }, |policies| {
+        crate::load::unbounded(policies);
+        twisted.serve(policies);
+    });
+    let audit = seen_by(&stage).join("audit");
+    let body = json!({ "kind": "person", "name": "Jan Late", "given_name": "Jan", "family_name": "Late" })
+        .to_string();
+    let (address, ca) = (stage.address().to_owned(), stage.ca());
+    let create = with_json(Method::POST, "/v1/customers", Some(&stage.shop), &body);
+    let creating = thread::spawn(move || crate::line::once(&address, &ca, create));
+    has_arrived.recv().unwrap();
+    let filler = fill(&audit);
+    runtime().block_on(async {
+        let mut line = Line::open(stage.address(), &stage.ca()).await;
+        let mut ask = async |path: &str| line.ask(bare(Method::GET, path, Some(&stage.shop))).await.unwrap();
+        let mut asked = 0;
+        while ask("/v1/products?limit=200&fields=id").await.status != 503 {
+            asked += 1;
+            assert!(asked < 40_000, "the disk never filled");
+        }
+        // What is too small a place for that entry is filled by smaller ones.
+        for _ in 0..200 {
+            ask("/v1/stock-levels/x").await;
+        }
+    });
+    let_go.send(()).unwrap();
+    let told = creating.join().unwrap().refused(500);
+    assert_eq!(told.json()["type"], "https://bramka.example/problems/unrecorded");
+    assert!(told.header("retry-after").is_none());
+    fs::remove_file(filler).unwrap();
 }

@@ -4,11 +4,13 @@
 use std::{cmp::Ordering, collections::BTreeSet, fs};
 
 use http::Method;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
     kit::{Answer, Demo, Who, until},
     reads::roomy,
+    stage::Stage,
+    writes::{Twisted, change, no_edit, said, with},
 };
 
 /// A collection, all of it, a filter, and what the filter means.
@@ -152,7 +154,7 @@ fn records_that_a_statement_drops_leave_no_hole_in_the_pages() {
         .filter(|item| !dropped.contains(&format!("{:?}", item["name"].as_str().unwrap())))
         .cloned()
         .collect();
-    for limit in [5, 50, 200] {
+    for limit in [1, 5, 50, 200] {
         let got = walk(&demo, Who::App, &format!("/v1/customers?limit={limit}"), |answer, count| {
             let last = answer.json()["next_cursor"].is_null();
             assert!(last || count == limit, "a page of {count}, {limit} asked for");
@@ -373,4 +375,103 @@ fn a_list_s_entry_names_how_many_were_left_out_and_no_value_of_any() {
     }
     assert!(!text.contains("limit=200"), "no query text");
     demo.ask(Method::POST, "/v1/customers?limit=2").send().expect(400);
+}
+
+#[test]
+fn a_small_page_is_not_empty_because_the_first_records_are_none_of_the_callers() {
+    let stage = Stage::open(no_edit);
+    let names: BTreeSet<String> = stage
+        .get("/v1/customers?limit=200")
+        .expect(200)
+        .items()
+        .iter()
+        .take(150)
+        .map(|item| format!("{:?}", item["name"].as_str().unwrap()))
+        .collect();
+    drop(stage);
+    let names: Vec<String> = names.into_iter().collect();
+    let stage = Stage::open(with(&format!(
+        "@id(\"hidden\")\nforbid (principal, action in [Action::\"list\", Action::\"read\"], resource is Customer)\n\
+         when {{ resource has created_at && resource has name && [{}].contains(resource.name) }};\n",
+        names.get(1..).unwrap().join(", ")
+    )));
+    for (limit, sort) in [(1, ""), (2, ""), (1, "&sort=name"), (2, "&sort=-name")] {
+        stage.crm.forget();
+        let answer = stage.get(&format!("/v1/customers?limit={limit}{sort}")).expect(200);
+        assert_eq!(answer.items().len(), limit, "{limit}{sort}");
+        // Pages of the system are as large as it has them, not as the caller wants.
+        assert!(stage.crm.seen().len() <= 6, "{limit}{sort}: {}", stage.crm.seen().len());
+    }
+}
+
+#[test]
+fn what_a_caller_may_not_see_does_not_count_against_it_when_the_gate_sorts() {
+    let hidden = 2_200;
+    let twisted = Twisted::crm(move |ask, answer| {
+        if ask.path != "/crm/v3/objects/contacts" || ask.method != Method::GET {
+            return answer;
+        }
+        let pairs = ask.pairs();
+        let of =
+            |name: &str| pairs.iter().find(|(n, _)| n == name).and_then(|(_, v)| v.parse::<usize>().ok());
+        let (from, size) = (of("after").unwrap_or(0), of("limit").unwrap());
+        let row = |n: usize| {
+            let company = if n < hidden { "Hidden Ltd" } else { "Open Ltd" };
+            json!({ "id": n.to_string(), "archived": false, "createdAt": "2026-01-01T00:00:00Z", "updatedAt": "2026-01-01T00:00:00Z",
+                    "properties": { "firstname": format!("N{n}"), "company": company } })
+        };
+        let rows: Vec<Value> = (from..from + size).take_while(|n| *n < hidden + 10).map(row).collect();
+        let mut body = json!({ "results": rows });
+        if from + size < hidden + 10 {
+            body["paging"] = json!({ "next": { "after": (from + size).to_string() } });
+        }
+        said(200, &body)
+    });
+    let stage = Stage::open(|policies| {
+        twisted.serve(policies);
+        with(
+            "@id(\"hidden\")\nforbid (principal, action == Action::\"list\", resource is Customer)\n\
+             when { resource has company && resource.company like \"Hidden*\" };\n",
+        )(policies);
+    });
+    let answer = stage.get("/v1/customers?sort=name").expect(200);
+    assert_eq!(answer.items().len(), 10);
+    assert_eq!(stage.written(&answer).pop().unwrap()["withheld_denied"], hidden);
+}
+
+#[test]
+fn a_list_that_the_system_cannot_page_to_its_end_says_so() {
+    let stage = Stage::open(|policies| change(policies, "systems/crm.yaml", "window: 10000", "window: 100"));
+    let query = "/v1/customers?created_at[gte]=2020-01-01T00:00:00Z&limit=60";
+    let first = stage.get(query).expect(200).json();
+    assert_eq!(first.get("truncated"), None);
+    let next = format!("{query}&cursor={}", first["next_cursor"].as_str().unwrap());
+    let last = stage.get(&next).expect(200);
+    let told = last.json();
+    assert_eq!((&told["next_cursor"], &told["truncated"]), (&Value::Null, &json!(true)));
+    assert_eq!(first["items"].as_array().unwrap().len() + last.items().len(), 100);
+    assert!(stage.written(&last).pop().unwrap()["notes"].to_string().contains("truncated"));
+    // A part is in no order.
+    let refused = stage.get(&format!("{query}&sort=name")).refused(400).json();
+    assert_eq!(refused["type"], "https://bramka.example/problems/too-many-to-sort");
+    assert_eq!(stage.get("/v1/customers?limit=200").expect(200).json().get("truncated"), None);
+}
+
+#[test]
+fn a_cursor_ends_with_the_policies_that_it_was_made_under() {
+    let demo = Demo::start();
+    let page = |query: &str| demo.get(&format!("/v1/orders?limit=2{query}")).send();
+    let cursor = page("").expect(200).json()["next_cursor"].as_str().unwrap().to_owned();
+    let next = format!("&cursor={cursor}");
+    page(&next).expect(200);
+    fs::write(
+        demo.policies().join("access/later.cedar"),
+        "@id(\"later\")\n@withhold(\"salesperson\")\nforbid (principal, action in [Action::\"list\", Action::\"read\"], resource is Order);\n",
+    )
+    .unwrap();
+    until("the bundle is in force", || page(&next).status != 200);
+    let refused = page(&next).refused(400).json();
+    assert_eq!(refused["type"], "https://bramka.example/problems/cursor");
+    assert!(refused["detail"].as_str().unwrap().contains("start the list again"), "{refused}");
+    page("").expect(200);
 }

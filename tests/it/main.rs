@@ -12,10 +12,12 @@
 )]
 
 mod admin;
+mod beside;
 mod book;
 mod cli;
 mod compile;
 mod demo;
+mod deploy;
 mod journal;
 mod kill;
 mod kit;

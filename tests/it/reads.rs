@@ -3,13 +3,16 @@
 
 use std::{collections::BTreeSet, fs, path::Path, process::Command, time::Instant};
 
+use bramka::demo::standin::Trouble;
 use http::Method;
 use serde_json::{Value, json};
 
 use crate::{
     book,
     kit::{Answer, Demo, Who, runtime},
-    line::{Line, bare},
+    line::{Line, asking, bare},
+    stage::Stage,
+    writes::{change, no_edit, with},
 };
 
 const FIRST: &str = "/v1/customers/701000000001";
@@ -273,4 +276,147 @@ fn the_description_shows_a_caller_only_what_it_may_call_with_its_own_fields() {
     }
     assert!(app.to_string().contains("net_price"));
     demo.get("/openapi.json").by(Who::Nobody).send().refused(401);
+}
+
+/// An order of the partner as the ERP tells it, without what it does not tell or with what is no text.
+fn native_order(id: &str, status: Option<Value>) -> Value {
+    let mut order = json!({ "@odata.etag": "W/\"1\"", "id": id, "number": "1", "customerNumber": "20000", "currencyCode": "" });
+    if let Some(status) = status {
+        order["status"] = status;
+    }
+    order
+}
+
+#[test]
+fn a_record_of_which_the_system_does_not_tell_what_statements_read_is_not_there() {
+    let stage = Stage::open(no_edit);
+    let id = "b6f4017a-b749-ee11-ad0b-a1422c0f7f1f";
+    let path = format!("/v1/orders/{id}");
+    let get = |status: Option<Value>| {
+        stage.erp.trouble(Some(Trouble::Answer(200, native_order(id, status).to_string())));
+        stage.portal_get(&path)
+    };
+    get(Some(json!("Open"))).expect(200);
+    let missing = but_for_the_id(&get(Some(json!("Draft"))).refused(404));
+    // Null is told: there is no status, so it is no draft.
+    get(Some(Value::Null)).expect(200);
+    for status in [None, Some(json!(["Draft"])), Some(json!({ "is": "Draft" }))] {
+        let refused = get(status.clone()).refused(404);
+        assert_eq!(but_for_the_id(&refused), missing, "{status:?}");
+        let entry = stage.written(&refused).pop().unwrap();
+        assert_eq!((&entry["refusal"], &entry["status"]), (&json!("untold"), &json!(404)));
+        assert!(entry["notes"].to_string().contains("\"status\""), "{entry}");
+    }
+}
+
+#[test]
+fn a_list_leaves_out_what_it_is_not_told_and_counts_it() {
+    let stage = Stage::open(no_edit);
+    let id = |n: usize| format!("b6f4017a-b749-ee11-ad0b-a1422c0f7f1{n}");
+    let rows = [Some(json!("Open")), None, Some(json!(["Draft"])), Some(json!("Draft")), Some(Value::Null)];
+    let rows: Vec<Value> =
+        rows.into_iter().enumerate().map(|(n, status)| native_order(&id(n), status)).collect();
+    stage.erp.trouble(Some(Trouble::Answer(200, json!({ "value": rows }).to_string())));
+    let answer = stage.portal_get("/v1/orders").expect(200);
+    let shown: Vec<Value> = answer.items().iter().map(|order| order["id"].clone()).collect();
+    assert_eq!(shown, [json!(id(0)), json!(id(4))]);
+    let entry = stage.written(&answer).pop().unwrap();
+    assert_eq!((&entry["withheld_unfit"], &entry["withheld_denied"]), (&json!(2), &json!(1)));
+    // Who refused is told, and what was read of them all.
+    assert!(entry["decided"].to_string().contains("partners-never-see-drafts"), "{entry}");
+    let read: Vec<&str> =
+        entry["read"].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
+    assert_eq!(read.iter().filter(|name| **name == "status").count(), 1, "{read:?}");
+    assert!(read.contains(&"customer"), "{read:?}");
+}
+
+#[test]
+fn whose_data_is_shown_is_recorded_whatever_was_asked_for_and_however_it_is_masked() {
+    let stage = Stage::open(with(
+        "@id(\"partners-do-not-see-whose\")\n@withhold(\"customer\")\nforbid (principal is Partner, action == Action::\"list\", resource is Order);\n",
+    ));
+    let subjects = |answer: Answer| {
+        let answer = answer.expect(200);
+        assert!(!answer.items().is_empty());
+        let mut subjects =
+            stage.written(&answer).pop().unwrap()["subjects"].as_array().cloned().unwrap_or_default();
+        subjects.sort_by_key(Value::to_string);
+        subjects
+    };
+    let whole = subjects(stage.get("/v1/orders?customer[in]=20000,30000&limit=100"));
+    assert_eq!(whole.len(), 2);
+    assert_eq!(subjects(stage.get("/v1/orders?customer[in]=20000,30000&limit=100&fields=id,email")), whole);
+    let own = subjects(stage.get("/v1/orders?customer=20000&limit=5"));
+    let struck = stage.portal_get("/v1/orders?limit=5");
+    assert!(struck.expect(200).items().iter().all(|order| order.get("customer").is_none()));
+    assert_eq!(subjects(stage.portal_get("/v1/orders?limit=5&fields=id,email")), own);
+    // One record, and the record that is its own subject.
+    let order = stage.open_order();
+    let of = |path: &str| {
+        let answer = stage.get(path).expect(200);
+        stage.written(&answer).pop().unwrap()["subjects"].clone()
+    };
+    assert_eq!(of(&format!("{order}?fields=email")), json!(own));
+    assert_eq!(of(&format!("{FIRST}?fields=name")), of(FIRST));
+    assert!(of(FIRST).is_array());
+}
+
+#[test]
+fn a_part_of_a_record_is_what_it_is_in_the_whole() {
+    let demo = Demo::start();
+    let body = json!({ "phones": [{ "type": "work", "value": "+48 22 555 0101" }, { "type": "mobile", "value": "+48 601" }] });
+    demo.ask(Method::PATCH, FIRST).json(&body).send().expect(200);
+    let whole = demo.get(FIRST).send().expect(200).json();
+    let kinds = |record: &Value| -> Vec<Value> {
+        record["phones"].as_array().unwrap().iter().map(|phone| phone["type"].clone()).collect()
+    };
+    let part = demo.get(&format!("{FIRST}?fields=phones.type")).send().expect(200).json();
+    assert!(kinds(&whole).len() == 2);
+    assert_eq!(
+        part,
+        json!({ "phones": kinds(&whole).iter().map(|kind| json!({ "type": kind })).collect::<Vec<_>>() })
+    );
+}
+
+#[test]
+fn a_question_that_a_system_does_not_understand_is_not_the_caller_s_fault() {
+    let stage = Stage::open(no_edit);
+    let body = json!({ "error": { "code": "BadRequest", "message": "Could not find a property" } });
+    stage.erp.trouble(Some(Trouble::Answer(400, body.to_string())));
+    for path in ["/v1/orders", "/v1/orders/b6f4017a-b749-ee11-ad0b-a1422c0f7f1f"] {
+        stage.get(path).refused(502);
+    }
+}
+
+#[test]
+fn a_constant_does_not_tell_that_something_hidden_stands_beside_it() {
+    let stage = Stage::open(|policies| {
+        change(
+            policies,
+            "access/partners.cedar",
+            "id, sku, name, description, gtin",
+            "id, sku, list_price.currency, gtin",
+        );
+        with(
+            "@id(\"not-dear-ones\")\nforbid (principal is Partner, action == Action::\"read\", resource is Product)\nwhen { resource has list_price && \
+             resource.list_price has net_price && resource.list_price.net_price.greaterThan(decimal(\"900000.0\")) };\n",
+        )(policies);
+    });
+    let product = stage.get("/v1/products?status=active&limit=1").expect(200).items()[0].clone();
+    assert!(product["list_price"]["currency"].is_string(), "{product}");
+    let seen =
+        stage.portal_get(&format!("/v1/products/{}", product["id"].as_str().unwrap())).expect(200).json();
+    assert_eq!((seen["sku"].clone(), seen.get("list_price")), (product["sku"].clone(), None));
+}
+
+#[test]
+fn why_it_was_asked_is_recorded_also_where_it_is_refused() {
+    let stage = Stage::open(no_edit);
+    for (path, status) in [("/v1/orders?limit=1", 200), ("/v1/customers", 403)] {
+        let request = asking(Method::GET, path, Some(&stage.portal)).header("purpose", "collections");
+        let answer = stage.ask(request.body(http_body_util::Full::default()).unwrap()).expect(status);
+        let entry = stage.written(&answer).pop().unwrap();
+        assert!(entry["read"].to_string().contains("context.claimed.purpose"), "{entry}");
+        assert!(!entry.to_string().contains("collections"), "what was read is sealed");
+    }
 }

@@ -12,10 +12,11 @@ use bramka::{clock, identity::Revocations, store::Store, tokens::Tokens};
 use data_encoding::BASE64URL_NOPAD;
 use http::Method;
 use serde_json::Value;
+use tokio::io::AsyncWriteExt;
 
 use crate::{
     book,
-    kit::{Answer, Demo, Who, runtime, until},
+    kit::{Answer, Demo, Who, connect, runtime, until},
     line::{Line, bare},
     load::{Load, is_expected, unbounded},
     reads::roomy,
@@ -177,11 +178,7 @@ fn after_a_broken_edit_the_next_good_one_serves() {
     put(&file, "permit (");
     until("the edit is refused", || demo.stderr().contains("do not load"));
     until("that is written down", || acts(&demo, "kept_old") == 1);
-    let metric = || {
-        let metrics = demo.admin(Method::GET, "/metrics").send().expect(200).body;
-        let text = String::from_utf8(metrics.to_vec()).unwrap();
-        text.lines().find_map(|line| line.strip_prefix("bramka_reload_failed ")).unwrap().to_owned()
-    };
+    let metric = || metric(&demo, "bramka_reload_failed ");
     let told =
         || demo.admin(Method::GET, "/readyz").send().expect(200).json()["bundle"]["last_refused"].clone();
     assert_eq!(metric(), "1");
@@ -190,6 +187,117 @@ fn after_a_broken_edit_the_next_good_one_serves() {
     until("the next one serves", || demo.get("/v1/customers").by(Who::Partner).send().status == 200);
     until("the metric says so", || metric() == "0" && told().is_null());
     until("both are told", || (swaps(&demo), acts(&demo, "kept_old")) == (1, 1));
+}
+
+/// More listeners.
+const INNER: &str = "  - { name: inner, at: '127.0.0.1:0', tls: none }\n";
+const SIDE: &str = "  - { name: side, at: '127.0.0.1:0', tls: none }\n";
+
+fn with_three_listeners(policies: &Path) {
+    roomy(policies);
+    let file = policies.join("gateway.yaml");
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, text.replace("\n# Operators and", &format!("{INNER}{SIDE}\n# Operators and"))).unwrap();
+}
+
+#[test]
+fn a_listener_that_is_added_renamed_moved_or_gone_waits_for_a_restart_and_says_so() {
+    let demo = Demo::start_with(with_three_listeners, &[]);
+    let gateway = fs::read_to_string(demo.policies().join("gateway.yaml")).unwrap();
+    assert!(gateway.contains(INNER));
+    let edit = |from: &str, to: &str| {
+        assert!(gateway.contains(from));
+        gateway.replace(from, to)
+    };
+    let line = |text: &str| 1 + gateway[..gateway.find(text).unwrap()].matches('\n').count();
+    breaks(
+        &demo,
+        "gateway.yaml",
+        &edit("- name: data", "- name: public"),
+        &[
+            &format!(
+                "gateway.yaml:{}:11: error: the running gate has no listener `public`",
+                line("name: data")
+            ),
+            "the running gate has a listener `data`, which is not named any more",
+            "by a restart",
+        ],
+    );
+    let more = format!("{INNER}{}", INNER.replace("inner", "outer"));
+    breaks(&demo, "gateway.yaml", &edit(INNER, &more), &["has no listener `outer`", "by a restart"]);
+    breaks(&demo, "gateway.yaml", &edit(INNER, ""), &["has a listener `inner`", "by a restart"]);
+    let moved = edit(INNER, &INNER.replace("127.0.0.1:0", "127.0.0.1:1"));
+    let told = format!("gateway.yaml:{}:24: error: listener `inner` of the running gate is at", line(INNER));
+    breaks(&demo, "gateway.yaml", &moved, &[&told, "by a restart"]);
+    // In another order they are the same.
+    let swaps_before = swaps(&demo);
+    let turned = edit(&format!("{INNER}{SIDE}"), &format!("{SIDE}{INNER}"));
+    put(&demo.policies().join("gateway.yaml"), &turned.replace("page_default: 50", "page_default: 7"));
+    until("what is no listener's is taken over", || swaps(&demo) > swaps_before);
+}
+
+/// A metric that has no labels.
+fn metric(demo: &Demo, name: &str) -> String {
+    let metrics = demo.admin(Method::GET, "/metrics").send().expect(200).body;
+    let text = String::from_utf8(metrics.to_vec()).unwrap();
+    text.lines().find_map(|line| line.strip_prefix(name)).unwrap().trim().to_owned()
+}
+
+#[test]
+fn certificates_that_cannot_be_asked_for_keep_the_old_policies_until_they_can() {
+    let demo = Demo::start_with(roomy, &[]);
+    let file = demo.policies().join("gateway.yaml");
+    let gateway = fs::read_to_string(&file).unwrap();
+    let mutual = gateway.replace(
+        "client_certificates: off",
+        "client_certificates: required\n      client_ca: certs/partners.pem\n     ",
+    );
+    breaks(&demo, "gateway.yaml", &mutual, &["gateway.yaml:15:18", "certs/partners.pem", "SIGHUP"]);
+    until("the old one serves", || metric(&demo, "bramka_reload_failed ") == "0");
+    put(&file, &mutual);
+    until("it does not load", || metric(&demo, "bramka_reload_failed ") == "1");
+    let refused = demo.admin(Method::POST, "/api/reload").send().expect(422).json();
+    assert!(refused["report"].as_str().unwrap().contains("client_ca: certs/partners.pem"), "{refused}");
+    demo.get("/v1/customers?limit=1").send().expect(200);
+    let certs = demo.data().join("certs");
+    fs::copy(certs.join("ca.pem"), certs.join("partners.pem")).unwrap();
+    assert_eq!(demo.admin(Method::POST, "/api/reload").send().expect(200).json()["outcome"], "swapped");
+    assert_eq!(metric(&demo, "bramka_reload_failed "), "0");
+    let asked = std::panic::catch_unwind(|| demo.get("/v1/customers?limit=1").send().status);
+    assert!(asked.is_err(), "nobody comes in without a certificate: {asked:?}");
+}
+
+#[test]
+fn an_edit_holds_also_while_half_of_a_new_certificate_is_there() {
+    let demo = Demo::start_with(roomy, &[]);
+    fs::write(demo.data().join("certs/server.key"), "half of it").unwrap();
+    put(&demo.policies().join("access/opening.cedar"), OPENING);
+    until("the edit holds", || demo.get("/v1/customers").by(Who::Partner).send().status == 200);
+    assert!(demo.stderr().contains("certificates stay as they were"));
+}
+
+#[test]
+fn a_reload_comes_to_its_end_though_its_operator_leaves() {
+    let demo = Demo::start_with(roomy, &[]);
+    let runtime = runtime();
+    let request = format!(
+        "POST /api/reload HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {}\r\nContent-Length: 0\r\n\r\n",
+        demo.token(Who::Admin).unwrap()
+    );
+    for round in 1..=3 {
+        let stream = runtime.block_on(async {
+            let mut stream = connect(&demo.admin_address(), demo.env("BRAMKA_CA")).await;
+            stream.write_all(request.as_bytes()).await.unwrap();
+            stream.flush().await.unwrap();
+            stream
+        });
+        until("it has begun", || acts(&demo, "reload") == round);
+        drop(stream);
+        until("it is written down", || acts(&demo, "swapped") == round);
+        until("all that follows has followed", || swaps(&demo) == round);
+        let counted = || metric(&demo, "bramka_reloads_total{reason=\"swapped\"} ");
+        until("it is counted", || counted() == round.to_string());
+    }
 }
 
 /// The `jti` of one of our own tokens.

@@ -1,11 +1,15 @@
 //! Writes: judged on what changes, written down before and after, done once, and done to their end.
 
-use std::{fs, path::Path, time::Duration};
+use std::{fs, path::Path, sync::Arc, thread, time::Duration};
 
-use bramka::demo::standin::{Seen, Trouble};
-use http::Method;
+use bramka::demo::{
+    seed,
+    standin::{self, Answers, Ask, Seen, StandIn, Trouble},
+};
+use bytes::Bytes;
+use http::{Method, Response, header};
 use serde_json::{Value, json};
-use tokio::io::AsyncWriteExt;
+use tokio::{io::AsyncWriteExt, sync::oneshot};
 
 use crate::{
     book,
@@ -16,15 +20,15 @@ use crate::{
 
 const FIRST: &str = "/v1/customers/701000000001";
 
-fn no_edit(_: &Path) {}
+pub(crate) fn no_edit(_: &Path) {}
 
 /// Adds statements to a bundle.
-fn with(statements: &str) -> impl FnOnce(&Path) {
+pub(crate) fn with(statements: &str) -> impl FnOnce(&Path) {
     move |policies| fs::write(policies.join("access/test.cedar"), statements).unwrap()
 }
 
 /// Changes a text of a file of a bundle.
-fn change(policies: &Path, file: &str, from: &str, to: &str) {
+pub(crate) fn change(policies: &Path, file: &str, from: &str, to: &str) {
     let file = policies.join(file);
     let text = fs::read_to_string(&file).unwrap();
     assert!(text.contains(from), "{from}");
@@ -32,16 +36,21 @@ fn change(policies: &Path, file: &str, from: &str, to: &str) {
 }
 
 impl Stage {
-    fn shop(&self, method: Method, path: &str, body: &Value) -> Answer {
+    pub(crate) fn shop(&self, method: Method, path: &str, body: &Value) -> Answer {
         self.ask(line::json(method, path, Some(&self.shop), &body.to_string()))
     }
 
-    fn get(&self, path: &str) -> Answer {
+    pub(crate) fn get(&self, path: &str) -> Answer {
         self.ask(bare(Method::GET, path, Some(&self.shop)))
     }
 
+    /// What somebody gets who is not the shop.
+    pub(crate) fn portal_get(&self, path: &str) -> Answer {
+        self.ask(bare(Method::GET, path, Some(&self.portal)))
+    }
+
     /// What is written down of an exchange.
-    fn written(&self, answer: &Answer) -> Vec<Value> {
+    pub(crate) fn written(&self, answer: &Answer) -> Vec<Value> {
         book::of(&self.data(), answer.header("x-request-id").unwrap())
     }
 
@@ -51,10 +60,64 @@ impl Stage {
         seen.filter(|seen| seen.method != "GET" && !seen.target.ends_with("/search")).collect()
     }
 
-    fn open_order(&self) -> String {
+    pub(crate) fn open_order(&self) -> String {
         let order = self.get("/v1/orders?status=open&customer=20000&limit=1").expect(200).items()[0].clone();
         format!("/v1/orders/{}", order["id"].as_str().unwrap())
     }
+}
+
+/// A CRM whose answers a test changes on their way.
+pub(crate) struct Twisted {
+    pub(crate) crm: StandIn,
+    _end: oneshot::Sender<()>,
+}
+
+struct Twist<F>(Arc<dyn Answers>, F);
+
+impl<F> Answers for Twist<F>
+where
+    F: Fn(&Ask, Response<Bytes>) -> Response<Bytes> + Send + Sync + 'static,
+{
+    fn answer(&self, ask: &Ask) -> Response<Bytes> {
+        (self.1)(ask, self.0.answer(ask))
+    }
+}
+
+impl Twisted {
+    /// Starts one beside those of the stage.
+    pub(crate) fn crm<F>(twist: F) -> Self
+    where
+        F: Fn(&Ask, Response<Bytes>) -> Response<Bytes> + Send + Sync + 'static,
+    {
+        let (tell, told) = oneshot::channel();
+        let (end, ended) = oneshot::channel();
+        thread::spawn(move || {
+            runtime().block_on(async {
+                let system = Twist(seed::crm("pat-stage-5d0e"), twist);
+                drop(tell.send(standin::start(0, Arc::new(system)).await.unwrap()));
+                drop(ended.await);
+            });
+        });
+        Self { crm: told.blocking_recv().unwrap(), _end: end }
+    }
+
+    /// Points a bundle's CRM at it.
+    pub(crate) fn serve(&self, policies: &Path) {
+        let file = policies.join("systems/crm.yaml");
+        let text = fs::read_to_string(&file).unwrap();
+        let base = text.lines().find(|line| line.starts_with("base:")).unwrap();
+        fs::write(&file, text.replace(base, &format!("base: \"http://{}\"", self.crm.address))).unwrap();
+    }
+}
+
+/// An answer in JSON.
+pub(crate) fn said(status: u16, body: &Value) -> Response<Bytes> {
+    let response = Response::builder().status(status).header(header::CONTENT_TYPE, "application/json");
+    response.body(body.to_string().into()).unwrap()
+}
+
+fn is_write(ask: &Ask) -> bool {
+    ask.method != Method::GET && !ask.path.ends_with("/search")
 }
 
 fn kinds(entries: &[Value]) -> Vec<&str> {
@@ -510,4 +573,232 @@ fn an_unsafe_call_is_written_down_before_it_is_passed_on() {
     let close = book::of(&demo.data(), large.header("x-request-id").unwrap()).pop().unwrap();
     assert_eq!((&close["ended"], &close["bytes_out"]), (&json!("complete"), &json!(large.body.len())));
     demo.ask(Method::DELETE, &format!("{path}/701000000001")).send().refused(403);
+}
+
+#[test]
+fn what_a_write_shows_and_tags_is_what_the_next_read_shows_and_tags() {
+    // The partner sees of a telephone what it is for, and not the number.
+    let stage = Stage::open(with(
+        "@id(\"partner-kinds\")\n@fields(\"id, company, phones\")\npermit (principal in Group::\"partners\", action == Action::\"read\", resource is Customer);\n\
+         @id(\"partner-firms\")\n@writes(\"company\")\npermit (principal in Group::\"partners\", action == Action::\"update\", resource is Customer);\n",
+    ));
+    let numbered = json!({ "phones": [{ "type": "work", "value": "+48 22 555 0101" }] });
+    stage.shop(Method::PATCH, FIRST, &numbered).expect(200);
+    let before = stage.portal_get(FIRST).expect(200);
+    let patch = |tag: &str, company: &str| {
+        let request = asking(Method::PATCH, FIRST, Some(&stage.portal))
+            .header("content-type", "application/json")
+            .header("if-match", tag);
+        stage.ask(request.body(json!({ "company": company }).to_string().into()).unwrap())
+    };
+    let changed = patch(before.header("etag").unwrap(), "Tag Ltd").expect(200);
+    let after = stage.portal_get(FIRST).expect(200);
+    assert_eq!((changed.json(), changed.header("etag")), (after.json(), after.header("etag")));
+    // So it is where nothing changes.
+    let same = patch(after.header("etag").unwrap(), "Tag Ltd").expect(200);
+    assert_eq!((same.json(), same.header("etag")), (after.json(), after.header("etag")));
+}
+
+#[test]
+fn a_refused_write_tells_nothing_of_a_value_that_its_caller_does_not_see() {
+    let stage = Stage::open(with(
+        "@id(\"partner-kinds\")\n@fields(\"id, company, phones\")\npermit (principal in Group::\"partners\", action == Action::\"read\", resource is Customer);\n\
+         @id(\"partner-phones\")\n@writes(\"phones, company\")\npermit (principal in Group::\"partners\", action == Action::\"update\", resource is Customer);\n",
+    ));
+    let customers = stage.get("/v1/customers?limit=50").expect(200).items();
+    let with_number = |there: bool| {
+        let found =
+            customers.iter().find(|one| one["phones"].as_array().is_some_and(|p| !p.is_empty()) == there);
+        format!("/v1/customers/{}", found.unwrap()["id"].as_str().unwrap())
+    };
+    let (there, not_there) = (with_number(true), with_number(false));
+    for body in
+        [json!({ "phones": [{ "type": "mobile" }] }), json!({ "phones": [] }), json!({ "phones": null })]
+    {
+        let told = |path: &str| {
+            let answer = stage
+                .ask(line::json(Method::PATCH, path, Some(&stage.portal), &body.to_string()))
+                .refused(403);
+            let text = String::from_utf8(answer.body.to_vec()).unwrap();
+            assert!(!text.contains("value"), "{text}");
+            text.replace(answer.header("x-request-id").unwrap(), "ID")
+        };
+        assert_eq!(told(&there), told(&not_there), "{body}");
+    }
+    assert_eq!(stage.changes(), []);
+    let other = json!({ "company": "Other Ltd" }).to_string();
+    stage.ask(line::json(Method::PATCH, &there, Some(&stage.portal), &other)).expect(200);
+}
+
+#[test]
+fn a_put_leaves_alone_what_may_not_change_on_this_very_record() {
+    let stage = Stage::open(|policies| {
+        change(
+            policies,
+            "access/partners.cedar",
+            "@writes(\"buyer_reference, requested_on\")",
+            "@writes(\"buyer_reference\")",
+        );
+        with(
+            "@id(\"days-of-euro-orders\")\n@writes(\"requested_on\")\npermit (principal in Group::\"partners\", action == Action::\"update\", \
+             resource is Order)\nwhen { resource has currency && resource.currency == \"EUR\" };\n",
+        )(policies);
+    });
+    let order = |currency: &str| {
+        let query = format!("/v1/orders?status=open&customer=20000&currency={currency}&limit=1");
+        let path = format!("/v1/orders/{}", stage.get(&query).expect(200).items()[0]["id"].as_str().unwrap());
+        stage.shop(Method::PATCH, &path, &json!({ "requested_on": "2026-12-24" })).expect(200);
+        path
+    };
+    let put = |path: &str| {
+        let body = json!({ "buyer_reference": "PO-PUT" }).to_string();
+        stage.ask(line::json(Method::PUT, path, Some(&stage.portal), &body)).expect(200).json()
+    };
+    let (dollars, euros) = (put(&order("USD")), put(&order("EUR")));
+    assert_eq!(
+        (&dollars["buyer_reference"], &dollars["requested_on"]),
+        (&json!("PO-PUT"), &json!("2026-12-24"))
+    );
+    assert_eq!((&euros["buyer_reference"], euros.get("requested_on")), (&json!("PO-PUT"), None));
+}
+
+#[test]
+fn a_write_that_is_done_is_never_told_as_failed() {
+    type Poor = fn(&Ask, Response<Bytes>) -> Response<Bytes>;
+    fn unreadable(ask: &Ask, answer: Response<Bytes>) -> Response<Bytes> {
+        if is_write(ask) { answer.map(|_| Bytes::from_static(b"{\"id\":")) } else { answer }
+    }
+    fn empty(ask: &Ask, answer: Response<Bytes>) -> Response<Bytes> {
+        if is_write(ask) { answer.map(|_| Bytes::new()) } else { answer }
+    }
+    // The answer holds the id alone, and the system cannot be asked again.
+    fn not_read_back(ask: &Ask, answer: Response<Bytes>) -> Response<Bytes> {
+        let is_asked_for = ask.method == Method::GET && !answer.status().is_client_error();
+        match serde_json::from_slice::<Value>(answer.body()) {
+            Ok(body) if is_write(ask) => said(answer.status().as_u16(), &json!({ "id": body["id"] })),
+            Ok(body) if is_asked_for && body["properties"]["company"] == "Done Ltd" => {
+                said(500, &json!({ "category": "OOPS", "message": "oops" }))
+            }
+            _ => answer,
+        }
+    }
+    let of: [(Poor, &str, bool); 3] =
+        [(unreadable, "unreadable", false), (empty, "empty", false), (not_read_back, "not read back", true)];
+    for (twist, what, is_known) in of {
+        let twisted = Twisted::crm(twist);
+        let stage = Stage::open(|policies| twisted.serve(policies));
+        let body = json!({ "kind": "person", "name": "Ola Done", "given_name": "Ola", "family_name": "Done",
+                           "company": "Done Ltd", "emails": [{ "value": "ola.done@example.com" }] });
+        let created = stage.shop(Method::POST, "/v1/customers", &body).expect(201);
+        assert_eq!(created.header("etag"), None, "{what}");
+        let written = stage.written(&created);
+        assert_eq!(
+            (kinds(&written), &written[1]["status"]),
+            (vec!["intent", "answer"], &json!(201)),
+            "{what}"
+        );
+        if is_known {
+            let id = created.json()["id"].as_str().unwrap().to_owned();
+            assert_eq!(created.header("location"), Some(format!("/v1/customers/{id}").as_str()));
+        } else {
+            assert_eq!((created.body.len(), created.header("location")), (0, None), "{what}");
+        }
+        let updated = stage.shop(Method::PATCH, FIRST, &json!({ "company": "Done Ltd" })).expect(200);
+        assert_eq!(updated.json()["id"], "701000000001", "{what}");
+        if is_known {
+            assert_eq!(updated.json(), json!({ "id": "701000000001" }));
+            assert!(stage.written(&updated)[1]["notes"].to_string().contains("read_back"));
+        } else {
+            assert_eq!(updated.json()["company"], "Done Ltd", "{what}");
+        }
+        assert_eq!(twisted.crm.seen().iter().filter(|seen| seen.method == "POST").count(), 1, "{what}");
+    }
+}
+
+#[test]
+fn a_system_s_faults_name_only_fields_that_the_caller_knows_of() {
+    let twisted = Twisted::crm(|ask, answer| {
+        if !is_write(ask) {
+            return answer;
+        }
+        let faults = r#"[{"name":"company","message":"no"},{"name":"mobilephone","message":"no"},{"name":"email","message":"no"}]"#;
+        let message = format!("Property values were not valid: {faults}");
+        said(400, &json!({ "status": "error", "category": "VALIDATION_ERROR", "message": message }))
+    });
+    let stage = Stage::open(|policies| {
+        twisted.serve(policies);
+        with(
+            "@id(\"partner-firms\")\n@writes(\"company\")\npermit (principal in Group::\"partners\", action == Action::\"update\", resource is Customer);\n",
+        )(policies);
+    });
+    let told = |token: &str, company: &str| {
+        let body = json!({ "company": company }).to_string();
+        let answer = stage.ask(line::json(Method::PATCH, FIRST, Some(token), &body)).refused(422).json();
+        pointers(&answer).iter().map(|pointer| (*pointer).to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(told(&stage.portal, "One Ltd"), ["/company", ""]);
+    assert_eq!(told(&stage.shop, "Two Ltd"), ["/company", "/phones/0/value", "/emails/0/value"]);
+}
+
+#[test]
+fn a_record_whose_judged_fields_the_system_does_not_tell_is_not_changed() {
+    let twisted = Twisted::crm(|ask, answer| {
+        let Ok(mut body) = serde_json::from_slice::<Value>(answer.body()) else { return answer };
+        if ask.method != Method::GET || body.as_object_mut().unwrap().remove("archived").is_none() {
+            return answer;
+        }
+        said(200, &body)
+    });
+    let stage = Stage::open(|policies| twisted.serve(policies));
+    let refused = stage.shop(Method::PATCH, FIRST, &json!({ "company": "Untold Ltd" })).refused(404);
+    assert_eq!(twisted.crm.seen().iter().filter(|seen| seen.method != "GET").count(), 0);
+    let entry = stage.written(&refused).pop().unwrap();
+    assert_eq!(entry["refusal"], "untold");
+    assert!(entry["notes"].to_string().contains("\"status\""), "{entry}");
+}
+
+#[test]
+fn a_statement_that_errs_on_the_new_record_refuses_the_change_and_hides_nothing() {
+    let stage = Stage::open(with(
+        "@id(\"costs\")\n@writes(\"unit_cost\")\npermit (principal in Group::\"apps\", action == Action::\"update\", resource is Product);\n\
+         @id(\"no-riches\")\nforbid (principal, action == Action::\"update\", resource is Product)\n\
+         when { resource has unit_cost && resource.unit_cost.greaterThan(decimal(\"99999.0\")) };\n",
+    ));
+    let product = format!(
+        "/v1/products/{}",
+        stage.get("/v1/products?limit=1").expect(200).items()[0]["id"].as_str().unwrap()
+    );
+    stage.shop(Method::PATCH, &product, &json!({ "unit_cost": "2.5" })).expect(200);
+    let refused = stage.shop(Method::PATCH, &product, &json!({ "unit_cost": "2.123456" })).refused(403);
+    assert_eq!(refused.json()["type"], "https://bramka.example/problems/unwritable");
+}
+
+#[test]
+fn a_refused_change_leaves_what_it_was_judged_on_and_the_digests_that_a_forbid_asks_for() {
+    let stage = Stage::open(with(
+        "@id(\"no-former-customers\")\n@audit(\"body-digest\")\nforbid (principal, action == Action::\"update\", resource is Customer)\n\
+         when { resource has lifecycle && resource.lifecycle == \"former\" };\n",
+    ));
+    let refused = stage.shop(Method::PATCH, FIRST, &json!({ "lifecycle": "former" })).refused(403);
+    let entry = stage.written(&refused).pop().unwrap();
+    assert_eq!(entry["decided"], json!(["no-former-customers"]));
+    let read = entry["read"].to_string();
+    for name in ["\"lifecycle\"", "\"new:lifecycle\"", "\"status\""] {
+        assert!(read.contains(name), "{name} in {read}");
+    }
+    let notes = entry["notes"].to_string();
+    assert!(notes.contains("body_sent") && notes.contains("body_shown"), "{notes}");
+}
+
+#[test]
+fn a_method_that_is_not_possible_is_answered_with_those_that_are() {
+    let stage = Stage::open(with(
+        "@id(\"delete-stock\")\npermit (principal in Group::\"apps\", action == Action::\"delete\", resource is StockLevel);\n",
+    ));
+    let send = |method: &[u8], path: &str| {
+        let method = Method::from_bytes(method).unwrap();
+        stage.ask(bare(method, path, Some(&stage.shop))).refused(405)
+    };
+    assert_eq!(send(b"DELETE", "/v1/stock-levels/x").header("allow"), Some("GET, HEAD"));
+    assert!(send(b"TRACE", "/v1/stock-levels/x").header("allow").unwrap().contains("GET"));
 }

@@ -62,6 +62,27 @@ fn a_short_answer_that_breaks_off_is_refused_before_the_caller_hears_of_it() {
 }
 
 #[test]
+fn a_short_answer_that_comes_too_slowly_is_a_504_within_the_time_of_any_answer() {
+    let system = System::start(|mut conn| async move {
+        conn.head().await?;
+        conn.say("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf of it").await?;
+        conn.end().await;
+        Ok(())
+    });
+    let demo = Demo::start_with(
+        |policies| {
+            join(policies, system.address(), "sign_in: none\n");
+            let bounded = "- name: data\n    bounds: { request_deadline: 1s }";
+            edit(&policies.join("gateway.yaml"), "- name: data", bounded);
+        },
+        &[],
+    );
+    let problem = get(&demo).refused(504).json();
+    assert!(!problem.to_string().contains("half of it"), "{problem}");
+    until("the system is left", || system.open() == 0);
+}
+
+#[test]
 fn an_answer_that_breaks_off_ends_in_the_journal_with_the_system_gone() {
     let seen = Arc::new(Semaphore::new(0));
     let told = seen.clone();

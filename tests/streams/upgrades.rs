@@ -61,6 +61,45 @@ fn a_switch_of_protocols_is_bridged_both_ways_and_closed_in_the_journal() {
 }
 
 #[test]
+fn a_switch_of_protocols_tells_the_caller_nothing_of_the_system_or_its_hop() {
+    let system = System::start(|mut conn| async move {
+        conn.head().await?;
+        conn.say(
+            "HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade, x-hop\r\nupgrade: websocket\r\nx-hop: 1\r\n\
+             keep-alive: timeout=5\r\nset-cookie: a=b\r\nwww-authenticate: Basic\r\nserver: Secret/1.0\r\n\
+             via: 1.0 inner\r\nx-powered-by: secret\r\nproxy-authenticate: Basic\r\n\
+             sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nsec-websocket-protocol: chat\r\nx-kept: yes\r\n\r\n",
+        )
+        .await?;
+        conn.end().await;
+        Ok(())
+    });
+    let demo = system.demo("");
+    let head = runtime().block_on(async {
+        let mut caller = Caller::open(&demo).await;
+        caller.ask("GET /systems/raw/socket", ASKED).await;
+        caller.head().await
+    });
+    assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
+    for name in [
+        "x-hop",
+        "keep-alive",
+        "set-cookie",
+        "www-authenticate",
+        "server",
+        "via",
+        "x-powered-by",
+        "proxy-authenticate",
+    ] {
+        assert_eq!(field(&head, name), None, "{head}");
+    }
+    assert_eq!(field(&head, "connection").map(str::to_lowercase).as_deref(), Some("upgrade"), "{head}");
+    assert_eq!((field(&head, "upgrade"), field(&head, "x-kept")), (Some("websocket"), Some("yes")), "{head}");
+    assert_eq!(field(&head, "sec-websocket-accept"), Some("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="), "{head}");
+    assert_eq!(field(&head, "sec-websocket-protocol"), Some("chat"), "{head}");
+}
+
+#[test]
 fn a_bridge_ends_when_the_system_does() {
     let system = System::start(|mut conn| async move {
         conn.head().await?;

@@ -9,6 +9,7 @@ use hyper_util::rt::TokioIo;
 use tokio::sync::Semaphore;
 
 use crate::{
+    book,
     ground::{Caller, Conn, OK, System, closed, edit, field, join},
     kit::{Demo, Who, connect, runtime},
     line,
@@ -87,7 +88,7 @@ fn a_gigabyte_streams_down_in_constant_memory() {
         assert!(caller.until("ok").await.starts_with("HTTP/1.1 200 "));
         head
     });
-    let grown = peak(&demo) - before;
+    let grown = peak(&demo).saturating_sub(before);
     assert!(grown < GROWTH_MAX, "it grew by {grown} bytes");
     let close = closed(&demo, &head);
     assert_eq!((&close["ended"], &close["bytes_out"]), (&"complete".into(), &GIGABYTE.into()), "{close}");
@@ -109,7 +110,7 @@ fn a_gigabyte_streams_up_in_constant_memory() {
         assert_eq!(caller.until(&GIGABYTE.to_string()).await, GIGABYTE.to_string());
         head
     });
-    let grown = peak(&demo) - before;
+    let grown = peak(&demo).saturating_sub(before);
     assert!(grown < GROWTH_MAX, "it grew by {grown} bytes");
     let close = closed(&demo, &head);
     assert_eq!((&close["ended"], &close["bytes_in"]), (&"complete".into(), &GIGABYTE.into()), "{close}");
@@ -179,6 +180,70 @@ fn an_upload_reaches_the_system_piece_by_piece() {
         caller.say("0\r\n\r\n").await;
         assert!(caller.until("ok").await.starts_with("HTTP/1.1 200 "));
     });
+}
+
+#[test]
+fn an_upload_that_is_answered_without_a_body_is_closed_in_the_journal_with_its_size() {
+    let system = System::start(|mut conn| async move {
+        conn.head().await?;
+        conn.until("the end").await?;
+        conn.say("HTTP/1.1 204 No Content\r\n\r\n").await
+    });
+    let demo = system.demo("");
+    let head = runtime().block_on(async {
+        let mut caller = Caller::open(&demo).await;
+        caller.ask("PUT /systems/raw/thing", "content-length: 100007\r\n").await;
+        caller.say(format!("{}the end", "x".repeat(100_000))).await;
+        caller.head().await
+    });
+    assert!(head.starts_with("HTTP/1.1 204 "), "{head}");
+    let close = closed(&demo, &head);
+    assert_eq!((&close["ended"], &close["bytes_in"]), (&"complete".into(), &100_007.into()), "{close}");
+    assert_eq!(close["bytes_out"], 0, "{close}");
+    let entries = book::of(&demo.data(), field(&head, "x-request-id").unwrap());
+    let answer = entries.iter().find(|entry| entry["kind"] == "answer").unwrap();
+    assert_eq!(answer["calls"][0]["bytes_out"], 100_007, "{answer}");
+}
+
+#[test]
+fn digests_of_streamed_bodies_stand_in_the_close_entry_where_a_statement_asks_for_them() {
+    let system = System::start(|mut conn| async move {
+        loop {
+            let head = conn.head().await?;
+            if head.starts_with("POST ") {
+                conn.until("0\r\n\r\n").await?;
+            }
+            conn.say("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nshown\r\n0\r\n\r\n").await?;
+        }
+    });
+    let notes = |with: &str, what: &str| {
+        let demo = Demo::start_with(
+            |policies| {
+                join(policies, system.address(), "sign_in: none\n");
+                edit(&policies.join("access/raw.cedar"), "@plan", &format!("{with}@plan"));
+            },
+            &[],
+        );
+        let head = runtime().block_on(async {
+            let mut caller = Caller::open(&demo).await;
+            if what.starts_with("POST ") {
+                caller.ask(what, "transfer-encoding: chunked\r\n").await;
+                caller.say("4\r\nsent\r\n0\r\n\r\n").await;
+            } else {
+                caller.ask(what, "").await;
+            }
+            let head = caller.head().await;
+            caller.until("0\r\n\r\n").await;
+            head
+        });
+        closed(&demo, &head)["notes"].clone()
+    };
+    let asked = "@audit(\"body-digest\")\n";
+    let both = notes(asked, "POST /systems/raw/thing").to_string();
+    assert!(both.contains("body_sent") && both.contains("body_shown"), "{both}");
+    let shown = notes(asked, "GET /systems/raw/thing").to_string();
+    assert!(!shown.contains("body_sent") && shown.contains("body_shown"), "{shown}");
+    assert!(notes("", "POST /systems/raw/thing").is_null());
 }
 
 #[test]

@@ -99,17 +99,7 @@ async fn every_flipped_bit_under_a_head_is_found() {
 #[tokio::test]
 async fn a_rewritten_entry_with_a_right_checksum_is_found_by_the_tree() {
     let bench = written(3, End::Closed).await;
-    let path = bench.segment();
-    let mut bytes = fs::read(&path).unwrap();
-    let lines = bench.lines();
-    let (line, next) = (&lines[1], &lines[2]);
-    let (start, end) = (usize::try_from(line.offset).unwrap(), usize::try_from(next.offset).unwrap());
-    let leaf = line.leaf().len();
-    let at = start + line::HEAD_LEN + line.leaf().find("\"status\":200").unwrap() + 9;
-    bytes[at] = b'4';
-    line::finish(&mut bytes[start..end], leaf, end - start - line::HEAD_LEN - leaf - 2).unwrap();
-    assert!(parse_line(&bytes[start..end]).is_ok());
-    fs::write(&path, &bytes).unwrap();
+    bench.rewrite(1, "\"status\":200", "\"status\":400");
     let report = bench.verify();
     assert!(
         report.lanes[0].faults.iter().any(|fault| fault.what.contains("not those that were signed")),
@@ -190,33 +180,6 @@ async fn a_second_process_takes_the_next_lane_and_each_names_the_other() {
     assert!(report.faults.iter().any(|fault| fault.what.contains("another history")), "{report}");
     fs::remove_dir_all(bench.gate().join("0")).unwrap();
     assert!(bench.verify().faults.iter().any(|fault| fault.what.contains("which is gone")));
-}
-
-#[tokio::test]
-async fn an_intent_without_an_answer_is_told_as_outcome_unknown_once() {
-    let bench = Bench::new();
-    let journal = bench.open();
-    let mut done = entry(&journal);
-    let mut open = entry(&journal);
-    let request = open.request();
-    for entry in [&mut done, &mut open] {
-        entry
-            .write_intent(Action::Create, &order(), None, FieldSet::ID, clock::now())
-            .unwrap()
-            .await
-            .unwrap();
-    }
-    done.answer(201, None, clock::now()).await.unwrap();
-    let crashed = bench.crashed();
-    let journal = crashed.open();
-    let unknown = journal.unknown_outcomes();
-    assert_eq!(unknown.len(), 1);
-    assert_eq!(unknown[0].request, request.to_string());
-    let start = crashed.lines().pop().unwrap();
-    assert!(start.leaf().contains(&format!("\"outcome_unknown_of\":[\"{request}\"]")));
-    let again = crashed.crashed();
-    assert!(again.open().unknown_outcomes().is_empty());
-    drop(open);
 }
 
 #[tokio::test]

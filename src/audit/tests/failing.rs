@@ -4,7 +4,7 @@ use super::*;
 
 /// A disk that can be told to misbehave.
 #[derive(Debug)]
-struct Faults {
+pub(super) struct Faults {
     /// Bytes that still find room.
     room: AtomicU64,
     reserves: AtomicBool,
@@ -28,7 +28,7 @@ struct FaultyFile {
 struct FaultyDisk(Arc<Faults>);
 
 impl Faults {
-    fn new() -> Arc<Self> {
+    pub(super) fn new() -> Arc<Self> {
         Arc::new(Self {
             room: AtomicU64::new(u64::MAX / 2),
             reserves: AtomicBool::new(false),
@@ -40,7 +40,11 @@ impl Faults {
         })
     }
 
-    fn open(self: &Arc<Self>, bench: &Bench) -> Journal {
+    pub(super) fn leave_room(&self, bytes: u64) {
+        self.room.store(bytes, Ordering::SeqCst);
+    }
+
+    pub(super) fn open(self: &Arc<Self>, bench: &Bench) -> Journal {
         let disk = Arc::new(FaultyDisk(self.clone()));
         let options = JournalOptions { disk, reserve_bytes: 10_000, ..bench.options() };
         Journal::open(options, bench.keys.clone(), clock::now()).unwrap()
@@ -112,7 +116,7 @@ impl LogFile for FaultyFile {
 }
 
 /// Until something is so; the thread of a lane works by itself. Bounded, so that a fault fails the test.
-async fn until(what: impl Fn() -> bool) {
+pub(super) async fn until(what: impl Fn() -> bool) {
     for _ in 0..10_000 {
         if what() {
             return;
@@ -263,4 +267,125 @@ async fn entries_of_one_turn_are_one_write_and_one_sync_serves_many() {
     futures_util::future::join_all(acts).await.into_iter().for_each(|act| assert!(act.is_ok()));
     let syncs = faults.syncs.load(Ordering::SeqCst) - before;
     assert!(syncs <= 4, "{syncs} syncs for 64 entries");
+}
+
+#[tokio::test]
+async fn nothing_is_asked_of_a_system_while_the_last_entries_found_no_room() {
+    for reserves in [false, true] {
+        let bench = Bench::new();
+        let faults = Faults::new();
+        faults.reserves.store(reserves, Ordering::SeqCst);
+        let journal = faults.open(&bench);
+        answered(&journal).await.unwrap();
+        journal.administrative("settle", "t", &[], clock::now()).await.unwrap();
+        assert!(entry(&journal).ready().is_ok());
+        faults.leave_room(0);
+        // What was set aside is used up first.
+        for _ in 0..20_000 {
+            if answered(&journal).await.is_err() {
+                break;
+            }
+        }
+        assert!(matches!(journal.lane(0).ready(), Err(JournalError::Full)));
+        assert!(matches!(journal.health().lanes[0].failed, Some(JournalError::Full)));
+        faults.leave_room(u64::MAX / 2);
+        if reserves {
+            // The lane's thread finds the room by itself.
+            until(|| journal.lane(0).ready().is_ok()).await;
+        }
+        answered(&journal).await.unwrap();
+        assert!(journal.lane(0).ready().is_ok());
+        journal.close(clock::now()).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_stranger_that_finds_no_room_is_counted_and_the_count_waits_for_room() {
+    let bench = Bench::new();
+    let faults = Faults::new();
+    let journal = faults.open(&bench);
+    journal.administrative("settle", "t", &[], clock::now()).await.unwrap();
+    let now = clock::now();
+    let refused = |reason: &'static str| {
+        let mut entry = Entry::open(&journal.lane(0), id(), &channel("198.51.100.9"), now);
+        entry.refusal(reason);
+        entry
+    };
+    until(|| journal.heads().first().is_some_and(|head| head.size == 2)).await;
+    faults.leave_room(0);
+    assert!(matches!(refused("bad-token").answer(401, None, now).await, Err(JournalError::Full)));
+    // Nobody waits for these.
+    drop(refused("bad-token"));
+    refused_at_the_door(&journal.lane(0), &channel("198.51.100.9"), "handshake", None, now);
+    tokio::task::yield_now().await;
+    let after = |seconds| Now { mono: now.mono + Duration::from_secs(seconds), ..now };
+    // Neither has the count any room, whether that is known at once or later.
+    for minute in [61, 62, 63] {
+        drop(journal.tick(after(minute)));
+        tokio::task::yield_now().await;
+    }
+    faults.leave_room(u64::MAX / 2);
+    answered(&journal).await.unwrap();
+    for minute in [64, 65] {
+        journal.tick(after(minute)).unwrap();
+        tokio::task::yield_now().await;
+    }
+    journal.close(clock::now()).await.unwrap();
+    let counted: Vec<serde_json::Value> = bench
+        .lines()
+        .iter()
+        .filter(|line| line.facts().unwrap().kind == "counted")
+        .map(|line| serde_json::from_str(line.leaf()).unwrap())
+        .collect();
+    assert_eq!(counted.len(), 1, "{counted:?}");
+    assert_eq!(counted[0]["exchanges"], 3);
+    assert_eq!(counted[0]["reasons"], serde_json::json!([["bad-token", 2], ["handshake", 1]]));
+}
+
+#[tokio::test]
+async fn entries_larger_than_a_segment_have_one_each_and_close_no_lane() {
+    let bench = Bench::new();
+    let options =
+        JournalOptions { segment_bytes_max: 1, head_interval: Duration::from_millis(1), ..bench.options() };
+    for _ in 0..3 {
+        let journal = Journal::open(options.clone(), bench.keys.clone(), clock::now()).unwrap();
+        for _ in 0..5 {
+            answered(&journal).await.unwrap();
+            journal.administrative("settle", "t", &[], clock::now()).await.unwrap();
+        }
+        journal.close(clock::now()).await.unwrap();
+    }
+    // The process ended when a segment had its first line and no entry.
+    let size = bench.lines().len() as u64;
+    let mut edge = Edge::default();
+    for line in bench.lines() {
+        edge.push(leaf_hash(line.leaf_bytes(), &mut Vec::new()));
+    }
+    let begun = bench.lane().join(segment::segment_name(size));
+    fs::write(&begun, line::segment_head("bramka/main/0", &edge)).unwrap();
+    let journal = Journal::open(options, bench.keys.clone(), clock::now()).unwrap();
+    answered(&journal).await.unwrap();
+    journal.close(clock::now()).await.unwrap();
+    let report = bench.verify();
+    assert!(report.is_whole(), "{report}");
+    assert_eq!(report.lanes[0].segments as u64, report.lanes[0].entries);
+}
+
+#[tokio::test]
+async fn a_session_that_ends_on_a_full_disk_is_signed_to_its_end() {
+    let bench = Bench::new();
+    let faults = Faults::new();
+    faults.reserves.store(true, Ordering::SeqCst);
+    let journal = faults.open(&bench);
+    journal.administrative("settle", "t", &[], clock::now()).await.unwrap();
+    // Room is set aside for entries and for heads.
+    until(|| faults.room.load(Ordering::SeqCst) < u64::MAX / 2 - 8_000_000).await;
+    faults.leave_room(0);
+    // More heads than were foreseen, and the last one has its place.
+    for _ in 0..400 {
+        journal.administrative("act", "t", &[], clock::now()).await.unwrap();
+    }
+    journal.close(clock::now()).await.unwrap();
+    let report = bench.verify();
+    assert!(report.is_whole() && report.lanes[0].unsigned == 0, "{report}");
 }

@@ -75,12 +75,13 @@ async fn shown_records_are_told_with_their_fields_and_whose_data_they_are() {
     let order = order();
     let mut entry = entry(&journal);
     let told = entry_told(&mut entry);
-    let mut record = Record::default();
-    record.fields.set(1, Value::Text("42".into()));
     let fields: FieldSet = [LeafId(0), LeafId(1), LeafId(2)].into_iter().collect();
-    told.shown(&bench.keys, &order, &record, fields, "1");
-    told.shown(&bench.keys, &order, &record, fields, "2");
-    told.shown(&bench.keys, &order, &Record::default(), FieldSet::ID, "3");
+    told.shown(&bench.keys, &order, fields, "1");
+    told.shown(&bench.keys, &order, fields, "2");
+    told.shown(&bench.keys, &order, FieldSet::ID, "3");
+    for _ in 0..2 {
+        entry.subject("Customer", "42");
+    }
     entry.withheld(3, Withheld::Denied);
     entry.answer(200, None, clock::now()).await.unwrap();
     let leaf = leaf(&bench, "answer");
@@ -103,7 +104,7 @@ async fn sets_are_bounded_and_the_rest_is_counted() {
         entry.note("n", n);
         entry.context("c", "x".repeat(300));
         entry.system(&"erp".into(), None, 1, 1, 1);
-        entry_told(&mut entry).shown(&bench.keys, &order, &Record::default(), FieldSet::ID, &n.to_string());
+        entry_told(&mut entry).shown(&bench.keys, &order, FieldSet::ID, &n.to_string());
     }
     entry.answer(200, None, clock::now()).await.unwrap();
     let leaf = leaf(&bench, "answer");
@@ -144,7 +145,7 @@ async fn sensitive_reads_are_synced_where_the_bundle_says_so() {
     assert!(journal.health().lanes[0].synced <= plain.sequence().unwrap());
     let mut entry = entry(&journal);
     let personal = FieldSet::of(LeafId(2));
-    entry_told(&mut entry).shown(&bench.keys, &order(), &Record::default(), personal, "1");
+    entry_told(&mut entry).shown(&bench.keys, &order(), personal, "1");
     let sensitive = entry.answer(200, None, clock::now()).await.unwrap();
     assert!(journal.health().lanes[0].synced > sensitive.sequence().unwrap());
 }
@@ -208,6 +209,40 @@ async fn strangers_are_counted_beyond_their_bound_and_told_at_the_minutes_end() 
 }
 
 #[tokio::test]
+async fn anonymous_callers_are_refused_within_the_strangers_bound_and_served_on_record() {
+    let bench = Bench::new();
+    let options = JournalOptions { strangers_per_minute: 2, ..bench.options() };
+    let journal = Journal::open(options, bench.keys.clone(), clock::now()).unwrap();
+    let now = clock::now();
+    let anonymous = Arc::new(Facts { kind: Kind::Anonymous, ..Arc::into_inner(facts("")).unwrap() });
+    let opened = || {
+        let mut entry = Entry::open(&journal.lane(0), id(), &channel("198.51.100.9"), now);
+        entry.caller(&anonymous);
+        entry
+    };
+    for _ in 0..9 {
+        let mut entry = opened();
+        entry.refusal("forbidden");
+        entry.answer(403, None, now).await.unwrap();
+    }
+    for _ in 0..4 {
+        opened().answer(200, None, now).await.unwrap();
+    }
+    // What follows an intent is no refusal among many.
+    let mut entry = opened();
+    entry.write_intent(Action::Create, &order(), None, FieldSet::ID, now).unwrap().await.unwrap();
+    entry.refusal("conflict");
+    entry.answer(409, None, now).await.unwrap();
+    journal.close(now).await.unwrap();
+    let statuses = |wanted: u64| {
+        let leaves = bench.lines().into_iter().map(|line| serde_json::from_str(line.leaf()).unwrap());
+        leaves.filter(|leaf: &serde_json::Value| leaf["status"] == wanted).count()
+    };
+    assert_eq!((statuses(403), statuses(200), statuses(409)), (2, 4, 1));
+    assert_eq!(leaf(&bench, "counted")["exchanges"], 7);
+}
+
+#[tokio::test]
 async fn administrative_acts_and_readings_are_entries() {
     let bench = Bench::new();
     let journal = bench.open();
@@ -244,7 +279,7 @@ async fn erased_is_told_from_missing_and_the_tree_stays_whole() {
     let journal = other.open();
     answered(&journal).await.unwrap();
     journal.close(clock::now()).await.unwrap();
-    erase::bury_for_tests(&other.lane(), &[1]);
+    blank::blank(&other.lane(), [1].into_iter()).unwrap();
     let report = other.verify();
     assert!(report.lanes[0].faults[0].what.contains("no entry says so"), "{report}");
 }
@@ -281,6 +316,26 @@ async fn the_last_entries_and_those_that_come_are_read() {
     assert_eq!(follow.more(4).unwrap().len(), 4);
     assert_eq!(follow.more(100).unwrap().len(), 6);
     assert_eq!(follow.more(100).unwrap().len(), 0);
+}
+
+#[tokio::test]
+async fn what_was_followed_is_not_read_again() {
+    let bench = Bench::new();
+    let journal = bench.open();
+    answered(&journal).await.unwrap();
+    let mut fresh = Follow::from_end(&bench.lane()).unwrap();
+    answered(&journal).await.unwrap();
+    assert_eq!(fresh.more(100).unwrap().len(), 1);
+    answered(&journal).await.unwrap();
+    // Nobody could read what stands before any more.
+    let path = bench.segment();
+    let mut bytes = fs::read(&path).unwrap();
+    let before = usize::try_from(bench.lines()[3].offset).unwrap();
+    bytes[..before].fill(b'?');
+    fs::write(&path, bytes).unwrap();
+    let more: Vec<_> = fresh.more(100).unwrap().iter().map(|line| line.sequence).collect();
+    assert_eq!(more, [3]);
+    assert!(fresh.more(100).unwrap().is_empty());
 }
 
 fn entry_told(entry: &mut Entry) -> &mut told::Told {
@@ -326,8 +381,13 @@ fn many_appenders_get_a_place_each(runtime: &tokio::runtime::Runtime) {
     runtime.block_on(async {
         let mut sequences = many(journal.clone(), 32, 40).await;
         sequences.sort_unstable();
-        let expected: Vec<u64> = (1..=sequences.len() as u64).collect();
+        // A segment that begins names the intents that are open.
+        let named = |line: &Line| ["start", "open"].contains(&line.facts().unwrap().kind);
+        let written = bench.lines();
+        let expected: Vec<u64> =
+            written.iter().filter(|line| !named(line)).map(|line| line.sequence).collect();
         assert_eq!(sequences, expected);
+        assert_eq!(written.len() as u64, written.last().unwrap().sequence + 1);
         journal.close(clock::now()).await.unwrap();
         assert!(matches!(answered(&journal).await, Err(JournalError::Closed)));
     });

@@ -10,7 +10,7 @@ use serde_json::{Value as Json, json};
 
 use super::{Where, record};
 use crate::{
-    audit::{Against, Fault, JournalError, JournalKeys, LaneReport, PublicKey, Report, verify},
+    audit::{Against, Fault, JournalError, JournalKeys, PublicKey, Report, Witness, verify_with},
     cli::{
         Came,
         error::{VerbError, chain},
@@ -26,8 +26,8 @@ use crate::{
     bramka audit verify --against /mnt/usb/head-of-friday\n  \
     bramka audit verify --data /evidence --key journal.pub --json")]
 pub(in crate::cli) struct Verify {
-    /// A signed head that had left the machine (a file, or its text): a rewrite even by the key's holder, or
-    /// a rollback of everything, is found against it
+    /// Signed heads that had left the machine (a file, or their text): a rewrite even by the key's holder, or
+    /// a rollback of everything, is found against them
     #[arg(long, value_name = "HEAD")]
     against: Option<String>,
     /// The public key (a file, or its text) where it does not lie beside the journal
@@ -47,13 +47,16 @@ pub(super) async fn run(arguments: &Verify) -> Result<Came, VerbError> {
         Some(key) => given_key(key)?,
         None => JournalKeys::read_public(&data.journal_keys())?,
     };
-    let against = arguments.against.as_deref().map(given_head).transpose()?;
+    let against = arguments.against.as_deref().map(given_heads).transpose()?;
     // ORDER: before the entries are read, which only grow in number meanwhile.
     let kept = kept_heads(&data);
     let opener = opener(&data);
     let directory = data.audit().join(&gate);
-    let mut report = patiently(move || verify(&directory, &[key], against.as_deref(), opener.as_ref()))?;
-    report.faults.extend(rolled_back(&gate, &report.lanes, kept.as_deref().unwrap_or_default()));
+    let notes: Vec<String> = kept.iter().flatten().map(|head| head.checkpoint.clone()).collect();
+    let report = patiently(move || {
+        let witness = Witness { left: against.as_deref(), kept: &notes };
+        verify_with(&directory, &[key], witness, opener.as_ref())
+    })?;
     // ORDER: after the reading, because opening a lane repairs a torn end, which is a finding.
     let outcome = if report.is_whole() { "verify: whole" } else { "verify: not whole" };
     record(&data, &gate, outcome).await;
@@ -80,16 +83,13 @@ fn given_key(given: &str) -> Result<PublicKey, VerbError> {
         .ok_or_else(|| VerbError::Misused("`--key` is neither a file nor a key `name+id+base64`".into()))
 }
 
-/// The head that is given; the last one, where a lane's whole file of heads is.
-fn given_head(given: &str) -> Result<String, VerbError> {
+/// The heads that are given: one, or a whole file of them.
+fn given_heads(given: &str) -> Result<String, VerbError> {
     let text = file_or_text(given)?;
-    let parts: Vec<&str> = text.trim_end().split("\n\n").collect();
-    match parts.as_slice() {
-        [.., body, signatures] if signatures.starts_with('\u{2014}') => {
-            Ok(format!("{body}\n\n{signatures}\n"))
-        }
-        _ => Err(VerbError::Misused("`--against` is neither a file with a signed head nor its text".into())),
+    if text.split("\n\n").any(|part| part.starts_with('\u{2014}')) {
+        return Ok(text);
     }
+    Err(VerbError::Misused("`--against` is neither a file with signed heads nor their text".into()))
 }
 
 /// The heads the store keeps, apart from the journal's own folder; none where they cannot be read. Blocks.
@@ -119,26 +119,6 @@ fn opener(data: &Data) -> Option<JournalKeys> {
             None
         }
     }
-}
-
-/// Lanes that have fewer entries than a head of the store says.
-fn rolled_back(gate: &str, lanes: &[LaneReport], kept: &[HeadRow]) -> Vec<Fault> {
-    let own = format!("bramka/{gate}/");
-    let mut faults = Vec::new();
-    for head in kept {
-        let Some(name) = head.lane.strip_prefix(&own) else { continue };
-        let entries = lanes.iter().find(|lane| lane.lane == name).map_or(0, |lane| lane.entries);
-        if entries < head.size {
-            faults.push(Fault {
-                place: format!("lane {name}"),
-                what: format!(
-                    "the store keeps a signed head over {} entries, here are {entries}: it was rolled back",
-                    head.size
-                ),
-            });
-        }
-    }
-    faults
 }
 
 /// Verifies on a thread of its own, and says on a terminal that it is at it.
@@ -200,24 +180,14 @@ mod tests {
     const HEAD: &str = "bramka/main/0\n3\nAAAA\n\n\u{2014} bramka/main/0 BBBB\n";
 
     #[test]
-    fn a_head_is_taken_from_text_from_a_file_and_from_a_file_of_many() {
+    fn heads_are_taken_from_text_from_a_file_and_from_a_file_of_many() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("heads");
-        fs::write(&file, format!("bramka/main/0\n1\nCCCC\n\n\u{2014} bramka/main/0 DDDD\n\n{HEAD}\n"))
-            .unwrap();
-        assert_eq!(given_head(HEAD).unwrap(), HEAD);
-        assert_eq!(given_head(HEAD.trim_end()).unwrap(), HEAD, "as a shell gives it");
-        assert_eq!(given_head(file.to_str().unwrap()).unwrap(), HEAD);
-        assert!(matches!(given_head("/no/such/file"), Err(VerbError::Misused(_))));
-    }
-
-    #[test]
-    fn fewer_entries_than_the_store_has_seen_signed_is_a_fault() {
-        let lane = LaneReport { lane: "0".into(), entries: 5, ..LaneReport::default() };
-        let head = |lane: &str, size| HeadRow { lane: lane.into(), size, checkpoint: String::new() };
-        let found = |kept: &[HeadRow]| rolled_back("main", std::slice::from_ref(&lane), kept).len();
-        assert_eq!(found(&[head("bramka/main/0", 5), head("bramka/other/0", 9)]), 0);
-        assert_eq!(found(&[head("bramka/main/0", 6)]), 1);
-        assert_eq!(found(&[head("bramka/main/1", 1)]), 1, "a lane that is gone");
+        let many = format!("bramka/main/0\n1\nCCCC\n\n\u{2014} bramka/main/0 DDDD\n\n{HEAD}\n");
+        fs::write(&file, &many).unwrap();
+        assert_eq!(given_heads(HEAD).unwrap(), HEAD);
+        assert_eq!(given_heads(HEAD.trim_end()).unwrap(), HEAD.trim_end(), "as a shell gives it");
+        assert_eq!(given_heads(file.to_str().unwrap()).unwrap(), many);
+        assert!(matches!(given_heads("/no/such/file"), Err(VerbError::Misused(_))));
     }
 }

@@ -5,7 +5,7 @@ use serde_json::{Value as Json, json};
 
 use super::{Loaded, SecretsOf, Where, load};
 use crate::{
-    cli::{Came, error::VerbError, out},
+    cli::{Came, error::VerbError, out, serve},
     config::Report,
 };
 
@@ -25,7 +25,14 @@ pub(in crate::cli) struct Check {
 
 pub(super) fn run(arguments: &Check) -> Result<Came, VerbError> {
     let secrets = if arguments.without_secrets { SecretsOf::Nobody } else { SecretsOf::Machine };
-    let loaded = load(&arguments.place.policies, secrets);
+    let loaded = load(&arguments.place.policies, secrets).and_then(|mut loaded| {
+        let listeners = loaded.snapshot.check_listeners(&serve::base(&arguments.place.policies));
+        loaded.warnings = loaded.warnings.with(listeners);
+        match loaded.warnings.counts() {
+            (0, _) => Ok(loaded),
+            _ => Err(loaded.warnings),
+        }
+    });
     let (report, counts) = match &loaded {
         Ok(loaded) => (&loaded.warnings, Some(Counts::of(loaded))),
         Err(report) => (report, None),

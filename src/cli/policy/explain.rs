@@ -172,7 +172,10 @@ impl Asked {
         .ok();
         let has_matter = !matches!(question.matter, Matter::Nothing);
         let ruling = has_matter.then(|| judge(policies, &memo, question));
-        Ok(Told { explanation, outlook, ruling, entity })
+        let clear = outlook.as_ref().map(Outlook::clear).unwrap_or_default();
+        let serving = entity.as_ref().and_then(|entity| loaded.snapshot.serving(entity));
+        let filterable = serving.map_or(clear, |(_, mapping)| mapping.telling(&clear));
+        Ok(Told { explanation, outlook, filterable, ruling, entity })
     }
 }
 
@@ -233,6 +236,8 @@ fn file(path: &Path) -> Result<Node, VerbError> {
 struct Told {
     explanation: Explanation,
     outlook: Option<Outlook>,
+    /// What filter and sort may name, as the entity's system is mapped.
+    filterable: FieldSet,
     ruling: Option<Ruling>,
     entity: Option<Arc<Entity>>,
 }
@@ -243,7 +248,7 @@ impl Told {
         if let (Some(outlook), Some(entity)) = (&self.outlook, &self.entity) {
             let may =
                 |what: &str, leaves: &FieldSet| format!("{what}: {}", or_nothing(&paths(entity, leaves)));
-            lines.push(may("may filter and sort by", &outlook.clear()));
+            lines.push(may("may filter and sort by", &self.filterable));
             lines.push(may("may change", &outlook.writable()));
             lines.push(may("is fetched for conditions", &outlook.reads()));
         }
@@ -277,7 +282,7 @@ impl Told {
         let mut told = self.explanation.to_json();
         let Some(map) = told.as_object_mut() else { return told };
         if let (Some(outlook), Some(entity)) = (&self.outlook, &self.entity) {
-            map.insert("filterable".into(), json!(paths(entity, &outlook.clear())));
+            map.insert("filterable".into(), json!(paths(entity, &self.filterable)));
             map.insert("writable".into(), json!(paths(entity, &outlook.writable())));
             map.insert("fetched_for_conditions".into(), json!(paths(entity, &outlook.reads())));
         }

@@ -81,7 +81,7 @@ impl Ruling {
                 let ruling = Self::ended(OutcomeWord::Refused, Grounds::default());
                 Self { refused_for: paths, ..ruling }
             }
-            Denied::Erroring { statement } => Self::erring(statement),
+            Denied::Erroring { statement, .. } => Self::erring(statement),
         };
         ruling.why = Some(why);
         ruling

@@ -6,7 +6,7 @@ use http::Method;
 
 use super::{
     Defaults,
-    fields::{Lines, Loader, filterable},
+    fields::{FilterLine, Lines, Loader},
     lists, pairs, path, path_at,
 };
 use crate::{
@@ -19,7 +19,7 @@ use crate::{
         path::{Path, Step, joined},
         trie::{Frame, KEYS_MAX},
     },
-    schema::{Entity, FieldSet, Value},
+    schema::{Entity, FieldSet, LeafId, Value},
     words::{
         Diagnostics, SystemName,
         tree::{self, Node},
@@ -99,6 +99,7 @@ pub(super) fn load(
         version,
         record: frame.root,
         frame: frame.slots,
+        tags: tags(&root),
         root,
         unmapped,
         pointers,
@@ -116,21 +117,26 @@ pub(super) fn load(
     })
 }
 
-/// By which native places each leaf can be filtered.
+/// By which native places each leaf can be filtered: by every place it is read from, or not at all.
 fn filters(
     entity: &Entity,
     lines: &Lines,
     select: Option<&SelectWords>,
     speaks: Speaks,
 ) -> Vec<Vec<Filterable>> {
-    let mut filters = vec![Vec::new(); entity.leaves.len()];
-    for (leaf, path, codec) in &lines.filters {
-        let name = filter_name(path, select, speaks);
-        if let (Some(name), Some(places)) = (name, filters.get_mut(usize::from(leaf.0))) {
-            places.push(filterable(name, codec));
-        }
+    let mut filters = vec![Some(Vec::new()); entity.leaves.len()];
+    for FilterLine { leaf, place } in &lines.filters {
+        let Some(places) = filters.get_mut(usize::from(leaf.0)) else { continue };
+        let place = place.as_ref().and_then(|(path, codec)| {
+            let name = filter_name(path, select, speaks)?;
+            Some(Filterable { name: name.into(), codec: codec.clone() })
+        });
+        *places = places.take().zip(place).map(|(mut places, place)| {
+            places.push(place);
+            places
+        });
     }
-    filters
+    filters.into_iter().map(Option::unwrap_or_default).collect()
 }
 
 /// The JSON Pointer of every mapped leaf.
@@ -150,22 +156,26 @@ fn address(keys: &mut Keys<'_>, node: &Node, entity: &Entity, found: &mut Diagno
     at
 }
 
-fn key(keys: &mut Keys<'_>, frame: &mut Frame, found: &mut Diagnostics) -> Option<Key> {
-    let (at, form) = match keys.take("key") {
-        None => (Path::parse("id").ok()?, KeyWord::Text),
-        Some(node) if node.as_text().is_some() => (path(node, found)?, KeyWord::Text),
-        Some(node) => {
-            let mut keys = Keys::of(node, found)?;
-            let at: Node = keys.required("at", found)?;
-            let form = keys.or("form", || KeyWord::Text, found);
-            keys.finish(found);
-            (path(&at, found)?, form?)
-        }
-    };
-    let form = match form {
+/// The form of a key, or of a reference to one.
+pub(super) fn key_form(node: &Node, found: &mut Diagnostics) -> Option<KeyForm> {
+    Some(match KeyWord::read(node, found)? {
         KeyWord::Text => KeyForm::Text,
         KeyWord::Digits => KeyForm::Digits,
         KeyWord::Guid => KeyForm::Guid,
+    })
+}
+
+fn key(keys: &mut Keys<'_>, frame: &mut Frame, found: &mut Diagnostics) -> Option<Key> {
+    let (at, form) = match keys.take("key") {
+        None => (Path::parse("id").ok()?, KeyForm::Text),
+        Some(node) if node.as_text().is_some() => (path(node, found)?, KeyForm::Text),
+        Some(node) => {
+            let mut keys = Keys::of(node, found)?;
+            let at: Node = keys.required("at", found)?;
+            let form = keys.take("form").map_or(Some(KeyForm::Text), |node| key_form(node, found));
+            keys.finish(found);
+            (path(&at, found)?, form?)
+        }
     };
     Some(Key { slot: frame.slot(at.steps()), at, form })
 }
@@ -393,6 +403,32 @@ fn unmapped(entity: &Entity, root: &ObjectPart) -> FieldSet {
     let mut mapped = FieldSet::ID;
     root.lines(false, &mut |line, _| mapped.insert(line.leaf));
     entity.all().minus(&mapped)
+}
+
+/// The constants of every group and list element under the root, with all leaves beside each.
+fn tags(root: &ObjectPart) -> Vec<(LeafId, FieldSet)> {
+    let mut out = Vec::new();
+    root.parts.iter().for_each(|named| tags_of(&named.part, &mut out));
+    out
+}
+
+fn tags_of(part: &Part, out: &mut Vec<(LeafId, FieldSet)>) {
+    match part {
+        Part::Leaf(_) => {}
+        Part::Slots(slots) => slots.iter().for_each(|slot| tags_of(slot, out)),
+        Part::Each(each) => tags_of(&each.item, out),
+        Part::Object(object) => {
+            let mut beside = FieldSet::EMPTY;
+            object.lines(false, &mut |line, _| beside.insert(line.leaf));
+            for named in &object.parts {
+                match &named.part {
+                    Part::Leaf(Line { leaf, source: Source::Constant(_), .. }) => out.push((*leaf, beside)),
+                    Part::Leaf(_) => {}
+                    part @ (Part::Object(_) | Part::Slots(_) | Part::Each(_)) => tags_of(part, out),
+                }
+            }
+        }
+    }
 }
 
 /// Where each leaf stands in a caller's document; leaves of native lists have no one place.

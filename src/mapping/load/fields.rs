@@ -6,7 +6,7 @@ use super::{Defaults, pairs, path, path_at};
 use crate::{
     mapping::{
         codec::Codec,
-        model::{EachPart, Filterable, Line, Named, Native, ObjectPart, Part, Source},
+        model::{EachPart, Line, Named, Native, ObjectPart, Part, Source},
         path::{Path, Step},
         trie::Frame,
     },
@@ -41,8 +41,15 @@ yaml_words! {
 pub(super) struct Lines {
     /// Which native paths of the record a leaf is read from; `true` for a list read element by element.
     pub(super) reads: Vec<(FieldSet, Path, bool)>,
-    /// Where filters find a leaf: its number, path and codec.
-    pub(super) filters: Vec<(LeafId, Path, Arc<Codec>)>,
+    /// Where filters find the leaf of each line.
+    pub(super) filters: Vec<FilterLine>,
+}
+
+/// Where filters find what a line reads.
+pub(super) struct FilterLine {
+    pub(super) leaf: LeafId,
+    /// `None` where they cannot.
+    pub(super) place: Option<(Path, Arc<Codec>)>,
 }
 
 pub(super) struct Loader<'l> {
@@ -291,7 +298,7 @@ impl<'l> Loader<'l> {
                 None => {
                     let native = path(node, self.found)?;
                     let line = self.line_of(at, leaf, &native, frame);
-                    self.filter(leaf, &line.source, native.clone());
+                    self.filter(leaf, &line.source, Some(native.clone()));
                     if !at.read_only {
                         self.writes(&native, &at.field.name, &node.place);
                     }
@@ -308,6 +315,10 @@ impl<'l> Loader<'l> {
                 return None;
             }
         };
+        match source {
+            Source::Constant(_) | Source::Join(_) | Source::First(_) => self.filter(leaf, &source, None),
+            Source::Native(_) => {}
+        }
         Some(Line { leaf, nullable: at.field.nullable, source })
     }
 
@@ -343,9 +354,7 @@ impl<'l> Loader<'l> {
         let slot = frame.slot(native.steps());
         let source =
             Source::Native(Box::new(Native { slot, codec: Arc::new(codec), write_at, create, update }));
-        if let Some(filter_at) = filter_at {
-            self.filter(leaf, &source, filter_at);
-        }
+        self.filter(leaf, &source, filter_at);
         Some(source)
     }
 
@@ -371,12 +380,16 @@ impl<'l> Loader<'l> {
         }
     }
 
-    fn filter(&mut self, leaf: LeafId, source: &Source, at: Path) {
-        let Source::Native(native) = source else { return };
-        // A value that stands for nothing is nowhere in the system's own data.
-        if self.list == 0 && native.codec.default.is_none() {
-            self.lines.filters.push((leaf, at, native.codec.clone()));
-        }
+    fn filter(&mut self, leaf: LeafId, source: &Source, at: Option<Path>) {
+        let place = match source {
+            // A value that stands for nothing is nowhere in the system's own data, and elements of native lists
+            // are asked for by none of the dialects.
+            Source::Native(native) if self.list == 0 && native.codec.default.is_none() => {
+                at.map(|at| (at, native.codec.clone()))
+            }
+            Source::Native(_) | Source::Constant(_) | Source::Join(_) | Source::First(_) => None,
+        };
+        self.lines.filters.push(FilterLine { leaf, place });
     }
 
     /// Tells when two lines write one native place.
@@ -407,9 +420,4 @@ fn named(at: At<'_>, part: Part) -> Named {
 
 fn leaves(field: &Field) -> FieldSet {
     field.leaves.clone().filter_map(|n| u8::try_from(n).ok()).map(LeafId).collect()
-}
-
-/// Where a leaf is found by filters, in the dialect's own spelling.
-pub(super) fn filterable(name: String, codec: &Arc<Codec>) -> Filterable {
-    Filterable { name: name.into(), codec: codec.clone() }
 }

@@ -2,11 +2,11 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use super::{fields::Loader, pairs, path, path_at};
+use super::{entity::key_form, fields::Loader, pairs, path, path_at};
 use crate::{
     mapping::{
         codec::{Codec, Moment, Norm, Table, Wire},
-        model::{Join, Rule, Then},
+        model::{Join, KeyForm, Rule, Then},
         path::Path,
         trie::Frame,
     },
@@ -23,6 +23,7 @@ impl Loader<'_> {
         let kind = self.entity.leaf(leaf).map_or(LeafKind::Id, |leaf| leaf.kind.clone());
         Codec {
             wire: self.defaults.wire(&kind),
+            form: KeyForm::Text,
             table: None,
             otherwise: None,
             keep: false,
@@ -43,6 +44,9 @@ impl Loader<'_> {
                 Some(_) => Vec::read(node, self.found).unwrap_or_default(),
                 None => Norm::read(node, self.found).into_iter().collect(),
             };
+        }
+        if let Some(form) = keys.take("form").and_then(|node| self.form(leaf, node)) {
+            codec.form = form;
         }
         codec.most = keys.take("most").and_then(|node| u32::read(node, self.found));
         if let Some(node) = keys.take("absent") {
@@ -85,6 +89,21 @@ impl Loader<'_> {
             natives.clone().next().is_some() && natives.clone().all(|n| matches!(n, "true" | "false"));
         if booleans && !self.defaults.text_numbers {
             codec.wire = Wire::Boolean;
+        }
+    }
+
+    /// The form of what stands in a text, a code or an id.
+    fn form(&mut self, leaf: LeafId, node: &Node) -> Option<KeyForm> {
+        match self.entity.leaf(leaf)?.kind {
+            LeafKind::Text { .. } | LeafKind::Code(_) | LeafKind::Id => key_form(node, self.found),
+            LeafKind::Decimal
+            | LeafKind::Integer
+            | LeafKind::Boolean
+            | LeafKind::Date
+            | LeafKind::Instant => {
+                self.found.error(&node.place, "only a text, a code or an id has a `form`");
+                None
+            }
         }
     }
 
@@ -156,9 +175,10 @@ impl Loader<'_> {
         let by = keys.or("by", || " ".to_owned(), self.found)?;
         let otherwise = path_at(&mut keys, "else", self.found);
         keys.finish(self.found);
-        if !matches!(self.entity.leaf(leaf)?.kind, LeafKind::Text { .. }) {
+        let LeafKind::Text { chars_max } = self.entity.leaf(leaf)?.kind else {
             self.found.error(&node.place, "only a text can be joined");
-        }
+            return None;
+        };
         let mut take = |path: Path| {
             self.reads(leaf, &path);
             (frame.slot(path.steps()), path)
@@ -173,7 +193,7 @@ impl Loader<'_> {
             (frame.slot(path.steps()), path)
         };
         let parts = paths.into_iter().map(&mut take).collect();
-        Some(Join { parts, by: by.into(), otherwise })
+        Some(Join { parts, by: by.into(), otherwise, chars_max })
     }
 
     pub(super) fn first(&mut self, leaf: LeafId, node: &Node, frame: &mut Frame) -> Option<Vec<Rule>> {

@@ -168,6 +168,10 @@ fn page(node: &Node, method: &Method, frame: &mut Frame, found: &mut Diagnostics
     if most == 0 {
         found.error(&node.place, "`most` must be at least 1");
     }
+    if window.is_some() && matches!(next, Next::Link { .. } | Next::None) {
+        found
+            .error(&node.place, "`window` counts rows from page to page, so it goes with `next` or `offset`");
+    }
     Some(Page { next, size, most: most.max(1), window })
 }
 

@@ -3,7 +3,11 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::schema::{Direction, Filter, LeafKind, Op, Sort, Value};
+use crate::{
+    catalog::{Cursor, CursorKey},
+    schema::{Direction, Filter, LeafKind, Op, Sort, Value},
+    words::{Digest, SecretBytes},
+};
 
 fn test(mapping: &Mapping, path: &str, op: Op, text: &str) -> Filter {
     let leaf = mapping.entity().leaf_at(path).unwrap();
@@ -66,7 +70,6 @@ fn filters_go_to_hubspot_as_or_of_ands_within_its_bounds() {
     let since = test(m, "updated_at", Op::Gte, "2026-01-01T00:00:00Z");
     let listing = ask(m, &Filter::All(vec![email, since.clone()]), &[]);
     assert_eq!(listing.request.target, "/crm/v3/objects/contacts/search");
-    assert!(!listing.filter_exact);
     assert_eq!(
         body(&listing)["filterGroups"],
         serde_json::json!([{"filters": [
@@ -74,13 +77,12 @@ fn filters_go_to_hubspot_as_or_of_ands_within_its_bounds() {
             {"propertyName": "lastmodifieddate", "operator": "GTE", "value": "1767225600000"},
         ]}])
     );
-    assert!(ask(m, &since, &[]).filter_exact);
     // Two places of one leaf: any of them.
     let phone = test(m, "phones.value", Op::Eq, "+48 1");
     assert_eq!(body(&ask(m, &phone, &[]))["filterGroups"].as_array().unwrap().len(), 2);
     // (2 places)³ = 8 groups are more than 5: some of it is left to the gate.
     let listing = ask(m, &Filter::All(vec![phone.clone(), phone.clone(), phone]), &[]);
-    assert!(body(&listing)["filterGroups"].as_array().unwrap().len() <= 5 && !listing.filter_exact);
+    assert!(body(&listing)["filterGroups"].as_array().unwrap().len() <= 5);
 }
 
 #[test]
@@ -100,7 +102,7 @@ fn what_cannot_be_asked_is_left_to_the_gate_and_never_narrows() {
         Filter::Any(Vec::new()),
     ] {
         let listing = ask(m, &filter, &[]);
-        assert!(listing.request.body.is_empty() && !listing.filter_exact, "{filter:?}");
+        assert!(listing.request.body.is_empty(), "{filter:?}");
     }
     // A canonical value of many natives is asked for as all of them.
     let listing = ask(m, &test(m, "lifecycle", Op::Eq, "qualified"), &[]);
@@ -127,7 +129,7 @@ fn odata_conditions_are_typed_and_sorted_with_the_key_as_tiebreak() {
          totalAmountIncludingTax lt 10.50 and (status eq 'In Review' or status eq 'In_x0020_Review' or \
          status eq 'Open' or status eq 'Released')&$orderby=orderDate desc,id asc&$select=id"
     );
-    assert!(listing.sort_pushed && !listing.filter_exact);
+    assert!(listing.sort_pushed);
     assert_eq!(listing.request.headers["prefer"], "odata.maxpagesize=50");
     let two = Filter::Any(vec![test(m, "number", Op::Eq, "1"), test(m, "email", Op::Eq, "2")]);
     assert!(!decoded(&ask(m, &two, &[])).contains("$filter"));
@@ -170,19 +172,95 @@ fn a_link_to_another_address_is_never_followed() {
 }
 
 #[test]
-fn a_search_stops_at_its_window_and_says_that_there_is_more() {
+fn a_search_stops_at_its_window_and_says_that_there_may_be_more() {
     let system = crm();
     let m = system.entity("Customer").unwrap();
     let filter = test(m, "emails.value", Op::Eq, "a@b");
     let list = |cursor| m.list(&FieldSet::ID, &filter, &[], Some(cursor), 100);
-    let listing = list("1:9950").unwrap();
-    assert_eq!((listing.size, body(&listing)["after"].as_str()), (50, Some("9950")));
-    let rows = r#"{"results":[],"paging":{"next":{"after":"10000"}}}"#;
-    let page = m.inward_list(&listing, &answer(200, rows), &FieldSet::ID).unwrap();
-    assert!(page.next.is_none() && page.truncated);
-    for cursor in ["1:10000", "0:50", "x", "1:", ""] {
+    let rows = |count: usize, token: &str| {
+        let rows: Vec<_> = (1..=count).map(|n| serde_json::json!({"id": n.to_string()})).collect();
+        let body = serde_json::json!({"results": rows, "paging": {"next": {"after": token}}}).to_string();
+        answer(200, &body)
+    };
+    let page = |listing: &Listing, rows| m.inward_list(listing, &rows, &FieldSet::ID).unwrap();
+    let listing = list("1:9950:x9950").unwrap();
+    assert_eq!((listing.size, body(&listing)["after"].as_str()), (50, Some("x9950")));
+    // The rows are counted, whatever the system's tokens look like.
+    let next = page(&listing, rows(20, "000"));
+    assert_eq!((next.next.as_deref(), next.truncated), (Some("1:9970:000"), false));
+    for last in [rows(50, "x10000"), rows(50, "")] {
+        let last = page(&listing, last);
+        assert!(last.next.is_none() && last.truncated);
+    }
+    let end = page(&listing, rows(20, ""));
+    assert!(end.next.is_none() && !end.truncated);
+    for cursor in ["1:10000:x", "1:9950", "1:9950:", "1:x:y", "0:50", "x", "1:", ""] {
         assert_eq!(list(cursor).unwrap_err(), ListError::BadCursor, "{cursor}");
     }
+}
+
+/// A system that pages as `page` says.
+fn paging(page: &str) -> System {
+    let text = format!(
+        "entities:\n  Customer:\n    at: /c\n    list: {{ rows: r, page: {page} }}\n    fields: {{ given_name: a }}\n"
+    );
+    let (system, told) = load_text("x", &text, "https://x.example");
+    system.unwrap_or_else(|| panic!("{told}"))
+}
+
+#[test]
+fn a_list_that_is_cut_says_so_however_it_pages() {
+    for (page, cursor, limit, count, next, truncated) in [
+        // Counted by offset: to the window and no further.
+        ("{ offset: skip, size: n, most: 10, window: 25 }", None, 10, 10, Some("0:10"), false),
+        ("{ offset: skip, size: n, most: 10, window: 25 }", Some("0:20"), 10, 5, None, true),
+        ("{ offset: skip, size: n, most: 10, window: 25 }", Some("0:20"), 10, 4, None, false),
+        ("{ offset: skip, size: n, most: 10 }", Some("0:20"), 10, 10, Some("0:30"), false),
+        // One page, asked for whole: a full one may not be all, and nothing is known where no size is asked.
+        ("{ size: n, most: 10 }", None, 3, 10, None, true),
+        ("{ size: n, most: 10 }", None, 3, 9, None, false),
+        ("{}", None, 3, 100, None, false),
+        // By link the system says itself where the end is.
+        ("{ link: l, prefer: p, most: 10 }", None, 10, 10, None, false),
+    ] {
+        let system = paging(page);
+        let m = system.entity("Customer").unwrap();
+        let listing = m.list(&FieldSet::ID, &Filter::everything(), &[], cursor, limit).unwrap();
+        let rows: Vec<_> = (0..count).map(|n| serde_json::json!({"id": format!("{n}")})).collect();
+        let body = serde_json::json!({"r": rows}).to_string();
+        let page_read = m.inward_list(&listing, &answer(200, &body), &FieldSet::ID).unwrap();
+        assert_eq!((page_read.next.as_deref(), page_read.truncated), (next, truncated), "{page} {count}");
+    }
+    for page in ["{ link: l, window: 10 }", "{ window: 10 }"] {
+        let text = format!(
+            "entities: {{ Customer: {{ at: /c, list: {{ rows: r, page: {page} }}, fields: {{}} }} }}"
+        );
+        let told = load_text("x", &text, "https://x.example").1;
+        assert!(told.contains("`window` counts rows"), "{page}: {told}");
+    }
+}
+
+#[test]
+fn whatever_a_system_pages_by_a_caller_can_send_back() {
+    let system = paging("{ next: t, query: after }");
+    let m = system.entity("Customer").unwrap();
+    let listing = m.list(&FieldSet::ID, &Filter::everything(), &[], None, 10).unwrap();
+    let page = |length: usize| {
+        let body = serde_json::json!({"r": [], "t": "x".repeat(length)}).to_string();
+        m.inward_list(&listing, &answer(200, &body), &FieldSet::ID)
+    };
+    let longest = Cursor::NATIVE_BYTES_MAX - "0:".len();
+    let native = page(longest).unwrap().next;
+    let key = CursorKey::new(&SecretBytes::new(vec![7; 32])).unwrap();
+    let scope = Digest::of(b"s");
+    let sealed = key.seal(&scope, &Cursor { native: native.clone(), skip: 3 }).unwrap();
+    let pairs = [("cursor", sealed.as_str())];
+    let none = &FieldSet::EMPTY;
+    let (_, sent) =
+        schema::query::read(m.entity(), pairs, none, none, &schema::query::Limits::default()).unwrap();
+    assert_eq!(key.open(&scope, &sent.unwrap()).unwrap().native, native);
+    assert!(m.list(&FieldSet::ID, &Filter::everything(), &[], native.as_deref(), 10).is_ok());
+    assert_eq!(page(longest + 1).unwrap_err().kind, FaultKind::Unreadable);
 }
 
 #[test]
@@ -191,7 +269,76 @@ fn what_a_system_keeps_of_one_kind_narrows_its_list() {
     let m = system.entity("StockLevel").unwrap();
     let listing = ask(m, &Filter::everything(), &[]);
     assert_eq!(decoded(&listing), "/items?$filter=type eq 'Inventory'&$select=id,type");
-    assert!(listing.filter_exact);
+}
+
+#[test]
+fn a_reference_to_a_guid_is_asked_for_bare_and_only_by_a_guid() {
+    let system = erp();
+    let m = system.entity("Invoice").unwrap();
+    let order = |text: &str| decoded(&ask(m, &test(m, "order", Op::Eq, text), &[]));
+    let guid = "b6f4017a-b749-ee11-ad0b-a1422c0f7f1f";
+    assert_eq!(order(guid), format!("/salesInvoices?$filter=orderId eq {guid}&$select=id"));
+    for text in ["S-ORD101001", "b6f4017a", "' or true eq true"] {
+        assert_eq!(order(text), "/salesInvoices?$select=id", "{text}");
+    }
+    let two = decoded(&ask(m, &test(m, "order", Op::In, &format!("{guid},{guid}")), &[]));
+    assert!(two.contains(&format!("(orderId eq {guid} or orderId eq {guid})")), "{two}");
+    let stock = system.entity("StockLevel").unwrap();
+    let asked = decoded(&ask(stock, &test(stock, "product", Op::Eq, guid), &[]));
+    assert!(asked.contains(&format!("type eq 'Inventory' and id eq {guid}")), "{asked}");
+}
+
+#[test]
+fn a_leaf_is_asked_for_at_every_place_it_is_read_from_or_not_at_all() {
+    let text = r#"
+absent: { any: [""] }
+filters: { d: { shape: odata4 } }
+tables: { units: { PCS: H87, KG: KGM } }
+entities:
+  Customer:
+    at: /c
+    list: { rows: r, filter: d }
+    fields:
+      addresses:
+        - { role: =billing, country: =PL, city: city, line1: { at: line, default: none }, line2: { join: [a, b] } }
+        - { role: =contact, country: c, city: city2, line1: line1, line2: line2, post_code: zip }
+        - { role: =shipping, city: { at: city3, filter_at: never }, post_code: 'zips[0]' }
+      given_name: { at: first, norm: trim }
+      family_name: { at: last, norm: upper }
+  Product:
+    at: /p
+    list: { rows: r, filter: d }
+    fields:
+      unit: { at: unit, norm: trim, values: units, write: never }
+      kind: { at: kind, values: { A: goods, B: service }, norm: upper, write: never }
+      status: { at: status, else: blocked, write: never }
+"#;
+    let (system, told) = load_text("x", text, "https://x.example");
+    let system = system.unwrap_or_else(|| panic!("{told}"));
+    let asked = |entity: &str, path: &str, text: &str| {
+        let m = system.entity(entity).unwrap();
+        let target = decoded(&ask(m, &test(m, path, Op::Eq, text), &[]));
+        target.split_once("$filter=").map(|(_, filter)| filter.to_owned())
+    };
+    for (path, text) in [
+        ("addresses.country", "PL"),  // a constant stands nowhere
+        ("addresses.city", "Gdynia"), // one of three places cannot be asked for
+        ("addresses.line1", "none"),
+        ("addresses.line2", "x y"),
+        ("addresses.post_code", "81-001"), // inside a list
+        ("given_name", "Ewa"),             // ` Ewa` reads so too
+    ] {
+        assert_eq!(asked("Customer", path, text), None, "{path}");
+    }
+    assert_eq!(asked("Customer", "family_name", "nowak").unwrap(), "last eq 'NOWAK'");
+    let exactly = text.replace("shape: odata4", "shape: odata4, text: exactly");
+    let exact = load_text("x", &exactly, "https://x.example").0.unwrap();
+    let m = exact.entity("Customer").unwrap();
+    assert!(!decoded(&ask(m, &test(m, "family_name", Op::Eq, "NOWAK"), &[])).contains("$filter"));
+    assert_eq!(asked("Product", "unit", "H87"), None, "` PCS` is one too");
+    assert_eq!(asked("Product", "kind", "goods").unwrap(), "kind eq 'A'");
+    assert_eq!(asked("Product", "status", "blocked"), None, "whatever is unknown reads so");
+    assert_eq!(asked("Product", "status", "active").unwrap(), "status eq 'active'");
 }
 
 /// Reads OData's own text literals; what is left must hold no part of the value.

@@ -50,6 +50,56 @@ fn an_element_that_holds_nothing_but_its_constants_is_none() {
 }
 
 #[test]
+fn text_and_ids_longer_than_the_schema_has_them_are_left_out_with_a_finding() {
+    let long = "x".repeat(5000);
+    let inward = read(&contact(&format!(r#""firstname":"{long}","lastname":"Nowak""#))).unwrap();
+    let m = crm().entity("Customer").unwrap();
+    let of = |path| m.entity().leaf_at(path).unwrap();
+    let found: Vec<_> = inward.findings.iter().map(|f| (f.leaf, f.what.as_str())).collect();
+    assert_eq!(found, [(of("name"), "unfit"), (of("given_name"), "unfit")]);
+    let shown = json(m.entity(), &inward.record);
+    assert!(shown.get("given_name").is_none() && shown.get("name").is_none());
+    assert_eq!(shown["family_name"], "Nowak");
+    let order = erp().entity("Order").unwrap();
+    let body = format!(r#"{{"id":"x","customerNumber":"{long}"}}"#);
+    let inward = order.inward(&answer(200, &body), &order.entity().all()).unwrap();
+    assert!(inward.findings.iter().any(|found| found.what == What::Unfit("longer than the field may be")));
+    // A key that no request could name is none.
+    let fault = read(&format!(r#"{{"id":"{long}","properties":{{}}}}"#)).unwrap_err();
+    assert_eq!(fault.kind, FaultKind::Unreadable);
+}
+
+#[test]
+fn constants_are_there_by_all_that_stands_beside_them() {
+    let m = crm().entity("Customer").unwrap();
+    let leaf = |path: &str| m.entity().leaf_at(path).unwrap();
+    assert_eq!(m.tags(), FieldSet::from_iter([leaf("phones.type"), leaf("addresses.role")]));
+    // What is alone in the record, as `kind`, tells of nothing.
+    assert_eq!(m.deciding(&FieldSet::of(leaf("kind"))), FieldSet::of(leaf("kind")));
+    let asked = m.deciding(&FieldSet::of(leaf("phones.type")));
+    assert_eq!(asked, FieldSet::from_iter([leaf("phones.type"), leaf("phones.value")]));
+    // A filter by a constant would tell that the value beside it is there.
+    let clear = FieldSet::from_iter([leaf("kind"), leaf("phones.type")]);
+    assert_eq!(m.telling(&clear), FieldSet::of(leaf("kind")));
+    let clear = clear.union(&FieldSet::of(leaf("phones.value")));
+    assert_eq!(m.telling(&clear), clear);
+    // However little else is wanted, the constants come out as they do when everything is.
+    let types = |wanted: &FieldSet, phone: &str| {
+        let inward = m.inward(&answer(200, &contact(phone)), wanted).unwrap();
+        let mut types = Vec::new();
+        inward.record.each(m.entity(), leaf("phones.type"), &mut |value| {
+            types.push(value.as_text().unwrap().to_owned());
+        });
+        types
+    };
+    for phone in
+        [r#""phone":"+48 1","mobilephone":"""#, r#""phone":null,"mobilephone":"+48 2""#, r#""phone":null"#]
+    {
+        assert_eq!(types(&asked, phone), types(&m.entity().all(), phone), "{phone}");
+    }
+}
+
+#[test]
 fn a_name_that_stands_twice_in_a_mapped_object_is_refused() {
     let fault = read(&contact(r#""email":"a@b","x":1,"email":"c@d""#)).unwrap_err();
     assert_eq!(fault.kind, FaultKind::Unreadable);

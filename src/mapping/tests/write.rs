@@ -22,9 +22,54 @@ fn a_derived_value_is_taken_when_it_is_what_will_be_read_back() {
     assert_eq!(sent(&m.create(&record(m, ok)).unwrap())["properties"]["firstname"], "Ewa");
     let told = refused(m, r#"{"kind":"person","name":"Anna","given_name":"Ewa"}"#);
     assert_eq!(told[0].0, "/name");
-    assert!(told[0].1.contains("would read `Ewa`; send `given_name`, `family_name` instead"), "{told:?}");
+    assert!(told[0].1.contains("would read `Ewa`; send the fields it is made of instead"), "{told:?}");
     let by_mail = r#"{"kind":"person","name":"e@x","emails":[{"value":"e@x"}]}"#;
     assert!(m.create(&record(m, by_mail)).is_ok());
+}
+
+#[test]
+fn a_fault_of_a_change_tells_no_stored_value() {
+    let m = crm().entity("Customer").unwrap();
+    let old = record(m, r#"{"kind":"person","name":"Ewa Nowak","given_name":"Ewa","family_name":"Nowak"}"#);
+    let new = record(m, r#"{"kind":"person","name":"x","given_name":"Ewa","family_name":"Nowak"}"#);
+    let faults = m.update("7", &old, &new, None).unwrap_err();
+    let [MappingFault { leaf, pointer, message, whose }] = faults.as_slice() else { panic!("{faults:?}") };
+    assert_eq!((pointer.as_str(), *leaf, *whose), ("/name", m.entity().leaf_at("name"), Whose::Caller));
+    assert!(message.contains("put together by the system"), "{message}");
+    for stored in ["Ewa", "Nowak", "given_name", "family_name"] {
+        assert!(!message.contains(stored), "{message}");
+    }
+    // Nor of a value that a change moves to a place which cannot hold it.
+    let text = "
+entities:
+  Customer:
+    at: /c
+    update: {}
+    fields:
+      phones:
+        - { type: =work, value: a }
+        - { type: =mobile, value: { at: b, as: { wire: number } } }
+";
+    let system = load_text("x", text, "https://x.example").0.unwrap();
+    let m = system.entity("Customer").unwrap();
+    let old = record(m, r#"{"phones":[{"type":"work","value":"hidden"}]}"#);
+    let new = record(m, r#"{"phones":[{"type":"mobile","value":"hidden"}]}"#);
+    let faults = m.update("7", &old, &new, None).unwrap_err();
+    assert!(faults.iter().all(|fault| !fault.message.contains("hidden")), "{faults:?}");
+}
+
+#[test]
+fn a_change_that_the_system_gave_no_version_for_is_the_systems_fault() {
+    let m = erp().entity("Product").unwrap();
+    let id = "fca5738a-44e3-ea11-bb43-000d3a2feca1";
+    let (old, new) = (record(m, r#"{"sku":"A","name":"Desk"}"#), record(m, r#"{"sku":"A","name":"Table"}"#));
+    let unguarded = m.update(id, &old, &new, None).unwrap_err();
+    assert_eq!(MappingFault::of_system(&unguarded).unwrap().kind, FaultKind::Unreadable);
+    let removed = m.delete(id, Some("no\nheader")).unwrap_err();
+    assert_eq!(removed.whose, Whose::System);
+    let long = record(m, &format!(r#"{{"sku":"A","name":"{}"}}"#, "x".repeat(101)));
+    let faults = m.update(id, &old, &long, Some("1")).unwrap_err();
+    assert!(MappingFault::of_system(&faults).is_none());
 }
 
 #[test]
@@ -87,6 +132,8 @@ fn values_the_system_cannot_keep_are_refused_with_what_it_can() {
     let m = system.entity("Order").unwrap();
     let told = refused(m, r#"{"customer":"1","lines":[{"quantity":"1"},{"quantity":"0.1234567"}]}"#);
     assert_eq!(told[0].0, "/lines/1/quantity", "{told:?}");
+    let told = refused(m, r#"{"customer":"1","lines":[{"product":"1896-S","quantity":"1"}]}"#);
+    assert_eq!(told, [("/lines/0/product".to_owned(), "the system keeps a GUID here".to_owned())]);
 }
 
 #[test]

@@ -38,7 +38,7 @@ impl Dice {
     }
 }
 
-const ATOMS: [&str; 34] = [
+const ATOMS: [&str; 35] = [
     "true",
     "principal has customer && resource.customer == principal.customer",
     "resource.customer == Customer::\"acme\"",
@@ -67,6 +67,7 @@ const ATOMS: [&str; 34] = [
     "resource has created_at && resource.created_at >= datetime(\"2026-03-01T10:00:00Z\")",
     // No compiled form: Cedar judges it.
     "resource has created_at && resource.created_at.toDate() == datetime(\"2026-03-01\")",
+    "(if context.checked.channel.tls then resource else resource) has status",
     "context.checked.channel.tls",
     "context.checked.channel has certificate && context.checked.channel.certificate like \"*a*\"",
     "context.checked.address.isInRange(ip(\"10.0.0.0/8\"))",
@@ -152,6 +153,7 @@ fn said(dice: &mut Dice, number: usize, is_permit: bool) -> Said {
         is_permit,
         head: format!("{}, {}, resource is Order", dice.one(&who), dice.one(&what)),
         body: body(dice, 2),
+        unless: (dice.roll(3) == 0).then(|| body(dice, 1)),
         fields,
         writes: Vec::new(),
         masks,
@@ -395,7 +397,10 @@ fn the_judgement_of_updates_is_the_naive_one() {
                 new: record(&order, &new.to_string()),
                 version: asked.guarded.filter(|guarded| *guarded).map(|_| "v1".into()),
             };
-            let room = world.prospect_in(&facts, Action::Update, context).and_then(|p| judge(&p, change));
+            let room = world.prospect_in(&facts, Action::Update, context).and_then(|prospect| {
+                assert_eq!(world.policies.recheck_change(prospect.outlook(), &change), Ok(()));
+                judge(&prospect, change)
+            });
             let told = match room {
                 Ok(_) => Ok(()),
                 Err(Denied::Fields(paths)) => {

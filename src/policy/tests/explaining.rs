@@ -42,3 +42,20 @@ fn each_statement_says_its_part_and_each_field_how_it_is_shown() {
     );
     assert_eq!(mine.to_json()["statements"][1]["role"], "holds");
 }
+
+#[test]
+fn what_is_withheld_whatever_the_record_is_not_told_as_shown() {
+    let world = world(
+        r#"@id("all") @fields("id, note, total") permit (principal, action == Action::"read", resource is Order);
+           @id("no-total") @withhold("total") forbid (principal, action == Action::"read", resource is Order) unless { principal is App };
+           @id("no-note") @withhold("note") forbid (principal, action == Action::"read", resource is Order)
+           unless { resource has paid && resource.paid };"#,
+    );
+    let shown = |facts: &std::sync::Arc<crate::identity::Facts>| {
+        let target = Target::Entity(world.entity("Order"));
+        let told = explain(&world.policies, facts, Action::Read, &target, &context(true), None).unwrap();
+        told.fields.into_iter().map(|(path, _)| path).collect::<Vec<_>>()
+    };
+    assert_eq!(shown(&partner("acme")), ["id", "note"]);
+    assert_eq!(shown(&app()), ["id", "note", "total"]);
+}

@@ -1,6 +1,7 @@
 //! What does not load, and how it is told.
 
-use super::kit::{load, world};
+use super::kit::{app, load, world};
+use crate::policy::{load::disagreement, source::Piece};
 
 fn told(text: &str) -> String {
     match load(text) {
@@ -172,6 +173,46 @@ fn comments_strings_and_semicolons_do_not_confuse_statements() {
         "// one; two\n@id(\"a\") // why; \"\n@description(\"a; b // c\") @fields(\"id\") permit (principal, action == Action::\"read\", resource is Order)\nwhen { resource has note && resource.note == \"; // \\\" ;\" };\n// end",
     );
     assert_eq!(world.policies.ids().map(ToString::to_string).collect::<Vec<_>>(), ["a"]);
+}
+
+const MAIL: &str = r#"{"id":"1","customer":"x","email":"ewa@example.com"}"#;
+
+/// A mask behind white space that only Cedar knows would be none.
+#[test]
+fn no_white_space_hides_an_annotation() {
+    for blank in ('\0'..=char::MAX).filter(|letter| letter.is_whitespace()) {
+        let world = world(&format!(
+            "{blank}@{blank}id{blank}({blank}\"a\"{blank}){blank}@fields(\"email\"){blank}@mask(\"email: e-mail\"){blank}{READ}"
+        ));
+        assert_eq!(world.read(&app(), MAIL), r#"{"email":"e***@example.com"}"#, "{blank:?}");
+    }
+}
+
+#[test]
+fn a_comment_ends_where_its_line_does_however_lines_end() {
+    for end in ["\n", "\r", "\r\n"] {
+        let world = world(&format!(
+            "// one{end}@id(\"a\") // two{end}@fields(\"email\") // three{end}@mask(\"email: e-mail\"){end}{READ}{end}\
+             // four{end}@id(\"b\"){end}forbid (principal, action, resource is Order) // five;{end}when {{ resource has paid }};"
+        ));
+        assert_eq!(world.read(&app(), MAIL), r#"{"email":"e***@example.com"}"#, "{end:?}");
+        assert_eq!(world.read(&app(), r#"{"id":"1","customer":"x","paid":true}"#), "not there", "{end:?}");
+    }
+}
+
+#[test]
+fn annotations_that_cedar_reads_otherwise_do_not_load() {
+    let piece = |text: &'static str| Piece { start: 0, text };
+    let policy = |text: &str| cedar_policy::Policy::parse(None, text).unwrap();
+    let masked = r#"@id("a") @fields("email") @mask("email: e-mail") permit (principal, action, resource);"#;
+    let open = r#"@id("a") @fields("email") permit (principal, action, resource);"#;
+    assert_eq!(disagreement(&piece(masked), &policy(masked)), None);
+    let told = disagreement(&piece(open), &policy(masked)).unwrap();
+    assert_eq!(
+        told,
+        "the annotations are `@fields`, `@id`, `@mask` by Cedar's reading and `@fields`, `@id` by the gate's"
+    );
+    assert!(disagreement(&piece(masked), &policy(open)).is_some());
 }
 
 #[test]

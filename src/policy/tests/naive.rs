@@ -22,6 +22,8 @@ pub(super) struct Said {
     pub(super) is_permit: bool,
     pub(super) head: String,
     pub(super) body: String,
+    /// What must not hold.
+    pub(super) unless: Option<String>,
     pub(super) fields: Vec<&'static str>,
     /// What an update may change; a statement has this or `fields`.
     pub(super) writes: Vec<&'static str>,
@@ -71,7 +73,8 @@ impl Said {
 
     fn rule(&self) -> String {
         let effect = if self.is_permit { "permit" } else { "forbid" };
-        format!("{effect} ({}) when {{ {} }};\n", self.head, self.body)
+        let unless = self.unless.as_ref().map(|body| format!(" unless {{ {body} }}")).unwrap_or_default();
+        format!("{effect} ({}) when {{ {} }}{unless};\n", self.head, self.body)
     }
 
     fn shows(&self, leaf: &crate::schema::Leaf) -> &'static str {
@@ -111,7 +114,8 @@ pub(super) fn decide(
     }
     let struck = struck(&holding);
     shown.retain(|path, how| *how != "hidden" && !is_under(path, &struck));
-    let out = strike(record, "", &shown).unwrap_or_else(|| json!({}));
+    let leaves: Vec<&str> = entity.leaves.iter().map(|leaf| leaf.path.as_str()).collect();
+    let out = strike(record, "", &shown, &leaves).unwrap_or_else(|| json!({}));
     Decided::Shown(shown, out)
 }
 
@@ -165,10 +169,13 @@ fn holding<'s>(
         Ok(answer.diagnostics().reason().next().is_some())
     };
     let concerned = said.iter().filter(|said| {
-        let head = Said { is_permit: true, body: "true".into(), ..(*said).clone() };
+        let head = Said { is_permit: true, body: "true".into(), unless: None, ..(*said).clone() };
         run(&head.rule()) == Ok(true)
     });
-    if concerned.clone().any(|said| !is_sound(&said.body, record)) {
+    if concerned
+        .clone()
+        .any(|said| !is_sound(&said.body, record) || !said.unless.iter().all(|body| is_sound(body, record)))
+    {
         return Err(Decided::Error);
     }
     let mut holding = Vec::new();
@@ -194,23 +201,35 @@ fn parsed(text: &str) -> Rc<PolicySet> {
     PARSED.with_borrow_mut(|known| known.entry(text.to_owned()).or_insert_with(parse).clone())
 }
 
-fn strike(value: &Value, path: &str, shown: &BTreeMap<String, &'static str>) -> Option<Value> {
+fn strike(
+    value: &Value,
+    path: &str,
+    shown: &BTreeMap<String, &'static str>,
+    leaves: &[&str],
+) -> Option<Value> {
     match value {
         Value::Null => None,
         Value::Object(fields) => {
             let mut out = Map::new();
             for (name, value) in fields {
                 let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
-                if let Some(kept) = strike(value, &path, shown) {
+                if let Some(kept) = strike(value, &path, shown, leaves) {
                     out.insert(name.clone(), kept);
                 }
             }
             (!out.is_empty()).then_some(Value::Object(out))
         }
         Value::Array(items) => {
-            let sees = shown.keys().any(|leaf| leaf == path || leaf.starts_with(&format!("{path}.")));
-            let kept: Vec<Value> = items.iter().filter_map(|item| strike(item, path, shown)).collect();
-            (sees && (items.is_empty() || !kept.is_empty())).then_some(Value::Array(kept))
+            let sees_whole = || {
+                let mut under = leaves.iter().filter(|leaf| is_under(leaf, &[path]));
+                under.all(|leaf| shown.contains_key(*leaf))
+            };
+            if items.is_empty() {
+                return sees_whole().then(|| json!([]));
+            }
+            let kept: Vec<Value> =
+                items.iter().filter_map(|item| strike(item, path, shown, leaves)).collect();
+            (!kept.is_empty()).then_some(Value::Array(kept))
         }
         leaf => mask(leaf, shown.get(path)?),
     }
@@ -248,8 +267,12 @@ fn leading(number: i64) -> i64 {
 
 /// Whether the record's own values are what a condition needs: read, there, and held exactly.
 fn is_sound(body: &str, record: &Value) -> bool {
+    // A record taken whole is read whole.
+    let is_whole = body.contains("else resource)");
     let reads = |name: &str| {
-        body.contains(&format!("resource.{name}")) || body.contains(&format!("resource has {name}"))
+        is_whole
+            || body.contains(&format!("resource.{name}"))
+            || body.contains(&format!("resource has {name}"))
     };
     let is_there = |name: &str| record[name].as_str().is_some_and(|text| !text.is_empty());
     (!reads("customer") || is_there("customer"))

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use super::kit::{World, app, context, facts, partner, world};
+use super::kit::{World, app, context, facts, partner, text, world};
 use crate::{
     catalog::Action,
     identity::{Attribute, Facts},
-    policy::{Denied, Detail, Judged, show},
+    policy::{Basis, Denied, Detail, Judged, show},
     schema::{FieldSet, Filter},
     words::Kind,
 };
@@ -115,7 +115,7 @@ fn an_error_in_any_statement_refuses_what_it_was_judged_on() {
     );
     let user = facts(Kind::User, "mila", &[], &[("level", Attribute::Integer(7))]);
     assert!(
-        matches!(world.prospect(&user, Action::Read), Err(Denied::Erroring { statement }) if statement.as_str() == "odd")
+        matches!(world.prospect(&user, Action::Read), Err(Denied::Erroring { statement, on: Basis::Request }) if statement.as_str() == "odd")
     );
 }
 
@@ -191,6 +191,92 @@ fn nothing_of_a_list_is_told_when_nothing_in_it_is_shown() {
     let json = r#"{"id":"1","customer":"x","lines":[{"sku":"a"}],"ship":{"country":"PL"},"tags":["a"]}"#;
     assert_eq!(world.read(&app(), json), r#"{"id":"1"}"#);
     assert_eq!(world.read(&app(), r#"{"id":"1","customer":"x","lines":[],"tags":[]}"#), r#"{"id":"1"}"#);
+}
+
+/// Empty, absent, and full of what is hidden are one and the same to who does not see all of a list.
+#[test]
+fn a_list_of_which_something_is_hidden_is_never_told_empty() {
+    let world = world(
+        r#"@id("some") @fields("id, lines.sku") permit (principal is App, action == Action::"read", resource is Order);
+           @id("all") @fields("id, lines.sku, lines.cost, tags") permit (principal is User, action == Action::"read", resource is Order);"#,
+    );
+    let user = facts(Kind::User, "mila", &[], &[]);
+    let with = |lines: &str| format!(r#"{{"id":"1","customer":"x"{lines}}}"#);
+    for lines in ["", r#","lines":[]"#, r#","lines":[{"cost":"3"}]"#, r#","lines":[{"cost":"3"},{}]"#] {
+        assert_eq!(world.read(&app(), &with(lines)), r#"{"id":"1"}"#, "{lines}");
+    }
+    assert_eq!(
+        world.read(&app(), &with(r#","lines":[{"cost":"3"},{"sku":"a"}]"#)),
+        r#"{"id":"1","lines":[{"sku":"a"}]}"#
+    );
+    assert_eq!(world.read(&user, &with(r#","lines":[],"tags":[]"#)), r#"{"id":"1","tags":[],"lines":[]}"#);
+    // What was not asked for is not hidden.
+    let prospect = world.prospect(&user, Action::Read).unwrap();
+    let order = world.entity("Order");
+    let wanted = FieldSet::of(order.leaf_at("lines.sku").unwrap());
+    match show(&prospect, world.order(&with(r#","lines":[]"#)), Some(&wanted)) {
+        Judged::Shown(shown) => assert_eq!(text(&order, shown.record()), r#"{"lines":[]}"#),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The record came with more than is shown: a condition reads it, or a write fetched it all.
+#[test]
+fn a_constant_never_tells_that_a_hidden_value_is_there() {
+    let world = world(
+        r#"@id("some") @fields("id, lines.sku, ship.country") permit (principal is App, action == Action::"read", resource is Order);
+           @id("all") @fields("id, lines.sku, lines.cost, ship.country, ship.street") permit (principal is User, action == Action::"read", resource is Order);"#,
+    );
+    let order = world.entity("Order");
+    let tags = ["lines.sku", "ship.country"].map(|path| order.leaf_at(path).unwrap()).into_iter().collect();
+    let World { policies, memo, schema } = world;
+    let policies = Arc::into_inner(policies).unwrap().with_tags([(order.name.clone(), tags)]);
+    let world = World { policies: Arc::new(policies), memo, schema };
+    let json = r#"{"id":"1","customer":"x","ship":{"country":"PL","street":"Prosta"},"lines":[{"sku":"work","cost":"3"},{"sku":"home"}]}"#;
+    assert_eq!(world.read(&app(), json), r#"{"id":"1"}"#);
+    let user = facts(Kind::User, "mila", &[], &[]);
+    assert_eq!(
+        world.read(&user, json),
+        r#"{"id":"1","ship":{"country":"PL","street":"Prosta"},"lines":[{"sku":"work","cost":"3"}]}"#
+    );
+    // Who sees the value may ask for the constant alone.
+    let prospect = world.prospect(&user, Action::Read).unwrap();
+    let wanted = FieldSet::of(order.leaf_at("lines.sku").unwrap());
+    match show(&prospect, world.order(json), Some(&wanted)) {
+        Judged::Shown(shown) => assert_eq!(text(&order, shown.record()), r#"{"lines":[{"sku":"work"}]}"#),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Which attribute of it is meant shows only when the base is known.
+#[test]
+fn a_record_that_a_condition_chooses_is_read_whole() {
+    let world = world(
+        r#"@id("all") @fields("id") permit (principal, action == Action::"read", resource is Order);
+           @id("drafts") forbid (principal, action == Action::"read", resource is Order)
+           when { (if context.checked.channel.tls then resource else resource) has status
+                  && (if context.checked.channel.tls then resource else resource).status == "draft" };"#,
+    );
+    assert_eq!(world.read(&app(), r#"{"id":"1","customer":"x","status":"draft"}"#), "not there");
+    assert_eq!(world.read(&app(), r#"{"id":"1","customer":"x","status":"open"}"#), r#"{"id":"1"}"#);
+    assert_eq!(world.prospect(&app(), Action::Read).unwrap().reads(), world.entity("Order").all());
+}
+
+#[test]
+fn what_a_condition_excepts_is_what_does_not_hold() {
+    let world = world(
+        r#"@id("open") @fields("id") permit (principal, action == Action::"read", resource is Order)
+           when { resource has status } unless { resource.status == "draft" };
+           @id("paid") forbid (principal, action == Action::"read", resource is Order)
+           unless { resource has paid && resource.paid || principal is App };"#,
+    );
+    let with = |status: &str, paid: bool| {
+        format!(r#"{{"id":"1","customer":"x","status":"{status}","paid":{paid}}}"#)
+    };
+    assert_eq!(world.read(&app(), &with("open", false)), r#"{"id":"1"}"#);
+    assert_eq!(world.read(&app(), &with("draft", true)), "not there");
+    assert_eq!(world.read(&partner("x"), &with("open", false)), "not there");
+    assert_eq!(world.read(&partner("x"), &with("open", true)), r#"{"id":"1"}"#);
 }
 
 #[test]

@@ -2,8 +2,12 @@
 
 use super::kit::{World, app, context, facts, partner, text, world};
 use crate::{
-    catalog::Action,
-    policy::{Change, Denied, WritePermit, echo, judge, judge_call},
+    catalog::{Action, Operation, RecordId, UpdateMode},
+    policy::{
+        Basis, Change, Denied, Memo, Target, WritePermit, clearable, echo, is_at_hand, judge, judge_call,
+        outlook,
+    },
+    schema::{Body, FieldSet, View, json, merge},
     words::Kind,
 };
 
@@ -133,6 +137,168 @@ fn a_mask_sent_back_is_refused() {
     assert_eq!(fields(with("+48123456789", "e***@example.com")), "masked values were sent back: email");
     assert_eq!(fields(with("****", "ewa@example.com")), "masked values were sent back: phone");
     assert!(with("+48999999999", "ola@example.com").is_ok());
+}
+
+/// Whether it came by a read or by a list.
+#[test]
+fn a_mask_learnt_from_a_list_is_refused_when_it_is_sent_back() {
+    let edit = r#"@id("edit") @writes("email, phone") permit (principal, action in [Action::"create", Action::"update"], resource is Order);
+        @id("seen") @fields("id, email, phone") @mask("email: e-mail, phone: last4") permit (principal, action == Action::"list", resource is Order);"#;
+    // A read that shows more, or nothing, makes no mask of a list a value.
+    let read = r#"@id("read") @fields("email, phone") permit (principal, action == Action::"read", resource is Order);"#;
+    for text in [edit.to_owned(), format!("{edit}{read}")] {
+        let world = world(&text);
+        let old = r#"{"id":"1","customer":"x","email":"ewa@example.com"}"#;
+        let with =
+            |email: &str| update(&world, old, &format!(r#"{{"id":"1","customer":"x","email":"{email}"}}"#));
+        assert_eq!(fields(with("e***@example.com")), "masked values were sent back: email");
+        assert!(with("ola@example.com").is_ok());
+        let new = world.order(r#"{"phone":"****6789"}"#);
+        let created = judge(&world.prospect(&app(), Action::Create).unwrap(), Change::Create { new });
+        assert_eq!(fields(created), "masked values were sent back: phone");
+    }
+}
+
+#[test]
+fn a_write_is_at_hand_with_all_that_it_asks() {
+    let world = world(SHIPPED);
+    let order = world.entity("Order");
+    let operation = Operation::Update(order.clone(), RecordId("1".into()), UpdateMode::Merge);
+    let (app, memo) = (app(), Memo::default());
+    assert!(!is_at_hand(&world.policies, &memo, &app, &operation));
+    outlook(&world.policies, &memo, &app, Action::Update, Target::Entity(order), context(true)).unwrap();
+    assert!(is_at_hand(&world.policies, &memo, &app, &operation));
+    // Its own statements, the caller's read and the caller's list.
+    assert_eq!(memo.len(), 3);
+}
+
+/// What the caller sent is told as refused; what is stored is told as not there.
+#[test]
+fn an_error_says_on_which_record_it_was_found() {
+    let world = world(
+        r#"@id("edit") @writes("total, note") permit (principal, action in [Action::"create", Action::"update"], resource is Order)
+           when { if resource has total then resource.total.lessThan(decimal("100.0")) else true };"#,
+    );
+    let (fine, odd) =
+        (r#"{"id":"1","customer":"x","total":"1"}"#, r#"{"id":"1","customer":"x","total":"1.00001"}"#);
+    let on = |refused: Result<WritePermit, Denied>| match refused {
+        Err(Denied::Erroring { statement, on }) if statement.as_str() == "edit" => on,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(on(update(&world, fine, odd)), Basis::New);
+    assert_eq!(on(update(&world, odd, fine)), Basis::Stored);
+    let create = Change::Create { new: world.order(r#"{"total":"1.00001"}"#) };
+    assert_eq!(on(judge(&world.prospect(&app(), Action::Create).unwrap(), create)), Basis::New);
+}
+
+/// What a replacing body makes of a stored record, and how that is judged.
+fn replace(world: &World, old: &str, body: &str) -> Result<WritePermit, Denied> {
+    let prospect = world.prospect(&app(), Action::Update).unwrap();
+    let (order, old) = (world.entity("Order"), world.order(old));
+    let view =
+        View { writable: prospect.writable(), required: FieldSet::EMPTY, ..View::of(&order, Body::Replace) };
+    let proposed = json::read(&order, body.as_bytes(), &view).unwrap();
+    let clearing = |writable| merge(&order, &old, &proposed, &View { writable, ..view.clone() });
+    let kept = clearing(FieldSet::EMPTY);
+    let may = clearable(prospect.outlook(), &old, &kept, true);
+    let new = clearing(view.writable.intersection(&may));
+    judge(&prospect, Change::Update { old, new, version: Some("v1".into()) })
+}
+
+/// A hidden value must not show in whether a body that does not mention it is taken.
+#[test]
+fn replacing_clears_what_this_record_lets_change_and_keeps_the_rest() {
+    let world = world(
+        r#"@id("note") @writes("note, status") permit (principal, action == Action::"update", resource is Order);
+           @id("drafts") @writes("margin, total") permit (principal, action == Action::"update", resource is Order)
+           when { resource has status && resource.status == "draft" };
+           @id("no") @withhold("total") forbid (principal, action == Action::"update", resource is Order)
+           when { resource has paid && resource.paid };"#,
+    );
+    let order = world.entity("Order");
+    let new = |old: &str, body: &str| {
+        let permit = replace(&world, old, body).unwrap_or_else(|denied| panic!("{denied}"));
+        text(&order, permit.new().unwrap())
+    };
+    let (bare, full) = (r#"{"id":"1","status":"open"}"#, r#"{"id":"1","status":"open","margin":"2"}"#);
+    let body = r#"{"status":"open","note":"x"}"#;
+    assert_eq!(new(bare, body), r#"{"id":"1","status":"open","note":"x"}"#);
+    assert_eq!(new(full, body), r#"{"id":"1","status":"open","note":"x","margin":"2"}"#);
+    // A draft that stays one loses what is left out; one that becomes an order keeps it.
+    let draft = r#"{"id":"1","status":"draft","total":"5","margin":"2"}"#;
+    assert_eq!(new(draft, r#"{"status":"draft"}"#), r#"{"id":"1","status":"draft"}"#);
+    assert_eq!(new(draft, r#"{"status":"open"}"#), r#"{"id":"1","status":"open","total":"5","margin":"2"}"#);
+    // What a forbid withholds of this record stays too.
+    let paid = r#"{"id":"1","status":"draft","paid":true,"total":"5","margin":"2"}"#;
+    assert_eq!(new(paid, r#"{"status":"draft"}"#), r#"{"id":"1","status":"draft","total":"5","paid":true}"#);
+}
+
+#[test]
+fn what_a_refused_record_holds_is_cleared_by_nobody() {
+    let world = world(SHIPPED);
+    let user = facts(Kind::User, "mila", &[], &[]);
+    let prospect = world.prospect(&user, Action::Update).unwrap();
+    let old = world.order(r#"{"id":"1","customer":"x","note":"a"}"#);
+    let note = FieldSet::of(world.entity("Order").leaf_at("note").unwrap());
+    assert_eq!(clearable(prospect.outlook(), &old, &old, true), note);
+    assert_eq!(clearable(prospect.outlook(), &old, &old, false), FieldSet::EMPTY);
+}
+
+/// A set of statements that the specialised one does not come from.
+#[test]
+fn a_write_that_the_whole_set_judges_otherwise_is_found() {
+    let read =
+        r#"@id("see") @fields("id, note") permit (principal, action == Action::"read", resource is Order);"#;
+    let list =
+        r#"@id("list") @fields("id") permit (principal, action == Action::"list", resource is Order);"#;
+    let edit = r#"@id("edit") @writes("note") permit (principal, action in [Action::"create", Action::"update", Action::"delete"], resource is Order);"#;
+    let safe = r#"@id("safe") forbid (principal, action == Action::"update", resource is Order) when { !context.checked.guarded };"#;
+    let shut = r#"@id("shut") forbid (principal, action in [Action::"create", Action::"update", Action::"delete"], resource is Order)
+        when { resource has note && resource.note == "shut" };"#;
+    let hide = |action: &str| {
+        format!(
+            r#"@id("hide") forbid (principal, action == Action::"{action}", resource is Order) when {{ resource has note && resource.note == "shut" }};"#
+        )
+    };
+    let base = format!("{read}{list}{edit}{safe}");
+    let live = world(&base);
+    let disagree = |whole: &str, action: Action, change: &Change| {
+        let whole = world(whole);
+        let prospect = live.prospect(&app(), action).unwrap();
+        assert_eq!(live.policies.recheck_change(prospect.outlook(), change), Ok(()));
+        whole.policies.recheck_change(prospect.outlook(), change).is_err()
+    };
+    let record = |note: &str| live.order(&format!(r#"{{"id":"1","customer":"x","note":"{note}"}}"#));
+    let update = |old: &str, new: &str, version: Option<&str>| Change::Update {
+        old: record(old),
+        new: record(new),
+        version: version.map(Into::into),
+    };
+    let with = |more: &str| format!("{base}{more}");
+    let version = Some("v");
+    // On the stored record, on the new one, on the one there is.
+    assert!(!disagree(&with(shut), Action::Update, &update("a", "b", version)));
+    assert!(disagree(&with(shut), Action::Update, &update("shut", "b", version)));
+    assert!(disagree(&with(shut), Action::Update, &update("a", "shut", version)));
+    assert!(disagree(&with(shut), Action::Create, &Change::Create { new: record("shut") }));
+    let delete = Change::Delete { old: record("shut"), version: None };
+    assert!(disagree(&with(shut), Action::Delete, &delete));
+    // With the version that the system checks, or without.
+    let unsafe_too = format!("{read}{list}{edit}");
+    assert!(disagree(&unsafe_too, Action::Update, &update("a", "b", None)));
+    assert!(!disagree(&unsafe_too, Action::Update, &update("a", "b", version)));
+    // What the caller's own read and list show.
+    for action in ["read", "list"] {
+        assert!(disagree(&with(&hide(action)), Action::Update, &update("shut", "b", version)), "{action}");
+        assert!(!disagree(&with(&hide(action)), Action::Update, &update("a", "b", version)), "{action}");
+    }
+    // And the answer.
+    let prospect = live.prospect(&app(), Action::Update).unwrap();
+    let permit = judge(&prospect, update("a", "b", version)).unwrap();
+    let whole = world(&with(&hide("read")));
+    assert_eq!(live.policies.recheck_echo(&permit, &record("shut")), Ok(()));
+    assert!(whole.policies.recheck_echo(&permit, &record("shut")).is_err());
+    assert_eq!(whole.policies.recheck_echo(&permit, &record("b")), Ok(()));
 }
 
 #[test]

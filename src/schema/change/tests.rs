@@ -58,6 +58,24 @@ fn replacing_clears_what_may_be_written_and_keeps_the_rest() {
     assert_eq!(paths(&entity, changed), expected);
 }
 
+/// Whether the items hold what may not be written must not show in what becomes of the list.
+#[test]
+fn a_list_that_is_left_out_stays_where_its_items_could_hold_what_may_not_be_written() {
+    let entity = order_entity();
+    let mut view = View::of(&entity, Body::Replace);
+    let new = |view: &View, stored: &str| written(&entity, &patched(&entity, stored, "{}", view), None);
+    view.required = FieldSet::EMPTY;
+    for stored in [
+        r#"{"lines":[{"id":"a","sku":"A"}]}"#,
+        r#"{"lines":[{"id":"a","sku":"A","net_total":"9"}]}"#,
+        r#"{"lines":[]}"#,
+    ] {
+        assert_eq!(new(&view, stored), stored);
+    }
+    view.writable = entity.all();
+    assert_eq!(new(&view, r#"{"lines":[{"id":"a","sku":"A","net_total":"9"}]}"#), r#"{"lines":[]}"#);
+}
+
 #[test]
 fn equal_by_value_is_no_change() {
     assert!(

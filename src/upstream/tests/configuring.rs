@@ -40,6 +40,10 @@ fn what_cannot_be_called_does_not_load() {
         ("base: https://a/\nsign_in: none\ntls: { ca: ca.pem }", "no such file"),
         ("base: https://a/\nsign_in: none\ntls: { client_certificate: c.pem }", "go together"),
         ("base: https://a/\nsign_in: none\nlimits: { concurrency: 0 }", "at least 1"),
+        (
+            "base: https://a/\nsign_in: none\nretries: { per_second: 2147483647 }",
+            "`retries.per_second` at most 1000000",
+        ),
     ] {
         let told = configure(&Registry::default(), text).unwrap_err();
         assert!(told.contains(part), "{text}\n{told}");
@@ -74,6 +78,18 @@ async fn a_local_system_needs_leave_and_our_own_listener_is_never_one() {
     let error = fetch(&configure(&Registry::default(), text).unwrap(), &core).await.unwrap_err();
     assert!(error.to_string().contains("which is local"), "{error}");
     assert_eq!(peer.connections(), 0);
+}
+
+#[tokio::test]
+async fn other_listeners_of_ours_change_no_system_and_hold_for_those_that_are_alive() {
+    let (peer, registry) = (Peer::saying(OK).await, Registry::default());
+    let text = format!("base: {}\nallow_local: true\nsign_in: none", peer.url());
+    let before = configure_beside(&registry, &text, &[]).unwrap();
+    assert_eq!(fetch(&before, &CorePools::new(8)).await.unwrap().body, "ok");
+    let after = configure_beside(&registry, &text, &[peer.address]).unwrap();
+    assert!(Arc::ptr_eq(&before, &after), "its breaker, its tokens and its count go on");
+    let error = fetch(&after, &CorePools::new(8)).await.unwrap_err();
+    assert!(error.to_string().contains("which is local"), "{error}");
 }
 
 #[test]

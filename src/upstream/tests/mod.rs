@@ -5,6 +5,7 @@ mod passing;
 mod signing;
 
 use std::{
+    net::SocketAddr,
     path::PathBuf,
     sync::{
         Arc,
@@ -31,6 +32,11 @@ const ID: RequestId = RequestId([7; 16]);
 
 /// Resolves `${env:NAME}` to `s3cret-NAME`, and reads no file.
 fn configure(registry: &Registry, text: &str) -> Result<Arc<Upstream>, String> {
+    configure_beside(registry, text, &["127.0.0.1:1".parse().unwrap()])
+}
+
+/// The same beside listeners of ours.
+fn configure_beside(registry: &Registry, text: &str, own: &[SocketAddr]) -> Result<Arc<Upstream>, String> {
     let file = tree::parse(&"systems/crm.yaml".into(), text).unwrap();
     let mut found = Diagnostics::default();
     let secret = |text: &Spanned<String>, found: &mut Diagnostics| {
@@ -44,8 +50,7 @@ fn configure(registry: &Registry, text: &str) -> Result<Arc<Upstream>, String> {
         found.error(&path.place, "no such file");
         None
     };
-    let own = Arc::new(["127.0.0.1:1".parse().unwrap()]);
-    let means = Means { secret: &secret, file: &no_file, own, registry, now: clock::now() };
+    let means = Means { secret: &secret, file: &no_file, own: own.into(), registry, now: clock::now() };
     Upstream::configure(&SystemName::from("crm"), &file, &means, &mut found).ok_or_else(|| found.to_string())
 }
 

@@ -222,6 +222,7 @@ async fn bodies_are_streamed_both_ways() {
             panic!()
         };
         assert_eq!(system.state().in_flight, 1, "the slot is held while the answer streams");
+        assert_eq!(system.state().addresses[0].in_flight, 1);
         assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), "one,two,three");
         assert_eq!(system.state().in_flight, 0);
     }
@@ -272,6 +273,7 @@ async fn an_upgrade_is_bridged_on_a_real_101_only() {
         panic!()
     };
     assert_eq!((head.status().as_u16(), system.state().in_flight), (101, 1));
+    assert_eq!(system.state().addresses[0].in_flight, 1, "an open stream is load of its address");
     let (mut caller, ours) = tokio::io::duplex(64);
     let clocks = BridgeClocks { idle: Duration::from_secs(5), lifetime: Duration::from_secs(5) };
     let (bridged, ()) = tokio::join!(bridge(ours, tunnel, clocks, std::future::pending()), async {
@@ -283,7 +285,7 @@ async fn an_upgrade_is_bridged_on_a_real_101_only() {
     });
     assert_eq!((bridged.from_caller, bridged.from_system), (4, 4));
     drop(slot);
-    assert_eq!(system.state().in_flight, 0);
+    assert_eq!((system.state().in_flight, system.state().addresses[0].in_flight), (0, 0));
 
     let plain = Peer::saying("HTTP/1.1 200 OK\r\nupgrade: websocket\r\ncontent-length: 2\r\n\r\nok").await;
     let answer = super::system(&[&plain], "").passed(&core, ID, request(), soon()).await.unwrap();

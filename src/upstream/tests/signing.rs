@@ -1,6 +1,11 @@
 //! How the gate signs in.
 
+use http_body_util::StreamBody;
+use hyper::body::Frame;
+use tokio::sync::Semaphore;
+
 use super::*;
+use crate::body::{Body, BodyError};
 
 /// Echoes the sign-in it got.
 async fn echoing(field: &'static str) -> Peer {
@@ -103,9 +108,78 @@ async fn a_passed_through_call_gets_its_second_token_too() {
     let (issuer, _, _) = issuer(granting).await;
     let (peer, core) = (taking_the_second().await, CorePools::new(8));
     let system = system(&[&peer], &oauth2(&issuer, ""));
-    let request = http::Request::get("/").body(crate::body::Body::Empty).unwrap();
+    let request = http::Request::get("/").body(Body::Empty).unwrap();
     let Opened::Answer(answer) = system.passed(&core, ID, request, soon()).await.unwrap() else { panic!() };
     assert_eq!(answer.status(), 200);
+}
+
+/// An upload, which cannot be sent a second time.
+fn upload() -> http::Request<Body> {
+    let piece = Ok::<_, BodyError>(Frame::data(Bytes::from_static(b"body")));
+    let body = Body::stream(StreamBody::new(futures_util::stream::iter([piece])));
+    http::Request::post("/").body(body).unwrap()
+}
+
+async fn uploaded(system: &Arc<Upstream>, core: &CorePools) -> u16 {
+    let Opened::Answer(answer) = system.passed(core, ID, upload(), soon()).await.unwrap() else { panic!() };
+    answer.status().as_u16()
+}
+
+#[tokio::test]
+async fn a_token_that_is_refused_to_an_upload_is_not_shown_again() {
+    let (issuer, count, _) = issuer(granting).await;
+    let (peer, core) = (taking_the_second().await, CorePools::new(8));
+    let system = system(&[&peer], &oauth2(&issuer, ""));
+    // The body is spent: this one call is told, the next one has another token.
+    assert_eq!((uploaded(&system, &core).await, uploaded(&system, &core).await), (401, 200));
+    assert_eq!(count.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test]
+async fn however_many_refusals_come_the_issuer_is_not_hammered() {
+    let (issuer, count, _) = issuer(granting).await;
+    let never = Peer::saying("HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\n\r\n").await;
+    let (system, core) = (system(&[&never], &oauth2(&issuer, "")), CorePools::new(8));
+    for _ in 0..10 {
+        assert_eq!(uploaded(&system, &core).await, 401);
+        assert_eq!(fetch(&system, &core).await.unwrap().status, 401);
+    }
+    assert_eq!(count.load(Ordering::SeqCst), 2, "one token given up within some seconds");
+}
+
+#[tokio::test]
+async fn signing_in_does_not_use_up_the_systems_own_clock() {
+    let first_byte = Duration::from_millis(60);
+    let (go, asked) = (Arc::new(Semaphore::new(1)), Arc::new(Semaphore::new(0)));
+    let (going, told) = (go.clone(), asked.clone());
+    // A token that is over at once, so that each call fetches one.
+    let issuer = Peer::new(move |mut stream, _| {
+        let (going, told) = (going.clone(), told.clone());
+        async move {
+            while read_request(&mut stream).await.is_some() {
+                told.add_permits(1);
+                going.acquire().await.unwrap().forget();
+                let body = r#"{"access_token":"t","expires_in":0}"#;
+                let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len());
+                say(&mut stream, &format!("{head}{body}")).await;
+            }
+        }
+    })
+    .await;
+    let (peer, core) = (Peer::saying(OK).await, CorePools::new(8));
+    let system = system(&[&peer], &format!("{}\ntimeouts: {{ first_byte: 60ms }}", oauth2(&issuer, "")));
+    assert_eq!(fetch(&system, &core).await.unwrap().status, 200);
+    asked.acquire().await.unwrap().forget();
+    let late = async {
+        asked.acquire().await.unwrap().forget();
+        let start = clock::mono();
+        while clock::mono().duration_since(start) <= first_byte {
+            tokio::task::yield_now().await;
+        }
+        go.add_permits(1);
+    };
+    let (answer, ()) = tokio::join!(fetch(&system, &core), late);
+    assert_eq!((answer.unwrap().status.as_u16(), peer.connections()), (200, 1));
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::Request;
+use http_body::Body as _;
 use http_body_util::{BodyExt, StreamBody};
 use hyper::body::Frame;
 use rig::*;
@@ -126,6 +127,37 @@ async fn a_head_answered_with_a_body_frees_no_connection() {
 }
 
 #[tokio::test]
+async fn a_get_or_head_with_a_body_frees_no_connection() {
+    let heads = std::sync::Arc::new(parking_lot::Mutex::new(Vec::new()));
+    let seen = heads.clone();
+    let peer = Peer::answering(move |request| {
+        let is_head = request.starts_with("HEAD ");
+        seen.lock().push(request);
+        if is_head { "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n" } else { OK }.to_owned()
+    })
+    .await;
+    let (origin, pool) = (peer.origin(), Pool::new(8));
+    let streamed = || {
+        let piece = Ok::<_, BodyError>(Frame::data(Bytes::from_static(b"body")));
+        Body::stream(StreamBody::new(futures_util::stream::iter([piece])))
+    };
+    for (method, body, kept) in [
+        ("GET", Body::from(b"body".to_vec()), false),
+        ("GET", streamed(), false),
+        ("HEAD", Body::from(b"body".to_vec()), false),
+        ("POST", Body::from(b"body".to_vec()), true),
+    ] {
+        let mut request = request(&origin, method, "/", body);
+        if request.body().size_hint().exact().is_none() {
+            request.headers_mut().insert("transfer-encoding", "chunked".parse().unwrap());
+        }
+        ask(&pool, &origin, request).await.unwrap();
+        let told = heads.lock().last().unwrap().to_lowercase().contains("connection: close\r\n");
+        assert_eq!((pool.idle(), told), (usize::from(kept), !kept), "{method}");
+    }
+}
+
+#[tokio::test]
 async fn a_request_that_met_a_closing_connection_comes_back_only_if_repeatable() {
     let peer = Peer::new(|mut stream, _| async move {
         read_request(&mut stream).await;
@@ -152,23 +184,61 @@ async fn a_request_that_met_a_closing_connection_comes_back_only_if_repeatable()
 
 #[tokio::test]
 async fn a_peer_that_speaks_first_is_not_heard() {
-    let peer = Peer::new(|mut stream, _| async move {
-        say(&mut stream, OK).await;
-        read_request(&mut stream).await;
-        // Held open: the answer that came too early is all there will be.
-        read_request(&mut stream).await;
+    let peer = Peer::new(|mut stream, number| async move {
+        if number == 0 {
+            say(&mut stream, "HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\npoison").await;
+        }
+        while read_request(&mut stream).await.is_some() {
+            say(&mut stream, OK).await;
+        }
+    })
+    .await;
+    let (origin, pool, now) = (peer.origin(), Pool::new(8), clock::now());
+    let timing = pool::Timing { clocks: &CLOCKS, deadline: soon(now), now };
+    // Connected, and not yet used.
+    pool.lease(&origin, &timing).await.unwrap().give_back();
+    assert_eq!(pool.idle(), 1);
+    let heard = async {
+        while pool.idle() > 0 {
+            tokio::task::yield_now().await;
+            pool.sweep(now);
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(8), heard).await.expect("it stays in the pool");
+    assert_eq!(ask_get(&pool, &peer, &origin).await.unwrap(), "ok");
+    assert_eq!(peer.connections(), 2);
+}
+
+#[tokio::test]
+async fn what_a_peer_says_unasked_between_two_requests_is_no_answer() {
+    let spoken = std::sync::Arc::new(tokio::sync::Semaphore::new(0));
+    let speak = spoken.clone();
+    let peer = Peer::new(move |mut stream, number| {
+        let speak = speak.clone();
+        async move {
+            while read_request(&mut stream).await.is_some() {
+                say(&mut stream, OK).await;
+                if number == 0 {
+                    speak.acquire().await.unwrap().forget();
+                    say(&mut stream, "HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\npoison").await;
+                }
+            }
+        }
     })
     .await;
     let (origin, pool) = (peer.origin(), Pool::new(8));
-    let now = clock::now();
-    let clocks = Clocks { first_byte: Duration::from_millis(300), ..CLOCKS };
-    // Whether it is seen before or after our request goes out is the network's choice.
-    if let Ok(Outcome::Answered(answer)) =
-        pool.send(&origin, plain(&origin, "/"), &clocks, soon(now), now).await
-    {
-        drop(answer);
-        assert_eq!(pool.idle(), 0);
-    }
+    assert_eq!(ask_get(&pool, &peer, &origin).await.unwrap(), "ok");
+    assert_eq!(pool.idle(), 1);
+    spoken.add_permits(1);
+    let heard = async {
+        while pool.idle() > 0 {
+            tokio::task::yield_now().await;
+            pool.sweep(clock::now());
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(8), heard).await.expect("it stays in the pool");
+    assert_eq!(ask_get(&pool, &peer, &origin).await.unwrap(), "ok");
+    assert_eq!(peer.connections(), 2);
 }
 
 #[tokio::test]
@@ -398,7 +468,8 @@ async fn a_switch_that_was_asked_for_hands_the_socket_over() {
         read_request(&mut stream).await;
         say(
             &mut stream,
-            "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: WebSocket\r\n\r\nfirst,",
+            "HTTP/1.1 101 Switching Protocols\r\nconnection: keep-alive, X-Hop, upgrade\r\nupgrade: WebSocket\r\n\
+             x-hop: 1\r\nkeep-alive: timeout=5\r\nproxy-connection: x\r\nsec-websocket-accept: a\r\n\r\nfirst,",
         )
         .await;
         let mut heard = [0; 4];
@@ -412,6 +483,11 @@ async fn a_switch_that_was_asked_for_hands_the_socket_over() {
     asking.headers_mut().insert("upgrade", "websocket".parse().unwrap());
     let Outcome::Switched(head, mut tunnel) = send(&pool, &origin, asking).await.unwrap() else { panic!() };
     assert_eq!(head.status(), 101);
+    let mut kept: Vec<_> =
+        head.headers().iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap())).collect();
+    kept.sort_unstable();
+    let expected = [("connection", "upgrade"), ("sec-websocket-accept", "a"), ("upgrade", "WebSocket")];
+    assert_eq!(kept, expected, "of what belongs to the connection, the protocol alone");
     tunnel.write_all(b"ping").await.unwrap();
     let mut heard = String::new();
     tunnel.read_to_string(&mut heard).await.unwrap();

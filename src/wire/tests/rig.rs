@@ -111,7 +111,7 @@ impl Peer {
 }
 
 pub(crate) fn allowed() -> Local {
-    Local { allow: true, own: Arc::new([]) }
+    Local { allow: true, ..Local::default() }
 }
 
 /// Head and body of the next request; none when the connection ended.

@@ -1,0 +1,149 @@
+//! After a write: what the system holds then, and what of it is answered.
+//!
+//! What is done is done. An answer that cannot be read, or a record that cannot be read back, makes the answer
+//! poorer and never a failure of it: whoever is told of one tries again.
+
+use std::sync::Arc;
+
+use compact_str::CompactString;
+use http::{HeaderValue, StatusCode, header};
+
+use super::{
+    exchange::Exchange,
+    reading::fetch,
+    wanted::{Subjects, needed, sight, untold},
+};
+use crate::{
+    answer::Answer,
+    mapping::{Inward, NativeAnswer, SystemFault},
+    policy::{self, Prospect, WritePermit},
+    quota::Admission,
+    refusal::Refusal,
+    schema::{Entity, FieldSet, Record, Value},
+};
+
+/// What is known of a record after the write.
+pub(super) enum Left {
+    /// All that the caller's own `read` would have of it.
+    Whole(Record, CompactString),
+    /// Some of it: it is shown, and has no tag.
+    Part(Record, CompactString),
+    /// At most its id.
+    Unseen(Option<CompactString>),
+}
+
+/// What the system holds after the write: as its answer says, or read back where that does not hold all that the
+/// caller's own `read` would have. The tag of a write is the tag of the next read.
+pub(super) async fn after(
+    exchange: &mut Exchange,
+    admission: &Admission,
+    entity: &Arc<Entity>,
+    id: Option<CompactString>,
+    answer: &NativeAnswer,
+) -> Left {
+    let prospect = admission.prospect();
+    let snapshot = exchange.snapshot.clone();
+    let Some((_, mapping)) = snapshot.serving(entity) else { return Left::Unseen(id) };
+    let seen = seen(entity, prospect);
+    let came = match answer.body.is_empty() {
+        true => None,
+        false => mapping.written(answer, &seen).map_err(|fault| poor(exchange, &fault)).ok(),
+    };
+    if let Some(came) = &came {
+        exchange.findings(mapping, &came.findings);
+    }
+    let lacks = |came: &Inward, leaves: &FieldSet| !came.missing.intersection(leaves).is_empty();
+    let came = match came {
+        Some(came) if !lacks(&came, &seen.intersection(&mapping.mapped())) => {
+            return Left::Whole(came.record, came.id);
+        }
+        came => came,
+    };
+    let Some(id) = id.or_else(|| came.as_ref().map(|came| came.id.clone())) else {
+        return Left::Unseen(None);
+    };
+    match fetch(exchange, admission, entity, &id, &seen).await {
+        Ok((_, back)) => Left::Whole(back.record, back.id),
+        Err(refusal) => {
+            let request = exchange.entry.request();
+            tracing::warn!(%request, cause = %refusal, "a write is done and could not be read back");
+            exchange.entry.note("read_back", refusal.reason());
+            match came.filter(|came| untold(mapping, &prospect.reads(), came).is_empty()) {
+                Some(came) => Left::Part(came.record, came.id),
+                None => Left::Unseen(Some(id)),
+            }
+        }
+    }
+}
+
+/// The answer of a system that has done it cannot be read.
+fn poor(exchange: &mut Exchange, fault: &SystemFault) {
+    let request = exchange.entry.request();
+    tracing::warn!(%request, cause = %fault, "a write is done and its answer cannot be read");
+    exchange.entry.note("answer", fault.kind.clone());
+}
+
+/// The answer to a write: what the caller's own `read` shows of it; its id where no more is known.
+pub(super) fn echo(
+    exchange: &mut Exchange,
+    admission: &Admission,
+    permit: &WritePermit,
+    left: Left,
+    wanted: Option<FieldSet>,
+    status: StatusCode,
+) -> Answer {
+    let entity = permit.entity().clone();
+    let sight = shown_of(exchange, admission, &entity, wanted);
+    let (record, id, sight, is_tagged) = match left {
+        Left::Whole(record, id) => (record, id, sight, wanted.is_none()),
+        Left::Part(record, id) => (record, id, sight, false),
+        Left::Unseen(Some(id)) => (only(&entity, &id), id, Some(FieldSet::ID), false),
+        Left::Unseen(None) => return unguarded(permit, Answer::empty(status)),
+    };
+    if exchange.recheck_echo(permit, &record).is_err() {
+        exchange.entry.note("echo", Refusal::Mismatch.reason());
+        return unguarded(permit, Answer::empty(status));
+    }
+    let whose = Subjects::of(&entity, &admission.prospect().visible()).named(&entity, &record);
+    let shown = policy::echo(permit, record, sight.as_ref());
+    exchange.shown(&shown, &id, &whose);
+    let core = exchange.core.clone();
+    let digest = admission.prospect().caller().facts().digest;
+    let tag = is_tagged.then_some((&core.gate.tags, &digest));
+    unguarded(permit, Answer::one(status, &shown, tag))
+}
+
+/// A record of which nothing but its id is known.
+fn only(entity: &Entity, id: &str) -> Record {
+    let mut record = Record::default();
+    if let Some((position, _)) = entity.root.field("id") {
+        record.fields.set(position, Value::Text(id.into()));
+    }
+    record
+}
+
+/// Where the system cannot tell that the record changed meanwhile, the answer says so.
+pub(super) fn unguarded(permit: &WritePermit, answer: Answer) -> Answer {
+    if permit.unguarded() {
+        answer.with(header::HeaderName::from_static("bramka-unguarded"), HeaderValue::from_static("true"))
+    } else {
+        answer
+    }
+}
+
+/// What the caller's own `read` asks for.
+pub(super) fn seen(entity: &Entity, prospect: &Prospect) -> FieldSet {
+    let visible = prospect.visible();
+    needed(entity, &visible, &visible, &prospect.reads())
+}
+
+/// What is shown of what is wanted.
+pub(super) fn shown_of(
+    exchange: &Exchange,
+    admission: &Admission,
+    entity: &Entity,
+    wanted: Option<FieldSet>,
+) -> Option<FieldSet> {
+    let (_, mapping) = exchange.snapshot.serving(entity)?;
+    sight(mapping, &admission.prospect().visible(), wanted)
+}

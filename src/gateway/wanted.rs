@@ -1,0 +1,132 @@
+//! What is asked of a system for an answer, and whose data the answer shows.
+//!
+//! One rule for reads, lists and writes: what a caller sees of a record does not depend on the operation it
+//! came by, nor on how few of its fields were asked for.
+
+use smallvec::SmallVec;
+
+use crate::{
+    audit::Entry,
+    mapping::{Inward, Mapping},
+    policy::Shown,
+    schema::{Entity, FieldSet, LeafId, Record},
+    words::EntityName,
+};
+
+/// What must be asked of the system: the leaves that are wanted with all that is visible of the groups and
+/// lists they stand in (what a group comes to is told by all of it), what statements read, whose data it is,
+/// and the key.
+pub(super) fn needed(entity: &Entity, wanted: &FieldSet, visible: &FieldSet, reads: &FieldSet) -> FieldSet {
+    let fields = entity.root.fields.iter().filter(|field| wanted.any_in(&field.leaves));
+    let groups = fields.fold(FieldSet::EMPTY, |all, field| all.union(&FieldSet::of_range(&field.leaves)));
+    let seen = groups.intersection(visible).union(wanted);
+    seen.union(reads).union(&Subjects::of(entity, &seen).references()).union(&FieldSet::ID)
+}
+
+/// What is shown of what is wanted. A constant of a group tells no more than that the group is there; to a caller who
+/// sees nothing else of the group, that something hidden is.
+pub(super) fn sight(mapping: &Mapping, visible: &FieldSet, wanted: Option<FieldSet>) -> Option<FieldSet> {
+    let tags = mapping.tags();
+    let is_lone = |tag: &LeafId| {
+        let beside = mapping.deciding(&FieldSet::of(*tag)).minus(&tags);
+        beside.intersection(visible).is_empty()
+    };
+    let lone: FieldSet = tags.intersection(visible).iter().filter(is_lone).collect();
+    match (wanted, lone.is_empty()) {
+        (wanted, true) => wanted,
+        (wanted, false) => Some(wanted.unwrap_or(*visible).minus(&lone)),
+    }
+}
+
+/// What statements read of a record and the system did not tell: absent is not empty, and nobody can say whether a
+/// forbid holds. A field of a group that the system never fills is not there, as long as it fills others of the group;
+/// what it fills nothing of it cannot tell at all.
+pub(super) fn untold(mapping: &Mapping, reads: &FieldSet, inward: &Inward) -> FieldSet {
+    let (mapped, fields) = (mapping.mapped(), &mapping.entity().root.fields);
+    let is_never_filled = |leaf: LeafId| {
+        let field = fields.iter().find(|field| field.leaves.contains(&u16::from(leaf.0)));
+        !mapped.contains(leaf) && field.is_some_and(|field| mapped.any_in(&field.leaves))
+    };
+    let missing = inward.missing.intersection(reads);
+    missing.iter().filter(|leaf| !is_never_filled(*leaf)).collect()
+}
+
+/// The references that say whose data the leaves of an answer are. What is the record's own needs none.
+#[derive(Debug)]
+pub(super) struct Subjects(SmallVec<[Subject; 1]>);
+
+/// One such reference.
+#[derive(Debug)]
+struct Subject {
+    reference: LeafId,
+    of: EntityName,
+    /// The leaves whose subject it names.
+    leaves: FieldSet,
+}
+
+/// Whom a record names, taken before it is struck and masked: a caller that does not see the reference, or
+/// did not ask for it, sees the data all the same.
+#[derive(Debug)]
+pub(super) struct Named(SmallVec<[(FieldSet, EntityName, Box<str>); 1]>);
+
+impl Subjects {
+    /// The references of some leaves.
+    pub(super) fn of(entity: &Entity, leaves: &FieldSet) -> Self {
+        let mut found: SmallVec<[Subject; 1]> = SmallVec::new();
+        let mut last: Option<(&str, Option<usize>)> = None;
+        for (id, leaf) in leaves.iter().filter_map(|id| Some((id, entity.leaf(id)?))) {
+            let Some(path) = leaf.subject.as_ref().map(|path| path.as_str()) else { continue };
+            // A file mostly says it once for all its leaves.
+            let at = match last {
+                Some((known, at)) if known == path => at,
+                _ => subject(entity, path, &mut found),
+            };
+            last = Some((path, at));
+            if let Some(subject) = at.and_then(|at| found.get_mut(at)) {
+                subject.leaves.insert(id);
+            }
+        }
+        Self(found)
+    }
+
+    /// The references themselves.
+    pub(super) fn references(&self) -> FieldSet {
+        self.0.iter().map(|subject| subject.reference).collect()
+    }
+
+    /// Whom a record names.
+    pub(super) fn named(&self, entity: &Entity, record: &Record) -> Named {
+        let mut named = SmallVec::new();
+        for Subject { reference, of, leaves } in &self.0 {
+            record.each(entity, *reference, &mut |value| {
+                if let Some(id) = value.as_text().filter(|id| !id.is_empty()) {
+                    named.push((*leaves, of.clone(), id.into()));
+                }
+            });
+        }
+        Named(named)
+    }
+}
+
+impl Named {
+    /// Tells of those whose data is shown.
+    pub(super) fn tell(&self, entry: &mut Entry, shown: &Shown) {
+        let fields = shown.fields();
+        for (leaves, of, id) in &self.0 {
+            if !leaves.intersection(&fields).is_empty() {
+                entry.subject(of.as_str(), id);
+            }
+        }
+    }
+}
+
+/// The place of a subject's reference among those found; none for what is the record's own.
+fn subject(entity: &Entity, path: &str, found: &mut SmallVec<[Subject; 1]>) -> Option<usize> {
+    let reference = entity.leaf_at(path)?;
+    if let Some(at) = found.iter().position(|subject| subject.reference == reference) {
+        return Some(at);
+    }
+    let of = entity.leaf(reference)?.reference.clone()?;
+    found.push(Subject { reference, of, leaves: FieldSet::EMPTY });
+    found.len().checked_sub(1)
+}
