@@ -180,9 +180,14 @@ async fn admit(
     // Nothing is asked of a system that could not be written down afterwards.
     exchange.entry.ready().map_err(Refusal::Journal)?;
     let context = context(exchange, head);
-    // Why it is asked for belongs to every decision, refusals too.
+    // Why it is asked for belongs to every decision, refusals too, as does whatever else statements go by.
     if let Some(purpose) = claimed(head, "purpose").filter(|purpose| !purpose.is_empty()) {
         exchange.entry.context("context.claimed.purpose", purpose);
+    }
+    if snapshot.policies.reads_claims()
+        && let Some(agent) = claimed(head, "user-agent").filter(|agent| !agent.is_empty())
+    {
+        exchange.entry.context("context.claimed.user_agent", agent);
     }
     let prospect = if policy::is_at_hand(&snapshot.policies, &core.memo, caller.facts(), &operation) {
         policy::prospect(&snapshot.policies, &core.memo, caller, operation, context)

@@ -1,6 +1,9 @@
 //! The journal's keys: one that signs heads, one that digests ids, and one a month that seals what may have to
 //! be erased. They lie in files of their own (0600) and are made when they are first needed.
 //!
+//! The public half lies beside them. It is written once and never again: where it is another one, somebody changed
+//! one of the two, and the gate cannot tell which.
+//!
 //! Record ids and subjects are digested with HMAC-SHA256, cut to 128 bits: equal ids have equal digests, and
 //! nobody without the key can try ids out.
 
@@ -63,24 +66,59 @@ pub enum Opened {
 
 impl JournalKeys {
     /// Opens the keys in a directory; makes those that are not there yet.
+    ///
+    /// # Errors
+    /// A key cannot be read or made, is open to others, or is not the other half of `journal.pub`.
     pub fn open(directory: &Path) -> Result<Self, JournalError> {
         make_directory(directory)?;
-        let seed = read_or_make(&directory.join(SIGNING))?;
-        let signing = Ed25519KeyPair::from_seed_unchecked(seed.expose())
-            .map_err(|_| bad_key(&directory.join(SIGNING), "not an Ed25519 seed"))?;
-        let digesting = read_or_make(&directory.join(DIGESTING))?;
-        let keys = Self {
+        let (signing, public) = (directory.join(SIGNING), directory.join(PUBLIC));
+        // ORDER: before a key is made: what is left of a lost one says that there was one.
+        if public.exists() && !signing.exists() {
+            let why = "it is gone, and its public half is still here; put it back, or move `journal.pub` to a safe \
+                       place to begin with a new key";
+            return Err(bad_key(&signing, why));
+        }
+        for path in [&signing, &directory.join(DIGESTING)] {
+            make_if_missing(path)?;
+        }
+        let keys = Self::existing(directory)?;
+        if !public.exists() {
+            let verifier = keys.public().verifier("bramka-journal");
+            make_file(&public, &format!("{verifier}\n"), Readers::Anyone)?;
+        }
+        keys.check_public()?;
+        Ok(keys)
+    }
+
+    /// Opens the keys that lie in a directory, as they are: nothing is made and nothing written. Their public
+    /// half is not looked at; see [`check_public`](Self::check_public).
+    ///
+    /// # Errors
+    /// A key cannot be read, or is open to others.
+    pub fn existing(directory: &Path) -> Result<Self, JournalError> {
+        let path = directory.join(SIGNING);
+        let signing = Ed25519KeyPair::from_seed_unchecked(read_key(&path)?.expose())
+            .map_err(|_| bad_key(&path, "not an Ed25519 seed"))?;
+        let digesting = read_key(&directory.join(DIGESTING))?;
+        Ok(Self {
             directory: directory.to_owned(),
             signing,
             digesting: hmac::Key::new(hmac::HMAC_SHA256, digesting.expose()),
             sealing: RwLock::default(),
-        };
-        let public = format!("{}\n", keys.public().verifier("bramka-journal"));
-        let path = directory.join(PUBLIC);
-        if fs::read_to_string(&path).ok().as_deref() != Some(public.as_str()) {
-            fs::write(&path, public).map_err(JournalError::io("cannot write", path))?;
+        })
+    }
+
+    /// Whether the public key left beside these keys is theirs.
+    ///
+    /// # Errors
+    /// It is another one, or cannot be read.
+    pub fn check_public(&self) -> Result<(), JournalError> {
+        if Self::read_public(&self.directory)? == self.public() {
+            return Ok(());
         }
-        Ok(keys)
+        let why = "it is not the public half of `journal-signing.key` beside it; somebody changed one of the two: \
+                   compare them with a copy kept elsewhere, and put the right one back";
+        Err(bad_key(&self.directory.join(PUBLIC), why))
     }
 
     /// The key that heads are checked with; it may be shown to anyone.
@@ -172,8 +210,9 @@ impl JournalKeys {
         if let Some(key) = self.held(month) {
             return Ok(key);
         }
-        let bytes = read_or_make(&self.seal_path(month))?;
-        self.hold(month, &bytes)
+        let path = self.seal_path(month);
+        make_if_missing(&path)?;
+        self.hold(month, &read_key(&path)?)
     }
 
     fn existing_key(&self, month: Month) -> Result<Arc<LessSafeKey>, JournalError> {
@@ -299,11 +338,14 @@ pub(super) fn fill(bytes: &mut [u8]) -> Result<(), JournalError> {
     rand::fill(bytes).map_err(|_| JournalError::Setting("the system gives no random bytes".to_owned()))
 }
 
-fn read_or_make(path: &Path) -> Result<SecretBytes, JournalError> {
-    if !path.exists() {
-        make_key(path)?;
+fn make_if_missing(path: &Path) -> Result<(), JournalError> {
+    if path.exists() {
+        return Ok(());
     }
-    read_key(path)
+    let mut bytes = zeroize::Zeroizing::new([0; 32]);
+    fill(&mut *bytes)?;
+    let text = zeroize::Zeroizing::new(format!("{}\n", HEXLOWER.encode(&*bytes)));
+    make_file(path, &text, Readers::Owner)
 }
 
 fn read_key(path: &Path) -> Result<SecretBytes, JournalError> {
@@ -328,19 +370,33 @@ fn read_key(path: &Path) -> Result<SecretBytes, JournalError> {
     Ok(SecretBytes::new(bytes))
 }
 
-/// Writes a fresh key under another name first and links it into place: of two processes that start together
-/// one makes the key, and a power cut leaves a whole key or none.
-fn make_key(path: &Path) -> Result<(), JournalError> {
-    let mut bytes = zeroize::Zeroizing::new([0; 32]);
-    fill(&mut *bytes)?;
+/// Who may read a file that is made.
+#[derive(Clone, Copy)]
+enum Readers {
+    Owner,
+    Anyone,
+}
+
+impl Readers {
+    #[cfg(unix)]
+    fn mode(self) -> u32 {
+        match self {
+            Self::Owner => 0o600,
+            Self::Anyone => 0o644,
+        }
+    }
+}
+
+/// Writes a fresh file under another name first and links it into place: of two processes that start together
+/// one makes it, and a power cut leaves a whole one or none.
+fn make_file(path: &Path, text: &str, readers: Readers) -> Result<(), JournalError> {
     let mut name = [0; 8];
     fill(&mut name)?;
     let fresh = path.with_extension(HEXLOWER.encode(&name));
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let text = zeroize::Zeroizing::new(format!("{}\n", HEXLOWER.encode(&*bytes)));
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, readers.mode());
     let made = options
         .open(&fresh)
         .and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()))
@@ -389,6 +445,62 @@ mod tests {
         assert_eq!(JournalKeys::read_public(directory.path()).unwrap(), keys.public());
         assert_ne!(keys.digest("Order", "1"), keys.digest("Order", "2"));
         assert_ne!(keys.digest("Order", "1"), keys.digest("Customer", "1"));
+    }
+
+    /// The directory's files, by name.
+    fn files(directory: &Path) -> Vec<(String, String)> {
+        let of = |entry: fs::DirEntry| {
+            (entry.file_name().into_string().unwrap(), fs::read_to_string(entry.path()).unwrap())
+        };
+        let mut files: Vec<_> = fs::read_dir(directory).unwrap().map(|entry| of(entry.unwrap())).collect();
+        files.sort();
+        files
+    }
+
+    #[test]
+    fn a_public_key_of_another_pair_is_refused_and_left_as_it_is() {
+        let ((directory, keys), (other, stranger)) = (keys(), keys());
+        let forged = fs::read_to_string(other.path().join(PUBLIC)).unwrap();
+        for written in [forged.as_str(), "no key at all", ""] {
+            fs::write(directory.path().join(PUBLIC), written).unwrap();
+            let before = files(directory.path());
+            let refused = JournalKeys::open(directory.path()).unwrap_err();
+            assert!(
+                matches!(&refused, JournalError::Key { path, .. } if path.ends_with(PUBLIC)),
+                "{refused}"
+            );
+            // Who verifies opens the keys all the same, and is told.
+            let existing = JournalKeys::existing(directory.path()).unwrap();
+            assert_eq!(existing.public(), keys.public());
+            assert!(existing.check_public().is_err());
+            assert_eq!(files(directory.path()), before);
+        }
+        // The same key under another name or without its newline is the same key.
+        let own = keys.public().verifier("copied");
+        fs::write(directory.path().join(PUBLIC), own).unwrap();
+        assert_eq!(JournalKeys::open(directory.path()).unwrap().public(), keys.public());
+        assert_ne!(stranger.public(), keys.public());
+    }
+
+    #[test]
+    fn a_lost_signing_key_is_not_replaced_while_its_public_half_is_here() {
+        let (directory, keys) = keys();
+        fs::remove_file(directory.path().join(SIGNING)).unwrap();
+        let before = files(directory.path());
+        let refused = JournalKeys::open(directory.path()).unwrap_err();
+        assert!(refused.to_string().contains("its public half is still here"), "{refused}");
+        assert_eq!(files(directory.path()), before);
+        fs::remove_file(directory.path().join(PUBLIC)).unwrap();
+        assert_ne!(JournalKeys::open(directory.path()).unwrap().public(), keys.public());
+    }
+
+    #[test]
+    fn existing_keys_are_opened_without_making_any() {
+        let directory = tempfile::tempdir().unwrap();
+        assert!(JournalKeys::existing(directory.path()).is_err());
+        assert!(JournalKeys::existing(&directory.path().join("none")).is_err());
+        assert_eq!(files(directory.path()), []);
+        assert!(!directory.path().join("none").exists());
     }
 
     #[cfg(unix)]

@@ -148,6 +148,13 @@ impl Compile<'_, '_> {
                 Some((entity.name.clone(), mapping.tags()))
             }))
         });
+        if let (Some(policies), Some(serves), Some(systems)) = (&policies, &serves, &systems) {
+            for (entity, by) in serves {
+                let mapping = systems.get(by).and_then(|by| by.mapping.entity(entity.name.as_str()));
+                let unfounded = mapping.map(|mapping| policies.unfounded(entity, &mapping.mapped(), by));
+                self.raw.found.absorb(unfounded.unwrap_or_default());
+            }
+        }
         let (schema, systems, serves, gateway) = (schema?, systems?, serves?, gateway?);
         let collections = serves.iter().map(|(entity, system)| (entity.collection.clone(), system.clone()));
         let catalog = Catalog::new(collections, systems.keys().cloned());

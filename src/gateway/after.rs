@@ -11,11 +11,11 @@ use http::{HeaderValue, StatusCode, header};
 use super::{
     exchange::Exchange,
     reading::fetch,
-    wanted::{Subjects, needed, sight, untold},
+    wanted::{Subjects, needed, untold},
 };
 use crate::{
     answer::Answer,
-    mapping::{Inward, NativeAnswer, SystemFault},
+    mapping::{Inward, Mapping, NativeAnswer, SystemFault},
     policy::{self, Prospect, WritePermit},
     quota::Admission,
     refusal::Refusal,
@@ -44,7 +44,7 @@ pub(super) async fn after(
     let prospect = admission.prospect();
     let snapshot = exchange.snapshot.clone();
     let Some((_, mapping)) = snapshot.serving(entity) else { return Left::Unseen(id) };
-    let seen = seen(entity, prospect);
+    let seen = seen(mapping, prospect);
     let came = match answer.body.is_empty() {
         true => None,
         false => mapping.written(answer, &seen).map_err(|fault| poor(exchange, &fault)).ok(),
@@ -93,10 +93,9 @@ pub(super) fn echo(
     status: StatusCode,
 ) -> Answer {
     let entity = permit.entity().clone();
-    let sight = shown_of(exchange, admission, &entity, wanted);
-    let (record, id, sight, is_tagged) = match left {
-        Left::Whole(record, id) => (record, id, sight, wanted.is_none()),
-        Left::Part(record, id) => (record, id, sight, false),
+    let (record, id, wanted, is_tagged) = match left {
+        Left::Whole(record, id) => (record, id, wanted, wanted.is_none()),
+        Left::Part(record, id) => (record, id, wanted, false),
         Left::Unseen(Some(id)) => (only(&entity, &id), id, Some(FieldSet::ID), false),
         Left::Unseen(None) => return unguarded(permit, Answer::empty(status)),
     };
@@ -105,7 +104,7 @@ pub(super) fn echo(
         return unguarded(permit, Answer::empty(status));
     }
     let whose = Subjects::of(&entity, &admission.prospect().visible()).named(&entity, &record);
-    let shown = policy::echo(permit, record, sight.as_ref());
+    let shown = policy::echo(permit, record, wanted.as_ref());
     exchange.shown(&shown, &id, &whose);
     let core = exchange.core.clone();
     let digest = admission.prospect().caller().facts().digest;
@@ -132,18 +131,7 @@ pub(super) fn unguarded(permit: &WritePermit, answer: Answer) -> Answer {
 }
 
 /// What the caller's own `read` asks for.
-pub(super) fn seen(entity: &Entity, prospect: &Prospect) -> FieldSet {
+pub(super) fn seen(mapping: &Mapping, prospect: &Prospect) -> FieldSet {
     let visible = prospect.visible();
-    needed(entity, &visible, &visible, &prospect.reads())
-}
-
-/// What is shown of what is wanted.
-pub(super) fn shown_of(
-    exchange: &Exchange,
-    admission: &Admission,
-    entity: &Entity,
-    wanted: Option<FieldSet>,
-) -> Option<FieldSet> {
-    let (_, mapping) = exchange.snapshot.serving(entity)?;
-    sight(mapping, &admission.prospect().visible(), wanted)
+    needed(mapping, &visible, &visible, &prospect.reads())
 }

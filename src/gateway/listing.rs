@@ -7,7 +7,7 @@
 use super::{
     Outcome,
     exchange::{Exchange, Side, not_possible},
-    wanted::{Subjects, needed, sight, untold},
+    wanted::{Subjects, needed, untold},
 };
 use crate::{
     answer::{Answer, Next},
@@ -45,7 +45,6 @@ struct List<'a> {
     filter: Filter,
     fetched: FieldSet,
     subjects: Subjects,
-    sight: Option<FieldSet>,
     /// Rows to ask for in a page. INVARIANT: the same along a cursor, whose place is one inside such a page; it
     /// follows from the query, which the cursor is bound to.
     size: u32,
@@ -65,7 +64,8 @@ pub(super) async fn list(exchange: &mut Exchange, admission: &Admission, head: &
     if !mapping.can(Action::List) {
         return Err(not_possible(mapping, Action::List));
     }
-    let (visible, clear) = (prospect.visible(), prospect.clear());
+    // A constant tells that what stands beside it is there, so it serves a query only where all of that may too.
+    let (visible, clear) = (prospect.visible(), mapping.telling(&prospect.clear()));
     let raw = head.query.as_deref().unwrap_or_default();
     let (query, cursor) =
         query::read(entity, query::pairs(raw), &clear, &visible, &snapshot.limits).map_err(Refusal::Query)?;
@@ -75,7 +75,7 @@ pub(super) async fn list(exchange: &mut Exchange, admission: &Admission, head: &
         Some(text) => core.gate.cursors.open(&scope, &text).map_err(|_| Refusal::Cursor)?,
         None => Cursor::default(),
     };
-    let fetched = fetched(prospect, entity, &query, &visible);
+    let fetched = fetched(prospect, mapping, &query, &visible);
     let mut list = List {
         exchange,
         admission,
@@ -86,7 +86,6 @@ pub(super) async fn list(exchange: &mut Exchange, admission: &Admission, head: &
         query: &query,
         fetched,
         subjects: Subjects::of(entity, &visible),
-        sight: sight(mapping, &visible, query.fields),
         size: query.limit.max(PAGE_ROWS_MIN),
         truncated: false,
         untold: FieldSet::EMPTY,
@@ -107,10 +106,10 @@ pub(super) async fn list(exchange: &mut Exchange, admission: &Admission, head: &
 }
 
 /// What must be asked of the system for every record.
-fn fetched(prospect: &Prospect, entity: &Entity, query: &Query, visible: &FieldSet) -> FieldSet {
+fn fetched(prospect: &Prospect, mapping: &Mapping, query: &Query, visible: &FieldSet) -> FieldSet {
     let sorted: FieldSet = query.sort.iter().map(|sort| sort.leaf).collect();
     let wanted = query.fields.unwrap_or(*visible).union(&query.filter.leaves()).union(&sorted);
-    needed(entity, &wanted, visible, &prospect.reads())
+    needed(mapping, &wanted, visible, &prospect.reads())
 }
 
 /// What a cursor is good for: this bundle, this caller, this entity, this query. The native cursor inside it may
@@ -270,7 +269,7 @@ impl List<'_> {
 
     fn show(&mut self, inward: Inward) {
         let whose = self.subjects.named(self.entity, &inward.record);
-        match policy::show(self.admission.prospect(), inward.record, self.sight.as_ref()) {
+        match policy::show(self.admission.prospect(), inward.record, self.query.fields.as_ref()) {
             Judged::Shown(shown) => {
                 self.exchange.shown(&shown, &inward.id, &whose);
                 self.shown.push(shown);

@@ -3,7 +3,7 @@
 use super::{
     Outcome,
     exchange::{Exchange, Side, not_possible},
-    wanted::{Subjects, needed, sight},
+    wanted::{Subjects, needed},
 };
 use crate::{
     answer::Answer,
@@ -26,16 +26,15 @@ pub(super) async fn read(exchange: &mut Exchange, admission: &Admission, head: &
     let visible = prospect.visible();
     let pairs = query::pairs(head.query.as_deref().unwrap_or_default());
     let wanted = query::read_fields(entity, pairs, &visible).map_err(Refusal::Query)?;
-    let fetched = needed(entity, &wanted.unwrap_or(visible), &visible, &prospect.reads());
+    let snapshot = exchange.snapshot.clone();
+    let (_, mapping) = snapshot.serving(entity).ok_or(Refusal::Broken)?;
+    let fetched = needed(mapping, &wanted.unwrap_or(visible), &visible, &prospect.reads());
     let (_, inward) = fetch(exchange, admission, entity, &id.0, &fetched).await?;
     exchange.judged_on(prospect, &inward.record, Side::Stored);
     exchange.recheck(prospect, Some(&inward.record))?;
     let whose = Subjects::of(entity, &visible).named(entity, &inward.record);
     let key = inward.id.clone();
-    let snapshot = exchange.snapshot.clone();
-    let (_, mapping) = snapshot.serving(entity).ok_or(Refusal::Broken)?;
-    let sight = sight(mapping, &visible, wanted);
-    let shown = match policy::show(prospect, inward.record, sight.as_ref()) {
+    let shown = match policy::show(prospect, inward.record, wanted.as_ref()) {
         Judged::Shown(shown) => shown,
         Judged::Denied(grounds) => {
             exchange.entry.decided(&grounds.statements, grounds.detail);

@@ -14,41 +14,21 @@ use crate::{
 };
 
 /// What must be asked of the system: the leaves that are wanted with all that is visible of the groups and
-/// lists they stand in (what a group comes to is told by all of it), what statements read, whose data it is,
-/// and the key.
-pub(super) fn needed(entity: &Entity, wanted: &FieldSet, visible: &FieldSet, reads: &FieldSet) -> FieldSet {
+/// lists they stand in (what a group comes to is told by all of it), what statements read with what decides
+/// whether it is there, whose data it is, and the key.
+pub(super) fn needed(mapping: &Mapping, wanted: &FieldSet, visible: &FieldSet, reads: &FieldSet) -> FieldSet {
+    let entity = mapping.entity();
     let fields = entity.root.fields.iter().filter(|field| wanted.any_in(&field.leaves));
     let groups = fields.fold(FieldSet::EMPTY, |all, field| all.union(&FieldSet::of_range(&field.leaves)));
     let seen = groups.intersection(visible).union(wanted);
-    seen.union(reads).union(&Subjects::of(entity, &seen).references()).union(&FieldSet::ID)
-}
-
-/// What is shown of what is wanted. A constant of a group tells no more than that the group is there; to a caller who
-/// sees nothing else of the group, that something hidden is.
-pub(super) fn sight(mapping: &Mapping, visible: &FieldSet, wanted: Option<FieldSet>) -> Option<FieldSet> {
-    let tags = mapping.tags();
-    let is_lone = |tag: &LeafId| {
-        let beside = mapping.deciding(&FieldSet::of(*tag)).minus(&tags);
-        beside.intersection(visible).is_empty()
-    };
-    let lone: FieldSet = tags.intersection(visible).iter().filter(is_lone).collect();
-    match (wanted, lone.is_empty()) {
-        (wanted, true) => wanted,
-        (wanted, false) => Some(wanted.unwrap_or(*visible).minus(&lone)),
-    }
+    seen.union(&mapping.deciding(reads)).union(&Subjects::of(entity, &seen).references()).union(&FieldSet::ID)
 }
 
 /// What statements read of a record and the system did not tell: absent is not empty, and nobody can say whether a
-/// forbid holds. A field of a group that the system never fills is not there, as long as it fills others of the group;
-/// what it fills nothing of it cannot tell at all.
+/// forbid holds. Of a group that a statement asks for, what the mapping has no line for is none of it; a statement
+/// that names such a field does not load.
 pub(super) fn untold(mapping: &Mapping, reads: &FieldSet, inward: &Inward) -> FieldSet {
-    let (mapped, fields) = (mapping.mapped(), &mapping.entity().root.fields);
-    let is_never_filled = |leaf: LeafId| {
-        let field = fields.iter().find(|field| field.leaves.contains(&u16::from(leaf.0)));
-        !mapped.contains(leaf) && field.is_some_and(|field| mapped.any_in(&field.leaves))
-    };
-    let missing = inward.missing.intersection(reads);
-    missing.iter().filter(|leaf| !is_never_filled(*leaf)).collect()
+    inward.missing.intersection(reads).intersection(&mapping.mapped())
 }
 
 /// The references that say whose data the leaves of an answer are. What is the record's own needs none.

@@ -13,7 +13,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::{
     Outcome,
-    after::{Left, after, echo, seen, shown_of, unguarded},
+    after::{Left, after, echo, seen, unguarded},
     exchange::{self, Exchange, Progress, Side, known, not_possible},
     reading::fetch,
     whole::replaced,
@@ -272,7 +272,7 @@ async fn stored(
     let snapshot = exchange.snapshot.clone();
     let (served, mapping) = snapshot.serving(entity).ok_or(Refusal::Broken)?;
     let seen = mapping
-        .inward(&answer, &seen(entity, admission.prospect()))
+        .inward(&answer, &seen(mapping, admission.prospect()))
         .map_err(|fault| exchange.refused_by(&served.name, fault))?;
     let Inward { record, id, version, .. } = inward;
     Ok(Stored { record, seen: seen.record, id, version })
@@ -387,8 +387,7 @@ fn check_version(
     if if_match.trim() == "*" {
         return Ok(());
     }
-    let sight = shown_of(exchange, admission, permit.entity(), None);
-    let seen = answer::encoded(&policy::echo(permit, seen.clone(), sight.as_ref()));
+    let seen = answer::encoded(&policy::echo(permit, seen.clone(), None));
     let tag = exchange.core.gate.tags.tag(&admission.prospect().caller().facts().digest, &seen);
     if if_match.split(',').any(|one| one.trim() == tag) { Ok(()) } else { Err(Refusal::Stale) }
 }

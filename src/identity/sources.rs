@@ -176,6 +176,7 @@ fn own(settings: &Settings, found: &mut Diagnostics) -> Issuer {
             found.error(&named.place, "expected a name of 1 to 255 printable characters");
         }
     }
+    check_no_user(&settings.issuer, found);
     Issuer {
         name: "own".into(),
         url: settings.issuer.value.as_str().into(),
@@ -229,6 +230,7 @@ fn outside(
     for (attribute, _) in settings.attributes.iter() {
         registry.types().check_attribute(attribute, &kinds, found);
     }
+    check_no_user(&settings.issuer, found)?;
     let origin = origin(settings, found)?;
     Some(Issuer {
         name: name.value.as_str().into(),
@@ -277,6 +279,22 @@ fn origin(settings: &IssuerSettings, found: &mut Diagnostics) -> Option<IssuerOr
             None
         }
     }
+}
+
+/// An issuer's name stands in logs, answers and requests; a user and a password in it would stand there too.
+fn check_no_user(issuer: &Spanned<String>, found: &mut Diagnostics) -> Option<()> {
+    let text = issuer.value.as_str();
+    let authority = text.split_once("://").and_then(|(_, rest)| rest.split(['/', '\\', '?', '#']).next());
+    let read = Url::parse(text).is_ok_and(|url| !url.username().is_empty() || url.password().is_some());
+    // Also where the text is no URL: what would be told of it next holds the text.
+    if !read && !authority.is_some_and(|authority| authority.contains('@')) {
+        return Some(());
+    }
+    found.push(
+        Diagnostic::error(&issuer.place, "a user or password does not stand in an issuer's URL")
+            .help("leave out what stands before `@`; the issuer's name is public, and keys are fetched without signing in"),
+    );
+    None
 }
 
 /// A principal `issuer|sub` belongs to an issuer that is configured.

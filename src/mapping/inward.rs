@@ -70,7 +70,7 @@ impl Mapping {
     /// What the system said went wrong, or that its answer is none.
     pub fn inward(&self, answer: &NativeAnswer, wanted: &FieldSet) -> Result<Inward, SystemFault> {
         self.refuse_errors(answer)?;
-        let mut raws = Raws::default();
+        let mut raws = Raws::new(&self.words.absent);
         let mut scan = Scanner::new(&answer.body).map_err(SystemFault::bad_json)?;
         let row = self.row(&mut scan, &mut raws, wanted).map_err(SystemFault::bad_json)?;
         scan.end().map_err(SystemFault::bad_json)?;
@@ -115,7 +115,7 @@ impl Mapping {
             .get(listing.variant)
             .ok_or_else(|| SystemFault::unreadable("the list variant is gone".to_owned()))?;
         let mut rows = Vec::new();
-        let mut row_raws = Raws::default();
+        let mut row_raws = Raws::new(&self.words.absent);
         let rows_max = usize::try_from(listing.size).unwrap_or(usize::MAX).saturating_add(ROWS_OVER);
         let mut on_row = |scan: &mut Scanner<'a>| {
             if rows.len() >= rows_max {

@@ -54,6 +54,8 @@ pub struct Mapping {
 pub(super) struct Words {
     pub(super) speaks: Speaks,
     pub(super) errors: super::errors::Errors,
+    /// Spellings of nothing, of whatever type.
+    pub(super) absent: Arc<[Box<str>]>,
     /// Addresses under which the system is reached; a next link must stay under one of them.
     pub(super) bases: Vec<url::Url>,
 }

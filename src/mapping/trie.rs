@@ -1,6 +1,9 @@
 //! The native paths of a mapping as one tree that the scanner walks: each value of interest lands in a slot.
+//!
+//! A null tells that everything under it is empty, and so does a spelling of nothing; a list tells that nothing
+//! stands behind its end. What is not there at all tells nothing, nor does a value of another kind.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
     path::Step,
@@ -111,6 +114,11 @@ impl Node {
         fits
     }
 
+    /// Whether an object or a list is due here.
+    fn is_parent(&self) -> bool {
+        self.each.is_some() || !self.keys.is_empty() || !self.items.is_empty()
+    }
+
     #[inline]
     fn find(&self, key: &str) -> Option<(usize, &Self)> {
         let from = usize::from(*self.begins.get(key.len())?);
@@ -126,11 +134,18 @@ impl Node {
 pub(super) struct Raws<'a> {
     slots: Vec<Raw<'a>>,
     elements: u32,
+    /// Spellings of nothing where an object or a list is due.
+    absent: Arc<[Box<str>]>,
     /// Whether a name of interest stood twice in one object.
     pub(super) twice: bool,
 }
 
 impl<'a> Raws<'a> {
+    /// None yet, of a system that spells nothing so.
+    pub(super) fn new(absent: &Arc<[Box<str>]>) -> Self {
+        Self { absent: absent.clone(), ..Self::default() }
+    }
+
     /// Empties it and opens the record's frame, which starts at 0.
     pub(super) fn restart(&mut self, frame: u16) {
         self.slots.clear();
@@ -169,6 +184,30 @@ impl<'a> Raws<'a> {
             *place = raw;
         }
     }
+
+    /// Whether a scalar says that there is no object and no list here.
+    fn is_nothing(&self, raw: Raw<'_>) -> bool {
+        let spelt = |text: &str| self.absent.iter().any(|spelling| **spelling == *text);
+        raw == Raw::Null || (!self.absent.is_empty() && raw.text().is_some_and(|text| spelt(&text)))
+    }
+
+    /// Tells that everything under a node is empty, and the lists there with it. Recursion as in [`walk`].
+    fn empty(&mut self, node: &Node, base: usize) {
+        if let Some(each) = &node.each {
+            self.set(base, each.slot, Raw::Null);
+        }
+        for child in node.keys.iter().map(|(_, child)| child).chain(node.items.values()) {
+            self.none(child, base);
+        }
+    }
+
+    /// Tells that a node is empty, with everything under it.
+    fn none(&mut self, node: &Node, base: usize) {
+        if let Some(slot) = node.slot {
+            self.set(base, slot, Raw::Null);
+        }
+        self.empty(node, base);
+    }
 }
 
 /// What is done with each row of an answer.
@@ -185,26 +224,14 @@ pub(super) fn walk<'a>(
     let shape = match scan.peek()? {
         b'{' => Raw::Object,
         b'[' => Raw::Array,
-        _ => scan.scalar().inspect(|raw| {
-            for slot in [node.slot, node.each.as_ref().map(|each| each.slot)].into_iter().flatten() {
-                raws.set(base, slot, *raw);
-            }
-        })?,
-    };
-    match shape {
-        Raw::Object | Raw::Array => {
-            if let Some(slot) = node.slot {
-                raws.set(base, slot, shape);
-            }
+        _ => {
+            let raw = scan.scalar()?;
+            scalar(raw, node, base, raws);
+            return Ok(());
         }
-        Raw::Absent
-        | Raw::Null
-        | Raw::Boolean(_)
-        | Raw::Number(_)
-        | Raw::Text(_)
-        | Raw::Escaped(_)
-        | Raw::Elements { .. }
-        | Raw::Next(_) => return Ok(()),
+    };
+    if let Some(slot) = node.slot {
+        raws.set(base, slot, shape);
     }
     match (shape == Raw::Object, &node.each) {
         (_, Some(each)) => elements(scan, each, shape == Raw::Array, base, raws, on_row),
@@ -212,6 +239,16 @@ pub(super) fn walk<'a>(
         (false, None) if node.rows => rows(scan, on_row),
         (false, None) if !node.items.is_empty() => items(scan, node, base, raws, on_row),
         (_, None) => scan.skip(),
+    }
+}
+
+/// A scalar at a node; where an object or a list is due it may say that there is none.
+fn scalar<'a>(raw: Raw<'a>, node: &Node, base: usize, raws: &mut Raws<'a>) {
+    for slot in [node.slot, node.each.as_ref().map(|each| each.slot)].into_iter().flatten() {
+        raws.set(base, slot, raw);
+    }
+    if node.is_parent() && raws.is_nothing(raw) {
+        raws.empty(node, base);
     }
 }
 
@@ -265,6 +302,9 @@ fn items<'a>(
         }
         at = at.saturating_add(1);
         more = scan.more(b']')?;
+    }
+    for (_, behind) in node.items.range(at..) {
+        raws.none(behind, base);
     }
     Ok(())
 }

@@ -232,6 +232,8 @@ fn duration(text: &str) -> Option<Constant> {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Reads {
     pub(super) leaves: FieldSet,
+    /// Those of them that are read by name, not as parts of a group that is asked for.
+    pub(super) named: FieldSet,
     pub(super) principal: bool,
     pub(super) checked: bool,
     pub(super) claimed: bool,
@@ -289,6 +291,7 @@ impl Reads {
             inner.leaves = entity.map_or(FieldSet::EMPTY, Entity::all);
         }
         self.leaves = self.leaves.union(&inner.leaves);
+        self.named = self.named.union(&inner.named);
         self.principal |= inner.principal;
         self.checked |= inner.checked;
         self.claimed |= inner.claimed;
@@ -307,6 +310,10 @@ impl Reads {
             (Var::Resource, names) => {
                 if let Some(route) = entity.and_then(|entity| Route::of(entity, names)) {
                     self.leaves = self.leaves.union(&route.leaves());
+                    match route.target {
+                        Target::Leaf(..) | Target::Set(..) => self.named = self.named.union(&route.leaves()),
+                        Target::Object(_) => {}
+                    }
                 }
             }
         }

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     catalog::Action,
-    schema::{FieldSet, Schema},
+    schema::{Entity, FieldSet, Schema},
     words::{
         Diagnostic, Diagnostics, Digest, EntityName, GroupName, Place, PlanName, SecretBytes, StatementId,
         SystemName,
@@ -72,6 +72,7 @@ pub struct Policies {
     /// By entity; see [`Self::with_tags`].
     tags: HashMap<EntityName, FieldSet>,
     schema_text: String,
+    reads_claims: bool,
 }
 
 impl Policies {
@@ -109,8 +110,33 @@ impl Policies {
             masker: Masker::new(given.pseudonyms),
             tags: HashMap::new(),
             schema_text,
+            reads_claims: statements.iter().any(|statement| reads(&statement.policy, None).claimed),
             statements,
         })
+    }
+
+    /// Statements whose conditions read what an entity's system never tells: whether they hold cannot be told
+    /// of any record. `told` are the leaves that it does tell.
+    pub fn unfounded(&self, entity: &Entity, told: &FieldSet, system: &SystemName) -> Diagnostics {
+        let mut found = Diagnostics::default();
+        // A group is there when anything of it is.
+        let parts = entity.root.fields.iter().filter(|field| told.any_in(&field.leaves));
+        let groups = parts.fold(FieldSet::EMPTY, |all, field| all.union(&FieldSet::of_range(&field.leaves)));
+        for statement in &self.statements {
+            let Some(grants) = statement.grants.get(&entity.name) else { continue };
+            let untold = grants.names.minus(told).union(&grants.reads.minus(&groups));
+            for leaf in untold.iter().filter_map(|leaf| entity.leaf(leaf)) {
+                let message = format!("`{system}` never tells `{}` of {}", leaf.path, entity.name);
+                let help = format!("map the field in systems/{system}.yaml, or judge by another");
+                found.push(Diagnostic::error(&statement.place, message).help(help));
+            }
+        }
+        found
+    }
+
+    /// Whether any statement reads what callers claim of themselves.
+    pub fn reads_claims(&self) -> bool {
+        self.reads_claims
     }
 
     /// Says which leaves of an entity its system's mapping gives as constants to groups and list elements.
@@ -214,7 +240,8 @@ impl<'a> Reading<'a, '_> {
         };
         for entity in self.given.schema.entities() {
             if let Some(grants) = statement.grants.get_mut(&entity.name) {
-                grants.reads = reads(&statement.policy, Some(entity)).leaves;
+                let read = reads(&statement.policy, Some(entity));
+                (grants.reads, grants.names) = (read.leaves, read.named);
             }
         }
         self.call_is_unfiltered(&statement, said.is_unfiltered);

@@ -72,6 +72,8 @@ pub(super) struct Grants {
     pub(super) withheld: FieldSet,
     /// Leaves the condition reads.
     pub(super) reads: FieldSet,
+    /// Those of them that it names.
+    pub(super) names: FieldSet,
 }
 
 impl Statement {

@@ -304,6 +304,26 @@ fn a_store_that_cannot_be_read_makes_no_journal_less_whole() {
 }
 
 #[test]
+fn a_statement_on_what_a_system_never_tells_does_not_load() {
+    let dir = tempfile::tempdir().unwrap();
+    let policies = dir.path().join("policies");
+    crate::kit::copy_all(&root().join("policies"), &policies);
+    let check = |condition: &str| {
+        let text = format!(
+            "@id(\"extra\")\nforbid (principal, action == Action::\"read\", resource is Customer)\nwhen {{ {condition} }};\n"
+        );
+        fs::write(policies.join("access/extra.cedar"), text).unwrap();
+        crate::kit::run(&["policy", "check", "--without-secrets", "--policies", policies.to_str().unwrap()])
+    };
+    let untold = check("resource has price_group && resource.price_group == \"gold\"");
+    assert_eq!(untold.code, 1, "{untold:?}");
+    assert!(untold.out.contains("`crm` never tells `price_group` of Customer"), "{untold:?}");
+    assert!(untold.out.contains("access/extra.cedar:1:1"), "{untold:?}");
+    assert_eq!(check("resource has credit").code, 1, "nothing of that group is told");
+    assert_eq!(check("resource has vat_id && resource.vat_id == \"PL1\"").code, 0);
+}
+
+#[test]
 fn exit_codes_tell_good_from_wrong_from_misused() {
     let shipped = root().join("policies");
     let shipped = shipped.to_str().unwrap();

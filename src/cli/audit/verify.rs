@@ -1,7 +1,8 @@
 //! `bramka audit verify`: every entry, every signed head, every lane; and what the result proves.
 //!
 //! What cannot be used beside the journal (the store, its private keys) makes the result prove less, which is
-//! said; it never makes the journal less whole.
+//! said; it never makes the journal less whole. A public key that is believed and does not belong to the private
+//! one beside it does: nobody knows then whose signatures were checked.
 
 use std::{fs, io::IsTerminal, path::Path, sync::mpsc, thread, time::Duration};
 
@@ -51,12 +52,21 @@ pub(super) async fn run(arguments: &Verify) -> Result<Came, VerbError> {
     // ORDER: before the entries are read, which only grow in number meanwhile.
     let kept = kept_heads(&data);
     let opener = opener(&data);
+    let mismatch = opener.as_ref().and_then(|keys| keys.check_public().err());
     let directory = data.audit().join(&gate);
     let notes: Vec<String> = kept.iter().flatten().map(|head| head.checkpoint.clone()).collect();
-    let report = patiently(move || {
+    let mut report = patiently(move || {
         let witness = Witness { left: against.as_deref(), kept: &notes };
         verify_with(&directory, &[key], witness, opener.as_ref())
     })?;
+    match mismatch {
+        // The key that was given is believed, not this one.
+        Some(error) if arguments.key.is_some() => out::note(&chain(&error)),
+        Some(error) => {
+            report.faults.push(Fault { place: "journal.pub".to_owned(), what: chain(&error) });
+        }
+        None => {}
+    }
     // ORDER: after the reading, because opening a lane repairs a torn end, which is a finding.
     let outcome = if report.is_whole() { "verify: whole" } else { "verify: not whole" };
     record(&data, &gate, outcome).await;
@@ -112,10 +122,13 @@ fn opener(data: &Data) -> Option<JournalKeys> {
     if !data.has_journal_keys() {
         return None;
     }
-    match JournalKeys::open(&data.journal_keys()) {
+    match JournalKeys::existing(&data.journal_keys()) {
         Ok(keys) => Some(keys),
         Err(error) => {
-            out::note(&format!("sealed parts are not opened: {}", chain(&error)));
+            out::note(&format!(
+                "sealed parts are not opened, nor is `journal.pub` held against its private key: {}",
+                chain(&error)
+            ));
             None
         }
     }
@@ -177,6 +190,11 @@ fn as_json(gate: &str, report: &Report, kept: Option<&[HeadRow]>) -> Json {
 mod tests {
     use super::*;
 
+    use crate::{
+        audit::{Journal, JournalOptions},
+        words::RequestId,
+    };
+
     const HEAD: &str = "bramka/main/0\n3\nAAAA\n\n\u{2014} bramka/main/0 BBBB\n";
 
     #[test]
@@ -189,5 +207,29 @@ mod tests {
         assert_eq!(given_heads(HEAD.trim_end()).unwrap(), HEAD.trim_end(), "as a shell gives it");
         assert_eq!(given_heads(file.to_str().unwrap()).unwrap(), many);
         assert!(matches!(given_heads("/no/such/file"), Err(VerbError::Misused(_))));
+    }
+
+    #[tokio::test]
+    async fn a_public_key_that_is_not_its_private_keys_is_a_fault_and_left_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let keys_of = |data: &str| folder.path().join(data).join("keys/journal");
+        // A journal that a stranger wrote and signed whole.
+        let stranger = JournalKeys::open(&keys_of("theirs")).unwrap();
+        let key = stranger.public().verifier("bramka-journal");
+        let options = JournalOptions::new(folder.path().join("ours/audit"), "main", RequestId([7; 16]));
+        Journal::open(options, stranger.into(), clock::now()).unwrap().close(clock::now()).await.unwrap();
+        let (ours, public) =
+            (JournalKeys::open(&keys_of("ours")).unwrap(), keys_of("ours").join("journal.pub"));
+        fs::write(&public, &key).unwrap();
+        let verify = async |key: Option<String>| {
+            let place = Where { data: folder.path().join("ours"), gate: None };
+            run(&Verify { against: None, key, json: true, place }).await.unwrap()
+        };
+        assert_eq!(verify(None).await, Came::Wrong);
+        assert_eq!(fs::read_to_string(&public).unwrap(), key);
+        // Under a key that is given the one beside the journal counts for nothing.
+        assert_eq!(verify(Some(key.clone())).await, Came::Right);
+        assert_eq!(verify(Some(ours.public().verifier("bramka-journal"))).await, Came::Wrong);
+        assert_eq!(fs::read_to_string(&public).unwrap(), key);
     }
 }

@@ -149,6 +149,38 @@ issuers:
 }
 
 #[test]
+fn a_user_in_an_issuers_url_is_refused_and_not_repeated() {
+    let told = |own: &str, theirs: &str| {
+        let settings = format!(
+            "issuer: \"{own}\"\naudience: bramka\nissuers:\n  corp: {{ issuer: \"{theirs}\", audience: bramka, kinds: [User] }}\n"
+        );
+        sources(&settings, registry(SHIPPED).unwrap()).map_or_else(|told| told, |_| String::new())
+    };
+    let (gate, idp) = ("https://gate.example", "https://idp.example");
+    for user in ["mila:s3cret@", "s3cret@", ":s3cret@", "@"] {
+        for (own, theirs) in [
+            (gate, format!("https://{user}idp.example/realm")),
+            (gate, format!("http://{user}idp.example")),
+            (gate, format!("https://{user}idp.example:99999/")),
+            (&*format!("https://{user}gate.example"), idp.to_owned()),
+            (&*format!("https://{user}gate.example"), format!("https://{user}gate.example")),
+        ] {
+            let told = told(own, &theirs);
+            assert!(
+                told.contains("a user or password does not stand in an issuer's URL"),
+                "{theirs}: {told}"
+            );
+            assert!(!told.contains("s3cret"), "{told}");
+        }
+    }
+    let odd = told(gate, "https:/\\\\mila:s3cret@idp.example/");
+    assert!(odd.contains("a user or password") && !odd.contains("s3cret"), "{odd}");
+    assert_eq!(told(gate, "https://idp.example/@realm"), "");
+    // A name that is no URL may be an address of its own.
+    assert_eq!(told("gate@company.example", idp), "");
+}
+
+#[test]
 fn a_principal_of_an_issuer_nobody_configured_is_told() {
     let files = [SHIPPED, &[("principals/x.yaml", "principals: [{ kind: User, id: \"crop|m\" }]")]].concat();
     let told = sources(SETTINGS, registry(&files).unwrap()).unwrap_err();

@@ -65,8 +65,13 @@ impl System {
     ) -> Option<Self> {
         let before = found.0.len();
         let common = Common::read(node, found)?;
-        let words = Arc::new(Words { speaks: common.speaks, errors: common.errors, bases: bases.to_vec() });
         let defaults = common.defaults;
+        let words = Arc::new(Words {
+            speaks: common.speaks,
+            errors: common.errors,
+            absent: defaults.absent.get("any").into_iter().flatten().cloned().collect(),
+            bases: bases.to_vec(),
+        });
         let mut entities = HashMap::new();
         for (key, node) in node.get("entities").and_then(Node::as_map).unwrap_or_default() {
             let Some(entity) = schema.entity(&key.text) else {

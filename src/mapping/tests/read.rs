@@ -40,6 +40,83 @@ fn known_to_be_empty_is_told_apart_from_not_told() {
     assert!(!missing("given_name") && missing("family_name"));
 }
 
+/// What a nested native answer leaves untold, by path, and what is read from it.
+fn nested(body: &str) -> (Vec<String>, serde_json::Value) {
+    let text = r#"
+absent: { any: ["", "-"], text: [none] }
+entities:
+  Customer:
+    at: /c
+    fields:
+      given_name: who.first
+      company: { at: who.firm.name, default: nobody }
+      name: { join: [who.first, who.last] }
+      emails[0].value: { at: 'mails[0].value', write: never }
+      phones:
+        - { type: =work, value: { at: 'dial[0].number', write: never } }
+        - { type: =mobile, value: { at: 'dial[1].number', write: never } }
+      addresses: { each: stays.all, fields: { city: where.town } }
+"#;
+    let (system, told) = load_text("x", text, "https://x.example");
+    let system = system.unwrap_or_else(|| panic!("{told}"));
+    let mapping = system.entity("Customer").unwrap();
+    let entity = mapping.entity();
+    let body = format!(r#"{{"id":"7"{body}}}"#);
+    let inward = mapping.inward(&answer(200, &body), &mapping.mapped()).unwrap();
+    let path = |leaf| entity.leaf(leaf).unwrap().path.to_string();
+    (inward.missing.iter().map(path).collect(), json(entity, &inward.record))
+}
+
+const WHO: [&str; 3] = ["name", "given_name", "company"];
+const REST: [&str; 3] = ["emails.value", "phones.value", "addresses.city"];
+
+#[test]
+fn a_null_parent_tells_that_what_stands_under_it_is_empty() {
+    let told = r#","mails":null,"dial":null,"stays":null"#;
+    let (missing, json) = nested(&format!(r#","who":null{told}"#));
+    assert_eq!(missing, Vec::<String>::new());
+    let want =
+        serde_json::json!({"id": "7", "company": "nobody", "emails": [], "phones": [], "addresses": []});
+    assert_eq!(json, want);
+    // Deeper down as well: only what stands under it.
+    let (missing, _) = nested(&format!(r#","who":{{"firm":null}}{told}"#));
+    assert_eq!(missing, ["name", "given_name"]);
+    let (missing, json) =
+        nested(r#","who":null,"mails":[null],"dial":[],"stays":{"all":[null,{"where":null}]}"#);
+    assert_eq!((missing, &json["addresses"]), (Vec::new(), &serde_json::json!([])));
+}
+
+#[test]
+fn a_parent_that_is_spelt_as_nothing_is_null() {
+    let (missing, json) = nested(r#","who":"","mails":"-","dial":"","stays":{"all":"\u002d"}"#);
+    assert_eq!(missing, Vec::<String>::new());
+    assert_eq!((&json["company"], &json["addresses"]), (&"nobody".into(), &serde_json::json!([])));
+}
+
+#[test]
+fn a_list_tells_that_nothing_stands_behind_its_end() {
+    let (missing, json) = nested(r#","who":null,"mails":[],"dial":[{"number":"+48 1"}],"stays":{"all":[]}"#);
+    assert_eq!(missing, Vec::<String>::new());
+    assert_eq!(json["phones"], serde_json::json!([{"value": "+48 1", "type": "work"}]));
+}
+
+#[test]
+fn a_parent_that_is_absent_or_of_another_kind_tells_nothing() {
+    let all = [WHO.as_slice(), &REST].concat();
+    for body in [
+        "",
+        r#","who":{},"mails":{},"dial":[{},{}],"stays":{}"#,
+        r#","who":7,"mails":"none","dial":true,"stays":"none""#,
+        r#","who":[],"mails":{"0":null},"dial":"x","stays":[]"#,
+    ] {
+        let mut missing = nested(body).0;
+        missing.sort_by_key(|path| all.iter().position(|known| known == path));
+        missing.dedup();
+        // What has a default is told by null only.
+        assert_eq!(missing, all, "{body}");
+    }
+}
+
 #[test]
 fn an_element_that_holds_nothing_but_its_constants_is_none() {
     let inward = read(&contact(r#""phone":null,"mobilephone":"+48 1","email":"""#)).unwrap();
