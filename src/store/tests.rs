@@ -117,7 +117,7 @@ fn heads_are_read_from_a_file_that_is_left_as_it_is() {
     let head = HeadRow { lane: "gate/0".into(), size: 7, checkpoint: "c".into() };
     let store = Store::open(&path).unwrap();
     assert!(block_on(store.save_head(head.clone(), at(1))).unwrap());
-    assert_eq!(Store::heads_of(&path).unwrap(), [head.clone()], "beside a gate that runs");
+    assert_eq!(Store::heads_of(&path).unwrap(), std::slice::from_ref(&head), "beside a gate that runs");
     Connection::open(&path).unwrap().execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
     let evidence = folder.path().join("evi%3fdence");
     fs::create_dir(&evidence).unwrap();

@@ -68,7 +68,7 @@ fn filters_go_to_hubspot_as_or_of_ands_within_its_bounds() {
     let m = system.entity("Customer").unwrap();
     let email = test(m, "emails.value", Op::In, "a@b,c@d");
     let since = test(m, "updated_at", Op::Gte, "2026-01-01T00:00:00Z");
-    let listing = ask(m, &Filter::All(vec![email, since.clone()]), &[]);
+    let listing = ask(m, &Filter::All(vec![email, since]), &[]);
     assert_eq!(listing.request.target, "/crm/v3/objects/contacts/search");
     assert_eq!(
         body(&listing)["filterGroups"],
