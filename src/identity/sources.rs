@@ -292,7 +292,7 @@ fn check_no_user(issuer: &Spanned<String>, found: &mut Diagnostics) -> Option<()
     }
     found.push(
         Diagnostic::error(&issuer.place, "a user or password does not stand in an issuer's URL")
-            .help("leave out what stands before `@`; the issuer's name is public, and keys are fetched without signing in"),
+            .help("leave out what stands before `@`; keys are fetched without signing in"),
     );
     None
 }
