@@ -14,7 +14,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use rustls::{
-    RootCertStore, ServerConfig,
+    CipherSuite, RootCertStore, ServerConfig, SupportedCipherSuite,
     crypto::CryptoProvider,
     pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer, pem, pem::PemObject},
     server::{
@@ -158,7 +158,7 @@ impl Generation {
     fn read(terms: &TlsTerms, base: &Path) -> Result<Self, TlsError> {
         // ORDER: every file is read once, so what was digested is what is used.
         let mut files = Files { base, read: Vec::new(), keys: Vec::new() };
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let provider = Arc::new(provider());
         let certificates = Certificates::read(terms, &mut files, &provider)?;
         let verifier = verifier(terms, &mut files, &provider)?;
         let mut config = ServerConfig::builder_with_provider(provider)
@@ -166,6 +166,7 @@ impl Generation {
             .map_err(TlsError::Setup)?
             .with_client_cert_verifier(verifier)
             .with_cert_resolver(Arc::new(certificates));
+        config.ignore_client_order = true;
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
@@ -178,6 +179,23 @@ impl Generation {
         let digest = Digest::of_parts(&[format!("{terms:?}").as_bytes(), &parts.concat()]);
         Ok(Self { config: Arc::new(config), over: Stop::default(), digest, keys: files.keys })
     }
+}
+
+/// The library's suites, those over SHA-256 first: processors hash by it in hardware, and the many hashes of a
+/// handshake over SHA-384 cost as much as its signature.
+fn provider() -> CryptoProvider {
+    let mut provider = rustls::crypto::aws_lc_rs::default_provider();
+    let rank = |suite: &SupportedCipherSuite| match suite.suite() {
+        CipherSuite::TLS13_AES_128_GCM_SHA256
+        | CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256
+        | CipherSuite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256 => 0,
+        CipherSuite::TLS13_AES_256_GCM_SHA384
+        | CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384
+        | CipherSuite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384 => 1,
+        _ => 2,
+    };
+    provider.cipher_suites.sort_by_key(rank);
+    provider
 }
 
 struct Files<'a> {

@@ -136,6 +136,34 @@ async fn tls_offers_both_versions_the_hybrid_group_and_tells_the_facts() {
 }
 
 #[tokio::test]
+async fn of_the_suites_a_caller_offers_the_quickest_good_one_is_taken() {
+    use rustls::CipherSuite::{
+        TLS13_AES_128_GCM_SHA256, TLS13_AES_256_GCM_SHA384, TLS13_CHACHA20_POLY1305_SHA256,
+    };
+    let yard = Yard::new();
+    let served = yard.serve("");
+    let (quick, long, other) =
+        (TLS13_AES_128_GCM_SHA256, TLS13_AES_256_GCM_SHA384, TLS13_CHACHA20_POLY1305_SHA256);
+    for (offered, taken) in
+        [(&[long, other, quick][..], quick), (&[other, long], long), (&[other], other), (&[long], long)]
+    {
+        let mut provider = rustls::crypto::aws_lc_rs::default_provider();
+        let all = provider.cipher_suites.clone();
+        let of = |wanted: &rustls::CipherSuite| *all.iter().find(|suite| suite.suite() == *wanted).unwrap();
+        provider.cipher_suites = offered.iter().map(of).collect();
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_slice(yard.servers.pem.as_bytes()).unwrap()).unwrap();
+        let config = ClientConfig::builder_with_provider(Arc::new(provider))
+            .with_protocol_versions(&[&rustls::version::TLS13])
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let stream = connect(&served, &Arc::new(config), "localhost").await.unwrap();
+        assert_eq!(stream.get_ref().1.negotiated_cipher_suite().unwrap().suite(), taken, "{offered:?}");
+    }
+}
+
+#[tokio::test]
 async fn the_certificate_is_chosen_by_name_and_swapped_when_its_files_change() {
     let yard = Yard::new();
     let served = yard.serve("");
@@ -293,6 +321,28 @@ async fn http2_is_served_where_alpn_says_so() {
     while !sender.is_closed() {
         tokio::task::yield_now().await;
     }
+    assert!(served.drained().iter().all(|drained| *drained == crate::door::Drained::Clean));
+}
+
+#[tokio::test]
+async fn a_drain_lets_streams_end_and_begins_none_on_their_connection() {
+    let yard = Yard::new();
+    let served = yard.serve("");
+    let mut sender = http2(&served, &yard, 65535).await;
+    let get = |target: &str| Request::get(format!("https://localhost{target}")).body(Empty::new()).unwrap();
+    assert_eq!(sender.send_request(get("/a")).await.unwrap().status(), 200);
+    let under_way = sender.send_request(get("/slow"));
+    // The stream has begun once another one, sent after it, is answered.
+    let mut other = sender.clone();
+    let (under_way, ()) = tokio::join!(under_way, async {
+        assert_eq!(other.send_request(get("/b")).await.unwrap().status(), 200);
+        served.door.drain();
+    });
+    assert_eq!(under_way.unwrap().into_body().collect().await.unwrap().to_bytes(), "slow");
+    while !sender.is_closed() {
+        tokio::task::yield_now().await;
+    }
+    assert!(sender.send_request(get("/c")).await.is_err(), "whoever kept it connects anew, to a successor");
     assert!(served.drained().iter().all(|drained| *drained == crate::door::Drained::Clean));
 }
 
