@@ -43,6 +43,23 @@ async fn a_crash_loses_no_answer_and_the_next_start_says_that_it_crashed() {
 }
 
 #[tokio::test]
+async fn a_clock_that_is_set_back_leaves_the_journal_whole_and_in_order() {
+    let bench = Bench::new();
+    let journal = bench.open();
+    let now = clock::now();
+    for hours in [0, 24 * 40, -24 * 40, 1] {
+        let wall = now.wall.checked_add(SignedDuration::from_hours(hours)).unwrap();
+        entry(&journal).answer(200, Some(1), Now { wall, ..now }).await.unwrap();
+    }
+    journal.close(now).await.unwrap();
+    let report = bench.verify();
+    assert!(report.is_whole(), "{report}");
+    let open: u64 = report.lanes.iter().map(|lane| lane.opened).sum();
+    assert_eq!(open, 4, "each is sealed under the key of its own month: {report}");
+    drop(bench.open());
+}
+
+#[tokio::test]
 async fn a_torn_end_is_cut_kept_and_told_wherever_it_is_torn() {
     let bench = written(2, End::Closed).await;
     let whole = fs::read(bench.segment()).unwrap();
