@@ -74,12 +74,14 @@ pub(super) async fn run(panel: Arc<Panel>, socket: StdListener) {
 
 /// Takes over what changed in the certificate's files or in the settings.
 async fn look(panel: &Arc<Panel>, current: &Arc<Current>) {
+    let is_first = matches!(*current.terms(), Terms::Closed);
     let (panel, current) = (panel.clone(), current.clone());
     let looked = tokio::task::spawn_blocking(move || {
         let snapshot = panel.gate.live.snapshot();
         current.refresh(&snapshot.settings.admin.tls.value, &panel.options.base)
     });
     match looked.await {
+        Ok(Ok(true)) if is_first => tracing::debug!("the admin listener has its certificate"),
         Ok(Ok(true)) => tracing::info!("the admin listener has a new certificate"),
         Ok(Ok(false)) => {}
         Ok(Err(error)) => tracing::error!("the admin listener's certificate stays as it was: {error}"),
