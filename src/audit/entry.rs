@@ -106,6 +106,8 @@ pub enum Ended {
     Bound,
     /// The credential was revoked, or a policy no longer allows it.
     Revoked,
+    /// The credential ran out.
+    Expired,
     /// The gate is stopping.
     Drained,
 }
@@ -544,6 +546,7 @@ impl Ended {
             Self::SystemGone => "system-gone",
             Self::Bound => "bound",
             Self::Revoked => "revoked",
+            Self::Expired => "expired",
             Self::Drained => "drained",
         }
     }

@@ -7,7 +7,7 @@ use hyper_util::rt::TokioIo;
 
 use super::{
     exchange::{self, Exchange, Progress},
-    streamed::{Closing, Passing, Streamed, Upload},
+    streamed::{Closing, Passing, Streamed, Upload, over},
 };
 use crate::{
     audit::{Answered, Ended, Safety},
@@ -344,7 +344,7 @@ async fn switched(
         let mut ended_by = Ended::Revoked;
         let ended = async {
             tokio::select! {
-                _ = ending.reached(clock::now()) => {}
+                end = ending.reached(clock::now()) => ended_by = over(end),
                 () = parting.cancelled() => ended_by = Ended::Drained,
             }
         };

@@ -21,7 +21,7 @@ use crate::{
     audit::{Answered, Ended},
     body::{Body, BodyError},
     clock,
-    identity::Ending,
+    identity::{Ended as CredentialEnd, Ending},
     policy::Detail,
     quota::Admission,
     words::Digest,
@@ -129,30 +129,45 @@ enum Noticing {
     /// at once.
     Looking(Ending),
     /// Waited for, since we first had to wait.
-    Waiting(Pin<Box<dyn Future<Output = ()> + Send>>),
+    Waiting(Pin<Box<dyn Future<Output = Ended> + Send>>),
     /// It came.
-    Ended,
+    Over(Ended),
 }
 
 impl Noticing {
-    /// Whether the end has come, beside a frame.
-    fn look(&mut self, context: &mut Context<'_>) -> bool {
-        match self {
-            Self::Looking(ending) => ending.look(clock::now()).is_some(),
-            Self::Waiting(end) => end.as_mut().poll(context).is_ready(),
-            Self::Ended => true,
+    /// The end, where it has come, beside a frame.
+    fn look(&mut self, context: &mut Context<'_>) -> Option<Ended> {
+        let over = match self {
+            Self::Looking(ending) => ending.look(clock::now()).map(over),
+            Self::Waiting(end) => match end.as_mut().poll(context) {
+                Poll::Ready(how) => Some(how),
+                Poll::Pending => None,
+            },
+            Self::Over(how) => Some(*how),
+        };
+        if let Some(how) = over {
+            *self = Self::Over(how);
         }
+        over
     }
 
     /// The same where there is no frame: the end wakes us.
-    fn wait(&mut self, context: &mut Context<'_>) -> bool {
-        *self = match std::mem::replace(self, Self::Ended) {
-            Self::Looking(mut ending) => Self::Waiting(Box::pin(async move {
-                ending.reached(clock::now()).await;
-            })),
-            other @ (Self::Waiting(_) | Self::Ended) => other,
+    fn wait(&mut self, context: &mut Context<'_>) -> Option<Ended> {
+        *self = match std::mem::replace(self, Self::Over(Ended::Revoked)) {
+            Self::Looking(mut ending) => {
+                Self::Waiting(Box::pin(async move { over(ending.reached(clock::now()).await) }))
+            }
+            other @ (Self::Waiting(_) | Self::Over(_)) => other,
         };
         self.look(context)
+    }
+}
+
+/// What the journal says of a stream that ended with its credential.
+pub(super) fn over(end: CredentialEnd) -> Ended {
+    match end {
+        CredentialEnd::Expired => Ended::Expired,
+        CredentialEnd::Revoked | CredentialEnd::KeyGone | CredentialEnd::Disowned => Ended::Revoked,
     }
 }
 
@@ -177,10 +192,9 @@ impl Streamed {
     }
 
     /// Cuts the stream: the credential it came under is over.
-    fn cut(&mut self) -> BodyError {
-        self.close(Ended::Revoked);
+    fn cut(&mut self, how: Ended) -> BodyError {
+        self.close(how);
         self.inner = Body::Empty;
-        self.noticing = Noticing::Ended;
         BodyError::Ended("its credential ended")
     }
 }
@@ -193,11 +207,18 @@ impl HttpBody for Streamed {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        match Pin::new(&mut self.inner).poll_frame(context) {
-            Poll::Pending if self.noticing.wait(context) => Poll::Ready(Some(Err(self.cut()))),
+        let polled = Pin::new(&mut self.inner).poll_frame(context);
+        // ORDER: a frame that came after the end is not counted and does not leave.
+        let over = match &polled {
+            Poll::Pending => self.noticing.wait(context),
+            Poll::Ready(Some(Ok(_))) => self.noticing.look(context),
+            Poll::Ready(Some(Err(_)) | None) => None,
+        };
+        if let Some(how) = over {
+            return Poll::Ready(Some(Err(self.cut(how))));
+        }
+        match polled {
             Poll::Pending => Poll::Pending,
-            // ORDER: a frame that came after the end is not counted and does not leave.
-            Poll::Ready(Some(Ok(_))) if self.noticing.look(context) => Poll::Ready(Some(Err(self.cut()))),
             Poll::Ready(Some(Ok(frame))) => {
                 let data = frame.data_ref().map_or(&[][..], |data| data);
                 self.bytes = self.bytes.saturating_add(u64::try_from(data.len()).unwrap_or(0));

@@ -97,7 +97,7 @@ fn a_download_that_never_makes_the_gate_wait_ends_with_its_credential() {
         read_slowly(&mut caller).await;
         head
     });
-    assert_eq!(closed(&demo, &head)["ended"], "revoked");
+    assert_eq!(closed(&demo, &head)["ended"], "expired");
 }
 
 #[test]
@@ -118,7 +118,7 @@ fn a_download_that_waits_for_its_system_ends_with_its_credential() {
         head
     });
     let close = closed(&demo, &head);
-    assert_eq!((&close["ended"], &close["bytes_out"]), (&"revoked".into(), &5.into()), "{close}");
+    assert_eq!((&close["ended"], &close["bytes_out"]), (&"expired".into(), &5.into()), "{close}");
 }
 
 #[test]
@@ -143,7 +143,7 @@ fn a_bridge_ends_with_its_credential() {
         head
     });
     let close = closed(&demo, &head);
-    assert_eq!((&close["ended"], &close["bytes_out"]), (&"revoked".into(), &5.into()), "{close}");
+    assert_eq!((&close["ended"], &close["bytes_out"]), (&"expired".into(), &5.into()), "{close}");
     until("the system is left", || system.open() == 0);
 }
 
