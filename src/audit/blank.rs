@@ -2,11 +2,14 @@
 //! down and synced first, and whoever opens the lane next finishes what was begun.
 //!
 //! A line that is blanked keeps its leaf and its length, so its place is all that has to be known to do it again.
+//! Whoever appends to the segment meanwhile is not in the way, nor are its readers for longer than a line.
 
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{self, File, OpenOptions, TryLockError},
     io::{self, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
+    thread,
+    time::Duration,
 };
 
 use data_encoding::HEXLOWER;
@@ -14,54 +17,56 @@ use data_encoding::HEXLOWER;
 use super::{
     JournalError,
     keys::fill,
-    line::{Beside, HEAD_LEN, Line, Lines, TOMBSTONE, finish as seal, lengths},
-    recover::{SegmentFile, segments},
+    line::{HEAD_LEN, Line, TOMBSTONE, finish as seal, lengths},
+    recover::SegmentFile,
     segment::segment_name,
 };
 
 /// What the names of lists of lines begin with.
 const LIST: &str = "erasing-";
-/// LIMIT: lines of one list.
-const LISTED_MAX: usize = 100_000;
+/// The file whose lock says that a process is at the lane's lists. It is made by the first that is.
+const LOCK: &str = "erasing.lock";
+/// LIMIT: how long that is waited for: half a minute. Somebody may have been stopped in the middle.
+const HOLD_TRIES_MAX: u32 = 3_000;
+const HOLD_TRY_EVERY: Duration = Duration::from_millis(10);
 
 /// A line that is to be blanked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Place {
+pub(super) struct Place {
     offset: u64,
     leaf: usize,
     beside: usize,
 }
 
-/// Writes tombstones over the sealed parts of these lines (ascending).
-pub(super) fn blank(directory: &Path, sequences: impl Iterator<Item = u64>) -> Result<u64, JournalError> {
-    let mut sequences = sequences.peekable();
-    let mut blanked = 0;
-    let all = segments(directory)?;
-    for (position, segment) in all.iter().enumerate() {
-        let end = all.get(position + 1).map_or(u64::MAX, |next| next.first);
-        if sequences.peek().is_none_or(|sequence| *sequence >= end) {
-            continue;
-        }
-        let failed = || JournalError::io("cannot erase in", &segment.path);
-        let mut here = std::iter::from_fn(|| sequences.next_if(|sequence| *sequence < end));
-        let places = places(segment, &mut here).map_err(failed())?;
-        for places in places.chunks(LISTED_MAX) {
-            let list = write_list(directory, segment.first, places)?;
-            overwrite(&segment.path, places).map_err(failed())?;
-            remove(directory, &list)?;
-            blanked += places.len() as u64;
-        }
+impl Place {
+    /// Where a line of a segment stands.
+    pub(super) fn of(line: &Line) -> Self {
+        let leaf = line.leaf_bytes().len();
+        let beside = line.body().len().saturating_sub(leaf + 1);
+        Self { offset: line.offset, leaf, beside }
     }
-    Ok(blanked)
+
+    fn len(&self) -> usize {
+        HEAD_LEN + self.leaf + 1 + self.beside + 1
+    }
+}
+
+/// Writes tombstones over the sealed parts of these lines of a segment: as many as a caller holds in memory.
+pub(super) fn blank(directory: &Path, segment: &SegmentFile, places: &[Place]) -> Result<(), JournalError> {
+    let _held = hold(directory)?;
+    let list = write_list(directory, segment.first, places)?;
+    overwrite(&segment.path, places).map_err(JournalError::io("cannot erase in", &segment.path))?;
+    remove(directory, &list)
 }
 
 /// Finishes what a crash left half done. A list that is not whole was not acted on yet.
 pub(super) fn finish(directory: &Path) -> Result<(), JournalError> {
-    for entry in fs::read_dir(directory).map_err(JournalError::io("cannot read", directory))? {
-        let path = entry.map_err(JournalError::io("cannot read", directory))?.path();
-        if !path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with(LIST)) {
-            continue;
-        }
+    if lists(directory)?.is_empty() {
+        return Ok(());
+    }
+    // ORDER: a list of somebody who is at it must not be taken for one that a crash left.
+    let _held = hold(directory)?;
+    for path in lists(directory)? {
         if let Some((first, places)) = read_list(&path)? {
             let segment = directory.join(segment_name(first));
             // Somebody may have taken a full segment elsewhere meanwhile.
@@ -74,22 +79,36 @@ pub(super) fn finish(directory: &Path) -> Result<(), JournalError> {
     Ok(())
 }
 
-/// Where lines of a segment stand that still have a sealed part.
-fn places(segment: &SegmentFile, wanted: &mut impl Iterator<Item = u64>) -> io::Result<Vec<Place>> {
-    let mut lines = Lines::open(&segment.path)?.0.at(segment.first);
-    let mut line = Line::default();
-    let mut places = Vec::new();
-    let mut read = false;
-    for wanted in wanted {
-        while (!read || line.sequence < wanted) && matches!(lines.next_into(&mut line)?, Ok(true)) {
-            read = true;
-        }
-        if read && line.sequence == wanted && matches!(line.beside(), Beside::Sealed(_)) {
-            let leaf = line.leaf_bytes().len();
-            places.push(Place { offset: line.offset, leaf, beside: line.body().len() - leaf - 1 });
+fn lists(directory: &Path) -> Result<Vec<PathBuf>, JournalError> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(directory).map_err(JournalError::io("cannot read", directory))? {
+        let path = entry.map_err(JournalError::io("cannot read", directory))?.path();
+        let is_list =
+            path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with(LIST));
+        found.extend(is_list.then_some(path));
+    }
+    Ok(found)
+}
+
+/// Waits until nobody else is at the lane's lists; as a rule that takes no longer than the lines of one.
+fn hold(directory: &Path) -> Result<File, JournalError> {
+    let path = directory.join(LOCK);
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let lock = options.open(&path).map_err(JournalError::io("cannot open", &path))?;
+    for _ in 0..HOLD_TRIES_MAX {
+        match lock.try_lock() {
+            Ok(()) => return Ok(lock),
+            Err(TryLockError::WouldBlock) => thread::sleep(HOLD_TRY_EVERY),
+            Err(TryLockError::Error(error)) => return Err(JournalError::io("cannot lock", path)(error)),
         }
     }
-    Ok(places)
+    let directory = directory.display();
+    Err(JournalError::Setting(format!(
+        "another process began to erase in {directory} and does not come to an end; end it, and try again"
+    )))
 }
 
 /// Blanks lines, whatever of it was done before.
@@ -97,7 +116,7 @@ fn overwrite(segment: &Path, places: &[Place]) -> io::Result<()> {
     let mut file = OpenOptions::new().read(true).write(true).open(segment)?;
     for place in places {
         file.seek(SeekFrom::Start(place.offset))?;
-        let mut bytes = vec![0; HEAD_LEN + place.leaf + 1 + place.beside + 1];
+        let mut bytes = vec![0; place.len()];
         file.read_exact(&mut bytes)?;
         // ORDER: nothing is blanked that is no such line; its lengths are the same before and after.
         let fits =
@@ -187,7 +206,10 @@ fn sync_directory(directory: &Path) -> io::Result<()> {
 pub(super) mod for_tests {
     //! What a power cut may leave of one erasure.
 
-    use super::*;
+    use super::{
+        super::{line::Lines, recover::segments},
+        *,
+    };
 
     /// The list as it is written before a line is blanked: its name and bytes, and the line's place and new bytes.
     pub(in crate::audit) struct Begun {
@@ -196,17 +218,25 @@ pub(super) mod for_tests {
         pub(in crate::audit) blanked: Vec<u8>,
     }
 
+    /// Where a line of a segment stands, by its sequence.
+    pub(in crate::audit) fn place(segment: &SegmentFile, sequence: u64) -> Place {
+        let mut lines = Lines::open(&segment.path).unwrap().0.at(segment.first);
+        let mut line = Line::default();
+        while lines.next_into(&mut line).unwrap().unwrap() && line.sequence < sequence {}
+        assert_eq!(line.sequence, sequence);
+        Place::of(&line)
+    }
+
     /// Begins to blank one line of the lane's only segment and goes no further.
     pub(in crate::audit) fn begun(directory: &Path, sequence: u64) -> Begun {
         let segment = segments(directory).unwrap().pop().unwrap();
-        let places = places(&segment, &mut [sequence].into_iter()).unwrap();
-        let list = write_list(directory, segment.first, &places).unwrap();
+        let place = place(&segment, sequence);
+        let list = write_list(directory, segment.first, &[place]).unwrap();
         let bytes = fs::read(&list).unwrap();
         fs::remove_file(&list).unwrap();
-        let place = places[0];
         let offset = usize::try_from(place.offset).unwrap();
         let whole = fs::read(&segment.path).unwrap();
-        let mut blanked = whole[offset..offset + HEAD_LEN + place.leaf + 1 + place.beside + 1].to_vec();
+        let mut blanked = whole[offset..offset + place.len()].to_vec();
         tombstone(&mut blanked, &place).unwrap();
         Begun { list: (list, bytes), offset, blanked }
     }

@@ -216,6 +216,16 @@ impl Lines {
 
     /// The next line into `line`; false at the end of the file.
     pub(super) fn next_into(&mut self, line: &mut Line) -> io::Result<Result<bool, BadLine>> {
+        let found = self.read_into(line)?;
+        if !matches!(found, Err(BadLine::Frame | BadLine::Sum)) {
+            return Ok(found);
+        }
+        // Lines are blanked in place: what was read ahead may be half of the one and half of the other.
+        self.file.seek(io::SeekFrom::Start(self.offset))?;
+        self.read_into(line)
+    }
+
+    fn read_into(&mut self, line: &mut Line) -> io::Result<Result<bool, BadLine>> {
         let mut head = [0; HEAD_LEN];
         match read_up_to(&mut self.file, &mut head)? {
             0 => return Ok(Ok(false)),
@@ -258,7 +268,7 @@ impl Lines {
             }
             start += skipped.len() as u64;
             self.offset = start;
-            let read = self.next_into(&mut Line::default())?;
+            let read = self.read_into(&mut Line::default())?;
             self.offset = offset;
             match read {
                 Ok(true) => return Ok(true),

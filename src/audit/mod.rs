@@ -54,7 +54,7 @@ mod tests;
 
 pub use disk::{Disk, LogFile, Opening, RealDisk};
 pub use entry::{Abandoned, Answered, Ended, Entry, Safety, Withheld, refused_at_the_door};
-pub use erase::{Erased, erase, find_lines};
+pub use erase::{Erased, ErasedOfLane, Progress, Subject, erase, find_erasable};
 pub use error::JournalError;
 pub use head::{BadHead, PublicKey, SignedHead};
 pub use journal::{Health, Journal, JournalOptions, LaneHealth, Role};

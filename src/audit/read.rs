@@ -57,7 +57,8 @@ pub fn tail(directory: &Path, count: usize) -> Result<Vec<Line>, JournalError> {
 #[derive(Debug)]
 pub struct LaneLines {
     segments: VecDeque<SegmentFile>,
-    open: Option<(PathBuf, Lines)>,
+    /// The segment that is read, and the sequence of its next line.
+    open: Option<(PathBuf, Lines, u64)>,
 }
 
 impl Iterator for LaneLines {
@@ -68,14 +69,20 @@ impl Iterator for LaneLines {
             if self.open.is_none() {
                 let segment = self.segments.pop_front()?;
                 match Lines::open(&segment.path) {
-                    Ok((lines, _)) => self.open = Some((segment.path, lines.at(segment.first))),
+                    Ok((lines, _)) => {
+                        self.open = Some((segment.path, lines.at(segment.first), segment.first));
+                    }
                     Err(error) => return Some(Err(JournalError::io("cannot read", segment.path)(error))),
                 }
             }
-            let (path, lines) = self.open.as_mut()?;
-            match step(path, lines) {
-                Ok(Some(line)) => return Some(Ok(line)),
-                Ok(None) => self.open = None,
+            let (path, lines, next) = self.open.as_mut()?;
+            let mut line = Line::default();
+            match next_line(path, lines, &mut line) {
+                Ok(Step::Line) => {
+                    *next += 1;
+                    return Some(Ok(line));
+                }
+                Ok(Step::End | Step::Short) => self.open = None,
                 Err(error) => {
                     self.open = None;
                     self.segments.clear();
@@ -86,17 +93,30 @@ impl Iterator for LaneLines {
     }
 }
 
-fn step(path: &Path, lines: &mut Lines) -> Result<Option<Line>, JournalError> {
-    let mut line = Line::default();
-    match lines.next_into(&mut line).map_err(JournalError::io("cannot read", path))? {
-        Ok(true) if sequence_of(line.leaf_bytes()) == Some(line.sequence) => Ok(Some(line)),
+/// What was found where a line should stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// It is read.
+    Line,
+    /// The end of the segment.
+    End,
+    /// The beginning of a line: it is being written just now, or was torn.
+    Short,
+}
+
+/// Reads the next line, which has that sequence. Lines are blanked in place, so that one that was read ahead may be
+/// half of what it was and half of what it is: what does not fit is read anew before it counts as damage.
+pub(super) fn next_line(path: &Path, lines: &mut Lines, line: &mut Line) -> Result<Step, JournalError> {
+    match lines.next_into(line).map_err(JournalError::io("cannot read", path))? {
+        Ok(true) if sequence_of(line.leaf_bytes()) == Some(line.sequence) => Ok(Step::Line),
         Ok(true) => Err(damaged(path, line.offset, "the entry's sequence does not follow")),
-        Ok(false) | Err(BadLine::Short) => Ok(None),
+        Ok(false) => Ok(Step::End),
+        Err(BadLine::Short) => Ok(Step::Short),
         Err(bad) => Err(damaged(path, lines.offset(), &bad.to_string())),
     }
 }
 
-fn damaged(path: &Path, offset: u64, why: &str) -> JournalError {
+pub(super) fn damaged(path: &Path, offset: u64, why: &str) -> JournalError {
     JournalError::Damaged { place: format!("{} byte {offset}", path.display()), why: why.to_owned() }
 }
 
@@ -135,9 +155,11 @@ impl Follow {
                 Some(_) | None => Lines::open(&segment.path).map(|(lines, _)| lines.at(segment.first)),
             };
             let mut lines = lines.map_err(JournalError::io("cannot read", &segment.path))?;
-            while found.len() < count
-                && let Some(line) = step(&segment.path, &mut lines)?
-            {
+            while found.len() < count {
+                let mut line = Line::default();
+                if next_line(&segment.path, &mut lines, &mut line)? != Step::Line {
+                    break;
+                }
                 if line.sequence >= self.next {
                     self.next = line.sequence + 1;
                     self.at = Some((segment.first, lines.offset()));

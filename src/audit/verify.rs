@@ -141,7 +141,22 @@ pub fn verify_with(
     report.faults.extend(cross_check(gate_directory, &walks)?);
     report.against = elsewhere.against(&walks, &mut report.faults);
     elsewhere.check_kept(&walks, &mut report.faults);
-    let erased: HashSet<String> = walks.values().flat_map(|walk| walk.erasures.iter().cloned()).collect();
+    let mut erased: HashSet<String> = walks.values().flat_map(|walk| walk.erasures.iter().cloned()).collect();
+    let is_unsaid = |walk: &Walk<'_>| {
+        walk.tombstones.iter().any(|sequence| !erased.contains(&format!("{}:{sequence}", walk.report.lane)))
+    };
+    if walks.values().any(is_unsaid) {
+        // Somebody may have begun to erase since the lane was read that says so.
+        for lane in read::lanes(gate_directory)? {
+            for line in read::read_lane(&gate_directory.join(lane))?.map_while(Result::ok) {
+                if let Ok(facts) = line.facts()
+                    && facts.act == Some("erase")
+                {
+                    erased.extend(facts.erased.iter().map(|line| (*line).to_owned()));
+                }
+            }
+        }
+    }
     report.lanes = walks.into_values().map(|walk| walk.finish(&erased)).collect();
     report.lanes.sort_by_key(|lane| lane.lane.parse::<u32>().unwrap_or(u32::MAX));
     Ok(report)

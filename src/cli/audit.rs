@@ -1,13 +1,20 @@
-//! `bramka audit`: whether the journal is whole, and what stands in it.
+//! `bramka audit`: whether the journal is whole, what stands in it, and erasing what it holds of somebody.
 //!
 //! Every reading of the journal is itself an entry, where the journal can be written; where it cannot (a
 //! verifier without its keys, a copy with rights that no gate would take, a read-only disk) that is said, and
 //! nothing is written at all.
 
+mod erase;
 mod tail;
 mod verify;
 
-use std::path::PathBuf;
+use std::{
+    io::{self, IsTerminal},
+    path::PathBuf,
+    sync::mpsc,
+    thread,
+    time::Duration,
+};
 
 use clap::{Args, Subcommand};
 
@@ -17,7 +24,7 @@ use super::{
     out,
     own::{self, Data, Record},
 };
-use crate::clock;
+use crate::{audit::JournalError, clock};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -25,6 +32,8 @@ pub(super) enum Command {
     Verify(verify::Verify),
     /// Show the last entries
     Tail(tail::Tail),
+    /// Erase for good what stands in clear beside the entries of a person, an app or a record
+    Erase(erase::Erase),
 }
 
 /// Which journal.
@@ -44,6 +53,7 @@ pub(super) fn run(command: &Command) -> Result<Came, VerbError> {
         match command {
             Command::Verify(arguments) => verify::run(arguments).await,
             Command::Tail(arguments) => tail::run(arguments).await,
+            Command::Erase(arguments) => erase::run(arguments).await,
         }
     })
 }
@@ -68,4 +78,35 @@ async fn recorded(data: &Data, gate: &str, what: &str) -> Result<(), VerbError> 
     record.close(&store).await?;
     read?;
     Ok(())
+}
+
+/// Does what takes long on a thread of its own, and says on a terminal how far it is after so many seconds.
+fn patiently<T: Send>(
+    work: impl FnOnce() -> Result<T, JournalError> + Send,
+    told: impl Fn(u64) -> String,
+) -> Result<T, VerbError> {
+    let started = clock::mono();
+    let shown = io::stderr().is_terminal();
+    thread::scope(|scope| {
+        let (tell, done) = mpsc::channel();
+        let worker = thread::Builder::new().name("audit".into());
+        let worker = worker.spawn_scoped(scope, move || drop(tell.send(work())))?;
+        loop {
+            match done.recv_timeout(Duration::from_secs(1)) {
+                Ok(done) => {
+                    out::progress(shown, "");
+                    return Ok(done?);
+                }
+                Err(mpsc::RecvTimeoutError::Timeout) => {
+                    let so_far = clock::mono().saturating_duration_since(started).as_secs();
+                    out::progress(shown, &told(so_far));
+                }
+                Err(mpsc::RecvTimeoutError::Disconnected) => {
+                    // Its panic is told by now; it ends here.
+                    drop(worker.join());
+                    return Err(VerbError::NotThere("reading the journal broke off".into()));
+                }
+            }
+        }
+    })
 }

@@ -37,7 +37,7 @@ enum Verb {
     /// Issue, list, take back and rotate credentials
     #[command(subcommand)]
     Token(token::Command),
-    /// Verify and read the journal
+    /// Verify and read the journal, and erase what it holds of somebody
     #[command(subcommand)]
     Audit(audit::Command),
     /// Certificates for development

@@ -14,11 +14,12 @@ use aws_lc_rs::rand;
 use super::error::VerbError;
 use crate::{
     admin::Acting,
-    audit::{Journal, JournalError, JournalKeys, JournalOptions},
+    audit::{self, Erased, Journal, JournalError, JournalKeys, JournalOptions, Progress, Subject},
     clock::{self, Now},
     config::{self, ProcessEnv, Report},
     gateway,
     identity::{self, Revocations, Settings, Sources},
+    schema::{self, Schema},
     store::{HeadRow, Store, StoreError, check_rights, private_folder},
     tokens::Tokens,
     words::{RequestId, yaml::FromYaml},
@@ -193,6 +194,25 @@ impl Record {
         self.journal.reading(what, &self.by, clock::now()).await
     }
 
+    /// Who or what goes by a name, as entries have it.
+    pub(super) fn subject(&self, kind: &str, id: &str) -> Subject {
+        Subject::new(self.journal.keys(), kind, id)
+    }
+
+    /// Looks for what would be erased. Blocks.
+    pub(super) fn find_erasable(
+        &self,
+        subject: &Subject,
+        progress: &Progress,
+    ) -> Result<Erased, JournalError> {
+        audit::find_erasable(self.journal.directory(), self.journal.keys(), subject, progress)
+    }
+
+    /// Erases it, with an entry for it before. Blocks.
+    pub(super) fn erase(&self, subject: &Subject, progress: &Progress) -> Result<Erased, JournalError> {
+        audit::erase(&self.journal, subject, &self.by, &clock::now, progress)
+    }
+
     /// Ends the session of this process, and keeps its head in the store too.
     pub(super) async fn close(self, store: &Store) -> Result<(), VerbError> {
         self.journal.close(clock::now()).await?;
@@ -232,6 +252,14 @@ pub(super) fn sources(policies: &Path) -> Result<(String, Arc<Sources>), VerbErr
         Some((gateway, sources)) if !found.has_errors() => Ok((gateway.gate.value.clone(), sources)),
         Some(_) | None => Err(VerbError::Bundle(Report::new(raw.files.clone(), found))),
     }
+}
+
+/// The shared schema of a bundle; nothing else of it is looked at.
+pub(super) fn schema(policies: &Path) -> Result<Schema, Report> {
+    let raw = config::load(policies, &ProcessEnv)?;
+    let files: Vec<_> = raw.schema.iter().map(|sheet| (sheet.file.clone(), sheet.node.clone())).collect();
+    let schema = schema::load::schema(&files);
+    schema.map(|(schema, _warnings)| schema).map_err(|found| Report::new(raw.files.clone(), found))
 }
 
 /// The gate's name in a bundle.

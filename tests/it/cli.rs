@@ -513,6 +513,7 @@ fn every_verb_has_help_with_an_example() {
         &["token", "rotate"],
         &["audit", "verify"],
         &["audit", "tail"],
+        &["audit", "erase"],
         &["policy", "check"],
         &["policy", "test"],
         &["policy", "explain"],

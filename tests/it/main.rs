@@ -18,6 +18,7 @@ mod cli;
 mod compile;
 mod demo;
 mod deploy;
+mod erasing;
 mod journal;
 mod kill;
 mod kit;

@@ -266,9 +266,13 @@ async fn erased_is_told_from_missing_and_the_tree_stays_whole() {
         journal.heads().pop().unwrap()
     };
     let journal = bench.open();
-    let mila = bench.keys.digest("Partner", "mila");
-    assert_eq!(erase(&journal, mila, "anna", clock::now()).unwrap(), Erased { lines: 4 });
-    assert_eq!(erase(&journal, mila, "anna", clock::now()).unwrap(), Erased { lines: 0 });
+    let mila = Subject::new(&bench.keys, "Partner", "mila");
+    let erase = || {
+        let erased = erase(&journal, &mila, "anna", &clock::now, &Progress::default()).unwrap();
+        assert_eq!(erased.faults, []);
+        (erased.erased(), erased.before())
+    };
+    assert_eq!((erase(), erase()), ((4, 0), (0, 4)));
     journal.close(clock::now()).await.unwrap();
     let report = verify(&bench.gate(), &[bench.keys.public()], Some(head.note()), Some(&bench.keys)).unwrap();
     assert!(report.is_whole(), "{report}");
@@ -279,7 +283,9 @@ async fn erased_is_told_from_missing_and_the_tree_stays_whole() {
     let journal = other.open();
     answered(&journal).await.unwrap();
     journal.close(clock::now()).await.unwrap();
-    blank::blank(&other.lane(), [1].into_iter()).unwrap();
+    let segment = recover::segments(&other.lane()).unwrap().pop().unwrap();
+    let place = blank::for_tests::place(&segment, 1);
+    blank::blank(&other.lane(), &segment, &[place]).unwrap();
     let report = other.verify();
     assert!(report.lanes[0].faults[0].what.contains("no entry says so"), "{report}");
 }

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::{Where, record};
 use crate::{
     admin::{Entry, in_time, last},
-    audit::{Follow, JournalError, lanes},
+    audit::{Beside, Follow, JournalError, lanes},
     cli::{Came, error::VerbError, out, own::Data},
 };
 
@@ -111,6 +111,8 @@ struct Told {
     act: String,
     by: String,
     details: Vec<Vec<String>>,
+    subject: String,
+    erased: Vec<String>,
     who: Option<Who>,
     exchanges: Option<u64>,
 }
@@ -127,7 +129,11 @@ fn show(entry: &Entry, json: bool) {
         return out::say(leaf);
     }
     let told = told(leaf);
-    out::say(&format!("{} {}:{} {}", told.at, entry.lane, entry.line.sequence, told.words()));
+    let erased = match entry.line.beside() {
+        Beside::Erased => ", and what stood beside it is erased",
+        Beside::Sealed(_) | Beside::Nothing => "",
+    };
+    out::say(&format!("{} {}:{} {}{erased}", told.at, entry.lane, entry.line.sequence, told.words()));
 }
 
 /// What is not told in this form stays out of the line; the entry as it stands is `--json`.
@@ -149,6 +155,12 @@ impl Told {
         }
         for pair in &self.details {
             word(&pair.join("="));
+        }
+        if !self.subject.is_empty() {
+            word(&format!("of {}", self.subject));
+        }
+        if !self.erased.is_empty() {
+            word(&format!("{} entries", self.erased.len()));
         }
         match (self.action.is_empty(), self.write.is_empty()) {
             (false, _) => word(&format!("{} {}", self.action, self.target)),
@@ -184,6 +196,9 @@ mod tests {
         assert_eq!(told(act).words(), "administrative journal-read by ola what=tail");
         let answer = r#"{"kind":"answer","request":"00ff","action":"read","target":"Order","status":404,"refusal":"no_such_record","who":{"kind":"App","id":"ab"}}"#;
         assert_eq!(told(answer).words(), "answer read Order who App/ab 404 refused no_such_record 00ff");
+        let erase =
+            r#"{"kind":"administrative","act":"erase","by":"ola","subject":"ab","erased":["0:1","0:7"]}"#;
+        assert_eq!(told(erase).words(), "administrative erase by ola of ab 2 entries");
         assert_eq!(told("{").words(), "");
     }
 }

@@ -4,21 +4,20 @@
 //! said; it never makes the journal less whole. A public key that is believed and does not belong to the private
 //! one beside it does: nobody knows then whose signatures were checked.
 
-use std::{fs, io::IsTerminal, path::Path, sync::mpsc, thread, time::Duration};
+use std::{fs, path::Path};
 
 use clap::Args;
 use serde_json::{Value as Json, json};
 
-use super::{Where, record};
+use super::{Where, patiently, record};
 use crate::{
-    audit::{Against, Fault, JournalError, JournalKeys, PublicKey, Report, Witness, verify_with},
+    audit::{Against, Fault, JournalKeys, PublicKey, Report, Witness, verify_with},
     cli::{
         Came,
         error::{VerbError, chain},
         out,
         own::Data,
     },
-    clock,
     store::HeadRow,
 };
 
@@ -55,10 +54,11 @@ pub(super) async fn run(arguments: &Verify) -> Result<Came, VerbError> {
     let mismatch = opener.as_ref().and_then(|keys| keys.check_public().err());
     let directory = data.audit().join(&gate);
     let notes: Vec<String> = kept.iter().flatten().map(|head| head.checkpoint.clone()).collect();
-    let mut report = patiently(move || {
+    let verified = || {
         let witness = Witness { left: against.as_deref(), kept: &notes };
         verify_with(&directory, &[key], witness, opener.as_ref())
-    })?;
+    };
+    let mut report = patiently(verified, |seconds| format!("reading the journal, {seconds} s so far"))?;
     match mismatch {
         // The key that was given is believed, not this one.
         Some(error) if arguments.key.is_some() => out::note(&chain(&error)),
@@ -134,31 +134,6 @@ fn opener(data: &Data) -> Option<JournalKeys> {
     }
 }
 
-/// Verifies on a thread of its own, and says on a terminal that it is at it.
-fn patiently(
-    work: impl FnOnce() -> Result<Report, JournalError> + Send + 'static,
-) -> Result<Report, VerbError> {
-    let (tell, told) = mpsc::channel();
-    let started = clock::mono();
-    thread::Builder::new().name("verify".into()).spawn(move || drop(tell.send(work())))?;
-    let shown = std::io::stderr().is_terminal();
-    loop {
-        match told.recv_timeout(Duration::from_secs(1)) {
-            Ok(report) => {
-                out::progress(shown, "");
-                return Ok(report?);
-            }
-            Err(mpsc::RecvTimeoutError::Timeout) => {
-                let so_far = clock::mono().saturating_duration_since(started).as_secs();
-                out::progress(shown, &format!("reading the journal, {so_far} s so far"));
-            }
-            Err(mpsc::RecvTimeoutError::Disconnected) => {
-                return Err(VerbError::NotThere("the verification broke off".into()));
-            }
-        }
-    }
-}
-
 fn as_json(gate: &str, report: &Report, kept: Option<&[HeadRow]>) -> Json {
     let fault = |fault: &Fault| json!({ "place": fault.place, "what": fault.what });
     let lanes: Vec<Json> = report
@@ -192,6 +167,7 @@ mod tests {
 
     use crate::{
         audit::{Journal, JournalOptions},
+        clock,
         words::RequestId,
     };
 

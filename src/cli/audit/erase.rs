@@ -1,0 +1,323 @@
+//! `bramka audit erase`: what stands in clear beside the entries of a person, an app or a record, for good.
+//!
+//! It works beside a gate that serves. The search is a reading of the journal and the erasing an act, so both are
+//! entries, which name whose data it is by the digest alone; without them nothing is done.
+
+use std::{
+    io::{self, IsTerminal, Write},
+    path::PathBuf,
+    sync::atomic::Ordering,
+};
+
+use clap::Args;
+use jiff::{Timestamp, civil::Date, tz::TimeZone};
+use serde_json::{Value as Json, json};
+
+use super::{Where, patiently};
+use crate::{
+    audit::{Erased, JournalError, Progress, Subject},
+    cli::{
+        Came,
+        error::VerbError,
+        out,
+        own::{self, Data, Record},
+    },
+    clock,
+    schema::Schema,
+    words::{EntityName, FieldPath, Kind, nearest},
+};
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  bramka audit erase Customer/42 --dry-run\n  bramka audit erase Customer/42\n  \
+    bramka audit erase 'App::\"crm-sync\"' --before 2026-01-01 --yes\n  \
+    bramka audit erase 'User/corp|jan' --yes --json\n\n\
+    Of each entry that names it, the whole part beside it goes: ids, addresses and what statements read, also those \
+    of others.\nThe entries stay, with keyed digests. Copies and backups of the journal are yours to erase; so is \
+    what a gate still appends: take back credentials first."
+)]
+pub(in crate::cli) struct Erase {
+    /// Whose data: Entity/id of the shared schema, or Kind/id of a principal (App, Partner or User)
+    #[arg(value_name = "WHOSE", value_parser = whose)]
+    whose: Whose,
+    /// Only entries of before this moment, as in 2026-01-31 or 2026-01-31T12:00:00Z
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    before: Option<Timestamp>,
+    /// Only tell how many entries would be erased
+    #[arg(long, conflicts_with = "yes")]
+    dry_run: bool,
+    /// Do not ask
+    #[arg(long)]
+    yes: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    /// The folder of the policies, whose schema tells which fields name it
+    #[arg(long, default_value = "policies")]
+    policies: PathBuf,
+    #[command(flatten)]
+    place: Where,
+}
+
+/// A name of somebody or something in entries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Whose {
+    kind: String,
+    id: String,
+}
+
+/// What the user has said to erasing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Leave {
+    /// Only look.
+    Look,
+    /// Look, and ask before it is done.
+    Ask,
+    /// Do it.
+    Given,
+}
+
+pub(super) async fn run(arguments: &Erase) -> Result<Came, VerbError> {
+    let leave = leave(arguments)?;
+    let data = Data::existing(&arguments.place.data)?;
+    let gate = data.gate(arguments.place.gate.as_deref())?;
+    if !data.has_journal_keys() {
+        let why = "the journal's keys are not here: nothing is erased that the journal cannot say";
+        return Err(VerbError::NotThere(why.into()));
+    }
+    // ORDER: before anything is opened, which would write to somebody's evidence.
+    data.check_own(&gate)?;
+    let Some(store) = data.store()? else { return Err(VerbError::NotThere("there is no store".into())) };
+    let schema = schema(arguments);
+    let record = Record::open(&data, &gate, clock::now())?;
+    let subject = subject(&record, arguments, schema.as_ref());
+    let done = act(&record, &subject, leave, &arguments.whose).await;
+    record.close(&store).await?;
+    let (erased, what) = done?;
+    tell(arguments, &gate, &subject, &erased, what);
+    for fault in &erased.faults {
+        out::note(&format!("not all of it could be read or erased: {}: {}", fault.place, fault.what));
+    }
+    if erased.named() == 0 {
+        return Err(nothing(arguments, schema.as_ref()));
+    }
+    let declined = leave == Leave::Ask && what == Leave::Look && erased.erased() > 0;
+    Ok(if erased.faults.is_empty() && !declined { Came::Right } else { Came::Wrong })
+}
+
+/// What may be done without a further word; nobody is asked who cannot answer.
+fn leave(arguments: &Erase) -> Result<Leave, VerbError> {
+    if arguments.dry_run {
+        return Ok(Leave::Look);
+    }
+    if arguments.yes {
+        return Ok(Leave::Given);
+    }
+    if io::stdin().is_terminal() && io::stderr().is_terminal() {
+        return Ok(Leave::Ask);
+    }
+    let why = "there is no terminal to ask on: say `--yes` to erase for good, or `--dry-run` to look first";
+    Err(VerbError::Misused(why.into()))
+}
+
+/// The shared schema; says so where it does not load and is missed.
+fn schema(arguments: &Erase) -> Option<Schema> {
+    match own::schema(&arguments.policies) {
+        Ok(schema) => Some(schema),
+        Err(_) if sort(&arguments.whose.kind).is_some() => None,
+        Err(_) => {
+            out::note(&format!(
+                "the policies in `{}` do not load: entries are found by their digests and by attributes of who asked, \
+                 not by fields that statements read",
+                arguments.policies.display()
+            ));
+            None
+        }
+    }
+}
+
+fn subject(record: &Record, arguments: &Erase, schema: Option<&Schema>) -> Subject {
+    let Whose { kind, id } = &arguments.whose;
+    let mut subject = record.subject(kind, id);
+    for entity in schema.into_iter().flat_map(Schema::entities) {
+        if entity.name.as_str() == kind {
+            subject = subject.named_in(EntityName::new(kind.as_str()), FieldPath::new("id"));
+        }
+        for leaf in &entity.leaves {
+            if leaf.reference.as_ref().is_some_and(|of| of.as_str() == kind) {
+                subject = subject.named_in(entity.name.clone(), leaf.path.clone());
+            }
+        }
+    }
+    match arguments.before {
+        Some(moment) => subject.before(moment),
+        None => subject,
+    }
+}
+
+/// Searches and erases; gives what was done in the end.
+async fn act(
+    record: &Record,
+    subject: &Subject,
+    leave: Leave,
+    whose: &Whose,
+) -> Result<(Erased, Leave), VerbError> {
+    // ORDER: the entry of this reading before what is read.
+    record.reading(&format!("what names {}", subject.digest())).await?;
+    if leave != Leave::Given {
+        let found = watched(|progress| record.find_erasable(subject, progress))?;
+        if leave == Leave::Look || found.erased() == 0 || !asked(&found, whose)? {
+            return Ok((found, Leave::Look));
+        }
+    }
+    Ok((watched(|progress| record.erase(subject, progress))?, Leave::Given))
+}
+
+/// Does it, and says on a terminal how far it is.
+fn watched(work: impl FnOnce(&Progress) -> Result<Erased, JournalError> + Send) -> Result<Erased, VerbError> {
+    let progress = Progress::default();
+    let erased = || progress.erased.load(Ordering::Relaxed);
+    let done = patiently(
+        || work(&progress),
+        |seconds| {
+            let read = progress.read.load(Ordering::Relaxed);
+            format!("{read} entries read, {} erased, {seconds} s so far", erased())
+        },
+    );
+    if let (Err(_), count @ 1..) = (&done, erased()) {
+        out::note(&format!("it broke off after {} erased; erase again to finish", entries(count)));
+    }
+    done
+}
+
+fn asked(found: &Erased, whose: &Whose) -> Result<bool, VerbError> {
+    let count = entries(found.erased());
+    drop(write!(io::stderr(), "erase what stands beside {count} of {whose} for good? [y/N] "));
+    let mut answer = String::new();
+    io::stdin().read_line(&mut answer)?;
+    Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+}
+
+fn entries(count: u64) -> String {
+    match count {
+        1 => "1 entry".to_owned(),
+        count => format!("{count} entries"),
+    }
+}
+
+fn tell(arguments: &Erase, gate: &str, subject: &Subject, erased: &Erased, done: Leave) {
+    if arguments.json {
+        return out::say(&as_json(arguments, gate, subject, erased, done).to_string());
+    }
+    let verb = if done == Leave::Given { "erased" } else { "to erase" };
+    for lane in &erased.lanes {
+        if lane.erased + lane.before > 0 {
+            let before = format!("{} erased before", lane.before);
+            out::say(&format!("lane {}: {} {verb}, {before}", lane.lane, lane.erased));
+        }
+    }
+    if erased.named() == 0 {
+        return;
+    }
+    let whose = &arguments.whose;
+    out::note(&match (erased.erased(), done) {
+        (0, _) => format!("{whose}: nothing left to erase"),
+        (count, Leave::Given) => format!("{whose}: what stood beside {} is erased", entries(count)),
+        (count, Leave::Look | Leave::Ask) => {
+            format!("{whose}: {} to erase; nothing was erased", entries(count))
+        }
+    });
+}
+
+fn as_json(arguments: &Erase, gate: &str, subject: &Subject, erased: &Erased, done: Leave) -> Json {
+    let lanes: Vec<Json> = erased
+        .lanes
+        .iter()
+        .map(|lane| {
+            json!({ "lane": lane.lane, "erased": lane.erased, "erased_before": lane.before, "bare": lane.bare })
+        })
+        .collect();
+    let faults: Vec<Json> =
+        erased.faults.iter().map(|fault| json!({ "place": fault.place, "what": fault.what })).collect();
+    json!({
+        "gate": gate, "whose": arguments.whose.to_string(), "digest": subject.digest().to_string(),
+        // false: `erased` counts what would be.
+        "done": done == Leave::Given,
+        "erased": erased.erased(), "erased_before": erased.before(), "lanes": lanes, "faults": faults,
+    })
+}
+
+/// What is answered where no entry names it.
+fn nothing(arguments: &Erase, schema: Option<&Schema>) -> VerbError {
+    let Whose { kind, .. } = &arguments.whose;
+    let when =
+        arguments.before.map(|moment| format!(" of before {}", out::moment(moment))).unwrap_or_default();
+    let entities = schema.into_iter().flat_map(Schema::entities).map(|entity| entity.name.as_str());
+    let known: Vec<&str> = entities.chain(Kind::ALL.map(Kind::as_str)).collect();
+    let near = match nearest(kind, known.iter().copied()) {
+        Some(near) if !known.contains(&kind.as_str()) => format!("; did you mean `{near}/…`?"),
+        Some(_) | None => String::new(),
+    };
+    VerbError::NotThere(format!("no entry{when} names `{}`{near}", arguments.whose))
+}
+
+/// `Customer/42`, `App/crm-sync` or `App::"crm-sync"`.
+fn whose(text: &str) -> Result<Whose, String> {
+    let expected = || "expected Entity/id or Kind/id, as in Customer/42 or App/crm-sync".to_owned();
+    let (kind, id) = match text.split_once("::\"") {
+        Some((kind, rest)) => (kind, rest.strip_suffix('"').ok_or_else(expected)?),
+        None => text.split_once('/').ok_or_else(expected)?,
+    };
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    if kind.is_empty() || !kind.chars().all(plain) || id.is_empty() {
+        return Err(expected());
+    }
+    let kind = sort(kind).map_or_else(|| kind.to_owned(), |kind| kind.as_str().to_owned());
+    Ok(Whose { kind, id: id.to_owned() })
+}
+
+/// A sort of principal by its name.
+fn sort(name: &str) -> Option<Kind> {
+    Kind::ALL.into_iter().find(|kind| kind.as_str().eq_ignore_ascii_case(name))
+}
+
+/// A moment, or the beginning of a day (UTC).
+fn moment(text: &str) -> Result<Timestamp, String> {
+    if let Ok(moment) = text.parse() {
+        return Ok(moment);
+    }
+    let day: Option<Date> = text.parse().ok();
+    let begins = day.and_then(|day| day.to_zoned(TimeZone::UTC).ok());
+    begins
+        .map(|moment| moment.timestamp())
+        .ok_or_else(|| "expected a day or a moment, as in 2026-01-31 or 2026-01-31T12:00:00Z".to_owned())
+}
+
+impl std::fmt::Display for Whose {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.kind, self.id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_taken_in_either_notation_and_a_kind_in_either_case() {
+        let named = |kind: &str, id: &str| Ok(Whose { kind: kind.to_owned(), id: id.to_owned() });
+        assert_eq!(whose("Customer/42"), named("Customer", "42"));
+        assert_eq!(whose("app/crm-sync"), named("App", "crm-sync"));
+        assert_eq!(whose("App::\"crm-sync\""), named("App", "crm-sync"));
+        assert_eq!(whose("User/corp|a/b"), named("User", "corp|a/b"));
+        for wrong in ["", "Customer", "Customer/", "/42", "App::\"\"", "App::\"x", "a b/c"] {
+            assert!(whose(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_moment_is_a_day_or_a_second() {
+        assert_eq!(moment("2026-01-31").unwrap(), moment("2026-01-31T00:00:00Z").unwrap());
+        assert!(moment("yesterday").is_err());
+    }
+}
