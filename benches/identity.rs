@@ -19,20 +19,25 @@ use bramka::{
     clock::{self, Now},
     identity::{
         Algorithm, ApiKeyRecord, Identity, Issuer, IssuerKeys, KeyProblem, OwnCredentials, Recall, Settings,
-        Sources, VerifyKey, principals,
+        Sources, TokenRecord, VerifyKey, principals,
     },
-    words::{Channel, Diagnostics, ListenerName, tree, yaml::FromYaml},
+    words::{Channel, Diagnostics, Kind, ListenerName, tree, yaml::FromYaml},
 };
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use data_encoding::BASE64URL_NOPAD;
 use futures_util::{FutureExt, future::BoxFuture};
 use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
+use jiff::Timestamp;
 
-struct Keys(Arc<VerifyKey>);
+struct Keys(Arc<VerifyKey>, TokenRecord);
 
 impl OwnCredentials for Keys {
     fn key<'a>(&'a self, _: &'a str, _: Now) -> BoxFuture<'a, Result<Arc<VerifyKey>, KeyProblem>> {
         Box::pin(async { Ok(self.0.clone()) })
+    }
+
+    fn token<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Option<TokenRecord>, KeyProblem>> {
+        Box::pin(async { Ok(Some(self.1.clone())) })
     }
 
     fn api_key<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Option<ApiKeyRecord>, KeyProblem>> {
@@ -67,9 +72,20 @@ fn sources() -> Arc<Sources> {
 fn bench(criterion: &mut Criterion) {
     let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
     let point = pair.public_key().as_ref();
-    let keys = Keys(Arc::new(VerifyKey::curve(Some("k".into()), Algorithm::Es256, point).unwrap()));
     let now = clock::now();
     let second = now.wall.as_second();
+    let at = |second| Timestamp::from_second(second).unwrap();
+    let record = TokenRecord {
+        kid: "k".into(),
+        kind: Kind::Partner,
+        id: "acme-portal".into(),
+        groups: None,
+        scopes: Vec::new(),
+        issued_at: at(second - 10),
+        expires_at: at(second + 3600),
+        revoked: false,
+    };
+    let keys = Keys(Arc::new(VerifyKey::curve(Some("k".into()), Algorithm::Es256, point).unwrap()), record);
     let claims = format!(
         r#"{{"iss":"https://gate.example","aud":"bramka","sub":"acme-portal","kind":"Partner","jti":"{}","iat":{},"exp":{}}}"#,
         "5".repeat(32),

@@ -107,6 +107,7 @@ impl Refusal {
             Self::NotInCatalog(NotInCatalog::Method { .. }) | Self::NotPossible { .. } => {
                 StatusCode::METHOD_NOT_ALLOWED
             }
+            Self::Unidentified(Unidentified::StoreUnavailable) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Unidentified(_) | Self::Revoked => StatusCode::UNAUTHORIZED,
             Self::Limited(limited) => match limited.kind {
                 quota::LimitKind::Rate | quota::LimitKind::Concurrency | quota::LimitKind::Quota => {
@@ -178,6 +179,7 @@ impl Refusal {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         match self {
+            Self::Unidentified(Unidentified::StoreUnavailable) => {}
             Self::Unidentified(_) | Self::Revoked => {
                 headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"bramka\""));
             }
@@ -223,6 +225,7 @@ impl Refusal {
                 _ => None,
             },
             Self::Journal(_) => Some(5),
+            Self::Unidentified(Unidentified::StoreUnavailable) => Some(1),
             _ => None,
         }
     }
@@ -262,6 +265,11 @@ impl Refusal {
                 "not-possible",
                 "not possible here",
                 Some(format!("the system behind this collection cannot {}", action.as_str())),
+            ),
+            Self::Unidentified(Unidentified::StoreUnavailable) => (
+                "unavailable",
+                "credentials cannot be checked now",
+                Some("try again later".into()),
             ),
             Self::Unidentified(_) | Self::Revoked => ("unidentified", "a valid credential is needed", None),
             Self::Limited(limited) => (

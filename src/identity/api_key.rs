@@ -1,4 +1,4 @@
-//! API keys and our own tokens' keys, as this room needs to know them. The room `tokens` implements it.
+//! API keys, our own tokens and their keys, as this room needs to know them. The room `tokens` implements it.
 //!
 //! A key reads `brk_<prefix>_<secret>`: the prefix is public and names it in lists and entries, the secret
 //! half carries 256 random bits. Only SHA-256 of the whole text is kept; a slow hash would add nothing.
@@ -44,10 +44,36 @@ pub struct ApiKeyRecord {
     pub revoked: bool,
 }
 
+/// What was written down of a token of our own when it was issued.
+#[derive(Clone, Debug)]
+pub struct TokenRecord {
+    /// The key that signed it.
+    pub kid: Arc<str>,
+    /// Whose it is.
+    pub kind: Kind,
+    /// Whose it is.
+    pub id: PrincipalId,
+    /// Only these groups of the principal, when it is narrower.
+    pub groups: Option<Vec<GroupName>>,
+    /// Scopes it asserts.
+    pub scopes: Vec<Arc<str>>,
+    /// When it was issued, in whole seconds.
+    pub issued_at: Timestamp,
+    /// When it ends, in whole seconds.
+    pub expires_at: Timestamp,
+    /// Whether it was taken back.
+    pub revoked: bool,
+}
+
 /// What our own issuer knows.
 pub trait OwnCredentials: Send + Sync {
     /// The public key of this id, while a token signed by it may still be good.
     fn key<'a>(&'a self, kid: &'a str, now: Now) -> BoxFuture<'a, Result<Arc<VerifyKey>, KeyProblem>>;
+
+    /// The token of this `jti`. What nobody wrote down is not known.
+    fn token<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Option<TokenRecord>, KeyProblem>> {
+        Box::pin(async { Ok(None) })
+    }
 
     /// The API key of this public prefix.
     fn api_key<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Option<ApiKeyRecord>, KeyProblem>>;

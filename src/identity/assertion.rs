@@ -4,7 +4,7 @@
 use std::{borrow::Cow, collections::BTreeSet, sync::Arc};
 
 use super::{
-    ApiKeyRecord, CredentialId, Facts, Issuer, Sources, Unidentified, claims,
+    ApiKeyRecord, CredentialId, Facts, Issuer, Sources, TokenRecord, Unidentified, VerifyKey, claims,
     principals::Principal,
     sources::ISSUER_MARK,
     token::{NAME_BYTES_MAX, Proven, is_name},
@@ -32,6 +32,37 @@ pub(super) fn own(proven: &Proven<'_>, sources: &Sources) -> Result<Asserted, Un
     facts.issued_at = Some(proven.issued_at);
     facts.expires_at = Some(proven.ends_at);
     Ok(Asserted { facts: facts.sealed(), dropped })
+}
+
+/// Holds a token of our own against what was written down when it was issued: one that says anything else was
+/// not made by us, whatever key signed it.
+pub(super) fn as_issued(
+    proven: &Proven<'_>,
+    facts: &Facts,
+    key: &VerifyKey,
+    record: &TokenRecord,
+) -> Result<(), Unidentified> {
+    let groups = proven.claims.texts("groups")?;
+    let recorded = record.groups.as_ref().map(|groups| groups.iter().map(GroupName::as_str));
+    let same_groups = match (&groups, recorded) {
+        (None, None) => true,
+        (Some(claimed), Some(recorded)) => recorded.eq(claimed.iter().map(Cow::as_ref)),
+        (None, Some(_)) | (Some(_), None) => false,
+    };
+    let scope = proven.claims.text("scope")?.unwrap_or_default();
+    let same_scopes =
+        scope.split(' ').filter(|one| !one.is_empty()).eq(record.scopes.iter().map(|one| &**one));
+    let is_same = facts.kind == record.kind
+        && facts.id == record.id
+        && key.kid() == Some(&*record.kid)
+        && proven.issued_at == record.issued_at
+        && proven.claims.moment("exp")? == Some(record.expires_at)
+        && same_groups
+        && same_scopes;
+    if !is_same {
+        return Err(Unidentified::UnknownToken);
+    }
+    if record.revoked { Err(Unidentified::Revoked) } else { Ok(()) }
 }
 
 /// What an API key says: a registered principal, perhaps with fewer groups.

@@ -15,12 +15,12 @@ use parking_lot::Mutex;
 use subtle::ConstantTimeEq;
 
 use super::{
-    Caller, IssuerKeys, IssuerOrigin, KeyProblem, OwnCredentials, Revocations, Sources, Unidentified,
-    VerifyKey, api_key,
+    Caller, CredentialId, IssuerKeys, IssuerOrigin, KeyProblem, OwnCredentials, Revocations, Sources,
+    Unidentified, VerifyKey, api_key,
     assertion::{self, Asserted},
     credential::{self, Shown},
     memory::{Memory, Proof},
-    token::{Parts, Unproven},
+    token::{Parts, Proven, Unproven},
 };
 use crate::{
     clock::Now,
@@ -138,7 +138,7 @@ impl Identity {
         // ORDER: before anything is looked up, so that what is taken back meanwhile is looked at again.
         let looked_at = AtomicU64::new(self.revocations.epoch());
         let (asserted, key, issuer) = match pending.sort {
-            Sort::Token => token(&pending, own, outside, now).await?,
+            Sort::Token => token(&pending, self.was_issued(&pending.digest), own, outside, now).await?,
             Sort::ApiKey => (api_key(&pending, own, now).await?, None, "own".into()),
         };
         if asserted.dropped > 0 {
@@ -197,6 +197,12 @@ impl Identity {
         Some(Ok(proof))
     }
 
+    /// Whether this very token was found among those we issued, perhaps under an earlier bundle. Whatever took it
+    /// back since is looked at apart.
+    fn was_issued(&self, digest: &Digest) -> bool {
+        self.memory.get(digest).is_some_and(|proof| matches!(proof.facts.credential, CredentialId::Token(_)))
+    }
+
     fn caller(&self, proof: Arc<Proof>) -> Caller {
         Caller::proven(proof, self.revocations.clone())
     }
@@ -204,6 +210,7 @@ impl Identity {
 
 async fn token(
     pending: &Pending,
+    was_issued: bool,
     own: &dyn OwnCredentials,
     outside: &dyn IssuerKeys,
     now: Now,
@@ -213,16 +220,24 @@ async fn token(
     let issuer = pending.sources.issuer(unproven.issuer()).ok_or(Unidentified::WrongIssuer)?;
     let key = match (&issuer.origin, unproven.kid()) {
         (IssuerOrigin::Own, None) => return Err(Unidentified::UnknownKey),
-        (IssuerOrigin::Own, Some(kid)) => own.key(kid, now).await,
-        (IssuerOrigin::File(_) | IssuerOrigin::Discovery { .. }, kid) => outside.key(issuer, kid, now).await,
-    }
-    .map_err(no_key)?;
+        (IssuerOrigin::Own, Some(kid)) => own.key(kid, now).await.map_err(not_ours)?,
+        (IssuerOrigin::File(_) | IssuerOrigin::Discovery { .. }, kid) => {
+            outside.key(issuer, kid, now).await.map_err(not_theirs)?
+        }
+    };
     if key.is_gone() {
         return Err(Unidentified::UnknownKey);
     }
     let proven = unproven.prove(issuer, &key, now.wall)?;
     let asserted = match &issuer.origin {
-        IssuerOrigin::Own => assertion::own(&proven, &pending.sources)?,
+        IssuerOrigin::Own => {
+            let asserted = assertion::own(&proven, &pending.sources)?;
+            // ORDER: last, so that nobody makes us look into the store who could not sign it.
+            if !was_issued {
+                issued(&proven, &asserted, &key, own).await?;
+            }
+            asserted
+        }
         IssuerOrigin::File(_) | IssuerOrigin::Discovery { .. } => {
             assertion::outside(&proven, issuer, pending.digest, &pending.sources)?
         }
@@ -230,9 +245,21 @@ async fn token(
     Ok((asserted, Some(key), issuer.name.clone()))
 }
 
+/// Refuses a token of our own that was not written down as it stands: a copied signing key makes none.
+async fn issued(
+    proven: &Proven<'_>,
+    asserted: &Asserted,
+    key: &VerifyKey,
+    own: &dyn OwnCredentials,
+) -> Result<(), Unidentified> {
+    let CredentialId::Token(jti) = &asserted.facts.credential else { return Err(Unidentified::UnknownToken) };
+    let record = own.token(jti).await.map_err(not_ours)?.ok_or(Unidentified::UnknownToken)?;
+    assertion::as_issued(proven, &asserted.facts, key, &record)
+}
+
 async fn api_key(pending: &Pending, own: &dyn OwnCredentials, now: Now) -> Result<Asserted, Unidentified> {
     let prefix = api_key::api_key_prefix(pending.text.expose()).ok_or(Unidentified::Malformed("API key"))?;
-    let record = own.api_key(prefix).await.map_err(no_key)?.ok_or(Unidentified::UnknownApiKey)?;
+    let record = own.api_key(prefix).await.map_err(not_ours)?.ok_or(Unidentified::UnknownApiKey)?;
     if !bool::from(record.hash.0.ct_eq(&pending.digest.0)) {
         return Err(Unidentified::UnknownApiKey);
     }
@@ -245,7 +272,14 @@ async fn api_key(pending: &Pending, own: &dyn OwnCredentials, now: Now) -> Resul
     assertion::api_key(&record, &pending.sources)
 }
 
-fn no_key(problem: KeyProblem) -> Unidentified {
+fn not_ours(problem: KeyProblem) -> Unidentified {
+    match problem {
+        KeyProblem::Unknown => Unidentified::UnknownKey,
+        KeyProblem::Unavailable => Unidentified::StoreUnavailable,
+    }
+}
+
+fn not_theirs(problem: KeyProblem) -> Unidentified {
     match problem {
         KeyProblem::Unknown => Unidentified::UnknownKey,
         KeyProblem::Unavailable => Unidentified::IssuerUnavailable,

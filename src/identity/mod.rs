@@ -35,8 +35,8 @@ mod token;
 mod unidentified;
 
 pub use api_key::{
-    API_KEY_LEAD, API_KEY_PREFIX_LEN, API_KEY_SECRET_LEN, ApiKeyRecord, OwnCredentials, api_key_hash,
-    api_key_prefix,
+    API_KEY_LEAD, API_KEY_PREFIX_LEN, API_KEY_SECRET_LEN, ApiKeyRecord, OwnCredentials, TokenRecord,
+    api_key_hash, api_key_prefix,
 };
 pub use caller::{Caller, Ended, Ending};
 pub use facts::{Attribute, CredentialId, Facts};

@@ -39,6 +39,9 @@ pub enum Unidentified {
     /// The issuer's keys cannot be had now.
     #[error("the issuer's keys are out of reach")]
     IssuerUnavailable,
+    /// Our own store, which knows what we issued, does not answer now.
+    #[error("the store of credentials does not answer")]
+    StoreUnavailable,
     /// Past its end.
     #[error("the credential has expired")]
     Expired,
@@ -54,6 +57,9 @@ pub enum Unidentified {
     /// Taken back.
     #[error("the credential was revoked")]
     Revoked,
+    /// Signed by our own key, and not as it was issued, or never.
+    #[error("the token is none that was issued")]
+    UnknownToken,
     /// No such API key, or its secret half is wrong.
     #[error("the API key is not known")]
     UnknownApiKey,
@@ -90,11 +96,13 @@ impl Unidentified {
             Self::BadSignature => "bad_signature",
             Self::UnknownKey => "unknown_key",
             Self::IssuerUnavailable => "issuer_unavailable",
+            Self::StoreUnavailable => "store_unavailable",
             Self::Expired => "expired",
             Self::NotYetValid => "not_yet_valid",
             Self::TooOld => "too_old",
             Self::NotUnderstood(_) => "not_understood",
             Self::Revoked => "revoked",
+            Self::UnknownToken => "unknown_token",
             Self::UnknownApiKey => "unknown_api_key",
             Self::UnknownCertificate => "unknown_certificate",
             Self::UnknownPrincipal => "unknown_principal",

@@ -45,6 +45,18 @@ impl Store {
         .await
     }
 
+    /// The token of this `jti`, as it was written down.
+    ///
+    /// # Errors
+    /// The store did not answer.
+    pub async fn token_by_jti(&self, jti: Arc<str>) -> Result<Option<TokenRow>, StoreError> {
+        self.run(move |connection| {
+            let mut statement = connection.prepare_cached("SELECT * FROM tokens WHERE jti = ?1")?;
+            Ok(statement.query_row([jti], token).optional()?)
+        })
+        .await
+    }
+
     /// Tokens that have not ended, newest first; of one principal, or of all.
     ///
     /// # Errors

@@ -26,12 +26,13 @@ use futures_util::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
 use serde_json::json;
+use tokio::sync::Semaphore;
 
 use crate::{
     clock::Now,
     identity::{
         API_KEY_LEAD, API_KEY_PREFIX_LEN, ApiKeyRecord, ISSUER_MARK, KeyProblem, OwnCredentials, Revocations,
-        Sources, VerifyKey, api_key_hash, principals::Principal,
+        Sources, TokenRecord, VerifyKey, api_key_hash, principals::Principal,
     },
     store::{ApiKeyRow, Store, StoreError, TokenRow},
     words::{GroupName, Kind, PrincipalId, Secret},
@@ -42,6 +43,11 @@ use signing::{KeySet, SigningKey};
 
 /// How often strangers' key ids may make us look into the store.
 const REFRESH_GAP: Duration = Duration::from_millis(200);
+/// LIMIT: credentials of one sort that are looked up at once; the store's queue keeps its room for others. Who
+/// comes then waits.
+const LOOK_UPS_MAX: usize = 64;
+/// How long a caller may wait for the store, its turn included.
+const LOOK_UP_TIMEOUT: Duration = Duration::from_secs(2);
 /// Most scopes of one credential.
 const SCOPES_MAX: usize = 64;
 
@@ -57,6 +63,9 @@ pub struct Tokens {
     refreshing: tokio::sync::Mutex<()>,
     /// One at a time asks for a key that nobody knows.
     asking: tokio::sync::Mutex<()>,
+    /// Turns of tokens, and of API keys: strangers can ask for those.
+    token_turns: Semaphore,
+    api_key_turns: Semaphore,
     /// How often it was told that the signing keys changed, and up to which of these they were read.
     keys_told: AtomicU64,
     #[cfg(test)]
@@ -186,6 +195,8 @@ impl Tokens {
             refreshed: Mutex::default(),
             refreshing: tokio::sync::Mutex::default(),
             asking: tokio::sync::Mutex::default(),
+            token_turns: Semaphore::new(LOOK_UPS_MAX),
+            api_key_turns: Semaphore::new(LOOK_UPS_MAX),
             keys_told: AtomicU64::new(0),
             #[cfg(test)]
             readings: AtomicU64::new(0),
@@ -339,10 +350,25 @@ impl OwnCredentials for Tokens {
         })
     }
 
+    fn token<'a>(&'a self, jti: &'a str) -> BoxFuture<'a, Result<Option<TokenRecord>, KeyProblem>> {
+        Box::pin(async move {
+            let row = look_up(&self.token_turns, self.store.token_by_jti(jti.into())).await?;
+            Ok(row.map(|row| TokenRecord {
+                kid: row.kid,
+                kind: row.kind,
+                id: row.principal,
+                groups: row.groups,
+                scopes: row.scopes,
+                issued_at: row.issued_at,
+                expires_at: row.expires_at,
+                revoked: row.revoked_at.is_some(),
+            }))
+        })
+    }
+
     fn api_key<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Option<ApiKeyRecord>, KeyProblem>> {
         Box::pin(async move {
-            let row =
-                self.store.api_key_by_prefix(prefix.into()).await.map_err(|_| KeyProblem::Unavailable)?;
+            let row = look_up(&self.api_key_turns, self.store.api_key_by_prefix(prefix.into())).await?;
             Ok(row.map(|row| ApiKeyRecord {
                 prefix: row.prefix,
                 hash: row.hash,
@@ -356,6 +382,22 @@ impl OwnCredentials for Tokens {
             }))
         })
     }
+}
+
+/// One look into the store for a credential that was not seen before.
+async fn look_up<T>(
+    turns: &Semaphore,
+    asked: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, KeyProblem> {
+    let looking = async {
+        let _turn = turns.acquire().await.map_err(|_closed| KeyProblem::Unavailable)?;
+        asked.await.map_err(|error| {
+            // Strangers can cause this line.
+            tracing::debug!(%error, "a credential cannot be looked up");
+            KeyProblem::Unavailable
+        })
+    };
+    tokio::time::timeout(LOOK_UP_TIMEOUT, looking).await.map_err(|_late| KeyProblem::Unavailable)?
 }
 
 /// Whether this principal can be given such a credential.

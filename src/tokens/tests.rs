@@ -262,6 +262,74 @@ fn a_private_key_that_cannot_be_used_keeps_no_key_alive_that_was_taken_back() {
     });
 }
 
+/// What whoever copied the signing key can make.
+fn forged(process: &Process, row: &TokenRow) -> Secret {
+    let keys = process.tokens.keys.load();
+    let (issuer, audience) = process.sources.own_names().unwrap();
+    signed(row, keys.signing().unwrap(), issuer, audience).unwrap()
+}
+
+#[test]
+fn a_copied_signing_key_makes_no_token_and_widens_none() {
+    run(async |folder| {
+        let (gate, tool) = (process(&folder).await, process(&folder).await);
+        let narrow = Order { groups: Some(vec!["all".into()]), ..order() };
+        let (text, row) = tool.tokens.issue(&tool.sources, narrow, now()).await.unwrap();
+        assert!(gate.ask(&text, now()).await.is_ok(), "issued a moment ago by another process");
+        let made = [
+            TokenRow { jti: "0123456789abcdef".into(), ..row.clone() },
+            TokenRow { groups: None, ..row.clone() },
+            TokenRow { scopes: vec!["orders".into()], ..row.clone() },
+            TokenRow { expires_at: later(7200).wall, ..row.clone() },
+        ];
+        for row in made {
+            let refused = gate.ask(&forged(&tool, &row), now()).await.unwrap_err();
+            assert_eq!(refused, Unidentified::UnknownToken, "{row:?}");
+        }
+    });
+}
+
+#[test]
+fn a_store_that_does_not_answer_refuses_only_who_was_not_seen_before_and_only_for_the_time() {
+    run(async |folder| {
+        let gate = process(&folder).await;
+        let ((seen, _), (new, _)) = (gate.issue().await, gate.issue().await);
+        let (key, _) = gate.tokens.issue_api_key(&gate.sources, order(), now()).await.unwrap();
+        assert!(gate.ask(&seen, now()).await.is_ok());
+        let file = rusqlite::Connection::open(folder.path().join("store.db")).unwrap();
+        let rename =
+            |from: &str, to: &str| file.execute(&format!("ALTER TABLE {from} RENAME TO {to}"), []).unwrap();
+        rename("tokens", "tokens_away");
+        rename("api_keys", "api_keys_away");
+        assert_eq!(gate.ask(&new, now()).await.unwrap_err(), Unidentified::StoreUnavailable);
+        assert_eq!(gate.ask(&key, now()).await.unwrap_err(), Unidentified::StoreUnavailable);
+        assert!(gate.ask(&seen, now()).await.is_ok());
+        rename("tokens_away", "tokens");
+        rename("api_keys_away", "api_keys");
+        assert!(gate.ask(&new, now()).await.is_ok());
+        assert!(gate.ask(&key, now()).await.is_ok());
+    });
+}
+
+#[tokio::test]
+async fn so_many_are_looked_up_at_once_the_others_wait_their_turn_and_nobody_for_ever() {
+    let (turns, at_once, most) = (Semaphore::new(3), AtomicU64::new(0), AtomicU64::new(0));
+    let asked = (0..50).map(|_| {
+        look_up(&turns, async {
+            let now = at_once.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1;
+            most.fetch_max(now, std::sync::atomic::Ordering::Relaxed);
+            tokio::task::yield_now().await;
+            at_once.fetch_sub(1, std::sync::atomic::Ordering::Relaxed);
+            Ok(())
+        })
+    });
+    let found: Vec<_> = futures_util::future::join_all(asked.collect::<Vec<_>>()).await;
+    assert!(found.iter().all(Result::is_ok));
+    assert_eq!(most.into_inner(), 3);
+    let hung = look_up(&turns, std::future::pending::<Result<(), StoreError>>()).await;
+    assert_eq!(hung, Err(KeyProblem::Unavailable));
+}
+
 #[test]
 fn key_files_are_private_and_loose_ones_refused() {
     run(async |folder| {

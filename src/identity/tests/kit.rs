@@ -24,7 +24,7 @@ use serde_json::{Value as Json, json};
 use super::super::*;
 use crate::{
     clock::Now,
-    words::{Channel, Diagnostics, Digest, ListenerName, TlsFacts, tree, yaml::FromYaml},
+    words::{Channel, Diagnostics, Digest, GroupName, Kind, ListenerName, TlsFacts, tree, yaml::FromYaml},
 };
 
 pub(super) const SETTINGS: &str = "
@@ -53,13 +53,15 @@ pub(super) const NOW: i64 = 1_767_225_600;
 pub(super) struct Signer {
     pub(super) pair: EcdsaKeyPair,
     pub(super) key: Arc<VerifyKey>,
+    /// What it signed last under each `jti`, as it would be written down.
+    pub(super) issued: Mutex<HashMap<String, TokenRecord>>,
 }
 
 impl Signer {
     pub(super) fn new(kid: &str) -> Self {
         let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
         let key = VerifyKey::curve(Some(kid.into()), Algorithm::Es256, pair.public_key().as_ref()).unwrap();
-        Self { pair, key: Arc::new(key) }
+        Self { pair, key: Arc::new(key), issued: Mutex::default() }
     }
 
     pub(super) fn sign(&self, header: &Json, claims: &Json) -> String {
@@ -67,10 +69,48 @@ impl Signer {
     }
 
     pub(super) fn sign_text(&self, header: &str, claims: &str) -> String {
+        if let Some((jti, record)) = record(header, claims) {
+            self.issued.lock().insert(jti, record);
+        }
+        self.sign_unissued(header, claims)
+    }
+
+    /// As somebody would who has a copy of the key.
+    pub(super) fn sign_unissued(&self, header: &str, claims: &str) -> String {
         let message = message(header, claims);
         let signature = self.pair.sign(&SystemRandom::new(), message.as_bytes()).unwrap();
         format!("{message}.{}", BASE64URL_NOPAD.encode(signature.as_ref()))
     }
+}
+
+/// What a token of our own would be written down as; none where no such token would be issued.
+fn record(header: &str, claims: &str) -> Option<(String, TokenRecord)> {
+    let (header, claims): (Json, Json) =
+        (serde_json::from_str(header).ok()?, serde_json::from_str(claims).ok()?);
+    let moment = |name: &str| {
+        let seconds = claims[name].as_i64().or_else(|| claims[name].as_f64().map(|whole| whole as i64))?;
+        Timestamp::from_second(seconds).ok()
+    };
+    let groups = match &claims["groups"] {
+        Json::Null => None,
+        list => {
+            let names: Option<Vec<_>> =
+                list.as_array()?.iter().map(|name| name.as_str().map(GroupName::from)).collect();
+            Some(names?)
+        }
+    };
+    let scopes = claims["scope"].as_str().unwrap_or_default();
+    let record = TokenRecord {
+        kid: header["kid"].as_str()?.into(),
+        kind: Kind::ALL.into_iter().find(|kind| Some(kind.as_str()) == claims["kind"].as_str())?,
+        id: claims["sub"].as_str()?.into(),
+        groups,
+        scopes: scopes.split_ascii_whitespace().map(Arc::from).collect(),
+        issued_at: moment("iat")?,
+        expires_at: moment("exp")?,
+        revoked: false,
+    };
+    Some((claims["jti"].as_str()?.to_owned(), record))
 }
 
 pub(super) fn message(header: &str, claims: &str) -> String {
@@ -86,7 +126,11 @@ pub(super) struct Gate {
     pub(super) extra: Mutex<Vec<Arc<VerifyKey>>>,
     pub(super) api_keys: Mutex<HashMap<String, ApiKeyRecord>>,
     pub(super) asked: AtomicUsize,
+    /// How often of these for a token that was issued.
+    pub(super) looked_up: AtomicUsize,
     pub(super) down: Mutex<bool>,
+    /// Keys are at hand, what was issued is not.
+    pub(super) store_down: Mutex<bool>,
     pub(super) mono: Instant,
 }
 
@@ -128,7 +172,9 @@ pub(super) fn gate_with(settings: &str, files: &[(&str, &str)]) -> Gate {
         extra: Mutex::default(),
         api_keys: Mutex::default(),
         asked: AtomicUsize::new(0),
+        looked_up: AtomicUsize::new(0),
         down: Mutex::new(false),
+        store_down: Mutex::new(false),
         mono: Instant::now(),
     }
 }
@@ -259,15 +305,27 @@ impl Gate {
     }
 }
 
-use crate::words::Kind;
-
 impl OwnCredentials for Gate {
     fn key<'a>(&'a self, kid: &'a str, _: Now) -> BoxFuture<'a, Result<Arc<VerifyKey>, KeyProblem>> {
         Box::pin(async move { self.find(&self.own, Some(kid)) })
     }
 
+    fn token<'a>(&'a self, jti: &'a str) -> BoxFuture<'a, Result<Option<TokenRecord>, KeyProblem>> {
+        Box::pin(async move {
+            self.asked.fetch_add(1, Ordering::Relaxed);
+            self.looked_up.fetch_add(1, Ordering::Relaxed);
+            if *self.store_down.lock() {
+                return Err(KeyProblem::Unavailable);
+            }
+            Ok(self.own.issued.lock().get(jti).cloned())
+        })
+    }
+
     fn api_key<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Option<ApiKeyRecord>, KeyProblem>> {
         Box::pin(async move {
+            if *self.store_down.lock() {
+                return Err(KeyProblem::Unavailable);
+            }
             self.asked.fetch_add(1, Ordering::Relaxed);
             Ok(self.api_keys.lock().get(prefix).cloned())
         })

@@ -305,7 +305,9 @@ fn keys_that_are_not_published_or_out_of_reach_are_told_apart_for_the_operator()
     assert_eq!(gate.refusal(&with(header(), "kid", json!("other")), &claims()), Unidentified::UnknownKey);
     assert_eq!(gate.refusal(&with(header(), "kid", json!(null)), &claims()), Unidentified::UnknownKey);
     *gate.down.lock() = true;
-    assert_eq!(gate.refusal(&header(), &claims()), Unidentified::IssuerUnavailable);
+    assert_eq!(gate.refusal(&header(), &claims()), Unidentified::StoreUnavailable);
+    let token = gate.corp.sign(&corp_header(), &corp_claims());
+    assert_eq!(gate.bearer(&token).unwrap_err(), Unidentified::IssuerUnavailable);
 }
 
 #[test]
