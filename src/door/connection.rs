@@ -27,6 +27,7 @@ use super::{
     Bounds,
     clocks::{Clocks, Protocol, Watched},
     drain::Stop,
+    frames::Overheard,
     limits::Slot,
     listener::{Listener, Proxies, Terms},
     observer::{Clock, HandshakeFailure, Observer, Refusal},
@@ -214,7 +215,7 @@ where
         .timer(TokioTimer::new())
         .auto_date_header(false)
         .max_concurrent_streams(bounds.streams_per_connection_max)
-        // Larger than what the intake takes: what the library refuses by itself has no entry.
+        // Larger than what the intake takes, which has more to say; what the library refuses is overheard.
         .max_header_list_size(u32::try_from(bounds.head_bytes().saturating_mul(4)).unwrap_or(u32::MAX))
         .max_pending_accept_reset_streams(RESETS_MAX)
         .max_local_error_reset_streams(ERROR_RESETS_MAX)
@@ -222,6 +223,8 @@ where
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_send_buf_size(SEND_BYTES_MAX);
     let (watch, io) = link.watch(stream);
+    let io = Overheard::new(io.into_inner(), watch.channel.clone(), watch.observer.clone());
+    let io = TokioIo::new(io);
     let exchange = watch.exchange(handler);
     let service = service_fn(move |request| exchange.serve(request));
     let connection = pin!(builder.serve_connection(io, service));

@@ -33,6 +33,7 @@ mod clocks;
 mod connection;
 mod date;
 mod drain;
+mod frames;
 mod limits;
 mod listener;
 mod observer;

@@ -6,7 +6,7 @@ use crate::words::{Channel, ListenerName};
 
 /// Told of everything that never reaches a handler. Called on the connection's core: it must not block.
 pub trait Observer: Send + Sync + 'static {
-    /// The HTTP layer ended a connection by itself. Where [`Refusal::answer`] is a status, that answer was sent.
+    /// The HTTP layer ended a connection by itself, or one stream of HTTP/2 that never became a request. Where [`Refusal::answer`] is a status, that answer was sent.
     fn refused_by_protocol(&self, channel: &Arc<Channel>, what: Refusal);
 
     /// A TLS handshake did not come to an end.
@@ -19,7 +19,7 @@ pub trait Observer: Send + Sync + 'static {
     fn accept_failed(&self, listener: &ListenerName, error: &std::io::Error);
 }
 
-/// Why the HTTP layer ended a connection.
+/// Why the HTTP layer ended a connection or a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// The head is not HTTP/1.
@@ -34,7 +34,7 @@ pub enum Refusal {
     /// HTTP/2 spoken where it is not offered.
     #[error("http/2 is not offered here")]
     WrongProtocol,
-    /// Frames that are not HTTP/2, or a flood.
+    /// Frames that are not HTTP/2, a head that is none, or a flood.
     #[error("the frames are not HTTP/2, or too many")]
     BadFrames,
     /// A clock ran out.

@@ -29,6 +29,7 @@ mod load;
 mod matrix;
 mod mint;
 mod reads;
+mod refusing;
 mod reload;
 mod stage;
 mod writes;
