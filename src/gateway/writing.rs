@@ -16,7 +16,7 @@ use super::{
     after::{Left, after, echo, seen, unguarded},
     exchange::{self, Exchange, Progress, Side, known, not_possible},
     reading::fetch,
-    whole::replaced,
+    whole::{only, replaced, unlike},
 };
 use crate::{
     answer::{self, Answer},
@@ -180,7 +180,7 @@ async fn create(
     let view = view(exchange, admission, entity, json::Body::Create)?;
     let proposed = json::read(entity, &sent.body, &view).map_err(Refusal::Invalid)?;
     let new = schema::merge(entity, &Record::default(), &proposed, &view);
-    let permit = judge(exchange, admission, entity, Change::Create { new })?;
+    let permit = judge(exchange, admission, entity, Change::Create { new }, &FieldSet::EMPTY)?;
     let snapshot = exchange.snapshot.clone();
     let (_, mapping) = snapshot.serving(entity).ok_or(Refusal::Broken)?;
     let request = mapping
@@ -218,13 +218,16 @@ async fn update(
     let Stored { record, seen, id, version } = stored(exchange, admission, entity, id).await?;
     let snapshot = exchange.snapshot.clone();
     let (_, mapping) = snapshot.serving(entity).ok_or(Refusal::Broken)?;
-    blind(prospect, mapping, (&record, &proposed.record), version.is_some())?;
-    let new = merged(prospect, mapping, (&record, &proposed), &view, version.is_some());
-    let permit = judge(exchange, admission, entity, Change::Update { old: record, new, version })?;
+    let sees = prospect.outlook().sees(&record);
+    let replaced = blind(prospect, mapping, (&record, &proposed.record), &sees, version.is_some())?;
+    let (new, cleared) = merged(prospect, mapping, (&record, &proposed), &view, version.is_some());
+    let reached = proposed.present.union(&replaced).union(&cleared);
+    let change = Change::Update { old: record, new, version };
+    let permit = judge(exchange, admission, entity, change, &reached)?;
     check_version(exchange, admission, &permit, &seen, &sent)?;
     let (Some(old), Some(new)) = (permit.old(), permit.new()) else { return Err(Refusal::Broken) };
-    let request = mapping
-        .update(&id, old, new, permit.version())
+    let blindly = proposed.present.minus(&sees);
+    let request = native(mapping, (&id, permit.version()), (old, new), &sees, &blindly)
         .map_err(|faults| unmappable(exchange, prospect, mapping, faults))?;
     let left = match request {
         Some(request) => {
@@ -252,7 +255,8 @@ async fn delete(
         return Err(not_possible(mapping, Action::Delete));
     }
     let Stored { record, seen, id, version } = stored(exchange, admission, entity, id).await?;
-    let permit = judge(exchange, admission, entity, Change::Delete { old: record, version })?;
+    let change = Change::Delete { old: record, version };
+    let permit = judge(exchange, admission, entity, change, &FieldSet::EMPTY)?;
     check_version(exchange, admission, &permit, &seen, &sent)?;
     let request = mapping
         .delete(&id, permit.version())
@@ -278,22 +282,25 @@ async fn stored(
     Ok(Stored { record, seen: seen.record, id, version })
 }
 
-/// Refuses a body that replaces whole what the caller may not write in all its parts.
+/// The leaves that a body replaces whole. Refuses one that the caller may not write in all its parts; what nobody
+/// ever writes comes and goes with the rest.
 fn blind(
     prospect: &Prospect,
     mapping: &Mapping,
     (stored, proposed): (&Record, &Record),
+    sees: &FieldSet,
     is_guarded: bool,
-) -> Result<(), Refusal> {
+) -> Result<FieldSet, Refusal> {
+    let entity = mapping.entity();
+    let held = mapping.mapped().intersection(&entity.writable());
+    let reached = replaced(entity, stored, proposed, sees).intersection(&held);
     // What is not permitted at all is judged like any other change.
     let Verdict::Permitted(view) = prospect.outlook().verdict(Some(stored), Some(is_guarded)) else {
-        return Ok(());
+        return Ok(reached);
     };
-    let entity = mapping.entity();
-    let reached = replaced(entity, stored, proposed).intersection(&mapping.mapped());
     let beyond = reached.minus(&view.writes());
     if beyond.is_empty() {
-        return Ok(());
+        return Ok(reached);
     }
     let paths = beyond.iter().filter_map(|leaf| entity.leaf(leaf)).map(|leaf| leaf.path.clone()).collect();
     let denied = Denied::Fields(paths);
@@ -301,7 +308,7 @@ fn blind(
     Err(Refusal::Unwritable(denied, places))
 }
 
-/// The record as it would be. What a body clears by leaving it out is what may change on this very record; what
+/// The record as it would be, and what a body clears by leaving it out: what may change on this very record. What
 /// the system knows nothing of holds nothing.
 fn merged(
     prospect: &Prospect,
@@ -309,12 +316,49 @@ fn merged(
     (stored, proposed): (&Record, &json::Proposed),
     view: &json::View,
     is_guarded: bool,
-) -> Record {
+) -> (Record, FieldSet) {
     let entity = mapping.entity();
     let with = |writable| schema::merge(entity, stored, proposed, &json::View { writable, ..view.clone() });
     let kept = with(FieldSet::EMPTY);
     let clearable = policy::clearable(prospect.outlook(), stored, &kept, is_guarded);
-    with(view.writable.intersection(&clearable).union(&entity.all().minus(&mapping.mapped())))
+    let may = view.writable.intersection(&clearable);
+    let new = with(may.union(&entity.all().minus(&mapping.mapped())));
+    let cleared = match view.body {
+        json::Body::Replace => may.intersection(&mapping.mapped()),
+        json::Body::Create | json::Body::Patch => FieldSet::EMPTY,
+    };
+    (new, cleared)
+}
+
+/// An update in the system's own words; none where nothing changes.
+///
+/// What the body says of leaves that the caller does not see (`blindly`) is sent whether or not the system holds it
+/// already, and a text that is put together of others must agree with what the caller sends and sees: nothing tells
+/// a right guess from a wrong one.
+fn native(
+    mapping: &Mapping,
+    (id, version): (&str, Option<&str>),
+    (old, new): (&Record, &Record),
+    sees: &FieldSet,
+    blindly: &FieldSet,
+) -> Result<Option<NativeRequest>, Vec<MappingFault>> {
+    let entity = mapping.entity();
+    // Constants of groups and items are no values of the record; items find their places by them.
+    let unseen = blindly.intersection(&mapping.mapped()).minus(&mapping.tags());
+    if unseen.is_empty() {
+        return mapping.update(id, old, new, version);
+    }
+    let request = mapping.update(id, &unlike(entity, old, &unseen), new, version);
+    let (known, sent) = (only(entity, old, sees), only(entity, new, &sees.union(&unseen)));
+    let of_unseen = |fault: &MappingFault| fault.leaf.is_some_and(|leaf| unseen.contains(leaf));
+    let mut faults = mapping.update(id, &known, &sent, version).err().unwrap_or_default();
+    faults.retain(of_unseen);
+    match request {
+        Ok(request) if faults.is_empty() => Ok(request),
+        Ok(_) => Err(faults),
+        Err(all) if faults.is_empty() => Err(all),
+        Err(all) => Err(all.into_iter().filter(|fault| !of_unseen(fault)).chain(faults).collect()),
+    }
 }
 
 /// The change cannot be put into the system's words: the caller's fault, or its own record's.
@@ -336,6 +380,7 @@ fn judge(
     admission: &Admission,
     entity: &Entity,
     change: Change,
+    reached: &FieldSet,
 ) -> Result<WritePermit, Refusal> {
     let prospect = admission.prospect();
     let (old, new) = match &change {
@@ -349,7 +394,7 @@ fn judge(
         }
     }
     exchange.recheck_change(prospect, &change)?;
-    let permit = policy::judge(prospect, change).map_err(|denied| {
+    let permit = policy::judge(prospect, change, reached).map_err(|denied| {
         let places = Places::of(entity, &denied, &known(prospect));
         match &denied {
             Denied::Record(grounds) => {

@@ -53,6 +53,11 @@ impl Degrees {
         self.all().minus(&self.of(Openness::Shown))
     }
 
+    /// Whether a text is one that a degree of the leaf makes of others.
+    pub(super) fn make(&self, leaf: LeafId, text: &str) -> bool {
+        Openness::ALL.into_iter().any(|openness| self.of(openness).contains(leaf) && openness.makes(text))
+    }
+
     /// How open a leaf is; none where it is hidden.
     #[inline]
     pub(super) fn openness(&self, leaf: LeafId) -> Option<Openness> {

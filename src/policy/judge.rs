@@ -7,15 +7,15 @@ use compact_str::CompactString;
 use super::{
     Basis, Denied, Detail,
     context::Env,
+    degrees::Degrees,
     load::Policies,
-    mask::{FULL, Masker, Openness},
-    predicate::Outcomes,
+    mask::{Openness, coarse},
     program::{Grounds, Program, Verdict, View},
     prospect::{Outlook, Prospect, env, id},
 };
 use crate::{
     catalog::{Action, Call, Operation},
-    schema::{Entity, FieldSet, LeafId, Record, Value, changed},
+    schema::{Entity, FieldSet, LeafId, LeafKind, Record, Value, changed},
     words::{FieldPath, StatementId},
 };
 
@@ -112,7 +112,7 @@ impl WritePermit {
         self.old().is_some() && self.version().is_none()
     }
 
-    /// The leaves that change.
+    /// The leaves that change, and those that are written without being seen.
     pub fn changed(&self) -> FieldSet {
         self.changed
     }
@@ -147,16 +147,18 @@ impl WritePermit {
     }
 }
 
-/// Judges a write.
+/// Judges a write. `sent` are the leaves that an update's body speaks of, those that it clears or replaces without
+/// naming them among them: what the caller does not see counts as changed when it is sent, or the answer would tell
+/// whether it held that value already. A create and a delete have none.
 ///
 /// # Errors
 /// [`Denied`], by what was found on the stored record, the new one, or the fields that change.
-pub fn judge(prospect: &Prospect, change: Change) -> Result<WritePermit, Denied> {
+pub fn judge(prospect: &Prospect, change: Change, sent: &FieldSet) -> Result<WritePermit, Denied> {
     let outlook = prospect.outlook();
     let (Some(entity), true) = (outlook.program.entity.clone(), fits(prospect.operation(), &change)) else {
         return Err(Denied::Never(Grounds::default()));
     };
-    let (changed, grounds) = rehearse(outlook, &change)?;
+    let (changed, grounds) = outlook.rehearse(&change, sent)?;
     let record = match &change {
         Change::Create { .. } => None,
         Change::Update { old, .. } | Change::Delete { old, .. } => id(Some(&entity), old).map(Into::into),
@@ -172,27 +174,45 @@ pub fn judge(prospect: &Prospect, change: Change) -> Result<WritePermit, Denied>
     Ok(WritePermit { prospect: lent, change, record, changed, grounds })
 }
 
-/// What [`judge`] would say, as plain data: the leaves that change and the permits. For tests, explain and
-/// replay; it proves nothing.
-///
-/// # Errors
-/// As [`judge`].
-pub fn rehearse(outlook: &Outlook, change: &Change) -> Result<(FieldSet, Grounds), Denied> {
-    let nothing = || Denied::Never(Grounds::default());
-    let entity = outlook.program.entity.as_ref().ok_or_else(nothing)?;
-    match (outlook.program.action, change) {
-        (Action::Create, Change::Create { new }) => create(outlook, entity, new),
-        (Action::Update, Change::Update { old, new, version }) => {
-            update(outlook, entity, (old, new), version.is_some())
+impl Outlook {
+    /// What [`judge`] would say, as plain data: the leaves that change and the permits. For tests, explain and
+    /// replay; it proves nothing.
+    ///
+    /// # Errors
+    /// As [`judge`].
+    pub fn rehearse(&self, change: &Change, sent: &FieldSet) -> Result<(FieldSet, Grounds), Denied> {
+        let nothing = || Denied::Never(Grounds::default());
+        let entity = self.program.entity.as_ref().ok_or_else(nothing)?;
+        match (self.program.action, change) {
+            (Action::Create, Change::Create { new }) => create(self, entity, new),
+            (Action::Update, Change::Update { old, new, version }) => {
+                update(self, entity, (old, new), sent, version.is_some())
+            }
+            (Action::Delete, Change::Delete { old, version }) => {
+                let view = on_stored(self, old, version.is_some())?;
+                Ok((FieldSet::EMPTY, view.grounds))
+            }
+            (
+                Action::Read | Action::List | Action::Create | Action::Update | Action::Delete | Action::Call,
+                Change::Create { .. } | Change::Update { .. } | Change::Delete { .. },
+            ) => Err(nothing()),
         }
-        (Action::Delete, Change::Delete { old, version }) => {
-            let view = on_stored(outlook, old, version.is_some())?;
-            Ok((FieldSet::EMPTY, view.grounds))
+    }
+
+    /// The leaves of a record that the caller's own `read` or `list` shows unmasked: what it may know of it.
+    pub fn sees(&self, record: &Record) -> FieldSet {
+        self.degrees(record).of(Openness::Shown)
+    }
+
+    /// How open a record is to the caller's own `read` and `list` together.
+    fn degrees(&self, record: &Record) -> Degrees {
+        let mut degrees = Degrees::default();
+        for sight in self.sights() {
+            if let Some(view) = permitted(sight.verdict(&self.env(Some(record), None))) {
+                degrees.join(&view.shown);
+            }
         }
-        (
-            Action::Read | Action::List | Action::Create | Action::Update | Action::Delete | Action::Call,
-            Change::Create { .. } | Change::Update { .. } | Change::Delete { .. },
-        ) => Err(nothing()),
+        degrees
     }
 }
 
@@ -240,14 +260,17 @@ fn update(
     outlook: &Outlook,
     entity: &Entity,
     (old, new): (&Record, &Record),
+    sent: &FieldSet,
     is_guarded: bool,
 ) -> Result<(FieldSet, Grounds), Denied> {
     let before = on_stored(outlook, old, is_guarded)?;
-    let changed = changed(old, new, entity);
-    masks_sent(outlook, entity, Some(old), new, &changed)?;
-    within(entity, &changed, &before.writes)?;
+    let degrees = outlook.degrees(old);
+    let changed = changed(old, new, entity).union(&sent.minus(&degrees.of(Openness::Shown)));
+    masks_sent(outlook, entity, Some((old, &degrees)), new, &changed)?;
+    let judged = changed.minus(&following(entity, sent));
+    within(entity, &judged, &before.writes)?;
     let after = on_new(outlook, new, Some(is_guarded))?;
-    within(entity, &changed, &after.writes)?;
+    within(entity, &judged, &after.writes)?;
     let mut grounds = before.grounds;
     grounds.detail = grounds.detail.max(after.grounds.detail);
     for statement in after.grounds.statements {
@@ -256,6 +279,13 @@ fn update(
         }
     }
     Ok((changed, grounds))
+}
+
+/// Leaves that come and go with the items of a list: nobody writes them, so no statement can let them change,
+/// and an item of which all others may change may go with them.
+fn following(entity: &Entity, sent: &FieldSet) -> FieldSet {
+    let read_only = entity.all().minus(&entity.writable()).minus(sent);
+    read_only.iter().filter(|leaf| entity.leaf(*leaf).is_some_and(|leaf| leaf.in_list)).collect()
 }
 
 fn on_stored(outlook: &Outlook, old: &Record, is_guarded: bool) -> Result<View, Denied> {
@@ -283,69 +313,71 @@ fn paths(entity: &Entity, leaves: &FieldSet) -> Vec<FieldPath> {
     leaves.iter().filter_map(|leaf| entity.leaf(leaf)).map(|leaf| leaf.path.clone()).collect()
 }
 
-/// A mask that comes back would overwrite what it hides, wherever the caller has learnt it.
+/// A mask that comes back would overwrite what it hides, wherever the caller has learnt it: by which permit, over
+/// which channel, of which record, from whom. A text is refused by its shape, wherever the bundle masks the field so. A
+/// year or a rounded number is a value like others: it is refused where it is what a permit could show this caller of
+/// the stored one; and where the caller does not see that one, whatever it is, since the refusal would tell.
 fn masks_sent(
     outlook: &Outlook,
     entity: &Entity,
-    old: Option<&Record>,
+    old: Option<(&Record, &Degrees)>,
     new: &Record,
     changed: &FieldSet,
 ) -> Result<(), Denied> {
+    let (masks, could_round) = (masks(&outlook.policies, entity), could_round(outlook));
     let mut sent = FieldSet::EMPTY;
-    for sight in outlook.sights() {
-        sent = sent.union(&masks_of(sight, outlook, entity, (old, new), changed));
+    for leaf in changed.iter() {
+        let openness = old.and_then(|(_, degrees)| degrees.openness(leaf));
+        let stored =
+            |is_so: &dyn Fn(&Value) -> bool| old.is_some_and(|(old, _)| any_of(old, entity, leaf, is_so));
+        let is_rounded = |value: &Value| match openness {
+            None => old.is_some() && coarse(value).as_ref() == Some(value),
+            Some(_) => stored(&|stored| coarse(stored).as_ref() == Some(value)),
+        };
+        let is_mask = |value: &Value| match value.as_text() {
+            Some(text) => masks.make(leaf, text),
+            None => could_round.contains(leaf) && is_rounded(value),
+        };
+        // Told apart only for who sees it: to others a mask and a value that looks like one are the same.
+        let is_stored =
+            |value: &Value| openness == Some(Openness::Shown) && stored(&|stored| stored == value);
+        if any_of(new, entity, leaf, |value| is_mask(value) && !is_stored(value)) {
+            sent.insert(leaf);
+        }
     }
     if sent.is_empty() { Ok(()) } else { Err(Denied::Mask(paths(entity, &sent))) }
 }
 
-/// The changed leaves whose new values are masks that one way of seeing shows.
-fn masks_of(
-    sight: &Program,
-    outlook: &Outlook,
-    entity: &Entity,
-    (old, new): (Option<&Record>, &Record),
-    changed: &FieldSet,
-) -> FieldSet {
-    // What any permit that could hold would mask: the record that was seen may have been another.
-    let mut could_mask = FieldSet::EMPTY;
-    for rule in sight.rules.iter().filter(|rule| rule.outcomes != Outcomes::FAILS) {
-        could_mask = could_mask.union(&rule.grants.shown.masked());
+/// The masks that the bundle puts on an entity's leaves, whoever sees them. Pseudonyms stand for ids in every entity
+/// that refers to them.
+fn masks(policies: &Policies, entity: &Entity) -> Degrees {
+    let mut masks = Degrees::default();
+    let mut has_pseudonyms = false;
+    for statement in &policies.statements {
+        if let Some(grants) = statement.grants.get(&entity.name) {
+            masks.join(&grants.shown);
+        }
+        has_pseudonyms |=
+            statement.grants.values().any(|grants| !grants.shown.of(Openness::Pseudonym).is_empty());
     }
-    let shown =
-        old.and_then(|old| permitted(sight.verdict(&outlook.env(Some(old), None)))).map(|view| view.shown);
-    let masker = &outlook.policies.masker;
-    let mut sent = FieldSet::EMPTY;
-    for leaf in changed.intersection(&could_mask).iter() {
-        let openness = shown.as_ref().and_then(|shown| shown.openness(leaf));
-        let masked = old.zip(openness.filter(|openness| *openness != Openness::Shown));
-        let is_mask = |value: &Value| match masked {
-            Some((old, openness)) => is_masked(masker, entity, (leaf, openness), old, value),
-            None => false,
-        };
-        new.each(entity, leaf, &mut |value| {
-            if value.as_text().is_some_and(|text| text.starts_with(FULL)) || is_mask(value) {
-                sent.insert(leaf);
-            }
-        });
+    if has_pseudonyms {
+        let is_id = |leaf: &LeafId| entity.leaf(*leaf).is_some_and(|leaf| leaf.kind == LeafKind::Id);
+        masks.add(Openness::Pseudonym, &entity.ids().filter(is_id).collect());
     }
-    sent
+    masks
 }
 
-/// Whether a value is how the caller sees one of the stored ones, and none of those itself.
-fn is_masked(
-    masker: &Masker,
-    entity: &Entity,
-    (leaf, openness): (LeafId, Openness),
-    old: &Record,
-    value: &Value,
-) -> bool {
-    let mut is_mask = false;
-    let mut is_stored = false;
-    old.each(entity, leaf, &mut |stored| {
-        is_stored |= stored == value;
-        is_mask |= masker.apply(entity, leaf, openness, stored).as_ref() == Some(value);
-    });
-    is_mask && !is_stored
+/// The leaves of which a permit could show this caller the year or the leading digit, in whatever context and of
+/// whatever record.
+fn could_round(outlook: &Outlook) -> FieldSet {
+    let rules = outlook.sights().flat_map(|sight| &sight.rules).filter(|rule| rule.outcomes.holds);
+    rules.fold(FieldSet::EMPTY, |all, rule| all.union(&rule.grants.shown.of(Openness::Coarse)))
+}
+
+fn any_of(record: &Record, entity: &Entity, leaf: LeafId, mut is_so: impl FnMut(&Value) -> bool) -> bool {
+    let mut any = false;
+    record.each(entity, leaf, &mut |value| any |= is_so(value));
+    any
 }
 
 fn permitted(verdict: Verdict) -> Option<View> {

@@ -16,7 +16,13 @@ use crate::{
 };
 
 /// What a fully masked text looks like.
-pub(super) const FULL: &str = "****";
+const FULL: &str = "****";
+/// What a pseudonym begins with.
+const PSEUDONYM: char = '~';
+/// How many bytes of the digest a pseudonym shows.
+const PSEUDONYM_BYTES: usize = 16;
+/// What stands between the first letter and the domain of a masked e-mail address.
+const E_MAIL: &str = "***@";
 /// Fewest characters of which the last four are shown.
 const LAST4_CHARS_MIN: usize = 8;
 
@@ -54,6 +60,18 @@ impl Openness {
             Self::EMail => "e-mail",
             Self::Last4 => "last4",
             Self::Shown => "shown",
+        }
+    }
+
+    /// Whether a text is one that this degree makes, whatever it hides. No value that a field is given for its own
+    /// sake looks so.
+    pub(super) fn makes(self, text: &str) -> bool {
+        match self {
+            Self::Full | Self::Last4 => text.starts_with(FULL),
+            Self::EMail => text.starts_with(FULL) || is_e_mail_mask(text),
+            Self::Pseudonym => is_pseudonym(text),
+            // Years and rounded numbers are values like others.
+            Self::Coarse | Self::Shown => false,
         }
     }
 
@@ -215,8 +233,8 @@ impl Masker {
         }
         part(text.as_bytes());
         let tag = context.sign();
-        let head = tag.as_ref().get(..16).unwrap_or_default();
-        format_compact!("~{}", BASE32_NOPAD.encode(head).to_ascii_lowercase())
+        let head = tag.as_ref().get(..PSEUDONYM_BYTES).unwrap_or_default();
+        format_compact!("{PSEUDONYM}{}", BASE32_NOPAD.encode(head).to_ascii_lowercase())
     }
 }
 
@@ -224,10 +242,23 @@ fn e_mail(text: &str) -> CompactString {
     match text.rsplit_once('@') {
         Some((local, domain)) if !local.is_empty() && !domain.is_empty() => {
             let first = local.chars().next().unwrap_or('*');
-            format_compact!("{first}***@{domain}")
+            format_compact!("{first}{E_MAIL}{domain}")
         }
         Some(_) | None => FULL.into(),
     }
+}
+
+fn is_e_mail_mask(text: &str) -> bool {
+    let mut rest = text.chars();
+    let domain = rest.next().and_then(|_first| rest.as_str().strip_prefix(E_MAIL));
+    domain.is_some_and(|domain| !domain.is_empty() && !domain.contains('@'))
+}
+
+fn is_pseudonym(text: &str) -> bool {
+    let is_digit = |c: char| matches!(c, 'a'..='z' | '2'..='7');
+    text.strip_prefix(PSEUDONYM).is_some_and(|digest| {
+        digest.len() == BASE32_NOPAD.encode_len(PSEUDONYM_BYTES) && digest.chars().all(is_digit)
+    })
 }
 
 fn last4(text: &str) -> CompactString {
@@ -239,7 +270,8 @@ fn last4(text: &str) -> CompactString {
     format_compact!("{FULL}{tail}")
 }
 
-fn coarse(value: &Value) -> Option<Value> {
+/// The year of a date or a moment, the leading digit of a number; none of anything else.
+pub(super) fn coarse(value: &Value) -> Option<Value> {
     match value {
         Value::Date(date) => Date::new(date.year(), 1, 1).ok().map(Value::Date),
         Value::Instant(moment) => {

@@ -48,7 +48,7 @@ mod tests;
 
 pub use context::Context;
 pub use explain::{Explanation, Outcome, Role, Told, explain};
-pub use judge::{CallPermit, Change, WritePermit, clearable, judge, judge_call, rehearse};
+pub use judge::{CallPermit, Change, WritePermit, clearable, judge, judge_call};
 pub use load::{Given, PlanRef, Policies, SystemInfo};
 pub use mask::Openness;
 pub use memo::Memo;

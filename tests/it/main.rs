@@ -19,6 +19,7 @@ mod compile;
 mod demo;
 mod deploy;
 mod erasing;
+mod guesses;
 mod issued;
 mod journal;
 mod kill;

@@ -190,12 +190,12 @@ fn matter(
     let old = record.clone();
     match (action, change) {
         (ActionWord::Read | ActionWord::List, _) => Some(Matter::Record(old)),
-        (ActionWord::Create, _) => Some(Matter::Change(Change::Create { new: old })),
-        (ActionWord::Delete, _) => Some(Matter::Change(Change::Delete { old, version })),
+        (ActionWord::Create, _) => Some(Matter::Change(Change::Create { new: old }, FieldSet::EMPTY)),
+        (ActionWord::Delete, _) => Some(Matter::Change(Change::Delete { old, version }, FieldSet::EMPTY)),
         (ActionWord::Update, Some(change)) => {
             let change = proposed(entity, change, Body::Patch, found)?;
             let new = schema::merge(entity, &old, &change, &open_view(entity, Body::Patch));
-            Some(Matter::Change(Change::Update { old, new, version }))
+            Some(Matter::Change(Change::Update { old, new, version }, change.present))
         }
         (ActionWord::Update | ActionWord::Call, _) => Some(Matter::Nothing),
     }

@@ -29,8 +29,8 @@ pub(super) enum Matter {
     Nothing,
     /// A stored record.
     Record(Record),
-    /// A write.
-    Change(Change),
+    /// A write, and the leaves that were sent for it.
+    Change(Change, FieldSet),
 }
 
 /// What came of it.
@@ -109,7 +109,7 @@ pub(super) fn judge(policies: &Arc<Policies>, memo: &Memo, question: Question) -
             Ruling { shown: outlook.visible(), ..Ruling::ended(OutcomeWord::Permitted, grounds) }
         }
         Matter::Record(record) => shown(policies, &outlook, record),
-        Matter::Change(change) => match policy::rehearse(&outlook, &change) {
+        Matter::Change(change, sent) => match outlook.rehearse(&change, &sent) {
             Ok((changed, grounds)) => Ruling { changed, ..Ruling::ended(OutcomeWord::Permitted, grounds) },
             Err(denied) => Ruling::denied(denied),
         },

@@ -167,13 +167,17 @@ impl Run<'_> {
         match (case.action, record, &case.change) {
             (ActionWord::Read | ActionWord::List, Some(record), None) => Some(Matter::Record(record)),
             (ActionWord::Read | ActionWord::List, None, None) => Some(Matter::Nothing),
-            (ActionWord::Create, Some(new), None) => Some(Matter::Change(Change::Create { new })),
+            (ActionWord::Create, Some(new), None) => {
+                Some(Matter::Change(Change::Create { new }, FieldSet::EMPTY))
+            }
             (ActionWord::Update, Some(old), Some(change)) => {
                 let change = proposed(entity, change, Body::Patch, found)?;
                 let new = schema::merge(entity, &old, &change, &open_view(entity, Body::Patch));
-                Some(Matter::Change(Change::Update { old, new, version }))
+                Some(Matter::Change(Change::Update { old, new, version }, change.present))
             }
-            (ActionWord::Delete, Some(old), None) => Some(Matter::Change(Change::Delete { old, version })),
+            (ActionWord::Delete, Some(old), None) => {
+                Some(Matter::Change(Change::Delete { old, version }, FieldSet::EMPTY))
+            }
             // Whatever the record.
             (ActionWord::Create | ActionWord::Update | ActionWord::Delete, None, None) => {
                 Some(Matter::Nothing)

@@ -12,6 +12,7 @@ use crate::{
     catalog::Action,
     identity::{Attribute, Facts},
     policy::{Change, Denied, Memo, Openness, Outlook, Target, Verdict, judge, outlook, preview},
+    schema::FieldSet,
     words::{EntityName, Kind},
 };
 
@@ -399,7 +400,7 @@ fn the_judgement_of_updates_is_the_naive_one() {
             };
             let room = world.prospect_in(&facts, Action::Update, context).and_then(|prospect| {
                 assert_eq!(world.policies.recheck_change(prospect.outlook(), &change), Ok(()));
-                judge(&prospect, change)
+                judge(&prospect, change, &FieldSet::EMPTY)
             });
             let told = match room {
                 Ok(_) => Ok(()),

@@ -57,7 +57,7 @@ properties:
         cost: { type: string, format: decimal, x-class: confidential, description: cost }
 "#;
 
-const CUSTOMER: &str = r#"
+pub(super) const CUSTOMER: &str = r#"
 $schema: https://json-schema.org/draft/2020-12/schema
 title: Customer
 description: A customer

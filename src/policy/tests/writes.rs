@@ -1,14 +1,16 @@
 //! POLICY.md's rules on writes and calls.
 
-use super::kit::{World, app, context, facts, partner, text, world};
+use std::sync::Arc;
+
+use super::kit::{CUSTOMER, World, app, context, facts, load_in, partner, text, world};
 use crate::{
     catalog::{Action, Operation, RecordId, UpdateMode},
     policy::{
         Basis, Change, Denied, Memo, Target, WritePermit, clearable, echo, is_at_hand, judge, judge_call,
         outlook,
     },
-    schema::{Body, FieldSet, View, json, merge},
-    words::Kind,
+    schema::{self, Body, FieldSet, View, json, merge},
+    words::{Kind, tree},
 };
 
 const SHIPPED: &str = r#"@id("edit") @writes("status, note, total") permit (principal, action == Action::"update", resource is Order)
@@ -28,14 +30,14 @@ fn update(world: &World, old: &str, new: &str) -> Result<WritePermit, Denied> {
 
 fn change(
     world: &World,
-    facts: &std::sync::Arc<crate::identity::Facts>,
+    facts: &Arc<crate::identity::Facts>,
     old: &str,
     new: &str,
     version: Option<&str>,
 ) -> Result<WritePermit, Denied> {
     let prospect = world.prospect(facts, Action::Update).unwrap();
     let (old, new) = (world.order(old), world.order(new));
-    judge(&prospect, Change::Update { old, new, version: version.map(Into::into) })
+    judge(&prospect, Change::Update { old, new, version: version.map(Into::into) }, &FieldSet::EMPTY)
 }
 
 fn fields(refused: Result<WritePermit, Denied>) -> String {
@@ -87,8 +89,9 @@ fn what_may_be_read_may_not_be_written_for_that_and_the_other_way_round() {
 #[test]
 fn a_create_is_judged_on_the_new_record_and_answers_id_where_nothing_may_be_read() {
     let world = world(SHIPPED);
-    let create = |facts: &std::sync::Arc<crate::identity::Facts>, json: &str| {
-        judge(&world.prospect(facts, Action::Create).unwrap(), Change::Create { new: world.order(json) })
+    let create = |facts: &Arc<crate::identity::Facts>, json: &str| {
+        let change = Change::Create { new: world.order(json) };
+        judge(&world.prospect(facts, Action::Create).unwrap(), change, &FieldSet::EMPTY)
     };
     let permit = create(&partner("x"), r#"{"customer":"x","note":"a"}"#).unwrap();
     assert_eq!(permit.record_id(), None);
@@ -106,7 +109,7 @@ fn a_delete_is_judged_on_the_stored_record() {
     let world = world(SHIPPED);
     let delete = |json: &str| {
         let change = Change::Delete { old: world.order(json), version: Some("v".into()) };
-        judge(&world.prospect(&app(), Action::Delete).unwrap(), change)
+        judge(&world.prospect(&app(), Action::Delete).unwrap(), change, &FieldSet::EMPTY)
     };
     assert!(delete(r#"{"id":"1","customer":"x","status":"draft"}"#).is_ok());
     assert!(matches!(delete(r#"{"id":"1","customer":"x","status":"open"}"#), Err(Denied::Record(_))));
@@ -154,9 +157,195 @@ fn a_mask_learnt_from_a_list_is_refused_when_it_is_sent_back() {
         assert_eq!(fields(with("e***@example.com")), "masked values were sent back: email");
         assert!(with("ola@example.com").is_ok());
         let new = world.order(r#"{"phone":"****6789"}"#);
-        let created = judge(&world.prospect(&app(), Action::Create).unwrap(), Change::Create { new });
+        let prospect = world.prospect(&app(), Action::Create).unwrap();
+        let created = judge(&prospect, Change::Create { new }, &FieldSet::EMPTY);
         assert_eq!(fields(created), "masked values were sent back: phone");
     }
+}
+
+/// What an update comes to whose body speaks of `sent`, over a channel with TLS or without.
+fn sending(world: &World, tls: bool, (old, new): (&str, &str), sent: &[&str]) -> Result<WritePermit, Denied> {
+    let prospect = world.prospect_in(&app(), Action::Update, context(tls)).unwrap();
+    let order = world.entity("Order");
+    let sent: FieldSet = sent.iter().map(|path| order.leaf_at(path).unwrap()).collect();
+    let change = Change::Update { old: world.order(old), new: world.order(new), version: Some("v1".into()) };
+    judge(&prospect, change, &sent)
+}
+
+/// A permit that masks, and holds over TLS alone.
+const MASKED: &str = r#"@id("edit") @writes("*, phone, email, born, margin, customer") permit (principal, action in [Action::"create", Action::"update"], resource is Order);
+    @id("see") @fields("id, customer, note, phone, email, born, margin, quantity, total, created_at")
+    @mask("customer: pseudonym, note: full, phone: last4, email: e-mail, born: year, margin: rounded, quantity: rounded, created_at: year")
+    permit (principal is App, action in [Action::"read", Action::"list"], resource is Order) when { context.checked.channel.tls };"#;
+
+/// Over a channel where its caller sees nothing, after one where it saw the mask.
+#[test]
+fn a_mask_is_refused_whatever_the_context_it_was_learnt_in() {
+    let world = world(MASKED);
+    let stored = r#"{"id":"1","customer":"x","note":"secret","phone":"+48123456789","email":"ewa@example.com","born":"1988-05-04",
+        "margin":"1234.5","quantity":77,"created_at":"2026-05-04T10:00:00Z"}"#;
+    let seen: serde_json::Value = serde_json::from_str(&world.read(&app(), stored)).unwrap();
+    assert_eq!(seen["born"], "1988-01-01");
+    let base: serde_json::Value = serde_json::from_str(stored).unwrap();
+    for path in ["customer", "note", "phone", "email", "born", "margin", "quantity", "created_at"] {
+        let mut new = base.clone();
+        assert_ne!(seen[path], base[path], "{path}");
+        new[path] = seen[path].clone();
+        let mask = format!("masked values were sent back: {path}");
+        for tls in [true, false] {
+            assert_eq!(fields(sending(&world, tls, (stored, &new.to_string()), &[path])), mask, "{tls}");
+        }
+    }
+    let fresh = stored
+        .replace("+48123456789", "+48999999999")
+        .replace("1988-05-04", "1990-06-07")
+        .replace("1234.5", "4321");
+    for tls in [true, false] {
+        assert!(sending(&world, tls, (stored, &fresh), &["phone", "born", "margin"]).is_ok());
+    }
+    // In a new record a text that looks so is no value; a number and a date are.
+    let create = |json: &str| {
+        let prospect = world.prospect_in(&app(), Action::Create, context(false)).unwrap();
+        judge(&prospect, Change::Create { new: world.order(json) }, &FieldSet::EMPTY)
+    };
+    for (path, text) in [
+        ("email", "e***@example.com"),
+        ("phone", "****6789"),
+        ("customer", seen["customer"].as_str().unwrap()),
+    ] {
+        let new = format!(r#"{{"customer":"x","{path}":"{text}"}}"#)
+            .replace(r#""customer":"x","customer""#, r#""customer""#);
+        assert_eq!(fields(create(&new)), format!("masked values were sent back: {path}"));
+    }
+    assert!(
+        create(r#"{"customer":"x","margin":"1000","born":"1988-01-01","note":"a*** b@c ~d ***"}"#).is_ok()
+    );
+}
+
+/// The refusal of a rounded number must not tell what is rounded to it.
+#[test]
+fn a_rounded_number_is_refused_by_the_stored_one_only_where_its_caller_sees_that() {
+    let world = world(MASKED);
+    let told = |tls: bool, stored: &str, sent: &str| {
+        let record = |margin: &str| format!(r#"{{"id":"1","customer":"x","margin":"{margin}"}}"#);
+        sending(&world, tls, (&record(stored), &record(sent)), &["margin"]).is_ok()
+    };
+    // Seen rounded: what it rounds to is refused, also where the value is just that.
+    assert_eq!(
+        [told(true, "1234", "1000"), told(true, "1000", "1000"), told(true, "2345", "1000")],
+        [false, false, true]
+    );
+    // Not seen: every number that could be one.
+    assert_eq!(
+        [told(false, "1234", "1000"), told(false, "1000", "1000"), told(false, "2345", "1000")],
+        [false; 3]
+    );
+    assert_eq!(
+        [told(false, "1234", "1001"), told(false, "1001", "1001"), told(false, "2345", "1001")],
+        [true; 3]
+    );
+}
+
+#[test]
+fn a_text_is_refused_by_its_shape_whoever_sees_the_field_masked_and_a_number_only_where_its_caller_could() {
+    let staff = r#"@id("staff") @fields("id, email, margin, customer") @mask("email: e-mail, margin: rounded")
+        permit (principal in Group::"staff", action == Action::"list", resource is Order);
+        @id("join") @fields("id") @mask("id: pseudonym") permit (principal in Group::"staff", action == Action::"list", resource is Customer);
+        @id("edit") @writes("email, margin, customer, note") permit (principal, action == Action::"update", resource is Order);
+        @id("read") @fields("id, email, margin, customer, note") permit (principal is App, action == Action::"read", resource is Order);"#;
+    let world = world(staff);
+    let stored = r#"{"id":"1","customer":"x","email":"ewa@example.com","margin":"1234","note":"n"}"#;
+    let with = |from: &str, to: &str| sending(&world, true, (stored, &stored.replace(from, to)), &[]);
+    assert_eq!(fields(with("ewa@", "z***@")), "masked values were sent back: email");
+    assert!(with("1234", "1000").is_ok(), "only others see it rounded");
+    // A pseudonym stands for one id wherever that is referred to.
+    let pseudonym = format!("\"~{}\"", "a2".repeat(13));
+    assert_eq!(fields(with("\"x\"", &pseudonym)), "masked values were sent back: customer");
+    assert!(with("\"n\"", &pseudonym).is_ok(), "a text that nobody sees so");
+    assert!(with("\"n\"", "\"****\"").is_ok());
+}
+
+/// Its answer would tell whether the guess was right.
+#[test]
+fn what_is_sent_of_an_unseen_field_counts_as_a_change_whether_it_is_one_or_not() {
+    let world = world(
+        r#"@id("note") @writes("note") permit (principal, action == Action::"update", resource is Order);
+           @id("drafts") @writes("margin, total") permit (principal, action == Action::"update", resource is Order)
+           when { resource has status && resource.status == "draft" };
+           @id("see") @fields("id, note, total, email") @mask("email: e-mail") permit (principal, action == Action::"read", resource is Order);"#,
+    );
+    let open = r#"{"id":"1","customer":"x","status":"open","margin":"2","total":"5","email":"e@x"}"#;
+    let draft = open.replace("open", "draft");
+    let wrong = open.replace(r#""2""#, r#""3""#);
+    let refused = "fields would change that may not: margin";
+    assert_eq!(fields(sending(&world, true, (open, open), &["margin"])), refused);
+    assert_eq!(fields(sending(&world, true, (open, &wrong), &["margin"])), refused);
+    // Of a draft both are written.
+    let order = world.entity("Order");
+    let margin = FieldSet::of(order.leaf_at("margin").unwrap());
+    for new in [&draft, &draft.replace(r#""2""#, r#""3""#)] {
+        assert_eq!(sending(&world, true, (&draft, new), &["margin"]).unwrap().changed(), margin);
+    }
+    // What is seen unmasked is judged on what changes; a mask hides as well as nothing does.
+    assert!(sending(&world, true, (open, open), &["total"]).unwrap().changed().is_empty());
+    assert_eq!(
+        fields(sending(&world, true, (open, open), &["email"])),
+        "fields would change that may not: email"
+    );
+}
+
+/// Orders whose lines have ids, and a total that nobody writes.
+const LINED: &str = r"
+$schema: https://json-schema.org/draft/2020-12/schema
+title: Order
+description: An order
+x-collection: orders
+type: object
+properties:
+  id: { type: string, readOnly: true, x-class: internal, description: id }
+  lines:
+    type: array
+    description: lines
+    items:
+      type: object
+      properties:
+        id: { type: string, x-class: internal, description: id }
+        sku: { type: string, maxLength: 20, x-class: internal, description: sku }
+        cost: { type: string, format: decimal, x-class: confidential, description: cost }
+        net: { type: string, format: decimal, readOnly: true, x-class: confidential, description: net }
+";
+
+/// What goes with an item changes, whether its remover sees it or not.
+#[test]
+fn an_item_goes_where_every_field_of_it_that_is_ever_written_may_be() {
+    let stored = r#"{"id":"1","lines":[{"id":"a","sku":"A","cost":"1","net":"2"},{"id":"b","sku":"B","cost":"3","net":"4"}]}"#;
+    let one = r#"{"id":"1","lines":[{"id":"b","sku":"B","cost":"3","net":"4"}]}"#;
+    let turned = r#"{"id":"1","lines":[{"id":"b","sku":"B","cost":"3","net":"4"},{"id":"a","sku":"A","cost":"1","net":"2"}]}"#;
+    let none = r#"{"id":"1","lines":[]}"#;
+    let told = |writes: &str, new: &str, sent: &[&str]| {
+        let files = [("schema/order.yaml", LINED), ("schema/customer.yaml", CUSTOMER)].map(|(file, text)| {
+            let file: Arc<str> = file.into();
+            (file.clone(), tree::parse(&file, text).unwrap())
+        });
+        let schema = schema::load::schema(&files).unwrap_or_else(|found| panic!("{found}")).0;
+        let statements = format!(
+            r#"@id("see") @fields("id, lines.id, lines.sku") permit (principal, action == Action::"read", resource is Order);
+               @id("edit") @writes("{writes}") permit (principal, action == Action::"update", resource is Order);"#
+        );
+        let world = load_in(schema, &statements).unwrap_or_else(|found| panic!("{found}"));
+        sending(&world, true, (stored, new), sent)
+            .map(|permit| permit.changed().len())
+            .map_err(|no| no.to_string())
+    };
+    for new in [one, turned, none] {
+        assert_eq!(told("lines.id, lines.sku, lines.cost", new, &[]), Ok(4), "{new}");
+        let refused = Err("fields would change that may not: lines.cost".to_owned());
+        assert_eq!(told("lines.id, lines.sku", new, &[]), refused, "{new}");
+    }
+    // Sent by itself it is refused, as any field that is never written.
+    let other = stored.replace(r#""net":"4""#, r#""net":"5""#);
+    let refused = Err("fields would change that may not: lines.net".to_owned());
+    assert_eq!(told("lines.id, lines.sku, lines.cost", &other, &["lines.net"]), refused);
 }
 
 #[test]
@@ -188,7 +377,10 @@ fn an_error_says_on_which_record_it_was_found() {
     assert_eq!(on(update(&world, fine, odd)), Basis::New);
     assert_eq!(on(update(&world, odd, fine)), Basis::Stored);
     let create = Change::Create { new: world.order(r#"{"total":"1.00001"}"#) };
-    assert_eq!(on(judge(&world.prospect(&app(), Action::Create).unwrap(), create)), Basis::New);
+    assert_eq!(
+        on(judge(&world.prospect(&app(), Action::Create).unwrap(), create, &FieldSet::EMPTY)),
+        Basis::New
+    );
 }
 
 /// What a replacing body makes of a stored record, and how that is judged.
@@ -202,7 +394,7 @@ fn replace(world: &World, old: &str, body: &str) -> Result<WritePermit, Denied> 
     let kept = clearing(FieldSet::EMPTY);
     let may = clearable(prospect.outlook(), &old, &kept, true);
     let new = clearing(view.writable.intersection(&may));
-    judge(&prospect, Change::Update { old, new, version: Some("v1".into()) })
+    judge(&prospect, Change::Update { old, new, version: Some("v1".into()) }, &FieldSet::EMPTY)
 }
 
 /// A hidden value must not show in whether a body that does not mention it is taken.
@@ -294,7 +486,7 @@ fn a_write_that_the_whole_set_judges_otherwise_is_found() {
     }
     // And the answer.
     let prospect = live.prospect(&app(), Action::Update).unwrap();
-    let permit = judge(&prospect, update("a", "b", version)).unwrap();
+    let permit = judge(&prospect, update("a", "b", version), &FieldSet::EMPTY).unwrap();
     let whole = world(&with(&hide("read")));
     assert_eq!(live.policies.recheck_echo(&permit, &record("shut")), Ok(()));
     assert!(whole.policies.recheck_echo(&permit, &record("shut")).is_err());
