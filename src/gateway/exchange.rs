@@ -49,6 +49,8 @@ pub(super) struct Exchange {
     pub(super) sent: Option<Bytes>,
     /// How far a change has got.
     pub(super) progress: Progress,
+    /// The refusal that is counted already.
+    refused: Option<&'static str>,
     action: &'static str,
 }
 
@@ -88,6 +90,7 @@ impl Exchange {
             traceparent: None,
             sent: None,
             progress: Progress::Nothing,
+            refused: None,
             action: "none",
         }
     }
@@ -319,6 +322,7 @@ impl Exchange {
             tracing::warn!(request = %id, reason = refusal.reason(), cause = %refusal, "refused");
         }
         self.core.gate.telemetry.refused(refusal.reason());
+        self.refused = Some(refusal.reason());
         let response = refusal.response(id);
         let status = response.status().as_u16();
         let bytes = match response.body() {
@@ -347,7 +351,7 @@ impl Exchange {
     }
 
     async fn conclude(self, mut response: Response<Body>, status: u16, bytes: usize) -> Response<Body> {
-        let Self { core, entry, opened, standing, progress, action, .. } = self;
+        let Self { core, entry, opened, standing, progress, refused, action, .. } = self;
         let id = entry.request();
         let now = clock::now();
         if let Err(error) = entry.answer(status, u64::try_from(bytes).ok(), now).await {
@@ -357,7 +361,9 @@ impl Exchange {
                 // Whoever is told to try again makes the change twice.
                 Progress::Begun | Progress::Done => Refusal::Unrecorded(error),
             };
-            core.gate.telemetry.refused(refusal.reason());
+            if refused != Some(refusal.reason()) {
+                core.gate.telemetry.refused(refusal.reason());
+            }
             response = refusal.response(id);
         }
         let took = now.mono.saturating_duration_since(opened.mono);
