@@ -17,7 +17,7 @@ use hyper::{body::Incoming, client::conn::TrySendError};
 
 use super::{
     Clock, Clocks, Deadline, Failed, Origin, Pool, Tunnel, WireError, head,
-    pool::{Connection, Lease, Timing},
+    pool::{Connection, Lease, Timing, drive},
     upload::{Progress, watch},
 };
 use crate::{
@@ -107,7 +107,7 @@ impl Pool {
             };
             let (start, reused) = match lease.connection() {
                 Some(connection) if connection.reused => (timing.now.mono, true),
-                Some(_) | None => (crate::clock::now().mono, false),
+                Some(_) | None => (crate::clock::mono(), false),
             };
             // Copying costs; only a connection that has been idle for a while is likely to break unanswered.
             let stale = repeat == Repeat::WhenStale && lease.idled(timing.now) >= STALE_AFTER;
@@ -172,11 +172,9 @@ impl Connection {
         self.alarm.as_mut().reset(until);
         let mut sending = pin!(self.sender.try_send_request(request));
         let (driver, alarm, done) = (&mut self.driver, &mut self.alarm, &mut self.done);
-        std::future::poll_fn(|context| {
-            if !*done && Pin::new(&mut *driver).poll(context).is_ready() {
-                *done = true;
-            }
-            if let Poll::Ready(answer) = sending.as_mut().poll(context) {
+        let mut once = |inner: &mut Context<'_>, outer: &mut Context<'_>| {
+            drive(driver, done, inner);
+            if let Poll::Ready(answer) = sending.as_mut().poll(inner) {
                 return Poll::Ready(answer.map_err(refused));
             }
             if *done {
@@ -184,19 +182,20 @@ impl Connection {
                     "the connection ended unanswered",
                 ))));
             }
-            while alarm.as_mut().poll(context).is_ready() {
+            while alarm.as_mut().poll(outer).is_ready() {
                 // The peer is not late while it takes bytes, or while the caller owes us some.
                 if clock != Clock::FirstByte || !upload.is_some_and(|upload| upload.is_moving()) {
                     return Poll::Ready(Err(Failed::after(WireError::Timeout(clock))));
                 }
-                let now = crate::clock::now().mono;
+                let now = crate::clock::mono();
                 let (until, next) = timing.deadline.or_sooner(now, first_byte, Clock::FirstByte);
                 clock = next;
                 alarm.as_mut().reset(until);
             }
             Poll::Pending
-        })
-        .await
+        };
+        let relay = &self.relay;
+        std::future::poll_fn(|context| relay.poll(context, &mut once)).await
     }
 }
 
@@ -335,13 +334,11 @@ impl http_body::Body for Answer {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = &mut *self;
-        let mut polled = Pin::new(&mut this.incoming).poll_frame(context);
-        if polled.is_pending()
-            && let Some(lease) = &mut this.lease
-        {
-            lease.drive(context);
-            polled = Pin::new(&mut this.incoming).poll_frame(context);
-        }
+        let incoming = &mut this.incoming;
+        let polled = match this.lease.as_mut().and_then(Lease::connection_mut) {
+            Some(connection) => connection.poll(context, |inner| Pin::new(&mut *incoming).poll_frame(inner)),
+            None => Pin::new(incoming).poll_frame(context),
+        };
         match ready!(polled) {
             Some(Ok(frame)) => {
                 if this.incoming.is_end_stream() {

@@ -15,6 +15,7 @@ mod gather;
 mod head;
 mod origin;
 mod pool;
+mod relay;
 mod socket;
 #[cfg(test)]
 pub(crate) mod tests;

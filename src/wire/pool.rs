@@ -9,7 +9,7 @@ use std::{
     fmt,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll, Waker},
+    task::{Context, Poll},
     time::Duration,
 };
 
@@ -20,6 +20,7 @@ use tokio::time::{Instant, Sleep};
 
 use super::{
     Clock, Deadline, Origin, WireError,
+    relay::Relay,
     socket::{Socket, dial},
 };
 use crate::{
@@ -64,7 +65,9 @@ pub(super) struct Lease {
 /// A connection and the future that drives it.
 pub(super) struct Connection {
     pub(super) sender: http1::SendRequest<Body>,
-    pub(super) driver: http1::Connection<TokioIo<Socket>, Body>,
+    pub(super) driver: Driver,
+    /// By which the driver is woken, whoever uses the connection.
+    pub(super) relay: Relay,
     /// Whether the driver came to its end and must not be polled again.
     pub(super) done: bool,
     /// Whether it carried an exchange before.
@@ -111,7 +114,7 @@ impl Pool {
         let mut shelves = self.shared.shelves.lock();
         for shelf in shelves.by_origin.values_mut() {
             for mut connection in std::mem::take(&mut shelf.idle) {
-                if connection.is_fit(now) && connection.is_quiet(&mut Context::from_waker(Waker::noop())) {
+                if connection.is_fit(now) && connection.is_quiet() {
                     shelf.idle.push_back(connection);
                 } else {
                     dropped.push(connection);
@@ -127,9 +130,7 @@ impl Pool {
     /// An idle connection that is still good, or a new one.
     pub(super) async fn lease(&self, origin: &Arc<Origin>, timing: &Timing<'_>) -> Result<Lease, WireError> {
         while let Some(mut connection) = self.shared.take(origin) {
-            let good = connection.is_fit(timing.now)
-                && std::future::poll_fn(|context| Poll::Ready(connection.is_quiet(context))).await;
-            if good {
+            if connection.is_fit(timing.now) && connection.is_quiet() {
                 return Ok(Lease { connection: Some(connection), shared: self.shared.clone() });
             }
         }
@@ -163,25 +164,29 @@ impl Lease {
             && !connection.done
         {
             connection.reused = true;
-            connection.idle_since = clock::now().mono;
+            connection.idle_since = clock::mono();
+            connection.relay.rest();
             self.shared.put(connection);
-        }
-    }
-
-    /// Polls the connection's driver.
-    pub(super) fn drive(&mut self, context: &mut Context<'_>) {
-        if let Some(connection) = &mut self.connection {
-            connection.drive(context);
         }
     }
 }
 
 impl Connection {
-    /// Lets the connection read and write what it can.
-    pub(super) fn drive(&mut self, context: &mut Context<'_>) {
-        if !self.done && Pin::new(&mut self.driver).poll(context).is_ready() {
-            self.done = true;
-        }
+    /// Polls something that the connection brings; where it is not there yet, the connection is let read and write
+    /// what it can.
+    pub(super) fn poll<T>(
+        &mut self,
+        context: &mut Context<'_>,
+        mut brought: impl FnMut(&mut Context<'_>) -> Poll<T>,
+    ) -> Poll<T> {
+        let (driver, done) = (&mut self.driver, &mut self.done);
+        self.relay.poll(context, |inner, _| {
+            if let Poll::Ready(brought) = brought(inner) {
+                return Poll::Ready(brought);
+            }
+            drive(driver, done, inner);
+            brought(inner)
+        })
     }
 
     /// How long it lay idle before this use.
@@ -195,9 +200,19 @@ impl Connection {
     }
 
     /// Whether the last exchange is wholly over and the peer neither closed nor spoke since.
-    fn is_quiet(&mut self, context: &mut Context<'_>) -> bool {
-        self.drive(context);
+    fn is_quiet(&mut self) -> bool {
+        let (driver, done) = (&mut self.driver, &mut self.done);
+        self.relay.poll_once(|inner| drive(driver, done, inner));
         !self.done && self.sender.is_ready()
+    }
+}
+
+type Driver = http1::Connection<TokioIo<Socket>, Body>;
+
+/// Lets a connection read and write what it can, unless it came to its end.
+pub(super) fn drive(driver: &mut Driver, done: &mut bool, inner: &mut Context<'_>) {
+    if !*done && Pin::new(driver).poll(inner).is_ready() {
+        *done = true;
     }
 }
 
@@ -255,6 +270,7 @@ async fn open(origin: &Arc<Origin>, timing: &Timing<'_>) -> Result<Box<Connectio
     Ok(Box::new(Connection {
         sender,
         driver,
+        relay: Relay::new(),
         done: false,
         reused: false,
         alarm: Box::pin(tokio::time::sleep_until(Instant::from_std(start))),
