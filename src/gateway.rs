@@ -12,6 +12,7 @@ mod documents;
 mod exchange;
 mod gate;
 mod keep;
+mod known;
 mod listing;
 mod observe;
 mod reading;

@@ -24,7 +24,9 @@
 //! # Ok(()) }
 //! ```
 
+mod answered;
 mod blank;
+mod channel;
 mod disk;
 mod draft;
 mod entry;
@@ -52,8 +54,10 @@ mod verify;
 #[cfg(test)]
 mod tests;
 
+pub use answered::{Answered, Ended};
+pub use channel::{ChannelWords, refused_at_the_door};
 pub use disk::{Disk, LogFile, Opening, RealDisk};
-pub use entry::{Abandoned, Answered, Ended, Entry, Safety, Withheld, refused_at_the_door};
+pub use entry::{Abandoned, Entry, Safety, Withheld};
 pub use erase::{Erased, ErasedOfLane, Progress, Subject, erase, find_erasable};
 pub use error::JournalError;
 pub use head::{BadHead, PublicKey, SignedHead};

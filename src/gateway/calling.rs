@@ -21,7 +21,7 @@ use crate::{
     policy::{self, CallPermit, Denied, Detail},
     quota::Admission,
     refusal::Refusal,
-    upstream::{BridgeClocks, BridgeEnd, OnBehalf, Opened, Passed, Slot, UpstreamError, bridge},
+    upstream::{BridgeClocks, BridgeEnd, Opened, Passed, Slot, UpstreamError, bridge},
     wire::{self, Deadline, Tunnel},
     words::Digest,
 };
@@ -87,18 +87,20 @@ async fn sent(
     let (body, upload) = uploading(unread, &bounds, permit.detail(), exchange.opened);
     let request = forwarded(exchange, served, call, head, body)?;
     let safety = if call.method.is_safe() { Safety::Safe } else { Safety::Unsafe };
-    let receipt =
-        exchange.entry.call_intent(&permit, safety, clock::now()).await.map_err(Refusal::Journal)?;
+    let mut began = clock::now();
+    let receipt = exchange.entry.call_intent(&permit, safety, began).await.map_err(Refusal::Journal)?;
     if safety == Safety::Unsafe {
         exchange.progress = Progress::Begun;
+        // Writing it down takes a while.
+        began = clock::now();
     }
-    let (core, began) = (exchange.core.clone(), clock::now());
+    let core = exchange.core.clone();
     // An upload is a stream: it takes as long as one may.
     let deadline = match upload {
         Some(_) => Deadline::after(exchange.opened, bounds.stream_lifetime_max.0),
         None => exchange.deadline(),
     };
-    let opening = served.upstream.open(&core.pools, receipt, request, deadline);
+    let opening = served.upstream.open(&core.pools, receipt, request, deadline, began);
     let opened = if upload.is_some() {
         // A long upload ends with the credential it came under.
         tokio::select! {
@@ -124,7 +126,7 @@ fn forwarded(
     head: Head,
     body: Body,
 ) -> Result<Request<Body>, Refusal> {
-    let host = head_host(&head);
+    let on_behalf = exchange.known.on_behalf(&head.host);
     let passed = Passed {
         method: call.method.clone(),
         path: &call.path,
@@ -133,7 +135,6 @@ fn forwarded(
         headers: head.headers,
         body,
     };
-    let on_behalf = OnBehalf::new(&exchange.channel, host.as_ref());
     served
         .upstream
         .forward(passed, &on_behalf)
@@ -169,15 +170,6 @@ fn uploading(unread: Body, bounds: &Bounds, detail: Detail, now: Now) -> (Body, 
     };
     let counted = upload.counting(guarded(unread, bounds));
     (Body::stream(counted), Some(upload))
-}
-
-fn head_host(head: &Head) -> Option<http::HeaderValue> {
-    let name = head.host.name();
-    let text = match head.host.port() {
-        Some(port) => format!("{name}:{port}"),
-        None => name.to_owned(),
-    };
-    http::HeaderValue::try_from(text).ok()
 }
 
 /// Notes the call, as far as it has come: how much was sent so far, and how much the answer says it is; and how far a

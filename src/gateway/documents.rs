@@ -116,7 +116,7 @@ impl Describing {
         Some(Exposed { entity, verb, visible, masked, clear: mapping.telling(&clear), writable, required })
     }
 
-    fn outlook(&self, action: Action, target: Target) -> Option<Outlook> {
+    fn outlook(&self, action: Action, target: Target) -> Option<Box<Outlook>> {
         let (policies, memo) = (&self.snapshot.policies, &self.core.memo);
         policy::outlook(policies, memo, &self.facts, action, target, self.context.clone()).ok()
     }

@@ -10,6 +10,7 @@ use smallvec::SmallVec;
 
 use super::{
     Core, Outcome,
+    known::Known,
     wanted::{Named, untold},
 };
 use crate::{
@@ -41,6 +42,7 @@ pub(super) struct Exchange {
     pub(super) snapshot: Arc<Snapshot>,
     pub(super) entry: Entry,
     pub(super) channel: Arc<Channel>,
+    pub(super) known: Arc<Known>,
     pub(super) opened: Now,
     pub(super) standing: Option<Standing>,
     /// The caller's trace, passed on to systems (W3C Trace Context).
@@ -78,13 +80,15 @@ impl Exchange {
     pub(super) fn open(core: Arc<Core>, channel: Arc<Channel>) -> Self {
         let opened = clock::now();
         let snapshot = core.gate.live.snapshot();
-        let mut entry = Entry::open(&core.lane, core.request_id(), &channel, opened);
+        let known = core.connections.known(&channel);
+        let mut entry = Entry::open_with(&core.lane, core.request_id(), &known.words, opened);
         entry.bundle(snapshot.digest);
         Self {
             core,
             snapshot,
             entry,
             channel,
+            known,
             opened,
             standing: None,
             traceparent: None,
@@ -238,7 +242,7 @@ impl Exchange {
         sent: usize,
         got: usize,
     ) {
-        let micros = clock::now().mono.saturating_duration_since(began.mono).as_micros();
+        let micros = clock::mono().saturating_duration_since(began.mono).as_micros();
         let narrow = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
         let micros = u64::try_from(micros).unwrap_or(u64::MAX);
         self.entry.system(system, status, micros, narrow(sent), narrow(got));
@@ -428,7 +432,7 @@ pub(super) async fn broke(core: &Core, left: Option<Entry>, id: RequestId, opene
     if let Some(entry) = left {
         written_off(entry, status, bytes).await;
     }
-    let took = clock::now().mono.saturating_duration_since(opened.mono);
+    let took = clock::mono().saturating_duration_since(opened.mono);
     telemetry.answered("none", status, took);
     bare(response, id)
 }

@@ -20,6 +20,7 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+use super::known::Connections;
 use crate::{
     answer::TagKey,
     audit::{Journal, Lane},
@@ -127,6 +128,8 @@ pub struct Core {
     /// LIMIT: systems that bundles ever named.
     calls: Mutex<HashMap<SystemName, Counter, RandomState>>,
     decisions: AtomicU32,
+    /// What is known of its connections.
+    pub(super) connections: Connections,
 }
 
 impl Core {
@@ -143,6 +146,7 @@ impl Core {
             aside: Semaphore::new(1),
             calls: Mutex::default(),
             decisions: AtomicU32::new(0),
+            connections: Connections::default(),
         })
     }
 

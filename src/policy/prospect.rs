@@ -27,7 +27,7 @@ use crate::{
 pub struct Prospect {
     caller: Caller,
     operation: Operation,
-    outlook: Outlook,
+    outlook: Box<Outlook>,
 }
 
 /// What statements leave open to someone, before any record: plain data, proof of nothing. Requests carry it
@@ -103,7 +103,7 @@ pub fn outlook(
     action: Action,
     target: Target,
     context: Context,
-) -> Result<Outlook, Denied> {
+) -> Result<Box<Outlook>, Denied> {
     let about = match &target {
         Target::Entity(entity) => About::Entity(entity),
         Target::Call(call) => About::System(&call.system),
@@ -136,7 +136,7 @@ pub fn outlook(
         }
     }
     writable = writable.minus(&withheld(&program, &env));
-    Ok(Outlook {
+    Ok(Box::new(Outlook {
         policies: policies.clone(),
         program,
         echo,
@@ -149,7 +149,7 @@ pub fn outlook(
         clear,
         writable,
         plans,
-    })
+    }))
 }
 
 type Live = SmallVec<[bool; 32]>;

@@ -120,8 +120,9 @@ impl Upstream {
         receipt: Receipt<Effect>,
         request: Request<Body>,
         deadline: Deadline,
+        now: Now,
     ) -> Result<Opened, UpstreamError> {
-        self.passed(core, receipt.request(), request, deadline).await
+        self.passed(core, receipt.request(), request, deadline, now).await
     }
 
     pub(super) async fn native(
@@ -169,9 +170,9 @@ impl Upstream {
         id: RequestId,
         mut request: Request<Body>,
         deadline: Deadline,
+        mut now: Now,
     ) -> Result<Opened, UpstreamError> {
         let counted = self.enter()?;
-        let mut now = clock::now();
         // An upload takes as long as its sender; the first-byte clock starts when it is through.
         let deadline = match request.body() {
             Body::Empty | Body::Full(_) => deadline.sooner(Deadline::after(now, self.call)),

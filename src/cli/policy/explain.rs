@@ -172,7 +172,7 @@ impl Asked {
         .ok();
         let has_matter = !matches!(question.matter, Matter::Nothing);
         let ruling = has_matter.then(|| judge(policies, &memo, question));
-        let clear = outlook.as_ref().map(Outlook::clear).unwrap_or_default();
+        let clear = outlook.as_deref().map(Outlook::clear).unwrap_or_default();
         let serving = entity.as_ref().and_then(|entity| loaded.snapshot.serving(entity));
         let filterable = serving.map_or(clear, |(_, mapping)| mapping.telling(&clear));
         Ok(Told { explanation, outlook, filterable, ruling, entity })
@@ -235,7 +235,7 @@ fn file(path: &Path) -> Result<Node, VerbError> {
 /// All that is told.
 struct Told {
     explanation: Explanation,
-    outlook: Option<Outlook>,
+    outlook: Option<Box<Outlook>>,
     /// What filter and sort may name, as the entity's system is mapped.
     filterable: FieldSet,
     ruling: Option<Ruling>,

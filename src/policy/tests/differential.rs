@@ -264,7 +264,7 @@ fn asked(dice: &mut Dice) -> Asked {
     }
 }
 
-fn look(world: &World, memo: &Memo, facts: &Arc<Facts>, asked: &Asked) -> Result<Outlook, Denied> {
+fn look(world: &World, memo: &Memo, facts: &Arc<Facts>, asked: &Asked) -> Result<Box<Outlook>, Denied> {
     let action = if asked.action == "read" { Action::Read } else { Action::List };
     let context = context_of(asked.tls, asked.address, asked.time, asked.purpose);
     outlook(&world.policies, memo, facts, action, Target::Entity(world.entity("Order")), context)

@@ -78,7 +78,7 @@ fn shipped() -> Shipped {
 }
 
 impl Shipped {
-    fn outlook(&self, facts: &Arc<Facts>, action: Action, entity: &str) -> Result<Outlook, Denied> {
+    fn outlook(&self, facts: &Arc<Facts>, action: Action, entity: &str) -> Result<Box<Outlook>, Denied> {
         let target = Target::Entity(self.schema.entity(entity).unwrap().clone());
         outlook(&self.policies, &Memo::default(), facts, action, target, context(true))
     }
