@@ -94,7 +94,16 @@ impl<'e> RawBundle<'e> {
         let principals = sheets(Section::Principals, &mut found);
         let schema = sheets(Section::Schema, &mut found);
         let tests = sheets(Section::Tests, &mut found);
-        let access = files.section(Section::Access).cloned().collect();
+        let access: Vec<Source> = files.section(Section::Access).cloned().collect();
+        if access.is_empty() {
+            found.push(
+                Diagnostic::error(
+                    &Place::file("access"),
+                    "`access/` is missing or empty: there are no statements",
+                )
+                .help("statements stand in `access/*.cedar`"),
+            );
+        }
         Self {
             access,
             principals,

@@ -273,12 +273,17 @@ fn names(folder: &Path) -> std::io::Result<Vec<String>> {
     let mut names = Vec::new();
     for entry in fs::read_dir(folder)?.take(FILES_MAX * 2) {
         let name = entry?.file_name().to_string_lossy().into_owned();
-        if !name.starts_with('.') && !name.ends_with('~') && name != "README.md" {
+        if may_belong(&name) {
             names.push(name);
         }
     }
     names.sort();
     Ok(names)
+}
+
+/// Whether an entry of that name may belong to a bundle.
+pub(super) fn may_belong(name: &str) -> bool {
+    !name.starts_with('.') && !name.ends_with('~') && name != "README.md"
 }
 
 fn is_folder(path: &str) -> bool {

@@ -155,6 +155,11 @@ impl Compile<'_, '_> {
                 self.raw.found.absorb(unfounded.unwrap_or_default());
             }
         }
+        if let (Some(policies), Some(registry)) = (&policies, &registry) {
+            let of = |kind| registry.iter().filter(move |principal| principal.kind == kind);
+            let named = |kind| of(kind).map(|principal| principal.id.as_str()).collect();
+            self.raw.found.absorb(policies.strangers(named));
+        }
         let (schema, systems, serves, gateway) = (schema?, systems?, serves?, gateway?);
         let collections = serves.iter().map(|(entity, system)| (entity.collection.clone(), system.clone()));
         let catalog = Catalog::new(collections, systems.keys().cloned());

@@ -183,6 +183,7 @@ fn every_mistake_of_every_file_is_told_at_once() {
     ];
     let env = env(&[]);
     insta::assert_snapshot!(raw(&files, &env).report().to_string(), @r"
+access:1:1: error: `access/` is missing or empty: there are no statements (statements stand in `access/*.cedar`)
 gateway.yaml:1:7: error: `Demo` is no name of a gate: a small letter, then small letters, digits and `-`, at most 64
 gateway.yaml:4:13: error: there is a listener `data` already
 gateway.yaml:4:23: error: `127.0.0.1:8443` is an address of `admin` already
@@ -456,6 +457,67 @@ async fn a_config_map_that_swaps_its_link_is_noticed() {
     assert!(Files::read(dir.path()).unwrap().text("limits.yaml").unwrap().contains("20/s"));
 }
 
+/// How soon an edit is noticed.
+const SOON: std::time::Duration = std::time::Duration::from_secs(1);
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_folder_that_is_a_link_and_turned_to_another_is_noticed_within_a_second() {
+    use std::os::unix::fs::symlink;
+    let dir = written(&[
+        ("one/limits.yaml", LIMITS_TEXT.into()),
+        ("two/limits.yaml", LIMITS_TEXT.replace("10/s", "20/s")),
+    ]);
+    let policies = dir.path().join("policies");
+    symlink("one", &policies).unwrap();
+    let mut watch = Watch::new(&policies, Files::read(&policies).unwrap().digest());
+    for target in ["two", "one", "two"] {
+        symlink(target, dir.path().join("fresh")).unwrap();
+        fs::rename(dir.path().join("fresh"), &policies).unwrap();
+        tokio::time::timeout(SOON, watch.changed()).await.expect(target);
+    }
+    // Where it leads now, edits are noticed too.
+    fs::write(dir.path().join("two/limits.yaml"), LIMITS_TEXT.replace("10/s", "30/s")).unwrap();
+    tokio::time::timeout(SOON, watch.changed()).await.expect("an edit behind the link");
+    // So it is with a folder that is moved away and made again.
+    fs::remove_file(&policies).unwrap();
+    tokio::time::timeout(SOON, watch.changed()).await.expect("it is gone");
+    fs::create_dir(&policies).unwrap();
+    fs::write(policies.join("limits.yaml"), LIMITS_TEXT).unwrap();
+    tokio::time::timeout(SOON, watch.changed()).await.expect("it is there again");
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_file_that_is_being_written_is_waited_for_as_long_as_one_may_be() {
+    use std::io::Write as _;
+    let dir = written(&bundle());
+    let limits = dir.path().join("limits.yaml");
+    let mut watch = Watch::new(dir.path(), Files::read(dir.path()).unwrap().digest());
+    let mut file = fs::File::create(&limits).unwrap();
+    file.write_all(&LIMITS_TEXT.as_bytes()[..40]).unwrap();
+    let half = tokio::time::timeout(SOON, watch.changed()).await;
+    assert!(half.is_err(), "half of it is no edit");
+    file.write_all(&LIMITS_TEXT.replace("10/s", "20/s").as_bytes()[40..]).unwrap();
+    drop(file);
+    tokio::time::timeout(SOON, watch.changed()).await.expect("the whole of it");
+    assert!(Files::read(dir.path()).unwrap().text("limits.yaml").unwrap().contains("20/s"));
+    // Whoever never closes it does not keep an edit back.
+    let mut file = fs::File::options().append(true).open(&limits).unwrap();
+    file.write_all(b"# more\n").unwrap();
+    tokio::time::timeout(SOON * 4, watch.changed()).await.expect("in the end it is looked at");
+    drop(file);
+}
+
+#[test]
+fn a_bundle_without_statements_is_told() {
+    let mut files = bundle();
+    files.retain(|(path, _)| !path.starts_with("access/"));
+    let env = env(&[]);
+    let told = raw(&files, &env).report().to_string();
+    assert!(told.contains("access:1:1: error: `access/` is missing or empty"), "{told}");
+}
+
 proptest! {
     /// Whatever stands in the files, reading them ends with a bundle or with mistakes that can be shown.
     #[test]
@@ -491,6 +553,7 @@ fn the_shipped_settings_and_plans_are_good() {
         ("limits.yaml", shipped("limits.yaml")),
         ("systems/crm.yaml", "system: crm".into()),
         ("systems/erp.yaml", "system: erp".into()),
+        ("access/base.cedar", "permit(principal, action, resource);".into()),
     ];
     let env = env(&[]);
     let raw = raw(&files, &env);

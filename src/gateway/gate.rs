@@ -76,6 +76,8 @@ pub struct Gate {
     pub handed_over: Arc<Notify>,
     /// LIMIT: one reload at a time, from the reading of its files to the last thing that follows its swap.
     pub(super) reloading: Semaphore,
+    /// LIMIT: bundles that are being loaded, those for which nobody waits any more among them.
+    pub(super) loading: Arc<Semaphore>,
     /// Acts that are under way; a stopping gate waits for them.
     pub(super) acts: TaskTracker,
 }

@@ -1,11 +1,11 @@
 //! What goes on beside the requests: reloads, revocations, keys, heads, counters; and when to stop.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{io, pin::pin, sync::Arc, thread, time::Duration};
 
 use parking_lot::Mutex;
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
-    sync::Notify,
+    sync::{Notify, oneshot},
     task::JoinHandle,
 };
 
@@ -21,13 +21,21 @@ use crate::{
     door,
     store::{HeadRow, Store, StoreError},
     telemetry::Reason,
-    words::{Diagnostic, Diagnostics, Place},
+    words::{Diagnostic, Diagnostics, Place, StatementId},
 };
 
 /// How soon a head that was not taken is sent again, at first.
 const PUBLISH_AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// How soon an edit that the journal did not take is tried again.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
+/// LIMIT: how long loading a bundle may take; a thousand statements take a second.
+const LOADING_MAX: Duration = Duration::from_secs(30);
+/// Bundles that may be loaded at once: one is waited for, the others took too long.
+pub(super) const LOADINGS_MAX: usize = 4;
+/// How long a gate that stops still waits for a bundle that is being loaded.
+const LOADING_MAX_AT_THE_END: Duration = Duration::from_secs(2);
+/// Most statements that are named where a reload takes them away.
+const GONE_NAMED_MAX: usize = 20;
 
 /// Everything that runs beside the requests.
 pub(super) struct Kept {
@@ -115,7 +123,7 @@ pub(super) enum Told {
 fn hand_over(gate: &Arc<Gate>, options: &Options, sockets: Held) {
     let place = options.data.join("handover.sock");
     let told: Arc<Notify> = gate.handed_over.clone();
-    let started = std::thread::Builder::new().name("hand-over".into()).spawn(move || {
+    let started = thread::Builder::new().name("hand-over".into()).spawn(move || {
         let listener = match door::Successor::open(&place) {
             Ok(listener) => listener,
             Err(error) => return tracing::warn!(%error, "sockets cannot be handed over"),
@@ -213,27 +221,79 @@ async fn take_over(gate: &Arc<Gate>, options: &Arc<Options>, force: Force) -> Re
 }
 
 async fn taken_over(gate: &Arc<Gate>, options: &Arc<Options>, force: Force) -> Result<Outcome, ReloadError> {
-    // Compiling blocks, so it has a thread of its own.
-    let (on, with) = (gate.clone(), options.clone());
-    let Ok(loaded) = tokio::task::spawn_blocking(move || load(&on, &with, force)).await else {
-        tracing::error!("loading the policies panicked");
-        return Err(ReloadError::Broken);
-    };
+    let loaded = loaded(gate, options, force).await?;
+    let gone = gone(gate, &loaded);
+    if let Some(gone) = &gone {
+        tracing::warn!(statements = %gone, "the new policies lack statements that close something");
+    }
     // ORDER: the entry first. Nothing is decided by a bundle that is not written down.
-    if let Err(error) = record(gate, &loaded).await {
+    if let Err(error) = record(gate, &loaded, gone.as_deref()).await {
         tracing::error!(%error, "the journal did not take the new policies, the old ones serve on");
         return Err(ReloadError::Journal(error));
     }
     Ok(put_in_force(gate, loaded))
 }
 
-/// Writes down what is about to come of a reload. What changes nothing is told where it can be.
-async fn record(gate: &Gate, loaded: &Loaded) -> Result<(), JournalError> {
+/// Loads the bundle. It blocks, so it has a thread of its own, which nobody waits for beyond the bound: edits
+/// that come later are looked at, and a gate that stops comes to its end.
+async fn loaded(gate: &Arc<Gate>, options: &Arc<Options>, force: Force) -> Result<Loaded, ReloadError> {
+    let Ok(turn) = gate.loading.clone().try_acquire_owned() else {
+        tracing::error!("too many loads of policies have not come to their end");
+        return Err(ReloadError::Broken);
+    };
+    let (on, with) = (gate.clone(), options.clone());
+    let (done, mut outcome) = oneshot::channel();
+    let started = thread::Builder::new().name("loading".into()).spawn(move || {
+        let _turn = turn;
+        // Nobody may be waiting any more.
+        drop(done.send(load(&on, &with, force)));
+    });
+    if let Err(error) = started {
+        tracing::error!(%error, "there is no thread to load the policies on");
+        return Err(ReloadError::Broken);
+    }
+    let mut drained = pin!(async {
+        gate.door.drained().await;
+        tokio::time::sleep(LOADING_MAX_AT_THE_END).await;
+    });
+    let late = tokio::select! {
+        loaded = &mut outcome => return loaded.map_err(|_panicked| {
+            tracing::error!("loading the policies panicked");
+            ReloadError::Broken
+        }),
+        () = tokio::time::sleep(LOADING_MAX) => {
+            format!("loading the policies takes longer than {} s", LOADING_MAX.as_secs())
+        }
+        () = &mut drained => "the gate stops before the policies are loaded".to_owned(),
+    };
+    let told = Diagnostic::error(&Place::file("access"), late).help("what was edited last may be too much");
+    Ok(Err(Report::without_files(told.into())))
+}
+
+/// The statements that close something in the bundle that serves and are not in the new one.
+fn gone(gate: &Gate, loaded: &Loaded) -> Option<String> {
+    let Ok(Some(fresh)) = loaded else { return None };
+    let (old, new) = (&gate.live.snapshot().policies, &fresh.snapshot.policies);
+    let gone: Vec<&str> =
+        old.closing().filter(|id| !new.closing().any(|kept| kept == *id)).map(StatementId::as_str).collect();
+    let named = gone.iter().take(GONE_NAMED_MAX).copied().collect::<Vec<_>>().join(", ");
+    match gone.len().saturating_sub(GONE_NAMED_MAX) {
+        _ if gone.is_empty() => None,
+        0 => Some(named),
+        more => Some(format!("{named} and {more} more")),
+    }
+}
+
+/// Writes down what is about to come of a reload, and which statements that close something are gone by it.
+/// What changes nothing is told where it can be.
+async fn record(gate: &Gate, loaded: &Loaded, gone: Option<&str>) -> Result<(), JournalError> {
     let now = clock::now();
     match loaded {
         Ok(Some(fresh)) => {
             let digest = fresh.snapshot.digest.to_string();
-            gate.journal.administrative("swapped", "gate", &[("bundle", &digest)], now).await.map(drop)
+            let mut details = vec![("bundle", digest.as_str())];
+            details.extend(gone.map(|gone| ("closing_gone", gone)));
+            gate.journal.administrative("swapped", "gate", &details, now).await.map(drop)
         }
         Ok(None) => Ok(()),
         Err(_) => {
@@ -314,7 +374,9 @@ async fn certificates(gate: Arc<Gate>) {
     }
 }
 
+/// Looks at the files beside the bundle: certificates of listeners, and keys of outside issuers.
 async fn look_at_certificates(gate: &Arc<Gate>) {
+    gate.issuers.look_at_files(&gate.live.snapshot().sources, clock::now()).await;
     let on = gate.clone();
     if tokio::task::spawn_blocking(move || told_certificates(&on)).await.is_err() {
         tracing::error!("looking at certificates panicked");

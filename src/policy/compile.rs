@@ -16,7 +16,7 @@ use super::{
 use crate::schema::{Entity, FieldSet, LeafId};
 
 /// The names after a variable: `resource.shipment.status`.
-type Names<'a> = SmallVec<[&'a str; 4]>;
+pub(super) type Names<'a> = SmallVec<[&'a str; 4]>;
 
 /// Compiles a condition on records of an entity (or on a call).
 pub(super) fn node(expr: &Expr, entity: Option<&Entity>) -> Option<Node> {

@@ -1,8 +1,19 @@
 //! Access files become [`Policies`], or every mistake in them is told.
+//!
+//! Whoever loads does so on a thread of the same large stack, so that a command and a running gate come to the
+//! same end.
 
-use std::{collections::HashMap, fmt::Display, sync::Arc};
+mod known;
 
-use cedar_policy::{PolicyId, PolicySet, ValidationMode, Validator, ffi::DetailedError};
+use std::{
+    collections::{HashMap, HashSet},
+    fmt::Display,
+    io, panic,
+    sync::Arc,
+    thread,
+};
+
+use cedar_policy::{PolicyId, PolicySet, ValidationMode, ValidationWarning, Validator, ffi::DetailedError};
 
 use super::{
     mask::Masker,
@@ -10,19 +21,22 @@ use super::{
     principals::PrincipalTypes,
     shape::{self, RESERVED},
     source::{Piece, Source},
-    statement::{Head, Resources, Statement, Verb, reads},
+    statement::{Head, Statement, Verb, reads},
 };
 use crate::{
     catalog::Action,
+    identity::ISSUER_MARK,
     schema::{Entity, FieldSet, Schema},
     words::{
-        Diagnostic, Diagnostics, Digest, EntityName, GroupName, Place, PlanName, SecretBytes, StatementId,
-        SystemName,
+        Diagnostic, Diagnostics, Digest, EntityName, GroupName, Kind, Place, PlanName, SecretBytes,
+        StatementId, SystemName,
     },
 };
 
 /// How far a condition may follow references: attributes of the caller and of the record, not beyond.
 const LEVEL_MAX: u32 = 1;
+/// The stack that statements are read on: many times what the largest one takes.
+const STACK_BYTES: usize = 32 * 1024 * 1024;
 
 /// What the rest of a bundle says that statements lean on.
 #[derive(Debug)]
@@ -78,15 +92,26 @@ pub struct Policies {
 impl Policies {
     /// Reads access files (path and text). Mistakes go to `found`; there is no policy while one is an error.
     pub fn load(files: &[(Arc<str>, Arc<str>)], given: &Given<'_>, found: &mut Diagnostics) -> Option<Self> {
+        on_a_large_stack(|| Self::load_here(files, given, found)).unwrap_or_else(|error| {
+            let message = format!("there is no thread to read the statements on: {error}");
+            found.error(&Place::file("access"), message);
+            None
+        })
+    }
+
+    fn load_here(files: &[(Arc<str>, Arc<str>)], given: &Given<'_>, found: &mut Diagnostics) -> Option<Self> {
         let mut mistakes = Diagnostics::default();
         let schema_text = shape::cedar_schema(given.schema, given.principals);
         let cedar = cedar_schema(&schema_text, given, &mut mistakes);
-        let mut reading =
-            Reading { given, found: &mut mistakes, statements: Vec::new(), sources: Vec::new() };
-        for (file, text) in files {
-            let source = Source { file, text };
-            source.pieces().iter().for_each(|piece| reading.piece(source, piece));
-        }
+        let mut reading = Reading {
+            given,
+            found: &mut mistakes,
+            statements: Vec::new(),
+            sources: Vec::new(),
+            doubted: HashSet::new(),
+            later: Vec::new(),
+        };
+        files.iter().for_each(|(file, text)| reading.file(Source { file, text }));
         reading.ids_differ();
         reading.plans_differ();
         if let Some(cedar) = &cedar {
@@ -134,6 +159,33 @@ impl Policies {
         found
     }
 
+    /// Principals that statements name and no file does: such a permit never helps, and such a forbid never
+    /// holds. Those of outside issuers are known once they come. `known` are the ids that files name.
+    pub fn strangers<'n>(&self, known: impl Fn(Kind) -> Vec<&'n str>) -> Diagnostics {
+        let mut found = Diagnostics::default();
+        for statement in &self.statements {
+            for uid in statement.policy.entity_literals() {
+                let name = uid.type_name().to_string();
+                let named = Kind::ALL.into_iter().find(|kind| kind.as_str() == name);
+                let Some(kind) = named.filter(|kind| *kind != Kind::Anonymous) else { continue };
+                let (id, known) = (uid.id().unescaped(), known(kind));
+                if id.contains(ISSUER_MARK) || known.contains(&id) {
+                    continue;
+                }
+                let message = format!("no file of `principals/` names the {kind} `{id}`");
+                let diagnostic = Diagnostic::error(&statement.place, message);
+                found.push(diagnostic.suggest(id, known));
+            }
+        }
+        found
+    }
+
+    /// Every statement that closes something, in file order.
+    pub fn closing(&self) -> impl Iterator<Item = &StatementId> {
+        let closing = self.statements.iter().filter(|statement| !statement.effect.is_permit());
+        closing.map(|statement| &statement.id)
+    }
+
     /// Whether any statement reads what callers claim of themselves.
     pub fn reads_claims(&self) -> bool {
         self.reads_claims
@@ -164,10 +216,19 @@ impl Policies {
 
     /// Whether any statement permits a caller without credential anything.
     pub fn considers_anonymous(&self) -> bool {
-        self.statements.iter().any(|statement| {
-            statement.effect.is_permit() && statement.head.kinds.contains(&crate::words::Kind::Anonymous)
-        })
+        self.statements
+            .iter()
+            .any(|statement| statement.effect.is_permit() && statement.head.kinds.contains(&Kind::Anonymous))
     }
+}
+
+/// Does it on a thread of its own, with room for the deepest statement there may be.
+fn on_a_large_stack<T: Send>(work: impl FnOnce() -> T + Send) -> io::Result<T> {
+    thread::scope(|scope| {
+        let thread = thread::Builder::new().name("statements".into()).stack_size(STACK_BYTES);
+        let done = thread.spawn_scoped(scope, work)?.join();
+        Ok(done.unwrap_or_else(|panicked| panic::resume_unwind(panicked)))
+    })
 }
 
 fn cedar_schema(text: &str, given: &Given<'_>, found: &mut Diagnostics) -> Option<cedar_policy::Schema> {
@@ -207,9 +268,31 @@ struct Reading<'a, 'f> {
     statements: Vec<Statement>,
     /// File and start of each statement, for Cedar's own errors.
     sources: Vec<(Source<'a>, usize)>,
+    /// Statements of which something unknown was told.
+    doubted: HashSet<usize>,
+    /// What is told of a statement where Cedar finds nothing wrong with it.
+    later: Vec<(usize, Diagnostic)>,
 }
 
 impl<'a> Reading<'a, '_> {
+    fn file(&mut self, source: Source<'a>) {
+        let pieces = source.pieces();
+        if pieces.is_empty() {
+            let message = format!("`{}` holds no statement", source.file);
+            let help = "is it half written? a file that is not wanted any more is deleted";
+            self.found.push(Diagnostic::error(&Place::file(source.file.clone()), message).help(help));
+        }
+        for piece in &pieces {
+            match piece.excess() {
+                Some(excess) => {
+                    let place = source.place(piece.start.saturating_add(excess.at), 1);
+                    self.found.push(Diagnostic::error(&place, excess.message).help(excess.help));
+                }
+                None => self.piece(source, piece),
+            }
+        }
+    }
+
     fn piece(&mut self, source: Source<'a>, piece: &Piece<'a>) {
         let number = self.statements.len();
         let policy = match cedar_policy::Policy::parse(Some(PolicyId::new(number.to_string())), piece.text) {
@@ -248,6 +331,7 @@ impl<'a> Reading<'a, '_> {
         self.rests_on_more_than_claims(&statement);
         self.systems_exist(&statement);
         self.groups_exist(&statement);
+        self.names_exist(source, piece, &statement);
         self.statements.push(statement);
         self.sources.push((source, piece.start));
     }
@@ -331,11 +415,33 @@ impl<'a> Reading<'a, '_> {
     }
 
     fn systems_exist(&mut self, statement: &Statement) {
-        if let Resources::System(name) = &statement.head.resources {
+        let named = statement.policy.entity_literals().into_iter();
+        for system in named.filter(|uid| uid.type_name().to_string() == "System") {
+            let name = system.id().unescaped();
             let known = || self.given.systems.iter().map(|system| system.name.as_str());
-            if !known().any(|known| known == name.as_str()) {
+            if !known().any(|known| known == name) {
                 let diagnostic = Diagnostic::error(&statement.place, format!("no system `{name}`"));
-                self.found.push(diagnostic.suggest(name.as_str(), known()));
+                self.found.push(diagnostic.suggest(name, known()));
+            }
+        }
+    }
+
+    /// Attributes, values and types that there are not, wherever in a condition they stand.
+    fn names_exist(&mut self, source: Source<'_>, piece: &Piece<'_>, statement: &Statement) {
+        let number = self.statements.len();
+        let given = self.given;
+        for unknown in known::unknown(&statement.policy, &statement.head, given.schema, given.principals) {
+            let place = piece.find(&unknown.word);
+            let place =
+                place.map_or_else(|| statement.place.clone(), |(at, length)| source.place(at, length));
+            let message = format!("{} (in `{}`)", unknown.message, statement.id);
+            let told = Diagnostic::error(&place, message);
+            let told = told.suggest(&unknown.word, unknown.names.iter().map(String::as_str));
+            if unknown.is_cedars {
+                self.later.push((number, told));
+            } else {
+                self.doubted.insert(number);
+                self.found.push(told);
             }
         }
     }
@@ -363,18 +469,38 @@ impl<'a> Reading<'a, '_> {
         };
         let validator = Validator::new(schema.clone());
         let result = validator.validate_with_level(&set, ValidationMode::Strict, LEVEL_MAX);
+        let mut told: HashSet<usize> = self.doubted.clone();
         for error in result.validation_errors() {
-            let id = error.policy_id().clone();
-            self.validation(&id, &DetailedError::from(error), Diagnostic::error);
+            told.extend(number_of(error.policy_id()));
+            self.validation(error.policy_id(), &DetailedError::from(error), Diagnostic::error);
+        }
+        let later = std::mem::take(&mut self.later);
+        for (number, diagnostic) in
+            later.into_iter().filter(|(number, _)| !told.contains(number)).collect::<Vec<_>>()
+        {
+            told.insert(number);
+            self.found.push(diagnostic);
         }
         for warning in result.validation_warnings() {
-            let id = warning.policy_id().clone();
-            self.validation(&id, &DetailedError::from(warning), Diagnostic::warning);
+            let number = number_of(warning.policy_id());
+            let statement = number.and_then(|number| self.statements.get(number));
+            let never_holds = matches!(
+                warning,
+                ValidationWarning::ImpossiblePolicy(_) | ValidationWarning::InvalidActionApplication(_)
+            );
+            let make = match statement {
+                // What is wrong with it has been told.
+                Some(_) if never_holds && number.is_some_and(|number| told.contains(&number)) => continue,
+                // A permit that never holds opens nothing; whoever wrote a forbid relies on it.
+                Some(statement) if never_holds && !statement.effect.is_permit() => Diagnostic::error,
+                Some(_) | None => Diagnostic::warning,
+            };
+            self.validation(warning.policy_id(), &DetailedError::from(warning), make);
         }
     }
 
     fn validation(&mut self, id: &PolicyId, error: &DetailedError, make: fn(&Place, String) -> Diagnostic) {
-        let number: usize = id.to_string().parse().unwrap_or(usize::MAX);
+        let number = number_of(id).unwrap_or(usize::MAX);
         let Some((source, start)) = self.sources.get(number).copied() else { return };
         let Some(statement) = self.statements.get(number) else { return };
         let place = match error.source_locations.first() {
@@ -390,6 +516,11 @@ impl<'a> Reading<'a, '_> {
         diagnostic.help = error.help.as_deref().map(plain);
         self.found.push(diagnostic);
     }
+}
+
+/// Which statement Cedar means.
+fn number_of(id: &PolicyId) -> Option<usize> {
+    id.to_string().parse().ok()
 }
 
 /// What Cedar reads of a statement's annotations and the scan of ours does not, or the other way round: one

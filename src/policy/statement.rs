@@ -90,7 +90,7 @@ impl Statement {
 
 /// Every expression that a policy's conditions hold, in order, whether it must hold or must not; none when
 /// its tree cannot be read.
-fn conditions(policy: &Policy) -> Option<Vec<Arc<Expr>>> {
+pub(super) fn conditions(policy: &Policy) -> Option<Vec<Arc<Expr>>> {
     let tree = policy.to_pst().ok()?;
     let clauses = tree.body().clauses().iter().map(|clause| match clause {
         Clause::When(expr) | Clause::Unless(expr) => expr.clone(),

@@ -6,7 +6,7 @@ use bramka::{
     policy::{Outlook, Prospect},
 };
 
-fn prospect(caller: Caller, operation: Operation, outlook: Outlook) -> Prospect {
+fn prospect(caller: Caller, operation: Operation, outlook: Box<Outlook>) -> Prospect {
     Prospect { caller, operation, outlook }
 }
 

@@ -14,6 +14,7 @@
 mod admin;
 mod beside;
 mod book;
+mod bundles;
 mod cli;
 mod compile;
 mod counters;

@@ -12,11 +12,14 @@
 //!     expect: { outcome: permitted, shows: [id, status], hides: [discount_total] }
 //! ```
 
-use super::ask::{ActionWord, CallSpec, Over};
+use super::ask::{ActionWord, CallSpec, Over, Who};
 use crate::{
+    config::Sheet,
+    identity::PrincipalRegistry,
     words::{
+        Diagnostics,
         tree::Node,
-        yaml::{Named, Spanned},
+        yaml::{FromYaml as _, Named, Spanned},
     },
     yaml_object, yaml_words,
 };
@@ -96,4 +99,17 @@ yaml_words! {
         /// A statement cannot be judged on the record; the caller sees none.
         Erring = "erring",
     }
+}
+
+/// Looks at tests without running them: whether they can be read, and whether there is who asks.
+pub(super) fn check(sheets: &[Sheet], registry: &PrincipalRegistry) -> Diagnostics {
+    let mut found = Diagnostics::default();
+    for sheet in sheets {
+        let Some(file) = TestFile::read(&sheet.node, &mut found) else { continue };
+        for case in file.tests.iter().map(|case| &case.value) {
+            let who = Who { name: &case.r#as, groups: case.groups.as_deref(), scopes: &case.scopes };
+            drop(who.facts(registry, &mut found));
+        }
+    }
+    found
 }

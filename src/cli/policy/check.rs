@@ -1,9 +1,9 @@
-//! `bramka policy check`: every mistake of a bundle at once, or what it consists of.
+//! `bramka policy check`: every mistake of a bundle at once, those of its tests too, or what it consists of.
 
 use clap::Args;
 use serde_json::{Value as Json, json};
 
-use super::{Loaded, SecretsOf, Where, load};
+use super::{Loaded, SecretsOf, Where, cases, load};
 use crate::{
     cli::{Came, error::VerbError, out, serve},
     config::Report,
@@ -25,9 +25,12 @@ pub(in crate::cli) struct Check {
 
 pub(super) fn run(arguments: &Check) -> Result<Came, VerbError> {
     let secrets = if arguments.without_secrets { SecretsOf::Nobody } else { SecretsOf::Machine };
+    let mut serves = false;
     let loaded = load(&arguments.place.policies, secrets).and_then(|mut loaded| {
         let listeners = loaded.snapshot.check_listeners(&serve::base(&arguments.place.policies));
-        loaded.warnings = loaded.warnings.with(listeners);
+        serves = !listeners.has_errors();
+        let tests = cases::check(&loaded.tests, loaded.snapshot.sources.registry());
+        loaded.warnings = loaded.warnings.with(listeners).with(tests);
         match loaded.warnings.counts() {
             (0, _) => Ok(loaded),
             _ => Err(loaded.warnings),
@@ -43,6 +46,7 @@ pub(super) fn run(arguments: &Check) -> Result<Came, VerbError> {
         out::say_report(report);
         match &counts {
             Some(counts) => out::say(&counts.words()),
+            None if serves => out::say("these policies serve; their tests cannot be run"),
             None => out::say("these policies do not serve"),
         }
     }

@@ -92,6 +92,11 @@ fn body(dice: &mut Dice, depth: usize) -> String {
     }
 }
 
+/// A forbid that can never hold does not load.
+fn sometimes(is_permit: bool, body: String, sign: &str, other: &str) -> String {
+    if is_permit { body } else { format!("({body}) {sign} (resource {other} Order::\"none\")") }
+}
+
 fn said(dice: &mut Dice, number: usize, is_permit: bool) -> Said {
     let who = [
         "principal",
@@ -149,12 +154,13 @@ fn said(dice: &mut Dice, number: usize, is_permit: bool) -> Said {
     } else {
         Vec::new()
     };
+    let (body, unless) = (body(dice, 2), (dice.roll(3) == 0).then(|| body(dice, 1)));
     Said {
         id: format!("s{number}"),
         is_permit,
         head: format!("{}, {}, resource is Order", dice.one(&who), dice.one(&what)),
-        body: body(dice, 2),
-        unless: (dice.roll(3) == 0).then(|| body(dice, 1)),
+        body: sometimes(is_permit, body, "||", "=="),
+        unless: unless.map(|body| sometimes(is_permit, body, "&&", "!=")),
         fields,
         writes: Vec::new(),
         masks,

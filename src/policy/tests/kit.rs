@@ -174,7 +174,12 @@ pub(super) fn context_of(tls: bool, address: &str, time: &str, purpose: Option<&
         listener: ListenerName::new("data"),
         peer: (address, 4444).into(),
         address,
-        tls: tls.then(|| TlsFacts { version: "1.3", server_name: None, certificate: Some(Digest::of(b"c")) }),
+        tls: tls.then(|| TlsFacts {
+            version: "1.3",
+            server_name: None,
+            certificate: Some(Digest::of(b"c")),
+            standing: Default::default(),
+        }),
     };
     Context::new(&channel, time.parse::<Timestamp>().unwrap(), purpose.map(Arc::from), None)
 }

@@ -226,3 +226,236 @@ fn whoever_has_no_credential_is_considered_only_where_a_statement_permits_it() {
     );
     assert!(anyone.policies.considers_anonymous());
 }
+
+fn when(condition: &str) -> String {
+    format!(
+        "@id(\"a\")\nforbid (principal, action == Action::\"read\", resource is Order)\nwhen {{ {condition} }};"
+    )
+}
+
+fn repeated(part: &str, times: usize) -> String {
+    part.repeat(times)
+}
+
+#[test]
+fn a_statement_that_is_too_deep_is_told_at_its_line_before_anything_reads_it() {
+    let nested = |open: &str, inner: &str, close: &str, times: usize| {
+        format!("{}{inner}{}", repeated(open, times), repeated(close, times))
+    };
+    for times in [32, 1_000, 20_000] {
+        for condition in [
+            nested("(", "true", ")", times),
+            format!("{} == [1]", nested("[", "1", "]", times)),
+            format!("{} == 1", nested("{a:", "1", "}", times)),
+        ] {
+            let found = told(&when(&condition));
+            let line = if found.contains("65536 bytes") { 1 } else { 3 };
+            assert!(found.starts_with(&format!("access/a.cedar:{line}:")), "{times}: {found}");
+            assert!(
+                found.contains("stand in each other at most 32 deep")
+                    || found.contains("at most 65536 bytes"),
+                "{times}: {found}"
+            );
+        }
+    }
+    assert!(load(&when(&nested("(", "resource has paid", ")", 31))).is_ok());
+}
+
+#[test]
+fn a_statement_of_too_many_operators_is_told_whichever_they_are() {
+    for condition in [
+        vec!["resource has paid"; 5_000].join(" || "),
+        vec!["context.checked.channel.tls"; 5_000].join(" && "),
+        vec!["1"; 5_000].join(" + "),
+        format!("resource{} == 1", repeated(".a", 5_000)),
+        format!("resource{} == 1", repeated("[\"a\"]", 5_000)),
+        format!("{}true", repeated("!", 5_000)),
+        repeated("true } when { ", 3_000) + "true",
+    ] {
+        let found = told(&when(&condition));
+        assert!(found.contains("at most 512 operators") || found.contains("at most 65536 bytes"), "{found}");
+    }
+    // What stands in strings and comments counts for nothing, and neither do the members of a set.
+    let members = vec!["\"a && ((((b\""; 2_000].join(", ");
+    let comment = "// && || (((( [[[[ if if if if if\n".repeat(600);
+    assert!(load(&when(&format!("resource has note && [{members}].contains(resource.note)"))).is_ok());
+    assert!(load(&when(&format!("\n{comment} resource has paid"))).is_ok());
+}
+
+#[test]
+fn ifs_in_ifs_are_bounded_and_ifs_beside_ifs_are_not() {
+    let nested = |times: usize| {
+        when(&format!(
+            "{}resource has paid{}",
+            repeated("if resource has note then ", times),
+            repeated(" else false", times)
+        ))
+    };
+    assert!(load(&nested(4)).is_ok());
+    for times in [5, 29, 900] {
+        let found = told(&nested(times));
+        assert!(found.starts_with("access/a.cedar:3:") && found.contains("at most 4 deep"), "{found}");
+    }
+    let chain = format!("{}resource has paid", repeated("if resource has note then false else ", 29));
+    assert!(told(&when(&chain)).contains("at most 4 deep"));
+    let beside = vec!["(if resource has note then resource has paid else false)"; 60].join(" || ");
+    assert!(load(&when(&beside)).is_ok());
+}
+
+/// The largest condition that loads is judged by what a worker has, compiled and by Cedar itself.
+#[test]
+fn the_highest_tree_that_loads_is_judged_on_a_small_stack() {
+    let chain = |first: &str, sign: &str, part: &str, times: usize| {
+        format!("{first}{}", repeated(&format!(" {sign} {part}"), times))
+    };
+    let by_cedar = "(resource has created_at && resource.created_at.toDate() == datetime(\"2026-03-01\"))";
+    for condition in [
+        chain("resource has paid", "||", "resource has note", 252),
+        chain(
+            "resource has paid && resource.paid",
+            "||",
+            "(resource has note && resource.note == \"x\")",
+            100,
+        ),
+        chain(by_cedar, "||", "resource has note", 249),
+        chain("resource has quantity && 0 <= resource.quantity", "+", "1", 502),
+        chain("true", "&&", "context.checked.channel.tls", 126),
+    ] {
+        let judged = std::thread::Builder::new().stack_size(2 * 1024 * 1024).spawn(move || {
+            let world = world(&format!(
+                "@id(\"all\") @fields(\"id\") {READ}\n{}",
+                when(&condition).replace("@id(\"a\")", "@id(\"big\")")
+            ));
+            world.read(&app(), r#"{"id":"1","customer":"x","note":"y"}"#)
+        });
+        let told = judged.unwrap().join().unwrap();
+        assert!(!told.contains("error"), "{told}");
+    }
+}
+
+#[test]
+fn a_file_without_a_statement_does_not_load() {
+    for text in ["", "  \n", "// nothing but a comment\n"] {
+        let found = told(text);
+        assert!(
+            found.contains("`access/a.cedar` holds no statement") && found.contains("half written"),
+            "{found}"
+        );
+    }
+}
+
+#[test]
+fn a_misspelt_attribute_does_not_load_wherever_it_stands() {
+    for (condition, message, hint) in [
+        (
+            "resource has statsu && resource.statsu == \"open\"",
+            "`statsu` is no attribute of Order",
+            "`status`",
+        ),
+        ("resource has paid || (resource has statsu && resource.statsu == \"open\")", "`statsu`", "`status`"),
+        ("false && resource.statsu == \"open\"", "`statsu` is no attribute of Order", "`status`"),
+        ("resource has paid && !(resource has statsu)", "`statsu`", "`status`"),
+        ("resource has ship.contry", "`contry` is no attribute of Order.ship", "`country`"),
+        ("resource has ship && resource.ship has contry", "`contry`", "`country`"),
+        ("(if resource has paid then resource else resource) has statsu", "`statsu`", "`status`"),
+        ("principal has contry && principal.contry == \"PL\"", "`contry` is no attribute of", "`country`"),
+        ("context.claimed has purpos && context.claimed.purpos == \"x\"", "context.claimed", "`purpose`"),
+        ("context has chekced", "`chekced` is no attribute of context", "`checked`"),
+        ("context.checked has guarded", "`guarded` is no attribute of context.checked", "channel"),
+        ("resource has lines", "`lines` is no attribute of Order", ""),
+    ] {
+        let found = told(&when(condition));
+        assert!(found.contains(message) && found.contains(hint), "{condition}:\n{found}");
+        assert!(found.contains("access/a.cedar:3:"), "{condition}:\n{found}");
+        assert_eq!(found.matches("error:").count(), 1, "{condition}:\n{found}");
+    }
+}
+
+#[test]
+fn a_value_that_a_closed_list_does_not_have_does_not_load() {
+    for condition in [
+        "resource has status && resource.status == \"opne\"",
+        "resource has status && \"opne\" != resource.status",
+        "resource has paid || (resource has status && resource.status == \"opne\")",
+        "resource has status && [\"draft\", \"opne\"].contains(resource.status)",
+    ] {
+        let found = told(&when(condition));
+        assert!(
+            found.contains("`opne` is none of the values") && found.contains("`open`"),
+            "{condition}: {found}"
+        );
+    }
+}
+
+#[test]
+fn what_can_never_be_equal_does_not_load() {
+    for condition in [
+        "resource.customer == Order::\"1\"",
+        "resource has paid || resource.customer == Order::\"1\"",
+        "resource has paid || resource == Customer::\"1\"",
+        "resource has paid || [Order::\"1\"].contains(resource.customer)",
+        "resource has paid || resource.customer in Order::\"1\"",
+        "resource has paid || principal in [Customer::\"1\"]",
+        "resource has paid || principal is Order",
+    ] {
+        let found = told(&when(condition));
+        assert!(found.contains("is never"), "{condition}: {found}");
+    }
+    for condition in [
+        "principal in Group::\"staff\" && resource has paid",
+        "principal is App || resource has paid",
+        "principal in App::\"shop\" || resource == Order::\"1\"",
+        "principal has customer && resource.customer == principal.customer",
+        "action == Action::\"read\" && resource has paid",
+    ] {
+        assert!(load(&when(condition)).is_ok(), "{condition}: {:?}", load(&when(condition)).err());
+    }
+}
+
+#[test]
+fn what_one_of_several_entities_or_kinds_has_may_be_asked_for() {
+    let with = |condition: &str| {
+        load(&format!(
+            "@id(\"a\") forbid (principal, action == Action::\"read\", resource) when {{ {condition} }};"
+        ))
+    };
+    assert!(with("resource has name || resource has status").is_ok());
+    assert!(with("principal has customer || principal has level").is_ok());
+    let found = with("resource has naem").err().unwrap();
+    assert!(
+        found.contains("no attribute of Customer or Order") || found.contains("Order or Customer"),
+        "{found}"
+    );
+    assert!(found.contains("`name`"), "{found}");
+}
+
+#[test]
+fn a_forbid_that_can_never_hold_does_not_load_and_such_a_permit_does() {
+    assert!(told(&when("false")).contains("error:"));
+    let permit = format!("@id(\"a\") @fields(\"id\") {}", READ.replace(';', " when { false };"));
+    assert!(load(&permit).is_ok());
+}
+
+#[test]
+fn a_system_that_there_is_not_is_a_load_error_in_a_condition_too() {
+    let found = told(
+        "@id(\"a\") forbid (principal, action == Action::\"call\", resource) when { resource == System::\"epr\" };",
+    );
+    assert!(found.contains("no system `epr`") && found.contains("`erp`"), "{found}");
+}
+
+#[test]
+fn principals_that_no_file_names_are_told_and_those_of_issuers_are_not() {
+    let world = world(&format!(
+        "@id(\"a\") @fields(\"id\") {}\n@id(\"b\") @fields(\"id\") {}",
+        READ.replace("principal,", "principal == Partner::\"acme-protal\","),
+        READ.replace("principal,", "principal == Partner::\"okta|x\","),
+    ));
+    let found = world.policies.strangers(|_| vec!["acme-portal"]);
+    assert_eq!(
+        found.to_string(),
+        "access/a.cedar:1:1: error: no file of `principals/` names the Partner `acme-protal` \
+         (did you mean `acme-portal`?)\n"
+    );
+    assert!(world.policies.strangers(|_| vec!["acme-protal"]).0.is_empty());
+}

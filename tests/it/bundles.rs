@@ -1,0 +1,244 @@
+//! A bundle that would bring the gate down, hang it or open it by half of an edit is told and changes nothing;
+//! what `policy check` takes, the gate serves.
+
+use std::{
+    fs,
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use http::Method;
+
+use crate::{
+    book,
+    kit::{Demo, Ran, Who, copy_all, root, run, until},
+    reads::roomy,
+};
+
+const GUARDS: &str = "access/guards.cedar";
+
+/// A forbid with that condition, as a file of its own.
+fn extra(condition: &str) -> String {
+    format!(
+        "@id(\"extra\")\nforbid (principal, action in [Action::\"list\", Action::\"read\"], resource is Order)\nwhen {{ {condition} }};\n"
+    )
+}
+
+fn check(policies: &Path) -> Ran {
+    run(&["policy", "check", "--without-secrets", "--policies", policies.to_str().unwrap()])
+}
+
+/// What `policy check` says of the shipped policies after an edit.
+fn checked(edit: impl FnOnce(&Path)) -> Ran {
+    let dir = tempfile::tempdir().unwrap();
+    let policies = dir.path().join("policies");
+    copy_all(&root().join("policies"), &policies);
+    edit(&policies);
+    check(&policies)
+}
+
+fn put(file: &Path, text: &str) {
+    let fresh = file.with_extension("tmp~");
+    fs::write(&fresh, text).unwrap();
+    fs::rename(fresh, file).unwrap();
+}
+
+fn swaps(demo: &Demo) -> usize {
+    demo.stderr().matches("new policies serve").count()
+}
+
+fn refusals(demo: &Demo) -> usize {
+    demo.stderr().matches("do not load").count()
+}
+
+/// Edits, and waits until that is refused.
+fn refused(demo: &Demo, edit: impl FnOnce()) {
+    let before = refusals(demo);
+    edit();
+    until("the edit is refused", || refusals(demo) > before);
+}
+
+/// Whatever is too much for a parser, a validator or a stack.
+fn monsters() -> Vec<String> {
+    let nested = |open: &str, inner: &str, close: &str, times: usize| {
+        format!("{}{inner}{}", open.repeat(times), close.repeat(times))
+    };
+    vec![
+        nested("(", "true", ")", 150),
+        nested("(", "true", ")", 5_000),
+        format!("{} == [1]", nested("[", "1", "]", 1_000)),
+        format!("{} == 1", nested("{a:", "1", "}", 1_000)),
+        nested("if true then ", "true", " else false", 29),
+        vec!["(resource has number && resource.number == \"1\")"; 800].join(" ||\n "),
+        vec!["context.checked.channel.tls"; 5_000].join(" && "),
+        format!("resource{} == 1", ".a".repeat(5_000)),
+    ]
+}
+
+#[test]
+fn a_check_tells_what_is_too_deep_or_too_long_instead_of_breaking() {
+    for monster in monsters() {
+        let told =
+            checked(|policies| fs::write(policies.join("access/extra.cedar"), extra(&monster)).unwrap());
+        assert_eq!(told.code, 1, "{}: {told:?}", &monster[..20]);
+        assert!(told.out.contains("access/extra.cedar:"), "{told:?}");
+        assert!(told.out.contains("at most"), "{told:?}");
+    }
+}
+
+#[test]
+fn a_gate_outlives_what_is_too_deep_or_too_long_and_takes_the_next_good_edit() {
+    let demo = Demo::start_with(roomy, &[]);
+    let file = demo.policies().join("access/extra.cedar");
+    let sees = |status: u16| demo.get("/v1/orders?limit=1").send().status == status;
+    for monster in monsters() {
+        refused(&demo, || put(&file, &extra(&monster)));
+        assert!(sees(200));
+    }
+    put(&file, "@id(\"extra\") forbid (principal, action, resource is Order);\n");
+    until("the good edit holds", || sees(403));
+    assert_eq!(demo.stop().0, 0);
+}
+
+/// Debug builds take the most of a stack; the largest statement has its room there too.
+#[test]
+fn the_largest_statement_that_loads_is_judged_by_a_running_gate() {
+    let none = "(resource has number && resource.number == \"none\")";
+    let largest = [
+        format!("resource has buyer_reference{}", " && resource has email".repeat(252)),
+        format!("{none}{}", format!(" || {none}").repeat(100)),
+        format!("1 == 0{}", " + 1".repeat(500)),
+        format!(
+            "resource has ordered_on && resource.ordered_on.toDate() == datetime(\"1999-01-01\"){}",
+            format!(" || {none}").repeat(99)
+        ),
+    ];
+    let demo = Demo::start_with(roomy, &[]);
+    let file = demo.policies().join("access/extra.cedar");
+    for (number, condition) in largest.iter().enumerate() {
+        put(&file, &extra(condition));
+        let told = check(&demo.policies());
+        assert_eq!(told.code, 0, "{told:?}");
+        until("it serves", || swaps(&demo) == number + 1);
+        demo.get("/v1/orders?limit=2").send().expect(200);
+        assert!(!demo.get("/v1/orders?limit=200").by(Who::Partner).send().expect(200).items().is_empty());
+        let one = demo.get("/v1/orders?limit=1").send().items()[0]["id"].as_str().unwrap().to_owned();
+        demo.get(&format!("/v1/orders/{one}")).send().expect(200);
+    }
+    assert!(!demo.stderr().contains("could not be judged"), "{}", demo.stderr());
+}
+
+#[test]
+fn half_of_a_file_of_statements_opens_nothing() {
+    let demo = Demo::start_with(roomy, &[]);
+    let guards = demo.policies().join(GUARDS);
+    let whole = fs::read_to_string(&guards).unwrap();
+    let shows_drafts = || {
+        let mine = demo.get("/v1/orders?limit=200").by(Who::Partner).send().expect(200).items();
+        mine.iter().any(|order| order["status"] == "draft")
+    };
+    assert!(!shows_drafts());
+    refused(&demo, || drop(fs::File::create(&guards).unwrap()));
+    assert!(demo.stderr().contains("`access/guards.cedar` holds no statement"), "{}", demo.stderr());
+    assert!(!shows_drafts());
+    refused(&demo, || fs::write(&guards, "// to be continued\n").unwrap());
+    refused(&demo, || fs::rename(demo.policies().join("access"), demo.policies().join(".access")).unwrap());
+    assert!(demo.stderr().contains("`access/` is missing or empty"), "{}", demo.stderr());
+    assert!(!shows_drafts());
+    fs::rename(demo.policies().join(".access"), demo.policies().join("access")).unwrap();
+    put(&guards, &whole);
+    until("the whole serves", || {
+        demo.admin(Method::GET, "/readyz").send().expect(200).json()["bundle"]["last_refused"].is_null()
+    });
+}
+
+#[test]
+fn a_file_is_taken_over_when_it_is_written_to_its_end() {
+    use std::io::Write as _;
+    let demo = Demo::start_with(roomy, &[]);
+    let guards = demo.policies().join(GUARDS);
+    let whole = fs::read_to_string(&guards).unwrap();
+    let (first, rest) = whole.split_at(whole.find("@id(\"partners-never-see-drafts\")").unwrap());
+    // The part up to there is a good file of its own, and lacks a forbid.
+    let mut file = fs::File::create(&guards).unwrap();
+    file.write_all(first.as_bytes()).unwrap();
+    let until_then = Instant::now() + Duration::from_millis(800);
+    while Instant::now() < until_then {
+        demo.get("/v1/products?limit=1").send().expect(200);
+        assert_eq!((swaps(&demo), refusals(&demo)), (0, 0));
+    }
+    file.write_all(rest.as_bytes()).unwrap();
+    file.write_all(b"\n// the end\n").unwrap();
+    drop(file);
+    until("the whole serves", || swaps(&demo) == 1);
+    assert!(!demo.stderr().contains("lack statements that close something"));
+}
+
+#[test]
+fn an_edit_that_takes_a_forbid_away_is_named_in_log_and_journal() {
+    let demo = Demo::start_with(roomy, &[]);
+    let guards = demo.policies().join(GUARDS);
+    let whole = fs::read_to_string(&guards).unwrap();
+    let cut = whole.find("@id(\"partners-never-see-costs\")").unwrap();
+    put(&guards, &whole[..cut]);
+    until("it serves", || swaps(&demo) == 1);
+    let gone = "partners-never-see-costs, archived-customers-stay, no-blind-change-of-orders, invoices-are-never-deleted";
+    assert!(demo.stderr().contains("lack statements that close something"), "{}", demo.stderr());
+    assert!(demo.stderr().contains(gone), "{}", demo.stderr());
+    let entries = book::entries(&demo.data());
+    let swapped = entries.iter().find(|entry| entry["act"] == "swapped").unwrap();
+    assert!(swapped["details"].to_string().contains(gone), "{swapped}");
+    // An edit that takes none away names none.
+    put(&guards, &whole);
+    until("it serves again", || swaps(&demo) == 2);
+    assert_eq!(demo.stderr().matches("lack statements that close something").count(), 1);
+}
+
+#[test]
+fn a_check_tells_misspelt_names_in_conditions_and_heads() {
+    let told = |text: &str| checked(|policies| fs::write(policies.join("access/extra.cedar"), text).unwrap());
+    for (condition, hint) in [
+        ("resource has statsu && resource.statsu == \"draft\"", "did you mean `status`?"),
+        ("resource has status && resource.status == \"opne\"", "did you mean `open`?"),
+        ("principal has contry", "did you mean `country`?"),
+        ("context.claimed has purpos", "did you mean `purpose`?"),
+        ("resource has ship_to && resource.ship_to has cty", "did you mean `city`?"),
+        ("resource.customer == Order::\"1\"", "is never"),
+    ] {
+        let told = told(&extra(condition));
+        assert_eq!(told.code, 1, "{condition}: {told:?}");
+        assert!(
+            told.out.contains(hint) && told.out.contains("access/extra.cedar:3:"),
+            "{condition}: {told:?}"
+        );
+    }
+    let head = |who: &str| extra("true").replace("(principal,", &format!("(principal == {who},"));
+    let unknown = told(&head("Partner::\"acme-protal\""));
+    assert_eq!(unknown.code, 1, "{unknown:?}");
+    assert!(unknown.out.contains("did you mean `acme-portal`?"), "{unknown:?}");
+    assert_eq!(told(&head("Partner::\"acme-portal\"")).code, 0);
+    assert_eq!(told(&head("Partner::\"okta|x\"")).code, 0);
+}
+
+#[test]
+fn a_check_looks_at_the_tests_too() {
+    let with = |from: &str, to: &str| {
+        checked(|policies| {
+            let file = policies.join("tests/partners.yaml");
+            let text = fs::read_to_string(&file).unwrap();
+            assert!(text.contains(from));
+            fs::write(&file, text.replacen(from, to, 1)).unwrap();
+        })
+    };
+    for (from, to) in
+        [("outcome: permitted", "outcome: permited"), ("as: Partner/acme-portal", "as: Partner/acme-protal")]
+    {
+        let told = with(from, to);
+        assert_eq!(told.code, 1, "{told:?}");
+        assert!(
+            told.out.contains("tests/partners.yaml:") && told.out.contains("tests cannot be run"),
+            "{told:?}"
+        );
+    }
+    assert_eq!(with("outcome: permitted", "outcome:  permitted").code, 0);
+}
