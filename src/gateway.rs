@@ -11,6 +11,7 @@ mod calling;
 mod documents;
 mod exchange;
 mod gate;
+mod held;
 mod keep;
 mod known;
 mod listing;
@@ -33,6 +34,7 @@ use std::{
 use http::{Method, Request, Response};
 
 pub use gate::{Addresses, Core, Gate};
+pub(crate) use held::holds;
 pub(crate) use keep::keep_heads;
 pub use keep::{ReloadError, reload};
 pub use run::{AdminServer, Options, Ready, RunError, run};

@@ -12,6 +12,7 @@ use super::{
     exchange::Exchange,
     reading::fetch,
     wanted::{Subjects, needed, untold},
+    whole::named,
 };
 use crate::{
     answer::Answer,
@@ -19,7 +20,7 @@ use crate::{
     policy::{self, Prospect, WritePermit},
     quota::Admission,
     refusal::Refusal,
-    schema::{Entity, FieldSet, Record, Value},
+    schema::{Entity, FieldSet, Record},
 };
 
 /// What is known of a record after the write.
@@ -96,7 +97,7 @@ pub(super) fn echo(
     let (record, id, wanted, is_tagged) = match left {
         Left::Whole(record, id) => (record, id, wanted, wanted.is_none()),
         Left::Part(record, id) => (record, id, wanted, false),
-        Left::Unseen(Some(id)) => (only(&entity, &id), id, Some(FieldSet::ID), false),
+        Left::Unseen(Some(id)) => (named(&entity, &id), id, Some(FieldSet::ID), false),
         Left::Unseen(None) => return unguarded(permit, Answer::empty(status)),
     };
     if exchange.recheck_echo(permit, &record).is_err() {
@@ -110,15 +111,6 @@ pub(super) fn echo(
     let digest = admission.prospect().caller().facts().digest;
     let tag = is_tagged.then_some((&core.gate.tags, &digest));
     unguarded(permit, Answer::one(status, &shown, tag))
-}
-
-/// A record of which nothing but its id is known.
-fn only(entity: &Entity, id: &str) -> Record {
-    let mut record = Record::default();
-    if let Some((position, _)) = entity.root.field("id") {
-        record.fields.set(position, Value::Text(id.into()));
-    }
-    record
 }
 
 /// Where the system cannot tell that the record changed meanwhile, the answer says so.

@@ -28,7 +28,7 @@ use crate::{
     telemetry::{FindingLabel, Reason, SystemLabel},
     upstream::UpstreamError,
     wire::Deadline,
-    words::{Channel, Digest, RequestId, SystemName},
+    words::{Channel, Digest, RequestId, StatementId, SystemName},
 };
 
 /// LIMIT: values of one leaf of one record that an entry notes as read.
@@ -53,6 +53,8 @@ pub(super) struct Exchange {
     pub(super) progress: Progress,
     /// The refusal that is counted already.
     refused: Option<&'static str>,
+    /// A statement that could not be judged was told already.
+    erred: bool,
     action: &'static str,
 }
 
@@ -95,6 +97,7 @@ impl Exchange {
             sent: None,
             progress: Progress::Nothing,
             refused: None,
+            erred: false,
             action: "none",
         }
     }
@@ -124,8 +127,19 @@ impl Exchange {
     pub(super) fn denied(&mut self, denied: Denied) -> Refusal {
         if let Denied::Never(grounds) = &denied {
             self.entry.decided(&grounds.statements, grounds.detail);
+        } else if let Denied::Erroring { statement, .. } = &denied {
+            self.erring(statement);
         }
         Refusal::Forbidden(denied)
+    }
+
+    /// A statement could not be judged, which refuses what it was judged on. The log has it once an exchange.
+    pub(super) fn erring(&mut self, statement: &StatementId) {
+        self.entry.note("erring", statement);
+        if !std::mem::replace(&mut self.erred, true) {
+            let request = self.entry.request();
+            tracing::warn!(%request, %statement, "a statement could not be judged, so it refuses");
+        }
     }
 
     /// A sampled decision is repeated on the full set of statements; a difference refuses and alarms.

@@ -285,7 +285,7 @@ impl List<'_> {
     }
 
     fn erring(&mut self, statement: &StatementId) {
-        self.exchange.entry.note("erring", statement);
+        self.exchange.erring(statement);
         self.exchange.withheld(Withheld::Erring);
     }
 

@@ -41,7 +41,7 @@ pub(super) async fn read(exchange: &mut Exchange, admission: &Admission, head: &
             return Err(Refusal::NoSuchRecord);
         }
         Judged::Erroring { statement } => {
-            exchange.entry.note("erring", &statement);
+            exchange.erring(&statement);
             return Err(Refusal::NoSuchRecord);
         }
     };

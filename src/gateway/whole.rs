@@ -123,6 +123,38 @@ fn unlike_item(shape: &Shape, value: &Value, leaves: &FieldSet) -> Value {
 /// A value that no leaf holds.
 const OTHER: Value = Value::List(Vec::new());
 
+/// A record with null in some leaves outside lists in which it has nothing.
+pub(super) fn emptied_in(entity: &Entity, mut record: Record, leaves: &FieldSet) -> Record {
+    if !leaves.is_empty() {
+        empty(&entity.root, &mut record.fields, leaves);
+    }
+    record
+}
+
+fn empty(object: &Object, fields: &mut Fields, leaves: &FieldSet) {
+    for (position, field) in (0_u16..).zip(&object.fields).filter(|(_, field)| leaves.any_in(&field.leaves)) {
+        match (&field.shape, fields.at_mut(position)) {
+            (Shape::Leaf(_), None) => fields.set(position, Value::Null),
+            (Shape::Object(inner), Some(Value::Object(fields))) => empty(inner, fields, leaves),
+            (Shape::Object(inner), None) => {
+                let mut nulls = Fields::default();
+                empty(inner, &mut nulls, leaves);
+                fields.set(position, Value::Object(nulls));
+            }
+            (Shape::Leaf(_) | Shape::Object(_) | Shape::List(_), _) => {}
+        }
+    }
+}
+
+/// A record of which nothing but its id is known.
+pub(super) fn named(entity: &Entity, id: &str) -> Record {
+    let mut record = Record::default();
+    if let Some((position, _)) = entity.root.field("id") {
+        record.fields.set(position, Value::Text(id.into()));
+    }
+    record
+}
+
 /// What of a record stands in some leaves; groups, and items of lists, stay where they are.
 pub(super) fn only(entity: &Entity, record: &Record, leaves: &FieldSet) -> Record {
     let mut fields = record.fields.clone();

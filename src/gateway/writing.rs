@@ -15,8 +15,9 @@ use super::{
     Outcome,
     after::{Left, after, echo, seen, unguarded},
     exchange::{self, Exchange, Progress, Side, known, not_possible},
+    held::{holds, paths},
     reading::fetch,
-    whole::{only, replaced, unlike},
+    whole::{emptied_in, named, only, replaced, unlike},
 };
 use crate::{
     answer::{self, Answer},
@@ -24,7 +25,7 @@ use crate::{
     catalog::{Action, Operation, UpdateMode},
     clock,
     intake::{self, BodyBounds, Head},
-    mapping::{Inward, Mapping, MappingFault, NativeAnswer, NativeRequest},
+    mapping::{Before, Inward, Mapping, MappingFault, NativeAnswer, NativeRequest, Settled, What},
     policy::{self, Basis, Change, Denied, Prospect, Verdict, WritePermit},
     quota::Admission,
     refusal::{Places, Refusal, told_faults},
@@ -39,6 +40,7 @@ const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'
 struct Sent {
     body: bytes::Bytes,
     if_match: Option<String>,
+    if_none_match: Option<String>,
     wanted: Option<FieldSet>,
 }
 
@@ -50,6 +52,17 @@ struct Stored {
     seen: Record,
     id: CompactString,
     version: Option<CompactString>,
+    /// As the system told it.
+    answer: NativeAnswer,
+    /// What it does not tell of.
+    untold: Untold,
+}
+
+/// Leaves of which a system's answer does not tell what they are.
+struct Untold {
+    all: FieldSet,
+    /// Of them, those where something stands that does not fit the field.
+    unfit: FieldSet,
 }
 
 /// Writes, and answers the caller if it is still there.
@@ -87,8 +100,8 @@ async fn sent(
     let entity = prospect.operation().entity().ok_or(Refusal::Broken)?;
     let pairs = query::pairs(head.query.as_deref().unwrap_or_default());
     let wanted = query::read_fields(entity, pairs, &prospect.visible()).map_err(Refusal::Query)?;
-    let if_match =
-        head.headers.get(header::IF_MATCH).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let text = |name| head.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let (if_match, if_none_match) = (text(header::IF_MATCH), text(header::IF_NONE_MATCH));
     let body = match prospect.operation() {
         Operation::Delete(..) => bytes::Bytes::new(),
         Operation::Update(_, _, UpdateMode::Merge) => {
@@ -105,7 +118,7 @@ async fn sent(
         }
     };
     exchange.sent = Some(body.clone()).filter(|body| !body.is_empty());
-    Ok(Sent { body, if_match, wanted })
+    Ok(Sent { body, if_match, if_none_match, wanted })
 }
 
 fn media_type(head: &Head, accepted: &[&'static str]) -> Result<(), Refusal> {
@@ -180,24 +193,34 @@ async fn create(
     let view = view(exchange, admission, entity, json::Body::Create)?;
     let proposed = json::read(entity, &sent.body, &view).map_err(Refusal::Invalid)?;
     let new = schema::merge(entity, &Record::default(), &proposed, &view);
-    let permit = judge(exchange, admission, entity, Change::Create { new }, &FieldSet::EMPTY)?;
     let snapshot = exchange.snapshot.clone();
     let (_, mapping) = snapshot.serving(entity).ok_or(Refusal::Broken)?;
+    let before = Before::Nothing { writable: &view.writable };
+    let Settled { sent: new, held } = mapping.settled(before, new, &FieldSet::EMPTY);
+    let permit = judge(exchange, admission, (Change::Create { new }, Some(&held)), &FieldSet::EMPTY)?;
     let request = mapping
         .create(permit.new().ok_or(Refusal::Broken)?)
         .map_err(|faults| unmappable(exchange, prospect, mapping, faults))?;
     let answer = effect(exchange, admission, entity, &permit, request).await?;
     let left = after(exchange, admission, entity, None, &answer).await;
-    let id = match &left {
-        Left::Whole(_, id) | Left::Part(_, id) => Some(id),
-        Left::Unseen(id) => id.as_ref(),
-    };
-    let location = id.map(|id| format!("{}/{}", head.path.as_str(), utf8_percent_encode(id, SEGMENT)));
+    let location = location(&permit, &left, head);
     let answer = echo(exchange, admission, &permit, left, sent.wanted, StatusCode::CREATED);
-    Ok(match location.and_then(|location| HeaderValue::try_from(location).ok()) {
+    Ok(match location {
         Some(location) => answer.with(header::LOCATION, location),
         None => answer,
     })
+}
+
+/// Where the new record is; only for who is shown its id as it is.
+fn location(permit: &WritePermit, left: &Left, head: &Head) -> Option<HeaderValue> {
+    let (record, id) = match left {
+        Left::Whole(record, id) | Left::Part(record, id) => (record.clone(), id),
+        Left::Unseen(id) => (named(permit.entity(), id.as_ref()?), id.as_ref()?),
+    };
+    let shown = policy::echo(permit, record, None);
+    let (position, _) = permit.entity().root.field("id")?;
+    shown.record().fields.at(position)?.as_text().filter(|shown| shown == id)?;
+    HeaderValue::try_from(format!("{}/{}", head.path.as_str(), utf8_percent_encode(id, SEGMENT))).ok()
 }
 
 async fn update(
@@ -215,19 +238,24 @@ async fn update(
     };
     let view = view(exchange, admission, entity, body)?;
     let proposed = json::read(entity, &sent.body, &view).map_err(Refusal::Invalid)?;
-    let Stored { record, seen, id, version } = stored(exchange, admission, entity, id).await?;
+    let Stored { record, seen, id, version, answer, untold } =
+        stored(exchange, admission, entity, id).await?;
     let snapshot = exchange.snapshot.clone();
     let (_, mapping) = snapshot.serving(entity).ok_or(Refusal::Broken)?;
     let sees = prospect.outlook().sees(&record);
-    let replaced = blind(prospect, mapping, (&record, &proposed.record), &sees, version.is_some())?;
+    let replaced = blind(prospect, mapping, (&record, &proposed), &sees, version.is_some())?;
     let (new, cleared) = merged(prospect, mapping, (&record, &proposed), &view, version.is_some());
     let reached = proposed.present.union(&replaced).union(&cleared);
+    let emptied = untold.emptied(mapping, &proposed, &cleared);
+    let new = emptied_in(entity, new, &emptied);
+    let before = Before::Told { record: &record, answer: &answer };
+    let Settled { sent: new, held } = mapping.settled(before, new, &emptied);
     let change = Change::Update { old: record, new, version };
-    let permit = judge(exchange, admission, entity, change, &reached)?;
+    let permit = judge(exchange, admission, (change, Some(&held)), &reached)?;
     check_version(exchange, admission, &permit, &seen, &sent)?;
     let (Some(old), Some(new)) = (permit.old(), permit.new()) else { return Err(Refusal::Broken) };
     let blindly = proposed.present.minus(&sees);
-    let request = native(mapping, (&id, permit.version()), (old, new), &sees, &blindly)
+    let request = native(mapping, (&id, permit.version()), (old, new), &sees, (&blindly, &emptied))
         .map_err(|faults| unmappable(exchange, prospect, mapping, faults))?;
     let left = match request {
         Some(request) => {
@@ -254,9 +282,9 @@ async fn delete(
     if !mapping.can(Action::Delete) {
         return Err(not_possible(mapping, Action::Delete));
     }
-    let Stored { record, seen, id, version } = stored(exchange, admission, entity, id).await?;
+    let Stored { record, seen, id, version, .. } = stored(exchange, admission, entity, id).await?;
     let change = Change::Delete { old: record, version };
-    let permit = judge(exchange, admission, entity, change, &FieldSet::EMPTY)?;
+    let permit = judge(exchange, admission, (change, None), &FieldSet::EMPTY)?;
     check_version(exchange, admission, &permit, &seen, &sent)?;
     let request = mapping
         .delete(&id, permit.version())
@@ -278,8 +306,19 @@ async fn stored(
     let seen = mapping
         .inward(&answer, &seen(mapping, admission.prospect()))
         .map_err(|fault| exchange.refused_by(&served.name, fault))?;
-    let Inward { record, id, version, .. } = inward;
-    Ok(Stored { record, seen: seen.record, id, version })
+    let Inward { record, id, version, findings, missing } = inward;
+    let unfit = findings.iter().filter(|finding| finding.what != What::NoRule).map(|finding| finding.leaf);
+    let untold = Untold { all: missing, unfit: unfit.collect() };
+    Ok(Stored { record, seen: seen.record, id, version, answer, untold })
+}
+
+impl Untold {
+    /// What a body empties of it, though the stored record has no value there: the system may hold one all the same.
+    /// What it leaves out is emptied where the system can do that, or where a value is known to stand.
+    fn emptied(&self, mapping: &Mapping, proposed: &json::Proposed, cleared: &FieldSet) -> FieldSet {
+        let reached = proposed.present.union(cleared).intersection(&self.all);
+        reached.intersection(&proposed.cleared.union(&mapping.clearable()).union(&self.unfit))
+    }
 }
 
 /// The leaves that a body replaces whole. Refuses one that the caller may not write in all its parts; what nobody
@@ -287,13 +326,14 @@ async fn stored(
 fn blind(
     prospect: &Prospect,
     mapping: &Mapping,
-    (stored, proposed): (&Record, &Record),
+    (stored, proposed): (&Record, &json::Proposed),
     sees: &FieldSet,
     is_guarded: bool,
 ) -> Result<FieldSet, Refusal> {
     let entity = mapping.entity();
     let held = mapping.mapped().intersection(&entity.writable());
-    let reached = replaced(entity, stored, proposed, sees).intersection(&held);
+    let reached = replaced(entity, stored, &proposed.record, sees).union(&proposed.emptied);
+    let reached = reached.intersection(&held);
     // What is not permitted at all is judged like any other change.
     let Verdict::Permitted(view) = prospect.outlook().verdict(Some(stored), Some(is_guarded)) else {
         return Ok(reached);
@@ -302,8 +342,7 @@ fn blind(
     if beyond.is_empty() {
         return Ok(reached);
     }
-    let paths = beyond.iter().filter_map(|leaf| entity.leaf(leaf)).map(|leaf| leaf.path.clone()).collect();
-    let denied = Denied::Fields(paths);
+    let denied = Denied::Fields(paths(entity, &beyond));
     let places = Places::of(entity, &denied, &known(prospect));
     Err(Refusal::Unwritable(denied, places))
 }
@@ -332,7 +371,8 @@ fn merged(
 
 /// An update in the system's own words; none where nothing changes.
 ///
-/// What the body says of leaves that the caller does not see (`blindly`) is sent whether or not the system holds it
+/// What is known of no value and is emptied (`emptied`) is sent. What the body says of leaves that the caller does not
+/// see (`blindly`) is sent whether or not the system holds it
 /// already, and a text that is put together of others must agree with what the caller sends and sees: nothing tells
 /// a right guess from a wrong one.
 fn native(
@@ -340,18 +380,20 @@ fn native(
     (id, version): (&str, Option<&str>),
     (old, new): (&Record, &Record),
     sees: &FieldSet,
-    blindly: &FieldSet,
+    (blindly, emptied): (&FieldSet, &FieldSet),
 ) -> Result<Option<NativeRequest>, Vec<MappingFault>> {
     let entity = mapping.entity();
     // Constants of groups and items are no values of the record; items find their places by them.
     let unseen = blindly.intersection(&mapping.mapped()).minus(&mapping.tags());
     if unseen.is_empty() {
-        return mapping.update(id, old, new, version);
+        return mapping.update_emptying(id, (old, new), version, emptied);
     }
-    let request = mapping.update(id, &unlike(entity, old, &unseen), new, version);
+    let unlike = unlike(entity, old, &unseen);
+    let request = mapping.update_emptying(id, (&unlike, new), version, emptied);
     let (known, sent) = (only(entity, old, sees), only(entity, new, &sees.union(&unseen)));
     let of_unseen = |fault: &MappingFault| fault.leaf.is_some_and(|leaf| unseen.contains(leaf));
-    let mut faults = mapping.update(id, &known, &sent, version).err().unwrap_or_default();
+    let faults = mapping.update_emptying(id, (&known, &sent), version, emptied).err();
+    let mut faults = faults.unwrap_or_default();
     faults.retain(of_unseen);
     match request {
         Ok(request) if faults.is_empty() => Ok(request),
@@ -374,27 +416,38 @@ fn unmappable(
     }
 }
 
-/// Judges a write; what the stored record refuses looks like a record that is not there.
+/// Judges a write, and the record that the system will hold after it; what the stored record refuses looks like a
+/// record that is not there.
 fn judge(
     exchange: &mut Exchange,
     admission: &Admission,
-    entity: &Entity,
-    change: Change,
+    (change, held): (Change, Option<&Record>),
     reached: &FieldSet,
 ) -> Result<WritePermit, Refusal> {
     let prospect = admission.prospect();
+    let entity = prospect.operation().entity().ok_or(Refusal::Broken)?;
     let (old, new) = match &change {
         Change::Create { new } => (None, Some(new)),
         Change::Update { old, new, .. } => (Some(old), Some(new)),
         Change::Delete { old, .. } => (Some(old), None),
     };
-    for (record, side) in [(old, Side::Stored), (new, Side::New)] {
+    for (record, side) in [(old, Side::Stored), (held.or(new), Side::New)] {
         if let Some(record) = record {
             exchange.judged_on(prospect, record, side);
         }
     }
     exchange.recheck_change(prospect, &change)?;
-    let permit = policy::judge(prospect, change, reached).map_err(|denied| {
+    if held.is_some() {
+        exchange.recheck(prospect, held)?;
+    }
+    let judged = policy::judge(prospect, change, reached).and_then(|permit| {
+        let is_guarded = permit.old().map(|_| permit.version().is_some());
+        if let Some(held) = held {
+            holds(prospect.outlook(), entity, held, is_guarded, &permit.changed())?;
+        }
+        Ok(permit)
+    });
+    let permit = judged.map_err(|denied| {
         let places = Places::of(entity, &denied, &known(prospect));
         match &denied {
             Denied::Record(grounds) => {
@@ -402,7 +455,7 @@ fn judge(
                 Refusal::Hidden(denied)
             }
             Denied::Erroring { statement, on } => {
-                exchange.entry.note("erring", statement);
+                exchange.erring(statement);
                 match on {
                     Basis::Request | Basis::Stored => Refusal::Hidden(denied),
                     Basis::New => Refusal::Unwritable(denied, places),
@@ -420,7 +473,7 @@ fn judge(
     Ok(permit)
 }
 
-/// `If-Match`: the caller's version is a tag of what it sees (RFC 9110 §13.1.1).
+/// `If-Match` and `If-None-Match`: the caller's version is a tag of what it sees (RFC 9110 §13.1.1, §13.1.2).
 fn check_version(
     exchange: &Exchange,
     admission: &Admission,
@@ -428,13 +481,18 @@ fn check_version(
     seen: &Record,
     sent: &Sent,
 ) -> Result<(), Refusal> {
-    let Some(if_match) = &sent.if_match else { return Ok(()) };
-    if if_match.trim() == "*" {
+    if sent.if_match.is_none() && sent.if_none_match.is_none() {
         return Ok(());
     }
     let seen = answer::encoded(&policy::echo(permit, seen.clone(), None));
     let tag = exchange.core.gate.tags.tag(&admission.prospect().caller().facts().digest, &seen);
-    if if_match.split(',').any(|one| one.trim() == tag) { Ok(()) } else { Err(Refusal::Stale) }
+    let names = |field: &String, is_weak: bool| {
+        let opaque = |one: &str| one.strip_prefix("W/").filter(|_| is_weak).unwrap_or(one) == tag;
+        field.trim() == "*" || field.split(',').any(|one| opaque(one.trim()))
+    };
+    let is_match = sent.if_match.as_ref().is_none_or(|field| names(field, false));
+    let is_none = sent.if_none_match.as_ref().is_none_or(|field| !names(field, true));
+    if is_match && is_none { Ok(()) } else { Err(Refusal::Stale) }
 }
 
 /// Writes down what is about to change, and changes it: the answer of a system that has done it.

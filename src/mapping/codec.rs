@@ -206,8 +206,56 @@ impl Codec {
         }
     }
 
-    /// The native form of a value.
+    /// The native form of a value, which reads back as that value in the system's one spelling of it. What would
+    /// read back as another value, or as nothing, is refused: a write is judged on what the system will hold.
     pub(super) fn write(&self, value: &Value) -> Result<Out, String> {
+        self.settled(value).map(|(out, _)| out)
+    }
+
+    /// The native form of a value, and what it reads back as.
+    pub(super) fn settled(&self, value: &Value) -> Result<(Out, Value), String> {
+        let out = self.put(value)?;
+        let back = match self.read(out.raw()) {
+            Got::Is(back) => back,
+            Got::Unknown(Some(back), _) if *value != Value::Null => back,
+            Got::Nothing => Value::Null,
+            Got::Missing | Got::Unknown(..) | Got::Unfit(_) => return Err(self.misread(value, &out)),
+        };
+        match *value == Value::Null || back == self.meant(value) {
+            true => Ok((out, back)),
+            false => Err(self.misread(value, &out)),
+        }
+    }
+
+    /// What a value is once it is brought into the one spelling.
+    fn meant(&self, value: &Value) -> Value {
+        let is_tabled = self.table.as_ref().is_some_and(|table| table.back(value).is_some());
+        match value {
+            Value::Text(text) if !self.norm.is_empty() && !is_tabled => {
+                Value::Text(CompactString::from(normal(&self.norm, text)))
+            }
+            value => value.clone(),
+        }
+    }
+
+    /// Why a value cannot be written that would not read back. ORDER: no value in the text: it may be a stored one
+    /// that the caller does not see.
+    fn misread(&self, value: &Value, out: &Out) -> String {
+        let text = out.raw().text().unwrap_or_default();
+        let says = match (value, &self.table) {
+            (Value::Null, _) => "the system cannot empty this field",
+            (_, Some(table)) if table.read.contains_key(&*text) => {
+                "the system takes this word for another value"
+            }
+            _ if self.absent.iter().any(|spelling| **spelling == *text) => {
+                "the system takes this for nothing; leave the field out, or clear it with null"
+            }
+            _ => "the system cannot keep this as it is",
+        };
+        says.to_owned()
+    }
+
+    fn put(&self, value: &Value) -> Result<Out, String> {
         if *value == Value::Null {
             return match &self.clear {
                 Clear::Null => Ok(Out::Null),

@@ -135,12 +135,7 @@ impl Mapping {
         if raws.get(0, 1) != Raw::Array {
             return Err(SystemFault::unreadable("the answer holds no list where rows are due".to_owned()));
         }
-        let token = match call.page.next {
-            Next::Token { slot, .. } | Next::Link { slot } => {
-                raws.get(0, slot).text().filter(|t| !t.is_empty())
-            }
-            Next::None | Next::Offset { .. } => None,
-        };
+        let token = onward(raws.get(0, call.page.next.slot()), &call.page.next)?;
         let (next, truncated) = self.next(listing, &call.page, token.as_deref(), rows.len())?;
         Ok(Page { rows, next, truncated })
     }
@@ -178,14 +173,40 @@ impl Mapping {
             .as_ref()
             .and_then(|version| raws.get(0, version.slot).text())
             .map(|version| CompactString::from(&*version));
-        let mut build = Build { raws, wanted, findings: Vec::new(), missing: FieldSet::EMPTY };
-        let mut fields = Fields::with_capacity(self.root.parts.len() + 1);
+        let (mut build, mut fields) = (Build::new(raws, wanted), self.room());
         if let Some((position, _)) = self.entity.root.field("id") {
             fields.set(position, Value::Text(id.clone()));
         }
         build.fill(&self.root, 0, &mut fields);
         let missing = build.missing.union(&self.unmapped.intersection(wanted));
         Ok(Inward { record: Record { fields }, id, version, findings: build.findings, missing })
+    }
+
+    /// The fields that some raws read as, whatever record it is; and of which leaves they do not tell.
+    pub(super) fn filled(&self, raws: &Raws<'_>, wanted: &FieldSet) -> (Fields, FieldSet) {
+        let (mut build, mut fields) = (Build::new(raws, wanted), self.room());
+        build.fill(&self.root, 0, &mut fields);
+        (fields, build.missing.union(&self.unmapped.intersection(wanted)))
+    }
+
+    fn room(&self) -> Fields {
+        Fields::with_capacity(self.root.parts.len().saturating_add(1))
+    }
+}
+
+/// The token or link of the next page; none where the answer has none. What can be neither is no end of the list.
+fn onward<'a>(raw: Raw<'a>, next: &Next) -> Result<Option<std::borrow::Cow<'a, str>>, SystemFault> {
+    let is_due = match (raw, next) {
+        (_, Next::None | Next::Offset { .. }) | (Raw::Absent | Raw::Null, _) => return Ok(None),
+        (Raw::Text(_) | Raw::Escaped(_), _) | (Raw::Number(_), Next::Token { .. }) => true,
+        (
+            Raw::Number(_) | Raw::Boolean(_) | Raw::Object | Raw::Array | Raw::Elements { .. } | Raw::Next(_),
+            Next::Token { .. } | Next::Link { .. },
+        ) => false,
+    };
+    match raw.text().filter(|_| is_due) {
+        Some(text) => Ok(Some(text).filter(|text| !text.is_empty())),
+        None => Err(SystemFault::unreadable("what should name the next page is no text".to_owned())),
     }
 }
 
@@ -208,7 +229,11 @@ struct Build<'b, 'a> {
     missing: FieldSet,
 }
 
-impl Build<'_, '_> {
+impl<'b, 'a> Build<'b, 'a> {
+    fn new(raws: &'b Raws<'a>, wanted: &'b FieldSet) -> Self {
+        Self { raws, wanted, findings: Vec::new(), missing: FieldSet::EMPTY }
+    }
+
     /// Fills an object; whether it holds something, is known to be empty, or was not told.
     fn fill(&mut self, object: &ObjectPart, base: usize, fields: &mut Fields) -> Came {
         let mut came = Came::Missing;

@@ -5,7 +5,7 @@ use http::{
     HeaderMap, HeaderValue, Method,
     header::{ACCEPT, CONTENT_TYPE},
 };
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 use super::{
     errors::{FaultKind, SystemFault},
@@ -38,6 +38,8 @@ pub struct Listing {
     pub(super) variant: usize,
     /// Rows of earlier pages, where pages are counted.
     seen: u64,
+    /// The token of this very page, where pages are named by tokens.
+    token: Option<String>,
 }
 
 /// Why a list cannot be asked for.
@@ -92,7 +94,8 @@ impl Mapping {
             size = size.min(u32::try_from(left).unwrap_or(u32::MAX));
         }
         let request = self.list_request(call, &plan, cursor, size, wanted);
-        Ok(Listing { request, sort_pushed: plan.sorted, size, variant: plan.variant, seen })
+        let token = cursor.map(str::to_owned);
+        Ok(Listing { request, sort_pushed: plan.sorted, size, variant: plan.variant, seen, token })
     }
 
     fn list_request(
@@ -209,9 +212,12 @@ impl Mapping {
             return Ok((None, true));
         }
         let native = match (&page.next, token) {
+            (Next::Token { .. }, Some(token)) if listing.token.as_deref() == Some(token) => {
+                return Err(again());
+            }
             (Next::Token { .. }, Some(token)) if page.window.is_some() => format!("{seen}:{token}"),
             (Next::Token { .. }, Some(token)) => token.to_owned(),
-            (Next::Link { .. }, Some(link)) => self.own_link(link)?,
+            (Next::Link { .. }, Some(link)) => self.own_link(link, &listing.request.target)?,
             (Next::Offset { .. }, _) if is_full => seen.to_string(),
             // Of one page, a full one is not known to be the whole.
             (Next::None, _) => return Ok((None, is_full && !matches!(page.size, Size::Own))),
@@ -226,22 +232,23 @@ impl Mapping {
         Ok((Some(next), false))
     }
 
-    /// A link as a target under the system's own address; another origin is never followed.
-    fn own_link(&self, link: &str) -> Result<String, SystemFault> {
+    /// A link as a target under the system's own address, resolved against the request it answers; another origin is
+    /// never followed, nor a link to the same page.
+    fn own_link(&self, link: &str, of: &str) -> Result<String, SystemFault> {
         let foreign = || SystemFault::of(FaultKind::ForeignLink, "the next page is at another address");
         for base in &self.words.bases {
             let root = base.path().trim_end_matches('/');
-            let mut from = base.clone();
-            from.set_path(&format!("{root}/"));
+            let Ok(from) = base.join(&format!("{root}{of}")) else { continue };
             let Ok(url) = from.join(link) else { continue };
             let Some(path) = url.path().strip_prefix(root) else { continue };
             if url.origin() != base.origin() || !url.origin().is_tuple() || !path.starts_with('/') {
                 continue;
             }
-            return Ok(match url.query() {
+            let target = match url.query() {
                 Some(query) => format!("{path}?{query}"),
                 None => path.to_owned(),
-            });
+            };
+            return if plain(&target) == plain(of) { Err(again()) } else { Ok(target) };
         }
         Err(foreign())
     }
@@ -259,6 +266,16 @@ impl Mapping {
         let key = utf8_percent_encode(&key, PLAIN);
         Some(format!("{}{}{key}{}", self.at, call.before, call.after))
     }
+}
+
+/// The next page is the one that was asked for: to follow it would give the same rows without end.
+fn again() -> SystemFault {
+    SystemFault::unreadable("the next page is said to be this same one".to_owned())
+}
+
+/// A target as it means, however it is spelt.
+fn plain(target: &str) -> Vec<u8> {
+    percent_decode_str(target).collect()
 }
 
 /// How a query is served.

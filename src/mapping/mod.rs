@@ -55,6 +55,7 @@ mod outward;
 mod path;
 mod push;
 mod scan;
+mod settled;
 mod trie;
 
 #[cfg(test)]
@@ -68,3 +69,4 @@ pub use model::{Finding, Mapping, What};
 pub use native::{NativeAnswer, NativeRequest};
 pub use outward::{MappingFault, Whose, WriteView};
 pub use scan::BadJson;
+pub use settled::{Before, Settled};

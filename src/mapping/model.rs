@@ -165,6 +165,16 @@ pub(super) enum Next {
     },
 }
 
+impl Next {
+    /// The slot of the envelope in which the next page is named; 0 holds nothing.
+    pub(super) fn slot(&self) -> u16 {
+        match self {
+            Self::Token { slot, .. } | Self::Link { slot } => *slot,
+            Self::None | Self::Offset { .. } => 0,
+        }
+    }
+}
+
 /// How the size of a page is asked for.
 #[derive(Debug)]
 pub(super) enum Size {

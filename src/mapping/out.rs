@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use compact_str::CompactString;
 
-use super::path::Step;
+use super::{path::Step, scan::Raw};
 
 /// A native value on its way out.
 #[derive(Clone, Debug, PartialEq)]
@@ -97,6 +97,18 @@ impl Out {
                 _,
             ) => None,
         })
+    }
+
+    /// It as a scanner would find it.
+    pub(super) fn raw(&self) -> Raw<'_> {
+        match self {
+            Self::Null => Raw::Null,
+            Self::Boolean(value) => Raw::Boolean(*value),
+            Self::Number(token) => Raw::Number(token),
+            Self::Text(text) => Raw::Text(text),
+            Self::Object(_) => Raw::Object,
+            Self::List(_) => Raw::Array,
+        }
     }
 
     /// Writes it as JSON.

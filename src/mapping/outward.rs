@@ -6,6 +6,7 @@ use compact_str::CompactString;
 use http::{HeaderValue, Method};
 
 use super::{
+    codec::Clear,
     errors::SystemFault,
     inward::join_on,
     listing::Request,
@@ -87,26 +88,46 @@ impl Mapping {
         view
     }
 
+    /// Leaves that an update can empty, in some place at least.
+    pub fn clearable(&self) -> FieldSet {
+        let mut found = FieldSet::EMPTY;
+        self.root.lines(false, &mut |line, in_each| {
+            if let Source::Native(native) = &line.source
+                && native.update
+                && !in_each
+                && native.codec.clear != Clear::Refused
+            {
+                found.insert(line.leaf);
+            }
+        });
+        found
+    }
+
     /// The request that makes a record.
     ///
     /// # Errors
     /// What of the record the system cannot take.
     pub fn create(&self, record: &Record) -> Result<NativeRequest, Vec<MappingFault>> {
         let call = self.create.as_ref().ok_or_else(|| vec![whole("the system cannot make such records")])?;
-        let mut out = Writing::new(true);
+        let mut out = Writing::new(true, &FieldSet::EMPTY);
         out.object(&self.root, &self.entity.root, Some(&record.fields), None);
         self.check_derived(&mut out, record, None);
         out.done()?;
         let mut body = out.body;
+        self.beside(&mut body);
+        let mut request = Request::new(call.method.clone(), format!("{}{}", self.at, call.before));
+        request.query.extend(call.query.iter().cloned());
+        Ok(request.finish(Some(body)))
+    }
+
+    /// Puts what a new record carries besides its fields.
+    pub(super) fn beside(&self, body: &mut Out) {
         for narrow in &self.narrow {
             body.put(narrow.at.steps(), narrow.out.clone());
         }
         for (path, value) in &self.set {
             body.put(path.steps(), value.clone());
         }
-        let mut request = Request::new(call.method.clone(), format!("{}{}", self.at, call.before));
-        request.query.extend(call.query.iter().cloned());
-        Ok(request.finish(Some(body)))
     }
 
     /// The request that changes a record; `None` when no line's value differs.
@@ -120,9 +141,24 @@ impl Mapping {
         new: &Record,
         version: Option<&str>,
     ) -> Result<Option<NativeRequest>, Vec<MappingFault>> {
+        self.update_emptying(id, (old, new), version, &FieldSet::EMPTY)
+    }
+
+    /// The same, where the leaves `emptied` are cleared though `old` does not tell of a value in them: the system may
+    /// hold one that does not fit the field.
+    ///
+    /// # Errors
+    /// As [`update`](Self::update).
+    pub fn update_emptying(
+        &self,
+        id: &str,
+        (old, new): (&Record, &Record),
+        version: Option<&str>,
+        emptied: &FieldSet,
+    ) -> Result<Option<NativeRequest>, Vec<MappingFault>> {
         let call =
             self.update.as_ref().ok_or_else(|| vec![whole("the system cannot change such records")])?;
-        let mut out = Writing::new(false);
+        let mut out = Writing::new(false, emptied);
         out.object(&self.root, &self.entity.root, Some(&new.fields), Some(&old.fields));
         self.check_derived(&mut out, new, Some(old));
         out.done()?;
@@ -166,7 +202,7 @@ impl Mapping {
             return;
         }
         // The whole record as it would be written, to see what its joined texts will be.
-        let mut full = Writing::new(true);
+        let mut full = Writing::new(true, &FieldSet::EMPTY);
         full.object(&self.root, &self.entity.root, Some(&new.fields), None);
         for Derived { leaf, pointer, sent, join } in std::mem::take(&mut out.derived) {
             let same = |record: &Record| record.first(&self.entity, leaf) == sent.as_ref();
@@ -267,18 +303,31 @@ struct Derived<'m> {
 }
 
 /// A body under construction.
-struct Writing<'m> {
+pub(super) struct Writing<'m> {
     create: bool,
-    body: Out,
+    /// Leaves that are cleared whether or not a value is known.
+    emptied: &'m FieldSet,
+    pub(super) body: Out,
+    /// What is written outside native lists, by the slots that it is read from.
+    pub(super) slots: Vec<(u16, Out)>,
+    in_each: bool,
     pointer: String,
     faults: Vec<MappingFault>,
     derived: Vec<Derived<'m>>,
 }
 
 impl<'m> Writing<'m> {
-    fn new(create: bool) -> Self {
-        let pointer = String::new();
-        Self { create, body: Out::object(), pointer, faults: Vec::new(), derived: Vec::new() }
+    pub(super) fn new(create: bool, emptied: &'m FieldSet) -> Self {
+        Self {
+            create,
+            emptied,
+            body: Out::object(),
+            slots: Vec::new(),
+            in_each: false,
+            pointer: String::new(),
+            faults: Vec::new(),
+            derived: Vec::new(),
+        }
     }
 
     fn done(&mut self) -> Result<(), Vec<MappingFault>> {
@@ -305,7 +354,13 @@ impl<'m> Writing<'m> {
         self.pointer.truncate(length);
     }
 
-    fn object(&mut self, part: &'m ObjectPart, shape: &Object, new: Option<&Fields>, old: Option<&Fields>) {
+    pub(super) fn object(
+        &mut self,
+        part: &'m ObjectPart,
+        shape: &Object,
+        new: Option<&Fields>,
+        old: Option<&Fields>,
+    ) {
         for named in &part.parts {
             let value = |fields: Option<&Fields>| -> Option<Value> { fields?.at(named.position).cloned() };
             let (new, old) = (value(new), value(old));
@@ -337,7 +392,8 @@ impl<'m> Writing<'m> {
 
     fn line(&mut self, line: &'m Line, new: Option<&Value>, old: Option<&Value>) {
         let some = |value: Option<&Value>| value.is_some_and(|value| *value != Value::Null);
-        let same = new == old || (!some(new) && !some(old));
+        let is_emptied = !some(new) && self.empties(line);
+        let same = !is_emptied && (new == old || (!some(new) && !some(old)));
         // With a new record nothing is sent for nothing; of a change only what differs.
         if same || (self.create && !some(new)) {
             return;
@@ -351,7 +407,12 @@ impl<'m> Writing<'m> {
             }
             Source::Native(native) if native.writes(self.create) => {
                 match native.codec.write(new.unwrap_or(&Value::Null)) {
-                    Ok(out) => self.body.put(native.write_at.steps(), out),
+                    Ok(out) => {
+                        if !self.in_each {
+                            self.slots.push((native.slot, out.clone()));
+                        }
+                        self.body.put(native.write_at.steps(), out);
+                    }
                     Err(why) => self.fault_here(Some(line.leaf), why),
                 }
             }
@@ -359,6 +420,12 @@ impl<'m> Writing<'m> {
             Source::Join(join) => self.derive(line.leaf, new, Some(join)),
             Source::First(_) => self.derive(line.leaf, new, None),
         }
+    }
+
+    /// Whether a line's value is cleared though it is not known.
+    fn empties(&self, line: &Line) -> bool {
+        let is_written = matches!(&line.source, Source::Native(native) if native.writes(self.create));
+        is_written && !self.create && self.emptied.contains(line.leaf)
     }
 
     fn derive(&mut self, leaf: LeafId, sent: Option<&Value>, join: Option<&'m Join>) {
@@ -394,6 +461,7 @@ impl<'m> Writing<'m> {
             return self.fault_here(None, "the system does not let this list be set");
         }
         let outer = std::mem::replace(&mut self.body, Out::Null);
+        let was_in_each = std::mem::replace(&mut self.in_each, true);
         let mut list = Vec::with_capacity(new.len());
         for (index, value) in new.iter().enumerate() {
             self.body = Out::object();
@@ -401,11 +469,12 @@ impl<'m> Writing<'m> {
             list.push(std::mem::replace(&mut self.body, Out::Null));
         }
         self.body = outer;
+        self.in_each = was_in_each;
         self.body.put(each.at.steps(), Out::List(list));
     }
 }
 
-fn fields_of(value: Option<&Value>) -> Option<&Fields> {
+pub(super) fn fields_of(value: Option<&Value>) -> Option<&Fields> {
     match value? {
         Value::Object(fields) => Some(fields),
         Value::Null
@@ -419,7 +488,7 @@ fn fields_of(value: Option<&Value>) -> Option<&Fields> {
     }
 }
 
-fn elements(value: Option<&Value>) -> &[Value] {
+pub(super) fn elements(value: Option<&Value>) -> &[Value] {
     match value {
         Some(Value::List(values)) => values,
         Some(
@@ -436,11 +505,11 @@ fn elements(value: Option<&Value>) -> &[Value] {
     }
 }
 
-type Placed<'v> = Vec<Option<(usize, &'v Value)>>;
+pub(super) type Placed<'v> = Vec<Option<(usize, &'v Value)>>;
 
 /// Which element goes to which place: first where its constants say so, then where they do not object; and
 /// which elements found none.
-fn places<'v>(slots: &[Part], values: &'v [Value]) -> (Placed<'v>, Vec<usize>) {
+pub(super) fn places<'v>(slots: &[Part], values: &'v [Value]) -> (Placed<'v>, Vec<usize>) {
     let mut placed: Placed<'v> = vec![None; slots.len()];
     let mut left = Vec::new();
     let mut waiting = Vec::new();

@@ -15,6 +15,7 @@ mod load;
 mod pushed;
 mod query;
 mod read;
+mod settled;
 mod standin;
 mod write;
 

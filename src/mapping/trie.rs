@@ -178,8 +178,9 @@ impl<'a> Raws<'a> {
         base
     }
 
+    /// Puts something into a slot of a frame.
     #[inline]
-    fn set(&mut self, base: usize, slot: u16, raw: Raw<'a>) {
+    pub(super) fn set(&mut self, base: usize, slot: u16, raw: Raw<'a>) {
         if let Some(place) = self.slots.get_mut(base + usize::from(slot)) {
             *place = raw;
         }

@@ -35,5 +35,6 @@ mod publishing;
 mod reads;
 mod refusing;
 mod reload;
+mod spelt;
 mod stage;
 mod writes;

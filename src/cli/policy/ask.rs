@@ -171,7 +171,12 @@ impl Over {
             Some(name) => ListenerName::new(name.value.as_str()),
             None => snapshot.doors.first().map_or_else(|| ListenerName::new(""), |door| door.name.clone()),
         };
-        let tls = self.tls.then_some(TlsFacts { version: "1.3", server_name: None, certificate: None });
+        let tls = self.tls.then_some(TlsFacts {
+            version: "1.3",
+            server_name: None,
+            certificate: None,
+            standing: Default::default(),
+        });
         let channel = Channel { listener, peer: (address, 0).into(), address, tls };
         let claimed = |text: &Option<String>| text.as_deref().map(Arc::from);
         Some(Context::new(&channel, at, claimed(&self.purpose), claimed(&self.user_agent)))

@@ -20,6 +20,7 @@ use crate::{
     cli::{Came, error::VerbError, out},
     clock,
     config::Report,
+    mapping::Mapping,
     policy::{self, Change, Context, Explanation, Memo, Outlook, Target},
     schema::{self, Body, Entity, FieldSet, Record, json},
     words::{
@@ -131,15 +132,17 @@ impl Asked {
         let mut record = None;
         let mut matter = Matter::Nothing;
         if let Some(entity) = &entity {
+            let mapping = snapshot.serving(entity).map(|(_, mapping)| &**mapping);
             if let Some(path) = &arguments.record {
                 record = proposed(entity, &file(path)?, Body::Create, found).map(|proposed| proposed.record);
             }
             let change = arguments.change.as_deref().map(file).transpose()?;
             if let Some(record) = &record {
-                matter = match self::matter(arguments.action, entity, record, change.as_ref(), found) {
-                    Some(matter) => matter,
-                    None => return Ok(None),
-                };
+                matter =
+                    match self::matter(arguments.action, (entity, mapping), record, change.as_ref(), found) {
+                        Some(matter) => matter,
+                        None => return Ok(None),
+                    };
             }
         }
         let (Some(facts), Some(context), Some(target)) = (facts, context, target) else { return Ok(None) };
@@ -170,18 +173,22 @@ impl Asked {
             context.clone(),
         )
         .ok();
+        let action = question.action;
         let has_matter = !matches!(question.matter, Matter::Nothing);
         let ruling = has_matter.then(|| judge(policies, &memo, question));
         let clear = outlook.as_deref().map(Outlook::clear).unwrap_or_default();
         let serving = entity.as_ref().and_then(|entity| loaded.snapshot.serving(entity));
         let filterable = serving.map_or(clear, |(_, mapping)| mapping.telling(&clear));
-        Ok(Told { explanation, outlook, filterable, ruling, entity })
+        let writable = outlook.as_deref().map(Outlook::writable).unwrap_or_default();
+        let writable =
+            serving.map_or(writable, |(_, mapping)| writable.intersection(&mapping.view(action).writable));
+        Ok(Told { explanation, outlook, filterable, writable, ruling, entity })
     }
 }
 
 fn matter(
     action: ActionWord,
-    entity: &Arc<Entity>,
+    (entity, mapping): (&Arc<Entity>, Option<&Mapping>),
     record: &Record,
     change: Option<&Node>,
     found: &mut Diagnostics,
@@ -190,12 +197,14 @@ fn matter(
     let old = record.clone();
     match (action, change) {
         (ActionWord::Read | ActionWord::List, _) => Some(Matter::Record(old)),
-        (ActionWord::Create, _) => Some(Matter::Change(Change::Create { new: old }, FieldSet::EMPTY)),
+        (ActionWord::Create, _) => {
+            Some(Matter::write(mapping, entity, Change::Create { new: old }, FieldSet::EMPTY))
+        }
         (ActionWord::Delete, _) => Some(Matter::Change(Change::Delete { old, version }, FieldSet::EMPTY)),
         (ActionWord::Update, Some(change)) => {
             let change = proposed(entity, change, Body::Patch, found)?;
             let new = schema::merge(entity, &old, &change, &open_view(entity, Body::Patch));
-            Some(Matter::Change(Change::Update { old, new, version }, change.present))
+            Some(Matter::write(mapping, entity, Change::Update { old, new, version }, change.present))
         }
         (ActionWord::Update | ActionWord::Call, _) => Some(Matter::Nothing),
     }
@@ -238,6 +247,8 @@ struct Told {
     outlook: Option<Box<Outlook>>,
     /// What filter and sort may name, as the entity's system is mapped.
     filterable: FieldSet,
+    /// What may be sent, as far as the entity's system takes it.
+    writable: FieldSet,
     ruling: Option<Ruling>,
     entity: Option<Arc<Entity>>,
 }
@@ -249,7 +260,7 @@ impl Told {
             let may =
                 |what: &str, leaves: &FieldSet| format!("{what}: {}", or_nothing(&paths(entity, leaves)));
             lines.push(may("may filter and sort by", &self.filterable));
-            lines.push(may("may change", &outlook.writable()));
+            lines.push(may("may change", &self.writable));
             lines.push(may("is fetched for conditions", &outlook.reads()));
         }
         if let Some(outlook) = &self.outlook {
@@ -283,7 +294,7 @@ impl Told {
         let Some(map) = told.as_object_mut() else { return told };
         if let (Some(outlook), Some(entity)) = (&self.outlook, &self.entity) {
             map.insert("filterable".into(), json!(paths(entity, &self.filterable)));
-            map.insert("writable".into(), json!(paths(entity, &outlook.writable())));
+            map.insert("writable".into(), json!(paths(entity, &self.writable)));
             map.insert("fetched_for_conditions".into(), json!(paths(entity, &outlook.reads())));
         }
         if let Some(outlook) = &self.outlook {

@@ -164,16 +164,17 @@ impl Run<'_> {
         };
         let is_guarded = case.guarded.as_ref().is_none_or(|guarded| guarded.value);
         let version = is_guarded.then(|| "1".into());
+        let mapping = self.snapshot.serving(entity).map(|(_, mapping)| &**mapping);
         match (case.action, record, &case.change) {
             (ActionWord::Read | ActionWord::List, Some(record), None) => Some(Matter::Record(record)),
             (ActionWord::Read | ActionWord::List, None, None) => Some(Matter::Nothing),
             (ActionWord::Create, Some(new), None) => {
-                Some(Matter::Change(Change::Create { new }, FieldSet::EMPTY))
+                Some(Matter::write(mapping, entity, Change::Create { new }, FieldSet::EMPTY))
             }
             (ActionWord::Update, Some(old), Some(change)) => {
                 let change = proposed(entity, change, Body::Patch, found)?;
                 let new = schema::merge(entity, &old, &change, &open_view(entity, Body::Patch));
-                Some(Matter::Change(Change::Update { old, new, version }, change.present))
+                Some(Matter::write(mapping, entity, Change::Update { old, new, version }, change.present))
             }
             (ActionWord::Delete, Some(old), None) => {
                 Some(Matter::Change(Change::Delete { old, version }, FieldSet::EMPTY))

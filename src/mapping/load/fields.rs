@@ -233,7 +233,7 @@ impl<'l> Loader<'l> {
         let source: Node = keys.required("each", self.found)?;
         let native = path(&source, self.found)?;
         let key = path_at(&mut keys, "key", self.found);
-        let write = self.write_word(&mut keys);
+        let write = self.list_write_word(&mut keys, &at.field.name);
         let outer = std::mem::replace(&mut self.list, self.lists + 1);
         self.lists += 1;
         let mut element = Frame::default();
@@ -262,7 +262,7 @@ impl<'l> Loader<'l> {
             return None;
         };
         self.lines.reads.push((leaves(at.field), native.clone(), true));
-        let create = !at.read_only && !matches!(write, Some(WriteWord::Never | WriteWord::Update));
+        let create = !at.read_only && !matches!(write, Some(WriteWord::Never));
         if create {
             self.writes(&native, &at.field.name, &source.place);
         }
@@ -360,6 +360,22 @@ impl<'l> Loader<'l> {
 
     fn write_word(&mut self, keys: &mut Keys<'_>) -> Option<WriteWord> {
         keys.take("write").and_then(|node| WriteWord::read(node, self.found))
+    }
+
+    /// The word of a native list, which is sent with a new record or never.
+    fn list_write_word(&mut self, keys: &mut Keys<'_>, name: &str) -> Option<WriteWord> {
+        let node = keys.take("write")?;
+        let word = WriteWord::read(node, self.found)?;
+        if word == WriteWord::Update {
+            self.found.push(
+                Diagnostic::error(
+                    &node.place,
+                    format!("`{name}` cannot be changed with the record: it is a native list"),
+                )
+                .help("say `write: create` or `write: never`"),
+            );
+        }
+        Some(word)
     }
 
     fn reference(&mut self, leaf: LeafId, keys: &mut Keys<'_>) {

@@ -90,3 +90,16 @@ fn the_keys_of_other_rooms_are_left_alone() {
     let (system, told) = load_text("x", text, "https://x.example");
     assert!(system.is_some() && told.is_empty(), "{told}");
 }
+
+#[test]
+fn a_native_list_that_should_be_written_with_a_change_is_refused() {
+    let text = |write: &str| {
+        format!(
+            "entities:\n  Order:\n    at: /o\n    update: {{}}\n    create: {{}}\n    fields:\n      lines: {{ each: l, write: {write}, fields: {{ quantity: q }} }}\n"
+        )
+    };
+    for (write, is_refused) in [("update", true), ("create", false), ("never", false)] {
+        let told = load_text("x", &text(write), "https://x.example").1;
+        assert_eq!(told.contains("`lines` cannot be changed with the record"), is_refused, "{write}: {told}");
+    }
+}

@@ -150,6 +150,7 @@ fn a_link_to_another_address_is_never_followed() {
         "https://erp.example/api/v2.0/companies(1)/salesOrders?$skiptoken=x",
         "/api/v2.0/companies(1)/salesOrders?$skiptoken=x",
         "salesOrders?$skiptoken=x",
+        "?$skiptoken=x",
     ] {
         let next = page(link).unwrap().next.unwrap();
         assert_eq!(next, "0:/salesOrders?$skiptoken=x", "{link}");
@@ -168,6 +169,42 @@ fn a_link_to_another_address_is_never_followed() {
         "https://erp.example/api/v2.0/companies(1)evil/x",
     ] {
         assert_eq!(page(link).unwrap_err().kind, FaultKind::ForeignLink, "{link}");
+    }
+}
+
+#[test]
+fn a_next_page_that_is_no_text_or_this_same_page_is_the_systems_fault_and_no_end() {
+    let m = erp().entity("Order").unwrap();
+    let listing = ask(m, &Filter::everything(), &[]);
+    let page = |listing: &Listing, link: &serde_json::Value| {
+        let body = serde_json::json!({"value": [], "@odata.nextLink": link}).to_string();
+        m.inward_list(listing, &answer(200, &body), &FieldSet::ID)
+    };
+    for link in [serde_json::json!({}), serde_json::json!([]), 5.into(), true.into()] {
+        assert_eq!(page(&listing, &link).unwrap_err().kind, FaultKind::Unreadable, "{link}");
+    }
+    for link in [serde_json::Value::Null, "".into()] {
+        assert_eq!(page(&listing, &link).unwrap().next, None, "{link}");
+    }
+    // However it is spelt.
+    let itself = listing.request.target.replace("%2C", ",");
+    let itself = format!("https://erp.example/api/v2.0/companies(1){itself}");
+    assert_eq!(page(&listing, &itself.into()).unwrap_err().kind, FaultKind::Unreadable);
+    let next = page(&listing, &"?$skiptoken=x".into()).unwrap().next.unwrap();
+    let second = m.list(&FieldSet::ID, &Filter::everything(), &[], Some(&next), 50).unwrap();
+    assert_eq!(page(&second, &"?$skiptoken=x".into()).unwrap_err().kind, FaultKind::Unreadable);
+    assert!(page(&second, &"?$skiptoken=y".into()).unwrap().next.is_some());
+    // By token, too.
+    let m = crm().entity("Customer").unwrap();
+    let first = m.list(&FieldSet::ID, &Filter::everything(), &[], None, 50).unwrap();
+    let page = |listing: &Listing, after: &serde_json::Value| {
+        let body = serde_json::json!({"results": [], "paging": {"next": {"after": after}}}).to_string();
+        m.inward_list(listing, &answer(200, &body), &FieldSet::ID)
+    };
+    let next = page(&first, &"a".into()).unwrap().next.unwrap();
+    let second = m.list(&FieldSet::ID, &Filter::everything(), &[], Some(&next), 50).unwrap();
+    for same in [serde_json::json!("a"), serde_json::json!({}), serde_json::json!([])] {
+        assert_eq!(page(&second, &same).unwrap_err().kind, FaultKind::Unreadable, "{same}");
     }
 }
 

@@ -32,6 +32,7 @@ pub fn read(entity: &Entity, bytes: &[u8], view: &View) -> Result<Proposed, Vec<
         faults: Vec::new(),
         present: FieldSet::EMPTY,
         cleared: FieldSet::EMPTY,
+        emptied: FieldSet::EMPTY,
     };
     let fields = Tokens::new(bytes).map_err(|error| reader.syntax(&error)).and_then(|mut tokens| {
         let fields = reader.body(&mut tokens, &entity.root)?;
@@ -40,7 +41,8 @@ pub fn read(entity: &Entity, bytes: &[u8], view: &View) -> Result<Proposed, Vec<
     });
     match fields {
         Ok(fields) if reader.faults.is_empty() => {
-            Ok(Proposed { record: Record { fields }, present: reader.present, cleared: reader.cleared })
+            let Reader { present, cleared, emptied, .. } = reader;
+            Ok(Proposed { record: Record { fields }, present, cleared, emptied })
         }
         Ok(_) | Err(Stop) => Err(reader.faults),
     }
@@ -69,6 +71,7 @@ struct Reader<'e> {
     faults: Vec<Fault>,
     present: FieldSet,
     cleared: FieldSet,
+    emptied: FieldSet,
 }
 
 impl<'e> Reader<'e> {
@@ -175,6 +178,9 @@ impl<'e> Reader<'e> {
     /// write stays, and does not show by being in the way.
     fn clear(&mut self, field: &Field) -> Value {
         self.cleared = self.cleared.union(&self.writable_in(field));
+        if !matches!(field.shape, Shape::Leaf(_)) {
+            self.emptied = self.emptied.union(&FieldSet::of_range(&field.leaves));
+        }
         match &field.shape {
             Shape::Leaf(_) | Shape::List(_) => Value::Null,
             Shape::Object(object) => Value::Object(cleared(object, &self.view.writable)),

@@ -49,6 +49,8 @@ pub struct Proposed {
     pub present: FieldSet,
     /// The leaves that null clears.
     pub cleared: FieldSet,
+    /// All leaves of the groups and lists that are null: those too that the caller may not write.
+    pub emptied: FieldSet,
 }
 
 /// One thing that is wrong with a body.
