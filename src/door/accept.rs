@@ -85,7 +85,7 @@ impl Core {
         self.number
     }
 
-    /// Accepts and serves until the door drains; then waits up to `grace` for the connections.
+    /// Accepts and serves until the door drains; then waits for the connections, as long as `grace` says then.
     ///
     /// # Errors
     /// A socket that cannot be watched.
@@ -93,7 +93,7 @@ impl Core {
         self,
         handler: H,
         observer: Arc<dyn Observer>,
-        grace: Duration,
+        grace: impl FnOnce() -> Duration,
     ) -> io::Result<Drained> {
         let Self { number, door, sockets, loads, inbox, others } = self;
         let tracker = TaskTracker::new();
@@ -104,7 +104,7 @@ impl Core {
         }
         future::join(future::join_all(accepting), seat.receive(inbox)).await;
         seat.tracker.close();
-        Ok(match tokio::time::timeout(grace, seat.tracker.wait()).await {
+        Ok(match tokio::time::timeout(grace(), seat.tracker.wait()).await {
             Ok(()) => Drained::Clean,
             Err(_) => Drained::Cut(seat.tracker.len()),
         })

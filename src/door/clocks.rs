@@ -188,9 +188,6 @@ impl Clocks {
             return;
         }
         let is_between = self.in_flight.load(Relaxed) == 0 && self.head_since.load(Relaxed) == 0;
-        if is_between {
-            scan.begins_idle(self.requests.load(Relaxed));
-        }
         scan.read(bytes);
         // What is left of the last request's body is no head yet, nor are empty lines before one.
         if is_between && scan.is_in_head() {

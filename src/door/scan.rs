@@ -1,8 +1,8 @@
 //! A second look at the bytes of HTTP/1 heads, for what the HTTP library hides from us.
 //!
 //! It re-frames `Content-Length` beside `Transfer-Encoding` and drops a repeated length silently; we answer 400
-//! instead. The scan follows heads through lengths and pipelines; after a chunked body it waits for the next
-//! head that begins a read, so a head pipelined behind chunks is re-framed by the library but not refused.
+//! instead. The scan follows heads through lengths, chunks and pipelines, and reads chunks as the library does; a
+//! body whose end it cannot find is followed by no further request on that connection.
 
 use crate::intake::HeadFault;
 
@@ -28,8 +28,39 @@ enum Place {
     Head,
     /// Inside a body of which so much is to come.
     Body(u64),
-    /// Behind a head whose end of body is not known here.
+    /// Inside a chunked body.
+    Chunked(Chunk),
+    /// Inside a body whose end is not known here. Whatever follows is refused.
     Lost,
+}
+
+/// Where in a chunked body (RFC 9112 §7.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Chunk {
+    /// Before the first digit of a size.
+    Start,
+    /// Inside a size.
+    Size(u64),
+    /// White space behind a size.
+    Blank(u64),
+    /// Inside an extension.
+    Extension(u64),
+    /// Before the line feed of a size's line.
+    SizeEnd(u64),
+    /// Inside data of which so much is to come.
+    Data(u64),
+    /// Before the carriage return behind data.
+    DataReturn,
+    /// Before its line feed.
+    DataEnd,
+    /// Before a trailer, or the end.
+    Last,
+    /// Inside a trailer.
+    Trailer,
+    /// Before its line feed.
+    TrailerEnd,
+    /// Before the last line feed.
+    End,
 }
 
 #[derive(Debug)]
@@ -44,7 +75,6 @@ struct Line {
 struct Framing {
     length: Option<u64>,
     chunked: bool,
-    other: bool,
 }
 
 impl HeadScan {
@@ -59,19 +89,11 @@ impl HeadScan {
         }
     }
 
-    /// A read begins while no request is in flight: if we were lost, a head begins here.
-    pub(super) fn begins_idle(&mut self, requests: u32) {
-        if self.place == Place::Lost {
-            self.place = Place::Head;
-            self.heads = requests;
-        }
-    }
-
     /// Whether a head has begun and not ended; also where it is not known.
     pub(super) fn is_in_head(&self) -> bool {
         match self.place {
             Place::Head => !self.first || self.line.length > 0,
-            Place::Body(_) => false,
+            Place::Body(_) | Place::Chunked(_) => false,
             Place::Lost => true,
         }
     }
@@ -81,7 +103,7 @@ impl HeadScan {
         match self.place {
             Place::Head => !self.first || self.line.length > 0,
             Place::Body(left) => left > 0,
-            Place::Lost => true,
+            Place::Chunked(_) | Place::Lost => true,
         }
     }
 
@@ -96,10 +118,22 @@ impl HeadScan {
             match self.place {
                 Place::Lost => return,
                 Place::Body(left) => {
-                    let here = usize::try_from(left).unwrap_or(usize::MAX).min(bytes.len());
-                    bytes = bytes.get(here..).unwrap_or_default();
-                    let left = left.saturating_sub(u64::try_from(here).unwrap_or(u64::MAX));
+                    let left = skipped(&mut bytes, left);
                     self.place = if left == 0 { Place::Head } else { Place::Body(left) };
+                }
+                Place::Chunked(Chunk::Data(left)) => {
+                    let left = skipped(&mut bytes, left);
+                    self.place =
+                        Place::Chunked(if left == 0 { Chunk::DataReturn } else { Chunk::Data(left) });
+                }
+                Place::Chunked(chunk) => {
+                    let Some((byte, rest)) = bytes.split_first() else { return };
+                    bytes = rest;
+                    self.place = chunk.after(*byte);
+                    if self.place == Place::Lost {
+                        // Of the next head: this one's body fails at the library.
+                        self.found(HeadFault::BadChunk);
+                    }
                 }
                 Place::Head => {
                     let end = memchr::memchr(b'\n', bytes);
@@ -140,7 +174,7 @@ impl HeadScan {
             (None, false) => self.head_ends(),
             (Some(_), true) => self.first = false,
             (Some(b' ' | b'\t'), false) => self.found(HeadFault::Folded),
-            (Some(b'c' | b'C' | b't' | b'T' | b'u' | b'U'), false) => self.header(text, line.is_cut()),
+            (Some(b'c' | b'C' | b't' | b'T'), false) => self.header(text, line.is_cut()),
             (Some(_), false) => {}
         }
     }
@@ -153,9 +187,12 @@ impl HeadScan {
             if self.seen.length.is_some() || self.seen.chunked {
                 self.found(HeadFault::TwoLengths);
             }
-            let digits = std::str::from_utf8(value).ok().filter(|_| !is_cut);
+            if is_cut {
+                self.found(HeadFault::PaddedLength);
+            }
+            // The library refuses what is no number.
+            let digits = std::str::from_utf8(value).ok();
             self.seen.length = Some(digits.and_then(|digits| digits.parse().ok()).unwrap_or(0));
-            self.seen.other |= is_cut;
         } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
             if self.seen.length.is_some() {
                 self.found(HeadFault::TwoLengths);
@@ -164,8 +201,6 @@ impl HeadScan {
                 self.found(HeadFault::OddEncoding);
             }
             self.seen.chunked = true;
-        } else if name.eq_ignore_ascii_case(b"upgrade") {
-            self.seen.other = true;
         }
     }
 
@@ -174,7 +209,7 @@ impl HeadScan {
         self.first = true;
         self.heads = self.heads.wrapping_add(1);
         self.place = match seen.length {
-            _ if seen.chunked || seen.other => Place::Lost,
+            _ if seen.chunked => Place::Chunked(Chunk::Start),
             None | Some(0) => Place::Head,
             Some(length) => Place::Body(length),
         };
@@ -183,6 +218,55 @@ impl HeadScan {
     fn found(&mut self, fault: HeadFault) {
         self.fault.get_or_insert((self.heads, fault));
     }
+}
+
+/// Skips what is at hand of so many bytes; how many are still to come.
+fn skipped(bytes: &mut &[u8], left: u64) -> u64 {
+    let here = usize::try_from(left).unwrap_or(usize::MAX).min(bytes.len());
+    *bytes = bytes.get(here..).unwrap_or_default();
+    left.saturating_sub(u64::try_from(here).unwrap_or(u64::MAX))
+}
+
+impl Chunk {
+    /// The place behind a byte that is no data.
+    fn after(self, byte: u8) -> Place {
+        let next = match (self, byte) {
+            (Self::Start, _) => digit(0, byte),
+            (Self::Size(size) | Self::Blank(size), b' ' | b'\t') => Some(Self::Blank(size)),
+            (Self::Size(size) | Self::Blank(size), b';') => Some(Self::Extension(size)),
+            (Self::Size(size) | Self::Blank(size) | Self::Extension(size), b'\r') => {
+                Some(Self::SizeEnd(size))
+            }
+            (Self::Size(size), _) => digit(size, byte),
+            (Self::Extension(size), byte) if byte != b'\n' => Some(Self::Extension(size)),
+            (Self::SizeEnd(0), b'\n') | (Self::TrailerEnd, b'\n') => Some(Self::Last),
+            (Self::SizeEnd(size), b'\n') => Some(Self::Data(size)),
+            (Self::DataReturn, b'\r') => Some(Self::DataEnd),
+            (Self::DataEnd, b'\n') => Some(Self::Start),
+            (Self::Last, b'\r') => Some(Self::End),
+            (Self::Trailer, b'\r') => Some(Self::TrailerEnd),
+            (Self::Last | Self::Trailer, _) => Some(Self::Trailer),
+            (Self::End, b'\n') => return Place::Head,
+            (
+                Self::Blank(_)
+                | Self::Extension(_)
+                | Self::SizeEnd(_)
+                | Self::Data(_)
+                | Self::DataReturn
+                | Self::DataEnd
+                | Self::TrailerEnd
+                | Self::End,
+                _,
+            ) => None,
+        };
+        next.map_or(Place::Lost, Place::Chunked)
+    }
+}
+
+/// A size with one more hexadecimal digit.
+fn digit(size: u64, byte: u8) -> Option<Chunk> {
+    let digit = char::from(byte).to_digit(16)?;
+    Some(Chunk::Size(size.checked_mul(16)?.checked_add(u64::from(digit))?))
 }
 
 impl Line {
@@ -264,14 +348,47 @@ mod tests {
     }
 
     #[test]
-    fn after_chunks_the_scan_waits_for_a_head_that_begins_a_read() {
-        let mut scan = HeadScan::new();
-        scan.read(b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n5\nx\n");
-        assert!(scan.is_unread());
-        assert_eq!(scan.fault(), None);
-        scan.begins_idle(1);
-        scan.read(b"GET / HTTP/1.1\nHost: a\r\n\r\n");
-        assert_eq!(scan.fault(), Some((1, HeadFault::BareLineFeed)));
+    fn heads_are_judged_behind_chunks_however_these_are_written() {
+        let post = "POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+        let bad = "GET /a#b HTTP/1.1\r\nHost: a\r\n\r\n";
+        for body in [
+            "0\r\n\r\n",
+            "1\r\n#\r\n0\r\n\r\n",
+            "00A\r\n\r\n0\r\n\r\n#\nx\r\n000\r\n\r\n",
+            "a;x=\"1\" #\r\n0123456789\r\n2 \t;y\r\n\r\n\r\n0 \r\n\r\n",
+            "1\r\na\r\n0\r\nX-Trailer: #\r\nY: b\r\n\r\n",
+        ] {
+            assert_eq!(fault(&format!("{post}{body}{post}{body}")), None, "{body:?}");
+            assert_eq!(fault(&format!("{post}{body}{bad}")), Some((1, HeadFault::Fragment)), "{body:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_served_behind_chunks_that_cannot_be_followed() {
+        let post = "POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+        for body in [
+            "\r\n",
+            "x\r\n",
+            "1\n",
+            "1\rx",
+            "1 2\r\n",
+            "1;a\nb\r\n",
+            "1\r\nab",
+            "1\r\na\rb",
+            "-1\r\n",
+            "0x1\r\n",
+            "0\r\n\rx",
+            "0\r\nA: b\rx",
+            "10000000000000000\r\n",
+        ] {
+            assert_eq!(fault(&format!("{post}{body}")), Some((1, HeadFault::BadChunk)), "{body:?}");
+        }
+    }
+
+    #[test]
+    fn a_length_that_is_pushed_out_of_sight_is_found() {
+        let head = format!("POST / HTTP/1.1\r\nContent-Length:{}5\r\n\r\n", " ".repeat(64));
+        assert_eq!(fault(&head), Some((0, HeadFault::PaddedLength)));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Method, Request, Response, header};
+use http::{Method, Request, Response, header, uri::Scheme};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
 
@@ -59,7 +59,8 @@ impl<H: Handler> Exchange<H> {
             let (channel, forwarded) = this.channel_of(&request);
             let is_odd = request.method() == Method::HEAD && !request.body().is_end_stream();
             let odd = is_odd.then_some(HeadFault::HeadWithBody);
-            if let Some(fault) = fault.or(odd).or(forwarded) {
+            let other = this.names_another_scheme(&request).then_some(HeadFault::Scheme);
+            if let Some(fault) = fault.or(odd).or(other).or(forwarded) {
                 request.extensions_mut().insert(fault);
             }
             let mut response = this.handler.handle(request, channel).await;
@@ -80,6 +81,12 @@ impl<H: Handler> Exchange<H> {
             flight.answers();
             Ok(response.map(|body| Answer { body, flight }))
         }
+    }
+
+    /// Whether the target names another scheme than the connection has.
+    fn names_another_scheme(&self, request: &Request<Body>) -> bool {
+        let scheme = if self.channel.tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP };
+        request.uri().scheme().is_some_and(|named| *named != scheme)
     }
 
     /// The channel with the caller's own address; the proxy's where that one cannot be told.

@@ -1,7 +1,19 @@
 //! A request passed through to a system as it is: judged, written down, streamed both ways.
+//!
+//! What may change something runs in a task of its own up to the head of its answer and the entry of that: a caller
+//! who goes away changes nothing, but that a body which was still coming breaks off. What then becomes of it is what
+//! the system says, or unknown.
+
+use std::{
+    future::{Future, poll_fn},
+    pin::{Pin, pin},
+    task::Poll,
+};
 
 use bytes::Bytes;
+use futures_util::future::Either;
 use http::{Request, Response, StatusCode};
+use http_body::Frame;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 
@@ -11,7 +23,7 @@ use super::{
 };
 use crate::{
     audit::{Answered, Ended, Safety},
-    body::Body,
+    body::{Body, BodyError},
     catalog::{Call, Operation},
     clock::{self, Now},
     config::Served,
@@ -22,7 +34,7 @@ use crate::{
     quota::Admission,
     refusal::Refusal,
     upstream::{BridgeClocks, BridgeEnd, Opened, Passed, Slot, UpstreamError, bridge},
-    wire::{self, Deadline, Tunnel},
+    wire::{self, Deadline, Tunnel, WireError},
     words::Digest,
 };
 
@@ -34,8 +46,33 @@ struct Sent {
     ending: Ending,
 }
 
-/// Passes a request through.
-pub(super) async fn call(
+/// Passes a request through. What changes nothing is dropped when its caller goes away.
+pub(super) fn call(
+    exchange: Exchange,
+    admission: Admission,
+    head: Head,
+    unread: Body,
+    upgrade: Option<OnUpgrade>,
+) -> impl Future<Output = Response<Body>> + Send {
+    if head.method.is_safe() {
+        Either::Left(passed(exchange, admission, head, unread, upgrade))
+    } else {
+        Either::Right(Box::pin(to_its_end(exchange, admission, head, unread)))
+    }
+}
+
+/// The same for what may change something; the caller gets the answer if it is still there.
+async fn to_its_end(exchange: Exchange, admission: Admission, head: Head, unread: Body) -> Response<Body> {
+    let request = exchange.entry.request();
+    let tasks = exchange.core.tasks.clone();
+    match tasks.spawn(passed(exchange, admission, head, unread, None)).await {
+        Ok(response) => response,
+        // It panicked: whoever has the handle on its entry writes that, and answers so.
+        Err(_) => exchange::bare(Refusal::Broken.response(request), request),
+    }
+}
+
+async fn passed(
     mut exchange: Exchange,
     admission: Admission,
     head: Head,
@@ -100,16 +137,22 @@ async fn sent(
         Some(_) => Deadline::after(exchange.opened, bounds.stream_lifetime_max.0),
         None => exchange.deadline(),
     };
-    let opening = served.upstream.open(&core.pools, receipt, request, deadline, began);
-    let opened = if upload.is_some() {
-        // A long upload ends with the credential it came under.
-        tokio::select! {
-            biased;
-            opened = opening => Some(opened),
-            _ = ending.reached(began) => None,
+    // Polled where it stands: each place that takes it by value keeps room for a copy of it.
+    let mut opening = pin!(served.upstream.open(&core.pools, receipt, request, deadline, began));
+    let opened = match &upload {
+        // A long upload ends with the credential it came under, and with the grace of a closing gate.
+        Some(upload) => {
+            tokio::select! {
+                biased;
+                opened = &mut opening => Some(opened),
+                _ = ending.reached(began) => None,
+                () = core.parting.cancelled() => {
+                    upload.ended().cancel();
+                    Some(opening.await)
+                }
+            }
         }
-    } else {
-        Some(opening.await)
+        None => Some(opening.await),
     };
     note(exchange, served, opened.as_ref(), began, upload.as_ref());
     let opened = opened.ok_or(Refusal::Revoked)?;
@@ -126,7 +169,7 @@ fn forwarded(
     head: Head,
     body: Body,
 ) -> Result<Request<Body>, Refusal> {
-    let on_behalf = exchange.known.on_behalf(&head.host);
+    let on_behalf = exchange.known.on_behalf(&exchange.channel, &head.host);
     let passed = Passed {
         method: call.method.clone(),
         path: &call.path,
@@ -206,11 +249,11 @@ fn note(
 
 /// What a system says of itself does not reach the caller, a switch of protocols included.
 fn clean(served: &Served, call: &Call, opened: &mut Opened) {
-    let headers = match opened {
-        Opened::Answer(answer) => answer.headers_mut(),
-        Opened::Switched(head, ..) => head.headers_mut(),
+    let (status, headers) = match opened {
+        Opened::Answer(answer) => (answer.status(), answer.headers_mut()),
+        Opened::Switched(head, ..) => (head.status(), head.headers_mut()),
     };
-    served.upstream.clean_answer(headers, &format!("/systems/{}", call.system));
+    served.upstream.clean_answer(status, headers, &format!("/systems/{}", call.system));
 }
 
 /// Writes the answer's entry and lets the body through.
@@ -238,6 +281,14 @@ async fn stream(
             }
         };
     }
+    let first = match first(&mut answer).await {
+        Ok(first) => first,
+        Err(error) => {
+            let error = UpstreamError::of_answer(WireError::Truncated(error));
+            let refusal = exchange.unreached(&call.system, error);
+            return exchange.refuse(&refusal).await;
+        }
+    };
     let standing = exchange.standing.clone();
     let id = exchange.entry.request();
     let (parting, shown) = (exchange.core.parting.clone(), Passing::asked(exchange.entry.detail()));
@@ -251,7 +302,7 @@ async fn stream(
     }
     let mut closing = Closing { answered, admission, upload, shown: None, parting };
     answer.map(|body| {
-        if matches!(body, Body::Full(_)) || http_body::Body::is_end_stream(&body) {
+        if first.is_none() && (matches!(body, Body::Full(_)) || http_body::Body::is_end_stream(&body)) {
             // An upload was a stream, whatever its answer.
             if closing.upload.is_some() {
                 closing.close(bytes.unwrap_or(0), Ended::Complete);
@@ -259,8 +310,27 @@ async fn stream(
             return body;
         }
         closing.shown = shown;
-        Body::stream(Streamed::new(guarded(body, limits), closing, ending))
+        Body::stream(Streamed::new(first, guarded(body, limits), closing, ending))
     })
+}
+
+/// The first frame of a streamed answer, where it is at hand: what is broken from its beginning is a refusal. One that
+/// is still to come is not waited for.
+async fn first(answer: &mut Response<Body>) -> Result<Option<Frame<Bytes>>, BodyError> {
+    let body = answer.body_mut();
+    if !matches!(body, Body::Stream(_)) || http_body::Body::is_end_stream(body) {
+        return Ok(None);
+    }
+    let polled =
+        poll_fn(|context| Poll::Ready(http_body::Body::poll_frame(Pin::new(&mut *body), context))).await;
+    match polled {
+        Poll::Ready(Some(frame)) => frame.map(Some),
+        Poll::Ready(None) => {
+            *answer.body_mut() = Body::Empty;
+            Ok(None)
+        }
+        Poll::Pending => Ok(None),
+    }
 }
 
 /// The digest of an answer that was gathered, where a statement that decided asks for it.

@@ -1,6 +1,6 @@
 //! What is the same for all requests of a connection: put into words once, not for each of them.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 
@@ -16,8 +16,8 @@ pub(super) struct Connections(Mutex<Box<[Option<Arc<Known>>]>>);
 /// What is remembered of one.
 #[derive(Debug)]
 pub(super) struct Known {
-    /// INVARIANT: held, so that no other channel comes to lie where it does.
-    channel: Arc<Channel>,
+    /// INVARIANT: while it is here no other channel comes to lie where this one did.
+    channel: Weak<Channel>,
     /// For the journal.
     pub(super) words: ChannelWords,
     /// For systems, by the host that was asked for last.
@@ -30,12 +30,12 @@ impl Connections {
         let place = (Arc::as_ptr(channel).addr() / align_of::<Channel>() / 16) % PLACES;
         let mut places = self.0.lock();
         if let Some(Some(known)) = places.get(place)
-            && Arc::ptr_eq(&known.channel, channel)
+            && std::ptr::eq(known.channel.as_ptr(), Arc::as_ptr(channel))
         {
             return known.clone();
         }
         let words = ChannelWords::of(channel);
-        let known = Arc::new(Known { channel: channel.clone(), words, on_behalf: Mutex::default() });
+        let known = Arc::new(Known { channel: Arc::downgrade(channel), words, on_behalf: Mutex::default() });
         if let Some(place) = places.get_mut(place) {
             *place = Some(known.clone());
         }
@@ -50,13 +50,13 @@ impl Default for Connections {
 }
 
 impl Known {
-    /// For whom requests are passed on that asked for a host.
-    pub(super) fn on_behalf(&self, host: &Host) -> Arc<OnBehalf> {
+    /// For whom requests are passed on that came over its channel and asked for a host.
+    pub(super) fn on_behalf(&self, channel: &Channel, host: &Host) -> Arc<OnBehalf> {
         let mut last = self.on_behalf.lock();
         if let Some((_, on_behalf)) = last.as_ref().filter(|(known, _)| known == host) {
             return on_behalf.clone();
         }
-        let on_behalf = Arc::new(OnBehalf::new(&self.channel, asked_for(host).as_ref()));
+        let on_behalf = Arc::new(OnBehalf::new(channel, asked_for(host).as_ref()));
         *last = Some((host.clone(), on_behalf.clone()));
         on_behalf
     }
@@ -88,7 +88,7 @@ mod tests {
             (0..3 * PLACES).map(|n| channel(&format!("10.0.{}.{}", n / 256, n % 256))).collect();
         for channel in channels.iter().chain(&channels) {
             for host in &hosts {
-                let on_behalf = connections.known(channel).on_behalf(host);
+                let on_behalf = connections.known(channel).on_behalf(channel, host);
                 let fresh = OnBehalf::new(channel, asked_for(host).as_ref());
                 assert_eq!(format!("{on_behalf:?}"), format!("{fresh:?}"));
             }

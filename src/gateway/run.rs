@@ -218,6 +218,7 @@ async fn open(options: &Options) -> Result<Opened, RunError> {
         publishing: settings.audit.publish.clone(),
         handed_over: Arc::default(),
         reloading: Semaphore::new(1),
+        loading: Arc::new(Semaphore::new(keep::LOADINGS_MAX)),
         acts: TaskTracker::new(),
     });
     Ok(Opened { gate, cores: door.cores(bound), admin_socket, addresses, successor })
@@ -365,15 +366,15 @@ type Threads = Vec<JoinHandle<io::Result<Drained>>>;
 
 /// Starts a thread for each core.
 fn start(gate: &Arc<Gate>, cores: Vec<door::Core>) -> Result<Threads, RunError> {
-    let (gate, grace) = (gate.clone(), grace(gate));
+    let gate = gate.clone();
     Ok(door::on_threads(cores, move |door| {
         let gate = gate.clone();
         async move {
             let core = Core::new(gate, door.number());
             let observe = Arc::new(Observe::new(core.clone()));
             let sweeping = tokio::spawn(sweep(core.clone()));
-            let parting = tokio::spawn(part(core.clone(), grace));
-            let drained = door.serve(AtTheDoor(core.clone()), observe, grace).await;
+            let parting = tokio::spawn(part(core.clone()));
+            let drained = door.serve(AtTheDoor(core.clone()), observe, || grace(&core.gate)).await;
             if matches!(drained, Ok(Drained::Cut(_))) {
                 core.parting.cancel();
             }
@@ -387,14 +388,15 @@ fn start(gate: &Arc<Gate>, cores: Vec<door::Core>) -> Result<Threads, RunError> 
     })?)
 }
 
+/// As the bundle in force says: it is read when the drain begins.
 fn grace(gate: &Gate) -> Duration {
     gate.live.current().settings.bounds.value.drain_grace.0
 }
 
 /// Ends joined streams when the grace of a closing gate is over: they are no connections of the door any more.
-async fn part(core: Arc<Core>, grace: Duration) {
+async fn part(core: Arc<Core>) {
     core.gate.door.drained().await;
-    tokio::time::sleep(grace).await;
+    tokio::time::sleep(grace(&core.gate)).await;
     core.parting.cancel();
 }
 

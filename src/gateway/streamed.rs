@@ -173,16 +173,21 @@ pub(super) fn over(end: CredentialEnd) -> Ended {
 
 /// A streamed answer.
 pub(super) struct Streamed {
+    /// What was at hand before the answer's head left.
+    first: Option<Frame<Bytes>>,
     inner: Body,
+    /// How it broke, while what came before that leaves.
+    broken: Option<BodyError>,
     closing: Option<Closing>,
     noticing: Noticing,
     bytes: u64,
 }
 
 impl Streamed {
-    /// Streams a body; `ending` is the end of the caller's credential.
-    pub(super) fn new(inner: Body, closing: Closing, ending: Ending) -> Self {
-        Self { inner, closing: Some(closing), noticing: Noticing::Looking(ending), bytes: 0 }
+    /// Streams a body after its first frame, where that is there; `ending` is the end of the caller's credential.
+    pub(super) fn new(first: Option<Frame<Bytes>>, inner: Body, closing: Closing, ending: Ending) -> Self {
+        let noticing = Noticing::Looking(ending);
+        Self { first, inner, broken: None, closing: Some(closing), noticing, bytes: 0 }
     }
 
     fn close(&mut self, how: Ended) {
@@ -207,7 +212,13 @@ impl HttpBody for Streamed {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let polled = Pin::new(&mut self.inner).poll_frame(context);
+        if let Some(error) = self.broken.take() {
+            return Poll::Ready(Some(Err(error)));
+        }
+        let polled = match self.first.take() {
+            Some(first) => Poll::Ready(Some(Ok(first))),
+            None => Pin::new(&mut self.inner).poll_frame(context),
+        };
         // ORDER: a frame that came after the end is not counted and does not leave.
         let over = match &polled {
             Poll::Pending => self.noticing.wait(context),
@@ -236,7 +247,10 @@ impl HttpBody for Streamed {
                     BodyError::TooLarge { .. } | BodyError::TooSlow { .. } => Ended::Bound,
                     BodyError::Ended(_) => Ended::Revoked,
                 });
-                Poll::Ready(Some(Err(error)))
+                // An error takes along what the library still holds, the head included. It is told once that is out.
+                self.broken = Some(error);
+                context.waker().wake_by_ref();
+                Poll::Pending
             }
             Poll::Ready(None) => {
                 self.close(Ended::Complete);
@@ -246,11 +260,17 @@ impl HttpBody for Streamed {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
+        self.first.is_none() && self.broken.is_none() && self.inner.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
+        let first = self.first.as_ref().and_then(|first| first.data_ref()).map_or(0, |data| data.len());
+        let first = u64::try_from(first).unwrap_or(u64::MAX);
+        let inner = self.inner.size_hint();
+        match inner.exact() {
+            Some(rest) => SizeHint::with_exact(rest.saturating_add(first)),
+            None => SizeHint::new(),
+        }
     }
 }
 

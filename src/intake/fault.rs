@@ -21,9 +21,21 @@ pub enum HeadFault {
     /// A carriage return inside a line.
     #[error("a carriage return stands inside a line")]
     BareCarriageReturn,
+    /// A length behind so much white space that two readers may not both see it.
+    #[error("`content-length` is padded")]
+    PaddedLength,
+    /// Chunks before this head whose end is in doubt.
+    #[error("the chunks before this request are not well formed")]
+    BadChunk,
     /// `#` in the request's target.
     #[error("the target holds `#`")]
     Fragment,
+    /// A value that begins or ends with white space, which HTTP/1 does not have (RFC 9113 §8.2.1).
+    #[error("a header's value begins or ends with white space")]
+    PaddedValue,
+    /// A scheme other than the connection's.
+    #[error("the scheme is not the one of this listener")]
+    Scheme,
     /// A HEAD with a body: systems may take its bytes for the next request (RFC 9110 §9.3.2).
     #[error("a HEAD request carries a body")]
     HeadWithBody,

@@ -82,6 +82,7 @@ pub fn head(parts: Parts, hosts: &AllowedHosts, bounds: &HeadBounds) -> Result<H
     let query = uri.query().map(query).transpose()?;
     drop_aliases(&mut headers);
     check_headers(&headers)?;
+    check_padding(&headers, version)?;
     let body = announced(&headers, version)?;
     if method == Method::HEAD && !matches!(body, Announced::Nothing | Announced::Length(0)) {
         return Err(Rejected::UnexpectedBody);
@@ -183,6 +184,19 @@ fn check_headers(headers: &HeaderMap) -> Result<(), Rejected> {
         if line.is_some_and(|line| !line.as_bytes().iter().all(|byte| matches!(byte, b' '..=b'~'))) {
             return Err(Rejected::HeaderBytes(single.as_str()));
         }
+    }
+    Ok(())
+}
+
+/// HTTP/1 strips white space around a value before anybody sees it; over HTTP/2 it is malformed (RFC 9113 §8.2.1).
+fn check_padding(headers: &HeaderMap, version: Version) -> Result<(), Rejected> {
+    let is_blank = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
+    let is_padded = |value: &HeaderValue| {
+        let bytes = value.as_bytes();
+        is_blank(bytes.first()) || is_blank(bytes.last())
+    };
+    if version == Version::HTTP_2 && headers.values().any(is_padded) {
+        return Err(HeadFault::PaddedValue.into());
     }
     Ok(())
 }

@@ -336,3 +336,21 @@ async fn a_stream_ends_when_its_permission_ends() {
     token.cancel();
     assert!(matches!(gathering.await.unwrap(), Err(BodyError::Ended(_))));
 }
+
+#[test]
+fn white_space_around_a_value_is_refused_over_http2() {
+    let value = |value: &'static [u8], version| {
+        let request = Request::builder()
+            .version(version)
+            .uri("https://api.example/")
+            .header("x-user", http::HeaderValue::from_bytes(value).unwrap());
+        let host = (version == Version::HTTP_11).then_some("api.example");
+        let request = host.into_iter().fold(request, |request, host| request.header("host", host));
+        head(request.body(()).unwrap().into_parts().0, &AllowedHosts::any(), &HeadBounds::default())
+    };
+    for padded in [b" a".as_slice(), b"a ", b"\ta", b"a\t", b" "] {
+        let refused = value(padded, Version::HTTP_2).map(|_| ());
+        assert_eq!(refused, Err(Rejected::Framing(HeadFault::PaddedValue)), "{padded:?}");
+    }
+    assert!(value(b"a b", Version::HTTP_2).is_ok() && value(b"", Version::HTTP_2).is_ok());
+}

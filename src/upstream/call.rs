@@ -109,8 +109,8 @@ impl Upstream {
     }
 
     /// A passed-through call: `request` comes from [`Upstream::forward`]; both bodies are streamed. The deadline
-    /// holds until the answer's head, and so does the system's `call` clock when the request's body is not
-    /// streamed; streamed bodies are whoever made them to bound.
+    /// holds until the answer's head, and so does the system's `call` clock, from the end of the request's body where
+    /// that is streamed; until then it is whoever made it to bound.
     ///
     /// # Errors
     /// [`UpstreamError`].
@@ -135,7 +135,7 @@ impl Upstream {
     ) -> Result<NativeAnswer, UpstreamError> {
         let _counted = self.enter()?;
         let mut now = clock::now();
-        let deadline = deadline.sooner(Deadline::after(now, self.call));
+        let deadline = deadline.sooner(Deadline::after(now, self.clocks.call));
         let mut tries = self.tries();
         loop {
             let proof = self.proof(deadline, &mut now).await?;
@@ -173,9 +173,9 @@ impl Upstream {
         mut now: Now,
     ) -> Result<Opened, UpstreamError> {
         let counted = self.enter()?;
-        // An upload takes as long as its sender; the first-byte clock starts when it is through.
+        // An upload takes as long as its sender; the clocks start when it is through.
         let deadline = match request.body() {
-            Body::Empty | Body::Full(_) => deadline.sooner(Deadline::after(now, self.call)),
+            Body::Empty | Body::Full(_) => deadline.sooner(Deadline::after(now, self.clocks.call)),
             Body::Incoming(_) | Body::Stream(_) => deadline,
         };
         let mut tries = self.tries();

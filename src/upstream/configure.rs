@@ -139,8 +139,8 @@ impl Build<'_, '_> {
             clocks: Clocks {
                 connect: settings.timeouts.connect.0,
                 first_byte: settings.timeouts.first_byte.0,
+                call: settings.timeouts.call.0,
             },
-            call: settings.timeouts.call.0,
             tries_max: retries.tries_max,
             concurrency_max: settings.limits.concurrency,
             answer_bytes_max: settings.limits.answer_bytes.0,

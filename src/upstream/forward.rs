@@ -5,7 +5,7 @@
 //! what it says of itself do not come back.
 
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Method, Request, Version,
+    HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Version,
     header::{
         CONNECTION, CONTENT_LENGTH, COOKIE, FORWARDED, LOCATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE, VIA,
     },
@@ -141,8 +141,12 @@ impl Upstream {
     /// Cleans the head of a passed-through answer. `mount` is where the caller sees the system, as in
     /// `/systems/crm`: a redirect inside the system leads there again, one that names the system's own address
     /// does not tell it.
-    pub fn clean_answer(&self, headers: &mut HeaderMap, mount: &str) {
+    pub fn clean_answer(&self, status: StatusCode, headers: &mut HeaderMap, mount: &str) {
         remove(headers, is_kept_back);
+        // RFC 9110 §8.6: these never have a length.
+        if status == StatusCode::NO_CONTENT || status.is_informational() {
+            headers.remove(CONTENT_LENGTH);
+        }
         let Some(location) = headers.get(LOCATION).and_then(|location| location.to_str().ok()) else {
             return;
         };
@@ -259,53 +263,79 @@ fn is_not_passed_on(name: &HeaderName) -> bool {
     if name.bytes().any(|byte| byte == b'_' || byte == b'.') {
         return true;
     }
-    let by_name = matches!(
-        name,
-        "connection"
-            | "keep-alive"
-            | "te"
-            | "transfer-encoding"
-            | "upgrade"
-            | "host"
-            | "content-length"
-            | "expect"
-            | "authorization"
-            | "x-api-key"
-            | "forwarded"
-            | "x-request-id"
-            | "x-real-ip"
-            | "x-client-ip"
-            | "x-cluster-client-ip"
-            | "true-client-ip"
-            | "cf-connecting-ip"
-            | "x-original-url"
-            | "x-original-uri"
-            | "x-original-host"
-            | "x-rewrite-url"
-            | "x-http-method-override"
-            | "x-http-method"
-            | "x-method-override"
-            | "client-cert"
-            | "client-cert-chain"
-            | "remote-user"
-            | "remote-groups"
-            | "x-remote-user"
-            | "x-remote-groups"
-            | "x-user"
-    );
-    by_name || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+    match name.strip_prefix("x-") {
+        Some(name) => is_of_a_gate(name),
+        None => {
+            matches!(
+                name,
+                "connection"
+                    | "keep-alive"
+                    | "te"
+                    | "transfer-encoding"
+                    | "upgrade"
+                    | "host"
+                    | "content-length"
+                    | "expect"
+                    | "authorization"
+                    | "forwarded"
+                    | "true-client-ip"
+                    | "cf-connecting-ip"
+                    | "fastly-client-ip"
+                    | "client-cert"
+                    | "client-cert-chain"
+            ) || ["proxy-", "remote-", "ssl-client"].iter().any(|prefix| name.starts_with(prefix))
+        }
+    }
 }
 
-/// First parts of names that belong to proxies, identity providers and ourselves.
-const PREFIXES: &[&str] = &[
-    "x-forwarded",
-    "proxy-",
-    "x-bramka-",
-    "x-auth-request-",
-    "x-ssl-client",
+/// What stands behind `x-` in fields by which proxies, gates and identity providers, ourselves included, tell a system
+/// who asks, from where and for what.
+fn is_of_a_gate(name: &str) -> bool {
+    matches!(
+        name,
+        "api-key"
+            | "request-id"
+            | "real-ip"
+            | "client-ip"
+            | "cluster-client-ip"
+            | "originating-ip"
+            | "scheme"
+            | "host"
+            | "original-url"
+            | "original-uri"
+            | "original-host"
+            | "rewrite-url"
+            | "http-method-override"
+            | "http-method"
+            | "method-override"
+            | "user"
+            | "user-id"
+            | "userinfo"
+            | "token-subject"
+            | "client-dn"
+            | "anonymous-consumer"
+    ) || GATES.iter().any(|prefix| name.starts_with(prefix))
+}
+
+/// First parts of such names, behind `x-`.
+const GATES: &[&str] = &[
+    "forwarded",
+    "bramka-",
+    "auth-request-",
+    "authenticated-",
+    "webauth-",
+    "remote-",
+    "jwt-",
+    "consumer-",
+    "credential-",
+    "amzn-oidc-",
+    "goog-authenticated-user-",
+    "goog-iap-",
+    "ms-client-principal",
+    "ms-token-",
     "ssl-client",
-    "x-client-cert",
-    "x-envoy-",
+    "client-cert",
+    "envoy-",
 ];
 
 /// Fields of a system's answer that a caller does not see.

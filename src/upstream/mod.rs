@@ -27,7 +27,6 @@ use std::{
         Arc,
         atomic::{AtomicU32, Ordering},
     },
-    time::Duration,
 };
 
 use http::{HeaderName, HeaderValue};
@@ -54,7 +53,6 @@ pub struct Upstream {
     /// The addresses' common path, without a slash at its end.
     prefix: Box<str>,
     clocks: Clocks,
-    call: Duration,
     tries_max: u32,
     concurrency_max: u32,
     answer_bytes_max: u64,

@@ -122,7 +122,11 @@ impl SignedIn {
                 Ok(Some(Proof { name: name.clone(), value: value.clone(), token: None }))
             }
             Self::Fetched(tokens) => {
-                let (value, number) = tokens.get(deadline, now).await?;
+                let (value, number) = match tokens.fresh(now.mono) {
+                    Some(fresh) => fresh?,
+                    // Boxed: seldom taken, and large.
+                    None => Box::pin(tokens.get(deadline, now)).await?,
+                };
                 Ok(Some(Proof { name: AUTHORIZATION, value, token: Some(number) }))
             }
         }

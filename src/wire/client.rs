@@ -46,7 +46,11 @@ pub struct Bounds {
 impl Default for Bounds {
     fn default() -> Self {
         Self {
-            clocks: Clocks { connect: Duration::from_secs(5), first_byte: Duration::from_secs(10) },
+            clocks: Clocks {
+                connect: Duration::from_secs(5),
+                first_byte: Duration::from_secs(10),
+                call: Duration::from_secs(15),
+            },
             call: Duration::from_secs(15),
             bytes_max: 1024 * 1024,
         }

@@ -18,7 +18,7 @@ use hyper::{body::Incoming, client::conn::TrySendError};
 use super::{
     Clock, Clocks, Deadline, Failed, Origin, Pool, Tunnel, WireError, head,
     pool::{Connection, Lease, Timing, drive},
-    upload::{Progress, watch},
+    upload::{Progress, Stage, watch},
 };
 use crate::{
     body::{Body, BodyError},
@@ -118,7 +118,7 @@ impl Pool {
             };
             match exchanged {
                 Ok(answer) if answer.status() == StatusCode::SWITCHING_PROTOCOLS => {
-                    return switched(lease, answer, wanted.as_ref()).await;
+                    return Box::pin(switched(lease, answer, wanted.as_ref())).await;
                 }
                 Ok(answer) => return answered(lease, answer, upload, after),
                 Err(mut failed) => match failed.unsent.take() {
@@ -167,8 +167,10 @@ impl Connection {
         timing: &Timing<'_>,
         upload: Option<&Arc<Progress>>,
     ) -> Result<Response<Incoming>, Box<Failed>> {
-        let first_byte = timing.clocks.first_byte;
-        let (until, mut clock) = timing.deadline.or_sooner(start, first_byte, Clock::FirstByte);
+        let (until, mut clock) = match upload {
+            Some(upload) => timing.of_upload(upload, start, start),
+            None => timing.deadline.or_sooner(start, timing.clocks.first_byte, Clock::FirstByte),
+        };
         self.alarm.as_mut().reset(until);
         let mut sending = pin!(self.sender.try_send_request(request));
         let (driver, alarm, done) = (&mut self.driver, &mut self.alarm, &mut self.done);
@@ -184,18 +186,41 @@ impl Connection {
             }
             while alarm.as_mut().poll(outer).is_ready() {
                 // The peer is not late while it takes bytes, or while the caller owes us some.
-                if clock != Clock::FirstByte || !upload.is_some_and(|upload| upload.is_moving()) {
+                let now = crate::clock::mono();
+                let until = match upload {
+                    Some(upload) => {
+                        let (until, next) = timing.of_upload(upload, start, now);
+                        clock = next;
+                        until
+                    }
+                    None => now.into(),
+                };
+                if until <= now.into() {
                     return Poll::Ready(Err(Failed::after(WireError::Timeout(clock))));
                 }
-                let now = crate::clock::mono();
-                let (until, next) = timing.deadline.or_sooner(now, first_byte, Clock::FirstByte);
-                clock = next;
                 alarm.as_mut().reset(until);
             }
             Poll::Pending
         };
         let relay = &self.relay;
         std::future::poll_fn(|context| relay.poll(context, &mut once)).await
+    }
+}
+
+impl Timing<'_> {
+    /// The clock of a streamed request that runs out first, and when: after its last move, and not before `start`. Where
+    /// that depends on what it does next, when to look again.
+    fn of_upload(&self, upload: &Progress, start: Instant, now: Instant) -> (tokio::time::Instant, Clock) {
+        let Clocks { first_byte, call, .. } = *self.clocks;
+        let look_again = Deadline(now.checked_add(first_byte.min(call)).unwrap_or(now)).sooner(self.deadline);
+        match upload.stage() {
+            Stage::Through(since) if call < first_byte => {
+                self.deadline.or_sooner(since.max(start), call, Clock::Call)
+            }
+            Stage::Through(since) => self.deadline.or_sooner(since.max(start), first_byte, Clock::FirstByte),
+            Stage::Peer(since) => look_again.or_sooner(since.max(start), first_byte, Clock::FirstByte),
+            Stage::Sender => (look_again.into(), Clock::Call),
+        }
     }
 }
 

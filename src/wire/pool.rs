@@ -46,6 +46,9 @@ pub struct Clocks {
     pub connect: Duration,
     /// From the request's last byte to the answer's head.
     pub first_byte: Duration,
+    /// The same for a request whose body is streamed: until then it takes as long as its sender. Others are bound by
+    /// their deadline.
+    pub call: Duration,
 }
 
 /// The clocks of one exchange.
@@ -134,7 +137,8 @@ impl Pool {
                 return Ok(Lease { connection: Some(connection), shared: self.shared.clone() });
             }
         }
-        let connection = open(origin, timing).await?;
+        // Boxed: seldom taken, and large.
+        let connection = Box::pin(open(origin, timing)).await?;
         Ok(Lease { connection: Some(connection), shared: self.shared.clone() })
     }
 }

@@ -1,39 +1,75 @@
-//! A request body that is streamed notes how far it is: the first-byte clock must not run while the caller owes us
-//! bytes or the peer takes some, and a connection is not free before the request is through.
+//! A request body that is streamed notes how far it is: the first-byte clock runs from the last byte that the peer
+//! took, and not while the caller owes us some; the call clock runs from its end; and a connection is not free before
+//! the request is through.
 
 use std::{
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU8, Ordering},
+        atomic::{AtomicU8, AtomicU64, Ordering},
     },
     task::{Context, Poll},
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
 use http::Request;
 use http_body::{Frame, SizeHint};
 
-use crate::body::{Body, BodyError};
+use crate::{
+    body::{Body, BodyError},
+    clock,
+};
 
-/// How far a streamed request is, for the first-byte clock and for whether the connection is free.
-#[derive(Debug, Default)]
+/// How far a streamed request is, for its clocks and for whether the connection is free.
+#[derive(Debug)]
 pub(super) struct Progress {
+    began: Instant,
     state: AtomicU8,
-    moved: AtomicBool,
+    /// Microseconds after `began`: when the request moved last.
+    moved: AtomicU64,
 }
 
+/// What a streamed request waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// For the peer to take what is there; it moved last then.
+    Peer(Instant),
+    /// For whoever sends it to us.
+    Sender,
+    /// It has been through since then.
+    Through(Instant),
+}
+
+const MOVING: u8 = 0;
 const WAITING: u8 = 1;
 const ENDED: u8 = 2;
 
 impl Progress {
-    /// Whether the request moved since last asked, or waits for whoever sends it to us.
-    pub(super) fn is_moving(&self) -> bool {
-        self.moved.swap(false, Ordering::Relaxed) || self.state.load(Ordering::Relaxed) == WAITING
+    fn new(now: Instant) -> Self {
+        Self { began: now, state: AtomicU8::new(MOVING), moved: AtomicU64::new(0) }
+    }
+
+    pub(super) fn stage(&self) -> Stage {
+        let moved = Duration::from_micros(self.moved.load(Ordering::Relaxed));
+        let moved = self.began.checked_add(moved).unwrap_or(self.began);
+        match self.state.load(Ordering::Relaxed) {
+            WAITING => Stage::Sender,
+            ENDED => Stage::Through(moved),
+            _ => Stage::Peer(moved),
+        }
     }
 
     pub(super) fn is_ended(&self) -> bool {
         self.state.load(Ordering::Relaxed) == ENDED
+    }
+
+    fn note(&self, state: u8) {
+        if state != WAITING {
+            let moved = clock::mono().saturating_duration_since(self.began).as_micros();
+            self.moved.store(u64::try_from(moved).unwrap_or(u64::MAX), Ordering::Relaxed);
+        }
+        self.state.store(state, Ordering::Relaxed);
     }
 }
 
@@ -48,7 +84,7 @@ pub(super) fn watch(request: &mut Request<Body>) -> Option<Arc<Progress>> {
     match request.body() {
         Body::Empty | Body::Full(_) => None,
         Body::Incoming(_) | Body::Stream(_) => {
-            let progress = Arc::new(Progress::default());
+            let progress = Arc::new(Progress::new(clock::mono()));
             let body = std::mem::take(request.body_mut());
             *request.body_mut() = Body::stream(Watched { body, progress: progress.clone() });
             Some(progress)
@@ -68,11 +104,13 @@ impl http_body::Body for Watched {
         let state = match &polled {
             Poll::Pending => WAITING,
             Poll::Ready(Some(Ok(_))) if self.body.is_end_stream() => ENDED,
-            Poll::Ready(Some(_)) => 0,
+            Poll::Ready(Some(_)) => MOVING,
             Poll::Ready(None) => ENDED,
         };
-        self.progress.state.store(state, Ordering::Relaxed);
-        self.progress.moved.store(polled.is_ready(), Ordering::Relaxed);
+        // What was through stays so, however often it is asked for more.
+        if !self.progress.is_ended() {
+            self.progress.note(state);
+        }
         polled
     }
 

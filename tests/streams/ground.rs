@@ -207,6 +207,12 @@ impl Caller {
         self.stream.flush().await
     }
 
+    /// Goes away, until the gate has seen it.
+    pub(crate) async fn hang_up(&mut self) {
+        drop(self.stream.shutdown().await);
+        self.rest().await;
+    }
+
     /// The next head.
     pub(crate) async fn head(&mut self) -> String {
         self.until("\r\n\r\n").await

@@ -25,6 +25,7 @@ mod line;
 mod ending;
 mod failing;
 mod ground;
+mod hangups;
 mod heads;
 mod load;
 mod stopping;

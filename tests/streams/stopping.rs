@@ -114,6 +114,27 @@ fn a_stream_without_end_is_cut_after_the_grace() {
     });
 }
 
+#[test]
+fn the_grace_of_a_bundle_that_was_taken_over_holds() {
+    let go = Arc::new(Semaphore::new(0));
+    let system = waiting(&go);
+    let demo = system.demo("");
+    let runtime = runtime();
+    let stream = runtime.block_on(async {
+        let mut stream = Caller::open(&demo).await;
+        stream.ask("GET /systems/raw/events", "").await;
+        stream.until("first").await;
+        stream
+    });
+    edit(&demo.policies().join("gateway.yaml"), "drain_grace: 30s", "drain_grace: 1s");
+    // Whoever takes it over first, it is in force now.
+    demo.admin(Method::POST, "/api/reload").send().expect(200);
+    let begun = Instant::now();
+    assert_eq!(demo.stop().0, 0);
+    assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
+    drop(stream);
+}
+
 /// `bramka serve` as an operator runs it: the same data and policies for one process after another.
 struct House {
     dir: TempDir,

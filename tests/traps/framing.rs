@@ -280,3 +280,30 @@ fn a_head_request_with_a_body_reaches_no_system_over_either_protocol() {
     ground.written(&[answer, first]);
     assert_eq!(ground.system.seen(), <[String; 0]>::default());
 }
+
+#[test]
+fn a_head_that_frames_twice_is_refused_behind_chunks_too() {
+    let ground = Ground::open();
+    let chunks = "Transfer-Encoding: chunked\r\n";
+    for (body, more, line) in [
+        ("1\r\na\r\n0\r\n\r\n", "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", "POST /systems/raw/y"),
+        (
+            "1;x=y\r\na\r\n0\r\nX-Trailer: b\r\n\r\n",
+            "Content-Length: 0\r\nContent-Length: 0\r\n",
+            "POST /systems/raw/y",
+        ),
+        ("0\r\n\r\n", "", "GET /systems/raw/y#z"),
+    ] {
+        let mut bytes = ground.head("POST /systems/raw/x", chunks);
+        bytes.extend(body.as_bytes());
+        bytes.extend(ground.head(line, more));
+        runtime().block_on(async {
+            let mut wire = Wire::open(&ground.demo).await;
+            wire.send(&bytes).await;
+            assert_eq!(wire.answer().await.unwrap().status, 200, "{body:?}");
+            assert_eq!(wire.answer().await.unwrap().status, 400, "{body:?} {more:?}");
+            wire.closed().await;
+        });
+        assert_eq!(ground.system.seen().len(), 1, "{body:?}");
+    }
+}

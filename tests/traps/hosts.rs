@@ -45,13 +45,13 @@ fn a_head_without_exactly_one_host_is_refused_and_nothing_is_asked() {
     answers.push(ground.refuses(&head, &[400]));
     // The target names another host than the line, or stands alone.
     for (target, host) in
-        [("http://other/systems/raw/x", "Host: localhost\r\n"), ("http://localhost/systems/raw/x", "")]
+        [("https://other/systems/raw/x", "Host: localhost\r\n"), ("https://localhost/systems/raw/x", "")]
     {
         let head = format!("GET {target} HTTP/1.1\r\n{host}{signed}\r\n");
         answers.push(ground.refuses(head.as_bytes(), &[400]));
     }
     ground.untouched(&answers);
-    let head = format!("GET http://localhost/systems/raw/x HTTP/1.1\r\nHost: LOCALHOST\r\n{signed}\r\n");
+    let head = format!("GET https://localhost/systems/raw/x HTTP/1.1\r\nHost: LOCALHOST\r\n{signed}\r\n");
     ground.send(head.as_bytes()).unwrap().expect(200);
     assert!(ground.system.seen()[0].starts_with("GET /x HTTP/1.1\r\n"));
 }
@@ -93,6 +93,42 @@ fn over_http_2_the_authority_is_the_host_and_no_other_is_taken() {
         .unwrap()
         .expect(200);
     assert_eq!(ground.system.seen().len(), 2);
+}
+
+#[test]
+fn a_target_of_another_scheme_than_the_connections_is_refused() {
+    let ground = Ground::open();
+    let mut answers = Vec::new();
+    for scheme in ["http", "ftp"] {
+        let head = ground.head(&format!("GET {scheme}://localhost/systems/raw/x"), "");
+        answers.push(ground.refuses(&head, &[400]));
+    }
+    let token = ground.demo.token(Who::App).unwrap();
+    let asking = |scheme: &str| {
+        Request::builder()
+            .version(Version::HTTP_2)
+            .uri(format!("{scheme}://localhost/systems/raw/x"))
+            .header("authorization", format!("Bearer {token}"))
+    };
+    answers.push(send_h2(&ground.demo, asking("http").body(()).unwrap()).unwrap().refused(400));
+    ground.untouched(&answers);
+    ground.send(&ground.head("GET https://localhost/systems/raw/x", "")).unwrap().expect(200);
+}
+
+#[test]
+fn white_space_around_a_value_is_refused_over_http_2() {
+    let ground = Ground::open();
+    let token = ground.demo.token(Who::App).unwrap();
+    let asking = |value: &'static [u8]| {
+        let value = http::HeaderValue::from_bytes(value).unwrap();
+        let request = Request::builder().version(Version::HTTP_2).uri("https://localhost/systems/raw/x");
+        let request = request.header("authorization", format!("Bearer {token}")).header("x-app", value);
+        send_h2(&ground.demo, request.body(()).unwrap()).unwrap()
+    };
+    let answers: Vec<_> =
+        [b" a".as_slice(), b"a ", b"\ta", b"a\t"].map(|value| asking(value).refused(400)).into();
+    ground.untouched(&answers);
+    asking(b"a b").expect(200);
 }
 
 #[test]

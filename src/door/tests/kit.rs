@@ -154,7 +154,7 @@ fn serve_on(sockets: Sockets, settings: ListenerSettings, base: &Path) -> Served
     let (teller, told) = mpsc::channel();
     let observer: Arc<dyn Observer> = Arc::new(Teller(teller));
     let cores = crate::door::on_threads(door.cores(bound), move |core| {
-        core.serve(Answers, observer.clone(), Duration::from_secs(5))
+        core.serve(Answers, observer.clone(), || Duration::from_secs(5))
     });
     Served { door, at, successor, told, cores: cores.unwrap() }
 }

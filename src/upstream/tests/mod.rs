@@ -253,5 +253,7 @@ fn calls_are_send() {
     send(|system, core| {
         system.native(core, ID, Box::leak(Box::new(asking(Method::GET, ""))), Kind::Reading, soon())
     });
-    send(|system, core| system.passed(core, ID, http::Request::new(crate::body::Body::Empty), soon(), crate::clock::now()));
+    send(|system, core| {
+        system.passed(core, ID, http::Request::new(crate::body::Body::Empty), soon(), clock::now())
+    });
 }

@@ -1,6 +1,6 @@
 //! Pass-through: heads, streams, upgrades.
 
-use http::{HeaderName, HeaderValue, Request, Version, header};
+use http::{HeaderName, HeaderValue, Request, StatusCode, Version, header};
 use http_body_util::{BodyExt, StreamBody};
 use hyper::body::Frame;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -12,7 +12,7 @@ use crate::{
 };
 
 fn channel(address: &str) -> Channel {
-    let tls = TlsFacts { version: "1.3", server_name: None, certificate: None };
+    let tls = TlsFacts { version: "1.3", server_name: None, certificate: None, standing: Default::default() };
     Channel {
         listener: ListenerName::from("data"),
         peer: "192.0.2.1:5000".parse().unwrap(),
@@ -104,6 +104,73 @@ fn neither_credentials_nor_claims_of_a_proxy_are_passed_on() {
 }
 
 #[test]
+fn fields_by_which_other_gates_tell_who_asks_are_not_passed_on() {
+    let struck = [
+        "x-user-id",
+        "x-userinfo",
+        "x-token-subject",
+        "x-client-dn",
+        "x-originating-ip",
+        "x-scheme",
+        "x-host",
+        "x-anonymous-consumer",
+        "fastly-client-ip",
+        "remote-user",
+        "remote-groups",
+        "remote-email",
+        "x-remote-user",
+        "x-remote-extra-scopes",
+        "x-webauth-user",
+        "x-webauth-role",
+        "x-authenticated-userid",
+        "x-authenticated-scope",
+        "x-amzn-oidc-identity",
+        "x-amzn-oidc-data",
+        "x-goog-authenticated-user-email",
+        "x-goog-iap-jwt-assertion",
+        "x-ms-client-principal",
+        "x-ms-client-principal-id",
+        "x-ms-token-aad-access-token",
+        "x-consumer-id",
+        "x-consumer-username",
+        "x-credential-identifier",
+        "x-jwt-payload",
+        "x-jwt-assertion",
+        "x-auth-request-email",
+        "x-client-ip",
+        "x-cluster-client-ip",
+        "true-client-ip",
+        "cf-connecting-ip",
+        "x-original-host",
+        "x-ssl-client-s-dn",
+        "ssl-client-verify",
+        "x-client-cert",
+        "x-envoy-external-address",
+        "x-bramka-caller",
+        "client-cert-chain",
+    ];
+    let kept =
+        ["x-usage", "x-hosting", "x-scheme-of-work", "remotely", "x-consume", "x-goog-api-client", "x"];
+    for name in struck {
+        let request = forwarded(Method::GET, Version::HTTP_11, &[(name, "root")], Body::Empty);
+        assert!(!lines(&request).iter().any(|line| line.ends_with(": root")), "{name}");
+    }
+    for name in kept {
+        let request = forwarded(Method::GET, Version::HTTP_11, &[(name, "root")], Body::Empty);
+        assert!(request.headers().contains_key(name), "{name}");
+    }
+}
+
+#[test]
+fn an_answer_that_never_has_a_length_tells_none() {
+    for (status, kept) in [(204, false), (101, false), (304, true), (200, true)] {
+        let mut answer = HeaderMap::from_iter([(header::CONTENT_LENGTH, HeaderValue::from_static("5"))]);
+        crm().clean_answer(StatusCode::from_u16(status).unwrap(), &mut answer, "/systems/crm");
+        assert_eq!(answer.contains_key(header::CONTENT_LENGTH), kept, "{status}");
+    }
+}
+
+#[test]
 fn cookie_crumbs_of_http2_become_one_line() {
     let crumbs = [("cookie", "a=1"), ("cookie", "b=2"), ("cookie", "c=3")];
     let request = forwarded(Method::GET, Version::HTTP_2, &crumbs, Body::Empty);
@@ -182,7 +249,7 @@ fn what_a_system_says_of_itself_is_kept_back() {
         ("etag", "\"1\""),
         ("content-type", "text/plain"),
     ]);
-    crm().clean_answer(&mut answer, "/systems/crm");
+    crm().clean_answer(StatusCode::OK, &mut answer, "/systems/crm");
     let mut kept: Vec<_> = answer.keys().map(HeaderName::as_str).collect();
     kept.sort_unstable();
     assert_eq!(kept, ["content-type", "etag"]);
@@ -200,7 +267,7 @@ fn a_redirect_inside_the_system_stays_inside() {
         ("https://login.example/?next=/api", "https://login.example/?next=/api"),
     ] {
         let mut answer = headers(&[("location", location)]);
-        crm().clean_answer(&mut answer, "/systems/crm");
+        crm().clean_answer(StatusCode::OK, &mut answer, "/systems/crm");
         assert_eq!(answer.get("location").unwrap(), seen);
     }
 }
@@ -218,7 +285,8 @@ async fn bodies_are_streamed_both_ways() {
             .map(|piece| Ok::<_, BodyError>(Frame::data(Bytes::from_static(piece.as_bytes()))));
         let upload = Body::stream(StreamBody::new(futures_util::stream::iter(pieces)));
         let request = Request::post("/").body(upload).unwrap();
-        let Opened::Answer(answer) = system.passed(&core, ID, request, soon(), crate::clock::now()).await.unwrap() else {
+        let Opened::Answer(answer) = system.passed(&core, ID, request, soon(), clock::now()).await.unwrap()
+        else {
             panic!()
         };
         assert_eq!(system.state().in_flight, 1, "the slot is held while the answer streams");
@@ -237,12 +305,15 @@ async fn a_streamed_upload_is_sent_anew_only_when_nothing_was_sent() {
         let pieces = [Ok::<_, BodyError>(Frame::data(Bytes::from_static(b"x")))];
         let upload = Body::stream(StreamBody::new(futures_util::stream::iter(pieces)));
         let request = Request::post("/").body(upload).unwrap();
-        assert!(matches!(system.passed(&core, ID, request, soon(), crate::clock::now()).await.unwrap(), Opened::Answer(_)));
+        assert!(matches!(
+            system.passed(&core, ID, request, soon(), clock::now()).await.unwrap(),
+            Opened::Answer(_)
+        ));
     }
     let (peer, heard) = hanging_up(1).await;
     let request = Request::post("/").body(Body::from(vec![b'x'])).unwrap();
     let once = super::system(&[&peer], "");
-    let error = once.passed(&core, ID, request, soon(), crate::clock::now()).await.unwrap_err();
+    let error = once.passed(&core, ID, request, soon(), clock::now()).await.unwrap_err();
     assert_eq!((error.sent(), heard.load(Ordering::SeqCst)), (Sent::Maybe, 1));
 }
 
@@ -268,7 +339,8 @@ async fn an_upgrade_is_bridged_on_a_real_101_only() {
         *request.headers_mut() = headers(&asking);
         request
     };
-    let Opened::Switched(head, tunnel, slot) = system.passed(&core, ID, request(), soon(), crate::clock::now()).await.unwrap()
+    let Opened::Switched(head, tunnel, slot) =
+        system.passed(&core, ID, request(), soon(), clock::now()).await.unwrap()
     else {
         panic!()
     };
@@ -288,7 +360,8 @@ async fn an_upgrade_is_bridged_on_a_real_101_only() {
     assert_eq!((system.state().in_flight, system.state().addresses[0].in_flight), (0, 0));
 
     let plain = Peer::saying("HTTP/1.1 200 OK\r\nupgrade: websocket\r\ncontent-length: 2\r\n\r\nok").await;
-    let answer = super::system(&[&plain], "").passed(&core, ID, request(), soon(), crate::clock::now()).await.unwrap();
+    let answer =
+        super::system(&[&plain], "").passed(&core, ID, request(), soon(), clock::now()).await.unwrap();
     let Opened::Answer(answer) = answer else { panic!("a 200 is no switch") };
     assert!(!answer.headers().contains_key(header::UPGRADE));
 }

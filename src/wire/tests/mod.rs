@@ -392,6 +392,30 @@ async fn the_first_byte_clock_waits_for_the_callers_upload() {
 }
 
 #[tokio::test]
+async fn the_clocks_of_an_upload_run_from_its_last_byte_and_no_longer() {
+    // What is told late is told at the time of the clock, not at its next round.
+    for (first_byte, call, told) in [(400, 5000, Clock::FirstByte), (5000, 400, Clock::Call)] {
+        let peer = Peer::new(|mut stream, _| async move {
+            let mut some = [0; 256];
+            while matches!(stream.read(&mut some).await, Ok(n) if n > 0) {}
+        })
+        .await;
+        let (origin, pool, now) = (peer.origin(), Pool::new(8), clock::now());
+        let clocks = Clocks {
+            first_byte: Duration::from_millis(first_byte),
+            call: Duration::from_millis(call),
+            ..CLOCKS
+        };
+        let whole = [Ok::<_, BodyError>(Frame::data(Bytes::from_static(b"x")))];
+        let upload = Body::stream(StreamBody::new(futures_util::stream::iter(whole)));
+        let failed = pool.send(&origin, request(&origin, "POST", "/", upload), &clocks, soon(now), now).await;
+        let took = clock::mono().duration_since(now.mono);
+        assert!(matches!(failed.unwrap_err().error, WireError::Timeout(clock) if clock == told));
+        assert!(took < Duration::from_millis(790), "{took:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_fault_of_the_callers_body_is_not_the_peers() {
     let peer = Peer::saying(OK).await;
     let (origin, pool) = (peer.origin(), Pool::new(8));

@@ -147,8 +147,11 @@ pub(crate) async fn say(stream: &mut (impl AsyncWrite + Unpin), text: &str) {
     }
 }
 
-pub(crate) const CLOCKS: Clocks =
-    Clocks { connect: Duration::from_secs(5), first_byte: Duration::from_secs(5) };
+pub(crate) const CLOCKS: Clocks = Clocks {
+    connect: Duration::from_secs(5),
+    first_byte: Duration::from_secs(5),
+    call: Duration::from_secs(5),
+};
 
 pub(crate) fn soon(now: Now) -> Deadline {
     Deadline::after(now, Duration::from_secs(8))
