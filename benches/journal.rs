@@ -141,7 +141,12 @@ fn filled(journal: &Journal, facts: &Arc<Facts>) -> Entry {
 
 fn channel() -> Channel {
     let peer = "192.0.2.7:4711".parse().unwrap();
-    let tls = TlsFacts { version: "1.3", server_name: Some("gate.example".into()), certificate: None };
+    let tls = TlsFacts {
+        version: "1.3",
+        server_name: Some("gate.example".into()),
+        certificate: None,
+        standing: Default::default(),
+    };
     Channel { listener: "main".into(), peer, address: "192.0.2.7".parse().unwrap(), tls: Some(tls) }
 }
 

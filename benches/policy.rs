@@ -117,7 +117,12 @@ fn context() -> Context {
         listener: ListenerName::new("data"),
         peer: (address, 4444).into(),
         address,
-        tls: Some(TlsFacts { version: "1.3", server_name: None, certificate: None }),
+        tls: Some(TlsFacts {
+            version: "1.3",
+            server_name: None,
+            certificate: None,
+            standing: Default::default(),
+        }),
     };
     Context::new(&channel, "2026-05-05T12:00:00Z".parse().unwrap(), None, None)
 }

@@ -65,8 +65,9 @@ fill "$here/nginx.conf" NAME=proxy "SERVERS=$(fill "$here/proxy.conf")" >"$run/p
 
 "${beside[@]}" nginx -p "$run" -e "$run/start.err" -c "$run/upstream.conf" >/dev/null & pids+=($!)
 "${measured[@]}" nginx -p "$run" -e "$run/start.err" -c "$run/proxy.conf" >/dev/null & nginx_pid=$!; pids+=($!)
-token=$("$bramka" token issue --kind App --id load --ttl 1d --policies "$run/policies" --data "$run/data" 2>/dev/null)
 "${measured[@]}" "$bramka" serve --cores 1 --policies "$run/policies" --data "$run/data" >"$run/gate.out" 2>&1 & gate_pid=$!; pids+=($!)
+for _ in $(seq 100); do grep -q '^ready' "$run/gate.out" && break; sleep 0.1; done
+token=$("$bramka" token issue --kind App --id load --ttl 1d --policies "$run/policies" --data "$run/data" 2>/dev/null)
 
 probe() { # the right body, by the right token
   for _ in $(seq 100); do

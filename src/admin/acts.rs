@@ -2,7 +2,8 @@
 //! here.
 //!
 //! What is issued is handed out only after its entry is synced, and taken back where the journal refuses.
-//! What is taken back is written down first. A principal stands in an entry by its digest, as everywhere in
+//! What is taken back is written down first, except that a running gate ends it at once, whatever can be written;
+//! a full disk gives up what the store set aside for it. A principal stands in an entry by its digest, as everywhere in
 //! the journal.
 
 use std::sync::Arc;
@@ -42,6 +43,9 @@ pub(crate) enum ActError {
     /// The journal did not take it, so it was not done.
     #[error("the journal did not take it")]
     Journal(#[from] JournalError),
+    /// Worth nothing in this gate until it ends; what did not take it does not know.
+    #[error("it is in force in this gate and not kept: repeat it, or a restart forgets it")]
+    InForce(#[source] Box<ActError>),
     /// The note is no line of text.
     #[error("a note is a line of at most {NOTE_CHARS_MAX} characters")]
     Note,
@@ -124,14 +128,27 @@ impl Acting<'_> {
     /// Takes back a token by its `jti` or an API key by its prefix. True when it was alive.
     pub(crate) async fn revoke(&self, name: &str, now: Now) -> Result<bool, ActError> {
         check_name(name)?;
-        self.told("credential-revoke", &[("id", name)], now).await?;
+        self.told_with_room("credential-revoke", &[("id", name)], now).await?;
         Ok(self.tokens.revoke(name, now).await?)
+    }
+
+    /// The same in a running gate, where it is in force at once, also while neither journal nor store takes it: that
+    /// is [`ActError::InForce`].
+    pub(crate) async fn revoke_at_once(&self, name: &str, now: Now) -> Result<bool, ActError> {
+        check_name(name)?;
+        // ORDER: first, because whoever holds a stolen one is served until then.
+        let is_ended = self.tokens.end_here(name, now).await;
+        match self.revoke(name, now).await {
+            Err(error) if is_ended => Err(ActError::InForce(Box::new(error))),
+            kept => kept,
+        }
     }
 
     /// Takes back everything a principal holds; how many of ours were alive.
     pub(crate) async fn revoke_all(&self, kind: Kind, id: PrincipalId, now: Now) -> Result<usize, ActError> {
         let whose = self.journal.keys().digest(kind.as_str(), id.as_str()).to_string();
-        self.told("credential-revoke", &[("kind", kind.as_str()), ("principal", &whose)], now).await?;
+        self.told_with_room("credential-revoke", &[("kind", kind.as_str()), ("principal", &whose)], now)
+            .await?;
         Ok(self.tokens.revoke_all(kind, id, now).await?)
     }
 
@@ -139,7 +156,7 @@ impl Acting<'_> {
     pub(crate) async fn revoke_admin(&self, name: &str, now: Now) -> Result<bool, ActError> {
         check_name(name)?;
         let details = [("sort", Sort::Admin.as_str()), ("id", name)];
-        self.told("credential-revoke", &details, now).await?;
+        self.told_with_room("credential-revoke", &details, now).await?;
         self.revoke_admin_unrecorded(name, now).await
     }
 
@@ -157,8 +174,24 @@ impl Acting<'_> {
     /// Takes back a signing key and with it every token it signed. True when it was there.
     pub(crate) async fn revoke_key(&self, kid: &str, now: Now) -> Result<bool, ActError> {
         check_name(kid)?;
-        self.told("signing-key-revoke", &[("kid", kid)], now).await?;
+        self.told_with_room("signing-key-revoke", &[("kid", kid)], now).await?;
         Ok(self.tokens.revoke_key(kid, now).await?)
+    }
+
+    /// The same for what takes something back: it may have the room that the store set aside, where both lie on one
+    /// disk.
+    async fn told_with_room(
+        &self,
+        act: &'static str,
+        details: &[(&str, &str)],
+        now: Now,
+    ) -> Result<(), JournalError> {
+        loop {
+            match self.told(act, details, now).await {
+                Err(JournalError::Full) if self.tokens.store().give_up_room() => {}
+                told => return told,
+            }
+        }
     }
 
     async fn told(&self, act: &'static str, details: &[(&str, &str)], now: Now) -> Result<(), JournalError> {
@@ -288,6 +321,20 @@ mod tests {
         assert!(matches!(refused, Err(ActError::Journal(_))));
         let all = Credential::all(world.tokens.store(), None, now).await.unwrap();
         assert!(all.iter().all(|credential| credential.state(now) == "revoked"), "{all:?}");
+    }
+
+    #[tokio::test]
+    async fn what_a_running_gate_takes_back_is_in_force_though_nothing_takes_it_and_is_said_not_to_be_kept() {
+        let world = World::new().await;
+        let now = clock::now();
+        let acting = world.acting();
+        let (_, credential) = acting.issue(&world.sources, order("x"), Sort::Token, now).await.unwrap();
+        world.journal.close(now).await.unwrap();
+        let told = acting.revoke_at_once(&credential.id, now).await.unwrap_err();
+        assert!(matches!(&told, ActError::InForce(why) if matches!(**why, ActError::Journal(_))), "{told:?}");
+        assert!(told.to_string().contains("in force"), "{told}");
+        let nothing = acting.revoke_at_once("nothing", now).await;
+        assert!(matches!(nothing, Err(ActError::Journal(_))), "{nothing:?}");
     }
 
     #[tokio::test]

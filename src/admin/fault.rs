@@ -1,5 +1,7 @@
 //! Why an operator's request is refused: what it is told, and what is counted.
 
+use std::sync::Arc;
+
 use http::StatusCode;
 
 use super::acts::ActError;
@@ -24,8 +26,8 @@ pub(super) enum Fault {
     NoSuchMethod(&'static str),
     /// No token of an operator, or one that ended.
     Nobody,
-    /// A token of another role.
-    Role(AdminRole),
+    /// A token of another role: the one that is needed, and whose token it is.
+    Role(AdminRole, Arc<str>),
     /// A query that is not known here.
     Query(&'static str),
     /// The body is not said to be JSON.
@@ -55,7 +57,7 @@ impl Fault {
                 StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
             }
             Self::Head(_) | Self::Query(_) => StatusCode::BAD_REQUEST,
-            Self::Origin | Self::Role(_) => StatusCode::FORBIDDEN,
+            Self::Origin | Self::Role(..) => StatusCode::FORBIDDEN,
             Self::NoSuchPath => StatusCode::NOT_FOUND,
             Self::NoSuchMethod(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::Nobody => StatusCode::UNAUTHORIZED,
@@ -79,7 +81,7 @@ impl Fault {
             Self::NoSuchPath => "admin_no_such_path",
             Self::NoSuchMethod(_) => "admin_no_such_method",
             Self::Nobody => "admin_nobody",
-            Self::Role(_) => "admin_role",
+            Self::Role(..) => "admin_role",
             Self::Query(_) => "admin_query",
             Self::MediaType => "admin_media_type",
             Self::Body(_) => "admin_body",
@@ -101,7 +103,7 @@ impl Fault {
             Self::NoSuchPath => ("not-found", "not found", None),
             Self::NoSuchMethod(allow) => ("method", "not by this method", Some(format!("allowed: {allow}"))),
             Self::Nobody => ("unidentified", "an operator's token is needed", None),
-            Self::Role(role) => {
+            Self::Role(role, _) => {
                 ("role", "the token has another role", Some(format!("this needs `{}`", role.as_str())))
             }
             Self::Query(expected) => ("query", "the query does not fit", Some((*expected).to_owned())),
@@ -110,6 +112,10 @@ impl Fault {
             }
             Self::Body(error) => ("body", "the body was not accepted", Some(error.to_string())),
             Self::Invalid(why) => ("invalid", "the body does not fit", Some(why.clone())),
+            Self::Act(ActError::InForce(_)) => {
+                let detail = "in force, not kept: repeat it, or a restart of the gate forgets it";
+                ("in-force-not-kept", "in force, not kept", Some(detail.into()))
+            }
             Self::Act(ActError::Journal(_)) | Self::Journal(_) => {
                 ("journal", "the journal cannot be used", Some("what it does not take is not done".into()))
             }
@@ -123,9 +129,29 @@ impl Fault {
         }
     }
 
+    /// Whether somebody was turned away, which is an entry of its own; and whose token it was, where that was found.
+    pub(super) fn refused(&self) -> Option<Option<&str>> {
+        match self {
+            Self::Role(_, by) => Some(Some(by)),
+            Self::Head(_) | Self::Origin | Self::Nobody => Some(None),
+            Self::NoSuchPath
+            | Self::NoSuchMethod(_)
+            | Self::Query(_)
+            | Self::MediaType
+            | Self::Body(_)
+            | Self::Invalid(_)
+            | Self::Act(_)
+            | Self::Store(_)
+            | Self::Journal(_)
+            | Self::Late
+            | Self::Broken => None,
+        }
+    }
+
     /// What the log says where something of ours failed.
     pub(super) fn words(&self) -> Option<String> {
         match self {
+            Self::Act(ActError::InForce(why)) => Some(format!("what was taken back is not kept: {why}")),
             Self::Act(ActError::Journal(error)) | Self::Journal(error) => Some(error.to_string()),
             Self::Act(ActError::Token(TokenError::Store(error))) | Self::Store(error) => {
                 Some(error.to_string())
@@ -140,7 +166,7 @@ impl Fault {
 fn of_act(error: &ActError) -> StatusCode {
     match error {
         ActError::Token(error) => of_token(error),
-        ActError::Journal(_) => StatusCode::SERVICE_UNAVAILABLE,
+        ActError::Journal(_) | ActError::InForce(_) => StatusCode::SERVICE_UNAVAILABLE,
         ActError::Note | ActError::Name(_) => StatusCode::UNPROCESSABLE_ENTITY,
     }
 }
@@ -156,7 +182,7 @@ fn of_token(error: &TokenError) -> StatusCode {
         | TokenError::Name { .. }
         | TokenError::NoIssuer => StatusCode::UNPROCESSABLE_ENTITY,
         TokenError::Store(StoreError::Taken { .. }) => StatusCode::CONFLICT,
-        TokenError::Store(_) => StatusCode::SERVICE_UNAVAILABLE,
+        TokenError::Store(_) | TokenError::Replaced(_) => StatusCode::SERVICE_UNAVAILABLE,
         TokenError::NoSigningKey { .. }
         | TokenError::KeyFile { .. }
         | TokenError::BadKeyFile { .. }

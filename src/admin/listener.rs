@@ -1,9 +1,16 @@
-//! Sockets of the admin listener: bounded connections, handshakes and heads; a certificate that is swapped
-//! when its files change.
+//! Sockets of the admin listener: bounded connections, handshakes and heads, heads scanned as at the door; a
+//! certificate that is swapped when its files change.
 
-use std::{convert::Infallible, net::TcpListener as StdListener, pin::pin, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    net::{IpAddr, TcpListener as StdListener},
+    pin::pin,
+    sync::Arc,
+    time::Duration,
+};
 
-use http::{HeaderValue, Request, header};
+use http::{HeaderValue, Method, Request, header};
+use http_body::Body as _;
 use hyper::{body::Incoming, server::conn::http1};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -21,7 +28,7 @@ use super::{
     panel::{Panel, Wire},
     tls::{Current, Terms},
 };
-use crate::body::Body;
+use crate::{body::Body, door::Scanned, intake::HeadFault};
 
 /// LIMIT: connections at once.
 const CONNECTIONS_MAX: usize = 64;
@@ -56,8 +63,8 @@ pub(super) async fn run(panel: Arc<Panel>, socket: StdListener) {
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) if connections.len() < CONNECTIONS_MAX => {
-                    connections.spawn(connection(panel.clone(), current.terms(), stream));
+                Ok((stream, peer)) if connections.len() < CONNECTIONS_MAX => {
+                    connections.spawn(connection(panel.clone(), current.terms(), stream, peer.ip()));
                 }
                 // Closed at once: a full house is not told in TLS.
                 Ok(_) => panel.gate.telemetry.refused("admin_full"),
@@ -89,14 +96,14 @@ async fn look(panel: &Arc<Panel>, current: &Arc<Current>) {
     }
 }
 
-async fn connection(panel: Arc<Panel>, terms: Arc<Terms>, stream: TcpStream) {
+async fn connection(panel: Arc<Panel>, terms: Arc<Terms>, stream: TcpStream, peer: IpAddr) {
     // Without it small answers wait for the peer's acknowledgement; nothing else is lost where it fails.
     drop(stream.set_nodelay(true));
     match &*terms {
         Terms::Closed => {}
-        Terms::Plain => requests(panel, stream, Wire::Plain).await,
+        Terms::Plain => requests(panel, stream, (Wire::Plain, peer)).await,
         Terms::Tls(acceptor) => match tokio::time::timeout(HANDSHAKE_MAX, acceptor.accept(stream)).await {
-            Ok(Ok(stream)) => requests(panel, stream, Wire::Tls).await,
+            Ok(Ok(stream)) => requests(panel, stream, (Wire::Tls, peer)).await,
             Ok(Err(_)) | Err(_) => panel.gate.telemetry.refused("admin_handshake"),
         },
     }
@@ -106,8 +113,9 @@ async fn connection(panel: Arc<Panel>, terms: Arc<Terms>, stream: TcpStream) {
 async fn requests(
     panel: Arc<Panel>,
     stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
-    wire: Wire,
+    from: (Wire, IpAddr),
 ) {
+    let (stream, heads) = Scanned::new(stream);
     let fixed = |value| HeaderValue::from_static(value);
     let service = ServiceBuilder::new()
         .layer(SetSensitiveRequestHeadersLayer::new([header::AUTHORIZATION]))
@@ -118,8 +126,21 @@ async fn requests(
             fixed("default-src 'none'; frame-ancestors 'none'"),
         ))
         .service(service_fn(move |request: Request<Incoming>| {
-            let panel = panel.clone();
-            async move { Ok::<_, Infallible>(panel.answer(request.map(Body::incoming), wire).await) }
+            let (panel, heads) = (panel.clone(), heads.clone());
+            async move {
+                let mut request = request.map(Body::incoming);
+                let is_odd = request.method() == Method::HEAD && !request.body().is_end_stream();
+                let fault = heads.begin().or(is_odd.then_some(HeadFault::HeadWithBody));
+                if let Some(fault) = fault {
+                    request.extensions_mut().insert(fault);
+                }
+                let mut response = panel.answer(request, from).await;
+                if fault.is_some() {
+                    // Where the head's end is in doubt, so is the next one's beginning.
+                    response.headers_mut().insert(header::CONNECTION, fixed("close"));
+                }
+                Ok::<_, Infallible>(response)
+            }
         }));
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())

@@ -4,7 +4,7 @@
 //! (`bra_…`), of one role each: any of them may look at state; `audit` reads the journal, `issue` issues and
 //! takes back credentials of callers (never of operators), `operate` reloads. `Host` is one of the configured
 //! names, an `Origin` that is not this very listener is refused, connections, heads, bodies and times are
-//! bounded. Every act, and every reading of the journal, is an entry.
+//! bounded. Every act, every reading of the journal, and whoever is turned away, is an entry.
 
 mod acts;
 mod answer;

@@ -1,6 +1,6 @@
 //! One request of an operator, from its head to its answer.
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{net::IpAddr, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use aws_lc_rs::rand;
 use futures_util::FutureExt;
@@ -56,8 +56,13 @@ pub(super) enum Wire {
 
 impl Panel {
     /// Answers, whatever happens beneath.
-    pub(super) async fn answer(self: Arc<Self>, request: Request<Body>, wire: Wire) -> Response<Body> {
+    pub(super) async fn answer(
+        self: Arc<Self>,
+        request: Request<Body>,
+        (wire, peer): (Wire, IpAddr),
+    ) -> Response<Body> {
         let id = request_id();
+        let route = Act::of(request.method(), request.uri().path()).map_or("none", |act| act.route());
         let told = AssertUnwindSafe(tokio::time::timeout(REQUEST_MAX, self.told(request, wire)));
         let outcome = match told.catch_unwind().await {
             Ok(Ok(outcome)) => outcome,
@@ -68,6 +73,11 @@ impl Panel {
             Ok(response) => response,
             Err(fault) => {
                 self.gate.telemetry.refused(fault.reason());
+                if let Some(by) = fault.refused() {
+                    let by = by.map(by_name);
+                    let (reason, now) = (fault.reason(), clock::now());
+                    self.gate.journal.refused_operator(by.as_deref(), peer, (route, reason), now);
+                }
                 if let Some(words) = fault.words() {
                     tracing::error!(request = %id, reason = fault.reason(), "an operator was refused: {words}");
                 }
@@ -92,7 +102,7 @@ impl Panel {
         match (act.needs(), &operator) {
             (Needs::Nothing, _) | (Needs::Token, Some(_)) => {}
             (Needs::Role(role), Some(operator)) if operator.role == role => {}
-            (Needs::Role(role), Some(_)) => return Err(Fault::Role(role)),
+            (Needs::Role(role), Some(operator)) => return Err(Fault::Role(role, operator.name.clone())),
             (Needs::Token | Needs::Role(_), None) => return Err(Fault::Nobody),
         }
         match act {
@@ -190,7 +200,11 @@ fn ready(gate: &Gate, with_detail: bool, now: Now) -> Response<Body> {
 
 /// How the journal names an operator.
 fn by(operator: &AdminTokenRecord) -> String {
-    format!("admin:{}", operator.name)
+    by_name(&operator.name)
+}
+
+fn by_name(name: &str) -> String {
+    format!("admin:{name}")
 }
 
 async fn tokens(gate: &Gate, now: Now) -> Result<Response<Body>, Fault> {
@@ -272,7 +286,7 @@ async fn issue(
 
 async fn revoke(gate: Arc<Gate>, by: String, name: String, now: Now) -> Result<Response<Body>, Fault> {
     let acting = Acting { tokens: &gate.tokens, journal: &gate.journal, by: &by };
-    match acting.revoke(&name, now).await.map_err(Fault::Act)? {
+    match acting.revoke_at_once(&name, now).await.map_err(Fault::Act)? {
         true => Ok(answer::empty(StatusCode::NO_CONTENT)),
         false => Err(Fault::NoSuchPath),
     }

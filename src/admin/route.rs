@@ -67,6 +67,22 @@ impl Act {
         }
     }
 
+    /// Its name, where no part of it is anybody's own.
+    pub(super) fn route(&self) -> &'static str {
+        match self {
+            Self::Health => "healthz",
+            Self::Ready => "readyz",
+            Self::Metrics => "metrics",
+            Self::Bundle => "bundle",
+            Self::Systems => "systems",
+            Self::Tokens => "tokens",
+            Self::Issue => "issue",
+            Self::Revoke(_) => "revoke",
+            Self::Tail => "audit-tail",
+            Self::Reload => "reload",
+        }
+    }
+
     /// Who may.
     pub(super) fn needs(&self) -> Needs {
         match self {

@@ -20,6 +20,8 @@ pub(super) struct Readiness {
     pub(super) failed_lanes: Vec<(String, String)>,
     /// How long ago it last heard of revocations; none when it never did.
     pub(super) behind: Option<Duration>,
+    /// Why it heard nothing the last time.
+    pub(super) unheard: Option<String>,
     /// It is being stopped.
     pub(super) is_draining: bool,
     /// How the keys of outside issuers stand. One that is down keeps its own callers out, not the gate.
@@ -44,6 +46,7 @@ impl Readiness {
                 .filter_map(|lane| lane.failed.map(|error| (lane.lane, error.to_string())))
                 .collect(),
             behind: gate.tokens.behind(now),
+            unheard: gate.tokens.unheard(),
             is_draining: gate.door.is_draining(),
             issuers: gate
                 .issuers
@@ -94,6 +97,7 @@ impl Readiness {
             "revocations": {
                 "behind": self.is_behind(),
                 "heard_ms_ago": self.behind.map(|behind| u64::try_from(behind.as_millis()).unwrap_or(u64::MAX)),
+                "why": self.unheard,
             },
             "issuers": issuers,
             "bundle": bundle_status(status),
@@ -174,6 +178,7 @@ mod tests {
         Readiness {
             failed_lanes: Vec::new(),
             behind: Some(Duration::from_millis(200)),
+            unheard: None,
             is_draining: false,
             issuers: Vec::new(),
         }

@@ -62,7 +62,10 @@ pub enum JournalError {
 impl JournalError {
     pub(super) fn io(what: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
-        move |error| Self::Io { what, path, why: error.to_string() }
+        move |error| match is_full(&error) {
+            true => Self::Full,
+            false => Self::Io { what, path, why: error.to_string() },
+        }
     }
 }
 

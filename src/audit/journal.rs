@@ -2,6 +2,7 @@
 
 use std::{
     fs::{File, OpenOptions, TryLockError},
+    net::IpAddr,
     path::{Path, PathBuf},
     sync::Arc,
     thread,
@@ -22,7 +23,7 @@ use super::{
     read,
     recover::{self, Recovered, Repair, UnknownOutcome, Whose},
     segment::{Sizes, Writer},
-    strangers::{Counted, Strangers},
+    strangers::{Counted, Strangers, Telling},
     syncer::{Heads, Syncer},
     text,
 };
@@ -290,6 +291,37 @@ impl Journal {
             });
         }
         self.append_administrative(&fields, now)?.await
+    }
+
+    /// An operator that was turned away: by whom, where a token said so, else a stranger, within the strangers' bound;
+    /// on which route, and why. Nobody waits for it.
+    pub fn refused_operator(
+        &self,
+        by: Option<&str>,
+        address: IpAddr,
+        (route, reason): (&str, &'static str),
+        now: Now,
+    ) {
+        let standing = match by {
+            Some(_) => Standing::Identified,
+            None if self.strangers.lock().note(address, reason, now) == Telling::InTheCount => return,
+            None => Standing::Stranger(Some(reason)),
+        };
+        let (mut fields, mut plain) = (Vec::with_capacity(128), Vec::with_capacity(64));
+        text::text(&mut fields, "act", "refused");
+        text::text(&mut fields, "by", by.unwrap_or("stranger"));
+        text::text(&mut fields, "route", route);
+        text::text(&mut fields, "refusal", reason);
+        text::key(&mut plain, "address");
+        text::address(&mut plain, address);
+        let draft = Draft {
+            kind: EntryKind::Administrative,
+            request: None,
+            now,
+            fields: &[&fields],
+            plain: &[&plain],
+        };
+        drop(draft.append(&self.lane(0), Durability::Written, standing));
     }
 
     /// A reading of the journal, which is an administrative act too.

@@ -133,7 +133,12 @@ fn id() -> RequestId {
 
 fn channel(address: &str) -> Channel {
     let peer: SocketAddr = format!("{address}:4711").parse().unwrap();
-    let tls = TlsFacts { version: "1.3", server_name: Some("gate.example".into()), certificate: None };
+    let tls = TlsFacts {
+        version: "1.3",
+        server_name: Some("gate.example".into()),
+        certificate: None,
+        standing: Default::default(),
+    };
     Channel { listener: "main".into(), peer, address: peer.ip(), tls: Some(tls) }
 }
 

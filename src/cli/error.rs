@@ -31,6 +31,15 @@ pub(super) enum VerbError {
     /// An act on a credential was not done.
     #[error(transparent)]
     Act(#[from] ActError),
+    /// Nobody has the text of what was issued.
+    #[error("the text of {id} could not be written, so it was taken back")]
+    Unsaid {
+        /// What was issued.
+        id: String,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
     /// The journal cannot be used; nothing is done that it does not take.
     #[error("the journal")]
     Journal(#[from] JournalError),

@@ -93,6 +93,13 @@ impl Verb {
             Self::Audit(command) => audit::run(command),
             Self::Certs(command) => certs::run(command),
         };
-        came.unwrap_or_else(|error| out::verb_failed(&error))
+        let came = came.unwrap_or_else(|error| out::verb_failed(&error));
+        match out::lost() {
+            Some(error) if came == Came::Right => {
+                out::note(&format!("error: not everything could be written to standard output: {error}"));
+                Came::Wrong
+            }
+            Some(_) | None => came,
+        }
     }
 }

@@ -3,6 +3,7 @@
 use std::{
     error::Error,
     io::{self, IsTerminal, Write},
+    sync::OnceLock,
 };
 
 use jiff::Timestamp;
@@ -36,9 +37,36 @@ pub(super) fn colour(stream: &impl IsTerminal) -> Colour {
     if stream.is_terminal() && ProcessEnv.var("NO_COLOR").is_none() { Colour::On } else { Colour::Off }
 }
 
-/// Says a line on standard output. A closed pipe ends what is said, not the work.
+/// The first line that standard output did not take. It belongs to the process, as standard output does.
+static LOST: OnceLock<io::Error> = OnceLock::new();
+
+/// Says a line on standard output. A closed pipe ends what is said, not the work; what else keeps it from being
+/// said is told by [`lost`].
 pub(super) fn say(line: &str) {
-    drop(writeln!(io::stdout(), "{line}"));
+    note_lost(hand_over(line));
+}
+
+/// Says a line that must arrive.
+///
+/// # Errors
+/// Standard output did not take it.
+pub(super) fn hand_over(line: &str) -> io::Result<()> {
+    let mut stdout = io::stdout();
+    writeln!(stdout, "{line}").and_then(|()| stdout.flush())
+}
+
+/// Why not everything was said, where somebody was there to hear it.
+pub(super) fn lost() -> Option<&'static io::Error> {
+    LOST.get()
+}
+
+fn note_lost(said: io::Result<()>) {
+    if let Err(error) = said
+        && error.kind() != io::ErrorKind::BrokenPipe
+    {
+        // The first tells why; those after it say the same.
+        drop(LOST.set(error));
+    }
 }
 
 /// Says what went wrong, with all its causes.
@@ -55,7 +83,8 @@ pub(super) fn report(report: &Report) {
 /// Says what is wrong with a bundle to whoever asked just that.
 pub(super) fn say_report(report: &Report) {
     let text = report.render(colour(&io::stdout()));
-    drop(write!(io::stdout(), "{text}"));
+    let mut stdout = io::stdout();
+    note_lost(write!(stdout, "{text}").and_then(|()| stdout.flush()));
 }
 
 /// Says why a gate did not run.

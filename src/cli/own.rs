@@ -20,7 +20,7 @@ use crate::{
     gateway,
     identity::{self, Revocations, Settings, Sources},
     schema::{self, Schema},
-    store::{HeadRow, Store, StoreError, check_rights, private_folder},
+    store::{HeadRow, Store, StoreError, check_rights},
     tokens::Tokens,
     words::{RequestId, yaml::FromYaml},
 };
@@ -42,12 +42,6 @@ impl Data {
             return Ok(data);
         }
         Err(VerbError::NoData(folder.to_owned()))
-    }
-
-    /// The folder, made where it is missing: credentials may be issued before the first start.
-    pub(super) fn made(folder: &Path) -> Result<Self, VerbError> {
-        private_folder(folder)?;
-        Ok(Self(folder.to_owned()))
     }
 
     fn store_file(&self) -> PathBuf {
@@ -182,6 +176,21 @@ impl Record {
         options.kept_heads = kept.unwrap_or_default().into_iter().map(|head| head.checkpoint).collect();
         let journal = Journal::open(options, Arc::new(keys), now)?;
         Ok(Self { journal, by: operator() })
+    }
+
+    /// The same for taking back: on a full disk it may have the room that the store set aside. Blocks.
+    pub(super) fn open_with_room(
+        data: &Data,
+        store: &Store,
+        gate: &str,
+        now: Now,
+    ) -> Result<Self, JournalError> {
+        loop {
+            match Self::open(data, gate, now) {
+                Err(JournalError::Full) if store.give_up_room() => {}
+                opened => return opened,
+            }
+        }
     }
 
     /// Whoever runs this process, acting on credentials.

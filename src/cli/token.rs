@@ -5,7 +5,7 @@
 mod holder;
 mod list;
 
-use std::path::PathBuf;
+use std::{io, path::PathBuf};
 
 use clap::{Args, Subcommand};
 use jiff::SignedDuration;
@@ -23,7 +23,7 @@ use crate::{
     admin::{ActError, Acting, Credential, Sort, Whose},
     clock::{self, Now},
     store::AdminRole,
-    tokens::{Order, TokenError},
+    tokens::{Order, TokenError, Tokens},
     words::{GroupName, Kind, Period, PrincipalId, Secret},
 };
 
@@ -136,13 +136,14 @@ pub(super) fn run(command: &Command) -> Result<Came, VerbError> {
 }
 
 async fn issue(arguments: &Issue) -> Result<Came, VerbError> {
-    let data = Data::made(&arguments.place.data)?;
-    let (text, credential) = match (&arguments.admin, arguments.role, arguments.kind, &arguments.id) {
+    let data = Data::existing(&arguments.place.data)?;
+    let said = match (&arguments.admin, arguments.role, arguments.kind, &arguments.id) {
         (Some(name), Some(role), _, _) => {
             let gate = data.acting_gate(&arguments.place.policies)?;
             let ttl = arguments.ttl.map_or_else(|| ttl(ADMIN_TTL), Ok).map_err(VerbError::Misused)?;
             with(&data, &gate, async |acting, now| {
-                acting.issue_admin(name.as_str().into(), role, ttl, now).await
+                let (text, credential) = acting.issue_admin(name.as_str().into(), role, ttl, now).await?;
+                handed_over(arguments, acting, &text, credential).await
             })
             .await?
         }
@@ -150,12 +151,32 @@ async fn issue(arguments: &Issue) -> Result<Came, VerbError> {
             let (gate, sources) = own::sources(&arguments.place.policies)?;
             let order = order(arguments, kind, id);
             let sort = if arguments.api_key { Sort::ApiKey } else { Sort::Token };
-            with(&data, &gate, async |acting, now| acting.issue(&sources, order, sort, now).await).await?
+            with(&data, &gate, async |acting, now| {
+                let (text, credential) = acting.issue(&sources, order, sort, now).await?;
+                handed_over(arguments, acting, &text, credential).await
+            })
+            .await?
         }
         _ => return Err(VerbError::Misused("say for whom: `--kind` and `--id`, or `--admin`".into())),
     };
-    tell_issued(arguments.json, &text, &credential);
+    said?;
     Ok(Came::Right)
+}
+
+/// Says what was issued. What nobody got is taken back.
+async fn handed_over(
+    arguments: &Issue,
+    acting: Acting<'_>,
+    text: &Secret,
+    credential: Credential,
+) -> Result<Result<(), VerbError>, ActError> {
+    let Err(source) = tell_issued(arguments.json, text, &credential) else { return Ok(Ok(())) };
+    match credential.sort {
+        Sort::Admin => acting.revoke_admin(&credential.id, clock::now()).await?,
+        Sort::Token | Sort::ApiKey => acting.revoke(&credential.id, clock::now()).await?,
+    };
+    let id = format!("{} {}", credential.sort.as_str(), credential.id);
+    Ok(Err(VerbError::Unsaid { id, source }))
 }
 
 fn order(arguments: &Issue, kind: Kind, id: &str) -> Order {
@@ -170,14 +191,14 @@ fn order(arguments: &Issue, kind: Kind, id: &str) -> Order {
     }
 }
 
-fn tell_issued(json: bool, text: &Secret, credential: &Credential) {
+fn tell_issued(json: bool, text: &Secret, credential: &Credential) -> io::Result<()> {
     let now = clock::now();
     if json {
         let mut told = credential.json(now);
         if let Some(map) = told.as_object_mut() {
             map.insert("text".into(), Json::from(text.expose()));
         }
-        return out::say(&told.to_string());
+        return out::hand_over(&told.to_string());
     }
     let whose = match &credential.whose {
         Whose::Principal(kind, id) => format!("{kind}/{id}"),
@@ -188,7 +209,7 @@ fn tell_issued(json: bool, text: &Secret, credential: &Credential) {
         .map_or_else(|| "without end".to_owned(), |end| format!("until {}", out::moment(end)));
     out::note(&format!("{} {} for {whose}, {until}", credential.sort.as_str(), credential.id));
     out::note("its text is shown this once and kept nowhere");
-    out::say(text.expose());
+    out::hand_over(text.expose())
 }
 
 async fn revoke(arguments: &Revoke) -> Result<Came, VerbError> {
@@ -197,7 +218,7 @@ async fn revoke(arguments: &Revoke) -> Result<Came, VerbError> {
     if let Some(whose) = &arguments.principal {
         return revoke_all(&data, &gate, &Named::new(whose, &arguments.place.policies), whose).await;
     }
-    let (what, see, was_alive) = with(&data, &gate, async |acting, now| {
+    let (what, see, was_alive) = with_room(&data, &gate, async |acting, now| {
         let list = "`bramka token list` tells what there is";
         if let Some(name) = &arguments.admin {
             Ok((format!("admin token {name}"), list, acting.revoke_admin(name, now).await?))
@@ -224,7 +245,7 @@ async fn revoke_all(
     (kind, id): &(Kind, PrincipalId),
 ) -> Result<Came, VerbError> {
     // ORDER: taken back first, so that no doubt about a name keeps anything alive.
-    let (count, holder) = with(data, gate, async |acting, now| {
+    let (count, holder) = with_room(data, gate, async |acting, now| {
         let count = acting.revoke_all(*kind, id.clone(), now).await?;
         Ok((count, named.holder(acting.tokens.store(), now).await.map_err(TokenError::from)?))
     })
@@ -243,7 +264,7 @@ async fn revoke_all(
 }
 
 async fn rotate(arguments: &Rotate) -> Result<Came, VerbError> {
-    let data = Data::made(&arguments.place.data)?;
+    let data = Data::existing(&arguments.place.data)?;
     let gate = data.acting_gate(&arguments.place.policies)?;
     let kid = with(&data, &gate, async |acting, now| acting.rotate(now).await).await?;
     out::say(&kid);
@@ -259,8 +280,27 @@ async fn with<T>(
 ) -> Result<T, VerbError> {
     let tokens = data.tokens(clock::now()).await?;
     let record = Record::open(data, gate, clock::now())?;
+    done(&tokens, record, act).await
+}
+
+/// The same for taking back, which a full disk must not prevent.
+async fn with_room<T>(
+    data: &Data,
+    gate: &str,
+    act: impl AsyncFnOnce(Acting<'_>, Now) -> Result<T, ActError>,
+) -> Result<T, VerbError> {
+    let tokens = data.tokens(clock::now()).await?;
+    let record = Record::open_with_room(data, tokens.store(), gate, clock::now())?;
+    done(&tokens, record, act).await
+}
+
+async fn done<T>(
+    tokens: &Tokens,
+    record: Record,
+    act: impl AsyncFnOnce(Acting<'_>, Now) -> Result<T, ActError>,
+) -> Result<T, VerbError> {
     // ORDER: now, so that the act stands after the start of its session.
-    let done = act(record.acting(&tokens), clock::now()).await;
+    let done = act(record.acting(tokens), clock::now()).await;
     record.close(tokens.store()).await?;
     Ok(done?)
 }

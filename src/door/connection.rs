@@ -16,6 +16,7 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use rustls::pki_types::CertificateDer;
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
@@ -34,7 +35,10 @@ use super::{
     service::{Exchange, Handler},
     tls::Generation,
 };
-use crate::words::{Channel, Digest, TlsFacts};
+use crate::{
+    clock,
+    words::{Channel, Digest, Standing, StandingTeller, TlsFacts},
+};
 
 /// What a fresh socket brings along.
 pub(super) struct Fresh {
@@ -68,9 +72,20 @@ pub(super) async fn serve<H: Handler>(
                 Err(why) => return observer.handshake_failed(&listener.name, peer, why),
             };
             slot.shaken();
-            let (facts, protocol) = facts(&stream);
+            let (mut facts, protocol) = facts(&stream);
             // A connection that rests on a certificate ends with the terms that let it in.
-            let stop = if facts.certificate.is_some() { generation.over.clone() } else { stop };
+            let stop = match chain(&stream) {
+                Some(chain) => {
+                    let (teller, standing) = Standing::let_in();
+                    facts.standing = standing;
+                    let over = generation.over.clone();
+                    let watching = watch_standing(chain, teller, generation, listener.clone(), stop);
+                    // Ends with the last stream of the connection, which may outlive it by an upgrade.
+                    tokio::spawn(Box::pin(watching));
+                    over
+                }
+                None => stop,
+            };
             let channel = channel(&listener, peer, Some(facts));
             let link = Link { channel, terms, slot, stop, observer, protocol };
             match protocol {
@@ -125,12 +140,43 @@ fn facts(stream: &TlsStream<TcpStream>) -> (TlsFacts, Protocol) {
         version,
         server_name: session.server_name().map(|name| name.to_ascii_lowercase().into()),
         certificate: leaf.map(|leaf| Digest::of(leaf)),
+        standing: Standing::default(),
     };
     let protocol = match session.alpn_protocol() {
         Some(b"h2") => Protocol::Http2,
         Some(_) | None => Protocol::Http1,
     };
     (facts, protocol)
+}
+
+/// The certificates a client showed; none where it showed none.
+fn chain(stream: &TlsStream<TcpStream>) -> Option<Vec<CertificateDer<'static>>> {
+    let chain = stream.get_ref().1.peer_certificates()?;
+    (!chain.is_empty()).then(|| chain.iter().map(|one| one.clone().into_owned()).collect())
+}
+
+/// Tells when a certificate would not be let in any more, until nobody wants to know. It is looked at whenever its
+/// listener has new terms; a door that closes ends its streams in its own time.
+async fn watch_standing(
+    chain: Vec<CertificateDer<'static>>,
+    teller: StandingTeller,
+    mut generation: Arc<Generation>,
+    listener: Arc<Listener>,
+    stop: Stop,
+) {
+    loop {
+        tokio::select! {
+            () = generation.over.ended() => {}
+            () = teller.closed() => return,
+        }
+        if stop.is_ended() {
+            return;
+        }
+        match listener.terms.load().tls.as_ref().map(|tls| tls.current()) {
+            Some(fresh) if fresh.lets_in(&chain, clock::now().wall) => generation = fresh,
+            Some(_) | None => return teller.end(),
+        }
+    }
 }
 
 impl Link {

@@ -149,13 +149,19 @@ impl Door {
         // INVARIANT: as many terms as listeners, in their order.
         for (listener, mut fresh) in self.listeners.iter().zip(prepared.0) {
             let old = listener.terms.load_full();
-            match (&old.tls, &fresh.tls) {
+            let is_same = match (&old.tls, &fresh.tls) {
+                (Some(old), Some(new)) => old.is_same(new),
+                (Some(_) | None, _) => false,
+            };
+            if is_same {
                 // The same certificates: tickets and connections live on.
-                (Some(old), Some(new)) if old.is_same(new) => fresh.tls = Some(old.clone()),
-                (Some(old), _) => old.retire(),
-                (None, _) => {}
+                fresh.tls.clone_from(&old.tls);
             }
             listener.terms.store(Arc::new(fresh));
+            // ORDER: last, so that whoever is told of it finds the new terms.
+            if let (Some(tls), false) = (&old.tls, is_same) {
+                tls.retire();
+            }
         }
     }
 

@@ -21,7 +21,7 @@
 //!     let door = Arc::new(Door::open(settings, "policies".as_ref())?);
 //!     let bound = Sockets::inherit()?.bind(&door.addresses(), 2)?;
 //!     let threads = door::on_threads(door.cores(bound), move |core| {
-//!         core.serve(Hello, observer.clone(), Duration::from_secs(30))
+//!         core.serve(Hello, observer.clone(), || Duration::from_secs(30))
 //!     })?;
 //!     threads.into_iter().for_each(|thread| drop(thread.join()));
 //!     Ok(())
@@ -38,6 +38,7 @@ mod limits;
 mod listener;
 mod observer;
 mod scan;
+mod scanned;
 mod service;
 mod settings;
 mod sockets;
@@ -51,6 +52,7 @@ pub use drain::Drained;
 pub use limits::Network;
 pub use listener::{Door, DoorError, Prepared};
 pub use observer::{Clock, HandshakeFailure, Observer, Refusal, TurnedAway};
+pub(crate) use scanned::Scanned;
 pub use service::Handler;
 pub use settings::{
     Bounds, CertificateFiles, ClientCertificates, ListenerSettings, Resumption, TlsSettings, TlsTerms,

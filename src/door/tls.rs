@@ -3,20 +3,23 @@
 //! A missing, empty or unreadable file is an error at load, never a listener that asks for less. A change is
 //! loaded whole beside the old terms and swapped in; when it does not load, the old terms stay. With client
 //! certificates there is no resumption at all, and a change of terms winds down the connections that rest on
-//! the old ones, so a revoked certificate neither resumes nor stays.
+//! the old ones. Their streams live on where the new terms let the certificate in, and end where they do not: a
+//! revoked certificate neither resumes nor stays.
 
 use std::{
     collections::HashMap,
     fmt, io,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use arc_swap::ArcSwap;
+use jiff::Timestamp;
 use rustls::{
     CipherSuite, RootCertStore, ServerConfig, SupportedCipherSuite,
     crypto::CryptoProvider,
-    pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer, pem, pem::PemObject},
+    pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer, UnixTime, pem, pem::PemObject},
     server::{
         ClientHello, NoServerSessionStorage, ResolvesServerCert, VerifierBuilderError, WebPkiClientVerifier,
         danger::ClientCertVerifier,
@@ -50,6 +53,8 @@ pub(super) struct Generation {
     pub(super) config: Arc<ServerConfig>,
     /// Ended when other terms took its place, or the door closes: for connections that rest on a certificate.
     pub(super) over: Stop,
+    /// By which client certificates are let in; none where they are not asked for.
+    verifier: Option<Arc<dyn ClientCertVerifier>>,
     digest: Digest,
     keys: Vec<PathBuf>,
 }
@@ -155,6 +160,17 @@ fn files(terms: &TlsTerms, base: &Path) -> Vec<PathBuf> {
 }
 
 impl Generation {
+    /// Whether this reading would let in a client who shows this chain.
+    pub(super) fn lets_in(&self, chain: &[CertificateDer<'static>], now: Timestamp) -> bool {
+        let since = now.duration_since(Timestamp::UNIX_EPOCH);
+        let (Some(verifier), Some((leaf, others)), Ok(since)) =
+            (&self.verifier, chain.split_first(), Duration::try_from(since))
+        else {
+            return false;
+        };
+        verifier.verify_client_cert(leaf, others, UnixTime::since_unix_epoch(since)).is_ok()
+    }
+
     fn read(terms: &TlsTerms, base: &Path) -> Result<Self, TlsError> {
         // ORDER: every file is read once, so what was digested is what is used.
         let mut files = Files { base, read: Vec::new(), keys: Vec::new() };
@@ -164,7 +180,7 @@ impl Generation {
         let mut config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(TlsError::Setup)?
-            .with_client_cert_verifier(verifier)
+            .with_client_cert_verifier(verifier.clone())
             .with_cert_resolver(Arc::new(certificates));
         config.ignore_client_order = true;
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
@@ -177,7 +193,9 @@ impl Generation {
         }
         let parts: Vec<&[u8]> = files.read.iter().map(|digest| &digest.0[..]).collect();
         let digest = Digest::of_parts(&[format!("{terms:?}").as_bytes(), &parts.concat()]);
-        Ok(Self { config: Arc::new(config), over: Stop::default(), digest, keys: files.keys })
+        // The library's word for not asking cannot be asked.
+        let verifier = asks(terms).then_some(verifier);
+        Ok(Self { config: Arc::new(config), over: Stop::default(), verifier, digest, keys: files.keys })
     }
 }
 

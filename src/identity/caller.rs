@@ -11,24 +11,26 @@ use jiff::Timestamp;
 use tokio::{sync::watch, time::sleep_until};
 
 use super::{Facts, Revocations, memory::Proof};
-use crate::clock::Now;
+use crate::{clock::Now, words::Standing};
 
 /// Proof that a caller was identified. Only this room makes one; the next step takes it by value.
 #[derive(Debug)]
 pub struct Caller {
     proof: Arc<Proof>,
     revocations: Arc<Revocations>,
+    /// Of the client certificate it came with, be it by that or beside it.
+    standing: Standing,
 }
 
 impl Caller {
-    pub(super) fn proven(proof: Arc<Proof>, revocations: Arc<Revocations>) -> Self {
-        Self { proof, revocations }
+    pub(super) fn proven(proof: Arc<Proof>, revocations: Arc<Revocations>, standing: Standing) -> Self {
+        Self { proof, revocations, standing }
     }
 
     /// A caller of these facts without any credential, for the tests of other rooms.
     #[cfg(test)]
     pub(crate) fn assumed(facts: Facts) -> Self {
-        Self::proven(Arc::new(Proof::standing(facts)), Arc::default())
+        Self::proven(Arc::new(Proof::standing(facts)), Arc::default(), Standing::default())
     }
 
     /// What is known of it.
@@ -47,6 +49,7 @@ impl Caller {
             proof: self.proof.clone(),
             heard: self.revocations.listen(),
             revocations: self.revocations.clone(),
+            standing: self.standing.clone(),
             runs_out: OnceCell::new(),
         }
     }
@@ -58,6 +61,7 @@ pub struct Ending {
     proof: Arc<Proof>,
     revocations: Arc<Revocations>,
     heard: watch::Receiver<u64>,
+    standing: Standing,
     /// When it runs out, on the clock that nobody sets back. Read off the wall clock once, by the first `now`.
     runs_out: OnceCell<Option<Instant>>,
 }
@@ -65,7 +69,7 @@ pub struct Ending {
 /// Why a credential ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
-    /// It was taken back.
+    /// It was taken back, or the client certificate it came with would not be let in any more.
     Revoked,
     /// The key that signed it is gone.
     KeyGone,
@@ -103,6 +107,9 @@ impl Ending {
         if self.runs_out(now).is_some_and(|at| at <= now.mono) {
             return Some(Ended::Expired);
         }
+        if self.standing.is_over() {
+            return Some(Ended::Revoked);
+        }
         // The sender lives in `revocations`, which we hold; should it go, doubt looks.
         if !is_first && matches!(self.heard.has_changed(), Ok(false)) {
             return None;
@@ -121,9 +128,12 @@ impl Ending {
             if let Some(ended) = self.taken_back() {
                 return ended;
             }
-            if self.heard.changed().await.is_err() {
-                // The sender lives in `revocations`, which we hold; should it go, doubt ends the stream.
-                return Ended::Revoked;
+            tokio::select! {
+                changed = self.heard.changed() => if changed.is_err() {
+                    // The sender lives in `revocations`, which we hold; should it go, doubt ends the stream.
+                    return Ended::Revoked;
+                },
+                () = self.standing.over() => return Ended::Revoked,
             }
         }
     }
@@ -146,7 +156,7 @@ impl Ending {
     }
 
     fn taken_back(&self) -> Option<Ended> {
-        if self.revocations.covers(&self.proof.facts) {
+        if self.standing.is_over() || self.revocations.covers(&self.proof.facts) {
             Some(Ended::Revoked)
         } else if self.proof.key.as_ref().is_some_and(|key| key.is_gone()) {
             Some(Ended::KeyGone)
@@ -173,7 +183,7 @@ mod tests {
     fn ending(left: i64, now: Now) -> Ending {
         let mut proof = Proof::standing(Facts::anonymous());
         proof.ends_at = Some(now.wall.saturating_add(SignedDuration::from_millis(left)).unwrap());
-        Caller::proven(Arc::new(proof), Arc::default()).ending()
+        Caller::proven(Arc::new(proof), Arc::default(), Standing::default()).ending()
     }
 
     #[tokio::test]
@@ -209,8 +219,10 @@ mod tests {
         let now = clock::now();
         let facts = |jti: &str| Facts { credential: CredentialId::Token(jti.into()), ..Facts::anonymous() };
         let revocations: Arc<Revocations> = Arc::default();
-        let ending =
-            |jti| Caller::proven(Arc::new(Proof::standing(facts(jti))), revocations.clone()).ending();
+        let ending = |jti| {
+            let proof = Arc::new(Proof::standing(facts(jti)));
+            Caller::proven(proof, revocations.clone(), Standing::default()).ending()
+        };
         let take_back = |jti: &str| {
             let until = now.wall.saturating_add(SignedDuration::from_hours(1)).unwrap();
             revocations.apply(&[Revocation::Token { jti: jti.into(), until }], now.wall);
@@ -222,5 +234,21 @@ mod tests {
         take_back("other");
         assert_eq!(other.look(now), Some(Ended::Revoked));
         assert_eq!(ending("one").look(now), Some(Ended::Revoked), "what was taken back before it listened");
+    }
+
+    #[tokio::test]
+    async fn a_certificate_that_no_longer_stands_ends_what_came_with_it_for_who_looks_and_for_who_waits() {
+        let now = clock::now();
+        let (teller, standing) = Standing::let_in();
+        let proof = Arc::new(Proof::standing(Facts::anonymous()));
+        let caller = Caller::proven(proof, Arc::default(), standing);
+        let (mut looking, mut waiting) = (caller.ending(), caller.ending());
+        assert_eq!(looking.look(now), None);
+        assert!(waiting.reached(now).now_or_never().is_none());
+        teller.end();
+        assert_eq!(looking.look(now), Some(Ended::Revoked));
+        assert_eq!(waiting.reached(now).await, Ended::Revoked);
+        // Who asks only now hears it too.
+        assert_eq!(caller.ending().look(now), Some(Ended::Revoked));
     }
 }

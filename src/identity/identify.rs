@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     clock::Now,
-    words::{Channel, Digest, Secret},
+    words::{Channel, Digest, Secret, Standing},
 };
 
 /// What lives across bundles: the remembered credentials and what was taken back.
@@ -54,6 +54,7 @@ pub struct Pending {
     text: Secret,
     digest: Digest,
     sort: Sort,
+    standing: Standing,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -112,13 +113,14 @@ impl Identity {
         };
         let digest = Digest::of(bytes);
         match self.remembered_proof(sources, &digest, now.wall) {
-            Some(Ok(proof)) => Recall::Known(self.caller(proof)),
+            Some(Ok(proof)) => Recall::Known(self.caller(proof, standing(channel))),
             Some(Err(why)) => Recall::Unidentified(why),
             None => match credential::text(bytes) {
                 Err(why) => Recall::Unidentified(why),
                 Ok(text) => {
                     let text = Secret::new(text.to_owned());
-                    Recall::Verify(Pending { sources: sources.clone(), text, digest, sort })
+                    let (sources, standing) = (sources.clone(), standing(channel));
+                    Recall::Verify(Pending { sources, text, digest, sort, standing })
                 }
             },
         }
@@ -152,7 +154,7 @@ impl Identity {
         let sources = Arc::downgrade(&pending.sources);
         let proof = Arc::new(Proof { facts, ends_at, key, sources, looked_at });
         self.memory.put(pending.digest, proof.clone());
-        Ok(self.caller(proof))
+        Ok(self.caller(proof, pending.standing))
     }
 
     fn without_credential(&self, sources: &Sources, channel: &Channel) -> Recall {
@@ -162,7 +164,7 @@ impl Identity {
             None => sources.anonymous.as_ref().ok_or(Unidentified::NoCredential),
         };
         match proof {
-            Ok(proof) => Recall::Known(self.caller(proof.clone())),
+            Ok(proof) => Recall::Known(self.caller(proof.clone(), standing(channel))),
             Err(why) => Recall::Unidentified(why),
         }
     }
@@ -203,9 +205,14 @@ impl Identity {
         self.memory.get(digest).is_some_and(|proof| matches!(proof.facts.credential, CredentialId::Token(_)))
     }
 
-    fn caller(&self, proof: Arc<Proof>) -> Caller {
-        Caller::proven(proof, self.revocations.clone())
+    fn caller(&self, proof: Arc<Proof>, standing: Standing) -> Caller {
+        Caller::proven(proof, self.revocations.clone(), standing)
     }
+}
+
+/// How the certificate of a channel stands.
+fn standing(channel: &Channel) -> Standing {
+    channel.tls.as_ref().map(|tls| tls.standing.clone()).unwrap_or_default()
 }
 
 async fn token(

@@ -1,5 +1,5 @@
 //! Public keys of outside issuers: discovered over HTTPS or read from a file, cached, rotated, and kept for
-//! a while when the issuer is down.
+//! a while when the issuer is down. A file is looked at every few seconds, an issuer when its keys have aged.
 //!
 //! One fetch an issuer at a time, in a task of its own: whoever asked may walk away. A key id that is not
 //! cached causes a fetch at most once per [`REFETCH_GAP`], because ids come from strangers. A key that its
@@ -136,6 +136,27 @@ impl Issuers {
         join_all(sources.issuers().map(|issuer| self.tend_one(issuer, now))).await;
     }
 
+    /// Looks at the key files of issuers that have one, whatever was read of them before: a key withdrawn there ends
+    /// at once. Call it every second or few, and when somebody asks for a reload.
+    pub async fn look_at_files(&self, sources: &Sources, now: Now) {
+        let with_file = sources.issuers().filter(|issuer| matches!(issuer.origin, IssuerOrigin::File(_)));
+        join_all(with_file.map(|issuer| self.look_at_file(issuer, now))).await;
+    }
+
+    async fn look_at_file(&self, issuer: &Issuer, now: Now) {
+        let state = self.state(issuer);
+        // ORDER: a look under way may have read what stood there before; another comes after it.
+        let under_way = state.cached.lock().under_way();
+        if let Some(flight) = under_way {
+            over(flight).await;
+        }
+        let flight = {
+            let mut cached = state.cached.lock();
+            cached.under_way().unwrap_or_else(|| self.launch(&state, &mut cached, issuer, now))
+        };
+        over(flight).await;
+    }
+
     /// How every issuer's keys stand, by name.
     pub fn standing(&self, sources: &Sources, now: Now) -> Vec<Standing> {
         let one = |issuer: &Issuer| {
@@ -194,13 +215,17 @@ impl Issuers {
     /// ends by [`FETCH_TIMEOUT`].
     fn flight(&self, state: &Arc<State>, issuer: &Issuer, now: Now) -> Option<Flight> {
         let mut cached = state.cached.lock();
-        if let Some(flight) = cached.flight.as_ref().filter(|flight| flight.has_changed().is_ok()) {
-            return Some(flight.clone());
+        if let Some(flight) = cached.under_way() {
+            return Some(flight);
         }
         let gap = if cached.fetched_at.is_some() { REFETCH_GAP } else { FIRST_GAP };
         if cached.tried_at.is_some_and(|at| now.mono.saturating_duration_since(at) < gap) {
             return None;
         }
+        Some(self.launch(state, &mut cached, issuer, now))
+    }
+
+    fn launch(&self, state: &Arc<State>, cached: &mut Cached, issuer: &Issuer, now: Now) -> Flight {
         cached.tried_at = Some(now.mono);
         let (under_way, flight) = watch::channel(());
         cached.flight = Some(flight.clone());
@@ -217,7 +242,7 @@ impl Issuers {
             }
             drop(under_way);
         });
-        Some(flight)
+        flight
     }
 }
 
@@ -318,6 +343,11 @@ impl State {
 }
 
 impl Cached {
+    /// The fetch under way.
+    fn under_way(&self) -> Option<Flight> {
+        self.flight.as_ref().filter(|flight| flight.has_changed().is_ok()).cloned()
+    }
+
     /// Logs what the fetch that landed changes: another trouble than before, or the end of it.
     fn tell(&self, issuer: &str, error: Option<&FetchError>) {
         match (self.last_error.as_ref().map(|before| before.told()), error.map(FetchError::told)) {

@@ -76,7 +76,7 @@ impl Store {
     /// # Errors
     /// The store did not take it.
     pub async fn revoke_admin_token(&self, name: String, now: Timestamp) -> Result<bool, StoreError> {
-        self.run(move |connection| {
+        self.run_with_room(move |connection| {
             Ok(connection.execute(
                 "UPDATE admin_tokens SET revoked_at = ?2 WHERE name = ?1 AND revoked_at IS NULL",
                 params![name, millis(now)],

@@ -83,7 +83,7 @@ impl Store {
     /// # Errors
     /// The store did not take it.
     pub async fn revoke_token(&self, jti: Arc<str>, now: Timestamp) -> Result<bool, StoreError> {
-        self.run(move |connection| {
+        self.run_with_room(move |connection| {
             let transaction = connection.transaction()?;
             let until: Option<i64> = transaction
                 .query_row(
@@ -113,7 +113,7 @@ impl Store {
         also_unknown: bool,
         now: Timestamp,
     ) -> Result<usize, StoreError> {
-        self.run(move |connection| {
+        self.run_with_room(move |connection| {
             let transaction = connection.transaction()?;
             let tokens = transaction
                 .prepare(
@@ -207,7 +207,7 @@ impl Store {
     /// # Errors
     /// The store did not take it.
     pub async fn revoke_api_key(&self, prefix: Arc<str>, now: Timestamp) -> Result<bool, StoreError> {
-        self.run(move |connection| {
+        self.run_with_room(move |connection| {
             let transaction = connection.transaction()?;
             let alive = transaction.execute(
                 "UPDATE api_keys SET revoked_at = ?2 WHERE prefix = ?1 AND revoked_at IS NULL",
@@ -232,7 +232,7 @@ impl Store {
         public: Vec<u8>,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        self.run(move |connection| {
+        self.run_with_room(move |connection| {
             let transaction = connection.transaction()?;
             transaction
                 .execute("UPDATE signing_keys SET retired_at = ?1 WHERE retired_at IS NULL", [millis(now)])?;
@@ -252,7 +252,7 @@ impl Store {
     /// # Errors
     /// The store did not take it.
     pub async fn revoke_signing_key(&self, kid: Arc<str>, now: Timestamp) -> Result<bool, StoreError> {
-        self.run(move |connection| {
+        self.run_with_room(move |connection| {
             let transaction = connection.transaction()?;
             let there = transaction.execute(
                 "UPDATE signing_keys SET revoked_at = ?2, retired_at = coalesce(retired_at, ?2)
@@ -286,9 +286,15 @@ impl Store {
     /// What changed after a number; 0 tells everything that still matters.
     ///
     /// # Errors
-    /// The store did not answer.
+    /// The store did not answer, or its file is not the one that goes by its path.
     pub async fn changes_since(&self, seq: i64) -> Result<Changes, StoreError> {
-        self.run(move |connection| changes(connection, seq)).await
+        let (path, inode) = (self.path.clone(), self.inode);
+        self.run(move |connection| {
+            // Whoever writes to another file under this name is not heard.
+            inode.check(&path)?;
+            changes(connection, seq)
+        })
+        .await
     }
 
     /// Forgets what ended a day ago or earlier: tokens, signing keys without any, quota of days gone by, changes

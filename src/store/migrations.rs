@@ -82,10 +82,14 @@ CREATE INDEX tokens_by_key ON tokens (kid, expires_at);
 
 /// Brings the tables to this program's version, each version in one transaction.
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
+    // Nothing is written where nothing is due: a full disk keeps nobody from opening the store.
+    if found(connection) == Some(known()) {
+        return Ok(());
+    }
     connection.execute_batch(
         "CREATE TABLE IF NOT EXISTS version (only INTEGER PRIMARY KEY CHECK (only = 1), version INTEGER NOT NULL) STRICT",
     )?;
-    let known = i64::try_from(VERSIONS.len()).unwrap_or(i64::MAX);
+    let known = known();
     // Two processes may start at once: whoever comes second finds it done.
     let transaction = connection.transaction()?;
     let found: i64 =
@@ -102,4 +106,14 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
     )?;
     transaction.commit()?;
     Ok(())
+}
+
+/// The version of this program.
+fn known() -> i64 {
+    i64::try_from(VERSIONS.len()).unwrap_or(i64::MAX)
+}
+
+/// The version of the tables, where they have one.
+fn found(connection: &Connection) -> Option<i64> {
+    connection.query_row("SELECT version FROM version", [], |row| row.get(0)).ok()
 }

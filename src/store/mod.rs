@@ -5,12 +5,15 @@
 //! writes the other finds by [`Store::changes_since`], which costs a few microseconds and is asked several
 //! times a second. Every write is synced before it is answered. The queue to the thread is bounded: a full
 //! one is told as [`StoreError::Busy`], and whoever asked refuses.
+//!
+//! Room is set aside beside the file and given up for what takes something back: a full disk keeps nothing alive.
 
 mod admin;
 mod credentials;
 mod migrations;
 mod quota;
 mod records;
+mod room;
 #[cfg(test)]
 mod tests;
 
@@ -22,8 +25,10 @@ use std::{
     time::Duration,
 };
 
-use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 use tokio::sync::oneshot;
+
+use room::{Inode, Room};
 
 pub use quota::Lease;
 pub use records::{
@@ -40,6 +45,9 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 pub struct Store {
     jobs: mpsc::SyncSender<Job>,
     path: Arc<Path>,
+    /// The file that was opened, whatever goes by its path by now.
+    inode: Inode,
+    room: Arc<Room>,
 }
 
 type Job = Box<dyn FnOnce(&mut Connection) + Send>;
@@ -91,6 +99,12 @@ pub enum StoreError {
         /// Its name.
         name: String,
     },
+    /// What other processes write does not reach this one.
+    #[error("`{path}` is not the file that was opened any more; put it back or restart the gate")]
+    Replaced {
+        /// Where it was.
+        path: PathBuf,
+    },
     /// Too much waits for it.
     #[error("the store has too much to do")]
     Busy,
@@ -105,8 +119,9 @@ impl Store {
     /// # Errors
     /// The file cannot be opened, others can read it, or a newer version wrote it.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        private_file(path)?;
+        let inode = private_file(path)?;
         let mut connection = Connection::open(path)?;
+        inode.check(path)?;
         connection.busy_timeout(BUSY_TIMEOUT)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
@@ -114,7 +129,9 @@ impl Store {
         connection.pragma_update(None, "trusted_schema", "OFF")?;
         // Two processes write: whoever reads first in order to write takes the write lock at once.
         connection.set_transaction_behavior(TransactionBehavior::Immediate);
+        let room = Arc::new(Room::beside(path));
         migrations::migrate(&mut connection)?;
+        room.set_aside();
         let (jobs, queue) = mpsc::sync_channel::<Job>(QUEUE_MAX);
         let run = move || {
             // Ends when the last `Store` is dropped.
@@ -126,7 +143,7 @@ impl Store {
             .name("store".into())
             .spawn(run)
             .map_err(|source| StoreError::Open { path: path.to_owned(), source })?;
-        Ok(Self { jobs, path: path.into() })
+        Ok(Self { jobs, path: path.into(), inode, room })
     }
 
     /// The newest head of every lane, from a file that is left as it is: evidence, a copy, a read-only disk.
@@ -178,6 +195,55 @@ impl Store {
         })?;
         answered.await.map_err(|_| StoreError::Gone)?
     }
+
+    /// The same for what takes something back: where the disk is full, what was set aside is given up for it.
+    async fn run_with_room<T: Send + 'static>(
+        &self,
+        work: impl Fn(&mut Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let room = self.room.clone();
+        self.run(move |connection| {
+            loop {
+                match work(connection) {
+                    // LIMIT: as often as there are parts.
+                    Err(error) if error.is_full() && room.give_up() => {}
+                    done => return done,
+                }
+            }
+        })
+        .await
+    }
+
+    /// Gives up a part of the room that was set aside, for whatever else on the same disk a taking back needs. True
+    /// where there was some. Blocks.
+    pub fn give_up_room(&self) -> bool {
+        self.room.give_up()
+    }
+
+    /// Sets aside again what was given up, where the disk has room by now.
+    ///
+    /// # Errors
+    /// The store did not answer.
+    pub async fn set_room_aside(&self) -> Result<(), StoreError> {
+        let room = self.room.clone();
+        self.run(move |_| {
+            room.set_aside();
+            Ok(())
+        })
+        .await
+    }
+}
+
+impl StoreError {
+    /// Whether it failed for want of room.
+    pub fn is_full(&self) -> bool {
+        let Self::Sqlite(error) = self else { return false };
+        // Without room SQLite cannot write, or cannot make what it writes beside its file.
+        matches!(
+            error.sqlite_error_code(),
+            Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure | ErrorCode::CannotOpen)
+        )
+    }
 }
 
 /// A folder that is its owner's alone, made where it is missing.
@@ -210,7 +276,7 @@ pub fn check_rights(path: &Path, wanted: &'static str) -> Result<(), StoreError>
 }
 
 /// Makes the file before SQLite does, so that it never is anybody else's; its side files take over its rights.
-fn private_file(path: &Path) -> Result<(), StoreError> {
+fn private_file(path: &Path) -> Result<Inode, StoreError> {
     let failed = |source| StoreError::Open { path: path.to_owned(), source };
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.exists()) {
         private_folder(folder)?;
@@ -219,6 +285,8 @@ fn private_file(path: &Path) -> Result<(), StoreError> {
     options.create(true).truncate(false).read(true).write(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map_err(failed)?;
-    check_rights(path, "600")
+    let file = options.open(path).map_err(failed)?;
+    check_rights(path, "600")?;
+    let metadata = file.metadata().map_err(failed)?;
+    Ok(Inode::of(&metadata))
 }

@@ -11,6 +11,7 @@ mod signing;
 mod tests;
 
 use std::{
+    error::Error,
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -31,8 +32,8 @@ use tokio::sync::Semaphore;
 use crate::{
     clock::Now,
     identity::{
-        API_KEY_LEAD, API_KEY_PREFIX_LEN, ApiKeyRecord, ISSUER_MARK, KeyProblem, OwnCredentials, Revocations,
-        Sources, TokenRecord, VerifyKey, api_key_hash, principals::Principal,
+        API_KEY_LEAD, API_KEY_PREFIX_LEN, ApiKeyRecord, ISSUER_MARK, KeyProblem, OwnCredentials, Revocation,
+        Revocations, Sources, TokenRecord, VerifyKey, api_key_hash, principals::Principal,
     },
     store::{ApiKeyRow, Store, StoreError, TokenRow},
     words::{GroupName, Kind, PrincipalId, Secret},
@@ -75,6 +76,8 @@ pub struct Tokens {
     /// The number of the last change that was heard.
     heard: AtomicI64,
     followed: Mutex<Option<Instant>>,
+    /// Why nothing was heard the last time.
+    unheard: Mutex<Option<String>>,
 }
 
 /// Why a credential was not issued or taken back.
@@ -155,7 +158,29 @@ pub enum TokenError {
     Crypto,
     /// The store refused.
     #[error("the store did not take it")]
-    Store(#[from] StoreError),
+    Store(#[source] StoreError),
+    /// Another file goes by the store's path: what other processes take back is not heard.
+    #[error(transparent)]
+    Replaced(StoreError),
+}
+
+impl From<StoreError> for TokenError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Replaced { .. } => Self::Replaced(error),
+            error => Self::Store(error),
+        }
+    }
+}
+
+impl TokenError {
+    /// The whole of it in one line, for operators.
+    fn told(&self) -> String {
+        match self.source() {
+            Some(cause) => format!("{self}: {cause}"),
+            None => self.to_string(),
+        }
+    }
 }
 
 /// What to issue to whom.
@@ -204,6 +229,7 @@ impl Tokens {
             revocations,
             heard: AtomicI64::new(0),
             followed: Mutex::default(),
+            unheard: Mutex::default(),
         };
         tokens.follow(now).await?;
         tokens.refresh_keys(now).await?;
@@ -300,6 +326,28 @@ impl Tokens {
         let alive = token || self.store.revoke_api_key(name.into(), now.wall).await?;
         self.follow(now).await?;
         Ok(alive)
+    }
+
+    /// Takes back a token or an API key in this process alone, at once and whatever else can be written: until it
+    /// ends. True where it is ours, or nobody can say.
+    pub async fn end_here(&self, name: &str, now: Now) -> bool {
+        let known = async {
+            Ok::<_, StoreError>((
+                self.store.token_by_jti(name.into()).await?.map(|row| row.expires_at),
+                self.store.api_key_by_prefix(name.into()).await?.is_some(),
+            ))
+        };
+        let known = tokio::time::timeout(LOOK_UP_TIMEOUT, known).await;
+        let (until, is_key) = match known {
+            Ok(Ok(known)) => known,
+            // LIMIT: as many as operators name while the store is away.
+            Ok(Err(_)) | Err(_) => (Some(Timestamp::MAX), true),
+        };
+        let token = until.map(|until| Revocation::Token { jti: name.into(), until });
+        let key = is_key.then(|| Revocation::ApiKey { prefix: name.into() });
+        let ended: Vec<Revocation> = token.into_iter().chain(key).collect();
+        self.revocations.apply(&ended, now.wall);
+        !ended.is_empty()
     }
 
     /// Takes back everything a principal holds; how many of ours were alive. Tokens of an outside issuer are

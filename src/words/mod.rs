@@ -14,7 +14,7 @@ mod units;
 pub mod yaml;
 
 pub use crate::{yaml_object, yaml_words};
-pub use channel::{Channel, TlsFacts};
+pub use channel::{Channel, Standing, StandingTeller, TlsFacts};
 pub use diagnostic::{Diagnostic, Diagnostics, Place, Severity};
 pub use digest::{Digest, RequestId};
 pub use name::{

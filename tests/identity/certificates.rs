@@ -3,13 +3,14 @@
 use std::{fs, os::unix::fs::DirBuilderExt, path::Path};
 
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose,
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, DnType, ExtendedKeyUsagePurpose,
+    IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose, RevokedCertParams, SerialNumber,
 };
 
 use crate::{
-    ground::{GOODS, Identity, Raw, edit, get, get_with, swaps, until_swapped},
-    kit::Demo,
+    book,
+    ground::{GOODS, Identity, Raw, Stream, edit, get, get_with, put, swaps, until_swapped},
+    kit::{Demo, runtime, until},
 };
 
 /// Statement that asks for a certificate.
@@ -27,17 +28,43 @@ impl Authority {
         let mut params = CertificateParams::default();
         params.distinguished_name.push(DnType::CommonName, "clients");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let certificate = params.self_signed(&key).unwrap().pem();
         Self { issuer: Issuer::new(params, key), certificate }
     }
 
     fn client(&self, name: &str) -> Identity {
+        self.numbered(name, 1)
+    }
+
+    fn numbered(&self, name: &str, serial: u64) -> Identity {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::default();
         params.distinguished_name.push(DnType::CommonName, name);
+        params.serial_number = Some(SerialNumber::from(serial));
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         Identity { chain: params.signed_by(&key, &self.issuer).unwrap().pem(), key: key.serialize_pem() }
+    }
+}
+
+impl Authority {
+    /// A list that takes these back; `number` tells it from others.
+    fn revoke(&self, serials: &[u64], number: u64) -> String {
+        let revoked = |serial: &u64| RevokedCertParams {
+            serial_number: SerialNumber::from(*serial),
+            revocation_time: rcgen::date_time_ymd(2024, 1, 1),
+            reason_code: None,
+            invalidity_date: None,
+        };
+        let params = CertificateRevocationListParams {
+            this_update: rcgen::date_time_ymd(2023, 1, 1),
+            next_update: rcgen::date_time_ymd(2090, 1, 1),
+            crl_number: SerialNumber::from(number),
+            issuing_distribution_point: None,
+            revoked_certs: serials.iter().map(revoked).collect(),
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        params.signed_by(&self.issuer).unwrap().pem().unwrap()
     }
 }
 
@@ -129,4 +156,50 @@ fn a_gate_whose_client_authority_is_missing_empty_or_garbage_does_not_start() {
         assert_eq!(ran.status.code(), Some(1), "{garbage:?}");
         assert!(String::from_utf8_lossy(&ran.stderr).contains("clients.pem"), "{:?}", ran.stderr);
     }
+}
+
+#[test]
+fn a_revoked_certificate_ends_its_open_streams_and_those_of_certificates_that_stand_live_on() {
+    let authority = Authority::new();
+    let (taken, stands) = (authority.numbered("taken", 77), authority.numbered("stands", 78));
+    let raw = Raw::start();
+    let mut list = std::path::PathBuf::new();
+    let demo = Demo::start_with(
+        |policies| {
+            list = policies.with_file_name("clients.crl");
+            fs::write(&list, authority.revoke(&[66], 1)).unwrap();
+            ask_for_certificates(policies, &authority, &authority.client("acme-portal"));
+            let gateway = policies.join("gateway.yaml");
+            edit(&gateway, "client_ca:", &format!("client_crl: {}\n      client_ca:", list.display()));
+            let pins = format!(
+                "id: shop-backend, certificates: [\"{}\", \"{}\"],",
+                taken.fingerprint(),
+                stands.fingerprint()
+            );
+            edit(&policies.join("principals/apps.yaml"), "id: shop-backend,", &pins);
+            raw.join(policies, "none", "");
+        },
+        &[],
+    );
+    let swapped = || demo.stderr().matches("new certificates serve").count();
+    runtime().block_on(async {
+        let mut ends = Stream::open_with(&demo, &taken).await;
+        let mut lives = Stream::open_with(&demo, &stands).await;
+        let mut beside = Stream::over(taken.connect(&demo).await, Some(demo.env("BRAMKA_APP_TOKEN"))).await;
+        // Other terms that let both in end neither.
+        put(&list, &authority.revoke(&[66], 2));
+        until("the new terms serve", || swapped() == 1);
+        put(&list, &authority.revoke(&[66, 77], 3));
+        assert!(ends.end().await, "it was cut");
+        assert!(beside.end().await, "a token beside a revoked certificate goes by the same door");
+        assert_eq!(swapped(), 2, "not by the first change");
+        assert!(lives.goes_on());
+        for (stream, ended) in [(&ends, "revoked"), (&beside, "revoked")] {
+            let entries = book::of(&demo.data(), &stream.request);
+            let close = entries.iter().find(|entry| entry["kind"] == "close").unwrap();
+            assert_eq!(close["ended"], ended, "{close}");
+        }
+        put(&list, &authority.revoke(&[66, 77, 78], 4));
+        assert!(lives.end().await);
+    });
 }

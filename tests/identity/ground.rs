@@ -12,6 +12,7 @@ use std::{
 
 use bytes::Bytes;
 use data_encoding::BASE64URL_NOPAD;
+use futures_util::FutureExt;
 use http::{Method, Request};
 use http_body_util::{BodyExt, Full};
 use hyper::{
@@ -113,27 +114,35 @@ impl Identity {
         let der = CertificateDer::from_pem_slice(self.chain.as_bytes()).unwrap();
         format!("sha256:{}", bramka::words::Digest::of(&der))
     }
+
+    /// A connection to the gate that shows it.
+    pub(crate) async fn connect(
+        &self,
+        demo: &Demo,
+    ) -> tokio_rustls::client::TlsStream<tokio::net::TcpStream> {
+        let mut roots = rustls::RootCertStore::empty();
+        for certificate in CertificateDer::pem_file_iter(demo.env("BRAMKA_CA")).unwrap() {
+            roots.add(certificate.unwrap()).unwrap();
+        }
+        let chain = CertificateDer::pem_slice_iter(self.chain.as_bytes()).map(Result::unwrap).collect();
+        let key = PrivateKeyDer::from_pem_slice(self.key.as_bytes()).unwrap();
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_client_auth_cert(chain, key)
+            .unwrap();
+        let stream = tokio::net::TcpStream::connect(demo.address()).await.unwrap();
+        let name = ServerName::try_from("localhost").unwrap();
+        TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap()
+    }
 }
 
 /// Asks with a client certificate.
 pub(crate) fn get_with(demo: &Demo, identity: &Identity, path: &str, token: Option<&str>) -> Answer {
-    let mut roots = rustls::RootCertStore::empty();
-    for certificate in CertificateDer::pem_file_iter(demo.env("BRAMKA_CA")).unwrap() {
-        roots.add(certificate.unwrap()).unwrap();
-    }
-    let chain = CertificateDer::pem_slice_iter(identity.chain.as_bytes()).map(Result::unwrap).collect();
-    let key = PrivateKeyDer::from_pem_slice(identity.key.as_bytes()).unwrap();
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_client_auth_cert(chain, key)
-        .unwrap();
     runtime().block_on(async {
-        let stream = tokio::net::TcpStream::connect(demo.address()).await.unwrap();
-        let name = ServerName::try_from("localhost").unwrap();
-        let stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap();
+        let stream = identity.connect(demo).await;
         ask_over(stream, line::bare(Method::GET, path, token)).await
     })
 }
@@ -171,9 +180,21 @@ impl Stream {
     /// Opens the endless answer of the system `raw` and waits for its first event.
     pub(crate) async fn open(demo: &Demo, token: &str) -> Self {
         let stream = connect(&demo.address(), demo.env("BRAMKA_CA")).await;
+        Self::over(stream, Some(token)).await
+    }
+
+    /// The same with a client certificate alone.
+    pub(crate) async fn open_with(demo: &Demo, identity: &Identity) -> Self {
+        Self::over(identity.connect(demo).await, None).await
+    }
+
+    pub(crate) async fn over(
+        stream: tokio_rustls::client::TlsStream<tokio::net::TcpStream>,
+        token: Option<&str>,
+    ) -> Self {
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
         tokio::spawn(connection);
-        let request = line::bare(Method::GET, "/systems/raw/events", Some(token));
+        let request = line::bare(Method::GET, "/systems/raw/events", token);
         let (head, body) = sender.send_request(request).await.unwrap().into_parts();
         assert_eq!(head.status, 200);
         let request = head.headers["x-request-id"].to_str().unwrap().to_owned();
@@ -181,6 +202,11 @@ impl Stream {
         let first = stream.body.frame().await.unwrap().unwrap();
         assert_eq!(first.into_data().unwrap(), "data: 1\n\n");
         stream
+    }
+
+    /// Whether it goes on: nothing has come since.
+    pub(crate) fn goes_on(&mut self) -> bool {
+        self.body.frame().now_or_never().is_none()
     }
 
     /// Waits until it is over; true when it was cut, not ended.

@@ -64,7 +64,7 @@ impl<'s> Metrics<'s> {
 
     fn count(&self, name: &str) -> u64 {
         let told = line::once(&self.at, &self.stage.ca(), bare(Method::GET, "/metrics", Some(&self.token)));
-        counted(&String::from_utf8(told.expect(200).body.to_vec()).unwrap(), name).unwrap_or(0)
+        counted(std::str::from_utf8(&told.expect(200).body).unwrap(), name).unwrap_or(0)
     }
 }
 
@@ -139,7 +139,7 @@ async fn broken(ready: &Ready, ca: String, data: std::path::PathBuf) {
         let mut line = Line::open(&ready.addresses.admin.to_string(), &ca).await;
         let told =
             line.ask(bare(Method::GET, "/metrics", Some(operator.expose()))).await.unwrap().expect(200);
-        counted(&String::from_utf8(told.body.to_vec()).unwrap(), BROKEN).unwrap_or(0)
+        counted(std::str::from_utf8(&told.body).unwrap(), BROKEN).unwrap_or(0)
     };
     assert_eq!(metrics().await, 0);
     let request = Request::builder()
@@ -151,7 +151,8 @@ async fn broken(ready: &Ready, ca: String, data: std::path::PathBuf) {
         .body(Body::stream(Breaking))
         .unwrap();
     let peer: std::net::SocketAddr = "127.0.0.1:4711".parse().unwrap();
-    let tls = Some(TlsFacts { version: "1.3", server_name: None, certificate: None });
+    let tls =
+        Some(TlsFacts { version: "1.3", server_name: None, certificate: None, standing: Default::default() });
     let channel = Arc::new(Channel { listener: "data".into(), peer, address: peer.ip(), tls });
     let answer = gateway::serve(Core::new(gate.clone(), 0), request, channel).await;
     assert_eq!(answer.status(), 500);

@@ -37,4 +37,5 @@ mod refusing;
 mod reload;
 mod spelt;
 mod stage;
+mod withdrawn;
 mod writes;

@@ -228,7 +228,7 @@ pub(super) fn channel(certificate: Option<Digest>) -> Channel {
         listener: ListenerName::from("data"),
         peer: SocketAddr::new(address, 1),
         address,
-        tls: Some(TlsFacts { version: "1.3", server_name: None, certificate }),
+        tls: Some(TlsFacts { version: "1.3", server_name: None, certificate, standing: Default::default() }),
     }
 }
 
