@@ -175,6 +175,20 @@ fn a_file_is_taken_over_when_it_is_written_to_its_end() {
 }
 
 #[test]
+fn a_statement_that_cannot_be_judged_refuses_and_is_named_in_the_log() {
+    let demo = Demo::start_with(roomy, &[]);
+    put(&demo.policies().join("access/extra.cedar"), &extra("9223372036854775807 + 1 == 0"));
+    until("it serves", || swaps(&demo) == 1);
+    demo.get("/v1/orders?limit=2").send().expect(403);
+    let told = "a statement could not be judged, so it refuses";
+    until("the log has it", || demo.stderr().contains(told));
+    let line = demo.stderr().lines().find(|line| line.contains(told)).unwrap().to_owned();
+    assert!(line.contains("statement=extra"), "{line}");
+    let entries = book::entries(&demo.data());
+    assert!(entries.iter().any(|entry| entry["notes"].to_string().contains("extra")), "{entries:?}");
+}
+
+#[test]
 fn an_edit_that_takes_a_forbid_away_is_named_in_log_and_journal() {
     let demo = Demo::start_with(roomy, &[]);
     let guards = demo.policies().join(GUARDS);
