@@ -110,7 +110,12 @@ async fn story(mut exchange: Exchange, mut request: Request<Body>) -> Response<B
         Operation::Create(_) | Operation::Update(..) | Operation::Delete(..) => {
             return Box::pin(writing::write(exchange, admission, head, unread)).await;
         }
-        Operation::Call(_) => return calling::call(exchange, admission, head, unread, upgrade).await,
+        Operation::Call(_) if head.method.is_safe() => {
+            return calling::passed(exchange, admission, head, unread, upgrade).await;
+        }
+        Operation::Call(_) => {
+            return Box::pin(calling::to_its_end(exchange, admission, head, unread)).await;
+        }
     };
     exchange.finish(outcome).await
 }

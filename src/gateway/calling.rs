@@ -5,13 +5,12 @@
 //! the system says, or unknown.
 
 use std::{
-    future::{Future, poll_fn},
+    future::poll_fn,
     pin::{Pin, pin},
     task::Poll,
 };
 
 use bytes::Bytes;
-use futures_util::future::Either;
 use http::{Request, Response, StatusCode};
 use http_body::Frame;
 use hyper::upgrade::OnUpgrade;
@@ -46,23 +45,13 @@ struct Sent {
     ending: Ending,
 }
 
-/// Passes a request through. What changes nothing is dropped when its caller goes away.
-pub(super) fn call(
+/// Passes a request through that may change something; the caller gets the answer if it is still there.
+pub(super) async fn to_its_end(
     exchange: Exchange,
     admission: Admission,
     head: Head,
     unread: Body,
-    upgrade: Option<OnUpgrade>,
-) -> impl Future<Output = Response<Body>> + Send {
-    if head.method.is_safe() {
-        Either::Left(passed(exchange, admission, head, unread, upgrade))
-    } else {
-        Either::Right(Box::pin(to_its_end(exchange, admission, head, unread)))
-    }
-}
-
-/// The same for what may change something; the caller gets the answer if it is still there.
-async fn to_its_end(exchange: Exchange, admission: Admission, head: Head, unread: Body) -> Response<Body> {
+) -> Response<Body> {
     let request = exchange.entry.request();
     let tasks = exchange.core.tasks.clone();
     match tasks.spawn(passed(exchange, admission, head, unread, None)).await {
@@ -72,7 +61,8 @@ async fn to_its_end(exchange: Exchange, admission: Admission, head: Head, unread
     }
 }
 
-async fn passed(
+/// Passes a request through; dropped when its caller goes away.
+pub(super) async fn passed(
     mut exchange: Exchange,
     admission: Admission,
     head: Head,
