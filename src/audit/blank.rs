@@ -16,6 +16,7 @@ use data_encoding::HEXLOWER;
 
 use super::{
     JournalError,
+    journal::lock_file,
     keys::fill,
     line::{HEAD_LEN, Line, TOMBSTONE, finish as seal, lengths},
     recover::SegmentFile,
@@ -93,11 +94,7 @@ fn lists(directory: &Path) -> Result<Vec<PathBuf>, JournalError> {
 /// Waits until nobody else is at the lane's lists; as a rule that takes no longer than the lines of one.
 fn hold(directory: &Path) -> Result<File, JournalError> {
     let path = directory.join(LOCK);
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let lock = options.open(&path).map_err(JournalError::io("cannot open", &path))?;
+    let lock = lock_file(&path)?;
     for _ in 0..HOLD_TRIES_MAX {
         match lock.try_lock() {
             Ok(()) => return Ok(lock),

@@ -531,14 +531,19 @@ fn take_lanes(gate_directory: &Path, count: usize) -> Result<Vec<(String, File)>
     Ok(taken)
 }
 
-/// Locks a lane for this process; none where another has it.
-fn lock_lane(directory: &Path) -> Result<Option<File>, JournalError> {
-    let path = directory.join(LOCK);
+/// Opens a file that only stands for a lock, and makes it where there is none.
+pub(super) fn lock_file(path: &Path) -> Result<File, JournalError> {
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(false);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let lock = options.open(&path).map_err(JournalError::io("cannot open", &path))?;
+    options.open(path).map_err(JournalError::io("cannot open", path))
+}
+
+/// Locks a lane for this process; none where another has it.
+fn lock_lane(directory: &Path) -> Result<Option<File>, JournalError> {
+    let path = directory.join(LOCK);
+    let lock = lock_file(&path)?;
     match lock.try_lock() {
         Ok(()) => Ok(Some(lock)),
         Err(TryLockError::WouldBlock) => Ok(None),

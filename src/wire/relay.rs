@@ -121,17 +121,23 @@ mod tests {
         (counted.clone(), counted.into())
     }
 
-    #[test]
-    fn what_comes_while_the_task_waits_wakes_it_once() {
-        let (relay, (woken, waker)) = (Relay::new(), task());
-        let mut kept = None;
-        let polled = relay.poll(&mut Context::from_waker(&waker), |inner, _| {
-            kept = Some(inner.waker().clone());
+    /// A task waits for the connection; what wakes that.
+    fn waits(relay: &Relay, waker: &Waker) -> Waker {
+        let mut inside = None;
+        let polled = relay.poll(&mut Context::from_waker(waker), |inner, _| {
+            inside = Some(inner.waker().clone());
             Poll::<()>::Pending
         });
         assert!(polled.is_pending());
-        kept.as_ref().unwrap().wake_by_ref();
-        kept.unwrap().wake();
+        inside.unwrap()
+    }
+
+    #[test]
+    fn what_comes_while_the_task_waits_wakes_it_once() {
+        let (relay, (woken, waker)) = (Relay::new(), task());
+        let kept = waits(&relay, &waker);
+        kept.wake_by_ref();
+        kept.wake();
         assert_eq!(woken.0.load(Ordering::Relaxed), 1);
     }
 
@@ -157,14 +163,9 @@ mod tests {
     #[test]
     fn an_idle_connection_wakes_nobody() {
         let (relay, (woken, waker)) = (Relay::new(), task());
-        let mut kept = None;
-        let polled = relay.poll(&mut Context::from_waker(&waker), |inner, _| {
-            kept = Some(inner.waker().clone());
-            Poll::<()>::Pending
-        });
-        assert!(polled.is_pending());
+        let kept = waits(&relay, &waker);
         relay.rest();
-        kept.unwrap().wake();
+        kept.wake();
         assert_eq!(woken.0.load(Ordering::Relaxed), 0);
     }
 }
