@@ -86,8 +86,9 @@ fn the_image_is_built_from_what_is_there_and_runs_what_the_docs_say() {
     let version = manifest.lines().find_map(|line| line.strip_prefix("rust-version = ")).unwrap();
     assert!(toolchain.starts_with(&format!("rust:{}-", version.trim_matches('"'))), "{toolchain}");
 
-    let (_, profile) = said(&dockerfile, "RUN")[0].split_once("--profile ").unwrap();
-    let profile = profile.split(' ').next().unwrap();
+    let profiles: Vec<&str> = dockerfile.split("--profile ").skip(1).map(first_word).collect();
+    let profile = profiles[0];
+    assert!(profiles.iter().all(|other| *other == profile), "{profiles:?}: dependencies are built twice");
     assert!(manifest.contains(&format!("[profile.{profile}]")), "there is no profile `{profile}`");
     let binary = format!("/src/target/{profile}/bramka /usr/local/bin/bramka");
     assert!(sources.contains(&binary), "{sources}");
@@ -109,6 +110,63 @@ fn the_image_is_built_from_what_is_there_and_runs_what_the_docs_say() {
         assert!(docs.contains(&format!("`{told}`")), "docs/operations.md does not name `{told}`");
     }
     understood(&command);
+}
+
+fn first_word(text: &str) -> &str {
+    text.split_whitespace().next().unwrap()
+}
+
+#[test]
+fn the_image_holds_the_gate_and_not_what_stood_in_for_it() {
+    let dockerfile = text("Dockerfile");
+    let (stood_in, built) = dockerfile.split_once("COPY src src\n").unwrap();
+    let stood_in = said(stood_in, "RUN").join(" ");
+    let built = said(built, "RUN")[0];
+    // Cargo goes by times, and copied files keep theirs: what stood in may be newer.
+    let (touched, _) = built.strip_prefix("touch ").unwrap().split_once(" && cargo build ").unwrap();
+    for source in ["src/lib.rs", "src/main.rs"] {
+        assert!(stood_in.contains(source) && root().join(source).is_file(), "{source}");
+        assert!(touched.split(' ').any(|file| file == source), "`{source}` would be taken for built");
+    }
+}
+
+#[test]
+fn the_builder_is_sent_what_it_copies_and_nothing_else() {
+    let dockerfile = text("Dockerfile");
+    let mut copied: Vec<&str> = said(&dockerfile, "COPY")
+        .into_iter()
+        .filter(|line| !line.contains("--from="))
+        .flat_map(|line| line.rsplit_once(' ').unwrap().0.split(' '))
+        .collect();
+    copied.sort_unstable();
+    let ignored = text(".dockerignore");
+    let mut lines = ignored.lines().filter(|line| !line.starts_with('#'));
+    assert_eq!(lines.next(), Some("*"), "what is not named is sent, credentials too");
+    let mut sent: Vec<&str> = lines.map(|line| line.strip_prefix('!').unwrap()).collect();
+    sent.sort_unstable();
+    assert_eq!(sent, copied);
+}
+
+#[test]
+fn containers_are_given_the_time_a_gate_takes_to_drain() {
+    let seconds = |text: &str| -> u32 { text.trim_end_matches('s').parse().unwrap() };
+    let drain = seconds(word(&yaml("policies/gateway.yaml"), "bounds/drain_grace"));
+    let compose = yaml("docker-compose.yml");
+    assert!(seconds(word(&compose, "services/gate/stop_grace_period")) > drain);
+    let docs = text("docs/operations.md");
+    let (_, rest) = docs.split_once("docker run ").unwrap();
+    assert!(seconds(first_word(rest.split_once("--stop-timeout ").unwrap().1)) > drain);
+}
+
+#[test]
+fn verbs_in_a_container_are_told_as_the_binary_knows_them() {
+    let docs = text("docs/operations.md").replace("\\\n", " ");
+    let mut seen = 0;
+    for line in docs.lines().filter_map(|line| line.strip_prefix("docker exec bramka bramka ")) {
+        understood(&line.split_whitespace().collect::<Vec<_>>());
+        seen += 1;
+    }
+    assert!(seen > 0);
 }
 
 /// Whether the binary knows every word of a command.
@@ -232,7 +290,24 @@ fn prometheus_reads_the_admin_listener_as_it_is_told_to() {
         .send()
         .expect(200);
     assert!(answer.header("content-type").unwrap().starts_with("application/openmetrics-text"));
-    assert!(demo.data().join("certs/ca.pem").is_file());
+
+    // What is copied out of the demo is there, and lands where git does not look.
+    let compose = yaml("docker-compose.yml");
+    let inside = format!("gate:{}", option(&words(&compose, "services/gate/command"), "--data"));
+    let mut copies = 0;
+    for line in file.lines().filter_map(|line| line.split_once("docker compose cp ")) {
+        let (from, to) = line.1.split_once(' ').unwrap();
+        let from = from.strip_prefix(&inside).unwrap().trim_start_matches('/');
+        assert!(demo.data().join(from).is_file(), "the demo has no `{from}`");
+        assert!(
+            text(".gitignore").lines().any(|line| line.strip_prefix('/') == to.split('/').next()),
+            "{to}"
+        );
+        copies += 1;
+    }
+    assert!(copies > 1);
+    let token = file.split_once("Bearer $").unwrap().1.split('"').next().unwrap();
+    assert!(fs::read_to_string(demo.data().join("demo.env")).unwrap().contains(&format!("{token}=")));
 }
 
 /// Every metric of ours that a text names.
@@ -287,6 +362,22 @@ fn dashboard_and_alerts_ask_for_metrics_that_the_gate_has() {
     // These are told every few seconds only.
     until("issuers are told", || !missing().iter().any(|name| name == "bramka_issuer_keys"));
     assert_eq!(missing(), [""; 0]);
+}
+
+#[test]
+fn the_first_refusal_of_a_kind_is_an_alert_too() {
+    // Its counter comes into being at 1, and nothing has increased.
+    let asked = text("deploy/prometheus/alerts.yml") + &text("deploy/grafana/dashboards/bramka.json");
+    let asked = asked.replace("\\\"", "\"").split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut seen = 0;
+    for rest in asked.split("increase(bramka_refusals_total").skip(1) {
+        let (labels, rest) = rest.split_once('[').unwrap();
+        let (period, rest) = rest.split_once("]) > 0 ").unwrap();
+        let counter = format!("bramka_refusals_total{labels}");
+        assert!(rest.starts_with(&format!("or {counter} unless {counter} offset {period}")), "{rest:.200}");
+        seen += 1;
+    }
+    assert!(seen > 2);
 }
 
 #[test]
