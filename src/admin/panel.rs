@@ -19,6 +19,7 @@ use super::{
     state::{self, Readiness},
 };
 use crate::{
+    audit::Beside,
     body::Body,
     clock::{self, Now},
     config::{Colour, Outcome},
@@ -351,7 +352,10 @@ fn entries_json(entries: &[Entry]) -> String {
         out.push_str(&entry.lane);
         out.push_str("\",\"entry\":");
         out.push_str(entry.line.leaf());
-        out.push('}');
+        out.push_str(match entry.line.beside() {
+            Beside::Erased => ",\"beside\":\"erased\"}",
+            Beside::Sealed(_) | Beside::Nothing => "}",
+        });
     }
     out.push_str("]}\n");
     out

@@ -8,6 +8,7 @@ use crate::{
     clock::Now,
     config::{Colour, Live, Snapshot, Status},
     gateway::Gate,
+    words::StatementId,
 };
 
 /// A gate that has not heard of revocations for longer is not sent requests.
@@ -117,6 +118,10 @@ fn bundle_status(status: &Status) -> Json {
     json!({
         "digest": status.digest.to_string(), "since": status.since.to_string(),
         "swapped": status.swapped, "refused": status.refused, "last_refused": refused,
+        "closing_gone": {
+            "named": status.gone.named.iter().map(StatementId::as_str).collect::<Vec<_>>(),
+            "more": status.gone.more,
+        },
     })
 }
 

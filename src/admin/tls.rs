@@ -1,7 +1,6 @@
 //! The listener's own certificate, read again when its files change; or none, on loopback only.
 
 use std::{
-    fs,
     io::Read,
     path::{Path, PathBuf},
     sync::Arc,
@@ -16,7 +15,10 @@ use rustls::{
 use tokio_rustls::TlsAcceptor;
 use zeroize::Zeroizing;
 
-use crate::{config::AdminTls, words::Digest};
+use crate::{
+    config::AdminTls,
+    words::{Digest, open_file},
+};
 
 /// LIMIT: bytes of a certificate or key file.
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
@@ -105,7 +107,7 @@ impl Current {
 
 fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, TermsError> {
     let mut bytes = Zeroizing::new(Vec::new());
-    let read = fs::File::open(path).and_then(|file| file.take(FILE_BYTES_MAX).read_to_end(&mut bytes));
+    let read = open_file(path).and_then(|file| file.take(FILE_BYTES_MAX).read_to_end(&mut bytes));
     read.map_err(|source| TermsError::File { path: path.to_owned(), source })?;
     Ok(bytes)
 }
@@ -132,6 +134,8 @@ fn acceptor(certificate: (&Path, &[u8]), key: (&Path, &[u8])) -> Result<TlsAccep
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use jiff::Timestamp;
 
     use super::*;
@@ -157,6 +161,12 @@ mod tests {
         assert!(matches!(*current.terms(), Terms::Tls(_)));
         fs::copy(&others.server_key, &certs.server_key).unwrap();
         assert!(current.refresh(&files(&certs), folder.path()).unwrap());
+        // A pipe that nobody writes to is not waited for.
+        fs::remove_file(&certs.server_key).unwrap();
+        let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+        let pipe = rustix::fs::FileType::Fifo;
+        rustix::fs::mknodat(rustix::fs::CWD, &certs.server_key, pipe, mode, 0).unwrap();
+        assert!(matches!(current.refresh(&files(&certs), folder.path()), Err(TermsError::File { .. })));
     }
 
     #[test]

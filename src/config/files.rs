@@ -15,7 +15,7 @@ use std::{
 };
 
 use crate::words::{
-    Diagnostic, Diagnostics, Digest, Place, nearest,
+    Diagnostic, Diagnostics, Digest, Place, nearest, open_file,
     tree::{self, FILE_BYTES_MAX},
 };
 
@@ -247,7 +247,7 @@ impl Reader {
         // LIMIT: one byte more than allowed is enough to know that a file is too large.
         let mut text = String::new();
         let most = u64::try_from(FILE_BYTES_MAX).unwrap_or(u64::MAX).saturating_add(1);
-        let read = fs::File::open(real).and_then(|file| file.take(most).read_to_string(&mut text));
+        let read = open_file(real).and_then(|file| file.take(most).read_to_string(&mut text));
         self.bytes = self.bytes.saturating_add(text.len());
         if let Err(error) = read {
             self.cannot_read(path, &error.to_string());

@@ -2,14 +2,20 @@
 //!
 //! A request takes one snapshot from its first check to its last entry. Start-up is the first reload.
 
-use std::sync::Arc;
+use std::{collections::HashSet, fmt, sync::Arc};
 
 use arc_swap::{ArcSwap, Guard};
 use jiff::Timestamp;
 use parking_lot::Mutex;
 
 use super::report::Report;
-use crate::{clock::Now, words::Digest};
+use crate::{
+    clock::Now,
+    words::{Digest, StatementId},
+};
+
+/// LIMIT: statements that are named where a swap takes them away.
+const GONE_NAMED_MAX: usize = 20;
 
 /// The current snapshot and how the last reload went.
 #[derive(Debug)]
@@ -29,8 +35,33 @@ pub struct Status {
     pub swapped: u64,
     /// How many were refused.
     pub refused: u64,
+    /// What the last swap took away; nothing before there was one.
+    pub gone: Gone,
     /// Why the newest bundle does not serve, and since when that is known; none when it serves.
     pub broken: Option<(Arc<Report>, Timestamp)>,
+}
+
+/// Statements that close something, and are not in the bundle that follows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Gone {
+    /// The first of them, in file order.
+    pub named: Vec<StatementId>,
+    /// How many others.
+    pub more: usize,
+}
+
+/// A bundle that may follow another.
+pub trait Follows {
+    /// Every statement that closes something, in file order.
+    fn closing(&self) -> impl Iterator<Item = &StatementId>;
+
+    /// What is closed in the one before and not in this one.
+    fn gone_since(&self, before: &Self) -> Gone {
+        let kept: HashSet<&StatementId> = self.closing().collect();
+        let mut gone = before.closing().filter(|id| !kept.contains(id));
+        let named = gone.by_ref().take(GONE_NAMED_MAX).cloned().collect();
+        Gone { named, more: gone.count() }
+    }
 }
 
 /// What became of a reload.
@@ -44,10 +75,28 @@ pub enum Outcome {
     KeptOld(Arc<Report>),
 }
 
-impl<T> Live<T> {
+impl Gone {
+    /// Whether nothing is gone.
+    pub fn is_empty(&self) -> bool {
+        self.named.is_empty()
+    }
+}
+
+impl fmt::Display for Gone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (position, id) in self.named.iter().enumerate() {
+            let comma = if position == 0 { "" } else { ", " };
+            write!(f, "{comma}{id}")?;
+        }
+        if self.more > 0 { write!(f, " and {} more", self.more) } else { Ok(()) }
+    }
+}
+
+impl<T: Follows> Live<T> {
     /// The first snapshot.
     pub fn new(digest: Digest, first: T, now: Now) -> Self {
-        let status = Status { digest, since: now.wall, swapped: 0, refused: 0, broken: None };
+        let gone = Gone::default();
+        let status = Status { digest, since: now.wall, swapped: 0, refused: 0, gone, broken: None };
         Self { current: ArcSwap::from_pointee(first), status: Mutex::new(status) }
     }
 
@@ -72,6 +121,7 @@ impl<T> Live<T> {
         let mut status = self.status.lock();
         match loaded {
             Ok(Some((digest, snapshot))) => {
+                status.gone = snapshot.gone_since(&self.current.load());
                 self.current.store(Arc::new(snapshot));
                 status.digest = digest;
                 status.since = now.wall;

@@ -20,6 +20,7 @@ mod bundle;
 mod files;
 mod listeners;
 mod live;
+mod loads;
 mod report;
 mod schemas;
 mod secrets;
@@ -31,7 +32,8 @@ mod watch;
 
 pub use bundle::{RawBundle, Sheet, SystemSheet, load};
 pub use files::{BUNDLE_BYTES_MAX, FILES_MAX, Files, GATEWAY, LIMITS, Section, Source};
-pub use live::{Live, Outcome, Status};
+pub use live::{Follows, Gone, Live, Outcome, Status};
+pub use loads::{Loads, Unloaded};
 pub use report::{Colour, Report, render};
 pub use schemas::schemas;
 pub use secrets::{Env, Placeholders, ProcessEnv, Secrets};

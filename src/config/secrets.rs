@@ -13,7 +13,7 @@ use std::{
 use parking_lot::Mutex;
 
 use crate::words::{
-    Diagnostic, Diagnostics, Place, Secret,
+    Diagnostic, Diagnostics, Place, Secret, open_file,
     tree::{Node, Value},
     yaml::{Named, Spanned},
 };
@@ -218,11 +218,8 @@ fn is_absolute(path: &str) -> bool {
 fn secret_file(path: &Path) -> Result<String, String> {
     let told =
         |why: &dyn std::fmt::Display| format!("the secret's file `{}` cannot be used: {why}", path.display());
-    let file = fs::File::open(path).map_err(|error| told(&error))?;
+    let file = open_file(path).map_err(|error| told(&error))?;
     let facts = file.metadata().map_err(|error| told(&error))?;
-    if !facts.is_file() {
-        return Err(told(&"it is no file"));
-    }
     if let Some(why) = loose_rights(&facts) {
         return Err(told(&why));
     }

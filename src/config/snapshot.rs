@@ -3,13 +3,13 @@
 
 use std::{
     collections::HashMap,
-    fs,
+    io::Read as _,
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
-use super::{RawBundle, Report, SystemSheet, settings::GatewaySettings};
+use super::{Follows, RawBundle, Report, SystemSheet, settings::GatewaySettings};
 use crate::{
     catalog::Catalog,
     clock::Now,
@@ -23,11 +23,14 @@ use crate::{
     upstream::{self, Upstream},
     wire::{TlsClient, Trust},
     words::{
-        Diagnostic, Diagnostics, Digest, ListenerName, SecretBytes, SystemName,
+        Diagnostic, Diagnostics, Digest, ListenerName, SecretBytes, StatementId, SystemName, open_file,
         tree::Node,
         yaml::{FromYaml, Spanned},
     },
 };
+
+/// LIMIT: bytes of a certificate or key file that the bundle names; all CAs of a platform are a tenth of it.
+const FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
 /// A compiled bundle.
 #[derive(Debug)]
@@ -49,7 +52,7 @@ pub struct Snapshot {
     /// Every system.
     pub systems: HashMap<SystemName, Served>,
     /// Every listener.
-    pub listeners: HashMap<ListenerName, Listener>,
+    pub listeners: HashMap<ListenerName, Arc<Listener>>,
     /// The listeners' settings, in file order, for the door.
     pub doors: Vec<ListenerSettings>,
     /// How much a list may ask for.
@@ -97,6 +100,12 @@ impl Snapshot {
         let system = self.catalog.serves(entity.collection.as_str())?;
         let served = self.systems.get(system)?;
         served.mapping.entity(entity.name.as_str()).map(|mapping| (served, mapping))
+    }
+}
+
+impl Follows for Snapshot {
+    fn closing(&self) -> impl Iterator<Item = &StatementId> {
+        self.policies.closing()
     }
 }
 
@@ -344,8 +353,8 @@ impl Compile<'_, '_> {
     }
 }
 
-fn listener(settings: &ListenerSettings) -> (ListenerName, Listener) {
-    let listener = Listener { hosts: settings.allowed_hosts(), bounds: settings.bounds.clone() };
+fn listener(settings: &ListenerSettings) -> (ListenerName, Arc<Listener>) {
+    let listener = Arc::new(Listener { hosts: settings.allowed_hosts(), bounds: settings.bounds.clone() });
     (settings.name.clone(), listener)
 }
 
@@ -373,13 +382,17 @@ fn bases(node: &Node) -> Vec<url::Url> {
 }
 
 fn read_file(base: &Path, path: &Spanned<PathBuf>, found: &mut Diagnostics) -> Option<Vec<u8>> {
-    match fs::read(base.join(&path.value)) {
-        Ok(bytes) => Some(bytes),
-        Err(error) => {
-            found.error(&path.place, format!("cannot read `{}`: {error}", path.value.display()));
-            None
-        }
-    }
+    let mut bytes = Vec::new();
+    // LIMIT: one byte more than allowed is enough to know that a file is too large.
+    let read = open_file(&base.join(&path.value))
+        .and_then(|file| file.take(FILE_BYTES_MAX.saturating_add(1)).read_to_end(&mut bytes));
+    let told = match read {
+        Ok(size) if size as u64 <= FILE_BYTES_MAX => return Some(bytes),
+        Ok(_) => format!("it is larger than {FILE_BYTES_MAX} bytes"),
+        Err(error) => error.to_string(),
+    };
+    found.error(&path.place, format!("cannot read `{}`: {told}", path.value.display()));
+    None
 }
 
 /// The principals' types as statements read them.

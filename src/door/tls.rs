@@ -36,7 +36,7 @@ use super::{
     drain::Stop,
     settings::{ClientCertificates, Resumption, TlsTerms},
 };
-use crate::words::Digest;
+use crate::words::{Digest, open_file};
 
 /// Largest file that is read.
 const FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
@@ -228,8 +228,8 @@ impl Files<'_> {
         use io::Read as _;
         let path = self.base.join(path);
         let mut bytes = Zeroizing::new(Vec::new());
-        let read = std::fs::File::open(&path)
-            .and_then(|file| file.take(FILE_BYTES_MAX).read_to_end(&mut bytes).map(drop));
+        let read =
+            open_file(&path).and_then(|file| file.take(FILE_BYTES_MAX).read_to_end(&mut bytes).map(drop));
         read.map_err(|error| TlsError::Unreadable(path.clone(), error))?;
         self.read.push(Digest::of(&bytes));
         Ok((path, bytes))

@@ -26,7 +26,7 @@ use crate::{
     audit::{Journal, Lane},
     body::Body,
     catalog::CursorKey,
-    config::{Live, Publishing, Snapshot},
+    config::{Live, Loads, Publishing, Snapshot},
     door::{Door, Handler},
     identity::Identity,
     keys::Issuers,
@@ -77,7 +77,7 @@ pub struct Gate {
     /// LIMIT: one reload at a time, from the reading of its files to the last thing that follows its swap.
     pub(super) reloading: Semaphore,
     /// LIMIT: bundles that are being loaded, those for which nobody waits any more among them.
-    pub(super) loading: Arc<Semaphore>,
+    pub(super) loading: Loads,
     /// Acts that are under way; a stopping gate waits for them.
     pub(super) acts: TaskTracker,
 }

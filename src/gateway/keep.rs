@@ -1,11 +1,11 @@
 //! What goes on beside the requests: reloads, revocations, keys, heads, counters; and when to stop.
 
-use std::{io, pin::pin, sync::Arc, thread, time::Duration};
+use std::{io, sync::Arc, thread, time::Duration};
 
 use parking_lot::Mutex;
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
-    sync::{Notify, oneshot},
+    sync::Notify,
     task::JoinHandle,
 };
 
@@ -17,11 +17,11 @@ use super::{
 use crate::{
     audit::{self, HeadFile, Journal, JournalError, Pace, Publish, SignedHead},
     clock,
-    config::{Outcome, PublishTarget, Report, Snapshot, Watch},
+    config::{Follows as _, Outcome, PublishTarget, Report, Snapshot, Unloaded, Watch},
     door,
     store::{HeadRow, Store, StoreError},
     telemetry::Reason,
-    words::{Diagnostic, Diagnostics, Place, StatementId},
+    words::{Diagnostic, Diagnostics, Place},
 };
 
 /// How soon a head that was not taken is sent again, at first.
@@ -29,13 +29,11 @@ const PUBLISH_AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// How soon an edit that the journal did not take is tried again.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// LIMIT: how long loading a bundle may take; a thousand statements take a second.
-const LOADING_MAX: Duration = Duration::from_secs(30);
+pub(super) const LOADING_MAX: Duration = Duration::from_secs(30);
 /// Bundles that may be loaded at once: one is waited for, the others took too long.
 pub(super) const LOADINGS_MAX: usize = 4;
 /// How long a gate that stops still waits for a bundle that is being loaded.
 const LOADING_MAX_AT_THE_END: Duration = Duration::from_secs(2);
-/// Most statements that are named where a reload takes them away.
-const GONE_NAMED_MAX: usize = 20;
 
 /// Everything that runs beside the requests.
 pub(super) struct Kept {
@@ -234,54 +232,33 @@ async fn taken_over(gate: &Arc<Gate>, options: &Arc<Options>, force: Force) -> R
     Ok(put_in_force(gate, loaded))
 }
 
-/// Loads the bundle. It blocks, so it has a thread of its own, which nobody waits for beyond the bound: edits
-/// that come later are looked at, and a gate that stops comes to its end.
+/// Loads the bundle. Nobody waits for it beyond its bound: edits that come later are looked at, and a gate that stops
+/// comes to its end.
 async fn loaded(gate: &Arc<Gate>, options: &Arc<Options>, force: Force) -> Result<Loaded, ReloadError> {
-    let Ok(turn) = gate.loading.clone().try_acquire_owned() else {
-        tracing::error!("too many loads of policies have not come to their end");
-        return Err(ReloadError::Broken);
-    };
     let (on, with) = (gate.clone(), options.clone());
-    let (done, mut outcome) = oneshot::channel();
-    let started = thread::Builder::new().name("loading".into()).spawn(move || {
-        let _turn = turn;
-        // Nobody may be waiting any more.
-        drop(done.send(load(&on, &with, force)));
-    });
-    if let Err(error) = started {
-        tracing::error!(%error, "there is no thread to load the policies on");
-        return Err(ReloadError::Broken);
-    }
-    let mut drained = pin!(async {
+    let stop = async {
         gate.door.drained().await;
         tokio::time::sleep(LOADING_MAX_AT_THE_END).await;
-    });
-    let late = tokio::select! {
-        loaded = &mut outcome => return loaded.map_err(|_panicked| {
-            tracing::error!("loading the policies panicked");
-            ReloadError::Broken
-        }),
-        () = tokio::time::sleep(LOADING_MAX) => {
-            format!("loading the policies takes longer than {} s", LOADING_MAX.as_secs())
-        }
-        () = &mut drained => "the gate stops before the policies are loaded".to_owned(),
     };
-    let told = Diagnostic::error(&Place::file("access"), late).help("what was edited last may be too much");
-    Ok(Err(Report::without_files(told.into())))
+    match gate.loading.run(move || load(&on, &with, force), stop).await {
+        Ok(loaded) => Ok(loaded),
+        Err(late @ (Unloaded::Late(_) | Unloaded::Stopped)) => {
+            let told = Diagnostic::error(&Place::file("access"), late.to_string())
+                .help("what was edited last may be too much");
+            Ok(Err(Report::without_files(told.into())))
+        }
+        Err(error @ (Unloaded::Busy | Unloaded::NoThread(_) | Unloaded::Panicked)) => {
+            tracing::error!(cause = ?std::error::Error::source(&error), "{error}");
+            Err(ReloadError::Broken)
+        }
+    }
 }
 
 /// The statements that close something in the bundle that serves and are not in the new one.
 fn gone(gate: &Gate, loaded: &Loaded) -> Option<String> {
     let Ok(Some(fresh)) = loaded else { return None };
-    let (old, new) = (&gate.live.snapshot().policies, &fresh.snapshot.policies);
-    let gone: Vec<&str> =
-        old.closing().filter(|id| !new.closing().any(|kept| kept == *id)).map(StatementId::as_str).collect();
-    let named = gone.iter().take(GONE_NAMED_MAX).copied().collect::<Vec<_>>().join(", ");
-    match gone.len().saturating_sub(GONE_NAMED_MAX) {
-        _ if gone.is_empty() => None,
-        0 => Some(named),
-        more => Some(format!("{named} and {more} more")),
-    }
+    let gone = fresh.snapshot.gone_since(&gate.live.snapshot());
+    (!gone.is_empty()).then(|| gone.to_string())
 }
 
 /// Writes down what is about to come of a reload, and which statements that close something are gone by it.

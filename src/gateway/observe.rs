@@ -1,7 +1,7 @@
 //! Small adaptors between rooms that do not know each other: the door's observer writes to the journal, the
 //! quota counts in the store, the issuers' keys come over the wire, and the journal's heads leave over it.
 
-use std::{fs, net::SocketAddr, path::Path, sync::Arc};
+use std::{io::Read as _, net::SocketAddr, path::Path, sync::Arc};
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -18,8 +18,11 @@ use crate::{
     quota::{self, Away, Day},
     store::Store,
     wire::{self, Bounds, Keep, Local, Origin, TlsClient, Trust},
-    words::{Channel, ListenerName},
+    words::{Channel, ListenerName, open_file},
 };
+
+/// LIMIT: bytes of a file of CAs.
+const CA_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
 /// Writes down what happens at the door without a request.
 #[derive(Debug)]
@@ -186,6 +189,8 @@ impl Publish for HeadPost {
 /// Trusts the CAs of a file, read anew for each fetch: they are seldom, and the file may have been replaced.
 fn trusting(ca: &Path) -> Result<TlsClient, String> {
     let told = |error: &dyn std::fmt::Display| format!("`{}`: {error}", ca.display());
-    let pem = fs::read(ca).map_err(|error| told(&error))?;
+    let mut pem = Vec::new();
+    let read = open_file(ca).and_then(|file| file.take(CA_BYTES_MAX).read_to_end(&mut pem));
+    read.map_err(|error| told(&error))?;
     TlsClient::new(&Trust { ca: Some(pem), ..Trust::default() }).map_err(|error| told(&error))
 }

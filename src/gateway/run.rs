@@ -27,7 +27,7 @@ use crate::{
     audit::{Durability, Journal, JournalError, JournalKeys, JournalOptions, Role},
     catalog::CursorKey,
     clock,
-    config::{self, Env, Live, Means, Report, Snapshot},
+    config::{self, Env, Live, Loads, Means, Report, Snapshot},
     door::{self, Bound, Door, Drained, SocketError, Sockets},
     identity::{self, Identity},
     keys::Issuers,
@@ -218,7 +218,7 @@ async fn open(options: &Options) -> Result<Opened, RunError> {
         publishing: settings.audit.publish.clone(),
         handed_over: Arc::default(),
         reloading: Semaphore::new(1),
-        loading: Arc::new(Semaphore::new(keep::LOADINGS_MAX)),
+        loading: Loads::new(keep::LOADINGS_MAX, keep::LOADING_MAX),
         acts: TaskTracker::new(),
     });
     Ok(Opened { gate, cores: door.cores(bound), admin_socket, addresses, successor })

@@ -7,7 +7,10 @@ use serde::Deserialize;
 use url::Url;
 
 use super::{Fetch, JwksError, jwks};
-use crate::identity::{IssuerOrigin, VerifyKey};
+use crate::{
+    identity::{IssuerOrigin, VerifyKey},
+    words::open_file,
+};
 
 /// Largest discovery document or JWKS.
 pub const DOCUMENT_BYTES_MAX: usize = 256 * 1024;
@@ -140,7 +143,7 @@ async fn get(fetch: &dyn Fetch, url: &str, ca: Option<&Path>) -> Result<Vec<u8>,
 fn read_file(path: &Path) -> Result<Vec<u8>, FetchError> {
     let mut bytes = Vec::new();
     let bound = u64::try_from(DOCUMENT_BYTES_MAX).unwrap_or(u64::MAX);
-    let mut file = std::fs::File::open(path).map_err(FetchError::File)?.take(bound + 1);
+    let mut file = open_file(path).map_err(FetchError::File)?.take(bound + 1);
     file.read_to_end(&mut bytes).map_err(FetchError::File)?;
     if bytes.len() > DOCUMENT_BYTES_MAX { Err(FetchError::TooLarge) } else { Ok(bytes) }
 }

@@ -3,7 +3,7 @@
 //!
 //! One fetch an issuer at a time, in a task of its own: whoever asked may walk away. A key id that is not
 //! cached causes a fetch at most once per [`REFETCH_GAP`], because ids come from strangers. A key that its
-//! issuer no longer publishes is retired, which ends what it signed at once. Trouble with an issuer is logged
+//! issuer no longer publishes is retired, which ends what it signed at once; a set without keys retires all. Trouble with an issuer is logged
 //! when it changes, not each time it is met. The room opens no socket: [`Fetch`] is handed in.
 
 mod discovery;
@@ -293,10 +293,12 @@ impl State {
         if cached.is_forgotten {
             return false;
         }
-        cached.tell(issuer, answer.as_ref().err());
-        let fetched = match answer {
-            Ok(keys) => keys,
+        let (fetched, error) = match answer {
+            Ok(keys) => (keys, None),
+            // A set that is read and holds no key of ours has withdrawn them all; that is told as trouble too.
+            Err(error @ FetchError::Jwks(JwksError::Empty)) => (Vec::new(), Some(error)),
             Err(error) => {
+                cached.tell(issuer, Some(&error));
                 cached.last_error = Some(Arc::new(error));
                 return false;
             }
@@ -310,7 +312,8 @@ impl State {
             })
             .collect();
         cached.fetched_at = Some(now.mono);
-        cached.last_error = None;
+        cached.tell(issuer, error.as_ref());
+        cached.last_error = error.map(Arc::new);
         let mut went = false;
         for old in &before {
             if !cached.keys.iter().any(|key| Arc::ptr_eq(key, old)) {

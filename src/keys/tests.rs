@@ -483,11 +483,7 @@ fn a_jwks_file_is_read_and_read_again() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let set = |keys: &[&Json]| std::fs::write(file.path(), json!({ "keys": keys }).to_string()).unwrap();
         set(&[&jwk("a")]);
-        let text = format!(
-            "issuer: https://gate.example\naudience: b\nissuers:\n  file: {{ issuer: made-up, audience: b, kinds: [App], jwks_file: {} }}",
-            file.path().display()
-        );
-        let bench = Bench { sources: sources(&text), ..bench };
+        let bench = Bench { sources: in_file(file.path()), ..bench };
         let key = bench.key(Some("a"), 0).await.unwrap();
         set(&[&jwk("b")]);
         bench.issuers.tend(&bench.sources, bench.at(600)).await;
@@ -497,6 +493,79 @@ fn a_jwks_file_is_read_and_read_again() {
         bench.issuers.tend(&bench.sources, bench.at(1300)).await;
         assert!(bench.last_error().contains("larger than"));
         assert!(bench.web.asked.lock().is_empty());
+    });
+}
+
+/// An issuer whose keys stand in that file.
+fn in_file(path: &Path) -> Arc<Sources> {
+    sources(&format!(
+        "issuer: https://gate.example\naudience: b\nissuers:\n  file: {{ issuer: made-up, audience: b, kinds: [App], jwks_file: {} }}",
+        path.display()
+    ))
+}
+
+#[test]
+fn a_key_set_without_keys_withdraws_all_and_what_cannot_be_read_none() {
+    run(async |bench| {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("keys.json");
+        let bench = Bench { sources: in_file(&path), ..bench };
+        let look = async |text: &str, at: u64| {
+            std::fs::write(&path, text).unwrap();
+            bench.issuers.look_at_files(&bench.sources, bench.at(at)).await;
+        };
+        let full = json!({ "keys": [jwk("a")] }).to_string();
+        look(&full, 0).await;
+        let key = bench.key(Some("a"), 0).await.unwrap();
+        for half in ["", "{", "[]", "{}", r#"{"keys":null}"#, full.get(..full.len() / 2).unwrap()] {
+            look(half, 2).await;
+            assert!(Arc::ptr_eq(&key, &bench.key(Some("a"), 2).await.unwrap()), "{half}");
+        }
+        std::fs::remove_file(&path).unwrap();
+        bench.issuers.look_at_files(&bench.sources, bench.at(4)).await;
+        assert!(Arc::ptr_eq(&key, &bench.key(Some("a"), 4).await.unwrap()));
+        assert!(!key.is_gone());
+
+        for empty in [json!([]), json!([{ "kty": "oct", "k": "AAAA", "kid": "h" }])] {
+            look(&full, 6).await;
+            let key = bench.key(Some("a"), 6).await.unwrap();
+            look(&json!({ "keys": empty }).to_string(), 8).await;
+            assert!(key.is_gone(), "{empty}");
+            assert_eq!(bench.key(Some("a"), 8).await.unwrap_err(), KeyProblem::Unknown);
+            let standing = bench.issuers.standing(&bench.sources, bench.at(9)).remove(0);
+            assert_eq!((standing.keys, standing.age), (0, Some(Duration::from_secs(1))));
+            assert!(standing.last_error.unwrap().told().contains("no key that verifies signatures"));
+        }
+    });
+}
+
+#[test]
+fn an_issuer_that_publishes_no_key_any_more_has_none() {
+    run(async |bench| {
+        bench.web.keys(&[&jwk("a")]);
+        let key = bench.key(Some("a"), 0).await.unwrap();
+        bench.web.keys(&[]);
+        bench.issuers.tend(&bench.sources, bench.at(600)).await;
+        assert!(key.is_gone());
+        assert_eq!(bench.key(Some("a"), 600).await.unwrap_err(), KeyProblem::Unknown);
+    });
+}
+
+#[test]
+fn what_stands_in_the_place_of_a_key_file_holds_up_nobody() {
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+    run(async |bench| {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("keys.json");
+        let bench = Bench { sources: in_file(&path), ..bench };
+        std::fs::write(&path, json!({ "keys": [jwk("a")] }).to_string()).unwrap();
+        let key = bench.key(Some("a"), 0).await.unwrap();
+        std::fs::remove_file(&path).unwrap();
+        mknodat(CWD, &path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+        bench.issuers.look_at_files(&bench.sources, bench.at(2)).await;
+        let standing = bench.issuers.standing(&bench.sources, bench.at(2)).remove(0);
+        assert_eq!(standing.last_error.unwrap().told(), "the JWKS file cannot be read: it is no file");
+        assert!(Arc::ptr_eq(&key, &bench.key(Some("a"), 2).await.unwrap()));
     });
 }
 

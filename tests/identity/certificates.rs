@@ -1,6 +1,10 @@
 //! Client certificates: alone they say who is asking, beside a token only how it came.
 
-use std::{fs, os::unix::fs::DirBuilderExt, path::Path};
+use std::{
+    fs,
+    os::unix::fs::DirBuilderExt,
+    path::{Path, PathBuf},
+};
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationListParams, DnType, ExtendedKeyUsagePurpose,
@@ -9,7 +13,7 @@ use rcgen::{
 
 use crate::{
     book,
-    ground::{GOODS, Identity, Raw, Stream, edit, get, get_with, put, swaps, until_swapped},
+    ground::{Bridge, GOODS, Identity, Raw, Stream, edit, get, get_with, put, swaps, until_swapped},
     kit::{Demo, runtime, until},
 };
 
@@ -158,29 +162,65 @@ fn a_gate_whose_client_authority_is_missing_empty_or_garbage_does_not_start() {
     }
 }
 
-#[test]
-fn a_revoked_certificate_ends_its_open_streams_and_those_of_certificates_that_stand_live_on() {
-    let authority = Authority::new();
-    let (taken, stands) = (authority.numbered("taken", 77), authority.numbered("stands", 78));
-    let raw = Raw::start();
-    let mut list = std::path::PathBuf::new();
+/// How the journal says that an exchange ended.
+fn ended(demo: &Demo, request: &str) -> String {
+    let entries = book::of(&demo.data(), request);
+    let close = entries.iter().find(|entry| entry["kind"] == "close").unwrap();
+    close["ended"].as_str().unwrap().to_owned()
+}
+
+/// A demo whose app may come with certificates that a list can take back, and the list.
+fn with_list(authority: &Authority, pinned: &[&Identity], raw: &Raw) -> (Demo, PathBuf) {
+    let mut list = PathBuf::new();
     let demo = Demo::start_with(
         |policies| {
             list = policies.with_file_name("clients.crl");
             fs::write(&list, authority.revoke(&[66], 1)).unwrap();
-            ask_for_certificates(policies, &authority, &authority.client("acme-portal"));
+            ask_for_certificates(policies, authority, &authority.client("acme-portal"));
             let gateway = policies.join("gateway.yaml");
             edit(&gateway, "client_ca:", &format!("client_crl: {}\n      client_ca:", list.display()));
-            let pins = format!(
-                "id: shop-backend, certificates: [\"{}\", \"{}\"],",
-                taken.fingerprint(),
-                stands.fingerprint()
-            );
+            let pins: Vec<String> = pinned.iter().map(|one| format!("\"{}\"", one.fingerprint())).collect();
+            let pins = format!("id: shop-backend, certificates: [{}],", pins.join(", "));
             edit(&policies.join("principals/apps.yaml"), "id: shop-backend,", &pins);
             raw.join(policies, "none", "");
         },
         &[],
     );
+    (demo, list)
+}
+
+#[test]
+fn a_revoked_certificate_ends_its_bridges_and_those_of_certificates_that_stand_live_on() {
+    let authority = Authority::new();
+    let (taken, stands) = (authority.numbered("taken", 77), authority.numbered("stands", 78));
+    let raw = Raw::start();
+    let (demo, list) = with_list(&authority, &[&taken, &stands], &raw);
+    runtime().block_on(async {
+        let mut ends = Bridge::over(taken.connect(&demo).await, None).await;
+        let mut beside = Bridge::over(taken.connect(&demo).await, Some(demo.env("BRAMKA_APP_TOKEN"))).await;
+        let mut lives = Bridge::over(stands.connect(&demo).await, None).await;
+        for bridge in [&mut ends, &mut beside, &mut lives] {
+            bridge.echoes("before").await;
+        }
+        put(&list, &authority.revoke(&[66, 77], 2));
+        ends.end().await;
+        beside.end().await;
+        lives.echoes("after").await;
+        for bridge in [&ends, &beside] {
+            assert_eq!(ended(&demo, &bridge.request), "revoked");
+        }
+        put(&list, &authority.revoke(&[66, 77, 78], 3));
+        lives.end().await;
+        assert_eq!(ended(&demo, &lives.request), "revoked");
+    });
+}
+
+#[test]
+fn a_revoked_certificate_ends_its_open_streams_and_those_of_certificates_that_stand_live_on() {
+    let authority = Authority::new();
+    let (taken, stands) = (authority.numbered("taken", 77), authority.numbered("stands", 78));
+    let raw = Raw::start();
+    let (demo, list) = with_list(&authority, &[&taken, &stands], &raw);
     let swapped = || demo.stderr().matches("new certificates serve").count();
     runtime().block_on(async {
         let mut ends = Stream::open_with(&demo, &taken).await;
@@ -194,10 +234,8 @@ fn a_revoked_certificate_ends_its_open_streams_and_those_of_certificates_that_st
         assert!(beside.end().await, "a token beside a revoked certificate goes by the same door");
         assert_eq!(swapped(), 2, "not by the first change");
         assert!(lives.goes_on());
-        for (stream, ended) in [(&ends, "revoked"), (&beside, "revoked")] {
-            let entries = book::of(&demo.data(), &stream.request);
-            let close = entries.iter().find(|entry| entry["kind"] == "close").unwrap();
-            assert_eq!(close["ended"], ended, "{close}");
+        for stream in [&ends, &beside] {
+            assert_eq!(ended(&demo, &stream.request), "revoked");
         }
         put(&list, &authority.revoke(&[66, 77, 78], 4));
         assert!(lives.end().await);

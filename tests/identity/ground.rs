@@ -23,7 +23,10 @@ use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject};
 use serde_json::Value;
-use tokio::net::TcpSocket;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpSocket,
+};
 use tokio_rustls::TlsConnector;
 
 use crate::{
@@ -216,8 +219,51 @@ impl Stream {
     }
 }
 
-/// A system that answers `/events` for ever, `/gone` not at all and everything else with `ok`, and notes what it
-/// was asked.
+/// A connection on which the system `raw` has switched protocols: it says back whatever it hears.
+pub(crate) struct Bridge {
+    stream: tokio_rustls::client::TlsStream<tokio::net::TcpStream>,
+    pub(crate) request: String,
+}
+
+impl Bridge {
+    /// Asks for the switch over a connection, with a token or by what the connection has shown.
+    pub(crate) async fn over(
+        mut stream: tokio_rustls::client::TlsStream<tokio::net::TcpStream>,
+        token: Option<&str>,
+    ) -> Self {
+        let token = token.map(|token| format!("authorization: Bearer {token}\r\n")).unwrap_or_default();
+        let asked = format!(
+            "GET /systems/raw/socket HTTP/1.1\r\nhost: localhost\r\nconnection: Upgrade\r\nupgrade: websocket\r\n{token}\r\n"
+        );
+        stream.write_all(asked.as_bytes()).await.unwrap();
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(stream.read_u8().await.unwrap());
+        }
+        let head = String::from_utf8(head).unwrap().to_ascii_lowercase();
+        assert!(head.starts_with("http/1.1 101 "), "{head}");
+        let request = head.lines().find_map(|line| line.strip_prefix("x-request-id: ")).unwrap().to_owned();
+        Self { stream, request }
+    }
+
+    /// Says something, and waits until it is back.
+    pub(crate) async fn echoes(&mut self, said: &str) {
+        self.stream.write_all(said.as_bytes()).await.unwrap();
+        let mut heard = vec![0; said.len()];
+        let back = tokio::time::timeout(PATIENCE, self.stream.read_exact(&mut heard)).await;
+        back.expect("nothing comes back").unwrap();
+        assert_eq!(heard, said.as_bytes());
+    }
+
+    /// Waits until it is over, by whatever end.
+    pub(crate) async fn end(&mut self) {
+        let next = tokio::time::timeout(PATIENCE, self.stream.read_u8()).await;
+        assert!(next.expect("the bridge goes on").is_err(), "the system has said nothing");
+    }
+}
+
+/// A system that answers `/events` for ever, `/gone` not at all, switches protocols on `/socket` and says everything
+/// back there, answers everything else with `ok`, and notes what it was asked.
 pub(crate) struct Raw {
     pub(crate) heads: Arc<Mutex<Vec<String>>>,
     address: SocketAddr,
@@ -271,9 +317,16 @@ fn answer(mut stream: StdStream, noted: &Mutex<Vec<String>>) -> std::io::Result<
         seen.clear();
         let is_endless = head.starts_with("GET /events ");
         let is_gone = head.starts_with("GET /gone ");
+        let is_switch = head.starts_with("GET /socket ");
         noted.lock().push(head);
         if is_gone {
             return Ok(());
+        }
+        if is_switch {
+            stream.write_all(
+                b"HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\r\n",
+            )?;
+            return std::io::copy(&mut stream.try_clone()?, &mut stream).map(drop);
         }
         stream.write_all(match is_endless {
             true => {

@@ -3,11 +3,13 @@
 
 use std::{
     fs,
+    os::unix::{fs::symlink, net::UnixListener},
     path::Path,
     time::{Duration, Instant},
 };
 
 use http::Method;
+use serde_json::{Value, json};
 
 use crate::{
     book,
@@ -202,10 +204,199 @@ fn an_edit_that_takes_a_forbid_away_is_named_in_log_and_journal() {
     let entries = book::entries(&demo.data());
     let swapped = entries.iter().find(|entry| entry["act"] == "swapped").unwrap();
     assert!(swapped["details"].to_string().contains(gone), "{swapped}");
+    let told = || demo.admin(Method::GET, "/api/bundle").send().expect(200).json()["closing_gone"].clone();
+    let named: Vec<&str> = gone.split(", ").collect();
+    assert_eq!(told(), json!({ "named": named, "more": 0 }));
+    // What changes nothing takes nothing away.
+    assert_eq!(demo.admin(Method::POST, "/api/reload").send().expect(200).json()["outcome"], "swapped");
+    until("the same serves again", || swaps(&demo) == 2);
+    assert_eq!(told(), json!({ "named": [], "more": 0 }));
     // An edit that takes none away names none.
     put(&guards, &whole);
-    until("it serves again", || swaps(&demo) == 2);
+    until("it serves again", || swaps(&demo) == 3);
     assert_eq!(demo.stderr().matches("lack statements that close something").count(), 1);
+}
+
+/// Conditions that hold for an order of that number only, each at a bound and one beyond it.
+fn bounds(number: &str) -> [[String; 2]; 4] {
+    let is_meant = format!("resource has number && resource.number == \"{number}\"");
+    // The braces around a condition are one more.
+    let nested = |times| format!("{}{is_meant}{}", "(".repeat(times), ")".repeat(times));
+    let ifs = |times| format!("{}{is_meant}{}", "if true then ".repeat(times), " else false".repeat(times));
+    // Five stand before the condition and four in the comparison, where it is deepest.
+    let operators = |count: usize| format!("{is_meant}{}", " && true".repeat(count - 9));
+    let long = |bytes: usize| {
+        let of = |filler: &str| {
+            format!("resource has number && [\"{number}\", \"{filler}\"].contains(resource.number)")
+        };
+        of(&"x".repeat(bytes - extra(&of("")).trim_end().len()))
+    };
+    [
+        [nested(31), nested(32)],
+        [ifs(4), ifs(5)],
+        [operators(512), operators(513)],
+        [long(64 * 1024), long(64 * 1024 + 1)],
+    ]
+}
+
+#[test]
+fn a_statement_at_a_bound_decides_the_same_in_every_verb_and_in_a_running_gate() {
+    let demo = Demo::start_with(roomy, &[]);
+    let file = demo.policies().join("access/extra.cedar");
+    let orders = demo.get("/v1/orders?limit=2").send().expect(200).items();
+    let record = |order: &Value| {
+        let named = ["id", "number", "customer", "status"].map(|name| (name.to_owned(), order[name].clone()));
+        Value::from_iter(named)
+    };
+    let ids = [&orders[0]["id"], &orders[1]["id"]].map(|id| format!("/v1/orders/{}", id.as_str().unwrap()));
+    let records = [record(&orders[0]), record(&orders[1])];
+    let outcomes = ["hidden", "permitted"];
+    assert_ne!(records[0]["number"], records[1]["number"]);
+    let case = |n: usize| {
+        json!({
+            "name": outcomes[n], "as": "App/shop-backend", "action": "read", "entity": "Order",
+            "record": records[n], "expect": { "outcome": outcomes[n] },
+        })
+    };
+    fs::write(demo.policies().join("tests/extra.yaml"), json!({ "tests": [case(0), case(1)] }).to_string())
+        .unwrap();
+    until("the tests are there", || swaps(&demo) == 1);
+    let policies = demo.policies();
+    let saved = policies.with_file_name("record.json");
+    let explained = |record: &Value| {
+        fs::write(&saved, record.to_string()).unwrap();
+        let asked = "policy explain --as App/shop-backend --action read --entity Order --json --policies";
+        let mut args: Vec<&str> = asked.split(' ').collect();
+        args.extend([policies.to_str().unwrap(), "--record", saved.to_str().unwrap()]);
+        run(&args)
+    };
+    let tested = || run(&["policy", "test", "--policies", policies.to_str().unwrap()]);
+    for (round, [at, beyond]) in bounds(records[0]["number"].as_str().unwrap()).iter().enumerate() {
+        put(&file, &extra(at));
+        until("it serves", || swaps(&demo) == round + 2);
+        demo.get(&ids[0]).send().refused(404);
+        demo.get(&ids[1]).send().expect(200);
+        for ran in [check(&policies), tested()] {
+            assert_eq!(ran.code, 0, "{ran:?}");
+        }
+        for (record, outcome) in records.iter().zip(outcomes) {
+            let ran = explained(record);
+            assert_eq!(ran.code, 0, "{ran:?}");
+            let told: Value = serde_json::from_str(&ran.out).unwrap();
+            assert_eq!(told["on_record"]["outcome"], outcome, "{told}");
+        }
+        // One more, and none of them takes it.
+        let before = demo.stderr().len();
+        refused(&demo, || put(&file, &extra(beyond)));
+        let mut said = vec![demo.stderr()[before..].to_owned()];
+        for ran in [check(&policies), tested(), explained(&records[1])] {
+            assert_eq!(ran.code, 1, "{ran:?}");
+            said.push(ran.out + &ran.err);
+        }
+        for said in said {
+            assert!(said.contains("access/extra.cedar:") && said.contains("at most"), "{said}");
+        }
+        demo.get(&ids[0]).send().refused(404);
+        demo.get(&ids[1]).send().expect(200);
+    }
+}
+
+/// A pipe that nobody writes to.
+fn pipe(at: &Path) {
+    let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+    rustix::fs::mknodat(rustix::fs::CWD, at, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+}
+
+/// What is told of something that is no file, and what makes it.
+type NoFile = (&'static str, fn(&Path));
+
+/// What may stand under a file's name and is none.
+fn no_files() -> [NoFile; 6] {
+    [
+        ("it is neither a file nor a folder", pipe),
+        ("it is neither a file nor a folder", |at| drop(UnixListener::bind(at).unwrap())),
+        ("there are no folders inside `access/`", |at| fs::create_dir(at).unwrap()),
+        ("it leads out of the bundle's folder", |at| symlink("/dev/zero", at).unwrap()),
+        ("No such file or directory", |at| symlink("nowhere.cedar", at).unwrap()),
+        ("Too many levels of symbolic links", |at| symlink(at.file_name().unwrap(), at).unwrap()),
+    ]
+}
+
+#[test]
+fn what_is_no_file_is_told_by_a_check_and_by_a_gate_that_serves_on_and_can_be_stopped() {
+    let demo = Demo::start_with(roomy, &[]);
+    let odd = demo.policies().join("access/x.cedar");
+    for (told, make) in no_files() {
+        let before = demo.stderr().len();
+        refused(&demo, || make(&odd));
+        let checked = check(&demo.policies());
+        assert_eq!(checked.code, 1, "{checked:?}");
+        for said in [checked.out.as_str(), &demo.stderr()[before..]] {
+            assert!(said.contains("access/x.cedar") && said.contains(told), "{told}: {said}");
+        }
+        demo.get("/v1/orders?limit=1").send().expect(200);
+        demo.get("/v1/customers?limit=1").by(Who::Partner).send().refused(403);
+        // Whatever it is, out of the folder it goes.
+        fs::rename(&odd, demo.policies().with_file_name(format!("odd-{told}").replace('/', "-"))).unwrap();
+        until("the whole serves", || {
+            demo.admin(Method::GET, "/readyz").send().expect(200).json()["bundle"]["last_refused"].is_null()
+        });
+    }
+    assert_eq!(swaps(&demo), 0);
+    refused(&demo, || pipe(&odd));
+    assert_eq!(demo.stop().0, 0);
+}
+
+#[test]
+fn what_a_bundle_names_and_is_no_file_is_told_by_a_check_and_by_a_gate_that_can_be_stopped() {
+    let demo = Demo::start_with(roomy, &[]);
+    let gateway = demo.policies().join("gateway.yaml");
+    let good = fs::read_to_string(&gateway).unwrap();
+    let beside = demo.policies().with_file_name("beside");
+    fs::create_dir(&beside).unwrap();
+    pipe(&beside.join("pipe"));
+    fs::create_dir(beside.join("folder")).unwrap();
+    symlink("/dev/zero", beside.join("device")).unwrap();
+    symlink("/nowhere", beside.join("dangling")).unwrap();
+    let large = fs::File::create(beside.join("large")).unwrap();
+    large.set_len(1 << 40).unwrap();
+    for (name, told) in [
+        ("pipe", "it is no file"),
+        ("folder", "it is no file"),
+        ("device", "it is no file"),
+        ("dangling", "No such file or directory"),
+        ("large", "it is larger than 4194304 bytes"),
+    ] {
+        let (ca, before) = (beside.join(name), demo.stderr().len());
+        let issuer = format!(
+            "  token_ttl_max: 90d\n  issuers:\n    corp: {{ issuer: https://idp.example, audience: a, kinds: [App], ca: {} }}\n",
+            ca.display()
+        );
+        refused(&demo, || put(&gateway, &good.replace("  token_ttl_max: 90d\n", &issuer)));
+        let checked = check(&demo.policies());
+        assert_eq!(checked.code, 1, "{checked:?}");
+        for said in [checked.out.as_str(), &demo.stderr()[before..]] {
+            let why = format!("cannot read `{}`: {told}", ca.display());
+            assert!(said.contains("gateway.yaml:") && said.contains(&why), "{name}: {said}");
+        }
+        demo.get("/v1/orders?limit=1").send().expect(200);
+    }
+    assert_eq!(swaps(&demo), 0);
+    assert_eq!(demo.stop().0, 0);
+}
+
+#[test]
+fn a_certificate_that_is_no_file_any_more_keeps_the_old_one_and_the_gate_can_be_stopped() {
+    let demo = Demo::start_with(roomy, &[]);
+    let certs = demo.data().join("certs");
+    fs::remove_file(certs.join("server.key")).unwrap();
+    pipe(&certs.join("server.key"));
+    demo.signal("HUP");
+    until("it is told", || demo.stderr().contains("server.key"));
+    demo.get("/v1/orders?limit=1").send().expect(200);
+    put(&demo.policies().join("access/extra.cedar"), &extra("true"));
+    until("an edit holds nevertheless", || demo.get("/v1/orders?limit=1").send().status == 403);
+    assert_eq!(demo.stop().0, 0);
 }
 
 #[test]

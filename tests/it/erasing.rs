@@ -122,7 +122,20 @@ fn a_record_is_erased_with_everything_that_named_it_and_others_are_left() {
     assert_eq!(erased.len(), 1, "{tail:?}");
     assert!(erased[0].contains("read Customer"), "{tail:?}");
     assert!(tail.out.contains("administrative erase by cli:"), "{tail:?}");
-    demo.admin(http::Method::GET, "/api/audit/tail?count=50").send();
+    // So do both in JSON, and of no other entry.
+    let tail = demo.run(&["audit", "tail", "--data", data.to_str().unwrap(), "-n", "100", "--json"]);
+    let all: Vec<Value> = tail.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let marked: Vec<&Value> = all.iter().filter(|entry| !entry["beside"].is_null()).collect();
+    assert_eq!(marked.len(), 1, "{tail:?}");
+    assert_eq!((&marked[0]["beside"], &marked[0]["action"]), (&"erased".into(), &"read".into()));
+    let auditor = demo.verb(&["token", "issue", "--admin", "auditor", "--role", "audit"]);
+    assert_eq!(auditor.code, 0, "{auditor:?}");
+    let asks = demo.admin(http::Method::GET, "/api/audit/tail?count=50").by(Who::Nobody);
+    let told = asks.with("authorization", format!("Bearer {}", auditor.out.trim())).send().expect(200).json();
+    let all = told["entries"].as_array().unwrap();
+    let marked: Vec<&Value> = all.iter().filter(|one| !one["beside"].is_null()).collect();
+    assert_eq!(marked.len(), 1, "{told}");
+    assert_eq!((&marked[0]["beside"], &marked[0]["entry"]["action"]), (&"erased".into(), &"read".into()));
 
     let twice = erase(&demo, &[&format!("Customer/{CUSTOMER}"), "--yes"]);
     assert_eq!(twice.code, 0, "{twice:?}");

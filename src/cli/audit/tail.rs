@@ -1,6 +1,6 @@
 //! `bramka audit tail`: the last entries of all lanes by time, and those that come.
 
-use std::{path::Path, time::Duration};
+use std::{borrow::Cow, path::Path, time::Duration};
 
 use clap::Args;
 use serde::Deserialize;
@@ -28,7 +28,7 @@ pub(in crate::cli) struct Tail {
     /// Go on with what comes
     #[arg(long)]
     follow: bool,
-    /// Print each entry as it stands in the journal: JSON, a line each
+    /// Print each entry as it stands in the journal: JSON, a line each, with `"beside":"erased"` where that is so
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -125,15 +125,25 @@ struct Who {
 
 fn show(entry: &Entry, json: bool) {
     let leaf = entry.line.leaf();
-    if json {
-        return out::say(leaf);
+    match (json, entry.line.beside()) {
+        (true, beside) => out::say(&in_json(leaf, beside)),
+        (false, beside) => {
+            let told = told(leaf);
+            let erased = match beside {
+                Beside::Erased => ", and what stood beside it is erased",
+                Beside::Sealed(_) | Beside::Nothing => "",
+            };
+            out::say(&format!("{} {}:{} {}{erased}", told.at, entry.lane, entry.line.sequence, told.words()));
+        }
     }
-    let told = told(leaf);
-    let erased = match entry.line.beside() {
-        Beside::Erased => ", and what stood beside it is erased",
-        Beside::Sealed(_) | Beside::Nothing => "",
-    };
-    out::say(&format!("{} {}:{} {}{erased}", told.at, entry.lane, entry.line.sequence, told.words()));
+}
+
+/// The leaf as it stands. What was erased no leaf says of itself, so a last field is added.
+fn in_json<'l>(leaf: &'l str, beside: Beside<'_>) -> Cow<'l, str> {
+    match (beside, leaf.strip_suffix('}')) {
+        (Beside::Erased, Some(open)) => format!("{open},\"beside\":\"erased\"}}").into(),
+        (Beside::Erased | Beside::Sealed(_) | Beside::Nothing, _) => leaf.into(),
+    }
 }
 
 /// What is not told in this form stays out of the line; the entry as it stands is `--json`.
