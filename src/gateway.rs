@@ -11,7 +11,6 @@ mod calling;
 mod documents;
 mod exchange;
 mod gate;
-mod held;
 mod keep;
 mod known;
 mod listing;
@@ -34,7 +33,6 @@ use std::{
 use http::{Method, Request, Response};
 
 pub use gate::{Addresses, Core, Gate};
-pub(crate) use held::holds;
 pub(crate) use keep::keep_heads;
 pub use keep::{ReloadError, reload};
 pub use run::{AdminServer, Options, Ready, RunError, run};

@@ -15,7 +15,6 @@ use super::{
     Outcome,
     after::{Left, after, echo, seen, unguarded},
     exchange::{self, Exchange, Progress, Side, known, not_possible},
-    held::{holds, paths},
     reading::fetch,
     whole::{emptied_in, named, only, replaced, unlike},
 };
@@ -195,9 +194,8 @@ async fn create(
     let new = schema::merge(entity, &Record::default(), &proposed, &view);
     let snapshot = exchange.snapshot.clone();
     let (_, mapping) = snapshot.serving(entity).ok_or(Refusal::Broken)?;
-    let before = Before::Nothing { writable: &view.writable };
-    let Settled { sent: new, held } = mapping.settled(before, new, &FieldSet::EMPTY);
-    let permit = judge(exchange, admission, (Change::Create { new }, Some(&held)), &FieldSet::EMPTY)?;
+    let Settled { sent: new, held } = mapping.settled(Before::Nothing, new, &FieldSet::EMPTY);
+    let permit = judge(exchange, admission, Change::Create { new, held }, &FieldSet::EMPTY)?;
     let request = mapping
         .create(permit.new().ok_or(Refusal::Broken)?)
         .map_err(|faults| unmappable(exchange, prospect, mapping, faults))?;
@@ -250,8 +248,8 @@ async fn update(
     let new = emptied_in(entity, new, &emptied);
     let before = Before::Told { record: &record, answer: &answer };
     let Settled { sent: new, held } = mapping.settled(before, new, &emptied);
-    let change = Change::Update { old: record, new, version };
-    let permit = judge(exchange, admission, (change, Some(&held)), &reached)?;
+    let change = Change::Update { old: record, new, held, version };
+    let permit = judge(exchange, admission, change, &reached)?;
     check_version(exchange, admission, &permit, &seen, &sent)?;
     let (Some(old), Some(new)) = (permit.old(), permit.new()) else { return Err(Refusal::Broken) };
     let blindly = proposed.present.minus(&sees);
@@ -284,7 +282,7 @@ async fn delete(
     }
     let Stored { record, seen, id, version, .. } = stored(exchange, admission, entity, id).await?;
     let change = Change::Delete { old: record, version };
-    let permit = judge(exchange, admission, (change, None), &FieldSet::EMPTY)?;
+    let permit = judge(exchange, admission, change, &FieldSet::EMPTY)?;
     check_version(exchange, admission, &permit, &seen, &sent)?;
     let request = mapping
         .delete(&id, permit.version())
@@ -342,7 +340,7 @@ fn blind(
     if beyond.is_empty() {
         return Ok(reached);
     }
-    let denied = Denied::Fields(paths(entity, &beyond));
+    let denied = Denied::fields(entity, &beyond);
     let places = Places::of(entity, &denied, &known(prospect));
     Err(Refusal::Unwritable(denied, places))
 }
@@ -416,38 +414,22 @@ fn unmappable(
     }
 }
 
-/// Judges a write, and the record that the system will hold after it; what the stored record refuses looks like a
-/// record that is not there.
+/// Judges a write; what the stored record refuses looks like a record that is not there.
 fn judge(
     exchange: &mut Exchange,
     admission: &Admission,
-    (change, held): (Change, Option<&Record>),
+    change: Change,
     reached: &FieldSet,
 ) -> Result<WritePermit, Refusal> {
     let prospect = admission.prospect();
     let entity = prospect.operation().entity().ok_or(Refusal::Broken)?;
-    let (old, new) = match &change {
-        Change::Create { new } => (None, Some(new)),
-        Change::Update { old, new, .. } => (Some(old), Some(new)),
-        Change::Delete { old, .. } => (Some(old), None),
-    };
-    for (record, side) in [(old, Side::Stored), (held.or(new), Side::New)] {
+    for (record, side) in [(change.old(), Side::Stored), (change.held(), Side::New)] {
         if let Some(record) = record {
             exchange.judged_on(prospect, record, side);
         }
     }
     exchange.recheck_change(prospect, &change)?;
-    if held.is_some() {
-        exchange.recheck(prospect, held)?;
-    }
-    let judged = policy::judge(prospect, change, reached).and_then(|permit| {
-        let is_guarded = permit.old().map(|_| permit.version().is_some());
-        if let Some(held) = held {
-            holds(prospect.outlook(), entity, held, is_guarded, &permit.changed())?;
-        }
-        Ok(permit)
-    });
-    let permit = judged.map_err(|denied| {
+    let permit = policy::judge(prospect, change, reached).map_err(|denied| {
         let places = Places::of(entity, &denied, &known(prospect));
         match &denied {
             Denied::Record(grounds) => {

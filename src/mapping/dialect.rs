@@ -6,7 +6,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use super::{
-    errors::named,
+    load::pairs,
     out::Out,
     push::{Literal, Push, Test},
 };
@@ -270,8 +270,8 @@ impl Groups {
         let many = template("in", &[Hole::Field, Hole::Values], found);
         let node: Node = keys.required("ops", found)?;
         let mut ops = HashMap::new();
-        for (word, node) in named(&node, found).collect::<Vec<_>>() {
-            let op = match word {
+        for (word, node) in pairs(Some(&node), found) {
+            let op = match word.text.as_str() {
                 "eq" => Op::Eq,
                 "lt" => Op::Lt,
                 "lte" => Op::Lte,

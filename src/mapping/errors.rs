@@ -5,7 +5,7 @@
 use http::header::RETRY_AFTER;
 
 use super::{
-    load::{pairs, path},
+    load::path,
     model::{Mapping, Source},
     native::NativeAnswer,
     outward::{MappingFault, Whose},
@@ -304,7 +304,11 @@ impl Matcher {
             text_of(&mut keys, "starts", found).map(Test::Starts),
             text_of(&mut keys, "contains", found).map(Test::Contains),
         ];
-        let test = tests.into_iter().flatten().next();
+        let mut tests = tests.into_iter().flatten();
+        let test = tests.next();
+        if tests.next().is_some() {
+            found.error(&node.place, "a matcher asks one question: `equals`, `starts` or `contains`");
+        }
         let is = keys.required("is", found);
         keys.finish(found);
         let test = match (at, test) {
@@ -484,14 +488,6 @@ impl Mapping {
             message: "the system does not accept this value".to_owned(),
         }
     }
-}
-
-/// The pairs of a map, for this room's other loaders.
-pub(super) fn named<'n>(
-    node: &'n Node,
-    found: &mut Diagnostics,
-) -> impl Iterator<Item = (&'n str, &'n Node)> {
-    pairs(Some(node), found).iter().map(|(key, node)| (key.text.as_str(), node))
 }
 
 #[cfg(test)]

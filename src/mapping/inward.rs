@@ -6,7 +6,9 @@ use super::{
     codec::{Codec, Got, bounded},
     errors::SystemFault,
     listing::{KEY_BYTES_MAX, Listing},
-    model::{EachPart, Finding, Join, Line, Mapping, Named, Next, ObjectPart, Part, Source, Then, What},
+    model::{
+        EachPart, Finding, Join, Line, Mapping, Named, Next, ObjectPart, Part, Rule, Source, Then, What,
+    },
     native::NativeAnswer,
     scan::{BadJson, Raw, Scanner},
     trie::{Raws, walk},
@@ -173,7 +175,7 @@ impl Mapping {
             .as_ref()
             .and_then(|version| raws.get(0, version.slot).text())
             .map(|version| CompactString::from(&*version));
-        let (mut build, mut fields) = (Build::new(raws, wanted), self.room());
+        let (mut build, mut fields) = (Build::new(raws, wanted, Absent::Untold), self.room());
         if let Some((position, _)) = self.entity.root.field("id") {
             fields.set(position, Value::Text(id.clone()));
         }
@@ -183,8 +185,8 @@ impl Mapping {
     }
 
     /// The fields that some raws read as, whatever record it is; and of which leaves they do not tell.
-    pub(super) fn filled(&self, raws: &Raws<'_>, wanted: &FieldSet) -> (Fields, FieldSet) {
-        let (mut build, mut fields) = (Build::new(raws, wanted), self.room());
+    pub(super) fn filled(&self, raws: &Raws<'_>, wanted: &FieldSet, absent: Absent) -> (Fields, FieldSet) {
+        let (mut build, mut fields) = (Build::new(raws, wanted, absent), self.room());
         build.fill(&self.root, 0, &mut fields);
         (fields, build.missing.union(&self.unmapped.intersection(wanted)))
     }
@@ -222,16 +224,26 @@ enum Came {
     Is(Value),
 }
 
+/// What a native value that is not there says to a line that reads several.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Absent {
+    /// Nothing: a system may hold one all the same, so what is put together with it is not told.
+    Untold,
+    /// That there is none, beside one that is there: no system was asked.
+    Empty,
+}
+
 struct Build<'b, 'a> {
     raws: &'b Raws<'a>,
     wanted: &'b FieldSet,
+    absent: Absent,
     findings: Vec<Finding>,
     missing: FieldSet,
 }
 
 impl<'b, 'a> Build<'b, 'a> {
-    fn new(raws: &'b Raws<'a>, wanted: &'b FieldSet) -> Self {
-        Self { raws, wanted, findings: Vec::new(), missing: FieldSet::EMPTY }
+    fn new(raws: &'b Raws<'a>, wanted: &'b FieldSet, absent: Absent) -> Self {
+        Self { raws, wanted, absent, findings: Vec::new(), missing: FieldSet::EMPTY }
     }
 
     /// Fills an object; whether it holds something, is known to be empty, or was not told.
@@ -331,25 +343,33 @@ impl<'b, 'a> Build<'b, 'a> {
             Source::Constant(value) => Came::Tag(value.clone()),
             Source::Native(native) => self.scalar(line.leaf, &native.codec, self.raws.get(base, native.slot)),
             Source::Join(join) => self.join(line.leaf, join, base),
-            Source::First(rules) => {
-                let raws = self.raws;
-                let is = |when: &(u16, Box<str>)| {
-                    raws.get(base, when.0).text().is_some_and(|text| *text == *when.1)
-                };
-                for rule in rules.iter().filter(|rule| rule.when.iter().all(is)) {
-                    match &rule.then {
-                        Then::Is(value) => return Came::Is(value.clone()),
-                        Then::At(slot, codec) => match raws.get(base, *slot) {
-                            Raw::Absent => {}
-                            raw => return self.scalar(line.leaf, codec, raw),
-                        },
-                    }
-                }
-                self.findings.truncate_push(line.leaf, What::NoRule);
-                self.missing.insert(line.leaf);
-                Came::Missing
+            Source::First(rules) => self.first(line.leaf, rules, base),
+        }
+    }
+
+    fn first(&mut self, leaf: LeafId, rules: &[Rule], base: usize) -> Came {
+        let raws = self.raws;
+        let at = |slot: u16| raws.get(base, slot);
+        for rule in rules {
+            let untold = rule.when.iter().any(|(slot, _)| at(*slot) == Raw::Absent);
+            let is = |(slot, text): &(u16, Box<str>)| at(*slot).text().is_some_and(|told| *told == **text);
+            let may_be = |when: &(u16, Box<str>)| at(when.0) == Raw::Absent || is(when);
+            if !rule.when.iter().all(may_be) {
+                continue;
+            }
+            match (&rule.then, untold, self.absent) {
+                // It may be this rule, and a later one must not stand for it.
+                (Then::Is(_) | Then::At(..), true, Absent::Untold) => return self.got(leaf, Got::Missing),
+                (Then::Is(_) | Then::At(..), true, Absent::Empty) => {}
+                (Then::Is(value), false, _) => return Came::Is(value.clone()),
+                (Then::At(slot, codec), false, _) => match at(*slot) {
+                    Raw::Absent => {}
+                    raw => return self.scalar(leaf, codec, raw),
+                },
             }
         }
+        self.findings.truncate_push(leaf, What::NoRule);
+        self.got(leaf, Got::Missing)
     }
 
     #[inline]
@@ -383,26 +403,34 @@ impl<'b, 'a> Build<'b, 'a> {
 
     fn join(&mut self, leaf: LeafId, join: &Join, base: usize) -> Came {
         let mut text = CompactString::default();
-        let mut told = false;
-        let otherwise = join.otherwise.as_ref().map(|(slot, _)| *slot);
-        for (slot, _) in &join.parts {
-            let raw = self.raws.get(base, *slot);
-            told |= raw != Raw::Absent;
-            join_on(&mut text, &join.by, raw.text().as_deref());
+        let (mut told, mut untold) = (false, false);
+        let mut unfit = None;
+        let mut add = |text: &mut CompactString, slot: u16| match self.raws.get(base, slot) {
+            Raw::Absent => untold = true,
+            Raw::Null => told = true,
+            raw => match raw.text() {
+                Some(part) => {
+                    told = true;
+                    join_on(text, &join.by, &part);
+                }
+                None => unfit = Some(Got::Unfit("expected single values")),
+            },
+        };
+        join.parts.iter().for_each(|(slot, _)| add(&mut text, *slot));
+        if let (true, Some((slot, _))) = (text.is_empty(), &join.otherwise) {
+            add(&mut text, *slot);
         }
-        if let (true, Some(slot)) = (text.is_empty(), otherwise) {
-            let raw = self.raws.get(base, slot);
-            told |= raw != Raw::Absent;
-            join_on(&mut text, &join.by, raw.text().as_deref());
-        }
-        match (text.is_empty(), told) {
-            (false, _) => self.got(leaf, bounded(&text, join.chars_max).map_or_else(Got::Unfit, Got::Is)),
-            (true, true) => Came::Nothing,
-            (true, false) => {
-                self.missing.insert(leaf);
-                Came::Missing
-            }
-        }
+        let is_told = match self.absent {
+            Absent::Untold => !untold,
+            Absent::Empty => told,
+        };
+        let got = match (unfit, is_told, text.is_empty()) {
+            (Some(unfit), _, _) => unfit,
+            (None, false, _) => Got::Missing,
+            (None, true, true) => Got::Nothing,
+            (None, true, false) => bounded(&text, join.chars_max).map_or_else(Got::Unfit, Got::Is),
+        };
+        self.got(leaf, got)
     }
 
     /// Every leaf under a part is not told.
@@ -416,13 +444,12 @@ impl<'b, 'a> Build<'b, 'a> {
 }
 
 /// Appends a part to a joined text.
-pub(super) fn join_on(text: &mut CompactString, by: &str, part: Option<&str>) {
-    if let Some(part) = part.map(str::trim).filter(|part| !part.is_empty()) {
-        if !text.is_empty() {
-            text.push_str(by);
-        }
-        text.push_str(part);
+pub(super) fn join_on(text: &mut CompactString, by: &str, part: &str) {
+    let part = part.trim();
+    if !text.is_empty() && !part.is_empty() {
+        text.push_str(by);
     }
+    text.push_str(part);
 }
 
 /// A list of findings that does not grow beyond its bound.

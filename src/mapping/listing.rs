@@ -8,21 +8,17 @@ use http::{
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 use super::{
+    cursor::{Place, again},
     errors::{FaultKind, SystemFault},
     model::{Call, Carrier, KeyForm, ListCall, Mapping, Next, Page, Select, Size, Speaks},
     native::NativeRequest,
     out::Out,
     push::{Literal, Push, Test},
 };
-use crate::{
-    catalog::Cursor,
-    schema::{FieldSet, Filter, Op, Sort},
-};
+use crate::schema::{FieldSet, Filter, Op, Sort};
 
 /// Longest key of a record, in bytes.
 pub(super) const KEY_BYTES_MAX: usize = 512;
-/// LIMIT: longest native cursor with what stands before it, in bytes: what a caller's cursor can carry.
-const CURSOR_BYTES_MAX: usize = Cursor::NATIVE_BYTES_MAX;
 /// What may stand in a path or query as it is.
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
@@ -36,10 +32,8 @@ pub struct Listing {
     /// Rows asked for.
     pub size: u32,
     pub(super) variant: usize,
-    /// Rows of earlier pages, where pages are counted.
-    seen: u64,
-    /// The token of this very page, where pages are named by tokens.
-    token: Option<String>,
+    /// Where in the list this page is.
+    place: Place,
 }
 
 /// Why a list cannot be asked for.
@@ -77,12 +71,9 @@ impl Mapping {
     ) -> Result<Listing, ListError> {
         let plan = self.plan(filter, sort).ok_or(ListError::NoList)?;
         let call = self.lists.get(plan.variant).ok_or(ListError::NoList)?;
-        let (seen, cursor) = match cursor {
-            Some(cursor) => {
-                let (seen, native) = place(cursor, plan.variant, &call.page)?;
-                (seen, Some(native))
-            }
-            None => (0, None),
+        let place = match cursor {
+            Some(cursor) => Place::parse(cursor, plan.variant, &call.page).ok_or(ListError::BadCursor)?,
+            None => Place::default(),
         };
         let mut size = match call.page.next {
             // There is no second page, so the first is asked for whole.
@@ -90,12 +81,11 @@ impl Mapping {
             Next::Token { .. } | Next::Link { .. } | Next::Offset { .. } => limit.clamp(1, call.page.most),
         };
         if let Some(window) = call.page.window {
-            let left = window.checked_sub(seen).filter(|left| *left > 0).ok_or(ListError::BadCursor)?;
+            let left = window.checked_sub(place.seen).filter(|left| *left > 0).ok_or(ListError::BadCursor)?;
             size = size.min(u32::try_from(left).unwrap_or(u32::MAX));
         }
-        let request = self.list_request(call, &plan, cursor, size, wanted);
-        let token = cursor.map(str::to_owned);
-        Ok(Listing { request, sort_pushed: plan.sorted, size, variant: plan.variant, seen, token })
+        let request = self.list_request(call, &plan, place.native.as_deref(), size, wanted);
+        Ok(Listing { request, sort_pushed: plan.sorted, size, variant: plan.variant, place })
     }
 
     fn list_request(
@@ -205,17 +195,16 @@ impl Mapping {
         rows: usize,
     ) -> Result<(Option<String>, bool), SystemFault> {
         let rows = u64::try_from(rows).unwrap_or(u64::MAX);
-        let seen = listing.seen.saturating_add(rows);
+        let seen = listing.place.seen.saturating_add(rows);
         let is_full = rows >= u64::from(listing.size);
         // A system that reaches its window may stop with a cursor or without one: the same either way.
         if page.window.is_some_and(|window| seen >= window) {
             return Ok((None, true));
         }
         let native = match (&page.next, token) {
-            (Next::Token { .. }, Some(token)) if listing.token.as_deref() == Some(token) => {
+            (Next::Token { .. }, Some(token)) if listing.place.native.as_deref() == Some(token) => {
                 return Err(again());
             }
-            (Next::Token { .. }, Some(token)) if page.window.is_some() => format!("{seen}:{token}"),
             (Next::Token { .. }, Some(token)) => token.to_owned(),
             (Next::Link { .. }, Some(link)) => self.own_link(link, &listing.request.target)?,
             (Next::Offset { .. }, _) if is_full => seen.to_string(),
@@ -223,13 +212,7 @@ impl Mapping {
             (Next::None, _) => return Ok((None, is_full && !matches!(page.size, Size::Own))),
             (Next::Token { .. } | Next::Link { .. } | Next::Offset { .. }, _) => return Ok((None, false)),
         };
-        let next = format!("{}:{native}", listing.variant);
-        if next.len() > CURSOR_BYTES_MAX {
-            return Err(SystemFault::unreadable(format!(
-                "the cursor is longer than {CURSOR_BYTES_MAX} bytes"
-            )));
-        }
-        Ok((Some(next), false))
+        Ok((listing.place.on(seen, native)?.cursor(listing.variant, page)?, false))
     }
 
     /// A link as a target under the system's own address, resolved against the request it answers; another origin is
@@ -268,11 +251,6 @@ impl Mapping {
     }
 }
 
-/// The next page is the one that was asked for: to follow it would give the same rows without end.
-fn again() -> SystemFault {
-    SystemFault::unreadable("the next page is said to be this same one".to_owned())
-}
-
 /// A target as it means, however it is spelt.
 fn plain(target: &str) -> Vec<u8> {
     percent_decode_str(target).collect()
@@ -284,24 +262,6 @@ struct Plan {
     sorted: bool,
     query: Vec<(String, String)>,
     body: Vec<(std::sync::Arc<str>, Out)>,
-}
-
-/// The rows of earlier pages and the native part of a cursor, when it is one of this variant.
-fn place<'c>(cursor: &'c str, variant: usize, page: &Page) -> Result<(u64, &'c str), ListError> {
-    let bad = ListError::BadCursor;
-    let (of, native) = cursor.split_once(':').ok_or(bad)?;
-    if cursor.len() > CURSOR_BYTES_MAX || of.parse() != Ok(variant) || native.is_empty() {
-        return Err(bad);
-    }
-    match page.next {
-        Next::Offset { .. } => Ok((native.parse().map_err(|_| bad)?, native)),
-        Next::Token { .. } if page.window.is_some() => {
-            let (seen, token) = native.split_once(':').filter(|(_, token)| !token.is_empty()).ok_or(bad)?;
-            Ok((seen.parse().map_err(|_| bad)?, token))
-        }
-        Next::Token { .. } | Next::Link { .. } => Ok((0, native)),
-        Next::None => Err(bad),
-    }
 }
 
 impl KeyForm {

@@ -43,6 +43,7 @@
 
 mod check;
 mod codec;
+mod cursor;
 mod dialect;
 mod errors;
 mod inward;
@@ -50,9 +51,11 @@ mod listing;
 mod load;
 mod model;
 mod native;
+mod number;
 mod out;
 mod outward;
 mod path;
+mod places;
 mod push;
 mod scan;
 mod settled;

@@ -13,6 +13,8 @@ use super::{
     model::{Call, EachPart, Join, Line, Mapping, Native, ObjectPart, Part, Source},
     native::NativeRequest,
     out::Out,
+    path::Path,
+    places::{elements, fields_of, places},
 };
 use crate::{
     catalog::Action,
@@ -235,16 +237,15 @@ impl Mapping {
 impl Join {
     /// The text that will be read from a body.
     fn read(&self, body: &Out) -> CompactString {
-        let text_at = |path: &super::path::Path| match body.at(path.steps()) {
-            Some(Out::Text(text) | Out::Number(text)) => Some(text.as_str()),
-            Some(Out::Null | Out::Boolean(_) | Out::Object(_) | Out::List(_)) | None => None,
-        };
         let mut text = CompactString::default();
-        for (_, path) in &self.parts {
-            join_on(&mut text, &self.by, text_at(path));
-        }
+        let add = |text: &mut CompactString, path: &Path| {
+            if let Some(part) = body.at(path.steps()).and_then(|out| out.raw().text()) {
+                join_on(text, &self.by, &part);
+            }
+        };
+        self.parts.iter().for_each(|(_, path)| add(&mut text, path));
         if let (true, Some((_, path))) = (text.is_empty(), &self.otherwise) {
-            join_on(&mut text, &self.by, text_at(path));
+            add(&mut text, path);
         }
         text
     }
@@ -330,6 +331,12 @@ impl<'m> Writing<'m> {
         }
     }
 
+    /// Leaves that cannot be sent as they are; none where all can.
+    pub(super) fn faulty(&self) -> Option<FieldSet> {
+        let leaves = self.faults.iter().filter_map(|fault| fault.leaf);
+        (!self.faults.is_empty()).then(|| leaves.collect())
+    }
+
     fn done(&mut self) -> Result<(), Vec<MappingFault>> {
         if self.faults.is_empty() { Ok(()) } else { Err(std::mem::take(&mut self.faults)) }
     }
@@ -362,10 +369,10 @@ impl<'m> Writing<'m> {
         old: Option<&Fields>,
     ) {
         for named in &part.parts {
-            let value = |fields: Option<&Fields>| -> Option<Value> { fields?.at(named.position).cloned() };
-            let (new, old) = (value(new), value(old));
             let Some(field) = shape.at(named.position) else { continue };
-            self.within(&named.name, |this| this.part(&named.part, &field.shape, new.as_ref(), old.as_ref()));
+            let new = new.and_then(|fields| fields.at(named.position));
+            let old = old.and_then(|fields| fields.at(named.position));
+            self.within(&named.name, |this| this.part(&named.part, &field.shape, new, old));
         }
         // What no line keeps cannot be sent; unchanged, it does no harm.
         for (position, value) in new.into_iter().flat_map(Fields::iter) {
@@ -472,93 +479,4 @@ impl<'m> Writing<'m> {
         self.in_each = was_in_each;
         self.body.put(each.at.steps(), Out::List(list));
     }
-}
-
-pub(super) fn fields_of(value: Option<&Value>) -> Option<&Fields> {
-    match value? {
-        Value::Object(fields) => Some(fields),
-        Value::Null
-        | Value::Boolean(_)
-        | Value::Text(_)
-        | Value::Integer(_)
-        | Value::Decimal(_)
-        | Value::Date(_)
-        | Value::Instant(_)
-        | Value::List(_) => None,
-    }
-}
-
-pub(super) fn elements(value: Option<&Value>) -> &[Value] {
-    match value {
-        Some(Value::List(values)) => values,
-        Some(
-            Value::Null
-            | Value::Boolean(_)
-            | Value::Text(_)
-            | Value::Integer(_)
-            | Value::Decimal(_)
-            | Value::Date(_)
-            | Value::Instant(_)
-            | Value::Object(_),
-        )
-        | None => &[],
-    }
-}
-
-pub(super) type Placed<'v> = Vec<Option<(usize, &'v Value)>>;
-
-/// Which element goes to which place: first where its constants say so, then where they do not object; and
-/// which elements found none.
-pub(super) fn places<'v>(slots: &[Part], values: &'v [Value]) -> (Placed<'v>, Vec<usize>) {
-    let mut placed: Placed<'v> = vec![None; slots.len()];
-    let mut left = Vec::new();
-    let mut waiting = Vec::new();
-    for (index, value) in values.iter().enumerate() {
-        match free(&placed, slots, |slot| fit(slot, value) == Fit::Named) {
-            Some(place) => put_at(&mut placed, place, (index, value)),
-            None => waiting.push((index, value)),
-        }
-    }
-    for (index, value) in waiting {
-        match free(&placed, slots, |slot| fit(slot, value) != Fit::Objects) {
-            Some(place) => put_at(&mut placed, place, (index, value)),
-            None => left.push(index),
-        }
-    }
-    (placed, left)
-}
-
-fn put_at<'v>(placed: &mut Placed<'v>, place: usize, element: (usize, &'v Value)) {
-    if let Some(slot) = placed.get_mut(place) {
-        *slot = Some(element);
-    }
-}
-
-fn free(placed: &Placed<'_>, slots: &[Part], fits: impl Fn(&Part) -> bool) -> Option<usize> {
-    slots.iter().zip(placed).position(|(slot, taken)| taken.is_none() && fits(slot))
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Fit {
-    /// The element says that it belongs here.
-    Named,
-    /// It does not say otherwise.
-    Open,
-    /// It belongs elsewhere.
-    Objects,
-}
-
-fn fit(slot: &Part, value: &Value) -> Fit {
-    let Part::Object(object) = slot else { return Fit::Open };
-    let fields = fields_of(Some(value));
-    let mut fit = Fit::Open;
-    for named in &object.parts {
-        let Part::Leaf(Line { source: Source::Constant(constant), .. }) = &named.part else { continue };
-        match fields.and_then(|fields| fields.at(named.position)) {
-            Some(Value::Null) | None => {}
-            Some(sent) if sent == constant => fit = Fit::Named,
-            Some(_) => return Fit::Objects,
-        }
-    }
-    fit
 }

@@ -6,9 +6,10 @@ use compact_str::{CompactString, format_compact};
 use jiff::Timestamp;
 
 use super::{
-    codec::{Codec, Norm, Wire, is_number, normal},
+    codec::{Codec, Norm, Wire, normal},
     dialect::{Compares, Dialect, Or, Tie},
     model::{Filterable, KeyForm, Mapping},
+    number::is_number,
 };
 use crate::schema::{Direction, Filter, LeafKind, Op, Sort, Value};
 

@@ -1,15 +1,17 @@
 //! What a write comes to before it is sent: each value in the system's one spelling of it, and the record as the
 //! system will hold it, read back through the same lines.
 //!
-//! Nothing here refuses. A value that would read back as another is left as it was sent, and [`Mapping::create`] and
-//! [`Mapping::update`] refuse it.
+//! Nothing here refuses. A value that would read back as another is left as it was sent, and judged so; [`Mapping::create`]
+//! and [`Mapping::update`] refuse it.
 
 use super::{
     codec::Codec,
+    inward::Absent,
     model::{Mapping, Native, ObjectPart, Part, Source},
     native::NativeAnswer,
     out::Out,
-    outward::{Writing, elements, fields_of, places},
+    outward::Writing,
+    places::{elements, fields_of, places},
     scan::{BadJson, Scanner},
     trie::{Raws, walk},
 };
@@ -18,11 +20,8 @@ use crate::schema::{FieldSet, Fields, Object, Record, Shape, Value};
 /// A record before a write.
 #[derive(Clone, Copy, Debug)]
 pub enum Before<'a> {
-    /// There is none. Constants are filled in where the caller may write them (`writable`).
-    Nothing {
-        /// The leaves that the caller may write.
-        writable: &'a FieldSet,
-    },
+    /// There is none.
+    Nothing,
     /// One that a system told.
     Told {
         /// As it reads.
@@ -40,37 +39,34 @@ pub enum Before<'a> {
 /// What a write comes to.
 #[derive(Clone, Debug)]
 pub struct Settled {
-    /// The new record: what is sent of it, as it will read back.
+    /// The new record as it is sent: each value in the spelling that reads back.
     pub sent: Record,
-    /// The new record as the system will hold it: what it puts together of what is sent, and its constants, with it.
+    /// The new record as the system will hold it: with what it puts together of what is sent, and with its constants.
     pub held: Record,
 }
 
 impl Mapping {
-    /// A new record as it will be sent, and as it will read back. `emptied` are the leaves that are cleared though
+    /// A new record as it will be sent, and as it will be held. `emptied` are the leaves that are cleared though
     /// the stored record does not tell of a value.
     pub fn settled(&self, before: Before<'_>, new: Record, emptied: &FieldSet) -> Settled {
         let mut sent = new;
-        let filled = match before {
-            Before::Nothing { writable } => *writable,
-            Before::Told { .. } | Before::Written { .. } => FieldSet::EMPTY,
-        };
-        settle_fields(&self.root, &self.entity.root, &mut sent.fields, &filled);
+        settle_fields(&self.root, &self.entity.root, &mut sent.fields);
         let held = self.held(before, &sent, emptied).unwrap_or_else(|_| sent.clone());
         Settled { sent, held }
     }
 
     fn held(&self, before: Before<'_>, sent: &Record, emptied: &FieldSet) -> Result<Record, BadJson> {
         let old = match before {
-            Before::Nothing { .. } => None,
+            Before::Nothing => None,
             Before::Told { record, .. } | Before::Written { record } => Some(record),
         };
         let mut out = Writing::new(old.is_none(), emptied);
         let fields = old.map(|record| &record.fields);
         out.object(&self.root, &self.entity.root, Some(&sent.fields), fields);
+        let faulty = out.faulty();
         let (mut written, mut spelt) = (out.slots, Vec::new());
         let body = match before {
-            Before::Nothing { .. } => {
+            Before::Nothing => {
                 self.beside(&mut out.body);
                 out.body.to_bytes()
             }
@@ -84,21 +80,30 @@ impl Mapping {
         spelt.append(&mut written);
         let mut raws = Raws::new(&self.words.absent);
         raws.restart(self.frame);
+        if old.is_none() {
+            raws.none(&self.record, 0);
+        }
         walk(&mut Scanner::new(&body)?, &self.record, 0, &mut raws, &mut |scan| scan.skip())?;
         for (slot, out) in &spelt {
             raws.set(0, *slot, out.raw());
         }
-        let (mut fields, missing) = self.filled(&raws, &self.entity.all());
+        let absent = match before {
+            Before::Nothing | Before::Told { .. } => Absent::Untold,
+            Before::Written { .. } => Absent::Empty,
+        };
+        let (mut fields, missing) = self.filled(&raws, &self.entity.all(), absent);
         if let Some((position, _)) = self.entity.root.field("id")
             && let Some(id) = sent.fields.at(position)
         {
             fields.set(position, id.clone());
         }
-        Ok(match before {
-            Before::Nothing { .. } | Before::Told { .. } => Record { fields },
-            Before::Written { .. } => {
+        Ok(match (before, faulty) {
+            (Before::Nothing | Before::Told { .. }, None) => Record { fields },
+            // What no system tells of stays as it was sent, and so does what this one cannot take.
+            (Before::Nothing | Before::Told { .. } | Before::Written { .. }, faulty) => {
                 let mut held = sent.clone();
-                graft(&self.entity.root, &mut held.fields, &fields, &missing);
+                let kept = missing.union(&faulty.unwrap_or_default());
+                graft(&self.entity.root, &mut held.fields, &fields, &kept);
                 held
             }
         })
@@ -106,23 +111,15 @@ impl Mapping {
 }
 
 /// Brings what is sent under an object into its one spelling. Recursion is bounded by the depth of the entity.
-fn settle_fields(part: &ObjectPart, shape: &Object, fields: &mut Fields, filled: &FieldSet) {
+fn settle_fields(part: &ObjectPart, shape: &Object, fields: &mut Fields) {
     for named in &part.parts {
-        let Some(field) = shape.at(named.position) else { continue };
-        match fields.at_mut(named.position) {
-            Some(value) => settle(&named.part, &field.shape, value, filled),
-            None => {
-                if let Part::Leaf(line) = &named.part
-                    && let (Source::Constant(constant), true) = (&line.source, filled.contains(line.leaf))
-                {
-                    fields.set(named.position, constant.clone());
-                }
-            }
+        if let (Some(field), Some(value)) = (shape.at(named.position), fields.at_mut(named.position)) {
+            settle(&named.part, &field.shape, value);
         }
     }
 }
 
-fn settle(part: &Part, shape: &Shape, value: &mut Value, filled: &FieldSet) {
+fn settle(part: &Part, shape: &Shape, value: &mut Value) {
     match (part, shape, value) {
         (Part::Leaf(line), _, value) if *value != Value::Null => {
             if let Source::Native(native) = &line.source
@@ -132,19 +129,19 @@ fn settle(part: &Part, shape: &Shape, value: &mut Value, filled: &FieldSet) {
             }
         }
         (Part::Object(object), Shape::Object(shape), Value::Object(fields)) => {
-            settle_fields(object, shape, fields, filled);
+            settle_fields(object, shape, fields);
         }
         (Part::Slots(slots), Shape::List(item), Value::List(values)) => {
             let (placed, _) = places(slots, values);
             let placed: Vec<_> = placed.into_iter().map(|place| place.map(|(index, _)| index)).collect();
             for (slot, index) in slots.iter().zip(placed) {
                 if let Some(value) = index.and_then(|index| values.get_mut(index)) {
-                    settle(slot, item, value, filled);
+                    settle(slot, item, value);
                 }
             }
         }
         (Part::Each(each), Shape::List(item), Value::List(values)) => {
-            values.iter_mut().for_each(|value| settle(&each.item, item, value, filled));
+            values.iter_mut().for_each(|value| settle(&each.item, item, value));
         }
         (Part::Leaf(_) | Part::Object(_) | Part::Slots(_) | Part::Each(_), _, _) => {}
     }
@@ -191,10 +188,10 @@ fn word(native: &Native, value: &Value) -> Option<Out> {
     }
 }
 
-/// Puts what was read back into a record, and leaves the rest of it.
-fn graft(object: &Object, into: &mut Fields, from: &Fields, missing: &FieldSet) {
+/// Puts what was read back into a record, and leaves the leaves `kept` as they are there.
+fn graft(object: &Object, into: &mut Fields, from: &Fields, kept: &FieldSet) {
     for (position, field) in (0_u16..).zip(&object.fields) {
-        let is_told = !missing.any_in(&field.leaves);
+        let is_told = !kept.any_in(&field.leaves);
         match (&field.shape, is_told, from.at(position)) {
             (_, true, Some(value)) => into.set(position, value.clone()),
             (Shape::Leaf(_) | Shape::Object(_), true, None) => drop(into.take(position)),
@@ -202,7 +199,7 @@ fn graft(object: &Object, into: &mut Fields, from: &Fields, missing: &FieldSet) 
                 let none = Fields::default();
                 let from = fields_of(from).unwrap_or(&none);
                 if let Some(Value::Object(into)) = into.at_mut(position) {
-                    graft(inner, into, from, missing);
+                    graft(inner, into, from, kept);
                 }
             }
             (Shape::Leaf(_) | Shape::List(_), _, _) => {}

@@ -203,7 +203,7 @@ impl<'a> Raws<'a> {
     }
 
     /// Tells that a node is empty, with everything under it.
-    fn none(&mut self, node: &Node, base: usize) {
+    pub(super) fn none(&mut self, node: &Node, base: usize) {
         if let Some(slot) = node.slot {
             self.set(base, slot, Raw::Null);
         }

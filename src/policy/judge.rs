@@ -1,4 +1,5 @@
-//! A write is judged on what changes, on the stored record and on the new one; a call on its context.
+//! A write is judged on what changes, on the stored record and on the one that the system will hold; a call on its
+//! context.
 
 use std::sync::Arc;
 
@@ -24,15 +25,19 @@ use crate::{
 pub enum Change {
     /// A new record.
     Create {
-        /// As it would be.
+        /// As it is sent.
         new: Record,
+        /// As the system will hold it.
+        held: Record,
     },
     /// A stored record changes.
     Update {
         /// As it is stored.
         old: Record,
-        /// As it would be.
+        /// As it would be by what is sent.
         new: Record,
+        /// As the system will hold it.
+        held: Record,
         /// The system's version of the stored one; none where it has none.
         version: Option<CompactString>,
     },
@@ -43,6 +48,49 @@ pub enum Change {
         /// The system's version of it.
         version: Option<CompactString>,
     },
+}
+
+impl Change {
+    /// A new record that is held as it is sent.
+    pub fn create(new: Record) -> Self {
+        Self::Create { held: new.clone(), new }
+    }
+
+    /// A change of a stored record that is held as it is sent.
+    pub fn update(old: Record, new: Record, version: Option<CompactString>) -> Self {
+        Self::Update { old, held: new.clone(), new, version }
+    }
+
+    /// The record before it; none of a create.
+    pub fn old(&self) -> Option<&Record> {
+        match self {
+            Self::Create { .. } => None,
+            Self::Update { old, .. } | Self::Delete { old, .. } => Some(old),
+        }
+    }
+
+    /// The record that the system will hold after it; none of a delete.
+    pub fn held(&self) -> Option<&Record> {
+        match self {
+            Self::Create { held, .. } | Self::Update { held, .. } => Some(held),
+            Self::Delete { .. } => None,
+        }
+    }
+
+    /// Whether the system checks the version that is judged; nothing of a create.
+    pub(super) fn guarded(&self) -> Option<bool> {
+        match self {
+            Self::Create { .. } => None,
+            Self::Update { version, .. } | Self::Delete { version, .. } => Some(version.is_some()),
+        }
+    }
+}
+
+impl Denied {
+    /// That some leaves would change and may not.
+    pub fn fields(entity: &Entity, leaves: &FieldSet) -> Self {
+        Self::Fields(paths(entity, leaves))
+    }
 }
 
 /// Proof that a write was judged on the stored and the proposed record; it owns what will be sent.
@@ -82,21 +130,18 @@ impl WritePermit {
         self.record.as_deref()
     }
 
-    /// The record as it will be; none for a delete.
+    /// The record as it is sent; none for a delete.
     #[expect(clippy::new_ret_no_self, reason = "the new record beside the old one; it makes nothing")]
     pub fn new(&self) -> Option<&Record> {
         match &self.change {
-            Change::Create { new } | Change::Update { new, .. } => Some(new),
+            Change::Create { new, .. } | Change::Update { new, .. } => Some(new),
             Change::Delete { .. } => None,
         }
     }
 
     /// The record as it was judged; none for a create.
     pub fn old(&self) -> Option<&Record> {
-        match &self.change {
-            Change::Create { .. } => None,
-            Change::Update { old, .. } | Change::Delete { old, .. } => Some(old),
-        }
+        self.change.old()
     }
 
     /// The version that was judged: it goes to the system as its own If-Match.
@@ -159,10 +204,7 @@ pub fn judge(prospect: &Prospect, change: Change, sent: &FieldSet) -> Result<Wri
         return Err(Denied::Never(Grounds::default()));
     };
     let (changed, grounds) = outlook.rehearse(&change, sent)?;
-    let record = match &change {
-        Change::Create { .. } => None,
-        Change::Update { old, .. } | Change::Delete { old, .. } => id(Some(&entity), old).map(Into::into),
-    };
+    let record = change.old().and_then(|old| id(Some(&entity), old)).map(Into::into);
     let lent = Lent {
         policies: outlook.policies.clone(),
         action: prospect.operation().action(),
@@ -183,13 +225,14 @@ impl Outlook {
     pub fn rehearse(&self, change: &Change, sent: &FieldSet) -> Result<(FieldSet, Grounds), Denied> {
         let nothing = || Denied::Never(Grounds::default());
         let entity = self.program.entity.as_ref().ok_or_else(nothing)?;
+        let guarded = change.guarded();
         match (self.program.action, change) {
-            (Action::Create, Change::Create { new }) => create(self, entity, new),
-            (Action::Update, Change::Update { old, new, version }) => {
-                update(self, entity, (old, new), sent, version.is_some())
+            (Action::Create, Change::Create { new, held }) => create(self, entity, new, held),
+            (Action::Update, Change::Update { old, new, held, .. }) => {
+                update(self, entity, (old, new, held), sent, guarded)
             }
-            (Action::Delete, Change::Delete { old, version }) => {
-                let view = on_stored(self, old, version.is_some())?;
+            (Action::Delete, Change::Delete { old, .. }) => {
+                let view = on_stored(self, old, guarded)?;
                 Ok((FieldSet::EMPTY, view.grounds))
             }
             (
@@ -246,30 +289,37 @@ fn fits(operation: &Operation, change: &Change) -> bool {
     }
 }
 
-fn create(outlook: &Outlook, entity: &Entity, new: &Record) -> Result<(FieldSet, Grounds), Denied> {
+/// What is sent is what changes; what the mapping adds to it is written by nobody, and judged with the rest of the
+/// record that will be held.
+fn create(
+    outlook: &Outlook,
+    entity: &Entity,
+    new: &Record,
+    held: &Record,
+) -> Result<(FieldSet, Grounds), Denied> {
     let changed = changed(&Record::default(), new, entity);
     masks_sent(outlook, entity, None, new, &changed)?;
-    let view = on_new(outlook, new, None)?;
+    let view = on_new(outlook, held, None)?;
     within(entity, &changed, &view.writes)?;
     Ok((changed, view.grounds))
 }
 
-/// Each changed field is one that permits satisfied on the stored record may write, and permits satisfied
-/// on the new one.
+/// Each changed field is one that permits satisfied on the stored record may write, and permits satisfied on the one
+/// that will be held.
 fn update(
     outlook: &Outlook,
     entity: &Entity,
-    (old, new): (&Record, &Record),
+    (old, new, held): (&Record, &Record, &Record),
     sent: &FieldSet,
-    is_guarded: bool,
+    guarded: Option<bool>,
 ) -> Result<(FieldSet, Grounds), Denied> {
-    let before = on_stored(outlook, old, is_guarded)?;
+    let before = on_stored(outlook, old, guarded)?;
     let degrees = outlook.degrees(old);
     let changed = changed(old, new, entity).union(&sent.minus(&degrees.of(Openness::Shown)));
     masks_sent(outlook, entity, Some((old, &degrees)), new, &changed)?;
     let judged = changed.minus(&following(entity, sent));
     within(entity, &judged, &before.writes)?;
-    let after = on_new(outlook, new, Some(is_guarded))?;
+    let after = on_new(outlook, held, guarded)?;
     within(entity, &judged, &after.writes)?;
     let mut grounds = before.grounds;
     grounds.detail = grounds.detail.max(after.grounds.detail);
@@ -288,16 +338,16 @@ fn following(entity: &Entity, sent: &FieldSet) -> FieldSet {
     read_only.iter().filter(|leaf| entity.leaf(*leaf).is_some_and(|leaf| leaf.in_list)).collect()
 }
 
-fn on_stored(outlook: &Outlook, old: &Record, is_guarded: bool) -> Result<View, Denied> {
-    match outlook.program.verdict(&outlook.env(Some(old), Some(is_guarded))) {
+fn on_stored(outlook: &Outlook, old: &Record, guarded: Option<bool>) -> Result<View, Denied> {
+    match outlook.program.verdict(&outlook.env(Some(old), guarded)) {
         Verdict::Permitted(view) => Ok(view),
         Verdict::Forbidden(grounds) | Verdict::Unpermitted(grounds) => Err(Denied::Record(grounds)),
         Verdict::Erroring(statement) => Err(Denied::Erroring { statement, on: Basis::Stored }),
     }
 }
 
-fn on_new(outlook: &Outlook, new: &Record, guarded: Option<bool>) -> Result<View, Denied> {
-    match outlook.program.verdict(&outlook.env(Some(new), guarded)) {
+fn on_new(outlook: &Outlook, held: &Record, guarded: Option<bool>) -> Result<View, Denied> {
+    match outlook.program.verdict(&outlook.env(Some(held), guarded)) {
         Verdict::Permitted(view) => Ok(view),
         Verdict::Forbidden(grounds) | Verdict::Unpermitted(grounds) => Err(Denied::New(grounds)),
         Verdict::Erroring(statement) => Err(Denied::Erroring { statement, on: Basis::New }),
@@ -306,7 +356,7 @@ fn on_new(outlook: &Outlook, new: &Record, guarded: Option<bool>) -> Result<View
 
 fn within(entity: &Entity, changed: &FieldSet, writes: &FieldSet) -> Result<(), Denied> {
     let beyond = changed.minus(writes);
-    if beyond.is_empty() { Ok(()) } else { Err(Denied::Fields(paths(entity, &beyond))) }
+    if beyond.is_empty() { Ok(()) } else { Err(Denied::fields(entity, &beyond)) }
 }
 
 fn paths(entity: &Entity, leaves: &FieldSet) -> Vec<FieldPath> {

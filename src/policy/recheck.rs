@@ -92,18 +92,13 @@ impl Policies {
     }
 
     /// Repeats on the whole set all that [`judge`](super::judge) asks of a write: the verdicts on the stored
-    /// record and on the new one, and what the caller's own `read` and `list` show of them.
+    /// record and on the one that will be held, and what the caller's own `read` and `list` show of them.
     ///
     /// # Errors
     /// [`Mismatch`]; whoever asked refuses before the write leaves, and raises the alarm.
     pub fn recheck_change(&self, outlook: &Outlook, change: &Change) -> Result<(), Box<Mismatch>> {
-        let (old, new, guarded) = match change {
-            Change::Create { new } => (None, Some(new), None),
-            Change::Update { old, new, version } => (Some(old), Some(new), Some(version.is_some())),
-            Change::Delete { old, version } => (Some(old), None, Some(version.is_some())),
-        };
-        for record in old.into_iter().chain(new) {
-            self.recheck(outlook, Some(record), guarded)?;
+        for record in change.old().into_iter().chain(change.held()) {
+            self.recheck(outlook, Some(record), change.guarded())?;
             for sight in outlook.sights() {
                 self.repeat(sight, &outlook.env(Some(record), None))?;
             }

@@ -69,6 +69,58 @@ fn a_constant_of_the_mapping_is_judged_though_nobody_sends_it() {
 }
 
 #[test]
+fn a_required_constant_that_the_caller_may_not_write_is_there_when_the_record_is_judged() {
+    let stage = Stage::open(|policies| {
+        change(policies, "access/apps.cedar", "@writes(\"kind, name, ", "@writes(\"name, ");
+        // `kind` is required, so a statement reads it without asking whether it is there.
+        with(&never("Action::\"create\"", "resource.kind != \"person\""))(policies);
+    });
+    let new = json!({ "name": "Ewa", "given_name": "Ewa", "company": "Y" });
+    let made = stage.shop(Method::POST, "/v1/customers", &new).expect(201);
+    assert_eq!(made.json()["kind"], "person");
+    assert!(!stage.written(&made)[0]["changed"].as_array().unwrap().contains(&json!("kind")));
+    // Who sends it all the same writes it.
+    let sent = json!({ "kind": "person", "name": "Ewa", "given_name": "Ewa", "company": "Y" });
+    stage.shop(Method::POST, "/v1/customers", &sent).refused(422);
+}
+
+#[test]
+fn a_constant_that_another_permit_lets_be_written_is_not_written_by_who_leaves_it_out() {
+    let stage = Stage::open(|policies| {
+        change(policies, "access/apps.cedar", "@writes(\"kind, name, ", "@writes(\"name, ");
+        change(policies, "schema/customer.yaml", "required: [kind, name]", "required: [name]");
+        with(
+            "@id(\"kinds\")\n@writes(\"kind\")\npermit (principal in Group::\"apps\", action == Action::\"create\", resource is Customer)\nwhen { resource has company && resource.company == \"X\" };\n",
+        )(policies);
+    });
+    let new = |company: &str| json!({ "name": "Ewa", "given_name": "Ewa", "company": company });
+    let sent =
+        |company: &str| json!({ "kind": "person", "name": "Ewa", "given_name": "Ewa", "company": company });
+    stage.shop(Method::POST, "/v1/customers", &new("Y")).expect(201);
+    stage.shop(Method::POST, "/v1/customers", &sent("X")).expect(201);
+    let refused = stage.shop(Method::POST, "/v1/customers", &sent("Y")).refused(403);
+    assert_eq!(pointers(&refused.json()), ["/kind"]);
+}
+
+#[test]
+fn a_value_that_the_system_cannot_take_is_told_though_a_statement_reads_it() {
+    let stage = Stage::open(|policies| {
+        change(policies, "schema/customer.yaml", "required: [kind, name]", "required: [kind, name, vat_id]");
+        change(
+            policies,
+            "systems/crm.yaml",
+            "norm: [trim, upper], most: 20",
+            "norm: [trim, upper], most: 12",
+        );
+        with(&never("Action::\"create\"", "resource.vat_id == \"PL5260250274\""))(policies);
+    });
+    let long = "PL".repeat(10);
+    let new = json!({ "kind": "person", "name": "Ewa", "given_name": "Ewa", "vat_id": long });
+    let refused = stage.shop(Method::POST, "/v1/customers", &new).refused(422);
+    assert_eq!(pointers(&refused.json()), ["/vat_id"]);
+}
+
+#[test]
 fn what_the_system_puts_together_is_judged_as_it_will_be() {
     let stage = Stage::open(with(&never(
         "Action::\"update\"",
@@ -80,6 +132,52 @@ fn what_the_system_puts_together_is_judged_as_it_will_be() {
     assert_eq!(stage.asked_to_change(), 0);
     let changed = stage.shop(Method::PATCH, FIRST, &json!({ "given_name": "Eva" })).expect(200);
     assert_eq!(changed.json()["name"], "Eva Nowak");
+}
+
+/// A contact of which the CRM says no more than some properties, in answers to `method`.
+fn telling(method: Method, names: &'static [&'static str]) -> Twisted {
+    Twisted::crm(move |ask, answer| {
+        let Ok(mut body) = serde_json::from_slice::<Value>(answer.body()) else { return answer };
+        let Some(properties) = body.get_mut("properties").and_then(Value::as_object_mut) else {
+            return answer;
+        };
+        if ask.method != method {
+            return answer;
+        }
+        properties.retain(|name, _| names.contains(&name.as_str()));
+        said(answer.status().as_u16(), &body)
+    })
+}
+
+#[test]
+fn what_is_put_together_is_answered_whole_though_the_system_tells_only_what_changed() {
+    let twisted = telling(Method::PATCH, &["firstname"]);
+    let stage = Stage::open(|policies| {
+        twisted.serve(policies);
+        with(
+            "@id(\"sees\")\n@fields(\"id, name\")\npermit (principal in Group::\"partners\", action == Action::\"read\", resource is Customer);\n\
+             @id(\"names\")\n@writes(\"given_name\")\npermit (principal in Group::\"partners\", action == Action::\"update\", resource is Customer);\n",
+        )(policies);
+    });
+    let body = json!({ "given_name": "Eve" }).to_string();
+    let changed = stage.ask(line::json(Method::PATCH, FIRST, Some(&stage.portal), &body)).expect(200);
+    let read = stage.portal_get(FIRST).expect(200);
+    assert_eq!(read.json()["name"], "Eve Nowak");
+    assert_eq!(changed.json(), read.json());
+    assert_eq!(changed.header("etag"), read.header("etag"));
+}
+
+#[test]
+fn a_record_is_not_judged_on_half_of_what_is_put_together() {
+    let twisted = telling(Method::GET, &["firstname", "email"]);
+    let stage = Stage::open(|policies| {
+        twisted.serve(policies);
+        with(
+            "@id(\"not-ewa\")\nforbid (principal, action == Action::\"read\", resource is Customer)\nwhen { resource.name == \"Ewa Nowak\" };\n",
+        )(policies);
+    });
+    let refused = stage.get(FIRST).refused(404);
+    assert_eq!(stage.written(&refused).pop().unwrap()["refusal"], "untold");
 }
 
 #[test]

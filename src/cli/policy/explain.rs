@@ -197,14 +197,12 @@ fn matter(
     let old = record.clone();
     match (action, change) {
         (ActionWord::Read | ActionWord::List, _) => Some(Matter::Record(old)),
-        (ActionWord::Create, _) => {
-            Some(Matter::write(mapping, entity, Change::Create { new: old }, FieldSet::EMPTY))
-        }
+        (ActionWord::Create, _) => Some(Matter::write(mapping, Change::create(old), FieldSet::EMPTY)),
         (ActionWord::Delete, _) => Some(Matter::Change(Change::Delete { old, version }, FieldSet::EMPTY)),
         (ActionWord::Update, Some(change)) => {
             let change = proposed(entity, change, Body::Patch, found)?;
             let new = schema::merge(entity, &old, &change, &open_view(entity, Body::Patch));
-            Some(Matter::write(mapping, entity, Change::Update { old, new, version }, change.present))
+            Some(Matter::write(mapping, Change::update(old, new, version), change.present))
         }
         (ActionWord::Update | ActionWord::Call, _) => Some(Matter::Nothing),
     }

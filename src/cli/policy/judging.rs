@@ -5,11 +5,10 @@ use std::sync::Arc;
 use super::cases::OutcomeWord;
 use crate::{
     catalog::Action,
-    gateway::holds,
     identity::Facts,
-    mapping::{Before, Mapping},
+    mapping::{Before, Mapping, Settled},
     policy::{self, Change, Context, Denied, Grounds, Memo, Outlook, Policies, Target, Verdict},
-    schema::{Entity, FieldSet, Record},
+    schema::{FieldSet, Record},
     words::{FieldPath, StatementId},
 };
 
@@ -33,8 +32,6 @@ pub(super) enum Matter {
     Record(Record),
     /// A write, and the leaves that were sent for it.
     Change(Change, FieldSet),
-    /// A write in a system's own spelling, the leaves that were sent for it, and the record it leaves behind.
-    Settled(Arc<Entity>, Change, FieldSet, Record),
 }
 
 /// What came of it.
@@ -114,16 +111,6 @@ pub(super) fn judge(policies: &Arc<Policies>, memo: &Memo, question: Question) -
         }
         Matter::Record(record) => shown(policies, &outlook, record),
         Matter::Change(change, sent) => ruled(outlook.rehearse(&change, &sent)),
-        Matter::Settled(entity, change, sent, held) => {
-            let is_guarded = match &change {
-                Change::Create { .. } => None,
-                Change::Update { version, .. } | Change::Delete { version, .. } => Some(version.is_some()),
-            };
-            ruled(outlook.rehearse(&change, &sent).and_then(|(changed, grounds)| {
-                holds(&outlook, &entity, &held, is_guarded, &changed)?;
-                Ok((changed, grounds))
-            }))
-        }
     }
 }
 
@@ -136,32 +123,21 @@ fn ruled(rehearsed: Result<(FieldSet, Grounds), Denied>) -> Ruling {
 
 impl Matter {
     /// A write, as the system that serves the entity will take it; as it stands where none does.
-    pub(super) fn write(
-        mapping: Option<&Mapping>,
-        entity: &Arc<Entity>,
-        change: Change,
-        sent: FieldSet,
-    ) -> Self {
-        let settled =
-            |before, new: &Record| mapping.map(|m| m.settled(before, new.clone(), &FieldSet::EMPTY));
-        match change {
-            Change::Create { new } => match settled(Before::Nothing { writable: &entity.writable() }, &new) {
-                Some(settled) => {
-                    Self::Settled(entity.clone(), Change::Create { new: settled.sent }, sent, settled.held)
-                }
-                None => Self::Change(Change::Create { new }, sent),
-            },
-            Change::Update { old, new, version } => match settled(Before::Written { record: &old }, &new) {
-                Some(settled) => Self::Settled(
-                    entity.clone(),
-                    Change::Update { old, new: settled.sent, version },
-                    sent,
-                    settled.held,
-                ),
-                None => Self::Change(Change::Update { old, new, version }, sent),
-            },
-            Change::Delete { .. } => Self::Change(change, sent),
-        }
+    pub(super) fn write(mapping: Option<&Mapping>, change: Change, sent: FieldSet) -> Self {
+        let Some(mapping) = mapping else { return Self::Change(change, sent) };
+        let settled = |before, new| mapping.settled(before, new, &FieldSet::EMPTY);
+        let change = match change {
+            Change::Create { new, .. } => {
+                let Settled { sent: new, held } = settled(Before::Nothing, new);
+                Change::Create { new, held }
+            }
+            Change::Update { old, new, version, .. } => {
+                let Settled { sent: new, held } = settled(Before::Written { record: &old }, new);
+                Change::Update { old, new, held, version }
+            }
+            Change::Delete { .. } => change,
+        };
+        Self::Change(change, sent)
     }
 }
 

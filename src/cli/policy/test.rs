@@ -169,12 +169,12 @@ impl Run<'_> {
             (ActionWord::Read | ActionWord::List, Some(record), None) => Some(Matter::Record(record)),
             (ActionWord::Read | ActionWord::List, None, None) => Some(Matter::Nothing),
             (ActionWord::Create, Some(new), None) => {
-                Some(Matter::write(mapping, entity, Change::Create { new }, FieldSet::EMPTY))
+                Some(Matter::write(mapping, Change::create(new), FieldSet::EMPTY))
             }
             (ActionWord::Update, Some(old), Some(change)) => {
                 let change = proposed(entity, change, Body::Patch, found)?;
                 let new = schema::merge(entity, &old, &change, &open_view(entity, Body::Patch));
-                Some(Matter::write(mapping, entity, Change::Update { old, new, version }, change.present))
+                Some(Matter::write(mapping, Change::update(old, new, version), change.present))
             }
             (ActionWord::Delete, Some(old), None) => {
                 Some(Matter::Change(Change::Delete { old, version }, FieldSet::EMPTY))

@@ -215,7 +215,7 @@ fn constants(node: Option<&Node>, found: &mut Diagnostics) -> Vec<(Path, Out)> {
             tree::Value::Scalar(scalar) => match scalar.text.as_str() {
                 "true" => Out::Boolean(true),
                 "false" => Out::Boolean(false),
-                text if crate::mapping::codec::is_number(text) => Out::Number(text.into()),
+                text if crate::mapping::number::is_number(text) => Out::Number(text.into()),
                 text => Out::text(text),
             },
             tree::Value::Null | tree::Value::List(_) | tree::Value::Map(_) => {

@@ -179,20 +179,13 @@ impl Loader<'_> {
             self.found.error(&node.place, "only a text can be joined");
             return None;
         };
+        let parts = parts.iter().map(|node| path(node, self.found)).collect::<Option<Vec<_>>>()?;
         let mut take = |path: Path| {
             self.reads(leaf, &path);
             (frame.slot(path.steps()), path)
         };
         let otherwise = otherwise.map(&mut take);
-        let mut paths = Vec::new();
-        for node in &parts {
-            paths.push(path(node, self.found)?);
-        }
-        let mut take = |path: Path| {
-            self.reads(leaf, &path);
-            (frame.slot(path.steps()), path)
-        };
-        let parts = paths.into_iter().map(&mut take).collect();
+        let parts = parts.into_iter().map(take).collect();
         Some(Join { parts, by: by.into(), otherwise, chars_max })
     }
 

@@ -102,6 +102,7 @@ fn variant(node: &Node, at: &str, defaults: &Defaults, found: &mut Diagnostics) 
     };
     keys.finish(found);
     if !frame.finish() {
+        found.error(&node.place, "a name in `rows` or `page` is too long");
         return None;
     }
     Some(ListCall {

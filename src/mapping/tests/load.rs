@@ -85,6 +85,15 @@ entities:
 }
 
 #[test]
+fn a_matcher_that_asks_two_questions_is_refused() {
+    for (asks, is_refused) in [("equals: a", false), ("equals: a, contains: b", true)] {
+        let text = format!("errors: [ {{ status: any, at: e, {asks}, is: unknown }} ]\nentities: {{}}\n");
+        let told = load_text("x", &text, "https://x.example").1;
+        assert_eq!(told.contains("asks one question"), is_refused, "{told}");
+    }
+}
+
+#[test]
 fn the_keys_of_other_rooms_are_left_alone() {
     let text = "system: x\nbase: y\nsign_in: {}\nentities: {}\n";
     let (system, told) = load_text("x", text, "https://x.example");
@@ -102,4 +111,14 @@ fn a_native_list_that_should_be_written_with_a_change_is_refused() {
         let told = load_text("x", &text(write), "https://x.example").1;
         assert_eq!(told.contains("`lines` cannot be changed with the record"), is_refused, "{write}: {told}");
     }
+}
+
+#[test]
+fn a_list_that_cannot_be_read_is_told() {
+    let text = format!(
+        "entities:\n  Customer:\n    at: /c\n    list: {{ rows: {} }}\n    fields: {{}}\n",
+        "r".repeat(1025)
+    );
+    let (system, told) = load_text("x", &text, "https://x.example");
+    assert!(system.is_none() && told.contains("too long"), "{told}");
 }

@@ -39,7 +39,7 @@ fn only_names_that_are_wanted_are_asked_for() {
     let wanted: FieldSet =
         ["name", "status"].iter().map(|path| mapping.entity().leaf_at(path).unwrap()).collect();
     let request = mapping.read("701", &wanted).unwrap();
-    assert_eq!(request.target, "/crm/v3/objects/contacts/701?properties=firstname%2Clastname%2Cemail");
+    assert_eq!(request.target, "/crm/v3/objects/contacts/701?properties=firstname%2Clastname%2Ccompany");
     let system = erp();
     let order = system.entity("Order").unwrap();
     let wanted = FieldSet::of(order.entity().leaf_at("lines.sku").unwrap());
@@ -153,7 +153,7 @@ fn a_link_to_another_address_is_never_followed() {
         "?$skiptoken=x",
     ] {
         let next = page(link).unwrap().next.unwrap();
-        assert_eq!(next, "0:/salesOrders?$skiptoken=x", "{link}");
+        assert!(next.ends_with(":/salesOrders?$skiptoken=x"), "{link}: {next}");
         let second = m.list(&FieldSet::ID, &Filter::everything(), &[], Some(&next), 50).unwrap();
         assert_eq!(second.request.target, "/salesOrders?$skiptoken=x");
     }
@@ -208,6 +208,32 @@ fn a_next_page_that_is_no_text_or_this_same_page_is_the_systems_fault_and_no_end
     }
 }
 
+/// Each page is asked for with nothing but the cursor of the last one.
+#[test]
+fn pages_that_name_each_other_in_a_circle_come_to_an_end() {
+    for (page, names) in [
+        ("{ next: l, query: after }", ["a", "b", "c"]),
+        ("{ next: l, query: after, window: 10000 }", ["a", "b", "c"]),
+        ("{ link: l }", ["/c?p=a", "/c?p=b", "https://x.example/c?p=c"]),
+    ] {
+        let system = paging(page);
+        let m = system.entity("Customer").unwrap();
+        let (mut cursor, mut asked) = (None, 0);
+        let fault = loop {
+            let listing = m.list(&FieldSet::ID, &Filter::everything(), &[], cursor.as_deref(), 10).unwrap();
+            let body = serde_json::json!({"r": [], "l": names[asked % names.len()]}).to_string();
+            match m.inward_list(&listing, &answer(200, &body), &FieldSet::ID) {
+                Ok(page) => cursor = Some(page.next.unwrap()),
+                Err(fault) => break fault,
+            }
+            asked += 1;
+            assert!(asked < 20, "{page}");
+        };
+        assert_eq!(fault.kind, FaultKind::Unreadable, "{page}");
+        assert!(asked >= names.len(), "{page}");
+    }
+}
+
 #[test]
 fn a_search_stops_at_its_window_and_says_that_there_may_be_more() {
     let system = crm();
@@ -220,18 +246,30 @@ fn a_search_stops_at_its_window_and_says_that_there_may_be_more() {
         answer(200, &body)
     };
     let page = |listing: &Listing, rows| m.inward_list(listing, &rows, &FieldSet::ID).unwrap();
-    let listing = list("1:9950:x9950").unwrap();
+    let listing = list("1:9950:1:0:x9950").unwrap();
     assert_eq!((listing.size, body(&listing)["after"].as_str()), (50, Some("x9950")));
     // The rows are counted, whatever the system's tokens look like.
     let next = page(&listing, rows(20, "000"));
-    assert_eq!((next.next.as_deref(), next.truncated), (Some("1:9970:000"), false));
+    let (cursor, is_cut) = (next.next.unwrap(), next.truncated);
+    assert!(cursor.starts_with("1:9970:2:") && cursor.ends_with(":000") && !is_cut, "{cursor}");
     for last in [rows(50, "x10000"), rows(50, "")] {
         let last = page(&listing, last);
         assert!(last.next.is_none() && last.truncated);
     }
     let end = page(&listing, rows(20, ""));
     assert!(end.next.is_none() && !end.truncated);
-    for cursor in ["1:10000:x", "1:9950", "1:9950:", "1:x:y", "0:50", "x", "1:", ""] {
+    for cursor in [
+        "1:10000:1:0:x",
+        "1:9950",
+        "1:9950:1:0",
+        "1:9950:1:0:",
+        "1:x:1:0:y",
+        "1:50:x:0:y",
+        "0:50:1:0:y",
+        "x",
+        "1:",
+        "",
+    ] {
         assert_eq!(list(cursor).unwrap_err(), ListError::BadCursor, "{cursor}");
     }
 }
@@ -286,7 +324,7 @@ fn whatever_a_system_pages_by_a_caller_can_send_back() {
         let body = serde_json::json!({"r": [], "t": "x".repeat(length)}).to_string();
         m.inward_list(&listing, &answer(200, &body), &FieldSet::ID)
     };
-    let longest = Cursor::NATIVE_BYTES_MAX - "0:".len();
+    let longest = Cursor::NATIVE_BYTES_MAX - page(1).unwrap().next.unwrap().len() + 1;
     let native = page(longest).unwrap().next;
     let key = CursorKey::new(&SecretBytes::new(vec![7; 32])).unwrap();
     let scope = Digest::of(b"s");

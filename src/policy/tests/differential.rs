@@ -399,11 +399,11 @@ fn the_judgement_of_updates_is_the_naive_one() {
             let naive = decide_update(&said, &facts, &asked, (&old, &new), &changed);
             let context = context_of(asked.tls, asked.address, asked.time, asked.purpose);
             let order = world.entity("Order");
-            let change = Change::Update {
-                old: record(&order, &old.to_string()),
-                new: record(&order, &new.to_string()),
-                version: asked.guarded.filter(|guarded| *guarded).map(|_| "v1".into()),
-            };
+            let change = Change::update(
+                record(&order, &old.to_string()),
+                record(&order, &new.to_string()),
+                asked.guarded.filter(|guarded| *guarded).map(|_| "v1".into()),
+            );
             let room = world.prospect_in(&facts, Action::Update, context).and_then(|prospect| {
                 assert_eq!(world.policies.recheck_change(prospect.outlook(), &change), Ok(()));
                 judge(&prospect, change, &FieldSet::EMPTY)

@@ -37,7 +37,7 @@ fn change(
 ) -> Result<WritePermit, Denied> {
     let prospect = world.prospect(facts, Action::Update).unwrap();
     let (old, new) = (world.order(old), world.order(new));
-    judge(&prospect, Change::Update { old, new, version: version.map(Into::into) }, &FieldSet::EMPTY)
+    judge(&prospect, Change::update(old, new, version.map(Into::into)), &FieldSet::EMPTY)
 }
 
 fn fields(refused: Result<WritePermit, Denied>) -> String {
@@ -90,7 +90,7 @@ fn what_may_be_read_may_not_be_written_for_that_and_the_other_way_round() {
 fn a_create_is_judged_on_the_new_record_and_answers_id_where_nothing_may_be_read() {
     let world = world(SHIPPED);
     let create = |facts: &Arc<crate::identity::Facts>, json: &str| {
-        let change = Change::Create { new: world.order(json) };
+        let change = Change::create(world.order(json));
         judge(&world.prospect(facts, Action::Create).unwrap(), change, &FieldSet::EMPTY)
     };
     let permit = create(&partner("x"), r#"{"customer":"x","note":"a"}"#).unwrap();
@@ -158,7 +158,7 @@ fn a_mask_learnt_from_a_list_is_refused_when_it_is_sent_back() {
         assert!(with("ola@example.com").is_ok());
         let new = world.order(r#"{"phone":"****6789"}"#);
         let prospect = world.prospect(&app(), Action::Create).unwrap();
-        let created = judge(&prospect, Change::Create { new }, &FieldSet::EMPTY);
+        let created = judge(&prospect, Change::create(new), &FieldSet::EMPTY);
         assert_eq!(fields(created), "masked values were sent back: phone");
     }
 }
@@ -168,7 +168,7 @@ fn sending(world: &World, tls: bool, (old, new): (&str, &str), sent: &[&str]) ->
     let prospect = world.prospect_in(&app(), Action::Update, context(tls)).unwrap();
     let order = world.entity("Order");
     let sent: FieldSet = sent.iter().map(|path| order.leaf_at(path).unwrap()).collect();
-    let change = Change::Update { old: world.order(old), new: world.order(new), version: Some("v1".into()) };
+    let change = Change::update(world.order(old), world.order(new), Some("v1".into()));
     judge(&prospect, change, &sent)
 }
 
@@ -206,7 +206,7 @@ fn a_mask_is_refused_whatever_the_context_it_was_learnt_in() {
     // In a new record a text that looks so is no value; a number and a date are.
     let create = |json: &str| {
         let prospect = world.prospect_in(&app(), Action::Create, context(false)).unwrap();
-        judge(&prospect, Change::Create { new: world.order(json) }, &FieldSet::EMPTY)
+        judge(&prospect, Change::create(world.order(json)), &FieldSet::EMPTY)
     };
     for (path, text) in [
         ("email", "e***@example.com"),
@@ -376,7 +376,7 @@ fn an_error_says_on_which_record_it_was_found() {
     };
     assert_eq!(on(update(&world, fine, odd)), Basis::New);
     assert_eq!(on(update(&world, odd, fine)), Basis::Stored);
-    let create = Change::Create { new: world.order(r#"{"total":"1.00001"}"#) };
+    let create = Change::create(world.order(r#"{"total":"1.00001"}"#));
     assert_eq!(
         on(judge(&world.prospect(&app(), Action::Create).unwrap(), create, &FieldSet::EMPTY)),
         Basis::New
@@ -394,7 +394,7 @@ fn replace(world: &World, old: &str, body: &str) -> Result<WritePermit, Denied> 
     let kept = clearing(FieldSet::EMPTY);
     let may = clearable(prospect.outlook(), &old, &kept, true);
     let new = clearing(view.writable.intersection(&may));
-    judge(&prospect, Change::Update { old, new, version: Some("v1".into()) }, &FieldSet::EMPTY)
+    judge(&prospect, Change::update(old, new, Some("v1".into())), &FieldSet::EMPTY)
 }
 
 /// A hidden value must not show in whether a body that does not mention it is taken.
@@ -461,10 +461,8 @@ fn a_write_that_the_whole_set_judges_otherwise_is_found() {
         whole.policies.recheck_change(prospect.outlook(), change).is_err()
     };
     let record = |note: &str| live.order(&format!(r#"{{"id":"1","customer":"x","note":"{note}"}}"#));
-    let update = |old: &str, new: &str, version: Option<&str>| Change::Update {
-        old: record(old),
-        new: record(new),
-        version: version.map(Into::into),
+    let update = |old: &str, new: &str, version: Option<&str>| {
+        Change::update(record(old), record(new), version.map(Into::into))
     };
     let with = |more: &str| format!("{base}{more}");
     let version = Some("v");
@@ -472,7 +470,7 @@ fn a_write_that_the_whole_set_judges_otherwise_is_found() {
     assert!(!disagree(&with(shut), Action::Update, &update("a", "b", version)));
     assert!(disagree(&with(shut), Action::Update, &update("shut", "b", version)));
     assert!(disagree(&with(shut), Action::Update, &update("a", "shut", version)));
-    assert!(disagree(&with(shut), Action::Create, &Change::Create { new: record("shut") }));
+    assert!(disagree(&with(shut), Action::Create, &Change::create(record("shut"))));
     let delete = Change::Delete { old: record("shut"), version: None };
     assert!(disagree(&with(shut), Action::Delete, &delete));
     // With the version that the system checks, or without.
