@@ -39,7 +39,7 @@ pub struct JournalKeys {
     directory: PathBuf,
     signing: Ed25519KeyPair,
     digesting: hmac::Key,
-    sealing: RwLock<Vec<(Month, Arc<LessSafeKey>)>>,
+    sealing: RwLock<Vec<(Month, Arc<Sealing>)>>,
 }
 
 /// A keyed digest of an id: 128 bits.
@@ -51,6 +51,13 @@ pub struct KeyedDigest(pub [u8; 16]);
 pub struct Month {
     year: i16,
     month: i8,
+}
+
+/// A month's sealing key.
+struct Sealing {
+    key: LessSafeKey,
+    /// What stands before what it sealed: `s2026-11.`
+    prefix: String,
 }
 
 /// What a sealed part turned out to be.
@@ -162,21 +169,21 @@ impl JournalKeys {
         plain: &[u8],
         out: &mut Vec<u8>,
     ) -> Result<Digest, JournalError> {
-        let key = self.sealing_key(month)?;
+        let sealing = self.sealing_key(month)?;
         let mut bytes = SmallVec::<[u8; 1024]>::new();
+        bytes.extend_from_slice(&chance.nonce);
         bytes.extend_from_slice(&chance.commitment_salt);
         bytes.extend_from_slice(plain);
-        let commitment = sha256(&bytes);
+        let (_, salted) = bytes.split_at_mut(NONCE_LEN);
+        let commitment = sha256(salted);
         let nonce = Nonce::assume_unique_for_key(chance.nonce);
-        let tag = key
-            .seal_in_place_separate_tag(nonce, Aad::from(chance.leaf_salt), &mut bytes)
+        let tag = sealing
+            .key
+            .seal_in_place_separate_tag(nonce, Aad::from(chance.leaf_salt), salted)
             .map_err(|_| bad_key(&self.seal_path(month), "sealing failed"))?;
-        bytes.insert_from_slice(0, &chance.nonce);
         bytes.extend_from_slice(tag.as_ref());
         // INVARIANT: `s`, the month, a dot, base64url of nonce, sealed bytes and tag.
-        out.push(b's');
-        out.extend_from_slice(month.to_string().as_bytes());
-        out.push(b'.');
+        out.extend_from_slice(sealing.prefix.as_bytes());
         let start = out.len();
         out.resize(start + BASE64URL_NOPAD.encode_len(bytes.len()), 0);
         if let Some(place) = out.get_mut(start..) {
@@ -191,14 +198,14 @@ impl JournalKeys {
             return Opened::Forged;
         };
         let Some(month) = Month::parse(month) else { return Opened::Forged };
-        let Ok(key) = self.existing_key(month) else { return Opened::KeyGone };
+        let Ok(sealing) = self.existing_key(month) else { return Opened::KeyGone };
         let plain = || {
             let bytes = BASE64URL_NOPAD.decode(bytes.as_bytes()).ok()?;
             let aad: [u8; SALT_LEN] = HEXLOWER.decode(leaf_salt.as_bytes()).ok()?.try_into().ok()?;
             let (nonce, sealed) = bytes.split_first_chunk::<NONCE_LEN>()?;
             let mut sealed = sealed.to_vec();
             let nonce = Nonce::assume_unique_for_key(*nonce);
-            let salted = key.open_in_place(nonce, Aad::from(aad), &mut sealed).ok()?;
+            let salted = sealing.key.open_in_place(nonce, Aad::from(aad), &mut sealed).ok()?;
             let fits = sha256(salted).to_string() == commitment;
             let plain = salted.get(SALT_LEN..)?;
             fits.then(|| String::from_utf8(plain.to_vec()).ok())?
@@ -206,7 +213,7 @@ impl JournalKeys {
         plain().map_or(Opened::Forged, Opened::Plain)
     }
 
-    fn sealing_key(&self, month: Month) -> Result<Arc<LessSafeKey>, JournalError> {
+    fn sealing_key(&self, month: Month) -> Result<Arc<Sealing>, JournalError> {
         if let Some(key) = self.held(month) {
             return Ok(key);
         }
@@ -215,7 +222,7 @@ impl JournalKeys {
         self.hold(month, &read_key(&path)?)
     }
 
-    fn existing_key(&self, month: Month) -> Result<Arc<LessSafeKey>, JournalError> {
+    fn existing_key(&self, month: Month) -> Result<Arc<Sealing>, JournalError> {
         if let Some(key) = self.held(month) {
             return Ok(key);
         }
@@ -223,16 +230,16 @@ impl JournalKeys {
         self.hold(month, &bytes)
     }
 
-    fn held(&self, month: Month) -> Option<Arc<LessSafeKey>> {
+    fn held(&self, month: Month) -> Option<Arc<Sealing>> {
         self.sealing.read().iter().find(|(held, _)| *held == month).map(|(_, key)| key.clone())
     }
 
-    fn hold(&self, month: Month, bytes: &SecretBytes) -> Result<Arc<LessSafeKey>, JournalError> {
+    fn hold(&self, month: Month, bytes: &SecretBytes) -> Result<Arc<Sealing>, JournalError> {
         let key = UnboundKey::new(&AES_256_GCM, bytes.expose())
             .map_err(|_| bad_key(&self.seal_path(month), "not 32 bytes"))?;
-        let key = Arc::new(LessSafeKey::new(key));
-        self.sealing.write().push((month, key.clone()));
-        Ok(key)
+        let sealing = Arc::new(Sealing { key: LessSafeKey::new(key), prefix: format!("s{month}.") });
+        self.sealing.write().push((month, sealing.clone()));
+        Ok(sealing)
     }
 
     fn seal_path(&self, month: Month) -> PathBuf {

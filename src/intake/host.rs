@@ -30,9 +30,11 @@ impl Host {
                 (compact_str::format_compact!("[{address}]"), port)
             }
             None => {
-                let end = text.find(':').unwrap_or(text.len());
+                let end = memchr::memchr(b':', text.as_bytes()).unwrap_or(text.len());
                 let (name, port) = text.split_at_checked(end)?;
-                (is_name(name).then(|| CompactString::new(name.to_ascii_lowercase()))?, port)
+                let mut name = is_name(name).then(|| CompactString::new(name))?;
+                name.make_ascii_lowercase();
+                (name, port)
             }
         };
         let port = match port {
@@ -91,11 +93,16 @@ impl AllowedHosts {
 }
 
 fn is_name(name: &str) -> bool {
-    name.len() <= HOST_BYTES_MAX
-        && name.split('.').all(|label| {
-            !label.is_empty()
-                && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
-        })
+    let mut is_label = false;
+    for byte in name.bytes() {
+        let goes_on = byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+        // A dot ends a label, which has a letter at least.
+        if !goes_on && !(is_label && byte == b'.') {
+            return false;
+        }
+        is_label = goes_on;
+    }
+    is_label && name.len() <= HOST_BYTES_MAX
 }
 
 fn port_number(digits: &str) -> Option<u16> {
