@@ -4,7 +4,7 @@ use std::{
     collections::HashMap,
     fs,
     io::{self, Write},
-    net::SocketAddr,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     path::{Path, PathBuf},
     sync::Arc,
     thread,
@@ -155,8 +155,8 @@ async fn tell(
     data: &Path,
     certs: &DevelopmentCerts,
 ) -> Result<(), Box<dyn std::error::Error>> {
-    let url = format!("https://{}", ready.addresses.data.first().ok_or("no listener")?);
-    let admin_url = format!("https://{}", ready.addresses.admin);
+    let url = format!("https://{}", reachable(*ready.addresses.data.first().ok_or("no listener")?));
+    let admin_url = format!("https://{}", reachable(ready.addresses.admin));
     let app = token(ready, Kind::App, "shop-backend").await?;
     let partner = token(ready, Kind::Partner, "acme-portal").await?;
     let admin = admin_token(ready).await?;
@@ -173,6 +173,16 @@ async fn tell(
     write_private(&file, &lines).map_err(|error| DemoError::File(file.clone(), error))?;
     print(&url, &admin_url, &fs::canonicalize(&file)?);
     Ok(())
+}
+
+/// Where a listener on all addresses is asked: on loopback, which the certificate names.
+fn reachable(mut at: SocketAddr) -> SocketAddr {
+    match at.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => at.set_ip(Ipv4Addr::LOCALHOST.into()),
+        IpAddr::V6(ip) if ip.is_unspecified() => at.set_ip(Ipv6Addr::LOCALHOST.into()),
+        IpAddr::V4(_) | IpAddr::V6(_) => {}
+    }
+    at
 }
 
 /// Whoever started the demo, as the journal names it.
@@ -258,5 +268,18 @@ fn print(url: &str, admin_url: &str, file: &Path) {
     ];
     for line in text {
         out::say(&line);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_listener_on_all_addresses_is_told_by_one_that_its_certificate_names() {
+        let told = |at: &str| reachable(at.parse().unwrap()).to_string();
+        assert_eq!(told("0.0.0.0:8443"), "127.0.0.1:8443");
+        assert_eq!(told("[::]:8443"), "[::1]:8443");
+        assert_eq!(told("192.0.2.7:8443"), "192.0.2.7:8443");
     }
 }

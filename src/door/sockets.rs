@@ -233,7 +233,11 @@ fn listen(at: SocketAddr) -> io::Result<TcpListener> {
 fn check_peer(stream: &UnixStream) -> io::Result<()> {
     stream.set_read_timeout(Some(HAND_OVER_TIMEOUT))?;
     stream.set_write_timeout(Some(HAND_OVER_TIMEOUT))?;
-    let peer = rustix::net::sockopt::socket_peercred(stream)?;
+    // The system tells no process of another container; a socket of another network would be of no use either.
+    let peer = rustix::net::sockopt::socket_peercred(stream).map_err(|_| {
+        let why = "the other end cannot be told: it may run in another container";
+        io::Error::new(io::ErrorKind::PermissionDenied, why)
+    })?;
     if peer.uid == rustix::process::geteuid() {
         return Ok(());
     }
