@@ -30,7 +30,7 @@ use std::{
     task::Poll,
 };
 
-use http::{Method, Request, Response};
+use http::{HeaderName, Method, Request, Response, header};
 
 pub use gate::{Addresses, Core, Gate};
 pub(crate) use keep::keep_heads;
@@ -51,32 +51,39 @@ use crate::{
 };
 
 /// One exchange. It cannot fail: whatever happens beneath it, there is an answer and an entry.
-pub async fn serve(core: Arc<Core>, request: Request<Body>, channel: Arc<Channel>) -> Response<Body> {
-    let mut exchange = Exchange::open(core.clone(), channel);
-    let (request_id, opened) = (exchange.entry.request(), exchange.opened);
-    let entry = exchange.entry.abandoned_handle();
-    let is_head = request.method() == Method::HEAD;
-    // Polled where it stands: a wrapper that takes a future of this size by value copies it for every request.
-    let mut story = pin!(story(exchange, request));
-    let told = poll_fn(|context| {
-        // A panic drops the entry, which is handed over.
-        match catch_unwind(AssertUnwindSafe(|| story.as_mut().poll(context))) {
-            Ok(polled) => polled.map(Some),
-            Err(_) => Poll::Ready(None),
-        }
-    });
-    let response = match (told.await, entry.take()) {
-        (Some(response), None) => response,
-        (_, entry) => exchange::broke(&core, entry, request_id, opened).await,
-    };
-    if is_head { exchange::head_only(response) } else { response }
+pub fn serve(
+    core: Arc<Core>,
+    request: Request<Body>,
+    channel: Arc<Channel>,
+) -> impl Future<Output = Response<Body>> + Send {
+    // Boxed, and before there is a future: each one that takes it by value has two places for it.
+    let (request, mut exchange) = (Box::new(request), Exchange::open(core.clone(), channel));
+    async move {
+        let (request_id, opened) = (exchange.entry.request(), exchange.opened);
+        let entry = exchange.entry.abandoned_handle();
+        let is_head = request.method() == Method::HEAD;
+        // Polled where it stands: a wrapper that takes a future of this size by value copies it for every request.
+        let mut story = pin!(story(exchange, request));
+        let told = poll_fn(|context| {
+            // A panic drops the entry, which is handed over.
+            match catch_unwind(AssertUnwindSafe(|| story.as_mut().poll(context))) {
+                Ok(polled) => polled.map(Some),
+                Err(_) => Poll::Ready(None),
+            }
+        });
+        let response = match (told.await, entry.take()) {
+            (Some(response), None) => response,
+            (_, entry) => exchange::broke(&core, entry, request_id, opened).await,
+        };
+        if is_head { exchange::head_only(response) } else { response }
+    }
 }
 
 /// From the head to the operation; what an operation does is told by its own file. Roads that are long or
 /// seldom taken are boxed, so that the short one stays small.
-async fn story(mut exchange: Exchange, mut request: Request<Body>) -> Response<Body> {
+async fn story(mut exchange: Box<Exchange>, mut request: Box<Request<Body>>) -> Response<Body> {
     let upgrade = exchange::on_upgrade(&mut request);
-    let (parts, unread) = request.into_parts();
+    let (parts, unread) = (*request).into_parts();
     let (head, stranger) = match head(&mut exchange, parts) {
         Ok(read) => read,
         Err(refusal) => return exchange.refuse(&refusal).await,
@@ -119,17 +126,18 @@ async fn story(mut exchange: Exchange, mut request: Request<Body>) -> Response<B
 }
 
 /// Charges the address and reads the head. The body is not polled: a refusal never sends `100 Continue`.
-fn head(exchange: &mut Exchange, parts: http::request::Parts) -> Result<(Head, Stranger), Refusal> {
+fn head(exchange: &mut Exchange, parts: http::request::Parts) -> Result<(Box<Head>, Stranger), Refusal> {
     let core = exchange.core.clone();
     let snapshot = exchange.snapshot.clone();
-    let listener = snapshot.listeners.get(exchange.channel.listener.as_str()).ok_or(Refusal::Broken)?;
+    let listener = exchange.listener()?.clone();
     let charged = core.gate.quota.address(&snapshot.plans, exchange.channel.address, exchange.opened);
     let method = parts.method.clone();
-    let head = intake::head(parts, &listener.hosts, &listener.bounds.head()).map_err(Refusal::Head);
+    let head = intake::head(parts, &listener.hosts, &listener.bounds.head());
+    let head = head.map(Box::new).map_err(Refusal::Head);
     match &head {
         Ok(head) => {
             exchange.entry.head(&method, head.path.as_str());
-            exchange.traceparent = head.headers.get("traceparent").cloned();
+            exchange.traceparent = head.headers.get(TRACEPARENT).cloned();
         }
         Err(_) => exchange.entry.head(&method, ""),
     }
@@ -181,20 +189,11 @@ async fn admit(
     greeted: Greeted,
     operation: Operation,
     head: &Head,
-) -> Result<Admission, Refusal> {
+) -> Result<Box<Admission>, Refusal> {
     let (core, snapshot, now) = (exchange.core.clone(), exchange.snapshot.clone(), exchange.opened);
     // Nothing is asked of a system that could not be written down afterwards.
     exchange.entry.ready().map_err(Refusal::Journal)?;
     let context = context(exchange, head);
-    // Why it is asked for belongs to every decision, refusals too, as does whatever else statements go by.
-    if let Some(purpose) = claimed(head, "purpose").filter(|purpose| !purpose.is_empty()) {
-        exchange.entry.context("context.claimed.purpose", purpose);
-    }
-    if snapshot.policies.reads_claims()
-        && let Some(agent) = claimed(head, "user-agent").filter(|agent| !agent.is_empty())
-    {
-        exchange.entry.context("context.claimed.user_agent", agent);
-    }
     let prospect = if policy::is_at_hand(&snapshot.policies, &core.memo, caller.facts(), &operation) {
         policy::prospect(&snapshot.policies, &core.memo, caller, operation, context)
     } else {
@@ -208,20 +207,35 @@ async fn admit(
         .quota
         .admit(&snapshot.plans, greeted, prospect, exchange.channel.address, now)
         .await
+        .map(Box::new)
         .map_err(|limited| Refusal::Limited(Box::new(limited)))
 }
 
-/// What statements may read of the request: what the connection proved, and what its head claims.
-fn context(exchange: &Exchange, head: &Head) -> Context {
-    let claimed = |name: &str| claimed(head, name).map(Arc::from);
-    Context::new(&exchange.channel, exchange.opened.wall, claimed("purpose"), claimed("user-agent"))
+/// What statements may read of the request: what the connection proved, and what its head claims. What is claimed
+/// belongs to the entry of every decision, refusals too: why it is asked for always, the rest where statements go by it.
+fn context(exchange: &mut Exchange, head: &Head) -> Context {
+    let purpose = claimed(head, PURPOSE);
+    if let Some(purpose) = purpose {
+        exchange.entry.context("context.claimed.purpose", purpose);
+    }
+    let agent =
+        if exchange.snapshot.policies.reads_claims() { claimed(head, header::USER_AGENT) } else { None };
+    if let Some(agent) = agent {
+        exchange.entry.context("context.claimed.user_agent", agent);
+    }
+    let (channel, time) = (&exchange.channel, exchange.opened.wall);
+    Context::new(channel, time, purpose.map(Arc::from), agent.map(Arc::from))
 }
 
 /// LIMIT: a claim longer than this is none.
 const CLAIM_BYTES_MAX: usize = 256;
 
-fn claimed<'h>(head: &'h Head, name: &str) -> Option<&'h str> {
-    head.headers.get(name)?.to_str().ok().filter(|text| text.len() <= CLAIM_BYTES_MAX)
+const PURPOSE: HeaderName = HeaderName::from_static("purpose");
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+
+fn claimed(head: &Head, name: HeaderName) -> Option<&str> {
+    let claimed = head.headers.get(name)?.to_str().ok();
+    claimed.filter(|text| !text.is_empty() && text.len() <= CLAIM_BYTES_MAX)
 }
 
 /// What an operation came to.

@@ -47,9 +47,9 @@ struct Sent {
 
 /// Passes a request through that may change something; the caller gets the answer if it is still there.
 pub(super) async fn to_its_end(
-    exchange: Exchange,
-    admission: Admission,
-    head: Head,
+    exchange: Box<Exchange>,
+    admission: Box<Admission>,
+    head: Box<Head>,
     unread: Body,
 ) -> Response<Body> {
     let request = exchange.entry.request();
@@ -63,9 +63,9 @@ pub(super) async fn to_its_end(
 
 /// Passes a request through; dropped when its caller goes away.
 pub(super) async fn passed(
-    mut exchange: Exchange,
-    admission: Admission,
-    head: Head,
+    mut exchange: Box<Exchange>,
+    admission: Box<Admission>,
+    head: Box<Head>,
     unread: Body,
     upgrade: Option<OnUpgrade>,
 ) -> Response<Body> {
@@ -99,7 +99,7 @@ async fn sent(
     exchange: &mut Exchange,
     admission: &Admission,
     call: &Call,
-    head: Head,
+    head: Box<Head>,
     unread: Body,
 ) -> Result<Sent, Refusal> {
     let permit = judge(exchange, admission)?;
@@ -110,8 +110,9 @@ async fn sent(
     }
     let snapshot = exchange.snapshot.clone();
     let served = snapshot.systems.get(call.system.as_str()).ok_or(Refusal::Broken)?;
-    let bounds = bounds(exchange)?.clone();
-    let (body, upload) = uploading(unread, &bounds, permit.detail(), exchange.opened);
+    let listener = exchange.listener()?.clone();
+    let bounds = &listener.bounds;
+    let (body, upload) = uploading(unread, bounds, permit.detail(), exchange.opened);
     let request = forwarded(exchange, served, call, head, body)?;
     let safety = if call.method.is_safe() { Safety::Safe } else { Safety::Unsafe };
     let mut began = clock::now();
@@ -156,21 +157,17 @@ fn forwarded(
     exchange: &Exchange,
     served: &Served,
     call: &Call,
-    head: Head,
+    head: Box<Head>,
     body: Body,
-) -> Result<Request<Body>, Refusal> {
+) -> Result<Box<Request<Body>>, Refusal> {
     let on_behalf = exchange.known.on_behalf(&exchange.channel, &head.host);
-    let passed = Passed {
-        method: call.method.clone(),
-        path: &call.path,
-        query: call.query.as_deref(),
-        version: head.version,
-        headers: head.headers,
-        body,
-    };
+    let Head { version, headers, .. } = *head;
+    let (method, query) = (call.method.clone(), call.query.as_deref());
+    let passed = Passed { method, path: &call.path, query, version, headers, body };
     served
         .upstream
         .forward(passed, &on_behalf)
+        .map(Box::new)
         .map_err(|error| Refusal::Upstream(served.name.clone(), Box::new(error)))
 }
 
@@ -181,11 +178,6 @@ fn judge(exchange: &mut Exchange, admission: &Admission) -> Result<CallPermit, R
         }
         Refusal::Forbidden(denied)
     })
-}
-
-fn bounds(exchange: &Exchange) -> Result<&Bounds, Refusal> {
-    let listener = exchange.snapshot.listeners.get(exchange.channel.listener.as_str());
-    listener.map(|listener| &listener.bounds).ok_or(Refusal::Broken)
 }
 
 /// The caller's body: not gathered, but bounded in time, counted, and over when the answer is.
@@ -243,13 +235,13 @@ fn clean(served: &Served, call: &Call, opened: &mut Opened) {
         Opened::Answer(answer) => (answer.status(), answer.headers_mut()),
         Opened::Switched(head, ..) => (head.status(), head.headers_mut()),
     };
-    served.upstream.clean_answer(status, headers, &format!("/systems/{}", call.system));
+    served.upstream.clean_answer(status, headers, format_args!("/systems/{}", call.system));
 }
 
 /// Writes the answer's entry and lets the body through.
 async fn stream(
-    mut exchange: Exchange,
-    admission: Admission,
+    mut exchange: Box<Exchange>,
+    admission: Box<Admission>,
     call: &Call,
     mut answer: Response<Body>,
     (upload, ending): (Option<Upload>, Ending),
@@ -332,7 +324,8 @@ fn digest(exchange: &mut Exchange, shown: &Bytes) {
 
 /// How long a streamed answer may take.
 fn stream_bounds(exchange: &Exchange) -> BodyBounds {
-    let Ok(bounds) = bounds(exchange) else { return BodyBounds::default() };
+    let Ok(listener) = exchange.listener() else { return BodyBounds::default() };
+    let bounds = &listener.bounds;
     BodyBounds {
         idle: Some(bounds.stream_idle_timeout.0),
         lifetime: exchange.opened.mono.checked_add(bounds.stream_lifetime_max.0),
@@ -341,9 +334,13 @@ fn stream_bounds(exchange: &Exchange) -> BodyBounds {
 }
 
 /// Writes the entry of a streamed answer; without it nothing leaves.
-async fn written(exchange: Exchange, status: u16, bytes: Option<u64>) -> Result<Answered, Response<Body>> {
+async fn written(
+    exchange: Box<Exchange>,
+    status: u16,
+    bytes: Option<u64>,
+) -> Result<Answered, Response<Body>> {
     let action = exchange.action();
-    let Exchange { core, entry, opened, progress, .. } = exchange;
+    let Exchange { core, entry, opened, progress, .. } = *exchange;
     let id = entry.request();
     let now = clock::now();
     let took = now.mono.saturating_duration_since(opened.mono);
@@ -369,16 +366,17 @@ async fn written(exchange: Exchange, status: u16, bytes: Option<u64>) -> Result<
 
 /// The system switched protocols: the caller is told so, then bytes go through until either end is done.
 async fn switched(
-    exchange: Exchange,
-    admission: Admission,
+    exchange: Box<Exchange>,
+    admission: Box<Admission>,
     head: Response<()>,
     tunnel: Tunnel,
     slot: Slot,
     upgrade: OnUpgrade,
     mut ending: Ending,
 ) -> Response<Body> {
-    let clocks = match bounds(&exchange) {
-        Ok(bounds) => {
+    let clocks = match exchange.listener() {
+        Ok(listener) => {
+            let bounds = &listener.bounds;
             BridgeClocks { idle: bounds.stream_idle_timeout.0, lifetime: bounds.stream_lifetime_max.0 }
         }
         Err(refusal) => return exchange.refuse(&refusal).await,

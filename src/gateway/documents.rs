@@ -26,14 +26,14 @@ use crate::{
 pub(super) const JWKS: &str = "/.well-known/jwks.json";
 
 /// `/.well-known/jwks.json`
-pub(super) async fn jwks(exchange: Exchange, stranger: Stranger) -> Response<Body> {
+pub(super) async fn jwks(exchange: Box<Exchange>, stranger: Stranger) -> Response<Body> {
     let document = exchange.core.gate.tokens.jwks();
     exchange.finish(Ok(Answer::keys(stranger, document))).await
 }
 
 /// `/openapi.json`: only what this caller may call, with its own fields.
 pub(super) async fn openapi(
-    exchange: Exchange,
+    mut exchange: Box<Exchange>,
     caller: &Caller,
     greeted: Greeted,
     head: &Head,
@@ -42,7 +42,7 @@ pub(super) async fn openapi(
         core: exchange.core.clone(),
         snapshot: exchange.snapshot.clone(),
         facts: caller.facts().clone(),
-        context: context(&exchange, head),
+        context: context(&mut exchange, head),
     };
     // The first time, statements are specialised for every operation there is.
     let described = exchange.core.aside(move || describing.document()).await;

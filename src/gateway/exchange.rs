@@ -19,7 +19,7 @@ use crate::{
     body::Body,
     catalog::{Action, Operation},
     clock::{self, Now},
-    config::Snapshot,
+    config::{Listener, Snapshot},
     mapping::{FaultKind, Finding, Inward, Mapping, NativeRequest, SystemFault},
     policy::{Change, Denied, Detail, Mismatch, Policies, Prospect, Shown, WritePermit},
     quota::{self, Standing},
@@ -40,6 +40,8 @@ pub(super) struct Exchange {
     pub(super) core: Arc<Core>,
     /// The bundle this exchange is judged by, from first to last.
     pub(super) snapshot: Arc<Snapshot>,
+    /// The listener it came to, as that bundle has it.
+    listener: Option<Arc<Listener>>,
     pub(super) entry: Entry,
     pub(super) channel: Arc<Channel>,
     pub(super) known: Arc<Known>,
@@ -79,15 +81,18 @@ pub(super) enum Side {
 }
 
 impl Exchange {
-    pub(super) fn open(core: Arc<Core>, channel: Arc<Channel>) -> Self {
+    /// Boxed: it goes through many hands, and every one of them would have a place for a copy.
+    pub(super) fn open(core: Arc<Core>, channel: Arc<Channel>) -> Box<Self> {
         let opened = clock::now();
         let snapshot = core.gate.live.snapshot();
+        let listener = snapshot.listeners.get(channel.listener.as_str()).cloned();
         let known = core.connections.known(&channel);
         let mut entry = Entry::open_with(&core.lane, core.request_id(), &known.words, opened);
         entry.bundle(snapshot.digest);
-        Self {
+        Box::new(Self {
             core,
             snapshot,
+            listener,
             entry,
             channel,
             known,
@@ -99,7 +104,7 @@ impl Exchange {
             refused: None,
             erred: false,
             action: "none",
-        }
+        })
     }
 
     /// What is asked for is known.
@@ -116,10 +121,18 @@ impl Exchange {
         self.entry.operation(operation.action(), target);
     }
 
+    /// The listener's terms.
+    ///
+    /// # Errors
+    /// The bundle has no such listener.
+    pub(super) fn listener(&self) -> Result<&Arc<Listener>, Refusal> {
+        self.listener.as_ref().ok_or(Refusal::Broken)
+    }
+
     /// When the whole exchange must have ended.
     pub(super) fn deadline(&self) -> Deadline {
-        let bounds = self.snapshot.listeners.get(self.channel.listener.as_str()).map(|l| &l.bounds);
-        let time = bounds.map_or(Duration::from_secs(60), |bounds| bounds.request_deadline.0);
+        let time = self.listener.as_ref().map(|listener| listener.bounds.request_deadline.0);
+        let time = time.unwrap_or(Duration::from_secs(60));
         Deadline::after(self.opened, time)
     }
 
@@ -313,14 +326,14 @@ impl Exchange {
     }
 
     /// Ends a gathered exchange: the entry is written before the answer leaves.
-    pub(super) async fn finish(self, outcome: Outcome) -> Response<Body> {
+    pub(super) async fn finish(self: Box<Self>, outcome: Outcome) -> Response<Body> {
         match outcome {
             Ok(answer) => self.succeed(answer).await,
             Err(refusal) => self.refuse(&refusal).await,
         }
     }
 
-    async fn succeed(mut self, answer: Answer) -> Response<Body> {
+    async fn succeed(mut self: Box<Self>, answer: Answer) -> Response<Body> {
         self.digests(answer.body());
         let (status, bytes) = (answer.status().as_u16(), answer.body().len());
         let response = answer.response();
@@ -328,7 +341,7 @@ impl Exchange {
     }
 
     /// Ends an exchange that is refused.
-    pub(super) async fn refuse(mut self, refusal: &Refusal) -> Response<Body> {
+    pub(super) async fn refuse(mut self: Box<Self>, refusal: &Refusal) -> Response<Body> {
         self.entry.refusal(refusal.reason());
         match self.progress {
             Progress::Nothing => {}
@@ -368,8 +381,13 @@ impl Exchange {
         }
     }
 
-    async fn conclude(self, mut response: Response<Body>, status: u16, bytes: usize) -> Response<Body> {
-        let Self { core, entry, opened, standing, progress, refused, action, .. } = self;
+    async fn conclude(
+        self: Box<Self>,
+        mut response: Response<Body>,
+        status: u16,
+        bytes: usize,
+    ) -> Response<Body> {
+        let Self { core, entry, opened, standing, progress, refused, action, .. } = *self;
         let id = entry.request();
         let now = clock::now();
         if let Err(error) = entry.answer(status, u64::try_from(bytes).ok(), now).await {

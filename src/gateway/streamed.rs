@@ -33,7 +33,7 @@ pub(super) struct Closing {
     /// Its place in the journal.
     pub(super) answered: Answered,
     /// Its slots.
-    pub(super) admission: Admission,
+    pub(super) admission: Box<Admission>,
     /// The caller's body, where there is one.
     pub(super) upload: Option<Upload>,
     /// The digest of a streamed answer, where it is asked for.

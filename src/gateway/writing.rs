@@ -66,9 +66,9 @@ struct Untold {
 
 /// Writes, and answers the caller if it is still there.
 pub(super) async fn write(
-    mut exchange: Exchange,
-    admission: Admission,
-    head: Head,
+    mut exchange: Box<Exchange>,
+    admission: Box<Admission>,
+    head: Box<Head>,
     unread: Body,
 ) -> Response<Body> {
     let request = exchange.entry.request();
@@ -134,8 +134,7 @@ fn media_type(head: &Head, accepted: &[&'static str]) -> Result<(), Refusal> {
 }
 
 async fn gathered(exchange: &Exchange, unread: Body) -> Result<bytes::Bytes, Refusal> {
-    let listener =
-        exchange.snapshot.listeners.get(exchange.channel.listener.as_str()).ok_or(Refusal::Broken)?;
+    let listener = exchange.listener()?;
     let bounds = BodyBounds {
         bytes_max: Some(listener.bounds.body_bytes_max.0),
         deadline: Some(exchange.deadline().0),

@@ -52,12 +52,12 @@ impl Upstream {
     /// Sends and gathers.
     pub(super) async fn gathered(
         self: &Arc<Self>,
-        request: Request<Body>,
+        mut request: Request<Body>,
         attempt: &Attempt<'_>,
     ) -> Result<NativeAnswer, UpstreamError> {
         let departed = self.depart(attempt.now)?;
         let origin = departed.flight.origin()?;
-        let request = self.addressed(request, origin, attempt);
+        self.address(&mut request, origin, attempt);
         let pool = &attempt.core.pool;
         let result = match pool.send(origin, request, &self.clocks, attempt.deadline, attempt.now).await {
             Ok(Outcome::Answered(answer)) => self.gather(answer, attempt.deadline).await,
@@ -74,13 +74,13 @@ impl Upstream {
     /// Sends, up to the answer's head. A request of which nothing was sent, or that may be repeated, comes back.
     pub(super) async fn streamed(
         self: &Arc<Self>,
-        request: Request<Body>,
+        mut request: Box<Request<Body>>,
         attempt: &Attempt<'_>,
-    ) -> Result<Streamed, (UpstreamError, Option<Request<Body>>)> {
+    ) -> Result<Streamed, (UpstreamError, Option<Box<Request<Body>>>)> {
         let departed = self.depart(attempt.now).map_err(|error| (error, None))?;
         let origin = departed.flight.origin().map_err(|error| (error, None))?;
         let repeatable = is_safe(request.method());
-        let request = self.addressed(request, origin, attempt);
+        self.address(&mut request, origin, attempt);
         let (pool, clocks, deadline) = (&attempt.core.pool, &self.clocks, attempt.deadline);
         let sent = if repeatable {
             pool.send_repeatable(origin, request, clocks, deadline, attempt.now).await
@@ -121,7 +121,8 @@ impl Upstream {
         Ok(request)
     }
 
-    fn addressed(&self, mut request: Request<Body>, origin: &Origin, attempt: &Attempt<'_>) -> Request<Body> {
+    /// Adds what each try has of its own.
+    fn address(&self, request: &mut Request<Body>, origin: &Origin, attempt: &Attempt<'_>) {
         let headers = request.headers_mut();
         headers.insert(HOST, origin.authority().clone());
         if let Ok(id) = HeaderValue::try_from(HEXLOWER.encode(&attempt.id.0)) {
@@ -133,7 +134,6 @@ impl Upstream {
         if let Some(proof) = attempt.proof {
             headers.insert(&proof.name, proof.value.clone());
         }
-        request
     }
 
     fn depart(self: &Arc<Self>, now: Now) -> Result<Departed<'_>, UpstreamError> {

@@ -118,7 +118,7 @@ impl Upstream {
         self: &Arc<Self>,
         core: &CorePools,
         receipt: Receipt<Effect>,
-        request: Request<Body>,
+        request: Box<Request<Body>>,
         deadline: Deadline,
         now: Now,
     ) -> Result<Opened, UpstreamError> {
@@ -168,7 +168,7 @@ impl Upstream {
         self: &Arc<Self>,
         core: &CorePools,
         id: RequestId,
-        mut request: Request<Body>,
+        mut request: Box<Request<Body>>,
         deadline: Deadline,
         mut now: Now,
     ) -> Result<Opened, UpstreamError> {
@@ -182,7 +182,11 @@ impl Upstream {
         loop {
             let proof = self.proof(deadline, &mut now).await?;
             // A fetched token may turn out to be spent: then the request is needed once more.
-            let copy = if self.signed_in.is_fetched() && !tries.renewed { copied(&request) } else { None };
+            let copy = if self.signed_in.is_fetched() && !tries.renewed {
+                copied(&request).map(Box::new)
+            } else {
+                None
+            };
             let attempt = Attempt { core, id, proof: proof.as_ref(), deadline, now };
             match self.streamed(request, &attempt).await {
                 Ok(Streamed::Switched(head, tunnel, flight)) => {

@@ -4,6 +4,8 @@
 //! field's name are dropped, because systems read them as `-`. The system's own sign-in, cookies it sets and
 //! what it says of itself do not come back.
 
+use std::fmt;
+
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Version,
     header::{
@@ -141,7 +143,7 @@ impl Upstream {
     /// Cleans the head of a passed-through answer. `mount` is where the caller sees the system, as in
     /// `/systems/crm`: a redirect inside the system leads there again, one that names the system's own address
     /// does not tell it.
-    pub fn clean_answer(&self, status: StatusCode, headers: &mut HeaderMap, mount: &str) {
+    pub fn clean_answer(&self, status: StatusCode, headers: &mut HeaderMap, mount: impl fmt::Display) {
         remove(headers, is_kept_back);
         // RFC 9110 §8.6: these never have a length.
         if status == StatusCode::NO_CONTENT || status.is_informational() {

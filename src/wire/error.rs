@@ -111,7 +111,7 @@ pub struct Failed {
     /// Whether the peer may have seen it.
     pub sent: Sent,
     /// The request, whole, when none of it went out.
-    pub unsent: Option<Request<Body>>,
+    pub unsent: Option<Box<Request<Body>>>,
 }
 
 impl Failed {
@@ -121,7 +121,7 @@ impl Failed {
     }
 
     /// Failed before anything was sent.
-    pub(super) fn before(error: WireError, unsent: Option<Request<Body>>) -> Box<Self> {
+    pub(super) fn before(error: WireError, unsent: Option<Box<Request<Body>>>) -> Box<Self> {
         Box::new(Self { error, sent: Sent::No, unsent })
     }
 }

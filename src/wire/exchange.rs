@@ -66,12 +66,12 @@ impl Pool {
     pub async fn send(
         &self,
         origin: &Arc<Origin>,
-        request: Request<Body>,
+        request: impl Into<Box<Request<Body>>>,
         clocks: &Clocks,
         deadline: Deadline,
         now: Now,
     ) -> Result<Outcome, Box<Failed>> {
-        self.transmit(origin, request, Repeat::Never, &Timing { clocks, deadline, now }).await
+        self.transmit(origin, request.into(), Repeat::Never, &Timing { clocks, deadline, now }).await
     }
 
     /// Like [`Pool::send`], for a request that may be repeated (a safe method): when it broke unanswered on a
@@ -82,18 +82,18 @@ impl Pool {
     pub async fn send_repeatable(
         &self,
         origin: &Arc<Origin>,
-        request: Request<Body>,
+        request: impl Into<Box<Request<Body>>>,
         clocks: &Clocks,
         deadline: Deadline,
         now: Now,
     ) -> Result<Outcome, Box<Failed>> {
-        self.transmit(origin, request, Repeat::WhenStale, &Timing { clocks, deadline, now }).await
+        self.transmit(origin, request.into(), Repeat::WhenStale, &Timing { clocks, deadline, now }).await
     }
 
     async fn transmit(
         &self,
         origin: &Arc<Origin>,
-        mut request: Request<Body>,
+        mut request: Box<Request<Body>>,
         repeat: Repeat,
         timing: &Timing<'_>,
     ) -> Result<Outcome, Box<Failed>> {
@@ -111,7 +111,7 @@ impl Pool {
             };
             // Copying costs; only a connection that has been idle for a while is likely to break unanswered.
             let stale = repeat == Repeat::WhenStale && lease.idled(timing.now) >= STALE_AFTER;
-            let copy = if stale { copied(&request) } else { None };
+            let copy = if stale { copied(&request).map(Box::new) } else { None };
             let exchanged = match lease.connection_mut() {
                 Some(connection) => connection.exchange(request, start, timing, upload.as_ref()).await,
                 None => Err(Failed::before(WireError::BadAnswer("there is no connection"), Some(request))),
@@ -162,7 +162,7 @@ impl After {
 impl Connection {
     async fn exchange(
         &mut self,
-        request: Request<Body>,
+        request: Box<Request<Body>>,
         start: Instant,
         timing: &Timing<'_>,
         upload: Option<&Arc<Progress>>,
@@ -172,7 +172,7 @@ impl Connection {
             None => timing.deadline.or_sooner(start, timing.clocks.first_byte, Clock::FirstByte),
         };
         self.alarm.as_mut().reset(until);
-        let mut sending = pin!(self.sender.try_send_request(request));
+        let mut sending = pin!(self.sender.try_send_request(*request));
         let (driver, alarm, done) = (&mut self.driver, &mut self.alarm, &mut self.done);
         let mut once = |inner: &mut Context<'_>, outer: &mut Context<'_>| {
             drive(driver, done, inner);
@@ -239,7 +239,7 @@ fn refused(mut failed: TrySendError<Request<Body>>) -> Box<Failed> {
         WireError::Broken(error)
     };
     match unsent {
-        Some(request) => Failed::before(error, Some(request)),
+        Some(request) => Failed::before(error, Some(Box::new(request))),
         None => Failed::after(error),
     }
 }

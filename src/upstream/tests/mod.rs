@@ -254,6 +254,6 @@ fn calls_are_send() {
         system.native(core, ID, Box::leak(Box::new(asking(Method::GET, ""))), Kind::Reading, soon())
     });
     send(|system, core| {
-        system.passed(core, ID, http::Request::new(crate::body::Body::Empty), soon(), clock::now())
+        system.passed(core, ID, http::Request::new(crate::body::Body::Empty).into(), soon(), clock::now())
     });
 }

@@ -285,7 +285,7 @@ async fn bodies_are_streamed_both_ways() {
             .map(|piece| Ok::<_, BodyError>(Frame::data(Bytes::from_static(piece.as_bytes()))));
         let upload = Body::stream(StreamBody::new(futures_util::stream::iter(pieces)));
         let request = Request::post("/").body(upload).unwrap();
-        let Opened::Answer(answer) = system.passed(&core, ID, request, soon(), clock::now()).await.unwrap()
+        let Opened::Answer(answer) = system.passed(&core, ID, request.into(), soon(), clock::now()).await.unwrap()
         else {
             panic!()
         };
@@ -306,14 +306,14 @@ async fn a_streamed_upload_is_sent_anew_only_when_nothing_was_sent() {
         let upload = Body::stream(StreamBody::new(futures_util::stream::iter(pieces)));
         let request = Request::post("/").body(upload).unwrap();
         assert!(matches!(
-            system.passed(&core, ID, request, soon(), clock::now()).await.unwrap(),
+            system.passed(&core, ID, request.into(), soon(), clock::now()).await.unwrap(),
             Opened::Answer(_)
         ));
     }
     let (peer, heard) = hanging_up(1).await;
     let request = Request::post("/").body(Body::from(vec![b'x'])).unwrap();
     let once = super::system(&[&peer], "");
-    let error = once.passed(&core, ID, request, soon(), clock::now()).await.unwrap_err();
+    let error = once.passed(&core, ID, request.into(), soon(), clock::now()).await.unwrap_err();
     assert_eq!((error.sent(), heard.load(Ordering::SeqCst)), (Sent::Maybe, 1));
 }
 
@@ -340,7 +340,7 @@ async fn an_upgrade_is_bridged_on_a_real_101_only() {
         request
     };
     let Opened::Switched(head, tunnel, slot) =
-        system.passed(&core, ID, request(), soon(), clock::now()).await.unwrap()
+        system.passed(&core, ID, request().into(), soon(), clock::now()).await.unwrap()
     else {
         panic!()
     };
@@ -361,7 +361,7 @@ async fn an_upgrade_is_bridged_on_a_real_101_only() {
 
     let plain = Peer::saying("HTTP/1.1 200 OK\r\nupgrade: websocket\r\ncontent-length: 2\r\n\r\nok").await;
     let answer =
-        super::system(&[&plain], "").passed(&core, ID, request(), soon(), clock::now()).await.unwrap();
+        super::system(&[&plain], "").passed(&core, ID, request().into(), soon(), clock::now()).await.unwrap();
     let Opened::Answer(answer) = answer else { panic!("a 200 is no switch") };
     assert!(!answer.headers().contains_key(header::UPGRADE));
 }
