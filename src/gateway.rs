@@ -51,36 +51,31 @@ use crate::{
 };
 
 /// One exchange. It cannot fail: whatever happens beneath it, there is an answer and an entry.
-pub fn serve(
-    core: Arc<Core>,
-    request: Request<Body>,
-    channel: Arc<Channel>,
-) -> impl Future<Output = Response<Body>> + Send {
-    // Boxed, and before there is a future: each one that takes it by value has two places for it.
-    let (request, mut exchange) = (Box::new(request), Exchange::open(core.clone(), channel));
-    async move {
-        let (request_id, opened) = (exchange.entry.request(), exchange.opened);
-        let entry = exchange.entry.abandoned_handle();
-        let is_head = request.method() == Method::HEAD;
-        // Polled where it stands: a wrapper that takes a future of this size by value copies it for every request.
-        let mut story = pin!(story(exchange, request));
-        let told = poll_fn(|context| {
-            // A panic drops the entry, which is handed over.
-            match catch_unwind(AssertUnwindSafe(|| story.as_mut().poll(context))) {
-                Ok(polled) => polled.map(Some),
-                Err(_) => Poll::Ready(None),
-            }
-        });
-        let response = match (told.await, entry.take()) {
-            (Some(response), None) => response,
-            (_, entry) => exchange::broke(&core, entry, request_id, opened).await,
-        };
-        if is_head { exchange::head_only(response) } else { response }
-    }
+///
+/// The request comes in a box: each future that takes it by value has two places for it.
+pub async fn serve(core: Arc<Core>, request: Box<Request<Body>>, channel: Arc<Channel>) -> Response<Body> {
+    let mut exchange = Exchange::open(core.clone(), channel);
+    let (request_id, opened) = (exchange.entry.request(), exchange.opened);
+    let entry = exchange.entry.abandoned_handle();
+    let is_head = request.method() == Method::HEAD;
+    // Polled where it stands: a wrapper that takes a future of this size by value copies it for every request.
+    let mut story = pin!(story(exchange, request));
+    let told = poll_fn(|context| {
+        // A panic drops the entry, which is handed over.
+        match catch_unwind(AssertUnwindSafe(|| story.as_mut().poll(context))) {
+            Ok(polled) => polled.map(Some),
+            Err(_) => Poll::Ready(None),
+        }
+    });
+    let response = match (told.await, entry.take()) {
+        (Some(response), None) => response,
+        (_, entry) => exchange::broke(&core, entry, request_id, opened).await,
+    };
+    if is_head { exchange::head_only(response) } else { response }
 }
 
 /// From the head to the operation; what an operation does is told by its own file. Roads that are long or
-/// seldom taken are boxed, so that the short one stays small.
+/// seldom taken are boxed, so that the short one stays small. What is large is pinned, since `await` would move it first.
 async fn story(mut exchange: Box<Exchange>, mut request: Box<Request<Body>>) -> Response<Body> {
     let upgrade = exchange::on_upgrade(&mut request);
     let (parts, unread) = (*request).into_parts();
@@ -104,7 +99,8 @@ async fn story(mut exchange: Box<Exchange>, mut request: Box<Request<Body>>) -> 
         Ok(Asked::Jwks) => return exchange.refuse(&Refusal::Broken).await,
         Err(refusal) => return exchange.refuse(&refusal).await,
     };
-    let admission = match admit(&mut exchange, caller, greeted, operation, &head).await {
+    let admitted = pin!(admit(&mut exchange, caller, greeted, operation, &head)).await;
+    let admission = match admitted {
         Ok(admission) => admission,
         Err(refusal) => return exchange.refuse(&refusal).await,
     };
@@ -116,7 +112,7 @@ async fn story(mut exchange: Box<Exchange>, mut request: Box<Request<Body>>) -> 
             return Box::pin(writing::write(exchange, admission, head, unread)).await;
         }
         Operation::Call(_) if head.method.is_safe() => {
-            return calling::passed(exchange, admission, head, unread, upgrade).await;
+            return pin!(calling::passed(exchange, admission, head, unread, upgrade)).await;
         }
         Operation::Call(_) => {
             return Box::pin(calling::to_its_end(exchange, admission, head, unread)).await;
@@ -203,9 +199,7 @@ async fn admit(
         Box::pin(core.aside(first)).await.ok_or(Refusal::Broken)?
     };
     let prospect = prospect.map_err(|denied| exchange.denied(denied))?;
-    core.gate
-        .quota
-        .admit(&snapshot.plans, greeted, prospect, exchange.channel.address, now)
+    pin!(core.gate.quota.admit(&snapshot.plans, greeted, prospect, exchange.channel.address, now))
         .await
         .map(Box::new)
         .map_err(|limited| Refusal::Limited(Box::new(limited)))

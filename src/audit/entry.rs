@@ -104,21 +104,25 @@ impl Entry {
         let (mut text, mut plain) = (lane.buffer(), lane.buffer());
         text.extend_from_slice(&channel.leaf);
         plain.extend_from_slice(&channel.plain);
-        Self(Box::new(Sheet {
-            lane: lane.clone(),
-            request,
-            opened: now,
-            address: channel.address,
-            text,
-            plain,
-            who: None,
-            whose: Whose::Unidentified,
-            told: Told::default(),
-            intended: false,
-            answered: false,
-            abandoned: false,
-            handle: None,
-        }))
+        // Written into its place: `Box::new` would copy it there.
+        Self(Box::write(
+            Box::new_uninit(),
+            Sheet {
+                lane: lane.clone(),
+                request,
+                opened: now,
+                address: channel.address,
+                text,
+                plain,
+                who: None,
+                whose: Whose::Unidentified,
+                told: Told::default(),
+                intended: false,
+                answered: false,
+                abandoned: false,
+                handle: None,
+            },
+        ))
     }
 
     /// A handle by which the entry can be answered after whoever had it panicked. With a handle alive a dropped entry

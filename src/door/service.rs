@@ -3,7 +3,7 @@
 use std::{
     convert::Infallible,
     future::Future,
-    pin::Pin,
+    pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll},
 };
@@ -63,7 +63,8 @@ impl<H: Handler> Exchange<H> {
             if let Some(fault) = fault.or(odd).or(other).or(forwarded) {
                 request.extensions_mut().insert(fault);
             }
-            let mut response = this.handler.handle(request, channel).await;
+            // Polled where it stands: `await` would move it there first.
+            let mut response = pin!(this.handler.handle(request, channel)).await;
             if fault.is_some() {
                 // Where the head's end is in doubt, so is the next one's beginning.
                 response.headers_mut().insert(header::CONNECTION, header::HeaderValue::from_static("close"));

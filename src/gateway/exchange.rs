@@ -89,22 +89,25 @@ impl Exchange {
         let known = core.connections.known(&channel);
         let mut entry = Entry::open_with(&core.lane, core.request_id(), &known.words, opened);
         entry.bundle(snapshot.digest);
-        Box::new(Self {
-            core,
-            snapshot,
-            listener,
-            entry,
-            channel,
-            known,
-            opened,
-            standing: None,
-            traceparent: None,
-            sent: None,
-            progress: Progress::Nothing,
-            refused: None,
-            erred: false,
-            action: "none",
-        })
+        Box::write(
+            Box::new_uninit(),
+            Self {
+                core,
+                snapshot,
+                listener,
+                entry,
+                channel,
+                known,
+                opened,
+                standing: None,
+                traceparent: None,
+                sent: None,
+                progress: Progress::Nothing,
+                refused: None,
+                erred: false,
+                action: "none",
+            },
+        )
     }
 
     /// What is asked for is known.

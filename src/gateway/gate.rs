@@ -225,6 +225,6 @@ impl Handler for AtTheDoor {
         request: Request<Body>,
         channel: Arc<Channel>,
     ) -> impl Future<Output = Response<Body>> + Send {
-        super::serve(self.0.clone(), request, channel)
+        super::serve(self.0.clone(), Box::new(request), channel)
     }
 }

@@ -136,20 +136,23 @@ pub fn outlook(
         }
     }
     writable = writable.minus(&withheld(&program, &env));
-    Ok(Box::new(Outlook {
-        policies: policies.clone(),
-        program,
-        echo,
-        list,
-        facts: facts.clone(),
-        context,
-        call,
-        live,
-        visible,
-        clear,
-        writable,
-        plans,
-    }))
+    Ok(Box::write(
+        Box::new_uninit(),
+        Outlook {
+            policies: policies.clone(),
+            program,
+            echo,
+            list,
+            facts: facts.clone(),
+            context,
+            call,
+            live,
+            visible,
+            clear,
+            writable,
+            plans,
+        },
+    ))
 }
 
 type Live = SmallVec<[bool; 32]>;

@@ -26,6 +26,7 @@ mod tests;
 
 use std::{
     net::IpAddr,
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -189,7 +190,7 @@ impl Quota {
         if !Arc::ptr_eq(&greeted.facts, facts) {
             self.greeted(plans, facts, address, now)?;
         }
-        let charged = self.charge(plans, facts, prospect.plans(), address, now).await?;
+        let charged = pin!(self.charge(plans, facts, prospect.plans(), address, now)).await?;
         Ok(Admission { prospect, charged })
     }
 

@@ -154,7 +154,7 @@ async fn broken(ready: &Ready, ca: String, data: std::path::PathBuf) {
     let tls =
         Some(TlsFacts { version: "1.3", server_name: None, certificate: None, standing: Default::default() });
     let channel = Arc::new(Channel { listener: "data".into(), peer, address: peer.ip(), tls });
-    let answer = gateway::serve(Core::new(gate.clone(), 0), request, channel).await;
+    let answer = gateway::serve(Core::new(gate.clone(), 0), Box::new(request), channel).await;
     assert_eq!(answer.status(), 500);
     let id = answer.headers()["x-request-id"].to_str().unwrap().to_owned();
     let entries = book::of(&data, &id);
