@@ -162,11 +162,16 @@ fn a_gate_whose_client_authority_is_missing_empty_or_garbage_does_not_start() {
     }
 }
 
-/// How the journal says that an exchange ended.
+/// How the journal says that an exchange ended: its connection may be closed a moment sooner.
 fn ended(demo: &Demo, request: &str) -> String {
-    let entries = book::of(&demo.data(), request);
-    let close = entries.iter().find(|entry| entry["kind"] == "close").unwrap();
-    close["ended"].as_str().unwrap().to_owned()
+    let mut ended = None;
+    until("its end is written down", || {
+        let entries = book::of(&demo.data(), request);
+        let close = entries.iter().find(|entry| entry["kind"] == "close");
+        ended = close.map(|close| close["ended"].as_str().unwrap().to_owned());
+        ended.is_some()
+    });
+    ended.unwrap()
 }
 
 /// A demo whose app may come with certificates that a list can take back, and the list.

@@ -284,8 +284,13 @@ async fn a_handshake_that_does_not_come_is_not_waited_for() {
     let mut silent = served.connect();
     assert_eq!(silent.rest().unwrap(), "");
     assert_eq!(served.told(), Told::Handshake(crate::door::HandshakeFailure::Late));
-    served.connect().send("GET / HTTP/1.1\r\n\r\n").rest().ok();
-    assert!(matches!(served.told(), Told::Handshake(crate::door::HandshakeFailure::Tls(_))));
+    // Its place is free a moment after it was told.
+    let mut again = || {
+        served.connect().send("GET / HTTP/1.1\r\n\r\n").rest().ok();
+        served.told()
+    };
+    let told = std::iter::repeat_with(&mut again).take(1000).find(|told| !matches!(told, Told::Away(_)));
+    assert!(matches!(told, Some(Told::Handshake(_))), "{told:?}");
 }
 
 async fn http2(
