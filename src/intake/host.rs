@@ -97,7 +97,7 @@ fn is_name(name: &str) -> bool {
     for byte in name.bytes() {
         let goes_on = byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
         // A dot ends a label, which has a letter at least.
-        if !goes_on && !(is_label && byte == b'.') {
+        if !(goes_on || is_label && byte == b'.') {
             return false;
         }
         is_label = goes_on;

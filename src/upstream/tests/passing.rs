@@ -285,7 +285,8 @@ async fn bodies_are_streamed_both_ways() {
             .map(|piece| Ok::<_, BodyError>(Frame::data(Bytes::from_static(piece.as_bytes()))));
         let upload = Body::stream(StreamBody::new(futures_util::stream::iter(pieces)));
         let request = Request::post("/").body(upload).unwrap();
-        let Opened::Answer(answer) = system.passed(&core, ID, request.into(), soon(), clock::now()).await.unwrap()
+        let Opened::Answer(answer) =
+            system.passed(&core, ID, request.into(), soon(), clock::now()).await.unwrap()
         else {
             panic!()
         };

@@ -109,7 +109,8 @@ async fn a_passed_through_call_gets_its_second_token_too() {
     let (peer, core) = (taking_the_second().await, CorePools::new(8));
     let system = system(&[&peer], &oauth2(&issuer, ""));
     let request = http::Request::get("/").body(Body::Empty).unwrap();
-    let Opened::Answer(answer) = system.passed(&core, ID, request.into(), soon(), clock::now()).await.unwrap()
+    let Opened::Answer(answer) =
+        system.passed(&core, ID, request.into(), soon(), clock::now()).await.unwrap()
     else {
         panic!()
     };
@@ -124,7 +125,8 @@ fn upload() -> http::Request<Body> {
 }
 
 async fn uploaded(system: &Arc<Upstream>, core: &CorePools) -> u16 {
-    let Opened::Answer(answer) = system.passed(core, ID, upload().into(), soon(), clock::now()).await.unwrap()
+    let Opened::Answer(answer) =
+        system.passed(core, ID, upload().into(), soon(), clock::now()).await.unwrap()
     else {
         panic!()
     };
