@@ -205,16 +205,12 @@ impl<H: Handler> Seat<H> {
 
     fn begin(&self, listener: &Arc<Listener>, stream: TcpStream, peer: SocketAddr, slot: Slot) {
         let fresh = Fresh { stream, peer, slot, terms: listener.terms.load_full() };
-        let serving = connection::serve(
-            fresh,
-            listener.clone(),
-            self.handler.clone(),
-            self.observer.clone(),
-            self.door.stop().clone(),
-        );
+        let (handler, observer) = (self.handler.clone(), self.observer.clone());
+        let (listener, stop) = (listener.clone(), self.door.stop().clone());
         let load = self.loads.one_more(self.number);
         self.tracker.spawn(async move {
-            serving.await;
+            // Made here: a future that is captured has two places in the one around it.
+            connection::serve(fresh, listener, handler, observer, stop).await;
             drop(load);
         });
     }

@@ -89,9 +89,9 @@ pub(super) async fn serve<H: Handler>(
             let channel = channel(&listener, peer, Some(facts));
             let link = Link { channel, terms, slot, stop, observer, protocol };
             match protocol {
-                // Boxed: a session is large, and an `async fn` keeps a copy for every move of it.
-                Protocol::Http1 => http1(Box::new(stream), link, handler).await,
-                Protocol::Http2 => http2(Box::new(stream), link, handler).await,
+                Protocol::Http1 => http1(stream, link, handler).await,
+                // Boxed: it is the larger one, and the other would pay for it.
+                Protocol::Http2 => Box::pin(http2(stream, link, handler)).await,
             }
         }
     }
@@ -115,10 +115,11 @@ async fn handshake(
     stream: TcpStream,
     generation: &Generation,
     bounds: &Bounds,
-) -> Result<TlsStream<TcpStream>, HandshakeFailure> {
+) -> Result<Box<TlsStream<TcpStream>>, HandshakeFailure> {
     let accepting = TlsAcceptor::from(generation.config.clone()).accept(stream);
     match timeout(bounds.handshake_timeout.0, accepting).await {
-        Ok(Ok(stream)) => Ok(stream),
+        // Boxed: a session is large, and an `async fn` keeps a copy for every move of it.
+        Ok(Ok(stream)) => Ok(Box::new(stream)),
         Ok(Err(error)) => {
             Err(match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
                 Some(error) => HandshakeFailure::Tls(error.to_string()),
