@@ -126,7 +126,9 @@ impl Upstream {
     pub(super) fn target(&self, path: &str, query: Option<&str>) -> Result<PathAndQuery, UpstreamError> {
         const BAD: UpstreamError = UpstreamError::BadRequest("its path or query is no request target");
         let query = query.unwrap_or_default();
-        let mut text = String::with_capacity(self.prefix.len() + path.len() + query.len() + 1);
+        let mark = usize::from(!query.is_empty());
+        // Exactly so much: what has room left is allocated once more when it becomes `Bytes`.
+        let mut text = String::with_capacity(self.prefix.len() + path.len() + mark + query.len());
         text.push_str(&self.prefix);
         text.push_str(path);
         if !query.is_empty() {
