@@ -75,7 +75,7 @@ pub async fn serve(core: Arc<Core>, request: Box<Request<Body>>, channel: Arc<Ch
 }
 
 /// From the head to the operation; what an operation does is told by its own file. Roads that are long or
-/// seldom taken are boxed, so that the short one stays small. What is large is pinned, since `await` would move it first.
+/// seldom taken are boxed, so that the short one stays small. What is large is pinned: `await` would move it first.
 async fn story(mut exchange: Box<Exchange>, mut request: Box<Request<Body>>) -> Response<Body> {
     let upgrade = exchange::on_upgrade(&mut request);
     let (parts, unread) = (*request).into_parts();
@@ -206,7 +206,8 @@ async fn admit(
 }
 
 /// What statements may read of the request: what the connection proved, and what its head claims. What is claimed
-/// belongs to the entry of every decision, refusals too: why it is asked for always, the rest where statements go by it.
+/// belongs to the entry of every decision, refusals too: why it is asked for always, the rest where statements go by
+/// it.
 fn context(exchange: &mut Exchange, head: &Head) -> Context {
     let purpose = claimed(head, PURPOSE);
     if let Some(purpose) = purpose {

@@ -190,7 +190,10 @@ impl Publish for HeadPost {
 fn trusting(ca: &Path) -> Result<TlsClient, String> {
     let told = |error: &dyn std::fmt::Display| format!("`{}`: {error}", ca.display());
     let mut pem = Vec::new();
-    let read = open_file(ca).and_then(|file| file.take(CA_BYTES_MAX).read_to_end(&mut pem));
-    read.map_err(|error| told(&error))?;
+    // One byte more than allowed is enough to know that a file is too large.
+    let read = open_file(ca).and_then(|file| file.take(CA_BYTES_MAX.saturating_add(1)).read_to_end(&mut pem));
+    if read.map_err(|error| told(&error))? as u64 > CA_BYTES_MAX {
+        return Err(told(&format_args!("it is larger than {CA_BYTES_MAX} bytes")));
+    }
     TlsClient::new(&Trust { ca: Some(pem), ..Trust::default() }).map_err(|error| told(&error))
 }

@@ -3,8 +3,9 @@
 //!
 //! One fetch an issuer at a time, in a task of its own: whoever asked may walk away. A key id that is not
 //! cached causes a fetch at most once per [`REFETCH_GAP`], because ids come from strangers. A key that its
-//! issuer no longer publishes is retired, which ends what it signed at once; a set without keys retires all. Trouble with an issuer is logged
-//! when it changes, not each time it is met. The room opens no socket: [`Fetch`] is handed in.
+//! issuer no longer publishes is retired, which ends what it signed at once; a set without keys retires all.
+//! Trouble with an issuer is logged when it changes, not each time it is met. The room opens no socket: [`Fetch`]
+//! is handed in.
 
 mod discovery;
 mod jwks;

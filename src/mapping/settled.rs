@@ -1,8 +1,8 @@
 //! What a write comes to before it is sent: each value in the system's one spelling of it, and the record as the
 //! system will hold it, read back through the same lines.
 //!
-//! Nothing here refuses. A value that would read back as another is left as it was sent, and judged so; [`Mapping::create`]
-//! and [`Mapping::update`] refuse it.
+//! Nothing here refuses. A value that would read back as another is left as it was sent, and judged so;
+//! [`Mapping::create`] and [`Mapping::update`] refuse it.
 
 use super::{
     codec::Codec,
