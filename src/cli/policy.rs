@@ -20,9 +20,9 @@ use clap::{Args, Subcommand};
 use super::{Came, error::VerbError, serve};
 use crate::{
     clock,
-    config::{self, Env, Files, Means, Placeholders, ProcessEnv, Report, Sheet, Snapshot},
+    config::{self, Env, Files, Means, Placeholders, ProcessEnv, Report, Sheet, Snapshot, SystemSheet},
     upstream,
-    words::{SecretBytes, tree::Node},
+    words::SecretBytes,
 };
 
 #[derive(Debug, Subcommand)]
@@ -70,6 +70,8 @@ struct Loaded {
     warnings: Report,
     /// How many samples its mappings were run on.
     samples: usize,
+    /// How many systems stand in its catalogue, and their samples; nothing until it is looked at.
+    catalogue: (usize, usize),
     /// Its files, for what is told of them.
     files: Arc<Files>,
     /// `tests/*.yaml`
@@ -83,7 +85,7 @@ fn load(policies: &Path, secrets: SecretsOf) -> Result<Loaded, Report> {
         SecretsOf::Nobody => &Placeholders,
     };
     let raw = config::load(policies, env)?;
-    let samples = raw.systems.iter().map(|system| samples(&system.sheet.node)).sum();
+    let samples = raw.systems.iter().map(SystemSheet::samples).sum();
     let own = raw.addresses();
     // No record of a system is shown under this key; a fixed one gives the same pseudonyms in every run.
     let pseudonyms = SecretBytes::new(vec![7; 32]);
@@ -96,11 +98,5 @@ fn load(policies: &Path, secrets: SecretsOf) -> Result<Loaded, Report> {
     };
     let (files, tests) = (raw.files.clone(), raw.tests.clone());
     let (snapshot, warnings) = config::compile(raw, &means)?;
-    Ok(Loaded { snapshot, warnings, samples, files, tests })
-}
-
-/// The request/answer pairs in a system's file.
-fn samples(file: &Node) -> usize {
-    let entities = file.get("entities").and_then(Node::as_map).unwrap_or_default();
-    entities.iter().filter_map(|(_, entity)| entity.get("samples")?.as_list()).map(<[Node]>::len).sum()
+    Ok(Loaded { snapshot, warnings, samples, catalogue: (0, 0), files, tests })
 }

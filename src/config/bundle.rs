@@ -39,6 +39,14 @@ pub struct SystemSheet {
     pub sheet: Sheet,
 }
 
+impl SystemSheet {
+    /// How many request/answer pairs stand in it.
+    pub fn samples(&self) -> usize {
+        let entities = self.sheet.node.get("entities").and_then(Node::as_map).unwrap_or_default();
+        entities.iter().filter_map(|(_, entity)| entity.get("samples")?.as_list()).map(<[Node]>::len).sum()
+    }
+}
+
 /// A bundle as read. A part that could not be read is absent and has been told in `found`.
 #[derive(Debug)]
 pub struct RawBundle<'e> {
@@ -193,7 +201,7 @@ fn single(files: &Files, path: &str, found: &mut Diagnostics) -> Option<Node> {
 }
 
 /// Each file of `systems/` describes one system of its own name.
-fn systems(sheets: Vec<Sheet>, found: &mut Diagnostics) -> Vec<SystemSheet> {
+pub(super) fn systems(sheets: Vec<Sheet>, found: &mut Diagnostics) -> Vec<SystemSheet> {
     let mut systems: Vec<SystemSheet> = Vec::new();
     for sheet in sheets {
         let Some(name) = sheet.node.get("system") else {

@@ -4,7 +4,8 @@
 //! policy that is not there); count and sizes are bounded; nothing outside the folder is read, though links
 //! inside it are followed (a mounted ConfigMap consists of them); a folder that changes while it is read is
 //! read again. Hidden entries, editors' backups (`name~`) and `README.md` are no part
-//! of a bundle.
+//! of a bundle, and neither is `systems/catalogue/`: files of systems that the company does not use (yet). Only
+//! [`Files::catalogue`] reads them.
 
 use std::{
     collections::BTreeMap,
@@ -43,20 +44,23 @@ pub enum Section {
     Systems,
     /// `tests/*.yaml`
     Tests,
+    /// `systems/catalogue/*.yaml`
+    Catalogue,
 }
 
 impl Section {
     /// The folders.
-    const FOLDERS: [(&'static str, Self); 5] = [
+    const FOLDERS: [(&'static str, Self); 6] = [
         ("access", Self::Access),
         ("principals", Self::Principals),
         ("schema", Self::Schema),
         ("systems", Self::Systems),
         ("tests", Self::Tests),
+        (CATALOGUE, Self::Catalogue),
     ];
 
     fn of(path: &str) -> Option<Self> {
-        match path.split_once('/') {
+        match path.rsplit_once('/') {
             None if path == GATEWAY => Some(Self::Gateway),
             None if path == LIMITS => Some(Self::Limits),
             None => None,
@@ -69,9 +73,13 @@ impl Section {
     fn extension(self) -> &'static str {
         match self {
             Self::Access => "cedar",
-            Self::Gateway | Self::Limits | Self::Principals | Self::Schema | Self::Systems | Self::Tests => {
-                "yaml"
-            }
+            Self::Gateway
+            | Self::Limits
+            | Self::Principals
+            | Self::Schema
+            | Self::Systems
+            | Self::Tests
+            | Self::Catalogue => "yaml",
         }
     }
 }
@@ -80,6 +88,8 @@ impl Section {
 pub const GATEWAY: &str = "gateway.yaml";
 /// The file of the plans.
 pub const LIMITS: &str = "limits.yaml";
+/// The folder of systems that are not in use.
+pub const CATALOGUE: &str = "systems/catalogue";
 
 /// One file of a bundle.
 #[derive(Clone, Debug)]
@@ -117,6 +127,19 @@ impl Files {
             .into())
     }
 
+    /// Reads the catalogue of a bundle's folder: systems that the gate does not load. Empty where there is none.
+    ///
+    /// # Errors
+    /// What does not belong, cannot be read or is too large: all of it.
+    pub fn catalogue(dir: &Path) -> Result<Vec<Source>, Diagnostics> {
+        let mut reader = Reader::of(dir)?;
+        if reader.root.join(CATALOGUE).is_dir() {
+            reader.folder(CATALOGUE);
+        }
+        let sources = reader.sources.into_values().collect();
+        reader.found.finish(sources).map(|(sources, _)| sources)
+    }
+
     /// Takes files that are at hand already: paths inside the bundle and texts.
     ///
     /// # Errors
@@ -131,6 +154,13 @@ impl Files {
             sources.insert(path.clone(), Source { path, text });
         }
         found.finish(Self::of(sources)).map(|(files, _)| files)
+    }
+
+    /// The same bundle, its digest too, with texts of other files beside its own, so that a report can show them.
+    pub fn beside(&self, others: &[Source]) -> Self {
+        let mut sources = self.sources.clone();
+        sources.extend(others.iter().map(|source| (source.path.clone(), source.clone())));
+        Self { sources, digest: self.digest }
     }
 
     /// The digest of the bundle: SHA-256 over each path and text with their lengths, in the order of paths.
@@ -169,13 +199,7 @@ impl Files {
     }
 
     fn read_once(dir: &Path) -> Result<Self, Diagnostics> {
-        let root = fs::canonicalize(dir).map_err(|error| {
-            Diagnostics::from(
-                Diagnostic::error(&Place::file(shown(dir)), format!("the folder cannot be read: {error}"))
-                    .help("name the folder of the bundle with `--policies`"),
-            )
-        })?;
-        let mut reader = Reader { root, sources: BTreeMap::new(), bytes: 0, found: Diagnostics::default() };
+        let mut reader = Reader::of(dir)?;
         reader.folder("");
         let Reader { sources, found, .. } = reader;
         found.finish(Self::of(sources)).map(|(files, _)| files)
@@ -196,6 +220,16 @@ enum Entry {
 }
 
 impl Reader {
+    fn of(dir: &Path) -> Result<Self, Diagnostics> {
+        let root = fs::canonicalize(dir).map_err(|error| {
+            Diagnostics::from(
+                Diagnostic::error(&Place::file(shown(dir)), format!("the folder cannot be read: {error}"))
+                    .help("name the folder of the bundle with `--policies`"),
+            )
+        })?;
+        Ok(Self { root, sources: BTreeMap::new(), bytes: 0, found: Diagnostics::default() })
+    }
+
     /// Reads the root (`""`) or one of its folders.
     fn folder(&mut self, inside: &str) {
         let names = match names(&self.root.join(inside)) {
@@ -206,6 +240,7 @@ impl Reader {
             let path = if inside.is_empty() { name } else { format!("{inside}/{name}") };
             match self.entry(&path) {
                 Some(Entry::File(real)) => self.file(&path, &real),
+                Some(Entry::Folder) if path == CATALOGUE => {}
                 Some(Entry::Folder) if is_folder(&path) => self.folder(&path),
                 Some(Entry::Folder) => self.found.push(misplaced_folder(&path)),
                 None => {}
@@ -292,8 +327,8 @@ fn is_folder(path: &str) -> bool {
 
 fn misplaced_folder(path: &str) -> Diagnostic {
     let place = Place::file(path);
-    let folders = Section::FOLDERS.map(|(name, _)| name);
-    match path.split_once('/') {
+    let folders = Section::FOLDERS.map(|(name, _)| name).into_iter().filter(|name| !name.contains('/'));
+    match path.rsplit_once('/') {
         Some((folder, _)) => Diagnostic::error(&place, format!("there are no folders inside `{folder}/`"))
             .help(format!("files stand directly in `{folder}/`")),
         None => Diagnostic::error(&place, format!("the folder `{path}` is no part of a bundle"))
@@ -313,10 +348,10 @@ fn misplaced(path: &str) -> Option<Diagnostic> {
             (None, _) => mistake.help("a bundle has `gateway.yaml`, `limits.yaml` and the folders access, principals, schema, systems, tests"),
         });
     };
-    let name = path.split_once('/').map_or(path, |(_, name)| name);
+    let name = path.rsplit_once('/').map_or(path, |(_, name)| name);
     let wanted = section.extension();
     match name.rsplit_once('.') {
-        Some((stem, extension)) if extension == wanted && !stem.is_empty() && !name.contains('/') => None,
+        Some((stem, extension)) if extension == wanted && !stem.is_empty() => None,
         Some((stem, "yml")) => Some(unknown().help(format!("name it `{stem}.yaml`"))),
         Some(_) | None => Some(unknown().help(format!("here stand files named `*.{wanted}`"))),
     }

@@ -17,6 +17,7 @@
 //! ```
 
 mod bundle;
+mod catalogue;
 mod files;
 mod listeners;
 mod live;
@@ -31,7 +32,8 @@ mod tests;
 mod watch;
 
 pub use bundle::{RawBundle, Sheet, SystemSheet, load};
-pub use files::{BUNDLE_BYTES_MAX, FILES_MAX, Files, GATEWAY, LIMITS, Section, Source};
+pub use catalogue::Catalogue;
+pub use files::{BUNDLE_BYTES_MAX, CATALOGUE, FILES_MAX, Files, GATEWAY, LIMITS, Section, Source};
 pub use live::{Follows, Gone, Live, Outcome, Status};
 pub use loads::{Loads, Unloaded};
 pub use report::{Colour, Report, render};

@@ -6,20 +6,27 @@ use std::{fmt, sync::Arc};
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 use serde_json::json;
 
-use super::files::Files;
+use super::files::{Files, Source};
 use crate::words::{Diagnostic, Diagnostics, Place, Severity};
 
 /// Most mistakes that are shown with their code frame.
 const FRAMES_MAX: usize = 100;
 
 /// Everything found in a bundle, with the files it was found in.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Report {
     files: Option<Arc<Files>>,
     found: Diagnostics,
 }
 
 impl Report {
+    /// The same report, able to show lines of further files too.
+    #[must_use]
+    pub fn beside(mut self, others: &[Source]) -> Self {
+        self.files = self.files.map(|files| Arc::new(files.beside(others)));
+        self
+    }
+
     /// What was found in files.
     pub fn new(files: Arc<Files>, mut found: Diagnostics) -> Self {
         in_order(&mut found);

@@ -134,7 +134,10 @@ impl Compile<'_, '_> {
         let gateway = self.raw.gateway.clone();
         let doors = gateway.as_ref().and_then(|gateway| self.listeners(&gateway.listeners));
         let sources = gateway.as_ref().and_then(|gateway| self.sources(gateway, registry.as_ref()?.clone()));
-        let systems = schema.as_ref().and_then(|schema| self.systems(schema));
+        let systems = match &schema {
+            Some(schema) => self.systems(schema),
+            None => self.connections(),
+        };
         let plans = self.raw.plans.take();
         if let (Some(plans), Some(registry)) = (&plans, &registry) {
             self.check_plans(plans, registry);
@@ -262,6 +265,15 @@ impl Compile<'_, '_> {
         all.into_iter().map(|served| served.map(|served| (served.name.clone(), served))).collect()
     }
 
+    /// Without a schema no mapping can be looked at, but the way to each system can: its mistakes are told too.
+    fn connections(&mut self) -> Option<HashMap<SystemName, Served>> {
+        for sheet in self.raw.systems.clone() {
+            check_keys(&sheet.sheet.node, &mut self.raw.found);
+            self.upstream(&SystemName::new(sheet.name.value.as_str()), &sheet);
+        }
+        None
+    }
+
     fn system(&mut self, sheet: &SystemSheet, schema: &Schema) -> Option<Served> {
         let name = SystemName::new(sheet.name.value.as_str());
         let node = &sheet.sheet.node;
@@ -271,6 +283,11 @@ impl Compile<'_, '_> {
         if let Some(mapping) = &mapping {
             self.raw.found.absorb(mapping.check());
         }
+        let upstream = self.upstream(&name, sheet);
+        Some(Served { name, mapping: mapping?, upstream: upstream? })
+    }
+
+    fn upstream(&mut self, name: &SystemName, sheet: &SystemSheet) -> Option<Arc<Upstream>> {
         let (secrets, base) = (&self.raw.secrets, self.means.base);
         let means = upstream::Means {
             secret: &|text, found| secrets.resolve(&sheet.name.value, text, found),
@@ -279,8 +296,7 @@ impl Compile<'_, '_> {
             registry: self.means.registry,
             now: self.means.now,
         };
-        let upstream = Upstream::configure(&name, node, &means, &mut self.raw.found);
-        Some(Served { name, mapping: mapping?, upstream: upstream? })
+        Upstream::configure(name, &sheet.sheet.node, &means, &mut self.raw.found)
     }
 
     /// Which entity is served by which system, where both exist and fit.
@@ -359,7 +375,7 @@ fn listener(settings: &ListenerSettings) -> (ListenerName, Arc<Listener>) {
 }
 
 /// Every top-level key of a system's file belongs to the mapping, to the upstream, or names the system.
-fn check_keys(node: &Node, found: &mut Diagnostics) {
+pub(super) fn check_keys(node: &Node, found: &mut Diagnostics) {
     let known = || ["system"].iter().chain(mapping::System::KEYS).chain(upstream::KEYS).copied();
     for (key, _) in node.as_map().unwrap_or_default() {
         if !known().any(|name| name == key.text) {
@@ -372,7 +388,7 @@ fn check_keys(node: &Node, found: &mut Diagnostics) {
 }
 
 /// The addresses under which a system is reached, as far as they are any; the upstream tells what is wrong.
-fn bases(node: &Node) -> Vec<url::Url> {
+pub(super) fn bases(node: &Node) -> Vec<url::Url> {
     let base = node.get("base");
     let texts: Vec<&str> = match base.and_then(Node::as_list) {
         Some(list) => list.iter().filter_map(Node::as_text).collect(),

@@ -132,6 +132,72 @@ systems/erp.yml:1:1: error: `systems/erp.yml` is no part of a bundle (name it `e
 ");
 }
 
+const ENTITY_TEXT: &str = "\
+title: Customer
+description: A buyer
+x-collection: customers
+type: object
+properties:
+  id: { type: string, readOnly: true, x-class: internal, description: Names it }
+  name: { type: string, x-class: internal, description: Its name }
+";
+
+#[test]
+fn what_stands_in_the_catalogue_is_checked_and_no_part_of_the_bundle() {
+    let shop = |at: &str| {
+        format!(
+            "system: shop\nbase: https://shop.example\nsign_in: {{ bearer: \"${{env:SHOP}}\" }}\nentities:\n  Customer:\n    at: /c\n    read: {{}}\n    fields: {{ name: {at} }}\n    samples:\n      - {{ answer: '{{ \"id\": \"1\", \"title\": \"A\" }}', reads: '{{ \"id\": \"1\", \"name\": \"A\" }}' }}\n"
+        )
+    };
+    let dir = written(&bundle());
+    let digest = Files::read(dir.path()).unwrap().digest();
+    assert_eq!(Catalogue::read(dir.path()).unwrap().counts(), (0, 0), "there need be none");
+    let folder = dir.path().join(CATALOGUE);
+    fs::create_dir(&folder).unwrap();
+    let customer = tree::parse(&"schema/customer.yaml".into(), ENTITY_TEXT).unwrap();
+    let (schema, _) = crate::schema::load::schema(&[("schema/customer.yaml".into(), customer)]).unwrap();
+    let told = |text: &str| {
+        fs::write(folder.join("shop.yaml"), text).unwrap();
+        let catalogue = Catalogue::read(dir.path()).unwrap();
+        (catalogue.counts(), catalogue.check(&schema, clock::now()).to_string())
+    };
+    // Its secret is assigned to nobody and set nowhere: nothing of it is wanted.
+    assert_eq!(told(&shop("title")), ((1, 1), String::new()));
+    let (_, wrong) = told(&shop("titel"));
+    assert!(wrong.contains("systems/catalogue/shop.yaml:10"), "the sample does not read: {wrong}");
+    let (_, unknown) = told(&shop("title").replace("base:", "bas:"));
+    assert!(unknown.contains("unknown key `bas`") && unknown.contains("shop.yaml:2:1"), "{unknown}");
+    assert_eq!(Files::read(dir.path()).unwrap().digest(), digest, "the bundle is the same");
+    assert!(load(dir.path(), &ProcessEnv).unwrap().systems.iter().all(|system| system.name.value == "crm"));
+    fs::write(folder.join("notes.txt"), "").unwrap();
+    let misplaced = Catalogue::read(dir.path()).unwrap_err().to_string();
+    assert!(misplaced.contains("here stand files named `*.yaml`"), "{misplaced}");
+    assert_eq!(Files::read(dir.path()).unwrap().digest(), digest, "and that neither");
+}
+
+#[test]
+fn a_mistake_in_the_schema_is_not_told_as_one_of_a_secret() {
+    let mut files = bundle();
+    files.push((
+        "schema/customer.yaml",
+        ENTITY_TEXT.replace("x-class: internal, description: Its", "description: Its"),
+    ));
+    let dir = written(&files);
+    let secrets = env(&[("HUBSPOT_TOKEN", "x")]);
+    let raw = load(dir.path(), &secrets).unwrap();
+    let pseudonyms = SecretBytes::new(vec![7; 32]);
+    let means = Means {
+        registry: &upstream::Registry::default(),
+        own: &[],
+        pseudonyms: &pseudonyms,
+        base: dir.path(),
+        now: clock::now(),
+    };
+    let told = compile(raw, &means).unwrap_err().to_string();
+    assert!(told.contains("schema/customer.yaml"), "{told}");
+    assert!(!told.contains("reference to a secret"), "{told}");
+}
+
 #[cfg(unix)]
 #[test]
 fn links_are_followed_inside_the_folder_and_never_out_of_it() {

@@ -447,3 +447,25 @@ fn a_check_looks_at_the_tests_too() {
     }
     assert_eq!(with("outcome: permitted", "outcome:  permitted").code, 0);
 }
+
+#[test]
+fn a_mistake_in_the_catalogue_is_told_by_the_check_and_keeps_no_policies_from_serving() {
+    let spoilt =
+        "system: shop\nbase: https://shop.example\nsign_in: none\nentities:\n  Custmer: { at: /c }\n";
+    let ready = "system: shop\nbase: https://shop.example\nsign_in: { bearer: \"${env:NOBODY_SETS_THIS}\" }\nentities:\n  Customer:\n    at: /c\n    read: {}\n    fields: { kind: =person, name: title }\n";
+    let with = |text: &'static str| {
+        move |policies: &Path| {
+            fs::create_dir_all(policies.join("systems/catalogue")).unwrap();
+            fs::write(policies.join("systems/catalogue/shop.yaml"), text).unwrap();
+        }
+    };
+    let told = checked(with(spoilt));
+    assert_eq!(told.code, 1, "{told:?}");
+    assert!(told.out.contains("--> systems/catalogue/shop.yaml:5:3"), "{told:?}");
+    assert!(told.out.contains("did you mean `Customer`?"), "{told:?}");
+    assert!(told.out.contains("these policies serve; their catalogue has mistakes"), "{told:?}");
+    assert_eq!(checked(with(ready)).code, 0);
+
+    // A gate that starts is a gate that serves.
+    drop(Demo::start_with(with(spoilt), &[]));
+}

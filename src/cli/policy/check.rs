@@ -1,4 +1,7 @@
-//! `bramka policy check`: every mistake of a bundle at once, those of its tests too, or what it consists of.
+//! `bramka policy check`: every mistake of a bundle at once, those of its tests and of its catalogue too, or what it
+//! consists of.
+
+use std::path::Path;
 
 use clap::Args;
 use serde_json::{Value as Json, json};
@@ -6,7 +9,9 @@ use serde_json::{Value as Json, json};
 use super::{Loaded, SecretsOf, Where, cases, load};
 use crate::{
     cli::{Came, error::VerbError, out, serve},
-    config::Report,
+    clock,
+    config::{Catalogue, Report},
+    words::Diagnostics,
 };
 
 #[derive(Debug, Args)]
@@ -25,12 +30,20 @@ pub(in crate::cli) struct Check {
 
 pub(super) fn run(arguments: &Check) -> Result<Came, VerbError> {
     let secrets = if arguments.without_secrets { SecretsOf::Nobody } else { SecretsOf::Machine };
-    let mut serves = false;
+    // What is wrong though the policies would serve.
+    let mut but = None;
     let loaded = load(&arguments.place.policies, secrets).and_then(|mut loaded| {
         let listeners = loaded.snapshot.check_listeners(&serve::base(&arguments.place.policies));
-        serves = !listeners.has_errors();
         let tests = cases::check(&loaded.tests, loaded.snapshot.sources.registry());
-        loaded.warnings = loaded.warnings.with(listeners).with(tests);
+        let catalogue = catalogue(&arguments.place.policies, &mut loaded);
+        but = if listeners.has_errors() {
+            None
+        } else if tests.has_errors() {
+            Some("their tests cannot be run")
+        } else {
+            Some("their catalogue has mistakes")
+        };
+        loaded.warnings = loaded.warnings.with(listeners).with(tests).with(catalogue);
         match loaded.warnings.counts() {
             (0, _) => Ok(loaded),
             _ => Err(loaded.warnings),
@@ -44,19 +57,31 @@ pub(super) fn run(arguments: &Check) -> Result<Came, VerbError> {
         out::say(&as_json(report, counts.as_ref()).to_string());
     } else {
         out::say_report(report);
-        match &counts {
-            Some(counts) => out::say(&counts.words()),
-            None if serves => out::say("these policies serve; their tests cannot be run"),
-            None => out::say("these policies do not serve"),
+        match (&counts, but) {
+            (Some(counts), _) => out::say(&counts.words()),
+            (None, Some(but)) => out::say(&format!("these policies serve; {but}")),
+            (None, None) => out::say("these policies do not serve"),
         }
     }
     Ok(if loaded.is_ok() { Came::Right } else { Came::Wrong })
+}
+
+/// What is wrong with the systems that stand ready beside those in use.
+fn catalogue(policies: &Path, loaded: &mut Loaded) -> Diagnostics {
+    let catalogue = match Catalogue::read(policies) {
+        Ok(catalogue) => catalogue,
+        Err(found) => return found,
+    };
+    loaded.catalogue = catalogue.counts();
+    loaded.warnings = std::mem::take(&mut loaded.warnings).beside(catalogue.sources());
+    catalogue.check(&loaded.snapshot.schema, clock::now())
 }
 
 /// What a bundle consists of.
 struct Counts {
     bundle: String,
     parts: [(&'static str, usize); 6],
+    catalogue: (usize, usize),
 }
 
 impl Counts {
@@ -72,13 +97,18 @@ impl Counts {
                 ("systems", snapshot.systems.len()),
                 ("samples", loaded.samples),
             ],
+            catalogue: loaded.catalogue,
         }
     }
 
     fn words(&self) -> String {
         let parts: Vec<String> = self.parts.iter().map(|(name, count)| format!("{count} {name}")).collect();
         let short: String = self.bundle.chars().take(12).collect();
-        format!("bundle {short} serves: {}", parts.join(", "))
+        let beside = match self.catalogue {
+            (0, _) => String::new(),
+            (systems, samples) => format!("; in the catalogue: {systems} systems, {samples} samples"),
+        };
+        format!("bundle {short} serves: {}{beside}", parts.join(", "))
     }
 }
 
@@ -91,6 +121,8 @@ fn as_json(report: &Report, counts: Option<&Counts>) -> Json {
             let parts: Vec<(String, Json)> =
                 counts.parts.iter().map(|(name, count)| ((*name).to_owned(), json!(count))).collect();
             map.insert("counts".into(), parts.into_iter().collect());
+            let (systems, samples) = counts.catalogue;
+            map.insert("catalogue".into(), json!({ "systems": systems, "samples": samples }));
         }
     }
     told
