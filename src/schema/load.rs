@@ -2,9 +2,11 @@
 //!
 //! Promises: every mistake of a file is told at once, with its place; a keyword we do not know is an error,
 //! because a constraint that is silently ignored is worse than none; every leaf says its class. Local
-//! references (`$ref: "#/$defs/Address"`) are written out at load, without cycles and within bounds.
+//! references (`$ref: "#/$defs/Address"`) are written out at load, without cycles and within bounds. A file with
+//! `x-extends` adds a company's own fields to an entity.
 
 mod editor;
+mod extend;
 mod node;
 #[cfg(test)]
 mod tests;
@@ -42,6 +44,7 @@ pub fn entity(file: &Arc<str>, node: &Node, found: &mut Diagnostics) -> Option<E
 /// Every mistake of every file, when one of them is an error.
 pub fn schema(files: &[(Arc<str>, Node)]) -> Result<(Schema, Diagnostics), Diagnostics> {
     let mut found = Diagnostics::default();
+    let files = extend::merged(files, &mut found);
     let compiled: Vec<Compiled> =
         files.iter().filter_map(|(file, node)| compile(file, node, &mut found)).collect();
     check_unique(&compiled, &mut found);
@@ -120,6 +123,11 @@ fn check_name(file: &Arc<str>, name: Option<&Spanned<String>>, found: &mut Diagn
         found.push(Diagnostic::error(&name.place, message).help("words run together, as in `StockLevel`"));
         return;
     }
+    check_stem(file, name, found);
+}
+
+/// A file is called as its entity: `stock_level.yaml`, or `stock_level.acme.yaml` where it adds to it.
+fn check_stem(file: &Arc<str>, name: &Spanned<String>, found: &mut Diagnostics) {
     let stem = file.rsplit('/').next().and_then(|last| last.split('.').next()).unwrap_or_default();
     let expected = snake(&name.value);
     if stem != expected {

@@ -18,12 +18,19 @@ pub fn file_schema() -> Json {
     json!({
         "$schema": DIALECT,
         "type": "object",
-        "required": ["title", "description", "x-collection", "type", "properties"],
+        "oneOf": [
+            { "required": ["title", "description", "x-collection", "type", "properties"] },
+            { "required": ["x-extends"], "anyOf": [{ "required": ["properties"] }, { "required": ["$defs"] }] },
+        ],
         "additionalProperties": false,
         "properties": {
             "$schema": { "const": DIALECT },
             "$comment": { "type": "string" },
             "title": { "type": "string", "pattern": "^[A-Z][A-Za-z0-9]*$", "description": "The entity's name" },
+            "x-extends": {
+                "type": "string", "pattern": "^[A-Z][A-Za-z0-9]*$",
+                "description": "The entity that this file adds a company's own fields to",
+            },
             "description": text("What it is, in a sentence"),
             "x-collection": {
                 "type": "string", "pattern": "^[a-z]([a-z0-9-]*[a-z0-9])?$",

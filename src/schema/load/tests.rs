@@ -185,10 +185,23 @@ fn a_file_with_another_name_than_its_entity_is_a_warning() {
 fn the_shipped_schema_loads_without_a_warning() {
     let schema = shipped();
     let names: Vec<&str> = schema.entities().iter().map(|entity| entity.name.as_str()).collect();
-    assert_eq!(names, ["Customer", "Invoice", "Order", "Product", "StockLevel"]);
+    let expected = [
+        "Campaign",
+        "Customer",
+        "Invoice",
+        "Metric",
+        "Order",
+        "Payment",
+        "Price",
+        "Product",
+        "Shipment",
+        "StockLevel",
+        "Subscription",
+    ];
+    assert_eq!(names, expected);
     assert!(schema.collection("stock-levels").is_some());
     for entity in schema.entities() {
-        assert!(entity.leaves.len() <= 60, "{}: {}", entity.name, entity.leaves.len());
+        assert!(entity.leaves.len() <= 80, "{}: {}", entity.name, entity.leaves.len());
         assert_eq!(entity.leaf(LeafId(0)).unwrap().path.as_str(), "id");
         assert!(!entity.description.is_empty());
     }
@@ -198,9 +211,10 @@ fn the_shipped_schema_loads_without_a_warning() {
 fn the_editor_knows_every_keyword_that_the_loader_takes() {
     let schema = file_schema();
     let known = |pointer: &str, word: &str| schema.pointer(pointer).unwrap().get(word).is_some();
-    for file in ["customer", "invoice", "order", "product", "stock_level"] {
-        let path = format!("{}/policies/schema/{file}.yaml", env!("CARGO_MANIFEST_DIR"));
-        let root = tree::parse(&"x.yaml".into(), &std::fs::read_to_string(path).unwrap()).unwrap();
+    for file in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/policies/schema")).unwrap() {
+        let file = file.unwrap().path();
+        let root = tree::parse(&"x.yaml".into(), &std::fs::read_to_string(&file).unwrap()).unwrap();
+        let file = file.display();
         for (key, _) in root.as_map().unwrap() {
             assert!(known("/properties", &key.text), "{file}: {}", key.text);
         }
@@ -219,5 +233,83 @@ fn the_editor_knows_every_keyword_that_the_loader_takes() {
                 }
             }
         }
+    }
+}
+
+/// The shipped customer and what a company adds to it; what is told where it does not load.
+fn added(addition: &str) -> Result<Schema, String> {
+    let customer = include_str!("../../../policies/schema/customer.yaml");
+    let read = |name: &str, text: &str| (Arc::from(name), tree::parse(&name.into(), text).unwrap());
+    let files = [read("schema/customer.yaml", customer), read("schema/customer.acme.yaml", addition)];
+    schema(&files).map(|(schema, _)| schema).map_err(|found| found.to_string())
+}
+
+#[test]
+fn a_company_adds_its_own_fields_beside_ours_in_a_file_of_its_own() {
+    let schema = added(
+        "x-extends: Customer
+properties:
+  loyalty_tier: { type: string, enum: [silver, gold], x-class: internal, description: \"Tier\" }
+  credit:
+    properties:
+      insured: { type: string, format: decimal, x-class: confidential, description: \"Insured sum\" }
+  emails:
+    items:
+      properties:
+        checked_on: { type: string, format: date, x-class: internal, description: \"Day it was found to work\" }
+required: [loyalty_tier]
+$defs:
+  RoleAddress:
+    properties:
+      dock: { type: string, maxLength: 20, x-class: internal, description: \"Loading dock\" }
+",
+    )
+    .unwrap();
+    let entity = schema.entity("Customer").unwrap();
+    for path in ["loyalty_tier", "credit.insured", "credit.limit", "emails.checked_on", "addresses.dock"] {
+        assert!(entity.leaf_at(path).is_some(), "{path}");
+    }
+    let own = entity.leaf_at("loyalty_tier").unwrap();
+    assert!(entity.required().contains(own));
+    assert_eq!(entity.leaf(own).unwrap().subject.as_ref().map(FieldPath::as_str), Some(SELF));
+    assert_eq!(entity.leaf_at("id"), Some(LeafId(0)), "ours keep their place");
+}
+
+#[test]
+fn what_a_company_adds_takes_nothing_from_ours_and_is_checked_like_ours() {
+    for (addition, expected) in [
+        (
+            "x-extends: Customer\nproperties:\n  name: { type: string, x-class: public, description: n }\n",
+            "schema/customer.acme.yaml:3:3: error: `name` is described at schema/customer.yaml:",
+        ),
+        (
+            "x-extends: Customer\nproperties:\n  credit:\n    properties:\n      limit: { x-class: public }\n",
+            "schema/customer.acme.yaml:5:7: error: `limit` is described at",
+        ),
+        (
+            "x-extends: Customer\nproperties:\n  credit: { readOnly: false }\n",
+            "schema/customer.acme.yaml:3:3: error: `credit` is described at",
+        ),
+        (
+            "x-extends: Customer\nproperties:\n  tier: { type: string, description: t }\n",
+            "schema/customer.acme.yaml:3:9: error: ",
+        ),
+        (
+            "x-extends: Customers\nproperties:\n  tier: { type: string, x-class: public, description: t }\n",
+            "there is no entity `Customers` to add to (did you mean `Customer`?)",
+        ),
+        ("x-extends: Customer\nx-collection: others\n", "unknown key `x-collection`"),
+        ("x-extends: Customer\n", "it adds nothing"),
+        (
+            "x-extends: Customer\nproperties:\n  addresses: { items: { properties: { dock: { type: string, x-class: public, description: d } } } }\n",
+            "add to that under `$defs`",
+        ),
+        (
+            "x-extends: Customer\nproperties:\n  name: { properties: { short: { type: string, x-class: public, description: s } } }\n",
+            "`name` has no `properties` to add to",
+        ),
+    ] {
+        let told = added(addition).map(drop).unwrap_err();
+        assert!(told.contains(expected), "{addition}\n{told}");
     }
 }
