@@ -11,6 +11,7 @@ mod out;
 mod own;
 mod policy;
 mod serve;
+mod systems;
 mod token;
 
 use std::process::ExitCode;
@@ -34,6 +35,9 @@ enum Verb {
     /// Check, test, ask and describe the policies
     #[command(subcommand)]
     Policy(policy::Command),
+    /// Describe systems
+    #[command(subcommand)]
+    Systems(systems::Command),
     /// Issue, list, take back and rotate credentials
     #[command(subcommand)]
     Token(token::Command),
@@ -80,7 +84,7 @@ impl Verb {
     fn usual_log(&self) -> &'static str {
         match self {
             Self::Demo(_) | Self::Serve(_) => "info",
-            Self::Policy(_) | Self::Token(_) | Self::Audit(_) | Self::Certs(_) => "warn",
+            Self::Policy(_) | Self::Systems(_) | Self::Token(_) | Self::Audit(_) | Self::Certs(_) => "warn",
         }
     }
 
@@ -89,6 +93,7 @@ impl Verb {
             Self::Demo(arguments) => return demo::run(arguments),
             Self::Serve(arguments) => return serve::run(arguments),
             Self::Policy(command) => policy::run(command),
+            Self::Systems(command) => systems::run(command),
             Self::Token(command) => token::run(command),
             Self::Audit(command) => audit::run(command),
             Self::Certs(command) => certs::run(command),

@@ -163,6 +163,11 @@ impl Files {
         Self { sources, digest: self.digest }
     }
 
+    /// Files that are no bundle, so that a report can show them.
+    pub(super) fn showing(sources: &[Source]) -> Self {
+        Self::of(BTreeMap::new()).beside(sources)
+    }
+
     /// The digest of the bundle: SHA-256 over each path and text with their lengths, in the order of paths.
     pub fn digest(&self) -> Digest {
         self.digest

@@ -23,7 +23,8 @@ impl Report {
     /// The same report, able to show lines of further files too.
     #[must_use]
     pub fn beside(mut self, others: &[Source]) -> Self {
-        self.files = self.files.map(|files| Arc::new(files.beside(others)));
+        let own = self.files.take();
+        self.files = Some(Arc::new(own.map_or_else(|| Files::showing(others), |own| own.beside(others))));
         self
     }
 

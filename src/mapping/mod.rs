@@ -59,6 +59,7 @@ mod places;
 mod push;
 mod scan;
 mod settled;
+mod trial;
 mod trie;
 
 #[cfg(test)]
@@ -73,3 +74,4 @@ pub use native::{NativeAnswer, NativeRequest};
 pub use outward::{MappingFault, Whose, WriteView};
 pub use scan::BadJson;
 pub use settled::{Before, Settled};
+pub use trial::{Back, Tried};

@@ -20,6 +20,7 @@ mod compile;
 mod counters;
 mod demo;
 mod deploy;
+mod describing;
 mod erasing;
 mod guesses;
 mod issued;

@@ -1,0 +1,320 @@
+//! `bramka systems try`: what a system's file makes of a recorded answer, and what it would send back.
+
+use std::{
+    fs,
+    io::{self, Read as _},
+    path::{Path, PathBuf},
+    sync::Arc,
+    thread,
+    time::{Duration, SystemTime},
+};
+
+use bytes::Bytes;
+use clap::Args;
+use serde_json::{Value as Json, json};
+
+use super::exact;
+use crate::{
+    cli::{Came, error::VerbError, out},
+    config::{Colour, Files, Placeholders, RawBundle, Report, Source},
+    mapping::{Back, Mapping, System, Tried, What},
+    schema::{self, Schema},
+    words::{Diagnostics, SystemName, tree},
+};
+
+/// How often the files are looked at while they are watched.
+const LOOK_EVERY: Duration = Duration::from_millis(300);
+/// LIMIT: bytes of a sample; an answer of a system is no longer.
+const SAMPLE_BYTES_MAX: u64 = 32 * 1024 * 1024;
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    bramka systems try policies/systems/shop.yaml --entity Product --sample article.json\n  \
+    curl -s https://shop.example.com/api/articles | bramka systems try shop.yaml --sample -\n  \
+    bramka systems try shop.yaml --sample article.json --watch\n\n\
+    The answer may be one record or a page of a list. Exit code 1 where it does not read, a value does not fit,\n\
+    or what was read would be refused on its way back.")]
+pub(in crate::cli) struct Try {
+    /// The system's file; it need not belong to the policies
+    file: PathBuf,
+    /// Which entity; needless where the file maps only one
+    #[arg(long)]
+    entity: Option<String>,
+    /// A recorded answer of the system; `-` is standard input
+    #[arg(long, value_name = "FILE")]
+    sample: PathBuf,
+    /// The folder of the policies, whose `schema/` is meant
+    #[arg(long, default_value = "policies")]
+    policies: PathBuf,
+    /// Again whenever a file changes, until interrupted
+    #[arg(long)]
+    watch: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(arguments: &Try) -> Result<Came, VerbError> {
+    if !arguments.watch {
+        return once(arguments);
+    }
+    if arguments.sample == Path::new("-") {
+        return Err(VerbError::Misused("standard input cannot be watched; name a file".to_owned()));
+    }
+    let mut seen = None;
+    loop {
+        let now = changed(arguments);
+        if seen.as_ref() != Some(&now) {
+            if let Err(error) = once(arguments) {
+                out::verb_failed(&error);
+            }
+            out::say("");
+            seen = Some(now);
+        }
+        thread::park_timeout(LOOK_EVERY);
+    }
+}
+
+/// When the files that matter were last changed.
+fn changed(arguments: &Try) -> Vec<Option<SystemTime>> {
+    let schema = arguments.policies.join("schema");
+    let inside = fs::read_dir(&schema).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut files: Vec<PathBuf> = inside.collect();
+    files.sort();
+    files.extend([schema, arguments.file.clone(), arguments.sample.clone()]);
+    files.iter().map(|file| fs::metadata(file).and_then(|facts| facts.modified()).ok()).collect()
+}
+
+fn once(arguments: &Try) -> Result<Came, VerbError> {
+    let schema = schema_of(&arguments.policies)?;
+    let mapping = mapping(arguments, &schema)?;
+    let sample = sample(&arguments.sample)?;
+    let rows = match mapping.trial(&sample) {
+        Ok(rows) => rows,
+        Err(fault) => {
+            return Err(VerbError::NotThere(format!(
+                "`{}` is neither one {} nor a page of them: {fault}",
+                arguments.sample.display(),
+                mapping.name()
+            )));
+        }
+    };
+    let unread = mapping.unread(&sample);
+    let bad = rows.iter().any(|row| match row {
+        Ok(tried) => !tried.findings.is_empty() || matches!(tried.back, Back::Refused(_)),
+        Err(_) => true,
+    });
+    if arguments.json {
+        let rows: Vec<Json> = rows
+            .iter()
+            .map(|row| row.as_ref().map_or_else(|why| json!({ "withheld": why.to_string() }), as_json))
+            .collect();
+        out::say(
+            &json!({ "entity": mapping.name().as_str(), "records": rows, "unread": unread }).to_string(),
+        );
+    } else {
+        let paint = Paint(out::colour(&io::stdout()));
+        let given = Given { sample: &sample, many: rows.len() > 1 };
+        for row in &rows {
+            match row {
+                Ok(tried) => given.say(&mapping, tried, &paint),
+                Err(why) => out::say(&paint.bad(&format!("withheld: {why}"))),
+            }
+        }
+        say_list(&paint.head("read by no line"), unread.iter().map(String::as_str));
+    }
+    Ok(if bad { Came::Wrong } else { Came::Right })
+}
+
+fn schema_of(policies: &Path) -> Result<Schema, VerbError> {
+    let files = Files::read(policies).map_err(|found| VerbError::Bundle(Report::without_files(found)))?;
+    let raw = RawBundle::of(files, &Placeholders);
+    let files: Vec<_> = raw.schema.iter().map(|sheet| (sheet.file.clone(), sheet.node.clone())).collect();
+    let (schema, _) = schema::load::schema(&files)
+        .map_err(|found| VerbError::Bundle(Report::new(raw.files.clone(), found)))?;
+    Ok(schema)
+}
+
+fn mapping(arguments: &Try, schema: &Schema) -> Result<Arc<Mapping>, VerbError> {
+    let text = fs::read_to_string(&arguments.file).map_err(VerbError::file(&arguments.file))?;
+    let path: Arc<str> = arguments.file.to_string_lossy().into();
+    let source = Source { path: path.clone(), text: text.as_str().into() };
+    let refused = |found: Diagnostics| {
+        VerbError::Bundle(Report::without_files(found).beside(std::slice::from_ref(&source)))
+    };
+    let node = tree::parse(&path, &text).map_err(refused)?;
+    let mut found = Diagnostics::default();
+    let system = System::load(&SystemName::new("tried"), &node, &[], schema, &mut found);
+    let Some(system) = system else { return Err(refused(found)) };
+    let names = || {
+        let mut names: Vec<_> = system.mappings().map(|mapping| mapping.name().to_string()).collect();
+        names.sort();
+        names.join(", ")
+    };
+    let only = || {
+        let mut all = system.mappings();
+        all.next().filter(|_| all.next().is_none())
+    };
+    let mapping = match &arguments.entity {
+        Some(entity) => system.entity(entity),
+        None => only(),
+    };
+    mapping.cloned().ok_or_else(|| match &arguments.entity {
+        Some(entity) => VerbError::Misused(format!("the file does not map `{entity}`; it maps {}", names())),
+        None => VerbError::Misused(format!("name one with `--entity`: the file maps {}", names())),
+    })
+}
+
+fn sample(path: &Path) -> Result<Bytes, VerbError> {
+    let mut bytes = Vec::new();
+    let limit = SAMPLE_BYTES_MAX.saturating_add(1);
+    let read = if path == Path::new("-") {
+        io::stdin().lock().take(limit).read_to_end(&mut bytes)
+    } else {
+        fs::File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes))
+    };
+    read.map_err(VerbError::file(path))?;
+    if bytes.len() as u64 > SAMPLE_BYTES_MAX {
+        return Err(VerbError::Misused(format!(
+            "`{}` is larger than {SAMPLE_BYTES_MAX} bytes",
+            path.display()
+        )));
+    }
+    Ok(bytes.into())
+}
+
+fn as_json(tried: &Tried) -> Json {
+    let findings: Vec<Json> = tried
+        .findings
+        .iter()
+        .map(|(path, what)| json!({ "field": path, "what": what.as_str(), "told": words(what) }))
+        .collect();
+    let back = match &tried.back {
+        Back::Sent { method, target, body } => json!({
+            "method": method.as_str(),
+            "target": target,
+            "body": serde_json::from_slice::<Json>(body)
+                .unwrap_or_else(|_| Json::String(String::from_utf8_lossy(body).into_owned())),
+        }),
+        Back::Refused(faults) => {
+            let faults: Vec<Json> = faults
+                .iter()
+                .map(|fault| json!({ "pointer": fault.pointer, "message": fault.message }))
+                .collect();
+            json!({ "refused": faults })
+        }
+        Back::Never => Json::Null,
+    };
+    json!({ "reads": tried.entity, "findings": findings, "untold": tried.untold, "back": back })
+}
+
+fn words(what: &What) -> String {
+    match what {
+        What::Unfit(why) => (*why).to_owned(),
+        What::UnknownValue(value) => format!("`{value}` is not in its table"),
+        What::NoRule => "no rule holds".to_owned(),
+        What::NotAList => "a list was due".to_owned(),
+    }
+}
+
+/// What was given, for a comparison with what goes back.
+struct Given<'a> {
+    sample: &'a Bytes,
+    many: bool,
+}
+
+impl Given<'_> {
+    fn say(&self, mapping: &Mapping, tried: &Tried, paint: &Paint) {
+        let native = (!self.many).then(|| String::from_utf8_lossy(self.sample));
+        if let Some(native) = &native {
+            out::say(&paint.head("record in"));
+            out::say(exact::pretty(native).trim_end());
+        }
+        out::say(&paint.head(&format!("{} out", mapping.name())));
+        out::say(&format!("{:#}", tried.entity));
+        let findings: Vec<String> = tried
+            .findings
+            .iter()
+            .map(|(path, what)| paint.bad(&format!("{path}: {}", words(what))))
+            .collect();
+        say_list(&paint.head("does not fit"), findings.iter().map(String::as_str));
+        say_list(&paint.head("not told by this answer"), tried.untold.iter().map(String::as_str));
+        match &tried.back {
+            Back::Never => out::say(&paint.head("nothing goes back: the file does not create such records")),
+            Back::Refused(faults) => {
+                out::say(&paint.head("record back"));
+                for fault in faults {
+                    out::say(&paint.bad(&format!("refused: {}: {}", fault.pointer, fault.message)));
+                }
+            }
+            Back::Sent { method, target, body } => {
+                out::say(&paint.head(&format!("record back: {method} {target}")));
+                let back = String::from_utf8_lossy(body);
+                let came = native.as_deref().and_then(exact::values);
+                match (came, exact::values(&back)) {
+                    (Some(came), Some(goes)) => say_differences(&came, &goes, paint),
+                    _ => out::say(exact::pretty(&back).trim_end()),
+                }
+            }
+        }
+    }
+}
+
+/// What comes back beside what came in, value by value.
+fn say_differences(came: &[(String, String)], goes: &[(String, String)], paint: &Paint) {
+    let of = |values: &[(String, String)], path: &str| {
+        values.iter().find(|(other, _)| other == path).map(|(_, value)| value.clone())
+    };
+    for (path, value) in goes {
+        out::say(&match of(came, path) {
+            Some(old) if old == *value => format!("  {path}: {value}"),
+            Some(old) => paint.changed(&format!("~ {path}: {value}, came as {old}")),
+            None => paint.added(&format!("+ {path}: {value}")),
+        });
+    }
+    for (path, value) in came.iter().filter(|(path, _)| of(goes, path).is_none()) {
+        out::say(&paint.gone(&format!("- {path}: {value}")));
+    }
+}
+
+fn say_list<'a>(head: &str, lines: impl Iterator<Item = &'a str>) {
+    let mut lines = lines.peekable();
+    if lines.peek().is_some() {
+        out::say(head);
+        for line in lines {
+            out::say(&format!("  {line}"));
+        }
+    }
+}
+
+/// Colours, where there are any.
+struct Paint(Colour);
+
+impl Paint {
+    fn head(&self, text: &str) -> String {
+        self.with("1", text)
+    }
+
+    fn bad(&self, text: &str) -> String {
+        self.with("31", text)
+    }
+
+    fn added(&self, text: &str) -> String {
+        self.with("32", text)
+    }
+
+    fn changed(&self, text: &str) -> String {
+        self.with("33", text)
+    }
+
+    fn gone(&self, text: &str) -> String {
+        self.with("2", text)
+    }
+
+    fn with(&self, code: &str, text: &str) -> String {
+        match self.0 {
+            Colour::On => format!("\x1b[{code}m{text}\x1b[0m"),
+            Colour::Off => text.to_owned(),
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! Describing a system: what `bramka systems` shows of a file that is being written.
+
+use std::{fs, path::Path};
+
+use serde_json::Value;
+
+use crate::kit::{Ran, root, run};
+
+const CONTACT: &str = r#"{ "id": "7", "archived": false, "createdAt": "2026-01-02T03:04:05Z", "updatedAt": "2026-01-02T03:04:05Z",
+  "properties": { "firstname": "Ewa", "lastname": "Nowak", "email": "ewa@example.com", "phone": "1", "hs_score": "3" } }"#;
+const DESK: &str = r#"{ "id": "fca5738a-44e3-ea11-bb43-000d3a2feca1", "number": "desk-1 ", "displayName": "Desk", "type": "Inventory",
+  "blocked": false, "unitPrice": 1000.800, "inventory": 4, "gtin": "" }"#;
+
+fn tried(file: &str, more: &[&str], sample: &str) -> Ran {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("sample.json");
+    fs::write(&path, sample).unwrap();
+    let (file, policies) = (root().join(file), root().join("policies"));
+    let mut args = vec!["systems", "try", file.to_str().unwrap(), "--sample", path.to_str().unwrap()];
+    args.extend(["--policies", policies.to_str().unwrap()]);
+    args.extend(more);
+    run(&args)
+}
+
+#[test]
+fn a_recorded_answer_is_shown_as_the_entity_and_as_what_goes_back() {
+    let ran = tried("policies/systems/erp.yaml", &["--entity", "Product"], DESK);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let line = |text: &str| assert!(ran.out.lines().any(|line| line == text), "{text}\n{}", ran.out);
+    line("Product out");
+    line("  \"sku\": \"DESK-1\",");
+    line("    \"net_price\": \"1000.800\",");
+    line("record back: POST /items");
+    line("  displayName: \"Desk\"");
+    line("~ number: \"DESK-1\", came as \"desk-1 \"");
+    line("  unitPrice: 1000.800");
+    line("- inventory: 4");
+    line("read by no line");
+    line("  inventory");
+    assert!(!ran.out.contains("\u{1b}["), "no colour in a pipe");
+}
+
+#[test]
+fn a_page_of_a_list_is_tried_record_by_record() {
+    let list = format!(r#"{{ "results": [ {CONTACT}, {{ "properties": {{ "firstname": "X" }} }} ] }}"#);
+    let ran = tried("policies/systems/crm.yaml", &["--json"], &list);
+    assert_eq!(ran.code, 1, "one record has no key: {ran:?}");
+    let told: Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!(told["records"][0]["reads"]["name"], "Ewa Nowak");
+    assert_eq!(told["records"][0]["back"]["body"]["properties"]["email"], "ewa@example.com");
+    assert_eq!(told["records"][1]["withheld"], "the row has no key");
+    assert_eq!(told["unread"], serde_json::json!(["results[].properties.hs_score"]));
+}
+
+#[test]
+fn a_value_that_does_not_fit_is_named_with_its_field() {
+    let ran =
+        tried("policies/systems/erp.yaml", &["--entity", "Product"], &DESK.replace("1000.800", "\"a lot\""));
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.out.contains("does not fit\n  list_price.net_price: "), "{ran:?}");
+}
+
+#[test]
+fn what_cannot_be_tried_is_explained() {
+    let told = |file: &str, more: &[&str], sample: &str, code: i32, words: &str| {
+        let ran = tried(file, more, sample);
+        assert_eq!(ran.code, code, "{ran:?}");
+        assert!(ran.err.contains(words) || ran.out.contains(words), "{words}: {ran:?}");
+    };
+    let erp = "policies/systems/erp.yaml";
+    told(erp, &[], DESK, 2, "name one with `--entity`: the file maps Invoice, Order, Product, StockLevel");
+    told(erp, &["--entity", "Prodct"], DESK, 2, "the file does not map `Prodct`");
+    told(erp, &["--entity", "Product"], "{}", 1, "is neither one Product nor a page of them");
+    told(erp, &["--entity", "Product"], "no json", 1, "is neither one Product nor a page of them");
+    told("no/such/file.yaml", &[], DESK, 1, "no/such/file.yaml");
+    told(
+        erp,
+        &["--entity", "Product", "--policies", "/no/such/folder"],
+        DESK,
+        2,
+        "cannot be used multiple times",
+    );
+    // A file that does not load shows the line, wherever it stands.
+    let dir = tempfile::tempdir().unwrap();
+    let spoilt = dir.path().join("shop.yaml");
+    let text = fs::read_to_string(root().join(erp)).unwrap();
+    fs::write(&spoilt, text.replacen("      sku: { at: number", "      skuu: { at: number", 1)).unwrap();
+    told(spoilt.to_str().unwrap(), &[], DESK, 1, "      skuu: { at: number");
+    assert!(Path::new(&spoilt).exists());
+}
