@@ -27,6 +27,7 @@ pub mod certs;
 pub mod cli;
 pub mod config;
 pub mod demo;
+pub mod drafting;
 pub mod keys;
 pub mod store;
 pub mod telemetry;

@@ -93,6 +93,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     ("certs", &["words", "clock"]),
     ("demo", &["words", "clock"]),
+    ("drafting", &["words", "schema"]),
     (
         "cli",
         &[
@@ -114,6 +115,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "admin",
             "certs",
             "demo",
+            "drafting",
             "telemetry",
             "wire",
             "keys",

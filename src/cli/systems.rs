@@ -1,5 +1,6 @@
 //! `bramka systems`: describing systems. Nothing here asks a system or needs a running gate.
 
+mod draft;
 mod exact;
 mod trial;
 
@@ -11,11 +12,14 @@ use super::{Came, error::VerbError};
 pub(super) enum Command {
     /// Run a recorded answer through a system's file: record in, entity out, record back
     Try(trial::Try),
+    /// Propose a system's file from recorded answers or an OpenAPI description
+    Draft(draft::DraftOf),
 }
 
 /// Does it.
 pub(super) fn run(command: &Command) -> Result<Came, VerbError> {
     match command {
         Command::Try(arguments) => trial::run(arguments),
+        Command::Draft(arguments) => draft::run(arguments),
     }
 }

@@ -88,3 +88,71 @@ fn what_cannot_be_tried_is_explained() {
     told(spoilt.to_str().unwrap(), &[], DESK, 1, "      skuu: { at: number");
     assert!(Path::new(&spoilt).exists());
 }
+
+fn drafted(more: &[&str], files: &[(&str, &str)]) -> Ran {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        fs::write(dir.path().join(name), text).unwrap();
+    }
+    let policies = root().join("policies");
+    let mut args: Vec<String> = ["systems", "draft", "--policies"].map(str::to_owned).to_vec();
+    args.push(policies.to_str().unwrap().to_owned());
+    args.extend(more.iter().map(|arg| match files.iter().any(|(name, _)| name == arg) {
+        true => dir.path().join(arg).to_str().unwrap().to_owned(),
+        false => (*arg).to_owned(),
+    }));
+    run(&args.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+#[test]
+fn a_draft_loads_reads_the_samples_it_was_made_from_and_passes_the_check() {
+    let ran = drafted(
+        &["--entity", "Product", "--system", "shop", "--keep-samples", "--sample", "desk.json"],
+        &[("desk.json", DESK)],
+    );
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(ran.out.contains("      name: displayName # as in Desk"), "{ran:?}");
+    // It is a file of the catalogue as it stands, its sample included.
+    let dir = tempfile::tempdir().unwrap();
+    let policies = dir.path().join("policies");
+    crate::kit::copy_all(&root().join("policies"), &policies);
+    fs::create_dir_all(policies.join("systems/catalogue")).unwrap();
+    let file = policies.join("systems/catalogue/drafted-shop.yaml");
+    let ready = || {
+        let policies = policies.to_str().unwrap();
+        let ran = run(&["policy", "check", "--without-secrets", "--json", "--policies", policies]);
+        let told: Value = serde_json::from_str(&ran.out).unwrap();
+        assert_eq!(ran.code, 0, "{told:#}");
+        ["systems", "samples"].map(|what| told["catalogue"][what].as_u64().unwrap())
+    };
+    let [systems, samples] = ready();
+    fs::write(&file, &ran.out).unwrap();
+    assert_eq!(ready(), [systems + 1, samples + 1], "{}", ran.out);
+    let again = tried(file.to_str().unwrap(), &[], DESK);
+    assert_eq!(again.code, 0, "{again:?}");
+}
+
+#[test]
+fn what_would_not_load_is_left_out_of_a_draft_and_said_so() {
+    let ran = drafted(
+        &["--entity", "Product", "--sample", "odd.json"],
+        &[("odd.json", r#"{ "id": "1", "name[": "Lamp", "gtin": "4006381333931" }"#)],
+    );
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(ran.out.contains("\n      # left out, ") && ran.out.contains(": name: 'name['"), "{ran:?}");
+    assert!(ran.out.contains("\n      gtin: gtin # as in 4006381333931"), "{ran:?}");
+    let told = |args: &[&str], files: &[(&str, &str)], code: i32, words: &str| {
+        let ran = drafted(args, files);
+        assert_eq!(ran.code, code, "{ran:?}");
+        assert!(ran.err.contains(words), "{words}: {ran:?}");
+    };
+    told(&["--entity", "Product"], &[], 2, "--sample <FILE>");
+    told(
+        &["--entity", "Prodct", "--sample", "x.json"],
+        &[("x.json", "{}")],
+        2,
+        "there is no entity `Prodct`",
+    );
+    told(&["--entity", "Product", "--sample", "x.json"], &[("x.json", "nothing")], 1, "is no JSON");
+    told(&["--entity", "Product", "--openapi", "x.yaml"], &[("x.yaml", "a: 1")], 1, "there are no schemas");
+}

@@ -126,7 +126,7 @@ fn once(arguments: &Try) -> Result<Came, VerbError> {
     Ok(if bad { Came::Wrong } else { Came::Right })
 }
 
-fn schema_of(policies: &Path) -> Result<Schema, VerbError> {
+pub(super) fn schema_of(policies: &Path) -> Result<Schema, VerbError> {
     let files = Files::read(policies).map_err(|found| VerbError::Bundle(Report::without_files(found)))?;
     let raw = RawBundle::of(files, &Placeholders);
     let files: Vec<_> = raw.schema.iter().map(|sheet| (sheet.file.clone(), sheet.node.clone())).collect();
@@ -165,7 +165,7 @@ fn mapping(arguments: &Try, schema: &Schema) -> Result<Arc<Mapping>, VerbError> 
     })
 }
 
-fn sample(path: &Path) -> Result<Bytes, VerbError> {
+pub(super) fn sample(path: &Path) -> Result<Bytes, VerbError> {
     let mut bytes = Vec::new();
     let limit = SAMPLE_BYTES_MAX.saturating_add(1);
     let read = if path == Path::new("-") {

@@ -1,0 +1,250 @@
+//! `bramka systems draft`: a first version of a system's file, from recorded answers or an OpenAPI description.
+
+use std::{
+    fs,
+    io::Read as _,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use bytes::Bytes;
+use clap::Args;
+use serde_json::{Value as Json, value::RawValue};
+
+use super::trial::{sample, schema_of};
+use crate::{
+    cli::{Came, error::VerbError, out},
+    drafting::{self, Draft, Drafted, Natives, Rows},
+    mapping::System,
+    schema::{Entity, Schema},
+    words::{
+        Diagnostics, Severity, SystemName,
+        tree::{self, Node, Value},
+    },
+};
+
+/// LIMIT: lines that are taken out because they do not load.
+const TAKEN_OUT_MAX: usize = 64;
+/// LIMIT: bytes of a description.
+const DESCRIPTION_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    bramka systems draft --sample article.json --entity Product > policies/systems/shop.yaml\n  \
+    bramka systems draft --openapi shop.json --schema Article --entity Product --system shop\n\n\
+    Every line says what stood in its field; `?` marks what is not sure. The draft loads as it is: what would not is\n\
+    left out and said so. Look at it with `bramka systems try`.")]
+pub(in crate::cli) struct DraftOf {
+    /// Which entity its records are
+    #[arg(long)]
+    entity: String,
+    /// A recorded answer: one record or a page of a list; more than one may be named
+    #[arg(long, value_name = "FILE", required_unless_present = "openapi")]
+    sample: Vec<PathBuf>,
+    /// An OpenAPI 3 description of the system, JSON or YAML
+    #[arg(long, value_name = "FILE")]
+    openapi: Option<PathBuf>,
+    /// Which schema of the description is meant; the one called like the entity where this is not said
+    #[arg(long, requires = "openapi")]
+    schema: Option<String>,
+    /// The system's name
+    #[arg(long, default_value = "drafted")]
+    system: String,
+    /// Keep the samples in the file: `policy check` runs them. Change personal data first
+    #[arg(long, requires = "sample")]
+    keep_samples: bool,
+    /// The folder of the policies, whose `schema/` is meant
+    #[arg(long, default_value = "policies")]
+    policies: PathBuf,
+}
+
+pub(super) fn run(arguments: &DraftOf) -> Result<Came, VerbError> {
+    let schema = schema_of(&arguments.policies)?;
+    let Some(entity) = schema.entity(&arguments.entity) else {
+        let names: Vec<&str> = schema.entities().iter().map(|entity| entity.name.as_str()).collect();
+        let message = format!("there is no entity `{}`; there are {}", arguments.entity, names.join(", "));
+        return Err(VerbError::Misused(message));
+    };
+    let known = Known::of(arguments)?;
+    let lines = drafting::matched(entity, &known.natives);
+    let draft = Draft {
+        system: &arguments.system,
+        entity,
+        base: known.base.as_deref(),
+        at: known.at.as_deref(),
+        rows: known.rows.clone(),
+        natives: &known.natives,
+        lines: &lines,
+    };
+    let (text, trouble) = loading(draft.write(&[]), &schema);
+    if let Some(trouble) = trouble {
+        out::say(text.trim_end());
+        out::note(&format!("this draft does not load yet: {trouble}"));
+        return Ok(Came::Wrong);
+    }
+    let tried = tried(&text, entity, &schema, &known);
+    for told in &tried.told {
+        out::note(told);
+    }
+    let (whole, _) = match arguments.keep_samples && !tried.samples.is_empty() {
+        // The lines that were taken out come out again.
+        true => loading(draft.write(&tried.samples), &schema),
+        false => (text, None),
+    };
+    out::say(whole.trim_end());
+    Ok(Came::Right)
+}
+
+/// What is known of the system.
+struct Known {
+    natives: Natives,
+    base: Option<String>,
+    at: Option<String>,
+    rows: Option<Rows>,
+    samples: Vec<(PathBuf, Bytes)>,
+}
+
+impl Known {
+    fn of(arguments: &DraftOf) -> Result<Self, VerbError> {
+        let (mut natives, mut at, mut base) = (Natives::default(), None, None);
+        if let Some(path) = &arguments.openapi {
+            let openapi = description(path)?;
+            let described = drafting::described(&openapi, &arguments.entity, arguments.schema.as_deref());
+            let (schema, found, path) = described.map_err(|error| VerbError::NotThere(error.to_string()))?;
+            out::note(&format!("drafting from the schema `{schema}`"));
+            (natives, at) = (found, path);
+            let server = openapi.pointer("/servers/0/url").and_then(Json::as_str);
+            base = server
+                .filter(|url| url.starts_with("https://"))
+                .map(|url| url.trim_end_matches('/').to_owned());
+        }
+        let mut rows = None;
+        let mut samples = Vec::new();
+        for path in &arguments.sample {
+            let bytes = sample(path)?;
+            let json: Json = serde_json::from_slice(&bytes)
+                .map_err(|error| VerbError::NotThere(format!("`{}` is no JSON: {error}", path.display())))?;
+            let found = natives.learn(&json);
+            if found != Rows::Record {
+                rows = Some(found);
+            }
+            samples.push((path.clone(), bytes));
+        }
+        Ok(Self { natives, base, at, rows, samples })
+    }
+}
+
+/// A description in JSON or YAML.
+fn description(path: &Path) -> Result<Json, VerbError> {
+    let mut text = String::new();
+    let read = fs::File::open(path)
+        .and_then(|file| file.take(DESCRIPTION_BYTES_MAX.saturating_add(1)).read_to_string(&mut text));
+    read.map_err(VerbError::file(path))?;
+    if text.len() as u64 > DESCRIPTION_BYTES_MAX {
+        let message = format!("`{}` is larger than {DESCRIPTION_BYTES_MAX} bytes", path.display());
+        return Err(VerbError::Misused(message));
+    }
+    if text.trim_start().starts_with('{') {
+        return serde_json::from_str(&text)
+            .map_err(|error| VerbError::NotThere(format!("`{}` is no JSON: {error}", path.display())));
+    }
+    let name: Arc<str> = path.to_string_lossy().into();
+    let node = tree::parse(&name, &text).map_err(|found| VerbError::NotThere(found.to_string()))?;
+    Ok(as_json(&node))
+}
+
+fn as_json(node: &Node) -> Json {
+    match &node.value {
+        Value::Null => Json::Null,
+        Value::Scalar(scalar) if scalar.quoted => Json::String(scalar.text.clone()),
+        Value::Scalar(scalar) => match scalar.text.as_str() {
+            "true" => Json::Bool(true),
+            "false" => Json::Bool(false),
+            text => Json::String(text.to_owned()),
+        },
+        Value::List(items) => items.iter().map(as_json).collect(),
+        Value::Map(pairs) => pairs.iter().map(|(key, node)| (key.text.clone(), as_json(node))).collect(),
+    }
+}
+
+/// The draft without the lines that keep it from loading, each with why; and what else does.
+fn loading(drafted: Drafted, schema: &Schema) -> (String, Option<String>) {
+    let mut lines: Vec<String> = drafted.text.lines().map(str::to_owned).collect();
+    for _ in 0..TAKEN_OUT_MAX {
+        let text = lines.join("\n");
+        let Err(found) = load(&text, schema) else { return (text, None) };
+        let errors = || found.0.iter().filter(|one| one.severity == Severity::Error);
+        let spoilt = errors().find_map(|one| {
+            let line = usize::try_from(one.place.line).ok().filter(|line| drafted.loose.contains(line))?;
+            Some((line, one.message.clone()))
+        });
+        let Some((line, why)) = spoilt else {
+            let first = errors().next().map(ToString::to_string).unwrap_or_default();
+            return (text, Some(first));
+        };
+        match lines.get_mut(line.saturating_sub(1)) {
+            Some(text) if !text.trim_start().starts_with('#') => {
+                let indent: String = text.chars().take_while(|c| *c == ' ').collect();
+                *text = format!("{indent}# left out, {why}: {}", text.trim());
+            }
+            _ => return (lines.join("\n"), Some(why)),
+        }
+    }
+    (lines.join("\n"), Some("too many of its lines do not load".to_owned()))
+}
+
+fn load(text: &str, schema: &Schema) -> Result<System, Diagnostics> {
+    let node = tree::parse(&"drafted".into(), text)?;
+    let mut found = Diagnostics::default();
+    System::load(&SystemName::new("drafted"), &node, &[], schema, &mut found).ok_or(found)
+}
+
+/// What the samples say of the draft.
+#[derive(Default)]
+struct TriedOut {
+    told: Vec<String>,
+    /// Answers of one record, with what they read as.
+    samples: Vec<(String, String)>,
+}
+
+fn tried(text: &str, entity: &Entity, schema: &Schema, known: &Known) -> TriedOut {
+    let mut out = TriedOut::default();
+    let Ok(system) = load(text, schema) else { return out };
+    let Some(mapping) = system.entity(entity.name.as_str()) else { return out };
+    for (path, bytes) in &known.samples {
+        let path = path.display();
+        let Some(record) = one_record(bytes, known.rows.as_ref()) else { continue };
+        match mapping.trial(&Bytes::copy_from_slice(record.as_bytes())) {
+            Err(fault) => out.told.push(format!("{path}: does not read: {fault}")),
+            Ok(rows) => {
+                for tried in rows.iter().flatten() {
+                    for (field, what) in &tried.findings {
+                        out.told.push(format!("{path}: `{field}` does not fit: {}", what.as_str()));
+                    }
+                    if tried.findings.is_empty() && out.samples.is_empty() {
+                        out.samples.push((record.clone(), format!("{:#}", tried.entity)));
+                    }
+                }
+            }
+        }
+    }
+    out
+}
+
+/// The text of the one record of an answer, or of a page's first.
+fn one_record(bytes: &Bytes, rows: Option<&Rows>) -> Option<String> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    let first = |list: &RawValue| {
+        let items: Vec<&RawValue> = serde_json::from_str(list.get()).ok()?;
+        items.first().map(|item| item.get().to_owned())
+    };
+    let whole: &RawValue = serde_json::from_str(text).ok()?;
+    match rows {
+        Some(Rows::Bare) => first(whole),
+        Some(Rows::Under(name)) => {
+            let map: std::collections::HashMap<String, &RawValue> = serde_json::from_str(text).ok()?;
+            map.get(name).and_then(|list| first(list))
+        }
+        Some(Rows::Record) | None => Some(whole.get().trim().to_owned()),
+    }
+}

@@ -1,0 +1,163 @@
+//! What is known of a system's fields: where they stand, of which type they are, what stood in them.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value as Json;
+
+/// LIMIT: fields of one description, how deep, and examples kept of each.
+const FIELDS_MAX: usize = 2_000;
+const DEPTH_MAX: usize = 12;
+const EXAMPLES_MAX: usize = 24;
+
+/// One field of a system's records.
+#[derive(Clone, Debug, Default)]
+pub struct Native {
+    /// Names on the way to it; the last is its own.
+    pub path: Vec<String>,
+    /// How many of them lead to the elements of a list: the field is one of each element.
+    pub list: usize,
+    /// Whether text, numbers or booleans stood there.
+    pub text: bool,
+    /// A number.
+    pub number: bool,
+    /// A boolean.
+    pub boolean: bool,
+    /// Different values, as they stood.
+    pub examples: Vec<String>,
+    /// What the system says it means.
+    pub said: String,
+    /// `date`, `date-time`, `uuid`, `decimal`, where the system says so.
+    pub format: String,
+    /// Whether the system sets it and nobody else.
+    pub read_only: bool,
+}
+
+/// Where the records stand in an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Rows {
+    /// The answer is one record.
+    Record,
+    /// They stand in a list at this name.
+    Under(String),
+    /// The answer is a list of them.
+    Bare,
+}
+
+/// All fields of one kind of record.
+#[derive(Clone, Debug, Default)]
+pub struct Natives {
+    fields: BTreeMap<(usize, Vec<String>), Native>,
+}
+
+impl Natives {
+    /// Every field.
+    pub fn iter(&self) -> impl Iterator<Item = &Native> {
+        self.fields.values()
+    }
+
+    /// Learns from a recorded answer: one record, a list of them, or a page that holds one.
+    pub fn learn(&mut self, answer: &Json) -> Rows {
+        match answer {
+            Json::Array(items) => {
+                items.iter().for_each(|item| self.record(item));
+                Rows::Bare
+            }
+            Json::Object(map) => {
+                let is_page = |(_, value): &(&String, &Json)| {
+                    value.as_array().is_some_and(|items| {
+                        !items.is_empty()
+                            && items.iter().all(|item| item.as_object().is_some_and(|map| map.len() > 1))
+                    })
+                };
+                let lists: Vec<_> = map.iter().filter(is_page).collect();
+                // A page holds little besides its rows; a record with lines holds much.
+                match lists.as_slice() {
+                    [(name, Json::Array(items))] if map.len() <= 6 && !map.contains_key("id") => {
+                        items.iter().for_each(|item| self.record(item));
+                        Rows::Under((*name).clone())
+                    }
+                    _ => {
+                        self.record(answer);
+                        Rows::Record
+                    }
+                }
+            }
+            _ => Rows::Record,
+        }
+    }
+
+    fn record(&mut self, record: &Json) {
+        self.see(&mut Vec::new(), 0, record);
+    }
+
+    fn see(&mut self, path: &mut Vec<String>, list: usize, json: &Json) {
+        if path.len() > DEPTH_MAX {
+            return;
+        }
+        match json {
+            Json::Object(map) => {
+                for (key, value) in map {
+                    path.push(key.clone());
+                    self.see(path, list, value);
+                    path.pop();
+                }
+            }
+            // A list of a list's elements is left to whoever reviews.
+            Json::Array(items) if list == 0 && !path.is_empty() => {
+                let depth = path.len();
+                items.iter().for_each(|item| self.see(path, depth, item));
+            }
+            Json::Array(_) => {}
+            value => self.note(path, list, value),
+        }
+    }
+
+    fn note(&mut self, path: &[String], list: usize, value: &Json) {
+        let Some(native) = self.field(path, list) else { return };
+        let text = match value {
+            Json::String(text) => {
+                native.text = true;
+                text.clone()
+            }
+            Json::Number(number) => {
+                native.number = true;
+                number.to_string()
+            }
+            Json::Bool(is) => {
+                native.boolean = true;
+                is.to_string()
+            }
+            _ => return,
+        };
+        if native.examples.len() < EXAMPLES_MAX && !native.examples.contains(&text) {
+            native.examples.push(text);
+        }
+    }
+
+    /// The field at a path, made where it is new; none beyond the bound.
+    pub(super) fn field(&mut self, path: &[String], list: usize) -> Option<&mut Native> {
+        let key = (list, path.to_vec());
+        if !self.fields.contains_key(&key) && self.fields.len() >= FIELDS_MAX {
+            return None;
+        }
+        let native = self.fields.entry(key).or_default();
+        if native.path.is_empty() {
+            native.path = path.to_vec();
+            native.list = list;
+        }
+        Some(native)
+    }
+}
+
+impl Native {
+    /// Its own name.
+    pub fn name(&self) -> &str {
+        self.path.last().map_or("", String::as_str)
+    }
+
+    /// Whether all that stood there passes, and something did.
+    pub(super) fn all(&self, is: impl Fn(&str) -> bool) -> bool {
+        let mut given = self.examples.iter().filter(|text| !text.trim().is_empty()).peekable();
+        given.peek().is_some() && given.all(|text| is(text))
+    }
+}

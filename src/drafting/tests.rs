@@ -1,0 +1,140 @@
+//! What is proposed, for which reasons, and that no name of a system leaves its place.
+
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use serde_json::{Value as Json, json};
+
+use super::*;
+use crate::{
+    schema::{self, Schema},
+    words::tree,
+};
+
+fn shipped() -> Schema {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/policies/schema");
+    let mut files = Vec::new();
+    for file in std::fs::read_dir(folder).unwrap() {
+        let file = file.unwrap().path();
+        let name: Arc<str> = file.file_name().unwrap().to_string_lossy().into();
+        let text = std::fs::read_to_string(&file).unwrap();
+        files.push((name.clone(), tree::parse(&name, &text).unwrap()));
+    }
+    schema::load::schema(&files).unwrap().0
+}
+
+fn drafted(entity: &str, answers: &[Json]) -> String {
+    let schema = shipped();
+    let mut natives = Natives::default();
+    let rows: Vec<Rows> = answers.iter().map(|answer| natives.learn(answer)).collect();
+    write(&schema, entity, &natives, rows.into_iter().find(|rows| *rows != Rows::Record))
+}
+
+fn write(schema: &Schema, entity: &str, natives: &Natives, rows: Option<Rows>) -> String {
+    let entity = schema.entity(entity).unwrap();
+    let lines = matched(entity, natives);
+    let draft = Draft { system: "shop", entity, base: None, at: None, rows, natives, lines: &lines };
+    draft.write(&[]).text
+}
+
+#[test]
+fn names_types_and_values_say_which_field_is_which() {
+    let text = drafted(
+        "Product",
+        &[json!({ "items": [
+            { "articleId": 17, "itemNumber": "lamp-1 ", "displayName": "Lamp", "barcode": "4006381333931", "unitPrice": "19.90",
+              "lastModified": "2026-03-01T08:00:00Z", "state": "active", "weight": { "value": 2, "unit": "kg" }, "colour": "red" },
+            { "articleId": 18, "itemNumber": "lamp-2", "displayName": "Lamp", "barcode": "", "unitPrice": "1",
+              "lastModified": "2026-03-01T08:00:00Z", "state": "gone", "weight": { "value": 2.5, "unit": "kg" }, "colour": "red" }
+        ], "next": "p2" })],
+    );
+    for line in [
+        "    key: articleId # ? as in 17",
+        "    list: { rows: items } # ? how it pages",
+        "      sku: { at: itemNumber, norm: trim } # as in lamp-1 ",
+        "      name: displayName # as in Lamp",
+        "      gtin: barcode # as in 4006381333931",
+        "      list_price.net_price: { at: unitPrice, as: { wire: text } } # ? as in 19.90",
+        "      weight.value: weight.value # as in 2",
+        "      updated_at: lastModified # as in 2026-03-01T08:00:00Z",
+        "    #   colour as in red",
+    ] {
+        assert!(text.lines().any(|other| other == line), "{line}\n{text}");
+    }
+}
+
+#[test]
+fn nothing_is_proposed_that_no_name_or_value_speaks_for() {
+    let text =
+        drafted("Order", &[json!({ "id": "1", "wheels": 4, "moon_phase": "full", "quantity": "many" })]);
+    assert!(text.contains("      {} # ? nothing is called like a field of this entity"), "{text}");
+    assert!(text.contains("    key: id\n"), "{text}");
+    for left in ["wheels as in 4", "moon_phase as in full", "quantity as in many"] {
+        assert!(text.contains(left), "{left}\n{text}");
+    }
+}
+
+#[test]
+fn a_native_list_is_read_element_by_element() {
+    let text = drafted(
+        "Order",
+        &[
+            json!({ "id": "1", "rows": [{ "sku": "A", "qty": 2, "price": 1.5 }, { "sku": "B", "qty": 1, "price": 2 }],
+            "a": 1, "b": 2, "c": 3, "d": 4, "e": 5 }),
+        ],
+    );
+    let lines = "      lines:\n        each: rows\n        write: never # ? create, where it is sent with a new record\n        fields:\n          sku: sku # as in A\n          quantity: qty # as in 2\n";
+    assert!(text.contains(lines), "{text}");
+}
+
+#[test]
+fn an_openapi_description_gives_names_types_enums_and_the_path() {
+    let openapi = json!({
+        "servers": [{ "url": "https://shop.example.com/api" }],
+        "paths": {
+            "/articles": { "get": {} },
+            "/articles/{id}": { "get": { "responses": { "200": { "content": { "application/json": { "schema": { "$ref": "#/components/schemas/ProductDto" } } } } } } }
+        },
+        "components": { "schemas": {
+            "ProductDto": { "allOf": [{ "$ref": "#/components/schemas/Base" }, { "type": "object", "properties": {
+                "name": { "type": "string", "description": "What it is called\nand more" },
+                "kind": { "type": "string", "enum": ["Goods", "Service"] },
+                "self": { "$ref": "#/components/schemas/ProductDto" } } }] },
+            "Base": { "type": "object", "properties": { "id": { "type": "string", "format": "uuid" }, "updatedAt": { "type": "string", "format": "date-time", "readOnly": true } } }
+        } }
+    });
+    let schema = shipped();
+    let (name, natives, at) = described(&openapi, "Product", None).unwrap();
+    assert_eq!((name.as_str(), at.as_deref()), ("ProductDto", Some("/articles")));
+    let text = write(&schema, "Product", &natives, None);
+    for line in [
+        "      name: name # nothing seen; What it is called",
+        "      kind: { at: kind, values: { Goods: goods, Service: service }, else: unknown } # as in Goods",
+        "      updated_at: { at: updatedAt, write: never } # date-time",
+        "    key: id",
+    ] {
+        assert!(text.lines().any(|other| other == line), "{line}\n{text}");
+    }
+    let missing = described(&openapi, "Invoice", None).unwrap_err().to_string();
+    assert_eq!(missing, "no schema is called like `Invoice`; name one with `--schema`, of: Base, ProductDto");
+    assert!(described(&json!({}), "Product", None).is_err());
+}
+
+proptest! {
+    /// Names and values of a system are data: whatever stands in them, the draft is one file of the same shape.
+    #[test]
+    fn no_name_or_value_of_a_system_leaves_its_place(
+        pairs in prop::collection::vec((".{0,20}", ".{0,20}"), 1..6),
+        known in ".{0,12}",
+    ) {
+        let mut map = serde_json::Map::new();
+        for (name, value) in pairs {
+            map.insert(name, Json::String(value));
+        }
+        map.insert(format!("name{known}"), Json::String(known));
+        let text = drafted("Product", &[Json::Object(map)]);
+        let node = tree::parse(&"drafted.yaml".into(), &text).map_err(|found| TestCaseError::fail(format!("{found}\n{text}")))?;
+        let keys: Vec<&str> = node.as_map().unwrap().iter().map(|(key, _)| key.text.as_str()).collect();
+        prop_assert_eq!(keys, ["system", "base", "sign_in", "entities"]);
+    }
+}

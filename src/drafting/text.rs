@@ -1,0 +1,228 @@
+//! The file that is proposed: YAML with a word on every line that is not sure.
+
+use super::{
+    matching::{Line, Sure, list_of},
+    natives::{Native, Natives, Rows},
+};
+use crate::schema::Entity;
+
+/// What a draft is made from.
+#[derive(Debug)]
+pub struct Draft<'a> {
+    /// The system's name.
+    pub system: &'a str,
+    /// The entity.
+    pub entity: &'a Entity,
+    /// Its address, where it is known.
+    pub base: Option<&'a str>,
+    /// Where its records are, under the address.
+    pub at: Option<&'a str>,
+    /// Where they stand in the answer to a list, where that is known.
+    pub rows: Option<Rows>,
+    /// All native fields.
+    pub natives: &'a Natives,
+    /// The proposed lines.
+    pub lines: &'a [Line<'a>],
+}
+
+/// A draft, and where in it each proposed line stands: numbered from 1.
+#[derive(Debug)]
+pub struct Drafted {
+    /// The text.
+    pub text: String,
+    /// The numbers of the lines that may be taken out.
+    pub loose: Vec<usize>,
+}
+
+impl Draft<'_> {
+    /// The file's text. `samples` are answers with what they read as, for its end.
+    pub fn write(&self, samples: &[(String, String)]) -> Drafted {
+        let mut out = Out::default();
+        let unsure = self.lines.iter().filter(|line| line.sure == Sure::Unsure).count();
+        out.line(&format!(
+            "# Drafted. Of {} lines {unsure} are unsure: those say `?`. Look at every one: a mapping decides what a field is.",
+            self.lines.len()
+        ));
+        out.line(&format!("system: {}", self.system));
+        match self.base {
+            Some(base) => out.line(&format!("base: {}", quoted(base))),
+            None => out.line("base: https://example.com # ? where it answers"),
+        }
+        out.line("sign_in: none # ? bearer, basic, header, oauth2 …");
+        out.line("");
+        out.line("entities:");
+        out.line(&format!("  {}:", self.entity.name));
+        match self.at {
+            Some(at) => out.line(&format!("    at: {}", quoted(at))),
+            None => out.line(&format!("    at: /{} # ? where its records are", self.entity.collection)),
+        }
+        let key = key(self.entity, self.natives);
+        match &key {
+            Some((key, sure)) if *sure == Sure::Likely => out.line(&format!("    key: {}", path(&key.path))),
+            Some((key, _)) => out.line(&format!("    key: {} # ? {}", path(&key.path), as_in(key))),
+            None => out.line("    key: id # ? what names a record"),
+        }
+        match &self.rows {
+            Some(Rows::Under(rows)) => {
+                out.line(&format!(
+                    "    list: {{ rows: {} }} # ? how it pages",
+                    path(std::slice::from_ref(rows))
+                ));
+            }
+            Some(Rows::Record | Rows::Bare) | None => {}
+        }
+        out.line("    read: {}");
+        out.line("    fields:");
+        self.fields(&mut out);
+        let left: Vec<&Native> = self
+            .natives
+            .iter()
+            .filter(|native| !self.lines.iter().any(|line| std::ptr::eq(line.native, *native)))
+            .filter(|native| !key.as_ref().is_some_and(|(key, _)| std::ptr::eq(*key, *native)))
+            .collect();
+        if !left.is_empty() {
+            out.line("    # read by no line:");
+            for native in left {
+                out.line(&format!("    #   {} {}", path(&native.path), as_in(native)));
+            }
+        }
+        if !samples.is_empty() {
+            out.line("    samples:");
+            for (answer, reads) in samples {
+                out.line("      - answer: |");
+                answer.lines().for_each(|line| out.line(&format!("          {line}")));
+                out.line("        reads: |");
+                reads.lines().for_each(|line| out.line(&format!("          {line}")));
+            }
+        }
+        Drafted { text: out.text, loose: out.loose }
+    }
+
+    fn fields(&self, out: &mut Out) {
+        let mut told: Vec<&str> = Vec::new();
+        for line in self.lines {
+            match &line.list {
+                None => out.loose(&format!("      {}", shown(line, &line.native.path))),
+                Some(list) if told.contains(&list.as_str()) => {}
+                Some(list) => {
+                    told.push(list);
+                    let own = list_of(line.native).unwrap_or_default();
+                    out.line(&format!("      {list}:"));
+                    out.line(&format!("        each: {}", path(own)));
+                    out.line("        write: never # ? create, where it is sent with a new record");
+                    out.line("        fields:");
+                    for line in self.lines.iter().filter(|line| line.list.as_ref() == Some(list)) {
+                        let inside = line.native.path.get(line.native.list..).unwrap_or_default();
+                        out.loose(&format!("          {}", shown(line, inside)));
+                    }
+                }
+            }
+        }
+        if self.lines.is_empty() {
+            out.line("      {} # ? nothing is called like a field of this entity");
+        }
+    }
+}
+
+fn shown(line: &Line<'_>, native: &[String]) -> String {
+    let at = path(native);
+    let what = if line.how.is_empty() { at } else { format!("{{ at: {at}, {} }}", line.how.join(", ")) };
+    let mark = match line.sure {
+        Sure::Likely => "#",
+        Sure::Unsure => "# ?",
+    };
+    let said =
+        if line.native.said.is_empty() { String::new() } else { format!("; {}", clean(&line.native.said)) };
+    format!("{}: {what} {mark} {}{said}", line.leaf, as_in(line.native))
+}
+
+/// What stood there, in a few words.
+fn as_in(native: &Native) -> String {
+    match native.examples.iter().find(|text| !text.trim().is_empty()) {
+        Some(text) => format!("as in {}", clean(text)),
+        None if !native.format.is_empty() => clean(&native.format),
+        None => "nothing seen".to_owned(),
+    }
+}
+
+/// What stands in a comment: one line, printable, short.
+fn clean(text: &str) -> String {
+    text.chars().take(40).map(|c| if is_plain(c) { c } else { ' ' }).collect()
+}
+
+/// Whether a character may stand in a file as it is.
+fn is_plain(c: char) -> bool {
+    c == ' ' || c.is_ascii_graphic() || c.is_alphanumeric()
+}
+
+/// The field that names a record.
+fn key<'a>(entity: &Entity, natives: &'a Natives) -> Option<(&'a Native, Sure)> {
+    let own = format!("{}id", entity.name.as_str().to_lowercase());
+    let flat = |native: &Native| native.name().to_lowercase().replace(['_', '-'], "");
+    // The record may stand in the answer under a name of its own: then nothing stands higher.
+    let top = natives.iter().filter(|native| native.list == 0).map(|native| native.path.len()).min();
+    let at_top = || natives.iter().filter(move |native| native.list == 0 && Some(native.path.len()) == top);
+    let called = |name: &str| at_top().find(|native| flat(native) == name);
+    let sure = ["id", "uuid", "guid"].iter().find_map(|name| called(name)).or_else(|| called(&own));
+    if let Some(native) = sure {
+        return Some((native, Sure::Likely));
+    }
+    let guess = at_top()
+        .find(|native| flat(native).ends_with("id"))
+        .or_else(|| ["key", "code", "number"].iter().find_map(|name| called(name)));
+    guess.map(|native| (native, Sure::Unsure))
+}
+
+/// A path as lines write it.
+fn path(names: &[String]) -> String {
+    let names: Vec<String> =
+        names.iter().map(|name| name.replace('\\', "\\\\").replace('.', "\\.").replace('$', "\\$")).collect();
+    quoted(&names.join("."))
+}
+
+/// A scalar of YAML that stays text: plain where it can be.
+pub(super) fn quoted(text: &str) -> String {
+    let plain = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/')
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-' | '/' | ':'))
+        && !text.ends_with(':')
+        && !matches!(
+            text.to_ascii_lowercase().as_str(),
+            "null" | "true" | "false" | "yes" | "no" | "on" | "off" | "y" | "n"
+        );
+    if plain {
+        return text.to_owned();
+    }
+    if text.chars().all(is_plain) {
+        return format!("'{}'", text.replace('\'', "''"));
+    }
+    let mut out = String::from('"');
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => out.extend(['\\', c]),
+            c if is_plain(c) => out.push(c),
+            c => out.push_str(&format!("\\U{:08x}", u32::from(c))),
+        }
+    }
+    out.push('"');
+    out
+}
+
+#[derive(Default)]
+struct Out {
+    text: String,
+    loose: Vec<usize>,
+    count: usize,
+}
+
+impl Out {
+    fn line(&mut self, text: &str) {
+        self.count = self.count.saturating_add(1);
+        self.text.push_str(text);
+        self.text.push('\n');
+    }
+
+    fn loose(&mut self, text: &str) {
+        self.line(text);
+        self.loose.push(self.count);
+    }
+}
