@@ -13,6 +13,7 @@ pub mod identity;
 pub mod intake;
 pub mod mapping;
 pub mod policy;
+pub mod quality;
 pub mod quota;
 pub mod schema;
 pub mod upstream;

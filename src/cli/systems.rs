@@ -1,7 +1,10 @@
-//! `bramka systems`: describing systems. Nothing here asks a system or needs a running gate.
+//! `bramka systems`: describing systems, and what their records are like. Nothing here asks a system or needs a
+//! running gate.
 
 mod draft;
 mod exact;
+mod quality;
+mod report;
 mod trial;
 
 use clap::Subcommand;
@@ -14,6 +17,8 @@ pub(super) enum Command {
     Try(trial::Try),
     /// Propose a system's file from recorded answers or an OpenAPI description
     Draft(draft::DraftOf),
+    /// Tell what of the systems' records does not fit the shared schema, as gates have seen it
+    Quality(quality::Quality),
 }
 
 /// Does it.
@@ -21,5 +26,6 @@ pub(super) fn run(command: &Command) -> Result<Came, VerbError> {
     match command {
         Command::Try(arguments) => trial::run(arguments),
         Command::Draft(arguments) => draft::run(arguments),
+        Command::Quality(arguments) => quality::run(arguments),
     }
 }

@@ -20,7 +20,7 @@ use crate::{
     catalog::{Action, Operation},
     clock::{self, Now},
     config::{Listener, Snapshot},
-    mapping::{FaultKind, Finding, Inward, Mapping, NativeRequest, SystemFault},
+    mapping::{FaultKind, Finding, Inward, Mapping, NativeRequest, RowFault, SystemFault},
     policy::{Change, Denied, Detail, Mismatch, Policies, Prospect, Shown, WritePermit},
     quota::{self, Standing},
     refusal::{Refusal, told_faults},
@@ -312,6 +312,16 @@ impl Exchange {
             *faults = told_faults(&known(prospect), std::mem::take(faults));
         }
         Refusal::System(system.clone(), Box::new(fault))
+    }
+
+    /// Counts the records that a system gave, and what of them does not fit the schema.
+    pub(super) fn looked_at<'a>(
+        &self,
+        mapping: &Mapping,
+        wanted: &FieldSet,
+        rows: impl ExactSizeIterator<Item = Result<&'a Inward, &'a RowFault>>,
+    ) {
+        self.core.gate.quality.page(mapping, wanted, rows, clock::now().wall);
     }
 
     /// Counts what of a record did not fit the schema.

@@ -31,6 +31,7 @@ use crate::{
     identity::Identity,
     keys::Issuers,
     policy::Memo,
+    quality::Gathering,
     quota::Quota,
     telemetry::{SystemLabel, Telemetry},
     tokens::Tokens,
@@ -58,6 +59,8 @@ pub struct Gate {
     pub journal: Journal,
     /// Metrics.
     pub telemetry: Telemetry,
+    /// What of the systems' records does not fit, until the store has it.
+    pub quality: Gathering,
     /// Systems that are alive.
     pub registry: upstream::Registry,
     /// The listeners.

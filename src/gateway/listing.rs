@@ -305,8 +305,11 @@ impl List<'_> {
             }
         };
         self.exchange.called(&self.served.name, Some(answer.status.as_u16()), began, sent, answer.body.len());
-        self.mapping
+        let page = self
+            .mapping
             .inward_list(listing, &answer, &self.fetched)
-            .map_err(|fault| self.exchange.refused_by(&self.served.name, fault))
+            .map_err(|fault| self.exchange.refused_by(&self.served.name, fault))?;
+        self.exchange.looked_at(self.mapping, &self.fetched, page.rows.iter().map(Result::as_ref));
+        Ok(page)
     }
 }

@@ -84,6 +84,7 @@ pub(super) async fn fetch(
         Err(fault) if fault.kind == FaultKind::NotFound => return Err(Refusal::NoSuchRecord),
         Err(fault) => return Err(exchange.refused_by(mapping.system(), fault)),
     };
+    exchange.looked_at(mapping, wanted, std::iter::once(Ok(&inward)));
     exchange.findings(mapping, &inward.findings);
     exchange.told(admission.prospect(), mapping, &inward)?;
     Ok((answer, inward))

@@ -31,6 +31,7 @@ use crate::{
     door::{self, Bound, Door, Drained, SocketError, Sockets},
     identity::{self, Identity},
     keys::Issuers,
+    quality::Gathering,
     quota::{KeysMax, Quota},
     store::{Store, StoreError, private_folder},
     telemetry::Telemetry,
@@ -142,6 +143,9 @@ pub fn run(
         gate.acts.close();
         gate.acts.wait().await;
         gate.quota.settle().await;
+        if let Err(error) = keep::keep_quality(&gate.quality, gate.tokens.store()).await {
+            tracing::warn!(%error, "the last of what was seen of the systems' records is not in the store");
+        }
         gate.journal.close(clock::now()).await?;
         keep::keep_heads(&gate.journal, gate.tokens.store()).await?;
         keep::publish_last(&gate, options).await;
@@ -209,6 +213,7 @@ async fn open(options: &Options) -> Result<Opened, RunError> {
         quota: Quota::new(Arc::new(Counters(store)), keys_max, now),
         journal,
         telemetry: Telemetry::default(),
+        quality: Gathering::default(),
         registry,
         door: door.clone(),
         addresses: addresses.clone(),

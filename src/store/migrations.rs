@@ -78,6 +78,28 @@ CREATE TABLE heads (
     "
 CREATE INDEX tokens_by_key ON tokens (kid, expires_at);
 ",
+    "
+CREATE TABLE quality (
+    system TEXT NOT NULL,
+    entity TEXT NOT NULL,
+    field TEXT NOT NULL,
+    flaw TEXT NOT NULL,
+    count INTEGER NOT NULL,
+    first_at INTEGER NOT NULL,
+    last_at INTEGER NOT NULL,
+    examples TEXT NOT NULL,
+    known_values TEXT NOT NULL,
+    PRIMARY KEY (system, entity, field, flaw)
+) STRICT;
+CREATE INDEX quality_by_age ON quality (last_at);
+CREATE TABLE quality_looked (
+    system TEXT NOT NULL,
+    entity TEXT NOT NULL,
+    records INTEGER NOT NULL,
+    since INTEGER NOT NULL,
+    PRIMARY KEY (system, entity)
+) STRICT, WITHOUT ROWID;
+",
 ];
 
 /// Brings the tables to this program's version, each version in one transaction.

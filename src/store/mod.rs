@@ -11,6 +11,7 @@
 mod admin;
 mod credentials;
 mod migrations;
+mod quality;
 mod quota;
 mod records;
 mod room;
@@ -30,6 +31,7 @@ use tokio::sync::oneshot;
 
 use room::{Inode, Room};
 
+pub use quality::{LookedRow, QualityRow};
 pub use quota::Lease;
 pub use records::{
     AdminRole, AdminTokenRecord, ApiKeyRow, Change, Changes, HeadRow, SigningKeyRow, TokenRow,

@@ -36,6 +36,7 @@ mod publishing;
 mod reads;
 mod refusing;
 mod reload;
+mod seen;
 mod spelt;
 mod stage;
 mod withdrawn;
