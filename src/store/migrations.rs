@@ -100,6 +100,22 @@ CREATE TABLE quality_looked (
     PRIMARY KEY (system, entity)
 ) STRICT, WITHOUT ROWID;
 ",
+    "
+CREATE TABLE repeats (
+    key BLOB NOT NULL UNIQUE,
+    principal BLOB NOT NULL,
+    fingerprint BLOB NOT NULL,
+    request BLOB NOT NULL,
+    state TEXT NOT NULL,
+    begun_at INTEGER NOT NULL,
+    running_until INTEGER NOT NULL,
+    ends_at INTEGER NOT NULL,
+    answer BLOB
+) STRICT;
+CREATE INDEX repeats_by_principal ON repeats (principal, begun_at);
+CREATE INDEX repeats_by_age ON repeats (begun_at);
+CREATE INDEX repeats_by_end ON repeats (ends_at);
+",
 ];
 
 /// Brings the tables to this program's version, each version in one transaction.

@@ -14,6 +14,7 @@ mod migrations;
 mod quality;
 mod quota;
 mod records;
+mod repeats;
 mod room;
 #[cfg(test)]
 mod tests;
@@ -36,6 +37,7 @@ pub use quota::Lease;
 pub use records::{
     AdminRole, AdminTokenRecord, ApiKeyRow, Change, Changes, HeadRow, SigningKeyRow, TokenRow,
 };
+pub use repeats::{Begun, Outcome, RepeatRow, RepeatState, RepeatsMax};
 
 /// Questions that may wait for the thread.
 const QUEUE_MAX: usize = 1024;
