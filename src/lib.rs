@@ -29,6 +29,7 @@ pub mod cli;
 pub mod config;
 pub mod demo;
 pub mod drafting;
+pub mod idempotency;
 pub mod keys;
 pub mod store;
 pub mod telemetry;

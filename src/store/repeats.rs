@@ -161,11 +161,12 @@ impl Store {
             Outcome::Unknown => (Some(RepeatState::Unknown), None),
             Outcome::Nothing => (None, None),
         };
-        // What keeps a change from being made twice takes the room that is set aside where the disk is full.
-        self.run_with_room(move |connection| {
+        self.run(move |connection| {
             match state {
                 Some(state) => connection
-                    .prepare_cached("UPDATE repeats SET state = ?3, answer = ?4 WHERE key = ?1 AND request = ?2")?
+                    .prepare_cached(
+                        "UPDATE repeats SET state = ?3, answer = ?4 WHERE key = ?1 AND request = ?2",
+                    )?
                     .execute(params![key.0, request.0, state.as_str(), answer])?,
                 None => connection
                     .prepare_cached("DELETE FROM repeats WHERE key = ?1 AND request = ?2")?
@@ -181,7 +182,7 @@ impl Store {
     /// # Errors
     /// The store did not take it.
     pub async fn abandon_repeats(&self) -> Result<usize, StoreError> {
-        self.run_with_room(move |connection| {
+        self.run(move |connection| {
             let (running, unknown) = (RepeatState::Running.as_str(), RepeatState::Unknown.as_str());
             let found: bool = connection.query_row(
                 "SELECT EXISTS (SELECT 1 FROM repeats WHERE state = ?1)",
@@ -209,9 +210,9 @@ fn makes_room(transaction: &Transaction<'_>, of: Option<[u8; 32]>, most: u32) ->
         Some(principal) => transaction
             .prepare_cached("SELECT count(*) FROM repeats WHERE principal = ?1")?
             .query_row([principal], |row| row.get(0))?,
-        None => transaction
-            .prepare_cached("SELECT count(*) FROM repeats")?
-            .query_row([], |row| row.get(0))?,
+        None => {
+            transaction.prepare_cached("SELECT count(*) FROM repeats")?.query_row([], |row| row.get(0))?
+        }
     };
     let over = count.saturating_add(1).saturating_sub(i64::from(most));
     if over <= 0 {
@@ -307,9 +308,13 @@ mod tests {
             assert_eq!(store.abandon_repeats().await.unwrap(), 1);
             assert_eq!(store.repeat_of(row.key, at(1)).await.unwrap().unwrap().state, RepeatState::Unknown);
             store.settle_repeat(row.key, row.request, Outcome::Done(b"sealed".to_vec())).await.unwrap();
-            let done = RepeatRow { state: RepeatState::Done, answer: Some(b"sealed".to_vec()), ..row.clone() };
+            let done =
+                RepeatRow { state: RepeatState::Done, answer: Some(b"sealed".to_vec()), ..row.clone() };
             assert_eq!(store.repeat_of(row.key, at(999)).await.unwrap(), Some(done.clone()));
-            assert_eq!(store.begin_repeat(fresh("a", "k", 999), ROOMY).await.unwrap(), Begun::Taken(done.into()));
+            assert_eq!(
+                store.begin_repeat(fresh("a", "k", 999), ROOMY).await.unwrap(),
+                Begun::Taken(done.into())
+            );
             assert_eq!(store.repeat_of(row.key, at(1000)).await.unwrap(), None);
             assert_eq!(store.begin_repeat(fresh("a", "k", 1000), ROOMY).await.unwrap(), Begun::Fresh);
             store.settle_repeat(row.key, row.request, Outcome::Nothing).await.unwrap();
