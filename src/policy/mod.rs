@@ -56,7 +56,7 @@ pub use principals::{AttributeType, PrincipalAttribute, PrincipalTypes};
 pub use program::{Grounds, Verdict, View};
 pub use prospect::{Outlook, Prospect, Target, is_at_hand, outlook, prospect};
 pub use recheck::{Mismatch, Question, Subject, verdict};
-pub use show::{Judged, Shown, echo, preview, show};
+pub use show::{Judged, Remembered, Shown, again, echo, preview, show};
 pub use statement::Verb;
 
 use std::fmt;

@@ -118,6 +118,17 @@ impl Policies {
         }
     }
 
+    /// The same for the record that an earlier write left behind (before [`again`](super::again) shows it).
+    ///
+    /// # Errors
+    /// [`Mismatch`]; the repeat's answer is refused.
+    pub fn recheck_again(&self, outlook: &Outlook, record: &Record) -> Result<(), Box<Mismatch>> {
+        match &outlook.echo {
+            Some(read) => self.repeat(read, &outlook.env(Some(record), None)),
+            None => Ok(()),
+        }
+    }
+
     fn repeat(&self, program: &Program, env: &Env<'_>) -> Result<(), Box<Mismatch>> {
         let mut decided = program.verdict(env);
         let mut whole = whole(self, program.action, program.entity.as_ref(), env);

@@ -17,7 +17,7 @@ use crate::{
     words::StatementId,
 };
 
-/// A record as this caller may see it; only [`show`] and [`echo`] make one, and only this can be encoded
+/// A record as this caller may see it; only [`show`], [`echo`] and [`again`] make one, and only this can be encoded
 /// for a caller.
 #[derive(Debug)]
 pub struct Shown {
@@ -102,6 +102,38 @@ pub fn echo(permit: &WritePermit, record: Record, wanted: Option<&FieldSet>) -> 
         view
     });
     strike(permit.policies(), permit.entity().clone(), record, view, wanted)
+}
+
+/// What a caller was told of a record when it wrote it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Remembered {
+    /// Its id, as it is.
+    Id,
+    /// Not even that.
+    Nothing,
+}
+
+/// Shows the record that an earlier write left behind to who repeats that write, as [`echo`] would today: through the
+/// caller's own `read` as it is now. Where that shows nothing it is `{id}`, and only for who was told the id then.
+pub fn again(
+    prospect: &Prospect,
+    record: Record,
+    wanted: Option<&FieldSet>,
+    remembered: Remembered,
+) -> Option<Shown> {
+    let outlook = prospect.outlook();
+    let entity = outlook.program.entity.clone()?;
+    let verdict = outlook.echo.as_ref().map(|read| read.verdict(&outlook.env(Some(&record), None)));
+    let view = match (verdict, remembered) {
+        (Some(Verdict::Permitted(view)), _) => view,
+        (_, Remembered::Id) => {
+            let mut view = View::default();
+            view.shown.add(Openness::Shown, &FieldSet::ID);
+            view
+        }
+        (_, Remembered::Nothing) => return None,
+    };
+    Some(strike(&outlook.policies, entity, record, view, wanted))
 }
 
 fn strike(
