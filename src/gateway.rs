@@ -15,6 +15,7 @@ mod keep;
 mod known;
 mod listing;
 mod observe;
+mod once;
 mod reading;
 mod run;
 mod streamed;

@@ -13,6 +13,7 @@ use crate::{
     audit::JournalError,
     body::{Body, BodyError},
     catalog::{Action, NotInCatalog},
+    idempotency,
     identity::Unidentified,
     intake::Rejected,
     mapping::{FaultKind, MappingFault, SystemFault},
@@ -74,6 +75,8 @@ pub enum Refusal {
     Unmappable(Vec<MappingFault>),
     /// `If-Match` names another version.
     Stale,
+    /// The `Idempotency-Key` does not serve.
+    Idempotency(idempotency::Fault),
     /// The system said no.
     System(SystemName, Box<SystemFault>),
     /// The system was not reached, or gave no usable answer.
@@ -132,6 +135,7 @@ impl Refusal {
             Self::Body(error) => of_body(error),
             Self::Invalid(_) | Self::Unmappable(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Stale => StatusCode::PRECONDITION_FAILED,
+            Self::Idempotency(fault) => of_key(fault),
             Self::System(_, fault) => of_system(&fault.kind),
             Self::Upstream(_, error) => of_upstream(error),
             Self::Journal(_) => StatusCode::SERVICE_UNAVAILABLE,
@@ -161,6 +165,7 @@ impl Refusal {
             Self::Invalid(_) => "invalid",
             Self::Unmappable(_) => "unmappable",
             Self::Stale => "stale",
+            Self::Idempotency(fault) => key_reason(fault),
             Self::System(_, fault) => system_reason(&fault.kind),
             Self::Upstream(_, error) => upstream_reason(error),
             Self::Journal(_) => "journal",
@@ -224,6 +229,9 @@ impl Refusal {
                 UpstreamError::BreakerOpen { retry_after } => Some(retry_after.as_secs().max(1)),
                 _ => None,
             },
+            Self::Idempotency(
+                idempotency::Fault::Running | idempotency::Fault::Full | idempotency::Fault::Store(_),
+            ) => Some(1),
             Self::Journal(_) => Some(5),
             Self::Unidentified(Unidentified::StoreUnavailable) => Some(1),
             _ => None,
@@ -299,6 +307,7 @@ impl Refusal {
             Self::Invalid(_) => ("invalid", "the body does not fit the entity", None),
             Self::Unmappable(_) => ("unmappable", "the system behind this collection cannot hold this", None),
             Self::Stale => ("stale", "the record has changed", Some("read it again and decide anew".into())),
+            Self::Idempotency(fault) => key_told(fault),
             Self::System(_, fault) => system_told(&fault.kind),
             Self::Upstream(_, error) => upstream_told(error),
             Self::Journal(_) => (
@@ -399,6 +408,56 @@ fn of_head(rejected: Rejected) -> StatusCode {
         | Rejected::ContentLength
         | Rejected::UnexpectedBody
         | Rejected::Upgrade => StatusCode::BAD_REQUEST,
+    }
+}
+
+/// Of an `Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header-07 §2.7).
+fn of_key(fault: &idempotency::Fault) -> StatusCode {
+    use idempotency::Fault;
+    match fault {
+        Fault::Malformed(_) | Fault::Nobodys => StatusCode::BAD_REQUEST,
+        Fault::Reused => StatusCode::UNPROCESSABLE_ENTITY,
+        Fault::Running | Fault::Unknown => StatusCode::CONFLICT,
+        Fault::Full | Fault::Store(_) => StatusCode::SERVICE_UNAVAILABLE,
+    }
+}
+
+fn key_reason(fault: &idempotency::Fault) -> &'static str {
+    use idempotency::Fault;
+    match fault {
+        Fault::Malformed(_) | Fault::Nobodys => "idempotency_key",
+        Fault::Reused => "idempotency_key_reused",
+        Fault::Running => "idempotency_running",
+        Fault::Unknown => "idempotency_unknown",
+        Fault::Full => "idempotency_full",
+        Fault::Store(_) => "idempotency_store",
+    }
+}
+
+fn key_told(fault: &idempotency::Fault) -> (&'static str, &'static str, Option<String>) {
+    use idempotency::Fault;
+    match fault {
+        Fault::Malformed(_) | Fault::Nobodys => {
+            ("idempotency-key", "the `Idempotency-Key` is not accepted", Some(fault.to_string()))
+        }
+        Fault::Reused => (
+            "idempotency-key-reused",
+            "the `Idempotency-Key` was sent with another request",
+            Some("send the first request as it was, or this one with a key of its own".into()),
+        ),
+        Fault::Running => {
+            ("still-running", "the first request under this `Idempotency-Key` is under way", None)
+        }
+        Fault::Unknown => (
+            "outcome-unknown",
+            "the change may or may not have been made",
+            Some("nothing was sent again; read the record before this is sent with another key".into()),
+        ),
+        Fault::Full | Fault::Store(_) => (
+            "unavailable",
+            "no `Idempotency-Key` can be kept now",
+            Some("nothing was sent; try again later".into()),
+        ),
     }
 }
 
@@ -554,6 +613,10 @@ impl fmt::Display for Refusal {
             Self::Invalid(faults) => write!(f, "{} faults in the body", faults.len()),
             Self::Unmappable(faults) => write!(f, "{} faults in the mapping of the body", faults.len()),
             Self::Stale => f.write_str("another version"),
+            Self::Idempotency(fault) => {
+                write!(f, "{fault}")?;
+                std::error::Error::source(fault).map_or(Ok(()), |source| write!(f, ": {source}"))
+            }
             Self::System(name, fault) => {
                 write!(f, "{name}: {fault}")?;
                 fault.trace.as_ref().map_or(Ok(()), |trace| write!(f, " (its trace {trace})"))

@@ -74,6 +74,12 @@ yaml_object! {
         pub page_max: u32 = 200;
         /// How long a stopping gate waits for requests and streams to end.
         pub drain_grace: Period = Period::secs(30);
+        /// How long a write with an `Idempotency-Key` is kept for its repeats; 1m or more.
+        pub idempotency_kept: Period = Period::secs(86_400);
+        /// Most writes of one principal that are kept so; over it the oldest that has ended goes.
+        pub idempotency_keys_per_principal_max: u32 = 10_000;
+        /// The same in all.
+        pub idempotency_keys_max: u32 = 50_000;
     }
 }
 
@@ -248,6 +254,9 @@ impl Default for Bounds {
             page_default: 50,
             page_max: 200,
             drain_grace: Period::secs(30),
+            idempotency_kept: Period::secs(86_400),
+            idempotency_keys_per_principal_max: 10_000,
+            idempotency_keys_max: 50_000,
         }
     }
 }
@@ -338,6 +347,16 @@ impl GatewaySettings {
                 place,
                 "`bounds.page_default` is 1 or more and at most `bounds.page_max`, which is at most 10000",
             );
+        }
+        let (per_principal, all) = (bounds.idempotency_keys_per_principal_max, bounds.idempotency_keys_max);
+        if per_principal == 0 || per_principal > all {
+            found.error(
+                place,
+                "`bounds.idempotency_keys_per_principal_max` is 1 or more and at most `bounds.idempotency_keys_max`",
+            );
+        }
+        if !(Period::secs(60)..=Period::secs(30 * 86_400)).contains(&bounds.idempotency_kept) {
+            found.error(place, "`bounds.idempotency_kept` is `1m` to `30d`");
         }
     }
 }

@@ -11,6 +11,7 @@ use smallvec::SmallVec;
 use super::{
     Core, Outcome,
     known::Known,
+    once::Once,
     wanted::{Named, untold},
 };
 use crate::{
@@ -51,6 +52,8 @@ pub(super) struct Exchange {
     pub(super) traceparent: Option<HeaderValue>,
     /// The caller's body where it was gathered, until its digest is written down.
     pub(super) sent: Option<Bytes>,
+    /// The `Idempotency-Key` of a write.
+    pub(super) once: Option<Box<Once>>,
     /// How far a change has got.
     pub(super) progress: Progress,
     /// The refusal that is counted already.
@@ -102,6 +105,7 @@ impl Exchange {
                 standing: None,
                 traceparent: None,
                 sent: None,
+                once: None,
                 progress: Progress::Nothing,
                 refused: None,
                 erred: false,
@@ -134,9 +138,13 @@ impl Exchange {
 
     /// When the whole exchange must have ended.
     pub(super) fn deadline(&self) -> Deadline {
+        Deadline::after(self.opened, self.time_max())
+    }
+
+    /// How long the whole exchange may take.
+    pub(super) fn time_max(&self) -> Duration {
         let time = self.listener.as_ref().map(|listener| listener.bounds.request_deadline.0);
-        let time = time.unwrap_or(Duration::from_secs(60));
-        Deadline::after(self.opened, time)
+        time.unwrap_or(Duration::from_secs(60))
     }
 
     /// No statement can permit it.
@@ -171,6 +179,11 @@ impl Exchange {
     /// The same for what a write's answer shows.
     pub(super) fn recheck_echo(&self, permit: &WritePermit, record: &Record) -> Result<(), Refusal> {
         self.repeat(|policies| policies.recheck_echo(permit, record))
+    }
+
+    /// The same for what the answer to a repeated write shows.
+    pub(super) fn recheck_again(&self, prospect: &Prospect, record: &Record) -> Result<(), Refusal> {
+        self.repeat(|policies| policies.recheck_again(prospect.outlook(), record))
     }
 
     fn repeat(&self, decision: impl FnOnce(&Policies) -> Result<(), Box<Mismatch>>) -> Result<(), Refusal> {

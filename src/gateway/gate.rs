@@ -28,6 +28,7 @@ use crate::{
     catalog::CursorKey,
     config::{Live, Loads, Publishing, Snapshot},
     door::{Door, Handler},
+    idempotency::Idempotency,
     identity::Identity,
     keys::Issuers,
     policy::Memo,
@@ -71,6 +72,8 @@ pub struct Gate {
     pub cursors: CursorKey,
     /// Entity tags are made with it.
     pub tags: TagKey,
+    /// Writes that are kept for their repeats.
+    pub idempotency: Idempotency,
     /// Pseudonyms are made with it.
     pub pseudonyms: SecretBytes,
     /// Where signed heads are sent; a reload changes nothing of the journal.

@@ -29,6 +29,7 @@ use crate::{
     clock,
     config::{self, Env, Live, Loads, Means, Report, Snapshot},
     door::{self, Bound, Door, Drained, SocketError, Sockets},
+    idempotency::Idempotency,
     identity::{self, Identity},
     keys::Issuers,
     quality::Gathering,
@@ -196,10 +197,15 @@ async fn open(options: &Options) -> Result<Opened, RunError> {
     // What was taken back while all this was opened is heard of before anybody is let in.
     tokens.follow(clock::now()).await?;
     let cursors = CursorKey::new(&secret).map_err(|_| RunError::Crypto)?;
+    let idempotency = Idempotency::new(&secret, store.clone()).map_err(|_| RunError::Crypto)?;
     // ORDER: last, because a gate that has given its sockets away stops. Whatever keeps this one from serving
     // has been found out by now, and nobody has waited for it in a queue.
-    let Taken { bound, admin_socket, addresses, successor } =
+    let Taken { bound, admin_socket, addresses, successor, has_predecessor } =
         take(inherited, options, &door, settings.admin.at.value).await?;
+    // A predecessor still ends the writes that it began. Without one nobody knows what became of those that run.
+    if !has_predecessor && let Err(error) = idempotency.abandon().await {
+        tracing::warn!(%error, "writes that were cut off are told as running until their time is over");
+    }
     let bounds = &settings.bounds.value;
     let keys_max = KeysMax {
         addresses: usize::try_from(bounds.counted_addresses_max).unwrap_or(usize::MAX),
@@ -219,6 +225,7 @@ async fn open(options: &Options) -> Result<Opened, RunError> {
         addresses: addresses.clone(),
         cursors,
         tags: TagKey::new(&secret),
+        idempotency,
         pseudonyms,
         publishing: settings.audit.publish.clone(),
         handed_over: Arc::default(),
@@ -242,6 +249,8 @@ struct Taken {
     admin_socket: StdListener,
     addresses: Addresses,
     successor: door::Successor,
+    /// Whether another gate gave them.
+    has_predecessor: bool,
 }
 
 /// Takes the sockets that were passed, those of a predecessor, or fresh ones.
@@ -266,7 +275,7 @@ async fn take(
         None => return Err(in_use(admin).into()),
     };
     let addresses = Addresses { data: bound.addresses.clone(), admin: admin_socket.local_addr()? };
-    Ok(Taken { bound, admin_socket, addresses, successor })
+    Ok(Taken { bound, admin_socket, addresses, successor, has_predecessor })
 }
 
 /// Reads and compiles the bundle, as the options want it. `own` is where a running gate listens; one that starts

@@ -15,6 +15,7 @@ use super::{
     Outcome,
     after::{Left, after, echo, seen, unguarded},
     exchange::{self, Exchange, Progress, Side, known, not_possible},
+    once,
     reading::fetch,
     whole::{emptied_in, named, only, replaced, unlike},
 };
@@ -33,7 +34,7 @@ use crate::{
 };
 
 /// What may stand in a path segment as it is.
-const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+pub(super) const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// What the caller sends with a write.
 struct Sent {
@@ -78,7 +79,14 @@ pub(super) async fn write(
     };
     let tasks = exchange.core.tasks.clone();
     let task = tasks.spawn(async move {
-        let outcome = written(&mut exchange, &admission, &head, sent).await;
+        let outcome = match once::earlier(&mut exchange, &admission, &head, sent.wanted).await {
+            Some(earlier) => earlier,
+            None => {
+                let outcome = written(&mut exchange, &admission, &head, sent).await;
+                once::settle(&mut exchange, &outcome).await;
+                outcome
+            }
+        };
         exchange.finish(outcome).await
     });
     match task.await {
@@ -101,6 +109,7 @@ async fn sent(
     let wanted = query::read_fields(entity, pairs, &prospect.visible()).map_err(Refusal::Query)?;
     let text = |name| head.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let (if_match, if_none_match) = (text(header::IF_MATCH), text(header::IF_NONE_MATCH));
+    let key = once::key(prospect.caller().facts(), head)?;
     let body = match prospect.operation() {
         Operation::Delete(..) => bytes::Bytes::new(),
         Operation::Update(_, _, UpdateMode::Merge) => {
@@ -116,6 +125,7 @@ async fn sent(
             gathered(exchange, unread).await?
         }
     };
+    once::claim(exchange, admission, head, key, &body);
     exchange.sent = Some(body.clone()).filter(|body| !body.is_empty());
     Ok(Sent { body, if_match, if_none_match, wanted })
 }
@@ -200,6 +210,7 @@ async fn create(
         .map_err(|faults| unmappable(exchange, prospect, mapping, faults))?;
     let answer = effect(exchange, admission, entity, &permit, request).await?;
     let left = after(exchange, admission, entity, None, &answer).await;
+    once::keep(exchange, admission, &permit, &left);
     let location = location(&permit, &left, head);
     let answer = echo(exchange, admission, &permit, left, sent.wanted, StatusCode::CREATED);
     Ok(match location {
@@ -264,6 +275,7 @@ async fn update(
             Left::Whole(seen, id)
         }
     };
+    once::keep(exchange, admission, &permit, &left);
     Ok(echo(exchange, admission, &permit, left, sent.wanted, StatusCode::OK))
 }
 
@@ -287,6 +299,7 @@ async fn delete(
         .delete(&id, permit.version())
         .map_err(|fault| unmappable(exchange, admission.prospect(), mapping, vec![fault]))?;
     effect(exchange, admission, entity, &permit, request).await?;
+    once::keep(exchange, admission, &permit, &Left::Unseen(None));
     Ok(unguarded(&permit, Answer::empty(StatusCode::NO_CONTENT)))
 }
 
@@ -490,6 +503,7 @@ async fn effect(
         exchange.entry.note("unguarded", true);
     }
     let request = exchange.traced(request);
+    once::begin(exchange).await?;
     exchange.digest_sent();
     let receipt = exchange.entry.intent(permit, clock::now()).await.map_err(Refusal::Journal)?;
     exchange.progress = Progress::Begun;

@@ -37,6 +37,7 @@ mod reads;
 mod refusing;
 mod reload;
 mod seen;
+mod repeats;
 mod spelt;
 mod stage;
 mod withdrawn;

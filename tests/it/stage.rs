@@ -121,6 +121,19 @@ impl Stage {
         code.unwrap().code().unwrap_or(-1)
     }
 
+    /// Ends it at once, as a power cut of the process would, and starts it anew over the same folders and systems.
+    pub(crate) fn kill_and_start(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        self.child = spawn(self.dir.path(), &Staging::default());
+        self.wait_until_ready();
+    }
+
+    /// Where the policies are.
+    pub(crate) fn policies(&self) -> PathBuf {
+        self.dir.path().join("policies")
+    }
+
     /// Where it lies.
     pub(crate) fn data(&self) -> PathBuf {
         self.dir.path().join("data")
