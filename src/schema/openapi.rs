@@ -153,6 +153,7 @@ fn operations(exposed: &Exposed<'_>, limits: &Limits, schemas: &mut Map<String, 
         Verb::Create => {
             let shown = answer(exposed, "create", schemas);
             let mut operation = operation(&verb("create"), &entity.description, "201", Some(shown));
+            set(&mut operation, "parameters", json!([key_parameter()]));
             set(&mut operation, "requestBody", body(exposed, Body::Create, "application/json"));
             vec![(all, "post", operation)]
         }
@@ -164,7 +165,7 @@ fn operations(exposed: &Exposed<'_>, limits: &Limits, schemas: &mut Map<String, 
             ];
             let operation = |(method, word, kind, media): (&'static str, &str, Body, &str)| {
                 let mut operation = operation(&verb(word), &entity.description, "200", Some(shown.clone()));
-                set(&mut operation, "parameters", json!([id_parameter()]));
+                set(&mut operation, "parameters", json!([id_parameter(), key_parameter()]));
                 set(&mut operation, "requestBody", body(exposed, kind, media));
                 (one.clone(), method, operation)
             };
@@ -172,7 +173,7 @@ fn operations(exposed: &Exposed<'_>, limits: &Limits, schemas: &mut Map<String, 
         }
         Verb::Delete => {
             let mut operation = operation(&verb("delete"), &entity.description, "204", None);
-            set(&mut operation, "parameters", json!([id_parameter()]));
+            set(&mut operation, "parameters", json!([id_parameter(), key_parameter()]));
             vec![(one, "delete", operation)]
         }
     }
@@ -262,6 +263,14 @@ fn fields_parameter(exposed: &Exposed<'_>) -> Json {
 
 fn id_parameter() -> Json {
     json!({ "name": "id", "in": "path", "required": true, "schema": { "type": "string", "minLength": 1 } })
+}
+
+fn key_parameter() -> Json {
+    json!({
+        "name": "Idempotency-Key", "in": "header",
+        "description": "A text of your own for this write: sent again with it, as it was, the write is done once",
+        "schema": { "type": "string", "minLength": 1 },
+    })
 }
 
 fn call(system: &ExposedSystem<'_>, method: &str) -> Json {

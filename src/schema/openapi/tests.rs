@@ -88,6 +88,10 @@ fn bodies_hold_what_may_be_written_and_say_what_must_be() {
         json!(["customer", "lines"])
     );
     assert_eq!(one["delete"]["responses"]["204"]["description"], "Done");
+    for write in [&document["paths"]["/v1/orders"]["post"], &one["patch"], &one["put"], &one["delete"]] {
+        let last = write["parameters"].as_array().unwrap().last().unwrap();
+        assert_eq!((&last["name"], &last["in"]), (&json!("Idempotency-Key"), &json!("header")));
+    }
 }
 
 #[test]
