@@ -367,7 +367,15 @@ impl Groups {
         };
         match test.op {
             Op::In => self.many.fill(&fill),
-            Op::Eq | Op::Ne | Op::Lt | Op::Lte | Op::Gt | Op::Gte => self.one.fill(&fill),
+            Op::Eq
+            | Op::Ne
+            | Op::Lt
+            | Op::Lte
+            | Op::Gt
+            | Op::Gte
+            | Op::Contains
+            | Op::StartsWith
+            | Op::EndsWith => self.one.fill(&fill),
         }
     }
 }
@@ -470,7 +478,8 @@ fn odata(push: &Push, out: &mut String) {
 
 fn odata_test(test: &Test, out: &mut String) {
     let word = match test.op {
-        Op::Eq | Op::In | Op::Ne => "eq",
+        // The last four are never asked for.
+        Op::Eq | Op::In | Op::Ne | Op::Contains | Op::StartsWith | Op::EndsWith => "eq",
         Op::Lt => "lt",
         Op::Lte => "le",
         Op::Gt => "gt",

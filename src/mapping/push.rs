@@ -31,7 +31,7 @@ pub(super) enum Push {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Test {
     pub(super) name: Arc<str>,
-    /// Never [`Op::Ne`].
+    /// A comparison for equality or order, or [`Op::In`].
     pub(super) op: Op,
     pub(super) values: Vec<Literal>,
 }
@@ -63,6 +63,9 @@ impl Mapping {
             }
             // What a negation leaves out cannot be known where what it denies is only known roughly.
             Filter::Not(_) => None,
+            Filter::Derived { .. } => None,
+            // Asked of any item each: more may pass than where all is asked of one.
+            Filter::Item(_, inner) => self.push(dialect, inner),
             Filter::Test { leaf, op, value } => {
                 let places = self.filters.get(usize::from(leaf.0))?;
                 let tests = places.iter().map(|place| test(dialect, place, *op, value).map(Push::Test));
@@ -114,7 +117,7 @@ fn any_of(dialect: &Dialect, mut pushes: Vec<Push>) -> Option<Push> {
 /// A test of one native field.
 fn test(dialect: &Dialect, place: &Filterable, op: Op, value: &Value) -> Option<Test> {
     let wanted: &[Value] = match (op, value) {
-        (Op::Ne, _) => return None,
+        (Op::Ne | Op::Contains | Op::StartsWith | Op::EndsWith, _) => return None,
         (Op::In, Value::List(values)) => values,
         (Op::In, _) => return None,
         (Op::Eq | Op::Lt | Op::Lte | Op::Gt | Op::Gte, value) => std::slice::from_ref(value),

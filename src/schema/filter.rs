@@ -1,12 +1,18 @@
 //! The one filter tree of all doors and dialects, and the query around it.
 
+mod derive;
+mod items;
+
 use std::cmp::Ordering;
 
+use self::derive::derived;
 use super::{
-    entity::Entity,
+    entity::{Entity, Object, Shape},
     fields::{FieldSet, LeafId},
-    record::{Record, Value},
+    record::{Fields, Record, Value, each_in, each_of},
 };
+
+pub use self::{derive::Derive, items::Items};
 
 /// A condition on records of one entity.
 ///
@@ -29,6 +35,19 @@ pub enum Filter {
         /// Against what, of the leaf's type; a list for [`Op::In`].
         value: Value,
     },
+    /// What is worked out of a leaf, against a value. It holds of nothing that is not there or null.
+    Derived {
+        /// Which leaf.
+        leaf: LeafId,
+        /// What is worked out of it.
+        by: Derive,
+        /// How.
+        op: Op,
+        /// Against what, of the type that is worked out; a list for [`Op::In`].
+        value: Value,
+    },
+    /// At least one item of a list passes a filter, whole: all its tests look at the same item.
+    Item(Items, Box<Filter>),
 }
 
 /// How a leaf is compared.
@@ -48,6 +67,12 @@ pub enum Op {
     Gte,
     /// Equal to one of a list.
     In,
+    /// Text that holds this text, character by character.
+    Contains,
+    /// Text that begins with it.
+    StartsWith,
+    /// Text that ends with it.
+    EndsWith,
 }
 
 /// What a list asks for.
@@ -148,7 +173,11 @@ impl Filter {
                 inner if inner.is_nothing() => Self::everything(),
                 inner => Self::Not(Box::new(inner)),
             },
-            Self::Test { leaf, op, value } => Self::Test { leaf, op, value },
+            Self::Item(items, inner) => match inner.simplified() {
+                inner if inner.is_nothing() => Self::nothing(),
+                inner => Self::Item(items, Box::new(inner)),
+            },
+            test @ (Self::Test { .. } | Self::Derived { .. }) => test,
         }
     }
 
@@ -156,26 +185,44 @@ impl Filter {
     pub fn tests(&self) -> usize {
         match self {
             Self::All(parts) | Self::Any(parts) => parts.iter().map(Self::tests).sum(),
-            Self::Not(inner) => inner.tests(),
-            Self::Test { .. } => 1,
+            Self::Not(inner) | Self::Item(_, inner) => inner.tests(),
+            Self::Test { .. } | Self::Derived { .. } => 1,
         }
     }
 
     /// Whether a record passes.
     pub fn matches(&self, entity: &Entity, record: &Record) -> bool {
+        self.holds(Within::Object(&entity.root, &record.fields))
+    }
+
+    fn holds(&self, within: Within<'_>) -> bool {
         match self {
-            Self::All(all) => all.iter().all(|filter| filter.matches(entity, record)),
-            Self::Any(any) => any.iter().any(|filter| filter.matches(entity, record)),
-            Self::Not(inner) => !inner.matches(entity, record),
+            Self::All(all) => all.iter().all(|filter| filter.holds(within)),
+            Self::Any(any) => any.iter().any(|filter| filter.holds(within)),
+            Self::Not(inner) => !inner.holds(within),
             Self::Test { leaf, op, value } => {
                 let mut any = false;
                 let mut seen = false;
-                record.each(entity, *leaf, &mut |found| {
+                within.each(*leaf, &mut |found| {
                     seen |= *found != Value::Null;
                     any |= passes(found, *op, value);
                 });
                 any || (!seen && *op == Op::Eq && *value == Value::Null)
             }
+            Self::Derived { leaf, by, op, value } => {
+                let mut any = false;
+                within.each(*leaf, &mut |found| {
+                    any |= derived(*by, found).is_some_and(|found| passes(&found, *op, value));
+                });
+                any
+            }
+            Self::Item(items, inner) => match within {
+                Within::Object(object, fields) => {
+                    items.of(object, fields, &mut |shape, value| inner.holds(Within::Value(shape, value)))
+                }
+                // A list inside an item is not looked into.
+                Within::Value(..) => false,
+            },
         }
     }
 
@@ -186,7 +233,24 @@ impl Filter {
                 parts.iter().fold(FieldSet::EMPTY, |set, part| set.union(&part.leaves()))
             }
             Self::Not(inner) => inner.leaves(),
-            Self::Test { leaf, .. } => FieldSet::of(*leaf),
+            Self::Item(items, inner) => inner.leaves().union(&items.leaves()),
+            Self::Test { leaf, .. } | Self::Derived { leaf, .. } => FieldSet::of(*leaf),
+        }
+    }
+}
+
+/// What a test looks at: a record, or one item of a list.
+#[derive(Clone, Copy)]
+enum Within<'a> {
+    Object(&'a Object, &'a Fields),
+    Value(&'a Shape, &'a Value),
+}
+
+impl<'a> Within<'a> {
+    fn each(self, leaf: LeafId, see: &mut dyn FnMut(&'a Value)) {
+        match self {
+            Self::Object(object, fields) => each_in(object, fields, u16::from(leaf.0), see),
+            Self::Value(shape, value) => each_of(shape, value, u16::from(leaf.0), see),
         }
     }
 }
@@ -250,7 +314,14 @@ fn passes(found: &Value, op: Op, value: &Value) -> bool {
             | Value::Instant(_)
             | Value::Object(_) => false,
         },
+        Op::Contains => both_texts(found, value).is_some_and(|(text, part)| text.contains(part)),
+        Op::StartsWith => both_texts(found, value).is_some_and(|(text, part)| text.starts_with(part)),
+        Op::EndsWith => both_texts(found, value).is_some_and(|(text, part)| text.ends_with(part)),
     }
+}
+
+fn both_texts<'a>(found: &'a Value, value: &'a Value) -> Option<(&'a str, &'a str)> {
+    Some((found.as_text()?, value.as_text()?))
 }
 
 /// Order of two values of one type: text by code points, decimals by value; `None` across types.

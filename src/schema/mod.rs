@@ -51,6 +51,6 @@ mod testing;
 pub use change::{changed, merge};
 pub use entity::{Class, Entity, Field, Leaf, LeafKind, Object, Schema, Shape};
 pub use fields::{FieldSet, LEAVES_MAX, LeafId};
-pub use filter::{Direction, Filter, Op, Query, Sort, order};
+pub use filter::{Derive, Direction, Filter, Items, Op, Query, Sort, order};
 pub use json::{Body, Fault, FaultKind, Proposed, View};
 pub use record::{Fields, Record, Value};

@@ -288,7 +288,15 @@ impl<'e> Reader<'e> {
         }
         let read = match op {
             Op::In => self.several(name, leaf, value),
-            Op::Eq | Op::Ne | Op::Lt | Op::Lte | Op::Gt | Op::Gte => self.one(name, leaf, value),
+            Op::Eq
+            | Op::Ne
+            | Op::Lt
+            | Op::Lte
+            | Op::Gt
+            | Op::Gte
+            | Op::Contains
+            | Op::StartsWith
+            | Op::EndsWith => self.one(name, leaf, value),
         };
         if let Some(value) = read {
             self.tests.push(Filter::test(id, op, value));
@@ -364,6 +372,9 @@ pub fn fits(kind: &LeafKind, op: Op) -> bool {
     match op {
         Op::Eq | Op::Ne | Op::In => true,
         Op::Lt | Op::Lte | Op::Gt | Op::Gte => ordered,
+        Op::Contains | Op::StartsWith | Op::EndsWith => {
+            matches!(kind, LeafKind::Text { .. } | LeafKind::Code(_) | LeafKind::Id)
+        }
     }
 }
 

@@ -134,7 +134,13 @@ impl Record {
     }
 }
 
-fn each_in<'a>(object: &super::Object, fields: &'a Fields, leaf: u16, see: &mut dyn FnMut(&'a Value)) {
+/// Calls `see` with every value of a leaf under an object.
+pub(super) fn each_in<'a>(
+    object: &super::Object,
+    fields: &'a Fields,
+    leaf: u16,
+    see: &mut dyn FnMut(&'a Value),
+) {
     // Leaves are numbered in file order, so the fields' ranges ascend and do not overlap.
     let position = object.fields.partition_point(|field| field.leaves.end <= leaf);
     let Some(field) = object.fields.get(position).filter(|field| field.leaves.contains(&leaf)) else {
@@ -145,7 +151,8 @@ fn each_in<'a>(object: &super::Object, fields: &'a Fields, leaf: u16, see: &mut 
     }
 }
 
-fn each_of<'a>(shape: &Shape, value: &'a Value, leaf: u16, see: &mut dyn FnMut(&'a Value)) {
+/// Calls `see` with every value of a leaf at or under a value of that shape.
+pub(super) fn each_of<'a>(shape: &Shape, value: &'a Value, leaf: u16, see: &mut dyn FnMut(&'a Value)) {
     match (shape, value) {
         (Shape::Leaf(_), value) => see(value),
         (Shape::Object(object), Value::Object(fields)) => each_in(object, fields, leaf, see),

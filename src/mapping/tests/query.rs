@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     catalog::{Cursor, CursorKey},
-    schema::{Direction, Filter, LeafKind, Op, Sort, Value},
+    schema::{Derive, Direction, Filter, Items, LeafKind, Op, Sort, Value},
     words::{Digest, SecretBytes},
 };
 
@@ -15,7 +15,15 @@ fn test(mapping: &Mapping, path: &str, op: Op, text: &str) -> Filter {
     let one = |text: &str| schema::value::parse_text(kind, text).unwrap();
     let value = match op {
         Op::In => Value::List(text.split(',').map(one).collect()),
-        Op::Eq | Op::Ne | Op::Lt | Op::Lte | Op::Gt | Op::Gte => one(text),
+        Op::Eq
+        | Op::Ne
+        | Op::Lt
+        | Op::Lte
+        | Op::Gt
+        | Op::Gte
+        | Op::Contains
+        | Op::StartsWith
+        | Op::EndsWith => one(text),
     };
     Filter::Test { leaf, op, value }
 }
@@ -93,6 +101,19 @@ fn what_cannot_be_asked_is_left_to_the_gate_and_never_narrows() {
         test(m, "given_name", Op::Ne, "Ewa"),
         test(m, "given_name", Op::Gt, "Ewa"),
         Filter::Not(Box::new(test(m, "given_name", Op::Eq, "Ewa"))),
+        test(m, "given_name", Op::Contains, "Ewa"),
+        test(m, "given_name", Op::StartsWith, "Ewa"),
+        test(m, "given_name", Op::EndsWith, "Ewa"),
+        Filter::Derived {
+            leaf: m.entity().leaf_at("given_name").unwrap(),
+            by: Derive::Lower,
+            op: Op::Eq,
+            value: Value::Text("ewa".into()),
+        },
+        Filter::Not(Box::new(Filter::Item(
+            Items::at(m.entity(), "emails").unwrap(),
+            Box::new(test(m, "emails.value", Op::Eq, "a@b")),
+        ))),
         test(m, "name", Op::Eq, "Ewa Nowak"),
         test(m, "status", Op::Eq, "active"),
         test(m, "lifecycle", Op::Eq, "other"),
@@ -104,6 +125,12 @@ fn what_cannot_be_asked_is_left_to_the_gate_and_never_narrows() {
         let listing = ask(m, &filter, &[]);
         assert!(listing.request.body.is_empty(), "{filter:?}");
     }
+    // What one item must pass whole is asked of all of them.
+    let item = Filter::Item(
+        Items::at(m.entity(), "emails").unwrap(),
+        Box::new(test(m, "emails.value", Op::Eq, "a@b")),
+    );
+    assert_eq!(body(&ask(m, &item, &[])), body(&ask(m, &test(m, "emails.value", Op::Eq, "a@b"), &[])));
     // A canonical value of many natives is asked for as all of them.
     let listing = ask(m, &test(m, "lifecycle", Op::Eq, "qualified"), &[]);
     let asked = body(&listing)["filterGroups"][0]["filters"][0]["values"].clone();

@@ -62,6 +62,25 @@ fn a_test_inside_a_list_holds_when_any_item_passes() {
 }
 
 #[test]
+fn parts_of_a_text_are_looked_for_character_by_character() {
+    let entity = order_entity();
+    let record = record(&entity, r#"{"number":"PO-100%_a","total":"5"}"#);
+    let holds = |op, part: &str| test("number", op, Value::Text(part.into())).matches(&entity, &record);
+    for (op, part, expected) in [
+        (Op::Contains, "100%", true),
+        (Op::Contains, "100_", false),
+        (Op::Contains, "", true),
+        (Op::StartsWith, "PO-", true),
+        (Op::StartsWith, "po-", false),
+        (Op::EndsWith, "%_a", true),
+        (Op::EndsWith, "PO", false),
+    ] {
+        assert_eq!(holds(op, part), expected, "{op:?} {part}");
+    }
+    assert!(!test("total", Op::Contains, Value::Text("5".into())).matches(&entity, &record));
+}
+
+#[test]
 fn simplification_takes_needless_nesting_away() {
     let some = || test("number", Op::Eq, Value::Text("1".into()));
     assert_eq!(Filter::everything().and(some()), some());
@@ -69,6 +88,70 @@ fn simplification_takes_needless_nesting_away() {
     assert!(Filter::nothing().and(some()).is_nothing());
     assert!(Filter::everything().or(some()).is_everything());
     assert_eq!(some().and(some()).and(some()).tests(), 3);
+}
+
+#[test]
+fn tests_of_an_item_look_at_the_same_item() {
+    let entity = order_entity();
+    let record = record(
+        &entity,
+        r#"{"lines":[{"sku":"A","quantity":"1"},{"sku":"B","quantity":"5"},{"quantity":"7"}],"tags":["red","blue"]}"#,
+    );
+    let text = |text: &str| Value::Text(text.into());
+    let number = |n: &str| Value::Decimal(n.parse().unwrap());
+    let lines = |sku: &str, over: &str| {
+        let both = test("lines.sku", Op::Eq, text(sku)).and(test("lines.quantity", Op::Gt, number(over)));
+        Filter::Item(Items::at(&entity, "lines").unwrap(), Box::new(both))
+    };
+    assert!(lines("B", "4").matches(&entity, &record));
+    assert!(!lines("A", "4").matches(&entity, &record), "another line has so many");
+    let apart = test("lines.sku", Op::Eq, text("A")).and(test("lines.quantity", Op::Gt, number("4")));
+    assert!(apart.matches(&entity, &record), "without an item each test looks at all of them");
+    let nameless = |over: &str| {
+        let both = test("lines.sku", Op::Eq, Value::Null).and(test("lines.quantity", Op::Gt, number(over)));
+        Filter::Item(Items::at(&entity, "lines").unwrap(), Box::new(both))
+    };
+    assert!(nameless("6").matches(&entity, &record) && !nameless("7").matches(&entity, &record));
+    let tag = |tag: &str| {
+        Filter::Item(Items::at(&entity, "tags").unwrap(), Box::new(test("tags", Op::Eq, text(tag))))
+    };
+    assert!(tag("blue").matches(&entity, &record) && !tag("green").matches(&entity, &record));
+    for path in ["number", "ship_to", "ship_to.city", "lines.sku", "nothing", ""] {
+        assert_eq!(Items::at(&entity, path), None, "{path}");
+    }
+    assert_eq!(tag("blue").leaves(), entity.leaves_under("tags"));
+}
+
+#[test]
+fn what_is_worked_out_of_a_value_is_compared_and_nothing_is_worked_out_of_nothing() {
+    let entity = order_entity();
+    let record = record(
+        &entity,
+        r#"{"number":" ŻÓŁĆ-7 ","ordered_on":"2026-02-28","updated_at":"2026-02-28T23:59:58.5Z"}"#,
+    );
+    let holds = |path: &str, by: Derive, op: Op, value: Value| {
+        let leaf = entity.leaf_at(path).unwrap();
+        Filter::Derived { leaf, by, op, value }.matches(&entity, &record)
+    };
+    let text = |text: &str| Value::Text(text.into());
+    assert!(holds("number", Derive::Lower, Op::Contains, text("żółć")));
+    assert!(!holds("number", Derive::Upper, Op::Contains, text("żółć")));
+    assert!(holds("number", Derive::Trimmed, Op::Eq, text("ŻÓŁĆ-7")));
+    for (path, by, n) in [
+        ("number", Derive::Length, 8),
+        ("ordered_on", Derive::Year, 2026),
+        ("ordered_on", Derive::Month, 2),
+        ("ordered_on", Derive::Day, 28),
+        ("updated_at", Derive::Day, 28),
+        ("updated_at", Derive::Hour, 23),
+        ("updated_at", Derive::Minute, 59),
+        ("updated_at", Derive::Second, 58),
+    ] {
+        assert!(holds(path, by, Op::Eq, Value::Integer(n)), "{path} {by:?}");
+        assert!(!holds(path, by, Op::Gt, Value::Integer(n)), "{path} {by:?}");
+    }
+    assert!(!holds("ordered_on", Derive::Hour, Op::Gte, Value::Integer(0)), "a day has no hour");
+    assert!(!holds("status", Derive::Lower, Op::Ne, text("x")), "there is none");
 }
 
 proptest! {
