@@ -12,9 +12,10 @@ use http::{HeaderValue, Response, StatusCode, header};
 
 use crate::{
     body::Body,
+    odata::{self, Frame},
     policy::Shown,
-    quota::{Greeted, Stranger},
-    schema::{FieldSet, json},
+    quota::{Admission, Greeted, Stranger},
+    schema::{Entity, FieldSet, Record, json},
     words::{Digest, SecretBytes},
 };
 
@@ -89,6 +90,47 @@ impl Answer {
         Self { status: StatusCode::OK, body: body.into(), headers }
     }
 
+    /// A page of records as OData, how many there are in all, and the address of the next page.
+    pub fn table(
+        frame: &Frame<'_>,
+        entity: &Entity,
+        items: &[Shown],
+        count: Option<u64>,
+        next: Option<&str>,
+    ) -> Self {
+        let records: Vec<&Record> = items.iter().map(Shown::record).collect();
+        Self::odata(odata::page(frame, entity, &records, count, next), frame.style.content_type())
+    }
+
+    /// One record as OData. Its tag is the one that the record has everywhere, so it can be sent back with a change.
+    pub fn row(frame: &Frame<'_>, shown: &Shown, tag: Option<(&TagKey, &Digest)>) -> Self {
+        let tag = tag.map(|(key, caller)| key.tag(caller, &encoded(shown)));
+        let body = odata::entity(frame, shown.entity(), shown.record(), tag.as_deref());
+        let answer = Self::odata(body, frame.style.content_type());
+        match tag.and_then(|tag| HeaderValue::try_from(tag).ok()) {
+            Some(tag) => answer.with(header::ETAG, tag),
+            None => answer,
+        }
+    }
+
+    /// How many records a caller may see, for one that was let in.
+    pub fn count(_admitted: &Admission, count: u64) -> Self {
+        Self::odata(count.to_string(), "text/plain")
+    }
+
+    /// What a caller may ask the OData door for.
+    pub fn odata_document(_charged: Greeted, document: impl Into<Bytes>, kind: &'static str) -> Self {
+        Self::odata(document, kind)
+    }
+
+    fn odata(body: impl Into<Bytes>, kind: &'static str) -> Self {
+        let headers = vec![
+            (header::CONTENT_TYPE, HeaderValue::from_static(kind)),
+            (header::HeaderName::from_static("odata-version"), HeaderValue::from_static(odata::VERSION)),
+        ];
+        Self { status: StatusCode::OK, body: body.into(), headers }
+    }
+
     /// Nothing but a status.
     pub fn empty(status: StatusCode) -> Self {
         Self { status, body: Bytes::new(), headers: Vec::new() }
@@ -126,10 +168,10 @@ impl Answer {
         let mut response = Response::new(Body::from(self.body));
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
-        if has_body {
+        headers.extend(self.headers);
+        if has_body && !headers.contains_key(header::CONTENT_TYPE) {
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
-        headers.extend(self.headers);
         response
     }
 }

@@ -16,6 +16,7 @@ mod known;
 mod listing;
 mod observe;
 mod once;
+mod odata;
 mod reading;
 mod run;
 mod streamed;
@@ -43,11 +44,12 @@ use crate::{
     answer::Answer,
     body::Body,
     catalog::{Asked, Operation},
-    identity::{Caller, Recall},
+    identity::{self, Caller, Recall},
     intake::{self, Head},
+    odata::Resource,
     policy::{self, Context},
     quota::{Admission, Greeted, Stranger},
-    refusal::Refusal,
+    refusal::{Form, Refusal},
     words::Channel,
 };
 
@@ -80,7 +82,7 @@ pub async fn serve(core: Arc<Core>, request: Box<Request<Body>>, channel: Arc<Ch
 async fn story(mut exchange: Box<Exchange>, mut request: Box<Request<Body>>) -> Response<Body> {
     let upgrade = exchange::on_upgrade(&mut request);
     let (parts, unread) = (*request).into_parts();
-    let (head, stranger) = match head(&mut exchange, parts) {
+    let (mut head, stranger) = match head(&mut exchange, parts) {
         Ok(read) => read,
         Err(refusal) => return exchange.refuse(&refusal).await,
     };
@@ -88,10 +90,16 @@ async fn story(mut exchange: Box<Exchange>, mut request: Box<Request<Body>>) -> 
         // Public keys are public: whoever verifies our tokens has none of them.
         return Box::pin(documents::jwks(exchange, stranger)).await;
     }
+    if exchange.form == Form::OData {
+        identity::basic_as_bearer(&mut head.headers);
+    }
     let (caller, greeted) = match greet(&mut exchange, stranger, &head).await {
         Ok(greeted) => greeted,
         Err(refusal) => return exchange.refuse(&refusal).await,
     };
+    if exchange.form == Form::OData {
+        return Box::pin(odata::serve(exchange, caller, greeted, head)).await;
+    }
     let operation = match asked(&mut exchange, &head) {
         Ok(Asked::Operation(operation)) => operation,
         Ok(Asked::OpenApi) => {
@@ -129,10 +137,13 @@ fn head(exchange: &mut Exchange, parts: http::request::Parts) -> Result<(Box<Hea
     let listener = exchange.listener()?.clone();
     let charged = core.gate.quota.address(&snapshot.plans, exchange.channel.address, exchange.opened);
     let method = parts.method.clone();
+    // ORDER: before the head is looked at, so that a head that is refused is refused in the door's own form.
+    exchange.form = form(parts.uri.path());
     let head = intake::head(parts, &listener.hosts, &listener.bounds.head());
     let head = head.map(Box::new).map_err(Refusal::Head);
     match &head {
         Ok(head) => {
+            exchange.form = form(head.path.as_str());
             exchange.entry.head(&method, head.path.as_str());
             exchange.traceparent = head.headers.get(TRACEPARENT).cloned();
         }
@@ -140,6 +151,11 @@ fn head(exchange: &mut Exchange, parts: http::request::Parts) -> Result<(Box<Hea
     }
     let stranger = charged.map_err(|limited| Refusal::Limited(Box::new(limited)))?;
     Ok((head?, stranger))
+}
+
+/// In which form the door under a path tells refusals.
+fn form(path: &str) -> Form {
+    if Resource::is_ours(path) { Form::OData } else { Form::Problem }
 }
 
 /// Who asks: remembered credentials need no await. Then the caller's own rate is charged, so that tries that

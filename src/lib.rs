@@ -12,6 +12,7 @@ pub mod door;
 pub mod identity;
 pub mod intake;
 pub mod mapping;
+pub mod odata;
 pub mod policy;
 pub mod quality;
 pub mod quota;

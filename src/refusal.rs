@@ -17,6 +17,7 @@ use crate::{
     identity::Unidentified,
     intake::Rejected,
     mapping::{FaultKind, MappingFault, SystemFault},
+    odata::{self, Unmet},
     policy::{Basis, Denied},
     quota::{self, Limited},
     schema::{json, query::QueryFault},
@@ -65,6 +66,8 @@ pub enum Refusal {
     },
     /// The cursor is not one of this list.
     Cursor,
+    /// What the OData door does not have, or cannot tell whole.
+    Unmet(Unmet),
     /// The body is not said to be JSON.
     MediaType(&'static str),
     /// The body did not come to its end within its bounds.
@@ -91,6 +94,16 @@ pub enum Refusal {
     Revoked,
     /// Something broke inside.
     Broken,
+}
+
+/// In which form refusals are told: by the door that was come to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Form {
+    /// Problem details (RFC 9457).
+    #[default]
+    Problem,
+    /// OData's error object (OData JSON format, part 21).
+    OData,
 }
 
 /// Methods that some path here takes.
@@ -130,7 +143,12 @@ impl Refusal {
                 | Denied::Erroring { .. }
                 | Denied::Unfit => StatusCode::FORBIDDEN,
             },
-            Self::Query(_) | Self::TooManyToSort { .. } | Self::Cursor => StatusCode::BAD_REQUEST,
+            Self::Query(_)
+            | Self::TooManyToSort { .. }
+            | Self::Cursor
+            | Self::Unmet(Unmet::TooManyToCount { .. } | Unmet::Cut) => StatusCode::BAD_REQUEST,
+            Self::Unmet(Unmet::Unsupported(_)) => StatusCode::NOT_IMPLEMENTED,
+            Self::Unmet(Unmet::NotAcceptable(_)) => StatusCode::NOT_ACCEPTABLE,
             Self::MediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Body(error) => of_body(error),
             Self::Invalid(_) | Self::Unmappable(_) => StatusCode::UNPROCESSABLE_ENTITY,
@@ -160,6 +178,10 @@ impl Refusal {
             Self::Query(_) => "query",
             Self::TooManyToSort { .. } => "too_many_to_sort",
             Self::Cursor => "cursor",
+            Self::Unmet(Unmet::Unsupported(_)) => "odata_unsupported",
+            Self::Unmet(Unmet::NotAcceptable(_)) => "not_acceptable",
+            Self::Unmet(Unmet::TooManyToCount { .. }) => "too_many_to_count",
+            Self::Unmet(Unmet::Cut) => "cut",
             Self::MediaType(_) => "media_type",
             Self::Body(_) => "body",
             Self::Invalid(_) => "invalid",
@@ -174,6 +196,35 @@ impl Refusal {
             Self::Revoked => "revoked_meanwhile",
             Self::Broken => "broken",
         }
+    }
+
+    /// The answer in a door's form.
+    pub fn response_in(&self, form: Form, request: RequestId) -> Response<Body> {
+        match form {
+            Form::Problem => self.response(request),
+            Form::OData => self.odata(request),
+        }
+    }
+
+    /// The same answer with OData's error object.
+    fn odata(&self, request: RequestId) -> Response<Body> {
+        let (kind, title, detail) = self.told();
+        let message = detail.map_or_else(|| title.to_owned(), |detail| format!("{title}: {detail}"));
+        let details: Vec<(&str, &str)> = self.faults().into_iter().map(|(_, at, what)| (at, what)).collect();
+        let body = odata::error(kind, &message, &details, &request.to_string());
+        let mut response = self.response(request).map(|_| Body::from(body));
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert("odata-version", HeaderValue::from_static(odata::VERSION));
+        if let Self::NotPossible { .. } = self {
+            // What else the system can do is not done by this door.
+            headers.insert(header::ALLOW, HeaderValue::from_static(""));
+        }
+        if headers.contains_key(header::WWW_AUTHENTICATE) {
+            let basic = HeaderValue::from_static("Basic realm=\"bramka\", charset=\"UTF-8\"");
+            headers.append(header::WWW_AUTHENTICATE, basic);
+        }
+        response
     }
 
     /// The problem document as an answer.
@@ -300,6 +351,18 @@ impl Refusal {
                 "the cursor is not one of this list",
                 Some("it is good for one caller and query, until the policies change; start the list again without it".into()),
             ),
+            Self::Unmet(Unmet::Unsupported(what)) => {
+                ("unsupported", "this part of OData is not here", Some(what.clone()))
+            }
+            Self::Unmet(Unmet::NotAcceptable(what)) => {
+                ("not-acceptable", "no form of answer that is accepted", Some((*what).to_owned()))
+            }
+            Self::Unmet(unmet @ Unmet::TooManyToCount { .. }) => {
+                ("too-many-to-count", "too many records to count", Some(format!("{unmet}; narrow the filter")))
+            }
+            Self::Unmet(unmet @ Unmet::Cut) => {
+                ("cut", "the list cannot be told whole", Some(format!("{unmet}; narrow the filter")))
+            }
             Self::MediaType(expected) => {
                 ("media-type", "the body's type is not accepted", Some(format!("send `{expected}`")))
             }
@@ -327,41 +390,38 @@ impl Refusal {
     /// The list of faults, with their places in what was sent.
     fn errors(&self, out: &mut Vec<u8>) {
         let mut list = Errors { out, any: false };
-        match self {
-            Self::Query(faults) => {
-                for fault in faults {
-                    list.push("parameter", &fault.parameter, &fault.message);
-                }
-            }
-            Self::Invalid(faults) => {
-                for fault in faults {
-                    list.push("pointer", &fault.pointer, &fault.message);
-                }
-            }
-            Self::Unmappable(faults) => {
-                for fault in faults {
-                    list.push("pointer", &fault.pointer, &fault.message);
-                }
-            }
-            Self::System(_, fault) => {
-                if let FaultKind::Invalid(faults) = &fault.kind {
-                    for fault in faults {
-                        list.push("pointer", &fault.pointer, &fault.message);
-                    }
-                }
-            }
-            Self::Unwritable(_, places) => {
-                for pointer in &places.pointers {
-                    list.push("pointer", pointer, "may not be changed");
-                }
-                if places.elsewhere.is_some() {
-                    list.push("pointer", "", ELSEWHERE);
-                }
-            }
-            _ => {}
+        for (place, at, message) in self.faults() {
+            list.push(place, at, message);
         }
         list.end();
     }
+
+    /// What is at fault: a sort of place, the place, and what is wrong there.
+    fn faults(&self) -> Vec<(&'static str, &str, &str)> {
+        match self {
+            Self::Query(faults) => {
+                faults.iter().map(|fault| ("parameter", &*fault.parameter, &*fault.message)).collect()
+            }
+            Self::Invalid(faults) => {
+                faults.iter().map(|fault| ("pointer", &*fault.pointer, &*fault.message)).collect()
+            }
+            Self::Unmappable(faults) => of_mapping(faults),
+            Self::System(_, fault) => match &fault.kind {
+                FaultKind::Invalid(faults) => of_mapping(faults),
+                _ => Vec::new(),
+            },
+            Self::Unwritable(_, places) => {
+                let named =
+                    places.pointers.iter().map(|pointer| ("pointer", &**pointer, "may not be changed"));
+                named.chain(places.elsewhere.map(|_| ("pointer", "", ELSEWHERE))).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+fn of_mapping(faults: &[MappingFault]) -> Vec<(&'static str, &str, &str)> {
+    faults.iter().map(|fault| ("pointer", &*fault.pointer, &*fault.message)).collect()
 }
 
 struct Errors<'a> {
@@ -608,6 +668,7 @@ impl fmt::Display for Refusal {
             Self::Query(faults) => write!(f, "{} faults in the query", faults.len()),
             Self::TooManyToSort { rows_max } => write!(f, "more than {rows_max} records to sort"),
             Self::Cursor => f.write_str("the cursor is not one of this list"),
+            Self::Unmet(unmet) => write!(f, "{unmet}"),
             Self::MediaType(expected) => write!(f, "the body is not `{expected}`"),
             Self::Body(error) => write!(f, "{error}"),
             Self::Invalid(faults) => write!(f, "{} faults in the body", faults.len()),

@@ -89,16 +89,17 @@ fn network_class(address: IpAddr) -> &'static str {
     }
 }
 
-/// `/v1/{collection}` and `/systems/{name}` in clear, where the word looks like a name of ours; of any other path
+/// `/v1/{collection}`, `/odata/{set}` and `/systems/{name}` in clear, where the word looks like a name of ours; of any other path
 /// nothing but `/`, unless it is short and of plain letters.
 pub(super) fn clear_part(path: &str) -> &str {
     let (prefix, rest) = match path {
         path if path.starts_with("/v1/") => path.split_at_checked(4).unwrap_or((path, "")),
+        path if path.starts_with("/odata/") => path.split_at_checked(7).unwrap_or((path, "")),
         path if path.starts_with("/systems/") => path.split_at_checked(9).unwrap_or((path, "")),
         "/openapi.json" | "/.well-known/jwks.json" => return path,
         _ => return "/",
     };
-    let word = rest.split('/').next().unwrap_or_default();
+    let word = rest.split(['/', '(']).next().unwrap_or_default();
     let plain = |byte: u8| matches!(byte, b'a'..=b'z' | b'_' | b'-');
     if word.len() <= PATH_PART_MAX && word.bytes().all(plain) {
         return path.get(..prefix.len() + word.len()).unwrap_or(prefix);

@@ -38,12 +38,7 @@ pub(super) async fn openapi(
     greeted: Greeted,
     head: &Head,
 ) -> Response<Body> {
-    let describing = Describing {
-        core: exchange.core.clone(),
-        snapshot: exchange.snapshot.clone(),
-        facts: caller.facts().clone(),
-        context: context(&mut exchange, head),
-    };
+    let describing = Describing::of(&mut exchange, caller.facts(), head);
     // The first time, statements are specialised for every operation there is.
     let described = exchange.core.aside(move || describing.document()).await;
     let outcome = described.map(|document| Answer::description(greeted, document)).ok_or(Refusal::Broken);
@@ -53,14 +48,24 @@ pub(super) async fn openapi(
 const VERBS: [Verb; 5] = [Verb::List, Verb::Read, Verb::Create, Verb::Update, Verb::Delete];
 
 /// What a description is made from.
-struct Describing {
+pub(super) struct Describing {
     core: Arc<Core>,
-    snapshot: Arc<Snapshot>,
+    pub(super) snapshot: Arc<Snapshot>,
     facts: Arc<Facts>,
     context: Context,
 }
 
 impl Describing {
+    /// What this caller may ask for, by this exchange's bundle.
+    pub(super) fn of(exchange: &mut Exchange, facts: &Arc<Facts>, head: &Head) -> Self {
+        Self {
+            core: exchange.core.clone(),
+            snapshot: exchange.snapshot.clone(),
+            facts: facts.clone(),
+            context: context(exchange, head),
+        }
+    }
+
     fn document(&self) -> String {
         let Self { snapshot, facts, .. } = self;
         let served = snapshot.schema.entities().iter().filter(|entity| snapshot.serving(entity).is_some());
@@ -116,7 +121,8 @@ impl Describing {
         Some(Exposed { entity, verb, visible, masked, clear: mapping.telling(&clear), writable, required })
     }
 
-    fn outlook(&self, action: Action, target: Target) -> Option<Box<Outlook>> {
+    /// What is left open for this caller; none where no statement can permit it.
+    pub(super) fn outlook(&self, action: Action, target: Target) -> Option<Box<Outlook>> {
         let (policies, memo) = (&self.snapshot.policies, &self.core.memo);
         policy::outlook(policies, memo, &self.facts, action, target, self.context.clone()).ok()
     }

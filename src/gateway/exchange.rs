@@ -24,7 +24,7 @@ use crate::{
     mapping::{FaultKind, Finding, Inward, Mapping, NativeRequest, RowFault, SystemFault},
     policy::{Change, Denied, Detail, Mismatch, Policies, Prospect, Shown, WritePermit},
     quota::{self, Standing},
-    refusal::{Refusal, told_faults},
+    refusal::{Form, Refusal, told_faults},
     schema::{FieldSet, Record, value},
     telemetry::{FindingLabel, Reason, SystemLabel},
     upstream::UpstreamError,
@@ -56,6 +56,8 @@ pub(super) struct Exchange {
     pub(super) once: Option<Box<Once>>,
     /// How far a change has got.
     pub(super) progress: Progress,
+    /// How refusals are told here.
+    pub(super) form: Form,
     /// The refusal that is counted already.
     refused: Option<&'static str>,
     /// A statement that could not be judged was told already.
@@ -107,6 +109,7 @@ impl Exchange {
                 sent: None,
                 once: None,
                 progress: Progress::Nothing,
+                form: Form::Problem,
                 refused: None,
                 erred: false,
                 action: "none",
@@ -380,7 +383,7 @@ impl Exchange {
         }
         self.core.gate.telemetry.refused(refusal.reason());
         self.refused = Some(refusal.reason());
-        let response = refusal.response(id);
+        let response = refusal.response_in(self.form, id);
         let status = response.status().as_u16();
         let bytes = match response.body() {
             Body::Full(bytes) => bytes.clone(),
@@ -413,7 +416,7 @@ impl Exchange {
         status: u16,
         bytes: usize,
     ) -> Response<Body> {
-        let Self { core, entry, opened, standing, progress, refused, action, .. } = *self;
+        let Self { core, entry, opened, standing, progress, form, refused, action, .. } = *self;
         let id = entry.request();
         let now = clock::now();
         if let Err(error) = entry.answer(status, u64::try_from(bytes).ok(), now).await {
@@ -426,7 +429,7 @@ impl Exchange {
             if refused != Some(refusal.reason()) {
                 core.gate.telemetry.refused(refusal.reason());
             }
-            response = refusal.response(id);
+            response = refusal.response_in(form, id);
         }
         let took = now.mono.saturating_duration_since(opened.mono);
         core.gate.telemetry.answered(action, response.status().as_u16(), took);

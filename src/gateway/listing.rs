@@ -14,9 +14,10 @@ use crate::{
     audit::Withheld,
     catalog::{Action, Cursor, Operation},
     clock,
-    config::Served,
+    config::{Served, Snapshot},
     intake::Head,
     mapping::{Inward, ListError, Listing, Mapping, NativeAnswer, Page, RowFault},
+    odata::Unmet,
     policy::{self, Grounds, Judged, Prospect, Shown, Verdict},
     quota::Admission,
     refusal::Refusal,
@@ -28,7 +29,7 @@ use crate::{
 const PAGES_MAX: usize = 20;
 /// Rows of a page of the system at least, so that a small page of the caller's is not empty because the first
 /// few records are none of its.
-const PAGE_ROWS_MIN: u32 = 50;
+pub(super) const PAGE_ROWS_MIN: u32 = 50;
 /// LIMIT: records the gate sorts itself, and pages of a system it looks through for them.
 const SORTED_ROWS_MAX: usize = 2000;
 const SORTED_PAGES_MAX: usize = 100;
@@ -52,57 +53,119 @@ struct List<'a> {
     truncated: bool,
     /// What statements read and the system did not tell, of any row.
     untold: FieldSet,
+    /// Records still to be passed over.
+    skip: u64,
+    /// Whether all records are counted.
+    counted: bool,
+    count: Option<u64>,
     shown: Vec<Shown>,
+}
+
+/// What a list is asked for, by whichever door.
+#[derive(Debug)]
+pub(super) struct Sought {
+    /// Which records, in which order, with which fields, how many a page.
+    pub(super) query: Query,
+    /// Where it goes on.
+    pub(super) cursor: Option<String>,
+    /// What a cursor of this list is good for: the query as it was sent, without what moves along the list.
+    pub(super) bound_to: String,
+    /// How many records to pass over that the caller may see.
+    pub(super) skip: u64,
+    /// Rows to ask for in a page of the system; what it follows from is part of `bound_to` or of the bundle.
+    pub(super) rows: u32,
+    /// Whether all of them are counted.
+    pub(super) counted: bool,
+}
+
+/// A page of a list.
+#[derive(Debug)]
+pub(super) struct Found {
+    /// What the caller is shown.
+    pub(super) shown: Vec<Shown>,
+    /// The sealed cursor of the next page.
+    pub(super) next: Option<String>,
+    /// How many records are still to be passed over there.
+    pub(super) skip: u64,
+    /// Whether there is more that the system cannot page to.
+    pub(super) truncated: bool,
+    /// How many records there are in all, where they were counted.
+    pub(super) count: Option<u64>,
 }
 
 /// Lists records for a caller.
 pub(super) async fn list(exchange: &mut Exchange, admission: &Admission, head: &Head) -> Outcome {
-    let prospect = admission.prospect();
-    let Operation::List(entity) = prospect.operation() else { return Err(Refusal::Broken) };
+    let Operation::List(entity) = admission.prospect().operation() else { return Err(Refusal::Broken) };
     let snapshot = exchange.snapshot.clone();
-    let (served, mapping) = snapshot.serving(entity).ok_or(Refusal::Broken)?;
+    let (visible, clear) = sight(&snapshot, admission.prospect(), entity)?;
+    let raw = head.query.as_deref().unwrap_or_default();
+    let (query, cursor) =
+        query::read(entity, query::pairs(raw), &clear, &visible, &snapshot.limits).map_err(Refusal::Query)?;
+    let (rest, rows) = (without_cursor(raw), query.limit.max(PAGE_ROWS_MIN));
+    let sought = Sought { query, cursor, bound_to: rest, skip: 0, rows, counted: false };
+    let found = find(exchange, admission, &sought).await?;
+    let next = found.next.as_deref();
+    let next = next.map(|cursor| Next { path: head.path.as_str(), query: &sought.bound_to, cursor });
+    Ok(Answer::page(&found.shown, next, found.truncated))
+}
+
+/// The leaves that a list may be asked for, and those that may serve its filter and order.
+pub(super) fn sight(
+    snapshot: &Snapshot,
+    prospect: &Prospect,
+    entity: &Entity,
+) -> Result<(FieldSet, FieldSet), Refusal> {
+    let (_, mapping) = snapshot.serving(entity).ok_or(Refusal::Broken)?;
     if !mapping.can(Action::List) {
         return Err(not_possible(mapping, Action::List));
     }
     // A constant tells that what stands beside it is there, so it serves a query only where all of that may too.
-    let (visible, clear) = (prospect.visible(), mapping.telling(&prospect.clear()));
-    let raw = head.query.as_deref().unwrap_or_default();
-    let (query, cursor) =
-        query::read(entity, query::pairs(raw), &clear, &visible, &snapshot.limits).map_err(Refusal::Query)?;
-    let scope = scope(&snapshot.digest, prospect, entity, raw);
+    Ok((prospect.visible(), mapping.telling(&prospect.clear())))
+}
+
+/// A page of a list.
+pub(super) async fn find(
+    exchange: &mut Exchange,
+    admission: &Admission,
+    sought: &Sought,
+) -> Result<Found, Refusal> {
+    let Operation::List(entity) = admission.prospect().operation() else { return Err(Refusal::Broken) };
+    let snapshot = exchange.snapshot.clone();
+    let scope = scope(&snapshot.digest, admission.prospect(), entity, &sought.bound_to);
     let core = exchange.core.clone();
-    let cursor = match cursor {
-        Some(text) => core.gate.cursors.open(&scope, &text).map_err(|_| Refusal::Cursor)?,
+    let cursor = match &sought.cursor {
+        Some(text) => core.gate.cursors.open(&scope, text).map_err(|_| Refusal::Cursor)?,
         None => Cursor::default(),
     };
-    let fetched = fetched(prospect, mapping, &query, &visible);
-    let mut list = List {
-        exchange,
-        admission,
-        served,
-        mapping,
-        entity,
-        filter: query.filter.clone().and(prospect.pushdown()).simplified(),
-        query: &query,
-        fetched,
-        subjects: Subjects::of(entity, &visible),
-        size: query.limit.max(PAGE_ROWS_MIN),
-        truncated: false,
-        untold: FieldSet::EMPTY,
-        shown: Vec::new(),
-    };
+    let mut list = List::of(exchange, admission, entity, &snapshot, sought)?;
     let next = list.run(cursor).await;
-    let List { exchange, untold, truncated, shown, .. } = list;
-    exchange.note_untold(prospect, &untold);
+    let List { exchange, untold, truncated, shown, skip, count, .. } = list;
+    exchange.note_untold(admission.prospect(), &untold);
     let next = next?;
     if truncated {
         exchange.entry.note("truncated", true);
     }
-    let sealed =
+    let next =
         next.map(|next| core.gate.cursors.seal(&scope, &next)).transpose().map_err(|_| Refusal::Broken)?;
-    let rest = without_cursor(raw);
-    let next = sealed.as_deref().map(|cursor| Next { path: head.path.as_str(), query: &rest, cursor });
-    Ok(Answer::page(&shown, next, truncated))
+    Ok(Found { shown, next, skip, truncated, count })
+}
+
+/// How many records a caller may see that pass a filter. None of them is shown or kept.
+pub(super) async fn count(
+    exchange: &mut Exchange,
+    admission: &Admission,
+    filter: Filter,
+) -> Result<u64, Refusal> {
+    let Operation::List(entity) = admission.prospect().operation() else { return Err(Refusal::Broken) };
+    let snapshot = exchange.snapshot.clone();
+    let query = Query { filter, sort: Vec::new(), fields: Some(FieldSet::ID), limit: 0 };
+    let sought =
+        Sought { query, cursor: None, bound_to: String::new(), skip: 0, rows: u32::MAX, counted: true };
+    let mut list = List::of(exchange, admission, entity, &snapshot, &sought)?;
+    let counted = list.count_all().await;
+    let List { exchange, untold, .. } = list;
+    exchange.note_untold(admission.prospect(), &untold);
+    counted
 }
 
 /// What must be asked of the system for every record.
@@ -128,10 +191,40 @@ fn without_cursor(raw: &str) -> String {
     kept.join("&")
 }
 
-impl List<'_> {
+impl<'a> List<'a> {
+    fn of(
+        exchange: &'a mut Exchange,
+        admission: &'a Admission,
+        entity: &'a Entity,
+        snapshot: &'a Snapshot,
+        sought: &'a Sought,
+    ) -> Result<Self, Refusal> {
+        let (prospect, query) = (admission.prospect(), &sought.query);
+        let (served, mapping) = snapshot.serving(entity).ok_or(Refusal::Broken)?;
+        let visible = prospect.visible();
+        Ok(Self {
+            exchange,
+            admission,
+            served,
+            mapping,
+            entity,
+            filter: query.filter.clone().and(prospect.pushdown()).simplified(),
+            query,
+            fetched: fetched(prospect, mapping, query, &visible),
+            subjects: Subjects::of(entity, &visible),
+            size: sought.rows,
+            truncated: false,
+            untold: FieldSet::EMPTY,
+            skip: sought.skip,
+            counted: sought.counted,
+            count: None,
+            shown: Vec::new(),
+        })
+    }
+
     async fn run(&mut self, cursor: Cursor) -> Result<Option<Cursor>, Refusal> {
         let listing = self.listing(cursor.native.as_deref())?;
-        if self.query.sort.is_empty() || listing.sort_pushed {
+        if !self.counted && (self.query.sort.is_empty() || listing.sort_pushed) {
             return self.in_order(cursor, listing).await;
         }
         // All of them are needed, however few the caller wants at once.
@@ -163,8 +256,13 @@ impl List<'_> {
                     let skip = u32::try_from(n).map_err(|_| Refusal::Broken)?;
                     return Ok(Some(Cursor { native: at.native, skip }));
                 }
-                if let Some(inward) = self.fits(row) {
-                    self.consider(inward)?;
+                match self.fits(row) {
+                    Some(inward) if self.skip > 0 => {
+                        let passed_over = self.may_show(&inward)?;
+                        self.skip -= u64::from(passed_over);
+                    }
+                    Some(inward) => self.consider(inward)?,
+                    None => {}
                 }
             }
             let Some(next) = page.next else {
@@ -186,7 +284,9 @@ impl List<'_> {
             return Err(Refusal::Cursor);
         }
         let rows = self.all().await?;
-        let skip = usize::try_from(cursor.skip).unwrap_or(usize::MAX);
+        self.count = u64::try_from(rows.len()).ok().filter(|_| self.counted);
+        let skip = u64::from(cursor.skip).saturating_add(std::mem::take(&mut self.skip));
+        let skip = usize::try_from(skip).unwrap_or(usize::MAX);
         for (n, inward) in rows.into_iter().enumerate().skip(skip) {
             if self.shown.len() >= self.limit() {
                 let skip = u32::try_from(n).map_err(|_| Refusal::Broken)?;
@@ -200,7 +300,10 @@ impl List<'_> {
     async fn all(&mut self) -> Result<Vec<Inward>, Refusal> {
         let mut rows = Vec::new();
         let mut listing = self.listing(None)?;
-        let too_many = || Refusal::TooManyToSort { rows_max: SORTED_ROWS_MAX };
+        let too_many = match self.counted {
+            true => || Refusal::Unmet(Unmet::TooManyToCount { rows_max: SORTED_ROWS_MAX }),
+            false => || Refusal::TooManyToSort { rows_max: SORTED_ROWS_MAX },
+        };
         for _ in 0..SORTED_PAGES_MAX {
             let page = self.page(&listing).await?;
             for row in page.rows {
@@ -222,6 +325,26 @@ impl List<'_> {
             }
         }
         Err(too_many())
+    }
+
+    /// Counts what the caller may see, page by page.
+    async fn count_all(&mut self) -> Result<u64, Refusal> {
+        let mut count = 0;
+        let mut listing = self.listing(None)?;
+        for _ in 0..SORTED_PAGES_MAX {
+            let page = self.page(&listing).await?;
+            for row in page.rows {
+                if let Some(inward) = self.fits(row) {
+                    count += u64::from(self.may_show(&inward)?);
+                }
+            }
+            match page.next {
+                Some(next) => listing = self.listing(Some(&next))?,
+                None if page.truncated => return Err(Refusal::Unmet(Unmet::Cut)),
+                None => return Ok(count),
+            }
+        }
+        Err(Refusal::Unmet(Unmet::TooManyToCount { rows_max: SORTED_ROWS_MAX }))
     }
 
     /// A row that the caller asks for and statements can be judged on; others are counted where they are left out.

@@ -11,7 +11,7 @@ use crate::{
     clock,
     intake::Head,
     mapping::{FaultKind, Inward, NativeAnswer},
-    policy::{self, Judged},
+    policy::{self, Judged, Shown},
     quota::Admission,
     refusal::Refusal,
     schema::{Entity, FieldSet, query},
@@ -22,10 +22,24 @@ use http::StatusCode;
 /// Reads one record for a caller.
 pub(super) async fn read(exchange: &mut Exchange, admission: &Admission, head: &Head) -> Outcome {
     let prospect = admission.prospect();
+    let Operation::Read(entity, _) = prospect.operation() else { return Err(Refusal::Broken) };
+    let pairs = query::pairs(head.query.as_deref().unwrap_or_default());
+    let wanted = query::read_fields(entity, pairs, &prospect.visible()).map_err(Refusal::Query)?;
+    let shown = one(exchange, admission, wanted).await?;
+    let core = exchange.core.clone();
+    let tag = wanted.is_none().then(|| (&core.gate.tags, &prospect.caller().facts().digest));
+    Ok(Answer::one(StatusCode::OK, &shown, tag))
+}
+
+/// One record as the caller may see it; all that it may where nothing is wanted in particular.
+pub(super) async fn one(
+    exchange: &mut Exchange,
+    admission: &Admission,
+    wanted: Option<FieldSet>,
+) -> Result<Shown, Refusal> {
+    let prospect = admission.prospect();
     let Operation::Read(entity, id) = prospect.operation() else { return Err(Refusal::Broken) };
     let visible = prospect.visible();
-    let pairs = query::pairs(head.query.as_deref().unwrap_or_default());
-    let wanted = query::read_fields(entity, pairs, &visible).map_err(Refusal::Query)?;
     let snapshot = exchange.snapshot.clone();
     let (_, mapping) = snapshot.serving(entity).ok_or(Refusal::Broken)?;
     let fetched = needed(mapping, &wanted.unwrap_or(visible), &visible, &prospect.reads());
@@ -46,9 +60,7 @@ pub(super) async fn read(exchange: &mut Exchange, admission: &Admission, head: &
         }
     };
     exchange.shown(&shown, &key, &whose);
-    let core = exchange.core.clone();
-    let tag = wanted.is_none().then(|| (&core.gate.tags, &prospect.caller().facts().digest));
-    Ok(Answer::one(StatusCode::OK, &shown, tag))
+    Ok(shown)
 }
 
 /// Asks the serving system for one record: its answer, and what it comes to. What it does not have, nobody may

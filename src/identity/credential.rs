@@ -1,9 +1,14 @@
 //! Which credential a request shows: exactly one, or none. Two, or one twice, is a refusal, because whoever
 //! stands behind us might read the other.
 
-use http::{HeaderMap, HeaderName, header::AUTHORIZATION};
+use data_encoding::BASE64;
+use http::{HeaderMap, HeaderName, HeaderValue, header::AUTHORIZATION};
 
 use super::{Unidentified, api_key::API_KEY_LEAD, token::TOKEN_BYTES_MAX};
+use crate::words::{Secret, SecretBytes};
+
+/// LIMIT: bytes of a user's name and an API key in base64.
+const BASIC_BYTES_MAX: usize = 1024;
 
 /// The header of an API key.
 pub(super) const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
@@ -39,6 +44,32 @@ pub(super) fn shown(headers: &HeaderMap) -> Result<Shown<'_>, Unidentified> {
         }
         _ => Err(Unidentified::TwoCredentials),
     }
+}
+
+/// Puts an API key that stands as the password of `Authorization: Basic` (RFC 7617) where it stands as a bearer's,
+/// for a door whose clients know no other way. The user's name is free: the key says who it is. Anything else is
+/// left as it is, and is refused as the wrong scheme.
+pub fn basic_as_bearer(headers: &mut HeaderMap) {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    let (Some(value), None) = (values.next(), values.next()) else { return };
+    if let Some(bearer) = password(value.as_bytes()) {
+        headers.insert(AUTHORIZATION, bearer);
+    }
+}
+
+/// The password as a bearer's header, where it is an API key.
+fn password(value: &[u8]) -> Option<HeaderValue> {
+    let (scheme, encoded) = value.split_at_checked(6)?;
+    if !scheme.eq_ignore_ascii_case(b"basic ") || encoded.len() > BASIC_BYTES_MAX {
+        return None;
+    }
+    let decoded = SecretBytes::new(BASE64.decode(encoded).ok()?);
+    let at = decoded.expose().iter().position(|byte| *byte == b':')?;
+    let key = decoded.expose().get(at..)?.strip_prefix(b":").filter(|key| is_api_key(key))?;
+    let bearer = Secret::new(format!("Bearer {}", text(key).ok()?));
+    let mut bearer = HeaderValue::try_from(bearer.expose()).ok()?;
+    bearer.set_sensitive(true);
+    Some(bearer)
 }
 
 fn bearer(value: &[u8]) -> Result<&[u8], Unidentified> {

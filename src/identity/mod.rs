@@ -39,6 +39,7 @@ pub use api_key::{
     api_key_hash, api_key_prefix,
 };
 pub use caller::{Caller, Ended, Ending};
+pub use credential::basic_as_bearer;
 pub use facts::{Attribute, CredentialId, Facts};
 pub use identify::{Identity, Pending, Recall};
 pub use key::{Algorithm, BadKey, IssuerKeys, KeyProblem, VerifyKey};

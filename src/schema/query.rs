@@ -379,7 +379,7 @@ pub fn fits(kind: &LeafKind, op: Op) -> bool {
 }
 
 /// Decodes one part of a query: `+` is a space, `%XX` a byte; the whole must be UTF-8.
-fn decode(text: &str) -> Option<Cow<'_, str>> {
+pub fn decode(text: &str) -> Option<Cow<'_, str>> {
     if !text.bytes().any(|byte| matches!(byte, b'%' | b'+')) {
         return Some(Cow::Borrowed(text));
     }

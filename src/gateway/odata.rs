@@ -1,0 +1,314 @@
+//! The OData door: one more way to ask for a list, a record, or what may be asked for.
+//!
+//! The way in and out is OData's, everything between is the same as for `/v1/`: the credential, the rates, the
+//! statements, the bounds, the entry in the journal. It reads only. A list that cannot be told whole is refused
+//! here, because its readers load what they get as if it were all.
+
+use std::sync::Arc;
+
+use compact_str::CompactString;
+use http::{HeaderName, HeaderValue, Method, Response, header};
+
+use super::{
+    Outcome, admit,
+    documents::Describing,
+    exchange::Exchange,
+    listing::{self, Found, PAGE_ROWS_MIN, Sought},
+    reading,
+};
+use crate::{
+    answer::Answer,
+    body::Body,
+    catalog::{Action, NotInCatalog, Operation, RecordId},
+    config::Snapshot,
+    identity::{Caller, Facts},
+    intake::Head,
+    odata::{self, Described, Fault, Frame, Resource, Style, Unmet, Wanted},
+    policy::{self, Target},
+    quota::{Admission, Greeted},
+    refusal::Refusal,
+    schema::{Entity, FieldSet},
+};
+
+/// What a request asks this door for.
+enum Asked {
+    Service(Style),
+    Metadata,
+    List(Arc<Entity>, Style),
+    Count(Arc<Entity>),
+    One(Arc<Entity>, RecordId, Style),
+}
+
+/// What a caller may see of an entity: one set of columns for lists and single records, as `$metadata` says.
+struct Sight {
+    entity: Arc<Entity>,
+    columns: FieldSet,
+    masked: FieldSet,
+    clear: FieldSet,
+    listed: bool,
+}
+
+/// Serves a request under `/odata/`.
+pub(super) async fn serve(
+    mut exchange: Box<Exchange>,
+    caller: Caller,
+    greeted: Greeted,
+    head: Box<Head>,
+) -> Response<Body> {
+    let asked = match asked(&exchange.snapshot, &head) {
+        Ok(asked) => asked,
+        Err(refusal) => return exchange.refuse(&refusal).await,
+    };
+    let operation = match &asked {
+        Asked::Service(style) => return document(exchange, &caller, greeted, &head, Some(*style)).await,
+        Asked::Metadata => return document(exchange, &caller, greeted, &head, None).await,
+        Asked::List(entity, _) | Asked::Count(entity) => Operation::List(entity.clone()),
+        Asked::One(entity, id, _) => Operation::Read(entity.clone(), id.clone()),
+    };
+    exchange.asked(&operation);
+    let facts = caller.facts().clone();
+    let admission = match admit(&mut exchange, caller, greeted, operation, &head).await {
+        Ok(admission) => admission,
+        Err(refusal) => return exchange.refuse(&refusal).await,
+    };
+    exchange.standing = Some(admission.standing().clone());
+    let outcome = match asked {
+        Asked::List(entity, style) => match sight(&mut exchange, &facts, &head, entity).await {
+            Ok(sight) => list(&mut exchange, &admission, &head, style, &sight).await,
+            Err(refusal) => Err(refusal),
+        },
+        Asked::One(entity, _, style) => match sight(&mut exchange, &facts, &head, entity).await {
+            Ok(sight) => one(&mut exchange, &admission, &head, style, &sight).await,
+            Err(refusal) => Err(refusal),
+        },
+        Asked::Count(entity) => count(&mut exchange, &admission, &head, &entity).await,
+        Asked::Service(_) | Asked::Metadata => Err(Refusal::Broken),
+    };
+    exchange.finish(outcome).await
+}
+
+/// What is asked for, and in which form.
+fn asked(snapshot: &Snapshot, head: &Head) -> Result<Asked, Refusal> {
+    let resource = Resource::parse(head.path.as_str()).ok_or(Refusal::NotInCatalog(NotInCatalog::Path))?;
+    if !matches!(head.method, Method::GET | Method::HEAD) {
+        return Err(Refusal::NotInCatalog(NotInCatalog::Method { allow: "GET, HEAD" }));
+    }
+    let version = text(head, ODATA_MAX_VERSION).or_else(|| text(head, ODATA_VERSION));
+    if version.is_some_and(|version| !matches!(version.trim(), "4.0" | "4.01")) {
+        return Err(unmet(Fault::Unmet(Unmet::Unsupported("a version other than 4.0".to_owned()))));
+    }
+    let raw = query(head);
+    let style = || Style::choose(text(head, header::ACCEPT), raw).map_err(unmet);
+    let entity = |set: &str| {
+        let named = |entity: &&Arc<Entity>| odata::set(entity) == set && snapshot.serving(entity).is_some();
+        snapshot
+            .schema
+            .entities()
+            .iter()
+            .find(named)
+            .cloned()
+            .ok_or(Refusal::NotInCatalog(NotInCatalog::Path))
+    };
+    match resource {
+        Resource::Service => {
+            odata::only_format(raw).map_err(unmet)?;
+            Ok(Asked::Service(style()?))
+        }
+        Resource::Metadata => {
+            odata::only_format(raw).map_err(unmet)?;
+            odata::metadata_form(text(head, header::ACCEPT), raw).map_err(unmet)?;
+            Ok(Asked::Metadata)
+        }
+        Resource::Set(set) => Ok(Asked::List(entity(&set)?, style()?)),
+        Resource::Count(set) => Ok(Asked::Count(entity(&set)?)),
+        Resource::One { set, key } => {
+            Ok(Asked::One(entity(&set)?, RecordId(CompactString::from(key)), style()?))
+        }
+    }
+}
+
+async fn list(
+    exchange: &mut Exchange,
+    admission: &Admission,
+    head: &Head,
+    style: Style,
+    sight: &Sight,
+) -> Outcome {
+    let snapshot = exchange.snapshot.clone();
+    let (visible, clear) = listing::sight(&snapshot, admission.prospect(), &sight.entity)?;
+    let (raw, limits) = (query(head), &snapshot.limits);
+    let wanted = odata::list(&sight.entity, raw, &clear, &sight.columns, limits).map_err(unmet)?;
+    let preferred = odata::max_page_size(text(head, PREFER));
+    let page = preferred.unwrap_or(limits.limit_max).min(limits.limit_max);
+    let Wanted { mut query, top, skip, count, cursor } = wanted;
+    let columns = query.fields.unwrap_or(sight.columns);
+    let selected = query.fields.is_some();
+    query.fields = Some(columns.intersection(&visible));
+    query.limit = top.and_then(|top| u32::try_from(top).ok()).unwrap_or(page).min(page);
+    let found = if query.limit == 0 && !count {
+        Found { shown: Vec::new(), next: None, skip: 0, truncated: false, count: None }
+    } else {
+        // A cursor is no query of the other door's, which holds no line's end.
+        let bound_to = format!("\n{}", odata::without_paging(raw));
+        let rows = limits.limit_max.max(PAGE_ROWS_MIN);
+        let sought = Sought { query, cursor, bound_to, skip, rows, counted: count };
+        listing::find(exchange, admission, &sought).await?
+    };
+    let left = top.map(|top| top.saturating_sub(u64::try_from(found.shown.len()).unwrap_or(u64::MAX)));
+    let next = found.next.as_deref().filter(|_| left != Some(0));
+    if found.truncated && left != Some(0) {
+        return Err(Refusal::Unmet(Unmet::Cut));
+    }
+    let root = root(exchange, head);
+    let next = next.map(|cursor| {
+        let rest = odata::rest(raw, found.skip, left);
+        let mark = if rest.is_empty() { "" } else { "&" };
+        format!("{root}{}?{rest}{mark}$skiptoken={cursor}", odata::set(&sight.entity))
+    });
+    let frame = Frame { style, root: &root, columns: &columns, selected };
+    let answer = Answer::table(&frame, &sight.entity, &found.shown, found.count, next.as_deref());
+    Ok(match preferred.and_then(|_| HeaderValue::try_from(format!("odata.maxpagesize={page}")).ok()) {
+        Some(applied) => answer.with(PREFERENCE_APPLIED, applied),
+        None => answer,
+    })
+}
+
+async fn count(exchange: &mut Exchange, admission: &Admission, head: &Head, entity: &Entity) -> Outcome {
+    let snapshot = exchange.snapshot.clone();
+    let (_, clear) = listing::sight(&snapshot, admission.prospect(), entity)?;
+    let filter = odata::count(entity, query(head), &clear, &snapshot.limits).map_err(unmet)?;
+    let count = listing::count(exchange, admission, filter).await?;
+    Ok(Answer::count(admission, count))
+}
+
+async fn one(
+    exchange: &mut Exchange,
+    admission: &Admission,
+    head: &Head,
+    style: Style,
+    sight: &Sight,
+) -> Outcome {
+    let prospect = admission.prospect();
+    let fields = odata::one(&sight.entity, query(head), &sight.columns).map_err(unmet)?;
+    let wanted = fields.map(|fields| fields.intersection(&prospect.visible()));
+    let shown = reading::one(exchange, admission, wanted).await?;
+    let (core, root) = (exchange.core.clone(), root(exchange, head));
+    let columns = fields.unwrap_or(sight.columns);
+    let frame = Frame { style, root: &root, columns: &columns, selected: fields.is_some() };
+    let tag = fields.is_none().then(|| (&core.gate.tags, &prospect.caller().facts().digest));
+    Ok(Answer::row(&frame, &shown, tag))
+}
+
+/// The service document in a style, or `$metadata`.
+async fn document(
+    mut exchange: Box<Exchange>,
+    caller: &Caller,
+    greeted: Greeted,
+    head: &Head,
+    style: Option<Style>,
+) -> Response<Body> {
+    let describing = Describing::of(&mut exchange, caller.facts(), head);
+    let root = root(&exchange, head);
+    // The first time, statements are specialised for every entity there is.
+    let written = move || {
+        let entities = describing.snapshot.schema.entities().iter();
+        let sights: Vec<Sight> = entities.filter_map(|entity| seen(&describing, entity)).collect();
+        match style {
+            Some(style) => {
+                let listed = sights.iter().filter(|sight| sight.listed);
+                let sets: Vec<String> = listed.map(|sight| odata::set(&sight.entity)).collect();
+                (odata::service(style, &root, &sets), style.content_type())
+            }
+            None => {
+                let described: Vec<Described<'_>> = sights.iter().map(Sight::described).collect();
+                (odata::metadata(&described).into_bytes(), "application/xml")
+            }
+        }
+    };
+    let written = exchange.core.aside(written).await;
+    let outcome = written
+        .map(|(document, kind)| Answer::odata_document(greeted, document, kind))
+        .ok_or(Refusal::Broken);
+    exchange.finish(outcome).await
+}
+
+/// What the caller may see of an entity it was let in for.
+async fn sight(
+    exchange: &mut Exchange,
+    facts: &Arc<Facts>,
+    head: &Head,
+    entity: Arc<Entity>,
+) -> Result<Sight, Refusal> {
+    let describing = Describing::of(exchange, facts, head);
+    let (policies, memo) = (&exchange.snapshot.policies, &exchange.core.memo);
+    let none = || RecordId(CompactString::default());
+    let is_at_hand = |operation| policy::is_at_hand(policies, memo, facts, &operation);
+    let sight = if is_at_hand(Operation::List(entity.clone()))
+        && is_at_hand(Operation::Read(entity.clone(), none()))
+    {
+        seen(&describing, &entity)
+    } else {
+        exchange.core.aside(move || seen(&describing, &entity)).await.flatten()
+    };
+    sight.ok_or(Refusal::Broken)
+}
+
+/// What the caller may see of an entity, by list or by id; none where by neither.
+fn seen(describing: &Describing, entity: &Arc<Entity>) -> Option<Sight> {
+    let (_, mapping) = describing.snapshot.serving(entity)?;
+    let by = |action| {
+        let outlook = mapping.can(action).then(|| describing.outlook(action, Target::Entity(entity.clone())));
+        outlook.flatten().map(|outlook| (outlook.visible(), outlook.clear()))
+    };
+    let (list, read) = (by(Action::List), by(Action::Read));
+    let all = [list, read].into_iter().flatten();
+    let (columns, masked) = all.clone().fold((FieldSet::EMPTY, FieldSet::EMPTY), |all, (visible, clear)| {
+        (all.0.union(&visible), all.1.union(&visible.minus(&clear)))
+    });
+    let clear = list.map_or(FieldSet::EMPTY, |(_, clear)| mapping.telling(&clear));
+    (list.is_some() || read.is_some()).then(|| Sight {
+        entity: entity.clone(),
+        columns,
+        masked,
+        clear,
+        listed: list.is_some(),
+    })
+}
+
+impl Sight {
+    fn described(&self) -> Described<'_> {
+        let Self { entity, columns, masked, clear, .. } = self;
+        Described { entity, columns: *columns, masked: *masked, clear: *clear }
+    }
+}
+
+/// The address of the service document on the host that the caller used. Where no TLS ends here, a proxy that ends
+/// it says so; this goes into nobody's answer but the caller's own.
+fn root(exchange: &Exchange, head: &Head) -> String {
+    let secure = exchange.channel.tls.is_some()
+        || text(head, X_FORWARDED_PROTO).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https"));
+    let scheme = if secure { "https" } else { "http" };
+    let port = head.host.port().map(|port| format!(":{port}")).unwrap_or_default();
+    format!("{scheme}://{}{port}{}/", head.host.name(), odata::PREFIX)
+}
+
+fn unmet(fault: Fault) -> Refusal {
+    match fault {
+        Fault::Query(faults) => Refusal::Query(faults),
+        Fault::Unmet(unmet) => Refusal::Unmet(unmet),
+    }
+}
+
+fn query(head: &Head) -> &str {
+    head.query.as_deref().unwrap_or_default()
+}
+
+fn text(head: &Head, name: HeaderName) -> Option<&str> {
+    head.headers.get(name)?.to_str().ok()
+}
+
+const ODATA_VERSION: HeaderName = HeaderName::from_static("odata-version");
+const ODATA_MAX_VERSION: HeaderName = HeaderName::from_static("odata-maxversion");
+const PREFER: HeaderName = HeaderName::from_static("prefer");
+const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");

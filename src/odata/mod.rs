@@ -1,0 +1,50 @@
+//! OData v4 over the shared schema, read only: what BI tools ask becomes a list's [`Query`](crate::schema::Query)
+//! or one record's id, and records become OData's JSON. No I/O and no policy: who may see what is decided
+//! elsewhere and comes in as sets of leaves.
+//!
+//! [`Resource`] is what stands under `/odata/`, [`list`] and [`one`] read the options of a URL, [`Style`] the form of
+//! answer that a caller takes, [`metadata`] describes what it may ask for, [`page`] and [`entity`] write answers. A
+//! part of OData that is not here is refused by name ([`Unmet`]): nothing of a request is left out in silence.
+//!
+//! ```
+//! use bramka::{odata::{self, Resource}, schema::{load, query::Limits}, words::{Diagnostics, tree}};
+//!
+//! assert_eq!(Resource::parse("/odata/orders('7')"), Some(Resource::One { set: "orders".into(), key: "7".into() }));
+//!
+//! let file = "schema/tag.yaml".into();
+//! let text = "
+//! title: Tag
+//! description: A word put on things
+//! x-collection: tags
+//! type: object
+//! properties:
+//!   id: { type: string, readOnly: true, x-class: public, description: Names it }
+//!   word: { type: string, maxLength: 9, x-class: public, description: The word }
+//! ";
+//! let mut found = Diagnostics::default();
+//! let tag = load::entity(&file, &tree::parse(&file, text).unwrap(), &mut found).unwrap();
+//! let all = tag.all();
+//! let wanted = odata::list(&tag, "$filter=word%20eq%20'new'&$top=5", &all, &all, &Limits::default()).unwrap();
+//! assert_eq!((wanted.query.filter.tests(), wanted.top), (1, Some(5)));
+//! assert!(odata::list(&tag, "$filter=word eq new", &all, &all, &Limits::default()).is_err());
+//! ```
+
+/// What every answer says in `OData-Version`.
+pub const VERSION: &str = "4.0";
+
+mod accept;
+mod fault;
+mod filter;
+mod json;
+mod metadata;
+mod names;
+mod options;
+mod path;
+
+pub use accept::{Level, MetadataForm, Style, max_page_size, metadata_form};
+pub use fault::{Fault, Unmet};
+pub use json::{Frame, entity, error, page, service};
+pub use metadata::{Described, metadata};
+pub use names::{NAMESPACE, set};
+pub use options::{Wanted, count, list, one, only_format, rest, without_paging};
+pub use path::{PREFIX, Resource};
