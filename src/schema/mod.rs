@@ -46,7 +46,7 @@ mod record;
 pub mod value;
 
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
 pub use change::{changed, merge};
 pub use entity::{Class, Entity, Field, Leaf, LeafKind, Object, Schema, Shape};

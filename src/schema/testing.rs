@@ -10,7 +10,7 @@ use super::{
 use crate::words::{Diagnostics, tree};
 
 /// An order in small: every kind of leaf, a group, a list of groups with ids, a list of texts.
-pub(in crate::schema) const ORDER: &str = r##"
+pub(crate) const ORDER: &str = r##"
 title: Order
 description: An order in small
 x-collection: orders
@@ -49,21 +49,21 @@ $defs:
       country: { type: string, maxLength: 2, x-class: internal, description: Country }
 "##;
 
-pub(in crate::schema) fn compiled(file: &str, text: &str) -> (Option<Entity>, String) {
+pub(crate) fn compiled(file: &str, text: &str) -> (Option<Entity>, String) {
     let file: Arc<str> = file.into();
     let mut found = Diagnostics::default();
     let entity = load::entity(&file, &tree::parse(&file, text).unwrap(), &mut found);
     (entity, found.to_string())
 }
 
-pub(in crate::schema) fn order_entity() -> Entity {
+pub(crate) fn order_entity() -> Entity {
     let (entity, told) = compiled("schema/order.yaml", ORDER);
     assert_eq!(told, "");
     entity.unwrap()
 }
 
 /// The files of `policies/schema`, loaded.
-pub(in crate::schema) fn shipped() -> Schema {
+pub(crate) fn shipped() -> Schema {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("policies/schema");
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap() {
@@ -79,25 +79,25 @@ pub(in crate::schema) fn shipped() -> Schema {
 }
 
 /// A view that allows everything, read-only fields included.
-pub(in crate::schema) fn open_view(entity: &Entity, body: Body) -> View {
+pub(crate) fn open_view(entity: &Entity, body: Body) -> View {
     View { body, writable: entity.all(), required: FieldSet::EMPTY, visible: entity.all() }
 }
 
-pub(in crate::schema) fn record(entity: &Entity, text: &str) -> Record {
+pub(crate) fn record(entity: &Entity, text: &str) -> Record {
     match json::read(entity, text.as_bytes(), &open_view(entity, Body::Create)) {
         Ok(proposed) => proposed.record,
         Err(faults) => panic!("{faults:?}"),
     }
 }
 
-pub(in crate::schema) fn written(entity: &Entity, record: &Record, fields: Option<&FieldSet>) -> String {
+pub(crate) fn written(entity: &Entity, record: &Record, fields: Option<&FieldSet>) -> String {
     let mut out = Vec::new();
     json::write(entity, record, fields, &mut out);
     String::from_utf8(out).unwrap()
 }
 
 /// Random records of an entity, without nulls (which are written as absence).
-pub(in crate::schema) fn records(entity: &Entity) -> BoxedStrategy<Record> {
+pub(crate) fn records(entity: &Entity) -> BoxedStrategy<Record> {
     object(entity, &entity.root).prop_map(|fields| Record { fields }).boxed()
 }
 

@@ -1,1 +1,352 @@
-//! Facts.
+//! How a filter is read and what it comes to.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::{
+    odata::fault::{Fault, Unmet},
+    schema::{
+        Derive, Entity, FieldSet, Filter, Items, Op, Record, Value,
+        testing::{order_entity, record},
+    },
+};
+
+fn bound(entity: &Entity, text: &str) -> Result<Filter, Fault> {
+    let all = entity.all();
+    filter(Names { entity, clear: &all, values_max: 100 }, &parse(text)?)
+}
+
+fn read(text: &str) -> Filter {
+    bound(&order_entity(), text).unwrap_or_else(|fault| panic!("{text}: {fault:?}"))
+}
+
+#[track_caller]
+fn told(text: &str) -> String {
+    match bound(&order_entity(), text) {
+        Err(Fault::Query(faults)) => faults[0].message.clone(),
+        Err(Fault::Unmet(unmet)) => format!("unmet: {unmet}"),
+        Ok(filter) => panic!("{text}: {filter:?}"),
+    }
+}
+
+fn test(path: &str, op: Op, value: Value) -> Filter {
+    Filter::test(order_entity().leaf_at(path).unwrap(), op, value)
+}
+
+fn text(text: &str) -> Value {
+    Value::Text(text.into())
+}
+
+fn decimal(text: &str) -> Value {
+    Value::Decimal(text.parse().unwrap())
+}
+
+fn day(text: &str) -> Value {
+    Value::Date(text.parse().unwrap())
+}
+
+fn moment(text: &str) -> Value {
+    Value::Instant(text.parse().unwrap())
+}
+
+fn not(filter: Filter) -> Filter {
+    Filter::Not(Box::new(filter))
+}
+
+#[test]
+fn comparisons_are_typed_by_their_field() {
+    for (filter, expected) in [
+        ("number eq 'a'", test("number", Op::Eq, text("a"))),
+        ("number ne 'a'", not(test("number", Op::Eq, text("a")))),
+        ("'a' lt number", test("number", Op::Gt, text("a"))),
+        ("total gt 10.50", test("total", Op::Gt, decimal("10.50"))),
+        ("total eq 1e2", test("total", Op::Eq, decimal("100"))),
+        ("total eq -0.1", test("total", Op::Eq, decimal("-0.1"))),
+        ("priority le 3", test("priority", Op::Lte, Value::Integer(3))),
+        ("urgent", test("urgent", Op::Eq, Value::Boolean(true))),
+        ("not urgent", test("urgent", Op::Eq, Value::Boolean(false))),
+        ("urgent eq false", test("urgent", Op::Eq, Value::Boolean(false))),
+        ("ordered_on ge 2026-01-31", test("ordered_on", Op::Gte, day("2026-01-31"))),
+        (
+            "updated_at lt 2026-01-31T12:00:00.5+01:00",
+            test("updated_at", Op::Lt, moment("2026-01-31T11:00:00.5Z")),
+        ),
+        ("updated_at lt 2026-01-31T12:00Z", test("updated_at", Op::Lt, moment("2026-01-31T12:00:00Z"))),
+        ("ship_to/city eq 'Łódź'", test("ship_to.city", Op::Eq, text("Łódź"))),
+        ("number eq null", test("number", Op::Eq, Value::Null)),
+        ("number ne null", not(test("number", Op::Eq, Value::Null))),
+        ("total gt null", Filter::nothing()),
+        (
+            "status in ('open', 'closed')",
+            test("status", Op::In, Value::List(vec![text("open"), text("closed")])),
+        ),
+        ("true", Filter::everything()),
+        ("number eq 'a' and false", Filter::nothing()),
+    ] {
+        assert_eq!(read(filter), expected, "{filter}");
+    }
+}
+
+#[test]
+fn and_binds_tighter_than_or_and_brackets_bind_tightest() {
+    let (a, b, c) = (
+        || test("number", Op::Eq, text("a")),
+        || test("urgent", Op::Eq, Value::Boolean(true)),
+        || test("priority", Op::Eq, Value::Integer(1)),
+    );
+    let either = Filter::Any(vec![a(), Filter::All(vec![b(), c()])]);
+    assert_eq!(read("number eq 'a' or urgent and priority eq 1"), either);
+    let both = Filter::All(vec![Filter::Any(vec![a(), b()]), c()]);
+    assert_eq!(read("(number eq 'a' or urgent) and (priority eq 1)"), both);
+    let neither = Filter::All(vec![not(a()), test("urgent", Op::Eq, Value::Boolean(false))]);
+    assert_eq!(read("not (number eq 'a' or urgent eq true)"), Filter::All(vec![not(a()), not(b())]));
+    assert_eq!(read("not (number eq 'a' or urgent)"), neither);
+}
+
+#[test]
+fn functions_become_what_a_filter_can_work_out() {
+    let derived = |path: &str, by, op, value| Filter::Derived {
+        leaf: order_entity().leaf_at(path).unwrap(),
+        by,
+        op,
+        value,
+    };
+    let range = |path: &str, from: Value, to: Value| {
+        Filter::All(vec![test(path, Op::Gte, from), test(path, Op::Lt, to)])
+    };
+    for (filter, expected) in [
+        ("contains(number,'a')", test("number", Op::Contains, text("a"))),
+        ("startswith(number,'a') eq true", test("number", Op::StartsWith, text("a"))),
+        (
+            "endswith(tolower(number),tolower('AB'))",
+            derived("number", Derive::Lower, Op::EndsWith, text("ab")),
+        ),
+        ("toupper(number) eq 'A'", derived("number", Derive::Upper, Op::Eq, text("A"))),
+        ("length(number) gt 3", derived("number", Derive::Length, Op::Gt, Value::Integer(3))),
+        ("month(ordered_on) eq 2", derived("ordered_on", Derive::Month, Op::Eq, Value::Integer(2))),
+        ("year(ordered_on) eq 2026", range("ordered_on", day("2026-01-01"), day("2027-01-01"))),
+        ("2026 ge year(ordered_on)", test("ordered_on", Op::Lt, day("2027-01-01"))),
+        ("year(ordered_on) gt 2026", test("ordered_on", Op::Gte, day("2027-01-01"))),
+        (
+            "year(updated_at) eq 2026",
+            range("updated_at", moment("2026-01-01T00:00:00Z"), moment("2027-01-01T00:00:00Z")),
+        ),
+        (
+            "date(updated_at) eq 2026-02-28",
+            range("updated_at", moment("2026-02-28T00:00:00Z"), moment("2026-03-01T00:00:00Z")),
+        ),
+        ("date(updated_at) le 2026-02-28", test("updated_at", Op::Lt, moment("2026-03-01T00:00:00Z"))),
+        ("date(ordered_on) eq 2026-02-28", test("ordered_on", Op::Eq, day("2026-02-28"))),
+        ("year(ordered_on) eq 99999", derived("ordered_on", Derive::Year, Op::Eq, Value::Integer(99999))),
+    ] {
+        assert_eq!(read(filter), expected, "{filter}");
+    }
+}
+
+#[test]
+fn any_and_all_look_at_items_that_the_caller_sees() {
+    let entity = order_entity();
+    let record = record(
+        &entity,
+        r#"{"lines":[{"sku":"A","quantity":"1"},{"sku":"B","quantity":"5","net_total":"9"},{"net_total":"7"}],"tags":["red"]}"#,
+    );
+    let holds = |text: &str, clear: &FieldSet| {
+        let names = Names { entity: &entity, clear, values_max: 100 };
+        filter(names, &parse(text).unwrap()).map(|filter| filter.matches(&entity, &record))
+    };
+    let all = entity.all();
+    for (text, expected) in [
+        ("lines/any(l:l/sku eq 'A' and l/quantity eq 1)", true),
+        ("lines/any(l:l/sku eq 'A' and l/quantity eq 5)", false),
+        ("lines/any()", true),
+        ("not lines/any()", false),
+        ("lines/any(l:l/sku eq null)", true),
+        ("lines/all(l:l/sku ne 'C')", true),
+        ("lines/all(l:l/sku eq 'A')", false),
+        ("lines/all(l:contains(l/sku,'A') or contains(l/sku,'B'))", false),
+        ("tags/any(t:t eq 'red')", true),
+        ("tags/all(t:t ne 'red')", false),
+        ("not tags/any(t:startswith(t,'b')) and number eq null", true),
+    ] {
+        assert_eq!(holds(text, &all), Ok(expected), "{text}");
+    }
+    // The third line shows nothing to one who does not see amounts: it is not there.
+    let some = all.minus(&entity.leaves_under("lines.net_total")).minus(&entity.leaves_under("lines.id"));
+    assert_eq!(holds("lines/any(l:l/sku eq null)", &some), Ok(false));
+    assert_eq!(holds("lines/all(l:l/sku ne null)", &some), Ok(true));
+    let none = entity.leaves_under("number");
+    let told = |text: &str| match holds(text, &none) {
+        Err(Fault::Query(faults)) => faults[0].to_string(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(told("lines/any()"), "$filter: unknown field `lines`");
+    assert_eq!(told("nothing/any()"), "$filter: unknown field `nothing`");
+}
+
+#[test]
+fn a_function_of_null_is_neither_true_nor_false() {
+    let entity = order_entity();
+    let (empty, full) = (record(&entity, "{}"), record(&entity, r#"{"number":"a","urgent":false}"#));
+    let holds = |text: &str, record: &Record| bound(&entity, text).unwrap().matches(&entity, record);
+    for (text, of_empty, of_full) in [
+        ("contains(number,'a')", false, true),
+        ("not contains(number,'a')", false, false),
+        ("not contains(number,'b')", false, true),
+        ("not (contains(number,'b') or urgent)", false, true),
+        ("urgent", false, false),
+        ("not urgent", false, true),
+        ("urgent ne true", true, true),
+        ("number ne 'b'", true, true),
+        ("not (number eq 'b')", true, true),
+        ("tolower(number) ne 'b'", true, true),
+        ("contains(number,'a') eq null", true, false),
+        ("contains(number,null)", false, false),
+        ("not (total gt 5)", true, true),
+    ] {
+        assert_eq!((holds(text, &empty), holds(text, &full)), (of_empty, of_full), "{text}");
+    }
+}
+
+#[test]
+fn what_is_wrong_is_told_and_what_is_not_here_is_named() {
+    for (filter, expected) in [
+        ("", "expected a field, a value or a condition, found the end"),
+        ("number", "`number` is no condition"),
+        ("numbr eq 'a'", "unknown field `numbr`, did you mean `number`?"),
+        ("ship_to eq null", "unknown field `ship_to`"),
+        ("number eq 5", "expected a text in quotes"),
+        ("total eq '5'", "`total` takes a value without quotes"),
+        ("total eq 1.5.1", "`total`: expected a decimal, as in `12.50`"),
+        ("total eq NaN", "unknown field `NaN`"),
+        ("status eq 'opn'", "`status`: expected one of: draft, open, closed"),
+        ("status gt 'open'", "`status` has no order, so it can only be equal or not"),
+        ("ordered_on eq 2026-02-30", "`ordered_on`: expected a day, as in `2026-01-31`"),
+        (
+            "ordered_on eq datetime'2026-02-28T00:00:00'",
+            "`datetime'…'` is a literal of another version; write days and moments bare, texts in quotes alone",
+        ),
+        ("number eq 'a", "a text does not end with `'`"),
+        ("number eq 'a' urgent", "expected `and`, `or` or the end, found `urgent`"),
+        ("(number eq 'a'", "expected `)`, found the end"),
+        ("not number eq 'a'", "what `not` denies stands in brackets, as in `not (a eq b)`, found a text"),
+        ("lines/sku eq 'A'", "`lines/sku` has several values, ask `any` or `all` of its list"),
+        ("tags eq 'A'", "`tags` has several values, ask `any` or `all` of its list"),
+        ("substringof('a',number)", "unknown function `substringof`, write `contains(field,'part')`"),
+        ("contains(number)", "`contains` takes 2 arguments"),
+        ("contains(total,'5')", "`contains` is of texts"),
+        ("hour(ordered_on) eq 1", "`hour` means nothing of `ordered_on`"),
+        ("lines/any(number:number/sku eq 'A')", "`number` is a field; call the item something else"),
+        ("total add 5 gt 6", "unmet: `add` in a filter"),
+        ("indexof(number,'a') eq 1", "unmet: the function `indexof`"),
+        ("number eq status", "unmet: a comparison of two fields in a filter"),
+        ("5 eq 5", "unmet: a comparison of two values in a filter"),
+        ("lines/$count gt 2", "unmet: `$count` in a filter"),
+        ("lines/any(l:l/sku eq 'A' and number eq 'b')", "unmet: fields of the record inside `any` and `all`"),
+        ("lines/any(l:tags/any(t:t eq 'x'))", "unmet: `any` and `all` inside each other"),
+        ("number eq @p", "unmet: `$it`, `$count`, `$root` and aliases in a filter"),
+        ("updated_at lt now()", "unmet: the function `now`"),
+    ] {
+        assert_eq!(told(filter), expected, "{filter}");
+    }
+}
+
+#[test]
+fn a_field_that_may_not_serve_is_told_as_one_that_does_not_exist() {
+    let entity = order_entity();
+    let clear = entity.leaves_under("number");
+    for shape in [
+        "X eq 1",
+        "X eq null",
+        "X ne 'a'",
+        "X in ('a')",
+        "contains(X,'a')",
+        "not X",
+        "year(X) eq 1",
+        "date(X) eq 1",
+        "X/any()",
+        "X/any(l:l/a eq 1)",
+        "length(X) gt 2 or number eq 'a'",
+        "number eq X",
+        "X/Y eq 1",
+    ] {
+        let told = |path: &str| {
+            let text = shape.replace('X', path);
+            let bound =
+                filter(Names { entity: &entity, clear: &clear, values_max: 9 }, &parse(&text).unwrap());
+            format!("{:?}", bound.unwrap_err()).replace(path, "X")
+        };
+        let unknown = told("nothing_like_it");
+        for hidden in ["total", "status", "ship_to", "updated_at", "lines"] {
+            assert_eq!(told(hidden), unknown, "{shape} {hidden}");
+        }
+    }
+}
+
+#[test]
+fn size_and_depth_are_bounded() {
+    let deep = |depth: usize| format!("{}urgent{}", "(".repeat(depth), ")".repeat(depth));
+    assert!(bound(&order_entity(), &deep(30)).is_ok());
+    for text in [
+        deep(33),
+        deep(200_000),
+        "not ".repeat(200_000),
+        "contains(".repeat(4000),
+        "lines/any(l:".repeat(1000),
+    ] {
+        assert!(matches!(bound(&order_entity(), &text), Err(Fault::Query(_) | Fault::Unmet(_))));
+    }
+    let wide = |count: usize| vec!["priority eq 1"; count].join(" or ");
+    assert!(bound(&order_entity(), &wide(200)).is_ok());
+    assert_eq!(told(&wide(201)), "at most 400 operands");
+    let values = vec!["'a'"; 101].join(",");
+    assert_eq!(told(&format!("number in ({values})")), "at most 100 values");
+    assert_eq!(told(&format!("number eq '{}'", "a".repeat(FILTER_BYTES_MAX))), "at most 16384 bytes");
+}
+
+proptest! {
+    #[test]
+    fn any_text_survives_its_quotes_and_nothing_leaves_them(value in "\\PC{0,20}|[' ()=,/eqandor]{0,20}") {
+        let value: String = value.chars().take(20).collect();
+        let filter = format!("contains(number,'{}') and urgent", value.replace('\'', "''"));
+        let expected = Filter::All(vec![
+            test("number", Op::Contains, text(&value)),
+            test("urgent", Op::Eq, Value::Boolean(true)),
+        ]);
+        prop_assert_eq!(read(&filter), expected);
+    }
+
+    #[test]
+    fn no_text_makes_the_reader_panic(text in "\\PC{0,60}") {
+        drop(bound(&order_entity(), &text));
+    }
+
+    #[test]
+    fn almost_a_filter_is_answered(
+        text in "((number|total|lines/|ship_to/city|any\\(l:|l/sku|not|and|or|eq|in|contains\\(|year\\(|'a'|''|5|null|true|[(),]) ?){0,14}"
+    ) {
+        drop(bound(&order_entity(), &text));
+    }
+
+    #[test]
+    fn a_filter_and_its_negation_never_both_hold(number in proptest::option::of("[ab]{1,2}"), urgent in proptest::option::of(any::<bool>())) {
+        let entity = order_entity();
+        let mut record = Record::default();
+        if let Some(number) = number { record.fields.set(1, text(&number)); }
+        if let Some(urgent) = urgent { record.fields.set(2, Value::Boolean(urgent)); }
+        for filter in ["contains(number,'a')", "urgent", "number eq 'a'", "number gt 'a' and not urgent", "contains(number,'a') or urgent"] {
+            let yes = bound(&entity, filter).unwrap().matches(&entity, &record);
+            let no = bound(&entity, &format!("not ({filter})")).unwrap().matches(&entity, &record);
+            prop_assert!(!(yes && no), "{}", filter);
+        }
+    }
+}
+
+#[test]
+fn items_are_named_by_path_alone() {
+    let entity = order_entity();
+    assert!(Items::at(&entity, "lines").is_some());
+    assert!(matches!(
+        bound(&entity, "cast(number,Edm.Int32) eq 5"),
+        Err(Fault::Unmet(Unmet::Unsupported(_)))
+    ));
+}
