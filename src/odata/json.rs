@@ -236,7 +236,10 @@ impl Writer<'_> {
             return None;
         }
         let leaf = |shape: &Shape| match shape {
-            Shape::Leaf(leaf) => self.entity.leaf(*leaf).map(|leaf| names::primitive(&leaf.kind)),
+            Shape::Leaf(leaf) => {
+                let kind = self.entity.leaf(*leaf).map(|leaf| names::primitive(&leaf.kind));
+                kind.map(|kind| kind.trim_start_matches("Edm."))
+            }
             Shape::Object(_) | Shape::List(_) => None,
         };
         match shape {
