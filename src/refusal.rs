@@ -3,6 +3,7 @@
 //! What a caller may know stands in the problem document (RFC 9457); what the operator must know is the
 //! `Display` of the cause, for the log. A record that is hidden and one that does not exist are one refusal.
 
+mod odata;
 mod places;
 
 use std::fmt;
@@ -17,7 +18,7 @@ use crate::{
     identity::Unidentified,
     intake::Rejected,
     mapping::{FaultKind, MappingFault, SystemFault},
-    odata::{self, Unmet},
+    odata::Unmet,
     policy::{Basis, Denied},
     quota::{self, Limited},
     schema::{json, query::QueryFault},
@@ -143,12 +144,8 @@ impl Refusal {
                 | Denied::Erroring { .. }
                 | Denied::Unfit => StatusCode::FORBIDDEN,
             },
-            Self::Query(_)
-            | Self::TooManyToSort { .. }
-            | Self::Cursor
-            | Self::Unmet(Unmet::TooManyToCount { .. } | Unmet::Cut) => StatusCode::BAD_REQUEST,
-            Self::Unmet(Unmet::Unsupported(_)) => StatusCode::NOT_IMPLEMENTED,
-            Self::Unmet(Unmet::NotAcceptable(_)) => StatusCode::NOT_ACCEPTABLE,
+            Self::Query(_) | Self::TooManyToSort { .. } | Self::Cursor => StatusCode::BAD_REQUEST,
+            Self::Unmet(unmet) => odata::status(unmet),
             Self::MediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Body(error) => of_body(error),
             Self::Invalid(_) | Self::Unmappable(_) => StatusCode::UNPROCESSABLE_ENTITY,
@@ -178,10 +175,7 @@ impl Refusal {
             Self::Query(_) => "query",
             Self::TooManyToSort { .. } => "too_many_to_sort",
             Self::Cursor => "cursor",
-            Self::Unmet(Unmet::Unsupported(_)) => "odata_unsupported",
-            Self::Unmet(Unmet::NotAcceptable(_)) => "not_acceptable",
-            Self::Unmet(Unmet::TooManyToCount { .. }) => "too_many_to_count",
-            Self::Unmet(Unmet::Cut) => "cut",
+            Self::Unmet(unmet) => odata::reason(unmet),
             Self::MediaType(_) => "media_type",
             Self::Body(_) => "body",
             Self::Invalid(_) => "invalid",
@@ -204,27 +198,6 @@ impl Refusal {
             Form::Problem => self.response(request),
             Form::OData => self.odata(request),
         }
-    }
-
-    /// The same answer with OData's error object.
-    fn odata(&self, request: RequestId) -> Response<Body> {
-        let (kind, title, detail) = self.told();
-        let message = detail.map_or_else(|| title.to_owned(), |detail| format!("{title}: {detail}"));
-        let details: Vec<(&str, &str)> = self.faults().into_iter().map(|(_, at, what)| (at, what)).collect();
-        let body = odata::error(kind, &message, &details, &request.to_string());
-        let mut response = self.response(request).map(|_| Body::from(body));
-        let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.insert("odata-version", HeaderValue::from_static(odata::VERSION));
-        if let Self::NotPossible { .. } = self {
-            // What else the system can do is not done by this door.
-            headers.insert(header::ALLOW, HeaderValue::from_static(""));
-        }
-        if headers.contains_key(header::WWW_AUTHENTICATE) {
-            let basic = HeaderValue::from_static("Basic realm=\"bramka\", charset=\"UTF-8\"");
-            headers.append(header::WWW_AUTHENTICATE, basic);
-        }
-        response
     }
 
     /// The problem document as an answer.
@@ -351,18 +324,7 @@ impl Refusal {
                 "the cursor is not one of this list",
                 Some("it is good for one caller and query, until the policies change; start the list again without it".into()),
             ),
-            Self::Unmet(Unmet::Unsupported(what)) => {
-                ("unsupported", "this part of OData is not here", Some(what.clone()))
-            }
-            Self::Unmet(Unmet::NotAcceptable(what)) => {
-                ("not-acceptable", "no form of answer that is accepted", Some((*what).to_owned()))
-            }
-            Self::Unmet(unmet @ Unmet::TooManyToCount { .. }) => {
-                ("too-many-to-count", "too many records to count", Some(format!("{unmet}; narrow the filter")))
-            }
-            Self::Unmet(unmet @ Unmet::Cut) => {
-                ("cut", "the list cannot be told whole", Some(format!("{unmet}; narrow the filter")))
-            }
+            Self::Unmet(unmet) => odata::told(unmet),
             Self::MediaType(expected) => {
                 ("media-type", "the body's type is not accepted", Some(format!("send `{expected}`")))
             }

@@ -21,6 +21,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("audit", &["words", "clock", "schema", "catalog", "identity", "policy", "quota"]),
     ("mapping", &["words", "schema", "catalog"]),
     ("quality", &["words", "schema", "mapping"]),
+    ("odata", &["words", "schema"]),
     ("wire", &["words", "body", "clock"]),
     ("upstream", &["words", "body", "clock", "catalog", "audit", "mapping", "wire"]),
     ("intake", &["words", "body", "clock"]),
@@ -52,9 +53,11 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "upstream",
             "intake",
             "idempotency",
+            "words", "body", "schema", "catalog", "identity", "policy", "quota", "audit", "mapping", "odata",
+            "upstream", "intake",
         ],
     ),
-    ("answer", &["words", "body", "schema", "catalog", "policy", "quota", "refusal"]),
+    ("answer", &["words", "body", "schema", "catalog", "odata", "policy", "quota", "refusal"]),
     (
         "gateway",
         &[
@@ -69,6 +72,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "audit",
             "mapping",
             "quality",
+            "odata",
             "wire",
             "upstream",
             "intake",

@@ -262,8 +262,8 @@ fn seen(describing: &Describing, entity: &Arc<Entity>) -> Option<Sight> {
     };
     let (list, read) = (by(Action::List), by(Action::Read));
     let all = [list, read].into_iter().flatten();
-    let (columns, masked) = all.clone().fold((FieldSet::EMPTY, FieldSet::EMPTY), |all, (visible, clear)| {
-        (all.0.union(&visible), all.1.union(&visible.minus(&clear)))
+    let (columns, masked) = all.fold((FieldSet::EMPTY, FieldSet::EMPTY), |told, (visible, clear)| {
+        (told.0.union(&visible), told.1.union(&visible.minus(&clear)))
     });
     let clear = list.map_or(FieldSet::EMPTY, |(_, clear)| mapping.telling(&clear));
     (list.is_some() || read.is_some()).then(|| Sight {

@@ -32,6 +32,7 @@ mod lists;
 mod load;
 mod matrix;
 mod mint;
+mod odata;
 mod publishing;
 mod reads;
 mod refusing;
