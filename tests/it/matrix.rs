@@ -89,9 +89,16 @@ fn rows_of(action: Action, collection: &str, id: &str) -> Vec<Row> {
         path: path.to_owned(),
         body,
     };
+    let set = format!("/odata/{}", collection.replace('-', "_"));
     match action {
-        Action::Read => vec![row(Method::GET, &one, None, "")],
-        Action::List => vec![row(Method::GET, &format!("{all}?limit=1"), None, "")],
+        Action::Read => vec![
+            row(Method::GET, &one, None, ""),
+            row(Method::GET, &format!("{set}('{id}')"), None, " by OData"),
+        ],
+        Action::List => vec![
+            row(Method::GET, &format!("{all}?limit=1"), None, ""),
+            row(Method::GET, &format!("{set}?$top=1"), None, " by OData"),
+        ],
         Action::Create => vec![row(Method::POST, &all, Some(new(collection)), "")],
         Action::Update => vec![
             row(Method::PATCH, &one, Some(changed(collection)), " by PATCH"),
