@@ -20,6 +20,8 @@ pub(super) const FILTER_BYTES_MAX: usize = 16 * 1024;
 const DEPTH_MAX: usize = 32;
 /// LIMIT: operands, operators and calls of one filter. What binding makes of them is a small multiple.
 const NODES_MAX: usize = 400;
+/// What looking through a list counts for: each item is looked at.
+const LAMBDA_NODES: usize = 20;
 
 /// The option that faults name.
 const OPTION: &str = "$filter";

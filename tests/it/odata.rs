@@ -11,7 +11,7 @@ use crate::{
     kit::{Answer, Demo, Who},
     reads::roomy,
     stage::Stage,
-    writes::{change, with},
+    writes::{Twisted, change, said, with},
 };
 
 /// Percent-encodes what stands behind `=` of an option.
@@ -487,4 +487,41 @@ fn an_entry_says_what_was_listed_and_holds_no_word_of_the_query() {
     assert!(
         !entry.to_string().contains("secretword") && !stage.written(&answer)[0].to_string().contains("EUR")
     );
+}
+
+#[test]
+fn a_long_list_is_passed_over_counted_and_bounded() {
+    let all = 2_210;
+    let twisted = Twisted::crm(move |ask, answer| {
+        if ask.path != "/crm/v3/objects/contacts" || ask.method != Method::GET {
+            return answer;
+        }
+        let pairs = ask.pairs();
+        let of =
+            |name: &str| pairs.iter().find(|(n, _)| n == name).and_then(|(_, v)| v.parse::<usize>().ok());
+        let (from, size) = (of("after").unwrap_or(0), of("limit").unwrap());
+        let row = |n: usize| {
+            json!({ "id": n.to_string(), "archived": false, "createdAt": "2026-01-01T00:00:00Z",
+                    "updatedAt": "2026-01-01T00:00:00Z", "properties": { "firstname": format!("N{n}") } })
+        };
+        let rows: Vec<Value> = (from..from + size).take_while(|n| *n < all).map(row).collect();
+        let mut body = json!({ "results": rows });
+        if from + size < all {
+            body["paging"] = json!({ "next": { "after": (from + size).to_string() } });
+        }
+        said(200, &body)
+    });
+    let stage = Stage::open(|policies| twisted.serve(policies));
+    assert_eq!(stage.get("/odata/customers/$count").expect(200).body, "2210");
+    assert_eq!(refused(stage.get("/odata/customers?$count=true"), 400)["code"], "too-many-to-count");
+    assert_eq!(refused(stage.get("/odata/customers?$orderby=name"), 400)["code"], "too-many-to-sort");
+    // More than one request may look through: it says how far it came.
+    let first = stage.get("/odata/customers?$skip=2150&$top=30&$select=id").expect(200);
+    assert_eq!(rows(&first), Vec::<Value>::new());
+    let link = first.json()["@odata.nextLink"].as_str().unwrap().to_owned();
+    assert!(link.contains("$skip=150&$top=30&$skiptoken="), "{link}");
+    let last = stage.get(path_of(&link)).expect(200);
+    let expected: Vec<String> = (2150..2180).map(|n| n.to_string()).collect();
+    assert_eq!(ids(&rows(&last)), expected);
+    assert_eq!(last.json()["@odata.nextLink"], Value::Null);
 }

@@ -1,7 +1,7 @@
 //! Tokens become an expression, by precedence: `or`, `and`, `not`, comparison.
 
 use super::{
-    Compare, DEPTH_MAX, Expr, FILTER_BYTES_MAX, Function, Literal, NODES_MAX, OPTION,
+    Compare, DEPTH_MAX, Expr, FILTER_BYTES_MAX, Function, LAMBDA_NODES, Literal, NODES_MAX, OPTION,
     lexer::{Lexer, Token},
 };
 use crate::{
@@ -157,10 +157,7 @@ impl Parser<'_> {
     }
 
     fn operand(&mut self, depth: usize) -> Result<Expr, Fault> {
-        self.nodes += 1;
-        if self.nodes > NODES_MAX {
-            return Err(too_many(&format!("at most {NODES_MAX} operands")));
-        }
+        self.spend(1)?;
         match self.lexer.peek() {
             Token::Mark('(') => {
                 self.lexer.take()?;
@@ -241,6 +238,7 @@ impl Parser<'_> {
     }
 
     fn lambda(&mut self, all: bool, path: String, depth: usize) -> Result<Expr, Fault> {
+        self.spend(LAMBDA_NODES)?;
         self.lexer.expect('(')?;
         if self.lexer.is_mark(')') && !all {
             self.lexer.take()?;
@@ -254,6 +252,16 @@ impl Parser<'_> {
         let body = self.deeper(depth, Self::any)?;
         self.lexer.expect(')')?;
         Ok(Expr::Lambda { all, path, body: Some(Box::new((variable.to_owned(), body))) })
+    }
+
+    fn spend(&mut self, nodes: usize) -> Result<(), Fault> {
+        self.nodes += nodes;
+        if self.nodes > NODES_MAX {
+            return Err(too_many(&format!(
+                "at most {NODES_MAX} operands, `any` and `all` for {LAMBDA_NODES} each"
+            )));
+        }
+        Ok(())
     }
 
     fn deeper(

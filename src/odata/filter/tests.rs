@@ -297,7 +297,10 @@ fn size_and_depth_are_bounded() {
     }
     let wide = |count: usize| vec!["priority eq 1"; count].join(" or ");
     assert!(bound(&order_entity(), &wide(200)).is_ok());
-    assert_eq!(told(&wide(201)), "at most 400 operands");
+    assert_eq!(told(&wide(201)), "at most 400 operands, `any` and `all` for 20 each");
+    let lists = |count: usize| vec!["lines/any()"; count].join(" or ");
+    assert!(bound(&order_entity(), &lists(19)).is_ok());
+    assert!(told(&lists(20)).starts_with("at most 400 operands"));
     let values = vec!["'a'"; 101].join(",");
     assert_eq!(told(&format!("number in ({values})")), "at most 100 values");
     assert_eq!(told(&format!("number eq '{}'", "a".repeat(FILTER_BYTES_MAX))), "at most 16384 bytes");
