@@ -56,8 +56,8 @@ impl Upstream {
         attempt: &Attempt<'_>,
     ) -> Result<NativeAnswer, UpstreamError> {
         let departed = self.depart(attempt.now)?;
-        let origin = departed.flight.origin()?;
-        self.address(&mut request, origin, attempt);
+        let origin = attempt.origin(departed.flight.origin()?);
+        self.address(&mut request, origin, attempt)?;
         let pool = &attempt.core.pool;
         let result = match pool.send(origin, request, &self.clocks, attempt.deadline, attempt.now).await {
             Ok(Outcome::Answered(answer)) => self.gather(answer, attempt.deadline).await,
@@ -78,9 +78,9 @@ impl Upstream {
         attempt: &Attempt<'_>,
     ) -> Result<Streamed, (UpstreamError, Option<Box<Request<Body>>>)> {
         let departed = self.depart(attempt.now).map_err(|error| (error, None))?;
-        let origin = departed.flight.origin().map_err(|error| (error, None))?;
+        let origin = attempt.origin(departed.flight.origin().map_err(|error| (error, None))?);
         let repeatable = is_safe(request.method());
-        self.address(&mut request, origin, attempt);
+        self.address(&mut request, origin, attempt).map_err(|error| (error, None))?;
         let (pool, clocks, deadline) = (&attempt.core.pool, &self.clocks, attempt.deadline);
         let sent = if repeatable {
             pool.send_repeatable(origin, request, clocks, deadline, attempt.now).await
@@ -122,7 +122,12 @@ impl Upstream {
     }
 
     /// Adds what each try has of its own.
-    fn address(&self, request: &mut Request<Body>, origin: &Origin, attempt: &Attempt<'_>) {
+    fn address(
+        &self,
+        request: &mut Request<Body>,
+        origin: &Origin,
+        attempt: &Attempt<'_>,
+    ) -> Result<(), UpstreamError> {
         let headers = request.headers_mut();
         headers.insert(HOST, origin.authority().clone());
         if let Ok(id) = HeaderValue::try_from(HEXLOWER.encode(&attempt.id.0)) {
@@ -131,8 +136,10 @@ impl Upstream {
         for (name, value) in &self.headers {
             headers.insert(name, value.clone());
         }
-        if let Some(proof) = attempt.proof {
-            headers.insert(&proof.name, proof.value.clone());
+        // ORDER: last, so that it holds whatever the file and the caller say, and signs what is sent.
+        match attempt.proof {
+            Some(proof) => proof.sign(request, origin, attempt.now),
+            None => Ok(()),
         }
     }
 
@@ -151,6 +158,16 @@ impl Upstream {
         let (parts, body) = answer.into_parts();
         let body = gather(body, self.answer_bytes_max, deadline).await.map_err(UpstreamError::of_answer)?;
         Ok(NativeAnswer { status: parts.status, headers: parts.headers, body })
+    }
+}
+
+impl<'a> Attempt<'a> {
+    /// The address to call: the one picked, unless the sign-in is good for another.
+    fn origin<'o>(&self, picked: &'o Arc<Origin>) -> &'o Arc<Origin>
+    where
+        'a: 'o,
+    {
+        self.proof.and_then(Proof::origin).unwrap_or(picked)
     }
 }
 

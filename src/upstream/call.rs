@@ -2,13 +2,13 @@
 
 use std::sync::{Arc, atomic::Ordering};
 
-use http::{Request, Response, StatusCode};
+use http::{Method, Request, Response};
 use tower::retry::budget::Budget;
 
 use super::{
-    Upstream, UpstreamError,
+    SignInError, Upstream, UpstreamError,
     attempt::{Attempt, Flight, Streamed, is_unavailable},
-    sign_in::Proof,
+    sign_in::{Proof, Refused},
 };
 use crate::{
     audit::{Effect, Fetch, Receipt},
@@ -58,7 +58,9 @@ pub(super) enum Kind {
 /// What may still be tried of one call.
 struct Tries {
     left: u32,
+    /// Whether our sign-in was renewed for it, and whether a token against forged requests was.
     renewed: bool,
+    fetched_again: bool,
 }
 
 impl CorePools {
@@ -94,7 +96,7 @@ impl Upstream {
     }
 
     /// A changing call: sent once. It is tried again only while certainly nothing was sent, or when the system
-    /// refused our token. [`UpstreamError::sent`] says what is known.
+    /// refused our sign-in. [`UpstreamError::sent`] says what is known.
     ///
     /// # Errors
     /// [`UpstreamError`].
@@ -138,16 +140,23 @@ impl Upstream {
         let deadline = deadline.sooner(Deadline::after(now, self.clocks.call));
         let mut tries = self.tries();
         loop {
-            let proof = self.proof(deadline, &mut now).await?;
+            let proof = self.proof(&request.method, deadline, &mut now).await?;
             let outgoing = self.outgoing(request)?;
             let attempt = Attempt { core, id, proof: proof.as_ref(), deadline, now };
             match self.gathered(outgoing, &attempt).await {
-                Ok(answer) if answer.status == StatusCode::UNAUTHORIZED => {
-                    if !self.renews(&mut tries, proof.as_ref()) {
-                        return Ok(answer);
-                    }
-                }
                 Ok(answer) => {
+                    let body = Some(&*answer.body);
+                    if let Some(refused) = self.signed_in.refused(answer.status, &answer.headers, body) {
+                        if self.renews(&mut tries, refused, proof.as_ref()) {
+                            now = clock::now();
+                            continue;
+                        }
+                        return match refused {
+                            // Whoever reads the answer knows what it means.
+                            Refused::Unauthorized => Ok(answer),
+                            Refused::Named | Refused::Csrf => Err(UpstreamError::SignIn(SignInError::Spent)),
+                        };
+                    }
                     let elsewhere = kind == Kind::Reading && self.balance.len() > 1;
                     if !(elsewhere && is_unavailable(answer.status) && self.may_try(&mut tries)) {
                         return Ok(answer);
@@ -179,10 +188,15 @@ impl Upstream {
             Body::Incoming(_) | Body::Stream(_) => deadline,
         };
         let mut tries = self.tries();
+        // Each try signs the target that was judged.
+        let target = self.signed_in.is_in_query().then(|| request.uri().clone());
         loop {
-            let proof = self.proof(deadline, &mut now).await?;
-            // A fetched token may turn out to be spent: then the request is needed once more.
-            let copy = if self.signed_in.is_fetched() && !tries.renewed {
+            let proof = self.proof(request.method(), deadline, &mut now).await?;
+            if let Some(target) = &target {
+                request.uri_mut().clone_from(target);
+            }
+            // What was fetched may turn out to be spent: then the request is needed once more.
+            let copy = if self.signed_in.is_fetched() && !(tries.renewed && tries.fetched_again) {
                 copied(&request).map(Box::new)
             } else {
                 None
@@ -195,8 +209,9 @@ impl Upstream {
                 }
                 Ok(Streamed::Answer(answer, flight)) => {
                     // The token is spent for the next call too, whether or not this one can be sent again.
-                    let refused = answer.status() == StatusCode::UNAUTHORIZED;
-                    let renewed = refused && self.renews(&mut tries, proof.as_ref());
+                    let refused = self.signed_in.refused(answer.status(), answer.headers(), None);
+                    let renewed =
+                        refused.is_some_and(|refused| self.renews(&mut tries, refused, proof.as_ref()));
                     match copy.filter(|_| renewed) {
                         Some(copy) => request = copy,
                         None => {
@@ -224,9 +239,14 @@ impl Upstream {
         Ok(counted)
     }
 
-    /// The sign-in's field. Fetching it may take a while, which is not the system's: its clocks start afterwards.
-    async fn proof(&self, deadline: Deadline, now: &mut Now) -> Result<Option<Proof>, UpstreamError> {
-        let proof = self.signed_in.proof(deadline, *now).await.map_err(UpstreamError::SignIn)?;
+    /// What to sign in by. Fetching it may take a while, which is not the system's: its clocks start afterwards.
+    async fn proof(
+        &self,
+        method: &Method,
+        deadline: Deadline,
+        now: &mut Now,
+    ) -> Result<Option<Proof>, UpstreamError> {
+        let proof = self.signed_in.proof(method, deadline, *now).await.map_err(UpstreamError::SignIn)?;
         if self.signed_in.is_fetched() {
             *now = clock::now();
         }
@@ -235,7 +255,7 @@ impl Upstream {
 
     fn tries(&self) -> Tries {
         self.budget.deposit();
-        Tries { left: self.tries_max, renewed: false }
+        Tries { left: self.tries_max, renewed: false, fetched_again: false }
     }
 
     /// Whether another try is granted.
@@ -247,10 +267,14 @@ impl Upstream {
         true
     }
 
-    /// Whether a refusal of our token is worth another token: once for each call.
-    fn renews(&self, tries: &mut Tries, proof: Option<&Proof>) -> bool {
-        let spoiled = self.signed_in.spoil(proof, clock::now().mono);
-        spoiled && !std::mem::replace(&mut tries.renewed, true)
+    /// Whether a refusal of our sign-in is worth another one: once for each call.
+    fn renews(&self, tries: &mut Tries, refused: Refused, proof: Option<&Proof>) -> bool {
+        let another = self.signed_in.renews(refused, proof, clock::mono());
+        let done = match refused {
+            Refused::Unauthorized | Refused::Named => &mut tries.renewed,
+            Refused::Csrf => &mut tries.fetched_again,
+        };
+        another && !std::mem::replace(done, true)
     }
 }
 

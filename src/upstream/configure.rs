@@ -13,17 +13,10 @@ use parking_lot::Mutex;
 use tower::retry::budget::TpsBudget;
 use url::Url;
 
-use super::{
-    Settings, Upstream,
-    balance::Balance,
-    breaker::Breaker,
-    forward,
-    settings::{OAuth2, SignIn, ours},
-    sign_in::{Grant, SignedIn, Tokens},
-};
+use super::{Settings, Upstream, balance::Balance, breaker::Breaker, forward, settings::ours, sign_in::Home};
 use crate::{
     clock::Now,
-    wire::{Certificate, Clocks, Keep, Local, Origin, Own, TlsClient, Trust, target},
+    wire::{Certificate, Clocks, Keep, Local, Origin, Own, TlsClient, Trust},
     words::{
         Diagnostics, Digest, Place, Secret, SystemName,
         tree::{Node, Value},
@@ -93,9 +86,10 @@ impl Registry {
 /// Most retries a second that are granted besides; the budget's own arithmetic ends far above it.
 const PER_SECOND_MAX: u32 = 1_000_000;
 
-struct Build<'a, 'm> {
+/// A system being built.
+pub(super) struct Build<'a, 'm> {
     means: &'a Means<'m>,
-    found: &'a mut Diagnostics,
+    pub(super) found: &'a mut Diagnostics,
     digest: Canon,
 }
 
@@ -106,7 +100,11 @@ impl Build<'_, '_> {
             Some(urls) if urls.iter().any(|(url, _)| url.scheme() == "https") => self.tls(settings).map(Some),
             Some(_) | None => Some(None),
         };
-        let signed_in = self.sign_in(settings);
+        let home = Home {
+            url: urls.as_ref().and_then(|urls| Some(&urls.first()?.0)),
+            tls: tls.as_ref().and_then(Option::as_ref),
+        };
+        let signed_in = self.signed_in(settings, home);
         let headers = self.headers(settings);
         let origins = self.origins(settings, urls?, tls?)?;
         let (origins, prefix) = origins;
@@ -180,11 +178,7 @@ impl Build<'_, '_> {
         urls: Vec<(Url, Place)>,
         tls: Option<TlsClient>,
     ) -> Option<(Vec<Origin>, Box<str>)> {
-        let keep = Keep {
-            idle_max: settings.limits.idle_connections,
-            idle_timeout: settings.limits.idle_timeout.0,
-            lifetime: settings.limits.connection_lifetime.0,
-        };
+        let keep = self.keep(settings);
         let server_name = settings.tls.server_name.as_ref().map(|name| name.value.as_str());
         let prefix = urls.first()?.0.path().trim_end_matches('/').into();
         let mut origins = Vec::with_capacity(urls.len());
@@ -197,7 +191,15 @@ impl Build<'_, '_> {
         (origins.len() == urls.len()).then_some((origins, prefix))
     }
 
-    fn local(&self, settings: &Settings) -> Local {
+    pub(super) fn keep(&self, settings: &Settings) -> Keep {
+        Keep {
+            idle_max: settings.limits.idle_connections,
+            idle_timeout: settings.limits.idle_timeout.0,
+            lifetime: settings.limits.connection_lifetime.0,
+        }
+    }
+
+    pub(super) fn local(&self, settings: &Settings) -> Local {
         Local { allow: settings.allow_local, own: self.means.registry.own.clone() }
     }
 
@@ -223,66 +225,11 @@ impl Build<'_, '_> {
         self.client(&Trust { ca, certificate }, place.map_or(base, |path| &path.place))
     }
 
-    fn client(&mut self, trust: &Trust, place: &Place) -> Option<TlsClient> {
+    pub(super) fn client(&mut self, trust: &Trust, place: &Place) -> Option<TlsClient> {
         match TlsClient::new(trust) {
             Ok(client) => Some(client),
             Err(error) => {
                 self.found.error(place, error.to_string());
-                None
-            }
-        }
-    }
-
-    fn sign_in(&mut self, settings: &Settings) -> Option<SignedIn> {
-        let (signed_in, place) = match &settings.sign_in {
-            SignIn::None => return Some(SignedIn::No),
-            SignIn::Bearer(token) => (SignedIn::bearer(&self.secret(token)?), &token.place),
-            SignIn::Basic(basic) => {
-                let password = self.secret(&basic.password)?;
-                (SignedIn::basic(&basic.user.value, &password), &basic.user.place)
-            }
-            SignIn::Header(key) => {
-                let value = self.secret(&key.value)?;
-                let name = self.field(&key.name)?;
-                (SignedIn::always(name, value.expose()), &key.value.place)
-            }
-            SignIn::OAuth2(oauth2) => return self.tokens(settings, oauth2),
-        };
-        if signed_in.is_none() {
-            self.found.error(place, "this cannot stand in a header field (a user has no `:`)");
-        }
-        signed_in
-    }
-
-    fn tokens(&mut self, settings: &Settings, oauth2: &OAuth2) -> Option<SignedIn> {
-        let secret = self.secret(&oauth2.client_secret);
-        let ca = match &oauth2.ca {
-            Some(path) => Some(self.file(path)?),
-            None => None,
-        };
-        let place = &oauth2.token_url.place;
-        let tls = self.client(&Trust { ca, certificate: None }, place)?;
-        let tokens = Url::parse(&oauth2.token_url.value).map_err(|error| error.to_string()).and_then(|url| {
-            let local = self.local(settings);
-            let origin = Origin::new(&url, Some(&tls), None, local, Keep::default())
-                .map_err(|error| error.to_string())?;
-            Ok((origin, target(&url).map_err(|error| error.to_string())?))
-        });
-        match tokens {
-            Ok((origin, target)) => {
-                let secret = secret?;
-                let grant = Grant {
-                    client_id: &oauth2.client_id.value,
-                    client_secret: &secret,
-                    scope: oauth2.scope.as_deref(),
-                    audience: oauth2.audience.as_deref(),
-                    authenticate: oauth2.authenticate,
-                };
-                let tokens = Tokens::new(Arc::new(origin), target, &grant)?;
-                Some(SignedIn::Fetched(Box::new(tokens)))
-            }
-            Err(error) => {
-                self.found.error(place, error);
                 None
             }
         }
@@ -305,7 +252,7 @@ impl Build<'_, '_> {
     }
 
     /// A field the file may set: none that frames a message, names its target or is rewritten anyway.
-    fn field(&mut self, name: &Spanned<String>) -> Option<HeaderName> {
+    pub(super) fn field(&mut self, name: &Spanned<String>) -> Option<HeaderName> {
         match HeaderName::from_bytes(name.value.as_bytes()) {
             Ok(field) if !forward::is_framing(&field) => Some(field),
             Ok(_) => {
@@ -319,13 +266,13 @@ impl Build<'_, '_> {
         }
     }
 
-    fn secret(&mut self, text: &Spanned<String>) -> Option<Secret> {
+    pub(super) fn secret(&mut self, text: &Spanned<String>) -> Option<Secret> {
         let secret = (self.means.secret)(text, self.found)?;
         self.digest.add(secret.expose().as_bytes());
         Some(secret)
     }
 
-    fn file(&mut self, path: &Spanned<PathBuf>) -> Option<Vec<u8>> {
+    pub(super) fn file(&mut self, path: &Spanned<PathBuf>) -> Option<Vec<u8>> {
         let bytes = (self.means.file)(path, self.found)?;
         self.digest.add(&bytes);
         Some(bytes)

@@ -1,6 +1,6 @@
 //! Why a system gave no usable answer: which kind, and whether it may have heard us.
 
-use std::time::Duration;
+use std::{borrow::Cow, fmt, time::Duration};
 
 use crate::{
     body::BodyError,
@@ -70,26 +70,80 @@ pub struct Broken {
     pub sent: Sent,
 }
 
-/// Why no sign-in token was had.
+/// Why we are not signed in.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum SignInError {
-    /// The issuer was not reached, or broke off.
-    #[error("the token issuer: {0}")]
-    Unreachable(String),
-    /// The issuer refused us.
-    #[error("the token issuer answered {status} (`{code}`)")]
+    /// Whom we asked was not reached, or broke off.
+    #[error("{asked}: {why}")]
+    Unreachable {
+        /// Whom.
+        asked: Asked,
+        /// How that went.
+        why: String,
+    },
+    /// Whom we asked refused us.
+    #[error("{asked} answered {status} (`{code}`)")]
     Refused {
-        /// Its status.
+        /// Whom.
+        asked: Asked,
+        /// The status.
         status: u16,
-        /// The `error` of its answer, if it is one.
+        /// The `error` of the answer, if it is one.
         code: String,
     },
-    /// What it gave is no bearer token.
-    #[error("the token issuer's answer is not usable: {0}")]
-    Unusable(&'static str),
+    /// What was given cannot be used.
+    #[error("{asked}'s answer is not usable: {why}")]
+    Unusable {
+        /// By whom.
+        asked: Asked,
+        /// Why not; nothing of the answer itself.
+        why: Cow<'static, str>,
+    },
     /// The call's own clock ran out meanwhile.
-    #[error("the token issuer took too long")]
-    Late,
+    #[error("{asked} took too long")]
+    Late {
+        /// Who did.
+        asked: Asked,
+    },
+    /// The system goes on refusing what it just gave.
+    #[error("the system refuses a sign-in that is new")]
+    Spent,
+}
+
+/// Whom we ask to be signed in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Asked {
+    /// An issuer of tokens.
+    #[default]
+    Issuer,
+    /// The system, for a session.
+    Login,
+    /// The system, for a token against forged requests.
+    Csrf,
+}
+
+impl fmt::Display for Asked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Issuer => "the token issuer",
+            Self::Login => "the login",
+            Self::Csrf => "the giver of CSRF tokens",
+        })
+    }
+}
+
+impl SignInError {
+    pub(super) fn unusable(asked: Asked, why: impl Into<Cow<'static, str>>) -> Self {
+        Self::Unusable { asked, why: why.into() }
+    }
+
+    /// Whether somebody said no: less and less worth another try.
+    pub(super) fn is_refusal(&self) -> bool {
+        match self {
+            Self::Refused { .. } | Self::Unusable { .. } | Self::Spent => true,
+            Self::Unreachable { .. } | Self::Late { .. } => false,
+        }
+    }
 }
 
 impl UpstreamError {

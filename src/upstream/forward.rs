@@ -104,7 +104,8 @@ impl Upstream {
         let target = self.target(path, query)?;
         let upgrade = upgrade(&method, version, &headers, &body);
         let trailers = has_token(&headers, TE, "trailers");
-        clean_request(&mut headers, self.signed_in.field());
+        self.signed_in.permits(query)?;
+        clean_request(&mut headers, self.signed_in.struck());
         on_behalf.write(&mut headers);
         headers.append(VIA, HeaderValue::from_static("1.1 bramka"));
         frame(&method, &mut headers, &body);
@@ -146,7 +147,7 @@ impl Upstream {
     /// `/systems/crm`: a redirect inside the system leads there again, one that names the system's own address
     /// does not tell it.
     pub fn clean_answer(&self, status: StatusCode, headers: &mut HeaderMap, mount: impl fmt::Display) {
-        remove(headers, is_kept_back);
+        remove(headers, |name| is_kept_back(name) || self.signed_in.is_kept_back(name));
         // RFC 9110 §8.6: these never have a length.
         if status == StatusCode::NO_CONTENT || status.is_informational() {
             headers.remove(CONTENT_LENGTH);
@@ -192,10 +193,10 @@ fn upgrade(method: &Method, version: Version, headers: &HeaderMap, body: &Body) 
     asked.then(|| protocol.clone())
 }
 
-fn clean_request(headers: &mut HeaderMap, sign_in: Option<&HeaderName>) {
+fn clean_request(headers: &mut HeaderMap, sign_in: &[HeaderName]) {
     let named = nominated(headers);
     let is_struck =
-        |name: &HeaderName| is_not_passed_on(name) || Some(name) == sign_in || named.contains(name);
+        |name: &HeaderName| is_not_passed_on(name) || sign_in.contains(name) || named.contains(name);
     remove(headers, is_struck);
     announce_trailers(headers, is_struck);
     // RFC 9113 §8.2.3: HTTP/2 may split the cookie, HTTP/1.1 has one line.

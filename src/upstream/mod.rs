@@ -35,7 +35,7 @@ use tower::retry::budget::TpsBudget;
 pub use bridge::{BridgeClocks, BridgeEnd, Bridged, bridge};
 pub use call::{CorePools, Opened, Slot};
 pub use configure::{Finder, Means, Registry};
-pub use error::{Broken, SignInError, UpstreamError};
+pub use error::{Asked, Broken, SignInError, UpstreamError};
 pub use forward::{OnBehalf, Passed};
 pub use settings::{KEYS, Settings};
 

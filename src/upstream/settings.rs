@@ -4,13 +4,14 @@ use std::path::PathBuf;
 
 use serde_json::{Value as Json, json};
 
+use super::sign_in::settings::SignIn;
 use crate::{
     words::{
-        ByteSize, Diagnostic, Diagnostics, Period,
+        ByteSize, Diagnostics, Period,
         tree::{Node, Value},
         yaml::{FromYaml, Named, Spanned, expected},
     },
-    yaml_object, yaml_words,
+    yaml_object,
 };
 
 /// The top-level keys of a system's file that are read here.
@@ -22,7 +23,7 @@ yaml_object! {
     pub struct Settings {
         /// The address of the system, or a list of equal ones: `https://host[:port][/path]`. Paths of mappings and of calls are put after it. Equal addresses must share the path.
         pub base: Bases;
-        /// How the gate signs in: one of `bearer`, `basic`, `header`, `oauth2`, or `none` spelled out.
+        /// How the gate signs in: one of `bearer`, `basic`, `oauth2`, `session`, or what goes along with every request (`headers`, `query`, `body`), or both; `none` spelled out.
         pub sign_in: SignIn;
         /// Clocks.
         pub timeouts: Timeouts = Timeouts::default();
@@ -97,70 +98,11 @@ yaml_object! {
         /// The name the system's certificate must bear, where it is not the address's.
         pub server_name: Option<Spanned<String>> = None;
     }
-
-    /// A user and a password.
-    pub struct Basic {
-        /// The user.
-        pub user: Spanned<String>;
-        /// The password: a secret, as in `${env:ERP_PASSWORD}`.
-        pub password: Spanned<String>;
-    }
-
-    /// A key in a header field of its own.
-    pub struct HeaderKey {
-        /// The field's name.
-        pub name: Spanned<String>;
-        /// The key: a secret, as in `${env:SHOP_KEY}`.
-        pub value: Spanned<String>;
-    }
-
-    /// Client credentials (RFC 6749 §4.4).
-    pub struct OAuth2 {
-        /// Where tokens are given out.
-        pub token_url: Spanned<String>;
-        /// Our id there.
-        pub client_id: Spanned<String>;
-        /// Our secret there, as in `${env:BC_SECRET}`.
-        pub client_secret: Spanned<String>;
-        /// What is asked for.
-        pub scope: Option<String> = None;
-        /// For whom, where the issuer wants to know.
-        pub audience: Option<String> = None;
-        /// How the secret is shown: in the `body` or by `basic`. Default `basic`, which every issuer must take.
-        pub authenticate: Authenticate = Authenticate::Basic;
-        /// PEM of the CAs to trust for the token address instead of the platform's.
-        pub ca: Option<Spanned<PathBuf>> = None;
-    }
-}
-
-yaml_words! {
-    /// How a client secret is shown to a token issuer.
-    pub enum Authenticate {
-        /// In the `Authorization` field.
-        Basic = "basic",
-        /// In the form.
-        Body = "body",
-    }
 }
 
 /// One address or several equal ones.
 #[derive(Clone, Debug)]
 pub struct Bases(pub Vec<Spanned<String>>);
-
-/// How the gate signs in.
-#[derive(Clone, Debug)]
-pub enum SignIn {
-    /// Not at all.
-    None,
-    /// A bearer token, as a secret.
-    Bearer(Spanned<String>),
-    /// A user and a password.
-    Basic(Basic),
-    /// A key in a field of its own.
-    Header(HeaderKey),
-    /// A token that is fetched.
-    OAuth2(Box<OAuth2>),
-}
 
 impl Settings {
     /// Reads the keys that are [`KEYS`] from a system's whole file; the others are somebody else's.
@@ -229,45 +171,6 @@ impl FromYaml for Bases {
         json!({ "oneOf": [
             { "type": "string", "examples": ["https://api.example.com"] },
             { "type": "array", "items": { "type": "string" }, "minItems": 1, "maxItems": 32 },
-        ] })
-    }
-}
-
-const WAYS: [&str; 5] = ["bearer", "basic", "header", "oauth2", "none"];
-
-impl FromYaml for SignIn {
-    fn read(node: &Node, found: &mut Diagnostics) -> Option<Self> {
-        if node.as_text() == Some("none") {
-            return Some(Self::None);
-        }
-        let Some([(key, way)]) = node.as_map() else {
-            expected(node, "`none` or one of `bearer`, `basic`, `header`, `oauth2`", found);
-            return None;
-        };
-        match key.text.as_str() {
-            "bearer" => Spanned::read(way, found).map(Self::Bearer),
-            "basic" => Basic::read(way, found).map(Self::Basic),
-            "header" => HeaderKey::read(way, found).map(Self::Header),
-            "oauth2" => OAuth2::read(way, found).map(|way| Self::OAuth2(Box::new(way))),
-            other => {
-                let told = Diagnostic::error(&key.place, format!("`{other}` is no way to sign in"));
-                found.push(told.suggest(other, WAYS));
-                None
-            }
-        }
-    }
-
-    fn schema() -> Json {
-        let way = |name: &str, schema: Json| {
-            json!({ "type": "object", "additionalProperties": false, "required": [name],
-                    "properties": { name: schema } })
-        };
-        json!({ "oneOf": [
-            { "const": "none" },
-            way("bearer", String::schema()),
-            way("basic", Basic::schema()),
-            way("header", HeaderKey::schema()),
-            way("oauth2", OAuth2::schema()),
         ] })
     }
 }

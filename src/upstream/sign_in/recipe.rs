@@ -1,0 +1,424 @@
+//! Texts that are worked out to sign in or to sign a request: `Session base64({user}:{id}:{token})`.
+//!
+//! A recipe is text, names in braces, and functions of a closed list. It is read and typed once, at load; what it
+//! costs is bounded by the file's length and the request's. Nothing in it prints.
+
+use std::fmt;
+
+use aws_lc_rs::{digest, hmac};
+use data_encoding::{BASE64, HEXLOWER, HEXLOWER_PERMISSIVE};
+use jiff::Timestamp;
+use zeroize::Zeroizing;
+
+use crate::words::Secret;
+
+/// Deepest nesting of functions.
+const DEPTH_MAX: usize = 8;
+
+/// How a text is made.
+#[derive(Clone)]
+pub(super) struct Recipe(Vec<Piece>);
+
+#[derive(Clone)]
+enum Piece {
+    Text(Box<str>),
+    Value(Secret),
+    /// What a login's answer gave under this name.
+    Taken(Box<str>),
+    Now(Unit),
+    Method,
+    Url,
+    Body,
+    Call(Function, Vec<Recipe>),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Unit {
+    Seconds,
+    Milliseconds,
+}
+
+/// The closed list.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Function {
+    Base64,
+    Hex,
+    Unhex,
+    Sha1,
+    Sha256,
+    HmacSha1,
+    HmacSha256,
+}
+
+const FUNCTIONS: [(&str, Function); 7] = [
+    ("base64", Function::Base64),
+    ("hex", Function::Hex),
+    ("unhex", Function::Unhex),
+    ("sha1", Function::Sha1),
+    ("sha256", Function::Sha256),
+    ("hmac-sha1", Function::HmacSha1),
+    ("hmac-sha256", Function::HmacSha256),
+];
+
+/// What names in braces mean.
+pub(super) struct Names<'a> {
+    /// Values of the file.
+    pub(super) values: &'a [(String, Secret)],
+    /// What is taken from a login's answer.
+    pub(super) taken: &'a [Box<str>],
+    /// Whether the request is there to be signed.
+    pub(super) request: bool,
+}
+
+/// What is known when a text is made.
+#[derive(Clone, Copy)]
+pub(super) struct Scene<'a> {
+    pub(super) now: Timestamp,
+    pub(super) method: &'a str,
+    /// Scheme, host and path, without a query.
+    pub(super) url: &'a str,
+    /// None where the body is streamed.
+    pub(super) body: Option<&'a [u8]>,
+}
+
+/// Why no text could be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unmade {
+    /// The body is streamed, and the recipe needs it.
+    Streamed,
+    /// A key in hexadecimal is none.
+    NotHex,
+}
+
+impl Recipe {
+    pub(super) fn of(secret: Secret) -> Self {
+        Self(vec![Piece::Value(secret)])
+    }
+
+    /// Reads a text. The message says what to write instead.
+    pub(super) fn parse(text: &str, names: &Names<'_>) -> Result<Self, String> {
+        let mut rest = text;
+        let recipe = Self::read(&mut rest, names, 0)?;
+        if recipe.is_binary() {
+            return Err("bytes cannot be sent as they are: put them into `hex(…)` or `base64(…)`".into());
+        }
+        Ok(recipe)
+    }
+
+    /// With what a login's answer gave in its place; None where one is missing.
+    pub(super) fn bind(&self, taken: &[(Box<str>, Secret)]) -> Option<Self> {
+        let bound = self.0.iter().map(|piece| {
+            Some(match piece {
+                Piece::Taken(name) => Piece::Value(taken.iter().find(|(n, _)| n == name)?.1.clone()),
+                Piece::Call(function, given) => {
+                    Piece::Call(*function, given.iter().map(|one| one.bind(taken)).collect::<Option<_>>()?)
+                }
+                Piece::Text(_)
+                | Piece::Value(_)
+                | Piece::Now(_)
+                | Piece::Method
+                | Piece::Url
+                | Piece::Body => piece.clone(),
+            })
+        });
+        Some(Self(bound.collect::<Option<_>>()?))
+    }
+
+    /// Whether it makes the same text for every request.
+    pub(super) fn is_fixed(&self) -> bool {
+        self.0.iter().all(|piece| match piece {
+            Piece::Text(_) | Piece::Value(_) | Piece::Taken(_) => true,
+            Piece::Now(_) | Piece::Method | Piece::Url | Piece::Body => false,
+            Piece::Call(_, given) => given.iter().all(Self::is_fixed),
+        })
+    }
+
+    /// Whether it is a time and nothing else: a number in JSON.
+    pub(super) fn is_number(&self) -> bool {
+        matches!(*self.0, [Piece::Now(_)])
+    }
+
+    pub(super) fn make(&self, scene: &Scene<'_>) -> Result<Secret, Unmade> {
+        let mut bytes = self.bytes(scene)?;
+        // Checked at load: the whole is text.
+        String::from_utf8(std::mem::take(&mut *bytes)).map(Secret::new).map_err(|_| Unmade::Streamed)
+    }
+
+    fn bytes(&self, scene: &Scene<'_>) -> Result<Zeroizing<Vec<u8>>, Unmade> {
+        let mut out = Zeroizing::new(Vec::new());
+        for piece in &self.0 {
+            match piece {
+                Piece::Text(text) => out.extend_from_slice(text.as_bytes()),
+                Piece::Value(secret) => out.extend_from_slice(secret.expose().as_bytes()),
+                // Bound before it is made.
+                Piece::Taken(_) => {}
+                Piece::Now(Unit::Seconds) => {
+                    out.extend_from_slice(scene.now.as_second().to_string().as_bytes());
+                }
+                Piece::Now(Unit::Milliseconds) => {
+                    out.extend_from_slice(scene.now.as_millisecond().to_string().as_bytes());
+                }
+                Piece::Method => out.extend_from_slice(scene.method.as_bytes()),
+                Piece::Url => out.extend_from_slice(scene.url.as_bytes()),
+                Piece::Body => out.extend_from_slice(scene.body.ok_or(Unmade::Streamed)?),
+                Piece::Call(function, given) => {
+                    let given = given.iter().map(|one| one.bytes(scene)).collect::<Result<Vec<_>, _>>()?;
+                    out.extend_from_slice(&function.call(&given)?);
+                }
+            }
+        }
+        Ok(out)
+    }
+
+    fn is_binary(&self) -> bool {
+        self.0.iter().any(|piece| match piece {
+            Piece::Call(Function::Base64 | Function::Hex, _) => false,
+            Piece::Call(..) | Piece::Body => true,
+            Piece::Text(_)
+            | Piece::Value(_)
+            | Piece::Taken(_)
+            | Piece::Now(_)
+            | Piece::Method
+            | Piece::Url => false,
+        })
+    }
+
+    /// Up to the end, or inside a function up to its `,` or `)`.
+    fn read(rest: &mut &str, names: &Names<'_>, depth: usize) -> Result<Self, String> {
+        let mut pieces = Vec::new();
+        let mut text = String::new();
+        while let Some(c) = rest.chars().next() {
+            if depth > 0 && matches!(c, ',' | ')') {
+                break;
+            }
+            *rest = rest.strip_prefix(c).unwrap_or_default();
+            match c {
+                '{' => {
+                    flush(&mut text, &mut pieces);
+                    let (name, after) =
+                        rest.split_once('}').ok_or("a `{` has no `}`; write `\\{` for the character")?;
+                    pieces.push(names.piece(name)?);
+                    *rest = after;
+                }
+                '}' => return Err("a `}` has no `{`; write `\\}` for the character".into()),
+                '\\' => {
+                    let taken = rest.chars().next().ok_or("a `\\` stands at the end")?;
+                    *rest = rest.strip_prefix(taken).unwrap_or_default();
+                    text.push(taken);
+                }
+                '(' => {
+                    let function = called(&mut text)?;
+                    flush(&mut text, &mut pieces);
+                    pieces.push(Self::call(function, rest, names, depth + 1)?);
+                }
+                c => text.push(c),
+            }
+        }
+        flush(&mut text, &mut pieces);
+        Ok(Self(pieces))
+    }
+
+    fn call(function: Function, rest: &mut &str, names: &Names<'_>, depth: usize) -> Result<Piece, String> {
+        if depth > DEPTH_MAX {
+            return Err(format!("functions stand in each other at most {DEPTH_MAX} deep"));
+        }
+        let mut given = vec![Self::read(rest, names, depth)?];
+        while let Some(after) = rest.strip_prefix(',') {
+            *rest = after.strip_prefix(' ').unwrap_or(after);
+            given.push(Self::read(rest, names, depth)?);
+        }
+        *rest = rest.strip_prefix(')').ok_or("a `(` has no `)`; write `\\(` for the character")?;
+        if given.len() != function.wants() {
+            return Err(match function.wants() {
+                1 => "this function takes one text; write `\\,` for a comma in it".to_owned(),
+                _ => "`hmac-…` takes a key and a text, as in `hmac-sha256({key}, {$body})`".to_owned(),
+            });
+        }
+        Ok(Piece::Call(function, given))
+    }
+}
+
+/// The function whose name stands before a `(`.
+fn called(text: &mut String) -> Result<Function, String> {
+    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    let start = text.trim_end_matches(is_word).len();
+    let name = text.split_off(start);
+    match FUNCTIONS.iter().find(|(known, _)| *known == name) {
+        Some((_, function)) => Ok(*function),
+        None => Err(format!(
+            "`{name}` is no function; known are {}; write `\\(` for the character",
+            FUNCTIONS.map(|(name, _)| format!("`{name}`")).join(", ")
+        )),
+    }
+}
+
+fn flush(text: &mut String, pieces: &mut Vec<Piece>) {
+    if !text.is_empty() {
+        pieces.push(Piece::Text(std::mem::take(text).into()));
+    }
+}
+
+impl Names<'_> {
+    fn piece(&self, name: &str) -> Result<Piece, String> {
+        let of_request = |piece| match self.request {
+            true => Ok(piece),
+            false => {
+                Err(format!("`{{{name}}}` stands in `headers` beside the way to sign in, and nowhere else"))
+            }
+        };
+        match name {
+            "$now" => return Ok(Piece::Now(Unit::Seconds)),
+            "$now_ms" => return Ok(Piece::Now(Unit::Milliseconds)),
+            "$method" => return of_request(Piece::Method),
+            "$url" => return of_request(Piece::Url),
+            "$body" => return of_request(Piece::Body),
+            _ => {}
+        }
+        if let Some(taken) = self.taken.iter().find(|taken| ***taken == *name) {
+            return Ok(Piece::Taken(taken.clone()));
+        }
+        match self.values.iter().find(|(known, _)| known == name) {
+            Some((_, secret)) => Ok(Piece::Value(secret.clone())),
+            None => Err(format!(
+                "`{{{name}}}` is unknown here: name something under `values`{}, or `$now`, `$now_ms`",
+                if self.taken.is_empty() { "" } else { " or `take`" }
+            )),
+        }
+    }
+}
+
+impl Function {
+    fn wants(self) -> usize {
+        match self {
+            Self::HmacSha1 | Self::HmacSha256 => 2,
+            Self::Base64 | Self::Hex | Self::Unhex | Self::Sha1 | Self::Sha256 => 1,
+        }
+    }
+
+    fn call(self, given: &[Zeroizing<Vec<u8>>]) -> Result<Zeroizing<Vec<u8>>, Unmade> {
+        let [first, rest @ ..] = given else { return Ok(Zeroizing::default()) };
+        let second = rest.first().map_or(&[][..], |second| second);
+        let hashed = |how| digest::digest(how, first).as_ref().to_vec();
+        let keyed = |how| hmac::sign(&hmac::Key::new(how, first), second).as_ref().to_vec();
+        Ok(Zeroizing::new(match self {
+            Self::Base64 => BASE64.encode(first).into_bytes(),
+            Self::Hex => HEXLOWER.encode(first).into_bytes(),
+            Self::Unhex => HEXLOWER_PERMISSIVE.decode(first).map_err(|_| Unmade::NotHex)?,
+            Self::Sha1 => hashed(&digest::SHA1_FOR_LEGACY_USE_ONLY),
+            Self::Sha256 => hashed(&digest::SHA256),
+            Self::HmacSha1 => keyed(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY),
+            Self::HmacSha256 => keyed(hmac::HMAC_SHA256),
+        }))
+    }
+}
+
+impl Unmade {
+    /// In words for the operator.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Streamed => "the sign-in signs the body, and a streamed one cannot be signed",
+            Self::NotHex => "the sign-in's key is not hexadecimal",
+        }
+    }
+}
+
+impl fmt::Debug for Recipe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Recipe(…)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn values() -> Vec<(String, Secret)> {
+        let value = |name: &str, text: &str| (name.to_owned(), Secret::new(text.to_owned()));
+        vec![value("user", "admin"), value("key", "key"), value("hex", "6b6579"), value("bad", "xyz")]
+    }
+
+    fn parse(text: &str) -> Result<Recipe, String> {
+        let taken = ["id".into(), "token".into()];
+        Recipe::parse(text, &Names { values: &values(), taken: &taken, request: true })
+    }
+
+    fn made(text: &str) -> Result<String, String> {
+        let taken = [("id".into(), Secret::new("7".into())), ("token".into(), Secret::new("t".into()))];
+        let scene = Scene {
+            now: Timestamp::from_millisecond(1_700_000_000_123).unwrap(),
+            method: "POST",
+            url: "https://a.example/x",
+            body: Some(b"The quick brown fox jumps over the lazy dog"),
+        };
+        let recipe = parse(text)?.bind(&taken).unwrap();
+        recipe.make(&scene).map(|made| made.expose().to_owned()).map_err(|why| why.as_str().to_owned())
+    }
+
+    #[test]
+    fn a_text_is_made_of_names_and_functions_of_a_closed_list() {
+        for (text, told) in [
+            ("Session {token}", "Session t"),
+            ("Session base64({user}:{id}:{token})", "Session YWRtaW46Nzp0"),
+            ("{$now}.{$now_ms}", "1700000000.1700000000123"),
+            ("{$method} {$url}", "POST https://a.example/x"),
+            (r"\{user\} \(a\), b\)", "{user} (a), b)"),
+            (r"base64(a\,b\))", "YSxiKQ=="),
+            // RFC 3174 and FIPS 180-4 examples.
+            ("hex(sha1(abc))", "a9993e364706816aba3e25717850c26c9cd0d89d"),
+            ("hex(sha256(abc))", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"),
+            // A known pair for both HMACs.
+            ("hex(hmac-sha1({key}, {$body}))", "de7c9b85b8b78aa6bc8a7a36f70a90701c9db4d9"),
+            ("hex(hmac-sha1(unhex({hex}), {$body}))", "de7c9b85b8b78aa6bc8a7a36f70a90701c9db4d9"),
+            (
+                "hex(hmac-sha256({key}, {$body}))",
+                "f7bc83f430538424b13298e6aa6fb143ef4d59a14946175997479dbc2d1a3cd8",
+            ),
+        ] {
+            assert_eq!(made(text).as_deref(), Ok(told), "{text}");
+        }
+        assert_eq!(made("hex(unhex({bad}))"), Err("the sign-in's key is not hexadecimal".to_owned()));
+    }
+
+    #[test]
+    fn a_recipe_that_cannot_be_meant_says_what_to_write() {
+        for (text, told) in [
+            ("md5({user})", "`md5` is no function; known are `base64`"),
+            ("f (x)", "`` is no function"),
+            ("{nobody}", "`{nobody}` is unknown here: name something under `values` or `take`"),
+            ("{user", "a `{` has no `}`"),
+            ("a}", "a `}` has no `{`"),
+            ("base64({user}", "a `(` has no `)`"),
+            ("base64(a,b)", "takes one text"),
+            ("hex(hmac-sha1({key}))", "takes a key and a text"),
+            ("sha1({user})", "put them into `hex(…)`"),
+            ("a\\", "stands at the end"),
+        ] {
+            let why = parse(text).map(|_| ()).unwrap_err();
+            assert!(why.contains(told), "{text}: {why}");
+        }
+        let deep = format!("{}{}", "hex(".repeat(9), ")".repeat(9));
+        assert!(parse(&deep).map(|_| ()).unwrap_err().contains("8 deep"));
+        let names = Names { values: &[], taken: &[], request: false };
+        assert!(Recipe::parse("{$body}", &names).is_err(), "there is no request to sign");
+    }
+
+    #[test]
+    fn no_recipe_prints() {
+        assert_eq!(format!("{:?}", parse("Session {key}").unwrap()), "Recipe(…)");
+    }
+
+    proptest! {
+        #[test]
+        fn reading_never_panics_and_a_value_is_never_read_as_a_recipe(text: String, value: String) {
+            drop(parse(&text));
+            let values = [("v".to_owned(), Secret::new(value.clone()))];
+            let names = Names { values: &values, taken: &[], request: false };
+            let recipe = Recipe::parse("<{v}>", &names).unwrap();
+            let scene = Scene { now: Timestamp::UNIX_EPOCH, method: "GET", url: "", body: None };
+            let made = recipe.make(&scene).unwrap();
+            prop_assert_eq!(made.expose(), format!("<{value}>"));
+        }
+    }
+}

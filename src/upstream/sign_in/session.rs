@@ -1,0 +1,186 @@
+//! A session: a login once, and what its answer gave with every request from then on.
+//!
+//! One session a system. A request that is under way with an old one finishes with it. What the system gives
+//! besides, a cookie that was not named or one that comes later, is not used. There is no logout: a session that was
+//! replaced ends at the system by its own clock.
+
+use std::{
+    fmt,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, Response, header::SET_COOKIE};
+use serde_json::Value;
+
+use super::{
+    super::{Asked, SignInError},
+    ask::{Ask, Form},
+    json::Steps,
+    kept::{Got, Kept},
+    recipe::Recipe,
+    settings::TimeUnit,
+    shown::{Field, Shown},
+};
+use crate::{clock::Now, words::Secret};
+
+/// Longest thing that is taken from an answer.
+const TAKEN_BYTES_MAX: usize = 8 * 1024;
+/// Most cookies that are looked at.
+const COOKIES_MAX: usize = 64;
+
+/// How to log in, and what of the answer is kept.
+pub(super) struct Session {
+    pub(super) ask: Ask,
+    pub(super) form: Option<Form>,
+    pub(super) cookies: Box<[Box<str>]>,
+    pub(super) take: Box<[(Box<str>, Take)]>,
+    pub(super) fields: Box<[(HeaderName, Recipe)]>,
+    pub(super) lifetime: Lifetime,
+    pub(super) kept: Kept,
+}
+
+/// Where something stands in an answer.
+#[derive(Debug)]
+pub(super) enum Take {
+    At(Steps),
+    Header(HeaderName),
+}
+
+/// How long a session lasts.
+#[derive(Debug)]
+pub(super) enum Lifetime {
+    Untold,
+    Fixed(Duration),
+    Told(Steps, TimeUnit),
+}
+
+impl Session {
+    pub(super) async fn fetch(&self, always: Option<&Shown>, now: Now) -> Result<Got, SignInError> {
+        let parts: Vec<_> = always.into_iter().collect();
+        let answer =
+            self.ask.send(None, self.form.as_ref(), super::signing(Asked::Login, &parts, now), now).await?;
+        self.read(&answer, now.mono)
+    }
+
+    fn read(&self, answer: &Response<Bytes>, now: Instant) -> Result<Got, SignInError> {
+        let is_read = |take: &Take| matches!(take, Take::At(_));
+        let document: Option<Value> = if self.take.iter().any(|(_, take)| is_read(take))
+            || matches!(self.lifetime, Lifetime::Told(..))
+        {
+            let read = serde_json::from_slice(answer.body());
+            Some(read.map_err(|_| SignInError::unusable(Asked::Login, "it is no JSON"))?)
+        } else {
+            None
+        };
+        let document = document.as_ref().unwrap_or(&Value::Null);
+        let mut taken = Vec::with_capacity(self.take.len());
+        for (name, take) in &self.take {
+            let text = match take {
+                Take::At(steps) => steps.text(document),
+                Take::Header(name) => {
+                    answer.headers().get(name).and_then(|value| Some(value.to_str().ok()?.to_owned()))
+                }
+            };
+            let text = text.filter(|text| !text.is_empty() && text.len() <= TAKEN_BYTES_MAX);
+            taken.push((name.clone(), Secret::new(text.ok_or_else(|| missing("", name))?)));
+        }
+        let mut shown = Shown { cookies: self.cookies(answer.headers())?, ..Shown::default() };
+        for (name, recipe) in &self.fields {
+            let field = recipe.bind(&taken).and_then(Field::of).ok_or_else(|| {
+                SignInError::unusable(Asked::Login, format!("it cannot stand in the field `{name}`"))
+            })?;
+            shown.fields.push((name.clone(), field));
+        }
+        Ok(Got::new(shown, self.life(document)?, now))
+    }
+
+    fn cookies(&self, headers: &HeaderMap) -> Result<Vec<(Box<str>, Secret)>, SignInError> {
+        let set = set_cookies(headers);
+        let wanted = self.cookies.iter().map(|name| {
+            // The last of a name is the one a browser would keep.
+            let (_, value) =
+                set.iter().rev().find(|(set, _)| set == name).ok_or_else(|| missing("cookie ", name))?;
+            Ok((name.clone(), value.clone()))
+        });
+        wanted.collect()
+    }
+
+    fn life(&self, document: &Value) -> Result<Option<Duration>, SignInError> {
+        let (at, unit) = match &self.lifetime {
+            Lifetime::Untold => return Ok(None),
+            Lifetime::Fixed(life) => return Ok(Some(*life)),
+            Lifetime::Told(at, unit) => (at, unit),
+        };
+        let told = at.text(document).and_then(|text| text.parse::<u32>().ok()).filter(|told| *told > 0);
+        let told =
+            told.ok_or_else(|| SignInError::unusable(Asked::Login, "it does not say how long it lasts"))?;
+        Ok(Some(unit.of(told)))
+    }
+}
+
+fn missing(kind: &str, name: &str) -> SignInError {
+    SignInError::unusable(Asked::Login, format!("the {kind}`{name}` is not in it"))
+}
+
+/// What an answer sets as cookies (RFC 6265 §5.2), in its order; one that is empty, unsound or over at once is none.
+pub(super) fn set_cookies(headers: &HeaderMap) -> Vec<(Box<str>, Secret)> {
+    let lines = headers.get_all(SET_COOKIE).iter().take(COOKIES_MAX);
+    lines
+        .filter_map(|line| {
+            let mut parts = line.to_str().ok()?.split(';');
+            let (name, value) = parts.next()?.split_once('=')?;
+            let (name, value) = (name.trim(), value.trim());
+            let is_sound = |text: &str| {
+                !text.is_empty()
+                    && text.len() <= TAKEN_BYTES_MAX
+                    && text.bytes().all(|byte| byte.is_ascii_graphic())
+            };
+            let is_over = parts.any(|attribute| {
+                attribute.split_once('=').is_some_and(|(name, value)| {
+                    name.trim().eq_ignore_ascii_case("max-age")
+                        && value.trim().parse::<i64>().is_ok_and(|seconds| seconds <= 0)
+                })
+            });
+            (is_sound(name) && is_sound(value) && !is_over)
+                .then(|| (name.into(), Secret::new(value.to_owned())))
+        })
+        .collect()
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Session({})", self.ask.origin.peer())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    fn set(lines: &[&'static str]) -> Vec<(String, String)> {
+        let mut headers = HeaderMap::new();
+        for line in lines {
+            headers.append(SET_COOKIE, HeaderValue::from_static(line));
+        }
+        let set = set_cookies(&headers);
+        set.iter().map(|(name, value)| (name.to_string(), value.expose().to_owned())).collect()
+    }
+
+    #[test]
+    fn only_a_cookie_that_could_be_sent_back_is_taken() {
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        assert_eq!(
+            set(&["B1SESSION=a-b; HttpOnly; Path=/b1s", " ROUTEID = .node1 ;Max-Age=60", "a=b=c"]),
+            [pair("B1SESSION", "a-b"), pair("ROUTEID", ".node1"), pair("a", "b=c")]
+        );
+        for none in ["", "a", "=b", "a=", "a=b c", "a=\u{7f}", "a=b; Max-Age=0", "a=b; max-age=-1", "a b=c"] {
+            let Ok(line) = HeaderValue::from_str(none) else { continue };
+            let mut headers = HeaderMap::new();
+            headers.append(SET_COOKIE, line);
+            assert!(set_cookies(&headers).is_empty(), "{none}");
+        }
+    }
+}

@@ -1,0 +1,394 @@
+//! What a system's file says about signing in, as it is written.
+
+use std::{path::PathBuf, time::Duration};
+
+use serde_json::{Value as Json, json};
+
+use crate::{
+    words::{
+        Diagnostic, Diagnostics, Period, Place,
+        tree::{Node, Value},
+        yaml::{FromYaml, Keys, Named, Spanned, expected},
+    },
+    yaml_object, yaml_words,
+};
+
+yaml_object! {
+    /// A user and a password.
+    pub struct Basic {
+        /// The user.
+        pub user: Spanned<String>;
+        /// The password: a secret, as in `${env:ERP_PASSWORD}`.
+        pub password: Spanned<String>;
+    }
+
+    /// A key in a header field of its own.
+    pub struct HeaderKey {
+        /// The field's name.
+        pub name: Spanned<String>;
+        /// The key: a secret, as in `${env:SHOP_KEY}`; or a text made of names and functions, as in `Key {user}:base64({key})`.
+        pub value: Spanned<String>;
+    }
+
+    /// A key in the query.
+    pub struct QueryKey {
+        /// The parameter's name.
+        pub name: Spanned<String>;
+        /// The key, as in `headers`.
+        pub value: Spanned<String>;
+    }
+
+    /// A key in a JSON body.
+    pub struct BodyKey {
+        /// The path of the field, keys alone.
+        pub at: Spanned<String>;
+        /// The key, as in `headers`. `{$now_ms}` alone is written as a number.
+        pub value: Spanned<String>;
+    }
+
+    /// A token of an issuer (RFC 6749).
+    pub struct OAuth2 {
+        /// Where tokens are given out.
+        pub token_url: Spanned<String>;
+        /// Our id there.
+        pub client_id: Spanned<String>;
+        /// Our secret there, as in `${env:BC_SECRET}`. Needed for `client_credentials`.
+        pub client_secret: Option<Spanned<String>> = None;
+        /// By whose right: `client_credentials`, `password`, `refresh_token` or `jwt_bearer`. Default `client_credentials`.
+        pub grant: GrantType = GrantType::ClientCredentials;
+        /// With `password`: the user and the password.
+        pub user: Option<Basic> = None;
+        /// With `refresh_token`: the token, a secret. One that the issuer gives in its place is used until the gate ends, and then lost.
+        pub refresh_token: Option<Spanned<String>> = None;
+        /// With `jwt_bearer`: what is signed.
+        pub assertion: Option<SignedClaims> = None;
+        /// What is asked for.
+        pub scope: Option<String> = None;
+        /// For whom, where the issuer wants to know.
+        pub audience: Option<String> = None;
+        /// How the secret is shown: in the `body` or by `basic`. Default `basic`, which every issuer must take.
+        pub authenticate: Authenticate = Authenticate::Basic;
+        /// PEM of the CAs to trust for the token address instead of the platform's.
+        pub ca: Option<Spanned<PathBuf>> = None;
+        /// How long a token lasts whose issuer does not say. Default 1h.
+        pub lifetime: Option<Period> = None;
+        /// Where the issuer's answer names the address to call.
+        pub base_from: Option<BaseAddress> = None;
+    }
+
+    /// What an assertion says (RFC 7523), besides `client_id` as its issuer and `scope`.
+    pub struct SignedClaims {
+        /// PEM of an RSA or P-256 key, PKCS#8: a secret, as in `${file:/run/secrets/crm.pem}`.
+        pub key: Spanned<String>;
+        /// The key's name at the issuer.
+        pub key_id: Option<String> = None;
+        /// For whom the token shall be. Default `client_id`.
+        pub subject: Option<String> = None;
+        /// To whom it is addressed. Default `audience`, or else `token_url`.
+        pub audience: Option<String> = None;
+    }
+
+    /// The address that comes with a token. The path of `base` stays before all others.
+    pub struct BaseAddress {
+        /// Its path in the answer.
+        pub at: Spanned<String>;
+        /// Which hosts may be named: `host`, `host:port` or `*.domain`. Another one is refused.
+        pub hosts: Vec<Spanned<String>>;
+    }
+
+    /// A login, and what of its answer goes along with every request.
+    pub struct SessionLogin {
+        /// The path of the login under `base`, asked by POST.
+        pub post: Option<Spanned<String>> = None;
+        /// The same, asked by GET.
+        pub get: Option<Spanned<String>> = None;
+        /// The login's JSON body. Secrets stand in it as `${env:NAME}` or `${file:/path}`.
+        pub json: Option<Node> = None;
+        /// Or its form.
+        pub form: Option<Named<Spanned<String>>> = None;
+        /// Or a user and a password in its head.
+        pub basic: Option<Basic> = None;
+        /// Cookies of the answer that go along, by name.
+        pub cookies: Vec<Spanned<String>> = Vec::new();
+        /// Texts of the answer by a name of ours: a path in its JSON, or `{ header: NAME }`.
+        pub take: Named<TakeFrom> = Named::default();
+        /// Fields that go along, made of what was taken: `{ name: Authorization, value: "Session {token}" }`.
+        pub headers: Several<HeaderKey> = Several(Vec::new());
+        /// How long it lasts: a period, or `{ at, unit }` of the answer. Default 1h; a refusal renews it sooner.
+        pub lifetime: SessionLifetime = SessionLifetime::Untold;
+    }
+
+    /// A token against forged requests, for methods that change something.
+    pub struct CsrfFetch {
+        /// The path under `base` that gives it to a GET.
+        pub get: Spanned<String>;
+        /// The field it is asked for and sent back in. Default `X-CSRF-Token`.
+        pub header: Option<Spanned<String>> = None;
+    }
+
+    /// An answer that says, besides 401, that what was fetched is spent.
+    pub struct ExpiredAnswer {
+        /// The status. Default any.
+        pub status: Option<Spanned<u16>> = None;
+        /// A path in its JSON body. Not looked at where a call is passed through.
+        pub at: Option<Spanned<String>> = None;
+        /// Or a field of its head.
+        pub header: Option<Spanned<String>> = None;
+        /// What stands there.
+        pub equals: Option<String> = None;
+    }
+}
+
+yaml_words! {
+    /// How a client secret is shown to a token issuer.
+    pub enum Authenticate {
+        /// In the `Authorization` field.
+        Basic = "basic",
+        /// In the form.
+        Body = "body",
+    }
+
+    /// By whose right a token is asked for.
+    pub enum GrantType {
+        /// Our own (RFC 6749 §4.4).
+        ClientCredentials = "client_credentials",
+        /// A user's, by password (§4.3).
+        Password = "password",
+        /// A user's, by a token that was got before (§6).
+        RefreshToken = "refresh_token",
+        /// By a signed assertion (RFC 7523).
+        JwtBearer = "jwt_bearer",
+    }
+
+    /// What a number counts.
+    pub enum TimeUnit {
+        /// Milliseconds.
+        Milliseconds = "milliseconds",
+        /// Seconds.
+        Seconds = "seconds",
+        /// Minutes.
+        Minutes = "minutes",
+    }
+}
+
+impl TimeUnit {
+    /// So many of it.
+    pub(super) fn of(self, count: u32) -> Duration {
+        match self {
+            Self::Milliseconds => Duration::from_millis(count.into()),
+            Self::Seconds => Duration::from_secs(count.into()),
+            Self::Minutes => Duration::from_secs(u64::from(count).saturating_mul(60)),
+        }
+    }
+}
+
+/// How the gate signs in.
+#[derive(Clone, Debug)]
+pub struct SignIn {
+    /// The way, of which there is one.
+    pub way: Way,
+    /// What goes along with every request, besides.
+    pub headers: Vec<HeaderKey>,
+    /// Parameters, likewise.
+    pub query: Vec<QueryKey>,
+    /// Fields of a body, likewise.
+    pub body: Vec<BodyKey>,
+    /// What texts may name: secrets, or texts as they are.
+    pub values: Named<Spanned<String>>,
+    /// A token against forged requests.
+    pub csrf: Option<CsrfFetch>,
+    /// What says that the sign-in is spent.
+    pub expired: Vec<ExpiredAnswer>,
+    /// Where all this stands.
+    pub place: Place,
+}
+
+/// The way to sign in.
+#[derive(Clone, Debug)]
+pub enum Way {
+    /// None, or by what goes along alone.
+    None,
+    /// A bearer token, as a secret.
+    Bearer(Spanned<String>),
+    /// A user and a password.
+    Basic(Basic),
+    /// A token that is fetched.
+    OAuth2(Box<OAuth2>),
+    /// A session.
+    Session(Box<SessionLogin>),
+}
+
+/// One or a list.
+#[derive(Clone, Debug)]
+pub struct Several<T>(pub Vec<T>);
+
+/// Where something stands in a login's answer.
+#[derive(Clone, Debug)]
+pub enum TakeFrom {
+    /// At a path of its JSON.
+    At(Spanned<String>),
+    /// In a field of its head.
+    Header(Spanned<String>),
+}
+
+/// How long a session lasts.
+#[derive(Clone, Debug)]
+pub enum SessionLifetime {
+    /// Nobody says.
+    Untold,
+    /// So long.
+    Fixed(Period),
+    /// As the answer says at this path.
+    Told(Spanned<String>, TimeUnit),
+}
+
+impl<T: FromYaml> FromYaml for Several<T> {
+    fn read(node: &Node, found: &mut Diagnostics) -> Option<Self> {
+        match node.value {
+            Value::List(_) => Vec::read(node, found).map(Self),
+            Value::Map(_) | Value::Scalar(_) | Value::Null => T::read(node, found).map(|one| Self(vec![one])),
+        }
+    }
+
+    fn schema() -> Json {
+        json!({ "oneOf": [T::schema(), { "type": "array", "items": T::schema() }] })
+    }
+}
+
+impl FromYaml for TakeFrom {
+    fn read(node: &Node, found: &mut Diagnostics) -> Option<Self> {
+        if node.as_map().is_none() {
+            return Spanned::read(node, found).map(Self::At);
+        }
+        let mut keys = Keys::of(node, found)?;
+        let header = keys.required("header", found);
+        keys.finish(found);
+        header.map(Self::Header)
+    }
+
+    fn schema() -> Json {
+        json!({ "oneOf": [
+            { "type": "string", "examples": ["result[0].token"] },
+            { "type": "object", "additionalProperties": false, "required": ["header"],
+              "properties": { "header": { "type": "string" } } },
+        ] })
+    }
+}
+
+impl FromYaml for SessionLifetime {
+    fn read(node: &Node, found: &mut Diagnostics) -> Option<Self> {
+        if node.as_map().is_none() {
+            return Period::read(node, found).map(Self::Fixed);
+        }
+        let mut keys = Keys::of(node, found)?;
+        let (at, unit) = (keys.required("at", found), keys.required("unit", found));
+        keys.finish(found);
+        Some(Self::Told(at?, unit?))
+    }
+
+    fn schema() -> Json {
+        json!({ "oneOf": [
+            Period::schema(),
+            { "type": "object", "additionalProperties": false, "required": ["at", "unit"],
+              "properties": { "at": { "type": "string" }, "unit": TimeUnit::schema() } },
+        ] })
+    }
+}
+
+const WAYS: [&str; 4] = ["bearer", "basic", "oauth2", "session"];
+const BESIDES: [&str; 7] = ["header", "headers", "query", "body", "values", "csrf", "expired"];
+const EXPECTED: &str =
+    "`none`, one of `bearer`, `basic`, `oauth2`, `session`, or what goes along: `header`, `query`, `body`";
+
+impl SignIn {
+    fn none(place: &Place) -> Self {
+        Self {
+            way: Way::None,
+            headers: Vec::new(),
+            query: Vec::new(),
+            body: Vec::new(),
+            values: Named::default(),
+            csrf: None,
+            expired: Vec::new(),
+            place: place.clone(),
+        }
+    }
+
+    /// Reads what stands under a key that is no way; whether it was one at all.
+    fn beside(&mut self, key: &str, node: &Node, found: &mut Diagnostics) -> Option<bool> {
+        match key {
+            "header" | "headers" => self.headers.extend(Several::read(node, found)?.0),
+            "query" => self.query = Several::read(node, found)?.0,
+            "body" => self.body = Several::read(node, found)?.0,
+            "values" => self.values = Named::read(node, found)?,
+            "csrf" => self.csrf = Some(CsrfFetch::read(node, found)?),
+            "expired" => self.expired = Several::read(node, found)?.0,
+            _ => return Some(false),
+        }
+        Some(true)
+    }
+}
+
+impl FromYaml for SignIn {
+    fn read(node: &Node, found: &mut Diagnostics) -> Option<Self> {
+        let mut this = Self::none(&node.place);
+        if node.as_text() == Some("none") {
+            return Some(this);
+        }
+        let pairs = node.as_map().unwrap_or_default();
+        if pairs.is_empty() {
+            expected(node, EXPECTED, found);
+            return None;
+        }
+        let (mut ways, mut is_whole) = (0, true);
+        for (key, node) in pairs {
+            let way = match key.text.as_str() {
+                "bearer" => Spanned::read(node, found).map(Way::Bearer),
+                "basic" => Basic::read(node, found).map(Way::Basic),
+                "oauth2" => OAuth2::read(node, found).map(|way| Way::OAuth2(Box::new(way))),
+                "session" => SessionLogin::read(node, found).map(|way| Way::Session(Box::new(way))),
+                other => {
+                    let read = this.beside(other, node, found);
+                    if read == Some(false) {
+                        let told = Diagnostic::error(&key.place, format!("`{other}` is no way to sign in"));
+                        found.push(told.suggest(other, WAYS.into_iter().chain(BESIDES)));
+                    }
+                    is_whole &= read == Some(true);
+                    continue;
+                }
+            };
+            ways += 1;
+            if ways > 1 {
+                found.error(&key.place, "there is one way to sign in; what goes along besides stands in `headers`, `query` or `body`");
+            }
+            match way {
+                Some(way) => this.way = way,
+                None => is_whole = false,
+            }
+        }
+        if ways == 0 && is_whole && this.headers.is_empty() && this.query.is_empty() && this.body.is_empty() {
+            expected(node, EXPECTED, found);
+            return None;
+        }
+        (is_whole && ways <= 1).then_some(this)
+    }
+
+    fn schema() -> Json {
+        json!({ "oneOf": [
+            { "const": "none" },
+            { "type": "object", "additionalProperties": false, "minProperties": 1, "properties": {
+                "bearer": String::schema(),
+                "basic": Basic::schema(),
+                "oauth2": OAuth2::schema(),
+                "session": SessionLogin::schema(),
+                "header": HeaderKey::schema(),
+                "headers": Several::<HeaderKey>::schema(),
+                "query": Several::<QueryKey>::schema(),
+                "body": Several::<BodyKey>::schema(),
+                "values": Named::<Spanned<String>>::schema(),
+                "csrf": CsrfFetch::schema(),
+                "expired": Several::<ExpiredAnswer>::schema(),
+            } },
+        ] })
+    }
+}
