@@ -188,13 +188,8 @@ impl Upstream {
             Body::Incoming(_) | Body::Stream(_) => deadline,
         };
         let mut tries = self.tries();
-        // Each try signs the target that was judged.
-        let target = self.signed_in.is_in_query().then(|| request.uri().clone());
         loop {
             let proof = self.proof(request.method(), deadline, &mut now).await?;
-            if let Some(target) = &target {
-                request.uri_mut().clone_from(target);
-            }
             // What was fetched may turn out to be spent: then the request is needed once more.
             let copy = if self.signed_in.is_fetched() && !(tries.renewed && tries.fetched_again) {
                 copied(&request).map(Box::new)

@@ -27,6 +27,7 @@ mod framing;
 mod heads;
 mod passing;
 mod pools;
+mod sessions;
 mod stand;
 mod streams;
 mod system;

@@ -92,11 +92,6 @@ impl SignedIn {
         self.fetched.is_some() || self.csrf.is_some()
     }
 
-    /// Whether it changes a request's target.
-    pub(super) fn is_in_query(&self) -> bool {
-        self.always.as_ref().is_some_and(|always| !always.query.is_empty())
-    }
-
     /// Whether a caller's own request can be signed in.
     ///
     /// # Errors

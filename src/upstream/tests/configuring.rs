@@ -36,6 +36,72 @@ fn what_cannot_be_called_does_not_load() {
             "`Host` is set by the gate",
         ),
         ("base: https://a/\nsign_in: none\nheaders: { X-Key: '${env:X}' }", "a secret does not stand here"),
+        ("base: https://a/\nsign_in: {}", "expected `none`, one of `bearer`"),
+        ("base: https://a/\nsign_in: { values: { a: b } }", "expected `none`, one of `bearer`"),
+        (
+            "base: https://a/\nsign_in: { bearer: '${env:X}', basic: { user: u, password: '${env:X}' } }",
+            "there is one way to sign in",
+        ),
+        ("base: https://a/\nsign_in: { bearer: '${env:X}', heders: [] }", "did you mean `headers`?"),
+        ("base: https://a/\nsign_in: { query: { name: k, value: plain } }", "a secret is written as"),
+        ("base: https://a/\nsign_in: { headers: { name: X-K, value: 'md5({x})' } }", "`md5` is no function"),
+        ("base: https://a/\nsign_in: { headers: { name: X-K, value: 'K {x}' } }", "`{x}` is unknown here"),
+        (
+            "base: https://a/\nsign_in: { values: { my_secret: plain }, query: { name: k, value: '{my_secret}' } }",
+            "a secret never stands in a file",
+        ),
+        ("base: https://a/\nsign_in: { body: { at: 'a[0]', value: '${env:X}' } }", "by keys alone"),
+        ("base: https://a/\nsign_in: { session: { cookies: [S] } }", "one of `post` and `get`"),
+        (
+            "base: https://a/\nsign_in: { session: { post: /in } }",
+            "say what of the login's answer goes along",
+        ),
+        (
+            "base: https://a/\nsign_in: { session: { post: in, cookies: [S] } }",
+            "expected a path under `base`",
+        ),
+        (
+            "base: https://a/\nsign_in: { session: { post: /../in, cookies: [S] } }",
+            "expected a path under `base`",
+        ),
+        (
+            "base: https://a/\nsign_in: { session: { post: /in, json: { Password: plain }, cookies: [S] } }",
+            "a secret never stands in a file: write `${env:NAME}`",
+        ),
+        (
+            "base: https://a/\nsign_in: { session: { post: /in, json: {}, form: {}, cookies: [S] } }",
+            "one body: `json` or `form`",
+        ),
+        (
+            "base: https://a/\nsign_in: { session: { post: /in, cookies: [S], lifetime: { at: a, unit: hours } } }",
+            "`hours` is not known here",
+        ),
+        (
+            "base: [https://a/, https://b/]\nsign_in: { session: { post: /in, cookies: [S] } }",
+            "go with one address",
+        ),
+        (
+            "base: https://a/\nsign_in: { bearer: '${env:X}', expired: { status: 403 } }",
+            "only what is fetched",
+        ),
+        (
+            "base: https://a/\nsign_in: { session: { post: /in, cookies: [S] }, expired: { at: code } }",
+            "`expired` is a `status`, or",
+        ),
+        (
+            "base: https://a/\nsign_in: { oauth2: { token_url: 'https://i/', client_id: c } }",
+            "`grant: client_credentials` needs `client_secret`",
+        ),
+        (
+            "base: https://a/\nsign_in: { oauth2: { token_url: 'https://i/', client_id: c, client_secret: '${env:X}', \
+             refresh_token: '${env:X}' } }",
+            "`refresh_token` goes with `grant: refresh_token`",
+        ),
+        (
+            "base: https://a/\nsign_in: { oauth2: { token_url: 'https://i/', client_id: c, grant: jwt_bearer, \
+             assertion: { key: '${env:X}' } } }",
+            "expected PEM of an RSA or P-256 key",
+        ),
         ("base: https://a/\nsign_in: none\nheaders: { Transfer-Encoding: x }", "is set by the gate"),
         ("base: https://a/\nsign_in: none\ntls: { ca: ca.pem }", "no such file"),
         ("base: https://a/\nsign_in: none\ntls: { client_certificate: c.pem }", "go together"),

@@ -1,7 +1,9 @@
 //! Governed calls against systems that misbehave.
 
 mod configuring;
+mod credentials;
 mod passing;
+mod sessions;
 mod signing;
 
 use std::{
@@ -37,6 +39,16 @@ fn configure(registry: &Registry, text: &str) -> Result<Arc<Upstream>, String> {
 
 /// The same beside listeners of ours.
 fn configure_beside(registry: &Registry, text: &str, own: &[SocketAddr]) -> Result<Arc<Upstream>, String> {
+    configure_with(registry, text, own, &|name| Some(format!("s3cret-{name}")))
+}
+
+/// The same with secrets of the test's own.
+fn configure_with(
+    registry: &Registry,
+    text: &str,
+    own: &[SocketAddr],
+    secrets: &dyn Fn(&str) -> Option<String>,
+) -> Result<Arc<Upstream>, String> {
     let file = tree::parse(&"systems/crm.yaml".into(), text).unwrap();
     let mut found = Diagnostics::default();
     let secret = |text: &Spanned<String>, found: &mut Diagnostics| {
@@ -44,7 +56,7 @@ fn configure_beside(registry: &Registry, text: &str, own: &[SocketAddr]) -> Resu
         if name.is_none() {
             found.error(&text.place, "a secret is written as `${env:NAME}`");
         }
-        name.map(|name| Secret::new(format!("s3cret-{name}")))
+        name.and_then(secrets).map(Secret::new)
     };
     let no_file = |path: &Spanned<PathBuf>, found: &mut Diagnostics| {
         found.error(&path.place, "no such file");

@@ -11,7 +11,7 @@ use crate::{
     words::{Channel, ListenerName, TlsFacts},
 };
 
-fn channel(address: &str) -> Channel {
+pub(super) fn channel(address: &str) -> Channel {
     let tls = TlsFacts { version: "1.3", server_name: None, certificate: None, standing: Default::default() };
     Channel {
         listener: ListenerName::from("data"),

@@ -118,13 +118,13 @@ async fn a_passed_through_call_gets_its_second_token_too() {
 }
 
 /// An upload, which cannot be sent a second time.
-fn upload() -> http::Request<Body> {
+pub(super) fn upload() -> http::Request<Body> {
     let piece = Ok::<_, BodyError>(Frame::data(Bytes::from_static(b"body")));
     let body = Body::stream(StreamBody::new(futures_util::stream::iter([piece])));
     http::Request::post("/").body(body).unwrap()
 }
 
-async fn uploaded(system: &Arc<Upstream>, core: &CorePools) -> u16 {
+pub(super) async fn uploaded(system: &Arc<Upstream>, core: &CorePools) -> u16 {
     let Opened::Answer(answer) =
         system.passed(core, ID, upload().into(), soon(), clock::now()).await.unwrap()
     else {
