@@ -13,6 +13,7 @@ mod ask;
 mod build;
 mod csrf;
 mod expired;
+mod grants;
 mod json;
 mod kept;
 mod oauth2;
@@ -161,9 +162,7 @@ impl SignedIn {
         if self.csrf.as_ref().is_some_and(|csrf| csrf.is_required(status, headers)) {
             return Some(Refused::Csrf);
         }
-        if self.fetched.is_none() {
-            return None;
-        }
+        self.fetched.as_ref()?;
         if status == StatusCode::UNAUTHORIZED {
             return Some(Refused::Unauthorized);
         }

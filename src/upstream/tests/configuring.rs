@@ -23,7 +23,7 @@ fn every_mistake_is_told_at_once() {
 
 #[test]
 fn what_cannot_be_called_does_not_load() {
-    for (text, part) in [
+    does_not_load(&[
         ("base: https://a/", "key `sign_in` is missing"),
         ("base: []\nsign_in: none", "one address or a list"),
         ("base: ftp://a/\nsign_in: none", "expected `https` or `http`"),
@@ -36,6 +36,20 @@ fn what_cannot_be_called_does_not_load() {
             "`Host` is set by the gate",
         ),
         ("base: https://a/\nsign_in: none\nheaders: { X-Key: '${env:X}' }", "a secret does not stand here"),
+        ("base: https://a/\nsign_in: none\nheaders: { Transfer-Encoding: x }", "is set by the gate"),
+        ("base: https://a/\nsign_in: none\ntls: { ca: ca.pem }", "no such file"),
+        ("base: https://a/\nsign_in: none\ntls: { client_certificate: c.pem }", "go together"),
+        ("base: https://a/\nsign_in: none\nlimits: { concurrency: 0 }", "at least 1"),
+        (
+            "base: https://a/\nsign_in: none\nretries: { per_second: 2147483647 }",
+            "`retries.per_second` at most 1000000",
+        ),
+    ]);
+}
+
+#[test]
+fn a_credential_that_has_no_place_does_not_load() {
+    does_not_load(&[
         ("base: https://a/\nsign_in: {}", "expected `none`, one of `bearer`"),
         ("base: https://a/\nsign_in: { values: { a: b } }", "expected `none`, one of `bearer`"),
         (
@@ -51,6 +65,12 @@ fn what_cannot_be_called_does_not_load() {
             "a secret never stands in a file",
         ),
         ("base: https://a/\nsign_in: { body: { at: 'a[0]', value: '${env:X}' } }", "by keys alone"),
+    ]);
+}
+
+#[test]
+fn a_sign_in_that_could_not_be_fetched_does_not_load() {
+    does_not_load(&[
         ("base: https://a/\nsign_in: { session: { cookies: [S] } }", "one of `post` and `get`"),
         (
             "base: https://a/\nsign_in: { session: { post: /in } }",
@@ -102,15 +122,12 @@ fn what_cannot_be_called_does_not_load() {
              assertion: { key: '${env:X}' } } }",
             "expected PEM of an RSA or P-256 key",
         ),
-        ("base: https://a/\nsign_in: none\nheaders: { Transfer-Encoding: x }", "is set by the gate"),
-        ("base: https://a/\nsign_in: none\ntls: { ca: ca.pem }", "no such file"),
-        ("base: https://a/\nsign_in: none\ntls: { client_certificate: c.pem }", "go together"),
-        ("base: https://a/\nsign_in: none\nlimits: { concurrency: 0 }", "at least 1"),
-        (
-            "base: https://a/\nsign_in: none\nretries: { per_second: 2147483647 }",
-            "`retries.per_second` at most 1000000",
-        ),
-    ] {
+    ]);
+}
+
+#[track_caller]
+fn does_not_load(cases: &[(&str, &str)]) {
+    for (text, part) in cases {
         let told = configure(&Registry::default(), text).unwrap_err();
         assert!(told.contains(part), "{text}\n{told}");
         assert!(!told.contains("u:p") && !told.contains("s3cret"), "{told}");
