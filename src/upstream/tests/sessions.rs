@@ -327,29 +327,28 @@ async fn an_upload_that_was_refused_for_its_token_is_not_sent_again() {
 #[tokio::test]
 async fn a_caller_neither_sets_nor_sees_what_the_gate_signs_in_by() {
     let (peer, _, heard) = guarded().await;
-    let system = system(&[&peer], GUARDED);
-    let headers = [("cookie", "SAP=mine"), ("x-csrf-token", "mine"), ("x-mine", "1")];
-    let headers = headers.map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
-    let passed = Passed {
-        method: Method::POST,
-        path: "/x",
-        query: None,
-        version: http::Version::HTTP_11,
-        headers: HeaderMap::from_iter(headers),
-        body: crate::body::Body::from(Bytes::from_static(b"body")),
-    };
-    let request = system.forward(passed, &OnBehalf::new(&passing::channel("192.0.2.1"), None)).unwrap();
-    let core = CorePools::new(8);
-    let opened = system.passed(&core, ID, request.into(), soon(), clock::now()).await.unwrap();
-    let Opened::Answer(mut answer) = opened else { panic!() };
-    assert_eq!(answer.status(), 200);
-    let heard = heard.lock().concat();
-    assert!(
-        !heard.contains("mine") || heard.contains("x-mine: 1") && heard.matches("mine").count() == 1,
-        "{heard}"
-    );
-    system.clean_answer(answer.status(), answer.headers_mut(), "/systems/crm");
-    assert!(answer.headers().keys().all(|name| name != "x-csrf-token" && name != "set-cookie"));
+    let (system, core) = (system(&[&peer], GUARDED), CorePools::new(8));
+    // Where the gate has something to put there, and where it has nothing.
+    for method in [Method::POST, Method::GET] {
+        let headers = [("cookie", "SAP=mine"), ("x-csrf-token", "mine"), ("x-mine", "1")];
+        let headers = headers.map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
+        let passed = Passed {
+            method,
+            path: "/x",
+            query: None,
+            version: http::Version::HTTP_11,
+            headers: HeaderMap::from_iter(headers),
+            body: crate::body::Body::Empty,
+        };
+        let request = system.forward(passed, &OnBehalf::new(&passing::channel("192.0.2.1"), None)).unwrap();
+        let opened = system.passed(&core, ID, request.into(), soon(), clock::now()).await.unwrap();
+        let Opened::Answer(mut answer) = opened else { panic!() };
+        assert_eq!(answer.status(), 200);
+        let heard = heard.lock().pop().unwrap();
+        assert!(heard.contains("x-mine: 1") && heard.matches("mine").count() == 1, "{heard}");
+        system.clean_answer(answer.status(), answer.headers_mut(), "/systems/crm");
+        assert!(answer.headers().keys().all(|name| name != "x-csrf-token" && name != "set-cookie"));
+    }
 }
 
 #[tokio::test]
