@@ -16,6 +16,7 @@ use super::{
     native::{NativeAnswer, NativeRequest},
     outward::MappingFault,
     scan::Raw,
+    xml,
 };
 use crate::{
     catalog::Action,
@@ -121,12 +122,18 @@ impl Mapping {
             (None, None, None) => return Ok(()),
             _ => return Err("it has `create`, or `from` and `update`".into()),
         };
-        let sent = request.as_ref().map_or(Ok(Json::Null), sent)?;
+        let sent = request.as_ref().map_or(Ok(Json::Null), |request| self.sent(request))?;
         let want: Json = match &sample.sends {
-            Some(sends) => serde_json::from_str(sends).map_err(|e| format!("`sends` is no JSON: {e}"))?,
+            Some(sends) => self.document(sends.as_bytes()).map_err(|why| format!("`sends`: {why}"))?,
             None => return Err("`sends` is missing".into()),
         };
-        same("sends", &sent, &want)
+        same("sends", &sent, &want)?;
+        match (&request, &sample.sends, &self.xml) {
+            (Some(request), Some(sends), Some(record)) if record.is_ordered() => {
+                xml::same_order(&request.body, sends.as_bytes())
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The answer reads as said, and what is wanted of it does not depend on the rest.
@@ -158,8 +165,21 @@ impl Mapping {
         }
         match self.update("1", record, record, Some("W/\"sample\"")) {
             Ok(None) => Ok(()),
-            Ok(Some(request)) => Err(format!("writing it unchanged sends {}", shown(&sent(&request)?))),
+            Ok(Some(request)) => Err(format!("writing it unchanged sends {}", shown(&self.sent(&request)?))),
             Err(faults) => Err(format!("writing it unchanged is refused: {}", told(&faults))),
+        }
+    }
+
+    fn sent(&self, request: &NativeRequest) -> Result<Json, String> {
+        self.document(&request.body)
+    }
+
+    /// A body as a tree; nothing as null.
+    fn document(&self, body: &[u8]) -> Result<Json, String> {
+        match self.words.xml {
+            Some(_) if body.trim_ascii().is_empty() => Ok(Json::Null),
+            Some(_) => xml::tree(body.trim_ascii()).map_err(|why| why.to_string()),
+            None => serde_json::from_slice(body).map_err(|why| format!("it is no JSON: {why}")),
         }
     }
 
@@ -173,10 +193,6 @@ impl Mapping {
             .map(|proposed| proposed.record)
             .map_err(|faults| faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
     }
-}
-
-fn sent(request: &NativeRequest) -> Result<Json, String> {
-    serde_json::from_slice(&request.body).map_err(|error| error.to_string())
 }
 
 fn told(faults: &[MappingFault]) -> String {

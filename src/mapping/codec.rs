@@ -12,6 +12,7 @@ use super::{
     number::{decimal, integer, is_number},
     out::Out,
     scan::Raw,
+    xml,
 };
 use crate::{
     schema::{
@@ -117,6 +118,17 @@ pub(super) struct Codec {
     pub(super) scale: Option<u32>,
     /// How a moment is spelt.
     pub(super) moment: Moment,
+    /// What characters the system's texts can hold.
+    pub(super) charset: Charset,
+}
+
+/// What characters a system's texts can hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Charset {
+    /// Every one.
+    All,
+    /// Those of XML 1.0.
+    Xml,
 }
 
 /// What a native scalar reads as.
@@ -151,7 +163,7 @@ impl Codec {
                     Got::Unfit("expected no boolean")
                 };
             }
-            Raw::Boolean(_) | Raw::Number(_) | Raw::Text(_) | Raw::Escaped(_) => {}
+            Raw::Boolean(_) | Raw::Number(_) | Raw::Text(_) | Raw::Escaped(_) | Raw::Marked(..) => {}
         }
         let Some(text) = raw.text() else { return Got::Unfit("half a surrogate pair is no text") };
         if self.norm.is_empty() { self.read_text(&text) } else { self.read_text(&normal(&self.norm, &text)) }
@@ -271,6 +283,9 @@ impl Codec {
             },
             None => self.spell(value)?,
         };
+        if self.charset == Charset::Xml && !xml::holds(&text) {
+            return Err("the system's XML cannot hold one of these characters".into());
+        }
         Ok(match self.wire {
             Wire::Text => Out::Text(text),
             Wire::Number if is_number(&text) => Out::Number(text),
@@ -380,6 +395,7 @@ mod tests {
             most: None,
             scale: None,
             moment: Moment::Iso,
+            charset: Charset::All,
         }
     }
 

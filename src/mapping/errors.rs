@@ -2,9 +2,12 @@
 //!
 //! The system's own text is for the operator; the caller gets the kind and pointers into what it sent.
 
+use std::sync::Arc;
+
 use http::header::RETRY_AFTER;
 
 use super::{
+    faults::Faults,
     load::path,
     model::{Mapping, Source},
     native::NativeAnswer,
@@ -12,6 +15,7 @@ use super::{
     path::{Path, joined},
     scan::{BadJson, Raw, Scanner},
     trie::{Frame, Node as Tree, Raws, walk},
+    xml,
 };
 use crate::words::{
     Diagnostic, Diagnostics,
@@ -22,8 +26,6 @@ use crate::words::{
 
 /// Longest native text kept for the operator, in characters.
 const TEXT_CHARS_MAX: usize = 2000;
-/// Most faults taken from one answer.
-const FAULTS_MAX: usize = 100;
 /// Largest body of an error that is looked into.
 const BODY_BYTES_MAX: usize = 256 * 1024;
 
@@ -138,6 +140,8 @@ pub(super) struct Errors {
     tree: Tree,
     frame: u16,
     matchers: Vec<Matcher>,
+    /// The names of its bodies, where they are XML.
+    xml: Option<Arc<xml::Names>>,
 }
 
 #[derive(Debug)]
@@ -170,18 +174,6 @@ enum Test {
     Present,
 }
 
-/// A list of faults inside a native text, as JSON.
-#[derive(Debug)]
-struct Faults {
-    slot: u16,
-    after: String,
-    tree: Tree,
-    list: u16,
-    field: u16,
-    text: Option<u16>,
-    frame: u16,
-}
-
 /// Text with holes: `{_}` is skipped, `{id}` is taken.
 #[derive(Debug)]
 struct Pattern(Vec<Piece>);
@@ -194,7 +186,7 @@ enum Piece {
 }
 
 impl Errors {
-    pub(super) fn load(node: Option<&Node>, found: &mut Diagnostics) -> Self {
+    pub(super) fn load(node: Option<&Node>, xml: Option<&Arc<xml::Names>>, found: &mut Diagnostics) -> Self {
         let mut frame = Frame::default();
         let Some(node) = node else { return Self::default() };
         let Some(items) = node.as_list() else {
@@ -205,7 +197,7 @@ impl Errors {
         if !frame.finish() {
             found.error(&node.place, "too many names in the matchers");
         }
-        Self { tree: frame.root, frame: frame.slots, matchers }
+        Self { tree: frame.root, frame: frame.slots, matchers, xml: xml.cloned() }
     }
 
     /// Whether the answer is one, or what is wrong: kind, words, and native names of the faults.
@@ -243,16 +235,23 @@ impl Errors {
         }
     }
 
-    fn scan<'a>(&self, answer: &'a NativeAnswer, raws: &mut Raws<'a>) -> Result<(), BadJson> {
+    fn scan<'a>(&self, answer: &'a NativeAnswer, raws: &mut Raws<'a>) -> Result<(), String> {
         if answer.body.is_empty() {
             return Ok(());
         }
         if answer.body.len() > BODY_BYTES_MAX && !answer.status.is_success() {
-            return Err(BadJson::TooMany);
+            return Err(BadJson::TooMany.to_string());
         }
-        let mut scan = Scanner::new(&answer.body)?;
-        walk(&mut scan, &self.tree, 0, raws, &mut |scan| scan.skip())?;
-        scan.end()
+        if let Some(names) = &self.xml {
+            let read = xml::document(&answer.body, names, &self.tree, raws, &mut |walker| walker.skip());
+            return read.map_err(|why| why.to_string());
+        }
+        let mut json = || {
+            let mut scan = Scanner::new(&answer.body)?;
+            walk(&mut scan, &self.tree, 0, raws, &mut |scan| scan.skip())?;
+            scan.end()
+        };
+        json().map_err(|why: BadJson| why.to_string())
     }
 }
 
@@ -291,8 +290,7 @@ impl Matcher {
         });
         let faults = keys.take("faults").and_then(|node| {
             let mut keys = Keys::of(node, found)?;
-            let at = slot(&mut keys, "at", found);
-            let loaded = Faults::load(at?, &mut keys, found);
+            let loaded = Faults::load(node, &mut keys, frame, found);
             keys.finish(found);
             loaded
         });
@@ -354,38 +352,6 @@ impl Matcher {
     }
 }
 
-impl Faults {
-    fn load(slot: u16, keys: &mut Keys<'_>, found: &mut Diagnostics) -> Option<Self> {
-        let after = keys.or("after", String::new, found)?;
-        let mut element = Frame::default();
-        let field: Node = keys.required("field", found)?;
-        let field = element.slot(path(&field, found)?.steps());
-        let text = keys.take("text").and_then(|node| path(node, found)).map(|p| element.slot(p.steps()));
-        let mut frame = Frame::default();
-        let list = frame.each(&[], element)?;
-        frame.finish();
-        Some(Self { slot, after, tree: frame.root, list, field, text, frame: frame.slots })
-    }
-
-    /// Native name and words of each fault.
-    fn read(&self, raws: &Raws<'_>) -> Option<Vec<(String, String)>> {
-        let text = raws.get(0, self.slot).text()?;
-        let json = match self.after.is_empty() {
-            true => &*text,
-            false => text.split_once(self.after.as_str())?.1,
-        };
-        let mut scan = Scanner::new(json.as_bytes()).ok()?;
-        let mut inner = Raws::default();
-        inner.restart(self.frame);
-        walk(&mut scan, &self.tree, 0, &mut inner, &mut |scan| scan.skip()).ok()?;
-        let Raw::Elements { first, count } = inner.get(0, self.list) else { return None };
-        let text = |frame, slot| inner.get(frame, slot).text().map(|text| clip(&text)).unwrap_or_default();
-        let one =
-            |frame| (text(frame, self.field), self.text.map(|slot| text(frame, slot)).unwrap_or_default());
-        Some(inner.elements(first, count).take(FAULTS_MAX).map(one).collect())
-    }
-}
-
 impl Pattern {
     fn parse(text: &str) -> Self {
         let mut pieces = Vec::new();
@@ -434,7 +400,7 @@ impl Pattern {
     }
 }
 
-fn clip(text: &str) -> String {
+pub(super) fn clip(text: &str) -> String {
     text.chars().take(TEXT_CHARS_MAX).collect()
 }
 

@@ -7,7 +7,8 @@ use super::{
     errors::SystemFault,
     listing::{KEY_BYTES_MAX, Listing},
     model::{
-        EachPart, Finding, Join, Line, Mapping, Named, Next, ObjectPart, Part, Rule, Source, Then, What,
+        EachPart, Finding, Join, Line, ListCall, Mapping, Named, Next, ObjectPart, Part, Rule, Source, Then,
+        What,
     },
     native::NativeAnswer,
     scan::{BadJson, Raw, Scanner},
@@ -73,9 +74,18 @@ impl Mapping {
     pub fn inward(&self, answer: &NativeAnswer, wanted: &FieldSet) -> Result<Inward, SystemFault> {
         self.refuse_errors(answer)?;
         let mut raws = Raws::new(&self.words.absent);
-        let mut scan = Scanner::new(&answer.body).map_err(SystemFault::bad_json)?;
-        let row = self.row(&mut scan, &mut raws, wanted).map_err(SystemFault::bad_json)?;
-        scan.end().map_err(SystemFault::bad_json)?;
+        let row = match &self.words.xml {
+            Some(names) => {
+                raws.restart(self.frame);
+                self.row_of_xml(names, &answer.body, &mut raws, wanted)?
+            }
+            None => {
+                let mut scan = Scanner::new(&answer.body).map_err(SystemFault::bad_json)?;
+                let row = self.row(&mut scan, &mut raws, wanted).map_err(SystemFault::bad_json)?;
+                scan.end().map_err(SystemFault::bad_json)?;
+                row
+            }
+        };
         match row {
             Ok(inward) => Ok(inward),
             Err(RowFault::Other) => Err(SystemFault::not_found()),
@@ -116,21 +126,14 @@ impl Mapping {
             .lists
             .get(listing.variant)
             .ok_or_else(|| SystemFault::unreadable("the list variant is gone".to_owned()))?;
-        let mut rows = Vec::new();
-        let mut row_raws = Raws::new(&self.words.absent);
         let rows_max = usize::try_from(listing.size).unwrap_or(usize::MAX).saturating_add(ROWS_OVER);
-        let mut on_row = |scan: &mut Scanner<'a>| {
-            if rows.len() >= rows_max {
-                return Err(BadJson::TooMany);
-            }
-            rows.push(self.row(scan, &mut row_raws, wanted)?);
-            Ok(())
-        };
         let mut raws = Raws::default();
         raws.restart(call.frame);
-        let mut scan = Scanner::new(&answer.body).map_err(SystemFault::bad_json)?;
-        walk(&mut scan, &call.envelope, 0, &mut raws, &mut on_row).map_err(SystemFault::bad_json)?;
-        scan.end().map_err(SystemFault::bad_json)?;
+        let body = (&answer.body[..], rows_max);
+        let rows = match &self.words.xml {
+            Some(names) => self.rows_of_xml(names, call, body, &mut raws, wanted)?,
+            None => self.rows_of_json(call, body, &mut raws, wanted).map_err(SystemFault::bad_json)?,
+        };
         if raws.twice {
             return Err(SystemFault::unreadable(RowFault::Twice.to_string()));
         }
@@ -140,6 +143,29 @@ impl Mapping {
         let token = onward(raws.get(0, call.page.next.slot()), &call.page.next)?;
         let (next, truncated) = self.next(listing, &call.page, token.as_deref(), rows.len())?;
         Ok(Page { rows, next, truncated })
+    }
+
+    /// The rows of an answer, and what its envelope holds.
+    fn rows_of_json<'a>(
+        &self,
+        call: &ListCall,
+        (body, rows_max): (&'a [u8], usize),
+        envelope: &mut Raws<'a>,
+        wanted: &FieldSet,
+    ) -> Result<Vec<Result<Inward, RowFault>>, BadJson> {
+        let mut rows = Vec::new();
+        let mut raws = Raws::new(&self.words.absent);
+        let mut on_row = |scan: &mut Scanner<'a>| {
+            if rows.len() >= rows_max {
+                return Err(BadJson::TooMany);
+            }
+            rows.push(self.row(scan, &mut raws, wanted)?);
+            Ok(())
+        };
+        let mut scan = Scanner::new(body)?;
+        walk(&mut scan, &call.envelope, 0, envelope, &mut on_row)?;
+        scan.end()?;
+        Ok(rows)
     }
 
     fn row<'a>(
@@ -157,7 +183,7 @@ impl Mapping {
         })
     }
 
-    fn build(&self, raws: &Raws<'_>, wanted: &FieldSet) -> Result<Inward, RowFault> {
+    pub(super) fn build(&self, raws: &Raws<'_>, wanted: &FieldSet) -> Result<Inward, RowFault> {
         if raws.twice {
             return Err(RowFault::Twice);
         }
@@ -200,7 +226,7 @@ impl Mapping {
 fn onward<'a>(raw: Raw<'a>, next: &Next) -> Result<Option<std::borrow::Cow<'a, str>>, SystemFault> {
     let is_due = match (raw, next) {
         (_, Next::None | Next::Offset { .. }) | (Raw::Absent | Raw::Null, _) => return Ok(None),
-        (Raw::Text(_) | Raw::Escaped(_), _) | (Raw::Number(_), Next::Token { .. }) => true,
+        (Raw::Text(_) | Raw::Escaped(_) | Raw::Marked(..), _) | (Raw::Number(_), Next::Token { .. }) => true,
         (
             Raw::Number(_) | Raw::Boolean(_) | Raw::Object | Raw::Array | Raw::Elements { .. } | Raw::Next(_),
             Next::Token { .. } | Next::Link { .. },
@@ -316,6 +342,7 @@ impl<'b, 'a> Build<'b, 'a> {
             | Raw::Number(_)
             | Raw::Text(_)
             | Raw::Escaped(_)
+            | Raw::Marked(..)
             | Raw::Object
             | Raw::Array
             | Raw::Next(_) => {

@@ -54,7 +54,7 @@ impl Mapping {
         let mut request = Request::new(call.method.clone(), self.address(call, id)?);
         request.query.extend(call.query.iter().cloned());
         request.select(self.select.as_ref(), wanted);
-        Some(request.finish(None))
+        Some(self.finish(request, None))
     }
 
     /// The request that reads a page of records.
@@ -101,7 +101,7 @@ impl Mapping {
             (Next::Link { .. }, Some(link)) => {
                 let mut request = Request::new(call.method.clone(), link.to_owned());
                 request.prefer(&call.page.size, size);
-                return request.finish(None);
+                return self.finish(request, None);
             }
             (Next::Token { .. } | Next::Offset { .. } | Next::Link { .. } | Next::None, _) => {
                 Request::new(call.method.clone(), call.at.clone())
@@ -130,7 +130,7 @@ impl Mapping {
             Size::At(carrier) => request.carry(carrier, &size.to_string(), true, body.as_mut()),
             size_by @ (Size::Prefer(_) | Size::Own) => request.prefer(size_by, size),
         }
-        request.finish(body)
+        self.finish(request, body)
     }
 
     /// Which variant serves the query, and what of it.
@@ -244,7 +244,7 @@ impl Mapping {
         }
         let key = match (self.words.speaks, self.key.form) {
             (Speaks::Odata4, KeyForm::Text) => format!("'{}'", id.replace('\'', "''")),
-            (Speaks::Json | Speaks::Odata4, _) => id.to_owned(),
+            (Speaks::Json | Speaks::Odata4 | Speaks::Xml, _) => id.to_owned(),
         };
         let key = utf8_percent_encode(&key, PLAIN);
         Some(format!("{}{}{key}{}", self.at, call.before, call.after))

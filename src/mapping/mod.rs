@@ -46,6 +46,7 @@ mod codec;
 mod cursor;
 mod dialect;
 mod errors;
+mod faults;
 mod inward;
 mod listing;
 mod load;
@@ -61,6 +62,7 @@ mod scan;
 mod settled;
 mod trial;
 mod trie;
+mod xml;
 
 #[cfg(test)]
 mod tests;
@@ -75,3 +77,4 @@ pub use outward::{MappingFault, Whose, WriteView};
 pub use scan::BadJson;
 pub use settled::{Before, Settled};
 pub use trial::{Back, Tried};
+pub use xml::BadXml;

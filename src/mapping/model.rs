@@ -47,12 +47,16 @@ pub struct Mapping {
     pub(super) update: Option<Call>,
     pub(super) delete: Option<Call>,
     pub(super) samples: Vec<super::check::Sample>,
+    /// Where a record stands in XML; none of a system that does not speak it.
+    pub(super) xml: Option<super::xml::Record>,
 }
 
 /// What all mappings of a system share.
 #[derive(Debug)]
 pub(super) struct Words {
     pub(super) speaks: Speaks,
+    /// The names of its XML, where it speaks that.
+    pub(super) xml: Option<Arc<super::xml::Names>>,
     pub(super) errors: super::errors::Errors,
     /// Spellings of nothing, of whatever type.
     pub(super) absent: Arc<[Box<str>]>,
@@ -67,6 +71,8 @@ pub(super) enum Speaks {
     Json,
     /// OData version 4.
     Odata4,
+    /// XML with addresses of its own.
+    Xml,
 }
 
 /// How a record is named.

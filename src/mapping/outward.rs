@@ -119,7 +119,7 @@ impl Mapping {
         self.beside(&mut body);
         let mut request = Request::new(call.method.clone(), format!("{}{}", self.at, call.before));
         request.query.extend(call.query.iter().cloned());
-        Ok(request.finish(Some(body)))
+        Ok(self.finish(request, Some(self.wrapped(body)?)))
     }
 
     /// Puts what a new record carries besides its fields.
@@ -169,7 +169,7 @@ impl Mapping {
         }
         let mut request = self.keyed(call, id, version).map_err(|fault| vec![fault])?;
         request.query.extend(call.query.iter().cloned());
-        Ok(Some(request.finish(Some(out.body))))
+        Ok(Some(self.finish(request, Some(self.wrapped(out.body)?))))
     }
 
     /// The request that removes a record.
@@ -181,7 +181,7 @@ impl Mapping {
         let mut request = self.keyed(call, id, version)?;
         request.query.extend(call.query.iter().cloned());
         let body = (call.method == Method::POST).then(Out::object);
-        Ok(request.finish(body))
+        Ok(self.finish(request, body))
     }
 
     /// A request on one record, guarded by its version where the system has versions. Key and version are the

@@ -4,6 +4,8 @@
 
 use std::borrow::Cow;
 
+use super::xml;
+
 /// Deepest nesting of what is skipped; what is read is as deep as the mapping's own paths.
 const DEPTH_MAX: u32 = 64;
 
@@ -39,6 +41,8 @@ pub(super) enum Raw<'a> {
     Text(&'a str),
     /// A string with escapes, still escaped.
     Escaped(&'a str),
+    /// Text between marks of XML, which may hold references, sections and comments.
+    Marked(&'a str, xml::Place),
     /// An object where a scalar was due.
     Object,
     /// A list where a scalar was due.
@@ -60,6 +64,7 @@ impl<'a> Raw<'a> {
         match self {
             Self::Text(text) | Self::Number(text) => Some(Cow::Borrowed(text)),
             Self::Escaped(text) => unescape(text).map(Cow::Owned),
+            Self::Marked(text, place) => xml::decode(text, place).map(Cow::Owned),
             Self::Boolean(true) => Some(Cow::Borrowed("true")),
             Self::Boolean(false) => Some(Cow::Borrowed("false")),
             Self::Absent

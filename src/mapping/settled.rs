@@ -12,7 +12,7 @@ use super::{
     out::Out,
     outward::Writing,
     places::{elements, fields_of, places},
-    scan::{BadJson, Scanner},
+    scan::Scanner,
     trie::{Raws, walk},
 };
 use crate::schema::{FieldSet, Fields, Object, Record, Shape, Value};
@@ -55,7 +55,7 @@ impl Mapping {
         Settled { sent, held }
     }
 
-    fn held(&self, before: Before<'_>, sent: &Record, emptied: &FieldSet) -> Result<Record, BadJson> {
+    fn held(&self, before: Before<'_>, sent: &Record, emptied: &FieldSet) -> Result<Record, ()> {
         let old = match before {
             Before::Nothing => None,
             Before::Told { record, .. } | Before::Written { record } => Some(record),
@@ -83,7 +83,15 @@ impl Mapping {
         if old.is_none() {
             raws.none(&self.record, 0);
         }
-        walk(&mut Scanner::new(&body)?, &self.record, 0, &mut raws, &mut |scan| scan.skip())?;
+        match (before, &self.words.xml) {
+            (Before::Told { .. }, Some(names)) => {
+                self.fill_from_xml(names, &body, &mut raws).map_err(drop)?;
+            }
+            (Before::Nothing | Before::Told { .. } | Before::Written { .. }, _) => {
+                let mut scan = Scanner::new(&body).map_err(drop)?;
+                walk(&mut scan, &self.record, 0, &mut raws, &mut |scan| scan.skip()).map_err(drop)?;
+            }
+        }
         for (slot, out) in &spelt {
             raws.set(0, *slot, out.raw());
         }

@@ -13,29 +13,29 @@ use super::{
 /// Most names under one native object.
 pub(super) const KEYS_MAX: usize = 128;
 /// Most elements of all lists of one record.
-const ELEMENTS_MAX: u32 = 20_000;
+pub(super) const ELEMENTS_MAX: u32 = 20_000;
 
 /// A node of the native tree.
 #[derive(Debug, Default)]
 pub(super) struct Node {
-    slot: Option<u16>,
+    pub(super) slot: Option<u16>,
     /// Names while the tree grows.
     named: BTreeMap<Box<str>, Node>,
     /// Names of the finished tree, sorted by length, then text.
-    keys: Vec<(Box<str>, Node)>,
+    pub(super) keys: Vec<(Box<str>, Node)>,
     /// Where keys of a length begin in `keys`; one longer than the longest key's length + 1.
     begins: Vec<u16>,
-    items: BTreeMap<u16, Node>,
-    each: Option<Box<Each>>,
-    rows: bool,
+    pub(super) items: BTreeMap<u16, Node>,
+    pub(super) each: Option<Box<Each>>,
+    pub(super) rows: bool,
 }
 
 /// A list whose elements are read one by one, each into a frame of its own.
 #[derive(Debug)]
 pub(super) struct Each {
-    slot: u16,
-    frame: u16,
-    node: Node,
+    pub(super) slot: u16,
+    pub(super) frame: u16,
+    pub(super) node: Node,
 }
 
 /// A tree under construction: gives a slot to each path.
@@ -120,7 +120,7 @@ impl Node {
     }
 
     #[inline]
-    fn find(&self, key: &str) -> Option<(usize, &Self)> {
+    pub(super) fn find(&self, key: &str) -> Option<(usize, &Self)> {
         let from = usize::from(*self.begins.get(key.len())?);
         let to = usize::from(*self.begins.get(key.len() + 1)?);
         let same = self.keys.get(from..to)?;
@@ -133,7 +133,7 @@ impl Node {
 #[derive(Debug, Default)]
 pub(super) struct Raws<'a> {
     slots: Vec<Raw<'a>>,
-    elements: u32,
+    pub(super) elements: u32,
     /// Spellings of nothing where an object or a list is due.
     absent: Arc<[Box<str>]>,
     /// Whether a name of interest stood twice in one object.
@@ -172,7 +172,8 @@ impl<'a> Raws<'a> {
         })
     }
 
-    fn open(&mut self, frame: u16) -> usize {
+    /// Opens the frame of one more element; where it begins.
+    pub(super) fn open(&mut self, frame: u16) -> usize {
         let base = self.slots.len();
         self.slots.resize(base + usize::from(frame), Raw::Absent);
         base
@@ -187,7 +188,7 @@ impl<'a> Raws<'a> {
     }
 
     /// Whether a scalar says that there is no object and no list here.
-    fn is_nothing(&self, raw: Raw<'_>) -> bool {
+    pub(super) fn is_nothing(&self, raw: Raw<'_>) -> bool {
         let spelt = |text: &str| self.absent.iter().any(|spelling| **spelling == *text);
         raw == Raw::Null || (!self.absent.is_empty() && raw.text().is_some_and(|text| spelt(&text)))
     }

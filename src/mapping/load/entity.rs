@@ -18,6 +18,7 @@ use crate::{
         out::Out,
         path::{Path, Step, joined},
         trie::{Frame, KEYS_MAX},
+        xml,
     },
     schema::{Entity, FieldSet, LeafId, Value},
     words::{
@@ -71,6 +72,7 @@ pub(super) fn load(
     for (path, _) in set.iter().map(|(p, o)| (p, o)).chain(narrow.iter().map(|n| (&n.at, &n.out))) {
         loader.writes(path, "set", &node.place);
     }
+    let written = std::mem::take(&mut loader.written);
     let lists = lists::load(&mut keys, &at, defaults, found);
     let (read, create) =
         (read(&mut keys, defaults, found), call(&mut keys, "create", "post", defaults, found));
@@ -78,6 +80,8 @@ pub(super) fn load(
         call(&mut keys, "update", "patch", defaults, found),
         call(&mut keys, "delete", "delete", defaults, found),
     );
+    let is_called = read.is_some() || create.is_some() || update.is_some();
+    let xml = words.xml.as_ref().and_then(|_| xml::record(&mut keys, is_called, node, found));
     let samples = super::samples(keys.take("samples"), found);
     keys.finish(found);
     // ORDER: every key has been asked for by now, so that all mistakes of the entity are told.
@@ -89,6 +93,9 @@ pub(super) fn load(
     let select = select.map(|words| select_of(words, &lines.reads, &key, version.as_ref(), &narrow));
     if !frame.finish() {
         found.error(&node.place, format!("more than {KEYS_MAX} names under one native object"));
+    }
+    if let Some(names) = &words.xml {
+        xml::check_names(names, &frame.root, written.iter().map(|(_, path, _)| path), node, found);
     }
     Some(Mapping {
         system: system.clone(),
@@ -114,6 +121,7 @@ pub(super) fn load(
         update,
         delete,
         samples,
+        xml,
     })
 }
 
@@ -237,7 +245,7 @@ fn select_words(keys: &mut Keys<'_>, defaults: &Defaults, found: &mut Diagnostic
             Speaks::Odata4 => {
                 Some(SelectWords { query: "$select".into(), expand: Some("$expand".into()), under: None })
             }
-            Speaks::Json => None,
+            Speaks::Json | Speaks::Xml => None,
         };
     };
     if node.as_text() == Some("never") {
@@ -300,7 +308,7 @@ fn filter_name(path: &Path, select: Option<&SelectWords>, speaks: Speaks) -> Opt
         return None;
     }
     let name = match speaks {
-        Speaks::Json => joined(steps, '.'),
+        Speaks::Json | Speaks::Xml => joined(steps, '.'),
         Speaks::Odata4 => joined(steps, '/'),
     };
     // A name that is more than a word would not stay a name in a filter's text.
@@ -325,7 +333,7 @@ fn call(
     let keyed = what != "create";
     let standard = match (keyed, defaults.speaks) {
         (false, _) => "",
-        (true, Speaks::Json) => "/{key}",
+        (true, Speaks::Json | Speaks::Xml) => "/{key}",
         (true, Speaks::Odata4) => "({key})",
     };
     let mut chosen = None;

@@ -34,6 +34,7 @@ impl Loader<'_> {
             most: None,
             scale: None,
             moment: Moment::Iso,
+            charset: self.defaults.charset(),
             kind,
         }
     }

@@ -62,7 +62,7 @@ fn variant(node: &Node, at: &str, defaults: &Defaults, found: &mut Diagnostics) 
     let rows = match (keys.take("rows"), defaults.speaks) {
         (Some(node), _) => path(node, found)?,
         (None, Speaks::Odata4) => Path::parse("value").ok()?,
-        (None, Speaks::Json) => {
+        (None, Speaks::Json | Speaks::Xml) => {
             found.error(&node.place, "key `rows` is missing: where records stand in the answer");
             return None;
         }
@@ -83,7 +83,7 @@ fn variant(node: &Node, at: &str, defaults: &Defaults, found: &mut Diagnostics) 
             dialect.cloned()
         }
         (None, Speaks::Odata4) => defaults.dialects.get("odata4").cloned(),
-        (None, Speaks::Json) => None,
+        (None, Speaks::Json | Speaks::Xml) => None,
     };
     let select_body = keys.take("select").and_then(|node| {
         let mut keys = Keys::of(node, found)?;

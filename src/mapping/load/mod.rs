@@ -9,10 +9,11 @@ use std::{collections::HashMap, sync::Arc};
 
 use super::{
     check::Sample,
-    codec::{Clear, Wire},
+    codec::{Charset, Clear, Wire},
     dialect::Dialect,
     errors::Errors,
     model::{Mapping, Speaks, Words},
+    xml,
 };
 use crate::{
     schema::{LeafKind, Schema},
@@ -31,6 +32,8 @@ yaml_words! {
         Json = "json",
         /// OData 4.
         Odata4 = "odata4",
+        /// XML with addresses of its own.
+        Xml = "xml",
     }
 
     /// How numbers and booleans travel.
@@ -51,8 +54,18 @@ pub struct System {
 
 impl System {
     /// The top-level keys of a system's file that are this room's; the others belong to those who connect.
-    pub const KEYS: &[&str] =
-        &["speaks", "numbers", "settings", "absent", "clear", "tables", "errors", "filters", "entities"];
+    pub const KEYS: &[&str] = &[
+        "speaks",
+        "namespaces",
+        "numbers",
+        "settings",
+        "absent",
+        "clear",
+        "tables",
+        "errors",
+        "filters",
+        "entities",
+    ];
 
     /// Compiles the mapping part of a system's file. `bases` are the addresses under which the system is
     /// reached: a link to the next page must stay under one of them.
@@ -68,6 +81,7 @@ impl System {
         let defaults = common.defaults;
         let words = Arc::new(Words {
             speaks: common.speaks,
+            xml: common.xml,
             errors: common.errors,
             absent: defaults.absent.get("any").into_iter().flatten().cloned().collect(),
             bases: bases.to_vec(),
@@ -118,6 +132,7 @@ pub(super) struct Defaults {
 
 struct Common {
     speaks: Speaks,
+    xml: Option<Arc<xml::Names>>,
     errors: Errors,
     defaults: Defaults,
 }
@@ -132,7 +147,12 @@ impl Common {
         let speaks = match word {
             SpeaksWord::Json => Speaks::Json,
             SpeaksWord::Odata4 => Speaks::Odata4,
+            SpeaksWord::Xml => Speaks::Xml,
         };
+        let xml = (speaks == Speaks::Xml).then(|| Arc::new(xml::namespaces(node.get("namespaces"), found)));
+        if let (None, Some(node)) = (&xml, node.get("namespaces")) {
+            found.error(&node.place, "only a system that speaks `xml` has `namespaces`");
+        }
         let numbers = node.get("numbers").map_or(Some(Numbers::Json), |node| Numbers::read(node, found));
         let mut dialects = HashMap::new();
         if speaks == Speaks::Odata4 {
@@ -143,7 +163,7 @@ impl Common {
                 dialects.insert(key.text.clone(), Arc::new(dialect));
             }
         }
-        let errors = Errors::load(node.get("errors"), found);
+        let errors = Errors::load(node.get("errors"), xml.as_ref(), found);
         let texts = |node: Option<&Node>, found: &mut Diagnostics| -> HashMap<String, String> {
             let read = |(key, node): &(tree::Key, Node), found: &mut Diagnostics| {
                 String::read(node, found).map(|text| (key.text.clone(), text))
@@ -152,7 +172,7 @@ impl Common {
         };
         let defaults = Defaults {
             speaks,
-            text_numbers: numbers? == Numbers::Text,
+            text_numbers: numbers? == Numbers::Text || speaks == Speaks::Xml,
             settings: texts(node.get("settings"), found),
             absent: absents(node.get("absent"), found),
             clear: clears(node.get("clear"), found),
@@ -162,7 +182,7 @@ impl Common {
                 .collect(),
             dialects,
         };
-        Some(Self { speaks, errors, defaults })
+        Some(Self { speaks, xml, errors, defaults })
     }
 }
 
@@ -228,6 +248,13 @@ impl Defaults {
             | LeafKind::Id
             | LeafKind::Date
             | LeafKind::Instant => Wire::Text,
+        }
+    }
+
+    fn charset(&self) -> Charset {
+        match self.speaks {
+            Speaks::Json | Speaks::Odata4 => Charset::All,
+            Speaks::Xml => Charset::Xml,
         }
     }
 

@@ -1,0 +1,188 @@
+//! `namespaces`, `wrap` and `order`, and whether the names of paths can be names in XML.
+
+use super::{
+    NIL_NAMESPACE, Names, XML_NAMESPACE,
+    chars::{holds, is_name, qualified},
+    write::Order,
+};
+use crate::{
+    mapping::{
+        load::pairs,
+        path::{Path, Step},
+        trie::{Frame, Node as Tree},
+    },
+    words::{
+        Diagnostic, Diagnostics,
+        tree::{self, Node},
+        yaml::{FromYaml, Keys, expected},
+    },
+};
+
+/// Where one record stands in answers and in what is sent.
+#[derive(Debug)]
+pub(in crate::mapping) struct Record {
+    pub(super) wrap: Path,
+    pub(super) envelope: Tree,
+    pub(super) frame: u16,
+    pub(super) order: Order,
+}
+
+impl Record {
+    /// Whether the system asks for an order of elements.
+    pub(in crate::mapping) fn is_ordered(&self) -> bool {
+        self.order.is_asked()
+    }
+}
+
+/// `namespaces: { prefix: namespace }`.
+pub(in crate::mapping) fn namespaces(node: Option<&Node>, found: &mut Diagnostics) -> Names {
+    let mut names = Names::default();
+    for (key, node) in pairs(node, found) {
+        let Some(namespace) = String::read(node, found) else { continue };
+        let prefix = key.text.as_str();
+        let reserved = prefix.starts_with("xml") || matches!(&*namespace, XML_NAMESPACE | NIL_NAMESPACE);
+        if reserved || !(prefix.is_empty() || is_name(prefix)) {
+            found.push(
+                Diagnostic::error(&key.place, format!("`{prefix}` cannot be a prefix here"))
+                    .help("write a name of your own, or \"\" for elements without a prefix"),
+            );
+        } else if namespace.is_empty() || !holds(&namespace) {
+            found.error(&node.place, "a namespace is the address that the system's documents declare");
+        } else if names.bound.iter().any(|(_, known)| **known == *namespace) {
+            found.error(&node.place, "this namespace has a prefix already");
+        } else {
+            names.bound.push((prefix.into(), namespace.into()));
+        }
+    }
+    names
+}
+
+/// `wrap` and `order` of an entity; `None` without `wrap`.
+pub(in crate::mapping) fn record(
+    keys: &mut Keys<'_>,
+    is_called: bool,
+    node: &Node,
+    found: &mut Diagnostics,
+) -> Option<Record> {
+    let wrap = keys.take("wrap");
+    let order = keys.take("order");
+    let Some(wrap_node) = wrap else {
+        if is_called || order.is_some() {
+            found.push(
+                Diagnostic::error(&node.place, "key `wrap` is missing: the elements around one record")
+                    .help("name them from the root to the record, as in `wrap: api.contractors.contractor`"),
+            );
+        }
+        return None;
+    };
+    let wrap = crate::mapping::load::path(wrap_node, found)?;
+    let plain = |step: &Step| matches!(step, Step::Key(name) if !name.starts_with(['@', '#']));
+    if !wrap.steps().iter().all(plain) {
+        found.error(&wrap_node.place, "`wrap` names elements, from the root to the record");
+        return None;
+    }
+    let mut frame = Frame::default();
+    frame.slot(wrap.steps());
+    frame.rows(wrap.steps());
+    frame.finish();
+    let order = order_words(order, &wrap, found);
+    Some(Record { wrap, envelope: frame.root, frame: frame.slots, order })
+}
+
+fn order_words(node: Option<&Node>, wrap: &Path, found: &mut Diagnostics) -> Order {
+    let mut order = Order::default();
+    let Some(node) = node else { return order };
+    let Some(items) = node.as_list() else {
+        expected(node, "a list of native paths, in the order that the system asks for", found);
+        return order;
+    };
+    for item in items {
+        if let Some(path) = crate::mapping::load::path(item, found) {
+            let steps: Vec<_> = wrap.steps().iter().chain(path.steps()).cloned().collect();
+            order.add(&steps);
+        }
+    }
+    order
+}
+
+/// Tells of names in paths that cannot be names in XML: of those that are read, as a tree, and of those that are
+/// written. `node` is searched for the place where one is written.
+pub(in crate::mapping) fn check_names<'p>(
+    names: &Names,
+    read: &Tree,
+    written: impl Iterator<Item = &'p Path>,
+    node: &Node,
+    found: &mut Diagnostics,
+) {
+    let mut told = Vec::new();
+    let mut see = |name: &str, is_last: bool| {
+        let why = match is_last || !name.starts_with(['@', '#']) {
+            true => misnamed(names, name),
+            false => Some(format!("`{name}` is the last step of a path, or none")),
+        };
+        let Some(why) = why else { return };
+        if !told.iter().any(|known| known == name) {
+            found.error(place_of(node, name).unwrap_or(&node.place), why);
+            told.push(name.to_owned());
+        }
+    };
+    read.names(&mut see);
+    for path in written {
+        for (at, step) in path.steps().iter().enumerate() {
+            if let Step::Key(name) = step {
+                see(name, at + 1 == path.steps().len());
+            }
+        }
+    }
+}
+
+impl Tree {
+    /// Every name, and whether nothing stands under it. As deep as paths of the file.
+    fn names(&self, see: &mut dyn FnMut(&str, bool)) {
+        for (name, child) in &self.keys {
+            see(name, child.keys.is_empty() && !child.is_list());
+            child.names(see);
+        }
+        self.items.values().for_each(|item| item.names(see));
+        if let Some(each) = &self.each {
+            each.node.names(see);
+        }
+    }
+}
+
+/// What is wrong with a step, and what to write instead.
+fn misnamed(names: &Names, step: &str) -> Option<String> {
+    if step == "#" {
+        return None;
+    }
+    let Some((prefix, _)) = qualified(step.strip_prefix('@').unwrap_or(step)) else {
+        return Some(format!(
+            "`{step}` is no name of an element; write `@x` for an attribute, `#` for the text"
+        ));
+    };
+    let known = prefix.is_empty() || names.bound.iter().any(|(known, _)| **known == *prefix);
+    match (known, names.bound.is_empty()) {
+        (true, _) => None,
+        (false, true) => {
+            Some(format!("`{prefix}:` is not in `namespaces`; write the name alone, or declare it"))
+        }
+        (false, false) => (prefix != "xml").then(|| format!("`{prefix}:` is not in `namespaces`")),
+    }
+}
+
+/// Where a path with that step is written under a node. The file's own depth bounds the recursion.
+fn place_of<'n>(node: &'n Node, step: &str) -> Option<&'n crate::words::Place> {
+    let has = |text: &str| {
+        Path::parse(text)
+            .is_ok_and(|path| path.steps().iter().any(|s| matches!(s, Step::Key(name) if **name == *step)))
+    };
+    match &node.value {
+        tree::Value::Scalar(scalar) => has(&scalar.text).then_some(&node.place),
+        tree::Value::List(items) => items.iter().find_map(|item| place_of(item, step)),
+        tree::Value::Map(pairs) => pairs.iter().find_map(|(key, value)| match has(&key.text) {
+            true => Some(&key.place),
+            false => place_of(value, step),
+        }),
+        tree::Value::Null => None,
+    }
+}

@@ -1,0 +1,121 @@
+//! Where a system speaks XML: its answers along the lines of a mapping, and the bodies of what is sent.
+
+use bytes::Bytes;
+use http::{
+    HeaderValue,
+    header::{ACCEPT, CONTENT_TYPE},
+};
+
+use super::{
+    BadXml, Names,
+    load::Record,
+    walk::{Walker, document},
+    write,
+};
+use crate::{
+    mapping::{
+        errors::SystemFault,
+        inward::{Inward, RowFault},
+        listing::Request,
+        model::{ListCall, Mapping},
+        native::NativeRequest,
+        out::Out,
+        outward::{MappingFault, Whose},
+        trie::Raws,
+    },
+    schema::FieldSet,
+};
+
+impl Mapping {
+    /// The one record of an answer.
+    pub(in crate::mapping) fn row_of_xml<'a>(
+        &self,
+        names: &Names,
+        body: &'a [u8],
+        raws: &mut Raws<'a>,
+        wanted: &FieldSet,
+    ) -> Result<Result<Inward, RowFault>, SystemFault> {
+        let is_record = self.fill_from_xml(names, body, raws)?;
+        Ok(if is_record { self.build(raws, wanted) } else { Err(RowFault::NotAnObject) })
+    }
+
+    /// Fills a record's slots from an answer; whether a record stands where one is due.
+    pub(in crate::mapping) fn fill_from_xml<'a>(
+        &self,
+        names: &Names,
+        body: &'a [u8],
+        raws: &mut Raws<'a>,
+    ) -> Result<bool, SystemFault> {
+        let none = || SystemFault::unreadable("the answer holds no record where one is due".to_owned());
+        let record = self.xml.as_ref().ok_or_else(none)?;
+        let mut found = None;
+        let mut on_row = |walker: &mut Walker<'a, '_>| {
+            if found.is_some() {
+                return Err(BadXml::TooMuch("records"));
+            }
+            found = Some(walker.row(&self.record, raws)?);
+            Ok(())
+        };
+        let mut envelope = Raws::default();
+        envelope.restart(record.frame);
+        document(body, names, &record.envelope, &mut envelope, &mut on_row).map_err(unread)?;
+        if envelope.twice {
+            return Err(SystemFault::unreadable(RowFault::Twice.to_string()));
+        }
+        found.ok_or_else(none)
+    }
+
+    /// The rows of an answer, and what its envelope holds.
+    pub(in crate::mapping) fn rows_of_xml<'a>(
+        &self,
+        names: &Names,
+        call: &ListCall,
+        (body, rows_max): (&'a [u8], usize),
+        envelope: &mut Raws<'a>,
+        wanted: &FieldSet,
+    ) -> Result<Vec<Result<Inward, RowFault>>, SystemFault> {
+        let mut rows = Vec::new();
+        let mut raws = Raws::new(&self.words.absent);
+        let mut on_row = |walker: &mut Walker<'a, '_>| {
+            if rows.len() >= rows_max {
+                return Err(BadXml::TooMuch("rows"));
+            }
+            raws.restart(self.frame);
+            let is_record = walker.row(&self.record, &mut raws)?;
+            rows.push(if is_record { self.build(&raws, wanted) } else { Err(RowFault::NotAnObject) });
+            Ok(())
+        };
+        document(body, names, &call.envelope, envelope, &mut on_row).map_err(unread)?;
+        Ok(rows)
+    }
+
+    /// A request with its body in what the system speaks.
+    pub(in crate::mapping) fn finish(&self, request: Request, body: Option<Out>) -> NativeRequest {
+        let Some(names) = &self.words.xml else { return request.finish(body) };
+        let mut native = request.finish(None);
+        native.headers.insert(ACCEPT, HeaderValue::from_static("application/xml"));
+        if let Some(body) = body.filter(|body| !body.is_empty()) {
+            native.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/xml"));
+            let order = self.xml.as_ref().map(|record| &record.order);
+            native.body = Bytes::from(write::document(&body, names, order));
+        }
+        native
+    }
+
+    /// A record's body within what stands around it.
+    pub(in crate::mapping) fn wrapped(&self, body: Out) -> Result<Out, Vec<MappingFault>> {
+        let Some(Record { wrap, .. }) = &self.xml else { return Ok(body) };
+        if !write::names_fit(&body) {
+            let message = "one of these names cannot be one in the system's XML".to_owned();
+            let pointer = String::new();
+            return Err(vec![MappingFault { whose: Whose::Caller, leaf: None, pointer, message }]);
+        }
+        let mut whole = Out::object();
+        whole.put(wrap.steps(), body);
+        Ok(whole)
+    }
+}
+
+fn unread(why: BadXml) -> SystemFault {
+    SystemFault::unreadable(why.to_string())
+}

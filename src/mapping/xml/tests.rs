@@ -1,0 +1,7 @@
+//! Facts about XML, told through the faces of a mapping.
+
+use super::*;
+use crate::mapping::tests::{answer, json, load_text, record};
+use serde_json::json;
+
+mod hostile;
