@@ -4,4 +4,5 @@ use super::*;
 use crate::mapping::tests::{answer, json, load_text, record};
 use serde_json::json;
 
+mod catalogue;
 mod hostile;
