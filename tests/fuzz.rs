@@ -199,3 +199,74 @@ fn any_line_of_a_journal_is_read_or_refused() {
         }
     });
 }
+
+/// A note in XML: attributes, own text, repeated elements.
+const NOTES: &str = r#"
+speaks: xml
+absent: { any: [""] }
+clear: { any: "" }
+entities:
+  Customer:
+    at: /notes
+    wrap: a.note
+    list: { rows: a.note }
+    read: {}
+    create: {}
+    fields:
+      name: name
+      given_name: '@given'
+      family_name: 'family.#'
+      company: 'family.@of'
+      emails[0].value: 'mail[0].x'
+      emails[0].type: =work
+      emails[1].value: 'mail[1].x'
+      emails[1].type: =home
+"#;
+
+#[test]
+fn any_xml_is_a_record_that_reads_back_or_a_fault() {
+    let mut found = Diagnostics::default();
+    let node = tree::parse(&"notes.yaml".into(), NOTES).unwrap();
+    let system = mapping::System::load(&"notes".into(), &node, &[], &shared_schema(), &mut found).unwrap();
+    let notes = system.entity("Customer").unwrap();
+    let all = notes.entity().all();
+    let everything = schema::Filter::everything();
+    let listing = notes.list(&all, &everything, &[], None, 10).unwrap();
+    let answer = |body: &[u8]| mapping::NativeAnswer {
+        status: http::StatusCode::OK,
+        headers: http::HeaderMap::new(),
+        body: bytes::Bytes::copy_from_slice(body),
+    };
+    let mut read = 0_u32;
+    let seen = std::cell::RefCell::new(&mut read);
+    drive("xml", 1, |bytes| {
+        if let Ok(page) = notes.inward_list(&listing, &answer(bytes), &all) {
+            assert!(std::str::from_utf8(bytes).is_ok() && page.rows.len() <= bytes.len());
+        }
+        let Ok(inward) = notes.inward(&answer(bytes), &all) else { return };
+        **seen.borrow_mut() += 1;
+        // What was read can be sent, and reads back as the same.
+        let Ok(request) = notes.create(&inward.record) else { return };
+        let sent = String::from_utf8(request.body.to_vec()).unwrap();
+        let back = match sent.contains("</note>") {
+            true => sent.replacen("</note>", &format!("<id>{}</id></note>", escaped(&inward.id)), 1),
+            false => sent.replacen("/></a>", &format!("><id>{}</id></note></a>", escaped(&inward.id)), 1),
+        };
+        let again = notes.inward(&answer(back.as_bytes()), &all).unwrap();
+        assert_eq!(told(notes, &again.record), told(notes, &inward.record), "{back}");
+    });
+    assert!(read > 100, "only {read} of the rounds were read at all");
+}
+
+fn escaped(text: &str) -> String {
+    text.chars().map(|c| format!("&#{};", u32::from(c))).collect()
+}
+
+/// The fields of a record that hold something.
+fn told(mapping: &mapping::Mapping, record: &schema::Record) -> serde_json::Value {
+    let mut out = Vec::new();
+    json::write(mapping.entity(), record, None, &mut out);
+    let mut told: serde_json::Value = serde_json::from_slice(&out).unwrap();
+    told.as_object_mut().unwrap().retain(|_, value| !value.is_null() && *value != serde_json::json!([]));
+    told
+}

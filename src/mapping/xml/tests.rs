@@ -6,3 +6,4 @@ use serde_json::json;
 
 mod catalogue;
 mod hostile;
+mod written;

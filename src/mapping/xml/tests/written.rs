@@ -1,0 +1,162 @@
+//! Facts about bodies: order, namespaces, attributes, lists, and what a file must not say.
+
+use super::*;
+
+const ORDERS: &str = r#"
+speaks: xml
+namespaces: { "": "urn:orders", p: "urn:party" }
+absent: { any: [""] }
+clear: { any: null }
+entities:
+  Order:
+    at: /orders
+    key: '@key'
+    wrap: Orders.Order
+    order: [Head, Lines.Line.Quantity, Lines.Line.Sku, 'p:Buyer']
+    set: { 'Head.@version': "2" }
+    list: { rows: Orders.Order }
+    read: {}
+    create: {}
+    update: {}
+    fields:
+      buyer_reference: 'p:Buyer.p:Ref'
+      salesperson: 'p:Buyer.@p:name'
+      email: Mail
+      ordered_on: Head.Date
+      lines:
+        each: Lines.Line
+        fields:
+          sku: { at: Sku }
+          quantity: { at: 'Quantity.#' }
+          unit: { at: 'Quantity.@unit' }
+          description: Text
+    samples:
+      - answer: |
+          <x:Orders xmlns:x="urn:orders" xmlns:party="urn:party">
+            <x:Order key="7">
+              <party:Buyer name="of no namespace" party:name="Acme"><party:Ref>PO-7</party:Ref><x:Ref>another</x:Ref></party:Buyer>
+              <Mail xmlns="urn:other">not ours</Mail>
+              <x:Head version="2"><x:Date>2026-01-15</x:Date></x:Head>
+              <x:Lines><x:Line><x:Quantity unit="H87">12.50</x:Quantity><x:Sku>A</x:Sku></x:Line><x:Line><x:Sku>B</x:Sku></x:Line></x:Lines>
+            </x:Order>
+          </x:Orders>
+        reads: |
+          { "id": "7", "buyer_reference": "PO-7", "salesperson": "Acme", "ordered_on": "2026-01-15",
+            "lines": [ { "sku": "A", "quantity": "12.50", "unit": "H87" }, { "sku": "B" } ] }
+      - create: |
+          { "buyer_reference": "PO-7", "salesperson": "A \"B\" & <C>", "email": "a@b.example", "ordered_on": "2026-01-15",
+            "lines": [ { "sku": "A", "quantity": "12.50", "unit": "H87" }, { "sku": "B" } ] }
+        sends: |
+          <Orders xmlns="urn:orders" xmlns:p="urn:party">
+            <Order>
+              <Head version="2"><Date>2026-01-15</Date></Head>
+              <Lines><Line><Quantity unit="H87">12.50</Quantity><Sku>A</Sku></Line><Line><Sku>B</Sku></Line></Lines>
+              <p:Buyer p:name="A &quot;B&quot; &amp; &lt;C&gt;"><p:Ref>PO-7</p:Ref></p:Buyer>
+              <Mail>a@b.example</Mail>
+            </Order>
+          </Orders>
+      - from: |
+          { "buyer_reference": "PO-7", "email": "a@b.example", "ordered_on": "2026-01-15" }
+        update: |
+          { "buyer_reference": "PO-8", "ordered_on": "2026-01-15" }
+        sends: |
+          <Orders xmlns="urn:orders" xmlns:p="urn:party">
+            <Order><p:Buyer><p:Ref>PO-8</p:Ref></p:Buyer><Mail xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:nil="true"/></Order>
+          </Orders>
+"#;
+
+fn load(text: &str) -> (Option<crate::mapping::System>, String) {
+    load_text("orders", text, "https://orders.example")
+}
+
+#[test]
+fn order_namespaces_attributes_and_lists_are_written_and_read() {
+    let (system, told) = load(ORDERS);
+    let system = system.unwrap_or_else(|| panic!("{told}"));
+    let found = system.check();
+    assert!(found.0.is_empty(), "{found}");
+}
+
+#[test]
+fn a_sample_in_another_order_does_not_hold_where_the_system_asks_for_one() {
+    let (system, _) = load(&ORDERS.replace("order: [Head,", "order: [Lines, Head,"));
+    let found = system.unwrap().check().to_string();
+    assert!(found.contains("`Lines` stands where `Head` is due"), "{found}");
+}
+
+#[test]
+fn a_namespace_that_the_file_does_not_name_is_not_read() {
+    let (system, told) = load(ORDERS);
+    let system = system.unwrap_or_else(|| panic!("{told}"));
+    let mapping = system.entity("Order").unwrap();
+    let read = |body: &str| mapping.inward(&answer(200, body), &mapping.entity().all());
+    let order = "<Order key='7'><Mail>x</Mail></Order>";
+    assert!(read(&format!("<Orders xmlns='urn:orders'>{order}</Orders>")).is_ok());
+    assert!(read(&format!("<Orders>{order}</Orders>")).is_err());
+    assert!(read(&format!("<Orders xmlns='urn:other'>{order}</Orders>")).is_err());
+    assert!(read(&format!("<p:Orders xmlns:p='urn:orders'>{order}</p:Orders>")).is_err());
+}
+
+#[test]
+fn one_element_is_a_list_of_one_and_none_an_empty_one() {
+    let (system, told) = load(ORDERS);
+    let system = system.unwrap_or_else(|| panic!("{told}"));
+    let mapping = system.entity("Order").unwrap();
+    let lines = |inside: &str| {
+        let body = format!("<Orders xmlns='urn:orders'><Order key='7'><Mail/>{inside}</Order></Orders>");
+        let inward = mapping.inward(&answer(200, &body), &mapping.entity().all()).unwrap();
+        let missing = inward.missing.contains(mapping.entity().leaf_at("lines.sku").unwrap());
+        (json(mapping.entity(), &inward.record)["lines"].clone(), missing)
+    };
+    assert_eq!(lines("<Lines><Line><Sku>A</Sku></Line></Lines>"), (json!([{ "sku": "A" }]), false));
+    assert_eq!(lines("<Lines><Other/></Lines>"), (json!([]), false));
+    assert_eq!(lines("<Lines/>"), (json!([]), false));
+    assert_eq!(lines("<Lines>\n</Lines>"), (json!([]), false));
+    // Not told: there is no list at all, or an element that stands for one elsewhere.
+    assert_eq!(lines(""), (json!(null), true));
+    assert_eq!(lines("<Lines href='/orders/7/lines'/>"), (json!(null), true));
+}
+
+#[test]
+fn mistakes_in_a_file_that_speaks_xml_are_told_with_their_place() {
+    let told = load(
+        r#"
+speaks: xml
+namespaces: { xml: "urn:x", p: "urn:party", q: "urn:party", r: "" }
+entities:
+  Order:
+    at: /orders
+    read: {}
+    fields:
+      buyer_reference: 'a b'
+      customer_name: 'p:Buyer.@p:name.x'
+      email: 'z:Mail'
+      phone: '@'
+  Product:
+    at: /products
+    wrap: a[0].@b
+    create: {}
+    fields:
+      sku: "1a"
+"#,
+    )
+    .1;
+    for word in [
+        "orders.yaml:3:15: error: `xml` cannot be a prefix here",
+        "this namespace has a prefix already",
+        "a namespace is the address",
+        "orders.yaml:6:5: error: key `wrap` is missing: the elements around one record",
+        "orders.yaml:9:24: error: `a b` is no name of an element; write `@x` for an attribute",
+        "`@p:name` is the last step of a path, or none",
+        "orders.yaml:11:14: error: `z:` is not in `namespaces`",
+        "`@` is no name of an element",
+        "`wrap` names elements",
+        "`1a` is no name of an element",
+    ] {
+        assert!(told.contains(word), "{word} not in:\n{told}");
+    }
+    let plain = load("namespaces: { a: \"urn:a\" }\n").1;
+    assert!(plain.contains("only a system that speaks `xml` has `namespaces`"), "{plain}");
+    let prefixed = load("speaks: xml\nentities:\n  Order:\n    at: /o\n    fields: { email: 'p:x' }\n").1;
+    assert!(prefixed.contains("`p:` is not in `namespaces`; write the name alone, or declare it"), "{prefixed}");
+}
