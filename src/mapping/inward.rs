@@ -115,10 +115,10 @@ impl Mapping {
     ///
     /// # Errors
     /// What the system said went wrong, that its answer is none, or that it pages elsewhere.
-    pub fn inward_list<'a>(
+    pub fn inward_list(
         &self,
         listing: &Listing,
-        answer: &'a NativeAnswer,
+        answer: &NativeAnswer,
         wanted: &FieldSet,
     ) -> Result<Page, SystemFault> {
         self.refuse_errors(answer)?;
