@@ -95,7 +95,9 @@ pub(super) fn load(
         found.error(&node.place, format!("more than {KEYS_MAX} names under one native object"));
     }
     if let Some(names) = &words.xml {
-        xml::check_names(names, &frame.root, written.iter().map(|(_, path, _)| path), node, found);
+        let sent = written.iter().map(|(_, path, _)| path).chain(lists.iter().flat_map(xml::body_paths));
+        xml::check_names(names, &frame.root, sent, node, found);
+        xml::check_bodies(&lists, node, found);
     }
     Some(Mapping {
         system: system.clone(),

@@ -8,6 +8,7 @@ use super::{
 use crate::{
     mapping::{
         load::pairs,
+        model::{Carrier, ListCall, Next, Size},
         path::{Path, Step},
         trie::{Frame, Node as Tree},
     },
@@ -132,6 +133,39 @@ pub(in crate::mapping) fn check_names<'p>(
             if let Step::Key(name) = step {
                 see(name, at + 1 == path.steps().len());
             }
+        }
+    }
+}
+
+/// The paths at which a list's body is filled.
+pub(in crate::mapping) fn body_paths(call: &ListCall) -> impl Iterator<Item = &Path> {
+    let size = match &call.page.size {
+        Size::At(carrier) => Some(carrier),
+        Size::Own | Size::Prefer(_) => None,
+    };
+    let next = match &call.page.next {
+        Next::Token { to, .. } | Next::Offset { to } => Some(to),
+        Next::Link { .. } | Next::None => None,
+    };
+    let carriers = size.into_iter().chain(next);
+    let paths = carriers.filter_map(|carrier| match carrier {
+        Carrier::Body(path) => Some(path),
+        Carrier::Query(_) => None,
+    });
+    paths.chain(&call.select_body)
+}
+
+/// Tells of a list's body that would not have one root.
+pub(in crate::mapping) fn check_bodies(lists: &[ListCall], node: &Node, found: &mut Diagnostics) {
+    for call in lists {
+        let mut roots: Vec<_> = body_paths(call).map(|path| path.steps().first()).collect();
+        roots.dedup();
+        let plain = |path: &Path| matches!(path.steps(), [Step::Key(name), Step::Key(_), ..] if !name.starts_with(['@', '#']));
+        if roots.len() > 1 || !body_paths(call).all(plain) {
+            found.push(
+                Diagnostic::error(&node.place, "the body of a list has one element around all that is in it")
+                    .help("begin every path into the body with it, as in `size: api.parameters.limit`"),
+            );
         }
     }
 }

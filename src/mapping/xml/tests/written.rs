@@ -1,6 +1,7 @@
 //! Facts about bodies: order, namespaces, attributes, lists, and what a file must not say.
 
 use super::*;
+use crate::{mapping::Before, schema::FieldSet};
 
 const ORDERS: &str = r#"
 speaks: xml
@@ -155,8 +156,49 @@ entities:
     ] {
         assert!(told.contains(word), "{word} not in:\n{told}");
     }
+    let body = load("speaks: xml\nentities:\n  Order:\n    at: /o\n    list: { post: /f, rows: a.b, page: { next: c, body: x.page, size: y.size } }\n    fields: { email: x }\n").1;
+    assert!(body.contains("orders.yaml:4:5: error: the body of a list has one element around all"), "{body}");
     let plain = load("namespaces: { a: \"urn:a\" }\n").1;
     assert!(plain.contains("only a system that speaks `xml` has `namespaces`"), "{plain}");
     let prefixed = load("speaks: xml\nentities:\n  Order:\n    at: /o\n    fields: { email: 'p:x' }\n").1;
-    assert!(prefixed.contains("`p:` is not in `namespaces`; write the name alone, or declare it"), "{prefixed}");
+    assert!(
+        prefixed.contains("`p:` is not in `namespaces`; write the name alone, or declare it"),
+        "{prefixed}"
+    );
+}
+
+#[test]
+fn a_change_is_judged_as_the_system_will_hold_it() {
+    let text = "speaks: xml
+absent: { any: [\"\"] }
+clear: { any: \"\" }
+entities:
+  Customer:
+    at: /c
+    wrap: a.c
+    read: {}
+    create: {}
+    update: {}
+    fields:
+      given_name: { at: first, norm: trim }
+      family_name: '@last'
+      name: { join: [first, '@last'] }
+      company: company
+";
+    let (system, told) = load(text);
+    let system = system.unwrap_or_else(|| panic!("{told}"));
+    let mapping = system.entity("Customer").unwrap();
+    let before = answer(
+        200,
+        "<a><c last='Nowak'><id>1</id><first><![CDATA[Ewa]]></first><company>M &amp; S</company></c></a>",
+    );
+    let old = mapping.inward(&before, &mapping.entity().all()).unwrap().record;
+    let new = record(mapping, r#"{ "given_name": " Ola ", "family_name": "Nowak", "company": "M & S" }"#);
+    let told = Before::Told { record: &old, answer: &before };
+    let settled = mapping.settled(told, new, &FieldSet::EMPTY);
+    let held = json(mapping.entity(), &settled.held);
+    assert_eq!((&held["name"], &held["company"]), (&json!("Ola Nowak"), &json!("M & S")));
+    let fresh = record(mapping, r#"{ "given_name": "Ola", "family_name": "Lis" }"#);
+    let settled = mapping.settled(Before::Nothing, fresh, &FieldSet::EMPTY);
+    assert_eq!(json(mapping.entity(), &settled.held)["name"], "Ola Lis");
 }
