@@ -62,17 +62,15 @@ pub(super) fn load(
     let key = key(&mut keys, &mut frame, found);
     let version = version(&mut keys, &mut frame, found);
     let narrow = narrow(&mut keys, &mut frame, found);
-    let set = constants(keys.take("set"), found);
-    let select = select_words(&mut keys, defaults, found);
+    let (set, select) = (constants(keys.take("set"), found), select_words(&mut keys, defaults, found));
     let fields: Option<Node> = keys.required("fields", found);
     let mut loader = Loader::new(entity, defaults, found);
     let root =
         fields.map(|fields| loader.object(&entity.root, &fields, &mut frame, false)).unwrap_or_default();
-    let lines = std::mem::take(&mut loader.lines);
     for (path, _) in set.iter().map(|(p, o)| (p, o)).chain(narrow.iter().map(|n| (&n.at, &n.out))) {
         loader.writes(path, "set", &node.place);
     }
-    let written = std::mem::take(&mut loader.written);
+    let Loader { lines, written, .. } = loader;
     let lists = lists::load(&mut keys, &at, defaults, found);
     let (read, create) =
         (read(&mut keys, defaults, found), call(&mut keys, "create", "post", defaults, found));
@@ -80,8 +78,7 @@ pub(super) fn load(
         call(&mut keys, "update", "patch", defaults, found),
         call(&mut keys, "delete", "delete", defaults, found),
     );
-    let is_called = read.is_some() || create.is_some() || update.is_some();
-    let xml = words.xml.as_ref().and_then(|_| xml::record(&mut keys, is_called, node, found));
+    let xml = xml::record(&mut keys, words, [&read, &create, &update], node, found);
     let samples = super::samples(keys.take("samples"), found);
     keys.finish(found);
     // ORDER: every key has been asked for by now, so that all mistakes of the entity are told.
@@ -94,11 +91,7 @@ pub(super) fn load(
     if !frame.finish() {
         found.error(&node.place, format!("more than {KEYS_MAX} names under one native object"));
     }
-    if let Some(names) = &words.xml {
-        let sent = written.iter().map(|(_, path, _)| path).chain(lists.iter().flat_map(xml::body_paths));
-        xml::check_names(names, &frame.root, sent, node, found);
-        xml::check_bodies(&lists, node, found);
-    }
+    xml::check(words, &frame.root, &written, &lists, node, found);
     Some(Mapping {
         system: system.clone(),
         entity: entity.clone(),

@@ -8,7 +8,7 @@ use super::{
 use crate::{
     mapping::{
         load::pairs,
-        model::{Carrier, ListCall, Next, Size},
+        model::{Call, Carrier, ListCall, Next, Size, Words},
         path::{Path, Step},
         trie::{Frame, Node as Tree},
     },
@@ -58,13 +58,16 @@ pub(in crate::mapping) fn namespaces(node: Option<&Node>, found: &mut Diagnostic
     names
 }
 
-/// `wrap` and `order` of an entity; `None` without `wrap`.
+/// `wrap` and `order` of an entity; `None` without `wrap`, and where the system does not speak XML.
 pub(in crate::mapping) fn record(
     keys: &mut Keys<'_>,
-    is_called: bool,
+    words: &Words,
+    calls: [&Option<Call>; 3],
     node: &Node,
     found: &mut Diagnostics,
 ) -> Option<Record> {
+    words.xml.as_ref()?;
+    let is_called = calls.iter().any(|call| call.is_some());
     let wrap = keys.take("wrap");
     let order = keys.take("order");
     let Some(wrap_node) = wrap else {
@@ -106,9 +109,24 @@ fn order_words(node: Option<&Node>, wrap: &Path, found: &mut Diagnostics) -> Ord
     order
 }
 
-/// Tells of names in paths that cannot be names in XML: of those that are read, as a tree, and of those that are
-/// written. `node` is searched for the place where one is written.
-pub(in crate::mapping) fn check_names<'p>(
+/// Tells of paths that cannot be of XML, where the system speaks it: those that are read, as a tree, those that are
+/// written, and those of lists. `node` is searched for the place where one is written.
+pub(in crate::mapping) fn check(
+    words: &Words,
+    read: &Tree,
+    written: &[(u16, Path, String)],
+    lists: &[ListCall],
+    node: &Node,
+    found: &mut Diagnostics,
+) {
+    if let Some(names) = &words.xml {
+        let written = written.iter().map(|(_, path, _)| path);
+        check_names(names, read, written.chain(lists.iter().flat_map(body_paths)), node, found);
+        check_bodies(lists, node, found);
+    }
+}
+
+fn check_names<'p>(
     names: &Names,
     read: &Tree,
     written: impl Iterator<Item = &'p Path>,
@@ -138,7 +156,7 @@ pub(in crate::mapping) fn check_names<'p>(
 }
 
 /// The paths at which a list's body is filled.
-pub(in crate::mapping) fn body_paths(call: &ListCall) -> impl Iterator<Item = &Path> {
+fn body_paths(call: &ListCall) -> impl Iterator<Item = &Path> {
     let size = match &call.page.size {
         Size::At(carrier) => Some(carrier),
         Size::Own | Size::Prefer(_) => None,
@@ -156,7 +174,7 @@ pub(in crate::mapping) fn body_paths(call: &ListCall) -> impl Iterator<Item = &P
 }
 
 /// Tells of a list's body that would not have one root.
-pub(in crate::mapping) fn check_bodies(lists: &[ListCall], node: &Node, found: &mut Diagnostics) {
+fn check_bodies(lists: &[ListCall], node: &Node, found: &mut Diagnostics) {
     for call in lists {
         let mut roots: Vec<_> = body_paths(call).map(|path| path.steps().first()).collect();
         roots.dedup();

@@ -202,3 +202,25 @@ entities:
     let settled = mapping.settled(Before::Nothing, fresh, &FieldSet::EMPTY);
     assert_eq!(json(mapping.entity(), &settled.held)["name"], "Ola Lis");
 }
+
+#[test]
+fn the_example_of_the_docs_reads_as_it_says() {
+    let page = include_str!("../../../../docs/mapping.md");
+    let (_, page) = page.split_once("## Systems that speak XML").unwrap();
+    let block = |kind: &str| {
+        let (_, rest) = page.split_once(&format!("```{kind}\n")).unwrap();
+        rest.split_once("```").unwrap().0
+    };
+    let (system, told) = load(block("yaml"));
+    let system = system.unwrap_or_else(|| panic!("{told}"));
+    let mapping = system.entity("Product").unwrap();
+    let inward = mapping.inward(&answer(200, block("xml")), &mapping.entity().all()).unwrap();
+    let product = json!({ "id": "17", "sku": "LAMP-1", "name": "Lamp", "unit": "H87", "list_price": { "net_price": "19.90", "currency": "EUR" } });
+    assert_eq!(json(mapping.entity(), &inward.record), product);
+    let sent = mapping.create(&inward.record).unwrap();
+    let sent = tree(&sent.body).unwrap();
+    assert_eq!(
+        sent["shop"]["article"],
+        json!({ "number": "LAMP-1", "title": { "language": { "@id": "1", "#": "Lamp" } }, "price": { "@currency": "EUR", "#": "19.90" }, "unit": { "@code": "pc", "#": "" } })
+    );
+}
