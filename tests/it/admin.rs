@@ -75,7 +75,7 @@ fn health_and_readiness_need_no_token_and_tell_strangers_nothing_else() {
     assert_eq!(detail["journal"]["failed_lanes"], json!([]));
     assert_eq!(detail["bundle"]["digest"].as_str().unwrap().len(), 64);
     let bundle = demo.admin(Method::GET, "/api/bundle").send().expect(200).json();
-    assert_eq!(bundle["counts"]["entities"], 5);
+    assert_eq!(bundle["counts"]["entities"], 11);
     let systems = demo.admin(Method::GET, "/api/systems").send().expect(200).json();
     assert_eq!(systems["systems"][0]["system"], "crm");
     assert_eq!(systems["systems"][0]["entities"], json!(["Customer"]));

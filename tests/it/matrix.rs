@@ -157,8 +157,9 @@ fn served() -> (BTreeSet<String>, BTreeSet<String>) {
     let lines = serves.lines().take_while(|line| line.starts_with("  "));
     let collections = lines.map(|line| line.trim().split(':').next().unwrap().to_owned()).collect();
     let files = fs::read_dir(root().join("policies/systems")).unwrap();
-    let systems =
-        files.map(|file| file.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned()).collect();
+    // What stands in the catalogue is no system of the gate.
+    let files = files.map(|file| file.unwrap().path()).filter(|path| path.is_file());
+    let systems = files.map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned()).collect();
     (collections, systems)
 }
 
