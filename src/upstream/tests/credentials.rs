@@ -245,7 +245,7 @@ async fn an_assertion_is_signed_by_our_key() {
     let assertion = form
         .strip_prefix("grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion=")
         .unwrap();
-    let key = jsonwebtoken::DecodingKey::from_ec_der(&pair.public_key_raw());
+    let key = jsonwebtoken::DecodingKey::from_ec_der(pair.public_key_raw());
     let mut wanted = jsonwebtoken::Validation::new(jsonwebtoken::Algorithm::ES256);
     wanted.set_audience(&["aud"]);
     wanted.set_issuer(&["c"]);
