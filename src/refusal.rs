@@ -3,6 +3,7 @@
 //! What a caller may know stands in the problem document (RFC 9457); what the operator must know is the
 //! `Display` of the cause, for the log. A record that is hidden and one that does not exist are one refusal.
 
+mod key;
 mod odata;
 mod places;
 
@@ -150,7 +151,7 @@ impl Refusal {
             Self::Body(error) => of_body(error),
             Self::Invalid(_) | Self::Unmappable(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Stale => StatusCode::PRECONDITION_FAILED,
-            Self::Idempotency(fault) => of_key(fault),
+            Self::Idempotency(fault) => key::status(fault),
             Self::System(_, fault) => of_system(&fault.kind),
             Self::Upstream(_, error) => of_upstream(error),
             Self::Journal(_) => StatusCode::SERVICE_UNAVAILABLE,
@@ -181,7 +182,7 @@ impl Refusal {
             Self::Invalid(_) => "invalid",
             Self::Unmappable(_) => "unmappable",
             Self::Stale => "stale",
-            Self::Idempotency(fault) => key_reason(fault),
+            Self::Idempotency(fault) => key::reason(fault),
             Self::System(_, fault) => system_reason(&fault.kind),
             Self::Upstream(_, error) => upstream_reason(error),
             Self::Journal(_) => "journal",
@@ -332,7 +333,7 @@ impl Refusal {
             Self::Invalid(_) => ("invalid", "the body does not fit the entity", None),
             Self::Unmappable(_) => ("unmappable", "the system behind this collection cannot hold this", None),
             Self::Stale => ("stale", "the record has changed", Some("read it again and decide anew".into())),
-            Self::Idempotency(fault) => key_told(fault),
+            Self::Idempotency(fault) => key::told(fault),
             Self::System(_, fault) => system_told(&fault.kind),
             Self::Upstream(_, error) => upstream_told(error),
             Self::Journal(_) => (
@@ -430,56 +431,6 @@ fn of_head(rejected: Rejected) -> StatusCode {
         | Rejected::ContentLength
         | Rejected::UnexpectedBody
         | Rejected::Upgrade => StatusCode::BAD_REQUEST,
-    }
-}
-
-/// Of an `Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header-07 §2.7).
-fn of_key(fault: &idempotency::Fault) -> StatusCode {
-    use idempotency::Fault;
-    match fault {
-        Fault::Malformed(_) | Fault::Nobodys => StatusCode::BAD_REQUEST,
-        Fault::Reused => StatusCode::UNPROCESSABLE_ENTITY,
-        Fault::Running | Fault::Unknown => StatusCode::CONFLICT,
-        Fault::Full | Fault::Store(_) => StatusCode::SERVICE_UNAVAILABLE,
-    }
-}
-
-fn key_reason(fault: &idempotency::Fault) -> &'static str {
-    use idempotency::Fault;
-    match fault {
-        Fault::Malformed(_) | Fault::Nobodys => "idempotency_key",
-        Fault::Reused => "idempotency_key_reused",
-        Fault::Running => "idempotency_running",
-        Fault::Unknown => "idempotency_unknown",
-        Fault::Full => "idempotency_full",
-        Fault::Store(_) => "idempotency_store",
-    }
-}
-
-fn key_told(fault: &idempotency::Fault) -> (&'static str, &'static str, Option<String>) {
-    use idempotency::Fault;
-    match fault {
-        Fault::Malformed(_) | Fault::Nobodys => {
-            ("idempotency-key", "the `Idempotency-Key` is not accepted", Some(fault.to_string()))
-        }
-        Fault::Reused => (
-            "idempotency-key-reused",
-            "the `Idempotency-Key` was sent with another request",
-            Some("send the first request as it was, or this one with a key of its own".into()),
-        ),
-        Fault::Running => {
-            ("still-running", "the first request under this `Idempotency-Key` is under way", None)
-        }
-        Fault::Unknown => (
-            "outcome-unknown",
-            "the change may or may not have been made",
-            Some("nothing was sent again; read the record before this is sent with another key".into()),
-        ),
-        Fault::Full | Fault::Store(_) => (
-            "unavailable",
-            "no `Idempotency-Key` can be kept now",
-            Some("nothing was sent; try again later".into()),
-        ),
     }
 }
 
