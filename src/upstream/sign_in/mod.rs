@@ -27,6 +27,7 @@ pub(super) use self::build::Home;
 use std::{sync::Arc, time::Instant};
 
 use http::{HeaderMap, HeaderName, Method, Request, StatusCode};
+use smallvec::SmallVec;
 
 use self::{csrf::Csrf, expired::Expired, kept::Numbered, oauth2::Tokens, session::Session, shown::Shown};
 use super::{Asked, SignInError, UpstreamError};
@@ -216,7 +217,7 @@ impl Fetched {
 }
 
 impl Proof {
-    fn parts(&self) -> Vec<&Shown> {
+    fn parts(&self) -> SmallVec<[&Shown; 3]> {
         let fetched = [&self.fetched, &self.csrf].into_iter().flatten().map(|(shown, _)| &**shown);
         self.always.as_deref().into_iter().chain(fetched).collect()
     }
