@@ -23,6 +23,8 @@ use crate::{
 /// LIMIT: records of a list that are tried, and values of a record that are taken out to see what reads them.
 const RECORDS_MAX: u32 = 100;
 const VALUES_MAX: usize = 2_000;
+/// Elements in which a value is taken out before nothing is taken to read it.
+const PLACES_MAX: u32 = 8;
 
 /// A record of an answer, tried.
 #[derive(Debug)]
@@ -76,11 +78,14 @@ impl Mapping {
         let before = seen(&whole);
         let mut read = std::collections::BTreeSet::new();
         let mut unread = std::collections::BTreeSet::new();
+        let mut tried = std::collections::HashMap::new();
         for pointer in pointers.iter().take(VALUES_MAX) {
             let mut without = whole.clone();
             let name = shown(pointer);
             // What one element is read for, all are.
-            if read.contains(&name) {
+            let tries = tried.entry(name.clone()).or_insert(0_u32);
+            *tries += 1;
+            if read.contains(&name) || *tries > PLACES_MAX {
                 continue;
             }
             match take_out(&mut without, pointer) {

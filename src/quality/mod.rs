@@ -50,18 +50,6 @@ pub enum Flaw {
 }
 
 impl Flaw {
-    /// Every flaw.
-    pub const ALL: [Self; 8] = [
-        Self::Missing,
-        Self::IllTyped,
-        Self::UnknownValue,
-        Self::NoRule,
-        Self::NotAList,
-        Self::NoKey,
-        Self::DuplicateKey,
-        Self::Unreadable,
-    ];
-
     /// A short name, for tables, labels and the store.
     pub fn as_str(self) -> &'static str {
         match self {
