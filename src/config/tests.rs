@@ -268,6 +268,20 @@ systems/zcrm.yaml:1:9: error: `systems/crm.yaml` describes system `crm` already
 }
 
 #[test]
+fn keys_of_repeated_writes_are_kept_for_a_time_and_in_a_number_that_make_sense() {
+    for (bounds, told) in [
+        ("{ idempotency_kept: 59s }", "`bounds.idempotency_kept` is `1m` to `30d`"),
+        ("{ idempotency_kept: 31d }", "`bounds.idempotency_kept` is `1m` to `30d`"),
+        ("{ idempotency_keys_max: 9999 }", "at most `bounds.idempotency_keys_max`"),
+        ("{ idempotency_keys_per_principal_max: 0 }", "is 1 or more"),
+    ] {
+        let text = format!("gate: demo\nbounds: {bounds}\n");
+        let found = told_after("gateway.yaml", "gate: demo\n", &text);
+        assert!(found.contains("gateway.yaml:2:9: error: ") && found.contains(told), "{bounds}: {found}");
+    }
+}
+
+#[test]
 fn unknown_keys_and_missing_files_are_errors() {
     let told = told_after("gateway.yaml", "gate: demo", "gaet: demo");
     assert!(told.contains("gateway.yaml:1:1: error: unknown key `gaet` (did you mean `gate`?)"), "{told}");

@@ -265,6 +265,29 @@ fn keys_outlive_a_kill_and_what_it_cut_off_is_unknown() {
     assert_eq!(stage.asked("POST"), posts);
 }
 
+#[test]
+fn a_successor_knows_the_writes_that_the_gate_before_it_still_ends() {
+    let mut stage = Stage::open(no_edit);
+    let known = book::entries(&stage.data()).len();
+    stage.crm.trouble(Some(Trouble::Wait(Duration::from_secs(3))));
+    let slow = keyed(&stage, (Method::POST, CUSTOMERS), None, "slow", &ola("slow@example.com"));
+    let (address, ca) = (stage.address().to_owned(), stage.ca());
+    let asking = std::thread::spawn(move || {
+        runtime().block_on(async { Line::open(&address, &ca).await.ask(slow).await })
+    });
+    until("its intent is written down", || {
+        book::entries(&stage.data()).iter().skip(known).any(|entry| entry["kind"] == "intent")
+    });
+    let mut before = stage.hand_over();
+    stage.crm.trouble(None);
+    let again = || stage.create("slow", "slow@example.com");
+    assert_eq!(problem(&again().refused(409)), "still-running");
+    let first = asking.join().unwrap().unwrap().expect(201);
+    is_repeat(&first, &again());
+    assert_eq!(stage.asked("POST"), 1);
+    until("the gate before it ends", || before.try_wait().unwrap().is_some());
+}
+
 /// Edits the policies, and waits until they serve.
 fn reloaded(stage: &Stage, edit: impl FnOnce(&Path)) {
     let swaps = || stage.stderr().matches("new policies serve").count();

@@ -129,6 +129,14 @@ impl Stage {
         self.wait_until_ready();
     }
 
+    /// Starts a successor over the same folders; the gate before it, which ends once it has drained.
+    pub(crate) fn hand_over(&mut self) -> Child {
+        let successor = spawn(self.dir.path(), &Staging::default());
+        let before = std::mem::replace(&mut self.child, successor);
+        self.wait_until_ready();
+        before
+    }
+
     /// Where the policies are.
     pub(crate) fn policies(&self) -> PathBuf {
         self.dir.path().join("policies")
