@@ -28,6 +28,7 @@ pub mod admin;
 pub mod certs;
 pub mod cli;
 pub mod config;
+pub mod crosswalk;
 pub mod demo;
 pub mod drafting;
 pub mod idempotency;

@@ -28,6 +28,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("door", &["words", "body", "clock", "intake"]),
     ("store", &["words", "clock"]),
     ("idempotency", &["words", "identity", "store"]),
+    ("crosswalk", &["words", "store"]),
     ("keys", &["words", "clock", "identity"]),
     ("tokens", &["words", "clock", "identity", "store"]),
     ("telemetry", &["words"]),

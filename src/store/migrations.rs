@@ -116,6 +116,16 @@ CREATE INDEX repeats_by_principal ON repeats (principal, begun_at);
 CREATE INDEX repeats_by_age ON repeats (begun_at);
 CREATE INDEX repeats_by_end ON repeats (ends_at);
 ",
+    "
+CREATE TABLE crosswalk (
+    entity TEXT NOT NULL,
+    system TEXT NOT NULL,
+    native TEXT NOT NULL,
+    id BLOB NOT NULL,
+    PRIMARY KEY (entity, system, native)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX crosswalk_by_id ON crosswalk (id, system);
+",
 ];
 
 /// Brings the tables to this program's version, each version in one transaction.

@@ -10,6 +10,7 @@
 
 mod admin;
 mod credentials;
+mod crosswalk;
 mod migrations;
 mod quality;
 mod quota;
@@ -32,6 +33,7 @@ use tokio::sync::oneshot;
 
 use room::{Inode, Room};
 
+pub use crosswalk::NativeKey;
 pub use quality::{LookedRow, QualityRow};
 pub use quota::Lease;
 pub use records::{
