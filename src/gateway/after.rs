@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     answer::Answer,
-    mapping::{Inward, Mapping, NativeAnswer, SystemFault},
+    mapping::{Inward, Made, Mapping, NativeAnswer, SystemFault},
     policy::{self, Prospect, WritePermit},
     quota::Admission,
     refusal::Refusal,
@@ -46,9 +46,12 @@ pub(super) async fn after(
     let snapshot = exchange.snapshot.clone();
     let Some((_, mapping)) = snapshot.serving(entity) else { return Left::Unseen(id) };
     let seen = seen(mapping, prospect);
-    let came = match answer.body.is_empty() {
-        true => None,
-        false => mapping.written(answer, &seen).map_err(|fault| poor(exchange, &fault)).ok(),
+    let made = mapping.made(prospect.operation().action(), answer, &seen);
+    let (id, came) = match made.map_err(|fault| poor(exchange, &fault)) {
+        Ok(Made::Record(came)) => (id, Some(*came)),
+        // By key, never by a search: an index may lag behind.
+        Ok(Made::Key(key)) => (id.or(Some(key)), None),
+        Ok(Made::Nothing) | Err(()) => (id, None),
     };
     if let Some(came) = &came {
         exchange.findings(mapping, &came.findings);
@@ -74,6 +77,18 @@ pub(super) async fn after(
                 None => Left::Unseen(Some(id)),
             }
         }
+    }
+}
+
+/// The status of the answer to a create. A system that does not answer with the record it made is taken at its word
+/// only once the record was read back; till then it has accepted what it was sent.
+pub(super) fn made(exchange: &mut Exchange, mapping: &Mapping, left: &Left) -> StatusCode {
+    match left {
+        Left::Unseen(_) if !mapping.returns_records() => {
+            exchange.entry.note("accepted", true);
+            StatusCode::ACCEPTED
+        }
+        Left::Whole(..) | Left::Part(..) | Left::Unseen(_) => StatusCode::CREATED,
     }
 }
 

@@ -97,6 +97,7 @@ pub(super) async fn fetch(
         Err(fault) => return Err(exchange.refused_by(mapping.system(), fault)),
     };
     exchange.looked_at(mapping, wanted, std::iter::once(Ok(&inward)));
+    mapping.is_asked(id, &inward).map_err(|fault| exchange.refused_by(mapping.system(), fault))?;
     exchange.findings(mapping, &inward.findings);
     exchange.told(admission.prospect(), mapping, &inward)?;
     Ok((answer, inward))

@@ -13,7 +13,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::{
     Outcome,
-    after::{Left, after, echo, seen, unguarded},
+    after::{Left, after, echo, made, seen, unguarded},
     exchange::{self, Exchange, Progress, Side, known, not_possible},
     once,
     reading::fetch,
@@ -212,7 +212,8 @@ async fn create(
     let left = after(exchange, admission, entity, None, &answer).await;
     once::keep(exchange, admission, &permit, &left);
     let location = location(&permit, &left, head);
-    let answer = echo(exchange, admission, &permit, left, sent.wanted, StatusCode::CREATED);
+    let status = made(exchange, mapping, &left);
+    let answer = echo(exchange, admission, &permit, left, sent.wanted, status);
     Ok(match location {
         Some(location) => answer.with(header::LOCATION, location),
         None => answer,
@@ -526,6 +527,10 @@ async fn effect(
         if !answer.status.is_server_error() {
             exchange.progress = Progress::Nothing;
         }
+        return Err(exchange.change_refused_by(admission.prospect(), &served.name, fault));
+    }
+    // Neither an error nor what was written: nobody knows whether it was.
+    if let Err(fault) = mapping.shows(admission.prospect().operation().action(), &answer) {
         return Err(exchange.change_refused_by(admission.prospect(), &served.name, fault));
     }
     exchange.progress = Progress::Done;

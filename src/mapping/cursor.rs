@@ -2,7 +2,8 @@
 //!
 //! The gate seals it for the caller, who can neither read nor make one. A system whose pages name each other in a
 //! circle is found out along the way, without a memory of all pages (Brent's algorithm): one page is remembered, a
-//! later one each time that the way has doubled, and the walk ends when it is named again.
+//! later one each time that the way has doubled, and the walk ends when it is named again. Pages that are counted are
+//! known by the key of their first row: one that begins as the page before it is that page once more.
 
 use super::{
     errors::SystemFault,
@@ -18,11 +19,11 @@ const BYTES_MAX: usize = catalog::Cursor::NATIVE_BYTES_MAX;
 pub(super) struct Place {
     /// Rows of the pages before it, where they are counted.
     pub(super) seen: u64,
-    /// Pages that were named on the way here, it among them; none where pages are counted by their rows.
-    steps: u64,
-    /// Digest of the page that is remembered.
+    /// Pages on the way here: of those that were named, it among them; of those that are counted, before it.
+    pub(super) steps: u64,
+    /// Digest of the page that is remembered; of pages that are counted, of the first key of the one before.
     mark: u64,
-    /// The page in the system's own words; none for the first.
+    /// The page in the system's own words; none for the first, nor where pages are counted.
     pub(super) native: Option<String>,
 }
 
@@ -33,17 +34,27 @@ impl Place {
         if of.parse() != Ok(variant) {
             return None;
         }
-        let (seen, steps, mark, native) = match page.next {
-            Next::Offset { .. } => (rest.parse().ok()?, 0, 0, rest),
-            Next::Token { .. } | Next::Link { .. } => {
-                let mut parts = rest.splitn(4, ':');
-                let mut number = |radix| u64::from_str_radix(parts.next()?, radix).ok();
-                let (seen, steps, mark) = (number(10)?, number(10)?, number(16)?);
-                (seen, steps, mark, parts.next().filter(|native| !native.is_empty())?)
+        let mut parts = rest.splitn(4, ':');
+        let mut number = |radix| u64::from_str_radix(parts.next()?, radix).ok();
+        let (seen, steps, mark) = (number(10)?, number(10)?, number(16)?);
+        let native = match (&page.next, parts.next()) {
+            (Next::Offset { .. } | Next::Number { .. }, None) if steps > 0 => None,
+            (Next::Token { .. } | Next::Link { .. }, Some(native)) if !native.is_empty() => {
+                Some(native.to_owned())
             }
-            Next::None => return None,
+            _ => return None,
         };
-        Some(Self { seen, steps, mark, native: Some(native.to_owned()) })
+        Some(Self { seen, steps, mark, native })
+    }
+
+    /// The next place of pages that are counted, after this one with `seen` rows in all and this first key.
+    pub(super) fn counted(&self, seen: u64, first: Option<&str>) -> Self {
+        Self { seen, steps: self.steps.saturating_add(1), mark: digest(first), native: None }
+    }
+
+    /// Whether a page that begins with this key is the one before it once more.
+    pub(super) fn repeats(&self, first: Option<&str>) -> bool {
+        self.steps > 0 && first.is_some() && self.mark == digest(first)
     }
 
     /// The place after this one and `seen` rows in all, which the system names so.
@@ -51,8 +62,7 @@ impl Place {
     /// # Errors
     /// The system names a page that it named before.
     pub(super) fn on(&self, seen: u64, native: String) -> Result<Self, SystemFault> {
-        let digest = Digest::of(native.as_bytes());
-        let here = digest.0.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
+        let here = digest(Some(&native));
         if self.steps > 0 && self.mark == here {
             return Err(again());
         }
@@ -61,23 +71,27 @@ impl Place {
         Ok(Self { seen, steps, mark, native: Some(native) })
     }
 
-    /// It as a cursor; none for the first page.
+    /// It as a cursor.
     ///
     /// # Errors
     /// It is too long.
-    pub(super) fn cursor(&self, variant: usize, page: &Page) -> Result<Option<String>, SystemFault> {
-        let Some(native) = &self.native else { return Ok(None) };
-        let cursor = match page.next {
-            Next::Offset { .. } | Next::None => format!("{variant}:{native}"),
-            Next::Token { .. } | Next::Link { .. } => {
-                format!("{variant}:{}:{}:{:x}:{native}", self.seen, self.steps, self.mark)
-            }
-        };
+    pub(super) fn cursor(&self, variant: usize) -> Result<String, SystemFault> {
+        let mut cursor = format!("{variant}:{}:{}:{:x}", self.seen, self.steps, self.mark);
+        if let Some(native) = &self.native {
+            cursor.push(':');
+            cursor.push_str(native);
+        }
         if cursor.len() > BYTES_MAX {
             return Err(SystemFault::unreadable(format!("the cursor is longer than {BYTES_MAX} bytes")));
         }
-        Ok(Some(cursor))
+        Ok(cursor)
     }
+}
+
+/// A short digest of a name; none of none.
+fn digest(name: Option<&str>) -> u64 {
+    let digest = name.map(|name| Digest::of(name.as_bytes()));
+    digest.and_then(|digest| digest.0.first_chunk().copied()).map_or(0, u64::from_le_bytes)
 }
 
 /// The next page is one that was asked for: to follow it would give the same rows without end.

@@ -176,7 +176,7 @@ enum Test {
 
 /// Text with holes: `{_}` is skipped, `{id}` is taken.
 #[derive(Debug)]
-struct Pattern(Vec<Piece>);
+pub(super) struct Pattern(Vec<Piece>);
 
 #[derive(Debug, PartialEq, Eq)]
 enum Piece {
@@ -353,7 +353,7 @@ impl Matcher {
 }
 
 impl Pattern {
-    fn parse(text: &str) -> Self {
+    pub(super) fn parse(text: &str) -> Self {
         let mut pieces = Vec::new();
         let mut rest = text;
         while !rest.is_empty() {
@@ -374,8 +374,19 @@ impl Pattern {
         Self(pieces)
     }
 
-    /// What stands in the `{id}` hole.
+    /// What stands in the `{id}` hole, as told to an operator.
     fn take(&self, text: &str) -> Option<String> {
+        let (id, _) = self.hole(text)?;
+        Some(id.trim().chars().take(128).collect()).filter(|id: &String| !id.is_empty())
+    }
+
+    /// Whether there is something to take.
+    pub(super) fn has_hole(&self) -> bool {
+        self.0.contains(&Piece::Take)
+    }
+
+    /// What stands in the `{id}` hole, and what follows the pattern.
+    pub(super) fn hole<'t>(&self, text: &'t str) -> Option<(&'t str, &'t str)> {
         let mut rest = text;
         let mut taken = None;
         let mut hole: Option<&Piece> = None;
@@ -393,10 +404,11 @@ impl Pattern {
                 Piece::Skip | Piece::Take => hole = Some(piece),
             }
         }
-        if hole == Some(&Piece::Take) {
-            taken = Some(rest);
+        match hole {
+            Some(Piece::Take) => Some((rest, "")),
+            Some(Piece::Skip | Piece::Text(_)) => taken.map(|taken| (taken, "")),
+            None => taken.map(|taken| (taken, rest)),
         }
-        taken.map(|id| id.trim().chars().take(128).collect()).filter(|id: &String| !id.is_empty())
     }
 }
 

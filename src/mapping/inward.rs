@@ -7,8 +7,7 @@ use super::{
     errors::SystemFault,
     listing::{KEY_BYTES_MAX, Listing},
     model::{
-        EachPart, Finding, Join, Line, ListCall, Mapping, Named, Next, ObjectPart, Part, Rule, Source, Then,
-        What,
+        EachPart, Finding, Join, Line, ListCall, Mapping, Named, ObjectPart, Part, Rule, Source, Then, What,
     },
     native::NativeAnswer,
     scan::{BadJson, Raw, Scanner},
@@ -73,34 +72,7 @@ impl Mapping {
     /// What the system said went wrong, or that its answer is none.
     pub fn inward(&self, answer: &NativeAnswer, wanted: &FieldSet) -> Result<Inward, SystemFault> {
         self.refuse_errors(answer)?;
-        let mut raws = Raws::new(&self.words.absent);
-        let row = match &self.words.xml {
-            Some(names) => {
-                raws.restart(self.frame);
-                self.row_of_xml(names, &answer.body, &mut raws, wanted)?
-            }
-            None => {
-                let mut scan = Scanner::new(&answer.body).map_err(SystemFault::bad_json)?;
-                let row = self.row(&mut scan, &mut raws, wanted).map_err(SystemFault::bad_json)?;
-                scan.end().map_err(SystemFault::bad_json)?;
-                row
-            }
-        };
-        match row {
-            Ok(inward) => Ok(inward),
-            Err(RowFault::Other) => Err(SystemFault::not_found()),
-            Err(fault @ (RowFault::NoKey | RowFault::Twice | RowFault::NotAnObject)) => {
-                Err(SystemFault::unreadable(fault.to_string()))
-            }
-        }
-    }
-
-    /// Reads the answer to a create or an update; the same as [`inward`](Self::inward).
-    ///
-    /// # Errors
-    /// As [`inward`](Self::inward).
-    pub fn written(&self, answer: &NativeAnswer, wanted: &FieldSet) -> Result<Inward, SystemFault> {
-        self.inward(answer, wanted)
+        self.one(self.read.as_ref(), answer, wanted)
     }
 
     /// Reads the answer to a delete, which holds nothing of interest when it is no error.
@@ -137,12 +109,7 @@ impl Mapping {
         if raws.twice {
             return Err(SystemFault::unreadable(RowFault::Twice.to_string()));
         }
-        if raws.get(0, 1) != Raw::Array {
-            return Err(SystemFault::unreadable("the answer holds no list where rows are due".to_owned()));
-        }
-        let token = onward(raws.get(0, call.page.next.slot()), &call.page.next)?;
-        let (next, truncated) = self.next(listing, &call.page, token.as_deref(), rows.len())?;
-        Ok(Page { rows, next, truncated })
+        self.page(listing, call, (answer, &raws), rows)
     }
 
     /// The rows of an answer, and what its envelope holds.
@@ -168,7 +135,7 @@ impl Mapping {
         Ok(rows)
     }
 
-    fn row<'a>(
+    pub(super) fn row<'a>(
         &self,
         scan: &mut Scanner<'a>,
         raws: &mut Raws<'a>,
@@ -219,22 +186,6 @@ impl Mapping {
 
     fn room(&self) -> Fields {
         Fields::with_capacity(self.root.parts.len().saturating_add(1))
-    }
-}
-
-/// The token or link of the next page; none where the answer has none. What can be neither is no end of the list.
-fn onward<'a>(raw: Raw<'a>, next: &Next) -> Result<Option<std::borrow::Cow<'a, str>>, SystemFault> {
-    let is_due = match (raw, next) {
-        (_, Next::None | Next::Offset { .. }) | (Raw::Absent | Raw::Null, _) => return Ok(None),
-        (Raw::Text(_) | Raw::Escaped(_) | Raw::Marked(..), _) | (Raw::Number(_), Next::Token { .. }) => true,
-        (
-            Raw::Number(_) | Raw::Boolean(_) | Raw::Object | Raw::Array | Raw::Elements { .. } | Raw::Next(_),
-            Next::Token { .. } | Next::Link { .. },
-        ) => false,
-    };
-    match raw.text().filter(|_| is_due) {
-        Some(text) => Ok(Some(text).filter(|text| !text.is_empty())),
-        None => Err(SystemFault::unreadable("what should name the next page is no text".to_owned())),
     }
 }
 

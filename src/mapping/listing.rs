@@ -1,18 +1,21 @@
 //! Requests that read: one record by key, many by filter, order and cursor; names chosen by what is wanted.
+//!
+//! What a request carries is a tree, of the file's own template where it has one; values are put into it, never text.
 
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderValue, Method,
     header::{ACCEPT, CONTENT_TYPE},
 };
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::{
-    cursor::{Place, again},
-    errors::{FaultKind, SystemFault},
-    model::{Call, Carrier, KeyForm, ListCall, Mapping, Next, Page, Select, Size, Speaks},
+    body::{Body, Holes},
+    cursor::Place,
+    model::{Call, Carrier, KeyForm, ListCall, Mapping, Next, Select, Size, Speaks},
     native::NativeRequest,
     out::Out,
+    path::Step,
     push::{Literal, Push, Test},
 };
 use crate::schema::{FieldSet, Filter, Op, Sort};
@@ -33,7 +36,7 @@ pub struct Listing {
     pub size: u32,
     pub(super) variant: usize,
     /// Where in the list this page is.
-    place: Place,
+    pub(super) place: Place,
 }
 
 /// Why a list cannot be asked for.
@@ -53,8 +56,20 @@ impl Mapping {
         let call = self.read.as_ref()?;
         let mut request = Request::new(call.method.clone(), self.address(call, id)?);
         request.query.extend(call.query.iter().cloned());
-        request.select(self.select.as_ref(), wanted);
-        Some(self.finish(request, None))
+        let Some(body) = &call.body else {
+            request.select(self.select.as_ref(), wanted);
+            return Some(self.finish(request, None));
+        };
+        if !body.has_fields() {
+            request.select(self.select.as_ref(), wanted);
+        }
+        let mut holes = Holes { key: Some(id), fields: self.names(wanted), ..Holes::default() };
+        Some(self.finish(request, Some(body.fill(&mut holes))))
+    }
+
+    /// The names that wanted fields are asked for by.
+    fn names(&self, wanted: &FieldSet) -> Vec<&str> {
+        self.select.iter().flat_map(|select| select.names(wanted, false)).collect()
     }
 
     /// The request that reads a page of records.
@@ -75,56 +90,99 @@ impl Mapping {
             Some(cursor) => Place::parse(cursor, plan.variant, &call.page).ok_or(ListError::BadCursor)?,
             None => Place::default(),
         };
-        let mut size = match call.page.next {
-            // There is no second page, so the first is asked for whole.
-            Next::None => call.page.most,
-            Next::Token { .. } | Next::Link { .. } | Next::Offset { .. } => limit.clamp(1, call.page.most),
-        };
-        if let Some(window) = call.page.window {
-            let left = window.checked_sub(place.seen).filter(|left| *left > 0).ok_or(ListError::BadCursor)?;
-            size = size.min(u32::try_from(left).unwrap_or(u32::MAX));
-        }
-        let request = self.list_request(call, &plan, place.native.as_deref(), size, wanted);
+        let size = self.size(call, &place, limit)?;
+        let request = self.list_request(call, &plan, &place, size, wanted);
         Ok(Listing { request, sort_pushed: plan.sorted, size, variant: plan.variant, place })
+    }
+
+    /// How many rows to ask for.
+    fn size(&self, call: &ListCall, place: &Place, limit: u32) -> Result<u32, ListError> {
+        let page = &call.page;
+        let size = match (&page.next, &page.size) {
+            // There is no second page, so the first is asked for whole. Where pages are counted and their size is the
+            // system's own, it is as the file says.
+            (Next::None, _) | (Next::Offset { .. } | Next::Number { .. }, Size::Own) => page.most,
+            (Next::Token { .. } | Next::Link { .. } | Next::Offset { .. } | Next::Number { .. }, _) => {
+                limit.clamp(1, page.most)
+            }
+        };
+        let Some(window) = page.window else { return Ok(size) };
+        let left = match page.next {
+            // Numbered pages are all of one size.
+            Next::Number { .. } => window,
+            Next::None | Next::Token { .. } | Next::Link { .. } | Next::Offset { .. } => {
+                window.checked_sub(place.seen).filter(|left| *left > 0).ok_or(ListError::BadCursor)?
+            }
+        };
+        Ok(size.min(u32::try_from(left).unwrap_or(u32::MAX)).max(1))
     }
 
     fn list_request(
         &self,
         call: &ListCall,
         plan: &Plan,
-        cursor: Option<&str>,
+        place: &Place,
         size: u32,
         wanted: &FieldSet,
     ) -> NativeRequest {
-        let mut request = match (&call.page.next, cursor) {
+        let token = place.native.as_deref();
+        let mut request = match (&call.page.next, token) {
             // The link is the whole request; the page size stands in a header, if anywhere.
             (Next::Link { .. }, Some(link)) => {
                 let mut request = Request::new(call.method.clone(), link.to_owned());
                 request.prefer(&call.page.size, size);
                 return self.finish(request, None);
             }
-            (Next::Token { .. } | Next::Offset { .. } | Next::Link { .. } | Next::None, _) => {
-                Request::new(call.method.clone(), call.at.clone())
-            }
+            (
+                Next::Token { .. }
+                | Next::Offset { .. }
+                | Next::Number { .. }
+                | Next::Link { .. }
+                | Next::None,
+                _,
+            ) => Request::new(call.method.clone(), call.at.clone()),
         };
         request.query.extend(call.query.iter().cloned());
-        let mut body = (call.method == Method::POST).then(Out::object);
         request.query.extend(plan.query.iter().cloned());
-        if let (Some(Out::Object(pairs)), true) = (&mut body, !plan.body.is_empty()) {
-            pairs.extend(plan.body.iter().cloned());
+        let (offset, page) = call.page.next.numbers(place);
+        let mut holes = Holes {
+            fields: self.names(wanted),
+            filter: plan.filter.clone(),
+            sort: plan.sort.clone(),
+            limit: Some(u64::from(size)),
+            offset,
+            page,
+            token,
+            ..Holes::default()
+        };
+        let mut body = match &call.body {
+            Some(template) => Some(template.fill(&mut holes)),
+            None => (call.method == Method::POST).then(Out::object),
+        };
+        if let Some(body) = &mut body {
+            // What the template has no hole for stands at its root.
+            for part in [holes.filter, holes.sort] {
+                body.merge(part);
+            }
         }
+        let has_fields = call.body.as_ref().is_some_and(Body::has_fields);
         match (&call.select_body, &self.select, &mut body) {
-            (Some(path), Some(select), Some(body)) => {
-                let names = select.names(wanted, false).map(Out::text).collect();
+            (Some(path), Some(_), Some(body)) => {
+                let names = holes.fields.iter().copied().map(Out::text).collect();
                 body.put(path.steps(), Out::List(names));
             }
-            (_, select, _) => request.select(select.as_ref(), wanted),
+            (_, select, _) => request.select(select.as_ref().filter(|_| !has_fields), wanted),
         }
-        match (&call.page.next, cursor) {
-            (Next::Token { to, .. } | Next::Offset { to }, Some(cursor)) => {
-                request.carry(to, cursor, false, body.as_mut());
+        match &call.page.next {
+            Next::Token { to, .. } => {
+                if let Some(token) = token {
+                    request.carry(to, token, false, body.as_mut());
+                }
             }
-            (Next::Token { .. } | Next::Offset { .. } | Next::Link { .. } | Next::None, _) => {}
+            Next::Number { to, .. } => request.carry_number(to, page, body.as_mut()),
+            // The first page begins where a system begins by itself.
+            Next::Offset { to, .. } if place.steps > 0 => request.carry_number(to, offset, body.as_mut()),
+            Next::Offset { .. } | Next::Link { .. } | Next::None => {}
         }
         match &call.page.size {
             Size::At(carrier) => request.carry(carrier, &size.to_string(), true, body.as_mut()),
@@ -146,7 +204,7 @@ impl Mapping {
         }
         let (variant, _) =
             ways.clone().find(|(_, call)| !call.for_queries).or_else(|| ways.clone().next())?;
-        Some(Plan { variant, sorted: sort.is_empty(), query: Vec::new(), body: Vec::new() })
+        Some(Plan { variant, sorted: sort.is_empty(), query: Vec::new(), filter: None, sort: None })
     }
 
     /// The plan by one variant, when it can be asked for anything of the query.
@@ -170,77 +228,32 @@ impl Mapping {
         if parts.is_empty() && order.is_none() {
             return None;
         }
-        let mut plan =
-            Plan { variant, sorted: sort.is_empty() || order.is_some(), query: Vec::new(), body: Vec::new() };
+        let sorted = sort.is_empty() || order.is_some();
+        let mut plan = Plan { variant, sorted, query: Vec::new(), filter: None, sort: None };
         if !parts.is_empty() {
             let whole = if parts.len() == 1 { parts.pop()? } else { Push::All(parts) };
             let asked = dialect.filter(&whole);
             plan.query.extend(asked.query);
-            plan.body.extend(asked.body);
+            plan.filter = (!asked.body.is_empty()).then_some(Out::Object(asked.body));
         }
         if let (Some(order), Some(words)) = (order, &dialect.sort) {
             let asked = dialect.order(words, &order);
             plan.query.extend(asked.query);
-            plan.body.extend(asked.body);
+            plan.sort = (!asked.body.is_empty()).then_some(Out::Object(asked.body));
         }
         Some(plan)
-    }
-
-    /// The cursor of the page after an answer, and whether there may be more that cannot be paged to.
-    pub(super) fn next(
-        &self,
-        listing: &Listing,
-        page: &Page,
-        token: Option<&str>,
-        rows: usize,
-    ) -> Result<(Option<String>, bool), SystemFault> {
-        let rows = u64::try_from(rows).unwrap_or(u64::MAX);
-        let seen = listing.place.seen.saturating_add(rows);
-        let is_full = rows >= u64::from(listing.size);
-        // A system that reaches its window may stop with a cursor or without one: the same either way.
-        if page.window.is_some_and(|window| seen >= window) {
-            return Ok((None, true));
-        }
-        let native = match (&page.next, token) {
-            (Next::Token { .. }, Some(token)) if listing.place.native.as_deref() == Some(token) => {
-                return Err(again());
-            }
-            (Next::Token { .. }, Some(token)) => token.to_owned(),
-            (Next::Link { .. }, Some(link)) => self.own_link(link, &listing.request.target)?,
-            (Next::Offset { .. }, _) if is_full => seen.to_string(),
-            // Of one page, a full one is not known to be the whole.
-            (Next::None, _) => return Ok((None, is_full && !matches!(page.size, Size::Own))),
-            (Next::Token { .. } | Next::Link { .. } | Next::Offset { .. }, _) => return Ok((None, false)),
-        };
-        Ok((listing.place.on(seen, native)?.cursor(listing.variant, page)?, false))
-    }
-
-    /// A link as a target under the system's own address, resolved against the request it answers; another origin is
-    /// never followed, nor a link to the same page.
-    fn own_link(&self, link: &str, of: &str) -> Result<String, SystemFault> {
-        let foreign = || SystemFault::of(FaultKind::ForeignLink, "the next page is at another address");
-        for base in &self.words.bases {
-            let root = base.path().trim_end_matches('/');
-            let Ok(from) = base.join(&format!("{root}{of}")) else { continue };
-            let Ok(url) = from.join(link) else { continue };
-            let Some(path) = url.path().strip_prefix(root) else { continue };
-            if url.origin() != base.origin() || !url.origin().is_tuple() || !path.starts_with('/') {
-                continue;
-            }
-            let target = match url.query() {
-                Some(query) => format!("{path}?{query}"),
-                None => path.to_owned(),
-            };
-            return if plain(&target) == plain(of) { Err(again()) } else { Ok(target) };
-        }
-        Err(foreign())
     }
 
     /// Path of one record; `None` when the id cannot be a key.
     pub(super) fn address(&self, call: &Call, id: &str) -> Option<String> {
         let fits = self.key.form.fits(id) && !matches!(id, "." | "..");
-        if id.is_empty() || id.len() > KEY_BYTES_MAX || !fits {
+        let takes = call.body.as_ref().is_none_or(|body| body.takes_key(id));
+        if id.is_empty() || id.len() > KEY_BYTES_MAX || !fits || !takes {
             return None;
+        }
+        // The body names the record.
+        if !call.is_keyed {
+            return Some(format!("{}{}", self.at, call.before));
         }
         let key = match (self.words.speaks, self.key.form) {
             (Speaks::Odata4, KeyForm::Text) => format!("'{}'", id.replace('\'', "''")),
@@ -251,17 +264,36 @@ impl Mapping {
     }
 }
 
-/// A target as it means, however it is spelt.
-fn plain(target: &str) -> Vec<u8> {
-    percent_decode_str(target).collect()
-}
-
 /// How a query is served.
 struct Plan {
     variant: usize,
     sorted: bool,
     query: Vec<(String, String)>,
-    body: Vec<(std::sync::Arc<str>, Out)>,
+    /// What a body says of the filter and of the order; none where it says nothing.
+    filter: Option<Out>,
+    sort: Option<Out>,
+}
+
+impl Next {
+    /// Offset and number of the page at a place.
+    fn numbers(&self, place: &Place) -> (Option<u64>, Option<u64>) {
+        match self {
+            Self::Offset { from, .. } => (Some(place.seen.saturating_add(*from)), None),
+            Self::Number { from, .. } => (None, Some(place.steps.saturating_add(*from))),
+            Self::None | Self::Token { .. } | Self::Link { .. } => (None, None),
+        }
+    }
+}
+
+impl Out {
+    /// Puts the names of an object into this one.
+    fn merge(&mut self, other: Option<Self>) {
+        if let Some(Self::Object(pairs)) = other {
+            for (name, value) in pairs {
+                self.put(&[Step::Key(name)], value);
+            }
+        }
+    }
 }
 
 impl KeyForm {
@@ -319,8 +351,8 @@ impl Request {
         let Some(select) = select else { return };
         let join = |expand| select.names(wanted, expand).collect::<Vec<_>>().join(",");
         let (names, expanded) = (join(false), join(true));
-        if !names.is_empty() {
-            self.query.push((select.query.clone(), names));
+        if let (Some(query), false) = (&select.query, names.is_empty()) {
+            self.query.push((query.clone(), names));
         }
         if let (Some(expand), false) = (&select.expand, expanded.is_empty()) {
             self.query.push((expand.clone(), expanded));
@@ -332,7 +364,13 @@ impl Request {
             (Carrier::Query(name), _) => self.query.push((name.clone(), value.to_owned())),
             (Carrier::Body(path), Some(body)) if number => body.put(path.steps(), Out::Number(value.into())),
             (Carrier::Body(path), Some(body)) => body.put(path.steps(), Out::text(value)),
-            (Carrier::Body(_), None) => {}
+            (Carrier::Body(_), None) | (Carrier::Hole, _) => {}
+        }
+    }
+
+    fn carry_number(&mut self, to: &Carrier, value: Option<u64>, body: Option<&mut Out>) {
+        if let Some(value) = value {
+            self.carry(to, &value.to_string(), true, body);
         }
     }
 

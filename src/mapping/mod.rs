@@ -41,6 +41,7 @@
 //! assert_eq!(json, br#"{"id":"7","word":"new"}"#);
 //! ```
 
+mod body;
 mod check;
 mod codec;
 mod cursor;
@@ -48,6 +49,7 @@ mod dialect;
 mod errors;
 mod faults;
 mod inward;
+mod link;
 mod listing;
 mod load;
 mod model;
@@ -55,9 +57,11 @@ mod native;
 mod number;
 mod out;
 mod outward;
+mod paging;
 mod path;
 mod places;
 mod push;
+mod returned;
 mod scan;
 mod settled;
 mod trial;
@@ -74,6 +78,7 @@ pub use load::System;
 pub use model::{Finding, Mapping, What};
 pub use native::{NativeAnswer, NativeRequest};
 pub use outward::{MappingFault, Whose, WriteView};
+pub use returned::Made;
 pub use scan::BadJson;
 pub use settled::{Before, Settled};
 pub use trial::{Back, Tried};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use compact_str::CompactString;
 use http::Method;
 
-use super::{codec::Codec, out::Out, path::Path, trie::Node};
+use super::{body::Body, codec::Codec, out::Out, path::Path, trie::Node};
 use crate::{
     schema::{Entity, FieldSet, LeafId, Value},
     words::{EntityName, SystemName},
@@ -117,7 +117,55 @@ pub(super) struct Call {
     pub(super) method: Method,
     pub(super) before: String,
     pub(super) after: String,
+    /// Whether the key stands between `before` and `after`.
+    pub(super) is_keyed: bool,
     pub(super) query: Vec<(String, String)>,
+    /// What stands in the body; without one, the record alone or nothing.
+    pub(super) body: Option<Body>,
+    /// Where the record stands in the answer; without one, the answer is the record.
+    pub(super) rows: Option<Envelope>,
+    pub(super) returns: Returns,
+}
+
+/// A place in an answer, as a native tree.
+#[derive(Debug)]
+pub(super) struct Envelope {
+    pub(super) root: Node,
+    pub(super) frame: u16,
+}
+
+impl Envelope {
+    /// The slot of the place.
+    pub(super) const PLACE: u16 = 1;
+    /// The slot of what it stands in.
+    pub(super) const PARENT: u16 = 2;
+}
+
+/// What a system answers to a write that it has done.
+#[derive(Debug)]
+pub(super) enum Returns {
+    /// The record, or nothing.
+    Record,
+    /// The record's key.
+    Key(KeyAt),
+    /// Nothing of interest.
+    Nothing,
+}
+
+/// Where the key of a new record stands in the answer.
+#[derive(Debug)]
+pub(super) struct KeyAt {
+    pub(super) place: KeyPlace,
+    pub(super) pattern: Option<super::errors::Pattern>,
+}
+
+/// The place of a key.
+#[derive(Debug)]
+pub(super) enum KeyPlace {
+    /// In the body.
+    Body(Envelope),
+    /// In a header field, percent-encoded as in an address.
+    Header(http::HeaderName),
 }
 
 /// A request that reads many.
@@ -131,6 +179,10 @@ pub(super) struct ListCall {
     pub(super) filter: Option<Arc<super::dialect::Dialect>>,
     /// Where a body selection goes; the query's otherwise.
     pub(super) select_body: Option<Path>,
+    /// What stands in the body besides.
+    pub(super) body: Option<Body>,
+    /// The slot of what the rows stand in, where its lack of them says that there are none.
+    pub(super) rows_in: Option<u16>,
     pub(super) page: Page,
     /// Native tree of the envelope.
     pub(super) envelope: Node,
@@ -145,6 +197,9 @@ pub(super) struct Page {
     pub(super) most: u32,
     /// How far paging goes at all.
     pub(super) window: Option<u64>,
+    /// The slot in which the answer says whether there is more.
+    pub(super) more: Option<u16>,
+    pub(super) ends: Ends,
 }
 
 /// Where the next page is found.
@@ -161,13 +216,22 @@ pub(super) enum Next {
     },
     /// A link in the answer is the next request.
     Link {
-        /// The link's slot in the envelope.
-        slot: u16,
+        /// Where the link stands.
+        at: LinkAt,
     },
     /// The next request skips what was seen.
     Offset {
         /// Where the number goes.
         to: Carrier,
+        /// The number of the first row.
+        from: u64,
+    },
+    /// The next request names the next page by its number.
+    Number {
+        /// Where the number goes.
+        to: Carrier,
+        /// The number of the first page.
+        from: u64,
     },
 }
 
@@ -175,10 +239,47 @@ impl Next {
     /// The slot of the envelope in which the next page is named; 0 holds nothing.
     pub(super) fn slot(&self) -> u16 {
         match self {
-            Self::Token { slot, .. } | Self::Link { slot } => *slot,
-            Self::None | Self::Offset { .. } => 0,
+            Self::Token { slot, .. } | Self::Link { at: LinkAt::Body(slot) } => *slot,
+            Self::Link { at: LinkAt::Header { .. } }
+            | Self::None
+            | Self::Offset { .. }
+            | Self::Number { .. } => 0,
         }
     }
+}
+
+/// Where the link to the next page stands.
+#[derive(Debug)]
+pub(super) enum LinkAt {
+    /// In a slot of the envelope.
+    Body(u16),
+    /// Among the links of a header field, with this relation.
+    Header {
+        /// The field.
+        name: http::HeaderName,
+        /// The relation, in small letters.
+        rel: String,
+    },
+}
+
+/// How the end of a list is known where pages are counted.
+#[derive(Debug)]
+pub(super) enum Ends {
+    /// A page has fewer rows than were asked for.
+    ShortPage,
+    /// All rows that there are were seen.
+    Total(CountAt),
+    /// All pages that there are were seen.
+    Pages(CountAt),
+}
+
+/// Where the answer says how many there are.
+#[derive(Debug)]
+pub(super) enum CountAt {
+    /// In a slot of the envelope.
+    Body(u16),
+    /// In a header field.
+    Header(http::HeaderName),
 }
 
 /// How the size of a page is asked for.
@@ -199,12 +300,15 @@ pub(super) enum Carrier {
     Query(String),
     /// A path in the body.
     Body(Path),
+    /// A hole of the body's template.
+    Hole,
 }
 
 /// Which native names are asked for.
 #[derive(Debug)]
 pub(super) struct Select {
-    pub(super) query: String,
+    /// The parameter that names them; none where only bodies do.
+    pub(super) query: Option<String>,
     pub(super) expand: Option<String>,
     pub(super) names: Vec<SelectName>,
 }

@@ -6,6 +6,7 @@ use compact_str::CompactString;
 use http::{HeaderValue, Method};
 
 use super::{
+    body::Holes,
     codec::Clear,
     errors::SystemFault,
     inward::join_on,
@@ -119,7 +120,7 @@ impl Mapping {
         self.beside(&mut body);
         let mut request = Request::new(call.method.clone(), format!("{}{}", self.at, call.before));
         request.query.extend(call.query.iter().cloned());
-        Ok(self.finish(request, Some(self.wrapped(body)?)))
+        Ok(self.finish(request, Some(self.carried(call, None, body)?)))
     }
 
     /// Puts what a new record carries besides its fields.
@@ -169,7 +170,7 @@ impl Mapping {
         }
         let mut request = self.keyed(call, id, version).map_err(|fault| vec![fault])?;
         request.query.extend(call.query.iter().cloned());
-        Ok(Some(self.finish(request, Some(self.wrapped(out.body)?))))
+        Ok(Some(self.finish(request, Some(self.carried(call, Some(id), out.body)?))))
     }
 
     /// The request that removes a record.
@@ -180,8 +181,8 @@ impl Mapping {
         let call = self.delete.as_ref().ok_or_else(|| whole("the system cannot remove such records"))?;
         let mut request = self.keyed(call, id, version)?;
         request.query.extend(call.query.iter().cloned());
-        let body = (call.method == Method::POST).then(Out::object);
-        Ok(self.finish(request, body))
+        let body = (call.method == Method::POST || call.body.is_some()).then(Out::object);
+        Ok(self.finish(request, body.map(|body| call.carrying(Some(id), body))))
     }
 
     /// A request on one record, guarded by its version where the system has versions. Key and version are the
@@ -230,6 +231,16 @@ impl Mapping {
                 message.push_str("; send the fields it is made of instead");
                 out.fault(Some(leaf), pointer, message);
             }
+        }
+    }
+}
+
+impl Call {
+    /// The body of a write: the record, inside what the file puts around it.
+    pub(super) fn carrying(&self, key: Option<&str>, record: Out) -> Out {
+        match &self.body {
+            None => record,
+            Some(body) => body.fill(&mut Holes { record: Some(record), key, ..Holes::default() }),
         }
     }
 }

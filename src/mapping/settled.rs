@@ -83,11 +83,9 @@ impl Mapping {
         if old.is_none() {
             raws.none(&self.record, 0);
         }
-        match (before, &self.words.xml) {
-            (Before::Told { .. }, Some(names)) => {
-                self.fill_from_xml(names, &body, &mut raws).map_err(drop)?;
-            }
-            (Before::Nothing | Before::Told { .. } | Before::Written { .. }, _) => {
+        match before {
+            Before::Told { .. } => self.told(&body, &mut raws).map_err(drop)?,
+            Before::Nothing | Before::Written { .. } => {
                 let mut scan = Scanner::new(&body).map_err(drop)?;
                 walk(&mut scan, &self.record, 0, &mut raws, &mut |scan| scan.skip()).map_err(drop)?;
             }

@@ -12,6 +12,7 @@ use crate::{
 };
 
 mod load;
+mod paging;
 mod pushed;
 mod query;
 mod read;

@@ -239,6 +239,8 @@ pub(super) fn walk<'a>(
         (_, Some(each)) => elements(scan, each, shape == Raw::Array, base, raws, on_row),
         (true, None) if !node.keys.is_empty() => object(scan, node, base, raws, on_row),
         (false, None) if node.rows => rows(scan, on_row),
+        // One object where rows are due: whoever asks for one record looks for it so.
+        (true, None) if node.rows => on_row(scan),
         (false, None) if !node.items.is_empty() => items(scan, node, base, raws, on_row),
         (_, None) => scan.skip(),
     }

@@ -2,18 +2,16 @@
 
 use std::sync::Arc;
 
-use http::Method;
-
 use super::{
-    Defaults,
+    Defaults, calls,
     fields::{FilterLine, Lines, Loader},
     lists, pairs, path, path_at,
 };
 use crate::{
     mapping::{
         model::{
-            Call, Filterable, Key, KeyForm, Line, Mapping, Named, Narrow, ObjectPart, Part, Select,
-            SelectName, Source, Speaks, Version, Words,
+            Filterable, Key, KeyForm, Line, Mapping, Named, Narrow, ObjectPart, Part, Select, SelectName,
+            Source, Speaks, Version, Words,
         },
         out::Out,
         path::{Path, Step, joined},
@@ -43,7 +41,7 @@ yaml_words! {
 
 /// How names are asked for, as written.
 pub(super) struct SelectWords {
-    query: String,
+    query: Option<String>,
     expand: Option<String>,
     pub(super) under: Option<Path>,
 }
@@ -72,17 +70,16 @@ pub(super) fn load(
     }
     let Loader { lines, written, .. } = loader;
     let lists = lists::load(&mut keys, &at, defaults, found);
-    let (read, create) =
-        (read(&mut keys, defaults, found), call(&mut keys, "create", "post", defaults, found));
-    let (update, delete) = (
-        call(&mut keys, "update", "patch", defaults, found),
-        call(&mut keys, "delete", "delete", defaults, found),
-    );
+    let (read, create) = (calls::read(&mut keys, defaults, found), calls::create(&mut keys, defaults, found));
+    let (update, delete) =
+        (calls::update(&mut keys, defaults, found), calls::delete(&mut keys, defaults, found));
     let xml = xml::record(&mut keys, words, [&read, &create, &update], node, found);
     let samples = super::samples(keys.take("samples"), found);
     keys.finish(found);
     // ORDER: every key has been asked for by now, so that all mistakes of the entity are told.
     let key = key?;
+    let named = select.as_ref().is_some_and(|select| select.query.is_none());
+    calls::fit_together(node, (key.form, named), [&read, &update, &delete], &lists, found);
     let filters = filters(entity, &lines, select.as_ref(), defaults.speaks);
     no_ambiguous_slots(&root, node, found);
     let (unmapped, pointers) = (unmapped(entity, &root), pointers(entity, &root));
@@ -91,7 +88,8 @@ pub(super) fn load(
     if !frame.finish() {
         found.error(&node.place, format!("more than {KEYS_MAX} names under one native object"));
     }
-    xml::check(words, &frame.root, &written, &lists, node, found);
+    let calls = [&read, &create, &update, &delete];
+    xml::check(words, &frame.root, &written, (calls, &lists), node, found);
     Some(Mapping {
         system: system.clone(),
         entity: entity.clone(),
@@ -237,9 +235,11 @@ fn constants(node: Option<&Node>, found: &mut Diagnostics) -> Vec<(Path, Out)> {
 fn select_words(keys: &mut Keys<'_>, defaults: &Defaults, found: &mut Diagnostics) -> Option<SelectWords> {
     let Some(node) = keys.take("select") else {
         return match defaults.speaks {
-            Speaks::Odata4 => {
-                Some(SelectWords { query: "$select".into(), expand: Some("$expand".into()), under: None })
-            }
+            Speaks::Odata4 => Some(SelectWords {
+                query: Some("$select".into()),
+                expand: Some("$expand".into()),
+                under: None,
+            }),
             Speaks::Json | Speaks::Xml => None,
         };
     };
@@ -247,11 +247,11 @@ fn select_words(keys: &mut Keys<'_>, defaults: &Defaults, found: &mut Diagnostic
         return None;
     }
     let mut keys = Keys::of(node, found)?;
-    let query: Option<String> = keys.required("query", found);
+    let query = keys.take("query").and_then(|node| String::read(node, found));
     let expand = keys.take("expand").and_then(|node| String::read(node, found));
     let under = path_at(&mut keys, "under", found);
     keys.finish(found);
-    Some(SelectWords { query: query?, expand, under })
+    Some(SelectWords { query, expand, under })
 }
 
 fn select_of(
@@ -309,87 +309,6 @@ fn filter_name(path: &Path, select: Option<&SelectWords>, speaks: Speaks) -> Opt
     // A name that is more than a word would not stay a name in a filter's text.
     let word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '/' | '.' | '-');
     name.chars().all(word).then_some(name)
-}
-
-fn read(keys: &mut Keys<'_>, defaults: &Defaults, found: &mut Diagnostics) -> Option<Call> {
-    call(keys, "read", "get", defaults, found)
-}
-
-/// `read`, `create`, `update`, `delete`: the address under `at`, by method; left out, it cannot be done.
-fn call(
-    keys: &mut Keys<'_>,
-    what: &'static str,
-    usual: &'static str,
-    defaults: &Defaults,
-    found: &mut Diagnostics,
-) -> Option<Call> {
-    let node = keys.take(what)?;
-    let mut keys = Keys::of(node, found)?;
-    let keyed = what != "create";
-    let standard = match (keyed, defaults.speaks) {
-        (false, _) => "",
-        (true, Speaks::Json | Speaks::Xml) => "/{key}",
-        (true, Speaks::Odata4) => "({key})",
-    };
-    let mut chosen = None;
-    for (word, method) in [
-        ("get", Method::GET),
-        ("post", Method::POST),
-        ("put", Method::PUT),
-        ("patch", Method::PATCH),
-        ("delete", Method::DELETE),
-    ] {
-        let default_here = word == usual;
-        if let Some(node) = keys.take(word) {
-            let text = match &node.value {
-                tree::Value::Null => Some(standard.to_owned()),
-                _ => String::read(node, found),
-            };
-            if let Some(text) = text {
-                chosen = Some((method, text));
-            }
-        } else if default_here && chosen.is_none() {
-            chosen = Some((method, standard.to_owned()));
-        }
-    }
-    // Only changed lines are ever sent; the word says so to the reader.
-    if let Some(send) = keys.take("send").filter(|send| send.as_text() != Some("changed")) {
-        expected(send, "`changed`", found);
-    }
-    if let Some(means) = keys.take("means") {
-        MeansWord::read(means, found);
-    }
-    let query = texts(keys.take("query"), found);
-    keys.finish(found);
-    let (method, text) = chosen?;
-    let (before, after) = match (text.split_once("{key}"), keyed) {
-        (Some((before, after)), true) if !after.contains("{key}") => (before.to_owned(), after.to_owned()),
-        (None, false) => (text, String::new()),
-        (Some(_), _) => {
-            found.error(
-                &node.place,
-                "`{key}` stands once in the address of one record, never in that of `create`",
-            );
-            return None;
-        }
-        (None, true) => {
-            found.error(&node.place, format!("the address of `{what}` must hold `{{key}}`"));
-            return None;
-        }
-    };
-    Some(Call { method, before, after, query })
-}
-
-yaml_words! {
-    /// What a delete means to the system.
-    enum MeansWord {
-        /// The record is gone.
-        Removed = "removed",
-        /// It is kept out of sight.
-        Archived = "archived",
-        /// It stays, cancelled.
-        Cancelled = "cancelled",
-    }
 }
 
 pub(super) fn texts(node: Option<&Node>, found: &mut Diagnostics) -> Vec<(String, String)> {

@@ -1,11 +1,11 @@
-//! `list:` — the requests that read many records, and how they page.
+//! `list:` — the requests that read many records.
 
 use http::Method;
 
-use super::{Defaults, entity::texts, path, path_at};
+use super::{Defaults, bodies, entity::texts, pages, pages::Holes, path_at, place};
 use crate::{
     mapping::{
-        model::{Carrier, ListCall, Next, Page, Size, Speaks},
+        model::{ListCall, Speaks},
         path::Path,
         trie::Frame,
     },
@@ -17,10 +17,13 @@ use crate::{
     },
 };
 
-/// Rows asked for where a page has no bound of its own.
-const PAGE_ROWS: u32 = 100;
-
 yaml_words! {
+    /// What an answer without rows means.
+    enum AbsentWord {
+        /// There are none.
+        Empty = "empty",
+    }
+
     /// What a list variant is for.
     enum ForWord {
         /// Conditions.
@@ -59,9 +62,9 @@ fn variant(node: &Node, at: &str, defaults: &Defaults, found: &mut Diagnostics) 
         }
     };
     let mut frame = Frame::default();
-    let rows = match (keys.take("rows"), defaults.speaks) {
-        (Some(node), _) => path(node, found)?,
-        (None, Speaks::Odata4) => Path::parse("value").ok()?,
+    let (rows, may_lack_rows) = match (keys.take("rows"), defaults.speaks) {
+        (Some(node), _) => rows(node, found)?,
+        (None, Speaks::Odata4) => (Path::parse("value").ok()?, false),
         (None, Speaks::Json | Speaks::Xml) => {
             found.error(&node.place, "key `rows` is missing: where records stand in the answer");
             return None;
@@ -70,6 +73,7 @@ fn variant(node: &Node, at: &str, defaults: &Defaults, found: &mut Diagnostics) 
     // INVARIANT: the rows' slot is the envelope's first, 1.
     frame.slot(rows.steps());
     frame.rows(rows.steps());
+    let rows_in = rows.steps().split_last().filter(|_| may_lack_rows).map(|(_, parent)| frame.slot(parent));
     let filter = match (keys.take("filter"), defaults.speaks) {
         (Some(node), _) => {
             let name = String::read(node, found)?;
@@ -96,14 +100,23 @@ fn variant(node: &Node, at: &str, defaults: &Defaults, found: &mut Diagnostics) 
         Period::read(lag, found);
     }
     let query = texts(keys.take("query"), found);
-    let page = match keys.take("page") {
-        Some(node) => page(node, &method, &mut frame, found)?,
-        None => Page { next: Next::None, size: Size::Own, most: PAGE_ROWS, window: None },
-    };
+    let body = bodies::load(&mut keys, bodies::OF_LIST, defaults, found);
+    if body.is_some() && method == Method::GET {
+        found.error(&node.place, "a `get` carries no body; ask by `post`");
+    }
+    let holes = Holes::of(body.as_ref());
+    let page = pages::load(node, keys.take("page"), (&method, holes), &mut frame, found);
     keys.finish(found);
+    let page = page?;
     if !frame.finish() {
         found.error(&node.place, "a name in `rows` or `page` is too long");
         return None;
+    }
+    if rows.steps().is_empty() && frame.slots > 2 {
+        found.push(
+            Diagnostic::error(&node.place, "an answer that is a bare list has no names beside its rows")
+                .help("what tells of pages stands in a header: `{ header: NAME }`"),
+        );
     }
     Some(ListCall {
         method,
@@ -112,6 +125,8 @@ fn variant(node: &Node, at: &str, defaults: &Defaults, found: &mut Diagnostics) 
         for_queries: !purposes.is_empty(),
         filter,
         select_body,
+        body,
+        rows_in,
         page,
         envelope: frame.root,
         frame: frame.slots,
@@ -125,61 +140,14 @@ fn suffix(node: &Node, found: &mut Diagnostics) -> Option<String> {
     }
 }
 
-fn page(node: &Node, method: &Method, frame: &mut Frame, found: &mut Diagnostics) -> Option<Page> {
+/// Where the rows stand, `.` for a bare list, and whether none are there when the answer has no such place.
+fn rows(node: &Node, found: &mut Diagnostics) -> Option<(Path, bool)> {
+    if node.as_text().is_some() {
+        return place(node, found).map(|path| (path, false));
+    }
     let mut keys = Keys::of(node, found)?;
-    let most = keys.or("most", || PAGE_ROWS, found)?;
-    let window = keys.take("window").and_then(|node| u64::read(node, found));
-    let next = keys.take("next").and_then(|node| path(node, found));
-    let link = keys.take("link").and_then(|node| path(node, found));
-    let offset = keys.take("offset").and_then(|node| String::read(node, found));
-    let query = keys.take("query").and_then(|node| String::read(node, found));
-    let body = path_at(&mut keys, "body", found);
-    let prefer = keys.take("prefer").and_then(|node| String::read(node, found));
-    let size = keys.take("size").map(|node| carrier(node, method, found));
+    let at: Option<Node> = keys.required("at", found);
+    let absent: Option<AbsentWord> = keys.required("absent", found);
     keys.finish(found);
-    let next = match (next, link, offset) {
-        (Some(next), None, None) => {
-            let to = match (query, body) {
-                (Some(name), None) => Carrier::Query(name),
-                (None, Some(path)) => Carrier::Body(path),
-                (Some(_), Some(_)) | (None, None) => {
-                    found.error(&node.place, "the token of `next` goes into `query` or into `body`");
-                    return None;
-                }
-            };
-            Next::Token { slot: frame.slot(next.steps()), to }
-        }
-        (None, Some(link), None) => Next::Link { slot: frame.slot(link.steps()) },
-        (None, None, Some(offset)) => Next::Offset { to: Carrier::Query(offset) },
-        (None, None, None) => Next::None,
-        _ => {
-            found.error(&node.place, "a list pages by one of `next`, `link` and `offset`");
-            return None;
-        }
-    };
-    let size = match (size, prefer) {
-        (Some(carrier), None) => Size::At(carrier?),
-        (None, Some(name)) => Size::Prefer(name),
-        (None, None) => Size::Own,
-        (Some(_), Some(_)) => {
-            found.error(&node.place, "the size of a page is asked for by `size` or by `prefer`, not both");
-            return None;
-        }
-    };
-    if most == 0 {
-        found.error(&node.place, "`most` must be at least 1");
-    }
-    if window.is_some() && matches!(next, Next::Link { .. } | Next::None) {
-        found
-            .error(&node.place, "`window` counts rows from page to page, so it goes with `next` or `offset`");
-    }
-    Some(Page { next, size, most: most.max(1), window })
-}
-
-/// A parameter of the query for `get`, a path in the body for `post`.
-fn carrier(node: &Node, method: &Method, found: &mut Diagnostics) -> Option<Carrier> {
-    if *method == Method::POST {
-        return path(node, found).map(Carrier::Body);
-    }
-    String::read(node, found).map(Carrier::Query)
+    absent.and(place(&at?, found)).map(|path| (path, true))
 }

@@ -1,9 +1,12 @@
 //! A system's file becomes compiled mappings; every mistake is told at once, with its place.
 
+mod bodies;
+mod calls;
 mod entity;
 mod fields;
 mod lines;
 mod lists;
+mod pages;
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -310,6 +313,14 @@ pub(super) fn path(node: &Node, found: &mut Diagnostics) -> Option<super::path::
             found.error(&node.place, why);
             None
         }
+    }
+}
+
+/// A place in an answer: a path, or `.` for all of it.
+pub(super) fn place(node: &Node, found: &mut Diagnostics) -> Option<super::path::Path> {
+    match node.as_text() {
+        Some(".") => Some(super::path::Path::default()),
+        _ => path(node, found),
     }
 }
 

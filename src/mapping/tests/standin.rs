@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::*;
 use crate::{
-    catalog::{Cursor, CursorKey},
+    catalog::{Action, Cursor, CursorKey},
     demo::{
         crm::Crm,
         erp, seed,
@@ -67,7 +67,8 @@ fn a_customer_is_made_read_changed_and_removed() {
     let (m, crm) = (customer(), crm_of(1));
     let all = m.entity().all();
     let new = record(m, r#"{"kind":"person","given_name":"Jan","emails":[{"value":"jan@example.com"}]}"#);
-    let made = m.written(&send(&crm, &m.create(&new).unwrap()), &all).unwrap();
+    let made = m.made(Action::Create, &send(&crm, &m.create(&new).unwrap()), &all).unwrap();
+    let Made::Record(made) = made else { panic!("{made:?}") };
     let read = m.inward(&send(&crm, &m.read(&made.id, &all).unwrap()), &all).unwrap();
     assert!(read.findings.is_empty());
     assert_eq!(json(m.entity(), &read.record)["name"], "Jan");
@@ -75,7 +76,8 @@ fn a_customer_is_made_read_changed_and_removed() {
     let (position, _) = m.entity().root.field("family_name").unwrap();
     changed.fields.set(position, Value::Text("Lis".into()));
     let request = m.update(&made.id, &read.record, &changed, None).unwrap().unwrap();
-    let read = m.written(&send(&crm, &request), &all).unwrap();
+    let read = m.made(Action::Update, &send(&crm, &request), &all).unwrap();
+    let Made::Record(read) = read else { panic!("{read:?}") };
     assert_eq!(json(m.entity(), &read.record)["name"], "Jan Lis");
     let again = m.create(&new).unwrap();
     let fault = m.inward(&send(&crm, &again), &all).unwrap_err();

@@ -7,6 +7,7 @@ use super::{
 };
 use crate::{
     mapping::{
+        body::Body,
         load::pairs,
         model::{Call, Carrier, ListCall, Next, Size, Words},
         path::{Path, Step},
@@ -115,21 +116,29 @@ pub(in crate::mapping) fn check(
     words: &Words,
     read: &Tree,
     written: &[(u16, Path, String)],
-    lists: &[ListCall],
+    (calls, lists): ([&Option<Call>; 4], &[ListCall]),
     node: &Node,
     found: &mut Diagnostics,
 ) {
-    if let Some(names) = &words.xml {
-        let written = written.iter().map(|(_, path, _)| path);
-        check_names(names, read, written.chain(lists.iter().flat_map(body_paths)), node, found);
-        check_bodies(lists, node, found);
+    let Some(names) = &words.xml else { return };
+    let calls: Vec<&Call> = calls.into_iter().flatten().collect();
+    let templates = calls.iter().map(|call| &call.body).chain(lists.iter().map(|call| &call.body));
+    let templates: Vec<&Body> = templates.flatten().collect();
+    let written = written.iter().map(|(_, path, _)| path).chain(lists.iter().flat_map(body_paths));
+    check_names(names, read, (written, &templates), node, found);
+    check_bodies(lists, &templates, node, found);
+    if calls.iter().any(|call| call.rows.is_some()) {
+        found.push(
+            Diagnostic::error(&node.place, "`rows` of one record goes with JSON")
+                .help("`wrap` says where a record stands in XML"),
+        );
     }
 }
 
 fn check_names<'p>(
     names: &Names,
     read: &Tree,
-    written: impl Iterator<Item = &'p Path>,
+    (written, templates): (impl Iterator<Item = &'p Path>, &[&Body]),
     node: &Node,
     found: &mut Diagnostics,
 ) {
@@ -146,6 +155,7 @@ fn check_names<'p>(
         }
     };
     read.names(&mut see);
+    templates.iter().for_each(|body| body.names(&mut see));
     for path in written {
         for (at, step) in path.steps().iter().enumerate() {
             if let Step::Key(name) = step {
@@ -162,23 +172,30 @@ fn body_paths(call: &ListCall) -> impl Iterator<Item = &Path> {
         Size::Own | Size::Prefer(_) => None,
     };
     let next = match &call.page.next {
-        Next::Token { to, .. } | Next::Offset { to } => Some(to),
+        Next::Token { to, .. } | Next::Offset { to, .. } | Next::Number { to, .. } => Some(to),
         Next::Link { .. } | Next::None => None,
     };
     let carriers = size.into_iter().chain(next);
     let paths = carriers.filter_map(|carrier| match carrier {
         Carrier::Body(path) => Some(path),
-        Carrier::Query(_) => None,
+        Carrier::Query(_) | Carrier::Hole => None,
     });
     paths.chain(&call.select_body)
 }
 
-/// Tells of a list's body that would not have one root.
-fn check_bodies(lists: &[ListCall], node: &Node, found: &mut Diagnostics) {
+/// Tells of a body that would not have one root.
+fn check_bodies(lists: &[ListCall], templates: &[&Body], node: &Node, found: &mut Diagnostics) {
+    let is_element = |name: &str| !name.starts_with(['@', '#']);
+    if !templates.iter().all(|body| body.root().is_some_and(is_element)) {
+        found.error(&node.place, "a body in XML has one element around all that is in it");
+    }
     for call in lists {
-        let mut roots: Vec<_> = body_paths(call).map(|path| path.steps().first()).collect();
+        let mut roots: Vec<_> = body_paths(call).map(root).collect();
+        let template = call.body.as_ref().and_then(Body::root);
+        roots.extend(template.map(Some));
         roots.dedup();
-        let plain = |path: &Path| matches!(path.steps(), [Step::Key(name), Step::Key(_), ..] if !name.starts_with(['@', '#']));
+        let plain =
+            |path: &Path| matches!(path.steps(), [Step::Key(name), Step::Key(_), ..] if is_element(name));
         if roots.len() > 1 || !body_paths(call).all(plain) {
             found.push(
                 Diagnostic::error(&node.place, "the body of a list has one element around all that is in it")
@@ -186,6 +203,13 @@ fn check_bodies(lists: &[ListCall], node: &Node, found: &mut Diagnostics) {
             );
         }
     }
+}
+
+fn root(path: &Path) -> Option<&str> {
+    path.steps().first().and_then(|step| match step {
+        Step::Key(name) => Some(&**name),
+        Step::Index(_) => None,
+    })
 }
 
 impl Tree {

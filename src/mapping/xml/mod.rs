@@ -22,6 +22,7 @@ use std::borrow::Cow;
 pub(super) use chars::{Place, decode, holds};
 pub(super) use compare::{same_order, tree};
 pub(super) use load::{Record, check, namespaces, record};
+pub(super) use record::document_at;
 pub(super) use walk::document;
 
 use reader::DEPTH_MAX;

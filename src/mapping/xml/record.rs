@@ -17,11 +17,11 @@ use crate::{
         errors::SystemFault,
         inward::{Inward, RowFault},
         listing::Request,
-        model::{ListCall, Mapping},
+        model::{Call, ListCall, Mapping},
         native::NativeRequest,
         out::Out,
         outward::{MappingFault, Whose},
-        trie::Raws,
+        trie::{Node, Raws},
     },
     schema::FieldSet,
 };
@@ -102,18 +102,36 @@ impl Mapping {
         native
     }
 
-    /// A record's body within what stands around it.
-    pub(in crate::mapping) fn wrapped(&self, body: Out) -> Result<Out, Vec<MappingFault>> {
-        let Some(Record { wrap, .. }) = &self.xml else { return Ok(body) };
-        if !write::names_fit(&body) {
+    /// A record within what stands around it: what the call says, or else the elements of `wrap`.
+    pub(in crate::mapping) fn carried(
+        &self,
+        call: &Call,
+        key: Option<&str>,
+        record: Out,
+    ) -> Result<Out, Vec<MappingFault>> {
+        let Some(Record { wrap, .. }) = &self.xml else { return Ok(call.carrying(key, record)) };
+        if !write::names_fit(&record) {
             let message = "one of these names cannot be one in the system's XML".to_owned();
             let pointer = String::new();
             return Err(vec![MappingFault { whose: Whose::Caller, leaf: None, pointer, message }]);
         }
+        if call.body.is_some() {
+            return Ok(call.carrying(key, record));
+        }
         let mut whole = Out::object();
-        whole.put(wrap.steps(), body);
+        whole.put(wrap.steps(), record);
         Ok(whole)
     }
+}
+
+/// Fills the slots of a place from an answer that is no record.
+pub(in crate::mapping) fn document_at<'a>(
+    names: &Names,
+    place: &Node,
+    body: &'a [u8],
+    raws: &mut Raws<'a>,
+) -> Result<(), SystemFault> {
+    document(body, names, place, raws, &mut |walker| walker.skip()).map_err(unread)
 }
 
 fn unread(why: BadXml) -> SystemFault {

@@ -1,0 +1,175 @@
+//! `body:` — what a request carries, as a tree with holes.
+//!
+//! Constants come from the file. Values fill holes as typed values of the tree and are written as JSON with it, so no
+//! value ever becomes text beside others. A hole with nothing to fill it leaves its name out of an object, and stands
+//! as null in a list.
+
+use std::sync::Arc;
+
+use super::{number::is_number, out::Out, path::Step};
+
+/// A body, or a part of one.
+#[derive(Debug)]
+pub(super) enum Body {
+    /// Filled for each request.
+    Hole(Hole),
+    /// Always the same.
+    Constant(Out),
+    /// Names and what stands under them.
+    Object {
+        /// In the order of the file.
+        pairs: Vec<(Arc<str>, Body)>,
+        /// Whether what the record holds stands beside them.
+        with_record: bool,
+    },
+    /// Elements.
+    List(Vec<Body>),
+}
+
+/// What is filled in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Hole {
+    /// The new record, or what changes of one.
+    Record,
+    /// The key, as text.
+    Key,
+    /// The key, as a number.
+    KeyNumber,
+    /// The names that are wanted, as a list.
+    Fields,
+    /// The names that are wanted, joined by a text.
+    FieldsBy(String),
+    /// The conditions, as the dialect spells them.
+    Filter,
+    /// The order, as the dialect spells it.
+    Sort,
+    /// How many rows.
+    Limit,
+    /// How many rows were there before.
+    Offset,
+    /// The number of the page.
+    Page,
+    /// The system's own name of the page.
+    Token,
+}
+
+/// What there is to fill in.
+#[derive(Debug, Default)]
+pub(super) struct Holes<'h> {
+    /// Taken by the one hole that is for it.
+    pub(super) record: Option<Out>,
+    pub(super) key: Option<&'h str>,
+    pub(super) fields: Vec<&'h str>,
+    pub(super) filter: Option<Out>,
+    pub(super) sort: Option<Out>,
+    pub(super) limit: Option<u64>,
+    pub(super) offset: Option<u64>,
+    pub(super) page: Option<u64>,
+    pub(super) token: Option<&'h str>,
+}
+
+impl Body {
+    /// The tree of one request. Recursion is bounded by the depth of the file.
+    pub(super) fn fill(&self, holes: &mut Holes<'_>) -> Out {
+        self.part(holes).unwrap_or(Out::Null)
+    }
+
+    fn part(&self, holes: &mut Holes<'_>) -> Option<Out> {
+        match self {
+            Self::Hole(hole) => holes.fill(hole),
+            Self::Constant(out) => Some(out.clone()),
+            Self::Object { pairs, with_record } => {
+                let record = with_record.then(|| holes.record.take()).flatten();
+                let mut out = record.unwrap_or_else(Out::object);
+                for (name, part) in pairs {
+                    if let Some(value) = part.part(holes) {
+                        out.put(&[Step::Key(name.clone())], value);
+                    }
+                }
+                Some(out)
+            }
+            Self::List(items) => {
+                Some(Out::List(items.iter().map(|item| item.part(holes).unwrap_or(Out::Null)).collect()))
+            }
+        }
+    }
+
+    /// Whether there is such a hole.
+    pub(super) fn has(&self, is: &dyn Fn(&Hole) -> bool) -> bool {
+        self.count(is) > 0
+    }
+
+    /// How many such holes there are.
+    pub(super) fn count(&self, is: &dyn Fn(&Hole) -> bool) -> usize {
+        match self {
+            Self::Hole(hole) => usize::from(is(hole)),
+            Self::Constant(_) => 0,
+            Self::Object { pairs, with_record } => {
+                let own = usize::from(*with_record && is(&Hole::Record));
+                pairs.iter().map(|(_, part)| part.count(is)).fold(own, usize::saturating_add)
+            }
+            Self::List(items) => items.iter().map(|item| item.count(is)).fold(0, usize::saturating_add),
+        }
+    }
+
+    /// The one name around all of it; none where there are several, or none.
+    pub(super) fn root(&self) -> Option<&str> {
+        match self {
+            Self::Object { pairs, with_record: false } => match &**pairs {
+                [(name, _)] => Some(name),
+                _ => None,
+            },
+            Self::Object { with_record: true, .. } | Self::Hole(_) | Self::Constant(_) | Self::List(_) => {
+                None
+            }
+        }
+    }
+
+    /// Every name of an object, and whether nothing stands under it. Recursion is bounded by the depth of the file.
+    pub(super) fn names(&self, see: &mut dyn FnMut(&str, bool)) {
+        match self {
+            Self::Hole(_) | Self::Constant(_) => {}
+            Self::Object { pairs, .. } => {
+                for (name, part) in pairs {
+                    see(name, matches!(part, Self::Hole(_) | Self::Constant(_)));
+                    part.names(see);
+                }
+            }
+            Self::List(items) => items.iter().for_each(|item| item.names(see)),
+        }
+    }
+
+    /// Whether the record is named in it.
+    pub(super) fn has_key(&self) -> bool {
+        self.has(&|hole| matches!(hole, Hole::Key | Hole::KeyNumber))
+    }
+
+    /// Whether it names the wanted fields.
+    pub(super) fn has_fields(&self) -> bool {
+        self.has(&|hole| matches!(hole, Hole::Fields | Hole::FieldsBy(_)))
+    }
+
+    /// Whether a key can stand in it: as a number only where it is spelt as one.
+    pub(super) fn takes_key(&self, key: &str) -> bool {
+        is_number(key) || !self.has(&|hole| *hole == Hole::KeyNumber)
+    }
+}
+
+impl Holes<'_> {
+    fn fill(&mut self, hole: &Hole) -> Option<Out> {
+        let number = |value: Option<u64>| value.map(|value| Out::Number(value.to_string().into()));
+        match hole {
+            Hole::Record => self.record.take(),
+            Hole::Key => self.key.map(Out::text),
+            Hole::KeyNumber => self.key.filter(|key| is_number(key)).map(|key| Out::Number(key.into())),
+            Hole::Fields => Some(Out::List(self.fields.iter().copied().map(Out::text).collect())),
+            Hole::FieldsBy(by) => Some(Out::text(&self.fields.join(by))),
+            Hole::Filter => self.filter.take(),
+            Hole::Sort => self.sort.take(),
+            Hole::Limit => number(self.limit),
+            Hole::Offset => number(self.offset),
+            Hole::Page => number(self.page),
+            Hole::Token => self.token.map(Out::text),
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! `body:` — the template of a body as written: constants as they look, holes in quotes.
+
+use super::Defaults;
+use crate::{
+    mapping::{
+        body::{Body, Hole},
+        number::is_number,
+        out::Out,
+    },
+    words::{
+        Diagnostic, Diagnostics,
+        tree::{self, Node},
+        yaml::{Keys, expected},
+    },
+};
+
+/// The holes of a list's body, of a read's, of a create's, of an update's and of a delete's.
+pub(super) const OF_LIST: &[&str] = &["fields", "filter", "sort", "limit", "offset", "page", "token"];
+pub(super) const OF_READ: &[&str] = &["key", "fields"];
+pub(super) const OF_CREATE: &[&str] = &["record"];
+pub(super) const OF_UPDATE: &[&str] = &["record", "key"];
+pub(super) const OF_DELETE: &[&str] = &["key"];
+
+/// Reads `body`, if it is there.
+pub(super) fn load(
+    keys: &mut Keys<'_>,
+    holes: &[&'static str],
+    defaults: &Defaults,
+    found: &mut Diagnostics,
+) -> Option<Body> {
+    let node = keys.take("body")?;
+    if node.as_map().is_none() {
+        expected(node, "a map", found);
+        return None;
+    }
+    Reader { holes, defaults, found }.part(node)
+}
+
+struct Reader<'r> {
+    holes: &'r [&'static str],
+    defaults: &'r Defaults,
+    found: &'r mut Diagnostics,
+}
+
+impl Reader<'_> {
+    /// Recursion is bounded by the depth of the file.
+    fn part(&mut self, node: &Node) -> Option<Body> {
+        match &node.value {
+            tree::Value::Null => Some(Body::Constant(Out::Null)),
+            tree::Value::Scalar(scalar) => self.scalar(scalar, node),
+            tree::Value::List(items) => {
+                let items: Vec<_> = items.iter().map(|item| self.part(item)).collect();
+                items.into_iter().collect::<Option<_>>().map(Body::List)
+            }
+            tree::Value::Map(pairs) => self.map(pairs, node),
+        }
+    }
+
+    fn map(&mut self, pairs: &[(tree::Key, Node)], node: &Node) -> Option<Body> {
+        // `{record}` without quotes is a map to YAML.
+        if let [(key, Node { value: tree::Value::Null, .. })] = pairs
+            && self.holes.contains(&key.text.as_str())
+        {
+            let name = &key.text;
+            self.found.push(
+                Diagnostic::error(&node.place, format!("`{{{name}}}` without quotes is a map"))
+                    .help(format!("write `\"{{{name}}}\"` in quotes")),
+            );
+            return None;
+        }
+        let (mut parts, mut with_record) = (Vec::new(), false);
+        for (key, node) in pairs {
+            match (name_of(&key.text), &node.value) {
+                (Some("record"), tree::Value::Null) => with_record = self.allows("record", node),
+                (Some("record"), _) => {
+                    let text = "`\"{record}\":` puts what the record holds beside the other names: nothing stands under it";
+                    self.found.error(&node.place, text);
+                }
+                (Some(_) | None, _) => parts.push((key.text.as_str().into(), self.part(node))),
+            }
+        }
+        let pairs = parts.into_iter().map(|(name, part)| Some((name, part?))).collect::<Option<_>>()?;
+        Some(Body::Object { pairs, with_record })
+    }
+
+    fn scalar(&mut self, scalar: &tree::Scalar, node: &Node) -> Option<Body> {
+        let text = scalar.text.as_str();
+        if let Some(name) = name_of(text) {
+            return self.hole(name, node).map(Body::Hole);
+        }
+        let text = self.defaults.setting(text, node, self.found)?;
+        Some(Body::Constant(match (scalar.quoted, text) {
+            (false, "true") => Out::Boolean(true),
+            (false, "false") => Out::Boolean(false),
+            (false, text) if is_number(text) => Out::Number(text.into()),
+            (_, text) => Out::text(text),
+        }))
+    }
+
+    fn allows(&mut self, name: &str, node: &Node) -> bool {
+        let is_known = self.holes.contains(&name);
+        if !is_known {
+            self.found.push(
+                Diagnostic::error(&node.place, format!("`{{{name}}}` is nothing to fill in here"))
+                    .suggest(name, self.holes.iter().copied())
+                    .help(format!("here stand {}", self.holes.join(", "))),
+            );
+        }
+        is_known
+    }
+
+    fn hole(&mut self, text: &str, node: &Node) -> Option<Hole> {
+        let (name, form) = text.split_once(':').map_or((text, None), |(name, form)| (name, Some(form)));
+        if !self.allows(name, node) {
+            return None;
+        }
+        Some(match (name, form) {
+            ("record", None) => Hole::Record,
+            ("key", None) => Hole::Key,
+            ("key", Some("number")) => Hole::KeyNumber,
+            ("fields", None) => Hole::Fields,
+            ("fields", Some(by)) => Hole::FieldsBy(by.to_owned()),
+            ("filter", None) => Hole::Filter,
+            ("sort", None) => Hole::Sort,
+            ("limit", None) => Hole::Limit,
+            ("offset", None) => Hole::Offset,
+            ("page", None) => Hole::Page,
+            ("token", None) => Hole::Token,
+            _ => {
+                let text = format!("`{{{text}}}` has no such form; write `{{{name}}}`");
+                self.found.error(&node.place, text);
+                return None;
+            }
+        })
+    }
+}
+
+/// The name of a hole, as `{name}` or `{name:form}`; other text in braces is a constant.
+fn name_of(text: &str) -> Option<&str> {
+    let inner = text.strip_prefix('{')?.strip_suffix('}')?;
+    let name = inner.split_once(':').map_or(inner, |(name, _)| name);
+    let is_word = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+    let is_plain = !inner.contains(['{', '}', '\n']);
+    (is_word && is_plain).then_some(inner)
+}

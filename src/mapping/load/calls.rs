@@ -1,0 +1,341 @@
+//! `read`, `create`, `update`, `delete` — the requests on one record, and what they answer.
+
+use http::Method;
+
+use super::{Defaults, bodies, entity::texts, path, place};
+use crate::{
+    mapping::{
+        body::{Body, Hole},
+        errors::Pattern,
+        model::{Call, Envelope, KeyAt, KeyForm, KeyPlace, ListCall, Returns, Speaks},
+        path::Path,
+        trie::Frame,
+    },
+    words::{
+        Diagnostic, Diagnostics,
+        tree::{self, Node},
+        yaml::{FromYaml, Keys, expected},
+        yaml_words,
+    },
+};
+
+yaml_words! {
+    /// What a delete means to the system.
+    enum MeansWord {
+        /// The record is gone.
+        Removed = "removed",
+        /// It is kept out of sight.
+        Archived = "archived",
+        /// It stays, cancelled.
+        Cancelled = "cancelled",
+    }
+
+    /// What a system answers to a write.
+    enum ReturnsWord {
+        /// The record.
+        Record = "record",
+        /// Its key.
+        Key = "key",
+        /// Nothing of interest.
+        Nothing = "nothing",
+    }
+}
+
+/// One of the four.
+#[derive(Clone, Copy)]
+struct Kind {
+    name: &'static str,
+    /// The method that is meant where none is named.
+    usual: &'static str,
+    holes: &'static [&'static str],
+    /// Whether it is about a record that has a key.
+    is_keyed: bool,
+    /// Whether it carries a record.
+    is_written: bool,
+}
+
+pub(super) fn read(keys: &mut Keys<'_>, defaults: &Defaults, found: &mut Diagnostics) -> Option<Call> {
+    let kind = Kind { name: "read", usual: "get", holes: bodies::OF_READ, is_keyed: true, is_written: false };
+    call(keys, kind, defaults, found)
+}
+
+pub(super) fn create(keys: &mut Keys<'_>, defaults: &Defaults, found: &mut Diagnostics) -> Option<Call> {
+    let kind =
+        Kind { name: "create", usual: "post", holes: bodies::OF_CREATE, is_keyed: false, is_written: true };
+    call(keys, kind, defaults, found)
+}
+
+pub(super) fn update(keys: &mut Keys<'_>, defaults: &Defaults, found: &mut Diagnostics) -> Option<Call> {
+    let kind =
+        Kind { name: "update", usual: "patch", holes: bodies::OF_UPDATE, is_keyed: true, is_written: true };
+    call(keys, kind, defaults, found)
+}
+
+pub(super) fn delete(keys: &mut Keys<'_>, defaults: &Defaults, found: &mut Diagnostics) -> Option<Call> {
+    let kind =
+        Kind { name: "delete", usual: "delete", holes: bodies::OF_DELETE, is_keyed: true, is_written: false };
+    call(keys, kind, defaults, found)
+}
+
+/// A call: its address under `at`, by method; left out, it cannot be done.
+fn call(keys: &mut Keys<'_>, kind: Kind, defaults: &Defaults, found: &mut Diagnostics) -> Option<Call> {
+    let node = keys.take(kind.name)?;
+    let mut keys = Keys::of(node, found)?;
+    let address = address(&mut keys, kind, defaults, found);
+    // Only changed lines are ever sent; the word says so to the reader.
+    if let Some(send) = keys.take("send").filter(|send| send.as_text() != Some("changed")) {
+        expected(send, "`changed`", found);
+    }
+    if let Some(means) = keys.take("means") {
+        MeansWord::read(means, found);
+    }
+    let query = texts(keys.take("query"), found);
+    let has_body = node.get("body").is_some();
+    let body = bodies::load(&mut keys, kind.holes, defaults, found);
+    let rows = keys.take("rows").and_then(|node| record_at(node, found));
+    let returns = returns(&mut keys, node, kind, found);
+    keys.finish(found);
+    let (method, text) = address?;
+    if has_body && body.is_none() {
+        return None;
+    }
+    if let Some(body) = &body {
+        fits(body, &method, node, kind, found);
+    }
+    let by_body = body.as_ref().is_some_and(Body::has_key);
+    let (before, after, is_keyed) = match (text.split_once("{key}"), kind.is_keyed) {
+        (Some((before, after)), true) if !after.contains("{key}") => {
+            (before.to_owned(), after.to_owned(), true)
+        }
+        (None, false) => (text, String::new(), false),
+        (None, true) if by_body => (text, String::new(), false),
+        (Some(_), _) => {
+            found.error(
+                &node.place,
+                "`{key}` stands once in the address of one record, never in that of `create`",
+            );
+            return None;
+        }
+        (None, true) => {
+            found.error(
+                &node.place,
+                format!("the address of `{}` must hold `{{key}}`, or its `body` must", kind.name),
+            );
+            return None;
+        }
+    };
+    Some(Call { method, before, after, is_keyed, query, body, rows, returns: returns? })
+}
+
+/// Method and address.
+fn address(
+    keys: &mut Keys<'_>,
+    kind: Kind,
+    defaults: &Defaults,
+    found: &mut Diagnostics,
+) -> Option<(Method, String)> {
+    let standard = match (kind.is_keyed, defaults.speaks) {
+        (false, _) => "",
+        (true, Speaks::Json | Speaks::Xml) => "/{key}",
+        (true, Speaks::Odata4) => "({key})",
+    };
+    let mut chosen = None;
+    for (word, method) in [
+        ("get", Method::GET),
+        ("post", Method::POST),
+        ("put", Method::PUT),
+        ("patch", Method::PATCH),
+        ("delete", Method::DELETE),
+    ] {
+        let default_here = word == kind.usual;
+        if let Some(node) = keys.take(word) {
+            let text = match &node.value {
+                tree::Value::Null => Some(standard.to_owned()),
+                _ => String::read(node, found),
+            };
+            if let Some(text) = text {
+                chosen = Some((method, text));
+            }
+        } else if default_here && chosen.is_none() {
+            chosen = Some((method, standard.to_owned()));
+        }
+    }
+    chosen
+}
+
+/// What a body must hold, and who may carry one.
+fn fits(body: &Body, method: &Method, node: &Node, kind: Kind, found: &mut Diagnostics) {
+    if *method == Method::GET {
+        found.error(&node.place, "a `get` carries no body; ask by `post`");
+    }
+    match (kind.is_written, body.count(&|hole| *hole == Hole::Record)) {
+        (true, 0) => {
+            let text = format!("the body of `{}` must hold the record", kind.name);
+            found.push(
+                Diagnostic::error(&node.place, text).help("write `\"{record}\"` where the record stands"),
+            );
+        }
+        (true, 1) | (false, _) => {}
+        (true, _) => found.error(&node.place, "`{record}` stands once in a body"),
+    }
+}
+
+/// A place in an answer as a tree.
+fn envelope(path: &Path) -> Option<Envelope> {
+    let mut frame = Frame::default();
+    // INVARIANT: the place has slot 1, what it stands in slot 2.
+    frame.slot(path.steps());
+    if let Some((_, parent)) = path.steps().split_last() {
+        frame.slot(parent);
+    }
+    frame.finish().then_some(Envelope { root: frame.root, frame: frame.slots })
+}
+
+/// `rows` of an answer about one record: where it stands.
+fn record_at(node: &Node, found: &mut Diagnostics) -> Option<Envelope> {
+    let path = place(node, found)?;
+    // `.` is what it would be anyway.
+    let (_, parent) = path.steps().split_last()?;
+    let mut frame = Frame::default();
+    frame.slot(path.steps());
+    frame.slot(parent);
+    frame.rows(path.steps());
+    if !frame.finish() {
+        found.error(&node.place, "a name in `rows` is too long");
+        return None;
+    }
+    Some(Envelope { root: frame.root, frame: frame.slots })
+}
+
+/// What the answer to a write is.
+fn returns(keys: &mut Keys<'_>, node: &Node, kind: Kind, found: &mut Diagnostics) -> Option<Returns> {
+    let word = keys.take("returns");
+    let at = keys.take("key_at");
+    let key_at = at.and_then(|at| key_at(at, found));
+    let Some(word) = word else {
+        if let Some(at) = at {
+            found.error(&at.place, "`key_at` goes with `returns: key`");
+        }
+        return Some(Returns::Record);
+    };
+    let read = ReturnsWord::read(word, found)?;
+    match (read, kind.is_written, kind.is_keyed) {
+        (_, false, _) => found.error(&word.place, "`returns` is said of `create` and `update`"),
+        (ReturnsWord::Key, true, true) => {
+            found.error(&word.place, "the key of a record that is changed is known; say `returns: nothing`");
+        }
+        (ReturnsWord::Key, true, false) if at.is_none() => {
+            let mistake =
+                Diagnostic::error(&node.place, "`returns: key` needs `key_at`: where the key stands");
+            found
+                .push(mistake.help("a path of the answer, or `{ header: Location, pattern: \"{_}/{id}\" }`"));
+        }
+        (ReturnsWord::Key, true, false) => return key_at.map(Returns::Key),
+        (ReturnsWord::Record | ReturnsWord::Nothing, true, _) => {
+            if let Some(at) = at {
+                found.error(&at.place, "`key_at` goes with `returns: key`");
+            }
+            return Some(match read {
+                ReturnsWord::Nothing => Returns::Nothing,
+                ReturnsWord::Record | ReturnsWord::Key => Returns::Record,
+            });
+        }
+    }
+    None
+}
+
+fn key_at(node: &Node, found: &mut Diagnostics) -> Option<KeyAt> {
+    if node.as_text().is_some() {
+        return Some(KeyAt { place: in_body(node, found)?, pattern: None });
+    }
+    let mut keys = Keys::of(node, found)?;
+    let at = keys.take("at");
+    let header = keys.take("header").and_then(|node| header(node, found));
+    let pattern = keys.take("pattern");
+    keys.finish(found);
+    let place = match (at, header) {
+        (Some(at), None) => in_body(at, found)?,
+        (None, Some(header)) => KeyPlace::Header(header),
+        (Some(_), Some(_)) | (None, None) => {
+            found.error(&node.place, "a key stands `at` a path of the answer, or in a `header`");
+            return None;
+        }
+    };
+    let pattern = match pattern {
+        None => None,
+        Some(node) => {
+            let pattern = Pattern::parse(&String::read(node, found)?);
+            if !pattern.has_hole() {
+                found.error(&node.place, "`pattern` says with `{id}` where the key stands; `{_}` skips");
+                return None;
+            }
+            Some(pattern)
+        }
+    };
+    Some(KeyAt { place, pattern })
+}
+
+fn in_body(node: &Node, found: &mut Diagnostics) -> Option<KeyPlace> {
+    let envelope = envelope(&place(node, found)?);
+    if envelope.is_none() {
+        found.error(&node.place, "a name in `key_at` is too long");
+    }
+    envelope.map(KeyPlace::Body)
+}
+
+/// The name of a header field.
+pub(super) fn header(node: &Node, found: &mut Diagnostics) -> Option<http::HeaderName> {
+    let name = String::read(node, found)?;
+    let parsed = name.parse().ok();
+    if parsed.is_none() {
+        found.error(&node.place, format!("`{name}` is no name of a header field"));
+    }
+    parsed
+}
+
+/// What no call can tell by itself: a key that travels as a number is one, and where no parameter names the wanted
+/// fields, bodies do.
+pub(super) fn fit_together(
+    node: &Node,
+    (form, by_body): (KeyForm, bool),
+    calls: [&Option<Call>; 3],
+    lists: &[ListCall],
+    found: &mut Diagnostics,
+) {
+    let bodies = || calls.iter().filter_map(|call| call.as_ref()?.body.as_ref());
+    if form != KeyForm::Digits && bodies().any(|body| body.has(&|hole| *hole == Hole::KeyNumber)) {
+        let mistake = Diagnostic::error(&node.place, "`{key:number}` needs a key that is one");
+        found.push(mistake.help("say `key: { at: …, form: digits }`, or write `{key}`"));
+    }
+    if !by_body {
+        return;
+    }
+    let [read, ..] = calls;
+    let reads = read.as_ref().is_none_or(|call| call.body.as_ref().is_some_and(Body::has_fields));
+    let all = lists
+        .iter()
+        .all(|call| call.select_body.is_some() || call.body.as_ref().is_some_and(Body::has_fields));
+    if !reads || !all {
+        let text = "`select` has no `query`, so the body of every list and of `read` must name the fields";
+        found.push(Diagnostic::error(&node.place, text).help("write `\"{fields}\"` where the names stand"));
+    }
+}
+
+/// A path or a header field.
+pub(super) enum At {
+    /// A path of the answer.
+    Body(Path),
+    /// A header field.
+    Header(http::HeaderName),
+}
+
+/// `path`, or `{ header: NAME }`.
+pub(super) fn at(node: &Node, found: &mut Diagnostics) -> Option<At> {
+    if node.as_text().is_some() {
+        return path(node, found).map(At::Body);
+    }
+    let mut keys = Keys::of(node, found)?;
+    let header: Option<Node> = keys.required("header", found);
+    keys.finish(found);
+    self::header(&header?, found).map(At::Header)
+}
