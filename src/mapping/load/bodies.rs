@@ -100,11 +100,9 @@ impl Reader<'_> {
     fn allows(&mut self, name: &str, node: &Node) -> bool {
         let is_known = self.holes.contains(&name);
         if !is_known {
-            self.found.push(
-                Diagnostic::error(&node.place, format!("`{{{name}}}` is nothing to fill in here"))
-                    .suggest(name, self.holes.iter().copied())
-                    .help(format!("here stand {}", self.holes.join(", "))),
-            );
+            let there = self.holes.join("}`, `{");
+            let text = format!("`{{{name}}}` is nothing to fill in here; there are `{{{there}}}`");
+            self.found.push(Diagnostic::error(&node.place, text).suggest(name, self.holes.iter().copied()));
         }
         is_known
     }
