@@ -38,6 +38,7 @@ mod reads;
 mod refusing;
 mod reload;
 mod repeats;
+mod returned;
 mod seen;
 mod spelt;
 mod stage;

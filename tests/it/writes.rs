@@ -116,11 +116,11 @@ pub(crate) fn said(status: u16, body: &Value) -> Response<Bytes> {
     response.body(body.to_string().into()).unwrap()
 }
 
-fn is_write(ask: &Ask) -> bool {
+pub(crate) fn is_write(ask: &Ask) -> bool {
     ask.method != Method::GET && !ask.path.ends_with("/search")
 }
 
-fn kinds(entries: &[Value]) -> Vec<&str> {
+pub(crate) fn kinds(entries: &[Value]) -> Vec<&str> {
     entries.iter().map(|entry| entry["kind"].as_str().unwrap()).collect()
 }
 
