@@ -18,6 +18,7 @@ mod pushed;
 mod query;
 mod read;
 mod settled;
+mod shelved;
 mod standin;
 mod write;
 
