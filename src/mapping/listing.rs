@@ -12,7 +12,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use super::{
     body::{Body, Holes},
     cursor::Place,
-    model::{Call, Carrier, KeyForm, ListCall, Mapping, Next, Select, Size, Speaks},
+    model::{Call, Carrier, KeyForm, ListCall, Mapping, Next, Page, Select, Size, Speaks},
     native::NativeRequest,
     out::Out,
     path::Step,
@@ -126,6 +126,7 @@ impl Mapping {
         wanted: &FieldSet,
     ) -> NativeRequest {
         let token = place.native.as_deref();
+        let (offset, page) = call.page.next.numbers(place);
         let mut request = match (&call.page.next, token) {
             // The link is the whole request; the page size stands in a header, if anywhere.
             (Next::Link { .. }, Some(link)) => {
@@ -144,7 +145,6 @@ impl Mapping {
         };
         request.query.extend(call.query.iter().cloned());
         request.query.extend(plan.query.iter().cloned());
-        let (offset, page) = call.page.next.numbers(place);
         let mut holes = Holes {
             fields: self.names(wanted),
             filter: plan.filter.clone(),
@@ -173,21 +173,7 @@ impl Mapping {
             }
             (_, select, _) => request.select(select.as_ref().filter(|_| !has_fields), wanted),
         }
-        match &call.page.next {
-            Next::Token { to, .. } => {
-                if let Some(token) = token {
-                    request.carry(to, token, false, body.as_mut());
-                }
-            }
-            Next::Number { to, .. } => request.carry_number(to, page, body.as_mut()),
-            // The first page begins where a system begins by itself.
-            Next::Offset { to, .. } if place.steps > 0 => request.carry_number(to, offset, body.as_mut()),
-            Next::Offset { .. } | Next::Link { .. } | Next::None => {}
-        }
-        match &call.page.size {
-            Size::At(carrier) => request.carry(carrier, &size.to_string(), true, body.as_mut()),
-            size_by @ (Size::Prefer(_) | Size::Own) => request.prefer(size_by, size),
-        }
+        request.turn(&call.page, place, size, body.as_mut());
         self.finish(request, body)
     }
 
@@ -356,6 +342,26 @@ impl Request {
         }
         if let (Some(expand), false) = (&select.expand, expanded.is_empty()) {
             self.query.push((expand.clone(), expanded));
+        }
+    }
+
+    /// Asks for the page at a place, and for its size.
+    fn turn(&mut self, page: &Page, place: &Place, size: u32, mut body: Option<&mut Out>) {
+        let (offset, number) = page.next.numbers(place);
+        match &page.next {
+            Next::Token { to, .. } => {
+                if let Some(token) = &place.native {
+                    self.carry(to, token, false, body.as_deref_mut());
+                }
+            }
+            Next::Number { to, .. } => self.carry_number(to, number, body.as_deref_mut()),
+            // The first page begins where a system begins by itself.
+            Next::Offset { to, .. } if place.steps > 0 => self.carry_number(to, offset, body.as_deref_mut()),
+            Next::Offset { .. } | Next::Link { .. } | Next::None => {}
+        }
+        match &page.size {
+            Size::At(carrier) => self.carry(carrier, &size.to_string(), true, body),
+            size_by @ (Size::Prefer(_) | Size::Own) => self.prefer(size_by, size),
         }
     }
 

@@ -1,10 +1,13 @@
 //! `list:` — the requests that read many records.
 
+use std::sync::Arc;
+
 use http::Method;
 
 use super::{Defaults, bodies, entity::texts, pages, pages::Holes, path_at, place};
 use crate::{
     mapping::{
+        dialect::Dialect,
         model::{ListCall, Speaks},
         path::Path,
         trie::Frame,
@@ -52,15 +55,7 @@ pub(super) fn load(
 fn variant(node: &Node, at: &str, defaults: &Defaults, found: &mut Diagnostics) -> Option<ListCall> {
     let mut keys = Keys::of(node, found)?;
     let purposes: Vec<ForWord> = keys.or("for", Vec::new, found).unwrap_or_default();
-    let (method, suffix) = match (keys.take("get"), keys.take("post")) {
-        (Some(node), None) => (Method::GET, suffix(node, found)?),
-        (None, Some(node)) => (Method::POST, suffix(node, found)?),
-        (None, None) => (Method::GET, String::new()),
-        (Some(_), Some(node)) => {
-            found.error(&node.place, "a list is asked for by `get` or by `post`, not both");
-            return None;
-        }
-    };
+    let (method, suffix) = address(&mut keys, found)?;
     let mut frame = Frame::default();
     let (rows, may_lack_rows) = match (keys.take("rows"), defaults.speaks) {
         (Some(node), _) => rows(node, found)?,
@@ -74,21 +69,7 @@ fn variant(node: &Node, at: &str, defaults: &Defaults, found: &mut Diagnostics) 
     frame.slot(rows.steps());
     frame.rows(rows.steps());
     let rows_in = rows.steps().split_last().filter(|_| may_lack_rows).map(|(_, parent)| frame.slot(parent));
-    let filter = match (keys.take("filter"), defaults.speaks) {
-        (Some(node), _) => {
-            let name = String::read(node, found)?;
-            let dialect = defaults.dialects.get(&name);
-            if dialect.is_none() {
-                found.push(
-                    Diagnostic::error(&node.place, format!("`{name}` is not in `filters`"))
-                        .suggest(&name, defaults.dialects.keys().map(String::as_str)),
-                );
-            }
-            dialect.cloned()
-        }
-        (None, Speaks::Odata4) => defaults.dialects.get("odata4").cloned(),
-        (None, Speaks::Json | Speaks::Xml) => None,
-    };
+    let filter = dialect(&mut keys, defaults, found);
     let select_body = keys.take("select").and_then(|node| {
         let mut keys = Keys::of(node, found)?;
         let body = path_at(&mut keys, "body", found);
@@ -131,6 +112,38 @@ fn variant(node: &Node, at: &str, defaults: &Defaults, found: &mut Diagnostics) 
         envelope: frame.root,
         frame: frame.slots,
     })
+}
+
+/// Method and address.
+fn address(keys: &mut Keys<'_>, found: &mut Diagnostics) -> Option<(Method, String)> {
+    Some(match (keys.take("get"), keys.take("post")) {
+        (Some(node), None) => (Method::GET, suffix(node, found)?),
+        (None, Some(node)) => (Method::POST, suffix(node, found)?),
+        (None, None) => (Method::GET, String::new()),
+        (Some(_), Some(node)) => {
+            found.error(&node.place, "a list is asked for by `get` or by `post`, not both");
+            return None;
+        }
+    })
+}
+
+/// What the variant filters and sorts by.
+fn dialect(keys: &mut Keys<'_>, defaults: &Defaults, found: &mut Diagnostics) -> Option<Arc<Dialect>> {
+    let Some(node) = keys.take("filter") else {
+        return match defaults.speaks {
+            Speaks::Odata4 => defaults.dialects.get("odata4").cloned(),
+            Speaks::Json => None,
+        };
+    };
+    let name = String::read(node, found)?;
+    let dialect = defaults.dialects.get(&name);
+    if dialect.is_none() {
+        found.push(
+            Diagnostic::error(&node.place, format!("`{name}` is not in `filters`"))
+                .suggest(&name, defaults.dialects.keys().map(String::as_str)),
+        );
+    }
+    dialect.cloned()
 }
 
 fn suffix(node: &Node, found: &mut Diagnostics) -> Option<String> {
