@@ -132,7 +132,7 @@ fn dialect(keys: &mut Keys<'_>, defaults: &Defaults, found: &mut Diagnostics) ->
     let Some(node) = keys.take("filter") else {
         return match defaults.speaks {
             Speaks::Odata4 => defaults.dialects.get("odata4").cloned(),
-            Speaks::Json => None,
+            Speaks::Json | Speaks::Xml => None,
         };
     };
     let name = String::read(node, found)?;
