@@ -16,7 +16,7 @@ use crate::{
     clock,
     config::{Served, Snapshot},
     intake::Head,
-    mapping::{Inward, ListError, Listing, Mapping, NativeAnswer, Page, RowFault},
+    mapping::{Inward, ListError, Listing, Mapping, NativeAnswer, NativeRequest, Page, RowFault},
     odata::Unmet,
     policy::{self, Grounds, Judged, Prospect, Shown, Verdict},
     quota::Admission,
@@ -349,9 +349,13 @@ impl<'a> List<'a> {
 
     /// A row that the caller asks for and statements can be judged on; others are counted where they are left out.
     fn fits(&mut self, row: Result<Inward, RowFault>) -> Option<Inward> {
-        let Ok(inward) = row else {
-            self.exchange.withheld(Withheld::Unfit);
-            return None;
+        let inward = match row {
+            Ok(inward) => inward,
+            Err(RowFault::Gone) => return None,
+            Err(RowFault::NoKey | RowFault::Twice | RowFault::NotAnObject | RowFault::Other) => {
+                self.exchange.withheld(Withheld::Unfit);
+                return None;
+            }
         };
         self.exchange.findings(self.mapping, &inward.findings);
         if !self.query.filter.matches(self.entity, &inward.record) {
@@ -414,13 +418,36 @@ impl<'a> List<'a> {
 
     /// One page of the system.
     async fn page(&mut self, listing: &Listing) -> Result<Page, Refusal> {
+        let page = self.fetched_page(listing).await?;
+        self.exchange.looked_at(self.mapping, &self.fetched, page.rows.iter().map(Result::as_ref));
+        Ok(page)
+    }
+
+    /// One page, its records read one by one where the list gives keys alone.
+    async fn fetched_page(&mut self, listing: &Listing) -> Result<Page, Refusal> {
+        let answer = self.asked(listing.request.clone()).await?;
+        let (mapping, system) = (self.mapping, &self.served.name);
+        let batch = mapping.batch(listing, &answer);
+        let Some(mut batch) = batch.map_err(|fault| self.exchange.refused_by(system, fault))? else {
+            let page = mapping.inward_list(listing, &answer, &self.fetched);
+            return page.map_err(|fault| self.exchange.refused_by(system, fault));
+        };
+        while let Some(request) = batch.request(&self.fetched) {
+            let answer = self.asked(request).await?;
+            let taken = batch.take(&answer, &self.fetched);
+            taken.map_err(|fault| self.exchange.refused_by(system, fault))?;
+        }
+        Ok(batch.page())
+    }
+
+    /// The system's answer to a request.
+    async fn asked(&mut self, request: NativeRequest) -> Result<NativeAnswer, Refusal> {
         let receipt = self.exchange.entry.fetch(self.admission);
-        let (began, sent) = (clock::now(), listing.request.body.len());
+        let (began, sent) = (clock::now(), request.body.len());
         let core = self.exchange.core.clone();
         let deadline = self.exchange.deadline();
-        let request = self.exchange.traced(listing.request.clone());
-        let answer = self.served.upstream.fetch(&core.pools, &receipt, request, deadline).await;
-        let answer: NativeAnswer = match answer {
+        let request = self.exchange.traced(request);
+        let answer = match self.served.upstream.fetch(&core.pools, &receipt, request, deadline).await {
             Ok(answer) => answer,
             Err(error) => {
                 self.exchange.called(&self.served.name, None, began, sent, 0);
@@ -428,11 +455,6 @@ impl<'a> List<'a> {
             }
         };
         self.exchange.called(&self.served.name, Some(answer.status.as_u16()), began, sent, answer.body.len());
-        let page = self
-            .mapping
-            .inward_list(listing, &answer, &self.fetched)
-            .map_err(|fault| self.exchange.refused_by(&self.served.name, fault))?;
-        self.exchange.looked_at(self.mapping, &self.fetched, page.rows.iter().map(Result::as_ref));
-        Ok(page)
+        Ok(answer)
     }
 }

@@ -35,6 +35,10 @@ pub(super) enum Hole {
     Key,
     /// The key, as a number.
     KeyNumber,
+    /// Keys of several records, as texts.
+    Keys,
+    /// The same as numbers.
+    KeysNumber,
     /// The names that are wanted, as a list.
     Fields,
     /// The names that are wanted, joined by a text.
@@ -59,6 +63,7 @@ pub(super) struct Holes<'h> {
     /// Taken by the one hole that is for it.
     pub(super) record: Option<Out>,
     pub(super) key: Option<&'h str>,
+    pub(super) keys: Vec<&'h str>,
     pub(super) fields: Vec<&'h str>,
     pub(super) filter: Option<Out>,
     pub(super) sort: Option<Out>,
@@ -144,6 +149,11 @@ impl Body {
         self.has(&|hole| matches!(hole, Hole::Key | Hole::KeyNumber))
     }
 
+    /// Whether several records are named in it.
+    pub(super) fn has_keys(&self) -> bool {
+        self.has(&|hole| matches!(hole, Hole::Keys | Hole::KeysNumber))
+    }
+
     /// Whether it names the wanted fields.
     pub(super) fn has_fields(&self) -> bool {
         self.has(&|hole| matches!(hole, Hole::Fields | Hole::FieldsBy(_)))
@@ -151,7 +161,7 @@ impl Body {
 
     /// Whether a key can stand in it: as a number only where it is spelt as one.
     pub(super) fn takes_key(&self, key: &str) -> bool {
-        is_number(key) || !self.has(&|hole| *hole == Hole::KeyNumber)
+        is_number(key) || !self.has(&|hole| matches!(hole, Hole::KeyNumber | Hole::KeysNumber))
     }
 }
 
@@ -162,6 +172,11 @@ impl Holes<'_> {
             Hole::Record => self.record.take(),
             Hole::Key => self.key.map(Out::text),
             Hole::KeyNumber => self.key.filter(|key| is_number(key)).map(|key| Out::Number(key.into())),
+            Hole::Keys => Some(Out::List(self.keys.iter().copied().map(Out::text).collect())),
+            Hole::KeysNumber => {
+                let numbers = self.keys.iter().filter(|key| is_number(key));
+                Some(Out::List(numbers.map(|key| Out::Number((*key).into())).collect()))
+            }
             Hole::Fields => Some(Out::List(self.fields.iter().copied().map(Out::text).collect())),
             Hole::FieldsBy(by) => Some(Out::text(&self.fields.join(by))),
             Hole::Filter => self.filter.take(),

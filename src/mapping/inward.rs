@@ -6,12 +6,10 @@ use super::{
     codec::{Codec, Got, bounded},
     errors::SystemFault,
     listing::{KEY_BYTES_MAX, Listing},
-    model::{
-        EachPart, Finding, Join, Line, ListCall, Mapping, Named, ObjectPart, Part, Rule, Source, Then, What,
-    },
+    model::{EachPart, Finding, Join, Line, Mapping, Named, ObjectPart, Part, Rule, Source, Then, What},
     native::NativeAnswer,
     scan::{BadJson, Raw, Scanner},
-    trie::{Raws, walk},
+    trie::{Node, Raws, walk},
 };
 use crate::schema::{FieldSet, Fields, LeafId, Record, Value};
 use compact_str::CompactString;
@@ -51,6 +49,9 @@ pub enum RowFault {
     /// It is not of this entity.
     #[error("the row is not of this entity")]
     Other,
+    /// It was listed, and was gone when it was read.
+    #[error("the record is gone")]
+    Gone,
 }
 
 /// A page of a list.
@@ -101,11 +102,7 @@ impl Mapping {
         let rows_max = usize::try_from(listing.size).unwrap_or(usize::MAX).saturating_add(ROWS_OVER);
         let mut raws = Raws::default();
         raws.restart(call.frame);
-        let body = (&answer.body[..], rows_max);
-        let rows = match &self.words.xml {
-            Some(names) => self.rows_of_xml(names, call, body, &mut raws, wanted)?,
-            None => self.rows_of_json(call, body, &mut raws, wanted).map_err(SystemFault::bad_json)?,
-        };
+        let rows = self.rows(&call.envelope, (&answer.body, rows_max), &mut raws, wanted)?;
         if raws.twice {
             return Err(SystemFault::unreadable(RowFault::Twice.to_string()));
         }
@@ -113,9 +110,22 @@ impl Mapping {
     }
 
     /// The rows of an answer, and what its envelope holds.
+    pub(super) fn rows<'a>(
+        &self,
+        place: &Node,
+        body: (&'a [u8], usize),
+        envelope: &mut Raws<'a>,
+        wanted: &FieldSet,
+    ) -> Result<Vec<Result<Inward, RowFault>>, SystemFault> {
+        match &self.words.xml {
+            Some(names) => self.rows_of_xml(names, place, body, envelope, wanted),
+            None => self.rows_of_json(place, body, envelope, wanted).map_err(SystemFault::bad_json),
+        }
+    }
+
     fn rows_of_json<'a>(
         &self,
-        call: &ListCall,
+        place: &Node,
         (body, rows_max): (&'a [u8], usize),
         envelope: &mut Raws<'a>,
         wanted: &FieldSet,
@@ -130,7 +140,7 @@ impl Mapping {
             Ok(())
         };
         let mut scan = Scanner::new(body)?;
-        walk(&mut scan, &call.envelope, 0, envelope, &mut on_row)?;
+        walk(&mut scan, place, 0, envelope, &mut on_row)?;
         scan.end()?;
         Ok(rows)
     }

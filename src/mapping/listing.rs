@@ -23,7 +23,7 @@ use crate::schema::{FieldSet, Filter, Op, Sort};
 /// Longest key of a record, in bytes.
 pub(super) const KEY_BYTES_MAX: usize = 512;
 /// What may stand in a path or query as it is.
-const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+pub(super) const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// A list request and what it leaves to the gate.
 #[derive(Clone, Debug)]
@@ -68,7 +68,7 @@ impl Mapping {
     }
 
     /// The names that wanted fields are asked for by.
-    fn names(&self, wanted: &FieldSet) -> Vec<&str> {
+    pub(super) fn names(&self, wanted: &FieldSet) -> Vec<&str> {
         self.select.iter().flat_map(|select| select.names(wanted, false)).collect()
     }
 
@@ -165,7 +165,8 @@ impl Mapping {
                 body.merge(part);
             }
         }
-        let has_fields = call.body.as_ref().is_some_and(Body::has_fields);
+        // Rows that are keys alone are asked for no names.
+        let has_fields = call.batch.is_some() || call.body.as_ref().is_some_and(Body::has_fields);
         match (&call.select_body, &self.select, &mut body) {
             (Some(path), Some(_), Some(body)) => {
                 let names = holes.fields.iter().copied().map(Out::text).collect();

@@ -41,6 +41,7 @@
 //! assert_eq!(json, br#"{"id":"7","word":"new"}"#);
 //! ```
 
+mod batch;
 mod body;
 mod check;
 mod codec;
@@ -71,6 +72,7 @@ mod xml;
 #[cfg(test)]
 mod tests;
 
+pub use batch::Batch;
 pub use errors::{FaultKind, SystemFault};
 pub use inward::{Inward, Page, RowFault};
 pub use listing::{ListError, Listing};

@@ -187,6 +187,26 @@ pub(super) struct ListCall {
     /// Native tree of the envelope.
     pub(super) envelope: Node,
     pub(super) frame: u16,
+    /// How records are read of which the rows hold the keys alone.
+    pub(super) batch: Option<Box<BatchCall>>,
+}
+
+/// A request that reads several records by their keys.
+#[derive(Debug)]
+pub(super) struct BatchCall {
+    /// Where a row of the list holds its key.
+    pub(super) key: Envelope,
+    pub(super) method: Method,
+    pub(super) before: String,
+    pub(super) after: String,
+    /// What stands between keys in the address; none where they stand in the body.
+    pub(super) by: Option<String>,
+    pub(super) query: Vec<(String, String)>,
+    pub(super) body: Option<Body>,
+    /// Where the records stand in the answer.
+    pub(super) rows: Envelope,
+    /// Keys in one request at most.
+    pub(super) most: usize,
 }
 
 /// How a list goes on.

@@ -22,7 +22,14 @@ use super::{
     trie::Raws,
 };
 
-type Rows = Vec<Result<Inward, RowFault>>;
+/// What a page comes to besides its rows.
+#[derive(Debug)]
+pub(super) struct Turned {
+    pub(super) next: Option<String>,
+    pub(super) truncated: bool,
+    /// Whether it is the page before once more.
+    pub(super) is_repeated: bool,
+}
 
 /// What follows a page.
 #[derive(Debug)]
@@ -41,9 +48,25 @@ impl Mapping {
         &self,
         listing: &Listing,
         call: &ListCall,
-        (answer, raws): (&NativeAnswer, &Raws<'_>),
-        mut rows: Rows,
+        from: (&NativeAnswer, &Raws<'_>),
+        mut rows: Vec<Result<Inward, RowFault>>,
     ) -> Result<Page, SystemFault> {
+        let first = rows.iter().flatten().next().map(|row| row.id.as_str());
+        let turned = self.turned(listing, call, from, (rows.len(), first))?;
+        if turned.is_repeated {
+            rows.clear();
+        }
+        Ok(Page { rows, next: turned.next, truncated: turned.truncated })
+    }
+
+    /// What follows a page of so many rows, of which the first has this key.
+    pub(super) fn turned(
+        &self,
+        listing: &Listing,
+        call: &ListCall,
+        (answer, raws): (&NativeAnswer, &Raws<'_>),
+        (rows, first): (usize, Option<&str>),
+    ) -> Result<Turned, SystemFault> {
         let stands = raws.get(0, 1);
         let is_there = call.rows_in.is_some_and(|slot| raws.get(0, slot) == Raw::Object);
         let is_none = matches!(stands, Raw::Absent | Raw::Null) && is_there;
@@ -51,30 +74,22 @@ impl Mapping {
             return Err(SystemFault::unreadable("the answer holds no list where rows are due".to_owned()));
         }
         let page = Answered { mapping: self, listing, call, answer, raws };
+        let rows = u64::try_from(rows).unwrap_or(u64::MAX);
+        let is_counted = matches!(call.page.next, Next::Offset { .. } | Next::Number { .. });
+        let is_repeated = is_counted && listing.place.repeats(first);
         let after = match &call.page.next {
-            Next::None => page.only(count(&rows)),
-            Next::Token { .. } | Next::Link { .. } => page.named(count(&rows))?,
-            Next::Offset { .. } | Next::Number { .. } => {
-                let first = rows.iter().flatten().next().map(|row| row.id.as_str());
-                if listing.place.repeats(first) {
-                    rows.clear();
-                    After::Cut
-                } else {
-                    page.counted(count(&rows), first)?
-                }
-            }
+            Next::None => page.only(rows),
+            Next::Token { .. } | Next::Link { .. } => page.named(rows)?,
+            Next::Offset { .. } | Next::Number { .. } if is_repeated => After::Cut,
+            Next::Offset { .. } | Next::Number { .. } => page.counted(rows, first)?,
         };
         let (next, truncated) = match after {
             After::Page(place) => (Some(place.cursor(listing.variant)?), false),
             After::End => (None, false),
             After::Cut => (None, true),
         };
-        Ok(Page { rows, next, truncated })
+        Ok(Turned { next, truncated, is_repeated })
     }
-}
-
-fn count(rows: &Rows) -> u64 {
-    u64::try_from(rows.len()).unwrap_or(u64::MAX)
 }
 
 /// An answer to a list.

@@ -137,7 +137,7 @@ impl Mapping {
         };
         match row {
             Ok(inward) => Ok(inward),
-            Err(RowFault::Other) => Err(SystemFault::not_found()),
+            Err(RowFault::Other | RowFault::Gone) => Err(SystemFault::not_found()),
             Err(fault @ (RowFault::NoKey | RowFault::Twice | RowFault::NotAnObject)) => {
                 Err(SystemFault::unreadable(fault.to_string()))
             }

@@ -11,6 +11,7 @@ use crate::{
     words::{Diagnostics, SystemName, tree},
 };
 
+mod batch;
 mod calls;
 mod load;
 mod paging;

@@ -154,8 +154,8 @@ impl Gathering {
                 Err(RowFault::Twice | RowFault::NotAnObject) => {
                     flaws.push((String::new(), Flaw::Unreadable, None, None));
                 }
-                // A record of another kind is none of this entity's.
-                Err(RowFault::Other) => {}
+                // A record of another kind is none of this entity's, and one that is gone was none of anybody's.
+                Err(RowFault::Other | RowFault::Gone) => {}
             }
         }
         let (system, entity) = (mapping.system(), mapping.name());

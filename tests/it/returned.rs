@@ -254,3 +254,69 @@ fn a_list_by_page_number_holds_every_record_once_whatever_page_the_caller_wants(
         assert!(asked.iter().all(|(page, size)| page * size < ALL + size), "past the end: {asked:?}");
     }
 }
+
+#[test]
+fn a_list_that_gives_keys_alone_is_read_by_them_whole_and_in_order() {
+    const ALL: usize = 61;
+    const GONE: usize = 17;
+    let row = |n: usize| {
+        json!({ "id": n.to_string(), "archived": false, "createdAt": "2026-01-01T00:00:00Z",
+                "updatedAt": "2026-01-01T00:00:00Z", "properties": { "firstname": format!("N{n}") } })
+    };
+    let twisted = Twisted::crm(move |ask, answer| {
+        let pairs = ask.pairs();
+        let of = |name: &str| {
+            pairs.iter().find(|(n, _)| n == name).and_then(|(_, v)| v.parse::<usize>().ok()).unwrap_or(0)
+        };
+        match ask.path.as_str() {
+            "/crm/v3/objects/contacts" if ask.method == Method::GET => {
+                let from = of("skip");
+                let ids = (from..(from + of("n")).min(ALL)).rev().map(|n| json!({ "id": n }));
+                said(200, &json!({ "ids": ids.collect::<Value>(), "all": ALL }))
+            }
+            "/crm/v3/objects/contacts/batch" => {
+                let body: Value = serde_json::from_slice(&ask.body).unwrap();
+                let asked = body["ids"].as_array().unwrap().iter();
+                let asked = asked.map(|id| id.as_str().unwrap().parse::<usize>().unwrap());
+                let mut asked: Vec<usize> = asked.filter(|id| *id != GONE).collect();
+                asked.sort_unstable();
+                said(200, &json!({ "rows": asked.into_iter().map(row).collect::<Value>() }))
+            }
+            _ => answer,
+        }
+    });
+    let stage = Stage::open(|policies| {
+        twisted.serve(policies);
+        without_samples(policies);
+        change(
+            policies,
+            "systems/crm.yaml",
+            "- { get: \"\", rows: results, page: { next: paging.next.after, query: after, size: limit, most: 100 } }",
+            "- { rows: ids, keys: id, read: { post: /batch, rows: rows, most: 8, body: { ids: \"{keys}\", names: \"{fields}\" } }, \
+             page: { offset: skip, size: n, most: 20, total: all } }",
+        );
+    });
+    // Twenty at once, from the last of each page to its first.
+    let page = |from: usize| (from..(from + 20).min(ALL)).rev();
+    let all: Vec<String> =
+        (0..ALL).step_by(20).flat_map(page).filter(|n| *n != GONE).map(|n| n.to_string()).collect();
+    for limit in [7, 100] {
+        twisted.crm.forget();
+        let (mut ids, mut cursor) = (Vec::new(), String::new());
+        loop {
+            let page = stage.get(&format!("/v1/customers?limit={limit}{cursor}")).expect(200).json();
+            assert_eq!(page.get("truncated"), None);
+            let items = page["items"].as_array().unwrap();
+            ids.extend(items.iter().map(|item| item["id"].as_str().unwrap().to_owned()));
+            let Some(next) = page["next_cursor"].as_str() else { break };
+            cursor = format!("&cursor={next}");
+        }
+        assert_eq!(ids, all, "limit {limit}");
+        // Each batch is as large as the system takes it.
+        let batches: Vec<_> = twisted.crm.seen().into_iter().filter(|seen| seen.method == "POST").collect();
+        assert!(batches[0].body.starts_with(r#"{"ids":["19","18","17","16","15","14","13","12"],"names":["#));
+    }
+    // One that is gone meanwhile is not one that does not fit.
+    let answer = stage.get("/v1/customers?limit=100").expect(200);
+    assert_eq!(stage.written(&answer).pop().unwrap().get("withheld_unfit"), None);
+}

@@ -14,8 +14,9 @@ use crate::{
     },
 };
 
-/// The holes of a list's body, of a read's, of a create's, of an update's and of a delete's.
+/// The holes of a list's body, of one that reads a batch, of a read's, of a create's, of an update's and of a delete's.
 pub(super) const OF_LIST: &[&str] = &["fields", "filter", "sort", "limit", "offset", "page", "token"];
+pub(super) const OF_BATCH: &[&str] = &["keys", "fields"];
 pub(super) const OF_READ: &[&str] = &["key", "fields"];
 pub(super) const OF_CREATE: &[&str] = &["record"];
 pub(super) const OF_UPDATE: &[&str] = &["record", "key"];
@@ -116,6 +117,8 @@ impl Reader<'_> {
             ("record", None) => Hole::Record,
             ("key", None) => Hole::Key,
             ("key", Some("number")) => Hole::KeyNumber,
+            ("keys", None) => Hole::Keys,
+            ("keys", Some("number")) => Hole::KeysNumber,
             ("fields", None) => Hole::Fields,
             ("fields", Some(by)) => Hole::FieldsBy(by.to_owned()),
             ("filter", None) => Hole::Filter,

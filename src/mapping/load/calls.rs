@@ -181,7 +181,7 @@ fn fits(body: &Body, method: &Method, node: &Node, kind: Kind, found: &mut Diagn
 }
 
 /// A place in an answer as a tree.
-fn envelope(path: &Path) -> Option<Envelope> {
+pub(super) fn envelope(path: &Path) -> Option<Envelope> {
     let mut frame = Frame::default();
     // INVARIANT: the place has slot 1, what it stands in slot 2.
     frame.slot(path.steps());
@@ -293,6 +293,21 @@ pub(super) fn header(node: &Node, found: &mut Diagnostics) -> Option<http::Heade
     parsed
 }
 
+impl ListCall {
+    fn joins_keys(&self) -> bool {
+        self.batch.as_ref().is_some_and(|batch| batch.by.is_some())
+    }
+
+    /// Whether its rows, or the records behind them, are asked for by the names of their fields in a body.
+    fn names_fields(&self) -> bool {
+        let body = match &self.batch {
+            Some(batch) => batch.body.as_ref(),
+            None => self.body.as_ref(),
+        };
+        self.select_body.is_some() || body.is_some_and(Body::has_fields)
+    }
+}
+
 /// What no call can tell by itself: a key that travels as a number is one, and where no parameter names the wanted
 /// fields, bodies do.
 pub(super) fn fit_together(
@@ -302,19 +317,26 @@ pub(super) fn fit_together(
     lists: &[ListCall],
     found: &mut Diagnostics,
 ) {
-    let bodies = || calls.iter().filter_map(|call| call.as_ref()?.body.as_ref());
-    if form != KeyForm::Digits && bodies().any(|body| body.has(&|hole| *hole == Hole::KeyNumber)) {
+    let batches = lists.iter().filter_map(|list| list.batch.as_ref()?.body.as_ref());
+    let mut bodies = calls.iter().filter_map(|call| call.as_ref()?.body.as_ref()).chain(batches);
+    let is_number = |hole: &Hole| matches!(hole, Hole::KeyNumber | Hole::KeysNumber);
+    if form != KeyForm::Digits && bodies.any(|body| body.has(&is_number)) {
         let mistake = Diagnostic::error(&node.place, "`{key:number}` needs a key that is one");
         found.push(mistake.help("say `key: { at: …, form: digits }`, or write `{key}`"));
+    }
+    if form == KeyForm::Text && lists.iter().any(ListCall::joins_keys) {
+        let text = "keys are joined in an address only where they cannot hold what stands between them";
+        let mistake = Diagnostic::error(&node.place, text);
+        found.push(
+            mistake.help("say `key: { at: …, form: digits }` or `guid`, or put `\"{keys}\"` into a body"),
+        );
     }
     if !by_body {
         return;
     }
     let [read, ..] = calls;
     let reads = read.as_ref().is_none_or(|call| call.body.as_ref().is_some_and(Body::has_fields));
-    let all = lists
-        .iter()
-        .all(|call| call.select_body.is_some() || call.body.as_ref().is_some_and(Body::has_fields));
+    let all = lists.iter().all(ListCall::names_fields);
     if !reads || !all {
         let text = "`select` has no `query`, so the body of every list and of `read` must name the fields";
         found.push(Diagnostic::error(&node.place, text).help("write `\"{fields}\"` where the names stand"));

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use http::Method;
 
-use super::{Defaults, bodies, entity::texts, pages, pages::Holes, path_at, place};
+use super::{Defaults, batches, bodies, entity::texts, pages, pages::Holes, path_at, place};
 use crate::{
     mapping::{
+        batch::BATCHES_MAX,
         dialect::Dialect,
         model::{ListCall, Speaks},
         path::Path,
@@ -87,8 +88,14 @@ fn variant(node: &Node, at: &str, defaults: &Defaults, found: &mut Diagnostics) 
     }
     let holes = Holes::of(body.as_ref());
     let page = pages::load(node, keys.take("page"), (&method, holes), &mut frame, found);
+    let batch = batches::load(&mut keys, defaults, found)?;
     keys.finish(found);
     let page = page?;
+    let keys_max = batch.as_ref().map_or(usize::MAX, |batch| batch.most.saturating_mul(BATCHES_MAX / 2));
+    if usize::try_from(page.most).unwrap_or(usize::MAX) > keys_max {
+        let text = format!("the records of one page are read in {} requests at most", BATCHES_MAX / 2);
+        found.push(Diagnostic::error(&node.place, text).help("raise `read.most`, or lower `page.most`"));
+    }
     if !frame.finish() {
         found.error(&node.place, "a name in `rows` or `page` is too long");
         return None;
@@ -109,6 +116,7 @@ fn variant(node: &Node, at: &str, defaults: &Defaults, found: &mut Diagnostics) 
         body,
         rows_in,
         page,
+        batch,
         envelope: frame.root,
         frame: frame.slots,
     })

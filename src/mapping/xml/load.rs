@@ -122,8 +122,10 @@ pub(in crate::mapping) fn check(
 ) {
     let Some(names) = &words.xml else { return };
     let calls: Vec<&Call> = calls.into_iter().flatten().collect();
-    let templates = calls.iter().map(|call| &call.body).chain(lists.iter().map(|call| &call.body));
-    let templates: Vec<&Body> = templates.flatten().collect();
+    let of_calls = calls.iter().map(|call| &call.body);
+    let of_lists =
+        lists.iter().flat_map(|call| [Some(&call.body), call.batch.as_ref().map(|read| &read.body)]);
+    let templates: Vec<&Body> = of_calls.chain(of_lists.flatten()).flatten().collect();
     let written = written.iter().map(|(_, path, _)| path).chain(lists.iter().flat_map(body_paths));
     check_names(names, read, (written, &templates), node, found);
     check_bodies(lists, &templates, node, found);

@@ -17,10 +17,11 @@ use crate::{
         errors::SystemFault,
         inward::{Inward, RowFault},
         listing::Request,
-        model::{Call, ListCall, Mapping},
+        model::{Call, Envelope, Mapping},
         native::NativeRequest,
         out::Out,
         outward::{MappingFault, Whose},
+        scan::Raw,
         trie::{Node, Raws},
     },
     schema::FieldSet,
@@ -69,7 +70,7 @@ impl Mapping {
     pub(in crate::mapping) fn rows_of_xml<'a>(
         &self,
         names: &Names,
-        call: &ListCall,
+        place: &Node,
         (body, rows_max): (&'a [u8], usize),
         envelope: &mut Raws<'a>,
         wanted: &FieldSet,
@@ -85,8 +86,31 @@ impl Mapping {
             rows.push(if is_record { self.build(&raws, wanted) } else { Err(RowFault::NotAnObject) });
             Ok(())
         };
-        document(body, names, &call.envelope, envelope, &mut on_row).map_err(unread)?;
+        document(body, names, place, envelope, &mut on_row).map_err(unread)?;
         Ok(rows)
+    }
+
+    /// What the rows of an answer hold at a place, where they hold keys alone.
+    pub(in crate::mapping) fn keys_of_xml<'a>(
+        &self,
+        names: &Names,
+        rows: &Node,
+        (body, rows_max): (&'a [u8], usize),
+        key: &Envelope,
+        envelope: &mut Raws<'a>,
+    ) -> Result<Vec<Raw<'a>>, SystemFault> {
+        let (mut found, mut raws) = (Vec::new(), Raws::default());
+        let mut on_row = |walker: &mut Walker<'a, '_>| {
+            if found.len() >= rows_max {
+                return Err(BadXml::TooMuch("rows"));
+            }
+            raws.restart(key.frame);
+            walker.row(&key.root, &mut raws)?;
+            found.push(if raws.twice { Raw::Absent } else { raws.get(0, Envelope::PLACE) });
+            Ok(())
+        };
+        document(body, names, rows, envelope, &mut on_row).map_err(unread)?;
+        Ok(found)
     }
 
     /// A request with its body in what the system speaks.
