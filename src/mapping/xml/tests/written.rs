@@ -1,7 +1,11 @@
 //! Facts about bodies: order, namespaces, attributes, lists, and what a file must not say.
 
 use super::*;
-use crate::{mapping::Before, schema::FieldSet};
+use crate::{
+    catalog::Action,
+    mapping::{Before, Made, NativeRequest, RowFault},
+    schema::{FieldSet, Filter},
+};
 
 const ORDERS: &str = r#"
 speaks: xml
@@ -223,4 +227,95 @@ fn the_example_of_the_docs_reads_as_it_says() {
         sent["shop"]["article"],
         json!({ "number": "LAMP-1", "title": { "language": { "@id": "1", "#": "Lamp" } }, "price": { "@currency": "EUR", "#": "19.90" }, "unit": { "@code": "pc", "#": "" } })
     );
+}
+
+const WRAPPED: &str = r#"
+speaks: xml
+entities:
+  Customer:
+    at: /c
+    key: { at: '@id', form: digits }
+    wrap: answer.customer
+    list:
+      post: /search
+      body: { ask: { '@page': "{page}", limit: "{limit}" } }
+      rows: answer.customers.customer
+      keys: '@id'
+      read: { post: /read, body: { ask: { id: "{keys}" } }, rows: answer.customers.customer, most: 2 }
+      page: { from: 1, most: 3, total: answer.total }
+    read: { post: /one, body: { ask: { id: "{key}" } } }
+    create: { body: { ask: { token: abc, customer: "{record}" } }, returns: key, key_at: answer.done.@id }
+    update: { post: /change, body: { ask: { id: "{key}", customer: "{record}" } } }
+    fields: { given_name: name }
+"#;
+
+#[test]
+fn what_stands_around_a_record_in_a_request_is_what_the_file_says() {
+    let (system, told) = load(WRAPPED);
+    let system = system.unwrap_or_else(|| panic!("{told}"));
+    let mapping = system.entity("Customer").unwrap();
+    let all = mapping.entity().all();
+    let body = |request: &NativeRequest| String::from_utf8(request.body.to_vec()).unwrap();
+    let sent = record(mapping, r#"{ "given_name": "</customer>&" }"#);
+    let create = mapping.create(&sent).unwrap();
+    assert!(
+        body(&create).ends_with(
+            "<ask><token>abc</token><customer><name>&lt;/customer&gt;&amp;</name></customer></ask>"
+        ),
+        "{}",
+        body(&create)
+    );
+    assert_eq!(create.headers["content-type"], "application/xml");
+    // The answer tells the key, in XML too.
+    let made = mapping.made(Action::Create, &answer(200, "<answer><done id='7'/></answer>"), &all).unwrap();
+    assert!(matches!(&made, Made::Key(key) if key == "7"), "{made:?}");
+    assert!(mapping.made(Action::Create, &answer(200, "<answer><done/></answer>"), &all).is_err());
+    let read = mapping.read("7", &all).unwrap();
+    assert!(body(&read).ends_with("<ask><id>7</id></ask>"), "{}", body(&read));
+    assert_eq!(read.target, "/c/one");
+}
+
+#[test]
+fn a_list_of_keys_is_read_by_them_in_xml_too() {
+    let (system, told) = load(WRAPPED);
+    let system = system.unwrap_or_else(|| panic!("{told}"));
+    let mapping = system.entity("Customer").unwrap();
+    let all = mapping.entity().all();
+    let listing = mapping.list(&all, &Filter::everything(), &[], None, 3).unwrap();
+    let body = |request: &NativeRequest| String::from_utf8(request.body.to_vec()).unwrap();
+    assert!(
+        body(&listing.request).ends_with(r#"<ask page="1"><limit>3</limit></ask>"#),
+        "{}",
+        body(&listing.request)
+    );
+    let keys = "<answer><total>3</total><customers><customer id='7'/><customer id='3'/><customer id='x'/></customers></answer>";
+    let keys = answer(200, keys);
+    let mut batch = mapping.batch(&listing, &keys).unwrap().unwrap();
+    let asked = batch.request(&all).unwrap();
+    assert!(body(&asked).ends_with("<ask><id>7</id><id>3</id></ask>"), "{}", body(&asked));
+    let records = "<answer><customers><customer id='3'><name>Ewa</name></customer></customers></answer>";
+    batch.take(&answer(200, records), &all).unwrap();
+    assert!(batch.request(&all).is_none());
+    let rows = batch.page().rows;
+    assert_eq!(rows[0].as_ref().unwrap_err(), &RowFault::Gone);
+    assert_eq!(rows[1].as_ref().unwrap().id, "3");
+    assert_eq!(rows[2].as_ref().unwrap_err(), &RowFault::NoKey);
+}
+
+#[test]
+fn a_template_that_would_be_no_xml_does_not_load() {
+    let of = |list: &str| {
+        let text = format!(
+            "speaks: xml\nentities:\n  Customer:\n    at: /c\n    wrap: a.c\n    read: {{ {list} }}\n    fields: {{ given_name: name }}\n"
+        );
+        let (system, told) = load(&text);
+        assert!(system.is_none());
+        told
+    };
+    let two = of(r#"post: /one, body: { ask: { id: "{key}" }, other: 1 }"#);
+    assert!(two.contains("a body in XML has one element around all that is in it"), "{two}");
+    let name = of(r#"post: /one, body: { ask: { 'a b': "{key}" } }"#);
+    assert!(name.contains("`a b` is no name of an element"), "{name}");
+    let rows = of(r#"get: "/{key}", rows: a.c"#);
+    assert!(rows.contains("`wrap` says where a record stands in XML"), "{rows}");
 }
