@@ -190,7 +190,7 @@ impl Batch<'_> {
         let most = self.by.most.saturating_add(ROWS_OVER);
         let mut raws = Raws::default();
         raws.restart(self.by.rows.frame);
-        let rows = mapping.rows(&self.by.rows.root, (&answer.body, most), &mut raws, wanted)?;
+        let rows = mapping.rows(&self.by.rows.root, (answer, most), &mut raws, wanted)?;
         if raws.twice || raws.get(0, Envelope::PLACE) != Raw::Array {
             return Err(SystemFault::unreadable("the answer holds no list where rows are due".to_owned()));
         }

@@ -51,6 +51,8 @@ yaml_words! {
         Lower = "lower",
         /// Digits only.
         Digits = "digits",
+        /// Plain text of what the system keeps as HTML.
+        Html = "html",
     }
 }
 
@@ -166,7 +168,11 @@ impl Codec {
             Raw::Boolean(_) | Raw::Number(_) | Raw::Text(_) | Raw::Escaped(_) | Raw::Marked(..) => {}
         }
         let Some(text) = raw.text() else { return Got::Unfit("half a surrogate pair is no text") };
-        if self.norm.is_empty() { self.read_text(&text) } else { self.read_text(&normal(&self.norm, &text)) }
+        match (self.norm.is_empty(), self.norm.contains(&Norm::Html)) {
+            (true, _) => self.read_text(&text),
+            (false, false) => self.read_text(&normal(&self.norm, &text)),
+            (false, true) => self.read_text(&normal(&self.norm, &super::html::plain(&text))),
+        }
     }
 
     fn nothing(&self) -> Got {
@@ -283,6 +289,10 @@ impl Codec {
             },
             None => self.spell(value)?,
         };
+        let text = match self.norm.contains(&Norm::Html) {
+            true => self.short(CompactString::from(super::html::escaped(&text)))?,
+            false => text,
+        };
         if self.charset == Charset::Xml && !xml::holds(&text) {
             return Err("the system's XML cannot hold one of these characters".into());
         }
@@ -327,6 +337,11 @@ impl Codec {
         if !self.form.fits(&text) {
             return Err(format!("the system keeps {} here", self.form.told()));
         }
+        self.short(text)
+    }
+
+    /// The text, unless it is too long for the system.
+    fn short(&self, text: CompactString) -> Result<CompactString, String> {
         match self.most {
             Some(most) if text.chars().count() > usize::try_from(most).unwrap_or(usize::MAX) => {
                 Err(format!("the system keeps at most {most} characters"))
@@ -357,6 +372,7 @@ pub(super) fn normal(norms: &[Norm], text: &str) -> String {
         Norm::Upper => text.to_uppercase(),
         Norm::Lower => text.to_lowercase(),
         Norm::Digits => text.chars().filter(char::is_ascii_digit).collect(),
+        Norm::Html => super::html::tidy(&text),
     })
 }
 

@@ -49,12 +49,12 @@ impl Faults {
             (Some(at), None, after) => {
                 let slot = body.slot(path(at, found)?.steps());
                 let mut frame = Frame::default();
-                let list = frame.each(&[], element)?;
+                let list = frame.each(&[], "", element)?;
                 frame.finish();
                 let after = after.flatten().unwrap_or_default();
                 FaultList::Text { slot, after, tree: frame.root, list, frame: frame.slots }
             }
-            (None, Some(each), None) => match body.each(path(each, found)?.steps(), element) {
+            (None, Some(each), None) => match body.each(path(each, found)?.steps(), "", element) {
                 Some(slot) => FaultList::Body(slot),
                 None => {
                     found.error(&each.place, "another matcher reads this list of faults already");

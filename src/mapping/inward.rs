@@ -14,6 +14,10 @@ use super::{
 use crate::schema::{FieldSet, Fields, LeafId, Record, Value};
 use compact_str::CompactString;
 
+mod more;
+
+pub(super) use more::{is_so, pieces};
+
 /// Most findings kept of one record.
 const FINDINGS_MAX: usize = 64;
 /// Most rows of an answer beyond what was asked for.
@@ -102,7 +106,7 @@ impl Mapping {
         let rows_max = usize::try_from(listing.size).unwrap_or(usize::MAX).saturating_add(ROWS_OVER);
         let mut raws = Raws::default();
         raws.restart(call.frame);
-        let rows = self.rows(&call.envelope, (&answer.body, rows_max), &mut raws, wanted)?;
+        let rows = self.rows(&call.envelope, (answer, rows_max), &mut raws, wanted)?;
         if raws.twice {
             return Err(SystemFault::unreadable(RowFault::Twice.to_string()));
         }
@@ -113,13 +117,14 @@ impl Mapping {
     pub(super) fn rows<'a>(
         &self,
         place: &Node,
-        body: (&'a [u8], usize),
+        (answer, rows_max): (&'a NativeAnswer, usize),
         envelope: &mut Raws<'a>,
         wanted: &FieldSet,
     ) -> Result<Vec<Result<Inward, RowFault>>, SystemFault> {
+        let (raws, body) = (self.raws(answer)?, (&answer.body[..], rows_max));
         match &self.words.xml {
-            Some(names) => self.rows_of_xml(names, place, body, envelope, wanted),
-            None => self.rows_of_json(place, body, envelope, wanted).map_err(SystemFault::bad_json),
+            Some(names) => self.rows_of_xml(names, place, body, (envelope, raws), wanted),
+            None => self.rows_of_json(place, body, (envelope, raws), wanted).map_err(SystemFault::bad_json),
         }
     }
 
@@ -127,11 +132,10 @@ impl Mapping {
         &self,
         place: &Node,
         (body, rows_max): (&'a [u8], usize),
-        envelope: &mut Raws<'a>,
+        (envelope, mut raws): (&mut Raws<'a>, Raws<'a>),
         wanted: &FieldSet,
     ) -> Result<Vec<Result<Inward, RowFault>>, BadJson> {
         let mut rows = Vec::new();
-        let mut raws = Raws::new(&self.words.absent);
         let mut on_row = |scan: &mut Scanner<'a>| {
             if rows.len() >= rows_max {
                 return Err(BadJson::TooMany);
@@ -154,6 +158,7 @@ impl Mapping {
         raws.restart(self.frame);
         let object = scan.peek()? == b'{';
         walk(scan, &self.record, 0, raws, &mut |scan| scan.skip())?;
+        raws.lift(&self.record, 0);
         Ok(match object {
             true => self.build(raws, wanted),
             false => Err(RowFault::NotAnObject),
@@ -266,6 +271,8 @@ impl<'b, 'a> Build<'b, 'a> {
             Part::Object(object) => self.object(object, base),
             Part::Slots(slots) => self.slots(slots, base),
             Part::Each(each) => self.each(each, base),
+            Part::Split(split) => self.split(split, base),
+            Part::When(when) => self.when(when, base),
         }
     }
 
@@ -315,6 +322,15 @@ impl<'b, 'a> Build<'b, 'a> {
         let mut values = Vec::with_capacity(usize::try_from(count).unwrap_or(0));
         let raws = self.raws;
         for frame in raws.elements(first, count) {
+            match is_so(raws, &each.narrow, frame) {
+                Some(true) => {}
+                Some(false) => continue,
+                // It may be one of these.
+                None => {
+                    self.lost(&each.item);
+                    continue;
+                }
+            }
             if let Came::Is(value) = self.part(&each.item, frame) {
                 values.push(value);
             }
@@ -332,6 +348,8 @@ impl<'b, 'a> Build<'b, 'a> {
             Source::Native(native) => self.scalar(line.leaf, &native.codec, self.raws.get(base, native.slot)),
             Source::Join(join) => self.join(line.leaf, join, base),
             Source::First(rules) => self.first(line.leaf, rules, base),
+            Source::Calc(calc) => self.calc(line.leaf, calc, base),
+            Source::Hole(held) => self.hole(line.leaf, held, base),
         }
     }
 

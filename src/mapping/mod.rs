@@ -43,12 +43,14 @@
 
 mod batch;
 mod body;
+mod calc;
 mod check;
 mod codec;
 mod cursor;
 mod dialect;
 mod errors;
 mod faults;
+mod html;
 mod inward;
 mod link;
 mod listing;
@@ -60,6 +62,7 @@ mod out;
 mod outward;
 mod paging;
 mod path;
+mod pattern;
 mod places;
 mod push;
 mod returned;

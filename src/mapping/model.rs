@@ -5,7 +5,7 @@ use std::sync::Arc;
 use compact_str::CompactString;
 use http::Method;
 
-use super::{body::Body, codec::Codec, out::Out, path::Path, trie::Node};
+use super::{body::Body, calc::Calc, codec::Codec, out::Out, path::Path, pattern::Pattern, trie::Node};
 use crate::{
     schema::{Entity, FieldSet, LeafId, Value},
     words::{EntityName, SystemName},
@@ -25,6 +25,8 @@ pub struct Mapping {
     pub(super) record: Node,
     pub(super) frame: u16,
     pub(super) root: ObjectPart,
+    /// What is read from around a record, where some line does.
+    pub(super) around: Option<Around>,
     /// Leaves that no line fills.
     pub(super) unmapped: FieldSet,
     /// Constants of groups and list elements, each with all leaves of its group or element.
@@ -109,6 +111,18 @@ pub(super) struct Narrow {
     pub(super) at: Path,
     pub(super) value: Box<str>,
     pub(super) out: Out,
+}
+
+/// What a record is given of the answer that it came in.
+#[derive(Debug)]
+pub(super) struct Around {
+    /// Native tree of the answer, and the size of its frame.
+    pub(super) node: Node,
+    pub(super) frame: u16,
+    /// Slots of the answer, and those of the record that get them.
+    pub(super) slots: Vec<(u16, u16)>,
+    /// Header fields, and the slots that get them.
+    pub(super) heads: Vec<(http::HeaderName, u16)>,
 }
 
 /// A request that reads or writes one record.
@@ -356,6 +370,25 @@ pub(super) struct Filterable {
 pub(super) struct ObjectPart {
     /// Sorted by position.
     pub(super) parts: Vec<Named>,
+    /// Native texts that hold several of its fields.
+    pub(super) texts: Vec<TextPart>,
+}
+
+/// A native text with a hole for each of some fields.
+#[derive(Debug)]
+pub(super) struct TextPart {
+    pub(super) pattern: Arc<Pattern>,
+    /// The whole text.
+    pub(super) native: Native,
+    pub(super) holes: Vec<Hole>,
+}
+
+/// A field that stands in a hole.
+#[derive(Debug)]
+pub(super) struct Hole {
+    pub(super) position: u16,
+    pub(super) leaf: LeafId,
+    pub(super) codec: Arc<Codec>,
 }
 
 /// A part and the field it fills.
@@ -378,6 +411,10 @@ pub(super) enum Part {
     Slots(Vec<Part>),
     /// A list whose elements stand in a native list.
     Each(EachPart),
+    /// A list whose elements stand in one native text.
+    Split(Box<Split>),
+    /// What is there where some switches stand so.
+    When(When),
 }
 
 /// A list read from a native list.
@@ -386,8 +423,28 @@ pub(super) struct EachPart {
     pub(super) slot: u16,
     pub(super) at: Path,
     pub(super) item: Box<Part>,
+    /// What an element says of itself that is of this list.
+    pub(super) narrow: Vec<Narrow>,
     /// Whether it may be sent with a new record.
     pub(super) create: bool,
+}
+
+/// A list read from one text.
+#[derive(Debug)]
+pub(super) struct Split {
+    /// The whole text.
+    pub(super) line: Line,
+    /// What stands between two elements.
+    pub(super) by: Box<str>,
+    /// One element.
+    pub(super) item: Arc<Codec>,
+}
+
+/// A part that is there where every switch stands so; written, it sets them.
+#[derive(Debug)]
+pub(super) struct When {
+    pub(super) switches: Vec<Narrow>,
+    pub(super) part: Box<Part>,
 }
 
 /// One line of a mapping.
@@ -409,6 +466,10 @@ pub(super) enum Source {
     Join(Join),
     /// The first rule that holds.
     First(Vec<Rule>),
+    /// Worked out of native numbers.
+    Calc(Box<Calc>),
+    /// A part of a native text; the object's `texts` write it.
+    Hole(Box<Held>),
 }
 
 /// A native scalar, both ways.
@@ -421,12 +482,28 @@ pub(super) struct Native {
     pub(super) update: bool,
 }
 
-/// Texts put together; read only by nature.
+/// Where a field stands in a native text.
+#[derive(Debug)]
+pub(super) struct Held {
+    pub(super) slot: u16,
+    pub(super) pattern: Arc<Pattern>,
+    pub(super) hole: usize,
+    /// Of the hole.
+    pub(super) codec: Arc<Codec>,
+    /// Spellings of nothing for the whole text.
+    pub(super) absent: Arc<[Box<str>]>,
+    pub(super) create: bool,
+    pub(super) update: bool,
+}
+
+/// Texts put together; read only, unless the first part takes the whole.
 #[derive(Debug)]
 pub(super) struct Join {
     pub(super) parts: Vec<(u16, Path)>,
     pub(super) by: Box<str>,
     pub(super) otherwise: Option<(u16, Path)>,
+    /// The first part, where all of the text is written to it and the others are emptied.
+    pub(super) back: Option<Box<Native>>,
     /// Most characters of the field.
     pub(super) chars_max: u32,
 }
@@ -536,6 +613,16 @@ impl Part {
             Self::Object(object) => object.lines(in_each, see),
             Self::Slots(slots) => slots.iter().for_each(|slot| slot.lines(in_each, see)),
             Self::Each(each) => each.item.lines(true, see),
+            Self::Split(split) => see(&split.line, in_each),
+            Self::When(when) => when.part.lines(in_each, see),
+        }
+    }
+
+    /// The part itself, whatever has to hold for it.
+    pub(super) fn bare(&self) -> &Self {
+        match self {
+            Self::When(when) => when.part.bare(),
+            Self::Leaf(_) | Self::Object(_) | Self::Slots(_) | Self::Each(_) | Self::Split(_) => self,
         }
     }
 }

@@ -77,7 +77,29 @@ impl Out {
                     child.put(rest, value);
                 }
             }
+            // Nothing is sent to where it is not kept; no line that begins at a root is written.
+            Step::Up | Step::Answer | Step::Head => {}
+            Step::Find(key, is) => {
+                if !matches!(self, Self::List(_)) {
+                    *self = Self::List(Vec::new());
+                }
+                let Self::List(items) = self else { return };
+                match items.iter_mut().find(|item| item.says(key, is)) {
+                    Some(child) => child.put(rest, value),
+                    None => {
+                        let mut child = Self::Object(vec![(key.clone(), Self::text(is))]);
+                        child.put(rest, value);
+                        items.push(child);
+                    }
+                }
+            }
         }
+    }
+
+    /// Whether a member of that name has that text.
+    fn says(&self, key: &Arc<str>, is: &str) -> bool {
+        let Self::Object(pairs) = self else { return false };
+        pairs.iter().any(|(name, value)| name == key && value.raw().text().is_some_and(|text| text == is))
     }
 
     /// The value at a path.
@@ -87,6 +109,7 @@ impl Out {
                 pairs.iter().find(|(name, _)| name == key).map(|(_, child)| child)
             }
             (Self::List(items), Step::Index(index)) => items.get(usize::from(*index)),
+            (Self::List(items), Step::Find(key, is)) => items.iter().find(|item| item.says(key, is)),
             (
                 Self::Null
                 | Self::Boolean(_)
@@ -194,6 +217,17 @@ mod tests {
         assert_eq!(String::from_utf8(body.to_bytes()).unwrap(), r#"{"a":{"b":[null,{"c":"x"}],"d":null}}"#);
         assert_eq!(body.at(Path::parse("a.b[1].c").unwrap().steps()), Some(&Out::text("x")));
         assert_eq!(body.at(Path::parse("a.b.c").unwrap().steps()), None);
+    }
+
+    #[test]
+    fn an_element_that_is_not_found_is_made_with_what_it_says_of_itself() {
+        let mut body = Out::object();
+        for (path, value) in [("m[k=a].v", "1"), ("m[k=b].v", "2"), ("m[k=a].w", "3")] {
+            body.put(Path::parse(path).unwrap().steps(), Out::text(value));
+        }
+        let text = String::from_utf8(body.to_bytes()).unwrap();
+        assert_eq!(text, r#"{"m":[{"k":"a","v":"1","w":"3"},{"k":"b","v":"2"}]}"#);
+        assert_eq!(body.at(Path::parse("m[k=b].v").unwrap().steps()), Some(&Out::text("2")));
     }
 
     proptest! {

@@ -7,11 +7,10 @@ use http::{HeaderValue, Method};
 
 use super::{
     body::Holes,
-    codec::Clear,
     errors::SystemFault,
     inward::join_on,
     listing::Request,
-    model::{Call, EachPart, Join, Line, Mapping, Native, ObjectPart, Part, Source},
+    model::{Call, EachPart, Held, Join, Line, Mapping, Named, Native, ObjectPart, Part, Source},
     native::NativeRequest,
     out::Out,
     path::Path,
@@ -21,6 +20,11 @@ use crate::{
     catalog::Action,
     schema::{FieldSet, Fields, LeafId, Object, Record, Shape, Value},
 };
+
+mod more;
+mod view;
+
+pub(super) use more::{back_to_parts, packed, written_text};
 
 /// Most faults told of one record.
 const FAULTS_MAX: usize = 100;
@@ -75,35 +79,6 @@ impl Mapping {
             Action::Delete => self.delete.is_some(),
             Action::Call => false,
         }
-    }
-
-    /// What may and must be sent.
-    pub fn view(&self, action: Action) -> WriteView {
-        let mut view = WriteView::default();
-        let create = match action {
-            Action::Create => true,
-            Action::Update => false,
-            Action::Read | Action::List | Action::Delete | Action::Call => return view,
-        };
-        if self.can(action) {
-            view_of(&self.root, &self.entity.root, create, true, &mut view);
-        }
-        view
-    }
-
-    /// Leaves that an update can empty, in some place at least.
-    pub fn clearable(&self) -> FieldSet {
-        let mut found = FieldSet::EMPTY;
-        self.root.lines(false, &mut |line, in_each| {
-            if let Source::Native(native) = &line.source
-                && native.update
-                && !in_each
-                && native.codec.clear != Clear::Refused
-            {
-                found.insert(line.leaf);
-            }
-        });
-        found
     }
 
     /// The request that makes a record.
@@ -266,42 +241,14 @@ fn whole(message: &str) -> MappingFault {
     MappingFault { whose: Whose::Caller, leaf: None, pointer: String::new(), message: message.to_owned() }
 }
 
-fn view_of(part: &ObjectPart, shape: &Object, create: bool, required: bool, view: &mut WriteView) {
-    for named in &part.parts {
-        let Some(field) = shape.at(named.position) else { continue };
-        view_of_part(&named.part, &field.shape, create, required && field.required, view);
-    }
-}
-
-fn view_of_part(part: &Part, shape: &Shape, create: bool, required: bool, view: &mut WriteView) {
-    match (part, shape) {
-        (Part::Leaf(line), _) => {
-            let (writable, own) = match &line.source {
-                Source::Native(native) => (native.writes(create), true),
-                Source::Constant(_) | Source::Join(_) => (true, false),
-                Source::First(_) => (false, false),
-            };
-            if writable {
-                view.writable.insert(line.leaf);
-            }
-            if writable && own && required && create {
-                view.required.insert(line.leaf);
-            }
-        }
-        (Part::Object(object), Shape::Object(shape)) => view_of(object, shape, create, required, view),
-        // Of fixed places none is required by itself.
-        (Part::Slots(slots), Shape::List(item)) => {
-            slots.iter().for_each(|slot| view_of_part(slot, item, create, false, view));
-        }
-        (Part::Each(each), Shape::List(item)) if create && each.create => {
-            view_of_part(&each.item, item, create, true, view);
-        }
-        (Part::Each(_) | Part::Object(_) | Part::Slots(_), _) => {}
-    }
-}
-
 impl Native {
-    fn writes(&self, create: bool) -> bool {
+    pub(super) fn writes(&self, create: bool) -> bool {
+        if create { self.create } else { self.update }
+    }
+}
+
+impl Held {
+    pub(super) fn writes(&self, create: bool) -> bool {
         if create { self.create } else { self.update }
     }
 }
@@ -323,6 +270,10 @@ pub(super) struct Writing<'m> {
     /// What is written outside native lists, by the slots that it is read from.
     pub(super) slots: Vec<(u16, Out)>,
     in_each: bool,
+    /// What the switches of this object, or list element, have to be.
+    switches: Vec<(&'m Path, &'m Out)>,
+    /// How many native values were put.
+    puts: usize,
     pointer: String,
     faults: Vec<MappingFault>,
     derived: Vec<Derived<'m>>,
@@ -336,6 +287,8 @@ impl<'m> Writing<'m> {
             body: Out::object(),
             slots: Vec::new(),
             in_each: false,
+            switches: Vec::new(),
+            puts: 0,
             pointer: String::new(),
             faults: Vec::new(),
             derived: Vec::new(),
@@ -379,12 +332,20 @@ impl<'m> Writing<'m> {
         new: Option<&Fields>,
         old: Option<&Fields>,
     ) {
-        for named in &part.parts {
+        let is_left = |named: &&Named| {
+            let new = new.and_then(|fields| fields.at(named.position));
+            matches!(named.part, Part::When(_)) && new.is_none_or(|value| *value == Value::Null)
+        };
+        // ORDER: what leaves a native place that others share goes first.
+        let (left, rest) =
+            (part.parts.iter().filter(is_left), part.parts.iter().filter(|named| !is_left(named)));
+        for named in left.chain(rest) {
             let Some(field) = shape.at(named.position) else { continue };
             let new = new.and_then(|fields| fields.at(named.position));
             let old = old.and_then(|fields| fields.at(named.position));
             self.within(&named.name, |this| this.part(&named.part, &field.shape, new, old));
         }
+        part.texts.iter().for_each(|text| self.text(text, shape, new, old));
         // What no line keeps cannot be sent; unchanged, it does no harm.
         for (position, value) in new.into_iter().flat_map(Fields::iter) {
             let Some(field) = shape.at(position) else { continue };
@@ -404,6 +365,8 @@ impl<'m> Writing<'m> {
             }
             (Part::Slots(slots), Shape::List(item)) => self.slots(slots, item, new, old),
             (Part::Each(each), Shape::List(item)) => self.each(each, item, new, old),
+            (Part::Split(split), _) => self.split(split, new, old),
+            (Part::When(when), _) => self.when(when, shape, new, old),
             (Part::Object(_) | Part::Slots(_) | Part::Each(_), _) => {}
         }
     }
@@ -425,24 +388,40 @@ impl<'m> Writing<'m> {
             }
             Source::Native(native) if native.writes(self.create) => {
                 match native.codec.write(new.unwrap_or(&Value::Null)) {
-                    Ok(out) => {
-                        if !self.in_each {
-                            self.slots.push((native.slot, out.clone()));
-                        }
-                        self.body.put(native.write_at.steps(), out);
-                    }
+                    Ok(out) => self.put(native.slot, &native.write_at, out),
                     Err(why) => self.fault_here(Some(line.leaf), why),
                 }
             }
             Source::Native(_) => self.fault_here(Some(line.leaf), "the system does not let this be set"),
-            Source::Join(join) => self.derive(line.leaf, new, Some(join)),
-            Source::First(_) => self.derive(line.leaf, new, None),
+            Source::Join(join) => match &join.back {
+                Some(native) if native.writes(self.create) => self.back(line.leaf, join, native, new),
+                Some(_) | None => self.derive(line.leaf, new, Some(join)),
+            },
+            // ORDER: written with the other fields of the same text.
+            Source::Hole(held) if held.writes(self.create) => {}
+            Source::Hole(_) => self.fault_here(Some(line.leaf), "the system does not let this be set"),
+            Source::First(_) | Source::Calc(_) => self.derive(line.leaf, new, None),
         }
+    }
+
+    /// Puts a native value, and notes the slot that it will be read from.
+    fn put(&mut self, slot: u16, at: &Path, out: Out) {
+        if !self.in_each {
+            self.slots.push((slot, out.clone()));
+        }
+        self.puts += 1;
+        self.body.put(at.steps(), out);
     }
 
     /// Whether a line's value is cleared though it is not known.
     fn empties(&self, line: &Line) -> bool {
-        let is_written = matches!(&line.source, Source::Native(native) if native.writes(self.create));
+        let is_written = match &line.source {
+            Source::Native(native) | Source::Join(Join { back: Some(native), .. }) => {
+                native.writes(self.create)
+            }
+            Source::Hole(held) => held.writes(self.create),
+            Source::Constant(_) | Source::Join(_) | Source::First(_) | Source::Calc(_) => false,
+        };
         is_written && !self.create && self.emptied.contains(line.leaf)
     }
 
@@ -453,10 +432,16 @@ impl<'m> Writing<'m> {
     fn slots(&mut self, slots: &'m [Part], item: &Shape, new: Option<&Value>, old: Option<&Value>) {
         let (new, left) = places(slots, elements(new));
         let (old, _) = places(slots, elements(old));
-        for ((slot, new), old) in slots.iter().zip(&new).zip(&old) {
-            let index = new.or(*old).map_or(0, |(index, _)| index);
-            let (new, old) = (new.map(|(_, value)| value), old.map(|(_, value)| value));
-            self.within(&index.to_string(), |this| this.part(slot, item, new, old));
+        // ORDER: what is emptied goes first: an element may move to a place that shares native values with its old one.
+        for fills in [false, true] {
+            for ((slot, new), old) in slots.iter().zip(&new).zip(&old) {
+                if new.is_some() != fills {
+                    continue;
+                }
+                let index = new.or(*old).map_or(0, |(index, _)| index);
+                let (new, old) = (new.map(|(_, value)| value), old.map(|(_, value)| value));
+                self.within(&index.to_string(), |this| this.part(slot, item, new, old));
+            }
         }
         for index in left {
             let message = format!("the system has room for {} of these, each of its kind", slots.len());
@@ -480,14 +465,27 @@ impl<'m> Writing<'m> {
         }
         let outer = std::mem::replace(&mut self.body, Out::Null);
         let was_in_each = std::mem::replace(&mut self.in_each, true);
+        let switches = std::mem::take(&mut self.switches);
         let mut list = Vec::with_capacity(new.len());
         for (index, value) in new.iter().enumerate() {
             self.body = Out::object();
+            self.switches.clear();
             self.within(&index.to_string(), |this| this.part(&each.item, item, Some(value), None));
+            for narrow in &each.narrow {
+                self.body.put(narrow.at.steps(), narrow.out.clone());
+            }
             list.push(std::mem::replace(&mut self.body, Out::Null));
         }
         self.body = outer;
         self.in_each = was_in_each;
-        self.body.put(each.at.steps(), Out::List(list));
+        self.switches = switches;
+        self.puts += 1;
+        // Another part of the same native list may stand there.
+        let mut all = match self.body.at(each.at.steps()) {
+            Some(Out::List(others)) => others.clone(),
+            _ => Vec::new(),
+        };
+        all.append(&mut list);
+        self.body.put(each.at.steps(), Out::List(all));
     }
 }

@@ -81,7 +81,7 @@ enum Fit {
 }
 
 fn fit(slot: &Part, value: &Value) -> Fit {
-    let Part::Object(object) = slot else { return Fit::Open };
+    let Part::Object(object) = slot.bare() else { return Fit::Open };
     let fields = fields_of(Some(value));
     let mut fit = Fit::Open;
     for named in &object.parts {

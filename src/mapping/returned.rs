@@ -15,7 +15,7 @@ use super::{
     model::{Call, Envelope, KeyAt, KeyForm, KeyPlace, Mapping, Returns},
     native::NativeAnswer,
     scan::{BadJson, Raw, Scanner},
-    trie::{Raws, walk},
+    trie::{Node, Raws, walk},
     xml::document_at,
 };
 use crate::{catalog::Action, schema::FieldSet};
@@ -121,7 +121,7 @@ impl Mapping {
         answer: &NativeAnswer,
         wanted: &FieldSet,
     ) -> Result<Inward, SystemFault> {
-        let mut raws = Raws::new(&self.words.absent);
+        let mut raws = self.raws(answer)?;
         let row = match &self.words.xml {
             Some(names) => {
                 raws.restart(self.frame);
@@ -163,14 +163,26 @@ impl Mapping {
         read.map_err(SystemFault::bad_json)
     }
 
+    /// Fills the slots of places in an answer outside of its records.
+    pub(super) fn fill_place<'a>(
+        &self,
+        place: &Node,
+        body: &'a [u8],
+        raws: &mut Raws<'a>,
+    ) -> Result<(), SystemFault> {
+        if let Some(names) = &self.words.xml {
+            return document_at(names, place, body, raws);
+        }
+        let mut scan = Scanner::new(body).map_err(SystemFault::bad_json)?;
+        walk(&mut scan, place, 0, raws, &mut |scan| scan.skip()).map_err(SystemFault::bad_json)?;
+        scan.end().map_err(SystemFault::bad_json)
+    }
+
     /// What stands at a place in a body; a null only where what it would stand in is there.
     fn raw_at<'a>(&self, place: &Envelope, body: &'a [u8]) -> Result<Raw<'a>, SystemFault> {
         let mut raws = Raws::default();
         raws.restart(place.frame);
-        match &self.words.xml {
-            Some(names) => document_at(names, &place.root, body, &mut raws)?,
-            None => place.fill(body, &mut raws).map_err(SystemFault::bad_json)?,
-        }
+        self.fill_place(&place.root, body, &mut raws)?;
         Ok(if raws.twice { Raw::Absent } else { place.stands(&raws) })
     }
 
@@ -234,12 +246,6 @@ fn find<'a, T>(
 }
 
 impl Envelope {
-    fn fill<'a>(&self, body: &'a [u8], raws: &mut Raws<'a>) -> Result<(), BadJson> {
-        let mut scan = Scanner::new(body)?;
-        walk(&mut scan, &self.root, 0, raws, &mut |scan| scan.skip())?;
-        scan.end()
-    }
-
     fn stands<'a>(&self, raws: &Raws<'a>) -> Raw<'a> {
         match (raws.get(0, Self::PLACE), raws.get(0, Self::PARENT)) {
             (Raw::Null, Raw::Object | Raw::Array) => Raw::Null,

@@ -7,10 +7,10 @@
 use super::{
     codec::Codec,
     inward::Absent,
-    model::{Mapping, Native, ObjectPart, Part, Source},
+    model::{Join, Mapping, Native, ObjectPart, Part, Source},
     native::NativeAnswer,
     out::Out,
-    outward::Writing,
+    outward::{Writing, back_to_parts, packed, written_text},
     places::{elements, fields_of, places},
     scan::Scanner,
     trie::{Raws, walk},
@@ -78,7 +78,11 @@ impl Mapping {
         };
         // ORDER: what is written comes over what was there.
         spelt.append(&mut written);
-        let mut raws = Raws::new(&self.words.absent);
+        let given = match before {
+            Before::Told { answer, .. } => self.given(answer).map_err(drop)?,
+            Before::Nothing | Before::Written { .. } => Vec::new(),
+        };
+        let mut raws = Raws::new(&self.words.absent).given(given);
         raws.restart(self.frame);
         if old.is_none() {
             raws.none(&self.record, 0);
@@ -90,9 +94,16 @@ impl Mapping {
                 walk(&mut scan, &self.record, 0, &mut raws, &mut |scan| scan.skip()).map_err(drop)?;
             }
         }
+        raws.lift(&self.record, 0);
         for (slot, out) in &spelt {
+            // Which of several elements the system will change, nobody knows.
+            if raws.is_doubtful(*slot) {
+                continue;
+            }
             raws.set(0, *slot, out.raw());
         }
+        // ORDER: again, for what was just put.
+        raws.lift(&self.record, 0);
         let absent = match before {
             Before::Nothing | Before::Told { .. } => Absent::Untold,
             Before::Written { .. } => Absent::Empty,
@@ -128,9 +139,12 @@ fn settle_fields(part: &ObjectPart, shape: &Object, fields: &mut Fields) {
 fn settle(part: &Part, shape: &Shape, value: &mut Value) {
     match (part, shape, value) {
         (Part::Leaf(line), _, value) if *value != Value::Null => {
-            if let Source::Native(native) = &line.source
-                && let Ok((_, back)) = native.codec.settled(value)
-            {
+            let codec = match &line.source {
+                Source::Native(native) | Source::Join(Join { back: Some(native), .. }) => &native.codec,
+                Source::Hole(held) => &held.codec,
+                Source::Constant(_) | Source::Join(_) | Source::First(_) | Source::Calc(_) => return,
+            };
+            if let Ok((_, back)) = codec.settled(value) {
                 *value = back;
             }
         }
@@ -149,7 +163,15 @@ fn settle(part: &Part, shape: &Shape, value: &mut Value) {
         (Part::Each(each), Shape::List(item), Value::List(values)) => {
             values.iter_mut().for_each(|value| settle(&each.item, item, value));
         }
-        (Part::Leaf(_) | Part::Object(_) | Part::Slots(_) | Part::Each(_), _, _) => {}
+        (Part::Split(split), _, Value::List(values)) => {
+            for value in values {
+                if let Ok((_, back)) = split.item.settled(value) {
+                    *value = back;
+                }
+            }
+        }
+        (Part::When(when), shape, value) => settle(&when.part, shape, value),
+        (Part::Leaf(_) | Part::Object(_) | Part::Slots(_) | Part::Each(_) | Part::Split(_), _, _) => {}
     }
 }
 
@@ -160,15 +182,22 @@ fn spell(part: &ObjectPart, shape: &Object, fields: &Fields, into: &mut Vec<(u16
             spell_part(&named.part, &field.shape, value, into);
         }
     }
+    for text in &part.texts {
+        if let Ok(Some(out)) = written_text(text, Some(fields)) {
+            into.push((text.native.slot, out));
+        }
+    }
 }
 
 fn spell_part(part: &Part, shape: &Shape, value: &Value, into: &mut Vec<(u16, Out)>) {
     match (part, shape) {
-        (Part::Leaf(line), _) => {
-            if let Source::Native(native) = &line.source {
-                into.extend(word(native, value).map(|out| (native.slot, out)));
+        (Part::Leaf(line), _) => match &line.source {
+            Source::Native(native) => into.extend(word(native, value).map(|out| (native.slot, out))),
+            Source::Join(join @ Join { back: Some(native), .. }) => {
+                into.extend(back_to_parts(join, native, Some(value), false).into_iter().flatten());
             }
-        }
+            Source::Constant(_) | Source::Join(_) | Source::First(_) | Source::Calc(_) | Source::Hole(_) => {}
+        },
         (Part::Object(object), Shape::Object(shape)) => {
             if let Some(fields) = fields_of(Some(value)) {
                 spell(object, shape, fields, into);
@@ -182,7 +211,19 @@ fn spell_part(part: &Part, shape: &Shape, value: &Value, into: &mut Vec<(u16, Ou
                 }
             }
         }
-        (Part::Object(_) | Part::Slots(_) | Part::Each(_), _) => {}
+        (Part::Split(split), _) => {
+            if let (Source::Native(native), Ok(text)) =
+                (&split.line.source, packed(split, elements(Some(value))))
+            {
+                let out = if text.is_empty() { Out::Null } else { Out::Text(text) };
+                into.push((native.slot, out));
+            }
+        }
+        (Part::When(when), shape) if *value != Value::Null => {
+            into.extend(when.switches.iter().map(|switch| (switch.slot, switch.out.clone())));
+            spell_part(&when.part, shape, value, into);
+        }
+        (Part::Object(_) | Part::Slots(_) | Part::Each(_) | Part::When(_), _) => {}
     }
 }
 

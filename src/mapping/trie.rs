@@ -1,7 +1,8 @@
 //! The native paths of a mapping as one tree that the scanner walks: each value of interest lands in a slot.
 //!
 //! A null tells that everything under it is empty, and so does a spelling of nothing; a list tells that nothing
-//! stands behind its end. What is not there at all tells nothing, nor does a value of another kind.
+//! stands behind its end, and that no element says what none of them does. What is not there at all tells nothing, nor
+//! does a value of another kind.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -9,6 +10,8 @@ use super::{
     path::Step,
     scan::{BadJson, Raw, Scanner},
 };
+
+mod mixed;
 
 /// Most names under one native object.
 pub(super) const KEYS_MAX: usize = 128;
@@ -26,16 +29,34 @@ pub(super) struct Node {
     /// Where keys of a length begin in `keys`; one longer than the longest key's length + 1.
     begins: Vec<u16>,
     pub(super) items: BTreeMap<u16, Node>,
-    pub(super) each: Option<Box<Each>>,
+    /// Elements that are found by what they say of themselves.
+    pub(super) finds: Vec<Find>,
+    /// The ways in which the elements of a list here are read one by one.
+    pub(super) each: Vec<Each>,
     pub(super) rows: bool,
+    /// Whether elements of lists at or under it get something of what holds them.
+    lifting: bool,
+    /// What there is to count, of an element, of lists under it that are read in more than one way.
+    pub(super) counters: usize,
 }
 
 /// A list whose elements are read one by one, each into a frame of its own.
 #[derive(Debug)]
 pub(super) struct Each {
     pub(super) slot: u16,
+    /// Tells apart several ways to read one list.
+    part: Box<str>,
     pub(super) frame: u16,
     pub(super) node: Node,
+    /// Slots of what holds the list that each element gets, and where.
+    lifts: Vec<(u16, u16)>,
+}
+
+/// Elements that are found by the text of one member.
+#[derive(Debug)]
+pub(super) struct Find {
+    pub(super) key: Box<str>,
+    pub(super) is: Vec<(Box<str>, Node)>,
 }
 
 /// A tree under construction: gives a slot to each path.
@@ -45,11 +66,13 @@ pub(super) struct Frame {
     pub(super) root: Node,
     /// Slots in use; slot 0 links the elements of a list.
     pub(super) slots: u16,
+    /// What is read from outside the tree, by paths that begin at a root, and its slots.
+    pub(super) outside: Vec<(Vec<Step>, u16)>,
 }
 
 impl Default for Frame {
     fn default() -> Self {
-        Self { root: Node::default(), slots: 1 }
+        Self { root: Node::default(), slots: 1, outside: Vec::new() }
     }
 }
 
@@ -57,19 +80,34 @@ impl Frame {
     /// The slot of a path; the same path has the same slot.
     pub(super) fn slot(&mut self, steps: &[Step]) -> u16 {
         let next = self.slots;
+        if steps.first().is_some_and(Step::is_root) {
+            if let Some((_, slot)) = self.outside.iter().find(|(known, _)| known == steps) {
+                return *slot;
+            }
+            self.outside.push((steps.to_vec(), next));
+            self.slots += 1;
+            return next;
+        }
         let slot = *self.root.reach(steps).slot.get_or_insert(next);
         self.slots = self.slots.max(slot.saturating_add(1));
         slot
     }
 
-    /// Makes the list at a path one whose elements are read; `None` when it is one already.
-    pub(super) fn each(&mut self, steps: &[Step], element: Self) -> Option<u16> {
+    /// Makes the list at a path one whose elements are read, for a part of them that is named so; `None` when it
+    /// is one already.
+    pub(super) fn each(&mut self, steps: &[Step], part: &str, element: Self) -> Option<u16> {
+        let outer = |steps: &[Step]| match steps.split_first() {
+            Some((Step::Up, rest)) => rest.to_vec(),
+            _ => steps.to_vec(),
+        };
+        let outside: Vec<_> = element.outside.iter().map(|(steps, inner)| (outer(steps), *inner)).collect();
+        let lifts = outside.into_iter().map(|(steps, inner)| (self.slot(&steps), inner)).collect();
         let slot = self.slots;
         let node = self.root.reach(steps);
-        if node.each.is_some() || node.rows {
+        if node.rows || node.each.iter().any(|each| *each.part == *part) {
             return None;
         }
-        node.each = Some(Box::new(Each { slot, frame: element.slots, node: element.root }));
+        node.each.push(Each { slot, part: part.into(), frame: element.slots, node: element.root, lifts });
         self.slots += 1;
         Some(slot)
     }
@@ -91,7 +129,25 @@ impl Node {
         match step {
             Step::Key(key) => self.named.entry((&**key).into()).or_default().reach(rest),
             Step::Index(index) => self.items.entry(*index).or_default().reach(rest),
+            Step::Find(key, is) => self.found(key, is).reach(rest),
+            // A path that begins at a root is outside of this tree.
+            Step::Up | Step::Answer | Step::Head => self,
         }
+    }
+
+    fn found(&mut self, key: &str, is: &str) -> &mut Self {
+        let at = self.finds.iter().position(|find| *find.key == *key).unwrap_or_else(|| {
+            self.finds.push(Find { key: key.into(), is: Vec::new() });
+            self.finds.len() - 1
+        });
+        #[expect(clippy::indexing_slicing, reason = "its own position, or that of what was just put there")]
+        let branches = &mut self.finds[at].is;
+        let at = branches.iter().position(|(text, _)| **text == *is).unwrap_or_else(|| {
+            branches.push((is.into(), Self::default()));
+            branches.len() - 1
+        });
+        #[expect(clippy::indexing_slicing, reason = "its own position, or that of what was just put there")]
+        &mut branches[at].1
     }
 
     /// Sorts the names for [`find`](Self::find).
@@ -108,15 +164,44 @@ impl Node {
         for child in self.items.values_mut() {
             fits &= child.index();
         }
-        if let Some(each) = &mut self.each {
+        for (_, child) in self.finds.iter_mut().flat_map(|find| &mut find.is) {
+            fits &= child.index();
+        }
+        for each in &mut self.each {
             fits &= each.node.index();
         }
+        let gets = |each: &Each| !each.lifts.is_empty() || each.node.lifting;
+        self.lifting = self.each.iter().any(gets) || self.children().any(|child| child.lifting);
+        self.counters = self.keys.iter().map(|(_, child)| child.ways()).sum();
         fits
+    }
+
+    fn children(&self) -> impl Iterator<Item = &Self> {
+        let found = self.finds.iter().flat_map(|find| &find.is).map(|(_, child)| child);
+        self.keys.iter().map(|(_, child)| child).chain(self.items.values()).chain(found)
+    }
+
+    /// Every slot at or under it, those in elements of lists aside.
+    fn slots(&self, see: &mut dyn FnMut(u16)) {
+        self.slot.into_iter().chain(self.each.iter().map(|each| each.slot)).for_each(&mut *see);
+        self.children().for_each(|child| child.slots(see));
+    }
+
+    /// Whether a list here is read in more than one way.
+    pub(super) fn is_mixed(&self) -> bool {
+        !self.finds.is_empty() || self.each.len() > 1 || (!self.each.is_empty() && !self.items.is_empty())
+    }
+
+    /// What there is to count of a list that is read in more than one way: its elements for each way, for each text
+    /// that one is found by, and those that do not tell.
+    pub(super) fn ways(&self) -> usize {
+        let found = || self.finds.iter().map(|find| find.is.len() + 1).sum::<usize>();
+        if self.is_mixed() { self.each.len() + found() } else { 0 }
     }
 
     /// Whether an object or a list is due here.
     fn is_parent(&self) -> bool {
-        self.each.is_some() || !self.keys.is_empty() || !self.items.is_empty()
+        !self.each.is_empty() || self.children().next().is_some()
     }
 
     #[inline]
@@ -136,6 +221,10 @@ pub(super) struct Raws<'a> {
     pub(super) elements: u32,
     /// Spellings of nothing where an object or a list is due.
     absent: Arc<[Box<str>]>,
+    /// What each record's frame gets from outside of it.
+    given: Vec<(u16, Raw<'a>)>,
+    /// Slots of which several elements tell, each its own.
+    doubtful: Vec<usize>,
     /// Whether a name of interest stood twice in one object.
     pub(super) twice: bool,
 }
@@ -146,12 +235,29 @@ impl<'a> Raws<'a> {
         Self { absent: absent.clone(), ..Self::default() }
     }
 
+    /// The same, where each record is given something from outside of it, in these slots.
+    pub(super) fn given(mut self, given: Vec<(u16, Raw<'a>)>) -> Self {
+        self.given = given;
+        self
+    }
+
+    /// Spellings of nothing.
+    pub(super) fn absent(&self) -> &[Box<str>] {
+        &self.absent
+    }
+
     /// Empties it and opens the record's frame, which starts at 0.
     pub(super) fn restart(&mut self, frame: u16) {
         self.slots.clear();
         self.elements = 0;
+        self.doubtful.clear();
         self.twice = false;
         self.open(frame);
+        for at in 0..self.given.len() {
+            if let Some((slot, raw)) = self.given.get(at).copied() {
+                self.set(0, slot, raw);
+            }
+        }
     }
 
     /// What stands in a slot of a frame.
@@ -195,20 +301,61 @@ impl<'a> Raws<'a> {
 
     /// Tells that everything under a node is empty, and the lists there with it. Recursion as in [`walk`].
     fn empty(&mut self, node: &Node, base: usize) {
-        if let Some(each) = &node.each {
-            self.set(base, each.slot, Raw::Null);
+        self.under(node, base, Raw::Null);
+    }
+
+    fn under(&mut self, node: &Node, base: usize, raw: Raw<'a>) {
+        for each in &node.each {
+            self.set(base, each.slot, raw);
         }
-        for child in node.keys.iter().map(|(_, child)| child).chain(node.items.values()) {
-            self.none(child, base);
+        node.children().for_each(|child| self.all(child, base, raw));
+    }
+
+    /// Says the same of a node and of everything under it.
+    fn all(&mut self, node: &Node, base: usize, raw: Raw<'a>) {
+        if let Some(slot) = node.slot {
+            self.set(base, slot, raw);
         }
+        self.under(node, base, raw);
+    }
+
+    /// Takes back what is told of a node and of everything under it: another element tells of it too.
+    pub(super) fn doubt(&mut self, node: &Node, base: usize) {
+        self.all(node, base, Raw::Absent);
+        let mut doubtful = std::mem::take(&mut self.doubtful);
+        node.slots(&mut |slot| doubtful.push(base + usize::from(slot)));
+        self.doubtful = doubtful;
+    }
+
+    /// Whether what is written to a slot of the record's frame may not be what is read from there.
+    pub(super) fn is_doubtful(&self, slot: u16) -> bool {
+        self.doubtful.contains(&usize::from(slot))
     }
 
     /// Tells that a node is empty, with everything under it.
     pub(super) fn none(&mut self, node: &Node, base: usize) {
-        if let Some(slot) = node.slot {
-            self.set(base, slot, Raw::Null);
+        self.all(node, base, Raw::Null);
+    }
+
+    /// Gives the elements of lists what they get of what holds the lists. Recursion goes down the node.
+    pub(super) fn lift(&mut self, node: &Node, base: usize) {
+        if !node.lifting {
+            return;
         }
-        self.empty(node, base);
+        for each in &node.each {
+            let Raw::Elements { first, count } = self.get(base, each.slot) else { continue };
+            let mut frame = usize::try_from(first).unwrap_or(usize::MAX);
+            for _ in 0..count {
+                for (from, to) in &each.lifts {
+                    self.set(frame, *to, self.get(base, *from));
+                }
+                self.lift(&each.node, frame);
+                if let Raw::Next(next) = self.get(frame, 0) {
+                    frame = usize::try_from(next).unwrap_or(usize::MAX);
+                }
+            }
+        }
+        node.children().for_each(|child| self.lift(child, base));
     }
 }
 
@@ -235,20 +382,22 @@ pub(super) fn walk<'a>(
     if let Some(slot) = node.slot {
         raws.set(base, slot, shape);
     }
-    match (shape == Raw::Object, &node.each) {
-        (_, Some(each)) => elements(scan, each, shape == Raw::Array, base, raws, on_row),
-        (true, None) if !node.keys.is_empty() => object(scan, node, base, raws, on_row),
-        (false, None) if node.rows => rows(scan, on_row),
+    let list = shape == Raw::Array;
+    match node.each.as_slice() {
+        _ if node.is_mixed() => mixed::walk(scan, node, list, base, raws, on_row),
+        [each, ..] => elements(scan, each, list, base, raws, on_row),
+        [] if !list && !node.keys.is_empty() => object(scan, node, base, raws, on_row),
+        [] if list && node.rows => rows(scan, on_row),
         // One object where rows are due: whoever asks for one record looks for it so.
-        (true, None) if node.rows => on_row(scan),
-        (false, None) if !node.items.is_empty() => items(scan, node, base, raws, on_row),
-        (_, None) => scan.skip(),
+        [] if !list && node.rows => on_row(scan),
+        [] if list && !node.items.is_empty() => items(scan, node, base, raws, on_row),
+        [] => scan.skip(),
     }
 }
 
 /// A scalar at a node; where an object or a list is due it may say that there is none.
 fn scalar<'a>(raw: Raw<'a>, node: &Node, base: usize, raws: &mut Raws<'a>) {
-    for slot in [node.slot, node.each.as_ref().map(|each| each.slot)].into_iter().flatten() {
+    for slot in node.slot.into_iter().chain(node.each.iter().map(|each| each.slot)) {
         raws.set(base, slot, raw);
     }
     if node.is_parent() && raws.is_nothing(raw) {

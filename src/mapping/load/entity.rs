@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use super::{
     Defaults, calls,
+    elements::narrows,
     fields::{FilterLine, Lines, Loader},
     lists, pairs, path, path_at,
 };
 use crate::{
     mapping::{
         model::{
-            Filterable, Key, KeyForm, Line, Mapping, Named, Narrow, ObjectPart, Part, Select, SelectName,
-            Source, Speaks, Version, Words,
+            Around, Filterable, Key, KeyForm, Line, Mapping, Named, Narrow, ObjectPart, Part, Select,
+            SelectName, Source, Speaks, Version, Words,
         },
         out::Out,
         path::{Path, Step, joined},
@@ -59,8 +60,9 @@ pub(super) fn load(
     let mut frame = Frame::default();
     let key = key(&mut keys, &mut frame, found);
     let version = version(&mut keys, &mut frame, found);
-    let narrow = narrow(&mut keys, &mut frame, found);
-    let (set, select) = (constants(keys.take("set"), found), select_words(&mut keys, defaults, found));
+    let narrow = narrows(keys.take("where"), &mut frame, found);
+    let set = constants(keys.take("set"), found);
+    let select = select_words(&mut keys, defaults, found);
     let fields: Option<Node> = keys.required("fields", found);
     let mut loader = Loader::new(entity, defaults, found);
     let root =
@@ -90,6 +92,7 @@ pub(super) fn load(
     }
     let calls = [&read, &create, &update, &delete];
     xml::check(words, &frame.root, &written, (calls, &lists), node, found);
+    let around = around(&frame, node, found);
     Some(Mapping {
         system: system.clone(),
         entity: entity.clone(),
@@ -101,6 +104,7 @@ pub(super) fn load(
         frame: frame.slots,
         tags: tags(&root),
         root,
+        around,
         unmapped,
         pointers,
         key_name,
@@ -116,6 +120,26 @@ pub(super) fn load(
         samples,
         xml,
     })
+}
+
+/// What records are given of the answers they come in.
+fn around(record: &Frame, node: &Node, found: &mut Diagnostics) -> Option<Around> {
+    let (mut frame, mut slots, mut heads) = (Frame::default(), Vec::new(), Vec::new());
+    for (steps, to) in &record.outside {
+        match steps.as_slice() {
+            [Step::Answer, rest @ ..] => slots.push((frame.slot(rest), *to)),
+            [Step::Head, Step::Key(name)] => match http::HeaderName::try_from(&**name) {
+                Ok(name) => heads.push((name, *to)),
+                Err(_) => found.error(&node.place, format!("`$head.{name}` names no header field")),
+            },
+            _ => {}
+        }
+    }
+    if !frame.finish() {
+        found.error(&node.place, format!("more than {KEYS_MAX} names under one native object"));
+    }
+    let is_read = !slots.is_empty() || !heads.is_empty();
+    is_read.then(|| Around { node: frame.root, frame: frame.slots, slots, heads })
 }
 
 /// By which native places each leaf can be filtered: by every place it is read from, or not at all.
@@ -193,22 +217,8 @@ fn version(keys: &mut Keys<'_>, frame: &mut Frame, found: &mut Diagnostics) -> O
     Some(Version { slot: frame.slot(at.steps()), at, header })
 }
 
-fn narrow(keys: &mut Keys<'_>, frame: &mut Frame, found: &mut Diagnostics) -> Vec<Narrow> {
-    let mut out = Vec::new();
-    for (at, value) in constants(keys.take("where"), found) {
-        let text = match &value {
-            Out::Text(text) | Out::Number(text) => text.as_str(),
-            Out::Boolean(true) => "true",
-            Out::Boolean(false) => "false",
-            Out::Null | Out::Object(_) | Out::List(_) => continue,
-        };
-        out.push(Narrow { slot: frame.slot(at.steps()), value: text.into(), at, out: value });
-    }
-    out
-}
-
 /// Native constants: a quoted text is text; `true`, `false` and numbers without quotes are what they look like.
-fn constants(node: Option<&Node>, found: &mut Diagnostics) -> Vec<(Path, Out)> {
+pub(super) fn constants(node: Option<&Node>, found: &mut Diagnostics) -> Vec<(Path, Out)> {
     let mut out = Vec::new();
     for (key, node) in pairs(node, found) {
         let value = match &node.value {
@@ -299,7 +309,7 @@ fn filter_name(path: &Path, select: Option<&SelectWords>, speaks: Speaks) -> Opt
         Some(under) => path.under(under)?,
         None => path.steps(),
     };
-    if steps.iter().any(|step| matches!(step, Step::Index(_))) {
+    if steps.iter().any(|step| !matches!(step, Step::Key(_))) {
         return None;
     }
     let name = match speaks {
@@ -336,7 +346,8 @@ fn tags(root: &ObjectPart) -> Vec<(LeafId, FieldSet)> {
 
 fn tags_of(part: &Part, out: &mut Vec<(LeafId, FieldSet)>) {
     match part {
-        Part::Leaf(_) => {}
+        Part::Leaf(_) | Part::Split(_) => {}
+        Part::When(when) => tags_of(&when.part, out),
         Part::Slots(slots) => slots.iter().for_each(|slot| tags_of(slot, out)),
         Part::Each(each) => tags_of(&each.item, out),
         Part::Object(object) => {
@@ -346,7 +357,11 @@ fn tags_of(part: &Part, out: &mut Vec<(LeafId, FieldSet)>) {
                 match &named.part {
                     Part::Leaf(Line { leaf, source: Source::Constant(_), .. }) => out.push((*leaf, beside)),
                     Part::Leaf(_) => {}
-                    part @ (Part::Object(_) | Part::Slots(_) | Part::Each(_)) => tags_of(part, out),
+                    part @ (Part::Object(_)
+                    | Part::Slots(_)
+                    | Part::Each(_)
+                    | Part::Split(_)
+                    | Part::When(_)) => tags_of(part, out),
                 }
             }
         }
@@ -373,24 +388,30 @@ fn point_part(part: &Part, at: String, out: &mut [Option<String>]) {
                 point_part(slot, format!("{at}/{index}"), out);
             }
         }
-        Part::Each(_) => {}
+        Part::When(when) => point_part(&when.part, at, out),
+        Part::Each(_) | Part::Split(_) => {}
     }
 }
 
 /// Two places of one list must be told apart by constants, else a written element could land in either.
 fn no_ambiguous_slots(part: &ObjectPart, node: &Node, found: &mut Diagnostics) {
     let tags = |part: &Part| -> Vec<(u16, Value)> {
-        let Part::Object(object) = part else { return Vec::new() };
+        let Part::Object(object) = part.bare() else { return Vec::new() };
         let constant = |named: &Named| match &named.part {
             Part::Leaf(Line { source: Source::Constant(value), .. }) => Some((named.position, value.clone())),
-            Part::Leaf(_) | Part::Object(_) | Part::Slots(_) | Part::Each(_) => None,
+            Part::Leaf(_)
+            | Part::Object(_)
+            | Part::Slots(_)
+            | Part::Each(_)
+            | Part::Split(_)
+            | Part::When(_) => None,
         };
         object.parts.iter().filter_map(constant).collect()
     };
     for named in &part.parts {
         match &named.part {
             Part::Object(object) => no_ambiguous_slots(object, node, found),
-            Part::Leaf(_) | Part::Each(_) => {}
+            Part::Leaf(_) | Part::Each(_) | Part::Split(_) | Part::When(_) => {}
             Part::Slots(slots) => {
                 let all: Vec<_> = slots.iter().map(tags).collect();
                 let same = |a: &Vec<(u16, Value)>, b: &Vec<_>| {

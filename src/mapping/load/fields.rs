@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use super::{Defaults, pairs, path, path_at};
+use super::{Defaults, elements::Written, pairs, path, path_at};
 use crate::{
     mapping::{
         codec::Codec,
-        model::{EachPart, Line, Named, Native, ObjectPart, Part, Source},
+        model::{Line, Named, Narrow, Native, ObjectPart, Part, Source, When},
         path::{Path, Step},
         trie::Frame,
     },
@@ -24,7 +24,7 @@ const SLOTS_MAX: usize = 16;
 
 yaml_words! {
     /// When a line is written.
-    enum WriteWord {
+    pub(super) enum WriteWord {
         /// Never.
         Never = "never",
         /// With a new record only.
@@ -58,24 +58,44 @@ pub(super) struct Loader<'l> {
     pub(super) found: &'l mut Diagnostics,
     pub(super) lines: Lines,
     /// Native places that are written: the list they stand in, the path, and who writes.
-    pub(super) written: Vec<(u16, Path, String)>,
+    pub(super) written: Vec<Written>,
     /// Number of the list whose elements are being mapped; 0 outside.
-    list: u16,
-    lists: u16,
+    pub(super) list: u16,
+    pub(super) lists: u16,
+    /// How many lists deep that is.
+    pub(super) depth: usize,
+    /// Switches on which the lines at hand hang, and how they stand.
+    pub(super) guards: Vec<(Path, Box<str>)>,
+    /// Whether the line at hand puts several fields of an object into one text.
+    texts: bool,
+    /// Whether the object at hand is a place whose switches have been read.
+    switched: bool,
 }
 
 /// A field that is being mapped.
 #[derive(Clone, Copy)]
-struct At<'s> {
-    field: &'s Field,
-    position: u16,
+pub(super) struct At<'s> {
+    pub(super) field: &'s Field,
+    pub(super) position: u16,
     /// Whether callers may ever write it.
-    read_only: bool,
+    pub(super) read_only: bool,
 }
 
 impl<'l> Loader<'l> {
     pub(super) fn new(entity: &'l Entity, defaults: &'l Defaults, found: &'l mut Diagnostics) -> Self {
-        Self { entity, defaults, found, lines: Lines::default(), written: Vec::new(), list: 0, lists: 0 }
+        Self {
+            entity,
+            defaults,
+            found,
+            lines: Lines::default(),
+            written: Vec::new(),
+            list: 0,
+            lists: 0,
+            depth: 0,
+            guards: Vec::new(),
+            texts: false,
+            switched: false,
+        }
     }
 
     /// The lines of a map, under one object of the schema.
@@ -99,12 +119,29 @@ impl<'l> Loader<'l> {
         frame: &mut Frame,
         read_only: bool,
     ) {
+        let switched = std::mem::take(&mut self.switched);
         for (key, node) in pairs(Some(node), self.found) {
-            match Path::parse(&key.text) {
+            if key.text == "$when" {
+                if !switched {
+                    self.found.push(
+                        Diagnostic::error(&key.place, "`$when` stands in a fixed place of a list")
+                            .help("say `when` beside the `at` of each line"),
+                    );
+                }
+                continue;
+            }
+            let (text, texts) = key.text.strip_suffix('+').map_or((&*key.text, false), |text| (text, true));
+            if texts && text.is_empty() {
+                self.texts(shape, part, node, frame, read_only);
+                continue;
+            }
+            self.texts = texts;
+            match Path::parse(text) {
                 Ok(path) => self.put(shape, part, path.steps(), &key.place, node, frame, read_only),
                 Err(why) => self.found.error(&key.place, why),
             }
         }
+        self.texts = false;
         part.parts.sort_by_key(|named| named.position);
     }
 
@@ -131,17 +168,30 @@ impl<'l> Loader<'l> {
             return self.found.error(place, "`id` is not mapped by a line; it comes from the entity's `key`");
         }
         let at = At { field, position, read_only: read_only || field.read_only };
+        if self.texts && rest.is_empty() && !matches!(field.shape, Shape::Object(_)) {
+            return self.found.error(
+                place,
+                format!("`{name}+` stands for several fields; `{name}` is no group of fields"),
+            );
+        }
         match (&field.shape, rest) {
             (Shape::Leaf(_), [_, ..]) => self.found.error(place, format!("`{name}` is a single value")),
             (Shape::Leaf(leaf), []) => {
+                let when = node.get("when").filter(|_| node.get("at").is_some());
+                let switches = self.switches(when, at, frame);
+                let guards = switches.len();
                 if let Some(line) = self.line(at, *leaf, node, frame) {
-                    self.add(into, at, Part::Leaf(line), place);
+                    self.add(into, at, under(switches, Part::Leaf(line)), place);
                 }
+                self.guards.truncate(self.guards.len().saturating_sub(guards));
             }
             (Shape::Object(object), rest) => {
                 let child = entry(into, at, || Part::Object(ObjectPart::default()));
                 let Some(Part::Object(child)) = child else { return };
                 match rest {
+                    [] if std::mem::take(&mut self.texts) => {
+                        self.texts(object, child, node, frame, at.read_only);
+                    }
                     [] => self.fill_object(object, child, node, frame, at.read_only),
                     rest => {
                         self.put(object, child, rest, place, node, frame, at.read_only);
@@ -155,6 +205,11 @@ impl<'l> Loader<'l> {
                     self.slot(item, into, at, index, &[], &node.place, node, frame);
                 }
             }
+            (Shape::List(item), []) if node.get("split").is_some() => {
+                if let Some(part) = self.split(at, item, node, frame) {
+                    self.add(into, at, Part::Split(Box::new(part)), place);
+                }
+            }
             (Shape::List(item), []) => {
                 if let Some(part) = self.each(at, item, node, frame) {
                     self.add(into, at, Part::Each(part), place);
@@ -163,7 +218,7 @@ impl<'l> Loader<'l> {
             (Shape::List(item), [Step::Index(index), rest @ ..]) => {
                 self.slot(item, into, at, usize::from(*index), rest, place, node, frame);
             }
-            (Shape::List(_), [Step::Key(_), ..]) => self.found.push(
+            (Shape::List(_), [_, ..]) => self.found.push(
                 Diagnostic::error(place, format!("`{name}` is a list"))
                     .help(format!("write `{name}[0].…` for a fixed place, or `{name}: {{ each: … }}`")),
             ),
@@ -198,17 +253,27 @@ impl<'l> Loader<'l> {
         }
         match (item, rest) {
             (Shape::Object(object), rest) => {
+                let when = node.get("$when").filter(|_| rest.is_empty());
+                let switches = self.switches(when, at, frame);
+                self.switched = when.is_some();
+                let guards = switches.len();
                 if index == slots.len() {
-                    slots.push(Part::Object(ObjectPart::default()));
+                    slots.push(under(switches, Part::Object(ObjectPart::default())));
+                } else if when.is_some() {
+                    self.found.error(place, format!("this place of `{name}` is mapped already"));
                 }
-                let Some(Part::Object(child)) = slots.get_mut(index) else { return };
+                let Some(Part::Object(child)) = slots.get_mut(index).map(bare) else { return };
                 match rest {
+                    [] if std::mem::take(&mut self.texts) => {
+                        self.texts(object, child, node, frame, at.read_only);
+                    }
                     [] => self.fill_object(object, child, node, frame, at.read_only),
                     rest => {
                         self.put(object, child, rest, place, node, frame, at.read_only);
                         child.parts.sort_by_key(|named| named.position);
                     }
                 }
+                self.guards.truncate(self.guards.len().saturating_sub(guards));
             }
             (Shape::Leaf(leaf), []) if index == slots.len() => {
                 if let Some(line) = self.line(at, *leaf, node, frame) {
@@ -221,73 +286,21 @@ impl<'l> Loader<'l> {
         }
     }
 
-    fn add(&mut self, into: &mut ObjectPart, at: At<'_>, part: Part, place: &Place) {
+    pub(super) fn add(&mut self, into: &mut ObjectPart, at: At<'_>, part: Part, place: &Place) {
         if into.at(at.position).is_some() {
             return self.found.error(place, format!("`{}` is mapped a second time", at.field.name));
         }
         into.parts.push(named(at, part));
     }
 
-    fn each(&mut self, at: At<'_>, item: &Shape, node: &Node, frame: &mut Frame) -> Option<EachPart> {
-        let mut keys = Keys::of(node, self.found)?;
-        let source: Node = keys.required("each", self.found)?;
-        let native = path(&source, self.found)?;
-        let key = path_at(&mut keys, "key", self.found);
-        let write = self.list_write_word(&mut keys, &at.field.name);
-        let outer = std::mem::replace(&mut self.list, self.lists + 1);
-        self.lists += 1;
-        let mut element = Frame::default();
-        let part = match (item, keys.take("fields")) {
-            (Shape::Object(object), Some(fields)) => {
-                let mut part = self.object(object, fields, &mut element, at.read_only);
-                if let Some(key) = &key {
-                    self.element_id(object, &mut part, key, &mut element);
-                }
-                Part::Object(part)
-            }
-            (Shape::Object(_), None) => {
-                self.found.error(&node.place, "key `fields` is missing");
-                return None;
-            }
-            (Shape::Leaf(leaf), _) => Part::Leaf(self.line_of(at, *leaf, &Path::default(), &mut element)),
-            (Shape::List(_), _) => {
-                self.found.error(&node.place, "a list of lists cannot be mapped");
-                return None;
-            }
-        };
-        self.list = outer;
-        keys.finish(self.found);
-        let Some(slot) = frame.each(native.steps(), element) else {
-            self.found.error(&source.place, format!("`{native}` is read element by element already"));
-            return None;
-        };
-        self.lines.reads.push((leaves(at.field), native.clone(), true));
-        let create = !at.read_only && !matches!(write, Some(WriteWord::Never));
-        if create {
-            self.writes(&native, &at.field.name, &source.place);
-        }
-        Some(EachPart { slot, at: native, item: Box::new(part), create })
-    }
-
-    /// An element's `id`, when the schema has one and no line fills it, is its native key.
-    fn element_id(&mut self, object: &Object, part: &mut ObjectPart, key: &Path, frame: &mut Frame) {
-        let Some((position, field)) = object.field("id") else { return };
-        let Shape::Leaf(leaf) = &field.shape else { return };
-        if part.at(position).is_none() {
-            let at = At { field, position, read_only: true };
-            let line = self.line_of(at, *leaf, key, frame);
-            part.parts.push(named(at, Part::Leaf(line)));
-            part.parts.sort_by_key(|named| named.position);
-        }
-    }
-
     /// A line that is just a path.
-    fn line_of(&mut self, at: At<'_>, leaf: LeafId, native: &Path, frame: &mut Frame) -> Line {
+    pub(super) fn line_of(&mut self, at: At<'_>, leaf: LeafId, native: &Path, frame: &mut Frame) -> Line {
         let codec = Arc::new(self.codec(leaf));
         let slot = frame.slot(native.steps());
         self.reads(leaf, native);
-        let write = !at.read_only;
-        let native = Native { slot, codec, write_at: native.clone(), create: write, update: write };
+        let create = !at.read_only && !native.is_rooted();
+        let update = create && !native.finds();
+        let native = Native { slot, codec, write_at: native.clone(), create, update };
         Line { leaf, nullable: at.field.nullable, source: Source::Native(Box::new(native)) }
     }
 
@@ -296,19 +309,22 @@ impl<'l> Loader<'l> {
             tree::Value::Scalar(scalar) => match scalar.text.strip_prefix('=') {
                 Some(_) => Source::Constant(self.value_of(leaf, node)?),
                 None => {
-                    let native = path(node, self.found)?;
+                    let native = self.source(node)?;
                     let line = self.line_of(at, leaf, &native, frame);
                     self.filter(leaf, &line.source, Some(native.clone()));
-                    if !at.read_only {
+                    if !at.read_only && !native.is_rooted() {
                         self.writes(&native, &at.field.name, &node.place);
                     }
                     return Some(line);
                 }
             },
-            tree::Value::Map(_) if node.get("join").is_some() => Source::Join(self.join(leaf, node, frame)?),
+            tree::Value::Map(_) if node.get("join").is_some() => {
+                Source::Join(self.join(at, leaf, node, frame)?)
+            }
             tree::Value::Map(_) if node.get("first").is_some() => {
                 Source::First(self.first(leaf, node, frame)?)
             }
+            tree::Value::Map(_) if node.get("calc").is_some() => Source::Calc(self.calc(leaf, node, frame)?),
             tree::Value::Map(_) => self.native(at, leaf, node, frame)?,
             tree::Value::Null | tree::Value::List(_) => {
                 expected(node, "a native path, `=constant`, or a map with `at`", self.found);
@@ -316,7 +332,9 @@ impl<'l> Loader<'l> {
             }
         };
         match source {
-            Source::Constant(_) | Source::Join(_) | Source::First(_) => self.filter(leaf, &source, None),
+            Source::Constant(_) | Source::Join(_) | Source::First(_) | Source::Calc(_) | Source::Hole(_) => {
+                self.filter(leaf, &source, None);
+            }
             Source::Native(_) => {}
         }
         Some(Line { leaf, nullable: at.field.nullable, source })
@@ -325,7 +343,8 @@ impl<'l> Loader<'l> {
     fn native(&mut self, at: At<'_>, leaf: LeafId, node: &Node, frame: &mut Frame) -> Option<Source> {
         let mut keys = Keys::of(node, self.found)?;
         let source: Option<Node> = keys.required("at", self.found);
-        let native = source.as_ref().and_then(|source| path(source, self.found));
+        let native = source.as_ref().and_then(|source| self.source(source));
+        keys.take("when");
         let write = self.write_word(&mut keys);
         let mut codec = self.codec(leaf);
         self.codec_words(leaf, &mut codec, &mut keys);
@@ -339,13 +358,7 @@ impl<'l> Loader<'l> {
         // ORDER: every word has been asked for by now, so that all mistakes of the line are told.
         keys.finish(self.found);
         let (source, native, write_at) = (source?, native?, write_at?);
-        let (create, update) = match write {
-            None | Some(WriteWord::Always) => (true, true),
-            Some(WriteWord::Never) => (false, false),
-            Some(WriteWord::Create) => (true, false),
-            Some(WriteWord::Update) => (false, true),
-        };
-        let (create, update) = (create && !at.read_only, update && !at.read_only);
+        let (create, update) = self.when_written(at, write, &native, &write_at, &source.place);
         if create || update {
             self.invertible(leaf, &codec, node);
             self.writes(&write_at, &at.field.name, &source.place);
@@ -358,24 +371,8 @@ impl<'l> Loader<'l> {
         Some(source)
     }
 
-    fn write_word(&mut self, keys: &mut Keys<'_>) -> Option<WriteWord> {
+    pub(super) fn write_word(&mut self, keys: &mut Keys<'_>) -> Option<WriteWord> {
         keys.take("write").and_then(|node| WriteWord::read(node, self.found))
-    }
-
-    /// The word of a native list, which is sent with a new record or never.
-    fn list_write_word(&mut self, keys: &mut Keys<'_>, name: &str) -> Option<WriteWord> {
-        let node = keys.take("write")?;
-        let word = WriteWord::read(node, self.found)?;
-        if word == WriteWord::Update {
-            self.found.push(
-                Diagnostic::error(
-                    &node.place,
-                    format!("`{name}` cannot be changed with the record: it is a native list"),
-                )
-                .help("say `write: create` or `write: never`"),
-            );
-        }
-        Some(word)
     }
 
     fn reference(&mut self, leaf: LeafId, keys: &mut Keys<'_>) {
@@ -389,40 +386,29 @@ impl<'l> Loader<'l> {
             }
         }
     }
+}
 
-    pub(super) fn reads(&mut self, leaf: LeafId, path: &Path) {
-        if self.list == 0 {
-            self.lines.reads.push((FieldSet::of(leaf), path.clone(), false));
-        }
+/// A part that is there where its switches stand so; the part itself where there are none.
+fn under(switches: Vec<Narrow>, part: Part) -> Part {
+    match switches.is_empty() {
+        true => part,
+        false => Part::When(When { switches, part: Box::new(part) }),
     }
+}
 
-    fn filter(&mut self, leaf: LeafId, source: &Source, at: Option<Path>) {
-        let place = match source {
-            // A value that stands for nothing is nowhere in the system's own data, and elements of native lists
-            // are asked for by none of the dialects.
-            Source::Native(native) if self.list == 0 && native.codec.default.is_none() => {
-                at.map(|at| (at, native.codec.clone()))
-            }
-            Source::Native(_) | Source::Constant(_) | Source::Join(_) | Source::First(_) => None,
-        };
-        self.lines.filters.push(FilterLine { leaf, place });
-    }
-
-    /// Tells when two lines write one native place.
-    pub(super) fn writes(&mut self, path: &Path, who: &str, place: &Place) {
-        let clash = |other: &Path| path.0.starts_with(&other.0) || other.0.starts_with(&path.0);
-        if let Some((_, _, other)) = self.written.iter().find(|(list, p, _)| *list == self.list && clash(p)) {
-            self.found.push(
-                Diagnostic::error(place, format!("`{path}` is written by `{other}` already"))
-                    .help("say `write: never` on one of the two"),
-            );
-        }
-        self.written.push((self.list, path.clone(), who.to_owned()));
+fn bare(part: &mut Part) -> &mut Part {
+    match part {
+        Part::When(when) => &mut when.part,
+        part => part,
     }
 }
 
 /// The part at a field's position, made when there is none; always there.
-fn entry<'p>(into: &'p mut ObjectPart, at: At<'_>, make: impl FnOnce() -> Part) -> Option<&'p mut Part> {
+pub(super) fn entry<'p>(
+    into: &'p mut ObjectPart,
+    at: At<'_>,
+    make: impl FnOnce() -> Part,
+) -> Option<&'p mut Part> {
     let index = into.parts.iter().position(|named| named.position == at.position).unwrap_or_else(|| {
         into.parts.push(named(at, make()));
         into.parts.len() - 1
@@ -430,10 +416,10 @@ fn entry<'p>(into: &'p mut ObjectPart, at: At<'_>, make: impl FnOnce() -> Part) 
     into.parts.get_mut(index).map(|named| &mut named.part)
 }
 
-fn named(at: At<'_>, part: Part) -> Named {
+pub(super) fn named(at: At<'_>, part: Part) -> Named {
     Named { position: at.position, name: at.field.name.clone(), leaves: leaves(at.field), part }
 }
 
-fn leaves(field: &Field) -> FieldSet {
+pub(super) fn leaves(field: &Field) -> FieldSet {
     field.leaves.clone().filter_map(|n| u8::try_from(n).ok()).map(LeafId).collect()
 }

@@ -2,11 +2,11 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use super::{entity::key_form, fields::Loader, pairs, path, path_at};
+use super::{entity::key_form, fields::Loader, pairs};
 use crate::{
     mapping::{
         codec::{Codec, Moment, Norm, Table, Wire},
-        model::{Join, KeyForm, Rule, Then},
+        model::{KeyForm, Rule, Then},
         path::Path,
         trie::Frame,
     },
@@ -170,26 +170,6 @@ impl Loader<'_> {
         }
     }
 
-    pub(super) fn join(&mut self, leaf: LeafId, node: &Node, frame: &mut Frame) -> Option<Join> {
-        let mut keys = Keys::of(node, self.found)?;
-        let parts: Vec<Node> = keys.required("join", self.found)?;
-        let by = keys.or("by", || " ".to_owned(), self.found)?;
-        let otherwise = path_at(&mut keys, "else", self.found);
-        keys.finish(self.found);
-        let LeafKind::Text { chars_max } = self.entity.leaf(leaf)?.kind else {
-            self.found.error(&node.place, "only a text can be joined");
-            return None;
-        };
-        let parts = parts.iter().map(|node| path(node, self.found)).collect::<Option<Vec<_>>>()?;
-        let mut take = |path: Path| {
-            self.reads(leaf, &path);
-            (frame.slot(path.steps()), path)
-        };
-        let otherwise = otherwise.map(&mut take);
-        let parts = parts.into_iter().map(take).collect();
-        Some(Join { parts, by: by.into(), otherwise, chars_max })
-    }
-
     pub(super) fn first(&mut self, leaf: LeafId, node: &Node, frame: &mut Frame) -> Option<Vec<Rule>> {
         let mut keys = Keys::of(node, self.found)?;
         let nodes: Vec<Node> = keys.required("first", self.found)?;
@@ -199,7 +179,7 @@ impl Loader<'_> {
             let mut keys = Keys::of(node, self.found)?;
             let mut when = Vec::new();
             for (key, node) in pairs(keys.take("when"), self.found) {
-                match (Path::parse(&key.text), node.as_text()) {
+                match (Path::source(&key.text), node.as_text()) {
                     (Ok(path), Some(text)) => {
                         self.reads(leaf, &path);
                         when.push((frame.slot(path.steps()), text.into()));
@@ -211,7 +191,7 @@ impl Loader<'_> {
             let then = match (keys.take("is"), keys.take("at")) {
                 (Some(is), None) => Then::Is(self.value_of(leaf, is)?),
                 (None, Some(at)) => {
-                    let native = path(at, self.found)?;
+                    let native = self.source(at)?;
                     self.reads(leaf, &native);
                     let mut codec = self.codec(leaf);
                     self.codec_words(leaf, &mut codec, &mut keys);

@@ -3,11 +3,13 @@
 mod batches;
 mod bodies;
 mod calls;
+mod elements;
 mod entity;
 mod fields;
 mod lines;
 mod lists;
 mod pages;
+mod texts;
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -28,6 +30,8 @@ use crate::{
         yaml_words,
     },
 };
+
+pub(super) use elements::Written;
 
 yaml_words! {
     /// A family of conventions.

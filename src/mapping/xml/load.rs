@@ -8,7 +8,7 @@ use super::{
 use crate::{
     mapping::{
         body::Body,
-        load::pairs,
+        load::{Written, pairs},
         model::{Call, Carrier, ListCall, Next, Size, Words},
         path::{Path, Step},
         trie::{Frame, Node as Tree},
@@ -115,7 +115,7 @@ fn order_words(node: Option<&Node>, wrap: &Path, found: &mut Diagnostics) -> Ord
 pub(in crate::mapping) fn check(
     words: &Words,
     read: &Tree,
-    written: &[(u16, Path, String)],
+    written: &[Written],
     (calls, lists): ([&Option<Call>; 4], &[ListCall]),
     node: &Node,
     found: &mut Diagnostics,
@@ -126,7 +126,7 @@ pub(in crate::mapping) fn check(
     let of_lists =
         lists.iter().flat_map(|call| [Some(&call.body), call.batch.as_ref().map(|read| &read.body)]);
     let templates: Vec<&Body> = of_calls.chain(of_lists.flatten()).flatten().collect();
-    let written = written.iter().map(|(_, path, _)| path).chain(lists.iter().flat_map(body_paths));
+    let written = written.iter().map(|written| &written.path).chain(lists.iter().flat_map(body_paths));
     check_names(names, read, (written, &templates), node, found);
     check_bodies(lists, &templates, node, found);
     if calls.iter().any(|call| call.rows.is_some()) {
@@ -210,7 +210,7 @@ fn check_bodies(lists: &[ListCall], templates: &[&Body], node: &Node, found: &mu
 fn root(path: &Path) -> Option<&str> {
     path.steps().first().and_then(|step| match step {
         Step::Key(name) => Some(&**name),
-        Step::Index(_) => None,
+        Step::Index(_) | Step::Find(..) | Step::Up | Step::Answer | Step::Head => None,
     })
 }
 
@@ -222,8 +222,10 @@ impl Tree {
             child.names(see);
         }
         self.items.values().for_each(|item| item.names(see));
-        if let Some(each) = &self.each {
-            each.node.names(see);
+        self.each.iter().for_each(|each| each.node.names(see));
+        for find in &self.finds {
+            see(&find.key, true);
+            find.is.iter().for_each(|(_, found)| found.names(see));
         }
     }
 }

@@ -37,7 +37,7 @@ pub(super) enum Event {
 }
 
 /// A place in a document.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Reader<'a, 'n> {
     names: &'n Names,
     text: &'a str,
@@ -57,14 +57,14 @@ pub(super) struct Reader<'a, 'n> {
     ends: usize,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Open<'a> {
     name: &'a str,
     /// How many bindings there were outside of it.
     outer: usize,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Binding<'a> {
     prefix: &'a str,
     namespace: Cow<'a, str>,

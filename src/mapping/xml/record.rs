@@ -37,6 +37,7 @@ impl Mapping {
         wanted: &FieldSet,
     ) -> Result<Result<Inward, RowFault>, SystemFault> {
         let is_record = self.fill_from_xml(names, body, raws)?;
+        raws.lift(&self.record, 0);
         Ok(if is_record { self.build(raws, wanted) } else { Err(RowFault::NotAnObject) })
     }
 
@@ -72,17 +73,17 @@ impl Mapping {
         names: &Names,
         place: &Node,
         (body, rows_max): (&'a [u8], usize),
-        envelope: &mut Raws<'a>,
+        (envelope, mut raws): (&mut Raws<'a>, Raws<'a>),
         wanted: &FieldSet,
     ) -> Result<Vec<Result<Inward, RowFault>>, SystemFault> {
         let mut rows = Vec::new();
-        let mut raws = Raws::new(&self.words.absent);
         let mut on_row = |walker: &mut Walker<'a, '_>| {
             if rows.len() >= rows_max {
                 return Err(BadXml::TooMuch("rows"));
             }
             raws.restart(self.frame);
             let is_record = walker.row(&self.record, &mut raws)?;
+            raws.lift(&self.record, 0);
             rows.push(if is_record { self.build(&raws, wanted) } else { Err(RowFault::NotAnObject) });
             Ok(())
         };

@@ -38,15 +38,15 @@ pub(in crate::mapping) fn document<'a, 'n>(
 /// A document on its way into slots.
 #[derive(Debug)]
 pub(in crate::mapping) struct Walker<'a, 'n> {
-    reader: Reader<'a, 'n>,
+    pub(super) reader: Reader<'a, 'n>,
     /// For each element that is being read, what was seen of each of its node's names.
-    seen: Vec<Seen>,
+    pub(super) seen: Vec<Seen>,
 }
 
 /// How often a name stood in an element, and the frames of its list.
 #[derive(Clone, Copy, Debug, Default)]
-struct Seen {
-    count: u32,
+pub(super) struct Seen {
+    pub(super) count: u32,
     first: u32,
     last: u32,
 }
@@ -67,13 +67,13 @@ impl<'a, 'n> Walker<'a, 'n> {
     /// Room for what will be seen of a node's names.
     fn open(&mut self, node: &Node) -> usize {
         let first = self.seen.len();
-        self.seen.resize(first + node.keys.len(), Seen::default());
+        self.seen.resize(first + node.keys.len() + node.counters, Seen::default());
         first
     }
 
     /// The element just begun, up to its end; whether elements stand in it. Recursion goes down the node, never
     /// further.
-    fn element(
+    pub(super) fn element(
         &mut self,
         node: &Node,
         base: usize,
@@ -160,7 +160,9 @@ impl<'a, 'n> Walker<'a, 'n> {
         let mut next = Seen { count: seen.count.saturating_add(1), ..seen };
         if node.rows {
             on_row(self)?;
-        } else if let Some(each) = &node.each {
+        } else if node.is_mixed() {
+            self.mixed(node, first + parent.counters_of(at), seen.count, base, raws, on_row)?;
+        } else if let [each] = node.each.as_slice() {
             next = self.item(each, seen, base, raws, on_row)?;
         } else if !node.items.is_empty() {
             match u16::try_from(seen.count).ok().and_then(|at| node.items.get(&at)) {
@@ -178,7 +180,7 @@ impl<'a, 'n> Walker<'a, 'n> {
     }
 
     /// The next element of a list.
-    fn item(
+    pub(super) fn item(
         &mut self,
         each: &Each,
         seen: Seen,
@@ -204,26 +206,24 @@ impl<'a, 'n> Walker<'a, 'n> {
 
     /// Tells of each list under an element where it ends.
     fn lists(&self, node: &Node, first: usize, base: usize, raws: &mut Raws<'a>) {
-        let seen = self.seen.iter().skip(first);
-        for ((_, child), seen) in node.keys.iter().zip(seen).filter(|((_, child), _)| child.is_list()) {
+        for (at, (_, child)) in node.keys.iter().enumerate().filter(|(_, (_, child))| child.is_list()) {
+            let seen = self.seen.get(first + at).copied().unwrap_or_default();
             if let (0, Some(slot)) = (seen.count, child.slot)
                 && raws.get(base, slot) == Raw::Absent
             {
                 raws.set(base, slot, Raw::Array);
             }
-            match &child.each {
-                Some(each) if raws.get(base, each.slot) == Raw::Absent => {
+            for each in &child.each {
+                if raws.get(base, each.slot) == Raw::Absent {
                     raws.set(base, each.slot, Raw::Elements { first: 0, count: 0 });
                 }
-                Some(_) => {}
-                None => {
-                    for (at, behind) in &child.items {
-                        if u32::from(*at) >= seen.count {
-                            raws.none(behind, base);
-                        }
-                    }
+            }
+            for (at, behind) in &child.items {
+                if u32::from(*at) >= seen.count {
+                    raws.none(behind, base);
                 }
             }
+            self.unfound(child, first + node.counters_of(at), base, raws);
         }
     }
 }
@@ -244,8 +244,14 @@ impl Node {
         self.elements().next().is_some()
     }
 
+    /// Where the counters of a name begin, behind those of all names.
+    fn counters_of(&self, at: usize) -> usize {
+        let before = self.keys.iter().take(at).map(|(_, child)| child.ways());
+        self.keys.len() + before.sum::<usize>()
+    }
+
     /// Whether its element may be repeated.
     pub(super) fn is_list(&self) -> bool {
-        self.rows || self.each.is_some() || !self.items.is_empty()
+        self.rows || !(self.each.is_empty() && self.items.is_empty() && self.finds.is_empty())
     }
 }

@@ -1,0 +1,408 @@
+//! Sums, differences and products of native decimals: exact or not at all. There is no division.
+//!
+//! `total - tax`, `sum(lines[].price * lines[].quantity)`, `round(rate * 100, 2)`. What is short of an operand has
+//! no value; what would not be exact has none either. Rounding is commercial: half goes away from zero.
+
+use rust_decimal::{Decimal, RoundingStrategy};
+
+use super::{
+    number::decimal,
+    path::{Path, Step},
+    scan::Raw,
+    trie::{Frame, Raws},
+};
+
+/// Deepest nesting of brackets.
+const DEPTH_MAX: u32 = 8;
+/// Most operands.
+const OPERANDS_MAX: usize = 32;
+
+/// A calculation whose operands are slots.
+#[derive(Debug, PartialEq)]
+pub(super) enum Calc {
+    /// A number of the file.
+    Number(Decimal),
+    /// A native number.
+    At(u16),
+    /// Two numbers.
+    Two(Box<Calc>, Sign, Box<Calc>),
+    /// The same for every element of a list, added up.
+    Sum(u16, Box<Calc>),
+    /// Rounded to so many digits after the point.
+    Round(Box<Calc>, u32),
+}
+
+/// What is done with two numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sign {
+    /// Added.
+    Plus,
+    /// Taken away.
+    Minus,
+    /// Multiplied.
+    Times,
+}
+
+/// Why a calculation has no value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NoValue {
+    /// An operand is not told.
+    Untold,
+    /// An operand is known to be empty.
+    Empty,
+    /// An operand is no number, or the value would not be exact.
+    Unfit(&'static str),
+}
+
+impl Calc {
+    /// The value in a frame.
+    pub(super) fn value(&self, raws: &Raws<'_>, base: usize, empty: &[Box<str>]) -> Result<Decimal, NoValue> {
+        const INEXACT: NoValue = NoValue::Unfit("more digits than can be kept exactly");
+        match self {
+            Self::Number(number) => Ok(*number),
+            Self::At(slot) => operand(raws.get(base, *slot), empty),
+            Self::Two(left, sign, right) => {
+                // ORDER: both are asked, so that what is not told goes before what is empty.
+                let (left, right) = (left.value(raws, base, empty), right.value(raws, base, empty));
+                let (left, right) = match (left, right) {
+                    (Ok(left), Ok(right)) => (left, right),
+                    (Err(NoValue::Untold), _) | (_, Err(NoValue::Untold)) => return Err(NoValue::Untold),
+                    (Err(why), _) | (_, Err(why)) => return Err(why),
+                };
+                sign.of(left, right).ok_or(INEXACT)
+            }
+            Self::Sum(slot, each) => match raws.get(base, *slot) {
+                Raw::Elements { first, count } => {
+                    raws.elements(first, count).try_fold(Decimal::ZERO, |sum, frame| {
+                        Sign::Plus.of(sum, each.value(raws, frame, empty)?).ok_or(INEXACT)
+                    })
+                }
+                Raw::Absent => Err(NoValue::Untold),
+                Raw::Null => Ok(Decimal::ZERO),
+                Raw::Boolean(_)
+                | Raw::Number(_)
+                | Raw::Text(_)
+                | Raw::Escaped(_)
+                | Raw::Marked(..)
+                | Raw::Object
+                | Raw::Array
+                | Raw::Next(_) => Err(NoValue::Unfit("expected a list")),
+            },
+            Self::Round(of, digits) => {
+                let value = of.value(raws, base, empty)?;
+                Ok(value.round_dp_with_strategy(*digits, RoundingStrategy::MidpointAwayFromZero))
+            }
+        }
+    }
+}
+
+fn operand(raw: Raw<'_>, empty: &[Box<str>]) -> Result<Decimal, NoValue> {
+    match raw {
+        Raw::Absent => Err(NoValue::Untold),
+        Raw::Null => Err(NoValue::Empty),
+        Raw::Number(_) | Raw::Text(_) | Raw::Escaped(_) | Raw::Marked(..) => {
+            let text = raw.text().unwrap_or_default();
+            if empty.iter().any(|spelling| **spelling == *text) {
+                return Err(NoValue::Empty);
+            }
+            decimal(&text).map_err(NoValue::Unfit)
+        }
+        Raw::Boolean(_) | Raw::Object | Raw::Array | Raw::Elements { .. } | Raw::Next(_) => {
+            Err(NoValue::Unfit("expected a number"))
+        }
+    }
+}
+
+impl Sign {
+    /// The exact result; none where it has more digits than are kept.
+    fn of(self, left: Decimal, right: Decimal) -> Option<Decimal> {
+        let (mut a, mut b) = (left.mantissa(), right.mantissa());
+        let (mantissa, scale) = match self {
+            Self::Times => (a.checked_mul(b)?, left.scale().checked_add(right.scale())?),
+            Self::Plus | Self::Minus => {
+                let scale = left.scale().max(right.scale());
+                a = a.checked_mul(10_i128.checked_pow(scale - left.scale())?)?;
+                b = b.checked_mul(10_i128.checked_pow(scale - right.scale())?)?;
+                (if self == Self::Plus { a.checked_add(b)? } else { a.checked_sub(b)? }, scale)
+            }
+        };
+        Decimal::try_from_i128_with_scale(mantissa, scale).ok()
+    }
+}
+
+/// What a calculation's text comes to: its slots are taken in the frame, and `reads` is told each path from the
+/// record, with whether it is a list's.
+pub(super) fn parse(
+    text: &str,
+    frame: &mut Frame,
+    reads: &mut dyn FnMut(&Path, bool),
+) -> Result<Calc, String> {
+    let mut parser = Parser { text, at: 0, operands: 0, frame, reads, list: None };
+    let calc = parser.sum(0)?;
+    match parser.peek() {
+        None => Ok(calc),
+        Some(c) => Err(format!("`{c}` is not expected in `{text}`")),
+    }
+}
+
+struct Parser<'p> {
+    text: &'p str,
+    at: usize,
+    operands: usize,
+    frame: &'p mut Frame,
+    reads: &'p mut dyn FnMut(&Path, bool),
+    /// Inside `sum`: the list whose elements are added up, once it is known, and its element's frame.
+    list: Option<(Option<Path>, Frame)>,
+}
+
+impl Parser<'_> {
+    fn rest(&self) -> &str {
+        self.text.get(self.at..).unwrap_or_default()
+    }
+
+    fn peek(&mut self) -> Option<char> {
+        let rest = self.rest();
+        let blank = rest.len() - rest.trim_start().len();
+        self.at += blank;
+        self.rest().chars().next()
+    }
+
+    fn eat(&mut self, wanted: char) -> bool {
+        let is_next = self.peek() == Some(wanted);
+        self.at += if is_next { wanted.len_utf8() } else { 0 };
+        is_next
+    }
+
+    fn must(&mut self, wanted: char) -> Result<(), String> {
+        match self.eat(wanted) {
+            true => Ok(()),
+            false => Err(format!("`{wanted}` is missing in `{}`", self.text)),
+        }
+    }
+
+    fn sum(&mut self, depth: u32) -> Result<Calc, String> {
+        let mut left = self.product(depth)?;
+        loop {
+            let sign = match self.peek() {
+                Some('+') => Sign::Plus,
+                Some('-') => Sign::Minus,
+                Some('/') => return Err("nothing is divided: a quotient is not exact".to_owned()),
+                _ => return Ok(left),
+            };
+            self.at += 1;
+            left = Calc::Two(Box::new(left), sign, Box::new(self.product(depth)?));
+        }
+    }
+
+    fn product(&mut self, depth: u32) -> Result<Calc, String> {
+        let mut left = self.operand(depth)?;
+        while self.eat('*') {
+            left = Calc::Two(Box::new(left), Sign::Times, Box::new(self.operand(depth)?));
+        }
+        Ok(left)
+    }
+
+    fn operand(&mut self, depth: u32) -> Result<Calc, String> {
+        self.operands += 1;
+        if depth > DEPTH_MAX || self.operands > OPERANDS_MAX {
+            return Err(format!(
+                "`{}` has more than {OPERANDS_MAX} operands or brackets too deep",
+                self.text
+            ));
+        }
+        if self.eat('(') {
+            let inside = self.sum(depth + 1)?;
+            self.must(')')?;
+            return Ok(inside);
+        }
+        let word = self.word();
+        match (word.as_str(), self.peek()) {
+            ("", _) => Err(format!("a path or a number is missing in `{}`", self.text)),
+            ("sum", Some('(')) => self.of_list(depth),
+            ("round", Some('(')) => {
+                self.must('(')?;
+                let of = self.sum(depth + 1)?;
+                self.must(',')?;
+                let digits = self.word().parse().ok().filter(|digits| *digits <= 28);
+                self.must(')')?;
+                let digits = digits.ok_or("`round(…, 2)` names the digits after the point, up to 28")?;
+                Ok(Calc::Round(Box::new(of), digits))
+            }
+            (number, _) if number.starts_with(|c: char| c.is_ascii_digit()) => {
+                decimal(number).map(Calc::Number).map_err(|why| format!("`{number}`: {why}"))
+            }
+            (path, _) => self.slot(path).map(Calc::At),
+        }
+    }
+
+    fn of_list(&mut self, depth: u32) -> Result<Calc, String> {
+        if self.list.is_some() {
+            return Err("a `sum` in a `sum` cannot be told apart".to_owned());
+        }
+        self.must('(')?;
+        self.list = Some((None, Frame::default()));
+        let each = self.sum(depth + 1)?;
+        self.must(')')?;
+        let Some((Some(list), element)) = self.list.take() else {
+            return Err("`sum` adds up the elements of a list: `sum(lines[].amount)`".to_owned());
+        };
+        (self.reads)(&list, true);
+        let part = format!("sum {} {}", self.text, self.at);
+        let slot = self.frame.each(list.steps(), &part, element);
+        slot.map(|slot| Calc::Sum(slot, Box::new(each))).ok_or_else(|| format!("`{list}` is read so already"))
+    }
+
+    fn slot(&mut self, word: &str) -> Result<u16, String> {
+        match (word.split_once("[]."), &mut self.list) {
+            (Some((list, inside)), Some((known, element))) => {
+                let (list, inside) = (Path::source(list)?, Path::source(inside)?);
+                if list.is_rooted()
+                    || inside.is_rooted()
+                    || known.as_ref().is_some_and(|known| *known != list)
+                {
+                    return Err("one `sum` goes through one list of the record".to_owned());
+                }
+                *known = Some(list);
+                Ok(element.slot(inside.steps()))
+            }
+            (Some(_), None) => Err(format!("`{word}` is many values; write `sum({word})`")),
+            (None, Some((_, element))) => {
+                // What holds the list is lifted into each of its elements.
+                let path = Path::source(word)?;
+                if path.is_rooted() {
+                    return Err(format!("`{word}` cannot stand in a `sum`"));
+                }
+                (self.reads)(&path, false);
+                let steps: Vec<_> = std::iter::once(Step::Up).chain(path.steps().iter().cloned()).collect();
+                Ok(element.slot(&steps))
+            }
+            (None, None) => {
+                let path = Path::source(word)?;
+                (self.reads)(&path, false);
+                Ok(self.frame.slot(path.steps()))
+            }
+        }
+    }
+
+    /// A path or a number: up to a blank or a sign outside brackets.
+    fn word(&mut self) -> String {
+        self.peek();
+        let mut word = String::new();
+        let mut in_brackets = false;
+        let mut chars = self.rest().chars().peekable();
+        while let Some(c) = chars.next() {
+            match c {
+                '\\' => {
+                    word.push(c);
+                    word.extend(chars.next());
+                    continue;
+                }
+                '[' => in_brackets = true,
+                ']' => in_brackets = false,
+                ' ' | '\n' | '\t' | '+' | '-' | '*' | '/' | '(' | ')' | ',' if !in_brackets => break,
+                _ => {}
+            }
+            word.push(c);
+        }
+        self.at += word.len();
+        word
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::mapping::{scan::Scanner, trie::walk};
+
+    fn value(calc: &str, json: &str) -> Result<Decimal, NoValue> {
+        let mut frame = Frame::default();
+        let calc = parse(calc, &mut frame, &mut |_, _| {}).unwrap();
+        assert!(frame.finish());
+        let mut raws = Raws::default();
+        raws.restart(frame.slots);
+        let mut scan = Scanner::new(json.as_bytes()).unwrap();
+        walk(&mut scan, &frame.root, 0, &mut raws, &mut |scan| scan.skip()).unwrap();
+        raws.lift(&frame.root, 0);
+        calc.value(&raws, 0, &["".into()])
+    }
+
+    #[test]
+    fn decimals_are_added_taken_away_and_multiplied_exactly() {
+        let json = r#"{"total":"1397.30","tax":261.28,"rate":0.06,"factor":2,
+            "lines":[{"p":"19.99","q":3},{"p":0.1,"q":"0.2"}],"none":[],"nil":null}"#;
+        for (calc, shown) in [
+            ("total - tax", "1136.02"),
+            ("total - tax - 0.02", "1136.00"),
+            ("tax + 2 * 3", "267.28"),
+            ("(tax + 2) * 3", "789.84"),
+            ("rate * 100", "6.00"),
+            ("sum(lines[].p)", "20.09"),
+            ("sum(lines[].p * lines[].q)", "59.99"),
+            ("sum(lines[].p * factor) - 0.18", "40.00"),
+            ("round(tax * 0.5, 1)", "130.6"),
+            ("round(0.25, 1)", "0.3"),
+            ("0 - round(0 - 0.25, 1)", "0.3"),
+            ("sum(none[].p) + sum(nil[].p)", "0"),
+        ] {
+            assert_eq!(value(calc, json).map(|n| n.to_string()), Ok(shown.to_owned()), "{calc}");
+        }
+    }
+
+    #[test]
+    fn what_is_short_of_an_operand_has_no_value() {
+        for (calc, json, why) in [
+            ("a - b", r#"{"a":1}"#, NoValue::Untold),
+            ("a - b", r#"{"a":1,"b":null}"#, NoValue::Empty),
+            ("a - b", r#"{"b":null}"#, NoValue::Untold),
+            ("a - b", r#"{"a":"","b":2}"#, NoValue::Empty),
+            ("a - b", r#"{"a":"x","b":2}"#, NoValue::Unfit("not a decimal number")),
+            ("sum(l[].a)", r#"{"l":[{"a":1},{}]}"#, NoValue::Untold),
+            ("sum(l[].a)", r#"{"l":7}"#, NoValue::Unfit("expected a list")),
+            ("sum(l[].a)", "{}", NoValue::Untold),
+            ("a * a", r#"{"a":0.123456789012345}"#, NoValue::Unfit("more digits than can be kept exactly")),
+        ] {
+            assert_eq!(value(calc, json), Err(why), "{calc} {json}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_calculation_is_told() {
+        for (text, word) in [
+            ("", "missing"),
+            ("a +", "missing"),
+            ("a / b", "nothing is divided"),
+            ("(a", "`)` is missing"),
+            ("a b", "not expected"),
+            ("lines[].a", "write `sum(lines[].a)`"),
+            ("sum(a)", "adds up the elements"),
+            ("sum(a[].b * c[].d)", "one list"),
+            ("sum(sum(a[].b))", "cannot be told apart"),
+            ("round(a, x)", "digits"),
+            ("1.2.3", "not a decimal"),
+            ("((((((((((a))))))))))", "too deep"),
+        ] {
+            let told = parse(text, &mut Frame::default(), &mut |_, _| {}).unwrap_err();
+            assert!(told.contains(word), "{text}: {told}");
+        }
+        let many = vec!["a"; 40].join("+");
+        assert!(parse(&many, &mut Frame::default(), &mut |_, _| {}).unwrap_err().contains("more than 32"));
+    }
+
+    proptest! {
+        /// In cents, where whole numbers know the answer.
+        #[test]
+        fn cents_agree_with_whole_numbers(a in -10_000_000_i64..10_000_000, b in -10_000_000_i64..10_000_000) {
+            let json = format!(r#"{{"a":"{}","b":{}}}"#, Decimal::new(a, 2), Decimal::new(b, 2));
+            prop_assert_eq!(value("a + b", &json), Ok(Decimal::new(a + b, 2)));
+            prop_assert_eq!(value("a - b", &json), Ok(Decimal::new(a - b, 2)));
+            prop_assert_eq!(value("a * b", &json), Ok(Decimal::new(a * b, 4)));
+        }
+
+        #[test]
+        fn any_text_is_read_without_panic(text in "[a-c0-9.+*/()\\[\\], \\\\-]{0,40}|\\PC{0,20}") {
+            let _ = parse(&text, &mut Frame::default(), &mut |_, _| {});
+        }
+    }
+}

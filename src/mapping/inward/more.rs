@@ -1,0 +1,139 @@
+//! Parts that hang on more than one native scalar, or share one.
+
+use super::{Build, Came};
+use crate::{
+    mapping::{
+        calc::{Calc, NoValue},
+        codec::Got,
+        errors::SystemFault,
+        model::{Held, Mapping, Narrow, Source, Split, When},
+        native::NativeAnswer,
+        scan::Raw,
+        trie::Raws,
+    },
+    schema::{LeafId, Value},
+};
+
+/// Most elements read from one text.
+const PIECES_MAX: usize = 1000;
+
+impl Mapping {
+    /// Room for what records hold, each with what it gets of the answer it comes in.
+    pub(in crate::mapping) fn raws<'a>(&self, answer: &'a NativeAnswer) -> Result<Raws<'a>, SystemFault> {
+        Ok(Raws::new(&self.words.absent).given(self.given(answer)?))
+    }
+
+    /// What each record gets of the answer it comes in.
+    pub(in crate::mapping) fn given<'a>(
+        &self,
+        answer: &'a NativeAnswer,
+    ) -> Result<Vec<(u16, Raw<'a>)>, SystemFault> {
+        let Some(around) = &self.around else { return Ok(Vec::new()) };
+        let head = |name: &http::HeaderName| answer.headers.get(name).and_then(|value| value.to_str().ok());
+        let heads = around.heads.iter().map(|(name, to)| (*to, head(name).map_or(Raw::Absent, Raw::Text)));
+        let mut given: Vec<_> = heads.collect();
+        if !around.slots.is_empty() {
+            let mut raws = Raws::new(&self.words.absent);
+            raws.restart(around.frame);
+            self.fill_place(&around.node, &answer.body, &mut raws)?;
+            given.extend(around.slots.iter().map(|(from, to)| (*to, raws.get(0, *from))));
+        }
+        Ok(given)
+    }
+}
+
+/// Whether native scalars stand as they have to; `None` where that is not told.
+pub(in crate::mapping) fn is_so(raws: &Raws<'_>, switches: &[Narrow], base: usize) -> Option<bool> {
+    let mut told = Some(true);
+    for switch in switches {
+        match raws.get(base, switch.slot) {
+            Raw::Absent => told = None,
+            raw if raw.text().is_some_and(|text| *text == *switch.value) => {}
+            // ORDER: one that stands otherwise decides, whatever the others are.
+            _ => return Some(false),
+        }
+    }
+    told
+}
+
+/// The elements of a text.
+pub(in crate::mapping) fn pieces<'t>(text: &'t str, by: &str) -> impl Iterator<Item = &'t str> + use<'t> {
+    let by = if by.trim().is_empty() { by } else { by.trim() };
+    let by = by.to_owned();
+    let mut rest = Some(text);
+    std::iter::from_fn(move || {
+        let text = rest?;
+        let (piece, after) = text.split_once(by.as_str()).map_or((text, None), |(p, after)| (p, Some(after)));
+        rest = after;
+        Some(piece.trim())
+    })
+    .filter(|piece| !piece.is_empty())
+}
+
+impl Build<'_, '_> {
+    pub(super) fn when(&mut self, when: &When, base: usize) -> Came {
+        match is_so(self.raws, &when.switches, base) {
+            Some(true) => self.part(&when.part, base),
+            Some(false) => Came::Nothing,
+            None => {
+                self.lost(&when.part);
+                Came::Missing
+            }
+        }
+    }
+
+    pub(super) fn split(&mut self, split: &Split, base: usize) -> Came {
+        let leaf = split.line.leaf;
+        let Source::Native(native) = &split.line.source else { return Came::Missing };
+        if !self.wanted.contains(leaf) {
+            return Came::Missing;
+        }
+        let raw = self.raws.get(base, native.slot);
+        let text = match (raw, raw.text()) {
+            (Raw::Absent, _) => return self.got(leaf, Got::Missing),
+            (Raw::Null, _) => return Came::Is(Value::List(Vec::new())),
+            (_, Some(text)) => text,
+            (_, None) => return self.got(leaf, Got::Unfit("expected a text")),
+        };
+        let mut values = Vec::new();
+        if native.codec.absent.iter().any(|spelling| **spelling == *text) {
+            return Came::Is(Value::List(values));
+        }
+        for (at, piece) in pieces(&text, &split.by).enumerate() {
+            if at == PIECES_MAX {
+                return self.got(leaf, Got::Unfit("more elements than are read from a text"));
+            }
+            if let Came::Is(value) = self.scalar(leaf, &split.item, Raw::Text(piece)) {
+                values.push(value);
+            }
+        }
+        Came::Is(Value::List(values))
+    }
+
+    pub(super) fn calc(&mut self, leaf: LeafId, calc: &Calc, base: usize) -> Came {
+        let got = match calc.value(self.raws, base, self.raws.absent()) {
+            Ok(number) => Got::Is(Value::Decimal(number)),
+            Err(NoValue::Untold) => Got::Missing,
+            Err(NoValue::Empty) => Got::Nothing,
+            Err(NoValue::Unfit(why)) => Got::Unfit(why),
+        };
+        self.got(leaf, got)
+    }
+
+    pub(super) fn hole(&mut self, leaf: LeafId, held: &Held, base: usize) -> Came {
+        let raw = self.raws.get(base, held.slot);
+        let got = match (raw, raw.text()) {
+            (Raw::Absent, _) => Got::Missing,
+            (Raw::Null, _) => Got::Nothing,
+            (_, Some(text)) if held.absent.iter().any(|spelling| **spelling == *text) => Got::Nothing,
+            (_, Some(text)) => match held.pattern.take(&text) {
+                Some(holes) => {
+                    holes.get(held.hole).map_or(Got::Missing, |piece| held.codec.read(Raw::Text(piece)))
+                }
+                None => Got::Unfit("not of the pattern"),
+            },
+            (_, None) => Got::Unfit("expected a text"),
+        };
+        self.got(leaf, got)
+    }
+}

@@ -1,0 +1,279 @@
+//! Lists read from native lists, and what hangs on how a native scalar stands; who writes which native place.
+
+use super::{
+    entity::constants,
+    fields::{At, FilterLine, Loader, WriteWord, leaves, named},
+    path_at,
+};
+use crate::{
+    mapping::{
+        codec::{Codec, Wire},
+        model::{EachPart, Narrow, ObjectPart, Part, Source},
+        out::Out,
+        path::{Path, Step},
+        trie::Frame,
+    },
+    schema::{FieldSet, LeafId, LeafKind, Object, Shape},
+    words::{
+        Diagnostic, Diagnostics, Place,
+        tree::Node,
+        yaml::{FromYaml, Keys},
+    },
+};
+
+/// A native place that a line writes.
+pub(in crate::mapping) struct Written {
+    list: u16,
+    pub(in crate::mapping) path: Path,
+    who: String,
+    /// Switches on which it hangs.
+    guards: Vec<(Path, Box<str>)>,
+}
+
+/// Who writes a switch, whatever hangs on it.
+const SWITCH: &str = "$when";
+
+impl Loader<'_> {
+    pub(super) fn each(
+        &mut self,
+        at: At<'_>,
+        item: &Shape,
+        node: &Node,
+        frame: &mut Frame,
+    ) -> Option<EachPart> {
+        let mut keys = Keys::of(node, self.found)?;
+        let source: Node = keys.required("each", self.found)?;
+        let native = super::path(&source, self.found)?;
+        let key = path_at(&mut keys, "key", self.found);
+        let write = self.list_write_word(&mut keys, &at.field.name);
+        let outer = std::mem::replace(&mut self.list, self.lists + 1);
+        self.lists += 1;
+        self.depth += 1;
+        let guards = std::mem::take(&mut self.guards);
+        let mut element = Frame::default();
+        let narrow = narrows(keys.take("where"), &mut element, self.found);
+        for narrow in &narrow {
+            self.writes(&narrow.at, "where", &source.place);
+        }
+        let part = match (item, keys.take("fields")) {
+            (Shape::Object(object), Some(fields)) => {
+                let mut part = self.object(object, fields, &mut element, at.read_only);
+                if let Some(key) = &key {
+                    self.element_id(object, &mut part, key, &mut element);
+                }
+                Part::Object(part)
+            }
+            (Shape::Object(_), None) => {
+                self.found.error(&node.place, "key `fields` is missing");
+                return None;
+            }
+            (Shape::Leaf(leaf), _) => Part::Leaf(self.line_of(at, *leaf, &Path::default(), &mut element)),
+            (Shape::List(_), _) => {
+                self.found.error(&node.place, "a list of lists cannot be mapped");
+                return None;
+            }
+        };
+        self.list = outer;
+        self.depth -= 1;
+        self.guards = guards;
+        keys.finish(self.found);
+        // The native place of this part of the list: other parts of it are written beside.
+        let mut place = native.clone();
+        if let Some(first) = narrow.first() {
+            place.0.push(Step::Find(first.at.to_string().into(), first.value.clone().into()));
+        }
+        let is_part = |narrow: &Narrow| format!("{}={}", narrow.at, narrow.value);
+        let part_name = narrow.iter().map(is_part).collect::<Vec<_>>().join("&");
+        let Some(slot) = frame.each(native.steps(), &part_name, element) else {
+            self.found.push(
+                Diagnostic::error(&source.place, format!("`{native}` is read element by element already"))
+                    .help("say of each part which elements are its own: `where: { type: email }`"),
+            );
+            return None;
+        };
+        if self.list == 0 {
+            self.lines.reads.push((leaves(at.field), native.clone(), true));
+        }
+        let create = !at.read_only && !matches!(write, Some(WriteWord::Never));
+        if create {
+            self.writes(&place, &at.field.name, &source.place);
+        }
+        Some(EachPart { slot, at: native, item: Box::new(part), narrow, create })
+    }
+
+    /// An element's `id`, when the schema has one and no line fills it, is its native key.
+    fn element_id(&mut self, object: &Object, part: &mut ObjectPart, key: &Path, frame: &mut Frame) {
+        let Some((position, field)) = object.field("id") else { return };
+        let Shape::Leaf(leaf) = &field.shape else { return };
+        if part.at(position).is_none() {
+            let at = At { field, position, read_only: true };
+            let line = self.line_of(at, *leaf, key, frame);
+            part.parts.push(named(at, Part::Leaf(line)));
+            part.parts.sort_by_key(|named| named.position);
+        }
+    }
+
+    /// The word of a native list, which is sent with a new record or never.
+    fn list_write_word(&mut self, keys: &mut Keys<'_>, name: &str) -> Option<WriteWord> {
+        let node = keys.take("write")?;
+        let word = WriteWord::read(node, self.found)?;
+        if word == WriteWord::Update {
+            self.found.push(
+                Diagnostic::error(
+                    &node.place,
+                    format!("`{name}` cannot be changed with the record: it is a native list"),
+                )
+                .help("say `write: create` or `write: never`"),
+            );
+        }
+        Some(word)
+    }
+
+    /// The switches of a part, on which what is loaded next hangs.
+    pub(super) fn switches(&mut self, node: Option<&Node>, at: At<'_>, frame: &mut Frame) -> Vec<Narrow> {
+        let Some(node) = node else { return Vec::new() };
+        let switches = narrows(Some(node), frame, self.found);
+        for switch in &switches {
+            if self.list == 0 {
+                self.lines.reads.push((leaves(at.field), switch.at.clone(), false));
+            }
+            if !at.read_only {
+                self.writes(&switch.at, SWITCH, &node.place);
+            }
+            self.guards.push((switch.at.clone(), switch.value.clone()));
+        }
+        switches
+    }
+
+    pub(super) fn filter(&mut self, leaf: LeafId, source: &Source, at: Option<Path>) {
+        let place = match source {
+            // A value that stands for nothing is nowhere in the system's own data, and elements of native lists
+            // are asked for by none of the dialects.
+            Source::Native(native) if self.list == 0 && native.codec.default.is_none() => {
+                at.filter(|at| !at.is_rooted()).map(|at| (at, native.codec.clone()))
+            }
+            Source::Native(_)
+            | Source::Constant(_)
+            | Source::Join(_)
+            | Source::First(_)
+            | Source::Calc(_)
+            | Source::Hole(_) => None,
+        };
+        self.lines.filters.push(FilterLine { leaf, place });
+    }
+
+    /// A path that may begin at a root.
+    pub(super) fn source(&mut self, node: &Node) -> Option<Path> {
+        let text = node.as_text().filter(|text| text.starts_with('$'));
+        let Some(text) = text else { return super::path(node, self.found) };
+        match Path::source(text) {
+            Ok(path) if path.ups() > self.depth => {
+                self.found.error(
+                    &node.place,
+                    "`$up` goes from an element of a native list to what holds the list; there is no such list here",
+                );
+                None
+            }
+            Ok(path) => Some(path),
+            Err(why) => {
+                self.found.error(&node.place, why);
+                None
+            }
+        }
+    }
+
+    /// When a line is written: with a new record, with a change.
+    pub(super) fn when_written(
+        &mut self,
+        at: At<'_>,
+        word: Option<WriteWord>,
+        native: &Path,
+        write_at: &Path,
+        place: &Place,
+    ) -> (bool, bool) {
+        let (create, update) = match word {
+            // Whether a system keeps the other elements of a list when it is sent one of them, its file must say.
+            None => (true, !write_at.finds()),
+            Some(WriteWord::Always) => (true, true),
+            Some(WriteWord::Never) => (false, false),
+            Some(WriteWord::Create) => (true, false),
+            Some(WriteWord::Update) => (false, true),
+        };
+        if native.is_rooted() && word.is_some() && (create || update) {
+            self.found.push(
+                Diagnostic::error(
+                    place,
+                    format!("`{native}` is outside of the record and cannot be written"),
+                )
+                .help("say `write: never`, or nothing"),
+            );
+        }
+        let may = !at.read_only && !native.is_rooted();
+        (create && may, update && may)
+    }
+
+    pub(super) fn reads(&mut self, leaf: LeafId, path: &Path) {
+        // From inside of lists only what goes up to the record stands outside of them.
+        let Some(steps) = path.0.get(self.depth..).filter(|_| path.ups() == self.depth) else { return };
+        let path = Path(steps.to_vec());
+        if !path.is_rooted() {
+            self.lines.reads.push((FieldSet::of(leaf), path, false));
+        }
+    }
+
+    /// Tells when two lines write one native place.
+    pub(super) fn writes(&mut self, path: &Path, who: &str, place: &Place) {
+        let says_itself = path
+            .0
+            .windows(2)
+            .any(|pair| matches!(pair, [Step::Find(key, _), Step::Key(name)] if key == name));
+        if says_itself {
+            self.found.push(
+                Diagnostic::error(place, format!("`{path}` is what the element is found by"))
+                    .help("say `write: never`"),
+            );
+        }
+        let apart = |a: &[(Path, Box<str>)], b: &[(Path, Box<str>)]| {
+            a.iter().any(|(path, is)| b.iter().any(|(other, i)| path == other && is != i))
+        };
+        let clash = |other: &&Written| {
+            let both_switch = who == SWITCH && other.who == SWITCH;
+            other.list == self.list
+                && path.meets(&other.path)
+                && !both_switch
+                && !apart(&self.guards, &other.guards)
+        };
+        if let Some(other) = self.written.iter().find(clash) {
+            self.found.push(
+                Diagnostic::error(place, format!("`{path}` is written by `{}` already", other.who))
+                    .help("say `write: never` on one of the two"),
+            );
+        }
+        self.written.push(Written {
+            list: self.list,
+            path: path.clone(),
+            who: who.to_owned(),
+            guards: self.guards.clone(),
+        });
+    }
+}
+
+/// Native conditions, and the slots by which they are read.
+pub(super) fn narrows(node: Option<&Node>, frame: &mut Frame, found: &mut Diagnostics) -> Vec<Narrow> {
+    let mut out = Vec::new();
+    for (at, value) in constants(node, found) {
+        let text = match &value {
+            Out::Text(text) | Out::Number(text) => text.as_str(),
+            Out::Boolean(true) => "true",
+            Out::Boolean(false) => "false",
+            Out::Null | Out::Object(_) | Out::List(_) => continue,
+        };
+        out.push(Narrow { slot: frame.slot(at.steps()), value: text.into(), at, out: value });
+    }
+    out
+}
+
+/// A codec that only passes text through.
+pub(super) fn plain_text(loader: &Loader<'_>, leaf: LeafId) -> Codec {
+    Codec { kind: LeafKind::Text { chars_max: u32::MAX }, wire: Wire::Text, ..loader.codec(leaf) }
+}

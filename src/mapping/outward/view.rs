@@ -1,0 +1,94 @@
+//! What a caller may send, as far as the lines go.
+
+use super::WriteView;
+use crate::{
+    catalog::Action,
+    mapping::{
+        codec::Clear,
+        model::{Join, Mapping, ObjectPart, Part, Source},
+    },
+    schema::{FieldSet, Object, Shape},
+};
+
+impl Mapping {
+    /// What may and must be sent.
+    pub fn view(&self, action: Action) -> WriteView {
+        let mut view = WriteView::default();
+        let create = match action {
+            Action::Create => true,
+            Action::Update => false,
+            Action::Read | Action::List | Action::Delete | Action::Call => return view,
+        };
+        if self.can(action) {
+            view_of(&self.root, &self.entity.root, create, true, &mut view);
+        }
+        view
+    }
+
+    /// Leaves that an update can empty, in some place at least.
+    pub fn clearable(&self) -> FieldSet {
+        let mut found = FieldSet::EMPTY;
+        self.root.lines(false, &mut |line, in_each| {
+            let native = match &line.source {
+                Source::Native(native) | Source::Join(Join { back: Some(native), .. }) => native,
+                Source::Constant(_)
+                | Source::Join(_)
+                | Source::First(_)
+                | Source::Calc(_)
+                | Source::Hole(_) => return,
+            };
+            if native.update && !in_each && native.codec.clear != Clear::Refused {
+                found.insert(line.leaf);
+            }
+        });
+        found
+    }
+}
+
+fn view_of(part: &ObjectPart, shape: &Object, create: bool, required: bool, view: &mut WriteView) {
+    for named in &part.parts {
+        let Some(field) = shape.at(named.position) else { continue };
+        view_of_part(&named.part, &field.shape, create, required && field.required, view);
+    }
+}
+
+fn view_of_part(part: &Part, shape: &Shape, create: bool, required: bool, view: &mut WriteView) {
+    match (part, shape) {
+        (Part::Leaf(line), _) => {
+            let (writable, own) = match &line.source {
+                Source::Native(native) => (native.writes(create), true),
+                Source::Join(Join { back: Some(native), .. }) => (true, native.writes(create)),
+                Source::Constant(_) | Source::Join(_) => (true, false),
+                Source::Hole(held) => (held.writes(create), true),
+                Source::First(_) | Source::Calc(_) => (false, false),
+            };
+            if writable {
+                view.writable.insert(line.leaf);
+            }
+            if writable && own && required && create {
+                view.required.insert(line.leaf);
+            }
+        }
+        (Part::Object(object), Shape::Object(shape)) => view_of(object, shape, create, required, view),
+        // Of fixed places none is required by itself.
+        (Part::Slots(slots), Shape::List(item)) => {
+            slots.iter().for_each(|slot| view_of_part(slot, item, create, false, view));
+        }
+        (Part::Each(each), Shape::List(item)) if create && each.create => {
+            view_of_part(&each.item, item, create, true, view);
+        }
+        (Part::Split(split), Shape::List(_)) => {
+            if let Source::Native(native) = &split.line.source
+                && native.writes(create)
+            {
+                view.writable.insert(split.line.leaf);
+                if required && create {
+                    view.required.insert(split.line.leaf);
+                }
+            }
+        }
+        // What hangs on a switch is not required by itself.
+        (Part::When(when), shape) => view_of_part(&when.part, shape, create, false, view),
+        (Part::Each(_) | Part::Object(_) | Part::Slots(_) | Part::Split(_), _) => {}
+    }
+}

@@ -1,0 +1,103 @@
+//! Places and lines that are there where native switches stand so.
+
+use super::*;
+
+const CODES: &str = r#"
+name: name
+codes:
+  - { $when: { id_type: nip }, scheme: =nip, value: { at: number, norm: digits } }
+  - { $when: { id_type: pesel }, scheme: =pesel, value: number }
+places:
+  - { role: =billing, city: city, street: street }
+  - { $when: { other_address: "1" }, role: =contact, city: c_city, street: c_street }
+"#;
+
+#[test]
+fn a_place_is_filled_where_its_switch_stands_so() {
+    let m = thing(CODES);
+    let native = |kind: Json, other: Json| json!({ "name": "a", "id_type": kind, "number": "123-45", "city": "A", "street": null, "other_address": other, "c_city": "B", "c_street": "C" });
+    let codes = |native: &Json| reads(&m, native).0["codes"].clone();
+    assert_eq!(codes(&native(json!("nip"), json!("0"))), json!([{ "scheme": "nip", "value": "12345" }]));
+    assert_eq!(codes(&native(json!("pesel"), json!("0"))), json!([{ "scheme": "pesel", "value": "123-45" }]));
+    assert_eq!(codes(&native(json!("none"), json!("0"))), json!([]));
+    let (read, untold) = reads(&m, &native(json!("nip"), json!(1)));
+    let both = json!([{ "role": "billing", "city": "A" }, { "role": "contact", "city": "B", "street": "C" }]);
+    assert_eq!((&read["places"], untold), (&both, vec![]));
+    let mut untold_switch = native(json!("nip"), json!("1"));
+    untold_switch.as_object_mut().unwrap().remove("other_address");
+    let untold = reads(&m, &untold_switch).1;
+    assert_eq!(untold, ["places.role", "places.city", "places.street"]);
+}
+
+#[test]
+fn what_goes_to_a_place_sets_its_switch() {
+    let m = thing(CODES);
+    let made =
+        creates(&m, &json!({ "codes": [{ "scheme": "pesel", "value": "9" }], "places": [{ "city": "A" }] }));
+    assert_eq!(made, json!({ "number": "9", "id_type": "pesel", "city": "A" }));
+    let one = json!({ "places": [{ "role": "billing", "city": "A" }] });
+    let two = json!({ "places": [{ "role": "billing", "city": "A" }, { "role": "contact", "city": "B" }] });
+    assert_eq!(updates(&m, &one, &two), json!({ "c_city": "B", "other_address": "1" }));
+    assert_eq!(updates(&m, &two, &two), Json::Null);
+    assert_eq!(updates(&m, &two, &one), json!({ "c_city": "" }));
+    // An element that moves takes the shared place with it, whichever way.
+    let (nip, pesel) = (
+        json!({ "codes": [{ "scheme": "nip", "value": "1" }] }),
+        json!({ "codes": [{ "scheme": "pesel", "value": "2" }] }),
+    );
+    assert_eq!(updates(&m, &nip, &pesel), json!({ "number": "2", "id_type": "pesel" }));
+    assert_eq!(updates(&m, &pesel, &nip), json!({ "number": "1", "id_type": "nip" }));
+}
+
+#[test]
+fn what_one_switch_cannot_say_twice_is_refused_and_never_dropped() {
+    let m = thing(CODES);
+    let both = json!({ "codes": [{ "scheme": "nip", "value": "1" }, { "scheme": "pesel", "value": "2" }] });
+    let told = refused(&m, &both);
+    assert_eq!(told[0].0, "/codes/1", "{told:?}");
+    assert!(told[0].1.contains("not both"), "{told:?}");
+    let one = json!({ "codes": [{ "scheme": "nip", "value": "1" }] });
+    let told = refused_change(&m, &one, &both);
+    assert_eq!(told[0].0, "/codes/1", "{told:?}");
+    let three = json!({ "places": [{ "city": "A" }, { "city": "B" }, { "city": "C" }] });
+    assert!(refused(&m, &three)[0].1.contains("room for 2"));
+}
+
+const PRICES: &str = r#"
+name: name
+net: { at: price, when: { with_tax: "false" } }
+gross: { at: price, when: { with_tax: "true" } }
+"#;
+
+#[test]
+fn one_native_field_means_what_its_switch_says() {
+    let m = thing(PRICES);
+    for (with_tax, read, untold) in [
+        (json!(false), json!({ "name": "a", "net": "5.00" }), vec![]),
+        (json!("true"), json!({ "name": "a", "gross": "5.00" }), vec![]),
+        (json!(null), json!({ "name": "a" }), vec![]),
+        (json!("maybe"), json!({ "name": "a" }), vec![]),
+    ] {
+        let native = json!({ "name": "a", "price": "5.00", "with_tax": with_tax });
+        assert_eq!(reads(&m, &native), (read, untold), "{with_tax}");
+    }
+    assert_eq!(reads(&m, &json!({ "name": "a", "price": "5.00" })).1, ["net", "gross"]);
+    assert_eq!(creates(&m, &json!({ "net": "5" })), json!({ "price": 5, "with_tax": "false" }));
+    assert_eq!(
+        updates(&m, &json!({ "net": "5" }), &json!({ "net": "6" })),
+        json!({ "price": 6, "with_tax": "false" })
+    );
+    assert_eq!(refused(&m, &json!({ "net": "5", "gross": "6" }))[0].0, "/gross");
+}
+
+#[test]
+fn switches_that_do_not_tell_lines_apart_do_not_load() {
+    all_told(&[
+        ("net: { at: p, when: { t: a } }\ngross: { at: p, when: { t: a } }", "written by `net` already"),
+        ("net: { at: p, when: { t: a } }\ngross: { at: p, when: { u: b } }", "written by `net` already"),
+        ("net: { at: p, when: { t: a } }\ngross: p", "written by `net` already"),
+        ("net: { at: p, when: { t: a } }\nvat: t", "already"),
+        ("address: { $when: { t: a }, city: c }", "fixed place of a list"),
+        ("codes:\n  - { $when: { t: a }, value: a }\n  - { $when: { t: b }, value: b }", "not told apart"),
+    ]);
+}
