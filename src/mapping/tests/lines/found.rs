@@ -6,6 +6,7 @@ const META: &str = r#"
 name: name
 vat: { at: "meta[key=vat_id].value", write: always }
 gln: "meta[key=gln].value"
+text: { at: "meta[key=text].value", most: 9 }
 currency: { at: "meta[0].cur", write: never }
 "#;
 
@@ -53,8 +54,10 @@ fn an_element_that_is_found_is_sent_with_its_key() {
     let changed = updates(&m, &json!({ "vat": "PL1", "gln": "590" }), &json!({ "vat": "PL2", "gln": "590" }));
     assert_eq!(changed, json!({ "meta": [{ "key": "vat_id", "value": "PL2" }] }));
     // Whether the others stay when a change sends one, the file has to say.
-    let told = refused_change(&m, &json!({ "gln": "590" }), &json!({ "gln": "591" }));
-    assert_eq!(told[0].0, "/gln", "{told:?}");
+    for field in ["gln", "text"] {
+        let told = refused_change(&m, &json!({ field: "590" }), &json!({ field: "591" }));
+        assert_eq!(told[0].0, format!("/{field}"), "{told:?}");
+    }
 }
 
 #[test]
