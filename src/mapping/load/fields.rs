@@ -176,15 +176,7 @@ impl<'l> Loader<'l> {
         }
         match (&field.shape, rest) {
             (Shape::Leaf(_), [_, ..]) => self.found.error(place, format!("`{name}` is a single value")),
-            (Shape::Leaf(leaf), []) => {
-                let when = node.get("when").filter(|_| node.get("at").is_some());
-                let switches = self.switches(when, at, frame);
-                let guards = switches.len();
-                if let Some(line) = self.line(at, *leaf, node, frame) {
-                    self.add(into, at, under(switches, Part::Leaf(line)), place);
-                }
-                self.guards.truncate(self.guards.len().saturating_sub(guards));
-            }
+            (Shape::Leaf(leaf), []) => self.leaf(into, at, *leaf, place, node, frame),
             (Shape::Object(object), rest) => {
                 let child = entry(into, at, || Part::Object(ObjectPart::default()));
                 let Some(Part::Object(child)) = child else { return };
@@ -205,14 +197,13 @@ impl<'l> Loader<'l> {
                     self.slot(item, into, at, index, &[], &node.place, node, frame);
                 }
             }
-            (Shape::List(item), []) if node.get("split").is_some() => {
-                if let Some(part) = self.split(at, item, node, frame) {
-                    self.add(into, at, Part::Split(Box::new(part)), place);
-                }
-            }
             (Shape::List(item), []) => {
-                if let Some(part) = self.each(at, item, node, frame) {
-                    self.add(into, at, Part::Each(part), place);
+                let part = match node.get("split") {
+                    Some(_) => self.split(at, item, node, frame).map(|part| Part::Split(Box::new(part))),
+                    None => self.each(at, item, node, frame).map(Part::Each),
+                };
+                if let Some(part) = part {
+                    self.add(into, at, part, place);
                 }
             }
             (Shape::List(item), [Step::Index(index), rest @ ..]) => {
@@ -223,6 +214,25 @@ impl<'l> Loader<'l> {
                     .help(format!("write `{name}[0].…` for a fixed place, or `{name}: {{ each: … }}`")),
             ),
         }
+    }
+
+    /// A line of a single value, with the switches on which it hangs.
+    fn leaf(
+        &mut self,
+        into: &mut ObjectPart,
+        at: At<'_>,
+        leaf: LeafId,
+        place: &Place,
+        node: &Node,
+        frame: &mut Frame,
+    ) {
+        let when = node.get("when").filter(|_| node.get("at").is_some());
+        let switches = self.switches(when, at, frame);
+        let guards = switches.len();
+        if let Some(line) = self.line(at, leaf, node, frame) {
+            self.add(into, at, under(switches, Part::Leaf(line)), place);
+        }
+        self.guards.truncate(self.guards.len().saturating_sub(guards));
     }
 
     /// A line into one of a list's fixed places.
