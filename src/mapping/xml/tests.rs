@@ -6,4 +6,5 @@ use serde_json::json;
 
 mod catalogue;
 mod hostile;
+mod lines;
 mod written;

@@ -70,7 +70,7 @@ entities:
           </Orders>
 "#;
 
-fn load(text: &str) -> (Option<crate::mapping::System>, String) {
+pub(super) fn load(text: &str) -> (Option<crate::mapping::System>, String) {
     load_text("orders", text, "https://orders.example")
 }
 
