@@ -90,7 +90,7 @@ fn a_record_keeps_its_id_when_another_system_holds_it() {
         let fresh = key("Order", "erp-new", "9001");
         assert!(crosswalk.join(ids[0], fresh.clone()).await.unwrap());
         assert!(crosswalk.join(ids[0], fresh.clone()).await.unwrap(), "saying it twice changes nothing");
-        assert_eq!(crosswalk.public(&[fresh.clone()]).await.unwrap(), [ids[0]]);
+        assert_eq!(crosswalk.public(std::slice::from_ref(&fresh)).await.unwrap(), [ids[0]]);
         for (system, native) in [("erp", "SO-0"), ("erp-new", "9001")] {
             let found = open(&store).native(&fresh.entity, &system.into(), ids[0]).await.unwrap();
             assert_eq!(found.as_deref(), Some(native));

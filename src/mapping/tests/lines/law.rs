@@ -50,7 +50,9 @@ fn document() -> impl Strategy<Value = Json> {
         |(texts, address, codes, places, price, tags, count)| {
             let mut doc = json!({});
             for (name, value) in ["name", "text", "vat", "gln"].into_iter().zip(texts) {
-                value.map(|value| doc[name] = value.into());
+                if let Some(value) = value {
+                    doc[name] = value.into();
+                }
             }
             let object = |pairs: [(&str, Option<&str>); 2]| {
                 let pairs =
@@ -80,8 +82,12 @@ fn document() -> impl Strategy<Value = Json> {
                 doc[if with_tax { "gross" } else { "net" }] =
                     rust_decimal::Decimal::new(cents, 2).to_string().into();
             }
-            tags.map(|tags| doc["tags"] = tags.into());
-            count.map(|count| doc["count"] = count.into());
+            if let Some(tags) = tags {
+                doc["tags"] = tags.into();
+            }
+            if let Some(count) = count {
+                doc["count"] = count.into();
+            }
             doc
         },
     )
@@ -185,7 +191,9 @@ proptest! {
         let mut doc = doc;
         let was = json(m.entity(), &old);
         doc["id"] = "7".into();
-        was.get("total").map(|total| doc["total"] = total.clone());
+        if let Some(total) = was.get("total") {
+ doc["total"] = total.clone();
+}
         let new = record(&m, &doc.to_string());
         let Settled { sent, held } = m.settled(Before::Told { record: &old, answer: &told }, new, &FieldSet::EMPTY);
         if let Ok(request) = m.update("7", &old, &sent, None) {
