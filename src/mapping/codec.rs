@@ -5,20 +5,18 @@
 use std::{collections::HashMap, sync::Arc};
 
 use compact_str::CompactString;
-use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 use super::{
     model::KeyForm,
-    number::{decimal, integer, is_number},
+    number::{decimal, integer, is_number, shifted},
     out::Out,
     scan::Raw,
+    time::{Day, Moment, When},
     xml,
 };
 use crate::{
-    schema::{
-        LeafKind, Value,
-        value::{ID_CHARS_MAX, date, instant},
-    },
+    schema::{LeafKind, Value, value::ID_CHARS_MAX},
     words::yaml_words,
 };
 
@@ -33,12 +31,12 @@ yaml_words! {
         Boolean = "boolean",
     }
 
-    /// How a moment is spelt.
-    pub(super) enum Moment {
-        /// RFC 3339.
-        Iso = "iso",
-        /// Milliseconds since 1970.
-        UnixMs = "unix_ms",
+    /// What stands between the whole and the fraction of a decimal.
+    pub(super) enum Point {
+        /// A point.
+        Point = "point",
+        /// A comma.
+        Comma = "comma",
     }
 
     /// How text is brought into one spelling, both ways.
@@ -118,10 +116,12 @@ pub(super) struct Codec {
     pub(super) most: Option<u32>,
     /// Most digits after the point the system keeps.
     pub(super) scale: Option<u32>,
-    /// How a moment is spelt.
-    pub(super) moment: Moment,
     /// What characters the system's texts can hold.
     pub(super) charset: Charset,
+    /// How numbers, days and moments are spelt.
+    pub(super) forms: Forms,
+    /// How it is written, where that is not how it is read.
+    pub(super) write_as: Option<Box<Codec>>,
 }
 
 /// What characters a system's texts can hold.
@@ -133,6 +133,24 @@ pub(super) enum Charset {
     Xml,
 }
 
+/// How numbers, days and moments are spelt.
+#[derive(Clone, Debug)]
+pub(super) struct Forms {
+    pub(super) moment: Moment,
+    pub(super) day: Day,
+    /// Of moments that are spelt without one.
+    pub(super) zone: TimeZone,
+    pub(super) point: Point,
+    /// The value is what stands there, times ten to this power.
+    pub(super) shift: i32,
+}
+
+impl Default for Forms {
+    fn default() -> Self {
+        Self { moment: Moment::Iso, day: Day::Iso, zone: TimeZone::UTC, point: Point::Point, shift: 0 }
+    }
+}
+
 /// What a native scalar reads as.
 #[derive(Debug, PartialEq)]
 pub(super) enum Got {
@@ -142,6 +160,8 @@ pub(super) enum Got {
     Nothing,
     /// A value.
     Is(Value),
+    /// One of two values that are spelt alike.
+    Assumed(Value, &'static str),
     /// A value that stands for a spelling the table does not know.
     Unknown(Option<Value>, CompactString),
     /// It does not fit the field.
@@ -191,13 +211,45 @@ impl Codec {
             let kept = self.keep.then(|| self.parse(text).ok()).flatten();
             return Got::Unknown(kept.or_else(|| self.otherwise.clone()), clip(text));
         }
+        if self.is_nothing_by_value(text) {
+            return self.nothing();
+        }
         match self.parse(text) {
+            Ok(Value::Instant(_)) if self.is_doubled(text) => match self.parse(text) {
+                Ok(value) => Got::Assumed(value, "this hour comes twice; the earlier one is meant"),
+                Err(why) => Got::Unfit(why),
+            },
             Ok(value) => Got::Is(value),
             Err(_) if matches!(self.kind, LeafKind::Code(_)) => {
                 Got::Unknown(self.otherwise.clone(), clip(text))
             }
             Err(why) => Got::Unfit(why),
         }
+    }
+
+    /// Whether a day or a moment is one that means nothing, which a file spells as RFC 3339 has it.
+    fn is_nothing_by_value(&self, text: &str) -> bool {
+        let plain = match self.kind {
+            _ if self.absent.is_empty() => return false,
+            LeafKind::Date if self.forms.day != Day::Iso => {
+                self.forms.day.read(text).ok().map(|day| Day::Iso.spell(day))
+            }
+            LeafKind::Instant => self.forms.moment.plain(text),
+            LeafKind::Date
+            | LeafKind::Text { .. }
+            | LeafKind::Code(_)
+            | LeafKind::Id
+            | LeafKind::Decimal
+            | LeafKind::Integer
+            | LeafKind::Boolean => None,
+        };
+        plain.is_some_and(|plain| self.absent.iter().any(|spelling| **spelling == *plain))
+    }
+
+    /// Whether a time without a zone is one of the hour that comes twice.
+    fn is_doubled(&self, text: &str) -> bool {
+        self.forms.moment.is_naive()
+            && matches!(self.forms.moment.read(&self.forms.zone, text), Ok(When::Earlier(_)))
     }
 
     /// Reads the spelling of a value of the leaf's kind, tables aside.
@@ -209,19 +261,24 @@ impl Codec {
                 true => Ok(Value::Text(CompactString::from(text))),
                 false => Err("not one of the field's codes"),
             },
-            LeafKind::Decimal => decimal(text).map(Value::Decimal),
+            LeafKind::Decimal => self.decimal(text).map(Value::Decimal),
             LeafKind::Integer => integer(text).map(Value::Integer),
             LeafKind::Boolean => text.parse().map(Value::Boolean).map_err(|_| "not a boolean"),
-            LeafKind::Date => date(text).map(Value::Date).ok_or("not a date"),
-            LeafKind::Instant => match self.moment {
-                Moment::Iso => instant(text).map(Value::Instant).ok_or("not a moment with its zone"),
-                Moment::UnixMs => integer(text)
-                    .ok()
-                    .and_then(|ms| Timestamp::from_millisecond(ms).ok())
-                    .map(Value::Instant)
-                    .ok_or("not milliseconds since 1970"),
+            LeafKind::Date => self.forms.day.read(text).map(Value::Date),
+            LeafKind::Instant => match self.forms.moment.read(&self.forms.zone, text)? {
+                When::At(at) | When::Earlier(at) => Ok(Value::Instant(at)),
             },
         }
+    }
+
+    /// A decimal in the system's spelling; another separator than its own is none.
+    fn decimal(&self, text: &str) -> Result<rust_decimal::Decimal, &'static str> {
+        let read = match self.forms.point {
+            Point::Point => decimal(text)?,
+            Point::Comma if text.contains('.') => return Err("not a decimal with a comma"),
+            Point::Comma => decimal(&text.replacen(',', ".", 1))?,
+        };
+        shifted(read, self.forms.shift)
     }
 
     /// The native form of a value, which reads back as that value in the system's one spelling of it. What would
@@ -232,9 +289,12 @@ impl Codec {
 
     /// The native form of a value, and what it reads back as.
     pub(super) fn settled(&self, value: &Value) -> Result<(Out, Value), String> {
+        if let Some(written) = &self.write_as {
+            return written.settled(value);
+        }
         let out = self.put(value)?;
         let back = match self.read(out.raw()) {
-            Got::Is(back) => back,
+            Got::Is(back) | Got::Assumed(back, _) => back,
             Got::Unknown(Some(back), _) if *value != Value::Null => back,
             Got::Nothing => Value::Null,
             Got::Missing | Got::Unknown(..) | Got::Unfit(_) => return Err(self.misread(value, &out)),
@@ -243,6 +303,11 @@ impl Codec {
             true => Ok((out, back)),
             false => Err(self.misread(value, &out)),
         }
+    }
+
+    /// The native form of a value as it will be read, once it has been written.
+    pub(super) fn held(&self, value: &Value) -> Result<Out, String> {
+        self.put(value)
     }
 
     /// What a value is once it is brought into the one spelling.
@@ -322,16 +387,18 @@ impl Codec {
                 if let Some(scale) = self.scale.filter(|scale| digits > *scale) {
                     return Err(format!("the system keeps {scale} digits after the point"));
                 }
-                compact_str::format_compact!("{n}")
-            }
-            Value::Date(day) => compact_str::format_compact!("{day}"),
-            Value::Instant(at) => match self.moment {
-                Moment::Iso => compact_str::format_compact!("{at}"),
-                Moment::UnixMs if at.as_nanosecond() % 1_000_000 == 0 => {
-                    compact_str::format_compact!("{}", at.as_millisecond())
+                match (self.forms.shift, self.forms.point) {
+                    (0, Point::Point) => compact_str::format_compact!("{n}"),
+                    (shift, point) => {
+                        let native = shifted(n.normalize(), shift.saturating_neg())?;
+                        let native = if shift == 0 { *n } else { native.normalize() };
+                        let text = compact_str::format_compact!("{native}");
+                        if point == Point::Comma { text.replacen('.', ",", 1).into() } else { text }
+                    }
                 }
-                Moment::UnixMs => return Err("the system keeps whole milliseconds".into()),
-            },
+            }
+            Value::Date(day) => self.forms.day.spell(*day),
+            Value::Instant(at) => self.forms.moment.spell(&self.forms.zone, *at)?,
             Value::Null | Value::Object(_) | Value::List(_) => return Err("expected a single value".into()),
         };
         if !self.form.fits(&text) {
@@ -393,6 +460,7 @@ pub(super) fn bounded(text: &str, chars_max: u32) -> Result<Value, &'static str>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use jiff::Timestamp;
     use proptest::prelude::*;
     use rust_decimal::Decimal;
 
@@ -410,8 +478,9 @@ mod tests {
             norm: Vec::new(),
             most: None,
             scale: None,
-            moment: Moment::Iso,
+            forms: Forms::default(),
             charset: Charset::All,
+            write_as: None,
         }
     }
 
@@ -433,7 +502,7 @@ mod tests {
             let at = Value::Instant(Timestamp::from_millisecond(ms).unwrap());
             for (kind, value) in [(LeafKind::Decimal, decimal), (LeafKind::Integer, Value::Integer(mantissa)), (LeafKind::Instant, at), (LeafKind::Text { chars_max: 40 }, Value::Text(text.into()))] {
                 for moment in [Moment::Iso, Moment::UnixMs] {
-                    let codec = Codec { moment, ..codec(kind.clone()) };
+                    let codec = Codec { forms: Forms { moment, ..Forms::default() }, ..codec(kind.clone()) };
                     let spelt = codec.spell(&value).unwrap();
                     prop_assert_eq!(codec.read(Raw::Text(&spelt)), Got::Is(value.clone()));
                 }

@@ -387,6 +387,10 @@ impl<'b, 'a> Build<'b, 'a> {
     fn got(&mut self, leaf: LeafId, got: Got) -> Came {
         match got {
             Got::Is(value) => Came::Is(value),
+            Got::Assumed(value, why) => {
+                self.findings.truncate_push(leaf, What::Assumed(why));
+                Came::Is(value)
+            }
             Got::Nothing => Came::Nothing,
             Got::Missing => {
                 self.missing.insert(leaf);

@@ -12,11 +12,12 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use super::{
     body::{Body, Holes},
     cursor::Place,
+    dialect::{Filled, Literal, Literals},
     model::{Call, Carrier, KeyForm, ListCall, Mapping, Next, Page, Select, Size, Speaks},
     native::NativeRequest,
     out::Out,
-    path::Step,
-    push::{Literal, Push, Test},
+    path::Path,
+    push::{Push, Test},
 };
 use crate::schema::{FieldSet, Filter, Op, Sort};
 
@@ -160,13 +161,24 @@ impl Mapping {
             None => (call.method == Method::POST).then(Out::object),
         };
         if let Some(body) = &mut body {
-            // What the template has no hole for stands at its root.
-            for part in [holes.filter, holes.sort] {
+            // What the template has no hole for stands at its own place.
+            for part in [holes.filter, holes.sort].into_iter().flatten() {
                 body.merge(part);
             }
         }
+        let stated = call.statement.as_ref().is_some_and(|statement| {
+            let text = statement.fill(Filled {
+                fields: &holes.fields.join(", "),
+                filter: plan.filter_text.as_deref(),
+                sort: plan.sort_text.as_deref(),
+                limit: size,
+                offset: place.seen,
+            });
+            request.carry(&statement.to, &text, false, body.as_mut());
+            statement.selects()
+        });
         // Rows that are keys alone are asked for no names.
-        let has_fields = call.batch.is_some() || call.body.as_ref().is_some_and(Body::has_fields);
+        let has_fields = stated || call.batch.is_some() || call.body.as_ref().is_some_and(Body::has_fields);
         match (&call.select_body, &self.select, &mut body) {
             (Some(path), Some(_), Some(body)) => {
                 let names = holes.fields.iter().copied().map(Out::text).collect();
@@ -191,7 +203,7 @@ impl Mapping {
         }
         let (variant, _) =
             ways.clone().find(|(_, call)| !call.for_queries).or_else(|| ways.clone().next())?;
-        Some(Plan { variant, sorted: sort.is_empty(), query: Vec::new(), filter: None, sort: None })
+        Some(Plan { variant, sorted: sort.is_empty(), ..Plan::default() })
     }
 
     /// The plan by one variant, when it can be asked for anything of the query.
@@ -215,18 +227,19 @@ impl Mapping {
         if parts.is_empty() && order.is_none() {
             return None;
         }
-        let sorted = sort.is_empty() || order.is_some();
-        let mut plan = Plan { variant, sorted, query: Vec::new(), filter: None, sort: None };
+        let mut plan = Plan { variant, sorted: sort.is_empty() || order.is_some(), ..Plan::default() };
         if !parts.is_empty() {
             let whole = if parts.len() == 1 { parts.pop()? } else { Push::All(parts) };
             let asked = dialect.filter(&whole);
             plan.query.extend(asked.query);
-            plan.filter = (!asked.body.is_empty()).then_some(Out::Object(asked.body));
+            plan.filter = whole_of(asked.body);
+            plan.filter_text = asked.text;
         }
         if let (Some(order), Some(words)) = (order, &dialect.sort) {
             let asked = dialect.order(words, &order);
             plan.query.extend(asked.query);
-            plan.sort = (!asked.body.is_empty()).then_some(Out::Object(asked.body));
+            plan.sort = whole_of(asked.body);
+            plan.sort_text = asked.text;
         }
         Some(plan)
     }
@@ -242,9 +255,15 @@ impl Mapping {
         if !call.is_keyed {
             return Some(format!("{}{}", self.at, call.before));
         }
-        let key = match (self.words.speaks, self.key.form) {
-            (Speaks::Odata4, KeyForm::Text) => format!("'{}'", id.replace('\'', "''")),
-            (Speaks::Json | Speaks::Odata4 | Speaks::Xml, _) => id.to_owned(),
+        let literal = match self.key.form {
+            KeyForm::Text => Literal::Text(id.into()),
+            KeyForm::Digits => Literal::Token(id.into()),
+            KeyForm::Guid => Literal::Guid(id.into()),
+        };
+        let key = match self.words.speaks {
+            Speaks::Json | Speaks::Xml => id.to_owned(),
+            Speaks::Odata4 => Literals::odata4().spell(&literal)?,
+            Speaks::Odata2 => Literals::odata2().spell(&literal)?,
         };
         let key = utf8_percent_encode(&key, PLAIN);
         Some(format!("{}{}{key}{}", self.at, call.before, call.after))
@@ -252,6 +271,7 @@ impl Mapping {
 }
 
 /// How a query is served.
+#[derive(Default)]
 struct Plan {
     variant: usize,
     sorted: bool,
@@ -259,6 +279,9 @@ struct Plan {
     /// What a body says of the filter and of the order; none where it says nothing.
     filter: Option<Out>,
     sort: Option<Out>,
+    /// Conditions and order for a statement.
+    filter_text: Option<String>,
+    sort_text: Option<String>,
 }
 
 impl Next {
@@ -273,14 +296,30 @@ impl Next {
 }
 
 impl Out {
-    /// Puts the names of an object into this one.
-    fn merge(&mut self, other: Option<Self>) {
-        if let Some(Self::Object(pairs)) = other {
-            for (name, value) in pairs {
-                self.put(&[Step::Key(name)], value);
+    /// Puts what another tree holds into this one, each at its own place. Recursion is bounded by the depth of what a
+    /// dialect's file describes.
+    fn merge(&mut self, other: Self) {
+        let (Self::Object(pairs), Self::Object(others)) = (&mut *self, other) else { return };
+        for (name, value) in others {
+            match pairs.iter_mut().find(|(known, _)| *known == name) {
+                Some((_, known)) if matches!((&*known, &value), (Self::Object(_), Self::Object(_))) => {
+                    known.merge(value);
+                }
+                Some((_, known)) => *known = value,
+                None => pairs.push((name, value)),
             }
         }
     }
+}
+
+/// What a dialect puts at its places, as one tree.
+fn whole_of(parts: Vec<(Path, Out)>) -> Option<Out> {
+    let mut parts = parts.into_iter();
+    let mut whole = Out::object();
+    let (at, first) = parts.next()?;
+    whole.put(at.steps(), first);
+    parts.for_each(|(at, part)| whole.put(at.steps(), part));
+    Some(whole)
 }
 
 impl KeyForm {
@@ -337,7 +376,11 @@ impl Request {
     pub(super) fn select(&mut self, select: Option<&Select>, wanted: &FieldSet) {
         let Some(select) = select else { return };
         let join = |expand| select.names(wanted, expand).collect::<Vec<_>>().join(",");
-        let (names, expanded) = (join(false), join(true));
+        let (mut names, expanded) = (join(false), join(true));
+        if select.with_expanded && !names.is_empty() && !expanded.is_empty() {
+            names.push(',');
+            names.push_str(&expanded);
+        }
         if let (Some(query), false) = (&select.query, names.is_empty()) {
             self.query.push((query.clone(), names));
         }

@@ -68,6 +68,7 @@ mod push;
 mod returned;
 mod scan;
 mod settled;
+mod time;
 mod trial;
 mod trie;
 mod xml;

@@ -73,6 +73,8 @@ pub(super) enum Speaks {
     Json,
     /// OData version 4.
     Odata4,
+    /// OData version 2: answers stand under `d`, lists under `results`.
+    Odata2,
     /// XML with addresses of its own.
     Xml,
 }
@@ -191,6 +193,8 @@ pub(super) struct ListCall {
     /// Whether it is the road of queries with a filter or a sort.
     pub(super) for_queries: bool,
     pub(super) filter: Option<Arc<super::dialect::Dialect>>,
+    /// The query text that asks for rows, where the system has a language for it.
+    pub(super) statement: Option<super::dialect::Statement>,
     /// Where a body selection goes; the query's otherwise.
     pub(super) select_body: Option<Path>,
     /// What stands in the body besides.
@@ -344,6 +348,8 @@ pub(super) struct Select {
     /// The parameter that names them; none where only bodies do.
     pub(super) query: Option<String>,
     pub(super) expand: Option<String>,
+    /// Whether what is expanded is named among the fields too.
+    pub(super) with_expanded: bool,
     pub(super) names: Vec<SelectName>,
 }
 
@@ -539,6 +545,8 @@ pub struct Finding {
 pub enum What {
     /// The native value is not of the field's type; the field is left out.
     Unfit(&'static str),
+    /// The native value can mean two; one was taken.
+    Assumed(&'static str),
     /// The table does not know the native value (shown, for the operator).
     UnknownValue(CompactString),
     /// No rule holds.
@@ -552,6 +560,7 @@ impl What {
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::Unfit(_) => "unfit",
+            Self::Assumed(_) => "assumed",
             Self::UnknownValue(_) => "unknown_value",
             Self::NoRule => "no_rule",
             Self::NotAList => "not_a_list",

@@ -85,6 +85,14 @@ fn short_decimal(text: &[u8]) -> Option<Decimal> {
     Some(Decimal::new(if negative { -mantissa } else { mantissa }, scale))
 }
 
+/// A decimal times ten to a power, exactly.
+pub(super) fn shifted(value: Decimal, by: i32) -> Result<Decimal, &'static str> {
+    if by == 0 {
+        return Ok(value);
+    }
+    exact(value.mantissa(), i64::from(value.scale()).saturating_sub(i64::from(by)))
+}
+
 fn exact(mut mantissa: i128, mut scale: i64) -> Result<Decimal, &'static str> {
     const TOO_MANY: &str = "more digits than can be kept exactly";
     if mantissa == 0 {
@@ -143,6 +151,17 @@ mod tests {
         ] {
             assert!(decimal(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_shift_is_exact_or_refused() {
+        let at = |text: &str, by| shifted(decimal(text).unwrap(), by).map(|n| n.to_string());
+        assert_eq!(at("1990000", -6).unwrap(), "1.990000");
+        assert_eq!(at("19.99", 6).unwrap(), "19990000");
+        assert_eq!(at("0.06", 2).unwrap(), "6");
+        assert_eq!(at("-0.5", 1).unwrap(), "-5");
+        assert!(at("79228162514264337593543950335", 1).is_err());
+        assert!(at("0.0000000000000000000000000001", -1).is_err());
     }
 
     proptest! {

@@ -388,7 +388,11 @@ impl<'m> Writing<'m> {
             }
             Source::Native(native) if native.writes(self.create) => {
                 match native.codec.write(new.unwrap_or(&Value::Null)) {
-                    Ok(out) => self.put(native.slot, &native.write_at, out),
+                    Ok(out) => {
+                        // What it reads as afterwards may be spelt otherwise than what is written.
+                        let held = native.codec.held(new.unwrap_or(&Value::Null)).ok();
+                        self.put(native.slot, &native.write_at, out, held);
+                    }
                     Err(why) => self.fault_here(Some(line.leaf), why),
                 }
             }
@@ -405,9 +409,9 @@ impl<'m> Writing<'m> {
     }
 
     /// Puts a native value, and notes the slot that it will be read from.
-    fn put(&mut self, slot: u16, at: &Path, out: Out) {
+    fn put(&mut self, slot: u16, at: &Path, out: Out, held: Option<Out>) {
         if !self.in_each {
-            self.slots.push((slot, out.clone()));
+            self.slots.push((slot, held.unwrap_or_else(|| out.clone())));
         }
         self.puts += 1;
         self.body.put(at.steps(), out);

@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use compact_str::{CompactString, format_compact};
-use jiff::Timestamp;
+use compact_str::format_compact;
+use jiff::{Timestamp, ToSpan, civil::Date};
 
 use super::{
-    codec::{Codec, Norm, Wire, normal},
-    dialect::{Compares, Dialect, Or, Tie},
+    codec::{Codec, Norm, Point, Wire, normal},
+    dialect::{Compares, Dialect, Literal, Numbers, Or, Tie},
     model::{Filterable, KeyForm, Mapping},
-    number::is_number,
+    number::{is_number, shifted},
+    time::Day,
 };
 use crate::schema::{Direction, Filter, LeafKind, Op, Sort, Value};
 
@@ -36,19 +37,6 @@ pub(super) struct Test {
     pub(super) values: Vec<Literal>,
 }
 
-/// A typed literal.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) enum Literal {
-    /// Text, to be quoted.
-    Text(CompactString),
-    /// The token of a number.
-    Number(CompactString),
-    /// A date, a moment or a GUID: checked, never quoted.
-    Bare(CompactString),
-    /// true or false.
-    Boolean(bool),
-}
-
 impl Mapping {
     /// What of a filter can be asked for; `None` asks for every record.
     pub(super) fn push(&self, dialect: &Dialect, filter: &Filter) -> Option<Push> {
@@ -68,7 +56,7 @@ impl Mapping {
             Filter::Item(_, inner) => self.push(dialect, inner),
             Filter::Test { leaf, op, value } => {
                 let places = self.filters.get(usize::from(leaf.0))?;
-                let tests = places.iter().map(|place| test(dialect, place, *op, value).map(Push::Test));
+                let tests = places.iter().map(|place| test(dialect, place, *op, value));
                 any_of(dialect, tests.collect::<Option<Vec<_>>>()?)
             }
         }
@@ -81,11 +69,12 @@ impl Mapping {
         for Sort { leaf, direction } in sort {
             let [place] = self.filters.get(usize::from(leaf.0))?.as_slice() else { return None };
             let alike = match place.codec.kind {
-                LeafKind::Decimal | LeafKind::Integer => place.codec.wire == Wire::Number,
-                LeafKind::Date | LeafKind::Instant => true,
+                LeafKind::Decimal | LeafKind::Integer => is_number_there(dialect, &place.codec),
+                LeafKind::Date => is_day_there(dialect, &place.codec),
+                LeafKind::Instant => true,
                 LeafKind::Text { .. } | LeafKind::Code(_) | LeafKind::Id | LeafKind::Boolean => false,
             };
-            if !alike || place.codec.table.is_some() {
+            if !alike || place.codec.table.is_some() || !words.knows(&place.name) {
                 return None;
             }
             keys.push((place.name.clone(), *direction));
@@ -111,72 +100,101 @@ fn any_of(dialect: &Dialect, mut pushes: Vec<Push>) -> Option<Push> {
     match dialect.or {
         Or::Any => Some(Push::Any(pushes)),
         Or::SameField => one_field.then_some(Push::Any(pushes)),
+        Or::Never => None,
     }
 }
 
-/// A test of one native field.
-fn test(dialect: &Dialect, place: &Filterable, op: Op, value: &Value) -> Option<Test> {
+/// A condition on one native field.
+fn test(dialect: &Dialect, place: &Filterable, op: Op, value: &Value) -> Option<Push> {
     let wanted: &[Value] = match (op, value) {
         (Op::Ne | Op::Contains | Op::StartsWith | Op::EndsWith, _) => return None,
         (Op::In, Value::List(values)) => values,
         (Op::In, _) => return None,
         (Op::Eq | Op::Lt | Op::Lte | Op::Gt | Op::Gte, value) => std::slice::from_ref(value),
     };
-    let range = matches!(op, Op::Lt | Op::Lte | Op::Gt | Op::Gte);
-    let mut values = Vec::new();
+    let (mut values, mut others) = (Vec::new(), Vec::new());
     for value in wanted {
-        literals(dialect, &place.codec, op, value, &mut values)?;
+        let said = said(dialect, &place.codec, if op == Op::In { Op::Eq } else { op }, value)?;
+        let equal = |(op, literal): &(Op, Literal)| (*op == Op::Eq).then(|| literal.clone());
+        match (said.any, said.tests.iter().map(equal).collect::<Option<Vec<_>>>()) {
+            (true, Some(equal)) => values.extend(equal),
+            (_, _) => others.push(all_of(place, said.tests)),
+        }
     }
-    if values.is_empty() || values.len() > VALUES_MAX || (range && values.len() != 1) {
+    if (values.is_empty() && others.is_empty()) || values.len().saturating_add(others.len()) > VALUES_MAX {
         return None;
     }
-    let op = if range {
-        op
-    } else if values.len() == 1 {
-        Op::Eq
-    } else {
-        Op::In
-    };
-    Some(Test { name: place.name.clone(), op, values })
+    let op = if values.len() == 1 { Op::Eq } else { Op::In };
+    if !values.is_empty() {
+        others.push(Push::Test(Test { name: place.name.clone(), op, values }));
+    }
+    any_of(dialect, others)
 }
 
-/// The literals that a value is looked for by; `None` where it cannot be.
-fn literals(dialect: &Dialect, codec: &Codec, op: Op, value: &Value, out: &mut Vec<Literal>) -> Option<()> {
-    let range = matches!(op, Op::Lt | Op::Lte | Op::Gt | Op::Gte);
+/// Every one of the comparisons.
+fn all_of(place: &Filterable, tests: Vec<(Op, Literal)>) -> Push {
+    let test = |(op, value)| Push::Test(Test { name: place.name.clone(), op, values: vec![value] });
+    let mut tests: Vec<_> = tests.into_iter().map(test).collect();
+    match (tests.len(), tests.pop()) {
+        (1, Some(one)) => one,
+        (_, last) => Push::All(tests.into_iter().chain(last).collect()),
+    }
+}
+
+/// Comparisons that hold of whatever the system stores for a value that passes.
+struct Said {
+    /// Whether one of them is enough; else all must hold.
+    any: bool,
+    tests: Vec<(Op, Literal)>,
+}
+
+/// How a value is looked for; `None` where it cannot be.
+fn said(dialect: &Dialect, codec: &Codec, op: Op, value: &Value) -> Option<Said> {
     // What stands for the unknown is many values.
     if codec.otherwise.as_ref() == Some(value) || !is_spelt_so(dialect, codec) {
         return None;
     }
     if let Some(table) = &codec.table {
-        if range {
-            return None;
-        }
         let own = value.as_text().filter(|_| codec.keep);
-        for native in table.natives(value).chain(own) {
-            out.push(match codec.wire {
-                Wire::Text => text_of(codec, native)?,
-                Wire::Number => is_number(native).then(|| Literal::Number(native.into()))?,
-                Wire::Boolean => Literal::Boolean(native == "true"),
-            });
-        }
-        return Some(());
+        let natives = table.natives(value).chain(own).map(|native| {
+            Some((
+                Op::Eq,
+                match codec.wire {
+                    Wire::Text => text_of(dialect, codec, native)?,
+                    Wire::Number => is_number(native).then(|| Literal::Token(native.into()))?,
+                    Wire::Boolean => Literal::Boolean(native == "true"),
+                },
+            ))
+        });
+        let tests: Option<Vec<_>> = natives.collect();
+        return tests.filter(|_| op == Op::Eq).map(|tests| Said { any: true, tests });
     }
-    let literal = match (&codec.kind, value) {
-        (LeafKind::Text { .. } | LeafKind::Code(_) | LeafKind::Id, Value::Text(text)) if !range => {
-            text_literal(codec, text)?
+    let one = |literal: Literal| Some(Said { any: true, tests: vec![(op, literal)] });
+    match (&codec.kind, value) {
+        (LeafKind::Text { .. } | LeafKind::Code(_) | LeafKind::Id, Value::Text(text)) if op == Op::Eq => {
+            one(text_literal(dialect, codec, text)?)
         }
-        (LeafKind::Decimal, Value::Decimal(n)) if codec.wire == Wire::Number => {
-            Literal::Number(format_compact!("{n}"))
+        (LeafKind::Decimal, Value::Decimal(n)) if is_number_there(dialect, codec) => {
+            let native = match codec.forms.shift {
+                0 => *n,
+                shift => shifted(n.normalize(), shift.saturating_neg()).ok()?.normalize(),
+            };
+            one(told(codec, Literal::Decimal(format_compact!("{native}")))?)
         }
-        (LeafKind::Integer, Value::Integer(n)) if codec.wire == Wire::Number => {
-            Literal::Number(format_compact!("{n}"))
+        (LeafKind::Integer, Value::Integer(n)) if is_number_there(dialect, codec) => {
+            one(told(codec, Literal::Integer(format_compact!("{n}")))?)
         }
-        (LeafKind::Boolean, Value::Boolean(yes)) if !range => Literal::Boolean(*yes),
-        (LeafKind::Date, Value::Date(date)) => Literal::Bare(format_compact!("{date}")),
-        (LeafKind::Instant, Value::Instant(at)) if dialect.unix_ms => {
-            Literal::Number(format_compact!("{}", whole_ms(*at, op)?))
+        (LeafKind::Boolean, Value::Boolean(yes)) if op == Op::Eq => one(Literal::Boolean(*yes)),
+        (LeafKind::Date, Value::Date(day)) if is_day_there(dialect, codec) => {
+            let tests = days(codec, op, *day)?;
+            tests.iter().all(|(_, day)| is_told(codec, &Day::Iso.spell(*day))).then_some(())?;
+            let tests = tests.into_iter().map(|(op, day)| (op, Literal::Date(day))).collect();
+            Some(Said { any: false, tests })
         }
-        (LeafKind::Instant, Value::Instant(at)) => Literal::Bare(format_compact!("{at}")),
+        (LeafKind::Instant, Value::Instant(at)) => {
+            is_told(codec, &format_compact!("{at}")).then_some(())?;
+            Some(Said { any: false, tests: moments(dialect, codec, op, *at)? })
+        }
         (
             LeafKind::Text { .. }
             | LeafKind::Code(_)
@@ -187,25 +205,84 @@ fn literals(dialect: &Dialect, codec: &Codec, op: Op, value: &Value, out: &mut V
             | LeafKind::Date
             | LeafKind::Instant,
             _,
-        ) => return None,
-    };
-    let spelt = match &literal {
-        Literal::Text(text) | Literal::Number(text) | Literal::Bare(text) => text.as_str(),
-        Literal::Boolean(_) => "",
-    };
-    // A native spelling of nothing never reads as this value.
-    if !matches!(literal, Literal::Boolean(_)) && codec.absent.iter().any(|absent| **absent == *spelt) {
-        return None;
+        ) => None,
     }
-    out.push(literal);
-    Some(())
 }
 
-fn text_literal(codec: &Codec, text: &str) -> Option<Literal> {
+/// Whether a filter compares the number by its value.
+fn is_number_there(dialect: &Dialect, codec: &Codec) -> bool {
+    let by_value = codec.wire == Wire::Number || dialect.literals.numbers == Numbers::ByValue;
+    by_value && codec.forms.point == Point::Point
+}
+
+/// Whether a filter compares the day as a day: where the system keeps one as text, only in the same form.
+fn is_day_there(dialect: &Dialect, codec: &Codec) -> bool {
+    matches!(codec.forms.day, Day::Iso | Day::MsDate) || codec.forms.day == dialect.literals.day
+}
+
+/// Conditions on the stored days that read as one which passes. Where a day is kept as a moment, any moment of
+/// it is that day.
+fn days(codec: &Codec, op: Op, day: Date) -> Option<Vec<(Op, Date)>> {
+    if !codec.forms.day.is_moment() {
+        return Some(vec![(op, day)]);
+    }
+    let next = day.checked_add(1.day()).ok()?;
+    Some(match op {
+        Op::Eq => vec![(Op::Gte, day), (Op::Lt, next)],
+        Op::Gt => vec![(Op::Gte, next)],
+        Op::Lte => vec![(Op::Lt, next)],
+        Op::Gte | Op::Lt => vec![(op, day)],
+        Op::In | Op::Ne | Op::Contains | Op::StartsWith | Op::EndsWith => return None,
+    })
+}
+
+/// Conditions on the stored moments that read as one which passes, in moments that the dialect can tell. What is
+/// read may be cut to the form's grain, so the stored one lies within a grain of it.
+fn moments(dialect: &Dialect, codec: &Codec, op: Op, at: Timestamp) -> Option<Vec<(Op, Literal)>> {
+    let (read, told) = (codec.forms.moment.grain(), dialect.literals.moment.grain());
+    let down = |at: i128, grain: i128| at.div_euclid(grain) * grain;
+    let up = |at: i128, grain: i128| -down(-at, grain);
+    let at = at.as_nanosecond();
+    let after = up(down(at, read) + read, told);
+    let tests = match op {
+        Op::Gte | Op::Gt => vec![(op, down(at, told))],
+        Op::Lt => vec![(Op::Lt, up(up(at, read), told))],
+        Op::Lte if read == 1 => vec![(Op::Lte, up(at, told))],
+        Op::Lte => vec![(Op::Lt, after)],
+        Op::Eq if read == 1 && down(at, told) == at => vec![(Op::Eq, at)],
+        Op::Eq if read == 1 => vec![(Op::Gte, down(at, told)), (Op::Lte, up(at, told))],
+        Op::Eq => vec![(Op::Gte, down(at, told)), (Op::Lt, after)],
+        Op::In | Op::Ne | Op::Contains | Op::StartsWith | Op::EndsWith => return None,
+    };
+    let literal = |(op, at)| {
+        let at = Timestamp::from_nanosecond(at).ok().filter(|at| dialect.literals.tells(*at))?;
+        Some((op, Literal::Instant(at)))
+    };
+    tests.into_iter().map(literal).collect()
+}
+
+/// A literal, unless the system's spelling of nothing is spelt so: that one never reads as a value.
+fn told(codec: &Codec, literal: Literal) -> Option<Literal> {
+    let is_told = match &literal {
+        Literal::Text(text)
+        | Literal::Integer(text)
+        | Literal::Decimal(text)
+        | Literal::Token(text)
+        | Literal::Guid(text) => is_told(codec, text),
+        Literal::Date(_) | Literal::Instant(_) | Literal::Boolean(_) => true,
+    };
+    is_told.then_some(literal)
+}
+
+fn is_told(codec: &Codec, spelt: &str) -> bool {
+    !codec.absent.iter().any(|absent| **absent == *spelt)
+}
+
+fn text_literal(dialect: &Dialect, codec: &Codec, text: &str) -> Option<Literal> {
     let text = if codec.norm.is_empty() { text.to_owned() } else { normal(&codec.norm, text) };
     match codec.wire {
-        Wire::Text => text_of(codec, &text),
-        Wire::Number => is_number(&text).then(|| Literal::Number(text.into())),
+        Wire::Text => told(codec, text_of(dialect, codec, &text)?),
+        Wire::Number => told(codec, is_number(&text).then(|| Literal::Token(text.into()))?),
         Wire::Boolean => None,
     }
 }
@@ -217,19 +294,15 @@ fn is_spelt_so(dialect: &Dialect, codec: &Codec) -> bool {
     codec.norm.is_empty() || (case_only && dialect.text == Compares::Loosely)
 }
 
-/// Text as a literal: quoted, or bare where the system keeps a form that it does not quote.
-fn text_of(codec: &Codec, text: &str) -> Option<Literal> {
-    match codec.form {
-        KeyForm::Text => Some(Literal::Text(text.into())),
+/// Text as a literal: quoted, or bare where the system keeps a form that it does not quote; `None` where it
+/// cannot be said.
+fn text_of(dialect: &Dialect, codec: &Codec, text: &str) -> Option<Literal> {
+    let literal = match codec.form {
+        KeyForm::Text if dialect.literals.holds(text) => Literal::Text(text.into()),
         // The system knows no such value; it would refuse the question instead of finding nothing.
-        KeyForm::Digits | KeyForm::Guid => codec.form.fits(text).then(|| Literal::Bare(text.into())),
-    }
-}
-
-/// Milliseconds, rounded so that nothing is missed.
-fn whole_ms(at: Timestamp, op: Op) -> Option<i64> {
-    let down = at.as_nanosecond().div_euclid(1_000_000);
-    let whole = at.as_nanosecond().rem_euclid(1_000_000) == 0;
-    let up = i128::from(!whole && matches!(op, Op::Lt | Op::Lte));
-    i64::try_from(down + up).ok()
+        KeyForm::Digits if codec.form.fits(text) => Literal::Token(text.into()),
+        KeyForm::Guid if codec.form.fits(text) => Literal::Guid(text.into()),
+        KeyForm::Text | KeyForm::Digits | KeyForm::Guid => return None,
+    };
+    Some(literal)
 }

@@ -231,7 +231,8 @@ fn word(native: &Native, value: &Value) -> Option<Out> {
     let codec: &Codec = &native.codec;
     match value {
         Value::Null => Some(Out::Null),
-        value => codec.write(value).ok(),
+        // As it reads, which need not be how it is written.
+        value => codec.write(value).ok().and_then(|_| codec.held(value).ok()),
     }
 }
 

@@ -41,6 +41,8 @@ pub enum Flaw {
     NoRule,
     /// A list was due.
     NotAList,
+    /// A value can mean two things; one was taken.
+    Assumed,
     /// The record has no key.
     NoKey,
     /// Its key stood twice in one page.
@@ -58,6 +60,7 @@ impl Flaw {
             Self::UnknownValue => "unknown_value",
             Self::NoRule => "no_rule",
             Self::NotAList => "not_a_list",
+            Self::Assumed => "assumed",
             Self::NoKey => "no_key",
             Self::DuplicateKey => "duplicate_key",
             Self::Unreadable => "unreadable",
@@ -72,6 +75,7 @@ impl From<&What> for Flaw {
             What::UnknownValue(_) => Self::UnknownValue,
             What::NoRule => Self::NoRule,
             What::NotAList => Self::NotAList,
+            What::Assumed(_) => Self::Assumed,
         }
     }
 }
@@ -248,7 +252,7 @@ fn of_record<'a>(
         let field = entity.leaf(*leaf).map_or_else(String::new, |leaf| leaf.path.to_string());
         let value = match what {
             What::UnknownValue(value) => Some(value.as_str()),
-            What::Unfit(_) | What::NoRule | What::NotAList => None,
+            What::Unfit(_) | What::Assumed(_) | What::NoRule | What::NotAList => None,
         };
         flaws.push((field, what.into(), Some(&inward.id), value));
     }

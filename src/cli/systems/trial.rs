@@ -210,7 +210,7 @@ fn as_json(tried: &Tried) -> Json {
 
 fn words(what: &What) -> String {
     match what {
-        What::Unfit(why) => (*why).to_owned(),
+        What::Unfit(why) | What::Assumed(why) => (*why).to_owned(),
         What::UnknownValue(value) => format!("`{value}` is not in its table"),
         What::NoRule => "no rule holds".to_owned(),
         What::NotAList => "a list was due".to_owned(),

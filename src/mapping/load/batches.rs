@@ -64,6 +64,7 @@ fn call(node: &Node, key: Envelope, defaults: &Defaults, found: &mut Diagnostics
     let rows = match (keys.take("rows"), defaults.speaks) {
         (Some(node), _) => place(node, found)?,
         (None, Speaks::Odata4) => Path::parse("value").ok()?,
+        (None, Speaks::Odata2) => Path::parse("d.results").ok()?,
         (None, Speaks::Json | Speaks::Xml) => {
             found.error(&node.place, "key `rows` is missing: where records stand in the answer");
             return None;

@@ -92,7 +92,11 @@ fn call(keys: &mut Keys<'_>, kind: Kind, defaults: &Defaults, found: &mut Diagno
     let query = texts(keys.take("query"), found);
     let has_body = node.get("body").is_some();
     let body = bodies::load(&mut keys, kind.holes, defaults, found);
-    let rows = keys.take("rows").and_then(|node| record_at(node, found));
+    let rows = match (keys.take("rows"), defaults.speaks) {
+        (Some(node), _) => place(node, found).and_then(|path| record_at(&path, node, found)),
+        (None, Speaks::Odata2) => record_at(&Path::parse("d").ok()?, node, found),
+        (None, Speaks::Json | Speaks::Odata4 | Speaks::Xml) => None,
+    };
     let returns = returns(&mut keys, node, kind, found);
     keys.finish(found);
     let (method, text) = address?;
@@ -137,7 +141,7 @@ fn address(
     let standard = match (kind.is_keyed, defaults.speaks) {
         (false, _) => "",
         (true, Speaks::Json | Speaks::Xml) => "/{key}",
-        (true, Speaks::Odata4) => "({key})",
+        (true, Speaks::Odata4 | Speaks::Odata2) => "({key})",
     };
     let mut chosen = None;
     for (word, method) in [
@@ -192,8 +196,7 @@ pub(super) fn envelope(path: &Path) -> Option<Envelope> {
 }
 
 /// `rows` of an answer about one record: where it stands.
-fn record_at(node: &Node, found: &mut Diagnostics) -> Option<Envelope> {
-    let path = place(node, found)?;
+fn record_at(path: &Path, node: &Node, found: &mut Diagnostics) -> Option<Envelope> {
     // `.` is what it would be anyway.
     let (_, parent) = path.steps().split_last()?;
     let mut frame = Frame::default();

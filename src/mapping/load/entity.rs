@@ -45,6 +45,10 @@ pub(super) struct SelectWords {
     query: Option<String>,
     expand: Option<String>,
     pub(super) under: Option<Path>,
+    /// Whether a name is the whole path, with dots.
+    dotted: bool,
+    /// Whether what is expanded is named among the fields too.
+    with_expanded: bool,
 }
 
 pub(super) fn load(
@@ -245,10 +249,12 @@ pub(super) fn constants(node: Option<&Node>, found: &mut Diagnostics) -> Vec<(Pa
 fn select_words(keys: &mut Keys<'_>, defaults: &Defaults, found: &mut Diagnostics) -> Option<SelectWords> {
     let Some(node) = keys.take("select") else {
         return match defaults.speaks {
-            Speaks::Odata4 => Some(SelectWords {
+            Speaks::Odata4 | Speaks::Odata2 => Some(SelectWords {
                 query: Some("$select".into()),
                 expand: Some("$expand".into()),
                 under: None,
+                dotted: false,
+                with_expanded: defaults.speaks == Speaks::Odata2,
             }),
             Speaks::Json | Speaks::Xml => None,
         };
@@ -260,8 +266,10 @@ fn select_words(keys: &mut Keys<'_>, defaults: &Defaults, found: &mut Diagnostic
     let query = keys.take("query").and_then(|node| String::read(node, found));
     let expand = keys.take("expand").and_then(|node| String::read(node, found));
     let under = path_at(&mut keys, "under", found);
+    let dotted = keys.or("dotted", || false, found);
     keys.finish(found);
-    Some(SelectWords { query, expand, under })
+    let with_expanded = defaults.speaks == Speaks::Odata2;
+    Some(SelectWords { query, expand, under, dotted: dotted?, with_expanded })
 }
 
 fn select_of(
@@ -273,21 +281,29 @@ fn select_of(
 ) -> Select {
     let mut names: Vec<SelectName> = Vec::new();
     let mut add = |path: &Path, leaves: FieldSet, expand: bool, always: bool| {
-        let step = match &words.under {
-            None => path.steps().first(),
-            Some(under) => path.under(under).and_then(<[Step]>::first),
+        let steps = match &words.under {
+            None => Some(path.steps()),
+            Some(under) => path.under(under),
         };
-        let Some(Step::Key(name)) = step else { return };
+        let Some([Step::Key(name), rest @ ..]) = steps else { return };
         // Annotations come with what they annotate.
-        if name.starts_with('@') {
+        if name.starts_with('@') || name.starts_with("__") {
             return;
         }
-        match names.iter_mut().find(|known| known.name == **name) {
+        // Where lists stand under `results`, what has some is another record's.
+        let results = matches!(rest.first(), Some(Step::Key(name)) if &**name == "results");
+        let expand = expand || (results && words.with_expanded && words.expand.is_some());
+        let whole = match (words.dotted, steps) {
+            (true, Some(steps)) => joined(steps, '.'),
+            (true, None) | (false, _) => name.to_string(),
+        };
+        let name = whole.as_str();
+        match names.iter_mut().find(|known| known.name == *name) {
             Some(known) => {
                 known.leaves = known.leaves.union(&leaves);
                 known.always |= always;
             }
-            None => names.push(SelectName { name: name.to_string(), expand, always, leaves }),
+            None => names.push(SelectName { name: name.to_owned(), expand, always, leaves }),
         }
     };
     add(&key.at, FieldSet::EMPTY, false, true);
@@ -300,7 +316,7 @@ fn select_of(
     for (leaves, path, each) in reads {
         add(path, *leaves, *each && words.expand.is_some(), false);
     }
-    Select { query: words.query, expand: words.expand, names }
+    Select { query: words.query, expand: words.expand, with_expanded: words.with_expanded, names }
 }
 
 /// How a filter names a path; `None` where it cannot.
@@ -314,7 +330,7 @@ fn filter_name(path: &Path, select: Option<&SelectWords>, speaks: Speaks) -> Opt
     }
     let name = match speaks {
         Speaks::Json | Speaks::Xml => joined(steps, '.'),
-        Speaks::Odata4 => joined(steps, '/'),
+        Speaks::Odata4 | Speaks::Odata2 => joined(steps, '/'),
     };
     // A name that is more than a word would not stay a name in a filter's text.
     let word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '/' | '.' | '-');

@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use super::{entity::key_form, fields::Loader, pairs};
 use crate::{
     mapping::{
-        codec::{Codec, Moment, Norm, Table, Wire},
+        codec::{Codec, Forms, Norm, Table, Wire},
         model::{KeyForm, Rule, Then},
         path::Path,
         trie::Frame,
@@ -33,8 +33,9 @@ impl Loader<'_> {
             norm: Vec::new(),
             most: None,
             scale: None,
-            moment: Moment::Iso,
+            forms: self.defaults.forms.clone(),
             charset: self.defaults.charset(),
+            write_as: None,
             kind,
         }
     }
@@ -59,16 +60,10 @@ impl Loader<'_> {
             .map(Into::into)
             .collect();
         }
-        if let Some(mut as_keys) = keys.take("as").and_then(|node| Keys::of(node, self.found)) {
-            codec.scale = as_keys.take("scale").and_then(|node| u32::read(node, self.found));
-            if let Some(moment) = as_keys.take("instant").and_then(|node| Moment::read(node, self.found)) {
-                codec.moment = moment;
-            }
-            if let Some(wire) = as_keys.take("wire").and_then(|node| Wire::read(node, self.found)) {
-                codec.wire = wire;
-            }
-            as_keys.finish(self.found);
+        if let Some(node) = keys.take("as") {
+            self.forms(codec, node);
         }
+        let write_as = keys.take("write_as");
         match keys.take("else") {
             Some(node) if node.as_text() == Some("$value") => codec.keep = true,
             Some(node) => codec.otherwise = self.value_of(leaf, node),
@@ -90,6 +85,17 @@ impl Loader<'_> {
             natives.clone().next().is_some() && natives.clone().all(|n| matches!(n, "true" | "false"));
         if booleans && !self.defaults.text_numbers {
             codec.wire = Wire::Boolean;
+        }
+        if let Some(node) = write_as {
+            if self.list != 0 {
+                self.found.push(
+                    Diagnostic::error(&node.place, "`write_as` is not for the lines of a native list")
+                        .help("say `write: never` there, or one form for both ways under `as`"),
+                );
+            }
+            let mut written = codec.clone();
+            self.forms(&mut written, node);
+            codec.write_as = Some(Box::new(written));
         }
     }
 
@@ -220,7 +226,8 @@ impl Loader<'_> {
     }
 
     pub(super) fn value(&mut self, leaf: LeafId, text: &str, node: &Node) -> Option<Value> {
-        let codec = self.codec(leaf);
+        // What the file says stands as the schema has it, whatever the system's forms.
+        let codec = Codec { forms: Forms::default(), ..self.codec(leaf) };
         match codec.parse(text) {
             Ok(value) => Some(value),
             Err(why) => {

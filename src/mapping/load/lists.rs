@@ -8,7 +8,7 @@ use super::{Defaults, batches, bodies, entity::texts, pages, pages::Holes, path_
 use crate::{
     mapping::{
         batch::BATCHES_MAX,
-        dialect::Dialect,
+        dialect::{Dialect, Statement},
         model::{ListCall, Speaks},
         path::Path,
         trie::Frame,
@@ -61,6 +61,7 @@ fn variant(node: &Node, at: &str, defaults: &Defaults, found: &mut Diagnostics) 
     let (rows, may_lack_rows) = match (keys.take("rows"), defaults.speaks) {
         (Some(node), _) => rows(node, found)?,
         (None, Speaks::Odata4) => (Path::parse("value").ok()?, false),
+        (None, Speaks::Odata2) => (Path::parse("d.results").ok()?, false),
         (None, Speaks::Json | Speaks::Xml) => {
             found.error(&node.place, "key `rows` is missing: where records stand in the answer");
             return None;
@@ -86,7 +87,12 @@ fn variant(node: &Node, at: &str, defaults: &Defaults, found: &mut Diagnostics) 
     if body.is_some() && method == Method::GET {
         found.error(&node.place, "a `get` carries no body; ask by `post`");
     }
-    let holes = Holes::of(body.as_ref());
+    let statement = match keys.take("statement") {
+        Some(node) => Some(Statement::load(node, found)?),
+        None => None,
+    };
+    stated(node, statement.as_ref(), filter.as_deref(), found);
+    let holes = Holes::of(body.as_ref(), statement.as_ref());
     let page = pages::load(node, keys.take("page"), (&method, holes), &mut frame, found);
     let batch = batches::load(&mut keys, defaults, found)?;
     keys.finish(found);
@@ -112,6 +118,7 @@ fn variant(node: &Node, at: &str, defaults: &Defaults, found: &mut Diagnostics) 
         query,
         for_queries: !purposes.is_empty(),
         filter,
+        statement,
         select_body,
         body,
         rows_in,
@@ -140,6 +147,7 @@ fn dialect(keys: &mut Keys<'_>, defaults: &Defaults, found: &mut Diagnostics) ->
     let Some(node) = keys.take("filter") else {
         return match defaults.speaks {
             Speaks::Odata4 => defaults.dialects.get("odata4").cloned(),
+            Speaks::Odata2 => defaults.dialects.get("odata2").cloned(),
             Speaks::Json | Speaks::Xml => None,
         };
     };
@@ -152,6 +160,28 @@ fn dialect(keys: &mut Keys<'_>, defaults: &Defaults, found: &mut Diagnostics) ->
         );
     }
     dialect.cloned()
+}
+
+/// Tells when a statement and the dialect of a list do not fit each other.
+fn stated(node: &Node, statement: Option<&Statement>, dialect: Option<&Dialect>, found: &mut Diagnostics) {
+    let (filters, sorts) = statement.map_or((false, false), Statement::asks);
+    let makes_text = dialect.is_some_and(Dialect::needs_statement);
+    let mut tell = |message: &str, help: &str| {
+        found.push(Diagnostic::error(&node.place, message).help(help));
+    };
+    if makes_text && !filters {
+        tell(
+            "the filter's text has no place",
+            "write a `statement` with `[ WHERE {filter}]`, or say `query: NAME` in the dialect",
+        );
+    }
+    if filters && !makes_text {
+        tell("`{filter}` has nothing to say", "name a `filter` of shape `text` without `query`");
+    }
+    let sort_text = makes_text && dialect.is_some_and(|dialect| dialect.sort.is_some());
+    if sort_text && !sorts {
+        tell("the order's text has no place", "put `[ ORDER BY {sort}]` into the statement");
+    }
 }
 
 fn suffix(node: &Node, found: &mut Diagnostics) -> Option<String> {

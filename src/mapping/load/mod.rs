@@ -6,6 +6,7 @@ mod calls;
 mod elements;
 mod entity;
 mod fields;
+pub(super) mod forms;
 mod lines;
 mod lists;
 mod pages;
@@ -15,10 +16,11 @@ use std::{collections::HashMap, sync::Arc};
 
 use super::{
     check::Sample,
-    codec::{Charset, Clear, Wire},
+    codec::{Charset, Clear, Forms, Wire},
     dialect::Dialect,
     errors::Errors,
     model::{Mapping, Speaks, Words},
+    time::{Day, Moment},
     xml,
 };
 use crate::{
@@ -40,6 +42,8 @@ yaml_words! {
         Json = "json",
         /// OData 4.
         Odata4 = "odata4",
+        /// OData 2.
+        Odata2 = "odata2",
         /// XML with addresses of its own.
         Xml = "xml",
     }
@@ -66,6 +70,7 @@ impl System {
         "speaks",
         "namespaces",
         "numbers",
+        "time_zone",
         "settings",
         "absent",
         "clear",
@@ -130,6 +135,10 @@ impl System {
 /// What the lines of all entities start from.
 pub(super) struct Defaults {
     pub(super) speaks: Speaks,
+    /// How numbers, days and moments are spelt where a line does not say.
+    pub(super) forms: Forms,
+    /// Whether the file names the zone of times that tell none.
+    pub(super) has_zone: bool,
     text_numbers: bool,
     settings: HashMap<String, String>,
     absent: HashMap<String, Vec<Box<str>>>,
@@ -155,6 +164,7 @@ impl Common {
         let speaks = match word {
             SpeaksWord::Json => Speaks::Json,
             SpeaksWord::Odata4 => Speaks::Odata4,
+            SpeaksWord::Odata2 => Speaks::Odata2,
             SpeaksWord::Xml => Speaks::Xml,
         };
         let xml = (speaks == Speaks::Xml).then(|| Arc::new(xml::namespaces(node.get("namespaces"), found)));
@@ -163,8 +173,14 @@ impl Common {
         }
         let numbers = node.get("numbers").map_or(Some(Numbers::Json), |node| Numbers::read(node, found));
         let mut dialects = HashMap::new();
-        if speaks == Speaks::Odata4 {
-            dialects.insert("odata4".to_owned(), Arc::new(Dialect::odata4()));
+        match speaks {
+            Speaks::Json | Speaks::Xml => {}
+            Speaks::Odata4 => {
+                dialects.insert("odata4".to_owned(), Arc::new(Dialect::odata4()));
+            }
+            Speaks::Odata2 => {
+                dialects.insert("odata2".to_owned(), Arc::new(Dialect::odata2()));
+            }
         }
         for (key, node) in pairs(node.get("filters"), found) {
             if let Some(dialect) = Dialect::load(node, found) {
@@ -178,8 +194,12 @@ impl Common {
             };
             pairs(node, found).iter().filter_map(|pair| read(pair, found)).collect()
         };
+        let zone = node.get("time_zone").map(|node| forms::time_zone(node, found));
+        let has_zone = zone.is_some();
         let defaults = Defaults {
             speaks,
+            forms: forms_of(speaks, zone.flatten()),
+            has_zone,
             text_numbers: numbers? == Numbers::Text || speaks == Speaks::Xml,
             settings: texts(node.get("settings"), found),
             absent: absents(node.get("absent"), found),
@@ -191,6 +211,15 @@ impl Common {
             dialects,
         };
         Some(Self { speaks, xml, errors, defaults })
+    }
+}
+
+/// The forms of a family of conventions.
+fn forms_of(speaks: Speaks, zone: Option<jiff::tz::TimeZone>) -> Forms {
+    let plain = Forms { zone: zone.unwrap_or(jiff::tz::TimeZone::UTC), ..Forms::default() };
+    match speaks {
+        Speaks::Json | Speaks::Odata4 | Speaks::Xml => plain,
+        Speaks::Odata2 => Forms { moment: Moment::MsDate, day: Day::MsDate, ..plain },
     }
 }
 
@@ -246,6 +275,8 @@ impl Defaults {
 
     fn wire(&self, kind: &LeafKind) -> Wire {
         match kind {
+            // OData 2 writes decimals as text, whole numbers of 32 bits as numbers.
+            LeafKind::Decimal if self.speaks == Speaks::Odata2 => Wire::Text,
             LeafKind::Decimal | LeafKind::Integer if !self.text_numbers => Wire::Number,
             LeafKind::Boolean if !self.text_numbers => Wire::Boolean,
             LeafKind::Decimal
@@ -261,7 +292,7 @@ impl Defaults {
 
     fn charset(&self) -> Charset {
         match self.speaks {
-            Speaks::Json | Speaks::Odata4 => Charset::All,
+            Speaks::Json | Speaks::Odata4 | Speaks::Odata2 => Charset::All,
             Speaks::Xml => Charset::Xml,
         }
     }

@@ -9,6 +9,7 @@ use super::{
 use crate::{
     mapping::{
         body::{Body, Hole},
+        dialect::Statement,
         model::{Carrier, CountAt, Ends, LinkAt, Next, Page, Size},
         trie::Frame,
     },
@@ -31,7 +32,7 @@ yaml_words! {
     }
 }
 
-/// What of a page the body's template carries.
+/// What of a page the body's template or the statement carries.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Holes {
     limit: bool,
@@ -41,11 +42,11 @@ pub(super) struct Holes {
 }
 
 impl Holes {
-    pub(super) fn of(body: Option<&Body>) -> Self {
+    pub(super) fn of(body: Option<&Body>, statement: Option<&Statement>) -> Self {
         let has = |hole: Hole| body.is_some_and(|body| body.has(&|one| *one == hole));
         Self {
-            limit: has(Hole::Limit),
-            offset: has(Hole::Offset),
+            limit: has(Hole::Limit) || statement.is_some_and(Statement::limits),
+            offset: has(Hole::Offset) || statement.is_some_and(Statement::pages),
             page: has(Hole::Page),
             token: has(Hole::Token),
         }

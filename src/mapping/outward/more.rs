@@ -113,7 +113,7 @@ impl<'m> Writing<'m> {
             }
             self.switches.push((&switch.at, &switch.out));
             if self.puts > puts {
-                self.put(switch.slot, &switch.at, switch.out.clone());
+                self.put(switch.slot, &switch.at, switch.out.clone(), None);
             }
         }
     }
@@ -137,7 +137,7 @@ impl<'m> Writing<'m> {
                 .and_then(|text| native.codec.write(&Value::Text(text)).map_err(|why| (None, why))),
         };
         match out {
-            Ok(out) => self.put(native.slot, &native.write_at, out),
+            Ok(out) => self.put(native.slot, &native.write_at, out, None),
             Err((None, why)) => self.fault_here(Some(leaf), why),
             Err((Some(at), why)) => {
                 self.within(&at.to_string(), |this| this.fault_here(Some(leaf), why));
@@ -172,7 +172,7 @@ impl<'m> Writing<'m> {
             Err(why) => Err(why),
         };
         match out {
-            Ok(out) => self.put(text.native.slot, &text.native.write_at, out),
+            Ok(out) => self.put(text.native.slot, &text.native.write_at, out, None),
             Err(why) => {
                 let changed = text.holes.iter().find(|hole| at(new, hole) != at(old, hole));
                 let Some(hole) = changed.or(text.holes.first()) else { return };
@@ -188,7 +188,7 @@ impl<'m> Writing<'m> {
             Ok(outs) => {
                 for (slot, out) in outs {
                     let at = join.parts.iter().find(|(known, _)| *known == slot).map(|(_, path)| path);
-                    self.put(slot, at.unwrap_or(&first.write_at), out);
+                    self.put(slot, at.unwrap_or(&first.write_at), out, None);
                 }
             }
             Err(why) => self.fault_here(Some(leaf), why),

@@ -1,0 +1,179 @@
+//! Filters as a list in a JSON body: `["OR", ["f", "=", "v"], [["g", ">", 1], ["h", "=", 2]]]`.
+
+use jiff::tz::TimeZone;
+
+use super::{
+    Asked,
+    literal::{Literal, Literals},
+    ops::Ops,
+    template::{Hole, Template},
+};
+use crate::{
+    mapping::{
+        out::Out,
+        path::Path,
+        push::{Push, Test},
+    },
+    schema::Op,
+    words::{
+        Diagnostics,
+        tree::Node,
+        yaml::{FromYaml, Keys},
+    },
+};
+
+/// Most conditions of a filter.
+const TESTS_MAX: usize = 100;
+
+#[derive(Debug)]
+pub(super) struct Domain {
+    /// What begins a list of which one condition must hold.
+    any: String,
+    /// What begins a list of which all must; nothing where a list by itself says so.
+    all: Option<String>,
+    one: Template,
+    ops: Ops,
+    at: Path,
+    decimal: Option<Template>,
+    date: Option<Template>,
+    instant: Option<Template>,
+}
+
+impl Domain {
+    pub(super) fn load(keys: &mut Keys<'_>, found: &mut Diagnostics) -> Option<Self> {
+        let any = keys.or("any", || "OR".to_owned(), found);
+        let all = keys.take("all").and_then(|node| String::read(node, found));
+        let one: Node = keys.required("one", found)?;
+        let one = Template::load(&one, &[Hole::Field, Hole::Op, Hole::Value], found);
+        let ops: Node = keys.required("ops", found)?;
+        let at: Node = keys.required("body", found)?;
+        let at = crate::mapping::load::path(&at, found);
+        let mut typed = keys.take("typed").and_then(|node| Keys::of(node, found));
+        let mut value = |key: &'static str, found: &mut Diagnostics| {
+            let node = typed.as_mut()?.take(key)?;
+            Template::load(
+                node,
+                &[
+                    Hole::Value,
+                    Hole::Year,
+                    Hole::Month,
+                    Hole::Day,
+                    Hole::Hour,
+                    Hole::Minute,
+                    Hole::Second,
+                    Hole::Micro,
+                ],
+                found,
+            )
+        };
+        let (decimal, date, instant) =
+            (value("decimal", found), value("date", found), value("instant", found));
+        if let Some(typed) = typed {
+            typed.finish(found);
+        }
+        Some(Self {
+            any: any?,
+            all,
+            one: one?,
+            ops: Ops::load(&ops, true, found),
+            at: at?,
+            decimal,
+            date,
+            instant,
+        })
+    }
+
+    pub(super) fn filter(&self, literals: &Literals, push: &Push) -> Asked {
+        let mut asked = Asked::default();
+        if count(push) <= TESTS_MAX
+            && let Some(list) = self.part(literals, push)
+        {
+            // The whole is a list of conditions.
+            let whole = match push {
+                Push::Test(_) => Out::List(vec![list]),
+                Push::All(_) | Push::Any(_) => list,
+            };
+            asked.body.push((self.at.clone(), whole));
+        }
+        asked
+    }
+
+    /// One condition; `None` asks for everything. Recursion is bounded by the depth of a filter.
+    fn part(&self, literals: &Literals, push: &Push) -> Option<Out> {
+        match push {
+            Push::Test(test) => self.test(literals, test),
+            Push::All(parts) => {
+                let said: Vec<_> = parts.iter().filter_map(|part| self.part(literals, part)).collect();
+                let word = self.all.iter().map(|word| Out::text(word));
+                (!said.is_empty()).then(|| Out::List(word.chain(said).collect()))
+            }
+            Push::Any(parts) => {
+                let said: Vec<_> =
+                    parts.iter().map(|part| self.part(literals, part)).collect::<Option<_>>()?;
+                (!said.is_empty())
+                    .then(|| Out::List(std::iter::once(Out::text(&self.any)).chain(said).collect()))
+            }
+        }
+    }
+
+    fn test(&self, literals: &Literals, test: &Test) -> Option<Out> {
+        let values: Vec<Out> =
+            test.values.iter().map(|value| self.value(literals, value)).collect::<Option<_>>()?;
+        let word = self.ops.word(test.op)?;
+        Some(self.one.fill(&|hole| match hole {
+            Hole::Field => Some(Out::text(&test.name)),
+            Hole::Op => Some(Out::text(word)),
+            Hole::Value if test.op == Op::In => Some(Out::List(values.clone())),
+            Hole::Value => values.first().cloned(),
+            _ => None,
+        }))
+    }
+
+    fn value(&self, literals: &Literals, literal: &Literal) -> Option<Out> {
+        let number = |n: i64| Some(Out::Number(compact_str::format_compact!("{n}")));
+        match (literal, &self.decimal, &self.date, &self.instant) {
+            (Literal::Decimal(token), Some(template), _, _) => Some(template.fill(&|hole| match hole {
+                Hole::Value => Some(Out::Text(token.clone())),
+                _ => None,
+            })),
+            (Literal::Date(day), _, Some(template), _) => Some(template.fill(&|hole| match hole {
+                Hole::Value => Some(Out::text(&day.to_string())),
+                Hole::Year => number(day.year().into()),
+                Hole::Month => number(day.month().into()),
+                Hole::Day => number(day.day().into()),
+                _ => None,
+            })),
+            (Literal::Instant(at), _, _, Some(template)) => {
+                let (day, time) = {
+                    let local = TimeZone::UTC.to_datetime(*at);
+                    (local.date(), local.time())
+                };
+                // A finer moment would be cut, and then it would be another one.
+                if time.nanosecond() != 0 {
+                    return None;
+                }
+                Some(template.fill(&|hole| match hole {
+                    Hole::Value => Some(Out::text(&at.to_string())),
+                    Hole::Year => number(day.year().into()),
+                    Hole::Month => number(day.month().into()),
+                    Hole::Day => number(day.day().into()),
+                    Hole::Hour => number(time.hour().into()),
+                    Hole::Minute => number(time.minute().into()),
+                    Hole::Second => number(time.second().into()),
+                    Hole::Micro => {
+                        number(i64::from(time.millisecond()) * 1000 + i64::from(time.microsecond()))
+                    }
+                    _ => None,
+                }))
+            }
+            (literal, ..) => literals.typed(literal),
+        }
+    }
+}
+
+fn count(push: &Push) -> usize {
+    match push {
+        Push::Test(_) => 1,
+        Push::All(parts) | Push::Any(parts) => parts.iter().map(count).sum(),
+    }
+}
