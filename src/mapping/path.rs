@@ -37,8 +37,12 @@ impl Path {
         if text.is_empty() {
             return Err("a path must not be empty".into());
         }
+        // A document that is a list has no name to begin with: `[0].code`.
+        let mut is_list = chars.peek() == Some(&'[');
         loop {
-            steps.push(Step::Key(key(&mut chars, text)?));
+            if !std::mem::take(&mut is_list) {
+                steps.push(Step::Key(key(&mut chars, text)?));
+            }
             while chars.next_if_eq(&'[').is_some() {
                 steps.push(bracket(&mut chars, text)?);
             }
@@ -211,6 +215,7 @@ mod tests {
         let path = Path::parse(r"a.b[0].@odata\.etag").unwrap();
         let key = |k: &str| Step::Key(k.into());
         assert_eq!(path.0, [key("a"), key("b"), Step::Index(0), key("@odata.etag")]);
+        assert_eq!(Path::parse("[0].code").unwrap().0, [Step::Index(0), key("code")]);
     }
 
     #[test]
@@ -243,6 +248,7 @@ mod tests {
             ("a[0", "not an index"),
             ("a[0]b", "not expected"),
             ("$up.a", "not known"),
+            ("[x].a", "not an index"),
             ("a\\", "ends in"),
             ("a[999]", "not an index"),
             ("a[k=v]", "not a value in it"),

@@ -57,6 +57,11 @@ fn variant(node: &Node, at: &str, defaults: &Defaults, found: &mut Diagnostics) 
     let mut keys = Keys::of(node, found)?;
     let purposes: Vec<ForWord> = keys.or("for", Vec::new, found).unwrap_or_default();
     let (method, suffix) = address(&mut keys, found)?;
+    // A list may stand elsewhere than the records.
+    let at = match keys.take("at") {
+        Some(node) => String::read(node, found).filter(|at| is_address(at, node, found))?,
+        None => at.to_owned(),
+    };
     let mut frame = Frame::default();
     let (rows, may_lack_rows) = match (keys.take("rows"), defaults.speaks) {
         (Some(node), _) => rows(node, found)?,
@@ -160,6 +165,15 @@ fn dialect(keys: &mut Keys<'_>, defaults: &Defaults, found: &mut Diagnostics) ->
         );
     }
     dialect.cloned()
+}
+
+/// Whether a list can be asked for there.
+fn is_address(at: &str, node: &Node, found: &mut Diagnostics) -> bool {
+    let is_one = at.starts_with('/') && !at.contains(['?', '#', '{']);
+    if !is_one {
+        found.error(&node.place, "`at` begins with `/` and has no query");
+    }
+    is_one
 }
 
 /// Tells when a statement and the dialect of a list do not fit each other.

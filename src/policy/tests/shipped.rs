@@ -20,6 +20,7 @@ fn files(folder: &str) -> Vec<(Arc<str>, Arc<str>)> {
     let mut files: Vec<_> = fs::read_dir(root)
         .unwrap()
         .map(|entry| entry.unwrap().path())
+        .filter(|path| path.is_file())
         .map(|path| {
             let name = format!("{folder}/{}", path.file_name().unwrap().to_str().unwrap());
             (Arc::from(name), Arc::from(fs::read_to_string(path).unwrap()))
