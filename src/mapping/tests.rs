@@ -13,6 +13,7 @@ use crate::{
 
 mod batch;
 mod calls;
+mod carriers;
 mod catalogue;
 mod lines;
 mod load;

@@ -39,6 +39,8 @@ pub(super) struct Holes {
     offset: bool,
     page: bool,
     token: bool,
+    /// Whether a statement says which rows come first.
+    is_stated: bool,
 }
 
 impl Holes {
@@ -49,6 +51,7 @@ impl Holes {
             offset: has(Hole::Offset) || statement.is_some_and(Statement::pages),
             page: has(Hole::Page),
             token: has(Hole::Token),
+            is_stated: statement.is_some_and(Statement::pages),
         }
     }
 }
@@ -62,15 +65,19 @@ pub(super) fn load(
     found: &mut Diagnostics,
 ) -> Option<Page> {
     let Some(node) = node else {
-        if holes.offset || holes.page || holes.token {
+        // A statement that skips rows says all there is to say.
+        let next = match holes.is_stated {
+            true => Next::Offset { to: Carrier::Hole, from: 0 },
+            false => Next::None,
+        };
+        if (holes.offset && !holes.is_stated) || holes.page || holes.token {
             let text =
                 "the body asks for one page of many, so the list needs `page`: how it goes on and ends";
             found.error(&list.place, text);
             return None;
         }
         let size = if holes.limit { Size::At(Carrier::Hole) } else { Size::Own };
-        let (next, ends) = (Next::None, Ends::ShortPage);
-        return Some(Page { next, size, most: PAGE_ROWS, window: None, more: None, ends });
+        return Some(Page { next, size, most: PAGE_ROWS, window: None, more: None, ends: Ends::ShortPage });
     };
     let mut keys = Keys::of(node, found)?;
     let most_said = keys.take("most").and_then(|node| u32::read(node, found));
