@@ -15,6 +15,7 @@ mod batch;
 mod calls;
 mod carriers;
 mod catalogue;
+mod forms;
 mod lines;
 mod load;
 mod paging;

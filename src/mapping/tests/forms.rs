@@ -1,0 +1,308 @@
+//! Facts about how numbers, days and moments are spelt: both ways by the same words, and what cannot be said.
+
+use proptest::prelude::*;
+use serde_json::{Value as Json, json};
+
+use super::*;
+use crate::schema::Op;
+
+/// An order whose lines have forms of many systems.
+const FILE: &str = r#"
+time_zone: Europe/Warsaw
+filters: { d: { shape: odata4 } }
+entities:
+  Order:
+    at: /o
+    list: { rows: rows, filter: d }
+    read: {}
+    create: {}
+    update: {}
+    fields:
+      customer: customer
+      currency: =PLN
+      ordered_on: { at: on, as: { date: dd.mm.yyyy } }
+      requested_on: { at: want, as: { date: compact, wire: number } }
+      ordered_at: { at: at, as: { instant: naive_space } }
+      buyer_reference: { at: ref, norm: trim }
+      lines:
+        each: lines
+        fields:
+          quantity: { at: micros, as: { shift: -6, wire: number } }
+          net_price: { at: price, as: { decimal: comma, scale: 2 } }
+          discount_percent: { at: fraction, as: { shift: 2, wire: text } }
+          requested_on: { at: day, as: { date: ms_date } }
+  Product:
+    at: /p
+    list: { rows: rows, filter: d }
+    create: {}
+    update: {}
+    fields:
+      sku: sku
+      name: name
+      unit: unit
+      unit_cost: { at: cost, as: { shift: -6, wire: text } }
+      weight: { value: { at: tagged.decimal, write: never } }
+  Customer:
+    at: /c
+    read: {}
+    create: {}
+    update: {}
+    fields:
+      kind: =person
+      name: name
+      credit: { limit: { at: limit, as: { decimal: comma }, write_as: { decimal: point, wire: number } } }
+"#;
+
+fn loaded(text: &str) -> System {
+    let (system, told) = load_text("x", text, "https://x.example");
+    system.unwrap_or_else(|| panic!("{told}"))
+}
+
+fn sent(m: &Mapping, text: &str) -> Json {
+    serde_json::from_slice(&m.create(&record(m, text)).unwrap().body).unwrap()
+}
+
+#[test]
+fn each_form_reads_and_writes_its_own_spelling() {
+    let system = loaded(FILE);
+    let m = system.entity("Order").unwrap();
+    let native = json!({
+        "id": "1", "customer": "7", "on": "31.01.2026", "want": 20_260_228, "at": "2026-07-01 12:00:00", "ref": " r ",
+        "lines": [ { "micros": 1_500_000, "price": "1234,50", "fraction": "0.125", "day": "/Date(1492084800000+0000)/" } ],
+    });
+    let read = m.inward(&answer(200, &native.to_string()), &m.entity().all()).unwrap();
+    assert_eq!(read.findings, []);
+    let entity = json(m.entity(), &read.record);
+    assert_eq!(
+        entity,
+        json!({
+            "id": "1", "customer": "7", "currency": "PLN", "ordered_on": "2026-01-31", "requested_on": "2026-02-28",
+            "ordered_at": "2026-07-01T10:00:00Z", "buyer_reference": "r",
+            "lines": [ { "quantity": "1.500000", "net_price": "1234.50", "discount_percent": "12.5", "requested_on": "2017-04-13" } ],
+        })
+    );
+    assert_eq!(
+        sent(m, &entity.to_string().replace(r#""id":"1","#, "")),
+        json!({
+            "customer": "7", "on": "31.01.2026", "want": 20_260_228, "at": "2026-07-01 12:00:00", "ref": "r",
+            "lines": [ { "micros": 1_500_000, "price": "1234,50", "fraction": "0.125", "day": "/Date(1492041600000)/" } ],
+        })
+    );
+}
+
+#[test]
+fn another_separator_or_form_is_a_finding_and_never_a_guess() {
+    let system = loaded(FILE);
+    let m = system.entity("Order").unwrap();
+    let unfit = |native: Json| {
+        let inward = m.inward(&answer(200, &native.to_string()), &m.entity().all()).unwrap();
+        inward.findings.into_iter().map(|finding| finding.what).collect::<Vec<_>>()
+    };
+    for native in [
+        json!({ "id": "1", "on": "2026-01-31" }),
+        json!({ "id": "1", "want": "2026-02-28" }),
+        json!({ "id": "1", "at": "2026-07-01T12:00:00Z" }),
+        json!({ "id": "1", "at": "2026-03-29 02:30:00" }),
+        json!({ "id": "1", "lines": [ { "price": "1234.50" } ] }),
+        json!({ "id": "1", "lines": [ { "price": "1.234,50" } ] }),
+        json!({ "id": "1", "lines": [ { "price": "1 234,50" } ] }),
+        json!({ "id": "1", "lines": [ { "day": "2017-04-13" } ] }),
+    ] {
+        assert!(matches!(unfit(native.clone()).as_slice(), [What::Unfit(_)]), "{native}");
+    }
+    // The hour that comes twice is the earlier one, and that is told.
+    let twice = json!({ "id": "1", "at": "2026-10-25 02:30:00" });
+    let inward = m.inward(&answer(200, &twice.to_string()), &m.entity().all()).unwrap();
+    assert_eq!(json(m.entity(), &inward.record)["ordered_at"], "2026-10-25T00:30:00Z");
+    assert!(matches!(inward.findings.as_slice(), [Finding { what: What::Assumed(_), .. }]));
+    assert!(inward.missing.intersection(&FieldSet::of(m.entity().leaf_at("ordered_at").unwrap())).is_empty());
+}
+
+#[test]
+fn what_a_form_cannot_tell_is_refused_in_a_write() {
+    let system = loaded(FILE);
+    let m = system.entity("Order").unwrap();
+    let fault = |field: &str| {
+        let text = format!(r#"{{"customer":"7","currency":"PLN","lines":[{{"quantity":"1"}}],{field}}}"#);
+        m.create(&record(m, &text)).unwrap_err()[0].message.clone()
+    };
+    // The later of two moments that are spelt alike would read back as the earlier one.
+    assert_eq!(fault(r#""ordered_at":"2026-10-25T01:30:00Z""#), "the system cannot keep this as it is");
+    assert_eq!(
+        sent(m, r#"{"customer":"7","ordered_at":"2026-10-25T00:30:00Z"}"#)["at"],
+        "2026-10-25 02:30:00"
+    );
+    let product = system.entity("Product").unwrap();
+    let cost = |cost: &str| {
+        let text = format!(r#"{{"sku":"a","name":"b","unit":"H87","unit_cost":"{cost}"}}"#);
+        product
+            .create(&record(product, &text))
+            .map(|request| request.body)
+            .map_err(|faults| faults[0].message.clone())
+    };
+    assert_eq!(cost("19.9900000").unwrap(), r#"{"sku":"a","name":"b","unit":"H87","cost":"19990000"}"#);
+    assert_eq!(cost("0.0000001").unwrap_err(), "the system keeps 6 digits after the point");
+    assert!(cost("79228162514264337593543950335").is_err());
+}
+
+#[test]
+fn a_tagged_decimal_is_read_by_a_path_into_it() {
+    let system = loaded(FILE);
+    let m = system.entity("Product").unwrap();
+    let native = r#"{"id":"1","tagged":{"__class__":"Decimal","decimal":"1.20"}}"#;
+    let read = m.inward(&answer(200, native), &m.entity().all()).unwrap();
+    assert_eq!(json(m.entity(), &read.record)["weight"]["value"], "1.20");
+}
+
+#[test]
+fn what_is_written_in_another_form_is_judged_as_it_will_read() {
+    let system = loaded(FILE);
+    let m = system.entity("Customer").unwrap();
+    let native = answer(200, r#"{"id":"1","name":"A","limit":"10,50"}"#);
+    let old = m.inward(&native, &m.entity().all()).unwrap();
+    assert_eq!(json(m.entity(), &old.record)["credit"]["limit"], "10.50");
+    assert!(m.update("1", &old.record, &old.record, None).unwrap().is_none(), "nothing differs");
+    let new = record(m, r#"{"kind":"person","name":"A","credit":{"limit":"99.9"}}"#);
+    let before = Before::Told { record: &old.record, answer: &native };
+    let settled = m.settled(before, new, &FieldSet::EMPTY);
+    assert_eq!(json(m.entity(), &settled.held)["credit"]["limit"], "99.9");
+    let request = m.update("1", &old.record, &settled.sent, None).unwrap().unwrap();
+    assert_eq!(request.body, r#"{"limit":99.9}"#);
+}
+
+#[test]
+fn a_filter_compares_what_the_system_stores_and_asks_for_the_whole_of_what_a_form_cuts() {
+    let text = FILE.replace("as: { instant: naive_space }", "as: { instant: unix }");
+    let system = loaded(&text);
+    let m = system.entity("Order").unwrap();
+    let asked = |m: &Mapping, path, op, value| {
+        let listing = m.list(&FieldSet::ID, &catalogue::test(m, path, op, value), &[], None, 10).unwrap();
+        let target = catalogue::decoded(&listing);
+        target.split_once("$filter=").map(|(_, rest)| rest.split('&').next().unwrap().to_owned())
+    };
+    assert_eq!(
+        asked(m, "ordered_at", Op::Eq, "2026-01-01T00:00:00Z").unwrap(),
+        "at ge 2026-01-01T00:00:00Z and at lt 2026-01-01T00:00:01Z"
+    );
+    // A day that the system keeps as text of another form is not compared as a day.
+    assert_eq!(asked(m, "ordered_on", Op::Eq, "2026-01-31"), None);
+    let product = system.entity("Product").unwrap();
+    assert_eq!(asked(product, "unit_cost", Op::Eq, "1.5"), None, "it travels as text");
+    let by_value = FILE.replace("{ shape: odata4 }", "{ shape: odata4, literals: { numbers: by_value } }");
+    let system = loaded(&by_value);
+    let product = system.entity("Product").unwrap();
+    assert_eq!(asked(product, "unit_cost", Op::Gte, "1.5").unwrap(), "cost ge 1500000");
+    assert_eq!(asked(product, "unit_cost", Op::Eq, "0.00000001").unwrap(), "cost eq 0.01");
+}
+
+#[test]
+fn words_that_do_not_fit_are_told_with_what_to_write() {
+    let told = |line: &str| {
+        let text = format!("entities:\n  Order:\n    at: /o\n    fields:\n      {line}\n");
+        load_text("x", &text, "https://x.example").1
+    };
+    for (line, word) in [
+        ("ordered_at: { at: a, as: { instant: naive } }", "zone: Europe/Warsaw"),
+        ("ordered_at: { at: a, as: { instant: naive, zone: Warsaw } }", "`Warsaw` is no time zone"),
+        ("ordered_on: { at: a, as: { instant: iso } }", "`instant` is for a moment"),
+        ("ordered_on: { at: a, as: { date: dd.mm.yy } }", "did you mean `dd.mm.yyyy`?"),
+        ("tax_total: { at: a, as: { decimal: comma, wire: number } }", "no JSON number has a comma"),
+        ("tax_total: { at: a, as: { shift: 0 } }", "`shift` is a power of ten between -18 and 18"),
+        ("number: { at: a, as: { shift: 2 } }", "`shift` is for a decimal"),
+        (
+            "lines: { each: l, fields: { net_price: { at: p, write_as: { wire: text } } } }",
+            "not for the lines",
+        ),
+    ] {
+        assert!(told(line).contains(word), "{line}: {}", told(line));
+        assert!(told(line).contains("x.yaml:5:"), "{}", told(line));
+    }
+}
+
+#[test]
+fn dialects_that_do_not_fit_are_told_with_what_to_write() {
+    let told = |filters: &str, list: &str| {
+        let text = format!(
+            "filters:\n  d: {{ {filters} }}\nentities:\n  Order:\n    at: /o\n    list: {{ rows: r, filter: d, {list} }}\n    fields: {{ currency: c }}\n"
+        );
+        load_text("x", &text, "https://x.example").1
+    };
+    let text = r#"shape: text, ops: { eq: "=" }"#;
+    let statement = r#"statement: { text: "S[ WHERE {filter}]", query: q }"#;
+    assert_eq!(told(text, statement), "");
+    for (filters, list, word) in [
+        (text, "page: {}", "write a `statement` with `[ WHERE {filter}]`"),
+        (text, r#"statement: { text: "S WHERE {filter}", query: q }"#, "put them into `[ ]`"),
+        (
+            text,
+            r#"statement: { text: "S[ WHERE {filter}]" }"#,
+            "a statement goes into `query` or into `body`",
+        ),
+        (text, r#"statement: { text: "S[ WHERE {filtr}]", query: q }"#, "did you mean `filter`?"),
+        (text, r#"statement: { text: "S[ WHERE {filter}", query: q }"#, "`[` is not closed"),
+        ("shape: odata4", statement, "`{filter}` has nothing to say"),
+        (r#"shape: text, ops: { eq: "=" }, one: "{field} = x""#, statement, "`{op}` must stand in it"),
+        (
+            r#"shape: text, ops: { eq: "=" }, literals: { quote: "'" }"#,
+            statement,
+            "a text could leave its quotes",
+        ),
+        (
+            r#"shape: text, ops: { eq: "=" }, literals: { quote: "'", escape: { "'": "\\'" } }"#,
+            statement,
+            "a text could leave its quotes",
+        ),
+        (r#"shape: text, ops: { eq: "=" }, literals: { instant: naive }"#, statement, "zone: UTC"),
+        (r#"shape: and_of_ors, ops: { eq: eq }, one: { f: "{field}" }"#, "page: {}", "`one` has room for"),
+        (r#"shape: brackets, name: "f", one: "[{values}]""#, "page: {}", "`{field}` must stand in it"),
+        (r#"shape: flat, fields: { c: { ne: x } }"#, "page: {}", "`ne` is no operator"),
+        (r#"shape: list, one: [a], ops: { eq: "=" }"#, "page: {}", "key `body` is missing"),
+        ("shape: txt", "page: {}", "did you mean `text`?"),
+    ] {
+        assert!(told(filters, list).contains(word), "{filters} {list}: {}", told(filters, list));
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_record_reads_as_it_was_written(
+        day in 0..40_000_i64,
+        second in 0..4_000_000_000_i64,
+        cents in any::<i32>(),
+        micros in any::<i32>(),
+    ) {
+        let system = loaded(FILE);
+        let m = system.entity("Order").unwrap();
+        let at = jiff::Timestamp::from_second(second).unwrap();
+        let on = jiff::Timestamp::from_second(day * 86_400).unwrap().to_string()[..10].to_owned();
+        let text = json!({
+            "customer": "7", "ordered_on": on, "requested_on": on, "ordered_at": at.to_string(),
+            "lines": [ { "quantity": rust_decimal::Decimal::new(micros.into(), 6).to_string(),
+                "net_price": rust_decimal::Decimal::new(cents.into(), 2).to_string(), "requested_on": on } ],
+        });
+        let new = record(m, &text.to_string());
+        // What is spelt like an earlier moment is refused, and nothing else.
+        let local = jiff::tz::TimeZone::get("Europe/Warsaw").unwrap();
+        let is_later = local.to_ambiguous_timestamp(local.to_datetime(at)).earlier().unwrap() != at;
+        match m.create(&new) {
+            Err(_) => prop_assert!(is_later),
+            Ok(request) => {
+                let mut native: Json = serde_json::from_slice(&request.body).unwrap();
+                native["id"] = "1".into();
+                let read = m.inward(&answer(200, &native.to_string()), &m.entity().all()).unwrap();
+                let (mut back, mut want) = (json(m.entity(), &read.record), text);
+                prop_assert!(!is_later);
+                for line in [&mut back, &mut want] {
+                    let line = &mut line["lines"][0];
+                    for field in ["quantity", "net_price"] {
+                        let value: rust_decimal::Decimal = line[field].as_str().unwrap().parse().unwrap();
+                        line[field] = value.normalize().to_string().into();
+                    }
+                }
+                want["id"] = "1".into();
+                want["currency"] = "PLN".into();
+                prop_assert_eq!(back, want);
+            }
+        }
+    }
+}
