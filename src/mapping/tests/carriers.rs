@@ -210,13 +210,15 @@ struct Stored {
 }
 
 const SIGNS: &str = "['\"\\\\ a-c()=%&?#,|\\]\\[\\n{}$;:+ż]{1,8}";
-/// Around the hour that comes twice in Warsaw, and elsewhere; seconds since 1970.
-const SECONDS: [i64; 8] = [
-    1_761_350_400,
-    1_761_352_200,
-    1_761_354_000,
-    1_761_355_800,
-    1_761_357_600,
+/// Seconds since 1970: both hours that Warsaw's clocks show as 02:00 to 03:00 on 2025-10-26, each side of them,
+/// the hour skipped in spring, and elsewhere.
+const SECONDS: [i64; 9] = [
+    1_761_435_000,
+    1_761_436_800,
+    1_761_438_600,
+    1_761_440_400,
+    1_761_442_200,
+    1_761_444_000,
     1_743_296_400,
     1_767_225_600,
     1_767_225_601,
@@ -399,6 +401,34 @@ proptest! {
                 Condition::All(none) if none.is_empty() => {}
                 said => prop_assert_eq!(said, Condition::one("name", Op::Eq, Cell::Text(text.clone())), "{}", carrier.name),
             }
+        }
+    }
+}
+
+#[test]
+fn a_moment_of_the_hour_that_comes_twice_is_not_asked_for_without_its_zone() {
+    let (carrier, system) = loaded().iter().find(|(carrier, _)| carrier.name == "flat").unwrap();
+    let m = system.entity("Order").unwrap();
+    // The clocks show 02:30, which is later than the 02:15 they show when the hour comes again.
+    let at = |second| jiff::Timestamp::from_second(second).unwrap();
+    let half_past = at(1_761_438_600);
+    let raw = ("a".into(), "a".into(), "PL", "1", false, half_past, half_past, 0);
+    holds(carrier, m, &[raw], &[(6, Op::Lte, 0, 0)], at(1_761_441_300), false).unwrap();
+    let asked = |op, at: &str| {
+        let filter = catalogue::test(m, "ordered_at", op, at);
+        catalogue::decoded(&m.list(&FieldSet::ID, &filter, &[], None, 10).unwrap())
+    };
+    for (at, local) in [
+        ("2025-10-25T23:59:59Z", Some("2025-10-26T01:59:59")),
+        ("2025-10-26T00:00:00Z", None),
+        ("2025-10-26T00:59:59Z", None),
+        ("2025-10-26T01:00:00Z", None),
+        ("2025-10-26T01:59:59Z", None),
+        ("2025-10-26T02:00:00Z", Some("2025-10-26T03:00:00")),
+    ] {
+        for (op, parameter) in [(Op::Gte, "moment_min"), (Op::Lte, "moment_max")] {
+            let said = local.map(|local| format!("?{parameter}={local}&dates_are_gmt=true"));
+            assert_eq!(asked(op, at), format!("/orders{}", said.unwrap_or_default()), "{at}");
         }
     }
 }
