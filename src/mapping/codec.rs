@@ -330,7 +330,9 @@ impl Codec {
             (_, Some(table)) if table.read.contains_key(&*text) => {
                 "the system takes this word for another value"
             }
-            _ if self.absent.iter().any(|spelling| **spelling == *text) => {
+            _ if self.absent.iter().any(|spelling| **spelling == *text)
+                || self.is_nothing_by_value(&text) =>
+            {
                 "the system takes this for nothing; leave the field out, or clear it with null"
             }
             _ => "the system cannot keep this as it is",

@@ -119,6 +119,80 @@ fn another_separator_or_form_is_a_finding_and_never_a_guess() {
 }
 
 #[test]
+fn a_day_or_a_moment_that_means_nothing_is_nothing_in_every_form() {
+    let read = |field: &str, form: &str, absent: &str, native: &Json| {
+        let line = format!("{{ at: a, as: {{ {form} }}{absent} }}");
+        let text = format!(
+            "entities:\n  Order:\n    at: /o\n    read: {{}}\n    create: {{}}\n    fields: {{ {field}: {line} }}\n"
+        );
+        let system = loaded(&text);
+        let m = system.entity("Order").unwrap();
+        let native = json!({ "id": "1", "a": native });
+        let inward = m.inward(&answer(200, &native.to_string()), &m.entity().all()).unwrap();
+        let is_told = !inward.missing.contains(m.entity().leaf_at(field).unwrap());
+        (json(m.entity(), &inward.record)[field].clone(), is_told && inward.findings.is_empty())
+    };
+    let nothing = (Json::Null, true);
+    for (form, native, before) in [
+        ("date: iso", json!("9999-12-31"), json!("9999-12-30")),
+        // The first and the last moment of the day.
+        ("date: ms_date", json!("/Date(253402214400000)/"), json!("/Date(253402214399999)/")),
+        ("date: ms_date", json!("/Date(253402300799999+0000)/"), json!("/Date(253402128000000)/")),
+        ("date: compact", json!("99991231"), json!("99991230")),
+        ("date: compact, wire: number", json!(99_991_231), json!(99_991_230)),
+        ("date: dd.mm.yyyy", json!("31.12.9999"), json!("30.12.9999")),
+        ("date: mm/dd/yyyy", json!("12/31/9999"), json!("12/30/9999")),
+    ] {
+        let read = |absent, native| read("ordered_on", form, absent, native);
+        let absent = r#", absent: "9999-12-31""#;
+        assert_eq!(read(absent, &native), nothing, "{form} {native}");
+        assert_eq!(read(absent, &before), ("9999-12-30".into(), true), "{form} {before}");
+        assert_eq!(read("", &native), ("9999-12-31".into(), true), "{form} {native}");
+    }
+    for (form, native, other) in [
+        ("instant: iso", json!("9999-12-31T23:59:59Z"), json!("1970-01-01T00:00:00Z")),
+        ("instant: ms_date", json!("/Date(253402300799000)/"), json!("/Date(0)/")),
+        ("instant: ms_date", json!("/Date(253402300799000+0000)/"), json!("/Date(0)/")),
+        ("instant: unix_ms, wire: number", json!(253_402_300_799_000_i64), json!(0)),
+        ("instant: unix, wire: number", json!(253_402_300_799_i64), json!(0)),
+    ] {
+        let read = |absent, native| read("ordered_at", form, absent, native);
+        let absent = r#", absent: "9999-12-31T23:59:59Z""#;
+        assert_eq!(read(absent, &native), nothing, "{form} {native}");
+        assert_eq!(read(absent, &other), ("1970-01-01T00:00:00Z".into(), true), "{form} {other}");
+        assert!(!read("", &native).1, "{form} {native}: it cannot be held, and that is told");
+    }
+}
+
+#[test]
+fn what_would_read_as_nothing_is_neither_written_nor_asked_for() {
+    let text = FILE
+        .replace("date: dd.mm.yyyy }", "date: ms_date }, absent: \"1900-01-01\"")
+        .replace("instant: naive_space }", "instant: ms_date }, absent: \"1970-01-01T00:00:00Z\"");
+    let system = loaded(&text);
+    let m = system.entity("Order").unwrap();
+    for (field, nothing, value) in [
+        ("ordered_on", "1900-01-01", "1900-01-02"),
+        ("ordered_at", "1970-01-01T00:00:00Z", "1970-01-01T00:00:01Z"),
+    ] {
+        let create =
+            |value: &str| m.create(&record(m, &json!({ "customer": "7", field: value }).to_string()));
+        let faults = create(nothing).unwrap_err();
+        assert_eq!(
+            (faults.len(), &*faults[0].message),
+            (1, "the system takes this for nothing; leave the field out, or clear it with null"),
+            "{field}"
+        );
+        assert!(create(value).is_ok(), "{field}");
+        let is_asked = |value: &str| {
+            let filter = catalogue::test(m, field, Op::Eq, value);
+            m.list(&FieldSet::ID, &filter, &[], None, 10).unwrap().request.target.contains("filter")
+        };
+        assert!(is_asked(value) && !is_asked(nothing), "{field}");
+    }
+}
+
+#[test]
 fn what_a_form_cannot_tell_is_refused_in_a_write() {
     let system = loaded(FILE);
     let m = system.entity("Order").unwrap();
