@@ -30,7 +30,15 @@ pub(super) fn test(m: &Mapping, path: &str, op: Op, text: &str) -> Filter {
     let one = |text: &str| schema::value::parse_text(kind, text).unwrap();
     let value = match op {
         Op::In => Value::List(text.split(',').map(one).collect()),
-        Op::Eq | Op::Ne | Op::Lt | Op::Lte | Op::Gt | Op::Gte => one(text),
+        Op::Eq
+        | Op::Ne
+        | Op::Lt
+        | Op::Lte
+        | Op::Gt
+        | Op::Gte
+        | Op::Contains
+        | Op::StartsWith
+        | Op::EndsWith => one(text),
     };
     Filter::Test { leaf, op, value }
 }
@@ -108,7 +116,10 @@ fn errors_that_stand_in_a_list_are_told_apart() {
     let expired = r#"[{"message":"Session expired or invalid","errorCode":"INVALID_SESSION_ID"}]"#;
     assert_eq!(fault(401, expired), FaultKind::SignInFailed);
     assert_eq!(fault(404, r#"[{"errorCode":"NOT_FOUND","message":"x"}]"#), FaultKind::NotFound);
-    assert!(matches!(fault(403, r#"[{"errorCode":"REQUEST_LIMIT_EXCEEDED","message":"x"}]"#), FaultKind::RateLimited { .. }));
+    assert!(matches!(
+        fault(403, r#"[{"errorCode":"REQUEST_LIMIT_EXCEEDED","message":"x"}]"#),
+        FaultKind::RateLimited { .. }
+    ));
 }
 
 #[test]
