@@ -104,8 +104,9 @@ impl Drop for Provider {
 #[test]
 fn a_real_provider_issues_tokens_changes_its_keys_and_goes_away() {
     let mut provider = Provider::start();
-    let demo = Demo::start_with(|policies| provider.enrol(policies, &provider.certs.ca), &[]);
+    // ORDER: before the gate runs, which asks the provider while it starts.
     let started = Instant::now();
+    let demo = Demo::start_with(|policies| provider.enrol(policies, &provider.certs.ca), &[]);
     assert_eq!(provider.tell("count"), [1, 1], "keys are there before the first caller is");
 
     // A token of RFC 9068 is a caller, with the groups its issuer may assert and no others.

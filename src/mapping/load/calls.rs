@@ -54,27 +54,16 @@ struct Kind {
     is_written: bool,
 }
 
-pub(super) fn read(keys: &mut Keys<'_>, defaults: &Defaults, found: &mut Diagnostics) -> Option<Call> {
-    let kind = Kind { name: "read", usual: "get", holes: bodies::OF_READ, is_keyed: true, is_written: false };
-    call(keys, kind, defaults, found)
-}
-
-pub(super) fn create(keys: &mut Keys<'_>, defaults: &Defaults, found: &mut Diagnostics) -> Option<Call> {
-    let kind =
+/// `read`, `create`, `update` and `delete`, those that can be done.
+pub(super) fn load(keys: &mut Keys<'_>, defaults: &Defaults, found: &mut Diagnostics) -> [Option<Call>; 4] {
+    let read = Kind { name: "read", usual: "get", holes: bodies::OF_READ, is_keyed: true, is_written: false };
+    let create =
         Kind { name: "create", usual: "post", holes: bodies::OF_CREATE, is_keyed: false, is_written: true };
-    call(keys, kind, defaults, found)
-}
-
-pub(super) fn update(keys: &mut Keys<'_>, defaults: &Defaults, found: &mut Diagnostics) -> Option<Call> {
-    let kind =
+    let update =
         Kind { name: "update", usual: "patch", holes: bodies::OF_UPDATE, is_keyed: true, is_written: true };
-    call(keys, kind, defaults, found)
-}
-
-pub(super) fn delete(keys: &mut Keys<'_>, defaults: &Defaults, found: &mut Diagnostics) -> Option<Call> {
-    let kind =
+    let delete =
         Kind { name: "delete", usual: "delete", holes: bodies::OF_DELETE, is_keyed: true, is_written: false };
-    call(keys, kind, defaults, found)
+    [read, create, update, delete].map(|kind| call(keys, kind, defaults, found))
 }
 
 /// A call: its address under `at`, by method; left out, it cannot be done.

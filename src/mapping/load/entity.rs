@@ -76,9 +76,7 @@ pub(super) fn load(
     }
     let Loader { lines, written, .. } = loader;
     let lists = lists::load(&mut keys, &at, defaults, found);
-    let (read, create) = (calls::read(&mut keys, defaults, found), calls::create(&mut keys, defaults, found));
-    let (update, delete) =
-        (calls::update(&mut keys, defaults, found), calls::delete(&mut keys, defaults, found));
+    let [read, create, update, delete] = calls::load(&mut keys, defaults, found);
     let xml = xml::record(&mut keys, words, [&read, &create, &update], node, found);
     let samples = super::samples(keys.take("samples"), found);
     keys.finish(found);
@@ -91,9 +89,7 @@ pub(super) fn load(
     let (unmapped, pointers) = (unmapped(entity, &root), pointers(entity, &root));
     let key_name = filter_name(&key.at, select.as_ref(), defaults.speaks).map(Into::into);
     let select = select.map(|words| select_of(words, &lines.reads, &key, version.as_ref(), &narrow));
-    if !frame.finish() {
-        found.error(&node.place, format!("more than {KEYS_MAX} names under one native object"));
-    }
+    finish(&mut frame, node, found);
     let calls = [&read, &create, &update, &delete];
     xml::check(words, &frame.root, &written, (calls, &lists), node, found);
     let around = around(&frame, node, found);
@@ -126,6 +122,12 @@ pub(super) fn load(
     })
 }
 
+fn finish(frame: &mut Frame, node: &Node, found: &mut Diagnostics) {
+    if !frame.finish() {
+        found.error(&node.place, format!("more than {KEYS_MAX} names under one native object"));
+    }
+}
+
 /// What records are given of the answers they come in.
 fn around(record: &Frame, node: &Node, found: &mut Diagnostics) -> Option<Around> {
     let (mut frame, mut slots, mut heads) = (Frame::default(), Vec::new(), Vec::new());
@@ -139,9 +141,7 @@ fn around(record: &Frame, node: &Node, found: &mut Diagnostics) -> Option<Around
             _ => {}
         }
     }
-    if !frame.finish() {
-        found.error(&node.place, format!("more than {KEYS_MAX} names under one native object"));
-    }
+    finish(&mut frame, node, found);
     let is_read = !slots.is_empty() || !heads.is_empty();
     is_read.then(|| Around { node: frame.root, frame: frame.slots, slots, heads })
 }

@@ -63,15 +63,7 @@ fn variant(node: &Node, at: &str, defaults: &Defaults, found: &mut Diagnostics) 
         None => at.to_owned(),
     };
     let mut frame = Frame::default();
-    let (rows, may_lack_rows) = match (keys.take("rows"), defaults.speaks) {
-        (Some(node), _) => rows(node, found)?,
-        (None, Speaks::Odata4) => (Path::parse("value").ok()?, false),
-        (None, Speaks::Odata2) => (Path::parse("d.results").ok()?, false),
-        (None, Speaks::Json | Speaks::Xml) => {
-            found.error(&node.place, "key `rows` is missing: where records stand in the answer");
-            return None;
-        }
-    };
+    let (rows, may_lack_rows) = rows(keys.take("rows"), node, defaults, found)?;
     // INVARIANT: the rows' slot is the envelope's first, 1.
     frame.slot(rows.steps());
     frame.rows(rows.steps());
@@ -89,9 +81,6 @@ fn variant(node: &Node, at: &str, defaults: &Defaults, found: &mut Diagnostics) 
     }
     let query = texts(keys.take("query"), found);
     let body = bodies::load(&mut keys, bodies::OF_LIST, defaults, found);
-    if body.is_some() && method == Method::GET {
-        found.error(&node.place, "a `get` carries no body; ask by `post`");
-    }
     let statement = match keys.take("statement") {
         Some(node) => Some(Statement::load(node, found)?),
         None => None,
@@ -102,22 +91,11 @@ fn variant(node: &Node, at: &str, defaults: &Defaults, found: &mut Diagnostics) 
     let batch = batches::load(&mut keys, defaults, found)?;
     keys.finish(found);
     let page = page?;
-    let keys_max = batch.as_ref().map_or(usize::MAX, |batch| batch.most.saturating_mul(BATCHES_MAX / 2));
-    if usize::try_from(page.most).unwrap_or(usize::MAX) > keys_max {
-        let text = format!("the records of one page are read in {} requests at most", BATCHES_MAX / 2);
-        found.push(Diagnostic::error(&node.place, text).help("raise `read.most`, or lower `page.most`"));
-    }
     if !frame.finish() {
         found.error(&node.place, "a name in `rows` or `page` is too long");
         return None;
     }
-    if rows.steps().is_empty() && frame.slots > 2 {
-        found.push(
-            Diagnostic::error(&node.place, "an answer that is a bare list has no names beside its rows")
-                .help("what tells of pages stands in a header: `{ header: NAME }`"),
-        );
-    }
-    Some(ListCall {
+    let call = ListCall {
         method,
         at: format!("{at}{suffix}"),
         query,
@@ -131,7 +109,27 @@ fn variant(node: &Node, at: &str, defaults: &Defaults, found: &mut Diagnostics) 
         batch,
         envelope: frame.root,
         frame: frame.slots,
-    })
+    };
+    fits(&call, rows.steps().is_empty(), node, found);
+    Some(call)
+}
+
+/// Tells of parts of a list that do not go together.
+fn fits(call: &ListCall, is_bare: bool, node: &Node, found: &mut Diagnostics) {
+    let keys_max = call.batch.as_ref().map_or(usize::MAX, |batch| batch.most.saturating_mul(BATCHES_MAX / 2));
+    if usize::try_from(call.page.most).unwrap_or(usize::MAX) > keys_max {
+        let text = format!("the records of one page are read in {} requests at most", BATCHES_MAX / 2);
+        found.push(Diagnostic::error(&node.place, text).help("raise `read.most`, or lower `page.most`"));
+    }
+    if is_bare && call.frame > 2 {
+        found.push(
+            Diagnostic::error(&node.place, "an answer that is a bare list has no names beside its rows")
+                .help("what tells of pages stands in a header: `{ header: NAME }`"),
+        );
+    }
+    if call.body.is_some() && call.method == Method::GET {
+        found.error(&node.place, "a `get` carries no body; ask by `post`");
+    }
 }
 
 /// Method and address.
@@ -206,7 +204,21 @@ fn suffix(node: &Node, found: &mut Diagnostics) -> Option<String> {
 }
 
 /// Where the rows stand, `.` for a bare list, and whether none are there when the answer has no such place.
-fn rows(node: &Node, found: &mut Diagnostics) -> Option<(Path, bool)> {
+fn rows(
+    said: Option<&Node>,
+    list: &Node,
+    defaults: &Defaults,
+    found: &mut Diagnostics,
+) -> Option<(Path, bool)> {
+    let node = match (said, defaults.speaks) {
+        (Some(node), _) => node,
+        (None, Speaks::Odata4) => return Some((Path::parse("value").ok()?, false)),
+        (None, Speaks::Odata2) => return Some((Path::parse("d.results").ok()?, false)),
+        (None, Speaks::Json | Speaks::Xml) => {
+            found.error(&list.place, "key `rows` is missing: where records stand in the answer");
+            return None;
+        }
+    };
     if node.as_text().is_some() {
         return place(node, found).map(|path| (path, false));
     }
