@@ -1,8 +1,11 @@
 //! `namespaces`, `wrap` and `order`, and whether the names of paths can be names in XML.
 
+use http::Method;
+
 use super::{
     NIL_NAMESPACE, Names, XML_NAMESPACE,
     chars::{holds, is_name, qualified},
+    soap::{PREFIX, Soap},
     write::Order,
 };
 use crate::{
@@ -37,12 +40,18 @@ impl Record {
 }
 
 /// `namespaces: { prefix: namespace }`.
-pub(in crate::mapping) fn namespaces(node: Option<&Node>, found: &mut Diagnostics) -> Names {
-    let mut names = Names::default();
+pub(in crate::mapping) fn namespaces(
+    node: Option<&Node>,
+    soap: Option<Soap>,
+    found: &mut Diagnostics,
+) -> Names {
+    let mut names = Names { soap, ..Names::default() };
     for (key, node) in pairs(node, found) {
         let Some(namespace) = String::read(node, found) else { continue };
         let prefix = key.text.as_str();
-        let reserved = prefix.starts_with("xml") || matches!(&*namespace, XML_NAMESPACE | NIL_NAMESPACE);
+        let reserved = prefix.starts_with("xml")
+            || (soap.is_some() && prefix == PREFIX)
+            || matches!(&*namespace, XML_NAMESPACE | NIL_NAMESPACE);
         if reserved || !(prefix.is_empty() || is_name(prefix)) {
             found.push(
                 Diagnostic::error(&key.place, format!("`{prefix}` cannot be a prefix here"))
@@ -55,6 +64,9 @@ pub(in crate::mapping) fn namespaces(node: Option<&Node>, found: &mut Diagnostic
         } else {
             names.bound.push((prefix.into(), namespace.into()));
         }
+    }
+    if let (Some(soap), true) = (soap, names.is_bound()) {
+        names.bound.push((PREFIX.into(), soap.namespace().into()));
     }
     names
 }
@@ -129,6 +141,9 @@ pub(in crate::mapping) fn check(
     let written = written.iter().map(|written| &written.path).chain(lists.iter().flat_map(body_paths));
     check_names(names, read, (written, &templates), node, found);
     check_bodies(lists, &templates, node, found);
+    if names.soap.is_some() {
+        check_envelopes(&calls, lists, node, found);
+    }
     if calls.iter().any(|call| call.rows.is_some()) {
         found.push(
             Diagnostic::error(&node.place, "`rows` of one record goes with JSON")
@@ -163,6 +178,22 @@ fn check_names<'p>(
             if let Step::Key(name) = step {
                 see(name, at + 1 == path.steps().len());
             }
+        }
+    }
+}
+
+/// Tells of requests that no envelope could hold.
+fn check_envelopes(calls: &[&Call], lists: &[ListCall], node: &Node, found: &mut Diagnostics) {
+    let of_calls = calls.iter().map(|call| (&call.method, call.body.is_some() || call.is_written));
+    let of_lists = lists.iter().map(|call| (&call.method, call.body.is_some()));
+    let of_reads = lists.iter().flat_map(|call| &call.batch).map(|read| (&read.method, read.body.is_some()));
+    for (method, has_body) in of_calls.chain(of_lists).chain(of_reads) {
+        if *method != Method::POST || !has_body {
+            found.push(
+                Diagnostic::error(&node.place, "SOAP asks by `post`, with a `body`")
+                    .help("`body: { GetCustomer: { id: \"{key}\" } }` is what stands in the envelope"),
+            );
+            return;
         }
     }
 }
