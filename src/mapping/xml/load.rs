@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     mapping::{
-        body::Body,
+        body::{Body, Hole},
         load::{Written, pairs},
         model::{Call, Carrier, ListCall, Next, Size, Words},
         path::{Path, Step},
@@ -139,7 +139,7 @@ pub(in crate::mapping) fn check(
         lists.iter().flat_map(|call| [Some(&call.body), call.batch.as_ref().map(|read| &read.body)]);
     let templates: Vec<&Body> = of_calls.chain(of_lists.flatten()).flatten().collect();
     let written = written.iter().map(|written| &written.path).chain(lists.iter().flat_map(body_paths));
-    check_names(names, read, (written, &templates), node, found);
+    check_names(names, read, (written, &templates, lists), node, found);
     check_bodies(lists, &templates, node, found);
     if names.soap.is_some() {
         check_envelopes(&calls, lists, node, found);
@@ -155,7 +155,7 @@ pub(in crate::mapping) fn check(
 fn check_names<'p>(
     names: &Names,
     read: &Tree,
-    (written, templates): (impl Iterator<Item = &'p Path>, &[&Body]),
+    (written, templates, lists): (impl Iterator<Item = &'p Path>, &[&Body], &[ListCall]),
     node: &Node,
     found: &mut Diagnostics,
 ) {
@@ -173,6 +173,12 @@ fn check_names<'p>(
     };
     read.names(&mut see);
     templates.iter().for_each(|body| body.names(&mut see));
+    let dialects = || lists.iter().filter_map(|call| call.filter.as_ref());
+    let filters = dialects().filter_map(|dialect| dialect.names_in_bodies());
+    let sorts = dialects().filter_map(|dialect| dialect.sort.as_ref()?.names_in_bodies());
+    for (name, is_last) in filters.chain(sorts).flatten() {
+        see(&name, is_last);
+    }
     for path in written {
         for (at, step) in path.steps().iter().enumerate() {
             if let Step::Key(name) = step {
@@ -223,6 +229,19 @@ fn check_bodies(lists: &[ListCall], templates: &[&Body], node: &Node, found: &mu
         found.error(&node.place, "a body in XML has one element around all that is in it");
     }
     for call in lists {
+        let dialect = call.filter.as_ref();
+        let has = |wanted: Hole| call.body.as_ref().is_some_and(|body| body.has(&|hole| *hole == wanted));
+        let filters = dialect.is_some_and(|dialect| dialect.names_in_bodies().is_some());
+        let sorts = dialect.and_then(|dialect| dialect.sort.as_ref()?.names_in_bodies()).is_some();
+        if (filters && !has(Hole::Filter)) || (sorts && !has(Hole::Sort)) {
+            found.push(
+                Diagnostic::error(
+                    &node.place,
+                    "what a list in XML filters and sorts by stands in its `body`",
+                )
+                .help("write `\"{filter}\"` where the conditions stand, `\"{sort}\"` for the order"),
+            );
+        }
         let mut roots: Vec<_> = body_paths(call).map(root).collect();
         let template = call.body.as_ref().and_then(Body::root);
         roots.extend(template.map(Some));

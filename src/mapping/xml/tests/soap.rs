@@ -130,7 +130,10 @@ fn a_fault_is_an_error_whatever_the_status_says() {
     };
     for status in [200, 500] {
         let told = m.inward(&answer(status, &fault("9")), &m.mapped()).unwrap_err();
-        assert_eq!((&told.kind, &*told.text), (&FaultKind::Unknown, &*format!("status {status}; no such table")));
+        assert_eq!(
+            (&told.kind, &*told.text),
+            (&FaultKind::Unknown, &*format!("status {status}; no such table"))
+        );
         // What the file says goes first.
         let told = m.inward(&answer(status, &fault("404")), &m.mapped()).unwrap_err();
         assert_eq!(told.kind, FaultKind::NotFound, "{status}");
@@ -199,4 +202,16 @@ fn fields_of_the_head_go_along_and_those_of_the_road_do_not() {
         let (system, found) = load(&text.replace("NAME", &format!("\"{name}\"")));
         assert!(system.is_none() && found.contains(&format!("`{name}` is")), "{found}");
     }
+}
+
+#[test]
+fn the_example_of_the_docs_loads_and_asks_as_it_says() {
+    let page = include_str!("../../../../docs/mapping.md");
+    let (_, page) = page.split_once("### Systems that speak SOAP").unwrap();
+    let (_, example) = page.split_once("```yaml\n").unwrap();
+    let m = customers(example.split_once("```").unwrap().0);
+    let asked = m.list(&m.mapped(), &Filter::everything(), &[], None, 50).unwrap().request;
+    assert_eq!((asked.target.as_str(), asked.method.as_str()), ("/services/customers", "POST"));
+    assert_eq!(asked.headers["soapaction"], "\"urn:example:Find\"");
+    assert!(body(&asked).contains("<soap:Body><c:Find><c:Page>1</c:Page></c:Find></soap:Body>"));
 }
