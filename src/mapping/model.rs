@@ -51,6 +51,8 @@ pub struct Mapping {
     pub(super) samples: Vec<super::check::Sample>,
     /// Where a record stands in XML; none of a system that does not speak it.
     pub(super) xml: Option<super::xml::Record>,
+    /// What the reports on data quality go by.
+    pub(super) watched: super::watched::Watched,
 }
 
 /// What all mappings of a system share.

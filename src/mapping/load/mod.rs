@@ -114,6 +114,7 @@ impl System {
                 continue;
             };
             if let Some(mapping) = entity::load(name, entity, node, &words, &defaults, found) {
+                mapping.check_watched(found);
                 entities.insert(entity.name.clone(), Arc::new(mapping));
             }
         }

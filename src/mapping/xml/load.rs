@@ -33,6 +33,11 @@ pub(in crate::mapping) struct Record {
 }
 
 impl Record {
+    /// The way to the one record of an answer.
+    pub(in crate::mapping) fn envelope(&self) -> &Tree {
+        &self.envelope
+    }
+
     /// Whether the system asks for an order of elements.
     pub(in crate::mapping) fn is_ordered(&self) -> bool {
         self.order.is_asked()

@@ -13,6 +13,7 @@ mod mixed;
 mod reader;
 mod record;
 mod soap;
+mod unread;
 mod walk;
 mod write;
 

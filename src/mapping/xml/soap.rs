@@ -10,7 +10,7 @@ use http::{
 
 use super::{
     BadXml,
-    reader::Event,
+    reader::{Event, Reader},
     walk::{OnRow, Walker},
 };
 use crate::mapping::trie::{Node, Raws};
@@ -75,6 +75,23 @@ impl Soap {
                 format!("{fault}.{}.{}[0]", soap("Reason"), soap("Text")),
             ),
         }
+    }
+}
+
+impl Soap {
+    /// From an envelope just begun to the first element of its body; whether there is one.
+    pub(super) fn reach_body(self, reader: &mut Reader<'_, '_>) -> Result<bool, BadXml> {
+        let space = self.namespace();
+        if !reader.is("Envelope", space) {
+            return Err(BadXml::NoEnvelope);
+        }
+        while reader.next()? == Event::Start {
+            if reader.is("Body", space) {
+                return Ok(reader.next()? == Event::Start);
+            }
+            reader.skip()?;
+        }
+        Err(BadXml::NoEnvelope)
     }
 }
 

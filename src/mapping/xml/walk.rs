@@ -253,7 +253,7 @@ impl Node {
         self.keys.iter().filter(|(key, _)| !key.starts_with(['@', '#'])).map(|(_, node)| node)
     }
 
-    fn has_elements(&self) -> bool {
+    pub(super) fn has_elements(&self) -> bool {
         self.elements().next().is_some()
     }
 
@@ -261,10 +261,5 @@ impl Node {
     fn counters_of(&self, at: usize) -> usize {
         let before = self.keys.iter().take(at).map(|(_, child)| child.ways());
         self.keys.len() + before.sum::<usize>()
-    }
-
-    /// Whether its element may be repeated.
-    pub(super) fn is_list(&self) -> bool {
-        self.rows || !(self.each.is_empty() && self.items.is_empty() && self.finds.is_empty())
     }
 }
