@@ -19,6 +19,7 @@ mod odata;
 mod once;
 mod reading;
 mod run;
+mod seen;
 mod streamed;
 mod wanted;
 mod whole;

@@ -54,7 +54,7 @@ pub(super) async fn after(
         Ok(Made::Nothing) | Err(()) => (id, None),
     };
     if let Some(came) = &came {
-        exchange.findings(mapping, &came.findings);
+        exchange.looked_at(mapping, &seen, std::iter::once(Ok(came)), (None, answer));
     }
     let lacks = |came: &Inward, leaves: &FieldSet| !came.missing.intersection(leaves).is_empty();
     let came = match came {

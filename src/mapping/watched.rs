@@ -203,7 +203,8 @@ fn is_read(record: &Native, path: &str) -> bool {
     for step in path.steps() {
         let next = match step {
             Step::Key(name) => node.find(name).map(|(_, child)| child),
-            Step::Index(_) => node.each.first().map(|each| &each.node).or_else(|| node.items.values().next()),
+            Step::Index(_) => node.ways_of(0).next(),
+            Step::Find(..) | Step::Up | Step::Answer | Step::Head => None,
         };
         match next {
             Some(next) => node = next,
