@@ -14,7 +14,9 @@ use aws_lc_rs::rand;
 use super::error::VerbError;
 use crate::{
     admin::Acting,
-    audit::{self, Erased, Journal, JournalError, JournalKeys, JournalOptions, Progress, Subject},
+    audit::{
+        self, Erased, Fetch, Journal, JournalError, JournalKeys, JournalOptions, Progress, Receipt, Subject,
+    },
     clock::{self, Now},
     config::{self, ProcessEnv, Report},
     gateway,
@@ -201,6 +203,14 @@ impl Record {
     /// A reading, synced when this returns.
     pub(super) async fn reading(&self, what: &str) -> Result<u64, JournalError> {
         self.journal.reading(what, &self.by, clock::now()).await
+    }
+
+    /// Leave to ask systems for something, synced when this returns.
+    pub(super) async fn look(&self, what: &str) -> Result<Receipt<Fetch>, JournalError> {
+        let mut id = [0; 16];
+        rand::fill(&mut id)
+            .map_err(|_| JournalError::Setting("the system gives no random bytes".to_owned()))?;
+        self.journal.look(what, &self.by, RequestId(id), clock::now()).await
     }
 
     /// Who or what goes by a name, as entries have it.
