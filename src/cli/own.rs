@@ -232,6 +232,12 @@ impl Record {
         audit::erase(&self.journal, subject, &self.by, &clock::now, progress)
     }
 
+    /// Says that whatever else is kept of somebody is about to be erased, synced when this returns.
+    pub(super) async fn erases_beside(&self, subject: &Subject) -> Result<u64, JournalError> {
+        let details = [("what", "data quality"), ("subject", &*subject.digest().to_string())];
+        self.journal.administrative("erase", &self.by, &details, clock::now()).await
+    }
+
     /// Ends the session of this process, and keeps its head in the store too.
     pub(super) async fn close(self, store: &Store) -> Result<(), VerbError> {
         self.journal.close(clock::now()).await?;

@@ -1,4 +1,5 @@
-//! `bramka audit erase`: what stands in clear beside the entries of a person, an app or a record, for good.
+//! `bramka audit erase`: what stands in clear beside the entries of a person, an app or a record, for good. And its id
+//! where data quality keeps it.
 //!
 //! It works beside a gate that serves. The search is a reading of the journal and the erasing an act, so both are
 //! entries, which name whose data it is by the digest alone; without them nothing is done.
@@ -22,8 +23,9 @@ use crate::{
         out,
         own::{self, Data, Record},
     },
-    clock,
+    clock, quality,
     schema::Schema,
+    store::{Forget, Store},
     words::{EntityName, FieldPath, Kind, nearest},
 };
 
@@ -33,7 +35,8 @@ use crate::{
     bramka audit erase 'App::\"crm-sync\"' --before 2026-01-01 --yes\n  \
     bramka audit erase 'User/corp|jan' --yes --json\n\n\
     Of each entry that names it, the whole part beside it goes: ids, addresses and what statements read, also those \
-    of others.\nThe entries stay, with keyed digests. Copies and backups of the journal are yours to erase; so is \
+    of others.\nThe entries stay, with keyed digests. A record's id goes from the examples and references of data quality \
+    too. Copies and backups of the journal are yours to erase; so is \
     what a gate still appends: take back credentials first."
 )]
 pub(in crate::cli) struct Erase {
@@ -91,17 +94,23 @@ pub(super) async fn run(arguments: &Erase) -> Result<Came, VerbError> {
     let schema = schema(arguments);
     let record = Record::open(&data, &gate, clock::now())?;
     let subject = subject(&record, arguments, schema.as_ref());
-    let done = act(&record, &subject, leave, &arguments.whose).await;
+    let done = act(&record, &store, &subject, leave, &arguments.whose).await;
     record.close(&store).await?;
-    let (erased, what) = done?;
-    tell(arguments, &gate, &subject, &erased, what);
+    let Done { erased, places, what } = done?;
+    match arguments.json {
+        true => out::say(&as_json(arguments, &gate, &subject, &erased, places, what).to_string()),
+        false => {
+            tell(arguments, &erased, what);
+            tell_places(&arguments.whose, places, what);
+        }
+    }
     for fault in &erased.faults {
         out::note(&format!("not all of it could be read or erased: {}: {}", fault.place, fault.what));
     }
-    if erased.named() == 0 {
+    if erased.named() == 0 && places == 0 {
         return Err(nothing(arguments, schema.as_ref()));
     }
-    let declined = leave == Leave::Ask && what == Leave::Look && erased.erased() > 0;
+    let declined = leave == Leave::Ask && what == Leave::Look && erased.erased() + places > 0;
     Ok(if erased.faults.is_empty() && !declined { Came::Right } else { Came::Wrong })
 }
 
@@ -155,22 +164,43 @@ fn subject(record: &Record, arguments: &Erase, schema: Option<&Schema>) -> Subje
     }
 }
 
+/// What was found, and whether it is gone.
+struct Done {
+    erased: Erased,
+    /// Places of data quality.
+    places: u64,
+    what: Leave,
+}
+
 /// Searches and erases; gives what was done in the end.
 async fn act(
     record: &Record,
+    store: &Store,
     subject: &Subject,
     leave: Leave,
     whose: &Whose,
-) -> Result<(Erased, Leave), VerbError> {
+) -> Result<Done, VerbError> {
     // ORDER: the entry of this reading before what is read.
     record.reading(&format!("what names {}", subject.digest())).await?;
+    let Whose { kind, id } = whose;
+    let forget = |does| store.forget_in_quality(kind.clone(), id.clone(), quality::cut(id), does);
+    let places = forget(Forget::Not).await?;
     if leave != Leave::Given {
-        let found = watched(|progress| record.find_erasable(subject, progress))?;
-        if leave == Leave::Look || found.erased() == 0 || !asked(&found, whose)? {
-            return Ok((found, Leave::Look));
+        let erased = watched(|progress| record.find_erasable(subject, progress))?;
+        if leave == Leave::Look || erased.erased() + places == 0 || !asked(&erased, places, whose)? {
+            return Ok(Done { erased, places, what: Leave::Look });
         }
     }
-    Ok((watched(|progress| record.erase(subject, progress))?, Leave::Given))
+    let erased = watched(|progress| record.erase(subject, progress))?;
+    let places = match places {
+        0 => 0,
+        _ => {
+            // ORDER: said and synced before it is done.
+            record.erases_beside(subject).await?;
+            forget(Forget::Now).await?
+        }
+    };
+    Ok(Done { erased, places, what: Leave::Given })
 }
 
 /// Does it, and says on a terminal how far it is.
@@ -190,9 +220,13 @@ fn watched(work: impl FnOnce(&Progress) -> Result<Erased, JournalError> + Send) 
     done
 }
 
-fn asked(found: &Erased, whose: &Whose) -> Result<bool, VerbError> {
+fn asked(found: &Erased, places: u64, whose: &Whose) -> Result<bool, VerbError> {
     let count = entries(found.erased());
-    drop(write!(io::stderr(), "erase what stands beside {count} of {whose} for good? [y/N] "));
+    let beside = match places {
+        0 => String::new(),
+        places => format!(", and its id in {places} places of data quality,"),
+    };
+    drop(write!(io::stderr(), "erase what stands beside {count} of {whose}{beside} for good? [y/N] "));
     let mut answer = String::new();
     io::stdin().read_line(&mut answer)?;
     Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
@@ -205,10 +239,17 @@ fn entries(count: u64) -> String {
     }
 }
 
-fn tell(arguments: &Erase, gate: &str, subject: &Subject, erased: &Erased, done: Leave) {
-    if arguments.json {
-        return out::say(&as_json(arguments, gate, subject, erased, done).to_string());
+fn tell_places(whose: &Whose, places: u64, done: Leave) {
+    if places == 0 {
+        return;
     }
+    out::note(&match done {
+        Leave::Given => format!("{whose}: its id is erased from {places} places of data quality"),
+        Leave::Look | Leave::Ask => format!("{whose}: its id stands in {places} places of data quality"),
+    });
+}
+
+fn tell(arguments: &Erase, erased: &Erased, done: Leave) {
     let verb = if done == Leave::Given { "erased" } else { "to erase" };
     for lane in &erased.lanes {
         if lane.erased + lane.before > 0 {
@@ -229,7 +270,14 @@ fn tell(arguments: &Erase, gate: &str, subject: &Subject, erased: &Erased, done:
     });
 }
 
-fn as_json(arguments: &Erase, gate: &str, subject: &Subject, erased: &Erased, done: Leave) -> Json {
+fn as_json(
+    arguments: &Erase,
+    gate: &str,
+    subject: &Subject,
+    erased: &Erased,
+    places: u64,
+    done: Leave,
+) -> Json {
     let lanes: Vec<Json> = erased
         .lanes
         .iter()
@@ -244,6 +292,7 @@ fn as_json(arguments: &Erase, gate: &str, subject: &Subject, erased: &Erased, do
         // false: `erased` counts what would be.
         "done": done == Leave::Given,
         "erased": erased.erased(), "erased_before": erased.before(), "lanes": lanes, "faults": faults,
+        "quality": places,
     })
 }
 
