@@ -358,11 +358,16 @@ impl Exchange {
             return;
         }
         let found = mapping.new_fields(listing, answer, &seen.look);
-        let records: u64 = found.paths.values().map(|count| u64::from(*count)).sum();
-        if records > 0 {
+        if found.flawed > 0 {
             // A native path is nothing that a label may be: a system could name any number of them.
             let (system, entity) = (mapping.system().as_str(), mapping.name().as_str());
-            gate.telemetry.flawed(system, entity, String::new(), Flaw::NewField.as_str(), records);
+            gate.telemetry.flawed(
+                system,
+                entity,
+                String::new(),
+                Flaw::NewField.as_str(),
+                found.flawed.into(),
+            );
         }
         gate.quality.looked(mapping, found, now);
     }

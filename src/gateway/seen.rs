@@ -8,7 +8,7 @@ use super::Gate;
 use crate::{
     clock,
     quality::{Gathered, Gathering, newest},
-    store::{LookedRow, NamingRow, QualityRow, QualitySeen, Store, StoreError, Target},
+    store::{LookedRow, NamingRow, Oldest, QualityRow, QualitySeen, Store, StoreError, Target},
     telemetry::{EntityLabel, ReferenceLabel, Telemetry},
 };
 
@@ -64,7 +64,7 @@ fn seen(gathered: &Gathered, at: Timestamp) -> QualitySeen {
         last_at: tally.last,
         examples: tally.examples.clone(),
         values: tally.values.clone(),
-        oldest_at: tally.oldest,
+        oldest: tally.oldest.map(|oldest| Oldest { at: oldest, seen_at: tally.last }),
     });
     let references = gathered.references.iter().map(|(naming, named)| NamingRow {
         system: naming.system.to_string(),
@@ -89,7 +89,7 @@ fn seen(gathered: &Gathered, at: Timestamp) -> QualitySeen {
 /// Tells metrics how references and stale records stand, whoever found it out.
 async fn measure(telemetry: &Telemetry, store: &Store) -> Result<(), StoreError> {
     let references = store.references().await?;
-    let oldest = store.oldest().await?;
+    let oldest = store.oldest(clock::now().wall).await?;
     let states = references.iter().flat_map(|row| {
         let label = |state| ReferenceLabel {
             system: row.system.clone(),

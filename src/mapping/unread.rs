@@ -36,6 +36,8 @@ const TRIED_MAX: u32 = 100;
 pub struct NewFields {
     /// How many records were looked at.
     pub records: u32,
+    /// How many of them have such fields.
+    pub flawed: u32,
     /// Paths that no line reads and the file does not ignore, with how many of these records have them.
     pub paths: BTreeMap<String, u32>,
 }
@@ -72,9 +74,12 @@ impl Mapping {
         let mut found = NewFields::default();
         for row in self.walked(listing, &answer.body, rows).map(|walk| walk.rows).unwrap_or_default() {
             found.records = found.records.saturating_add(1);
+            let mut is_flawed = false;
             for path in row.found().filter(|path| !self.watched.covers(path)) {
                 *found.paths.entry(path).or_insert(0) += 1;
+                is_flawed = true;
             }
+            found.flawed = found.flawed.saturating_add(u32::from(is_flawed));
         }
         found
     }

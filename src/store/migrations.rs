@@ -128,6 +128,7 @@ CREATE UNIQUE INDEX crosswalk_by_id ON crosswalk (id, system);
 ",
     "
 ALTER TABLE quality ADD COLUMN oldest_at INTEGER;
+ALTER TABLE quality ADD COLUMN oldest_seen_at INTEGER;
 ALTER TABLE quality_looked ADD COLUMN sampled INTEGER NOT NULL DEFAULT 0;
 CREATE TABLE quality_references (
     system TEXT NOT NULL,

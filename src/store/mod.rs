@@ -35,7 +35,7 @@ use tokio::sync::oneshot;
 use room::{Inode, Room};
 
 pub use crosswalk::NativeKey;
-pub use quality::{Forget, LookedRow, QualityRow, QualitySeen};
+pub use quality::{Forget, LookedRow, Oldest, QualityRow, QualitySeen};
 pub use quota::Lease;
 pub use records::{
     AdminRole, AdminTokenRecord, ApiKeyRow, Change, Changes, HeadRow, SigningKeyRow, TokenRow,

@@ -13,6 +13,8 @@ use super::{
 const ROWS_MAX: i64 = 20_000;
 /// LIMIT: native fields that no line reads, of one entity of a system; the longest unseen go first.
 const NEW_FIELDS_MAX: i64 = 200;
+/// How long a record is the oldest that was not seen again: it may have changed since.
+const OLDEST_MILLIS: i64 = 86_400_000;
 
 /// A flaw of a system's records.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,8 +37,17 @@ pub struct QualityRow {
     pub examples: Vec<String>,
     /// Values that no table knows.
     pub values: Vec<String>,
-    /// Of stale records the time of the oldest.
-    pub oldest_at: Option<Timestamp>,
+    /// Of stale records the oldest.
+    pub oldest: Option<Oldest>,
+}
+
+/// The oldest stale record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Oldest {
+    /// When it changed.
+    pub at: Timestamp,
+    /// When it was seen so.
+    pub seen_at: Timestamp,
 }
 
 /// How many records of a system were looked at.
@@ -160,18 +171,20 @@ impl Store {
         .await
     }
 
-    /// Of each entity with stale records the time of the oldest that was seen.
+    /// Of each entity with stale records when the oldest changed of those that were seen in the last day.
     ///
     /// # Errors
     /// The store did not answer.
-    pub async fn oldest(&self) -> Result<Vec<(String, String, Timestamp)>, StoreError> {
-        self.run(|connection| {
+    pub async fn oldest(&self, now: Timestamp) -> Result<Vec<(String, String, Timestamp)>, StoreError> {
+        self.run(move |connection| {
             let rows = connection
                 .prepare_cached(
                     "SELECT system, entity, min(oldest_at) AS oldest_at FROM quality
-                     WHERE oldest_at IS NOT NULL GROUP BY system, entity",
+                     WHERE oldest_seen_at >= ?1 GROUP BY system, entity",
                 )?
-                .query_map([], |row| Ok((row.get("system")?, row.get("entity")?, moment(row, "oldest_at")?)))?
+                .query_map([millis(now).saturating_sub(OLDEST_MILLIS)], |row| {
+                    Ok((row.get("system")?, row.get("entity")?, moment(row, "oldest_at")?))
+                })?
                 .collect::<Result<_, _>>()?;
             Ok(rows)
         })
@@ -235,13 +248,14 @@ fn add(
         row.last_at = row.last_at.max(known.last_at);
         row.examples = join(known.examples, row.examples);
         row.values = join(known.values, row.values);
-        row.oldest_at = row.oldest_at.into_iter().chain(known.oldest_at).min();
+        row.oldest = older(known.oldest, row.oldest);
     }
     transaction
         .prepare_cached(
             "INSERT OR REPLACE INTO quality
-                 (system, entity, field, flaw, count, first_at, last_at, examples, known_values, oldest_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+                 (system, entity, field, flaw, count, first_at, last_at, examples, known_values, oldest_at,
+                  oldest_seen_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
         )?
         .execute(params![
             row.system,
@@ -253,9 +267,21 @@ fn add(
             millis(row.last_at),
             texts(&row.examples),
             texts(&row.values),
-            row.oldest_at.map(millis),
+            row.oldest.map(|oldest| millis(oldest.at)),
+            row.oldest.map(|oldest| millis(oldest.seen_at)),
         ])?;
     Ok(())
+}
+
+/// The older of what was known and what is new; what was not seen for long gives way.
+fn older(known: Option<Oldest>, new: Option<Oldest>) -> Option<Oldest> {
+    match (known, new) {
+        (Some(known), Some(new)) => {
+            let is_fresh = millis(new.seen_at).saturating_sub(millis(known.seen_at)) <= OLDEST_MILLIS;
+            Some(if known.at < new.at && is_fresh { known } else { new })
+        }
+        (known, new) => new.or(known),
+    }
 }
 
 fn flaw(row: &Row<'_>) -> rusqlite::Result<QualityRow> {
@@ -272,7 +298,9 @@ fn flaw(row: &Row<'_>) -> rusqlite::Result<QualityRow> {
         last_at: moment(row, "last_at")?,
         examples: listed("examples")?,
         values: listed("known_values")?,
-        oldest_at: moment_or_none(row, "oldest_at")?,
+        oldest: moment_or_none(row, "oldest_at")?
+            .zip(moment_or_none(row, "oldest_seen_at")?)
+            .map(|(at, seen_at)| Oldest { at, seen_at }),
     })
 }
 

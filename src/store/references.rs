@@ -253,7 +253,7 @@ fn summed(row: &Row<'_>) -> rusqlite::Result<ReferencesRow> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::{Forget, QualityRow, QualitySeen};
+    use crate::store::{Forget, Oldest, QualityRow, QualitySeen};
 
     struct World {
         store: Store,
@@ -378,7 +378,7 @@ mod tests {
             last_at: at(2),
             examples: examples.iter().map(|id| (*id).to_owned()).collect(),
             values: vec![],
-            oldest_at: None,
+            oldest: None,
         };
         let flaws = vec![flaw("Customer", &["1", "a", "b"]), flaw("Order", &["a"])];
         let rows =
@@ -415,13 +415,46 @@ mod tests {
                 last_at: at(round * 100 + n),
                 examples: vec![],
                 values: vec![],
-                oldest_at: Some(at(1_000 - n)),
+                oldest: None,
             };
             world.seen(vec![], (0..100).map(flaw).collect(), &[]).await;
         }
         let (_, flaws) = world.store.quality().await.unwrap();
         assert_eq!(flaws.len(), 200);
         assert!(flaws.iter().all(|row| row.field.starts_with("f3-") || row.field.starts_with("f4-")));
-        assert_eq!(world.store.oldest().await.unwrap(), [("erp".to_owned(), "Order".to_owned(), at(901))]);
+    }
+
+    #[tokio::test]
+    async fn the_oldest_stale_record_is_the_oldest_until_it_was_not_seen_for_a_day() {
+        let world = World::new();
+        let hour = 3_600;
+        let seen = async |changed: i64, seen: i64| {
+            let row = QualityRow {
+                system: "erp".into(),
+                entity: "Order".into(),
+                field: "updated_at".into(),
+                flaw: "stale".into(),
+                count: 1,
+                first_at: at(seen),
+                last_at: at(seen),
+                examples: vec![],
+                values: vec![],
+                oldest: Some(Oldest { at: at(changed), seen_at: at(seen) }),
+            };
+            world.seen(vec![], vec![row], &[]).await;
+        };
+        let oldest = async |now: i64| {
+            let all = world.store.oldest(at(now)).await.unwrap();
+            all.into_iter().map(|(.., at)| at.as_second()).collect::<Vec<_>>()
+        };
+        seen(50, hour).await;
+        seen(70, 2 * hour).await;
+        assert_eq!(oldest(3 * hour).await, [50]);
+        // Nobody has seen it for longer: it may have changed.
+        assert_eq!(oldest(26 * hour).await, [0; 0]);
+        seen(70, 26 * hour).await;
+        assert_eq!(oldest(26 * hour).await, [70]);
+        seen(60, 27 * hour).await;
+        assert_eq!(oldest(27 * hour).await, [60]);
     }
 }

@@ -1,6 +1,10 @@
 //! Data quality: what a gate saw of the systems' records is told by `bramka systems quality`, also after it stopped.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use bramka::demo::standin::Trouble;
 use http::Method;
@@ -144,6 +148,7 @@ fn a_stale_record_is_counted_whatever_callers_ask_for_and_has_a_gauge_as_referen
         scraped("bramka_stale_oldest_timestamp_seconds{system=\"erp\",entity=\"Product\"}")
             > Some(1_000_000_000)
     );
+    assert!(!metrics(&demo).contains("flaw=\"new_field\""), "the shipped files know what comes uncalled");
     let told = json(&demo.verb(&["systems", "quality", "--json"]));
     let [stale] = flawed(of(&told, "Product"), "stale")[..] else { panic!("{told:#}") };
     assert_eq!((&stale["field"], &stale["records"]), (&"updated_at".into(), &products.into()));
@@ -170,8 +175,11 @@ fn references_that_lead_nowhere_are_told_once_somebody_asks_for_them_and_not_bef
 
     // The ERP means its own customers, of whom the CRM knows nothing; its items it has.
     let check = ["systems", "quality", "--check-references", "--per-second", "50", "--json"];
-    let ran = stage.verb(&[&check[..], &["--most", "7"]].concat());
+    let began = Instant::now();
+    let slow = ["systems", "quality", "--check-references", "--per-second", "10", "--most", "7", "--json"];
+    let ran = stage.verb(&slow);
     let few = json(&ran);
+    assert!(began.elapsed() >= Duration::from_millis(600), "six times a tenth of a second lie between seven");
     assert_eq!(asked(), 7, "{ran:?}");
     assert!(ran.err.contains(" more were not asked for; ask for more with `--most`, or again"), "{ran:?}");
     let checked = |told: &Value| -> u64 {

@@ -131,7 +131,7 @@ fn dangling(row: &ReferencesRow) -> Option<Line> {
         // As the others have them: the newest last.
         examples: row.examples.iter().rev().map(|(record, target)| format!("{record} → {target}")).collect(),
         values: Vec::new(),
-        oldest_at: None,
+        oldest: None,
     };
     Some(Line { flaw, of: row.checked })
 }
@@ -143,7 +143,7 @@ fn as_json(parts: &[Part]) -> Json {
                 "field": flaw.field, "flaw": flaw.flaw, "records": flaw.count, "of": of,
                 "first": flaw.first_at.to_string(), "last": flaw.last_at.to_string(),
                 "examples": flaw.examples, "values": flaw.values,
-                "oldest": flaw.oldest_at.map(|at| at.to_string()),
+                "oldest": flaw.oldest.map(|oldest| oldest.at.to_string()),
             })
         });
         let references = part.references.iter().map(|row| {
@@ -199,7 +199,7 @@ fn table(lines: &[Line]) {
 fn cells(line: &Line) -> [String; 6] {
     let flaw = &line.flaw;
     let values = flaw.values.iter().map(|value| format!("`{value}`"));
-    let oldest = flaw.oldest_at.map(|at| format!("oldest {}", at.strftime("%F")));
+    let oldest = flaw.oldest.map(|oldest| format!("oldest {}", oldest.at.strftime("%F")));
     let examples = flaw.examples.iter().rev().take(2).cloned();
     [
         named(&flaw.field).to_owned(),

@@ -81,9 +81,9 @@ fn table(lines: &[Line], out: &mut String) {
         let coded = |texts: &[String]| {
             texts.iter().map(|text| format!("<code>{}</code>", escaped(text))).collect::<Vec<_>>().join(" ")
         };
-        let values = match (flaw.values.is_empty(), flaw.oldest_at) {
+        let values = match (flaw.values.is_empty(), flaw.oldest) {
             (false, _) => format!("values {}; ", coded(&flaw.values)),
-            (true, Some(at)) => format!("oldest {}; ", at.strftime("%F")),
+            (true, Some(oldest)) => format!("oldest {}; ", oldest.at.strftime("%F")),
             (true, None) => String::new(),
         };
         out.push_str(&format!(

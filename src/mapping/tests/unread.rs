@@ -74,7 +74,7 @@ fn of_a_page_the_rows_asked_for_are_looked_at_and_what_stands_around_them_is_no_
         rows.join(",")
     );
     let found = mapping.new_fields(Some(&listing), &answer(200, &body), &[1, 4, 6, 90]);
-    assert_eq!(found.records, 3);
+    assert_eq!((found.records, found.flawed), (3, 2));
     let told: Vec<(&str, u32)> = found.paths.iter().map(|(path, count)| (path.as_str(), *count)).collect();
     assert_eq!(told, [("f1", 1), ("f4", 1), ("same", 2)]);
     // Whoever writes the mapping is told of all of it, from the root of the answer.
@@ -122,6 +122,7 @@ entities:
     let all = mapping.entity().all();
     let listing = mapping.list(&all, &schema::Filter::everything(), &[], None, 10).unwrap();
     let page = format!("<shop><took/><articles><article id=\"1\"/>{lamp}</articles></shop>");
+    assert!(mapping.unread(&Bytes::from(page.clone())).contains(&"shop.took".to_owned()));
     let found = mapping.new_fields(Some(&listing), &answer(200, &page), &[1]);
     assert_eq!(found.records, 1);
     assert_eq!(found.paths.into_keys().collect::<Vec<_>>(), expected);
