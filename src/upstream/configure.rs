@@ -16,9 +16,9 @@ use url::Url;
 use super::{Settings, Upstream, balance::Balance, breaker::Breaker, forward, settings::ours, sign_in::Home};
 use crate::{
     clock::Now,
-    wire::{Certificate, Clocks, Keep, Local, Origin, Own, TlsClient, Trust},
+    wire::{Certificate, Clocks, Keep, Local, Origin, Own, TlsClient, Trust, Versions},
     words::{
-        Diagnostics, Digest, Place, Secret, SystemName,
+        Diagnostics, Digest, Period, Place, Secret, SystemName,
         tree::{Node, Value},
         yaml::Spanned,
     },
@@ -86,6 +86,9 @@ impl Registry {
 /// Most retries a second that are granted besides; the budget's own arithmetic ends far above it.
 const PER_SECOND_MAX: u32 = 1_000_000;
 
+/// Most streams on a connection; it keeps room for what each of them buffers.
+const STREAMS_MAX: u32 = 1000;
+
 /// A system being built.
 pub(super) struct Build<'a, 'm> {
     means: &'a Means<'m>,
@@ -114,13 +117,16 @@ impl Build<'_, '_> {
             || retries.per_second > PER_SECOND_MAX
             || settings.breaker.failures_percent > 100
             || settings.limits.concurrency == 0
+            || !(1..=STREAMS_MAX).contains(&settings.limits.streams)
+            || settings.timeouts.ping.is_some_and(|ping| ping < Period::secs(1))
         {
             let place = &settings.base.0.first()?.place;
             self.found.error(
                 place,
                 format!(
                     "`retries.percent` is at most 1000, `retries.per_second` at most {PER_SECOND_MAX}, \
-                     `breaker.failures_percent` at most 100, `limits.concurrency` at least 1"
+                     `breaker.failures_percent` at most 100, `limits.concurrency` at least 1, `limits.streams` \
+                     from 1 to {STREAMS_MAX}, `timeouts.ping` at least 1s"
                 ),
             );
             return None;
@@ -168,8 +174,23 @@ impl Build<'_, '_> {
                 self.found.error(place, format!("equal addresses share their path, which is `{path}`"));
             }
         }
-        (urls.len() == settings.base.0.len() && urls.iter().all(|(url, _)| url.path() == path))
-            .then_some(urls)
+        let is_negotiable = self.is_negotiable(settings, &urls);
+        let is_whole = urls.len() == settings.base.0.len() && urls.iter().all(|(url, _)| url.path() == path);
+        (is_whole && is_negotiable).then_some(urls)
+    }
+
+    /// Whether a version that is to be negotiated can be.
+    fn is_negotiable(&mut self, settings: &Settings, urls: &[(Url, Place)]) -> bool {
+        let Some(http) = settings.http.as_ref().filter(|http| http.value.0 == Versions::Auto) else {
+            return true;
+        };
+        let is_negotiable = urls.iter().all(|(url, _)| url.scheme() == "https");
+        if !is_negotiable {
+            let told = "`auto` negotiates the version by TLS, which `http://` has not: write `2` where the system \
+                        speaks HTTP/2 without it, else `1`";
+            self.found.error(&http.place, told);
+        }
+        is_negotiable
     }
 
     fn origins(
@@ -196,6 +217,9 @@ impl Build<'_, '_> {
             idle_max: settings.limits.idle_connections,
             idle_timeout: settings.limits.idle_timeout.0,
             lifetime: settings.limits.connection_lifetime.0,
+            versions: settings.http.as_ref().map_or(Versions::One, |http| http.value.0),
+            streams_max: settings.limits.streams,
+            ping: settings.timeouts.ping.map(|ping| ping.0),
         }
     }
 

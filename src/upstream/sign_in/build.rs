@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     upstream::{Asked, Settings, configure::Build},
-    wire::{Keep, Origin, TlsClient},
+    wire::{Origin, TlsClient},
     words::{
         Place, Secret,
         tree::{Node, Value},
@@ -219,7 +219,7 @@ impl Build<'_, '_> {
         let target = (text.starts_with('/') && !is_bad(text)).then(|| Uri::try_from(whole).ok()).flatten();
         let target = self.told(target, path, "expected a path under `base`, as in `/Login`")?;
         let server_name = settings.tls.server_name.as_ref().map(|name| name.value.as_str());
-        let origin = Origin::new(url, home.tls, server_name, self.local(settings), Keep::default());
+        let origin = Origin::new(url, home.tls, server_name, self.local(settings), self.keep(settings));
         // What is wrong with the address is told of the address.
         let mut ask = Ask::new(asked, Arc::new(origin.ok()?), method, target);
         let mut own = HeaderMap::new();

@@ -3,6 +3,7 @@
 mod configuring;
 mod credentials;
 mod passing;
+mod second;
 mod sessions;
 mod signing;
 
