@@ -160,6 +160,11 @@ impl UpstreamError {
         }
     }
 
+    /// Whether the time that the whole call had is over.
+    pub fn is_past_deadline(&self) -> bool {
+        matches!(self, Self::Timeout { clock: Clock::Call, .. })
+    }
+
     /// Of an answer whose head came and whose body did not come whole.
     pub fn of_answer(error: WireError) -> Self {
         Self::of_wire(error, Sent::Maybe)

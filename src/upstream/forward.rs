@@ -19,7 +19,7 @@ use smallvec::SmallVec;
 use super::{Upstream, UpstreamError};
 use crate::{
     body::Body,
-    wire::{has_token, is_hop_by_hop, nominated},
+    wire::{has_token, is_grpc, is_hop_by_hop, nominated},
     words::Channel,
 };
 
@@ -103,7 +103,7 @@ impl Upstream {
         }
         let target = self.target(path, query)?;
         let upgrade = upgrade(&method, version, &headers, &body);
-        let trailers = has_token(&headers, TE, "trailers");
+        let trailers = has_token(&headers, TE, "trailers") || is_grpc(&headers);
         self.signed_in.permits(query)?;
         clean_request(&mut headers, self.signed_in.struck());
         on_behalf.write(&mut headers);

@@ -28,6 +28,7 @@ mod ground;
 mod hangups;
 mod heads;
 mod load;
+mod rpc;
 mod stopping;
 mod upgrades;
 mod volume;
