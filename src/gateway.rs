@@ -8,6 +8,7 @@
 
 mod after;
 mod calling;
+mod checking;
 mod documents;
 mod exchange;
 mod gate;

@@ -109,6 +109,7 @@ impl Build<'_, '_> {
         };
         let signed_in = self.signed_in(settings, home);
         let headers = self.headers(settings);
+        let health = self.health(settings);
         let origins = self.origins(settings, urls?, tls?)?;
         let (origins, prefix) = origins;
         let signed_in = signed_in?;
@@ -136,6 +137,7 @@ impl Build<'_, '_> {
             name: name.clone(),
             balance: Balance::new(origins, self.means.now.mono),
             breaker: Breaker::new(&settings.breaker),
+            health: health?,
             budget: TpsBudget::new(std::time::Duration::from_secs(10), retries.per_second, share),
             signed_in,
             headers: headers?,

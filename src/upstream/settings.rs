@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::{Value as Json, json};
 
-use super::sign_in::settings::SignIn;
+use super::{health::HealthCheck, sign_in::settings::SignIn};
 use crate::{
     wire::Versions,
     words::{
@@ -16,8 +16,19 @@ use crate::{
 };
 
 /// The top-level keys of a system's file that are read here.
-pub const KEYS: &[&str] =
-    &["base", "http", "sign_in", "timeouts", "limits", "retries", "breaker", "tls", "allow_local", "headers"];
+pub const KEYS: &[&str] = &[
+    "base",
+    "http",
+    "sign_in",
+    "timeouts",
+    "limits",
+    "retries",
+    "breaker",
+    "health",
+    "tls",
+    "allow_local",
+    "headers",
+];
 
 yaml_object! {
     /// How a system is reached.
@@ -36,6 +47,8 @@ yaml_object! {
         pub retries: Retries = Retries::default();
         /// When the system is left alone for a while.
         pub breaker: Breaking = Breaking::default();
+        /// How its addresses are asked whether they are well. Without it only calls show.
+        pub health: Option<HealthCheck> = None;
         /// Whom the gate trusts and who it says it is.
         pub tls: Tls = Tls::OF_PLATFORM;
         /// Whether loopback and link-local addresses may be called. Off, because a name that leads to this machine or to a cloud's metadata service is how a gate is turned against its own house.

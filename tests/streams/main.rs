@@ -22,6 +22,7 @@ mod kit;
 #[path = "../it/line.rs"]
 mod line;
 
+mod checked;
 mod ending;
 mod failing;
 mod ground;

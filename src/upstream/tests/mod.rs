@@ -1,5 +1,6 @@
 //! Governed calls against systems that misbehave.
 
+mod checking;
 mod configuring;
 mod credentials;
 mod passing;
