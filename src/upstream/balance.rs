@@ -35,6 +35,8 @@ pub(super) struct Balance {
 #[derive(Debug)]
 struct Address {
     origin: Arc<Origin>,
+    /// The same address under the second sign-in and those after it: connections are not shared between them.
+    more: Vec<Arc<Origin>>,
     in_flight: AtomicU32,
     failures: AtomicU32,
     /// Milliseconds since the epoch until which it is left out; 0 when it is in.
@@ -60,6 +62,7 @@ impl Balance {
             .into_iter()
             .map(|origin| Address {
                 origin: Arc::new(origin),
+                more: Vec::new(),
                 in_flight: AtomicU32::new(0),
                 failures: AtomicU32::new(0),
                 out_until: AtomicU64::new(0),
@@ -70,12 +73,24 @@ impl Balance {
         Self { addresses, epoch, turn: AtomicU32::new(0) }
     }
 
+    /// The same addresses once more, for another sign-in.
+    pub(super) fn reach_again(&mut self, origins: Vec<Origin>) {
+        for (address, origin) in self.addresses.iter_mut().zip(origins) {
+            address.more.push(Arc::new(origin));
+        }
+    }
+
     pub(super) fn len(&self) -> usize {
         self.addresses.len()
     }
 
-    pub(super) fn origin(&self, picked: Picked) -> Option<&Arc<Origin>> {
-        Some(&self.addresses.get(picked.0)?.origin)
+    /// An address as it is reached under the sign-in of that number.
+    pub(super) fn origin(&self, picked: Picked, sign_in: usize) -> Option<&Arc<Origin>> {
+        let address = self.addresses.get(picked.0)?;
+        match sign_in.checked_sub(1) {
+            None => Some(&address.origin),
+            Some(more) => address.more.get(more),
+        }
     }
 
     /// Whether one of the addresses is this host and port.

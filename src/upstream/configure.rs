@@ -18,7 +18,7 @@ use crate::{
     clock::Now,
     wire::{Certificate, Clocks, Keep, Local, Origin, Own, TlsClient, Trust, Versions},
     words::{
-        Diagnostics, Digest, Period, Place, Secret, SystemName,
+        Diagnostic, Diagnostics, Digest, Period, Place, Secret, SystemName,
         tree::{Node, Value},
         yaml::Spanned,
     },
@@ -62,11 +62,24 @@ impl Upstream {
         found: &mut Diagnostics,
     ) -> Option<Arc<Self>> {
         let settings = Settings::of_file(file, found)?;
+        named_entities(&settings, file, found);
         means.registry.own.are(&means.own);
         let mut build = Build { means, found, digest: Canon::new(name, file) };
         let built = build.upstream(name, &settings);
         let digest = build.digest.finish();
         Some(means.registry.keep(digest, built?))
+    }
+}
+
+/// An entity that the file does not map is one that no call is about.
+fn named_entities(settings: &Settings, file: &Node, found: &mut Diagnostics) {
+    let mapped = file.get("entities").and_then(Node::as_map).unwrap_or_default();
+    let mapped = || mapped.iter().map(|(key, _)| key.text.as_str());
+    for name in settings.sign_in.some.iter().flat_map(|(terms, _)| &terms.entities) {
+        if !mapped().any(|known| known == name.value) {
+            let told = format!("this file maps no `{}`: a sign-in for it is for no call", name.value);
+            found.push(Diagnostic::error(&name.place, told).suggest(&name.value, mapped()));
+        }
     }
 }
 
@@ -107,12 +120,16 @@ impl Build<'_, '_> {
             url: urls.as_ref().and_then(|urls| Some(&urls.first()?.0)),
             tls: tls.as_ref().and_then(Option::as_ref),
         };
-        let signed_in = self.signed_in(settings, home);
+        let sign_ins = self.sign_ins(settings, home);
         let headers = self.headers(settings);
         let health = self.health(settings);
-        let origins = self.origins(settings, urls?, tls?)?;
-        let (origins, prefix) = origins;
-        let signed_in = signed_in?;
+        let (urls, tls) = (urls?, tls?);
+        let (origins, prefix) = self.origins(settings, &urls, tls.as_ref())?;
+        let sign_ins = sign_ins?;
+        let mut balance = Balance::new(origins, self.means.now.mono);
+        for _ in 1..sign_ins.len() {
+            balance.reach_again(self.origins(settings, &urls, tls.as_ref())?.0);
+        }
         let retries = &settings.retries;
         if retries.percent > 1000
             || retries.per_second > PER_SECOND_MAX
@@ -135,11 +152,11 @@ impl Build<'_, '_> {
         let share = f32::from(u16::try_from(retries.percent).unwrap_or(1000)) / 100.0;
         Some(Upstream {
             name: name.clone(),
-            balance: Balance::new(origins, self.means.now.mono),
+            balance,
             breaker: Breaker::new(&settings.breaker),
             health: health?,
             budget: TpsBudget::new(std::time::Duration::from_secs(10), retries.per_second, share),
-            signed_in,
+            sign_ins,
             headers: headers?,
             prefix,
             clocks: Clocks {
@@ -198,15 +215,15 @@ impl Build<'_, '_> {
     fn origins(
         &mut self,
         settings: &Settings,
-        urls: Vec<(Url, Place)>,
-        tls: Option<TlsClient>,
+        urls: &[(Url, Place)],
+        tls: Option<&TlsClient>,
     ) -> Option<(Vec<Origin>, Box<str>)> {
         let keep = self.keep(settings);
         let server_name = settings.tls.server_name.as_ref().map(|name| name.value.as_str());
         let prefix = urls.first()?.0.path().trim_end_matches('/').into();
         let mut origins = Vec::with_capacity(urls.len());
-        for (url, place) in &urls {
-            match Origin::new(url, tls.as_ref(), server_name, self.local(settings), keep) {
+        for (url, place) in urls {
+            match Origin::new(url, tls, server_name, self.local(settings), keep) {
                 Ok(origin) => origins.push(origin),
                 Err(error) => self.found.error(place, error.to_string()),
             }

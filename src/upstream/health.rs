@@ -43,7 +43,7 @@ yaml_object! {
         pub unhealthy_after: u32 = 3;
         /// After how many answers in a row it is called again. Default 2.
         pub healthy_after: u32 = 2;
-        /// Whether the gate signs in to ask. Off: who is asked whether it is well need not know us.
+        /// Whether the gate signs in to ask, by the sign-in for all. Off: who is asked whether it is well need not know us.
         pub signed_in: bool = false;
     }
 }
@@ -99,7 +99,7 @@ impl Upstream {
     }
 
     async fn check_address(&self, health: &Health, at: Picked) {
-        let Some(origin) = self.balance.origin(at) else { return };
+        let Some(origin) = self.balance.origin(at, self.sign_ins.last().number) else { return };
         // Not all at once, after a reload of many.
         tokio::time::sleep(part_of(health.every)).await;
         loop {
@@ -130,7 +130,7 @@ impl Upstream {
         headers.extend(self.headers.iter().cloned());
         let deadline = Deadline::after(now, health.timeout);
         if health.is_signed_in {
-            let proof = self.signed_in.proof(&Method::GET, deadline, now).await;
+            let proof = self.sign_ins.last().signed_in.proof(&Method::GET, deadline, now).await;
             if let Some(proof) = proof.map_err(|error| error.to_string())? {
                 proof.sign(&mut request, origin, now).map_err(|error| error.to_string())?;
             }

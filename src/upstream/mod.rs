@@ -50,7 +50,7 @@ pub struct Upstream {
     breaker: breaker::Breaker,
     health: Option<health::Health>,
     budget: TpsBudget,
-    signed_in: sign_in::SignedIn,
+    sign_ins: sign_in::SignIns,
     /// Fields of the file, added to every request.
     headers: Vec<(HeaderName, HeaderValue)>,
     /// The addresses' common path, without a slash at its end.

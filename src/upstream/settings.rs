@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::{Value as Json, json};
 
-use super::{health::HealthCheck, sign_in::settings::SignIn};
+use super::{health::HealthCheck, sign_in::settings::SignIns};
 use crate::{
     wire::Versions,
     words::{
@@ -37,8 +37,8 @@ yaml_object! {
         pub base: Bases;
         /// The version of HTTP that is spoken to the system: `1` (HTTP/1.1), `2`, or `auto`, which is 2 where TLS negotiates it and else 1. Without TLS, `2` is taken for granted. Default 1.
         pub http: Option<Spanned<HttpVersion>> = None;
-        /// How the gate signs in: one of `bearer`, `basic`, `oauth2`, `session`, or what goes along with every request (`headers`, `query`, `body`), or both; `none` spelled out.
-        pub sign_in: SignIn;
+        /// How the gate signs in: one of `bearer`, `basic`, `oauth2`, `session`, or what goes along with every request (`headers`, `query`, `body`), or both; `none` spelled out. Or a list of them: each but the last says by `for` which calls it is for, and the first that fits is taken.
+        pub sign_in: SignIns;
         /// Clocks.
         pub timeouts: Timeouts = Timeouts::default();
         /// Bounds.

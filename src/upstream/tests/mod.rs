@@ -1,6 +1,7 @@
 //! Governed calls against systems that misbehave.
 
 mod checking;
+mod choosing;
 mod configuring;
 mod credentials;
 mod passing;
@@ -21,7 +22,11 @@ use std::{
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 
-use super::{call::Kind, *};
+use super::{
+    call::Asker,
+    sign_in::{About, settings::CallKind as Kind},
+    *,
+};
 use crate::{
     clock,
     mapping::{NativeAnswer, NativeRequest},
@@ -32,7 +37,7 @@ use crate::{
     words::{Diagnostics, RequestId, Secret, SystemName, tree, yaml::Spanned},
 };
 
-const ID: RequestId = RequestId([7; 16]);
+const ID: Asker<'static> = Asker { id: RequestId([7; 16]), about: About { entity: None, groups: &[] } };
 
 /// Resolves `${env:NAME}` to `s3cret-NAME`, and reads no file.
 fn configure(registry: &Registry, text: &str) -> Result<Arc<Upstream>, String> {
