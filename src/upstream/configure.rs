@@ -102,6 +102,9 @@ const PER_SECOND_MAX: u32 = 1_000_000;
 /// Most streams on a connection; it keeps room for what each of them buffers.
 const STREAMS_MAX: u32 = 1000;
 
+/// First parts of the gate's own paths.
+const OWN_PATHS: [&str; 3] = ["v1", "systems", "odata"];
+
 /// A system being built.
 pub(super) struct Build<'a, 'm> {
     means: &'a Means<'m>,
@@ -123,6 +126,7 @@ impl Build<'_, '_> {
         let sign_ins = self.sign_ins(settings, home);
         let headers = self.headers(settings);
         let health = self.health(settings);
+        let services = self.services(settings);
         let (urls, tls) = (urls?, tls?);
         let (origins, prefix) = self.origins(settings, &urls, tls.as_ref())?;
         let sign_ins = sign_ins?;
@@ -158,6 +162,7 @@ impl Build<'_, '_> {
             budget: TpsBudget::new(std::time::Duration::from_secs(10), retries.per_second, share),
             sign_ins,
             headers: headers?,
+            services: services?,
             prefix,
             clocks: Clocks {
                 connect: settings.timeouts.connect.0,
@@ -169,6 +174,28 @@ impl Build<'_, '_> {
             answer_bytes_max: settings.limits.answer_bytes.0,
             in_flight: Default::default(),
         })
+    }
+
+    /// The services of gRPC: full names, none of which stands where the gate has paths of its own.
+    fn services(&mut self, settings: &Settings) -> Option<Vec<Spanned<String>>> {
+        let is_spoken = settings.http.as_ref().is_some_and(|http| http.value.0 != Versions::One);
+        if let Some(first) = settings.grpc.first().filter(|_| !is_spoken) {
+            self.found.error(&first.place, "gRPC needs HTTP/2: write `http: 2`, or `http: auto`");
+            return None;
+        }
+        let is_word = |word: &str| {
+            let mut bytes = word.bytes();
+            bytes.next().is_some_and(|byte| byte.is_ascii_alphabetic() || byte == b'_')
+                && bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+        };
+        let is_name = |name: &str| name.split('.').all(is_word) && !OWN_PATHS.contains(&name);
+        let mut is_whole = true;
+        for name in settings.grpc.iter().filter(|name| !is_name(&name.value)) {
+            let told = "expected the full name of a service, as in `pricing.v1.Prices`";
+            self.found.error(&name.place, told);
+            is_whole = false;
+        }
+        is_whole.then(|| settings.grpc.clone())
     }
 
     /// The addresses; all share their path, which is the prefix of every target.

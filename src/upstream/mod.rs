@@ -41,7 +41,10 @@ pub use forward::{OnBehalf, Passed};
 pub use health::Checked;
 pub use settings::{KEYS, Settings};
 
-use crate::{wire::Clocks, words::SystemName};
+use crate::{
+    wire::Clocks,
+    words::{SystemName, yaml::Spanned},
+};
 
 /// One system, ready to be called.
 pub struct Upstream {
@@ -53,6 +56,8 @@ pub struct Upstream {
     sign_ins: sign_in::SignIns,
     /// Fields of the file, added to every request.
     headers: Vec<(HeaderName, HeaderValue)>,
+    /// Services of gRPC that are called under their own paths.
+    services: Vec<Spanned<String>>,
     /// The addresses' common path, without a slash at its end.
     prefix: Box<str>,
     clocks: Clocks,
@@ -90,6 +95,11 @@ impl Upstream {
     /// Its name.
     pub fn name(&self) -> &SystemName {
         &self.name
+    }
+
+    /// Full names of the services of gRPC that are called under their own paths.
+    pub fn services(&self) -> &[Spanned<String>] {
+        &self.services
     }
 
     /// How it is doing.

@@ -19,6 +19,7 @@ use crate::{
 pub const KEYS: &[&str] = &[
     "base",
     "http",
+    "grpc",
     "sign_in",
     "timeouts",
     "limits",
@@ -37,6 +38,8 @@ yaml_object! {
         pub base: Bases;
         /// The version of HTTP that is spoken to the system: `1` (HTTP/1.1), `2`, or `auto`, which is 2 where TLS negotiates it and else 1. Without TLS, `2` is taken for granted. Default 1.
         pub http: Option<Spanned<HttpVersion>> = None;
+        /// Services of gRPC that are called under their own paths, `/package.Service/Method`, besides `/systems/NAME/…`: their full names. It needs `http: 2` or `auto`.
+        pub grpc: Vec<Spanned<String>> = Vec::new();
         /// How the gate signs in: one of `bearer`, `basic`, `oauth2`, `session`, or what goes along with every request (`headers`, `query`, `body`), or both; `none` spelled out. Or a list of them: each but the last says by `for` which calls it is for, and the first that fits is taken.
         pub sign_in: SignIns;
         /// Clocks.

@@ -16,7 +16,7 @@ use tokio::{net::TcpListener, time::timeout};
 use crate::{
     book,
     ground::{edit, field, join},
-    kit::{Demo, PATIENCE, Who, connector, runtime, until},
+    kit::{Demo, PATIENCE, Who, connector, copy_all, root, run, runtime, until},
 };
 
 type Asked = (Request<RecvStream>, SendResponse<Bytes>);
@@ -56,7 +56,7 @@ fn demo(system: SocketAddr) -> Demo {
 fn demo_with(system: SocketAddr, more: impl FnOnce(&std::path::Path)) -> Demo {
     Demo::start_with(
         |policies| {
-            join(policies, system, "sign_in: none\nhttp: 2\n");
+            join(policies, system, "sign_in: none\nhttp: 2\ngrpc: [pkg.Echo]\n");
             more(policies);
         },
         &[],
@@ -214,6 +214,41 @@ fn an_answer_whose_length_is_told_keeps_its_trailers() {
         let trailers = soon(body.trailers()).await.unwrap().unwrap();
         assert_eq!(text(&trailers, "grpc-status"), "0");
     });
+}
+
+#[test]
+fn a_service_that_the_file_names_is_called_under_its_own_path() {
+    let demo = demo(system(echo));
+    runtime().block_on(async {
+        let (mut sender, bearer) = (caller(&demo).await, bearer(&demo));
+        for (path, status) in [("/pkg.Echo/Chat", ""), ("/pkg.Other/Chat", "12")] {
+            let (answer, mut out) = call(&mut sender, path, &[("authorization", &bearer)]);
+            let (head, mut body) = soon(answer).await.unwrap().into_parts();
+            assert_eq!(text(&head.headers, "grpc-status"), status, "{path}");
+            if status.is_empty() {
+                out.send_data(Bytes::from_static(b"\0\0\0\0\0"), true).unwrap();
+                assert_eq!(soon(body.data()).await.unwrap().unwrap().len(), 5);
+            }
+        }
+    });
+}
+
+#[test]
+fn a_service_of_two_systems_does_not_load() {
+    let dir = tempfile::tempdir().unwrap();
+    let policies = dir.path().join("policies");
+    copy_all(&root().join("policies"), &policies);
+    for name in ["one", "two"] {
+        let text = format!(
+            "system: {name}\nbase: https://{name}.example\nhttp: 2\ngrpc: [pkg.Echo]\nsign_in: none\nspeaks: json\n"
+        );
+        std::fs::write(policies.join(format!("systems/{name}.yaml")), text).unwrap();
+    }
+    let ran = run(&["policy", "check", "--without-secrets", "--policies", policies.to_str().unwrap()]);
+    let told = format!("{}{}", ran.out, ran.err);
+    assert_eq!(ran.code, 1, "{told}");
+    assert!(told.contains("`pkg.Echo` is a service of `one` already"), "{told}");
+    assert!(told.contains("systems/two.yaml:4"), "{told}");
 }
 
 #[test]

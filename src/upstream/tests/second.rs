@@ -107,3 +107,19 @@ fn the_version_is_one_of_three_words_and_negotiated_by_tls_alone() {
         assert!(told.contains("`limits.streams` from 1 to 1000, `timeouts.ping` at least 1s"), "{told}");
     }
 }
+
+#[test]
+fn services_of_grpc_are_full_names_and_need_http2() {
+    for (more, told) in [
+        ("grpc: [pricing.v1.Prices]", "write `http: 2`"),
+        ("http: 1\ngrpc: [pricing.v1.Prices]", "write `http: 2`"),
+        ("http: 2\ngrpc: [pricing/Prices]", "as in `pricing.v1.Prices`"),
+        ("http: 2\ngrpc: ['.well-known']", "as in `pricing.v1.Prices`"),
+        ("http: 2\ngrpc: [v1]", "as in `pricing.v1.Prices`"),
+        ("http: 2\ngrpc: ['']", "as in `pricing.v1.Prices`"),
+    ] {
+        let text = format!("base: https://a.example\nsign_in: none\n{more}");
+        let error = configure(&Registry::default(), &text).map(drop).unwrap_err();
+        assert!(error.contains(told), "{more}: {error}");
+    }
+}
