@@ -184,11 +184,14 @@ impl Trunks {
         self.open.lock().iter().filter(|trunk| trunk.streams() == 0).count()
     }
 
-    /// Lets go of what is idle for too long, too old or over.
+    /// Lets go of what is idle for too long, too old or over, and of more idle ones than are kept.
     pub(super) fn sweep(&self, now: Now) {
         let keep = &self.origin.keep;
+        let mut idle = 0_usize;
         self.open.lock().retain(|trunk| {
-            trunk.is_fit(now.mono, keep.lifetime) && !trunk.is_idle(now.mono, keep.idle_timeout)
+            idle = idle.saturating_add(usize::from(trunk.streams() == 0));
+            let is_spare = trunk.is_idle(now.mono, keep.idle_timeout) || idle > keep.idle_max;
+            trunk.is_fit(now.mono, keep.lifetime) && !(trunk.streams() == 0 && is_spare)
         });
     }
 

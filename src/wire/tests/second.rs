@@ -107,6 +107,81 @@ async fn an_idle_or_old_connection_is_let_go_of() {
 }
 
 #[tokio::test]
+async fn idle_connections_have_a_bound() {
+    let held = Arc::new(Semaphore::new(0));
+    let (hold, waiting) = (held.clone(), Arc::new(AtomicUsize::new(0)));
+    let peer = speaking(1, move |asked, _| {
+        let (hold, waiting) = (hold.clone(), waiting.clone());
+        async move {
+            if waiting.fetch_add(1, Ordering::SeqCst) == 4 {
+                hold.add_permits(5);
+            }
+            hold.acquire().await.unwrap().forget();
+            ok(asked).await;
+        }
+    })
+    .await;
+    let (pool, keep) = (Pool::new(8), Keep { idle_max: 2, ..keep(Versions::Two) });
+    let origin = peer.origin_keeping(keep);
+    let asked = (0..5).map(|_| ask(&pool, &origin, plain(&origin, "/")));
+    for answer in futures_util::future::join_all(asked).await {
+        answer.unwrap();
+    }
+    assert_eq!(pool.idle(), 5);
+    pool.sweep(clock::now());
+    assert_eq!(pool.idle(), 2);
+}
+
+#[tokio::test]
+async fn a_peer_that_says_no_settings_or_takes_no_streams_is_told_nothing() {
+    for settings in [None, Some(&[0, 3, 0, 0, 0, 0][..])] {
+        let heard = Arc::new(AtomicUsize::new(0));
+        let count = heard.clone();
+        let peer = Peer::new(move |mut stream, _| {
+            let count = count.clone();
+            async move {
+                let mut preface = [0; 24];
+                stream.read_exact(&mut preface).await.unwrap();
+                if let Some(settings) = settings {
+                    raw::put(&mut stream, raw::SETTINGS, 0, 0, settings).await;
+                }
+                while raw::next_request(&mut stream).await.is_some() {
+                    count.fetch_add(1, Ordering::SeqCst);
+                }
+            }
+        })
+        .await;
+        let (pool, origin, now) = (Pool::new(8), two(&peer), clock::now());
+        let brief = Clocks { connect: Duration::from_millis(50), ..CLOCKS };
+        let failed = pool.send(&origin, changing(&origin), &brief, soon(now), now).await.unwrap_err();
+        assert!(matches!(failed.error, WireError::Timeout(Clock::Connect)), "{:?}", failed.error);
+        assert_eq!((failed.sent, failed.unsent.is_some()), (Sent::No, true));
+        assert_eq!(heard.load(Ordering::SeqCst), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_head_that_unpacks_to_more_than_its_bound_is_a_bad_answer() {
+    let peer = Peer::new(|mut stream, _| async move {
+        raw::open(&mut stream).await;
+        let id = raw::next_request(&mut stream).await.unwrap();
+        // `:status: 200`, then a field of 3000 bytes into the table once, and out of it 8000 times by a byte each.
+        let mut head = vec![0x88, 0x40, 1, b'x', 0x7f];
+        let length = 3000_usize - 127;
+        head.extend([u8::try_from(length % 128).unwrap() | 0x80, u8::try_from(length / 128).unwrap()]);
+        head.extend(vec![b'a'; 3000]);
+        head.extend(vec![0x80 | 62; 8000]);
+        raw::put(&mut stream, raw::HEADERS, 0x5, id, &head).await;
+        while raw::next_request(&mut stream).await.is_some() {}
+    })
+    .await;
+    let (pool, origin) = (Pool::new(8), two(&peer));
+    let failed = send(&pool, &origin, changing(&origin)).await.unwrap_err();
+    assert!(matches!(failed.error, WireError::BadAnswer(_)), "{:?}", failed.error);
+    assert_eq!(failed.sent, Sent::Maybe);
+}
+
+#[tokio::test]
 async fn a_request_is_written_as_http2_has_it_and_trailers_go_both_ways() {
     let peer = speaking(100, |(request, mut respond), _| async move {
         let (head, mut body) = request.into_parts();
