@@ -63,7 +63,7 @@ async fn an_upload_and_its_answer_go_both_ways_at_once() {
         let mut body = request.into_body();
         let mut stream = respond.send_response(http::Response::new(()), false).unwrap();
         while let Some(Ok(piece)) = body.data().await {
-            let _ = body.flow_control().release_capacity(piece.len());
+            drop(body.flow_control().release_capacity(piece.len()));
             stream.send_data(piece, false).unwrap();
         }
         stream.send_trailers([(http::header::ETAG, "\"1\"".parse().unwrap())].into_iter().collect()).unwrap();

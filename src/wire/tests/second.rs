@@ -186,7 +186,7 @@ async fn a_request_is_written_as_http2_has_it_and_trailers_go_both_ways() {
     let peer = speaking(100, |(request, mut respond), _| async move {
         let (head, mut body) = request.into_parts();
         while let Some(data) = body.data().await {
-            let _ = body.flow_control().release_capacity(data.unwrap().len());
+            drop(body.flow_control().release_capacity(data.unwrap().len()));
         }
         let told = body.trailers().await.unwrap();
         assert_eq!(format!("{told:?}"), r#"Some({"x-sum": "7"})"#);
