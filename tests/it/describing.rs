@@ -156,3 +156,55 @@ fn what_would_not_load_is_left_out_of_a_draft_and_said_so() {
     told(&["--entity", "Product", "--sample", "x.json"], &[("x.json", "nothing")], 1, "is no JSON");
     told(&["--entity", "Product", "--openapi", "x.yaml"], &[("x.yaml", "a: 1")], 1, "there are no schemas");
 }
+
+/// A service of OData 4, small.
+const METADATA: &str = r#"<?xml version="1.0" encoding="utf-8"?>
+<edmx:Edmx Version="4.0" xmlns:edmx="http://docs.oasis-open.org/odata/ns/edmx"><edmx:DataServices>
+ <Schema Namespace="Shop" xmlns="http://docs.oasis-open.org/odata/ns/edm">
+  <EntityType Name="Article"><Key><PropertyRef Name="id"/></Key><Property Name="id" Type="Edm.Guid"/>
+   <Property Name="itemNumber" Type="Edm.String" MaxLength="20"/><Property Name="displayName" Type="Edm.String"/>
+   <Property Name="name[" Type="Edm.String"/><Property Name="lastModifiedDateTime" Type="Edm.DateTimeOffset"/></EntityType>
+  <EntityContainer Name="C"><EntitySet Name="articles" EntityType="Shop.Article"/><EntitySet Name="others" EntityType="Shop.Article"/></EntityContainer>
+ </Schema></edmx:DataServices></edmx:Edmx>"#;
+const ARTICLE: &str = r#"{ "@odata.etag": "W/\"1\"", "id": "fca5738a-44e3-ea11-bb43-000d3a2feca1", "itemNumber": "lamp-1",
+  "displayName": "Lamp", "lastModifiedDateTime": "2026-03-01T08:00:00Z" }"#;
+
+#[test]
+fn a_draft_from_odata_metadata_loads_and_reads_what_the_service_answers() {
+    let files: &[(&str, &str)] = &[("shop.xml", METADATA)];
+    let ran = drafted(&["--entity", "Product", "--edmx", "shop.xml"], files);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(ran.err.contains("drafting from the entity set `articles`"), "{ran:?}");
+    assert!(ran.err.contains("1 names or fields are left out"), "{ran:?}");
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("drafted.yaml");
+    fs::write(&file, &ran.out).unwrap();
+    let read = tried(file.to_str().unwrap(), &["--json"], ARTICLE);
+    assert_eq!(read.code, 0, "{read:?}\n{}", ran.out);
+    let told: Value = serde_json::from_str(&read.out).unwrap();
+    let reads = &told["records"][0]["reads"];
+    let expected = ["lamp-1", "Lamp", "2026-03-01T08:00:00Z"];
+    assert_eq!(["sku", "name", "updated_at"].map(|field| reads[field].as_str().unwrap()), expected);
+
+    let other = drafted(&["--entity", "Product", "--edmx", "shop.xml", "--set", "others"], files);
+    assert!(other.out.contains("    at: /others\n"), "{other:?}");
+}
+
+#[test]
+fn metadata_that_gives_no_draft_says_why() {
+    let told = |more: &[&str], text: &str, code: i32, words: &str| {
+        let args = [&["--entity", "Invoice", "--edmx", "shop.xml"], more].concat();
+        let ran = drafted(&args, &[("shop.xml", text)]);
+        assert_eq!(ran.code, code, "{ran:?}");
+        assert!(ran.err.contains(words), "{words}: {ran:?}");
+    };
+    told(
+        &[],
+        METADATA,
+        1,
+        "no entity set is called like `Invoice`; name one with `--set`, of: articles, others",
+    );
+    told(&[], "{}", 1, "is not read: the answer is not well-formed XML");
+    told(&[], r#"<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>"#, 1, "the answer declares a document type");
+    told(&["--openapi", "shop.xml"], METADATA, 2, "cannot be used with");
+}
