@@ -42,5 +42,6 @@ mod returned;
 mod seen;
 mod spelt;
 mod stage;
+mod tools;
 mod withdrawn;
 mod writes;
