@@ -16,6 +16,7 @@ mod beside;
 mod book;
 mod bundles;
 mod cli;
+mod client;
 mod compile;
 mod counters;
 mod demo;
