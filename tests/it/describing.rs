@@ -162,7 +162,7 @@ const METADATA: &str = r#"<?xml version="1.0" encoding="utf-8"?>
 <edmx:Edmx Version="4.0" xmlns:edmx="http://docs.oasis-open.org/odata/ns/edmx"><edmx:DataServices>
  <Schema Namespace="Shop" xmlns="http://docs.oasis-open.org/odata/ns/edm">
   <EntityType Name="Article"><Key><PropertyRef Name="id"/></Key><Property Name="id" Type="Edm.Guid"/>
-   <Property Name="itemNumber" Type="Edm.String" MaxLength="20"/><Property Name="displayName" Type="Edm.String"/>
+   <Property Name="itemNumber" Type="Edm.String" MaxLength="20"/><Property Name="kind" Type="Edm.String"/><Property Name="displayName" Type="Edm.String"/>
    <Property Name="name[" Type="Edm.String"/><Property Name="lastModifiedDateTime" Type="Edm.DateTimeOffset"/></EntityType>
   <EntityContainer Name="C"><EntitySet Name="articles" EntityType="Shop.Article"/><EntitySet Name="others" EntityType="Shop.Article"/></EntityContainer>
  </Schema></edmx:DataServices></edmx:Edmx>"#;
@@ -185,6 +185,23 @@ fn a_draft_from_odata_metadata_loads_and_reads_what_the_service_answers() {
     let reads = &told["records"][0]["reads"];
     let expected = ["lamp-1", "Lamp", "2026-03-01T08:00:00Z"];
     assert_eq!(["sku", "name", "updated_at"].map(|field| reads[field].as_str().unwrap()), expected);
+
+    // Recorded answers beside it show values: a page, and one record as OData 2 has it.
+    let of_kind =
+        |kind: &str| ARTICLE.replace("\"displayName\"", &format!("\"kind\": \"{kind}\", \"displayName\""));
+    let page = format!(r#"{{ "@odata.context": "x", "value": [{}] }}"#, of_kind("Goods"));
+    let one = format!(r#"{{ "d": {} }}"#, of_kind("Service"));
+    let files = &[("shop.xml", METADATA), ("page.json", &*page), ("one.json", &*one)];
+    let args = ["--entity", "Product", "--edmx", "shop.xml", "--sample", "page.json", "--sample", "one.json"];
+    let shown = drafted(&[&args[..], &["--keep-samples"]].concat(), files);
+    assert_eq!(shown.code, 0, "{shown:?}");
+    for line in [
+        "      kind: { at: kind, values: { Goods: goods, Service: service }, else: unknown } # as in Goods",
+        "      sku: { at: itemNumber, most: 20 } # as in lamp-1",
+        "    samples:",
+    ] {
+        assert!(shown.out.lines().any(|other| other == line), "{line}\n{}", shown.out);
+    }
 
     let other = drafted(&["--entity", "Product", "--edmx", "shop.xml", "--set", "others"], files);
     assert!(other.out.contains("    at: /others\n"), "{other:?}");

@@ -49,8 +49,8 @@ pub(in crate::cli) struct DraftOf {
     /// Which schema of the description is meant; the one called like the entity where this is not said
     #[arg(long, requires = "openapi")]
     schema: Option<String>,
-    /// The system's own `$metadata`, OData 2 to 4
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["openapi", "sample"])]
+    /// The system's own `$metadata`, OData 2 to 4; recorded answers beside it show values
+    #[arg(long, value_name = "FILE", conflicts_with = "openapi")]
     edmx: Option<PathBuf>,
     /// Which entity set of it is meant; the one called like the entity where this is not said
     #[arg(long, requires = "edmx")]
@@ -132,7 +132,7 @@ impl Known {
                 .filter(|url| url.starts_with("https://"))
                 .map(|url| url.trim_end_matches('/').to_owned());
         }
-        let edmx = arguments.edmx.as_deref().map(|path| metadata(path, arguments)).transpose()?;
+        let mut edmx = arguments.edmx.as_deref().map(|path| metadata(path, arguments)).transpose()?;
         if let Some(described) = &edmx {
             at = Some(format!("/{}", described.set));
         }
@@ -140,8 +140,14 @@ impl Known {
         let mut samples = Vec::new();
         for path in &arguments.sample {
             let bytes = sample(path)?;
+            let bytes = if edmx.is_some() { odata_rows(&bytes) } else { bytes };
             let json: Json = serde_json::from_slice(&bytes)
                 .map_err(|error| VerbError::NotThere(format!("`{}` is no JSON: {error}", path.display())))?;
+            if let Some(described) = &mut edmx {
+                described.natives.learn(&json);
+                samples.extend(one_record(&bytes, Some(&Rows::Bare)).map(|row| (path.clone(), row.into())));
+                continue;
+            }
             let found = natives.learn(&json);
             if found != Rows::Record {
                 rows = Some(found);
@@ -178,6 +184,22 @@ fn whole(path: &Path) -> Result<String, VerbError> {
         return Err(VerbError::Misused(message));
     }
     Ok(text)
+}
+
+/// The records of an answer of OData, as a list: those of a page, or the one; out of `d` where that is around them.
+fn odata_rows(bytes: &Bytes) -> Bytes {
+    fn inside<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+        let map: std::collections::HashMap<String, &'a RawValue> = serde_json::from_str(text).ok()?;
+        map.get(name).map(|value| value.get()).filter(|value| value.starts_with(['{', '[']))
+    }
+    let Ok(whole) = std::str::from_utf8(bytes) else { return bytes.clone() };
+    let data = inside(whole, "d").unwrap_or(whole).trim();
+    let rows =
+        ["results", "value"].iter().find_map(|name| inside(data, name).filter(|rows| rows.starts_with('[')));
+    match rows.unwrap_or(data) {
+        rows if rows.starts_with('[') => Bytes::copy_from_slice(rows.as_bytes()),
+        row => format!("[{row}]").into(),
+    }
 }
 
 /// A description in JSON or YAML.
