@@ -6,6 +6,7 @@
 
 mod csdl;
 mod fields;
+mod reading;
 mod shape;
 #[cfg(test)]
 mod tests;
