@@ -3,7 +3,7 @@
 //! Promises what the reader promises, and nothing is kept: what is made of the tags is bounded by whoever asks.
 //! Names are local names, whatever their namespace.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::LazyLock};
 
 use super::{
     BadXml, Names,
@@ -11,7 +11,7 @@ use super::{
 };
 
 /// Every name is its local part.
-static LOCAL: Names = Names { bound: Vec::new() };
+static LOCAL: LazyLock<Names> = LazyLock::new(Names::default);
 
 /// A document, tag by tag.
 #[derive(Debug)]
