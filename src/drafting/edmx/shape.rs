@@ -8,7 +8,7 @@ use crate::drafting::{
 
 /// The word that the grammar has for OData 2. Until it has one of its own, a draft spells out rows and links, reads no
 /// single record, and leaves out moments: this is the one line to change (to `odata2`).
-const ODATA2: &str = "json";
+const ODATA2: &str = "odata2";
 
 /// What the versions differ in.
 #[derive(Clone, Copy, Debug)]

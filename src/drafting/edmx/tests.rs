@@ -167,15 +167,16 @@ fn odata_2_tells_lists_by_associations_and_refusals_by_attributes() {
 }
 
 #[test]
-fn a_draft_of_odata_2_leaves_out_what_no_line_can_read_and_says_so() {
+fn a_draft_of_odata_2_reads_moments_lists_and_single_records() {
     let text = loaded(TWO, "Order");
     holds(
         &text,
         &[
-            "speaks: json",
-            "    list: { rows: d.results, query: { $expand: to_Item }, page: { link: d.__next } } # ? how it pages",
-            "    # read: by a key that is no word of this grammar yet",
-            "    #   SalesOrderDate Edm.DateTime that stands as /Date(…)/, which no line reads yet",
+            "speaks: odata2",
+            "    list: { page: { link: d.__next } } # ? how it pages",
+            "    read: {}",
+            "      ordered_on: SalesOrderDate # Edm.DateTime",
+            "        each: to_Item.results",
         ],
     );
 }
