@@ -335,6 +335,14 @@ impl KeyForm {
         }
     }
 
+    /// A text of this form, for trials.
+    pub(super) fn sample(self) -> &'static str {
+        match self {
+            Self::Text | Self::Digits => "1",
+            Self::Guid => "00000000-0000-0000-0000-000000000001",
+        }
+    }
+
     /// What is of this form, for a caller.
     pub(super) fn told(self) -> &'static str {
         match self {
