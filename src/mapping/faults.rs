@@ -2,7 +2,7 @@
 
 use super::{
     errors::clip,
-    load::path,
+    load::{path, place},
     scan::{Raw, Scanner},
     trie::{Frame, Node as Tree, Raws, walk},
 };
@@ -54,7 +54,7 @@ impl Faults {
                 let after = after.flatten().unwrap_or_default();
                 FaultList::Text { slot, after, tree: frame.root, list, frame: frame.slots }
             }
-            (None, Some(each), None) => match body.each(path(each, found)?.steps(), "", element) {
+            (None, Some(each), None) => match body.each(place(each, found)?.steps(), "", element) {
                 Some(slot) => FaultList::Body(slot),
                 None => {
                     found.error(&each.place, "another matcher reads this list of faults already");
