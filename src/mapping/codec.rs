@@ -143,11 +143,14 @@ pub(super) struct Forms {
     pub(super) point: Point,
     /// The value is what stands there, times ten to this power.
     pub(super) shift: i32,
+    /// What stands before and behind a key that is written as an address.
+    pub(super) around: Option<Arc<(Box<str>, Box<str>)>>,
 }
 
 impl Default for Forms {
     fn default() -> Self {
-        Self { moment: Moment::Iso, day: Day::Iso, zone: TimeZone::UTC, point: Point::Point, shift: 0 }
+        let (moment, day, point) = (Moment::Iso, Day::Iso, Point::Point);
+        Self { moment, day, zone: TimeZone::UTC, point, shift: 0, around: None }
     }
 }
 
@@ -254,6 +257,13 @@ impl Codec {
 
     /// Reads the spelling of a value of the leaf's kind, tables aside.
     pub(super) fn parse(&self, text: &str) -> Result<Value, &'static str> {
+        let text = match self.forms.around.as_deref() {
+            Some((before, after)) => {
+                let inner = text.strip_prefix(&**before).and_then(|text| text.strip_suffix(&**after));
+                inner.ok_or("not the address of a record")?
+            }
+            None => text,
+        };
         match &self.kind {
             LeafKind::Text { chars_max } => bounded(text, *chars_max),
             LeafKind::Id => bounded(text, ID_CHARS_MAX),
@@ -406,6 +416,11 @@ impl Codec {
         if !self.form.fits(&text) {
             return Err(format!("the system keeps {} here", self.form.told()));
         }
+        // ORDER: behind the check of its form, so that nothing in it can end the address.
+        let text = match self.forms.around.as_deref() {
+            Some((before, after)) => compact_str::format_compact!("{before}{text}{after}"),
+            None => text,
+        };
         self.short(text)
     }
 

@@ -1,4 +1,6 @@
-//! `as:` and `write_as:` — how numbers, days and moments are spelt.
+//! `as:` and `write_as:` — how numbers, days and moments are spelt, and keys that are written as addresses.
+
+use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 
@@ -6,6 +8,7 @@ use super::fields::Loader;
 use crate::{
     mapping::{
         codec::{Codec, Point, Wire},
+        model::KeyForm,
         time::{Day, Moment},
     },
     schema::LeafKind,
@@ -22,6 +25,15 @@ const SHIFT_MAX: i32 = 18;
 impl Loader<'_> {
     /// The words of `as` or `write_as`, each only where the field is of its kind.
     pub(super) fn forms(&mut self, codec: &mut Codec, node: &Node) {
+        self.spelt(codec, node, false);
+    }
+
+    /// The words of `write_as`: those of `as`, and the address that a key is written as.
+    pub(super) fn forms_written(&mut self, codec: &mut Codec, node: &Node) {
+        self.spelt(codec, node, true);
+    }
+
+    fn spelt(&mut self, codec: &mut Codec, node: &Node, is_written: bool) {
         let Some(mut keys) = Keys::of(node, self.found) else { return };
         let mut known = |key: &'static str, fits: bool, what: &str, found: &mut Diagnostics| {
             let node = keys.take(key)?;
@@ -39,7 +51,11 @@ impl Loader<'_> {
         let moment = known("instant", is_moment, "a moment", self.found);
         let zone = known("zone", is_moment, "a moment", self.found);
         let wire = known("wire", true, "all", self.found);
+        let pattern = known("pattern", is_written, "what is written: say it under `write_as`", self.found);
         keys.finish(self.found);
+        if let Some(node) = pattern {
+            codec.forms.around = self.around(codec, node);
+        }
         if let Some(scale) = scale.and_then(|node| u32::read(node, self.found)) {
             codec.scale = Some(scale);
         }
@@ -75,6 +91,27 @@ impl Loader<'_> {
                 self.found.error(&node.place, "no JSON number has a comma: leave `wire` out, or the comma");
             }
             codec.wire = word;
+        }
+    }
+}
+
+impl Loader<'_> {
+    /// What stands around a key that is written as an address. The key has a form, so nothing in it can end the address.
+    fn around(&mut self, codec: &Codec, node: &Node) -> Option<Arc<(Box<str>, Box<str>)>> {
+        let text = String::read(node, self.found)?;
+        let mut error = |what: &str, help: &str| {
+            self.found.push(Diagnostic::error(&node.place, what).help(help));
+            None
+        };
+        if codec.form == KeyForm::Text {
+            let help = "say `form: guid` or `form: digits` beside `at`";
+            return error("a `pattern` is for keys that cannot hold what stands around them", help);
+        }
+        match text.split_once("{value}") {
+            Some((before, after)) if !after.contains("{value}") => {
+                Some(Arc::new((before.into(), after.into())))
+            }
+            Some(_) | None => error("`{value}` stands once in a `pattern`", "as in `\"/accounts({value})\"`"),
         }
     }
 }

@@ -94,7 +94,7 @@ impl Loader<'_> {
                 );
             }
             let mut written = codec.clone();
-            self.forms(&mut written, node);
+            self.forms_written(&mut written, node);
             codec.write_as = Some(Box::new(written));
         }
     }
