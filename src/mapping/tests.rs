@@ -11,6 +11,7 @@ use crate::{
     words::{Diagnostics, SystemName, tree},
 };
 
+mod addresses;
 mod batch;
 mod calls;
 mod carriers;
