@@ -21,7 +21,10 @@ use crate::{
     policy::{self, Grounds, Judged, Prospect, Shown, Verdict},
     quota::Admission,
     refusal::Refusal,
-    schema::{self, Entity, FieldSet, Filter, Query, query},
+    schema::{
+        self, Entity, FieldSet, Filter, Query,
+        query::{self, QueryFault, QueryFaultKind},
+    },
     words::{Digest, StatementId},
 };
 
@@ -104,12 +107,27 @@ pub(super) async fn list(exchange: &mut Exchange, admission: &Admission, head: &
     let raw = head.query.as_deref().unwrap_or_default();
     let (query, cursor) =
         query::read(entity, query::pairs(raw), &clear, &visible, &snapshot.limits).map_err(Refusal::Query)?;
+    let (_, mapping) = snapshot.serving(entity).ok_or(Refusal::Broken)?;
+    unheld(entity, mapping, &query)?;
     let (rest, rows) = (without_cursor(raw), query.limit.max(PAGE_ROWS_MIN));
     let sought = Sought { query, cursor, bound_to: rest, skip: 0, rows, counted: false };
     let found = find(exchange, admission, &sought).await?;
     let next = found.next.as_deref();
     let next = next.map(|cursor| Next { path: head.path.as_str(), query: &sought.bound_to, cursor });
     Ok(Answer::page(&found.shown, next, found.truncated))
+}
+
+/// Refuses to look for what the system does not hold: no record would fit, and nobody would know why.
+fn unheld(entity: &Entity, mapping: &Mapping, query: &Query) -> Result<(), Refusal> {
+    let sorts = query.sort.iter().map(|sort| sort.leaf).collect();
+    let unheld = query.filter.leaves().union(&sorts).minus(&mapping.mapped());
+    let fault = |leaf| {
+        let path = entity.leaf(leaf).map_or_else(String::new, |leaf| leaf.path.to_string());
+        let message = format!("the system behind this collection does not hold `{path}`");
+        QueryFault { parameter: path, kind: QueryFaultKind::Unknown, message }
+    };
+    let faults: Vec<QueryFault> = unheld.iter().map(fault).collect();
+    if faults.is_empty() { Ok(()) } else { Err(Refusal::Query(faults)) }
 }
 
 /// The leaves that a list may be asked for, and those that may serve its filter and order.
