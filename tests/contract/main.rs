@@ -25,5 +25,10 @@ mod line;
 #[path = "../it/mint.rs"]
 mod mint;
 
+mod conditions;
 mod crm;
+mod dataverse;
 mod ground;
+mod people;
+mod said;
+mod salesforce;
