@@ -32,3 +32,4 @@ mod ground;
 mod people;
 mod said;
 mod salesforce;
+mod standins;
