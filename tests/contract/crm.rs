@@ -61,27 +61,32 @@ const SALESFORCE: Subject = Subject {
         ("3MVG9.example", salesforce::CLIENT.0),
         ("\"*.my.salesforce.com\"", "\"{address}\""),
     ],
-    standin: || {
-        let spent = || {
-            said(
-                401,
-                &json!([{ "message": "Session expired or invalid", "errorCode": "INVALID_SESSION_ID" }]),
-            )
-        };
-        let limited = || {
-            said(
-                403,
-                &json!([{ "message": "TotalRequests Limit exceeded.", "errorCode": "REQUEST_LIMIT_EXCEEDED" }]),
-            )
-        };
-        Switched::over(salesforce::salesforce(), Refusals { spent, limited })
-    },
+    standin: || Switched::over(salesforce::salesforce(&salesforce::ACCOUNT), SALESFORCE_REFUSALS),
     gaps: &[
         Gap { capability: Capability::Create("person"), status: 422, reason: "/kind" },
         // Addresses of e-mail belong to its contacts.
         Gap { capability: Capability::Create("e-mail"), status: 422, reason: "/emails" },
         Gap { capability: Capability::Filter("emails.value"), status: 400, reason: "emails.value" },
     ],
+};
+
+const SALESFORCE_REFUSALS: Refusals = Refusals {
+    spent: || {
+        let message = "Session expired or invalid";
+        said(401, &json!([{ "message": message, "errorCode": "INVALID_SESSION_ID" }]))
+    },
+    limited: || {
+        let message = "TotalRequests Limit exceeded.";
+        said(403, &json!([{ "message": message, "errorCode": "REQUEST_LIMIT_EXCEEDED" }]))
+    },
+};
+
+const SALESFORCE_CONTACTS: Subject = Subject {
+    name: "salesforce-contacts",
+    file: "catalogue/salesforce-contacts.yaml",
+    standin: || Switched::over(salesforce::salesforce(&salesforce::CONTACT), SALESFORCE_REFUSALS),
+    gaps: &[Gap { capability: Capability::Create("company"), status: 422, reason: "/kind" }],
+    ..SALESFORCE
 };
 
 const DATAVERSE: Subject = Subject {
@@ -97,15 +102,22 @@ const DATAVERSE: Subject = Subject {
             "client_id: 2f29638c-34d4-4cf2-a16a-7caf612cee15",
         ),
     ],
-    standin: || {
-        let refusals = Refusals { spent: dataverse::unauthorized, limited: dataverse::limited };
-        Switched::over(dataverse::dataverse(), refusals)
-    },
+    standin: || Switched::over(dataverse::dataverse(&dataverse::ACCOUNT), DATAVERSE_REFUSALS),
     gaps: &[Gap { capability: Capability::Create("person"), status: 422, reason: "/kind" }],
 };
 
+const DATAVERSE_REFUSALS: Refusals = Refusals { spent: dataverse::unauthorized, limited: dataverse::limited };
+
+const DATAVERSE_CONTACTS: Subject = Subject {
+    name: "dataverse-contacts",
+    file: "catalogue/dataverse-contacts.yaml",
+    standin: || Switched::over(dataverse::dataverse(&dataverse::CONTACT), DATAVERSE_REFUSALS),
+    gaps: &[Gap { capability: Capability::Create("company"), status: 422, reason: "/kind" }],
+    ..DATAVERSE
+};
+
 /// Systems that cannot tell that a record changed meanwhile. A change there is answered as unguarded.
-const UNGUARDED: &[&str] = &["crm", "salesforce"];
+const UNGUARDED: &[&str] = &["crm", "salesforce", "salesforce-contacts"];
 
 const ALL: &str = "/v1/customers?limit=200";
 
@@ -121,6 +133,10 @@ struct Native {
     phone: fn(&Value) -> Value,
     /// What moves by itself with a change.
     moves: &'static [&'static str],
+    /// Changes of what it has no place for, and their places.
+    unfit: fn() -> Vec<(Value, &'static str)>,
+    /// How it is told that a record points to one that is not there: status, and place or kind.
+    dangling: (u16, &'static str),
     /// A change that cannot be, and its place.
     wrong: fn() -> (Value, &'static str),
 }
@@ -137,6 +153,16 @@ fn native(gate: &Gate) -> Native {
             absent: "701999999999",
             new: |tag| json!({ "properties": { "firstname": "Ola", "lastname": tag, "email": format!("{tag}@new.example"), "phone": "+48 22 555 77 77" } }),
             phone: |value| json!({ "properties": { "phone": value } }),
+            unfit: || {
+                vec![
+                    (
+                        json!({ "emails": [{ "value": "a@new.example" }, { "value": "b@new.example" }] }),
+                        "/emails/1",
+                    ),
+                    (json!({ "addresses": [{ "role": "other", "city": "Lublin" }] }), "/addresses/0"),
+                ]
+            },
+            dangling: (422, "/parent"),
             moves: &["/properties/lastmodifieddate", "/updatedAt"],
             wrong: || (json!({ "emails": [{ "value": "nobody" }] }), "/emails/0/value"),
         },
@@ -146,8 +172,34 @@ fn native(gate: &Gate) -> Native {
             absent: "0015e00000ZZZZZAAV",
             new: |tag| json!({ "Name": tag, "Phone": "+48 22 555 77 77" }),
             phone: |value| json!({ "Phone": value }),
+            unfit: || {
+                vec![
+                    (json!({ "addresses": [{ "role": "other", "city": "Lublin" }] }), "/addresses/0"),
+                    (json!({ "job_title": "Buyer" }), "/job_title"),
+                ]
+            },
+            dangling: (422, "/parent"),
             moves: &["/LastModifiedDate"],
             wrong: || (json!({ "parent": "0015e00000ZZZZZAAV" }), "/parent"),
+        },
+        "salesforce-contacts" => Native {
+            authorization: "Bearer 00D5e0000000001!AQ.contract.1",
+            at: |id| format!("{}/sobjects/Contact/{id}", salesforce::ROOT),
+            absent: "0035e00000ZZZZZAAV",
+            new: |tag| json!({ "FirstName": "Ola", "LastName": tag, "Email": format!("{tag}@new.example"), "Phone": "+48 22 555 77 77" }),
+            phone: |value| json!({ "Phone": value }),
+            unfit: || {
+                vec![
+                    (
+                        json!({ "emails": [{ "value": "a@new.example" }, { "value": "b@new.example" }] }),
+                        "/emails/1",
+                    ),
+                    (json!({ "addresses": [{ "role": "other", "city": "Lublin" }] }), "/addresses/0"),
+                ]
+            },
+            dangling: (422, "/parent"),
+            moves: &["/LastModifiedDate"],
+            wrong: || (json!({ "family_name": "x".repeat(81) }), "/family_name"),
         },
         "dataverse" => Native {
             authorization: "Bearer eyJ0eXAiOiJKV1QifQ.contract.1",
@@ -155,8 +207,37 @@ fn native(gate: &Gate) -> Native {
             absent: "78914942-34cb-ed11-b596-000000000000",
             new: |tag| json!({ "name": tag, "emailaddress1": format!("{tag}@new.example"), "telephone1": "+48 22 555 77 77" }),
             phone: |value| json!({ "telephone1": value }),
+            unfit: || {
+                vec![
+                    (
+                        json!({ "emails": [{ "value": "a@new.example" }, { "value": "b@new.example" }] }),
+                        "/emails/1",
+                    ),
+                    (json!({ "addresses": [{ "role": "other", "city": "Lublin" }] }), "/addresses/0"),
+                ]
+            },
+            dangling: (404, "/not-found"),
             moves: &["/modifiedon", "/@odata.etag"],
             wrong: || (json!({ "name": "x".repeat(161) }), "/name"),
+        },
+        "dataverse-contacts" => Native {
+            authorization: "Bearer eyJ0eXAiOiJKV1QifQ.contract.1",
+            at: |id| format!("{}/contacts({id})", dataverse::ROOT),
+            absent: "49b0be2e-d01c-ed11-b83e-000000000000",
+            new: |tag| json!({ "firstname": "Ola", "lastname": tag, "emailaddress1": format!("{tag}@new.example"), "telephone1": "+48 22 555 77 77" }),
+            phone: |value| json!({ "telephone1": value }),
+            unfit: || {
+                vec![
+                    (
+                        json!({ "emails": [{ "value": "a@new.example" }, { "value": "b@new.example" }] }),
+                        "/emails/1",
+                    ),
+                    (json!({ "addresses": [{ "role": "other", "city": "Lublin" }] }), "/addresses/0"),
+                ]
+            },
+            dangling: (422, "/parent"),
+            moves: &["/modifiedon", "/@odata.etag"],
+            wrong: || (json!({ "family_name": "x".repeat(51) }), "/family_name"),
         },
         other => panic!("{other} is no CRM"),
     }
@@ -187,6 +268,11 @@ fn newcomer(gate: &Gate, tag: &str) -> Value {
         body["emails"] = json!([{ "value": format!("{tag}@new.example") }]);
     }
     body
+}
+
+/// A change of the telephone, which every system keeps.
+fn calls(number: &str) -> Value {
+    json!({ "phones": [{ "type": "work", "value": number }] })
 }
 
 /// What the system was asked to change, in its own words.
@@ -235,6 +321,8 @@ const UPDATE: Clause = clause(Capability::Update, writes::update, None);
 const CONCURRENT: Clause = clause(Capability::Concurrent, writes::concurrent, None);
 const DELETE: Clause = clause(Capability::Delete, writes::delete, None);
 const INVALID: Clause = clause(Capability::Invalid, refusals::invalid, None);
+const UNFIT: Clause = clause(Capability::Invalid, refusals::unfit, None);
+const DANGLING: Clause = clause(Capability::Invalid, refusals::dangling, None);
 const DUPLICATE: Clause = clause(Capability::Duplicate, refusals::duplicate, None);
 const RATE_LIMIT: Clause = clause(Capability::RateLimit, refusals::rate_limit, None);
 const SIGN_IN: Clause = clause(Capability::SignIn, refusals::sign_in, Some(refusals::ask_sign_in));
@@ -261,6 +349,8 @@ macro_rules! crm {
             a_change_of_what_changed_meanwhile_is_refused_or_told_as_unguarded: super::CONCURRENT,
             one_that_is_deleted_is_gone: super::DELETE,
             an_invalid_value_is_refused_with_its_place: super::INVALID,
+            what_the_system_has_no_place_for_is_refused_whole: super::UNFIT,
+            one_that_points_to_nothing_is_not_made: super::DANGLING,
             one_that_is_there_already_is_refused_as_that: super::DUPLICATE,
             a_system_that_is_asked_too_much_is_told_of_as_busy: super::RATE_LIMIT,
             a_spent_session_is_renewed_unnoticed: super::SIGN_IN,
@@ -272,7 +362,9 @@ macro_rules! crm {
 
 crm!(hubspot_contacts: super::HUBSPOT);
 crm!(salesforce_accounts: super::SALESFORCE);
+crm!(salesforce_contacts: super::SALESFORCE_CONTACTS);
 crm!(dataverse_accounts: super::DATAVERSE);
+crm!(dataverse_contacts: super::DATAVERSE_CONTACTS);
 
 mod told_apart {
     //! That the suite itself finds out what is not so.

@@ -1,4 +1,4 @@
-//! A stand-in that answers as the Dataverse Web API does for accounts: OData 4 without `$skip`, `in` and other things
+//! A stand-in that answers as the Dataverse Web API does for one kind of record: OData 4 without `$skip`, `in` and other things
 //! that it does not have, look-ups that are read under one name and written under another, a create that is answered
 //! with an address alone, versions, and a change of nobody that makes a record where no version is named.
 
@@ -22,7 +22,69 @@ pub(crate) const ROOT: &str = "/api/data/v9.2";
 pub(crate) const CLIENT: (&str, &str) = ("2f29638c-34d4-4cf2-a16a-7caf612cee15", "contract-secret-dv");
 const TOKEN_PATH: &str = "/tenant/oauth2/v2.0/token";
 
-const FIELDS: Fields = &[
+/// A kind of record.
+#[derive(Debug)]
+pub(crate) struct Table {
+    name: &'static str,
+    /// The column of its key.
+    key: &'static str,
+    fields: Fields,
+    /// Worked out by the system, of `firstname` and `lastname`.
+    compound: &'static str,
+    seed: fn(&Person) -> Value,
+}
+
+pub(crate) const ACCOUNT: Table = Table {
+    name: "account",
+    key: "accountid",
+    fields: ACCOUNT_FIELDS,
+    compound: "",
+    seed: |person| {
+        json!({
+            "name": person.company, "emailaddress1": person.email, "telephone1": person.phone,
+            "address1_line1": person.street, "address1_city": person.city, "address1_postalcode": person.post_code,
+            "address1_country": person.country, "sic": format!("{}", 1000 + person.n),
+        })
+    },
+};
+
+pub(crate) const CONTACT: Table = Table {
+    name: "contact",
+    key: "contactid",
+    fields: CONTACT_FIELDS,
+    compound: "fullname",
+    seed: |person| {
+        json!({
+            "firstname": person.given, "lastname": person.company, "emailaddress1": person.email,
+            "telephone1": person.phone, "address1_line1": person.street, "address1_city": person.city,
+            "address1_postalcode": person.post_code, "address1_country": person.country,
+            "department": format!("{}", 1000 + person.n),
+        })
+    },
+};
+
+const CONTACT_FIELDS: Fields = &[
+    ("contactid", Kind::Key),
+    ("fullname", Kind::Text),
+    ("firstname", Kind::Text),
+    ("lastname", Kind::Text),
+    ("jobtitle", Kind::Text),
+    ("department", Kind::Text),
+    ("emailaddress1", Kind::Text),
+    ("telephone1", Kind::Text),
+    ("mobilephone", Kind::Text),
+    ("address1_line1", Kind::Text),
+    ("address1_line2", Kind::Text),
+    ("address1_line3", Kind::Text),
+    ("address1_city", Kind::Text),
+    ("address1_postalcode", Kind::Text),
+    ("address1_stateorprovince", Kind::Text),
+    ("address1_country", Kind::Text),
+    ("statecode", Kind::Whole),
+    ("createdon", Kind::Moment),
+    ("modifiedon", Kind::Moment),
+];
+const ACCOUNT_FIELDS: Fields = &[
     ("accountid", Kind::Key),
     ("accountnumber", Kind::Text),
     ("name", Kind::Text),
@@ -50,9 +112,9 @@ const FIELDS: Fields = &[
     ("createdon", Kind::Moment),
     ("modifiedon", Kind::Moment),
 ];
-const READ_ONLY: &[&str] = &["accountid", "createdon", "modifiedon"];
+const READ_ONLY: &[&str] = &["accountid", "contactid", "fullname", "createdon", "modifiedon"];
 const MOST: &[(&str, usize)] =
-    &[("name", 160), ("telephone1", 50), ("emailaddress1", 100), ("address1_city", 80)];
+    &[("name", 160), ("lastname", 50), ("telephone1", 50), ("emailaddress1", 100), ("address1_city", 80)];
 
 /// The stand-in.
 #[derive(Debug)]
@@ -60,6 +122,7 @@ pub(crate) struct Dataverse(Mutex<Org>);
 
 #[derive(Debug)]
 struct Org {
+    table: &'static Table,
     rows: Vec<Row>,
     clock: Timestamp,
     version: u64,
@@ -80,24 +143,14 @@ impl From<Bad> for Refusal {
     }
 }
 
-/// One with the family's customers.
-pub(crate) fn dataverse() -> Arc<dyn Answers> {
+/// One with the family's customers, as records of one kind.
+pub(crate) fn dataverse(table: &'static Table) -> Arc<dyn Answers> {
     let clock = Timestamp::from_second(1_767_225_600).unwrap();
-    let mut org = Org { rows: Vec::new(), clock, version: 81_359_000, sessions: 0, races: false };
+    let mut org = Org { table, rows: Vec::new(), clock, version: 81_359_000, sessions: 0, races: false };
     for person in people::all() {
-        let row = account(&person);
-        org.insert(row);
+        org.insert((table.seed)(&person).as_object().unwrap().clone());
     }
     Arc::new(Dataverse(Mutex::new(org)))
-}
-
-fn account(person: &Person) -> Row {
-    let row = json!({
-        "name": person.company, "emailaddress1": person.email, "telephone1": person.phone,
-        "address1_line1": person.street, "address1_city": person.city, "address1_postalcode": person.post_code,
-        "address1_country": person.country, "sic": format!("{}", 1000 + person.n),
-    });
-    row.as_object().unwrap().clone()
 }
 
 impl Answers for Dataverse {
@@ -113,10 +166,10 @@ impl Org {
     fn insert(&mut self, mut row: Row) -> String {
         let n = self.rows.len() + 1;
         let id = format!("7891{n:04x}-34cb-ed11-b596-0022481d68cd");
-        for (name, _) in FIELDS {
+        for (name, _) in self.table.fields {
             row.entry(*name).or_insert(Value::Null);
         }
-        row.insert("accountid".into(), id.clone().into());
+        row.insert(self.table.key.into(), id.clone().into());
         row.insert("statecode".into(), 0.into());
         self.touch(&mut row);
         row.insert("createdon".into(), self.clock.to_string().into());
@@ -127,6 +180,11 @@ impl Org {
     fn touch(&mut self, row: &mut Row) {
         self.clock = self.clock.checked_add(SignedDuration::from_secs(61)).unwrap();
         self.version += 7;
+        if !self.table.compound.is_empty() {
+            let parts =
+                ["firstname", "lastname"].map(|name| row[name].as_str().unwrap_or_default().to_owned());
+            row.insert(self.table.compound.into(), parts.join(" ").trim().into());
+        }
         row.insert("modifiedon".into(), self.clock.to_string().into());
         row.insert("@odata.etag".into(), format!("W/\"{}\"", self.version).into());
     }
@@ -144,7 +202,8 @@ impl Org {
         }
         let missing =
             || Refusal(404, "0x80060888", format!("Resource not found for the segment '{}'.", ask.path));
-        let rest = ask.path.strip_prefix(ROOT).and_then(|rest| rest.strip_prefix("/accounts"));
+        let rest = ask.path.strip_prefix(ROOT).and_then(|rest| rest.strip_prefix('/'));
+        let rest = rest.and_then(|rest| rest.strip_prefix(self.table.name)?.strip_prefix('s'));
         let rest = rest.ok_or_else(missing)?;
         match (&ask.method, rest) {
             (&Method::GET, "") => self.list(ask),
@@ -153,11 +212,11 @@ impl Org {
                 let id =
                     rest.strip_prefix('(').and_then(|rest| rest.strip_suffix(')')).ok_or_else(missing)?;
                 let id = id.to_lowercase();
-                let at = self.rows.iter().position(|row| row["accountid"] == id.as_str());
+                let at = self.rows.iter().position(|row| row[self.table.key] == id.as_str());
                 match (method, at) {
                     // A change that names no version makes the record where there is none.
                     (&Method::PATCH, None) if ask.header("if-match").is_none() => self.create(ask),
-                    (_, None) => Err(no_such(&id)),
+                    (_, None) => Err(self.no_such(&id)),
                     (&Method::GET, Some(at)) => self.read(ask, at),
                     (&Method::PATCH, Some(at)) => self.update(ask, at),
                     (&Method::DELETE, Some(at)) => {
@@ -190,7 +249,7 @@ impl Org {
     }
 
     fn list(&self, ask: &Ask) -> Answered {
-        let mut query = Options::default();
+        let mut query = Options::of(self.table);
         for (name, value) in ask.pairs() {
             query.take(&name, &value)?;
         }
@@ -203,7 +262,7 @@ impl Org {
         sort(&mut rows, &query.order);
         let total = rows.len();
         let prefer = Prefer::of(ask);
-        let mut body = json!({ "@odata.context": "$metadata#accounts" });
+        let mut body = json!({ "@odata.context": format!("$metadata#{}s", self.table.name) });
         if query.count {
             body["@odata.count"] = total.min(5000).into();
         }
@@ -215,14 +274,14 @@ impl Org {
             None => rows.iter().skip(from).take(size).map(|row| query.show(row, &prefer)).collect(),
         };
         if query.top.is_none() && from + shown.len() < total {
-            body["@odata.nextLink"] = next(ask, query.page.max(1) + 1).into();
+            body["@odata.nextLink"] = next(ask, self.table, query.page.max(1) + 1).into();
         }
         body["value"] = shown.into();
         Ok(said(200, &body))
     }
 
     fn read(&self, ask: &Ask, at: usize) -> Answered {
-        let mut query = Options::default();
+        let mut query = Options::of(self.table);
         for (name, value) in ask.pairs() {
             if name != "$select" {
                 return Err(unknown_option(&name));
@@ -230,7 +289,7 @@ impl Org {
             query.take(&name, &value)?;
         }
         let mut body = query.show(&self.rows[at], &Prefer::of(ask));
-        body["@odata.context"] = "$metadata#accounts/$entity".into();
+        body["@odata.context"] = format!("$metadata#{}s/$entity", self.table.name).into();
         Ok(said(200, &body))
     }
 
@@ -248,7 +307,8 @@ impl Org {
         let id = self.insert(row);
         let host = ask.header("host").unwrap_or_default();
         let mut answer = nothing(204);
-        let address = HeaderValue::try_from(format!("http://{host}{ROOT}/accounts({id})")).unwrap();
+        let address =
+            HeaderValue::try_from(format!("http://{host}{ROOT}/{}s({id})", self.table.name)).unwrap();
         answer.headers_mut().insert("odata-entityid", address);
         Ok(answer)
     }
@@ -256,7 +316,7 @@ impl Org {
     fn update(&mut self, ask: &Ask, at: usize) -> Answered {
         if std::mem::take(&mut self.races) {
             let mut row = self.rows[at].clone();
-            row.insert("fax".into(), "+48 22 555 9999".into());
+            row.insert("address1_line3".into(), "changed by another".into());
             self.touch(&mut row);
             self.rows[at] = row;
         }
@@ -283,23 +343,24 @@ impl Org {
 
     /// What is sent, where it could be kept, under the names it is read by.
     fn sent(&self, ask: &Ask, is_new: bool) -> Result<Row, Refusal> {
+        let table = self.table.name;
         let payload = |message: String| {
             Refusal(
                 400,
                 "0x80048d19",
                 format!(
-                    "Error identified in Payload provided by the user for Entity :'accounts', For more information on this error please follow this help link. ----> {message}"
+                    "Error identified in Payload provided by the user for Entity :'{table}s', For more information on this error please follow this help link. ----> {message}"
                 ),
             )
         };
         let Some(Value::Object(sent)) = ask.json() else { return Err(payload("Invalid JSON.".into())) };
         let mut row = Row::new();
         for (name, value) in sent {
-            if name == "parentaccountid@odata.bind" {
+            if name == "parentaccountid@odata.bind" && self.table.name == "account" {
                 row.insert("_parentaccountid_value".into(), self.bound(&value)?);
                 continue;
             }
-            let known = FIELDS.iter().find(|(field, _)| *field == name && !field.starts_with('_'));
+            let known = self.table.fields.iter().find(|(field, _)| *field == name && !field.starts_with('_'));
             let Some((_, kind)) = known else {
                 return Err(payload(format!(
                     "InnerException : Microsoft.OData.ODataException: An undeclared property '{name}' which only has property annotations in the payload but no property value was found in the payload."
@@ -319,13 +380,17 @@ impl Org {
             let length = value.as_str().map_or(0, |text| text.chars().count());
             if let Some((_, most)) = MOST.iter().find(|(field, most)| *field == name && length > *most) {
                 let message = format!(
-                    "A validation error occurred.  The length of the '{name}' attribute of the 'account' entity exceeded the maximum allowed length of '{most}'."
+                    "A validation error occurred.  The length of the '{name}' attribute of the '{table}' entity exceeded the maximum allowed length of '{most}'."
                 );
                 return Err(Refusal(400, "0x80044331", message));
             }
             row.insert(name, value);
         }
         Ok(row)
+    }
+
+    fn no_such(&self, id: &str) -> Refusal {
+        Refusal(404, "0x80040217", format!("{} With Id = {id} Does Not Exist", self.table.name))
     }
 
     fn bound(&self, value: &Value) -> Result<Value, Refusal> {
@@ -335,9 +400,9 @@ impl Org {
         let id = value.as_str().and_then(|text| text.strip_prefix("/accounts(")?.strip_suffix(')'));
         let id =
             id.ok_or_else(|| Refusal(400, "0x80048d19", "The URI is not valid for a reference.".into()))?;
-        match self.rows.iter().any(|row| row["accountid"] == id) {
+        match self.rows.iter().any(|row| row[self.table.key] == id) {
             true => Ok(id.into()),
-            false => Err(no_such(id)),
+            false => Err(self.no_such(id)),
         }
     }
 }
@@ -362,16 +427,12 @@ pub(crate) fn limited() -> Response<Bytes> {
     answer
 }
 
-fn no_such(id: &str) -> Refusal {
-    Refusal(404, "0x80040217", format!("account With Id = {id} Does Not Exist"))
-}
-
 fn unknown_option(name: &str) -> Refusal {
     Refusal(400, "0x80060888", format!("The query parameter {name} is not supported"))
 }
 
 /// The same request's next page, as an address in which the cookie is encoded twice.
-fn next(ask: &Ask, page: usize) -> String {
+fn next(ask: &Ask, table: &Table, page: usize) -> String {
     let host = ask.header("host").unwrap_or_default();
     let cookie = format!(
         "<cookie pagenumber=\"{page}\" pagingcookie=\"%253ccookie%2520page%253d\" istracking=\"False\" />"
@@ -381,7 +442,7 @@ fn next(ask: &Ask, page: usize) -> String {
         query.push(format!("{name}={}", crate::ground::encoded(value)));
     }
     query.push(format!("$skiptoken={}", crate::ground::encoded(&cookie)));
-    format!("http://{host}{ROOT}/accounts?{}", query.join("&"))
+    format!("http://{host}{ROOT}/{}s?{}", table.name, query.join("&"))
 }
 
 /// What a `Prefer` says.
@@ -405,8 +466,8 @@ impl Prefer {
 }
 
 /// The options of a query.
-#[derive(Default)]
 struct Options {
+    table: &'static Table,
     select: Option<Vec<&'static str>>,
     filter: Option<Condition>,
     order: Vec<By>,
@@ -416,17 +477,24 @@ struct Options {
 }
 
 impl Options {
+    fn of(table: &'static Table) -> Self {
+        Self { table, select: None, filter: None, order: Vec::new(), top: None, count: false, page: 0 }
+    }
+
     fn take(&mut self, name: &str, value: &str) -> Result<(), Refusal> {
         let number = |value: &str| value.parse().map_err(|_| unknown_option(name));
         match name {
-            "$select" => self.select = Some(value.split(',').map(property).collect::<Result<_, _>>()?),
+            "$select" => {
+                self.select =
+                    Some(value.split(',').map(|name| property(self.table, name)).collect::<Result<_, _>>()?)
+            }
             "$filter" => {
                 let tokens = tokens(Language::Odata, value)?;
-                let mut reader = Reader::new(Language::Odata, FIELDS, &tokens);
+                let mut reader = Reader::new(Language::Odata, self.table.fields, &tokens);
                 self.filter = Some(reader.condition(0)?);
                 reader.end()?;
             }
-            "$orderby" => self.order = order(value)?,
+            "$orderby" => self.order = order(self.table, value)?,
             "$top" => self.top = Some(number(value)?),
             "$count" => self.count = value == "true",
             "$skiptoken" => {
@@ -442,8 +510,9 @@ impl Options {
 
     /// A record as it is answered; display texts only where they were asked for.
     fn show(&self, row: &Row, prefer: &Prefer) -> Value {
-        let all: Vec<&'static str> = FIELDS.iter().map(|(name, _)| *name).collect();
-        let mut out = json!({ "@odata.etag": row["@odata.etag"], "accountid": row["accountid"] });
+        let all: Vec<&'static str> = self.table.fields.iter().map(|(name, _)| *name).collect();
+        let mut out = json!({ "@odata.etag": row["@odata.etag"] });
+        out[self.table.key] = row[self.table.key].clone();
         for name in self.select.as_ref().unwrap_or(&all) {
             if prefer.annotations && *name == "statecode" {
                 let text = if row["statecode"] == 0 { "Active" } else { "Inactive" };
@@ -455,20 +524,23 @@ impl Options {
     }
 }
 
-fn property(name: &str) -> Result<&'static str, Refusal> {
-    let known = FIELDS.iter().find(|(field, _)| *field == name).map(|(field, _)| *field);
+fn property(table: &Table, name: &str) -> Result<&'static str, Refusal> {
+    let known = table.fields.iter().find(|(field, _)| *field == name).map(|(field, _)| *field);
     known.ok_or_else(|| {
-        let message =
-            format!("Could not find a property named '{name}' on type 'Microsoft.Dynamics.CRM.account'.");
+        let message = format!(
+            "Could not find a property named '{name}' on type 'Microsoft.Dynamics.CRM.{}'.",
+            table.name
+        );
         Refusal(400, "0x80060888", message)
     })
 }
 
-fn order(text: &str) -> Result<Vec<By>, Refusal> {
+fn order(table: &Table, text: &str) -> Result<Vec<By>, Refusal> {
     let one = |part: &str| {
         let mut words = part.split_whitespace();
-        let name = property(words.next().unwrap_or_default())?;
-        let kind = FIELDS.iter().find(|(field, _)| *field == name).map_or(Kind::Text, |(_, kind)| *kind);
+        let name = property(table, words.next().unwrap_or_default())?;
+        let kind =
+            table.fields.iter().find(|(field, _)| *field == name).map_or(Kind::Text, |(_, kind)| *kind);
         let descending = match (words.next(), words.next()) {
             (None | Some("asc"), None) => false,
             (Some("desc"), None) => true,

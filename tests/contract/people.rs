@@ -18,6 +18,7 @@ const NAMES: [&str; 11] = [
     "acme",
     "Plus + Minus",
 ];
+const GIVEN: [&str; 4] = ["Ewa", "Jan", "Zofia", "Łucja"];
 const CITIES: [(&str, &str, &str); 5] = [
     ("Warszawa", "00-001", "PL"),
     ("Kraków", "30-002", "PL"),
@@ -31,6 +32,7 @@ const CITIES: [(&str, &str, &str); 5] = [
 pub(crate) struct Person {
     pub(crate) n: usize,
     pub(crate) company: String,
+    pub(crate) given: &'static str,
     pub(crate) email: String,
     pub(crate) phone: Option<String>,
     pub(crate) street: String,
@@ -45,6 +47,7 @@ pub(crate) fn all() -> Vec<Person> {
         let (city, post_code, country) = CITIES[n % CITIES.len()];
         Person {
             n,
+            given: GIVEN[n % GIVEN.len()],
             company: format!("{} {n}", NAMES[n % NAMES.len()]),
             email: format!("biuro{n}@example.com"),
             phone: (n % 3 != 0).then(|| format!("+48 22 555 {n:04}")),

@@ -23,7 +23,73 @@ use crate::{
 pub(crate) const ROOT: &str = "/services/data/v59.0";
 pub(crate) const CLIENT: (&str, &str) = ("3MVG9.contract", "contract-secret-sf");
 
-const FIELDS: Fields = &[
+/// A kind of record.
+#[derive(Debug)]
+pub(crate) struct Object {
+    name: &'static str,
+    /// What ids begin with.
+    prefix: &'static str,
+    fields: Fields,
+    /// What a new one must have.
+    required: &'static str,
+    /// Worked out by the system.
+    compound: &'static str,
+    /// By what its duplicates are known.
+    rule: &'static str,
+    seed: fn(&Person) -> Value,
+}
+
+pub(crate) const ACCOUNT: Object = Object {
+    name: "Account",
+    prefix: "0015e00000",
+    fields: ACCOUNT_FIELDS,
+    required: "Name",
+    compound: "",
+    rule: "Name",
+    seed: |person| {
+        json!({
+            "Name": person.company, "Phone": person.phone, "BillingStreet": person.street,
+            "BillingCity": person.city, "BillingPostalCode": person.post_code, "BillingCountry": person.country,
+            "Sic": format!("{}", 1000 + person.n),
+        })
+    },
+};
+
+pub(crate) const CONTACT: Object = Object {
+    name: "Contact",
+    prefix: "0035e00000",
+    fields: CONTACT_FIELDS,
+    required: "LastName",
+    compound: "Name",
+    rule: "Email",
+    seed: |person| {
+        json!({
+            "FirstName": person.given, "LastName": person.company, "Email": person.email, "Phone": person.phone,
+            "MailingStreet": person.street, "MailingCity": person.city, "MailingPostalCode": person.post_code,
+            "MailingCountry": person.country, "Department": format!("{}", 1000 + person.n),
+        })
+    },
+};
+
+const CONTACT_FIELDS: Fields = &[
+    ("Id", Kind::Key),
+    ("Name", Kind::Text),
+    ("FirstName", Kind::Text),
+    ("LastName", Kind::Text),
+    ("Email", Kind::Text),
+    ("Phone", Kind::Text),
+    ("MobilePhone", Kind::Text),
+    ("Title", Kind::Text),
+    ("Department", Kind::Text),
+    ("MailingStreet", Kind::Text),
+    ("MailingCity", Kind::Text),
+    ("MailingPostalCode", Kind::Text),
+    ("MailingState", Kind::Text),
+    ("MailingCountry", Kind::Text),
+    ("CreatedDate", Kind::Moment),
+    ("LastModifiedDate", Kind::Moment),
+];
+const ACCOUNT_FIELDS: Fields = &[
     ("Id", Kind::Key),
     ("Name", Kind::Text),
     ("AccountNumber", Kind::Text),
@@ -47,7 +113,8 @@ const FIELDS: Fields = &[
 ];
 const READ_ONLY: &[&str] = &["Id", "CreatedDate", "LastModifiedDate"];
 /// Characters that a field holds, of those that callers may make too long.
-const MOST: &[(&str, usize)] = &[("Name", 255), ("Phone", 40), ("Fax", 40), ("BillingCity", 40)];
+const MOST: &[(&str, usize)] =
+    &[("Name", 255), ("LastName", 80), ("Phone", 40), ("Fax", 40), ("BillingCity", 40)];
 
 /// The stand-in.
 #[derive(Debug)]
@@ -55,6 +122,7 @@ pub(crate) struct Salesforce(Mutex<Org>);
 
 #[derive(Debug)]
 struct Org {
+    object: &'static Object,
     rows: Vec<Row>,
     clock: Timestamp,
     made: usize,
@@ -82,24 +150,14 @@ impl From<Bad> for Refusal {
     }
 }
 
-/// One with the family's customers.
-pub(crate) fn salesforce() -> Arc<dyn Answers> {
+/// One with the family's customers, as records of one kind.
+pub(crate) fn salesforce(object: &'static Object) -> Arc<dyn Answers> {
     let clock = Timestamp::from_second(1_767_225_600).unwrap();
-    let mut org = Org { rows: Vec::new(), clock, made: 0, sessions: 0, locators: HashMap::new() };
+    let mut org = Org { object, rows: Vec::new(), clock, made: 0, sessions: 0, locators: HashMap::new() };
     for person in people::all() {
-        let row = account(&person);
-        org.insert(row);
+        org.insert((object.seed)(&person).as_object().unwrap().clone());
     }
     Arc::new(Salesforce(Mutex::new(org)))
-}
-
-fn account(person: &Person) -> Row {
-    let row = json!({
-        "Name": person.company, "Phone": person.phone, "BillingStreet": person.street,
-        "BillingCity": person.city, "BillingPostalCode": person.post_code, "BillingCountry": person.country,
-        "Sic": format!("{}", 1000 + person.n),
-    });
-    row.as_object().unwrap().clone()
 }
 
 impl Answers for Salesforce {
@@ -119,14 +177,15 @@ impl Org {
     fn insert(&mut self, mut row: Row) -> String {
         self.made += 1;
         self.tick();
-        let id = format!("0015e00000{:05}AAV", self.made);
-        for (name, _) in FIELDS {
+        let id = format!("{}{:05}AAV", self.object.prefix, self.made);
+        for (name, _) in self.object.fields {
             row.entry(*name).or_insert(Value::Null);
         }
         row.insert("Id".into(), id.clone().into());
         for name in ["CreatedDate", "LastModifiedDate"] {
             row.insert(name.into(), self.clock.to_string().into());
         }
+        compound(self.object, &mut row);
         self.rows.push(row);
         id
     }
@@ -150,7 +209,12 @@ impl Org {
         if let Some(locator) = rest.strip_prefix("/query/") {
             return self.more(locator);
         }
-        match (&ask.method, rest.strip_prefix("/sobjects/Account").ok_or_else(missing)?) {
+        match (
+            &ask.method,
+            rest.strip_prefix("/sobjects/")
+                .and_then(|rest| rest.strip_prefix(self.object.name))
+                .ok_or_else(missing)?,
+        ) {
             (&Method::POST, "" | "/") => self.create(ask),
             (method, rest) => {
                 let id = rest.strip_prefix('/').ok_or_else(missing)?;
@@ -200,7 +264,7 @@ impl Org {
         if name != "q" {
             return Err(refusal(400, "MALFORMED_QUERY", "A query string has to be specified"));
         }
-        let statement = Statement::read(text)?;
+        let statement = Statement::read(self.object, text)?;
         let mut rows: Vec<Row> = self
             .rows
             .iter()
@@ -224,7 +288,7 @@ impl Org {
         size: usize,
     ) -> Response<Bytes> {
         let rest = rows.split_off(rows.len().min(size));
-        let records: Vec<Value> = rows.iter().map(|row| shown(row, &fields)).collect();
+        let records: Vec<Value> = rows.iter().map(|row| shown(self.object, row, &fields)).collect();
         let mut body = json!({ "totalSize": total, "done": rest.is_empty(), "records": records });
         if !rest.is_empty() {
             let locator = format!("01g5e00000{:05}AAA-{size}", self.locators.len());
@@ -243,25 +307,27 @@ impl Org {
     }
 
     fn read(&self, ask: &Ask, at: usize) -> Answered {
-        let mut fields: Vec<&'static str> = FIELDS.iter().map(|(name, _)| *name).collect();
+        let mut fields: Vec<&'static str> = self.object.fields.iter().map(|(name, _)| *name).collect();
         for (name, value) in ask.pairs() {
             if name != "fields" {
                 return Err(refusal(400, "INVALID_PARAMETER", format!("unknown parameter {name}")));
             }
-            fields = value.split(',').map(column).collect::<Result<_, _>>()?;
+            fields = value.split(',').map(|name| column(self.object, name)).collect::<Result<_, _>>()?;
         }
-        Ok(said(200, &shown(&self.rows[at], &fields)))
+        Ok(said(200, &shown(self.object, &self.rows[at], &fields)))
     }
 
     fn create(&mut self, ask: &Ask) -> Answered {
         let row = self.sent(ask)?;
-        let name = row.get("Name").and_then(Value::as_str).filter(|name| !name.is_empty());
-        let Some(name) = name else {
-            let message = "Required fields are missing: [Name]";
-            return Err(Refusal(400, "REQUIRED_FIELD_MISSING", message.into(), vec!["Name".into()]));
-        };
-        // As a matching rule of names would.
-        let same = |row: &Row| row["Name"].as_str().is_some_and(|other| other.eq_ignore_ascii_case(name));
+        let required = self.object.required;
+        if row.get(required).and_then(Value::as_str).is_none_or(str::is_empty) {
+            let message = format!("Required fields are missing: [{required}]");
+            return Err(Refusal(400, "REQUIRED_FIELD_MISSING", message, vec![required.into()]));
+        }
+        // As a matching rule would.
+        let rule = self.object.rule;
+        let text = row.get(rule).and_then(Value::as_str);
+        let same = |row: &Row| row[rule].as_str().zip(text).is_some_and(|(a, b)| a.eq_ignore_ascii_case(b));
         if self.rows.iter().any(same) {
             return Err(refusal(400, "DUPLICATES_DETECTED", "Use one of these records?"));
         }
@@ -274,6 +340,7 @@ impl Org {
         self.tick();
         let row = &mut self.rows[at];
         row.extend(sent);
+        compound(self.object, row);
         row.insert("LastModifiedDate".into(), self.clock.to_string().into());
         Ok(nothing(204))
     }
@@ -284,9 +351,9 @@ impl Org {
             return Err(refusal(400, "JSON_PARSER_ERROR", "Unexpected character"));
         };
         for (name, value) in &sent {
-            let known = column(name)?;
+            let known = column(self.object, name)?;
             let faulty = |code, message: String| Refusal(400, code, message, vec![name.clone()]);
-            if READ_ONLY.contains(&known) {
+            if READ_ONLY.contains(&known) || known == self.object.compound {
                 let message = format!("Unable to create/update fields: {name}.");
                 return Err(faulty("INVALID_FIELD_FOR_INSERT_UPDATE", message));
             }
@@ -316,20 +383,28 @@ fn session(n: usize) -> String {
     format!("00D5e0000000001!AQ.contract.{n}")
 }
 
+/// Works out what is put together of other columns.
+fn compound(object: &Object, row: &mut Row) {
+    if !object.compound.is_empty() {
+        let parts = ["FirstName", "LastName"].map(|name| row[name].as_str().unwrap_or_default().to_owned());
+        row.insert(object.compound.into(), parts.join(" ").trim().into());
+    }
+}
+
 /// A column that is there.
-fn column(name: &str) -> Result<&'static str, Refusal> {
-    let known = FIELDS.iter().find(|(field, _)| *field == name).map(|(field, _)| *field);
+fn column(object: &Object, name: &str) -> Result<&'static str, Refusal> {
+    let known = object.fields.iter().find(|(field, _)| *field == name).map(|(field, _)| *field);
     known.ok_or_else(|| {
-        refusal(400, "INVALID_FIELD", format!("No such column '{name}' on sobject of type Account"))
+        refusal(400, "INVALID_FIELD", format!("No such column '{name}' on sobject of type {}", object.name))
     })
 }
 
 /// A record as it is answered: moments have an offset without a colon.
-fn shown(row: &Row, fields: &[&'static str]) -> Value {
-    let url = format!("{ROOT}/sobjects/Account/{}", row["Id"].as_str().unwrap());
-    let mut out = json!({ "attributes": { "type": "Account", "url": url } });
+fn shown(object: &Object, row: &Row, fields: &[&'static str]) -> Value {
+    let url = format!("{ROOT}/sobjects/{}/{}", object.name, row["Id"].as_str().unwrap());
+    let mut out = json!({ "attributes": { "type": object.name, "url": url } });
     for name in fields {
-        out[*name] = match FIELDS.iter().find(|(field, _)| field == name) {
+        out[*name] = match object.fields.iter().find(|(field, _)| field == name) {
             Some((_, Kind::Moment)) => {
                 let at: Timestamp = row[*name].as_str().unwrap().parse().unwrap();
                 at.strftime("%Y-%m-%dT%H:%M:%S.000+0000").to_string().into()
@@ -350,9 +425,9 @@ struct Statement {
 }
 
 impl Statement {
-    fn read(text: &str) -> Result<Self, Bad> {
+    fn read(object: &Object, text: &str) -> Result<Self, Bad> {
         let tokens = tokens(Language::Soql, text)?;
-        let mut reader = Reader::new(Language::Soql, FIELDS, &tokens);
+        let mut reader = Reader::new(Language::Soql, object.fields, &tokens);
         let expected = |word: &str| Bad::Syntax(format!("expecting {word}"));
         if !reader.word("select") {
             return Err(expected("SELECT"));
@@ -365,7 +440,7 @@ impl Statement {
             return Err(expected("FROM"));
         }
         match reader.next() {
-            Some(Token::Word(name)) if name == "Account" => {}
+            Some(Token::Word(name)) if name == object.name => {}
             other => return Err(Bad::Syntax(format!("sObject type {other:?} is not supported"))),
         }
         let filter = if reader.word("where") { Some(reader.condition(0)?) } else { None };

@@ -75,14 +75,14 @@ fn signed_in(system: Arc<dyn Answers>, token_path: &str, form: String) -> Client
 fn salesforce_client() -> Client {
     let (id, secret) = salesforce::CLIENT;
     let form = format!("grant_type=client_credentials&client_id={id}&client_secret={secret}");
-    signed_in(salesforce::salesforce(), "/services/oauth2/token", form)
+    signed_in(salesforce::salesforce(&salesforce::ACCOUNT), "/services/oauth2/token", form)
 }
 
 fn dataverse_client() -> Client {
     let (id, secret) = dataverse::CLIENT;
     let scope = encoded("https://example.crm4.dynamics.com/.default");
     let form = format!("grant_type=client_credentials&client_id={id}&client_secret={secret}&scope={scope}");
-    signed_in(dataverse::dataverse(), "/tenant/oauth2/v2.0/token", form)
+    signed_in(dataverse::dataverse(&dataverse::ACCOUNT), "/tenant/oauth2/v2.0/token", form)
 }
 
 fn soql(client: &Client, text: &str) -> (u16, Value) {

@@ -6,7 +6,7 @@ use proptest::{
 };
 use serde_json::{Value, json};
 
-use super::{ALL, called, native, newcomer, path, some};
+use super::{ALL, called, calls, native, newcomer, path, some};
 use crate::{
     ground::{Gate, encoded, ids},
     kit::Answer,
@@ -29,6 +29,29 @@ pub(super) fn invalid(gate: &Gate) {
     assert_eq!(gate.get(&path(&record)).expect(200).json(), record);
 }
 
+/// What the system has no place for is refused with its place, and nothing of the rest is done.
+pub(super) fn unfit(gate: &Gate) {
+    let at = path(&some(gate));
+    for (mut change, pointer) in (native(gate).unfit)() {
+        change["phones"] = json!([{ "type": "work", "value": "+48 22 555 66 66" }]);
+        let problem = gate.patch(&at, &change).refused(422).json();
+        assert_eq!(problem["errors"][0]["pointer"], pointer, "{change}: {problem}");
+    }
+    assert!(gate.changes().is_empty());
+}
+
+/// A record that points to one that is not there is not made.
+pub(super) fn dangling(gate: &Gate) {
+    let native = native(gate);
+    let mut body = newcomer(gate, "dangling");
+    body["parent"] = native.absent.into();
+    let (status, told) = native.dangling;
+    let problem = gate.post("/v1/customers", &body).refused(status).json();
+    let kind = problem["type"].as_str().unwrap();
+    assert!(problem["errors"][0]["pointer"] == told || kind.ends_with(told), "{problem}");
+    assert_eq!(gate.whole(ALL).len(), people::ALL);
+}
+
 pub(super) fn duplicate(gate: &Gate) {
     let body = newcomer(gate, "twice");
     gate.post("/v1/customers", &body).expect(201);
@@ -42,7 +65,7 @@ pub(super) fn rate_limit(gate: &Gate) {
     let record = some(gate);
     gate.switch("limit");
     for answer in
-        [gate.get(ALL), gate.get(&path(&record)), gate.patch(&path(&record), &json!({ "website": "x" }))]
+        [gate.get(ALL), gate.get(&path(&record)), gate.patch(&path(&record), &calls("+48 22 555 66 66"))]
     {
         let answer = answer.refused(503);
         let seconds: u64 = answer.header("retry-after").unwrap().parse().unwrap();
@@ -63,7 +86,7 @@ pub(super) fn sign_in(gate: &Gate) {
     let gate = Gate::open(gate.subject);
     gate.get(ALL).expect(200);
     gate.switch("spend");
-    gate.patch(&path(&record), &json!({ "website": "www.new.example" })).expect(200);
+    gate.patch(&path(&record), &calls("+48 22 555 66 66")).expect(200);
     assert_eq!(gate.changes().len(), 1, "it is done once");
 }
 

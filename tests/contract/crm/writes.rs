@@ -3,7 +3,7 @@
 use http::Method;
 use serde_json::{Value, json};
 
-use super::{ALL, UNGUARDED, native, newcomer, path, sent, some, stored};
+use super::{ALL, UNGUARDED, calls, native, newcomer, path, sent, some, stored};
 use crate::{
     ground::{Gate, ids},
     kit::Answer,
@@ -60,7 +60,7 @@ pub(super) fn update(gate: &Gate) {
     let id = record["id"].as_str().unwrap();
     let before = stored(gate, id);
     gate.system.forget();
-    let change = json!({ "phones": [{ "type": "work", "value": "+48 22 555 88 88" }] });
+    let change = calls("+48 22 555 88 88");
     let answer = gate.patch(&path(&record), &change).expect(200);
     assert_eq!(answer.json()["phones"][0]["value"], "+48 22 555 88 88");
     let told = (native(gate).phone)(&"+48 22 555 88 88".into());
@@ -77,8 +77,7 @@ pub(super) fn update(gate: &Gate) {
     assert_eq!(after, expected);
     // The same once more sends nothing; null empties.
     gate.system.forget();
-    gate.patch(&path(&record), &json!({ "phones": [{ "type": "work", "value": "+48 22 555 88 88" }] }))
-        .expect(200);
+    gate.patch(&path(&record), &calls("+48 22 555 88 88")).expect(200);
     assert!(gate.changes().is_empty());
     let emptied = gate.patch(&path(&record), &json!({ "phones": null })).expect(200).json();
     assert_eq!(emptied["phones"], json!([]), "{emptied}");
@@ -92,7 +91,7 @@ pub(super) fn update(gate: &Gate) {
 pub(super) fn concurrent(gate: &Gate) {
     let record = some(gate);
     let at = path(&record);
-    let change = json!({ "website": "www.new.example" });
+    let change = calls("+48 22 555 66 66");
     let stale = gate.ask(Method::PATCH, &at, &change, &[("if-match", "\"other\"")]).refused(412).json();
     assert!(stale["type"].as_str().unwrap().ends_with("/stale"));
     assert!(gate.changes().is_empty());
@@ -105,9 +104,9 @@ pub(super) fn concurrent(gate: &Gate) {
     }
     // Between the gate's look and its change.
     gate.switch("race");
-    let lost = gate.patch(&at, &json!({ "website": "www.lost.example" })).refused(409).json();
+    let lost = gate.patch(&at, &calls("+48 22 555 00 00")).refused(409).json();
     assert!(lost["type"].as_str().unwrap().ends_with("/conflict"), "{lost}");
-    assert_eq!(gate.get(&at).expect(200).json()["website"], "www.new.example");
+    assert_eq!(gate.get(&at).expect(200).json()["phones"][0]["value"], "+48 22 555 66 66");
 }
 
 pub(super) fn delete(gate: &Gate) {
