@@ -44,6 +44,7 @@ const HUBSPOT: Subject = Subject {
         Switched::over(seed::crm("pat-contract-1") as Arc<_>, Refusals { spent, limited })
     },
     gaps: &[
+        NO_STATUS_AT_FIRST,
         Gap { capability: Capability::Create("company"), status: 422, reason: "/kind" },
         // A private app's token is the credential itself: there is nothing to renew it with.
         Gap { capability: Capability::SignIn, status: 502, reason: "system" },
@@ -63,6 +64,7 @@ const SALESFORCE: Subject = Subject {
     ],
     standin: || Switched::over(salesforce::salesforce(&salesforce::ACCOUNT), SALESFORCE_REFUSALS),
     gaps: &[
+        NO_STATUS_AT_FIRST,
         Gap { capability: Capability::Create("person"), status: 422, reason: "/kind" },
         // Addresses of e-mail belong to its contacts.
         Gap { capability: Capability::Create("e-mail"), status: 422, reason: "/emails" },
@@ -85,7 +87,10 @@ const SALESFORCE_CONTACTS: Subject = Subject {
     name: "salesforce-contacts",
     file: "catalogue/salesforce-contacts.yaml",
     standin: || Switched::over(salesforce::salesforce(&salesforce::CONTACT), SALESFORCE_REFUSALS),
-    gaps: &[Gap { capability: Capability::Create("company"), status: 422, reason: "/kind" }],
+    gaps: &[
+        NO_STATUS_AT_FIRST,
+        Gap { capability: Capability::Create("company"), status: 422, reason: "/kind" },
+    ],
     ..SALESFORCE
 };
 
@@ -103,7 +108,10 @@ const DATAVERSE: Subject = Subject {
         ),
     ],
     standin: || Switched::over(dataverse::dataverse(&dataverse::ACCOUNT), DATAVERSE_REFUSALS),
-    gaps: &[Gap { capability: Capability::Create("person"), status: 422, reason: "/kind" }],
+    gaps: &[
+        NO_STATUS_AT_FIRST,
+        Gap { capability: Capability::Create("person"), status: 422, reason: "/kind" },
+    ],
 };
 
 const DATAVERSE_REFUSALS: Refusals = Refusals { spent: dataverse::unauthorized, limited: dataverse::limited };
@@ -112,9 +120,16 @@ const DATAVERSE_CONTACTS: Subject = Subject {
     name: "dataverse-contacts",
     file: "catalogue/dataverse-contacts.yaml",
     standin: || Switched::over(dataverse::dataverse(&dataverse::CONTACT), DATAVERSE_REFUSALS),
-    gaps: &[Gap { capability: Capability::Create("company"), status: 422, reason: "/kind" }],
+    gaps: &[
+        NO_STATUS_AT_FIRST,
+        Gap { capability: Capability::Create("company"), status: 422, reason: "/kind" },
+    ],
     ..DATAVERSE
 };
+
+/// None of them takes it with a new record; one that has a switch for it takes it with a change.
+const NO_STATUS_AT_FIRST: Gap =
+    Gap { capability: Capability::Create("status"), status: 422, reason: "/status" };
 
 /// Systems that cannot tell that a record changed meanwhile. A change there is answered as unguarded.
 const UNGUARDED: &[&str] = &["crm", "salesforce", "salesforce-contacts"];
@@ -317,6 +332,7 @@ const CREATE: Clause = clause(Capability::Create("customer"), writes::create, No
 const PERSON: Clause = clause(Capability::Create("person"), writes::person, Some(writes::ask_person));
 const COMPANY: Clause = clause(Capability::Create("company"), writes::company, Some(writes::ask_company));
 const EMAIL: Clause = clause(Capability::Create("e-mail"), writes::email, Some(writes::ask_email));
+const STATUS: Clause = clause(Capability::Create("status"), writes::status, Some(writes::ask_status));
 const UPDATE: Clause = clause(Capability::Update, writes::update, None);
 const CONCURRENT: Clause = clause(Capability::Concurrent, writes::concurrent, None);
 const DELETE: Clause = clause(Capability::Delete, writes::delete, None);
@@ -345,6 +361,7 @@ macro_rules! crm {
             a_person_can_be_a_customer: super::PERSON,
             a_company_can_be_a_customer: super::COMPANY,
             an_e_mail_address_is_kept: super::EMAIL,
+            a_new_customer_can_be_blocked: super::STATUS,
             an_update_changes_what_changed_and_nothing_else: super::UPDATE,
             a_change_of_what_changed_meanwhile_is_refused_or_told_as_unguarded: super::CONCURRENT,
             one_that_is_deleted_is_gone: super::DELETE,

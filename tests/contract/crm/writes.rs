@@ -43,6 +43,16 @@ pub(super) fn ask_company(gate: &Gate) -> Answer {
     gate.post("/v1/customers", &json!({ "kind": "company", "name": "Lis S.A." }))
 }
 
+pub(super) fn status(gate: &Gate) {
+    assert_eq!(ask_status(gate).expect(201).json()["status"], "blocked");
+}
+
+pub(super) fn ask_status(gate: &Gate) -> Answer {
+    let mut body = newcomer(gate, "blocked");
+    body["status"] = "blocked".into();
+    gate.post("/v1/customers", &body)
+}
+
 pub(super) fn email(gate: &Gate) {
     let record = some(gate);
     let answer =
