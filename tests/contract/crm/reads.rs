@@ -29,6 +29,7 @@ pub(super) fn pages(gate: &Gate) {
         let paged = gate.whole(&format!("/v1/customers?limit={limit}"));
         let mut seen: Vec<&str> = ids(&paged);
         let (count, mut all) = (seen.len(), ids(&whole));
+        assert_eq!(count, people::ALL, "limit {limit}");
         seen.sort_unstable();
         seen.dedup();
         all.sort_unstable();
