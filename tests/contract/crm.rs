@@ -3,6 +3,7 @@
 //! The records are the same in all of them but for what a system cannot hold, which its gaps say. `docs/systems/`
 //! tells the same of each.
 
+mod natives;
 mod reads;
 mod refusals;
 mod writes;
@@ -13,6 +14,7 @@ use bramka::demo::{seed, standin::Seen};
 use http::Method;
 use serde_json::{Value, json};
 
+use self::natives::native;
 use crate::{
     contract, dataverse,
     ground::{Capability, Clause, Gap, Gate, Subject},
@@ -135,128 +137,6 @@ const NO_STATUS_AT_FIRST: Gap =
 const UNGUARDED: &[&str] = &["crm", "salesforce", "salesforce-contacts"];
 
 const ALL: &str = "/v1/customers?limit=200";
-
-/// What only the system itself knows: how to ask it, how it says things, and what it refuses.
-struct Native {
-    authorization: &'static str,
-    /// The address of a record.
-    at: fn(&str) -> String,
-    /// The id of a record that is not there.
-    absent: &'static str,
-    /// Under which names it keeps name, e-mail and telephone; the first takes given and family name.
-    new: fn(&str) -> Value,
-    phone: fn(&Value) -> Value,
-    /// What moves by itself with a change.
-    moves: &'static [&'static str],
-    /// Changes of what it has no place for, and their places.
-    unfit: fn() -> Vec<(Value, &'static str)>,
-    /// How it is told that a record points to one that is not there: status, and place or kind.
-    dangling: (u16, &'static str),
-    /// A change that cannot be, and its place.
-    wrong: fn() -> (Value, &'static str),
-}
-
-fn native(gate: &Gate) -> Native {
-    match gate.subject.name {
-        "crm" => Native {
-            authorization: "Bearer pat-contract-1",
-            at: |id| {
-                format!(
-                    "/crm/v3/objects/contacts/{id}?properties=firstname,lastname,email,phone,company,city,zip,country,address,lifecyclestage"
-                )
-            },
-            absent: "701999999999",
-            new: |tag| json!({ "properties": { "firstname": "Ola", "lastname": tag, "email": format!("{tag}@new.example"), "phone": "+48 22 555 77 77" } }),
-            phone: |value| json!({ "properties": { "phone": value } }),
-            unfit: || {
-                vec![
-                    (
-                        json!({ "emails": [{ "value": "a@new.example" }, { "value": "b@new.example" }] }),
-                        "/emails/1",
-                    ),
-                    (json!({ "addresses": [{ "role": "other", "city": "Lublin" }] }), "/addresses/0"),
-                ]
-            },
-            dangling: (422, "/parent"),
-            moves: &["/properties/lastmodifieddate", "/updatedAt"],
-            wrong: || (json!({ "emails": [{ "value": "nobody" }] }), "/emails/0/value"),
-        },
-        "salesforce" => Native {
-            authorization: "Bearer 00D5e0000000001!AQ.contract.1",
-            at: |id| format!("{}/sobjects/Account/{id}", salesforce::ROOT),
-            absent: "0015e00000ZZZZZAAV",
-            new: |tag| json!({ "Name": tag, "Phone": "+48 22 555 77 77" }),
-            phone: |value| json!({ "Phone": value }),
-            unfit: || {
-                vec![
-                    (json!({ "addresses": [{ "role": "other", "city": "Lublin" }] }), "/addresses/0"),
-                    (json!({ "job_title": "Buyer" }), "/job_title"),
-                ]
-            },
-            dangling: (422, "/parent"),
-            moves: &["/LastModifiedDate"],
-            wrong: || (json!({ "parent": "0015e00000ZZZZZAAV" }), "/parent"),
-        },
-        "salesforce-contacts" => Native {
-            authorization: "Bearer 00D5e0000000001!AQ.contract.1",
-            at: |id| format!("{}/sobjects/Contact/{id}", salesforce::ROOT),
-            absent: "0035e00000ZZZZZAAV",
-            new: |tag| json!({ "FirstName": "Ola", "LastName": tag, "Email": format!("{tag}@new.example"), "Phone": "+48 22 555 77 77" }),
-            phone: |value| json!({ "Phone": value }),
-            unfit: || {
-                vec![
-                    (
-                        json!({ "emails": [{ "value": "a@new.example" }, { "value": "b@new.example" }] }),
-                        "/emails/1",
-                    ),
-                    (json!({ "addresses": [{ "role": "other", "city": "Lublin" }] }), "/addresses/0"),
-                ]
-            },
-            dangling: (422, "/parent"),
-            moves: &["/LastModifiedDate"],
-            wrong: || (json!({ "family_name": "x".repeat(81) }), "/family_name"),
-        },
-        "dataverse" => Native {
-            authorization: "Bearer eyJ0eXAiOiJKV1QifQ.contract.1",
-            at: |id| format!("{}/accounts({id})", dataverse::ROOT),
-            absent: "78914942-34cb-ed11-b596-000000000000",
-            new: |tag| json!({ "name": tag, "emailaddress1": format!("{tag}@new.example"), "telephone1": "+48 22 555 77 77" }),
-            phone: |value| json!({ "telephone1": value }),
-            unfit: || {
-                vec![
-                    (
-                        json!({ "emails": [{ "value": "a@new.example" }, { "value": "b@new.example" }] }),
-                        "/emails/1",
-                    ),
-                    (json!({ "addresses": [{ "role": "other", "city": "Lublin" }] }), "/addresses/0"),
-                ]
-            },
-            dangling: (404, "/not-found"),
-            moves: &["/modifiedon", "/@odata.etag"],
-            wrong: || (json!({ "name": "x".repeat(161) }), "/name"),
-        },
-        "dataverse-contacts" => Native {
-            authorization: "Bearer eyJ0eXAiOiJKV1QifQ.contract.1",
-            at: |id| format!("{}/contacts({id})", dataverse::ROOT),
-            absent: "49b0be2e-d01c-ed11-b83e-000000000000",
-            new: |tag| json!({ "firstname": "Ola", "lastname": tag, "emailaddress1": format!("{tag}@new.example"), "telephone1": "+48 22 555 77 77" }),
-            phone: |value| json!({ "telephone1": value }),
-            unfit: || {
-                vec![
-                    (
-                        json!({ "emails": [{ "value": "a@new.example" }, { "value": "b@new.example" }] }),
-                        "/emails/1",
-                    ),
-                    (json!({ "addresses": [{ "role": "other", "city": "Lublin" }] }), "/addresses/0"),
-                ]
-            },
-            dangling: (422, "/parent"),
-            moves: &["/modifiedon", "/@odata.etag"],
-            wrong: || (json!({ "family_name": "x".repeat(51) }), "/family_name"),
-        },
-        other => panic!("{other} is no CRM"),
-    }
-}
 
 fn can(gate: &Gate, capability: Capability) -> bool {
     gate.subject.gap(capability).is_none()

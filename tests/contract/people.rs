@@ -50,7 +50,7 @@ pub(crate) fn all() -> Vec<Person> {
             given: GIVEN[n % GIVEN.len()],
             company: format!("{} {n}", NAMES[n % NAMES.len()]),
             email: format!("biuro{n}@example.com"),
-            phone: (n % 3 != 0).then(|| format!("+48 22 555 {n:04}")),
+            phone: (!n.is_multiple_of(3)).then(|| format!("+48 22 555 {n:04}")),
             street: format!("ul. Długa {}", n + 1),
             city,
             post_code,

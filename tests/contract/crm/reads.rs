@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{ALL, called, calls, can, native, path, some};
+use super::{ALL, called, calls, can, natives::native, path, some};
 use crate::{
     ground::{Capability, Gate, encoded, ids},
     kit::Answer,

@@ -6,7 +6,7 @@ use proptest::{
 };
 use serde_json::{Value, json};
 
-use super::{ALL, called, calls, native, newcomer, path, some};
+use super::{ALL, called, calls, natives::native, newcomer, path, some};
 use crate::{
     ground::{Gate, encoded, ids},
     kit::Answer,

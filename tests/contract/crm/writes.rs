@@ -3,7 +3,7 @@
 use http::Method;
 use serde_json::{Value, json};
 
-use super::{ALL, UNGUARDED, calls, native, newcomer, path, sent, some, stored};
+use super::{ALL, UNGUARDED, calls, natives::native, newcomer, path, sent, some, stored};
 use crate::{
     ground::{Gate, ids},
     kit::Answer,
