@@ -124,10 +124,10 @@ proptest! {
         let system = dataverse();
         let m = system.entity("Customer").unwrap();
         let body = json!({ "kind": "company", "name": "Acme", "parent": text }).to_string();
-        let view = crate::schema::View {
+        let view = View {
             writable: m.entity().all(),
             required: FieldSet::EMPTY,
-            ..crate::schema::View::of(m.entity(), crate::schema::Body::Create)
+            ..View::of(m.entity(), Body::Create)
         };
         if let Ok(proposed) = schema::json::read(m.entity(), body.as_bytes(), &view)
             && let Ok(request) = m.create(&proposed.record)

@@ -20,6 +20,8 @@ pub(super) struct Native {
     pub(super) unfit: fn() -> Vec<(Value, &'static str)>,
     /// How it is told that a record points to one that is not there: status, and place or kind.
     pub(super) dangling: (u16, &'static str),
+    /// The seconds after which one that asked too much may come again; 1 where it does not say.
+    pub(super) waits: u64,
     /// A change that cannot be, and its place.
     pub(super) wrong: fn() -> (Value, &'static str),
 }
@@ -54,6 +56,7 @@ const HUBSPOT: Native = Native {
     },
     dangling: (422, "/parent"),
     moves: &["/properties/lastmodifieddate", "/updatedAt"],
+    waits: 1,
     wrong: || (json!({ "emails": [{ "value": "nobody" }] }), "/emails/0/value"),
 };
 
@@ -71,6 +74,7 @@ const SALESFORCE: Native = Native {
     },
     dangling: (422, "/parent"),
     moves: &["/LastModifiedDate"],
+    waits: 1,
     wrong: || (json!({ "parent": "0015e00000ZZZZZAAV" }), "/parent"),
 };
 
@@ -88,6 +92,7 @@ const SALESFORCE_CONTACTS: Native = Native {
     },
     dangling: (422, "/parent"),
     moves: &["/LastModifiedDate"],
+    waits: 1,
     wrong: || (json!({ "family_name": "x".repeat(81) }), "/family_name"),
 };
 
@@ -105,6 +110,7 @@ const DATAVERSE: Native = Native {
     },
     dangling: (404, "/not-found"),
     moves: &["/modifiedon", "/@odata.etag"],
+    waits: 7,
     wrong: || (json!({ "name": "x".repeat(161) }), "/name"),
 };
 
@@ -122,5 +128,6 @@ const DATAVERSE_CONTACTS: Native = Native {
     },
     dangling: (422, "/parent"),
     moves: &["/modifiedon", "/@odata.etag"],
+    waits: 7,
     wrong: || (json!({ "family_name": "x".repeat(51) }), "/family_name"),
 };
