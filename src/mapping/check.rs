@@ -117,7 +117,8 @@ impl Mapping {
             }
             (None, Some(from), Some(to)) => {
                 let (from, to) = (self.record(from)?, self.record(to)?);
-                self.update(self.key.form.sample(), &from, &to, Some("W/\"sample\"")).map_err(|faults| told(&faults))?
+                self.update(self.key.form.sample(), &from, &to, Some("W/\"sample\""))
+                    .map_err(|faults| told(&faults))?
             }
             (None, None, None) => return Ok(()),
             _ => return Err("it has `create`, or `from` and `update`".into()),
