@@ -1,6 +1,8 @@
-//! A stand-in that answers as the Dataverse Web API does for one kind of record: OData 4 without `$skip`, `in` and other things
-//! that it does not have, look-ups that are read under one name and written under another, a create that is answered
-//! with an address alone, versions, and a change of nobody that makes a record where no version is named.
+//! A stand-in that answers as the Dataverse Web API does for one kind of record: OData 4 without `$skip`, `in` and
+//! other things that it does not have, look-ups that are read under one name and written under another, a create that
+//! is answered with an address alone, versions, and a change of nobody that makes a record where no version is named.
+
+mod query;
 
 use std::sync::Arc;
 
@@ -11,8 +13,9 @@ use jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
+use self::query::{Options, Prefer, unknown_option};
 use crate::{
-    conditions::{Bad, By, Condition, Fields, Kind, Language, Reader, Row, sort, tokens},
+    conditions::{Bad, Fields, Kind, Row, sort},
     people::{self, Person},
     said::{nothing, said},
 };
@@ -427,10 +430,6 @@ pub(crate) fn limited() -> Response<Bytes> {
     answer
 }
 
-fn unknown_option(name: &str) -> Refusal {
-    Refusal(400, "0x80060888", format!("The query parameter {name} is not supported"))
-}
-
 /// The same request's next page, as an address in which the cookie is encoded twice.
 fn next(ask: &Ask, table: &Table, page: usize) -> String {
     let host = ask.header("host").unwrap_or_default();
@@ -443,110 +442,4 @@ fn next(ask: &Ask, table: &Table, page: usize) -> String {
     }
     query.push(format!("$skiptoken={}", crate::ground::encoded(&cookie)));
     format!("http://{host}{ROOT}/{}s?{}", table.name, query.join("&"))
-}
-
-/// What a `Prefer` says.
-#[derive(Default)]
-struct Prefer {
-    size: Option<usize>,
-    annotations: bool,
-}
-
-impl Prefer {
-    fn of(ask: &Ask) -> Self {
-        let mut prefer = Self::default();
-        for part in ask.header("prefer").unwrap_or_default().split(',').map(str::trim) {
-            if let Some(size) = part.strip_prefix("odata.maxpagesize=") {
-                prefer.size = size.parse().ok();
-            }
-            prefer.annotations |= part.starts_with("odata.include-annotations=");
-        }
-        prefer
-    }
-}
-
-/// The options of a query.
-struct Options {
-    table: &'static Table,
-    select: Option<Vec<&'static str>>,
-    filter: Option<Condition>,
-    order: Vec<By>,
-    top: Option<usize>,
-    count: bool,
-    page: usize,
-}
-
-impl Options {
-    fn of(table: &'static Table) -> Self {
-        Self { table, select: None, filter: None, order: Vec::new(), top: None, count: false, page: 0 }
-    }
-
-    fn take(&mut self, name: &str, value: &str) -> Result<(), Refusal> {
-        let number = |value: &str| value.parse().map_err(|_| unknown_option(name));
-        match name {
-            "$select" => {
-                self.select =
-                    Some(value.split(',').map(|name| property(self.table, name)).collect::<Result<_, _>>()?)
-            }
-            "$filter" => {
-                let tokens = tokens(Language::Odata, value)?;
-                let mut reader = Reader::new(Language::Odata, self.table.fields, &tokens);
-                self.filter = Some(reader.condition(0)?);
-                reader.end()?;
-            }
-            "$orderby" => self.order = order(self.table, value)?,
-            "$top" => self.top = Some(number(value)?),
-            "$count" => self.count = value == "true",
-            "$skiptoken" => {
-                let page = value.split_once("pagenumber=\"").and_then(|(_, rest)| rest.split_once('"'));
-                let (page, _) =
-                    page.ok_or_else(|| Refusal(400, "0x80048d19", "Invalid paging cookie".into()))?;
-                self.page = number(page)?;
-            }
-            _ => return Err(unknown_option(name)),
-        }
-        Ok(())
-    }
-
-    /// A record as it is answered; display texts only where they were asked for.
-    fn show(&self, row: &Row, prefer: &Prefer) -> Value {
-        let all: Vec<&'static str> = self.table.fields.iter().map(|(name, _)| *name).collect();
-        let mut out = json!({ "@odata.etag": row["@odata.etag"] });
-        out[self.table.key] = row[self.table.key].clone();
-        for name in self.select.as_ref().unwrap_or(&all) {
-            if prefer.annotations && *name == "statecode" {
-                let text = if row["statecode"] == 0 { "Active" } else { "Inactive" };
-                out["statecode@OData.Community.Display.V1.FormattedValue"] = text.into();
-            }
-            out[*name] = row[*name].clone();
-        }
-        out
-    }
-}
-
-fn property(table: &Table, name: &str) -> Result<&'static str, Refusal> {
-    let known = table.fields.iter().find(|(field, _)| *field == name).map(|(field, _)| *field);
-    known.ok_or_else(|| {
-        let message = format!(
-            "Could not find a property named '{name}' on type 'Microsoft.Dynamics.CRM.{}'.",
-            table.name
-        );
-        Refusal(400, "0x80060888", message)
-    })
-}
-
-fn order(table: &Table, text: &str) -> Result<Vec<By>, Refusal> {
-    let one = |part: &str| {
-        let mut words = part.split_whitespace();
-        let name = property(table, words.next().unwrap_or_default())?;
-        let kind =
-            table.fields.iter().find(|(field, _)| *field == name).map_or(Kind::Text, |(_, kind)| *kind);
-        let descending = match (words.next(), words.next()) {
-            (None | Some("asc"), None) => false,
-            (Some("desc"), None) => true,
-            _ => return Err(Refusal(400, "0x80060888", format!("Syntax error in '$orderby': '{part}'."))),
-        };
-        Ok(By { name, kind, descending, nulls_last: descending })
-    };
-    text.split(',').map(one).collect()
 }
