@@ -33,7 +33,7 @@ use tokio::sync::oneshot;
 
 use room::{Inode, Room};
 
-pub use crosswalk::NativeKey;
+pub use crosswalk::{Doing, NativeKey, Swap, Swapped};
 pub use quality::{LookedRow, QualityRow};
 pub use quota::Lease;
 pub use records::{
