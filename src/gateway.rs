@@ -11,6 +11,7 @@ mod calling;
 mod documents;
 mod exchange;
 mod gate;
+mod ids;
 mod keep;
 mod known;
 mod listing;
