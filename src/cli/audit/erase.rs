@@ -10,6 +10,7 @@ use std::{
 };
 
 use clap::Args;
+use compact_str::CompactString;
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use serde_json::{Value as Json, json};
 
@@ -19,27 +20,33 @@ use crate::{
     cli::{
         Came,
         error::VerbError,
-        out,
+        ids, out,
         own::{self, Data, Record},
     },
     clock,
+    crosswalk::Crosswalk,
     schema::Schema,
-    words::{EntityName, FieldPath, Kind, nearest},
+    store::Store,
+    words::{EntityName, FieldPath, Kind, SystemName, nearest},
 };
 
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  bramka audit erase Customer/42 --dry-run\n  bramka audit erase Customer/42\n  \
     bramka audit erase 'App::\"crm-sync\"' --before 2026-01-01 --yes\n  \
-    bramka audit erase 'User/corp|jan' --yes --json\n\n\
+    bramka audit erase 'User/corp|jan' --yes --json\n  bramka audit erase Customer --key erp:20000 --dry-run\n\n\
     Of each entry that names it, the whole part beside it goes: ids, addresses and what statements read, also those \
     of others.\nThe entries stay, with keyed digests. Copies and backups of the journal are yours to erase; so is \
     what a gate still appends: take back credentials first."
 )]
 pub(in crate::cli) struct Erase {
-    /// Whose data: Entity/id of the shared schema, or Kind/id of a principal (App, Partner or User)
-    #[arg(value_name = "WHOSE", value_parser = whose)]
-    whose: Whose,
+    /// Whose data: Entity/id of the shared schema, or Kind/id of a principal (App, Partner or User); with `--key` the
+    /// entity alone
+    #[arg(value_name = "WHOSE")]
+    named: String,
+    /// The system and its key of the record, where its id is not at hand
+    #[arg(long, value_name = "SYSTEM:KEY", value_parser = ids::key)]
+    key: Option<(SystemName, CompactString)>,
     /// Only entries of before this moment, as in 2026-01-31 or 2026-01-31T12:00:00Z
     #[arg(long, value_name = "TIME", value_parser = moment)]
     before: Option<Timestamp>,
@@ -79,6 +86,9 @@ enum Leave {
 
 pub(super) async fn run(arguments: &Erase) -> Result<Came, VerbError> {
     let leave = leave(arguments)?;
+    if arguments.key.is_none() {
+        whose(&arguments.named).map_err(VerbError::Misused)?;
+    }
     let data = Data::existing(&arguments.place.data)?;
     let gate = data.gate(arguments.place.gate.as_deref())?;
     if !data.has_journal_keys() {
@@ -88,21 +98,38 @@ pub(super) async fn run(arguments: &Erase) -> Result<Came, VerbError> {
     // ORDER: before anything is opened, which would write to somebody's evidence.
     data.check_own(&gate)?;
     let Some(store) = data.store()? else { return Err(VerbError::NotThere("there is no store".into())) };
-    let schema = schema(arguments);
+    let asked = Asked { arguments, whose: whose_of(arguments, &store).await? };
+    let schema = schema(&asked);
     let record = Record::open(&data, &gate, clock::now())?;
-    let subject = subject(&record, arguments, schema.as_ref());
-    let done = act(&record, &subject, leave, &arguments.whose).await;
+    let subject = subject(&record, &asked, schema.as_ref());
+    let done = act(&record, &subject, leave, &asked.whose).await;
     record.close(&store).await?;
     let (erased, what) = done?;
-    tell(arguments, &gate, &subject, &erased, what);
+    tell(&asked, &gate, &subject, &erased, what);
     for fault in &erased.faults {
         out::note(&format!("not all of it could be read or erased: {}: {}", fault.place, fault.what));
     }
     if erased.named() == 0 {
-        return Err(nothing(arguments, schema.as_ref()));
+        return Err(nothing(&asked, schema.as_ref()));
     }
     let declined = leave == Leave::Ask && what == Leave::Look && erased.erased() > 0;
     Ok(if erased.faults.is_empty() && !declined { Came::Right } else { Came::Wrong })
+}
+
+/// What was asked for, and whose data that is.
+struct Asked<'a> {
+    arguments: &'a Erase,
+    whose: Whose,
+}
+
+/// Whose data is meant; a system's key of a record stands for the id that callers see.
+async fn whose_of(arguments: &Erase, store: &Store) -> Result<Whose, VerbError> {
+    let Some((system, native)) = &arguments.key else {
+        return whose(&arguments.named).map_err(VerbError::Misused);
+    };
+    let entity = EntityName::new(arguments.named.as_str());
+    let id = ids::known(&Crosswalk::new(store.clone(), 0), &entity, system, native).await?;
+    Ok(Whose { kind: arguments.named.clone(), id: id.to_string() })
 }
 
 /// What may be done without a further word; nobody is asked who cannot answer.
@@ -121,23 +148,24 @@ fn leave(arguments: &Erase) -> Result<Leave, VerbError> {
 }
 
 /// The shared schema; says so where it does not load and is missed.
-fn schema(arguments: &Erase) -> Option<Schema> {
-    match own::schema(&arguments.policies) {
+fn schema(asked: &Asked<'_>) -> Option<Schema> {
+    let policies = &asked.arguments.policies;
+    match own::schema(policies) {
         Ok(schema) => Some(schema),
-        Err(_) if sort(&arguments.whose.kind).is_some() => None,
+        Err(_) if sort(&asked.whose.kind).is_some() => None,
         Err(_) => {
             out::note(&format!(
                 "the policies in `{}` do not load: entries are found by their digests and by attributes of who asked, \
                  not by fields that statements read",
-                arguments.policies.display()
+                policies.display()
             ));
             None
         }
     }
 }
 
-fn subject(record: &Record, arguments: &Erase, schema: Option<&Schema>) -> Subject {
-    let Whose { kind, id } = &arguments.whose;
+fn subject(record: &Record, asked: &Asked<'_>, schema: Option<&Schema>) -> Subject {
+    let Whose { kind, id } = &asked.whose;
     let mut subject = record.subject(kind, id);
     for entity in schema.into_iter().flat_map(Schema::entities) {
         if entity.name.as_str() == kind {
@@ -149,7 +177,7 @@ fn subject(record: &Record, arguments: &Erase, schema: Option<&Schema>) -> Subje
             }
         }
     }
-    match arguments.before {
+    match asked.arguments.before {
         Some(moment) => subject.before(moment),
         None => subject,
     }
@@ -205,9 +233,9 @@ fn entries(count: u64) -> String {
     }
 }
 
-fn tell(arguments: &Erase, gate: &str, subject: &Subject, erased: &Erased, done: Leave) {
-    if arguments.json {
-        return out::say(&as_json(arguments, gate, subject, erased, done).to_string());
+fn tell(asked: &Asked<'_>, gate: &str, subject: &Subject, erased: &Erased, done: Leave) {
+    if asked.arguments.json {
+        return out::say(&as_json(asked, gate, subject, erased, done).to_string());
     }
     let verb = if done == Leave::Given { "erased" } else { "to erase" };
     for lane in &erased.lanes {
@@ -219,7 +247,7 @@ fn tell(arguments: &Erase, gate: &str, subject: &Subject, erased: &Erased, done:
     if erased.named() == 0 {
         return;
     }
-    let whose = &arguments.whose;
+    let whose = &asked.whose;
     out::note(&match (erased.erased(), done) {
         (0, _) => format!("{whose}: nothing left to erase"),
         (count, Leave::Given) => format!("{whose}: what stood beside {} is erased", entries(count)),
@@ -229,7 +257,7 @@ fn tell(arguments: &Erase, gate: &str, subject: &Subject, erased: &Erased, done:
     });
 }
 
-fn as_json(arguments: &Erase, gate: &str, subject: &Subject, erased: &Erased, done: Leave) -> Json {
+fn as_json(asked: &Asked<'_>, gate: &str, subject: &Subject, erased: &Erased, done: Leave) -> Json {
     let lanes: Vec<Json> = erased
         .lanes
         .iter()
@@ -240,7 +268,7 @@ fn as_json(arguments: &Erase, gate: &str, subject: &Subject, erased: &Erased, do
     let faults: Vec<Json> =
         erased.faults.iter().map(|fault| json!({ "place": fault.place, "what": fault.what })).collect();
     json!({
-        "gate": gate, "whose": arguments.whose.to_string(), "digest": subject.digest().to_string(),
+        "gate": gate, "whose": asked.whose.to_string(), "digest": subject.digest().to_string(),
         // false: `erased` counts what would be.
         "done": done == Leave::Given,
         "erased": erased.erased(), "erased_before": erased.before(), "lanes": lanes, "faults": faults,
@@ -248,17 +276,20 @@ fn as_json(arguments: &Erase, gate: &str, subject: &Subject, erased: &Erased, do
 }
 
 /// What is answered where no entry names it.
-fn nothing(arguments: &Erase, schema: Option<&Schema>) -> VerbError {
-    let Whose { kind, .. } = &arguments.whose;
-    let when =
-        arguments.before.map(|moment| format!(" of before {}", out::moment(moment))).unwrap_or_default();
+fn nothing(asked: &Asked<'_>, schema: Option<&Schema>) -> VerbError {
+    let Whose { kind, .. } = &asked.whose;
+    let when = asked
+        .arguments
+        .before
+        .map(|moment| format!(" of before {}", out::moment(moment)))
+        .unwrap_or_default();
     let entities = schema.into_iter().flat_map(Schema::entities).map(|entity| entity.name.as_str());
     let known: Vec<&str> = entities.chain(Kind::ALL.map(Kind::as_str)).collect();
     let near = match nearest(kind, known.iter().copied()) {
         Some(near) if !known.contains(&kind.as_str()) => format!("; did you mean `{near}/…`?"),
         Some(_) | None => String::new(),
     };
-    VerbError::NotThere(format!("no entry{when} names `{}`{near}", arguments.whose))
+    VerbError::NotThere(format!("no entry{when} names `{}`{near}", asked.whose))
 }
 
 /// `Customer/42`, `App/crm-sync` or `App::"crm-sync"`.
