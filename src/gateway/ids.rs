@@ -32,6 +32,18 @@ pub(super) fn of(entity: &Entity, inward: &Inward) -> CompactString {
     id.map_or_else(|| inward.id.clone(), CompactString::from)
 }
 
+/// Whether everything in a record that must be an id is one.
+pub(super) fn are_all(exchange: &Exchange, entity: &Entity, record: &Record) -> bool {
+    let mut are_all = true;
+    for leaf in exchange.snapshot.ids.leaves(entity).iter() {
+        record.each(entity, leaf, &mut |value| {
+            let text = value.as_text().filter(|text| !text.is_empty());
+            are_all &= text.is_none_or(|text| text.parse::<PublicId>().is_ok());
+        });
+    }
+    are_all
+}
+
 /// Puts ids in the places of keys in all records of a page.
 pub(super) async fn page(
     exchange: &Exchange,

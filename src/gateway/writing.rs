@@ -252,11 +252,12 @@ async fn update(
     };
     let view = view(exchange, admission, entity, body)?;
     let proposed = json::read(entity, &sent.body, &view).map_err(Refusal::Invalid)?;
-    let Stored { record, seen, id, key, version, answer, untold } =
-        stored(exchange, admission, entity, id).await?;
     let snapshot = exchange.snapshot.clone();
     let (_, mapping) = snapshot.serving(entity).ok_or(Refusal::Broken)?;
+    // ORDER: before the stored record is looked at, so that the answer does not tell whether there is one.
     ids::sent(exchange, mapping, &proposed.record).await?;
+    let Stored { record, seen, id, key, version, answer, untold } =
+        stored(exchange, admission, entity, id).await?;
     let sees = prospect.outlook().sees(&record);
     let replaced = blind(prospect, mapping, (&record, &proposed), &sees, version.is_some())?;
     let (new, cleared) = merged(prospect, mapping, (&record, &proposed), &view, version.is_some());

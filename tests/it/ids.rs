@@ -235,6 +235,28 @@ fn a_body_that_points_to_what_nobody_has_is_refused_at_its_place_and_nothing_is_
 }
 
 #[test]
+fn a_reference_that_leads_nowhere_does_not_tell_whether_there_is_a_record() {
+    let stage = Stage::open(|policies| {
+        opaque(policies);
+        // Partners may say for whom an order is.
+        let statement = "@id(\"partners-move-orders\")\n@writes(\"customer\")\npermit (principal in Group::\"partners\", \
+                         action == Action::\"update\", resource is Order) when { principal has customer && \
+                         resource.customer == principal.customer && resource has number && resource.number == \"none\" };\n";
+        fs::write(policies.join("access/move.cedar"), statement).unwrap();
+    });
+    let customer = id_of(&stage, "Customer", "erp:20000");
+    let shop = stage.get("/v1/orders?limit=50&fields=id,customer").expect(200).items();
+    let hidden = shop.iter().find(|order| order["customer"] != customer.as_str()).unwrap();
+    let told = |id: &str| {
+        let body = json!({ "customer": "20000" }).to_string();
+        let path = format!("/v1/orders/{id}");
+        let answer = stage.ask(line::json(Method::PATCH, &path, Some(&stage.portal), &body));
+        (answer.status, bodily(&answer))
+    };
+    assert_eq!(told(text(&hidden["id"])), told("0000000000000000000000000g"));
+}
+
+#[test]
 fn what_the_journal_holds_of_a_record_is_found_by_its_id_and_by_its_key() {
     let stage = Stage::open(opaque);
     let own = stage.portal_get("/v1/orders?limit=3&fields=id,customer").expect(200).items();
@@ -322,6 +344,31 @@ fn without_the_store_nothing_is_shown() {
     assert!(refused.header("retry-after").is_some());
     assert!(!String::from_utf8_lossy(&refused.body).contains("S-ORD"));
     stage.get("/v1/orders/0000000000000000000000000g").refused(503);
+    // A bundle that names a record does not load without it, and the old one serves on.
+    change(&stage.policies(), "principals/acme.yaml", "20000", "nobody");
+    until("the new bundle is refused", || {
+        stage.stderr().contains("the ids of records that are named by key cannot be had")
+    });
+    stage.get(&format!("/v1/orders/{}", text(&orders[0]["id"]))).expect(200);
+}
+
+#[test]
+fn a_write_that_was_kept_with_keys_is_repeated_without_them() {
+    let stage = Stage::open(|_| {});
+    let create = || {
+        let body = json!({ "kind": "person", "name": "Ida Key", "given_name": "Ida", "family_name": "Key" });
+        let request = asking(Method::POST, "/v1/customers", Some(&stage.shop));
+        let request = request.header("idempotency-key", "\"kept\"");
+        let request = request.header(header::CONTENT_TYPE, "application/json");
+        stage.ask(request.body(body.to_string().into()).unwrap()).expect(201)
+    };
+    let key = text(&create().json()["id"]).to_owned();
+    opaque(&stage.policies());
+    until("ids are shown", || is_id(&stage.get("/v1/customers?limit=1").expect(200).items()[0]["id"]));
+    let again = create();
+    assert_eq!(again.header("idempotent-replayed"), Some("true"));
+    assert!(!String::from_utf8_lossy(&again.body).contains(&key), "{again:?}");
+    assert_eq!(again.header("location"), None);
 }
 
 /// The same company in another ERP: every key differs.
