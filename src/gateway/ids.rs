@@ -329,3 +329,107 @@ impl Search<'_> {
         self.pointer.truncate(length);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{
+        schema::{self, Body, View, json},
+        words::tree,
+    };
+
+    const FILES: [(&str, &str); 2] = [
+        (
+            "schema/customer.yaml",
+            "title: Customer\ndescription: A customer\nx-collection: customers\ntype: object\nproperties:\n  \
+             id: { type: string, readOnly: true, x-class: internal, description: id }\n",
+        ),
+        (
+            "schema/order.yaml",
+            "title: Order\ndescription: An order\nx-collection: orders\ntype: object\nproperties:\n  \
+             id: { type: string, readOnly: true, x-class: internal, description: id }\n  \
+             customer: { type: string, x-ref: Customer, x-class: internal, description: who }\n  \
+             note: { type: string, maxLength: 40, x-class: internal, description: note }\n  \
+             others:\n    type: array\n    description: others\n    \
+             items: { type: string, x-ref: Customer, x-class: internal, description: one }\n",
+        ),
+    ];
+
+    fn order() -> Arc<Entity> {
+        let files = FILES.map(|(file, text)| (Arc::from(file), tree::parse(&file.into(), text).unwrap()));
+        let schema = schema::load::schema(&files).unwrap_or_else(|found| panic!("{found}")).0;
+        schema.entity("Order").unwrap().clone()
+    }
+
+    /// Ids of a handful of records; the last one is nobody's.
+    const IDS: [&str; 5] = ["a", "b", "c", "d", "nobody"];
+
+    fn key(_: &EntityName, id: &str) -> Option<CompactString> {
+        IDS.iter().position(|known| *known == id).filter(|at| *at < 4).map(|at| format!("k{}", 9 - at).into())
+    }
+
+    fn record(entity: &Entity, [id, customer, other]: [usize; 3], is_native: bool) -> Record {
+        let of = |at: usize| match is_native {
+            true => key(&entity.name, IDS[at]).unwrap().to_string(),
+            false => IDS[at].to_owned(),
+        };
+        let text = format!(
+            r#"{{"id":"{}","customer":"{}","note":"a","others":["{}","{}"]}}"#,
+            of(id),
+            of(customer),
+            of(other),
+            of(customer)
+        );
+        let view = View { writable: entity.all(), ..View::of(entity, Body::Patch) };
+        json::read(entity, text.as_bytes(), &view).unwrap().record
+    }
+
+    fn filters() -> impl Strategy<Value = Filter> {
+        let text = || prop::sample::select(IDS.to_vec()).prop_map(|id| Value::Text(id.into()));
+        let ops = vec![Op::Eq, Op::Ne, Op::Lt, Op::Gte, Op::Contains, Op::StartsWith];
+        let one = (0..4_u8, prop::sample::select(ops), text())
+            .prop_map(|(leaf, op, value)| Filter::test(LeafId(leaf), op, value));
+        let several = (0..4_u8, prop::collection::vec(text(), 0..3))
+            .prop_map(|(leaf, values)| Filter::test(LeafId(leaf), Op::In, Value::List(values)));
+        let null = (0..4_u8).prop_map(|leaf| Filter::test(LeafId(leaf), Op::Eq, Value::Null));
+        prop_oneof![one, several, null].prop_recursive(4, 24, 3, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..3).prop_map(Filter::All),
+                prop::collection::vec(inner.clone(), 0..3).prop_map(Filter::Any),
+                inner.prop_map(|inner| Filter::Not(Box::new(inner))),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn a_filter_for_a_system_lets_every_record_pass_that_passes_the_callers(
+            filter in filters(),
+            of in [0..4_usize, 0..4_usize, 0..4_usize],
+        ) {
+            let entity = order();
+            let leaves: FieldSet = ["id", "customer", "others"].iter().filter_map(|path| entity.leaf_at(path)).collect();
+            let asked = translated(&filter, &entity, &leaves, &key).simplified();
+            if filter.matches(&entity, &record(&entity, of, false)) {
+                prop_assert!(asked.matches(&entity, &record(&entity, of, true)), "{:?}", asked);
+            }
+        }
+    }
+
+    #[test]
+    fn an_id_that_nobody_has_asks_a_system_for_nothing() {
+        let entity = order();
+        let leaves = FieldSet::ID;
+        let asked = |filter: &Filter| translated(filter, &entity, &leaves, &key).simplified();
+        let nobody = Filter::test(LeafId(0), Op::Eq, Value::Text("nobody".into()));
+        assert!(asked(&nobody).is_nothing());
+        let both = nobody.clone().and(Filter::test(LeafId(2), Op::Eq, Value::Text("a".into())));
+        assert!(asked(&both).is_nothing());
+        // Denied, it is matched here.
+        assert!(asked(&Filter::Not(Box::new(nobody))).is_everything());
+    }
+}
