@@ -20,6 +20,7 @@ mod odata;
 mod once;
 mod reading;
 mod run;
+mod seen;
 mod streamed;
 mod wanted;
 mod whole;

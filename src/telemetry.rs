@@ -40,13 +40,39 @@ pub struct SystemLabel {
     pub system: String,
 }
 
-/// A field of a system's record that did not fit the schema.
+/// Records of a system.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct EntityLabel {
+    /// The system.
+    pub system: String,
+    /// The entity.
+    pub entity: String,
+}
+
+/// What of a system's records does not fit the schema.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct FindingLabel {
     /// The system.
     pub system: String,
-    /// Entity and field: `Order.lines.quantity`.
+    /// The entity.
+    pub entity: String,
+    /// A field of the schema: `lines.quantity`; empty for the record itself.
     pub field: String,
+    /// What is wrong.
+    pub flaw: &'static str,
+}
+
+/// References of a field that were seen lately.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ReferenceLabel {
+    /// The system.
+    pub system: String,
+    /// The entity.
+    pub entity: String,
+    /// The field.
+    pub field: String,
+    /// `there`, `dangling` or `unchecked`.
+    pub state: &'static str,
 }
 
 /// An issuer of tokens.
@@ -75,8 +101,14 @@ pub struct Telemetry {
     pub system_calls: Family<SystemLabel, Counter>,
     /// Calls to systems that failed.
     pub system_failures: Family<SystemLabel, Counter>,
-    /// Fields that did not fit the schema.
-    pub findings: Family<FindingLabel, Counter>,
+    /// Records of systems that were looked at.
+    pub records: Family<EntityLabel, Counter>,
+    /// What of them did not fit the schema. LIMIT: fields of the schema, times flaws.
+    findings: Family<FindingLabel, Counter>,
+    references: Family<ReferenceLabel, Gauge>,
+    stale_oldest: Family<EntityLabel, Gauge>,
+    /// What has gauges of data quality. LIMIT: what the store keeps of it; see [`Telemetry::quality`].
+    quality_told: Mutex<(HashSet<ReferenceLabel>, HashSet<EntityLabel>)>,
     /// Records a list left out.
     pub withheld: Family<Reason, Counter>,
     /// Reloads by outcome.
@@ -114,7 +146,11 @@ impl Default for Telemetry {
             ]),
             system_calls: Family::default(),
             system_failures: Family::default(),
+            records: Family::default(),
             findings: Family::default(),
+            references: Family::default(),
+            stale_oldest: Family::default(),
+            quality_told: Mutex::default(),
             withheld: Family::default(),
             reloads: Family::default(),
             reload_failed: Gauge::default(),
@@ -140,7 +176,8 @@ impl Telemetry {
         r.register("exchange_seconds", "Seconds from head to answer", self.seconds.clone());
         r.register("system_calls", "Calls to systems", self.system_calls.clone());
         r.register("system_failures", "Calls to systems that failed", self.system_failures.clone());
-        r.register("findings", "Fields of records that did not fit the schema", self.findings.clone());
+        self.register_quality();
+        let r = &mut self.registry;
         r.register("withheld_records", "Records a list left out", self.withheld.clone());
         r.register("reloads", "Reloads of the bundle by outcome", self.reloads.clone());
         r.register("reload_failed", "1 while the last reload failed", self.reload_failed.clone());
@@ -152,6 +189,48 @@ impl Telemetry {
         r.register("issuer_age_seconds", "Age of an issuer's keys", self.issuer_age.clone());
         let dropped = self.assertions_dropped.clone();
         r.register("assertions_dropped", "Assertions an issuer was not entitled to", dropped);
+    }
+
+    fn register_quality(&mut self) {
+        let r = &mut self.registry;
+        r.register("records", "Records of systems that were looked at", self.records.clone());
+        r.register("findings", "Records with something that does not fit the schema", self.findings.clone());
+        r.register("references", "References between records that were seen lately", self.references.clone());
+        let oldest = self.stale_oldest.clone();
+        r.register("stale_oldest_timestamp_seconds", "When the oldest stale record changed", oldest);
+    }
+
+    /// Counts records with something that does not fit.
+    pub fn flawed(&self, system: &str, entity: &str, field: String, flaw: &'static str, records: u64) {
+        let (system, entity) = (system.to_owned(), entity.to_owned());
+        self.findings.get_or_create(&FindingLabel { system, entity, field, flaw }).inc_by(records);
+    }
+
+    /// How references and stale records stand, as the store has it. What was told before and is not now loses its
+    /// gauge.
+    pub fn quality(
+        &self,
+        references: impl IntoIterator<Item = (ReferenceLabel, u64)>,
+        oldest: impl IntoIterator<Item = (EntityLabel, i64)>,
+    ) {
+        let mut told = self.quality_told.lock();
+        let (mut gone, mut gone_oldest) = mem::take(&mut *told);
+        for (label, count) in references {
+            self.references.get_or_create(&label).set(i64::try_from(count).unwrap_or(i64::MAX));
+            gone.remove(&label);
+            told.0.insert(label);
+        }
+        for (label, seconds) in oldest {
+            self.stale_oldest.get_or_create(&label).set(seconds);
+            gone_oldest.remove(&label);
+            told.1.insert(label);
+        }
+        for label in gone {
+            self.references.remove(&label);
+        }
+        for label in gone_oldest {
+            self.stale_oldest.remove(&label);
+        }
     }
 
     /// Counts an answered exchange.

@@ -21,6 +21,7 @@ use super::{
     keys::{JournalKeys, Month, make_directory},
     lane::{Durability, Lane, LaneParts, Standing, Ticket},
     read,
+    receipt::{Fetch, Receipt},
     recover::{self, Recovered, Repair, UnknownOutcome, Whose},
     segment::{Sizes, Writer},
     strangers::{Counted, Strangers, Telling},
@@ -327,6 +328,22 @@ impl Journal {
     /// A reading of the journal, which is an administrative act too.
     pub async fn reading(&self, what: &str, who: &str, now: Now) -> Result<u64, JournalError> {
         self.administrative("journal-read", who, &[("what", what)], now).await
+    }
+
+    /// Leave to ask systems for what an operator wants to know of them: who asks and for what is in the journal, synced.
+    ///
+    /// # Errors
+    /// The journal did not take it, so nothing may be asked.
+    pub async fn look(
+        &self,
+        what: &str,
+        who: &str,
+        request: RequestId,
+        now: Now,
+    ) -> Result<Receipt<Fetch>, JournalError> {
+        let details = [("what", what), ("request", &*request.to_string())];
+        self.administrative("systems-read", who, &details, now).await?;
+        Ok(Receipt::new(request))
     }
 
     /// Ends the session: counts are told, everything is synced and signed, and the lanes are free for another

@@ -117,7 +117,7 @@ async fn show(arguments: &Show) -> Result<Came, VerbError> {
             return Err(VerbError::Misused(why.into()));
         }
     };
-    let keys = crosswalk.keys(&entity, id).await.map_err(failed)?;
+    let keys = keys(&crosswalk, &entity, id).await?;
     if keys.is_empty() {
         return Err(VerbError::NotThere(format!("no {entity} has the id `{id}`")));
     }
@@ -132,6 +132,15 @@ async fn show(arguments: &Show) -> Result<Came, VerbError> {
     out::say(&format!("{entity}/{id}"));
     keys.iter().for_each(|(system, key)| out::say(&format!("  {system}:{key}")));
     Ok(Came::Right)
+}
+
+/// The systems that know a record, and its keys there.
+pub(super) async fn keys(
+    crosswalk: &Crosswalk,
+    entity: &EntityName,
+    id: PublicId,
+) -> Result<Vec<(SystemName, CompactString)>, VerbError> {
+    crosswalk.keys(entity, id).await.map_err(failed)
 }
 
 /// The id of a key that was read before.
@@ -166,7 +175,7 @@ async fn join(arguments: &Join) -> Result<Came, VerbError> {
                 return Err(VerbError::Misused("name the record that has an id: `Entity/ID`".into()));
             };
             // One record, by any of the keys that it has already.
-            let keys = crosswalk.keys(&entity, id).await.map_err(failed)?;
+            let keys = keys(&crosswalk, &entity, id).await?;
             let Some((from, old)) = keys.into_iter().next() else {
                 return Err(VerbError::NotThere(format!("no {entity} has the id `{id}`")));
             };

@@ -14,7 +14,9 @@ use aws_lc_rs::rand;
 use super::error::VerbError;
 use crate::{
     admin::Acting,
-    audit::{self, Erased, Journal, JournalError, JournalKeys, JournalOptions, Progress, Subject},
+    audit::{
+        self, Erased, Fetch, Journal, JournalError, JournalKeys, JournalOptions, Progress, Receipt, Subject,
+    },
     clock::{self, Now},
     config::{self, ProcessEnv, Report},
     crosswalk::MadeUp,
@@ -209,6 +211,14 @@ impl Record {
         self.journal.administrative(act, &self.by, details, clock::now()).await
     }
 
+    /// Leave to ask systems for something, synced when this returns.
+    pub(super) async fn look(&self, what: &str) -> Result<Receipt<Fetch>, JournalError> {
+        let mut id = [0; 16];
+        rand::fill(&mut id)
+            .map_err(|_| JournalError::Setting("the system gives no random bytes".to_owned()))?;
+        self.journal.look(what, &self.by, RequestId(id), clock::now()).await
+    }
+
     /// Who or what goes by a name, as entries have it.
     pub(super) fn subject(&self, kind: &str, id: &str) -> Subject {
         Subject::new(self.journal.keys(), kind, id)
@@ -226,6 +236,12 @@ impl Record {
     /// Erases it, with an entry for it before. Blocks.
     pub(super) fn erase(&self, subject: &Subject, progress: &Progress) -> Result<Erased, JournalError> {
         audit::erase(&self.journal, subject, &self.by, &clock::now, progress)
+    }
+
+    /// Says that whatever else is kept of somebody is about to be erased, synced when this returns.
+    pub(super) async fn erases_beside(&self, subject: &Subject) -> Result<u64, JournalError> {
+        let details = [("what", "data quality"), ("subject", &*subject.digest().to_string())];
+        self.journal.administrative("erase", &self.by, &details, clock::now()).await
     }
 
     /// Ends the session of this process, and keeps its head in the store too.

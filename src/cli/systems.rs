@@ -1,9 +1,10 @@
-//! `bramka systems`: describing systems, and what their records are like. Nothing here asks a system or needs a
-//! running gate.
+//! `bramka systems`: describing systems, and what their records are like. Nothing here needs a running gate, and only
+//! what says so asks a system.
 
 mod draft;
 mod exact;
 mod quality;
+mod references;
 mod report;
 mod trial;
 

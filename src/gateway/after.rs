@@ -55,7 +55,7 @@ pub(super) async fn after(
         Ok(Made::Nothing) | Err(()) => (key, None),
     };
     if let Some(came) = &came {
-        exchange.findings(mapping, &came.findings);
+        exchange.looked_at(mapping, &seen, std::iter::once(Ok(came)), (None, answer));
     }
     let Some(key) = key.or_else(|| came.as_ref().map(|came| came.id.clone())) else {
         return Left::Unseen(None);

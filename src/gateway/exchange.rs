@@ -21,12 +21,13 @@ use crate::{
     catalog::{Action, Operation},
     clock::{self, Now},
     config::{Listener, Snapshot},
-    mapping::{FaultKind, Finding, Inward, Mapping, NativeRequest, RowFault, SystemFault},
+    mapping::{FaultKind, Inward, Listing, Mapping, NativeAnswer, NativeRequest, RowFault, SystemFault},
     policy::{Change, Denied, Detail, Mismatch, Policies, Prospect, Shown, WritePermit},
+    quality::Flaw,
     quota::{self, Standing},
     refusal::{Form, Refusal, told_faults},
     schema::{FieldSet, Record, value},
-    telemetry::{FindingLabel, Reason, SystemLabel},
+    telemetry::{Reason, SystemLabel},
     upstream::UpstreamError,
     wire::Deadline,
     words::{Channel, Digest, RequestId, StatementId, SystemName},
@@ -330,28 +331,45 @@ impl Exchange {
         Refusal::System(system.clone(), Box::new(fault))
     }
 
-    /// Counts the records that a system gave, and what of them does not fit the schema.
+    /// Counts the records that a system gave in an answer, to a list where there is one, and what of them does not fit
+    /// the schema. Of a few, seldom, native fields are looked at that no line reads.
     pub(super) fn looked_at<'a>(
         &self,
         mapping: &Mapping,
         wanted: &FieldSet,
         rows: impl ExactSizeIterator<Item = Result<&'a Inward, &'a RowFault>>,
+        (listing, answer): (Option<&Listing>, &NativeAnswer),
     ) {
-        self.core.gate.quality.page(mapping, wanted, rows, clock::now().wall);
-    }
-
-    /// Counts what of a record did not fit the schema.
-    pub(super) fn findings(&self, mapping: &Mapping, findings: &[Finding]) {
-        for finding in findings {
-            let field =
-                mapping.entity().leaf(finding.leaf).map(|leaf| leaf.path.as_str()).unwrap_or_default();
-            let label = FindingLabel {
-                system: mapping.system().as_str().to_owned(),
-                field: format!("{}.{field}", mapping.entity().name),
-            };
-            self.core.gate.telemetry.findings.get_or_create(&label).inc();
-            tracing::debug!(system = %mapping.system(), field, what = finding.what.as_str(), "a field does not fit");
+        let gate = &self.core.gate;
+        let now = clock::now().wall;
+        self.core.looked_at(mapping.system(), mapping.name(), rows.len());
+        let seen = gate.quality.page(mapping, wanted, rows, now);
+        for (field, flaw, count) in seen.flaws {
+            tracing::debug!(system = %mapping.system(), entity = %mapping.name(), field, flaw = flaw.as_str(), count, "records do not fit");
+            gate.telemetry.flawed(
+                mapping.system().as_str(),
+                mapping.name().as_str(),
+                field,
+                flaw.as_str(),
+                count,
+            );
         }
+        if seen.look.is_empty() {
+            return;
+        }
+        let found = mapping.new_fields(listing, answer, &seen.look);
+        if found.flawed > 0 {
+            // A native path is nothing that a label may be: a system could name any number of them.
+            let (system, entity) = (mapping.system().as_str(), mapping.name().as_str());
+            gate.telemetry.flawed(
+                system,
+                entity,
+                String::new(),
+                Flaw::NewField.as_str(),
+                found.flawed.into(),
+            );
+        }
+        gate.quality.looked(mapping, found, now);
     }
 
     /// Ends a gathered exchange: the entry is written before the answer leaves.

@@ -35,10 +35,10 @@ use crate::{
     policy::Memo,
     quality::Gathering,
     quota::Quota,
-    telemetry::{SystemLabel, Telemetry},
+    telemetry::{EntityLabel, SystemLabel, Telemetry},
     tokens::Tokens,
     upstream::{self, CorePools},
-    words::{Channel, RequestId, SecretBytes, SystemName},
+    words::{Channel, EntityName, RequestId, SecretBytes, SystemName},
 };
 
 /// One in so many decisions is repeated on the full set of statements.
@@ -138,6 +138,8 @@ pub struct Core {
     aside: Semaphore,
     /// LIMIT: systems that bundles ever named.
     calls: Mutex<HashMap<SystemName, Counter, RandomState>>,
+    /// LIMIT: entities of systems that bundles ever named.
+    looked: Mutex<Vec<(SystemName, EntityName, Counter)>>,
     decisions: AtomicU32,
     /// What is known of its connections.
     pub(super) connections: Connections,
@@ -156,6 +158,7 @@ impl Core {
             ids: Mutex::new(Randomness::default()),
             aside: Semaphore::new(1),
             calls: Mutex::default(),
+            looked: Mutex::default(),
             decisions: AtomicU32::new(0),
             connections: Connections::default(),
         })
@@ -177,6 +180,21 @@ impl Core {
         let counter = self.gate.telemetry.system_calls.get_or_create_owned(&label);
         counter.inc();
         calls.insert(system.clone(), counter);
+    }
+
+    /// Counts records of a system that were looked at.
+    pub(super) fn looked_at(&self, system: &SystemName, entity: &EntityName, records: usize) {
+        let records = u64::try_from(records).unwrap_or(u64::MAX);
+        let mut looked = self.looked.lock();
+        let known = looked.iter().find(|(known, of, _)| known == system && of == entity);
+        if let Some((.., counter)) = known {
+            counter.inc_by(records);
+            return;
+        }
+        let label = EntityLabel { system: system.as_str().to_owned(), entity: entity.as_str().to_owned() };
+        let counter = self.gate.telemetry.records.get_or_create_owned(&label);
+        counter.inc_by(records);
+        looked.push((system.clone(), entity.clone(), counter));
     }
 
     /// Does what would hold up everybody else on this core on a thread beside it. None where it panicked.

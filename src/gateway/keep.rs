@@ -13,14 +13,14 @@ use super::{
     Gate,
     observe::HeadPost,
     run::{self, Options, RunError},
+    seen,
 };
 use crate::{
     audit::{self, HeadFile, Journal, JournalError, Pace, Publish, SignedHead},
     clock,
     config::{Follows as _, Outcome, PublishTarget, Report, Snapshot, Unloaded, Watch},
     door,
-    quality::{Gathering, newest},
-    store::{HeadRow, LookedRow, QualityRow, Store, StoreError},
+    store::{HeadRow, Store, StoreError},
     telemetry::Reason,
     words::{Diagnostic, Diagnostics, Place},
 };
@@ -33,8 +33,6 @@ const AGAIN_AFTER: Duration = Duration::from_secs(1);
 pub(super) const LOADING_MAX: Duration = Duration::from_secs(30);
 /// Bundles that may be loaded at once: one is waited for, the others took too long.
 pub(super) const LOADINGS_MAX: usize = 4;
-/// How often what was seen of the systems' records goes into the store.
-const QUALITY_EVERY: Duration = Duration::from_secs(10);
 /// How long a gate that stops still waits for a bundle that is being loaded.
 const LOADING_MAX_AT_THE_END: Duration = Duration::from_secs(2);
 
@@ -77,7 +75,7 @@ pub(super) fn all(gate: &Arc<Gate>, options: &Arc<Options>, successor: door::Suc
         spawn(Box::pin(tend(gate.clone()))),
         spawn(Box::pin(issuers(gate.clone()))),
         spawn(Box::pin(heads(gate.clone()))),
-        spawn(Box::pin(quality(gate.clone()))),
+        spawn(Box::pin(seen::keep(gate.clone()))),
         spawn(Box::pin(publish(gate.clone(), options.clone()))),
     ];
     Kept { tasks, sockets }
@@ -423,50 +421,6 @@ async fn heads(gate: Arc<Gate>) {
             }
         }
     }
-}
-
-/// What was seen of the systems' records goes into the store.
-async fn quality(gate: Arc<Gate>) {
-    loop {
-        tokio::time::sleep(QUALITY_EVERY).await;
-        if let Err(error) = keep_quality(&gate.quality, gate.tokens.store()).await {
-            tracing::warn!(%error, "what was seen of the systems' records is not in the store yet");
-        }
-    }
-}
-
-/// Hands over what was gathered. What the store does not take is gathered on.
-///
-/// # Errors
-/// The store did not take it.
-pub(crate) async fn keep_quality(gathering: &Gathering, store: &Store) -> Result<(), StoreError> {
-    let gathered = gathering.take();
-    if gathered.is_empty() {
-        return Ok(());
-    }
-    let since = clock::now().wall;
-    let looked = gathered.looked.iter().map(|one| LookedRow {
-        system: one.system.to_string(),
-        entity: one.entity.to_string(),
-        records: one.records,
-        since,
-    });
-    let flaws = gathered.flaws.iter().map(|(spot, tally)| QualityRow {
-        system: spot.system.clone(),
-        entity: spot.entity.clone(),
-        field: spot.field.clone(),
-        flaw: spot.flaw.as_str().to_owned(),
-        count: tally.count,
-        first_at: tally.first,
-        last_at: tally.last,
-        examples: tally.examples.clone(),
-        values: tally.values.clone(),
-    });
-    let added = store.add_quality(looked.collect(), flaws.collect(), newest).await;
-    if added.is_err() {
-        gathering.put_back(gathered);
-    }
-    added
 }
 
 /// Keeps the newest head of every lane of a journal that has ended.

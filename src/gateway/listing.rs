@@ -389,7 +389,6 @@ impl<'a> List<'a> {
                 return None;
             }
         };
-        self.exchange.findings(self.mapping, &inward.findings);
         if !self.query.filter.matches(self.entity, &inward.record) {
             return None;
         }
@@ -451,27 +450,27 @@ impl<'a> List<'a> {
 
     /// One page of the system.
     async fn page(&mut self, listing: &Listing) -> Result<Page, Refusal> {
-        let mut page = self.fetched_page(listing).await?;
-        self.exchange.looked_at(self.mapping, &self.fetched, page.rows.iter().map(Result::as_ref));
-        ids::page(self.exchange, self.mapping, &mut page.rows).await?;
-        Ok(page)
-    }
-
-    /// One page, its records read one by one where the list gives keys alone.
-    async fn fetched_page(&mut self, listing: &Listing) -> Result<Page, Refusal> {
         let answer = self.asked(listing.request.clone()).await?;
         let (mapping, system) = (self.mapping, &self.served.name);
         let batch = mapping.batch(listing, &answer);
-        let Some(mut batch) = batch.map_err(|fault| self.exchange.refused_by(system, fault))? else {
-            let page = mapping.inward_list(listing, &answer, &self.fetched);
-            return page.map_err(|fault| self.exchange.refused_by(system, fault));
+        let mut page = match batch.map_err(|fault| self.exchange.refused_by(system, fault))? {
+            None => {
+                let page = mapping.inward_list(listing, &answer, &self.fetched);
+                page.map_err(|fault| self.exchange.refused_by(system, fault))?
+            }
+            Some(mut batch) => {
+                while let Some(request) = batch.request(&self.fetched) {
+                    let answer = self.asked(request).await?;
+                    let taken = batch.take(&answer, &self.fetched);
+                    taken.map_err(|fault| self.exchange.refused_by(system, fault))?;
+                }
+                batch.page()
+            }
         };
-        while let Some(request) = batch.request(&self.fetched) {
-            let answer = self.asked(request).await?;
-            let taken = batch.take(&answer, &self.fetched);
-            taken.map_err(|fault| self.exchange.refused_by(system, fault))?;
-        }
-        Ok(batch.page())
+        let rows = page.rows.iter().map(Result::as_ref);
+        self.exchange.looked_at(mapping, &self.fetched, rows, (Some(listing), &answer));
+        ids::page(self.exchange, mapping, &mut page.rows).await?;
+        Ok(page)
     }
 
     /// The system's answer to a request.

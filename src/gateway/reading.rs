@@ -95,12 +95,14 @@ pub(super) async fn fetch(
     exchange.called(&served.name, Some(answer.status.as_u16()), began, sent, answer.body.len());
     let mut inward = match mapping.inward(&answer, wanted) {
         Ok(inward) => inward,
-        Err(fault) if fault.kind == FaultKind::NotFound => return Err(Refusal::NoSuchRecord),
+        Err(fault) if fault.kind == FaultKind::NotFound => {
+            core.gate.quality.missing(mapping, key);
+            return Err(Refusal::NoSuchRecord);
+        }
         Err(fault) => return Err(exchange.refused_by(mapping.system(), fault)),
     };
-    exchange.looked_at(mapping, wanted, std::iter::once(Ok(&inward)));
+    exchange.looked_at(mapping, wanted, std::iter::once(Ok(&inward)), (None, &answer));
     mapping.is_asked(key, &inward).map_err(|fault| exchange.refused_by(mapping.system(), fault))?;
-    exchange.findings(mapping, &inward.findings);
     exchange.told(admission.prospect(), mapping, &inward)?;
     ids::public(exchange, mapping, &mut [&mut inward.record]).await?;
     Ok((answer, inward))

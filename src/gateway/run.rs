@@ -21,6 +21,7 @@ use super::{
     gate::AtTheDoor,
     keep::{self, Told},
     observe::{Counters, KeyFetch, Observe},
+    seen,
 };
 use crate::{
     answer::TagKey,
@@ -147,7 +148,7 @@ pub fn run(
         gate.acts.close();
         gate.acts.wait().await;
         gate.quota.settle().await;
-        if let Err(error) = keep::keep_quality(&gate.quality, gate.tokens.store()).await {
+        if let Err(error) = seen::hand_over(&gate.quality, gate.tokens.store()).await {
             tracing::warn!(%error, "the last of what was seen of the systems' records is not in the store");
         }
         gate.journal.close(clock::now()).await?;

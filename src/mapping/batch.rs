@@ -140,8 +140,8 @@ impl Batch<'_> {
             }
         }
         address.push_str(&self.by.after);
-        let mut request = Request::new(self.by.method.clone(), address);
-        request.query.extend(self.by.query.iter().cloned());
+        let mut request =
+            Request::new(self.by.method.clone(), address).with(&self.by.query, &self.by.headers);
         let Some(body) = &self.by.body else {
             request.select(self.mapping.select.as_ref(), wanted);
             return self.mapping.finish(request, None);

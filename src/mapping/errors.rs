@@ -188,13 +188,24 @@ enum Piece {
 impl Errors {
     pub(super) fn load(node: Option<&Node>, xml: Option<&Arc<xml::Names>>, found: &mut Diagnostics) -> Self {
         let mut frame = Frame::default();
-        let Some(node) = node else { return Self::default() };
-        let Some(items) = node.as_list() else {
-            expected(node, "a list of matchers", found);
-            return Self::default();
+        let items = match node.map(|node| (node, node.as_list())) {
+            None => &[],
+            Some((_, Some(items))) => items,
+            Some((node, None)) => {
+                expected(node, "a list of matchers", found);
+                return Self::default();
+            }
         };
-        let matchers = items.iter().filter_map(|item| Matcher::load(item, &mut frame, found)).collect();
-        if !frame.finish() {
+        // ORDER: what the file says of faults goes before what all of them are.
+        let fault = xml.and_then(|names| names.fault());
+        let all = items.iter().chain(&fault);
+        let matchers: Vec<_> = all.filter_map(|item| Matcher::load(item, &mut frame, found)).collect();
+        if matchers.is_empty() {
+            return Self::default();
+        }
+        if !frame.finish()
+            && let Some(node) = node
+        {
             found.error(&node.place, "too many names in the matchers");
         }
         Self { tree: frame.root, frame: frame.slots, matchers, xml: xml.cloned() }

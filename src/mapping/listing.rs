@@ -55,8 +55,8 @@ impl Mapping {
     /// The request that reads one record; `None` when no record can have that id.
     pub fn read(&self, id: &str, wanted: &FieldSet) -> Option<NativeRequest> {
         let call = self.read.as_ref()?;
-        let mut request = Request::new(call.method.clone(), self.address(call, id)?);
-        request.query.extend(call.query.iter().cloned());
+        let address = self.address(call, id)?;
+        let mut request = Request::new(call.method.clone(), address).with(&call.query, &call.headers);
         let Some(body) = &call.body else {
             request.select(self.select.as_ref(), wanted);
             return Some(self.finish(request, None));
@@ -131,7 +131,7 @@ impl Mapping {
         let mut request = match (&call.page.next, token) {
             // The link is the whole request; the page size stands in a header, if anywhere.
             (Next::Link { .. }, Some(link)) => {
-                let mut request = Request::new(call.method.clone(), link.to_owned());
+                let mut request = Request::new(call.method.clone(), link.to_owned()).with(&[], &call.headers);
                 request.prefer(&call.page.size, size);
                 return self.finish(request, None);
             }
@@ -142,9 +142,8 @@ impl Mapping {
                 | Next::Link { .. }
                 | Next::None,
                 _,
-            ) => Request::new(call.method.clone(), call.at.clone()),
+            ) => Request::new(call.method.clone(), call.at.clone()).with(&call.query, &call.headers),
         };
-        request.query.extend(call.query.iter().cloned());
         request.query.extend(plan.query.iter().cloned());
         let mut holes = Holes {
             fields: self.names(wanted),
@@ -373,6 +372,15 @@ impl Request {
         Self { method, path, query: Vec::new(), headers }
     }
 
+    /// The same, with what always goes along.
+    pub(super) fn with(mut self, query: &[(String, String)], headers: &HeaderMap) -> Self {
+        self.query.extend(query.iter().cloned());
+        for (name, value) in headers {
+            self.headers.insert(name.clone(), value.clone());
+        }
+        self
+    }
+
     pub(super) fn select(&mut self, select: Option<&Select>, wanted: &FieldSet) {
         let Some(select) = select else { return };
         let join = |expand| select.names(wanted, expand).collect::<Vec<_>>().join(",");
@@ -445,7 +453,7 @@ impl Request {
         }
         let body = match body {
             Some(body) => {
-                self.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+                self.headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));
                 Bytes::from(body.to_bytes())
             }
             None => Bytes::new(),

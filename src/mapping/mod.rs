@@ -71,6 +71,8 @@ mod settled;
 mod time;
 mod trial;
 mod trie;
+mod unread;
+mod watched;
 mod xml;
 
 #[cfg(test)]
@@ -88,4 +90,6 @@ pub use returned::Made;
 pub use scan::BadJson;
 pub use settled::{Before, Settled};
 pub use trial::{Back, Tried};
+pub use unread::NewFields;
+pub use watched::Stale;
 pub use xml::BadXml;

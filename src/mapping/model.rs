@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use compact_str::CompactString;
-use http::Method;
+use http::{HeaderMap, Method};
 
 use super::{body::Body, calc::Calc, codec::Codec, out::Out, path::Path, pattern::Pattern, trie::Node};
 use crate::{
@@ -51,6 +51,8 @@ pub struct Mapping {
     pub(super) samples: Vec<super::check::Sample>,
     /// Where a record stands in XML; none of a system that does not speak it.
     pub(super) xml: Option<super::xml::Record>,
+    /// What the reports on data quality go by.
+    pub(super) watched: super::watched::Watched,
 }
 
 /// What all mappings of a system share.
@@ -136,6 +138,10 @@ pub(super) struct Call {
     /// Whether the key stands between `before` and `after`.
     pub(super) is_keyed: bool,
     pub(super) query: Vec<(String, String)>,
+    /// Header fields that always go along.
+    pub(super) headers: HeaderMap,
+    /// Whether it carries a record.
+    pub(super) is_written: bool,
     /// What stands in the body; without one, the record alone or nothing.
     pub(super) body: Option<Body>,
     /// Where the record stands in the answer; without one, the answer is the record.
@@ -190,6 +196,7 @@ pub(super) struct ListCall {
     pub(super) method: Method,
     pub(super) at: String,
     pub(super) query: Vec<(String, String)>,
+    pub(super) headers: HeaderMap,
     /// Whether it is the road of queries with a filter or a sort.
     pub(super) for_queries: bool,
     pub(super) filter: Option<Arc<super::dialect::Dialect>>,
@@ -220,6 +227,7 @@ pub(super) struct BatchCall {
     /// What stands between keys in the address; none where they stand in the body.
     pub(super) by: Option<String>,
     pub(super) query: Vec<(String, String)>,
+    pub(super) headers: HeaderMap,
     pub(super) body: Option<Body>,
     /// Where the records stand in the answer.
     pub(super) rows: Envelope,

@@ -93,8 +93,8 @@ impl Mapping {
         out.done()?;
         let mut body = out.body;
         self.beside(&mut body);
-        let mut request = Request::new(call.method.clone(), format!("{}{}", self.at, call.before));
-        request.query.extend(call.query.iter().cloned());
+        let address = format!("{}{}", self.at, call.before);
+        let request = Request::new(call.method.clone(), address).with(&call.query, &call.headers);
         Ok(self.finish(request, Some(self.carried(call, None, body)?)))
     }
 
@@ -143,8 +143,7 @@ impl Mapping {
         if out.body.is_empty() {
             return Ok(None);
         }
-        let mut request = self.keyed(call, id, version).map_err(|fault| vec![fault])?;
-        request.query.extend(call.query.iter().cloned());
+        let request = self.keyed(call, id, version).map_err(|fault| vec![fault])?;
         Ok(Some(self.finish(request, Some(self.carried(call, Some(id), out.body)?))))
     }
 
@@ -154,8 +153,7 @@ impl Mapping {
     /// That the system cannot, or has no record of that id.
     pub fn delete(&self, id: &str, version: Option<&str>) -> Result<NativeRequest, MappingFault> {
         let call = self.delete.as_ref().ok_or_else(|| whole("the system cannot remove such records"))?;
-        let mut request = self.keyed(call, id, version)?;
-        request.query.extend(call.query.iter().cloned());
+        let request = self.keyed(call, id, version)?;
         let body = (call.method == Method::POST || call.body.is_some()).then(Out::object);
         Ok(self.finish(request, body.map(|body| call.carrying(Some(id), body))))
     }
@@ -165,7 +163,7 @@ impl Mapping {
     fn keyed(&self, call: &Call, id: &str, version: Option<&str>) -> Result<Request, MappingFault> {
         let own = |message| MappingFault { whose: Whose::System, ..whole(message) };
         let address = self.address(call, id).ok_or_else(|| own("no record can have this id"))?;
-        let mut request = Request::new(call.method.clone(), address);
+        let mut request = Request::new(call.method.clone(), address).with(&call.query, &call.headers);
         if let Some(spec) = &self.version {
             let version = version.and_then(|version| HeaderValue::try_from(version).ok());
             let version = version.ok_or_else(|| own("there is no version of the record to guard it"))?;

@@ -25,6 +25,7 @@ mod read;
 mod settled;
 mod shelved;
 mod standin;
+mod unread;
 mod write;
 
 pub(super) fn shipped_schema() -> Schema {

@@ -1,5 +1,5 @@
-//! One recorded answer run there and back, for whoever writes a mapping: what it reads as, what nothing reads, and what
-//! would be sent back.
+//! One recorded answer run there and back, for whoever writes a mapping: what it reads as, and what would be sent back.
+//! What of it nothing reads is told next door.
 //!
 //! Nothing here is asked by the road. A trial goes through the faces that the road goes through, so that what it shows
 //! is what a gate does.
@@ -20,11 +20,8 @@ use crate::{
     schema::{self, Body, FieldSet, Filter, Record, View},
 };
 
-/// LIMIT: records of a list that are tried, and values of a record that are taken out to see what reads them.
+/// LIMIT: records of a list that are tried.
 const RECORDS_MAX: u32 = 100;
-const VALUES_MAX: usize = 2_000;
-/// Elements in which a value is taken out before nothing is taken to read it.
-const PLACES_MAX: u32 = 8;
 
 /// A record of an answer, tried.
 #[derive(Debug)]
@@ -64,37 +61,6 @@ impl Mapping {
     /// Why it reads as neither; of a list's record that cannot be read, why.
     pub fn trial(&self, body: &Bytes) -> Result<Vec<Result<Tried, RowFault>>, SystemFault> {
         Ok(self.rows_of(body)?.into_iter().map(|row| row.map(|row| self.tried(&row))).collect())
-    }
-
-    /// The paths of an answer in JSON that nothing depends on: no line reads them. Places in a list are all one, `[]`.
-    pub fn unread(&self, body: &Bytes) -> Vec<String> {
-        let Ok(whole) = serde_json::from_slice::<Json>(body) else { return Vec::new() };
-        let mut pointers = Vec::new();
-        values(String::new(), &whole, &mut pointers);
-        let seen = |json: &Json| {
-            let rows = self.rows_of(&json.to_string().into_bytes().into());
-            rows.ok().map(|rows| rows.iter().map(|row| format!("{row:?}")).collect::<Vec<_>>())
-        };
-        let before = seen(&whole);
-        let mut read = std::collections::BTreeSet::new();
-        let mut unread = std::collections::BTreeSet::new();
-        let mut tried = std::collections::HashMap::new();
-        for pointer in pointers.iter().take(VALUES_MAX) {
-            let mut without = whole.clone();
-            let name = shown(pointer);
-            // What one element is read for, all are.
-            let tries = tried.entry(name.clone()).or_insert(0_u32);
-            *tries += 1;
-            if read.contains(&name) || *tries > PLACES_MAX {
-                continue;
-            }
-            match take_out(&mut without, pointer) {
-                Some(()) if seen(&without) == before => unread.insert(name),
-                _ => read.insert(name),
-            };
-        }
-        unread.retain(|name| !read.contains(name));
-        unread.into_iter().collect()
     }
 
     fn rows_of(&self, body: &Bytes) -> Result<Vec<Result<Inward, RowFault>>, SystemFault> {
@@ -145,52 +111,5 @@ impl Mapping {
             Ok(NativeRequest { method, target, body, .. }) => Back::Sent { method, target, body },
             Err(faults) => Back::Refused(faults),
         }
-    }
-}
-
-/// The pointers of every value that is no group and no list, and of those that are empty.
-fn values(at: String, json: &Json, out: &mut Vec<String>) {
-    match json {
-        Json::Object(map) if !map.is_empty() => {
-            for (key, value) in map {
-                values(format!("{at}/{}", key.replace('~', "~0").replace('/', "~1")), value, out);
-            }
-        }
-        Json::Array(items) if !items.is_empty() => {
-            for (index, value) in items.iter().enumerate() {
-                values(format!("{at}/{index}"), value, out);
-            }
-        }
-        _ => out.push(at),
-    }
-}
-
-/// A pointer as mappings write paths; places in a list are all one.
-fn shown(pointer: &str) -> String {
-    let mut out = String::new();
-    for step in pointer.split('/').skip(1) {
-        if step.bytes().all(|byte| byte.is_ascii_digit()) {
-            out.push_str("[]");
-            continue;
-        }
-        if !out.is_empty() {
-            out.push('.');
-        }
-        out.push_str(&step.replace("~1", "/").replace("~0", "~").replace('.', "\\."));
-    }
-    out
-}
-
-/// Takes a value out of where it stands.
-fn take_out(json: &mut Json, pointer: &str) -> Option<()> {
-    let (parent, last) = pointer.rsplit_once('/')?;
-    match json.pointer_mut(parent)? {
-        Json::Object(map) => map.remove(&last.replace("~1", "/").replace("~0", "~")).map(drop),
-        Json::Array(items) => {
-            let index = last.parse::<usize>().ok().filter(|index| *index < items.len())?;
-            items.remove(index);
-            Some(())
-        }
-        _ => None,
     }
 }

@@ -199,6 +199,22 @@ impl Node {
         if self.is_mixed() { self.each.len() + found() } else { 0 }
     }
 
+    /// The nodes that an element of a list here is read by, whatever it says of itself.
+    pub(super) fn ways_of(&self, place: u16) -> impl Iterator<Item = &Self> {
+        let found = self.finds.iter().flat_map(|find| &find.is).map(|(_, node)| node);
+        self.each.iter().map(|each| &each.node).chain(self.items.get(&place)).chain(found)
+    }
+
+    /// The names by which elements of a list here are told apart.
+    pub(super) fn known_by(&self) -> impl Iterator<Item = &str> {
+        self.finds.iter().map(|find| &*find.key)
+    }
+
+    /// Whether its value may be a list.
+    pub(super) fn is_list(&self) -> bool {
+        self.rows || !(self.each.is_empty() && self.items.is_empty() && self.finds.is_empty())
+    }
+
     /// Whether an object or a list is due here.
     fn is_parent(&self) -> bool {
         !self.each.is_empty() || self.children().next().is_some()

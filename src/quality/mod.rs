@@ -5,28 +5,30 @@
 //! a record stands here but those that a value table does not know. A flaw never changes an answer; it is what the
 //! answer left out.
 //!
+//! Some things cost more than a glance at a record that was read anyway: which native fields no line reads, and which
+//! records name others. For these a few records are looked at, of each entity the first page and then one page every
+//! ten seconds ([`Seen::look`]).
+//!
 //! A gate gathers what it sees in a [`Gathering`] and hands it to the store every so often ([`Gathering::take`]).
 
-use std::collections::{BTreeMap, HashSet, btree_map::Entry};
-
-use jiff::Timestamp;
-use parking_lot::Mutex;
-
-use crate::{
-    mapping::{Finding, Inward, Mapping, RowFault, What},
-    schema::{Entity, FieldSet, Record, Shape, Value},
-    words::{EntityName, SystemName},
-};
-
+mod gathered;
+mod looks;
 #[cfg(test)]
 mod tests;
 
-/// LIMIT: flaws that are told apart between two handings over; what is beyond is counted as `other`.
-const SPOTS_MAX: usize = 4_096;
-/// Records and values that are named of each.
-pub const EXAMPLES_MAX: usize = 5;
-/// LIMIT: characters of an example.
-const EXAMPLE_CHARS_MAX: usize = 64;
+use std::collections::{BTreeMap, HashSet, btree_map::Entry};
+
+use jiff::{Timestamp, civil::Date, tz::TimeZone};
+use parking_lot::Mutex;
+
+pub use gathered::{EXAMPLES_MAX, Gathered, Looked, Named, Naming, Spot, Tally, cut, newest};
+
+use crate::{
+    mapping::{Finding, Inward, Mapping, NewFields, RowFault, What},
+    schema::{Entity, FieldSet, LeafId, Record, Shape, Value},
+};
+
+use looks::Looks;
 
 /// What is wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -49,6 +51,12 @@ pub enum Flaw {
     DuplicateKey,
     /// A name stands in the record twice, or it is no record.
     Unreadable,
+    /// A native field that no line reads: the system has learnt a new one. Told by its native path.
+    NewField,
+    /// The record last changed longer ago than its system's file says it may.
+    Stale,
+    /// The record names another that is not there. Nobody knows before somebody asks for that one.
+    Dangling,
 }
 
 impl Flaw {
@@ -64,6 +72,9 @@ impl Flaw {
             Self::NoKey => "no_key",
             Self::DuplicateKey => "duplicate_key",
             Self::Unreadable => "unreadable",
+            Self::NewField => "new_field",
+            Self::Stale => "stale",
+            Self::Dangling => "dangling",
         }
     }
 }
@@ -80,57 +91,21 @@ impl From<&What> for Flaw {
     }
 }
 
-/// Where a flaw was seen.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Spot {
-    /// The system.
-    pub system: String,
-    /// The entity.
-    pub entity: String,
-    /// The field; empty for the record itself.
-    pub field: String,
-    /// What is wrong.
-    pub flaw: Flaw,
-}
-
-/// How often, when, and where for instance.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tally {
-    /// How many records had it, each time one was looked at.
-    pub count: u64,
-    /// When it was seen first.
-    pub first: Timestamp,
-    /// When it was seen last.
-    pub last: Timestamp,
-    /// Ids of some records that have it.
-    pub examples: Vec<String>,
-    /// Values that no table knows.
-    pub values: Vec<String>,
-}
-
-/// How many records of a system were looked at.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Looked {
-    /// The system.
-    pub system: SystemName,
-    /// The entity.
-    pub entity: EntityName,
-    /// How many.
-    pub records: u64,
-}
-
-/// What was seen between two moments.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Gathered {
-    /// Records that were looked at.
-    pub looked: Vec<Looked>,
-    /// Flaws.
-    pub flaws: BTreeMap<Spot, Tally>,
-}
-
 /// What a gate sees, until it is handed over.
 #[derive(Debug, Default)]
-pub struct Gathering(Mutex<Gathered>);
+pub struct Gathering {
+    gathered: Mutex<Gathered>,
+    looks: Mutex<Looks>,
+}
+
+/// What was seen of a page.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// Fields of the schema, what is wrong with them, and in how many records.
+    pub flaws: Vec<(String, Flaw, u64)>,
+    /// The places of the records whose native fields are due to be looked at, in order; none mostly.
+    pub look: Vec<u32>,
+}
 
 impl Gathering {
     /// Records that came from a system: one that was read, or those of a page. Rows that could not be read are flaws
@@ -141,142 +116,166 @@ impl Gathering {
         wanted: &FieldSet,
         rows: impl ExactSizeIterator<Item = Result<&'a Inward, &'a RowFault>>,
         now: Timestamp,
-    ) {
-        let mut keys: HashSet<&str> = HashSet::new();
-        let mut flaws: Vec<(String, Flaw, Option<&str>, Option<&str>)> = Vec::new();
+    ) -> Seen {
         let count = rows.len() as u64;
-        let due = wanted.intersection(&mapping.mapped()).intersection(&mapping.entity().required());
-        for row in rows {
+        let (system, entity) = (mapping.system(), mapping.name());
+        let turn = self.looks.lock().due(system, entity, now);
+        let mut page = Page::of(mapping, wanted, now);
+        let mut keys: HashSet<&str> = HashSet::new();
+        let mut whole: Vec<(u32, &Inward)> = Vec::new();
+        for (place, row) in (0_u32..).zip(rows) {
             match row {
                 Ok(inward) => {
                     if count > 1 && !keys.insert(&inward.id) {
-                        flaws.push((String::new(), Flaw::DuplicateKey, Some(&inward.id), None));
+                        page.note(String::new(), Flaw::DuplicateKey, Some(&inward.id), None);
                     }
-                    of_record(mapping.entity(), &due, inward, &mut flaws);
+                    page.record(inward);
+                    if turn.is_some() {
+                        whole.push((place, inward));
+                    }
                 }
-                Err(RowFault::NoKey) => flaws.push((String::new(), Flaw::NoKey, None, None)),
+                Err(RowFault::NoKey) => page.note(String::new(), Flaw::NoKey, None, None),
                 Err(RowFault::Twice | RowFault::NotAnObject) => {
-                    flaws.push((String::new(), Flaw::Unreadable, None, None));
+                    page.note(String::new(), Flaw::Unreadable, None, None);
                 }
                 // A record of another kind is none of this entity's, and one that is gone was none of anybody's.
                 Err(RowFault::Other | RowFault::Gone) => {}
             }
         }
-        let (system, entity) = (mapping.system(), mapping.name());
-        let mut gathered = self.0.lock();
-        gathered.count(system, entity, count);
-        for (field, flaw, id, value) in flaws {
-            let spot = Spot { system: system.to_string(), entity: entity.to_string(), field, flaw };
-            gathered.note(spot, id, value, now);
+        let mut seen = Seen::default();
+        let mut gathered = self.gathered.lock();
+        gathered.count(system, entity, count, 0);
+        if let Some(turn) = turn {
+            seen.look = looks::rows(&whole, turn);
+            for inward in looks::naming(&whole, turn) {
+                looks::references(mapping, wanted, inward, now, &mut |naming, named| {
+                    gathered.name(naming, named)
+                });
+            }
         }
+        for ((field, flaw), tally) in page.flaws {
+            seen.flaws.push((field.clone(), flaw, tally.count));
+            gathered
+                .join(Spot { system: system.to_string(), entity: entity.to_string(), field, flaw }, tally);
+        }
+        seen
+    }
+
+    /// What a look at native fields found.
+    pub fn looked(&self, mapping: &Mapping, found: NewFields, now: Timestamp) {
+        let (system, entity) = (mapping.system(), mapping.name());
+        let mut gathered = self.gathered.lock();
+        gathered.count(system, entity, 0, u64::from(found.records));
+        for (field, count) in found.paths {
+            let spot =
+                Spot { system: system.to_string(), entity: entity.to_string(), field, flaw: Flaw::NewField };
+            gathered.join(spot, Tally { count: u64::from(count), ..Tally::of(now, None, None) });
+        }
+    }
+
+    /// A record that somebody asked for and its system does not have: whoever names it names nothing.
+    pub fn missing(&self, mapping: &Mapping, id: &str) {
+        self.gathered.lock().miss(mapping.name(), id);
     }
 
     /// Everything since the last time.
     pub fn take(&self) -> Gathered {
-        std::mem::take(&mut *self.0.lock())
+        std::mem::take(&mut *self.gathered.lock())
     }
 
     /// Puts back what could not be handed over.
     pub fn put_back(&self, gathered: Gathered) {
-        let mut own = self.0.lock();
-        for Looked { system, entity, records } in gathered.looked {
-            own.count(&system, &entity, records);
+        self.gathered.lock().absorb(gathered);
+    }
+}
+
+/// What is seen of one page.
+struct Page<'m> {
+    entity: &'m Entity,
+    /// Fields that a record of it must have.
+    due: FieldSet,
+    /// The field that tells when a record changed, and the moment before which it is stale.
+    stale: Option<(LeafId, Timestamp)>,
+    now: Timestamp,
+    flaws: BTreeMap<(String, Flaw), Tally>,
+}
+
+impl<'m> Page<'m> {
+    fn of(mapping: &'m Mapping, wanted: &FieldSet, now: Timestamp) -> Self {
+        let stale = mapping.stale();
+        Self {
+            entity: mapping.entity(),
+            due: wanted.intersection(&mapping.mapped()).intersection(&mapping.entity().required()),
+            stale: stale.and_then(|stale| Some((stale.by, now.checked_sub(stale.after).ok()?))),
+            now,
+            flaws: BTreeMap::new(),
         }
-        for (spot, tally) in gathered.flaws {
-            own.join(spot, tally);
+    }
+
+    fn note(&mut self, field: String, flaw: Flaw, id: Option<&str>, value: Option<&str>) {
+        self.add(field, flaw, Tally::of(self.now, id, value));
+    }
+
+    fn add(&mut self, field: String, flaw: Flaw, tally: Tally) {
+        match self.flaws.entry((field, flaw)) {
+            Entry::Occupied(known) => known.into_mut().add(tally),
+            Entry::Vacant(place) => drop(place.insert(tally).count),
+        }
+    }
+
+    fn record(&mut self, inward: &Inward) {
+        let entity = self.entity;
+        for Finding { leaf, what } in &inward.findings {
+            let value = match what {
+                What::UnknownValue(value) => Some(value.as_str()),
+                What::Unfit(_) | What::Assumed(_) | What::NoRule | What::NotAList => None,
+            };
+            self.note(path(entity, *leaf), what.into(), Some(&inward.id), value);
+        }
+        let due = self.due;
+        for leaf in lacking(entity, &due, &inward.record) {
+            // What does not fit is told above.
+            if !inward.findings.iter().any(|finding| finding.leaf == leaf) {
+                self.note(path(entity, leaf), Flaw::Missing, Some(&inward.id), None);
+            }
+        }
+        if let Some((leaf, before)) = self.stale
+            && let Some(changed) = changed(entity, leaf, &inward.record)
+            && changed < before
+        {
+            let tally = Tally { oldest: Some(changed), ..Tally::of(self.now, Some(&inward.id), None) };
+            self.add(path(entity, leaf), Flaw::Stale, tally);
         }
     }
 }
 
-impl Gathered {
-    /// Whether there is nothing to hand over.
-    pub fn is_empty(&self) -> bool {
-        self.looked.is_empty() && self.flaws.is_empty()
-    }
-
-    /// The road comes by here for every page: nothing is allocated where the pair is known.
-    fn count(&mut self, system: &SystemName, entity: &EntityName, records: u64) {
-        match self.looked.iter_mut().find(|one| one.system == *system && one.entity == *entity) {
-            Some(one) => one.records = one.records.saturating_add(records),
-            None => self.looked.push(Looked { system: system.clone(), entity: entity.clone(), records }),
-        }
-    }
-
-    fn note(&mut self, spot: Spot, id: Option<&str>, value: Option<&str>, now: Timestamp) {
-        let one = |text: Option<&str>| text.into_iter().map(cut).collect();
-        self.join(spot, Tally { count: 1, first: now, last: now, examples: one(id), values: one(value) });
-    }
-
-    /// Adds what was seen elsewhere.
-    pub fn join(&mut self, mut spot: Spot, tally: Tally) {
-        if self.flaws.len() >= SPOTS_MAX && !self.flaws.contains_key(&spot) {
-            "other".clone_into(&mut spot.field);
-        }
-        let full = self.flaws.len() >= SPOTS_MAX.saturating_mul(2);
-        match self.flaws.entry(spot) {
-            Entry::Occupied(own) => own.into_mut().add(tally),
-            Entry::Vacant(place) if !full => drop(place.insert(tally).count),
-            Entry::Vacant(_) => {}
-        }
-    }
+fn path(entity: &Entity, leaf: LeafId) -> String {
+    entity.leaf(leaf).map_or_else(String::new, |leaf| leaf.path.to_string())
 }
 
-impl Tally {
-    /// Adds what was seen elsewhere: of the examples the newest stay.
-    pub fn add(&mut self, other: Self) {
-        self.count = self.count.saturating_add(other.count);
-        self.first = self.first.min(other.first);
-        self.last = self.last.max(other.last);
-        self.examples = newest(std::mem::take(&mut self.examples), other.examples);
-        self.values = newest(std::mem::take(&mut self.values), other.values);
-    }
-}
-
-/// Of some that were known and some that are new those that are kept: each once, the newest last.
-pub fn newest(mut known: Vec<String>, new: Vec<String>) -> Vec<String> {
-    known.retain(|one| !new.contains(one));
-    known.extend(new);
-    let over = known.len().saturating_sub(EXAMPLES_MAX);
-    known.drain(..over);
-    known
-}
-
-fn of_record<'a>(
-    entity: &Entity,
-    due: &FieldSet,
-    inward: &'a Inward,
-    flaws: &mut Vec<(String, Flaw, Option<&'a str>, Option<&'a str>)>,
-) {
-    let before = flaws.len();
-    for Finding { leaf, what } in &inward.findings {
-        let field = entity.leaf(*leaf).map_or_else(String::new, |leaf| leaf.path.to_string());
-        let value = match what {
-            What::UnknownValue(value) => Some(value.as_str()),
-            What::Unfit(_) | What::Assumed(_) | What::NoRule | What::NotAList => None,
-        };
-        flaws.push((field, what.into(), Some(&inward.id), value));
-    }
-    for field in lacking(entity, due, &inward.record) {
-        // What does not fit is told above.
-        if !flaws.iter().skip(before).any(|(known, ..)| *known == field) {
-            flaws.push((field, Flaw::Missing, Some(&inward.id), None));
-        }
+/// When a record last changed, as it says; a day is over before anything is stale because of it.
+fn changed(entity: &Entity, leaf: LeafId, record: &Record) -> Option<Timestamp> {
+    let over = |day: &Date| Some(day.tomorrow().ok()?.to_zoned(TimeZone::UTC).ok()?.timestamp());
+    match record.first(entity, leaf)? {
+        Value::Instant(moment) => Some(*moment),
+        Value::Date(day) => over(day),
+        Value::Null
+        | Value::Boolean(_)
+        | Value::Text(_)
+        | Value::Integer(_)
+        | Value::Decimal(_)
+        | Value::Object(_)
+        | Value::List(_) => None,
     }
 }
 
 /// The fields that are due and that a record does not have; plain ones, outside groups and lists.
-fn lacking(entity: &Entity, due: &FieldSet, record: &Record) -> impl Iterator<Item = String> {
+fn lacking(entity: &Entity, due: &FieldSet, record: &Record) -> impl Iterator<Item = LeafId> {
     entity.root.fields.iter().enumerate().filter_map(move |(position, field)| {
         let position = u16::try_from(position).ok()?;
         match (&field.shape, record.fields.at(position)) {
-            (Shape::Leaf(leaf), None | Some(Value::Null)) if due.contains(*leaf) => {
-                Some(field.name.to_string())
-            }
+            (Shape::Leaf(leaf), None | Some(Value::Null)) if due.contains(*leaf) => Some(*leaf),
             _ => None,
         }
     })
-}
-
-fn cut(text: &str) -> String {
-    text.chars().take(EXAMPLE_CHARS_MAX).map(|c| if c.is_control() { ' ' } else { c }).collect()
 }

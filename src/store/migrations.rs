@@ -126,6 +126,25 @@ CREATE TABLE crosswalk (
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX crosswalk_by_id ON crosswalk (id, system);
 ",
+    "
+ALTER TABLE quality ADD COLUMN oldest_at INTEGER;
+ALTER TABLE quality ADD COLUMN oldest_seen_at INTEGER;
+ALTER TABLE quality_looked ADD COLUMN sampled INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE quality_references (
+    system TEXT NOT NULL,
+    entity TEXT NOT NULL,
+    field TEXT NOT NULL,
+    record TEXT NOT NULL,
+    target_entity TEXT NOT NULL,
+    target TEXT NOT NULL,
+    seen_at INTEGER NOT NULL,
+    checked_at INTEGER,
+    dangling_at INTEGER,
+    PRIMARY KEY (system, entity, field, record, target)
+) STRICT;
+CREATE INDEX quality_references_by_age ON quality_references (system, seen_at);
+CREATE INDEX quality_references_by_target ON quality_references (target_entity, target);
+",
 ];
 
 /// Brings the tables to this program's version, each version in one transaction.

@@ -15,6 +15,7 @@ mod migrations;
 mod quality;
 mod quota;
 mod records;
+mod references;
 mod repeats;
 mod room;
 #[cfg(test)]
@@ -34,11 +35,12 @@ use tokio::sync::oneshot;
 use room::{Inode, Room};
 
 pub use crosswalk::{Doing, NativeKey, Swap, Swapped};
-pub use quality::{LookedRow, QualityRow};
+pub use quality::{Forget, LookedRow, Oldest, QualityRow, QualitySeen};
 pub use quota::Lease;
 pub use records::{
     AdminRole, AdminTokenRecord, ApiKeyRow, Change, Changes, HeadRow, SigningKeyRow, TokenRow,
 };
+pub use references::{Found, NamingRow, ReferencesRow, Target};
 pub use repeats::{Begun, Outcome, RepeatRow, RepeatState, RepeatsMax};
 
 /// Questions that may wait for the thread.

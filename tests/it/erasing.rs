@@ -9,6 +9,7 @@ use crate::{
     book,
     kit::{Demo, Ran, Who, run, until},
     load::{Load, unbounded},
+    writes::change,
 };
 
 /// A customer of the stand-in that the load reads and changes.
@@ -189,6 +190,45 @@ fn nothing_is_erased_without_a_word_by_a_look_or_by_a_name_that_nobody_has() {
     fs::set_permissions(data.join("bramka.db"), fs::Permissions::from_mode(0o644)).unwrap();
     assert_eq!(erase(&demo, &["App/shop-backend", "--yes"]).code, 1);
     assert_eq!(plain(&data).len(), sealed);
+}
+
+#[test]
+fn an_id_that_data_quality_keeps_goes_with_the_rest_also_where_no_entry_names_it() {
+    let demo = Demo::start_with(
+        |policies| change(policies, "systems/erp.yaml", "  Product:\n", "  Product:\n    stale: 1ms\n"),
+        &[],
+    );
+    demo.get("/v1/products?limit=2").send().expect(200);
+    demo.get("/v1/orders?limit=2").send().expect(200);
+    // At its end a gate hands over what it saw.
+    let (code, dir) = demo.stop();
+    assert_eq!(code, 0);
+    let (data, policies) = (dir.path().join("data"), dir.path().join("policies"));
+    let at = ["--data", data.to_str().unwrap(), "--policies", policies.to_str().unwrap()];
+    let quality = || run(&["systems", "quality", "--json", "--data", data.to_str().unwrap()]).out;
+    let told: Value = serde_json::from_str(&quality()).unwrap();
+    let products = told.as_array().unwrap().iter().find(|one| one["entity"] == "Product").unwrap();
+    let flaw = products["flaws"].as_array().unwrap().iter().find(|flaw| flaw["flaw"] == "stale").unwrap();
+    let [id, other] = [0, 1].map(|at| flaw["examples"][at].as_str().unwrap());
+    let erase = |more: &[&str]| run(&[&["audit", "erase", &format!("Product/{id}")], more, &at].concat());
+
+    let look = erase(&["--dry-run", "--json"]);
+    let places = json(&look)["quality"].as_u64().unwrap();
+    assert!(look.code == 0 && places >= 1, "{look:?}");
+    assert!(quality().contains(id), "a look changes nothing");
+    let gone = erase(&["--yes"]);
+    assert_eq!(gone.code, 0, "{gone:?}");
+    assert!(gone.err.contains(&format!("its id is erased from {places} places of data quality")), "{gone:?}");
+    let left = quality();
+    assert!(!left.contains(id) && left.contains(other), "{left}");
+    let entries = book::entries(&data);
+    let act = entries.iter().rfind(|entry| entry["act"] == "erase").unwrap();
+    assert!(act.to_string().contains("data quality") && !act.to_string().contains(id), "{act}");
+    let again = erase(&["--yes", "--json"]);
+    assert_eq!(json(&again)["quality"], 0, "{again:?}");
+    // A customer whom orders name, and whom no entry names by an id of its own.
+    let customer = run(&[&["audit", "erase", "Customer/20000", "--yes", "--json"][..], &at].concat());
+    assert!(json(&customer)["quality"].as_u64() > Some(0), "{customer:?}");
 }
 
 #[test]

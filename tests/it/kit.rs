@@ -255,8 +255,12 @@ pub struct Ran {
 
 /// Runs the binary.
 pub fn run(args: &[&str]) -> Ran {
-    let output =
-        Command::new(env!("CARGO_BIN_EXE_bramka")).args(args).env_remove("BRAMKA_LOG").output().unwrap();
+    ran(Command::new(env!("CARGO_BIN_EXE_bramka")).args(args))
+}
+
+/// Runs a command of the binary to its end.
+pub fn ran(command: &mut Command) -> Ran {
+    let output = command.env_remove("BRAMKA_LOG").output().unwrap();
     Ran {
         code: output.status.code().unwrap_or(-1),
         out: String::from_utf8_lossy(&output.stdout).into_owned(),

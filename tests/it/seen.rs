@@ -1,10 +1,47 @@
 //! Data quality: what a gate saw of the systems' records is told by `bramka systems quality`, also after it stopped.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::Path,
+    time::{Duration, Instant},
+};
 
+use bramka::demo::standin::Trouble;
+use http::Method;
 use serde_json::Value;
 
-use crate::kit::{Demo, Who, run};
+use crate::{
+    book,
+    kit::{Demo, Ran, Who, run, until},
+    stage::Stage,
+    writes::{change, no_edit},
+};
+
+fn json(ran: &Ran) -> Value {
+    assert_eq!(ran.code, 0, "{ran:?}");
+    serde_json::from_str(&ran.out).unwrap_or_else(|error| panic!("{error}: {ran:?}"))
+}
+
+/// What is told of an entity.
+fn of<'a>(told: &'a Value, entity: &str) -> &'a Value {
+    let all = told.as_array().unwrap();
+    all.iter().find(|one| one["entity"] == entity).unwrap_or_else(|| panic!("no {entity}: {told:#}"))
+}
+
+/// Fields with a flaw.
+fn flawed<'a>(entity: &'a Value, flaw: &str) -> Vec<&'a Value> {
+    entity["flaws"].as_array().unwrap().iter().filter(|one| one["flaw"] == flaw).collect()
+}
+
+/// What is told of the references of orders: to customers, and of their lines to products.
+fn references(told: &Value) -> [&Value; 2] {
+    let all: Vec<&Value> = of(told, "Order")["references"].as_array().unwrap().iter().collect();
+    all.try_into().unwrap_or_else(|all| panic!("{all:?}"))
+}
+
+fn metrics(demo: &Demo) -> String {
+    String::from_utf8(demo.admin(Method::GET, "/metrics").send().expect(200).body.to_vec()).unwrap()
+}
 
 #[test]
 fn what_does_not_fit_is_told_with_counts_and_records_for_instance_after_a_stop_too() {
@@ -52,4 +89,187 @@ fn what_does_not_fit_is_told_with_counts_and_records_for_instance_after_a_stop_t
     assert!(html.contains("<svg ") && html.contains("<code>Inventory</code>"), "{html}");
     let nothing = run(&["systems", "quality", "--data", data, "--system", "nobody"]);
     assert_eq!(nothing.code, 1, "{nothing:?}");
+}
+
+#[test]
+fn a_field_that_no_line_reads_is_told_once_it_is_seen_unless_the_file_ignores_it() {
+    let demo = Demo::start_with(
+        |policies| change(policies, "systems/crm.yaml", "properties.hs_object_id, ", ""),
+        &[],
+    );
+    demo.get("/v1/customers?limit=3").send().expect(200);
+    demo.get("/v1/customers?limit=3").send().expect(200);
+    let metrics = metrics(&demo);
+    let line = |line: &str| assert!(metrics.lines().any(|known| known == line), "{line} in\n{metrics}");
+    // Of a hundred records a few are looked at, and of the next page none.
+    line("bramka_findings_total{system=\"crm\",entity=\"Customer\",field=\"\",flaw=\"new_field\"} 8");
+    line("bramka_records_total{system=\"crm\",entity=\"Customer\"} 100");
+    let (code, dir) = demo.stop();
+    assert_eq!(code, 0);
+    let data = dir.path().join("data");
+    let told = json(&run(&["systems", "quality", "--data", data.to_str().unwrap(), "--json"]));
+    let customers = of(&told, "Customer");
+    assert_eq!(customers["sampled"], 8);
+    let [new] = flawed(customers, "new_field")[..] else { panic!("{customers:#}") };
+    assert_eq!(
+        (&new["field"], &new["records"], &new["of"]),
+        (&"properties.hs_object_id".into(), &8.into(), &8.into())
+    );
+    assert!(new["examples"] == serde_json::json!([]) && new["values"] == serde_json::json!([]), "{new}");
+    let text = run(&["systems", "quality", "--data", data.to_str().unwrap()]);
+    let line = text.out.lines().find(|line| line.starts_with("  properties.hs_object_id ")).unwrap();
+    assert_eq!(line.split_whitespace().skip(1).take(3).collect::<Vec<_>>(), ["new_field", "8", "100%"]);
+}
+
+#[test]
+fn a_stale_record_is_counted_whatever_callers_ask_for_and_has_a_gauge_as_references_have() {
+    let demo = Demo::start_with(
+        |policies| {
+            // All of the stand-in's records were changed longer ago than that.
+            change(policies, "systems/erp.yaml", "  Product:\n", "  Product:\n    stale: 1ms\n");
+        },
+        &[],
+    );
+    demo.get("/v1/products?limit=2&fields=sku").send().expect(200);
+    demo.get("/v1/orders?limit=2").send().expect(200);
+    let scraped = |line: &str| -> Option<u64> {
+        let metrics = metrics(&demo);
+        metrics.lines().find_map(|known| known.strip_prefix(line)?.trim().parse().ok())
+    };
+    let products = scraped("bramka_records_total{system=\"erp\",entity=\"Product\"}").unwrap();
+    let stale =
+        "bramka_findings_total{system=\"erp\",entity=\"Product\",field=\"updated_at\",flaw=\"stale\"}";
+    assert_eq!(scraped(stale), Some(products));
+    let unchecked =
+        "bramka_references{system=\"erp\",entity=\"Order\",field=\"customer\",state=\"unchecked\"}";
+    until("gauges are told", || scraped(unchecked) > Some(0));
+    assert_eq!(scraped(&unchecked.replace("unchecked", "dangling")), Some(0));
+    assert!(
+        scraped("bramka_stale_oldest_timestamp_seconds{system=\"erp\",entity=\"Product\"}")
+            > Some(1_000_000_000)
+    );
+    assert!(!metrics(&demo).contains("flaw=\"new_field\""), "the shipped files know what comes uncalled");
+    let told = json(&demo.verb(&["systems", "quality", "--json"]));
+    let [stale] = flawed(of(&told, "Product"), "stale")[..] else { panic!("{told:#}") };
+    assert_eq!((&stale["field"], &stale["records"]), (&"updated_at".into(), &products.into()));
+    assert!(stale["oldest"].is_string() && stale["examples"].as_array().unwrap().len() == 5, "{stale}");
+    let text = demo.verb(&["systems", "quality", "--system", "erp"]);
+    let line = text.out.lines().find(|line| line.starts_with("  updated_at ")).unwrap();
+    assert!(line.contains("  stale ") && line.contains("  100%  ") && line.contains("oldest 20"), "{line}");
+}
+
+#[test]
+fn references_that_lead_nowhere_are_told_once_somebody_asks_for_them_and_not_before() {
+    let mut stage = Stage::open(no_edit);
+    stage.get("/v1/orders?limit=20").expect(200);
+    assert_eq!(stage.stop(), 0);
+    let asked = || {
+        let all = [stage.crm.seen(), stage.erp.seen()].concat();
+        all.into_iter().filter(|seen| seen.method == "GET" && !seen.target.contains("salesOrders")).count()
+    };
+    let untold = json(&stage.verb(&["systems", "quality", "--json"]));
+    let [customer, product] = references(&untold);
+    assert_eq!((&customer["field"], &customer["to"]), (&"customer".into(), &"Customer".into()));
+    assert_eq!((&product["field"], &product["to"]), (&"lines.product".into(), &"Product".into()));
+    assert_eq!((&customer["checked"], &product["checked"], asked()), (&0.into(), &0.into(), 0));
+
+    // The ERP means its own customers, of whom the CRM knows nothing; its items it has.
+    let check = ["systems", "quality", "--check-references", "--per-second", "50", "--json"];
+    let began = Instant::now();
+    let slow = ["systems", "quality", "--check-references", "--per-second", "10", "--most", "7", "--json"];
+    let ran = stage.verb(&slow);
+    let few = json(&ran);
+    assert!(began.elapsed() >= Duration::from_millis(600), "six times a tenth of a second lie between seven");
+    assert_eq!(asked(), 7, "{ran:?}");
+    assert!(ran.err.contains(" more were not asked for; ask for more with `--most`, or again"), "{ran:?}");
+    let checked = |told: &Value| -> u64 {
+        let all = of(told, "Order")["references"].as_array().unwrap().clone();
+        all.iter().map(|one| one["checked"].as_u64().unwrap()).sum()
+    };
+    let some = checked(&few);
+    let ran = stage.verb(&check);
+    let whole = json(&ran);
+    assert!(checked(&whole) > some && some >= 7, "{whole:#}");
+    let order = of(&whole, "Order");
+    let [customer, product] = references(&whole);
+    assert_eq!((&customer["dangling"], &customer["checked"]), (&customer["kept"], &customer["kept"]));
+    assert_eq!((&product["dangling"], &product["checked"]), (&0.into(), &product["kept"]));
+    let example = &customer["examples"][0];
+    let [dangling] = flawed(order, "dangling")[..] else { panic!("{order:#}") };
+    let named = format!("{} → {}", example["record"].as_str().unwrap(), example["target"].as_str().unwrap());
+    assert!(dangling["examples"].as_array().unwrap().contains(&named.into()), "{dangling}");
+    assert!(ran.err.contains(": do those who name them mean the keys of crm?"), "{ran:?}");
+
+    let text = stage.verb(&["systems", "quality"]);
+    assert!(
+        text.out.contains(&format!(
+            "customer names Customer: {0} seen lately, {0} asked for, {0} not there",
+            customer["kept"]
+        )),
+        "{text:?}"
+    );
+    let file = stage.data().join("quality.html");
+    let html = stage.verb(&["systems", "quality", "--html", file.to_str().unwrap()]);
+    assert_eq!(html.code, 0, "{html:?}");
+    let html = fs::read_to_string(&file).unwrap();
+    assert!(html.contains(">customer — dangling</text><rect ") && html.contains("→"), "{html}");
+    // Who asked and for how much stands in the journal, which names nobody.
+    let entries = book::entries(&stage.data());
+    let acts: Vec<&Value> = entries.iter().filter(|entry| entry["act"] == "systems-read").collect();
+    assert_eq!(acts.len(), 2);
+    assert!(acts.iter().all(|act| act["by"].as_str().unwrap().starts_with("cli:")), "{acts:?}");
+    assert!(acts[0].to_string().contains("7 records that others name"), "{acts:?}");
+}
+
+#[test]
+fn a_system_that_does_not_answer_says_nothing_of_references_and_is_left_alone() {
+    let mut stage = Stage::open(no_edit);
+    stage.get("/v1/orders?limit=20").expect(200);
+    assert_eq!(stage.stop(), 0);
+    stage.crm.trouble(Some(Trouble::Answer(400, "{}".to_owned())));
+    let before = stage.crm.seen().len();
+    let ran = stage.verb(&["systems", "quality", "--check-references", "--per-second", "50", "--json"]);
+    let told = json(&ran);
+    assert_eq!(stage.crm.seen().len() - before, 3, "{ran:?}");
+    assert!(ran.err.contains("it was left alone after 3 failures in a row"), "{ran:?}");
+    let [customer, product] = references(&told);
+    assert_eq!((&customer["checked"], &product["checked"]), (&0.into(), &product["kept"]));
+}
+
+#[test]
+fn a_reference_that_somebody_followed_in_vain_is_told_without_being_asked_for() {
+    let mut stage = Stage::open(no_edit);
+    stage.get("/v1/orders?limit=20").expect(200);
+    stage.get("/v1/customers/20000").expect(404);
+    assert_eq!(stage.stop(), 0);
+    let told = json(&stage.verb(&["systems", "quality", "--json"]));
+    let [customer, _] = references(&told);
+    let (dangling, checked) = (customer["dangling"].as_u64().unwrap(), &customer["checked"]);
+    assert!(dangling > 0 && *checked == dangling && customer["kept"].as_u64() > Some(dangling), "{customer}");
+    assert!(
+        customer["examples"].as_array().unwrap().iter().all(|one| one["target"] == "20000"),
+        "{customer}"
+    );
+}
+
+#[test]
+fn what_cannot_be_asked_for_is_refused_before_anything_is() {
+    let mut stage = Stage::open(no_edit);
+    let none = stage.verb(&["systems", "quality", "--check-references"]);
+    assert!(none.code == 0 && none.err.contains("no reference between records was seen yet"), "{none:?}");
+    stage.get("/v1/orders?limit=1").expect(200);
+    assert_eq!(stage.stop(), 0);
+    let before = stage.crm.seen().len() + stage.erp.seen().len();
+    let keys = stage.data().join("keys/journal");
+    fs::rename(&keys, stage.data().join("keys/elsewhere")).unwrap();
+    let ran = stage.verb(&["systems", "quality", "--check-references"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.err.contains("no system is asked for what the journal cannot say"), "{ran:?}");
+    for wrong in [&["--most", "0"][..], &["--per-second", "51"], &["--per-second", "0"]] {
+        let ran = stage.verb(&[&["systems", "quality", "--check-references"], wrong].concat());
+        assert_eq!(ran.code, 2, "{ran:?}");
+    }
+    let alone = stage.verb(&["systems", "quality", "--most", "5"]);
+    assert_eq!(alone.code, 2, "it means nothing without what it bounds: {alone:?}");
+    assert_eq!(stage.crm.seen().len() + stage.erp.seen().len(), before);
 }

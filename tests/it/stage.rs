@@ -26,7 +26,7 @@ use tempfile::TempDir;
 use tokio::sync::oneshot;
 
 use crate::{
-    kit::{Answer, copy_shipped, runtime, until},
+    kit::{Answer, Ran, copy_shipped, ran, runtime, until},
     line,
     mint::Issuer,
 };
@@ -63,6 +63,13 @@ impl Stage {
     /// Starts it over a copy of the shipped policies that `edit` may change.
     pub(crate) fn open(edit: impl FnOnce(&Path)) -> Self {
         Self::open_as(&Staging::default(), edit)
+    }
+
+    /// Runs a verb over its data and policies, with the secrets that its systems want.
+    pub(crate) fn verb(&self, args: &[&str]) -> Ran {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_bramka"));
+        command.args(args).arg("--data").arg(self.data()).arg("--policies").arg(self.policies());
+        ran(secrets(&mut command))
     }
 
     /// The same, in a way of its own.
@@ -201,6 +208,10 @@ fn point(file: &Path, base: &str) {
     fs::write(file, text.replace(old, &format!("base: \"{base}\"\nallow_local: true"))).unwrap();
 }
 
+fn secrets(command: &mut Command) -> &mut Command {
+    command.env("HUBSPOT_TOKEN", CRM_TOKEN).env("BC_TOKEN", erp::token(ERP_CLIENT.0, ERP_CLIENT.1))
+}
+
 fn spawn(dir: &Path, staging: &Staging<'_>) -> Child {
     let program = env!("CARGO_BIN_EXE_bramka");
     let mut command = match staging.under {
@@ -214,13 +225,11 @@ fn spawn(dir: &Path, staging: &Staging<'_>) -> Child {
             command
         }
     };
-    command
+    secrets(&mut command)
         .args(["serve", "--cores", "1", "--policies"])
         .arg(dir.join("policies"))
         .arg("--data")
         .arg(dir.join("data"))
-        .env("HUBSPOT_TOKEN", CRM_TOKEN)
-        .env("BC_TOKEN", erp::token(ERP_CLIENT.0, ERP_CLIENT.1))
         .env("BRAMKA_LOG", staging.log.unwrap_or("info"))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

@@ -1,4 +1,5 @@
-//! `bramka audit erase`: what stands in clear beside the entries of a person, an app or a record, for good.
+//! `bramka audit erase`: what stands in clear beside the entries of a person, an app or a record, for good. And its id
+//! where data quality keeps it.
 //!
 //! It works beside a gate that serves. The search is a reading of the journal and the erasing an act, so both are
 //! entries, which name whose data it is by the digest alone; without them nothing is done.
@@ -24,9 +25,10 @@ use crate::{
         own::{self, Data, Record},
     },
     clock,
-    crosswalk::Crosswalk,
+    crosswalk::{Crosswalk, PublicId},
+    quality,
     schema::Schema,
-    store::Store,
+    store::{Forget, Store},
     words::{EntityName, FieldPath, Kind, SystemName, nearest},
 };
 
@@ -36,7 +38,8 @@ use crate::{
     bramka audit erase 'App::\"crm-sync\"' --before 2026-01-01 --yes\n  \
     bramka audit erase 'User/corp|jan' --yes --json\n  bramka audit erase Customer --key erp:20000 --dry-run\n\n\
     Of each entry that names it, the whole part beside it goes: ids, addresses and what statements read, also those \
-    of others.\nThe entries stay, with keyed digests. Copies and backups of the journal are yours to erase; so is \
+    of others.\nThe entries stay, with keyed digests. A record's id goes from the examples and references of data quality \
+    too. Copies and backups of the journal are yours to erase; so is \
     what a gate still appends: take back credentials first."
 )]
 pub(in crate::cli) struct Erase {
@@ -98,21 +101,28 @@ pub(super) async fn run(arguments: &Erase) -> Result<Came, VerbError> {
     // ORDER: before anything is opened, which would write to somebody's evidence.
     data.check_own(&gate)?;
     let Some(store) = data.store()? else { return Err(VerbError::NotThere("there is no store".into())) };
-    let asked = Asked { arguments, whose: whose_of(arguments, &store).await? };
+    let whose = whose_of(arguments, &store).await?;
+    let asked = Asked { arguments, in_quality: in_quality(&whose, &store).await?, whose };
     let schema = schema(&asked);
     let record = Record::open(&data, &gate, clock::now())?;
     let subject = subject(&record, &asked, schema.as_ref());
-    let done = act(&record, &subject, leave, &asked.whose).await;
+    let done = act(&record, &store, &subject, leave, &asked).await;
     record.close(&store).await?;
-    let (erased, what) = done?;
-    tell(&asked, &gate, &subject, &erased, what);
+    let Done { erased, places, what } = done?;
+    match arguments.json {
+        true => out::say(&as_json(&asked, &gate, &subject, &erased, places, what).to_string()),
+        false => {
+            tell(&asked, &erased, what);
+            tell_places(&asked.whose, places, what);
+        }
+    }
     for fault in &erased.faults {
         out::note(&format!("not all of it could be read or erased: {}: {}", fault.place, fault.what));
     }
-    if erased.named() == 0 {
+    if erased.named() == 0 && places == 0 {
         return Err(nothing(&asked, schema.as_ref()));
     }
-    let declined = leave == Leave::Ask && what == Leave::Look && erased.erased() > 0;
+    let declined = leave == Leave::Ask && what == Leave::Look && erased.erased() + places > 0;
     Ok(if erased.faults.is_empty() && !declined { Came::Right } else { Came::Wrong })
 }
 
@@ -120,6 +130,8 @@ pub(super) async fn run(arguments: &Erase) -> Result<Came, VerbError> {
 struct Asked<'a> {
     arguments: &'a Erase,
     whose: Whose,
+    /// What it goes by in data quality.
+    in_quality: Vec<String>,
 }
 
 /// Whose data is meant; a system's key of a record stands for the id that callers see.
@@ -130,6 +142,17 @@ async fn whose_of(arguments: &Erase, store: &Store) -> Result<Whose, VerbError> 
     let entity = EntityName::new(arguments.named.as_str());
     let id = ids::known(&Crosswalk::new(store.clone(), 0), &entity, system, native).await?;
     Ok(Whose { kind: arguments.named.clone(), id: id.to_string() })
+}
+
+/// Data quality keeps keys: those behind an id that callers see, and the name itself where it may be one.
+async fn in_quality(whose: &Whose, store: &Store) -> Result<Vec<String>, VerbError> {
+    let mut names = vec![whose.id.clone()];
+    if let Ok(id) = whose.id.parse::<PublicId>() {
+        let keys =
+            ids::keys(&Crosswalk::new(store.clone(), 0), &EntityName::new(whose.kind.as_str()), id).await?;
+        names.extend(keys.into_iter().map(|(_, key)| key.to_string()));
+    }
+    Ok(names)
 }
 
 /// What may be done without a further word; nobody is asked who cannot answer.
@@ -183,22 +206,52 @@ fn subject(record: &Record, asked: &Asked<'_>, schema: Option<&Schema>) -> Subje
     }
 }
 
+/// What was found, and whether it is gone.
+struct Done {
+    erased: Erased,
+    /// Places of data quality.
+    places: u64,
+    what: Leave,
+}
+
 /// Searches and erases; gives what was done in the end.
 async fn act(
     record: &Record,
+    store: &Store,
     subject: &Subject,
     leave: Leave,
-    whose: &Whose,
-) -> Result<(Erased, Leave), VerbError> {
+    Asked { whose, in_quality, .. }: &Asked<'_>,
+) -> Result<Done, VerbError> {
     // ORDER: the entry of this reading before what is read.
     record.reading(&format!("what names {}", subject.digest())).await?;
+    let places = forget(store, whose, in_quality, Forget::Not).await?;
     if leave != Leave::Given {
-        let found = watched(|progress| record.find_erasable(subject, progress))?;
-        if leave == Leave::Look || found.erased() == 0 || !asked(&found, whose)? {
-            return Ok((found, Leave::Look));
+        let erased = watched(|progress| record.find_erasable(subject, progress))?;
+        if leave == Leave::Look || erased.erased() + places == 0 || !asked(&erased, places, whose)? {
+            return Ok(Done { erased, places, what: Leave::Look });
         }
     }
-    Ok((watched(|progress| record.erase(subject, progress))?, Leave::Given))
+    let erased = watched(|progress| record.erase(subject, progress))?;
+    let places = match places {
+        0 => 0,
+        _ => {
+            // ORDER: said and synced before it is done.
+            record.erases_beside(subject).await?;
+            forget(store, whose, in_quality, Forget::Now).await?
+        }
+    };
+    Ok(Done { erased, places, what: Leave::Given })
+}
+
+/// The places of data quality where it is named, by any of its names.
+async fn forget(store: &Store, whose: &Whose, names: &[String], does: Forget) -> Result<u64, VerbError> {
+    let mut places = 0_u64;
+    for name in names {
+        let found =
+            store.forget_in_quality(whose.kind.clone(), name.clone(), quality::cut(name), does).await?;
+        places = places.saturating_add(found);
+    }
+    Ok(places)
 }
 
 /// Does it, and says on a terminal how far it is.
@@ -218,9 +271,13 @@ fn watched(work: impl FnOnce(&Progress) -> Result<Erased, JournalError> + Send) 
     done
 }
 
-fn asked(found: &Erased, whose: &Whose) -> Result<bool, VerbError> {
+fn asked(found: &Erased, places: u64, whose: &Whose) -> Result<bool, VerbError> {
     let count = entries(found.erased());
-    drop(write!(io::stderr(), "erase what stands beside {count} of {whose} for good? [y/N] "));
+    let beside = match places {
+        0 => String::new(),
+        places => format!(", and its id in {places} places of data quality,"),
+    };
+    drop(write!(io::stderr(), "erase what stands beside {count} of {whose}{beside} for good? [y/N] "));
     let mut answer = String::new();
     io::stdin().read_line(&mut answer)?;
     Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
@@ -233,10 +290,17 @@ fn entries(count: u64) -> String {
     }
 }
 
-fn tell(asked: &Asked<'_>, gate: &str, subject: &Subject, erased: &Erased, done: Leave) {
-    if asked.arguments.json {
-        return out::say(&as_json(asked, gate, subject, erased, done).to_string());
+fn tell_places(whose: &Whose, places: u64, done: Leave) {
+    if places == 0 {
+        return;
     }
+    out::note(&match done {
+        Leave::Given => format!("{whose}: its id is erased from {places} places of data quality"),
+        Leave::Look | Leave::Ask => format!("{whose}: its id stands in {places} places of data quality"),
+    });
+}
+
+fn tell(asked: &Asked<'_>, erased: &Erased, done: Leave) {
     let verb = if done == Leave::Given { "erased" } else { "to erase" };
     for lane in &erased.lanes {
         if lane.erased + lane.before > 0 {
@@ -257,7 +321,14 @@ fn tell(asked: &Asked<'_>, gate: &str, subject: &Subject, erased: &Erased, done:
     });
 }
 
-fn as_json(asked: &Asked<'_>, gate: &str, subject: &Subject, erased: &Erased, done: Leave) -> Json {
+fn as_json(
+    asked: &Asked<'_>,
+    gate: &str,
+    subject: &Subject,
+    erased: &Erased,
+    places: u64,
+    done: Leave,
+) -> Json {
     let lanes: Vec<Json> = erased
         .lanes
         .iter()
@@ -272,6 +343,7 @@ fn as_json(asked: &Asked<'_>, gate: &str, subject: &Subject, erased: &Erased, do
         // false: `erased` counts what would be.
         "done": done == Leave::Given,
         "erased": erased.erased(), "erased_before": erased.before(), "lanes": lanes, "faults": faults,
+        "quality": places,
     })
 }
 

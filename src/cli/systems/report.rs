@@ -1,7 +1,6 @@
 //! The report of data quality for people: one HTML file that needs nothing else, with a picture an entity.
 
-use super::quality::{named, own, share};
-use crate::store::{LookedRow, QualityRow};
+use super::quality::{Line, Part, named, share, told};
 
 const STYLE: &str = "body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:60rem;padding:0 1rem;color:#1c2024;background:#fff}\
 h1{font-size:1.5rem}h2{font-size:1.15rem;margin:2rem 0 .3rem}p{margin:.2rem 0 .8rem;color:#555}\
@@ -16,49 +15,52 @@ const COLOURS: [&str; 8] =
 const BARS_MAX: usize = 20;
 
 /// The whole file.
-pub(super) fn html(looked: &[LookedRow], flaws: &[QualityRow]) -> String {
+pub(super) fn html(parts: &[Part]) -> String {
     let mut out = String::from("<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">");
     out.push_str("<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\"><title>Data quality</title><style>");
     out.push_str(STYLE);
     out.push_str("</style></head><body>\n<h1>Data quality</h1>\n<p>What of the systems' records does not fit the shared schema, as the gate has seen it.</p>\n");
-    if looked.is_empty() {
+    if parts.is_empty() {
         out.push_str("<p>No record was looked at yet.</p>\n");
     }
-    for row in looked {
-        let own: Vec<&QualityRow> = own(row, flaws).collect();
+    for Part { looked, lines, references } in parts {
         out.push_str(&format!(
             "<h2>{} · {}</h2>\n<p>{} records since {}</p>\n",
-            escaped(&row.system),
-            escaped(&row.entity),
-            row.records,
-            row.since.strftime("%F")
+            escaped(&looked.system),
+            escaped(&looked.entity),
+            looked.records,
+            looked.since.strftime("%F")
         ));
-        if own.is_empty() {
+        if lines.is_empty() {
             out.push_str("<p class=\"fit\">All of them fit.</p>\n");
-            continue;
+        } else {
+            picture(lines, &mut out);
+            table(lines, &mut out);
         }
-        picture(row, &own, &mut out);
-        table(row, &own, &mut out);
+        if !references.is_empty() {
+            let told: Vec<String> = references.iter().map(|row| escaped(&told(row))).collect();
+            out.push_str(&format!("<p>{}</p>\n", told.join("<br>")));
+        }
     }
     out.push_str("</body></html>\n");
     out
 }
 
 /// A bar for each flaw, as long as the share of records that have it.
-fn picture(of: &LookedRow, flaws: &[&QualityRow], out: &mut String) {
-    let shown = flaws.len().min(BARS_MAX);
+fn picture(lines: &[Line], out: &mut String) {
+    let shown = lines.len().min(BARS_MAX);
     let height = 24 * shown + 8;
     out.push_str(&format!(
         "<svg viewBox=\"0 0 800 {height}\" role=\"img\" aria-label=\"Share of records by flaw\" font-family=\"system-ui,sans-serif\" font-size=\"13\">\n"
     ));
     let mut kinds: Vec<&str> = Vec::new();
-    for (index, flaw) in flaws.iter().take(BARS_MAX).enumerate() {
+    for (index, Line { flaw, of }) in lines.iter().take(BARS_MAX).enumerate() {
         if !kinds.contains(&flaw.flaw.as_str()) {
             kinds.push(&flaw.flaw);
         }
         let kind = kinds.iter().position(|kind| *kind == flaw.flaw).unwrap_or_default();
         let colour = COLOURS.get(kind % COLOURS.len()).copied().unwrap_or("#6b7280");
-        let (y, most) = (24 * index + 4, of.records.max(1));
+        let (y, most) = (24 * index + 4, (*of).max(1));
         let width = (flaw.count.saturating_mul(420) / most).clamp(2, 420);
         let label = format!("{} — {}", named(&flaw.field), flaw.flaw);
         out.push_str(&format!(
@@ -67,28 +69,29 @@ fn picture(of: &LookedRow, flaws: &[&QualityRow], out: &mut String) {
             escaped(&label),
             306 + width,
             y + 14,
-            escaped(&share(flaw.count, of.records)),
+            escaped(&share(flaw.count, *of)),
         ));
     }
     out.push_str("</svg>\n");
 }
 
-fn table(of: &LookedRow, flaws: &[&QualityRow], out: &mut String) {
+fn table(lines: &[Line], out: &mut String) {
     out.push_str("<table><thead><tr><th>field</th><th>flaw</th><th>records</th><th>share</th><th>first</th><th>last</th><th>for instance</th></tr></thead><tbody>\n");
-    for flaw in flaws {
+    for Line { flaw, of } in lines {
         let coded = |texts: &[String]| {
             texts.iter().map(|text| format!("<code>{}</code>", escaped(text))).collect::<Vec<_>>().join(" ")
         };
-        let values = match flaw.values.is_empty() {
-            true => String::new(),
-            false => format!("values {}; ", coded(&flaw.values)),
+        let values = match (flaw.values.is_empty(), flaw.oldest) {
+            (false, _) => format!("values {}; ", coded(&flaw.values)),
+            (true, Some(oldest)) => format!("oldest {}; ", oldest.at.strftime("%F")),
+            (true, None) => String::new(),
         };
         out.push_str(&format!(
             "<tr><td>{}</td><td>{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td>{}</td><td>{}</td><td>{values}{}</td></tr>\n",
             escaped(named(&flaw.field)),
             escaped(&flaw.flaw),
             flaw.count,
-            escaped(&share(flaw.count, of.records)),
+            escaped(&share(flaw.count, *of)),
             flaw.first_at.strftime("%F"),
             flaw.last_at.strftime("%F"),
             coded(&flaw.examples),

@@ -22,7 +22,8 @@ pub(super) struct Groups {
     any: Template,
     all: Template,
     one: Template,
-    many: Template,
+    /// For one of several values; where there is none, that is not asked for.
+    many: Option<Template>,
     ops: Ops,
 }
 
@@ -36,10 +37,19 @@ impl Groups {
         let any = template("any", &[Hole::Items], found);
         let all = template("all", &[Hole::Items], found);
         let one = template("one", &ONE, found);
-        let many = template("in", &[Hole::Field, Hole::Values], found);
+        let many = match keys.take("in") {
+            Some(node) => Some(Template::load(node, &[Hole::Field, Hole::Values], found)?),
+            None => None,
+        };
         let node: Node = keys.required("ops", found)?;
         let ops = Ops::load(&node, false, found);
-        Some(Self { most: most?, any: any?, all: all?, one: one?, many: many?, ops })
+        Some(Self { most: most?, any: any?, all: all?, one: one?, many, ops })
+    }
+
+    /// Every name that it writes into a body, and whether nothing stands under it.
+    pub(super) fn names(&self, see: &mut dyn FnMut(&str, bool)) {
+        let parts = [&self.any, &self.all, &self.one];
+        parts.into_iter().chain(&self.many).for_each(|part| part.names(see));
     }
 
     pub(super) fn filter(&self, literals: &Literals, push: &Push) -> Asked {
@@ -69,7 +79,7 @@ impl Groups {
             _ => None,
         };
         match test.op {
-            Op::In => Some(self.many.fill(&fill)),
+            Op::In => self.many.as_ref().map(|many| many.fill(&fill)),
             Op::Eq | Op::Ne | Op::Lt | Op::Lte | Op::Gt | Op::Gte => Some(self.one.fill(&fill)),
             Op::Contains | Op::StartsWith | Op::EndsWith => None,
         }

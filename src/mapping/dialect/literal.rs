@@ -170,10 +170,11 @@ impl Literals {
         self.is_closed(node, found).then_some(self)
     }
 
-    /// Whether no text can leave its quotes: the quote and what begins an escape are escaped themselves.
+    /// Whether no text can leave its quotes: the quote and what begins an escape are escaped themselves, or refused.
     fn is_closed(&self, node: &Node, found: &mut Diagnostics) -> bool {
         let Some(quote) = self.quote else { return true };
-        let is_escaped = |char: char| self.escapes.iter().any(|(from, _)| *from == char);
+        let is_escaped =
+            |char: char| self.refused.contains(char) || self.escapes.iter().any(|(from, _)| *from == char);
         let is_safe = |(_, to): &(char, String)| {
             let mut chars = to.chars();
             matches!((chars.next(), chars.next()), (Some(first), Some(_)) if is_escaped(first))

@@ -188,6 +188,18 @@ impl Dialect {
         }
     }
 
+    /// The names that it writes into a body, each with whether nothing stands under it; `None` where it writes into
+    /// none.
+    pub(super) fn names_in_bodies(&self) -> Option<Vec<(String, bool)>> {
+        let mut names = Vec::new();
+        match &self.form {
+            Form::Groups(groups) => groups.names(&mut |name, is_last| names.push((name.to_owned(), is_last))),
+            Form::Domain(_) => {}
+            Form::Text(_) | Form::Flat(_) | Form::Brackets(_) | Form::Criteria(_) => return None,
+        }
+        Some(names)
+    }
+
     /// Spells a filter; what cannot be said is left out, so that more comes back.
     pub(super) fn filter(&self, push: &Push) -> Asked {
         match &self.form {

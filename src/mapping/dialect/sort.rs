@@ -78,6 +78,17 @@ impl SortWords {
         }
     }
 
+    /// The names that an order writes into a body; `None` where it writes into none.
+    pub(in crate::mapping) fn names_in_bodies(&self) -> Option<Vec<(String, bool)>> {
+        let mut names = Vec::new();
+        match &self.form {
+            Form::Body(one) => one.names(&mut |name, is_last| names.push((name.to_owned(), is_last))),
+            Form::List { .. } => {}
+            Form::Text { .. } | Form::Query(_) => return None,
+        }
+        Some(names)
+    }
+
     pub(super) fn load(node: &Node, carrier: Carrier, found: &mut Diagnostics) -> Option<Self> {
         let mut keys = Keys::of(node, found)?;
         let holes = [Hole::Field, Hole::Dir, Hole::N];

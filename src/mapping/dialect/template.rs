@@ -145,6 +145,20 @@ impl Template {
         }
     }
 
+    /// Every name of an object, and whether nothing stands under it. Recursion is bounded by the depth of the file.
+    pub(super) fn names(&self, see: &mut dyn FnMut(&str, bool)) {
+        match self {
+            Self::Hole(_) | Self::Text(_) => {}
+            Self::Object(pairs) => {
+                for (name, part) in pairs {
+                    see(name, matches!(part, Self::Hole(_) | Self::Text(_)));
+                    part.names(see);
+                }
+            }
+            Self::List(items) => items.iter().for_each(|item| item.names(see)),
+        }
+    }
+
     pub(super) fn fill(&self, with: &dyn Fn(Hole) -> Option<Out>) -> Out {
         match self {
             Self::Hole(hole) => with(*hole).unwrap_or(Out::Null),

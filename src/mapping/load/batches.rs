@@ -2,7 +2,7 @@
 
 use http::Method;
 
-use super::{Defaults, bodies, calls::envelope, entity::texts, place};
+use super::{Defaults, bodies, calls::envelope, entity::texts, headers, place};
 use crate::{
     mapping::{
         body::Body,
@@ -72,6 +72,7 @@ fn call(node: &Node, key: Envelope, defaults: &Defaults, found: &mut Diagnostics
     };
     let most = keys.take("most").map_or(Some(KEYS), |node| usize::read(node, found));
     let query = texts(keys.take("query"), found);
+    let headers = headers::load(&mut keys, node, defaults, found);
     let body = bodies::load(&mut keys, bodies::OF_BATCH, defaults, found);
     keys.finish(found);
     let most = most?;
@@ -91,7 +92,7 @@ fn call(node: &Node, key: Envelope, defaults: &Defaults, found: &mut Diagnostics
         return None;
     }
     let rows = Envelope { root: frame.root, frame: frame.slots };
-    Some(Box::new(BatchCall { key, method, before, after, by, query, body, rows, most }))
+    Some(Box::new(BatchCall { key, method, before, after, by, query, headers, body, rows, most }))
 }
 
 /// The address around `{keys}`, and what stands between keys there.

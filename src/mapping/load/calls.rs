@@ -2,7 +2,7 @@
 
 use http::Method;
 
-use super::{Defaults, bodies, entity::texts, path, place};
+use super::{Defaults, bodies, entity::texts, headers, path, place};
 use crate::{
     mapping::{
         body::{Body, Hole},
@@ -79,6 +79,7 @@ fn call(keys: &mut Keys<'_>, kind: Kind, defaults: &Defaults, found: &mut Diagno
         MeansWord::read(means, found);
     }
     let query = texts(keys.take("query"), found);
+    let headers = headers::load(&mut keys, node, defaults, found);
     let has_body = node.get("body").is_some();
     let body = bodies::load(&mut keys, kind.holes, defaults, found);
     let rows = match (keys.take("rows"), defaults.speaks) {
@@ -117,7 +118,18 @@ fn call(keys: &mut Keys<'_>, kind: Kind, defaults: &Defaults, found: &mut Diagno
             return None;
         }
     };
-    Some(Call { method, before, after, is_keyed, query, body, rows, returns: returns? })
+    Some(Call {
+        method,
+        before,
+        after,
+        is_keyed,
+        query,
+        headers,
+        is_written: kind.is_written,
+        body,
+        rows,
+        returns: returns?,
+    })
 }
 
 /// Method and address.
@@ -128,6 +140,7 @@ fn address(
     found: &mut Diagnostics,
 ) -> Option<(Method, String)> {
     let standard = match (kind.is_keyed, defaults.speaks) {
+        _ if defaults.soap.is_some() => "",
         (false, _) => "",
         (true, Speaks::Json | Speaks::Xml) => "/{key}",
         (true, Speaks::Odata4 | Speaks::Odata2) => "({key})",
@@ -140,7 +153,7 @@ fn address(
         ("patch", Method::PATCH),
         ("delete", Method::DELETE),
     ] {
-        let default_here = word == kind.usual;
+        let default_here = word == if defaults.soap.is_some() { "post" } else { kind.usual };
         if let Some(node) = keys.take(word) {
             let text = match &node.value {
                 tree::Value::Null => Some(standard.to_owned()),

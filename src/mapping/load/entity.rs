@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     mapping::{
+        check::Sample,
         model::{
             Around, Filterable, Key, KeyForm, Line, Mapping, Named, Narrow, ObjectPart, Part, Select,
             SelectName, Source, Speaks, Version, Words,
@@ -17,6 +18,7 @@ use crate::{
         out::Out,
         path::{Path, Step, joined},
         trie::{Frame, KEYS_MAX},
+        watched::Watched,
         xml,
     },
     schema::{Entity, FieldSet, LeafId, Value},
@@ -65,8 +67,7 @@ pub(super) fn load(
     let key = key(&mut keys, &mut frame, found);
     let version = version(&mut keys, &mut frame, found);
     let narrow = narrows(keys.take("where"), &mut frame, found);
-    let set = constants(keys.take("set"), found);
-    let select = select_words(&mut keys, defaults, found);
+    let (set, select) = (constants(keys.take("set"), found), select_words(&mut keys, defaults, found));
     let fields: Option<Node> = keys.required("fields", found);
     let mut loader = Loader::new(entity, defaults, found);
     let root =
@@ -78,7 +79,7 @@ pub(super) fn load(
     let lists = lists::load(&mut keys, &at, defaults, found);
     let [read, create, update, delete] = calls::load(&mut keys, defaults, found);
     let xml = xml::record(&mut keys, words, [&read, &create, &update], node, found);
-    let samples = super::samples(keys.take("samples"), found);
+    let (samples, watched) = beside(&mut keys, entity, found);
     keys.finish(found);
     // ORDER: every key has been asked for by now, so that all mistakes of the entity are told.
     let key = key?;
@@ -119,6 +120,7 @@ pub(super) fn load(
         delete,
         samples,
         xml,
+        watched,
     })
 }
 
@@ -335,6 +337,11 @@ fn filter_name(path: &Path, select: Option<&SelectWords>, speaks: Speaks) -> Opt
     // A name that is more than a word would not stay a name in a filter's text.
     let word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '/' | '.' | '-');
     name.chars().all(word).then_some(name)
+}
+
+/// What is no part of the way there and back.
+fn beside(keys: &mut Keys<'_>, entity: &Entity, found: &mut Diagnostics) -> (Vec<Sample>, Watched) {
+    (super::samples(keys.take("samples"), found), Watched::load(keys, entity, found))
 }
 
 pub(super) fn texts(node: Option<&Node>, found: &mut Diagnostics) -> Vec<(String, String)> {

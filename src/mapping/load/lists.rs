@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::Method;
 
-use super::{Defaults, batches, bodies, entity::texts, pages, pages::Holes, path_at, place};
+use super::{Defaults, batches, bodies, entity::texts, headers, pages, pages::Holes, path_at, place};
 use crate::{
     mapping::{
         batch::BATCHES_MAX,
@@ -56,7 +56,7 @@ pub(super) fn load(
 fn variant(node: &Node, at: &str, defaults: &Defaults, found: &mut Diagnostics) -> Option<ListCall> {
     let mut keys = Keys::of(node, found)?;
     let purposes: Vec<ForWord> = keys.or("for", Vec::new, found).unwrap_or_default();
-    let (method, suffix) = address(&mut keys, found)?;
+    let (method, suffix) = address(&mut keys, defaults, found)?;
     // A list may stand elsewhere than the records.
     let at = match keys.take("at") {
         Some(node) => String::read(node, found).filter(|at| is_address(at, node, found))?,
@@ -80,6 +80,7 @@ fn variant(node: &Node, at: &str, defaults: &Defaults, found: &mut Diagnostics) 
         Period::read(lag, found);
     }
     let query = texts(keys.take("query"), found);
+    let headers = headers::load(&mut keys, node, defaults, found);
     let body = bodies::load(&mut keys, bodies::OF_LIST, defaults, found);
     let statement = match keys.take("statement") {
         Some(node) => Some(Statement::load(node, found)?),
@@ -99,6 +100,7 @@ fn variant(node: &Node, at: &str, defaults: &Defaults, found: &mut Diagnostics) 
         method,
         at: format!("{at}{suffix}"),
         query,
+        headers,
         for_queries: !purposes.is_empty(),
         filter,
         statement,
@@ -133,10 +135,11 @@ fn fits(call: &ListCall, is_bare: bool, node: &Node, found: &mut Diagnostics) {
 }
 
 /// Method and address.
-fn address(keys: &mut Keys<'_>, found: &mut Diagnostics) -> Option<(Method, String)> {
+fn address(keys: &mut Keys<'_>, defaults: &Defaults, found: &mut Diagnostics) -> Option<(Method, String)> {
     Some(match (keys.take("get"), keys.take("post")) {
         (Some(node), None) => (Method::GET, suffix(node, found)?),
         (None, Some(node)) => (Method::POST, suffix(node, found)?),
+        (None, None) if defaults.soap.is_some() => (Method::POST, String::new()),
         (None, None) => (Method::GET, String::new()),
         (Some(_), Some(node)) => {
             found.error(&node.place, "a list is asked for by `get` or by `post`, not both");

@@ -7,6 +7,7 @@ mod elements;
 mod entity;
 mod fields;
 pub(super) mod forms;
+mod headers;
 mod lines;
 mod lists;
 mod pages;
@@ -21,7 +22,7 @@ use super::{
     errors::Errors,
     model::{Mapping, Speaks, Words},
     time::{Day, Moment},
-    xml,
+    xml::{self, Soap},
 };
 use crate::{
     schema::{LeafKind, Schema},
@@ -46,6 +47,10 @@ yaml_words! {
         Odata2 = "odata2",
         /// XML with addresses of its own.
         Xml = "xml",
+        /// XML in envelopes of SOAP 1.1.
+        Soap11 = "soap11",
+        /// XML in envelopes of SOAP 1.2.
+        Soap12 = "soap12",
     }
 
     /// How numbers and booleans travel.
@@ -109,6 +114,7 @@ impl System {
                 continue;
             };
             if let Some(mapping) = entity::load(name, entity, node, &words, &defaults, found) {
+                mapping.check_watched(found);
                 entities.insert(entity.name.clone(), Arc::new(mapping));
             }
         }
@@ -135,6 +141,8 @@ impl System {
 /// What the lines of all entities start from.
 pub(super) struct Defaults {
     pub(super) speaks: Speaks,
+    /// The envelopes around XML.
+    pub(super) soap: Option<Soap>,
     /// How numbers, days and moments are spelt where a line does not say.
     pub(super) forms: Forms,
     /// Whether the file names the zone of times that tell none.
@@ -165,9 +173,15 @@ impl Common {
             SpeaksWord::Json => Speaks::Json,
             SpeaksWord::Odata4 => Speaks::Odata4,
             SpeaksWord::Odata2 => Speaks::Odata2,
-            SpeaksWord::Xml => Speaks::Xml,
+            SpeaksWord::Xml | SpeaksWord::Soap11 | SpeaksWord::Soap12 => Speaks::Xml,
         };
-        let xml = (speaks == Speaks::Xml).then(|| Arc::new(xml::namespaces(node.get("namespaces"), found)));
+        let soap = match word {
+            SpeaksWord::Soap11 => Some(Soap::V11),
+            SpeaksWord::Soap12 => Some(Soap::V12),
+            SpeaksWord::Json | SpeaksWord::Odata4 | SpeaksWord::Odata2 | SpeaksWord::Xml => None,
+        };
+        let xml =
+            (speaks == Speaks::Xml).then(|| Arc::new(xml::namespaces(node.get("namespaces"), soap, found)));
         if let (None, Some(node)) = (&xml, node.get("namespaces")) {
             found.error(&node.place, "only a system that speaks `xml` has `namespaces`");
         }
@@ -198,6 +212,7 @@ impl Common {
         let has_zone = zone.is_some();
         let defaults = Defaults {
             speaks,
+            soap,
             forms: forms_of(speaks, zone.flatten()),
             has_zone,
             text_numbers: numbers? == Numbers::Text || speaks == Speaks::Xml,

@@ -4,7 +4,7 @@
 use super::*;
 use crate::schema::{Direction, Filter, Op, Sort, Value};
 
-const FILES: [(&str, &str, &str); 2] = [
+const FILES: [(&str, &str, &str); 4] = [
     (
         "salesforce",
         include_str!("../../../policies/systems/catalogue/salesforce.yaml"),
@@ -14,6 +14,16 @@ const FILES: [(&str, &str, &str); 2] = [
         "sap-s4",
         include_str!("../../../policies/systems/catalogue/sap-s4.yaml"),
         "https://s4.example.com/sap/opu/odata/sap",
+    ),
+    (
+        "xero",
+        include_str!("../../../policies/systems/catalogue/xero.yaml"),
+        "https://api.xero.com/api.xro/2.0",
+    ),
+    (
+        "fakturownia",
+        include_str!("../../../policies/systems/catalogue/fakturownia.yaml"),
+        "https://my-company.fakturownia.pl",
     ),
 ];
 
@@ -169,4 +179,46 @@ fn an_expanded_list_is_named_where_it_is_read_from_a_fixed_place_too() {
         target,
         "/API_PRODUCT_SRV/A_Product?$select=Product,to_Description&$expand=to_Description&$top=7"
     );
+}
+
+#[test]
+fn a_text_that_no_quotes_can_hold_is_not_asked_for() {
+    let system = load("xero");
+    let m = system.entity("Customer").unwrap();
+    let asked = |name: &str| {
+        let filter = Filter::All(vec![test(m, "name", Op::Eq, name)]);
+        decoded(&m.list(&FieldSet::ID, &filter, &[], None, 50).unwrap())
+    };
+    assert_eq!(asked("O'Hara AND Sons"), r#"/Contacts?where=Name=="O'Hara AND Sons"&page=1"#);
+    for name in [r#"a" OR Name!=""#, r"a\", "\""] {
+        assert_eq!(asked(name), "/Contacts?page=1", "{name}");
+    }
+}
+
+#[test]
+fn an_error_of_an_accounting_service_is_told_by_what_it_says() {
+    let (xero, fakturownia) = (load("xero"), load("fakturownia"));
+    let fault = |system: &System, entity: &str, status: u16, text: &str| {
+        system.entity(entity).unwrap().deleted(&answer(status, text)).unwrap_err()
+    };
+    let told = fault(
+        &xero,
+        "Invoice",
+        400,
+        r#"{"ErrorNumber":10,"Type":"ValidationException","Message":"A validation exception occurred","Elements":[{"ValidationErrors":[{"Message":"Invoice not of valid status"}]}]}"#,
+    );
+    assert!(
+        matches!(told.kind, FaultKind::Invalid(_)) && told.text.contains("not of valid status"),
+        "{told:?}"
+    );
+    // A success that is none.
+    let told = fault(
+        &fakturownia,
+        "Invoice",
+        200,
+        r#"{"code":"error","message":{"buyer_tax_no":["- nie może być puste"]}}"#,
+    );
+    assert!(matches!(told.kind, FaultKind::Invalid(_)), "{told:?}");
+    let gone = fault(&fakturownia, "Customer", 404, r#"{"status":"404","error":"Not Found"}"#);
+    assert_eq!(gone.kind, FaultKind::NotFound);
 }

@@ -1,13 +1,16 @@
 //! `namespaces`, `wrap` and `order`, and whether the names of paths can be names in XML.
 
+use http::Method;
+
 use super::{
     NIL_NAMESPACE, Names, XML_NAMESPACE,
     chars::{holds, is_name, qualified},
+    soap::{PREFIX, Soap},
     write::Order,
 };
 use crate::{
     mapping::{
-        body::Body,
+        body::{Body, Hole},
         load::{Written, pairs},
         model::{Call, Carrier, ListCall, Next, Size, Words},
         path::{Path, Step},
@@ -30,6 +33,11 @@ pub(in crate::mapping) struct Record {
 }
 
 impl Record {
+    /// The way to the one record of an answer.
+    pub(in crate::mapping) fn envelope(&self) -> &Tree {
+        &self.envelope
+    }
+
     /// Whether the system asks for an order of elements.
     pub(in crate::mapping) fn is_ordered(&self) -> bool {
         self.order.is_asked()
@@ -37,12 +45,18 @@ impl Record {
 }
 
 /// `namespaces: { prefix: namespace }`.
-pub(in crate::mapping) fn namespaces(node: Option<&Node>, found: &mut Diagnostics) -> Names {
-    let mut names = Names::default();
+pub(in crate::mapping) fn namespaces(
+    node: Option<&Node>,
+    soap: Option<Soap>,
+    found: &mut Diagnostics,
+) -> Names {
+    let mut names = Names { soap, ..Names::default() };
     for (key, node) in pairs(node, found) {
         let Some(namespace) = String::read(node, found) else { continue };
         let prefix = key.text.as_str();
-        let reserved = prefix.starts_with("xml") || matches!(&*namespace, XML_NAMESPACE | NIL_NAMESPACE);
+        let reserved = prefix.starts_with("xml")
+            || (soap.is_some() && prefix == PREFIX)
+            || matches!(&*namespace, XML_NAMESPACE | NIL_NAMESPACE);
         if reserved || !(prefix.is_empty() || is_name(prefix)) {
             found.push(
                 Diagnostic::error(&key.place, format!("`{prefix}` cannot be a prefix here"))
@@ -55,6 +69,9 @@ pub(in crate::mapping) fn namespaces(node: Option<&Node>, found: &mut Diagnostic
         } else {
             names.bound.push((prefix.into(), namespace.into()));
         }
+    }
+    if let (Some(soap), true) = (soap, names.is_bound()) {
+        names.bound.push((PREFIX.into(), soap.namespace().into()));
     }
     names
 }
@@ -127,8 +144,11 @@ pub(in crate::mapping) fn check(
         lists.iter().flat_map(|call| [Some(&call.body), call.batch.as_ref().map(|read| &read.body)]);
     let templates: Vec<&Body> = of_calls.chain(of_lists.flatten()).flatten().collect();
     let written = written.iter().map(|written| &written.path).chain(lists.iter().flat_map(body_paths));
-    check_names(names, read, (written, &templates), node, found);
+    check_names(names, read, (written, &templates, lists), node, found);
     check_bodies(lists, &templates, node, found);
+    if names.soap.is_some() {
+        check_envelopes(&calls, lists, node, found);
+    }
     if calls.iter().any(|call| call.rows.is_some()) {
         found.push(
             Diagnostic::error(&node.place, "`rows` of one record goes with JSON")
@@ -140,7 +160,7 @@ pub(in crate::mapping) fn check(
 fn check_names<'p>(
     names: &Names,
     read: &Tree,
-    (written, templates): (impl Iterator<Item = &'p Path>, &[&Body]),
+    (written, templates, lists): (impl Iterator<Item = &'p Path>, &[&Body], &[ListCall]),
     node: &Node,
     found: &mut Diagnostics,
 ) {
@@ -158,11 +178,33 @@ fn check_names<'p>(
     };
     read.names(&mut see);
     templates.iter().for_each(|body| body.names(&mut see));
+    let dialects = || lists.iter().filter_map(|call| call.filter.as_ref());
+    let filters = dialects().filter_map(|dialect| dialect.names_in_bodies());
+    let sorts = dialects().filter_map(|dialect| dialect.sort.as_ref()?.names_in_bodies());
+    for (name, is_last) in filters.chain(sorts).flatten() {
+        see(&name, is_last);
+    }
     for path in written {
         for (at, step) in path.steps().iter().enumerate() {
             if let Step::Key(name) = step {
                 see(name, at + 1 == path.steps().len());
             }
+        }
+    }
+}
+
+/// Tells of requests that no envelope could hold.
+fn check_envelopes(calls: &[&Call], lists: &[ListCall], node: &Node, found: &mut Diagnostics) {
+    let of_calls = calls.iter().map(|call| (&call.method, call.body.is_some() || call.is_written));
+    let of_lists = lists.iter().map(|call| (&call.method, call.body.is_some()));
+    let of_reads = lists.iter().flat_map(|call| &call.batch).map(|read| (&read.method, read.body.is_some()));
+    for (method, has_body) in of_calls.chain(of_lists).chain(of_reads) {
+        if *method != Method::POST || !has_body {
+            found.push(
+                Diagnostic::error(&node.place, "SOAP asks by `post`, with a `body`")
+                    .help("`body: { GetCustomer: { id: \"{key}\" } }` is what stands in the envelope"),
+            );
+            return;
         }
     }
 }
@@ -192,6 +234,19 @@ fn check_bodies(lists: &[ListCall], templates: &[&Body], node: &Node, found: &mu
         found.error(&node.place, "a body in XML has one element around all that is in it");
     }
     for call in lists {
+        let dialect = call.filter.as_ref();
+        let has = |wanted: Hole| call.body.as_ref().is_some_and(|body| body.has(&|hole| *hole == wanted));
+        let filters = dialect.is_some_and(|dialect| dialect.names_in_bodies().is_some());
+        let sorts = dialect.and_then(|dialect| dialect.sort.as_ref()?.names_in_bodies()).is_some();
+        if (filters && !has(Hole::Filter)) || (sorts && !has(Hole::Sort)) {
+            found.push(
+                Diagnostic::error(
+                    &node.place,
+                    "what a list in XML filters and sorts by stands in its `body`",
+                )
+                .help("write `\"{filter}\"` where the conditions stand, `\"{sort}\"` for the order"),
+            );
+        }
         let mut roots: Vec<_> = body_paths(call).map(root).collect();
         let template = call.body.as_ref().and_then(Body::root);
         roots.extend(template.map(Some));

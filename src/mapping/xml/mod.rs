@@ -12,6 +12,8 @@ mod load;
 mod mixed;
 mod reader;
 mod record;
+mod soap;
+mod unread;
 mod walk;
 mod write;
 
@@ -20,10 +22,13 @@ mod tests;
 
 use std::borrow::Cow;
 
+use crate::words::tree;
+
 pub(super) use chars::{Place, decode, holds};
 pub(super) use compare::{same_order, tree};
 pub(super) use load::{Record, check, namespaces, record};
 pub(super) use record::document_at;
+pub(super) use soap::Soap;
 pub(super) use walk::document;
 
 use reader::DEPTH_MAX;
@@ -57,6 +62,9 @@ pub enum BadXml {
     /// An element that says it is null and holds something.
     #[error("an element of the answer is said to be nil and holds something")]
     Nil,
+    /// No envelope with a body in it, of the version that the file names.
+    #[error("the answer is no SOAP envelope of the version that the system is said to speak")]
+    NoEnvelope,
     /// Nested too deep.
     #[error("the answer is nested deeper than {DEPTH_MAX} levels")]
     Depth,
@@ -70,9 +78,23 @@ pub enum BadXml {
 pub(super) struct Names {
     /// Prefix and namespace; each namespace once. The empty prefix is the default of elements.
     bound: Vec<(Box<str>, Box<str>)>,
+    /// The envelopes around answers and requests.
+    soap: Option<Soap>,
 }
 
 impl Names {
+    /// What tells a fault, as a matcher of a file.
+    pub(super) fn fault(&self) -> Option<tree::Node> {
+        let (code, words) = self.soap?.fault(self.is_bound());
+        let text = format!("{{ status: any, at: '{code}', is: unknown, text: '{words}' }}");
+        tree::parse(&"soap".into(), &text).ok()
+    }
+
+    /// Whether paths tell namespaces apart.
+    pub(super) fn is_bound(&self) -> bool {
+        !self.bound.is_empty()
+    }
+
     /// An element as paths name it; `None` when none can.
     fn element<'a>(&self, name: &'a str, local: &'a str, namespace: &str) -> Option<Cow<'a, str>> {
         if self.bound.is_empty() {

@@ -168,6 +168,13 @@ impl<'a, 'n> Reader<'a, 'n> {
         self.names.element(name, local, self.namespace(prefix).ok()?)
     }
 
+    /// Whether the begun element has this local name in this namespace.
+    pub(super) fn is(&self, local: &str, namespace: &str) -> bool {
+        let Some(name) = self.open.last().map(|open| open.name) else { return false };
+        let (prefix, own) = name.split_once(':').unwrap_or(("", name));
+        own == local && self.namespace(prefix).is_ok_and(|known| known == namespace)
+    }
+
     /// The begun element as it is spelt.
     pub(super) fn spelt(&self) -> &'a str {
         self.open.last().map_or("", |open| open.name)

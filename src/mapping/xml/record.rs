@@ -118,9 +118,20 @@ impl Mapping {
     pub(in crate::mapping) fn finish(&self, request: Request, body: Option<Out>) -> NativeRequest {
         let Some(names) = &self.words.xml else { return request.finish(body) };
         let mut native = request.finish(None);
-        native.headers.insert(ACCEPT, HeaderValue::from_static("application/xml"));
+        let is_plain = native.headers.get(ACCEPT).is_none_or(|accept| accept == "application/json");
+        if is_plain {
+            let types =
+                if names.soap.is_some() { "text/xml, application/soap+xml" } else { "application/xml" };
+            native.headers.insert(ACCEPT, HeaderValue::from_static(types));
+        }
         if let Some(body) = body.filter(|body| !body.is_empty()) {
-            native.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/xml"));
+            match names.soap {
+                Some(soap) => soap.mark(&mut native.headers),
+                None => {
+                    let plain = HeaderValue::from_static("application/xml");
+                    native.headers.entry(CONTENT_TYPE).or_insert(plain);
+                }
+            }
             let order = self.xml.as_ref().map(|record| &record.order);
             native.body = Bytes::from(write::document(&body, names, order));
         }

@@ -7,4 +7,5 @@ use serde_json::json;
 mod catalogue;
 mod hostile;
 mod lines;
+mod soap;
 mod written;

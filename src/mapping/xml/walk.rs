@@ -27,8 +27,10 @@ pub(in crate::mapping) fn document<'a, 'n>(
     if walker.reader.next()? != Event::Start {
         return Err(walker.reader.bad());
     }
-    let first = walker.open(node);
-    walker.child(node, first, 0, raws, on_row)?;
+    match names.soap {
+        Some(soap) => walker.envelope(soap, node, raws, on_row)?,
+        None => walker.root(node, raws, on_row)?,
+    }
     if walker.reader.next()? != Event::Over {
         return Err(walker.reader.bad());
     }
@@ -57,6 +59,17 @@ impl<'a, 'n> Walker<'a, 'n> {
         let bare = self.reader.is_bare();
         let parent = self.element(node, 0, raws, &mut |walker| walker.skip())?;
         Ok(parent || !bare)
+    }
+
+    /// The element just begun, as the one name of a node.
+    pub(super) fn root(
+        &mut self,
+        node: &Node,
+        raws: &mut Raws<'a>,
+        on_row: &mut OnRow<'_, 'a, 'n>,
+    ) -> Result<(), BadXml> {
+        let first = self.open(node);
+        self.child(node, first, 0, raws, on_row)
     }
 
     /// Steps behind the element just begun.
@@ -240,7 +253,7 @@ impl Node {
         self.keys.iter().filter(|(key, _)| !key.starts_with(['@', '#'])).map(|(_, node)| node)
     }
 
-    fn has_elements(&self) -> bool {
+    pub(super) fn has_elements(&self) -> bool {
         self.elements().next().is_some()
     }
 
@@ -248,10 +261,5 @@ impl Node {
     fn counters_of(&self, at: usize) -> usize {
         let before = self.keys.iter().take(at).map(|(_, child)| child.ways());
         self.keys.len() + before.sum::<usize>()
-    }
-
-    /// Whether its element may be repeated.
-    pub(super) fn is_list(&self) -> bool {
-        self.rows || !(self.each.is_empty() && self.items.is_empty() && self.finds.is_empty())
     }
 }

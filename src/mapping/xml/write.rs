@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use super::{
     NIL_NAMESPACE, Names,
     chars::{Place, escape, qualified},
+    soap::Soap,
 };
 use crate::mapping::{out::Out, path::Step};
 
@@ -53,7 +54,10 @@ pub(super) fn document(body: &Out, names: &Names, order: Option<&Order>) -> Vec<
     let [(root, value)] = pairs.as_slice() else { return Vec::new() };
     writer.out.extend_from_slice(b"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
     let below = order.and_then(|order| order.ranks.get(&**root)).map(|(_, below)| below);
-    writer.one(root, value, below, true);
+    match names.soap {
+        Some(soap) => writer.envelope(soap, |writer| writer.one(root, value, below, false)),
+        None => writer.one(root, value, below, true),
+    }
     writer.out
 }
 
@@ -63,6 +67,18 @@ struct Writer<'w> {
 }
 
 impl Writer<'_> {
+    /// An envelope around what its body holds; the file's namespaces are declared on it.
+    fn envelope(&mut self, soap: Soap, body: impl FnOnce(&mut Self)) {
+        self.put(&["<soap:Envelope"]);
+        self.namespaces();
+        if !self.names.is_bound() {
+            self.attribute("xmlns:soap", soap.namespace());
+        }
+        self.put(&["><soap:Body>"]);
+        body(self);
+        self.put(&["</soap:Body></soap:Envelope>"]);
+    }
+
     /// An element, or each of a list. Recursion goes as deep as paths of the file do.
     fn element(&mut self, name: &str, value: &Out, order: Option<&Order>) {
         match value {

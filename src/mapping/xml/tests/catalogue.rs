@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     mapping::{FaultKind, System},
-    schema::Filter,
+    schema::{Filter, Op, Value},
 };
 
 const GET: &str = include_str!("../../../../tests/fixtures/wfirma/contractor.get.xml");
@@ -48,6 +48,8 @@ fn a_recorded_contractor_reads_as_a_customer() {
     assert_eq!(customer["emails"], json!([]));
     assert_eq!(customer["addresses"][0]["line1"], "ul. Królewska 23");
     assert_eq!(customer["payment_terms"]["days"], 0);
+    assert_eq!(customer["addresses"].as_array().unwrap().len(), 1);
+    assert_eq!(customer["updated_at"], "2022-01-05T20:43:25Z");
     let added = read(ADDED);
     assert_eq!(added["id"], "13791025");
     assert_eq!(added["name"], "Olszewska P.P.O.F");
@@ -110,10 +112,21 @@ fn rows_are_a_repeated_element_and_none_is_an_empty_list() {
     let wanted = mapping.entity().all();
     let listing = mapping.list(&wanted, &Filter::everything(), &[], None, 10).unwrap();
     let body = String::from_utf8(listing.request.body.to_vec()).unwrap();
-    assert!(
-        body.ends_with("<api><contractors><parameters><limit>100</limit></parameters></contractors></api>"),
-        "{body}"
-    );
+    let where_ = "<condition><field>buyer</field><operator>eq</operator><value>1</value></condition>\
+        <condition><field>tax_id_type</field><operator>eq</operator><value>nip</value></condition>";
+    let page = "<page>1</page><limit>10</limit></parameters></contractors></api>";
+    let conditions = |inside: &str| {
+        format!("<api><contractors><parameters><conditions><and>{inside}</and></conditions>{page}")
+    };
+    assert!(body.ends_with(&conditions(where_)), "{body}");
+    // What a caller asks for stands in elements of its own, whatever it is.
+    let leaf = mapping.entity().leaf_at("name").unwrap();
+    let value = Value::Text("</value><or>&".into());
+    let named = Filter::Test { leaf, op: Op::Eq, value };
+    let asked = mapping.list(&wanted, &named, &[], None, 10).unwrap();
+    let body = String::from_utf8(asked.request.body.to_vec()).unwrap();
+    let name = "<condition><field>name</field><operator>eq</operator><value>&lt;/value&gt;&lt;or&gt;&amp;</value></condition>";
+    assert!(body.contains(name) && body.contains("<field>buyer</field>"), "{body}");
     let rows = |rows: &str| {
         let body = format!(
             "<api><contractors>{rows}<parameters><total>1</total></parameters></contractors><status><code>OK</code></status></api>"

@@ -318,4 +318,20 @@ fn a_template_that_would_be_no_xml_does_not_load() {
     assert!(name.contains("`a b` is no name of an element"), "{name}");
     let rows = of(r#"get: "/{key}", rows: a.c"#);
     assert!(rows.contains("`wrap` says where a record stands in XML"), "{rows}");
+    let filtered = |list: &str, field: &str| {
+        let text = format!(
+            "speaks: xml\nfilters:\n  f: {{ shape: or_of_ands, any: {{ and: \"{{items}}\" }}, all: {{ is: \"{{items}}\" }}, one: {{ {field}: \"{{field}}\", v: \"{{value}}\" }}, ops: {{ eq: eq }} }}\nentities:\n  Customer:\n    at: /c\n    list: {{ post: /f, rows: a.c, filter: f, {list} }}\n    fields: {{ given_name: name }}\n"
+        );
+        load(&text)
+    };
+    let (system, told) = filtered(r#"page: { size: a.n }"#, "f");
+    assert!(
+        system.is_none() && told.contains("what a list in XML filters and sorts by stands in its `body`"),
+        "{told}"
+    );
+    let (system, told) = filtered(r#"body: { a: { "{filter}": x } }"#, "f");
+    assert!(system.is_none(), "{told}");
+    let (system, told) = filtered(r#"body: { a: { w: "{filter}" } }"#, "'f f'");
+    assert!(system.is_none() && told.contains("`f f` is no name of an element"), "{told}");
+    assert!(filtered(r#"body: { a: { w: "{filter}" } }"#, "f").0.is_some());
 }
