@@ -505,3 +505,20 @@ fn ids_survive_an_exchange_of_systems() {
     let acts = acts.iter().filter(|entry| entry["act"] == "ids_joined").count();
     assert_eq!(acts, 3, "what was done is in the journal, and what was only looked at is not");
 }
+
+#[test]
+fn erasing_a_record_by_its_id_forgets_the_keys_that_data_quality_keeps_of_it() {
+    let mut stage = Stage::open(opaque);
+    stage.get("/v1/orders?limit=5").expect(200);
+    // At its end a gate hands over what it saw.
+    assert_eq!(stage.stop(), 0);
+    let (data, policies) = (stage.data(), stage.policies());
+    let customer = format!("Customer/{}", id_of(&stage, "Customer", "erp:20000"));
+    let erased = || {
+        let place = ["--data", data.to_str().unwrap(), "--policies", policies.to_str().unwrap()];
+        let ran = run(&[&["audit", "erase", &customer, "--yes", "--json"][..], &place].concat());
+        serde_json::from_str::<Value>(&ran.out).unwrap()["quality"].as_u64()
+    };
+    assert!(erased() > Some(0));
+    assert_eq!(erased(), Some(0));
+}
