@@ -47,6 +47,18 @@ pub enum BodyError {
     Ended(&'static str),
 }
 
+impl BodyError {
+    /// The same error for somebody else who is told of it.
+    pub fn told_again(&self) -> Self {
+        match self {
+            Self::Broken(source) => Self::Broken(source.to_string().into()),
+            Self::TooLarge { bytes_max } => Self::TooLarge { bytes_max: *bytes_max },
+            Self::TooSlow { clock } => Self::TooSlow { clock },
+            Self::Ended(why) => Self::Ended(why),
+        }
+    }
+}
+
 /// Most bytes of a frame made from bytes at hand.
 const PIECE_BYTES: usize = 32 * 1024;
 

@@ -8,6 +8,7 @@
 
 mod after;
 mod calling;
+mod checking;
 mod documents;
 mod exchange;
 mod gate;
@@ -34,7 +35,7 @@ use std::{
     task::Poll,
 };
 
-use http::{HeaderName, Method, Request, Response, header};
+use http::{HeaderName, Method, Request, Response, Version, header};
 
 pub use gate::{Addresses, Core, Gate};
 pub(crate) use keep::keep_heads;
@@ -52,6 +53,7 @@ use crate::{
     policy::{self, Context},
     quota::{Admission, Greeted, Stranger},
     refusal::{Form, Refusal},
+    wire,
     words::Channel,
 };
 
@@ -140,12 +142,13 @@ fn head(exchange: &mut Exchange, parts: http::request::Parts) -> Result<(Box<Hea
     let charged = core.gate.quota.address(&snapshot.plans, exchange.channel.address, exchange.opened);
     let method = parts.method.clone();
     // ORDER: before the head is looked at, so that a head that is refused is refused in the door's own form.
-    exchange.form = form(parts.uri.path());
+    let is_grpc = parts.version == Version::HTTP_2 && wire::is_grpc(&parts.headers);
+    exchange.form = form(parts.uri.path(), is_grpc);
     let head = intake::head(parts, &listener.hosts, &listener.bounds.head());
     let head = head.map(Box::new).map_err(Refusal::Head);
     match &head {
         Ok(head) => {
-            exchange.form = form(head.path.as_str());
+            exchange.form = form(head.path.as_str(), is_grpc);
             exchange.entry.head(&method, head.path.as_str());
             exchange.traceparent = head.headers.get(TRACEPARENT).cloned();
         }
@@ -155,9 +158,13 @@ fn head(exchange: &mut Exchange, parts: http::request::Parts) -> Result<(Box<Hea
     Ok((head?, stranger))
 }
 
-/// In which form the door under a path tells refusals.
-fn form(path: &str) -> Form {
-    if Resource::is_ours(path) { Form::OData } else { Form::Problem }
+/// In which form the door under a path tells refusals to whoever speaks so.
+fn form(path: &str, is_grpc: bool) -> Form {
+    match is_grpc {
+        _ if Resource::is_ours(path) => Form::OData,
+        true => Form::Grpc,
+        false => Form::Problem,
+    }
 }
 
 /// Who asks: remembered credentials need no await. Then the caller's own rate is charged, so that tries that

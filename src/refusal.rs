@@ -3,6 +3,7 @@
 //! What a caller may know stands in the problem document (RFC 9457); what the operator must know is the
 //! `Display` of the cause, for the log. A record that is hidden and one that does not exist are one refusal.
 
+mod grpc;
 mod key;
 mod odata;
 mod places;
@@ -109,6 +110,8 @@ pub enum Form {
     Problem,
     /// OData's error object (OData JSON format, part 21).
     OData,
+    /// A trailers-only answer of gRPC.
+    Grpc,
 }
 
 /// Methods that some path here takes.
@@ -202,6 +205,7 @@ impl Refusal {
         match form {
             Form::Problem => self.response(request),
             Form::OData => self.odata(request),
+            Form::Grpc => self.grpc(request),
         }
     }
 

@@ -82,6 +82,14 @@ pub struct IssuerLabel {
     pub issuer: String,
 }
 
+/// An address of a system.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct AddressLabel {
+    system: String,
+    /// Host and port.
+    address: String,
+}
+
 /// What exchanges are counted by.
 const ACTIONS: [&str; 7] = ["none", "read", "list", "create", "update", "delete", "call"];
 const STATUSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
@@ -101,6 +109,9 @@ pub struct Telemetry {
     pub system_calls: Family<SystemLabel, Counter>,
     /// Calls to systems that failed.
     pub system_failures: Family<SystemLabel, Counter>,
+    addresses_well: Family<AddressLabel, Gauge>,
+    /// Addresses that have gauges. LIMIT: those of one bundle; see [`Telemetry::addresses`].
+    addresses_told: Mutex<HashSet<AddressLabel>>,
     /// Records of systems that were looked at.
     pub records: Family<EntityLabel, Counter>,
     /// What of them did not fit the schema. LIMIT: fields of the schema, times flaws.
@@ -147,6 +158,8 @@ impl Default for Telemetry {
             system_calls: Family::default(),
             system_failures: Family::default(),
             records: Family::default(),
+            addresses_well: Family::default(),
+            addresses_told: Mutex::default(),
             findings: Family::default(),
             references: Family::default(),
             stale_oldest: Family::default(),
@@ -176,6 +189,8 @@ impl Telemetry {
         r.register("exchange_seconds", "Seconds from head to answer", self.seconds.clone());
         r.register("system_calls", "Calls to systems", self.system_calls.clone());
         r.register("system_failures", "Calls to systems that failed", self.system_failures.clone());
+        let well = self.addresses_well.clone();
+        r.register("system_address_well", "1 where an address of a system is well by its checks", well);
         self.register_quality();
         let r = &mut self.registry;
         r.register("withheld_records", "Records a list left out", self.withheld.clone());
@@ -268,6 +283,22 @@ impl Telemetry {
         for label in gone {
             self.issuer_keys.remove(&label);
             self.issuer_age.remove(&label);
+        }
+    }
+
+    /// What health checks say of addresses: system, host and port, whether it is well. Those told before and not now
+    /// lose their gauges.
+    pub fn addresses<'a>(&self, checked: impl IntoIterator<Item = (&'a str, &'a str, bool)>) {
+        let mut told = self.addresses_told.lock();
+        let mut gone = mem::take(&mut *told);
+        for (system, address, is_well) in checked {
+            let label = AddressLabel { system: system.to_owned(), address: address.to_owned() };
+            self.addresses_well.get_or_create(&label).set(i64::from(is_well));
+            gone.remove(&label);
+            told.insert(label);
+        }
+        for label in gone {
+            self.addresses_well.remove(&label);
         }
     }
 

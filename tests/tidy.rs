@@ -113,7 +113,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     ("certs", &["words", "clock"]),
     ("demo", &["words", "clock"]),
-    ("drafting", &["words", "schema"]),
+    ("drafting", &["words", "schema", "mapping"]),
     (
         "cli",
         &[

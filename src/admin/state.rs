@@ -156,7 +156,10 @@ pub(super) fn systems(snapshot: &Snapshot) -> Json {
             .addresses
             .iter()
             .map(|address| {
-                json!({ "peer": &*address.peer, "in_flight": address.in_flight, "left_out": address.is_out })
+                json!({
+                    "peer": &*address.peer, "in_flight": address.in_flight, "left_out": address.is_out,
+                    "health": address.checked.as_str(),
+                })
             })
             .collect();
         let mut entities: Vec<&str> = snapshot

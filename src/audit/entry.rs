@@ -48,6 +48,7 @@ struct Sheet {
     /// The same for what is sealed.
     plain: Vec<u8>,
     who: Option<Arc<FactsText>>,
+    facts: Option<Arc<Facts>>,
     whose: Whose,
     told: Told,
     /// An intent was appended: what answers it stands by itself, whoever asked.
@@ -115,6 +116,7 @@ impl Entry {
                 text,
                 plain,
                 who: None,
+                facts: None,
                 whose: Whose::Unidentified,
                 told: Told::default(),
                 intended: false,
@@ -162,6 +164,7 @@ impl Entry {
     pub fn caller(&mut self, facts: &Arc<Facts>) {
         facts::credential(&mut self.0.text, &facts.credential);
         self.0.who = Some(self.0.lane.facts.of(facts, &self.0.lane.keys));
+        self.0.facts = Some(facts.clone());
         self.0.whose = match facts.kind {
             Kind::Anonymous => Whose::Anonymous,
             Kind::App | Kind::Partner | Kind::User => Whose::Identified,
@@ -256,7 +259,7 @@ impl Entry {
         if let (Some(entity), Some(id)) = (operation.entity(), record_of(operation)) {
             self.0.told.touched(self.0.lane.keys.digest(entity.name.as_str(), id));
         }
-        Receipt::new(self.0.request)
+        Receipt::new(self.0.request).about(self.0.facts.clone(), operation.entity().cloned())
     }
 
     /// Writes down what is about to change, synced, and gives leave to change it.
@@ -265,7 +268,7 @@ impl Entry {
         let ticket =
             self.write_intent(permit.action(), permit.entity(), permit.record_id(), permit.changed(), now)?;
         ticket.await?;
-        Ok(Receipt::new(self.0.request))
+        Ok(Receipt::new(self.0.request).about(self.0.facts.clone(), Some(permit.entity().clone())))
     }
 
     /// The same for a request passed through; a safe method changes nothing and has no intent of its own.
@@ -286,7 +289,7 @@ impl Entry {
                 self.append_intent(fields, now)?.await?;
             }
         }
-        Ok(Receipt::new(self.0.request))
+        Ok(Receipt::new(self.0.request).about(self.0.facts.clone(), None))
     }
 
     /// Writes the one answer; once it resolves the head may leave. A failure means: refuse.
@@ -434,6 +437,7 @@ impl Entry {
             text: std::mem::take(&mut sheet.text),
             plain: std::mem::take(&mut sheet.plain),
             who: sheet.who.take(),
+            facts: sheet.facts.take(),
             whose: sheet.whose,
             told: std::mem::take(&mut sheet.told),
             intended: sheet.intended,

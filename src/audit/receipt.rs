@@ -1,8 +1,12 @@
 //! Proof that an exchange is on record: a system is asked only against a receipt.
 
-use std::marker::PhantomData;
+use std::{marker::PhantomData, sync::Arc};
 
-use crate::words::RequestId;
+use crate::{
+    identity::Facts,
+    schema::Entity,
+    words::{GroupName, RequestId},
+};
 
 /// A reading call: may look, not show. The exchange's entry is open and will be written before the answer.
 #[derive(Debug)]
@@ -16,16 +20,33 @@ pub enum Effect {}
 #[derive(Debug)]
 pub struct Receipt<Kind> {
     request: RequestId,
+    whose: Option<Arc<Facts>>,
+    entity: Option<Arc<Entity>>,
     kind: PhantomData<fn() -> Kind>,
 }
 
 impl<Kind> Receipt<Kind> {
     pub(super) fn new(request: RequestId) -> Self {
-        Self { request, kind: PhantomData }
+        Self { request, whose: None, entity: None, kind: PhantomData }
+    }
+
+    /// The same for a caller, about an entity where it is about one.
+    pub(super) fn about(self, whose: Option<Arc<Facts>>, entity: Option<Arc<Entity>>) -> Self {
+        Self { whose, entity, ..self }
     }
 
     /// The exchange it belongs to.
     pub fn request(&self) -> RequestId {
         self.request
+    }
+
+    /// The groups of whoever asks.
+    pub fn groups(&self) -> &[GroupName] {
+        self.whose.as_ref().map_or(&[], |facts| &facts.groups)
+    }
+
+    /// The entity that is asked about; none where a request is passed through.
+    pub fn entity(&self) -> Option<&str> {
+        self.entity.as_ref().map(|entity| entity.name.as_str())
     }
 }

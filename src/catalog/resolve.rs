@@ -19,6 +19,8 @@ const ID_BYTES_MAX: usize = 512;
 pub struct Catalog {
     collections: HashMap<CollectionName, SystemName>,
     systems: Vec<SystemName>,
+    /// Services of gRPC by their full names.
+    services: HashMap<Box<str>, SystemName>,
 }
 
 /// What a path asks for.
@@ -52,7 +54,13 @@ impl Catalog {
         collections: impl IntoIterator<Item = (CollectionName, SystemName)>,
         systems: impl IntoIterator<Item = SystemName>,
     ) -> Self {
-        Self { collections: collections.into_iter().collect(), systems: systems.into_iter().collect() }
+        let (collections, systems) = (collections.into_iter().collect(), systems.into_iter().collect());
+        Self { collections, systems, services: HashMap::new() }
+    }
+
+    /// The same with services of gRPC, whose methods stand under `/package.Service/`.
+    pub fn with_services(self, services: impl IntoIterator<Item = (Box<str>, SystemName)>) -> Self {
+        Self { services: services.into_iter().collect(), ..self }
     }
 
     /// The system that serves a collection.
@@ -77,6 +85,13 @@ impl Catalog {
         if let Some(rest) = path.strip_prefix("/systems/") {
             return self.call(method, rest, query).map(Asked::Operation);
         }
+        if let Some(system) = self.service(path) {
+            if *method != Method::POST {
+                return Err(NotInCatalog::Method { allow: "POST" });
+            }
+            let (system, method, query) = (system.clone(), method.clone(), query.map(CompactString::from));
+            return Ok(Asked::Operation(Operation::Call(Call { system, method, path: path.into(), query })));
+        }
         let document = match path {
             "/openapi.json" => Asked::OpenApi,
             "/.well-known/jwks.json" => Asked::Jwks,
@@ -86,6 +101,12 @@ impl Catalog {
             Method::GET | Method::HEAD => Ok(document),
             _ => Err(NotInCatalog::Method { allow: "GET, HEAD" }),
         }
+    }
+
+    /// The system whose service a path names a method of.
+    fn service(&self, path: &str) -> Option<&SystemName> {
+        let (service, method) = path.strip_prefix('/')?.split_once('/')?;
+        self.services.get(service).filter(|_| !method.is_empty() && !method.contains('/'))
     }
 
     fn entity(&self, schema: &Schema, method: &Method, rest: &str) -> Result<Operation, NotInCatalog> {
@@ -159,7 +180,8 @@ mod tests {
             leaves: Vec::new(),
         };
         let schema = Schema::new(vec![Arc::new(entity), Arc::new(hidden)]);
-        (Catalog::new([("orders".into(), "erp".into())], ["erp".into()]), schema)
+        let catalog = Catalog::new([("orders".into(), "erp".into())], ["erp".into()]);
+        (catalog.with_services([("pkg.v1.Prices".into(), "erp".into())]), schema)
     }
 
     fn ask(method: Method, path: &str) -> String {
@@ -185,6 +207,7 @@ mod tests {
             (Method::DELETE, "/v1/orders/1", "delete"),
             (Method::POST, "/systems/erp/x/y", "call erp /x/y"),
             (Method::GET, "/systems/erp", "call erp /"),
+            (Method::POST, "/pkg.v1.Prices/Quote", "call erp /pkg.v1.Prices/Quote"),
             (Method::GET, "/openapi.json", "openapi"),
         ] {
             assert_eq!(ask(method, path), expected, "{path}");
@@ -207,10 +230,16 @@ mod tests {
             "/v1/orders/%00",
             "/v1/orders/%ff",
             "/V1/orders",
+            "/pkg.v1.Prices",
+            "/pkg.v1.Prices/",
+            "/pkg.v1.Prices/a/b",
+            "/pkg.v1.prices/Quote",
+            "/Prices/Quote",
         ] {
             assert_eq!(ask(Method::GET, path), "no such path", "{path}");
         }
         assert_eq!(ask(Method::DELETE, "/v1/orders"), "this method is not possible here");
+        assert_eq!(ask(Method::GET, "/pkg.v1.Prices/Quote"), "this method is not possible here");
         assert_eq!(ask(Method::POST, "/v1/orders/1"), "this method is not possible here");
     }
 }

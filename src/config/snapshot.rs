@@ -187,7 +187,8 @@ impl Compile<'_, '_> {
             self.raw.found.absorb(ids::check(policies, &ids));
         }
         let collections = serves.iter().map(|(entity, system)| (entity.collection.clone(), system.clone()));
-        let catalog = Catalog::new(collections, systems.keys().cloned());
+        let catalog =
+            Catalog::new(collections, systems.keys().cloned()).with_services(self.services(&systems));
         let (doors, bounds) = (doors?, &gateway.bounds.value);
         Some(Snapshot {
             digest,
@@ -207,6 +208,24 @@ impl Compile<'_, '_> {
             doors,
             settings: gateway,
         })
+    }
+
+    /// Which system has which service of gRPC. One name of two systems is nobody's.
+    fn services(&mut self, systems: &HashMap<SystemName, Served>) -> HashMap<Box<str>, SystemName> {
+        let mut all: Vec<_> = systems.values().collect();
+        all.sort_by(|one, other| one.name.cmp(&other.name));
+        let mut services = HashMap::new();
+        for served in all {
+            for service in served.upstream.services() {
+                let name = service.value.as_str();
+                if let Some(other) = services.insert(Box::from(name), served.name.clone()) {
+                    let told =
+                        format!("`{name}` is a service of `{other}` already: a path leads to one system");
+                    self.raw.found.error(&service.place, told);
+                }
+            }
+        }
+        services
     }
 
     fn schema(&mut self) -> Option<Schema> {

@@ -4,6 +4,7 @@
 
 use std::cmp::Ordering;
 
+use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 /// A row of an entity set.
@@ -384,13 +385,18 @@ impl Expression {
     }
 }
 
-/// Text without regard to case, numbers by value; nothing across types.
+/// Text without regard to case, numbers and moments by value; nothing across types.
 fn compare(left: Option<&Value>, right: Option<&Value>) -> Option<Ordering> {
     match (left.unwrap_or(&Value::Null), right.unwrap_or(&Value::Null)) {
         (Value::Null, Value::Null) => Some(Ordering::Equal),
         (Value::Bool(a), Value::Bool(b)) => Some(a.cmp(b)),
         (Value::Number(a), Value::Number(b)) => a.as_f64()?.partial_cmp(&b.as_f64()?),
-        (Value::String(a), Value::String(b)) => Some(a.to_lowercase().cmp(&b.to_lowercase())),
+        (Value::String(a), Value::String(b)) => {
+            Some(match (a.parse::<Timestamp>(), b.parse::<Timestamp>()) {
+                (Ok(a), Ok(b)) => a.cmp(&b),
+                _ => a.to_lowercase().cmp(&b.to_lowercase()),
+            })
+        }
         _ => None,
     }
 }
@@ -400,10 +406,12 @@ mod tests {
     use super::*;
 
     fn holds(text: &str) -> bool {
-        let row: Row =
-            serde_json::from_str(r#"{"name":"O'Neil","total":12.5,"day":"2026-01-02","open":true}"#).unwrap();
+        let row: Row = serde_json::from_str(
+            r#"{"name":"O'Neil","total":12.5,"day":"2026-01-02","open":true,"at":"2026-01-02T03:04:05.5Z"}"#,
+        )
+        .unwrap();
         let pairs = [("$filter".to_owned(), text.to_owned())];
-        Options::read(&pairs, &["name", "total", "day", "open"]).unwrap().holds(&row)
+        Options::read(&pairs, &["name", "total", "day", "open", "at"]).unwrap().holds(&row)
     }
 
     #[test]
@@ -414,6 +422,7 @@ mod tests {
             "not (total lt 12.5) and open eq true",
             "name in ('x','O''Neil') or total eq 1",
             "contains(name,'neil')",
+            "at ge 2026-01-02T03:04:05Z and at lt 2026-01-02T03:04:06Z",
         ] {
             assert!(holds(yes), "{yes}");
         }

@@ -4,7 +4,7 @@ use jiff::{Timestamp, civil::Date};
 
 use super::{
     names::{alike, words},
-    natives::{Native, Natives},
+    natives::{NAIVE, Native, Natives, WrittenOn},
 };
 use crate::schema::{Entity, Leaf, LeafKind};
 
@@ -115,7 +115,7 @@ fn proposal<'a>(leaf: &Leaf, native: &'a Native) -> Option<Line<'a>> {
         list: list.filter(|_| both_lists).map(str::to_owned),
         native,
         how,
-        sure: if likeness >= SURE { Sure::Likely } else { Sure::Unsure },
+        sure: if likeness >= SURE && native.hints.doubt.is_empty() { Sure::Likely } else { Sure::Unsure },
         likeness,
     })
 }
@@ -125,6 +125,10 @@ fn likeness(leaf: &str, native: &Native, both_lists: bool) -> f32 {
     let (around, own) = leaf.rsplit_once('.').unwrap_or(("", leaf));
     let name = words(native.name());
     let mut best = alike(&words(own), &name);
+    if !native.hints.declared.is_empty() {
+        // A label of a few words is a name too.
+        best = best.max(alike(&words(own), &words(&native.said)) * 0.8);
+    }
     if own == "value" && !both_lists {
         // `emails.value` is an e-mail: the value has the list's name.
         best = best.max(alike(&words(around.rsplit('.').next().unwrap_or(around)), &name));
@@ -160,31 +164,17 @@ fn speaks_for_itself(leaf: &Leaf, native: &Native) -> bool {
 
 /// How the native value becomes one of the leaf's kind; none where it cannot.
 fn how(leaf: &Leaf, native: &Native) -> Option<Vec<String>> {
-    let undescribed = !(native.text || native.number || native.boolean);
+    let hints = &native.hints;
+    if !hints.unread.is_empty() {
+        return None;
+    }
     let mut how = Vec::new();
     match &leaf.kind {
         LeafKind::Text { .. } | LeafKind::Id => {
-            if native.number && !native.text {
-                how.push("as: { wire: number }".to_owned());
-            } else if !native.text && !undescribed {
-                return None;
-            }
-            if let Some(entity) = &leaf.reference {
-                how.push(format!("ref: {entity}"));
-            }
-            if native.examples.iter().any(|text| text.trim() != text) {
-                how.push("norm: trim".to_owned());
-            }
+            how = as_text(leaf, native)?;
         }
         LeafKind::Decimal | LeafKind::Integer => {
-            if native.text {
-                if !native.all(is_decimal) && native.format != "decimal" {
-                    return None;
-                }
-                how.push("as: { wire: text }".to_owned());
-            } else if !native.number && !undescribed {
-                return None;
-            }
+            how = as_number(leaf, native)?;
         }
         LeafKind::Boolean => {
             if native.text {
@@ -192,14 +182,14 @@ fn how(leaf: &Leaf, native: &Native) -> Option<Vec<String>> {
                     return None;
                 }
                 how.push("as: { wire: text }".to_owned());
-            } else if !native.boolean && !undescribed {
+            } else if !native.boolean && !is_undescribed(native) {
                 return None;
             }
         }
         LeafKind::Date => {
             if !(native.text
                 && (native.all(|text| text.len() == 10 && text.parse::<Date>().is_ok())
-                    || native.format == "date"))
+                    || matches!(&*native.format, "date" | NAIVE)))
             {
                 return None;
             }
@@ -209,7 +199,8 @@ fn how(leaf: &Leaf, native: &Native) -> Option<Vec<String>> {
             if native.all(millis) {
                 how.push("as: { instant: unix_ms }".to_owned());
             } else if !(native.text
-                && (native.all(|text| text.parse::<Timestamp>().is_ok()) || native.format == "date-time"))
+                && (native.all(|text| text.parse::<Timestamp>().is_ok())
+                    || matches!(&*native.format, "date-time" | NAIVE)))
             {
                 return None;
             }
@@ -224,10 +215,75 @@ fn how(leaf: &Leaf, native: &Native) -> Option<Vec<String>> {
             }
         }
     }
-    if native.read_only {
-        how.push("write: never".to_owned());
+    how.extend(written(native).map(str::to_owned));
+    if hints.unasked && native.list == 0 {
+        how.push("filter_at: never".to_owned());
     }
     Some(how)
+}
+
+fn as_text(leaf: &Leaf, native: &Native) -> Option<Vec<String>> {
+    // What is said to be an amount or a moment is no name.
+    if matches!(&*native.format, "decimal" | "date" | "date-time" | NAIVE) {
+        return None;
+    }
+    let mut how = Vec::new();
+    if native.number && !native.text {
+        how.push("as: { wire: number }".to_owned());
+    } else if !native.text && !is_undescribed(native) {
+        return None;
+    }
+    if let Some(entity) = &leaf.reference {
+        how.push(format!("ref: {entity}"));
+    }
+    if native.hints.guid {
+        how.push("form: guid".to_owned());
+    }
+    match (native.examples.iter().any(|text| text.trim() != text), native.hints.upper) {
+        (true, true) => how.push("norm: [trim, upper]".to_owned()),
+        (true, false) => how.push("norm: trim".to_owned()),
+        (false, true) => how.push("norm: upper".to_owned()),
+        (false, false) => {}
+    }
+    if let (LeafKind::Text { chars_max }, Some(most)) = (&leaf.kind, native.hints.most)
+        && most < *chars_max
+        && !native.read_only
+    {
+        how.push(format!("most: {most}"));
+    }
+    Some(how)
+}
+
+fn as_number(leaf: &Leaf, native: &Native) -> Option<Vec<String>> {
+    let mut as_words = Vec::new();
+    if native.text {
+        if !native.all(is_decimal) && native.format != "decimal" {
+            return None;
+        }
+        as_words.push("wire: text".to_owned());
+    } else if !native.number && !is_undescribed(native) {
+        return None;
+    }
+    let scale = native.hints.scale.filter(|_| leaf.kind == LeafKind::Decimal && !native.read_only);
+    as_words.extend(scale.map(|scale| format!("scale: {scale}")));
+    Some(match as_words.is_empty() {
+        true => Vec::new(),
+        false => vec![format!("as: {{ {} }}", as_words.join(", "))],
+    })
+}
+
+fn written(native: &Native) -> Option<&'static str> {
+    match (native.read_only, native.hints.write) {
+        (true, _) => Some("write: never"),
+        (false, Some(WrittenOn::Create)) => Some("write: create"),
+        (false, Some(WrittenOn::Update)) => Some("write: update"),
+        (false, None) => None,
+    }
+}
+
+/// Whether nothing is known of its type.
+fn is_undescribed(native: &Native) -> bool {
+    !(native.text || native.number || native.boolean)
 }
 
 fn is_decimal(text: &str) -> bool {

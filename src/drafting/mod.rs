@@ -1,4 +1,5 @@
-//! A first version of a system's file, from what the system says of itself: recorded answers or an OpenAPI description.
+//! A first version of a system's file, from what the system says of itself: recorded answers, an OpenAPI
+//! description or the `$metadata` of OData.
 //!
 //! Promises: what is drafted is a proposal and says of each line how sure it is; nothing is invented that no name, type
 //! or value speaks for; a native field is read once. Whoever drafts reviews: a mapping decides what a field *is*.
@@ -6,6 +7,7 @@
 //! [`Natives`] holds what is known of the system's fields, [`matching`] says which of them is which leaf of the entity,
 //! [`Draft`] is the text. Nothing here loads what it wrote; the verb that uses it does, and runs the samples.
 
+mod edmx;
 mod matching;
 mod names;
 mod natives;
@@ -14,7 +16,8 @@ mod openapi;
 mod tests;
 mod text;
 
+pub use edmx::{Described, EdmxError, KeyPart, Version, described_edmx};
 pub use matching::{Line, Sure, matched};
-pub use natives::{Native, Natives, Rows};
+pub use natives::{Hints, Native, Natives, Rows, WrittenOn};
 pub use openapi::{DescribedError, described};
-pub use text::{Draft, Drafted};
+pub use text::{Draft, Drafted, Odata};

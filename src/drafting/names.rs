@@ -97,6 +97,11 @@ const RUN_TOGETHER: &[(&str, &[&str])] = &[
     ("currencyiso", &["currency"]),
     ("companyname", &["company"]),
     ("emailaddress", &["email"]),
+    ("businesspartner", &["customer"]),
+    ("businesspartners", &["customer"]),
+    ("soldtoparty", &["customer"]),
+    ("material", &["sku"]),
+    ("salesorderdate", &["ordered", "on"]),
 ];
 
 /// The words of a name, in one spelling.

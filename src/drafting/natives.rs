@@ -9,6 +9,9 @@ const FIELDS_MAX: usize = 2_000;
 const DEPTH_MAX: usize = 12;
 const EXAMPLES_MAX: usize = 24;
 
+/// The format of a moment without a zone, which may be meant as a day.
+pub(super) const NAIVE: &str = "naive";
+
 /// One field of a system's records.
 #[derive(Clone, Debug, Default)]
 pub struct Native {
@@ -30,6 +33,40 @@ pub struct Native {
     pub format: String,
     /// Whether the system sets it and nobody else.
     pub read_only: bool,
+    /// What a description says beside that.
+    pub hints: Hints,
+}
+
+/// What a description says of a field beside its name and type.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Hints {
+    /// Its type in the description's own word.
+    pub declared: String,
+    /// When alone it can be written.
+    pub write: Option<WrittenOn>,
+    /// Characters the system keeps.
+    pub most: Option<u32>,
+    /// Digits after the point the system keeps.
+    pub scale: Option<u32>,
+    /// Whether the system keeps capital letters only.
+    pub upper: bool,
+    /// Whether the system refuses to filter or to sort by it.
+    pub unasked: bool,
+    /// Whether it is a GUID, which stands without quotes in a question.
+    pub guid: bool,
+    /// Why a line that names it is never sure; empty where it may be.
+    pub doubt: &'static str,
+    /// Why no line can read it; empty where one can.
+    pub unread: &'static str,
+}
+
+/// On which writes alone a field may be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WrittenOn {
+    /// With a new record.
+    Create,
+    /// With a change.
+    Update,
 }
 
 /// Where the records stand in an answer.

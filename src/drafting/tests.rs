@@ -11,7 +11,7 @@ use crate::{
     words::tree,
 };
 
-fn shipped() -> Schema {
+pub(super) fn shipped() -> Schema {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/policies/schema");
     let mut files = Vec::new();
     for file in std::fs::read_dir(folder).unwrap() {
@@ -33,7 +33,8 @@ fn drafted(entity: &str, answers: &[Json]) -> String {
 fn write(schema: &Schema, entity: &str, natives: &Natives, rows: Option<Rows>) -> String {
     let entity = schema.entity(entity).unwrap();
     let lines = matched(entity, natives);
-    let draft = Draft { system: "shop", entity, base: None, at: None, rows, natives, lines: &lines };
+    let draft =
+        Draft { system: "shop", entity, base: None, at: None, rows, natives, lines: &lines, odata: None };
     draft.write(&[]).text
 }
 

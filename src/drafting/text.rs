@@ -23,6 +23,19 @@ pub struct Draft<'a> {
     pub natives: &'a Natives,
     /// The proposed lines.
     pub lines: &'a [Line<'a>],
+    /// What is OData's own, where a `$metadata` told it: key and list stand there.
+    pub odata: Option<Odata>,
+}
+
+/// The lines of a draft that a `$metadata` decides.
+#[derive(Debug)]
+pub struct Odata {
+    /// Of the file.
+    pub head: Vec<String>,
+    /// Of the entity: how a record is named, listed and read.
+    pub entity: Vec<String>,
+    /// The paths of what names a record.
+    pub keys: Vec<Vec<String>>,
 }
 
 /// A draft, and where in it each proposed line stands: numbered from 1.
@@ -49,12 +62,59 @@ impl Draft<'_> {
             None => out.line("base: https://example.com # ? where it answers"),
         }
         out.line("sign_in: none # ? bearer, basic, header, oauth2 …");
+        self.odata.iter().flat_map(|odata| &odata.head).for_each(|line| out.line(line));
         out.line("");
         out.line("entities:");
         out.line(&format!("  {}:", self.entity.name));
         match self.at {
             Some(at) => out.line(&format!("    at: {}", quoted(at))),
             None => out.line(&format!("    at: /{} # ? where its records are", self.entity.collection)),
+        }
+        let keys = self.named(&mut out);
+        out.line("    fields:");
+        self.fields(&mut out);
+        self.left(&keys, &mut out);
+        if !samples.is_empty() {
+            out.line("    samples:");
+            for (answer, reads) in samples {
+                out.line("      - answer: |");
+                answer.lines().for_each(|line| out.line(&format!("          {line}")));
+                out.line("        reads: |");
+                reads.lines().for_each(|line| out.line(&format!("          {line}")));
+            }
+        }
+        Drafted { text: out.text, loose: out.loose }
+    }
+
+    /// What no line reads; of a list of other records that none reads, only where it is.
+    fn left(&self, keys: &[Vec<String>], out: &mut Out) {
+        let is_read = |native: &Native| self.lines.iter().any(|line| std::ptr::eq(line.native, native));
+        let is_list_read = |list: &[String]| {
+            self.lines.iter().any(|line| list_of(line.native).is_some_and(|own| own == list))
+        };
+        let mut lists: Vec<&[String]> = Vec::new();
+        let mut left: Vec<String> = Vec::new();
+        for native in self.natives.iter().filter(|native| !is_read(native) && !keys.contains(&native.path)) {
+            match list_of(native).filter(|list| self.odata.is_some() && !is_list_read(list)) {
+                Some(list) if lists.contains(&list) => {}
+                Some(list) => {
+                    lists.push(list);
+                    left.push(format!("    #   {} a list", path(list)));
+                }
+                None => left.push(format!("    #   {} {}", path(&native.path), as_in(native))),
+            }
+        }
+        if !left.is_empty() {
+            out.line("    # read by no line:");
+            left.iter().for_each(|line| out.line(line));
+        }
+    }
+
+    /// How a record is named, listed and read; the paths of what names it.
+    fn named(&self, out: &mut Out) -> Vec<Vec<String>> {
+        if let Some(odata) = &self.odata {
+            odata.entity.iter().for_each(|line| out.line(&format!("    {line}")));
+            return odata.keys.clone();
         }
         let key = key(self.entity, self.natives);
         match &key {
@@ -72,30 +132,7 @@ impl Draft<'_> {
             Some(Rows::Record | Rows::Bare) | None => {}
         }
         out.line("    read: {}");
-        out.line("    fields:");
-        self.fields(&mut out);
-        let left: Vec<&Native> = self
-            .natives
-            .iter()
-            .filter(|native| !self.lines.iter().any(|line| std::ptr::eq(line.native, *native)))
-            .filter(|native| !key.as_ref().is_some_and(|(key, _)| std::ptr::eq(*key, *native)))
-            .collect();
-        if !left.is_empty() {
-            out.line("    # read by no line:");
-            for native in left {
-                out.line(&format!("    #   {} {}", path(&native.path), as_in(native)));
-            }
-        }
-        if !samples.is_empty() {
-            out.line("    samples:");
-            for (answer, reads) in samples {
-                out.line("      - answer: |");
-                answer.lines().for_each(|line| out.line(&format!("          {line}")));
-                out.line("        reads: |");
-                reads.lines().for_each(|line| out.line(&format!("          {line}")));
-            }
-        }
-        Drafted { text: out.text, loose: out.loose }
+        key.map(|(key, _)| key.path.clone()).into_iter().collect()
     }
 
     fn fields(&self, out: &mut Out) {
@@ -133,13 +170,18 @@ fn shown(line: &Line<'_>, native: &[String]) -> String {
     };
     let said =
         if line.native.said.is_empty() { String::new() } else { format!("; {}", clean(&line.native.said)) };
-    format!("{}: {what} {mark} {}{said}", line.leaf, as_in(line.native))
+    let doubt = line.native.hints.doubt;
+    let doubt = if doubt.is_empty() { String::new() } else { format!("; {doubt}") };
+    format!("{}: {what} {mark} {}{said}{doubt}", line.leaf, as_in(line.native))
 }
 
 /// What stood there, in a few words.
 fn as_in(native: &Native) -> String {
+    let hints = &native.hints;
     match native.examples.iter().find(|text| !text.trim().is_empty()) {
+        _ if !hints.unread.is_empty() => format!("{} that {}", clean(&hints.declared), hints.unread),
         Some(text) => format!("as in {}", clean(text)),
+        None if !hints.declared.is_empty() => clean(&hints.declared),
         None if !native.format.is_empty() => clean(&native.format),
         None => "nothing seen".to_owned(),
     }
@@ -174,7 +216,7 @@ fn key<'a>(entity: &Entity, natives: &'a Natives) -> Option<(&'a Native, Sure)> 
 }
 
 /// A path as lines write it.
-fn path(names: &[String]) -> String {
+pub(super) fn path(names: &[String]) -> String {
     let names: Vec<String> =
         names.iter().map(|name| name.replace('\\', "\\\\").replace('.', "\\.").replace('$', "\\$")).collect();
     quoted(&names.join("."))

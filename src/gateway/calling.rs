@@ -8,6 +8,7 @@ use std::{
     future::poll_fn,
     pin::{Pin, pin},
     task::Poll,
+    time::Instant,
 };
 
 use bytes::Bytes;
@@ -43,6 +44,8 @@ struct Sent {
     /// The caller's body on its way, where there is one.
     upload: Option<Upload>,
     ending: Ending,
+    /// Until when whoever calls waits, where it says so.
+    until: Option<Instant>,
 }
 
 /// Passes a request through that may change something; the caller gets the answer if it is still there.
@@ -79,7 +82,7 @@ pub(super) async fn passed(
     };
     match sent.opened {
         Opened::Answer(answer) => {
-            stream(exchange, admission, &call, answer, (sent.upload, sent.ending)).await
+            stream(exchange, admission, &call, answer, (sent.upload, sent.ending, sent.until)).await
         }
         Opened::Switched(head, tunnel, slot) => match upgrade {
             Some(upgrade) => {
@@ -112,7 +115,8 @@ async fn sent(
     let served = snapshot.systems.get(call.system.as_str()).ok_or(Refusal::Broken)?;
     let listener = exchange.listener()?.clone();
     let bounds = &listener.bounds;
-    let (body, upload) = uploading(unread, bounds, permit.detail(), exchange.opened);
+    let speech = Speech::of(&head, exchange.opened);
+    let (body, upload) = uploading(unread, bounds, permit.detail(), exchange.opened, speech);
     let request = forwarded(exchange, served, call, head, body)?;
     let safety = if call.method.is_safe() { Safety::Safe } else { Safety::Unsafe };
     let mut began = clock::now();
@@ -128,6 +132,7 @@ async fn sent(
         Some(_) => Deadline::after(exchange.opened, bounds.stream_lifetime_max.0),
         None => exchange.deadline(),
     };
+    let deadline = speech.until.map_or(deadline, |until| deadline.sooner(Deadline(until)));
     // Polled where it stands: each place that takes it by value keeps room for a copy of it.
     let mut opening = pin!(served.upstream.open(&core.pools, receipt, request, deadline, began));
     let opened = match &upload {
@@ -149,7 +154,24 @@ async fn sent(
     let opened = opened.ok_or(Refusal::Revoked)?;
     let mut opened = opened.map_err(|error| exchange.unreached(&served.name, error))?;
     clean(served, call, &mut opened);
-    Ok(Sent { opened, upload, ending })
+    Ok(Sent { opened, upload, ending, until: speech.until })
+}
+
+/// What a caller's protocol says of its call beyond HTTP.
+#[derive(Clone, Copy, Debug)]
+struct Speech {
+    /// Whether messages come when there is something to say: no rate is expected of them.
+    is_grpc: bool,
+    /// Until when the caller waits.
+    until: Option<Instant>,
+}
+
+impl Speech {
+    fn of(head: &Head, now: Now) -> Self {
+        let is_grpc = wire::is_grpc(&head.headers);
+        let timeout = wire::grpc_timeout(&head.headers).filter(|_| is_grpc);
+        Self { is_grpc, until: timeout.and_then(|timeout| now.mono.checked_add(timeout)) }
+    }
 }
 
 /// What the system gets to see.
@@ -181,7 +203,13 @@ fn judge(exchange: &mut Exchange, admission: &Admission) -> Result<CallPermit, R
 }
 
 /// The caller's body: not gathered, but bounded in time, counted, and over when the answer is.
-fn uploading(unread: Body, bounds: &Bounds, detail: Detail, now: Now) -> (Body, Option<Upload>) {
+fn uploading(
+    unread: Body,
+    bounds: &Bounds,
+    detail: Detail,
+    now: Now,
+    speech: Speech,
+) -> (Body, Option<Upload>) {
     if http_body::Body::is_end_stream(&unread) {
         return (Body::Empty, None);
     }
@@ -189,7 +217,7 @@ fn uploading(unread: Body, bounds: &Bounds, detail: Detail, now: Now) -> (Body, 
     let bounds = BodyBounds {
         idle: Some(bounds.stream_idle_timeout.0),
         lifetime: now.mono.checked_add(bounds.stream_lifetime_max.0),
-        rate: Some(bounds.body_rate()),
+        rate: (!speech.is_grpc).then(|| bounds.body_rate()),
         ended: Some(upload.ended()),
         ..BodyBounds::default()
     };
@@ -244,11 +272,12 @@ async fn stream(
     admission: Box<Admission>,
     call: &Call,
     mut answer: Response<Body>,
-    (upload, ending): (Option<Upload>, Ending),
+    (upload, ending, until): (Option<Upload>, Ending, Option<Instant>),
 ) -> Response<Body> {
-    let limits = stream_bounds(&exchange);
+    let limits = stream_bounds(&exchange, until);
     let bytes = http_body::Body::size_hint(answer.body()).exact();
-    if bytes.is_some_and(|bytes| bytes <= SMALL) && upload.is_none() {
+    // What is gathered has no trailers.
+    if bytes.is_some_and(|bytes| bytes <= SMALL) && upload.is_none() && !wire::is_grpc(answer.headers()) {
         let (head, body) = answer.into_parts();
         // No stream: it has the time that any other answer has.
         let gathered = wire::gather(body, SMALL, exchange.deadline()).await;
@@ -323,12 +352,13 @@ fn digest(exchange: &mut Exchange, shown: &Bytes) {
 }
 
 /// How long a streamed answer may take.
-fn stream_bounds(exchange: &Exchange) -> BodyBounds {
+fn stream_bounds(exchange: &Exchange, until: Option<Instant>) -> BodyBounds {
     let Ok(listener) = exchange.listener() else { return BodyBounds::default() };
     let bounds = &listener.bounds;
+    let lifetime = exchange.opened.mono.checked_add(bounds.stream_lifetime_max.0);
     BodyBounds {
         idle: Some(bounds.stream_idle_timeout.0),
-        lifetime: exchange.opened.mono.checked_add(bounds.stream_lifetime_max.0),
+        lifetime: [lifetime, until].into_iter().flatten().min(),
         ..BodyBounds::default()
     }
 }
@@ -340,7 +370,7 @@ async fn written(
     bytes: Option<u64>,
 ) -> Result<Answered, Response<Body>> {
     let action = exchange.action();
-    let Exchange { core, entry, opened, progress, .. } = *exchange;
+    let Exchange { core, entry, opened, progress, form, .. } = *exchange;
     let id = entry.request();
     let now = clock::now();
     let took = now.mono.saturating_duration_since(opened.mono);
@@ -357,8 +387,8 @@ async fn written(
                 Progress::Begun | Progress::Done => Refusal::Unrecorded(error),
             };
             core.gate.telemetry.refused(refusal.reason());
-            let response = refusal.response(id);
-            core.gate.telemetry.answered(action, response.status().as_u16(), took);
+            let response = refusal.response_in(form, id);
+            core.gate.telemetry.answered(action, refusal.status().as_u16(), took);
             Err(exchange::bare(response, id))
         }
     }

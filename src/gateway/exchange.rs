@@ -402,7 +402,8 @@ impl Exchange {
         self.core.gate.telemetry.refused(refusal.reason());
         self.refused = Some(refusal.reason());
         let response = refusal.response_in(self.form, id);
-        let status = response.status().as_u16();
+        // The refusal's own: some forms tell it inside a 200.
+        let status = refusal.status().as_u16();
         let bytes = match response.body() {
             Body::Full(bytes) => bytes.clone(),
             Body::Empty | Body::Incoming(_) | Body::Stream(_) => Bytes::new(),
@@ -431,7 +432,7 @@ impl Exchange {
     async fn conclude(
         self: Box<Self>,
         mut response: Response<Body>,
-        status: u16,
+        mut status: u16,
         bytes: usize,
     ) -> Response<Body> {
         let Self { core, entry, opened, standing, progress, form, refused, action, .. } = *self;
@@ -447,10 +448,11 @@ impl Exchange {
             if refused != Some(refusal.reason()) {
                 core.gate.telemetry.refused(refusal.reason());
             }
+            status = refusal.status().as_u16();
             response = refusal.response_in(form, id);
         }
         let took = now.mono.saturating_duration_since(opened.mono);
-        core.gate.telemetry.answered(action, response.status().as_u16(), took);
+        core.gate.telemetry.answered(action, status, took);
         if let Some(standing) = standing {
             with_standing(&mut response, &standing);
         }

@@ -10,7 +10,7 @@ use tokio::{
 };
 
 use super::{
-    Gate,
+    Gate, checking,
     observe::HeadPost,
     run::{self, Options, RunError},
     seen,
@@ -76,6 +76,7 @@ pub(super) fn all(gate: &Arc<Gate>, options: &Arc<Options>, successor: door::Suc
         spawn(Box::pin(issuers(gate.clone()))),
         spawn(Box::pin(heads(gate.clone()))),
         spawn(Box::pin(seen::keep(gate.clone()))),
+        spawn(Box::pin(checking::systems(gate.clone()))),
         spawn(Box::pin(publish(gate.clone(), options.clone()))),
     ];
     Kept { tasks, sockets }

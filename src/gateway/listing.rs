@@ -18,7 +18,7 @@ use crate::{
     config::{Served, Snapshot},
     intake::Head,
     mapping::{Inward, ListError, Listing, Mapping, NativeAnswer, NativeRequest, Page, RowFault},
-    odata::Unmet,
+    odata::{CountBound, Unmet},
     policy::{self, Grounds, Judged, Prospect, Shown, Verdict},
     quota::Admission,
     refusal::Refusal,
@@ -34,6 +34,9 @@ pub(super) const PAGE_ROWS_MIN: u32 = 50;
 /// LIMIT: records the gate sorts itself, and pages of a system it looks through for them.
 const SORTED_ROWS_MAX: usize = 2000;
 const SORTED_PAGES_MAX: usize = 100;
+/// What a count beside a page is bounded by.
+const ROWS_AND_PAGES: CountBound =
+    CountBound::Rows { rows_max: SORTED_ROWS_MAX, pages_max: SORTED_PAGES_MAX };
 
 /// A list on its way.
 struct List<'a> {
@@ -333,7 +336,7 @@ impl<'a> List<'a> {
         let mut rows = Vec::new();
         let mut listing = self.listing(None)?;
         let too_many = match self.counted {
-            true => || Refusal::Unmet(Unmet::TooManyToCount { rows_max: SORTED_ROWS_MAX }),
+            true => || too_many_to_count(ROWS_AND_PAGES),
             false => || Refusal::TooManyToSort { rows_max: SORTED_ROWS_MAX },
         };
         for _ in 0..SORTED_PAGES_MAX {
@@ -376,7 +379,7 @@ impl<'a> List<'a> {
                 None => return Ok(count),
             }
         }
-        Err(Refusal::Unmet(Unmet::TooManyToCount { rows_max: SORTED_ROWS_MAX }))
+        Err(too_many_to_count(CountBound::Pages { pages_max: SORTED_PAGES_MAX }))
     }
 
     /// A row that the caller asks for and statements can be judged on; others are counted where they are left out.
@@ -490,4 +493,8 @@ impl<'a> List<'a> {
         self.exchange.called(&self.served.name, Some(answer.status.as_u16()), began, sent, answer.body.len());
         Ok(answer)
     }
+}
+
+fn too_many_to_count(bound: CountBound) -> Refusal {
+    Refusal::Unmet(Unmet::TooManyToCount(bound))
 }

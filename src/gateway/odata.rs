@@ -94,7 +94,7 @@ fn asked(snapshot: &Snapshot, head: &Head) -> Result<Asked, Refusal> {
         return Err(Refusal::NotInCatalog(NotInCatalog::Method { allow: "GET, HEAD" }));
     }
     let version = text(head, ODATA_MAX_VERSION).or_else(|| text(head, ODATA_VERSION));
-    if version.is_some_and(|version| !matches!(version.trim(), "4.0" | "4.01")) {
+    if version.is_some_and(|version| !odata::is_spoken(version)) {
         return Err(unmet(Fault::Unmet(Unmet::Unsupported("a version other than 4.0".to_owned()))));
     }
     let raw = query(head);

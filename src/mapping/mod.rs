@@ -92,4 +92,4 @@ pub use settled::{Before, Settled};
 pub use trial::{Back, Tried};
 pub use unread::NewFields;
 pub use watched::Stale;
-pub use xml::BadXml;
+pub use xml::{BadXml, Tag, Tags};

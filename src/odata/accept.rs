@@ -33,7 +33,8 @@ pub struct MetadataForm;
 const FORMS_MAX: usize = 16;
 
 impl Style {
-    /// The first form of those a caller takes that is one of ours; `$format` goes before the header.
+    /// The form a caller likes best of those that are ours, the first where it likes several alike; `$format` goes
+    /// before the header.
     ///
     /// # Errors
     /// None is.
@@ -75,6 +76,11 @@ pub fn metadata_form(accept: Option<&str>, query: &str) -> Result<MetadataForm, 
     chosen(accept, query, xml).ok_or(Fault::Unmet(Unmet::NotAcceptable("`$metadata` is `application/xml`")))
 }
 
+/// Whether a caller's version is one that is spoken here. Older clients name themselves behind it: `4.0;NetFx`.
+pub fn is_spoken(version: &str) -> bool {
+    matches!(version.split(';').next().unwrap_or_default().trim(), "4.0" | "4.01")
+}
+
 /// The page size a caller prefers: `odata.maxpagesize=100`.
 pub fn max_page_size(prefer: Option<&str>) -> Option<u32> {
     prefer?.split(',').find_map(|preference| {
@@ -86,20 +92,32 @@ pub fn max_page_size(prefer: Option<&str>) -> Option<u32> {
     })
 }
 
-/// The first form that `ours` takes. Nothing named is anything taken.
+/// The form liked best that `ours` takes. Nothing named is anything taken.
 fn chosen<T>(accept: Option<&str>, query: &str, ours: impl Fn(&str) -> Option<T>) -> Option<T> {
     if let Some(format) = options::format(query) {
         return ours(&format);
     }
     let accept = accept.filter(|accept| !accept.trim().is_empty()).unwrap_or("*/*");
-    accept.split(',').take(FORMS_MAX).filter(|form| !is_refused(form)).find_map(ours)
+    let mut forms: Vec<(u16, &str)> =
+        accept.split(',').take(FORMS_MAX).map(|form| (quality(form), form)).filter(|(q, _)| *q > 0).collect();
+    forms.sort_by_key(|(quality, _)| std::cmp::Reverse(*quality));
+    forms.into_iter().find_map(|(_, form)| ours(form))
 }
 
-/// `q=0` says what is not taken.
-fn is_refused(form: &str) -> bool {
-    form.split(';').skip(1).any(|parameter| {
-        parameter.trim().strip_prefix("q=").is_some_and(|q| q.parse::<f32>().is_ok_and(|q| q == 0.0))
-    })
+/// How much a form is liked, in thousandths (RFC 9110, §12.4.2). What is no weight is none.
+fn quality(form: &str) -> u16 {
+    let weight = form.split(';').skip(1).find_map(|parameter| {
+        let (name, value) = parameter.split_once('=')?;
+        name.trim().eq_ignore_ascii_case("q").then_some(value.trim())
+    });
+    let Some(weight) = weight else { return 1000 };
+    let (whole, part) = weight.split_once('.').unwrap_or((weight, ""));
+    let digits = part.len() <= 3 && part.bytes().all(|byte| byte.is_ascii_digit());
+    match (whole, format!("{part:0<3}").parse()) {
+        ("1", Ok(0)) => 1000,
+        ("0", Ok(thousandths)) if digits => thousandths,
+        _ => 1000,
+    }
 }
 
 /// The style of a media type, where it is one of ours with parameters that are met.
@@ -161,6 +179,33 @@ mod tests {
         assert_eq!(by_format("$top=1&%24format=json"), Ok(Level::Minimal));
         assert_eq!(by_format("$format=application/json;odata.metadata=none"), Ok(Level::None));
         assert!(by_format("$format=atom").is_err());
+    }
+
+    #[test]
+    fn the_form_that_is_liked_best_is_taken() {
+        let liked = "application/json;odata.metadata=full;q=0.1, application/json;odata.metadata=none;q=0.25";
+        assert_eq!(style(liked), Some((Level::None, false)));
+        assert_eq!(style("application/json;odata.metadata=full;Q=0.5,*/*;q=0.3"), Some((Level::Full, false)));
+        assert_eq!(style("application/json;q=0.0, */*;q=0.000"), None);
+        // What is no weight is none.
+        for odd in ["q=2", "q=0.1234", "q=x", "q=-1", "q=", "q=1.5"] {
+            let accept = format!("application/json;odata.metadata=full;{odd}, */*;q=0.9");
+            assert_eq!(style(&accept), Some((Level::Full, false)), "{odd}");
+        }
+    }
+
+    #[test]
+    fn a_version_is_spoken_whoever_names_itself_behind_it() {
+        for (version, spoken) in [
+            ("4.0", true),
+            (" 4.01 ", true),
+            ("4.0;NetFx", true),
+            ("3.0;NetFx", false),
+            ("", false),
+            ("4", false),
+        ] {
+            assert_eq!(is_spoken(version), spoken, "{version}");
+        }
     }
 
     #[test]

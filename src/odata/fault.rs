@@ -24,14 +24,31 @@ pub enum Unmet {
     #[error("{0}")]
     NotAcceptable(&'static str),
     /// More records than are counted for one request.
-    #[error("more than {rows_max} records, or more pages of the system than are looked through, to count")]
-    TooManyToCount {
-        /// The bound.
-        rows_max: usize,
-    },
+    #[error("{0} to count")]
+    TooManyToCount(CountBound),
     /// The list cannot be told whole, and a list of this door's is taken for whole.
     #[error("the system cannot page to the end of this list")]
     Cut,
+}
+
+/// What a count is bounded by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CountBound {
+    /// Beside a page: records that the caller may see, and pages of the system. Which of them it was would tell of
+    /// records that it may not see.
+    #[error("more than {rows_max} records, or more than {pages_max} pages of the system,")]
+    Rows {
+        /// Records.
+        rows_max: usize,
+        /// Pages.
+        pages_max: usize,
+    },
+    /// Alone: pages of the system.
+    #[error("more than {pages_max} pages of the system")]
+    Pages {
+        /// Pages.
+        pages_max: usize,
+    },
 }
 
 impl Fault {

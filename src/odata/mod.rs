@@ -41,8 +41,8 @@ mod names;
 mod options;
 mod path;
 
-pub use accept::{Level, MetadataForm, Style, max_page_size, metadata_form};
-pub use fault::{Fault, Unmet};
+pub use accept::{Level, MetadataForm, Style, is_spoken, max_page_size, metadata_form};
+pub use fault::{CountBound, Fault, Unmet};
 pub use json::{Frame, entity, error, page, service};
 pub use metadata::{Described, metadata};
 pub use names::{NAMESPACE, set};

@@ -35,8 +35,8 @@ const OF_LIST: [&str; 8] =
     ["$filter", "$select", "$orderby", "$top", "$skip", "$count", "$skiptoken", "$format"];
 /// What may be asked of one record.
 const OF_ONE: [&str; 2] = ["$select", "$format"];
-/// What may be asked of a count.
-const OF_COUNT: [&str; 1] = ["$filter"];
+/// What may be asked of a count. All but the filter must not change it (OData 4.0 part 1, §11.2.9).
+const OF_COUNT: [&str; 4] = ["$filter", "$orderby", "$top", "$skip"];
 /// What may be asked of a document.
 const OF_DOCUMENT: [&str; 1] = ["$format"];
 /// What OData has and nobody gets here.
@@ -95,8 +95,12 @@ pub fn one(entity: &Entity, raw: &str, visible: &FieldSet) -> Result<Option<Fiel
 pub fn count(entity: &Entity, raw: &str, clear: &FieldSet, limits: &Limits) -> Result<Filter, Fault> {
     let names = Names { entity, clear, values_max: limits.values_max };
     let mut wanted = Filter::everything();
-    for (_, value) in options(raw, &OF_COUNT)? {
-        wanted = filter::filter(names, &filter::parse(&value)?)?;
+    for (name, value) in options(raw, &OF_COUNT)? {
+        match name {
+            "$filter" => wanted = filter::filter(names, &filter::parse(&value)?)?,
+            "$orderby" => drop(order(entity, clear, &value, limits.sort_keys_max)?),
+            name => drop(number(name, &value)?),
+        }
     }
     Ok(wanted)
 }

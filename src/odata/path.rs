@@ -15,7 +15,7 @@ pub enum Resource {
     Service,
     /// `/odata/$metadata`
     Metadata,
-    /// `/odata/orders`
+    /// `/odata/orders`, with or without a slash behind it
     Set(String),
     /// `/odata/orders/$count`
     Count(String),
@@ -37,17 +37,20 @@ impl Resource {
     /// Reads a path in normal form; none where nothing stands there.
     pub fn parse(path: &str) -> Option<Self> {
         let rest = path.strip_prefix(PREFIX)?;
-        match rest {
-            "" | "/" => return Some(Self::Service),
-            "/$metadata" => return Some(Self::Metadata),
-            _ => {}
+        if matches!(rest, "" | "/") {
+            return Some(Self::Service);
         }
         let rest = percent_decode_str(rest.strip_prefix('/')?).decode_utf8().ok()?;
+        if rest == "$metadata" {
+            return Some(Self::Metadata);
+        }
         if let Some(set) = rest.strip_suffix("/$count") {
             return is_name(set).then(|| Self::Count(set.to_owned()));
         }
-        if is_name(&rest) {
-            return Some(Self::Set(rest.into_owned()));
+        // Some tools end the address of a set as they end that of the service.
+        let set = rest.strip_suffix('/').unwrap_or(&rest);
+        if is_name(set) {
+            return Some(Self::Set(set.to_owned()));
         }
         let (set, key) = rest.split_once('(')?;
         let key = key.strip_suffix(')')?;
@@ -81,6 +84,9 @@ mod tests {
             ("/odata", Some(Resource::Service)),
             ("/odata/", Some(Resource::Service)),
             ("/odata/$metadata", Some(Resource::Metadata)),
+            ("/odata/%24metadata", Some(Resource::Metadata)),
+            ("/odata/orders/", Some(Resource::Set("orders".into()))),
+            ("/odata/orders/%24count", Some(Resource::Count("orders".into()))),
             ("/odata/stock_levels", Some(Resource::Set("stock_levels".into()))),
             ("/odata/orders/$count", Some(Resource::Count("orders".into()))),
             ("/odata/orders('7')", one("7")),
@@ -92,7 +98,9 @@ mod tests {
             ("/odata/orders(7)", None),
             ("/odata/orders()", None),
             ("/odata/orders('7')/number", None),
-            ("/odata/orders/", None),
+            ("/odata/orders//", None),
+            ("/odata/orders('7')/", None),
+            ("/odata/$metadata/", None),
             ("/odata/orders/7", None),
             ("/odata/$batch", None),
             ("/odata/$entity", None),

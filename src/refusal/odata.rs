@@ -37,7 +37,7 @@ pub(super) fn status(unmet: &Unmet) -> StatusCode {
     match unmet {
         Unmet::Unsupported(_) => StatusCode::NOT_IMPLEMENTED,
         Unmet::NotAcceptable(_) => StatusCode::NOT_ACCEPTABLE,
-        Unmet::TooManyToCount { .. } | Unmet::Cut => StatusCode::BAD_REQUEST,
+        Unmet::TooManyToCount(_) | Unmet::Cut => StatusCode::BAD_REQUEST,
     }
 }
 
@@ -46,7 +46,7 @@ pub(super) fn reason(unmet: &Unmet) -> &'static str {
     match unmet {
         Unmet::Unsupported(_) => "odata_unsupported",
         Unmet::NotAcceptable(_) => "not_acceptable",
-        Unmet::TooManyToCount { .. } => "too_many_to_count",
+        Unmet::TooManyToCount(_) => "too_many_to_count",
         Unmet::Cut => "cut",
     }
 }
@@ -58,7 +58,7 @@ pub(super) fn told(unmet: &Unmet) -> (&'static str, &'static str, Option<String>
         Unmet::NotAcceptable(what) => {
             ("not-acceptable", "no form of answer that is accepted", Some((*what).to_owned()))
         }
-        Unmet::TooManyToCount { .. } => {
+        Unmet::TooManyToCount(_) => {
             ("too-many-to-count", "too many records to count", Some(format!("{unmet}; narrow the filter")))
         }
         Unmet::Cut => ("cut", "the list cannot be told whole", Some(format!("{unmet}; narrow the filter"))),

@@ -9,7 +9,13 @@ use http::{
     header::{HOST, USER_AGENT},
 };
 
-use super::{CorePools, Upstream, UpstreamError, balance::Picked, breaker::Pass, forward, sign_in::Proof};
+use super::{
+    CorePools, Upstream, UpstreamError,
+    balance::Picked,
+    breaker::Pass,
+    forward,
+    sign_in::{Chosen, Proof},
+};
 use crate::{
     body::Body,
     clock::{self, Now},
@@ -24,6 +30,7 @@ const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub(super) struct Attempt<'a> {
     pub(super) core: &'a CorePools,
     pub(super) id: RequestId,
+    pub(super) chosen: Chosen<'a>,
     pub(super) proof: Option<&'a Proof>,
     pub(super) deadline: Deadline,
     pub(super) now: Now,
@@ -56,7 +63,7 @@ impl Upstream {
         attempt: &Attempt<'_>,
     ) -> Result<NativeAnswer, UpstreamError> {
         let departed = self.depart(attempt.now)?;
-        let origin = attempt.origin(departed.flight.origin()?);
+        let origin = attempt.origin(departed.flight.origin(attempt.chosen.number)?);
         self.address(&mut request, origin, attempt)?;
         let pool = &attempt.core.pool;
         let result = match pool.send(origin, request, &self.clocks, attempt.deadline, attempt.now).await {
@@ -78,7 +85,8 @@ impl Upstream {
         attempt: &Attempt<'_>,
     ) -> Result<Streamed, (UpstreamError, Option<Box<Request<Body>>>)> {
         let departed = self.depart(attempt.now).map_err(|error| (error, None))?;
-        let origin = attempt.origin(departed.flight.origin().map_err(|error| (error, None))?);
+        let origin =
+            attempt.origin(departed.flight.origin(attempt.chosen.number).map_err(|error| (error, None))?);
         let repeatable = is_safe(request.method());
         self.address(&mut request, origin, attempt).map_err(|error| (error, None))?;
         let (pool, clocks, deadline) = (&attempt.core.pool, &self.clocks, attempt.deadline);
@@ -193,10 +201,10 @@ impl Departed<'_> {
 }
 
 impl Flight {
-    fn origin(&self) -> Result<&Arc<Origin>, UpstreamError> {
+    fn origin(&self, sign_in: usize) -> Result<&Arc<Origin>, UpstreamError> {
         self.upstream
             .balance
-            .origin(self.picked)
+            .origin(self.picked, sign_in)
             .ok_or(UpstreamError::BadRequest("the system has no address"))
     }
 }

@@ -1,18 +1,20 @@
 //! Which of a system's equal addresses is called: the less loaded of two, among those that answer.
 //!
-//! An address that fails several times in a row is left out for a while, then tried with a single call. When
-//! all are out, all are in: whether to call at all is the breaker's to decide.
+//! An address that fails several times in a row is left out for a while, then tried with a single call; one that is
+//! ill by its health checks, until it is well by them. When all are out, all are in: whether to call at all is the
+//! breaker's to decide.
 
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU32, AtomicU64, Ordering},
+        atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
 
 use smallvec::SmallVec;
 
+use super::health::{Checked, Health};
 use crate::wire::Origin;
 
 /// Failures in a row after which an address is left out.
@@ -33,11 +35,21 @@ pub(super) struct Balance {
 #[derive(Debug)]
 struct Address {
     origin: Arc<Origin>,
+    /// The same address under the second sign-in and those after it: connections are not shared between them.
+    more: Vec<Arc<Origin>>,
     in_flight: AtomicU32,
     failures: AtomicU32,
     /// Milliseconds since the epoch until which it is left out; 0 when it is in.
     out_until: AtomicU64,
+    /// What health checks say: `UNKNOWN`, `WELL` or `ILL`.
+    checked: AtomicU8,
+    /// How many checks in a row said otherwise.
+    streak: AtomicU32,
 }
+
+const UNKNOWN: u8 = 0;
+const WELL: u8 = 1;
+const ILL: u8 = 2;
 
 /// An address in use; it counts as load until dropped. What became of the call is told by
 /// [`Balance::did_well`] and [`Balance::failed`].
@@ -50,20 +62,35 @@ impl Balance {
             .into_iter()
             .map(|origin| Address {
                 origin: Arc::new(origin),
+                more: Vec::new(),
                 in_flight: AtomicU32::new(0),
                 failures: AtomicU32::new(0),
                 out_until: AtomicU64::new(0),
+                checked: AtomicU8::new(UNKNOWN),
+                streak: AtomicU32::new(0),
             })
             .collect();
         Self { addresses, epoch, turn: AtomicU32::new(0) }
+    }
+
+    /// The same addresses once more, for another sign-in.
+    pub(super) fn reach_again(&mut self, origins: Vec<Origin>) {
+        for (address, origin) in self.addresses.iter_mut().zip(origins) {
+            address.more.push(Arc::new(origin));
+        }
     }
 
     pub(super) fn len(&self) -> usize {
         self.addresses.len()
     }
 
-    pub(super) fn origin(&self, picked: Picked) -> Option<&Arc<Origin>> {
-        Some(&self.addresses.get(picked.0)?.origin)
+    /// An address as it is reached under the sign-in of that number.
+    pub(super) fn origin(&self, picked: Picked, sign_in: usize) -> Option<&Arc<Origin>> {
+        let address = self.addresses.get(picked.0)?;
+        match sign_in.checked_sub(1) {
+            None => Some(&address.origin),
+            Some(more) => address.more.get(more),
+        }
     }
 
     /// Whether one of the addresses is this host and port.
@@ -72,12 +99,41 @@ impl Balance {
         self.addresses.iter().any(|address| same(address.origin.authority()))
     }
 
-    /// Each address, the calls under way to it, and whether it is left out.
-    pub(super) fn state(&self) -> impl Iterator<Item = (&Arc<str>, u32, bool)> {
+    /// Each address, the calls under way to it, whether it is left out because calls failed, and what checks say.
+    pub(super) fn state(&self) -> impl Iterator<Item = (&Arc<str>, u32, bool, Checked)> {
         self.addresses.iter().map(|address| {
-            let out = address.out_until.load(Ordering::Relaxed) != 0;
-            (address.origin.peer(), address.in_flight.load(Ordering::Relaxed), out)
+            let in_flight = address.in_flight.load(Ordering::Relaxed);
+            (address.origin.peer(), in_flight, address.is_out(), address.checked())
         })
+    }
+
+    /// Every address, not taken.
+    pub(super) fn all(&self) -> impl Iterator<Item = Picked> {
+        (0..self.addresses.len()).map(Picked)
+    }
+
+    /// Counts what a check said of an address; what it is now, where that changed.
+    pub(super) fn checked(&self, at: Picked, is_well: bool, health: &Health) -> Option<Checked> {
+        let address = self.addresses.get(at.0)?;
+        let before = address.checked();
+        let (is_otherwise, enough, after) = match before {
+            Checked::Ill => (is_well, health.healthy_after, Checked::Well),
+            Checked::Unknown | Checked::Well => (!is_well, health.unhealthy_after, Checked::Ill),
+        };
+        let streak = if is_otherwise { address.streak.load(Ordering::Relaxed).saturating_add(1) } else { 0 };
+        let now = match streak {
+            streak if is_otherwise && streak >= enough => after,
+            0 if before == Checked::Unknown => Checked::Well,
+            _ => before,
+        };
+        address.streak.store(if now == before { streak } else { 0 }, Ordering::Relaxed);
+        let word = match now {
+            Checked::Unknown => UNKNOWN,
+            Checked::Well => WELL,
+            Checked::Ill => ILL,
+        };
+        address.checked.store(word, Ordering::Relaxed);
+        (now != before).then_some(now)
     }
 
     /// Takes an address; it must be [`Balance::put_back`].
@@ -121,12 +177,11 @@ impl Balance {
         if let Some(due) = self.due(now) {
             return due;
         }
-        let mut fit: SmallVec<[usize; 8]> = (0..self.addresses.len())
-            .filter(|at| self.addresses.get(*at).is_some_and(|a| a.out_until.load(Ordering::Relaxed) == 0))
-            .collect();
-        if fit.is_empty() {
-            fit = (0..self.addresses.len()).collect();
-        }
+        let fit = self
+            .those(|address| !address.is_out() && !address.is_ill())
+            .or_else(|| self.those(|address| !address.is_ill()))
+            .or_else(|| self.those(|address| !address.is_out()))
+            .unwrap_or_else(|| (0..self.addresses.len()).collect());
         let (one, other) = self.two_of(fit.len());
         let load = |at: usize| {
             fit.get(at)
@@ -137,12 +192,19 @@ impl Balance {
         fit.get(less).copied().unwrap_or(0)
     }
 
+    /// The addresses that are so, if any.
+    fn those(&self, are: impl Fn(&Address) -> bool) -> Option<SmallVec<[usize; 8]>> {
+        let those = self.addresses.iter().enumerate().filter(|(_, address)| are(address)).map(|(at, _)| at);
+        Some(those.collect::<SmallVec<_>>()).filter(|those| !those.is_empty())
+    }
+
     /// An address whose time out is over: whoever comes first tries it, the others wait for what that shows.
     fn due(&self, now: u64) -> Option<usize> {
         self.addresses.iter().position(|address| {
             let until = address.out_until.load(Ordering::Relaxed);
             until != 0
                 && until <= now
+                && !address.is_ill()
                 && address
                     .out_until
                     .compare_exchange(
@@ -168,6 +230,24 @@ impl Balance {
     fn millis(&self, now: Instant) -> u64 {
         // Never 0, which means "in".
         millis(now.saturating_duration_since(self.epoch)).saturating_add(1)
+    }
+}
+
+impl Address {
+    fn is_out(&self) -> bool {
+        self.out_until.load(Ordering::Relaxed) != 0
+    }
+
+    fn is_ill(&self) -> bool {
+        self.checked.load(Ordering::Relaxed) == ILL
+    }
+
+    fn checked(&self) -> Checked {
+        match self.checked.load(Ordering::Relaxed) {
+            WELL => Checked::Well,
+            ILL => Checked::Ill,
+            _ => Checked::Unknown,
+        }
     }
 }
 

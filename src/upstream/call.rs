@@ -8,14 +8,14 @@ use tower::retry::budget::Budget;
 use super::{
     SignInError, Upstream, UpstreamError,
     attempt::{Attempt, Flight, Streamed, is_unavailable},
-    sign_in::{Proof, Refused},
+    sign_in::{About, Chosen, Proof, Refused, SignedIn, settings::CallKind},
 };
 use crate::{
     audit::{Effect, Fetch, Receipt},
     body::Body,
     clock::{self, Now},
     mapping::{NativeAnswer, NativeRequest},
-    wire::{Deadline, Pool, Sent, Tunnel, copied},
+    wire::{Deadline, Pool, Sent, Tunnel, copied, is_safe},
     words::RequestId,
 };
 
@@ -48,11 +48,11 @@ pub struct Slot {
 #[derive(Debug)]
 struct Counted(Arc<Upstream>);
 
-/// Whether a call changes something.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    Reading,
-    Changing,
+/// For whom a system is called, and what about.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asker<'a> {
+    pub(super) id: RequestId,
+    pub(super) about: About<'a>,
 }
 
 /// What may still be tried of one call.
@@ -92,7 +92,7 @@ impl Upstream {
         request: NativeRequest,
         deadline: Deadline,
     ) -> Result<NativeAnswer, UpstreamError> {
-        self.native(core, receipt.request(), &request, Kind::Reading, deadline).await
+        self.native(core, Asker::of(receipt), &request, CallKind::Reading, deadline).await
     }
 
     /// A changing call: sent once. It is tried again only while certainly nothing was sent, or when the system
@@ -107,7 +107,7 @@ impl Upstream {
         request: NativeRequest,
         deadline: Deadline,
     ) -> Result<NativeAnswer, UpstreamError> {
-        self.native(core, receipt.request(), &request, Kind::Changing, deadline).await
+        self.native(core, Asker::of(&receipt), &request, CallKind::Changing, deadline).await
     }
 
     /// A passed-through call: `request` comes from [`Upstream::forward`]; both bodies are streamed. The deadline
@@ -124,30 +124,32 @@ impl Upstream {
         deadline: Deadline,
         now: Now,
     ) -> Result<Opened, UpstreamError> {
-        self.passed(core, receipt.request(), request, deadline, now).await
+        self.passed(core, Asker::of(&receipt), request, deadline, now).await
     }
 
     pub(super) async fn native(
         self: &Arc<Self>,
         core: &CorePools,
-        id: RequestId,
+        asker: Asker<'_>,
         request: &NativeRequest,
-        kind: Kind,
+        kind: CallKind,
         deadline: Deadline,
     ) -> Result<NativeAnswer, UpstreamError> {
         let _counted = self.enter()?;
         let mut now = clock::now();
         let deadline = deadline.sooner(Deadline::after(now, self.clocks.call));
         let mut tries = self.tries();
+        let chosen @ Chosen { signed_in, .. } = self.sign_ins.choose(kind, asker.about);
+        let id = asker.id;
         loop {
-            let proof = self.proof(&request.method, deadline, &mut now).await?;
+            let proof = proof(signed_in, &request.method, deadline, &mut now).await?;
             let outgoing = self.outgoing(request)?;
-            let attempt = Attempt { core, id, proof: proof.as_ref(), deadline, now };
+            let attempt = Attempt { core, id, chosen, proof: proof.as_ref(), deadline, now };
             match self.gathered(outgoing, &attempt).await {
                 Ok(answer) => {
                     let body = Some(&*answer.body);
-                    if let Some(refused) = self.signed_in.refused(answer.status, &answer.headers, body) {
-                        if self.renews(&mut tries, refused, proof.as_ref()) {
+                    if let Some(refused) = signed_in.refused(answer.status, &answer.headers, body) {
+                        if tries.renews(signed_in, refused, proof.as_ref()) {
                             now = clock::now();
                             continue;
                         }
@@ -157,13 +159,13 @@ impl Upstream {
                             Refused::Named | Refused::Csrf => Err(UpstreamError::SignIn(SignInError::Spent)),
                         };
                     }
-                    let elsewhere = kind == Kind::Reading && self.balance.len() > 1;
+                    let elsewhere = kind == CallKind::Reading && self.balance.len() > 1;
                     if !(elsewhere && is_unavailable(answer.status) && self.may_try(&mut tries)) {
                         return Ok(answer);
                     }
                 }
                 Err(error) => {
-                    let repeatable = kind == Kind::Reading || error.sent() == Sent::No;
+                    let repeatable = kind == CallKind::Reading || error.sent() == Sent::No;
                     if !(repeatable && error.is_of_the_way() && self.may_try(&mut tries)) {
                         return Err(error);
                     }
@@ -176,7 +178,7 @@ impl Upstream {
     pub(super) async fn passed(
         self: &Arc<Self>,
         core: &CorePools,
-        id: RequestId,
+        asker: Asker<'_>,
         mut request: Box<Request<Body>>,
         deadline: Deadline,
         mut now: Now,
@@ -188,15 +190,18 @@ impl Upstream {
             Body::Incoming(_) | Body::Stream(_) => deadline,
         };
         let mut tries = self.tries();
+        let kind = if is_safe(request.method()) { CallKind::Reading } else { CallKind::Changing };
+        let chosen @ Chosen { signed_in, .. } = self.sign_ins.choose(kind, asker.about);
+        let id = asker.id;
         loop {
-            let proof = self.proof(request.method(), deadline, &mut now).await?;
+            let proof = proof(signed_in, request.method(), deadline, &mut now).await?;
             // What was fetched may turn out to be spent: then the request is needed once more.
-            let copy = if self.signed_in.is_fetched() && !(tries.renewed && tries.fetched_again) {
+            let copy = if signed_in.is_fetched() && !(tries.renewed && tries.fetched_again) {
                 copied(&request).map(Box::new)
             } else {
                 None
             };
-            let attempt = Attempt { core, id, proof: proof.as_ref(), deadline, now };
+            let attempt = Attempt { core, id, chosen, proof: proof.as_ref(), deadline, now };
             match self.streamed(request, &attempt).await {
                 Ok(Streamed::Switched(head, tunnel, flight)) => {
                     let slot = Slot { _counted: counted, _flight: flight };
@@ -204,9 +209,9 @@ impl Upstream {
                 }
                 Ok(Streamed::Answer(answer, flight)) => {
                     // The token is spent for the next call too, whether or not this one can be sent again.
-                    let refused = self.signed_in.refused(answer.status(), answer.headers(), None);
+                    let refused = signed_in.refused(answer.status(), answer.headers(), None);
                     let renewed =
-                        refused.is_some_and(|refused| self.renews(&mut tries, refused, proof.as_ref()));
+                        refused.is_some_and(|refused| tries.renews(signed_in, refused, proof.as_ref()));
                     match copy.filter(|_| renewed) {
                         Some(copy) => request = copy,
                         None => {
@@ -234,20 +239,6 @@ impl Upstream {
         Ok(counted)
     }
 
-    /// What to sign in by. Fetching it may take a while, which is not the system's: its clocks start afterwards.
-    async fn proof(
-        &self,
-        method: &Method,
-        deadline: Deadline,
-        now: &mut Now,
-    ) -> Result<Option<Proof>, UpstreamError> {
-        let proof = self.signed_in.proof(method, deadline, *now).await.map_err(UpstreamError::SignIn)?;
-        if self.signed_in.is_fetched() {
-            *now = clock::now();
-        }
-        Ok(proof)
-    }
-
     fn tries(&self) -> Tries {
         self.budget.deposit();
         Tries { left: self.tries_max, renewed: false, fetched_again: false }
@@ -261,13 +252,36 @@ impl Upstream {
         tries.left -= 1;
         true
     }
+}
 
+/// What to sign in by. Fetching it may take a while, which is not the system's: its clocks start afterwards.
+async fn proof(
+    signed_in: &SignedIn,
+    method: &Method,
+    deadline: Deadline,
+    now: &mut Now,
+) -> Result<Option<Proof>, UpstreamError> {
+    let proof = signed_in.proof(method, deadline, *now).await.map_err(UpstreamError::SignIn)?;
+    if signed_in.is_fetched() {
+        *now = clock::now();
+    }
+    Ok(proof)
+}
+
+impl<'a> Asker<'a> {
+    fn of<K>(receipt: &'a Receipt<K>) -> Self {
+        let about = About { entity: receipt.entity(), groups: receipt.groups() };
+        Self { id: receipt.request(), about }
+    }
+}
+
+impl Tries {
     /// Whether a refusal of our sign-in is worth another one: once for each call.
-    fn renews(&self, tries: &mut Tries, refused: Refused, proof: Option<&Proof>) -> bool {
-        let another = self.signed_in.renews(refused, proof, clock::mono());
+    fn renews(&mut self, signed_in: &SignedIn, refused: Refused, proof: Option<&Proof>) -> bool {
+        let another = signed_in.renews(refused, proof, clock::mono());
         let done = match refused {
-            Refused::Unauthorized | Refused::Named => &mut tries.renewed,
-            Refused::Csrf => &mut tries.fetched_again,
+            Refused::Unauthorized | Refused::Named => &mut self.renewed,
+            Refused::Csrf => &mut self.fetched_again,
         };
         another && !std::mem::replace(done, true)
     }

@@ -16,9 +16,9 @@ use url::Url;
 use super::{Settings, Upstream, balance::Balance, breaker::Breaker, forward, settings::ours, sign_in::Home};
 use crate::{
     clock::Now,
-    wire::{Certificate, Clocks, Keep, Local, Origin, Own, TlsClient, Trust},
+    wire::{Certificate, Clocks, Keep, Local, Origin, Own, TlsClient, Trust, Versions},
     words::{
-        Diagnostics, Digest, Place, Secret, SystemName,
+        Diagnostic, Diagnostics, Digest, Period, Place, Secret, SystemName,
         tree::{Node, Value},
         yaml::Spanned,
     },
@@ -62,11 +62,24 @@ impl Upstream {
         found: &mut Diagnostics,
     ) -> Option<Arc<Self>> {
         let settings = Settings::of_file(file, found)?;
+        named_entities(&settings, file, found);
         means.registry.own.are(&means.own);
         let mut build = Build { means, found, digest: Canon::new(name, file) };
         let built = build.upstream(name, &settings);
         let digest = build.digest.finish();
         Some(means.registry.keep(digest, built?))
+    }
+}
+
+/// An entity that the file does not map is one that no call is about.
+fn named_entities(settings: &Settings, file: &Node, found: &mut Diagnostics) {
+    let mapped = file.get("entities").and_then(Node::as_map).unwrap_or_default();
+    let mapped = || mapped.iter().map(|(key, _)| key.text.as_str());
+    for name in settings.sign_in.some.iter().flat_map(|(terms, _)| &terms.entities) {
+        if !mapped().any(|known| known == name.value) {
+            let told = format!("this file maps no `{}`: a sign-in for it is for no call", name.value);
+            found.push(Diagnostic::error(&name.place, told).suggest(&name.value, mapped()));
+        }
     }
 }
 
@@ -86,6 +99,12 @@ impl Registry {
 /// Most retries a second that are granted besides; the budget's own arithmetic ends far above it.
 const PER_SECOND_MAX: u32 = 1_000_000;
 
+/// Most streams on a connection; it keeps room for what each of them buffers.
+const STREAMS_MAX: u32 = 1000;
+
+/// First parts of the gate's own paths.
+const OWN_PATHS: [&str; 3] = ["v1", "systems", "odata"];
+
 /// A system being built.
 pub(super) struct Build<'a, 'm> {
     means: &'a Means<'m>,
@@ -104,23 +123,32 @@ impl Build<'_, '_> {
             url: urls.as_ref().and_then(|urls| Some(&urls.first()?.0)),
             tls: tls.as_ref().and_then(Option::as_ref),
         };
-        let signed_in = self.signed_in(settings, home);
+        let sign_ins = self.sign_ins(settings, home);
         let headers = self.headers(settings);
-        let origins = self.origins(settings, urls?, tls?)?;
-        let (origins, prefix) = origins;
-        let signed_in = signed_in?;
+        let health = self.health(settings);
+        let services = self.services(settings);
+        let (urls, tls) = (urls?, tls?);
+        let (origins, prefix) = self.origins(settings, &urls, tls.as_ref())?;
+        let sign_ins = sign_ins?;
+        let mut balance = Balance::new(origins, self.means.now.mono);
+        for _ in 1..sign_ins.len() {
+            balance.reach_again(self.origins(settings, &urls, tls.as_ref())?.0);
+        }
         let retries = &settings.retries;
         if retries.percent > 1000
             || retries.per_second > PER_SECOND_MAX
             || settings.breaker.failures_percent > 100
             || settings.limits.concurrency == 0
+            || !(1..=STREAMS_MAX).contains(&settings.limits.streams)
+            || settings.timeouts.ping.is_some_and(|ping| ping < Period::secs(1))
         {
             let place = &settings.base.0.first()?.place;
             self.found.error(
                 place,
                 format!(
                     "`retries.percent` is at most 1000, `retries.per_second` at most {PER_SECOND_MAX}, \
-                     `breaker.failures_percent` at most 100, `limits.concurrency` at least 1"
+                     `breaker.failures_percent` at most 100, `limits.concurrency` at least 1, `limits.streams` \
+                     from 1 to {STREAMS_MAX}, `timeouts.ping` at least 1s"
                 ),
             );
             return None;
@@ -128,11 +156,13 @@ impl Build<'_, '_> {
         let share = f32::from(u16::try_from(retries.percent).unwrap_or(1000)) / 100.0;
         Some(Upstream {
             name: name.clone(),
-            balance: Balance::new(origins, self.means.now.mono),
+            balance,
             breaker: Breaker::new(&settings.breaker),
+            health: health?,
             budget: TpsBudget::new(std::time::Duration::from_secs(10), retries.per_second, share),
-            signed_in,
+            sign_ins,
             headers: headers?,
+            services: services?,
             prefix,
             clocks: Clocks {
                 connect: settings.timeouts.connect.0,
@@ -144,6 +174,28 @@ impl Build<'_, '_> {
             answer_bytes_max: settings.limits.answer_bytes.0,
             in_flight: Default::default(),
         })
+    }
+
+    /// The services of gRPC: full names, none of which stands where the gate has paths of its own.
+    fn services(&mut self, settings: &Settings) -> Option<Vec<Spanned<String>>> {
+        let is_spoken = settings.http.as_ref().is_some_and(|http| http.value.0 != Versions::One);
+        if let Some(first) = settings.grpc.first().filter(|_| !is_spoken) {
+            self.found.error(&first.place, "gRPC needs HTTP/2: write `http: 2`, or `http: auto`");
+            return None;
+        }
+        let is_word = |word: &str| {
+            let mut bytes = word.bytes();
+            bytes.next().is_some_and(|byte| byte.is_ascii_alphabetic() || byte == b'_')
+                && bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+        };
+        let is_name = |name: &str| name.split('.').all(is_word) && !OWN_PATHS.contains(&name);
+        let mut is_whole = true;
+        for name in settings.grpc.iter().filter(|name| !is_name(&name.value)) {
+            let told = "expected the full name of a service, as in `pricing.v1.Prices`";
+            self.found.error(&name.place, told);
+            is_whole = false;
+        }
+        is_whole.then(|| settings.grpc.clone())
     }
 
     /// The addresses; all share their path, which is the prefix of every target.
@@ -168,22 +220,37 @@ impl Build<'_, '_> {
                 self.found.error(place, format!("equal addresses share their path, which is `{path}`"));
             }
         }
-        (urls.len() == settings.base.0.len() && urls.iter().all(|(url, _)| url.path() == path))
-            .then_some(urls)
+        let is_negotiable = self.is_negotiable(settings, &urls);
+        let is_whole = urls.len() == settings.base.0.len() && urls.iter().all(|(url, _)| url.path() == path);
+        (is_whole && is_negotiable).then_some(urls)
+    }
+
+    /// Whether a version that is to be negotiated can be.
+    fn is_negotiable(&mut self, settings: &Settings, urls: &[(Url, Place)]) -> bool {
+        let Some(http) = settings.http.as_ref().filter(|http| http.value.0 == Versions::Auto) else {
+            return true;
+        };
+        let is_negotiable = urls.iter().all(|(url, _)| url.scheme() == "https");
+        if !is_negotiable {
+            let told = "`auto` negotiates the version by TLS, which `http://` has not: write `2` where the system \
+                        speaks HTTP/2 without it, else `1`";
+            self.found.error(&http.place, told);
+        }
+        is_negotiable
     }
 
     fn origins(
         &mut self,
         settings: &Settings,
-        urls: Vec<(Url, Place)>,
-        tls: Option<TlsClient>,
+        urls: &[(Url, Place)],
+        tls: Option<&TlsClient>,
     ) -> Option<(Vec<Origin>, Box<str>)> {
         let keep = self.keep(settings);
         let server_name = settings.tls.server_name.as_ref().map(|name| name.value.as_str());
         let prefix = urls.first()?.0.path().trim_end_matches('/').into();
         let mut origins = Vec::with_capacity(urls.len());
-        for (url, place) in &urls {
-            match Origin::new(url, tls.as_ref(), server_name, self.local(settings), keep) {
+        for (url, place) in urls {
+            match Origin::new(url, tls, server_name, self.local(settings), keep) {
                 Ok(origin) => origins.push(origin),
                 Err(error) => self.found.error(place, error.to_string()),
             }
@@ -196,6 +263,9 @@ impl Build<'_, '_> {
             idle_max: settings.limits.idle_connections,
             idle_timeout: settings.limits.idle_timeout.0,
             lifetime: settings.limits.connection_lifetime.0,
+            versions: settings.http.as_ref().map_or(Versions::One, |http| http.value.0),
+            streams_max: settings.limits.streams,
+            ping: settings.timeouts.ping.map(|ping| ping.0),
         }
     }
 

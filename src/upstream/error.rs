@@ -160,6 +160,11 @@ impl UpstreamError {
         }
     }
 
+    /// Whether the time that the whole call had is over.
+    pub fn is_past_deadline(&self) -> bool {
+        matches!(self, Self::Timeout { clock: Clock::Call, .. })
+    }
+
     /// Of an answer whose head came and whose body did not come whole.
     pub fn of_answer(error: WireError) -> Self {
         Self::of_wire(error, Sent::Maybe)
@@ -168,6 +173,8 @@ impl UpstreamError {
     /// What it says of the system's health: well, badly, or nothing.
     pub(super) fn verdict(&self) -> Option<bool> {
         match self {
+            // It goes away, or has enough streams for now: no more than that.
+            Self::Broken { source: Broken { error: WireError::Untaken(_), .. } } => None,
             Self::Connect(_) | Self::Timeout { .. } | Self::Broken { .. } | Self::BadAnswer(_) => Some(false),
             Self::AnswerTooLarge { .. } => Some(true),
             Self::Busy { .. }
@@ -201,12 +208,15 @@ impl UpstreamError {
             | WireError::Resolve { .. }
             | WireError::Local { .. }
             | WireError::Connect { .. }
+            | WireError::Version { .. }
             | WireError::Tls { .. } => Self::Connect(error),
             WireError::Timeout(clock) => Self::Timeout { clock, sent },
             WireError::BadAnswer(why) => Self::BadAnswer(why),
             WireError::TooLarge { bytes_max } => Self::AnswerTooLarge { bytes_max },
             WireError::Upload(fault) => Self::Upload(fault),
-            WireError::Broken(_) | WireError::Truncated(_) => Broken { error, sent }.into(),
+            WireError::Broken(_) | WireError::Truncated(_) | WireError::Untaken(_) => {
+                Broken { error, sent }.into()
+            }
         }
     }
 }

@@ -19,7 +19,7 @@ use smallvec::SmallVec;
 use super::{Upstream, UpstreamError};
 use crate::{
     body::Body,
-    wire::{has_token, is_hop_by_hop, nominated},
+    wire::{has_token, is_grpc, is_hop_by_hop, nominated},
     words::Channel,
 };
 
@@ -103,9 +103,9 @@ impl Upstream {
         }
         let target = self.target(path, query)?;
         let upgrade = upgrade(&method, version, &headers, &body);
-        let trailers = has_token(&headers, TE, "trailers");
-        self.signed_in.permits(query)?;
-        clean_request(&mut headers, self.signed_in.struck());
+        let trailers = has_token(&headers, TE, "trailers") || is_grpc(&headers);
+        self.sign_ins.permits(query)?;
+        clean_request(&mut headers, self.sign_ins.struck());
         on_behalf.write(&mut headers);
         headers.append(VIA, HeaderValue::from_static("1.1 bramka"));
         frame(&method, &mut headers, &body);
@@ -147,7 +147,7 @@ impl Upstream {
     /// `/systems/crm`: a redirect inside the system leads there again, one that names the system's own address
     /// does not tell it.
     pub fn clean_answer(&self, status: StatusCode, headers: &mut HeaderMap, mount: impl fmt::Display) {
-        remove(headers, |name| is_kept_back(name) || self.signed_in.is_kept_back(name));
+        remove(headers, |name| is_kept_back(name) || self.sign_ins.is_kept_back(name));
         // RFC 9110 §8.6: these never have a length.
         if status == StatusCode::NO_CONTENT || status.is_informational() {
             headers.remove(CONTENT_LENGTH);

@@ -1,7 +1,7 @@
 //! Governed calls to systems: a receipt of the journal is needed, and the system's own bounds hold.
 //!
 //! An [`Upstream`] is one system: several equal addresses, of which the less loaded of two is called; passive
-//! health; a breaker; clocks; a bound on calls at once and on an answer's size; retries only where nothing was
+//! health, and active checks where the file asks for them; a breaker; clocks; a bound on calls at once and on an answer's size; retries only where nothing was
 //! sent or the call only reads, within a budget; and the gate's own sign-in. Live state is shared by all cores
 //! and survives a reload that does not change the system ([`Registry`]); connections belong to a core
 //! ([`CorePools`]).
@@ -16,6 +16,7 @@ mod call;
 mod configure;
 mod error;
 mod forward;
+mod health;
 mod settings;
 mod sign_in;
 #[cfg(test)]
@@ -37,19 +38,26 @@ pub use call::{CorePools, Opened, Slot};
 pub use configure::{Finder, Means, Registry};
 pub use error::{Asked, Broken, SignInError, UpstreamError};
 pub use forward::{OnBehalf, Passed};
+pub use health::Checked;
 pub use settings::{KEYS, Settings};
 
-use crate::{wire::Clocks, words::SystemName};
+use crate::{
+    wire::Clocks,
+    words::{SystemName, yaml::Spanned},
+};
 
 /// One system, ready to be called.
 pub struct Upstream {
     name: SystemName,
     balance: balance::Balance,
     breaker: breaker::Breaker,
+    health: Option<health::Health>,
     budget: TpsBudget,
-    signed_in: sign_in::SignedIn,
+    sign_ins: sign_in::SignIns,
     /// Fields of the file, added to every request.
     headers: Vec<(HeaderName, HeaderValue)>,
+    /// Services of gRPC that are called under their own paths.
+    services: Vec<Spanned<String>>,
     /// The addresses' common path, without a slash at its end.
     prefix: Box<str>,
     clocks: Clocks,
@@ -79,6 +87,8 @@ pub struct AddressState {
     pub in_flight: u32,
     /// Whether it is left out because it kept failing.
     pub is_out: bool,
+    /// What health checks say.
+    pub checked: Checked,
 }
 
 impl Upstream {
@@ -87,12 +97,18 @@ impl Upstream {
         &self.name
     }
 
+    /// Full names of the services of gRPC that are called under their own paths.
+    pub fn services(&self) -> &[Spanned<String>] {
+        &self.services
+    }
+
     /// How it is doing.
     pub fn state(&self) -> State {
-        let addresses = self.balance.state().map(|(peer, in_flight, is_out)| AddressState {
+        let addresses = self.balance.state().map(|(peer, in_flight, is_out, checked)| AddressState {
             peer: peer.clone(),
             in_flight,
             is_out,
+            checked,
         });
         State {
             in_flight: self.in_flight.load(Ordering::Relaxed),

@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use serde_json::{Value as Json, json};
 
-use super::sign_in::settings::SignIn;
+use super::{health::HealthCheck, sign_in::settings::SignIns};
 use crate::{
+    wire::Versions,
     words::{
         ByteSize, Diagnostics, Period,
         tree::{Node, Value},
@@ -15,16 +16,32 @@ use crate::{
 };
 
 /// The top-level keys of a system's file that are read here.
-pub const KEYS: &[&str] =
-    &["base", "sign_in", "timeouts", "limits", "retries", "breaker", "tls", "allow_local", "headers"];
+pub const KEYS: &[&str] = &[
+    "base",
+    "http",
+    "grpc",
+    "sign_in",
+    "timeouts",
+    "limits",
+    "retries",
+    "breaker",
+    "health",
+    "tls",
+    "allow_local",
+    "headers",
+];
 
 yaml_object! {
     /// How a system is reached.
     pub struct Settings {
         /// The address of the system, or a list of equal ones: `https://host[:port][/path]`. Paths of mappings and of calls are put after it. Equal addresses must share the path.
         pub base: Bases;
-        /// How the gate signs in: one of `bearer`, `basic`, `oauth2`, `session`, or what goes along with every request (`headers`, `query`, `body`), or both; `none` spelled out.
-        pub sign_in: SignIn;
+        /// The version of HTTP that is spoken to the system: `1` (HTTP/1.1), `2`, or `auto`, which is 2 where TLS negotiates it and else 1. Without TLS, `2` is taken for granted. Default 1.
+        pub http: Option<Spanned<HttpVersion>> = None;
+        /// Services of gRPC that are called under their own paths, `/package.Service/Method`, besides `/systems/NAME/…`: their full names. It needs `http: 2` or `auto`.
+        pub grpc: Vec<Spanned<String>> = Vec::new();
+        /// How the gate signs in: one of `bearer`, `basic`, `oauth2`, `session`, or what goes along with every request (`headers`, `query`, `body`), or both; `none` spelled out. Or a list of them: each but the last says by `for` which calls it is for, and the first that fits is taken.
+        pub sign_in: SignIns;
         /// Clocks.
         pub timeouts: Timeouts = Timeouts::default();
         /// Bounds.
@@ -33,6 +50,8 @@ yaml_object! {
         pub retries: Retries = Retries::default();
         /// When the system is left alone for a while.
         pub breaker: Breaking = Breaking::default();
+        /// How its addresses are asked whether they are well. Without it only calls show.
+        pub health: Option<HealthCheck> = None;
         /// Whom the gate trusts and who it says it is.
         pub tls: Tls = Tls::OF_PLATFORM;
         /// Whether loopback and link-local addresses may be called. Off, because a name that leads to this machine or to a cloud's metadata service is how a gate is turned against its own house.
@@ -49,6 +68,8 @@ yaml_object! {
         pub first_byte: Period = Self::default().first_byte;
         /// A whole mapped call, retries included; for a passed-through one, until the answer's head. Default 60s.
         pub call: Period = Self::default().call;
+        /// How long an HTTP/2 connection with streams may be silent before it is asked by a ping whether it lives; it has ten seconds to answer. Off by default: several gRPC servers end connections that are pinged oftener than every five minutes.
+        pub ping: Option<Period> = None;
     }
 
     /// Bounds of a system.
@@ -63,6 +84,8 @@ yaml_object! {
         pub idle_timeout: Period = Self::default().idle_timeout;
         /// How long a connection is used at all, so that changed names are noticed. Default 10m.
         pub connection_lifetime: Period = Self::default().connection_lifetime;
+        /// Streams at once on an HTTP/2 connection, before another is opened for the same address and core. Default 100; at most 1000, and never more than the system allows.
+        pub streams: u32 = Self::default().streams;
     }
 
     /// What is tried again. Only calls of which nothing was sent, and reading ones; never past the budget.
@@ -100,6 +123,10 @@ yaml_object! {
     }
 }
 
+/// Which version of HTTP is spoken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HttpVersion(pub Versions);
+
 /// One address or several equal ones.
 #[derive(Clone, Debug)]
 pub struct Bases(pub Vec<Spanned<String>>);
@@ -126,7 +153,7 @@ impl Tls {
 
 impl Default for Timeouts {
     fn default() -> Self {
-        Self { connect: Period::secs(3), first_byte: Period::secs(30), call: Period::secs(60) }
+        Self { connect: Period::secs(3), first_byte: Period::secs(30), call: Period::secs(60), ping: None }
     }
 }
 
@@ -138,6 +165,7 @@ impl Default for Limits {
             idle_connections: 64,
             idle_timeout: Period::secs(30),
             connection_lifetime: Period::secs(600),
+            streams: 100,
         }
     }
 }
@@ -151,6 +179,25 @@ impl Default for Retries {
 impl Default for Breaking {
     fn default() -> Self {
         Self { calls_min: 20, failures_percent: 50, window: Period::secs(10), open: Period::secs(5) }
+    }
+}
+
+impl FromYaml for HttpVersion {
+    fn read(node: &Node, found: &mut Diagnostics) -> Option<Self> {
+        let versions = match node.as_text() {
+            Some("1") => Versions::One,
+            Some("2") => Versions::Two,
+            Some("auto") => Versions::Auto,
+            Some(_) | None => {
+                expected(node, "`1`, `2` or `auto`", found);
+                return None;
+            }
+        };
+        Some(Self(versions))
+    }
+
+    fn schema() -> Json {
+        json!({ "enum": [1, 2, "auto"] })
     }
 }
 

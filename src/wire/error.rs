@@ -49,6 +49,17 @@ pub enum WireError {
         /// What rustls said.
         source: io::Error,
     },
+    /// No HTTP/2 with a peer to which nothing else is spoken.
+    #[error("no HTTP/2 with `{peer}`: {why}")]
+    Version {
+        /// Host and port.
+        peer: Arc<str>,
+        /// How that showed.
+        why: &'static str,
+    },
+    /// The peer said that it did not take the request: it may be sent again, whatever it does (RFC 9113 §8.7).
+    #[error("the peer did not take the request: {0}")]
+    Untaken(#[source] hyper::Error),
     /// A clock ran out.
     #[error("the {} clock ran out", .0.as_str())]
     Timeout(Clock),

@@ -18,6 +18,7 @@ use hyper::{body::Incoming, client::conn::TrySendError};
 use super::{
     Clock, Clocks, Deadline, Failed, Origin, Pool, Tunnel, WireError, head,
     pool::{Connection, Lease, Timing, drive},
+    trunk::Stream,
     upload::{Progress, Stage, watch},
 };
 use crate::{
@@ -27,6 +28,10 @@ use crate::{
 
 /// Idle longer than this, a connection may have been closed by its peer without our knowing yet.
 const STALE_AFTER: Duration = Duration::from_millis(250);
+
+/// Most fields of an answer's head, which is hyper's own bound for HTTP/1.1.
+const FIELDS_MAX: usize = 100;
+const HEAD_TOO_LARGE: &str = "its head is larger than 32 KiB or 100 fields";
 
 /// What a peer answered.
 #[derive(Debug)]
@@ -41,9 +46,17 @@ pub enum Outcome {
 /// before its end, the connection goes with it.
 pub struct Answer {
     incoming: Incoming,
-    lease: Option<Lease>,
+    held: Option<Held>,
     upload: Option<Arc<Progress>>,
     after: After,
+}
+
+/// What an exchange holds until its answer ended.
+enum Held {
+    /// A connection of its own, which is driven by whoever reads.
+    Lease(Lease),
+    /// One of the streams of a connection, which is driven by itself.
+    Stream { _counted: Stream },
 }
 
 /// What becomes of a connection after an exchange that ended well.
@@ -71,7 +84,11 @@ impl Pool {
         deadline: Deadline,
         now: Now,
     ) -> Result<Outcome, Box<Failed>> {
-        self.transmit(origin, request.into(), Repeat::Never, &Timing { clocks, deadline, now }).await
+        let timing = Timing { clocks, deadline, now };
+        match origin.second {
+            None => self.transmit(origin, request.into(), Repeat::Never, &timing, None).await,
+            Some(_) => Box::pin(self.transmit_either(origin, request.into(), Repeat::Never, &timing)).await,
+        }
     }
 
     /// Like [`Pool::send`], for a request that may be repeated (a safe method): when it broke unanswered on a
@@ -87,23 +104,34 @@ impl Pool {
         deadline: Deadline,
         now: Now,
     ) -> Result<Outcome, Box<Failed>> {
-        self.transmit(origin, request.into(), Repeat::WhenStale, &Timing { clocks, deadline, now }).await
+        let timing = Timing { clocks, deadline, now };
+        match origin.second {
+            None => self.transmit(origin, request.into(), Repeat::WhenStale, &timing, None).await,
+            Some(_) => {
+                Box::pin(self.transmit_either(origin, request.into(), Repeat::WhenStale, &timing)).await
+            }
+        }
     }
 
-    async fn transmit(
+    /// Over HTTP/1.1; `opened` is a connection that is there already.
+    pub(super) async fn transmit(
         &self,
         origin: &Arc<Origin>,
         mut request: Box<Request<Body>>,
         repeat: Repeat,
         timing: &Timing<'_>,
+        mut opened: Option<Lease>,
     ) -> Result<Outcome, Box<Failed>> {
         let after = After::of(&mut request);
         let upload = watch(&mut request);
         let wanted = request.headers().get(UPGRADE).cloned();
         loop {
-            let mut lease = match self.lease(origin, timing).await {
-                Ok(lease) => lease,
-                Err(error) => return Err(Failed::before(error, Some(request))),
+            let mut lease = match opened.take() {
+                Some(lease) => lease,
+                None => match self.lease(origin, timing).await {
+                    Ok(lease) => lease,
+                    Err(error) => return Err(Failed::before(error, Some(request))),
+                },
             };
             let (start, reused) = match lease.connection() {
                 Some(connection) if connection.reused => (timing.now.mono, true),
@@ -120,7 +148,7 @@ impl Pool {
                 Ok(answer) if answer.status() == StatusCode::SWITCHING_PROTOCOLS => {
                     return Box::pin(switched(lease, answer, wanted.as_ref())).await;
                 }
-                Ok(answer) => return answered(lease, answer, upload, after),
+                Ok(answer) => return answered(Held::Lease(lease), answer, upload, after),
                 Err(mut failed) => match failed.unsent.take() {
                     Some(unsent) if reused => request = unsent,
                     Some(unsent) => {
@@ -139,7 +167,7 @@ impl Pool {
 
 /// Whether a request that may have been sent may be handed back.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Repeat {
+pub(super) enum Repeat {
     Never,
     WhenStale,
 }
@@ -210,7 +238,12 @@ impl Connection {
 impl Timing<'_> {
     /// The clock of a streamed request that runs out first, and when: after its last move, and not before `start`. Where
     /// that depends on what it does next, when to look again.
-    fn of_upload(&self, upload: &Progress, start: Instant, now: Instant) -> (tokio::time::Instant, Clock) {
+    pub(super) fn of_upload(
+        &self,
+        upload: &Progress,
+        start: Instant,
+        now: Instant,
+    ) -> (tokio::time::Instant, Clock) {
         let Clocks { first_byte, call, .. } = *self.clocks;
         let look_again = Deadline(now.checked_add(first_byte.min(call)).unwrap_or(now)).sooner(self.deadline);
         match upload.stage() {
@@ -232,7 +265,7 @@ fn refused(mut failed: TrySendError<Request<Body>>) -> Box<Failed> {
         return Failed::after(WireError::Upload(fault));
     }
     let error = if error.is_parse_too_large() {
-        WireError::BadAnswer("its head is larger than 32 KiB or 100 fields")
+        WireError::BadAnswer(HEAD_TOO_LARGE)
     } else if error.is_parse() {
         WireError::BadAnswer("it is not HTTP/1.1")
     } else {
@@ -247,17 +280,12 @@ fn refused(mut failed: TrySendError<Request<Body>>) -> Box<Failed> {
 /// The fault of the request's own body, when that is what ended the exchange.
 fn upload_fault(error: &hyper::Error) -> Option<BodyError> {
     let fault = std::error::Error::source(error)?.downcast_ref::<BodyError>()?;
-    Some(match fault {
-        BodyError::Broken(source) => BodyError::Broken(source.to_string().into()),
-        BodyError::TooLarge { bytes_max } => BodyError::TooLarge { bytes_max: *bytes_max },
-        BodyError::TooSlow { clock } => BodyError::TooSlow { clock },
-        BodyError::Ended(why) => BodyError::Ended(why),
-    })
+    Some(fault.told_again())
 }
 
 /// Checks the answer's head and strips what belongs to the connection.
 fn answered(
-    lease: Lease,
+    held: Held,
     answer: Response<Incoming>,
     upload: Option<Arc<Progress>>,
     after: After,
@@ -266,11 +294,26 @@ fn answered(
     head::sound(&parts).map_err(unsound)?;
     head::strip_hop_by_hop(&mut parts.headers);
     parts.version = Version::HTTP_11;
-    let mut body = Answer { incoming, lease: Some(lease), upload, after };
+    let mut body = Answer { incoming, held: Some(held), upload, after };
     if body.incoming.is_end_stream() {
         body.ended();
     }
     Ok(Outcome::Answered(Response::from_parts(parts, body)))
+}
+
+/// The same of an answer that came over a stream of HTTP/2.
+pub(super) fn answered_by_stream(
+    stream: Stream,
+    answer: Response<Incoming>,
+    upload: Option<Arc<Progress>>,
+) -> Result<Outcome, Box<Failed>> {
+    if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
+        return Err(unsound("it switched protocols inside HTTP/2"));
+    }
+    if answer.headers().len() > FIELDS_MAX {
+        return Err(unsound(HEAD_TOO_LARGE));
+    }
+    answered(Held::Stream { _counted: stream }, answer, upload, After::Kept)
 }
 
 /// Takes the socket over, if the switch is the one that was asked for. Of what belongs to the connection its head
@@ -333,7 +376,7 @@ pub fn copied(request: &Request<Body>) -> Option<Request<Body>> {
 impl Answer {
     /// As a body of the house; `guard` lives as long as the body does.
     pub fn into_body<G: Send + Unpin + 'static>(self, guard: G) -> Body {
-        if self.lease.is_none() {
+        if self.held.is_none() {
             return Body::Empty;
         }
         Body::stream(Guarded { answer: self, _guard: guard })
@@ -341,7 +384,7 @@ impl Answer {
 
     /// The exchange is over: the connection is free, unless the request is still being sent or it is in doubt.
     fn ended(&mut self) {
-        if let Some(lease) = self.lease.take()
+        if let Some(Held::Lease(lease)) = self.held.take()
             && self.after == After::Kept
             && self.upload.as_ref().is_none_or(|upload| upload.is_ended())
         {
@@ -360,7 +403,11 @@ impl http_body::Body for Answer {
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = &mut *self;
         let incoming = &mut this.incoming;
-        let polled = match this.lease.as_mut().and_then(Lease::connection_mut) {
+        let connection = match &mut this.held {
+            Some(Held::Lease(lease)) => lease.connection_mut(),
+            Some(Held::Stream { .. }) | None => None,
+        };
+        let polled = match connection {
             Some(connection) => connection.poll(context, |inner| Pin::new(&mut *incoming).poll_frame(inner)),
             None => Pin::new(incoming).poll_frame(context),
         };
@@ -372,7 +419,7 @@ impl http_body::Body for Answer {
                 Poll::Ready(Some(Ok(frame.map_trailers())))
             }
             Some(Err(error)) => {
-                this.lease = None;
+                this.held = None;
                 Poll::Ready(Some(Err(BodyError::Broken(error.into()))))
             }
             None => {

@@ -1,18 +1,20 @@
 //! The HTTP client: pool, TLS, clocks; knows no policy and no system.
 //!
-//! HTTP/1.1 over connections that are kept alive, a [`Pool`] per core. It promises: an origin's TLS identity
-//! and sign-in never share a connection with another's; a doubtful connection is never used again; an answer
-//! whose framing could be read in two ways is an error; a body that broke off is never a shorter body; what
-//! certainly was not sent is told apart from what perhaps was ([`Sent`]); loopback, link-local and our own
-//! listeners are called only where that was allowed.
+//! HTTP/1.1 over connections that are kept alive, and HTTP/2 where an origin says so ([`Versions`]), a [`Pool`] per
+//! core. It promises: an origin's TLS identity and sign-in never share a connection with another's; a doubtful
+//! connection is never used again; an answer whose framing could be read in two ways is an error; a body that broke
+//! off is never a shorter body; what certainly was not sent is told apart from what perhaps was ([`Sent`]); loopback,
+//! link-local and our own listeners are called only where that was allowed.
 //!
-//! It does not follow redirects, decompress, cache, or speak HTTP/2.
+//! It does not follow redirects, decompress or cache, and takes nothing that is pushed.
 
 mod client;
 mod error;
 mod exchange;
 mod gather;
+mod grpc;
 mod head;
+mod multiplex;
 mod origin;
 mod pool;
 mod relay;
@@ -20,6 +22,7 @@ mod socket;
 #[cfg(test)]
 pub(crate) mod tests;
 mod tls;
+mod trunk;
 mod upload;
 
 use std::time::{Duration, Instant};
@@ -28,8 +31,9 @@ pub use client::{Bounds, Client, get, once, target};
 pub use error::{Clock, Failed, Sent, WireError};
 pub use exchange::{Answer, Outcome, copied, is_safe};
 pub use gather::gather;
+pub use grpc::{grpc_timeout, is_grpc};
 pub use head::{has_token, is_hop_by_hop, nominated, strip_hop_by_hop};
-pub use origin::{Keep, Local, Origin, Own};
+pub use origin::{Keep, Local, Origin, Own, Versions};
 pub use pool::{Clocks, Pool};
 pub use socket::{Socket, Tunnel};
 pub use tls::{Certificate, TlsClient, Trust, TrustError};

@@ -7,7 +7,10 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use http::HeaderValue;
+use http::{
+    HeaderValue,
+    uri::{Authority, Scheme},
+};
 use rustls::pki_types::ServerName;
 use url::{Host, Url};
 
@@ -26,7 +29,20 @@ pub struct Origin {
     pub(super) tls: Option<(TlsClient, ServerName<'static>)>,
     pub(super) local: Local,
     pub(super) keep: Keep,
+    /// What HTTP/2 needs, where it may be spoken.
+    pub(super) second: Option<Second>,
     authority: HeaderValue,
+}
+
+/// What HTTP/2 to an origin needs.
+#[derive(Debug)]
+pub(super) struct Second {
+    pub(super) scheme: Scheme,
+    pub(super) authority: Authority,
+    /// Offers HTTP/2 in the handshake; none without TLS, where it is known to be spoken.
+    pub(super) tls: Option<TlsClient>,
+    /// Whether HTTP/1.1 does as well.
+    pub(super) is_optional: bool,
 }
 
 /// Which local addresses may be called.
@@ -42,7 +58,19 @@ pub struct Local {
 #[derive(Clone, Debug, Default)]
 pub struct Own(Arc<ArcSwap<Vec<SocketAddr>>>);
 
-/// How long and how many idle connections are kept.
+/// Which versions of HTTP are spoken to a peer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Versions {
+    /// HTTP/1.1.
+    #[default]
+    One,
+    /// HTTP/2: negotiated by TLS or refused; without TLS it is known beforehand (RFC 9113 §3.3).
+    Two,
+    /// HTTP/2 where TLS negotiates it, else HTTP/1.1.
+    Auto,
+}
+
+/// How long and how many connections are kept, and what is spoken over them.
 #[derive(Clone, Copy, Debug)]
 pub struct Keep {
     /// Idle connections to this origin, per core.
@@ -51,11 +79,24 @@ pub struct Keep {
     pub idle_timeout: Duration,
     /// How long a connection is used at all.
     pub lifetime: Duration,
+    /// What is spoken.
+    pub versions: Versions,
+    /// Streams at once on an HTTP/2 connection before another is opened; at most what the peer allows.
+    pub streams_max: u32,
+    /// How long an HTTP/2 connection with open streams may be silent before it is asked whether it lives.
+    pub ping: Option<Duration>,
 }
 
 impl Default for Keep {
     fn default() -> Self {
-        Self { idle_max: 64, idle_timeout: Duration::from_secs(30), lifetime: Duration::from_secs(600) }
+        Self {
+            idle_max: 64,
+            idle_timeout: Duration::from_secs(30),
+            lifetime: Duration::from_secs(600),
+            versions: Versions::One,
+            streams_max: 100,
+            ping: None,
+        }
     }
 }
 
@@ -63,7 +104,8 @@ impl Origin {
     /// The origin of a URL: `https` with the given trust, or `http`.
     ///
     /// # Errors
-    /// [`WireError::Address`] for another scheme, userinfo, or a name TLS cannot verify.
+    /// [`WireError::Address`] for another scheme, userinfo, a name TLS cannot verify, or a version to be negotiated
+    /// without TLS.
     pub fn new(
         url: &Url,
         tls: Option<&TlsClient>,
@@ -99,8 +141,18 @@ impl Origin {
             Some(port) => format!("{host}:{port}"),
             None => host.to_string(),
         };
+        let second = match (keep.versions, &tls) {
+            (Versions::One, _) => None,
+            (Versions::Auto, None) => return Err(bad("a version is negotiated by TLS alone")),
+            (versions, tls) => Some(Second {
+                scheme: if tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP },
+                authority: authority.parse().map_err(|_| bad("its host is no authority"))?,
+                tls: tls.as_ref().map(|(client, _)| client.offering(versions)),
+                is_optional: versions == Versions::Auto,
+            }),
+        };
         let authority = HeaderValue::try_from(authority).map_err(|_| bad("its host is no header value"))?;
-        Ok(Self { peer: format!("{host}:{port}").into(), host, port, tls, local, keep, authority })
+        Ok(Self { peer: format!("{host}:{port}").into(), host, port, tls, local, keep, second, authority })
     }
 
     /// The value of `Host`.

@@ -22,6 +22,7 @@ use super::{
     Clock, Deadline, Origin, WireError,
     relay::Relay,
     socket::{Socket, dial},
+    trunk::Trunks,
 };
 use crate::{
     body::Body,
@@ -31,7 +32,7 @@ use crate::{
 /// Most that is buffered of an answer.
 const BUFFER_BYTES_MAX: usize = 64 * 1024;
 /// Largest head of an answer. (Its fields are at most 100, which is hyper's own bound.)
-const HEAD_BYTES_MAX: usize = 32 * 1024;
+pub(super) const HEAD_BYTES_MAX: usize = 32 * 1024;
 
 /// The idle connections of one core. Cheap to clone; clones share.
 #[derive(Clone)]
@@ -85,6 +86,8 @@ pub(super) struct Connection {
 struct Shared {
     idle_max: usize,
     shelves: Mutex<Shelves>,
+    /// Of origins to which HTTP/2 is spoken.
+    trunks: Mutex<HashMap<usize, Arc<Trunks>, foldhash::fast::RandomState>>,
 }
 
 #[derive(Default)]
@@ -103,12 +106,14 @@ struct Shelf {
 impl Pool {
     /// A pool that keeps at most so many idle connections in all.
     pub fn new(idle_max: usize) -> Self {
-        Self { shared: Arc::new(Shared { idle_max, shelves: Mutex::default() }) }
+        let (shelves, trunks) = (Mutex::default(), Mutex::default());
+        Self { shared: Arc::new(Shared { idle_max, shelves, trunks }) }
     }
 
     /// How many connections are idle.
     pub fn idle(&self) -> usize {
-        self.shared.shelves.lock().idle
+        let trunks: usize = self.shared.trunks.lock().values().map(|trunks| trunks.idle()).sum();
+        self.shared.shelves.lock().idle.saturating_add(trunks)
     }
 
     /// Drops what is too old or was closed by its peer. To be called every few seconds, on the pool's core.
@@ -128,6 +133,24 @@ impl Pool {
         shelves.idle -= dropped.len().min(shelves.idle);
         // The sockets are closed after the lock.
         drop(shelves);
+        let trunks: Vec<_> = self.shared.trunks.lock().values().cloned().collect();
+        for trunks in &trunks {
+            trunks.sweep(now);
+        }
+        drop(trunks);
+        self.shared.trunks.lock().retain(|_, trunks| trunks.is_wanted());
+    }
+
+    /// The HTTP/2 connections to an origin.
+    pub(super) fn trunks(&self, origin: &Arc<Origin>) -> Arc<Trunks> {
+        let mut trunks = self.shared.trunks.lock();
+        trunks.entry(key(origin)).or_insert_with(|| Arc::new(Trunks::new(origin.clone()))).clone()
+    }
+
+    /// A connection that was just opened, for HTTP/1.1.
+    pub(super) async fn adopt(&self, origin: &Arc<Origin>, socket: Socket) -> Result<Lease, WireError> {
+        let connection = over(socket, origin, clock::mono()).await?;
+        Ok(Lease { connection: Some(connection), shared: self.shared.clone() })
     }
 
     /// An idle connection that is still good, or a new one.
@@ -264,7 +287,14 @@ async fn open(origin: &Arc<Origin>, timing: &Timing<'_>) -> Result<Box<Connectio
     let start = clock::now().mono;
     let (until, clock) = timing.deadline.or_sooner(start, timing.clocks.connect, Clock::Connect);
     let dialled = tokio::time::timeout_at(until, dial(origin, timing.clocks.connect)).await;
-    let socket = dialled.map_err(|_| WireError::Timeout(clock))??;
+    over(dialled.map_err(|_| WireError::Timeout(clock))??, origin, start).await
+}
+
+async fn over(
+    socket: Socket,
+    origin: &Arc<Origin>,
+    start: std::time::Instant,
+) -> Result<Box<Connection>, WireError> {
     let (sender, driver) = http1::Builder::new()
         .max_buf_size(BUFFER_BYTES_MAX)
         .max_header_size(HEAD_BYTES_MAX)

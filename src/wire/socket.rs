@@ -17,7 +17,7 @@ use tokio::{
 use tokio_rustls::{TlsConnector, client::TlsStream};
 use url::Host;
 
-use super::{Origin, WireError};
+use super::{Origin, TlsClient, WireError, tls::HTTP_2};
 
 /// Most addresses of one name that are tried.
 const ADDRESSES_MAX: usize = 4;
@@ -44,6 +44,18 @@ pub struct Tunnel {
 /// # Errors
 /// [`WireError`]; nothing was sent to the peer as HTTP.
 pub(super) async fn dial(origin: &Origin, connect_timeout: Duration) -> Result<Socket, WireError> {
+    dial_offering(origin, None, connect_timeout).await
+}
+
+/// The same; where TLS is spoken, with another offer of versions.
+///
+/// # Errors
+/// [`WireError`].
+pub(super) async fn dial_offering(
+    origin: &Origin,
+    offer: Option<&TlsClient>,
+    connect_timeout: Duration,
+) -> Result<Socket, WireError> {
     let addresses = resolve(origin).await?;
     if let Some(address) = addresses.iter().find(|address| !origin.local.permits(**address)) {
         // Doubt refuses: one local address among several is one too many.
@@ -53,11 +65,22 @@ pub(super) async fn dial(origin: &Origin, connect_timeout: Duration) -> Result<S
     let Some((client, name)) = &origin.tls else {
         return Ok(Socket::Plain(stream));
     };
+    let client = offer.unwrap_or(client);
     TlsConnector::from(client.config.clone())
         .connect(name.clone(), stream)
         .await
         .map(|stream| Socket::Tls(Box::new(stream)))
         .map_err(|source| WireError::Tls { peer: origin.peer.clone(), source })
+}
+
+impl Socket {
+    /// Whether HTTP/2 was negotiated; nothing where nothing could be.
+    pub(super) fn is_second(&self) -> Option<bool> {
+        match self {
+            Self::Plain(_) => None,
+            Self::Tls(stream) => Some(stream.get_ref().1.alpn_protocol() == Some(HTTP_2)),
+        }
+    }
 }
 
 async fn resolve(origin: &Origin) -> Result<Vec<SocketAddr>, WireError> {

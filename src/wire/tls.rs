@@ -8,6 +8,7 @@ use rustls::{
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
 };
 
+use super::Versions;
 use crate::words::Secret;
 
 /// Whom we trust and who we say we are. Two of these never share a connection or a session ticket.
@@ -15,6 +16,10 @@ use crate::words::Secret;
 pub struct TlsClient {
     pub(super) config: Arc<ClientConfig>,
 }
+
+/// What HTTP/1.1 and HTTP/2 are called in a handshake (RFC 7301).
+const HTTP_1: &[u8] = b"http/1.1";
+pub(super) const HTTP_2: &[u8] = b"h2";
 
 /// What a [`TlsClient`] is made of.
 #[derive(Clone, Debug, Default)]
@@ -84,8 +89,19 @@ impl TlsClient {
             }
             None => builder.with_no_client_auth(),
         };
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        config.alpn_protocols = vec![HTTP_1.to_vec()];
         Ok(Self { config: Arc::new(config) })
+    }
+
+    /// The same identity and trust, offering other versions.
+    pub(super) fn offering(&self, versions: Versions) -> Self {
+        let mut config = (*self.config).clone();
+        config.alpn_protocols = match versions {
+            Versions::One => vec![HTTP_1.to_vec()],
+            Versions::Two => vec![HTTP_2.to_vec()],
+            Versions::Auto => vec![HTTP_2.to_vec(), HTTP_1.to_vec()],
+        };
+        Self { config: Arc::new(config) }
     }
 }
 

@@ -16,6 +16,8 @@ use bytes::Bytes;
 use http::Request;
 use http_body::{Frame, SizeHint};
 
+use parking_lot::Mutex;
+
 use crate::{
     body::{Body, BodyError},
     clock,
@@ -28,6 +30,8 @@ pub(super) struct Progress {
     state: AtomicU8,
     /// Microseconds after `began`: when the request moved last.
     moved: AtomicU64,
+    /// How its body failed, which is the fault of whoever sends it.
+    fault: Mutex<Option<BodyError>>,
 }
 
 /// What a streamed request waits for.
@@ -47,7 +51,8 @@ const ENDED: u8 = 2;
 
 impl Progress {
     fn new(now: Instant) -> Self {
-        Self { began: now, state: AtomicU8::new(MOVING), moved: AtomicU64::new(0) }
+        let (state, moved) = (AtomicU8::new(MOVING), AtomicU64::new(0));
+        Self { began: now, state, moved, fault: Mutex::default() }
     }
 
     pub(super) fn stage(&self) -> Stage {
@@ -62,6 +67,11 @@ impl Progress {
 
     pub(super) fn is_ended(&self) -> bool {
         self.state.load(Ordering::Relaxed) == ENDED
+    }
+
+    /// The fault of the body, told once.
+    pub(super) fn fault(&self) -> Option<BodyError> {
+        self.fault.lock().take()
     }
 
     fn note(&self, state: u8) {
@@ -101,6 +111,9 @@ impl http_body::Body for Watched {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let polled = Pin::new(&mut self.body).poll_frame(context);
+        if let Poll::Ready(Some(Err(fault))) = &polled {
+            *self.progress.fault.lock() = Some(fault.told_again());
+        }
         let state = match &polled {
             Poll::Pending => WAITING,
             Poll::Ready(Some(Ok(_))) if self.body.is_end_stream() => ENDED,

@@ -156,3 +156,72 @@ fn what_would_not_load_is_left_out_of_a_draft_and_said_so() {
     told(&["--entity", "Product", "--sample", "x.json"], &[("x.json", "nothing")], 1, "is no JSON");
     told(&["--entity", "Product", "--openapi", "x.yaml"], &[("x.yaml", "a: 1")], 1, "there are no schemas");
 }
+
+/// A service of OData 4, small.
+const METADATA: &str = r#"<?xml version="1.0" encoding="utf-8"?>
+<edmx:Edmx Version="4.0" xmlns:edmx="http://docs.oasis-open.org/odata/ns/edmx"><edmx:DataServices>
+ <Schema Namespace="Shop" xmlns="http://docs.oasis-open.org/odata/ns/edm">
+  <EntityType Name="Article"><Key><PropertyRef Name="id"/></Key><Property Name="id" Type="Edm.Guid"/>
+   <Property Name="itemNumber" Type="Edm.String" MaxLength="20"/><Property Name="kind" Type="Edm.String"/><Property Name="displayName" Type="Edm.String"/>
+   <Property Name="name[" Type="Edm.String"/><Property Name="lastModifiedDateTime" Type="Edm.DateTimeOffset"/></EntityType>
+  <EntityContainer Name="C"><EntitySet Name="articles" EntityType="Shop.Article"/><EntitySet Name="others" EntityType="Shop.Article"/></EntityContainer>
+ </Schema></edmx:DataServices></edmx:Edmx>"#;
+const ARTICLE: &str = r#"{ "@odata.etag": "W/\"1\"", "id": "fca5738a-44e3-ea11-bb43-000d3a2feca1", "itemNumber": "lamp-1",
+  "displayName": "Lamp", "lastModifiedDateTime": "2026-03-01T08:00:00Z" }"#;
+
+#[test]
+fn a_draft_from_odata_metadata_loads_and_reads_what_the_service_answers() {
+    let files: &[(&str, &str)] = &[("shop.xml", METADATA)];
+    let ran = drafted(&["--entity", "Product", "--edmx", "shop.xml"], files);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(ran.err.contains("drafting from the entity set `articles`"), "{ran:?}");
+    assert!(ran.err.contains("1 names or fields are left out"), "{ran:?}");
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("drafted.yaml");
+    fs::write(&file, &ran.out).unwrap();
+    let read = tried(file.to_str().unwrap(), &["--json"], ARTICLE);
+    assert_eq!(read.code, 0, "{read:?}\n{}", ran.out);
+    let told: Value = serde_json::from_str(&read.out).unwrap();
+    let reads = &told["records"][0]["reads"];
+    let expected = ["lamp-1", "Lamp", "2026-03-01T08:00:00Z"];
+    assert_eq!(["sku", "name", "updated_at"].map(|field| reads[field].as_str().unwrap()), expected);
+
+    // Recorded answers beside it show values: a page, and one record as OData 2 has it.
+    let of_kind =
+        |kind: &str| ARTICLE.replace("\"displayName\"", &format!("\"kind\": \"{kind}\", \"displayName\""));
+    let page = format!(r#"{{ "@odata.context": "x", "value": [{}] }}"#, of_kind("Goods"));
+    let one = format!(r#"{{ "d": {} }}"#, of_kind("Service"));
+    let files = &[("shop.xml", METADATA), ("page.json", &*page), ("one.json", &*one)];
+    let args = ["--entity", "Product", "--edmx", "shop.xml", "--sample", "page.json", "--sample", "one.json"];
+    let shown = drafted(&[&args[..], &["--keep-samples"]].concat(), files);
+    assert_eq!(shown.code, 0, "{shown:?}");
+    for line in [
+        "      kind: { at: kind, values: { Goods: goods, Service: service }, else: unknown } # as in Goods",
+        "      sku: { at: itemNumber, most: 20 } # as in lamp-1",
+        "    samples:",
+    ] {
+        assert!(shown.out.lines().any(|other| other == line), "{line}\n{}", shown.out);
+    }
+
+    let other = drafted(&["--entity", "Product", "--edmx", "shop.xml", "--set", "others"], files);
+    assert!(other.out.contains("    at: /others\n"), "{other:?}");
+}
+
+#[test]
+fn metadata_that_gives_no_draft_says_why() {
+    let told = |more: &[&str], text: &str, code: i32, words: &str| {
+        let args = [&["--entity", "Invoice", "--edmx", "shop.xml"], more].concat();
+        let ran = drafted(&args, &[("shop.xml", text)]);
+        assert_eq!(ran.code, code, "{ran:?}");
+        assert!(ran.err.contains(words), "{words}: {ran:?}");
+    };
+    told(
+        &[],
+        METADATA,
+        1,
+        "no entity set is called like `Invoice`; name one with `--set`, of: articles, others",
+    );
+    told(&[], "{}", 1, "is not read: the answer is not well-formed XML");
+    told(&[], r#"<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>"#, 1, "the answer declares a document type");
+    told(&["--openapi", "shop.xml"], METADATA, 2, "cannot be used with");
+}

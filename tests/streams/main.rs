@@ -22,12 +22,14 @@ mod kit;
 #[path = "../it/line.rs"]
 mod line;
 
+mod checked;
 mod ending;
 mod failing;
 mod ground;
 mod hangups;
 mod heads;
 mod load;
+mod rpc;
 mod stopping;
 mod upgrades;
 mod volume;

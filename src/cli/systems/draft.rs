@@ -1,4 +1,5 @@
-//! `bramka systems draft`: a first version of a system's file, from recorded answers or an OpenAPI description.
+//! `bramka systems draft`: a first version of a system's file, from recorded answers, an OpenAPI description or the
+//! `$metadata` of OData.
 
 use std::{
     fs,
@@ -14,7 +15,7 @@ use serde_json::{Value as Json, value::RawValue};
 use super::trial::{sample, schema_of};
 use crate::{
     cli::{Came, error::VerbError, out},
-    drafting::{self, Draft, Drafted, Natives, Rows},
+    drafting::{self, Described, Draft, Drafted, Natives, Rows},
     mapping::System,
     schema::{Entity, Schema},
     words::{
@@ -31,7 +32,8 @@ const DESCRIPTION_BYTES_MAX: u64 = 64 * 1024 * 1024;
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     bramka systems draft --sample article.json --entity Product > policies/systems/shop.yaml\n  \
-    bramka systems draft --openapi shop.json --schema Article --entity Product --system shop\n\n\
+    bramka systems draft --openapi shop.json --schema Article --entity Product --system shop\n  \
+    bramka systems draft --edmx metadata.xml --set SalesOrders --entity Order --system erp\n\n\
     Every line says what stood in its field; `?` marks what is not sure. The draft loads as it is: what would not is\n\
     left out and said so. Look at it with `bramka systems try`.")]
 pub(in crate::cli) struct DraftOf {
@@ -39,7 +41,7 @@ pub(in crate::cli) struct DraftOf {
     #[arg(long)]
     entity: String,
     /// A recorded answer: one record or a page of a list; more than one may be named
-    #[arg(long, value_name = "FILE", required_unless_present = "openapi")]
+    #[arg(long, value_name = "FILE", required_unless_present_any = ["openapi", "edmx"])]
     sample: Vec<PathBuf>,
     /// An OpenAPI 3 description of the system, JSON or YAML
     #[arg(long, value_name = "FILE")]
@@ -47,6 +49,12 @@ pub(in crate::cli) struct DraftOf {
     /// Which schema of the description is meant; the one called like the entity where this is not said
     #[arg(long, requires = "openapi")]
     schema: Option<String>,
+    /// The system's own `$metadata`, OData 2 to 4; recorded answers beside it show values
+    #[arg(long, value_name = "FILE", conflicts_with = "openapi")]
+    edmx: Option<PathBuf>,
+    /// Which entity set of it is meant; the one called like the entity where this is not said
+    #[arg(long, requires = "edmx")]
+    set: Option<String>,
     /// The system's name
     #[arg(long, default_value = "drafted")]
     system: String,
@@ -66,15 +74,16 @@ pub(super) fn run(arguments: &DraftOf) -> Result<Came, VerbError> {
         return Err(VerbError::Misused(message));
     };
     let known = Known::of(arguments)?;
-    let lines = drafting::matched(entity, &known.natives);
+    let lines = drafting::matched(entity, known.natives());
     let draft = Draft {
         system: &arguments.system,
         entity,
         base: known.base.as_deref(),
         at: known.at.as_deref(),
         rows: known.rows.clone(),
-        natives: &known.natives,
+        natives: known.natives(),
         lines: &lines,
+        odata: known.edmx.as_ref().map(|described| described.odata(&lines)),
     };
     let (text, trouble) = loading(draft.write(&[]), &schema);
     if let Some(trouble) = trouble {
@@ -102,9 +111,14 @@ struct Known {
     at: Option<String>,
     rows: Option<Rows>,
     samples: Vec<(PathBuf, Bytes)>,
+    edmx: Option<Described>,
 }
 
 impl Known {
+    fn natives(&self) -> &Natives {
+        self.edmx.as_ref().map_or(&self.natives, |described| &described.natives)
+    }
+
     fn of(arguments: &DraftOf) -> Result<Self, VerbError> {
         let (mut natives, mut at, mut base) = (Natives::default(), None, None);
         if let Some(path) = &arguments.openapi {
@@ -118,24 +132,49 @@ impl Known {
                 .filter(|url| url.starts_with("https://"))
                 .map(|url| url.trim_end_matches('/').to_owned());
         }
+        let mut edmx = arguments.edmx.as_deref().map(|path| metadata(path, arguments)).transpose()?;
+        if let Some(described) = &edmx {
+            at = Some(format!("/{}", described.set));
+        }
         let mut rows = None;
         let mut samples = Vec::new();
         for path in &arguments.sample {
             let bytes = sample(path)?;
+            let bytes = if edmx.is_some() { odata_rows(&bytes) } else { bytes };
             let json: Json = serde_json::from_slice(&bytes)
                 .map_err(|error| VerbError::NotThere(format!("`{}` is no JSON: {error}", path.display())))?;
+            if let Some(described) = &mut edmx {
+                described.natives.learn(&json);
+                samples.extend(one_record(&bytes, Some(&Rows::Bare)).map(|row| (path.clone(), row.into())));
+                continue;
+            }
             let found = natives.learn(&json);
             if found != Rows::Record {
                 rows = Some(found);
             }
             samples.push((path.clone(), bytes));
         }
-        Ok(Self { natives, base, at, rows, samples })
+        Ok(Self { natives, base, at, rows, samples, edmx })
     }
 }
 
-/// A description in JSON or YAML.
-fn description(path: &Path) -> Result<Json, VerbError> {
+/// The entity set that is meant.
+fn metadata(path: &Path, arguments: &DraftOf) -> Result<Described, VerbError> {
+    let text = whole(path)?;
+    let described = drafting::described_edmx(text.as_bytes(), &arguments.entity, arguments.set.as_deref())
+        .map_err(|error| VerbError::NotThere(format!("`{}`: {error}", path.display())))?;
+    out::note(&format!("drafting from the entity set `{}`", described.set));
+    if described.key.len() > 1 {
+        out::note("its key has several parts, which no file can say yet: its records are listed, not read");
+    }
+    if described.left_out > 0 {
+        out::note(&format!("{} names or fields are left out", described.left_out));
+    }
+    Ok(described)
+}
+
+/// A file's text, within the bound.
+fn whole(path: &Path) -> Result<String, VerbError> {
     let mut text = String::new();
     let read = fs::File::open(path)
         .and_then(|file| file.take(DESCRIPTION_BYTES_MAX.saturating_add(1)).read_to_string(&mut text));
@@ -144,6 +183,28 @@ fn description(path: &Path) -> Result<Json, VerbError> {
         let message = format!("`{}` is larger than {DESCRIPTION_BYTES_MAX} bytes", path.display());
         return Err(VerbError::Misused(message));
     }
+    Ok(text)
+}
+
+/// The records of an answer of OData, as a list: those of a page, or the one; out of `d` where that is around them.
+fn odata_rows(bytes: &Bytes) -> Bytes {
+    fn inside<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+        let map: std::collections::HashMap<String, &'a RawValue> = serde_json::from_str(text).ok()?;
+        map.get(name).map(|value| value.get()).filter(|value| value.starts_with(['{', '[']))
+    }
+    let Ok(whole) = std::str::from_utf8(bytes) else { return bytes.clone() };
+    let data = inside(whole, "d").unwrap_or(whole).trim();
+    let rows =
+        ["results", "value"].iter().find_map(|name| inside(data, name).filter(|rows| rows.starts_with('[')));
+    match rows.unwrap_or(data) {
+        rows if rows.starts_with('[') => Bytes::copy_from_slice(rows.as_bytes()),
+        row => format!("[{row}]").into(),
+    }
+}
+
+/// A description in JSON or YAML.
+fn description(path: &Path) -> Result<Json, VerbError> {
+    let text = whole(path)?;
     if text.trim_start().starts_with('{') {
         return serde_json::from_str(&text)
             .map_err(|error| VerbError::NotThere(format!("`{}` is no JSON: {error}", path.display())));

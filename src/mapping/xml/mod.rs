@@ -13,6 +13,7 @@ mod mixed;
 mod reader;
 mod record;
 mod soap;
+mod tags;
 mod unread;
 mod walk;
 mod write;
@@ -29,6 +30,7 @@ pub(super) use compare::{same_order, tree};
 pub(super) use load::{Record, check, namespaces, record};
 pub(super) use record::document_at;
 pub(super) use soap::Soap;
+pub use tags::{Tag, Tags};
 pub(super) use walk::document;
 
 use reader::DEPTH_MAX;

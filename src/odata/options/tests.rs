@@ -77,9 +77,23 @@ fn what_is_wrong_or_not_here_is_told() {
     let entity = order_entity();
     assert!(one(&entity, "$filter=urgent", &entity.all()).is_err());
     assert_eq!(one(&entity, "$select=id", &entity.all()), Ok(Some(FieldSet::ID)));
-    assert!(count(&entity, "$top=5", &entity.all(), &Limits::default()).is_err());
     assert_eq!(count(&entity, "$filter=urgent", &entity.all(), &Limits::default()).unwrap().tests(), 1);
     assert!(only_format("$format=json").is_ok() && only_format("$top=1").is_err());
+}
+
+#[test]
+fn a_count_is_not_changed_by_what_must_not_change_it() {
+    let entity = order_entity();
+    let counted = |raw: &str| count(&entity, raw, &entity.all(), &Limits::default());
+    let asked = counted("$filter=urgent&$top=5&$skip=2&$orderby=number%20desc").unwrap();
+    assert_eq!(asked, counted("$filter=urgent").unwrap());
+    assert_eq!(counted("$top=5"), Ok(Filter::everything()));
+    for wrong in ["$top=x", "$skip=-1", "$orderby=numbr", "$select=id", "$count=true", "$skiptoken=a"] {
+        assert!(counted(wrong).is_err(), "{wrong}");
+    }
+    // An order by what the caller does not see is told as an unknown field, here as elsewhere.
+    let clear = entity.leaves_under("number");
+    assert!(count(&entity, "$orderby=total", &clear, &Limits::default()).is_err());
 }
 
 #[test]

@@ -9,20 +9,24 @@ use http::{
 use url::Url;
 
 use super::{
-    Fetched, SignedIn,
+    Fetched, SignIns, SignedIn,
     ask::{Ask, Form, basic},
+    choice::Terms,
     csrf::Csrf,
     expired::{Expired, Test},
     json::{Steps, quoted},
     kept::Kept,
     recipe::{Names, Recipe},
     session::{Lifetime, Session, Take},
-    settings::{Basic, ExpiredAnswer, HeaderKey, SessionLifetime, SessionLogin, SignIn, TakeFrom, Way},
+    settings::{
+        Basic, ExpiredAnswer, HeaderKey, SessionLifetime, SessionLogin, SignIn, SignIns as SignInSettings,
+        TakeFrom, Way,
+    },
     shown::{Field, Shown, encoded, sensitive},
 };
 use crate::{
     upstream::{Asked, Settings, configure::Build},
-    wire::{Keep, Origin, TlsClient},
+    wire::{Origin, TlsClient},
     words::{
         Place, Secret,
         tree::{Node, Value},
@@ -42,14 +46,29 @@ pub(in crate::upstream) struct Home<'a> {
 }
 
 impl Build<'_, '_> {
-    pub(in crate::upstream) fn signed_in(&mut self, settings: &Settings, home: Home<'_>) -> Option<SignedIn> {
-        let sign_in = &settings.sign_in;
+    /// Every sign-in of a system.
+    pub(in crate::upstream) fn sign_ins(&mut self, settings: &Settings, home: Home<'_>) -> Option<SignIns> {
+        let SignInSettings { some, all } = &settings.sign_in;
+        let text = |names: &[Spanned<String>]| names.iter().map(|name| name.value.clone()).collect();
+        let some: Vec<_> = some
+            .iter()
+            .map(|(terms, sign_in)| {
+                let (entities, groups) = (text(&terms.entities), text(&terms.groups));
+                let signed_in = self.signed_in(settings, sign_in, home)?;
+                Some((Terms { calls: terms.calls, entities, groups }, signed_in))
+            })
+            .collect();
+        let all = self.signed_in(settings, all, home);
+        Some(SignIns::new(some.into_iter().collect::<Option<_>>()?, all?))
+    }
+
+    fn signed_in(&mut self, settings: &Settings, sign_in: &SignIn, home: Home<'_>) -> Option<SignedIn> {
         let values = self.values(&sign_in.values)?;
         let always = self.always(sign_in, &values);
         let fetched = match &sign_in.way {
             Way::None | Way::Bearer(_) | Way::Basic(_) => Some(None),
             Way::OAuth2(oauth2) => self.tokens(settings, oauth2, home).map(Some),
-            Way::Session(login) => self.session(settings, login, &values, home).map(Some),
+            Way::Session(login) => self.session(settings, (login, &sign_in.place), &values, home).map(Some),
         };
         let csrf = match &sign_in.csrf {
             None => Some(None),
@@ -123,11 +142,10 @@ impl Build<'_, '_> {
     fn session(
         &mut self,
         settings: &Settings,
-        login: &SessionLogin,
+        (login, place): (&SessionLogin, &Place),
         values: &[(String, Secret)],
         home: Home<'_>,
     ) -> Option<Fetched> {
-        let place = &settings.sign_in.place;
         let (method, path) = match (&login.post, &login.get) {
             (Some(path), None) => (Method::POST, path),
             (None, Some(path)) => (Method::GET, path),
@@ -206,7 +224,7 @@ impl Build<'_, '_> {
         if settings.base.0.len() > 1 {
             let told =
                 "`session` and `csrf` go with one address: `base` names several, which may not share them";
-            self.found.error(&settings.sign_in.place, told);
+            self.found.error(&path.place, told);
             return None;
         }
         let url = home.url?;
@@ -219,7 +237,7 @@ impl Build<'_, '_> {
         let target = (text.starts_with('/') && !is_bad(text)).then(|| Uri::try_from(whole).ok()).flatten();
         let target = self.told(target, path, "expected a path under `base`, as in `/Login`")?;
         let server_name = settings.tls.server_name.as_ref().map(|name| name.value.as_str());
-        let origin = Origin::new(url, home.tls, server_name, self.local(settings), Keep::default());
+        let origin = Origin::new(url, home.tls, server_name, self.local(settings), self.keep(settings));
         // What is wrong with the address is told of the address.
         let mut ask = Ask::new(asked, Arc::new(origin.ok()?), method, target);
         let mut own = HeaderMap::new();

@@ -5,12 +5,15 @@
 //! good, and fetched again shortly before it ends or when the system refuses it ([`kept`]): a token ([`oauth2`]), a
 //! session ([`session`]), a token against forged requests ([`csrf`]).
 //!
+//! A system may have several, chosen by what a call is ([`choice`]); none of what one fetched goes with another.
+//!
 //! It promises: nothing of a sign-in reaches a caller, another system, a log or the journal; what a caller sends
 //! under the same name does not reach the system; a failed sign-in is an error of the gate's own call
 //! ([`SignInError`]), never an answer of the system. It does not follow redirects and does not log out.
 
 mod ask;
 mod build;
+mod choice;
 mod csrf;
 mod expired;
 mod grants;
@@ -22,7 +25,10 @@ mod session;
 pub(super) mod settings;
 mod shown;
 
-pub(super) use self::build::Home;
+pub(super) use self::{
+    build::Home,
+    choice::{About, Chosen, SignIns},
+};
 
 use std::{sync::Arc, time::Instant};
 
@@ -79,16 +85,6 @@ pub(super) enum Refused {
 }
 
 impl SignedIn {
-    /// Fields that no caller may set.
-    pub(super) fn struck(&self) -> &[HeaderName] {
-        &self.struck
-    }
-
-    /// Whether a field of an answer is not a caller's to see.
-    pub(super) fn is_kept_back(&self, name: &HeaderName) -> bool {
-        self.kept_back.contains(name)
-    }
-
     /// Whether getting a proof may take a while, and a refusal may mean that it is spent.
     pub(super) fn is_fetched(&self) -> bool {
         self.fetched.is_some() || self.csrf.is_some()

@@ -139,7 +139,27 @@ yaml_object! {
     }
 }
 
+yaml_object! {
+    /// For which calls a sign-in is. All that is there must fit.
+    pub struct Terms {
+        /// Whether a call only looks (`reading`) or may change something (`changing`). What is read for a change is reading; of calls that are passed through, safe methods are. Default both.
+        pub calls: Option<CallKind> = None;
+        /// The entities that a call may be about. A call that is passed through is about none. Default any.
+        pub entities: Vec<Spanned<String>> = Vec::new();
+        /// Groups of which the caller must be in one. Default any caller.
+        pub groups: Vec<Spanned<String>> = Vec::new();
+    }
+}
+
 yaml_words! {
+    /// What a call does to a system.
+    pub enum CallKind {
+        /// It only looks.
+        Reading = "reading",
+        /// It may change something.
+        Changing = "changing",
+    }
+
     /// How a client secret is shown to a token issuer.
     pub enum Authenticate {
         /// In the `Authorization` field.
@@ -201,6 +221,15 @@ pub struct SignIn {
     pub expired: Vec<ExpiredAnswer>,
     /// Where all this stands.
     pub place: Place,
+}
+
+/// One sign-in, or several of which the first that is for a call is taken; the last is for all.
+#[derive(Clone, Debug)]
+pub struct SignIns {
+    /// Those that are for some calls.
+    pub some: Vec<(Terms, SignIn)>,
+    /// The one for all others.
+    pub all: SignIn,
 }
 
 /// The way to sign in.
@@ -327,6 +356,65 @@ impl SignIn {
         }
         Some(true)
     }
+}
+
+/// LIMIT: sign-ins of one system.
+const SIGN_INS_MAX: usize = 16;
+
+impl FromYaml for SignIns {
+    fn read(node: &Node, found: &mut Diagnostics) -> Option<Self> {
+        let Some(items) = node.as_list() else {
+            return SignIn::read(node, found).map(|all| Self { some: Vec::new(), all });
+        };
+        let (Some((last, first)), true) = (items.split_last(), items.len() <= SIGN_INS_MAX) else {
+            expected(node, "up to 16 sign-ins, of which the last is for all", found);
+            return None;
+        };
+        let some: Vec<_> = first.iter().map(|item| for_some(item, found)).collect();
+        if let Some((key, _)) = last.as_map().and_then(|pairs| pairs.iter().find(|(key, _)| key.text == FOR))
+        {
+            found
+                .error(&key.place, "the last sign-in is for all calls that no other is for: it has no `for`");
+            return None;
+        }
+        let all = SignIn::read(last, found);
+        Some(Self { some: some.into_iter().collect::<Option<_>>()?, all: all? })
+    }
+
+    fn schema() -> Json {
+        let mut some = SignIn::schema();
+        if let Some(object) = some.pointer_mut("/oneOf/1/properties").and_then(Json::as_object_mut) {
+            object.insert(FOR.into(), Terms::schema());
+        }
+        json!({ "oneOf": [
+            SignIn::schema(),
+            { "type": "array", "minItems": 1, "maxItems": SIGN_INS_MAX, "items": some },
+        ] })
+    }
+}
+
+const FOR: &str = "for";
+
+/// A sign-in with its terms.
+fn for_some(item: &Node, found: &mut Diagnostics) -> Option<(Terms, SignIn)> {
+    let pairs = item.as_map().unwrap_or_default();
+    let Some((key, terms)) = pairs.iter().find(|(key, _)| key.text == FOR) else {
+        let told =
+            "a sign-in that is not the last says which calls it is for, as in `for: { calls: reading }`";
+        found.error(&item.place, told);
+        return None;
+    };
+    let rest: Vec<_> = pairs.iter().filter(|(key, _)| key.text != FOR).cloned().collect();
+    let sign_in = SignIn::read(&Node { value: Value::Map(rest), place: item.place.clone() }, found);
+    let terms = Terms::read(terms, found)?;
+    if terms.calls.is_none() && terms.entities.is_empty() && terms.groups.is_empty() {
+        found.error(
+            &key.place,
+            "`for` says one of `calls`, `entities`, `groups`; what is for all stands last",
+        );
+        return None;
+    }
+    Some((terms, sign_in?))
 }
 
 impl FromYaml for SignIn {

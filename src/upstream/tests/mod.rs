@@ -1,8 +1,11 @@
 //! Governed calls against systems that misbehave.
 
+mod checking;
+mod choosing;
 mod configuring;
 mod credentials;
 mod passing;
+mod second;
 mod sessions;
 mod signing;
 
@@ -19,7 +22,11 @@ use std::{
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 
-use super::{call::Kind, *};
+use super::{
+    call::Asker,
+    sign_in::{About, settings::CallKind as Kind},
+    *,
+};
 use crate::{
     clock,
     mapping::{NativeAnswer, NativeRequest},
@@ -30,7 +37,7 @@ use crate::{
     words::{Diagnostics, RequestId, Secret, SystemName, tree, yaml::Spanned},
 };
 
-const ID: RequestId = RequestId([7; 16]);
+const ID: Asker<'static> = Asker { id: RequestId([7; 16]), about: About { entity: None, groups: &[] } };
 
 /// Resolves `${env:NAME}` to `s3cret-NAME`, and reads no file.
 fn configure(registry: &Registry, text: &str) -> Result<Arc<Upstream>, String> {

@@ -1,6 +1,7 @@
 //! The wire against peers that misbehave.
 
 pub(crate) mod rig;
+pub(crate) mod second;
 mod tls;
 
 use std::time::Duration;

@@ -11,7 +11,7 @@ use rustls::{
 };
 use tokio_rustls::TlsAcceptor;
 
-use super::{rig::*, *};
+use super::{rig::*, second, *};
 use crate::words::Secret;
 
 struct Authority(CertifiedIssuer<'static, KeyPair>);
@@ -43,6 +43,11 @@ impl Authority {
 
     /// A peer named `name` that asks for a client certificate of `clients`, if given.
     async fn peer(&self, name: &str, clients: Option<&Authority>) -> Peer {
+        self.peer_choosing(name, clients, &[]).await
+    }
+
+    /// The same that knows those versions; what it chose is what it speaks.
+    async fn peer_choosing(&self, name: &str, clients: Option<&Authority>, known: &[&str]) -> Peer {
         let (chain, key) = self.issue(name, ExtendedKeyUsagePurpose::ServerAuth);
         let provider = Arc::new(aws_lc_rs::default_provider());
         let builder = ServerConfig::builder_with_provider(provider.clone())
@@ -58,17 +63,21 @@ impl Authority {
             }
             None => builder.with_no_client_auth(),
         };
-        let config = builder
+        let mut config = builder
             .with_single_cert(
                 vec![CertificateDer::from_pem_slice(chain.as_bytes()).unwrap()],
                 PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap(),
             )
             .unwrap();
+        config.alpn_protocols = known.iter().map(|known| known.as_bytes().to_vec()).collect();
         let acceptor = TlsAcceptor::from(Arc::new(config));
         Peer::new(move |stream, _| {
             let acceptor = acceptor.clone();
             async move {
                 let Ok(mut stream) = acceptor.accept(stream).await else { return };
+                if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
+                    return second::serve_streams(stream, 100, second::ok).await;
+                }
                 while read_request(&mut stream).await.is_some() {
                     say(&mut stream, OK).await;
                 }
@@ -79,8 +88,12 @@ impl Authority {
 }
 
 fn origin(peer: &Peer, client: &TlsClient, server_name: Option<&str>) -> Arc<Origin> {
+    origin_keeping(peer, client, server_name, Keep::default())
+}
+
+fn origin_keeping(peer: &Peer, client: &TlsClient, server_name: Option<&str>, keep: Keep) -> Arc<Origin> {
     let url = url::Url::parse(&format!("https://localhost:{}", peer.address.port())).unwrap();
-    Arc::new(Origin::new(&url, Some(client), server_name, allowed(), Keep::default()).unwrap())
+    Arc::new(Origin::new(&url, Some(client), server_name, allowed(), keep).unwrap())
 }
 
 #[tokio::test]
@@ -103,6 +116,54 @@ async fn a_peer_is_called_only_under_its_own_name_and_a_known_authority() {
     let elsewhere = authority.peer("erp.internal", None).await;
     let named = origin(&elsewhere, &authority.client(None), Some("erp.internal"));
     assert_eq!(ask(&pool, &named, plain(&named, "/")).await.unwrap().into_body(), "ok");
+}
+
+#[tokio::test]
+async fn the_version_is_what_both_ends_speak_and_never_another_than_was_said() {
+    let authority = Authority::new();
+    let (both, first) = (["h2", "http/1.1"], ["http/1.1"]);
+    for (versions, known, calls, connections) in [
+        (Versions::One, &both[..], 3, Some(1)),
+        (Versions::Two, &both[..], 3, Some(1)),
+        (Versions::Two, &first[..], 1, None),
+        (Versions::Two, &[][..], 1, None),
+        (Versions::Auto, &both[..], 3, Some(1)),
+        (Versions::Auto, &first[..], 3, Some(1)),
+        (Versions::Auto, &[][..], 3, Some(1)),
+    ] {
+        let peer = authority.peer_choosing("localhost", None, known).await;
+        let (pool, keep) = (Pool::new(8), second::keep(versions));
+        let origin = origin_keeping(&peer, &authority.client(None), None, keep);
+        for _ in 0..calls {
+            let sent = send(&pool, &origin, plain(&origin, "/")).await;
+            match (sent, connections) {
+                (Ok(Outcome::Answered(answer)), Some(_)) => {
+                    assert_eq!(gather(answer.into_body(), 9, soon(clock::now())).await.unwrap(), "ok");
+                }
+                (Err(failed), None) => {
+                    let is_told = matches!(failed.error, WireError::Version { .. } | WireError::Tls { .. });
+                    assert_eq!((failed.sent, is_told), (Sent::No, true), "{:?}", failed.error);
+                }
+                (sent, _) => panic!("{versions:?} {known:?}: {sent:?}"),
+            }
+        }
+        if let Some(connections) = connections {
+            assert_eq!(peer.connections(), connections, "{versions:?} {known:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_switch_of_protocols_is_asked_for_over_http1() {
+    let authority = Authority::new();
+    let peer = authority.peer_choosing("localhost", None, &["h2", "http/1.1"]).await;
+    let pool = Pool::new(8);
+    let origin = origin_keeping(&peer, &authority.client(None), None, second::keep(Versions::Auto));
+    assert!(ask(&pool, &origin, plain(&origin, "/")).await.is_ok());
+    let mut upgrade = plain(&origin, "/");
+    upgrade.headers_mut().insert("upgrade", "websocket".parse().unwrap());
+    assert_eq!(ask(&pool, &origin, upgrade).await.unwrap().into_body(), "ok");
+    assert_eq!(peer.connections(), 2);
 }
 
 #[tokio::test]

@@ -1,0 +1,185 @@
+//! An OData client by others reads the door as its pages say, and readers by others find nothing wrong with
+//! `$metadata`. `scripts/test` installs both, pinned by hash; where they are not there these tests fail and say so.
+
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+use crate::{
+    kit::{Demo, Who, root},
+    reads::roomy,
+};
+
+const MISSING: &str = "is not there: run scripts/test, which installs it";
+
+/// The interpreter that has the client.
+fn python() -> PathBuf {
+    let python = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("odata-client").join("bin/python");
+    assert!(python.is_file(), "the OData client of `tests/odata` ({}) {MISSING}", python.display());
+    python
+}
+
+/// What a program of `tests/odata` prints, given some bytes.
+fn told(command: &mut Command, input: &[u8]) -> Value {
+    let mut child = command
+        .env_remove("PYTHONPATH")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(input).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// All orders of the door itself, by its links.
+fn orders(demo: &Demo) -> Vec<Value> {
+    let (mut all, mut next) = (Vec::new(), Some("/odata/orders".to_owned()));
+    while let Some(at) = next {
+        let page = demo.get(&at).send().expect(200).json();
+        all.extend(page["value"].as_array().unwrap().clone());
+        next = page["@odata.nextLink"].as_str().map(|link| link["https://localhost".len()..].to_owned());
+    }
+    all
+}
+
+fn ids<'v>(rows: impl IntoIterator<Item = &'v Value>) -> Value {
+    rows.into_iter().map(|row| row["id"].clone()).collect()
+}
+
+#[test]
+fn a_client_by_others_reads_the_door_without_a_case_made_for_it() {
+    let demo = Demo::start_with(roomy, &[]);
+    let issued = demo.verb(&["token", "issue", "--kind", "App", "--id", "shop-backend", "--api-key"]);
+    let told = told(
+        Command::new(python())
+            .arg(root().join("tests/odata/client.py"))
+            .arg("read")
+            .env("SERVICE", format!("{}/odata/", demo.env("BRAMKA_URL")))
+            .env("CA", demo.env("BRAMKA_CA"))
+            .env("USER", "tool")
+            .env("PASSWORD", issued.out.trim()),
+        b"",
+    );
+    let all = orders(&demo);
+    assert!(all.len() > 200, "more than a page");
+    let which = |fits: &dyn Fn(&Value) -> bool| ids(all.iter().filter(|order| fits(order)));
+    assert_eq!(told["sets"], json!(["customers", "invoices", "orders", "products", "stock_levels"]));
+    // It lists, page after page; counts; reads by key.
+    assert_eq!(told["all"], ids(&all));
+    assert_eq!(told["count"], all.len());
+    assert_eq!(told["counted_window"], all.len());
+    let first = &all[0];
+    assert_eq!(told["got"], first["number"]);
+    assert_eq!((&told["by_key"]["id"], &told["by_key"]["lines"]), (&first["id"], &first["lines"]));
+    assert_eq!((&told["first"]["id"], &told["first"]["number"]), (&first["id"], &first["number"]));
+    assert_eq!(told["first"]["total"].as_str().unwrap(), first["tax_inclusive_total"].to_string());
+    assert_eq!(told["first"]["lines"], first["lines"].as_array().unwrap().len());
+    // Selects, passes over and sorts.
+    let some = all.iter().take(3).map(|row| json!({ "number": row["number"], "currency": row["currency"] }));
+    assert_eq!(told["selected"], some.collect::<Value>());
+    assert_eq!(told["window"], ids(&all[30..50]));
+    let mut newest: Vec<&Value> = all.iter().collect();
+    let day = |row: &Value| row["ordered_on"].as_str().unwrap_or("").to_owned();
+    newest.sort_by_key(|row| (std::cmp::Reverse(day(row)), row["number"].as_str().unwrap_or("").to_owned()));
+    assert_eq!(told["newest"], ids(newest.into_iter().take(25)));
+    assert!(told["quoted"].as_array().unwrap().iter().all(|name| name == "O'Brien"));
+    assert!(!told["quoted"].as_array().unwrap().is_empty());
+    // Filters.
+    let text = |row: &Value, field: &str| row[field].as_str().unwrap_or("").to_owned();
+    let is = |field: &'static str, value: &'static str| move |row: &Value| row[field] == value;
+    let has = |row: &Value, part: &str| text(row, "buyer_reference").contains(part);
+    let filters: [(&str, Value); 12] = [
+        ("eq", which(&is("status", "open"))),
+        ("ne", which(&|row| row["status"] != "open")),
+        ("and", which(&|row| row["status"] == "open" && row["currency"] == "EUR")),
+        ("or", which(&|row| row["status"] == "draft" || row["currency"] == "USD")),
+        ("not", which(&|row| !row["buyer_reference"].is_null() && !has(row, "PO-000"))),
+        ("not_brackets", which(&|row| row["status"] != "open")),
+        ("in", which(&|row| row["status"] == "draft" || row["status"] == "on_hold")),
+        ("contains", which(&|row| has(row, "PO-000"))),
+        ("startswith", which(&|row| text(row, "number").starts_with("S-ORD1010"))),
+        ("decimal", which(&|row| row["tax_inclusive_total"].as_f64().is_some_and(|total| total > 2500.5))),
+        ("null", which(&|row| row["requested_on"].is_null())),
+        ("any", which(&|row| row["lines"].as_array().unwrap().iter().any(|line| line["sku"] == "1007"))),
+    ];
+    let sorted = |ids: &Value| {
+        let mut ids: Vec<String> = ids.as_array().unwrap().iter().map(Value::to_string).collect();
+        ids.sort_unstable();
+        ids
+    };
+    for (name, expected) in &filters {
+        assert_eq!(sorted(&told["filters"][name]), sorted(expected), "{name}");
+        assert_eq!(told["counts"][name], expected.as_array().unwrap().len(), "{name}");
+    }
+    assert_eq!(told["filters"].as_object().unwrap().len(), filters.len());
+    assert!(
+        !told["filters"]["in"].as_array().unwrap().is_empty()
+            || !told["filters"]["or"].as_array().unwrap().is_empty()
+    );
+    // What is refused is an error of OData's to it.
+    assert_eq!((&told["refused"]["status"], &told["refused"]["code"]), (&json!("HTTP 400"), &json!("query")));
+}
+
+fn metadata(demo: &Demo, who: Who) -> Bytes {
+    demo.get("/odata/$metadata").by(who).send().expect(200).body
+}
+
+#[test]
+fn metadata_is_valid_by_the_schemas_of_oasis() {
+    let demo = Demo::start();
+    let (python, schemas) = (python(), root().join("tests/odata/node_modules/odata-csdl/schemas/edmx.xsd"));
+    assert!(schemas.is_file(), "the schema package of `tests/odata` {MISSING}");
+    let faults = |document: &[u8]| {
+        let mut command = Command::new(&python);
+        let judged = told(command.arg(root().join("tests/odata/client.py")).arg("validate"), document);
+        assert_eq!(judged["version"], "1.1");
+        judged["faults"].clone()
+    };
+    for who in [Who::App, Who::Partner] {
+        assert_eq!(faults(&metadata(&demo, who)), json!([]), "{who:?}");
+    }
+    // It would say so.
+    let text = String::from_utf8(metadata(&demo, Who::App).to_vec()).unwrap();
+    for (from, to) in [
+        ("<PropertyRef Name=\"id\"/>", "<PropertyRef/>"),
+        ("Type=\"Edm.Date\"", "Type=\"Edm.Da te\""),
+        ("<EntitySet Name=\"orders\"", "<EntitySet Nmae=\"orders\""),
+        ("Edmx Version=\"4.0\"", "Edmx Version=\"3.0\""),
+    ] {
+        assert!(text.contains(from), "{from}");
+        assert_ne!(faults(text.replacen(from, to, 1).as_bytes()), json!([]), "{to}");
+    }
+}
+
+#[test]
+fn a_reader_by_oasis_finds_every_set_type_and_key_of_the_metadata() {
+    let demo = Demo::start();
+    assert!(root().join("tests/odata/node_modules").is_dir(), "the reader of `tests/odata` {MISSING}");
+    let mut node = Command::new("node");
+    let told = told(node.arg(root().join("tests/odata/read.mjs")), &metadata(&demo, Who::App));
+    assert_eq!(told["messages"], json!([]));
+    let read = &told["read"];
+    assert_eq!(read["$Version"], "4.0");
+    let container = read["$EntityContainer"].as_str().unwrap().rsplit_once('.').unwrap();
+    let sets = read[container.0][container.1].as_object().unwrap();
+    let service = demo.get("/odata/").send().expect(200).json();
+    for set in service["value"].as_array().unwrap() {
+        let name = set["name"].as_str().unwrap();
+        let of = sets[name]["$Type"].as_str().unwrap().rsplit_once('.').unwrap();
+        let kind = &read[of.0][of.1];
+        assert_eq!((&kind["$Kind"], &kind["$Key"]), (&json!("EntityType"), &json!(["id"])), "{name}");
+        // Whatever a record has, its type declares.
+        let row = demo.get(&format!("/odata/{name}?$top=1")).send().expect(200).json()["value"][0].clone();
+        for field in row.as_object().unwrap().keys().filter(|field| !field.contains('@')) {
+            assert!(kind[field].is_object(), "{name} {field}");
+        }
+    }
+}
