@@ -182,10 +182,7 @@ impl Compile<'_, '_> {
             self.raw.found.absorb(policies.strangers(named));
         }
         let (schema, systems, serves, gateway) = (schema?, systems?, serves?, gateway?);
-        let ids = Ids::of(&gateway.ids, &schema, &mut self.raw.found);
-        if let Some(policies) = &policies {
-            self.raw.found.absorb(ids::check(policies, &ids));
-        }
+        let ids = self.ids(&gateway, &schema, policies.as_ref());
         let collections = serves.iter().map(|(entity, system)| (entity.collection.clone(), system.clone()));
         let catalog =
             Catalog::new(collections, systems.keys().cloned()).with_services(self.services(&systems));
@@ -226,6 +223,15 @@ impl Compile<'_, '_> {
             }
         }
         services
+    }
+
+    /// What callers see as ids, and whether statements name records so.
+    fn ids(&mut self, gateway: &GatewaySettings, schema: &Schema, policies: Option<&Policies>) -> Ids {
+        let ids = Ids::of(&gateway.ids, schema, &mut self.raw.found);
+        if let Some(policies) = policies {
+            self.raw.found.absorb(ids::check(policies, &ids));
+        }
+        ids
     }
 
     fn schema(&mut self) -> Option<Schema> {
