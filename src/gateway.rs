@@ -12,6 +12,7 @@ mod checking;
 mod documents;
 mod exchange;
 mod gate;
+mod ids;
 mod keep;
 mod known;
 mod listing;

@@ -16,6 +16,7 @@ use crate::{
     audit::JournalError,
     body::{Body, BodyError},
     catalog::{Action, NotInCatalog},
+    crosswalk::CrosswalkError,
     idempotency,
     identity::Unidentified,
     intake::Rejected,
@@ -83,6 +84,8 @@ pub enum Refusal {
     Stale,
     /// The `Idempotency-Key` does not serve.
     Idempotency(idempotency::Fault),
+    /// The ids of records cannot be had: nothing is shown without them.
+    Ids(CrosswalkError),
     /// The system said no.
     System(SystemName, Box<SystemFault>),
     /// The system was not reached, or gave no usable answer.
@@ -157,7 +160,7 @@ impl Refusal {
             Self::Idempotency(fault) => key::status(fault),
             Self::System(_, fault) => of_system(&fault.kind),
             Self::Upstream(_, error) => of_upstream(error),
-            Self::Journal(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Ids(_) | Self::Journal(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Unrecorded(_) | Self::Mismatch | Self::Broken => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -186,6 +189,7 @@ impl Refusal {
             Self::Unmappable(_) => "unmappable",
             Self::Stale => "stale",
             Self::Idempotency(fault) => key::reason(fault),
+            Self::Ids(_) => "ids",
             Self::System(_, fault) => system_reason(&fault.kind),
             Self::Upstream(_, error) => upstream_reason(error),
             Self::Journal(_) => "journal",
@@ -262,7 +266,7 @@ impl Refusal {
                 idempotency::Fault::Running | idempotency::Fault::Full | idempotency::Fault::Store(_),
             ) => Some(1),
             Self::Journal(_) => Some(5),
-            Self::Unidentified(Unidentified::StoreUnavailable) => Some(1),
+            Self::Unidentified(Unidentified::StoreUnavailable) | Self::Ids(_) => Some(1),
             _ => None,
         }
     }
@@ -338,6 +342,9 @@ impl Refusal {
             Self::Unmappable(_) => ("unmappable", "the system behind this collection cannot hold this", None),
             Self::Stale => ("stale", "the record has changed", Some("read it again and decide anew".into())),
             Self::Idempotency(fault) => key::told(fault),
+            Self::Ids(_) => {
+                ("unavailable", "ids of records cannot be looked up now", Some("try again later".into()))
+            }
             Self::System(_, fault) => system_told(&fault.kind),
             Self::Upstream(_, error) => upstream_told(error),
             Self::Journal(_) => (
@@ -600,6 +607,7 @@ impl fmt::Display for Refusal {
                 fault.trace.as_ref().map_or(Ok(()), |trace| write!(f, " (its trace {trace})"))
             }
             Self::Upstream(name, error) => write!(f, "{name}: {error}"),
+            Self::Ids(error) => write!(f, "{error}"),
             Self::Journal(error) => write!(f, "{error}"),
             Self::Unrecorded(error) => write!(f, "a change is not recorded: {error}"),
             Self::Mismatch => f.write_str("the full set of statements decides differently"),

@@ -36,7 +36,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "config",
         &[
             "words", "clock", "schema", "catalog", "identity", "policy", "quota", "audit", "mapping", "wire",
-            "upstream", "intake", "door", "keys", "tokens", "store",
+            "upstream", "intake", "door", "keys", "tokens", "store", "crosswalk",
         ],
     ),
     (
@@ -54,6 +54,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "upstream",
             "intake",
             "idempotency",
+            "crosswalk",
             "odata",
         ],
     ),
@@ -81,6 +82,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "tokens",
             "store",
             "idempotency",
+            "crosswalk",
             "telemetry",
             "config",
             "refusal",
@@ -129,6 +131,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "door",
             "tokens",
             "store",
+            "crosswalk",
             "config",
             "gateway",
             "admin",

@@ -19,9 +19,10 @@ use crate::{
     admin::{self, ActError, Acting, Sort},
     certs::DevelopmentCerts,
     clock,
+    crosswalk::CrosswalkError,
     demo::{erp, seed, standin},
     gateway::{self, Options, Ready},
-    store::{AdminRole, private_folder},
+    store::{AdminRole, NativeKey, private_folder},
     tokens::{Order, TokenError},
     words::{Kind, PrincipalId},
 };
@@ -171,8 +172,19 @@ async fn tell(
         ("BRAMKA_ADMIN_TOKEN", &admin),
     ];
     write_private(&file, &lines).map_err(|error| DemoError::File(file.clone(), error))?;
-    print(&url, &admin_url, &fs::canonicalize(&file)?);
+    let contact = first_contact(ready).await?;
+    print(&url, &admin_url, &fs::canonicalize(&file)?, &contact);
     Ok(())
+}
+
+/// The first contact of the CRM stand-in, as callers know it.
+async fn first_contact(ready: &Ready) -> Result<String, CrosswalkError> {
+    if !ready.gate.live.snapshot().ids.are_opaque("Customer") {
+        return Ok(FIRST_CONTACT.to_owned());
+    }
+    let key = NativeKey { entity: "Customer".into(), system: "crm".into(), native: FIRST_CONTACT.into() };
+    let ids = ready.gate.crosswalk.public(&[key]).await?;
+    Ok(ids.first().map(ToString::to_string).unwrap_or_default())
 }
 
 /// Where a listener on all addresses is asked: on loopback, which the certificate names.
@@ -237,7 +249,7 @@ fn write_private(file: &Path, lines: &[(&str, &str)]) -> io::Result<()> {
     Ok(())
 }
 
-fn print(url: &str, admin_url: &str, file: &Path) {
+fn print(url: &str, admin_url: &str, file: &Path, contact: &str) {
     let file = file.display();
     let ask = |who: &str, rest: &str| {
         format!(". {file}; curl -sS --cacert \"$BRAMKA_CA\" -H \"Authorization: Bearer ${who}\" {rest}; echo")
@@ -253,7 +265,7 @@ fn print(url: &str, admin_url: &str, file: &Path) {
         "1. An app lists customers:".into(),
         app("\"$BRAMKA_URL/v1/customers?limit=3\""),
         "2. It reads one:".into(),
-        app(&format!("\"$BRAMKA_URL/v1/customers/{FIRST_CONTACT}\"")),
+        app(&format!("\"$BRAMKA_URL/v1/customers/{contact}\"")),
         "3. It creates one, which then stands in the CRM in the CRM's own shape:".into(),
         app(created),
         app(native),

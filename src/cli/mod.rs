@@ -7,6 +7,7 @@ mod audit;
 mod certs;
 mod demo;
 mod error;
+mod ids;
 mod out;
 mod own;
 mod policy;
@@ -41,6 +42,9 @@ enum Verb {
     /// Issue, list, take back and rotate credentials
     #[command(subcommand)]
     Token(token::Command),
+    /// Look at ids that callers see, and join the keys of another system to them
+    #[command(subcommand)]
+    Ids(ids::Command),
     /// Verify and read the journal, and erase what it holds of somebody
     #[command(subcommand)]
     Audit(audit::Command),
@@ -84,7 +88,12 @@ impl Verb {
     fn usual_log(&self) -> &'static str {
         match self {
             Self::Demo(_) | Self::Serve(_) => "info",
-            Self::Policy(_) | Self::Systems(_) | Self::Token(_) | Self::Audit(_) | Self::Certs(_) => "warn",
+            Self::Policy(_)
+            | Self::Systems(_)
+            | Self::Token(_)
+            | Self::Ids(_)
+            | Self::Audit(_)
+            | Self::Certs(_) => "warn",
         }
     }
 
@@ -95,6 +104,7 @@ impl Verb {
             Self::Policy(command) => policy::run(command),
             Self::Systems(command) => systems::run(command),
             Self::Token(command) => token::run(command),
+            Self::Ids(command) => ids::run(command),
             Self::Audit(command) => audit::run(command),
             Self::Certs(command) => certs::run(command),
         };

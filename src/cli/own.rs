@@ -19,6 +19,7 @@ use crate::{
     },
     clock::{self, Now},
     config::{self, ProcessEnv, Report},
+    crosswalk::MadeUp,
     gateway,
     identity::{self, Revocations, Settings, Sources},
     schema::{self, Schema},
@@ -205,6 +206,11 @@ impl Record {
         self.journal.reading(what, &self.by, clock::now()).await
     }
 
+    /// An act, synced when this returns.
+    pub(super) async fn act(&self, act: &'static str, details: &[(&str, &str)]) -> Result<u64, JournalError> {
+        self.journal.administrative(act, &self.by, details, clock::now()).await
+    }
+
     /// Leave to ask systems for something, synced when this returns.
     pub(super) async fn look(&self, what: &str) -> Result<Receipt<Fetch>, JournalError> {
         let mut id = [0; 16];
@@ -260,8 +266,11 @@ fn operator() -> String {
 /// What issuing needs of a bundle; systems, their secrets and statements are not looked at.
 pub(super) fn sources(policies: &Path) -> Result<(String, Arc<Sources>), VerbError> {
     let raw = config::load(policies, &ProcessEnv).map_err(VerbError::Bundle)?;
-    let files: Vec<_> = raw.principals.iter().map(|sheet| (sheet.file.clone(), sheet.node.clone())).collect();
     let mut found = raw.found.clone();
+    // Records that principals are given by key are of no concern here.
+    let systems: Vec<&str> = raw.systems.iter().map(|system| system.name.value.as_str()).collect();
+    let settings = raw.gateway.as_ref().map(|gateway| gateway.ids.clone()).unwrap_or_default();
+    let files = config::named(&raw.principals, &settings, None, &systems, &MadeUp, &mut found);
     let registry = match identity::principals::load(&files) {
         Ok((registry, _warnings)) => Some(registry),
         Err(mistakes) => {

@@ -5,6 +5,7 @@ mod ask;
 mod cases;
 mod check;
 mod explain;
+mod ids;
 mod judging;
 mod schema;
 mod silent;
@@ -21,6 +22,7 @@ use super::{Came, error::VerbError, serve};
 use crate::{
     clock,
     config::{self, Env, Files, Means, Placeholders, ProcessEnv, Report, Sheet, Snapshot, SystemSheet},
+    crosswalk::MadeUp,
     upstream,
     words::SecretBytes,
 };
@@ -95,6 +97,8 @@ fn load(policies: &Path, secrets: SecretsOf) -> Result<Loaded, Report> {
         pseudonyms: &pseudonyms,
         base: &serve::base(policies),
         now: clock::now(),
+        // There is no store here: records that are named by key go by fixed ids.
+        ids: &MadeUp,
     };
     let (files, tests) = (raw.files.clone(), raw.tests.clone());
     let (snapshot, warnings) = config::compile(raw, &means)?;

@@ -19,6 +19,7 @@
 mod bundle;
 mod catalogue;
 mod files;
+mod ids;
 mod listeners;
 mod live;
 mod loads;
@@ -34,6 +35,8 @@ mod watch;
 pub use bundle::{RawBundle, Sheet, SystemSheet, load};
 pub use catalogue::Catalogue;
 pub use files::{BUNDLE_BYTES_MAX, CATALOGUE, FILES_MAX, Files, GATEWAY, LIMITS, Section, Source};
+pub(crate) use ids::named;
+pub use ids::{IdForm, IdSettings, Ids};
 pub use live::{Follows, Gone, Live, Outcome, Status};
 pub use loads::{Loads, Unloaded};
 pub use report::{Colour, Report, render};

@@ -8,7 +8,7 @@ use std::{net::SocketAddr, path::PathBuf};
 use serde_json::{Value as Json, json};
 use url::Url;
 
-use super::files::GATEWAY;
+use super::{files::GATEWAY, ids::IdSettings};
 use crate::words::{
     ByteSize, Diagnostic, Diagnostics, Period, Place,
     tree::{Node, Value},
@@ -29,6 +29,8 @@ yaml_object! {
         pub identity: Node;
         /// Which system serves which collection of the shared schema.
         pub serves: Named<Spanned<String>>;
+        /// What callers see as ids of records: `opaque` ids of the gate's own, which survive a change of systems, or the systems' `keys`; one word for all, or one by collection.
+        pub ids: IdSettings = IdSettings::default();
         /// Which secrets a system's file may name: `NAME` of the environment, or `file:/path`.
         pub secrets: Named<Vec<Spanned<String>>> = Named::default();
         /// The journal.

@@ -9,10 +9,15 @@ use std::{
     sync::Arc,
 };
 
-use super::{Follows, RawBundle, Report, SystemSheet, settings::GatewaySettings};
+use super::{
+    Follows, RawBundle, Report, SystemSheet,
+    ids::{self, Ids},
+    settings::GatewaySettings,
+};
 use crate::{
     catalog::Catalog,
     clock::Now,
+    crosswalk::Naming,
     door::ListenerSettings,
     identity::{self, Sources},
     intake::AllowedHosts,
@@ -57,6 +62,8 @@ pub struct Snapshot {
     pub doors: Vec<ListenerSettings>,
     /// How much a list may ask for.
     pub limits: schema::query::Limits,
+    /// What of records callers see as ids of the gate's own.
+    pub ids: Ids,
 }
 
 /// A system, ready to be asked.
@@ -92,6 +99,8 @@ pub struct Means<'a> {
     pub base: &'a Path,
     /// Now.
     pub now: Now,
+    /// Who knows the ids of records that the bundle names by key.
+    pub ids: &'a dyn Naming,
 }
 
 impl Snapshot {
@@ -130,8 +139,8 @@ struct Compile<'a, 'e> {
 impl Compile<'_, '_> {
     fn all(&mut self) -> Option<Snapshot> {
         let schema = self.schema();
-        let registry = self.principals();
         let gateway = self.raw.gateway.clone();
+        let registry = self.principals(gateway.as_ref(), schema.as_ref());
         let doors = gateway.as_ref().and_then(|gateway| self.listeners(&gateway.listeners));
         let sources = gateway.as_ref().and_then(|gateway| self.sources(gateway, registry.as_ref()?.clone()));
         let systems = match &schema {
@@ -173,12 +182,14 @@ impl Compile<'_, '_> {
             self.raw.found.absorb(policies.strangers(named));
         }
         let (schema, systems, serves, gateway) = (schema?, systems?, serves?, gateway?);
+        let ids = self.ids(&gateway, &schema, policies.as_ref());
         let collections = serves.iter().map(|(entity, system)| (entity.collection.clone(), system.clone()));
         let catalog =
             Catalog::new(collections, systems.keys().cloned()).with_services(self.services(&systems));
         let (doors, bounds) = (doors?, &gateway.bounds.value);
         Some(Snapshot {
             digest,
+            ids,
             limits: schema::query::Limits {
                 limit_default: bounds.page_default,
                 limit_max: bounds.page_max,
@@ -214,15 +225,30 @@ impl Compile<'_, '_> {
         services
     }
 
+    /// What callers see as ids, and whether statements name records so.
+    fn ids(&mut self, gateway: &GatewaySettings, schema: &Schema, policies: Option<&Policies>) -> Ids {
+        let ids = Ids::of(&gateway.ids, schema, &mut self.raw.found);
+        if let Some(policies) = policies {
+            self.raw.found.absorb(ids::check(policies, &ids));
+        }
+        ids
+    }
+
     fn schema(&mut self) -> Option<Schema> {
         let files: Vec<(Arc<str>, Node)> =
             self.raw.schema.iter().map(|sheet| (sheet.file.clone(), sheet.node.clone())).collect();
         self.took(schema::load::schema(&files))
     }
 
-    fn principals(&mut self) -> Option<identity::PrincipalRegistry> {
-        let files: Vec<(Arc<str>, Node)> =
-            self.raw.principals.iter().map(|sheet| (sheet.file.clone(), sheet.node.clone())).collect();
+    fn principals(
+        &mut self,
+        gateway: Option<&GatewaySettings>,
+        schema: Option<&Schema>,
+    ) -> Option<identity::PrincipalRegistry> {
+        let settings = gateway.map(|gateway| gateway.ids.clone()).unwrap_or_default();
+        let systems: Vec<&str> = self.raw.systems.iter().map(|system| system.name.value.as_str()).collect();
+        let (sheets, naming) = (&self.raw.principals, self.means.ids);
+        let files = ids::named(sheets, &settings, schema, &systems, naming, &mut self.raw.found);
         self.took(identity::principals::load(&files))
     }
 

@@ -7,7 +7,9 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    clock, upstream,
+    clock,
+    crosswalk::MadeUp,
+    upstream,
     words::{Diagnostic, Diagnostics, Digest, Place, SecretBytes, StatementId, tree, yaml::Spanned},
 };
 
@@ -192,6 +194,7 @@ fn a_mistake_in_the_schema_is_not_told_as_one_of_a_secret() {
         pseudonyms: &pseudonyms,
         base: dir.path(),
         now: clock::now(),
+        ids: &MadeUp,
     };
     let told = compile(raw, &means).unwrap_err().to_string();
     assert!(told.contains("schema/customer.yaml"), "{told}");
@@ -517,6 +520,7 @@ fn files_of_listeners_that_do_not_load_are_told_at_their_place_and_missing_ones_
         pseudonyms: &SecretBytes::new(vec![7; 32]),
         base: base.path(),
         now: now(),
+        ids: &MadeUp,
     };
     let (snapshot, warnings) = compile(raw, &means).unwrap();
     let told = || warnings.clone().with(snapshot.check_listeners(base.path()));

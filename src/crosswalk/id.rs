@@ -2,6 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
+use compact_str::CompactString;
 use data_encoding::BASE32_DNSSEC;
 
 /// 128 random bits; prints as 26 small letters and digits.
@@ -12,6 +13,18 @@ pub struct PublicId(pub(super) [u8; 16]);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("it is no id")]
 pub struct BadId;
+
+impl PublicId {
+    /// The id as text.
+    pub fn text(&self) -> CompactString {
+        let mut text = [0; CHARS];
+        BASE32_DNSSEC.encode_mut(&self.0, &mut text);
+        CompactString::from_utf8_lossy(&text)
+    }
+}
+
+/// Characters of an id.
+const CHARS: usize = 26;
 
 impl FromStr for PublicId {
     type Err = BadId;

@@ -8,28 +8,21 @@
 //! A list costs one question to the store, and one more where records are new ([`Crosswalk::public`]). New ids are on
 //! disk before anybody sees them.
 //!
-//! # How it will be wired
+//! On the way out the keys of a page's records and of all their references become ids before anything judges them; on
+//! the way in ids become keys before a system is asked ([`Crosswalk::natives`]). What is not here is a record that
+//! does not exist.
 //!
-//! Nothing uses it yet: callers see the keys of systems. On the way out, after `Mapping::inward` and before
-//! `policy::show`, the keys of a page's records and of all their references are gathered, asked for at once and put in
-//! the records' places, so that all behind it (statements, subjects, tags, cursors, the journal) knows public ids only.
-//! On the way in, `/v1/orders/{id}`, references in bodies and ids in filters become keys before the mapping sees
-//! them; what is not in the crosswalk is a record that does not exist, and matches nothing in a filter.
+//! A bundle may name a record by its key in a system ([`Naming`]). Where there is no store, as in `policy test`, such
+//! ids are made up of the key itself ([`MadeUp`]); no gate ever gives one of these.
 //!
-//! # What must be decided first
+//! # What follows from it
 //!
-//! - **Policies that name ids** (`Customer::"20000"`, `customer: Customer/20000` in `principals/`): by key or by id? Ids
-//!   are random, so a bundle cannot name a record before it was seen; by key they must be looked up at each load.
-//! - **Pushdown** of such conditions, and order or ranges over ids: a key has an order in its system, an id has none.
-//! - **`policy test`, explain and replay** run without a store: they need fixed ids for the records that they make up.
-//! - **The journal** keeps digests of ids; digests of before the change are of keys. `audit erase Customer/42` must take both.
-//! - **Cursors** hold systems' own places and stay as they are; a sort by `id` that the gate does itself needs the key.
-//! - **Kept writes** (`Idempotency-Key`) keep the record as mapped: they must keep public ids too.
-//! - **What grows**: a row a record that was ever shown, some 200 bytes. Rows of records that are gone may go only where
-//!   no caller can still hold the id; a stranger makes none, since only records that may be shown get one.
-//! - **A store that is lost** loses every id: backups of `bramka.db` become backups of what callers hold.
+//! - **What grows**: a row a record that was ever read, some 200 bytes. Rows of records that are gone stay, because a
+//!   caller may still hold the id; a stranger makes none, since nobody reads a record before a statement may permit it.
+//! - **A store that is lost** loses every id: backups of `bramka.db` are backups of what callers hold.
 
 mod id;
+mod naming;
 mod remembered;
 #[cfg(test)]
 mod tests;
@@ -39,11 +32,12 @@ use compact_str::CompactString;
 use parking_lot::Mutex;
 
 use crate::{
-    store::{NativeKey, Store, StoreError},
+    store::{Doing, NativeKey, Store, StoreError, Swap, Swapped},
     words::{EntityName, SystemName},
 };
 
 pub use id::{BadId, PublicId};
+pub use naming::{MadeUp, Naming};
 
 use remembered::Remembered;
 
@@ -64,6 +58,12 @@ pub enum CrosswalkError {
     /// More keys than one question may have.
     #[error("more than {KEYS_MAX} keys at once")]
     TooMany,
+    /// There is no thread to ask on.
+    #[error("the system refused")]
+    System(#[from] std::io::Error),
+    /// Asking panicked.
+    #[error("asking for ids broke off")]
+    Broken,
 }
 
 /// Ids and keys, with those that were asked for last at hand.
@@ -115,13 +115,83 @@ impl Crosswalk {
         if let Some(key) = self.remembered.lock().key(entity, system, id) {
             return Ok(Some(key));
         }
-        let native = self.store.crosswalk_key(entity.clone(), system.clone(), id.0).await?;
-        // What is not there is not remembered: whoever guesses fills nothing.
-        if let Some(native) = &native {
-            let key = NativeKey { entity: entity.clone(), system: system.clone(), native: native.clone() };
-            self.remembered.lock().put(key, id);
+        Ok(self.looked_up(system, vec![(entity.clone(), id)]).await?.pop().flatten())
+    }
+
+    /// The keys of records in a system, in the order of their ids; none for what has none of that entity there.
+    ///
+    /// # Errors
+    /// The store did not answer, or there are too many at once.
+    pub async fn natives(
+        &self,
+        system: &SystemName,
+        ids: &[(EntityName, PublicId)],
+    ) -> Result<Vec<Option<CompactString>>, CrosswalkError> {
+        if ids.len() > KEYS_MAX {
+            return Err(CrosswalkError::TooMany);
         }
-        Ok(native)
+        let mut keys: Vec<Option<CompactString>> = {
+            let remembered = self.remembered.lock();
+            ids.iter().map(|(entity, id)| remembered.key(entity, system, *id)).collect()
+        };
+        let unknown: Vec<_> =
+            ids.iter().zip(&keys).filter(|(_, key)| key.is_none()).map(|(id, _)| id.clone()).collect();
+        if !unknown.is_empty() {
+            let mut found = self.looked_up(system, unknown).await?.into_iter();
+            for key in keys.iter_mut().filter(|key| key.is_none()) {
+                *key = found.next().flatten();
+            }
+        }
+        Ok(keys)
+    }
+
+    /// The same from the store, in its order.
+    async fn looked_up(
+        &self,
+        system: &SystemName,
+        ids: Vec<(EntityName, PublicId)>,
+    ) -> Result<Vec<Option<CompactString>>, CrosswalkError> {
+        let mut keys = Vec::with_capacity(ids.len());
+        for ids in ids.chunks(KEYS_AT_ONCE) {
+            let ids = ids.iter().map(|(entity, id)| (entity.clone(), id.0)).collect();
+            keys.extend(self.store.crosswalk_keys(system.clone(), ids).await?);
+        }
+        let mut remembered = self.remembered.lock();
+        for ((entity, id), native) in ids.into_iter().zip(&keys) {
+            // What is not there is not remembered: whoever guesses fills nothing.
+            if let Some(native) = native {
+                remembered.put(NativeKey { entity, system: system.clone(), native: native.clone() }, id);
+            }
+        }
+        Ok(keys)
+    }
+
+    /// Joins many keys of a system to the ids that the keys of another have: all of them, or none.
+    ///
+    /// # Errors
+    /// The store did not take it.
+    pub async fn swap(&self, swap: Swap, doing: Doing) -> Result<Swapped, CrosswalkError> {
+        Ok(self.store.swap_crosswalk(swap, doing).await?)
+    }
+
+    /// Every system that knows a record, and its key there; none where no record of that entity has the id.
+    ///
+    /// # Errors
+    /// The store did not answer.
+    pub async fn keys(
+        &self,
+        entity: &EntityName,
+        id: PublicId,
+    ) -> Result<Vec<(SystemName, CompactString)>, CrosswalkError> {
+        Ok(self.store.crosswalk_keys_of(entity.clone(), id.0).await?)
+    }
+
+    /// The id of a record that was read before; none is made.
+    ///
+    /// # Errors
+    /// The store did not answer.
+    pub async fn known(&self, key: NativeKey) -> Result<Option<PublicId>, CrosswalkError> {
+        Ok(self.store.crosswalk_ids(vec![key]).await?.pop().flatten().map(PublicId))
     }
 
     /// Says that a record of another system is the one that has an id already. False where the id is none of that

@@ -10,6 +10,7 @@ use http::{HeaderValue, StatusCode, header};
 
 use super::{
     exchange::Exchange,
+    ids,
     reading::fetch,
     wanted::{Subjects, needed, untold},
     whole::named,
@@ -23,7 +24,7 @@ use crate::{
     schema::{Entity, FieldSet, Record},
 };
 
-/// What is known of a record after the write.
+/// What is known of a record after the write, as callers know it.
 pub(super) enum Left {
     /// All that the caller's own `read` would have of it.
     Whole(Record, CompactString),
@@ -34,48 +35,70 @@ pub(super) enum Left {
 }
 
 /// What the system holds after the write: as its answer says, or read back where that does not hold all that the
-/// caller's own `read` would have. The tag of a write is the tag of the next read.
+/// caller's own `read` would have. The tag of a write is the tag of the next read. `key` is the record's in the system.
 pub(super) async fn after(
     exchange: &mut Exchange,
     admission: &Admission,
     entity: &Arc<Entity>,
-    id: Option<CompactString>,
+    key: Option<CompactString>,
     answer: &NativeAnswer,
 ) -> Left {
     let prospect = admission.prospect();
     let snapshot = exchange.snapshot.clone();
-    let Some((_, mapping)) = snapshot.serving(entity) else { return Left::Unseen(id) };
+    let Some((_, mapping)) = snapshot.serving(entity) else { return Left::Unseen(None) };
     let seen = seen(mapping, prospect);
     let made = mapping.made(prospect.operation().action(), answer, &seen);
-    let (id, came) = match made.map_err(|fault| poor(exchange, &fault)) {
-        Ok(Made::Record(came)) => (id, Some(*came)),
+    let (key, came) = match made.map_err(|fault| poor(exchange, &fault)) {
+        Ok(Made::Record(came)) => (key, Some(*came)),
         // By key, never by a search: an index may lag behind.
-        Ok(Made::Key(key)) => (id.or(Some(key)), None),
-        Ok(Made::Nothing) | Err(()) => (id, None),
+        Ok(Made::Key(made)) => (key.or(Some(made)), None),
+        Ok(Made::Nothing) | Err(()) => (key, None),
     };
     if let Some(came) = &came {
         exchange.looked_at(mapping, &seen, std::iter::once(Ok(came)), (None, answer));
     }
+    let Some(key) = key.or_else(|| came.as_ref().map(|came| came.id.clone())) else {
+        return Left::Unseen(None);
+    };
+    let came = match came {
+        Some(came) => known(exchange, mapping, came).await,
+        None => None,
+    };
     let lacks = |came: &Inward, leaves: &FieldSet| !came.missing.intersection(leaves).is_empty();
     let came = match came {
         Some(came) if !lacks(&came, &seen.intersection(&mapping.mapped())) => {
-            return Left::Whole(came.record, came.id);
+            let id = ids::of(entity, &came);
+            return Left::Whole(came.record, id);
         }
         came => came,
     };
-    let Some(id) = id.or_else(|| came.as_ref().map(|came| came.id.clone())) else {
-        return Left::Unseen(None);
-    };
-    match fetch(exchange, admission, entity, &id, &seen).await {
-        Ok((_, back)) => Left::Whole(back.record, back.id),
+    match fetch(exchange, admission, entity, &key, &seen).await {
+        Ok((_, back)) => {
+            let id = ids::of(entity, &back);
+            Left::Whole(back.record, id)
+        }
         Err(refusal) => {
             let request = exchange.entry.request();
             tracing::warn!(%request, cause = %refusal, "a write is done and could not be read back");
             exchange.entry.note("read_back", refusal.reason());
             match came.filter(|came| untold(mapping, &prospect.reads(), came).is_empty()) {
-                Some(came) => Left::Part(came.record, came.id),
-                None => Left::Unseen(Some(id)),
+                Some(came) => {
+                    let id = ids::of(entity, &came);
+                    Left::Part(came.record, id)
+                }
+                None => Left::Unseen(ids::named(exchange, mapping, key).await.ok()),
             }
+        }
+    }
+}
+
+/// What came, as callers know it; none where its ids cannot be had.
+async fn known(exchange: &mut Exchange, mapping: &Mapping, mut came: Inward) -> Option<Inward> {
+    match ids::public(exchange, mapping, &mut [&mut came.record]).await {
+        Ok(()) => Some(came),
+        Err(refusal) => {
+            exchange.entry.note("answer", refusal.reason());
+            None
         }
     }
 }

@@ -27,6 +27,7 @@ use crate::{
     body::Body,
     catalog::CursorKey,
     config::{Live, Loads, Publishing, Snapshot},
+    crosswalk::Crosswalk,
     door::{Door, Handler},
     idempotency::Idempotency,
     identity::Identity,
@@ -74,6 +75,8 @@ pub struct Gate {
     pub tags: TagKey,
     /// Writes that are kept for their repeats.
     pub idempotency: Idempotency,
+    /// Ids of records as callers see them.
+    pub crosswalk: Arc<Crosswalk>,
     /// Pseudonyms are made with it.
     pub pseudonyms: SecretBytes,
     /// Where signed heads are sent; a reload changes nothing of the journal.

@@ -322,15 +322,15 @@ fn count(gate: &Gate, outcome: &Result<Outcome, ReloadError>) {
 
 /// Reads everything that is to be taken over; nothing changes by it. Blocks.
 fn load(gate: &Gate, options: &Options, force: Force) -> Loaded {
-    let (snapshot, warnings) =
-        match run::load(options, &gate.registry, &gate.pseudonyms, Some(&gate.addresses)) {
-            Ok(loaded) => loaded,
-            Err(RunError::Bundle(report)) => return Err(report),
-            Err(other) => {
-                let told = Diagnostic::error(&Place::file("gateway.yaml"), other.to_string());
-                return Err(Report::without_files(told.into()));
-            }
-        };
+    let known = run::Known { registry: &gate.registry, pseudonyms: &gate.pseudonyms, ids: &*gate.crosswalk };
+    let (snapshot, warnings) = match run::load(options, &known, Some(&gate.addresses)) {
+        Ok(loaded) => loaded,
+        Err(RunError::Bundle(report)) => return Err(report),
+        Err(other) => {
+            let told = Diagnostic::error(&Place::file("gateway.yaml"), other.to_string());
+            return Err(Report::without_files(told.into()));
+        }
+    };
     if snapshot.digest == gate.live.status().digest && force == Force::No {
         return Ok(None);
     }

@@ -7,6 +7,7 @@
 use super::{
     Outcome,
     exchange::{Exchange, Side, not_possible},
+    ids,
     wanted::{Subjects, needed, untold},
 };
 use crate::{
@@ -65,6 +66,14 @@ struct List<'a> {
     counted: bool,
     count: Option<u64>,
     shown: Vec<Shown>,
+}
+
+/// Whether a system is asked at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asks {
+    Something,
+    /// What is asked for are ids that lead nowhere.
+    Nothing,
 }
 
 /// What a list is asked for, by whichever door.
@@ -159,7 +168,10 @@ pub(super) async fn find(
         None => Cursor::default(),
     };
     let mut list = List::of(exchange, admission, entity, &snapshot, sought)?;
-    let next = list.run(cursor).await;
+    let next = match list.for_system().await? {
+        Asks::Something => list.run(cursor).await,
+        Asks::Nothing => list.none(),
+    };
     let List { exchange, untold, truncated, shown, skip, count, .. } = list;
     exchange.note_untold(admission.prospect(), &untold);
     let next = next?;
@@ -183,7 +195,10 @@ pub(super) async fn count(
     let sought =
         Sought { query, cursor: None, bound_to: String::new(), skip: 0, rows: u32::MAX, counted: true };
     let mut list = List::of(exchange, admission, entity, &snapshot, &sought)?;
-    let counted = list.count_all().await;
+    let counted = match list.for_system().await? {
+        Asks::Something => list.count_all().await,
+        Asks::Nothing => Ok(0),
+    };
     let List { exchange, untold, .. } = list;
     exchange.note_untold(admission.prospect(), &untold);
     counted
@@ -241,6 +256,23 @@ impl<'a> List<'a> {
             count: None,
             shown: Vec::new(),
         })
+    }
+
+    /// Puts keys in the places of ids in what the system is asked to filter by.
+    async fn for_system(&mut self) -> Result<Asks, Refusal> {
+        if let Some(filter) = ids::filter(self.exchange, self.mapping, &self.filter).await? {
+            if filter.is_nothing() {
+                return Ok(Asks::Nothing);
+            }
+            self.filter = filter;
+        }
+        Ok(Asks::Something)
+    }
+
+    /// No record can match: the system is not asked.
+    fn none(&mut self) -> Result<Option<Cursor>, Refusal> {
+        self.count = self.counted.then_some(0);
+        Ok(None)
     }
 
     async fn run(&mut self, cursor: Cursor) -> Result<Option<Cursor>, Refusal> {
@@ -416,9 +448,10 @@ impl<'a> List<'a> {
 
     fn show(&mut self, inward: Inward) {
         let whose = self.subjects.named(self.entity, &inward.record);
+        let id = ids::of(self.entity, &inward);
         match policy::show(self.admission.prospect(), inward.record, self.query.fields.as_ref()) {
             Judged::Shown(shown) => {
-                self.exchange.shown(&shown, &inward.id, &whose);
+                self.exchange.shown(&shown, &id, &whose);
                 self.shown.push(shown);
             }
             Judged::Denied(grounds) => self.denied(&grounds),
@@ -441,7 +474,7 @@ impl<'a> List<'a> {
         let answer = self.asked(listing.request.clone()).await?;
         let (mapping, system) = (self.mapping, &self.served.name);
         let batch = mapping.batch(listing, &answer);
-        let page = match batch.map_err(|fault| self.exchange.refused_by(system, fault))? {
+        let mut page = match batch.map_err(|fault| self.exchange.refused_by(system, fault))? {
             None => {
                 let page = mapping.inward_list(listing, &answer, &self.fetched);
                 page.map_err(|fault| self.exchange.refused_by(system, fault))?
@@ -457,6 +490,7 @@ impl<'a> List<'a> {
         };
         let rows = page.rows.iter().map(Result::as_ref);
         self.exchange.looked_at(mapping, &self.fetched, rows, (Some(listing), &answer));
+        ids::page(self.exchange, mapping, &mut page.rows).await?;
         Ok(page)
     }
 

@@ -18,6 +18,7 @@ use super::{
     Outcome,
     after::{Left, seen},
     exchange::{Exchange, Progress},
+    ids,
     wanted::Subjects,
     whole::named,
     writing::SEGMENT,
@@ -232,6 +233,10 @@ fn shown_again(
         Some((record, is_whole)) => (record, wanted, is_whole && wanted.is_none()),
         None => (named(&entity, &id), Some(FieldSet::ID), false),
     };
+    // It was kept under a bundle that showed the systems' keys.
+    if !ids::are_all(exchange, &entity, &record) {
+        return None;
+    }
     if exchange.recheck_again(prospect, &record).is_err() {
         exchange.entry.note("echo", Refusal::Mismatch.reason());
         return None;

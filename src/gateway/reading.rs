@@ -3,6 +3,7 @@
 use super::{
     Outcome,
     exchange::{Exchange, Side, not_possible},
+    ids,
     wanted::{Subjects, needed},
 };
 use crate::{
@@ -43,11 +44,12 @@ pub(super) async fn one(
     let snapshot = exchange.snapshot.clone();
     let (_, mapping) = snapshot.serving(entity).ok_or(Refusal::Broken)?;
     let fetched = needed(mapping, &wanted.unwrap_or(visible), &visible, &prospect.reads());
-    let (_, inward) = fetch(exchange, admission, entity, &id.0, &fetched).await?;
+    let key = ids::key(exchange, mapping, &id.0).await?;
+    let (_, inward) = fetch(exchange, admission, entity, &key, &fetched).await?;
     exchange.judged_on(prospect, &inward.record, Side::Stored);
     exchange.recheck(prospect, Some(&inward.record))?;
     let whose = Subjects::of(entity, &visible).named(entity, &inward.record);
-    let key = inward.id.clone();
+    let id = ids::of(entity, &inward);
     let shown = match policy::show(prospect, inward.record, wanted.as_ref()) {
         Judged::Shown(shown) => shown,
         Judged::Denied(grounds) => {
@@ -59,17 +61,17 @@ pub(super) async fn one(
             return Err(Refusal::NoSuchRecord);
         }
     };
-    exchange.shown(&shown, &key, &whose);
+    exchange.shown(&shown, &id, &whose);
     Ok(shown)
 }
 
-/// Asks the serving system for one record: its answer, and what it comes to. What it does not have, nobody may
+/// Asks the serving system for one record by its key there: its answer, and what it comes to for callers. What it does not have, nobody may
 /// see, nor what statements cannot be judged on.
 pub(super) async fn fetch(
     exchange: &mut Exchange,
     admission: &Admission,
     entity: &Entity,
-    id: &str,
+    key: &str,
     wanted: &FieldSet,
 ) -> Result<(NativeAnswer, Inward), Refusal> {
     let snapshot = exchange.snapshot.clone();
@@ -78,7 +80,7 @@ pub(super) async fn fetch(
         return Err(not_possible(mapping, Action::Read));
     }
     let receipt = exchange.entry.fetch(admission);
-    let request = exchange.traced(mapping.read(id, wanted).ok_or(Refusal::NoSuchRecord)?);
+    let request = exchange.traced(mapping.read(key, wanted).ok_or(Refusal::NoSuchRecord)?);
     let began = clock::now();
     let sent = request.body.len();
     let core = exchange.core.clone();
@@ -91,16 +93,17 @@ pub(super) async fn fetch(
         }
     };
     exchange.called(&served.name, Some(answer.status.as_u16()), began, sent, answer.body.len());
-    let inward = match mapping.inward(&answer, wanted) {
+    let mut inward = match mapping.inward(&answer, wanted) {
         Ok(inward) => inward,
         Err(fault) if fault.kind == FaultKind::NotFound => {
-            core.gate.quality.missing(mapping, id);
+            core.gate.quality.missing(mapping, key);
             return Err(Refusal::NoSuchRecord);
         }
         Err(fault) => return Err(exchange.refused_by(mapping.system(), fault)),
     };
     exchange.looked_at(mapping, wanted, std::iter::once(Ok(&inward)), (None, &answer));
-    mapping.is_asked(id, &inward).map_err(|fault| exchange.refused_by(mapping.system(), fault))?;
+    mapping.is_asked(key, &inward).map_err(|fault| exchange.refused_by(mapping.system(), fault))?;
     exchange.told(admission.prospect(), mapping, &inward)?;
+    ids::public(exchange, mapping, &mut [&mut inward.record]).await?;
     Ok((answer, inward))
 }

@@ -29,6 +29,7 @@ use crate::{
     catalog::CursorKey,
     clock,
     config::{self, Env, Live, Loads, Means, Report, Snapshot},
+    crosswalk::{Crosswalk, Naming},
     door::{self, Bound, Door, Drained, SocketError, Sockets},
     idempotency::Idempotency,
     identity::{self, Identity},
@@ -46,6 +47,8 @@ use crate::{
 const ADMIN_WAIT_MAX: Duration = Duration::from_secs(10);
 /// How long the start waits for keys of issuers; what is not there by then is fetched while callers are served.
 const ISSUERS_WAIT_MAX: Duration = Duration::from_secs(3);
+/// LIMIT: pairs of ids and keys that are remembered, twice as many at most; some 300 bytes each.
+const IDS_REMEMBERED_MAX: usize = 65_536;
 
 /// How a gate is run.
 pub struct Options {
@@ -174,7 +177,11 @@ async fn open(options: &Options) -> Result<Opened, RunError> {
     let secret = gate_secret(&keys.join("gate.key"))?;
     let pseudonyms = SecretBytes::new(Digest::of_parts(&[b"bramka pseudonym", secret.expose()]).0.to_vec());
     let registry = upstream::Registry::default();
-    let (snapshot, warnings) = load(options, &registry, &pseudonyms, None)?;
+    // ORDER: before the bundle, which may name records that have their ids here.
+    let store = Store::open(&options.data.join("bramka.db"))?;
+    let crosswalk = Arc::new(Crosswalk::new(store.clone(), IDS_REMEMBERED_MAX));
+    let known = Known { registry: &registry, pseudonyms: &pseudonyms, ids: &*crosswalk };
+    let (snapshot, warnings) = load(options, &known, None)?;
     tell(&warnings);
     let settings = snapshot.settings.clone();
     let door = Arc::new(open_door(&snapshot, warnings, &options.base)?);
@@ -183,7 +190,6 @@ async fn open(options: &Options) -> Result<Opened, RunError> {
         identity_settings
             .map_or(65_536, |settings| usize::try_from(settings.remembered_max).unwrap_or(65_536)),
     );
-    let store = Store::open(&options.data.join("bramka.db"))?;
     let tokens = Tokens::open(store.clone(), &keys, identity.revocations().clone(), now).await?;
     identity.revocations().adopt(&snapshot.sources);
     let issuers = Issuers::new(Arc::new(KeyFetch::new()), identity.revocations().clone());
@@ -207,11 +213,7 @@ async fn open(options: &Options) -> Result<Opened, RunError> {
     if !has_predecessor && let Err(error) = idempotency.abandon().await {
         tracing::warn!(%error, "writes that were cut off are told as running until their time is over");
     }
-    let bounds = &settings.bounds.value;
-    let keys_max = KeysMax {
-        addresses: usize::try_from(bounds.counted_addresses_max).unwrap_or(usize::MAX),
-        principals: usize::try_from(bounds.counted_principals_max).unwrap_or(usize::MAX),
-    };
+    let keys_max = keys_max(&settings.bounds.value);
     let gate = Arc::new(Gate {
         live: Live::new(snapshot.digest, snapshot, now),
         identity,
@@ -227,6 +229,7 @@ async fn open(options: &Options) -> Result<Opened, RunError> {
         cursors,
         tags: TagKey::new(&secret),
         idempotency,
+        crosswalk,
         pseudonyms,
         publishing: settings.audit.publish.clone(),
         handed_over: Arc::default(),
@@ -235,6 +238,13 @@ async fn open(options: &Options) -> Result<Opened, RunError> {
         acts: TaskTracker::new(),
     });
     Ok(Opened { gate, cores: door.cores(bound), admin_socket, addresses, successor })
+}
+
+fn keys_max(bounds: &config::Bounds) -> KeysMax {
+    KeysMax {
+        addresses: usize::try_from(bounds.counted_addresses_max).unwrap_or(usize::MAX),
+        principals: usize::try_from(bounds.counted_principals_max).unwrap_or(usize::MAX),
+    }
 }
 
 /// Reads the files of the listeners. What is wrong with them is told at its place in the bundle.
@@ -279,12 +289,22 @@ async fn take(
     Ok(Taken { bound, admin_socket, addresses, successor, has_predecessor })
 }
 
+/// What outlives every bundle and each of them is compiled with.
+#[derive(Debug)]
+pub(super) struct Known<'a> {
+    /// Live state of systems.
+    pub(super) registry: &'a upstream::Registry,
+    /// The key of pseudonyms.
+    pub(super) pseudonyms: &'a SecretBytes,
+    /// The ids of records.
+    pub(super) ids: &'a dyn Naming,
+}
+
 /// Reads and compiles the bundle, as the options want it. `own` is where a running gate listens; one that starts
 /// goes by what the bundle says.
 pub(super) fn load(
     options: &Options,
-    registry: &upstream::Registry,
-    pseudonyms: &SecretBytes,
+    known: &Known<'_>,
     own: Option<&Addresses>,
 ) -> Result<(Snapshot, Report), RunError> {
     let mut raw = config::load(&options.policies, &*options.env).map_err(RunError::Bundle)?;
@@ -293,7 +313,8 @@ pub(super) fn load(
         raw.redirect(system.as_str(), base);
     }
     let own = own.map_or_else(|| raw.addresses(), Addresses::all);
-    let means = Means { registry, own: &own, pseudonyms, base: &options.base, now: clock::now() };
+    let Known { registry, pseudonyms, ids } = *known;
+    let means = Means { registry, own: &own, pseudonyms, base: &options.base, now: clock::now(), ids };
     config::compile(raw, &means).map_err(RunError::Bundle)
 }
 

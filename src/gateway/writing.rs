@@ -15,7 +15,7 @@ use super::{
     Outcome,
     after::{Left, after, echo, made, seen, unguarded},
     exchange::{self, Exchange, Progress, Side, known, not_possible},
-    once,
+    ids, once,
     reading::fetch,
     whole::{emptied_in, named, only, replaced, unlike},
 };
@@ -50,7 +50,10 @@ struct Stored {
     record: Record,
     /// As the caller's own `read` has it: what is shown and tagged.
     seen: Record,
+    /// As callers know it.
     id: CompactString,
+    /// As the system knows it.
+    key: CompactString,
     version: Option<CompactString>,
     /// As the system told it.
     answer: NativeAnswer,
@@ -203,11 +206,13 @@ async fn create(
     let new = schema::merge(entity, &Record::default(), &proposed, &view);
     let snapshot = exchange.snapshot.clone();
     let (_, mapping) = snapshot.serving(entity).ok_or(Refusal::Broken)?;
-    let Settled { sent: new, held } = mapping.settled(Before::Nothing, new, &FieldSet::EMPTY);
+    ids::sent(exchange, mapping, &proposed.record).await?;
+    let new = ids::keyed(exchange, mapping, new).await?;
+    let settled = mapping.settled(Before::Nothing, new, &FieldSet::EMPTY);
+    let Settled { sent: new, held } = settled_for_callers(exchange, mapping, settled).await?;
     let permit = judge(exchange, admission, Change::Create { new, held }, &FieldSet::EMPTY)?;
-    let request = mapping
-        .create(permit.new().ok_or(Refusal::Broken)?)
-        .map_err(|faults| unmappable(exchange, prospect, mapping, faults))?;
+    let new = ids::native(exchange, mapping, permit.new().ok_or(Refusal::Broken)?).await?;
+    let request = mapping.create(&new).map_err(|faults| unmappable(exchange, prospect, mapping, faults))?;
     let answer = effect(exchange, admission, entity, &permit, request).await?;
     let left = after(exchange, admission, entity, None, &answer).await;
     once::keep(exchange, admission, &permit, &left);
@@ -247,29 +252,36 @@ async fn update(
     };
     let view = view(exchange, admission, entity, body)?;
     let proposed = json::read(entity, &sent.body, &view).map_err(Refusal::Invalid)?;
-    let Stored { record, seen, id, version, answer, untold } =
-        stored(exchange, admission, entity, id).await?;
     let snapshot = exchange.snapshot.clone();
     let (_, mapping) = snapshot.serving(entity).ok_or(Refusal::Broken)?;
+    // ORDER: before the stored record is looked at, so that the answer does not tell whether there is one.
+    ids::sent(exchange, mapping, &proposed.record).await?;
+    let Stored { record, seen, id, key, version, answer, untold } =
+        stored(exchange, admission, entity, id).await?;
     let sees = prospect.outlook().sees(&record);
     let replaced = blind(prospect, mapping, (&record, &proposed), &sees, version.is_some())?;
     let (new, cleared) = merged(prospect, mapping, (&record, &proposed), &view, version.is_some());
     let reached = proposed.present.union(&replaced).union(&cleared);
     let emptied = untold.emptied(mapping, &proposed, &cleared);
     let new = emptied_in(entity, new, &emptied);
-    let before = Before::Told { record: &record, answer: &answer };
-    let Settled { sent: new, held } = mapping.settled(before, new, &emptied);
+    let new = ids::keyed(exchange, mapping, new).await?;
+    let settled = {
+        let record = ids::native(exchange, mapping, &record).await?;
+        mapping.settled(Before::Told { record: &record, answer: &answer }, new, &emptied)
+    };
+    let Settled { sent: new, held } = settled_for_callers(exchange, mapping, settled).await?;
     let change = Change::Update { old: record, new, held, version };
     let permit = judge(exchange, admission, change, &reached)?;
     check_version(exchange, admission, &permit, &seen, &sent)?;
     let (Some(old), Some(new)) = (permit.old(), permit.new()) else { return Err(Refusal::Broken) };
+    let (old, new) = (ids::native(exchange, mapping, old).await?, ids::native(exchange, mapping, new).await?);
     let blindly = proposed.present.minus(&sees);
-    let request = native(mapping, (&id, permit.version()), (old, new), &sees, (&blindly, &emptied))
+    let request = native(mapping, (&key, permit.version()), (&old, &new), &sees, (&blindly, &emptied))
         .map_err(|faults| unmappable(exchange, prospect, mapping, faults))?;
     let left = match request {
         Some(request) => {
             let answer = effect(exchange, admission, entity, &permit, request).await?;
-            after(exchange, admission, entity, Some(id), &answer).await
+            after(exchange, admission, entity, Some(key), &answer).await
         }
         None => {
             exchange.entry.note("unchanged", true);
@@ -292,12 +304,12 @@ async fn delete(
     if !mapping.can(Action::Delete) {
         return Err(not_possible(mapping, Action::Delete));
     }
-    let Stored { record, seen, id, version, .. } = stored(exchange, admission, entity, id).await?;
+    let Stored { record, seen, key, version, .. } = stored(exchange, admission, entity, id).await?;
     let change = Change::Delete { old: record, version };
     let permit = judge(exchange, admission, change, &FieldSet::EMPTY)?;
     check_version(exchange, admission, &permit, &seen, &sent)?;
     let request = mapping
-        .delete(&id, permit.version())
+        .delete(&key, permit.version())
         .map_err(|fault| unmappable(exchange, admission.prospect(), mapping, vec![fault]))?;
     effect(exchange, admission, entity, &permit, request).await?;
     once::keep(exchange, admission, &permit, &Left::Unseen(None));
@@ -311,16 +323,29 @@ async fn stored(
     entity: &Entity,
     id: &str,
 ) -> Result<Stored, Refusal> {
-    let (answer, inward) = fetch(exchange, admission, entity, id, &entity.all()).await?;
     let snapshot = exchange.snapshot.clone();
     let (served, mapping) = snapshot.serving(entity).ok_or(Refusal::Broken)?;
-    let seen = mapping
+    let key = ids::key(exchange, mapping, id).await?;
+    let (answer, inward) = fetch(exchange, admission, entity, &key, &entity.all()).await?;
+    let mut seen = mapping
         .inward(&answer, &seen(mapping, admission.prospect()))
         .map_err(|fault| exchange.refused_by(&served.name, fault))?;
-    let Inward { record, id, version, findings, missing } = inward;
+    ids::public(exchange, mapping, &mut [&mut seen.record]).await?;
+    let id = ids::of(entity, &inward);
+    let Inward { record, id: key, version, findings, missing } = inward;
     let unfit = findings.iter().filter(|finding| finding.what != What::NoRule).map(|finding| finding.leaf);
     let untold = Untold { all: missing, unfit: unfit.collect() };
-    Ok(Stored { record, seen: seen.record, id, version, answer, untold })
+    Ok(Stored { record, seen: seen.record, id, key, version, answer, untold })
+}
+
+/// What would be, as callers know it: this is what is judged.
+async fn settled_for_callers(
+    exchange: &Exchange,
+    mapping: &Mapping,
+    mut settled: Settled,
+) -> Result<Settled, Refusal> {
+    ids::public(exchange, mapping, &mut [&mut settled.sent, &mut settled.held]).await?;
+    Ok(settled)
 }
 
 impl Untold {

@@ -58,6 +58,14 @@ impl Entity {
         self.leaves.get(usize::from(id.0))
     }
 
+    /// The entity whose record a leaf names: this one by its id, another one by a reference to it.
+    pub fn points_to(&self, id: LeafId) -> Option<&EntityName> {
+        match id {
+            LeafId(0) => Some(&self.name),
+            id => self.leaf(id)?.reference.as_ref(),
+        }
+    }
+
     /// The leaf at a path without list indexes: `lines.product`.
     pub fn leaf_at(&self, path: &str) -> Option<LeafId> {
         let position = self.leaves.iter().position(|leaf| leaf.path.as_str() == path)?;

@@ -7,8 +7,8 @@ use jiff::{Timestamp, civil::Date};
 use rust_decimal::Decimal;
 
 use super::{
-    entity::{Entity, Shape},
-    fields::LeafId,
+    entity::{Entity, Object, Shape},
+    fields::{FieldSet, LeafId},
 };
 
 /// A record: the fields of its entity's root.
@@ -124,6 +124,17 @@ impl Record {
         each_in(&entity.root, &self.fields, u16::from(leaf.0), see);
     }
 
+    /// Calls `change` with every text of some leaves that is not empty, in schema order: once outside lists, once an
+    /// element inside them.
+    pub fn each_text_mut(
+        &mut self,
+        entity: &Entity,
+        leaves: &FieldSet,
+        change: &mut dyn FnMut(LeafId, &mut CompactString),
+    ) {
+        each_text_in(&entity.root, &mut self.fields, leaves, change);
+    }
+
     /// The first value of a leaf; the only one outside lists.
     pub fn first<'a>(&'a self, entity: &Entity, leaf: LeafId) -> Option<&'a Value> {
         let mut found = None;
@@ -134,13 +145,40 @@ impl Record {
     }
 }
 
-/// Calls `see` with every value of a leaf under an object.
-pub(super) fn each_in<'a>(
-    object: &super::Object,
-    fields: &'a Fields,
-    leaf: u16,
-    see: &mut dyn FnMut(&'a Value),
+/// Recursion is bounded by the depth of the entity.
+fn each_text_in(
+    object: &Object,
+    fields: &mut Fields,
+    leaves: &FieldSet,
+    change: &mut dyn FnMut(LeafId, &mut CompactString),
 ) {
+    for (position, value) in &mut fields.0 {
+        if let Some(field) = object.at(*position).filter(|field| leaves.any_in(&field.leaves)) {
+            each_text_of(&field.shape, value, leaves, change);
+        }
+    }
+}
+
+fn each_text_of(
+    shape: &Shape,
+    value: &mut Value,
+    leaves: &FieldSet,
+    change: &mut dyn FnMut(LeafId, &mut CompactString),
+) {
+    match (shape, value) {
+        (Shape::Leaf(leaf), Value::Text(text)) if leaves.contains(*leaf) && !text.is_empty() => {
+            change(*leaf, text);
+        }
+        (Shape::Object(object), Value::Object(fields)) => each_text_in(object, fields, leaves, change),
+        (Shape::List(item), Value::List(items)) => {
+            items.iter_mut().for_each(|item_value| each_text_of(item, item_value, leaves, change));
+        }
+        (Shape::Leaf(_) | Shape::Object(_) | Shape::List(_), _) => {}
+    }
+}
+
+/// Calls `see` with every value of a leaf under an object.
+pub(super) fn each_in<'a>(object: &Object, fields: &'a Fields, leaf: u16, see: &mut dyn FnMut(&'a Value)) {
     // Leaves are numbered in file order, so the fields' ranges ascend and do not overlap.
     let position = object.fields.partition_point(|field| field.leaves.end <= leaf);
     let Some(field) = object.fields.get(position).filter(|field| field.leaves.contains(&leaf)) else {

@@ -19,6 +19,41 @@ pub struct NativeKey {
     pub native: CompactString,
 }
 
+/// Keys of one system beside those of another for the same records.
+#[derive(Clone, Debug)]
+pub struct Swap {
+    /// Of which entity.
+    pub entity: EntityName,
+    /// The system whose keys have ids.
+    pub from: SystemName,
+    /// The system whose keys get them.
+    pub to: SystemName,
+    /// A record's key there, and here.
+    pub pairs: Vec<(CompactString, CompactString)>,
+}
+
+/// What came of a swap, or would.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Swapped {
+    /// Pairs that are joined now.
+    pub joined: usize,
+    /// Pairs that were joined before.
+    pub before: usize,
+    /// Pairs of records that nobody has seen: they have no id that could be lost.
+    pub unseen: usize,
+    /// Pairs, by their places, of which one key has another partner. Where there are any nothing is done.
+    pub refused: Vec<usize>,
+}
+
+/// Whether what is found out is done too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doing {
+    /// Only found out.
+    Rehearsal,
+    /// Done.
+    Deed,
+}
+
 impl Store {
     /// The ids of keys, in their order; none for those that have none. One question, however many there are.
     ///
@@ -54,24 +89,50 @@ impl Store {
         .await
     }
 
-    /// The key of an id in a system; none where the id is another entity's, or has no key there.
+    /// The keys of ids in a system, in their order; none where the id is another entity's, or has no key there. One
+    /// question, however many there are.
     ///
     /// # Errors
     /// The store did not answer.
-    pub async fn crosswalk_key(
+    pub async fn crosswalk_keys(
         &self,
-        entity: EntityName,
         system: SystemName,
-        id: [u8; 16],
-    ) -> Result<Option<CompactString>, StoreError> {
+        ids: Vec<(EntityName, [u8; 16])>,
+    ) -> Result<Vec<Option<CompactString>>, StoreError> {
         self.run(move |connection| {
             let mut statement = connection.prepare_cached(
                 "SELECT native FROM crosswalk WHERE id = ?1 AND system = ?2 AND entity = ?3",
             )?;
-            let native: Option<String> = statement
-                .query_row(params![id, system.as_str(), entity.as_str()], |row| row.get(0))
-                .optional()?;
-            Ok(native.map(CompactString::from))
+            let mut keys = Vec::with_capacity(ids.len());
+            for (entity, id) in &ids {
+                let native: Option<String> = statement
+                    .query_row(params![id, system.as_str(), entity.as_str()], |row| row.get(0))
+                    .optional()?;
+                keys.push(native.map(CompactString::from));
+            }
+            Ok(keys)
+        })
+        .await
+    }
+
+    /// Every system in which an id of an entity has a key, and that key, by the systems' names.
+    ///
+    /// # Errors
+    /// The store did not answer.
+    pub async fn crosswalk_keys_of(
+        &self,
+        entity: EntityName,
+        id: [u8; 16],
+    ) -> Result<Vec<(SystemName, CompactString)>, StoreError> {
+        self.run(move |connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT system, native FROM crosswalk WHERE id = ?1 AND entity = ?2 ORDER BY system",
+            )?;
+            let rows = statement.query_map(params![id, entity.as_str()], |row| {
+                let (system, native): (String, String) = (row.get(0)?, row.get(1)?);
+                Ok((SystemName::new(system), CompactString::from(native)))
+            })?;
+            Ok(rows.collect::<Result<Vec<_>, _>>()?)
         })
         .await
     }
@@ -102,6 +163,63 @@ impl Store {
         })
         .await
     }
+
+    /// Joins many keys of a system to the ids that the keys of another have: all of them, or none.
+    ///
+    /// # Errors
+    /// The store did not take it.
+    pub async fn swap_crosswalk(&self, swap: Swap, doing: Doing) -> Result<Swapped, StoreError> {
+        self.run(move |connection| {
+            let transaction = connection.transaction()?;
+            let mut swapped = Swapped::default();
+            for (at, pair) in swap.pairs.iter().enumerate() {
+                match join(&transaction, &swap, pair)? {
+                    Joined::Now => swapped.joined += 1,
+                    Joined::Before => swapped.before += 1,
+                    Joined::Unseen => swapped.unseen += 1,
+                    Joined::Refused => swapped.refused.push(at),
+                }
+            }
+            // Dropped, it takes everything back.
+            if doing == Doing::Deed && swapped.refused.is_empty() {
+                transaction.commit()?;
+            }
+            Ok(swapped)
+        })
+        .await
+    }
+}
+
+/// What came of one pair.
+enum Joined {
+    Now,
+    Before,
+    Unseen,
+    Refused,
+}
+
+fn join(
+    connection: &Connection,
+    swap: &Swap,
+    (old, new): &(CompactString, CompactString),
+) -> Result<Joined, StoreError> {
+    let key = |system: &SystemName, native: &CompactString| NativeKey {
+        entity: swap.entity.clone(),
+        system: system.clone(),
+        native: native.clone(),
+    };
+    let (old, new) = (key(&swap.from, old), key(&swap.to, new));
+    let Some(joined) = id(connection, &old)? else { return Ok(Joined::Unseen) };
+    if let Some(other) = id(connection, &new)? {
+        return Ok(if other == joined { Joined::Before } else { Joined::Refused });
+    }
+    let done = connection
+        .prepare_cached(
+            "INSERT INTO crosswalk (entity, system, native, id) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING",
+        )?
+        .execute(params![new.entity.as_str(), new.system.as_str(), new.native.as_str(), joined])?;
+    // The id has another key there already.
+    Ok(if done == 1 { Joined::Now } else { Joined::Refused })
 }
 
 fn id(connection: &Connection, key: &NativeKey) -> Result<Option<[u8; 16]>, StoreError> {

@@ -34,7 +34,7 @@ use tokio::sync::oneshot;
 
 use room::{Inode, Room};
 
-pub use crosswalk::NativeKey;
+pub use crosswalk::{Doing, NativeKey, Swap, Swapped};
 pub use quality::{Forget, LookedRow, Oldest, QualityRow, QualitySeen};
 pub use quota::Lease;
 pub use records::{

@@ -139,7 +139,7 @@ fn a_gate_whose_client_authority_is_missing_empty_or_garbage_does_not_start() {
     for garbage in [None, Some(""), Some("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")] {
         let dir = tempfile::tempdir().unwrap();
         let policies = dir.path().join("policies");
-        crate::kit::copy_all(&crate::kit::root().join("policies"), &policies);
+        crate::kit::copy_shipped(&policies);
         let ca = dir.path().join("clients.pem");
         if let Some(text) = garbage {
             fs::write(&ca, text).unwrap();

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use crate::{
     ground::{GOODS, Raw},
-    kit::{Answer, copy_all, root, until},
+    kit::{Answer, copy_shipped, until},
     line::{self, asking},
     mint::Issuer,
 };
@@ -30,7 +30,7 @@ impl Loud {
     fn start(edit: impl FnOnce(&Path)) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let policies = dir.path().join("policies");
-        copy_all(&root().join("policies"), &policies);
+        copy_shipped(&policies);
         edit(&policies);
         let file = |name: &str| fs::File::create(dir.path().join(name)).unwrap();
         let child = Command::new(env!("CARGO_BIN_EXE_bramka"))

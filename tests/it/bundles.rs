@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::{
     book,
-    kit::{Demo, Ran, Who, copy_all, root, run, until},
+    kit::{Demo, Ran, Who, copy_shipped, run, until},
     reads::roomy,
 };
 
@@ -34,7 +34,7 @@ fn check(policies: &Path) -> Ran {
 fn checked(edit: impl FnOnce(&Path)) -> Ran {
     let dir = tempfile::tempdir().unwrap();
     let policies = dir.path().join("policies");
-    copy_all(&root().join("policies"), &policies);
+    copy_shipped(&policies);
     edit(&policies);
     check(&policies)
 }

@@ -307,7 +307,7 @@ fn a_store_that_cannot_be_read_makes_no_journal_less_whole() {
 fn a_statement_on_what_a_system_never_tells_does_not_load() {
     let dir = tempfile::tempdir().unwrap();
     let policies = dir.path().join("policies");
-    crate::kit::copy_all(&root().join("policies"), &policies);
+    crate::kit::copy_shipped(&policies);
     let check = |condition: &str| {
         let text = format!(
             "@id(\"extra\")\nforbid (principal, action == Action::\"read\", resource is Customer)\nwhen {{ {condition} }};\n"
@@ -353,7 +353,7 @@ fn exit_codes_tell_good_from_wrong_from_misused() {
 fn policies() -> (tempfile::TempDir, PathBuf) {
     let dir = tempfile::tempdir().unwrap();
     let policies = dir.path().join("policies");
-    crate::kit::copy_all(&root().join("policies"), &policies);
+    crate::kit::copy_shipped(&policies);
     (dir, policies)
 }
 

@@ -31,7 +31,7 @@ use serde_json::json;
 use crate::{
     book,
     journal::{fill, seen_by, small_disk},
-    kit::{copy_all, root, run, runtime, until},
+    kit::{copy_shipped, run, runtime, until},
     line::{self, Line, bare},
     load::unbounded,
     stage::{Stage, Staging},
@@ -171,7 +171,7 @@ async fn broken(ready: &Ready, ca: String, data: std::path::PathBuf) {
 fn a_panic_in_an_exchange_is_a_500_an_entry_and_a_count() {
     let dir = tempfile::tempdir().unwrap();
     let policies = dir.path().join("policies");
-    copy_all(&root().join("policies"), &policies);
+    copy_shipped(&policies);
     let certs = DevelopmentCerts::ensure(&dir.path().join("certs"), clock::now().wall).unwrap();
     let env = [("HUBSPOT_TOKEN", "x".to_owned()), ("BC_TOKEN", erp::token("a", "b"))];
     let env: HashMap<String, String> =

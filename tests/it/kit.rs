@@ -48,11 +48,18 @@ impl Demo {
         Self::start_with(|_| {}, &[])
     }
 
+    /// The same, over the shipped policies as they are.
+    pub fn start_as_shipped() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        copy_all(&root().join("policies"), &dir.path().join("policies"));
+        Self::start_in(dir, &[])
+    }
+
     /// The same, over a copy of the shipped policies that `edit` may change.
     pub fn start_with(edit: impl FnOnce(&Path), args: &[&str]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let policies = dir.path().join("policies");
-        copy_all(&root().join("policies"), &policies);
+        copy_shipped(&policies);
         edit(&policies);
         Self::start_in(dir, args)
     }
@@ -401,6 +408,15 @@ pub fn runtime() -> tokio::runtime::Runtime {
 /// The repository.
 pub fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Copies the shipped policies, but for what callers see as ids: most tests ask for records by the stand-ins' keys.
+pub fn copy_shipped(to: &Path) {
+    copy_all(&root().join("policies"), to);
+    let gateway = to.join("gateway.yaml");
+    let text = fs::read_to_string(&gateway).unwrap();
+    assert!(text.contains("\nids: opaque\n"));
+    fs::write(&gateway, text.replace("\nids: opaque\n", "\nids: keys\n")).unwrap();
 }
 
 /// Copies a folder.

@@ -24,6 +24,7 @@ mod deploy;
 mod describing;
 mod erasing;
 mod guesses;
+mod ids;
 mod issued;
 mod journal;
 mod kill;

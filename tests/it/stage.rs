@@ -26,7 +26,7 @@ use tempfile::TempDir;
 use tokio::sync::oneshot;
 
 use crate::{
-    kit::{Answer, Ran, copy_all, ran, root, runtime, until},
+    kit::{Answer, Ran, copy_shipped, ran, runtime, until},
     line,
     mint::Issuer,
 };
@@ -78,7 +78,7 @@ impl Stage {
         let (crm, erp) = systems(stopped);
         let dir = tempfile::tempdir().unwrap();
         let policies = dir.path().join("policies");
-        copy_all(&root().join("policies"), &policies);
+        copy_shipped(&policies);
         let issuer = Issuer::new();
         issuer.enrol(&policies, "apps, partners, staff", SHOP);
         let acme = policies.join("principals/acme.yaml");

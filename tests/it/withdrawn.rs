@@ -174,7 +174,7 @@ fn with_key_file(issuer: &Issuer) -> (Demo, PathBuf, String) {
     );
     let scratch = tempfile::tempdir().unwrap();
     let policies = scratch.path().join("policies");
-    kit::copy_all(&kit::root().join("policies"), &policies);
+    kit::copy_shipped(&policies);
     Issuer::new().enrol(&policies, "apps", "");
     let other = fs::read_to_string(scratch.path().join("corp.jwks")).unwrap();
     let file = demo.policies().with_file_name("corp.jwks");

@@ -19,7 +19,7 @@ use tokio::{net::TcpStream, sync::Semaphore};
 
 use crate::{
     ground::{Caller, OK, System, edit, join},
-    kit::{Demo, PATIENCE, copy_all, root, run, runtime, until},
+    kit::{Demo, PATIENCE, copy_shipped, run, runtime, until},
     line::{Line, bare},
 };
 
@@ -153,7 +153,7 @@ impl House {
     fn new(system: &System) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let policies = dir.path().join("policies");
-        copy_all(&root().join("policies"), &policies);
+        copy_shipped(&policies);
         join(&policies, system.address(), "sign_in: none\n");
         let (port, admin) = (free(), free());
         let gateway = policies.join("gateway.yaml");

@@ -11,6 +11,7 @@ use std::{
 };
 
 use clap::Args;
+use compact_str::CompactString;
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use serde_json::{Value as Json, json};
 
@@ -20,29 +21,35 @@ use crate::{
     cli::{
         Came,
         error::VerbError,
-        out,
+        ids, out,
         own::{self, Data, Record},
     },
-    clock, quality,
+    clock,
+    crosswalk::{Crosswalk, PublicId},
+    quality,
     schema::Schema,
     store::{Forget, Store},
-    words::{EntityName, FieldPath, Kind, nearest},
+    words::{EntityName, FieldPath, Kind, SystemName, nearest},
 };
 
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  bramka audit erase Customer/42 --dry-run\n  bramka audit erase Customer/42\n  \
     bramka audit erase 'App::\"crm-sync\"' --before 2026-01-01 --yes\n  \
-    bramka audit erase 'User/corp|jan' --yes --json\n\n\
+    bramka audit erase 'User/corp|jan' --yes --json\n  bramka audit erase Customer --key erp:20000 --dry-run\n\n\
     Of each entry that names it, the whole part beside it goes: ids, addresses and what statements read, also those \
     of others.\nThe entries stay, with keyed digests. A record's id goes from the examples and references of data quality \
     too. Copies and backups of the journal are yours to erase; so is \
     what a gate still appends: take back credentials first."
 )]
 pub(in crate::cli) struct Erase {
-    /// Whose data: Entity/id of the shared schema, or Kind/id of a principal (App, Partner or User)
-    #[arg(value_name = "WHOSE", value_parser = whose)]
-    whose: Whose,
+    /// Whose data: Entity/id of the shared schema, or Kind/id of a principal (App, Partner or User); with `--key` the
+    /// entity alone
+    #[arg(value_name = "WHOSE")]
+    named: String,
+    /// The system and its key of the record, where its id is not at hand
+    #[arg(long, value_name = "SYSTEM:KEY", value_parser = ids::key)]
+    key: Option<(SystemName, CompactString)>,
     /// Only entries of before this moment, as in 2026-01-31 or 2026-01-31T12:00:00Z
     #[arg(long, value_name = "TIME", value_parser = moment)]
     before: Option<Timestamp>,
@@ -82,6 +89,9 @@ enum Leave {
 
 pub(super) async fn run(arguments: &Erase) -> Result<Came, VerbError> {
     let leave = leave(arguments)?;
+    if arguments.key.is_none() {
+        whose(&arguments.named).map_err(VerbError::Misused)?;
+    }
     let data = Data::existing(&arguments.place.data)?;
     let gate = data.gate(arguments.place.gate.as_deref())?;
     if !data.has_journal_keys() {
@@ -91,27 +101,58 @@ pub(super) async fn run(arguments: &Erase) -> Result<Came, VerbError> {
     // ORDER: before anything is opened, which would write to somebody's evidence.
     data.check_own(&gate)?;
     let Some(store) = data.store()? else { return Err(VerbError::NotThere("there is no store".into())) };
-    let schema = schema(arguments);
+    let whose = whose_of(arguments, &store).await?;
+    let asked = Asked { arguments, in_quality: in_quality(&whose, &store).await?, whose };
+    let schema = schema(&asked);
     let record = Record::open(&data, &gate, clock::now())?;
-    let subject = subject(&record, arguments, schema.as_ref());
-    let done = act(&record, &store, &subject, leave, &arguments.whose).await;
+    let subject = subject(&record, &asked, schema.as_ref());
+    let done = act(&record, &store, &subject, leave, &asked).await;
     record.close(&store).await?;
     let Done { erased, places, what } = done?;
     match arguments.json {
-        true => out::say(&as_json(arguments, &gate, &subject, &erased, places, what).to_string()),
+        true => out::say(&as_json(&asked, &gate, &subject, &erased, places, what).to_string()),
         false => {
-            tell(arguments, &erased, what);
-            tell_places(&arguments.whose, places, what);
+            tell(&asked, &erased, what);
+            tell_places(&asked.whose, places, what);
         }
     }
     for fault in &erased.faults {
         out::note(&format!("not all of it could be read or erased: {}: {}", fault.place, fault.what));
     }
     if erased.named() == 0 && places == 0 {
-        return Err(nothing(arguments, schema.as_ref()));
+        return Err(nothing(&asked, schema.as_ref()));
     }
     let declined = leave == Leave::Ask && what == Leave::Look && erased.erased() + places > 0;
     Ok(if erased.faults.is_empty() && !declined { Came::Right } else { Came::Wrong })
+}
+
+/// What was asked for, and whose data that is.
+struct Asked<'a> {
+    arguments: &'a Erase,
+    whose: Whose,
+    /// What it goes by in data quality.
+    in_quality: Vec<String>,
+}
+
+/// Whose data is meant; a system's key of a record stands for the id that callers see.
+async fn whose_of(arguments: &Erase, store: &Store) -> Result<Whose, VerbError> {
+    let Some((system, native)) = &arguments.key else {
+        return whose(&arguments.named).map_err(VerbError::Misused);
+    };
+    let entity = EntityName::new(arguments.named.as_str());
+    let id = ids::known(&Crosswalk::new(store.clone(), 0), &entity, system, native).await?;
+    Ok(Whose { kind: arguments.named.clone(), id: id.to_string() })
+}
+
+/// Data quality keeps keys: those behind an id that callers see, and the name itself where it may be one.
+async fn in_quality(whose: &Whose, store: &Store) -> Result<Vec<String>, VerbError> {
+    let mut names = vec![whose.id.clone()];
+    if let Ok(id) = whose.id.parse::<PublicId>() {
+        let keys =
+            ids::keys(&Crosswalk::new(store.clone(), 0), &EntityName::new(whose.kind.as_str()), id).await?;
+        names.extend(keys.into_iter().map(|(_, key)| key.to_string()));
+    }
+    Ok(names)
 }
 
 /// What may be done without a further word; nobody is asked who cannot answer.
@@ -130,23 +171,24 @@ fn leave(arguments: &Erase) -> Result<Leave, VerbError> {
 }
 
 /// The shared schema; says so where it does not load and is missed.
-fn schema(arguments: &Erase) -> Option<Schema> {
-    match own::schema(&arguments.policies) {
+fn schema(asked: &Asked<'_>) -> Option<Schema> {
+    let policies = &asked.arguments.policies;
+    match own::schema(policies) {
         Ok(schema) => Some(schema),
-        Err(_) if sort(&arguments.whose.kind).is_some() => None,
+        Err(_) if sort(&asked.whose.kind).is_some() => None,
         Err(_) => {
             out::note(&format!(
                 "the policies in `{}` do not load: entries are found by their digests and by attributes of who asked, \
                  not by fields that statements read",
-                arguments.policies.display()
+                policies.display()
             ));
             None
         }
     }
 }
 
-fn subject(record: &Record, arguments: &Erase, schema: Option<&Schema>) -> Subject {
-    let Whose { kind, id } = &arguments.whose;
+fn subject(record: &Record, asked: &Asked<'_>, schema: Option<&Schema>) -> Subject {
+    let Whose { kind, id } = &asked.whose;
     let mut subject = record.subject(kind, id);
     for entity in schema.into_iter().flat_map(Schema::entities) {
         if entity.name.as_str() == kind {
@@ -158,7 +200,7 @@ fn subject(record: &Record, arguments: &Erase, schema: Option<&Schema>) -> Subje
             }
         }
     }
-    match arguments.before {
+    match asked.arguments.before {
         Some(moment) => subject.before(moment),
         None => subject,
     }
@@ -178,13 +220,11 @@ async fn act(
     store: &Store,
     subject: &Subject,
     leave: Leave,
-    whose: &Whose,
+    Asked { whose, in_quality, .. }: &Asked<'_>,
 ) -> Result<Done, VerbError> {
     // ORDER: the entry of this reading before what is read.
     record.reading(&format!("what names {}", subject.digest())).await?;
-    let Whose { kind, id } = whose;
-    let forget = |does| store.forget_in_quality(kind.clone(), id.clone(), quality::cut(id), does);
-    let places = forget(Forget::Not).await?;
+    let places = forget(store, whose, in_quality, Forget::Not).await?;
     if leave != Leave::Given {
         let erased = watched(|progress| record.find_erasable(subject, progress))?;
         if leave == Leave::Look || erased.erased() + places == 0 || !asked(&erased, places, whose)? {
@@ -197,10 +237,21 @@ async fn act(
         _ => {
             // ORDER: said and synced before it is done.
             record.erases_beside(subject).await?;
-            forget(Forget::Now).await?
+            forget(store, whose, in_quality, Forget::Now).await?
         }
     };
     Ok(Done { erased, places, what: Leave::Given })
+}
+
+/// The places of data quality where it is named, by any of its names.
+async fn forget(store: &Store, whose: &Whose, names: &[String], does: Forget) -> Result<u64, VerbError> {
+    let mut places = 0_u64;
+    for name in names {
+        let found =
+            store.forget_in_quality(whose.kind.clone(), name.clone(), quality::cut(name), does).await?;
+        places = places.saturating_add(found);
+    }
+    Ok(places)
 }
 
 /// Does it, and says on a terminal how far it is.
@@ -249,7 +300,7 @@ fn tell_places(whose: &Whose, places: u64, done: Leave) {
     });
 }
 
-fn tell(arguments: &Erase, erased: &Erased, done: Leave) {
+fn tell(asked: &Asked<'_>, erased: &Erased, done: Leave) {
     let verb = if done == Leave::Given { "erased" } else { "to erase" };
     for lane in &erased.lanes {
         if lane.erased + lane.before > 0 {
@@ -260,7 +311,7 @@ fn tell(arguments: &Erase, erased: &Erased, done: Leave) {
     if erased.named() == 0 {
         return;
     }
-    let whose = &arguments.whose;
+    let whose = &asked.whose;
     out::note(&match (erased.erased(), done) {
         (0, _) => format!("{whose}: nothing left to erase"),
         (count, Leave::Given) => format!("{whose}: what stood beside {} is erased", entries(count)),
@@ -271,7 +322,7 @@ fn tell(arguments: &Erase, erased: &Erased, done: Leave) {
 }
 
 fn as_json(
-    arguments: &Erase,
+    asked: &Asked<'_>,
     gate: &str,
     subject: &Subject,
     erased: &Erased,
@@ -288,7 +339,7 @@ fn as_json(
     let faults: Vec<Json> =
         erased.faults.iter().map(|fault| json!({ "place": fault.place, "what": fault.what })).collect();
     json!({
-        "gate": gate, "whose": arguments.whose.to_string(), "digest": subject.digest().to_string(),
+        "gate": gate, "whose": asked.whose.to_string(), "digest": subject.digest().to_string(),
         // false: `erased` counts what would be.
         "done": done == Leave::Given,
         "erased": erased.erased(), "erased_before": erased.before(), "lanes": lanes, "faults": faults,
@@ -297,17 +348,20 @@ fn as_json(
 }
 
 /// What is answered where no entry names it.
-fn nothing(arguments: &Erase, schema: Option<&Schema>) -> VerbError {
-    let Whose { kind, .. } = &arguments.whose;
-    let when =
-        arguments.before.map(|moment| format!(" of before {}", out::moment(moment))).unwrap_or_default();
+fn nothing(asked: &Asked<'_>, schema: Option<&Schema>) -> VerbError {
+    let Whose { kind, .. } = &asked.whose;
+    let when = asked
+        .arguments
+        .before
+        .map(|moment| format!(" of before {}", out::moment(moment)))
+        .unwrap_or_default();
     let entities = schema.into_iter().flat_map(Schema::entities).map(|entity| entity.name.as_str());
     let known: Vec<&str> = entities.chain(Kind::ALL.map(Kind::as_str)).collect();
     let near = match nearest(kind, known.iter().copied()) {
         Some(near) if !known.contains(&kind.as_str()) => format!("; did you mean `{near}/…`?"),
         Some(_) | None => String::new(),
     };
-    VerbError::NotThere(format!("no entry{when} names `{}`{near}", arguments.whose))
+    VerbError::NotThere(format!("no entry{when} names `{}`{near}", asked.whose))
 }
 
 /// `Customer/42`, `App/crm-sync` or `App::"crm-sync"`.

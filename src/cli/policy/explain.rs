@@ -13,6 +13,7 @@ use super::{
     Loaded, SecretsOf, Where,
     ask::{ActionWord, CallSpec, Over, Who, entity, open_view, proposed},
     cases::OutcomeWord,
+    ids::Naming,
     judging::{Matter, Question, Ruling, judge},
     load,
 };
@@ -133,6 +134,7 @@ impl Asked {
         let mut matter = Matter::Nothing;
         if let Some(entity) = &entity {
             let mapping = snapshot.serving(entity).map(|(_, mapping)| &**mapping);
+            let naming = Naming::of(snapshot, entity);
             if let Some(path) = &arguments.record {
                 record = proposed(entity, &file(path)?, Body::Create, found).map(|proposed| proposed.record);
             }
@@ -140,10 +142,11 @@ impl Asked {
             if let Some(record) = &record {
                 matter =
                     match self::matter(arguments.action, (entity, mapping), record, change.as_ref(), found) {
-                        Some(matter) => matter,
+                        Some(matter) => naming.matter(matter),
                         None => return Ok(None),
                     };
             }
+            record = record.map(|record| naming.record(record));
         }
         let (Some(facts), Some(context), Some(target)) = (facts, context, target) else { return Ok(None) };
         let action = arguments.action.action();

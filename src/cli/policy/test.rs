@@ -10,6 +10,7 @@ use super::{
     Loaded, SecretsOf, Where,
     ask::{ActionWord, Who, entity, open_view, proposed},
     cases::{Case, Expect, OutcomeWord, TestFile},
+    ids::Naming,
     judging::{Matter, Question, Ruling, judge},
     load,
     silent::{self, Subject},
@@ -131,7 +132,7 @@ impl Run<'_> {
         let context = case.over.context(self.snapshot, found);
         let (target, entity) = self.target(case, found)?;
         let matter = match &entity {
-            Some(entity) => self.matter(case, entity, found)?,
+            Some(entity) => Naming::of(self.snapshot, entity).matter(self.matter(case, entity, found)?),
             None => Matter::Nothing,
         };
         let action = case.action.action();
@@ -242,7 +243,7 @@ impl Check<'_> {
             Subject::Fields => self.fields(entity, expect, found),
             Subject::Record => {
                 self.fields(entity, expect, found);
-                self.values(entity, expect, found);
+                self.values(entity, &Naming::of(snapshot, entity), expect, found);
             }
             Subject::Change => self.changes(entity, expect, found),
             Subject::Decision => {}
@@ -294,7 +295,7 @@ impl Check<'_> {
         each(&expect.hides, "shown all the same", &|wanted| wanted.intersection(shown));
     }
 
-    fn values(&self, entity: &Entity, expect: &Expect, found: &mut Diagnostics) {
+    fn values(&self, entity: &Entity, naming: &Naming<'_>, expect: &Expect, found: &mut Diagnostics) {
         for path in &expect.masks {
             let wrong = leaves(entity, std::slice::from_ref(path), found).minus(&self.ruling.masked);
             if !wrong.is_empty() {
@@ -309,7 +310,8 @@ impl Check<'_> {
             match &self.ruling.record {
                 Some(record) => {
                     let came = text_of(entity, record, leaf);
-                    if came != value.value {
+                    let is_key_of = |id: &str| naming.id(leaf, &value.value).is_some_and(|named| named == id);
+                    if came != value.value && !is_key_of(&came) {
                         found.error(&value.place, format!("`{}` is shown as `{came}`", path.value));
                     }
                 }

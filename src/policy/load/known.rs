@@ -11,16 +11,19 @@ use cedar_policy::{
     pst::{BinaryOp, Expr, Literal, Var},
 };
 
-use super::super::{
-    compile::Names,
-    principals::{AttributeType, PrincipalTypes},
-    shape::{Holds, Route, Target},
-    statement::{Head, Resources, conditions},
+use super::{
+    super::{
+        compile::Names,
+        principals::{AttributeType, PrincipalTypes},
+        shape::{Holds, Route, Target},
+        statement::{Head, Resources, conditions},
+    },
+    Policies,
 };
 use crate::{
     catalog::Action,
     schema::{Entity, LeafId, LeafKind, Object, Schema, Shape},
-    words::Kind,
+    words::{Diagnostic, Diagnostics, Kind},
 };
 
 /// Something a condition names that is not there.
@@ -33,6 +36,27 @@ pub(super) struct Unknown {
     pub(super) names: Vec<String>,
     /// Whether Cedar tells it too where it looks.
     pub(super) is_cedars: bool,
+}
+
+impl Policies {
+    /// Statements that name a record by what is none of its ids, as `is_id` says of an entity and a text.
+    pub fn nameless(&self, is_id: impl Fn(&str, &str) -> bool) -> Diagnostics {
+        let mut found = Diagnostics::default();
+        for statement in &self.statements {
+            for uid in statement.policy.entity_literals() {
+                let (name, id) = (uid.type_name().to_string(), uid.id().unescaped());
+                if is_id(&name, id) {
+                    continue;
+                }
+                let message = format!("`{name}::\"{id}\"` is no id of a record");
+                found.push(Diagnostic::error(&statement.place, message).help(format!(
+                    "give principals an attribute that says `{{ key: \"{id}\", of: SYSTEM }}` and compare with that, or \
+                     write the id that `bramka ids show --key SYSTEM:{id} {name}` tells"
+                )));
+            }
+        }
+        found
+    }
 }
 
 /// Everything unknown that the conditions of a policy name.

@@ -1,0 +1,435 @@
+//! Ids on their way: keys of systems become ids of the gate's own before anything judges a record, and ids become
+//! keys before a system is asked.
+//!
+//! Between the two everything knows ids only: statements, filters, subjects, tags, cursors, kept writes, the journal.
+//! The records of a page and all their references cost one question to the store, and none where they are remembered.
+//! An id that nobody has is a record that does not exist: it is not asked for, and matches nothing. Where a bundle
+//! says `ids: keys` nothing is done here.
+//!
+//! A reference in a record of a system is that system's key of the record it points to: `Order.customer` in the ERP is
+//! a customer as the ERP knows it.
+
+use std::borrow::Cow;
+
+use compact_str::CompactString;
+
+use super::exchange::Exchange;
+use crate::{
+    crosswalk::{CrosswalkError, KEYS_MAX, PublicId},
+    mapping::{Inward, Mapping, RowFault},
+    refusal::Refusal,
+    schema::{
+        Entity, FieldSet, Fields, Filter, LeafId, Object, Op, Record, Shape, Value,
+        json::{Fault, FaultKind},
+    },
+    store::NativeKey,
+    words::EntityName,
+};
+
+/// The id by which callers know a record that was put into their form.
+pub(super) fn of(entity: &Entity, inward: &Inward) -> CompactString {
+    let id = inward.record.first(entity, LeafId(0)).and_then(Value::as_text);
+    id.map_or_else(|| inward.id.clone(), CompactString::from)
+}
+
+/// Whether everything in a record that must be an id is one.
+pub(super) fn are_all(exchange: &Exchange, entity: &Entity, record: &Record) -> bool {
+    let mut are_all = true;
+    for leaf in exchange.snapshot.ids.leaves(entity).iter() {
+        record.each(entity, leaf, &mut |value| {
+            let text = value.as_text().filter(|text| !text.is_empty());
+            are_all &= text.is_none_or(|text| text.parse::<PublicId>().is_ok());
+        });
+    }
+    are_all
+}
+
+/// Puts ids in the places of keys in all records of a page.
+pub(super) async fn page(
+    exchange: &Exchange,
+    mapping: &Mapping,
+    rows: &mut [Result<Inward, RowFault>],
+) -> Result<(), Refusal> {
+    let mut records: Vec<&mut Record> = rows.iter_mut().flatten().map(|inward| &mut inward.record).collect();
+    public(exchange, mapping, &mut records).await
+}
+
+/// Puts ids in the places of keys.
+pub(super) async fn public(
+    exchange: &Exchange,
+    mapping: &Mapping,
+    records: &mut [&mut Record],
+) -> Result<(), Refusal> {
+    let entity = mapping.entity();
+    let leaves = exchange.snapshot.ids.leaves(entity);
+    if leaves.is_empty() {
+        return Ok(());
+    }
+    let mut keys = Vec::with_capacity(records.len());
+    for record in &mut *records {
+        record.each_text_mut(entity, &leaves, &mut |leaf, native| {
+            if let Some(name) = entity.points_to(leaf) {
+                let (name, system) = (name.clone(), mapping.system().clone());
+                keys.push(NativeKey { entity: name, system, native: native.clone() });
+            }
+        });
+    }
+    let mut ids = Vec::with_capacity(keys.len());
+    for keys in keys.chunks(KEYS_MAX) {
+        ids.extend(exchange.core.gate.crosswalk.public(keys).await.map_err(Refusal::Ids)?);
+    }
+    let mut ids = ids.into_iter();
+    for record in records {
+        record.each_text_mut(entity, &leaves, &mut |_, text| {
+            // They were gathered in this very order; a key never stays in the place of an id.
+            *text = ids.next().map(|id| id.text()).unwrap_or_default();
+        });
+    }
+    Ok(())
+}
+
+/// The id of a record that a system knows by a key.
+pub(super) async fn named(
+    exchange: &Exchange,
+    mapping: &Mapping,
+    key: CompactString,
+) -> Result<CompactString, Refusal> {
+    let name = &mapping.entity().name;
+    if !exchange.snapshot.ids.are_opaque(name.as_str()) {
+        return Ok(key);
+    }
+    let key = NativeKey { entity: name.clone(), system: mapping.system().clone(), native: key };
+    let ids = exchange.core.gate.crosswalk.public(std::slice::from_ref(&key)).await.map_err(Refusal::Ids)?;
+    ids.first().map(PublicId::text).ok_or(Refusal::Broken)
+}
+
+/// The key by which the serving system knows a record; what it does not know is not there.
+pub(super) async fn key(exchange: &Exchange, mapping: &Mapping, id: &str) -> Result<CompactString, Refusal> {
+    let name = &mapping.entity().name;
+    if !exchange.snapshot.ids.are_opaque(name.as_str()) {
+        return Ok(id.into());
+    }
+    let id: PublicId = id.parse().map_err(|_| Refusal::NoSuchRecord)?;
+    let key = exchange.core.gate.crosswalk.native(name, mapping.system(), id).await;
+    key.map_err(Refusal::Ids)?.ok_or(Refusal::NoSuchRecord)
+}
+
+/// A record with keys in the places of ids, for the system. INVARIANT: what callers sent was looked at before
+/// ([`sent`]), and everything else in it came from that system.
+pub(super) async fn native<'r>(
+    exchange: &Exchange,
+    mapping: &Mapping,
+    record: &'r Record,
+) -> Result<Cow<'r, Record>, Refusal> {
+    if exchange.snapshot.ids.leaves(mapping.entity()).is_empty() {
+        return Ok(Cow::Borrowed(record));
+    }
+    keyed(exchange, mapping, record.clone()).await.map(Cow::Owned)
+}
+
+/// The same in the record's own place.
+pub(super) async fn keyed(
+    exchange: &Exchange,
+    mapping: &Mapping,
+    mut record: Record,
+) -> Result<Record, Refusal> {
+    let entity = mapping.entity();
+    let leaves = exchange.snapshot.ids.leaves(entity);
+    if leaves.is_empty() {
+        return Ok(record);
+    }
+    let (mut ids, mut is_known) = (Vec::new(), true);
+    record.each_text_mut(entity, &leaves, &mut |leaf, text| match (entity.points_to(leaf), text.parse()) {
+        (Some(name), Ok(id)) => ids.push((name.clone(), id)),
+        (Some(_) | None, _) => is_known = false,
+    });
+    let keys = natives(exchange, mapping, &ids).await.map_err(Refusal::Ids)?;
+    let mut keys = keys.into_iter();
+    record.each_text_mut(entity, &leaves, &mut |_, text| match keys.next().flatten() {
+        Some(key) => *text = key,
+        None => is_known = false,
+    });
+    if is_known { Ok(record) } else { Err(Refusal::Broken) }
+}
+
+/// Refuses a body that points to what the system does not know, each place by its name.
+pub(super) async fn sent(exchange: &Exchange, mapping: &Mapping, proposed: &Record) -> Result<(), Refusal> {
+    let entity = mapping.entity();
+    let leaves = exchange.snapshot.ids.leaves(entity);
+    if leaves.is_empty() {
+        return Ok(());
+    }
+    let mut search = Search { entity, leaves: &leaves, pointer: String::new(), found: Vec::new() };
+    search.fields(&entity.root, &proposed.fields);
+    let (mut ids, mut unknown) = (Vec::new(), Vec::new());
+    let mut places = Vec::new();
+    for Pointed { to, text, pointer } in search.found {
+        match text.parse() {
+            Ok(id) => {
+                ids.push((to, id));
+                places.push(pointer);
+            }
+            Err(_) => unknown.push(pointer),
+        }
+    }
+    let keys = natives(exchange, mapping, &ids).await.map_err(Refusal::Ids)?;
+    unknown.extend(places.into_iter().zip(keys).filter(|(_, key)| key.is_none()).map(|(pointer, _)| pointer));
+    if unknown.is_empty() {
+        return Ok(());
+    }
+    let fault = |pointer| Fault { pointer, kind: FaultKind::Code, message: UNKNOWN.to_owned() };
+    Err(Refusal::Invalid(unknown.into_iter().take(FAULTS_MAX).map(fault).collect()))
+}
+
+/// What is said of an id that leads nowhere.
+const UNKNOWN: &str = "there is no such record in the system that would hold this";
+/// LIMIT: such faults of one body.
+const FAULTS_MAX: usize = 32;
+
+/// A filter as the system can be asked for it; none where nothing in it is an id. What no key stands for matches
+/// nothing, and what only ids can tell lets everything pass: it is matched again here.
+pub(super) async fn filter(
+    exchange: &Exchange,
+    mapping: &Mapping,
+    filter: &Filter,
+) -> Result<Option<Filter>, Refusal> {
+    let entity = mapping.entity();
+    let leaves = exchange.snapshot.ids.leaves(entity);
+    if filter.leaves().intersection(&leaves).is_empty() {
+        return Ok(None);
+    }
+    let mut ids = Vec::new();
+    gather(filter, entity, &leaves, &mut ids);
+    let keys = natives(exchange, mapping, &ids).await.map_err(Refusal::Ids)?;
+    let known: Vec<(&(EntityName, PublicId), CompactString)> =
+        ids.iter().zip(keys).filter_map(|(id, key)| Some((id, key?))).collect();
+    let key = |name: &EntityName, text: &str| {
+        let id: PublicId = text.parse().ok()?;
+        let same = |(known, _): &&(&(EntityName, PublicId), CompactString)| known.1 == id && known.0 == *name;
+        known.iter().find(same).map(|(_, key)| key.clone())
+    };
+    Ok(Some(translated(filter, entity, &leaves, &key).simplified()))
+}
+
+/// The ids that a filter asks for. Recursion is bounded by what reads a query and compiles a statement.
+fn gather(filter: &Filter, entity: &Entity, leaves: &FieldSet, ids: &mut Vec<(EntityName, PublicId)>) {
+    match filter {
+        Filter::All(parts) | Filter::Any(parts) => {
+            parts.iter().for_each(|part| gather(part, entity, leaves, ids));
+        }
+        Filter::Item(_, inner) => gather(inner, entity, leaves, ids),
+        Filter::Test { leaf, op: Op::Eq | Op::In, value } if leaves.contains(*leaf) => {
+            let Some(name) = entity.points_to(*leaf) else { return };
+            let texts = one_or_more(value).filter_map(Value::as_text);
+            ids.extend(texts.filter_map(|text| Some((name.clone(), text.parse().ok()?))));
+        }
+        Filter::Test { .. } | Filter::Derived { .. } | Filter::Not(_) => {}
+    }
+}
+
+fn translated(
+    filter: &Filter,
+    entity: &Entity,
+    leaves: &FieldSet,
+    key: &dyn Fn(&EntityName, &str) -> Option<CompactString>,
+) -> Filter {
+    let each = |parts: &[Filter]| parts.iter().map(|part| translated(part, entity, leaves, key)).collect();
+    match filter {
+        Filter::All(parts) => Filter::All(each(parts)),
+        Filter::Any(parts) => Filter::Any(each(parts)),
+        Filter::Item(items, inner) => {
+            Filter::Item(items.clone(), Box::new(translated(inner, entity, leaves, key)))
+        }
+        filter if filter.leaves().intersection(leaves).is_empty() => filter.clone(),
+        Filter::Test { leaf, op: Op::Eq | Op::In, value } => match (entity.points_to(*leaf), value) {
+            (Some(_), Value::Null) => filter.clone(),
+            (Some(name), value) => {
+                let texts = one_or_more(value).filter_map(Value::as_text);
+                let keys: Vec<Value> = texts.filter_map(|text| key(name, text)).map(Value::Text).collect();
+                match keys.is_empty() {
+                    true => Filter::nothing(),
+                    false => Filter::test(*leaf, Op::In, Value::List(keys)),
+                }
+            }
+            (None, _) => Filter::everything(),
+        },
+        // Of keys it says something else than of ids.
+        Filter::Test { .. } | Filter::Derived { .. } | Filter::Not(_) => Filter::everything(),
+    }
+}
+
+fn one_or_more(value: &Value) -> std::slice::Iter<'_, Value> {
+    match value {
+        Value::List(values) => values.iter(),
+        value => std::slice::from_ref(value).iter(),
+    }
+}
+
+/// The keys of ids in the system of a mapping.
+async fn natives(
+    exchange: &Exchange,
+    mapping: &Mapping,
+    ids: &[(EntityName, PublicId)],
+) -> Result<Vec<Option<CompactString>>, CrosswalkError> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    exchange.core.gate.crosswalk.natives(mapping.system(), ids).await
+}
+
+/// An id in a body, and where it stands.
+struct Pointed {
+    to: EntityName,
+    text: CompactString,
+    pointer: String,
+}
+
+/// Looks for ids in a body. Recursion is bounded by the depth of the entity.
+struct Search<'a> {
+    entity: &'a Entity,
+    leaves: &'a FieldSet,
+    pointer: String,
+    found: Vec<Pointed>,
+}
+
+impl Search<'_> {
+    fn fields(&mut self, object: &Object, fields: &Fields) {
+        for (position, value) in fields.iter() {
+            let Some(field) = object.at(position).filter(|field| self.leaves.any_in(&field.leaves)) else {
+                continue;
+            };
+            // Names of fields hold nothing that a pointer escapes (RFC 6901 §3).
+            self.within(&field.name, |search| search.value(&field.shape, value));
+        }
+    }
+
+    fn value(&mut self, shape: &Shape, value: &Value) {
+        match (shape, value) {
+            (Shape::Leaf(leaf), Value::Text(text)) if self.leaves.contains(*leaf) && !text.is_empty() => {
+                if let Some(to) = self.entity.points_to(*leaf) {
+                    let (to, text, pointer) = (to.clone(), text.clone(), self.pointer.clone());
+                    self.found.push(Pointed { to, text, pointer });
+                }
+            }
+            (Shape::Object(object), Value::Object(fields)) => self.fields(object, fields),
+            (Shape::List(item), Value::List(items)) => {
+                for (index, value) in items.iter().enumerate() {
+                    self.within(&index.to_string(), |search| search.value(item, value));
+                }
+            }
+            (Shape::Leaf(_) | Shape::Object(_) | Shape::List(_), _) => {}
+        }
+    }
+
+    fn within(&mut self, name: &str, then: impl FnOnce(&mut Self)) {
+        let length = self.pointer.len();
+        self.pointer.push('/');
+        self.pointer.push_str(name);
+        then(self);
+        self.pointer.truncate(length);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{
+        schema::{self, Body, View, json},
+        words::tree,
+    };
+
+    const FILES: [(&str, &str); 2] = [
+        (
+            "schema/customer.yaml",
+            "title: Customer\ndescription: A customer\nx-collection: customers\ntype: object\nproperties:\n  \
+             id: { type: string, readOnly: true, x-class: internal, description: id }\n",
+        ),
+        (
+            "schema/order.yaml",
+            "title: Order\ndescription: An order\nx-collection: orders\ntype: object\nproperties:\n  \
+             id: { type: string, readOnly: true, x-class: internal, description: id }\n  \
+             customer: { type: string, x-ref: Customer, x-class: internal, description: who }\n  \
+             note: { type: string, maxLength: 40, x-class: internal, description: note }\n  \
+             others:\n    type: array\n    description: others\n    \
+             items: { type: string, x-ref: Customer, x-class: internal, description: one }\n",
+        ),
+    ];
+
+    fn order() -> Arc<Entity> {
+        let files = FILES.map(|(file, text)| (Arc::from(file), tree::parse(&file.into(), text).unwrap()));
+        let schema = schema::load::schema(&files).unwrap_or_else(|found| panic!("{found}")).0;
+        schema.entity("Order").unwrap().clone()
+    }
+
+    /// Ids of a handful of records; the last one is nobody's.
+    const IDS: [&str; 5] = ["a", "b", "c", "d", "nobody"];
+
+    fn key(_: &EntityName, id: &str) -> Option<CompactString> {
+        IDS.iter().position(|known| *known == id).filter(|at| *at < 4).map(|at| format!("k{}", 9 - at).into())
+    }
+
+    fn record(entity: &Entity, [id, customer, other]: [usize; 3], is_native: bool) -> Record {
+        let of = |at: usize| match is_native {
+            true => key(&entity.name, IDS[at]).unwrap().to_string(),
+            false => IDS[at].to_owned(),
+        };
+        let text = format!(
+            r#"{{"id":"{}","customer":"{}","note":"a","others":["{}","{}"]}}"#,
+            of(id),
+            of(customer),
+            of(other),
+            of(customer)
+        );
+        let view = View { writable: entity.all(), ..View::of(entity, Body::Patch) };
+        json::read(entity, text.as_bytes(), &view).unwrap().record
+    }
+
+    fn filters() -> impl Strategy<Value = Filter> {
+        let text = || prop::sample::select(IDS.to_vec()).prop_map(|id| Value::Text(id.into()));
+        let ops = vec![Op::Eq, Op::Ne, Op::Lt, Op::Gte, Op::Contains, Op::StartsWith];
+        let one = (0..4_u8, prop::sample::select(ops), text())
+            .prop_map(|(leaf, op, value)| Filter::test(LeafId(leaf), op, value));
+        let several = (0..4_u8, prop::collection::vec(text(), 0..3))
+            .prop_map(|(leaf, values)| Filter::test(LeafId(leaf), Op::In, Value::List(values)));
+        let null = (0..4_u8).prop_map(|leaf| Filter::test(LeafId(leaf), Op::Eq, Value::Null));
+        prop_oneof![one, several, null].prop_recursive(4, 24, 3, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..3).prop_map(Filter::All),
+                prop::collection::vec(inner.clone(), 0..3).prop_map(Filter::Any),
+                inner.prop_map(|inner| Filter::Not(Box::new(inner))),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn a_filter_for_a_system_lets_every_record_pass_that_passes_the_callers(
+            filter in filters(),
+            of in [0..4_usize, 0..4_usize, 0..4_usize],
+        ) {
+            let entity = order();
+            let leaves: FieldSet = ["id", "customer", "others"].iter().filter_map(|path| entity.leaf_at(path)).collect();
+            let asked = translated(&filter, &entity, &leaves, &key).simplified();
+            if filter.matches(&entity, &record(&entity, of, false)) {
+                prop_assert!(asked.matches(&entity, &record(&entity, of, true)), "{:?}", asked);
+            }
+        }
+    }
+
+    #[test]
+    fn an_id_that_nobody_has_asks_a_system_for_nothing() {
+        let entity = order();
+        let leaves = FieldSet::ID;
+        let asked = |filter: &Filter| translated(filter, &entity, &leaves, &key).simplified();
+        let nobody = Filter::test(LeafId(0), Op::Eq, Value::Text("nobody".into()));
+        assert!(asked(&nobody).is_nothing());
+        let both = nobody.clone().and(Filter::test(LeafId(2), Op::Eq, Value::Text("a".into())));
+        assert!(asked(&both).is_nothing());
+        // Denied, it is matched here.
+        assert!(asked(&Filter::Not(Box::new(nobody))).is_everything());
+    }
+}
