@@ -3,6 +3,7 @@
 use super::{
     Outcome,
     exchange::{Exchange, Side, not_possible},
+    including::{self, Links},
     wanted::{Subjects, needed},
 };
 use crate::{
@@ -23,30 +24,36 @@ use http::StatusCode;
 pub(super) async fn read(exchange: &mut Exchange, admission: &Admission, head: &Head) -> Outcome {
     let prospect = admission.prospect();
     let Operation::Read(entity, _) = prospect.operation() else { return Err(Refusal::Broken) };
-    let pairs = query::pairs(head.query.as_deref().unwrap_or_default());
-    let wanted = query::read_fields(entity, pairs, &prospect.visible()).map_err(Refusal::Query)?;
-    let shown = one(exchange, admission, wanted).await?;
+    let pairs = query::without_include(head.query.as_deref().unwrap_or_default());
+    let wanted = query::read_fields(entity, pairs, &prospect.visible());
+    let (including, wanted) = including::wanted(exchange, admission, head, wanted).await?;
+    let (shown, links) = one(exchange, admission, wanted, &including.linking()).await?;
+    let beside = including.find(exchange, admission, head, std::slice::from_ref(&links)).await?;
     let core = exchange.core.clone();
     let tag = wanted.is_none().then(|| (&core.gate.tags, &prospect.caller().facts().digest));
-    Ok(Answer::one(StatusCode::OK, &shown, tag))
+    Ok(Answer::one(StatusCode::OK, &shown, tag).beside(&beside))
 }
 
-/// One record as the caller may see it; all that it may where nothing is wanted in particular.
+/// One record as the caller may see it, and what links it to others; all that it may see where nothing is wanted in
+/// particular.
 pub(super) async fn one(
     exchange: &mut Exchange,
     admission: &Admission,
     wanted: Option<FieldSet>,
-) -> Result<Shown, Refusal> {
+    linking: &FieldSet,
+) -> Result<(Shown, Links), Refusal> {
     let prospect = admission.prospect();
     let Operation::Read(entity, id) = prospect.operation() else { return Err(Refusal::Broken) };
     let visible = prospect.visible();
     let snapshot = exchange.snapshot.clone();
     let (_, mapping) = snapshot.serving(entity).ok_or(Refusal::Broken)?;
-    let fetched = needed(mapping, &wanted.unwrap_or(visible), &visible, &prospect.reads());
+    let asked = wanted.unwrap_or(visible).union(linking);
+    let fetched = needed(mapping, &asked, &visible, &prospect.reads());
     let (_, inward) = fetch(exchange, admission, entity, &id.0, &fetched).await?;
     exchange.judged_on(prospect, &inward.record, Side::Stored);
     exchange.recheck(prospect, Some(&inward.record))?;
     let whose = Subjects::of(entity, &visible).named(entity, &inward.record);
+    let links = Links::of(entity, &inward.record, linking);
     let key = inward.id.clone();
     let shown = match policy::show(prospect, inward.record, wanted.as_ref()) {
         Judged::Shown(shown) => shown,
@@ -60,7 +67,7 @@ pub(super) async fn one(
         }
     };
     exchange.shown(&shown, &key, &whose);
-    Ok(shown)
+    Ok((shown, links))
 }
 
 /// Asks the serving system for one record: its answer, and what it comes to. What it does not have, nobody may

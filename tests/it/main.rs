@@ -23,6 +23,7 @@ mod deploy;
 mod describing;
 mod erasing;
 mod guesses;
+mod included;
 mod issued;
 mod journal;
 mod kill;
