@@ -208,3 +208,36 @@ fn a_system_that_is_away_does_not_sink_what_another_one_has() {
     assert_eq!(part["target"], "Customer");
     assert_eq!(part["status"], included["problem"]["status"]);
 }
+
+#[test]
+fn what_is_cut_says_so_and_is_never_told_as_if_it_were_all() {
+    let stage = stage();
+    stage.erp.forget();
+    let levels = stage.ask_as(&stage.shop, "/v1/stock-levels?limit=60&include=product").expect(200).items();
+    assert_eq!(levels.len(), 60);
+    let products: Vec<&Value> = levels.iter().map(|level| &level["included"]["product"]).collect();
+    let (read, beyond) = products.split_at(50);
+    assert!(read.iter().all(|of| of["items"][0]["sku"].is_string() && of["truncated"].is_null()));
+    assert!(beyond.iter().all(|of| **of == json!({ "items": [], "truncated": true })), "{beyond:?}");
+    assert_eq!(stage.erp.seen().len(), 51, "a list, and fifty records one by one");
+}
+
+#[test]
+fn the_description_of_what_a_caller_may_call_names_what_it_may_include() {
+    let stage = stage();
+    let names = |token: &str, path: &str| -> Value {
+        let document = stage.ask_as(token, "/openapi.json").expect(200).json();
+        let parameters = document["paths"][path]["get"]["parameters"].as_array().unwrap().clone();
+        let include = parameters.iter().find(|parameter| parameter["name"] == "include");
+        include.map_or(json!([]), |include| include["schema"]["items"]["enum"].clone())
+    };
+    assert_eq!(names(&stage.shop, "/v1/orders"), json!(["customer", "lines.product", "invoices"]));
+    assert_eq!(names(&stage.shop, "/v1/orders/{id}"), json!(["customer", "lines.product", "invoices"]));
+    assert_eq!(names(&stage.portal, "/v1/orders"), json!(["lines.product"]));
+    for name in ["customer", "lines.product", "invoices"] {
+        let path = format!("/v1/orders?limit=2&include={name}");
+        stage.ask_as(&stage.shop, &path).expect(200);
+        let permitted = if name == "lines.product" { 200 } else { 400 };
+        stage.ask_as(&stage.portal, &path).expect(permitted);
+    }
+}
