@@ -34,8 +34,9 @@ use crate::{
 const BESIDE_ONE_MAX: usize = 100;
 /// LIMIT: records of one collection that are included, those that are told with several records counted each time.
 const INCLUDED_MAX: usize = 1000;
-/// Ids that a system is asked for at once: as many as a mapping pushes.
-const IDS_AT_ONCE: usize = 100;
+/// Ids that a system is asked for at once: with more of them, GUIDs above all, a filter grows longer than a mapping
+/// sends, and without one the whole collection would be looked through.
+const IDS_AT_ONCE: usize = 50;
 /// LIMIT: records that are read one by one, where a system cannot be asked for several by their ids.
 const READ_MAX: usize = 50;
 

@@ -241,3 +241,46 @@ fn the_description_of_what_a_caller_may_call_names_what_it_may_include() {
         stage.ask_as(&stage.portal, &path).expect(permitted);
     }
 }
+
+#[test]
+fn a_reference_that_is_masked_on_either_side_links_nothing() {
+    let masked = |statement: &'static str, mask: &'static str| {
+        Stage::open(move |policies| {
+            let file = policies.join("access/partners.cedar");
+            let text = fs::read_to_string(&file).unwrap();
+            let (before, rest) = text.split_once(&format!("@id(\"{statement}\")")).unwrap();
+            fs::write(&file, format!("{before}@id(\"{statement}\")\n@mask(\"{mask}: pseudonym\")\n{rest}"))
+                .unwrap();
+        })
+    };
+    let refused = |stage: &Stage, collection: &str, name: &str| {
+        let path = format!("/v1/{collection}?limit=1&include={name}");
+        let problem = stage.ask_as(&stage.portal, &path).refused(400).json();
+        assert_eq!(problem["errors"][0]["detail"], format!("unknown field `{name}`"));
+        stage.ask_as(&stage.shop, &path).expect(200);
+    };
+    for stage in [masked("partners-see-availability", "product"), masked("partners-read-goods", "id")] {
+        refused(&stage, "stock-levels", "product");
+        refused(&stage, "products", "stock-levels");
+    }
+}
+
+#[test]
+fn a_page_of_more_records_than_a_system_is_asked_for_at_once_is_asked_for_in_pieces() {
+    let stage = stage();
+    stage.erp.forget();
+    let orders =
+        stage.ask_as(&stage.shop, "/v1/orders?limit=150&fields=id&include=invoices").expect(200).items();
+    let asked = stage.asked_of_erp("/salesInvoices");
+    assert_eq!((orders.len(), asked.len()), (150, 3), "{asked:?}");
+    assert!(asked.iter().all(|seen| seen.target.contains("$filter=")));
+    let told: usize =
+        orders.iter().map(|order| order["included"]["invoices"]["items"].as_array().unwrap().len()).sum();
+    let mut own = 0;
+    for ids in orders.chunks(50) {
+        let ids: Vec<&str> = ids.iter().map(|order| order["id"].as_str().unwrap()).collect();
+        let path = format!("/v1/invoices?limit=200&fields=id&order[in]={}", ids.join(","));
+        own += stage.ask_as(&stage.shop, &path).expect(200).items().len();
+    }
+    assert_eq!(told, own);
+}
