@@ -5,10 +5,14 @@
 //! answered for a proof too: public keys to an address that was charged, the description of what a caller may
 //! call to a caller that was.
 
+mod beside;
+
 use aws_lc_rs::hmac;
 use bytes::Bytes;
 use data_encoding::HEXLOWER;
 use http::{HeaderValue, Response, StatusCode, header};
+
+pub use beside::{Around, Beside, Gathered};
 
 use crate::{
     body::Body,
@@ -64,9 +68,19 @@ impl Answer {
         Self { status, body, headers }
     }
 
-    /// A page of records, and the cursor of the next one. `truncated` says that there are more which the system
+    /// Puts into the one record of an answer what stands beside it. Its tag stays the record's own.
+    pub fn beside(mut self, beside: &Beside) -> Self {
+        if !beside.is_empty() {
+            let mut body = Vec::from(std::mem::take(&mut self.body));
+            beside.write_into(0, &mut body);
+            self.body = body.into();
+        }
+        self
+    }
+
+    /// A page of records, what stands beside each, and the cursor of the next one. `truncated` says that there are more which the system
     /// cannot page to: without a word of it the list would seem whole.
-    pub fn page(items: &[Shown], next: Option<Next<'_>>, truncated: bool) -> Self {
+    pub fn page(items: &[Shown], beside: &Beside, next: Option<Next<'_>>, truncated: bool) -> Self {
         let mut body = Vec::with_capacity(64 + items.len() * 512);
         body.extend_from_slice(b"{\"items\":[");
         for (n, shown) in items.iter().enumerate() {
@@ -74,6 +88,7 @@ impl Answer {
                 body.push(b',');
             }
             json::write(shown.entity(), shown.record(), Some(&shown.fields()), &mut body);
+            beside.write_into(n, &mut body);
         }
         body.extend_from_slice(b"],\"next_cursor\":");
         match &next {

@@ -13,6 +13,7 @@ mod documents;
 mod exchange;
 mod gate;
 mod ids;
+mod including;
 mod keep;
 mod known;
 mod listing;
@@ -50,7 +51,7 @@ use crate::{
     identity::{self, Caller, Recall},
     intake::{self, Head},
     odata::Resource,
-    policy::{self, Context},
+    policy::{self, Context, Prospect},
     quota::{Admission, Greeted, Stranger},
     refusal::{Form, Refusal},
     wire,
@@ -213,6 +214,21 @@ async fn admit(
     head: &Head,
 ) -> Result<Box<Admission>, Refusal> {
     let (core, snapshot, now) = (exchange.core.clone(), exchange.snapshot.clone(), exchange.opened);
+    let prospect = foresee(exchange, caller, operation, head).await?;
+    pin!(core.gate.quota.admit(&snapshot.plans, greeted, prospect, exchange.channel.address, now))
+        .await
+        .map(Box::new)
+        .map_err(|limited| Refusal::Limited(Box::new(limited)))
+}
+
+/// Whether any statement can still permit it.
+async fn foresee(
+    exchange: &mut Exchange,
+    caller: Caller,
+    operation: Operation,
+    head: &Head,
+) -> Result<Prospect, Refusal> {
+    let (core, snapshot) = (exchange.core.clone(), exchange.snapshot.clone());
     // Nothing is asked of a system that could not be written down afterwards.
     exchange.entry.ready().map_err(Refusal::Journal)?;
     let context = context(exchange, head);
@@ -224,11 +240,7 @@ async fn admit(
         let first = move || policy::prospect(&policies, &beside.memo, caller, operation, context);
         Box::pin(core.aside(first)).await.ok_or(Refusal::Broken)?
     };
-    let prospect = prospect.map_err(|denied| exchange.denied(denied))?;
-    pin!(core.gate.quota.admit(&snapshot.plans, greeted, prospect, exchange.channel.address, now))
-        .await
-        .map(Box::new)
-        .map_err(|limited| Refusal::Limited(Box::new(limited)))
+    prospect.map_err(|denied| exchange.denied(denied))
 }
 
 /// What statements may read of the request: what the connection proved, and what its head claims. What is claimed

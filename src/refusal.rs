@@ -271,7 +271,8 @@ impl Refusal {
         }
     }
 
-    fn problem(&self, status: StatusCode, request: RequestId) -> Vec<u8> {
+    /// The problem document.
+    pub fn problem(&self, status: StatusCode, request: RequestId) -> Vec<u8> {
         let (kind, title, detail) = self.told();
         let mut out = Vec::with_capacity(256);
         out.extend_from_slice(b"{\"type\":\"https://bramka.example/problems/");

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::{Method, Response};
 
-use super::{Core, context, exchange::Exchange};
+use super::{Core, context, exchange::Exchange, including};
 use crate::{
     answer::Answer,
     body::Body,
@@ -16,7 +16,7 @@ use crate::{
     quota::{Greeted, Stranger},
     refusal::Refusal,
     schema::{
-        Entity,
+        Entity, FieldSet, Relation,
         openapi::{self, About, Exposed, ExposedSystem, Verb},
     },
     words::SystemName,
@@ -118,7 +118,19 @@ impl Describing {
         let writable = entity.writable().intersection(&system.writable).intersection(&outlook.writable());
         let required = entity.required().union(&system.required).intersection(&writable);
         let masked = visible.minus(&clear);
-        Some(Exposed { entity, verb, visible, masked, clear: mapping.telling(&clear), writable, required })
+        let clear = mapping.telling(&clear);
+        let beside = match verb {
+            Verb::List | Verb::Read => self.beside(entity, &clear),
+            Verb::Create | Verb::Update | Verb::Delete => Vec::new(),
+        };
+        Some(Exposed { entity, verb, visible, masked, clear, writable, required, beside })
+    }
+
+    /// What may be asked for beside a record of which the caller sees the leaves `own` unmasked.
+    fn beside(&self, entity: &Entity, own: &FieldSet) -> Vec<Relation> {
+        let mut relations = self.snapshot.schema.relations(entity);
+        relations.retain(|relation| including::is_possible(self, own, relation));
+        relations
     }
 
     /// What is left open for this caller; none where no statement can permit it.

@@ -1,5 +1,7 @@
 //! One exchange on its way: its entry, its snapshot, and how it ends.
 
+mod part;
+
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;

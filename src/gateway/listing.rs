@@ -4,10 +4,14 @@
 //! again. Records dropped by policy make a page need several of the system's; how many is bounded, and a page
 //! that stays short has a cursor that goes on. A list that the system cannot page to its end says so.
 
+use compact_str::CompactString;
+
 use super::{
     Outcome,
     exchange::{Exchange, Side, not_possible},
     ids,
+    including::{self, Links},
+    reading,
     wanted::{Subjects, needed, untold},
 };
 use crate::{
@@ -66,6 +70,9 @@ struct List<'a> {
     counted: bool,
     count: Option<u64>,
     shown: Vec<Shown>,
+    /// The leaves whose values say what stands beside a record.
+    linking: FieldSet,
+    links: Vec<Links>,
 }
 
 /// Whether a system is asked at all.
@@ -91,6 +98,8 @@ pub(super) struct Sought {
     pub(super) rows: u32,
     /// Whether all of them are counted.
     pub(super) counted: bool,
+    /// Leaves whose values are wanted beside what is shown, to find what stands beside a record by them.
+    pub(super) linking: FieldSet,
 }
 
 /// A page of a list.
@@ -98,6 +107,8 @@ pub(super) struct Sought {
 pub(super) struct Found {
     /// What the caller is shown.
     pub(super) shown: Vec<Shown>,
+    /// What links each of them to others, in the same order.
+    pub(super) links: Vec<Links>,
     /// The sealed cursor of the next page.
     pub(super) next: Option<String>,
     /// How many records are still to be passed over there.
@@ -114,16 +125,18 @@ pub(super) async fn list(exchange: &mut Exchange, admission: &Admission, head: &
     let snapshot = exchange.snapshot.clone();
     let (visible, clear) = sight(&snapshot, admission.prospect(), entity)?;
     let raw = head.query.as_deref().unwrap_or_default();
-    let (query, cursor) =
-        query::read(entity, query::pairs(raw), &clear, &visible, &snapshot.limits).map_err(Refusal::Query)?;
+    let read = query::read(entity, query::without_include(raw), &clear, &visible, &snapshot.limits);
+    let (including, (query, cursor)) = including::wanted(exchange, admission, head, read).await?;
     let (_, mapping) = snapshot.serving(entity).ok_or(Refusal::Broken)?;
     unheld(entity, mapping, &query)?;
     let (rest, rows) = (without_cursor(raw), query.limit.max(PAGE_ROWS_MIN));
-    let sought = Sought { query, cursor, bound_to: rest, skip: 0, rows, counted: false };
+    let linking = including.linking();
+    let sought = Sought { query, cursor, bound_to: rest, skip: 0, rows, counted: false, linking };
     let found = find(exchange, admission, &sought).await?;
+    let beside = including.find(exchange, admission, head, &found.links).await?;
     let next = found.next.as_deref();
     let next = next.map(|cursor| Next { path: head.path.as_str(), query: &sought.bound_to, cursor });
-    Ok(Answer::page(&found.shown, next, found.truncated))
+    Ok(Answer::page(&found.shown, &beside, next, found.truncated))
 }
 
 /// Refuses to look for what the system does not hold: no record would fit, and nobody would know why.
@@ -172,7 +185,7 @@ pub(super) async fn find(
         Asks::Something => list.run(cursor).await,
         Asks::Nothing => list.none(),
     };
-    let List { exchange, untold, truncated, shown, skip, count, .. } = list;
+    let List { exchange, untold, truncated, shown, links, skip, count, .. } = list;
     exchange.note_untold(admission.prospect(), &untold);
     let next = next?;
     if truncated {
@@ -180,7 +193,35 @@ pub(super) async fn find(
     }
     let next =
         next.map(|next| core.gate.cursors.seal(&scope, &next)).transpose().map_err(|_| Refusal::Broken)?;
-    Ok(Found { shown, next, skip, truncated, count })
+    Ok(Found { shown, links, next, skip, truncated, count })
+}
+
+/// The records of some ids, each read by itself and judged as one of a list. Those that the system does not have are
+/// left out, as in a list.
+pub(super) async fn by_ids(
+    exchange: &mut Exchange,
+    admission: &Admission,
+    sought: &Sought,
+    wanted: &[&CompactString],
+) -> Result<Found, Refusal> {
+    let Operation::List(entity) = admission.prospect().operation() else { return Err(Refusal::Broken) };
+    let snapshot = exchange.snapshot.clone();
+    let mut list = List::of(exchange, admission, entity, &snapshot, sought)?;
+    for id in wanted {
+        let key = match ids::key(list.exchange, list.mapping, id).await {
+            Ok(key) => key,
+            Err(Refusal::NoSuchRecord) => continue,
+            Err(refusal) => return Err(refusal),
+        };
+        match reading::fetch(list.exchange, admission, entity, &key, &list.fetched).await {
+            Ok((_, inward)) => list.consider(inward)?,
+            Err(Refusal::Untold) => list.exchange.withheld(Withheld::Unfit),
+            Err(Refusal::NoSuchRecord) => {}
+            Err(refusal) => return Err(refusal),
+        }
+    }
+    let List { shown, links, .. } = list;
+    Ok(Found { shown, links, next: None, skip: 0, truncated: false, count: None })
 }
 
 /// How many records a caller may see that pass a filter. None of them is shown or kept.
@@ -192,8 +233,15 @@ pub(super) async fn count(
     let Operation::List(entity) = admission.prospect().operation() else { return Err(Refusal::Broken) };
     let snapshot = exchange.snapshot.clone();
     let query = Query { filter, sort: Vec::new(), fields: Some(FieldSet::ID), limit: 0 };
-    let sought =
-        Sought { query, cursor: None, bound_to: String::new(), skip: 0, rows: u32::MAX, counted: true };
+    let sought = Sought {
+        query,
+        cursor: None,
+        bound_to: String::new(),
+        skip: 0,
+        rows: u32::MAX,
+        counted: true,
+        linking: FieldSet::EMPTY,
+    };
     let mut list = List::of(exchange, admission, entity, &snapshot, &sought)?;
     let counted = match list.for_system().await? {
         Asks::Something => list.count_all().await,
@@ -205,9 +253,15 @@ pub(super) async fn count(
 }
 
 /// What must be asked of the system for every record.
-fn fetched(prospect: &Prospect, mapping: &Mapping, query: &Query, visible: &FieldSet) -> FieldSet {
+fn fetched(
+    prospect: &Prospect,
+    mapping: &Mapping,
+    query: &Query,
+    linking: &FieldSet,
+    visible: &FieldSet,
+) -> FieldSet {
     let sorted: FieldSet = query.sort.iter().map(|sort| sort.leaf).collect();
-    let wanted = query.fields.unwrap_or(*visible).union(&query.filter.leaves()).union(&sorted);
+    let wanted = query.fields.unwrap_or(*visible).union(&query.filter.leaves()).union(&sorted).union(linking);
     needed(mapping, &wanted, visible, &prospect.reads())
 }
 
@@ -246,7 +300,7 @@ impl<'a> List<'a> {
             entity,
             filter: query.filter.clone().and(prospect.pushdown()).simplified(),
             query,
-            fetched: fetched(prospect, mapping, query, &visible),
+            fetched: fetched(prospect, mapping, query, &sought.linking, &visible),
             subjects: Subjects::of(entity, &visible),
             size: sought.rows,
             truncated: false,
@@ -255,6 +309,8 @@ impl<'a> List<'a> {
             counted: sought.counted,
             count: None,
             shown: Vec::new(),
+            linking: sought.linking,
+            links: Vec::new(),
         })
     }
 
@@ -449,10 +505,12 @@ impl<'a> List<'a> {
     fn show(&mut self, inward: Inward) {
         let whose = self.subjects.named(self.entity, &inward.record);
         let id = ids::of(self.entity, &inward);
+        let links = Links::of(self.entity, &inward.record, &self.linking);
         match policy::show(self.admission.prospect(), inward.record, self.query.fields.as_ref()) {
             Judged::Shown(shown) => {
                 self.exchange.shown(&shown, &id, &whose);
                 self.shown.push(shown);
+                self.links.push(links);
             }
             Judged::Denied(grounds) => self.denied(&grounds),
             Judged::Erroring { statement } => self.erring(&statement),

@@ -146,12 +146,13 @@ async fn list(
     query.fields = Some(columns.intersection(&visible));
     query.limit = top.and_then(|top| u32::try_from(top).ok()).unwrap_or(page).min(page);
     let found = if query.limit == 0 && !count {
-        Found { shown: Vec::new(), next: None, skip: 0, truncated: false, count: None }
+        Found { shown: Vec::new(), links: Vec::new(), next: None, skip: 0, truncated: false, count: None }
     } else {
         // A cursor is no query of the other door's, which holds no line's end.
         let bound_to = format!("\n{}", odata::without_paging(raw));
         let rows = limits.limit_max.max(PAGE_ROWS_MIN);
-        let sought = Sought { query, cursor, bound_to, skip, rows, counted: count };
+        let linking = FieldSet::EMPTY;
+        let sought = Sought { query, cursor, bound_to, skip, rows, counted: count, linking };
         listing::find(exchange, admission, &sought).await?
     };
     let left = top.map(|top| top.saturating_sub(u64::try_from(found.shown.len()).unwrap_or(u64::MAX)));
@@ -191,7 +192,7 @@ async fn one(
     let prospect = admission.prospect();
     let fields = odata::one(&sight.entity, query(head), &sight.columns).map_err(unmet)?;
     let wanted = fields.map(|fields| fields.intersection(&prospect.visible()));
-    let shown = reading::one(exchange, admission, wanted).await?;
+    let (shown, _) = reading::one(exchange, admission, wanted, &FieldSet::EMPTY).await?;
     let (core, root) = (exchange.core.clone(), root(exchange, head));
     let columns = fields.unwrap_or(sight.columns);
     let frame = Frame { style, root: &root, columns: &columns, selected: fields.is_some() };

@@ -4,6 +4,7 @@ use super::{
     Outcome,
     exchange::{Exchange, Side, not_possible},
     ids,
+    including::{self, Links},
     wanted::{Subjects, needed},
 };
 use crate::{
@@ -24,31 +25,37 @@ use http::StatusCode;
 pub(super) async fn read(exchange: &mut Exchange, admission: &Admission, head: &Head) -> Outcome {
     let prospect = admission.prospect();
     let Operation::Read(entity, _) = prospect.operation() else { return Err(Refusal::Broken) };
-    let pairs = query::pairs(head.query.as_deref().unwrap_or_default());
-    let wanted = query::read_fields(entity, pairs, &prospect.visible()).map_err(Refusal::Query)?;
-    let shown = one(exchange, admission, wanted).await?;
+    let pairs = query::without_include(head.query.as_deref().unwrap_or_default());
+    let wanted = query::read_fields(entity, pairs, &prospect.visible());
+    let (including, wanted) = including::wanted(exchange, admission, head, wanted).await?;
+    let (shown, links) = one(exchange, admission, wanted, &including.linking()).await?;
+    let beside = including.find(exchange, admission, head, std::slice::from_ref(&links)).await?;
     let core = exchange.core.clone();
     let tag = wanted.is_none().then(|| (&core.gate.tags, &prospect.caller().facts().digest));
-    Ok(Answer::one(StatusCode::OK, &shown, tag))
+    Ok(Answer::one(StatusCode::OK, &shown, tag).beside(&beside))
 }
 
-/// One record as the caller may see it; all that it may where nothing is wanted in particular.
+/// One record as the caller may see it, and what links it to others; all that it may see where nothing is wanted in
+/// particular.
 pub(super) async fn one(
     exchange: &mut Exchange,
     admission: &Admission,
     wanted: Option<FieldSet>,
-) -> Result<Shown, Refusal> {
+    linking: &FieldSet,
+) -> Result<(Shown, Links), Refusal> {
     let prospect = admission.prospect();
     let Operation::Read(entity, id) = prospect.operation() else { return Err(Refusal::Broken) };
     let visible = prospect.visible();
     let snapshot = exchange.snapshot.clone();
     let (_, mapping) = snapshot.serving(entity).ok_or(Refusal::Broken)?;
-    let fetched = needed(mapping, &wanted.unwrap_or(visible), &visible, &prospect.reads());
+    let asked = wanted.unwrap_or(visible).union(linking);
+    let fetched = needed(mapping, &asked, &visible, &prospect.reads());
     let key = ids::key(exchange, mapping, &id.0).await?;
     let (_, inward) = fetch(exchange, admission, entity, &key, &fetched).await?;
     exchange.judged_on(prospect, &inward.record, Side::Stored);
     exchange.recheck(prospect, Some(&inward.record))?;
     let whose = Subjects::of(entity, &visible).named(entity, &inward.record);
+    let links = Links::of(entity, &inward.record, linking);
     let id = ids::of(entity, &inward);
     let shown = match policy::show(prospect, inward.record, wanted.as_ref()) {
         Judged::Shown(shown) => shown,
@@ -62,11 +69,11 @@ pub(super) async fn one(
         }
     };
     exchange.shown(&shown, &id, &whose);
-    Ok(shown)
+    Ok((shown, links))
 }
 
-/// Asks the serving system for one record by its key there: its answer, and what it comes to for callers. What it does not have, nobody may
-/// see, nor what statements cannot be judged on.
+/// Asks the serving system for one record by its key there: its answer, and what it comes to for callers. What it
+/// does not have, nobody may see, nor what statements cannot be judged on.
 pub(super) async fn fetch(
     exchange: &mut Exchange,
     admission: &Admission,

@@ -33,6 +33,13 @@ impl Caller {
         Self::proven(Arc::new(Proof::standing(facts)), Arc::default(), Standing::default())
     }
 
+    /// The same caller for a part of what it asked: an operation inside another, which is judged, charged and written
+    /// down by itself. It is no more and no longer proven than the whole is.
+    pub fn for_part(&self) -> Self {
+        let Self { proof, revocations, standing } = self;
+        Self::proven(proof.clone(), revocations.clone(), standing.clone())
+    }
+
     /// What is known of it.
     pub fn facts(&self) -> &Arc<Facts> {
         &self.proof.facts

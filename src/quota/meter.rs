@@ -124,6 +124,11 @@ impl Slot {
             .is_ok()
             .then(|| Self(handle.clone()))
     }
+
+    /// Whether it is one of this meter's.
+    pub(super) fn is_of(&self, handle: &Handle) -> bool {
+        self.0 == *handle
+    }
 }
 
 impl Drop for Slot {

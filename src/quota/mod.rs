@@ -87,8 +87,7 @@ impl Admission {
 #[derive(Debug)]
 struct Charged {
     standing: Standing,
-    /// Held, not read: dropping them gives the slots back.
-    #[expect(dead_code, reason = "held for its drop")]
+    /// Dropping them gives the slots back.
     slots: SmallVec<[Slot; 2]>,
 }
 
@@ -190,7 +189,27 @@ impl Quota {
         if !Arc::ptr_eq(&greeted.facts, facts) {
             self.greeted(plans, facts, address, now)?;
         }
-        let charged = pin!(self.charge(plans, facts, prospect.plans(), address, now)).await?;
+        let charged = pin!(self.charge(plans, facts, prospect.plans(), &[], address, now)).await?;
+        Ok(Admission { prospect, charged })
+    }
+
+    /// Charges a part of a request that was admitted as one by itself: the caller's own rate, and every plan that
+    /// applies to it. It runs inside the whole, so of a plan whose slot the whole holds it takes no second one.
+    ///
+    /// # Errors
+    /// The first limit that is reached. What was charged before it stays charged.
+    pub async fn admit_part(
+        &self,
+        plans: &Plans,
+        whole: &Admission,
+        prospect: Prospect,
+        address: IpAddr,
+        now: Now,
+    ) -> Result<Admission, Limited> {
+        let facts = prospect.caller().facts();
+        self.greeted(plans, facts, address, now)?;
+        let held = &whole.charged.slots;
+        let charged = pin!(self.charge(plans, facts, prospect.plans(), held, address, now)).await?;
         Ok(Admission { prospect, charged })
     }
 
@@ -237,6 +256,7 @@ impl Quota {
         plans: &Plans,
         facts: &Facts,
         named: &[PlanName],
+        held: &[Slot],
         address: IpAddr,
         now: Now,
     ) -> Result<Charged, Limited> {
@@ -253,7 +273,10 @@ impl Quota {
                     plan.rate.check(&handle, at).map_err(|level| over_rate(&plan.policies.rate, level))?
                 }
             };
-            slots.push(Slot::take(&handle, plan.concurrency.get()).ok_or_else(|| too_many_at_once(plan))?);
+            if !held.iter().any(|slot| slot.is_of(&handle)) {
+                let slot = Slot::take(&handle, plan.concurrency.get());
+                slots.push(slot.ok_or_else(|| too_many_at_once(plan))?);
+            }
             let stands = standing(&plan.policies.rate, level);
             nearest = Some(match nearest {
                 Some(other) => other.nearer(stands),

@@ -25,7 +25,9 @@ use crate::words::{
 /// The dialect a file may name.
 const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
 /// Names of query parameters: no field of a record's root may be called so.
-pub const RESERVED: [&str; 4] = ["fields", "sort", "limit", "cursor"];
+pub const RESERVED: [&str; 5] = ["fields", "sort", "limit", "cursor", "include"];
+/// Where an answer has what stands beside a record: no field of a record's root may be called so either.
+pub const INCLUDED: &str = "included";
 /// What `x-subject` says for "the record itself".
 pub const SELF: &str = "self";
 /// Longest name of an entity, a collection or a field.
@@ -151,6 +153,11 @@ fn check_root(node: &Node, root: &Object, leaves: &[Leaf], found: &mut Diagnosti
     for (key, _) in properties.as_map().unwrap_or_default() {
         if RESERVED.contains(&key.text.as_str()) {
             let message = format!("`{}` is a query parameter, so no field may be called so", key.text);
+            found.error(&key.place, message);
+        }
+        if key.text == INCLUDED {
+            let message =
+                format!("`{INCLUDED}` holds what stands beside a record, so no field may be called so");
             found.error(&key.place, message);
         }
     }

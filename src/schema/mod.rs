@@ -43,6 +43,7 @@ pub mod load;
 pub mod openapi;
 pub mod query;
 mod record;
+mod relation;
 pub mod value;
 
 #[cfg(test)]
@@ -54,3 +55,4 @@ pub use fields::{FieldSet, LEAVES_MAX, LeafId};
 pub use filter::{Derive, Direction, Filter, Items, Op, Query, Sort, order};
 pub use json::{Body, Fault, FaultKind, Proposed, View};
 pub use record::{Fields, Record, Value};
+pub use relation::{Relation, Way};

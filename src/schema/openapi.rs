@@ -17,7 +17,9 @@ use super::{
     fields::FieldSet,
     filter::Op,
     json::Body,
-    query::{self, Limits},
+    load::INCLUDED,
+    query::{self, INCLUDES_MAX, Limits},
+    relation::Relation,
 };
 use crate::words::SystemName;
 
@@ -51,6 +53,8 @@ pub struct Exposed<'a> {
     pub writable: FieldSet,
     /// The leaves a body must hold.
     pub required: FieldSet,
+    /// What may be asked for beside a record.
+    pub beside: Vec<Relation>,
 }
 
 /// What is done to an entity.
@@ -147,7 +151,9 @@ fn operations(exposed: &Exposed<'_>, limits: &Limits, schemas: &mut Map<String, 
         Verb::Read => {
             let shown = answer(exposed, "read", schemas);
             let mut operation = operation(&verb("read"), &entity.description, "200", Some(shown));
-            set(&mut operation, "parameters", json!([id_parameter(), fields_parameter(exposed)]));
+            let mut parameters = vec![id_parameter(), fields_parameter(exposed)];
+            parameters.extend(include_parameter(exposed));
+            set(&mut operation, "parameters", parameters.into());
             vec![(one, "get", operation)]
         }
         Verb::Create => {
@@ -197,8 +203,40 @@ fn answer(exposed: &Exposed<'_>, verb: &str, schemas: &mut Map<String, Json>) ->
     let shape = Use::Answer { visible: exposed.visible, masked: exposed.masked };
     let mut schema = object(exposed.entity, &exposed.entity.root, &shape);
     set(&mut schema, "description", json!(&*exposed.entity.description));
+    if let (false, Some(Json::Object(properties))) = (exposed.beside.is_empty(), schema.get_mut("properties"))
+    {
+        properties.insert(INCLUDED.to_owned(), included(&exposed.beside));
+    }
     schemas.insert(name.clone(), schema);
     reference(&name)
+}
+
+/// What stands beside a record: each as its own list shows it.
+fn included(beside: &[Relation]) -> Json {
+    let collection = |relation: &Relation| {
+        let schema = json!({
+            "type": "object",
+            "properties": {
+                "items": { "type": "array", "items": reference(&format!("{}.list", relation.entity.name)) },
+                "truncated": { "type": "boolean", "description": "Sent, and true, only where there may be more" },
+                "problem": reference("Problem"),
+            },
+        });
+        (relation.name.to_string(), schema)
+    };
+    let collections: Map<String, Json> = beside.iter().map(collection).collect();
+    json!({ "type": "object", "description": "What `include` asked for", "properties": collections })
+}
+
+fn include_parameter(exposed: &Exposed<'_>) -> Option<Json> {
+    let names: Vec<&str> = exposed.beside.iter().map(|relation| &*relation.name).collect();
+    let schema = json!({ "type": "array", "maxItems": INCLUDES_MAX, "items": { "enum": names } });
+    (!names.is_empty()).then(|| {
+        json!({
+            "name": "include", "in": "query", "style": "form", "explode": false,
+            "description": "What stands beside each record is told with it", "schema": schema,
+        })
+    })
 }
 
 fn body(exposed: &Exposed<'_>, kind: Body, media: &str) -> Json {
@@ -220,6 +258,7 @@ fn list_parameters(exposed: &Exposed<'_>, limits: &Limits) -> Vec<Json> {
             "schema": { "type": "string", "maxLength": limits.cursor_bytes_max },
         }),
     ];
+    parameters.extend(include_parameter(exposed));
     let clear: Vec<&Leaf> = exposed.clear.iter().filter_map(|id| entity.leaf(id)).collect();
     let keys: Vec<String> = clear
         .iter()

@@ -4,7 +4,11 @@
 //! done here, strictly, once. A field that may not serve a filter or an order gives the very same fault as one
 //! that does not exist; hints name fields only that would have been accepted. All faults are told at once.
 
+mod include;
+
 use std::{borrow::Cow, fmt};
+
+pub use include::{INCLUDES_MAX, has_include, include, without_include};
 
 use super::{
     entity::{Entity, Leaf, LeafKind},
@@ -337,17 +341,21 @@ impl<'e> Reader<'e> {
     }
 
     fn unknown(&mut self, parameter: &str, path: &str, known: &[&str]) {
-        let path = shortened(path);
-        let near = if self.faults.len() < HINTS_MAX { nearest(&path, known.iter().copied()) } else { None };
-        let message = match near {
-            Some(near) => format!("unknown field `{path}`, did you mean `{near}`?"),
-            None => format!("unknown field `{path}`"),
-        };
-        self.fault(parameter, QueryFaultKind::Unknown, message);
+        let known = if self.faults.len() < HINTS_MAX { known } else { &[] };
+        self.fault(parameter, QueryFaultKind::Unknown, unknown_field(path, known));
     }
 
     fn fault(&mut self, parameter: &str, kind: QueryFaultKind, message: String) {
         self.faults.push(QueryFault { parameter: shortened(parameter).into_owned(), kind, message });
+    }
+}
+
+/// What is said of a name that is unknown, or may not be named here.
+fn unknown_field(path: &str, known: &[&str]) -> String {
+    let path = shortened(path);
+    match nearest(&path, known.iter().copied()) {
+        Some(near) => format!("unknown field `{path}`, did you mean `{near}`?"),
+        None => format!("unknown field `{path}`"),
     }
 }
 

@@ -25,6 +25,7 @@ mod describing;
 mod erasing;
 mod guesses;
 mod ids;
+mod included;
 mod issued;
 mod journal;
 mod kill;

@@ -17,6 +17,7 @@ fn exposed<'a>(entity: &'a Entity, verb: Verb, paths: &[&str]) -> Exposed<'a> {
         clear: known,
         writable: known.intersection(&entity.writable()),
         required: entity.required(),
+        beside: Vec::new(),
     }
 }
 
