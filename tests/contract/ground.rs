@@ -1,0 +1,388 @@
+//! The common ground of all families: a gate over one system, and how a capability or a gap is proved.
+//!
+//! A family is a file beside this one. It lists its systems as [`Subject`]s, writes one [`Clause`] a capability, and
+//! makes a test of each pair with [`contract!`](crate::contract).
+
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::Arc,
+    thread,
+};
+
+use bramka::{
+    certs::DevelopmentCerts,
+    clock,
+    demo::standin::{self, Answers, Seen, StandIn},
+};
+use bytes::Bytes;
+use http::{Method, Request};
+use http_body_util::Full;
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::sync::oneshot;
+
+use crate::{
+    kit::{Answer, copy_all, root, runtime},
+    line,
+    mint::Issuer,
+};
+
+/// Something a caller may count on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Capability {
+    /// A list holds what the system holds.
+    List,
+    /// A list of any page size comes to its end, without a record twice or left out.
+    Pages,
+    /// A filter finds what looking through everything finds.
+    Filter(&'static str),
+    /// A list in an order, by a field.
+    Sort(&'static str),
+    /// One record by its id, the same as in the list.
+    Read,
+    /// What is not there is `404`.
+    Absent,
+    /// A new record stands in the system in its own shape, and is answered as it is there.
+    Create(&'static str),
+    /// An update sends what changed, and nothing of the record is lost.
+    Update,
+    /// A change of what changed meanwhile is refused.
+    Concurrent,
+    /// A record is taken out.
+    Delete,
+    /// A value that cannot be is refused with its place.
+    Invalid,
+    /// What is there already is refused as that.
+    Duplicate,
+    /// A system that is asked too much is told of as that.
+    RateLimit,
+    /// A sign-in that is spent is renewed without the caller's noticing.
+    SignIn,
+    /// Hostile texts stay texts.
+    Literals,
+    /// What one family alone has.
+    Own(&'static str),
+}
+
+/// What a system cannot do, and what the gate must answer instead.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Gap {
+    pub(crate) capability: Capability,
+    pub(crate) status: u16,
+    /// What the problem document must say: `type` ends so, or `detail` or an error holds it.
+    pub(crate) reason: &'static str,
+}
+
+/// A system under the contract.
+pub(crate) struct Subject {
+    /// Its name, as its file has it.
+    pub(crate) name: &'static str,
+    /// Its file below `policies/systems`.
+    pub(crate) file: &'static str,
+    /// The path of its address.
+    pub(crate) root: &'static str,
+    /// The secrets it names.
+    pub(crate) secrets: &'static [(&'static str, &'static str)],
+    /// The collections it serves.
+    pub(crate) serves: &'static [&'static str],
+    /// What else a test changes of its file: texts that must be there, and what stands for them; `{system}` there
+    /// is `http://127.0.0.1:port`.
+    pub(crate) edits: &'static [(&'static str, &'static str)],
+    /// A stand-in with the family's records.
+    pub(crate) standin: fn() -> Arc<dyn Answers>,
+    /// What it cannot do.
+    pub(crate) gaps: &'static [Gap],
+}
+
+impl Subject {
+    /// The gap in a capability, if there is one.
+    pub(crate) fn gap(&self, capability: Capability) -> Option<&Gap> {
+        self.gaps.iter().find(|gap| gap.capability == capability)
+    }
+}
+
+/// One sentence of the contract.
+pub(crate) struct Clause {
+    pub(crate) capability: Capability,
+    /// Proves that the system has it.
+    pub(crate) proof: fn(&Gate),
+    /// The one request that cannot be without it; `None` where no system may lack it.
+    pub(crate) ask: Option<fn(&Gate) -> Answer>,
+}
+
+/// Holds a system to a sentence: it keeps it, or its gap is told.
+pub(crate) fn hold(subject: &'static Subject, clause: &Clause) {
+    let gate = Gate::open(subject);
+    let Some(gap) = subject.gap(clause.capability) else { return (clause.proof)(&gate) };
+    let ask = clause.ask.unwrap_or_else(|| panic!("{:?} may not be a gap", clause.capability));
+    gate.system.forget();
+    let problem = ask(&gate).refused(gap.status).json();
+    let told = problem.to_string();
+    let kind = problem["type"].as_str().unwrap_or_default();
+    assert!(
+        kind.ends_with(gap.reason) || told.contains(gap.reason),
+        "the gap {:?} is told otherwise: {told}",
+        gap.capability
+    );
+    assert!(gate.changes().is_empty(), "{:?} was refused, and yet sent", gap.capability);
+}
+
+/// One test for each pair of a system and a sentence: `contract!(name: SUBJECT { sentence: CLAUSE, … } …)` is written
+/// by a macro of the family that knows its sentences.
+#[macro_export]
+macro_rules! contract {
+    ($system:ident: $subject:path { $($sentence:ident: $clause:path),* $(,)? }) => {
+        mod $system {
+            $(
+                #[test]
+                fn $sentence() {
+                    $crate::ground::hold(&$subject, &$clause);
+                }
+            )*
+        }
+    };
+}
+
+/// A gate over one system that a stand-in plays; its caller may do everything with what is served.
+pub(crate) struct Gate {
+    pub(crate) subject: &'static Subject,
+    pub(crate) system: StandIn,
+    token: String,
+    address: String,
+    child: Child,
+    dir: TempDir,
+    _standin: oneshot::Sender<()>,
+}
+
+impl Gate {
+    /// Starts both.
+    pub(crate) fn open(subject: &'static Subject) -> Self {
+        let (system, end) = play((subject.standin)());
+        let dir = tempfile::tempdir().unwrap();
+        let policies = dir.path().join("policies");
+        let issuer = Issuer::new();
+        write_bundle(&policies, subject, &system);
+        issuer.enrol(
+            &policies,
+            "apps",
+            "  - { kind: App, id: \"corp|shop\", groups: [apps], plan: internal }\n",
+        );
+        DevelopmentCerts::ensure(&dir.path().join("certs"), clock::now().wall).unwrap();
+        let child = Command::new(env!("CARGO_BIN_EXE_bramka"))
+            .args(["serve", "--cores", "1", "--policies"])
+            .arg(&policies)
+            .arg("--data")
+            .arg(dir.path().join("data"))
+            .envs(subject.secrets.iter().copied())
+            .env("BRAMKA_LOG", "info")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(fs::File::create(dir.path().join("stderr")).unwrap())
+            .spawn()
+            .unwrap();
+        let token = issuer.app("shop", &[]);
+        let mut gate = Self { subject, system, token, address: String::new(), child, dir, _standin: end };
+        gate.wait_until_ready();
+        gate
+    }
+
+    fn wait_until_ready(&mut self) {
+        let mut lines = BufReader::new(self.child.stdout.take().unwrap()).lines();
+        loop {
+            let line = lines.next().unwrap_or_else(|| panic!("the gate did not start:\n{}", self.stderr()));
+            if line.unwrap().contains("ready") {
+                break;
+            }
+        }
+        thread::spawn(move || lines.for_each(drop));
+        let log = self.stderr();
+        let (_, rest) = log.split_once("ready data=[").unwrap();
+        rest.split([']', ',']).next().unwrap().clone_into(&mut self.address);
+    }
+
+    /// What went to standard error so far.
+    pub(crate) fn stderr(&self) -> String {
+        fs::read_to_string(self.dir.path().join("stderr")).unwrap()
+    }
+
+    /// Asks with a JSON body, or without one where it is null.
+    pub(crate) fn ask(&self, method: Method, path: &str, body: &Value, more: &[(&str, &str)]) -> Answer {
+        let mut request = match body {
+            Value::Null => line::asking(method, path, Some(&self.token)),
+            _ => line::asking(method, path, Some(&self.token)).header("content-type", "application/json"),
+        };
+        for (name, value) in more {
+            request = request.header(*name, *value);
+        }
+        let body = if body.is_null() { Bytes::new() } else { Bytes::from(body.to_string()) };
+        let request: Request<Full<Bytes>> = request.body(Full::new(body)).unwrap();
+        line::once(&self.address, &self.dir.path().join("certs/ca.pem").display().to_string(), request)
+    }
+
+    /// Reads.
+    pub(crate) fn get(&self, path: &str) -> Answer {
+        self.ask(Method::GET, path, &Value::Null, &[])
+    }
+
+    /// Creates.
+    pub(crate) fn post(&self, path: &str, body: &Value) -> Answer {
+        self.ask(Method::POST, path, body, &[])
+    }
+
+    /// Updates.
+    pub(crate) fn patch(&self, path: &str, body: &Value) -> Answer {
+        self.ask(Method::PATCH, path, body, &[])
+    }
+
+    /// Takes out.
+    pub(crate) fn delete(&self, path: &str) -> Answer {
+        self.ask(Method::DELETE, path, &Value::Null, &[])
+    }
+
+    /// All records of a list, page by page.
+    pub(crate) fn whole(&self, path: &str) -> Vec<Value> {
+        let mark = if path.contains('?') { '&' } else { '?' };
+        let (mut all, mut next) = (Vec::new(), Some(path.to_owned()));
+        while let Some(at) = next {
+            let page = self.get(&at).expect(200).json();
+            assert_ne!(page["truncated"], true, "{path} is cut");
+            all.extend(page["items"].as_array().unwrap_or_else(|| panic!("{page}")).iter().cloned());
+            assert!(all.len() < 2000, "a list without end");
+            next = page["next_cursor"].as_str().map(|cursor| format!("{path}{mark}cursor={cursor}"));
+        }
+        all
+    }
+
+    /// What the system was asked that changes something; a search by `POST` is none.
+    pub(crate) fn changes(&self) -> Vec<Seen> {
+        let reads = |seen: &Seen| {
+            seen.method == "GET" || seen.target.ends_with("/search") || seen.target.contains("/oauth2/")
+        };
+        self.system.seen().into_iter().filter(|seen| !reads(seen)).collect()
+    }
+}
+
+impl Drop for Gate {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// Percent-encodes a value of a query.
+pub(crate) fn encoded(value: &str) -> String {
+    percent_encoding::utf8_percent_encode(value, percent_encoding::NON_ALPHANUMERIC).to_string()
+}
+
+/// The ids of records, in their order.
+pub(crate) fn ids(records: &[Value]) -> Vec<&str> {
+    records.iter().map(|record| record["id"].as_str().unwrap()).collect()
+}
+
+/// A stand-in on a thread of its own until the gate is over.
+fn play(system: Arc<dyn Answers>) -> (StandIn, oneshot::Sender<()>) {
+    let (tell, told) = oneshot::channel();
+    let (end, ended) = oneshot::channel();
+    thread::spawn(move || {
+        runtime().block_on(async {
+            drop(tell.send(standin::start(0, system).await.unwrap()));
+            drop(ended.await);
+        });
+    });
+    (told.blocking_recv().unwrap(), end)
+}
+
+/// A bundle of the shipped schema and limits, the subject's file, and statements that permit everything.
+fn write_bundle(policies: &Path, subject: &Subject, system: &StandIn) {
+    let shipped = root().join("policies");
+    for folder in ["systems", "access", "principals"] {
+        fs::create_dir_all(policies.join(folder)).unwrap();
+    }
+    copy_all(&shipped.join("schema"), &policies.join("schema"));
+    for file in ["limits.yaml", "gateway.yaml", "principals/attributes.yaml"] {
+        fs::copy(shipped.join(file), policies.join(file)).unwrap();
+    }
+    let (file, text) =
+        (policies.join("gateway.yaml"), fs::read_to_string(policies.join("gateway.yaml")).unwrap());
+    let text = text.replace("127.0.0.1:8443", "127.0.0.1:0").replace("127.0.0.1:9443", "127.0.0.1:0");
+    let (name, names) = (subject.name, subject.secrets.iter().map(|(name, _)| *name).collect::<Vec<_>>());
+    let serves: String = subject.serves.iter().map(|it| format!("  {it}: {name}\n")).collect();
+    let text = with_section(&text, "serves:", &serves);
+    fs::write(file, with_section(&text, "secrets:", &format!("  {name}: [{}]\n", names.join(", ")))).unwrap();
+    fs::write(policies.join(format!("systems/{name}.yaml")), pointed(&shipped, subject, system)).unwrap();
+    fs::write(policies.join("access/everything.cedar"), everything(subject)).unwrap();
+}
+
+/// Gives a section of YAML other lines.
+fn with_section(text: &str, head: &str, lines: &str) -> String {
+    let (before, rest) = text.split_once(&format!("\n{head}\n")).unwrap();
+    let after = rest.lines().skip_while(|line| line.starts_with(' ')).collect::<Vec<_>>().join("\n");
+    format!("{before}\n{head}\n{lines}{after}\n")
+}
+
+/// The subject's file, turned to the stand-in.
+fn pointed(shipped: &Path, subject: &Subject, system: &StandIn) -> String {
+    let file: PathBuf = shipped.join("systems").join(subject.file);
+    let mut text = fs::read_to_string(&file).unwrap();
+    let address = format!("http://{}", system.address);
+    let base = text.lines().find(|line| line.starts_with("base:")).unwrap().to_owned();
+    text = text.replace(&base, &format!("base: \"{address}{}\"\nallow_local: true", subject.root));
+    for (from, to) in subject.edits {
+        assert!(text.contains(from), "`{from}` is not in {}", file.display());
+        text = text.replace(from, &to.replace("{system}", &address));
+    }
+    text
+}
+
+/// The fields of an entity that a star does not open, of those that can be written and of the others.
+fn closed(collection: &str) -> (&'static str, [&'static str; 2]) {
+    match collection {
+        "customers" => (
+            "Customer",
+            [
+                "name, trading_name, given_name, family_name, job_title, vat_id, tax_ids.value, registration_ids.value, emails.value, phones.value, addresses.name, addresses.line1, addresses.line2, addresses.line3, addresses.city, addresses.post_code, price_group, payment_terms.code, payment_terms.days, credit.limit",
+                "credit.used",
+            ],
+        ),
+        "products" => ("Product", ["list_price, list_price.net_price, unit_cost", ""]),
+        "orders" => (
+            "Order",
+            [
+                "email, phone, ship_to.name, ship_to.contact, ship_to.line1, ship_to.line2, ship_to.city, ship_to.post_code, bill_to.name, bill_to.contact, bill_to.line1, bill_to.line2, bill_to.city, bill_to.post_code, lines.net_price, lines.base_quantity, lines.discount_percent",
+                "customer_name, lines.line_net_total, lines.tax_amount, discount_total, tax_exclusive_total, tax_total, tax_inclusive_total",
+            ],
+        ),
+        "stock-levels" => ("StockLevel", ["", "on_hand, committed, available, incoming, quarantine"]),
+        "prices" => (
+            "Price",
+            [
+                "product, sku, customer, price_group, net_price, currency, base_quantity, min_quantity, valid_from, valid_through",
+                "",
+            ],
+        ),
+        _ => panic!("say here which fields of {collection} are personal or confidential"),
+    }
+}
+
+fn everything(subject: &Subject) -> String {
+    let mut text = String::new();
+    for collection in subject.serves {
+        let (entity, [writable, read_only]) = closed(collection);
+        let list = |parts: &[&str]| {
+            parts.iter().copied().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ")
+        };
+        let (seen, written) = (list(&["*", writable, read_only]), list(&["*", writable]));
+        text.push_str(&format!(
+            "@id(\"see-{collection}\")\n@fields(\"{seen}\")\n@plan(\"internal\")\n\
+             permit (principal in Group::\"apps\", action in [Action::\"list\", Action::\"read\"], resource is {entity});\n\n\
+             @id(\"write-{collection}\")\n@writes(\"{written}\")\n@plan(\"internal\")\n\
+             permit (principal in Group::\"apps\", action in [Action::\"create\", Action::\"update\"], resource is {entity});\n\n\
+             @id(\"delete-{collection}\")\n\
+             permit (principal in Group::\"apps\", action == Action::\"delete\", resource is {entity});\n\n"
+        ));
+    }
+    text
+}
