@@ -19,10 +19,12 @@ use bramka::{
 };
 use bytes::Bytes;
 use http::{Method, Request};
-use http_body_util::Full;
+use http_body_util::{BodyExt, Full};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tempfile::TempDir;
-use tokio::sync::oneshot;
+use tokio::{net::TcpStream, sync::oneshot};
 
 use crate::{
     kit::{Answer, copy_all, root, runtime},
@@ -89,7 +91,7 @@ pub(crate) struct Subject {
     /// The collections it serves.
     pub(crate) serves: &'static [&'static str],
     /// What else a test changes of its file: texts that must be there, and what stands for them; `{system}` there
-    /// is `http://127.0.0.1:port`.
+    /// is `http://127.0.0.1:port`, and `{address}` is without the scheme.
     pub(crate) edits: &'static [(&'static str, &'static str)],
     /// A stand-in with the family's records.
     pub(crate) standin: fn() -> Arc<dyn Answers>,
@@ -242,6 +244,28 @@ impl Gate {
         self.ask(Method::DELETE, path, &Value::Null, &[])
     }
 
+    /// Asks the system itself, beside the gate.
+    pub(crate) fn native(&self, method: Method, path: &str, authorization: &str) -> Answer {
+        let request = Request::builder().method(method).uri(path);
+        let request = request.header("host", self.system.address.to_string());
+        let request = request.header("authorization", authorization).body(Full::<Bytes>::default()).unwrap();
+        runtime().block_on(async {
+            let stream = TcpStream::connect(self.system.address).await.unwrap();
+            let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
+            let driver = tokio::spawn(connection);
+            let (head, body) = sender.send_request(request).await.unwrap().into_parts();
+            let body = body.collect().await.unwrap().to_bytes();
+            driver.abort();
+            Answer { status: head.status.as_u16(), headers: head.headers, body }
+        })
+    }
+
+    /// Turns a switch of the stand-in, where it has one: `POST /-/NAME`.
+    pub(crate) fn switch(&self, name: &str) {
+        self.native(Method::POST, &format!("/-/{name}"), "").expect(204);
+        self.system.forget();
+    }
+
     /// All records of a list, page by page.
     pub(crate) fn whole(&self, path: &str) -> Vec<Value> {
         let mark = if path.contains('?') { '&' } else { '?' };
@@ -332,7 +356,8 @@ fn pointed(shipped: &Path, subject: &Subject, system: &StandIn) -> String {
     text = text.replace(&base, &format!("base: \"{address}{}\"\nallow_local: true", subject.root));
     for (from, to) in subject.edits {
         assert!(text.contains(from), "`{from}` is not in {}", file.display());
-        text = text.replace(from, &to.replace("{system}", &address));
+        let to = to.replace("{system}", &address).replace("{address}", &system.address.to_string());
+        text = text.replace(from, &to);
     }
     text
 }
