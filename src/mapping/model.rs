@@ -340,6 +340,8 @@ pub(super) enum Carrier {
     Body(Path),
     /// A hole of the body's template.
     Hole,
+    /// A parameter of the query that holds the rows before the page and its size: `100,50`.
+    Range(String),
 }
 
 /// Which native names are asked for.
