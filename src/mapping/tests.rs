@@ -24,6 +24,7 @@ mod query;
 mod read;
 mod settled;
 mod shelved;
+mod shops;
 mod standin;
 mod write;
 

@@ -6,7 +6,7 @@ use super::{
     Defaults, calls,
     elements::narrows,
     fields::{FilterLine, Lines, Loader},
-    lists, pairs, path, path_at,
+    lacks, lists, pairs, path, path_at,
 };
 use crate::{
     mapping::{
@@ -64,8 +64,7 @@ pub(super) fn load(
     let mut frame = Frame::default();
     let key = key(&mut keys, &mut frame, found);
     let version = version(&mut keys, &mut frame, found);
-    let narrow = narrows(keys.take("where"), &mut frame, found);
-    let set = constants(keys.take("set"), found);
+    let (narrow, set) = (narrows(keys.take("where"), &mut frame, found), constants(keys.take("set"), found));
     let select = select_words(&mut keys, defaults, found);
     let fields: Option<Node> = keys.required("fields", found);
     let mut loader = Loader::new(entity, defaults, found);
@@ -79,6 +78,7 @@ pub(super) fn load(
     let [read, create, update, delete] = calls::load(&mut keys, defaults, found);
     let xml = xml::record(&mut keys, words, [&read, &create, &update], node, found);
     let samples = super::samples(keys.take("samples"), found);
+    let lacks = lacks::load(&mut keys, &lists, [&read, &create, &update, &delete], found);
     keys.finish(found);
     // ORDER: every key has been asked for by now, so that all mistakes of the entity are told.
     let key = key?;
@@ -117,6 +117,7 @@ pub(super) fn load(
         create,
         update,
         delete,
+        lacks,
         samples,
         xml,
     })

@@ -7,6 +7,7 @@ mod elements;
 mod entity;
 mod fields;
 pub(super) mod forms;
+mod lacks;
 mod lines;
 mod lists;
 mod pages;
@@ -34,6 +35,7 @@ use crate::{
 };
 
 pub(super) use elements::Written;
+pub(super) use lacks::Lacks;
 
 yaml_words! {
     /// A family of conventions.
