@@ -34,6 +34,7 @@ pub(super) fn shipped_schema() -> Schema {
         ("product.yaml", include_str!("../../policies/schema/product.yaml")),
         ("stock_level.yaml", include_str!("../../policies/schema/stock_level.yaml")),
         ("order.yaml", include_str!("../../policies/schema/order.yaml")),
+        ("price.yaml", include_str!("../../policies/schema/price.yaml")),
         ("invoice.yaml", include_str!("../../policies/schema/invoice.yaml")),
     ];
     let files: Vec<_> = files
