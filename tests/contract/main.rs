@@ -9,7 +9,6 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
-    clippy::string_slice,
     clippy::disallowed_methods,
     unreachable_pub,
     reason = "tests fail by panicking, look at what they were given, and the kit is shared between binaries"
@@ -27,3 +26,4 @@ mod mint;
 
 mod crm;
 mod ground;
+mod shop;
