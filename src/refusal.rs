@@ -60,6 +60,8 @@ pub enum Refusal {
         action: Action,
         /// The methods that are possible there.
         allow: String,
+        /// Why, in the words of the system's file.
+        why: Option<Box<str>>,
     },
     /// The query of the URL.
     Query(Vec<QueryFault>),
@@ -303,11 +305,11 @@ impl Refusal {
             Self::NotInCatalog(NotInCatalog::Method { allow }) => {
                 ("method", "not possible by this method", Some(format!("possible here: {allow}")))
             }
-            Self::NotPossible { action, .. } => (
-                "not-possible",
-                "not possible here",
-                Some(format!("the system behind this collection cannot {}", action.as_str())),
-            ),
+            Self::NotPossible { action, why, .. } => {
+                let why = why.as_deref().map(|why| format!(": {why}")).unwrap_or_default();
+                let detail = format!("the system behind this collection cannot {}{why}", action.as_str());
+                ("not-possible", "not possible here", Some(detail))
+            }
             Self::Unidentified(Unidentified::StoreUnavailable) => (
                 "unavailable",
                 "credentials cannot be checked now",

@@ -483,7 +483,7 @@ pub(super) fn not_possible(mapping: &Mapping, action: Action) -> Refusal {
     };
     let can: Vec<&str> =
         methods.iter().filter(|(action, _)| mapping.can(*action)).map(|(_, methods)| *methods).collect();
-    Refusal::NotPossible { action, allow: can.join(", ") }
+    Refusal::NotPossible { action, allow: can.join(", "), why: mapping.lack(action).map(Into::into) }
 }
 
 /// Adds how the caller stands with its limits, where the answer does not say it already.

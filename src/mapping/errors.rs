@@ -427,8 +427,14 @@ pub(super) fn clip(text: &str) -> String {
     text.chars().take(TEXT_CHARS_MAX).collect()
 }
 
+/// Seconds to wait (RFC 9110, 10.2.3). Some systems write a fraction, which the field does not know: a started
+/// second counts whole.
 fn retry_after(answer: &NativeAnswer) -> Option<u64> {
-    answer.headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()
+    let said = answer.headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    let (whole, fraction) = said.split_once('.').unwrap_or((said, ""));
+    let is_started = fraction.bytes().any(|digit| digit != b'0');
+    let whole: u64 = whole.parse().ok().filter(|_| fraction.bytes().all(|digit| digit.is_ascii_digit()))?;
+    Some(whole.saturating_add(u64::from(is_started)))
 }
 
 /// What a status means where no matcher says more.

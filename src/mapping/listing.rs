@@ -415,6 +415,10 @@ impl Request {
                 }
             }
             Next::Number { to, .. } => self.carry_number(to, number, body.as_deref_mut()),
+            Next::Offset { to: Carrier::Range(name), .. } => {
+                let rows = format!("{},{size}", offset.unwrap_or_default());
+                self.query.push((name.clone(), rows));
+            }
             // The first page begins where a system begins by itself.
             Next::Offset { to, .. } if place.steps > 0 => self.carry_number(to, offset, body.as_deref_mut()),
             Next::Offset { .. } | Next::Link { .. } | Next::None => {}
@@ -430,7 +434,7 @@ impl Request {
             (Carrier::Query(name), _) => self.query.push((name.clone(), value.to_owned())),
             (Carrier::Body(path), Some(body)) if number => body.put(path.steps(), Out::Number(value.into())),
             (Carrier::Body(path), Some(body)) => body.put(path.steps(), Out::text(value)),
-            (Carrier::Body(_), None) | (Carrier::Hole, _) => {}
+            (Carrier::Body(_), None) | (Carrier::Hole | Carrier::Range(_), _) => {}
         }
     }
 

@@ -48,6 +48,8 @@ pub struct Mapping {
     pub(super) create: Option<Call>,
     pub(super) update: Option<Call>,
     pub(super) delete: Option<Call>,
+    /// Why the others are not there.
+    pub(super) lacks: super::load::Lacks,
     pub(super) samples: Vec<super::check::Sample>,
     /// Where a record stands in XML; none of a system that does not speak it.
     pub(super) xml: Option<super::xml::Record>,
@@ -348,6 +350,8 @@ pub(super) enum Carrier {
     Body(Path),
     /// A hole of the body's template.
     Hole,
+    /// A parameter of the query that holds the rows before the page and its size: `100,50`.
+    Range(String),
 }
 
 /// Which native names are asked for.

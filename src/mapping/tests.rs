@@ -25,6 +25,7 @@ mod query;
 mod read;
 mod settled;
 mod shelved;
+mod shops;
 mod standin;
 mod unread;
 mod write;
@@ -35,6 +36,7 @@ pub(super) fn shipped_schema() -> Schema {
         ("product.yaml", include_str!("../../policies/schema/product.yaml")),
         ("stock_level.yaml", include_str!("../../policies/schema/stock_level.yaml")),
         ("order.yaml", include_str!("../../policies/schema/order.yaml")),
+        ("price.yaml", include_str!("../../policies/schema/price.yaml")),
         ("invoice.yaml", include_str!("../../policies/schema/invoice.yaml")),
     ];
     let files: Vec<_> = files

@@ -384,7 +384,7 @@ fn closed(collection: &str) -> (&'static str, [&'static str; 2]) {
         "prices" => (
             "Price",
             [
-                "product, sku, customer, price_group, net_price, currency, base_quantity, min_quantity, valid_from, valid_through",
+                "product, sku, customer, price_group, net_price, currency, base_quantity, min_quantity, discount.kind, discount.value, valid_from, valid_through",
                 "",
             ],
         ),

@@ -31,4 +31,5 @@ mod ground;
 mod people;
 mod said;
 mod salesforce;
+mod shop;
 mod standins;

@@ -6,7 +6,7 @@ use super::{
     Defaults, calls,
     elements::narrows,
     fields::{FilterLine, Lines, Loader},
-    lists, pairs, path, path_at,
+    lacks, lists, pairs, path, path_at,
 };
 use crate::{
     mapping::{
@@ -66,8 +66,8 @@ pub(super) fn load(
     let mut frame = Frame::default();
     let key = key(&mut keys, &mut frame, found);
     let version = version(&mut keys, &mut frame, found);
-    let narrow = narrows(keys.take("where"), &mut frame, found);
-    let (set, select) = (constants(keys.take("set"), found), select_words(&mut keys, defaults, found));
+    let (narrow, set) = (narrows(keys.take("where"), &mut frame, found), constants(keys.take("set"), found));
+    let select = select_words(&mut keys, defaults, found);
     let fields: Option<Node> = keys.required("fields", found);
     let mut loader = Loader::new(entity, defaults, found);
     let root =
@@ -80,6 +80,7 @@ pub(super) fn load(
     let [read, create, update, delete] = calls::load(&mut keys, defaults, found);
     let xml = xml::record(&mut keys, words, [&read, &create, &update], node, found);
     let (samples, watched) = beside(&mut keys, entity, found);
+    let lacks = lacks::load(&mut keys, &lists, [&read, &create, &update, &delete], found);
     keys.finish(found);
     // ORDER: every key has been asked for by now, so that all mistakes of the entity are told.
     let key = key?;
@@ -118,6 +119,7 @@ pub(super) fn load(
         create,
         update,
         delete,
+        lacks,
         samples,
         xml,
         watched,

@@ -8,6 +8,7 @@ mod entity;
 mod fields;
 pub(super) mod forms;
 mod headers;
+mod lacks;
 mod lines;
 mod lists;
 mod pages;
@@ -35,6 +36,7 @@ use crate::{
 };
 
 pub(super) use elements::Written;
+pub(super) use lacks::Lacks;
 
 yaml_words! {
     /// A family of conventions.

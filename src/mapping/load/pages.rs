@@ -85,8 +85,14 @@ pub(super) fn load(
     let window = keys.take("window").and_then(|node| u64::read(node, found));
     let more = keys.take("more").and_then(|node| path(node, found)).map(|path| frame.slot(path.steps()));
     let ends = ends(&mut keys, node, frame, found);
-    let size = size(&mut keys, node, (method, holes), found);
-    let next = next(&mut keys, node, (method, holes), frame, found);
+    let range = keys.take("range").map(|node| String::read(node, found));
+    let (size, next) = match range {
+        Some(name) => (Some(Size::At(Carrier::Hole)), ranged(name?, &mut keys, node, holes, found)),
+        None => (
+            size(&mut keys, node, (method, holes), found),
+            next(&mut keys, node, (method, holes), frame, found),
+        ),
+    };
     keys.finish(found);
     let (ends, size, next) = (ends?, size?, next?);
     if most == 0 {
@@ -221,6 +227,30 @@ fn next(
             None
         }
     }
+}
+
+/// Pages of which one parameter tells where they begin and how long they are.
+fn ranged(
+    name: String,
+    keys: &mut Keys<'_>,
+    node: &Node,
+    holes: Holes,
+    found: &mut Diagnostics,
+) -> Option<Next> {
+    let from = keys.take("from").and_then(|node| u64::read(node, found));
+    let mut is_alone = true;
+    for other in ["next", "link", "offset", "number", "size", "prefer", "query", "body"] {
+        if let Some(node) = keys.take(other) {
+            is_alone = false;
+            let text = format!("`range` says where a page begins and how long it is; leave out `{other}`");
+            found.error(&node.place, text);
+        }
+    }
+    if holes.limit || holes.offset || holes.page || holes.token {
+        is_alone = false;
+        found.error(&node.place, "`range` asks for the page, and so does a hole of the list");
+    }
+    is_alone.then(|| Next::Offset { to: Carrier::Range(name), from: from.unwrap_or(0) })
 }
 
 /// Where a token goes.

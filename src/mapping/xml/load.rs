@@ -222,7 +222,7 @@ fn body_paths(call: &ListCall) -> impl Iterator<Item = &Path> {
     let carriers = size.into_iter().chain(next);
     let paths = carriers.filter_map(|carrier| match carrier {
         Carrier::Body(path) => Some(path),
-        Carrier::Query(_) | Carrier::Hole => None,
+        Carrier::Query(_) | Carrier::Range(_) | Carrier::Hole => None,
     });
     paths.chain(&call.select_body)
 }

@@ -149,7 +149,7 @@ fn a_row_that_only_points_to_a_record_tells_nothing_of_it() {
     let mapping = system.entity("Product").unwrap();
     let wanted = mapping.entity().all();
     let listing = mapping.list(&wanted, &Filter::everything(), &[], None, 10).unwrap();
-    assert_eq!(listing.request.target, "/products?display=full&limit=1000");
+    assert_eq!(listing.request.target, "/products?display=full&sort=%5Bid_ASC%5D&limit=0%2C10");
     let body = r#"<prestashop xmlns:xlink="http://www.w3.org/1999/xlink"><products>
         <product id="1" xlink:href="http://172.30.0.5/api/products/1"/></products></prestashop>"#;
     let page = mapping.inward_list(&listing, &answer(200, body), &wanted).unwrap();

@@ -1,0 +1,300 @@
+//! A shop that speaks as Magento 2's REST V1: searches by numbered groups, a last page that comes again and again, and
+//! products by their SKU.
+
+use std::collections::BTreeMap;
+
+use bramka::demo::standin::{Answers, Ask};
+use bytes::Bytes;
+use http::{Method, Response};
+use jiff::{Timestamp, tz::TimeZone};
+use parking_lot::Mutex;
+use serde_json::{Value, json};
+
+use super::{
+    records,
+    told::{TOO_MUCH, json as told, merge, place, with},
+};
+
+pub(super) const ROOT: &str = "/rest/V1";
+pub(super) const TOKEN: &str = "magento-contract-1";
+
+/// Name, the field of the key, the rows.
+type Book = (&'static str, &'static str, Vec<Value>);
+
+pub(super) struct Magento(Mutex<[Book; 4]>);
+
+fn utc(at: Timestamp) -> String {
+    TimeZone::UTC.to_datetime(at).strftime("%Y-%m-%d %H:%M:%S").to_string()
+}
+
+fn number(text: &str) -> Value {
+    Value::Number(text.parse().unwrap())
+}
+
+impl Magento {
+    pub(super) fn new() -> Self {
+        let goods = records::products();
+        let customers = records::customers().into_iter().map(|it| {
+            json!({ "id": 30 + it.number, "group_id": 1, "email": it.email, "firstname": it.given, "lastname": it.family,
+                "created_at": utc(it.made), "updated_at": utc(it.made), "store_id": 1, "website_id": 1, "addresses": [] })
+        });
+        let products = goods.iter().map(|it| {
+            json!({ "id": it.number, "sku": it.sku, "name": it.name, "attribute_set_id": 4, "price": number(&it.price),
+                "status": if it.is_sold { 1 } else { 2 }, "visibility": 4, "type_id": "simple",
+                "created_at": utc(it.made), "updated_at": utc(it.changed),
+                "custom_attributes": [ { "attribute_code": "category_ids", "value": ["3"] }, { "attribute_code": "kept", "value": "yes" } ] })
+        });
+        // Two places; the second is nobody's business here.
+        let stock = goods.iter().flat_map(|it| {
+            ["default", "east"].map(|source| {
+                json!({ "sku": it.sku, "source_code": source, "quantity": if source == "default" { it.stock } else { 1000 },
+                    "status": usize::from(it.stock > 0) })
+            })
+        });
+        let orders = records::orders().into_iter().map(|it| {
+            let lines = it.lines.iter().enumerate().map(|(n, (of, quantity))| {
+                let product = &goods[of - 1];
+                json!({ "item_id": it.number * 10 + n, "name": product.name, "sku": product.sku, "product_id": of, "qty_ordered": quantity,
+                    "price": number(&product.price), "row_total": number(&records::money(records::cents(&product.price, *quantity))),
+                    "tax_percent": 0, "tax_amount": 0 })
+            });
+            json!({ "entity_id": 600 + it.number, "increment_id": format!("{:09}", it.number), "state": if it.number % 2 == 0 { "complete" } else { "new" },
+                "status": "whatever the shop calls it", "created_at": utc(it.made), "updated_at": utc(it.made), "customer_id": 30 + it.customer,
+                "customer_email": "x@example.com", "customer_firstname": "x", "customer_lastname": "y", "order_currency_code": "USD",
+                "discount_amount": 0, "grand_total": number(&records::money(records::net(&it, &goods))), "tax_amount": 0, "remote_ip": "192.0.2.7",
+                "items": lines.collect::<Vec<_>>() })
+        });
+        Self(Mutex::new([
+            ("customers", "id", customers.collect()),
+            ("products", "sku", products.collect()),
+            ("inventory/source-items", "sku", stock.collect()),
+            ("orders", "entity_id", orders.collect()),
+        ]))
+    }
+}
+
+/// A text in which places stand for parameters, as every refusal is told.
+fn refusal(status: u16, message: &str, parameters: &Value) -> Response<Bytes> {
+    told(status, &json!({ "message": message, "parameters": parameters }))
+}
+
+fn required(field: &str) -> Response<Bytes> {
+    refusal(400, "\"%fieldName\" is required. Enter and try again.", &json!({ "fieldName": field }))
+}
+
+fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+impl Answers for Magento {
+    fn answer(&self, ask: &Ask) -> Response<Bytes> {
+        if ask.header("authorization") != Some(&format!("Bearer {TOKEN}")) {
+            let message = "The consumer isn't authorized to access %resources.";
+            return refusal(401, message, &json!({ "resources": "Magento_Catalog::products" }));
+        }
+        let no_route = || refusal(404, "Request does not match any route.", &json!([]));
+        let Some((mut name, mut key)) = place(ask, ROOT) else { return no_route() };
+        match (name.as_str(), key.as_deref()) {
+            ("customers", Some("search")) => key = None,
+            // Customers are found by a search alone.
+            ("customers", None) if ask.method == Method::GET => return no_route(),
+            ("inventory", Some(rest)) => (name, key) = (format!("inventory/{rest}"), None),
+            _ => {}
+        }
+        let mut books = self.0.lock();
+        let Some((_, by, rows)) = books.iter_mut().find(|(known, ..)| *known == name) else {
+            return no_route();
+        };
+        let one = name.trim_end_matches('s');
+        let Some(key) = key else {
+            return match ask.method {
+                Method::GET => search(ask, rows),
+                Method::POST if name == "products" || name == "customers" => create(ask, one, by, rows),
+                // An order is made of a cart.
+                _ => no_route(),
+            };
+        };
+        if key == TOO_MUCH {
+            return with(refusal(429, "Too Many Requests", &json!([])), "retry-after", "2");
+        }
+        let Some(at) = rows.iter().position(|row| plain(&row[*by]) == key) else {
+            return match name.as_str() {
+                "products" => refusal(
+                    404,
+                    "The product that was requested doesn't exist. Verify the product and try again.",
+                    &json!([]),
+                ),
+                _ => refusal(
+                    404,
+                    "No such entity with %fieldName = %fieldValue",
+                    &json!({ "fieldName": by, "fieldValue": key }),
+                ),
+            };
+        };
+        match ask.method {
+            Method::GET => told(200, &rows[at]),
+            Method::PUT if name == "products" => {
+                let Some(change) = ask.json().map(|body| body[one].clone()).filter(Value::is_object) else {
+                    return required(one);
+                };
+                change_product(&mut rows[at], change);
+                told(200, &rows[at])
+            }
+            Method::DELETE if name == "products" => {
+                rows.remove(at);
+                told(200, &json!(true))
+            }
+            _ => no_route(),
+        }
+    }
+}
+
+/// Custom attributes are changed one by one, by their code.
+fn change_product(row: &mut Value, mut change: Value) {
+    let sent = change.as_object_mut().unwrap().remove("custom_attributes");
+    merge(row, &change);
+    if row["custom_attributes"].is_null() {
+        row["custom_attributes"] = json!([]);
+    }
+    let known = row["custom_attributes"].as_array_mut().unwrap();
+    for attribute in sent.iter().flat_map(|list| list.as_array().unwrap()) {
+        known.retain(|it| it["attribute_code"] != attribute["attribute_code"]);
+        known.push(attribute.clone());
+    }
+}
+
+fn create(ask: &Ask, one: &str, by: &str, rows: &mut Vec<Value>) -> Response<Bytes> {
+    let Some(new) = ask.json().map(|body| body[one].clone()).filter(Value::is_object) else {
+        return required(one);
+    };
+    let needed: &[&str] = match one {
+        "product" => &["sku", "name", "attribute_set_id"],
+        _ => &["email", "firstname", "lastname"],
+    };
+    if let Some(lacks) = needed.iter().find(|name| new[**name].is_null()) {
+        return required(lacks);
+    }
+    if new.get("price").is_some_and(|price| !price.is_number()) {
+        let message = "Error occurred during \"%1\" processing. %2";
+        return refusal(
+            400,
+            message,
+            &json!(["price", "The \"price\" value's type is invalid. The \"float\" type was expected."]),
+        );
+    }
+    if one == "customer" && rows.iter().any(|row| row["email"] == new["email"]) {
+        return refusal(
+            400,
+            "A customer with the same email address already exists in an associated website.",
+            &json!([]),
+        );
+    }
+    let id = rows.len() + 1000;
+    let mut row =
+        json!({ "id": id, "created_at": "2026-01-02 03:04:05", "updated_at": "2026-01-02 03:04:05" });
+    change_product(&mut row, new);
+    // A product of that number is not refused but overwritten.
+    rows.retain(|known| plain(&known[by]) != plain(&row[by]));
+    rows.push(row.clone());
+    told(200, &row)
+}
+
+/// One condition: field, word, value.
+#[derive(Default)]
+struct Condition {
+    field: String,
+    word: String,
+    value: String,
+}
+
+/// Every group must hold, each in one of its conditions.
+fn search(ask: &Ask, rows: &[Value]) -> Response<Bytes> {
+    let mut groups: BTreeMap<u32, BTreeMap<u32, Condition>> = BTreeMap::new();
+    let mut sorts: BTreeMap<u32, (String, String)> = BTreeMap::new();
+    let (mut size, mut page, mut is_there) = (None, 1_usize, false);
+    for (name, value) in ask.pairs() {
+        let Some(inner) = name.strip_prefix("searchCriteria") else { continue };
+        is_there = true;
+        let parts: Vec<&str> = inner.trim_start_matches('[').trim_end_matches(']').split("][").collect();
+        match parts.as_slice() {
+            ["pageSize"] => size = value.parse::<usize>().ok(),
+            ["currentPage"] => page = value.parse().unwrap_or(1),
+            ["filter_groups", group, "filters", n, part] => {
+                let (Ok(group), Ok(n)) = (group.parse(), n.parse()) else { return required("filter_groups") };
+                let condition = groups.entry(group).or_default().entry(n).or_default();
+                match *part {
+                    "field" => condition.field = value,
+                    "condition_type" => condition.word = value,
+                    "value" => condition.value = value,
+                    _ => return required("field"),
+                }
+            }
+            ["sortOrders", n, part] => {
+                let order = sorts.entry(n.parse().unwrap_or_default()).or_default();
+                if *part == "field" { order.0 = value } else { order.1 = value }
+            }
+            _ => return refusal(400, "Property \"%1\" does not have accessor method.", &json!([inner])),
+        }
+    }
+    if !is_there {
+        return required("searchCriteria");
+    }
+    let known = |field: &str| rows.iter().any(|row| !row[field].is_null());
+    let asked = groups.values().flat_map(BTreeMap::values).map(|it| &it.field);
+    if let Some(odd) = asked.chain(sorts.values().map(|(field, _)| field)).find(|field| !known(field)) {
+        return refusal(400, "Invalid attribute name: %1", &json!([odd]));
+    }
+    let mut found: Vec<&Value> = Vec::new();
+    for row in rows {
+        let mut passes = true;
+        for group in groups.values() {
+            let mut any = false;
+            for condition in group.values() {
+                match holds(row, condition) {
+                    Some(held) => any |= held,
+                    None => {
+                        return refusal(400, "Condition type \"%1\" is not known", &json!([condition.word]));
+                    }
+                }
+            }
+            passes &= any;
+        }
+        if passes {
+            found.push(row);
+        }
+    }
+    for (field, direction) in sorts.values().rev() {
+        found.sort_by_key(|row| match row[field.as_str()].as_u64() {
+            Some(number) => format!("{number:020}"),
+            None => plain(&row[field.as_str()]),
+        });
+        if direction == "DESC" {
+            found.reverse();
+        }
+    }
+    let total = found.len();
+    let size = size.unwrap_or(total).max(1);
+    // A page behind the last one is the last one.
+    let page = page.clamp(1, total.div_ceil(size).max(1));
+    let shown: Vec<_> = found.into_iter().skip((page - 1) * size).take(size).collect();
+    told(200, &json!({ "items": shown, "search_criteria": { "current_page": page }, "total_count": total }))
+}
+
+/// As the database compares: numbers as numbers, moments as text in their form, words in any case.
+fn holds(row: &Value, condition: &Condition) -> Option<bool> {
+    let there = plain(&row[condition.field.as_str()]).to_lowercase();
+    let order = |value: &str| match (there.parse::<f64>(), value.parse::<f64>()) {
+        (Ok(a), Ok(b)) => a.total_cmp(&b),
+        _ => there.as_str().cmp(&value.to_lowercase()),
+    };
+    let value = condition.value.as_str();
+    Some(match condition.word.as_str() {
+        "" | "eq" => order(value).is_eq(),
+        "in" => value.split(',').any(|value| order(value).is_eq()),
+        "lt" => order(value).is_lt(),
+        "lteq" => order(value).is_le(),
+        "gt" => order(value).is_gt(),
+        "gteq" => order(value).is_ge(),
+        _ => return None,
+    })
+}

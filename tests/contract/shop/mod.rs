@@ -1,0 +1,124 @@
+//! The shops: the same goods, buyers and orders, kept by systems that speak differently.
+
+mod magento;
+mod prestashop;
+mod proofs;
+mod records;
+mod shopify;
+mod told;
+mod woocommerce;
+mod xml;
+
+use std::sync::Arc;
+
+use crate::{
+    contract,
+    ground::{Capability, Gap, Subject},
+};
+
+/// A gap whose reason is that the system behind a collection cannot do this.
+const fn cannot(capability: Capability, reason: &'static str) -> Gap {
+    Gap { capability, status: 405, reason }
+}
+
+/// A gap whose reason stands with a place of what was sent.
+const fn unmappable(capability: Capability, reason: &'static str) -> Gap {
+    Gap { capability, status: 422, reason }
+}
+
+/// A collection that the system does not serve at all.
+const fn unserved(capability: Capability) -> Gap {
+    Gap { capability, status: 404, reason: "not-found" }
+}
+
+const SERVES: &[&str] = &["customers", "products", "orders", "stock-levels"];
+
+const SHOPIFY: Subject = Subject {
+    name: "shopify",
+    file: "catalogue/shopify.yaml",
+    root: shopify::ROOT,
+    secrets: &[("SHOPIFY_TOKEN", shopify::TOKEN)],
+    serves: SERVES,
+    edits: &[],
+    standin: || Arc::new(shopify::Shopify::new()),
+    gaps: &[
+        // A variant's; a list of variants sent would replace all of them.
+        unmappable(proofs::PRICE_CHANGE, "/list_price/net_price"),
+        cannot(Capability::Create("orders"), "cannot create: orders are placed in the shop"),
+        unserved(proofs::PRICES),
+    ],
+};
+
+const WOOCOMMERCE: Subject = Subject {
+    name: "woocommerce",
+    file: "catalogue/woocommerce.yaml",
+    root: woocommerce::ROOT,
+    secrets: &[("WOOCOMMERCE_SECRET", woocommerce::SECRET)],
+    serves: SERVES,
+    edits: &[],
+    standin: || Arc::new(woocommerce::Woocommerce::new()),
+    gaps: &[unserved(proofs::PRICES)],
+};
+
+const PRESTASHOP: Subject = Subject {
+    name: "prestashop",
+    file: "catalogue/prestashop.yaml",
+    root: prestashop::ROOT,
+    secrets: &[("PRESTASHOP_AUTHORIZATION", prestashop::AUTHORIZATION)],
+    serves: &["customers", "products", "orders", "stock-levels", "prices"],
+    edits: &[],
+    standin: || Arc::new(prestashop::Prestashop::new()),
+    gaps: &[
+        cannot(Capability::Create("orders"), "cannot create: an order is made of a cart"),
+        cannot(Capability::Create("customers"), "cannot create: a new customer needs a password"),
+    ],
+};
+
+const MAGENTO: Subject = Subject {
+    name: "magento",
+    file: "catalogue/magento.yaml",
+    root: magento::ROOT,
+    secrets: &[("MAGENTO_TOKEN", magento::TOKEN)],
+    serves: SERVES,
+    edits: &[],
+    standin: || Arc::new(magento::Magento::new()),
+    gaps: &[
+        cannot(Capability::Create("orders"), "cannot create: an order is made of a cart"),
+        cannot(proofs::CUSTOMER_CHANGE, "cannot update: a change drops the addresses that it does not hold"),
+        unserved(proofs::PRICES),
+    ],
+};
+
+macro_rules! shop {
+    ($system:ident: $subject:path) => {
+        contract!($system: $subject {
+            a_list_holds_what_the_shop_holds: super::proofs::LIST,
+            pages_of_any_size_come_to_their_end: super::proofs::PAGES,
+            goods_are_found_by_their_last_change: super::proofs::BY_CHANGE,
+            goods_are_found_by_their_number: super::proofs::BY_NUMBER,
+            goods_are_found_by_their_status: super::proofs::BY_STATUS,
+            orders_are_found_by_who_ordered: super::proofs::BY_BUYER,
+            goods_come_in_the_order_of_their_last_change: super::proofs::SORTED,
+            a_record_reads_as_it_is_listed: super::proofs::READ,
+            what_is_not_there_is_not_found: super::proofs::ABSENT,
+            an_order_tells_its_lines_and_what_they_come_to: super::proofs::LINES,
+            stock_is_told_of_every_product: super::proofs::STOCK,
+            a_new_product_stands_in_the_shop: super::proofs::NEW_PRODUCT,
+            a_new_customer_stands_in_the_shop: super::proofs::NEW_CUSTOMER,
+            an_order_is_placed: super::proofs::NEW_ORDER,
+            a_change_sends_what_changed_and_loses_nothing: super::proofs::CHANGE,
+            a_price_is_changed: super::proofs::PRICE_IS_CHANGED,
+            a_customer_is_changed: super::proofs::CUSTOMER_IS_CHANGED,
+            a_product_is_taken_out: super::proofs::DELETE,
+            prices_for_some_are_told: super::proofs::PRICES_FOR_SOME,
+            a_value_that_cannot_be_is_refused_with_its_place: super::proofs::INVALID,
+            a_shop_that_is_asked_too_much_says_when_to_come_back: super::proofs::RATE_LIMIT,
+            hostile_texts_stay_texts: super::proofs::LITERALS,
+        });
+    };
+}
+
+shop!(shopify_shop: super::SHOPIFY);
+shop!(woocommerce_shop: super::WOOCOMMERCE);
+shop!(prestashop_shop: super::PRESTASHOP);
+shop!(magento_shop: super::MAGENTO);
