@@ -72,7 +72,7 @@ pub(super) fn load(
     let mut loader = Loader::new(entity, defaults, found);
     let root =
         fields.map(|fields| loader.object(&entity.root, &fields, &mut frame, false)).unwrap_or_default();
-    for (path, _) in set.iter().map(|(p, o)| (p, o)).chain(narrow.iter().map(|n| (&n.at, &n.out))) {
+    for path in set.iter().map(|(path, _)| path).chain(narrow.iter().map(|n| &n.at)) {
         loader.writes(path, "set", &node.place);
     }
     let Loader { lines, written, .. } = loader;
@@ -92,8 +92,7 @@ pub(super) fn load(
     let key_name = filter_name(&key.at, select.as_ref(), defaults.speaks).map(Into::into);
     let select = select.map(|words| select_of(words, &lines.reads, &key, version.as_ref(), &narrow));
     finish(&mut frame, node, found);
-    let calls = [&read, &create, &update, &delete];
-    xml::check(words, &frame.root, &written, (calls, &lists), node, found);
+    xml::check(words, &frame.root, &written, ([&read, &create, &update, &delete], &lists), node, found);
     let around = around(&frame, node, found);
     Some(Mapping {
         system: system.clone(),
