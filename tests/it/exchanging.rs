@@ -97,6 +97,57 @@ fn filters_orders_and_versions_are_compared_as_the_gate_would_ask_for_them() {
 }
 
 #[test]
+fn what_must_be_sent_and_how_far_a_list_goes_are_compared() {
+    let policies = policies();
+    let shop = fs::read_to_string(policies.path().join("systems/catalogue/woocommerce.yaml")).unwrap();
+    // One page, no end of a record, and a currency that is not written and so not asked for.
+    let page = "page: { number: page, size: per_page, most: 100, pages: { header: X-WP-TotalPages } }";
+    let less = shop.replace(page, "page: { most: 100 }").replace("    delete: { means: archived }\n", "");
+    let less = less.replace("currency: currency", "currency: { at: currency, write: never }");
+    assert_ne!(shop, less);
+    let file = policies.path().join("less.yaml");
+    fs::write(&file, less).unwrap();
+    let told =
+        |old: &str, new: &str| told(&compared(&root().join("policies"), old, new, "orders", &["--json"]));
+    let lost = told("woocommerce", file.to_str().unwrap());
+    assert_eq!(stands(&lost, "reach", "every record of a list"), "lost");
+    assert_eq!(stands(&lost, "operations", "delete"), "lost");
+    assert_eq!(stands(&lost, "new records without", "currency"), "gained");
+    let gained = told(file.to_str().unwrap(), "woocommerce");
+    assert_eq!(stands(&gained, "reach", "every record of a list"), "gained");
+    assert_eq!(stands(&gained, "operations", "delete"), "gained");
+    assert_eq!(stands(&gained, "new records without", "currency"), "lost");
+}
+
+#[test]
+fn what_an_item_of_a_list_needs_is_missed_only_where_the_item_was_sent_or_must_be() {
+    let policies = policies();
+    let without = |old: &str, new: &str, collection: &str, name: &str| {
+        let files = [("old.yaml", old), ("new.yaml", new)].map(|(file, text)| {
+            let file = policies.path().join(file);
+            fs::write(&file, text).unwrap();
+            file.to_str().unwrap().to_owned()
+        });
+        let ran = compared(&root().join("policies"), &files[0], &files[1], collection, &["--json"]);
+        stands(&told(&ran), "new records without", name)
+    };
+    let customer = |mails: &str| {
+        format!(
+            "entities: {{ Customer: {{ at: /c, read: {{}}, create: {{}}, fields: {{ name: name{mails} }} }} }}"
+        )
+    };
+    let (none, some) = (customer(""), customer(", emails: { each: mails, fields: { value: value } }"));
+    assert_eq!(without(&none, &some, "customers", "emails.value"), Value::Null);
+    let bare = customer(", emails: { each: mails, fields: { type: type } }");
+    assert_eq!(without(&bare, &some, "customers", "emails.value"), "lost");
+    // An order is none without lines.
+    let shop = fs::read_to_string(policies.path().join("systems/catalogue/woocommerce.yaml")).unwrap();
+    let each = "        each: line_items\n";
+    let unsent = shop.replace(each, &format!("{each}        write: never\n"));
+    assert_eq!(without(&unsent, &shop, "orders", "lines.quantity"), "lost");
+}
+
+#[test]
 fn a_statement_that_reads_what_only_the_old_system_tells_is_lost() {
     let policies = root().join("policies");
     let ran = compared(&policies, "crm", "shopify", "customers", &["--json"]);

@@ -59,11 +59,11 @@ pub(super) fn lines(entity: &Entity, old: &Abilities, new: &Abilities) -> Vec<Li
     all.fields("fields of a new record", &old.created, &new.created);
     // What only the new one needs is lost: a record without it was taken before.
     if [old, new].into_iter().all(|of| of.actions.contains(&Action::Create)) {
-        for leaf in new.required.minus(&old.required).iter() {
-            all.push("new records without", all.path(leaf), Some(Is::Lost), Some("it must be sent now"));
-        }
-        for leaf in old.required.minus(&new.required).iter() {
-            all.push("new records without", all.path(leaf), Some(Is::Gained), None);
+        for (needs, other, is) in [(new, old, Is::Lost), (old, new, Is::Gained)] {
+            for leaf in needs.required.minus(&other.required).iter() {
+                let is = all.is_missed(leaf, other).then_some(is);
+                all.push("new records without", all.path(leaf), is, Some("it must be sent now"));
+            }
         }
     }
     all.fields("fields of a change", &old.updated, &new.updated);
@@ -137,6 +137,17 @@ impl Lines<'_> {
             let is = Is::of(old.contains(leaf), new.contains(leaf));
             self.push(what, self.path(leaf), is, None);
         }
+    }
+
+    /// Whether records of another system miss a leaf that one needs: of an item of a list that need not be there, only
+    /// where the other took something of the item.
+    fn is_missed(&self, leaf: LeafId, other: &Abilities) -> bool {
+        let Some(leaf) = self.entity.leaf(leaf).filter(|leaf| leaf.in_list) else { return true };
+        let path = leaf.path.as_str();
+        let top = path.split('.').next().and_then(|name| self.entity.root.field(name));
+        let beside = path.rsplit_once('.').map_or(path, |(group, _)| group);
+        top.is_some_and(|(_, list)| list.required)
+            || !self.entity.leaves_under(beside).intersection(&other.created).is_empty()
     }
 
     fn path(&self, leaf: LeafId) -> String {
