@@ -21,7 +21,9 @@ use clap::{Args, Subcommand};
 use super::{Came, error::VerbError, serve};
 use crate::{
     clock,
-    config::{self, Env, Files, Means, Placeholders, ProcessEnv, Report, Sheet, Snapshot, SystemSheet},
+    config::{
+        self, Env, Files, Means, Placeholders, ProcessEnv, RawBundle, Report, Sheet, Snapshot, SystemSheet,
+    },
     crosswalk::MadeUp,
     upstream,
     words::SecretBytes,
@@ -67,15 +69,15 @@ enum SecretsOf {
 }
 
 /// A bundle that loads, with what was found on the way.
-struct Loaded {
-    snapshot: Snapshot,
+pub(super) struct Loaded {
+    pub(super) snapshot: Snapshot,
     warnings: Report,
     /// How many samples its mappings were run on.
     samples: usize,
     /// How many systems stand in its catalogue, and their samples; nothing until it is looked at.
     catalogue: (usize, usize),
     /// Its files, for what is told of them.
-    files: Arc<Files>,
+    pub(super) files: Arc<Files>,
     /// `tests/*.yaml`
     tests: Vec<Sheet>,
 }
@@ -86,7 +88,11 @@ fn load(policies: &Path, secrets: SecretsOf) -> Result<Loaded, Report> {
         SecretsOf::Machine => &ProcessEnv,
         SecretsOf::Nobody => &Placeholders,
     };
-    let raw = config::load(policies, env)?;
+    compiled(config::load(policies, env)?, policies)
+}
+
+/// Compiles what was read of a bundle as the gate would.
+pub(super) fn compiled(raw: RawBundle<'_>, policies: &Path) -> Result<Loaded, Report> {
     let samples = raw.systems.iter().map(SystemSheet::samples).sum();
     let own = raw.addresses();
     // No record of a system is shown under this key; a fixed one gives the same pseudonyms in every run.

@@ -1,6 +1,7 @@
 //! `bramka systems`: describing systems, and what their records are like. Nothing here needs a running gate, and only
 //! what says so asks a system.
 
+mod compare;
 mod draft;
 mod exact;
 mod quality;
@@ -20,6 +21,8 @@ pub(super) enum Command {
     Draft(draft::DraftOf),
     /// Tell what of the systems' records does not fit the shared schema, as gates have seen it
     Quality(quality::Quality),
+    /// Tell what is lost and gained where another system serves a collection
+    Compare(compare::Compare),
 }
 
 /// Does it.
@@ -28,5 +31,6 @@ pub(super) fn run(command: &Command) -> Result<Came, VerbError> {
         Command::Try(arguments) => trial::run(arguments),
         Command::Draft(arguments) => draft::run(arguments),
         Command::Quality(arguments) => quality::run(arguments),
+        Command::Compare(arguments) => Ok(compare::run(arguments)),
     }
 }

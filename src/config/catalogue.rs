@@ -50,6 +50,16 @@ impl Catalogue {
         &self.sources
     }
 
+    /// Its systems, as far as their files can be read.
+    pub fn systems(&self) -> &[SystemSheet] {
+        &self.systems
+    }
+
+    /// What is wrong with its files, before any is looked at as a system.
+    pub fn found(&self) -> &Diagnostics {
+        &self.found
+    }
+
     /// How many systems it describes, and on how many samples.
     pub fn counts(&self) -> (usize, usize) {
         (self.systems.len(), self.systems.iter().map(SystemSheet::samples).sum())

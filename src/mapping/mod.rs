@@ -41,6 +41,7 @@
 //! assert_eq!(json, br#"{"id":"7","word":"new"}"#);
 //! ```
 
+mod abilities;
 mod batch;
 mod body;
 mod calc;
@@ -78,6 +79,7 @@ mod xml;
 #[cfg(test)]
 mod tests;
 
+pub use abilities::{Abilities, Paging};
 pub use batch::Batch;
 pub use errors::{FaultKind, SystemFault};
 pub use inward::{Inward, Page, RowFault};

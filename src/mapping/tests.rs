@@ -11,6 +11,7 @@ use crate::{
     words::{Diagnostics, SystemName, tree},
 };
 
+mod abilities;
 mod addresses;
 mod batch;
 mod calls;

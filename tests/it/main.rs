@@ -23,6 +23,7 @@ mod demo;
 mod deploy;
 mod describing;
 mod erasing;
+mod exchanging;
 mod guesses;
 mod ids;
 mod included;

@@ -135,17 +135,22 @@ pub(super) fn schema_of(policies: &Path) -> Result<Schema, VerbError> {
     Ok(schema)
 }
 
-fn mapping(arguments: &Try, schema: &Schema) -> Result<Arc<Mapping>, VerbError> {
-    let text = fs::read_to_string(&arguments.file).map_err(VerbError::file(&arguments.file))?;
-    let path: Arc<str> = arguments.file.to_string_lossy().into();
+/// The system that a file describes, whatever folder it stands in.
+pub(super) fn system(file: &Path, name: &SystemName, schema: &Schema) -> Result<System, VerbError> {
+    let text = fs::read_to_string(file).map_err(VerbError::file(file))?;
+    let path: Arc<str> = file.to_string_lossy().into();
     let source = Source { path: path.clone(), text: text.as_str().into() };
     let refused = |found: Diagnostics| {
         VerbError::Bundle(Report::without_files(found).beside(std::slice::from_ref(&source)))
     };
     let node = tree::parse(&path, &text).map_err(refused)?;
     let mut found = Diagnostics::default();
-    let system = System::load(&SystemName::new("tried"), &node, &[], schema, &mut found);
-    let Some(system) = system else { return Err(refused(found)) };
+    let system = System::load(name, &node, &[], schema, &mut found);
+    system.ok_or_else(|| refused(found))
+}
+
+fn mapping(arguments: &Try, schema: &Schema) -> Result<Arc<Mapping>, VerbError> {
+    let system = system(&arguments.file, &SystemName::new("tried"), schema)?;
     let names = || {
         let mut names: Vec<_> = system.mappings().map(|mapping| mapping.name().to_string()).collect();
         names.sort();
@@ -288,18 +293,18 @@ fn say_list<'a>(head: &str, lines: impl Iterator<Item = &'a str>) {
 }
 
 /// Colours, where there are any.
-struct Paint(Colour);
+pub(super) struct Paint(pub(super) Colour);
 
 impl Paint {
-    fn head(&self, text: &str) -> String {
+    pub(super) fn head(&self, text: &str) -> String {
         self.with("1", text)
     }
 
-    fn bad(&self, text: &str) -> String {
+    pub(super) fn bad(&self, text: &str) -> String {
         self.with("31", text)
     }
 
-    fn added(&self, text: &str) -> String {
+    pub(super) fn added(&self, text: &str) -> String {
         self.with("32", text)
     }
 
