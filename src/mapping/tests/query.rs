@@ -2,31 +2,12 @@
 
 use proptest::prelude::*;
 
-use super::*;
+use super::{catalogue::test, *};
 use crate::{
     catalog::{Cursor, CursorKey},
-    schema::{Derive, Direction, Filter, Items, LeafKind, Op, Sort, Value},
+    schema::{Derive, Direction, Filter, Items, Op, Sort, Value},
     words::{Digest, SecretBytes},
 };
-
-fn test(mapping: &Mapping, path: &str, op: Op, text: &str) -> Filter {
-    let leaf = mapping.entity().leaf_at(path).unwrap();
-    let kind: &LeafKind = &mapping.entity().leaf(leaf).unwrap().kind;
-    let one = |text: &str| schema::value::parse_text(kind, text).unwrap();
-    let value = match op {
-        Op::In => Value::List(text.split(',').map(one).collect()),
-        Op::Eq
-        | Op::Ne
-        | Op::Lt
-        | Op::Lte
-        | Op::Gt
-        | Op::Gte
-        | Op::Contains
-        | Op::StartsWith
-        | Op::EndsWith => one(text),
-    };
-    Filter::Test { leaf, op, value }
-}
 
 fn ask(mapping: &Mapping, filter: &Filter, sort: &[Sort]) -> Listing {
     mapping.list(&FieldSet::ID, filter, sort, None, 50).unwrap()
