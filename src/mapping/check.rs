@@ -16,6 +16,7 @@ use super::{
     native::{NativeAnswer, NativeRequest},
     outward::MappingFault,
     scan::Raw,
+    sets::Moment,
     xml,
 };
 use crate::{
@@ -112,9 +113,10 @@ impl Mapping {
             self.check_nothing_changes(&record)?;
         }
         let request = match (&sample.create, &sample.from, &sample.update) {
-            (Some(create), None, None) => {
-                Some(self.create(&self.record(create)?).map_err(|faults| told(&faults))?)
-            }
+            (Some(create), None, None) => Some(
+                self.create_at(&self.record(create)?, Moment::of_samples())
+                    .map_err(|faults| told(&faults))?,
+            ),
             (None, Some(from), Some(to)) => {
                 let (from, to) = (self.record(from)?, self.record(to)?);
                 self.update(self.key.form.sample(), &from, &to, Some("W/\"sample\""))

@@ -43,9 +43,11 @@
 
 mod abilities;
 mod batch;
+mod behind;
 mod body;
 mod calc;
 mod check;
+mod choice;
 mod codec;
 mod cursor;
 mod dialect;
@@ -68,6 +70,7 @@ mod places;
 mod push;
 mod returned;
 mod scan;
+mod sets;
 mod settled;
 mod time;
 mod trial;

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use compact_str::CompactString;
 use http::{HeaderMap, Method};
 
-use super::{body::Body, calc::Calc, codec::Codec, out::Out, path::Path, pattern::Pattern, trie::Node};
+use super::{
+    behind::Behind, body::Body, calc::Calc, choice::Choice, codec::Codec, out::Out, path::Path,
+    pattern::Pattern, sets::Set, trie::Node,
+};
 use crate::{
     schema::{Entity, FieldSet, LeafId, Value},
     words::{EntityName, SystemName},
@@ -38,7 +41,9 @@ pub struct Mapping {
     /// Native conditions of a record that is of this entity.
     pub(super) narrow: Vec<Narrow>,
     /// What a new record carries besides its fields.
-    pub(super) set: Vec<(Path, Out)>,
+    pub(super) set: Vec<Set>,
+    /// What this system needs of a new record, beyond what the schema does.
+    pub(super) requires: FieldSet,
     pub(super) select: Option<Select>,
     /// Where each leaf is found by the system's filters, every place it is read from; by number of the leaf. None
     /// where one of the places cannot be asked for: the others alone would lose records.
@@ -390,6 +395,8 @@ pub(super) struct ObjectPart {
     pub(super) parts: Vec<Named>,
     /// Native texts that hold several of its fields.
     pub(super) texts: Vec<TextPart>,
+    /// Fields that are kept in one of several ways; none of them is among the parts.
+    pub(super) choices: Vec<Choice>,
 }
 
 /// A native text with a hole for each of some fields.
@@ -443,6 +450,8 @@ pub(super) struct EachPart {
     pub(super) item: Box<Part>,
     /// What an element says of itself that is of this list.
     pub(super) narrow: Vec<Narrow>,
+    /// What a new element carries besides its fields.
+    pub(super) set: Vec<Set>,
     /// Whether it may be sent with a new record.
     pub(super) create: bool,
 }
@@ -488,6 +497,8 @@ pub(super) enum Source {
     Calc(Box<Calc>),
     /// A part of a native text; the object's `texts` write it.
     Hole(Box<Held>),
+    /// A text of which the beginning stands elsewhere.
+    Behind(Box<Behind>),
 }
 
 /// A native scalar, both ways.
@@ -652,6 +663,13 @@ impl ObjectPart {
     /// Every line under this object.
     pub(super) fn lines<'p>(&'p self, in_each: bool, see: &mut dyn FnMut(&'p Line, bool)) {
         self.parts.iter().for_each(|named| named.part.lines(in_each, see));
+        let branches = self.choices.iter().flat_map(|choice| &choice.branches);
+        branches.flat_map(|branch| &branch.lines).for_each(|named| named.part.lines(in_each, see));
+    }
+
+    /// Whether a position is filled by a choice.
+    pub(super) fn is_chosen(&self, position: u16) -> bool {
+        self.choices.iter().any(|choice| choice.fields.iter().any(|(filled, _)| *filled == position))
     }
 
     /// The part that fills a position.

@@ -4,6 +4,7 @@
 
 use compact_str::CompactString;
 use http::{HeaderValue, Method};
+use jiff::Timestamp;
 
 use super::{
     body::Holes,
@@ -15,9 +16,11 @@ use super::{
     out::Out,
     path::Path,
     places::{elements, fields_of, places},
+    sets::{self, Moment},
 };
 use crate::{
     catalog::Action,
+    clock,
     schema::{FieldSet, Fields, LeafId, Object, Record, Shape, Value},
 };
 
@@ -86,26 +89,34 @@ impl Mapping {
     /// # Errors
     /// What of the record the system cannot take.
     pub fn create(&self, record: &Record) -> Result<NativeRequest, Vec<MappingFault>> {
+        self.create_at(record, clock::now().wall)
+    }
+
+    /// The same, at a moment.
+    pub(super) fn create_at(
+        &self,
+        record: &Record,
+        now: Timestamp,
+    ) -> Result<NativeRequest, Vec<MappingFault>> {
         let call = self.create.as_ref().ok_or_else(|| vec![whole("the system cannot make such records")])?;
-        let mut out = Writing::new(true, &FieldSet::EMPTY);
+        let mut out = Writing::new(true, &FieldSet::EMPTY).at(now);
         out.object(&self.root, &self.entity.root, Some(&record.fields), None);
         self.check_derived(&mut out, record, None);
+        self.check_required(&mut out, record);
         out.done()?;
         let mut body = out.body;
-        self.beside(&mut body);
+        self.beside(&mut body, now);
         let address = format!("{}{}", self.at, call.before);
         let request = Request::new(call.method.clone(), address).with(&call.query, &call.headers);
         Ok(self.finish(request, Some(self.carried(call, None, body)?)))
     }
 
     /// Puts what a new record carries besides its fields.
-    pub(super) fn beside(&self, body: &mut Out) {
+    pub(super) fn beside(&self, body: &mut Out, now: Timestamp) {
         for narrow in &self.narrow {
             body.put(narrow.at.steps(), narrow.out.clone());
         }
-        for (path, value) in &self.set {
-            body.put(path.steps(), value.clone());
-        }
+        sets::put(&self.set, body, Moment { now, index: 0 });
     }
 
     /// The request that changes a record; `None` when no line's value differs.
@@ -262,6 +273,8 @@ struct Derived<'m> {
 /// A body under construction.
 pub(super) struct Writing<'m> {
     create: bool,
+    /// When it is written.
+    now: Timestamp,
     /// Leaves that are cleared whether or not a value is known.
     emptied: &'m FieldSet,
     pub(super) body: Out,
@@ -281,6 +294,7 @@ impl<'m> Writing<'m> {
     pub(super) fn new(create: bool, emptied: &'m FieldSet) -> Self {
         Self {
             create,
+            now: Timestamp::UNIX_EPOCH,
             emptied,
             body: Out::object(),
             slots: Vec::new(),
@@ -291,6 +305,11 @@ impl<'m> Writing<'m> {
             faults: Vec::new(),
             derived: Vec::new(),
         }
+    }
+
+    /// The same, at a moment.
+    pub(super) fn at(self, now: Timestamp) -> Self {
+        Self { now, ..self }
     }
 
     /// Leaves that cannot be sent as they are; none where all can.
@@ -343,13 +362,17 @@ impl<'m> Writing<'m> {
             let old = old.and_then(|fields| fields.at(named.position));
             self.within(&named.name, |this| this.part(&named.part, &field.shape, new, old));
         }
+        for choice in &part.choices {
+            self.choice(choice, shape, new, old);
+        }
         part.texts.iter().for_each(|text| self.text(text, shape, new, old));
         // What no line keeps cannot be sent; unchanged, it does no harm.
         for (position, value) in new.into_iter().flat_map(Fields::iter) {
             let Some(field) = shape.at(position) else { continue };
             let id = matches!(field.shape, Shape::Leaf(LeafId(0)));
             let unchanged = !self.create && old.and_then(|old| old.at(position)) == Some(value);
-            if part.at(position).is_none() && *value != Value::Null && !unchanged && !id {
+            let is_kept = part.at(position).is_some() || part.is_chosen(position);
+            if !is_kept && *value != Value::Null && !unchanged && !id {
                 self.within(&field.name, |this| this.fault_here(None, "the system does not keep this field"));
             }
         }
@@ -402,6 +425,7 @@ impl<'m> Writing<'m> {
             // ORDER: written with the other fields of the same text.
             Source::Hole(held) if held.writes(self.create) => {}
             Source::Hole(_) => self.fault_here(Some(line.leaf), "the system does not let this be set"),
+            Source::Behind(behind) => self.behind(line.leaf, behind, new),
             Source::First(_) | Source::Calc(_) => self.derive(line.leaf, new, None),
         }
     }
@@ -422,6 +446,7 @@ impl<'m> Writing<'m> {
                 native.writes(self.create)
             }
             Source::Hole(held) => held.writes(self.create),
+            Source::Behind(behind) => behind.rest.writes(self.create),
             Source::Constant(_) | Source::Join(_) | Source::First(_) | Source::Calc(_) => false,
         };
         is_written && !self.create && self.emptied.contains(line.leaf)
@@ -476,6 +501,7 @@ impl<'m> Writing<'m> {
             for narrow in &each.narrow {
                 self.body.put(narrow.at.steps(), narrow.out.clone());
             }
+            sets::put(&each.set, &mut self.body, Moment { now: self.now, index });
             list.push(std::mem::replace(&mut self.body, Out::Null));
         }
         self.body = outer;

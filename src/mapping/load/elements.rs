@@ -4,6 +4,7 @@ use super::{
     entity::constants,
     fields::{At, FilterLine, Loader, WriteWord, leaves, named},
     path_at,
+    sets::{Within, sets},
 };
 use crate::{
     mapping::{
@@ -11,6 +12,7 @@ use crate::{
         model::{EachPart, Narrow, ObjectPart, Part, Source},
         out::Out,
         path::{Path, Step},
+        sets::Set,
         trie::Frame,
     },
     schema::{FieldSet, LeafId, LeafKind, Object, Shape},
@@ -31,9 +33,20 @@ pub(in crate::mapping) struct Written {
 }
 
 /// Who writes a switch, whatever hangs on it.
-const SWITCH: &str = "$when";
+pub(super) const SWITCH: &str = "$when";
+
+/// Who writes where nobody else did.
+const DEFAULT: &str = "unless";
 
 impl Loader<'_> {
+    /// Notes what is set besides the fields.
+    pub(super) fn sets(&mut self, sets: &[Set], place: &Place) {
+        for set in sets {
+            let is_default = set.unless.as_ref() == Some(&set.at);
+            self.writes(&set.at, if is_default { DEFAULT } else { "set" }, place);
+        }
+    }
+
     pub(super) fn each(
         &mut self,
         at: At<'_>,
@@ -45,6 +58,7 @@ impl Loader<'_> {
         let source: Node = keys.required("each", self.found)?;
         let native = super::path(&source, self.found)?;
         let key = path_at(&mut keys, "key", self.found);
+        let set = sets(keys.take("set"), Within::List, self.defaults, self.found);
         let write = self.list_write_word(&mut keys, &at.field.name);
         let outer = std::mem::replace(&mut self.list, self.lists + 1);
         self.lists += 1;
@@ -55,6 +69,7 @@ impl Loader<'_> {
         for narrow in &narrow {
             self.writes(&narrow.at, "where", &source.place);
         }
+        self.sets(&set, &source.place);
         let part = match (item, keys.take("fields")) {
             (Shape::Object(object), Some(fields)) => {
                 let mut part = self.object(object, fields, &mut element, at.read_only);
@@ -98,7 +113,7 @@ impl Loader<'_> {
         if create {
             self.writes(&place, &at.field.name, &source.place);
         }
-        Some(EachPart { slot, at: native, item: Box::new(part), narrow, create })
+        Some(EachPart { slot, at: native, item: Box::new(part), narrow, set, create })
     }
 
     /// An element's `id`, when the schema has one and no line fills it, is its native key.
@@ -157,7 +172,8 @@ impl Loader<'_> {
             | Source::Join(_)
             | Source::First(_)
             | Source::Calc(_)
-            | Source::Hole(_) => None,
+            | Source::Hole(_)
+            | Source::Behind(_) => None,
         };
         self.lines.filters.push(FilterLine { leaf, place });
     }
@@ -238,9 +254,11 @@ impl Loader<'_> {
         };
         let clash = |other: &&Written| {
             let both_switch = who == SWITCH && other.who == SWITCH;
+            let is_open = who == DEFAULT || other.who == DEFAULT;
             other.list == self.list
                 && path.meets(&other.path)
                 && !both_switch
+                && !is_open
                 && !apart(&self.guards, &other.guards)
         };
         if let Some(other) = self.written.iter().find(clash) {

@@ -3,16 +3,17 @@
 use std::sync::Arc;
 
 use super::{
-    Defaults, calls,
+    Defaults, calls, choices,
     elements::narrows,
     fields::{FilterLine, Lines, Loader},
     lacks, lists, pairs, path, path_at,
+    sets::{Within, sets},
 };
 use crate::{
     mapping::{
         check::Sample,
         model::{
-            Around, Filterable, Key, KeyForm, Line, Mapping, Named, Narrow, ObjectPart, Part, Select,
+            Around, Call, Filterable, Key, KeyForm, Line, Mapping, Named, Narrow, ObjectPart, Part, Select,
             SelectName, Source, Speaks, Version, Words,
         },
         out::Out,
@@ -66,20 +67,23 @@ pub(super) fn load(
     let mut frame = Frame::default();
     let key = key(&mut keys, &mut frame, found);
     let version = version(&mut keys, &mut frame, found);
-    let (narrow, set) = (narrows(keys.take("where"), &mut frame, found), constants(keys.take("set"), found));
+    let (narrow, set) = (
+        narrows(keys.take("where"), &mut frame, found),
+        sets(keys.take("set"), Within::Record, defaults, found),
+    );
     let select = select_words(&mut keys, defaults, found);
     let fields: Option<Node> = keys.required("fields", found);
     let mut loader = Loader::new(entity, defaults, found);
     let root =
         fields.map(|fields| loader.object(&entity.root, &fields, &mut frame, false)).unwrap_or_default();
-    for path in set.iter().map(|(path, _)| path).chain(narrow.iter().map(|n| &n.at)) {
-        loader.writes(path, "set", &node.place);
-    }
+    loader.sets(&set, &node.place);
+    narrow.iter().for_each(|narrow| loader.writes(&narrow.at, "set", &node.place));
     let Loader { lines, written, .. } = loader;
     let lists = lists::load(&mut keys, &at, defaults, found);
     let [read, create, update, delete] = calls::load(&mut keys, defaults, found);
     let xml = xml::record(&mut keys, words, [&read, &create, &update], node, found);
     let (samples, watched) = beside(&mut keys, entity, found);
+    let requires = requires(&mut keys, entity, create.as_ref(), found);
     let lacks = lacks::load(&mut keys, &lists, [&read, &create, &update, &delete], found);
     keys.finish(found);
     // ORDER: every key has been asked for by now, so that all mistakes of the entity are told.
@@ -111,6 +115,7 @@ pub(super) fn load(
         key_name,
         narrow,
         set,
+        requires,
         select,
         filters,
         lists,
@@ -228,18 +233,9 @@ fn version(keys: &mut Keys<'_>, frame: &mut Frame, found: &mut Diagnostics) -> O
 pub(super) fn constants(node: Option<&Node>, found: &mut Diagnostics) -> Vec<(Path, Out)> {
     let mut out = Vec::new();
     for (key, node) in pairs(node, found) {
-        let value = match &node.value {
-            tree::Value::Scalar(scalar) if scalar.quoted => Out::text(&scalar.text),
-            tree::Value::Scalar(scalar) => match scalar.text.as_str() {
-                "true" => Out::Boolean(true),
-                "false" => Out::Boolean(false),
-                text if crate::mapping::number::is_number(text) => Out::Number(text.into()),
-                text => Out::text(text),
-            },
-            tree::Value::Null | tree::Value::List(_) | tree::Value::Map(_) => {
-                expected(node, "a single value", found);
-                continue;
-            }
+        let Some(value) = constant(node) else {
+            expected(node, "a single value", found);
+            continue;
         };
         match Path::parse(&key.text) {
             Ok(path) => out.push((path, value)),
@@ -247,6 +243,18 @@ pub(super) fn constants(node: Option<&Node>, found: &mut Diagnostics) -> Vec<(Pa
         }
     }
     out
+}
+
+/// A single native value as it is written in the file.
+pub(super) fn constant(node: &Node) -> Option<Out> {
+    let tree::Value::Scalar(scalar) = &node.value else { return None };
+    Some(match scalar.text.as_str() {
+        text if scalar.quoted => Out::text(text),
+        "true" => Out::Boolean(true),
+        "false" => Out::Boolean(false),
+        text if crate::mapping::number::is_number(text) => Out::Number(text.into()),
+        text => Out::text(text),
+    })
 }
 
 fn select_words(keys: &mut Keys<'_>, defaults: &Defaults, found: &mut Diagnostics) -> Option<SelectWords> {
@@ -340,6 +348,31 @@ fn filter_name(path: &Path, select: Option<&SelectWords>, speaks: Speaks) -> Opt
     name.chars().all(word).then_some(name)
 }
 
+/// What this system needs of a new record, beyond what the schema does.
+fn requires(
+    keys: &mut Keys<'_>,
+    entity: &Entity,
+    create: Option<&Call>,
+    found: &mut Diagnostics,
+) -> FieldSet {
+    let Some(node) = keys.take("requires") else { return FieldSet::EMPTY };
+    let mut out = FieldSet::EMPTY;
+    let Some(items) = node.as_list() else {
+        expected(node, "a list of fields", found);
+        return out;
+    };
+    if create.is_none() {
+        found.error(&node.place, "`requires` is of new records, and there is no `create`");
+    }
+    for item in items {
+        match item.as_text().and_then(|path| entity.leaf_at(path)) {
+            Some(leaf) => out.insert(leaf),
+            None => expected(item, &format!("a field of `{}`, as in `buyer.name`", entity.name), found),
+        }
+    }
+    out
+}
+
 /// What is no part of the way there and back.
 fn beside(keys: &mut Keys<'_>, entity: &Entity, found: &mut Diagnostics) -> (Vec<Sample>, Watched) {
     (super::samples(keys.take("samples"), found), Watched::load(keys, entity, found))
@@ -364,6 +397,7 @@ fn unmapped(entity: &Entity, root: &ObjectPart) -> FieldSet {
 /// The constants of every group and list element under the root, with all leaves beside each.
 fn tags(root: &ObjectPart) -> Vec<(LeafId, FieldSet)> {
     let mut out = Vec::new();
+    root.choices.iter().for_each(|choice| choices::tags(choice, &mut out));
     root.parts.iter().for_each(|named| tags_of(&named.part, &mut out));
     out
 }
@@ -377,6 +411,7 @@ fn tags_of(part: &Part, out: &mut Vec<(LeafId, FieldSet)>) {
         Part::Object(object) => {
             let mut beside = FieldSet::EMPTY;
             object.lines(false, &mut |line, _| beside.insert(line.leaf));
+            object.choices.iter().for_each(|choice| choices::tags(choice, out));
             for named in &object.parts {
                 match &named.part {
                     Part::Leaf(Line { leaf, source: Source::Constant(_), .. }) => out.push((*leaf, beside)),
@@ -395,6 +430,10 @@ fn tags_of(part: &Part, out: &mut Vec<(LeafId, FieldSet)>) {
 /// Where each leaf stands in a caller's document; leaves of native lists have no one place.
 fn point(part: &ObjectPart, at: &str, out: &mut [Option<String>]) {
     for named in &part.parts {
+        point_part(&named.part, format!("{at}/{}", named.name), out);
+    }
+    let branches = part.choices.iter().flat_map(|choice| &choice.branches);
+    for named in branches.flat_map(|branch| &branch.lines) {
         point_part(&named.part, format!("{at}/{}", named.name), out);
     }
 }

@@ -3,6 +3,7 @@
 mod batches;
 mod bodies;
 mod calls;
+mod choices;
 mod elements;
 mod entity;
 mod fields;
@@ -12,6 +13,7 @@ mod lacks;
 mod lines;
 mod lists;
 mod pages;
+mod sets;
 mod texts;
 
 use std::{collections::HashMap, sync::Arc};

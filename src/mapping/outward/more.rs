@@ -5,9 +5,11 @@ use compact_str::CompactString;
 use super::Writing;
 use crate::{
     mapping::{
+        behind::{Behind, Head},
+        choice::Choice,
         codec::Codec,
         inward::pieces,
-        model::{Hole, Join, Native, Source, Split, TextPart, When},
+        model::{Hole, Join, Native, Part, Source, Split, TextPart, When},
         out::Out,
         places::elements,
     },
@@ -179,6 +181,76 @@ impl<'m> Writing<'m> {
                 let name = shape.at(hole.position).map_or("", |field| &*field.name);
                 self.within(name, |this| this.fault_here(Some(hole.leaf), why));
             }
+        }
+    }
+
+    /// A text of which the beginning stands elsewhere.
+    pub(super) fn behind(&mut self, leaf: LeafId, behind: &'m Behind, new: Option<&Value>) {
+        if !behind.rest.writes(self.create) {
+            return self.fault_here(Some(leaf), "the system does not let this be set");
+        }
+        let rest = &behind.rest;
+        let Some(value) = new.filter(|value| **value != Value::Null) else {
+            return match rest.codec.write(&Value::Null) {
+                Ok(out) => {
+                    if let Head::At(head) = &behind.head {
+                        self.put(head.slot, &head.at, out.clone(), None);
+                    }
+                    self.put(rest.slot, &rest.write_at, out, None);
+                }
+                Err(why) => self.fault_here(Some(leaf), why),
+            };
+        };
+        match behind.cut(value) {
+            Ok(cut) => {
+                if let Some((head, out)) = cut.head {
+                    self.put(head.slot, &head.at, out, None);
+                }
+                let (out, held) = cut.rest;
+                self.put(rest.slot, &rest.write_at, out, Some(held));
+            }
+            Err(why) => self.fault_here(Some(leaf), why),
+        }
+    }
+
+    /// Fields that are kept in one of several ways; sent with a new record only.
+    pub(super) fn choice(
+        &mut self,
+        choice: &'m Choice,
+        shape: &Object,
+        new: Option<&Fields>,
+        old: Option<&Fields>,
+    ) {
+        let value = |fields: Option<&'_ Fields>, position: u16| {
+            fields.and_then(|fields| fields.at(position)).filter(|v| **v != Value::Null).cloned()
+        };
+        let leaf_of = |(position, leaves): &(u16, FieldSet)| (*position, leaves.iter().next());
+        if !self.create {
+            let changed = choice.fields.iter().find(|(at, _)| value(new, *at) != value(old, *at));
+            if let Some((position, leaf)) = changed.map(leaf_of) {
+                let name = shape.at(position).map_or("", |field| &*field.name);
+                self.within(name, |this| {
+                    this.fault_here(leaf, "the system does not let this be changed with the record");
+                });
+            }
+            return;
+        }
+        // Of what is not there, nothing is chosen.
+        let Some(fields) = new else { return };
+        let Some(branch) = choice.write(new) else {
+            let sent = choice.fields.iter().find(|(at, _)| value(new, *at).is_some());
+            let Some((position, leaf)) = sent.or(choice.fields.first()).map(leaf_of) else { return };
+            let name = shape.at(position).map_or("", |field| &*field.name);
+            return self.within(name, |this| this.fault_here(leaf, choice.told()));
+        };
+        for named in &branch.lines {
+            if let Part::Leaf(line) = &named.part {
+                let value = fields.at(named.position);
+                self.within(&named.name, |this| this.line(line, value, None));
+            }
+        }
+        for switch in &branch.switches {
+            self.put(switch.slot, &switch.at, switch.out.clone(), None);
         }
     }
 
