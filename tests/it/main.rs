@@ -31,6 +31,7 @@ mod issued;
 mod journal;
 mod kill;
 mod kit;
+mod ksef;
 mod line;
 mod lists;
 mod load;
