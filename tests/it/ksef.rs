@@ -191,6 +191,12 @@ fn scene(statuses: &'static [u16], troubled: Option<(&'static str, u16)>) -> Sce
         let named = format!("  erp: [BC_TOKEN]\n  ksef: [\"file:{word}\", \"file:{pem}\"]");
         change(policies, "gateway.yaml", "  erp: [BC_TOKEN]", &named);
         fs::write(policies.join("access/ksef.cedar"), STATEMENT).unwrap();
+        // Invoices are judged by `customer` there, which this system does not know.
+        let partners = policies.join("access/partners.cedar");
+        let text = fs::read_to_string(&partners).unwrap();
+        let (before, rest) = text.split_once("@id(\"partners-read-own-invoices\")").unwrap();
+        let (_, after) = rest.split_once("@id(\"partners-read-goods\")").unwrap();
+        fs::write(&partners, format!("{before}@id(\"partners-read-goods\"){after}")).unwrap();
     });
     Scene { stage, system, state, _end: end, _files: files }
 }
