@@ -6,6 +6,7 @@
 //! call to a caller that was.
 
 mod beside;
+mod lack;
 
 use aws_lc_rs::hmac;
 use bytes::Bytes;
@@ -13,6 +14,7 @@ use data_encoding::HEXLOWER;
 use http::{HeaderValue, Response, StatusCode, header};
 
 pub use beside::{Around, Beside, Gathered};
+pub use lack::Lack;
 
 use crate::{
     body::Body,
@@ -73,6 +75,16 @@ impl Answer {
         if !beside.is_empty() {
             let mut body = Vec::from(std::mem::take(&mut self.body));
             beside.write_into(0, &mut body);
+            self.body = body.into();
+        }
+        self
+    }
+
+    /// Says what the answer lacks because a system could not be asked: in the one record, or beside the records of a page.
+    pub fn lacking(mut self, lacks: &[Lack]) -> Self {
+        if !lacks.is_empty() {
+            let mut body = Vec::from(std::mem::take(&mut self.body));
+            lack::write_into(lacks, &mut body);
             self.body = body.into();
         }
         self

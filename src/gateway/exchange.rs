@@ -14,6 +14,7 @@ use super::{
     Core, Outcome,
     known::Known,
     once::Once,
+    parts::Untold,
     wanted::{Named, untold},
 };
 use crate::{
@@ -59,6 +60,8 @@ pub(super) struct Exchange {
     pub(super) once: Option<Box<Once>>,
     /// How far a change has got.
     pub(super) progress: Progress,
+    /// What other systems have left untold of the answer.
+    pub(super) untold: Vec<Untold>,
     /// How refusals are told here.
     pub(super) form: Form,
     /// The refusal that is counted already.
@@ -112,6 +115,7 @@ impl Exchange {
                 sent: None,
                 once: None,
                 progress: Progress::Nothing,
+                untold: Vec::new(),
                 form: Form::Problem,
                 refused: None,
                 erred: false,
@@ -291,7 +295,19 @@ impl Exchange {
         sent: usize,
         got: usize,
     ) {
-        let micros = clock::mono().saturating_duration_since(began.mono).as_micros();
+        let took = clock::mono().saturating_duration_since(began.mono);
+        self.called_for(system, (status, took), sent, got);
+    }
+
+    /// Notes a call that took so long.
+    pub(super) fn called_for(
+        &mut self,
+        system: &SystemName,
+        (status, took): (Option<u16>, Duration),
+        sent: usize,
+        got: usize,
+    ) {
+        let micros = took.as_micros();
         let narrow = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
         let micros = u64::try_from(micros).unwrap_or(u64::MAX);
         self.entry.system(system, status, micros, narrow(sent), narrow(got));

@@ -271,7 +271,9 @@ async fn gather(
             gathering.take(&found);
         }
     }
-    Ok(gathering.gathered)
+    let mut gathered = gathering.gathered;
+    gathered.lacks = part.lacks(&wanted.relation.entity, &admission.prospect().visible());
+    Ok(gathered)
 }
 
 struct Gathering<'a> {

@@ -11,7 +11,7 @@ use super::{
     exchange::{Exchange, Side, not_possible},
     ids,
     including::{self, Links},
-    reading,
+    parts, reading,
     wanted::{Subjects, needed, untold},
 };
 use crate::{
@@ -56,6 +56,8 @@ struct List<'a> {
     /// What the system is asked to filter by: what the caller asks for and what statements can permit.
     filter: Filter,
     fetched: FieldSet,
+    /// What is filtered and sorted by: no system may leave it untold.
+    must: FieldSet,
     subjects: Subjects,
     /// Rows to ask for in a page. INVARIANT: the same along a cursor, whose place is one inside such a page; it
     /// follows from the query, which the cursor is bound to.
@@ -136,13 +138,13 @@ pub(super) async fn list(exchange: &mut Exchange, admission: &Admission, head: &
     let beside = including.find(exchange, admission, head, &found.links).await?;
     let next = found.next.as_deref();
     let next = next.map(|cursor| Next { path: head.path.as_str(), query: &sought.bound_to, cursor });
-    Ok(Answer::page(&found.shown, &beside, next, found.truncated))
+    let lacks = exchange.lacks(entity, &sought.query.fields.unwrap_or(visible));
+    Ok(Answer::page(&found.shown, &beside, next, found.truncated).lacking(&lacks))
 }
 
 /// Refuses to look for what the system does not hold: no record would fit, and nobody would know why.
 fn unheld(entity: &Entity, mapping: &Mapping, query: &Query) -> Result<(), Refusal> {
-    let sorts = query.sort.iter().map(|sort| sort.leaf).collect();
-    let unheld = query.filter.leaves().union(&sorts).minus(&mapping.mapped());
+    let unheld = query.filter.leaves().union(&sorted(query)).minus(&mapping.mapped());
     let fault = |leaf| {
         let path = entity.leaf(leaf).map_or_else(String::new, |leaf| leaf.path.to_string());
         let message = format!("the system behind this collection does not hold `{path}`");
@@ -213,7 +215,8 @@ pub(super) async fn by_ids(
             Err(Refusal::NoSuchRecord) => continue,
             Err(refusal) => return Err(refusal),
         };
-        match reading::fetch(list.exchange, admission, entity, &key, &list.fetched).await {
+        let asked = (&list.fetched, &list.must);
+        match reading::fetch(list.exchange, admission, entity, &key, asked).await {
             Ok((_, inward)) => list.consider(inward)?,
             Err(Refusal::Untold) => list.exchange.withheld(Withheld::Unfit),
             Err(Refusal::NoSuchRecord) => {}
@@ -252,6 +255,10 @@ pub(super) async fn count(
     counted
 }
 
+fn sorted(query: &Query) -> FieldSet {
+    query.sort.iter().map(|sort| sort.leaf).collect()
+}
+
 /// What must be asked of the system for every record.
 fn fetched(
     prospect: &Prospect,
@@ -260,8 +267,8 @@ fn fetched(
     linking: &FieldSet,
     visible: &FieldSet,
 ) -> FieldSet {
-    let sorted: FieldSet = query.sort.iter().map(|sort| sort.leaf).collect();
-    let wanted = query.fields.unwrap_or(*visible).union(&query.filter.leaves()).union(&sorted).union(linking);
+    let wanted =
+        query.fields.unwrap_or(*visible).union(&query.filter.leaves()).union(&sorted(query)).union(linking);
     needed(mapping, &wanted, visible, &prospect.reads())
 }
 
@@ -301,6 +308,7 @@ impl<'a> List<'a> {
             filter: query.filter.clone().and(prospect.pushdown()).simplified(),
             query,
             fetched: fetched(prospect, mapping, query, &sought.linking, &visible),
+            must: query.filter.leaves().union(&sorted(query)),
             subjects: Subjects::of(entity, &visible),
             size: sought.rows,
             truncated: false,
@@ -549,6 +557,9 @@ impl<'a> List<'a> {
         let rows = page.rows.iter().map(Result::as_ref);
         self.exchange.looked_at(mapping, &self.fetched, rows, (Some(listing), &answer));
         ids::page(self.exchange, mapping, &mut page.rows).await?;
+        let mut rows: Vec<&mut Inward> = page.rows.iter_mut().flatten().collect();
+        let asked = (&self.fetched, &self.must);
+        parts::complete(self.exchange, self.admission, mapping, asked, &mut rows, Vec::new()).await?;
         Ok(page)
     }
 

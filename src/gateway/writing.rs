@@ -15,7 +15,7 @@ use super::{
     Outcome,
     after::{Left, after, echo, made, seen, unguarded},
     exchange::{self, Exchange, Progress, Side, known, not_possible},
-    ids, once,
+    ids, once, parts,
     reading::fetch,
     whole::{emptied_in, named, only, replaced, unlike},
 };
@@ -206,6 +206,12 @@ async fn create(
     let new = schema::merge(entity, &Record::default(), &proposed, &view);
     let snapshot = exchange.snapshot.clone();
     let (_, mapping) = snapshot.serving(entity).ok_or(Refusal::Broken)?;
+    // What another system will tell of a record that is not there yet, nobody can say.
+    let untold = prospect.decides_by().intersection(&mapping.elsewhere());
+    if !untold.is_empty() {
+        exchange.note_untold(prospect, &untold);
+        return Err(Refusal::Untold);
+    }
     ids::sent(exchange, mapping, &proposed.record).await?;
     let new = ids::keyed(exchange, mapping, new).await?;
     let settled = mapping.settled(Before::Nothing, new, &FieldSet::EMPTY);
@@ -257,7 +263,7 @@ async fn update(
     // ORDER: before the stored record is looked at, so that the answer does not tell whether there is one.
     ids::sent(exchange, mapping, &proposed.record).await?;
     let Stored { record, seen, id, key, version, answer, untold } =
-        stored(exchange, admission, entity, id).await?;
+        stored(exchange, admission, entity, id, &sent).await?;
     let sees = prospect.outlook().sees(&record);
     let replaced = blind(prospect, mapping, (&record, &proposed), &sees, version.is_some())?;
     let (new, cleared) = merged(prospect, mapping, (&record, &proposed), &view, version.is_some());
@@ -285,7 +291,7 @@ async fn update(
         }
         None => {
             exchange.entry.note("unchanged", true);
-            Left::Whole(seen, id)
+            Left::of(exchange, seen, id)
         }
     };
     once::keep(exchange, admission, &permit, &left);
@@ -304,7 +310,7 @@ async fn delete(
     if !mapping.can(Action::Delete) {
         return Err(not_possible(mapping, Action::Delete));
     }
-    let Stored { record, seen, key, version, .. } = stored(exchange, admission, entity, id).await?;
+    let Stored { record, seen, key, version, .. } = stored(exchange, admission, entity, id, &sent).await?;
     let change = Change::Delete { old: record, version };
     let permit = judge(exchange, admission, change, &FieldSet::EMPTY)?;
     check_version(exchange, admission, &permit, &seen, &sent)?;
@@ -322,15 +328,20 @@ async fn stored(
     admission: &Admission,
     entity: &Entity,
     id: &str,
+    sent: &Sent,
 ) -> Result<Stored, Refusal> {
     let snapshot = exchange.snapshot.clone();
     let (served, mapping) = snapshot.serving(entity).ok_or(Refusal::Broken)?;
     let key = ids::key(exchange, mapping, id).await?;
-    let (answer, inward) = fetch(exchange, admission, entity, &key, &entity.all()).await?;
-    let mut seen = mapping
-        .inward(&answer, &seen(mapping, admission.prospect()))
-        .map_err(|fault| exchange.refused_by(&served.name, fault))?;
+    // A version is one of all that the caller sees.
+    let is_guarded = sent.if_match.is_some() || sent.if_none_match.is_some();
+    let must = if is_guarded { mapping.elsewhere() } else { FieldSet::EMPTY };
+    let (answer, inward) = fetch(exchange, admission, entity, &key, (&entity.all(), &must)).await?;
+    let leaves = seen(mapping, admission.prospect());
+    let mut seen =
+        mapping.inward(&answer, &leaves).map_err(|fault| exchange.refused_by(&served.name, fault))?;
     ids::public(exchange, mapping, &mut [&mut seen.record]).await?;
+    parts::carry(mapping, &inward.record, &leaves, &mut seen.record);
     let id = ids::of(entity, &inward);
     let Inward { record, id: key, version, findings, missing } = inward;
     let unfit = findings.iter().filter(|finding| finding.what != What::NoRule).map(|finding| finding.leaf);

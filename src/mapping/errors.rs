@@ -97,7 +97,8 @@ impl SystemFault {
         Self::of(FaultKind::NotFound, "the record is not of this entity")
     }
 
-    pub(super) fn unreadable(text: String) -> Self {
+    /// An answer that cannot be taken as it is.
+    pub fn unreadable(text: String) -> Self {
         Self::of(FaultKind::Unreadable, text)
     }
 

@@ -49,6 +49,7 @@ mod check;
 mod codec;
 mod cursor;
 mod dialect;
+mod elsewhere;
 mod errors;
 mod faults;
 mod html;

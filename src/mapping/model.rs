@@ -55,6 +55,8 @@ pub struct Mapping {
     pub(super) xml: Option<super::xml::Record>,
     /// What the reports on data quality go by.
     pub(super) watched: super::watched::Watched,
+    /// What other systems tell.
+    pub(super) elsewhere: super::elsewhere::Elsewhere,
 }
 
 /// What all mappings of a system share.
@@ -591,9 +593,9 @@ impl Mapping {
         &self.system
     }
 
-    /// Leaves that a line of this mapping fills; of the others the system knows nothing.
+    /// Leaves that a line of this mapping fills, or that another system tells; of the others nothing is known.
     pub fn mapped(&self) -> FieldSet {
-        self.entity.all().minus(&self.unmapped)
+        self.own().union(&self.elsewhere())
     }
 
     /// Leaves that some group or list element gets as a constant. A group or an element of which nothing else is

@@ -115,7 +115,10 @@ impl Mapping {
             fields.set(position, id.clone());
         }
         Ok(match (before, faulty) {
-            (Before::Nothing | Before::Told { .. }, None) => Record { fields },
+            (Before::Nothing | Before::Told { .. }, None) => {
+                self.keep_elsewhere(&sent.fields, &mut fields);
+                Record { fields }
+            }
             // What no system tells of stays as it was sent, and so does what this one cannot take.
             (Before::Nothing | Before::Told { .. } | Before::Written { .. }, faulty) => {
                 let mut held = sent.clone();

@@ -205,7 +205,7 @@ impl<'m> Page<'m> {
         let stale = mapping.stale();
         Self {
             entity: mapping.entity(),
-            due: wanted.intersection(&mapping.mapped()).intersection(&mapping.entity().required()),
+            due: wanted.intersection(&mapping.own()).intersection(&mapping.entity().required()),
             stale: stale.and_then(|stale| Some((stale.by, now.checked_sub(stale.after).ok()?))),
             now,
             flaws: BTreeMap::new(),

@@ -28,6 +28,7 @@ mod guesses;
 mod ids;
 mod included;
 mod issued;
+mod joined;
 mod journal;
 mod kill;
 mod kit;

@@ -45,6 +45,7 @@ impl Exchange {
             sent: None,
             once: None,
             progress: Progress::Nothing,
+            untold: Vec::new(),
             form: Form::Problem,
             refused: None,
             erred: false,

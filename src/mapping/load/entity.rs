@@ -11,6 +11,7 @@ use super::{
 use crate::{
     mapping::{
         check::Sample,
+        elsewhere::Elsewhere,
         model::{
             Around, Filterable, Key, KeyForm, Line, Mapping, Named, Narrow, ObjectPart, Part, Select,
             SelectName, Source, Speaks, Version, Words,
@@ -122,6 +123,7 @@ pub(super) fn load(
         samples,
         xml,
         watched,
+        elsewhere: Elsewhere::default(),
     })
 }
 

@@ -26,7 +26,7 @@ use super::{
     xml::{self, Soap},
 };
 use crate::{
-    schema::{LeafKind, Schema},
+    schema::{FieldSet, LeafId, LeafKind, Schema},
     words::{
         Diagnostic, Diagnostics, EntityName, SystemName,
         tree::{self, Node},
@@ -132,6 +132,14 @@ impl System {
     /// The mapping of an entity, when this system keeps it.
     pub fn entity(&self, name: &str) -> Option<&Arc<Mapping>> {
         self.entities.get(name)
+    }
+
+    /// Leaves whole fields of an entity to another system; see [`Mapping::leave`]. While a bundle is put together nobody
+    /// else has a mapping of it.
+    pub fn leave(&mut self, entity: &str, fields: &FieldSet, told: &FieldSet, on: LeafId) {
+        if let Some(mapping) = self.entities.get_mut(entity).and_then(Arc::get_mut) {
+            mapping.leave(fields, told, on);
+        }
     }
 
     /// Every mapping.
