@@ -10,7 +10,7 @@ use http::{HeaderValue, StatusCode, header};
 
 use super::{
     exchange::Exchange,
-    ids, parts,
+    ids, joined,
     reading::fetch,
     wanted::{Subjects, needed, untold},
     whole::named,
@@ -108,7 +108,7 @@ async fn completed(
 ) -> Left {
     let id = ids::of(mapping.entity(), &came);
     let asked = (seen, &FieldSet::EMPTY);
-    match parts::complete(exchange, admission, mapping, asked, &mut [&mut came], Vec::new()).await {
+    match joined::complete(exchange, admission, mapping, asked, &mut [&mut came], Vec::new()).await {
         Ok(()) if untold(mapping, &admission.prospect().reads(), &came).is_empty() => {
             Left::of(exchange, came.record, id)
         }

@@ -12,9 +12,9 @@ use smallvec::SmallVec;
 
 use super::{
     Core, Outcome,
+    joined::Untold,
     known::Known,
     once::Once,
-    parts::Untold,
     wanted::{Named, untold},
 };
 use crate::{

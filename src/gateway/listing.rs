@@ -11,7 +11,7 @@ use super::{
     exchange::{Exchange, Side, not_possible},
     ids,
     including::{self, Links},
-    parts, reading,
+    joined, reading,
     wanted::{Subjects, needed, untold},
 };
 use crate::{
@@ -559,7 +559,7 @@ impl<'a> List<'a> {
         ids::page(self.exchange, mapping, &mut page.rows).await?;
         let mut rows: Vec<&mut Inward> = page.rows.iter_mut().flatten().collect();
         let asked = (&self.fetched, &self.must);
-        parts::complete(self.exchange, self.admission, mapping, asked, &mut rows, Vec::new()).await?;
+        joined::complete(self.exchange, self.admission, mapping, asked, &mut rows, Vec::new()).await?;
         Ok(page)
     }
 

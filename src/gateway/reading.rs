@@ -5,7 +5,7 @@ use super::{
     exchange::{Exchange, Side, not_possible},
     ids,
     including::{self, Links},
-    parts,
+    joined,
     wanted::{Subjects, needed},
 };
 use crate::{
@@ -96,12 +96,12 @@ pub(super) async fn fetch(
     let began = clock::now();
     let sent = request.body.len();
     let core = exchange.core.clone();
-    let asks = parts::by_id(exchange, admission, mapping, key, wanted).await?;
+    let asks = joined::by_id(exchange, admission, mapping, key, wanted).await?;
     let answer = served.upstream.fetch(&core.pools, &receipt, request, exchange.deadline());
     let (answer, told) = match asks.is_empty() {
         true => (answer.await, Vec::new()),
         false => {
-            let asked = join_all(asks.into_iter().map(parts::Ask::tell));
+            let asked = join_all(asks.into_iter().map(joined::Ask::tell));
             Box::pin(join(answer, asked)).await
         }
     };
@@ -124,7 +124,7 @@ pub(super) async fn fetch(
     exchange.looked_at(mapping, wanted, std::iter::once(Ok(&inward)), (None, &answer));
     mapping.is_asked(key, &inward).map_err(|fault| exchange.refused_by(mapping.system(), fault))?;
     ids::public(exchange, mapping, &mut [&mut inward.record]).await?;
-    parts::complete(exchange, admission, mapping, (wanted, must), &mut [&mut inward], told).await?;
+    joined::complete(exchange, admission, mapping, (wanted, must), &mut [&mut inward], told).await?;
     exchange.told(admission.prospect(), mapping, &inward)?;
     Ok((answer, inward))
 }

@@ -15,7 +15,7 @@ use super::{
     Outcome,
     after::{Left, after, echo, made, seen, unguarded},
     exchange::{self, Exchange, Progress, Side, known, not_possible},
-    ids, once, parts,
+    ids, joined, once,
     reading::fetch,
     whole::{emptied_in, named, only, replaced, unlike},
 };
@@ -341,7 +341,7 @@ async fn stored(
     let mut seen =
         mapping.inward(&answer, &leaves).map_err(|fault| exchange.refused_by(&served.name, fault))?;
     ids::public(exchange, mapping, &mut [&mut seen.record]).await?;
-    parts::carry(mapping, &inward.record, &leaves, &mut seen.record);
+    joined::carry(mapping, &inward.record, &leaves, &mut seen.record);
     let id = ids::of(entity, &inward);
     let Inward { record, id: key, version, findings, missing } = inward;
     let unfit = findings.iter().filter(|finding| finding.what != What::NoRule).map(|finding| finding.leaf);
