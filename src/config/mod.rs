@@ -45,5 +45,5 @@ pub use secrets::{Env, Placeholders, ProcessEnv, Secrets};
 pub use settings::{
     AdminSettings, AdminTls, AuditSettings, Bounds, GatewaySettings, PublishTarget, Publishing, StoreKind,
 };
-pub use snapshot::{Listener, Means, Served, Snapshot, compile};
+pub use snapshot::{Listener, Means, Served, Snapshot, compile, one};
 pub use watch::Watch;
