@@ -46,6 +46,7 @@ mod returned;
 mod seen;
 mod spelt;
 mod stage;
+mod swapping;
 mod tools;
 mod withdrawn;
 mod writes;
