@@ -47,5 +47,5 @@ pub use serving::{IfMissing, Part, PartSettings, Serving};
 pub use settings::{
     AdminSettings, AdminTls, AuditSettings, Bounds, GatewaySettings, PublishTarget, Publishing, StoreKind,
 };
-pub use snapshot::{Listener, Means, Served, Snapshot, compile};
+pub use snapshot::{Listener, Means, Served, Snapshot, compile, one};
 pub use watch::Watch;

@@ -140,6 +140,30 @@ pub fn compile(mut raw: RawBundle<'_>, means: &Means<'_>) -> Result<(Snapshot, R
     }
 }
 
+/// One system of a bundle by itself: of the rest only what it needs is looked at, and no other's secrets are.
+///
+/// # Errors
+/// What keeps the system from being asked, or `gateway.yaml` from saying which secrets are its own. The bundle must
+/// have a system of that name.
+pub fn one(
+    raw: &mut RawBundle<'_>,
+    name: &str,
+    schema: &Schema,
+    means: &Means<'_>,
+) -> Result<Served, Report> {
+    let sheet = raw.systems.iter().find(|sheet| sheet.name.value == name).cloned();
+    if raw.gateway.is_none() {
+        return Err(raw.report());
+    }
+    let before = std::mem::take(&mut raw.found);
+    let served = sheet.and_then(|sheet| Compile { raw: &mut *raw, means }.system(&sheet, schema));
+    let found = std::mem::replace(&mut raw.found, before);
+    match served {
+        Some(served) if !found.has_errors() => Ok(served),
+        Some(_) | None => Err(Report::new(raw.files.clone(), found)),
+    }
+}
+
 struct Compile<'a, 'e> {
     raw: &'a mut RawBundle<'e>,
     means: &'a Means<'a>,

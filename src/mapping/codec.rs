@@ -350,6 +350,11 @@ impl Codec {
         says.to_owned()
     }
 
+    /// Whether what the system speaks can hold every character of a text.
+    pub(super) fn can_hold(&self, text: &str) -> bool {
+        self.charset != Charset::Xml || xml::holds(text)
+    }
+
     fn put(&self, value: &Value) -> Result<Out, String> {
         if *value == Value::Null {
             return match &self.clear {
@@ -370,7 +375,7 @@ impl Codec {
             true => self.short(CompactString::from(super::html::escaped(&text)))?,
             false => text,
         };
-        if self.charset == Charset::Xml && !xml::holds(&text) {
+        if !self.can_hold(&text) {
             return Err("the system's XML cannot hold one of these characters".into());
         }
         Ok(match self.wire {

@@ -18,6 +18,7 @@ use super::{
     out::Out,
     path::Path,
     push::{Push, Test},
+    xml,
 };
 use crate::schema::{FieldSet, Filter, Op, Sort};
 
@@ -246,7 +247,8 @@ impl Mapping {
     /// Path of one record; `None` when the id cannot be a key.
     pub(super) fn address(&self, call: &Call, id: &str) -> Option<String> {
         let fits = self.key.form.fits(id) && !matches!(id, "." | "..");
-        let takes = call.body.as_ref().is_none_or(|body| body.takes_key(id));
+        let takes = call.body.as_ref().is_none_or(|body| body.takes_key(id))
+            && self.words.xml.as_ref().is_none_or(|_| xml::holds(id));
         if id.is_empty() || id.len() > KEY_BYTES_MAX || !fits || !takes {
             return None;
         }

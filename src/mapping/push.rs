@@ -298,7 +298,7 @@ fn is_spelt_so(dialect: &Dialect, codec: &Codec) -> bool {
 /// cannot be said.
 fn text_of(dialect: &Dialect, codec: &Codec, text: &str) -> Option<Literal> {
     let literal = match codec.form {
-        KeyForm::Text if dialect.literals.holds(text) => Literal::Text(text.into()),
+        KeyForm::Text if dialect.literals.holds(text) && codec.can_hold(text) => Literal::Text(text.into()),
         // The system knows no such value; it would refuse the question instead of finding nothing.
         KeyForm::Digits if codec.form.fits(text) => Literal::Token(text.into()),
         KeyForm::Guid if codec.form.fits(text) => Literal::Guid(text.into()),

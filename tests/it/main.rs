@@ -47,6 +47,7 @@ mod returned;
 mod seen;
 mod spelt;
 mod stage;
+mod swapping;
 mod tools;
 mod withdrawn;
 mod writes;
