@@ -13,6 +13,7 @@ use super::{
     Outcome, admit,
     documents::Describing,
     exchange::Exchange,
+    expanding::{self, Expanding, PAGE_ROWS_MAX},
     listing::{self, Found, PAGE_ROWS_MIN, Sought},
     reading,
 };
@@ -23,7 +24,9 @@ use crate::{
     config::Snapshot,
     identity::{Caller, Facts},
     intake::Head,
-    odata::{self, Described, Fault, Frame, Resource, Style, Unmet, Wanted},
+    odata::{
+        self, Described, Expandable, Fault, Frame, Navigation, Resource, Style, Unmet, Wanted, WantedOne,
+    },
     policy::{self, Target},
     quota::{Admission, Greeted},
     refusal::Refusal,
@@ -40,12 +43,16 @@ enum Asked {
 }
 
 /// What a caller may see of an entity: one set of columns for lists and single records, as `$metadata` says.
-struct Sight {
+pub(super) struct Sight {
     entity: Arc<Entity>,
-    columns: FieldSet,
+    pub(super) columns: FieldSet,
     masked: FieldSet,
-    clear: FieldSet,
+    pub(super) clear: FieldSet,
+    /// The leaves that may link a record to others.
+    linking: FieldSet,
     listed: bool,
+    /// What may stand beside a record, where it was asked for.
+    navigations: Vec<Navigation>,
 }
 
 /// Serves a request under `/odata/`.
@@ -137,10 +144,14 @@ async fn list(
     let snapshot = exchange.snapshot.clone();
     let (visible, clear) = listing::sight(&snapshot, admission.prospect(), &sight.entity)?;
     let (raw, limits) = (query(head), &snapshot.limits);
-    let wanted = odata::list(&sight.entity, raw, &clear, &sight.columns, limits).map_err(unmet)?;
+    let expandable = expandable(exchange, admission, head, &clear).await?;
+    let wanted =
+        odata::list(&sight.entity, raw, &clear, &sight.columns, &expandable, limits).map_err(unmet)?;
+    let Wanted { mut query, expand, top, skip, count, cursor } = wanted;
+    let expanding = Expanding::new(&expandable, expand)?;
     let preferred = odata::max_page_size(text(head, PREFER));
-    let page = preferred.unwrap_or(limits.limit_max).min(limits.limit_max);
-    let Wanted { mut query, top, skip, count, cursor } = wanted;
+    let most = if expanding.is_empty() { limits.limit_max } else { limits.limit_max.min(PAGE_ROWS_MAX) };
+    let page = preferred.unwrap_or(most).min(most);
     let columns = query.fields.unwrap_or(sight.columns);
     let selected = query.fields.is_some();
     query.fields = Some(columns.intersection(&visible));
@@ -151,7 +162,7 @@ async fn list(
         // A cursor is no query of the other door's, which holds no line's end.
         let bound_to = format!("\n{}", odata::without_paging(raw));
         let rows = limits.limit_max.max(PAGE_ROWS_MIN);
-        let linking = FieldSet::EMPTY;
+        let linking = expanding.linking();
         let sought = Sought { query, cursor, bound_to, skip, rows, counted: count, linking };
         listing::find(exchange, admission, &sought).await?
     };
@@ -161,13 +172,14 @@ async fn list(
         return Err(Refusal::Unmet(Unmet::Cut));
     }
     let root = root(exchange, head);
+    let expanded = expanding.find(exchange, admission, head, &root, &found.links).await?;
     let next = next.map(|cursor| {
         let rest = odata::rest(raw, found.skip, left);
         let mark = if rest.is_empty() { "" } else { "&" };
         format!("{root}{}?{rest}{mark}$skiptoken={cursor}", odata::set(&sight.entity))
     });
     let frame = Frame { style, root: &root, columns: &columns, selected };
-    let answer = Answer::table(&frame, &sight.entity, &found.shown, found.count, next.as_deref());
+    let answer = Answer::table(&frame, &sight.entity, &found.shown, &expanded, found.count, next.as_deref());
     Ok(match preferred.and_then(|_| HeaderValue::try_from(format!("odata.maxpagesize={page}")).ok()) {
         Some(applied) => answer.with(PREFERENCE_APPLIED, applied),
         None => answer,
@@ -189,15 +201,22 @@ async fn one(
     style: Style,
     sight: &Sight,
 ) -> Outcome {
-    let prospect = admission.prospect();
-    let fields = odata::one(&sight.entity, query(head), &sight.columns).map_err(unmet)?;
+    let (prospect, snapshot) = (admission.prospect(), exchange.snapshot.clone());
+    let (_, mapping) = snapshot.serving(&sight.entity).ok_or(Refusal::Broken)?;
+    let linking = mapping.telling(&prospect.clear());
+    let expandable = expandable(exchange, admission, head, &linking).await?;
+    let wanted = odata::one(&sight.entity, query(head), &sight.columns, &expandable, &snapshot.limits);
+    let WantedOne { fields, expand } = wanted.map_err(unmet)?;
+    let expanding = Expanding::new(&expandable, expand)?;
     let wanted = fields.map(|fields| fields.intersection(&prospect.visible()));
-    let (shown, _) = reading::one(exchange, admission, wanted, &FieldSet::EMPTY).await?;
+    let (shown, links) = reading::one(exchange, admission, wanted, &expanding.linking()).await?;
     let (core, root) = (exchange.core.clone(), root(exchange, head));
+    let links = std::slice::from_ref(&links);
+    let expanded = expanding.find(exchange, admission, head, &root, links).await?;
     let columns = fields.unwrap_or(sight.columns);
     let frame = Frame { style, root: &root, columns: &columns, selected: fields.is_some() };
     let tag = fields.is_none().then(|| (&core.gate.tags, &prospect.caller().facts().digest));
-    Ok(Answer::row(&frame, &shown, tag))
+    Ok(Answer::row(&frame, &shown, &expanded, tag))
 }
 
 /// The service document in a style, or `$metadata`.
@@ -213,7 +232,7 @@ async fn document(
     // The first time, statements are specialised for every entity there is.
     let written = move || {
         let entities = describing.snapshot.schema.entities().iter();
-        let sights: Vec<Sight> = entities.filter_map(|entity| seen(&describing, entity)).collect();
+        let mut sights: Vec<Sight> = entities.filter_map(|entity| seen(&describing, entity)).collect();
         match style {
             Some(style) => {
                 let listed = sights.iter().filter(|sight| sight.listed);
@@ -221,6 +240,9 @@ async fn document(
                 (odata::service(style, &root, &sets), style.content_type())
             }
             None => {
+                for Sight { entity, linking, navigations, .. } in &mut sights {
+                    *navigations = expanding::navigations(&describing, entity, linking);
+                }
                 let described: Vec<Described<'_>> = sights.iter().map(Sight::described).collect();
                 (odata::metadata(&described).into_bytes(), "application/xml")
             }
@@ -231,6 +253,22 @@ async fn document(
         .map(|(document, kind)| Answer::odata_document(greeted, document, kind))
         .ok_or(Refusal::Broken);
     exchange.finish(outcome).await
+}
+
+/// What may be expanded beside records of which the caller sees the leaves `own` unmasked; nothing where nothing of it
+/// is named.
+async fn expandable(
+    exchange: &mut Exchange,
+    admission: &Admission,
+    head: &Head,
+    own: &FieldSet,
+) -> Result<Vec<Expandable>, Refusal> {
+    let entity = admission.prospect().operation().entity().ok_or(Refusal::Broken)?;
+    if !odata::has_navigation(entity, query(head)) {
+        return Ok(Vec::new());
+    }
+    let facts = admission.prospect().caller().facts();
+    expanding::expandable(exchange, facts, head, entity, *own).await
 }
 
 /// What the caller may see of an entity it was let in for.
@@ -255,7 +293,7 @@ async fn sight(
 }
 
 /// What the caller may see of an entity, by list or by id; none where by neither.
-fn seen(describing: &Describing, entity: &Arc<Entity>) -> Option<Sight> {
+pub(super) fn seen(describing: &Describing, entity: &Arc<Entity>) -> Option<Sight> {
     let (_, mapping) = describing.snapshot.serving(entity)?;
     let by = |action| {
         let outlook = mapping.can(action).then(|| describing.outlook(action, Target::Entity(entity.clone())));
@@ -266,20 +304,23 @@ fn seen(describing: &Describing, entity: &Arc<Entity>) -> Option<Sight> {
     let (columns, masked) = all.fold((FieldSet::EMPTY, FieldSet::EMPTY), |told, (visible, clear)| {
         (told.0.union(&visible), told.1.union(&visible.minus(&clear)))
     });
-    let clear = list.map_or(FieldSet::EMPTY, |(_, clear)| mapping.telling(&clear));
+    let telling = |(_, clear): (FieldSet, FieldSet)| mapping.telling(&clear);
+    let clear = list.map_or(FieldSet::EMPTY, telling);
     (list.is_some() || read.is_some()).then(|| Sight {
         entity: entity.clone(),
         columns,
         masked,
         clear,
+        linking: list.or(read).map_or(FieldSet::EMPTY, telling),
         listed: list.is_some(),
+        navigations: Vec::new(),
     })
 }
 
 impl Sight {
     fn described(&self) -> Described<'_> {
-        let Self { entity, columns, masked, clear, .. } = self;
-        Described { entity, columns: *columns, masked: *masked, clear: *clear }
+        let Self { entity, columns, masked, clear, navigations, .. } = self;
+        Described { entity, columns: *columns, masked: *masked, clear: *clear, navigations }
     }
 }
 

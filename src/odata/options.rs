@@ -1,13 +1,17 @@
-//! The options of a URL: `$filter`, `$select`, `$orderby`, `$top`, `$skip`, `$count`, `$skiptoken`, `$format`.
+//! The options of a URL: `$filter`, `$select`, `$expand`, `$orderby`, `$top`, `$skip`, `$count`, `$skiptoken`,
+//! `$format`.
 //!
 //! Any other option is refused: one that is left out would give another answer than was asked for.
 
 use std::borrow::Cow;
 
+mod expand;
+
 use super::{
     fault::{Fault, told},
     filter::{self, Names},
     names,
+    navigation::Expandable,
 };
 use crate::schema::{
     Direction, Entity, FieldSet, Filter, LEAVES_MAX, Query, Sort,
@@ -15,11 +19,15 @@ use crate::schema::{
     value,
 };
 
+pub use expand::{Expansion, has_navigation};
+
 /// What a list is asked for.
 #[derive(Clone, Debug)]
 pub struct Wanted {
     /// Filter, order and fields; its limit is the most a page may hold.
     pub query: Query,
+    /// `$expand`: what is to stand beside each record.
+    pub expand: Vec<Expansion>,
     /// `$top`: how many records in all.
     pub top: Option<u64>,
     /// `$skip`: how many records to pass over.
@@ -30,11 +38,20 @@ pub struct Wanted {
     pub cursor: Option<String>,
 }
 
+/// What one record is asked for.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct WantedOne {
+    /// `$select`: which fields; all where none are named.
+    pub fields: Option<FieldSet>,
+    /// `$expand`: what is to stand beside it.
+    pub expand: Vec<Expansion>,
+}
+
 /// What may be asked of a list.
-const OF_LIST: [&str; 8] =
-    ["$filter", "$select", "$orderby", "$top", "$skip", "$count", "$skiptoken", "$format"];
+const OF_LIST: [&str; 9] =
+    ["$filter", "$select", "$expand", "$orderby", "$top", "$skip", "$count", "$skiptoken", "$format"];
 /// What may be asked of one record.
-const OF_ONE: [&str; 2] = ["$select", "$format"];
+const OF_ONE: [&str; 3] = ["$select", "$expand", "$format"];
 /// What may be asked of a count. All but the filter must not change it (OData 4.0 part 1, §11.2.9).
 const OF_COUNT: [&str; 4] = ["$filter", "$orderby", "$top", "$skip"];
 /// What may be asked of a document.
@@ -44,7 +61,7 @@ const NOT_HERE: [&str; 8] =
     ["$expand", "$search", "$apply", "$compute", "$index", "$deltatoken", "$levels", "$schemaversion"];
 
 /// Reads the options of a list. `clear` are the leaves that may serve filter and order, `visible` those that may be
-/// selected.
+/// selected, `expandable` what may stand beside a record.
 ///
 /// # Errors
 /// What is wrong, or not here.
@@ -53,16 +70,18 @@ pub fn list(
     raw: &str,
     clear: &FieldSet,
     visible: &FieldSet,
+    expandable: &[Expandable],
     limits: &Limits,
 ) -> Result<Wanted, Fault> {
     let query =
         Query { filter: Filter::everything(), sort: Vec::new(), fields: None, limit: limits.limit_max };
-    let mut wanted = Wanted { query, top: None, skip: 0, count: false, cursor: None };
+    let mut wanted = Wanted { query, expand: Vec::new(), top: None, skip: 0, count: false, cursor: None };
     let names = Names { entity, clear, values_max: limits.values_max };
     for (name, value) in options(raw, &OF_LIST)? {
         match name {
             "$filter" => wanted.query.filter = filter::filter(names, &filter::parse(&value)?)?,
-            "$select" => wanted.query.fields = select(entity, visible, &value)?,
+            "$select" => wanted.query.fields = select(entity, visible, expandable, &value)?,
+            "$expand" => wanted.expand = expand::expand(&value, expandable, limits)?,
             "$orderby" => wanted.query.sort = order(entity, clear, &value, limits.sort_keys_max)?,
             "$top" => wanted.top = Some(number("$top", &value)?),
             "$skip" => wanted.skip = number("$skip", &value)?,
@@ -74,18 +93,26 @@ pub fn list(
     Ok(wanted)
 }
 
-/// Reads the options of one record: which fields are wanted.
+/// Reads the options of one record: which fields are wanted, and what beside it.
 ///
 /// # Errors
 /// What is wrong, or not here.
-pub fn one(entity: &Entity, raw: &str, visible: &FieldSet) -> Result<Option<FieldSet>, Fault> {
-    let mut fields = None;
+pub fn one(
+    entity: &Entity,
+    raw: &str,
+    visible: &FieldSet,
+    expandable: &[Expandable],
+    limits: &Limits,
+) -> Result<WantedOne, Fault> {
+    let mut wanted = WantedOne::default();
     for (name, value) in options(raw, &OF_ONE)? {
-        if name == "$select" {
-            fields = select(entity, visible, &value)?;
+        match name {
+            "$select" => wanted.fields = select(entity, visible, expandable, &value)?,
+            "$expand" => wanted.expand = expand::expand(&value, expandable, limits)?,
+            _ => {}
         }
     }
-    Ok(fields)
+    Ok(wanted)
 }
 
 /// Reads the options of a count: which records.
@@ -179,8 +206,14 @@ fn not_here(name: &str, allowed: &[&str]) -> Fault {
     Fault::of(name, QueryFaultKind::Unknown, message)
 }
 
-/// The leaves of a selection; all that may be seen for `*`.
-fn select(entity: &Entity, visible: &FieldSet, value: &str) -> Result<Option<FieldSet>, Fault> {
+/// The leaves of a selection; all that may be seen for `*`. What may stand beside a record may be named too: it is
+/// told where it is expanded.
+fn select(
+    entity: &Entity,
+    visible: &FieldSet,
+    expandable: &[Expandable],
+    value: &str,
+) -> Result<Option<FieldSet>, Fault> {
     let mut wanted = FieldSet::EMPTY;
     if value.split(',').nth(LEAVES_MAX).is_some() {
         let message = format!("at most {LEAVES_MAX} fields");
@@ -194,6 +227,9 @@ fn select(entity: &Entity, visible: &FieldSet, value: &str) -> Result<Option<Fie
         }
         if path.contains(['(', ')']) {
             return Err(Fault::unsupported("options inside `$select`"));
+        }
+        if expandable.iter().any(|other| other.navigation.name == path) {
+            continue;
         }
         let dotted = path.replace('/', ".");
         let found = entity.leaves_under(&dotted).intersection(visible);

@@ -24,6 +24,7 @@ mod deploy;
 mod describing;
 mod erasing;
 mod exchanging;
+mod expanded;
 mod guesses;
 mod ids;
 mod included;
