@@ -141,6 +141,19 @@ impl Answer {
         }
     }
 
+    /// What stands beside a record, as OData by itself; nothing where one record is due and there is none.
+    pub fn alone(style: odata::Style, root: &str, expanded: &Expanded) -> Self {
+        let Expanded { entity, columns, selected, is_list, .. } = expanded;
+        let frame = Frame { style, root, columns, selected: *selected };
+        let beside = expanded.told().beside.into_iter().next().unwrap_or_default();
+        let body = match (is_list, beside.records.first()) {
+            (true, _) => odata::page(&frame, entity, &beside.records, &[], beside.count, beside.next),
+            (false, Some(record)) => odata::entity(&frame, entity, record, &[], None),
+            (false, None) => return Self::empty(StatusCode::NO_CONTENT),
+        };
+        Self::odata(body, style.content_type())
+    }
+
     /// How many records a caller may see, for one that was let in.
     pub fn count(_admitted: &Admission, count: u64) -> Self {
         Self::odata(count.to_string(), "text/plain")

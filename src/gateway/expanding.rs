@@ -46,6 +46,7 @@ pub(super) async fn expandable(
     own: FieldSet,
 ) -> Result<Vec<Expandable>, Refusal> {
     let describing = Describing::of(exchange, facts, head);
+    let own = told(&describing, entity, &own);
     let navigations = odata::navigations(&exchange.snapshot.schema, entity);
     let (policies, memo) = (&exchange.snapshot.policies, &exchange.core.memo);
     let are_at_hand = navigations.iter().all(|navigation| {
@@ -54,18 +55,25 @@ pub(super) async fn expandable(
             [Operation::List(of.clone()), Operation::Read(of.clone(), RecordId(CompactString::default()))];
         operations.iter().all(|operation| policy::is_at_hand(policies, memo, facts, operation))
     });
-    let told = move || -> Vec<Expandable> {
+    let all = move || -> Vec<Expandable> {
         navigations.into_iter().filter_map(|navigation| followed(&describing, &own, navigation)).collect()
     };
     // The first time, statements are specialised.
-    if are_at_hand { Ok(told()) } else { exchange.core.aside(told).await.ok_or(Refusal::Broken) }
+    if are_at_hand { Ok(all()) } else { exchange.core.aside(all).await.ok_or(Refusal::Broken) }
 }
 
 /// The navigation properties that a caller may follow from records of which it sees the leaves `own` unmasked.
 pub(super) fn navigations(describing: &Describing, entity: &Entity, own: &FieldSet) -> Vec<Navigation> {
+    let own = told(describing, entity, own);
     let mut navigations = odata::navigations(&describing.snapshot.schema, entity);
-    navigations.retain(|navigation| is_followed(describing, own, &navigation.relation));
+    navigations.retain(|navigation| is_followed(describing, &own, &navigation.relation));
     navigations
+}
+
+/// Those of some leaves that the system tells: what it does not hold leads nowhere, whatever there is.
+fn told(describing: &Describing, entity: &Entity, leaves: &FieldSet) -> FieldSet {
+    let mapped = describing.snapshot.serving(entity).map_or(FieldSet::EMPTY, |(_, mapping)| mapping.mapped());
+    leaves.intersection(&mapped.union(&FieldSet::ID))
 }
 
 /// What a caller finds at the end of a navigation property; none where it may not follow it.
@@ -76,13 +84,18 @@ fn followed(describing: &Describing, own: &FieldSet, navigation: Navigation) -> 
     let sight = seen(describing, &navigation.relation.entity)?;
     // Without its id it has no type.
     let has_key = sight.columns.contains(LeafId(0));
-    has_key.then_some(Expandable { navigation, columns: sight.columns, clear: sight.clear })
+    has_key.then_some(Expandable {
+        navigation,
+        columns: sight.columns,
+        clear: sight.clear,
+        unheld: sight.unheld,
+    })
 }
 
 /// Whether a caller could ask for what stands there, and the system of the others says whom they belong to.
 fn is_followed(describing: &Describing, own: &FieldSet, relation: &Relation) -> bool {
-    let serving = describing.snapshot.serving(&relation.entity);
-    serving.is_some_and(|(_, mapping)| mapping.mapped().union(&FieldSet::ID).contains(relation.theirs()))
+    let theirs = FieldSet::of(relation.theirs());
+    !told(describing, &relation.entity, &theirs).is_empty()
         && including::is_possible(describing, own, relation)
 }
 

@@ -25,7 +25,8 @@ use crate::{
     identity::{Caller, Facts},
     intake::Head,
     odata::{
-        self, Described, Expandable, Fault, Frame, Navigation, Resource, Style, Unmet, Wanted, WantedOne,
+        self, Described, Expandable, Fault, Frame, Navigation, Resource, Servable, Style, Unmet, Wanted,
+        WantedOne,
     },
     policy::{self, Target},
     quota::{Admission, Greeted},
@@ -40,6 +41,7 @@ enum Asked {
     List(Arc<Entity>, Style),
     Count(Arc<Entity>),
     One(Arc<Entity>, RecordId, Style),
+    Beside(Arc<Entity>, RecordId, String, Style),
 }
 
 /// What a caller may see of an entity: one set of columns for lists and single records, as `$metadata` says.
@@ -50,6 +52,9 @@ pub(super) struct Sight {
     pub(super) clear: FieldSet,
     /// The leaves that may link a record to others.
     linking: FieldSet,
+    /// The leaves that the system does not hold: they stay in `$metadata`, so that a report outlives a change of
+    /// systems, and serve no filter.
+    pub(super) unheld: FieldSet,
     listed: bool,
     /// What may stand beside a record, where it was asked for.
     navigations: Vec<Navigation>,
@@ -70,7 +75,9 @@ pub(super) async fn serve(
         Asked::Service(style) => return document(exchange, &caller, greeted, &head, Some(*style)).await,
         Asked::Metadata => return document(exchange, &caller, greeted, &head, None).await,
         Asked::List(entity, _) | Asked::Count(entity) => Operation::List(entity.clone()),
-        Asked::One(entity, id, _) => Operation::Read(entity.clone(), id.clone()),
+        Asked::One(entity, id, _) | Asked::Beside(entity, id, ..) => {
+            Operation::Read(entity.clone(), id.clone())
+        }
     };
     exchange.asked(&operation);
     let facts = caller.facts().clone();
@@ -89,6 +96,7 @@ pub(super) async fn serve(
             Err(refusal) => Err(refusal),
         },
         Asked::Count(entity) => count(&mut exchange, &admission, &head, &entity).await,
+        Asked::Beside(_, _, name, style) => beside(&mut exchange, &admission, &head, style, &name).await,
         Asked::Service(_) | Asked::Metadata => Err(Refusal::Broken),
     };
     exchange.finish(outcome).await
@@ -131,6 +139,9 @@ fn asked(snapshot: &Snapshot, head: &Head) -> Result<Asked, Refusal> {
         Resource::One { set, key } => {
             Ok(Asked::One(entity(&set)?, RecordId(CompactString::from(key)), style()?))
         }
+        Resource::Beside { set, key, name } => {
+            Ok(Asked::Beside(entity(&set)?, RecordId(CompactString::from(key)), name, style()?))
+        }
     }
 }
 
@@ -145,8 +156,9 @@ async fn list(
     let (visible, clear) = listing::sight(&snapshot, admission.prospect(), &sight.entity)?;
     let (raw, limits) = (query(head), &snapshot.limits);
     let expandable = expandable(exchange, admission, head, &clear).await?;
+    let servable = Servable { clear: &clear, unheld: &sight.unheld };
     let wanted =
-        odata::list(&sight.entity, raw, &clear, &sight.columns, &expandable, limits).map_err(unmet)?;
+        odata::list(&sight.entity, raw, servable, &sight.columns, &expandable, limits).map_err(unmet)?;
     let Wanted { mut query, expand, top, skip, count, cursor } = wanted;
     let expanding = Expanding::new(&expandable, expand)?;
     let preferred = odata::max_page_size(text(head, PREFER));
@@ -189,7 +201,9 @@ async fn list(
 async fn count(exchange: &mut Exchange, admission: &Admission, head: &Head, entity: &Entity) -> Outcome {
     let snapshot = exchange.snapshot.clone();
     let (_, clear) = listing::sight(&snapshot, admission.prospect(), entity)?;
-    let filter = odata::count(entity, query(head), &clear, &snapshot.limits).map_err(unmet)?;
+    let (_, mapping) = snapshot.serving(entity).ok_or(Refusal::Broken)?;
+    let servable = Servable { clear: &clear, unheld: &entity.all().minus(&mapping.mapped()) };
+    let filter = odata::count(entity, query(head), servable, &snapshot.limits).map_err(unmet)?;
     let count = listing::count(exchange, admission, filter).await?;
     Ok(Answer::count(admission, count))
 }
@@ -202,8 +216,7 @@ async fn one(
     sight: &Sight,
 ) -> Outcome {
     let (prospect, snapshot) = (admission.prospect(), exchange.snapshot.clone());
-    let (_, mapping) = snapshot.serving(&sight.entity).ok_or(Refusal::Broken)?;
-    let linking = mapping.telling(&prospect.clear());
+    let linking = linking(&snapshot, admission)?;
     let expandable = expandable(exchange, admission, head, &linking).await?;
     let wanted = odata::one(&sight.entity, query(head), &sight.columns, &expandable, &snapshot.limits);
     let WantedOne { fields, expand } = wanted.map_err(unmet)?;
@@ -217,6 +230,37 @@ async fn one(
     let frame = Frame { style, root: &root, columns: &columns, selected: fields.is_some() };
     let tag = fields.is_none().then(|| (&core.gate.tags, &prospect.caller().facts().digest));
     Ok(Answer::row(&frame, &shown, &expanded, tag))
+}
+
+/// What stands beside a record, by itself.
+async fn beside(
+    exchange: &mut Exchange,
+    admission: &Admission,
+    head: &Head,
+    style: Style,
+    name: &str,
+) -> Outcome {
+    let (prospect, snapshot) = (admission.prospect(), exchange.snapshot.clone());
+    let entity = prospect.operation().entity().ok_or(Refusal::Broken)?;
+    let linking = linking(&snapshot, admission)?;
+    let facts = prospect.caller().facts();
+    let expandable = expanding::expandable(exchange, facts, head, entity, linking).await?;
+    let wanted = odata::beside(name, query(head), &expandable, &snapshot.limits).map_err(unmet)?;
+    let wanted = wanted.ok_or(Refusal::NotInCatalog(NotInCatalog::Path))?;
+    let expanding = Expanding::new(&expandable, vec![wanted])?;
+    let (_, links) = reading::one(exchange, admission, Some(FieldSet::EMPTY), &expanding.linking()).await?;
+    let root = root(exchange, head);
+    let links = std::slice::from_ref(&links);
+    let expanded = expanding.find(exchange, admission, head, &root, links).await?;
+    Ok(Answer::alone(style, &root, expanded.first().ok_or(Refusal::Broken)?))
+}
+
+/// The leaves that may link the one record that is read to others.
+fn linking(snapshot: &Snapshot, admission: &Admission) -> Result<FieldSet, Refusal> {
+    let prospect = admission.prospect();
+    let entity = prospect.operation().entity().ok_or(Refusal::Broken)?;
+    let (_, mapping) = snapshot.serving(entity).ok_or(Refusal::Broken)?;
+    Ok(mapping.telling(&prospect.clear()))
 }
 
 /// The service document in a style, or `$metadata`.
@@ -312,6 +356,7 @@ pub(super) fn seen(describing: &Describing, entity: &Arc<Entity>) -> Option<Sigh
         masked,
         clear,
         linking: list.or(read).map_or(FieldSet::EMPTY, telling),
+        unheld: entity.all().minus(&mapping.mapped()),
         listed: list.is_some(),
         navigations: Vec::new(),
     })
@@ -319,8 +364,9 @@ pub(super) fn seen(describing: &Describing, entity: &Arc<Entity>) -> Option<Sigh
 
 impl Sight {
     fn described(&self) -> Described<'_> {
-        let Self { entity, columns, masked, clear, navigations, .. } = self;
-        Described { entity, columns: *columns, masked: *masked, clear: *clear, navigations }
+        let Self { entity, columns, masked, clear, unheld, navigations, .. } = self;
+        let clear = clear.minus(unheld);
+        Described { entity, columns: *columns, masked: *masked, clear, navigations }
     }
 }
 

@@ -8,7 +8,7 @@
 //! ([`Unmet`]): nothing of a request is left out in silence.
 //!
 //! ```
-//! use bramka::{odata::{self, Resource}, schema::{load, query::Limits}, words::{Diagnostics, tree}};
+//! use bramka::{odata::{self, Resource}, schema::{FieldSet, load, query::Limits}, words::{Diagnostics, tree}};
 //!
 //! assert_eq!(Resource::parse("/odata/orders('7')"), Some(Resource::One { set: "orders".into(), key: "7".into() }));
 //!
@@ -25,9 +25,10 @@
 //! let mut found = Diagnostics::default();
 //! let tag = load::entity(&file, &tree::parse(&file, text).unwrap(), &mut found).unwrap();
 //! let all = tag.all();
-//! let wanted = odata::list(&tag, "$filter=word%20eq%20'new'&$top=5", &all, &all, &[], &Limits::default()).unwrap();
+//! let servable = odata::Servable { clear: &all, unheld: &FieldSet::EMPTY };
+//! let wanted = odata::list(&tag, "$filter=word%20eq%20'new'&$top=5", servable, &all, &[], &Limits::default()).unwrap();
 //! assert_eq!((wanted.query.filter.tests(), wanted.top), (1, Some(5)));
-//! assert!(odata::list(&tag, "$filter=word eq new", &all, &all, &[], &Limits::default()).is_err());
+//! assert!(odata::list(&tag, "$filter=word eq new", servable, &all, &[], &Limits::default()).is_err());
 //! ```
 
 /// What every answer says in `OData-Version`.
@@ -50,6 +51,7 @@ pub use metadata::{Described, metadata};
 pub use names::{NAMESPACE, set};
 pub use navigation::{Expandable, Navigation, navigations};
 pub use options::{
-    Expansion, Wanted, WantedOne, count, has_navigation, list, one, only_format, rest, without_paging,
+    Expansion, Servable, Wanted, WantedOne, beside, count, has_navigation, list, one, only_format, rest,
+    without_paging,
 };
 pub use path::{PREFIX, Resource};

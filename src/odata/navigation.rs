@@ -34,6 +34,8 @@ pub struct Expandable {
     pub columns: FieldSet,
     /// Those that may serve a filter and an order of them.
     pub clear: FieldSet,
+    /// Those that the system does not hold.
+    pub unheld: FieldSet,
 }
 
 impl Navigation {

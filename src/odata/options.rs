@@ -19,7 +19,16 @@ use crate::schema::{
     value,
 };
 
-pub use expand::{Expansion, has_navigation};
+pub use expand::{Expansion, beside, has_navigation};
+
+/// The leaves that a request may look for records by.
+#[derive(Clone, Copy, Debug)]
+pub struct Servable<'a> {
+    /// Those that may serve filter and order.
+    pub clear: &'a FieldSet,
+    /// Those that the system does not hold: they are refused as such where they may serve.
+    pub unheld: &'a FieldSet,
+}
 
 /// What a list is asked for.
 #[derive(Clone, Debug)]
@@ -60,15 +69,22 @@ const OF_DOCUMENT: [&str; 1] = ["$format"];
 const NOT_HERE: [&str; 8] =
     ["$expand", "$search", "$apply", "$compute", "$index", "$deltatoken", "$levels", "$schemaversion"];
 
-/// Reads the options of a list. `clear` are the leaves that may serve filter and order, `visible` those that may be
-/// selected, `expandable` what may stand beside a record.
+impl<'a> Servable<'a> {
+    fn names(self, entity: &'a Entity, limits: &Limits) -> Names<'a> {
+        let Self { clear, unheld } = self;
+        Names { entity, clear, unheld, values_max: limits.values_max }
+    }
+}
+
+/// Reads the options of a list. `visible` are the leaves that may be selected, `expandable` is what may stand beside a
+/// record.
 ///
 /// # Errors
 /// What is wrong, or not here.
 pub fn list(
     entity: &Entity,
     raw: &str,
-    clear: &FieldSet,
+    servable: Servable<'_>,
     visible: &FieldSet,
     expandable: &[Expandable],
     limits: &Limits,
@@ -76,13 +92,13 @@ pub fn list(
     let query =
         Query { filter: Filter::everything(), sort: Vec::new(), fields: None, limit: limits.limit_max };
     let mut wanted = Wanted { query, expand: Vec::new(), top: None, skip: 0, count: false, cursor: None };
-    let names = Names { entity, clear, values_max: limits.values_max };
+    let names = servable.names(entity, limits);
     for (name, value) in options(raw, &OF_LIST)? {
         match name {
             "$filter" => wanted.query.filter = filter::filter(names, &filter::parse(&value)?)?,
             "$select" => wanted.query.fields = select(entity, visible, expandable, &value)?,
             "$expand" => wanted.expand = expand::expand(&value, expandable, limits)?,
-            "$orderby" => wanted.query.sort = order(entity, clear, &value, limits.sort_keys_max)?,
+            "$orderby" => wanted.query.sort = order(entity, servable, &value, limits.sort_keys_max)?,
             "$top" => wanted.top = Some(number("$top", &value)?),
             "$skip" => wanted.skip = number("$skip", &value)?,
             "$count" => wanted.count = boolean(&value)?,
@@ -119,13 +135,13 @@ pub fn one(
 ///
 /// # Errors
 /// What is wrong, or not here.
-pub fn count(entity: &Entity, raw: &str, clear: &FieldSet, limits: &Limits) -> Result<Filter, Fault> {
-    let names = Names { entity, clear, values_max: limits.values_max };
+pub fn count(entity: &Entity, raw: &str, servable: Servable<'_>, limits: &Limits) -> Result<Filter, Fault> {
+    let names = servable.names(entity, limits);
     let mut wanted = Filter::everything();
     for (name, value) in options(raw, &OF_COUNT)? {
         match name {
             "$filter" => wanted = filter::filter(names, &filter::parse(&value)?)?,
-            "$orderby" => drop(order(entity, clear, &value, limits.sort_keys_max)?),
+            "$orderby" => drop(order(entity, servable, &value, limits.sort_keys_max)?),
             name => drop(number(name, &value)?),
         }
     }
@@ -241,7 +257,8 @@ fn select(
     Ok(if all { None } else { Some(wanted) })
 }
 
-fn order(entity: &Entity, clear: &FieldSet, value: &str, keys_max: usize) -> Result<Vec<Sort>, Fault> {
+fn order(entity: &Entity, servable: Servable<'_>, value: &str, keys_max: usize) -> Result<Vec<Sort>, Fault> {
+    let Servable { clear, unheld } = servable;
     const OPTION: &str = "$orderby";
     let wrong = |message: String| Fault::of(OPTION, QueryFaultKind::Operator, message);
     let mut keys: Vec<Sort> = Vec::new();
@@ -264,6 +281,9 @@ fn order(entity: &Entity, clear: &FieldSet, value: &str, keys_max: usize) -> Res
         let Some((id, leaf)) = id.and_then(|id| Some((id, entity.leaf(id)?))) else {
             return Err(names::unknown(OPTION, entity, clear, &dotted));
         };
+        if unheld.contains(id) {
+            return Err(names::unheld(OPTION, leaf));
+        }
         if leaf.in_list {
             let message = format!("`{}` has several values, so it cannot be an order", names::of(leaf));
             return Err(wrong(message));

@@ -180,6 +180,94 @@ fn what_is_asked_of_what_is_expanded_is_what_its_own_list_gives() {
 }
 
 #[test]
+fn what_stands_beside_a_record_has_a_path_of_its_own() {
+    let (_crm, stage) = with_the_customer();
+    let path = "/odata/orders?$top=30&$expand=invoices,customer_record";
+    let all = rows(&stage.get(path).expect(200));
+    let order = all.iter().find(|order| !order["invoices"].as_array().unwrap().is_empty()).unwrap();
+    let address = |order: &Value| format!("/odata/orders('{}')", order["id"].as_str().unwrap());
+    let get = |rest: &str| stage.get(&format!("{}/{rest}", address(order)));
+    let invoices = get("invoices").expect(200);
+    assert_eq!(invoices.json()["@odata.context"], "https://localhost/odata/$metadata#invoices");
+    assert_eq!(json!(rows(&invoices)), order["invoices"]);
+    let some =
+        get("invoices?$select=number&$filter=number%20ne%20'x'&$top=1&$count=true&$format=json").expect(200);
+    let number = json!({ "number": order["invoices"][0]["number"] });
+    assert_eq!(rows(&some), [number]);
+    assert_eq!(some.json()["@odata.count"], order["invoices"].as_array().unwrap().len());
+    // A single record, and none where there is none.
+    for order in &all {
+        let one = stage.get(&format!("{}/customer_record", address(order)));
+        if order["customer_record"].is_null() {
+            assert_eq!((one.status, one.body.len()), (204, 0));
+            continue;
+        }
+        let mut one = one.expect(200).json();
+        assert_eq!(taken(&mut one, "@odata.context"), "https://localhost/odata/$metadata#customers/$entity");
+        assert_eq!(one, order["customer_record"]);
+    }
+    assert!(all.iter().any(|order| order["customer_record"].is_null()));
+    assert!(all.iter().any(|order| order["customer_record"].is_object()));
+    // It has two entries, as an expansion has.
+    let written = stage.written(&invoices);
+    assert_eq!((&written[0]["action"], &written[0]["target"]), (&json!("read"), &json!("Order")));
+    assert_eq!(entry_of(&stage, noted(&written[0], "part")[0])["target"], "Invoice");
+    // What is not there, not for this caller, or beside a record that is hidden.
+    for (rest, status) in
+        [("number", 404), ("nothing", 404), ("invoices?$expand=order_record", 501), ("invoices?top=1", 400)]
+    {
+        refused(get(rest), status);
+    }
+    let own = rows(&stage.portal_get("/odata/orders?$top=1").expect(200)).remove(0);
+    stage.portal_get(&format!("{}/lines_product_records", address(&own))).expect(200);
+    refused(stage.portal_get(&format!("{}/invoices", address(&own))), 404);
+    let other = all.iter().find(|order| order["customer"] != own["customer"]).unwrap();
+    stage.erp.forget();
+    refused(stage.portal_get(&format!("{}/lines_product_records", address(other))), 404);
+    assert_eq!(stage.erp.seen().len(), 1, "the order itself alone: {:?}", stage.erp.seen());
+}
+
+#[test]
+fn tools_are_answered_as_they_ask() {
+    let stage = stage();
+    // As Power Query of Power BI and Excel sends them: the navigation property stands in both options.
+    let accept = "application/json;odata.metadata=minimal;q=1.0,application/json;odata=minimalmetadata;q=0.9,\
+                  application/atomsvc+xml;q=0.8,application/atom+xml;q=0.8,application/xml;q=0.7,text/plain;q=0.7";
+    let ask = |path: &str| {
+        let mut request = bare(Method::GET, path, Some(&stage.shop));
+        for (name, value) in
+            [("accept", accept), ("odata-maxversion", "4.0"), ("maxdataserviceversion", "3.0")]
+        {
+            request.headers_mut().insert(name, value.parse().unwrap());
+        }
+        stage.ask(request)
+    };
+    for path in [
+        "/odata/orders?$filter=status%20eq%20%27open%27&$expand=invoices(%24select%3Dnumber%2Camount_due)&$select=id%2Cnumber%2Cinvoices&$top=1000",
+        "/odata/orders?$select=id%2Cnumber&$expand=invoices%28%24select%3Dnumber%2Camount_due%29&$top=1000",
+    ] {
+        let answer = ask(path).expect(200);
+        assert_eq!(answer.header("content-type"), Some("application/json;odata.metadata=minimal"));
+        let context = "https://localhost/odata/$metadata#orders(id,number,invoices(number,amount_due))";
+        assert_eq!(answer.json()["@odata.context"], context);
+        let names = |row: &Value| row.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+        for row in rows(&answer) {
+            assert_eq!(names(&row), ["id", "number", "invoices"]);
+            assert!(
+                row["invoices"].as_array().unwrap().iter().all(|row| names(row) == ["number", "amount_due"])
+            );
+        }
+        let next = answer.json()["@odata.nextLink"].as_str().unwrap().to_owned();
+        ask(path_of(&next)).expect(200);
+    }
+    // A cell of a table that is opened by itself.
+    let order = rows(&ask("/odata/orders?$top=1&$select=id")).remove(0);
+    rows(&ask(&format!("/odata/orders('{}')/invoices?$top=200", order["id"].as_str().unwrap())).expect(200));
+    // As Tableau asks: one set, counted, without what stands beside it.
+    ask("/odata/orders?$format=json&$top=1&$count=true").expect(200);
+}
+
+#[test]
 fn a_reference_in_a_list_leads_to_each_record_once_and_back() {
     let stage = stage();
     let path = "/odata/orders?$top=5&$expand=lines_product_records($select=id)";
@@ -220,6 +308,8 @@ fn what_is_too_much_to_stand_beside_a_record_is_told_as_the_address_of_its_own_l
     assert_eq!(cut.json()["orders"], json!([]), "a part of it is not told as if it were the first of it");
     let next = cut.json()["orders@odata.nextLink"].as_str().unwrap().to_owned();
     assert_eq!(whole(&stage, path_of(&next)), all);
+    let alone = stage.get("/odata/customers('20000')/orders").expect(200).json();
+    assert_eq!((&alone["value"], &alone["@odata.nextLink"]), (&json!([]), &json!(next)));
     // What was not told was not shown.
     let entry = entry_of(&stage, noted(&stage.written(&cut)[0], "part")[0]);
     assert_eq!((&entry["target"], shown(&entry)), (&json!("Order"), 0));

@@ -48,5 +48,6 @@ mod seen;
 mod spelt;
 mod stage;
 mod tools;
+mod unheld;
 mod withdrawn;
 mod writes;

@@ -24,7 +24,8 @@ fn read(navigation: &Navigation, address: &str) -> Filter {
     let (set, query) = address.split_once('?').unwrap();
     assert_eq!(set, odata::set(entity));
     let all = entity.all();
-    odata::list(entity, query, &all, &all, &[], &Limits::default()).unwrap().query.filter
+    let servable = odata::Servable { clear: &all, unheld: &FieldSet::EMPTY };
+    odata::list(entity, query, servable, &all, &[], &Limits::default()).unwrap().query.filter
 }
 
 #[test]

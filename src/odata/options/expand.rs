@@ -2,11 +2,11 @@
 //!
 //! One level, by name. A name that is unknown and one that this caller may not follow are one and the same.
 
-use super::{boolean, decode, number, order, pairs, select};
+use super::{Servable, boolean, decode, number, options, order, pairs, select};
 use crate::{
     odata::{
         fault::{Fault, Unmet, told},
-        filter::{self, Names},
+        filter,
         navigation::Expandable,
     },
     schema::{
@@ -41,6 +41,8 @@ pub struct Expansion {
 const OPTION: &str = "$expand";
 /// What may be asked of the records beside one.
 const OF_LIST: [&str; 6] = ["$filter", "$select", "$orderby", "$top", "$skip", "$count"];
+/// The same, where they have a path of their own.
+const OF_PATH: [&str; 7] = ["$filter", "$select", "$orderby", "$top", "$skip", "$count", "$format"];
 /// What OData has and nobody gets here.
 const NOT_HERE: [&str; 5] = ["$expand", "$levels", "$search", "$apply", "$compute"];
 
@@ -55,6 +57,28 @@ pub fn has_navigation(entity: &Entity, raw: &str) -> bool {
         Some("$select") => decode(value).is_some_and(|value| !value.split(',').all(is_field)),
         _ => false,
     })
+}
+
+/// Reads the options of what stands beside a record under a name, asked for by a path of its own; none where nothing
+/// may stand there.
+///
+/// # Errors
+/// What is wrong, or not here.
+pub fn beside(
+    name: &str,
+    raw: &str,
+    expandable: &[Expandable],
+    limits: &Limits,
+) -> Result<Option<Expansion>, Fault> {
+    let named = |(_, one): &(usize, &Expandable)| one.navigation.name == name;
+    let Some((at, one)) = expandable.iter().enumerate().find(named) else { return Ok(None) };
+    let mut wanted = Expansion::all(at);
+    for (name, value) in options(raw, &OF_PATH)? {
+        if name != "$format" {
+            wanted.put(one, known(name, one.navigation.is_list)?, &value, limits)?;
+        }
+    }
+    Ok(Some(wanted))
 }
 
 /// Reads the value of `$expand`.
@@ -106,41 +130,59 @@ fn named<'a>(name: &str, expandable: &'a [Expandable]) -> Result<(usize, &'a Exp
 
 /// Reads what is asked of the records beside one.
 fn expansion(at: usize, one: &Expandable, options: &str, limits: &Limits) -> Result<Expansion, Fault> {
-    let (entity, clear) = (one.navigation.entity(), &one.clear);
-    let mut wanted = Expansion {
-        at,
-        filter: Filter::everything(),
-        sort: Vec::new(),
-        fields: None,
-        skip: 0,
-        top: None,
-        count: false,
-        written: Vec::new(),
-    };
+    let mut wanted = Expansion::all(at);
     let mut seen: Vec<&str> = Vec::new();
     for option in parts(options, ';')?.into_iter().filter(|_| !options.trim().is_empty()) {
         let (name, value) = option.split_once('=').unwrap_or((option, ""));
-        let (name, value) = (known(name.trim(), one.navigation.is_list)?, value.trim());
+        let name = known(name.trim(), one.navigation.is_list)?;
         if seen.contains(&name) {
             return Err(Fault::of(name, QueryFaultKind::Repeated, "stands here a second time"));
         }
         seen.push(name);
-        match name {
-            "$filter" => {
-                let names = Names { entity, clear, values_max: limits.values_max };
-                wanted.filter = filter::filter(names, &filter::parse(value)?)?;
-            }
-            "$select" => wanted.fields = select(entity, &one.columns, &[], value)?,
-            "$orderby" => wanted.sort = order(entity, clear, value, limits.sort_keys_max)?,
-            "$top" => wanted.top = Some(number(name, value)?),
-            "$skip" => wanted.skip = number(name, value)?,
-            _ => wanted.count = boolean(value)?,
-        }
-        if name != "$count" {
-            wanted.written.push((name, value.to_owned()));
-        }
+        wanted.put(one, name, value.trim(), limits)?;
     }
     Ok(wanted)
+}
+
+impl Expansion {
+    /// All of the records there.
+    fn all(at: usize) -> Self {
+        Self {
+            at,
+            filter: Filter::everything(),
+            sort: Vec::new(),
+            fields: None,
+            skip: 0,
+            top: None,
+            count: false,
+            written: Vec::new(),
+        }
+    }
+
+    fn put(
+        &mut self,
+        one: &Expandable,
+        name: &'static str,
+        value: &str,
+        limits: &Limits,
+    ) -> Result<(), Fault> {
+        let entity = one.navigation.entity();
+        let servable = Servable { clear: &one.clear, unheld: &one.unheld };
+        match name {
+            "$filter" => {
+                self.filter = filter::filter(servable.names(entity, limits), &filter::parse(value)?)?;
+            }
+            "$select" => self.fields = select(entity, &one.columns, &[], value)?,
+            "$orderby" => self.sort = order(entity, servable, value, limits.sort_keys_max)?,
+            "$top" => self.top = Some(number(name, value)?),
+            "$skip" => self.skip = number(name, value)?,
+            _ => self.count = boolean(value)?,
+        }
+        if name != "$count" {
+            self.written.push((name, value.to_owned()));
+        }
+        Ok(())
+    }
 }
 
 /// An option that may stand here.

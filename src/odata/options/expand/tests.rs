@@ -8,13 +8,15 @@ use crate::{
     schema::{Direction, Op, Value, testing::shipped},
 };
 
-/// All that stands beside an order, of which everything may serve but an invoice's `amount_due`.
+/// All that stands beside an order, of which everything may serve but an invoice's `amount_due`, and all is held but its
+/// `due_date`.
 fn beside_orders() -> Vec<Expandable> {
     let schema = shipped();
     let all = navigations(&schema, schema.entity("Order").unwrap()).into_iter().map(|navigation| {
         let columns = navigation.entity().all();
+        let unheld = navigation.entity().leaves_under("due_date");
         let clear = columns.minus(&navigation.entity().leaves_under("amount_due"));
-        Expandable { navigation, columns, clear }
+        Expandable { navigation, columns, clear, unheld }
     });
     all.collect()
 }
@@ -79,6 +81,10 @@ fn what_is_wrong_or_not_here_is_told_by_name() {
             "$expand: invoices($filter): unknown field `numbr`, did you mean `number`?",
         ),
         ("invoices($filter=amount_due gt 1)", "$expand: invoices($filter): unknown field `amount_due`"),
+        (
+            "invoices($orderby=due_date)",
+            "$expand: invoices($orderby): the system behind this collection does not hold `due_date`",
+        ),
         ("invoices($orderby=amount_due)", "$expand: invoices($orderby): unknown field `amount_due`"),
         (
             "invoices(top=1)",
