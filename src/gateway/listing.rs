@@ -4,14 +4,14 @@
 //! again. Records dropped by policy make a page need several of the system's; how many is bounded, and a page
 //! that stays short has a cursor that goes on. A list that the system cannot page to its end says so.
 
-use compact_str::CompactString;
+mod beside;
 
 use super::{
     Outcome,
     exchange::{Exchange, Side, not_possible},
     ids,
     including::{self, Links},
-    joined, reading,
+    joined,
     wanted::{Subjects, needed, untold},
 };
 use crate::{
@@ -32,6 +32,8 @@ use crate::{
     },
     words::{Digest, StatementId},
 };
+
+pub(super) use beside::{By, beside, by_ids};
 
 /// LIMIT: pages of a system that one request may cause.
 const PAGES_MAX: usize = 20;
@@ -196,35 +198,6 @@ pub(super) async fn find(
     let next =
         next.map(|next| core.gate.cursors.seal(&scope, &next)).transpose().map_err(|_| Refusal::Broken)?;
     Ok(Found { shown, links, next, skip, truncated, count })
-}
-
-/// The records of some ids, each read by itself and judged as one of a list. Those that the system does not have are
-/// left out, as in a list.
-pub(super) async fn by_ids(
-    exchange: &mut Exchange,
-    admission: &Admission,
-    sought: &Sought,
-    wanted: &[&CompactString],
-) -> Result<Found, Refusal> {
-    let Operation::List(entity) = admission.prospect().operation() else { return Err(Refusal::Broken) };
-    let snapshot = exchange.snapshot.clone();
-    let mut list = List::of(exchange, admission, entity, &snapshot, sought)?;
-    for id in wanted {
-        let key = match ids::key(list.exchange, list.mapping, id).await {
-            Ok(key) => key,
-            Err(Refusal::NoSuchRecord) => continue,
-            Err(refusal) => return Err(refusal),
-        };
-        let asked = (&list.fetched, &list.must);
-        match reading::fetch(list.exchange, admission, entity, &key, asked).await {
-            Ok((_, inward)) => list.consider(inward)?,
-            Err(Refusal::Untold) => list.exchange.withheld(Withheld::Unfit),
-            Err(Refusal::NoSuchRecord) => {}
-            Err(refusal) => return Err(refusal),
-        }
-    }
-    let List { shown, links, .. } = list;
-    Ok(Found { shown, links, next: None, skip: 0, truncated: false, count: None })
 }
 
 /// How many records a caller may see that pass a filter. None of them is shown or kept.
@@ -415,13 +388,19 @@ impl<'a> List<'a> {
     }
 
     async fn all(&mut self) -> Result<Vec<Inward>, Refusal> {
+        let all = self.whole(SORTED_ROWS_MAX, SORTED_PAGES_MAX).await?;
+        all.ok_or_else(|| match self.counted {
+            true => too_many_to_count(ROWS_AND_PAGES),
+            false => Refusal::TooManyToSort { rows_max: SORTED_ROWS_MAX },
+        })
+    }
+
+    /// All records that the caller may see, in its order; none where there are more than so many, or where the system
+    /// cannot page to the end of them.
+    async fn whole(&mut self, rows_max: usize, pages_max: usize) -> Result<Option<Vec<Inward>>, Refusal> {
         let mut rows = Vec::new();
         let mut listing = self.listing(None)?;
-        let too_many = match self.counted {
-            true => || too_many_to_count(ROWS_AND_PAGES),
-            false => || Refusal::TooManyToSort { rows_max: SORTED_ROWS_MAX },
-        };
-        for _ in 0..SORTED_PAGES_MAX {
+        for _ in 0..pages_max {
             let page = self.page(&listing).await?;
             for row in page.rows {
                 let Some(inward) = self.fits(row) else { continue };
@@ -430,18 +409,22 @@ impl<'a> List<'a> {
                     rows.push(inward);
                 }
             }
-            if rows.len() > SORTED_ROWS_MAX || page.truncated {
-                return Err(too_many());
+            if rows.len() > rows_max || page.truncated {
+                return Ok(None);
             }
             match page.next {
                 Some(next) => listing = self.listing(Some(&next))?,
                 None => {
-                    rows.sort_by(|a, b| schema::order(self.entity, &self.query.sort, &a.record, &b.record));
-                    return Ok(rows);
+                    self.in_callers_order(&mut rows);
+                    return Ok(Some(rows));
                 }
             }
         }
-        Err(too_many())
+        Ok(None)
+    }
+
+    fn in_callers_order(&self, rows: &mut [Inward]) {
+        rows.sort_by(|a, b| schema::order(self.entity, &self.query.sort, &a.record, &b.record));
     }
 
     /// Counts what the caller may see, page by page.

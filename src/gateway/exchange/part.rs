@@ -7,13 +7,7 @@ use bytes::Bytes;
 use http::{Method, StatusCode};
 
 use super::{Exchange, Progress};
-use crate::{
-    audit::Entry,
-    catalog::Operation,
-    clock,
-    identity::Caller,
-    refusal::{Form, Refusal},
-};
+use crate::{audit::Entry, catalog::Operation, clock, identity::Caller, refusal::Refusal};
 
 impl Exchange {
     /// Opens an exchange for a part of this one, asked by the same caller over the same connection.
@@ -46,7 +40,8 @@ impl Exchange {
             once: None,
             progress: Progress::Nothing,
             untold: Vec::new(),
-            form: Form::Problem,
+            // What the whole may not leave untold, no part of it may.
+            form: self.form,
             refused: None,
             erred: false,
             action: "none",
