@@ -80,7 +80,10 @@ impl Mapping {
             keys.push((place.name.clone(), *direction));
         }
         match words.tie {
-            Tie::Key => keys.push((self.key_name.clone()?, Direction::Ascending)),
+            Tie::Key => {
+                let names = self.key_names.as_ref()?;
+                keys.extend(names.iter().map(|name| (name.clone(), Direction::Ascending)));
+            }
             Tie::Own => {}
         }
         (keys.len() <= words.most).then_some(keys)

@@ -1,6 +1,7 @@
 //! Lists read from native lists, and what hangs on how a native scalar stands; who writes which native place.
 
 use super::{
+    Defaults,
     entity::constants,
     fields::{At, FilterLine, Loader, WriteWord, leaves, named},
     path_at,
@@ -51,7 +52,7 @@ impl Loader<'_> {
         self.depth += 1;
         let guards = std::mem::take(&mut self.guards);
         let mut element = Frame::default();
-        let narrow = narrows(keys.take("where"), &mut element, self.found);
+        let narrow = narrows(keys.take("where"), &mut element, self.defaults, self.found);
         for narrow in &narrow {
             self.writes(&narrow.at, "where", &source.place);
         }
@@ -132,7 +133,7 @@ impl Loader<'_> {
     /// The switches of a part, on which what is loaded next hangs.
     pub(super) fn switches(&mut self, node: Option<&Node>, at: At<'_>, frame: &mut Frame) -> Vec<Narrow> {
         let Some(node) = node else { return Vec::new() };
-        let switches = narrows(Some(node), frame, self.found);
+        let switches = narrows(Some(node), frame, self.defaults, self.found);
         for switch in &switches {
             if self.list == 0 {
                 self.lines.reads.push((leaves(at.field), switch.at.clone(), false));
@@ -259,9 +260,14 @@ impl Loader<'_> {
 }
 
 /// Native conditions, and the slots by which they are read.
-pub(super) fn narrows(node: Option<&Node>, frame: &mut Frame, found: &mut Diagnostics) -> Vec<Narrow> {
+pub(super) fn narrows(
+    node: Option<&Node>,
+    frame: &mut Frame,
+    defaults: &Defaults,
+    found: &mut Diagnostics,
+) -> Vec<Narrow> {
     let mut out = Vec::new();
-    for (at, value) in constants(node, found) {
+    for (at, value) in constants(node, defaults, found) {
         let text = match &value {
             Out::Text(text) | Out::Number(text) => text.as_str(),
             Out::Boolean(true) => "true",
