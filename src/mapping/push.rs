@@ -220,7 +220,10 @@ fn is_number_there(dialect: &Dialect, codec: &Codec) -> bool {
 
 /// Whether a filter compares the day as a day: where the system keeps one as text, only in the same form.
 fn is_day_there(dialect: &Dialect, codec: &Codec) -> bool {
-    matches!(codec.forms.day, Day::Iso | Day::MsDate) || codec.forms.day == dialect.literals.day
+    let (kept, told) = (codec.forms.day, dialect.literals.day);
+    // What is kept with a time is compared with a moment.
+    let with_time = matches!(kept, Day::IsoMidnight | Day::IsoNoon) && told == Day::IsoMidnight;
+    matches!(kept, Day::Iso | Day::MsDate) || kept == told || with_time
 }
 
 /// Conditions on the stored days that read as one which passes. Where a day is kept as a moment, any moment of
