@@ -442,6 +442,28 @@ pub(super) struct EachPart {
     pub(super) narrow: Vec<Narrow>,
     /// Whether it may be sent with a new record.
     pub(super) create: bool,
+    /// What an element is sent with besides its fields.
+    pub(super) set: Vec<(Path, Set)>,
+}
+
+/// A native value that a mapping sends of its own.
+#[derive(Debug)]
+pub(super) enum Set {
+    /// It is always the same.
+    Is(Out),
+    /// It is worked out of what else is sent.
+    Calc(Box<Worked>),
+}
+
+/// A calculation over what is sent.
+#[derive(Debug)]
+pub(super) struct Worked {
+    pub(super) calc: Calc,
+    /// Native tree of its operands, and the size of its frame.
+    pub(super) node: Node,
+    pub(super) frame: u16,
+    /// Whether it travels as text.
+    pub(super) is_text: bool,
 }
 
 /// A list read from one text.

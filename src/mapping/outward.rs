@@ -487,6 +487,7 @@ impl<'m> Writing<'m> {
             for narrow in &each.narrow {
                 self.body.put(narrow.at.steps(), narrow.out.clone());
             }
+            self.within(&index.to_string(), |this| this.besides(&each.set));
             list.push(std::mem::replace(&mut self.body, Out::Null));
         }
         self.body = outer;
