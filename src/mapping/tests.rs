@@ -17,6 +17,7 @@ mod batch;
 mod calls;
 mod carriers;
 mod catalogue;
+mod erps;
 mod forms;
 mod keys;
 mod lines;
@@ -40,6 +41,7 @@ pub(super) fn shipped_schema() -> Schema {
         ("order.yaml", include_str!("../../policies/schema/order.yaml")),
         ("price.yaml", include_str!("../../policies/schema/price.yaml")),
         ("invoice.yaml", include_str!("../../policies/schema/invoice.yaml")),
+        ("payment.yaml", include_str!("../../policies/schema/payment.yaml")),
     ];
     let files: Vec<_> = files
         .map(|(name, text)| {
