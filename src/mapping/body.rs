@@ -35,6 +35,8 @@ pub(super) enum Hole {
     Key,
     /// The key, as a number.
     KeyNumber,
+    /// The record's version.
+    Version,
     /// Keys of several records, as texts.
     Keys,
     /// The same as numbers.
@@ -63,6 +65,7 @@ pub(super) struct Holes<'h> {
     /// Taken by the one hole that is for it.
     pub(super) record: Option<Out>,
     pub(super) key: Option<&'h str>,
+    pub(super) version: Option<&'h str>,
     pub(super) keys: Vec<&'h str>,
     pub(super) fields: Vec<&'h str>,
     pub(super) filter: Option<Out>,
@@ -172,6 +175,7 @@ impl Holes<'_> {
             Hole::Record => self.record.take(),
             Hole::Key => self.key.map(Out::text),
             Hole::KeyNumber => self.key.filter(|key| is_number(key)).map(|key| Out::Number(key.into())),
+            Hole::Version => self.version.map(Out::text),
             Hole::Keys => Some(Out::List(self.keys.iter().copied().map(Out::text).collect())),
             Hole::KeysNumber => {
                 let numbers = self.keys.iter().filter(|key| is_number(key));

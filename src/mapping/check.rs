@@ -117,7 +117,7 @@ impl Mapping {
             }
             (None, Some(from), Some(to)) => {
                 let (from, to) = (self.record(from)?, self.record(to)?);
-                self.update(self.key.form.sample(), &from, &to, Some("W/\"sample\""))
+                self.update(&self.key.sample(), &from, &to, Some("W/\"sample\""))
                     .map_err(|faults| told(&faults))?
             }
             (None, None, None) => return Ok(()),
@@ -164,7 +164,7 @@ impl Mapping {
         if !self.can(Action::Update) {
             return Ok(());
         }
-        match self.update(self.key.form.sample(), record, record, Some("W/\"sample\"")) {
+        match self.update(&self.key.sample(), record, record, Some("W/\"sample\"")) {
             Ok(None) => Ok(()),
             Ok(Some(request)) => Err(format!("writing it unchanged sends {}", shown(&self.sent(&request)?))),
             Err(faults) => Err(format!("writing it unchanged is refused: {}", told(&faults))),

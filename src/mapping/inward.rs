@@ -5,7 +5,7 @@
 use super::{
     codec::{Codec, Got, bounded},
     errors::SystemFault,
-    listing::{KEY_BYTES_MAX, Listing},
+    listing::Listing,
     model::{EachPart, Finding, Join, Line, Mapping, Named, ObjectPart, Part, Rule, Source, Then, What},
     native::NativeAnswer,
     scan::{BadJson, Raw, Scanner},
@@ -175,9 +175,7 @@ impl Mapping {
         if !self.narrow.iter().all(is) {
             return Err(RowFault::Other);
         }
-        let is_key = |key: &std::borrow::Cow<'_, str>| (1..=KEY_BYTES_MAX).contains(&key.len());
-        let id = raws.get(0, self.key.slot).text().filter(is_key).ok_or(RowFault::NoKey)?;
-        let id = CompactString::from(&*id);
+        let id = self.key.read(raws).ok_or(RowFault::NoKey)?;
         let version = self
             .version
             .as_ref()

@@ -246,28 +246,47 @@ impl Mapping {
 
     /// Path of one record; `None` when the id cannot be a key.
     pub(super) fn address(&self, call: &Call, id: &str) -> Option<String> {
-        let fits = self.key.form.fits(id) && !matches!(id, "." | "..");
+        let values = self.key.split(id)?;
         let takes = call.body.as_ref().is_none_or(|body| body.takes_key(id))
             && self.words.xml.as_ref().is_none_or(|_| xml::holds(id));
-        if id.is_empty() || id.len() > KEY_BYTES_MAX || !fits || !takes {
+        if !takes || matches!(id, "." | "..") {
             return None;
         }
-        // The body names the record.
-        if !call.is_keyed {
-            return Some(format!("{}{}", self.at, call.before));
+        let mut address = format!("{}{}", self.at, call.before);
+        if !call.key_parts.is_empty() {
+            for (part, after) in &call.key_parts {
+                // Each is a step of its own, and one that is empty or a dot would make it another address.
+                let value = values.get(*part).filter(|value| !matches!(&***value, "" | "." | ".."))?;
+                address.extend(utf8_percent_encode(value, PLAIN));
+                address.push_str(after);
+            }
+            return Some(address);
         }
-        let literal = match self.key.form {
-            KeyForm::Text => Literal::Text(id.into()),
-            KeyForm::Digits => Literal::Token(id.into()),
-            KeyForm::Guid => Literal::Guid(id.into()),
-        };
-        let key = match self.words.speaks {
-            Speaks::Json | Speaks::Xml => id.to_owned(),
-            Speaks::Odata4 => Literals::odata4().spell(&literal)?,
-            Speaks::Odata2 => Literals::odata2().spell(&literal)?,
-        };
-        let key = utf8_percent_encode(&key, PLAIN);
-        Some(format!("{}{}{key}{}", self.at, call.before, call.after))
+        // Else the body names the record.
+        if call.is_keyed {
+            for (at, (part, value)) in self.key.parts().iter().zip(&values).enumerate() {
+                if at > 0 {
+                    address.push(',');
+                }
+                if self.key.is_parted() {
+                    address.extend(utf8_percent_encode(&part.name(self.words.speaks), PLAIN));
+                    address.push('=');
+                }
+                let literal = match part.form {
+                    KeyForm::Text => Literal::Text((&**value).into()),
+                    KeyForm::Digits => Literal::Token((&**value).into()),
+                    KeyForm::Guid => Literal::Guid((&**value).into()),
+                };
+                let spelt = match self.words.speaks {
+                    Speaks::Json | Speaks::Xml => value.to_string(),
+                    Speaks::Odata4 => Literals::odata4().spell(&literal)?,
+                    Speaks::Odata2 => Literals::odata2().spell(&literal)?,
+                };
+                address.extend(utf8_percent_encode(&spelt, PLAIN));
+            }
+            address.push_str(&call.after);
+        }
+        Some(address)
     }
 }
 

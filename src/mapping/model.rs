@@ -5,7 +5,9 @@ use std::sync::Arc;
 use compact_str::CompactString;
 use http::{HeaderMap, Method};
 
-use super::{body::Body, calc::Calc, codec::Codec, out::Out, path::Path, pattern::Pattern, trie::Node};
+use super::{
+    body::Body, calc::Calc, codec::Codec, key::Key, out::Out, path::Path, pattern::Pattern, trie::Node,
+};
 use crate::{
     schema::{Entity, FieldSet, LeafId, Value},
     words::{EntityName, SystemName},
@@ -33,8 +35,8 @@ pub struct Mapping {
     pub(super) tags: Vec<(LeafId, FieldSet)>,
     /// Where each leaf stands in a caller's document, list places included; none inside native lists.
     pub(super) pointers: Vec<Option<String>>,
-    /// How a filter or an order names the key.
-    pub(super) key_name: Option<Arc<str>>,
+    /// How a filter or an order names the parts of the key that tell records apart; none where it cannot.
+    pub(super) key_names: Option<Vec<Arc<str>>>,
     /// Native conditions of a record that is of this entity.
     pub(super) narrow: Vec<Narrow>,
     /// What a new record carries besides its fields.
@@ -85,14 +87,6 @@ pub(super) enum Speaks {
     Xml,
 }
 
-/// How a record is named.
-#[derive(Debug)]
-pub(super) struct Key {
-    pub(super) slot: u16,
-    pub(super) at: Path,
-    pub(super) form: KeyForm,
-}
-
 /// What a key, or a reference to one, may look like; anything else names no record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum KeyForm {
@@ -104,12 +98,12 @@ pub(super) enum KeyForm {
     Guid,
 }
 
-/// Where a record's version stands and which header field carries it back.
+/// Where a record's version stands, and which header field carries it back; none where bodies do.
 #[derive(Debug)]
 pub(super) struct Version {
     pub(super) slot: u16,
     pub(super) at: Path,
-    pub(super) header: http::HeaderName,
+    pub(super) header: Option<http::HeaderName>,
 }
 
 /// A native condition.
@@ -141,6 +135,9 @@ pub(super) struct Call {
     pub(super) after: String,
     /// Whether the key stands between `before` and `after`.
     pub(super) is_keyed: bool,
+    /// Parts of the key that the address names one by one, by their numbers, each with what follows it; all of them
+    /// stand between `before` and `after`.
+    pub(super) key_parts: Vec<(usize, String)>,
     pub(super) query: Vec<(String, String)>,
     /// Header fields that always go along.
     pub(super) headers: HeaderMap,
@@ -447,6 +444,28 @@ pub(super) struct EachPart {
     pub(super) narrow: Vec<Narrow>,
     /// Whether it may be sent with a new record.
     pub(super) create: bool,
+    /// What an element is sent with besides its fields.
+    pub(super) set: Vec<(Path, Set)>,
+}
+
+/// A native value that a mapping sends of its own.
+#[derive(Debug)]
+pub(super) enum Set {
+    /// It is always the same.
+    Is(Out),
+    /// It is worked out of what else is sent.
+    Calc(Box<Worked>),
+}
+
+/// A calculation over what is sent.
+#[derive(Debug)]
+pub(super) struct Worked {
+    pub(super) calc: Calc,
+    /// Native tree of its operands, and the size of its frame.
+    pub(super) node: Node,
+    pub(super) frame: u16,
+    /// Whether it travels as text.
+    pub(super) is_text: bool,
 }
 
 /// A list read from one text.

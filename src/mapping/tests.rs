@@ -17,7 +17,9 @@ mod batch;
 mod calls;
 mod carriers;
 mod catalogue;
+mod erps;
 mod forms;
+mod keys;
 mod lines;
 mod load;
 mod paging;
@@ -39,6 +41,7 @@ pub(super) fn shipped_schema() -> Schema {
         ("order.yaml", include_str!("../../policies/schema/order.yaml")),
         ("price.yaml", include_str!("../../policies/schema/price.yaml")),
         ("invoice.yaml", include_str!("../../policies/schema/invoice.yaml")),
+        ("payment.yaml", include_str!("../../policies/schema/payment.yaml")),
     ];
     let files: Vec<_> = files
         .map(|(name, text)| {

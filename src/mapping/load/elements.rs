@@ -1,14 +1,17 @@
 //! Lists read from native lists, and what hangs on how a native scalar stands; who writes which native place.
 
 use super::{
+    Defaults,
+    bodies::constant,
     entity::constants,
     fields::{At, FilterLine, Loader, WriteWord, leaves, named},
     path_at,
 };
 use crate::{
     mapping::{
+        calc,
         codec::{Codec, Wire},
-        model::{EachPart, Narrow, ObjectPart, Part, Source},
+        model::{EachPart, Narrow, ObjectPart, Part, Set, Source, Worked},
         out::Out,
         path::{Path, Step},
         trie::Frame,
@@ -16,7 +19,7 @@ use crate::{
     schema::{FieldSet, LeafId, LeafKind, Object, Shape},
     words::{
         Diagnostic, Diagnostics, Place,
-        tree::Node,
+        tree::{Node, Value},
         yaml::{FromYaml, Keys},
     },
 };
@@ -51,10 +54,11 @@ impl Loader<'_> {
         self.depth += 1;
         let guards = std::mem::take(&mut self.guards);
         let mut element = Frame::default();
-        let narrow = narrows(keys.take("where"), &mut element, self.found);
+        let narrow = narrows(keys.take("where"), &mut element, self.defaults, self.found);
         for narrow in &narrow {
             self.writes(&narrow.at, "where", &source.place);
         }
+        let set = self.besides(keys.take("set"));
         let part = match (item, keys.take("fields")) {
             (Shape::Object(object), Some(fields)) => {
                 let mut part = self.object(object, fields, &mut element, at.read_only);
@@ -98,7 +102,43 @@ impl Loader<'_> {
         if create {
             self.writes(&place, &at.field.name, &source.place);
         }
-        Some(EachPart { slot, at: native, item: Box::new(part), narrow, create })
+        Some(EachPart { slot, at: native, item: Box::new(part), narrow, create, set })
+    }
+
+    /// `set` of a native list: constants, and what is worked out of an element that is sent.
+    fn besides(&mut self, node: Option<&Node>) -> Vec<(Path, Set)> {
+        let mut out = Vec::new();
+        for (key, node) in super::pairs(node, self.found) {
+            let path = match Path::parse(&key.text) {
+                Ok(path) => path,
+                Err(why) => {
+                    self.found.error(&key.place, why);
+                    continue;
+                }
+            };
+            let set = match &node.value {
+                Value::Scalar(scalar) => constant(scalar, node, self.defaults, self.found).map(Set::Is),
+                Value::Null | Value::List(_) | Value::Map(_) => self.worked(node).map(Set::Calc),
+            };
+            self.writes(&path, "set", &key.place);
+            out.extend(set.map(|set| (path, set)));
+        }
+        out
+    }
+
+    fn worked(&mut self, node: &Node) -> Option<Box<Worked>> {
+        let mut keys = Keys::of(node, self.found)?;
+        let text: Option<String> = keys.required("calc", self.found);
+        keys.finish(self.found);
+        let mut frame = Frame::default();
+        let calc = calc::parse(&text?, &mut frame, &mut |_, _| {});
+        let calc = calc.map_err(|why| self.found.error(&node.place, why)).ok()?;
+        if !frame.outside.is_empty() || !frame.finish() {
+            self.found.error(&node.place, "what an element is sent with is worked out of that element alone");
+            return None;
+        }
+        let is_text = self.defaults.wire(&LeafKind::Decimal) == Wire::Text;
+        Some(Box::new(Worked { calc, node: frame.root, frame: frame.slots, is_text }))
     }
 
     /// An element's `id`, when the schema has one and no line fills it, is its native key.
@@ -132,7 +172,7 @@ impl Loader<'_> {
     /// The switches of a part, on which what is loaded next hangs.
     pub(super) fn switches(&mut self, node: Option<&Node>, at: At<'_>, frame: &mut Frame) -> Vec<Narrow> {
         let Some(node) = node else { return Vec::new() };
-        let switches = narrows(Some(node), frame, self.found);
+        let switches = narrows(Some(node), frame, self.defaults, self.found);
         for switch in &switches {
             if self.list == 0 {
                 self.lines.reads.push((leaves(at.field), switch.at.clone(), false));
@@ -259,9 +299,14 @@ impl Loader<'_> {
 }
 
 /// Native conditions, and the slots by which they are read.
-pub(super) fn narrows(node: Option<&Node>, frame: &mut Frame, found: &mut Diagnostics) -> Vec<Narrow> {
+pub(super) fn narrows(
+    node: Option<&Node>,
+    frame: &mut Frame,
+    defaults: &Defaults,
+    found: &mut Diagnostics,
+) -> Vec<Narrow> {
     let mut out = Vec::new();
-    for (at, value) in constants(node, found) {
+    for (at, value) in constants(node, defaults, found) {
         let text = match &value {
             Out::Text(text) | Out::Number(text) => text.as_str(),
             Out::Boolean(true) => "true",

@@ -3,18 +3,19 @@
 use std::sync::Arc;
 
 use super::{
-    Defaults, calls,
+    Defaults, bodies, calls,
     elements::narrows,
     fields::{FilterLine, Lines, Loader},
-    lacks, lists, pairs, path, path_at,
+    key, lacks, lists, pairs, path_at,
 };
 use crate::{
     mapping::{
         check::Sample,
         elsewhere::Elsewhere,
+        key::{Key, KeyPart},
         model::{
-            Around, Filterable, Key, KeyForm, Line, Mapping, Named, Narrow, ObjectPart, Part, Select,
-            SelectName, Source, Speaks, Version, Words,
+            Around, Filterable, Line, Mapping, Named, Narrow, ObjectPart, Part, Select, SelectName, Source,
+            Speaks, Version, Words,
         },
         out::Out,
         path::{Path, Step, joined},
@@ -27,21 +28,8 @@ use crate::{
         Diagnostics, SystemName,
         tree::{self, Node},
         yaml::{FromYaml, Keys, expected},
-        yaml_words,
     },
 };
-
-yaml_words! {
-    /// What a key may look like.
-    enum KeyWord {
-        /// Any text.
-        Text = "text",
-        /// Decimal digits.
-        Digits = "digits",
-        /// A GUID.
-        Guid = "guid",
-    }
-}
 
 /// How names are asked for, as written.
 pub(super) struct SelectWords {
@@ -65,9 +53,10 @@ pub(super) fn load(
     let mut keys = Keys::of(node, found)?;
     let at = address(&mut keys, node, entity, found);
     let mut frame = Frame::default();
-    let key = key(&mut keys, &mut frame, found);
-    let version = version(&mut keys, &mut frame, found);
-    let (narrow, set) = (narrows(keys.take("where"), &mut frame, found), constants(keys.take("set"), found));
+    let narrow = narrows(keys.take("where"), &mut frame, defaults, found);
+    let key = key::key(keys.take("key"), &narrow, &mut frame, defaults, found);
+    let version = key::version(&mut keys, &mut frame, found);
+    let set = constants(keys.take("set"), defaults, found);
     let select = select_words(&mut keys, defaults, found);
     let fields: Option<Node> = keys.required("fields", found);
     let mut loader = Loader::new(entity, defaults, found);
@@ -78,7 +67,7 @@ pub(super) fn load(
     }
     let Loader { lines, written, .. } = loader;
     let lists = lists::load(&mut keys, &at, defaults, found);
-    let [read, create, update, delete] = calls::load(&mut keys, defaults, found);
+    let [read, create, update, delete] = calls::load(&mut keys, key.as_ref(), defaults, found);
     let xml = xml::record(&mut keys, words, [&read, &create, &update], node, found);
     let (samples, watched) = beside(&mut keys, entity, found);
     let lacks = lacks::load(&mut keys, &lists, [&read, &create, &update, &delete], found);
@@ -86,11 +75,14 @@ pub(super) fn load(
     // ORDER: every key has been asked for by now, so that all mistakes of the entity are told.
     let key = key?;
     let named = select.as_ref().is_some_and(|select| select.query.is_none());
-    calls::fit_together(node, (key.form, named), [&read, &update, &delete], &lists, found);
+    calls::fit_together(node, (key.form(), named), [&read, &update, &delete], &lists, found);
+    let all = [&read, &create, &update, &delete];
+    key::fit_together(node, (&key, version.as_ref()), all, &lists, defaults.speaks, found);
     let filters = filters(entity, &lines, select.as_ref(), defaults.speaks);
     no_ambiguous_slots(&root, node, found);
     let (unmapped, pointers) = (unmapped(entity, &root), pointers(entity, &root));
-    let key_name = filter_name(&key.at, select.as_ref(), defaults.speaks).map(Into::into);
+    let named = |part: &KeyPart| filter_name(&part.at, select.as_ref(), defaults.speaks).map(Into::into);
+    let key_names = key.free().map(named).collect();
     let select = select.map(|words| select_of(words, &lines.reads, &key, version.as_ref(), &narrow));
     finish(&mut frame, node, found);
     xml::check(words, &frame.root, &written, ([&read, &create, &update, &delete], &lists), node, found);
@@ -109,7 +101,7 @@ pub(super) fn load(
         around,
         unmapped,
         pointers,
-        key_name,
+        key_names,
         narrow,
         set,
         select,
@@ -190,53 +182,18 @@ fn address(keys: &mut Keys<'_>, node: &Node, entity: &Entity, found: &mut Diagno
     at
 }
 
-/// The form of a key, or of a reference to one.
-pub(super) fn key_form(node: &Node, found: &mut Diagnostics) -> Option<KeyForm> {
-    Some(match KeyWord::read(node, found)? {
-        KeyWord::Text => KeyForm::Text,
-        KeyWord::Digits => KeyForm::Digits,
-        KeyWord::Guid => KeyForm::Guid,
-    })
-}
-
-fn key(keys: &mut Keys<'_>, frame: &mut Frame, found: &mut Diagnostics) -> Option<Key> {
-    let (at, form) = match keys.take("key") {
-        None => (Path::parse("id").ok()?, KeyForm::Text),
-        Some(node) if node.as_text().is_some() => (path(node, found)?, KeyForm::Text),
-        Some(node) => {
-            let mut keys = Keys::of(node, found)?;
-            let at: Node = keys.required("at", found)?;
-            let form = keys.take("form").map_or(Some(KeyForm::Text), |node| key_form(node, found));
-            keys.finish(found);
-            (path(&at, found)?, form?)
-        }
-    };
-    Some(Key { slot: frame.slot(at.steps()), at, form })
-}
-
-fn version(keys: &mut Keys<'_>, frame: &mut Frame, found: &mut Diagnostics) -> Option<Version> {
-    let mut keys = Keys::of(keys.take("version")?, found)?;
-    let at: Option<Node> = keys.required("at", found);
-    let send: Option<String> = keys.required("send", found);
-    keys.finish(found);
-    let at_node = at?;
-    let at = path(&at_node, found)?;
-    let header =
-        send?.parse().map_err(|_| found.error(&at_node.place, "`send` names a header field")).ok()?;
-    Some(Version { slot: frame.slot(at.steps()), at, header })
-}
-
-/// Native constants: a quoted text is text; `true`, `false` and numbers without quotes are what they look like.
-pub(super) fn constants(node: Option<&Node>, found: &mut Diagnostics) -> Vec<(Path, Out)> {
+/// Native constants: a setting, or a quoted text is text; `true`, `false` and numbers without quotes are what they look like.
+pub(super) fn constants(
+    node: Option<&Node>,
+    defaults: &Defaults,
+    found: &mut Diagnostics,
+) -> Vec<(Path, Out)> {
     let mut out = Vec::new();
     for (key, node) in pairs(node, found) {
         let value = match &node.value {
-            tree::Value::Scalar(scalar) if scalar.quoted => Out::text(&scalar.text),
-            tree::Value::Scalar(scalar) => match scalar.text.as_str() {
-                "true" => Out::Boolean(true),
-                "false" => Out::Boolean(false),
-                text if crate::mapping::number::is_number(text) => Out::Number(text.into()),
-                text => Out::text(text),
+            tree::Value::Scalar(scalar) => match bodies::constant(scalar, node, defaults, found) {
+                Some(value) => value,
+                None => continue,
             },
             tree::Value::Null | tree::Value::List(_) | tree::Value::Map(_) => {
                 expected(node, "a single value", found);
@@ -311,7 +268,9 @@ fn select_of(
             None => names.push(SelectName { name: name.to_owned(), expand, always, leaves }),
         }
     };
-    add(&key.at, FieldSet::EMPTY, false, true);
+    for part in key.parts() {
+        add(&part.at, FieldSet::EMPTY, false, true);
+    }
     if let Some(version) = version {
         add(&version.at, FieldSet::EMPTY, false, true);
     }

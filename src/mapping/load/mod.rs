@@ -8,6 +8,7 @@ mod entity;
 mod fields;
 pub(super) mod forms;
 mod headers;
+mod key;
 mod lacks;
 mod lines;
 mod lists;
