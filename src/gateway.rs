@@ -20,6 +20,7 @@ mod listing;
 mod observe;
 mod odata;
 mod once;
+mod parts;
 mod reading;
 mod run;
 mod seen;

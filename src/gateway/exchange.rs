@@ -75,6 +75,8 @@ pub(super) enum Progress {
     Nothing,
     /// An intent is written; the system may have heard of it.
     Begun,
+    /// The system has done some of it, and certainly not the rest.
+    Partly,
     /// The system has done it.
     Done,
 }
@@ -395,6 +397,7 @@ impl Exchange {
         match self.progress {
             Progress::Nothing => {}
             Progress::Begun => self.entry.note("outcome", "unknown"),
+            Progress::Partly => self.entry.note("outcome", "partly"),
             Progress::Done => self.entry.note("outcome", "done"),
         }
         let id = self.entry.request();
@@ -445,7 +448,7 @@ impl Exchange {
             let refusal = match progress {
                 Progress::Nothing => Refusal::Journal(error),
                 // Whoever is told to try again makes the change twice.
-                Progress::Begun | Progress::Done => Refusal::Unrecorded(error),
+                Progress::Begun | Progress::Partly | Progress::Done => Refusal::Unrecorded(error),
             };
             if refused != Some(refusal.reason()) {
                 core.gate.telemetry.refused(refusal.reason());

@@ -13,19 +13,23 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::{
     Outcome,
-    after::{Left, after, echo, made, seen, unguarded},
+    after::{Left, after, echo, made, read_back, seen, unguarded},
     exchange::{self, Exchange, Progress, Side, known, not_possible},
-    ids, once,
+    ids, once, parts,
     reading::fetch,
     whole::{emptied_in, named, only, replaced, unlike},
 };
 use crate::{
     answer::{self, Answer},
+    audit::{Effect, Receipt},
     body::Body,
     catalog::{Action, Operation, UpdateMode},
     clock,
     intake::{self, BodyBounds, Head},
-    mapping::{Before, Inward, Mapping, MappingFault, NativeAnswer, NativeRequest, Settled, What},
+    mapping::{
+        Before, Changes, Creation, Inward, Mapping, MappingFault, NativeAnswer, NativeRequest, PartVersions,
+        Settled, What,
+    },
     policy::{self, Basis, Change, Denied, Prospect, Verdict, WritePermit},
     quota::Admission,
     refusal::{Places, Refusal, told_faults},
@@ -193,6 +197,20 @@ fn view(
     Ok(json::View { body, writable, required, visible: known(prospect) })
 }
 
+/// What does not fit, with the reason where the system's file says why a field is not taken.
+fn invalid(exchange: &Exchange, entity: &Entity, mut faults: Vec<json::Fault>) -> Refusal {
+    if let Some((_, mapping)) = exchange.snapshot.serving(entity) {
+        for fault in faults.iter_mut().filter(|fault| fault.kind == json::FaultKind::NotWritable) {
+            let is_name = |step: &&str| !step.is_empty() && step.parse::<usize>().is_err();
+            let path = fault.pointer.split('/').filter(is_name).collect::<Vec<_>>().join(".");
+            if let Some(why) = entity.leaf_at(&path).and_then(|leaf| mapping.lack_of(leaf)) {
+                fault.message = format!("{}: {why}", fault.message);
+            }
+        }
+    }
+    Refusal::Invalid(faults)
+}
+
 async fn create(
     exchange: &mut Exchange,
     admission: &Admission,
@@ -202,7 +220,8 @@ async fn create(
 ) -> Outcome {
     let prospect = admission.prospect();
     let view = view(exchange, admission, entity, json::Body::Create)?;
-    let proposed = json::read(entity, &sent.body, &view).map_err(Refusal::Invalid)?;
+    let proposed =
+        json::read(entity, &sent.body, &view).map_err(|faults| invalid(exchange, entity, faults))?;
     let new = schema::merge(entity, &Record::default(), &proposed, &view);
     let snapshot = exchange.snapshot.clone();
     let (_, mapping) = snapshot.serving(entity).ok_or(Refusal::Broken)?;
@@ -212,9 +231,18 @@ async fn create(
     let Settled { sent: new, held } = settled_for_callers(exchange, mapping, settled).await?;
     let permit = judge(exchange, admission, Change::Create { new, held }, &FieldSet::EMPTY)?;
     let new = ids::native(exchange, mapping, permit.new().ok_or(Refusal::Broken)?).await?;
-    let request = mapping.create(&new).map_err(|faults| unmappable(exchange, prospect, mapping, faults))?;
-    let answer = effect(exchange, admission, entity, &permit, request).await?;
-    let left = after(exchange, admission, entity, None, &answer).await;
+    let creation =
+        mapping.creation(&new).map_err(|faults| unmappable(exchange, prospect, mapping, faults))?;
+    let left = match creation {
+        Creation { record, parts } if parts.is_empty() => {
+            let answer = effect(exchange, admission, &permit, record).await?;
+            after(exchange, admission, entity, None, &answer).await
+        }
+        creation => {
+            let key = parts::create(exchange, admission, &permit, creation).await?;
+            read_back(exchange, admission, entity, key, None).await
+        }
+    };
     once::keep(exchange, admission, &permit, &left);
     let location = location(&permit, &left, head);
     let status = made(exchange, mapping, &left);
@@ -251,7 +279,8 @@ async fn update(
         UpdateMode::Replace => json::Body::Replace,
     };
     let view = view(exchange, admission, entity, body)?;
-    let proposed = json::read(entity, &sent.body, &view).map_err(Refusal::Invalid)?;
+    let proposed =
+        json::read(entity, &sent.body, &view).map_err(|faults| invalid(exchange, entity, faults))?;
     let snapshot = exchange.snapshot.clone();
     let (_, mapping) = snapshot.serving(entity).ok_or(Refusal::Broken)?;
     // ORDER: before the stored record is looked at, so that the answer does not tell whether there is one.
@@ -270,22 +299,30 @@ async fn update(
         mapping.settled(Before::Told { record: &record, answer: &answer }, new, &emptied)
     };
     let Settled { sent: new, held } = settled_for_callers(exchange, mapping, settled).await?;
-    let change = Change::Update { old: record, new, held, version };
+    let guarding = version.clone().filter(|_| !mapping.leaves_unguarded(&record, &new));
+    let change = Change::Update { old: record, new, held, version: guarding };
     let permit = judge(exchange, admission, change, &reached)?;
     check_version(exchange, admission, &permit, &seen, &sent)?;
     let (Some(old), Some(new)) = (permit.old(), permit.new()) else { return Err(Refusal::Broken) };
     let (old, new) = (ids::native(exchange, mapping, old).await?, ids::native(exchange, mapping, new).await?);
     let blindly = proposed.present.minus(&sees);
-    let request = native(mapping, (&key, permit.version()), (&old, &new), &sees, (&blindly, &emptied))
+    let versions = mapping.part_versions(&answer);
+    let versions = versions.map_err(|fault| exchange.refused_by(mapping.system(), fault))?;
+    let versions = (version.as_deref(), &versions);
+    let changes = native(mapping, (&key, versions), (&old, &new), &sees, (&blindly, &emptied))
         .map_err(|faults| unmappable(exchange, prospect, mapping, faults))?;
-    let left = match request {
-        Some(request) => {
-            let answer = effect(exchange, admission, entity, &permit, request).await?;
-            after(exchange, admission, entity, Some(key), &answer).await
-        }
-        None => {
+    let left = match changes {
+        Changes { record: None, parts } if parts.is_empty() => {
             exchange.entry.note("unchanged", true);
             Left::Whole(seen, id)
+        }
+        Changes { record: Some(request), parts } if parts.is_empty() => {
+            let answer = effect(exchange, admission, &permit, request).await?;
+            after(exchange, admission, entity, Some(key), &answer).await
+        }
+        changes => {
+            parts::change(exchange, admission, &permit, changes).await?;
+            read_back(exchange, admission, entity, key, None).await
         }
     };
     once::keep(exchange, admission, &permit, &left);
@@ -311,7 +348,7 @@ async fn delete(
     let request = mapping
         .delete(&key, permit.version())
         .map_err(|fault| unmappable(exchange, admission.prospect(), mapping, vec![fault]))?;
-    effect(exchange, admission, entity, &permit, request).await?;
+    effect(exchange, admission, &permit, request).await?;
     once::keep(exchange, admission, &permit, &Left::Unseen(None));
     Ok(unguarded(&permit, Answer::empty(StatusCode::NO_CONTENT)))
 }
@@ -396,7 +433,8 @@ fn merged(
     let with = |writable| schema::merge(entity, stored, proposed, &json::View { writable, ..view.clone() });
     let kept = with(FieldSet::EMPTY);
     let clearable = policy::clearable(prospect.outlook(), stored, &kept, is_guarded);
-    let may = view.writable.intersection(&clearable);
+    // An element that is there keeps what only a new one is given.
+    let may = view.writable.intersection(&clearable).minus(&mapping.part_births());
     let new = with(may.union(&entity.all().minus(&mapping.mapped())));
     let cleared = match view.body {
         json::Body::Replace => may.intersection(&mapping.mapped()),
@@ -405,7 +443,7 @@ fn merged(
     (new, cleared)
 }
 
-/// An update in the system's own words; none where nothing changes.
+/// An update in the system's own words; nothing where nothing changes.
 ///
 /// What is known of no value and is emptied (`emptied`) is sent. What the body says of leaves that the caller does not
 /// see (`blindly`) is sent whether or not the system holds it
@@ -413,22 +451,25 @@ fn merged(
 /// a right guess from a wrong one.
 fn native(
     mapping: &Mapping,
-    (id, version): (&str, Option<&str>),
+    (id, versions): (&str, (Option<&str>, &PartVersions)),
     (old, new): (&Record, &Record),
     sees: &FieldSet,
     (blindly, emptied): (&FieldSet, &FieldSet),
-) -> Result<Option<NativeRequest>, Vec<MappingFault>> {
+) -> Result<Changes, Vec<MappingFault>> {
     let entity = mapping.entity();
-    // Constants of groups and items are no values of the record; items find their places by them.
-    let unseen = blindly.intersection(&mapping.mapped()).minus(&mapping.tags());
+    let keys = mapping.part_keys();
+    // Constants of groups and items are no values of the record, nor are keys of items: these find their places by
+    // them.
+    let unseen = blindly.intersection(&mapping.mapped()).minus(&mapping.tags()).minus(&keys);
     if unseen.is_empty() {
-        return mapping.update_emptying(id, (old, new), version, emptied);
+        return mapping.changes(id, (old, new), versions, emptied);
     }
     let unlike = unlike(entity, old, &unseen);
-    let request = mapping.update_emptying(id, (&unlike, new), version, emptied);
-    let (known, sent) = (only(entity, old, sees), only(entity, new, &sees.union(&unseen)));
+    let request = mapping.changes(id, (&unlike, new), versions, emptied);
+    let sees = sees.union(&keys);
+    let (known, sent) = (only(entity, old, &sees), only(entity, new, &sees.union(&unseen)));
     let of_unseen = |fault: &MappingFault| fault.leaf.is_some_and(|leaf| unseen.contains(leaf));
-    let faults = mapping.update_emptying(id, (&known, &sent), version, emptied).err();
+    let faults = mapping.changes(id, (&known, &sent), versions, emptied).err();
     let mut faults = faults.unwrap_or_default();
     faults.retain(of_unseen);
     match request {
@@ -519,19 +560,36 @@ fn check_version(
 async fn effect(
     exchange: &mut Exchange,
     admission: &Admission,
-    entity: &Entity,
     permit: &WritePermit,
     request: NativeRequest,
 ) -> Result<NativeAnswer, Refusal> {
-    let snapshot = exchange.snapshot.clone();
-    let (served, mapping) = snapshot.serving(entity).ok_or(Refusal::Broken)?;
-    if permit.unguarded() {
-        exchange.entry.note("unguarded", true);
-    }
+    announced(exchange, permit);
     let request = exchange.traced(request);
     once::begin(exchange).await?;
     exchange.digest_sent();
     let receipt = exchange.entry.intent(permit, clock::now()).await.map_err(Refusal::Journal)?;
+    let answer = send(exchange, admission, permit, receipt, (request, true)).await?;
+    exchange.progress = Progress::Done;
+    Ok(answer)
+}
+
+/// Notes, before the intent, what holds of the whole write.
+pub(super) fn announced(exchange: &mut Exchange, permit: &WritePermit) {
+    if permit.unguarded() {
+        exchange.entry.note("unguarded", true);
+    }
+}
+
+/// One call of a write that is written down. A refusal leaves behind whether the system may have done it.
+pub(super) async fn send(
+    exchange: &mut Exchange,
+    admission: &Admission,
+    permit: &WritePermit,
+    receipt: Receipt<Effect>,
+    (request, is_record): (NativeRequest, bool),
+) -> Result<NativeAnswer, Refusal> {
+    let snapshot = exchange.snapshot.clone();
+    let (served, mapping) = snapshot.serving(permit.entity()).ok_or(Refusal::Broken)?;
     exchange.progress = Progress::Begun;
     let (began, sent) = (clock::now(), request.body.len());
     let core = exchange.core.clone();
@@ -555,9 +613,8 @@ async fn effect(
         return Err(exchange.change_refused_by(admission.prospect(), &served.name, fault));
     }
     // Neither an error nor what was written: nobody knows whether it was.
-    if let Err(fault) = mapping.shows(admission.prospect().operation().action(), &answer) {
+    if is_record && let Err(fault) = mapping.shows(admission.prospect().operation().action(), &answer) {
         return Err(exchange.change_refused_by(admission.prospect(), &served.name, fault));
     }
-    exchange.progress = Progress::Done;
     Ok(answer)
 }

@@ -48,6 +48,8 @@ pub struct Mapping {
     pub(super) create: Option<Call>,
     pub(super) update: Option<Call>,
     pub(super) delete: Option<Call>,
+    /// Whether a new record goes again where one of its elements cannot be written.
+    pub(super) undo: bool,
     /// Why the others are not there.
     pub(super) lacks: super::load::Lacks,
     pub(super) samples: Vec<super::check::Sample>,
@@ -445,6 +447,8 @@ pub(super) struct EachPart {
     pub(super) narrow: Vec<Narrow>,
     /// Whether it may be sent with a new record.
     pub(super) create: bool,
+    /// How its elements are written by themselves, where they are.
+    pub(super) parts: Option<Box<super::parts::Parts>>,
 }
 
 /// A list read from one text.

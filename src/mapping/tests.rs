@@ -21,6 +21,7 @@ mod forms;
 mod lines;
 mod load;
 mod paging;
+mod parts;
 mod pushed;
 mod query;
 mod read;

@@ -77,6 +77,7 @@ impl Loader<'_> {
         self.depth -= 1;
         self.guards = guards;
         keys.finish(self.found);
+        let parts = if outer == 0 { self.parts(at, (item, &part), &mut element, node) } else { None };
         // The native place of this part of the list: other parts of it are written beside.
         let mut place = native.clone();
         if let Some(first) = narrow.first() {
@@ -98,7 +99,11 @@ impl Loader<'_> {
         if create {
             self.writes(&place, &at.field.name, &source.place);
         }
-        Some(EachPart { slot, at: native, item: Box::new(part), narrow, create })
+        if let (false, Some(_)) = (create, &parts) {
+            let text = format!("`{}` is never written, and yet has `parts`", at.field.name);
+            self.found.push(Diagnostic::error(&source.place, text).help("leave out `write: never`"));
+        }
+        Some(EachPart { slot, at: native, item: Box::new(part), narrow, create, parts })
     }
 
     /// An element's `id`, when the schema has one and no line fills it, is its native key.
@@ -123,7 +128,7 @@ impl Loader<'_> {
                     &node.place,
                     format!("`{name}` cannot be changed with the record: it is a native list"),
                 )
-                .help("say `write: create` or `write: never`"),
+                .help("say `write: create` or `write: never`, or how its elements are written by themselves: `update: { parts: … }`"),
             );
         }
         Some(word)

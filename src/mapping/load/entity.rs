@@ -69,7 +69,10 @@ pub(super) fn load(
     let (narrow, set) = (narrows(keys.take("where"), &mut frame, found), constants(keys.take("set"), found));
     let select = select_words(&mut keys, defaults, found);
     let fields: Option<Node> = keys.required("fields", found);
+    let parts = super::parts::PartWords::read(entity, node, found);
+    let undo = calls::undo(node, found);
     let mut loader = Loader::new(entity, defaults, found);
+    loader.parts = parts;
     let root =
         fields.map(|fields| loader.object(&entity.root, &fields, &mut frame, false)).unwrap_or_default();
     for path in set.iter().map(|(path, _)| path).chain(narrow.iter().map(|n| &n.at)) {
@@ -80,7 +83,7 @@ pub(super) fn load(
     let [read, create, update, delete] = calls::load(&mut keys, defaults, found);
     let xml = xml::record(&mut keys, words, [&read, &create, &update], node, found);
     let (samples, watched) = beside(&mut keys, entity, found);
-    let lacks = lacks::load(&mut keys, &lists, [&read, &create, &update, &delete], found);
+    let lacks = lacks::load(&mut keys, (entity, &root), &lists, [&read, &create, &update, &delete], found);
     keys.finish(found);
     // ORDER: every key has been asked for by now, so that all mistakes of the entity are told.
     let key = key?;
@@ -118,6 +121,7 @@ pub(super) fn load(
         create,
         update,
         delete,
+        undo,
         lacks,
         samples,
         xml,
