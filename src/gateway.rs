@@ -24,6 +24,7 @@ mod parts;
 mod reading;
 mod run;
 mod seen;
+mod sending;
 mod streamed;
 mod wanted;
 mod whole;

@@ -12,13 +12,15 @@ use super::{
     exchange::{Exchange, Progress},
     ids, once,
     reading::fetch,
-    writing::{announced, send},
+    sending::{announced, send},
 };
 use crate::{
     audit::Receipts,
     catalog::Action,
     clock,
-    mapping::{Changes, Creation, Made, Mapping, NativeAnswer, NativeRequest, PartChange, PartVersions},
+    mapping::{
+        Changes, Creation, FaultKind, Made, Mapping, NativeAnswer, NativeRequest, PartChange, PartVersions,
+    },
     policy::WritePermit,
     quota::Admission,
     refusal::{PartFailed, Refusal},
@@ -162,10 +164,16 @@ async fn left_behind(
 
 fn failed(
     exchange: &mut Exchange,
-    (cause, at): (Refusal, At),
+    (mut cause, at): (Refusal, At),
     (done, calls): (usize, usize),
     left: Option<String>,
 ) -> Refusal {
+    // An element that was there when the record was read: the record is there, and has changed.
+    if let (Refusal::System(_, fault), Some(_)) = (&mut cause, &at)
+        && fault.kind == FaultKind::NotFound
+    {
+        fault.kind = FaultKind::Conflict;
+    }
     let is_known = exchange.progress != Progress::Begun;
     exchange.entry.note("done", done);
     if done > 0 && is_known {

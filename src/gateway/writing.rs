@@ -14,27 +14,24 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use super::{
     Outcome,
     after::{Left, after, echo, made, read_back, seen, unguarded},
-    exchange::{self, Exchange, Progress, Side, known, not_possible},
+    exchange::{self, Exchange, Side, known, not_possible},
     ids, once, parts,
     reading::fetch,
+    sending::effect,
     whole::{emptied_in, named, only, replaced, unlike},
 };
 use crate::{
     answer::{self, Answer},
-    audit::{Effect, Receipt},
     body::Body,
     catalog::{Action, Operation, UpdateMode},
-    clock,
     intake::{self, BodyBounds, Head},
     mapping::{
-        Before, Changes, Creation, Inward, Mapping, MappingFault, NativeAnswer, NativeRequest, PartVersions,
-        Settled, What,
+        Before, Changes, Creation, Inward, Mapping, MappingFault, NativeAnswer, PartVersions, Settled, What,
     },
     policy::{self, Basis, Change, Denied, Prospect, Verdict, WritePermit},
     quota::Admission,
     refusal::{Places, Refusal, told_faults},
     schema::{self, Entity, FieldSet, Record, json, query},
-    wire::Sent as Passed,
 };
 
 /// What may stand in a path segment as it is.
@@ -554,67 +551,4 @@ fn check_version(
     let is_match = sent.if_match.as_ref().is_none_or(|field| names(field, false));
     let is_none = sent.if_none_match.as_ref().is_none_or(|field| !names(field, true));
     if is_match && is_none { Ok(()) } else { Err(Refusal::Stale) }
-}
-
-/// Writes down what is about to change, and changes it: the answer of a system that has done it.
-async fn effect(
-    exchange: &mut Exchange,
-    admission: &Admission,
-    permit: &WritePermit,
-    request: NativeRequest,
-) -> Result<NativeAnswer, Refusal> {
-    announced(exchange, permit);
-    let request = exchange.traced(request);
-    once::begin(exchange).await?;
-    exchange.digest_sent();
-    let receipt = exchange.entry.intent(permit, clock::now()).await.map_err(Refusal::Journal)?;
-    let answer = send(exchange, admission, permit, receipt, (request, true)).await?;
-    exchange.progress = Progress::Done;
-    Ok(answer)
-}
-
-/// Notes, before the intent, what holds of the whole write.
-pub(super) fn announced(exchange: &mut Exchange, permit: &WritePermit) {
-    if permit.unguarded() {
-        exchange.entry.note("unguarded", true);
-    }
-}
-
-/// One call of a write that is written down. A refusal leaves behind whether the system may have done it.
-pub(super) async fn send(
-    exchange: &mut Exchange,
-    admission: &Admission,
-    permit: &WritePermit,
-    receipt: Receipt<Effect>,
-    (request, is_record): (NativeRequest, bool),
-) -> Result<NativeAnswer, Refusal> {
-    let snapshot = exchange.snapshot.clone();
-    let (served, mapping) = snapshot.serving(permit.entity()).ok_or(Refusal::Broken)?;
-    exchange.progress = Progress::Begun;
-    let (began, sent) = (clock::now(), request.body.len());
-    let core = exchange.core.clone();
-    let answer = match served.upstream.effect(&core.pools, receipt, request, exchange.deadline()).await {
-        Ok(answer) => answer,
-        Err(error) => {
-            exchange.called(&served.name, None, began, sent, 0);
-            exchange.entry.note("sent", format_args!("{:?}", error.sent()));
-            if error.sent() == Passed::No {
-                exchange.progress = Progress::Nothing;
-            }
-            return Err(exchange.unreached(&served.name, error));
-        }
-    };
-    exchange.called(&served.name, Some(answer.status.as_u16()), began, sent, answer.body.len());
-    if let Err(fault) = mapping.deleted(&answer) {
-        // A system that broke may have broken after it was done.
-        if !answer.status.is_server_error() {
-            exchange.progress = Progress::Nothing;
-        }
-        return Err(exchange.change_refused_by(admission.prospect(), &served.name, fault));
-    }
-    // Neither an error nor what was written: nobody knows whether it was.
-    if is_record && let Err(fault) = mapping.shows(admission.prospect().operation().action(), &answer) {
-        return Err(exchange.change_refused_by(admission.prospect(), &served.name, fault));
-    }
-    Ok(answer)
 }

@@ -69,10 +69,8 @@ pub(super) fn load(
     let (narrow, set) = (narrows(keys.take("where"), &mut frame, found), constants(keys.take("set"), found));
     let select = select_words(&mut keys, defaults, found);
     let fields: Option<Node> = keys.required("fields", found);
-    let parts = super::parts::PartWords::read(entity, node, found);
-    let undo = calls::undo(node, found);
     let mut loader = Loader::new(entity, defaults, found);
-    loader.parts = parts;
+    loader.parts = super::parts::PartWords::read(entity, node, loader.found);
     let root =
         fields.map(|fields| loader.object(&entity.root, &fields, &mut frame, false)).unwrap_or_default();
     for path in set.iter().map(|(path, _)| path).chain(narrow.iter().map(|n| &n.at)) {
@@ -91,12 +89,10 @@ pub(super) fn load(
     calls::fit_together(node, (key.form, named), [&read, &update, &delete], &lists, found);
     let filters = filters(entity, &lines, select.as_ref(), defaults.speaks);
     no_ambiguous_slots(&root, node, found);
-    let (unmapped, pointers) = (unmapped(entity, &root), pointers(entity, &root));
     let key_name = filter_name(&key.at, select.as_ref(), defaults.speaks).map(Into::into);
     let select = select.map(|words| select_of(words, &lines.reads, &key, version.as_ref(), &narrow));
     finish(&mut frame, node, found);
     xml::check(words, &frame.root, &written, ([&read, &create, &update, &delete], &lists), node, found);
-    let around = around(&frame, node, found);
     Some(Mapping {
         system: system.clone(),
         entity: entity.clone(),
@@ -104,13 +100,13 @@ pub(super) fn load(
         at,
         key,
         version,
+        around: around(&frame, node, found),
         record: frame.root,
         frame: frame.slots,
         tags: tags(&root),
+        unmapped: unmapped(entity, &root),
+        pointers: pointers(entity, &root),
         root,
-        around,
-        unmapped,
-        pointers,
         key_name,
         narrow,
         set,
@@ -121,7 +117,7 @@ pub(super) fn load(
         create,
         update,
         delete,
-        undo,
+        undo: calls::undo(node, found),
         lacks,
         samples,
         xml,
