@@ -382,6 +382,13 @@ fn closed(collection: &str) -> (&'static str, [&'static str; 2]) {
                 "customer_name, lines.line_net_total, lines.tax_amount, discount_total, tax_exclusive_total, tax_total, tax_inclusive_total",
             ],
         ),
+        "invoices" => (
+            "Invoice",
+            [
+                "lines.net_price, lines.base_quantity, lines.discount_percent, buyer.name, buyer.line1, buyer.line2, buyer.city, buyer.post_code",
+                "customer_name, lines.line_net_total, lines.tax_amount, discount_total, tax_exclusive_total, tax_total, tax_inclusive_total, amount_due",
+            ],
+        ),
         "stock-levels" => ("StockLevel", ["", "on_hand, committed, available, incoming, quarantine"]),
         "prices" => (
             "Price",

@@ -27,6 +27,7 @@ mod mint;
 mod conditions;
 mod crm;
 mod dataverse;
+mod erp;
 mod ground;
 mod people;
 mod said;
