@@ -78,6 +78,21 @@ pub(super) async fn after(
         }
         came => came,
     };
+    read_back(exchange, admission, entity, key, came).await
+}
+
+/// What the system holds after the write, read back by its key; else what of it came with the answer.
+pub(super) async fn read_back(
+    exchange: &mut Exchange,
+    admission: &Admission,
+    entity: &Arc<Entity>,
+    key: CompactString,
+    came: Option<Inward>,
+) -> Left {
+    let prospect = admission.prospect();
+    let snapshot = exchange.snapshot.clone();
+    let Some((_, mapping)) = snapshot.serving(entity) else { return Left::Unseen(None) };
+    let seen = seen(mapping, prospect);
     match fetch(exchange, admission, entity, &key, (&seen, &FieldSet::EMPTY)).await {
         Ok((_, back)) => {
             let id = ids::of(entity, &back);

@@ -78,6 +78,8 @@ pub(super) enum Progress {
     Nothing,
     /// An intent is written; the system may have heard of it.
     Begun,
+    /// The system has done some of it, and certainly not the rest.
+    Partly,
     /// The system has done it.
     Done,
 }
@@ -411,6 +413,7 @@ impl Exchange {
         match self.progress {
             Progress::Nothing => {}
             Progress::Begun => self.entry.note("outcome", "unknown"),
+            Progress::Partly => self.entry.note("outcome", "partly"),
             Progress::Done => self.entry.note("outcome", "done"),
         }
         let id = self.entry.request();
@@ -461,7 +464,7 @@ impl Exchange {
             let refusal = match progress {
                 Progress::Nothing => Refusal::Journal(error),
                 // Whoever is told to try again makes the change twice.
-                Progress::Begun | Progress::Done => Refusal::Unrecorded(error),
+                Progress::Begun | Progress::Partly | Progress::Done => Refusal::Unrecorded(error),
             };
             if refused != Some(refusal.reason()) {
                 core.gate.telemetry.refused(refusal.reason());

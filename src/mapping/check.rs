@@ -15,12 +15,13 @@ use super::{
     model::{Line, Mapping, Source},
     native::{NativeAnswer, NativeRequest},
     outward::MappingFault,
+    parts::PartVersions,
     scan::Raw,
     xml,
 };
 use crate::{
     catalog::Action,
-    schema::{self, Body, Record, View},
+    schema::{self, Body, FieldSet, Record, View},
     words::{
         Diagnostic, Diagnostics, Place,
         tree::Node,
@@ -111,19 +112,31 @@ impl Mapping {
             let record = self.check_answer(answer, sample.reads.as_deref())?;
             self.check_nothing_changes(&record)?;
         }
-        let request = match (&sample.create, &sample.from, &sample.update) {
+        let (request, parts) = match (&sample.create, &sample.from, &sample.update) {
             (Some(create), None, None) => {
-                Some(self.create(&self.record(create)?).map_err(|faults| told(&faults))?)
+                let made = self.creation(&self.record(create)?).map_err(|faults| told(&faults))?;
+                let part = |draft| self.part(draft, &self.key.sample(), &PartVersions::default());
+                let parts: Result<Vec<_>, _> = made.parts.into_iter().map(part).collect();
+                (Some(made.record), parts.map_err(|fault| told(&[fault]))?)
             }
             (None, Some(from), Some(to)) => {
                 let (from, to) = (self.record(from)?, self.record(to)?);
-                self.update(&self.key.sample(), &from, &to, Some("W/\"sample\""))
-                    .map_err(|faults| told(&faults))?
+                let version = "W/\"sample\"";
+                let versions = (Some(version), &PartVersions::sample(version));
+                let changes = self.changes(&self.key.sample(), (&from, &to), versions, &FieldSet::EMPTY);
+                let changes = changes.map_err(|faults| told(&faults))?;
+                (changes.record, changes.parts)
             }
             (None, None, None) => return Ok(()),
             _ => return Err("it has `create`, or `from` and `update`".into()),
         };
-        let sent = request.as_ref().map_or(Ok(Json::Null), |request| self.sent(request))?;
+        let sent = match parts.is_empty() {
+            true => request.as_ref().map_or(Ok(Json::Null), |request| self.sent(request))?,
+            false => {
+                let all = request.iter().chain(parts.iter().map(|part| &part.request));
+                Json::Array(all.map(|request| self.addressed(request)).collect::<Result<_, _>>()?)
+            }
+        };
         let want: Json = match &sample.sends {
             Some(sends) => self.document(sends.as_bytes()).map_err(|why| format!("`sends`: {why}"))?,
             None => return Err("`sends` is missing".into()),
@@ -175,6 +188,13 @@ impl Mapping {
         self.document(&request.body)
     }
 
+    /// A request of several: its body under its method and address.
+    fn addressed(&self, request: &NativeRequest) -> Result<Json, String> {
+        let body = if request.body.is_empty() { Json::Null } else { self.sent(request)? };
+        let target = percent_encoding::percent_decode_str(&request.target).decode_utf8_lossy();
+        Ok(json!({ format!("{} {target}", request.method): body }))
+    }
+
     /// A body as a tree; nothing as null.
     fn document(&self, body: &[u8]) -> Result<Json, String> {
         match self.words.xml {
@@ -187,7 +207,7 @@ impl Mapping {
     fn record(&self, text: &str) -> Result<Record, String> {
         let view = View {
             writable: self.entity.all(),
-            required: schema::FieldSet::EMPTY,
+            required: FieldSet::EMPTY,
             ..View::of(&self.entity, Body::Create)
         };
         schema::json::read(&self.entity, text.as_bytes(), &view)

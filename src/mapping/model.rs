@@ -50,6 +50,8 @@ pub struct Mapping {
     pub(super) create: Option<Call>,
     pub(super) update: Option<Call>,
     pub(super) delete: Option<Call>,
+    /// Whether a new record goes again where one of its elements cannot be written.
+    pub(super) undo: bool,
     /// Why the others are not there.
     pub(super) lacks: super::load::Lacks,
     pub(super) samples: Vec<super::check::Sample>,
@@ -446,6 +448,8 @@ pub(super) struct EachPart {
     pub(super) create: bool,
     /// What an element is sent with besides its fields.
     pub(super) set: Vec<(Path, Set)>,
+    /// How its elements are written by themselves, where they are.
+    pub(super) parts: Option<Box<super::parts::Parts>>,
 }
 
 /// A native value that a mapping sends of its own.

@@ -13,6 +13,7 @@ use super::{
     model::{Call, EachPart, Held, Join, Line, Mapping, Named, Native, ObjectPart, Part, Source},
     native::NativeRequest,
     out::Out,
+    parts::{Changes, Creation, PartDraft, PartVersions},
     path::Path,
     places::{elements, fields_of, places},
 };
@@ -22,6 +23,7 @@ use crate::{
 };
 
 mod more;
+mod parts;
 mod view;
 
 pub(super) use more::{back_to_parts, packed, written_text};
@@ -81,21 +83,33 @@ impl Mapping {
         }
     }
 
-    /// The request that makes a record.
+    /// The request that makes a record; of one whose elements are written by themselves, the record without them.
     ///
     /// # Errors
     /// What of the record the system cannot take.
     pub fn create(&self, record: &Record) -> Result<NativeRequest, Vec<MappingFault>> {
+        self.creation(record).map(|creation| creation.record)
+    }
+
+    /// The requests that make a record: itself, and its elements that are written by themselves.
+    ///
+    /// # Errors
+    /// What of the record the system cannot take.
+    pub fn creation(&self, record: &Record) -> Result<Creation, Vec<MappingFault>> {
         let call = self.create.as_ref().ok_or_else(|| vec![whole("the system cannot make such records")])?;
         let mut out = Writing::new(true, &FieldSet::EMPTY);
+        out.splits = true;
         out.object(&self.root, &self.entity.root, Some(&record.fields), None);
         self.check_derived(&mut out, record, None);
         out.done()?;
-        let mut body = out.body;
+        let (mut body, parts) = (out.body, out.drafts);
         self.beside(&mut body);
         let address = format!("{}{}", self.at, call.before);
         let request = Request::new(call.method.clone(), address).with(&call.query, &call.headers);
-        Ok(self.finish(request, Some(self.carried(call, Naming::default(), body)?)))
+        Ok(Creation {
+            record: self.finish(request, Some(self.carried(call, Naming::default(), body)?)),
+            parts,
+        })
     }
 
     /// Puts what a new record carries besides its fields.
@@ -126,26 +140,48 @@ impl Mapping {
     /// hold one that does not fit the field.
     ///
     /// # Errors
-    /// As [`update`](Self::update).
+    /// As [`update`](Self::update); and that elements change which are written by themselves.
     pub fn update_emptying(
         &self,
         id: &str,
-        (old, new): (&Record, &Record),
+        records: (&Record, &Record),
         version: Option<&str>,
         emptied: &FieldSet,
     ) -> Result<Option<NativeRequest>, Vec<MappingFault>> {
+        let changes = self.changes(id, records, (version, &PartVersions::default()), emptied)?;
+        match changes.parts.is_empty() {
+            true => Ok(changes.record),
+            false => Err(vec![whole("this takes more than one request")]),
+        }
+    }
+
+    /// The requests that change a record: itself, and its elements that are written by themselves, each guarded by
+    /// the version that the system told.
+    ///
+    /// # Errors
+    /// As [`update`](Self::update).
+    pub fn changes(
+        &self,
+        id: &str,
+        (old, new): (&Record, &Record),
+        (version, versions): (Option<&str>, &PartVersions),
+        emptied: &FieldSet,
+    ) -> Result<Changes, Vec<MappingFault>> {
         let call =
             self.update.as_ref().ok_or_else(|| vec![whole("the system cannot change such records")])?;
         let mut out = Writing::new(false, emptied);
         out.object(&self.root, &self.entity.root, Some(&new.fields), Some(&old.fields));
         self.check_derived(&mut out, new, Some(old));
         out.done()?;
+        let parts = std::mem::take(&mut out.drafts).into_iter().map(|part| self.part(part, id, versions));
+        let parts = parts.collect::<Result<_, _>>().map_err(|fault| vec![fault])?;
         if out.body.is_empty() {
-            return Ok(None);
+            return Ok(Changes { record: None, parts });
         }
         let request = self.keyed(call, id, version).map_err(|fault| vec![fault])?;
         let naming = Naming { key: Some(id), version };
-        Ok(Some(self.finish(request, Some(self.carried(call, naming, out.body)?))))
+        let record = self.finish(request, Some(self.carried(call, naming, out.body)?));
+        Ok(Changes { record: Some(record), parts })
     }
 
     /// The request that removes a record.
@@ -286,6 +322,14 @@ pub(super) struct Writing<'m> {
     pointer: String,
     faults: Vec<MappingFault>,
     derived: Vec<Derived<'m>>,
+    /// Whether elements of a new record that are written by themselves are left out of its body.
+    splits: bool,
+    /// Whether an element is written by itself.
+    parts_only: bool,
+    /// Elements that are.
+    drafts: Vec<PartDraft>,
+    /// Leaves of lists in a record that is there, of which elements are.
+    pub(super) relisted: FieldSet,
 }
 
 impl<'m> Writing<'m> {
@@ -301,6 +345,10 @@ impl<'m> Writing<'m> {
             pointer: String::new(),
             faults: Vec::new(),
             derived: Vec::new(),
+            splits: false,
+            parts_only: false,
+            drafts: Vec::new(),
+            relisted: FieldSet::EMPTY,
         }
     }
 
@@ -315,8 +363,12 @@ impl<'m> Writing<'m> {
     }
 
     fn fault(&mut self, leaf: Option<LeafId>, pointer: String, message: String) {
+        self.push(MappingFault { whose: Whose::Caller, leaf, pointer, message });
+    }
+
+    fn push(&mut self, fault: MappingFault) {
         if self.faults.len() < FAULTS_MAX {
-            self.faults.push(MappingFault { whose: Whose::Caller, leaf, pointer, message });
+            self.faults.push(fault);
         }
     }
 
@@ -439,6 +491,13 @@ impl<'m> Writing<'m> {
     }
 
     fn derive(&mut self, leaf: LeafId, sent: Option<&Value>, join: Option<&'m Join>) {
+        if self.parts_only {
+            // Of one element alone nobody can see what it will be put together to.
+            if sent.is_some_and(|value| *value != Value::Null) {
+                self.fault_here(Some(leaf), "this is worked out by the system and cannot be sent");
+            }
+            return;
+        }
         self.derived.push(Derived { leaf, pointer: self.pointer.clone(), sent: sent.cloned(), join });
     }
 
@@ -465,8 +524,14 @@ impl<'m> Writing<'m> {
     fn each(&mut self, each: &'m EachPart, item: &Shape, new: Option<&Value>, old: Option<&Value>) {
         let (new, old) = (elements(new), elements(old));
         if !self.create {
-            if new != old {
-                self.fault_here(None, "the system does not let this list be changed with the record");
+            let calls =
+                each.parts.as_deref().and_then(|parts| parts.update.as_ref().map(|calls| (parts, calls)));
+            match calls {
+                _ if new == old => {}
+                Some(calls) => self.parts_changed(each, calls, item, (new, old)),
+                None => {
+                    self.fault_here(None, "the system does not let this list be changed with the record");
+                }
             }
             return;
         }
@@ -476,23 +541,13 @@ impl<'m> Writing<'m> {
         if !each.create {
             return self.fault_here(None, "the system does not let this list be set");
         }
-        let outer = std::mem::replace(&mut self.body, Out::Null);
-        let was_in_each = std::mem::replace(&mut self.in_each, true);
-        let switches = std::mem::take(&mut self.switches);
-        let mut list = Vec::with_capacity(new.len());
-        for (index, value) in new.iter().enumerate() {
-            self.body = Out::object();
-            self.switches.clear();
-            self.within(&index.to_string(), |this| this.part(&each.item, item, Some(value), None));
-            for narrow in &each.narrow {
-                self.body.put(narrow.at.steps(), narrow.out.clone());
-            }
-            self.within(&index.to_string(), |this| this.besides(&each.set));
-            list.push(std::mem::replace(&mut self.body, Out::Null));
+        if let Some(parts) = each.parts.as_deref().filter(|parts| self.splits && parts.create.is_some()) {
+            return self.new_parts(each, parts, item, new);
         }
-        self.body = outer;
-        self.in_each = was_in_each;
-        self.switches = switches;
+        let mut list: Vec<Out> = Vec::with_capacity(new.len());
+        for (index, value) in new.iter().enumerate() {
+            list.push(self.element(each, item, index, (value, None)));
+        }
         self.puts += 1;
         // Another part of the same native list may stand there.
         let mut all = match self.body.at(each.at.steps()) {
@@ -501,5 +556,28 @@ impl<'m> Writing<'m> {
         };
         all.append(&mut list);
         self.body.put(each.at.steps(), Out::List(all));
+    }
+
+    /// One element of a native list: all of it, or what differs from an old one.
+    fn element(
+        &mut self,
+        each: &'m EachPart,
+        item: &Shape,
+        at: usize,
+        (new, old): (&Value, Option<&Value>),
+    ) -> Out {
+        let outer = std::mem::replace(&mut self.body, Out::object());
+        let was_in_each = std::mem::replace(&mut self.in_each, true);
+        let switches = std::mem::take(&mut self.switches);
+        self.within(&at.to_string(), |this| this.part(&each.item, item, Some(new), old));
+        if old.is_none() {
+            for narrow in &each.narrow {
+                self.body.put(narrow.at.steps(), narrow.out.clone());
+            }
+            self.within(&at.to_string(), |this| this.besides(&each.set));
+        }
+        self.in_each = was_in_each;
+        self.switches = switches;
+        std::mem::replace(&mut self.body, outer)
     }
 }

@@ -63,7 +63,7 @@ impl Mapping {
         let mut out = Writing::new(old.is_none(), emptied);
         let fields = old.map(|record| &record.fields);
         out.object(&self.root, &self.entity.root, Some(&sent.fields), fields);
-        let faulty = out.faulty();
+        let (faulty, relisted) = (out.faulty(), out.relisted);
         let (mut written, mut spelt) = (out.slots, Vec::new());
         let body = match before {
             Before::Nothing => {
@@ -115,14 +115,15 @@ impl Mapping {
             fields.set(position, id.clone());
         }
         Ok(match (before, faulty) {
-            (Before::Nothing | Before::Told { .. }, None) => {
+            (Before::Nothing | Before::Told { .. }, None) if relisted.is_empty() => {
                 self.keep_elsewhere(&sent.fields, &mut fields);
                 Record { fields }
             }
-            // What no system tells of stays as it was sent, and so does what this one cannot take.
+            // What no system tells of stays as it was sent, and so does what this one cannot take, and a list whose
+            // elements come and go by themselves.
             (Before::Nothing | Before::Told { .. } | Before::Written { .. }, faulty) => {
                 let mut held = sent.clone();
-                let kept = missing.union(&faulty.unwrap_or_default());
+                let kept = missing.union(&faulty.unwrap_or_default()).union(&relisted);
                 graft(&self.entity.root, &mut held.fields, &fields, &kept);
                 held
             }

@@ -23,6 +23,7 @@ mod keys;
 mod lines;
 mod load;
 mod paging;
+mod parts;
 mod pushed;
 mod query;
 mod read;

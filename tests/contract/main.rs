@@ -29,6 +29,7 @@ mod crm;
 mod dataverse;
 mod erp;
 mod ground;
+mod offices;
 mod people;
 mod said;
 mod salesforce;

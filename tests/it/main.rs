@@ -39,6 +39,7 @@ mod load;
 mod matrix;
 mod mint;
 mod odata;
+mod parts;
 mod publishing;
 mod reads;
 mod refusing;

@@ -72,6 +72,28 @@ pub(super) fn load(
     [read, create, update, delete].map(|kind| call(keys, (kind, key), defaults, found))
 }
 
+/// `undo` of `create`: whether a record goes again where one of its parts cannot be written.
+pub(super) fn undo(entity: &Node, found: &mut Diagnostics) -> bool {
+    let Some(create) = entity.get("create") else { return false };
+    let Some(undo) = create.get("undo") else { return false };
+    if undo.as_text() != Some("delete") {
+        expected(undo, "`delete`", found);
+        return false;
+    }
+    for (is_there, wrong) in [
+        (
+            create.get("parts").is_some(),
+            "`undo` goes with `parts`: a record that is made by one request needs none",
+        ),
+        (entity.get("delete").is_some(), "`undo: delete` needs the entity's `delete`"),
+    ] {
+        if !is_there {
+            found.error(&undo.place, wrong);
+        }
+    }
+    true
+}
+
 /// A call: its address under `at`, by method; left out, it cannot be done.
 fn call(
     keys: &mut Keys<'_>,
@@ -88,6 +110,13 @@ fn call(
     }
     if let Some(means) = keys.take("means") {
         MeansWord::read(means, found);
+    }
+    // Read with the lines that they are about.
+    if kind.is_written {
+        keys.take("parts");
+    }
+    if kind.name == "create" {
+        keys.take("undo");
     }
     let query = texts(keys.take("query"), found);
     let headers = headers::load(&mut keys, node, defaults, found);

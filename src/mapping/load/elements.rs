@@ -81,6 +81,7 @@ impl Loader<'_> {
         self.depth -= 1;
         self.guards = guards;
         keys.finish(self.found);
+        let parts = if outer == 0 { self.parts(at, (item, &part), &mut element, node) } else { None };
         // The native place of this part of the list: other parts of it are written beside.
         let mut place = native.clone();
         if let Some(first) = narrow.first() {
@@ -102,7 +103,11 @@ impl Loader<'_> {
         if create {
             self.writes(&place, &at.field.name, &source.place);
         }
-        Some(EachPart { slot, at: native, item: Box::new(part), narrow, create, set })
+        if let (false, Some(_)) = (create, &parts) {
+            let text = format!("`{}` is never written, and yet has `parts`", at.field.name);
+            self.found.push(Diagnostic::error(&source.place, text).help("leave out `write: never`"));
+        }
+        Some(EachPart { slot, at: native, item: Box::new(part), narrow, create, set, parts })
     }
 
     /// `set` of a native list: constants, and what is worked out of an element that is sent.
@@ -163,7 +168,7 @@ impl Loader<'_> {
                     &node.place,
                     format!("`{name}` cannot be changed with the record: it is a native list"),
                 )
-                .help("say `write: create` or `write: never`"),
+                .help("say `write: create` or `write: never`, or how its elements are written by themselves: `update: { parts: … }`"),
             );
         }
         Some(word)

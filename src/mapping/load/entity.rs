@@ -25,7 +25,7 @@ use crate::{
     },
     schema::{Entity, FieldSet, LeafId, Value},
     words::{
-        Diagnostics, SystemName,
+        Diagnostic, Diagnostics, SystemName,
         tree::{self, Node},
         yaml::{FromYaml, Keys, expected},
     },
@@ -60,6 +60,7 @@ pub(super) fn load(
     let select = select_words(&mut keys, defaults, found);
     let fields: Option<Node> = keys.required("fields", found);
     let mut loader = Loader::new(entity, defaults, found);
+    loader.parts = super::parts::PartWords::read(entity, node, loader.found);
     let root =
         fields.map(|fields| loader.object(&entity.root, &fields, &mut frame, false)).unwrap_or_default();
     for path in set.iter().map(|(path, _)| path).chain(narrow.iter().map(|n| &n.at)) {
@@ -70,7 +71,7 @@ pub(super) fn load(
     let [read, create, update, delete] = calls::load(&mut keys, key.as_ref(), defaults, found);
     let xml = xml::record(&mut keys, words, [&read, &create, &update], node, found);
     let (samples, watched) = beside(&mut keys, entity, found);
-    let lacks = lacks::load(&mut keys, &lists, [&read, &create, &update, &delete], found);
+    let lacks = lacks::load(&mut keys, (entity, &root), &lists, [&read, &create, &update, &delete], found);
     keys.finish(found);
     // ORDER: every key has been asked for by now, so that all mistakes of the entity are told.
     let key = key?;
@@ -78,15 +79,17 @@ pub(super) fn load(
     calls::fit_together(node, (key.form(), named), [&read, &update, &delete], &lists, found);
     let all = [&read, &create, &update, &delete];
     key::fit_together(node, (&key, version.as_ref()), all, &lists, defaults.speaks, found);
+    if key.is_parted() && root.parts.iter().any(|named| is_by_itself(&named.part)) {
+        let text = "elements are not written by themselves where a key has several parts";
+        found.push(Diagnostic::error(&node.place, text).help("leave out `parts`"));
+    }
     let filters = filters(entity, &lines, select.as_ref(), defaults.speaks);
     no_ambiguous_slots(&root, node, found);
-    let (unmapped, pointers) = (unmapped(entity, &root), pointers(entity, &root));
     let named = |part: &KeyPart| filter_name(&part.at, select.as_ref(), defaults.speaks).map(Into::into);
     let key_names = key.free().map(named).collect();
     let select = select.map(|words| select_of(words, &lines.reads, &key, version.as_ref(), &narrow));
     finish(&mut frame, node, found);
     xml::check(words, &frame.root, &written, ([&read, &create, &update, &delete], &lists), node, found);
-    let around = around(&frame, node, found);
     Some(Mapping {
         system: system.clone(),
         entity: entity.clone(),
@@ -94,13 +97,13 @@ pub(super) fn load(
         at,
         key,
         version,
+        around: around(&frame, node, found),
         record: frame.root,
         frame: frame.slots,
         tags: tags(&root),
+        unmapped: unmapped(entity, &root),
+        pointers: pointers(entity, &root),
         root,
-        around,
-        unmapped,
-        pointers,
         key_names,
         narrow,
         set,
@@ -111,12 +114,18 @@ pub(super) fn load(
         create,
         update,
         delete,
+        undo: calls::undo(node, found),
         lacks,
         samples,
         xml,
         watched,
         elsewhere: Elsewhere::default(),
     })
+}
+
+/// Whether its elements are written by requests of their own.
+fn is_by_itself(part: &Part) -> bool {
+    matches!(part.bare(), Part::Each(each) if each.parts.is_some())
 }
 
 fn finish(frame: &mut Frame, node: &Node, found: &mut Diagnostics) {

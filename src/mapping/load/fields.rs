@@ -66,6 +66,8 @@ pub(super) struct Loader<'l> {
     pub(super) depth: usize,
     /// Switches on which the lines at hand hang, and how they stand.
     pub(super) guards: Vec<(Path, Box<str>)>,
+    /// Lists whose elements are written by themselves.
+    pub(super) parts: super::parts::PartWords,
     /// Whether the line at hand puts several fields of an object into one text.
     texts: bool,
     /// Whether the object at hand is a place whose switches have been read.
@@ -93,6 +95,7 @@ impl<'l> Loader<'l> {
             lists: 0,
             depth: 0,
             guards: Vec::new(),
+            parts: super::parts::PartWords::default(),
             texts: false,
             switched: false,
         }

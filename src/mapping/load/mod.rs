@@ -13,6 +13,7 @@ mod lacks;
 mod lines;
 mod lists;
 mod pages;
+mod parts;
 mod texts;
 
 use std::{collections::HashMap, sync::Arc};
