@@ -2,7 +2,7 @@
 //!
 //! Nothing passes through a float. Both directions come from the same [`Codec`].
 
-use std::{collections::HashMap, sync::Arc};
+use std::{borrow::Cow, collections::HashMap, sync::Arc};
 
 use compact_str::CompactString;
 use jiff::tz::TimeZone;
@@ -58,7 +58,7 @@ yaml_words! {
 #[derive(Debug, Default)]
 pub(super) struct Table {
     /// Native → canonical.
-    pub(super) read: HashMap<Box<str>, Value>,
+    pub(super) read: HashMap<Box<str>, Value, foldhash::fast::RandomState>,
     /// In file order, for the way back and for filters.
     pub(super) rows: Vec<(Box<str>, Value)>,
     /// Which native spelling a canonical value is written as, where several mean it.
@@ -294,7 +294,45 @@ impl Codec {
     /// The native form of a value, which reads back as that value in the system's one spelling of it. What would
     /// read back as another value, or as nothing, is refused: a write is judged on what the system will hold.
     pub(super) fn write(&self, value: &Value) -> Result<Out, String> {
-        self.settled(value).map(|(out, _)| out)
+        if let Some(written) = &self.write_as {
+            return written.write(value);
+        }
+        let out = self.put(value)?;
+        match self.reads_back(value, &out) {
+            true => Ok(out),
+            false => self.settle(value, out).map(|(out, _)| out),
+        }
+    }
+
+    /// Whether it is seen at a glance that what is written reads as the value it was written for: nothing stands
+    /// between the two but one spelling, which means nothing else.
+    fn reads_back(&self, value: &Value, out: &Out) -> bool {
+        let (Out::Text(text) | Out::Number(text)) = out else { return false };
+        if self.table.is_some() || !self.norm.is_empty() || self.forms.around.is_some() {
+            return false;
+        }
+        let is_spelt = match (&self.kind, value) {
+            (LeafKind::Text { chars_max }, Value::Text(value)) => {
+                text == value && bounded_length(text, *chars_max)
+            }
+            (LeafKind::Id, Value::Text(value)) => text == value && bounded_length(text, ID_CHARS_MAX),
+            (LeafKind::Decimal, Value::Decimal(_)) => {
+                self.forms.shift == 0 && self.forms.point == Point::Point
+            }
+            (LeafKind::Integer, Value::Integer(_)) => true,
+            (
+                LeafKind::Text { .. }
+                | LeafKind::Id
+                | LeafKind::Code(_)
+                | LeafKind::Decimal
+                | LeafKind::Integer
+                | LeafKind::Boolean
+                | LeafKind::Date
+                | LeafKind::Instant,
+                _,
+            ) => false,
+        };
+        is_spelt && !self.absent.iter().any(|spelling| **spelling == **text)
     }
 
     /// The native form of a value, and what it reads back as.
@@ -303,6 +341,10 @@ impl Codec {
             return written.settled(value);
         }
         let out = self.put(value)?;
+        self.settle(value, out)
+    }
+
+    fn settle(&self, value: &Value, out: Out) -> Result<(Out, Value), String> {
         let back = match self.read(out.raw()) {
             Got::Is(back) | Got::Assumed(back, _) => back,
             Got::Unknown(Some(back), _) if *value != Value::Null => back,
@@ -450,13 +492,18 @@ impl Codec {
 }
 
 /// Text brought into one spelling.
-pub(super) fn normal(norms: &[Norm], text: &str) -> String {
-    norms.iter().fold(text.to_owned(), |text, norm| match norm {
-        Norm::Trim => text.trim().to_owned(),
-        Norm::Upper => text.to_uppercase(),
-        Norm::Lower => text.to_lowercase(),
-        Norm::Digits => text.chars().filter(char::is_ascii_digit).collect(),
-        Norm::Html => super::html::tidy(&text),
+pub(super) fn normal<'t>(norms: &[Norm], text: &'t str) -> Cow<'t, str> {
+    norms.iter().fold(Cow::Borrowed(text), |text, norm| match norm {
+        Norm::Trim => match text {
+            Cow::Borrowed(text) => Cow::Borrowed(text.trim()),
+            Cow::Owned(text) => Cow::Owned(text.trim().to_owned()),
+        },
+        Norm::Upper if text.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_lowercase()) => text,
+        Norm::Upper => Cow::Owned(text.to_uppercase()),
+        Norm::Lower => Cow::Owned(text.to_lowercase()),
+        Norm::Digits if text.bytes().all(|byte| byte.is_ascii_digit()) => text,
+        Norm::Digits => Cow::Owned(text.chars().filter(char::is_ascii_digit).collect()),
+        Norm::Html => Cow::Owned(super::html::tidy(&text)),
     })
 }
 
@@ -467,11 +514,15 @@ pub(super) fn clip(text: &str) -> CompactString {
 
 /// Text within the bound of the field's schema, in characters.
 pub(super) fn bounded(text: &str, chars_max: u32) -> Result<Value, &'static str> {
-    let most = usize::try_from(chars_max).unwrap_or(usize::MAX);
-    if text.len() > most && text.chars().count() > most {
-        return Err("longer than the field may be");
+    match bounded_length(text, chars_max) {
+        true => Ok(Value::Text(CompactString::from(text))),
+        false => Err("longer than the field may be"),
     }
-    Ok(Value::Text(CompactString::from(text)))
+}
+
+fn bounded_length(text: &str, chars_max: u32) -> bool {
+    let most = usize::try_from(chars_max).unwrap_or(usize::MAX);
+    text.len() <= most || text.chars().count() <= most
 }
 
 #[cfg(test)]

@@ -60,11 +60,11 @@ impl Mapping {
             Before::Nothing => None,
             Before::Told { record, .. } | Before::Written { record } => Some(record),
         };
-        let mut out = Writing::new(old.is_none(), emptied);
+        let mut out = Writing::new(old.is_none(), emptied).noting();
         let fields = old.map(|record| &record.fields);
         out.object(&self.root, &self.entity.root, Some(&sent.fields), fields);
         let faulty = out.faulty();
-        let (mut written, mut spelt) = (out.slots, Vec::new());
+        let (mut written, mut spelt) = (out.slots.unwrap_or_default(), Vec::new());
         let body = match before {
             Before::Nothing => {
                 self.beside(&mut out.body);

@@ -34,6 +34,8 @@ pub(super) struct Node {
     /// The ways in which the elements of a list here are read one by one.
     pub(super) each: Vec<Each>,
     pub(super) rows: bool,
+    /// Whether an object or a list is due here.
+    parent: bool,
     /// Whether elements of lists at or under it get something of what holds them.
     lifting: bool,
     /// What there is to count, of an element, of lists under it that are read in more than one way.
@@ -172,6 +174,7 @@ impl Node {
         }
         let gets = |each: &Each| !each.lifts.is_empty() || each.node.lifting;
         self.lifting = self.each.iter().any(gets) || self.children().any(|child| child.lifting);
+        self.parent = !self.each.is_empty() || self.children().next().is_some();
         self.counters = self.keys.iter().map(|(_, child)| child.ways()).sum();
         fits
     }
@@ -213,11 +216,6 @@ impl Node {
     /// Whether its value may be a list.
     pub(super) fn is_list(&self) -> bool {
         self.rows || !(self.each.is_empty() && self.items.is_empty() && self.finds.is_empty())
-    }
-
-    /// Whether an object or a list is due here.
-    fn is_parent(&self) -> bool {
-        !self.each.is_empty() || self.children().next().is_some()
     }
 
     #[inline]
@@ -413,10 +411,16 @@ pub(super) fn walk<'a>(
 
 /// A scalar at a node; where an object or a list is due it may say that there is none.
 fn scalar<'a>(raw: Raw<'a>, node: &Node, base: usize, raws: &mut Raws<'a>) {
-    for slot in node.slot.into_iter().chain(node.each.iter().map(|each| each.slot)) {
+    if let Some(slot) = node.slot {
         raws.set(base, slot, raw);
     }
-    if node.is_parent() && raws.is_nothing(raw) {
+    if !node.parent {
+        return;
+    }
+    for each in &node.each {
+        raws.set(base, each.slot, raw);
+    }
+    if raws.is_nothing(raw) {
         raws.empty(node, base);
     }
 }
