@@ -2,12 +2,13 @@
 //!
 //! Nothing passes through a float. Both directions come from the same [`Codec`].
 
-use std::{borrow::Cow, collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc};
 
 use compact_str::CompactString;
 use jiff::tz::TimeZone;
 
 use super::{
+    jq::Jq,
     model::KeyForm,
     number::{decimal, integer, is_number, shifted},
     out::Out,
@@ -19,6 +20,12 @@ use crate::{
     schema::{LeafKind, Value, value::ID_CHARS_MAX},
     words::yaml_words,
 };
+
+mod filtered;
+mod spelling;
+
+use filtered::spelt_out;
+pub(super) use spelling::{bounded, clip, normal};
 
 yaml_words! {
     /// How a scalar is written into JSON.
@@ -122,6 +129,8 @@ pub(super) struct Codec {
     pub(super) forms: Forms,
     /// How it is written, where that is not how it is read.
     pub(super) write_as: Option<Box<Codec>>,
+    /// The filters between the native value and the scalar that all of this is about.
+    pub(super) jq: Option<Arc<Jq>>,
 }
 
 /// What characters a system's texts can hold.
@@ -175,6 +184,14 @@ impl Codec {
     /// Reads what the scanner found.
     #[inline]
     pub(super) fn read(&self, raw: Raw<'_>) -> Got {
+        match &self.jq {
+            None => self.read_scalar(raw),
+            Some(jq) => self.read_filtered(jq, raw),
+        }
+    }
+
+    #[inline]
+    fn read_scalar(&self, raw: Raw<'_>) -> Got {
         match raw {
             Raw::Absent => return Got::Missing,
             Raw::Null => return self.nothing(),
@@ -304,37 +321,6 @@ impl Codec {
         }
     }
 
-    /// Whether it is seen at a glance that what is written reads as the value it was written for: nothing stands
-    /// between the two but one spelling, which means nothing else.
-    fn reads_back(&self, value: &Value, out: &Out) -> bool {
-        let (Out::Text(text) | Out::Number(text)) = out else { return false };
-        if self.table.is_some() || !self.norm.is_empty() || self.forms.around.is_some() {
-            return false;
-        }
-        let is_spelt = match (&self.kind, value) {
-            (LeafKind::Text { chars_max }, Value::Text(value)) => {
-                text == value && bounded_length(text, *chars_max)
-            }
-            (LeafKind::Id, Value::Text(value)) => text == value && bounded_length(text, ID_CHARS_MAX),
-            (LeafKind::Decimal, Value::Decimal(_)) => {
-                self.forms.shift == 0 && self.forms.point == Point::Point
-            }
-            (LeafKind::Integer, Value::Integer(_)) => true,
-            (
-                LeafKind::Text { .. }
-                | LeafKind::Id
-                | LeafKind::Code(_)
-                | LeafKind::Decimal
-                | LeafKind::Integer
-                | LeafKind::Boolean
-                | LeafKind::Date
-                | LeafKind::Instant,
-                _,
-            ) => false,
-        };
-        is_spelt && !self.absent.iter().any(|spelling| **spelling == **text)
-    }
-
     /// The native form of a value, and what it reads back as.
     pub(super) fn settled(&self, value: &Value) -> Result<(Out, Value), String> {
         if let Some(written) = &self.write_as {
@@ -345,7 +331,8 @@ impl Codec {
     }
 
     fn settle(&self, value: &Value, out: Out) -> Result<(Out, Value), String> {
-        let back = match self.read(out.raw()) {
+        let json = self.jq.is_some().then(|| spelt_out(&out));
+        let back = match self.read(json.as_ref().map_or_else(|| out.raw(), Out::raw)) {
             Got::Is(back) | Got::Assumed(back, _) => back,
             Got::Unknown(Some(back), _) if *value != Value::Null => back,
             Got::Nothing => Value::Null,
@@ -359,7 +346,8 @@ impl Codec {
 
     /// The native form of a value as it will be read, once it has been written.
     pub(super) fn held(&self, value: &Value) -> Result<Out, String> {
-        self.put(value)
+        let out = self.put(value)?;
+        Ok(if self.jq.is_some() { spelt_out(&out) } else { out })
     }
 
     /// What a value is once it is brought into the one spelling.
@@ -393,6 +381,10 @@ impl Codec {
     }
 
     fn put(&self, value: &Value) -> Result<Out, String> {
+        self.put_filtered(value, self.put_scalar(value)?)
+    }
+
+    fn put_scalar(&self, value: &Value) -> Result<Out, String> {
         if *value == Value::Null {
             return match &self.clear {
                 Clear::Null => Ok(Out::Null),
@@ -491,40 +483,6 @@ impl Codec {
     }
 }
 
-/// Text brought into one spelling.
-pub(super) fn normal<'t>(norms: &[Norm], text: &'t str) -> Cow<'t, str> {
-    norms.iter().fold(Cow::Borrowed(text), |text, norm| match norm {
-        Norm::Trim => match text {
-            Cow::Borrowed(text) => Cow::Borrowed(text.trim()),
-            Cow::Owned(text) => Cow::Owned(text.trim().to_owned()),
-        },
-        Norm::Upper if text.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_lowercase()) => text,
-        Norm::Upper => Cow::Owned(text.to_uppercase()),
-        Norm::Lower => Cow::Owned(text.to_lowercase()),
-        Norm::Digits if text.bytes().all(|byte| byte.is_ascii_digit()) => text,
-        Norm::Digits => Cow::Owned(text.chars().filter(char::is_ascii_digit).collect()),
-        Norm::Html => Cow::Owned(super::html::tidy(&text)),
-    })
-}
-
-/// Native text as it may stand in a finding: short.
-pub(super) fn clip(text: &str) -> CompactString {
-    text.chars().take(64).collect()
-}
-
-/// Text within the bound of the field's schema, in characters.
-pub(super) fn bounded(text: &str, chars_max: u32) -> Result<Value, &'static str> {
-    match bounded_length(text, chars_max) {
-        true => Ok(Value::Text(CompactString::from(text))),
-        false => Err("longer than the field may be"),
-    }
-}
-
-fn bounded_length(text: &str, chars_max: u32) -> bool {
-    let most = usize::try_from(chars_max).unwrap_or(usize::MAX);
-    text.len() <= most || text.chars().count() <= most
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -549,6 +507,7 @@ mod tests {
             forms: Forms::default(),
             charset: Charset::All,
             write_as: None,
+            jq: None,
         }
     }
 

@@ -53,6 +53,7 @@ mod errors;
 mod faults;
 mod html;
 mod inward;
+mod jq;
 mod link;
 mod listing;
 mod load;

@@ -125,6 +125,18 @@ impl Out {
         })
     }
 
+    /// Whether something was put at a path, under it, or above it; of elements that are found it is not told apart
+    /// which one.
+    pub(super) fn touches(&self, steps: &[Step]) -> bool {
+        match (self, steps.split_first()) {
+            (Self::Object(pairs), None) => !pairs.is_empty(),
+            (Self::Object(pairs), Some((Step::Key(key), rest))) => {
+                pairs.iter().any(|(name, child)| name == key && child.touches(rest))
+            }
+            _ => true,
+        }
+    }
+
     /// It as a scanner would find it.
     pub(super) fn raw(&self) -> Raw<'_> {
         match self {

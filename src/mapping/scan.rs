@@ -221,6 +221,14 @@ impl<'a> Scanner<'a> {
         }
     }
 
+    /// The text of any value, checking that it is one.
+    pub(super) fn whole(&mut self) -> Result<&'a str, BadJson> {
+        self.peek()?;
+        let from = self.at;
+        self.skip()?;
+        self.text.get(from..self.at).ok_or_else(|| self.bad())
+    }
+
     fn word(&mut self, word: &[u8], raw: Raw<'a>) -> Result<Raw<'a>, BadJson> {
         if !self.bytes.get(self.at..).is_some_and(|rest| rest.starts_with(word)) {
             return Err(self.bad());

@@ -11,8 +11,9 @@ use super::{
     native::NativeAnswer,
     out::Out,
     outward::{Writing, back_to_parts, packed, written_text},
+    path::Path,
     places::{elements, fields_of, places},
-    scan::Scanner,
+    scan::{Raw, Scanner},
     trie::{Raws, walk},
 };
 use crate::schema::{FieldSet, Fields, Object, Record, Shape, Value};
@@ -95,6 +96,15 @@ impl Mapping {
             }
         }
         raws.lift(&self.record, 0);
+        // What a filter makes of a place of which a part is written, nobody knows before the system has answered.
+        let is_untold = |path: &Path| match before {
+            Before::Nothing => false,
+            Before::Told { .. } => out.body.touches(path.steps()),
+            Before::Written { .. } => true,
+        };
+        for (_, slot) in self.wholes.iter().filter(|(path, _)| is_untold(path)) {
+            raws.set(0, *slot, Raw::Absent);
+        }
         for (slot, out) in &spelt {
             // Which of several elements the system will change, nobody knows.
             if raws.is_doubtful(*slot) {

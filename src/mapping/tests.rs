@@ -18,6 +18,7 @@ mod calls;
 mod carriers;
 mod catalogue;
 mod forms;
+mod jq;
 mod lines;
 mod load;
 mod paging;

@@ -22,6 +22,8 @@ pub(super) const ELEMENTS_MAX: u32 = 20_000;
 #[derive(Debug, Default)]
 pub(super) struct Node {
     pub(super) slot: Option<u16>,
+    /// The slot that gets the text of what stands here, whatever it is, for a filter.
+    pub(super) whole: Option<u16>,
     /// Names while the tree grows.
     named: BTreeMap<Box<str>, Node>,
     /// Names of the finished tree, sorted by length, then text.
@@ -91,6 +93,14 @@ impl Frame {
             return next;
         }
         let slot = *self.root.reach(steps).slot.get_or_insert(next);
+        self.slots = self.slots.max(slot.saturating_add(1));
+        slot
+    }
+
+    /// The slot of the text of what stands at a path; of the record itself, or the element, where there are no steps.
+    pub(super) fn whole(&mut self, steps: &[Step]) -> u16 {
+        let next = self.slots;
+        let slot = *self.root.reach(steps).whole.get_or_insert(next);
         self.slots = self.slots.max(slot.saturating_add(1));
         slot
     }
@@ -186,7 +196,8 @@ impl Node {
 
     /// Every slot at or under it, those in elements of lists aside.
     fn slots(&self, see: &mut dyn FnMut(u16)) {
-        self.slot.into_iter().chain(self.each.iter().map(|each| each.slot)).for_each(&mut *see);
+        let own = self.slot.into_iter().chain(self.whole);
+        own.chain(self.each.iter().map(|each| each.slot)).for_each(&mut *see);
         self.children().for_each(|child| child.slots(see));
     }
 
@@ -327,7 +338,7 @@ impl<'a> Raws<'a> {
 
     /// Says the same of a node and of everything under it.
     fn all(&mut self, node: &Node, base: usize, raw: Raw<'a>) {
-        if let Some(slot) = node.slot {
+        for slot in node.slot.into_iter().chain(node.whole) {
             self.set(base, slot, raw);
         }
         self.under(node, base, raw);
@@ -384,6 +395,9 @@ pub(super) fn walk<'a>(
     raws: &mut Raws<'a>,
     on_row: &mut OnRow<'_, 'a>,
 ) -> Result<(), BadJson> {
+    if let Some(slot) = node.whole {
+        raws.set(base, slot, Raw::Text(scan.clone().whole()?));
+    }
     let shape = match scan.peek()? {
         b'{' => Raw::Object,
         b'[' => Raw::Array,

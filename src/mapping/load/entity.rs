@@ -6,7 +6,7 @@ use super::{
     Defaults, calls,
     elements::narrows,
     fields::{FilterLine, Lines, Loader},
-    lacks, lists, pairs, path, path_at,
+    jq, lacks, lists, pairs, path, path_at,
 };
 use crate::{
     mapping::{
@@ -90,6 +90,8 @@ pub(super) fn load(
     no_ambiguous_slots(&root, node, found);
     let (unmapped, pointers) = (unmapped(entity, &root), pointers(entity, &root));
     let key_name = filter_name(&key.at, select.as_ref(), defaults.speaks).map(Into::into);
+    jq::selected(&lines.wholes, select.as_ref().map(|words| words.under.as_ref()), found);
+    let wholes = lines.wholes.iter().map(|whole| (whole.at.clone(), whole.slot)).collect();
     let select = select.map(|words| select_of(words, &lines.reads, &key, version.as_ref(), &narrow));
     finish(&mut frame, node, found);
     xml::check(words, &frame.root, &written, ([&read, &create, &update, &delete], &lists), node, found);
@@ -103,6 +105,7 @@ pub(super) fn load(
         version,
         record: frame.root,
         frame: frame.slots,
+        wholes,
         tags: tags(&root),
         root,
         around,
