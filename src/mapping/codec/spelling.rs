@@ -72,7 +72,8 @@ pub(in crate::mapping) fn bounded(text: &str, chars_max: u32) -> Result<Value, &
     }
 }
 
-fn bounded_length(text: &str, chars_max: u32) -> bool {
+/// Whether it is, without counting characters where its bytes are few enough.
+pub(super) fn bounded_length(text: &str, chars_max: u32) -> bool {
     let most = usize::try_from(chars_max).unwrap_or(usize::MAX);
     text.len() <= most || text.chars().count() <= most
 }

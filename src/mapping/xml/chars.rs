@@ -212,3 +212,31 @@ pub(super) fn escape(text: &str, place: Place, out: &mut Vec<u8>) {
     }
     out.extend_from_slice(bytes.get(from..).unwrap_or_default());
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn what_xml_cannot_hold_is_found_wherever_it_stands(
+            before in "[a-z\\n\\t ąż\u{fffd}]{0,80}",
+            odd in "[\\x00\\x08\\x0b\\x1f\u{fffe}\u{ffff}a\u{fffd}]",
+            after in "[a-zą]{0,80}",
+        ) {
+            let text = format!("{before}{odd}{after}");
+            let found = text.char_indices().find(|(_, c)| !is_char(*c)).map(|(at, _)| at);
+            prop_assert_eq!(unheld(&text), found);
+        }
+
+        #[test]
+        fn a_name_is_one_whether_or_not_it_is_plain(name in "[a-c_.0-2:ąż\\- ]{0,6}") {
+            let mut chars = name.chars();
+            let is_one = chars.next().is_some_and(starts_name) && chars.all(|c| starts_name(c) || continues_name(c));
+            prop_assert_eq!(is_name(&name), is_one);
+            let (prefix, local) = name.split_once(':').map_or((None, &*name), |(a, b)| (Some(a), b));
+            prop_assert_eq!(parts(&name), (prefix, local));
+        }
+    }
+}
