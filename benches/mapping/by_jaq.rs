@@ -13,19 +13,17 @@ const NEEDED: &[&str] = &[
     "empty",
     "error",
     "false",
-    "from_entries",
     "isnumber",
     "join",
     "map",
+    "map_values",
     "null",
     "select",
-    "to_entries",
     "tonumber",
     "tostring",
     "totype",
     "true",
     "values",
-    "with_entries",
 ];
 
 /// A compiled filter.
@@ -65,7 +63,7 @@ impl Jaq {
 /// A contact becomes a Customer.
 pub(crate) const CONTACT_IN: &str = r#"
 def some: if . == "" then null else . end;
-def kept: with_entries(select(.value != null));
+def kept: map_values(values);
 .properties as $p | {
   id, kind: "person",
   name: ([$p.firstname, $p.lastname] | map(some | values) | join(" ")),
@@ -83,7 +81,7 @@ def kept: with_entries(select(.value != null));
 
 /// A Customer becomes a contact.
 pub(crate) const CONTACT_OUT: &str = r#"
-def kept: with_entries(select(.value != null));
+def kept: map_values(values);
 { properties: ({
   firstname: .given_name, lastname: .family_name, company, vat_id: (.vat_id | ascii_upcase), email: .emails[0].value,
   phone: (.phones | map(select(.type == "work")) | .[0].value), mobilephone: (.phones | map(select(.type == "mobile")) | .[0].value),
@@ -96,7 +94,7 @@ def kept: with_entries(select(.value != null));
 /// A sales order becomes an Order.
 pub(crate) const ORDER_IN: &str = r#"
 def some: if . == "" then null else . end;
-def kept: with_entries(select(.value != null));
+def kept: map_values(values);
 def unit: { PCS: "H87", EA: "H87", SET: "SET", BOX: "BX", KG: "KGM", G: "GRM", L: "LTR", HOUR: "HUR", DAY: "DAY", M: "MTR" }[.] // .;
 def exact: if . == null then null else tostring end;
 {
@@ -120,7 +118,7 @@ def exact: if . == null then null else tostring end;
 
 /// An Order becomes a sales order.
 pub(crate) const ORDER_OUT: &str = r#"
-def kept: with_entries(select(.value != null));
+def kept: map_values(values);
 def native: if . == null then null else tonumber end;
 {
   customerNumber: .customer, externalDocumentNumber: .buyer_reference, orderDate: .ordered_on, currencyCode: .currency, pricesIncludeTax: .prices_include_tax,
