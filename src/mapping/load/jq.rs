@@ -80,6 +80,9 @@ impl Loader<'_> {
             self.lines.wholes.push(Whole { at: native.clone(), slot, place });
         }
         codec.jq = Some(Arc::new(jq));
+        if let Some(written) = &mut codec.write_as {
+            written.jq = codec.jq.clone();
+        }
         let source = Source::Native(Box::new(Native {
             slot,
             codec: Arc::new(codec),

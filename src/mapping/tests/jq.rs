@@ -22,7 +22,7 @@ entities:
       ship_to:
         city: contact.city
       tax_total: { at: taxes, jq: { in: '.[]? | select(.code == "VAT") | .amount' } }
-      ordered_on: { at: days, jq: { in: '.placed | split("T") | .[0]' }, write: never }
+      ordered_on: { at: times.days, jq: { in: '.placed | values | split("T") | .[0]' }, write: never }
       status: { at: state, jq: { in: '.flags | if any(. == "closed") then "closed" else "open" end' }, values: { closed: closed, open: open }, write: never }
       lines:
         each: items
@@ -52,7 +52,7 @@ fn native() -> Json {
         "refs": [{ "kind": "x", "value": "no" }, { "kind": "po", "value": "PO-7" }],
         "contact": { "mail": "e@x.example", "city": "Gdynia" },
         "taxes": [{ "code": "VAT", "amount": 23.10 }, { "code": "X", "amount": 1 }],
-        "days": { "placed": "2026-01-15T10:00:00Z" },
+        "times": { "days": { "placed": "2026-01-15T10:00:00Z" } },
         "state": { "flags": ["a", "closed"] },
         "items": [
             { "id": "a", "codes": [{ "type": "ean", "text": "1" }, { "type": "sku", "text": "S-1" }], "texts": [{ "en": "Lamp" }, { "pl": "Nowa" }] },
@@ -87,10 +87,10 @@ fn filters_read_the_record_a_place_of_it_and_elements_of_lists() {
 fn what_is_not_there_is_missing_and_what_is_null_is_known_to_be_nothing() {
     let system = filtered();
     let m = system.entity("Order").unwrap();
-    let read = inward(m, r#"{ "id": "1", "refs": null }"#);
+    let read = inward(m, r#"{ "id": "1", "refs": null, "times": null }"#);
     let leaf = |path: &str| m.entity().leaf_at(path).unwrap();
     assert!(read.missing.contains(leaf("email")) && read.missing.contains(leaf("tax_total")));
-    assert!(!read.missing.contains(leaf("buyer_reference")));
+    assert!(!read.missing.contains(leaf("buyer_reference")) && !read.missing.contains(leaf("ordered_on")));
     assert_eq!((read.record.first(m.entity(), leaf("buyer_reference")), read.findings.len()), (None, 0));
 }
 
@@ -106,8 +106,8 @@ fn a_filter_that_fails_leaves_its_field_out_and_is_told() {
         ),
         ("taxes", json!([{ "code": "VAT", "amount": [] }]), "the filter gives no single value"),
         ("taxes", json!([{ "code": "VAT", "amount": "abc" }]), "not a decimal number"),
-        ("days", json!({ "placed": 7 }), "the filter fails on it"),
-        ("days", json!({ "placed": "soon" }), "not a date"),
+        ("times", json!({ "days": { "placed": 7 } }), "the filter fails on it"),
+        ("times", json!({ "days": { "placed": "soon" } }), "not a date"),
         ("contact", json!({ "mail": "x".repeat(20_000) }), "larger than a filter may read"),
     ] {
         let mut native = native();
@@ -117,6 +117,17 @@ fn a_filter_that_fails_leaves_its_field_out_and_is_told() {
         assert!(told.contains(&What::Unfit(why)), "{name}: {told:?}");
         assert_eq!(read.id, "1");
     }
+}
+
+#[test]
+fn what_a_filter_may_read_is_no_new_field() {
+    let system = filtered();
+    let unread = |entity: &str, text: &str| {
+        system.entity(entity).unwrap().unread(&Bytes::copy_from_slice(text.as_bytes()))
+    };
+    assert_eq!(unread("Order", &native().to_string()), Vec::<String>::new());
+    let text = r#"{ "id": "1", "prices": [{ "kind": "net", "amount": 1, "more": 2 }], "other": 1 }"#;
+    assert_eq!(unread("Product", text), ["other"]);
 }
 
 #[test]
