@@ -96,15 +96,7 @@ impl Mapping {
             }
         }
         raws.lift(&self.record, 0);
-        // What a filter makes of a place of which a part is written, nobody knows before the system has answered.
-        let is_untold = |path: &Path| match before {
-            Before::Nothing => false,
-            Before::Told { .. } => out.body.touches(path.steps()),
-            Before::Written { .. } => true,
-        };
-        for (_, slot) in self.wholes.iter().filter(|(path, _)| is_untold(path)) {
-            raws.set(0, *slot, Raw::Absent);
-        }
+        self.forget_filtered(before, &out.body, &mut raws);
         for (slot, out) in &spelt {
             // Which of several elements the system will change, nobody knows.
             if raws.is_doubtful(*slot) {
@@ -134,6 +126,18 @@ impl Mapping {
                 held
             }
         })
+    }
+
+    /// What a filter makes of a place of which a part is written, nobody knows before the system has answered.
+    fn forget_filtered(&self, before: Before<'_>, body: &Out, raws: &mut Raws<'_>) {
+        let is_untold = |path: &Path| match before {
+            Before::Nothing => false,
+            Before::Told { .. } => body.touches(path.steps()),
+            Before::Written { .. } => true,
+        };
+        for (_, slot) in self.wholes.iter().filter(|(path, _)| is_untold(path)) {
+            raws.set(0, *slot, Raw::Absent);
+        }
     }
 }
 
