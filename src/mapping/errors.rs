@@ -467,8 +467,9 @@ impl Mapping {
         let mut leaf = None;
         self.root.lines(false, &mut |line, in_each| {
             if let (Source::Native(source), false) = (&line.source, in_each) {
+                // A filter may read the record itself, which has no name.
                 let same = |path: &Path| {
-                    joined(path.steps(), '.') == native
+                    (!path.steps().is_empty() && joined(path.steps(), '.') == native)
                         || path.steps().last().is_some_and(|s| joined(std::slice::from_ref(s), '.') == native)
                 };
                 if leaf.is_none() && same(&source.write_at) {

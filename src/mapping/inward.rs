@@ -240,7 +240,7 @@ impl<'b, 'a> Build<'b, 'a> {
     fn fill(&mut self, object: &ObjectPart, base: usize, fields: &mut Fields) -> Came {
         let mut came = Came::Missing;
         for Named { position, leaves, part, .. } in &object.parts {
-            if leaves.intersection(self.wanted).is_empty() {
+            if !leaves.meets(self.wanted) {
                 continue;
             }
             match self.part(part, base) {

@@ -54,6 +54,7 @@ mod errors;
 mod faults;
 mod html;
 mod inward;
+mod jq;
 mod key;
 mod link;
 mod listing;

@@ -26,6 +26,8 @@ pub struct Mapping {
     /// Native tree of one record and the size of its frame.
     pub(super) record: Node,
     pub(super) frame: u16,
+    /// Places outside lists that jq filters read whole, and their slots.
+    pub(super) wholes: Vec<(Path, u16)>,
     pub(super) root: ObjectPart,
     /// What is read from around a record, where some line does.
     pub(super) around: Option<Around>,

@@ -217,10 +217,13 @@ impl Mapping {
         if out.derived.is_empty() {
             return;
         }
-        // The whole record as it would be written, to see what its joined texts will be.
+        let derived = std::mem::take(&mut out.derived);
+        // The whole record as it would be written, to see what its joined texts will be; a new one is.
         let mut full = Writing::new(true, &FieldSet::EMPTY);
-        full.object(&self.root, &self.entity.root, Some(&new.fields), None);
-        for Derived { leaf, pointer, sent, join } in std::mem::take(&mut out.derived) {
+        if !out.create {
+            full.object(&self.root, &self.entity.root, Some(&new.fields), None);
+        }
+        for Derived { leaf, pointer, sent, join } in derived {
             let same = |record: &Record| record.first(&self.entity, leaf) == sent.as_ref();
             if old.is_some_and(same) {
                 continue;
@@ -229,7 +232,7 @@ impl Mapping {
                 out.fault(Some(leaf), pointer, "this is worked out by the system and cannot be sent".into());
                 continue;
             };
-            let read_back = join.read(&full.body);
+            let read_back = join.read(if out.create { &out.body } else { &full.body });
             let agrees = match &sent {
                 Some(Value::Text(text)) => *text == read_back,
                 None | Some(Value::Null) => old.is_none() || read_back.is_empty(),
@@ -312,8 +315,8 @@ pub(super) struct Writing<'m> {
     /// Leaves that are cleared whether or not a value is known.
     emptied: &'m FieldSet,
     pub(super) body: Out,
-    /// What is written outside native lists, by the slots that it is read from.
-    pub(super) slots: Vec<(u16, Out)>,
+    /// What is written outside native lists, by the slots that it is read from, where somebody asks.
+    pub(super) slots: Option<Vec<(u16, Out)>>,
     in_each: bool,
     /// What the switches of this object, or list element, have to be.
     switches: Vec<(&'m Path, &'m Out)>,
@@ -338,7 +341,7 @@ impl<'m> Writing<'m> {
             create,
             emptied,
             body: Out::object(),
-            slots: Vec::new(),
+            slots: None,
             in_each: false,
             switches: Vec::new(),
             puts: 0,
@@ -350,6 +353,11 @@ impl<'m> Writing<'m> {
             drafts: Vec::new(),
             relisted: FieldSet::EMPTY,
         }
+    }
+
+    /// The same, noting what is written by the slots that it is read from.
+    pub(super) fn noting(self) -> Self {
+        Self { slots: Some(Vec::new()), ..self }
     }
 
     /// Leaves that cannot be sent as they are; none where all can.
@@ -394,8 +402,11 @@ impl<'m> Writing<'m> {
         old: Option<&Fields>,
     ) {
         let is_left = |named: &&Named| {
-            let new = new.and_then(|fields| fields.at(named.position));
-            matches!(named.part, Part::When(_)) && new.is_none_or(|value| *value == Value::Null)
+            let is_empty = || {
+                let new = new.and_then(|fields| fields.at(named.position));
+                new.is_none_or(|value| *value == Value::Null)
+            };
+            matches!(named.part, Part::When(_)) && is_empty()
         };
         // ORDER: what leaves a native place that others share goes first.
         let (left, rest) =
@@ -451,8 +462,9 @@ impl<'m> Writing<'m> {
                 match native.codec.write(new.unwrap_or(&Value::Null)) {
                     Ok(out) => {
                         // What it reads as afterwards may be spelt otherwise than what is written.
-                        let held = native.codec.held(new.unwrap_or(&Value::Null)).ok();
-                        self.put(native.slot, &native.write_at, out, held);
+                        let held =
+                            self.slots.as_ref().map(|_| native.codec.held(new.unwrap_or(&Value::Null)));
+                        self.put(native.slot, &native.write_at, out, held.and_then(Result::ok));
                     }
                     Err(why) => self.fault_here(Some(line.leaf), why),
                 }
@@ -471,8 +483,8 @@ impl<'m> Writing<'m> {
 
     /// Puts a native value, and notes the slot that it will be read from.
     fn put(&mut self, slot: u16, at: &Path, out: Out, held: Option<Out>) {
-        if !self.in_each {
-            self.slots.push((slot, held.unwrap_or_else(|| out.clone())));
+        if let Some(slots) = self.slots.as_mut().filter(|_| !self.in_each) {
+            slots.push((slot, held.unwrap_or_else(|| out.clone())));
         }
         self.puts += 1;
         self.body.put(at.steps(), out);

@@ -285,7 +285,7 @@ fn is_told(codec: &Codec, spelt: &str) -> bool {
 }
 
 fn text_literal(dialect: &Dialect, codec: &Codec, text: &str) -> Option<Literal> {
-    let text = if codec.norm.is_empty() { text.to_owned() } else { normal(&codec.norm, text) };
+    let text = if codec.norm.is_empty() { text.to_owned() } else { normal(&codec.norm, text).into_owned() };
     match codec.wire {
         Wire::Text => told(codec, text_of(dialect, codec, &text)?),
         Wire::Number => told(codec, is_number(&text).then(|| Literal::Token(text.into()))?),

@@ -19,6 +19,7 @@ mod carriers;
 mod catalogue;
 mod erps;
 mod forms;
+mod jq;
 mod keys;
 mod lines;
 mod load;

@@ -210,6 +210,8 @@ impl Walk<'_> {
     /// A value at a node. Recursion goes down the node, never further.
     fn json(&mut self, scan: &mut Scanner<'_>, node: &Node, walked: &mut Walked) -> Result<(), BadJson> {
         match scan.peek()? {
+            // A filter may read any of it.
+            _ if node.whole.is_some() => scan.skip(),
             b'[' if node.is_list() => self.list(scan, node, walked),
             b'{' if node.rows => self.one_row(scan, walked),
             b'{' if !node.each.is_empty() => {

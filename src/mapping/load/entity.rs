@@ -6,7 +6,7 @@ use super::{
     Defaults, bodies, calls,
     elements::narrows,
     fields::{FilterLine, Lines, Loader},
-    key, lacks, lists, pairs, path_at,
+    jq, key, lacks, lists, pairs, path_at,
 };
 use crate::{
     mapping::{
@@ -87,6 +87,8 @@ pub(super) fn load(
     no_ambiguous_slots(&root, node, found);
     let named = |part: &KeyPart| filter_name(&part.at, select.as_ref(), defaults.speaks).map(Into::into);
     let key_names = key.free().map(named).collect();
+    jq::selected(&lines.wholes, select.as_ref().map(|words| words.under.as_ref()), found);
+    let wholes = lines.wholes.iter().map(|whole| (whole.at.clone(), whole.slot)).collect();
     let select = select.map(|words| select_of(words, &lines.reads, &key, version.as_ref(), &narrow));
     finish(&mut frame, node, found);
     xml::check(words, &frame.root, &written, ([&read, &create, &update, &delete], &lists), node, found);
@@ -100,6 +102,7 @@ pub(super) fn load(
         around: around(&frame, node, found),
         record: frame.root,
         frame: frame.slots,
+        wholes,
         tags: tags(&root),
         unmapped: unmapped(entity, &root),
         pointers: pointers(entity, &root),

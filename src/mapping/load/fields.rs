@@ -43,6 +43,15 @@ pub(super) struct Lines {
     pub(super) reads: Vec<(FieldSet, Path, bool)>,
     /// Where filters find the leaf of each line.
     pub(super) filters: Vec<FilterLine>,
+    /// Places outside lists that jq filters read whole.
+    pub(super) wholes: Vec<Whole>,
+}
+
+/// A place that a jq filter reads whole.
+pub(super) struct Whole {
+    pub(super) at: Path,
+    pub(super) slot: u16,
+    pub(super) place: Place,
 }
 
 /// Where filters find what a line reads.
@@ -337,6 +346,7 @@ impl<'l> Loader<'l> {
             tree::Value::Map(_) if node.get("first").is_some() => {
                 Source::First(self.first(leaf, node, frame)?)
             }
+            tree::Value::Map(_) if node.get("jq").is_some() => self.filtered(at, leaf, node, frame)?,
             tree::Value::Map(_) if node.get("calc").is_some() => Source::Calc(self.calc(leaf, node, frame)?),
             tree::Value::Map(_) => self.native(at, leaf, node, frame)?,
             tree::Value::Null | tree::Value::List(_) => {
@@ -388,7 +398,7 @@ impl<'l> Loader<'l> {
         keys.take("write").and_then(|node| WriteWord::read(node, self.found))
     }
 
-    fn reference(&mut self, leaf: LeafId, keys: &mut Keys<'_>) {
+    pub(super) fn reference(&mut self, leaf: LeafId, keys: &mut Keys<'_>) {
         let Some(node) = keys.take("ref") else { return };
         let wanted = self.entity.leaf(leaf).and_then(|leaf| leaf.reference.as_ref());
         match (node.as_text(), wanted) {

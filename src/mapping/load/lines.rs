@@ -36,6 +36,7 @@ impl Loader<'_> {
             forms: self.defaults.forms.clone(),
             charset: self.defaults.charset(),
             write_as: None,
+            jq: None,
             kind,
         }
     }

@@ -8,6 +8,7 @@ mod entity;
 mod fields;
 pub(super) mod forms;
 mod headers;
+mod jq;
 mod key;
 mod lacks;
 mod lines;
