@@ -58,6 +58,7 @@ mod listing;
 mod load;
 mod model;
 mod native;
+mod needs;
 mod number;
 mod out;
 mod outward;

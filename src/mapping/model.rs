@@ -208,6 +208,8 @@ pub(super) struct ListCall {
     pub(super) select_body: Option<Path>,
     /// What stands in the body besides.
     pub(super) body: Option<Body>,
+    /// What it takes from the filter besides, and cannot do without.
+    pub(super) bounds: Vec<super::needs::Bound>,
     /// The slot of what the rows stand in, where its lack of them says that there are none.
     pub(super) rows_in: Option<u16>,
     pub(super) page: Page,

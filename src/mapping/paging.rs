@@ -85,7 +85,8 @@ impl Mapping {
         };
         let (next, truncated) = match after {
             After::Page(place) => (Some(place.cursor(listing.variant)?), false),
-            After::End => (None, false),
+            // What a default keeps out may be there.
+            After::End => (None, listing.is_narrowed),
             After::Cut => (None, true),
         };
         Ok(Turned { next, truncated, is_repeated })

@@ -20,6 +20,7 @@ mod catalogue;
 mod forms;
 mod lines;
 mod load;
+mod needs;
 mod paging;
 mod pushed;
 mod query;
@@ -39,6 +40,9 @@ pub(super) fn shipped_schema() -> Schema {
         ("order.yaml", include_str!("../../policies/schema/order.yaml")),
         ("price.yaml", include_str!("../../policies/schema/price.yaml")),
         ("invoice.yaml", include_str!("../../policies/schema/invoice.yaml")),
+        ("metric.yaml", include_str!("../../policies/schema/metric.yaml")),
+        ("campaign.yaml", include_str!("../../policies/schema/campaign.yaml")),
+        ("subscription.yaml", include_str!("../../policies/schema/subscription.yaml")),
     ];
     let files: Vec<_> = files
         .map(|(name, text)| {

@@ -76,7 +76,7 @@ pub(super) fn load(
         loader.writes(path, "set", &node.place);
     }
     let Loader { lines, written, .. } = loader;
-    let lists = lists::load(&mut keys, &at, defaults, found);
+    let lists = lists::load(&mut keys, &at, (entity, defaults), found);
     let [read, create, update, delete] = calls::load(&mut keys, defaults, found);
     let xml = xml::record(&mut keys, words, [&read, &create, &update], node, found);
     let (samples, watched) = beside(&mut keys, entity, found);

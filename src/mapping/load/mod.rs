@@ -11,6 +11,7 @@ mod headers;
 mod lacks;
 mod lines;
 mod lists;
+mod needs;
 mod pages;
 mod texts;
 
@@ -117,6 +118,7 @@ impl System {
             };
             if let Some(mapping) = entity::load(name, entity, node, &words, &defaults, found) {
                 mapping.check_watched(found);
+                mapping.check_bounds(node, found);
                 entities.insert(entity.name.clone(), Arc::new(mapping));
             }
         }
