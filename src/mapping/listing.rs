@@ -126,9 +126,9 @@ impl Mapping {
     fn size(&self, call: &ListCall, place: &Place, limit: u32) -> Result<u32, ListError> {
         let page = &call.page;
         let size = match (&page.next, &page.size) {
-            // There is no second page, so the first is asked for whole. Where pages are counted and their size is the
-            // system's own, it is as the file says.
-            (Next::None, _) | (Next::Offset { .. } | Next::Number { .. }, Size::Own) => page.most,
+            // There is no second page, so the first is asked for whole. Where the size is the system's own, it is as
+            // the file says.
+            (Next::None, _) | (_, Size::Own) => page.most,
             (Next::Token { .. } | Next::Link { .. } | Next::Offset { .. } | Next::Number { .. }, _) => {
                 limit.clamp(1, page.most)
             }
