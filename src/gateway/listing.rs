@@ -475,7 +475,9 @@ impl<'a> List<'a> {
         let inward = match row {
             Ok(inward) => inward,
             Err(RowFault::Gone) => return None,
-            Err(RowFault::NoKey | RowFault::Twice | RowFault::NotAnObject | RowFault::Other) => {
+            Err(
+                RowFault::NoKey | RowFault::Twice | RowFault::NotAnObject | RowFault::Cells | RowFault::Other,
+            ) => {
                 self.exchange.withheld(Withheld::Unfit);
                 return None;
             }

@@ -45,6 +45,7 @@ mod abilities;
 mod batch;
 mod body;
 mod calc;
+mod cells;
 mod check;
 mod codec;
 mod cursor;

@@ -27,6 +27,8 @@ pub struct Mapping {
     pub(super) root: ObjectPart,
     /// What is read from around a record, where some line does.
     pub(super) around: Option<Around>,
+    /// How rows become records, where they are none as they stand.
+    pub(super) cells: super::cells::Cells,
     /// Leaves that no line fills.
     pub(super) unmapped: FieldSet,
     /// Constants of groups and list elements, each with all leaves of its group or element.
@@ -89,6 +91,8 @@ pub(super) struct Key {
     pub(super) slot: u16,
     pub(super) at: Path,
     pub(super) form: KeyForm,
+    /// The slots of its parts, where it is made of several.
+    pub(super) of: Vec<u16>,
 }
 
 /// What a key, or a reference to one, may look like; anything else names no record.

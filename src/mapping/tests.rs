@@ -17,6 +17,7 @@ mod batch;
 mod calls;
 mod carriers;
 mod catalogue;
+mod cells;
 mod forms;
 mod lines;
 mod load;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    Defaults, calls,
+    Defaults, calls, cells,
     elements::narrows,
     fields::{FilterLine, Lines, Loader},
     lacks, lists, pairs, path, path_at,
@@ -12,8 +12,8 @@ use crate::{
     mapping::{
         check::Sample,
         model::{
-            Around, Filterable, Key, KeyForm, Line, Mapping, Named, Narrow, ObjectPart, Part,
-            Select, SelectName, Source, Speaks, Version, Words,
+            Around, Filterable, Key, KeyForm, Line, Mapping, Named, Narrow, ObjectPart, Part, Select,
+            SelectName, Source, Speaks, Version, Words,
         },
         out::Out,
         path::{Path, Step, joined},
@@ -50,6 +50,9 @@ yaml_words! {
     }
 }
 
+/// Most parts of a key.
+const KEY_PARTS_MAX: usize = 32;
+
 /// How names are asked for, as written.
 pub(super) struct SelectWords {
     query: Option<String>,
@@ -75,23 +78,14 @@ pub(super) fn load(
     let mut frame = Frame::default();
     let key = key(&mut keys, &mut frame, found);
     let version = version(&mut keys, &mut frame, found);
-    let (narrow, set) = (
-        narrows(keys.take("where"), &mut frame, found),
-        constants(keys.take("set"), found),
-    );
+    let cells = cells::load(&mut keys, &mut frame, defaults.speaks != Speaks::Xml, found);
+    let (narrow, set) = (narrows(keys.take("where"), &mut frame, found), constants(keys.take("set"), found));
     let select = select_words(&mut keys, defaults, found);
     let fields: Option<Node> = keys.required("fields", found);
     let mut loader = Loader::new(entity, defaults, found);
-    let root = fields
-        .map(|fields| loader.object(&entity.root, &fields, &mut frame, false))
-        .unwrap_or_default();
-    for path in set
-        .iter()
-        .map(|(path, _)| path)
-        .chain(narrow.iter().map(|n| &n.at))
-    {
-        loader.writes(path, "set", &node.place);
-    }
+    let root = root(&mut loader, fields.as_ref(), &cells, &mut frame);
+    let constants = set.iter().map(|(path, _)| path).chain(narrow.iter().map(|n| &n.at));
+    constants.for_each(|path| loader.writes(path, "set", &node.place));
     let Loader { lines, written, .. } = loader;
     let lists = lists::load(&mut keys, &at, (entity, defaults), found);
     let [read, create, update, delete] = calls::load(&mut keys, defaults, found);
@@ -100,32 +94,19 @@ pub(super) fn load(
     let lacks = lacks::load(&mut keys, &lists, [&read, &create, &update, &delete], found);
     keys.finish(found);
     // ORDER: every key has been asked for by now, so that all mistakes of the entity are told.
-    let key = key?;
+    let (key, parts) = key?;
+    cells.check(node, (&key, &parts), [&read, &create, &update, &delete], &lists, found);
     let named = select.as_ref().is_some_and(|select| select.query.is_none());
-    calls::fit_together(
-        node,
-        (key.form, named),
-        [&read, &update, &delete],
-        &lists,
-        found,
-    );
+    calls::fit_together(node, (key.form, named), [&read, &update, &delete], &lists, found);
     let filters = filters(entity, &lines, select.as_ref(), defaults.speaks);
     no_ambiguous_slots(&root, node, found);
-    let (unmapped, pointers) = (unmapped(entity, &root), pointers(entity, &root));
-    let key_name = filter_name(&key.at, select.as_ref(), defaults.speaks).map(Into::into);
-    let select =
-        select.map(|words| select_of(words, &lines.reads, &key, version.as_ref(), &narrow));
+    let key_name = key_name(&key, select.as_ref(), defaults.speaks);
+    let of = (&key, &*parts, &cells);
+    let select = select.map(|words| select_of(words, &lines.reads, of, version.as_ref(), &narrow));
     finish(&mut frame, node, found);
-    xml::check(
-        words,
-        &frame.root,
-        &written,
-        ([&read, &create, &update, &delete], &lists),
-        node,
-        found,
-    );
-    let around = around(&frame, node, found);
+    xml::check(words, &frame.root, &written, ([&read, &create, &update, &delete], &lists), node, found);
     Some(Mapping {
+        around: around(&frame, node, found),
         system: system.clone(),
         entity: entity.clone(),
         words: words.clone(),
@@ -135,10 +116,9 @@ pub(super) fn load(
         record: frame.root,
         frame: frame.slots,
         tags: tags(&root),
-        root,
-        around,
-        unmapped,
-        pointers,
+        cells: cells.cells,
+        unmapped: unmapped(entity, &root),
+        pointers: pointers(entity, &root),
         key_name,
         narrow,
         set,
@@ -153,15 +133,27 @@ pub(super) fn load(
         samples,
         xml,
         watched,
+        root,
     })
+}
+
+/// The lines of a record. Those of rows that are no records as they stand are never written.
+fn root(
+    loader: &mut Loader<'_>,
+    fields: Option<&Node>,
+    cells: &cells::Written,
+    frame: &mut Frame,
+) -> ObjectPart {
+    let Some(fields) = fields else { return ObjectPart::default() };
+    let entity = loader.entity;
+    let root = loader.object(&entity.root, fields, frame, !cells.cells.is_plain());
+    loader.lines.unpivoted(cells);
+    root
 }
 
 fn finish(frame: &mut Frame, node: &Node, found: &mut Diagnostics) {
     if !frame.finish() {
-        found.error(
-            &node.place,
-            format!("more than {KEYS_MAX} names under one native object"),
-        );
+        found.error(&node.place, format!("more than {KEYS_MAX} names under one native object"));
     }
 }
 
@@ -180,12 +172,7 @@ fn around(record: &Frame, node: &Node, found: &mut Diagnostics) -> Option<Around
     }
     finish(&mut frame, node, found);
     let is_read = !slots.is_empty() || !heads.is_empty();
-    is_read.then(|| Around {
-        node: frame.root,
-        frame: frame.slots,
-        slots,
-        heads,
-    })
+    is_read.then(|| Around { node: frame.root, frame: frame.slots, slots, heads })
 }
 
 /// By which native places each leaf can be filtered: by every place it is read from, or not at all.
@@ -197,15 +184,10 @@ fn filters(
 ) -> Vec<Vec<Filterable>> {
     let mut filters = vec![Some(Vec::new()); entity.leaves.len()];
     for FilterLine { leaf, place } in &lines.filters {
-        let Some(places) = filters.get_mut(usize::from(leaf.0)) else {
-            continue;
-        };
+        let Some(places) = filters.get_mut(usize::from(leaf.0)) else { continue };
         let place = place.as_ref().and_then(|(path, codec)| {
             let name = filter_name(path, select, speaks)?;
-            Some(Filterable {
-                name: name.into(),
-                codec: codec.clone(),
-            })
+            Some(Filterable { name: name.into(), codec: codec.clone() })
         });
         *places = places.take().zip(place).map(|(mut places, place)| {
             places.push(place);
@@ -224,14 +206,10 @@ fn pointers(entity: &Entity, root: &ObjectPart) -> Vec<Option<String>> {
 
 /// Where the entity's records stand under the system's base.
 fn address(keys: &mut Keys<'_>, node: &Node, entity: &Entity, found: &mut Diagnostics) -> String {
-    let at: String = keys
-        .required("at", found)
-        .unwrap_or_else(|| "/".to_owned() + entity.collection.as_str());
+    let at: String =
+        keys.required("at", found).unwrap_or_else(|| "/".to_owned() + entity.collection.as_str());
     if !at.starts_with('/') || at.ends_with('/') || at.contains(['?', '#']) {
-        found.error(
-            &node.place,
-            "`at` begins with `/`, does not end with it, and has no query",
-        );
+        found.error(&node.place, "`at` begins with `/`, does not end with it, and has no query");
     }
     at
 }
@@ -245,25 +223,41 @@ pub(super) fn key_form(node: &Node, found: &mut Diagnostics) -> Option<KeyForm> 
     })
 }
 
-fn key(keys: &mut Keys<'_>, frame: &mut Frame, found: &mut Diagnostics) -> Option<Key> {
+/// The key, and the paths of its parts where it is made of several.
+fn key(keys: &mut Keys<'_>, frame: &mut Frame, found: &mut Diagnostics) -> Option<(Key, Vec<Path>)> {
     let (at, form) = match keys.take("key") {
         None => (Path::parse("id").ok()?, KeyForm::Text),
         Some(node) if node.as_text().is_some() => (path(node, found)?, KeyForm::Text),
+        Some(node) if node.get("of").is_some() => return key_of(node, frame, found),
         Some(node) => {
             let mut keys = Keys::of(node, found)?;
             let at: Node = keys.required("at", found)?;
-            let form = keys
-                .take("form")
-                .map_or(Some(KeyForm::Text), |node| key_form(node, found));
+            let form = keys.take("form").map_or(Some(KeyForm::Text), |node| key_form(node, found));
             keys.finish(found);
             (path(&at, found)?, form?)
         }
     };
-    Some(Key {
-        slot: frame.slot(at.steps()),
-        at,
-        form,
-    })
+    Some((Key { slot: frame.slot(at.steps()), at, form, of: Vec::new() }, Vec::new()))
+}
+
+/// A key that is made of several values.
+fn key_of(node: &Node, frame: &mut Frame, found: &mut Diagnostics) -> Option<(Key, Vec<Path>)> {
+    let mut keys = Keys::of(node, found)?;
+    let of: Node = keys.required("of", found)?;
+    keys.finish(found);
+    let items = of.as_list().unwrap_or_default();
+    if !(1..=KEY_PARTS_MAX).contains(&items.len()) {
+        expected(&of, &format!("a list of 1 to {KEY_PARTS_MAX} native paths"), found);
+        return None;
+    }
+    let parts: Vec<_> = items.iter().filter_map(|item| path(item, found)).collect();
+    let of = parts.iter().map(|part| frame.slot(part.steps())).collect();
+    Some((Key { slot: 0, at: Path::default(), form: KeyForm::Text, of }, parts))
+}
+
+/// How a filter or an order names the key; one of several parts has no name.
+fn key_name(key: &Key, select: Option<&SelectWords>, speaks: Speaks) -> Option<Arc<str>> {
+    filter_name(&key.at, select, speaks).filter(|_| key.of.is_empty()).map(Into::into)
 }
 
 fn version(keys: &mut Keys<'_>, frame: &mut Frame, found: &mut Diagnostics) -> Option<Version> {
@@ -273,15 +267,9 @@ fn version(keys: &mut Keys<'_>, frame: &mut Frame, found: &mut Diagnostics) -> O
     keys.finish(found);
     let at_node = at?;
     let at = path(&at_node, found)?;
-    let header = send?
-        .parse()
-        .map_err(|_| found.error(&at_node.place, "`send` names a header field"))
-        .ok()?;
-    Some(Version {
-        slot: frame.slot(at.steps()),
-        at,
-        header,
-    })
+    let header =
+        send?.parse().map_err(|_| found.error(&at_node.place, "`send` names a header field")).ok()?;
+    Some(Version { slot: frame.slot(at.steps()), at, header })
 }
 
 /// Native constants: a quoted text is text; `true`, `false` and numbers without quotes are what they look like.
@@ -309,11 +297,7 @@ pub(super) fn constants(node: Option<&Node>, found: &mut Diagnostics) -> Vec<(Pa
     out
 }
 
-fn select_words(
-    keys: &mut Keys<'_>,
-    defaults: &Defaults,
-    found: &mut Diagnostics,
-) -> Option<SelectWords> {
+fn select_words(keys: &mut Keys<'_>, defaults: &Defaults, found: &mut Diagnostics) -> Option<SelectWords> {
     let Some(node) = keys.take("select") else {
         return match defaults.speaks {
             Speaks::Odata4 | Speaks::Odata2 => Some(SelectWords {
@@ -331,31 +315,20 @@ fn select_words(
         return None;
     }
     let mut keys = Keys::of(node, found)?;
-    let query = keys
-        .take("query")
-        .and_then(|node| String::read(node, found));
-    let expand = keys
-        .take("expand")
-        .and_then(|node| String::read(node, found));
+    let query = keys.take("query").and_then(|node| String::read(node, found));
+    let expand = keys.take("expand").and_then(|node| String::read(node, found));
     let under = path_at(&mut keys, "under", found);
     let dotted = keys.or("dotted", || false, found);
     let case = keys.or("case", || CaseWord::Same, found);
     keys.finish(found);
     let with_expanded = defaults.speaks == Speaks::Odata2;
-    Some(SelectWords {
-        query,
-        expand,
-        under,
-        dotted: dotted?,
-        with_expanded,
-        case: case?,
-    })
+    Some(SelectWords { query, expand, under, dotted: dotted?, with_expanded, case: case? })
 }
 
 fn select_of(
     words: SelectWords,
     reads: &[(FieldSet, Path, bool)],
-    key: &Key,
+    (key, parts, cells): (&Key, &[Path], &cells::Written),
     version: Option<&Version>,
     narrow: &[Narrow],
 ) -> Select {
@@ -365,9 +338,7 @@ fn select_of(
             None => Some(path.steps()),
             Some(under) => path.under(under),
         };
-        let Some([Step::Key(name), rest @ ..]) = steps else {
-            return;
-        };
+        let Some([Step::Key(name), rest @ ..]) = steps else { return };
         // Annotations come with what they annotate.
         if name.starts_with('@') || name.starts_with("__") {
             return;
@@ -386,15 +357,14 @@ fn select_of(
                 known.leaves = known.leaves.union(&leaves);
                 known.always |= always;
             }
-            None => names.push(SelectName {
-                name: name.to_owned(),
-                expand,
-                always,
-                leaves,
-            }),
+            None => names.push(SelectName { name: name.to_owned(), expand, always, leaves }),
         }
     };
-    add(&key.at, FieldSet::EMPTY, false, true);
+    for path in
+        std::iter::once(&key.at).chain(parts).chain(cells.figures()).filter(|path| !cells.is_own(path))
+    {
+        add(path, FieldSet::EMPTY, false, true);
+    }
     if let Some(version) = version {
         add(&version.at, FieldSet::EMPTY, false, true);
     }
@@ -404,12 +374,7 @@ fn select_of(
     for (leaves, path, each) in reads {
         add(path, *leaves, *each && words.expand.is_some(), false);
     }
-    Select {
-        query: words.query,
-        expand: words.expand,
-        with_expanded: words.with_expanded,
-        names,
-    }
+    Select { query: words.query, expand: words.expand, with_expanded: words.with_expanded, names }
 }
 
 /// How a filter names a path; `None` where it cannot.
@@ -425,9 +390,7 @@ fn filter_name(path: &Path, select: Option<&SelectWords>, speaks: Speaks) -> Opt
         Speaks::Json | Speaks::Xml => joined(steps, '.'),
         Speaks::Odata4 | Speaks::Odata2 => joined(steps, '/'),
     };
-    let name = select
-        .map_or(CaseWord::Same, |select| select.case)
-        .spell(name);
+    let name = select.map_or(CaseWord::Same, |select| select.case).spell(name);
     // A name that is more than a word would not stay a name in a filter's text.
     let word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '/' | '.' | '-');
     name.chars().all(word).then_some(name)
@@ -454,10 +417,7 @@ impl CaseWord {
 
 /// What is no part of the way there and back.
 fn beside(keys: &mut Keys<'_>, entity: &Entity, found: &mut Diagnostics) -> (Vec<Sample>, Watched) {
-    (
-        super::samples(keys.take("samples"), found),
-        Watched::load(keys, entity, found),
-    )
+    (super::samples(keys.take("samples"), found), Watched::load(keys, entity, found))
 }
 
 pub(super) fn texts(node: Option<&Node>, found: &mut Diagnostics) -> Vec<(String, String)> {
@@ -479,9 +439,7 @@ fn unmapped(entity: &Entity, root: &ObjectPart) -> FieldSet {
 /// The constants of every group and list element under the root, with all leaves beside each.
 fn tags(root: &ObjectPart) -> Vec<(LeafId, FieldSet)> {
     let mut out = Vec::new();
-    root.parts
-        .iter()
-        .for_each(|named| tags_of(&named.part, &mut out));
+    root.parts.iter().for_each(|named| tags_of(&named.part, &mut out));
     out
 }
 
@@ -496,11 +454,7 @@ fn tags_of(part: &Part, out: &mut Vec<(LeafId, FieldSet)>) {
             object.lines(false, &mut |line, _| beside.insert(line.leaf));
             for named in &object.parts {
                 match &named.part {
-                    Part::Leaf(Line {
-                        leaf,
-                        source: Source::Constant(_),
-                        ..
-                    }) => out.push((*leaf, beside)),
+                    Part::Leaf(Line { leaf, source: Source::Constant(_), .. }) => out.push((*leaf, beside)),
                     Part::Leaf(_) => {}
                     part @ (Part::Object(_)
                     | Part::Slots(_)
@@ -541,14 +495,9 @@ fn point_part(part: &Part, at: String, out: &mut [Option<String>]) {
 /// Two places of one list must be told apart by constants, else a written element could land in either.
 fn no_ambiguous_slots(part: &ObjectPart, node: &Node, found: &mut Diagnostics) {
     let tags = |part: &Part| -> Vec<(u16, Value)> {
-        let Part::Object(object) = part.bare() else {
-            return Vec::new();
-        };
+        let Part::Object(object) = part.bare() else { return Vec::new() };
         let constant = |named: &Named| match &named.part {
-            Part::Leaf(Line {
-                source: Source::Constant(value),
-                ..
-            }) => Some((named.position, value.clone())),
+            Part::Leaf(Line { source: Source::Constant(value), .. }) => Some((named.position, value.clone())),
             Part::Leaf(_)
             | Part::Object(_)
             | Part::Slots(_)
@@ -566,21 +515,14 @@ fn no_ambiguous_slots(part: &ObjectPart, node: &Node, found: &mut Diagnostics) {
                 let all: Vec<_> = slots.iter().map(tags).collect();
                 let same = |a: &Vec<(u16, Value)>, b: &Vec<_>| {
                     !a.iter().any(|(position, value)| {
-                        b.iter()
-                            .any(|(p, v): &(u16, Value)| p == position && v != value)
+                        b.iter().any(|(p, v): &(u16, Value)| p == position && v != value)
                     })
                 };
-                let clash = all
-                    .iter()
-                    .enumerate()
-                    .any(|(i, a)| all.iter().skip(i + 1).any(|b| same(a, b)));
+                let clash = all.iter().enumerate().any(|(i, a)| all.iter().skip(i + 1).any(|b| same(a, b)));
                 if clash {
                     found.error(
                         &node.place,
-                        format!(
-                            "two places of `{}` are not told apart by a constant",
-                            named.name
-                        ),
+                        format!("two places of `{}` are not told apart by a constant", named.name),
                     );
                 }
             }

@@ -3,6 +3,7 @@
 mod batches;
 mod bodies;
 mod calls;
+mod cells;
 mod elements;
 mod entity;
 mod fields;
