@@ -390,6 +390,8 @@ fn closed(collection: &str) -> (&'static str, [&'static str; 2]) {
                 "",
             ],
         ),
+        "metrics" => ("Metric", ["value, dimensions.value", ""]),
+        "campaigns" => ("Campaign", ["budget.amount, budget.currency, budget.period", ""]),
         _ => panic!("say here which fields of {collection} are personal or confidential"),
     }
 }

@@ -24,6 +24,7 @@ mod line;
 #[path = "../it/mint.rs"]
 mod mint;
 
+mod ads;
 mod conditions;
 mod crm;
 mod dataverse;

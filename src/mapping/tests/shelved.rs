@@ -26,9 +26,19 @@ fn mailchimp() -> System {
     shelved("mailchimp", text, "https://us3.api.mailchimp.com/3.0/lists/16ed227135")
 }
 
+fn ga4() -> System {
+    let text = include_str!("../../../policies/systems/catalogue/ga4.yaml");
+    shelved("ga4", text, "https://analyticsdata.googleapis.com/v1beta")
+}
+
+fn google_ads() -> System {
+    let text = include_str!("../../../policies/systems/catalogue/google-ads.yaml");
+    shelved("google-ads", text, "https://googleads.googleapis.com/v21")
+}
+
 #[test]
 fn the_samples_of_systems_that_stand_ready_hold_both_ways() {
-    for system in [woocommerce(), shopify(), mailchimp()] {
+    for system in [woocommerce(), shopify(), mailchimp(), ga4(), google_ads()] {
         let found = system.check();
         assert!(found.0.is_empty(), "{found}");
         assert!(system.mappings().all(|mapping| !mapping.samples.is_empty()));
