@@ -29,6 +29,7 @@ mod conditions;
 mod crm;
 mod dataverse;
 mod ground;
+mod mailing;
 mod people;
 mod said;
 mod salesforce;
