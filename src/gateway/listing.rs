@@ -156,6 +156,19 @@ fn unheld(entity: &Entity, mapping: &Mapping, query: &Query) -> Result<(), Refus
     if faults.is_empty() { Ok(()) } else { Err(Refusal::Query(faults)) }
 }
 
+/// A bound without which the system does not list.
+fn lacking(name: &str) -> QueryFault {
+    let (field, what) = match name.split_once('[') {
+        Some((field, "gte]")) => (field, "at least"),
+        Some((field, _)) => (field, "at most"),
+        None => (name, "equal to something"),
+    };
+    let message = format!(
+        "the system behind this collection does not list without it: say what `{field}` has to be {what}"
+    );
+    QueryFault { parameter: name.to_owned(), kind: QueryFaultKind::Missing, message }
+}
+
 /// The leaves that a list may be asked for, and those that may serve its filter and order.
 pub(super) fn sight(
     snapshot: &Snapshot,
@@ -327,11 +340,12 @@ impl<'a> List<'a> {
     }
 
     fn listing(&self, native: Option<&str>) -> Result<Listing, Refusal> {
-        self.mapping.list(&self.fetched, &self.filter, &self.query.sort, native, self.size).map_err(|error| {
-            match error {
-                ListError::NoList => not_possible(self.mapping, Action::List),
-                ListError::BadCursor => Refusal::Cursor,
-            }
+        let (now, asked) = (clock::now().wall, (&self.filter, &*self.query.sort));
+        let listing = self.mapping.list_at(Some(now), &self.fetched, asked, native, self.size);
+        listing.map_err(|error| match error {
+            ListError::NoList => not_possible(self.mapping, Action::List),
+            ListError::BadCursor => Refusal::Cursor,
+            ListError::Needs(names) => Refusal::Query(names.iter().map(|name| lacking(name)).collect()),
         })
     }
 
@@ -452,7 +466,9 @@ impl<'a> List<'a> {
         let inward = match row {
             Ok(inward) => inward,
             Err(RowFault::Gone) => return None,
-            Err(RowFault::NoKey | RowFault::Twice | RowFault::NotAnObject | RowFault::Other) => {
+            Err(
+                RowFault::NoKey | RowFault::Twice | RowFault::NotAnObject | RowFault::Cells | RowFault::Other,
+            ) => {
                 self.exchange.withheld(Withheld::Unfit);
                 return None;
             }

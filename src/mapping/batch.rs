@@ -186,7 +186,7 @@ impl Batch<'_> {
         if raws.twice || raws.get(0, Envelope::PLACE) != Raw::Array {
             return Err(SystemFault::unreadable("the answer holds no list where rows are due".to_owned()));
         }
-        Ok(rows)
+        Ok(rows.records)
     }
 
     /// Puts records where their keys stood. What cannot be told which it is stands for one that did not come.

@@ -11,6 +11,7 @@ use serde_json::{Value as Json, json};
 
 use super::{
     codec::Got,
+    inward::Inward,
     load::System,
     model::{Line, Mapping, Source},
     native::{NativeAnswer, NativeRequest},
@@ -108,7 +109,12 @@ impl Mapping {
     }
 
     fn check_sample(&self, sample: &Sample) -> Result<(), String> {
-        if let Some(answer) = &sample.answer {
+        let is_list = |reads: &String| reads.trim_start().starts_with('[');
+        if let (Some(answer), Some(reads)) =
+            (&sample.answer, sample.reads.as_ref().filter(|text| is_list(text)))
+        {
+            self.check_list(answer, reads)?;
+        } else if let Some(answer) = &sample.answer {
             let record = self.check_answer(answer, sample.reads.as_deref())?;
             self.check_nothing_changes(&record)?;
         }
@@ -152,24 +158,43 @@ impl Mapping {
 
     /// The answer reads as said, and what is wanted of it does not depend on the rest.
     fn check_answer(&self, answer: &str, reads: Option<&str>) -> Result<Record, String> {
-        let answer = NativeAnswer {
-            status: StatusCode::OK,
-            headers: HeaderMap::new(),
-            body: Bytes::copy_from_slice(answer.as_bytes()),
-        };
-        let inward = self.inward(&answer, &self.entity.all()).map_err(|fault| fault.to_string())?;
-        if let Some(finding) = inward.findings.first() {
-            let path = self.entity.leaf(finding.leaf).map_or("", |leaf| leaf.path.as_str());
-            return Err(format!("`{path}`: {:?}", finding.what));
-        }
-        let mut out = Vec::new();
-        schema::json::write(&self.entity, &inward.record, None, &mut out);
-        let got: Json = serde_json::from_slice(&out).map_err(|e| e.to_string())?;
+        let inward =
+            self.inward(&answer_of(answer), &self.entity.all()).map_err(|fault| fault.to_string())?;
+        self.no_finding(&inward)?;
+        let got = self.shown(&inward.record)?;
         if let Some(reads) = reads {
             let want = serde_json::from_str(reads).map_err(|e| format!("`reads` is no JSON: {e}"))?;
             same("reads", &got, &want)?;
         }
         Ok(inward.record)
+    }
+
+    /// The records of a list's answer read as said.
+    fn check_list(&self, answer: &str, reads: &str) -> Result<(), String> {
+        let listing = self.listing_of_answer(u32::MAX).map_err(|why| why.to_string())?;
+        let page = self
+            .inward_list(&listing, &answer_of(answer), &self.entity.all())
+            .map_err(|fault| fault.to_string())?;
+        let mut records = Vec::new();
+        for row in page.rows {
+            let inward = row.map_err(|fault| fault.to_string())?;
+            self.no_finding(&inward)?;
+            records.push(self.shown(&inward.record)?);
+        }
+        let want = serde_json::from_str(reads).map_err(|e| format!("`reads` is no JSON: {e}"))?;
+        same("reads", &Json::Array(records), &want)
+    }
+
+    fn no_finding(&self, inward: &Inward) -> Result<(), String> {
+        let Some(finding) = inward.findings.first() else { return Ok(()) };
+        let path = self.entity.leaf(finding.leaf).map_or("", |leaf| leaf.path.as_str());
+        Err(format!("`{path}`: {:?}", finding.what))
+    }
+
+    fn shown(&self, record: &Record) -> Result<Json, String> {
+        let mut out = Vec::new();
+        schema::json::write(&self.entity, record, None, &mut out);
+        serde_json::from_slice(&out).map_err(|e| e.to_string())
     }
 
     /// Law 2: a record written as it was read sends nothing.
@@ -213,6 +238,15 @@ impl Mapping {
         schema::json::read(&self.entity, text.as_bytes(), &view)
             .map(|proposed| proposed.record)
             .map_err(|faults| faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+    }
+}
+
+/// A body as a system answers it.
+fn answer_of(body: &str) -> NativeAnswer {
+    NativeAnswer {
+        status: StatusCode::OK,
+        headers: HeaderMap::new(),
+        body: Bytes::copy_from_slice(body.as_bytes()),
     }
 }
 

@@ -3,11 +3,13 @@
 //! A key of several parts is one text to everybody else, `usmf,SO1`: the parts in the order of the file, with a comma
 //! between two, and a backslash before every comma and backslash within one. No two keys have one text, and every
 //! text is that of one key or of none. Parts that the mapping's `where` fixes are the same in all records: they stand
-//! in addresses and not in the text.
+//! in addresses and not in the text. Where a record is only listed and has no key of its own, a digest of some values is
+//! one.
 
 use std::borrow::Cow;
 
 use compact_str::CompactString;
+use data_encoding::HEXLOWER;
 
 use super::{
     listing::KEY_BYTES_MAX,
@@ -16,6 +18,7 @@ use super::{
     scan::Raw,
     trie::Raws,
 };
+use crate::words::Digest;
 
 /// What stands between two parts.
 const BETWEEN: char = ',';
@@ -27,6 +30,8 @@ const ESCAPE: char = '\\';
 pub(super) struct Key {
     /// INVARIANT: at least one, and one of them is not fixed.
     parts: Vec<KeyPart>,
+    /// Whether its text is a digest of its parts: it names a record to callers, and none to the system.
+    is_digest: bool,
 }
 
 /// A part of a key.
@@ -42,7 +47,17 @@ pub(super) struct KeyPart {
 impl Key {
     /// The key of these parts; none without one that tells records apart.
     pub(super) fn of(parts: Vec<KeyPart>) -> Option<Self> {
-        parts.iter().any(|part| part.fixed.is_none()).then_some(Self { parts })
+        parts.iter().any(|part| part.fixed.is_none()).then_some(Self { parts, is_digest: false })
+    }
+
+    /// A key that is a digest of these parts; none without any.
+    pub(super) fn digest(parts: Vec<KeyPart>) -> Option<Self> {
+        Self::of(parts).map(|key| Self { is_digest: true, ..key })
+    }
+
+    /// Whether its text is a digest of its parts.
+    pub(super) fn is_digest(&self) -> bool {
+        self.is_digest
     }
 
     /// All parts, in their order.
@@ -63,7 +78,7 @@ impl Key {
     /// The one part that tells records apart, where there are no others.
     pub(super) fn only(&self) -> Option<&KeyPart> {
         let mut free = self.free();
-        free.next().filter(|_| free.next().is_none())
+        free.next().filter(|_| free.next().is_none() && !self.is_digest)
     }
 
     /// The form of its text.
@@ -80,6 +95,9 @@ impl Key {
                 .text()
                 .filter(|key| fits(key))
                 .map(|key| CompactString::from(&*key));
+        }
+        if self.is_digest {
+            return self.digested(raws);
         }
         let (mut key, mut is_empty) = (CompactString::default(), true);
         for (at, part) in self.free().enumerate() {
@@ -102,9 +120,22 @@ impl Key {
         (!is_empty && fits(&key)).then_some(key)
     }
 
+    /// The digest of a record's parts; none where one is not told.
+    fn digested(&self, raws: &Raws<'_>) -> Option<CompactString> {
+        // INVARIANT: two records have one key only where each part is the same: parts carry their lengths.
+        let mut told = Vec::new();
+        for part in &self.parts {
+            let text = raws.get(0, part.slot).text()?;
+            told.extend_from_slice(&u64::try_from(text.len()).ok()?.to_le_bytes());
+            told.extend_from_slice(text.as_bytes());
+        }
+        let Digest(digest) = Digest::of(&told);
+        digest.first_chunk::<16>().map(|half| HEXLOWER.encode(half).into())
+    }
+
     /// The value of every part, fixed ones included; none where the text is no key's.
     pub(super) fn split<'k>(&'k self, key: &'k str) -> Option<Vec<Cow<'k, str>>> {
-        if key.is_empty() || key.len() > KEY_BYTES_MAX {
+        if self.is_digest || key.is_empty() || key.len() > KEY_BYTES_MAX {
             return None;
         }
         let mut told = match self.only() {

@@ -31,6 +31,8 @@ pub struct Mapping {
     pub(super) root: ObjectPart,
     /// What is read from around a record, where some line does.
     pub(super) around: Option<Around>,
+    /// How rows become records, where they are none as they stand.
+    pub(super) cells: super::cells::Cells,
     /// Leaves that no line fills.
     pub(super) unmapped: FieldSet,
     /// Constants of groups and list elements, each with all leaves of its group or element.
@@ -211,6 +213,8 @@ pub(super) struct ListCall {
     pub(super) select_body: Option<Path>,
     /// What stands in the body besides.
     pub(super) body: Option<Body>,
+    /// What it takes from the filter besides, and cannot do without.
+    pub(super) bounds: Vec<super::needs::Bound>,
     /// The slot of what the rows stand in, where its lack of them says that there are none.
     pub(super) rows_in: Option<u16>,
     pub(super) page: Page,

@@ -134,7 +134,7 @@ impl Mapping {
         match row {
             Ok(inward) => Ok(inward),
             Err(RowFault::Other | RowFault::Gone) => Err(SystemFault::not_found()),
-            Err(fault @ (RowFault::NoKey | RowFault::Twice | RowFault::NotAnObject)) => {
+            Err(fault @ (RowFault::NoKey | RowFault::Twice | RowFault::NotAnObject | RowFault::Cells)) => {
                 Err(SystemFault::unreadable(fault.to_string()))
             }
         }

@@ -18,7 +18,6 @@ use super::{
     scan::{BadJson, Scanner},
     trie::Node,
 };
-use crate::schema::Filter;
 
 /// LIMIT: paths that are told of one record.
 const PATHS_MAX: usize = 200;
@@ -51,7 +50,7 @@ impl Mapping {
         let all = self.entity.all();
         let listing = match self.inward(&answer, &all) {
             Ok(_) => None,
-            Err(_) => match self.list(&all, &Filter::everything(), &[], None, 1) {
+            Err(_) => match self.listing_of_answer(1) {
                 Ok(listing) => Some(listing),
                 Err(_) => return Vec::new(),
             },

@@ -135,7 +135,7 @@ impl Gathering {
                     }
                 }
                 Err(RowFault::NoKey) => page.note(String::new(), Flaw::NoKey, None, None),
-                Err(RowFault::Twice | RowFault::NotAnObject) => {
+                Err(RowFault::Twice | RowFault::NotAnObject | RowFault::Cells) => {
                     page.note(String::new(), Flaw::Unreadable, None, None);
                 }
                 // A record of another kind is none of this entity's, and one that is gone was none of anybody's.

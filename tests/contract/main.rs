@@ -24,11 +24,13 @@ mod line;
 #[path = "../it/mint.rs"]
 mod mint;
 
+mod ads;
 mod conditions;
 mod crm;
 mod dataverse;
 mod erp;
 mod ground;
+mod mailing;
 mod offices;
 mod people;
 mod said;

@@ -1,6 +1,6 @@
 //! `body:` — the template of a body as written: constants as they look, holes in quotes.
 
-use super::Defaults;
+use super::{Defaults, needs};
 use crate::{
     mapping::{
         body::{Body, Hole},
@@ -133,6 +133,7 @@ impl Reader<'_> {
             ("fields", None) => Hole::Fields,
             ("fields", Some(by)) => Hole::FieldsBy(by.to_owned()),
             ("filter", None) => Hole::Filter,
+            ("filter", Some(bound)) => Hole::Bound(needs::canonical(bound).into()),
             ("sort", None) => Hole::Sort,
             ("limit", None) => Hole::Limit,
             ("offset", None) => Hole::Offset,

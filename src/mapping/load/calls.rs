@@ -6,6 +6,7 @@ use super::{Defaults, bodies, entity::texts, headers, path, place};
 use crate::{
     mapping::{
         body::{Body, Hole},
+        dialect::Statement,
         errors::Pattern,
         key::Key,
         model::{Call, Envelope, KeyAt, KeyForm, KeyPlace, ListCall, Returns, Speaks},
@@ -395,7 +396,8 @@ impl ListCall {
             Some(batch) => batch.body.as_ref(),
             None => self.body.as_ref(),
         };
-        self.select_body.is_some() || body.is_some_and(Body::has_fields)
+        let is_stated = self.statement.as_ref().is_some_and(Statement::selects);
+        is_stated || self.select_body.is_some() || body.is_some_and(Body::has_fields)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    Defaults, bodies, calls,
+    Defaults, bodies, calls, cells,
     elements::narrows,
     fields::{FilterLine, Lines, Loader},
     jq, key, lacks, lists, pairs, path_at,
@@ -28,8 +28,19 @@ use crate::{
         Diagnostic, Diagnostics, SystemName,
         tree::{self, Node},
         yaml::{FromYaml, Keys, expected},
+        yaml_words,
     },
 };
+
+yaml_words! {
+    /// How a system spells in questions what it spells in answers.
+    enum CaseWord {
+        /// The same.
+        Same = "same",
+        /// Words in small letters with `_` between: `costMicros` is asked for as `cost_micros`.
+        Snake = "snake",
+    }
+}
 
 /// How names are asked for, as written.
 pub(super) struct SelectWords {
@@ -40,6 +51,7 @@ pub(super) struct SelectWords {
     dotted: bool,
     /// Whether what is expanded is named among the fields too.
     with_expanded: bool,
+    case: CaseWord,
 }
 
 pub(super) fn load(
@@ -56,18 +68,17 @@ pub(super) fn load(
     let narrow = narrows(keys.take("where"), &mut frame, defaults, found);
     let key = key::key(keys.take("key"), &narrow, &mut frame, defaults, found);
     let version = key::version(&mut keys, &mut frame, found);
+    let cells = cells::load(&mut keys, &mut frame, defaults.speaks != Speaks::Xml, found);
     let set = constants(keys.take("set"), defaults, found);
     let select = select_words(&mut keys, defaults, found);
     let fields: Option<Node> = keys.required("fields", found);
     let mut loader = Loader::new(entity, defaults, found);
     loader.parts = super::parts::PartWords::read(entity, node, loader.found);
-    let root =
-        fields.map(|fields| loader.object(&entity.root, &fields, &mut frame, false)).unwrap_or_default();
-    for path in set.iter().map(|(path, _)| path).chain(narrow.iter().map(|n| &n.at)) {
-        loader.writes(path, "set", &node.place);
-    }
+    let root = root(&mut loader, fields.as_ref(), &cells, &mut frame);
+    let constants = set.iter().map(|(path, _)| path).chain(narrow.iter().map(|n| &n.at));
+    constants.for_each(|path| loader.writes(path, "set", &node.place));
     let Loader { lines, written, .. } = loader;
-    let lists = lists::load(&mut keys, &at, defaults, found);
+    let lists = lists::load(&mut keys, &at, (entity, defaults), found);
     let [read, create, update, delete] = calls::load(&mut keys, key.as_ref(), defaults, found);
     let xml = xml::record(&mut keys, words, [&read, &create, &update], node, found);
     let (samples, watched) = beside(&mut keys, entity, found);
@@ -75,6 +86,7 @@ pub(super) fn load(
     keys.finish(found);
     // ORDER: every key has been asked for by now, so that all mistakes of the entity are told.
     let key = key?;
+    cells.check(node, &key, [&read, &create, &update, &delete], &lists, found);
     let named = select.as_ref().is_some_and(|select| select.query.is_none());
     calls::fit_together(node, (key.form(), named), [&read, &update, &delete], &lists, found);
     let all = [&read, &create, &update, &delete];
@@ -85,28 +97,28 @@ pub(super) fn load(
     }
     let filters = filters(entity, &lines, select.as_ref(), defaults.speaks);
     no_ambiguous_slots(&root, node, found);
-    let named = |part: &KeyPart| filter_name(&part.at, select.as_ref(), defaults.speaks).map(Into::into);
-    let key_names = key.free().map(named).collect();
+    let key_names = key_names(&key, select.as_ref(), defaults.speaks);
     jq::selected(&lines.wholes, select.as_ref().map(|words| words.under.as_ref()), found);
     let wholes = lines.wholes.iter().map(|whole| (whole.at.clone(), whole.slot)).collect();
-    let select = select.map(|words| select_of(words, &lines.reads, &key, version.as_ref(), &narrow));
+    let of = (&key, &cells);
+    let select = select.map(|words| select_of(words, &lines.reads, of, version.as_ref(), &narrow));
     finish(&mut frame, node, found);
     xml::check(words, &frame.root, &written, ([&read, &create, &update, &delete], &lists), node, found);
     Some(Mapping {
+        around: around(&frame, node, found),
         system: system.clone(),
         entity: entity.clone(),
         words: words.clone(),
         at,
         key,
         version,
-        around: around(&frame, node, found),
         record: frame.root,
         frame: frame.slots,
         wholes,
         tags: tags(&root),
         unmapped: unmapped(entity, &root),
         pointers: pointers(entity, &root),
-        root,
+        cells: cells.cells,
         key_names,
         narrow,
         set,
@@ -123,12 +135,27 @@ pub(super) fn load(
         xml,
         watched,
         elsewhere: Elsewhere::default(),
+        root,
     })
 }
 
 /// Whether its elements are written by requests of their own.
 fn is_by_itself(part: &Part) -> bool {
     matches!(part.bare(), Part::Each(each) if each.parts.is_some())
+}
+
+/// The lines of a record. Those of rows that are no records as they stand are never written.
+fn root(
+    loader: &mut Loader<'_>,
+    fields: Option<&Node>,
+    cells: &cells::Written,
+    frame: &mut Frame,
+) -> ObjectPart {
+    let Some(fields) = fields else { return ObjectPart::default() };
+    let entity = loader.entity;
+    let root = loader.object(&entity.root, fields, frame, !cells.cells.is_plain());
+    loader.lines.unpivoted(cells);
+    root
 }
 
 fn finish(frame: &mut Frame, node: &Node, found: &mut Diagnostics) {
@@ -194,6 +221,12 @@ fn address(keys: &mut Keys<'_>, node: &Node, entity: &Entity, found: &mut Diagno
     at
 }
 
+/// How a filter or an order names the key; a digest has no name.
+fn key_names(key: &Key, select: Option<&SelectWords>, speaks: Speaks) -> Option<Vec<Arc<str>>> {
+    let named = |part: &KeyPart| filter_name(&part.at, select, speaks).map(Into::into);
+    key.free().map(named).collect::<Option<_>>().filter(|_| !key.is_digest())
+}
+
 /// Native constants: a setting, or a quoted text is text; `true`, `false` and numbers without quotes are what they look like.
 pub(super) fn constants(
     node: Option<&Node>,
@@ -229,6 +262,7 @@ fn select_words(keys: &mut Keys<'_>, defaults: &Defaults, found: &mut Diagnostic
                 under: None,
                 dotted: false,
                 with_expanded: defaults.speaks == Speaks::Odata2,
+                case: CaseWord::Same,
             }),
             Speaks::Json | Speaks::Xml => None,
         };
@@ -241,15 +275,16 @@ fn select_words(keys: &mut Keys<'_>, defaults: &Defaults, found: &mut Diagnostic
     let expand = keys.take("expand").and_then(|node| String::read(node, found));
     let under = path_at(&mut keys, "under", found);
     let dotted = keys.or("dotted", || false, found);
+    let case = keys.or("case", || CaseWord::Same, found);
     keys.finish(found);
     let with_expanded = defaults.speaks == Speaks::Odata2;
-    Some(SelectWords { query, expand, under, dotted: dotted?, with_expanded })
+    Some(SelectWords { query, expand, under, dotted: dotted?, with_expanded, case: case? })
 }
 
 fn select_of(
     words: SelectWords,
     reads: &[(FieldSet, Path, bool)],
-    key: &Key,
+    (key, cells): (&Key, &cells::Written),
     version: Option<&Version>,
     narrow: &[Narrow],
 ) -> Select {
@@ -271,6 +306,7 @@ fn select_of(
             (true, Some(steps)) => joined(steps, '.'),
             (true, None) | (false, _) => name.to_string(),
         };
+        let whole = words.case.spell(whole);
         let name = whole.as_str();
         match names.iter_mut().find(|known| known.name == *name) {
             Some(known) => {
@@ -280,8 +316,9 @@ fn select_of(
             None => names.push(SelectName { name: name.to_owned(), expand, always, leaves }),
         }
     };
-    for part in key.parts() {
-        add(&part.at, FieldSet::EMPTY, false, true);
+    let of_key = key.parts().iter().map(|part| &part.at);
+    for path in of_key.chain(cells.figures()).filter(|path| !cells.is_own(path)) {
+        add(path, FieldSet::EMPTY, false, true);
     }
     if let Some(version) = version {
         add(&version.at, FieldSet::EMPTY, false, true);
@@ -308,9 +345,29 @@ fn filter_name(path: &Path, select: Option<&SelectWords>, speaks: Speaks) -> Opt
         Speaks::Json | Speaks::Xml => joined(steps, '.'),
         Speaks::Odata4 | Speaks::Odata2 => joined(steps, '/'),
     };
+    let name = select.map_or(CaseWord::Same, |select| select.case).spell(name);
     // A name that is more than a word would not stay a name in a filter's text.
     let word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '/' | '.' | '-');
     name.chars().all(word).then_some(name)
+}
+
+impl CaseWord {
+    /// A name of an answer as it stands in a question.
+    fn spell(self, name: String) -> String {
+        match self {
+            Self::Same => name,
+            Self::Snake => {
+                let mut out = String::with_capacity(name.len().saturating_add(4));
+                for char in name.chars() {
+                    if char.is_ascii_uppercase() && !out.is_empty() && !out.ends_with(['.', '_']) {
+                        out.push('_');
+                    }
+                    out.push(char.to_ascii_lowercase());
+                }
+                out
+            }
+        }
+    }
 }
 
 /// What is no part of the way there and back.

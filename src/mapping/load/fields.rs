@@ -54,6 +54,16 @@ pub(super) struct Whole {
     pub(super) place: Place,
 }
 
+impl Lines {
+    /// What a record has of its own figure is asked for and filtered by under no name.
+    pub(super) fn unpivoted(&mut self, cells: &super::cells::Written) {
+        self.reads = cells.reads(std::mem::take(&mut self.reads));
+        for line in &mut self.filters {
+            line.place = line.place.take().filter(|(path, _)| !cells.is_own(path));
+        }
+    }
+}
+
 /// Where filters find what a line reads.
 pub(super) struct FilterLine {
     pub(super) leaf: LeafId,

@@ -1,4 +1,4 @@
-//! `key` and `version` — what names a record, and what tells whether it changed.
+//! `key` and `version`: what names a record, and what tells whether it changed.
 
 use super::{Defaults, calls, path};
 use crate::{
@@ -12,13 +12,15 @@ use crate::{
     words::{
         Diagnostic, Diagnostics,
         tree::{Node, Value},
-        yaml::{FromYaml, Keys},
+        yaml::{FromYaml, Keys, expected},
         yaml_words,
     },
 };
 
 /// Most parts of a key.
 const PARTS_MAX: usize = 16;
+/// Most values that a key is a digest of.
+const DIGESTED_MAX: usize = 32;
 
 yaml_words! {
     /// What a key may look like.
@@ -54,6 +56,10 @@ pub(super) fn key(
     let Some(node) = node else {
         return Key::of(vec![part((Path::parse("id").ok()?, KeyForm::Text), None)]);
     };
+    if node.get("of").is_some() {
+        let parts = of(node, found)?;
+        return Key::digest(parts.into_iter().map(|at| part((at, KeyForm::Text), None)).collect());
+    }
     let Value::List(items) = &node.value else {
         return Key::of(vec![part(one(node, found)?, None)]);
     };
@@ -95,6 +101,19 @@ pub(super) fn key(
         );
     }
     key
+}
+
+/// The values that a key is a digest of.
+fn of(node: &Node, found: &mut Diagnostics) -> Option<Vec<Path>> {
+    let mut keys = Keys::of(node, found)?;
+    let of: Node = keys.required("of", found)?;
+    keys.finish(found);
+    let items = of.as_list().unwrap_or_default();
+    if !(1..=DIGESTED_MAX).contains(&items.len()) {
+        expected(&of, &format!("a list of 1 to {DIGESTED_MAX} native paths"), found);
+        return None;
+    }
+    Some(items.iter().filter_map(|item| path(item, found)).collect())
 }
 
 fn one(node: &Node, found: &mut Diagnostics) -> Option<(Path, KeyForm)> {

@@ -3,6 +3,7 @@
 mod batches;
 mod bodies;
 mod calls;
+mod cells;
 mod elements;
 mod entity;
 mod fields;
@@ -13,6 +14,7 @@ mod key;
 mod lacks;
 mod lines;
 mod lists;
+mod needs;
 mod pages;
 mod parts;
 mod texts;
@@ -120,6 +122,7 @@ impl System {
             };
             if let Some(mapping) = entity::load(name, entity, node, &words, &defaults, found) {
                 mapping.check_watched(found);
+                mapping.check_bounds(node, found);
                 entities.insert(entity.name.clone(), Arc::new(mapping));
             }
         }

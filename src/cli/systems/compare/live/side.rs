@@ -96,7 +96,9 @@ impl<'r> Side<'r> {
                     Ok(_) if taken.rows.len() >= most => return Ok(taken),
                     Ok(inward) => taken.rows.push(inward),
                     Err(RowFault::Gone | RowFault::Other) => {}
-                    Err(RowFault::NoKey | RowFault::Twice | RowFault::NotAnObject) => taken.unfit += 1,
+                    Err(RowFault::NoKey | RowFault::Twice | RowFault::NotAnObject | RowFault::Cells) => {
+                        taken.unfit += 1
+                    }
                 }
             }
             seen(taken.rows.len());
