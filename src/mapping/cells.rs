@@ -207,7 +207,7 @@ impl Mapping {
 
 impl Node {
     /// The node at names; none where no line reads anything there.
-    fn at(&self, steps: &[Step]) -> Option<&Self> {
+    pub(super) fn at(&self, steps: &[Step]) -> Option<&Self> {
         steps.iter().try_fold(self, |node, step| match step {
             Step::Key(name) => node.find(name).map(|(_, child)| child),
             Step::Index(_) | Step::Up | Step::Answer | Step::Head | Step::Find(..) => None,

@@ -15,6 +15,7 @@ use super::{
     listing::Listing,
     model::{Mapping, Speaks},
     native::NativeAnswer,
+    path::Path,
     scan::{BadJson, Scanner},
     trie::Node,
 };
@@ -64,7 +65,14 @@ impl Mapping {
         }
         let before = |path: String| format!("{}{path}", walk.before);
         let inside = record.found().filter(|path| !self.watched.covers(path)).map(before);
-        inside.chain(walk.around.found()).collect()
+        inside.chain(walk.around.found().filter(|path| !self.is_read_around(path))).collect()
+    }
+
+    /// Whether records are given something of what stands around them at a path, or are headed by it.
+    fn is_read_around(&self, path: &str) -> bool {
+        let Ok(path) = Path::parse(path) else { return false };
+        let around = self.around.as_ref().map(|around| &around.node);
+        around.into_iter().chain([&self.cells.headers]).any(|node| node.at(path.steps()).is_some())
     }
 
     /// What some records of an answer have that no line reads and the file does not ignore: the one record, or these

@@ -245,9 +245,11 @@ fn cells_are_no_new_fields_of_a_system_and_what_stands_beside_them_is() {
         let found = m.new_fields(Some(&listing(&m, None)), &answer(200, &body.to_string()), &[0]);
         found.paths.into_keys().collect::<Vec<_>>()
     };
-    assert!(new(&body).is_empty());
+    let unread = |body: &Json| m.unread(&Bytes::from(body.to_string()));
+    assert!(new(&body).is_empty() && unread(&body).is_empty(), "{:?}", unread(&body));
     body["rows"][0]["comparison"] = json!("x");
-    assert_eq!(new(&body), ["comparison"]);
+    body["kind"] = json!("report");
+    assert_eq!((new(&body), unread(&body).len()), (vec!["comparison".to_owned()], 2));
 }
 
 #[test]

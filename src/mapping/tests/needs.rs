@@ -205,9 +205,9 @@ fn a_moment_goes_out_in_the_form_of_its_place_and_never_too_tight() {
     };
     let body = asked("2026-01-01T00:00:00.9Z", "2026-06-01T00:00:00Z");
     assert_eq!((&body["since"], &body["until"]), (&json!("1767225600"), &json!("2026-06-01 02:00:00")));
-    // Of the hour that comes twice, the end of both.
-    let body = asked("2026-01-01T00:00:00Z", "2026-10-25T00:30:00Z");
-    assert_eq!(body["until"], "2026-10-25 02:30:00");
+    // In the hour that comes twice the system may take the second for the first: an hour more is asked for.
+    let body = asked("2026-01-01T00:00:00Z", "2026-10-25T01:30:00Z");
+    assert_eq!(body["until"], "2026-10-25 03:30:00");
 }
 
 proptest! {

@@ -27,6 +27,16 @@ const GA4: Subject = Subject {
     gaps: &[],
 };
 
+/// The same without a default: a range has to be said.
+const GA4_STRICT: Subject = Subject {
+    edits: &[
+        ("https://oauth2.googleapis.com/token", "{system}/token"),
+        ("{ default: $today-30d }", "~"),
+        ("{ default: $today, beyond: nothing }", "~"),
+    ],
+    ..GA4
+};
+
 const GOOGLE_ADS: Subject = Subject {
     name: "google-ads",
     file: "catalogue/google-ads.yaml",
@@ -145,6 +155,20 @@ fn without_a_range_the_last_thirty_days_are_asked_for_and_the_list_is_told_as_cu
     // Whoever says since when gets all that there is.
     let page = gate.get("/v1/metrics?from[gte]=2026-03-09&limit=100").expect(200).json();
     assert!(page["truncated"].is_null() && page["items"].as_array().unwrap().len() == 48, "{page}");
+}
+
+#[test]
+fn without_a_range_and_without_a_default_the_answer_names_what_is_missing_and_nothing_is_asked() {
+    let gate = Gate::open(&GA4_STRICT);
+    let lacking = |path: &str| {
+        let problem = gate.get(path).refused(400).json();
+        let errors = problem["errors"].as_array().unwrap_or_else(|| panic!("{problem}"));
+        errors.iter().map(|error| error["parameter"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(lacking("/v1/metrics"), ["from[gte]", "from[lte]"]);
+    assert_eq!(lacking("/v1/metrics?from[gte]=2026-03-01&metric=users"), ["from[lte]"]);
+    assert!(questions(&gate).is_empty());
+    assert_eq!(gate.whole("/v1/metrics?from=2026-03-01").len(), ga4::ROWS / 10 * 4);
 }
 
 #[test]
