@@ -11,7 +11,7 @@ use super::{
 use crate::{
     mapping::{
         check::Sample,
-        key::{Key, KeyPart},
+        key::Key,
         model::{
             Around, Filterable, Line, Mapping, Named, Narrow, ObjectPart, Part, Select, SelectName, Source,
             Speaks, Version, Words,
@@ -61,9 +61,8 @@ pub(super) fn load(
     let mut loader = Loader::new(entity, defaults, found);
     let root =
         fields.map(|fields| loader.object(&entity.root, &fields, &mut frame, false)).unwrap_or_default();
-    for path in set.iter().map(|(path, _)| path).chain(narrow.iter().map(|n| &n.at)) {
-        loader.writes(path, "set", &node.place);
-    }
+    let own = set.iter().map(|(path, _)| path).chain(narrow.iter().map(|narrow| &narrow.at));
+    own.for_each(|path| loader.writes(path, "set", &node.place));
     let Loader { lines, written, .. } = loader;
     let lists = lists::load(&mut keys, &at, defaults, found);
     let [read, create, update, delete] = calls::load(&mut keys, key.as_ref(), defaults, found);
@@ -73,20 +72,18 @@ pub(super) fn load(
     keys.finish(found);
     // ORDER: every key has been asked for by now, so that all mistakes of the entity are told.
     let key = key?;
-    let named = select.as_ref().is_some_and(|select| select.query.is_none());
-    calls::fit_together(node, (key.form(), named), [&read, &update, &delete], &lists, found);
-    let all = [&read, &create, &update, &delete];
-    key::fit_together(node, (&key, version.as_ref()), all, &lists, defaults.speaks, found);
+    let by_body = select.as_ref().is_some_and(|select| select.query.is_none());
+    calls::fit_together(node, (key.form(), by_body), [&read, &update, &delete], &lists, found);
+    let calls = [&read, &create, &update, &delete];
+    key::fit_together(node, (&key, version.as_ref()), calls, &lists, defaults.speaks, found);
     let filters = filters(entity, &lines, select.as_ref(), defaults.speaks);
     no_ambiguous_slots(&root, node, found);
-    let (unmapped, pointers) = (unmapped(entity, &root), pointers(entity, &root));
-    let named = |part: &KeyPart| filter_name(&part.at, select.as_ref(), defaults.speaks).map(Into::into);
-    let key_names = key.free().map(named).collect();
+    let key_names = key_names(&key, select.as_ref(), defaults.speaks);
     let select = select.map(|words| select_of(words, &lines.reads, &key, version.as_ref(), &narrow));
     finish(&mut frame, node, found);
-    xml::check(words, &frame.root, &written, ([&read, &create, &update, &delete], &lists), node, found);
-    let around = around(&frame, node, found);
+    xml::check(words, &frame.root, &written, (calls, &lists), node, found);
     Some(Mapping {
+        around: around(&frame, node, found),
         system: system.clone(),
         entity: entity.clone(),
         words: words.clone(),
@@ -96,10 +93,9 @@ pub(super) fn load(
         record: frame.root,
         frame: frame.slots,
         tags: tags(&root),
+        unmapped: unmapped(entity, &root),
+        pointers: pointers(entity, &root),
         root,
-        around,
-        unmapped,
-        pointers,
         key_names,
         narrow,
         set,
@@ -139,6 +135,11 @@ fn around(record: &Frame, node: &Node, found: &mut Diagnostics) -> Option<Around
     finish(&mut frame, node, found);
     let is_read = !slots.is_empty() || !heads.is_empty();
     is_read.then(|| Around { node: frame.root, frame: frame.slots, slots, heads })
+}
+
+/// How a filter or an order names the parts of the key that tell records apart.
+fn key_names(key: &Key, select: Option<&SelectWords>, speaks: Speaks) -> Option<Vec<Arc<str>>> {
+    key.free().map(|part| filter_name(&part.at, select, speaks).map(Into::into)).collect()
 }
 
 /// By which native places each leaf can be filtered: by every place it is read from, or not at all.
