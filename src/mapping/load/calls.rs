@@ -139,28 +139,7 @@ fn call(
     }
     let by_body = body.as_ref().is_some_and(Body::has_key);
     let (text, key_parts) = named_parts(text, (kind, key), defaults, node, found)?;
-    let (before, after, is_keyed) = match (text.split_once("{key}"), kind.is_keyed) {
-        (None, true) if !key_parts.is_empty() && !by_body => (text, String::new(), false),
-        (Some((before, after)), true) if !after.contains("{key}") => {
-            (before.to_owned(), after.to_owned(), true)
-        }
-        (None, false) => (text, String::new(), false),
-        (None, true) if by_body => (text, String::new(), false),
-        (Some(_), _) => {
-            found.error(
-                &node.place,
-                "`{key}` stands once in the address of one record, never in that of `create`",
-            );
-            return None;
-        }
-        (None, true) => {
-            found.error(
-                &node.place,
-                format!("the address of `{}` must hold `{{key}}`, or its `body` must", kind.name),
-            );
-            return None;
-        }
-    };
+    let (before, after, is_keyed) = around_key(text, kind, by_body || !key_parts.is_empty(), node, found)?;
     Some(Call {
         method,
         before,
@@ -174,6 +153,32 @@ fn call(
         rows,
         returns: returns?,
     })
+}
+
+/// The address around `{key}`, and whether it stands there; elsewhere it is named otherwise or by nobody.
+fn around_key(
+    text: String,
+    kind: Kind,
+    is_named: bool,
+    node: &Node,
+    found: &mut Diagnostics,
+) -> Option<(String, String, bool)> {
+    match (text.split_once("{key}"), kind.is_keyed) {
+        (Some((before, after)), true) if !after.contains("{key}") => {
+            return Some((before.to_owned(), after.to_owned(), true));
+        }
+        (None, false) => return Some((text, String::new(), false)),
+        (None, true) if is_named => return Some((text, String::new(), false)),
+        (Some(_), _) => found.error(
+            &node.place,
+            "`{key}` stands once in the address of one record, never in that of `create`",
+        ),
+        (None, true) => found.error(
+            &node.place,
+            format!("the address of `{}` must hold `{{key}}`, or its `body` must", kind.name),
+        ),
+    }
+    None
 }
 
 /// Method and address.
