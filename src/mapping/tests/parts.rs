@@ -182,7 +182,7 @@ fn what_is_judged_of_a_changed_list_is_what_was_sent() {
     let m = system.entity("Order").unwrap();
     let stored = answer(
         200,
-        r#"{"d":{"Order":"7","Currency":"USD","to_Item":{"results":[{"Item":"10","Material":"A","Quantity":"1"}]}}}"#,
+        r#"{"d":{"Order":"7","Currency":"USD","to_Item":{"results":[{"Item":"10","Material":"A","Text":"one","Quantity":"1","Amount":"9"}]}}}"#,
     );
     let old = m.inward(&stored, &m.entity().all()).unwrap().record;
     let new = record(
