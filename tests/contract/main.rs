@@ -28,6 +28,7 @@ mod conditions;
 mod crm;
 mod dataverse;
 mod ground;
+mod laws;
 mod people;
 mod said;
 mod salesforce;
