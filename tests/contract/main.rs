@@ -30,6 +30,7 @@ mod crm;
 mod dataverse;
 mod erp;
 mod ground;
+mod laws;
 mod mailing;
 mod offices;
 mod people;
