@@ -35,6 +35,8 @@ pub(super) enum Hole {
     Key,
     /// The key, as a number.
     KeyNumber,
+    /// The record's version.
+    Version,
     /// Keys of several records, as texts.
     Keys,
     /// The same as numbers.
@@ -45,6 +47,8 @@ pub(super) enum Hole {
     FieldsBy(String),
     /// The conditions, as the dialect spells them.
     Filter,
+    /// A bound of the conditions, by its name.
+    Bound(Box<str>),
     /// The order, as the dialect spells it.
     Sort,
     /// How many rows.
@@ -63,9 +67,11 @@ pub(super) struct Holes<'h> {
     /// Taken by the one hole that is for it.
     pub(super) record: Option<Out>,
     pub(super) key: Option<&'h str>,
+    pub(super) version: Option<&'h str>,
     pub(super) keys: Vec<&'h str>,
     pub(super) fields: Vec<&'h str>,
     pub(super) filter: Option<Out>,
+    pub(super) bounds: &'h [(&'h str, Out)],
     pub(super) sort: Option<Out>,
     pub(super) limit: Option<u64>,
     pub(super) offset: Option<u64>,
@@ -114,6 +120,16 @@ impl Body {
                 pairs.iter().map(|(_, part)| part.count(is)).fold(own, usize::saturating_add)
             }
             Self::List(items) => items.iter().map(|item| item.count(is)).fold(0, usize::saturating_add),
+        }
+    }
+
+    /// Every hole. Recursion is bounded by the depth of the file.
+    pub(super) fn each_hole(&self, see: &mut dyn FnMut(&Hole)) {
+        match self {
+            Self::Hole(hole) => see(hole),
+            Self::Constant(_) => {}
+            Self::Object { pairs, .. } => pairs.iter().for_each(|(_, part)| part.each_hole(see)),
+            Self::List(items) => items.iter().for_each(|item| item.each_hole(see)),
         }
     }
 
@@ -172,6 +188,7 @@ impl Holes<'_> {
             Hole::Record => self.record.take(),
             Hole::Key => self.key.map(Out::text),
             Hole::KeyNumber => self.key.filter(|key| is_number(key)).map(|key| Out::Number(key.into())),
+            Hole::Version => self.version.map(Out::text),
             Hole::Keys => Some(Out::List(self.keys.iter().copied().map(Out::text).collect())),
             Hole::KeysNumber => {
                 let numbers = self.keys.iter().filter(|key| is_number(key));
@@ -180,6 +197,9 @@ impl Holes<'_> {
             Hole::Fields => Some(Out::List(self.fields.iter().copied().map(Out::text).collect())),
             Hole::FieldsBy(by) => Some(Out::text(&self.fields.join(by))),
             Hole::Filter => self.filter.take(),
+            Hole::Bound(name) => {
+                self.bounds.iter().find(|(known, _)| *known == &**name).map(|(_, out)| out.clone())
+            }
             Hole::Sort => self.sort.take(),
             Hole::Limit => number(self.limit),
             Hole::Offset => number(self.offset),

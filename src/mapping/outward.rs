@@ -14,6 +14,7 @@ use super::{
     model::{Call, EachPart, Held, Join, Line, Mapping, Named, Native, ObjectPart, Part, Source},
     native::NativeRequest,
     out::Out,
+    parts::{Changes, Creation, PartDraft, PartVersions},
     path::Path,
     places::{elements, fields_of, places},
     sets::{self, Moment},
@@ -25,6 +26,7 @@ use crate::{
 };
 
 mod more;
+mod parts;
 mod view;
 
 pub(super) use more::{back_to_parts, packed, written_text};
@@ -84,39 +86,50 @@ impl Mapping {
         }
     }
 
-    /// The request that makes a record.
+    /// The request that makes a record; of one whose elements are written by themselves, the record without them.
     ///
     /// # Errors
     /// What of the record the system cannot take.
     pub fn create(&self, record: &Record) -> Result<NativeRequest, Vec<MappingFault>> {
-        self.create_at(record, clock::now().wall)
+        self.creation(record).map(|creation| creation.record)
+    }
+
+    /// The requests that make a record: itself, and its elements that are written by themselves.
+    ///
+    /// # Errors
+    /// What of the record the system cannot take.
+    pub fn creation(&self, record: &Record) -> Result<Creation, Vec<MappingFault>> {
+        self.creation_at(record, clock::now().wall)
     }
 
     /// The same, at a moment.
-    pub(super) fn create_at(
-        &self,
-        record: &Record,
-        now: Timestamp,
-    ) -> Result<NativeRequest, Vec<MappingFault>> {
+    pub(super) fn creation_at(&self, record: &Record, now: Timestamp) -> Result<Creation, Vec<MappingFault>> {
         let call = self.create.as_ref().ok_or_else(|| vec![whole("the system cannot make such records")])?;
         let mut out = Writing::new(true, &FieldSet::EMPTY).at(now);
+        out.splits = true;
         out.object(&self.root, &self.entity.root, Some(&record.fields), None);
         self.check_derived(&mut out, record, None);
         self.check_required(&mut out, record);
         out.done()?;
-        let mut body = out.body;
-        self.beside(&mut body, now);
+        let (mut body, parts) = (out.body, out.drafts);
+        self.beside(&mut body, now).map_err(|why| vec![whole(&why)])?;
         let address = format!("{}{}", self.at, call.before);
         let request = Request::new(call.method.clone(), address).with(&call.query, &call.headers);
-        Ok(self.finish(request, Some(self.carried(call, None, body)?)))
+        Ok(Creation {
+            record: self.finish(request, Some(self.carried(call, Naming::default(), body)?)),
+            parts,
+        })
     }
 
     /// Puts what a new record carries besides its fields.
-    pub(super) fn beside(&self, body: &mut Out, now: Timestamp) {
+    ///
+    /// # Errors
+    /// Why something of it cannot be worked out.
+    pub(super) fn beside(&self, body: &mut Out, now: Timestamp) -> Result<(), String> {
         for narrow in &self.narrow {
             body.put(narrow.at.steps(), narrow.out.clone());
         }
-        sets::put(&self.set, body, Moment { now, index: 0 });
+        sets::put(&self.set, body, Moment { now, index: 0 })
     }
 
     /// The request that changes a record; `None` when no line's value differs.
@@ -137,25 +150,59 @@ impl Mapping {
     /// hold one that does not fit the field.
     ///
     /// # Errors
-    /// As [`update`](Self::update).
+    /// As [`update`](Self::update); and that elements change which are written by themselves.
     pub fn update_emptying(
         &self,
         id: &str,
-        (old, new): (&Record, &Record),
+        records: (&Record, &Record),
         version: Option<&str>,
         emptied: &FieldSet,
     ) -> Result<Option<NativeRequest>, Vec<MappingFault>> {
+        let changes = self.changes(id, records, (version, &PartVersions::default()), emptied)?;
+        match changes.parts.is_empty() {
+            true => Ok(changes.record),
+            false => Err(vec![whole("this takes more than one request")]),
+        }
+    }
+
+    /// The requests that change a record: itself, and its elements that are written by themselves, each guarded by
+    /// the version that the system told.
+    ///
+    /// # Errors
+    /// As [`update`](Self::update).
+    pub fn changes(
+        &self,
+        id: &str,
+        records: (&Record, &Record),
+        versions: (Option<&str>, &PartVersions),
+        emptied: &FieldSet,
+    ) -> Result<Changes, Vec<MappingFault>> {
+        self.changes_at(id, records, versions, (emptied, clock::now().wall))
+    }
+
+    /// The same, at a moment.
+    pub(super) fn changes_at(
+        &self,
+        id: &str,
+        (old, new): (&Record, &Record),
+        (version, versions): (Option<&str>, &PartVersions),
+        (emptied, now): (&FieldSet, Timestamp),
+    ) -> Result<Changes, Vec<MappingFault>> {
         let call =
             self.update.as_ref().ok_or_else(|| vec![whole("the system cannot change such records")])?;
-        let mut out = Writing::new(false, emptied);
+        let mut out = Writing::new(false, emptied).at(now);
         out.object(&self.root, &self.entity.root, Some(&new.fields), Some(&old.fields));
         self.check_derived(&mut out, new, Some(old));
         out.done()?;
+        let parts = std::mem::take(&mut out.drafts).into_iter().map(|part| self.part(part, id, versions));
+        let parts = parts.collect::<Result<_, _>>().map_err(|fault| vec![fault])?;
         if out.body.is_empty() {
-            return Ok(None);
+            return Ok(Changes { record: None, parts });
         }
         let request = self.keyed(call, id, version).map_err(|fault| vec![fault])?;
-        Ok(Some(self.finish(request, Some(self.carried(call, Some(id), out.body)?))))
+        let naming = Naming { key: Some(id), version };
+        let record = self.finish(request, Some(self.carried(call, naming, out.body)?));
+        Ok(Changes { record: Some(record), parts })
     }
 
     /// The request that removes a record.
@@ -166,7 +213,7 @@ impl Mapping {
         let call = self.delete.as_ref().ok_or_else(|| whole("the system cannot remove such records"))?;
         let request = self.keyed(call, id, version)?;
         let body = (call.method == Method::POST || call.body.is_some()).then(Out::object);
-        Ok(self.finish(request, body.map(|body| call.carrying(Some(id), body))))
+        Ok(self.finish(request, body.map(|body| call.carrying(Naming { key: Some(id), version }, body))))
     }
 
     /// A request on one record, guarded by its version where the system has versions. Key and version are the
@@ -176,9 +223,12 @@ impl Mapping {
         let address = self.address(call, id).ok_or_else(|| own("no record can have this id"))?;
         let mut request = Request::new(call.method.clone(), address).with(&call.query, &call.headers);
         if let Some(spec) = &self.version {
-            let version = version.and_then(|version| HeaderValue::try_from(version).ok());
-            let version = version.ok_or_else(|| own("there is no version of the record to guard it"))?;
-            request.headers.insert(spec.header.clone(), version);
+            let none = || own("there is no version of the record to guard it");
+            let version = version.filter(|version| !version.is_empty()).ok_or_else(none)?;
+            if let Some(header) = &spec.header {
+                let value = HeaderValue::try_from(version).map_err(|_| none())?;
+                request.headers.insert(header.clone(), value);
+            }
         }
         Ok(request)
     }
@@ -188,10 +238,13 @@ impl Mapping {
         if out.derived.is_empty() {
             return;
         }
-        // The whole record as it would be written, to see what its joined texts will be.
+        let derived = std::mem::take(&mut out.derived);
+        // The whole record as it would be written, to see what its joined texts will be; a new one is.
         let mut full = Writing::new(true, &FieldSet::EMPTY);
-        full.object(&self.root, &self.entity.root, Some(&new.fields), None);
-        for Derived { leaf, pointer, sent, join } in std::mem::take(&mut out.derived) {
+        if !out.create {
+            full.object(&self.root, &self.entity.root, Some(&new.fields), None);
+        }
+        for Derived { leaf, pointer, sent, join } in derived {
             let same = |record: &Record| record.first(&self.entity, leaf) == sent.as_ref();
             if old.is_some_and(same) {
                 continue;
@@ -200,7 +253,7 @@ impl Mapping {
                 out.fault(Some(leaf), pointer, "this is worked out by the system and cannot be sent".into());
                 continue;
             };
-            let read_back = join.read(&full.body);
+            let read_back = join.read(if out.create { &out.body } else { &full.body });
             let agrees = match &sent {
                 Some(Value::Text(text)) => *text == read_back,
                 None | Some(Value::Null) => old.is_none() || read_back.is_empty(),
@@ -221,12 +274,19 @@ impl Mapping {
 
 impl Call {
     /// The body of a write: the record, inside what the file puts around it.
-    pub(super) fn carrying(&self, key: Option<&str>, record: Out) -> Out {
+    pub(super) fn carrying(&self, Naming { key, version }: Naming<'_>, record: Out) -> Out {
         match &self.body {
             None => record,
-            Some(body) => body.fill(&mut Holes { record: Some(record), key, ..Holes::default() }),
+            Some(body) => body.fill(&mut Holes { record: Some(record), key, version, ..Holes::default() }),
         }
     }
+}
+
+/// What a body may say of the record that it is about.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Naming<'n> {
+    pub(super) key: Option<&'n str>,
+    pub(super) version: Option<&'n str>,
 }
 
 impl Join {
@@ -278,8 +338,8 @@ pub(super) struct Writing<'m> {
     /// Leaves that are cleared whether or not a value is known.
     emptied: &'m FieldSet,
     pub(super) body: Out,
-    /// What is written outside native lists, by the slots that it is read from.
-    pub(super) slots: Vec<(u16, Out)>,
+    /// What is written outside native lists, by the slots that it is read from, where somebody asks.
+    pub(super) slots: Option<Vec<(u16, Out)>>,
     in_each: bool,
     /// What the switches of this object, or list element, have to be.
     switches: Vec<(&'m Path, &'m Out)>,
@@ -288,6 +348,14 @@ pub(super) struct Writing<'m> {
     pointer: String,
     faults: Vec<MappingFault>,
     derived: Vec<Derived<'m>>,
+    /// Whether elements of a new record that are written by themselves are left out of its body.
+    splits: bool,
+    /// Whether an element is written by itself.
+    parts_only: bool,
+    /// Elements that are.
+    drafts: Vec<PartDraft>,
+    /// Leaves of lists in a record that is there, of which elements are.
+    pub(super) relisted: FieldSet,
 }
 
 impl<'m> Writing<'m> {
@@ -297,19 +365,28 @@ impl<'m> Writing<'m> {
             now: Timestamp::UNIX_EPOCH,
             emptied,
             body: Out::object(),
-            slots: Vec::new(),
+            slots: None,
             in_each: false,
             switches: Vec::new(),
             puts: 0,
             pointer: String::new(),
             faults: Vec::new(),
             derived: Vec::new(),
+            splits: false,
+            parts_only: false,
+            drafts: Vec::new(),
+            relisted: FieldSet::EMPTY,
         }
     }
 
     /// The same, at a moment.
     pub(super) fn at(self, now: Timestamp) -> Self {
         Self { now, ..self }
+    }
+
+    /// The same, noting what is written by the slots that it is read from.
+    pub(super) fn noting(self) -> Self {
+        Self { slots: Some(Vec::new()), ..self }
     }
 
     /// Leaves that cannot be sent as they are; none where all can.
@@ -323,8 +400,12 @@ impl<'m> Writing<'m> {
     }
 
     fn fault(&mut self, leaf: Option<LeafId>, pointer: String, message: String) {
+        self.push(MappingFault { whose: Whose::Caller, leaf, pointer, message });
+    }
+
+    fn push(&mut self, fault: MappingFault) {
         if self.faults.len() < FAULTS_MAX {
-            self.faults.push(MappingFault { whose: Whose::Caller, leaf, pointer, message });
+            self.faults.push(fault);
         }
     }
 
@@ -350,8 +431,11 @@ impl<'m> Writing<'m> {
         old: Option<&Fields>,
     ) {
         let is_left = |named: &&Named| {
-            let new = new.and_then(|fields| fields.at(named.position));
-            matches!(named.part, Part::When(_)) && new.is_none_or(|value| *value == Value::Null)
+            let is_empty = || {
+                let new = new.and_then(|fields| fields.at(named.position));
+                new.is_none_or(|value| *value == Value::Null)
+            };
+            matches!(named.part, Part::When(_)) && is_empty()
         };
         // ORDER: what leaves a native place that others share goes first.
         let (left, rest) =
@@ -411,8 +495,9 @@ impl<'m> Writing<'m> {
                 match native.codec.write(new.unwrap_or(&Value::Null)) {
                     Ok(out) => {
                         // What it reads as afterwards may be spelt otherwise than what is written.
-                        let held = native.codec.held(new.unwrap_or(&Value::Null)).ok();
-                        self.put(native.slot, &native.write_at, out, held);
+                        let held =
+                            self.slots.as_ref().map(|_| native.codec.held(new.unwrap_or(&Value::Null)));
+                        self.put(native.slot, &native.write_at, out, held.and_then(Result::ok));
                     }
                     Err(why) => self.fault_here(Some(line.leaf), why),
                 }
@@ -432,8 +517,8 @@ impl<'m> Writing<'m> {
 
     /// Puts a native value, and notes the slot that it will be read from.
     fn put(&mut self, slot: u16, at: &Path, out: Out, held: Option<Out>) {
-        if !self.in_each {
-            self.slots.push((slot, held.unwrap_or_else(|| out.clone())));
+        if let Some(slots) = self.slots.as_mut().filter(|_| !self.in_each) {
+            slots.push((slot, held.unwrap_or_else(|| out.clone())));
         }
         self.puts += 1;
         self.body.put(at.steps(), out);
@@ -453,6 +538,13 @@ impl<'m> Writing<'m> {
     }
 
     fn derive(&mut self, leaf: LeafId, sent: Option<&Value>, join: Option<&'m Join>) {
+        if self.parts_only {
+            // Of one element alone nobody can see what it will be put together to.
+            if sent.is_some_and(|value| *value != Value::Null) {
+                self.fault_here(Some(leaf), "this is worked out by the system and cannot be sent");
+            }
+            return;
+        }
         self.derived.push(Derived { leaf, pointer: self.pointer.clone(), sent: sent.cloned(), join });
     }
 
@@ -479,8 +571,14 @@ impl<'m> Writing<'m> {
     fn each(&mut self, each: &'m EachPart, item: &Shape, new: Option<&Value>, old: Option<&Value>) {
         let (new, old) = (elements(new), elements(old));
         if !self.create {
-            if new != old {
-                self.fault_here(None, "the system does not let this list be changed with the record");
+            let calls =
+                each.parts.as_deref().and_then(|parts| parts.update.as_ref().map(|calls| (parts, calls)));
+            match calls {
+                _ if new == old => {}
+                Some(calls) => self.parts_changed(each, calls, item, (new, old)),
+                None => {
+                    self.fault_here(None, "the system does not let this list be changed with the record");
+                }
             }
             return;
         }
@@ -490,23 +588,13 @@ impl<'m> Writing<'m> {
         if !each.create {
             return self.fault_here(None, "the system does not let this list be set");
         }
-        let outer = std::mem::replace(&mut self.body, Out::Null);
-        let was_in_each = std::mem::replace(&mut self.in_each, true);
-        let switches = std::mem::take(&mut self.switches);
-        let mut list = Vec::with_capacity(new.len());
-        for (index, value) in new.iter().enumerate() {
-            self.body = Out::object();
-            self.switches.clear();
-            self.within(&index.to_string(), |this| this.part(&each.item, item, Some(value), None));
-            for narrow in &each.narrow {
-                self.body.put(narrow.at.steps(), narrow.out.clone());
-            }
-            sets::put(&each.set, &mut self.body, Moment { now: self.now, index });
-            list.push(std::mem::replace(&mut self.body, Out::Null));
+        if let Some(parts) = each.parts.as_deref().filter(|parts| self.splits && parts.create.is_some()) {
+            return self.new_parts(each, parts, item, new);
         }
-        self.body = outer;
-        self.in_each = was_in_each;
-        self.switches = switches;
+        let mut list: Vec<Out> = Vec::with_capacity(new.len());
+        for (index, value) in new.iter().enumerate() {
+            list.push(self.element(each, item, index, (value, None)));
+        }
         self.puts += 1;
         // Another part of the same native list may stand there.
         let mut all = match self.body.at(each.at.steps()) {
@@ -515,5 +603,30 @@ impl<'m> Writing<'m> {
         };
         all.append(&mut list);
         self.body.put(each.at.steps(), Out::List(all));
+    }
+
+    /// One element of a native list: all of it, or what differs from an old one.
+    fn element(
+        &mut self,
+        each: &'m EachPart,
+        item: &Shape,
+        at: usize,
+        (new, old): (&Value, Option<&Value>),
+    ) -> Out {
+        let outer = std::mem::replace(&mut self.body, Out::object());
+        let was_in_each = std::mem::replace(&mut self.in_each, true);
+        let switches = std::mem::take(&mut self.switches);
+        self.within(&at.to_string(), |this| this.part(&each.item, item, Some(new), old));
+        if old.is_none() {
+            for narrow in &each.narrow {
+                self.body.put(narrow.at.steps(), narrow.out.clone());
+            }
+            if let Err(why) = sets::put(&each.set, &mut self.body, Moment { now: self.now, index: at }) {
+                self.within(&at.to_string(), |this| this.fault_here(None, why));
+            }
+        }
+        self.in_each = was_in_each;
+        self.switches = switches;
+        std::mem::replace(&mut self.body, outer)
     }
 }

@@ -1,8 +1,15 @@
 //! What a new record, or a new element of a native list, carries besides its fields.
 
+use compact_str::format_compact;
 use jiff::Timestamp;
 
-use super::{out::Out, path::Path};
+use super::{
+    calc::{Calc, NoValue},
+    out::Out,
+    path::Path,
+    scan::Scanner,
+    trie::{Node, Raws, walk},
+};
 
 /// A native value that no caller sends.
 #[derive(Debug)]
@@ -22,6 +29,19 @@ pub(super) enum SetValue {
     Now,
     /// The place of an element in its list, from 1.
     Index,
+    /// Worked out of what else is sent of the same record or element.
+    Calc(Box<Worked>),
+}
+
+/// A calculation over what is sent.
+#[derive(Debug)]
+pub(super) struct Worked {
+    pub(super) calc: Calc,
+    /// Native tree of its operands, and the size of its frame.
+    pub(super) node: Node,
+    pub(super) frame: u16,
+    /// Whether it travels as text.
+    pub(super) is_text: bool,
 }
 
 /// What is known where a record is written.
@@ -40,7 +60,10 @@ impl Moment {
 }
 
 /// Puts them, in the order of the file.
-pub(super) fn put(sets: &[Set], body: &mut Out, moment: Moment) {
+///
+/// # Errors
+/// Why one cannot be worked out: the system would take the rest without it for something else.
+pub(super) fn put(sets: &[Set], body: &mut Out, moment: Moment) -> Result<(), String> {
     for set in sets {
         if set.unless.as_ref().is_some_and(|path| body.at(path.steps()).is_some()) {
             continue;
@@ -52,7 +75,29 @@ pub(super) fn put(sets: &[Set], body: &mut Out, moment: Moment) {
                 Out::text(&whole.to_string())
             }
             SetValue::Index => Out::Number(moment.index.saturating_add(1).to_string().into()),
+            SetValue::Calc(worked) => worked.of(body)?,
         };
         body.put(set.at.steps(), value);
+    }
+    Ok(())
+}
+
+impl Worked {
+    /// The value for what is sent.
+    fn of(&self, sent: &Out) -> Result<Out, String> {
+        let none = |why: &str| format!("the system needs a value that is worked out of this: {why}");
+        let body = sent.to_bytes();
+        let mut raws = Raws::default();
+        raws.restart(self.frame);
+        let read = Scanner::new(&body)
+            .and_then(|mut scan| walk(&mut scan, &self.node, 0, &mut raws, &mut |scan| scan.skip()));
+        read.map_err(|_| none("it cannot be read back"))?;
+        raws.lift(&self.node, 0);
+        let value = self.calc.value(&raws, 0, &[]).map_err(|why| match why {
+            NoValue::Untold | NoValue::Empty => none("a field that it is made of is missing"),
+            NoValue::Unfit(why) => none(why),
+        })?;
+        let token = format_compact!("{value}");
+        Ok(if self.is_text { Out::Text(token) } else { Out::Number(token) })
     }
 }

@@ -1,6 +1,6 @@
 //! `body:` — the template of a body as written: constants as they look, holes in quotes.
 
-use super::Defaults;
+use super::{Defaults, needs};
 use crate::{
     mapping::{
         body::{Body, Hole},
@@ -19,8 +19,8 @@ pub(super) const OF_LIST: &[&str] = &["fields", "filter", "sort", "limit", "offs
 pub(super) const OF_BATCH: &[&str] = &["keys", "fields"];
 pub(super) const OF_READ: &[&str] = &["key", "fields"];
 pub(super) const OF_CREATE: &[&str] = &["record"];
-pub(super) const OF_UPDATE: &[&str] = &["record", "key"];
-pub(super) const OF_DELETE: &[&str] = &["key"];
+pub(super) const OF_UPDATE: &[&str] = &["record", "key", "version"];
+pub(super) const OF_DELETE: &[&str] = &["key", "version"];
 
 /// Reads `body`, if it is there.
 pub(super) fn load(
@@ -35,6 +35,22 @@ pub(super) fn load(
         return None;
     }
     Reader { holes, defaults, found }.part(node)
+}
+
+/// A constant as it looks: a quoted text is text, and so is a setting unless it is a number or a boolean without quotes.
+pub(super) fn constant(
+    scalar: &tree::Scalar,
+    node: &Node,
+    defaults: &Defaults,
+    found: &mut Diagnostics,
+) -> Option<Out> {
+    let text = defaults.setting(&scalar.text, node, found)?;
+    Some(match (scalar.quoted, text) {
+        (false, "true") => Out::Boolean(true),
+        (false, "false") => Out::Boolean(false),
+        (false, text) if is_number(text) => Out::Number(text.into()),
+        (_, text) => Out::text(text),
+    })
 }
 
 struct Reader<'r> {
@@ -89,13 +105,7 @@ impl Reader<'_> {
         if let Some(name) = name_of(text) {
             return self.hole(name, node).map(Body::Hole);
         }
-        let text = self.defaults.setting(text, node, self.found)?;
-        Some(Body::Constant(match (scalar.quoted, text) {
-            (false, "true") => Out::Boolean(true),
-            (false, "false") => Out::Boolean(false),
-            (false, text) if is_number(text) => Out::Number(text.into()),
-            (_, text) => Out::text(text),
-        }))
+        constant(scalar, node, self.defaults, self.found).map(Body::Constant)
     }
 
     fn allows(&mut self, name: &str, node: &Node) -> bool {
@@ -117,11 +127,13 @@ impl Reader<'_> {
             ("record", None) => Hole::Record,
             ("key", None) => Hole::Key,
             ("key", Some("number")) => Hole::KeyNumber,
+            ("version", None) => Hole::Version,
             ("keys", None) => Hole::Keys,
             ("keys", Some("number")) => Hole::KeysNumber,
             ("fields", None) => Hole::Fields,
             ("fields", Some(by)) => Hole::FieldsBy(by.to_owned()),
             ("filter", None) => Hole::Filter,
+            ("filter", Some(bound)) => Hole::Bound(needs::canonical(bound).into()),
             ("sort", None) => Hole::Sort,
             ("limit", None) => Hole::Limit,
             ("offset", None) => Hole::Offset,

@@ -105,7 +105,7 @@ impl Loader<'_> {
             lines.push(named(at, Part::Leaf(line)));
         }
         let when = node.get("$when");
-        let switches = narrows(when, frame, self.found);
+        let switches = narrows(when, frame, self.defaults, self.found);
         for switch in &switches {
             if self.list == 0 {
                 self.lines.reads.push((known, switch.at.clone(), false));

@@ -1,10 +1,11 @@
 //! Lists read from native lists, and what hangs on how a native scalar stands; who writes which native place.
 
 use super::{
+    Defaults,
     entity::constants,
     fields::{At, FilterLine, Loader, WriteWord, leaves, named},
     path_at,
-    sets::{Within, sets},
+    sets::Within,
 };
 use crate::{
     mapping::{
@@ -12,7 +13,6 @@ use crate::{
         model::{EachPart, Narrow, ObjectPart, Part, Source},
         out::Out,
         path::{Path, Step},
-        sets::Set,
         trie::Frame,
     },
     schema::{FieldSet, LeafId, LeafKind, Object, Shape},
@@ -36,17 +36,9 @@ pub(in crate::mapping) struct Written {
 pub(super) const SWITCH: &str = "$when";
 
 /// Who writes where nobody else did.
-const DEFAULT: &str = "unless";
+pub(super) const DEFAULT: &str = "unless";
 
 impl Loader<'_> {
-    /// Notes what is set besides the fields.
-    pub(super) fn sets(&mut self, sets: &[Set], place: &Place) {
-        for set in sets {
-            let is_default = set.unless.as_ref() == Some(&set.at);
-            self.writes(&set.at, if is_default { DEFAULT } else { "set" }, place);
-        }
-    }
-
     pub(super) fn each(
         &mut self,
         at: At<'_>,
@@ -58,18 +50,17 @@ impl Loader<'_> {
         let source: Node = keys.required("each", self.found)?;
         let native = super::path(&source, self.found)?;
         let key = path_at(&mut keys, "key", self.found);
-        let set = sets(keys.take("set"), Within::List, self.defaults, self.found);
         let write = self.list_write_word(&mut keys, &at.field.name);
         let outer = std::mem::replace(&mut self.list, self.lists + 1);
         self.lists += 1;
         self.depth += 1;
         let guards = std::mem::take(&mut self.guards);
         let mut element = Frame::default();
-        let narrow = narrows(keys.take("where"), &mut element, self.found);
+        let narrow = narrows(keys.take("where"), &mut element, self.defaults, self.found);
         for narrow in &narrow {
             self.writes(&narrow.at, "where", &source.place);
         }
-        self.sets(&set, &source.place);
+        let set = self.sets(keys.take("set"), Within::List);
         let part = match (item, keys.take("fields")) {
             (Shape::Object(object), Some(fields)) => {
                 let mut part = self.object(object, fields, &mut element, at.read_only);
@@ -92,6 +83,7 @@ impl Loader<'_> {
         self.depth -= 1;
         self.guards = guards;
         keys.finish(self.found);
+        let parts = if outer == 0 { self.parts(at, (item, &part), &mut element, node) } else { None };
         // The native place of this part of the list: other parts of it are written beside.
         let mut place = native.clone();
         if let Some(first) = narrow.first() {
@@ -113,7 +105,11 @@ impl Loader<'_> {
         if create {
             self.writes(&place, &at.field.name, &source.place);
         }
-        Some(EachPart { slot, at: native, item: Box::new(part), narrow, set, create })
+        if let (false, Some(_)) = (create, &parts) {
+            let text = format!("`{}` is never written, and yet has `parts`", at.field.name);
+            self.found.push(Diagnostic::error(&source.place, text).help("leave out `write: never`"));
+        }
+        Some(EachPart { slot, at: native, item: Box::new(part), narrow, set, create, parts })
     }
 
     /// An element's `id`, when the schema has one and no line fills it, is its native key.
@@ -138,7 +134,7 @@ impl Loader<'_> {
                     &node.place,
                     format!("`{name}` cannot be changed with the record: it is a native list"),
                 )
-                .help("say `write: create` or `write: never`"),
+                .help("say `write: create` or `write: never`, or how its elements are written by themselves: `update: { parts: … }`"),
             );
         }
         Some(word)
@@ -147,7 +143,7 @@ impl Loader<'_> {
     /// The switches of a part, on which what is loaded next hangs.
     pub(super) fn switches(&mut self, node: Option<&Node>, at: At<'_>, frame: &mut Frame) -> Vec<Narrow> {
         let Some(node) = node else { return Vec::new() };
-        let switches = narrows(Some(node), frame, self.found);
+        let switches = narrows(Some(node), frame, self.defaults, self.found);
         for switch in &switches {
             if self.list == 0 {
                 self.lines.reads.push((leaves(at.field), switch.at.clone(), false));
@@ -277,9 +273,14 @@ impl Loader<'_> {
 }
 
 /// Native conditions, and the slots by which they are read.
-pub(super) fn narrows(node: Option<&Node>, frame: &mut Frame, found: &mut Diagnostics) -> Vec<Narrow> {
+pub(super) fn narrows(
+    node: Option<&Node>,
+    frame: &mut Frame,
+    defaults: &Defaults,
+    found: &mut Diagnostics,
+) -> Vec<Narrow> {
     let mut out = Vec::new();
-    for (at, value) in constants(node, found) {
+    for (at, value) in constants(node, defaults, found) {
         let text = match &value {
             Out::Text(text) | Out::Number(text) => text.as_str(),
             Out::Boolean(true) => "true",

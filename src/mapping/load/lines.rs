@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use super::{Defaults, entity::key_form, fields::Loader, pairs};
+use super::{Defaults, fields::Loader, key, pairs};
 use crate::{
     mapping::{
         codec::{Codec, Forms, Norm, Table, Wire},
@@ -37,6 +37,7 @@ impl<'l> Loader<'l> {
             forms: self.defaults.forms.clone(),
             charset: self.defaults.charset(),
             write_as: None,
+            jq: None,
             kind,
         }
     }
@@ -104,7 +105,7 @@ impl<'l> Loader<'l> {
     /// The form of what stands in a text, a code or an id.
     fn form(&mut self, leaf: LeafId, node: &Node) -> Option<KeyForm> {
         match self.entity.leaf(leaf)?.kind {
-            LeafKind::Text { .. } | LeafKind::Code(_) | LeafKind::Id => key_form(node, self.found),
+            LeafKind::Text { .. } | LeafKind::Code(_) | LeafKind::Id => key::form(node, self.found),
             LeafKind::Decimal
             | LeafKind::Integer
             | LeafKind::Boolean

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::Method;
 
-use super::{Defaults, batches, bodies, entity::texts, headers, pages, pages::Holes, path_at, place};
+use super::{Defaults, batches, bodies, entity::texts, headers, needs, pages, pages::Holes, path_at, place};
 use crate::{
     mapping::{
         batch::BATCHES_MAX,
@@ -13,6 +13,7 @@ use crate::{
         path::Path,
         trie::Frame,
     },
+    schema::Entity,
     words::{
         Diagnostic, Diagnostics, Period,
         tree::{self, Node},
@@ -41,19 +42,24 @@ yaml_words! {
 pub(super) fn load(
     keys: &mut Keys<'_>,
     at: &str,
-    defaults: &Defaults,
+    of: (&Entity, &Defaults),
     found: &mut Diagnostics,
 ) -> Vec<ListCall> {
     match keys.take("list") {
         None => Vec::new(),
         Some(node) => match node.as_list() {
-            Some(nodes) => nodes.iter().filter_map(|node| variant(node, at, defaults, found)).collect(),
-            None => variant(node, at, defaults, found).into_iter().collect(),
+            Some(nodes) => nodes.iter().filter_map(|node| variant(node, at, of, found)).collect(),
+            None => variant(node, at, of, found).into_iter().collect(),
         },
     }
 }
 
-fn variant(node: &Node, at: &str, defaults: &Defaults, found: &mut Diagnostics) -> Option<ListCall> {
+fn variant(
+    node: &Node,
+    at: &str,
+    (entity, defaults): (&Entity, &Defaults),
+    found: &mut Diagnostics,
+) -> Option<ListCall> {
     let mut keys = Keys::of(node, found)?;
     let purposes: Vec<ForWord> = keys.or("for", Vec::new, found).unwrap_or_default();
     let (method, suffix) = address(&mut keys, defaults, found)?;
@@ -82,6 +88,7 @@ fn variant(node: &Node, at: &str, defaults: &Defaults, found: &mut Diagnostics) 
     let query = texts(keys.take("query"), found);
     let headers = headers::load(&mut keys, node, defaults, found);
     let body = bodies::load(&mut keys, bodies::OF_LIST, defaults, found);
+    let bounds = needs::load(node, &mut keys, body.as_ref(), (entity, defaults), found);
     let statement = match keys.take("statement") {
         Some(node) => Some(Statement::load(node, found)?),
         None => None,
@@ -106,6 +113,7 @@ fn variant(node: &Node, at: &str, defaults: &Defaults, found: &mut Diagnostics) 
         statement,
         select_body,
         body,
+        bounds,
         rows_in,
         page,
         batch,
