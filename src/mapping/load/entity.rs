@@ -70,20 +70,18 @@ pub(super) fn load(
     let key = key::key(keys.take("key"), &narrow, &mut frame, defaults, found);
     let version = key::version(&mut keys, &mut frame, found);
     let cells = cells::load(&mut keys, &mut frame, defaults.speaks != Speaks::Xml, found);
-    let set = keys.take("set");
     let select = select_words(&mut keys, defaults, found);
     let fields: Option<Node> = keys.required("fields", found);
     let mut loader = Loader::new(entity, defaults, found);
     loader.parts = super::parts::PartWords::read(entity, node, loader.found);
     let root = root(&mut loader, fields.as_ref(), &cells, &mut frame);
-    let set = loader.sets(set, Within::Record);
+    let set = loader.sets(keys.take("set"), Within::Record);
     narrow.iter().for_each(|narrow| loader.writes(&narrow.at, "set", &node.place));
     let Loader { lines, written, .. } = loader;
     let lists = lists::load(&mut keys, &at, (entity, defaults), found);
     let [read, create, update, delete] = calls::load(&mut keys, key.as_ref(), defaults, found);
     let xml = xml::record(&mut keys, words, [&read, &create, &update], node, found);
-    let (samples, watched) = beside(&mut keys, entity, found);
-    let requires = requires(&mut keys, entity, create.as_ref(), found);
+    let (samples, watched, requires) = beside(&mut keys, entity, create.as_ref(), found);
     let lacks = lacks::load(&mut keys, (entity, &root), &lists, [&read, &create, &update, &delete], found);
     keys.finish(found);
     // ORDER: every key has been asked for by now, so that all mistakes of the entity are told.
@@ -93,15 +91,11 @@ pub(super) fn load(
     calls::fit_together(node, (key.form(), named), [&read, &update, &delete], &lists, found);
     let all = [&read, &create, &update, &delete];
     key::fit_together(node, (&key, version.as_ref()), all, &lists, defaults.speaks, found);
-    if key.is_parted() && root.parts.iter().any(|named| is_by_itself(&named.part)) {
-        let text = "elements are not written by themselves where a key has several parts";
-        found.push(Diagnostic::error(&node.place, text).help("leave out `parts`"));
-    }
+    no_parts_beside(&key, &root, node, found);
     let filters = filters(entity, &lines, select.as_ref(), defaults.speaks);
     no_ambiguous_slots(&root, node, found);
     let key_names = key_names(&key, select.as_ref(), defaults.speaks);
-    jq::selected(&lines.wholes, select.as_ref().map(|words| words.under.as_ref()), found);
-    let wholes = lines.wholes.iter().map(|whole| (whole.at.clone(), whole.slot)).collect();
+    let wholes = wholes(&lines, select.as_ref(), found);
     let of = (&key, &cells);
     let select = select.map(|words| select_of(words, &lines.reads, of, version.as_ref(), &narrow));
     finish(&mut frame, node, found);
@@ -140,6 +134,20 @@ pub(super) fn load(
         elsewhere: Elsewhere::default(),
         root,
     })
+}
+
+/// What filters of jq read whole, each with its slot.
+fn wholes(lines: &Lines, select: Option<&SelectWords>, found: &mut Diagnostics) -> Vec<(Path, u16)> {
+    jq::selected(&lines.wholes, select.map(|words| words.under.as_ref()), found);
+    lines.wholes.iter().map(|whole| (whole.at.clone(), whole.slot)).collect()
+}
+
+/// Elements that are written by themselves name their record by one text.
+fn no_parts_beside(key: &Key, root: &ObjectPart, node: &Node, found: &mut Diagnostics) {
+    if key.is_parted() && root.parts.iter().any(|named| is_by_itself(&named.part)) {
+        let text = "elements are not written by themselves where a key has several parts";
+        found.push(Diagnostic::error(&node.place, text).help("leave out `parts`"));
+    }
 }
 
 /// Whether its elements are written by requests of their own.
@@ -399,8 +407,14 @@ impl CaseWord {
 }
 
 /// What is no part of the way there and back.
-fn beside(keys: &mut Keys<'_>, entity: &Entity, found: &mut Diagnostics) -> (Vec<Sample>, Watched) {
-    (super::samples(keys.take("samples"), found), Watched::load(keys, entity, found))
+fn beside(
+    keys: &mut Keys<'_>,
+    entity: &Entity,
+    create: Option<&Call>,
+    found: &mut Diagnostics,
+) -> (Vec<Sample>, Watched, FieldSet) {
+    let samples = super::samples(keys.take("samples"), found);
+    (samples, Watched::load(keys, entity, found), requires(keys, entity, create, found))
 }
 
 pub(super) fn texts(node: Option<&Node>, found: &mut Diagnostics) -> Vec<(String, String)> {

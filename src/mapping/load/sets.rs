@@ -58,7 +58,7 @@ impl Loader<'_> {
         keys.finish(self.found);
         let value = match (value, text) {
             (Some(value), None) => self.set_value(value, within)?,
-            (None, Some(text)) => SetValue::Calc(self.worked(text)?),
+            (None, Some(text)) => SetValue::Calc(self.worked(text, within)?),
             (Some(_), Some(_)) | (None, None) => {
                 self.found.error(&node.place, "what is set has either `value` or `calc`");
                 return None;
@@ -95,7 +95,7 @@ impl Loader<'_> {
         }
     }
 
-    fn worked(&mut self, node: &Node) -> Option<Box<Worked>> {
+    fn worked(&mut self, node: &Node, within: Within) -> Option<Box<Worked>> {
         let Some(text) = node.as_text() else {
             expected(node, "a calculation, as in `price * quantity`", self.found);
             return None;
@@ -104,10 +104,11 @@ impl Loader<'_> {
         let calc = calc::parse(text, &mut frame, &mut |_, _| {});
         let calc = calc.map_err(|why| self.found.error(&node.place, why)).ok()?;
         if !frame.outside.is_empty() || !frame.finish() {
-            self.found.error(
-                &node.place,
-                "what a record or an element is sent with is worked out of what is sent of it alone",
-            );
+            let what = match within {
+                Within::Record => "what a record is sent with is worked out of that record alone",
+                Within::List => "what an element is sent with is worked out of that element alone",
+            };
+            self.found.error(&node.place, what);
             return None;
         }
         let is_text = self.defaults.wire(&LeafKind::Decimal) == Wire::Text;

@@ -23,11 +23,14 @@ use crate::{clock::Now, words::Secret};
 /// Longest value that stands in a path.
 const PATH_VALUE_BYTES_MAX: usize = 256;
 
+/// Texts, and the name of what follows each.
+pub(super) type Holes = Box<[(Box<str>, Option<Box<str>>)]>;
+
 /// A request before a login.
 pub(super) struct Before {
     pub(super) ask: Ask,
     /// What of the path follows the system's own: texts, and names of what was taken behind each.
-    pub(super) path: Box<[(Box<str>, Option<Box<str>>)]>,
+    pub(super) path: Holes,
     pub(super) json: Option<Json>,
     pub(super) fields: Box<[(HeaderName, Recipe)]>,
     pub(super) take: Box<[(Box<str>, Take)]>,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::{Method, StatusCode};
 
 use super::super::{
-    before::{Before, Json, Until},
+    before::{Before, Holes, Json, Until},
     deliver::{Delivery, FRESH},
     recipe::{Names, Recipe},
     session::Take,
@@ -28,8 +28,12 @@ const TRIES_MAX: u32 = 60;
 /// Longest pause between two tries.
 const EVERY_MAX: Duration = Duration::from_secs(10);
 
-/// Texts, and the name of what follows each.
-type Holes = Box<[(Box<str>, Option<Box<str>>)]>;
+/// Requests, and the names of what is known after them.
+type Steps = (Box<[Before]>, Vec<Box<str>>);
+/// Values of the file, names of what is known before, and whether there is a record.
+type Known<'k> = (&'k [(String, Secret)], Vec<Box<str>>, bool);
+/// Where what is taken stands, by its name.
+type Takes = Box<[(Box<str>, Take)]>;
 
 impl Build<'_, '_> {
     /// The requests before a login, and the names of what they take.
@@ -39,7 +43,7 @@ impl Build<'_, '_> {
         (steps, place): (&[LoginStep], &Place),
         values: &[(String, Secret)],
         home: Home<'_>,
-    ) -> Option<(Box<[Before]>, Vec<Box<str>>)> {
+    ) -> Option<Steps> {
         for until in steps.iter().filter_map(|step| step.until.as_ref()) {
             if let Some((text, _)) = until.otherwise.iter().next() {
                 self.found.error(&text.place, "`otherwise` is of `delivers`; a login has no status");
@@ -53,9 +57,9 @@ impl Build<'_, '_> {
         &mut self,
         settings: &Settings,
         (steps, place): (&[LoginStep], &Place),
-        (values, mut taken, request): (&[(String, Secret)], Vec<Box<str>>, bool),
+        (values, mut taken, request): Known<'_>,
         home: Home<'_>,
-    ) -> Option<(Box<[Before]>, Vec<Box<str>>)> {
+    ) -> Option<Steps> {
         if steps.len() > STEPS_MAX {
             self.found.error(place, format!("at most {STEPS_MAX} requests stand here"));
             return None;
@@ -107,7 +111,7 @@ impl Build<'_, '_> {
     }
 
     /// Where what is taken stands.
-    pub(super) fn takes(&mut self, take: &Named<TakeFrom>) -> Option<Box<[(Box<str>, Take)]>> {
+    pub(super) fn takes(&mut self, take: &Named<TakeFrom>) -> Option<Takes> {
         let read: Vec<_> = take
             .iter()
             .map(|(name, from)| {
