@@ -55,9 +55,7 @@ impl Loader<'_> {
         let guards = std::mem::take(&mut self.guards);
         let mut element = Frame::default();
         let narrow = narrows(keys.take("where"), &mut element, self.defaults, self.found);
-        for narrow in &narrow {
-            self.writes(&narrow.at, "where", &source.place);
-        }
+        narrow.iter().for_each(|narrow| self.writes(&narrow.at, "where", &source.place));
         let set = self.besides(keys.take("set"));
         let part = match (item, keys.take("fields")) {
             (Shape::Object(object), Some(fields)) => {
