@@ -208,11 +208,7 @@ impl Compile<'_, '_> {
             }))
         });
         if let (Some(policies), Some(serves), Some(systems)) = (&policies, &serves, &systems) {
-            for (entity, by) in serves {
-                let mapping = systems.get(by).and_then(|by| by.mapping.entity(entity.name.as_str()));
-                let unfounded = mapping.map(|mapping| policies.unfounded(entity, &mapping.mapped(), by));
-                self.raw.found.absorb(unfounded.unwrap_or_default());
-            }
+            self.check_founded(policies, serves, systems);
         }
         if let (Some(policies), Some(registry)) = (&policies, &registry) {
             let of = |kind| registry.iter().filter(move |principal| principal.kind == kind);
@@ -244,6 +240,20 @@ impl Compile<'_, '_> {
             doors,
             settings: gateway,
         })
+    }
+
+    /// Statements that go by what no system tells.
+    fn check_founded(
+        &mut self,
+        policies: &Policies,
+        serves: &[(Arc<Entity>, SystemName)],
+        systems: &HashMap<SystemName, Served>,
+    ) {
+        for (entity, by) in serves {
+            let mapping = systems.get(by).and_then(|by| by.mapping.entity(entity.name.as_str()));
+            let unfounded = mapping.map(|mapping| policies.unfounded(entity, &mapping.mapped(), by));
+            self.raw.found.absorb(unfounded.unwrap_or_default());
+        }
     }
 
     /// Which system has which service of gRPC. One name of two systems is nobody's.

@@ -59,6 +59,15 @@ impl Mapping {
         Settled { sent, held }
     }
 
+    /// The id of a record is that of another.
+    fn name_as(&self, record: &Record, fields: &mut Fields) {
+        if let Some((position, _)) = self.entity.root.field("id")
+            && let Some(id) = record.fields.at(position)
+        {
+            fields.set(position, id.clone());
+        }
+    }
+
     fn held(&self, before: Before<'_>, sent: &Record, emptied: &FieldSet) -> Result<Record, ()> {
         let old = match before {
             Before::Nothing => None,
@@ -115,11 +124,7 @@ impl Mapping {
             Before::Written { .. } => Absent::Empty,
         };
         let (mut fields, missing) = self.filled(&raws, &self.entity.all(), absent);
-        if let Some((position, _)) = self.entity.root.field("id")
-            && let Some(id) = sent.fields.at(position)
-        {
-            fields.set(position, id.clone());
-        }
+        self.name_as(sent, &mut fields);
         Ok(match (before, faulty) {
             (Before::Nothing | Before::Told { .. }, None) if relisted.is_empty() => {
                 self.keep_elsewhere(&sent.fields, &mut fields);

@@ -1,3 +1,5 @@
+//! What a filter may be made of, and what it costs at most.
+
 use super::*;
 
 fn refused(text: &str) -> String {

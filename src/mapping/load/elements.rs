@@ -57,9 +57,7 @@ impl Loader<'_> {
         let guards = std::mem::take(&mut self.guards);
         let mut element = Frame::default();
         let narrow = narrows(keys.take("where"), &mut element, self.defaults, self.found);
-        for narrow in &narrow {
-            self.writes(&narrow.at, "where", &source.place);
-        }
+        narrow.iter().for_each(|narrow| self.writes(&narrow.at, "where", &source.place));
         let set = self.sets(keys.take("set"), Within::List);
         let part = match (item, keys.take("fields")) {
             (Shape::Object(object), Some(fields)) => {

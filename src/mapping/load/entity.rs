@@ -15,11 +15,12 @@ use crate::{
         elsewhere::Elsewhere,
         key::{Key, KeyPart},
         model::{
-            Around, Call, Filterable, Line, Mapping, Named, Narrow, ObjectPart, Part, Select, SelectName,
-            Source, Speaks, Version, Words,
+            Around, Call, Filterable, Line, ListCall, Mapping, Named, Narrow, ObjectPart, Part, Select,
+            SelectName, Source, Speaks, Version, Words,
         },
         out::Out,
         path::{Path, Step, joined},
+        sets::Set,
         trie::{Frame, KEYS_MAX},
         watched::Watched,
         xml,
@@ -66,40 +67,31 @@ pub(super) fn load(
     let mut keys = Keys::of(node, found)?;
     let at = address(&mut keys, node, entity, found);
     let mut frame = Frame::default();
-    let narrow = narrows(keys.take("where"), &mut frame, defaults, found);
-    let key = key::key(keys.take("key"), &narrow, &mut frame, defaults, found);
-    let version = key::version(&mut keys, &mut frame, found);
+    let (narrow, key, version) = named(&mut keys, &mut frame, defaults, found);
     let cells = cells::load(&mut keys, &mut frame, defaults.speaks != Speaks::Xml, found);
     let select = select_words(&mut keys, defaults, found);
     let fields: Option<Node> = keys.required("fields", found);
     let mut loader = Loader::new(entity, defaults, found);
-    loader.parts = super::parts::PartWords::read(entity, node, loader.found);
-    let root = root(&mut loader, fields.as_ref(), &cells, &mut frame);
-    let set = loader.sets(keys.take("set"), Within::Record);
-    narrow.iter().for_each(|narrow| loader.writes(&narrow.at, "set", &node.place));
+    let own = (keys.take("set"), narrow.as_slice());
+    let (root, set) = root(&mut loader, (node, fields.as_ref()), own, &cells, &mut frame);
     let Loader { lines, written, .. } = loader;
     let lists = lists::load(&mut keys, &at, (entity, defaults), found);
     let [read, create, update, delete] = calls::load(&mut keys, key.as_ref(), defaults, found);
     let xml = xml::record(&mut keys, words, [&read, &create, &update], node, found);
     let (samples, watched, requires) = beside(&mut keys, entity, create.as_ref(), found);
-    let lacks = lacks::load(&mut keys, (entity, &root), &lists, [&read, &create, &update, &delete], found);
+    let all = [&read, &create, &update, &delete];
+    let lacks = lacks::load(&mut keys, (entity, &root), &lists, all, found);
     keys.finish(found);
     // ORDER: every key has been asked for by now, so that all mistakes of the entity are told.
     let key = key?;
-    cells.check(node, &key, [&read, &create, &update, &delete], &lists, found);
-    let named = select.as_ref().is_some_and(|select| select.query.is_none());
-    calls::fit_together(node, (key.form(), named), [&read, &update, &delete], &lists, found);
-    let all = [&read, &create, &update, &delete];
-    key::fit_together(node, (&key, version.as_ref()), all, &lists, defaults.speaks, found);
-    no_parts_beside(&key, &root, node, found);
+    fit_together(node, (&key, version.as_ref(), select.as_ref()), (all, &lists), (&cells, defaults), found);
     let filters = filters(entity, &lines, select.as_ref(), defaults.speaks);
-    no_ambiguous_slots(&root, node, found);
+    sound(&key, &root, node, found);
     let key_names = key_names(&key, select.as_ref(), defaults.speaks);
-    let wholes = wholes(&lines, select.as_ref(), found);
-    let of = (&key, &cells);
-    let select = select.map(|words| select_of(words, &lines.reads, of, version.as_ref(), &narrow));
+    jq::selected(&lines.wholes, select.as_ref().map(|words| words.under.as_ref()), found);
+    let select = select.map(|w| select_of(w, &lines.reads, (&key, &cells), version.as_ref(), &narrow));
     finish(&mut frame, node, found);
-    xml::check(words, &frame.root, &written, ([&read, &create, &update, &delete], &lists), node, found);
+    xml::check(words, &frame.root, &written, (all, &lists), node, found);
     Some(Mapping {
         around: around(&frame, node, found),
         system: system.clone(),
@@ -110,7 +102,7 @@ pub(super) fn load(
         version,
         record: frame.root,
         frame: frame.slots,
-        wholes,
+        wholes: lines.wholes.into_iter().map(|whole| (whole.at, whole.slot)).collect(),
         tags: tags(&root),
         unmapped: unmapped(entity, &root),
         pointers: pointers(entity, &root),
@@ -136,14 +128,42 @@ pub(super) fn load(
     })
 }
 
-/// What filters of jq read whole, each with its slot.
-fn wholes(lines: &Lines, select: Option<&SelectWords>, found: &mut Diagnostics) -> Vec<(Path, u16)> {
-    jq::selected(&lines.wholes, select.map(|words| words.under.as_ref()), found);
-    lines.wholes.iter().map(|whole| (whole.at.clone(), whole.slot)).collect()
+/// What tells a record from all others, and one state of it from the next.
+fn named(
+    keys: &mut Keys<'_>,
+    frame: &mut Frame,
+    defaults: &Defaults,
+    found: &mut Diagnostics,
+) -> (Vec<Narrow>, Option<Key>, Option<Version>) {
+    let narrow = narrows(keys.take("where"), frame, defaults, found);
+    let key = key::key(keys.take("key"), &narrow, frame, defaults, found);
+    let version = key::version(keys, frame, found);
+    (narrow, key, version)
 }
 
-/// Elements that are written by themselves name their record by one text.
-fn no_parts_beside(key: &Key, root: &ObjectPart, node: &Node, found: &mut Diagnostics) {
+/// Tells of calls that key, version, selection and cells do not go with.
+fn fit_together(
+    node: &Node,
+    (key, version, select): (&Key, Option<&Version>, Option<&SelectWords>),
+    (all, lists): ([&Option<Call>; 4], &[ListCall]),
+    (cells, defaults): (&cells::Written, &Defaults),
+    found: &mut Diagnostics,
+) {
+    let [read, _, update, delete] = all;
+    cells.check(node, key, all, lists, found);
+    let named = select.is_some_and(|select| select.query.is_none());
+    calls::fit_together(node, (key.form(), named), [read, update, delete], lists, found);
+    key::fit_together(node, (key, version), all, lists, defaults.speaks, found);
+}
+
+/// Tells of lines that do not go together.
+fn sound(key: &Key, root: &ObjectPart, node: &Node, found: &mut Diagnostics) {
+    no_parts_of_parts(key, root, node, found);
+    no_ambiguous_slots(root, node, found);
+}
+
+/// The address of an element names its record by one value.
+fn no_parts_of_parts(key: &Key, root: &ObjectPart, node: &Node, found: &mut Diagnostics) {
     if key.is_parted() && root.parts.iter().any(|named| is_by_itself(&named.part)) {
         let text = "elements are not written by themselves where a key has several parts";
         found.push(Diagnostic::error(&node.place, text).help("leave out `parts`"));
@@ -155,18 +175,25 @@ fn is_by_itself(part: &Part) -> bool {
     matches!(part.bare(), Part::Each(each) if each.parts.is_some())
 }
 
-/// The lines of a record. Those of rows that are no records as they stand are never written.
+/// The lines of a record, and what is set besides. The lines of rows that are no records as they stand are never
+/// written.
 fn root(
     loader: &mut Loader<'_>,
-    fields: Option<&Node>,
+    (node, fields): (&Node, Option<&Node>),
+    (set, narrow): (Option<&Node>, &[Narrow]),
     cells: &cells::Written,
     frame: &mut Frame,
-) -> ObjectPart {
-    let Some(fields) = fields else { return ObjectPart::default() };
+) -> (ObjectPart, Vec<Set>) {
     let entity = loader.entity;
-    let root = loader.object(&entity.root, fields, frame, !cells.cells.is_plain());
+    loader.parts = super::parts::PartWords::read(entity, node, loader.found);
+    let root = match fields {
+        Some(fields) => loader.object(&entity.root, fields, frame, !cells.cells.is_plain()),
+        None => ObjectPart::default(),
+    };
     loader.lines.unpivoted(cells);
-    root
+    let set = loader.sets(set, Within::Record);
+    narrow.iter().for_each(|narrow| loader.writes(&narrow.at, "set", &node.place));
+    (root, set)
 }
 
 fn finish(frame: &mut Frame, node: &Node, found: &mut Diagnostics) {
