@@ -73,15 +73,14 @@ impl Mapping {
             Before::Nothing => None,
             Before::Told { record, .. } | Before::Written { record } => Some(record),
         };
-        let now = clock::now().wall;
-        let mut out = Writing::new(old.is_none(), emptied).at(now).noting();
+        let mut out = Writing::new(old.is_none(), emptied).at(clock::now().wall).noting();
         let fields = old.map(|record| &record.fields);
         out.object(&self.root, &self.entity.root, Some(&sent.fields), fields);
         let (faulty, relisted) = (out.faulty(), out.relisted);
         let (mut written, mut spelt) = (out.slots.unwrap_or_default(), Vec::new());
         let body = match before {
             Before::Nothing => {
-                self.beside(&mut out.body, now).map_err(drop)?;
+                self.beside(&mut out.body, clock::now().wall).map_err(drop)?;
                 out.body.to_bytes()
             }
             Before::Told { answer, .. } => answer.body.to_vec(),
