@@ -28,7 +28,7 @@ const WORD: &str = "ksef-token-of-the-gate";
 const NUMBER: &str = "5265877635-20260201-010080615740-E4";
 const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/ksef");
 
-const STATEMENT: &str = "@id(\"ksef\")\n@writes(\"*\")\n\
+const STATEMENT: &str = "@id(\"ksef\")\n@writes(\"*, buyer.name, buyer.vat_id, buyer.line1, buyer.post_code, buyer.city, lines.net_price, lines.line_net_total, tax_breakdown.taxable_amount, tax_breakdown.tax_amount, tax_inclusive_total\")\n\
     permit (principal in Group::\"apps\", action == Action::\"create\", resource is Invoice);\n";
 
 /// The system: what it was sent, and how it answers to who asks what became of it.
