@@ -131,11 +131,11 @@ pub(crate) fn systems() -> Vec<(String, Node, System)> {
 fn subjects(action: Action) -> Vec<Subject> {
     let mut subjects = Vec::new();
     for (system, node, loaded) in systems() {
-        let is_xml = node.get("speaks").and_then(Node::as_text) == Some("xml");
+        let speaks = node.get("speaks").and_then(Node::as_text);
         for (name, entity) in node.get("entities").unwrap().as_map().unwrap() {
             let mapping = loaded.entity(&name.text).unwrap().clone();
             if mapping.can(action) && mapping.can(Action::Create) {
-                let place = Place::of(&system, entity, is_xml);
+                let place = Place::of(&system, entity, speaks);
                 subjects.push(Subject { system: system.clone(), mapping, place });
             }
         }

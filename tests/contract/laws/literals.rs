@@ -37,12 +37,16 @@ enum Tongue {
 /// What each shipped file speaks. A file that filters by texts says it here.
 fn tongue(system: &str) -> Option<Tongue> {
     Some(match system {
-        "erp" | "dataverse" | "dataverse-contacts" | "sap-s4" => Tongue::Doubled,
-        "salesforce" | "salesforce-contacts" => Tongue::Backslash,
+        "erp" | "dataverse" | "dataverse-contacts" | "sap-s4" | "sap-b1" | "finance-operations" => {
+            Tongue::Doubled
+        }
+        "salesforce" | "salesforce-contacts" | "quickbooks" | "google-ads" => Tongue::Backslash,
         "xero" => Tongue::Plain,
-        "magento" | "woocommerce" | "shopify" | "mailchimp" => Tongue::Parameters,
+        "magento" | "woocommerce" | "shopify" | "mailchimp" | "getresponse" | "openboxes" => {
+            Tongue::Parameters
+        }
         "prestashop" => Tongue::Brackets,
-        "crm" => Tongue::Json,
+        "crm" | "ga4" => Tongue::Json,
         "wfirma" => Tongue::Xml,
         _ => return None,
     })

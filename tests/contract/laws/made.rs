@@ -182,6 +182,8 @@ fn is_nothing(value: &Json) -> bool {
         Json::Null => true,
         Json::Array(items) => items.iter().all(is_nothing),
         Json::Object(map) => map.values().all(is_nothing),
-        Json::Bool(_) | Json::Number(_) | Json::String(_) => false,
+        // A text of nothing is none.
+        Json::String(text) => text.is_empty(),
+        Json::Bool(_) | Json::Number(_) => false,
     }
 }
