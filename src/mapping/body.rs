@@ -8,6 +8,9 @@ use std::sync::Arc;
 
 use super::{number::is_number, out::Out, path::Step};
 
+/// What stands for the key in a name of a JSON object.
+pub(super) const KEY: &str = "{key}";
+
 /// A body, or a part of one.
 #[derive(Debug)]
 pub(super) enum Body {
@@ -35,6 +38,8 @@ pub(super) enum Hole {
     Key,
     /// The key, as a number.
     KeyNumber,
+    /// The version of the record that is changed.
+    Version,
     /// Keys of several records, as texts.
     Keys,
     /// The same as numbers.
@@ -63,6 +68,7 @@ pub(super) struct Holes<'h> {
     /// Taken by the one hole that is for it.
     pub(super) record: Option<Out>,
     pub(super) key: Option<&'h str>,
+    pub(super) version: Option<&'h str>,
     pub(super) keys: Vec<&'h str>,
     pub(super) fields: Vec<&'h str>,
     pub(super) filter: Option<Out>,
@@ -87,8 +93,10 @@ impl Body {
                 let record = with_record.then(|| holes.record.take()).flatten();
                 let mut out = record.unwrap_or_else(Out::object);
                 for (name, part) in pairs {
+                    let key = holes.key.filter(|_| name.contains(KEY));
+                    let name = key.map_or_else(|| name.clone(), |key| name.replace(KEY, key).into());
                     if let Some(value) = part.part(holes) {
-                        out.put(&[Step::Key(name.clone())], value);
+                        out.put(&[Step::Key(name)], value);
                     }
                 }
                 Some(out)
@@ -172,6 +180,7 @@ impl Holes<'_> {
             Hole::Record => self.record.take(),
             Hole::Key => self.key.map(Out::text),
             Hole::KeyNumber => self.key.filter(|key| is_number(key)).map(|key| Out::Number(key.into())),
+            Hole::Version => self.version.map(Out::text),
             Hole::Keys => Some(Out::List(self.keys.iter().copied().map(Out::text).collect())),
             Hole::KeysNumber => {
                 let numbers = self.keys.iter().filter(|key| is_number(key));

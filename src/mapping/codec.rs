@@ -12,6 +12,7 @@ use super::{
     number::{decimal, integer, is_number, shifted},
     out::Out,
     scan::Raw,
+    tagged::Tag,
     time::{Day, Moment, When},
     xml,
 };
@@ -120,6 +121,8 @@ pub(super) struct Codec {
     pub(super) charset: Charset,
     /// How numbers, days and moments are spelt.
     pub(super) forms: Forms,
+    /// The object that it travels as, where it does.
+    pub(super) tag: Option<Arc<Tag>>,
     /// How it is written, where that is not how it is read.
     pub(super) write_as: Option<Box<Codec>>,
 }
@@ -178,6 +181,13 @@ impl Codec {
         match raw {
             Raw::Absent => return Got::Missing,
             Raw::Null => return self.nothing(),
+            Raw::Tree(object) => {
+                return match self.tag.as_ref().map(|tag| tag.read(object)) {
+                    Some(Some(plain)) => self.read_text(&plain),
+                    Some(None) => Got::Unfit("not of the form of its type"),
+                    None => Got::Unfit("expected a single value"),
+                };
+            }
             Raw::Object | Raw::Array | Raw::Elements { .. } | Raw::Next(_) => {
                 return Got::Unfit("expected a single value");
             }
@@ -294,10 +304,15 @@ impl Codec {
     /// The native form of a value, which reads back as that value in the system's one spelling of it. What would
     /// read back as another value, or as nothing, is refused: a write is judged on what the system will hold.
     pub(super) fn write(&self, value: &Value) -> Result<Out, String> {
-        self.settled(value).map(|(out, _)| out)
+        let written = self.write_as.as_deref().unwrap_or(self);
+        let (out, _) = written.settled(value)?;
+        match &written.tag {
+            Some(tag) => tag.write(&out),
+            None => Ok(out),
+        }
     }
 
-    /// The native form of a value, and what it reads back as.
+    /// The native form of a value, its tag aside, and what it reads back as.
     pub(super) fn settled(&self, value: &Value) -> Result<(Out, Value), String> {
         if let Some(written) = &self.write_as {
             return written.settled(value);
@@ -497,6 +512,7 @@ mod tests {
             scale: None,
             forms: Forms::default(),
             charset: Charset::All,
+            tag: None,
             write_as: None,
         }
     }

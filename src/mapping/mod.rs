@@ -69,6 +69,7 @@ mod push;
 mod returned;
 mod scan;
 mod settled;
+mod tagged;
 mod time;
 mod trial;
 mod trie;

@@ -102,12 +102,12 @@ pub(super) enum KeyForm {
     Guid,
 }
 
-/// Where a record's version stands and which header field carries it back.
+/// Where a record's version stands and which header field carries it back; none where bodies do.
 #[derive(Debug)]
 pub(super) struct Version {
     pub(super) slot: u16,
     pub(super) at: Path,
-    pub(super) header: http::HeaderName,
+    pub(super) header: Option<http::HeaderName>,
 }
 
 /// A native condition.

@@ -95,7 +95,7 @@ impl Mapping {
         self.beside(&mut body);
         let address = format!("{}{}", self.at, call.before);
         let request = Request::new(call.method.clone(), address).with(&call.query, &call.headers);
-        Ok(self.finish(request, Some(self.carried(call, None, body)?)))
+        Ok(self.finish(request, Some(self.carried(call, Which::default(), body)?)))
     }
 
     /// Puts what a new record carries besides its fields.
@@ -144,7 +144,7 @@ impl Mapping {
             return Ok(None);
         }
         let request = self.keyed(call, id, version).map_err(|fault| vec![fault])?;
-        Ok(Some(self.finish(request, Some(self.carried(call, Some(id), out.body)?))))
+        Ok(Some(self.finish(request, Some(self.carried(call, Which { key: Some(id), version }, out.body)?))))
     }
 
     /// The request that removes a record.
@@ -155,7 +155,7 @@ impl Mapping {
         let call = self.delete.as_ref().ok_or_else(|| whole("the system cannot remove such records"))?;
         let request = self.keyed(call, id, version)?;
         let body = (call.method == Method::POST || call.body.is_some()).then(Out::object);
-        Ok(self.finish(request, body.map(|body| call.carrying(Some(id), body))))
+        Ok(self.finish(request, body.map(|body| call.carrying(Which { key: Some(id), version }, body))))
     }
 
     /// A request on one record, guarded by its version where the system has versions. Key and version are the
@@ -165,9 +165,12 @@ impl Mapping {
         let address = self.address(call, id).ok_or_else(|| own("no record can have this id"))?;
         let mut request = Request::new(call.method.clone(), address).with(&call.query, &call.headers);
         if let Some(spec) = &self.version {
-            let version = version.and_then(|version| HeaderValue::try_from(version).ok());
-            let version = version.ok_or_else(|| own("there is no version of the record to guard it"))?;
-            request.headers.insert(spec.header.clone(), version);
+            let unguarded = || own("there is no version of the record to guard it");
+            let version = version.ok_or_else(unguarded)?;
+            if let Some(header) = &spec.header {
+                let version = HeaderValue::try_from(version).map_err(|_| unguarded())?;
+                request.headers.insert(header.clone(), version);
+            }
         }
         Ok(request)
     }
@@ -210,12 +213,19 @@ impl Mapping {
 
 impl Call {
     /// The body of a write: the record, inside what the file puts around it.
-    pub(super) fn carrying(&self, key: Option<&str>, record: Out) -> Out {
+    pub(super) fn carrying(&self, Which { key, version }: Which<'_>, record: Out) -> Out {
         match &self.body {
             None => record,
-            Some(body) => body.fill(&mut Holes { record: Some(record), key, ..Holes::default() }),
+            Some(body) => body.fill(&mut Holes { record: Some(record), key, version, ..Holes::default() }),
         }
     }
+}
+
+/// Which record a write is about, as the system knows it; none of a new one.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Which<'w> {
+    pub(super) key: Option<&'w str>,
+    pub(super) version: Option<&'w str>,
 }
 
 impl Join {

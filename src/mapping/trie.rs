@@ -34,6 +34,8 @@ pub(super) struct Node {
     /// The ways in which the elements of a list here are read one by one.
     pub(super) each: Vec<Each>,
     pub(super) rows: bool,
+    /// Whether an object here may be a tagged value.
+    tagged: bool,
     /// Whether elements of lists at or under it get something of what holds them.
     lifting: bool,
     /// What there is to count, of an element, of lists under it that are read in more than one way.
@@ -91,6 +93,13 @@ impl Frame {
         let slot = *self.root.reach(steps).slot.get_or_insert(next);
         self.slots = self.slots.max(slot.saturating_add(1));
         slot
+    }
+
+    /// Lets an object at a path be a tagged value.
+    pub(super) fn tagged(&mut self, steps: &[Step]) {
+        if !steps.first().is_some_and(Step::is_root) {
+            self.root.reach(steps).tagged = true;
+        }
     }
 
     /// Makes the list at a path one whose elements are read, for a part of them that is named so; `None` when it
@@ -387,6 +396,7 @@ pub(super) fn walk<'a>(
     on_row: &mut OnRow<'_, 'a>,
 ) -> Result<(), BadJson> {
     let shape = match scan.peek()? {
+        b'{' if node.tagged => Raw::Tree(scan.ahead()?),
         b'{' => Raw::Object,
         b'[' => Raw::Array,
         _ => {

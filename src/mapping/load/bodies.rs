@@ -3,7 +3,8 @@
 use super::Defaults;
 use crate::{
     mapping::{
-        body::{Body, Hole},
+        body::{Body, Hole, KEY},
+        model::Speaks,
         number::is_number,
         out::Out,
     },
@@ -19,8 +20,8 @@ pub(super) const OF_LIST: &[&str] = &["fields", "filter", "sort", "limit", "offs
 pub(super) const OF_BATCH: &[&str] = &["keys", "fields"];
 pub(super) const OF_READ: &[&str] = &["key", "fields"];
 pub(super) const OF_CREATE: &[&str] = &["record"];
-pub(super) const OF_UPDATE: &[&str] = &["record", "key"];
-pub(super) const OF_DELETE: &[&str] = &["key"];
+pub(super) const OF_UPDATE: &[&str] = &["record", "key", "version"];
+pub(super) const OF_DELETE: &[&str] = &["key", "version"];
 
 /// Reads `body`, if it is there.
 pub(super) fn load(
@@ -77,6 +78,9 @@ impl Reader<'_> {
                     let text = "`\"{record}\":` puts what the record holds beside the other names: nothing stands under it";
                     self.found.error(&node.place, text);
                 }
+                (_, _) if key.text.contains(KEY) && !self.may_name() => {
+                    self.found.error(&key.place, "the key cannot stand in a name here");
+                }
                 (Some(_) | None, _) => parts.push((key.text.as_str().into(), self.part(node))),
             }
         }
@@ -98,6 +102,11 @@ impl Reader<'_> {
         }))
     }
 
+    /// Whether a name may hold the key: where there is one, and names are JSON's.
+    fn may_name(&self) -> bool {
+        self.holes.contains(&"key") && self.defaults.speaks != Speaks::Xml
+    }
+
     fn allows(&mut self, name: &str, node: &Node) -> bool {
         let is_known = self.holes.contains(&name);
         if !is_known {
@@ -117,6 +126,7 @@ impl Reader<'_> {
             ("record", None) => Hole::Record,
             ("key", None) => Hole::Key,
             ("key", Some("number")) => Hole::KeyNumber,
+            ("version", None) => Hole::Version,
             ("keys", None) => Hole::Keys,
             ("keys", Some("number")) => Hole::KeysNumber,
             ("fields", None) => Hole::Fields,

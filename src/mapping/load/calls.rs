@@ -7,7 +7,7 @@ use crate::{
     mapping::{
         body::{Body, Hole},
         errors::Pattern,
-        model::{Call, Envelope, KeyAt, KeyForm, KeyPlace, ListCall, Returns, Speaks},
+        model::{Call, Envelope, KeyAt, KeyForm, KeyPlace, ListCall, Returns, Speaks, Version},
         path::Path,
         trie::Frame,
     },
@@ -345,6 +345,30 @@ pub(super) fn fit_together(
     if !reads || !all {
         let text = "`select` has no `query`, so the body of every list and of `read` must name the fields";
         found.push(Diagnostic::error(&node.place, text).help("write `\"{fields}\"` where the names stand"));
+    }
+}
+
+/// A version that no header field carries back stands in the body of every call that changes a record, and one that
+/// is not told stands in none.
+pub(super) fn guarded(
+    node: &Node,
+    version: Option<&Version>,
+    calls: [&Option<Call>; 2],
+    found: &mut Diagnostics,
+) {
+    let by_body = version.is_some_and(|version| version.header.is_none());
+    for call in calls.into_iter().flatten() {
+        let has = call.body.as_ref().is_some_and(|body| body.has(&|hole| *hole == Hole::Version));
+        if by_body && !has {
+            let text = "`version` has no `send`, so the body of `update` and of `delete` must hold the version";
+            found.push(Diagnostic::error(&node.place, text).help(
+                "write `\"{version}\"` into it, or `send: If-Match` beside the version's `at`",
+            ));
+        }
+        if has && version.is_none() {
+            let text = "`{version}` stands in a body, and nothing says where a record's version is";
+            found.push(Diagnostic::error(&node.place, text).help("say `version: { at: … }`"));
+        }
     }
 }
 

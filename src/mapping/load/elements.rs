@@ -50,8 +50,13 @@ impl Loader<'_> {
         self.lists += 1;
         self.depth += 1;
         let guards = std::mem::take(&mut self.guards);
+        let outside = self.within.0.len();
+        self.within.0.extend(native.0.iter().cloned());
         let mut element = Frame::default();
         let narrow = narrows(keys.take("where"), &mut element, self.found);
+        for path in narrow.iter().map(|narrow| &narrow.at).chain(&key) {
+            self.reads_inside(leaves(at.field), path);
+        }
         for narrow in &narrow {
             self.writes(&narrow.at, "where", &source.place);
         }
@@ -75,6 +80,7 @@ impl Loader<'_> {
         };
         self.list = outer;
         self.depth -= 1;
+        self.within.0.truncate(outside);
         self.guards = guards;
         keys.finish(self.found);
         // The native place of this part of the list: other parts of it are written beside.
@@ -213,12 +219,21 @@ impl Loader<'_> {
     }
 
     pub(super) fn reads(&mut self, leaf: LeafId, path: &Path) {
+        if self.depth > 0 && !path.is_rooted() {
+            self.reads_inside(FieldSet::of(leaf), path);
+        }
         // From inside of lists only what goes up to the record stands outside of them.
         let Some(steps) = path.0.get(self.depth..).filter(|_| path.ups() == self.depth) else { return };
         let path = Path(steps.to_vec());
         if !path.is_rooted() {
             self.lines.reads.push((FieldSet::of(leaf), path, false));
         }
+    }
+
+    /// What is read of each element of the list at hand.
+    fn reads_inside(&mut self, leaves: FieldSet, path: &Path) {
+        let path = Path(self.within.0.iter().chain(&path.0).cloned().collect());
+        self.lines.inner.push((leaves, path));
     }
 
     /// Tells when two lines write one native place.
@@ -275,5 +290,6 @@ pub(super) fn narrows(node: Option<&Node>, frame: &mut Frame, found: &mut Diagno
 
 /// A codec that only passes text through.
 pub(super) fn plain_text(loader: &Loader<'_>, leaf: LeafId) -> Codec {
-    Codec { kind: LeafKind::Text { chars_max: u32::MAX }, wire: Wire::Text, ..loader.codec(leaf) }
+    let kind = LeafKind::Text { chars_max: u32::MAX };
+    Codec { kind, wire: Wire::Text, tag: None, ..loader.codec(leaf) }
 }

@@ -86,11 +86,12 @@ pub(super) fn load(
     let key = key?;
     let named = select.as_ref().is_some_and(|select| select.query.is_none());
     calls::fit_together(node, (key.form, named), [&read, &update, &delete], &lists, found);
+    calls::guarded(node, version.as_ref(), [&update, &delete], found);
     let filters = filters(entity, &lines, select.as_ref(), defaults.speaks);
     no_ambiguous_slots(&root, node, found);
     let (unmapped, pointers) = (unmapped(entity, &root), pointers(entity, &root));
     let key_name = filter_name(&key.at, select.as_ref(), defaults.speaks).map(Into::into);
-    let select = select.map(|words| select_of(words, &lines.reads, &key, version.as_ref(), &narrow));
+    let select = select.map(|words| select_of(words, (&lines.reads, &lines.inner), &key, version.as_ref(), &narrow));
     finish(&mut frame, node, found);
     xml::check(words, &frame.root, &written, ([&read, &create, &update, &delete], &lists), node, found);
     let around = around(&frame, node, found);
@@ -215,12 +216,14 @@ fn key(keys: &mut Keys<'_>, frame: &mut Frame, found: &mut Diagnostics) -> Optio
 fn version(keys: &mut Keys<'_>, frame: &mut Frame, found: &mut Diagnostics) -> Option<Version> {
     let mut keys = Keys::of(keys.take("version")?, found)?;
     let at: Option<Node> = keys.required("at", found);
-    let send: Option<String> = keys.required("send", found);
+    let send = keys.take("send");
     keys.finish(found);
     let at_node = at?;
     let at = path(&at_node, found)?;
-    let header =
-        send?.parse().map_err(|_| found.error(&at_node.place, "`send` names a header field")).ok()?;
+    let header = match send {
+        Some(node) => Some(calls::header(node, found)?),
+        None => None,
+    };
     Some(Version { slot: frame.slot(at.steps()), at, header })
 }
 
@@ -277,7 +280,7 @@ fn select_words(keys: &mut Keys<'_>, defaults: &Defaults, found: &mut Diagnostic
 
 fn select_of(
     words: SelectWords,
-    reads: &[(FieldSet, Path, bool)],
+    (reads, inner): (&[(FieldSet, Path, bool)], &[(FieldSet, Path)]),
     key: &Key,
     version: Option<&Version>,
     narrow: &[Narrow],
@@ -296,17 +299,31 @@ fn select_of(
         // Where lists stand under `results`, what has some is another record's.
         let results = matches!(rest.first(), Some(Step::Key(name)) if &**name == "results");
         let expand = expand || (results && words.with_expanded && words.expand.is_some());
+        let dotted = |steps: &[Step]| {
+            let names = steps.iter().filter(|step| matches!(step, Step::Key(_)));
+            joined(&names.cloned().collect::<Vec<_>>(), '.')
+        };
         let whole = match (words.dotted, steps) {
-            (true, Some(steps)) => joined(steps, '.'),
+            (true, Some(steps)) => dotted(steps),
             (true, None) | (false, _) => name.to_string(),
         };
-        let name = whole.as_str();
-        match names.iter_mut().find(|known| known.name == *name) {
-            Some(known) => {
-                known.leaves = known.leaves.union(&leaves);
-                known.always |= always;
+        // What an element is found by is asked for with what is wanted of it.
+        let found_by = steps.into_iter().filter(|_| words.dotted).flat_map(|steps| {
+            steps.iter().enumerate().filter_map(|(at, step)| match step {
+                Step::Find(key, _) => {
+                    Some(dotted(&[steps.get(..at).unwrap_or_default(), &[Step::Key(key.clone())]].concat()))
+                }
+                Step::Key(_) | Step::Index(_) | Step::Up | Step::Answer | Step::Head => None,
+            })
+        });
+        for name in std::iter::once(whole).chain(found_by) {
+            match names.iter_mut().find(|known| known.name == name) {
+                Some(known) => {
+                    known.leaves = known.leaves.union(&leaves);
+                    known.always |= always;
+                }
+                None => names.push(SelectName { name, expand, always, leaves }),
             }
-            None => names.push(SelectName { name: name.to_owned(), expand, always, leaves }),
         }
     };
     add(&key.at, FieldSet::EMPTY, false, true);
@@ -316,8 +333,17 @@ fn select_of(
     for narrow in narrow {
         add(&narrow.at, FieldSet::EMPTY, false, true);
     }
+    // Where a name is the whole path, a list is asked for by what its elements are read by.
+    let is_list = |path: &Path, each: bool| {
+        words.dotted && each && inner.iter().any(|(_, other)| other.under(path).is_some())
+    };
     for (leaves, path, each) in reads {
-        add(path, *leaves, *each && words.expand.is_some(), false);
+        if !is_list(path, *each) {
+            add(path, *leaves, *each && words.expand.is_some(), false);
+        }
+    }
+    for (leaves, path) in inner.iter().filter(|_| words.dotted) {
+        add(path, *leaves, false, false);
     }
     Select { query: words.query, expand: words.expand, with_expanded: words.with_expanded, names }
 }

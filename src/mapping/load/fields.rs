@@ -41,6 +41,8 @@ yaml_words! {
 pub(super) struct Lines {
     /// Which native paths of the record a leaf is read from; `true` for a list read element by element.
     pub(super) reads: Vec<(FieldSet, Path, bool)>,
+    /// What the elements of native lists are read by, with the list's own path before it.
+    pub(super) inner: Vec<(FieldSet, Path)>,
     /// Where filters find the leaf of each line.
     pub(super) filters: Vec<FilterLine>,
 }
@@ -64,6 +66,8 @@ pub(super) struct Loader<'l> {
     pub(super) lists: u16,
     /// How many lists deep that is.
     pub(super) depth: usize,
+    /// Where the lists stand whose elements are being mapped.
+    pub(super) within: Path,
     /// Switches on which the lines at hand hang, and how they stand.
     pub(super) guards: Vec<(Path, Box<str>)>,
     /// Whether the line at hand puts several fields of an object into one text.
@@ -92,6 +96,7 @@ impl<'l> Loader<'l> {
             list: 0,
             lists: 0,
             depth: 0,
+            within: Path::default(),
             guards: Vec::new(),
             texts: false,
             switched: false,
@@ -306,7 +311,7 @@ impl<'l> Loader<'l> {
     /// A line that is just a path.
     pub(super) fn line_of(&mut self, at: At<'_>, leaf: LeafId, native: &Path, frame: &mut Frame) -> Line {
         let codec = Arc::new(self.codec(leaf));
-        let slot = frame.slot(native.steps());
+        let slot = super::lines::slot(frame, native, &codec);
         self.reads(leaf, native);
         let create = !at.read_only && !native.is_rooted();
         let update = create && !native.finds();
@@ -374,7 +379,7 @@ impl<'l> Loader<'l> {
             self.writes(&write_at, &at.field.name, &source.place);
         }
         self.reads(leaf, &native);
-        let slot = frame.slot(native.steps());
+        let slot = super::lines::slot(frame, &native, &codec);
         let source =
             Source::Native(Box::new(Native { slot, codec: Arc::new(codec), write_at, create, update }));
         self.filter(leaf, &source, filter_at);

@@ -8,6 +8,7 @@ use super::{Defaults, batches, bodies, entity::texts, headers, pages, pages::Hol
 use crate::{
     mapping::{
         batch::BATCHES_MAX,
+        body::Hole,
         dialect::{Dialect, Statement},
         model::{ListCall, Speaks},
         path::Path,
@@ -127,6 +128,13 @@ fn fits(call: &ListCall, is_bare: bool, node: &Node, found: &mut Diagnostics) {
         found.push(
             Diagnostic::error(&node.place, "an answer that is a bare list has no names beside its rows")
                 .help("what tells of pages stands in a header: `{ header: NAME }`"),
+        );
+    }
+    let is_whole = call.filter.as_ref().is_some_and(|dialect| dialect.is_whole());
+    if is_whole && !call.body.as_ref().is_some_and(|body| body.has(&|hole| *hole == Hole::Filter)) {
+        found.push(
+            Diagnostic::error(&node.place, "the conditions have no place: the dialect's `body` is `.`")
+                .help("write `\"{filter}\"` into the list's `body`, or a path into the dialect's"),
         );
     }
     if call.body.is_some() && call.method == Method::GET {

@@ -23,6 +23,7 @@ use super::{
     errors::Errors,
     model::{Mapping, Speaks, Words},
     time::{Day, Moment},
+    tagged::Tags,
     xml::{self, Soap},
 };
 use crate::{
@@ -79,6 +80,7 @@ impl System {
         "numbers",
         "time_zone",
         "settings",
+        "tagged",
         "absent",
         "clear",
         "tables",
@@ -150,6 +152,8 @@ pub(super) struct Defaults {
     /// Whether the file names the zone of times that tell none.
     pub(super) has_zone: bool,
     text_numbers: bool,
+    /// Values that travel as objects.
+    tags: Tags,
     settings: HashMap<String, String>,
     absent: HashMap<String, Vec<Box<str>>>,
     clear: HashMap<String, Clear>,
@@ -218,6 +222,7 @@ impl Common {
             forms: forms_of(speaks, zone.flatten()),
             has_zone,
             text_numbers: numbers? == Numbers::Text || speaks == Speaks::Xml,
+            tags: tags(node.get("tagged"), speaks, found),
             settings: texts(node.get("settings"), found),
             absent: absents(node.get("absent"), found),
             clear: clears(node.get("clear"), found),
@@ -228,6 +233,17 @@ impl Common {
             dialects,
         };
         Some(Self { speaks, xml, errors, defaults })
+    }
+}
+
+/// Values that travel as objects, in JSON.
+fn tags(node: Option<&Node>, speaks: Speaks, found: &mut Diagnostics) -> Tags {
+    match (node, speaks) {
+        (Some(node), Speaks::Xml) => {
+            found.error(&node.place, "only values in JSON are `tagged`");
+            Tags::default()
+        }
+        (node, _) => Tags::load(node, found),
     }
 }
 
