@@ -11,6 +11,7 @@ mod calling;
 mod checking;
 mod documents;
 mod exchange;
+mod finding;
 mod gate;
 mod ids;
 mod including;

@@ -15,7 +15,7 @@ use super::{
     Outcome,
     after::{Left, after, echo, made, seen, unguarded},
     exchange::{self, Exchange, Progress, Side, known, not_possible},
-    ids, once,
+    finding, ids, once,
     reading::fetch,
     whole::{emptied_in, named, only, replaced, unlike},
 };
@@ -25,7 +25,7 @@ use crate::{
     catalog::{Action, Operation, UpdateMode},
     clock,
     intake::{self, BodyBounds, Head},
-    mapping::{Before, Inward, Mapping, MappingFault, NativeAnswer, NativeRequest, Settled, What},
+    mapping::{Before, Found, Inward, Mapping, MappingFault, NativeAnswer, NativeRequest, Settled, What},
     policy::{self, Basis, Change, Denied, Prospect, Verdict, WritePermit},
     quota::Admission,
     refusal::{Places, Refusal, told_faults},
@@ -212,7 +212,10 @@ async fn create(
     let Settled { sent: new, held } = settled_for_callers(exchange, mapping, settled).await?;
     let permit = judge(exchange, admission, Change::Create { new, held }, &FieldSet::EMPTY)?;
     let new = ids::native(exchange, mapping, permit.new().ok_or(Refusal::Broken)?).await?;
-    let request = mapping.create(&new).map_err(|faults| unmappable(exchange, prospect, mapping, faults))?;
+    let found = finding::found(exchange, admission, entity, (None, &new), true).await?;
+    let request = mapping
+        .create_with(&new, Some(&found))
+        .map_err(|faults| unmappable(exchange, prospect, mapping, faults))?;
     let answer = effect(exchange, admission, entity, &permit, request).await?;
     let left = after(exchange, admission, entity, None, &answer).await;
     once::keep(exchange, admission, &permit, &left);
@@ -276,7 +279,11 @@ async fn update(
     let (Some(old), Some(new)) = (permit.old(), permit.new()) else { return Err(Refusal::Broken) };
     let (old, new) = (ids::native(exchange, mapping, old).await?, ids::native(exchange, mapping, new).await?);
     let blindly = proposed.present.minus(&sees);
-    let request = native(mapping, (&key, permit.version()), (&old, &new), &sees, (&blindly, &emptied))
+    // What the caller does not see is sent whether or not it is there already, so that its codes are wanted too.
+    let known = Some(&old).filter(|_| blindly.is_empty());
+    let found = finding::found(exchange, admission, entity, (known.map(|old| &**old), &new), false).await?;
+    let by = (&blindly, &emptied, &found);
+    let request = native(mapping, (&key, permit.version()), (&old, &new), &sees, by)
         .map_err(|faults| unmappable(exchange, prospect, mapping, faults))?;
     let left = match request {
         Some(request) => {
@@ -416,19 +423,19 @@ fn native(
     (id, version): (&str, Option<&str>),
     (old, new): (&Record, &Record),
     sees: &FieldSet,
-    (blindly, emptied): (&FieldSet, &FieldSet),
+    (blindly, emptied, found): (&FieldSet, &FieldSet, &Found),
 ) -> Result<Option<NativeRequest>, Vec<MappingFault>> {
-    let entity = mapping.entity();
+    let (entity, found) = (mapping.entity(), Some(found));
     // Constants of groups and items are no values of the record; items find their places by them.
     let unseen = blindly.intersection(&mapping.mapped()).minus(&mapping.tags());
     if unseen.is_empty() {
-        return mapping.update_emptying(id, (old, new), version, emptied);
+        return mapping.update_emptying(id, (old, new), version, emptied, found);
     }
     let unlike = unlike(entity, old, &unseen);
-    let request = mapping.update_emptying(id, (&unlike, new), version, emptied);
+    let request = mapping.update_emptying(id, (&unlike, new), version, emptied, found);
     let (known, sent) = (only(entity, old, sees), only(entity, new, &sees.union(&unseen)));
     let of_unseen = |fault: &MappingFault| fault.leaf.is_some_and(|leaf| unseen.contains(leaf));
-    let faults = mapping.update_emptying(id, (&known, &sent), version, emptied).err();
+    let faults = mapping.update_emptying(id, (&known, &sent), version, emptied, found).err();
     let mut faults = faults.unwrap_or_default();
     faults.retain(of_unseen);
     match request {
@@ -440,7 +447,7 @@ fn native(
 }
 
 /// The change cannot be put into the system's words: the caller's fault, or its own record's.
-fn unmappable(
+pub(super) fn unmappable(
     exchange: &Exchange,
     prospect: &Prospect,
     mapping: &Mapping,

@@ -12,7 +12,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use super::{
     body::{Body, Holes},
     cursor::Place,
-    dialect::{Filled, Literal, Literals},
+    dialect::{Dialect, Filled, Literal, Literals},
     model::{Call, Carrier, KeyForm, ListCall, Mapping, Next, Page, Select, Size, Speaks},
     native::NativeRequest,
     out::Out,
@@ -118,7 +118,7 @@ impl Mapping {
         Ok(size.min(u32::try_from(left).unwrap_or(u32::MAX)).max(1))
     }
 
-    fn list_request(
+    pub(super) fn list_request(
         &self,
         call: &ListCall,
         plan: &Plan,
@@ -278,7 +278,7 @@ impl ListCall {
 
 /// How a query is served.
 #[derive(Default)]
-struct Plan {
+pub(super) struct Plan {
     variant: usize,
     sorted: bool,
     query: Vec<(String, String)>,
@@ -288,6 +288,21 @@ struct Plan {
     /// Conditions and order for a statement.
     filter_text: Option<String>,
     sort_text: Option<String>,
+}
+
+impl Plan {
+    /// The plan of one condition; `None` where it cannot be asked for.
+    pub(super) fn of(dialect: &Dialect, push: &Push) -> Option<Self> {
+        let asked = dialect.filter(push);
+        let plan = Self {
+            query: asked.query,
+            filter: whole_of(asked.body),
+            filter_text: asked.text,
+            ..Self::default()
+        };
+        let is_asked = !plan.query.is_empty() || plan.filter.is_some() || plan.filter_text.is_some();
+        is_asked.then_some(plan)
+    }
 }
 
 impl Next {

@@ -8,6 +8,7 @@ use http::{HeaderValue, Method};
 use super::{
     body::Holes,
     errors::SystemFault,
+    finding::{Found, SetFound, Sought},
     inward::join_on,
     listing::Request,
     model::{Call, EachPart, Held, Join, Line, Mapping, Named, Native, ObjectPart, Part, Source},
@@ -21,10 +22,14 @@ use crate::{
     schema::{FieldSet, Fields, LeafId, Object, Record, Shape, Value},
 };
 
+mod commands;
 mod more;
 mod view;
 
 pub(super) use more::{back_to_parts, packed, written_text};
+
+/// Told where a key and a code name two records.
+const TWO: &str = "the system keeps one record here, and what was sent names two";
 
 /// Most faults told of one record.
 const FAULTS_MAX: usize = 100;
@@ -47,6 +52,8 @@ pub struct MappingFault {
 pub enum Whose {
     /// The caller's, who sent what the system cannot take.
     Caller,
+    /// The caller's, who named by a code what the system has more than once.
+    Several,
     /// The system's: its own record lacks what a change of it needs.
     System,
 }
@@ -86,9 +93,24 @@ impl Mapping {
     /// # Errors
     /// What of the record the system cannot take.
     pub fn create(&self, record: &Record) -> Result<NativeRequest, Vec<MappingFault>> {
+        self.create_with(record, None)
+    }
+
+    /// The same, with the keys that [`searches`](Self::searches) have found; without them codes stand in their places.
+    ///
+    /// # Errors
+    /// As [`create`](Self::create), and a code of which no key was found.
+    pub fn create_with(
+        &self,
+        record: &Record,
+        found: Option<&Found>,
+    ) -> Result<NativeRequest, Vec<MappingFault>> {
         let call = self.create.as_ref().ok_or_else(|| vec![whole("the system cannot make such records")])?;
-        let mut out = Writing::new(true, &FieldSet::EMPTY);
+        let mut out = Writing { found, ..Writing::new(true, &FieldSet::EMPTY) };
         out.object(&self.root, &self.entity.root, Some(&record.fields), None);
+        for set in &self.set_found {
+            out.set_found(set);
+        }
         self.check_derived(&mut out, record, None);
         out.done()?;
         let mut body = out.body;
@@ -119,11 +141,11 @@ impl Mapping {
         new: &Record,
         version: Option<&str>,
     ) -> Result<Option<NativeRequest>, Vec<MappingFault>> {
-        self.update_emptying(id, (old, new), version, &FieldSet::EMPTY)
+        self.update_emptying(id, (old, new), version, &FieldSet::EMPTY, None)
     }
 
     /// The same, where the leaves `emptied` are cleared though `old` does not tell of a value in them: the system may
-    /// hold one that does not fit the field.
+    /// hold one that does not fit the field. `found` are keys, as for [`create_with`](Self::create_with).
     ///
     /// # Errors
     /// As [`update`](Self::update).
@@ -133,10 +155,11 @@ impl Mapping {
         (old, new): (&Record, &Record),
         version: Option<&str>,
         emptied: &FieldSet,
+        found: Option<&Found>,
     ) -> Result<Option<NativeRequest>, Vec<MappingFault>> {
         let call =
             self.update.as_ref().ok_or_else(|| vec![whole("the system cannot change such records")])?;
-        let mut out = Writing::new(false, emptied);
+        let mut out = Writing { found, ..Writing::new(false, emptied) };
         out.object(&self.root, &self.entity.root, Some(&new.fields), Some(&old.fields));
         self.check_derived(&mut out, new, Some(old));
         out.done()?;
@@ -245,7 +268,7 @@ impl Join {
     }
 }
 
-fn whole(message: &str) -> MappingFault {
+pub(super) fn whole(message: &str) -> MappingFault {
     MappingFault { whose: Whose::Caller, leaf: None, pointer: String::new(), message: message.to_owned() }
 }
 
@@ -285,6 +308,18 @@ pub(super) struct Writing<'m> {
     pointer: String,
     faults: Vec<MappingFault>,
     derived: Vec<Derived<'m>>,
+    /// Whether the body is one as it is read, to see what a write comes to.
+    held: bool,
+    /// Leaves of lists that change, which are seen as they are sent.
+    pub(super) listed: FieldSet,
+    /// Keys by codes; without them codes stand in their places.
+    found: Option<&'m Found>,
+    /// Codes of which keys are wanted.
+    pub(super) sought: Vec<Sought>,
+    /// Places of this object, or list element, that a key was found for.
+    found_here: Vec<&'m Path>,
+    /// What a list element is made of, inside of one.
+    item: Option<&'m Part>,
 }
 
 impl<'m> Writing<'m> {
@@ -300,7 +335,18 @@ impl<'m> Writing<'m> {
             pointer: String::new(),
             faults: Vec::new(),
             derived: Vec::new(),
+            held: false,
+            listed: FieldSet::EMPTY,
+            found: None,
+            sought: Vec::new(),
+            found_here: Vec::new(),
+            item: None,
         }
+    }
+
+    /// One whose body is as it will be read.
+    pub(super) fn held(create: bool, emptied: &'m FieldSet) -> Self {
+        Self { held: true, ..Self::new(create, emptied) }
     }
 
     /// Leaves that cannot be sent as they are; none where all can.
@@ -395,11 +441,15 @@ impl<'m> Writing<'m> {
                 }
             }
             Source::Native(native) if native.writes(self.create) => {
+                // A key may be said as it is, or by a code: who leaves out one of the two says nothing of it.
+                if !some(new) && self.is_said_twice(native) {
+                    return;
+                }
                 match native.codec.write(new.unwrap_or(&Value::Null)) {
                     Ok(out) => {
                         // What it reads as afterwards may be spelt otherwise than what is written.
                         let held = native.codec.held(new.unwrap_or(&Value::Null)).ok();
-                        self.put(native.slot, &native.write_at, out, held);
+                        self.scalar(line.leaf, native, out, held);
                     }
                     Err(why) => self.fault_here(Some(line.leaf), why),
                 }
@@ -413,6 +463,84 @@ impl<'m> Writing<'m> {
             Source::Hole(held) if held.writes(self.create) => {}
             Source::Hole(_) => self.fault_here(Some(line.leaf), "the system does not let this be set"),
             Source::First(_) | Source::Calc(_) => self.derive(line.leaf, new, None),
+        }
+    }
+
+    /// Whether an element has another line for the same place, one of the two by a code.
+    fn is_said_twice(&self, native: &Native) -> bool {
+        let mut places = 0_usize;
+        let mut by_code = false;
+        if let Some(item) = self.item {
+            item.lines(true, &mut |line, _| {
+                if let Source::Native(other) = &line.source
+                    && other.write_at == native.write_at
+                {
+                    places += 1;
+                    by_code |= other.find.is_some();
+                }
+            });
+        }
+        by_code && places > 1
+    }
+
+    /// Puts the value of a line: as it is read, as it is written, or the key that is found by it.
+    fn scalar(&mut self, leaf: LeafId, native: &'m Native, out: Out, held: Option<Out>) {
+        if self.held {
+            let at = native.read_at.as_ref().unwrap_or(&native.write_at);
+            let out = held.clone().unwrap_or(out);
+            return self.put(native.slot, at, out, held);
+        }
+        let at = &native.write_at;
+        let stands = self.body.at(at.steps()).cloned();
+        let Some(find) = native.find.as_ref().filter(|_| out != Out::Null) else {
+            return match stands.filter(|_| self.found_here.contains(&at)) {
+                Some(stands) if out != Out::Null && stands != out => self.fault_here(Some(leaf), TWO),
+                Some(_) => {}
+                None => self.put(native.slot, at, out, held),
+            };
+        };
+        let code = out.raw().text().map(|text| CompactString::from(&*text)).unwrap_or_default();
+        let key = match self.found {
+            None => {
+                self.sought.push(Sought { find: find.clone(), code });
+                Ok(out)
+            }
+            Some(found) => found.key(find, &code),
+        };
+        match (key, stands) {
+            (Err((whose, message)), _) => {
+                self.fault_here(Some(leaf), message);
+                if let Some(fault) = self.faults.last_mut() {
+                    fault.whose = whose;
+                }
+            }
+            (Ok(key), Some(stands)) if self.found.is_some() && stands != Out::Null && stands != key => {
+                self.fault_here(Some(leaf), TWO);
+            }
+            (Ok(key), _) => {
+                self.found_here.push(at);
+                self.put(native.slot, at, key, held);
+            }
+        }
+    }
+
+    /// Puts what a new record carries and is found by what it says elsewhere; nothing where it says nothing there.
+    fn set_found(&mut self, set: &'m SetFound) {
+        let code = self.body.at(set.of.steps()).and_then(|out| out.raw().text()).map(|text| text.into_owned());
+        let Some(code) = code else { return };
+        match self.found.map(|found| found.key(&set.find, &code)) {
+            None => self.body.put(set.at.steps(), Out::text(&code)),
+            Some(Ok(key)) => self.body.put(set.at.steps(), key),
+            Some(Err((whose, _))) => {
+                let message = match whose {
+                    Whose::Several => "the system has several records that this one could go with",
+                    Whose::Caller | Whose::System => "the system lacks a record that this one needs",
+                };
+                self.fault(None, String::new(), message.to_owned());
+                if let Some(fault) = self.faults.last_mut() {
+                    fault.whose = whose;
+                }
+            }
         }
     }
 
@@ -464,7 +592,11 @@ impl<'m> Writing<'m> {
     fn each(&mut self, each: &'m EachPart, item: &Shape, new: Option<&Value>, old: Option<&Value>) {
         let (new, old) = (elements(new), elements(old));
         if !self.create {
-            if new != old {
+            if new != old && self.held && each.update {
+                let mut leaves = FieldSet::EMPTY;
+                each.item.lines(true, &mut |line, _| leaves.insert(line.leaf));
+                self.listed = self.listed.union(&leaves);
+            } else if new != old && !self.changes(each, item, (new, old)) {
                 self.fault_here(None, "the system does not let this list be changed with the record");
             }
             return;
@@ -475,22 +607,11 @@ impl<'m> Writing<'m> {
         if !each.create {
             return self.fault_here(None, "the system does not let this list be set");
         }
-        let outer = std::mem::replace(&mut self.body, Out::Null);
-        let was_in_each = std::mem::replace(&mut self.in_each, true);
-        let switches = std::mem::take(&mut self.switches);
-        let mut list = Vec::with_capacity(new.len());
-        for (index, value) in new.iter().enumerate() {
-            self.body = Out::object();
-            self.switches.clear();
-            self.within(&index.to_string(), |this| this.part(&each.item, item, Some(value), None));
-            for narrow in &each.narrow {
-                self.body.put(narrow.at.steps(), narrow.out.clone());
-            }
-            list.push(std::mem::replace(&mut self.body, Out::Null));
+        let elements = new.iter().enumerate();
+        let mut list: Vec<Out> = elements.map(|element| self.element(each, item, element, None)).collect();
+        if let Some(commands) = each.commands.as_ref().filter(|_| !self.held) {
+            return self.additions(commands, list);
         }
-        self.body = outer;
-        self.in_each = was_in_each;
-        self.switches = switches;
         self.puts += 1;
         // Another part of the same native list may stand there.
         let mut all = match self.body.at(each.at.steps()) {

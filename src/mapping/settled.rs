@@ -60,10 +60,15 @@ impl Mapping {
             Before::Nothing => None,
             Before::Told { record, .. } | Before::Written { record } => Some(record),
         };
-        let mut out = Writing::new(old.is_none(), emptied);
+        let mut out = Writing::held(old.is_none(), emptied);
         let fields = old.map(|record| &record.fields);
         out.object(&self.root, &self.entity.root, Some(&sent.fields), fields);
-        let faulty = out.faulty();
+        // What changes in lists is seen as it is sent.
+        let listed = Some(out.listed).filter(|listed| !listed.is_empty());
+        let faulty = match (out.faulty(), listed) {
+            (Some(faulty), Some(listed)) => Some(faulty.union(&listed)),
+            (faulty, listed) => faulty.or(listed),
+        };
         let (mut written, mut spelt) = (out.slots, Vec::new());
         let body = match before {
             Before::Nothing => {

@@ -25,3 +25,4 @@ mod mint;
 mod company;
 mod gate;
 mod reads;
+mod writes;

@@ -38,6 +38,16 @@ pub(super) fn load(
     Reader { holes, defaults, found }.part(node)
 }
 
+/// A tree with holes.
+pub(super) fn tree(
+    node: &Node,
+    holes: &[&'static str],
+    defaults: &Defaults,
+    found: &mut Diagnostics,
+) -> Option<Body> {
+    Reader { holes, defaults, found }.part(node)
+}
+
 struct Reader<'r> {
     holes: &'r [&'static str],
     defaults: &'r Defaults,

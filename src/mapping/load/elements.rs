@@ -8,7 +8,7 @@ use super::{
 use crate::{
     mapping::{
         codec::{Codec, Wire},
-        model::{EachPart, Narrow, ObjectPart, Part, Source},
+        model::{Commands, EachPart, Narrow, ObjectPart, Part, Source},
         out::Out,
         path::{Path, Step},
         trie::Frame,
@@ -26,6 +26,8 @@ pub(in crate::mapping) struct Written {
     list: u16,
     pub(in crate::mapping) path: Path,
     who: String,
+    /// Whether what is written there is found by a code.
+    is_found: bool,
     /// Switches on which it hangs.
     guards: Vec<(Path, Box<str>)>,
 }
@@ -45,6 +47,16 @@ impl Loader<'_> {
         let source: Node = keys.required("each", self.found)?;
         let native = super::path(&source, self.found)?;
         let key = path_at(&mut keys, "key", self.found);
+        let commands = keys.take("commands").and_then(|node| {
+            if self.defaults.commands.is_none() {
+                self.found.push(
+                    Diagnostic::error(&node.place, "the file says no `commands`").help(
+                        "at its top, as in `commands: { add: [create, [\"{record}\"]], change: …, remove: … }`",
+                    ),
+                );
+            }
+            super::path(node, self.found)
+        });
         let write = self.list_write_word(&mut keys, &at.field.name);
         let outer = std::mem::replace(&mut self.list, self.lists + 1);
         self.lists += 1;
@@ -104,7 +116,18 @@ impl Loader<'_> {
         if create {
             self.writes(&place, &at.field.name, &source.place);
         }
-        Some(EachPart { slot, at: native, item: Box::new(part), narrow, create })
+        let key = key.and_then(|_| match item {
+            Shape::Object(object) => object.field("id").map(|(position, _)| position),
+            Shape::Leaf(_) | Shape::List(_) => None,
+        });
+        let commands = commands.zip(self.defaults.commands.clone());
+        let commands = commands.map(|(at, words)| Commands { at, words, key });
+        let changing = |commands: &Commands| {
+            commands.key.is_some() && commands.words.change.is_some() && commands.words.remove.is_some()
+        };
+        let may_change = matches!(write, None | Some(WriteWord::Always));
+        let update = create && may_change && commands.as_ref().is_some_and(changing);
+        Some(EachPart { slot, at: native, item: Box::new(part), narrow, create, update, commands })
     }
 
     /// An element's `id`, when the schema has one and no line fills it, is its native key.
@@ -256,6 +279,8 @@ impl Loader<'_> {
             other.list == self.list
                 && path.meets(&other.path)
                 && !both_switch
+                // A key may be said as it is, or by a code.
+                && self.finding == other.is_found
                 && !apart(&self.guards, &other.guards)
         };
         if let Some(other) = self.written.iter().find(clash) {
@@ -268,6 +293,7 @@ impl Loader<'_> {
             list: self.list,
             path: path.clone(),
             who: who.to_owned(),
+            is_found: self.finding,
             guards: self.guards.clone(),
         });
     }

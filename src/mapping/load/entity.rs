@@ -6,6 +6,7 @@ use super::{
     Defaults, calls,
     elements::narrows,
     fields::{FilterLine, Lines, Loader},
+    finds,
     lacks, lists, pairs, path, path_at,
 };
 use crate::{
@@ -66,16 +67,18 @@ pub(super) fn load(
     let mut frame = Frame::default();
     let key = key(&mut keys, &mut frame, found);
     let version = version(&mut keys, &mut frame, found);
-    let (narrow, set) = (narrows(keys.take("where"), &mut frame, found), constants(keys.take("set"), found));
+    let (set, set_found) = finds::set_found(keys.take("set"), defaults, found);
+    let (narrow, set) = (narrows(keys.take("where"), &mut frame, found), constants(set.as_ref(), found));
     let select = select_words(&mut keys, defaults, found);
     let fields: Option<Node> = keys.required("fields", found);
     let mut loader = Loader::new(entity, defaults, found);
     let root =
         fields.map(|fields| loader.object(&entity.root, &fields, &mut frame, false)).unwrap_or_default();
-    for path in set.iter().map(|(path, _)| path).chain(narrow.iter().map(|n| &n.at)) {
+    let sets = set.iter().map(|(path, _)| path).chain(set_found.iter().map(|set| &set.at));
+    for path in sets.chain(narrow.iter().map(|n| &n.at)) {
         loader.writes(path, "set", &node.place);
     }
-    let Loader { lines, written, .. } = loader;
+    let Loader { lines, written, finds, .. } = loader;
     let lists = lists::load(&mut keys, &at, defaults, found);
     let [read, create, update, delete] = calls::load(&mut keys, defaults, found);
     let xml = xml::record(&mut keys, words, [&read, &create, &update], node, found);
@@ -112,6 +115,8 @@ pub(super) fn load(
         key_name,
         narrow,
         set,
+        finds: finds || !set_found.is_empty(),
+        set_found,
         select,
         filters,
         lists,
@@ -349,7 +354,7 @@ fn select_of(
 }
 
 /// How a filter names a path; `None` where it cannot.
-fn filter_name(path: &Path, select: Option<&SelectWords>, speaks: Speaks) -> Option<String> {
+pub(super) fn filter_name(path: &Path, select: Option<&SelectWords>, speaks: Speaks) -> Option<String> {
     let steps = match select.and_then(|select| select.under.as_ref()) {
         Some(under) => path.under(under)?,
         None => path.steps(),

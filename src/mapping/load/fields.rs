@@ -72,6 +72,10 @@ pub(super) struct Loader<'l> {
     pub(super) guards: Vec<(Path, Box<str>)>,
     /// Whether the line at hand puts several fields of an object into one text.
     texts: bool,
+    /// Whether some line is found by a code.
+    pub(super) finds: bool,
+    /// Whether the line at hand is.
+    pub(super) finding: bool,
     /// Whether the object at hand is a place whose switches have been read.
     switched: bool,
 }
@@ -99,6 +103,8 @@ impl<'l> Loader<'l> {
             within: Path::default(),
             guards: Vec::new(),
             texts: false,
+            finds: false,
+            finding: false,
             switched: false,
         }
     }
@@ -315,7 +321,7 @@ impl<'l> Loader<'l> {
         self.reads(leaf, native);
         let create = !at.read_only && !native.is_rooted();
         let update = create && !native.finds();
-        let native = Native { slot, codec, write_at: native.clone(), create, update };
+        let native = Native::plain(slot, codec, native.clone(), create, update);
         Line { leaf, nullable: at.field.nullable, source: Source::Native(Box::new(native)) }
     }
 
@@ -364,6 +370,8 @@ impl<'l> Loader<'l> {
         let mut codec = self.codec(leaf);
         self.codec_words(leaf, &mut codec, &mut keys);
         self.reference(leaf, &mut keys);
+        let find = keys.take("find").and_then(|node| super::finds::named(node, self.defaults, self.found));
+        self.finds |= find.is_some();
         let write_at = path_at(&mut keys, "write_at", self.found).or_else(|| native.clone());
         let filter_at = match keys.take("filter_at") {
             Some(node) if node.as_text() == Some("never") => None,
@@ -376,12 +384,16 @@ impl<'l> Loader<'l> {
         let (create, update) = self.when_written(at, write, &native, &write_at, &source.place);
         if create || update {
             self.invertible(leaf, &codec, node);
+            self.finding = find.is_some();
             self.writes(&write_at, &at.field.name, &source.place);
+            self.finding = false;
         }
         self.reads(leaf, &native);
         let slot = super::lines::slot(frame, &native, &codec);
+        let read_at = Some(native).filter(|native| *native != write_at);
+        let codec = Arc::new(codec);
         let source =
-            Source::Native(Box::new(Native { slot, codec: Arc::new(codec), write_at, create, update }));
+            Source::Native(Box::new(Native { slot, codec, write_at, read_at, find, create, update }));
         self.filter(leaf, &source, filter_at);
         Some(source)
     }

@@ -6,6 +6,7 @@ mod calls;
 mod elements;
 mod entity;
 mod fields;
+mod finds;
 pub(super) mod forms;
 mod headers;
 mod lacks;
@@ -21,7 +22,8 @@ use super::{
     codec::{Charset, Clear, Forms, Wire},
     dialect::Dialect,
     errors::Errors,
-    model::{Mapping, Speaks, Words},
+    finding::Find,
+    model::{CommandWords, Mapping, Speaks, Words},
     time::{Day, Moment},
     tagged::Tags,
     xml::{self, Soap},
@@ -81,6 +83,8 @@ impl System {
         "time_zone",
         "settings",
         "tagged",
+        "commands",
+        "finds",
         "absent",
         "clear",
         "tables",
@@ -159,6 +163,10 @@ pub(super) struct Defaults {
     clear: HashMap<String, Clear>,
     tables: HashMap<String, Node>,
     pub(super) dialects: HashMap<String, Arc<Dialect>>,
+    /// What is sent for an element of a native list, where it is not the list itself.
+    commands: Option<Arc<CommandWords>>,
+    /// Searches for keys.
+    finds: HashMap<String, Arc<Find>>,
 }
 
 struct Common {
@@ -216,7 +224,7 @@ impl Common {
         };
         let zone = node.get("time_zone").map(|node| forms::time_zone(node, found));
         let has_zone = zone.is_some();
-        let defaults = Defaults {
+        let mut defaults = Defaults {
             speaks,
             soap,
             forms: forms_of(speaks, zone.flatten()),
@@ -231,7 +239,12 @@ impl Common {
                 .map(|(k, n)| (k.text.clone(), n.clone()))
                 .collect(),
             dialects,
+            commands: None,
+            finds: HashMap::new(),
         };
+        // ORDER: both are made of what was read above.
+        defaults.commands = finds::commands(node.get("commands"), &defaults, found);
+        defaults.finds = finds::load(node.get("finds"), &defaults, found);
         Some(Self { speaks, xml, errors, defaults })
     }
 }
