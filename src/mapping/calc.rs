@@ -108,12 +108,9 @@ fn operand(raw: Raw<'_>, empty: &[Box<str>]) -> Result<Decimal, NoValue> {
             }
             decimal(&text).map_err(NoValue::Unfit)
         }
-        Raw::Boolean(_)
-        | Raw::Tree(_)
-        | Raw::Object
-        | Raw::Array
-        | Raw::Elements { .. }
-        | Raw::Next(_) => Err(NoValue::Unfit("expected a number")),
+        Raw::Boolean(_) | Raw::Tree(_) | Raw::Object | Raw::Array | Raw::Elements { .. } | Raw::Next(_) => {
+            Err(NoValue::Unfit("expected a number"))
+        }
     }
 }
 

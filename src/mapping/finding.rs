@@ -183,7 +183,8 @@ impl Mapping {
         let values = said.iter().map(|(_, literal)| literal.clone()).collect();
         let plan = Plan::of(&find.dialect, &Push::Test(Test { name: find.by.clone(), op, values }))?;
         let size = find.call.page.most;
-        let request = self.list_request(&find.call, &plan, &super::cursor::Place::default(), size, &FieldSet::EMPTY);
+        let request =
+            self.list_request(&find.call, &plan, &super::cursor::Place::default(), size, &FieldSet::EMPTY);
         let codes = said.iter().map(|(code, _)| code.clone()).collect();
         Some(Search { request: Some(request), find: find.clone(), codes, size })
     }
@@ -210,8 +211,7 @@ impl Mapping {
         let is_full = rows.len() >= most;
         let codes = into.0.entry(find.name.clone()).or_default();
         for code in &search.codes {
-            let keys: Vec<_> =
-                rows.iter().filter(|(by, _)| by == code).map(|(_, key)| key.clone()).collect();
+            let keys: Vec<_> = rows.iter().filter(|(by, _)| by == code).map(|(_, key)| key.clone()).collect();
             // Behind a full page there may be one.
             if is_full && keys.is_empty() {
                 return Err(SystemFault::unreadable("a search for keys gave more rows than fit".to_owned()));

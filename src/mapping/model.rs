@@ -465,6 +465,13 @@ pub(super) struct Commands {
     pub(super) key: Option<u16>,
 }
 
+impl Commands {
+    /// Whether elements can change and go.
+    pub(super) fn may_change(&self) -> bool {
+        self.key.is_some() && self.words.change.is_some() && self.words.remove.is_some()
+    }
+}
+
 /// What is sent for an element.
 #[derive(Debug)]
 pub(super) struct CommandWords {

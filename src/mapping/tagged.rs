@@ -70,12 +70,8 @@ enum Hole {
 
 impl Hole {
     const DAY: &[(&str, Self)] = &[("year", Self::Year), ("month", Self::Month), ("day", Self::Day)];
-    const TIME: &[(&str, Self)] = &[
-        ("hour", Self::Hour),
-        ("minute", Self::Minute),
-        ("second", Self::Second),
-        ("micro", Self::Micro),
-    ];
+    const TIME: &[(&str, Self)] =
+        &[("hour", Self::Hour), ("minute", Self::Minute), ("second", Self::Second), ("micro", Self::Micro)];
 }
 
 impl Kind {
@@ -191,8 +187,7 @@ impl Tag {
             Kind::Date => Some(format_compact!("{day}")),
             Kind::Instant => {
                 let nanos = i32::try_from(number(Hole::Micro)?).ok()?.checked_mul(1000)?;
-                let (hour, minute, second) =
-                    (small(Hole::Hour)?, small(Hole::Minute)?, small(Hole::Second)?);
+                let (hour, minute, second) = (small(Hole::Hour)?, small(Hole::Minute)?, small(Hole::Second)?);
                 let time = civil::Time::new(hour, minute, second, nanos).ok()?;
                 let at = day.to_datetime(time).to_zoned(TimeZone::UTC).ok()?.timestamp();
                 Some(format_compact!("{at}"))

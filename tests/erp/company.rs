@@ -34,7 +34,10 @@ pub(crate) struct Company {
 /// What `scripts/test` made: an environment of Python, and the database.
 fn made() -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("erp");
-    assert!(folder.join("erp.sqlite").is_file(), "run scripts/test, which installs Tryton and seeds its database");
+    assert!(
+        folder.join("erp.sqlite").is_file(),
+        "run scripts/test, which installs Tryton and seeds its database"
+    );
     folder
 }
 
@@ -53,7 +56,8 @@ impl Company {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let line = BufReader::new(child.stdout.take().unwrap()).lines().next().expect("trytond did not start");
+        let line =
+            BufReader::new(child.stdout.take().unwrap()).lines().next().expect("trytond did not start");
         let port: u16 = line.unwrap().parse().unwrap();
         let address = SocketAddr::from(([127, 0, 0, 1], port));
         let mut company = Self { child, address, session: String::new(), _dir: dir };
@@ -102,7 +106,8 @@ impl Company {
             driver.abort();
             body
         });
-        serde_json::from_slice(&body).unwrap_or_else(|_| panic!("{method}: {}", String::from_utf8_lossy(&body)))
+        serde_json::from_slice(&body)
+            .unwrap_or_else(|_| panic!("{method}: {}", String::from_utf8_lossy(&body)))
     }
 }
 

@@ -76,7 +76,12 @@ impl Gate {
         let token = issuer.app("shop", &[]);
         let mut gate = Self { child, address: String::new(), token, dir };
         let mut lines = BufReader::new(gate.child.stdout.take().unwrap()).lines();
-        while !lines.next().unwrap_or_else(|| panic!("no gate:\n{}", gate.stderr())).unwrap().contains("ready") {}
+        while !lines
+            .next()
+            .unwrap_or_else(|| panic!("no gate:\n{}", gate.stderr()))
+            .unwrap()
+            .contains("ready")
+        {}
         thread::spawn(move || lines.for_each(drop));
         let log = gate.stderr();
         let (_, rest) = log.split_once("ready data=[").unwrap();

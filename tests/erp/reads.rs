@@ -80,5 +80,5 @@ fn products_and_stock_are_told_with_exact_numbers() {
     assert_eq!([&level["on_hand"], &level["available"], &level["unit"]], ["12.5", "12.5", "KGM"]);
     assert_eq!(level["product"], sand["id"]);
     // What stands in both warehouses, together.
-    assert_eq!(gate.one("/v1/stock-levels?sku=LAMP-1")["on_hand"], "42");
+    assert_eq!(gate.one("/v1/stock-levels?sku=LAMP-1")["on_hand"], "42.0");
 }

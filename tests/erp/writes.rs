@@ -76,7 +76,8 @@ fn a_customer_is_made_with_its_lists_and_changed() {
     let nowhere = json!({ "kind": "company", "name": "X", "addresses": [{ "city": "X", "country": "XX" }] });
     let refused = gate.post("/v1/customers", &nowhere).refused(422).json();
     assert_eq!(refused["errors"][0]["pointer"], "/addresses/0/country", "{refused}");
-    let wrong = json!({ "kind": "company", "name": "X", "tax_ids": [{ "scheme": "PL:NIP", "value": "1234567890" }] });
+    let wrong =
+        json!({ "kind": "company", "name": "X", "tax_ids": [{ "scheme": "PL:NIP", "value": "1234567890" }] });
     let status = gate.post("/v1/customers", &wrong).status;
     assert!((400..500).contains(&status), "{status}");
     let params = json!([[["name", "=", "X"]], { "company": 1 }]);
@@ -151,13 +152,18 @@ fn an_order_that_was_made_in_the_erp_is_read() {
     let gate = Gate::over(&company);
     let order = gate.one("/v1/orders?buyer_reference=OWN-1");
     assert_eq!(order["customer"], gate.one("/v1/customers?number=C-1")["id"]);
-    assert_eq!([&order["customer_name"], &order["status"], &order["ordered_on"]], ["Anna Nowak", "open", "2026-02-28"]);
+    assert_eq!(
+        [&order["customer_name"], &order["status"], &order["ordered_on"]],
+        ["Anna Nowak", "open", "2026-02-28"]
+    );
     assert!(order["number"].is_string(), "{order}");
     let line = &order["lines"][0];
     assert_eq!([&line["sku"], &line["unit"]], ["LAMP-1", "H87"]);
     assert_eq!(line["product"], gate.one("/v1/products?sku=LAMP-1")["id"]);
     let number = |value: &Value| value.as_str().unwrap().parse::<f64>().unwrap();
-    assert!((number(&line["quantity"]) - 3.0).abs() < 1e-9 && (number(&line["net_price"]) - 19.9).abs() < 1e-9);
+    assert!(
+        (number(&line["quantity"]) - 3.0).abs() < 1e-9 && (number(&line["net_price"]) - 19.9).abs() < 1e-9
+    );
     assert_eq!([&order["bill_to"]["city"], &order["ship_to"]["country"]], ["Kraków", "PL"]);
     assert_eq!(gate.whole("/v1/orders?ordered_on[gte]=2026-02-28&ordered_on[lt]=2026-03-01").len(), 1);
     assert_eq!(gate.whole("/v1/orders?status=draft").len(), 0);

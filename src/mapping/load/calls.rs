@@ -360,10 +360,12 @@ pub(super) fn guarded(
     for call in calls.into_iter().flatten() {
         let has = call.body.as_ref().is_some_and(|body| body.has(&|hole| *hole == Hole::Version));
         if by_body && !has {
-            let text = "`version` has no `send`, so the body of `update` and of `delete` must hold the version";
-            found.push(Diagnostic::error(&node.place, text).help(
-                "write `\"{version}\"` into it, or `send: If-Match` beside the version's `at`",
-            ));
+            let text =
+                "`version` has no `send`, so the body of `update` and of `delete` must hold the version";
+            found.push(
+                Diagnostic::error(&node.place, text)
+                    .help("write `\"{version}\"` into it, or `send: If-Match` beside the version's `at`"),
+            );
         }
         if has && version.is_none() {
             let text = "`{version}` stands in a body, and nothing says where a record's version is";

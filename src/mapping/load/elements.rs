@@ -47,16 +47,7 @@ impl Loader<'_> {
         let source: Node = keys.required("each", self.found)?;
         let native = super::path(&source, self.found)?;
         let key = path_at(&mut keys, "key", self.found);
-        let commands = keys.take("commands").and_then(|node| {
-            if self.defaults.commands.is_none() {
-                self.found.push(
-                    Diagnostic::error(&node.place, "the file says no `commands`").help(
-                        "at its top, as in `commands: { add: [create, [\"{record}\"]], change: …, remove: … }`",
-                    ),
-                );
-            }
-            super::path(node, self.found)
-        });
+        let commands = self.commands_at(&mut keys);
         let write = self.list_write_word(&mut keys, &at.field.name);
         let outer = std::mem::replace(&mut self.list, self.lists + 1);
         self.lists += 1;
@@ -116,18 +107,31 @@ impl Loader<'_> {
         if create {
             self.writes(&place, &at.field.name, &source.place);
         }
+        let commands = self.commands(commands, key.as_ref(), item);
+        let may_change = matches!(write, None | Some(WriteWord::Always));
+        let update = create && may_change && commands.as_ref().is_some_and(Commands::may_change);
+        Some(EachPart { slot, at: native, item: Box::new(part), narrow, create, update, commands })
+    }
+
+    /// Where the commands of a list go.
+    fn commands_at(&mut self, keys: &mut Keys<'_>) -> Option<Path> {
+        let node = keys.take("commands")?;
+        if self.defaults.commands.is_none() {
+            self.found.push(Diagnostic::error(&node.place, "the file says no `commands`").help(
+                "at its top, as in `commands: { add: [create, [\"{record}\"]], change: …, remove: … }`",
+            ));
+        }
+        super::path(node, self.found)
+    }
+
+    /// How a list is written as commands, and by which field of its elements.
+    fn commands(&self, at: Option<Path>, key: Option<&Path>, item: &Shape) -> Option<Commands> {
+        let words = self.defaults.commands.clone()?;
         let key = key.and_then(|_| match item {
             Shape::Object(object) => object.field("id").map(|(position, _)| position),
             Shape::Leaf(_) | Shape::List(_) => None,
         });
-        let commands = commands.zip(self.defaults.commands.clone());
-        let commands = commands.map(|(at, words)| Commands { at, words, key });
-        let changing = |commands: &Commands| {
-            commands.key.is_some() && commands.words.change.is_some() && commands.words.remove.is_some()
-        };
-        let may_change = matches!(write, None | Some(WriteWord::Always));
-        let update = create && may_change && commands.as_ref().is_some_and(changing);
-        Some(EachPart { slot, at: native, item: Box::new(part), narrow, create, update, commands })
+        Some(Commands { at: at?, words, key })
     }
 
     /// An element's `id`, when the schema has one and no line fills it, is its native key.

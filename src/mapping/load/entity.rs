@@ -6,8 +6,7 @@ use super::{
     Defaults, calls,
     elements::narrows,
     fields::{FilterLine, Lines, Loader},
-    finds,
-    lacks, lists, pairs, path, path_at,
+    finds, lacks, lists, pairs, path, path_at,
 };
 use crate::{
     mapping::{
@@ -94,7 +93,7 @@ pub(super) fn load(
     no_ambiguous_slots(&root, node, found);
     let (unmapped, pointers) = (unmapped(entity, &root), pointers(entity, &root));
     let key_name = filter_name(&key.at, select.as_ref(), defaults.speaks).map(Into::into);
-    let select = select.map(|words| select_of(words, (&lines.reads, &lines.inner), &key, version.as_ref(), &narrow));
+    let select = select.map(|words| select_of(words, &lines, &key, version.as_ref(), &narrow));
     finish(&mut frame, node, found);
     xml::check(words, &frame.root, &written, ([&read, &create, &update, &delete], &lists), node, found);
     let around = around(&frame, node, found);
@@ -285,7 +284,7 @@ fn select_words(keys: &mut Keys<'_>, defaults: &Defaults, found: &mut Diagnostic
 
 fn select_of(
     words: SelectWords,
-    (reads, inner): (&[(FieldSet, Path, bool)], &[(FieldSet, Path)]),
+    Lines { reads, inner, .. }: &Lines,
     key: &Key,
     version: Option<&Version>,
     narrow: &[Narrow],

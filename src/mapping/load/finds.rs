@@ -139,20 +139,21 @@ pub(super) fn commands(
         return None;
     }
     let mut keys = Keys::of(node, found)?;
-    let mut read = |key: &'static str, holes: &[&'static str], needs: (bool, bool), found: &mut Diagnostics| {
-        let node = keys.take(key)?;
-        let body = bodies::tree(node, holes, defaults, found)?;
-        let has = (body.count(&|hole| *hole == Hole::Record) == 1, body.has_key());
-        if has != needs {
-            let text = match needs {
-                (true, false) => "`add` holds `\"{record}\"` once",
-                (true, true) => "`change` holds `\"{record}\"` once, and the key",
-                (false, _) => "`remove` holds the key",
-            };
-            found.error(&node.place, text);
-        }
-        Some(body)
-    };
+    let mut read =
+        |key: &'static str, holes: &[&'static str], needs: (bool, bool), found: &mut Diagnostics| {
+            let node = keys.take(key)?;
+            let body = bodies::tree(node, holes, defaults, found)?;
+            let has = (body.count(&|hole| *hole == Hole::Record) == 1, body.has_key());
+            if has != needs {
+                let text = match needs {
+                    (true, false) => "`add` holds `\"{record}\"` once",
+                    (true, true) => "`change` holds `\"{record}\"` once, and the key",
+                    (false, _) => "`remove` holds the key",
+                };
+                found.error(&node.place, text);
+            }
+            Some(body)
+        };
     let add: Option<Body> = read("add", &["record"], (true, false), found);
     let change = read("change", &["record", "key"], (true, true), found);
     let remove = read("remove", &["key"], (false, true), found);

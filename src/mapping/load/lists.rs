@@ -54,7 +54,12 @@ pub(super) fn load(
     }
 }
 
-pub(super) fn variant(node: &Node, at: &str, defaults: &Defaults, found: &mut Diagnostics) -> Option<ListCall> {
+pub(super) fn variant(
+    node: &Node,
+    at: &str,
+    defaults: &Defaults,
+    found: &mut Diagnostics,
+) -> Option<ListCall> {
     let mut keys = Keys::of(node, found)?;
     let purposes: Vec<ForWord> = keys.or("for", Vec::new, found).unwrap_or_default();
     let (method, suffix) = address(&mut keys, defaults, found)?;

@@ -24,8 +24,8 @@ use super::{
     errors::Errors,
     finding::Find,
     model::{CommandWords, Mapping, Speaks, Words},
-    time::{Day, Moment},
     tagged::Tags,
+    time::{Day, Moment},
     xml::{self, Soap},
 };
 use crate::{

@@ -28,14 +28,14 @@ fn record(m: &Mapping, json: &Json) -> Record {
 }
 
 /// Any record, what callers may not write included.
-fn fill(entity: &schema::Entity, object: &schema::Object, json: &Json, into: &mut schema::Fields) {
+fn fill(entity: &Entity, object: &schema::Object, json: &Json, into: &mut schema::Fields) {
     for (name, json) in json.as_object().unwrap() {
         let (position, field) = object.field(name).unwrap();
         into.set(position, value(entity, &field.shape, json));
     }
 }
 
-fn value(entity: &schema::Entity, shape: &schema::Shape, json: &Json) -> Value {
+fn value(entity: &Entity, shape: &schema::Shape, json: &Json) -> Value {
     match shape {
         schema::Shape::Leaf(leaf) => {
             schema::value::parse_text(&entity.leaf(*leaf).unwrap().kind, json.as_str().unwrap()).unwrap()
@@ -89,7 +89,8 @@ fn the_file_holds_its_samples() {
 fn a_new_record_says_keys_for_codes_and_lists_as_commands() {
     let system = tryton();
     let m = system.entity("Order").unwrap();
-    let line = |sku: &str, price: &str| json!({ "sku": sku, "quantity": "1.50", "unit": "H87", "net_price": price });
+    let line =
+        |sku: &str, price: &str| json!({ "sku": sku, "quantity": "1.50", "unit": "H87", "net_price": price });
     let new = order(m, json!([line("A", "1.10"), line("A", "1.2")]));
     let has: &[(&str, &[u32])] = &[("A", &[7]), ("u", &[1]), ("PLN", &[3]), ("2", &[40, 41])];
     let (found, asked) = found(m, &new, has);
@@ -104,7 +105,10 @@ fn a_new_record_says_keys_for_codes_and_lists_as_commands() {
     };
     assert_eq!(sent["lines"], json!([line("1.10"), line("1.2")]));
     assert_eq!(sent["sale_date"], json!({ "__class__": "date", "year": 2026, "month": 11, "day": 3 }));
-    assert_eq!([&sent["currency"], &sent["party"], &sent["warehouse"], &sent["invoice_address"]], [3, 2, 5, 40]);
+    assert_eq!(
+        [&sent["currency"], &sent["party"], &sent["warehouse"], &sent["invoice_address"]],
+        [3, 2, 5, 40]
+    );
     // What policies judge is what will be read.
     let settled = m.settled(Before::Nothing, new.clone(), &FieldSet::EMPTY);
     let leaf = |path: &str| m.entity().leaf_at(path).unwrap();
@@ -165,7 +169,10 @@ fn a_change_of_lines_says_what_came_changed_and_went_and_is_guarded_in_the_body(
     assert_eq!(sent["params"][2]["_timestamp"], json!({ "sale.sale,5": "17.5" }));
     // The same lines in another order are the same lines.
     let moved = order(m, json!([line("2", "2"), line("1", "1"), line("3", "3")]));
-    assert_eq!(m.update("5", &old, &moved, Some("1")).unwrap().map(|request| body(&request)["params"][1].clone()), None);
+    assert_eq!(
+        m.update("5", &old, &moved, Some("1")).unwrap().map(|request| body(&request)["params"][1].clone()),
+        None
+    );
     // A line of nobody, one twice, and a record without a version.
     for lines in [json!([line("4", "1")]), json!([line("1", "1"), line("1", "2")])] {
         assert!(m.update("5", &old, &order(m, lines), Some("1")).is_err());
