@@ -6,6 +6,8 @@
 //! call to a caller that was.
 
 mod beside;
+mod expanded;
+mod lack;
 
 use aws_lc_rs::hmac;
 use bytes::Bytes;
@@ -13,6 +15,8 @@ use data_encoding::HEXLOWER;
 use http::{HeaderValue, Response, StatusCode, header};
 
 pub use beside::{Around, Beside, Gathered};
+pub use expanded::{Expanded, Place};
+pub use lack::Lack;
 
 use crate::{
     body::Body,
@@ -78,6 +82,16 @@ impl Answer {
         self
     }
 
+    /// Says what the answer lacks because a system could not be asked: in the one record, or beside the records of a page.
+    pub fn lacking(mut self, lacks: &[Lack]) -> Self {
+        if !lacks.is_empty() {
+            let mut body = Vec::from(std::mem::take(&mut self.body));
+            lack::write_into(lacks, &mut body);
+            self.body = body.into();
+        }
+        self
+    }
+
     /// A page of records, what stands beside each, and the cursor of the next one. `truncated` says that there are more which the system
     /// cannot page to: without a word of it the list would seem whole.
     pub fn page(items: &[Shown], beside: &Beside, next: Option<Next<'_>>, truncated: bool) -> Self {
@@ -105,27 +119,51 @@ impl Answer {
         Self { status: StatusCode::OK, body: body.into(), headers }
     }
 
-    /// A page of records as OData, how many there are in all, and the address of the next page.
+    /// A page of records as OData, what stands beside each, how many there are in all, and the address of the next
+    /// page.
     pub fn table(
         frame: &Frame<'_>,
         entity: &Entity,
         items: &[Shown],
+        expanded: &[Expanded],
         count: Option<u64>,
         next: Option<&str>,
     ) -> Self {
         let records: Vec<&Record> = items.iter().map(Shown::record).collect();
-        Self::odata(odata::page(frame, entity, &records, count, next), frame.style.content_type())
+        let expanded: Vec<odata::Expanded<'_>> = expanded.iter().map(Expanded::told).collect();
+        let body = odata::page(frame, entity, &records, &expanded, count, next);
+        Self::odata(body, frame.style.content_type())
     }
 
-    /// One record as OData. Its tag is the one that the record has everywhere, so it can be sent back with a change.
-    pub fn row(frame: &Frame<'_>, shown: &Shown, tag: Option<(&TagKey, &Digest)>) -> Self {
+    /// One record as OData, and what stands beside it. Its tag is the one that the record has everywhere, so it can be
+    /// sent back with a change.
+    pub fn row(
+        frame: &Frame<'_>,
+        shown: &Shown,
+        expanded: &[Expanded],
+        tag: Option<(&TagKey, &Digest)>,
+    ) -> Self {
         let tag = tag.map(|(key, caller)| key.tag(caller, &encoded(shown)));
-        let body = odata::entity(frame, shown.entity(), shown.record(), tag.as_deref());
+        let expanded: Vec<odata::Expanded<'_>> = expanded.iter().map(Expanded::told).collect();
+        let body = odata::entity(frame, shown.entity(), shown.record(), &expanded, tag.as_deref());
         let answer = Self::odata(body, frame.style.content_type());
         match tag.and_then(|tag| HeaderValue::try_from(tag).ok()) {
             Some(tag) => answer.with(header::ETAG, tag),
             None => answer,
         }
+    }
+
+    /// What stands beside a record, as OData by itself; nothing where one record is due and there is none.
+    pub fn alone(style: odata::Style, root: &str, expanded: &Expanded) -> Self {
+        let Expanded { entity, columns, selected, is_list, .. } = expanded;
+        let frame = Frame { style, root, columns, selected: *selected };
+        let beside = expanded.told().beside.into_iter().next().unwrap_or_default();
+        let body = match (is_list, beside.records.first()) {
+            (true, _) => odata::page(&frame, entity, &beside.records, &[], beside.count, beside.next),
+            (false, Some(record)) => odata::entity(&frame, entity, record, &[], None),
+            (false, None) => return Self::empty(StatusCode::NO_CONTENT),
+        };
+        Self::odata(body, style.content_type())
     }
 
     /// How many records a caller may see, for one that was let in.

@@ -6,6 +6,7 @@
 mod grpc;
 mod key;
 mod odata;
+mod part;
 mod places;
 
 use std::fmt;
@@ -29,7 +30,10 @@ use crate::{
     words::{RequestId, SystemName},
 };
 
-pub use self::places::{Places, told_faults};
+pub use self::{
+    part::PartFailed,
+    places::{Places, told_faults},
+};
 
 use self::places::ELSEWHERE;
 
@@ -92,6 +96,8 @@ pub enum Refusal {
     System(SystemName, Box<SystemFault>),
     /// The system was not reached, or gave no usable answer.
     Upstream(SystemName, Box<UpstreamError>),
+    /// One of several calls of a write failed.
+    Part(Box<PartFailed>),
     /// The journal cannot take the entry.
     Journal(JournalError),
     /// The same after a change was made or may have been: trying again would make it twice.
@@ -165,6 +171,7 @@ impl Refusal {
             Self::Idempotency(fault) => key::status(fault),
             Self::System(_, fault) => of_system(&fault.kind),
             Self::Upstream(_, error) => of_upstream(error),
+            Self::Part(failed) => failed.status(),
             Self::Ids(_) | Self::Journal(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Unrecorded(_) | Self::Mismatch | Self::Broken => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -197,6 +204,7 @@ impl Refusal {
             Self::Ids(_) => "ids",
             Self::System(_, fault) => system_reason(&fault.kind),
             Self::Upstream(_, error) => upstream_reason(error),
+            Self::Part(failed) => failed.reason(),
             Self::Journal(_) => "journal",
             Self::Unrecorded(_) => "unrecorded",
             Self::Mismatch => "mismatch",
@@ -270,6 +278,7 @@ impl Refusal {
             Self::Idempotency(
                 idempotency::Fault::Running | idempotency::Fault::Full | idempotency::Fault::Store(_),
             ) => Some(1),
+            Self::Part(failed) if !failed.is_partly_done() => failed.cause.retry_after(),
             Self::Journal(_) => Some(5),
             Self::Unidentified(Unidentified::StoreUnavailable) | Self::Ids(_) => Some(1),
             _ => None,
@@ -353,6 +362,7 @@ impl Refusal {
             }
             Self::System(_, fault) => system_told(&fault.kind),
             Self::Upstream(_, error) => upstream_told(error),
+            Self::Part(failed) => failed.told(),
             Self::Journal(_) => (
                 "journal",
                 "the gate cannot write its journal",
@@ -390,6 +400,7 @@ impl Refusal {
                 FaultKind::Invalid(faults) => of_mapping(faults),
                 _ => Vec::new(),
             },
+            Self::Part(failed) => failed.fault().map(|(at, why)| ("pointer", at, why)).into_iter().collect(),
             Self::Unwritable(_, places) => {
                 let named =
                     places.pointers.iter().map(|pointer| ("pointer", &**pointer, "may not be changed"));
@@ -613,6 +624,9 @@ impl fmt::Display for Refusal {
                 fault.trace.as_ref().map_or(Ok(()), |trace| write!(f, " (its trace {trace})"))
             }
             Self::Upstream(name, error) => write!(f, "{name}: {error}"),
+            Self::Part(failed) => {
+                write!(f, "after {} of {} calls: {}", failed.done, failed.calls, failed.cause)
+            }
             Self::Ids(error) => write!(f, "{error}"),
             Self::Journal(error) => write!(f, "{error}"),
             Self::Unrecorded(error) => write!(f, "a change is not recorded: {error}"),

@@ -7,7 +7,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::encoded;
+use super::{
+    encoded,
+    lack::{self, Lack},
+};
 use crate::{
     policy::Shown,
     refusal::Refusal,
@@ -35,6 +38,8 @@ pub struct Gathered {
     items: Vec<Bytes>,
     /// Of each record of the answer, those that stand beside it, and whether there may be more.
     of: Vec<(Vec<usize>, bool)>,
+    /// What they lack.
+    pub lacks: Vec<Lack>,
 }
 
 impl Beside {
@@ -87,7 +92,7 @@ impl Around {
 impl Gathered {
     /// Room for what stands beside so many records.
     pub fn new(records: usize) -> Self {
-        Self { items: Vec::new(), of: vec![(Vec::new(), false); records] }
+        Self { items: Vec::new(), of: vec![(Vec::new(), false); records], lacks: Vec::new() }
     }
 
     /// Takes a record in.
@@ -135,5 +140,6 @@ impl Gathered {
             out.extend_from_slice(b",\"truncated\":true");
         }
         out.push(b'}');
+        lack::write_into(&self.lacks, out);
     }
 }

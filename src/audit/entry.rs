@@ -19,7 +19,7 @@ use super::{
     draft::{Draft, EntryKind},
     facts::{self, FactsText},
     lane::{Durability, Lane, Standing, Ticket},
-    receipt::{Effect, Fetch},
+    receipt::{Effect, Fetch, Receipts},
     strangers::Telling,
     text,
     told::Told,
@@ -269,6 +269,18 @@ impl Entry {
             self.write_intent(permit.action(), permit.entity(), permit.record_id(), permit.changed(), now)?;
         ticket.await?;
         Ok(Receipt::new(self.0.request).about(self.0.facts.clone(), Some(permit.entity().clone())))
+    }
+
+    /// The same for a change that takes several calls: the intent says how many.
+    pub async fn intent_of(
+        &mut self,
+        permit: &WritePermit,
+        calls: usize,
+        now: Now,
+    ) -> Result<Receipts, JournalError> {
+        self.note("calls", calls);
+        let receipt = self.intent(permit, now).await?;
+        Ok(Receipts::new(receipt, calls))
     }
 
     /// The same for a request passed through; a safe method changes nothing and has no intent of its own.

@@ -67,7 +67,7 @@ pub use lane::{Durability, Lane};
 pub use line::{BadLine, Beside, LaneMention, Line, LineFacts, parse as parse_line};
 pub use publish::{HeadFile, Pace, Publish, PublishError, publish, publish_once};
 pub use read::{Follow, LaneLines, lanes, read_lane, tail};
-pub use receipt::{Effect, Fetch, Receipt};
+pub use receipt::{Effect, Fetch, Receipt, Receipts};
 pub use recover::{Torn, UnknownOutcome};
 pub use strangers::{Counted, Strangers, Telling};
 pub use tree::{Edge, leaf_hash, node_hash};

@@ -25,6 +25,26 @@ pub struct Receipt<Kind> {
     kind: PhantomData<fn() -> Kind>,
 }
 
+/// Receipts of one intent that says how many calls it takes.
+#[derive(Debug)]
+pub struct Receipts {
+    of: Receipt<Effect>,
+    left: usize,
+}
+
+impl Receipts {
+    pub(super) fn new(of: Receipt<Effect>, calls: usize) -> Self {
+        Self { of, left: calls }
+    }
+
+    /// The receipt of the next call; none where the intent speaks of no more.
+    pub fn take(&mut self) -> Option<Receipt<Effect>> {
+        self.left = self.left.checked_sub(1)?;
+        let Receipt { request, whose, entity, .. } = &self.of;
+        Some(Receipt::new(*request).about(whose.clone(), entity.clone()))
+    }
+}
+
 impl<Kind> Receipt<Kind> {
     pub(super) fn new(request: RequestId) -> Self {
         Self { request, whose: None, entity: None, kind: PhantomData }

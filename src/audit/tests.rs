@@ -179,6 +179,7 @@ fn order() -> Arc<Entity> {
         reference: reference.map(Into::into),
         in_list: false,
         unordered: false,
+        natural_key: false,
     };
     let field = |name: &str, leaf: u8| Field {
         name: name.into(),

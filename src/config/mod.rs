@@ -26,6 +26,7 @@ mod loads;
 mod report;
 mod schemas;
 mod secrets;
+mod serving;
 mod settings;
 mod snapshot;
 #[cfg(test)]
@@ -42,8 +43,9 @@ pub use loads::{Loads, Unloaded};
 pub use report::{Colour, Report, render};
 pub use schemas::schemas;
 pub use secrets::{Env, Placeholders, ProcessEnv, Secrets};
+pub use serving::{IfMissing, Part, PartSettings, Serving};
 pub use settings::{
     AdminSettings, AdminTls, AuditSettings, Bounds, GatewaySettings, PublishTarget, Publishing, StoreKind,
 };
-pub use snapshot::{Listener, Means, Served, Snapshot, compile};
+pub use snapshot::{Listener, Means, Served, Snapshot, compile, one};
 pub use watch::Watch;

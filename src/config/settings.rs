@@ -8,7 +8,7 @@ use std::{net::SocketAddr, path::PathBuf};
 use serde_json::{Value as Json, json};
 use url::Url;
 
-use super::{files::GATEWAY, ids::IdSettings};
+use super::{files::GATEWAY, ids::IdSettings, serving::Serving};
 use crate::words::{
     ByteSize, Diagnostic, Diagnostics, Period, Place,
     tree::{Node, Value},
@@ -27,8 +27,8 @@ yaml_object! {
         pub admin: AdminSettings;
         /// Who may vouch for a caller.
         pub identity: Node;
-        /// Which system serves which collection of the shared schema.
-        pub serves: Named<Spanned<String>>;
+        /// Which system serves which collection of the shared schema: its name, or `{ system, with }` where others tell some fields.
+        pub serves: Named<Serving>;
         /// What callers see as ids of records: `opaque` ids of the gate's own, which survive a change of systems, or the systems' `keys`; one word for all, or one by collection.
         pub ids: IdSettings = IdSettings::default();
         /// Which secrets a system's file may name: `NAME` of the environment, or `file:/path`.
@@ -271,9 +271,12 @@ impl GatewaySettings {
         settings.check_addresses(found);
         settings.check_admin(found);
         settings.check_bounds(found);
-        for (collection, system) in settings.serves.iter() {
+        for (collection, Serving { system, with }) in settings.serves.iter() {
             check_name(collection, "a collection", found);
             check_system(&system.value, &system.place, systems, found);
+            for (part, _) in with.iter() {
+                check_system(&part.value, &part.place, systems, found);
+            }
         }
         for (system, _) in settings.secrets.iter() {
             check_system(&system.value, &system.place, systems, found);

@@ -12,6 +12,7 @@ use std::{
 use super::{
     Follows, RawBundle, Report, SystemSheet,
     ids::{self, Ids},
+    serving::{self, Part, Serving},
     settings::GatewaySettings,
 };
 use crate::{
@@ -28,7 +29,8 @@ use crate::{
     upstream::{self, Upstream},
     wire::{TlsClient, Trust},
     words::{
-        Diagnostic, Diagnostics, Digest, ListenerName, SecretBytes, StatementId, SystemName, open_file,
+        Diagnostic, Diagnostics, Digest, EntityName, ListenerName, SecretBytes, StatementId, SystemName,
+        open_file,
         tree::Node,
         yaml::{FromYaml, Spanned},
     },
@@ -64,6 +66,8 @@ pub struct Snapshot {
     pub limits: schema::query::Limits,
     /// What of records callers see as ids of the gate's own.
     pub ids: Ids,
+    /// What other systems tell of an entity's records; those that stand in one system have no row.
+    parts: HashMap<EntityName, Arc<[Part]>>,
 }
 
 /// A system, ready to be asked.
@@ -110,6 +114,11 @@ impl Snapshot {
         let served = self.systems.get(system)?;
         served.mapping.entity(entity.name.as_str()).map(|mapping| (served, mapping))
     }
+
+    /// What other systems tell of an entity's records.
+    pub fn parts(&self, entity: &Entity) -> Arc<[Part]> {
+        self.parts.get(&entity.name).cloned().unwrap_or_default()
+    }
 }
 
 impl Follows for Snapshot {
@@ -131,6 +140,30 @@ pub fn compile(mut raw: RawBundle<'_>, means: &Means<'_>) -> Result<(Snapshot, R
     }
 }
 
+/// One system of a bundle by itself: of the rest only what it needs is looked at, and no other's secrets are.
+///
+/// # Errors
+/// What keeps the system from being asked, or `gateway.yaml` from saying which secrets are its own. The bundle must
+/// have a system of that name.
+pub fn one(
+    raw: &mut RawBundle<'_>,
+    name: &str,
+    schema: &Schema,
+    means: &Means<'_>,
+) -> Result<Served, Report> {
+    let sheet = raw.systems.iter().find(|sheet| sheet.name.value == name).cloned();
+    if raw.gateway.is_none() {
+        return Err(raw.report());
+    }
+    let before = std::mem::take(&mut raw.found);
+    let served = sheet.and_then(|sheet| Compile { raw: &mut *raw, means }.system(&sheet, schema));
+    let found = std::mem::replace(&mut raw.found, before);
+    match served {
+        Some(served) if !found.has_errors() => Ok(served),
+        Some(_) | None => Err(Report::new(raw.files.clone(), found)),
+    }
+}
+
 struct Compile<'a, 'e> {
     raw: &'a mut RawBundle<'e>,
     means: &'a Means<'a>,
@@ -143,7 +176,7 @@ impl Compile<'_, '_> {
         let registry = self.principals(gateway.as_ref(), schema.as_ref());
         let doors = gateway.as_ref().and_then(|gateway| self.listeners(&gateway.listeners));
         let sources = gateway.as_ref().and_then(|gateway| self.sources(gateway, registry.as_ref()?.clone()));
-        let systems = match &schema {
+        let mut systems = match &schema {
             Some(schema) => self.systems(schema),
             None => self.connections(),
         };
@@ -154,6 +187,11 @@ impl Compile<'_, '_> {
         let serves = match (&gateway, &schema, &systems) {
             (Some(gateway), Some(schema), Some(systems)) => Some(self.serves(gateway, schema, systems)),
             _ => None,
+        };
+        // ORDER: before anything asks what a system holds.
+        let parts = match (&gateway, &serves, &mut systems) {
+            (Some(gateway), Some(serves), Some(systems)) => self.parts(gateway, serves, systems),
+            _ => HashMap::new(),
         };
         let digest = self.raw.files.digest();
         let policies = match (&schema, &registry, &plans, &serves) {
@@ -190,6 +228,7 @@ impl Compile<'_, '_> {
         Some(Snapshot {
             digest,
             ids,
+            parts,
             limits: schema::query::Limits {
                 limit_default: bounds.page_default,
                 limit_max: bounds.page_max,
@@ -344,6 +383,43 @@ impl Compile<'_, '_> {
         Upstream::configure(name, &sheet.sheet.node, &means, &mut self.raw.found)
     }
 
+    /// What other systems tell of records; the systems that serve them leave it to these.
+    fn parts(
+        &mut self,
+        gateway: &GatewaySettings,
+        serves: &[(Arc<Entity>, SystemName)],
+        systems: &mut HashMap<SystemName, Served>,
+    ) -> HashMap<EntityName, Arc<[Part]>> {
+        let mut all = HashMap::new();
+        for (entity, by) in serves {
+            let Some(serving) = gateway.serves.get(entity.collection.as_str()) else { continue };
+            let mapping = |name: &str| systems.get(name)?.mapping.entity(entity.name.as_str()).cloned();
+            let Some(main) = mapping(by.as_str()).filter(|_| serving.with.iter().next().is_some()) else {
+                continue;
+            };
+            for (name, _) in serving.with.iter().filter(|(name, _)| mapping(&name.value).is_none()) {
+                // One that is no system is told already.
+                if systems.contains_key(name.value.as_str()) {
+                    let message =
+                        format!("system `{}` does not map the entity `{}`", name.value, entity.name);
+                    self.raw.found.push(
+                        Diagnostic::error(&name.place, message)
+                            .help("describe it under `entities:` of the system's file"),
+                    );
+                }
+            }
+            let parts = serving::parts(entity, serving, &main, &mapping, &mut self.raw.found);
+            drop(main);
+            if let Some(served) = systems.get_mut(by) {
+                for (part, fields) in &parts {
+                    served.mapping.leave(entity.name.as_str(), fields, &part.leaves, part.on);
+                }
+            }
+            all.insert(entity.name.clone(), parts.into_iter().map(|(part, _)| part).collect());
+        }
+        all
+    }
+
     /// Which entity is served by which system, where both exist and fit.
     fn serves(
         &mut self,
@@ -352,7 +428,7 @@ impl Compile<'_, '_> {
         systems: &HashMap<SystemName, Served>,
     ) -> Vec<(Arc<Entity>, SystemName)> {
         let mut out = Vec::new();
-        for (collection, system) in gateway.serves.iter() {
+        for (collection, Serving { system, .. }) in gateway.serves.iter() {
             let Some(entity) = schema.collection(&collection.value) else {
                 let names = schema.entities().iter().map(|entity| entity.collection.as_str());
                 self.raw.found.push(

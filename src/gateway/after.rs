@@ -10,7 +10,7 @@ use http::{HeaderValue, StatusCode, header};
 
 use super::{
     exchange::Exchange,
-    ids,
+    ids, joined,
     reading::fetch,
     wanted::{Subjects, needed, untold},
     whole::named,
@@ -32,6 +32,13 @@ pub(super) enum Left {
     Part(Record, CompactString),
     /// At most its id.
     Unseen(Option<CompactString>),
+}
+
+impl Left {
+    /// A record that was read; whole if no system left any of it untold.
+    pub(super) fn of(exchange: &Exchange, record: Record, id: CompactString) -> Self {
+        if exchange.untold.is_empty() { Self::Whole(record, id) } else { Self::Part(record, id) }
+    }
 }
 
 /// What the system holds after the write: as its answer says, or read back where that does not hold all that the
@@ -66,16 +73,30 @@ pub(super) async fn after(
     };
     let lacks = |came: &Inward, leaves: &FieldSet| !came.missing.intersection(leaves).is_empty();
     let came = match came {
-        Some(came) if !lacks(&came, &seen.intersection(&mapping.mapped())) => {
-            let id = ids::of(entity, &came);
-            return Left::Whole(came.record, id);
+        Some(came) if !lacks(&came, &seen.intersection(&mapping.own())) => {
+            return completed(exchange, admission, mapping, &seen, came).await;
         }
         came => came,
     };
-    match fetch(exchange, admission, entity, &key, &seen).await {
+    read_back(exchange, admission, entity, key, came).await
+}
+
+/// What the system holds after the write, read back by its key; else what of it came with the answer.
+pub(super) async fn read_back(
+    exchange: &mut Exchange,
+    admission: &Admission,
+    entity: &Arc<Entity>,
+    key: CompactString,
+    came: Option<Inward>,
+) -> Left {
+    let prospect = admission.prospect();
+    let snapshot = exchange.snapshot.clone();
+    let Some((_, mapping)) = snapshot.serving(entity) else { return Left::Unseen(None) };
+    let seen = seen(mapping, prospect);
+    match fetch(exchange, admission, entity, &key, (&seen, &FieldSet::EMPTY)).await {
         Ok((_, back)) => {
             let id = ids::of(entity, &back);
-            Left::Whole(back.record, id)
+            Left::of(exchange, back.record, id)
         }
         Err(refusal) => {
             let request = exchange.entry.request();
@@ -88,6 +109,28 @@ pub(super) async fn after(
                 }
                 None => Left::Unseen(ids::named(exchange, mapping, key).await.ok()),
             }
+        }
+    }
+}
+
+/// What came, with what other systems tell of it.
+async fn completed(
+    exchange: &mut Exchange,
+    admission: &Admission,
+    mapping: &Mapping,
+    seen: &FieldSet,
+    mut came: Inward,
+) -> Left {
+    let id = ids::of(mapping.entity(), &came);
+    let asked = (seen, &FieldSet::EMPTY);
+    match joined::complete(exchange, admission, mapping, asked, &mut [&mut came], Vec::new()).await {
+        Ok(()) if untold(mapping, &admission.prospect().reads(), &came).is_empty() => {
+            Left::of(exchange, came.record, id)
+        }
+        Ok(()) => Left::Unseen(Some(id)),
+        Err(refusal) => {
+            exchange.entry.note("read_back", refusal.reason());
+            Left::Unseen(Some(id))
         }
     }
 }
@@ -148,7 +191,8 @@ pub(super) fn echo(
     let core = exchange.core.clone();
     let digest = admission.prospect().caller().facts().digest;
     let tag = is_tagged.then_some((&core.gate.tags, &digest));
-    unguarded(permit, Answer::one(status, &shown, tag))
+    let lacks = exchange.lacks(&entity, &wanted.unwrap_or(admission.prospect().visible()));
+    unguarded(permit, Answer::one(status, &shown, tag).lacking(&lacks))
 }
 
 /// Where the system cannot tell that the record changed meanwhile, the answer says so.

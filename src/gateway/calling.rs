@@ -384,7 +384,7 @@ async fn written(
             let refusal = match progress {
                 Progress::Nothing => Refusal::Journal(error),
                 // Whoever is told to try again makes the change twice.
-                Progress::Begun | Progress::Done => Refusal::Unrecorded(error),
+                Progress::Begun | Progress::Partly | Progress::Done => Refusal::Unrecorded(error),
             };
             core.gate.telemetry.refused(refusal.reason());
             let response = refusal.response_in(form, id);

@@ -123,7 +123,8 @@ impl Describing {
             Verb::List | Verb::Read => self.beside(entity, &clear),
             Verb::Create | Verb::Update | Verb::Delete => Vec::new(),
         };
-        Some(Exposed { entity, verb, visible, masked, clear, writable, required, beside })
+        let is_joined = !mapping.elsewhere().intersection(&visible).is_empty();
+        Some(Exposed { entity, verb, visible, masked, clear, writable, required, beside, is_joined })
     }
 
     /// What may be asked for beside a record of which the caller sees the leaves `own` unmasked.

@@ -12,6 +12,7 @@ use smallvec::SmallVec;
 
 use super::{
     Core, Outcome,
+    joined::Untold,
     known::Known,
     once::Once,
     wanted::{Named, untold},
@@ -59,6 +60,8 @@ pub(super) struct Exchange {
     pub(super) once: Option<Box<Once>>,
     /// How far a change has got.
     pub(super) progress: Progress,
+    /// What other systems have left untold of the answer.
+    pub(super) untold: Vec<Untold>,
     /// How refusals are told here.
     pub(super) form: Form,
     /// The refusal that is counted already.
@@ -75,6 +78,8 @@ pub(super) enum Progress {
     Nothing,
     /// An intent is written; the system may have heard of it.
     Begun,
+    /// The system has done some of it, and certainly not the rest.
+    Partly,
     /// The system has done it.
     Done,
 }
@@ -112,6 +117,7 @@ impl Exchange {
                 sent: None,
                 once: None,
                 progress: Progress::Nothing,
+                untold: Vec::new(),
                 form: Form::Problem,
                 refused: None,
                 erred: false,
@@ -291,7 +297,19 @@ impl Exchange {
         sent: usize,
         got: usize,
     ) {
-        let micros = clock::mono().saturating_duration_since(began.mono).as_micros();
+        let took = clock::mono().saturating_duration_since(began.mono);
+        self.called_for(system, (status, took), sent, got);
+    }
+
+    /// Notes a call that took so long.
+    pub(super) fn called_for(
+        &mut self,
+        system: &SystemName,
+        (status, took): (Option<u16>, Duration),
+        sent: usize,
+        got: usize,
+    ) {
+        let micros = took.as_micros();
         let narrow = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
         let micros = u64::try_from(micros).unwrap_or(u64::MAX);
         self.entry.system(system, status, micros, narrow(sent), narrow(got));
@@ -395,6 +413,7 @@ impl Exchange {
         match self.progress {
             Progress::Nothing => {}
             Progress::Begun => self.entry.note("outcome", "unknown"),
+            Progress::Partly => self.entry.note("outcome", "partly"),
             Progress::Done => self.entry.note("outcome", "done"),
         }
         let id = self.entry.request();
@@ -445,7 +464,7 @@ impl Exchange {
             let refusal = match progress {
                 Progress::Nothing => Refusal::Journal(error),
                 // Whoever is told to try again makes the change twice.
-                Progress::Begun | Progress::Done => Refusal::Unrecorded(error),
+                Progress::Begun | Progress::Partly | Progress::Done => Refusal::Unrecorded(error),
             };
             if refused != Some(refusal.reason()) {
                 core.gate.telemetry.refused(refusal.reason());

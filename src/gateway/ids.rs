@@ -32,6 +32,11 @@ pub(super) fn of(entity: &Entity, inward: &Inward) -> CompactString {
     id.map_or_else(|| inward.id.clone(), CompactString::from)
 }
 
+/// What of a system's records is a key there. What others tell of them has its ids already.
+fn leaves(exchange: &Exchange, mapping: &Mapping) -> FieldSet {
+    exchange.snapshot.ids.leaves(mapping.entity()).minus(&mapping.elsewhere())
+}
+
 /// Whether everything in a record that must be an id is one.
 pub(super) fn are_all(exchange: &Exchange, entity: &Entity, record: &Record) -> bool {
     let mut are_all = true;
@@ -61,7 +66,7 @@ pub(super) async fn public(
     records: &mut [&mut Record],
 ) -> Result<(), Refusal> {
     let entity = mapping.entity();
-    let leaves = exchange.snapshot.ids.leaves(entity);
+    let leaves = leaves(exchange, mapping);
     if leaves.is_empty() {
         return Ok(());
     }
@@ -114,6 +119,24 @@ pub(super) async fn key(exchange: &Exchange, mapping: &Mapping, id: &str) -> Res
     key.map_err(Refusal::Ids)?.ok_or(Refusal::NoSuchRecord)
 }
 
+/// The keys by which a system knows the records of some ids; none of those that it does not know.
+pub(super) async fn keys(
+    exchange: &Exchange,
+    mapping: &Mapping,
+    ids: &[CompactString],
+) -> Result<Vec<Option<CompactString>>, Refusal> {
+    let name = &mapping.entity().name;
+    if !exchange.snapshot.ids.are_opaque(name.as_str()) {
+        return Ok(ids.iter().cloned().map(Some).collect());
+    }
+    let parsed: Option<Vec<_>> = ids.iter().map(|id| Some((name.clone(), id.parse().ok()?))).collect();
+    let mut keys = Vec::with_capacity(ids.len());
+    for ids in parsed.ok_or(Refusal::Broken)?.chunks(KEYS_MAX) {
+        keys.extend(natives(exchange, mapping, ids).await.map_err(Refusal::Ids)?);
+    }
+    Ok(keys)
+}
+
 /// A record with keys in the places of ids, for the system. INVARIANT: what callers sent was looked at before
 /// ([`sent`]), and everything else in it came from that system.
 pub(super) async fn native<'r>(
@@ -121,7 +144,7 @@ pub(super) async fn native<'r>(
     mapping: &Mapping,
     record: &'r Record,
 ) -> Result<Cow<'r, Record>, Refusal> {
-    if exchange.snapshot.ids.leaves(mapping.entity()).is_empty() {
+    if leaves(exchange, mapping).is_empty() {
         return Ok(Cow::Borrowed(record));
     }
     keyed(exchange, mapping, record.clone()).await.map(Cow::Owned)
@@ -134,7 +157,7 @@ pub(super) async fn keyed(
     mut record: Record,
 ) -> Result<Record, Refusal> {
     let entity = mapping.entity();
-    let leaves = exchange.snapshot.ids.leaves(entity);
+    let leaves = leaves(exchange, mapping);
     if leaves.is_empty() {
         return Ok(record);
     }
@@ -155,7 +178,7 @@ pub(super) async fn keyed(
 /// Refuses a body that points to what the system does not know, each place by its name.
 pub(super) async fn sent(exchange: &Exchange, mapping: &Mapping, proposed: &Record) -> Result<(), Refusal> {
     let entity = mapping.entity();
-    let leaves = exchange.snapshot.ids.leaves(entity);
+    let leaves = leaves(exchange, mapping);
     if leaves.is_empty() {
         return Ok(());
     }
@@ -194,7 +217,7 @@ pub(super) async fn filter(
     filter: &Filter,
 ) -> Result<Option<Filter>, Refusal> {
     let entity = mapping.entity();
-    let leaves = exchange.snapshot.ids.leaves(entity);
+    let leaves = leaves(exchange, mapping);
     if filter.leaves().intersection(&leaves).is_empty() {
         return Ok(None);
     }

@@ -31,14 +31,14 @@ use crate::{
 };
 
 /// LIMIT: records of one collection beside one record.
-const BESIDE_ONE_MAX: usize = 100;
+pub(super) const BESIDE_ONE_MAX: usize = 100;
 /// LIMIT: records of one collection that are included, those that are told with several records counted each time.
-const INCLUDED_MAX: usize = 1000;
+pub(super) const INCLUDED_MAX: usize = 1000;
 /// Ids that a system is asked for at once: with more of them, GUIDs above all, a filter grows longer than a mapping
 /// sends, and without one the whole collection would be looked through.
-const IDS_AT_ONCE: usize = 50;
+pub(super) const IDS_AT_ONCE: usize = 50;
 /// LIMIT: records that are read one by one, where a system cannot be asked for several by their ids.
-const READ_MAX: usize = 50;
+pub(super) const READ_MAX: usize = 50;
 
 /// What a caller wants beside its records.
 #[derive(Debug, Default)]
@@ -127,7 +127,8 @@ impl Links {
         Self(links)
     }
 
-    fn by(&self, leaf: LeafId) -> impl Iterator<Item = &CompactString> {
+    /// The values of one of them.
+    pub(super) fn by(&self, leaf: LeafId) -> impl Iterator<Item = &CompactString> {
         self.0.iter().filter(move |(of, _)| *of == leaf).map(|(_, text)| text)
     }
 }
@@ -189,16 +190,17 @@ async fn around(
 }
 
 /// Which records are to be found, and beside which of the answer's each belongs.
-struct Wanted<'a> {
+pub(super) struct Wanted<'a> {
     relation: &'a Relation,
     records: usize,
     /// What the reference is compared with, each once, in the order of the answer.
-    ids: Vec<&'a CompactString>,
+    pub(super) ids: Vec<&'a CompactString>,
     of: HashMap<&'a str, SmallVec<[usize; 1]>>,
 }
 
 impl<'a> Wanted<'a> {
-    fn of(relation: &'a Relation, links: &'a [Links]) -> Self {
+    /// What the links of an answer's records lead to.
+    pub(super) fn of(relation: &'a Relation, links: &'a [Links]) -> Self {
         let mut wanted = Self { relation, records: links.len(), ids: Vec::new(), of: HashMap::new() };
         for (record, links) in links.iter().enumerate() {
             for id in links.by(relation.own()) {
@@ -212,6 +214,21 @@ impl<'a> Wanted<'a> {
             }
         }
         wanted
+    }
+
+    /// The records of the answer beside which one with these links belongs, each once.
+    pub(super) fn records(&self, links: &Links) -> Vec<usize> {
+        let theirs = links.by(self.relation.theirs());
+        let mut records: Vec<usize> =
+            theirs.filter_map(|id| self.of.get(id.as_str())).flatten().copied().collect();
+        records.sort_unstable();
+        records.dedup();
+        records
+    }
+
+    /// The records of the answer that lead to some ids.
+    pub(super) fn leading(&self, ids: &[&CompactString]) -> impl Iterator<Item = usize> {
+        ids.iter().filter_map(|id| self.of.get(id.as_str())).flatten().copied()
     }
 
     /// The list of those with some ids.
@@ -233,6 +250,23 @@ impl<'a> Wanted<'a> {
     }
 }
 
+/// Lets a part of a request in: it is permitted and charged by itself.
+pub(super) async fn admit(
+    part: &mut Exchange,
+    whole: &Admission,
+    head: &Head,
+    operation: Operation,
+) -> Result<Admission, Refusal> {
+    let caller = whole.prospect().caller().for_part();
+    let prospect = foresee(part, caller, operation, head).await?;
+    let (core, snapshot, now) = (part.core.clone(), part.snapshot.clone(), part.opened);
+    let admitted =
+        core.gate.quota.admit_part(&snapshot.plans, whole, prospect, part.channel.address, now).await;
+    let admission = admitted.map_err(|limited| Refusal::Limited(Box::new(limited)))?;
+    part.standing = Some(admission.standing().clone());
+    Ok(admission)
+}
+
 /// The list itself: the whole road, from the statements to what is shown.
 async fn gather(
     part: &mut Exchange,
@@ -241,13 +275,7 @@ async fn gather(
     operation: Operation,
     wanted: &Wanted<'_>,
 ) -> Result<Gathered, Refusal> {
-    let caller = whole.prospect().caller().for_part();
-    let prospect = foresee(part, caller, operation, head).await?;
-    let (core, snapshot, now) = (part.core.clone(), part.snapshot.clone(), part.opened);
-    let admitted =
-        core.gate.quota.admit_part(&snapshot.plans, whole, prospect, part.channel.address, now).await;
-    let admission = admitted.map_err(|limited| Refusal::Limited(Box::new(limited)))?;
-    part.standing = Some(admission.standing().clone());
+    let admission = admit(part, whole, head, operation).await?;
     let mut gathering = Gathering { wanted, gathered: Gathered::new(wanted.records), told: 0, listed: 0 };
     match wanted.relation.way {
         Way::Back(_) => {
@@ -271,7 +299,9 @@ async fn gather(
             gathering.take(&found);
         }
     }
-    Ok(gathering.gathered)
+    let mut gathered = gathering.gathered;
+    gathered.lacks = part.lacks(&wanted.relation.entity, &admission.prospect().visible());
+    Ok(gathered)
 }
 
 struct Gathering<'a> {
@@ -288,12 +318,7 @@ impl Gathering<'_> {
         self.listed = self.listed.saturating_add(found.shown.len());
         for (shown, links) in found.shown.iter().zip(&found.links) {
             let item = self.gathered.add(shown);
-            let theirs = links.by(self.wanted.relation.theirs());
-            let mut records: Vec<usize> =
-                theirs.filter_map(|id| self.wanted.of.get(id.as_str())).flatten().copied().collect();
-            records.sort_unstable();
-            records.dedup();
-            for record in records {
+            for record in self.wanted.records(links) {
                 if self.told >= INCLUDED_MAX || self.gathered.count(record) >= BESIDE_ONE_MAX {
                     self.gathered.cut(record);
                 } else {
@@ -306,7 +331,6 @@ impl Gathering<'_> {
 
     /// There may be more of these than were found.
     fn cut(&mut self, ids: &[&CompactString]) {
-        let records = ids.iter().filter_map(|id| self.wanted.of.get(id.as_str())).flatten();
-        records.for_each(|record| self.gathered.cut(*record));
+        self.wanted.leading(ids).for_each(|record| self.gathered.cut(record));
     }
 }

@@ -4,14 +4,14 @@
 //! again. Records dropped by policy make a page need several of the system's; how many is bounded, and a page
 //! that stays short has a cursor that goes on. A list that the system cannot page to its end says so.
 
-use compact_str::CompactString;
+mod beside;
 
 use super::{
     Outcome,
     exchange::{Exchange, Side, not_possible},
     ids,
     including::{self, Links},
-    reading,
+    joined,
     wanted::{Subjects, needed, untold},
 };
 use crate::{
@@ -32,6 +32,8 @@ use crate::{
     },
     words::{Digest, StatementId},
 };
+
+pub(super) use beside::{By, beside, by_ids};
 
 /// LIMIT: pages of a system that one request may cause.
 const PAGES_MAX: usize = 20;
@@ -56,6 +58,8 @@ struct List<'a> {
     /// What the system is asked to filter by: what the caller asks for and what statements can permit.
     filter: Filter,
     fetched: FieldSet,
+    /// What is filtered and sorted by: no system may leave it untold.
+    must: FieldSet,
     subjects: Subjects,
     /// Rows to ask for in a page. INVARIANT: the same along a cursor, whose place is one inside such a page; it
     /// follows from the query, which the cursor is bound to.
@@ -136,13 +140,13 @@ pub(super) async fn list(exchange: &mut Exchange, admission: &Admission, head: &
     let beside = including.find(exchange, admission, head, &found.links).await?;
     let next = found.next.as_deref();
     let next = next.map(|cursor| Next { path: head.path.as_str(), query: &sought.bound_to, cursor });
-    Ok(Answer::page(&found.shown, &beside, next, found.truncated))
+    let lacks = exchange.lacks(entity, &sought.query.fields.unwrap_or(visible));
+    Ok(Answer::page(&found.shown, &beside, next, found.truncated).lacking(&lacks))
 }
 
 /// Refuses to look for what the system does not hold: no record would fit, and nobody would know why.
 fn unheld(entity: &Entity, mapping: &Mapping, query: &Query) -> Result<(), Refusal> {
-    let sorts = query.sort.iter().map(|sort| sort.leaf).collect();
-    let unheld = query.filter.leaves().union(&sorts).minus(&mapping.mapped());
+    let unheld = query.filter.leaves().union(&sorted(query)).minus(&mapping.mapped());
     let fault = |leaf| {
         let path = entity.leaf(leaf).map_or_else(String::new, |leaf| leaf.path.to_string());
         let message = format!("the system behind this collection does not hold `{path}`");
@@ -150,6 +154,19 @@ fn unheld(entity: &Entity, mapping: &Mapping, query: &Query) -> Result<(), Refus
     };
     let faults: Vec<QueryFault> = unheld.iter().map(fault).collect();
     if faults.is_empty() { Ok(()) } else { Err(Refusal::Query(faults)) }
+}
+
+/// A bound without which the system does not list.
+fn lacking(name: &str) -> QueryFault {
+    let (field, what) = match name.split_once('[') {
+        Some((field, "gte]")) => (field, "at least"),
+        Some((field, _)) => (field, "at most"),
+        None => (name, "equal to something"),
+    };
+    let message = format!(
+        "the system behind this collection does not list without it: say what `{field}` has to be {what}"
+    );
+    QueryFault { parameter: name.to_owned(), kind: QueryFaultKind::Missing, message }
 }
 
 /// The leaves that a list may be asked for, and those that may serve its filter and order.
@@ -196,34 +213,6 @@ pub(super) async fn find(
     Ok(Found { shown, links, next, skip, truncated, count })
 }
 
-/// The records of some ids, each read by itself and judged as one of a list. Those that the system does not have are
-/// left out, as in a list.
-pub(super) async fn by_ids(
-    exchange: &mut Exchange,
-    admission: &Admission,
-    sought: &Sought,
-    wanted: &[&CompactString],
-) -> Result<Found, Refusal> {
-    let Operation::List(entity) = admission.prospect().operation() else { return Err(Refusal::Broken) };
-    let snapshot = exchange.snapshot.clone();
-    let mut list = List::of(exchange, admission, entity, &snapshot, sought)?;
-    for id in wanted {
-        let key = match ids::key(list.exchange, list.mapping, id).await {
-            Ok(key) => key,
-            Err(Refusal::NoSuchRecord) => continue,
-            Err(refusal) => return Err(refusal),
-        };
-        match reading::fetch(list.exchange, admission, entity, &key, &list.fetched).await {
-            Ok((_, inward)) => list.consider(inward)?,
-            Err(Refusal::Untold) => list.exchange.withheld(Withheld::Unfit),
-            Err(Refusal::NoSuchRecord) => {}
-            Err(refusal) => return Err(refusal),
-        }
-    }
-    let List { shown, links, .. } = list;
-    Ok(Found { shown, links, next: None, skip: 0, truncated: false, count: None })
-}
-
 /// How many records a caller may see that pass a filter. None of them is shown or kept.
 pub(super) async fn count(
     exchange: &mut Exchange,
@@ -252,6 +241,10 @@ pub(super) async fn count(
     counted
 }
 
+fn sorted(query: &Query) -> FieldSet {
+    query.sort.iter().map(|sort| sort.leaf).collect()
+}
+
 /// What must be asked of the system for every record.
 fn fetched(
     prospect: &Prospect,
@@ -260,8 +253,8 @@ fn fetched(
     linking: &FieldSet,
     visible: &FieldSet,
 ) -> FieldSet {
-    let sorted: FieldSet = query.sort.iter().map(|sort| sort.leaf).collect();
-    let wanted = query.fields.unwrap_or(*visible).union(&query.filter.leaves()).union(&sorted).union(linking);
+    let wanted =
+        query.fields.unwrap_or(*visible).union(&query.filter.leaves()).union(&sorted(query)).union(linking);
     needed(mapping, &wanted, visible, &prospect.reads())
 }
 
@@ -301,6 +294,7 @@ impl<'a> List<'a> {
             filter: query.filter.clone().and(prospect.pushdown()).simplified(),
             query,
             fetched: fetched(prospect, mapping, query, &sought.linking, &visible),
+            must: query.filter.leaves().union(&sorted(query)),
             subjects: Subjects::of(entity, &visible),
             size: sought.rows,
             truncated: false,
@@ -346,11 +340,12 @@ impl<'a> List<'a> {
     }
 
     fn listing(&self, native: Option<&str>) -> Result<Listing, Refusal> {
-        self.mapping.list(&self.fetched, &self.filter, &self.query.sort, native, self.size).map_err(|error| {
-            match error {
-                ListError::NoList => not_possible(self.mapping, Action::List),
-                ListError::BadCursor => Refusal::Cursor,
-            }
+        let (now, asked) = (clock::now().wall, (&self.filter, &*self.query.sort));
+        let listing = self.mapping.list_at(Some(now), &self.fetched, asked, native, self.size);
+        listing.map_err(|error| match error {
+            ListError::NoList => not_possible(self.mapping, Action::List),
+            ListError::BadCursor => Refusal::Cursor,
+            ListError::Needs(names) => Refusal::Query(names.iter().map(|name| lacking(name)).collect()),
         })
     }
 
@@ -407,13 +402,19 @@ impl<'a> List<'a> {
     }
 
     async fn all(&mut self) -> Result<Vec<Inward>, Refusal> {
+        let all = self.whole(SORTED_ROWS_MAX, SORTED_PAGES_MAX).await?;
+        all.ok_or_else(|| match self.counted {
+            true => too_many_to_count(ROWS_AND_PAGES),
+            false => Refusal::TooManyToSort { rows_max: SORTED_ROWS_MAX },
+        })
+    }
+
+    /// All records that the caller may see, in its order; none where there are more than so many, or where the system
+    /// cannot page to the end of them.
+    async fn whole(&mut self, rows_max: usize, pages_max: usize) -> Result<Option<Vec<Inward>>, Refusal> {
         let mut rows = Vec::new();
         let mut listing = self.listing(None)?;
-        let too_many = match self.counted {
-            true => || too_many_to_count(ROWS_AND_PAGES),
-            false => || Refusal::TooManyToSort { rows_max: SORTED_ROWS_MAX },
-        };
-        for _ in 0..SORTED_PAGES_MAX {
+        for _ in 0..pages_max {
             let page = self.page(&listing).await?;
             for row in page.rows {
                 let Some(inward) = self.fits(row) else { continue };
@@ -422,18 +423,22 @@ impl<'a> List<'a> {
                     rows.push(inward);
                 }
             }
-            if rows.len() > SORTED_ROWS_MAX || page.truncated {
-                return Err(too_many());
+            if rows.len() > rows_max || page.truncated {
+                return Ok(None);
             }
             match page.next {
                 Some(next) => listing = self.listing(Some(&next))?,
                 None => {
-                    rows.sort_by(|a, b| schema::order(self.entity, &self.query.sort, &a.record, &b.record));
-                    return Ok(rows);
+                    self.in_callers_order(&mut rows);
+                    return Ok(Some(rows));
                 }
             }
         }
-        Err(too_many())
+        Ok(None)
+    }
+
+    fn in_callers_order(&self, rows: &mut [Inward]) {
+        rows.sort_by(|a, b| schema::order(self.entity, &self.query.sort, &a.record, &b.record));
     }
 
     /// Counts what the caller may see, page by page.
@@ -461,7 +466,9 @@ impl<'a> List<'a> {
         let inward = match row {
             Ok(inward) => inward,
             Err(RowFault::Gone) => return None,
-            Err(RowFault::NoKey | RowFault::Twice | RowFault::NotAnObject | RowFault::Other) => {
+            Err(
+                RowFault::NoKey | RowFault::Twice | RowFault::NotAnObject | RowFault::Cells | RowFault::Other,
+            ) => {
                 self.exchange.withheld(Withheld::Unfit);
                 return None;
             }
@@ -549,6 +556,9 @@ impl<'a> List<'a> {
         let rows = page.rows.iter().map(Result::as_ref);
         self.exchange.looked_at(mapping, &self.fetched, rows, (Some(listing), &answer));
         ids::page(self.exchange, mapping, &mut page.rows).await?;
+        let mut rows: Vec<&mut Inward> = page.rows.iter_mut().flatten().collect();
+        let asked = (&self.fetched, &self.must);
+        joined::complete(self.exchange, self.admission, mapping, asked, &mut rows, Vec::new()).await?;
         Ok(page)
     }
 

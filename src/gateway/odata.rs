@@ -13,6 +13,7 @@ use super::{
     Outcome, admit,
     documents::Describing,
     exchange::Exchange,
+    expanding::{self, Expanding, PAGE_ROWS_MAX},
     listing::{self, Found, PAGE_ROWS_MIN, Sought},
     reading,
 };
@@ -23,7 +24,10 @@ use crate::{
     config::Snapshot,
     identity::{Caller, Facts},
     intake::Head,
-    odata::{self, Described, Fault, Frame, Resource, Style, Unmet, Wanted},
+    odata::{
+        self, Described, Expandable, Fault, Frame, Navigation, Resource, Servable, Style, Unmet, Wanted,
+        WantedOne,
+    },
     policy::{self, Target},
     quota::{Admission, Greeted},
     refusal::Refusal,
@@ -37,15 +41,23 @@ enum Asked {
     List(Arc<Entity>, Style),
     Count(Arc<Entity>),
     One(Arc<Entity>, RecordId, Style),
+    Beside(Arc<Entity>, RecordId, String, Style),
 }
 
 /// What a caller may see of an entity: one set of columns for lists and single records, as `$metadata` says.
-struct Sight {
+pub(super) struct Sight {
     entity: Arc<Entity>,
-    columns: FieldSet,
+    pub(super) columns: FieldSet,
     masked: FieldSet,
-    clear: FieldSet,
+    pub(super) clear: FieldSet,
+    /// The leaves that may link a record to others.
+    linking: FieldSet,
+    /// The leaves that the system does not hold: they stay in `$metadata`, so that a report outlives a change of
+    /// systems, and serve no filter.
+    pub(super) unheld: FieldSet,
     listed: bool,
+    /// What may stand beside a record, where it was asked for.
+    navigations: Vec<Navigation>,
 }
 
 /// Serves a request under `/odata/`.
@@ -63,7 +75,9 @@ pub(super) async fn serve(
         Asked::Service(style) => return document(exchange, &caller, greeted, &head, Some(*style)).await,
         Asked::Metadata => return document(exchange, &caller, greeted, &head, None).await,
         Asked::List(entity, _) | Asked::Count(entity) => Operation::List(entity.clone()),
-        Asked::One(entity, id, _) => Operation::Read(entity.clone(), id.clone()),
+        Asked::One(entity, id, _) | Asked::Beside(entity, id, ..) => {
+            Operation::Read(entity.clone(), id.clone())
+        }
     };
     exchange.asked(&operation);
     let facts = caller.facts().clone();
@@ -82,6 +96,7 @@ pub(super) async fn serve(
             Err(refusal) => Err(refusal),
         },
         Asked::Count(entity) => count(&mut exchange, &admission, &head, &entity).await,
+        Asked::Beside(_, _, name, style) => beside(&mut exchange, &admission, &head, style, &name).await,
         Asked::Service(_) | Asked::Metadata => Err(Refusal::Broken),
     };
     exchange.finish(outcome).await
@@ -124,6 +139,9 @@ fn asked(snapshot: &Snapshot, head: &Head) -> Result<Asked, Refusal> {
         Resource::One { set, key } => {
             Ok(Asked::One(entity(&set)?, RecordId(CompactString::from(key)), style()?))
         }
+        Resource::Beside { set, key, name } => {
+            Ok(Asked::Beside(entity(&set)?, RecordId(CompactString::from(key)), name, style()?))
+        }
     }
 }
 
@@ -137,10 +155,15 @@ async fn list(
     let snapshot = exchange.snapshot.clone();
     let (visible, clear) = listing::sight(&snapshot, admission.prospect(), &sight.entity)?;
     let (raw, limits) = (query(head), &snapshot.limits);
-    let wanted = odata::list(&sight.entity, raw, &clear, &sight.columns, limits).map_err(unmet)?;
+    let expandable = expandable(exchange, admission, head, &clear).await?;
+    let servable = Servable { clear: &clear, unheld: &sight.unheld };
+    let wanted =
+        odata::list(&sight.entity, raw, servable, &sight.columns, &expandable, limits).map_err(unmet)?;
+    let Wanted { mut query, expand, top, skip, count, cursor } = wanted;
+    let expanding = Expanding::new(&expandable, expand)?;
     let preferred = odata::max_page_size(text(head, PREFER));
-    let page = preferred.unwrap_or(limits.limit_max).min(limits.limit_max);
-    let Wanted { mut query, top, skip, count, cursor } = wanted;
+    let most = if expanding.is_empty() { limits.limit_max } else { limits.limit_max.min(PAGE_ROWS_MAX) };
+    let page = preferred.unwrap_or(most).min(most);
     let columns = query.fields.unwrap_or(sight.columns);
     let selected = query.fields.is_some();
     query.fields = Some(columns.intersection(&visible));
@@ -151,7 +174,7 @@ async fn list(
         // A cursor is no query of the other door's, which holds no line's end.
         let bound_to = format!("\n{}", odata::without_paging(raw));
         let rows = limits.limit_max.max(PAGE_ROWS_MIN);
-        let linking = FieldSet::EMPTY;
+        let linking = expanding.linking();
         let sought = Sought { query, cursor, bound_to, skip, rows, counted: count, linking };
         listing::find(exchange, admission, &sought).await?
     };
@@ -161,13 +184,14 @@ async fn list(
         return Err(Refusal::Unmet(Unmet::Cut));
     }
     let root = root(exchange, head);
+    let expanded = expanding.find(exchange, admission, head, &root, &found.links).await?;
     let next = next.map(|cursor| {
         let rest = odata::rest(raw, found.skip, left);
         let mark = if rest.is_empty() { "" } else { "&" };
         format!("{root}{}?{rest}{mark}$skiptoken={cursor}", odata::set(&sight.entity))
     });
     let frame = Frame { style, root: &root, columns: &columns, selected };
-    let answer = Answer::table(&frame, &sight.entity, &found.shown, found.count, next.as_deref());
+    let answer = Answer::table(&frame, &sight.entity, &found.shown, &expanded, found.count, next.as_deref());
     Ok(match preferred.and_then(|_| HeaderValue::try_from(format!("odata.maxpagesize={page}")).ok()) {
         Some(applied) => answer.with(PREFERENCE_APPLIED, applied),
         None => answer,
@@ -177,7 +201,9 @@ async fn list(
 async fn count(exchange: &mut Exchange, admission: &Admission, head: &Head, entity: &Entity) -> Outcome {
     let snapshot = exchange.snapshot.clone();
     let (_, clear) = listing::sight(&snapshot, admission.prospect(), entity)?;
-    let filter = odata::count(entity, query(head), &clear, &snapshot.limits).map_err(unmet)?;
+    let (_, mapping) = snapshot.serving(entity).ok_or(Refusal::Broken)?;
+    let servable = Servable { clear: &clear, unheld: &entity.all().minus(&mapping.mapped()) };
+    let filter = odata::count(entity, query(head), servable, &snapshot.limits).map_err(unmet)?;
     let count = listing::count(exchange, admission, filter).await?;
     Ok(Answer::count(admission, count))
 }
@@ -189,15 +215,52 @@ async fn one(
     style: Style,
     sight: &Sight,
 ) -> Outcome {
-    let prospect = admission.prospect();
-    let fields = odata::one(&sight.entity, query(head), &sight.columns).map_err(unmet)?;
+    let (prospect, snapshot) = (admission.prospect(), exchange.snapshot.clone());
+    let linking = linking(&snapshot, admission)?;
+    let expandable = expandable(exchange, admission, head, &linking).await?;
+    let wanted = odata::one(&sight.entity, query(head), &sight.columns, &expandable, &snapshot.limits);
+    let WantedOne { fields, expand } = wanted.map_err(unmet)?;
+    let expanding = Expanding::new(&expandable, expand)?;
     let wanted = fields.map(|fields| fields.intersection(&prospect.visible()));
-    let (shown, _) = reading::one(exchange, admission, wanted, &FieldSet::EMPTY).await?;
+    let (shown, links) = reading::one(exchange, admission, wanted, &expanding.linking()).await?;
     let (core, root) = (exchange.core.clone(), root(exchange, head));
+    let links = std::slice::from_ref(&links);
+    let expanded = expanding.find(exchange, admission, head, &root, links).await?;
     let columns = fields.unwrap_or(sight.columns);
     let frame = Frame { style, root: &root, columns: &columns, selected: fields.is_some() };
     let tag = fields.is_none().then(|| (&core.gate.tags, &prospect.caller().facts().digest));
-    Ok(Answer::row(&frame, &shown, tag))
+    Ok(Answer::row(&frame, &shown, &expanded, tag))
+}
+
+/// What stands beside a record, by itself.
+async fn beside(
+    exchange: &mut Exchange,
+    admission: &Admission,
+    head: &Head,
+    style: Style,
+    name: &str,
+) -> Outcome {
+    let (prospect, snapshot) = (admission.prospect(), exchange.snapshot.clone());
+    let entity = prospect.operation().entity().ok_or(Refusal::Broken)?;
+    let linking = linking(&snapshot, admission)?;
+    let facts = prospect.caller().facts();
+    let expandable = expanding::expandable(exchange, facts, head, entity, linking).await?;
+    let wanted = odata::beside(name, query(head), &expandable, &snapshot.limits).map_err(unmet)?;
+    let wanted = wanted.ok_or(Refusal::NotInCatalog(NotInCatalog::Path))?;
+    let expanding = Expanding::new(&expandable, vec![wanted])?;
+    let (_, links) = reading::one(exchange, admission, Some(FieldSet::EMPTY), &expanding.linking()).await?;
+    let root = root(exchange, head);
+    let links = std::slice::from_ref(&links);
+    let expanded = expanding.find(exchange, admission, head, &root, links).await?;
+    Ok(Answer::alone(style, &root, expanded.first().ok_or(Refusal::Broken)?))
+}
+
+/// The leaves that may link the one record that is read to others.
+fn linking(snapshot: &Snapshot, admission: &Admission) -> Result<FieldSet, Refusal> {
+    let prospect = admission.prospect();
+    let entity = prospect.operation().entity().ok_or(Refusal::Broken)?;
+    let (_, mapping) = snapshot.serving(entity).ok_or(Refusal::Broken)?;
+    Ok(mapping.telling(&prospect.clear()))
 }
 
 /// The service document in a style, or `$metadata`.
@@ -213,7 +276,7 @@ async fn document(
     // The first time, statements are specialised for every entity there is.
     let written = move || {
         let entities = describing.snapshot.schema.entities().iter();
-        let sights: Vec<Sight> = entities.filter_map(|entity| seen(&describing, entity)).collect();
+        let mut sights: Vec<Sight> = entities.filter_map(|entity| seen(&describing, entity)).collect();
         match style {
             Some(style) => {
                 let listed = sights.iter().filter(|sight| sight.listed);
@@ -221,6 +284,9 @@ async fn document(
                 (odata::service(style, &root, &sets), style.content_type())
             }
             None => {
+                for Sight { entity, linking, navigations, .. } in &mut sights {
+                    *navigations = expanding::navigations(&describing, entity, linking);
+                }
                 let described: Vec<Described<'_>> = sights.iter().map(Sight::described).collect();
                 (odata::metadata(&described).into_bytes(), "application/xml")
             }
@@ -231,6 +297,22 @@ async fn document(
         .map(|(document, kind)| Answer::odata_document(greeted, document, kind))
         .ok_or(Refusal::Broken);
     exchange.finish(outcome).await
+}
+
+/// What may be expanded beside records of which the caller sees the leaves `own` unmasked; nothing where nothing of it
+/// is named.
+async fn expandable(
+    exchange: &mut Exchange,
+    admission: &Admission,
+    head: &Head,
+    own: &FieldSet,
+) -> Result<Vec<Expandable>, Refusal> {
+    let entity = admission.prospect().operation().entity().ok_or(Refusal::Broken)?;
+    if !odata::has_navigation(entity, query(head)) {
+        return Ok(Vec::new());
+    }
+    let facts = admission.prospect().caller().facts();
+    expanding::expandable(exchange, facts, head, entity, *own).await
 }
 
 /// What the caller may see of an entity it was let in for.
@@ -255,7 +337,7 @@ async fn sight(
 }
 
 /// What the caller may see of an entity, by list or by id; none where by neither.
-fn seen(describing: &Describing, entity: &Arc<Entity>) -> Option<Sight> {
+pub(super) fn seen(describing: &Describing, entity: &Arc<Entity>) -> Option<Sight> {
     let (_, mapping) = describing.snapshot.serving(entity)?;
     let by = |action| {
         let outlook = mapping.can(action).then(|| describing.outlook(action, Target::Entity(entity.clone())));
@@ -266,20 +348,25 @@ fn seen(describing: &Describing, entity: &Arc<Entity>) -> Option<Sight> {
     let (columns, masked) = all.fold((FieldSet::EMPTY, FieldSet::EMPTY), |told, (visible, clear)| {
         (told.0.union(&visible), told.1.union(&visible.minus(&clear)))
     });
-    let clear = list.map_or(FieldSet::EMPTY, |(_, clear)| mapping.telling(&clear));
+    let telling = |(_, clear): (FieldSet, FieldSet)| mapping.telling(&clear);
+    let clear = list.map_or(FieldSet::EMPTY, telling);
     (list.is_some() || read.is_some()).then(|| Sight {
         entity: entity.clone(),
         columns,
         masked,
         clear,
+        linking: list.or(read).map_or(FieldSet::EMPTY, telling),
+        unheld: entity.all().minus(&mapping.mapped()),
         listed: list.is_some(),
+        navigations: Vec::new(),
     })
 }
 
 impl Sight {
     fn described(&self) -> Described<'_> {
-        let Self { entity, columns, masked, clear, .. } = self;
-        Described { entity, columns: *columns, masked: *masked, clear: *clear }
+        let Self { entity, columns, masked, clear, unheld, navigations, .. } = self;
+        let clear = clear.minus(unheld);
+        Described { entity, columns: *columns, masked: *masked, clear, navigations }
     }
 }
 

@@ -165,7 +165,7 @@ pub(super) async fn settle(exchange: &mut Exchange, outcome: &Outcome) {
             Ended::Done(&once.kept)
         }
         (Err(_), Progress::Nothing) => Ended::Nothing,
-        (Err(_), Progress::Begun | Progress::Done) => Ended::Unknown,
+        (Err(_), Progress::Begun | Progress::Partly | Progress::Done) => Ended::Unknown,
     };
     if let Err(fault) = core.gate.idempotency.settle(&once.claim, ended).await {
         unsettled(exchange, &Refusal::Idempotency(fault));

@@ -5,6 +5,7 @@ use super::{
     exchange::{Exchange, Side, not_possible},
     ids,
     including::{self, Links},
+    joined,
     wanted::{Subjects, needed},
 };
 use crate::{
@@ -19,6 +20,7 @@ use crate::{
     schema::{Entity, FieldSet, query},
 };
 
+use futures_util::future::{join, join_all};
 use http::StatusCode;
 
 /// Reads one record for a caller.
@@ -31,8 +33,10 @@ pub(super) async fn read(exchange: &mut Exchange, admission: &Admission, head: &
     let (shown, links) = one(exchange, admission, wanted, &including.linking()).await?;
     let beside = including.find(exchange, admission, head, std::slice::from_ref(&links)).await?;
     let core = exchange.core.clone();
-    let tag = wanted.is_none().then(|| (&core.gate.tags, &prospect.caller().facts().digest));
-    Ok(Answer::one(StatusCode::OK, &shown, tag).beside(&beside))
+    let lacks = exchange.lacks(entity, &wanted.unwrap_or(prospect.visible()));
+    let tag = (wanted.is_none() && exchange.untold.is_empty())
+        .then(|| (&core.gate.tags, &prospect.caller().facts().digest));
+    Ok(Answer::one(StatusCode::OK, &shown, tag).beside(&beside).lacking(&lacks))
 }
 
 /// One record as the caller may see it, and what links it to others; all that it may see where nothing is wanted in
@@ -51,7 +55,7 @@ pub(super) async fn one(
     let asked = wanted.unwrap_or(visible).union(linking);
     let fetched = needed(mapping, &asked, &visible, &prospect.reads());
     let key = ids::key(exchange, mapping, &id.0).await?;
-    let (_, inward) = fetch(exchange, admission, entity, &key, &fetched).await?;
+    let (_, inward) = fetch(exchange, admission, entity, &key, (&fetched, &FieldSet::EMPTY)).await?;
     exchange.judged_on(prospect, &inward.record, Side::Stored);
     exchange.recheck(prospect, Some(&inward.record))?;
     let whose = Subjects::of(entity, &visible).named(entity, &inward.record);
@@ -72,14 +76,15 @@ pub(super) async fn one(
     Ok((shown, links))
 }
 
-/// Asks the serving system for one record by its key there: its answer, and what it comes to for callers. What it
-/// does not have, nobody may see, nor what statements cannot be judged on.
+/// Asks the serving system for one record by its key there, and others for what they tell of it: its answer, and what it
+/// comes to for callers. What it does not have, nobody may see, nor what statements cannot be judged on. What `must` be
+/// known is not left untold.
 pub(super) async fn fetch(
     exchange: &mut Exchange,
     admission: &Admission,
     entity: &Entity,
     key: &str,
-    wanted: &FieldSet,
+    (wanted, must): (&FieldSet, &FieldSet),
 ) -> Result<(NativeAnswer, Inward), Refusal> {
     let snapshot = exchange.snapshot.clone();
     let (served, mapping) = snapshot.serving(entity).ok_or(Refusal::Broken)?;
@@ -91,7 +96,15 @@ pub(super) async fn fetch(
     let began = clock::now();
     let sent = request.body.len();
     let core = exchange.core.clone();
-    let answer = served.upstream.fetch(&core.pools, &receipt, request, exchange.deadline()).await;
+    let asks = joined::by_id(exchange, admission, mapping, key, wanted).await?;
+    let answer = served.upstream.fetch(&core.pools, &receipt, request, exchange.deadline());
+    let (answer, told) = match asks.is_empty() {
+        true => (answer.await, Vec::new()),
+        false => {
+            let asked = join_all(asks.into_iter().map(joined::Ask::tell));
+            Box::pin(join(answer, asked)).await
+        }
+    };
     let answer = match answer {
         Ok(answer) => answer,
         Err(error) => {
@@ -110,7 +123,8 @@ pub(super) async fn fetch(
     };
     exchange.looked_at(mapping, wanted, std::iter::once(Ok(&inward)), (None, &answer));
     mapping.is_asked(key, &inward).map_err(|fault| exchange.refused_by(mapping.system(), fault))?;
-    exchange.told(admission.prospect(), mapping, &inward)?;
     ids::public(exchange, mapping, &mut [&mut inward.record]).await?;
+    joined::complete(exchange, admission, mapping, (wanted, must), &mut [&mut inward], told).await?;
+    exchange.told(admission.prospect(), mapping, &inward)?;
     Ok((answer, inward))
 }

@@ -15,14 +15,14 @@ use crate::{
 
 /// What must be asked of the system: the leaves that are wanted with all that is visible of the groups and
 /// lists they stand in (what a group comes to is told by all of it), what statements read with what decides
-/// whether it is there, whose data it is, what tells that a record is stale, and the key.
+/// whether it is there, whose data it is, what tells that a record is stale, by what other systems find it, and the key.
 pub(super) fn needed(mapping: &Mapping, wanted: &FieldSet, visible: &FieldSet, reads: &FieldSet) -> FieldSet {
     let entity = mapping.entity();
     let fields = entity.root.fields.iter().filter(|field| wanted.any_in(&field.leaves));
     let groups = fields.fold(FieldSet::EMPTY, |all, field| all.union(&FieldSet::of_range(&field.leaves)));
     let seen = groups.intersection(visible).union(wanted);
     let told = seen.union(&mapping.deciding(reads)).union(&Subjects::of(entity, &seen).references());
-    told.union(&mapping.watched()).union(&FieldSet::ID)
+    told.union(&mapping.watched()).union(&mapping.joining(&told)).union(&FieldSet::ID)
 }
 
 /// What statements read of a record and the system did not tell: absent is not empty, and nobody can say whether a

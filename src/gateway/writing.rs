@@ -13,24 +13,26 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::{
     Outcome,
-    after::{Left, after, echo, made, seen, unguarded},
-    exchange::{self, Exchange, Progress, Side, known, not_possible},
-    finding, ids, once,
+    after::{Left, after, echo, made, read_back, seen, unguarded},
+    exchange::{self, Exchange, Side, known, not_possible},
+    finding, ids, joined, once, parts,
     reading::fetch,
+    sending::effect,
     whole::{emptied_in, named, only, replaced, unlike},
 };
 use crate::{
     answer::{self, Answer},
     body::Body,
     catalog::{Action, Operation, UpdateMode},
-    clock,
     intake::{self, BodyBounds, Head},
-    mapping::{Before, Found, Inward, Mapping, MappingFault, NativeAnswer, NativeRequest, Settled, What},
+    mapping::{
+        Before, Changes, Creation, Found, Inward, Mapping, MappingFault, NativeAnswer, PartVersions, Settled,
+        What,
+    },
     policy::{self, Basis, Change, Denied, Prospect, Verdict, WritePermit},
     quota::Admission,
     refusal::{Places, Refusal, told_faults},
     schema::{self, Entity, FieldSet, Record, json, query},
-    wire::Sent as Passed,
 };
 
 /// What may stand in a path segment as it is.
@@ -193,6 +195,20 @@ fn view(
     Ok(json::View { body, writable, required, visible: known(prospect) })
 }
 
+/// What does not fit, with the reason where the system's file says why a field is not taken.
+fn invalid(exchange: &Exchange, entity: &Entity, mut faults: Vec<json::Fault>) -> Refusal {
+    if let Some((_, mapping)) = exchange.snapshot.serving(entity) {
+        for fault in faults.iter_mut().filter(|fault| fault.kind == json::FaultKind::NotWritable) {
+            let is_name = |step: &&str| !step.is_empty() && step.parse::<usize>().is_err();
+            let path = fault.pointer.split('/').filter(is_name).collect::<Vec<_>>().join(".");
+            if let Some(why) = entity.leaf_at(&path).and_then(|leaf| mapping.lack_of(leaf)) {
+                fault.message = format!("{}: {why}", fault.message);
+            }
+        }
+    }
+    Refusal::Invalid(faults)
+}
+
 async fn create(
     exchange: &mut Exchange,
     admission: &Admission,
@@ -202,10 +218,17 @@ async fn create(
 ) -> Outcome {
     let prospect = admission.prospect();
     let view = view(exchange, admission, entity, json::Body::Create)?;
-    let proposed = json::read(entity, &sent.body, &view).map_err(Refusal::Invalid)?;
+    let proposed =
+        json::read(entity, &sent.body, &view).map_err(|faults| invalid(exchange, entity, faults))?;
     let new = schema::merge(entity, &Record::default(), &proposed, &view);
     let snapshot = exchange.snapshot.clone();
     let (_, mapping) = snapshot.serving(entity).ok_or(Refusal::Broken)?;
+    // What another system will tell of a record that is not there yet, nobody can say.
+    let untold = prospect.decides_by().intersection(&mapping.elsewhere());
+    if !untold.is_empty() {
+        exchange.note_untold(prospect, &untold);
+        return Err(Refusal::Untold);
+    }
     ids::sent(exchange, mapping, &proposed.record).await?;
     let new = ids::keyed(exchange, mapping, new).await?;
     let settled = mapping.settled(Before::Nothing, new, &FieldSet::EMPTY);
@@ -213,11 +236,19 @@ async fn create(
     let permit = judge(exchange, admission, Change::Create { new, held }, &FieldSet::EMPTY)?;
     let new = ids::native(exchange, mapping, permit.new().ok_or(Refusal::Broken)?).await?;
     let found = finding::found(exchange, admission, entity, (None, &new), true).await?;
-    let request = mapping
-        .create_with(&new, Some(&found))
+    let creation = mapping
+        .creation(&new, Some(&found))
         .map_err(|faults| unmappable(exchange, prospect, mapping, faults))?;
-    let answer = effect(exchange, admission, entity, &permit, request).await?;
-    let left = after(exchange, admission, entity, None, &answer).await;
+    let left = match creation {
+        Creation { record, parts } if parts.is_empty() => {
+            let answer = effect(exchange, admission, &permit, record).await?;
+            after(exchange, admission, entity, None, &answer).await
+        }
+        creation => {
+            let key = parts::create(exchange, admission, &permit, creation).await?;
+            read_back(exchange, admission, entity, key, None).await
+        }
+    };
     once::keep(exchange, admission, &permit, &left);
     let location = location(&permit, &left, head);
     let status = made(exchange, mapping, &left);
@@ -254,13 +285,14 @@ async fn update(
         UpdateMode::Replace => json::Body::Replace,
     };
     let view = view(exchange, admission, entity, body)?;
-    let proposed = json::read(entity, &sent.body, &view).map_err(Refusal::Invalid)?;
+    let proposed =
+        json::read(entity, &sent.body, &view).map_err(|faults| invalid(exchange, entity, faults))?;
     let snapshot = exchange.snapshot.clone();
     let (_, mapping) = snapshot.serving(entity).ok_or(Refusal::Broken)?;
     // ORDER: before the stored record is looked at, so that the answer does not tell whether there is one.
     ids::sent(exchange, mapping, &proposed.record).await?;
     let Stored { record, seen, id, key, version, answer, untold } =
-        stored(exchange, admission, entity, id).await?;
+        stored(exchange, admission, entity, id, &sent).await?;
     let sees = prospect.outlook().sees(&record);
     let replaced = blind(prospect, mapping, (&record, &proposed), &sees, version.is_some())?;
     let (new, cleared) = merged(prospect, mapping, (&record, &proposed), &view, version.is_some());
@@ -273,7 +305,8 @@ async fn update(
         mapping.settled(Before::Told { record: &record, answer: &answer }, new, &emptied)
     };
     let Settled { sent: new, held } = settled_for_callers(exchange, mapping, settled).await?;
-    let change = Change::Update { old: record, new, held, version };
+    let guarding = version.clone().filter(|_| !mapping.leaves_unguarded(&record, &new));
+    let change = Change::Update { old: record, new, held, version: guarding };
     let permit = judge(exchange, admission, change, &reached)?;
     check_version(exchange, admission, &permit, &seen, &sent)?;
     let (Some(old), Some(new)) = (permit.old(), permit.new()) else { return Err(Refusal::Broken) };
@@ -282,17 +315,23 @@ async fn update(
     // What the caller does not see is sent whether or not it is there already, so that its codes are wanted too.
     let known = Some(&old).filter(|_| blindly.is_empty());
     let found = finding::found(exchange, admission, entity, (known.map(|old| &**old), &new), false).await?;
-    let by = (&blindly, &emptied, &found);
-    let request = native(mapping, (&key, permit.version()), (&old, &new), &sees, by)
+    let versions = mapping.part_versions(&answer);
+    let versions = versions.map_err(|fault| exchange.refused_by(mapping.system(), fault))?;
+    let versions = (version.as_deref(), &versions);
+    let changes = native(mapping, (&key, versions), (&old, &new), &sees, (&blindly, &emptied, &found))
         .map_err(|faults| unmappable(exchange, prospect, mapping, faults))?;
-    let left = match request {
-        Some(request) => {
-            let answer = effect(exchange, admission, entity, &permit, request).await?;
+    let left = match changes {
+        Changes { record: None, parts } if parts.is_empty() => {
+            exchange.entry.note("unchanged", true);
+            Left::of(exchange, seen, id)
+        }
+        Changes { record: Some(request), parts } if parts.is_empty() => {
+            let answer = effect(exchange, admission, &permit, request).await?;
             after(exchange, admission, entity, Some(key), &answer).await
         }
-        None => {
-            exchange.entry.note("unchanged", true);
-            Left::Whole(seen, id)
+        changes => {
+            parts::change(exchange, admission, &permit, changes).await?;
+            read_back(exchange, admission, entity, key, None).await
         }
     };
     once::keep(exchange, admission, &permit, &left);
@@ -311,14 +350,14 @@ async fn delete(
     if !mapping.can(Action::Delete) {
         return Err(not_possible(mapping, Action::Delete));
     }
-    let Stored { record, seen, key, version, .. } = stored(exchange, admission, entity, id).await?;
+    let Stored { record, seen, key, version, .. } = stored(exchange, admission, entity, id, &sent).await?;
     let change = Change::Delete { old: record, version };
     let permit = judge(exchange, admission, change, &FieldSet::EMPTY)?;
     check_version(exchange, admission, &permit, &seen, &sent)?;
     let request = mapping
         .delete(&key, permit.version())
         .map_err(|fault| unmappable(exchange, admission.prospect(), mapping, vec![fault]))?;
-    effect(exchange, admission, entity, &permit, request).await?;
+    effect(exchange, admission, &permit, request).await?;
     once::keep(exchange, admission, &permit, &Left::Unseen(None));
     Ok(unguarded(&permit, Answer::empty(StatusCode::NO_CONTENT)))
 }
@@ -329,15 +368,20 @@ async fn stored(
     admission: &Admission,
     entity: &Entity,
     id: &str,
+    sent: &Sent,
 ) -> Result<Stored, Refusal> {
     let snapshot = exchange.snapshot.clone();
     let (served, mapping) = snapshot.serving(entity).ok_or(Refusal::Broken)?;
     let key = ids::key(exchange, mapping, id).await?;
-    let (answer, inward) = fetch(exchange, admission, entity, &key, &entity.all()).await?;
-    let mut seen = mapping
-        .inward(&answer, &seen(mapping, admission.prospect()))
-        .map_err(|fault| exchange.refused_by(&served.name, fault))?;
+    // A version is one of all that the caller sees.
+    let is_guarded = sent.if_match.is_some() || sent.if_none_match.is_some();
+    let must = if is_guarded { mapping.elsewhere() } else { FieldSet::EMPTY };
+    let (answer, inward) = fetch(exchange, admission, entity, &key, (&entity.all(), &must)).await?;
+    let leaves = seen(mapping, admission.prospect());
+    let mut seen =
+        mapping.inward(&answer, &leaves).map_err(|fault| exchange.refused_by(&served.name, fault))?;
     ids::public(exchange, mapping, &mut [&mut seen.record]).await?;
+    joined::carry(mapping, &inward.record, &leaves, &mut seen.record);
     let id = ids::of(entity, &inward);
     let Inward { record, id: key, version, findings, missing } = inward;
     let unfit = findings.iter().filter(|finding| finding.what != What::NoRule).map(|finding| finding.leaf);
@@ -403,7 +447,8 @@ fn merged(
     let with = |writable| schema::merge(entity, stored, proposed, &json::View { writable, ..view.clone() });
     let kept = with(FieldSet::EMPTY);
     let clearable = policy::clearable(prospect.outlook(), stored, &kept, is_guarded);
-    let may = view.writable.intersection(&clearable);
+    // An element that is there keeps what only a new one is given.
+    let may = view.writable.intersection(&clearable).minus(&mapping.part_births());
     let new = with(may.union(&entity.all().minus(&mapping.mapped())));
     let cleared = match view.body {
         json::Body::Replace => may.intersection(&mapping.mapped()),
@@ -412,7 +457,7 @@ fn merged(
     (new, cleared)
 }
 
-/// An update in the system's own words; none where nothing changes.
+/// An update in the system's own words; nothing where nothing changes.
 ///
 /// What is known of no value and is emptied (`emptied`) is sent. What the body says of leaves that the caller does not
 /// see (`blindly`) is sent whether or not the system holds it
@@ -420,22 +465,25 @@ fn merged(
 /// a right guess from a wrong one.
 fn native(
     mapping: &Mapping,
-    (id, version): (&str, Option<&str>),
+    (id, versions): (&str, (Option<&str>, &PartVersions)),
     (old, new): (&Record, &Record),
     sees: &FieldSet,
     (blindly, emptied, found): (&FieldSet, &FieldSet, &Found),
-) -> Result<Option<NativeRequest>, Vec<MappingFault>> {
+) -> Result<Changes, Vec<MappingFault>> {
     let (entity, found) = (mapping.entity(), Some(found));
-    // Constants of groups and items are no values of the record; items find their places by them.
-    let unseen = blindly.intersection(&mapping.mapped()).minus(&mapping.tags());
+    let keys = mapping.part_keys();
+    // Constants of groups and items are no values of the record, nor are keys of items: these find their places by
+    // them.
+    let unseen = blindly.intersection(&mapping.mapped()).minus(&mapping.tags()).minus(&keys);
     if unseen.is_empty() {
-        return mapping.update_emptying(id, (old, new), version, emptied, found);
+        return mapping.changes(id, (old, new), versions, emptied, found);
     }
     let unlike = unlike(entity, old, &unseen);
-    let request = mapping.update_emptying(id, (&unlike, new), version, emptied, found);
-    let (known, sent) = (only(entity, old, sees), only(entity, new, &sees.union(&unseen)));
+    let request = mapping.changes(id, (&unlike, new), versions, emptied, found);
+    let sees = sees.union(&keys);
+    let (known, sent) = (only(entity, old, &sees), only(entity, new, &sees.union(&unseen)));
     let of_unseen = |fault: &MappingFault| fault.leaf.is_some_and(|leaf| unseen.contains(leaf));
-    let faults = mapping.update_emptying(id, (&known, &sent), version, emptied, found).err();
+    let faults = mapping.changes(id, (&known, &sent), versions, emptied, found).err();
     let mut faults = faults.unwrap_or_default();
     faults.retain(of_unseen);
     match request {
@@ -520,51 +568,4 @@ fn check_version(
     let is_match = sent.if_match.as_ref().is_none_or(|field| names(field, false));
     let is_none = sent.if_none_match.as_ref().is_none_or(|field| !names(field, true));
     if is_match && is_none { Ok(()) } else { Err(Refusal::Stale) }
-}
-
-/// Writes down what is about to change, and changes it: the answer of a system that has done it.
-async fn effect(
-    exchange: &mut Exchange,
-    admission: &Admission,
-    entity: &Entity,
-    permit: &WritePermit,
-    request: NativeRequest,
-) -> Result<NativeAnswer, Refusal> {
-    let snapshot = exchange.snapshot.clone();
-    let (served, mapping) = snapshot.serving(entity).ok_or(Refusal::Broken)?;
-    if permit.unguarded() {
-        exchange.entry.note("unguarded", true);
-    }
-    let request = exchange.traced(request);
-    once::begin(exchange).await?;
-    exchange.digest_sent();
-    let receipt = exchange.entry.intent(permit, clock::now()).await.map_err(Refusal::Journal)?;
-    exchange.progress = Progress::Begun;
-    let (began, sent) = (clock::now(), request.body.len());
-    let core = exchange.core.clone();
-    let answer = match served.upstream.effect(&core.pools, receipt, request, exchange.deadline()).await {
-        Ok(answer) => answer,
-        Err(error) => {
-            exchange.called(&served.name, None, began, sent, 0);
-            exchange.entry.note("sent", format_args!("{:?}", error.sent()));
-            if error.sent() == Passed::No {
-                exchange.progress = Progress::Nothing;
-            }
-            return Err(exchange.unreached(&served.name, error));
-        }
-    };
-    exchange.called(&served.name, Some(answer.status.as_u16()), began, sent, answer.body.len());
-    if let Err(fault) = mapping.deleted(&answer) {
-        // A system that broke may have broken after it was done.
-        if !answer.status.is_server_error() {
-            exchange.progress = Progress::Nothing;
-        }
-        return Err(exchange.change_refused_by(admission.prospect(), &served.name, fault));
-    }
-    // Neither an error nor what was written: nobody knows whether it was.
-    if let Err(fault) = mapping.shows(admission.prospect().operation().action(), &answer) {
-        return Err(exchange.change_refused_by(admission.prospect(), &served.name, fault));
-    }
-    exchange.progress = Progress::Done;
-    Ok(answer)
 }

@@ -94,8 +94,11 @@ impl Mapping {
 
     /// Whether the list that serves a filter says something of it to the system.
     fn is_pushed(&self, filter: &Filter) -> bool {
-        let listing = self.list(&FieldSet::ID, filter, &[], None, 1).ok();
+        let listing = self.list(&FieldSet::ID, &self.suited(filter.clone()), &[], None, 1).ok();
         let call = listing.and_then(|listing| self.lists.get(listing.variant));
+        if call.is_some_and(|call| call.bounds.iter().any(|bound| bound.compares(filter))) {
+            return true;
+        }
         let Some(dialect) = call.and_then(|call| call.filter.as_ref()) else { return false };
         let asked = self.push(dialect, filter).map(|push| dialect.filter(&push));
         asked.is_some_and(|Asked { query, body, text }| {
@@ -107,7 +110,7 @@ impl Mapping {
     fn sorts(&self, leaf: LeafId) -> bool {
         let is_pushed = |direction| {
             let sort = [Sort { leaf, direction }];
-            let listing = self.list(&FieldSet::ID, &Filter::everything(), &sort, None, 1);
+            let listing = self.list(&FieldSet::ID, &self.suited(Filter::everything()), &sort, None, 1);
             listing.is_ok_and(|listing| listing.sort_pushed)
         };
         // A field with several values is no order.
@@ -139,7 +142,7 @@ impl Mapping {
     }
 
     fn pages(&self) -> Option<Paging> {
-        let listing = self.list(&FieldSet::ID, &Filter::everything(), &[], None, 1).ok()?;
+        let listing = self.listing_of_answer(1).ok()?;
         let page = &self.lists.get(listing.variant)?.page;
         let (by, reach) = match &page.next {
             Next::None => ("none", Some(u64::from(page.most))),

@@ -13,7 +13,7 @@ use super::{
     errors::{FaultKind, SystemFault},
     inward::{Inward, Page, RowFault},
     listing::{KEY_BYTES_MAX, Listing, PLAIN, Request},
-    model::{BatchCall, Envelope, KeyForm, ListCall, Mapping},
+    model::{BatchCall, Envelope, ListCall, Mapping},
     native::{NativeAnswer, NativeRequest},
     scan::{BadJson, Raw, Scanner},
     trie::{Raws, walk},
@@ -100,16 +100,8 @@ impl Mapping {
     fn key_of(&self, by: &BatchCall, raw: Raw<'_>) -> Result<CompactString, RowFault> {
         let takes = |key: &str| by.body.as_ref().is_none_or(|body| body.takes_key(key));
         let is_key =
-            |key: &str| (1..=KEY_BYTES_MAX).contains(&key.len()) && self.key.form.fits(key) && takes(key);
+            |key: &str| (1..=KEY_BYTES_MAX).contains(&key.len()) && self.key.form().fits(key) && takes(key);
         raw.text().filter(|key| is_key(key)).map(|key| CompactString::from(&*key)).ok_or(RowFault::NoKey)
-    }
-
-    /// A key as it is compared.
-    fn spelt(&self, key: &str) -> CompactString {
-        match self.key.form {
-            KeyForm::Guid => key.to_ascii_lowercase().into(),
-            KeyForm::Text | KeyForm::Digits => key.into(),
-        }
     }
 }
 
@@ -165,12 +157,12 @@ impl Batch<'_> {
             Err(fault) => return Err(fault),
         };
         let asked: std::collections::HashSet<_> =
-            self.asked.iter().flatten().map(|key| self.mapping.spelt(key)).collect();
+            self.asked.iter().flatten().map(|key| self.mapping.key.spelt(key)).collect();
         let (mut by_key, mut faults) = (HashMap::new(), Vec::new());
         for row in rows {
             match row {
                 Ok(inward) => {
-                    let key = self.mapping.spelt(&inward.id);
+                    let key = self.mapping.key.spelt(&inward.id);
                     if !asked.contains(&key) {
                         let text = "the system answered with a record that was not asked for";
                         return Err(SystemFault::unreadable(text.to_owned()));
@@ -194,7 +186,7 @@ impl Batch<'_> {
         if raws.twice || raws.get(0, Envelope::PLACE) != Raw::Array {
             return Err(SystemFault::unreadable("the answer holds no list where rows are due".to_owned()));
         }
-        Ok(rows)
+        Ok(rows.records)
     }
 
     /// Puts records where their keys stood. What cannot be told which it is stands for one that did not come.
@@ -202,7 +194,7 @@ impl Batch<'_> {
         let mut faults = faults.into_iter();
         for key in std::mem::take(&mut self.asked) {
             let row = key.and_then(|key| {
-                let row = by_key.remove(&self.mapping.spelt(&key));
+                let row = by_key.remove(&self.mapping.key.spelt(&key));
                 row.ok_or_else(|| faults.next().unwrap_or(RowFault::Gone))
             });
             self.page.rows.push(row);

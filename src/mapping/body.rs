@@ -50,6 +50,8 @@ pub(super) enum Hole {
     FieldsBy(String),
     /// The conditions, as the dialect spells them.
     Filter,
+    /// A bound of the conditions, by its name.
+    Bound(Box<str>),
     /// The order, as the dialect spells it.
     Sort,
     /// How many rows.
@@ -72,6 +74,7 @@ pub(super) struct Holes<'h> {
     pub(super) keys: Vec<&'h str>,
     pub(super) fields: Vec<&'h str>,
     pub(super) filter: Option<Out>,
+    pub(super) bounds: &'h [(&'h str, Out)],
     pub(super) sort: Option<Out>,
     pub(super) limit: Option<u64>,
     pub(super) offset: Option<u64>,
@@ -122,6 +125,16 @@ impl Body {
                 pairs.iter().map(|(_, part)| part.count(is)).fold(own, usize::saturating_add)
             }
             Self::List(items) => items.iter().map(|item| item.count(is)).fold(0, usize::saturating_add),
+        }
+    }
+
+    /// Every hole. Recursion is bounded by the depth of the file.
+    pub(super) fn each_hole(&self, see: &mut dyn FnMut(&Hole)) {
+        match self {
+            Self::Hole(hole) => see(hole),
+            Self::Constant(_) => {}
+            Self::Object { pairs, .. } => pairs.iter().for_each(|(_, part)| part.each_hole(see)),
+            Self::List(items) => items.iter().for_each(|item| item.each_hole(see)),
         }
     }
 
@@ -189,6 +202,9 @@ impl Holes<'_> {
             Hole::Fields => Some(Out::List(self.fields.iter().copied().map(Out::text).collect())),
             Hole::FieldsBy(by) => Some(Out::text(&self.fields.join(by))),
             Hole::Filter => self.filter.take(),
+            Hole::Bound(name) => {
+                self.bounds.iter().find(|(known, _)| *known == &**name).map(|(_, out)| out.clone())
+            }
             Hole::Sort => self.sort.take(),
             Hole::Limit => number(self.limit),
             Hole::Offset => number(self.offset),

@@ -11,16 +11,18 @@ use serde_json::{Value as Json, json};
 
 use super::{
     codec::Got,
+    inward::Inward,
     load::System,
     model::{Line, Mapping, Source},
     native::{NativeAnswer, NativeRequest},
     outward::MappingFault,
+    parts::PartVersions,
     scan::Raw,
     xml,
 };
 use crate::{
     catalog::Action,
-    schema::{self, Body, Record, View},
+    schema::{self, Body, FieldSet, Record, View},
     words::{
         Diagnostic, Diagnostics, Place,
         tree::Node,
@@ -107,23 +109,41 @@ impl Mapping {
     }
 
     fn check_sample(&self, sample: &Sample) -> Result<(), String> {
-        if let Some(answer) = &sample.answer {
+        let is_list = |reads: &String| reads.trim_start().starts_with('[');
+        if let (Some(answer), Some(reads)) =
+            (&sample.answer, sample.reads.as_ref().filter(|text| is_list(text)))
+        {
+            self.check_list(answer, reads)?;
+        } else if let Some(answer) = &sample.answer {
             let record = self.check_answer(answer, sample.reads.as_deref())?;
             self.check_nothing_changes(&record)?;
         }
-        let request = match (&sample.create, &sample.from, &sample.update) {
+        let (request, parts) = match (&sample.create, &sample.from, &sample.update) {
             (Some(create), None, None) => {
-                Some(self.create(&self.record(create)?).map_err(|faults| told(&faults))?)
+                let made = self.creation(&self.record(create)?, None).map_err(|faults| told(&faults))?;
+                let part = |draft| self.part(draft, &self.key.sample(), &PartVersions::default());
+                let parts: Result<Vec<_>, _> = made.parts.into_iter().map(part).collect();
+                (Some(made.record), parts.map_err(|fault| told(&[fault]))?)
             }
             (None, Some(from), Some(to)) => {
                 let (from, to) = (self.record(from)?, self.record(to)?);
-                self.update(self.key.form.sample(), &from, &to, Some("W/\"sample\""))
-                    .map_err(|faults| told(&faults))?
+                let version = "W/\"sample\"";
+                let versions = (Some(version), &PartVersions::sample(version));
+                let changes =
+                    self.changes(&self.key.sample(), (&from, &to), versions, &FieldSet::EMPTY, None);
+                let changes = changes.map_err(|faults| told(&faults))?;
+                (changes.record, changes.parts)
             }
             (None, None, None) => return Ok(()),
             _ => return Err("it has `create`, or `from` and `update`".into()),
         };
-        let sent = request.as_ref().map_or(Ok(Json::Null), |request| self.sent(request))?;
+        let sent = match parts.is_empty() {
+            true => request.as_ref().map_or(Ok(Json::Null), |request| self.sent(request))?,
+            false => {
+                let all = request.iter().chain(parts.iter().map(|part| &part.request));
+                Json::Array(all.map(|request| self.addressed(request)).collect::<Result<_, _>>()?)
+            }
+        };
         let want: Json = match &sample.sends {
             Some(sends) => self.document(sends.as_bytes()).map_err(|why| format!("`sends`: {why}"))?,
             None => return Err("`sends` is missing".into()),
@@ -139,19 +159,10 @@ impl Mapping {
 
     /// The answer reads as said, and what is wanted of it does not depend on the rest.
     fn check_answer(&self, answer: &str, reads: Option<&str>) -> Result<Record, String> {
-        let answer = NativeAnswer {
-            status: StatusCode::OK,
-            headers: HeaderMap::new(),
-            body: Bytes::copy_from_slice(answer.as_bytes()),
-        };
-        let inward = self.inward(&answer, &self.entity.all()).map_err(|fault| fault.to_string())?;
-        if let Some(finding) = inward.findings.first() {
-            let path = self.entity.leaf(finding.leaf).map_or("", |leaf| leaf.path.as_str());
-            return Err(format!("`{path}`: {:?}", finding.what));
-        }
-        let mut out = Vec::new();
-        schema::json::write(&self.entity, &inward.record, None, &mut out);
-        let got: Json = serde_json::from_slice(&out).map_err(|e| e.to_string())?;
+        let inward =
+            self.inward(&answer_of(answer), &self.entity.all()).map_err(|fault| fault.to_string())?;
+        self.no_finding(&inward)?;
+        let got = self.shown(&inward.record)?;
         if let Some(reads) = reads {
             let want = serde_json::from_str(reads).map_err(|e| format!("`reads` is no JSON: {e}"))?;
             same("reads", &got, &want)?;
@@ -159,12 +170,40 @@ impl Mapping {
         Ok(inward.record)
     }
 
+    /// The records of a list's answer read as said.
+    fn check_list(&self, answer: &str, reads: &str) -> Result<(), String> {
+        let listing = self.listing_of_answer(u32::MAX).map_err(|why| why.to_string())?;
+        let page = self
+            .inward_list(&listing, &answer_of(answer), &self.entity.all())
+            .map_err(|fault| fault.to_string())?;
+        let mut records = Vec::new();
+        for row in page.rows {
+            let inward = row.map_err(|fault| fault.to_string())?;
+            self.no_finding(&inward)?;
+            records.push(self.shown(&inward.record)?);
+        }
+        let want = serde_json::from_str(reads).map_err(|e| format!("`reads` is no JSON: {e}"))?;
+        same("reads", &Json::Array(records), &want)
+    }
+
+    fn no_finding(&self, inward: &Inward) -> Result<(), String> {
+        let Some(finding) = inward.findings.first() else { return Ok(()) };
+        let path = self.entity.leaf(finding.leaf).map_or("", |leaf| leaf.path.as_str());
+        Err(format!("`{path}`: {:?}", finding.what))
+    }
+
+    fn shown(&self, record: &Record) -> Result<Json, String> {
+        let mut out = Vec::new();
+        schema::json::write(&self.entity, record, None, &mut out);
+        serde_json::from_slice(&out).map_err(|e| e.to_string())
+    }
+
     /// Law 2: a record written as it was read sends nothing.
     fn check_nothing_changes(&self, record: &Record) -> Result<(), String> {
         if !self.can(Action::Update) {
             return Ok(());
         }
-        match self.update(self.key.form.sample(), record, record, Some("W/\"sample\"")) {
+        match self.update(&self.key.sample(), record, record, Some("W/\"sample\"")) {
             Ok(None) => Ok(()),
             Ok(Some(request)) => Err(format!("writing it unchanged sends {}", shown(&self.sent(&request)?))),
             Err(faults) => Err(format!("writing it unchanged is refused: {}", told(&faults))),
@@ -173,6 +212,13 @@ impl Mapping {
 
     fn sent(&self, request: &NativeRequest) -> Result<Json, String> {
         self.document(&request.body)
+    }
+
+    /// A request of several: its body under its method and address.
+    fn addressed(&self, request: &NativeRequest) -> Result<Json, String> {
+        let body = if request.body.is_empty() { Json::Null } else { self.sent(request)? };
+        let target = percent_encoding::percent_decode_str(&request.target).decode_utf8_lossy();
+        Ok(json!({ format!("{} {target}", request.method): body }))
     }
 
     /// A body as a tree; nothing as null.
@@ -187,12 +233,21 @@ impl Mapping {
     fn record(&self, text: &str) -> Result<Record, String> {
         let view = View {
             writable: self.entity.all(),
-            required: schema::FieldSet::EMPTY,
+            required: FieldSet::EMPTY,
             ..View::of(&self.entity, Body::Create)
         };
         schema::json::read(&self.entity, text.as_bytes(), &view)
             .map(|proposed| proposed.record)
             .map_err(|faults| faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+    }
+}
+
+/// A body as a system answers it.
+fn answer_of(body: &str) -> NativeAnswer {
+    NativeAnswer {
+        status: StatusCode::OK,
+        headers: HeaderMap::new(),
+        body: Bytes::copy_from_slice(body.as_bytes()),
     }
 }
 

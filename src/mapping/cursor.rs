@@ -25,12 +25,23 @@ pub(super) struct Place {
     mark: u64,
     /// The page in the system's own words; none for the first, nor where pages are counted.
     pub(super) native: Option<String>,
+    /// When the walk began, in seconds since 1970, where what is asked for hangs on that.
+    pub(super) began: Option<i64>,
 }
 
 impl Place {
+    /// The first page, of a walk that begins now where what is asked for hangs on that.
+    pub(super) fn first(began: Option<i64>) -> Self {
+        Self { began, ..Self::default() }
+    }
+
     /// Reads a cursor; none where it is not one of this variant.
     pub(super) fn parse(cursor: &str, variant: usize, page: &Page) -> Option<Self> {
         let (of, rest) = cursor.split_once(':').filter(|_| cursor.len() <= BYTES_MAX)?;
+        let (of, began) = match of.split_once('@') {
+            Some((of, began)) => (of, Some(began.parse().ok()?)),
+            None => (of, None),
+        };
         if of.parse() != Ok(variant) {
             return None;
         }
@@ -44,12 +55,24 @@ impl Place {
             }
             _ => return None,
         };
-        Some(Self { seen, steps, mark, native })
+        Some(Self { seen, steps, mark, native, began })
+    }
+
+    /// When the walk of a cursor began, where it tells.
+    pub(super) fn began(cursor: &str) -> Option<i64> {
+        let (of, _) = cursor.split_once(':').filter(|_| cursor.len() <= BYTES_MAX)?;
+        of.split_once('@')?.1.parse().ok()
     }
 
     /// The next place of pages that are counted, after this one with `seen` rows in all and this first key.
     pub(super) fn counted(&self, seen: u64, first: Option<&str>) -> Self {
-        Self { seen, steps: self.steps.saturating_add(1), mark: digest(first), native: None }
+        Self {
+            seen,
+            steps: self.steps.saturating_add(1),
+            mark: digest(first),
+            native: None,
+            began: self.began,
+        }
     }
 
     /// Whether a page that begins with this key is the one before it once more.
@@ -68,7 +91,7 @@ impl Place {
         }
         let steps = self.steps.saturating_add(1);
         let mark = if steps.is_power_of_two() { here } else { self.mark };
-        Ok(Self { seen, steps, mark, native: Some(native) })
+        Ok(Self { seen, steps, mark, native: Some(native), began: self.began })
     }
 
     /// It as a cursor.
@@ -76,7 +99,8 @@ impl Place {
     /// # Errors
     /// It is too long.
     pub(super) fn cursor(&self, variant: usize) -> Result<String, SystemFault> {
-        let mut cursor = format!("{variant}:{}:{}:{:x}", self.seen, self.steps, self.mark);
+        let began = self.began.map(|began| format!("@{began}")).unwrap_or_default();
+        let mut cursor = format!("{variant}{began}:{}:{}:{:x}", self.seen, self.steps, self.mark);
         if let Some(native) = &self.native {
             cursor.push(':');
             cursor.push_str(native);

@@ -97,7 +97,8 @@ impl SystemFault {
         Self::of(FaultKind::NotFound, "the record is not of this entity")
     }
 
-    pub(super) fn unreadable(text: String) -> Self {
+    /// An answer that cannot be taken as it is.
+    pub fn unreadable(text: String) -> Self {
         Self::of(FaultKind::Unreadable, text)
     }
 
@@ -466,8 +467,9 @@ impl Mapping {
         let mut leaf = None;
         self.root.lines(false, &mut |line, in_each| {
             if let (Source::Native(source), false) = (&line.source, in_each) {
+                // A filter may read the record itself, which has no name.
                 let same = |path: &Path| {
-                    joined(path.steps(), '.') == native
+                    (!path.steps().is_empty() && joined(path.steps(), '.') == native)
                         || path.steps().last().is_some_and(|s| joined(std::slice::from_ref(s), '.') == native)
                 };
                 if leaf.is_none() && same(&source.write_at) {

@@ -3,9 +3,10 @@
 //! A record that does not fit is served with findings; one bad row never sinks a list.
 
 use super::{
+    cells::{Headings, Rows},
     codec::{Codec, Got, bounded},
     errors::SystemFault,
-    listing::{KEY_BYTES_MAX, Listing},
+    listing::Listing,
     model::{EachPart, Finding, Join, Line, Mapping, Named, ObjectPart, Part, Rule, Source, Then, What},
     native::NativeAnswer,
     scan::{BadJson, Raw, Scanner},
@@ -53,6 +54,9 @@ pub enum RowFault {
     /// It is not of this entity.
     #[error("the row is not of this entity")]
     Other,
+    /// Its cells are not as many as their headers: which value belongs to which name is not known.
+    #[error("the row has not as many cells as there are headers")]
+    Cells,
     /// It was listed, and was gone when it was read.
     #[error("the record is gone")]
     Gone,
@@ -115,33 +119,41 @@ impl Mapping {
 
     /// The rows of an answer, and what its envelope holds.
     pub(super) fn rows<'a>(
-        &self,
+        &'a self,
         place: &Node,
         (answer, rows_max): (&'a NativeAnswer, usize),
         envelope: &mut Raws<'a>,
         wanted: &FieldSet,
-    ) -> Result<Vec<Result<Inward, RowFault>>, SystemFault> {
+    ) -> Result<Rows, SystemFault> {
         let (raws, body) = (self.raws(answer)?, (&answer.body[..], rows_max));
         match &self.words.xml {
-            Some(names) => self.rows_of_xml(names, place, body, (envelope, raws), wanted),
-            None => self.rows_of_json(place, body, (envelope, raws), wanted).map_err(SystemFault::bad_json),
+            Some(names) => {
+                let records = self.rows_of_xml(names, place, body, (envelope, raws), wanted)?;
+                Ok(Rows { natives: records.len(), records })
+            }
+            None => {
+                let headings = self.headings(&answer.body)?;
+                self.rows_of_json(place, body, (envelope, raws), &headings, wanted)
+                    .map_err(SystemFault::bad_json)
+            }
         }
     }
 
     fn rows_of_json<'a>(
-        &self,
+        &'a self,
         place: &Node,
         (body, rows_max): (&'a [u8], usize),
         (envelope, mut raws): (&mut Raws<'a>, Raws<'a>),
+        headings: &Headings,
         wanted: &FieldSet,
-    ) -> Result<Vec<Result<Inward, RowFault>>, BadJson> {
-        let mut rows = Vec::new();
+    ) -> Result<Rows, BadJson> {
+        let mut rows = Rows { records: Vec::new(), natives: 0 };
         let mut on_row = |scan: &mut Scanner<'a>| {
-            if rows.len() >= rows_max {
+            if rows.natives >= rows_max {
                 return Err(BadJson::TooMany);
             }
-            rows.push(self.row(scan, &mut raws, wanted)?);
-            Ok(())
+            rows.natives = rows.natives.saturating_add(1);
+            self.records(scan, headings, &mut raws, wanted, &mut rows.records)
         };
         let mut scan = Scanner::new(body)?;
         walk(&mut scan, place, 0, envelope, &mut on_row)?;
@@ -175,9 +187,7 @@ impl Mapping {
         if !self.narrow.iter().all(is) {
             return Err(RowFault::Other);
         }
-        let is_key = |key: &std::borrow::Cow<'_, str>| (1..=KEY_BYTES_MAX).contains(&key.len());
-        let id = raws.get(0, self.key.slot).text().filter(is_key).ok_or(RowFault::NoKey)?;
-        let id = CompactString::from(&*id);
+        let id = self.key.read(raws).ok_or(RowFault::NoKey)?;
         let version = self
             .version
             .as_ref()
@@ -242,7 +252,7 @@ impl<'b, 'a> Build<'b, 'a> {
     fn fill(&mut self, object: &ObjectPart, base: usize, fields: &mut Fields) -> Came {
         let mut came = Came::Missing;
         for Named { position, leaves, part, .. } in &object.parts {
-            if leaves.intersection(self.wanted).is_empty() {
+            if !leaves.meets(self.wanted) {
                 continue;
             }
             match self.part(part, base) {

@@ -7,6 +7,7 @@ use http::{
     HeaderMap, HeaderValue, Method,
     header::{ACCEPT, CONTENT_TYPE},
 };
+use jiff::Timestamp;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::{
@@ -15,9 +16,11 @@ use super::{
     dialect::{Dialect, Filled, Literal, Literals},
     model::{Call, Carrier, KeyForm, ListCall, Mapping, Next, Page, Select, Size, Speaks},
     native::NativeRequest,
+    needs::Bounds,
     out::Out,
     path::Path,
     push::{Push, Test},
+    xml,
 };
 use crate::schema::{FieldSet, Filter, Op, Sort};
 
@@ -36,12 +39,14 @@ pub struct Listing {
     /// Rows asked for.
     pub size: u32,
     pub(super) variant: usize,
+    /// Whether a default of the file leaves out what the filter asks for.
+    pub(super) is_narrowed: bool,
     /// Where in the list this page is.
     pub(super) place: Place,
 }
 
 /// Why a list cannot be asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ListError {
     /// The system has no list of this entity.
     #[error("the system cannot list this entity")]
@@ -49,6 +54,9 @@ pub enum ListError {
     /// The cursor is none of this list.
     #[error("the cursor does not belong to this list")]
     BadCursor,
+    /// The system does not list without these bounds, named as a caller writes them.
+    #[error("the list needs {}", .0.join(", "))]
+    Needs(Vec<Box<str>>),
 }
 
 impl Mapping {
@@ -73,10 +81,11 @@ impl Mapping {
         self.select.iter().flat_map(|select| select.names(wanted, false)).collect()
     }
 
-    /// The request that reads a page of records.
+    /// The request that reads a page of records, at no moment in particular: [`list_at`](Self::list_at) without
+    /// defaults that hang on the clock.
     ///
     /// # Errors
-    /// There is no list, or the cursor is none of it.
+    /// There is no list, the cursor is none of it, or the filter lacks what the list needs.
     pub fn list(
         &self,
         wanted: &FieldSet,
@@ -85,24 +94,42 @@ impl Mapping {
         cursor: Option<&str>,
         limit: u32,
     ) -> Result<Listing, ListError> {
-        let plan = self.plan(filter, sort).ok_or(ListError::NoList)?;
+        self.list_at(None, wanted, (filter, sort), cursor, limit)
+    }
+
+    /// The request that reads a page of records. `now` is the moment of the first page; along a cursor it stays that.
+    ///
+    /// # Errors
+    /// There is no list, the cursor is none of it, or the filter lacks what the list needs.
+    pub fn list_at(
+        &self,
+        now: Option<Timestamp>,
+        wanted: &FieldSet,
+        (filter, sort): (&Filter, &[Sort]),
+        cursor: Option<&str>,
+        limit: u32,
+    ) -> Result<Listing, ListError> {
+        let began = cursor.and_then(Place::began);
+        let now = began.map_or(now, |began| Timestamp::from_second(began).ok());
+        let plan = self.plan(filter, sort, now)?;
         let call = self.lists.get(plan.variant).ok_or(ListError::NoList)?;
         let place = match cursor {
             Some(cursor) => Place::parse(cursor, plan.variant, &call.page).ok_or(ListError::BadCursor)?,
-            None => Place::default(),
+            None => Place::first(now.map(Timestamp::as_second).filter(|_| plan.is_of_now)),
         };
         let size = self.size(call, &place, limit)?;
         let request = self.list_request(call, &plan, &place, size, wanted);
-        Ok(Listing { request, sort_pushed: plan.sorted, size, variant: plan.variant, place })
+        let Plan { sorted, variant, is_narrowed, .. } = plan;
+        Ok(Listing { request, sort_pushed: sorted, size, variant, is_narrowed, place })
     }
 
     /// How many rows to ask for.
     fn size(&self, call: &ListCall, place: &Place, limit: u32) -> Result<u32, ListError> {
         let page = &call.page;
         let size = match (&page.next, &page.size) {
-            // There is no second page, so the first is asked for whole. Where pages are counted and their size is the
-            // system's own, it is as the file says.
-            (Next::None, _) | (Next::Offset { .. } | Next::Number { .. }, Size::Own) => page.most,
+            // There is no second page, so the first is asked for whole. Where the size is the system's own, it is as
+            // the file says.
+            (Next::None, _) | (_, Size::Own) => page.most,
             (Next::Token { .. } | Next::Link { .. } | Next::Offset { .. } | Next::Number { .. }, _) => {
                 limit.clamp(1, page.most)
             }
@@ -121,7 +148,7 @@ impl Mapping {
     pub(super) fn list_request(
         &self,
         call: &ListCall,
-        plan: &Plan,
+        plan: &Plan<'_>,
         place: &Place,
         size: u32,
         wanted: &FieldSet,
@@ -148,6 +175,7 @@ impl Mapping {
         let mut holes = Holes {
             fields: self.names(wanted),
             filter: plan.filter.clone().or_else(|| call.all()),
+            bounds: &plan.bounds,
             sort: plan.sort.clone(),
             limit: Some(u64::from(size)),
             offset,
@@ -189,24 +217,38 @@ impl Mapping {
         self.finish(request, body)
     }
 
-    /// Which variant serves the query, and what of it.
-    fn plan(&self, filter: &Filter, sort: &[Sort]) -> Option<Plan> {
-        let asks = *filter != Filter::everything() || !sort.is_empty();
-        let ways = self.lists.iter().enumerate();
-        if asks || !self.narrow.is_empty() {
-            for (variant, call) in ways.clone() {
-                if let Some(plan) = self.plan_with(variant, call, filter, sort) {
-                    return Some(plan);
-                }
+    /// Which variant serves the query, and what of it: of those that need no more than the filter gives.
+    fn plan(&self, filter: &Filter, sort: &[Sort], now: Option<Timestamp>) -> Result<Plan<'_>, ListError> {
+        let (mut ways, mut lacking) = (Vec::with_capacity(self.lists.len()), None);
+        for (variant, call) in self.lists.iter().enumerate() {
+            match call.bounds(filter, now) {
+                Ok(bounds) => ways.push((variant, call, bounds)),
+                Err(names) => lacking = lacking.or(Some(names)),
             }
         }
-        let (variant, _) =
-            ways.clone().find(|(_, call)| !call.for_queries).or_else(|| ways.clone().next())?;
-        Some(Plan { variant, sorted: sort.is_empty(), ..Plan::default() })
+        let asks = *filter != Filter::everything() || !sort.is_empty() || !self.narrow.is_empty();
+        let planned = |(_, call, bounds): &(usize, &ListCall, Bounds<'_>)| match bounds.added.is_empty() {
+            true if asks => self.plan_with(call, filter, sort),
+            true => None,
+            false => {
+                let all = bounds.added.iter().chain([filter]).cloned().collect();
+                self.plan_with(call, &Filter::All(all).simplified(), sort)
+            }
+        };
+        let first = ways.iter().enumerate().find_map(|(at, way)| Some((at, planned(way)?)));
+        let (chosen, plan) = first.unwrap_or_else(|| {
+            let plain = ways.iter().position(|(_, call, _)| !call.for_queries);
+            (plain.unwrap_or_default(), Plan { sorted: sort.is_empty(), ..Plan::default() })
+        });
+        if chosen >= ways.len() {
+            return Err(lacking.map_or(ListError::NoList, ListError::Needs));
+        }
+        let (variant, _, Bounds { told: bounds, is_narrowed, is_of_now, .. }) = ways.swap_remove(chosen);
+        Ok(Plan { variant, bounds, is_narrowed, is_of_now, ..plan })
     }
 
     /// The plan by one variant, when it can be asked for anything of the query.
-    fn plan_with(&self, variant: usize, call: &ListCall, filter: &Filter, sort: &[Sort]) -> Option<Plan> {
+    fn plan_with<'m>(&self, call: &ListCall, filter: &Filter, sort: &[Sort]) -> Option<Plan<'m>> {
         let dialect = call.filter.as_ref()?;
         let mut parts: Vec<Push> = self
             .narrow
@@ -226,7 +268,7 @@ impl Mapping {
         if parts.is_empty() && order.is_none() {
             return None;
         }
-        let mut plan = Plan { variant, sorted: sort.is_empty() || order.is_some(), ..Plan::default() };
+        let mut plan = Plan { sorted: sort.is_empty() || order.is_some(), ..Plan::default() };
         if !parts.is_empty() {
             let whole = if parts.len() == 1 { parts.pop()? } else { Push::All(parts) };
             let asked = dialect.filter(&whole);
@@ -245,27 +287,47 @@ impl Mapping {
 
     /// Path of one record; `None` when the id cannot be a key.
     pub(super) fn address(&self, call: &Call, id: &str) -> Option<String> {
-        let fits = self.key.form.fits(id) && !matches!(id, "." | "..");
-        let takes = call.body.as_ref().is_none_or(|body| body.takes_key(id));
-        if id.is_empty() || id.len() > KEY_BYTES_MAX || !fits || !takes {
+        let values = self.key.split(id)?;
+        let takes = call.body.as_ref().is_none_or(|body| body.takes_key(id))
+            && self.words.xml.as_ref().is_none_or(|_| xml::holds(id));
+        if !takes || matches!(id, "." | "..") {
             return None;
         }
-        // The body names the record.
-        if !call.is_keyed {
-            return Some(format!("{}{}", self.at, call.before));
+        let mut address = format!("{}{}", self.at, call.before);
+        if !call.key_parts.is_empty() {
+            for (part, after) in &call.key_parts {
+                // Each is a step of its own, and one that is empty or a dot would make it another address.
+                let value = values.get(*part).filter(|value| !matches!(&***value, "" | "." | ".."))?;
+                address.extend(utf8_percent_encode(value, PLAIN));
+                address.push_str(after);
+            }
+            return Some(address);
         }
-        let literal = match self.key.form {
-            KeyForm::Text => Literal::Text(id.into()),
-            KeyForm::Digits => Literal::Token(id.into()),
-            KeyForm::Guid => Literal::Guid(id.into()),
-        };
-        let key = match self.words.speaks {
-            Speaks::Json | Speaks::Xml => id.to_owned(),
-            Speaks::Odata4 => Literals::odata4().spell(&literal)?,
-            Speaks::Odata2 => Literals::odata2().spell(&literal)?,
-        };
-        let key = utf8_percent_encode(&key, PLAIN);
-        Some(format!("{}{}{key}{}", self.at, call.before, call.after))
+        // Else the body names the record.
+        if call.is_keyed {
+            for (at, (part, value)) in self.key.parts().iter().zip(&values).enumerate() {
+                if at > 0 {
+                    address.push(',');
+                }
+                if self.key.is_parted() {
+                    address.extend(utf8_percent_encode(&part.name(self.words.speaks), PLAIN));
+                    address.push('=');
+                }
+                let literal = match part.form {
+                    KeyForm::Text => Literal::Text((&**value).into()),
+                    KeyForm::Digits => Literal::Token((&**value).into()),
+                    KeyForm::Guid => Literal::Guid((&**value).into()),
+                };
+                let spelt = match self.words.speaks {
+                    Speaks::Json | Speaks::Xml => value.to_string(),
+                    Speaks::Odata4 => Literals::odata4().spell(&literal)?,
+                    Speaks::Odata2 => Literals::odata2().spell(&literal)?,
+                };
+                address.extend(utf8_percent_encode(&spelt, PLAIN));
+            }
+            address.push_str(&call.after);
+        }
+        Some(address)
     }
 }
 
@@ -278,9 +340,13 @@ impl ListCall {
 
 /// How a query is served.
 #[derive(Default)]
-pub(super) struct Plan {
+pub(super) struct Plan<'m> {
     variant: usize,
     sorted: bool,
+    /// What stands at places of the body.
+    bounds: Vec<(&'m str, Out)>,
+    is_narrowed: bool,
+    is_of_now: bool,
     query: Vec<(String, String)>,
     /// What a body says of the filter and of the order; none where it says nothing.
     filter: Option<Out>,
@@ -290,7 +356,7 @@ pub(super) struct Plan {
     sort_text: Option<String>,
 }
 
-impl Plan {
+impl Plan<'_> {
     /// The plan of one condition; `None` where it cannot be asked for.
     pub(super) fn of(dialect: &Dialect, push: &Push) -> Option<Self> {
         let asked = dialect.filter(push);

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use compact_str::CompactString;
 use http::{HeaderMap, Method};
 
-use super::{body::Body, calc::Calc, codec::Codec, out::Out, path::Path, pattern::Pattern, trie::Node};
+use super::{
+    body::Body, calc::Calc, codec::Codec, key::Key, out::Out, path::Path, pattern::Pattern, trie::Node,
+};
 use crate::{
     schema::{Entity, FieldSet, LeafId, Value},
     words::{EntityName, SystemName},
@@ -24,17 +26,21 @@ pub struct Mapping {
     /// Native tree of one record and the size of its frame.
     pub(super) record: Node,
     pub(super) frame: u16,
+    /// Places outside lists that jq filters read whole, and their slots.
+    pub(super) wholes: Vec<(Path, u16)>,
     pub(super) root: ObjectPart,
     /// What is read from around a record, where some line does.
     pub(super) around: Option<Around>,
+    /// How rows become records, where they are none as they stand.
+    pub(super) cells: super::cells::Cells,
     /// Leaves that no line fills.
     pub(super) unmapped: FieldSet,
     /// Constants of groups and list elements, each with all leaves of its group or element.
     pub(super) tags: Vec<(LeafId, FieldSet)>,
     /// Where each leaf stands in a caller's document, list places included; none inside native lists.
     pub(super) pointers: Vec<Option<String>>,
-    /// How a filter or an order names the key.
-    pub(super) key_name: Option<Arc<str>>,
+    /// How a filter or an order names the parts of the key that tell records apart; none where it cannot.
+    pub(super) key_names: Option<Vec<Arc<str>>>,
     /// Native conditions of a record that is of this entity.
     pub(super) narrow: Vec<Narrow>,
     /// What a new record carries besides its fields.
@@ -52,6 +58,8 @@ pub struct Mapping {
     pub(super) create: Option<Call>,
     pub(super) update: Option<Call>,
     pub(super) delete: Option<Call>,
+    /// Whether a new record goes again where one of its elements cannot be written.
+    pub(super) undo: bool,
     /// Why the others are not there.
     pub(super) lacks: super::load::Lacks,
     pub(super) samples: Vec<super::check::Sample>,
@@ -59,6 +67,8 @@ pub struct Mapping {
     pub(super) xml: Option<super::xml::Record>,
     /// What the reports on data quality go by.
     pub(super) watched: super::watched::Watched,
+    /// What other systems tell.
+    pub(super) elsewhere: super::elsewhere::Elsewhere,
 }
 
 /// What all mappings of a system share.
@@ -87,14 +97,6 @@ pub(super) enum Speaks {
     Xml,
 }
 
-/// How a record is named.
-#[derive(Debug)]
-pub(super) struct Key {
-    pub(super) slot: u16,
-    pub(super) at: Path,
-    pub(super) form: KeyForm,
-}
-
 /// What a key, or a reference to one, may look like; anything else names no record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum KeyForm {
@@ -106,7 +108,7 @@ pub(super) enum KeyForm {
     Guid,
 }
 
-/// Where a record's version stands and which header field carries it back; none where bodies do.
+/// Where a record's version stands, and which header field carries it back; none where bodies do.
 #[derive(Debug)]
 pub(super) struct Version {
     pub(super) slot: u16,
@@ -143,6 +145,9 @@ pub(super) struct Call {
     pub(super) after: String,
     /// Whether the key stands between `before` and `after`.
     pub(super) is_keyed: bool,
+    /// Parts of the key that the address names one by one, by their numbers, each with what follows it; all of them
+    /// stand between `before` and `after`.
+    pub(super) key_parts: Vec<(usize, String)>,
     pub(super) query: Vec<(String, String)>,
     /// Header fields that always go along.
     pub(super) headers: HeaderMap,
@@ -212,6 +217,8 @@ pub(super) struct ListCall {
     pub(super) select_body: Option<Path>,
     /// What stands in the body besides.
     pub(super) body: Option<Body>,
+    /// What it takes from the filter besides, and cannot do without.
+    pub(super) bounds: Vec<super::needs::Bound>,
     /// The slot of what the rows stand in, where its lack of them says that there are none.
     pub(super) rows_in: Option<u16>,
     pub(super) page: Page,
@@ -449,10 +456,14 @@ pub(super) struct EachPart {
     pub(super) narrow: Vec<Narrow>,
     /// Whether it may be sent with a new record.
     pub(super) create: bool,
-    /// Whether its elements may come, change and go with a change of the record.
+    /// What an element is sent with besides its fields.
+    pub(super) set: Vec<(Path, Set)>,
+    /// Whether its elements may come, change and go with a change of the record, as commands.
     pub(super) update: bool,
     /// How it is written, where it is not sent as it is.
     pub(super) commands: Option<Commands>,
+    /// How its elements are written by themselves, where they are.
+    pub(super) parts: Option<Box<super::parts::Parts>>,
 }
 
 /// A native list that is written as commands.
@@ -478,6 +489,26 @@ pub(super) struct CommandWords {
     pub(super) add: Body,
     pub(super) change: Option<Body>,
     pub(super) remove: Option<Body>,
+}
+
+/// A native value that a mapping sends of its own.
+#[derive(Debug)]
+pub(super) enum Set {
+    /// It is always the same.
+    Is(Out),
+    /// It is worked out of what else is sent.
+    Calc(Box<Worked>),
+}
+
+/// A calculation over what is sent.
+#[derive(Debug)]
+pub(super) struct Worked {
+    pub(super) calc: Calc,
+    /// Native tree of its operands, and the size of its frame.
+    pub(super) node: Node,
+    pub(super) frame: u16,
+    /// Whether it travels as text.
+    pub(super) is_text: bool,
 }
 
 /// A list read from one text.
@@ -635,9 +666,9 @@ impl Mapping {
         &self.system
     }
 
-    /// Leaves that a line of this mapping fills; of the others the system knows nothing.
+    /// Leaves that a line of this mapping fills, or that another system tells; of the others nothing is known.
     pub fn mapped(&self) -> FieldSet {
-        self.entity.all().minus(&self.unmapped)
+        self.own().union(&self.elsewhere())
     }
 
     /// Leaves that some group or list element gets as a constant. A group or an element of which nothing else is

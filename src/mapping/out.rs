@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use compact_str::CompactString;
 
-use super::{path::Step, scan::Raw};
+use super::{
+    path::Step,
+    scan::{Raw, stop},
+};
 
 /// A native value on its way out.
 #[derive(Clone, Debug, PartialEq)]
@@ -122,6 +125,18 @@ impl Out {
         })
     }
 
+    /// Whether something was put at a path, under it, or above it; of elements that are found it is not told apart
+    /// which one.
+    pub(super) fn touches(&self, steps: &[Step]) -> bool {
+        match (self, steps.split_first()) {
+            (Self::Object(pairs), None) => !pairs.is_empty(),
+            (Self::Object(pairs), Some((Step::Key(key), rest))) => {
+                pairs.iter().any(|(name, child)| name == key && child.touches(rest))
+            }
+            _ => true,
+        }
+    }
+
     /// It as a scanner would find it.
     pub(super) fn raw(&self) -> Raw<'_> {
         match self {
@@ -181,17 +196,17 @@ pub(super) fn quote(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
     let bytes = text.as_bytes();
     let mut from = 0;
-    for (at, byte) in bytes.iter().enumerate() {
+    loop {
+        let at = stop(bytes, from);
+        out.extend_from_slice(bytes.get(from..at).unwrap_or_default());
+        let Some(byte) = bytes.get(at) else { break };
         let short = match byte {
-            b'"' => b'"',
-            b'\\' => b'\\',
             b'\n' => b'n',
             b'\r' => b'r',
             b'\t' => b't',
             0..=0x1f => b'u',
-            _ => continue,
+            byte => *byte,
         };
-        out.extend_from_slice(bytes.get(from..at).unwrap_or_default());
         out.extend_from_slice(&[b'\\', short]);
         if short == b'u' {
             let digit = |n: u8| HEX.get(usize::from(n & 15)).copied().unwrap_or(b'0');
@@ -199,7 +214,6 @@ pub(super) fn quote(text: &str, out: &mut Vec<u8>) {
         }
         from = at + 1;
     }
-    out.extend_from_slice(bytes.get(from..).unwrap_or_default());
     out.push(b'"');
 }
 

@@ -14,6 +14,7 @@ use super::{
     model::{Call, EachPart, Held, Join, Line, Mapping, Named, Native, ObjectPart, Part, Source},
     native::NativeRequest,
     out::Out,
+    parts::{Changes, Creation, PartDraft, PartVersions},
     path::Path,
     places::{elements, fields_of, places},
 };
@@ -25,6 +26,7 @@ use crate::{
 mod codes;
 mod commands;
 mod more;
+mod parts;
 mod view;
 
 pub(super) use more::{back_to_parts, packed, written_text};
@@ -86,36 +88,36 @@ impl Mapping {
         }
     }
 
-    /// The request that makes a record.
+    /// The request that makes a record; of one whose elements are written by themselves, the record without them.
     ///
     /// # Errors
     /// What of the record the system cannot take.
     pub fn create(&self, record: &Record) -> Result<NativeRequest, Vec<MappingFault>> {
-        self.create_with(record, None)
+        self.creation(record, None).map(|creation| creation.record)
     }
 
-    /// The same, with the keys that [`searches`](Self::searches) have found; without them codes stand in their places.
+    /// The requests that make a record: itself, and its elements that are written by themselves. `found` are the keys
+    /// that [`searches`](Self::searches) have found; without them codes stand in their places.
     ///
     /// # Errors
-    /// As [`create`](Self::create), and a code of which no key was found.
-    pub fn create_with(
-        &self,
-        record: &Record,
-        found: Option<&Found>,
-    ) -> Result<NativeRequest, Vec<MappingFault>> {
+    /// What of the record the system cannot take; and a code of which no key was found.
+    pub fn creation(&self, record: &Record, found: Option<&Found>) -> Result<Creation, Vec<MappingFault>> {
         let call = self.create.as_ref().ok_or_else(|| vec![whole("the system cannot make such records")])?;
-        let mut out = Writing { found, ..Writing::new(true, &FieldSet::EMPTY) };
+        let mut out = Writing { found, splits: true, ..Writing::new(true, &FieldSet::EMPTY) };
         out.object(&self.root, &self.entity.root, Some(&record.fields), None);
         for set in &self.set_found {
             out.set_found(set);
         }
         self.check_derived(&mut out, record, None);
         out.done()?;
-        let mut body = out.body;
+        let (mut body, parts) = (out.body, out.drafts);
         self.beside(&mut body);
         let address = format!("{}{}", self.at, call.before);
         let request = Request::new(call.method.clone(), address).with(&call.query, &call.headers);
-        Ok(self.finish(request, Some(self.carried(call, Which::default(), body)?)))
+        Ok(Creation {
+            record: self.finish(request, Some(self.carried(call, Naming::default(), body)?)),
+            parts,
+        })
     }
 
     /// Puts what a new record carries besides its fields.
@@ -143,29 +145,53 @@ impl Mapping {
     }
 
     /// The same, where the leaves `emptied` are cleared though `old` does not tell of a value in them: the system may
-    /// hold one that does not fit the field. `found` are keys, as for [`create_with`](Self::create_with).
+    /// hold one that does not fit the field. `found` are keys, as for [`creation`](Self::creation).
     ///
     /// # Errors
-    /// As [`update`](Self::update).
+    /// As [`update`](Self::update); and that elements change which are written by themselves.
     pub fn update_emptying(
         &self,
         id: &str,
-        (old, new): (&Record, &Record),
+        records: (&Record, &Record),
         version: Option<&str>,
         emptied: &FieldSet,
         found: Option<&Found>,
     ) -> Result<Option<NativeRequest>, Vec<MappingFault>> {
+        let changes = self.changes(id, records, (version, &PartVersions::default()), emptied, found)?;
+        match changes.parts.is_empty() {
+            true => Ok(changes.record),
+            false => Err(vec![whole("this takes more than one request")]),
+        }
+    }
+
+    /// The requests that change a record: itself, and its elements that are written by themselves, each guarded by
+    /// the version that the system told.
+    ///
+    /// # Errors
+    /// As [`update`](Self::update).
+    pub fn changes(
+        &self,
+        id: &str,
+        (old, new): (&Record, &Record),
+        (version, versions): (Option<&str>, &PartVersions),
+        emptied: &FieldSet,
+        found: Option<&Found>,
+    ) -> Result<Changes, Vec<MappingFault>> {
         let call =
             self.update.as_ref().ok_or_else(|| vec![whole("the system cannot change such records")])?;
         let mut out = Writing { found, ..Writing::new(false, emptied) };
         out.object(&self.root, &self.entity.root, Some(&new.fields), Some(&old.fields));
         self.check_derived(&mut out, new, Some(old));
         out.done()?;
+        let parts = std::mem::take(&mut out.drafts).into_iter().map(|part| self.part(part, id, versions));
+        let parts = parts.collect::<Result<_, _>>().map_err(|fault| vec![fault])?;
         if out.body.is_empty() {
-            return Ok(None);
+            return Ok(Changes { record: None, parts });
         }
         let request = self.keyed(call, id, version).map_err(|fault| vec![fault])?;
-        Ok(Some(self.finish(request, Some(self.carried(call, Which { key: Some(id), version }, out.body)?))))
+        let naming = Naming { key: Some(id), version };
+        let record = self.finish(request, Some(self.carried(call, naming, out.body)?));
+        Ok(Changes { record: Some(record), parts })
     }
 
     /// The request that removes a record.
@@ -176,7 +202,7 @@ impl Mapping {
         let call = self.delete.as_ref().ok_or_else(|| whole("the system cannot remove such records"))?;
         let request = self.keyed(call, id, version)?;
         let body = (call.method == Method::POST || call.body.is_some()).then(Out::object);
-        Ok(self.finish(request, body.map(|body| call.carrying(Which { key: Some(id), version }, body))))
+        Ok(self.finish(request, body.map(|body| call.carrying(Naming { key: Some(id), version }, body))))
     }
 
     /// A request on one record, guarded by its version where the system has versions. Key and version are the
@@ -186,11 +212,11 @@ impl Mapping {
         let address = self.address(call, id).ok_or_else(|| own("no record can have this id"))?;
         let mut request = Request::new(call.method.clone(), address).with(&call.query, &call.headers);
         if let Some(spec) = &self.version {
-            let unguarded = || own("there is no version of the record to guard it");
-            let version = version.ok_or_else(unguarded)?;
+            let none = || own("there is no version of the record to guard it");
+            let version = version.filter(|version| !version.is_empty()).ok_or_else(none)?;
             if let Some(header) = &spec.header {
-                let version = HeaderValue::try_from(version).map_err(|_| unguarded())?;
-                request.headers.insert(header.clone(), version);
+                let value = HeaderValue::try_from(version).map_err(|_| none())?;
+                request.headers.insert(header.clone(), value);
             }
         }
         Ok(request)
@@ -201,10 +227,13 @@ impl Mapping {
         if out.derived.is_empty() {
             return;
         }
-        // The whole record as it would be written, to see what its joined texts will be.
+        let derived = std::mem::take(&mut out.derived);
+        // The whole record as it would be written, to see what its joined texts will be; a new one is.
         let mut full = Writing::new(true, &FieldSet::EMPTY);
-        full.object(&self.root, &self.entity.root, Some(&new.fields), None);
-        for Derived { leaf, pointer, sent, join } in std::mem::take(&mut out.derived) {
+        if !out.create {
+            full.object(&self.root, &self.entity.root, Some(&new.fields), None);
+        }
+        for Derived { leaf, pointer, sent, join } in derived {
             let same = |record: &Record| record.first(&self.entity, leaf) == sent.as_ref();
             if old.is_some_and(same) {
                 continue;
@@ -213,7 +242,7 @@ impl Mapping {
                 out.fault(Some(leaf), pointer, "this is worked out by the system and cannot be sent".into());
                 continue;
             };
-            let read_back = join.read(&full.body);
+            let read_back = join.read(if out.create { &out.body } else { &full.body });
             let agrees = match &sent {
                 Some(Value::Text(text)) => *text == read_back,
                 None | Some(Value::Null) => old.is_none() || read_back.is_empty(),
@@ -234,7 +263,7 @@ impl Mapping {
 
 impl Call {
     /// The body of a write: the record, inside what the file puts around it.
-    pub(super) fn carrying(&self, Which { key, version }: Which<'_>, record: Out) -> Out {
+    pub(super) fn carrying(&self, Naming { key, version }: Naming<'_>, record: Out) -> Out {
         match &self.body {
             None => record,
             Some(body) => body.fill(&mut Holes { record: Some(record), key, version, ..Holes::default() }),
@@ -242,11 +271,11 @@ impl Call {
     }
 }
 
-/// Which record a write is about, as the system knows it; none of a new one.
+/// What a body may say of the record that it is about.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Which<'w> {
-    pub(super) key: Option<&'w str>,
-    pub(super) version: Option<&'w str>,
+pub(super) struct Naming<'n> {
+    pub(super) key: Option<&'n str>,
+    pub(super) version: Option<&'n str>,
 }
 
 impl Join {
@@ -296,8 +325,8 @@ pub(super) struct Writing<'m> {
     /// Leaves that are cleared whether or not a value is known.
     emptied: &'m FieldSet,
     pub(super) body: Out,
-    /// What is written outside native lists, by the slots that it is read from.
-    pub(super) slots: Vec<(u16, Out)>,
+    /// What is written outside native lists, by the slots that it is read from, where somebody asks.
+    pub(super) slots: Option<Vec<(u16, Out)>>,
     in_each: bool,
     /// What the switches of this object, or list element, have to be.
     switches: Vec<(&'m Path, &'m Out)>,
@@ -306,10 +335,14 @@ pub(super) struct Writing<'m> {
     pointer: String,
     faults: Vec<MappingFault>,
     derived: Vec<Derived<'m>>,
-    /// Whether the body is one as it is read, to see what a write comes to.
-    held: bool,
-    /// Leaves of lists that change, which are seen as they are sent.
-    pub(super) listed: FieldSet,
+    /// Whether elements of a new record that are written by themselves are left out of its body.
+    splits: bool,
+    /// Whether an element is written by itself.
+    parts_only: bool,
+    /// Elements that are.
+    drafts: Vec<PartDraft>,
+    /// Leaves of lists in a record that is there, of which elements are.
+    pub(super) relisted: FieldSet,
     /// Keys by codes; without them codes stand in their places.
     found: Option<&'m Found>,
     /// Codes of which keys are wanted.
@@ -326,15 +359,17 @@ impl<'m> Writing<'m> {
             create,
             emptied,
             body: Out::object(),
-            slots: Vec::new(),
+            slots: None,
             in_each: false,
             switches: Vec::new(),
             puts: 0,
             pointer: String::new(),
             faults: Vec::new(),
             derived: Vec::new(),
-            held: false,
-            listed: FieldSet::EMPTY,
+            splits: false,
+            parts_only: false,
+            drafts: Vec::new(),
+            relisted: FieldSet::EMPTY,
             found: None,
             sought: Vec::new(),
             found_here: Vec::new(),
@@ -342,9 +377,14 @@ impl<'m> Writing<'m> {
         }
     }
 
-    /// One whose body is as it will be read.
-    pub(super) fn held(create: bool, emptied: &'m FieldSet) -> Self {
-        Self { held: true, ..Self::new(create, emptied) }
+    /// The same, noting what is written by the slots that it is read from.
+    pub(super) fn noting(self) -> Self {
+        Self { slots: Some(Vec::new()), ..self }
+    }
+
+    /// Whether the body is one as it is read, to see what a write comes to.
+    fn is_held(&self) -> bool {
+        self.slots.is_some()
     }
 
     /// Leaves that cannot be sent as they are; none where all can.
@@ -358,8 +398,12 @@ impl<'m> Writing<'m> {
     }
 
     fn fault(&mut self, leaf: Option<LeafId>, pointer: String, message: String) {
+        self.push(MappingFault { whose: Whose::Caller, leaf, pointer, message });
+    }
+
+    fn push(&mut self, fault: MappingFault) {
         if self.faults.len() < FAULTS_MAX {
-            self.faults.push(MappingFault { whose: Whose::Caller, leaf, pointer, message });
+            self.faults.push(fault);
         }
     }
 
@@ -385,8 +429,11 @@ impl<'m> Writing<'m> {
         old: Option<&Fields>,
     ) {
         let is_left = |named: &&Named| {
-            let new = new.and_then(|fields| fields.at(named.position));
-            matches!(named.part, Part::When(_)) && new.is_none_or(|value| *value == Value::Null)
+            let is_empty = || {
+                let new = new.and_then(|fields| fields.at(named.position));
+                new.is_none_or(|value| *value == Value::Null)
+            };
+            matches!(named.part, Part::When(_)) && is_empty()
         };
         // ORDER: what leaves a native place that others share goes first.
         let (left, rest) =
@@ -446,8 +493,9 @@ impl<'m> Writing<'m> {
                 match native.codec.write(new.unwrap_or(&Value::Null)) {
                     Ok(out) => {
                         // What it reads as afterwards may be spelt otherwise than what is written.
-                        let held = native.codec.held(new.unwrap_or(&Value::Null)).ok();
-                        self.scalar(line.leaf, native, out, held);
+                        let held =
+                            self.slots.as_ref().map(|_| native.codec.held(new.unwrap_or(&Value::Null)));
+                        self.scalar(line.leaf, native, out, held.and_then(Result::ok));
                     }
                     Err(why) => self.fault_here(Some(line.leaf), why),
                 }
@@ -466,8 +514,8 @@ impl<'m> Writing<'m> {
 
     /// Puts a native value, and notes the slot that it will be read from.
     fn put(&mut self, slot: u16, at: &Path, out: Out, held: Option<Out>) {
-        if !self.in_each {
-            self.slots.push((slot, held.unwrap_or_else(|| out.clone())));
+        if let Some(slots) = self.slots.as_mut().filter(|_| !self.in_each) {
+            slots.push((slot, held.unwrap_or_else(|| out.clone())));
         }
         self.puts += 1;
         self.body.put(at.steps(), out);
@@ -486,6 +534,13 @@ impl<'m> Writing<'m> {
     }
 
     fn derive(&mut self, leaf: LeafId, sent: Option<&Value>, join: Option<&'m Join>) {
+        if self.parts_only {
+            // Of one element alone nobody can see what it will be put together to.
+            if sent.is_some_and(|value| *value != Value::Null) {
+                self.fault_here(Some(leaf), "this is worked out by the system and cannot be sent");
+            }
+            return;
+        }
         self.derived.push(Derived { leaf, pointer: self.pointer.clone(), sent: sent.cloned(), join });
     }
 
@@ -512,12 +567,15 @@ impl<'m> Writing<'m> {
     fn each(&mut self, each: &'m EachPart, item: &Shape, new: Option<&Value>, old: Option<&Value>) {
         let (new, old) = (elements(new), elements(old));
         if !self.create {
-            if new != old && self.held && each.update {
-                let mut leaves = FieldSet::EMPTY;
-                each.item.lines(true, &mut |line, _| leaves.insert(line.leaf));
-                self.listed = self.listed.union(&leaves);
-            } else if new != old && !self.changes(each, item, (new, old)) {
-                self.fault_here(None, "the system does not let this list be changed with the record");
+            let calls =
+                each.parts.as_deref().and_then(|parts| parts.update.as_ref().map(|calls| (parts, calls)));
+            match calls {
+                _ if new == old => {}
+                Some(calls) => self.parts_changed(each, calls, item, (new, old)),
+                None if each.update => self.changed(each, item, (new, old)),
+                None => {
+                    self.fault_here(None, "the system does not let this list be changed with the record");
+                }
             }
             return;
         }
@@ -527,9 +585,13 @@ impl<'m> Writing<'m> {
         if !each.create {
             return self.fault_here(None, "the system does not let this list be set");
         }
+        if let Some(parts) = each.parts.as_deref().filter(|parts| self.splits && parts.create.is_some()) {
+            return self.new_parts(each, parts, item, new);
+        }
         let elements = new.iter().enumerate();
-        let mut list: Vec<Out> = elements.map(|element| self.element(each, item, element, None)).collect();
-        if let Some(commands) = each.commands.as_ref().filter(|_| !self.held) {
+        let mut list: Vec<Out> =
+            elements.map(|(at, value)| self.element(each, item, at, (value, None))).collect();
+        if let Some(commands) = each.commands.as_ref().filter(|_| !self.is_held()) {
             return self.additions(commands, list);
         }
         self.puts += 1;
@@ -540,5 +602,34 @@ impl<'m> Writing<'m> {
         };
         all.append(&mut list);
         self.body.put(each.at.steps(), Out::List(all));
+    }
+
+    /// One element of a native list: all of it, or what differs from an old one.
+    fn element(
+        &mut self,
+        each: &'m EachPart,
+        item: &Shape,
+        at: usize,
+        (new, old): (&Value, Option<&Value>),
+    ) -> Out {
+        let outer = std::mem::replace(&mut self.body, Out::object());
+        let was_in_each = std::mem::replace(&mut self.in_each, true);
+        let was_new = std::mem::replace(&mut self.create, old.is_none());
+        let switches = std::mem::take(&mut self.switches);
+        let found_here = std::mem::take(&mut self.found_here);
+        let was_item = self.item.replace(&each.item);
+        self.within(&at.to_string(), |this| this.part(&each.item, item, Some(new), old));
+        self.item = was_item;
+        if old.is_none() {
+            for narrow in &each.narrow {
+                self.body.put(narrow.at.steps(), narrow.out.clone());
+            }
+            self.within(&at.to_string(), |this| this.besides(&each.set));
+        }
+        self.in_each = was_in_each;
+        self.create = was_new;
+        self.switches = switches;
+        self.found_here = found_here;
+        std::mem::replace(&mut self.body, outer)
     }
 }

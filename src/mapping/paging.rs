@@ -11,9 +11,10 @@ use http::HeaderName;
 use percent_encoding::percent_decode_str;
 
 use super::{
+    cells::Rows,
     cursor::{Place, again},
     errors::{FaultKind, SystemFault},
-    inward::{Inward, Page, RowFault},
+    inward::Page,
     link,
     listing::Listing,
     model::{CountAt, Ends, LinkAt, ListCall, Mapping, Next, Size},
@@ -49,10 +50,10 @@ impl Mapping {
         listing: &Listing,
         call: &ListCall,
         from: (&NativeAnswer, &Raws<'_>),
-        mut rows: Vec<Result<Inward, RowFault>>,
+        Rows { records: mut rows, natives }: Rows,
     ) -> Result<Page, SystemFault> {
         let first = rows.iter().flatten().next().map(|row| row.id.as_str());
-        let turned = self.turned(listing, call, from, (rows.len(), first))?;
+        let turned = self.turned(listing, call, from, (natives, first))?;
         if turned.is_repeated {
             rows.clear();
         }
@@ -85,7 +86,8 @@ impl Mapping {
         };
         let (next, truncated) = match after {
             After::Page(place) => (Some(place.cursor(listing.variant)?), false),
-            After::End => (None, false),
+            // What a default keeps out may be there.
+            After::End => (None, listing.is_narrowed),
             After::Cut => (None, true),
         };
         Ok(Turned { next, truncated, is_repeated })

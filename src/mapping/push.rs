@@ -80,7 +80,10 @@ impl Mapping {
             keys.push((place.name.clone(), *direction));
         }
         match words.tie {
-            Tie::Key => keys.push((self.key_name.clone()?, Direction::Ascending)),
+            Tie::Key => {
+                let names = self.key_names.as_ref()?;
+                keys.extend(names.iter().map(|name| (name.clone(), Direction::Ascending)));
+            }
             Tie::Own => {}
         }
         (keys.len() <= words.most).then_some(keys)
@@ -217,7 +220,10 @@ fn is_number_there(dialect: &Dialect, codec: &Codec) -> bool {
 
 /// Whether a filter compares the day as a day: where the system keeps one as text, only in the same form.
 fn is_day_there(dialect: &Dialect, codec: &Codec) -> bool {
-    matches!(codec.forms.day, Day::Iso | Day::MsDate) || codec.forms.day == dialect.literals.day
+    let (kept, told) = (codec.forms.day, dialect.literals.day);
+    // What is kept with a time is compared with a moment.
+    let with_time = matches!(kept, Day::IsoMidnight | Day::IsoNoon) && told == Day::IsoMidnight;
+    matches!(kept, Day::Iso | Day::MsDate) || kept == told || with_time
 }
 
 /// Conditions on the stored days that read as one which passes. Where a day is kept as a moment, any moment of
@@ -279,7 +285,7 @@ fn is_told(codec: &Codec, spelt: &str) -> bool {
 }
 
 fn text_literal(dialect: &Dialect, codec: &Codec, text: &str) -> Option<Literal> {
-    let text = if codec.norm.is_empty() { text.to_owned() } else { normal(&codec.norm, text) };
+    let text = if codec.norm.is_empty() { text.to_owned() } else { normal(&codec.norm, text).into_owned() };
     match codec.wire {
         Wire::Text => told(codec, text_of(dialect, codec, &text)?),
         Wire::Number => told(codec, is_number(&text).then(|| Literal::Token(text.into()))?),
@@ -298,7 +304,7 @@ fn is_spelt_so(dialect: &Dialect, codec: &Codec) -> bool {
 /// cannot be said.
 fn text_of(dialect: &Dialect, codec: &Codec, text: &str) -> Option<Literal> {
     let literal = match codec.form {
-        KeyForm::Text if dialect.literals.holds(text) => Literal::Text(text.into()),
+        KeyForm::Text if dialect.literals.holds(text) && codec.can_hold(text) => Literal::Text(text.into()),
         // The system knows no such value; it would refuse the question instead of finding nothing.
         KeyForm::Digits if codec.form.fits(text) => Literal::Token(text.into()),
         KeyForm::Guid if codec.form.fits(text) => Literal::Guid(text.into()),

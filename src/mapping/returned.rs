@@ -12,7 +12,7 @@ use super::{
     errors::{FaultKind, SystemFault},
     inward::{Inward, RowFault},
     listing::KEY_BYTES_MAX,
-    model::{Call, Envelope, KeyAt, KeyForm, KeyPlace, Mapping, Returns},
+    model::{Call, Envelope, KeyAt, KeyPlace, Mapping, Returns},
     native::NativeAnswer,
     scan::{BadJson, Raw, Scanner},
     trie::{Node, Raws, walk},
@@ -104,11 +104,7 @@ impl Mapping {
     pub fn is_asked(&self, id: &str, came: &Inward) -> Result<(), SystemFault> {
         let by_body =
             self.read.as_ref().and_then(|call| call.body.as_ref()).is_some_and(super::body::Body::has_key);
-        let is_same = match self.key.form {
-            KeyForm::Guid => came.id.eq_ignore_ascii_case(id),
-            KeyForm::Text | KeyForm::Digits => *came.id == *id,
-        };
-        if is_same || !by_body {
+        if self.key.spelt(&came.id) == self.key.spelt(id) || !by_body {
             return Ok(());
         }
         Err(SystemFault::unreadable("the system answered with another record than was asked for".to_owned()))
@@ -138,7 +134,7 @@ impl Mapping {
         match row {
             Ok(inward) => Ok(inward),
             Err(RowFault::Other | RowFault::Gone) => Err(SystemFault::not_found()),
-            Err(fault @ (RowFault::NoKey | RowFault::Twice | RowFault::NotAnObject)) => {
+            Err(fault @ (RowFault::NoKey | RowFault::Twice | RowFault::NotAnObject | RowFault::Cells)) => {
                 Err(SystemFault::unreadable(fault.to_string()))
             }
         }
@@ -209,7 +205,7 @@ impl Mapping {
             KeyPlace::Header(_) => percent_decode_str(key).decode_utf8().map_err(|_| none())?,
             KeyPlace::Body(_) => Cow::Borrowed(key),
         };
-        let is_key = (1..=KEY_BYTES_MAX).contains(&key.len()) && self.key.form.fits(&key);
+        let is_key = (1..=KEY_BYTES_MAX).contains(&key.len()) && self.key.form().fits(&key);
         is_key.then(|| CompactString::from(&*key)).ok_or_else(none)
     }
 }

@@ -233,6 +233,14 @@ impl<'a> Scanner<'a> {
         }
     }
 
+    /// The text of any value, checking that it is one.
+    pub(super) fn whole(&mut self) -> Result<&'a str, BadJson> {
+        self.peek()?;
+        let from = self.at;
+        self.skip()?;
+        self.text.get(from..self.at).ok_or_else(|| self.bad())
+    }
+
     fn word(&mut self, word: &[u8], raw: Raw<'a>) -> Result<Raw<'a>, BadJson> {
         if !self.bytes.get(self.at..).is_some_and(|rest| rest.starts_with(word)) {
             return Err(self.bad());
@@ -241,34 +249,32 @@ impl<'a> Scanner<'a> {
         Ok(raw)
     }
 
-    fn digits(&mut self) -> Result<(), BadJson> {
-        let start = self.at;
-        while self.bytes.get(self.at).is_some_and(u8::is_ascii_digit) {
-            self.at += 1;
+    /// Where the digits end that stand at a place; there is at least one.
+    #[inline]
+    fn digits(&mut self, from: usize) -> Result<usize, BadJson> {
+        let mut at = from;
+        while self.bytes.get(at).is_some_and(u8::is_ascii_digit) {
+            at += 1;
         }
-        if self.at == start { Err(self.bad()) } else { Ok(()) }
-    }
-
-    fn take(&mut self, any: &[u8]) -> bool {
-        let taken = self.bytes.get(self.at).is_some_and(|byte| any.contains(byte));
-        self.at += usize::from(taken);
-        taken
+        self.at = at;
+        if at == from { Err(self.bad()) } else { Ok(at) }
     }
 
     fn number(&mut self) -> Result<&'a str, BadJson> {
         let start = self.at;
-        self.take(b"-");
-        if !self.take(b"0") {
-            self.digits()?;
+        let mut at = start + usize::from(self.bytes.get(start) == Some(&b'-'));
+        at = match self.bytes.get(at) {
+            Some(b'0') => at + 1,
+            _ => self.digits(at)?,
+        };
+        if self.bytes.get(at) == Some(&b'.') {
+            at = self.digits(at + 1)?;
         }
-        if self.take(b".") {
-            self.digits()?;
+        if let Some(b'e' | b'E') = self.bytes.get(at) {
+            at = self.digits(at + 1 + usize::from(matches!(self.bytes.get(at + 1), Some(b'+' | b'-'))))?;
         }
-        if self.take(b"eE") {
-            self.take(b"+-");
-            self.digits()?;
-        }
-        self.text.get(start..self.at).ok_or_else(|| self.bad())
+        self.at = at;
+        self.text.get(start..at).ok_or_else(|| self.bad())
     }
 
     /// A string between its quotes, and whether escapes stand in it.
@@ -296,7 +302,7 @@ impl<'a> Scanner<'a> {
 
 /// Where the next quote, backslash or control character stands, eight bytes at a time.
 #[inline]
-fn stop(bytes: &[u8], mut at: usize) -> usize {
+pub(super) fn stop(bytes: &[u8], mut at: usize) -> usize {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const HIGH: u64 = ONES * 0x80;
     // Marks each zero byte; what it marks falsely stands above a true mark, so the lowest is right.

@@ -11,8 +11,9 @@ use super::{
     native::NativeAnswer,
     out::Out,
     outward::{Writing, back_to_parts, packed, written_text},
+    path::Path,
     places::{elements, fields_of, places},
-    scan::Scanner,
+    scan::{Raw, Scanner},
     trie::{Raws, walk},
 };
 use crate::schema::{FieldSet, Fields, Object, Record, Shape, Value};
@@ -60,16 +61,11 @@ impl Mapping {
             Before::Nothing => None,
             Before::Told { record, .. } | Before::Written { record } => Some(record),
         };
-        let mut out = Writing::held(old.is_none(), emptied);
+        let mut out = Writing::new(old.is_none(), emptied).noting();
         let fields = old.map(|record| &record.fields);
         out.object(&self.root, &self.entity.root, Some(&sent.fields), fields);
-        // What changes in lists is seen as it is sent.
-        let listed = Some(out.listed).filter(|listed| !listed.is_empty());
-        let faulty = match (out.faulty(), listed) {
-            (Some(faulty), Some(listed)) => Some(faulty.union(&listed)),
-            (faulty, listed) => faulty.or(listed),
-        };
-        let (mut written, mut spelt) = (out.slots, Vec::new());
+        let (faulty, relisted) = (out.faulty(), out.relisted);
+        let (mut written, mut spelt) = (out.slots.unwrap_or_default(), Vec::new());
         let body = match before {
             Before::Nothing => {
                 self.beside(&mut out.body);
@@ -100,6 +96,7 @@ impl Mapping {
             }
         }
         raws.lift(&self.record, 0);
+        self.forget_filtered(before, &out.body, &mut raws);
         for (slot, out) in &spelt {
             // Which of several elements the system will change, nobody knows.
             if raws.is_doubtful(*slot) {
@@ -120,15 +117,31 @@ impl Mapping {
             fields.set(position, id.clone());
         }
         Ok(match (before, faulty) {
-            (Before::Nothing | Before::Told { .. }, None) => Record { fields },
-            // What no system tells of stays as it was sent, and so does what this one cannot take.
+            (Before::Nothing | Before::Told { .. }, None) if relisted.is_empty() => {
+                self.keep_elsewhere(&sent.fields, &mut fields);
+                Record { fields }
+            }
+            // What no system tells of stays as it was sent, and so does what this one cannot take, and a list whose
+            // elements come and go by themselves.
             (Before::Nothing | Before::Told { .. } | Before::Written { .. }, faulty) => {
                 let mut held = sent.clone();
-                let kept = missing.union(&faulty.unwrap_or_default());
+                let kept = missing.union(&faulty.unwrap_or_default()).union(&relisted);
                 graft(&self.entity.root, &mut held.fields, &fields, &kept);
                 held
             }
         })
+    }
+
+    /// What a filter makes of a place of which a part is written, nobody knows before the system has answered.
+    fn forget_filtered(&self, before: Before<'_>, body: &Out, raws: &mut Raws<'_>) {
+        let is_untold = |path: &Path| match before {
+            Before::Nothing => false,
+            Before::Told { .. } => body.touches(path.steps()),
+            Before::Written { .. } => true,
+        };
+        for (_, slot) in self.wholes.iter().filter(|(path, _)| is_untold(path)) {
+            raws.set(0, *slot, Raw::Absent);
+        }
     }
 }
 

@@ -17,10 +17,16 @@ mod batch;
 mod calls;
 mod carriers;
 mod catalogue;
+mod cells;
+mod erps;
 mod forms;
+mod jq;
+mod keys;
 mod lines;
 mod load;
+mod needs;
 mod paging;
+mod parts;
 mod pushed;
 mod query;
 mod read;
@@ -40,6 +46,10 @@ pub(super) fn shipped_schema() -> Schema {
         ("order.yaml", include_str!("../../policies/schema/order.yaml")),
         ("price.yaml", include_str!("../../policies/schema/price.yaml")),
         ("invoice.yaml", include_str!("../../policies/schema/invoice.yaml")),
+        ("payment.yaml", include_str!("../../policies/schema/payment.yaml")),
+        ("metric.yaml", include_str!("../../policies/schema/metric.yaml")),
+        ("campaign.yaml", include_str!("../../policies/schema/campaign.yaml")),
+        ("subscription.yaml", include_str!("../../policies/schema/subscription.yaml")),
     ];
     let files: Vec<_> = files
         .map(|(name, text)| {

@@ -43,6 +43,10 @@ yaml_words! {
     pub(super) enum Day {
         /// `2026-01-31`.
         Iso = "iso",
+        /// `2026-01-31T00:00:00Z`: the day as it is written, whatever the time.
+        IsoMidnight = "iso_midnight",
+        /// `2026-01-31T12:00:00Z`: the same, written at noon.
+        IsoNoon = "iso_noon",
         /// `/Date(1492041600000)/`: the day in UTC.
         MsDate = "ms_date",
         /// `20260131`.
@@ -143,13 +147,17 @@ impl Moment {
 impl Day {
     /// Whether it spells a moment of the day, so that a system may hold any of it.
     pub(super) fn is_moment(self) -> bool {
-        self == Self::MsDate
+        matches!(self, Self::MsDate | Self::IsoMidnight | Self::IsoNoon)
     }
 
     /// Reads a spelling; the error says what it is not.
     pub(super) fn read(self, text: &str) -> Result<Date, &'static str> {
         let day = match self {
             Self::Iso => date(text),
+            // The day as it is written: a zone moves nothing.
+            Self::IsoMidnight | Self::IsoNoon => {
+                instant(text).and_then(|_| date(text.split_once(['T', 't'])?.0))
+            }
             Self::MsDate => ms_date(text).and_then(day_of_ms),
             Self::Compact => compact(text),
             Self::DmyDots => parted(text, '.').and_then(|[d, m, y]| civil(y, m, d)),
@@ -166,6 +174,8 @@ impl Day {
         let (y, m, d) = (day.year(), day.month(), day.day());
         match self {
             Self::Iso => format_compact!("{day}"),
+            Self::IsoMidnight => format_compact!("{day}T00:00:00Z"),
+            Self::IsoNoon => format_compact!("{day}T12:00:00Z"),
             Self::MsDate => format_compact!("/Date({})/", ms_of_day(day)),
             Self::Compact => format_compact!("{y:04}{m:02}{d:02}"),
             Self::DmyDots => format_compact!("{d:02}.{m:02}.{y:04}"),
@@ -280,8 +290,10 @@ mod tests {
 
     use super::*;
 
-    const DAYS: [Day; 8] = [
+    const DAYS: [Day; 10] = [
         Day::Iso,
+        Day::IsoMidnight,
+        Day::IsoNoon,
         Day::MsDate,
         Day::Compact,
         Day::DmyDots,
@@ -322,6 +334,26 @@ mod tests {
             assert!(Day::MsDate.read(text).is_err(), "{text}");
         }
         assert_eq!(Moment::MsDate.plain("/Date(253402300799000)/").unwrap(), "9999-12-31T23:59:59Z");
+    }
+
+    #[test]
+    fn a_day_that_comes_with_a_time_is_the_day_that_is_written() {
+        for form in [Day::IsoMidnight, Day::IsoNoon] {
+            for text in ["2026-07-30T12:00:00Z", "2026-07-30T00:00:00Z", "2026-07-30T23:59:59.5-11:00"] {
+                assert_eq!(form.read(text), Ok(Date::constant(2026, 7, 30)), "{text}");
+            }
+            for text in [
+                "2026-07-30",
+                "2026-07-30T",
+                "2026-07-30T12:00:00",
+                "2026-02-30T12:00:00Z",
+                "x2026-07-30T12:00:00Z",
+            ] {
+                assert!(form.read(text).is_err(), "{text}");
+            }
+        }
+        assert_eq!(Day::IsoMidnight.spell(Date::constant(2026, 7, 30)), "2026-07-30T00:00:00Z");
+        assert_eq!(Day::IsoNoon.spell(Date::constant(2026, 7, 30)), "2026-07-30T12:00:00Z");
     }
 
     #[test]

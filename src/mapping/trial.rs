@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     catalog::Action,
-    schema::{self, Body, FieldSet, Filter, Record, View},
+    schema::{self, Body, FieldSet, Record, View},
 };
 
 /// LIMIT: records of a list that are tried.
@@ -70,7 +70,7 @@ impl Mapping {
             Ok(inward) => return Ok(vec![Ok(inward)]),
             Err(fault) => fault,
         };
-        let listing = self.list(&all, &Filter::everything(), &[], None, RECORDS_MAX);
+        let listing = self.listing_of_answer(RECORDS_MAX);
         match listing.ok().map(|listing| self.inward_list(&listing, &answer, &all)) {
             Some(Ok(page)) => Ok(page.rows),
             // Of the two the first is the likelier: most samples are of one record.

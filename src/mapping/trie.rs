@@ -22,6 +22,8 @@ pub(super) const ELEMENTS_MAX: u32 = 20_000;
 #[derive(Debug, Default)]
 pub(super) struct Node {
     pub(super) slot: Option<u16>,
+    /// The slot that gets the text of what stands here, whatever it is, for a filter.
+    pub(super) whole: Option<u16>,
     /// Names while the tree grows.
     named: BTreeMap<Box<str>, Node>,
     /// Names of the finished tree, sorted by length, then text.
@@ -36,6 +38,8 @@ pub(super) struct Node {
     pub(super) rows: bool,
     /// Whether an object here may be a tagged value.
     tagged: bool,
+    /// Whether an object or a list is due here.
+    parent: bool,
     /// Whether elements of lists at or under it get something of what holds them.
     lifting: bool,
     /// What there is to count, of an element, of lists under it that are read in more than one way.
@@ -100,6 +104,14 @@ impl Frame {
         if !steps.first().is_some_and(Step::is_root) {
             self.root.reach(steps).tagged = true;
         }
+    }
+
+    /// The slot of the text of what stands at a path; of the record itself, or the element, where there are no steps.
+    pub(super) fn whole(&mut self, steps: &[Step]) -> u16 {
+        let next = self.slots;
+        let slot = *self.root.reach(steps).whole.get_or_insert(next);
+        self.slots = self.slots.max(slot.saturating_add(1));
+        slot
     }
 
     /// Makes the list at a path one whose elements are read, for a part of them that is named so; `None` when it
@@ -181,6 +193,7 @@ impl Node {
         }
         let gets = |each: &Each| !each.lifts.is_empty() || each.node.lifting;
         self.lifting = self.each.iter().any(gets) || self.children().any(|child| child.lifting);
+        self.parent = !self.each.is_empty() || self.children().next().is_some();
         self.counters = self.keys.iter().map(|(_, child)| child.ways()).sum();
         fits
     }
@@ -192,7 +205,8 @@ impl Node {
 
     /// Every slot at or under it, those in elements of lists aside.
     fn slots(&self, see: &mut dyn FnMut(u16)) {
-        self.slot.into_iter().chain(self.each.iter().map(|each| each.slot)).for_each(&mut *see);
+        let own = self.slot.into_iter().chain(self.whole);
+        own.chain(self.each.iter().map(|each| each.slot)).for_each(&mut *see);
         self.children().for_each(|child| child.slots(see));
     }
 
@@ -222,11 +236,6 @@ impl Node {
     /// Whether its value may be a list.
     pub(super) fn is_list(&self) -> bool {
         self.rows || !(self.each.is_empty() && self.items.is_empty() && self.finds.is_empty())
-    }
-
-    /// Whether an object or a list is due here.
-    fn is_parent(&self) -> bool {
-        !self.each.is_empty() || self.children().next().is_some()
     }
 
     #[inline]
@@ -338,7 +347,7 @@ impl<'a> Raws<'a> {
 
     /// Says the same of a node and of everything under it.
     fn all(&mut self, node: &Node, base: usize, raw: Raw<'a>) {
-        if let Some(slot) = node.slot {
+        for slot in node.slot.into_iter().chain(node.whole) {
             self.set(base, slot, raw);
         }
         self.under(node, base, raw);
@@ -395,6 +404,9 @@ pub(super) fn walk<'a>(
     raws: &mut Raws<'a>,
     on_row: &mut OnRow<'_, 'a>,
 ) -> Result<(), BadJson> {
+    if let Some(slot) = node.whole {
+        raws.set(base, slot, Raw::Text(scan.clone().whole()?));
+    }
     let shape = match scan.peek()? {
         b'{' if node.tagged => Raw::Tree(scan.ahead()?),
         b'{' => Raw::Object,
@@ -423,10 +435,16 @@ pub(super) fn walk<'a>(
 
 /// A scalar at a node; where an object or a list is due it may say that there is none.
 fn scalar<'a>(raw: Raw<'a>, node: &Node, base: usize, raws: &mut Raws<'a>) {
-    for slot in node.slot.into_iter().chain(node.each.iter().map(|each| each.slot)) {
+    if let Some(slot) = node.slot {
         raws.set(base, slot, raw);
     }
-    if node.is_parent() && raws.is_nothing(raw) {
+    if !node.parent {
+        return;
+    }
+    for each in &node.each {
+        raws.set(base, each.slot, raw);
+    }
+    if raws.is_nothing(raw) {
         raws.empty(node, base);
     }
 }

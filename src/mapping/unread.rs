@@ -15,10 +15,10 @@ use super::{
     listing::Listing,
     model::{Mapping, Speaks},
     native::NativeAnswer,
+    path::Path,
     scan::{BadJson, Scanner},
     trie::Node,
 };
-use crate::schema::Filter;
 
 /// LIMIT: paths that are told of one record.
 const PATHS_MAX: usize = 200;
@@ -51,7 +51,7 @@ impl Mapping {
         let all = self.entity.all();
         let listing = match self.inward(&answer, &all) {
             Ok(_) => None,
-            Err(_) => match self.list(&all, &Filter::everything(), &[], None, 1) {
+            Err(_) => match self.listing_of_answer(1) {
                 Ok(listing) => Some(listing),
                 Err(_) => return Vec::new(),
             },
@@ -65,7 +65,14 @@ impl Mapping {
         }
         let before = |path: String| format!("{}{path}", walk.before);
         let inside = record.found().filter(|path| !self.watched.covers(path)).map(before);
-        inside.chain(walk.around.found()).collect()
+        inside.chain(walk.around.found().filter(|path| !self.is_read_around(path))).collect()
+    }
+
+    /// Whether records are given something of what stands around them at a path, or are headed by it.
+    fn is_read_around(&self, path: &str) -> bool {
+        let Ok(path) = Path::parse(path) else { return false };
+        let around = self.around.as_ref().map(|around| &around.node);
+        around.into_iter().chain([&self.cells.headers]).any(|node| node.at(path.steps()).is_some())
     }
 
     /// What some records of an answer have that no line reads and the file does not ignore: the one record, or these
@@ -210,6 +217,8 @@ impl Walk<'_> {
     /// A value at a node. Recursion goes down the node, never further.
     fn json(&mut self, scan: &mut Scanner<'_>, node: &Node, walked: &mut Walked) -> Result<(), BadJson> {
         match scan.peek()? {
+            // A filter may read any of it.
+            _ if node.whole.is_some() => scan.skip(),
             b'[' if node.is_list() => self.list(scan, node, walked),
             b'{' if node.rows => self.one_row(scan, walked),
             b'{' if !node.each.is_empty() => {

@@ -43,6 +43,14 @@ pub enum CountBound {
         /// Pages.
         pages_max: usize,
     },
+    /// Beside a record: records beside it, and records beside all of the answer.
+    #[error("more than {beside_one_max} records beside one, or {in_all_max} in one answer,")]
+    Beside {
+        /// Records beside one.
+        beside_one_max: usize,
+        /// Records in all.
+        in_all_max: usize,
+    },
     /// Alone: pages of the system.
     #[error("more than {pages_max} pages of the system")]
     Pages {

@@ -22,18 +22,47 @@ pub struct Frame<'a> {
     pub selected: bool,
 }
 
-/// A page of records, how many there are in all, and where the next page stands.
+/// What stands beside the records of an answer, under one navigation property.
+#[derive(Clone, Debug)]
+pub struct Expanded<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// What it leads to.
+    pub entity: &'a Entity,
+    /// The fields of every record there.
+    pub columns: &'a FieldSet,
+    /// Whether they were selected by the caller.
+    pub selected: bool,
+    /// Whether several records may stand there.
+    pub is_list: bool,
+    /// What stands beside each record of the answer, in its order.
+    pub beside: Vec<Beside<'a>>,
+}
+
+/// What stands beside one record.
+#[derive(Clone, Debug, Default)]
+pub struct Beside<'a> {
+    /// The records.
+    pub records: Vec<&'a Record>,
+    /// How many there are in all, where they were counted.
+    pub count: Option<u64>,
+    /// The address of those that are not told.
+    pub next: Option<&'a str>,
+}
+
+/// A page of records, what stands beside each, how many there are in all, and where the next page stands.
 pub fn page(
     frame: &Frame<'_>,
     entity: &Entity,
     records: &[&Record],
+    expanded: &[Expanded<'_>],
     count: Option<u64>,
     next: Option<&str>,
 ) -> Vec<u8> {
     let mut out = Vec::with_capacity(256 + records.len() * 512);
     let mut members = Members::open(&mut out);
     if frame.style.level != Level::None {
-        members.text("@odata.context", &context(frame, entity, ""));
+        members.text("@odata.context", &context(frame, entity, expanded, ""));
     }
     if let Some(count) = count {
         members.name("@odata.count");
@@ -45,7 +74,7 @@ pub fn page(
         if n > 0 {
             members.out.push(b',');
         }
-        one(frame, entity, record, None, members.out);
+        one(frame, entity, record, None, (expanded, n), members.out);
     }
     members.out.push(b']');
     if let Some(next) = next {
@@ -55,12 +84,18 @@ pub fn page(
     out
 }
 
-/// One record, with its entity tag where it is known.
-pub fn entity(frame: &Frame<'_>, entity: &Entity, record: &Record, etag: Option<&str>) -> Vec<u8> {
+/// One record and what stands beside it, with its entity tag where it is known.
+pub fn entity(
+    frame: &Frame<'_>,
+    entity: &Entity,
+    record: &Record,
+    expanded: &[Expanded<'_>],
+    etag: Option<&str>,
+) -> Vec<u8> {
     let mut out = Vec::with_capacity(1024);
-    let context = context(frame, entity, "/$entity");
+    let context = context(frame, entity, expanded, "/$entity");
     let head = Head { context: (frame.style.level != Level::None).then_some(&context), etag };
-    one(frame, entity, record, Some(head), &mut out);
+    one(frame, entity, record, Some(head), (expanded, 0), &mut out);
     out
 }
 
@@ -126,7 +161,15 @@ struct Head<'a> {
     etag: Option<&'a str>,
 }
 
-fn one(frame: &Frame<'_>, entity: &Entity, record: &Record, head: Option<Head<'_>>, out: &mut Vec<u8>) {
+/// A record, and what stands beside the record of that number.
+fn one(
+    frame: &Frame<'_>,
+    entity: &Entity,
+    record: &Record,
+    head: Option<Head<'_>>,
+    (expanded, n): (&[Expanded<'_>], usize),
+    out: &mut Vec<u8>,
+) {
     let mut members = Members::open(out);
     if let Some(context) = head.and_then(|head| head.context) {
         members.text("@odata.context", context);
@@ -145,15 +188,57 @@ fn one(frame: &Frame<'_>, entity: &Entity, record: &Record, head: Option<Head<'_
         members.text("@odata.etag", etag);
     }
     writer.fields(&entity.root, entity.name.as_str(), &record.fields, &mut members);
+    for expanded in expanded {
+        // What is not known to be there is not told as empty.
+        let Some(beside) = expanded.beside.get(n) else { continue };
+        navigation(frame, expanded, beside, &mut members);
+    }
     members.close();
 }
 
-/// `https://gate.example/odata/$metadata#orders(id,number)/$entity`
-fn context(frame: &Frame<'_>, entity: &Entity, end: &str) -> String {
+/// What stands beside a record: no record expands further, so this goes one level down and no deeper.
+fn navigation(frame: &Frame<'_>, expanded: &Expanded<'_>, beside: &Beside<'_>, members: &mut Members<'_>) {
+    let Expanded { name, entity, columns, selected, is_list, .. } = *expanded;
+    let frame = Frame { columns, selected, ..*frame };
+    if let Some(count) = beside.count {
+        members.name(&format!("{name}@odata.count"));
+        integer(frame.style, count, members.out);
+    }
+    members.name(name);
+    if is_list {
+        members.out.push(b'[');
+        for (n, record) in beside.records.iter().enumerate() {
+            if n > 0 {
+                members.out.push(b',');
+            }
+            one(&frame, entity, record, None, (&[], 0), members.out);
+        }
+        members.out.push(b']');
+    } else if let Some(record) = beside.records.first() {
+        one(&frame, entity, record, None, (&[], 0), members.out);
+    } else {
+        members.out.extend_from_slice(b"null");
+    }
+    if let Some(next) = beside.next {
+        members.text(&format!("{name}@odata.nextLink"), next);
+    }
+}
+
+/// `https://gate.example/odata/$metadata#orders(id,number,invoices(id))/$entity`
+fn context(frame: &Frame<'_>, entity: &Entity, expanded: &[Expanded<'_>], end: &str) -> String {
     let mut out = format!("{}$metadata#{}", frame.root, names::set(entity));
-    if frame.selected {
+    let mut listed = if frame.selected { names::selected(entity, frame.columns) } else { Vec::new() };
+    for expanded in expanded {
+        let of = if expanded.selected {
+            names::selected(expanded.entity, expanded.columns).join(",")
+        } else {
+            String::new()
+        };
+        listed.push(format!("{}({of})", expanded.name));
+    }
+    if frame.selected || !listed.is_empty() {
         out.push('(');
-        out.push_str(&names::selected(entity, frame.columns).join(","));
+        out.push_str(&listed.join(","));
         out.push(')');
     }
     out.push_str(end);

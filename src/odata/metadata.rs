@@ -1,10 +1,11 @@
 //! `$metadata`: the types and entity sets that one caller may ask for, with its own fields only, as CSDL XML.
 //!
 //! Groups of fields are complex types, lists are collections. Fields that may not serve a filter or an order, those
-//! that are masked above all, are told as such. Nothing stands here that the caller could not find out by asking.
+//! that are masked above all, are told as such. Nothing stands here that the caller could not find out by asking: a
+//! navigation property only where the caller may follow it and what it leads to stands here too.
 
-use super::names;
-use crate::schema::{Entity, FieldSet, Leaf, LeafId, LeafKind, Object, Shape, value::ID_CHARS_MAX};
+use super::{names, navigation::Navigation};
+use crate::schema::{Entity, FieldSet, Leaf, LeafId, LeafKind, Object, Shape, Way, value::ID_CHARS_MAX};
 
 /// Most digits of a decimal.
 const DECIMAL_DIGITS: u32 = 28;
@@ -22,6 +23,8 @@ pub struct Described<'a> {
     pub masked: FieldSet,
     /// The leaves that may serve filter and order.
     pub clear: FieldSet,
+    /// What may stand beside a record.
+    pub navigations: &'a [Navigation],
 }
 
 /// Writes the document. Entities without their `id` have no key and are left out.
@@ -39,25 +42,74 @@ pub fn metadata(described: &[Described<'_>]) -> String {
          <edmx:DataServices>\n\
          <Schema Namespace=\"bramka\" xmlns=\"http://docs.oasis-open.org/odata/ns/edm\">\n",
     );
-    for described in &described {
-        types(described, &mut out);
+    for one in &described {
+        types(one, &described, &mut out);
     }
     out.push_str("<EntityContainer Name=\"Container\">\n");
-    for described in &described {
-        set(described, &mut out);
+    for one in &described {
+        set(one, &described, &mut out);
     }
     out.push_str("</EntityContainer>\n</Schema>\n</edmx:DataServices>\n</edmx:Edmx>\n");
     out
 }
 
-fn types(described: &Described<'_>, out: &mut String) {
+fn types(described: &Described<'_>, all: &[&Described<'_>], out: &mut String) {
     let (entity, name) = (described.entity, described.entity.name.as_str());
     open(out, "EntityType", &[("Name", name)]);
     out.push_str("<Key><PropertyRef Name=\"id\"/></Key>\n");
     properties(described, &entity.root, name, out);
+    for (navigation, of) in followed(described, all) {
+        navigation_property(described, navigation, of, out);
+    }
     description(&entity.description, out);
     out.push_str("</EntityType>\n");
     complex(described, &entity.root, name, out);
+}
+
+/// The navigation properties that lead to what stands in the document, and where they lead.
+fn followed<'a>(
+    described: &Described<'a>,
+    all: &'a [&'a Described<'a>],
+) -> impl Iterator<Item = (&'a Navigation, &'a Described<'a>)> {
+    described.navigations.iter().filter_map(|navigation| {
+        let of = all.iter().find(|other| other.entity.name == navigation.entity().name)?;
+        Some((navigation, *of))
+    })
+}
+
+fn navigation_property(
+    described: &Described<'_>,
+    navigation: &Navigation,
+    of: &Described<'_>,
+    out: &mut String,
+) {
+    let one = format!("{}.{}", names::NAMESPACE, of.entity.name);
+    let kind = if navigation.is_list { format!("Collection({one})") } else { one };
+    let mut attributes = vec![("Name", navigation.name.as_str()), ("Type", kind.as_str())];
+    let mut partners =
+        of.navigations.iter().filter(|other| navigation.is_partner(described.entity, other, of.entity));
+    if let Some(partner) = partners.next() {
+        attributes.push(("Partner", &partner.name));
+    }
+    open(out, "NavigationProperty", &attributes);
+    let referring = match navigation.relation.way {
+        Way::Out(leaf) => described.entity.leaf(leaf),
+        Way::Back(leaf) => of.entity.leaf(leaf),
+    };
+    if let Some(leaf) = referring {
+        let path = names::of(leaf);
+        if !navigation.is_list {
+            let attributes = [("Property", path.as_str()), ("ReferencedProperty", "id")];
+            open(out, "ReferentialConstraint", &attributes);
+            out.push_str("</ReferentialConstraint>");
+        }
+        let text = match navigation.relation.way {
+            Way::Out(_) => format!("What `{path}` names"),
+            Way::Back(_) => format!("Whose `{path}` names this one"),
+        };
+        description(&text, out);
+    }
+    out.push_str("</NavigationProperty>\n");
 }
 
 /// The complex types under an object, each before those under it.
@@ -120,10 +172,17 @@ fn facets(leaf: &Leaf, masked: bool, attributes: &mut Vec<(&str, String)>) {
     }
 }
 
-fn set(described: &Described<'_>, out: &mut String) {
+fn set(described: &Described<'_>, all: &[&Described<'_>], out: &mut String) {
     let entity = described.entity;
     let kind = format!("{}.{}", names::NAMESPACE, entity.name);
     open(out, "EntitySet", &[("Name", &names::set(entity)), ("EntityType", &kind)]);
+    let mut expandable = false;
+    for (navigation, of) in followed(described, all) {
+        expandable = true;
+        let attributes = [("Path", navigation.name.as_str()), ("Target", &names::set(of.entity))];
+        open(out, "NavigationPropertyBinding", &attributes);
+        out.push_str("</NavigationPropertyBinding>\n");
+    }
     let closed = described.columns.minus(&described.clear);
     let paths = |leaves: FieldSet| -> Vec<String> {
         leaves.iter().filter_map(|id| entity.leaf(id)).map(names::of).collect()
@@ -132,8 +191,9 @@ fn set(described: &Described<'_>, out: &mut String) {
     let in_lists = described.columns.iter().filter(|id| entity.leaf(*id).is_some_and(|leaf| leaf.in_list));
     let unsorted = closed.union(&in_lists.collect());
     restriction("SortRestrictions", "Sortable", "NonSortableProperties", &paths(unsorted), out);
+    let levels = "<PropertyValue Property=\"MaxLevels\" Int=\"1\"/>";
+    record("ExpandRestrictions", "Expandable", expandable, if expandable { levels } else { "" }, out);
     for (term, property) in [
-        ("ExpandRestrictions", "Expandable"),
         ("SearchRestrictions", "Searchable"),
         ("InsertRestrictions", "Insertable"),
         ("UpdateRestrictions", "Updatable"),

@@ -3,11 +3,12 @@
 //! elsewhere and comes in as sets of leaves.
 //!
 //! [`Resource`] is what stands under `/odata/`, [`list`] and [`one`] read the options of a URL, [`Style`] the form of
-//! answer that a caller takes, [`metadata`] describes what it may ask for, [`page`] and [`entity`] write answers. A
-//! part of OData that is not here is refused by name ([`Unmet`]): nothing of a request is left out in silence.
+//! answer that a caller takes, [`metadata`] describes what it may ask for, [`page`] and [`entity`] write answers,
+//! [`navigations`] are the ways from a record to others. A part of OData that is not here is refused by name
+//! ([`Unmet`]): nothing of a request is left out in silence.
 //!
 //! ```
-//! use bramka::{odata::{self, Resource}, schema::{load, query::Limits}, words::{Diagnostics, tree}};
+//! use bramka::{odata::{self, Resource}, schema::{FieldSet, load, query::Limits}, words::{Diagnostics, tree}};
 //!
 //! assert_eq!(Resource::parse("/odata/orders('7')"), Some(Resource::One { set: "orders".into(), key: "7".into() }));
 //!
@@ -24,9 +25,10 @@
 //! let mut found = Diagnostics::default();
 //! let tag = load::entity(&file, &tree::parse(&file, text).unwrap(), &mut found).unwrap();
 //! let all = tag.all();
-//! let wanted = odata::list(&tag, "$filter=word%20eq%20'new'&$top=5", &all, &all, &Limits::default()).unwrap();
+//! let servable = odata::Servable { clear: &all, unheld: &FieldSet::EMPTY };
+//! let wanted = odata::list(&tag, "$filter=word%20eq%20'new'&$top=5", servable, &all, &[], &Limits::default()).unwrap();
 //! assert_eq!((wanted.query.filter.tests(), wanted.top), (1, Some(5)));
-//! assert!(odata::list(&tag, "$filter=word eq new", &all, &all, &Limits::default()).is_err());
+//! assert!(odata::list(&tag, "$filter=word eq new", servable, &all, &[], &Limits::default()).is_err());
 //! ```
 
 /// What every answer says in `OData-Version`.
@@ -38,13 +40,18 @@ mod filter;
 mod json;
 mod metadata;
 mod names;
+mod navigation;
 mod options;
 mod path;
 
 pub use accept::{Level, MetadataForm, Style, is_spoken, max_page_size, metadata_form};
 pub use fault::{CountBound, Fault, Unmet};
-pub use json::{Frame, entity, error, page, service};
+pub use json::{Beside, Expanded, Frame, entity, error, page, service};
 pub use metadata::{Described, metadata};
 pub use names::{NAMESPACE, set};
-pub use options::{Wanted, count, list, one, only_format, rest, without_paging};
+pub use navigation::{Expandable, Navigation, navigations};
+pub use options::{
+    Expansion, Servable, Wanted, WantedOne, beside, count, has_navigation, list, one, only_format, rest,
+    without_paging,
+};
 pub use path::{PREFIX, Resource};

@@ -69,6 +69,12 @@ pub(super) fn unknown(option: &str, entity: &Entity, known: &FieldSet, path: &st
     Fault::of(option, QueryFaultKind::Unknown, message)
 }
 
+/// A field that the system does not hold: no record would fit, and a tool would take that for the truth.
+pub(super) fn unheld(option: &str, leaf: &Leaf) -> Fault {
+    let message = format!("the system behind this collection does not hold `{}`", of(leaf));
+    Fault::of(option, QueryFaultKind::Unknown, message)
+}
+
 /// Whether a list stands at a path (with dots), inside another list or not.
 pub(super) fn is_list(entity: &Entity, path: &str) -> bool {
     let mut object = &entity.root;

@@ -1,13 +1,17 @@
-//! The options of a URL: `$filter`, `$select`, `$orderby`, `$top`, `$skip`, `$count`, `$skiptoken`, `$format`.
+//! The options of a URL: `$filter`, `$select`, `$expand`, `$orderby`, `$top`, `$skip`, `$count`, `$skiptoken`,
+//! `$format`.
 //!
 //! Any other option is refused: one that is left out would give another answer than was asked for.
 
 use std::borrow::Cow;
 
+mod expand;
+
 use super::{
     fault::{Fault, told},
     filter::{self, Names},
     names,
+    navigation::Expandable,
 };
 use crate::schema::{
     Direction, Entity, FieldSet, Filter, LEAVES_MAX, Query, Sort,
@@ -15,11 +19,24 @@ use crate::schema::{
     value,
 };
 
+pub use expand::{Expansion, beside, has_navigation};
+
+/// The leaves that a request may look for records by.
+#[derive(Clone, Copy, Debug)]
+pub struct Servable<'a> {
+    /// Those that may serve filter and order.
+    pub clear: &'a FieldSet,
+    /// Those that the system does not hold: they are refused as such where they may serve.
+    pub unheld: &'a FieldSet,
+}
+
 /// What a list is asked for.
 #[derive(Clone, Debug)]
 pub struct Wanted {
     /// Filter, order and fields; its limit is the most a page may hold.
     pub query: Query,
+    /// `$expand`: what is to stand beside each record.
+    pub expand: Vec<Expansion>,
     /// `$top`: how many records in all.
     pub top: Option<u64>,
     /// `$skip`: how many records to pass over.
@@ -30,11 +47,20 @@ pub struct Wanted {
     pub cursor: Option<String>,
 }
 
+/// What one record is asked for.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct WantedOne {
+    /// `$select`: which fields; all where none are named.
+    pub fields: Option<FieldSet>,
+    /// `$expand`: what is to stand beside it.
+    pub expand: Vec<Expansion>,
+}
+
 /// What may be asked of a list.
-const OF_LIST: [&str; 8] =
-    ["$filter", "$select", "$orderby", "$top", "$skip", "$count", "$skiptoken", "$format"];
+const OF_LIST: [&str; 9] =
+    ["$filter", "$select", "$expand", "$orderby", "$top", "$skip", "$count", "$skiptoken", "$format"];
 /// What may be asked of one record.
-const OF_ONE: [&str; 2] = ["$select", "$format"];
+const OF_ONE: [&str; 3] = ["$select", "$expand", "$format"];
 /// What may be asked of a count. All but the filter must not change it (OData 4.0 part 1, §11.2.9).
 const OF_COUNT: [&str; 4] = ["$filter", "$orderby", "$top", "$skip"];
 /// What may be asked of a document.
@@ -43,27 +69,36 @@ const OF_DOCUMENT: [&str; 1] = ["$format"];
 const NOT_HERE: [&str; 8] =
     ["$expand", "$search", "$apply", "$compute", "$index", "$deltatoken", "$levels", "$schemaversion"];
 
-/// Reads the options of a list. `clear` are the leaves that may serve filter and order, `visible` those that may be
-/// selected.
+impl<'a> Servable<'a> {
+    fn names(self, entity: &'a Entity, limits: &Limits) -> Names<'a> {
+        let Self { clear, unheld } = self;
+        Names { entity, clear, unheld, values_max: limits.values_max }
+    }
+}
+
+/// Reads the options of a list. `visible` are the leaves that may be selected, `expandable` is what may stand beside a
+/// record.
 ///
 /// # Errors
 /// What is wrong, or not here.
 pub fn list(
     entity: &Entity,
     raw: &str,
-    clear: &FieldSet,
+    servable: Servable<'_>,
     visible: &FieldSet,
+    expandable: &[Expandable],
     limits: &Limits,
 ) -> Result<Wanted, Fault> {
     let query =
         Query { filter: Filter::everything(), sort: Vec::new(), fields: None, limit: limits.limit_max };
-    let mut wanted = Wanted { query, top: None, skip: 0, count: false, cursor: None };
-    let names = Names { entity, clear, values_max: limits.values_max };
+    let mut wanted = Wanted { query, expand: Vec::new(), top: None, skip: 0, count: false, cursor: None };
+    let names = servable.names(entity, limits);
     for (name, value) in options(raw, &OF_LIST)? {
         match name {
             "$filter" => wanted.query.filter = filter::filter(names, &filter::parse(&value)?)?,
-            "$select" => wanted.query.fields = select(entity, visible, &value)?,
-            "$orderby" => wanted.query.sort = order(entity, clear, &value, limits.sort_keys_max)?,
+            "$select" => wanted.query.fields = select(entity, visible, expandable, &value)?,
+            "$expand" => wanted.expand = expand::expand(&value, expandable, limits)?,
+            "$orderby" => wanted.query.sort = order(entity, servable, &value, limits.sort_keys_max)?,
             "$top" => wanted.top = Some(number("$top", &value)?),
             "$skip" => wanted.skip = number("$skip", &value)?,
             "$count" => wanted.count = boolean(&value)?,
@@ -74,31 +109,39 @@ pub fn list(
     Ok(wanted)
 }
 
-/// Reads the options of one record: which fields are wanted.
+/// Reads the options of one record: which fields are wanted, and what beside it.
 ///
 /// # Errors
 /// What is wrong, or not here.
-pub fn one(entity: &Entity, raw: &str, visible: &FieldSet) -> Result<Option<FieldSet>, Fault> {
-    let mut fields = None;
+pub fn one(
+    entity: &Entity,
+    raw: &str,
+    visible: &FieldSet,
+    expandable: &[Expandable],
+    limits: &Limits,
+) -> Result<WantedOne, Fault> {
+    let mut wanted = WantedOne::default();
     for (name, value) in options(raw, &OF_ONE)? {
-        if name == "$select" {
-            fields = select(entity, visible, &value)?;
+        match name {
+            "$select" => wanted.fields = select(entity, visible, expandable, &value)?,
+            "$expand" => wanted.expand = expand::expand(&value, expandable, limits)?,
+            _ => {}
         }
     }
-    Ok(fields)
+    Ok(wanted)
 }
 
 /// Reads the options of a count: which records.
 ///
 /// # Errors
 /// What is wrong, or not here.
-pub fn count(entity: &Entity, raw: &str, clear: &FieldSet, limits: &Limits) -> Result<Filter, Fault> {
-    let names = Names { entity, clear, values_max: limits.values_max };
+pub fn count(entity: &Entity, raw: &str, servable: Servable<'_>, limits: &Limits) -> Result<Filter, Fault> {
+    let names = servable.names(entity, limits);
     let mut wanted = Filter::everything();
     for (name, value) in options(raw, &OF_COUNT)? {
         match name {
             "$filter" => wanted = filter::filter(names, &filter::parse(&value)?)?,
-            "$orderby" => drop(order(entity, clear, &value, limits.sort_keys_max)?),
+            "$orderby" => drop(order(entity, servable, &value, limits.sort_keys_max)?),
             name => drop(number(name, &value)?),
         }
     }
@@ -179,8 +222,14 @@ fn not_here(name: &str, allowed: &[&str]) -> Fault {
     Fault::of(name, QueryFaultKind::Unknown, message)
 }
 
-/// The leaves of a selection; all that may be seen for `*`.
-fn select(entity: &Entity, visible: &FieldSet, value: &str) -> Result<Option<FieldSet>, Fault> {
+/// The leaves of a selection; all that may be seen for `*`. What may stand beside a record may be named too: it is
+/// told where it is expanded.
+fn select(
+    entity: &Entity,
+    visible: &FieldSet,
+    expandable: &[Expandable],
+    value: &str,
+) -> Result<Option<FieldSet>, Fault> {
     let mut wanted = FieldSet::EMPTY;
     if value.split(',').nth(LEAVES_MAX).is_some() {
         let message = format!("at most {LEAVES_MAX} fields");
@@ -195,6 +244,9 @@ fn select(entity: &Entity, visible: &FieldSet, value: &str) -> Result<Option<Fie
         if path.contains(['(', ')']) {
             return Err(Fault::unsupported("options inside `$select`"));
         }
+        if expandable.iter().any(|other| other.navigation.name == path) {
+            continue;
+        }
         let dotted = path.replace('/', ".");
         let found = entity.leaves_under(&dotted).intersection(visible);
         if found.is_empty() {
@@ -205,7 +257,8 @@ fn select(entity: &Entity, visible: &FieldSet, value: &str) -> Result<Option<Fie
     Ok(if all { None } else { Some(wanted) })
 }
 
-fn order(entity: &Entity, clear: &FieldSet, value: &str, keys_max: usize) -> Result<Vec<Sort>, Fault> {
+fn order(entity: &Entity, servable: Servable<'_>, value: &str, keys_max: usize) -> Result<Vec<Sort>, Fault> {
+    let Servable { clear, unheld } = servable;
     const OPTION: &str = "$orderby";
     let wrong = |message: String| Fault::of(OPTION, QueryFaultKind::Operator, message);
     let mut keys: Vec<Sort> = Vec::new();
@@ -228,6 +281,9 @@ fn order(entity: &Entity, clear: &FieldSet, value: &str, keys_max: usize) -> Res
         let Some((id, leaf)) = id.and_then(|id| Some((id, entity.leaf(id)?))) else {
             return Err(names::unknown(OPTION, entity, clear, &dotted));
         };
+        if unheld.contains(id) {
+            return Err(names::unheld(OPTION, leaf));
+        }
         if leaf.in_list {
             let message = format!("`{}` has several values, so it cannot be an order", names::of(leaf));
             return Err(wrong(message));

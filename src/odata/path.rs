@@ -26,6 +26,15 @@ pub enum Resource {
         /// The record's id.
         key: String,
     },
+    /// `/odata/orders('7')/invoices`
+    Beside {
+        /// The entity set.
+        set: String,
+        /// The record's id.
+        key: String,
+        /// What stands beside it.
+        name: String,
+    },
 }
 
 impl Resource {
@@ -53,9 +62,17 @@ impl Resource {
             return Some(Self::Set(set.to_owned()));
         }
         let (set, key) = rest.split_once('(')?;
-        let key = key.strip_suffix(')')?;
+        let (key, name) = match key.strip_suffix(')') {
+            Some(key) => (key, None),
+            // A key may hold what looks like its end; a name holds no quote.
+            None => key.rsplit_once(")/").map(|(key, name)| (key, Some(name)))?,
+        };
         let key = quoted(key.strip_prefix("id=").unwrap_or(key))?;
-        is_name(set).then(|| Self::One { set: set.to_owned(), key })
+        let set = is_name(set).then(|| set.to_owned())?;
+        match name {
+            None => Some(Self::One { set, key }),
+            Some(name) => is_name(name).then(|| Self::Beside { set, key, name: name.to_owned() }),
+        }
     }
 }
 
@@ -80,6 +97,9 @@ mod tests {
     #[test]
     fn paths_are_read_or_are_none() {
         let one = |key: &str| Some(Resource::One { set: "orders".into(), key: key.into() });
+        let beside = |key: &str, name: &str| {
+            Some(Resource::Beside { set: "orders".into(), key: key.into(), name: name.into() })
+        };
         for (path, expected) in [
             ("/odata", Some(Resource::Service)),
             ("/odata/", Some(Resource::Service)),
@@ -97,7 +117,14 @@ mod tests {
             ("/odata/orders('a'b')", None),
             ("/odata/orders(7)", None),
             ("/odata/orders()", None),
-            ("/odata/orders('7')/number", None),
+            ("/odata/orders('7')/invoices", beside("7", "invoices")),
+            ("/odata/orders(id='7')/invoices", beside("7", "invoices")),
+            ("/odata/orders('a'')/b')/invoices", beside("a')/b", "invoices")),
+            ("/odata/orders('a'')/b')", one("a')/b")),
+            ("/odata/orders('7')/invoices/", None),
+            ("/odata/orders('7')/invoices/$count", None),
+            ("/odata/orders('7')/$value", None),
+            ("/odata/orders('7)/invoices", None),
             ("/odata/orders//", None),
             ("/odata/orders('7')/", None),
             ("/odata/$metadata/", None),

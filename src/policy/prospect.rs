@@ -188,6 +188,11 @@ impl Prospect {
         self.outlook.reads()
     }
 
+    /// See [`Outlook::decides_by`].
+    pub fn decides_by(&self) -> FieldSet {
+        self.outlook.decides_by()
+    }
+
     /// See [`Outlook::pushdown`].
     pub fn pushdown(&self) -> Filter {
         self.outlook.pushdown()
@@ -224,6 +229,11 @@ impl Outlook {
     /// Leaves that conditions read: they must be fetched whatever the caller wants.
     pub fn reads(&self) -> FieldSet {
         self.sights().fold(self.program.reads, |reads, sight| reads.union(&sight.reads))
+    }
+
+    /// Leaves that conditions on this very action read, without those that only an answer goes by.
+    pub fn decides_by(&self) -> FieldSet {
+        self.program.reads
     }
 
     /// A filter that every record which can be permitted passes; others may pass too, and every record that

@@ -78,7 +78,7 @@ pub(super) fn references(
     tell: &mut dyn FnMut(Naming, Named),
 ) {
     let entity = mapping.entity();
-    let told = wanted.intersection(&mapping.mapped()).minus(&inward.missing);
+    let told = wanted.intersection(&mapping.own()).minus(&inward.missing);
     for (id, leaf) in told.iter().filter_map(|id| Some((id, entity.leaf(id)?))) {
         let Some(target_entity) = &leaf.reference else { continue };
         let (mut targets, mut is_whole) = (Vec::<String>::new(), true);

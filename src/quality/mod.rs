@@ -135,7 +135,7 @@ impl Gathering {
                     }
                 }
                 Err(RowFault::NoKey) => page.note(String::new(), Flaw::NoKey, None, None),
-                Err(RowFault::Twice | RowFault::NotAnObject) => {
+                Err(RowFault::Twice | RowFault::NotAnObject | RowFault::Cells) => {
                     page.note(String::new(), Flaw::Unreadable, None, None);
                 }
                 // A record of another kind is none of this entity's, and one that is gone was none of anybody's.
@@ -205,7 +205,7 @@ impl<'m> Page<'m> {
         let stale = mapping.stale();
         Self {
             entity: mapping.entity(),
-            due: wanted.intersection(&mapping.mapped()).intersection(&mapping.entity().required()),
+            due: wanted.intersection(&mapping.own()).intersection(&mapping.entity().required()),
             stale: stale.and_then(|stale| Some((stale.by, now.checked_sub(stale.after).ok()?))),
             now,
             flaws: BTreeMap::new(),

@@ -84,6 +84,11 @@ impl Entity {
         self.ids().collect()
     }
 
+    /// The leaves that tell a record from all others in whichever system, in file order.
+    pub fn natural_keys(&self) -> FieldSet {
+        self.ids().filter(|id| self.leaf(*id).is_some_and(|leaf| leaf.natural_key)).collect()
+    }
+
     /// The leaves that callers could write at all: none that its file calls read-only.
     pub fn writable(&self) -> FieldSet {
         let mut set = FieldSet::EMPTY;
@@ -197,6 +202,8 @@ pub struct Leaf {
     pub in_list: bool,
     /// Whether that list is a set: order means nothing.
     pub unordered: bool,
+    /// Whether it tells a record from all others in the business, whichever system holds it.
+    pub natural_key: bool,
 }
 
 /// What a leaf holds.

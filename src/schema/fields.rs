@@ -42,6 +42,7 @@ impl FieldSet {
     }
 
     /// Whether the leaf is in.
+    #[inline]
     pub fn contains(&self, leaf: LeafId) -> bool {
         self.0.get(usize::from(leaf.0 >> 6)).is_some_and(|word| word & (1 << (leaf.0 & 63)) != 0)
     }
@@ -54,6 +55,12 @@ impl FieldSet {
     /// Leaves in both.
     pub fn intersection(&self, other: &Self) -> Self {
         self.zip(other, |a, b| a & b)
+    }
+
+    /// Whether some leaf is in both.
+    #[inline]
+    pub fn meets(&self, other: &Self) -> bool {
+        self.0.iter().zip(&other.0).any(|(a, b)| a & b != 0)
     }
 
     /// Leaves in this one only.

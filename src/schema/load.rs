@@ -28,6 +28,8 @@ const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
 pub const RESERVED: [&str; 5] = ["fields", "sort", "limit", "cursor", "include"];
 /// Where an answer has what stands beside a record: no field of a record's root may be called so either.
 pub const INCLUDED: &str = "included";
+/// The name under which an answer says which fields it lacks; no field may be called so.
+pub const PARTIAL: &str = "partial";
 /// What `x-subject` says for "the record itself".
 pub const SELF: &str = "self";
 /// Longest name of an entity, a collection or a field.
@@ -153,6 +155,10 @@ fn check_root(node: &Node, root: &Object, leaves: &[Leaf], found: &mut Diagnosti
     for (key, _) in properties.as_map().unwrap_or_default() {
         if RESERVED.contains(&key.text.as_str()) {
             let message = format!("`{}` is a query parameter, so no field may be called so", key.text);
+            found.error(&key.place, message);
+        }
+        if key.text == PARTIAL {
+            let message = format!("`{PARTIAL}` says what an answer lacks, so no field may be called so");
             found.error(&key.place, message);
         }
         if key.text == INCLUDED {

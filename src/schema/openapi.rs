@@ -17,7 +17,7 @@ use super::{
     fields::FieldSet,
     filter::Op,
     json::Body,
-    load::INCLUDED,
+    load::{INCLUDED, PARTIAL},
     query::{self, INCLUDES_MAX, Limits},
     relation::Relation,
 };
@@ -55,6 +55,8 @@ pub struct Exposed<'a> {
     pub required: FieldSet,
     /// What may be asked for beside a record.
     pub beside: Vec<Relation>,
+    /// Whether other systems tell some of these leaves, and may be away.
+    pub is_joined: bool,
 }
 
 /// What is done to an entity.
@@ -129,7 +131,7 @@ fn operations(exposed: &Exposed<'_>, limits: &Limits, schemas: &mut Map<String, 
     match exposed.verb {
         Verb::List => {
             let item = answer(exposed, "list", schemas);
-            let page = json!({
+            let mut page = json!({
                 "type": "object",
                 "required": ["items"],
                 "properties": {
@@ -144,6 +146,9 @@ fn operations(exposed: &Exposed<'_>, limits: &Limits, schemas: &mut Map<String, 
                     },
                 },
             });
+            if let (true, Some(Json::Object(properties))) = (exposed.is_joined, page.get_mut("properties")) {
+                properties.insert(PARTIAL.to_owned(), partial());
+            }
             let mut operation = operation(&verb("list"), &entity.description, "200", Some(page));
             set(&mut operation, "parameters", list_parameters(exposed, limits).into());
             vec![(all, "get", operation)]
@@ -207,8 +212,29 @@ fn answer(exposed: &Exposed<'_>, verb: &str, schemas: &mut Map<String, Json>) ->
     {
         properties.insert(INCLUDED.to_owned(), included(&exposed.beside));
     }
+    if let (true, true, Some(Json::Object(properties))) =
+        (exposed.is_joined, exposed.verb != Verb::List, schema.get_mut("properties"))
+    {
+        properties.insert(PARTIAL.to_owned(), partial());
+    }
     schemas.insert(name.clone(), schema);
     reference(&name)
+}
+
+/// What an answer lacks.
+fn partial() -> Json {
+    json!({
+        "type": "array",
+        "description": "Sent only where a system could not be asked: the fields that are missing, and why",
+        "items": {
+            "type": "object",
+            "required": ["fields", "problem"],
+            "properties": {
+                "fields": { "type": "array", "items": { "type": "string" } },
+                "problem": reference("Problem"),
+            },
+        },
+    })
 }
 
 /// What stands beside a record: each as its own list shows it.

@@ -80,6 +80,8 @@ pub enum QueryFaultKind {
     Repeated,
     /// More than may be asked for.
     TooMany,
+    /// It is not there, and there is no answer without it.
+    Missing,
 }
 
 impl fmt::Display for QueryFault {

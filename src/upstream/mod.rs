@@ -102,6 +102,12 @@ impl Upstream {
         &self.services
     }
 
+    /// Whether signing in may use up a secret: an issuer may give another refresh token in the place of the one that it
+    /// was shown (RFC 6749 §6), and only the process that asked knows it then.
+    pub fn may_use_up_a_secret(&self) -> bool {
+        self.sign_ins.may_use_up_a_secret()
+    }
+
     /// How it is doing.
     pub fn state(&self) -> State {
         let addresses = self.balance.state().map(|(peer, in_flight, is_out, checked)| AddressState {

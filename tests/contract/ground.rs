@@ -382,6 +382,17 @@ fn closed(collection: &str) -> (&'static str, [&'static str; 2]) {
                 "customer_name, lines.line_net_total, lines.tax_amount, discount_total, tax_exclusive_total, tax_total, tax_inclusive_total",
             ],
         ),
+        "invoices" => (
+            "Invoice",
+            [
+                "buyer.name, buyer.vat_id, buyer.line1, buyer.line2, buyer.city, buyer.post_code, payment.terms, payment.reference, lines.net_price, lines.base_quantity, lines.discount_percent",
+                "customer_name, lines.line_net_total, lines.tax_amount, discount_total, tax_exclusive_total, tax_total, tax_inclusive_total, amount_due",
+            ],
+        ),
+        "payments" => (
+            "Payment",
+            ["status, amount, fee, paid_on, paid_at, means, reference, allocations.amount", "unallocated"],
+        ),
         "stock-levels" => ("StockLevel", ["", "on_hand, committed, available, incoming, quarantine"]),
         "prices" => (
             "Price",
@@ -390,6 +401,9 @@ fn closed(collection: &str) -> (&'static str, [&'static str; 2]) {
                 "",
             ],
         ),
+        "metrics" => ("Metric", ["value, dimensions.value", ""]),
+        "subscriptions" => ("Subscription", ["address, state, given_name", "since"]),
+        "campaigns" => ("Campaign", ["budget.amount, budget.currency, budget.period", ""]),
         _ => panic!("say here which fields of {collection} are personal or confidential"),
     }
 }

@@ -24,10 +24,15 @@ mod line;
 #[path = "../it/mint.rs"]
 mod mint;
 
+mod ads;
 mod conditions;
 mod crm;
 mod dataverse;
+mod erp;
 mod ground;
+mod laws;
+mod mailing;
+mod offices;
 mod people;
 mod said;
 mod salesforce;

@@ -92,6 +92,19 @@ fn a_client_by_others_reads_the_door_without_a_case_made_for_it() {
     assert_eq!(told["newest"], ids(newest.into_iter().take(25)));
     assert!(told["quoted"].as_array().unwrap().iter().all(|name| name == "O'Brien"));
     assert!(!told["quoted"].as_array().unwrap().is_empty());
+    // Follows what stands beside a record, expanded or by a path of its own.
+    let page = demo.get("/odata/orders?$top=20&$expand=invoices").send().expect(200).json();
+    let numbers = |rows: &Value| -> Value {
+        rows.as_array().unwrap().iter().map(|row| row["number"].clone()).collect()
+    };
+    let expanded: Vec<Value> =
+        page["value"].as_array().unwrap().iter().map(|row| numbers(&row["invoices"])).collect();
+    assert!(expanded.iter().any(|numbers| numbers != &json!([])));
+    assert_eq!(told["expanded"], json!(expanded));
+    assert_eq!(told["followed"], expanded[0]);
+    let named = told["named"].as_array().unwrap();
+    assert!(named.len() > 50, "more than a page of what is expanded");
+    assert!(named.iter().all(|pair| pair[0].is_string() && pair[0] == pair[1]), "{named:?}");
     // Filters.
     let text = |row: &Value, field: &str| row[field].as_str().unwrap_or("").to_owned();
     let is = |field: &'static str, value: &'static str| move |row: &Value| row[field] == value;
@@ -153,6 +166,8 @@ fn metadata_is_valid_by_the_schemas_of_oasis() {
         ("Type=\"Edm.Date\"", "Type=\"Edm.Da te\""),
         ("<EntitySet Name=\"orders\"", "<EntitySet Nmae=\"orders\""),
         ("Edmx Version=\"4.0\"", "Edmx Version=\"3.0\""),
+        ("<NavigationProperty Name=\"invoices\"", "<NavigationProperty Nmae=\"invoices\""),
+        ("<NavigationPropertyBinding Path=", "<NavigationPropertyBinding Way="),
     ] {
         assert!(text.contains(from), "{from}");
         assert_ne!(faults(text.replacen(from, to, 1).as_bytes()), json!([]), "{to}");
@@ -176,8 +191,26 @@ fn a_reader_by_oasis_finds_every_set_type_and_key_of_the_metadata() {
         let of = sets[name]["$Type"].as_str().unwrap().rsplit_once('.').unwrap();
         let kind = &read[of.0][of.1];
         assert_eq!((&kind["$Kind"], &kind["$Key"]), (&json!("EntityType"), &json!(["id"])), "{name}");
+        // What stands beside its records leads to a set of the same container.
+        let bound = sets[name]["$NavigationPropertyBinding"].as_object();
+        let ways = kind.as_object().unwrap().iter().filter(|(_, way)| way["$Kind"] == "NavigationProperty");
+        let mut expanded = Vec::new();
+        for (way, declared) in ways {
+            let target = bound.unwrap()[way].as_str().unwrap();
+            assert_eq!(sets[target]["$Type"], declared["$Type"], "{name} {way}");
+            if let Some(partner) = declared["$Partner"].as_str() {
+                let of = declared["$Type"].as_str().unwrap().rsplit_once('.').unwrap();
+                assert_eq!(read[of.0][of.1][partner]["$Partner"], way.as_str(), "{name} {way}");
+            }
+            expanded.push(way.as_str());
+        }
+        assert_eq!(bound.map_or(0, serde_json::Map::len), expanded.len());
+        expanded.truncate(4);
+        let expand =
+            if expanded.is_empty() { String::new() } else { format!("&$expand={}", expanded.join(",")) };
         // Whatever a record has, its type declares.
-        let row = demo.get(&format!("/odata/{name}?$top=1")).send().expect(200).json()["value"][0].clone();
+        let row =
+            demo.get(&format!("/odata/{name}?$top=1{expand}")).send().expect(200).json()["value"][0].clone();
         for field in row.as_object().unwrap().keys().filter(|field| !field.contains('@')) {
             assert!(kind[field].is_object(), "{name} {field}");
         }

@@ -72,6 +72,19 @@ impl Stage {
         ran(secrets(&mut command))
     }
 
+    /// Runs a verb that knows its data alone.
+    pub(crate) fn only_data(&self, args: &[&str]) -> Ran {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_bramka"));
+        ran(command.args(args).arg("--data").arg(self.data()))
+    }
+
+    /// Runs a verb that knows its policies alone, with the secrets that its systems want.
+    pub(crate) fn only_policies(&self, args: &[&str]) -> Ran {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_bramka"));
+        command.args(args).arg("--policies").arg(self.policies());
+        ran(secrets(&mut command))
+    }
+
     /// The same, in a way of its own.
     pub(crate) fn open_as(staging: &Staging<'_>, edit: impl FnOnce(&Path)) -> Self {
         let (stop, stopped) = oneshot::channel();

@@ -24,6 +24,7 @@ def read():
     service = ODataService(os.environ["SERVICE"], reflect_entities=True, session=session, quiet_progress=True)
     order = service.entities["orders"]
     customer = service.entities["customers"]
+    level = service.entities["stock_levels"]
     orders = service.query(order)
 
     def ids(query):
@@ -53,6 +54,11 @@ def read():
         "newest": ids(orders.order_by(order.ordered_on.desc(), order.number.asc()).limit(25)),
         "quoted": [row.family_name for row in service.query(customer).filter(customer.family_name == "O'Brien")],
     }
+    # What stands beside a record: with it, or by a request of the client's own.
+    told["expanded"] = [[row.number for row in one.invoices] for one in orders.expand(order.invoices).limit(20)]
+    named = service.query(level).expand(level.product_record)
+    told["named"] = [[row.sku, row.product_record.sku] for row in named]
+    told["followed"] = [row.number for row in first.invoices]
     filters = {
         "eq": order.status == "open",
         "ne": order.status != "open",

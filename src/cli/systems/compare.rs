@@ -1,9 +1,10 @@
 //! `bramka systems compare`: what callers lose and gain where another system serves a collection.
 //!
-//! It looks at the two files and at the statements of the bundle, and asks no system: what their records hold it does
-//! not compare. What is told of a file is what [`Mapping::abilities`] tells.
+//! It looks at the two files and at the statements of the bundle, and asks a system only where it is told to (`--live`,
+//! [`live`]). What is told of a file is what [`Mapping::abilities`] tells.
 
 mod lines;
+mod live;
 
 use std::{
     io,
@@ -27,10 +28,15 @@ use crate::{
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     bramka systems compare crm dataverse-contacts --collection customers\n  \
-    bramka systems compare woocommerce shopify.yaml --collection orders --json\n\n\
-    It compares what the two files say, and tells statements that would keep the new system from serving. It asks no\n\
-    system and does not compare live data: whether the records are the same, it cannot know.\n\
-    Exit code 0 where nothing is lost, 1 where something is, 2 where it could not be compared.")]
+    bramka systems compare woocommerce shopify.yaml --collection orders --json\n  \
+    bramka systems compare crm crm-new --collection customers --live --ignore updated_at --most 1000\n  \
+    bramka systems compare erp erp-new --collection stock-levels --live --key sku+location.code --pairs keys.csv\n\n\
+    It compares what the two files say, and tells statements that would keep the new system from serving. With\n\
+    `--live` it also reads the records of both, pairs them by what tells them apart in the business, and tells where they\n\
+    differ; without it, it asks no system and does not compare live data. Only lists are asked for, with the sign-ins and\n\
+    secrets of the gate, and the journal has it.\n\
+    Exit code 0 where nothing is lost and no record differs, 1 where something is or does, 2 where it could not be\n\
+    compared.")]
 pub(in crate::cli) struct Compare {
     /// The system in use: its name in `systems/` or `systems/catalogue/`, or its file
     old: String,
@@ -45,6 +51,8 @@ pub(in crate::cli) struct Compare {
     /// Print JSON
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    live: live::Live,
 }
 
 /// Whatever kept it from being compared is 2: 1 says that something is lost.
@@ -56,7 +64,8 @@ pub(super) fn run(arguments: &Compare) -> Came {
             } else {
                 compared.say(arguments);
             }
-            if compared.lost() == 0 { Came::Right } else { Came::Wrong }
+            let is_same = compared.live.as_ref().is_none_or(live::Compared::is_same);
+            if compared.lost() == 0 && is_same { Came::Right } else { Came::Wrong }
         }
         Err(error) => {
             out::verb_failed(&error);
@@ -70,6 +79,7 @@ struct Compared {
     lines: Vec<Line>,
     paging: [Option<Paging>; 2],
     statements: Statements,
+    live: Option<live::Compared>,
 }
 
 /// What the bundle's statements say to the new system.
@@ -103,9 +113,14 @@ fn compared(arguments: &Compare) -> Result<Compared, VerbError> {
     };
     let (old, new) = (of(&arguments.old)?, of(&arguments.new)?);
     let (before, after) = (old.abilities(), new.abilities());
+    let live = match arguments.live.is_wanted() {
+        true => Some(live::compared(arguments, &schema, entity, [&before, &after])?),
+        false => None,
+    };
     Ok(Compared {
         lines: lines(entity, &before, &after),
         paging: [before.paging, after.paging],
+        live,
         statements: statements(bundle, arguments, &old, &new),
     })
 }
@@ -226,10 +241,11 @@ impl Compared {
             ),
         }
         let [same, gained] = [Is::Same, Is::Gained].map(|is| self.count(is));
-        out::say(&format!(
-            "{} lost, {gained} gained, {same} the same; live data was not compared",
-            self.lost()
-        ));
+        if let Some(live) = &self.live {
+            live.say(&paint);
+        }
+        let live = if self.live.is_some() { "" } else { "; live data was not compared" };
+        out::say(&format!("{} lost, {gained} gained, {same} the same{live}", self.lost()));
     }
 
     fn as_json(&self, arguments: &Compare) -> Json {
@@ -251,6 +267,7 @@ impl Compared {
             "lines": self.lines.iter().map(line).collect::<Vec<_>>(),
             "paging": { "old": old_paging, "new": new_paging },
             "statements": statements,
+            "live": self.live.as_ref().map(live::Compared::as_json),
         })
     }
 }

@@ -308,7 +308,7 @@ impl Paint {
         self.with("32", text)
     }
 
-    fn changed(&self, text: &str) -> String {
+    pub(super) fn changed(&self, text: &str) -> String {
         self.with("33", text)
     }
 

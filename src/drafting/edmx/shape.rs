@@ -1,6 +1,9 @@
 //! How each version of OData is told in a system's file.
 
-use super::{csdl::Version, fields::Described};
+use super::{
+    csdl::Version,
+    fields::{Described, KeyPart},
+};
 use crate::drafting::{
     matching::{Line, list_of},
     text::{Odata, path, quoted},
@@ -115,10 +118,12 @@ impl Spoken {
         entity.push(format!("list: {{ {} }} # ? how it pages", list.join(", ")));
         entity.push(match (key, self.reads(described)) {
             (Key::Whole, Some(read)) => format!("read: {}", with(read, &query)),
-            (Key::Whole, None) => "# read: by a key that is no word of this grammar yet".to_owned(),
-            (Key::Parted, _) => {
-                "# read: by a key of several parts, which this grammar cannot say yet".to_owned()
+            // Only where OData itself is spoken do addresses name the parts.
+            (Key::Parted, Some(_)) if self.speaks != "json" => format!("read: {}", with("{}", &query)),
+            (Key::Whole | Key::Parted, _) => {
+                "# read: by a key that is no word of this grammar yet".to_owned()
             }
+            (Key::Unsure, _) => "# read: ? by its key, once that is sure".to_owned(),
         });
         let errors = format!("errors: [ {{ is: unknown, text: {} }} ] # ? what its codes mean", self.error);
         Odata {
@@ -140,29 +145,43 @@ impl Spoken {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Key {
+    /// It is sure, of one part.
     Whole,
+    /// It is sure, of several.
     Parted,
+    /// A guess.
+    Unsure,
+}
+
+/// Most parts of a key that a file can say.
+const PARTS_MAX: usize = 16;
+
+fn is_twice(parts: &[String]) -> bool {
+    parts.iter().enumerate().any(|(n, part)| parts.iter().take(n).any(|other| other == part))
 }
 
 fn key_lines(described: &Described, entity: &mut Vec<String>) -> Key {
-    let names: Vec<&str> = described.key.iter().map(|part| &*part.name).collect();
-    let Some(last) = described.key.last().filter(|_| names.iter().all(|name| !name.is_empty())) else {
-        entity.push("key: id # ? what names a record".to_owned());
-        return Key::Parted;
+    let is_named = described.key.iter().all(|part| !part.name.is_empty());
+    let part = |part: &KeyPart| {
+        let at = path(std::slice::from_ref(&part.name));
+        match part.form {
+            Some(form @ ("digits" | "guid")) => format!("{{ at: {at}, form: {form} }}"),
+            _ => at,
+        }
     };
-    let at = path(std::slice::from_ref(&last.name));
-    let line = match last.form {
-        Some(form @ ("digits" | "guid")) => format!("key: {{ at: {at}, form: {form} }}"),
-        _ => format!("key: {at}"),
+    let parts: Vec<String> = described.key.iter().map(part).collect();
+    let (line, sure) = match parts.as_slice() {
+        [] => ("id # ? what names a record".to_owned(), Key::Unsure),
+        several if !is_named || several.len() > PARTS_MAX || is_twice(several) => {
+            ("id # ? what names a record".to_owned(), Key::Unsure)
+        }
+        [one] => (one.clone(), Key::Whole),
+        several => (format!("[{}]", several.join(", ")), Key::Parted),
     };
-    if let [_] = names.as_slice() {
-        let mark = if last.form.is_some() { "" } else { " # ? a key of this type" };
-        entity.push(line + mark);
-        return if last.form.is_some() { Key::Whole } else { Key::Parted };
-    }
-    // Two records may share it, which only whoever knows the system can tell.
-    entity.push(format!("{line} # ? only a part of the key, which is {}", names.join(", ")));
-    Key::Parted
+    let is_known = described.key.iter().all(|part| part.form.is_some());
+    let mark = if sure == Key::Unsure || is_known { "" } else { " # ? a key of this type" };
+    entity.push(format!("key: {line}{mark}"));
+    if is_known { sure } else { Key::Unsure }
 }
 
 /// Whether a list that is read is part of the record, and what has to be expanded for the others.

@@ -7,13 +7,7 @@ use bytes::Bytes;
 use http::{Method, StatusCode};
 
 use super::{Exchange, Progress};
-use crate::{
-    audit::Entry,
-    catalog::Operation,
-    clock,
-    identity::Caller,
-    refusal::{Form, Refusal},
-};
+use crate::{audit::Entry, catalog::Operation, clock, identity::Caller, refusal::Refusal};
 
 impl Exchange {
     /// Opens an exchange for a part of this one, asked by the same caller over the same connection.
@@ -45,7 +39,9 @@ impl Exchange {
             sent: None,
             once: None,
             progress: Progress::Nothing,
-            form: Form::Problem,
+            untold: Vec::new(),
+            // What the whole may not leave untold, no part of it may.
+            form: self.form,
             refused: None,
             erred: false,
             action: "none",

@@ -1,6 +1,6 @@
 //! `body:` — the template of a body as written: constants as they look, holes in quotes.
 
-use super::Defaults;
+use super::{Defaults, needs};
 use crate::{
     mapping::{
         body::{Body, Hole, KEY},
@@ -46,6 +46,22 @@ pub(super) fn tree(
     found: &mut Diagnostics,
 ) -> Option<Body> {
     Reader { holes, defaults, found }.part(node)
+}
+
+/// A constant as it looks: a quoted text is text, and so is a setting unless it is a number or a boolean without quotes.
+pub(super) fn constant(
+    scalar: &tree::Scalar,
+    node: &Node,
+    defaults: &Defaults,
+    found: &mut Diagnostics,
+) -> Option<Out> {
+    let text = defaults.setting(&scalar.text, node, found)?;
+    Some(match (scalar.quoted, text) {
+        (false, "true") => Out::Boolean(true),
+        (false, "false") => Out::Boolean(false),
+        (false, text) if is_number(text) => Out::Number(text.into()),
+        (_, text) => Out::text(text),
+    })
 }
 
 struct Reader<'r> {
@@ -103,13 +119,7 @@ impl Reader<'_> {
         if let Some(name) = name_of(text) {
             return self.hole(name, node).map(Body::Hole);
         }
-        let text = self.defaults.setting(text, node, self.found)?;
-        Some(Body::Constant(match (scalar.quoted, text) {
-            (false, "true") => Out::Boolean(true),
-            (false, "false") => Out::Boolean(false),
-            (false, text) if is_number(text) => Out::Number(text.into()),
-            (_, text) => Out::text(text),
-        }))
+        constant(scalar, node, self.defaults, self.found).map(Body::Constant)
     }
 
     /// Whether a name may hold the key: where there is one, and names are JSON's.
@@ -142,6 +152,7 @@ impl Reader<'_> {
             ("fields", None) => Hole::Fields,
             ("fields", Some(by)) => Hole::FieldsBy(by.to_owned()),
             ("filter", None) => Hole::Filter,
+            ("filter", Some(bound)) => Hole::Bound(needs::canonical(bound).into()),
             ("sort", None) => Hole::Sort,
             ("limit", None) => Hole::Limit,
             ("offset", None) => Hole::Offset,

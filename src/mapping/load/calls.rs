@@ -6,8 +6,10 @@ use super::{Defaults, bodies, entity::texts, headers, path, place};
 use crate::{
     mapping::{
         body::{Body, Hole},
+        dialect::Statement,
         errors::Pattern,
-        model::{Call, Envelope, KeyAt, KeyForm, KeyPlace, ListCall, Returns, Speaks, Version},
+        key::Key,
+        model::{Call, Envelope, KeyAt, KeyForm, KeyPlace, ListCall, Returns, Speaks},
         path::Path,
         trie::Frame,
     },
@@ -55,7 +57,12 @@ struct Kind {
 }
 
 /// `read`, `create`, `update` and `delete`, those that can be done.
-pub(super) fn load(keys: &mut Keys<'_>, defaults: &Defaults, found: &mut Diagnostics) -> [Option<Call>; 4] {
+pub(super) fn load(
+    keys: &mut Keys<'_>,
+    key: Option<&Key>,
+    defaults: &Defaults,
+    found: &mut Diagnostics,
+) -> [Option<Call>; 4] {
     let read = Kind { name: "read", usual: "get", holes: bodies::OF_READ, is_keyed: true, is_written: false };
     let create =
         Kind { name: "create", usual: "post", holes: bodies::OF_CREATE, is_keyed: false, is_written: true };
@@ -63,11 +70,38 @@ pub(super) fn load(keys: &mut Keys<'_>, defaults: &Defaults, found: &mut Diagnos
         Kind { name: "update", usual: "patch", holes: bodies::OF_UPDATE, is_keyed: true, is_written: true };
     let delete =
         Kind { name: "delete", usual: "delete", holes: bodies::OF_DELETE, is_keyed: true, is_written: false };
-    [read, create, update, delete].map(|kind| call(keys, kind, defaults, found))
+    [read, create, update, delete].map(|kind| call(keys, (kind, key), defaults, found))
+}
+
+/// `undo` of `create`: whether a record goes again where one of its parts cannot be written.
+pub(super) fn undo(entity: &Node, found: &mut Diagnostics) -> bool {
+    let Some(create) = entity.get("create") else { return false };
+    let Some(undo) = create.get("undo") else { return false };
+    if undo.as_text() != Some("delete") {
+        expected(undo, "`delete`", found);
+        return false;
+    }
+    for (is_there, wrong) in [
+        (
+            create.get("parts").is_some(),
+            "`undo` goes with `parts`: a record that is made by one request needs none",
+        ),
+        (entity.get("delete").is_some(), "`undo: delete` needs the entity's `delete`"),
+    ] {
+        if !is_there {
+            found.error(&undo.place, wrong);
+        }
+    }
+    true
 }
 
 /// A call: its address under `at`, by method; left out, it cannot be done.
-fn call(keys: &mut Keys<'_>, kind: Kind, defaults: &Defaults, found: &mut Diagnostics) -> Option<Call> {
+fn call(
+    keys: &mut Keys<'_>,
+    (kind, key): (Kind, Option<&Key>),
+    defaults: &Defaults,
+    found: &mut Diagnostics,
+) -> Option<Call> {
     let node = keys.take(kind.name)?;
     let mut keys = Keys::of(node, found)?;
     let address = address(&mut keys, kind, defaults, found);
@@ -77,6 +111,13 @@ fn call(keys: &mut Keys<'_>, kind: Kind, defaults: &Defaults, found: &mut Diagno
     }
     if let Some(means) = keys.take("means") {
         MeansWord::read(means, found);
+    }
+    // Read with the lines that they are about.
+    if kind.is_written {
+        keys.take("parts");
+    }
+    if kind.name == "create" {
+        keys.take("undo");
     }
     let query = texts(keys.take("query"), found);
     let headers = headers::load(&mut keys, node, defaults, found);
@@ -97,32 +138,14 @@ fn call(keys: &mut Keys<'_>, kind: Kind, defaults: &Defaults, found: &mut Diagno
         fits(body, &method, node, kind, found);
     }
     let by_body = body.as_ref().is_some_and(Body::has_key);
-    let (before, after, is_keyed) = match (text.split_once("{key}"), kind.is_keyed) {
-        (Some((before, after)), true) if !after.contains("{key}") => {
-            (before.to_owned(), after.to_owned(), true)
-        }
-        (None, false) => (text, String::new(), false),
-        (None, true) if by_body => (text, String::new(), false),
-        (Some(_), _) => {
-            found.error(
-                &node.place,
-                "`{key}` stands once in the address of one record, never in that of `create`",
-            );
-            return None;
-        }
-        (None, true) => {
-            found.error(
-                &node.place,
-                format!("the address of `{}` must hold `{{key}}`, or its `body` must", kind.name),
-            );
-            return None;
-        }
-    };
+    let (text, key_parts) = named_parts(text, (kind, key), defaults, node, found)?;
+    let (before, after, is_keyed) = around_key(text, kind, by_body || !key_parts.is_empty(), node, found)?;
     Some(Call {
         method,
         before,
         after,
         is_keyed,
+        key_parts,
         query,
         headers,
         is_written: kind.is_written,
@@ -130,6 +153,32 @@ fn call(keys: &mut Keys<'_>, kind: Kind, defaults: &Defaults, found: &mut Diagno
         rows,
         returns: returns?,
     })
+}
+
+/// The address around `{key}`, and whether it stands there; elsewhere it is named otherwise or by nobody.
+fn around_key(
+    text: String,
+    kind: Kind,
+    is_named: bool,
+    node: &Node,
+    found: &mut Diagnostics,
+) -> Option<(String, String, bool)> {
+    match (text.split_once("{key}"), kind.is_keyed) {
+        (Some((before, after)), true) if !after.contains("{key}") => {
+            return Some((before.to_owned(), after.to_owned(), true));
+        }
+        (None, false) => return Some((text, String::new(), false)),
+        (None, true) if is_named => return Some((text, String::new(), false)),
+        (Some(_), _) => found.error(
+            &node.place,
+            "`{key}` stands once in the address of one record, never in that of `create`",
+        ),
+        (None, true) => found.error(
+            &node.place,
+            format!("the address of `{}` must hold `{{key}}`, or its `body` must", kind.name),
+        ),
+    }
+    None
 }
 
 /// Method and address.
@@ -167,6 +216,49 @@ fn address(
         }
     }
     chosen
+}
+
+/// The address up to the first part of the key that it names, and each part it names with what follows it.
+fn named_parts(
+    text: String,
+    (kind, key): (Kind, Option<&Key>),
+    defaults: &Defaults,
+    node: &Node,
+    found: &mut Diagnostics,
+) -> Option<(String, Vec<(usize, String)>)> {
+    let Some((before, mut rest)) = text.split_once("{key.") else { return Some((text, Vec::new())) };
+    let mut parts = Vec::new();
+    // A key that could not be read was told of already.
+    let key = key?;
+    let mut mistake =
+        |text: String, help: String| found.push(Diagnostic::error(&node.place, text).help(help));
+    let names: Vec<_> = key.parts().iter().map(|part| part.name(defaults.speaks)).collect();
+    if !kind.is_keyed || !key.is_parted() || matches!(defaults.speaks, Speaks::Odata4 | Speaks::Odata2) {
+        let text = "the address names a part of the key by itself";
+        let help = "write `{key}`; parts are named where a key has several, and by OData all of them at once";
+        mistake(text.to_owned(), help.to_owned());
+        return None;
+    }
+    loop {
+        let known = rest
+            .split_once('}')
+            .and_then(|(name, rest)| Some((names.iter().position(|known| known == name)?, rest)));
+        let Some((part, after)) = known else {
+            let help = format!("its parts are `{{key.{}}}`", names.join("}`, `{key."));
+            mistake("the address names no part of the key".to_owned(), help);
+            return None;
+        };
+        match after.split_once("{key.") {
+            Some((between, next)) => {
+                parts.push((part, between.to_owned()));
+                rest = next;
+            }
+            None => {
+                parts.push((part, after.to_owned()));
+                return Some((before.to_owned(), parts));
+            }
+        }
+    }
 }
 
 /// What a body must hold, and who may carry one.
@@ -309,7 +401,8 @@ impl ListCall {
             Some(batch) => batch.body.as_ref(),
             None => self.body.as_ref(),
         };
-        self.select_body.is_some() || body.is_some_and(Body::has_fields)
+        let is_stated = self.statement.as_ref().is_some_and(Statement::selects);
+        is_stated || self.select_body.is_some() || body.is_some_and(Body::has_fields)
     }
 }
 
@@ -345,32 +438,6 @@ pub(super) fn fit_together(
     if !reads || !all {
         let text = "`select` has no `query`, so the body of every list and of `read` must name the fields";
         found.push(Diagnostic::error(&node.place, text).help("write `\"{fields}\"` where the names stand"));
-    }
-}
-
-/// A version that no header field carries back stands in the body of every call that changes a record, and one that
-/// is not told stands in none.
-pub(super) fn guarded(
-    node: &Node,
-    version: Option<&Version>,
-    calls: [&Option<Call>; 2],
-    found: &mut Diagnostics,
-) {
-    let by_body = version.is_some_and(|version| version.header.is_none());
-    for call in calls.into_iter().flatten() {
-        let has = call.body.as_ref().is_some_and(|body| body.has(&|hole| *hole == Hole::Version));
-        if by_body && !has {
-            let text =
-                "`version` has no `send`, so the body of `update` and of `delete` must hold the version";
-            found.push(
-                Diagnostic::error(&node.place, text)
-                    .help("write `\"{version}\"` into it, or `send: If-Match` beside the version's `at`"),
-            );
-        }
-        if has && version.is_none() {
-            let text = "`{version}` stands in a body, and nothing says where a record's version is";
-            found.push(Diagnostic::error(&node.place, text).help("say `version: { at: … }`"));
-        }
     }
 }
 

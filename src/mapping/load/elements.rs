@@ -1,14 +1,17 @@
 //! Lists read from native lists, and what hangs on how a native scalar stands; who writes which native place.
 
 use super::{
+    Defaults,
+    bodies::constant,
     entity::constants,
     fields::{At, FilterLine, Loader, WriteWord, leaves, named},
     path_at,
 };
 use crate::{
     mapping::{
+        calc,
         codec::{Codec, Wire},
-        model::{Commands, EachPart, Narrow, ObjectPart, Part, Source},
+        model::{Commands, EachPart, Narrow, ObjectPart, Part, Set, Source, Worked},
         out::Out,
         path::{Path, Step},
         trie::Frame,
@@ -16,7 +19,7 @@ use crate::{
     schema::{FieldSet, LeafId, LeafKind, Object, Shape},
     words::{
         Diagnostic, Diagnostics, Place,
-        tree::Node,
+        tree::{Node, Value},
         yaml::{FromYaml, Keys},
     },
 };
@@ -56,36 +59,21 @@ impl Loader<'_> {
         let outside = self.within.0.len();
         self.within.0.extend(native.0.iter().cloned());
         let mut element = Frame::default();
-        let narrow = narrows(keys.take("where"), &mut element, self.found);
+        let narrow = narrows(keys.take("where"), &mut element, self.defaults, self.found);
         for path in narrow.iter().map(|narrow| &narrow.at).chain(&key) {
             self.reads_inside(leaves(at.field), path);
         }
         for narrow in &narrow {
             self.writes(&narrow.at, "where", &source.place);
         }
-        let part = match (item, keys.take("fields")) {
-            (Shape::Object(object), Some(fields)) => {
-                let mut part = self.object(object, fields, &mut element, at.read_only);
-                if let Some(key) = &key {
-                    self.element_id(object, &mut part, key, &mut element);
-                }
-                Part::Object(part)
-            }
-            (Shape::Object(_), None) => {
-                self.found.error(&node.place, "key `fields` is missing");
-                return None;
-            }
-            (Shape::Leaf(leaf), _) => Part::Leaf(self.line_of(at, *leaf, &Path::default(), &mut element)),
-            (Shape::List(_), _) => {
-                self.found.error(&node.place, "a list of lists cannot be mapped");
-                return None;
-            }
-        };
+        let set = self.besides(keys.take("set"));
+        let part = self.item(at, item, (node, keys.take("fields")), key.as_ref(), &mut element)?;
         self.list = outer;
         self.depth -= 1;
         self.within.0.truncate(outside);
         self.guards = guards;
         keys.finish(self.found);
+        let parts = if outer == 0 { self.parts(at, (item, &part), &mut element, node) } else { None };
         // The native place of this part of the list: other parts of it are written beside.
         let mut place = native.clone();
         if let Some(first) = narrow.first() {
@@ -107,10 +95,57 @@ impl Loader<'_> {
         if create {
             self.writes(&place, &at.field.name, &source.place);
         }
+        if let (false, Some(_)) = (create, &parts) {
+            let text = format!("`{}` is never written, and yet has `parts`", at.field.name);
+            self.found.push(Diagnostic::error(&source.place, text).help("leave out `write: never`"));
+        }
+        if commands.is_some() && parts.is_some() {
+            let text = format!("`{}` is written by `parts` or as `commands`, not both", at.field.name);
+            self.found.push(Diagnostic::error(&source.place, text).help("leave out one of the two"));
+        }
         let commands = self.commands(commands, key.as_ref(), item);
         let may_change = matches!(write, None | Some(WriteWord::Always));
         let update = create && may_change && commands.as_ref().is_some_and(Commands::may_change);
-        Some(EachPart { slot, at: native, item: Box::new(part), narrow, create, update, commands })
+        Some(EachPart {
+            slot,
+            at: native,
+            item: Box::new(part),
+            narrow,
+            create,
+            set,
+            update,
+            commands,
+            parts,
+        })
+    }
+
+    /// What an element is made of.
+    fn item(
+        &mut self,
+        at: At<'_>,
+        item: &Shape,
+        (node, fields): (&Node, Option<&Node>),
+        key: Option<&Path>,
+        element: &mut Frame,
+    ) -> Option<Part> {
+        match (item, fields) {
+            (Shape::Object(object), Some(fields)) => {
+                let mut part = self.object(object, fields, element, at.read_only);
+                if let Some(key) = key {
+                    self.element_id(object, &mut part, key, element);
+                }
+                Some(Part::Object(part))
+            }
+            (Shape::Object(_), None) => {
+                self.found.error(&node.place, "key `fields` is missing");
+                None
+            }
+            (Shape::Leaf(leaf), _) => Some(Part::Leaf(self.line_of(at, *leaf, &Path::default(), element))),
+            (Shape::List(_), _) => {
+                self.found.error(&node.place, "a list of lists cannot be mapped");
+                None
+            }
+        }
     }
 
     /// Where the commands of a list go.
@@ -132,6 +167,42 @@ impl Loader<'_> {
             Shape::Leaf(_) | Shape::List(_) => None,
         });
         Some(Commands { at: at?, words, key })
+    }
+
+    /// `set` of a native list: constants, and what is worked out of an element that is sent.
+    fn besides(&mut self, node: Option<&Node>) -> Vec<(Path, Set)> {
+        let mut out = Vec::new();
+        for (key, node) in super::pairs(node, self.found) {
+            let path = match Path::parse(&key.text) {
+                Ok(path) => path,
+                Err(why) => {
+                    self.found.error(&key.place, why);
+                    continue;
+                }
+            };
+            let set = match &node.value {
+                Value::Scalar(scalar) => constant(scalar, node, self.defaults, self.found).map(Set::Is),
+                Value::Null | Value::List(_) | Value::Map(_) => self.worked(node).map(Set::Calc),
+            };
+            self.writes(&path, "set", &key.place);
+            out.extend(set.map(|set| (path, set)));
+        }
+        out
+    }
+
+    fn worked(&mut self, node: &Node) -> Option<Box<Worked>> {
+        let mut keys = Keys::of(node, self.found)?;
+        let text: Option<String> = keys.required("calc", self.found);
+        keys.finish(self.found);
+        let mut frame = Frame::default();
+        let calc = calc::parse(&text?, &mut frame, &mut |_, _| {});
+        let calc = calc.map_err(|why| self.found.error(&node.place, why)).ok()?;
+        if !frame.outside.is_empty() || !frame.finish() {
+            self.found.error(&node.place, "what an element is sent with is worked out of that element alone");
+            return None;
+        }
+        let is_text = self.defaults.wire(&LeafKind::Decimal) == Wire::Text;
+        Some(Box::new(Worked { calc, node: frame.root, frame: frame.slots, is_text }))
     }
 
     /// An element's `id`, when the schema has one and no line fills it, is its native key.
@@ -156,7 +227,7 @@ impl Loader<'_> {
                     &node.place,
                     format!("`{name}` cannot be changed with the record: it is a native list"),
                 )
-                .help("say `write: create` or `write: never`"),
+                .help("say `write: create` or `write: never`, or how its elements are written by themselves: `update: { parts: … }`"),
             );
         }
         Some(word)
@@ -165,7 +236,7 @@ impl Loader<'_> {
     /// The switches of a part, on which what is loaded next hangs.
     pub(super) fn switches(&mut self, node: Option<&Node>, at: At<'_>, frame: &mut Frame) -> Vec<Narrow> {
         let Some(node) = node else { return Vec::new() };
-        let switches = narrows(Some(node), frame, self.found);
+        let switches = narrows(Some(node), frame, self.defaults, self.found);
         for switch in &switches {
             if self.list == 0 {
                 self.lines.reads.push((leaves(at.field), switch.at.clone(), false));
@@ -304,9 +375,14 @@ impl Loader<'_> {
 }
 
 /// Native conditions, and the slots by which they are read.
-pub(super) fn narrows(node: Option<&Node>, frame: &mut Frame, found: &mut Diagnostics) -> Vec<Narrow> {
+pub(super) fn narrows(
+    node: Option<&Node>,
+    frame: &mut Frame,
+    defaults: &Defaults,
+    found: &mut Diagnostics,
+) -> Vec<Narrow> {
     let mut out = Vec::new();
-    for (at, value) in constants(node, found) {
+    for (at, value) in constants(node, defaults, found) {
         let text = match &value {
             Out::Text(text) | Out::Number(text) => text.as_str(),
             Out::Boolean(true) => "true",

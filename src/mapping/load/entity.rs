@@ -3,17 +3,19 @@
 use std::sync::Arc;
 
 use super::{
-    Defaults, calls,
+    Defaults, bodies, calls, cells,
     elements::narrows,
     fields::{FilterLine, Lines, Loader},
-    finds, lacks, lists, pairs, path, path_at,
+    finds, jq, key, lacks, lists, pairs, path_at,
 };
 use crate::{
     mapping::{
         check::Sample,
+        elsewhere::Elsewhere,
+        key::{Key, KeyPart},
         model::{
-            Around, Filterable, Key, KeyForm, Line, Mapping, Named, Narrow, ObjectPart, Part, Select,
-            SelectName, Source, Speaks, Version, Words,
+            Around, Filterable, Line, Mapping, Named, Narrow, ObjectPart, Part, Select, SelectName, Source,
+            Speaks, Version, Words,
         },
         out::Out,
         path::{Path, Step, joined},
@@ -23,7 +25,7 @@ use crate::{
     },
     schema::{Entity, FieldSet, LeafId, Value},
     words::{
-        Diagnostics, SystemName,
+        Diagnostic, Diagnostics, SystemName,
         tree::{self, Node},
         yaml::{FromYaml, Keys, expected},
         yaml_words,
@@ -31,14 +33,12 @@ use crate::{
 };
 
 yaml_words! {
-    /// What a key may look like.
-    enum KeyWord {
-        /// Any text.
-        Text = "text",
-        /// Decimal digits.
-        Digits = "digits",
-        /// A GUID.
-        Guid = "guid",
+    /// How a system spells in questions what it spells in answers.
+    enum CaseWord {
+        /// The same.
+        Same = "same",
+        /// Words in small letters with `_` between: `costMicros` is asked for as `cost_micros`.
+        Snake = "snake",
     }
 }
 
@@ -51,6 +51,7 @@ pub(super) struct SelectWords {
     dotted: bool,
     /// Whether what is expanded is named among the fields too.
     with_expanded: bool,
+    case: CaseWord,
 }
 
 pub(super) fn load(
@@ -64,40 +65,49 @@ pub(super) fn load(
     let mut keys = Keys::of(node, found)?;
     let at = address(&mut keys, node, entity, found);
     let mut frame = Frame::default();
-    let key = key(&mut keys, &mut frame, found);
-    let version = version(&mut keys, &mut frame, found);
+    let narrow = narrows(keys.take("where"), &mut frame, defaults, found);
+    let key = key::key(keys.take("key"), &narrow, &mut frame, defaults, found);
+    let version = key::version(&mut keys, &mut frame, found);
+    let cells = cells::load(&mut keys, &mut frame, defaults.speaks != Speaks::Xml, found);
     let (set, set_found) = finds::set_found(keys.take("set"), defaults, found);
-    let (narrow, set) = (narrows(keys.take("where"), &mut frame, found), constants(set.as_ref(), found));
+    let set = constants(set.as_ref(), defaults, found);
     let select = select_words(&mut keys, defaults, found);
     let fields: Option<Node> = keys.required("fields", found);
     let mut loader = Loader::new(entity, defaults, found);
-    let root =
-        fields.map(|fields| loader.object(&entity.root, &fields, &mut frame, false)).unwrap_or_default();
+    loader.parts = super::parts::PartWords::read(entity, node, loader.found);
+    let root = root(&mut loader, fields.as_ref(), &cells, &mut frame);
     let sets = set.iter().map(|(path, _)| path).chain(set_found.iter().map(|set| &set.at));
-    for path in sets.chain(narrow.iter().map(|n| &n.at)) {
-        loader.writes(path, "set", &node.place);
-    }
+    let sets = sets.chain(narrow.iter().map(|narrow| &narrow.at));
+    sets.for_each(|path| loader.writes(path, "set", &node.place));
     let Loader { lines, written, finds, .. } = loader;
-    let lists = lists::load(&mut keys, &at, defaults, found);
-    let [read, create, update, delete] = calls::load(&mut keys, defaults, found);
+    let lists = lists::load(&mut keys, &at, (entity, defaults), found);
+    let [read, create, update, delete] = calls::load(&mut keys, key.as_ref(), defaults, found);
     let xml = xml::record(&mut keys, words, [&read, &create, &update], node, found);
     let (samples, watched) = beside(&mut keys, entity, found);
-    let lacks = lacks::load(&mut keys, &lists, [&read, &create, &update, &delete], found);
+    let lacks = lacks::load(&mut keys, (entity, &root), &lists, [&read, &create, &update, &delete], found);
     keys.finish(found);
     // ORDER: every key has been asked for by now, so that all mistakes of the entity are told.
     let key = key?;
+    cells.check(node, &key, [&read, &create, &update, &delete], &lists, found);
     let named = select.as_ref().is_some_and(|select| select.query.is_none());
-    calls::fit_together(node, (key.form, named), [&read, &update, &delete], &lists, found);
-    calls::guarded(node, version.as_ref(), [&update, &delete], found);
+    calls::fit_together(node, (key.form(), named), [&read, &update, &delete], &lists, found);
+    let all = [&read, &create, &update, &delete];
+    key::fit_together(node, (&key, version.as_ref()), all, &lists, defaults.speaks, found);
+    if key.is_parted() && root.parts.iter().any(|named| is_by_itself(&named.part)) {
+        let text = "elements are not written by themselves where a key has several parts";
+        found.push(Diagnostic::error(&node.place, text).help("leave out `parts`"));
+    }
     let filters = filters(entity, &lines, select.as_ref(), defaults.speaks);
     no_ambiguous_slots(&root, node, found);
-    let (unmapped, pointers) = (unmapped(entity, &root), pointers(entity, &root));
-    let key_name = filter_name(&key.at, select.as_ref(), defaults.speaks).map(Into::into);
-    let select = select.map(|words| select_of(words, &lines, &key, version.as_ref(), &narrow));
+    let key_names = key_names(&key, select.as_ref(), defaults.speaks);
+    jq::selected(&lines.wholes, select.as_ref().map(|words| words.under.as_ref()), found);
+    let wholes = lines.wholes.iter().map(|whole| (whole.at.clone(), whole.slot)).collect();
+    let of = (&key, &cells);
+    let select = select.map(|words| select_of(words, &lines, of, version.as_ref(), &narrow));
     finish(&mut frame, node, found);
     xml::check(words, &frame.root, &written, ([&read, &create, &update, &delete], &lists), node, found);
-    let around = around(&frame, node, found);
     Some(Mapping {
+        around: around(&frame, node, found),
         system: system.clone(),
         entity: entity.clone(),
         words: words.clone(),
@@ -106,12 +116,12 @@ pub(super) fn load(
         version,
         record: frame.root,
         frame: frame.slots,
+        wholes,
         tags: tags(&root),
-        root,
-        around,
-        unmapped,
-        pointers,
-        key_name,
+        unmapped: unmapped(entity, &root),
+        pointers: pointers(entity, &root),
+        cells: cells.cells,
+        key_names,
         narrow,
         set,
         finds: finds || !set_found.is_empty(),
@@ -123,11 +133,33 @@ pub(super) fn load(
         create,
         update,
         delete,
+        undo: calls::undo(node, found),
         lacks,
         samples,
         xml,
         watched,
+        elsewhere: Elsewhere::default(),
+        root,
     })
+}
+
+/// Whether its elements are written by requests of their own.
+fn is_by_itself(part: &Part) -> bool {
+    matches!(part.bare(), Part::Each(each) if each.parts.is_some())
+}
+
+/// The lines of a record. Those of rows that are no records as they stand are never written.
+fn root(
+    loader: &mut Loader<'_>,
+    fields: Option<&Node>,
+    cells: &cells::Written,
+    frame: &mut Frame,
+) -> ObjectPart {
+    let Some(fields) = fields else { return ObjectPart::default() };
+    let entity = loader.entity;
+    let root = loader.object(&entity.root, fields, frame, !cells.cells.is_plain());
+    loader.lines.unpivoted(cells);
+    root
 }
 
 fn finish(frame: &mut Frame, node: &Node, found: &mut Diagnostics) {
@@ -193,55 +225,24 @@ fn address(keys: &mut Keys<'_>, node: &Node, entity: &Entity, found: &mut Diagno
     at
 }
 
-/// The form of a key, or of a reference to one.
-pub(super) fn key_form(node: &Node, found: &mut Diagnostics) -> Option<KeyForm> {
-    Some(match KeyWord::read(node, found)? {
-        KeyWord::Text => KeyForm::Text,
-        KeyWord::Digits => KeyForm::Digits,
-        KeyWord::Guid => KeyForm::Guid,
-    })
+/// How a filter or an order names the key; a digest has no name.
+fn key_names(key: &Key, select: Option<&SelectWords>, speaks: Speaks) -> Option<Vec<Arc<str>>> {
+    let named = |part: &KeyPart| filter_name(&part.at, select, speaks).map(Into::into);
+    key.free().map(named).collect::<Option<_>>().filter(|_| !key.is_digest())
 }
 
-fn key(keys: &mut Keys<'_>, frame: &mut Frame, found: &mut Diagnostics) -> Option<Key> {
-    let (at, form) = match keys.take("key") {
-        None => (Path::parse("id").ok()?, KeyForm::Text),
-        Some(node) if node.as_text().is_some() => (path(node, found)?, KeyForm::Text),
-        Some(node) => {
-            let mut keys = Keys::of(node, found)?;
-            let at: Node = keys.required("at", found)?;
-            let form = keys.take("form").map_or(Some(KeyForm::Text), |node| key_form(node, found));
-            keys.finish(found);
-            (path(&at, found)?, form?)
-        }
-    };
-    Some(Key { slot: frame.slot(at.steps()), at, form })
-}
-
-fn version(keys: &mut Keys<'_>, frame: &mut Frame, found: &mut Diagnostics) -> Option<Version> {
-    let mut keys = Keys::of(keys.take("version")?, found)?;
-    let at: Option<Node> = keys.required("at", found);
-    let send = keys.take("send");
-    keys.finish(found);
-    let at_node = at?;
-    let at = path(&at_node, found)?;
-    let header = match send {
-        Some(node) => Some(calls::header(node, found)?),
-        None => None,
-    };
-    Some(Version { slot: frame.slot(at.steps()), at, header })
-}
-
-/// Native constants: a quoted text is text; `true`, `false` and numbers without quotes are what they look like.
-pub(super) fn constants(node: Option<&Node>, found: &mut Diagnostics) -> Vec<(Path, Out)> {
+/// Native constants: a setting, or a quoted text is text; `true`, `false` and numbers without quotes are what they look like.
+pub(super) fn constants(
+    node: Option<&Node>,
+    defaults: &Defaults,
+    found: &mut Diagnostics,
+) -> Vec<(Path, Out)> {
     let mut out = Vec::new();
     for (key, node) in pairs(node, found) {
         let value = match &node.value {
-            tree::Value::Scalar(scalar) if scalar.quoted => Out::text(&scalar.text),
-            tree::Value::Scalar(scalar) => match scalar.text.as_str() {
-                "true" => Out::Boolean(true),
-                "false" => Out::Boolean(false),
-                text if crate::mapping::number::is_number(text) => Out::Number(text.into()),
-                text => Out::text(text),
+            tree::Value::Scalar(scalar) => match bodies::constant(scalar, node, defaults, found) {
+                Some(value) => value,
+                None => continue,
             },
             tree::Value::Null | tree::Value::List(_) | tree::Value::Map(_) => {
                 expected(node, "a single value", found);
@@ -265,6 +266,7 @@ fn select_words(keys: &mut Keys<'_>, defaults: &Defaults, found: &mut Diagnostic
                 under: None,
                 dotted: false,
                 with_expanded: defaults.speaks == Speaks::Odata2,
+                case: CaseWord::Same,
             }),
             Speaks::Json | Speaks::Xml => None,
         };
@@ -277,15 +279,16 @@ fn select_words(keys: &mut Keys<'_>, defaults: &Defaults, found: &mut Diagnostic
     let expand = keys.take("expand").and_then(|node| String::read(node, found));
     let under = path_at(&mut keys, "under", found);
     let dotted = keys.or("dotted", || false, found);
+    let case = keys.or("case", || CaseWord::Same, found);
     keys.finish(found);
     let with_expanded = defaults.speaks == Speaks::Odata2;
-    Some(SelectWords { query, expand, under, dotted: dotted?, with_expanded })
+    Some(SelectWords { query, expand, under, dotted: dotted?, with_expanded, case: case? })
 }
 
 fn select_of(
     words: SelectWords,
     Lines { reads, inner, .. }: &Lines,
-    key: &Key,
+    (key, cells): (&Key, &cells::Written),
     version: Option<&Version>,
     narrow: &[Narrow],
 ) -> Select {
@@ -321,6 +324,7 @@ fn select_of(
             })
         });
         for name in std::iter::once(whole).chain(found_by) {
+            let name = words.case.spell(name);
             match names.iter_mut().find(|known| known.name == name) {
                 Some(known) => {
                     known.leaves = known.leaves.union(&leaves);
@@ -330,7 +334,10 @@ fn select_of(
             }
         }
     };
-    add(&key.at, FieldSet::EMPTY, false, true);
+    let of_key = key.parts().iter().map(|part| &part.at);
+    for path in of_key.chain(cells.figures()).filter(|path| !cells.is_own(path)) {
+        add(path, FieldSet::EMPTY, false, true);
+    }
     if let Some(version) = version {
         add(&version.at, FieldSet::EMPTY, false, true);
     }
@@ -365,9 +372,29 @@ pub(super) fn filter_name(path: &Path, select: Option<&SelectWords>, speaks: Spe
         Speaks::Json | Speaks::Xml => joined(steps, '.'),
         Speaks::Odata4 | Speaks::Odata2 => joined(steps, '/'),
     };
+    let name = select.map_or(CaseWord::Same, |select| select.case).spell(name);
     // A name that is more than a word would not stay a name in a filter's text.
     let word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '/' | '.' | '-');
     name.chars().all(word).then_some(name)
+}
+
+impl CaseWord {
+    /// A name of an answer as it stands in a question.
+    fn spell(self, name: String) -> String {
+        match self {
+            Self::Same => name,
+            Self::Snake => {
+                let mut out = String::with_capacity(name.len().saturating_add(4));
+                for char in name.chars() {
+                    if char.is_ascii_uppercase() && !out.is_empty() && !out.ends_with(['.', '_']) {
+                        out.push('_');
+                    }
+                    out.push(char.to_ascii_lowercase());
+                }
+                out
+            }
+        }
+    }
 }
 
 /// What is no part of the way there and back.

@@ -45,6 +45,25 @@ pub(super) struct Lines {
     pub(super) inner: Vec<(FieldSet, Path)>,
     /// Where filters find the leaf of each line.
     pub(super) filters: Vec<FilterLine>,
+    /// Places outside lists that jq filters read whole.
+    pub(super) wholes: Vec<Whole>,
+}
+
+/// A place that a jq filter reads whole.
+pub(super) struct Whole {
+    pub(super) at: Path,
+    pub(super) slot: u16,
+    pub(super) place: Place,
+}
+
+impl Lines {
+    /// What a record has of its own figure is asked for and filtered by under no name.
+    pub(super) fn unpivoted(&mut self, cells: &super::cells::Written) {
+        self.reads = cells.reads(std::mem::take(&mut self.reads));
+        for line in &mut self.filters {
+            line.place = line.place.take().filter(|(path, _)| !cells.is_own(path));
+        }
+    }
 }
 
 /// Where filters find what a line reads.
@@ -70,6 +89,8 @@ pub(super) struct Loader<'l> {
     pub(super) within: Path,
     /// Switches on which the lines at hand hang, and how they stand.
     pub(super) guards: Vec<(Path, Box<str>)>,
+    /// Lists whose elements are written by themselves.
+    pub(super) parts: super::parts::PartWords,
     /// Whether the line at hand puts several fields of an object into one text.
     texts: bool,
     /// Whether some line is found by a code.
@@ -102,6 +123,7 @@ impl<'l> Loader<'l> {
             depth: 0,
             within: Path::default(),
             guards: Vec::new(),
+            parts: super::parts::PartWords::default(),
             texts: false,
             finds: false,
             finding: false,
@@ -345,6 +367,7 @@ impl<'l> Loader<'l> {
             tree::Value::Map(_) if node.get("first").is_some() => {
                 Source::First(self.first(leaf, node, frame)?)
             }
+            tree::Value::Map(_) if node.get("jq").is_some() => self.filtered(at, leaf, node, frame)?,
             tree::Value::Map(_) if node.get("calc").is_some() => Source::Calc(self.calc(leaf, node, frame)?),
             tree::Value::Map(_) => self.native(at, leaf, node, frame)?,
             tree::Value::Null | tree::Value::List(_) => {
@@ -402,7 +425,7 @@ impl<'l> Loader<'l> {
         keys.take("write").and_then(|node| WriteWord::read(node, self.found))
     }
 
-    fn reference(&mut self, leaf: LeafId, keys: &mut Keys<'_>) {
+    pub(super) fn reference(&mut self, leaf: LeafId, keys: &mut Keys<'_>) {
         let Some(node) = keys.take("ref") else { return };
         let wanted = self.entity.leaf(leaf).and_then(|leaf| leaf.reference.as_ref());
         match (node.as_text(), wanted) {

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use super::{Defaults, bodies, entity::key_form, lists, pairs, path};
+use super::{Defaults, bodies, key::form as key_form, lists, pairs, path};
 use crate::{
     mapping::{
         body::{Body, Hole},
@@ -64,12 +64,16 @@ fn find(name: &str, node: &Node, defaults: &Defaults, found: &mut Diagnostics) -
         found.error(&by_node.place, "a code is searched for by a plain name");
         return None;
     };
-    let call = lists::variant(&list, "", defaults, found)?;
+    let call = lists::variant(&list, "", (None, defaults), found)?;
     let Some(dialect) = call.filter.clone().filter(|_| !call.at.is_empty() && call.batch.is_none()) else {
         let text = "a search for keys has an `at` of its own and a `filter`, and its rows hold the keys";
         found.push(Diagnostic::error(&list.place, text).help("as in `list: { at: /currencies, filter: … }`"));
         return None;
     };
+    if call.body.as_ref().is_some_and(|body| body.has(&|hole| matches!(hole, Hole::Bound(_)))) {
+        found.error(&list.place, "a search for keys is bounded by its codes alone");
+        return None;
+    }
     let mut frame = Frame::default();
     // INVARIANT: the code has slot 1, the key slot 2.
     frame.slot(by.steps());

@@ -1,12 +1,13 @@
-//! `lacks:` — why a system cannot do something with an entity, in words for whoever asks for it.
+//! `lacks:` — why a system cannot do something with an entity, or does not take a field, in words for whoever asks.
 //!
-//! A reason stands only beside what the mapping does not offer, and is short text without control characters: it
+//! A reason stands only beside what the mapping does not offer or write, and is short text without control characters: it
 //! goes to callers as it stands in the file.
 
 use super::pairs;
 use crate::{
     catalog::Action,
-    mapping::model::{Call, ListCall, Mapping},
+    mapping::model::{Call, Join, ListCall, Mapping, ObjectPart, Source},
+    schema::{Entity, LeafId},
     words::{
         Diagnostic, Diagnostics,
         tree::Node,
@@ -17,20 +18,37 @@ use crate::{
 /// Longest reason, in characters.
 const REASON_CHARS_MAX: usize = 160;
 
-/// What of an entity a system has no way for, each with its reason.
+/// What of an entity a system has no way for, and the fields that it does not take, each with its reason.
 #[derive(Debug, Default)]
-pub(in crate::mapping) struct Lacks(Vec<(Action, Box<str>)>);
+pub(in crate::mapping) struct Lacks(Vec<(Lacked, Box<str>)>);
+
+/// What a reason is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lacked {
+    Action(Action),
+    Field(LeafId),
+}
 
 impl Mapping {
     /// Why the system cannot do it, where its file says so.
     pub fn lack(&self, action: Action) -> Option<&str> {
-        self.lacks.0.iter().find(|(lacked, _)| *lacked == action).map(|(_, reason)| &**reason)
+        self.reason(Lacked::Action(action))
+    }
+
+    /// Why the system does not take a field, where its file says so.
+    pub fn lack_of(&self, leaf: LeafId) -> Option<&str> {
+        self.reason(Lacked::Field(leaf))
+    }
+
+    fn reason(&self, of: Lacked) -> Option<&str> {
+        self.lacks.0.iter().find(|(lacked, _)| *lacked == of).map(|(_, reason)| &**reason)
     }
 }
 
 /// Reads `lacks`, beside what the entity has.
 pub(super) fn load(
     keys: &mut Keys<'_>,
+    (entity, root): (&Entity, &ObjectPart),
     lists: &[ListCall],
     [read, create, update, delete]: [&Option<Call>; 4],
     found: &mut Diagnostics,
@@ -44,6 +62,14 @@ pub(super) fn load(
     ];
     let mut out = Vec::new();
     for (key, node) in pairs(keys.take("lacks"), found) {
+        if let Some(leaf) = entity.leaf_at(&key.text) {
+            if is_written(root, leaf) {
+                let mistake = Diagnostic::error(&key.place, format!("`{}` is written by its line", key.text));
+                found.push(mistake.help("say `write: never` there, or take this out"));
+            }
+            out.extend(reason(node, found).map(|reason| (Lacked::Field(leaf), reason)));
+            continue;
+        }
         let Some((action, is_there)) = has.iter().find(|(action, _)| action.as_str() == key.text) else {
             let mistake =
                 Diagnostic::error(&key.place, format!("`{}` is nothing that a system could do", key.text));
@@ -55,10 +81,26 @@ pub(super) fn load(
             found.push(mistake.help("take it out here, or there"));
         }
         if let Some(reason) = reason(node, found) {
-            out.push((*action, reason));
+            out.push((Lacked::Action(*action), reason));
         }
     }
     Lacks(out)
+}
+
+/// Whether some line writes a leaf.
+fn is_written(root: &ObjectPart, leaf: LeafId) -> bool {
+    let mut is_written = false;
+    root.lines(false, &mut |line, _| {
+        is_written |= line.leaf == leaf
+            && match &line.source {
+                Source::Native(native) | Source::Join(Join { back: Some(native), .. }) => {
+                    native.create || native.update
+                }
+                Source::Hole(held) => held.create || held.update,
+                Source::Constant(_) | Source::Join(_) | Source::First(_) | Source::Calc(_) => false,
+            };
+    });
+    is_written
 }
 
 fn reason(node: &Node, found: &mut Diagnostics) -> Option<Box<str>> {

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use super::{entity::key_form, fields::Loader, pairs};
+use super::{fields::Loader, key, pairs};
 use crate::{
     mapping::{
         codec::{Codec, Forms, Norm, Table, Wire},
@@ -37,6 +37,7 @@ impl Loader<'_> {
             charset: self.defaults.charset(),
             tag: self.defaults.tags.of(&kind),
             write_as: None,
+            jq: None,
             kind,
         }
     }
@@ -103,7 +104,7 @@ impl Loader<'_> {
     /// The form of what stands in a text, a code or an id.
     fn form(&mut self, leaf: LeafId, node: &Node) -> Option<KeyForm> {
         match self.entity.leaf(leaf)?.kind {
-            LeafKind::Text { .. } | LeafKind::Code(_) | LeafKind::Id => key_form(node, self.found),
+            LeafKind::Text { .. } | LeafKind::Code(_) | LeafKind::Id => key::form(node, self.found),
             LeafKind::Decimal
             | LeafKind::Integer
             | LeafKind::Boolean

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::Method;
 
-use super::{Defaults, batches, bodies, entity::texts, headers, pages, pages::Holes, path_at, place};
+use super::{Defaults, batches, bodies, entity::texts, headers, needs, pages, pages::Holes, path_at, place};
 use crate::{
     mapping::{
         batch::BATCHES_MAX,
@@ -14,6 +14,7 @@ use crate::{
         path::Path,
         trie::Frame,
     },
+    schema::Entity,
     words::{
         Diagnostic, Diagnostics, Period,
         tree::{self, Node},
@@ -42,14 +43,15 @@ yaml_words! {
 pub(super) fn load(
     keys: &mut Keys<'_>,
     at: &str,
-    defaults: &Defaults,
+    (entity, defaults): (&Entity, &Defaults),
     found: &mut Diagnostics,
 ) -> Vec<ListCall> {
+    let of = (Some(entity), defaults);
     match keys.take("list") {
         None => Vec::new(),
         Some(node) => match node.as_list() {
-            Some(nodes) => nodes.iter().filter_map(|node| variant(node, at, defaults, found)).collect(),
-            None => variant(node, at, defaults, found).into_iter().collect(),
+            Some(nodes) => nodes.iter().filter_map(|node| variant(node, at, of, found)).collect(),
+            None => variant(node, at, of, found).into_iter().collect(),
         },
     }
 }
@@ -57,7 +59,7 @@ pub(super) fn load(
 pub(super) fn variant(
     node: &Node,
     at: &str,
-    defaults: &Defaults,
+    (entity, defaults): (Option<&Entity>, &Defaults),
     found: &mut Diagnostics,
 ) -> Option<ListCall> {
     let mut keys = Keys::of(node, found)?;
@@ -88,6 +90,11 @@ pub(super) fn variant(
     let query = texts(keys.take("query"), found);
     let headers = headers::load(&mut keys, node, defaults, found);
     let body = bodies::load(&mut keys, bodies::OF_LIST, defaults, found);
+    // A search for keys is bounded by its codes alone.
+    let bounds = match entity {
+        Some(entity) => needs::load(node, &mut keys, body.as_ref(), (entity, defaults), found),
+        None => Vec::new(),
+    };
     let statement = match keys.take("statement") {
         Some(node) => Some(Statement::load(node, found)?),
         None => None,
@@ -112,6 +119,7 @@ pub(super) fn variant(
         statement,
         select_body,
         body,
+        bounds,
         rows_in,
         page,
         batch,

@@ -3,16 +3,21 @@
 mod batches;
 mod bodies;
 mod calls;
+mod cells;
 mod elements;
 mod entity;
 mod fields;
 mod finds;
 pub(super) mod forms;
 mod headers;
+mod jq;
+mod key;
 mod lacks;
 mod lines;
 mod lists;
+mod needs;
 mod pages;
+mod parts;
 mod texts;
 
 use std::{collections::HashMap, sync::Arc};
@@ -29,7 +34,7 @@ use super::{
     xml::{self, Soap},
 };
 use crate::{
-    schema::{LeafKind, Schema},
+    schema::{FieldSet, LeafId, LeafKind, Schema},
     words::{
         Diagnostic, Diagnostics, EntityName, SystemName,
         tree::{self, Node},
@@ -123,6 +128,7 @@ impl System {
             };
             if let Some(mapping) = entity::load(name, entity, node, &words, &defaults, found) {
                 mapping.check_watched(found);
+                mapping.check_bounds(node, found);
                 entities.insert(entity.name.clone(), Arc::new(mapping));
             }
         }
@@ -138,6 +144,14 @@ impl System {
     /// The mapping of an entity, when this system keeps it.
     pub fn entity(&self, name: &str) -> Option<&Arc<Mapping>> {
         self.entities.get(name)
+    }
+
+    /// Leaves whole fields of an entity to another system; see [`Mapping::leave`]. While a bundle is put together nobody
+    /// else has a mapping of it.
+    pub fn leave(&mut self, entity: &str, fields: &FieldSet, told: &FieldSet, on: LeafId) {
+        if let Some(mapping) = self.entities.get_mut(entity).and_then(Arc::get_mut) {
+            mapping.leave(fields, told, on);
+        }
     }
 
     /// Every mapping.

@@ -36,7 +36,7 @@ impl<'m> Writing<'m> {
 
     /// Puts the value of a line: as it is read, as it is written, or the key that is found by it.
     pub(super) fn scalar(&mut self, leaf: LeafId, native: &'m Native, out: Out, held: Option<Out>) {
-        if self.held {
+        if self.is_held() {
             let at = native.read_at.as_ref().unwrap_or(&native.write_at);
             let out = held.clone().unwrap_or(out);
             return self.put(native.slot, at, out, held);

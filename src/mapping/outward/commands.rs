@@ -3,7 +3,7 @@
 //! Elements are told apart by their keys, never by their places. One that says no key is a new one; one that says a key
 //! which the stored record does not have is refused.
 
-use super::{Which, Writing};
+use super::{Naming, Writing};
 use crate::{
     mapping::{
         body::{Body, Holes},
@@ -16,8 +16,8 @@ use crate::{
 };
 
 impl Body {
-    fn command(&self, which: Which<'_>, record: Option<Out>) -> Out {
-        self.fill(&mut Holes { record, key: which.key, ..Holes::default() })
+    fn command(&self, naming: Naming<'_>, record: Option<Out>) -> Out {
+        self.fill(&mut Holes { record, key: naming.key, ..Holes::default() })
     }
 }
 
@@ -34,16 +34,16 @@ fn key_of(value: &Value, position: u16) -> Option<&str> {
 }
 
 impl<'m> Writing<'m> {
-    /// What changes of a list; whether it can be said so.
-    pub(super) fn changes(
-        &mut self,
-        each: &'m EachPart,
-        item: &Shape,
-        (new, old): (&[Value], &[Value]),
-    ) -> bool {
-        let Some((commands, key)) = each.changing() else { return false };
+    /// What changes of a list.
+    pub(super) fn changed(&mut self, each: &'m EachPart, item: &Shape, (new, old): (&[Value], &[Value])) {
+        each.item.lines(true, &mut |line, _| self.relisted.insert(line.leaf));
+        // ORDER: what is held of it is what is sent.
+        if self.is_held() {
+            return;
+        }
+        let Some((commands, key)) = each.changing() else { return };
         let CommandWords { change: Some(change), remove: Some(remove), .. } = &*commands.words else {
-            return false;
+            return;
         };
         let stays = |value: &&Value| {
             let id = key_of(value, key);
@@ -52,7 +52,7 @@ impl<'m> Writing<'m> {
         let mut all: Vec<Out> = Vec::new();
         for gone in old.iter().filter(|value| !stays(value)) {
             match key_of(gone, key).filter(|id| takes(remove, id)) {
-                Some(id) => all.push(remove.command(Which { key: Some(id), version: None }, None)),
+                Some(id) => all.push(remove.command(Naming { key: Some(id), version: None }, None)),
                 None => self.fault_here(None, "the system tells no key of what is to be taken out"),
             }
         }
@@ -73,22 +73,21 @@ impl<'m> Writing<'m> {
             if before == Some(value) {
                 continue;
             }
-            let record = self.element(each, item, (index, value), before);
+            let record = self.element(each, item, index, (value, before));
             match (id, record.is_empty()) {
                 (Some(_), true) => {}
                 (Some(id), false) => {
-                    all.push(change.command(Which { key: Some(id), version: None }, Some(record)));
+                    all.push(change.command(Naming { key: Some(id), version: None }, Some(record)));
                 }
-                (None, _) => all.push(commands.words.add.command(Which::default(), Some(record))),
+                (None, _) => all.push(commands.words.add.command(Naming::default(), Some(record))),
             }
         }
         self.send(commands, all);
-        true
     }
 
     /// The elements of a new record's list.
     pub(super) fn additions(&mut self, commands: &'m Commands, list: Vec<Out>) {
-        let add = |record| commands.words.add.command(Which::default(), Some(record));
+        let add = |record| commands.words.add.command(Naming::default(), Some(record));
         self.send(commands, list.into_iter().map(add).collect());
     }
 
@@ -103,34 +102,6 @@ impl<'m> Writing<'m> {
         };
         all.append(&mut list);
         self.body.put(commands.at.steps(), Out::List(all));
-    }
-
-    /// What is sent of one element: all of a new one, what differs of another.
-    pub(super) fn element(
-        &mut self,
-        each: &'m EachPart,
-        item: &Shape,
-        (index, value): (usize, &Value),
-        before: Option<&Value>,
-    ) -> Out {
-        let outer = std::mem::replace(&mut self.body, Out::object());
-        let was_in_each = std::mem::replace(&mut self.in_each, true);
-        let was_new = std::mem::replace(&mut self.create, before.is_none());
-        let switches = std::mem::take(&mut self.switches);
-        let found_here = std::mem::take(&mut self.found_here);
-        let was_item = self.item.replace(&each.item);
-        self.within(&index.to_string(), |this| this.part(&each.item, item, Some(value), before));
-        self.item = was_item;
-        if before.is_none() {
-            for narrow in &each.narrow {
-                self.body.put(narrow.at.steps(), narrow.out.clone());
-            }
-        }
-        self.in_each = was_in_each;
-        self.create = was_new;
-        self.switches = switches;
-        self.found_here = found_here;
-        std::mem::replace(&mut self.body, outer)
     }
 }
 

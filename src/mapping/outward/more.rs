@@ -1,15 +1,19 @@
 //! Writing what hangs on more than one native scalar, or shares one. What would not come back the same is refused.
 
-use compact_str::CompactString;
+use compact_str::{CompactString, format_compact};
 
 use super::Writing;
 use crate::{
     mapping::{
+        calc::NoValue,
         codec::Codec,
         inward::pieces,
-        model::{Hole, Join, Native, Source, Split, TextPart, When},
+        model::{Hole, Join, Native, Set, Source, Split, TextPart, When, Worked},
         out::Out,
+        path::Path,
         places::elements,
+        scan::Scanner,
+        trie::{Raws, walk},
     },
     schema::{FieldSet, Fields, LeafId, Object, Shape, Value},
 };
@@ -193,5 +197,42 @@ impl<'m> Writing<'m> {
             }
             Err(why) => self.fault_here(Some(leaf), why),
         }
+    }
+}
+
+impl Writing<'_> {
+    /// Puts what an element is sent with besides its fields. What is to be worked out and cannot be is refused: the
+    /// system would take the element without it for another one.
+    pub(super) fn besides(&mut self, set: &[(Path, Set)]) {
+        for (path, value) in set {
+            let out = match value {
+                Set::Is(out) => Ok(out.clone()),
+                Set::Calc(worked) => worked.of(&self.body),
+            };
+            match out {
+                Ok(out) => self.body.put(path.steps(), out),
+                Err(why) => self.fault_here(None, why),
+            }
+        }
+    }
+}
+
+impl Worked {
+    /// The value for what is sent.
+    fn of(&self, sent: &Out) -> Result<Out, String> {
+        let none = |why: &str| format!("the system needs a value that is worked out of this: {why}");
+        let body = sent.to_bytes();
+        let mut raws = Raws::default();
+        raws.restart(self.frame);
+        let read = Scanner::new(&body)
+            .and_then(|mut scan| walk(&mut scan, &self.node, 0, &mut raws, &mut |scan| scan.skip()));
+        read.map_err(|_| none("it cannot be read back"))?;
+        raws.lift(&self.node, 0);
+        let value = self.calc.value(&raws, 0, &[]).map_err(|why| match why {
+            NoValue::Untold | NoValue::Empty => none("a field that it is made of is missing"),
+            NoValue::Unfit(why) => none(why),
+        })?;
+        let token = format_compact!("{value}");
+        Ok(if self.is_text { Out::Text(token) } else { Out::Number(token) })
     }
 }

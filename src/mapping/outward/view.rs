@@ -5,7 +5,7 @@ use crate::{
     catalog::Action,
     mapping::{
         codec::Clear,
-        model::{Join, Mapping, ObjectPart, Part, Source},
+        model::{EachPart, Join, Mapping, ObjectPart, Part, Source},
     },
     schema::{FieldSet, Object, Shape},
 };
@@ -86,6 +86,14 @@ fn view_of_part(part: &Part, shape: &Shape, create: bool, required: bool, view: 
                     view.writable.insert(line.leaf);
                 }
             }
+        }
+        // An element may be a new one, or one that is there and is named by its key.
+        (Part::Each(EachPart { parts: Some(parts), item: part, .. }), Shape::List(item))
+            if !create && parts.update.is_some() =>
+        {
+            view_of_part(part, item, true, false, view);
+            view_of_part(part, item, false, false, view);
+            view.writable.insert(parts.key_leaf);
         }
         (Part::Split(split), Shape::List(_)) => {
             if let Source::Native(native) = &split.line.source

@@ -26,9 +26,30 @@ fn mailchimp() -> System {
     shelved("mailchimp", text, "https://us3.api.mailchimp.com/3.0/lists/16ed227135")
 }
 
+fn ga4() -> System {
+    let text = include_str!("../../../policies/systems/catalogue/ga4.yaml");
+    shelved("ga4", text, "https://analyticsdata.googleapis.com/v1beta")
+}
+
+fn google_ads() -> System {
+    let text = include_str!("../../../policies/systems/catalogue/google-ads.yaml");
+    shelved("google-ads", text, "https://googleads.googleapis.com/v21")
+}
+
+fn getresponse() -> System {
+    let text = include_str!("../../../policies/systems/catalogue/getresponse.yaml");
+    shelved("getresponse", text, "https://api.getresponse.com/v3")
+}
+
+fn hubspot_marketing() -> System {
+    let text = include_str!("../../../policies/systems/catalogue/hubspot-marketing.yaml");
+    shelved("hubspot-marketing", text, "https://api.hubapi.com")
+}
+
 #[test]
 fn the_samples_of_systems_that_stand_ready_hold_both_ways() {
-    for system in [woocommerce(), shopify(), mailchimp()] {
+    let mailing = [mailchimp(), getresponse(), hubspot_marketing()];
+    for system in [woocommerce(), shopify(), ga4(), google_ads()].into_iter().chain(mailing) {
         let found = system.check();
         assert!(found.0.is_empty(), "{found}");
         assert!(system.mappings().all(|mapping| !mapping.samples.is_empty()));

@@ -98,7 +98,7 @@ fn a_new_record_says_keys_for_codes_and_lists_as_commands() {
     assert_eq!(asked.len(), 4, "{asked:?}");
     assert!(asked.contains(&json!([["code", "=", "A"]])), "{asked:?}");
     assert!(asked.contains(&json!([["party", "=", 2]])), "{asked:?}");
-    let sent = body(&m.create_with(&new, Some(&found)).unwrap())["params"][0][0].clone();
+    let sent = body(&m.creation(&new, Some(&found)).unwrap().record)["params"][0][0].clone();
     let line = |price: &str| {
         json!(["create", [{ "product": 7, "quantity": 1.50, "unit": 1, "type": "line",
             "unit_price": { "__class__": "Decimal", "decimal": price } }]])
@@ -123,12 +123,12 @@ fn a_code_that_is_not_there_or_is_there_twice_is_refused_with_its_place() {
     let line = |sku: &str| json!({ "sku": sku, "quantity": "1", "unit": "H87" });
     let new = order(m, json!([line("A"), line("B"), line("C")]));
     let (found, _) = found(m, &new, &[("A", &[7]), ("C", &[8, 9]), ("u", &[1]), ("PLN", &[3]), ("2", &[40])]);
-    let faults = m.create_with(&new, Some(&found)).unwrap_err();
+    let faults = m.creation(&new, Some(&found)).unwrap_err();
     let told: Vec<_> = faults.iter().map(|fault| (fault.pointer.as_str(), fault.whose)).collect();
     assert_eq!(told, [("/lines/1/sku", Whose::Caller), ("/lines/2/sku", Whose::Several)]);
     // Two names of one thing that are not one.
     let both = order(m, json!([{ "sku": "A", "product": "8", "quantity": "1", "unit": "H87" }]));
-    let faults = m.create_with(&both, Some(&found)).unwrap_err();
+    let faults = m.creation(&both, Some(&found)).unwrap_err();
     assert_eq!(faults.len(), 1, "{faults:?}");
 }
 
@@ -146,7 +146,7 @@ fn a_search_counts_rows_that_say_the_code_and_takes_a_full_page_for_no_answer() 
     };
     // A system that overlooks the condition has not found it.
     m.found(search, &rows("EUR", 3), &mut into).unwrap();
-    assert!(m.create_with(&new, Some(&into)).is_err());
+    assert!(m.creation(&new, Some(&into)).is_err());
     assert_eq!(m.found(search, &rows("EUR", 100), &mut into).unwrap_err().kind, FaultKind::Unreadable);
     let error = answer(200, r#"{ "id": 0, "error": ["UserError", ["no", "", null]] }"#);
     assert_eq!(m.found(search, &error, &mut into).unwrap_err().kind, FaultKind::BusinessRule);

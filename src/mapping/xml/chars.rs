@@ -30,6 +30,18 @@ pub(in crate::mapping) fn holds(text: &str) -> bool {
         || text.chars().all(is_char)
 }
 
+/// Where the first character stands that XML 1.0 cannot hold; of those that are no characters before those that are.
+pub(super) fn unheld(text: &str) -> Option<usize> {
+    let is_control = |byte: &u8| *byte < b' ' && !is_space(*byte);
+    // Whole chunks are looked at without a branch, which compilers turn into wide instructions.
+    let any = text.as_bytes().chunks(64).any(|chunk| chunk.iter().fold(false, |any, b| any | is_control(b)));
+    let control = if any { text.bytes().position(|byte| is_control(&byte)) } else { None };
+    control.or_else(|| {
+        memchr::memchr(0xef, text.as_bytes())?;
+        text.find(['\u{fffe}', '\u{ffff}'])
+    })
+}
+
 /// White space between marks (production 3).
 pub(super) fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
@@ -45,16 +57,31 @@ pub(super) fn qualified(name: &str) -> Option<(&str, &str)> {
     if name.len() > NAME_BYTES_MAX {
         return None;
     }
-    let (prefix, local) = match name.split_once(':') {
-        Some((prefix, local)) if is_name(prefix) => (prefix, local),
-        Some(_) => return None,
-        None => ("", name),
-    };
-    is_name(local).then_some((prefix, local))
+    match parts(name) {
+        (Some(prefix), local) => (is_name(prefix) && is_name(local)).then_some((prefix, local)),
+        (None, local) => is_name(local).then_some(("", local)),
+    }
+}
+
+/// A name up to its first colon, where it has one, and behind it.
+pub(super) fn parts(name: &str) -> (Option<&str>, &str) {
+    // Names are short: a search that looks at more bytes at once begins later than this ends.
+    let colon = name.bytes().position(|byte| byte == b':');
+    match colon.and_then(|at| Some((name.get(..at)?, name.get(at + 1..)?))) {
+        Some((prefix, local)) => (Some(prefix), local),
+        None => (None, name),
+    }
 }
 
 /// A name without a colon.
 pub(super) fn is_name(name: &str) -> bool {
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+    if let [first, rest @ ..] = name.as_bytes()
+        && (first.is_ascii_alphabetic() || *first == b'_')
+        && rest.iter().all(plain)
+    {
+        return true;
+    }
     let mut chars = name.chars();
     chars.next().is_some_and(starts_name) && chars.all(|c| starts_name(c) || continues_name(c))
 }
@@ -184,4 +211,32 @@ pub(super) fn escape(text: &str, place: Place, out: &mut Vec<u8>) {
         from = at + 1;
     }
     out.extend_from_slice(bytes.get(from..).unwrap_or_default());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn what_xml_cannot_hold_is_found_wherever_it_stands(
+            before in "[a-z\\n\\t ąż\u{fffd}]{0,80}",
+            odd in "[\\x00\\x08\\x0b\\x1f\u{fffe}\u{ffff}a\u{fffd}]",
+            after in "[a-zą]{0,80}",
+        ) {
+            let text = format!("{before}{odd}{after}");
+            let found = text.char_indices().find(|(_, c)| !is_char(*c)).map(|(at, _)| at);
+            prop_assert_eq!(unheld(&text), found);
+        }
+
+        #[test]
+        fn a_name_is_one_whether_or_not_it_is_plain(name in "[a-c_.0-2:ąż\\- ]{0,6}") {
+            let mut chars = name.chars();
+            let is_one = chars.next().is_some_and(starts_name) && chars.all(|c| starts_name(c) || continues_name(c));
+            prop_assert_eq!(is_name(&name), is_one);
+            let (prefix, local) = name.split_once(':').map_or((None, &*name), |(a, b)| (Some(a), b));
+            prop_assert_eq!(parts(&name), (prefix, local));
+        }
+    }
 }

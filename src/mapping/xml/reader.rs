@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 use super::{
     BadXml, NIL_NAMESPACE, Names, XML_NAMESPACE,
-    chars::{NAME_BYTES_MAX, Place, is_blank, is_name, is_space, qualified, reference},
+    chars::{NAME_BYTES_MAX, Place, is_blank, is_name, is_space, parts, qualified, reference, unheld},
 };
 use crate::mapping::scan::Raw;
 
@@ -85,8 +85,7 @@ impl<'a, 'n> Reader<'a, 'n> {
         let text = std::str::from_utf8(bytes).map_err(|_| BadXml::Encoding)?;
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let bytes = text.as_bytes();
-        let control = bytes.iter().position(|byte| *byte < b' ' && !is_space(*byte));
-        if let Some(at) = control.or_else(|| text.find(['\u{fffe}', '\u{ffff}'])) {
+        if let Some(at) = unheld(text) {
             return Err(BadXml::Syntax(at));
         }
         let mut reader = Self {
@@ -164,7 +163,8 @@ impl<'a, 'n> Reader<'a, 'n> {
     /// The begun element as paths name it; `None` when no path can.
     pub(super) fn name(&self) -> Option<Cow<'a, str>> {
         let name = self.open.last()?.name;
-        let (prefix, local) = name.split_once(':').unwrap_or(("", name));
+        let (prefix, local) = parts(name);
+        let prefix = prefix.unwrap_or("");
         self.names.element(name, local, self.namespace(prefix).ok()?)
     }
 

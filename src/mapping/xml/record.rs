@@ -20,7 +20,7 @@ use crate::{
         model::{Call, Envelope, Mapping},
         native::NativeRequest,
         out::Out,
-        outward::{MappingFault, Which, Whose},
+        outward::{MappingFault, Naming, Whose},
         scan::Raw,
         trie::{Node, Raws},
     },
@@ -142,17 +142,17 @@ impl Mapping {
     pub(in crate::mapping) fn carried(
         &self,
         call: &Call,
-        which: Which<'_>,
+        naming: Naming<'_>,
         record: Out,
     ) -> Result<Out, Vec<MappingFault>> {
-        let Some(Record { wrap, .. }) = &self.xml else { return Ok(call.carrying(which, record)) };
+        let Some(Record { wrap, .. }) = &self.xml else { return Ok(call.carrying(naming, record)) };
         if !write::names_fit(&record) {
             let message = "one of these names cannot be one in the system's XML".to_owned();
             let pointer = String::new();
             return Err(vec![MappingFault { whose: Whose::Caller, leaf: None, pointer, message }]);
         }
         if call.body.is_some() {
-            return Ok(call.carrying(which, record));
+            return Ok(call.carrying(naming, record));
         }
         let mut whole = Out::object();
         whole.put(wrap.steps(), record);

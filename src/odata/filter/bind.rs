@@ -24,6 +24,8 @@ pub(in crate::odata) struct Names<'a> {
     pub(in crate::odata) entity: &'a Entity,
     /// The leaves that may serve a filter.
     pub(in crate::odata) clear: &'a FieldSet,
+    /// Those that the system does not hold.
+    pub(in crate::odata) unheld: &'a FieldSet,
     /// Most values of one `in`.
     pub(in crate::odata) values_max: usize,
 }
@@ -206,7 +208,8 @@ impl<'a> Binder<'a> {
         let items = Items::at(entity, &path).filter(|_| !clear.is_empty());
         let Some(items) = items else { return Err(self.unknown(&path)) };
         // An item of which the caller sees nothing is not there for it.
-        let seen = clear.iter().map(|leaf| Filter::Not(Box::new(Filter::test(leaf, Op::Eq, Value::Null))));
+        let held = clear.minus(self.names.unheld);
+        let seen = held.iter().map(|leaf| Filter::Not(Box::new(Filter::test(leaf, Op::Eq, Value::Null))));
         let seen = Filter::Any(seen.collect());
         let asked = match body {
             None => Filter::everything(),
@@ -289,6 +292,9 @@ impl<'a> Binder<'a> {
         let Some((id, leaf)) = id.and_then(|id| Some((id, entity.leaf(id)?))) else {
             return Err(self.unknown(&full));
         };
+        if self.names.unheld.contains(id) {
+            return Err(names::unheld(OPTION, leaf));
+        }
         let own_list = self.item.map_or("", |item| item.path);
         if leaf.in_list && !is_single_under(entity, own_list, &full) {
             let message = format!("`{}` has several values, ask `any` or `all` of its list", names::of(leaf));

@@ -13,7 +13,7 @@ use crate::{
 
 fn bound(entity: &Entity, text: &str) -> Result<Filter, Fault> {
     let all = entity.all();
-    filter(Names { entity, clear: &all, values_max: 100 }, &parse(text)?)
+    filter(Names { entity, clear: &all, unheld: &FieldSet::EMPTY, values_max: 100 }, &parse(text)?)
 }
 
 fn read(text: &str) -> Filter {
@@ -151,7 +151,7 @@ fn any_and_all_look_at_items_that_the_caller_sees() {
         r#"{"lines":[{"sku":"A","quantity":"1"},{"sku":"B","quantity":"5","net_total":"9"},{"net_total":"7"}],"tags":["red"]}"#,
     );
     let holds = |text: &str, clear: &FieldSet| {
-        let names = Names { entity: &entity, clear, values_max: 100 };
+        let names = Names { entity: &entity, clear, unheld: &FieldSet::EMPTY, values_max: 100 };
         filter(names, &parse(text).unwrap()).map(|filter| filter.matches(&entity, &record))
     };
     let all = entity.all();
@@ -271,8 +271,10 @@ fn a_field_that_may_not_serve_is_told_as_one_that_does_not_exist() {
     ] {
         let told = |path: &str| {
             let text = shape.replace('X', path);
-            let bound =
-                filter(Names { entity: &entity, clear: &clear, values_max: 9 }, &parse(&text).unwrap());
+            let bound = filter(
+                Names { entity: &entity, clear: &clear, unheld: &FieldSet::EMPTY, values_max: 9 },
+                &parse(&text).unwrap(),
+            );
             format!("{:?}", bound.unwrap_err()).replace(path, "X")
         };
         let unknown = told("nothing_like_it");

@@ -1,10 +1,19 @@
 //! What `$metadata` says, to the letter, and that it stays XML.
 
 use super::*;
-use crate::schema::testing::{order_entity, shipped};
+use crate::{
+    odata::navigations,
+    schema::testing::{order_entity, shipped},
+};
 
 fn described(entity: &Entity) -> Described<'_> {
-    Described { entity, columns: entity.all(), masked: FieldSet::EMPTY, clear: entity.all() }
+    Described {
+        entity,
+        columns: entity.all(),
+        masked: FieldSet::EMPTY,
+        clear: entity.all(),
+        navigations: &[],
+    }
 }
 
 #[test]
@@ -42,7 +51,8 @@ fn only_what_a_caller_sees_stands_there() {
     let hidden = entity.leaves_under("total").union(&entity.leaves_under("ship_to"));
     let masked = entity.leaves_under("number");
     let columns = all.minus(&hidden);
-    let written = metadata(&[Described { entity: &entity, columns, masked, clear: columns.minus(&masked) }]);
+    let written =
+        metadata(&[Described { columns, masked, clear: columns.minus(&masked), ..described(&entity) }]);
     for word in ["\"total\"", "ship_to", "\"city\"", "What it costs"] {
         assert!(!written.contains(word), "{word}");
     }
@@ -55,6 +65,32 @@ fn only_what_a_caller_sees_stands_there() {
     let keyless = Described { columns: all.minus(&FieldSet::ID), ..described(&entity) };
     let written = metadata(&[keyless]);
     assert!(!written.contains("Order"), "without its id there is no key");
+}
+
+#[test]
+fn navigation_properties_stand_there_where_both_ends_do() {
+    let schema = shipped();
+    let entity = |name: &str| schema.entity(name).unwrap();
+    let (order, customer) = (entity("Order"), entity("Customer"));
+    let (of_order, of_customer) = (navigations(&schema, order), navigations(&schema, customer));
+    let orders = Described { navigations: &of_order, ..described(order) };
+    let customers = Described { navigations: &of_customer, ..described(customer) };
+    let written = metadata(&[customers.clone(), orders.clone()]).replace('\n', "");
+    for part in [
+        r#"<NavigationProperty Name="customer_record" Type="bramka.Customer" Partner="orders"><ReferentialConstraint Property="customer" ReferencedProperty="id"></ReferentialConstraint>"#,
+        r#"<NavigationProperty Name="orders" Type="Collection(bramka.Order)" Partner="customer_record"><Annotation"#,
+        r#"<NavigationProperty Name="customers" Type="Collection(bramka.Customer)" Partner="parent_record">"#,
+        r#"<NavigationPropertyBinding Path="customer_record" Target="customers"></NavigationPropertyBinding>"#,
+        r#"<PropertyValue Property="Expandable" Bool="true"></PropertyValue><PropertyValue Property="MaxLevels" Int="1"/>"#,
+    ] {
+        assert!(written.contains(part), "{part}\n{written}");
+    }
+    assert!(!written.contains("invoices") && !written.contains("lines_product_records"));
+    // An end that the caller does not see has no name, and no partner.
+    let alone = metadata(&[orders.clone()]);
+    assert!(!alone.contains("Navigation") && !alone.contains("Expandable\" Bool=\"true"), "{alone}");
+    let one_way = metadata(&[Described { navigations: &[], ..customers }, orders]);
+    assert!(one_way.contains("customer_record") && !one_way.contains("Partner"), "{one_way}");
 }
 
 #[test]

@@ -8,9 +8,14 @@ use crate::{
     schema::{Op, Value, testing::order_entity},
 };
 
+/// What may serve where the system holds all of it.
+fn held(clear: &FieldSet) -> Servable<'_> {
+    Servable { clear, unheld: &FieldSet::EMPTY }
+}
+
 fn read(raw: &str) -> Result<Wanted, Fault> {
     let entity = order_entity();
-    list(&entity, raw, &entity.all(), &entity.all(), &Limits::default())
+    list(&entity, raw, held(&entity.all()), &entity.all(), &[], &Limits::default())
 }
 
 #[track_caller]
@@ -48,13 +53,13 @@ fn what_is_wrong_or_not_here_is_told() {
     for (raw, expected) in [
         (
             "filter=number eq 'a'",
-            "filter: unknown option; expected one of: $filter, $select, $orderby, $top, $skip, $count, $skiptoken, $format",
+            "filter: unknown option; expected one of: $filter, $select, $expand, $orderby, $top, $skip, $count, $skiptoken, $format",
         ),
         (
             "$fitler=x",
-            "$fitler: unknown option; expected one of: $filter, $select, $orderby, $top, $skip, $count, $skiptoken, $format",
+            "$fitler: unknown option; expected one of: $filter, $select, $expand, $orderby, $top, $skip, $count, $skiptoken, $format",
         ),
-        ("$expand=customer", "not here: `$expand`"),
+        ("$search=x", "not here: `$search`"),
         ("$apply=aggregate($count as n)", "not here: `$apply`"),
         ("@p=5", "not here: aliases of parameters"),
         ("$top=1&%24top=2", "$top: stands here a second time"),
@@ -75,16 +80,17 @@ fn what_is_wrong_or_not_here_is_told() {
         assert_eq!(told(raw), expected);
     }
     let entity = order_entity();
-    assert!(one(&entity, "$filter=urgent", &entity.all()).is_err());
-    assert_eq!(one(&entity, "$select=id", &entity.all()), Ok(Some(FieldSet::ID)));
-    assert_eq!(count(&entity, "$filter=urgent", &entity.all(), &Limits::default()).unwrap().tests(), 1);
+    let one = |raw: &str| one(&entity, raw, &entity.all(), &[], &Limits::default());
+    assert!(one("$filter=urgent").is_err());
+    assert_eq!(one("$select=id").map(|wanted| wanted.fields), Ok(Some(FieldSet::ID)));
+    assert_eq!(count(&entity, "$filter=urgent", held(&entity.all()), &Limits::default()).unwrap().tests(), 1);
     assert!(only_format("$format=json").is_ok() && only_format("$top=1").is_err());
 }
 
 #[test]
 fn a_count_is_not_changed_by_what_must_not_change_it() {
     let entity = order_entity();
-    let counted = |raw: &str| count(&entity, raw, &entity.all(), &Limits::default());
+    let counted = |raw: &str| count(&entity, raw, held(&entity.all()), &Limits::default());
     let asked = counted("$filter=urgent&$top=5&$skip=2&$orderby=number%20desc").unwrap();
     assert_eq!(asked, counted("$filter=urgent").unwrap());
     assert_eq!(counted("$top=5"), Ok(Filter::everything()));
@@ -93,14 +99,14 @@ fn a_count_is_not_changed_by_what_must_not_change_it() {
     }
     // An order by what the caller does not see is told as an unknown field, here as elsewhere.
     let clear = entity.leaves_under("number");
-    assert!(count(&entity, "$orderby=total", &clear, &Limits::default()).is_err());
+    assert!(count(&entity, "$orderby=total", held(&clear), &Limits::default()).is_err());
 }
 
 #[test]
 fn fields_that_may_not_serve_or_be_seen_are_unknown() {
     let entity = order_entity();
     let (clear, visible) = (entity.leaves_under("number"), entity.leaves_under("status"));
-    let told = |raw: &str| match list(&entity, raw, &clear, &visible, &Limits::default()) {
+    let told = |raw: &str| match list(&entity, raw, held(&clear), &visible, &[], &Limits::default()) {
         Err(Fault::Query(faults)) => faults[0].message.clone(),
         other => panic!("{raw}: {other:?}"),
     };
@@ -108,6 +114,31 @@ fn fields_that_may_not_serve_or_be_seen_are_unknown() {
     assert_eq!(told("$orderby=totl"), "unknown field `totl`");
     assert_eq!(told("$select=number"), "unknown field `number`");
     assert_eq!(told("$select=total"), "unknown field `total`");
+}
+
+#[test]
+fn what_the_system_does_not_hold_is_refused_as_such_where_it_may_serve() {
+    let entity = order_entity();
+    let (all, unheld) = (entity.all(), entity.leaves_under("lines.sku").union(&entity.leaves_under("total")));
+    let told = |raw: &str, clear: &FieldSet| {
+        let servable = Servable { clear, unheld: &unheld };
+        match list(&entity, raw, servable, &all, &[], &Limits::default()) {
+            Err(Fault::Query(faults)) => faults[0].to_string(),
+            Ok(_) => "taken".to_owned(),
+            other => panic!("{raw}: {other:?}"),
+        }
+    };
+    let message = |option: &str, path: &str| {
+        format!("{option}: the system behind this collection does not hold `{path}`")
+    };
+    assert_eq!(told("$filter=urgent or total gt 1", &all), message("$filter", "total"));
+    assert_eq!(told("$filter=total eq null", &all), message("$filter", "total"));
+    assert_eq!(told("$orderby=total", &all), message("$orderby", "total"));
+    assert_eq!(told("$filter=lines/any(l:l/sku eq 'a')", &all), message("$filter", "lines/sku"));
+    for taken in ["$filter=lines/any(l:l/quantity gt 1)", "$filter=lines/any()", "$select=total"] {
+        assert_eq!(told(taken, &all), "taken", "{taken}");
+    }
+    assert_eq!(told("$filter=total gt 1", &all.minus(&unheld)), "$filter: unknown field `total`");
 }
 
 #[test]

@@ -67,6 +67,7 @@ pub fn file_schema() -> Json {
                 "x-class": Class::schema(),
                 "x-subject": text("Whose data it is: `self`, or a reference outside lists"),
                 "x-ref": text("The entity it points to"),
+                "x-natural-key": { "type": "boolean", "description": "It tells a record from all others, whichever system holds it" },
                 "x-unordered": { "type": "boolean", "description": "The list is a set: order means nothing" },
             },
         } },

@@ -57,6 +57,20 @@ fn read_only_and_required_follow_from_the_file() {
 }
 
 #[test]
+fn natural_keys_are_marked_and_none_is_an_id_or_a_reference() {
+    let customer = shipped();
+    let customer = customer.entity("Customer").unwrap();
+    let paths = |entity: &Entity| -> Vec<String> {
+        entity.natural_keys().iter().map(|leaf| entity.leaf(leaf).unwrap().path.to_string()).collect()
+    };
+    let marked = ["vat_id", "tax_ids.value", "registration_ids.value", "gln", "emails.value"];
+    assert_eq!(paths(customer), marked);
+    assert_eq!(paths(&order_entity()), Vec::<String>::new());
+    let told = swapped("x-ref: Order", "x-ref: Order, x-natural-key: true");
+    assert!(told.contains("no `id`, no reference and no boolean is one"), "{told}");
+}
+
+#[test]
 fn a_leaf_without_a_class_does_not_load() {
     let told = swapped(", x-class: confidential", "");
     assert!(told.contains("schema/order.yaml:15:10: error: leaf `total` has no class"), "{told}");

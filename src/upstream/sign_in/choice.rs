@@ -74,6 +74,11 @@ impl SignIns {
         self.some.iter().map(|(_, signed_in)| signed_in).chain(slice::from_ref(&self.all))
     }
 
+    /// Whether any of them may use up a secret.
+    pub(in crate::upstream) fn may_use_up_a_secret(&self) -> bool {
+        self.each().any(SignedIn::may_use_up_a_secret)
+    }
+
     /// Fields that no caller may set, whichever is chosen.
     pub(in crate::upstream) fn struck(&self) -> &[HeaderName] {
         &self.struck

@@ -90,6 +90,11 @@ impl SignedIn {
         self.fetched.is_some() || self.csrf.is_some()
     }
 
+    /// Whether what it shows may be good for one time only.
+    fn may_use_up_a_secret(&self) -> bool {
+        matches!(&self.fetched, Some(Fetched::Tokens(tokens)) if tokens.is_by_refresh_token())
+    }
+
     /// Whether a caller's own request can be signed in.
     ///
     /// # Errors

@@ -176,6 +176,11 @@ impl Tokens {
         })
     }
 
+    /// Whether it shows a refresh token.
+    pub(super) fn is_by_refresh_token(&self) -> bool {
+        matches!(self.by, By::Refresh(_))
+    }
+
     pub(super) async fn fetch(&self, now: Now) -> Result<Got, SignInError> {
         let form = Form::Url(self.form(now)?);
         let answer = self.ask.send(None, Some(&form), |_, _| Ok(()), now).await?;

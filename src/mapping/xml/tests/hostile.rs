@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use super::*;
 use crate::{
     mapping::{FaultKind, Inward, System, SystemFault},
-    schema::Value,
+    schema::{FieldSet, Filter, Op, Value},
 };
 use proptest::prelude::*;
 
@@ -228,6 +228,37 @@ fn nil_is_null_and_nil_that_holds_something_is_refused() {
     assert_eq!(name_of(&note("<name nil='true'>x</name>")).unwrap(), "x");
     assert!(refused(&note(&format!("<name {xsi} xsi:nil='true'>x</name>"))).contains("nil"));
     assert!(refused(&note(&format!("<family {xsi} xsi:nil='true'><x/></family>"))).contains("nil"));
+}
+
+#[test]
+fn what_xml_cannot_hold_is_not_asked_for() {
+    let text = r##"
+speaks: xml
+filters:
+  d: { shape: or_of_ands, any: { and: "{items}" }, all: { condition: "{items}" }, one: { field: "{field}", value: "{value}" }, ops: { eq: eq } }
+entities:
+  Customer:
+    at: /notes
+    wrap: a.note
+    list: { post: /find, body: { a: { by: "{filter}" } }, rows: a.note, filter: d }
+    read: {}
+    fields: { name: name }
+"##;
+    let (system, told) = load_text("notes", text, "https://notes.example");
+    let system = system.unwrap_or_else(|| panic!("{told}"));
+    let m = system.entity("Customer").unwrap();
+    let asked = |name: &str| {
+        let leaf = m.entity().leaf_at("name").unwrap();
+        let filter = Filter::test(leaf, Op::Eq, Value::Text(name.into()));
+        String::from_utf8(m.list(&FieldSet::ID, &filter, &[], None, 7).unwrap().request.body.to_vec())
+            .unwrap()
+    };
+    assert!(asked("a <b>").contains("<value>a &lt;b&gt;</value>"));
+    // A space in its place would ask for another name.
+    for name in ["\0", "a\u{1b}b", "\u{ffff}"] {
+        assert!(!asked(name).contains("value"), "{}", asked(name));
+        assert!(m.read(name, &FieldSet::ID).is_none(), "no record is known by such a key");
+    }
 }
 
 #[test]

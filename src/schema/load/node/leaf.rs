@@ -39,6 +39,7 @@ impl<'a> Compiler<'a> {
         };
         let subject = keys.or::<Option<Spanned<String>>>("x-subject", || None, self.found)?;
         let reference = keys.or::<Option<Spanned<String>>>("x-ref", || None, self.found)?;
+        let natural_key = keys.or("x-natural-key", || false, self.found)?;
         let leaf_kind = match kind {
             "string" => self.text_kind(node, &mut keys, around.name == "id" || reference.is_some()),
             "integer" => Some(LeafKind::Integer),
@@ -46,6 +47,10 @@ impl<'a> Compiler<'a> {
         };
         if kind != "string" && reference.is_some() {
             self.found.error(&node.place, "a reference is text: `type: string`");
+        }
+        if natural_key && (reference.is_some() || around.name == "id" || kind == "boolean") {
+            let told = "a natural key is known to people: no `id`, no reference and no boolean is one";
+            self.found.error(&node.place, told);
         }
         keys.finish(self.found);
         let subject = match subject {
@@ -72,6 +77,7 @@ impl<'a> Compiler<'a> {
             reference,
             in_list: around.in_list,
             unordered: around.unordered,
+            natural_key,
         });
         u8::try_from(number).ok().map(|number| Shape::Leaf(LeafId(number)))
     }

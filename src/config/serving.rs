@@ -1,0 +1,245 @@
+//! `serves`: which system serves a collection, and which others tell some fields of its records.
+//!
+//! Most collections name a system and nothing else. Where the fields of a record stand in several systems, one of them
+//! serves the collection: it lists, finds and changes records. Each of the others tells some whole fields, of the record
+//! that has the same value in a field both know, or the same id. What another system tells is never written.
+
+use std::{sync::Arc, time::Duration};
+
+use serde_json::{Value as Json, json};
+
+use super::files::GATEWAY;
+use crate::{
+    catalog::Action,
+    mapping::Mapping,
+    schema::{Entity, FieldSet, LeafId, LeafKind},
+    words::{
+        Diagnostic, Diagnostics, Period, Place, SystemName,
+        tree::{Node, Value},
+        yaml::{FromYaml, Named, Spanned, expected},
+    },
+    yaml_object, yaml_words,
+};
+
+/// LIMIT: systems that tell fields of one collection beside the one that serves it.
+const PARTS_MAX: usize = 8;
+
+/// Which system serves a collection: its name, or a map that says who tells what beside it.
+#[derive(Clone, Debug)]
+pub struct Serving {
+    /// The system that lists, finds and changes its records.
+    pub system: Spanned<String>,
+    /// Others, and what they tell.
+    pub with: Named<PartSettings>,
+}
+
+yaml_object! {
+    /// A collection whose records stand in several systems.
+    struct Joined {
+        /// The system that lists, finds and changes its records.
+        system: Spanned<String>;
+        /// Systems that tell some of their fields, by name.
+        with: Named<PartSettings>;
+    }
+
+    /// What one more system tells of each record.
+    pub struct PartSettings {
+        /// Whole fields of the entity, as in `[credit, payment_terms]`. What the serving system says of them counts for nothing.
+        pub fields: Vec<Spanned<String>>;
+        /// The field that says which of its records is meant: a text that both systems know, or `id`.
+        pub on: Spanned<String>;
+        /// What is answered where it cannot be asked.
+        pub missing: IfMissing = IfMissing::Told;
+        /// How long it is waited for.
+        pub within: Spanned<Period> = Spanned { value: Period::secs(5), place: Place::file(GATEWAY) };
+    }
+}
+
+yaml_words! {
+    /// What is answered where a system that tells some fields cannot be asked.
+    pub enum IfMissing {
+        /// The rest of the record, and that these fields are missing.
+        Told = "told",
+        /// Nothing: the request is refused.
+        Refused = "refused",
+    }
+}
+
+impl FromYaml for Serving {
+    fn read(node: &Node, found: &mut Diagnostics) -> Option<Self> {
+        match &node.value {
+            Value::Scalar(_) => {
+                let system = Spanned::read(node, found)?;
+                Some(Self { system, with: Named::default() })
+            }
+            Value::Map(_) => Joined::read(node, found).map(|Joined { system, with }| Self { system, with }),
+            Value::Null | Value::List(_) => {
+                expected(node, "the name of a system, or `{ system, with }`", found);
+                None
+            }
+        }
+    }
+
+    fn schema() -> Json {
+        json!({ "oneOf": [Spanned::<String>::schema(), Joined::schema()] })
+    }
+}
+
+/// What one more system tells of the records of an entity.
+#[derive(Clone, Debug)]
+pub struct Part {
+    /// The system.
+    pub system: SystemName,
+    /// The leaves that it tells.
+    pub leaves: FieldSet,
+    /// The leaf by whose value its record is found; that of the id where both are one record of the crosswalk.
+    pub on: LeafId,
+    /// What is answered where it cannot be asked.
+    pub missing: IfMissing,
+    /// How long it is waited for.
+    pub within: Duration,
+}
+
+impl Part {
+    /// Whether its record is found by the id.
+    pub fn is_by_id(&self) -> bool {
+        self.on == LeafId(0)
+    }
+}
+
+/// Reads what other systems tell of an entity's records; `of` knows their mappings. Each comes with the whole fields it
+/// answers for.
+pub(super) fn parts(
+    entity: &Entity,
+    serving: &Serving,
+    main: &Mapping,
+    of: &dyn Fn(&str) -> Option<Arc<Mapping>>,
+    found: &mut Diagnostics,
+) -> Vec<(Part, FieldSet)> {
+    let mut out: Vec<(Part, FieldSet)> = Vec::new();
+    if let Some((name, _)) = serving.with.iter().nth(PARTS_MAX) {
+        found.error(&name.place, format!("a collection stands in at most {PARTS_MAX} systems more"));
+        return out;
+    }
+    for (name, settings) in serving.with.iter() {
+        // A system that is not there is told already.
+        let Some(mapping) = of(&name.value) else { continue };
+        if mapping.system() == main.system() {
+            found.error(&name.place, format!("`{}` serves the collection already", name.value));
+            continue;
+        }
+        let fields = fields(entity, (name, settings), (main, &mapping), &out, found);
+        let on = on(entity, &settings.on, main, &mapping, found);
+        if settings.within.value < Period::millis(1) {
+            found.error(&settings.within.place, "a system is waited for 1ms or more");
+        }
+        let (Some(fields), Some(on)) = (fields, on) else { continue };
+        if fields.contains(on) {
+            let message = format!("`{}` cannot find a record and be told of it", settings.on.value);
+            found.error(&settings.on.place, message);
+            continue;
+        }
+        let part = Part {
+            system: mapping.system().clone(),
+            leaves: fields.intersection(&mapping.own()),
+            on,
+            missing: settings.missing,
+            within: settings.within.value.0,
+        };
+        out.push((part, fields));
+    }
+    let fields = out.iter().fold(FieldSet::EMPTY, |all, (_, fields)| all.union(fields));
+    for (name, settings) in serving.with.iter() {
+        let is_told =
+            out.iter().any(|(part, _)| part.system.as_str() == name.value && fields.contains(part.on));
+        if is_told {
+            let message = format!("`{}` is told by another system itself", settings.on.value);
+            let help = "what records are found by is a field of the serving system";
+            found.push(Diagnostic::error(&settings.on.place, message).help(help));
+        }
+    }
+    out
+}
+
+/// The whole fields that a system tells, each of them no other's.
+fn fields(
+    entity: &Entity,
+    (name, settings): (&Spanned<String>, &PartSettings),
+    (main, mapping): (&Mapping, &Mapping),
+    others: &[(Part, FieldSet)],
+    found: &mut Diagnostics,
+) -> Option<FieldSet> {
+    let mut all = FieldSet::EMPTY;
+    let before = found.0.len();
+    for field in &settings.fields {
+        let Some((_, known)) = entity.root.field(&field.value).filter(|_| field.value != "id") else {
+            let names = entity.root.fields.iter().map(|field| &*field.name).filter(|name| *name != "id");
+            let message = format!("`{}` is no field that another system can tell", field.value);
+            let help = "whole fields of the entity: `credit`, not `credit.limit`";
+            found.push(Diagnostic::error(&field.place, message).suggest(&field.value, names).help(help));
+            continue;
+        };
+        let leaves = FieldSet::of_range(&known.leaves);
+        if others.iter().any(|(_, fields)| meet(fields, &leaves)) || meet(&all, &leaves) {
+            found.error(&field.place, format!("`{}` is told twice", field.value));
+        } else if !meet(&mapping.own(), &leaves) {
+            let message = format!("`{}` has no line for `{}`", name.value, field.value);
+            found.push(
+                Diagnostic::error(&field.place, message).help("write it under `fields` of the system's file"),
+            );
+        } else if main.is_in_a_text_with_others(&leaves) {
+            let (place, field, system) = (&field.place, &field.value, main.system());
+            let message = format!("`{field}` stands in one text with other fields in `{system}`");
+            found.error(place, message);
+        }
+        all = all.union(&leaves);
+    }
+    if settings.fields.is_empty() {
+        found.error(&name.place, format!("`{}` tells nothing: name its `fields`", name.value));
+    }
+    (found.0.len() == before).then_some(all)
+}
+
+fn meet(one: &FieldSet, other: &FieldSet) -> bool {
+    !one.intersection(other).is_empty()
+}
+
+/// The leaf by whose value a record is found.
+fn on(
+    entity: &Entity,
+    on: &Spanned<String>,
+    main: &Mapping,
+    mapping: &Mapping,
+    found: &mut Diagnostics,
+) -> Option<LeafId> {
+    let Some((id, leaf)) = entity.leaf_at(&on.value).and_then(|id| Some((id, entity.leaf(id)?))) else {
+        let paths = entity.leaves.iter().map(|leaf| leaf.path.as_str());
+        let message = format!("`{}` is no field of `{}`", on.value, entity.name);
+        found.push(Diagnostic::error(&on.place, message).suggest(&on.value, paths));
+        return None;
+    };
+    let is_id = id == LeafId(0);
+    let is_text = matches!(leaf.kind, LeafKind::Text { .. }) && !leaf.in_list && leaf.reference.is_none();
+    if !is_id && !is_text {
+        let message = format!("records are not found by `{}`", on.value);
+        let help = "by `id`, or by one text of the record, as in `on: vat_id`";
+        found.push(Diagnostic::error(&on.place, message).help(help));
+        return None;
+    }
+    if let Some(silent) = [main, mapping].into_iter().find(|one| !one.own().contains(id)) {
+        let message = format!("`{}` has no line for `{}`", silent.system(), on.value);
+        found.push(
+            Diagnostic::error(&on.place, message).help("both systems must tell what records are found by"),
+        );
+        return None;
+    }
+    let is_found = mapping.finds_by(id) || (is_id && mapping.can(Action::Read));
+    if !is_found {
+        let message = format!("`{}` cannot be asked for records by `{}`", mapping.system(), on.value);
+        found.push(
+            Diagnostic::error(&on.place, message).help("its list needs a `filter` that knows the field"),
+        );
+        return None;
+    }
+    Some(id)
+}

@@ -1,0 +1,120 @@
+//! Records that stand beside others: by what they refer to, or by ids that name them.
+//!
+//! A door that tells a list whole or not at all decides what it tells when it has seen all of it: only that is shown.
+
+use compact_str::CompactString;
+
+use super::{
+    super::{
+        exchange::Exchange,
+        ids,
+        including::{INCLUDED_MAX, Links},
+        reading,
+    },
+    Asks, Found, List, PAGES_MAX, Sought,
+};
+use crate::{
+    audit::Withheld, catalog::Operation, mapping::Inward, policy::Shown, quota::Admission, refusal::Refusal,
+};
+
+/// How records are found that stand beside others.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::gateway) enum By<'a> {
+    /// By the filter that is sought.
+    Filter,
+    /// By their ids, which a system is asked for one by one.
+    Ids(&'a [&'a CompactString]),
+}
+
+/// Finds all records that are sought, and shows those that are chosen of the links of all; in that order, and nothing
+/// for one that turns out not to be there. None where there may be more: then nothing is shown.
+pub(in crate::gateway) async fn beside(
+    exchange: &mut Exchange,
+    admission: &Admission,
+    sought: &Sought,
+    by: By<'_>,
+    choose: impl FnOnce(&[Links]) -> Vec<usize>,
+) -> Result<Option<Vec<Option<Shown>>>, Refusal> {
+    let Operation::List(entity) = admission.prospect().operation() else { return Err(Refusal::Broken) };
+    let snapshot = exchange.snapshot.clone();
+    let mut list = List::of(exchange, admission, entity, &snapshot, sought)?;
+    let rows = match by {
+        By::Filter => list.sought().await,
+        By::Ids(ids) => list.named(ids).await.map(Some),
+    };
+    list.exchange.note_untold(admission.prospect(), &list.untold);
+    let Some(rows) = rows? else { return Ok(None) };
+    let of = |row: &Inward| Links::of(entity, &row.record, &sought.linking);
+    let chosen = choose(&rows.iter().map(of).collect::<Vec<_>>());
+    let mut rows: Vec<Option<Inward>> = rows.into_iter().map(Some).collect();
+    let mut told = Vec::with_capacity(chosen.len());
+    for at in chosen {
+        if let Some(row) = rows.get_mut(at).and_then(Option::take) {
+            list.show(row);
+        }
+        told.push(list.shown.pop());
+    }
+    Ok(Some(told))
+}
+
+/// The records of some ids, each read by itself and judged as one of a list. Those that the system does not have are
+/// left out, as in a list.
+pub(in crate::gateway) async fn by_ids(
+    exchange: &mut Exchange,
+    admission: &Admission,
+    sought: &Sought,
+    wanted: &[&CompactString],
+) -> Result<Found, Refusal> {
+    let Operation::List(entity) = admission.prospect().operation() else { return Err(Refusal::Broken) };
+    let snapshot = exchange.snapshot.clone();
+    let mut list = List::of(exchange, admission, entity, &snapshot, sought)?;
+    for id in wanted {
+        if let Some(inward) = list.read(id).await? {
+            list.consider(inward)?;
+        }
+    }
+    let List { shown, links, .. } = list;
+    Ok(Found { shown, links, next: None, skip: 0, truncated: false, count: None })
+}
+
+impl List<'_> {
+    /// What a filter finds.
+    async fn sought(&mut self) -> Result<Option<Vec<Inward>>, Refusal> {
+        match self.for_system().await? {
+            Asks::Something => self.whole(INCLUDED_MAX, PAGES_MAX).await,
+            Asks::Nothing => Ok(Some(Vec::new())),
+        }
+    }
+
+    /// What ids name, as far as it passes the filter.
+    async fn named(&mut self, wanted: &[&CompactString]) -> Result<Vec<Inward>, Refusal> {
+        let mut rows = Vec::with_capacity(wanted.len());
+        for id in wanted {
+            let Some(inward) = self.read(id).await? else { continue };
+            if self.query.filter.matches(self.entity, &inward.record) && self.may_show(&inward)? {
+                rows.push(inward);
+            }
+        }
+        self.in_callers_order(&mut rows);
+        Ok(rows)
+    }
+
+    /// The record of an id; none where there is none that statements can be judged on.
+    async fn read(&mut self, id: &CompactString) -> Result<Option<Inward>, Refusal> {
+        let key = match ids::key(self.exchange, self.mapping, id).await {
+            Ok(key) => key,
+            Err(Refusal::NoSuchRecord) => return Ok(None),
+            Err(refusal) => return Err(refusal),
+        };
+        let asked = (&self.fetched, &self.must);
+        match reading::fetch(self.exchange, self.admission, self.entity, &key, asked).await {
+            Ok((_, inward)) => Ok(Some(inward)),
+            Err(Refusal::Untold) => {
+                self.exchange.withheld(Withheld::Unfit);
+                Ok(None)
+            }
+            Err(Refusal::NoSuchRecord) => Ok(None),
+            Err(refusal) => Err(refusal),
+        }
+    }
+}

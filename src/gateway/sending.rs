@@ -1,0 +1,78 @@
+//! One call of a write: written down before, sent once, and what is known of it afterwards.
+
+use super::{
+    exchange::{Exchange, Progress},
+    once,
+};
+use crate::{
+    audit::{Effect, Receipt},
+    clock,
+    mapping::{NativeAnswer, NativeRequest},
+    policy::WritePermit,
+    quota::Admission,
+    refusal::Refusal,
+    wire::Sent as Passed,
+};
+
+/// Writes down what is about to change, and changes it: the answer of a system that has done it.
+pub(super) async fn effect(
+    exchange: &mut Exchange,
+    admission: &Admission,
+    permit: &WritePermit,
+    request: NativeRequest,
+) -> Result<NativeAnswer, Refusal> {
+    announced(exchange, permit);
+    let request = exchange.traced(request);
+    once::begin(exchange).await?;
+    exchange.digest_sent();
+    let receipt = exchange.entry.intent(permit, clock::now()).await.map_err(Refusal::Journal)?;
+    let answer = send(exchange, admission, permit, receipt, (request, true)).await?;
+    exchange.progress = Progress::Done;
+    Ok(answer)
+}
+
+/// Notes, before the intent, what holds of the whole write.
+pub(super) fn announced(exchange: &mut Exchange, permit: &WritePermit) {
+    if permit.unguarded() {
+        exchange.entry.note("unguarded", true);
+    }
+}
+
+/// One call of a write that is written down. A refusal leaves behind whether the system may have done it.
+pub(super) async fn send(
+    exchange: &mut Exchange,
+    admission: &Admission,
+    permit: &WritePermit,
+    receipt: Receipt<Effect>,
+    (request, is_record): (NativeRequest, bool),
+) -> Result<NativeAnswer, Refusal> {
+    let snapshot = exchange.snapshot.clone();
+    let (served, mapping) = snapshot.serving(permit.entity()).ok_or(Refusal::Broken)?;
+    exchange.progress = Progress::Begun;
+    let (began, sent) = (clock::now(), request.body.len());
+    let core = exchange.core.clone();
+    let answer = match served.upstream.effect(&core.pools, receipt, request, exchange.deadline()).await {
+        Ok(answer) => answer,
+        Err(error) => {
+            exchange.called(&served.name, None, began, sent, 0);
+            exchange.entry.note("sent", format_args!("{:?}", error.sent()));
+            if error.sent() == Passed::No {
+                exchange.progress = Progress::Nothing;
+            }
+            return Err(exchange.unreached(&served.name, error));
+        }
+    };
+    exchange.called(&served.name, Some(answer.status.as_u16()), began, sent, answer.body.len());
+    if let Err(fault) = mapping.deleted(&answer) {
+        // A system that broke may have broken after it was done.
+        if !answer.status.is_server_error() {
+            exchange.progress = Progress::Nothing;
+        }
+        return Err(exchange.change_refused_by(admission.prospect(), &served.name, fault));
+    }
+    // Neither an error nor what was written: nobody knows whether it was.
+    if is_record && let Err(fault) = mapping.shows(admission.prospect().operation().action(), &answer) {
+        return Err(exchange.change_refused_by(admission.prospect(), &served.name, fault));
+    }
+    Ok(answer)
+}

@@ -1,0 +1,78 @@
+//! Fields of an entity that other systems tell, where a collection stands in several.
+//!
+//! A mapping that serves such a collection has no lines for them any more: it neither reads nor writes nor filters by
+//! them. To all that asks what is held here they count as held, and a record begins without them, as untold.
+
+use super::{
+    dialect::Dialect,
+    model::{KeyForm, Mapping},
+};
+use crate::schema::{FieldSet, Fields, Filter, LeafId, Op, Value};
+
+/// What others tell.
+#[derive(Debug, Default)]
+pub(super) struct Elsewhere {
+    /// The leaves that each tells, and the leaf by whose value the record is found there.
+    told: Vec<(FieldSet, LeafId)>,
+}
+
+impl Mapping {
+    /// Leaves that lines of this mapping fill.
+    pub fn own(&self) -> FieldSet {
+        self.entity.all().minus(&self.unmapped)
+    }
+
+    /// Leaves that other systems tell.
+    pub fn elsewhere(&self) -> FieldSet {
+        self.elsewhere.told.iter().fold(FieldSet::EMPTY, |all, (leaves, _)| all.union(leaves))
+    }
+
+    /// The leaves that are needed here to be told some leaves elsewhere.
+    pub fn joining(&self, wanted: &FieldSet) -> FieldSet {
+        let needed = self.elsewhere.told.iter().filter(|(leaves, _)| !leaves.intersection(wanted).is_empty());
+        needed.map(|(_, on)| *on).collect()
+    }
+
+    /// Leaves whole fields to another system, which tells some of their leaves of the record found by `on`.
+    pub fn leave(&mut self, fields: &FieldSet, told: &FieldSet, on: LeafId) {
+        self.root.parts.retain(|named| named.leaves.intersection(fields).is_empty());
+        self.tags.retain(|(leaf, _)| !fields.contains(*leaf));
+        self.unmapped = self.unmapped.union(fields);
+        for leaf in fields.iter() {
+            if let Some(places) = self.filters.get_mut(usize::from(leaf.0)) {
+                places.clear();
+            }
+        }
+        self.elsewhere.told.push((*told, on));
+    }
+
+    /// What others tell stays as it is.
+    pub(super) fn keep_elsewhere(&self, from: &Fields, into: &mut Fields) {
+        let leaves = self.elsewhere();
+        for (position, value) in from.iter() {
+            if self.entity.root.at(position).is_some_and(|field| leaves.any_in(&field.leaves)) {
+                into.set(position, value.clone());
+            }
+        }
+    }
+
+    /// Whether some leaf stands in one native text with fields of the record that are none of these.
+    pub fn is_in_a_text_with_others(&self, leaves: &FieldSet) -> bool {
+        self.root.texts.iter().any(|text| text.holes.iter().any(|hole| leaves.contains(hole.leaf)))
+    }
+
+    /// Whether a list can be narrowed to the records that have one of some values in a leaf.
+    pub fn finds_by(&self, leaf: LeafId) -> bool {
+        let value = match (leaf, self.key.form()) {
+            (LeafId(0), KeyForm::Guid) => "00000000-0000-0000-0000-000000000000",
+            _ => "1",
+        };
+        let filter = Filter::test(leaf, Op::In, Value::List(vec![Value::Text(value.into())]));
+        let dialects = self.lists.iter().filter_map(|call| call.filter.as_deref());
+        let asks = |dialect: &Dialect| {
+            let asked = dialect.filter(&self.push(dialect, &filter)?);
+            Some(!asked.query.is_empty() || !asked.body.is_empty() || asked.text.is_some())
+        };
+        dialects.into_iter().any(|dialect| asks(dialect) == Some(true))
+    }
+}

@@ -1,0 +1,192 @@
+//! What names a record: one native value, or several of them together.
+//!
+//! A key of several parts is one text to everybody else, `usmf,SO1`: the parts in the order of the file, with a comma
+//! between two, and a backslash before every comma and backslash within one. No two keys have one text, and every
+//! text is that of one key or of none. Parts that the mapping's `where` fixes are the same in all records: they stand
+//! in addresses and not in the text. Where a record is only listed and has no key of its own, a digest of some values is
+//! one.
+
+use std::borrow::Cow;
+
+use compact_str::CompactString;
+use data_encoding::HEXLOWER;
+
+use super::{
+    listing::KEY_BYTES_MAX,
+    model::{KeyForm, Speaks},
+    path::Path,
+    scan::Raw,
+    trie::Raws,
+};
+use crate::words::Digest;
+
+/// What stands between two parts.
+const BETWEEN: char = ',';
+/// What stands before a sign that is part of a part.
+const ESCAPE: char = '\\';
+
+/// How a record is named.
+#[derive(Debug)]
+pub(super) struct Key {
+    /// INVARIANT: at least one, and one of them is not fixed.
+    parts: Vec<KeyPart>,
+    /// Whether its text is a digest of its parts: it names a record to callers, and none to the system.
+    is_digest: bool,
+}
+
+/// A part of a key.
+#[derive(Debug)]
+pub(super) struct KeyPart {
+    pub(super) slot: u16,
+    pub(super) at: Path,
+    pub(super) form: KeyForm,
+    /// What it is in every record, where `where` says so.
+    pub(super) fixed: Option<Box<str>>,
+}
+
+impl Key {
+    /// The key of these parts; none without one that tells records apart.
+    pub(super) fn of(parts: Vec<KeyPart>) -> Option<Self> {
+        parts.iter().any(|part| part.fixed.is_none()).then_some(Self { parts, is_digest: false })
+    }
+
+    /// A key that is a digest of these parts; none without any.
+    pub(super) fn digest(parts: Vec<KeyPart>) -> Option<Self> {
+        Self::of(parts).map(|key| Self { is_digest: true, ..key })
+    }
+
+    /// Whether its text is a digest of its parts.
+    pub(super) fn is_digest(&self) -> bool {
+        self.is_digest
+    }
+
+    /// All parts, in their order.
+    pub(super) fn parts(&self) -> &[KeyPart] {
+        &self.parts
+    }
+
+    /// Whether it has several parts, fixed ones included: an address names each of them.
+    pub(super) fn is_parted(&self) -> bool {
+        self.parts.len() > 1
+    }
+
+    /// The parts that tell records apart.
+    pub(super) fn free(&self) -> impl Iterator<Item = &KeyPart> {
+        self.parts.iter().filter(|part| part.fixed.is_none())
+    }
+
+    /// The one part that tells records apart, where there are no others.
+    pub(super) fn only(&self) -> Option<&KeyPart> {
+        let mut free = self.free();
+        free.next().filter(|_| free.next().is_none() && !self.is_digest)
+    }
+
+    /// The form of its text.
+    pub(super) fn form(&self) -> KeyForm {
+        self.only().map_or(KeyForm::Text, |part| part.form)
+    }
+
+    /// The key of a record; none where a part is not told, or nothing is left of all.
+    pub(super) fn read(&self, raws: &Raws<'_>) -> Option<CompactString> {
+        let fits = |key: &str| (1..=KEY_BYTES_MAX).contains(&key.len());
+        if let Some(part) = self.only() {
+            return raws
+                .get(0, part.slot)
+                .text()
+                .filter(|key| fits(key))
+                .map(|key| CompactString::from(&*key));
+        }
+        if self.is_digest {
+            return self.digested(raws);
+        }
+        let (mut key, mut is_empty) = (CompactString::default(), true);
+        for (at, part) in self.free().enumerate() {
+            let text = match raws.get(0, part.slot) {
+                // A part that a record has no value for is empty in all its keys.
+                Raw::Null => Cow::Borrowed(""),
+                raw => raw.text()?,
+            };
+            is_empty &= text.is_empty();
+            if at > 0 {
+                key.push(BETWEEN);
+            }
+            for c in text.chars() {
+                if c == BETWEEN || c == ESCAPE {
+                    key.push(ESCAPE);
+                }
+                key.push(c);
+            }
+        }
+        (!is_empty && fits(&key)).then_some(key)
+    }
+
+    /// The digest of a record's parts; none where one is not told.
+    fn digested(&self, raws: &Raws<'_>) -> Option<CompactString> {
+        // INVARIANT: two records have one key only where each part is the same: parts carry their lengths.
+        let mut told = Vec::new();
+        for part in &self.parts {
+            let text = raws.get(0, part.slot).text()?;
+            told.extend_from_slice(&u64::try_from(text.len()).ok()?.to_le_bytes());
+            told.extend_from_slice(text.as_bytes());
+        }
+        let Digest(digest) = Digest::of(&told);
+        digest.first_chunk::<16>().map(|half| HEXLOWER.encode(half).into())
+    }
+
+    /// The value of every part, fixed ones included; none where the text is no key's.
+    pub(super) fn split<'k>(&'k self, key: &'k str) -> Option<Vec<Cow<'k, str>>> {
+        if self.is_digest || key.is_empty() || key.len() > KEY_BYTES_MAX {
+            return None;
+        }
+        let mut told = match self.only() {
+            Some(_) => vec![Cow::Borrowed(key)],
+            None => unescaped(key)?.into_iter().map(Cow::Owned).collect(),
+        }
+        .into_iter();
+        let value = |part: &'k KeyPart| match &part.fixed {
+            Some(fixed) => Some(Cow::Borrowed(&**fixed)),
+            None => told.next().filter(|text| part.form.fits(text)),
+        };
+        let values: Vec<_> = self.parts.iter().map(value).collect::<Option<_>>()?;
+        told.next().is_none().then_some(values)
+    }
+
+    /// A key as it is compared.
+    pub(super) fn spelt(&self, key: &str) -> CompactString {
+        match self.form() {
+            KeyForm::Guid => key.to_ascii_lowercase().into(),
+            KeyForm::Text | KeyForm::Digits => key.into(),
+        }
+    }
+
+    /// A key, for trials.
+    pub(super) fn sample(&self) -> String {
+        self.free().map(|part| part.form.sample()).collect::<Vec<_>>().join(",")
+    }
+}
+
+impl KeyPart {
+    /// What an address calls it.
+    pub(super) fn name(&self, speaks: Speaks) -> String {
+        let between = match speaks {
+            Speaks::Json | Speaks::Xml => '.',
+            Speaks::Odata4 | Speaks::Odata2 => '/',
+        };
+        super::path::joined(self.at.steps(), between)
+    }
+}
+
+/// The parts of a text; none where a backslash stands before anything but what it is for.
+fn unescaped(key: &str) -> Option<Vec<String>> {
+    let (mut parts, mut last) = (Vec::new(), String::new());
+    let mut chars = key.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            ESCAPE => last.push(chars.next().filter(|c| matches!(*c, BETWEEN | ESCAPE))?),
+            BETWEEN => parts.push(std::mem::take(&mut last)),
+            c => last.push(c),
+        }
+    }
+    parts.push(last);
+    Some(parts)
+}

@@ -1,0 +1,225 @@
+//! `key` and `version`: what names a record, and what tells whether it changed.
+
+use super::{Defaults, calls, path};
+use crate::{
+    mapping::{
+        body::{Body, Hole},
+        key::{Key, KeyPart},
+        model::{Call, KeyForm, ListCall, Narrow, Returns, Speaks, Version},
+        path::{Path, Step},
+        trie::Frame,
+    },
+    words::{
+        Diagnostic, Diagnostics,
+        tree::{Node, Value},
+        yaml::{FromYaml, Keys, expected},
+        yaml_words,
+    },
+};
+
+/// Most parts of a key.
+const PARTS_MAX: usize = 16;
+/// Most values that a key is a digest of.
+const DIGESTED_MAX: usize = 32;
+
+yaml_words! {
+    /// What a key may look like.
+    enum KeyWord {
+        /// Any text.
+        Text = "text",
+        /// Decimal digits.
+        Digits = "digits",
+        /// A GUID.
+        Guid = "guid",
+    }
+}
+
+/// The form of a key, or of a reference to one.
+pub(super) fn form(node: &Node, found: &mut Diagnostics) -> Option<KeyForm> {
+    Some(match KeyWord::read(node, found)? {
+        KeyWord::Text => KeyForm::Text,
+        KeyWord::Digits => KeyForm::Digits,
+        KeyWord::Guid => KeyForm::Guid,
+    })
+}
+
+/// `key: path`, `key: { at, form }`, or a list of them; what `where` fixes of a list is fixed.
+pub(super) fn key(
+    node: Option<&Node>,
+    narrow: &[Narrow],
+    frame: &mut Frame,
+    defaults: &Defaults,
+    found: &mut Diagnostics,
+) -> Option<Key> {
+    let mut part =
+        |(at, form): (Path, KeyForm), fixed| KeyPart { slot: frame.slot(at.steps()), at, form, fixed };
+    let Some(node) = node else {
+        return Key::of(vec![part((Path::parse("id").ok()?, KeyForm::Text), None)]);
+    };
+    if node.get("of").is_some() {
+        let parts = of(node, found)?;
+        return Key::digest(parts.into_iter().map(|at| part((at, KeyForm::Text), None)).collect());
+    }
+    let Value::List(items) = &node.value else {
+        return Key::of(vec![part(one(node, found)?, None)]);
+    };
+    let read: Vec<_> = items.iter().map(|item| one(item, found)).collect();
+    let read: Vec<_> = read.into_iter().collect::<Option<_>>()?;
+    let mut mistake = |text: String, help: &str| found.push(Diagnostic::error(&node.place, text).help(help));
+    if !(2..=PARTS_MAX).contains(&read.len()) {
+        mistake(
+            format!("a list of a key's parts has 2 to {PARTS_MAX}"),
+            "write one path for a key of one part",
+        );
+        return None;
+    }
+    let odata = matches!(defaults.speaks, Speaks::Odata4 | Speaks::Odata2);
+    for (n, (at, form)) in read.iter().enumerate() {
+        if read.iter().take(n).any(|(other, _)| other == at) {
+            mistake(format!("`{at}` is a part of the key twice"), "name each part once");
+        }
+        if odata && !at.steps().iter().all(|step| matches!(step, Step::Key(_))) {
+            mistake(
+                format!("`{at}` is no name of a property"),
+                "name the properties that OData's keys are of",
+            );
+        }
+        let fixed = narrow.iter().find(|narrow| narrow.at == *at);
+        if fixed.is_some_and(|fixed| !form.fits(&fixed.value)) {
+            mistake(format!("what `where` says of `{at}` is no part of that form"), "leave out `form`");
+        }
+    }
+    let parts = read.into_iter().map(|(at, form)| {
+        let fixed = narrow.iter().find(|narrow| narrow.at == at).map(|narrow| narrow.value.clone());
+        part((at, form), fixed)
+    });
+    let key = Key::of(parts.collect());
+    if key.is_none() {
+        mistake(
+            "every part of the key is fixed by `where`".to_owned(),
+            "one of them has to tell records apart; take that one out of `where`",
+        );
+    }
+    key
+}
+
+/// The values that a key is a digest of.
+fn of(node: &Node, found: &mut Diagnostics) -> Option<Vec<Path>> {
+    let mut keys = Keys::of(node, found)?;
+    let of: Node = keys.required("of", found)?;
+    keys.finish(found);
+    let items = of.as_list().unwrap_or_default();
+    if !(1..=DIGESTED_MAX).contains(&items.len()) {
+        expected(&of, &format!("a list of 1 to {DIGESTED_MAX} native paths"), found);
+        return None;
+    }
+    Some(items.iter().filter_map(|item| path(item, found)).collect())
+}
+
+fn one(node: &Node, found: &mut Diagnostics) -> Option<(Path, KeyForm)> {
+    if node.as_text().is_some() {
+        return Some((path(node, found)?, KeyForm::Text));
+    }
+    let mut keys = Keys::of(node, found)?;
+    let at: Option<Node> = keys.required("at", found);
+    let form = keys.take("form").map_or(Some(KeyForm::Text), |node| form(node, found));
+    keys.finish(found);
+    Some((path(&at?, found)?, form?))
+}
+
+/// `version: { at, send }`; without `send`, bodies have `"{version}"`.
+pub(super) fn version(keys: &mut Keys<'_>, frame: &mut Frame, found: &mut Diagnostics) -> Option<Version> {
+    let mut keys = Keys::of(keys.take("version")?, found)?;
+    let at: Option<Node> = keys.required("at", found);
+    let send = keys.take("send");
+    let header = send.map(|node| calls::header(node, found));
+    keys.finish(found);
+    let at = path(&at?, found)?;
+    let header = match header {
+        Some(header) => Some(header?),
+        None => None,
+    };
+    Some(Version { slot: frame.slot(at.steps()), at, header })
+}
+
+/// Whether an address puts a text into quotes of its own. OData's are the gate's.
+fn is_quoted(key: &Key, call: &Call, speaks: Speaks) -> bool {
+    let quotes = |before: &str| before.ends_with(['\'', '"']) || before.ends_with("%27");
+    let is_text = |n: usize| key.parts().get(n).is_some_and(|part| part.form == KeyForm::Text);
+    let befores = std::iter::once(&call.before).chain(call.key_parts.iter().map(|(_, after)| after));
+    let mut parts = befores.zip(call.key_parts.iter().map(|(n, _)| *n));
+    match speaks {
+        Speaks::Odata4 | Speaks::Odata2 => false,
+        Speaks::Json | Speaks::Xml if call.is_keyed => quotes(&call.before) && is_text(0),
+        Speaks::Json | Speaks::Xml => parts.any(|(before, n)| quotes(before) && is_text(n)),
+    }
+}
+
+/// What no call can tell by itself: what it must name of a key of several parts, and that a version goes back.
+pub(super) fn fit_together(
+    node: &Node,
+    (key, version): (&Key, Option<&Version>),
+    [read, create, update, delete]: [&Option<Call>; 4],
+    lists: &[ListCall],
+    speaks: Speaks,
+    found: &mut Diagnostics,
+) {
+    let mut mistake = |text: String, help: &str| found.push(Diagnostic::error(&node.place, text).help(help));
+    for (name, call) in [("read", read), ("update", update), ("delete", delete)] {
+        let Some(call) = call else { continue };
+        let by_body = call.body.as_ref().is_some_and(Body::has_key);
+        let names: Vec<_> = key.parts().iter().map(|part| format!("{{key.{}}}", part.name(speaks))).collect();
+        let whole_by_name = matches!(speaks, Speaks::Odata4 | Speaks::Odata2);
+        if key.is_parted() && (by_body || (call.is_keyed && !whole_by_name)) {
+            mistake(
+                format!("`{name}` names a key of several parts as a whole"),
+                &format!("name each part in the address: `{}`", names.join("/")),
+            );
+        }
+        let left_out = |(n, part): (usize, &KeyPart)| {
+            part.fixed.is_none() && !call.key_parts.iter().any(|(named, _)| *named == n)
+        };
+        if is_quoted(key, call, speaks) {
+            mistake(
+                format!("the address of `{name}` puts a text into quotes, and one may hold a quote itself"),
+                "say `form: digits` or `form: guid` where the system has one",
+            );
+        }
+        if !call.key_parts.is_empty() && key.parts().iter().enumerate().any(left_out) {
+            mistake(
+                format!("the address of `{name}` leaves out a part of the key"),
+                &format!("two records would have one address; name each of `{}`", names.join("`, `")),
+            );
+        }
+    }
+    if key.is_parted() && lists.iter().any(|list| list.batch.is_some()) {
+        mistake(
+            "records are not read by several keys of several parts".to_owned(),
+            "list the records themselves",
+        );
+    }
+    let returns_key = create.as_ref().is_some_and(|call| matches!(call.returns, Returns::Key(_)));
+    if returns_key && key.only().is_none() {
+        mistake(
+            "`returns: key` tells one value, and this key has several".to_owned(),
+            "say `returns: record` or `returns: nothing`",
+        );
+    }
+    for (name, call) in [("update", update), ("delete", delete)] {
+        let Some(call) = call else { continue };
+        let holds = call.body.as_ref().is_some_and(|body| body.has(&|hole| *hole == Hole::Version));
+        match version {
+            Some(Version { header: None, .. }) if !holds => mistake(
+                format!(
+                    "`version` says no header that carries it back, and the body of `{name}` does not hold it"
+                ),
+                "say `send: If-Match`, or write `\"{version}\"` where the version stands in the body",
+            ),
+            None if holds => mistake(
+                format!("the body of `{name}` holds `{{version}}`, and nothing says where a record has one"),
+                "say `version: { at: … }`",
+            ),
+            Some(_) | None => {}
+        }
+    }
+}

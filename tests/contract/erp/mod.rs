@@ -1,0 +1,220 @@
+//! The ERPs: goods, stock and sales orders with their lines, kept by systems that speak differently.
+//!
+//! A further ERP is one `Subject` with its stand-in (or the real one behind it), a line in [`said`] that says what only
+//! it knows, and one `erp!` line below. Its gaps are its own; the sentences stay.
+
+mod central;
+mod proofs;
+mod query;
+mod reads;
+mod s4;
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use crate::{
+    contract,
+    ground::{Capability, Gap, Gate, Subject},
+    said::{Refusals, Switched, said},
+};
+
+const S4: Subject = Subject {
+    name: "sap-s4",
+    file: "catalogue/sap-s4.yaml",
+    root: s4::ROOT,
+    secrets: &[("S4_PASSWORD", s4::PASSWORD)],
+    serves: &["customers", "products", "orders", "stock-levels"],
+    edits: &[],
+    standin: || Arc::new(s4::S4::new()),
+    gaps: &[
+        Gap {
+            capability: Capability::Create("products"),
+            status: 405,
+            reason: "cannot create: a product needs plants and valuation",
+        },
+        Gap {
+            capability: proofs::CUSTOMER_CHANGE,
+            status: 405,
+            reason: "cannot update: business partners are changed where their roles",
+        },
+        Gap {
+            capability: proofs::LINE_PRICE,
+            status: 422,
+            reason: "an item's price comes from the pricing conditions",
+        },
+        // Billing documents are a service of their own, which its file does not describe.
+        Gap { capability: proofs::INVOICES, status: 404, reason: "not-found" },
+    ],
+};
+
+const BUSINESS_CENTRAL: Subject = Subject {
+    name: "erp",
+    file: "erp.yaml",
+    root: bramka::demo::erp::ROOT,
+    secrets: &[("BC_TOKEN", central::TOKEN)],
+    serves: &["products", "orders", "stock-levels", "invoices"],
+    edits: &[],
+    standin: || {
+        let spent = || {
+            let message = "The credentials provided are incorrect";
+            said(
+                401,
+                &json!({ "error": { "code": "Authentication_InvalidCredentials", "message": message } }),
+            )
+        };
+        let limited = || {
+            let message = "The request rate limit was reached.";
+            said(429, &json!({ "error": { "code": "Application_TooManyRequests", "message": message } }))
+        };
+        Switched::over(central::business_central(), Refusals { spent, limited })
+    },
+    gaps: &[
+        // Its customers are the CRM's; the file does not describe them.
+        Gap { capability: proofs::CUSTOMERS, status: 404, reason: "not-found" },
+        Gap { capability: proofs::CUSTOMER_CHANGE, status: 404, reason: "not-found" },
+        // The token is the credential itself: there is nothing to renew it with.
+        Gap { capability: Capability::SignIn, status: 502, reason: "system" },
+    ],
+};
+
+/// What only a system itself knows.
+struct Said {
+    /// What is written of a line; the rest of it is the system's own.
+    line: &'static [&'static str],
+    /// Numbers of two products, and a number that no product has.
+    goods: [&'static str; 2],
+    no_good: &'static str,
+    /// A buyer's key.
+    buyer: &'static str,
+    /// What the system is asked for by a filter for the buyer, and for a product's number; none where the gate looks
+    /// through all of them.
+    by_buyer: &'static str,
+    by_number: Option<&'static str>,
+    /// Keys that no record has, or can have.
+    absent: &'static [&'static str],
+    /// Whether a line has a version of its own.
+    lines_are_guarded: bool,
+    /// A new order in the system's own shape.
+    order: fn() -> Value,
+    /// The names of the requests that add, change and take out a line of the order with these keys.
+    parts: fn(&str, &str, &str) -> [String; 3],
+}
+
+const OF_S4: Said = Said {
+    line: &["id", "sku", "description", "quantity", "unit"],
+    goods: ["TG0011", "TG0012"],
+    no_good: "TG9999",
+    buyer: "17100007",
+    by_buyer: "SoldToParty eq '17100007'",
+    by_number: Some("Product eq 'TG0011'"),
+    absent: &["9999999", "no%20such", "%27)%20or%20(%27"],
+    lines_are_guarded: false,
+    order: || {
+        json!({
+            "SalesOrderType": "OR", "SalesOrganization": "1710", "DistributionChannel": "10",
+            "OrganizationDivision": "00", "SoldToParty": "17100007", "PurchaseOrderByCustomer": "PO-1",
+            "SalesOrderDate": "/Date(1772323200000)/", "TransactionCurrency": "EUR",
+            "to_Item": { "results": [
+                { "Material": "TG0011", "RequestedQuantity": "2.5", "RequestedQuantityUnit": "PC" },
+                { "Material": "TG0012", "RequestedQuantity": "1", "RequestedQuantityUnit": "PC" },
+            ] },
+        })
+    },
+    parts: |order, changed, gone| {
+        let item = |item| {
+            format!(
+                "{}/API_SALES_ORDER_SRV/A_SalesOrderItem(SalesOrder='{order}',SalesOrderItem='{item}')",
+                s4::ROOT
+            )
+        };
+        [
+            format!("POST {}/API_SALES_ORDER_SRV/A_SalesOrder('{order}')/to_Item", s4::ROOT),
+            format!("PATCH {}", item(changed)),
+            format!("DELETE {}", item(gone)),
+        ]
+    },
+};
+
+const OF_BUSINESS_CENTRAL: Said = Said {
+    line: &[
+        "id",
+        "kind",
+        "sku",
+        "product",
+        "description",
+        "quantity",
+        "unit",
+        "net_price",
+        "discount_percent",
+        "requested_on",
+    ],
+    goods: ["1011", "1012"],
+    no_good: "9999",
+    buyer: "20000",
+    by_buyer: "customerNumber eq '20000'",
+    // Its numbers are trimmed before they are compared.
+    by_number: None,
+    absent: &["fca5738a-0000-ea11-bb43-000d3a2feca1", "9999999", "%27)%20or%20(%27"],
+    lines_are_guarded: true,
+    order: || {
+        json!({
+            "customerNumber": "20000", "externalDocumentNumber": "PO-1", "orderDate": "2026-03-01", "currencyCode": "EUR",
+            "salesOrderLines": [
+                { "lineType": "Item", "lineObjectNumber": "1011", "quantity": 2.5, "unitOfMeasureCode": "PCS" },
+                { "lineType": "Item", "lineObjectNumber": "1012", "quantity": 1, "unitOfMeasureCode": "PCS" },
+            ],
+        })
+    },
+    parts: |order, changed, gone| {
+        let root = bramka::demo::erp::ROOT;
+        [
+            format!("POST {root}/salesOrders({order})/salesOrderLines"),
+            format!("PATCH {root}/salesOrderLines({changed})"),
+            format!("DELETE {root}/salesOrderLines({gone})"),
+        ]
+    },
+};
+
+fn said_of(gate: &Gate) -> &'static Said {
+    match gate.subject.name {
+        "sap-s4" => &OF_S4,
+        "erp" => &OF_BUSINESS_CENTRAL,
+        other => panic!("{other} is no ERP"),
+    }
+}
+
+macro_rules! erp {
+    ($system:ident: $subject:path) => {
+        contract!($system: $subject {
+            a_list_holds_what_the_system_holds: super::proofs::LIST,
+            pages_of_any_size_come_to_their_end: super::proofs::PAGES,
+            orders_are_found_by_who_ordered: super::proofs::BY_BUYER,
+            orders_are_found_by_their_day: super::proofs::BY_DAY,
+            goods_are_found_by_their_number: super::proofs::BY_NUMBER,
+            orders_come_in_the_order_of_their_day: super::proofs::SORTED,
+            a_record_reads_as_it_is_listed: super::proofs::READ,
+            what_is_not_there_is_not_found: super::proofs::ABSENT,
+            stock_is_told_of_what_is_kept: super::proofs::STOCK,
+            customers_are_told: super::proofs::TELLS_CUSTOMERS,
+            a_customer_is_changed: super::proofs::CHANGES_CUSTOMERS,
+            invoices_are_told: super::proofs::TELLS_INVOICES,
+            a_product_is_made: super::proofs::NEW_PRODUCT,
+            an_order_is_made_with_its_lines_by_one_request: super::proofs::NEW_ORDER,
+            a_line_is_made_at_a_price: super::proofs::AT_A_PRICE,
+            a_change_sends_what_changed_and_loses_nothing: super::proofs::CHANGE,
+            lines_are_added_changed_and_taken_out_one_by_one: super::proofs::LINES,
+            a_line_that_cannot_be_is_named_and_what_was_done_is_told: super::proofs::LINE_FAILS,
+            a_change_of_what_changed_meanwhile_is_refused: super::proofs::CONCURRENT,
+            an_order_that_is_deleted_is_gone: super::proofs::DELETE,
+            a_value_that_cannot_be_is_refused_with_its_place: super::proofs::INVALID,
+            a_system_that_is_asked_too_much_is_told_of_as_busy: super::proofs::RATE_LIMIT,
+            a_spent_sign_in_is_renewed_unnoticed: super::proofs::SIGN_IN,
+            hostile_texts_stay_texts: super::proofs::LITERALS,
+            no_text_gets_out_of_its_literal: super::proofs::ANY_TEXT,
+        });
+    };
+}
+
+erp!(sap_s4: super::S4);
+erp!(business_central: super::BUSINESS_CENTRAL);

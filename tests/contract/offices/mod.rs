@@ -1,0 +1,465 @@
+//! Two ERPs, the books and a warehouse: what a caller may count on with each, over stand-ins that speak their dialects.
+
+mod b1;
+mod books;
+mod boxes;
+mod fo;
+mod odata;
+
+use bramka::demo::standin::Seen;
+use http::Method;
+use serde_json::{Value, json};
+
+use crate::{
+    ground::{Gate, Subject, encoded, ids},
+    kit::Answer,
+};
+
+const BOOKS: Subject = Subject {
+    name: "quickbooks",
+    file: "catalogue/quickbooks.yaml",
+    root: books::ROOT,
+    secrets: &books::SECRETS,
+    serves: &["customers", "products", "invoices", "payments"],
+    edits: &[("https://oauth.platform.intuit.com", "{system}")],
+    standin: books::Books::start,
+    gaps: &[],
+};
+
+const B1: Subject = Subject {
+    name: "sap-b1",
+    file: "catalogue/sap-b1.yaml",
+    root: b1::ROOT,
+    secrets: &[("B1_PASSWORD", b1::PASSWORD)],
+    serves: &["customers", "products", "stock-levels", "orders"],
+    edits: &[],
+    standin: b1::ServiceLayer::start,
+    gaps: &[],
+};
+
+const FO: Subject = Subject {
+    name: "finance-operations",
+    file: "catalogue/finance-operations.yaml",
+    root: fo::ROOT,
+    secrets: &[("FO_SECRET", fo::SECRET)],
+    serves: &["customers", "products", "orders"],
+    edits: &[("https://login.microsoftonline.com/00000000-0000-0000-0000-000000000000", "{system}/tenant")],
+    standin: fo::Operations::start,
+    gaps: &[],
+};
+
+const BOXES: Subject = Subject {
+    name: "openboxes",
+    file: "catalogue/openboxes.yaml",
+    root: boxes::ROOT,
+    secrets: &[("OPENBOXES_PASSWORD", boxes::PASSWORD)],
+    serves: &["products", "stock-levels"],
+    edits: &[],
+    standin: boxes::Boxes::start,
+    gaps: &[],
+};
+
+/// Whole and page by page, a list holds the same records, and one reads as it is listed.
+#[track_caller]
+fn holds(gate: &Gate, collection: &str, all: usize) -> Vec<Value> {
+    let whole = gate.whole(&format!("/v1/{collection}?limit=200"));
+    assert_eq!(whole.len(), all, "{collection}");
+    let paged = gate.whole(&format!("/v1/{collection}?limit=7"));
+    let (mut a, mut b) = (ids(&whole), ids(&paged));
+    a.sort_unstable();
+    b.sort_unstable();
+    assert_eq!(a, b, "{collection}");
+    a.dedup();
+    assert_eq!(a.len(), all, "{collection}: an id came twice");
+    whole
+}
+
+#[track_caller]
+fn reads(gate: &Gate, collection: &str, record: &Value) -> Answer {
+    let answer = gate.get(&at(collection, record)).expect(200);
+    assert_eq!(answer.json(), *record);
+    answer
+}
+
+fn at(collection: &str, record: &Value) -> String {
+    format!("/v1/{collection}/{}", encoded(record["id"].as_str().unwrap()))
+}
+
+/// What the system was asked that changes something, sign-ins aside.
+fn sent(gate: &Gate) -> Vec<(String, String, Value)> {
+    let one = |seen: Seen| {
+        let path = seen.target.split('?').next().unwrap_or_default().to_owned();
+        (seen.method, path, serde_json::from_str(&seen.body).unwrap_or_default())
+    };
+    let is_login = |seen: &Seen| seen.target.to_lowercase().ends_with("/login");
+    gate.changes().into_iter().filter(|seen| !is_login(seen)).map(one).collect()
+}
+
+/// Lists that were asked for.
+fn asked(gate: &Gate) -> Vec<String> {
+    gate.system.seen().into_iter().filter(|seen| seen.method == "GET").map(|seen| seen.target).collect()
+}
+
+#[track_caller]
+fn found(gate: &Gate, path: &str, count: usize) -> Vec<Value> {
+    gate.system.forget();
+    let found = gate.whole(path);
+    assert_eq!(found.len(), count, "{path}: {:?}", asked(gate));
+    found
+}
+
+#[track_caller]
+fn told(answer: Answer, status: u16, kind: &str) {
+    let problem = answer.refused(status).json();
+    assert!(problem["type"].as_str().unwrap().ends_with(kind), "{problem}");
+    for native in ["Infolog", "ODBC", "refused :", "Microsoft", "rejected value", "valid substitution"] {
+        assert!(
+            !problem.to_string().contains(native),
+            "the system's own words are the operator's: {problem}"
+        );
+    }
+}
+
+/// A change against an old version is refused before it is sent, and one that lost a race by the system.
+fn guarded(gate: &Gate, collection: &str, record: &Value, change: &Value) {
+    let path = at(collection, record);
+    gate.system.forget();
+    told(gate.ask(Method::PATCH, &path, change, &[("if-match", "\"other\"")]), 412, "/stale");
+    assert_eq!(sent(gate), []);
+    let tag = gate.get(&path).expect(200).header("etag").unwrap().to_owned();
+    let done = gate.ask(Method::PATCH, &path, change, &[("if-match", &tag)]).expect(200);
+    assert_eq!(done.header("bramka-unguarded"), None);
+    told(gate.ask(Method::PATCH, &path, change, &[("if-match", &tag)]), 412, "/stale");
+}
+
+mod quickbooks {
+    use super::*;
+
+    #[test]
+    fn lists_come_to_their_end_and_hold_whom_the_books_hide() {
+        let gate = Gate::open(&BOOKS);
+        let all = holds(&gate, "customers", books::ALL);
+        assert_eq!(all.iter().filter(|customer| customer["status"] == "archived").count(), 1);
+        assert_eq!(all[0]["credit"]["used"], "-261.5", "the company owes it");
+        reads(&gate, "customers", &all[4]);
+        holds(&gate, "products", books::ALL);
+        holds(&gate, "payments", books::ALL);
+        told(gate.get("/v1/customers/99999"), 404, "/not-found");
+        told(gate.get("/v1/customers/1x"), 404, "/not-found");
+    }
+
+    #[test]
+    fn an_invoice_tells_its_lines_and_no_sums() {
+        let gate = Gate::open(&BOOKS);
+        let invoice = &holds(&gate, "invoices", books::ALL)[1];
+        reads(&gate, "invoices", invoice);
+        assert_eq!(invoice["lines"].as_array().unwrap().len(), 1, "a sum is no line: {invoice}");
+        assert_eq!(
+            (&invoice["lines"][0]["net_price"], &invoice["tax_exclusive_total"]),
+            (&json!("275.5"), &json!("551.00"))
+        );
+        let payment = gate.get("/v1/payments/4").expect(200).json();
+        assert_eq!(
+            payment["allocations"],
+            json!([{ "invoice": "3", "amount": "100" }]),
+            "what pays no invoice is none"
+        );
+    }
+
+    #[test]
+    fn the_books_filter_and_sort_and_texts_stay_texts() {
+        let gate = Gate::open(&BOOKS);
+        let name = encoded("O'Brien \\ Sons");
+        found(&gate, &format!("/v1/customers?name={name}"), 1);
+        assert!(
+            asked(&gate).iter().all(|target| target.contains(r"DisplayName = 'O\'Brien \\ Sons'")),
+            "{:?}",
+            asked(&gate)
+        );
+        for text in ["' OR DisplayName != '", "\\", "x\\' OR Active = true", "%", "') OR ('"] {
+            found(&gate, &format!("/v1/customers?name={}", encoded(text)), 0);
+        }
+        found(&gate, "/v1/customers?emails.value=biuro7@example.com", 1);
+        found(&gate, "/v1/invoices?customer=5", 15);
+        let newest = gate.get("/v1/products?limit=3&sort=-updated_at").expect(200).items();
+        assert_eq!(newest[0]["name"], format!("Lampa {}", books::ALL - 1));
+    }
+
+    #[test]
+    fn an_invoice_is_made_with_the_amounts_that_the_books_want() {
+        let gate = Gate::open(&BOOKS);
+        gate.system.forget();
+        let line = json!({ "product": "2", "quantity": "3", "net_price": "9.995" });
+        let body = json!({ "customer": "1", "currency": "USD", "issue_date": "2026-05-06", "lines": [line] });
+        let made = gate.post("/v1/invoices", &body).expect(201).json();
+        let want = json!({ "CustomerRef": { "value": "1" }, "TxnDate": "2026-05-06", "CurrencyRef": { "value": "USD" }, "Line": [ { "DetailType": "SalesItemLineDetail", "Amount": 29.99,
+            "SalesItemLineDetail": { "ItemRef": { "value": "2" }, "Qty": 3, "UnitPrice": 9.995 } } ] });
+        assert_eq!(sent(&gate), [("POST".into(), format!("{}/invoice", books::ROOT), want)]);
+        assert_eq!(made["lines"][0]["line_net_total"], "29.99");
+        let mut short = body;
+        short["lines"][0] = json!({ "product": "2", "quantity": "3" });
+        gate.system.forget();
+        let problem = gate.post("/v1/invoices", &short).refused(422).json();
+        assert_eq!(problem["errors"][0]["pointer"], "/lines/0", "{problem}");
+        assert_eq!(sent(&gate), []);
+    }
+
+    #[test]
+    fn a_change_carries_the_version_in_its_body_and_loses_nothing() {
+        let gate = Gate::open(&BOOKS);
+        let record = gate.get("/v1/customers/1").expect(200).json();
+        gate.system.forget();
+        let changed = gate.patch("/v1/customers/1", &json!({ "company": "Ptaki S.A." })).expect(200).json();
+        let want = json!({ "Id": "1", "SyncToken": "0", "sparse": true, "CompanyName": "Ptaki S.A." });
+        assert_eq!(sent(&gate), [("POST".into(), format!("{}/customer", books::ROOT), want)]);
+        assert_eq!((&changed["company"], &changed["emails"]), (&json!("Ptaki S.A."), &record["emails"]));
+        guarded(&gate, "customers", &record, &json!({ "company": "Inne" }));
+        told(gate.patch("/v1/payments/4", &json!({ "reference": "x" })), 405, "/not-possible");
+        gate.delete("/v1/invoices/3").expect(204);
+        gate.get("/v1/invoices/3").refused(404);
+        gate.delete("/v1/customers/9").expect(204);
+        assert_eq!(gate.get("/v1/customers/9").expect(200).json()["status"], "archived");
+    }
+
+    #[test]
+    fn refusals_are_told_for_what_they_are() {
+        let gate = Gate::open(&BOOKS);
+        told(gate.post("/v1/customers", &json!({ "kind": "company", "name": "Klient 1" })), 422, "");
+        told(gate.post("/v1/customers", &json!({ "name": "Klient 1" })), 409, "/duplicate");
+        gate.post("/v1/customers", &json!({ "name": "Klient nowy" })).expect(201);
+    }
+}
+
+mod business_one {
+    use super::*;
+
+    #[test]
+    fn lists_come_to_their_end_and_a_record_reads_as_it_is_listed() {
+        let gate = Gate::open(&B1);
+        let all = holds(&gate, "customers", b1::ALL - 1);
+        reads(&gate, "customers", &all[3]);
+        let products = holds(&gate, "products", b1::ALL);
+        assert_eq!(
+            products[0]["list_price"],
+            json!({ "net_price": "29.95", "currency": "PLN" }),
+            "of the first list, wherever it stands"
+        );
+        reads(&gate, "products", &products[0]);
+        let orders = holds(&gate, "orders", b1::ALL);
+        reads(&gate, "orders", &orders[2]);
+        assert_eq!(
+            (&orders[2]["requested_on"], &orders[2]["tax_exclusive_total"]),
+            (&json!("2026-03-09"), &json!("89.85"))
+        );
+        for path in ["/v1/customers/C99999", "/v1/customers/C00007", "/v1/orders/999", "/v1/orders/x"] {
+            told(gate.get(path), 404, "/not-found");
+        }
+        assert!(asked(&gate).iter().all(|target| !target.contains("$expand")));
+    }
+
+    #[test]
+    fn stock_is_the_sum_of_all_warehouses_less_what_is_promised() {
+        let gate = Gate::open(&B1);
+        let stock = &holds(&gate, "stock-levels", b1::ALL - 1)[0];
+        reads(&gate, "stock-levels", stock);
+        let quantities =
+            ["on_hand", "committed", "available", "incoming"].map(|name| stock[name].as_str().unwrap());
+        assert_eq!(quantities, ["123.25", "17.5", "105.75", "40.0"]);
+    }
+
+    #[test]
+    fn the_system_filters_and_texts_stay_texts() {
+        let gate = Gate::open(&B1);
+        found(&gate, &format!("/v1/customers?name={}", encoded("O'Brien & Sons")), 1);
+        assert!(
+            asked(&gate)
+                .iter()
+                .all(|target| target.contains("CardType eq 'cCustomer' and CardName eq 'O''Brien & Sons'")),
+            "{:?}",
+            asked(&gate)
+        );
+        found(&gate, "/v1/customers?status=blocked", 1);
+        found(&gate, "/v1/orders?customer=C00001", 15);
+        for text in ["' or 1 eq 1 or CardName eq '", "') or (CardName ne '", "\\"] {
+            found(&gate, &format!("/v1/customers?name={}", encoded(text)), 0);
+        }
+    }
+
+    #[test]
+    fn what_is_made_stands_in_the_system_in_its_own_shape() {
+        let gate = Gate::open(&B1);
+        gate.system.forget();
+        let body = json!({ "kind": "company", "name": "Młyn", "addresses": [{ "role": "shipping", "city": "Gdynia" }] });
+        let made = gate.post("/v1/customers", &body).expect(201).json();
+        let want = json!({ "CardType": "cCustomer", "CompanyPrivate": "cCompany", "CardName": "Młyn", "Series": 71, "BPAddresses": [ { "AddressType": "bo_ShipTo", "City": "Gdynia", "AddressName": "Gate" } ] });
+        assert_eq!(sent(&gate), [("POST".into(), "/b1s/v2/BusinessPartners".into(), want)]);
+        assert_eq!(made["addresses"][0]["role"], "shipping");
+        let line = json!({ "sku": "A00001", "quantity": "3", "net_price": "29.95" });
+        let order =
+            json!({ "customer": "C00001", "currency": "PLN", "requested_on": "2026-03-09", "lines": [line] });
+        gate.system.forget();
+        let made = gate.post("/v1/orders", &order).expect(201).json();
+        assert_eq!(made["requested_on"], "2026-03-09");
+        assert_eq!(sent(&gate)[0].2["DocDueDate"], "2026-03-09T00:00:00Z");
+        gate.system.forget();
+        gate.delete(&at("orders", &made)).expect(204);
+        assert_eq!(sent(&gate)[0].1, format!("/b1s/v2/Orders({})/Cancel", made["id"].as_str().unwrap()));
+        assert_eq!(gate.get(&at("orders", &made)).expect(200).json()["status"], "cancelled");
+    }
+
+    #[test]
+    fn a_change_is_guarded_and_loses_nothing() {
+        let gate = Gate::open(&B1);
+        let record = gate.get("/v1/customers/C00001").expect(200).json();
+        gate.system.forget();
+        let changed = gate.patch("/v1/customers/C00001", &json!({ "status": "blocked" })).expect(200).json();
+        assert_eq!(sent(&gate)[0].2, json!({ "Frozen": "tYES" }));
+        assert_eq!((&changed["status"], &changed["emails"]), (&json!("blocked"), &record["emails"]));
+        guarded(&gate, "customers", &record, &json!({ "website": "norm.example" }));
+    }
+
+    #[test]
+    fn refusals_are_told_for_what_they_are_and_a_spent_session_is_renewed() {
+        let gate = Gate::open(&B1);
+        told(
+            gate.post("/v1/products", &json!({ "sku": "A00001", "name": "Lampa", "unit": "H87" })),
+            409,
+            "/duplicate",
+        );
+        let order = json!({ "customer": "C00001", "currency": "PLN", "lines": [{ "sku": "A00001", "quantity": "3" }] });
+        told(gate.post("/v1/orders", &order), 422, "/business-rule");
+        gate.switch("spend");
+        gate.get("/v1/customers/C00001").expect(200);
+    }
+}
+
+mod finance_operations {
+    use super::*;
+
+    #[test]
+    fn one_company_is_served_whole_and_no_other() {
+        let gate = Gate::open(&FO);
+        let all = holds(&gate, "customers", fo::ALL);
+        assert!(all.iter().all(|record| record["number"].as_str().unwrap().starts_with("usmf-")));
+        reads(&gate, "customers", &all[4]);
+        let orders = holds(&gate, "orders", fo::ALL);
+        assert!(orders.iter().all(|order| order["customer_name"] == "usmf"), "two companies share a number");
+        reads(&gate, "orders", &orders[1]);
+        told(gate.get("/v1/customers/dat-001"), 404, "/not-found");
+        assert!(asked(&gate).iter().all(|target| target.contains("cross-company=true")));
+    }
+
+    #[test]
+    fn numbers_keep_their_blanks_and_commas() {
+        let gate = Gate::open(&FO);
+        let products = holds(&gate, "products", fo::ALL);
+        assert_eq!(products[0]["sku"], " RFI,000");
+        reads(&gate, "products", &products[0]);
+        let address = gate.system.seen().pop().unwrap().target;
+        assert!(
+            address.starts_with("/data/ReleasedProductsV2(dataAreaId='usmf',ItemNumber=' RFI,000')"),
+            "{address}"
+        );
+        let price = json!({ "net_price": "1500", "base_quantity": "10", "currency": "USD" });
+        assert_eq!(products[0]["list_price"], price, "nothing is divided");
+    }
+
+    #[test]
+    fn days_are_days_and_totals_are_told_once_they_are_worked_out() {
+        let gate = Gate::open(&FO);
+        let orders = found(&gate, "/v1/orders?requested_on=2026-07-02", 2);
+        assert!(
+            asked(&gate)[0].contains("RequestedShippingDate ge 2026-07-02T00:00:00Z"),
+            "{:?}",
+            asked(&gate)
+        );
+        assert!(
+            orders
+                .iter()
+                .all(|order| order["requested_on"] == "2026-07-02" && order["tax_inclusive_total"].is_null())
+        );
+        assert_eq!(gate.get("/v1/orders/SO-000").expect(200).json()["tax_inclusive_total"], "0");
+        let newest = gate.get("/v1/orders?limit=2&sort=-ordered_at").expect(200).items();
+        assert_eq!(ids(&newest), ["SO-029", "SO-028"]);
+        found(&gate, &format!("/v1/customers?name={}", encoded("O'Brien & Sons")), 1);
+        found(&gate, &format!("/v1/customers?name={}", encoded("' or dataAreaId eq 'dat")), 0);
+    }
+
+    #[test]
+    fn what_is_made_and_changed_is_the_companys() {
+        let gate = Gate::open(&FO);
+        gate.system.forget();
+        let made =
+            gate.post("/v1/customers", &json!({ "kind": "company", "name": "Młyn" })).expect(201).json();
+        let want = json!({ "PartyType": "Organization", "OrganizationName": "Młyn", "dataAreaId": "usmf", "CustomerGroupId": "10" });
+        assert_eq!(sent(&gate), [("POST".into(), "/data/CustomersV3".into(), want)]);
+        reads(&gate, "customers", &made);
+        gate.system.forget();
+        let changed =
+            gate.patch("/v1/orders/SO-001", &json!({ "requested_on": "2026-08-01" })).expect(200).json();
+        assert_eq!(
+            sent(&gate)[0].1,
+            "/data/SalesOrderHeadersV2(dataAreaId='usmf',SalesOrderNumber='SO-001')"
+        );
+        assert_eq!(sent(&gate)[0].2, json!({ "RequestedShippingDate": "2026-08-01T12:00:00Z" }));
+        assert_eq!(changed["requested_on"], "2026-08-01");
+        guarded(&gate, "customers", &made, &json!({ "trading_name": "M" }));
+    }
+
+    #[test]
+    fn refusals_are_told_for_what_they_are() {
+        let gate = Gate::open(&FO);
+        told(
+            gate.post("/v1/customers", &json!({ "kind": "company", "name": "Contoso 1" })),
+            409,
+            "/duplicate",
+        );
+        let order = json!({ "customer": "usmf-001", "currency": "USD", "lines": [{ "quantity": "1" }] });
+        let problem = gate.post("/v1/orders", &order).refused(405).json();
+        assert!(problem["detail"].as_str().unwrap().contains("calls of their own"), "{problem}");
+    }
+}
+
+mod openboxes {
+    use super::*;
+
+    #[test]
+    fn stock_is_told_of_each_lot_in_each_bin() {
+        let gate = Gate::open(&BOXES);
+        let stock = holds(&gate, "stock-levels", boxes::ALL);
+        let lot = |n: usize| stock.iter().filter(|one| one["lot"] == format!("lot{n}")).collect::<Vec<_>>();
+        assert_eq!(lot(1).len(), 4, "three bins, and beside them");
+        let bins: Vec<_> = lot(1).iter().map(|one| one["bin"].clone()).collect();
+        assert_eq!(bins, [json!("bin0"), json!("bin1"), json!("bin2"), Value::Null]);
+        assert_eq!((&lot(1)[0]["on_hand"], &lot(1)[0]["expires_on"]), (&json!("41"), &json!("2027-01-28")));
+        let problem = gate.get(&at("stock-levels", &stock[0])).refused(405).json();
+        assert!(problem["detail"].as_str().unwrap().contains("no address of its own"), "{problem}");
+        assert!(
+            stock.iter().all(|one| one["location"]["code"] == "1"),
+            "without it, it were the whole company's"
+        );
+        assert_eq!(gate.whole("/v1/stock-levels?sku=AB1").len(), 4);
+    }
+
+    #[test]
+    fn products_are_listed_read_and_made() {
+        let gate = Gate::open(&BOXES);
+        let all = holds(&gate, "products", boxes::ALL);
+        reads(&gate, "products", &all[3]);
+        told(gate.get("/v1/products/nobody"), 404, "/not-found");
+        gate.system.forget();
+        let made = gate.post("/v1/products", &json!({ "sku": "KX43", "name": "Plaster" })).expect(201).json();
+        let want = json!({ "productCode": "KX43", "name": "Plaster", "category.id": "ROOT" });
+        assert_eq!(sent(&gate), [("POST".into(), "/openboxes/api/products".into(), want)]);
+        reads(&gate, "products", &made);
+    }
+
+    #[test]
+    fn a_rule_that_refuses_inside_a_500_is_the_callers_to_mend_and_a_spent_session_is_renewed() {
+        let gate = Gate::open(&BOXES);
+        told(gate.post("/v1/products", &json!({ "sku": "KX44", "name": "a substitute" })), 422, "");
+        told(gate.post("/v1/products", &json!({ "sku": "AB3", "name": "Plaster" })), 409, "/duplicate");
+        gate.switch("spend");
+        gate.post("/v1/products", &json!({ "sku": "KX45", "name": "Plaster" })).expect(201);
+    }
+}
