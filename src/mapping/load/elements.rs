@@ -95,13 +95,8 @@ impl Loader<'_> {
         if create {
             self.writes(&place, &at.field.name, &source.place);
         }
-        if let (false, Some(_)) = (create, &parts) {
-            let text = format!("`{}` is never written, and yet has `parts`", at.field.name);
-            self.found.push(Diagnostic::error(&source.place, text).help("leave out `write: never`"));
-        }
-        if commands.is_some() && parts.is_some() {
-            let text = format!("`{}` is written by `parts` or as `commands`, not both", at.field.name);
-            self.found.push(Diagnostic::error(&source.place, text).help("leave out one of the two"));
+        if parts.is_some() {
+            self.written_once(at, (create, commands.is_some()), &source.place);
         }
         let commands = self.commands(commands, key.as_ref(), item);
         let may_change = matches!(write, None | Some(WriteWord::Always));
@@ -117,6 +112,18 @@ impl Loader<'_> {
             commands,
             parts,
         })
+    }
+
+    /// A list whose elements are written by themselves is written, and not in another way too.
+    fn written_once(&mut self, at: At<'_>, (create, has_commands): (bool, bool), place: &Place) {
+        if !create {
+            let text = format!("`{}` is never written, and yet has `parts`", at.field.name);
+            self.found.push(Diagnostic::error(place, text).help("leave out `write: never`"));
+        }
+        if has_commands {
+            let text = format!("`{}` is written by `parts` or as `commands`, not both", at.field.name);
+            self.found.push(Diagnostic::error(place, text).help("leave out one of the two"));
+        }
     }
 
     /// What an element is made of.

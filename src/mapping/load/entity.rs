@@ -12,6 +12,7 @@ use crate::{
     mapping::{
         check::Sample,
         elsewhere::Elsewhere,
+        finding::SetFound,
         key::{Key, KeyPart},
         model::{
             Around, Filterable, Line, Mapping, Named, Narrow, ObjectPart, Part, Select, SelectName, Source,
@@ -76,9 +77,7 @@ pub(super) fn load(
     let mut loader = Loader::new(entity, defaults, found);
     loader.parts = super::parts::PartWords::read(entity, node, loader.found);
     let root = root(&mut loader, fields.as_ref(), &cells, &mut frame);
-    let sets = set.iter().map(|(path, _)| path).chain(set_found.iter().map(|set| &set.at));
-    let sets = sets.chain(narrow.iter().map(|narrow| &narrow.at));
-    sets.for_each(|path| loader.writes(path, "set", &node.place));
+    sets(&mut loader, node, (&set, &set_found, &narrow));
     let Loader { lines, written, finds, .. } = loader;
     let lists = lists::load(&mut keys, &at, (entity, defaults), found);
     let [read, create, update, delete] = calls::load(&mut keys, key.as_ref(), defaults, found);
@@ -88,26 +87,22 @@ pub(super) fn load(
     keys.finish(found);
     // ORDER: every key has been asked for by now, so that all mistakes of the entity are told.
     let key = key?;
-    cells.check(node, &key, [&read, &create, &update, &delete], &lists, found);
+    let all = [&read, &create, &update, &delete];
+    cells.check(node, &key, all, &lists, found);
     let named = select.as_ref().is_some_and(|select| select.query.is_none());
     calls::fit_together(node, (key.form(), named), [&read, &update, &delete], &lists, found);
-    let all = [&read, &create, &update, &delete];
     key::fit_together(node, (&key, version.as_ref()), all, &lists, defaults.speaks, found);
-    if key.is_parted() && root.parts.iter().any(|named| is_by_itself(&named.part)) {
-        let text = "elements are not written by themselves where a key has several parts";
-        found.push(Diagnostic::error(&node.place, text).help("leave out `parts`"));
-    }
-    let filters = filters(entity, &lines, select.as_ref(), defaults.speaks);
+    no_parts_of_parts(&key, &root, node, found);
     no_ambiguous_slots(&root, node, found);
-    let key_names = key_names(&key, select.as_ref(), defaults.speaks);
     jq::selected(&lines.wholes, select.as_ref().map(|words| words.under.as_ref()), found);
-    let wholes = lines.wholes.iter().map(|whole| (whole.at.clone(), whole.slot)).collect();
-    let of = (&key, &cells);
-    let select = select.map(|words| select_of(words, &lines, of, version.as_ref(), &narrow));
     finish(&mut frame, node, found);
-    xml::check(words, &frame.root, &written, ([&read, &create, &update, &delete], &lists), node, found);
+    xml::check(words, &frame.root, &written, (all, &lists), node, found);
     Some(Mapping {
         around: around(&frame, node, found),
+        filters: filters(entity, &lines, select.as_ref(), defaults.speaks),
+        key_names: key_names(&key, select.as_ref(), defaults.speaks),
+        select: select.map(|words| select_of(words, &lines, (&key, &cells), version.as_ref(), &narrow)),
+        wholes: lines.wholes.iter().map(|whole| (whole.at.clone(), whole.slot)).collect(),
         system: system.clone(),
         entity: entity.clone(),
         words: words.clone(),
@@ -116,18 +111,14 @@ pub(super) fn load(
         version,
         record: frame.root,
         frame: frame.slots,
-        wholes,
         tags: tags(&root),
         unmapped: unmapped(entity, &root),
         pointers: pointers(entity, &root),
         cells: cells.cells,
-        key_names,
         narrow,
         set,
         finds: finds || !set_found.is_empty(),
         set_found,
-        select,
-        filters,
         lists,
         read,
         create,
@@ -141,6 +132,26 @@ pub(super) fn load(
         elsewhere: Elsewhere::default(),
         root,
     })
+}
+
+/// Where constants of a new record stand, and what else goes along with one.
+fn sets(
+    loader: &mut Loader<'_>,
+    node: &Node,
+    (set, set_found, narrow): (&[(Path, Out)], &[SetFound], &[Narrow]),
+) {
+    let sets = set.iter().map(|(path, _)| path).chain(set_found.iter().map(|set| &set.at));
+    for path in sets.chain(narrow.iter().map(|narrow| &narrow.at)) {
+        loader.writes(path, "set", &node.place);
+    }
+}
+
+/// Elements of a record are named by its key, and a key of several parts has no place for that.
+fn no_parts_of_parts(key: &Key, root: &ObjectPart, node: &Node, found: &mut Diagnostics) {
+    if key.is_parted() && root.parts.iter().any(|named| is_by_itself(&named.part)) {
+        let text = "elements are not written by themselves where a key has several parts";
+        found.push(Diagnostic::error(&node.place, text).help("leave out `parts`"));
+    }
 }
 
 /// Whether its elements are written by requests of their own.
@@ -306,23 +317,11 @@ fn select_of(
         // Where lists stand under `results`, what has some is another record's.
         let results = matches!(rest.first(), Some(Step::Key(name)) if &**name == "results");
         let expand = expand || (results && words.with_expanded && words.expand.is_some());
-        let dotted = |steps: &[Step]| {
-            let names = steps.iter().filter(|step| matches!(step, Step::Key(_)));
-            joined(&names.cloned().collect::<Vec<_>>(), '.')
-        };
         let whole = match (words.dotted, steps) {
             (true, Some(steps)) => dotted(steps),
             (true, None) | (false, _) => name.to_string(),
         };
-        // What an element is found by is asked for with what is wanted of it.
-        let found_by = steps.into_iter().filter(|_| words.dotted).flat_map(|steps| {
-            steps.iter().enumerate().filter_map(|(at, step)| match step {
-                Step::Find(key, _) => {
-                    Some(dotted(&[steps.get(..at).unwrap_or_default(), &[Step::Key(key.clone())]].concat()))
-                }
-                Step::Key(_) | Step::Index(_) | Step::Up | Step::Answer | Step::Head => None,
-            })
-        });
+        let found_by = steps.into_iter().filter(|_| words.dotted).flat_map(found_by);
         for name in std::iter::once(whole).chain(found_by) {
             let name = words.case.spell(name);
             match names.iter_mut().find(|known| known.name == name) {
@@ -357,6 +356,22 @@ fn select_of(
         add(path, *leaves, false, false);
     }
     Select { query: words.query, expand: words.expand, with_expanded: words.with_expanded, names }
+}
+
+/// A path as one name: what is looked for on the way is no part of it.
+fn dotted(steps: &[Step]) -> String {
+    let names = steps.iter().filter(|step| matches!(step, Step::Key(_)));
+    joined(&names.cloned().collect::<Vec<_>>(), '.')
+}
+
+/// What elements on the way are found by, which is asked for with what is wanted of them.
+fn found_by(steps: &[Step]) -> impl Iterator<Item = String> {
+    steps.iter().enumerate().filter_map(|(at, step)| match step {
+        Step::Find(key, _) => {
+            Some(dotted(&[steps.get(..at).unwrap_or_default(), &[Step::Key(key.clone())]].concat()))
+        }
+        Step::Key(_) | Step::Index(_) | Step::Up | Step::Answer | Step::Head => None,
+    })
 }
 
 /// How a filter names a path; `None` where it cannot.

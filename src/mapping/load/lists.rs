@@ -91,10 +91,7 @@ pub(super) fn variant(
     let headers = headers::load(&mut keys, node, defaults, found);
     let body = bodies::load(&mut keys, bodies::OF_LIST, defaults, found);
     // A search for keys is bounded by its codes alone.
-    let bounds = match entity {
-        Some(entity) => needs::load(node, &mut keys, body.as_ref(), (entity, defaults), found),
-        None => Vec::new(),
-    };
+    let bounds = entity.map(|entity| needs::load(node, &mut keys, body.as_ref(), (entity, defaults), found));
     let statement = match keys.take("statement") {
         Some(node) => Some(Statement::load(node, found)?),
         None => None,
@@ -119,7 +116,7 @@ pub(super) fn variant(
         statement,
         select_body,
         body,
-        bounds,
+        bounds: bounds.unwrap_or_default(),
         rows_in,
         page,
         batch,

@@ -223,8 +223,18 @@ fn mistakes_in_what_is_written_so_are_told_with_what_to_write() {
         ("[create, [\"{record}\"]]", "[create, []]", "`add` holds"),
         ("remove: [delete, [\"{key:number}\"]]", "remove: [delete]", "`remove` holds the key"),
         ("find: currency }", "find: curency }", "did you mean `currency`?"),
-        ("version: { at: _timestamp }\n    set", "set", "nothing says where a record's version is"),
-        ("{ \"sale.sale,{key}\": \"{version}\" }", "1", "must hold the version"),
+        ("version: { at: _timestamp }\n    set", "set", "nothing says where a record has one"),
+        ("{ \"sale.sale,{key}\": \"{version}\" }", "1", "does not hold it"),
+        (
+            "~, [code], { language: en }",
+            "~, [\"{filter:name}\"], { language: en }",
+            "bounded by its codes alone",
+        ),
+        (
+            "create: { post: /, body: { id: 0, method: model.sale",
+            "create: { parts: { lines: { add: { post: /lines } } }, post: /, body: { id: 0, method: model.sale",
+            "`lines` is written by `parts` or as `commands`, not both",
+        ),
         ("params: [\"{filter}\", \"{offset}\"", "params: [[], \"{offset}\"", "the conditions have no place"),
     ] {
         assert!(told(from, to).contains(word), "{from} -> {to}: {}", told(from, to));
