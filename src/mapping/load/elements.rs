@@ -74,13 +74,7 @@ impl Loader<'_> {
         self.guards = guards;
         keys.finish(self.found);
         let parts = if outer == 0 { self.parts(at, (item, &part), &mut element, node) } else { None };
-        // The native place of this part of the list: other parts of it are written beside.
-        let mut place = native.clone();
-        if let Some(first) = narrow.first() {
-            place.0.push(Step::Find(first.at.to_string().into(), first.value.clone().into()));
-        }
-        let is_part = |narrow: &Narrow| format!("{}={}", narrow.at, narrow.value);
-        let part_name = narrow.iter().map(is_part).collect::<Vec<_>>().join("&");
+        let (place, part_name) = part_of_list(&native, &narrow);
         let Some(slot) = frame.each(native.steps(), &part_name, element) else {
             self.found.push(
                 Diagnostic::error(&source.place, format!("`{native}` is read element by element already"))
@@ -399,6 +393,16 @@ pub(super) fn narrows(
         out.push(Narrow { slot: frame.slot(at.steps()), value: text.into(), at, out: value });
     }
     out
+}
+
+/// The native place of this part of a list, and its name: other parts of the list are written beside.
+fn part_of_list(native: &Path, narrow: &[Narrow]) -> (Path, String) {
+    let mut place = native.clone();
+    if let Some(first) = narrow.first() {
+        place.0.push(Step::Find(first.at.to_string().into(), first.value.clone().into()));
+    }
+    let is_part = |narrow: &Narrow| format!("{}={}", narrow.at, narrow.value);
+    (place, narrow.iter().map(is_part).collect::<Vec<_>>().join("&"))
 }
 
 /// A codec that only passes text through.

@@ -15,8 +15,8 @@ use crate::{
         finding::SetFound,
         key::{Key, KeyPart},
         model::{
-            Around, Filterable, Line, Mapping, Named, Narrow, ObjectPart, Part, Select, SelectName, Source,
-            Speaks, Version, Words,
+            Around, Call, Filterable, Line, ListCall, Mapping, Named, Narrow, ObjectPart, Part, Select,
+            SelectName, Source, Speaks, Version, Words,
         },
         out::Out,
         path::{Path, Step, joined},
@@ -70,13 +70,11 @@ pub(super) fn load(
     let key = key::key(keys.take("key"), &narrow, &mut frame, defaults, found);
     let version = key::version(&mut keys, &mut frame, found);
     let cells = cells::load(&mut keys, &mut frame, defaults.speaks != Speaks::Xml, found);
-    let (set, set_found) = finds::set_found(keys.take("set"), defaults, found);
-    let set = constants(set.as_ref(), defaults, found);
+    let (set, set_found) = finds::set(keys.take("set"), defaults, found);
     let select = select_words(&mut keys, defaults, found);
     let fields: Option<Node> = keys.required("fields", found);
     let mut loader = Loader::new(entity, defaults, found);
-    loader.parts = super::parts::PartWords::read(entity, node, loader.found);
-    let root = root(&mut loader, fields.as_ref(), &cells, &mut frame);
+    let root = root(&mut loader, (node, fields.as_ref()), &cells, &mut frame);
     sets(&mut loader, node, (&set, &set_found, &narrow));
     let Loader { lines, written, finds, .. } = loader;
     let lists = lists::load(&mut keys, &at, (entity, defaults), found);
@@ -88,13 +86,8 @@ pub(super) fn load(
     // ORDER: every key has been asked for by now, so that all mistakes of the entity are told.
     let key = key?;
     let all = [&read, &create, &update, &delete];
-    cells.check(node, &key, all, &lists, found);
-    let named = select.as_ref().is_some_and(|select| select.query.is_none());
-    calls::fit_together(node, (key.form(), named), [&read, &update, &delete], &lists, found);
-    key::fit_together(node, (&key, version.as_ref()), all, &lists, defaults.speaks, found);
-    no_parts_of_parts(&key, &root, node, found);
-    no_ambiguous_slots(&root, node, found);
-    jq::selected(&lines.wholes, select.as_ref().map(|words| words.under.as_ref()), found);
+    let of = (&key, version.as_ref(), &root, &lines);
+    fit_together(node, of, (select.as_ref(), &cells, defaults.speaks), all, &lists, found);
     finish(&mut frame, node, found);
     xml::check(words, &frame.root, &written, (all, &lists), node, found);
     Some(Mapping {
@@ -146,8 +139,22 @@ fn sets(
     }
 }
 
-/// Elements of a record are named by its key, and a key of several parts has no place for that.
-fn no_parts_of_parts(key: &Key, root: &ObjectPart, node: &Node, found: &mut Diagnostics) {
+/// What no part of an entity can tell by itself.
+fn fit_together(
+    node: &Node,
+    (key, version, root, lines): (&Key, Option<&Version>, &ObjectPart, &Lines),
+    (select, cells, speaks): (Option<&SelectWords>, &cells::Written, Speaks),
+    all: [&Option<Call>; 4],
+    lists: &[ListCall],
+    found: &mut Diagnostics,
+) {
+    let [read, _, update, delete] = all;
+    cells.check(node, key, all, lists, found);
+    let named = select.is_some_and(|select| select.query.is_none());
+    calls::fit_together(node, (key.form(), named), [read, update, delete], lists, found);
+    key::fit_together(node, (key, version), all, lists, speaks, found);
+    no_ambiguous_slots(root, node, found);
+    jq::selected(&lines.wholes, select.map(|words| words.under.as_ref()), found);
     if key.is_parted() && root.parts.iter().any(|named| is_by_itself(&named.part)) {
         let text = "elements are not written by themselves where a key has several parts";
         found.push(Diagnostic::error(&node.place, text).help("leave out `parts`"));
@@ -162,12 +169,13 @@ fn is_by_itself(part: &Part) -> bool {
 /// The lines of a record. Those of rows that are no records as they stand are never written.
 fn root(
     loader: &mut Loader<'_>,
-    fields: Option<&Node>,
+    (node, fields): (&Node, Option<&Node>),
     cells: &cells::Written,
     frame: &mut Frame,
 ) -> ObjectPart {
-    let Some(fields) = fields else { return ObjectPart::default() };
     let entity = loader.entity;
+    loader.parts = super::parts::PartWords::read(entity, node, loader.found);
+    let Some(fields) = fields else { return ObjectPart::default() };
     let root = loader.object(&entity.root, fields, frame, !cells.cells.is_plain());
     loader.lines.unpivoted(cells);
     root

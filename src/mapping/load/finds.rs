@@ -7,8 +7,9 @@ use crate::{
     mapping::{
         body::{Body, Hole},
         finding::{Find, SetFound},
-        load::entity::filter_name,
+        load::entity::{constants, filter_name},
         model::{CommandWords, KeyForm, Speaks},
+        out::Out,
         path::Path,
         trie::Frame,
     },
@@ -108,13 +109,13 @@ pub(super) fn named(node: &Node, defaults: &Defaults, found: &mut Diagnostics) -
     find.cloned()
 }
 
-/// What of `set` is found: `{ find: NAME, of: path }`. The rest is left.
-pub(super) fn set_found(
+/// `set`: constants, and what is found: `{ find: NAME, of: path }`.
+pub(super) fn set(
     node: Option<&Node>,
     defaults: &Defaults,
     found: &mut Diagnostics,
-) -> (Option<Node>, Vec<SetFound>) {
-    let Some(node) = node else { return (None, Vec::new()) };
+) -> (Vec<(Path, Out)>, Vec<SetFound>) {
+    let Some(node) = node else { return (Vec::new(), Vec::new()) };
     let is_found = |node: &Node| node.get("find").is_some();
     let mut sets = Vec::new();
     for (key, node) in pairs(Some(node), found).iter().filter(|(_, node)| is_found(node)) {
@@ -128,7 +129,8 @@ pub(super) fn set_found(
         }
     }
     let rest = pairs(Some(node), found).iter().filter(|(_, node)| !is_found(node)).cloned().collect();
-    (Some(Node { value: tree::Value::Map(rest), place: node.place.clone() }), sets)
+    let rest = Node { value: tree::Value::Map(rest), place: node.place.clone() };
+    (constants(Some(&rest), defaults, found), sets)
 }
 
 /// `commands`: what is sent for an element that comes, changes or goes.
