@@ -45,6 +45,10 @@ pub struct Mapping {
     pub(super) narrow: Vec<Narrow>,
     /// What a new record carries besides its fields.
     pub(super) set: Vec<(Path, Out)>,
+    /// The same, found by a code.
+    pub(super) set_found: Vec<super::finding::SetFound>,
+    /// Whether anything that is written is found by a code.
+    pub(super) finds: bool,
     pub(super) select: Option<Select>,
     /// Where each leaf is found by the system's filters, every place it is read from; by number of the leaf. None
     /// where one of the places cannot be asked for: the others alone would lose records.
@@ -454,8 +458,37 @@ pub(super) struct EachPart {
     pub(super) create: bool,
     /// What an element is sent with besides its fields.
     pub(super) set: Vec<(Path, Set)>,
+    /// Whether its elements may come, change and go with a change of the record, as commands.
+    pub(super) update: bool,
+    /// How it is written, where it is not sent as it is.
+    pub(super) commands: Option<Commands>,
     /// How its elements are written by themselves, where they are.
     pub(super) parts: Option<Box<super::parts::Parts>>,
+}
+
+/// A native list that is written as commands.
+#[derive(Debug)]
+pub(super) struct Commands {
+    /// Where they go.
+    pub(super) at: Path,
+    pub(super) words: Arc<CommandWords>,
+    /// Which field of an element is its key.
+    pub(super) key: Option<u16>,
+}
+
+impl Commands {
+    /// Whether elements can change and go.
+    pub(super) fn may_change(&self) -> bool {
+        self.key.is_some() && self.words.change.is_some() && self.words.remove.is_some()
+    }
+}
+
+/// What is sent for an element.
+#[derive(Debug)]
+pub(super) struct CommandWords {
+    pub(super) add: Body,
+    pub(super) change: Option<Body>,
+    pub(super) remove: Option<Body>,
 }
 
 /// A native value that a mapping sends of its own.
@@ -527,8 +560,19 @@ pub(super) struct Native {
     pub(super) slot: u16,
     pub(super) codec: Arc<Codec>,
     pub(super) write_at: Path,
+    /// Where it is read, if that is another place.
+    pub(super) read_at: Option<Path>,
+    /// How its key is found, where what it reads as is a code.
+    pub(super) find: Option<Arc<super::finding::Find>>,
     pub(super) create: bool,
     pub(super) update: bool,
+}
+
+impl Native {
+    /// One that is written where and as it is read.
+    pub(super) fn plain(slot: u16, codec: Arc<Codec>, at: Path, create: bool, update: bool) -> Self {
+        Self { slot, codec, write_at: at, read_at: None, find: None, create, update }
+    }
 }
 
 /// Where a field stands in a native text.
