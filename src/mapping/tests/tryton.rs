@@ -110,7 +110,7 @@ fn a_new_record_says_keys_for_codes_and_lists_as_commands() {
         [3, 2, 5, 40]
     );
     // What policies judge is what will be read.
-    let settled = m.settled(Before::Nothing, new.clone(), &FieldSet::EMPTY);
+    let settled = m.settled(Before::Nothing, new, &FieldSet::EMPTY);
     let leaf = |path: &str| m.entity().leaf_at(path).unwrap();
     assert_eq!(settled.held.first(m.entity(), leaf("lines.sku")), Some(&Value::Text("A".into())));
     assert_eq!(settled.held.first(m.entity(), leaf("currency")), Some(&Value::Text("PLN".into())));
