@@ -376,8 +376,10 @@ async fn stored(
     // A version is one of all that the caller sees.
     let is_guarded = sent.if_match.is_some() || sent.if_none_match.is_some();
     let must = if is_guarded { mapping.elsewhere() } else { FieldSet::EMPTY };
-    let (answer, inward) = fetch(exchange, admission, entity, &key, (&entity.all(), &must)).await?;
     let leaves = seen(mapping, admission.prospect());
+    // All that may be written; of what others tell, what is seen or judged by.
+    let wanted = entity.all().minus(&mapping.elsewhere()).union(&leaves);
+    let (answer, inward) = fetch(exchange, admission, entity, &key, (&wanted, &must)).await?;
     let mut seen =
         mapping.inward(&answer, &leaves).map_err(|fault| exchange.refused_by(&served.name, fault))?;
     ids::public(exchange, mapping, &mut [&mut seen.record]).await?;
