@@ -1,25 +1,13 @@
 //! A gate over the company's ERP, by the shipped file of it; its caller may do everything with what is served.
 
-use std::{
-    fs,
-    io::{BufRead, BufReader},
-    path::Path,
-    process::{Child, Command, Stdio},
-    thread,
-};
+use std::{fs, ops::Deref, path::Path};
 
-use bramka::{certs::DevelopmentCerts, clock};
-use bytes::Bytes;
-use http::{Method, Request};
-use http_body_util::Full;
 use serde_json::Value;
-use tempfile::TempDir;
 
 use crate::{
     company::{Company, PASSWORD},
-    kit::{Answer, copy_all, root},
-    line,
-    mint::Issuer,
+    kit::{copy_all, root},
+    served::Served,
 };
 
 /// The fields of each entity that a star does not open; those that nobody writes last.
@@ -41,100 +29,14 @@ const CLOSED: [(&str, &str, &str, &str); 4] = [
 ];
 
 /// A running gate.
-pub(crate) struct Gate {
-    child: Child,
-    address: String,
-    token: String,
-    dir: TempDir,
-}
+pub(crate) struct Gate(Served);
 
 impl Gate {
     /// Starts it.
     pub(crate) fn over(company: &Company) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let policies = dir.path().join("policies");
-        let issuer = Issuer::new();
-        bundle(&policies, company);
-        issuer.enrol(
-            &policies,
-            "apps",
-            "  - { kind: App, id: \"corp|shop\", groups: [apps], plan: internal }\n",
-        );
-        DevelopmentCerts::ensure(&dir.path().join("certs"), clock::now().wall).unwrap();
-        let child = Command::new(env!("CARGO_BIN_EXE_bramka"))
-            .args(["serve", "--cores", "1", "--policies"])
-            .arg(&policies)
-            .arg("--data")
-            .arg(dir.path().join("data"))
-            .env("TRYTON_PASSWORD", PASSWORD)
-            .env("BRAMKA_LOG", "info")
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(fs::File::create(dir.path().join("stderr")).unwrap())
-            .spawn()
-            .unwrap();
-        let token = issuer.app("shop", &[]);
-        let mut gate = Self { child, address: String::new(), token, dir };
-        let mut lines = BufReader::new(gate.child.stdout.take().unwrap()).lines();
-        while !lines
-            .next()
-            .unwrap_or_else(|| panic!("no gate:\n{}", gate.stderr()))
-            .unwrap()
-            .contains("ready")
-        {}
-        thread::spawn(move || lines.for_each(drop));
-        let log = gate.stderr();
-        let (_, rest) = log.split_once("ready data=[").unwrap();
-        rest.split([']', ',']).next().unwrap().clone_into(&mut gate.address);
-        gate
-    }
-
-    /// What went to standard error so far.
-    pub(crate) fn stderr(&self) -> String {
-        fs::read_to_string(self.dir.path().join("stderr")).unwrap()
-    }
-
-    /// Asks with a JSON body, or without one where it is null.
-    pub(crate) fn ask(&self, method: Method, path: &str, body: &Value, more: &[(&str, &str)]) -> Answer {
-        let mut request = line::asking(method, path, Some(&self.token));
-        if !body.is_null() {
-            request = request.header("content-type", "application/json");
-        }
-        for (name, value) in more {
-            request = request.header(*name, *value);
-        }
-        let body = if body.is_null() { Bytes::new() } else { Bytes::from(body.to_string()) };
-        let request: Request<Full<Bytes>> = request.body(Full::new(body)).unwrap();
-        line::once(&self.address, &self.dir.path().join("certs/ca.pem").display().to_string(), request)
-    }
-
-    /// Reads.
-    pub(crate) fn get(&self, path: &str) -> Answer {
-        self.ask(Method::GET, path, &Value::Null, &[])
-    }
-
-    /// Creates.
-    pub(crate) fn post(&self, path: &str, body: &Value) -> Answer {
-        self.ask(Method::POST, path, body, &[])
-    }
-
-    /// Updates.
-    pub(crate) fn patch(&self, path: &str, body: &Value) -> Answer {
-        self.ask(Method::PATCH, path, body, &[])
-    }
-
-    /// All records of a list, page by page.
-    pub(crate) fn whole(&self, path: &str) -> Vec<Value> {
-        let mark = if path.contains('?') { '&' } else { '?' };
-        let (mut all, mut next) = (Vec::new(), Some(path.to_owned()));
-        while let Some(at) = next {
-            let page = self.get(&at).expect(200).json();
-            assert_ne!(page["truncated"], true, "{path} is cut");
-            all.extend(page["items"].as_array().unwrap_or_else(|| panic!("{page}")).iter().cloned());
-            assert!(all.len() < 2000, "a list without end");
-            next = page["next_cursor"].as_str().map(|cursor| format!("{path}{mark}cursor={cursor}"));
-        }
-        all
+        bundle(&dir.path().join("policies"), company);
+        Self(Served::over(dir, &[("TRYTON_PASSWORD", PASSWORD)]))
     }
 
     /// The one record of a list.
@@ -145,10 +47,11 @@ impl Gate {
     }
 }
 
-impl Drop for Gate {
-    fn drop(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
+impl Deref for Gate {
+    type Target = Served;
+
+    fn deref(&self) -> &Served {
+        &self.0
     }
 }
 

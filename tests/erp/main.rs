@@ -21,6 +21,9 @@ mod line;
 #[expect(dead_code, reason = "shared between binaries; not all of it is used here")]
 #[path = "../it/mint.rs"]
 mod mint;
+#[expect(dead_code, reason = "shared between binaries; not all of it is used here")]
+#[path = "../it/served.rs"]
+mod served;
 
 mod company;
 mod gate;
