@@ -208,7 +208,7 @@ impl Compile<'_, '_> {
             }))
         });
         if let (Some(policies), Some(serves), Some(systems)) = (&policies, &serves, &systems) {
-            self.check_founded(policies, serves, (systems, &parts));
+            self.check_founded(policies, serves, systems, &parts);
         }
         if let (Some(policies), Some(registry)) = (&policies, &registry) {
             let of = |kind| registry.iter().filter(move |principal| principal.kind == kind);
@@ -247,7 +247,8 @@ impl Compile<'_, '_> {
         &mut self,
         policies: &Policies,
         serves: &[(Arc<Entity>, SystemName)],
-        (systems, parts): (&HashMap<SystemName, Served>, &HashMap<EntityName, Arc<[Part]>>),
+        systems: &HashMap<SystemName, Served>,
+        parts: &HashMap<EntityName, Arc<[Part]>>,
     ) {
         for (entity, by) in serves {
             for part in parts.get(&entity.name).into_iter().flat_map(|parts| parts.iter()) {
