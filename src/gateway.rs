@@ -12,6 +12,7 @@ mod checking;
 mod documents;
 mod exchange;
 mod expanding;
+mod finding;
 mod gate;
 mod ids;
 mod including;

@@ -21,7 +21,7 @@ use crate::{
     idempotency,
     identity::Unidentified,
     intake::Rejected,
-    mapping::{FaultKind, MappingFault, SystemFault},
+    mapping::{FaultKind, MappingFault, SystemFault, Whose},
     odata::Unmet,
     policy::{Basis, Denied},
     quota::{self, Limited},
@@ -163,6 +163,9 @@ impl Refusal {
             Self::Unmet(unmet) => odata::status(unmet),
             Self::MediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Body(error) => of_body(error),
+            Self::Unmappable(faults) if faults.iter().any(|fault| fault.whose == Whose::Several) => {
+                StatusCode::CONFLICT
+            }
             Self::Invalid(_) | Self::Unmappable(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Stale => StatusCode::PRECONDITION_FAILED,
             Self::Idempotency(fault) => key::status(fault),

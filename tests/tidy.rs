@@ -307,6 +307,43 @@ fn functions_stay_short_enough_to_read() {
     assert!(long.is_empty(), "{}", long.join("\n"));
 }
 
+/// What a system does is said in its file, and the code knows none by name.
+#[test]
+fn no_system_is_named_in_the_code() {
+    const NAMES: &[&str] = &[
+        "hubspot",
+        "salesforce",
+        "dataverse",
+        "business central",
+        "s/4hana",
+        "tryton",
+        "openboxes",
+        "shopify",
+        "woocommerce",
+        "prestashop",
+        "magento",
+        "fakturownia",
+        "wfirma",
+        "quickbooks",
+        "xero",
+        "ksef",
+        "mailchimp",
+        "getresponse",
+        "google",
+    ];
+    for file in files(&root().join("src"), ".rs") {
+        let path = file.display().to_string();
+        if path.contains("src/demo") || path.contains("/tests/") || path.ends_with("tests.rs") {
+            continue;
+        }
+        let text = fs::read_to_string(&file).unwrap();
+        let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default().to_lowercase();
+        for name in NAMES {
+            assert!(!text.contains(name), "{path} names `{name}`");
+        }
+    }
+}
+
 #[test]
 fn nothing_is_left_undone_or_switched_off() {
     for folder in ["src", "tests", "benches"] {

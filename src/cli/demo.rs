@@ -20,7 +20,7 @@ use crate::{
     certs::DevelopmentCerts,
     clock,
     crosswalk::CrosswalkError,
-    demo::{erp, seed, standin},
+    demo::{self, erp, seed, standin},
     gateway::{self, Options, Ready},
     store::{AdminRole, NativeKey, private_folder},
     tokens::{Order, TokenError},
@@ -91,9 +91,10 @@ pub(super) fn run(arguments: &Arguments) -> Came {
         }
     };
     let erp_base = format!("http://{}{}", standins.erp, erp::ROOT);
+    let [of_crm, of_erp] = demo::SECRETS;
     let env: HashMap<String, String> = [
-        ("HUBSPOT_TOKEN".to_owned(), CRM_TOKEN.to_owned()),
-        ("BC_TOKEN".to_owned(), erp::token(ERP_CLIENT.0, ERP_CLIENT.1)),
+        (of_crm.to_owned(), CRM_TOKEN.to_owned()),
+        (of_erp.to_owned(), erp::token(ERP_CLIENT.0, ERP_CLIENT.1)),
     ]
     .into();
     let options = Arc::new(Options {
@@ -260,7 +261,7 @@ fn print(url: &str, admin_url: &str, file: &Path, contact: &str) {
     let native = r#"-H 'Content-Type: application/json' -d '{"filterGroups":[{"filters":[{"propertyName":"email","operator":"EQ","value":"ewa@example.com"}]}]}' "$BRAMKA_URL/systems/crm/crm/v3/objects/contacts/search""#;
     let text = [
         format!("bramka stands at {url}, for operators at {admin_url}."),
-        "A CRM and an ERP answer behind it as HubSpot and Business Central do. Paste a line:".into(),
+        format!("{} Paste a line:", demo::WHO),
         String::new(),
         "1. An app lists customers:".into(),
         app("\"$BRAMKA_URL/v1/customers?limit=3\""),

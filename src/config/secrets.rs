@@ -95,7 +95,7 @@ impl std::fmt::Debug for Secrets<'_> {
 }
 
 impl<'e> Secrets<'e> {
-    /// The lists of `gateway.yaml`: `secrets: { crm: [HUBSPOT_TOKEN] }`.
+    /// The lists of `gateway.yaml`: `secrets: { crm: [CRM_TOKEN] }`.
     pub(super) fn new(
         env: &'e dyn Env,
         lists: &Named<Vec<Spanned<String>>>,
@@ -107,7 +107,7 @@ impl<'e> Secrets<'e> {
                 if !is_variable(&name.value) && !name.value.strip_prefix("file:").is_some_and(is_absolute) {
                     found.error(
                         &name.place,
-                        "name a variable (`HUBSPOT_TOKEN`) or a file (`file:/run/secrets/crm`)",
+                        "name a variable (`CRM_TOKEN`) or a file (`file:/run/secrets/crm`)",
                     );
                 }
             }

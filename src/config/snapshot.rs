@@ -208,7 +208,7 @@ impl Compile<'_, '_> {
             }))
         });
         if let (Some(policies), Some(serves), Some(systems)) = (&policies, &serves, &systems) {
-            self.check_founded(policies, serves, systems);
+            self.check_founded(policies, serves, systems, &parts);
         }
         if let (Some(policies), Some(registry)) = (&policies, &registry) {
             let of = |kind| registry.iter().filter(move |principal| principal.kind == kind);
@@ -242,14 +242,18 @@ impl Compile<'_, '_> {
         })
     }
 
-    /// Statements that go by what no system tells.
+    /// Statements that go by what no system tells, and those that let a caller choose what another system tells it.
     fn check_founded(
         &mut self,
         policies: &Policies,
         serves: &[(Arc<Entity>, SystemName)],
         systems: &HashMap<SystemName, Served>,
+        parts: &HashMap<EntityName, Arc<[Part]>>,
     ) {
         for (entity, by) in serves {
+            for part in parts.get(&entity.name).into_iter().flat_map(|parts| parts.iter()) {
+                self.raw.found.absorb(policies.choosing(entity, part.on, &part.system));
+            }
             let mapping = systems.get(by).and_then(|by| by.mapping.entity(entity.name.as_str()));
             let unfounded = mapping.map(|mapping| policies.unfounded(entity, &mapping.mapped(), by));
             self.raw.found.absorb(unfounded.unwrap_or_default());

@@ -260,7 +260,7 @@ gateway.yaml:5:35: error: `*` is no host name; each is written out, without port
 gateway.yaml:5:47: error: the admin listener at `0.0.0.0:8443` needs TLS (`none` is for loopback addresses)
 gateway.yaml:7:22: error: there is no system `cmr` in `systems/` (did you mean `crm`?)
 gateway.yaml:7:27: error: `Orders` is no name of a collection: a small letter, then small letters, digits and `-`, at most 64
-gateway.yaml:8:18: error: name a variable (`HUBSPOT_TOKEN`) or a file (`file:/run/secrets/crm`)
+gateway.yaml:8:18: error: name a variable (`CRM_TOKEN`) or a file (`file:/run/secrets/crm`)
 gateway.yaml:8:26: error: there is no system `erp` in `systems/` (expected one of: crm)
 gateway.yaml:9:9: error: `bounds.page_default` is 1 or more and at most `bounds.page_max`, which is at most 10000
 limits.yaml:2:21: error: there is no plan `reader` (did you mean `raeder`?)

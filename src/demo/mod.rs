@@ -8,3 +8,8 @@ pub mod erp;
 pub(crate) mod odata;
 pub mod seed;
 pub mod standin;
+
+/// As whom the stand-ins answer.
+pub(crate) const WHO: &str = "A CRM and an ERP answer behind it as HubSpot and Business Central do.";
+/// The secrets that the shipped files of these systems name: the CRM's, and the ERP's.
+pub(crate) const SECRETS: [&str; 2] = ["HUBSPOT_TOKEN", "BC_TOKEN"];

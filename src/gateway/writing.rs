@@ -15,7 +15,7 @@ use super::{
     Outcome,
     after::{Left, after, echo, made, read_back, seen, unguarded},
     exchange::{self, Exchange, Side, known, not_possible},
-    ids, joined, once, parts,
+    finding, ids, joined, once, parts,
     reading::fetch,
     sending::effect,
     whole::{emptied_in, named, only, replaced, unlike},
@@ -26,7 +26,8 @@ use crate::{
     catalog::{Action, Operation, UpdateMode},
     intake::{self, BodyBounds, Head},
     mapping::{
-        Before, Changes, Creation, Inward, Mapping, MappingFault, NativeAnswer, PartVersions, Settled, What,
+        Before, Changes, Creation, Found, Inward, Mapping, MappingFault, NativeAnswer, PartVersions, Settled,
+        What,
     },
     policy::{self, Basis, Change, Denied, Prospect, Verdict, WritePermit},
     quota::Admission,
@@ -234,8 +235,10 @@ async fn create(
     let Settled { sent: new, held } = settled_for_callers(exchange, mapping, settled).await?;
     let permit = judge(exchange, admission, Change::Create { new, held }, &FieldSet::EMPTY)?;
     let new = ids::native(exchange, mapping, permit.new().ok_or(Refusal::Broken)?).await?;
-    let creation =
-        mapping.creation(&new).map_err(|faults| unmappable(exchange, prospect, mapping, faults))?;
+    let found = finding::found(exchange, admission, entity, (None, &new), true).await?;
+    let creation = mapping
+        .creation(&new, Some(&found))
+        .map_err(|faults| unmappable(exchange, prospect, mapping, faults))?;
     let left = match creation {
         Creation { record, parts } if parts.is_empty() => {
             let answer = effect(exchange, admission, &permit, record).await?;
@@ -309,10 +312,13 @@ async fn update(
     let (Some(old), Some(new)) = (permit.old(), permit.new()) else { return Err(Refusal::Broken) };
     let (old, new) = (ids::native(exchange, mapping, old).await?, ids::native(exchange, mapping, new).await?);
     let blindly = proposed.present.minus(&sees);
+    // What the caller does not see is sent whether or not it is there already, so that its codes are wanted too.
+    let known = Some(&old).filter(|_| blindly.is_empty());
+    let found = finding::found(exchange, admission, entity, (known.map(|old| &**old), &new), false).await?;
     let versions = mapping.part_versions(&answer);
     let versions = versions.map_err(|fault| exchange.refused_by(mapping.system(), fault))?;
     let versions = (version.as_deref(), &versions);
-    let changes = native(mapping, (&key, versions), (&old, &new), &sees, (&blindly, &emptied))
+    let changes = native(mapping, (&key, versions), (&old, &new), &sees, (&blindly, &emptied, &found))
         .map_err(|faults| unmappable(exchange, prospect, mapping, faults))?;
     let left = match changes {
         Changes { record: None, parts } if parts.is_empty() => {
@@ -370,8 +376,10 @@ async fn stored(
     // A version is one of all that the caller sees.
     let is_guarded = sent.if_match.is_some() || sent.if_none_match.is_some();
     let must = if is_guarded { mapping.elsewhere() } else { FieldSet::EMPTY };
-    let (answer, inward) = fetch(exchange, admission, entity, &key, (&entity.all(), &must)).await?;
     let leaves = seen(mapping, admission.prospect());
+    // All that may be written; of what others tell, what is seen or judged by.
+    let wanted = entity.all().minus(&mapping.elsewhere()).union(&leaves);
+    let (answer, inward) = fetch(exchange, admission, entity, &key, (&wanted, &must)).await?;
     let mut seen =
         mapping.inward(&answer, &leaves).map_err(|fault| exchange.refused_by(&served.name, fault))?;
     ids::public(exchange, mapping, &mut [&mut seen.record]).await?;
@@ -462,22 +470,22 @@ fn native(
     (id, versions): (&str, (Option<&str>, &PartVersions)),
     (old, new): (&Record, &Record),
     sees: &FieldSet,
-    (blindly, emptied): (&FieldSet, &FieldSet),
+    (blindly, emptied, found): (&FieldSet, &FieldSet, &Found),
 ) -> Result<Changes, Vec<MappingFault>> {
-    let entity = mapping.entity();
+    let (entity, found) = (mapping.entity(), Some(found));
     let keys = mapping.part_keys();
     // Constants of groups and items are no values of the record, nor are keys of items: these find their places by
     // them.
     let unseen = blindly.intersection(&mapping.mapped()).minus(&mapping.tags()).minus(&keys);
     if unseen.is_empty() {
-        return mapping.changes(id, (old, new), versions, emptied);
+        return mapping.changes(id, (old, new), versions, emptied, found);
     }
     let unlike = unlike(entity, old, &unseen);
-    let request = mapping.changes(id, (&unlike, new), versions, emptied);
+    let request = mapping.changes(id, (&unlike, new), versions, emptied, found);
     let sees = sees.union(&keys);
     let (known, sent) = (only(entity, old, &sees), only(entity, new, &sees.union(&unseen)));
     let of_unseen = |fault: &MappingFault| fault.leaf.is_some_and(|leaf| unseen.contains(leaf));
-    let faults = mapping.changes(id, (&known, &sent), versions, emptied).err();
+    let faults = mapping.changes(id, (&known, &sent), versions, emptied, found).err();
     let mut faults = faults.unwrap_or_default();
     faults.retain(of_unseen);
     match request {
@@ -489,7 +497,7 @@ fn native(
 }
 
 /// The change cannot be put into the system's words: the caller's fault, or its own record's.
-fn unmappable(
+pub(super) fn unmappable(
     exchange: &Exchange,
     prospect: &Prospect,
     mapping: &Mapping,

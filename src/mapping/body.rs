@@ -8,6 +8,9 @@ use std::sync::Arc;
 
 use super::{number::is_number, out::Out, path::Step};
 
+/// What stands for the key in a name of a JSON object.
+pub(super) const KEY: &str = "{key}";
+
 /// A body, or a part of one.
 #[derive(Debug)]
 pub(super) enum Body {
@@ -35,7 +38,7 @@ pub(super) enum Hole {
     Key,
     /// The key, as a number.
     KeyNumber,
-    /// The record's version.
+    /// The version of the record that is changed.
     Version,
     /// Keys of several records, as texts.
     Keys,
@@ -93,8 +96,10 @@ impl Body {
                 let record = with_record.then(|| holes.record.take()).flatten();
                 let mut out = record.unwrap_or_else(Out::object);
                 for (name, part) in pairs {
+                    let key = holes.key.filter(|_| name.contains(KEY));
+                    let name = key.map_or_else(|| name.clone(), |key| name.replace(KEY, key).into());
                     if let Some(value) = part.part(holes) {
-                        out.put(&[Step::Key(name.clone())], value);
+                        out.put(&[Step::Key(name)], value);
                     }
                 }
                 Some(out)

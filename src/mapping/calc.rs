@@ -84,6 +84,7 @@ impl Calc {
                 | Raw::Text(_)
                 | Raw::Escaped(_)
                 | Raw::Marked(..)
+                | Raw::Tree(_)
                 | Raw::Object
                 | Raw::Array
                 | Raw::Next(_) => Err(NoValue::Unfit("expected a list")),
@@ -107,7 +108,7 @@ fn operand(raw: Raw<'_>, empty: &[Box<str>]) -> Result<Decimal, NoValue> {
             }
             decimal(&text).map_err(NoValue::Unfit)
         }
-        Raw::Boolean(_) | Raw::Object | Raw::Array | Raw::Elements { .. } | Raw::Next(_) => {
+        Raw::Boolean(_) | Raw::Tree(_) | Raw::Object | Raw::Array | Raw::Elements { .. } | Raw::Next(_) => {
             Err(NoValue::Unfit("expected a number"))
         }
     }

@@ -13,6 +13,7 @@ use super::{
     number::{decimal, integer, is_number, shifted},
     out::Out,
     scan::Raw,
+    tagged::Tag,
     time::{Day, Moment, When},
     xml,
 };
@@ -135,6 +136,8 @@ pub(super) struct Codec {
     pub(super) charset: Charset,
     /// How numbers, days and moments are spelt.
     pub(super) forms: Forms,
+    /// The object that it travels as, where it does.
+    pub(super) tag: Option<Arc<Tag>>,
     /// How it is written, where that is not how it is read.
     pub(super) write_as: Option<Box<Codec>>,
     /// The filters between the native value and the scalar that all of this is about.
@@ -203,6 +206,13 @@ impl Codec {
         match raw {
             Raw::Absent => return Got::Missing,
             Raw::Null => return self.nothing(),
+            Raw::Tree(object) => {
+                return match self.tag.as_ref().map(|tag| tag.read(object)) {
+                    Some(Some(plain)) => self.read_text(&plain),
+                    Some(None) => Got::Unfit("not of the form of its type"),
+                    None => Got::Unfit("expected a single value"),
+                };
+            }
             Raw::Object | Raw::Array | Raw::Elements { .. } | Raw::Next(_) => {
                 return Got::Unfit("expected a single value");
             }
@@ -323,13 +333,17 @@ impl Codec {
             return written.write(value);
         }
         let out = self.put(value)?;
-        match self.reads_back(value, &out) {
-            true => Ok(out),
-            false => self.settle(value, out).map(|(out, _)| out),
+        let out = match self.reads_back(value, &out) {
+            true => out,
+            false => self.settle(value, out)?.0,
+        };
+        match &self.tag {
+            Some(tag) => tag.write(&out),
+            None => Ok(out),
         }
     }
 
-    /// The native form of a value, and what it reads back as.
+    /// The native form of a value, its tag aside, and what it reads back as.
     pub(super) fn settled(&self, value: &Value) -> Result<(Out, Value), String> {
         if let Some(written) = &self.write_as {
             return written.settled(value);
@@ -532,6 +546,7 @@ mod tests {
             scale: None,
             forms: Forms::default(),
             charset: Charset::All,
+            tag: None,
             write_as: None,
             jq: None,
         }

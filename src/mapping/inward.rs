@@ -321,6 +321,7 @@ impl<'b, 'a> Build<'b, 'a> {
             | Raw::Text(_)
             | Raw::Escaped(_)
             | Raw::Marked(..)
+            | Raw::Tree(_)
             | Raw::Object
             | Raw::Array
             | Raw::Next(_) => {

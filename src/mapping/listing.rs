@@ -13,7 +13,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use super::{
     body::{Body, Holes},
     cursor::Place,
-    dialect::{Filled, Literal, Literals},
+    dialect::{Dialect, Filled, Literal, Literals},
     model::{Call, Carrier, KeyForm, ListCall, Mapping, Next, Page, Select, Size, Speaks},
     native::NativeRequest,
     needs::Bounds,
@@ -145,7 +145,7 @@ impl Mapping {
         Ok(size.min(u32::try_from(left).unwrap_or(u32::MAX)).max(1))
     }
 
-    fn list_request(
+    pub(super) fn list_request(
         &self,
         call: &ListCall,
         plan: &Plan<'_>,
@@ -174,7 +174,7 @@ impl Mapping {
         request.query.extend(plan.query.iter().cloned());
         let mut holes = Holes {
             fields: self.names(wanted),
-            filter: plan.filter.clone(),
+            filter: plan.filter.clone().or_else(|| call.all()),
             bounds: &plan.bounds,
             sort: plan.sort.clone(),
             limit: Some(u64::from(size)),
@@ -331,9 +331,16 @@ impl Mapping {
     }
 }
 
+impl ListCall {
+    /// What stands for no condition, where something has to.
+    fn all(&self) -> Option<Out> {
+        self.filter.as_ref().filter(|dialect| dialect.is_whole()).map(|_| Out::List(Vec::new()))
+    }
+}
+
 /// How a query is served.
 #[derive(Default)]
-struct Plan<'m> {
+pub(super) struct Plan<'m> {
     variant: usize,
     sorted: bool,
     /// What stands at places of the body.
@@ -347,6 +354,21 @@ struct Plan<'m> {
     /// Conditions and order for a statement.
     filter_text: Option<String>,
     sort_text: Option<String>,
+}
+
+impl Plan<'_> {
+    /// The plan of one condition; `None` where it cannot be asked for.
+    pub(super) fn of(dialect: &Dialect, push: &Push) -> Option<Self> {
+        let asked = dialect.filter(push);
+        let plan = Self {
+            query: asked.query,
+            filter: whole_of(asked.body),
+            filter_text: asked.text,
+            ..Self::default()
+        };
+        let is_asked = !plan.query.is_empty() || plan.filter.is_some() || plan.filter_text.is_some();
+        is_asked.then_some(plan)
+    }
 }
 
 impl Next {

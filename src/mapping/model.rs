@@ -46,6 +46,10 @@ pub struct Mapping {
     pub(super) narrow: Vec<Narrow>,
     /// What a new record carries besides its fields.
     pub(super) set: Vec<Set>,
+    /// What a new record carries that is found by a code.
+    pub(super) set_found: Vec<super::finding::SetFound>,
+    /// Whether anything that is written is found by a code.
+    pub(super) finds: bool,
     /// What this system needs of a new record, beyond what the schema does.
     pub(super) requires: FieldSet,
     pub(super) select: Option<Select>,
@@ -459,8 +463,37 @@ pub(super) struct EachPart {
     pub(super) set: Vec<Set>,
     /// Whether it may be sent with a new record.
     pub(super) create: bool,
+    /// Whether its elements may come, change and go with a change of the record, as commands.
+    pub(super) update: bool,
+    /// How it is written, where it is not sent as it is.
+    pub(super) commands: Option<Commands>,
     /// How its elements are written by themselves, where they are.
     pub(super) parts: Option<Box<super::parts::Parts>>,
+}
+
+/// A native list that is written as commands.
+#[derive(Debug)]
+pub(super) struct Commands {
+    /// Where they go.
+    pub(super) at: Path,
+    pub(super) words: Arc<CommandWords>,
+    /// Which field of an element is its key.
+    pub(super) key: Option<u16>,
+}
+
+impl Commands {
+    /// Whether elements can change and go.
+    pub(super) fn may_change(&self) -> bool {
+        self.key.is_some() && self.words.change.is_some() && self.words.remove.is_some()
+    }
+}
+
+/// What is sent for an element.
+#[derive(Debug)]
+pub(super) struct CommandWords {
+    pub(super) add: Body,
+    pub(super) change: Option<Body>,
+    pub(super) remove: Option<Body>,
 }
 
 /// A list read from one text.
@@ -514,8 +547,19 @@ pub(super) struct Native {
     pub(super) slot: u16,
     pub(super) codec: Arc<Codec>,
     pub(super) write_at: Path,
+    /// Where it is read, if that is another place.
+    pub(super) read_at: Option<Path>,
+    /// How its key is found, where what it reads as is a code.
+    pub(super) find: Option<Arc<super::finding::Find>>,
     pub(super) create: bool,
     pub(super) update: bool,
+}
+
+impl Native {
+    /// One that is written where and as it is read.
+    pub(super) fn plain(slot: u16, codec: Arc<Codec>, at: Path, create: bool, update: bool) -> Self {
+        Self { slot, codec, write_at: at, read_at: None, find: None, create, update }
+    }
 }
 
 /// Where a field stands in a native text.

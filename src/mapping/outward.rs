@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use super::{
     body::Holes,
     errors::SystemFault,
+    finding::{Found, Sought},
     inward::join_on,
     listing::Request,
     model::{Call, EachPart, Held, Join, Line, Mapping, Named, Native, ObjectPart, Part, Source},
@@ -25,6 +26,8 @@ use crate::{
     schema::{FieldSet, Fields, LeafId, Object, Record, Shape, Value},
 };
 
+mod codes;
+mod commands;
 mod more;
 mod parts;
 mod view;
@@ -52,6 +55,8 @@ pub struct MappingFault {
 pub enum Whose {
     /// The caller's, who sent what the system cannot take.
     Caller,
+    /// The caller's, who named by a code what the system has more than once.
+    Several,
     /// The system's: its own record lacks what a change of it needs.
     System,
 }
@@ -91,23 +96,31 @@ impl Mapping {
     /// # Errors
     /// What of the record the system cannot take.
     pub fn create(&self, record: &Record) -> Result<NativeRequest, Vec<MappingFault>> {
-        self.creation(record).map(|creation| creation.record)
+        self.creation(record, None).map(|creation| creation.record)
     }
 
-    /// The requests that make a record: itself, and its elements that are written by themselves.
+    /// The requests that make a record: itself, and its elements that are written by themselves. `found` are the keys
+    /// that [`searches`](Self::searches) have found; without them codes stand in their places.
     ///
     /// # Errors
-    /// What of the record the system cannot take.
-    pub fn creation(&self, record: &Record) -> Result<Creation, Vec<MappingFault>> {
-        self.creation_at(record, clock::now().wall)
+    /// What of the record the system cannot take; and a code of which no key was found.
+    pub fn creation(&self, record: &Record, found: Option<&Found>) -> Result<Creation, Vec<MappingFault>> {
+        self.creation_at(record, found, clock::now().wall)
     }
 
     /// The same, at a moment.
-    pub(super) fn creation_at(&self, record: &Record, now: Timestamp) -> Result<Creation, Vec<MappingFault>> {
+    pub(super) fn creation_at(
+        &self,
+        record: &Record,
+        found: Option<&Found>,
+        now: Timestamp,
+    ) -> Result<Creation, Vec<MappingFault>> {
         let call = self.create.as_ref().ok_or_else(|| vec![whole("the system cannot make such records")])?;
-        let mut out = Writing::new(true, &FieldSet::EMPTY).at(now);
-        out.splits = true;
+        let mut out = Writing { found, splits: true, ..Writing::new(true, &FieldSet::EMPTY).at(now) };
         out.object(&self.root, &self.entity.root, Some(&record.fields), None);
+        for set in &self.set_found {
+            out.set_found(set);
+        }
         self.check_derived(&mut out, record, None);
         self.check_required(&mut out, record);
         out.done()?;
@@ -143,11 +156,11 @@ impl Mapping {
         new: &Record,
         version: Option<&str>,
     ) -> Result<Option<NativeRequest>, Vec<MappingFault>> {
-        self.update_emptying(id, (old, new), version, &FieldSet::EMPTY)
+        self.update_emptying(id, (old, new), version, &FieldSet::EMPTY, None)
     }
 
     /// The same, where the leaves `emptied` are cleared though `old` does not tell of a value in them: the system may
-    /// hold one that does not fit the field.
+    /// hold one that does not fit the field. `found` are keys, as for [`creation`](Self::creation).
     ///
     /// # Errors
     /// As [`update`](Self::update); and that elements change which are written by themselves.
@@ -157,8 +170,9 @@ impl Mapping {
         records: (&Record, &Record),
         version: Option<&str>,
         emptied: &FieldSet,
+        found: Option<&Found>,
     ) -> Result<Option<NativeRequest>, Vec<MappingFault>> {
-        let changes = self.changes(id, records, (version, &PartVersions::default()), emptied)?;
+        let changes = self.changes(id, records, (version, &PartVersions::default()), emptied, found)?;
         match changes.parts.is_empty() {
             true => Ok(changes.record),
             false => Err(vec![whole("this takes more than one request")]),
@@ -176,8 +190,9 @@ impl Mapping {
         records: (&Record, &Record),
         versions: (Option<&str>, &PartVersions),
         emptied: &FieldSet,
+        found: Option<&Found>,
     ) -> Result<Changes, Vec<MappingFault>> {
-        self.changes_at(id, records, versions, (emptied, clock::now().wall))
+        self.changes_at(id, records, versions, (emptied, found), clock::now().wall)
     }
 
     /// The same, at a moment.
@@ -186,11 +201,12 @@ impl Mapping {
         id: &str,
         (old, new): (&Record, &Record),
         (version, versions): (Option<&str>, &PartVersions),
-        (emptied, now): (&FieldSet, Timestamp),
+        (emptied, found): (&FieldSet, Option<&Found>),
+        now: Timestamp,
     ) -> Result<Changes, Vec<MappingFault>> {
         let call =
             self.update.as_ref().ok_or_else(|| vec![whole("the system cannot change such records")])?;
-        let mut out = Writing::new(false, emptied).at(now);
+        let mut out = Writing { found, ..Writing::new(false, emptied).at(now) };
         out.object(&self.root, &self.entity.root, Some(&new.fields), Some(&old.fields));
         self.check_derived(&mut out, new, Some(old));
         out.done()?;
@@ -306,7 +322,7 @@ impl Join {
     }
 }
 
-fn whole(message: &str) -> MappingFault {
+pub(super) fn whole(message: &str) -> MappingFault {
     MappingFault { whose: Whose::Caller, leaf: None, pointer: String::new(), message: message.to_owned() }
 }
 
@@ -356,6 +372,14 @@ pub(super) struct Writing<'m> {
     drafts: Vec<PartDraft>,
     /// Leaves of lists in a record that is there, of which elements are.
     pub(super) relisted: FieldSet,
+    /// Keys by codes; without them codes stand in their places.
+    found: Option<&'m Found>,
+    /// Codes of which keys are wanted.
+    pub(super) sought: Vec<Sought>,
+    /// Places of this object, or list element, that a key was found for.
+    found_here: Vec<&'m Path>,
+    /// What a list element is made of, inside of one.
+    item: Option<&'m Part>,
 }
 
 impl<'m> Writing<'m> {
@@ -376,6 +400,10 @@ impl<'m> Writing<'m> {
             parts_only: false,
             drafts: Vec::new(),
             relisted: FieldSet::EMPTY,
+            found: None,
+            sought: Vec::new(),
+            found_here: Vec::new(),
+            item: None,
         }
     }
 
@@ -387,6 +415,11 @@ impl<'m> Writing<'m> {
     /// The same, noting what is written by the slots that it is read from.
     pub(super) fn noting(self) -> Self {
         Self { slots: Some(Vec::new()), ..self }
+    }
+
+    /// Whether the body is one as it is read, to see what a write comes to.
+    fn is_held(&self) -> bool {
+        self.slots.is_some()
     }
 
     /// Leaves that cannot be sent as they are; none where all can.
@@ -492,12 +525,16 @@ impl<'m> Writing<'m> {
                 }
             }
             Source::Native(native) if native.writes(self.create) => {
+                // A key may be said as it is, or by a code: who leaves out one of the two says nothing of it.
+                if !some(new) && self.is_said_twice(native) {
+                    return;
+                }
                 match native.codec.write(new.unwrap_or(&Value::Null)) {
                     Ok(out) => {
                         // What it reads as afterwards may be spelt otherwise than what is written.
                         let held =
                             self.slots.as_ref().map(|_| native.codec.held(new.unwrap_or(&Value::Null)));
-                        self.put(native.slot, &native.write_at, out, held.and_then(Result::ok));
+                        self.scalar(line.leaf, native, out, held.and_then(Result::ok));
                     }
                     Err(why) => self.fault_here(Some(line.leaf), why),
                 }
@@ -576,6 +613,7 @@ impl<'m> Writing<'m> {
             match calls {
                 _ if new == old => {}
                 Some(calls) => self.parts_changed(each, calls, item, (new, old)),
+                None if each.update => self.changed(each, item, (new, old)),
                 None => {
                     self.fault_here(None, "the system does not let this list be changed with the record");
                 }
@@ -591,9 +629,11 @@ impl<'m> Writing<'m> {
         if let Some(parts) = each.parts.as_deref().filter(|parts| self.splits && parts.create.is_some()) {
             return self.new_parts(each, parts, item, new);
         }
-        let mut list: Vec<Out> = Vec::with_capacity(new.len());
-        for (index, value) in new.iter().enumerate() {
-            list.push(self.element(each, item, index, (value, None)));
+        let elements = new.iter().enumerate();
+        let mut list: Vec<Out> =
+            elements.map(|(at, value)| self.element(each, item, at, (value, None))).collect();
+        if let Some(commands) = each.commands.as_ref().filter(|_| !self.is_held()) {
+            return self.additions(commands, list);
         }
         self.puts += 1;
         // Another part of the same native list may stand there.
@@ -615,8 +655,12 @@ impl<'m> Writing<'m> {
     ) -> Out {
         let outer = std::mem::replace(&mut self.body, Out::object());
         let was_in_each = std::mem::replace(&mut self.in_each, true);
+        let was_new = std::mem::replace(&mut self.create, old.is_none());
         let switches = std::mem::take(&mut self.switches);
+        let found_here = std::mem::take(&mut self.found_here);
+        let was_item = self.item.replace(&each.item);
         self.within(&at.to_string(), |this| this.part(&each.item, item, Some(new), old));
+        self.item = was_item;
         if old.is_none() {
             for narrow in &each.narrow {
                 self.body.put(narrow.at.steps(), narrow.out.clone());
@@ -626,7 +670,9 @@ impl<'m> Writing<'m> {
             }
         }
         self.in_each = was_in_each;
+        self.create = was_new;
         self.switches = switches;
+        self.found_here = found_here;
         std::mem::replace(&mut self.body, outer)
     }
 }

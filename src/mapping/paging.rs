@@ -222,7 +222,12 @@ impl Answered<'_> {
             Raw::Absent | Raw::Null => return Ok(None),
             Raw::Text(_) | Raw::Escaped(_) | Raw::Marked(..) => true,
             Raw::Number(_) => matches!(next, Next::Token { .. }),
-            Raw::Boolean(_) | Raw::Object | Raw::Array | Raw::Elements { .. } | Raw::Next(_) => false,
+            Raw::Boolean(_)
+            | Raw::Tree(_)
+            | Raw::Object
+            | Raw::Array
+            | Raw::Elements { .. }
+            | Raw::Next(_) => false,
         };
         match raw.text().filter(|_| is_due) {
             Some(text) => Ok(Some(text).filter(|text| !text.is_empty())),

@@ -43,6 +43,8 @@ pub(super) enum Raw<'a> {
     Escaped(&'a str),
     /// Text between marks of XML, which may hold references, sections and comments.
     Marked(&'a str, xml::Place),
+    /// An object that may be a tagged value, whole.
+    Tree(&'a str),
     /// An object where a scalar was due.
     Object,
     /// A list where a scalar was due.
@@ -69,6 +71,7 @@ impl<'a> Raw<'a> {
             Self::Boolean(false) => Some(Cow::Borrowed("false")),
             Self::Absent
             | Self::Null
+            | Self::Tree(_)
             | Self::Object
             | Self::Array
             | Self::Elements { .. }
@@ -176,6 +179,15 @@ impl<'a> Scanner<'a> {
             b'n' => self.word(b"null", Raw::Null),
             _ => Err(self.bad()),
         }
+    }
+
+    /// The whole text of the value here, which stays.
+    pub(super) fn ahead(&self) -> Result<&'a str, BadJson> {
+        let mut ahead = self.clone();
+        ahead.peek()?;
+        let from = ahead.at;
+        ahead.skip()?;
+        self.text.get(from..ahead.at).ok_or_else(|| self.bad())
     }
 
     /// Steps over any value, checking that it is one.

@@ -35,6 +35,7 @@ mod settled;
 mod shelved;
 mod shops;
 mod standin;
+mod tryton;
 mod unread;
 mod write;
 

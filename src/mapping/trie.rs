@@ -36,6 +36,8 @@ pub(super) struct Node {
     /// The ways in which the elements of a list here are read one by one.
     pub(super) each: Vec<Each>,
     pub(super) rows: bool,
+    /// Whether an object here may be a tagged value.
+    tagged: bool,
     /// Whether an object or a list is due here.
     parent: bool,
     /// Whether elements of lists at or under it get something of what holds them.
@@ -95,6 +97,13 @@ impl Frame {
         let slot = *self.root.reach(steps).slot.get_or_insert(next);
         self.slots = self.slots.max(slot.saturating_add(1));
         slot
+    }
+
+    /// Lets an object at a path be a tagged value.
+    pub(super) fn tagged(&mut self, steps: &[Step]) {
+        if !steps.first().is_some_and(Step::is_root) {
+            self.root.reach(steps).tagged = true;
+        }
     }
 
     /// The slot of the text of what stands at a path; of the record itself, or the element, where there are no steps.
@@ -399,6 +408,7 @@ pub(super) fn walk<'a>(
         raws.set(base, slot, Raw::Text(scan.clone().whole()?));
     }
     let shape = match scan.peek()? {
+        b'{' if node.tagged => Raw::Tree(scan.ahead()?),
         b'{' => Raw::Object,
         b'[' => Raw::Array,
         _ => {

@@ -26,7 +26,7 @@ use super::{
 use crate::{
     catalog::Action,
     identity::ISSUER_MARK,
-    schema::{Entity, FieldSet, Schema},
+    schema::{Entity, FieldSet, LeafId, Schema},
     words::{
         Diagnostic, Diagnostics, Digest, EntityName, GroupName, Kind, Place, PlanName, SecretBytes,
         StatementId, SystemName,
@@ -154,6 +154,23 @@ impl Policies {
                 let message = format!("`{system}` never tells `{}` of {}", leaf.path, entity.name);
                 let help = format!("map the field in systems/{system}.yaml, or judge by another");
                 found.push(Diagnostic::error(&statement.place, message).help(help));
+            }
+        }
+        found
+    }
+
+    /// Statements that let a caller write the leaf by which another system's record is found: it chooses whose fields
+    /// it is shown.
+    pub fn choosing(&self, entity: &Entity, on: LeafId, system: &SystemName) -> Diagnostics {
+        let mut found = Diagnostics::default();
+        let path = entity.leaf(on).map_or("id", |leaf| leaf.path.as_str());
+        for statement in &self.statements {
+            let grants = statement.grants.get(&entity.name);
+            if grants.is_some_and(|grants| grants.writes.contains(on)) {
+                let message =
+                    format!("who writes `{path}` chooses which record of `{system}` is told with this one");
+                let help = format!("leave `{path}` out of `@writes`, or join `on: id`");
+                found.push(Diagnostic::warning(&statement.place, message).help(help));
             }
         }
         found

@@ -5,31 +5,24 @@
 
 use std::{
     fs,
-    io::{BufRead, BufReader},
+    ops::Deref,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
     sync::Arc,
     thread,
 };
 
-use bramka::{
-    certs::DevelopmentCerts,
-    clock,
-    demo::standin::{self, Answers, Seen, StandIn},
-};
+use bramka::demo::standin::{self, Answers, Seen, StandIn};
 use bytes::Bytes;
 use http::{Method, Request};
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
-use tempfile::TempDir;
 use tokio::{net::TcpStream, sync::oneshot};
 
 use crate::{
     kit::{Answer, copy_all, root, runtime},
-    line,
-    mint::Issuer,
+    served::Served,
 };
 
 /// Something a caller may count on.
@@ -152,10 +145,7 @@ macro_rules! contract {
 pub(crate) struct Gate {
     pub(crate) subject: &'static Subject,
     pub(crate) system: StandIn,
-    token: String,
-    address: String,
-    child: Child,
-    dir: TempDir,
+    served: Served,
     _standin: oneshot::Sender<()>,
 }
 
@@ -164,84 +154,8 @@ impl Gate {
     pub(crate) fn open(subject: &'static Subject) -> Self {
         let (system, end) = play((subject.standin)());
         let dir = tempfile::tempdir().unwrap();
-        let policies = dir.path().join("policies");
-        let issuer = Issuer::new();
-        write_bundle(&policies, subject, &system);
-        issuer.enrol(
-            &policies,
-            "apps",
-            "  - { kind: App, id: \"corp|shop\", groups: [apps], plan: internal }\n",
-        );
-        DevelopmentCerts::ensure(&dir.path().join("certs"), clock::now().wall).unwrap();
-        let child = Command::new(env!("CARGO_BIN_EXE_bramka"))
-            .args(["serve", "--cores", "1", "--policies"])
-            .arg(&policies)
-            .arg("--data")
-            .arg(dir.path().join("data"))
-            .envs(subject.secrets.iter().copied())
-            .env("BRAMKA_LOG", "info")
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(fs::File::create(dir.path().join("stderr")).unwrap())
-            .spawn()
-            .unwrap();
-        let token = issuer.app("shop", &[]);
-        let mut gate = Self { subject, system, token, address: String::new(), child, dir, _standin: end };
-        gate.wait_until_ready();
-        gate
-    }
-
-    fn wait_until_ready(&mut self) {
-        let mut lines = BufReader::new(self.child.stdout.take().unwrap()).lines();
-        loop {
-            let line = lines.next().unwrap_or_else(|| panic!("the gate did not start:\n{}", self.stderr()));
-            if line.unwrap().contains("ready") {
-                break;
-            }
-        }
-        thread::spawn(move || lines.for_each(drop));
-        let log = self.stderr();
-        let (_, rest) = log.split_once("ready data=[").unwrap();
-        rest.split([']', ',']).next().unwrap().clone_into(&mut self.address);
-    }
-
-    /// What went to standard error so far.
-    pub(crate) fn stderr(&self) -> String {
-        fs::read_to_string(self.dir.path().join("stderr")).unwrap()
-    }
-
-    /// Asks with a JSON body, or without one where it is null.
-    pub(crate) fn ask(&self, method: Method, path: &str, body: &Value, more: &[(&str, &str)]) -> Answer {
-        let mut request = match body {
-            Value::Null => line::asking(method, path, Some(&self.token)),
-            _ => line::asking(method, path, Some(&self.token)).header("content-type", "application/json"),
-        };
-        for (name, value) in more {
-            request = request.header(*name, *value);
-        }
-        let body = if body.is_null() { Bytes::new() } else { Bytes::from(body.to_string()) };
-        let request: Request<Full<Bytes>> = request.body(Full::new(body)).unwrap();
-        line::once(&self.address, &self.dir.path().join("certs/ca.pem").display().to_string(), request)
-    }
-
-    /// Reads.
-    pub(crate) fn get(&self, path: &str) -> Answer {
-        self.ask(Method::GET, path, &Value::Null, &[])
-    }
-
-    /// Creates.
-    pub(crate) fn post(&self, path: &str, body: &Value) -> Answer {
-        self.ask(Method::POST, path, body, &[])
-    }
-
-    /// Updates.
-    pub(crate) fn patch(&self, path: &str, body: &Value) -> Answer {
-        self.ask(Method::PATCH, path, body, &[])
-    }
-
-    /// Takes out.
-    pub(crate) fn delete(&self, path: &str) -> Answer {
-        self.ask(Method::DELETE, path, &Value::Null, &[])
+        write_bundle(&dir.path().join("policies"), subject, &system);
+        Self { subject, system, served: Served::over(dir, subject.secrets), _standin: end }
     }
 
     /// Asks the system itself, beside the gate.
@@ -266,20 +180,6 @@ impl Gate {
         self.system.forget();
     }
 
-    /// All records of a list, page by page.
-    pub(crate) fn whole(&self, path: &str) -> Vec<Value> {
-        let mark = if path.contains('?') { '&' } else { '?' };
-        let (mut all, mut next) = (Vec::new(), Some(path.to_owned()));
-        while let Some(at) = next {
-            let page = self.get(&at).expect(200).json();
-            assert_ne!(page["truncated"], true, "{path} is cut");
-            all.extend(page["items"].as_array().unwrap_or_else(|| panic!("{page}")).iter().cloned());
-            assert!(all.len() < 2000, "a list without end");
-            next = page["next_cursor"].as_str().map(|cursor| format!("{path}{mark}cursor={cursor}"));
-        }
-        all
-    }
-
     /// What the system was asked that changes something; a search by `POST` is none.
     pub(crate) fn changes(&self) -> Vec<Seen> {
         let reads = |seen: &Seen| {
@@ -289,10 +189,11 @@ impl Gate {
     }
 }
 
-impl Drop for Gate {
-    fn drop(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
+impl Deref for Gate {
+    type Target = Served;
+
+    fn deref(&self) -> &Served {
+        &self.served
     }
 }
 

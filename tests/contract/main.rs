@@ -23,6 +23,8 @@ mod line;
 #[expect(dead_code, reason = "shared between binaries; not all of it is used here")]
 #[path = "../it/mint.rs"]
 mod mint;
+#[path = "../it/served.rs"]
+mod served;
 
 mod ads;
 mod conditions;

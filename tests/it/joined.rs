@@ -390,6 +390,32 @@ fn records_that_are_one_in_the_crosswalk_are_joined_by_their_id_and_asked_for_at
 }
 
 #[test]
+fn it_is_told_where_a_caller_may_choose_whose_fields_it_is_shown() {
+    let two = Two::usual();
+    let told = "who writes `vat_id` chooses which record of `books` is told with this one";
+    let ran = two.stage.only_policies(&["policy", "check"]);
+    let all = format!("{}{}", ran.out, ran.err);
+    // New customers may have one written; those that are there may not.
+    assert!(ran.code == 0 && all.matches(told).count() == 1, "{all}");
+    change(&two.stage.policies(), "gateway.yaml", "on: vat_id", "on: id");
+    let ran = two.stage.only_policies(&["policy", "check"]);
+    assert!(ran.code == 0 && !format!("{}{}", ran.out, ran.err).contains("chooses"), "{}", ran.out);
+}
+
+#[test]
+fn a_change_waits_for_no_system_of_which_nobody_sees_or_judges_anything() {
+    let two = Two::open(ON_VAT, |policies| {
+        let seen = "credit.limit, credit.used, payment_terms.days, ";
+        change(policies, "access/apps.cedar", seen, "");
+    });
+    let anna = two.customer("PL1", "1000.00", 14);
+    two.asked();
+    let changed =
+        two.stage.shop(Method::PATCH, &anna, &json!({ "website": "https://a.example" })).expect(200);
+    assert!(two.asked().is_empty() && changed.header("etag").is_some());
+}
+
+#[test]
 fn a_collection_of_several_systems_that_do_not_fit_together_does_not_load() {
     let two = Two::usual();
     for (serves, told) in [

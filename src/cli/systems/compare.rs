@@ -27,8 +27,8 @@ use crate::{
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
-    bramka systems compare crm dataverse-contacts --collection customers\n  \
-    bramka systems compare woocommerce shopify.yaml --collection orders --json\n  \
+    bramka systems compare crm new-crm.yaml --collection customers\n  \
+    bramka systems compare shop new-shop.yaml --collection orders --json\n  \
     bramka systems compare crm crm-new --collection customers --live --ignore updated_at --most 1000\n  \
     bramka systems compare erp erp-new --collection stock-levels --live --key sku+location.code --pairs keys.csv\n\n\
     It compares what the two files say, and tells statements that would keep the new system from serving. With\n\

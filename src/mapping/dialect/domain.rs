@@ -47,7 +47,7 @@ impl Domain {
         let one = Template::load(&one, &[Hole::Field, Hole::Op, Hole::Value], found);
         let ops: Node = keys.required("ops", found)?;
         let at: Node = keys.required("body", found)?;
-        let at = crate::mapping::load::path(&at, found);
+        let at = crate::mapping::load::place(&at, found);
         let mut typed = keys.take("typed").and_then(|node| Keys::of(node, found));
         let mut value = |key: &'static str, found: &mut Diagnostics| {
             let node = typed.as_mut()?.take(key)?;
@@ -81,6 +81,11 @@ impl Domain {
             date,
             instant,
         })
+    }
+
+    /// Whether its lists have no place of their own in a body, but fill the hole that is for them.
+    pub(super) fn is_whole(&self) -> bool {
+        self.at.steps().is_empty()
     }
 
     pub(super) fn filter(&self, literals: &Literals, push: &Push) -> Asked {

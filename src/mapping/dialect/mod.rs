@@ -188,6 +188,15 @@ impl Dialect {
         }
     }
 
+    /// Whether what it makes is a list without a place of its own: it fills `{filter}`, with an empty list where every
+    /// record is asked for.
+    pub(super) fn is_whole(&self) -> bool {
+        match &self.form {
+            Form::Domain(domain) => domain.is_whole(),
+            Form::Text(_) | Form::Groups(_) | Form::Flat(_) | Form::Brackets(_) | Form::Criteria(_) => false,
+        }
+    }
+
     /// The names that it writes into a body, each with whether nothing stands under it; `None` where it writes into
     /// none.
     pub(super) fn names_in_bodies(&self) -> Option<Vec<(String, bool)>> {

@@ -105,7 +105,7 @@ impl SortWords {
             Carrier::List => {
                 let one: Node = keys.required("one", found)?;
                 let at: Node = keys.required("body", found)?;
-                let at = crate::mapping::load::path(&at, found)?;
+                let at = crate::mapping::load::place(&at, found)?;
                 (Form::List { one: Template::load(&one, &holes, found)?, at }, KEYS_MAX)
             }
             Carrier::Query => {

@@ -3,7 +3,8 @@
 use super::{Defaults, needs};
 use crate::{
     mapping::{
-        body::{Body, Hole},
+        body::{Body, Hole, KEY},
+        model::Speaks,
         number::is_number,
         out::Out,
     },
@@ -34,6 +35,16 @@ pub(super) fn load(
         expected(node, "a map", found);
         return None;
     }
+    Reader { holes, defaults, found }.part(node)
+}
+
+/// A tree with holes.
+pub(super) fn tree(
+    node: &Node,
+    holes: &[&'static str],
+    defaults: &Defaults,
+    found: &mut Diagnostics,
+) -> Option<Body> {
     Reader { holes, defaults, found }.part(node)
 }
 
@@ -93,6 +104,9 @@ impl Reader<'_> {
                     let text = "`\"{record}\":` puts what the record holds beside the other names: nothing stands under it";
                     self.found.error(&node.place, text);
                 }
+                (_, _) if key.text.contains(KEY) && !self.may_name() => {
+                    self.found.error(&key.place, "the key cannot stand in a name here");
+                }
                 (Some(_) | None, _) => parts.push((key.text.as_str().into(), self.part(node))),
             }
         }
@@ -106,6 +120,11 @@ impl Reader<'_> {
             return self.hole(name, node).map(Body::Hole);
         }
         constant(scalar, node, self.defaults, self.found).map(Body::Constant)
+    }
+
+    /// Whether a name may hold the key: where there is one, and names are JSON's.
+    fn may_name(&self) -> bool {
+        self.holes.contains(&"key") && self.defaults.speaks != Speaks::Xml
     }
 
     fn allows(&mut self, name: &str, node: &Node) -> bool {

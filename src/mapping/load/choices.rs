@@ -201,13 +201,8 @@ impl Loader<'_> {
             }
         }
         let slot = frame.slot(native.steps());
-        let rest = crate::mapping::model::Native {
-            slot,
-            codec: std::sync::Arc::new(codec),
-            write_at: native,
-            create,
-            update,
-        };
+        let codec = std::sync::Arc::new(codec);
+        let rest = crate::mapping::model::Native::plain(slot, codec, native, create, update);
         Some(Behind { head, rest, chars_max })
     }
 

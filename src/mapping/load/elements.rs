@@ -10,7 +10,7 @@ use super::{
 use crate::{
     mapping::{
         codec::{Codec, Wire},
-        model::{EachPart, Narrow, ObjectPart, Part, Source},
+        model::{Commands, EachPart, Narrow, ObjectPart, Part, Source},
         out::Out,
         path::{Path, Step},
         trie::Frame,
@@ -28,6 +28,8 @@ pub(in crate::mapping) struct Written {
     list: u16,
     pub(in crate::mapping) path: Path,
     who: String,
+    /// Whether what is written there is found by a code.
+    is_found: bool,
     /// Switches on which it hangs.
     guards: Vec<(Path, Box<str>)>,
 }
@@ -50,45 +52,31 @@ impl Loader<'_> {
         let source: Node = keys.required("each", self.found)?;
         let native = super::path(&source, self.found)?;
         let key = path_at(&mut keys, "key", self.found);
+        let commands = self.commands_at(&mut keys);
         let write = self.list_write_word(&mut keys, &at.field.name);
         let outer = std::mem::replace(&mut self.list, self.lists + 1);
         self.lists += 1;
         self.depth += 1;
         let guards = std::mem::take(&mut self.guards);
+        let outside = self.within.0.len();
+        self.within.0.extend(native.0.iter().cloned());
         let mut element = Frame::default();
         let narrow = narrows(keys.take("where"), &mut element, self.defaults, self.found);
-        narrow.iter().for_each(|narrow| self.writes(&narrow.at, "where", &source.place));
+        for path in narrow.iter().map(|narrow| &narrow.at).chain(&key) {
+            self.reads_inside(leaves(at.field), path);
+        }
+        for narrow in &narrow {
+            self.writes(&narrow.at, "where", &source.place);
+        }
         let set = self.sets(keys.take("set"), Within::List);
-        let part = match (item, keys.take("fields")) {
-            (Shape::Object(object), Some(fields)) => {
-                let mut part = self.object(object, fields, &mut element, at.read_only);
-                if let Some(key) = &key {
-                    self.element_id(object, &mut part, key, &mut element);
-                }
-                Part::Object(part)
-            }
-            (Shape::Object(_), None) => {
-                self.found.error(&node.place, "key `fields` is missing");
-                return None;
-            }
-            (Shape::Leaf(leaf), _) => Part::Leaf(self.line_of(at, *leaf, &Path::default(), &mut element)),
-            (Shape::List(_), _) => {
-                self.found.error(&node.place, "a list of lists cannot be mapped");
-                return None;
-            }
-        };
+        let part = self.item(at, item, (node, keys.take("fields")), key.as_ref(), &mut element)?;
         self.list = outer;
         self.depth -= 1;
+        self.within.0.truncate(outside);
         self.guards = guards;
         keys.finish(self.found);
         let parts = if outer == 0 { self.parts(at, (item, &part), &mut element, node) } else { None };
-        // The native place of this part of the list: other parts of it are written beside.
-        let mut place = native.clone();
-        if let Some(first) = narrow.first() {
-            place.0.push(Step::Find(first.at.to_string().into(), first.value.clone().into()));
-        }
-        let is_part = |narrow: &Narrow| format!("{}={}", narrow.at, narrow.value);
-        let part_name = narrow.iter().map(is_part).collect::<Vec<_>>().join("&");
+        let (place, part_name) = part_of_list(&native, &narrow);
         let Some(slot) = frame.each(native.steps(), &part_name, element) else {
             self.found.push(
                 Diagnostic::error(&source.place, format!("`{native}` is read element by element already"))
@@ -103,11 +91,85 @@ impl Loader<'_> {
         if create {
             self.writes(&place, &at.field.name, &source.place);
         }
-        if let (false, Some(_)) = (create, &parts) {
-            let text = format!("`{}` is never written, and yet has `parts`", at.field.name);
-            self.found.push(Diagnostic::error(&source.place, text).help("leave out `write: never`"));
+        if parts.is_some() {
+            self.written_once(at, (create, commands.is_some()), &source.place);
         }
-        Some(EachPart { slot, at: native, item: Box::new(part), narrow, set, create, parts })
+        let commands = self.commands(commands, key.as_ref(), item);
+        let may_change = matches!(write, None | Some(WriteWord::Always));
+        let update = create && may_change && commands.as_ref().is_some_and(Commands::may_change);
+        Some(EachPart {
+            slot,
+            at: native,
+            item: Box::new(part),
+            narrow,
+            create,
+            set,
+            update,
+            commands,
+            parts,
+        })
+    }
+
+    /// A list whose elements are written by themselves is written, and not in another way too.
+    fn written_once(&mut self, at: At<'_>, (create, has_commands): (bool, bool), place: &Place) {
+        if !create {
+            let text = format!("`{}` is never written, and yet has `parts`", at.field.name);
+            self.found.push(Diagnostic::error(place, text).help("leave out `write: never`"));
+        }
+        if has_commands {
+            let text = format!("`{}` is written by `parts` or as `commands`, not both", at.field.name);
+            self.found.push(Diagnostic::error(place, text).help("leave out one of the two"));
+        }
+    }
+
+    /// What an element is made of.
+    fn item(
+        &mut self,
+        at: At<'_>,
+        item: &Shape,
+        (node, fields): (&Node, Option<&Node>),
+        key: Option<&Path>,
+        element: &mut Frame,
+    ) -> Option<Part> {
+        match (item, fields) {
+            (Shape::Object(object), Some(fields)) => {
+                let mut part = self.object(object, fields, element, at.read_only);
+                if let Some(key) = key {
+                    self.element_id(object, &mut part, key, element);
+                }
+                Some(Part::Object(part))
+            }
+            (Shape::Object(_), None) => {
+                self.found.error(&node.place, "key `fields` is missing");
+                None
+            }
+            (Shape::Leaf(leaf), _) => Some(Part::Leaf(self.line_of(at, *leaf, &Path::default(), element))),
+            (Shape::List(_), _) => {
+                self.found.error(&node.place, "a list of lists cannot be mapped");
+                None
+            }
+        }
+    }
+
+    /// Where the commands of a list go.
+    fn commands_at(&mut self, keys: &mut Keys<'_>) -> Option<Path> {
+        let node = keys.take("commands")?;
+        if self.defaults.commands.is_none() {
+            self.found.push(Diagnostic::error(&node.place, "the file says no `commands`").help(
+                "at its top, as in `commands: { add: [create, [\"{record}\"]], change: …, remove: … }`",
+            ));
+        }
+        super::path(node, self.found)
+    }
+
+    /// How a list is written as commands, and by which field of its elements.
+    fn commands(&self, at: Option<Path>, key: Option<&Path>, item: &Shape) -> Option<Commands> {
+        let words = self.defaults.commands.clone()?;
+        let key = key.and_then(|_| match item {
+            Shape::Object(object) => object.field("id").map(|(position, _)| position),
+            Shape::Leaf(_) | Shape::List(_) => None,
+        });
+        Some(Commands { at: at?, words, key })
     }
 
     /// An element's `id`, when the schema has one and no line fills it, is its native key.
@@ -223,12 +285,21 @@ impl Loader<'_> {
     }
 
     pub(super) fn reads(&mut self, leaf: LeafId, path: &Path) {
+        if self.depth > 0 && !path.is_rooted() {
+            self.reads_inside(FieldSet::of(leaf), path);
+        }
         // From inside of lists only what goes up to the record stands outside of them.
         let Some(steps) = path.0.get(self.depth..).filter(|_| path.ups() == self.depth) else { return };
         let path = Path(steps.to_vec());
         if !path.is_rooted() {
             self.lines.reads.push((FieldSet::of(leaf), path, false));
         }
+    }
+
+    /// What is read of each element of the list at hand.
+    fn reads_inside(&mut self, leaves: FieldSet, path: &Path) {
+        let path = Path(self.within.0.iter().chain(&path.0).cloned().collect());
+        self.lines.inner.push((leaves, path));
     }
 
     /// Tells when two lines write one native place.
@@ -253,6 +324,8 @@ impl Loader<'_> {
                 && path.meets(&other.path)
                 && !both_switch
                 && !is_open
+                // A key may be said as it is, or by a code.
+                && self.finding == other.is_found
                 && !apart(&self.guards, &other.guards)
         };
         if let Some(other) = self.written.iter().find(clash) {
@@ -265,6 +338,7 @@ impl Loader<'_> {
             list: self.list,
             path: path.clone(),
             who: who.to_owned(),
+            is_found: self.finding,
             guards: self.guards.clone(),
         });
     }
@@ -290,7 +364,18 @@ pub(super) fn narrows(
     out
 }
 
+/// The native place of this part of a list, and its name: other parts of the list are written beside.
+fn part_of_list(native: &Path, narrow: &[Narrow]) -> (Path, String) {
+    let mut place = native.clone();
+    if let Some(first) = narrow.first() {
+        place.0.push(Step::Find(first.at.to_string().into(), first.value.clone().into()));
+    }
+    let is_part = |narrow: &Narrow| format!("{}={}", narrow.at, narrow.value);
+    (place, narrow.iter().map(is_part).collect::<Vec<_>>().join("&"))
+}
+
 /// A codec that only passes text through.
 pub(super) fn plain_text(loader: &Loader<'_>, leaf: LeafId) -> Codec {
-    Codec { kind: LeafKind::Text { chars_max: u32::MAX }, wire: Wire::Text, ..loader.codec(leaf) }
+    let kind = LeafKind::Text { chars_max: u32::MAX };
+    Codec { kind, wire: Wire::Text, tag: None, ..loader.codec(leaf) }
 }

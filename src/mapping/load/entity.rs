@@ -6,13 +6,14 @@ use super::{
     Defaults, bodies, calls, cells, choices,
     elements::narrows,
     fields::{FilterLine, Lines, Loader},
-    jq, key, lacks, lists, pairs, path_at,
+    finds, jq, key, lacks, lists, pairs, path_at,
     sets::Within,
 };
 use crate::{
     mapping::{
         check::Sample,
         elsewhere::Elsewhere,
+        finding::SetFound,
         key::{Key, KeyPart},
         model::{
             Around, Call, Filterable, Line, ListCall, Mapping, Named, Narrow, ObjectPart, Part, Select,
@@ -67,33 +68,35 @@ pub(super) fn load(
     let mut keys = Keys::of(node, found)?;
     let at = address(&mut keys, node, entity, found);
     let mut frame = Frame::default();
-    let (narrow, key, version) = named(&mut keys, &mut frame, defaults, found);
+    let narrow = narrows(keys.take("where"), &mut frame, defaults, found);
+    let key = key::key(keys.take("key"), &narrow, &mut frame, defaults, found);
+    let version = key::version(&mut keys, &mut frame, found);
     let cells = cells::load(&mut keys, &mut frame, defaults.speaks != Speaks::Xml, found);
     let select = select_words(&mut keys, defaults, found);
     let fields: Option<Node> = keys.required("fields", found);
     let mut loader = Loader::new(entity, defaults, found);
-    let own = (keys.take("set"), narrow.as_slice());
-    let (root, set) = root(&mut loader, (node, fields.as_ref()), own, &cells, &mut frame);
-    let Loader { lines, written, .. } = loader;
+    let root = root(&mut loader, (node, fields.as_ref()), &cells, &mut frame);
+    let (set, set_found) = sets(&mut loader, node, keys.take("set"), &narrow);
+    let Loader { lines, written, finds, .. } = loader;
     let lists = lists::load(&mut keys, &at, (entity, defaults), found);
     let [read, create, update, delete] = calls::load(&mut keys, key.as_ref(), defaults, found);
     let xml = xml::record(&mut keys, words, [&read, &create, &update], node, found);
     let (samples, watched, requires) = beside(&mut keys, entity, create.as_ref(), found);
-    let all = [&read, &create, &update, &delete];
-    let lacks = lacks::load(&mut keys, (entity, &root), &lists, all, found);
+    let lacks = lacks::load(&mut keys, (entity, &root), &lists, [&read, &create, &update, &delete], found);
     keys.finish(found);
     // ORDER: every key has been asked for by now, so that all mistakes of the entity are told.
     let key = key?;
-    fit_together(node, (&key, version.as_ref(), select.as_ref()), (all, &lists), (&cells, defaults), found);
-    let filters = filters(entity, &lines, select.as_ref(), defaults.speaks);
-    sound(&key, &root, node, found);
-    let key_names = key_names(&key, select.as_ref(), defaults.speaks);
-    jq::selected(&lines.wholes, select.as_ref().map(|words| words.under.as_ref()), found);
-    let select = select.map(|w| select_of(w, &lines.reads, (&key, &cells), version.as_ref(), &narrow));
+    let all = [&read, &create, &update, &delete];
+    let of = (&key, version.as_ref(), &root, &lines);
+    fit_together(node, of, (select.as_ref(), &cells, defaults.speaks), all, &lists, found);
     finish(&mut frame, node, found);
     xml::check(words, &frame.root, &written, (all, &lists), node, found);
     Some(Mapping {
         around: around(&frame, node, found),
+        filters: filters(entity, &lines, select.as_ref(), defaults.speaks),
+        key_names: key_names(&key, select.as_ref(), defaults.speaks),
+        select: select.map(|words| select_of(words, &lines, (&key, &cells), version.as_ref(), &narrow)),
+        wholes: lines.wholes.iter().map(|whole| (whole.at.clone(), whole.slot)).collect(),
         system: system.clone(),
         entity: entity.clone(),
         words: words.clone(),
@@ -102,17 +105,15 @@ pub(super) fn load(
         version,
         record: frame.root,
         frame: frame.slots,
-        wholes: lines.wholes.into_iter().map(|whole| (whole.at, whole.slot)).collect(),
         tags: tags(&root),
         unmapped: unmapped(entity, &root),
         pointers: pointers(entity, &root),
         cells: cells.cells,
-        key_names,
         narrow,
         set,
+        finds: finds || !set_found.is_empty(),
+        set_found,
         requires,
-        select,
-        filters,
         lists,
         read,
         create,
@@ -128,42 +129,38 @@ pub(super) fn load(
     })
 }
 
-/// What tells a record from all others, and one state of it from the next.
-fn named(
-    keys: &mut Keys<'_>,
-    frame: &mut Frame,
-    defaults: &Defaults,
-    found: &mut Diagnostics,
-) -> (Vec<Narrow>, Option<Key>, Option<Version>) {
-    let narrow = narrows(keys.take("where"), frame, defaults, found);
-    let key = key::key(keys.take("key"), &narrow, frame, defaults, found);
-    let version = key::version(keys, frame, found);
-    (narrow, key, version)
+/// What a new record carries besides its fields: what is the same for all or worked out, what is found by a code, and
+/// what `where` says.
+fn sets(
+    loader: &mut Loader<'_>,
+    node: &Node,
+    set: Option<&Node>,
+    narrow: &[Narrow],
+) -> (Vec<Set>, Vec<SetFound>) {
+    let (rest, set_found) = finds::set(set, loader.defaults, loader.found);
+    let set = loader.sets(rest.as_ref(), Within::Record);
+    for path in set_found.iter().map(|set| &set.at).chain(narrow.iter().map(|narrow| &narrow.at)) {
+        loader.writes(path, "set", &node.place);
+    }
+    (set, set_found)
 }
 
-/// Tells of calls that key, version, selection and cells do not go with.
+/// What no part of an entity can tell by itself.
 fn fit_together(
     node: &Node,
-    (key, version, select): (&Key, Option<&Version>, Option<&SelectWords>),
-    (all, lists): ([&Option<Call>; 4], &[ListCall]),
-    (cells, defaults): (&cells::Written, &Defaults),
+    (key, version, root, lines): (&Key, Option<&Version>, &ObjectPart, &Lines),
+    (select, cells, speaks): (Option<&SelectWords>, &cells::Written, Speaks),
+    all: [&Option<Call>; 4],
+    lists: &[ListCall],
     found: &mut Diagnostics,
 ) {
     let [read, _, update, delete] = all;
     cells.check(node, key, all, lists, found);
     let named = select.is_some_and(|select| select.query.is_none());
     calls::fit_together(node, (key.form(), named), [read, update, delete], lists, found);
-    key::fit_together(node, (key, version), all, lists, defaults.speaks, found);
-}
-
-/// Tells of lines that do not go together.
-fn sound(key: &Key, root: &ObjectPart, node: &Node, found: &mut Diagnostics) {
-    no_parts_of_parts(key, root, node, found);
+    key::fit_together(node, (key, version), all, lists, speaks, found);
     no_ambiguous_slots(root, node, found);
-}
-
-/// The address of an element names its record by one value.
-fn no_parts_of_parts(key: &Key, root: &ObjectPart, node: &Node, found: &mut Diagnostics) {
+    jq::selected(&lines.wholes, select.map(|words| words.under.as_ref()), found);
     if key.is_parted() && root.parts.iter().any(|named| is_by_itself(&named.part)) {
         let text = "elements are not written by themselves where a key has several parts";
         found.push(Diagnostic::error(&node.place, text).help("leave out `parts`"));
@@ -175,25 +172,19 @@ fn is_by_itself(part: &Part) -> bool {
     matches!(part.bare(), Part::Each(each) if each.parts.is_some())
 }
 
-/// The lines of a record, and what is set besides. The lines of rows that are no records as they stand are never
-/// written.
+/// The lines of a record. Those of rows that are no records as they stand are never written.
 fn root(
     loader: &mut Loader<'_>,
     (node, fields): (&Node, Option<&Node>),
-    (set, narrow): (Option<&Node>, &[Narrow]),
     cells: &cells::Written,
     frame: &mut Frame,
-) -> (ObjectPart, Vec<Set>) {
+) -> ObjectPart {
     let entity = loader.entity;
     loader.parts = super::parts::PartWords::read(entity, node, loader.found);
-    let root = match fields {
-        Some(fields) => loader.object(&entity.root, fields, frame, !cells.cells.is_plain()),
-        None => ObjectPart::default(),
-    };
+    let Some(fields) = fields else { return ObjectPart::default() };
+    let root = loader.object(&entity.root, fields, frame, !cells.cells.is_plain());
     loader.lines.unpivoted(cells);
-    let set = loader.sets(set, Within::Record);
-    narrow.iter().for_each(|narrow| loader.writes(&narrow.at, "set", &node.place));
-    (root, set)
+    root
 }
 
 fn finish(frame: &mut Frame, node: &Node, found: &mut Diagnostics) {
@@ -321,7 +312,7 @@ fn select_words(keys: &mut Keys<'_>, defaults: &Defaults, found: &mut Diagnostic
 
 fn select_of(
     words: SelectWords,
-    reads: &[(FieldSet, Path, bool)],
+    Lines { reads, inner, .. }: &Lines,
     (key, cells): (&Key, &cells::Written),
     version: Option<&Version>,
     narrow: &[Narrow],
@@ -341,17 +332,19 @@ fn select_of(
         let results = matches!(rest.first(), Some(Step::Key(name)) if &**name == "results");
         let expand = expand || (results && words.with_expanded && words.expand.is_some());
         let whole = match (words.dotted, steps) {
-            (true, Some(steps)) => joined(steps, '.'),
+            (true, Some(steps)) => dotted(steps),
             (true, None) | (false, _) => name.to_string(),
         };
-        let whole = words.case.spell(whole);
-        let name = whole.as_str();
-        match names.iter_mut().find(|known| known.name == *name) {
-            Some(known) => {
-                known.leaves = known.leaves.union(&leaves);
-                known.always |= always;
+        let found_by = steps.into_iter().filter(|_| words.dotted).flat_map(found_by);
+        for name in std::iter::once(whole).chain(found_by) {
+            let name = words.case.spell(name);
+            match names.iter_mut().find(|known| known.name == name) {
+                Some(known) => {
+                    known.leaves = known.leaves.union(&leaves);
+                    known.always |= always;
+                }
+                None => names.push(SelectName { name, expand, always, leaves }),
             }
-            None => names.push(SelectName { name: name.to_owned(), expand, always, leaves }),
         }
     };
     let of_key = key.parts().iter().map(|part| &part.at);
@@ -364,14 +357,39 @@ fn select_of(
     for narrow in narrow {
         add(&narrow.at, FieldSet::EMPTY, false, true);
     }
+    // Where a name is the whole path, a list is asked for by what its elements are read by.
+    let is_list = |path: &Path, each: bool| {
+        words.dotted && each && inner.iter().any(|(_, other)| other.under(path).is_some())
+    };
     for (leaves, path, each) in reads {
-        add(path, *leaves, *each && words.expand.is_some(), false);
+        if !is_list(path, *each) {
+            add(path, *leaves, *each && words.expand.is_some(), false);
+        }
+    }
+    for (leaves, path) in inner.iter().filter(|_| words.dotted) {
+        add(path, *leaves, false, false);
     }
     Select { query: words.query, expand: words.expand, with_expanded: words.with_expanded, names }
 }
 
+/// A path as one name: what is looked for on the way is no part of it.
+fn dotted(steps: &[Step]) -> String {
+    let names = steps.iter().filter(|step| matches!(step, Step::Key(_)));
+    joined(&names.cloned().collect::<Vec<_>>(), '.')
+}
+
+/// What elements on the way are found by, which is asked for with what is wanted of them.
+fn found_by(steps: &[Step]) -> impl Iterator<Item = String> {
+    steps.iter().enumerate().filter_map(|(at, step)| match step {
+        Step::Find(key, _) => {
+            Some(dotted(&[steps.get(..at).unwrap_or_default(), &[Step::Key(key.clone())]].concat()))
+        }
+        Step::Key(_) | Step::Index(_) | Step::Up | Step::Answer | Step::Head => None,
+    })
+}
+
 /// How a filter names a path; `None` where it cannot.
-fn filter_name(path: &Path, select: Option<&SelectWords>, speaks: Speaks) -> Option<String> {
+pub(super) fn filter_name(path: &Path, select: Option<&SelectWords>, speaks: Speaks) -> Option<String> {
     let steps = match select.and_then(|select| select.under.as_ref()) {
         Some(under) => path.under(under)?,
         None => path.steps(),

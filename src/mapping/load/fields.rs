@@ -41,6 +41,8 @@ yaml_words! {
 pub(super) struct Lines {
     /// Which native paths of the record a leaf is read from; `true` for a list read element by element.
     pub(super) reads: Vec<(FieldSet, Path, bool)>,
+    /// What the elements of native lists are read by, with the list's own path before it.
+    pub(super) inner: Vec<(FieldSet, Path)>,
     /// Where filters find the leaf of each line.
     pub(super) filters: Vec<FilterLine>,
     /// Places outside lists that jq filters read whole.
@@ -83,12 +85,18 @@ pub(super) struct Loader<'l> {
     pub(super) lists: u16,
     /// How many lists deep that is.
     pub(super) depth: usize,
+    /// Where the lists stand whose elements are being mapped.
+    pub(super) within: Path,
     /// Switches on which the lines at hand hang, and how they stand.
     pub(super) guards: Vec<(Path, Box<str>)>,
     /// Lists whose elements are written by themselves.
     pub(super) parts: super::parts::PartWords,
     /// Whether the line at hand puts several fields of an object into one text.
     texts: bool,
+    /// Whether some line is found by a code.
+    pub(super) finds: bool,
+    /// Whether the line at hand is.
+    pub(super) finding: bool,
     /// Whether the object at hand is a place whose switches have been read.
     switched: bool,
 }
@@ -113,9 +121,12 @@ impl<'l> Loader<'l> {
             list: 0,
             lists: 0,
             depth: 0,
+            within: Path::default(),
             guards: Vec::new(),
             parts: super::parts::PartWords::default(),
             texts: false,
+            finds: false,
+            finding: false,
             switched: false,
         }
     }
@@ -332,11 +343,11 @@ impl<'l> Loader<'l> {
     /// A line that is just a path.
     pub(super) fn line_of(&mut self, at: At<'_>, leaf: LeafId, native: &Path, frame: &mut Frame) -> Line {
         let codec = Arc::new(self.codec(leaf));
-        let slot = frame.slot(native.steps());
+        let slot = super::lines::slot(frame, native, &codec);
         self.reads(leaf, native);
         let create = !at.read_only && !native.is_rooted();
         let update = create && !native.finds();
-        let native = Native { slot, codec, write_at: native.clone(), create, update };
+        let native = Native::plain(slot, codec, native.clone(), create, update);
         Line { leaf, nullable: at.field.nullable, source: Source::Native(Box::new(native)) }
     }
 
@@ -394,6 +405,8 @@ impl<'l> Loader<'l> {
         let mut codec = self.codec(leaf);
         self.codec_words(leaf, &mut codec, &mut keys);
         self.reference(leaf, &mut keys);
+        let find = keys.take("find").and_then(|node| super::finds::named(node, self.defaults, self.found));
+        self.finds |= find.is_some();
         let write_at = path_at(&mut keys, "write_at", self.found).or_else(|| native.clone());
         let filter_at = match keys.take("filter_at") {
             Some(node) if node.as_text() == Some("never") => None,
@@ -406,12 +419,16 @@ impl<'l> Loader<'l> {
         let (create, update) = self.when_written(at, write, &native, &write_at, &source.place);
         if create || update {
             self.invertible(leaf, &codec, node);
+            self.finding = find.is_some();
             self.writes(&write_at, &at.field.name, &source.place);
+            self.finding = false;
         }
         self.reads(leaf, &native);
-        let slot = frame.slot(native.steps());
+        let slot = super::lines::slot(frame, &native, &codec);
+        let read_at = Some(native).filter(|native| *native != write_at);
+        let codec = Arc::new(codec);
         let source =
-            Source::Native(Box::new(Native { slot, codec: Arc::new(codec), write_at, create, update }));
+            Source::Native(Box::new(Native { slot, codec, write_at, read_at, find, create, update }));
         self.filter(leaf, &source, filter_at);
         Some(source)
     }

@@ -53,6 +53,10 @@ impl Loader<'_> {
         let wire = known("wire", true, "all", self.found);
         let pattern = known("pattern", is_written, "what is written: say it under `write_as`", self.found);
         keys.finish(self.found);
+        // A form of its own is no tag.
+        if wire.or(day).or(moment).or(decimal).is_some() {
+            codec.tag = None;
+        }
         if let Some(node) = pattern {
             codec.forms.around = self.around(codec, node);
         }

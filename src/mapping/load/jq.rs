@@ -79,17 +79,12 @@ impl Loader<'_> {
         if self.list == 0 {
             self.lines.wholes.push(Whole { at: native.clone(), slot, place });
         }
-        codec.jq = Some(Arc::new(jq));
+        // A filter sees what travels as it is, tags included.
+        (codec.jq, codec.tag) = (Some(Arc::new(jq)), None);
         if let Some(written) = &mut codec.write_as {
-            written.jq = codec.jq.clone();
+            (written.jq, written.tag) = (codec.jq.clone(), None);
         }
-        let source = Source::Native(Box::new(Native {
-            slot,
-            codec: Arc::new(codec),
-            write_at: native,
-            create,
-            update,
-        }));
+        let source = Source::Native(Box::new(Native::plain(slot, Arc::new(codec), native, create, update)));
         // What a filter gives is nowhere in the system's own data.
         self.filter(leaf, &source, None);
         Some(source)

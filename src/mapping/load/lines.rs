@@ -36,6 +36,7 @@ impl<'l> Loader<'l> {
             scale: None,
             forms: self.defaults.forms.clone(),
             charset: self.defaults.charset(),
+            tag: self.defaults.tags.of(&kind),
             write_as: None,
             jq: None,
             kind,
@@ -230,7 +231,7 @@ impl<'l> Loader<'l> {
                     self.reads(leaf, &native);
                     let mut codec = self.codec(leaf);
                     self.codec_words(leaf, &mut codec, &mut keys);
-                    Then::At(frame.slot(native.steps()), Box::new(codec))
+                    Then::At(slot(frame, &native, &codec), Box::new(codec))
                 }
                 (Some(_), Some(_)) | (None, None) => {
                     self.found.error(&node.place, "a rule has either `is` or `at`");
@@ -269,6 +270,14 @@ impl<'l> Loader<'l> {
             }
         }
     }
+}
+
+/// The slot of a path, where an object may be a tagged value if the codec reads such.
+pub(super) fn slot(frame: &mut Frame, path: &Path, codec: &Codec) -> u16 {
+    if codec.tag.is_some() {
+        frame.tagged(path.steps());
+    }
+    frame.slot(path.steps())
 }
 
 fn shown(value: &Value) -> String {

@@ -8,6 +8,7 @@ use super::{Defaults, batches, bodies, entity::texts, headers, needs, pages, pag
 use crate::{
     mapping::{
         batch::BATCHES_MAX,
+        body::Hole,
         dialect::{Dialect, Statement},
         model::{ListCall, Speaks},
         path::Path,
@@ -42,9 +43,10 @@ yaml_words! {
 pub(super) fn load(
     keys: &mut Keys<'_>,
     at: &str,
-    of: (&Entity, &Defaults),
+    (entity, defaults): (&Entity, &Defaults),
     found: &mut Diagnostics,
 ) -> Vec<ListCall> {
+    let of = (Some(entity), defaults);
     match keys.take("list") {
         None => Vec::new(),
         Some(node) => match node.as_list() {
@@ -54,10 +56,10 @@ pub(super) fn load(
     }
 }
 
-fn variant(
+pub(super) fn variant(
     node: &Node,
     at: &str,
-    (entity, defaults): (&Entity, &Defaults),
+    (entity, defaults): (Option<&Entity>, &Defaults),
     found: &mut Diagnostics,
 ) -> Option<ListCall> {
     let mut keys = Keys::of(node, found)?;
@@ -88,7 +90,8 @@ fn variant(
     let query = texts(keys.take("query"), found);
     let headers = headers::load(&mut keys, node, defaults, found);
     let body = bodies::load(&mut keys, bodies::OF_LIST, defaults, found);
-    let bounds = needs::load(node, &mut keys, body.as_ref(), (entity, defaults), found);
+    // A search for keys is bounded by its codes alone.
+    let bounds = entity.map(|entity| needs::load(node, &mut keys, body.as_ref(), (entity, defaults), found));
     let statement = match keys.take("statement") {
         Some(node) => Some(Statement::load(node, found)?),
         None => None,
@@ -113,7 +116,7 @@ fn variant(
         statement,
         select_body,
         body,
-        bounds,
+        bounds: bounds.unwrap_or_default(),
         rows_in,
         page,
         batch,
@@ -135,6 +138,13 @@ fn fits(call: &ListCall, is_bare: bool, node: &Node, found: &mut Diagnostics) {
         found.push(
             Diagnostic::error(&node.place, "an answer that is a bare list has no names beside its rows")
                 .help("what tells of pages stands in a header: `{ header: NAME }`"),
+        );
+    }
+    let is_whole = call.filter.as_ref().is_some_and(|dialect| dialect.is_whole());
+    if is_whole && !call.body.as_ref().is_some_and(|body| body.has(&|hole| *hole == Hole::Filter)) {
+        found.push(
+            Diagnostic::error(&node.place, "the conditions have no place: the dialect's `body` is `.`")
+                .help("write `\"{filter}\"` into the list's `body`, or a path into the dialect's"),
         );
     }
     if call.body.is_some() && call.method == Method::GET {

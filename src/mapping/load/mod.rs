@@ -8,6 +8,7 @@ mod choices;
 mod elements;
 mod entity;
 mod fields;
+mod finds;
 pub(super) mod forms;
 mod headers;
 mod jq;
@@ -28,7 +29,9 @@ use super::{
     codec::{Charset, Clear, Forms, Wire},
     dialect::Dialect,
     errors::Errors,
-    model::{Mapping, Speaks, Words},
+    finding::Find,
+    model::{CommandWords, Mapping, Speaks, Words},
+    tagged::Tags,
     time::{Day, Moment},
     xml::{self, Soap},
 };
@@ -86,6 +89,9 @@ impl System {
         "numbers",
         "time_zone",
         "settings",
+        "tagged",
+        "commands",
+        "finds",
         "absent",
         "clear",
         "tables",
@@ -166,11 +172,17 @@ pub(super) struct Defaults {
     /// Whether the file names the zone of times that tell none.
     pub(super) has_zone: bool,
     text_numbers: bool,
+    /// Values that travel as objects.
+    tags: Tags,
     settings: HashMap<String, String>,
     absent: HashMap<String, Vec<Box<str>>>,
     clear: HashMap<String, Clear>,
     tables: HashMap<String, Node>,
     pub(super) dialects: HashMap<String, Arc<Dialect>>,
+    /// What is sent for an element of a native list, where it is not the list itself.
+    commands: Option<Arc<CommandWords>>,
+    /// Searches for keys.
+    finds: HashMap<String, Arc<Find>>,
 }
 
 struct Common {
@@ -228,12 +240,13 @@ impl Common {
         };
         let zone = node.get("time_zone").map(|node| forms::time_zone(node, found));
         let has_zone = zone.is_some();
-        let defaults = Defaults {
+        let mut defaults = Defaults {
             speaks,
             soap,
             forms: forms_of(speaks, zone.flatten()),
             has_zone,
             text_numbers: numbers? == Numbers::Text || speaks == Speaks::Xml,
+            tags: tags(node.get("tagged"), speaks, found),
             settings: texts(node.get("settings"), found),
             absent: absents(node.get("absent"), found),
             clear: clears(node.get("clear"), found),
@@ -242,8 +255,24 @@ impl Common {
                 .map(|(k, n)| (k.text.clone(), n.clone()))
                 .collect(),
             dialects,
+            commands: None,
+            finds: HashMap::new(),
         };
+        // ORDER: both are made of what was read above.
+        defaults.commands = finds::commands(node.get("commands"), &defaults, found);
+        defaults.finds = finds::load(node.get("finds"), &defaults, found);
         Some(Self { speaks, xml, errors, defaults })
+    }
+}
+
+/// Values that travel as objects, in JSON.
+fn tags(node: Option<&Node>, speaks: Speaks, found: &mut Diagnostics) -> Tags {
+    match (node, speaks) {
+        (Some(node), Speaks::Xml) => {
+            found.error(&node.place, "only values in JSON are `tagged`");
+            Tags::default()
+        }
+        (node, _) => Tags::load(node, found),
     }
 }
 

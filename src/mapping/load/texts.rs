@@ -58,7 +58,7 @@ impl Loader<'_> {
         self.lines.filters.push(FilterLine { leaf: *leaf, place: None });
         let whole = plain_text(self, *leaf);
         let slot = frame.slot(native.steps());
-        let native = Native { slot, codec: Arc::new(whole), write_at: native, create, update };
+        let native = Native::plain(slot, Arc::new(whole), native, create, update);
         let source = Source::Native(Box::new(native));
         // What travels in a text is a text.
         let item = Codec { wire: Wire::Text, ..codec };
@@ -139,7 +139,7 @@ impl Loader<'_> {
             let line = Line { leaf: hole.leaf, nullable: field.nullable, source };
             self.add(into, at, Part::Leaf(line), &pattern_node.place);
         }
-        let native = Native { slot, codec: Arc::new(whole), write_at: native, create, update };
+        let native = Native::plain(slot, Arc::new(whole), native, create, update);
         into.texts.push(TextPart { pattern, native, holes });
         Some(())
     }
@@ -223,8 +223,7 @@ impl Loader<'_> {
                         self.writes(path, &at.field.name, place);
                     }
                 }
-                let write_at = first.clone();
-                Some(Box::new(Native { slot: *slot, codec: Arc::new(codec), write_at, create, update }))
+                Some(Box::new(Native::plain(*slot, Arc::new(codec), first.clone(), create, update)))
             }
         };
         Some(Join { parts, by: by.into(), otherwise, back, chars_max })

@@ -108,6 +108,16 @@ fn view_of_part(part: &Part, shape: &Shape, create: bool, required: bool, view: 
         (Part::Each(each), Shape::List(item)) if create && each.create => {
             view_of_part(&each.item, item, create, true, view);
         }
+        // A new element may come with a change: what one may say, another may.
+        (Part::Each(each), Shape::List(item)) if !create && each.update => {
+            view_of_part(&each.item, item, true, false, view);
+            if let Part::Object(object) = &*each.item {
+                let key = object.parts.iter().find(|named| each.is_key(&named.part, named.position));
+                if let Some(Part::Leaf(line)) = key.map(|named| &named.part) {
+                    view.writable.insert(line.leaf);
+                }
+            }
+        }
         // An element may be a new one, or one that is there and is named by its key.
         (Part::Each(EachPart { parts: Some(parts), item: part, .. }), Shape::List(item))
             if !create && parts.update.is_some() =>

@@ -69,7 +69,7 @@ fn the_bounds_of_a_filter_stand_in_the_body_as_values_of_their_kind() {
     assert_eq!(asked(all(vec![low.clone(), high.clone()])), of("2026-01-05", "2026-01-31"));
     // Of several the tightest, of one day both, of several days the outermost.
     let later = test(&m, "from", Op::Gt, "2026-01-10");
-    assert_eq!(asked(all(vec![low.clone(), later, high.clone()])), of("2026-01-10", "2026-01-31"));
+    assert_eq!(asked(all(vec![low, later, high])), of("2026-01-10", "2026-01-31"));
     assert_eq!(asked(test(&m, "from", Op::Eq, "2026-01-07")), of("2026-01-07", "2026-01-07"));
     assert_eq!(asked(test(&m, "from", Op::In, "2026-01-07,2026-01-03")), of("2026-01-03", "2026-01-07"));
     let either =
@@ -88,7 +88,7 @@ fn a_list_without_what_it_needs_is_refused_by_the_names_that_callers_write() {
     let other = test(&m, "metric", Op::Eq, "x");
     for filter in [
         Filter::Not(Box::new(low.clone())),
-        Filter::Any(vec![low.clone(), other.clone()]),
+        Filter::Any(vec![low, other]),
         test(&m, "from", Op::Ne, "2026-01-05"),
         test(&m, "to", Op::Gte, "2026-01-05"),
     ] {

@@ -54,7 +54,7 @@ fn native(versions: [&str; 3]) -> NativeAnswer {
 fn told(mapping: &Mapping, old: &str, new: &str) -> Result<Changes, Vec<MappingFault>> {
     let versions = mapping.part_versions(&native(["v1", "v2", "v3"])).unwrap();
     let records = (&record(mapping, old), &record(mapping, new));
-    mapping.changes("7", records, (Some("v0"), &versions), &FieldSet::EMPTY)
+    mapping.changes("7", records, (Some("v0"), &versions), &FieldSet::EMPTY, None)
 }
 
 fn refused(mapping: &Mapping, new: &str) -> Vec<(String, String)> {
@@ -139,13 +139,13 @@ fn an_element_without_a_version_is_the_systems_fault_where_it_is_guarded_by_one(
     let versions = m.part_versions(&none).unwrap();
     let new = OLD.replace(r#""quantity":"1""#, r#""quantity":"5""#);
     let records = (&record(m, OLD), &record(m, &new));
-    let faults = m.changes("7", records, (Some("v0"), &versions), &FieldSet::EMPTY).unwrap_err();
+    let faults = m.changes("7", records, (Some("v0"), &versions), &FieldSet::EMPTY, None).unwrap_err();
     assert_eq!(faults[0].whose, Whose::System);
     // Two elements of one key are none that could be told apart.
     let twice = OLD.replace("\"20\"", "\"10\"");
     let records = (&record(m, &twice), &record(m, &new));
     let versions = m.part_versions(&native(["a", "b", "c"])).unwrap();
-    let faults = m.changes("7", records, (Some("v0"), &versions), &FieldSet::EMPTY).unwrap_err();
+    let faults = m.changes("7", records, (Some("v0"), &versions), &FieldSet::EMPTY, None).unwrap_err();
     assert_eq!(faults[0].whose, Whose::System);
     assert!(!m.leaves_unguarded(records.0, records.1), "their elements have versions");
     let file = FILE.replacen("          version: { at: __metadata.etag, send: If-Match }\n", "", 1);
@@ -158,7 +158,7 @@ fn a_record_is_made_first_and_its_elements_by_its_key() {
     let system = system();
     let m = system.entity("Order").unwrap();
     let new = r#"{"currency":"USD","lines":[{"sku":"A","quantity":"1"},{"sku":"B","quantity":"2"}]}"#;
-    let made = m.creation(&record(m, new)).unwrap();
+    let made = m.creation(&record(m, new), None).unwrap();
     assert_eq!(shown(&made.record), ("POST /Orders".into(), None, json!({ "Currency": "USD" })));
     assert!(m.undoes());
     let part = |draft| m.part(draft, "O'H", &PartVersions::default()).unwrap();
@@ -172,7 +172,7 @@ fn a_record_is_made_first_and_its_elements_by_its_key() {
     assert_eq!(json(m.entity(), &held)["lines"][1]["quantity"], "2");
     let many: Vec<Value> = (0..4).map(|n| json!({ "sku": "A", "quantity": n.to_string() })).collect();
     let faults =
-        m.creation(&record(m, &json!({ "currency": "USD", "lines": many }).to_string())).unwrap_err();
+        m.creation(&record(m, &json!({ "currency": "USD", "lines": many }).to_string()), None).unwrap_err();
     assert_eq!(faults[0].pointer, "/lines");
 }
 
@@ -275,7 +275,7 @@ proptest! {
         let stored = answer(200, &json!({ "d": { "Order": "7", "to_Item": { "results": [item] } } }).to_string());
         let versions = m.part_versions(&stored).unwrap();
         let records = (record(m, &line("1")), record(m, &line("2")));
-        let changes = m.changes(&key, (&records.0, &records.1), (Some("v0"), &versions), &FieldSet::EMPTY);
+        let changes = m.changes(&key, (&records.0, &records.1), (Some("v0"), &versions), &FieldSet::EMPTY, None);
         let Ok(changes) = changes else { return Ok(()) };
         let target = &changes.parts[0].request.target;
         prop_assert!(target.bytes().all(|byte| byte.is_ascii_graphic() && !b"?#\"<>".contains(&byte)));

@@ -184,7 +184,8 @@ fn a_value_that_does_not_fit_is_emptied_where_a_change_says_so() {
     let leaves = ["given_name", "phones.value"].map(|path| m.entity().leaf_at(path).unwrap());
     let emptied: FieldSet = leaves.into_iter().collect();
     assert!(emptied.is_subset(&told.missing));
-    let request = m.update_emptying("7", (&told.record, &told.record), None, &emptied).unwrap().unwrap();
+    let request =
+        m.update_emptying("7", (&told.record, &told.record), None, &emptied, None).unwrap().unwrap();
     let body: Json = serde_json::from_slice(&request.body).unwrap();
     assert_eq!(body, json!({ "p": { "first": "", "phone": "" } }));
 }

@@ -87,7 +87,7 @@ fn navigation_properties_stand_there_where_both_ends_do() {
     }
     assert!(!written.contains("invoices") && !written.contains("lines_product_records"));
     // An end that the caller does not see has no name, and no partner.
-    let alone = metadata(&[orders.clone()]);
+    let alone = metadata(std::slice::from_ref(&orders));
     assert!(!alone.contains("Navigation") && !alone.contains("Expandable\" Bool=\"true"), "{alone}");
     let one_way = metadata(&[Described { navigations: &[], ..customers }, orders]);
     assert!(one_way.contains("customer_record") && !one_way.contains("Partner"), "{one_way}");

@@ -7,7 +7,7 @@
 
 use bramka::{
     catalog::Action,
-    mapping::{Mapping, NativeRequest},
+    mapping::{ListError, Mapping, NativeRequest},
     schema::{FieldSet, Filter, LeafId, LeafKind, Op, Value},
 };
 use proptest::{collection::vec, prelude::*, sample::select, test_runner::TestCaseError};
@@ -37,12 +37,16 @@ enum Tongue {
 /// What each shipped file speaks. A file that filters by texts says it here.
 fn tongue(system: &str) -> Option<Tongue> {
     Some(match system {
-        "erp" | "dataverse" | "dataverse-contacts" | "sap-s4" => Tongue::Doubled,
-        "salesforce" | "salesforce-contacts" => Tongue::Backslash,
+        "erp" | "dataverse" | "dataverse-contacts" | "sap-s4" | "sap-b1" | "finance-operations" => {
+            Tongue::Doubled
+        }
+        "salesforce" | "salesforce-contacts" | "quickbooks" | "google-ads" => Tongue::Backslash,
         "xero" => Tongue::Plain,
-        "magento" | "woocommerce" | "shopify" | "mailchimp" => Tongue::Parameters,
+        "magento" | "woocommerce" | "shopify" | "mailchimp" | "getresponse" | "openboxes" => {
+            Tongue::Parameters
+        }
         "prestashop" => Tongue::Brackets,
-        "crm" => Tongue::Json,
+        "crm" | "ga4" | "tryton" => Tongue::Json,
         "wfirma" => Tongue::Xml,
         _ => return None,
     })
@@ -80,7 +84,13 @@ impl Tongue {
             | Self::Parameters
             | Self::Brackets
             | Self::Json => {
-                let body: Json = serde_json::from_str(body).map_err(|error| error.to_string())?;
+                let mut body: Json = serde_json::from_str(body).map_err(|error| error.to_string())?;
+                // A query in its language may stand in a body.
+                if let (Self::Backslash, Some(Json::String(query))) =
+                    (self, body.get_mut("query").map(Json::take))
+                {
+                    self.texts(&query, &mut said)?;
+                }
                 said.json(&body);
             }
         }
@@ -259,7 +269,30 @@ fn test(leaf: LeafId, text: &str) -> Filter {
 }
 
 fn listed(mapping: &Mapping, filter: &Filter) -> NativeRequest {
-    mapping.list(&FieldSet::ID, filter, &[], None, 10).unwrap().request
+    let list = |filter: &Filter| mapping.list(&FieldSet::ID, filter, &[], None, 10);
+    match list(filter) {
+        Err(ListError::Needs(bounds)) => {
+            let all = bounds.iter().fold(filter.clone(), |filter, name| filter.and(bound(mapping, name)));
+            list(&all).unwrap().request
+        }
+        listing => listing.unwrap().request,
+    }
+}
+
+/// A bound without which a system does not list.
+fn bound(mapping: &Mapping, name: &str) -> Filter {
+    let (path, op) = match name.split_once('[') {
+        Some((path, "gte]")) => (path, Op::Gte),
+        Some((path, "lte]")) => (path, Op::Lte),
+        _ => (name, Op::Eq),
+    };
+    let leaf = mapping.entity().leaf_at(path).unwrap();
+    let value = match mapping.entity().leaf(leaf).unwrap().kind {
+        LeafKind::Date => Value::Date(jiff::civil::date(2026, 1, 2)),
+        LeafKind::Instant => Value::Instant(jiff::Timestamp::UNIX_EPOCH),
+        _ => Value::Text("7".into()),
+    };
+    Filter::test(leaf, op, value)
 }
 
 fn is_same(one: &NativeRequest, other: &NativeRequest) -> bool {

@@ -36,7 +36,7 @@ pub(super) struct Sent {
 }
 
 impl Place {
-    pub(super) fn of(system: &str, entity: &Node, is_xml: bool) -> Self {
+    pub(super) fn of(system: &str, entity: &Node, speaks: Option<&str>) -> Self {
         let template = |call: &str| {
             let template = entity.get(call).and_then(|call| call.get("body"));
             template.and_then(to_record).unwrap_or_default()
@@ -48,18 +48,24 @@ impl Place {
             let node = node.and_then(|node| node.get("at").or(Some(node)));
             steps(node.and_then(Node::as_text).unwrap_or(or))
         };
-        let form = key.and_then(|key| key.get("form")).and_then(Node::as_text);
-        let sample = if form == Some("guid") { "0ea6738a-44e3-ea11-bb43-000d3a2feca1" } else { "7" };
-        let mut given = vec![(at(key, "id"), sample)];
+        let given_of = |part: Option<&Node>| {
+            let form = part.and_then(|part| part.get("form")).and_then(Node::as_text);
+            let sample = if form == Some("guid") { "0ea6738a-44e3-ea11-bb43-000d3a2feca1" } else { "7" };
+            (at(part, "id"), sample)
+        };
+        let mut given: Vec<_> = match key.and_then(Node::as_list) {
+            Some(parts) => parts.iter().map(|part| given_of(Some(part))).collect(),
+            None => vec![given_of(key)],
+        };
         if let Some(version) = entity.get("version") {
             given.push((at(Some(version), ""), "W/\"1\""));
         }
         let beside = BESIDE.iter().find(|(of, ..)| *of == system).map(|(_, after, text)| (*after, *text));
         Self {
-            is_xml,
+            is_xml: speaks == Some("xml"),
             sent: template("create"),
             changed: template("update"),
-            told: rows.or(wrap).map(steps).unwrap_or_default(),
+            told: rows.or(wrap).or((speaks == Some("odata2")).then_some("d")).map(steps).unwrap_or_default(),
             given,
             known: entity.get("fields").map(places).unwrap_or_default(),
             beside,

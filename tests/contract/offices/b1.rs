@@ -108,7 +108,7 @@ impl ServiceLayer {
             let inventory = if n == 9 { "tNO" } else { "tYES" };
             state.keep(1, json!({ "ItemCode": format!("A{n:05}"), "ItemName": format!("Lampa {n}"), "SalesItem": "tYES", "InventoryItem": inventory, "BarCode": "", "ItemType": "itItems",
                 "ItemsGroupCode": 100, "User_Text": null, "InventoryUOM": "szt.", "InventoryWeight": 0.0, "Frozen": "tNO",
-                "ItemPrices": [ { "PriceList": 2, "Price": 1, "Currency": "EUR" }, { "PriceList": 1, "Price": 29.949999999999999, "Currency": "PLN" } ],
+                "ItemPrices": [ { "PriceList": 2, "Price": 1, "Currency": "EUR" }, { "PriceList": 1, "Price": 29.95, "Currency": "PLN" } ],
                 "ItemWarehouseInfoCollection": [ { "WarehouseCode": "01", "InStock": 120.0, "Committed": 7.5, "Ordered": 0.0 }, { "WarehouseCode": "02", "InStock": 3.25, "Committed": 10.0, "Ordered": 40.0 } ] }));
             state.keep(2, json!({ "DocEntry": n + 1, "DocNum": 1001 + n, "DocDate": "2026-03-02T00:00:00Z", "DocDueDate": "2026-03-09T00:00:00Z", "CardCode": format!("C{:05}", n % 3),
                 "CardName": "Hurtownia", "NumAtCard": "PO-9", "DocTotal": 110.52, "DocCurrency": "PLN", "VatSum": 20.67, "TotalDiscount": 0.0, "SalesPersonCode": -1, "DocumentStatus": "bost_Open", "Cancelled": "tNO",
