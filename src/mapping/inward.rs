@@ -272,7 +272,7 @@ impl<'b, 'a> Build<'b, 'a> {
                 }
             }
         }
-        came
+        object.choices.iter().fold(came, |came, choice| self.choice(choice, base, fields, came))
     }
 
     fn part(&mut self, part: &Part, base: usize) -> Came {
@@ -361,6 +361,10 @@ impl<'b, 'a> Build<'b, 'a> {
             Source::First(rules) => self.first(line.leaf, rules, base),
             Source::Calc(calc) => self.calc(line.leaf, calc, base),
             Source::Hole(held) => self.hole(line.leaf, held, base),
+            Source::Behind(behind) => {
+                let (head, rest) = (behind.head_slot(), behind.rest.slot);
+                self.got(line.leaf, behind.read(self.raws.get(base, head), self.raws.get(base, rest)))
+            }
         }
     }
 
