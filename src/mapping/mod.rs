@@ -50,6 +50,7 @@ mod cells;
 mod check;
 mod choice;
 mod codec;
+mod countries;
 mod cursor;
 mod dialect;
 mod elsewhere;

@@ -6,6 +6,7 @@ use super::{Defaults, fields::Loader, key, pairs};
 use crate::{
     mapping::{
         codec::{Codec, Forms, Norm, Table, Wire},
+        countries,
         model::{KeyForm, Rule, Then},
         path::Path,
         trie::Frame,
@@ -17,6 +18,9 @@ use crate::{
         yaml::{FromYaml, Keys, expected},
     },
 };
+
+/// The standing table of what countries are called.
+const COUNTRY_NAMES: &str = "$country_names";
 
 impl<'l> Loader<'l> {
     pub(super) fn codec(&self, leaf: LeafId) -> Codec {
@@ -119,8 +123,14 @@ impl<'l> Loader<'l> {
     }
 
     pub(super) fn table(&mut self, leaf: LeafId, node: &Node, back: Option<&Node>) -> Option<Table> {
-        let node = self.table_node(node)?;
         let mut table = Table::default();
+        if node.as_text() == Some(COUNTRY_NAMES) {
+            self.country_names(leaf, node, &mut table)?;
+            self.table_back(leaf, back, &mut table);
+            table.back.extend(table.rows.iter().map(|(name, value)| (value.clone(), name.clone())));
+            return Some(table);
+        }
+        let node = self.table_node(node)?;
         // Of a list each is spelt as it is.
         for node in node.as_list().unwrap_or_default() {
             if let (Some(text), Some(value)) = (node.as_text(), self.value_of(leaf, node)) {
@@ -135,6 +145,22 @@ impl<'l> Loader<'l> {
                 table.rows.push((key.text.as_str().into(), value));
             }
         }
+        self.table_back(leaf, back, &mut table);
+        Some(table)
+    }
+
+    /// What countries are called where a system takes any text.
+    fn country_names(&mut self, leaf: LeafId, node: &Node, table: &mut Table) -> Option<()> {
+        for (name, code) in countries::names() {
+            let value = self.value(leaf, code, node)?;
+            table.read.insert(name.into(), value.clone());
+            table.rows.push((name.into(), value));
+        }
+        Some(())
+    }
+
+    /// Which spelling is written, where several mean one value.
+    fn table_back(&mut self, leaf: LeafId, back: Option<&Node>, table: &mut Table) {
         for (key, node) in pairs(back, self.found) {
             let named = Node {
                 value: tree::Value::Scalar(tree::Scalar { text: key.text.clone(), quoted: true }),
@@ -150,7 +176,6 @@ impl<'l> Loader<'l> {
             }
             table.back.push((value, native.into()));
         }
-        Some(table)
     }
 
     /// A table, or the one that a name stands for.
