@@ -26,6 +26,8 @@ use crate::words::{
 
 /// Longest native text kept for the operator, in characters.
 const TEXT_CHARS_MAX: usize = 2000;
+/// Longest native code kept for the operator, in characters.
+const CODE_CHARS_MAX: usize = 64;
 /// Largest body of an error that is looked into.
 const BODY_BYTES_MAX: usize = 256 * 1024;
 
@@ -152,6 +154,7 @@ struct Matcher {
     is: Is,
     existing: Option<(u16, Pattern)>,
     text: Option<u16>,
+    code: Option<u16>,
     trace: Option<u16>,
     faults: Option<Faults>,
 }
@@ -293,6 +296,7 @@ impl Matcher {
         let at = slot(&mut keys, "at", found);
         let text = slot(&mut keys, "text", found);
         let trace = slot(&mut keys, "trace", found);
+        let code = slot(&mut keys, "code", found);
         let existing = keys.take("existing").and_then(|node| {
             let mut keys = Keys::of(node, found)?;
             let at = slot(&mut keys, "at", found);
@@ -329,7 +333,12 @@ impl Matcher {
                 return None;
             }
         };
-        Some(Self { status, test, is: is?, existing, text, trace, faults })
+        // What is compared with a word of the file's is a code of the system's, unless it says no more than yes or no.
+        let code = code.or_else(|| match &test {
+            Some((slot, Test::Equals(word))) => Some(*slot).filter(|_| word.parse::<bool>().is_err()),
+            Some((_, Test::Starts(_) | Test::Contains(_) | Test::Present)) | None => None,
+        });
+        Some(Self { status, test, is: is?, existing, text, code, trace, faults })
     }
 
     fn tell(
@@ -356,11 +365,13 @@ impl Matcher {
             Is::BusinessRule => FaultKind::BusinessRule,
             Is::Unknown => by_status(answer),
         };
-        let status = answer.status.as_u16();
-        let words = self.text.and_then(text).map_or_else(String::new, |words| format!("; {words}"));
         let faults = self.faults.as_ref().and_then(|faults| faults.read(raws)).unwrap_or_default();
+        let code = self.code.and_then(text).map(|code| format!("code {}", short(&code, CODE_CHARS_MAX)));
+        let status = format!("status {}", answer.status.as_u16());
+        let said = [Some(status), code, self.text.and_then(text)].into_iter().flatten();
+        let said: Vec<String> = said.chain(faults.iter().filter_map(one_fault)).collect();
         let trace = self.trace.and_then(text);
-        Err((SystemFault { kind, text: format!("status {status}{words}"), trace }, faults))
+        Err((SystemFault { kind, text: clip(&said.join("; ")), trace }, faults))
     }
 }
 
@@ -387,7 +398,7 @@ impl Pattern {
     }
 
     /// What stands in the `{id}` hole, as told to an operator.
-    fn take(&self, text: &str) -> Option<String> {
+    pub(super) fn take(&self, text: &str) -> Option<String> {
         let (id, _) = self.hole(text)?;
         Some(id.trim().chars().take(128).collect()).filter(|id: &String| !id.is_empty())
     }
@@ -425,7 +436,21 @@ impl Pattern {
 }
 
 pub(super) fn clip(text: &str) -> String {
-    text.chars().take(TEXT_CHARS_MAX).collect()
+    short(text, TEXT_CHARS_MAX)
+}
+
+fn short(text: &str, chars_max: usize) -> String {
+    text.chars().take(chars_max).collect()
+}
+
+/// The words of one fault, behind the field where the words do not name it.
+fn one_fault((field, words): &(String, String)) -> Option<String> {
+    match (field.is_empty(), words.is_empty()) {
+        (true, true) => None,
+        (false, true) => Some(field.clone()),
+        (false, false) if !words.contains(field.as_str()) => Some(format!("{field}: {words}")),
+        (_, false) => Some(words.clone()),
+    }
 }
 
 /// Seconds to wait (RFC 9110, 10.2.3). Some systems write a fraction, which the field does not know: a started
