@@ -250,6 +250,11 @@ impl Errors {
         }
     }
 
+    /// Whether a matcher looks at something at a path of an answer, or below it.
+    pub(super) fn looks_at(&self, path: &Path) -> bool {
+        self.tree.at(path.steps()).is_some()
+    }
+
     fn scan<'a>(&self, answer: &'a NativeAnswer, raws: &mut Raws<'a>) -> Result<(), String> {
         if answer.body.is_empty() {
             return Ok(());
