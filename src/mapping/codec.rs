@@ -72,11 +72,16 @@ pub(super) struct Table {
     pub(super) rows: Vec<(Box<str>, Value)>,
     /// Which native spelling a canonical value is written as, where several mean it.
     pub(super) back: Vec<(Value, Box<str>)>,
+    /// Canonical values that are read and never written.
+    pub(super) one_way: Vec<Value>,
 }
 
 impl Table {
-    /// The native spelling that a canonical value is written as.
+    /// The native spelling that a canonical value is written as; none of one that is only read.
     pub(super) fn back(&self, value: &Value) -> Option<&str> {
+        if self.one_way.contains(value) {
+            return None;
+        }
         let named = self.back.iter().find(|(canonical, _)| canonical == value).map(|(_, native)| native);
         named.or_else(|| self.rows.iter().find(|(_, v)| v == value).map(|(native, _)| native)).map(|n| &**n)
     }
@@ -415,7 +420,7 @@ impl Codec {
         let text = match &self.table {
             Some(table) => match table.back(value) {
                 Some(native) => CompactString::from(native),
-                None if self.keep => self.spell(value)?,
+                None if self.keep && !table.one_way.contains(value) => self.spell(value)?,
                 None => return Err(self.no_spelling(table)),
             },
             None => self.spell(value)?,
@@ -490,7 +495,7 @@ impl Codec {
 
     fn no_spelling(&self, table: &Table) -> String {
         let mut known: Vec<String> = Vec::new();
-        for (_, value) in &table.rows {
+        for (_, value) in table.rows.iter().filter(|(_, value)| !table.one_way.contains(value)) {
             let name = match value {
                 Value::Text(text) => text.to_string(),
                 other => self.spell(other).map(|text| text.to_string()).unwrap_or_default(),

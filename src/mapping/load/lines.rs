@@ -139,7 +139,19 @@ impl Loader<'_> {
                 value: tree::Value::Scalar(tree::Scalar { text: key.text.clone(), quoted: true }),
                 place: key.place.clone(),
             };
-            let (Some(value), Some(native)) = (self.value_of(leaf, &named), node.as_text()) else { continue };
+            let Some(value) = self.value_of(leaf, &named) else { continue };
+            if matches!(node.value, tree::Value::Null) {
+                if table.natives(&value).next().is_none() {
+                    let message = format!("no native value means `{}` in the table", key.text);
+                    self.found.error(&key.place, message);
+                }
+                table.one_way.push(value);
+                continue;
+            }
+            let Some(native) = node.as_text() else {
+                expected(node, "a native value, or `~` where it is never written", self.found);
+                continue;
+            };
             if table.read.get(native) != Some(&value) {
                 let message = format!("`{native}` does not mean `{}` in the table", key.text);
                 self.found.push(
@@ -157,7 +169,9 @@ impl Loader<'_> {
         let Some(table) = &codec.table else { return };
         let mut count: HashMap<String, u32> = HashMap::new();
         for (_, value) in &table.rows {
-            if !table.back.iter().any(|(named, _)| named == value) {
+            let is_settled =
+                table.back.iter().map(|(named, _)| named).chain(&table.one_way).any(|v| v == value);
+            if !is_settled {
                 *count.entry(shown(value)).or_default() += 1;
             }
         }
@@ -173,7 +187,7 @@ impl Loader<'_> {
                         twice.join("`, `")
                     ),
                 )
-                .help("name the one to write under `back`, or say `write: never`"),
+                .help("name the one to write under `back`, or `~` there for none, or say `write: never`"),
             );
         }
     }
