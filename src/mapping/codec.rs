@@ -101,6 +101,8 @@ pub(super) enum Clear {
     Null,
     /// As this text.
     Text(Box<str>),
+    /// As this text, which was said of all types: it is no boolean.
+    AnyText(Box<str>),
 }
 
 /// How one native scalar and one value mean each other.
@@ -171,6 +173,9 @@ impl Default for Forms {
         Self { moment, day, zone: TimeZone::UTC, point, shift: 0, around: None }
     }
 }
+
+/// Why null is not written.
+const CANNOT_EMPTY: &str = "the system cannot empty this field";
 
 /// What a native scalar reads as.
 #[derive(Debug, PartialEq)]
@@ -386,7 +391,7 @@ impl Codec {
     fn misread(&self, value: &Value, out: &Out) -> String {
         let text = out.raw().text().unwrap_or_default();
         let says = match (value, &self.table) {
-            (Value::Null, _) => "the system cannot empty this field",
+            (Value::Null, _) => CANNOT_EMPTY,
             (_, Some(table)) if table.read.contains_key(&*text) => {
                 "the system takes this word for another value"
             }
@@ -413,8 +418,9 @@ impl Codec {
         if *value == Value::Null {
             return match &self.clear {
                 Clear::Null => Ok(Out::Null),
-                Clear::Text(text) => Ok(Out::Text(CompactString::from(&**text))),
-                Clear::Refused => Err("the system cannot empty this field".into()),
+                Clear::AnyText(_) if self.wire == Wire::Boolean => Err(CANNOT_EMPTY.into()),
+                Clear::Text(text) | Clear::AnyText(text) => Ok(Out::Text(CompactString::from(&**text))),
+                Clear::Refused => Err(CANNOT_EMPTY.into()),
             };
         }
         let text = match &self.table {

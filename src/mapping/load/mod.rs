@@ -330,7 +330,11 @@ impl Defaults {
 
     fn clear(&self, kind: &LeafKind) -> Clear {
         let of = |name: &str| self.clear.get(name).cloned();
-        of(kind_name(kind)).or_else(|| of("any")).unwrap_or(Clear::Refused)
+        let any = || match of("any") {
+            Some(Clear::Text(text)) => Some(Clear::AnyText(text)),
+            other => other,
+        };
+        of(kind_name(kind)).or_else(any).unwrap_or(Clear::Refused)
     }
 
     fn wire(&self, kind: &LeafKind) -> Wire {
