@@ -502,7 +502,7 @@ impl Mapping {
                     (!path.steps().is_empty() && joined(path.steps(), '.') == native)
                         || path.steps().last().is_some_and(|s| joined(std::slice::from_ref(s), '.') == native)
                 };
-                if leaf.is_none() && same(&source.write_at) {
+                if leaf.is_none() && (same(&source.write_at) || source.update_at.as_ref().is_some_and(same)) {
                     leaf = Some(line.leaf);
                 }
             }

@@ -560,6 +560,8 @@ pub(super) struct Native {
     pub(super) slot: u16,
     pub(super) codec: Arc<Codec>,
     pub(super) write_at: Path,
+    /// Where a change writes it, if that is another place than a new record's.
+    pub(super) update_at: Option<Path>,
     /// Where it is read, if that is another place.
     pub(super) read_at: Option<Path>,
     /// How its key is found, where what it reads as is a code.
@@ -571,7 +573,7 @@ pub(super) struct Native {
 impl Native {
     /// One that is written where and as it is read.
     pub(super) fn plain(slot: u16, codec: Arc<Codec>, at: Path, create: bool, update: bool) -> Self {
-        Self { slot, codec, write_at: at, read_at: None, find: None, create, update }
+        Self { slot, codec, write_at: at, update_at: None, read_at: None, find: None, create, update }
     }
 }
 

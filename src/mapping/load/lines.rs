@@ -101,6 +101,29 @@ impl Loader<'_> {
         }
     }
 
+    /// `write_at`: where the field is written, with a new record and by a change; a path is both.
+    pub(super) fn write_places(&mut self, keys: &mut Keys<'_>) -> [Option<Path>; 2] {
+        let Some(node) = keys.take("write_at") else { return [None, None] };
+        if node.as_map().is_none() {
+            return [super::path(node, self.found), None];
+        }
+        let Some(mut keys) = Keys::of(node, self.found) else { return [None, None] };
+        let places = ["create", "update"].map(|key| super::path_at(&mut keys, key, self.found));
+        keys.finish(self.found);
+        places
+    }
+
+    /// Tells of places under `write_at` that nothing is written to.
+    pub(super) fn is_written_there(&mut self, node: &Node, (create, update): (bool, bool)) {
+        let places = node.get("write_at").and_then(Node::as_map).unwrap_or_default();
+        for (key, _) in places {
+            if matches!((key.text.as_str(), create, update), ("create", false, _) | ("update", _, false)) {
+                let text = format!("`{}` never writes the field there", key.text);
+                self.found.push(Diagnostic::error(&key.place, text).help("take it out, or change `write`"));
+            }
+        }
+    }
+
     /// The form of what stands in a text, a code or an id.
     fn form(&mut self, leaf: LeafId, node: &Node) -> Option<KeyForm> {
         match self.entity.leaf(leaf)?.kind {
