@@ -37,6 +37,7 @@ mod shops;
 mod standin;
 mod tryton;
 mod unread;
+mod values;
 mod write;
 
 pub(super) fn shipped_schema() -> Schema {
