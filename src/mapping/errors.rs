@@ -90,6 +90,26 @@ pub enum FaultKind {
     Unknown,
 }
 
+impl FaultKind {
+    /// The word that a file has for it; those that no file can say have their own.
+    pub(super) fn word(&self) -> &'static str {
+        match self {
+            Self::NotFound => Is::NotFound.as_str(),
+            Self::Invalid(_) => Is::Invalid.as_str(),
+            Self::Duplicate { .. } => Is::Duplicate.as_str(),
+            Self::Conflict => Is::Conflict.as_str(),
+            Self::Forbidden => Is::Forbidden.as_str(),
+            Self::RateLimited { .. } => Is::RateLimited.as_str(),
+            Self::Busy => Is::Busy.as_str(),
+            Self::SignInFailed => Is::SignInFailed.as_str(),
+            Self::BusinessRule => Is::BusinessRule.as_str(),
+            Self::Unreadable => "unreadable",
+            Self::ForeignLink => "foreign_link",
+            Self::Unknown => Is::Unknown.as_str(),
+        }
+    }
+}
+
 impl SystemFault {
     pub(super) fn of(kind: FaultKind, text: impl Into<String>) -> Self {
         Self { kind, text: text.into(), trace: None }
@@ -111,7 +131,7 @@ impl SystemFault {
 
 yaml_words! {
     /// What a matcher says.
-    enum Is {
+    pub(super) enum Is {
         /// No error at all.
         Success = "success",
         /// No such record.

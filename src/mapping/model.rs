@@ -644,6 +644,17 @@ pub enum What {
     NotAList,
 }
 
+impl std::fmt::Display for What {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Unfit(why) | Self::Assumed(why) => f.write_str(why),
+            Self::UnknownValue(value) => write!(f, "`{value}` is not in its table"),
+            Self::NoRule => f.write_str("no rule holds"),
+            Self::NotAList => f.write_str("a list was due"),
+        }
+    }
+}
+
 impl What {
     /// A short name, as a metric's label.
     pub fn as_str(&self) -> &'static str {

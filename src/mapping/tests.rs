@@ -27,6 +27,7 @@ mod load;
 mod needs;
 mod paging;
 mod parts;
+mod pinned;
 mod pushed;
 mod query;
 mod read;

@@ -289,10 +289,16 @@ pub(super) fn slot(frame: &mut Frame, path: &Path, codec: &Codec) -> u16 {
     frame.slot(path.steps())
 }
 
-fn shown(value: &Value) -> String {
+/// A value as files and callers write it.
+pub(in crate::mapping) fn shown(value: &Value) -> String {
     match value {
         Value::Text(text) => text.to_string(),
         Value::Boolean(yes) => yes.to_string(),
-        other => format!("{other:?}"),
+        Value::Integer(n) => n.to_string(),
+        Value::Decimal(n) => n.normalize().to_string(),
+        Value::Date(day) => day.to_string(),
+        Value::Instant(at) => at.to_string(),
+        Value::Null => "null".to_owned(),
+        Value::Object(_) | Value::List(_) => "several values".to_owned(),
     }
 }

@@ -433,6 +433,8 @@ pub(super) fn path_at(
     keys.take(key).and_then(|node| path(node, found))
 }
 
+pub(super) use lines::shown as written;
+
 /// The samples of an entity.
 fn samples(node: Option<&Node>, found: &mut Diagnostics) -> Vec<Sample> {
     node.and_then(|node| Vec::read(node, found)).unwrap_or_default()
