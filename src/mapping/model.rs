@@ -210,6 +210,8 @@ pub(super) struct ListCall {
     pub(super) headers: HeaderMap,
     /// Whether it is the road of queries with a filter or a sort.
     pub(super) for_queries: bool,
+    /// Whether it is the road of filters that fix the fields it needs.
+    pub(super) for_fields: bool,
     pub(super) filter: Option<Arc<super::dialect::Dialect>>,
     /// The query text that asks for rows, where the system has a language for it.
     pub(super) statement: Option<super::dialect::Statement>,

@@ -126,8 +126,9 @@ impl System {
                 );
                 continue;
             };
-            if let Some(mapping) = entity::load(name, entity, node, &words, &defaults, found) {
+            if let Some(mut mapping) = entity::load(name, entity, node, &words, &defaults, found) {
                 mapping.check_watched(found);
+                mapping.spell_bounds();
                 mapping.check_bounds(node, found);
                 entities.insert(entity.name.clone(), Arc::new(mapping));
             }
