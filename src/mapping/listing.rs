@@ -110,12 +110,12 @@ impl Mapping {
         limit: u32,
     ) -> Result<Listing, ListError> {
         let began = cursor.and_then(Place::began);
-        let now = began.map_or(now, |began| Timestamp::from_second(began).ok());
+        let now = began.map_or(now, |began| Timestamp::from_millisecond(began).ok());
         let plan = self.plan(filter, sort, now)?;
         let call = self.lists.get(plan.variant).ok_or(ListError::NoList)?;
         let place = match cursor {
             Some(cursor) => Place::parse(cursor, plan.variant, &call.page).ok_or(ListError::BadCursor)?,
-            None => Place::first(now.map(Timestamp::as_second).filter(|_| plan.is_of_now)),
+            None => Place::first(now.map(Timestamp::as_millisecond).filter(|_| plan.is_of_now)),
         };
         let size = self.size(call, &place, limit)?;
         let request = self.list_request(call, &plan, &place, size, wanted);

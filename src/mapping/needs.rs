@@ -57,6 +57,13 @@ pub(super) struct Default {
     pub(super) narrows: bool,
 }
 
+/// How much of now a place can hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Grain {
+    Second,
+    Millisecond,
+}
+
 /// The value of a default.
 #[derive(Debug)]
 pub(super) enum DefaultValue {
@@ -95,7 +102,8 @@ impl ListCall {
         let mut lacking = Vec::new();
         for bound in &self.bounds {
             let given = value_of(filter, bound.leaf, bound.op);
-            let default = || Some((bound.default.as_ref()?, bound.default.as_ref()?.at(now)?));
+            let grain = self.grain(bound);
+            let default = || Some((bound.default.as_ref()?, bound.default.as_ref()?.at(now, grain)?));
             let value = match (given, default()) {
                 (Some(value), _) => value.clone(),
                 (None, Some((default, value))) => {
@@ -115,6 +123,17 @@ impl ListCall {
             }
         }
         if lacking.is_empty() { Ok(bounds) } else { Err(lacking) }
+    }
+
+    /// How much of now a bound's place can hold: milliseconds where it has them and nothing finer.
+    fn grain(&self, bound: &Bound) -> Grain {
+        let asked = || self.filter.as_ref().map(|dialect| dialect.literals.moment);
+        let moment = if bound.has_place { bound.spelt.moment } else { asked() };
+        match moment {
+            Some(Moment::UnixMs | Moment::MsDate) => Grain::Millisecond,
+            Some(Moment::Iso | Moment::IsoHhmm | Moment::Unix | Moment::Naive | Moment::NaiveSpace)
+            | None => Grain::Second,
+        }
     }
 }
 
@@ -212,7 +231,7 @@ impl Bound {
 }
 
 impl Default {
-    fn at(&self, now: Option<Timestamp>) -> Option<Value> {
+    fn at(&self, now: Option<Timestamp>, grain: Grain) -> Option<Value> {
         match &self.value {
             DefaultValue::Fixed(value) => Some(value.clone()),
             DefaultValue::Day(days, zone) => {
@@ -220,8 +239,12 @@ impl Default {
                 today.checked_add(days.days()).ok().map(Value::Date)
             }
             DefaultValue::Moment(seconds) => {
-                let at = now?.as_second().checked_add(*seconds)?;
-                Timestamp::from_second(at).ok().map(Value::Instant)
+                let now = match grain {
+                    Grain::Second => now?.as_second().checked_mul(1000)?,
+                    Grain::Millisecond => now?.as_millisecond(),
+                };
+                let at = now.checked_add(seconds.checked_mul(1000)?)?;
+                Timestamp::from_millisecond(at).ok().map(Value::Instant)
             }
         }
     }
