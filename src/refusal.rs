@@ -621,6 +621,7 @@ impl fmt::Display for Refusal {
             }
             Self::System(name, fault) => {
                 write!(f, "{name}: {fault}")?;
+                fault.code.as_ref().map_or(Ok(()), |code| write!(f, " (its code {code})"))?;
                 fault.trace.as_ref().map_or(Ok(()), |trace| write!(f, " (its trace {trace})"))
             }
             Self::Upstream(name, error) => write!(f, "{name}: {error}"),

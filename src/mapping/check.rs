@@ -269,7 +269,7 @@ impl Mapping {
     }
 
     /// A body as a tree; nothing as null.
-    fn document(&self, body: &[u8]) -> Result<Json, String> {
+    pub(super) fn document(&self, body: &[u8]) -> Result<Json, String> {
         match self.words.xml {
             Some(_) if body.trim_ascii().is_empty() => Ok(Json::Null),
             Some(_) => xml::tree(body.trim_ascii()).map_err(|why| why.to_string()),

@@ -6,6 +6,10 @@ use std::sync::Arc;
 
 use http::header::RETRY_AFTER;
 
+mod taken;
+
+pub(super) use taken::Pattern;
+
 use super::{
     faults::Faults,
     load::path,
@@ -39,6 +43,8 @@ pub struct SystemFault {
     pub kind: FaultKind,
     /// The system's words, for the operator only.
     pub text: String,
+    /// The system's own code for it, for the operator.
+    pub code: Option<Box<str>>,
     /// The system's own number of the exchange, for the operator.
     pub trace: Option<String>,
 }
@@ -112,7 +118,7 @@ impl FaultKind {
 
 impl SystemFault {
     pub(super) fn of(kind: FaultKind, text: impl Into<String>) -> Self {
-        Self { kind, text: text.into(), trace: None }
+        Self { kind, text: text.into(), code: None, trace: None }
     }
 
     pub(super) fn not_found() -> Self {
@@ -196,17 +202,6 @@ enum Test {
     Starts(String),
     Contains(String),
     Present,
-}
-
-/// Text with holes: `{_}` is skipped, `{id}` is taken.
-#[derive(Debug)]
-pub(super) struct Pattern(Vec<Piece>);
-
-#[derive(Debug, PartialEq, Eq)]
-enum Piece {
-    Text(String),
-    Skip,
-    Take,
 }
 
 impl Errors {
@@ -391,72 +386,12 @@ impl Matcher {
             Is::Unknown => by_status(answer),
         };
         let faults = self.faults.as_ref().and_then(|faults| faults.read(raws)).unwrap_or_default();
-        let code = self.code.and_then(text).map(|code| format!("code {}", short(&code, CODE_CHARS_MAX)));
+        let code = self.code.and_then(text).map(|code| short(&code, CODE_CHARS_MAX).into());
         let status = format!("status {}", answer.status.as_u16());
-        let said = [Some(status), code, self.text.and_then(text)].into_iter().flatten();
+        let said = [Some(status), self.text.and_then(text)].into_iter().flatten();
         let said: Vec<String> = said.chain(faults.iter().filter_map(one_fault)).collect();
         let trace = self.trace.and_then(text);
-        Err((SystemFault { kind, text: clip(&said.join("; ")), trace }, faults))
-    }
-}
-
-impl Pattern {
-    pub(super) fn parse(text: &str) -> Self {
-        let mut pieces = Vec::new();
-        let mut rest = text;
-        while !rest.is_empty() {
-            let (piece, length) = match rest {
-                _ if rest.starts_with("{_}") => (Piece::Skip, 3),
-                _ if rest.starts_with("{id}") => (Piece::Take, 4),
-                _ => {
-                    let end = rest.char_indices().skip(1).map(|(at, _)| at).find(|at| {
-                        rest.get(*at..).is_some_and(|r| r.starts_with("{_}") || r.starts_with("{id}"))
-                    });
-                    let text = rest.get(..end.unwrap_or(rest.len())).unwrap_or(rest);
-                    (Piece::Text(text.to_owned()), text.len())
-                }
-            };
-            pieces.push(piece);
-            rest = rest.get(length..).unwrap_or_default();
-        }
-        Self(pieces)
-    }
-
-    /// What stands in the `{id}` hole, as told to an operator.
-    pub(super) fn take(&self, text: &str) -> Option<String> {
-        let (id, _) = self.hole(text)?;
-        Some(id.trim().chars().take(128).collect()).filter(|id: &String| !id.is_empty())
-    }
-
-    /// Whether there is something to take.
-    pub(super) fn has_hole(&self) -> bool {
-        self.0.contains(&Piece::Take)
-    }
-
-    /// What stands in the `{id}` hole, and what follows the pattern.
-    pub(super) fn hole<'t>(&self, text: &'t str) -> Option<(&'t str, &'t str)> {
-        let mut rest = text;
-        let mut taken = None;
-        let mut hole: Option<&Piece> = None;
-        for piece in &self.0 {
-            match piece {
-                Piece::Text(text) => {
-                    let at = if hole.is_some() { rest.find(text.as_str())? } else { 0 };
-                    let (before, after) = rest.split_at_checked(at)?;
-                    if hole == Some(&Piece::Take) {
-                        taken = Some(before);
-                    }
-                    rest = after.strip_prefix(text.as_str())?;
-                    hole = None;
-                }
-                Piece::Skip | Piece::Take => hole = Some(piece),
-            }
-        }
-        match hole {
-            Some(Piece::Take) => Some((rest, "")),
-            Some(Piece::Skip | Piece::Text(_)) => taken.map(|taken| (taken, "")),
-            None => taken.map(|taken| (taken, rest)),
-        }
+        Err((SystemFault { kind, text: clip(&said.join("; ")), code, trace }, faults))
     }
 }
 
@@ -534,19 +469,5 @@ impl Mapping {
             pointer: pointer.unwrap_or_default(),
             message: "the system does not accept this value".to_owned(),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn patterns_take_what_stands_in_their_hole() {
-        let take = |pattern: &str, text: &str| Pattern::parse(pattern).take(text);
-        assert_eq!(take("{_}Existing ID: {id}", "Contact already exists. Existing ID: 377").unwrap(), "377");
-        assert_eq!(take("No. {id} exists", "No. 10 exists").unwrap(), "10");
-        assert_eq!(take("{_}Existing ID: {id}", "something else"), None);
-        assert_eq!(take("{_}ID: {id}", "ID: "), None);
     }
 }

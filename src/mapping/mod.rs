@@ -73,6 +73,7 @@ mod path;
 mod pattern;
 mod places;
 mod push;
+mod quoted;
 mod returned;
 mod scan;
 mod settled;

@@ -36,6 +36,7 @@ mod kit;
 mod line;
 mod lists;
 mod load;
+mod logged;
 mod matrix;
 mod mint;
 mod odata;
