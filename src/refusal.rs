@@ -69,10 +69,12 @@ pub enum Refusal {
     },
     /// The query of the URL.
     Query(Vec<QueryFault>),
-    /// More records than the gate sorts itself.
+    /// More records than the gate sorts itself, or more pages than it looks through for them.
     TooManyToSort {
-        /// The bound.
+        /// Records.
         rows_max: usize,
+        /// Pages of the system.
+        pages_max: usize,
     },
     /// The cursor is not one of this list.
     Cursor,
@@ -336,11 +338,11 @@ impl Refusal {
             Self::Forbidden(_) => ("forbidden", "not permitted", None),
             Self::Unwritable(denied, _) => ("unwritable", "this change is not permitted", unwritable(denied)),
             Self::Query(_) => ("query", "the query does not fit", None),
-            Self::TooManyToSort { rows_max } => (
+            Self::TooManyToSort { rows_max, pages_max } => (
                 "too-many-to-sort",
                 "too many records to sort",
                 Some(format!(
-                    "the system cannot sort by this, and the gate sorts at most {rows_max} records; narrow the filter"
+                    "the system cannot sort by this, and the gate sorts at most {rows_max} records, from at most {pages_max} pages of it; narrow the filter"
                 )),
             ),
             Self::Cursor => (
@@ -607,7 +609,12 @@ impl fmt::Display for Refusal {
             Self::Untold => f.write_str("the system did not tell what statements read"),
             Self::NotPossible { action, .. } => write!(f, "the system cannot {}", action.as_str()),
             Self::Query(faults) => write!(f, "{} faults in the query", faults.len()),
-            Self::TooManyToSort { rows_max } => write!(f, "more than {rows_max} records to sort"),
+            Self::TooManyToSort { rows_max, pages_max } => {
+                write!(
+                    f,
+                    "more than {rows_max} records to sort, or more than {pages_max} pages of the system"
+                )
+            }
             Self::Cursor => f.write_str("the cursor is not one of this list"),
             Self::Unmet(unmet) => write!(f, "{unmet}"),
             Self::MediaType(expected) => write!(f, "the body is not `{expected}`"),
@@ -621,6 +628,7 @@ impl fmt::Display for Refusal {
             }
             Self::System(name, fault) => {
                 write!(f, "{name}: {fault}")?;
+                fault.code.as_ref().map_or(Ok(()), |code| write!(f, " (its code {code})"))?;
                 fault.trace.as_ref().map_or(Ok(()), |trace| write!(f, " (its trace {trace})"))
             }
             Self::Upstream(name, error) => write!(f, "{name}: {error}"),

@@ -64,7 +64,12 @@ impl Mapping {
             keys.clear();
         }
         keys.reverse();
-        let page = Page { rows: Vec::new(), next: turned.next, truncated: turned.truncated };
+        let page = Page {
+            rows: Vec::new(),
+            next: turned.next,
+            truncated: turned.truncated,
+            narrowed: turned.narrowed,
+        };
         Ok(Some(Batch { mapping: self, by, keys, asked: Vec::new(), page }))
     }
 

@@ -77,11 +77,16 @@ pub(super) struct Table {
     pub(super) rows: Vec<(Box<str>, Value)>,
     /// Which native spelling a canonical value is written as, where several mean it.
     pub(super) back: Vec<(Value, Box<str>)>,
+    /// Canonical values that are read and never written.
+    pub(super) one_way: Vec<Value>,
 }
 
 impl Table {
-    /// The native spelling that a canonical value is written as.
+    /// The native spelling that a canonical value is written as; none of one that is only read.
     pub(super) fn back(&self, value: &Value) -> Option<&str> {
+        if self.one_way.contains(value) {
+            return None;
+        }
         let named = self.back.iter().find(|(canonical, _)| canonical == value).map(|(_, native)| native);
         named.or_else(|| self.rows.iter().find(|(_, v)| v == value).map(|(native, _)| native)).map(|n| &**n)
     }
@@ -101,6 +106,8 @@ pub(super) enum Clear {
     Null,
     /// As this text.
     Text(Box<str>),
+    /// As this text, which was said of all types: it is no boolean.
+    AnyText(Box<str>),
 }
 
 /// How one native scalar and one value mean each other.
@@ -173,6 +180,9 @@ impl Default for Forms {
         Self { moment, day, zone: TimeZone::UTC, point, shift: 0, around: None }
     }
 }
+
+/// Why null is not written.
+const CANNOT_EMPTY: &str = "the system cannot empty this field";
 
 /// What a native scalar reads as.
 #[derive(Debug, PartialEq)]
@@ -388,7 +398,7 @@ impl Codec {
     fn misread(&self, value: &Value, out: &Out) -> String {
         let text = out.raw().text().unwrap_or_default();
         let says = match (value, &self.table) {
-            (Value::Null, _) => "the system cannot empty this field",
+            (Value::Null, _) => CANNOT_EMPTY,
             (_, Some(table)) if table.read.contains_key(&*text) => {
                 "the system takes this word for another value"
             }
@@ -415,14 +425,15 @@ impl Codec {
         if *value == Value::Null {
             return match &self.clear {
                 Clear::Null => Ok(Out::Null),
-                Clear::Text(text) => Ok(Out::Text(CompactString::from(&**text))),
-                Clear::Refused => Err("the system cannot empty this field".into()),
+                Clear::AnyText(_) if self.wire == Wire::Boolean => Err(CANNOT_EMPTY.into()),
+                Clear::Text(text) | Clear::AnyText(text) => Ok(Out::Text(CompactString::from(&**text))),
+                Clear::Refused => Err(CANNOT_EMPTY.into()),
             };
         }
         let text = match &self.table {
             Some(table) => match table.back(value) {
                 Some(native) => CompactString::from(native),
-                None if self.keep => self.spell(value)?,
+                None if self.keep && !table.one_way.contains(value) => self.spell(value)?,
                 None => return Err(self.no_spelling(table)),
             },
             None => self.spell(value)?,
@@ -505,7 +516,7 @@ impl Codec {
 
     fn no_spelling(&self, table: &Table) -> String {
         let mut known: Vec<String> = Vec::new();
-        for (_, value) in &table.rows {
+        for (_, value) in table.rows.iter().filter(|(_, value)| !table.one_way.contains(value)) {
             let name = match value {
                 Value::Text(text) => text.to_string(),
                 other => self.spell(other).map(|text| text.to_string()).unwrap_or_default(),

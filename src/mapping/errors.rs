@@ -6,6 +6,10 @@ use std::sync::Arc;
 
 use http::header::RETRY_AFTER;
 
+mod taken;
+
+pub(super) use taken::Pattern;
+
 use super::{
     faults::Faults,
     load::path,
@@ -26,6 +30,8 @@ use crate::words::{
 
 /// Longest native text kept for the operator, in characters.
 const TEXT_CHARS_MAX: usize = 2000;
+/// Longest native code kept for the operator, in characters.
+const CODE_CHARS_MAX: usize = 64;
 /// Largest body of an error that is looked into.
 const BODY_BYTES_MAX: usize = 256 * 1024;
 
@@ -37,6 +43,8 @@ pub struct SystemFault {
     pub kind: FaultKind,
     /// The system's words, for the operator only.
     pub text: String,
+    /// The system's own code for it, for the operator.
+    pub code: Option<Box<str>>,
     /// The system's own number of the exchange, for the operator.
     pub trace: Option<String>,
 }
@@ -88,9 +96,29 @@ pub enum FaultKind {
     Unknown,
 }
 
+impl FaultKind {
+    /// The word that a file has for it; those that no file can say have their own.
+    pub(super) fn word(&self) -> &'static str {
+        match self {
+            Self::NotFound => Is::NotFound.as_str(),
+            Self::Invalid(_) => Is::Invalid.as_str(),
+            Self::Duplicate { .. } => Is::Duplicate.as_str(),
+            Self::Conflict => Is::Conflict.as_str(),
+            Self::Forbidden => Is::Forbidden.as_str(),
+            Self::RateLimited { .. } => Is::RateLimited.as_str(),
+            Self::Busy => Is::Busy.as_str(),
+            Self::SignInFailed => Is::SignInFailed.as_str(),
+            Self::BusinessRule => Is::BusinessRule.as_str(),
+            Self::Unreadable => "unreadable",
+            Self::ForeignLink => "foreign_link",
+            Self::Unknown => Is::Unknown.as_str(),
+        }
+    }
+}
+
 impl SystemFault {
     pub(super) fn of(kind: FaultKind, text: impl Into<String>) -> Self {
-        Self { kind, text: text.into(), trace: None }
+        Self { kind, text: text.into(), code: None, trace: None }
     }
 
     pub(super) fn not_found() -> Self {
@@ -109,7 +137,7 @@ impl SystemFault {
 
 yaml_words! {
     /// What a matcher says.
-    enum Is {
+    pub(super) enum Is {
         /// No error at all.
         Success = "success",
         /// No such record.
@@ -152,6 +180,7 @@ struct Matcher {
     is: Is,
     existing: Option<(u16, Pattern)>,
     text: Option<u16>,
+    code: Option<u16>,
     trace: Option<u16>,
     faults: Option<Faults>,
 }
@@ -173,17 +202,6 @@ enum Test {
     Starts(String),
     Contains(String),
     Present,
-}
-
-/// Text with holes: `{_}` is skipped, `{id}` is taken.
-#[derive(Debug)]
-pub(super) struct Pattern(Vec<Piece>);
-
-#[derive(Debug, PartialEq, Eq)]
-enum Piece {
-    Text(String),
-    Skip,
-    Take,
 }
 
 impl Errors {
@@ -247,6 +265,11 @@ impl Errors {
         }
     }
 
+    /// Whether a matcher looks at something at a path of an answer, or below it.
+    pub(super) fn looks_at(&self, path: &Path) -> bool {
+        self.tree.at(path.steps()).is_some()
+    }
+
     fn scan<'a>(&self, answer: &'a NativeAnswer, raws: &mut Raws<'a>) -> Result<(), String> {
         if answer.body.is_empty() {
             return Ok(());
@@ -293,6 +316,7 @@ impl Matcher {
         let at = slot(&mut keys, "at", found);
         let text = slot(&mut keys, "text", found);
         let trace = slot(&mut keys, "trace", found);
+        let code = slot(&mut keys, "code", found);
         let existing = keys.take("existing").and_then(|node| {
             let mut keys = Keys::of(node, found)?;
             let at = slot(&mut keys, "at", found);
@@ -329,7 +353,12 @@ impl Matcher {
                 return None;
             }
         };
-        Some(Self { status, test, is: is?, existing, text, trace, faults })
+        // What is compared with a word of the file's is a code of the system's, unless it says no more than yes or no.
+        let code = code.or_else(|| match &test {
+            Some((slot, Test::Equals(word))) => Some(*slot).filter(|_| word.parse::<bool>().is_err()),
+            Some((_, Test::Starts(_) | Test::Contains(_) | Test::Present)) | None => None,
+        });
+        Some(Self { status, test, is: is?, existing, text, code, trace, faults })
     }
 
     fn tell(
@@ -356,76 +385,32 @@ impl Matcher {
             Is::BusinessRule => FaultKind::BusinessRule,
             Is::Unknown => by_status(answer),
         };
-        let status = answer.status.as_u16();
-        let words = self.text.and_then(text).map_or_else(String::new, |words| format!("; {words}"));
         let faults = self.faults.as_ref().and_then(|faults| faults.read(raws)).unwrap_or_default();
+        let code = self.code.and_then(text).map(|code| short(&code, CODE_CHARS_MAX).into());
+        let status = format!("status {}", answer.status.as_u16());
+        let said = [Some(status), self.text.and_then(text)].into_iter().flatten();
+        let said: Vec<String> = said.chain(faults.iter().filter_map(one_fault)).collect();
         let trace = self.trace.and_then(text);
-        Err((SystemFault { kind, text: format!("status {status}{words}"), trace }, faults))
-    }
-}
-
-impl Pattern {
-    pub(super) fn parse(text: &str) -> Self {
-        let mut pieces = Vec::new();
-        let mut rest = text;
-        while !rest.is_empty() {
-            let (piece, length) = match rest {
-                _ if rest.starts_with("{_}") => (Piece::Skip, 3),
-                _ if rest.starts_with("{id}") => (Piece::Take, 4),
-                _ => {
-                    let end = rest.char_indices().skip(1).map(|(at, _)| at).find(|at| {
-                        rest.get(*at..).is_some_and(|r| r.starts_with("{_}") || r.starts_with("{id}"))
-                    });
-                    let text = rest.get(..end.unwrap_or(rest.len())).unwrap_or(rest);
-                    (Piece::Text(text.to_owned()), text.len())
-                }
-            };
-            pieces.push(piece);
-            rest = rest.get(length..).unwrap_or_default();
-        }
-        Self(pieces)
-    }
-
-    /// What stands in the `{id}` hole, as told to an operator.
-    fn take(&self, text: &str) -> Option<String> {
-        let (id, _) = self.hole(text)?;
-        Some(id.trim().chars().take(128).collect()).filter(|id: &String| !id.is_empty())
-    }
-
-    /// Whether there is something to take.
-    pub(super) fn has_hole(&self) -> bool {
-        self.0.contains(&Piece::Take)
-    }
-
-    /// What stands in the `{id}` hole, and what follows the pattern.
-    pub(super) fn hole<'t>(&self, text: &'t str) -> Option<(&'t str, &'t str)> {
-        let mut rest = text;
-        let mut taken = None;
-        let mut hole: Option<&Piece> = None;
-        for piece in &self.0 {
-            match piece {
-                Piece::Text(text) => {
-                    let at = if hole.is_some() { rest.find(text.as_str())? } else { 0 };
-                    let (before, after) = rest.split_at_checked(at)?;
-                    if hole == Some(&Piece::Take) {
-                        taken = Some(before);
-                    }
-                    rest = after.strip_prefix(text.as_str())?;
-                    hole = None;
-                }
-                Piece::Skip | Piece::Take => hole = Some(piece),
-            }
-        }
-        match hole {
-            Some(Piece::Take) => Some((rest, "")),
-            Some(Piece::Skip | Piece::Text(_)) => taken.map(|taken| (taken, "")),
-            None => taken.map(|taken| (taken, rest)),
-        }
+        Err((SystemFault { kind, text: clip(&said.join("; ")), code, trace }, faults))
     }
 }
 
 pub(super) fn clip(text: &str) -> String {
-    text.chars().take(TEXT_CHARS_MAX).collect()
+    short(text, TEXT_CHARS_MAX)
+}
+
+fn short(text: &str, chars_max: usize) -> String {
+    text.chars().take(chars_max).collect()
+}
+
+/// The words of one fault, behind the field where the words do not name it.
+fn one_fault((field, words): &(String, String)) -> Option<String> {
+    match (field.is_empty(), words.is_empty()) {
+        (true, true) => None,
+        (false, true) => Some(field.clone()),
+        (false, false) if !words.contains(field.as_str()) => Some(format!("{field}: {words}")),
+        (_, false) => Some(words.clone()),
+    }
 }
 
 /// Seconds to wait (RFC 9110, 10.2.3). Some systems write a fraction, which the field does not know: a started
@@ -472,7 +457,7 @@ impl Mapping {
                     (!path.steps().is_empty() && joined(path.steps(), '.') == native)
                         || path.steps().last().is_some_and(|s| joined(std::slice::from_ref(s), '.') == native)
                 };
-                if leaf.is_none() && same(&source.write_at) {
+                if leaf.is_none() && (same(&source.write_at) || source.update_at.as_ref().is_some_and(same)) {
                     leaf = Some(line.leaf);
                 }
             }
@@ -484,19 +469,5 @@ impl Mapping {
             pointer: pointer.unwrap_or_default(),
             message: "the system does not accept this value".to_owned(),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn patterns_take_what_stands_in_their_hole() {
-        let take = |pattern: &str, text: &str| Pattern::parse(pattern).take(text);
-        assert_eq!(take("{_}Existing ID: {id}", "Contact already exists. Existing ID: 377").unwrap(), "377");
-        assert_eq!(take("No. {id} exists", "No. 10 exists").unwrap(), "10");
-        assert_eq!(take("{_}Existing ID: {id}", "something else"), None);
-        assert_eq!(take("{_}ID: {id}", "ID: "), None);
     }
 }

@@ -1,13 +1,13 @@
-//! `faults:` — where a system's no lists what it does not accept, field by field.
+//! `faults:` — where a system's no lists what it does not accept, field by field, or in plain texts.
 
 use super::{
-    errors::clip,
+    errors::{Pattern, clip},
     load::{path, place},
     scan::{Raw, Scanner},
     trie::{Frame, Node as Tree, Raws, walk},
 };
 use crate::words::{
-    Diagnostics,
+    Diagnostic, Diagnostics,
     tree::Node,
     yaml::{FromYaml, Keys},
 };
@@ -19,8 +19,15 @@ const FAULTS_MAX: usize = 100;
 #[derive(Debug)]
 pub(super) struct Faults {
     list: FaultList,
-    field: u16,
+    field: Option<Field>,
     text: Option<u16>,
+}
+
+/// Where a fault names its field: at this slot, all of it or what stands in the pattern's hole.
+#[derive(Debug)]
+struct Field {
+    slot: u16,
+    pattern: Option<Pattern>,
 }
 
 /// Where the list of faults stands.
@@ -30,6 +37,25 @@ enum FaultList {
     Body(u16),
     /// In a text of the body, as JSON.
     Text { slot: u16, after: String, tree: Tree, list: u16, frame: u16 },
+}
+
+impl Field {
+    fn load(node: &Node, element: &mut Frame, found: &mut Diagnostics) -> Option<Self> {
+        if node.as_text().is_some() {
+            return Some(Self { slot: element.slot(path(node, found)?.steps()), pattern: None });
+        }
+        let mut keys = Keys::of(node, found)?;
+        let at = keys.required::<Node>("at", found).and_then(|node| place(&node, found));
+        let said: Option<Node> = keys.required("pattern", found);
+        keys.finish(found);
+        let said = said?;
+        let pattern = Pattern::parse(&String::read(&said, found)?);
+        if !pattern.has_hole() {
+            found.error(&said.place, "the pattern has no `{id}`: where it names the field");
+            return None;
+        }
+        Some(Self { slot: element.slot(at?.steps()), pattern: Some(pattern) })
+    }
 }
 
 impl Faults {
@@ -42,9 +68,19 @@ impl Faults {
         let (at, each) = (keys.take("at"), keys.take("each"));
         let after = keys.take("after").map(|node| String::read(node, found));
         let mut element = Frame::default();
-        let field: Node = keys.required("field", found)?;
-        let field = element.slot(path(&field, found)?.steps());
-        let text = keys.take("text").and_then(|node| path(node, found)).map(|p| element.slot(p.steps()));
+        let field = match keys.take("field") {
+            Some(node) => Some(Field::load(node, &mut element, found)?),
+            None => None,
+        };
+        let text = match keys.take("text") {
+            Some(node) => Some(element.slot(place(node, found)?.steps())),
+            None => None,
+        };
+        if field.is_none() && text.is_none() {
+            let mistake = Diagnostic::error(&node.place, "these faults have neither `field` nor `text`");
+            found.push(mistake.help("say where each names its field, or `text: .` where each is a text"));
+            return None;
+        }
         let list = match (at, each, after) {
             (Some(at), None, after) => {
                 let slot = body.slot(path(at, found)?.steps());
@@ -94,8 +130,15 @@ impl Faults {
     fn told(&self, raws: &Raws<'_>, list: u16) -> Option<Vec<(String, String)>> {
         let Raw::Elements { first, count } = raws.get(0, list) else { return None };
         let text = |frame, slot| raws.get(frame, slot).text().map(|text| clip(&text)).unwrap_or_default();
-        let one =
-            |frame| (text(frame, self.field), self.text.map(|slot| text(frame, slot)).unwrap_or_default());
+        let named = |frame| {
+            let Some(Field { slot, pattern }) = &self.field else { return String::new() };
+            let said = text(frame, *slot);
+            match pattern {
+                None => said,
+                Some(pattern) => pattern.take(&said).unwrap_or_default(),
+            }
+        };
+        let one = |frame| (named(frame), self.text.map(|slot| text(frame, slot)).unwrap_or_default());
         Some(raws.elements(first, count).take(FAULTS_MAX).map(one).collect())
     }
 }

@@ -72,6 +72,9 @@ pub struct Page {
     /// Whether the list ends here though it may hold more: the system cannot page any further. Whoever answers
     /// with this page must say so, or a cut list looks whole. Never with a `next`.
     pub truncated: bool,
+    /// Whether it is so only because of a default of the file's, which asks for less than the caller did: what it asks
+    /// for is here to the end.
+    pub narrowed: bool,
 }
 
 impl Mapping {

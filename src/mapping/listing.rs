@@ -110,12 +110,12 @@ impl Mapping {
         limit: u32,
     ) -> Result<Listing, ListError> {
         let began = cursor.and_then(Place::began);
-        let now = began.map_or(now, |began| Timestamp::from_second(began).ok());
+        let now = began.map_or(now, |began| Timestamp::from_millisecond(began).ok());
         let plan = self.plan(filter, sort, now)?;
         let call = self.lists.get(plan.variant).ok_or(ListError::NoList)?;
         let place = match cursor {
             Some(cursor) => Place::parse(cursor, plan.variant, &call.page).ok_or(ListError::BadCursor)?,
-            None => Place::first(now.map(Timestamp::as_second).filter(|_| plan.is_of_now)),
+            None => Place::first(now.map(Timestamp::as_millisecond).filter(|_| plan.is_of_now)),
         };
         let size = self.size(call, &place, limit)?;
         let request = self.list_request(call, &plan, &place, size, wanted);
@@ -219,21 +219,29 @@ impl Mapping {
 
     /// Which variant serves the query, and what of it: of those that need no more than the filter gives.
     fn plan(&self, filter: &Filter, sort: &[Sort], now: Option<Timestamp>) -> Result<Plan<'_>, ListError> {
-        let (mut ways, mut lacking) = (Vec::with_capacity(self.lists.len()), None);
-        for (variant, call) in self.lists.iter().enumerate() {
+        let (mut ways, mut lacking, mut unfixed) = (Vec::with_capacity(self.lists.len()), None, None);
+        let (by_fields, rest): (Vec<_>, Vec<_>) =
+            self.lists.iter().enumerate().partition(|(_, call)| call.for_fields);
+        // ORDER: what looks records up asks for the fewest; what it lacks is told where there is no other way.
+        for (variant, call) in by_fields.into_iter().chain(rest) {
             match call.bounds(filter, now) {
                 Ok(bounds) => ways.push((variant, call, bounds)),
+                Err(names) if call.for_fields => unfixed = unfixed.or(Some(names)),
                 Err(names) => lacking = lacking.or(Some(names)),
             }
         }
         let asks = *filter != Filter::everything() || !sort.is_empty() || !self.narrow.is_empty();
-        let planned = |(_, call, bounds): &(usize, &ListCall, Bounds<'_>)| match bounds.added.is_empty() {
-            true if asks => self.plan_with(call, filter, sort),
-            true => None,
-            false => {
-                let all = bounds.added.iter().chain([filter]).cloned().collect();
-                self.plan_with(call, &Filter::All(all).simplified(), sort)
-            }
+        let planned = |(_, call, bounds): &(usize, &ListCall, Bounds<'_>)| {
+            let plan = match bounds.added.is_empty() {
+                true if asks => self.plan_with(call, filter, sort),
+                true => None,
+                false => {
+                    let all = bounds.added.iter().chain([filter]).cloned().collect();
+                    self.plan_with(call, &Filter::All(all).simplified(), sort)
+                }
+            };
+            let by_fields = || Plan { sorted: sort.is_empty(), ..Plan::default() };
+            plan.or_else(|| call.for_fields.then(by_fields))
         };
         let first = ways.iter().enumerate().find_map(|(at, way)| Some((at, planned(way)?)));
         let (chosen, plan) = first.unwrap_or_else(|| {
@@ -241,7 +249,7 @@ impl Mapping {
             (plain.unwrap_or_default(), Plan { sorted: sort.is_empty(), ..Plan::default() })
         });
         if chosen >= ways.len() {
-            return Err(lacking.map_or(ListError::NoList, ListError::Needs));
+            return Err(lacking.or(unfixed).map_or(ListError::NoList, ListError::Needs));
         }
         let (variant, _, Bounds { told: bounds, is_narrowed, is_of_now, .. }) = ways.swap_remove(chosen);
         Ok(Plan { variant, bounds, is_narrowed, is_of_now, ..plan })

@@ -76,6 +76,7 @@ mod path;
 mod pattern;
 mod places;
 mod push;
+mod quoted;
 mod returned;
 mod scan;
 mod sets;

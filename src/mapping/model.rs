@@ -213,6 +213,8 @@ pub(super) struct ListCall {
     pub(super) headers: HeaderMap,
     /// Whether it is the road of queries with a filter or a sort.
     pub(super) for_queries: bool,
+    /// Whether it is the road of filters that fix the fields it needs.
+    pub(super) for_fields: bool,
     pub(super) filter: Option<Arc<super::dialect::Dialect>>,
     /// The query text that asks for rows, where the system has a language for it.
     pub(super) statement: Option<super::dialect::Statement>,
@@ -547,6 +549,8 @@ pub(super) struct Native {
     pub(super) slot: u16,
     pub(super) codec: Arc<Codec>,
     pub(super) write_at: Path,
+    /// Where a change writes it, if that is another place than a new record's.
+    pub(super) update_at: Option<Path>,
     /// Where it is read, if that is another place.
     pub(super) read_at: Option<Path>,
     /// How its key is found, where what it reads as is a code.
@@ -558,7 +562,7 @@ pub(super) struct Native {
 impl Native {
     /// One that is written where and as it is read.
     pub(super) fn plain(slot: u16, codec: Arc<Codec>, at: Path, create: bool, update: bool) -> Self {
-        Self { slot, codec, write_at: at, read_at: None, find: None, create, update }
+        Self { slot, codec, write_at: at, update_at: None, read_at: None, find: None, create, update }
     }
 }
 
@@ -627,6 +631,17 @@ pub enum What {
     NoRule,
     /// A list was due.
     NotAList,
+}
+
+impl std::fmt::Display for What {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Unfit(why) | Self::Assumed(why) => f.write_str(why),
+            Self::UnknownValue(value) => write!(f, "`{value}` is not in its table"),
+            Self::NoRule => f.write_str("no rule holds"),
+            Self::NotAList => f.write_str("a list was due"),
+        }
+    }
 }
 
 impl What {

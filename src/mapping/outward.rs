@@ -330,6 +330,11 @@ impl Native {
     pub(super) fn writes(&self, create: bool) -> bool {
         if create { self.create } else { self.update }
     }
+
+    /// Where it is written, with a new record or by a change.
+    pub(super) fn place(&self, create: bool) -> &Path {
+        self.update_at.as_ref().filter(|_| !create).unwrap_or(&self.write_at)
+    }
 }
 
 impl Held {

@@ -28,15 +28,18 @@ mod load;
 mod needs;
 mod paging;
 mod parts;
+mod pinned;
 mod pushed;
 mod query;
 mod read;
+mod refused;
 mod settled;
 mod shelved;
 mod shops;
 mod standin;
 mod tryton;
 mod unread;
+mod values;
 mod write;
 
 pub(super) fn shipped_schema() -> Schema {

@@ -107,6 +107,29 @@ impl<'l> Loader<'l> {
         }
     }
 
+    /// `write_at`: where the field is written, with a new record and by a change; a path is both.
+    pub(super) fn write_places(&mut self, keys: &mut Keys<'_>) -> [Option<Path>; 2] {
+        let Some(node) = keys.take("write_at") else { return [None, None] };
+        if node.as_map().is_none() {
+            return [super::path(node, self.found), None];
+        }
+        let Some(mut keys) = Keys::of(node, self.found) else { return [None, None] };
+        let places = ["create", "update"].map(|key| super::path_at(&mut keys, key, self.found));
+        keys.finish(self.found);
+        places
+    }
+
+    /// Tells of places under `write_at` that nothing is written to.
+    pub(super) fn is_written_there(&mut self, node: &Node, (create, update): (bool, bool)) {
+        let places = node.get("write_at").and_then(Node::as_map).unwrap_or_default();
+        for (key, _) in places {
+            if matches!((key.text.as_str(), create, update), ("create", false, _) | ("update", _, false)) {
+                let text = format!("`{}` never writes the field there", key.text);
+                self.found.push(Diagnostic::error(&key.place, text).help("take it out, or change `write`"));
+            }
+        }
+    }
+
     /// The form of what stands in a text, a code or an id.
     fn form(&mut self, leaf: LeafId, node: &Node) -> Option<KeyForm> {
         match self.entity.leaf(leaf)?.kind {
@@ -166,7 +189,19 @@ impl<'l> Loader<'l> {
                 value: tree::Value::Scalar(tree::Scalar { text: key.text.clone(), quoted: true }),
                 place: key.place.clone(),
             };
-            let (Some(value), Some(native)) = (self.value_of(leaf, &named), node.as_text()) else { continue };
+            let Some(value) = self.value_of(leaf, &named) else { continue };
+            if matches!(node.value, tree::Value::Null) {
+                if table.natives(&value).next().is_none() {
+                    let message = format!("no native value means `{}` in the table", key.text);
+                    self.found.error(&key.place, message);
+                }
+                table.one_way.push(value);
+                continue;
+            }
+            let Some(native) = node.as_text() else {
+                expected(node, "a native value, or `~` where it is never written", self.found);
+                continue;
+            };
             if table.read.get(native) != Some(&value) {
                 let message = format!("`{native}` does not mean `{}` in the table", key.text);
                 self.found.push(
@@ -210,7 +245,9 @@ impl<'l> Loader<'l> {
         let Some(table) = &codec.table else { return };
         let mut count: HashMap<String, u32> = HashMap::new();
         for (_, value) in &table.rows {
-            if !table.back.iter().any(|(named, _)| named == value) {
+            let is_settled =
+                table.back.iter().map(|(named, _)| named).chain(&table.one_way).any(|v| v == value);
+            if !is_settled {
                 *count.entry(shown(value)).or_default() += 1;
             }
         }
@@ -226,7 +263,7 @@ impl<'l> Loader<'l> {
                         twice.join("`, `")
                     ),
                 )
-                .help("name the one to write under `back`, or say `write: never`"),
+                .help("name the one to write under `back`, or `~` there for none, or say `write: never`"),
             );
         }
     }
@@ -305,10 +342,16 @@ pub(super) fn slot(frame: &mut Frame, path: &Path, codec: &Codec) -> u16 {
     frame.slot(path.steps())
 }
 
-fn shown(value: &Value) -> String {
+/// A value as files and callers write it.
+pub(in crate::mapping) fn shown(value: &Value) -> String {
     match value {
         Value::Text(text) => text.to_string(),
         Value::Boolean(yes) => yes.to_string(),
-        other => format!("{other:?}"),
+        Value::Integer(n) => n.to_string(),
+        Value::Decimal(n) => n.normalize().to_string(),
+        Value::Date(day) => day.to_string(),
+        Value::Instant(at) => at.to_string(),
+        Value::Null => "null".to_owned(),
+        Value::Object(_) | Value::List(_) => "several values".to_owned(),
     }
 }

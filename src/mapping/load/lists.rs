@@ -63,7 +63,7 @@ pub(super) fn variant(
     found: &mut Diagnostics,
 ) -> Option<ListCall> {
     let mut keys = Keys::of(node, found)?;
-    let purposes: Vec<ForWord> = keys.or("for", Vec::new, found).unwrap_or_default();
+    let (for_queries, fields) = purposes(keys.take("for"), found);
     let (method, suffix) = address(&mut keys, defaults, found)?;
     // A list may stand elsewhere than the records.
     let at = match keys.take("at") {
@@ -77,12 +77,7 @@ pub(super) fn variant(
     frame.rows(rows.steps());
     let rows_in = rows.steps().split_last().filter(|_| may_lack_rows).map(|(_, parent)| frame.slot(parent));
     let filter = dialect(&mut keys, defaults, found);
-    let select_body = keys.take("select").and_then(|node| {
-        let mut keys = Keys::of(node, found)?;
-        let body = path_at(&mut keys, "body", found);
-        keys.finish(found);
-        body
-    });
+    let select_body = keys.take("select").and_then(|node| select_body(node, found));
     // How long the system's index may lag behind; for the reader, and checked to be a period.
     if let Some(lag) = keys.take("lag") {
         Period::read(lag, found);
@@ -91,7 +86,8 @@ pub(super) fn variant(
     let headers = headers::load(&mut keys, node, defaults, found);
     let body = bodies::load(&mut keys, bodies::OF_LIST, defaults, found);
     // A search for keys is bounded by its codes alone.
-    let bounds = entity.map(|entity| needs::load(node, &mut keys, body.as_ref(), (entity, defaults), found));
+    let bounds =
+        entity.map(|entity| needs::load(node, &mut keys, (fields, body.as_ref()), (entity, defaults), found));
     let statement = match keys.take("statement") {
         Some(node) => Some(Statement::load(node, found)?),
         None => None,
@@ -111,7 +107,8 @@ pub(super) fn variant(
         at: format!("{at}{suffix}"),
         query,
         headers,
-        for_queries: !purposes.is_empty(),
+        for_queries,
+        for_fields: fields.is_some(),
         filter,
         statement,
         select_body,
@@ -125,6 +122,31 @@ pub(super) fn variant(
     };
     fits(&call, rows.steps().is_empty(), node, found);
     Some(call)
+}
+
+/// Where the names of wanted fields go in the body.
+fn select_body(node: &Node, found: &mut Diagnostics) -> Option<Path> {
+    let mut keys = Keys::of(node, found)?;
+    let body = path_at(&mut keys, "body", found);
+    keys.finish(found);
+    body
+}
+
+/// Whether a variant is for queries with a filter or an order only, and the fields that such a filter has to fix.
+fn purposes<'n>(node: Option<&'n Node>, found: &mut Diagnostics) -> (bool, Option<&'n Node>) {
+    let Some(node) = node else { return (false, None) };
+    if node.as_map().is_none() {
+        return (Vec::<ForWord>::read(node, found).is_some_and(|words| !words.is_empty()), None);
+    }
+    let Some(mut keys) = Keys::of(node, found) else { return (false, None) };
+    let fields = keys.take("filter");
+    keys.finish(found);
+    let is_list = |node: &&Node| node.as_list().is_some_and(|names| !names.is_empty());
+    if fields.is_none_or(|node| !is_list(&node)) {
+        let text = "`for: { filter: [ … ] }` names the fields that a filter has to fix";
+        found.push(Diagnostic::error(&node.place, text).help("as in `for: { filter: [emails.value] }`"));
+    }
+    (true, fields.filter(is_list))
 }
 
 /// Tells of parts of a list that do not go together.

@@ -41,7 +41,7 @@ impl<'m> Writing<'m> {
             let out = held.clone().unwrap_or(out);
             return self.put(native.slot, at, out, held);
         }
-        let at = &native.write_at;
+        let at = native.place(self.create);
         let stands = self.body.at(at.steps()).cloned();
         let Some(find) = native.find.as_ref().filter(|_| out != Out::Null) else {
             return match stands.filter(|_| self.found_here.contains(&at)) {
