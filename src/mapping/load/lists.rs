@@ -9,7 +9,7 @@ use crate::{
     mapping::{
         batch::BATCHES_MAX,
         body::Hole,
-        dialect::{Dialect, Statement},
+        dialect::{Dialect, SortWords, Statement},
         model::{ListCall, Speaks},
         path::Path,
         trie::Frame,
@@ -211,7 +211,8 @@ fn stated(node: &Node, statement: Option<&Statement>, dialect: Option<&Dialect>,
     if filters && !makes_text {
         tell("`{filter}` has nothing to say", "name a `filter` of shape `text` without `query`");
     }
-    let sort_text = makes_text && dialect.is_some_and(|dialect| dialect.sort.is_some());
+    let sort_text = dialect.and_then(|dialect| dialect.sort.as_ref());
+    let sort_text = makes_text && sort_text.is_some_and(SortWords::needs_statement);
     if sort_text && !sorts {
         tell("the order's text has no place", "put `[ ORDER BY {sort}]` into the statement");
     }
