@@ -4,17 +4,15 @@
 
 use std::sync::Arc;
 
-use http::header::RETRY_AFTER;
-
 use super::{
-    faults::Faults,
+    faults::{Faults, Told},
     load::path,
     model::{Mapping, Source},
     native::NativeAnswer,
     outward::{MappingFault, Whose},
-    path::{Path, joined},
     scan::{BadJson, Raw, Scanner},
     trie::{Frame, Node as Tree, Raws, walk},
+    wait::{Wait, retry_after},
     xml,
 };
 use crate::words::{
@@ -154,6 +152,7 @@ struct Matcher {
     text: Option<u16>,
     trace: Option<u16>,
     faults: Option<Faults>,
+    wait: Option<Wait>,
 }
 
 /// On which statuses a matcher is asked.
@@ -213,7 +212,7 @@ impl Errors {
     }
 
     /// Whether the answer is one, or what is wrong: kind, words, and native names of the faults.
-    fn judge(&self, answer: &NativeAnswer) -> Result<(), (SystemFault, Vec<(String, String)>)> {
+    fn judge(&self, answer: &NativeAnswer) -> Result<(), (SystemFault, Vec<Told>)> {
         let status = answer.status.as_u16();
         let success = answer.status.is_success();
         let asked = |matcher: &&Matcher| match matcher.status {
@@ -306,6 +305,7 @@ impl Matcher {
             keys.finish(found);
             loaded
         });
+        let wait = keys.take("wait").and_then(|node| Wait::load(node, frame, found));
         let text_of = |keys: &mut Keys<'_>, key, found: &mut Diagnostics| {
             keys.take(key).and_then(|node| String::read(node, found))
         };
@@ -329,14 +329,10 @@ impl Matcher {
                 return None;
             }
         };
-        Some(Self { status, test, is: is?, existing, text, trace, faults })
+        Some(Self { status, test, is: is?, existing, text, trace, faults, wait })
     }
 
-    fn tell(
-        &self,
-        answer: &NativeAnswer,
-        raws: &Raws<'_>,
-    ) -> Result<(), (SystemFault, Vec<(String, String)>)> {
+    fn tell(&self, answer: &NativeAnswer, raws: &Raws<'_>) -> Result<(), (SystemFault, Vec<Told>)> {
         let text = |slot: u16| raws.get(0, slot).text().map(|text| clip(&text));
         let kind = match self.is {
             Is::Success => return Ok(()),
@@ -350,7 +346,10 @@ impl Matcher {
             },
             Is::Conflict => FaultKind::Conflict,
             Is::Forbidden => FaultKind::Forbidden,
-            Is::RateLimited => FaultKind::RateLimited { after: retry_after(answer) },
+            Is::RateLimited => {
+                let told = self.wait.as_ref().and_then(|wait| wait.seconds(raws));
+                FaultKind::RateLimited { after: told.or_else(|| retry_after(answer)) }
+            }
             Is::Busy => FaultKind::Busy,
             Is::SignInFailed => FaultKind::SignInFailed,
             Is::BusinessRule => FaultKind::BusinessRule,
@@ -428,16 +427,6 @@ pub(super) fn clip(text: &str) -> String {
     text.chars().take(TEXT_CHARS_MAX).collect()
 }
 
-/// Seconds to wait (RFC 9110, 10.2.3). Some systems write a fraction, which the field does not know: a started
-/// second counts whole.
-fn retry_after(answer: &NativeAnswer) -> Option<u64> {
-    let said = answer.headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    let (whole, fraction) = said.split_once('.').unwrap_or((said, ""));
-    let is_started = fraction.bytes().any(|digit| digit != b'0');
-    let whole: u64 = whole.parse().ok().filter(|_| fraction.bytes().all(|digit| digit.is_ascii_digit()))?;
-    Some(whole.saturating_add(u64::from(is_started)))
-}
-
 /// What a status means where no matcher says more.
 fn by_status(answer: &NativeAnswer) -> FaultKind {
     match answer.status.as_u16() {
@@ -456,23 +445,18 @@ impl Mapping {
     pub(super) fn refuse_errors(&self, answer: &NativeAnswer) -> Result<(), SystemFault> {
         self.words.errors.judge(answer).map_err(|(mut fault, natives)| {
             if let FaultKind::Invalid(faults) = &mut fault.kind {
-                faults.extend(natives.iter().map(|(native, _)| self.fault_at(native)));
+                faults.extend(natives.iter().map(|native| self.fault_at(native)));
             }
             fault
         })
     }
 
     /// A fault of a native field as one of the field the caller knows; the system's words stay inside.
-    fn fault_at(&self, native: &str) -> MappingFault {
+    fn fault_at(&self, native: &Told) -> MappingFault {
         let mut leaf = None;
         self.root.lines(false, &mut |line, in_each| {
             if let (Source::Native(source), false) = (&line.source, in_each) {
-                // A filter may read the record itself, which has no name.
-                let same = |path: &Path| {
-                    (!path.steps().is_empty() && joined(path.steps(), '.') == native)
-                        || path.steps().last().is_some_and(|s| joined(std::slice::from_ref(s), '.') == native)
-                };
-                if leaf.is_none() && same(&source.write_at) {
+                if leaf.is_none() && native.names(&source.write_at) {
                     leaf = Some(line.leaf);
                 }
             }

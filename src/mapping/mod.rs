@@ -81,6 +81,7 @@ mod time;
 mod trial;
 mod trie;
 mod unread;
+mod wait;
 mod watched;
 mod xml;
 
