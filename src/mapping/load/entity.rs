@@ -80,7 +80,7 @@ pub(super) fn load(
     let lists = lists::load(&mut keys, &at, (entity, defaults), found);
     let [read, create, update, delete] = calls::load(&mut keys, key.as_ref(), defaults, found);
     let xml = xml::record(&mut keys, words, [&read, &create, &update], node, found);
-    let (samples, watched) = beside(&mut keys, entity, found);
+    let (samples, watched) = beside(&mut keys, (entity, defaults), found);
     let lacks = lacks::load(&mut keys, (entity, &root), &lists, [&read, &create, &update, &delete], found);
     keys.finish(found);
     // ORDER: every key has been asked for by now, so that all mistakes of the entity are told.
@@ -421,8 +421,14 @@ impl CaseWord {
 }
 
 /// What is no part of the way there and back.
-fn beside(keys: &mut Keys<'_>, entity: &Entity, found: &mut Diagnostics) -> (Vec<Sample>, Watched) {
-    (super::samples(keys.take("samples"), found), Watched::load(keys, entity, found))
+fn beside(
+    keys: &mut Keys<'_>,
+    (entity, defaults): (&Entity, &Defaults),
+    found: &mut Diagnostics,
+) -> (Vec<Sample>, Watched) {
+    let samples = super::samples(keys.take("samples"), found);
+    let samples = samples.into_iter().map(|sample| sample.with(&defaults.settings)).collect();
+    (samples, Watched::load(keys, entity, found))
 }
 
 pub(super) fn texts(node: Option<&Node>, found: &mut Diagnostics) -> Vec<(String, String)> {
