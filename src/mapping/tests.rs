@@ -20,6 +20,7 @@ mod catalogue;
 mod cells;
 mod erps;
 mod forms;
+mod graph;
 mod jq;
 mod keys;
 mod lines;
