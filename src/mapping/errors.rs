@@ -455,10 +455,11 @@ impl Mapping {
     fn fault_at(&self, native: &Told) -> MappingFault {
         let mut leaf = None;
         self.root.lines(false, &mut |line, in_each| {
-            if let (Source::Native(source), false) = (&line.source, in_each) {
-                if leaf.is_none() && native.names(&source.write_at) {
-                    leaf = Some(line.leaf);
-                }
+            if let (Source::Native(source), false) = (&line.source, in_each)
+                && leaf.is_none()
+                && native.names(&source.write_at)
+            {
+                leaf = Some(line.leaf);
             }
         });
         let pointer = leaf.and_then(|leaf| self.pointers.get(usize::from(leaf.0)).cloned()).flatten();
