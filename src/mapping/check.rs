@@ -48,6 +48,17 @@ pub(super) struct Sample {
     existing: Option<String>,
 }
 
+impl Sample {
+    /// The same, where settings that stand in what is sent are put in, as they are in a body.
+    pub(super) fn with<'s>(mut self, settings: impl IntoIterator<Item = (&'s String, &'s String)>) -> Self {
+        for (name, value) in settings {
+            let (name, value) = (format!("\"$settings.{name}\""), Json::from(value.as_str()).to_string());
+            self.sends = self.sends.map(|sends| sends.replace(&name, &value));
+        }
+        self
+    }
+}
+
 impl FromYaml for Sample {
     fn read(node: &Node, found: &mut Diagnostics) -> Option<Self> {
         let mut keys = Keys::of(node, found)?;

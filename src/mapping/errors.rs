@@ -4,21 +4,20 @@
 
 use std::sync::Arc;
 
-use http::header::RETRY_AFTER;
-
 mod taken;
 
 pub(super) use taken::Pattern;
 
 use super::{
-    faults::Faults,
+    faults::{Faults, Told},
     load::path,
     model::{Mapping, Source},
     native::NativeAnswer,
     outward::{MappingFault, Whose},
-    path::{Path, joined},
+    path::Path,
     scan::{BadJson, Raw, Scanner},
     trie::{Frame, Node as Tree, Raws, walk},
+    wait::{Wait, retry_after},
     xml,
 };
 use crate::words::{
@@ -183,6 +182,7 @@ struct Matcher {
     code: Option<u16>,
     trace: Option<u16>,
     faults: Option<Faults>,
+    wait: Option<Wait>,
 }
 
 /// On which statuses a matcher is asked.
@@ -231,7 +231,7 @@ impl Errors {
     }
 
     /// Whether the answer is one, or what is wrong: kind, words, and native names of the faults.
-    fn judge(&self, answer: &NativeAnswer) -> Result<(), (SystemFault, Vec<(String, String)>)> {
+    fn judge(&self, answer: &NativeAnswer) -> Result<(), (SystemFault, Vec<Told>)> {
         let status = answer.status.as_u16();
         let success = answer.status.is_success();
         let asked = |matcher: &&Matcher| match matcher.status {
@@ -330,6 +330,7 @@ impl Matcher {
             keys.finish(found);
             loaded
         });
+        let wait = keys.take("wait").and_then(|node| Wait::load(node, frame, found));
         let text_of = |keys: &mut Keys<'_>, key, found: &mut Diagnostics| {
             keys.take(key).and_then(|node| String::read(node, found))
         };
@@ -358,14 +359,10 @@ impl Matcher {
             Some((slot, Test::Equals(word))) => Some(*slot).filter(|_| word.parse::<bool>().is_err()),
             Some((_, Test::Starts(_) | Test::Contains(_) | Test::Present)) | None => None,
         });
-        Some(Self { status, test, is: is?, existing, text, code, trace, faults })
+        Some(Self { status, test, is: is?, existing, text, code, trace, faults, wait })
     }
 
-    fn tell(
-        &self,
-        answer: &NativeAnswer,
-        raws: &Raws<'_>,
-    ) -> Result<(), (SystemFault, Vec<(String, String)>)> {
+    fn tell(&self, answer: &NativeAnswer, raws: &Raws<'_>) -> Result<(), (SystemFault, Vec<Told>)> {
         let text = |slot: u16| raws.get(0, slot).text().map(|text| clip(&text));
         let kind = match self.is {
             Is::Success => return Ok(()),
@@ -379,7 +376,10 @@ impl Matcher {
             },
             Is::Conflict => FaultKind::Conflict,
             Is::Forbidden => FaultKind::Forbidden,
-            Is::RateLimited => FaultKind::RateLimited { after: retry_after(answer) },
+            Is::RateLimited => {
+                let told = self.wait.as_ref().and_then(|wait| wait.seconds(raws));
+                FaultKind::RateLimited { after: told.or_else(|| retry_after(answer)) }
+            }
             Is::Busy => FaultKind::Busy,
             Is::SignInFailed => FaultKind::SignInFailed,
             Is::BusinessRule => FaultKind::BusinessRule,
@@ -404,23 +404,14 @@ fn short(text: &str, chars_max: usize) -> String {
 }
 
 /// The words of one fault, behind the field where the words do not name it.
-fn one_fault((field, words): &(String, String)) -> Option<String> {
+fn one_fault(Told { field, words }: &Told) -> Option<String> {
+    let field = field.to_string();
     match (field.is_empty(), words.is_empty()) {
         (true, true) => None,
-        (false, true) => Some(field.clone()),
+        (false, true) => Some(field),
         (false, false) if !words.contains(field.as_str()) => Some(format!("{field}: {words}")),
         (_, false) => Some(words.clone()),
     }
-}
-
-/// Seconds to wait (RFC 9110, 10.2.3). Some systems write a fraction, which the field does not know: a started
-/// second counts whole.
-fn retry_after(answer: &NativeAnswer) -> Option<u64> {
-    let said = answer.headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    let (whole, fraction) = said.split_once('.').unwrap_or((said, ""));
-    let is_started = fraction.bytes().any(|digit| digit != b'0');
-    let whole: u64 = whole.parse().ok().filter(|_| fraction.bytes().all(|digit| digit.is_ascii_digit()))?;
-    Some(whole.saturating_add(u64::from(is_started)))
 }
 
 /// What a status means where no matcher says more.
@@ -441,25 +432,22 @@ impl Mapping {
     pub(super) fn refuse_errors(&self, answer: &NativeAnswer) -> Result<(), SystemFault> {
         self.words.errors.judge(answer).map_err(|(mut fault, natives)| {
             if let FaultKind::Invalid(faults) = &mut fault.kind {
-                faults.extend(natives.iter().map(|(native, _)| self.fault_at(native)));
+                faults.extend(natives.iter().map(|native| self.fault_at(native)));
             }
             fault
         })
     }
 
     /// A fault of a native field as one of the field the caller knows; the system's words stay inside.
-    fn fault_at(&self, native: &str) -> MappingFault {
+    fn fault_at(&self, native: &Told) -> MappingFault {
         let mut leaf = None;
         self.root.lines(false, &mut |line, in_each| {
-            if let (Source::Native(source), false) = (&line.source, in_each) {
-                // A filter may read the record itself, which has no name.
-                let same = |path: &Path| {
-                    (!path.steps().is_empty() && joined(path.steps(), '.') == native)
-                        || path.steps().last().is_some_and(|s| joined(std::slice::from_ref(s), '.') == native)
-                };
-                if leaf.is_none() && (same(&source.write_at) || source.update_at.as_ref().is_some_and(same)) {
-                    leaf = Some(line.leaf);
-                }
+            let is_it = |path: &Path| native.field.names(path);
+            if let (Source::Native(source), false) = (&line.source, in_each)
+                && leaf.is_none()
+                && (is_it(&source.write_at) || source.update_at.as_ref().is_some_and(is_it))
+            {
+                leaf = Some(line.leaf);
             }
         });
         let pointer = leaf.and_then(|leaf| self.pointers.get(usize::from(leaf.0)).cloned()).flatten();

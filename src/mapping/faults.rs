@@ -1,8 +1,12 @@
 //! `faults:` — where a system's no lists what it does not accept, field by field, or in plain texts.
 
+use std::fmt;
+
 use super::{
     errors::{Pattern, clip},
     load::{path, place},
+    model::KeyForm,
+    path::{Path, STEPS_MAX, Step, joined},
     scan::{Raw, Scanner},
     trie::{Frame, Node as Tree, Raws, walk},
 };
@@ -23,11 +27,30 @@ pub(super) struct Faults {
     text: Option<u16>,
 }
 
-/// Where a fault names its field: at this slot, all of it or what stands in the pattern's hole.
+/// Where a fault names its field.
 #[derive(Debug)]
-struct Field {
-    slot: u16,
-    pattern: Option<Pattern>,
+enum Field {
+    /// In a text: all of it, or what stands in the pattern's hole.
+    Text(u16, Option<Pattern>),
+    /// In a list of the steps to it.
+    Steps(u16),
+}
+
+/// One fault, as it is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Told {
+    pub(super) field: Named,
+    /// For the operator.
+    pub(super) words: String,
+}
+
+/// The field that a fault names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Named {
+    /// A native name: a path, or the last of its names; empty where none is told.
+    Name(String),
+    /// The steps to a place in what was sent. The first may name what the record was sent as.
+    Steps(Vec<Step>),
 }
 
 /// Where the list of faults stands.
@@ -40,11 +63,19 @@ enum FaultList {
 }
 
 impl Field {
+    /// `field`: a path, `{ at, pattern }`, or `{ steps }`.
     fn load(node: &Node, element: &mut Frame, found: &mut Diagnostics) -> Option<Self> {
         if node.as_text().is_some() {
-            return Some(Self { slot: element.slot(path(node, found)?.steps()), pattern: None });
+            return Some(Self::Text(element.slot(place(node, found)?.steps()), None));
         }
         let mut keys = Keys::of(node, found)?;
+        if let Some(steps) = keys.take("steps") {
+            keys.finish(found);
+            let mut one = Frame::default();
+            // INVARIANT: the text of a step has slot 1.
+            one.slot(&[]);
+            return element.each(path(steps, found)?.steps(), "", one).map(Self::Steps);
+        }
         let at = keys.required::<Node>("at", found).and_then(|node| place(&node, found));
         let said: Option<Node> = keys.required("pattern", found);
         keys.finish(found);
@@ -54,8 +85,32 @@ impl Field {
             found.error(&said.place, "the pattern has no `{id}`: where it names the field");
             return None;
         }
-        Some(Self { slot: element.slot(at?.steps()), pattern: Some(pattern) })
+        Some(Self::Text(element.slot(at?.steps()), Some(pattern)))
     }
+
+    fn read(&self, raws: &Raws<'_>, frame: usize) -> Named {
+        match self {
+            Self::Text(slot, pattern) => {
+                let said = text(raws, frame, *slot);
+                Named::Name(match pattern {
+                    None => said,
+                    Some(pattern) => pattern.take(&said).unwrap_or_default(),
+                })
+            }
+            Self::Steps(slot) => {
+                let Raw::Elements { first, count } = raws.get(frame, *slot) else {
+                    return Named::Steps(Vec::new());
+                };
+                // A path of a file has no more.
+                let names = raws.elements(first, count).take(STEPS_MAX + 1).map(|frame| text(raws, frame, 1));
+                Named::Steps(names.map(|name| step(&name)).collect())
+            }
+        }
+    }
+}
+
+fn text(raws: &Raws<'_>, frame: usize, slot: u16) -> String {
+    raws.get(frame, slot).text().map(|text| clip(&text)).unwrap_or_default()
 }
 
 impl Faults {
@@ -108,8 +163,8 @@ impl Faults {
         Some(Self { list, field, text })
     }
 
-    /// Native name and words of each fault.
-    pub(super) fn read(&self, raws: &Raws<'_>) -> Option<Vec<(String, String)>> {
+    /// What each fault names.
+    pub(super) fn read(&self, raws: &Raws<'_>) -> Option<Vec<Told>> {
         match &self.list {
             FaultList::Body(list) => self.told(raws, *list),
             FaultList::Text { slot, after, tree, list, frame } => {
@@ -127,18 +182,46 @@ impl Faults {
         }
     }
 
-    fn told(&self, raws: &Raws<'_>, list: u16) -> Option<Vec<(String, String)>> {
+    fn told(&self, raws: &Raws<'_>, list: u16) -> Option<Vec<Told>> {
         let Raw::Elements { first, count } = raws.get(0, list) else { return None };
-        let text = |frame, slot| raws.get(frame, slot).text().map(|text| clip(&text)).unwrap_or_default();
-        let named = |frame| {
-            let Some(Field { slot, pattern }) = &self.field else { return String::new() };
-            let said = text(frame, *slot);
-            match pattern {
-                None => said,
-                Some(pattern) => pattern.take(&said).unwrap_or_default(),
-            }
+        let one = |frame| Told {
+            field: self.field.as_ref().map_or(Named::Name(String::new()), |field| field.read(raws, frame)),
+            words: self.text.map(|slot| text(raws, frame, slot)).unwrap_or_default(),
         };
-        let one = |frame| (named(frame), self.text.map(|slot| text(frame, slot)).unwrap_or_default());
         Some(raws.elements(first, count).take(FAULTS_MAX).map(one).collect())
+    }
+}
+
+impl Named {
+    /// Whether this native place is what it names.
+    pub(super) fn names(&self, path: &Path) -> bool {
+        match self {
+            // A filter may read the record itself, which has no name.
+            Self::Name(native) => {
+                (!path.steps().is_empty() && joined(path.steps(), '.') == *native)
+                    || path.steps().last().is_some_and(|s| joined(std::slice::from_ref(s), '.') == *native)
+            }
+            Self::Steps(steps) => {
+                let behind_first = steps.split_first().map(|(_, rest)| rest);
+                !path.steps().is_empty()
+                    && (steps == path.steps() || behind_first.is_some_and(|rest| rest == path.steps()))
+            }
+        }
+    }
+}
+
+impl fmt::Display for Named {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name(name) => f.write_str(name),
+            Self::Steps(steps) => f.write_str(&joined(steps, '.')),
+        }
+    }
+}
+
+fn step(name: &str) -> Step {
+    match name.parse() {
+        Ok(index) if KeyForm::Digits.fits(name) => Step::Index(index),
+        _ => Step::Key(name.into()),
     }
 }

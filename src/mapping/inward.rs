@@ -333,6 +333,9 @@ impl<'b, 'a> Build<'b, 'a> {
                 return Came::Missing;
             }
         };
+        if !self.is_whole(each, base) {
+            return Came::Missing;
+        }
         let mut values = Vec::with_capacity(usize::try_from(count).unwrap_or(0));
         let raws = self.raws;
         for frame in raws.elements(first, count) {

@@ -201,7 +201,10 @@ impl Mapping {
                 limit: size,
                 offset: place.seen,
             });
-            request.carry(&statement.to, &text, false, body.as_mut());
+            // One that has nothing to say is not said.
+            if !text.is_empty() {
+                request.carry(&statement.to, &text, false, body.as_mut());
+            }
             statement.selects()
         });
         // Rows that are keys alone are asked for no names.

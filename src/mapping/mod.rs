@@ -86,6 +86,7 @@ mod time;
 mod trial;
 mod trie;
 mod unread;
+mod wait;
 mod watched;
 mod xml;
 

@@ -457,6 +457,8 @@ pub(super) enum Part {
 #[derive(Debug)]
 pub(super) struct EachPart {
     pub(super) slot: u16,
+    /// Where it is said that there are more elements than came.
+    pub(super) more: Option<u16>,
     pub(super) at: Path,
     pub(super) item: Box<Part>,
     /// What an element says of itself that is of this list.

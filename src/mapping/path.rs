@@ -4,7 +4,7 @@
 use std::{fmt, sync::Arc};
 
 /// Most steps of a path.
-const STEPS_MAX: usize = 16;
+pub(super) const STEPS_MAX: usize = 16;
 /// Largest index of a step.
 const INDEX_MAX: u16 = 255;
 

@@ -24,6 +24,9 @@ pub enum BadJson {
     /// More elements than anyone asked for.
     #[error("the answer holds more elements than the bound")]
     TooMany,
+    /// A part of an answer that comes in parts holds no list where rows are due.
+    #[error("a part of the answer holds no list where rows are due")]
+    NoRows,
 }
 
 /// A native scalar as it stands in the input, or what stood in its place.

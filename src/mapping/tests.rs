@@ -21,6 +21,7 @@ mod cells;
 mod choices;
 mod erps;
 mod forms;
+mod graph;
 mod jq;
 mod keys;
 mod lines;

@@ -29,13 +29,15 @@ pub(super) struct Node {
     /// Names of the finished tree, sorted by length, then text.
     pub(super) keys: Vec<(Box<str>, Node)>,
     /// Where keys of a length begin in `keys`; one longer than the longest key's length + 1.
-    begins: Vec<u16>,
+    begins: Box<[u16]>,
     pub(super) items: BTreeMap<u16, Node>,
     /// Elements that are found by what they say of themselves.
     pub(super) finds: Vec<Find>,
     /// The ways in which the elements of a list here are read one by one.
     pub(super) each: Vec<Each>,
     pub(super) rows: bool,
+    /// A list here whose every element holds rows.
+    every: Option<Box<Every>>,
     /// Whether an object here may be a tagged value.
     tagged: bool,
     /// Whether an object or a list is due here.
@@ -56,6 +58,16 @@ pub(super) struct Each {
     pub(super) node: Node,
     /// Slots of what holds the list that each element gets, and where.
     lifts: Vec<(u16, u16)>,
+}
+
+/// What each element of a list holds a part of the rows by.
+#[derive(Debug)]
+struct Every {
+    node: Node,
+    /// Where the rows of one element stand.
+    rows: u16,
+    /// Whether one may have none.
+    may_lack: bool,
 }
 
 /// Elements that are found by the text of one member.
@@ -138,6 +150,17 @@ impl Frame {
         self.root.reach(steps).rows = true;
     }
 
+    /// Makes what stands at a path in each element of the list at another path the rows of an answer. What else is read
+    /// of the answer stands outside of that list.
+    pub(super) fn rows_in_each(&mut self, list: &[Step], rows: &[Step], may_lack: bool) {
+        let slot = self.slots;
+        self.slots += 1;
+        let mut node = Node::default();
+        let place = node.reach(rows);
+        (place.slot, place.rows) = (Some(slot), true);
+        self.root.reach(list).every = Some(Box::new(Every { node, rows: slot, may_lack }));
+    }
+
     /// The finished tree; `false` when an object has too many names.
     pub(super) fn finish(&mut self) -> bool {
         self.root.index()
@@ -191,6 +214,9 @@ impl Node {
         for each in &mut self.each {
             fits &= each.node.index();
         }
+        if let Some(every) = &mut self.every {
+            fits &= every.node.index();
+        }
         let gets = |each: &Each| !each.lifts.is_empty() || each.node.lifting;
         self.lifting = self.each.iter().any(gets) || self.children().any(|child| child.lifting);
         self.parent = !self.each.is_empty() || self.children().next().is_some();
@@ -235,7 +261,9 @@ impl Node {
 
     /// Whether its value may be a list.
     pub(super) fn is_list(&self) -> bool {
-        self.rows || !(self.each.is_empty() && self.items.is_empty() && self.finds.is_empty())
+        self.rows
+            || self.every.is_some()
+            || !(self.each.is_empty() && self.items.is_empty() && self.finds.is_empty())
     }
 
     #[inline]
@@ -426,6 +454,7 @@ pub(super) fn walk<'a>(
         [each, ..] => elements(scan, each, list, base, raws, on_row),
         [] if !list && !node.keys.is_empty() => object(scan, node, base, raws, on_row),
         [] if list && node.rows => rows(scan, on_row),
+        [] if list && node.every.is_some() => every(scan, node, base, raws, on_row),
         // One object where rows are due: whoever asks for one record looks for it so.
         [] if !list && node.rows => on_row(scan),
         [] if list && !node.items.is_empty() => items(scan, node, base, raws, on_row),
@@ -478,6 +507,30 @@ fn rows<'a>(scan: &mut Scanner<'a>, on_row: &mut OnRow<'_, 'a>) -> Result<(), Ba
     let mut more = scan.enter(b']')?;
     while more {
         on_row(scan)?;
+        more = scan.more(b']')?;
+    }
+    Ok(())
+}
+
+/// The rows in each element of a list.
+fn every<'a>(
+    scan: &mut Scanner<'a>,
+    node: &Node,
+    base: usize,
+    raws: &mut Raws<'a>,
+    on_row: &mut OnRow<'_, 'a>,
+) -> Result<(), BadJson> {
+    let Some(every) = &node.every else { return scan.skip() };
+    let mut more = scan.enter(b']')?;
+    while more {
+        raws.set(base, every.rows, Raw::Absent);
+        let is_object = scan.peek()? == b'{';
+        walk(scan, &every.node, base, raws, on_row)?;
+        match raws.get(base, every.rows) {
+            Raw::Array => {}
+            Raw::Absent | Raw::Null if is_object && every.may_lack => {}
+            _ => return Err(BadJson::NoRows),
+        }
         more = scan.more(b']')?;
     }
     Ok(())

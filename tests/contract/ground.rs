@@ -183,7 +183,12 @@ impl Gate {
     /// What the system was asked that changes something; a search by `POST` is none.
     pub(crate) fn changes(&self) -> Vec<Seen> {
         let reads = |seen: &Seen| {
-            seen.method == "GET" || seen.target.ends_with("/search") || seen.target.contains("/oauth2/")
+            let asks = |operation: &str| seen.body.contains(&format!("\"operationName\":\"{operation}\""));
+            let is_query = asks("list") || asks("read");
+            seen.method == "GET"
+                || is_query
+                || seen.target.ends_with("/search")
+                || seen.target.contains("/oauth2/")
         };
         self.system.seen().into_iter().filter(|seen| !reads(seen)).collect()
     }

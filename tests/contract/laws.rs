@@ -42,6 +42,14 @@ const ELSEWHERE: &[(&str, &str, &str)] = &[
     // Told as a key, sent as the address of a record.
     ("dataverse", "Customer", "parent"),
     ("dataverse-contacts", "Customer", "parent"),
+    // Told as an object, sent as a text; and what is put together of it.
+    ("shopify-graphql", "Customer", "name"),
+    ("shopify-graphql", "Customer", "emails.value"),
+    ("shopify-graphql", "Customer", "phones.value"),
+    // Told in a page of variants, sent in a list of them.
+    ("shopify-graphql", "Product", "sku"),
+    ("shopify-graphql", "Product", "list_price.net_price"),
+    ("shopify-graphql", "Product", "gtin"),
     // Told as a moment, sent as a day.
     ("xero", "Invoice", "issue_date"),
     ("xero", "Invoice", "due_date"),

@@ -1,13 +1,13 @@
 //! Parts that hang on more than one native scalar, or share one.
 
-use super::{Build, Came, Findings as _};
+use super::{Absent, Build, Came, Findings as _};
 use crate::{
     mapping::{
         calc::{Calc, NoValue},
         choice::{Choice, Chosen},
         codec::Got,
         errors::SystemFault,
-        model::{Held, Mapping, Narrow, Source, Split, What, When},
+        model::{EachPart, Held, Mapping, Narrow, Source, Split, What, When},
         native::NativeAnswer,
         scan::Raw,
         trie::Raws,
@@ -145,6 +145,25 @@ impl Build<'_, '_> {
             }
         }
         Came::Is(Value::List(values))
+    }
+
+    /// Whether all elements of a list came. A part of it is not told, since it would look like the whole.
+    pub(super) fn is_whole(&mut self, each: &EachPart, base: usize) -> bool {
+        let Some(slot) = each.more else { return true };
+        match (self.raws.get(base, slot), self.absent) {
+            (Raw::Boolean(false), _) | (Raw::Absent, Absent::Empty) => return true,
+            (Raw::Boolean(true), _) => {
+                let mut first = None;
+                each.item.lines(true, &mut |line, _| first = first.or(Some(line.leaf)));
+                if let Some(leaf) = first.filter(|leaf| self.wanted.contains(*leaf)) {
+                    self.findings.truncate_push(leaf, What::Unfit("there are more elements than came"));
+                }
+            }
+            // Whoever does not say that there are no more may have some.
+            (_, _) => {}
+        }
+        self.lost(&each.item);
+        false
     }
 
     pub(super) fn calc(&mut self, leaf: LeafId, calc: &Calc, base: usize) -> Came {

@@ -422,6 +422,17 @@ pub(super) fn fit_together(
         let mistake = Diagnostic::error(&node.place, "`{key:number}` needs a key that is one");
         found.push(mistake.help("say `key: { at: …, form: digits }`, or write `{key}`"));
     }
+    let is_in_text = |hole: &Hole| matches!(hole, Hole::KeyIn(..));
+    let within = |call: &&Option<Call>| {
+        call.as_ref().and_then(|call| call.body.as_ref()).is_some_and(|body| body.has(&is_in_text))
+    };
+    if form == KeyForm::Text && calls.iter().any(within) {
+        let mistake = Diagnostic::error(
+            &node.place,
+            "a key stands within a text only where it cannot change what the text says",
+        );
+        found.push(mistake.help("say `key: { at: …, form: digits }` or `guid`, or write `\"{key}\"`"));
+    }
     if form == KeyForm::Text && lists.iter().any(ListCall::joins_keys) {
         let text = "keys are joined in an address only where they cannot hold what stands between them";
         let mistake = Diagnostic::error(&node.place, text);

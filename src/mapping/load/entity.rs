@@ -81,7 +81,7 @@ pub(super) fn load(
     let lists = lists::load(&mut keys, &at, (entity, defaults), found);
     let [read, create, update, delete] = calls::load(&mut keys, key.as_ref(), defaults, found);
     let xml = xml::record(&mut keys, words, [&read, &create, &update], node, found);
-    let (samples, watched, requires) = beside(&mut keys, entity, create.as_ref(), found);
+    let (samples, watched, requires) = beside(&mut keys, (entity, defaults), create.as_ref(), found);
     let lacks = lacks::load(&mut keys, (entity, &root), &lists, [&read, &create, &update, &delete], found);
     keys.finish(found);
     // ORDER: every key has been asked for by now, so that all mistakes of the entity are told.
@@ -454,11 +454,12 @@ impl CaseWord {
 /// What is no part of the way there and back.
 fn beside(
     keys: &mut Keys<'_>,
-    entity: &Entity,
+    (entity, defaults): (&Entity, &Defaults),
     create: Option<&Call>,
     found: &mut Diagnostics,
 ) -> (Vec<Sample>, Watched, FieldSet) {
     let samples = super::samples(keys.take("samples"), found);
+    let samples = samples.into_iter().map(|sample| sample.with(&defaults.settings)).collect();
     (samples, Watched::load(keys, entity, found), requires(keys, entity, create, found))
 }
 

@@ -9,7 +9,7 @@ use crate::{
     mapping::{
         batch::BATCHES_MAX,
         body::Hole,
-        dialect::{Dialect, Statement},
+        dialect::{Dialect, SortWords, Statement},
         model::{ListCall, Speaks},
         path::Path,
         trie::Frame,
@@ -71,11 +71,16 @@ pub(super) fn variant(
         None => at.to_owned(),
     };
     let mut frame = Frame::default();
-    let (rows, may_lack_rows) = rows(keys.take("rows"), node, defaults, found)?;
+    let said = keys.take("rows");
+    let (rows, inner, may_lack_rows) = rows(said, node, defaults, found)?;
     // INVARIANT: the rows' slot is the envelope's first, 1.
     frame.slot(rows.steps());
-    frame.rows(rows.steps());
-    let rows_in = rows.steps().split_last().filter(|_| may_lack_rows).map(|(_, parent)| frame.slot(parent));
+    match &inner {
+        None => frame.rows(rows.steps()),
+        Some(inner) => frame.rows_in_each(rows.steps(), inner.steps(), may_lack_rows),
+    }
+    let may_lack = may_lack_rows && inner.is_none();
+    let rows_in = rows.steps().split_last().filter(|_| may_lack).map(|(_, parent)| frame.slot(parent));
     let filter = dialect(&mut keys, defaults, found);
     let select_body = keys.take("select").and_then(|node| select_body(node, found));
     // How long the system's index may lag behind; for the reader, and checked to be a period.
@@ -120,7 +125,7 @@ pub(super) fn variant(
         envelope: frame.root,
         frame: frame.slots,
     };
-    fits(&call, rows.steps().is_empty(), node, found);
+    fits(&call, rows.steps().is_empty() && inner.is_none(), node, found);
     Some(call)
 }
 
@@ -233,7 +238,8 @@ fn stated(node: &Node, statement: Option<&Statement>, dialect: Option<&Dialect>,
     if filters && !makes_text {
         tell("`{filter}` has nothing to say", "name a `filter` of shape `text` without `query`");
     }
-    let sort_text = makes_text && dialect.is_some_and(|dialect| dialect.sort.is_some());
+    let sort_text = dialect.and_then(|dialect| dialect.sort.as_ref());
+    let sort_text = makes_text && sort_text.is_some_and(SortWords::needs_statement);
     if sort_text && !sorts {
         tell("the order's text has no place", "put `[ ORDER BY {sort}]` into the statement");
     }
@@ -246,28 +252,50 @@ fn suffix(node: &Node, found: &mut Diagnostics) -> Option<String> {
     }
 }
 
-/// Where the rows stand, `.` for a bare list, and whether none are there when the answer has no such place.
+/// Where the rows stand, `.` for a bare list; where they stand in each element of that, if they do; and whether none are
+/// there when the answer has no such place.
 fn rows(
     said: Option<&Node>,
     list: &Node,
     defaults: &Defaults,
     found: &mut Diagnostics,
-) -> Option<(Path, bool)> {
+) -> Option<(Path, Option<Path>, bool)> {
     let node = match (said, defaults.speaks) {
         (Some(node), _) => node,
-        (None, Speaks::Odata4) => return Some((Path::parse("value").ok()?, false)),
-        (None, Speaks::Odata2) => return Some((Path::parse("d.results").ok()?, false)),
+        (None, Speaks::Odata4) => return Some((Path::parse("value").ok()?, None, false)),
+        (None, Speaks::Odata2) => return Some((Path::parse("d.results").ok()?, None, false)),
         (None, Speaks::Json | Speaks::Xml) => {
             found.error(&list.place, "key `rows` is missing: where records stand in the answer");
             return None;
         }
     };
     if node.as_text().is_some() {
-        return place(node, found).map(|path| (path, false));
+        return rows_at(node, defaults, found).map(|(path, inner)| (path, inner, false));
     }
     let mut keys = Keys::of(node, found)?;
     let at: Option<Node> = keys.required("at", found);
     let absent: Option<AbsentWord> = keys.required("absent", found);
     keys.finish(found);
-    absent.and(place(&at?, found)).map(|path| (path, true))
+    absent.and(rows_at(&at?, defaults, found)).map(|(path, inner)| (path, inner, true))
+}
+
+/// `path`, or `path[].path`: a list, and what stands in each of its elements. `[].path` where the answer is that list.
+fn rows_at(node: &Node, defaults: &Defaults, found: &mut Diagnostics) -> Option<(Path, Option<Path>)> {
+    let text = node.as_text().unwrap_or_default();
+    let Some((outer, inner)) = text.split_once("[].") else { return Some((place(node, found)?, None)) };
+    if defaults.speaks == Speaks::Xml {
+        found.push(
+            Diagnostic::error(&node.place, "rows of XML stand in one place")
+                .help("name the elements on the way; a repeated one needs no `[]`"),
+        );
+        return None;
+    }
+    let outer = if outer.is_empty() { Ok(Path::default()) } else { Path::parse(outer) };
+    match (outer, Path::parse(inner)) {
+        (Ok(outer), Ok(inner)) => Some((outer, Some(inner))),
+        (Err(why), _) | (_, Err(why)) => {
+            found.push(Diagnostic::error(&node.place, why).help("`[]` stands once: `chunks[].rows`"));
+            None
+        }
+    }
 }

@@ -239,6 +239,10 @@ fn to_record(template: &Node) -> Option<Vec<String>> {
     if template.as_text() == Some("{record}") {
         return Some(Vec::new());
     }
+    // Its names may stand beside others.
+    if template.as_map().unwrap_or_default().iter().any(|(key, _)| key.text == "{record}") {
+        return Some(Vec::new());
+    }
     let under = |step: String, node: &Node| {
         let mut steps = to_record(node)?;
         steps.insert(0, step);
