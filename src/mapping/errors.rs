@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use http::header::RETRY_AFTER;
+use http::header::{CONTENT_TYPE, RETRY_AFTER};
 
 use super::{
     faults::Faults,
@@ -254,7 +254,8 @@ impl Errors {
         if answer.body.len() > BODY_BYTES_MAX && !answer.status.is_success() {
             return Err(BadJson::TooMany.to_string());
         }
-        if let Some(names) = &self.xml {
+        // Some systems say in JSON what is wrong with what is XML; the header says so.
+        if let Some(names) = self.xml.as_ref().filter(|_| !is_json(answer)) {
             let read = xml::document(&answer.body, names, &self.tree, raws, &mut |walker| walker.skip());
             return read.map_err(|why| why.to_string());
         }
@@ -422,6 +423,13 @@ impl Pattern {
             None => taken.map(|taken| (taken, rest)),
         }
     }
+}
+
+/// Whether an answer says that it is JSON: `application/json`, `application/problem+json` (RFC 6839).
+fn is_json(answer: &NativeAnswer) -> bool {
+    let told = answer.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let media = told.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    media == "application/json" || media.ends_with("+json")
 }
 
 pub(super) fn clip(text: &str) -> String {
