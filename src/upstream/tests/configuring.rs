@@ -132,7 +132,7 @@ fn a_delivery_goes_on_without_something_only_once_the_record_is_out() {
             "base: https://a/\nsign_in: none\ndelivers: {{ post: /in, steps: [{steps}], answer: {{ name: made, value: '{{n}}{{r}}' }} }}"
         )
     };
-    let out = "{ post: /in, json: '{$body}', take: { n: number } }";
+    let out = "{ post: /in, json: 'base64({$body})', take: { n: number } }";
     let receipt = "{ get: '/r/{n}', optional: true, take: { r: { body: true } } }";
     configure(&Registry::default(), &with(&[out, receipt].join(", "))).unwrap();
     let first = "{ get: /r, optional: true, take: { r: { body: true } } }";
