@@ -145,16 +145,6 @@ fn a_delivery_goes_on_without_something_only_once_the_record_is_out() {
             "{steps}\n{told}"
         );
     }
-    does_not_load(&[
-        (
-            "base: https://a/\nsign_in: { session: { before: [{ get: /r, optional: true }], post: /in, cookies: [S] } }",
-            "`optional` is of `delivers`",
-        ),
-        (
-            "base: https://a/\nsign_in: { session: { post: /in, take: { t: { body: false } }, cookies: [S] } }",
-            "`body: true`, a path, or",
-        ),
-    ]);
 }
 
 #[track_caller]
