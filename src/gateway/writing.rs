@@ -380,8 +380,9 @@ async fn stored(
     // All that may be written; of what others tell, what is seen or judged by.
     let wanted = entity.all().minus(&mapping.elsewhere()).union(&leaves);
     let (answer, inward) = fetch(exchange, admission, entity, &key, (&wanted, &must)).await?;
-    let mut seen =
-        mapping.inward(&answer, &leaves).map_err(|fault| exchange.refused_by(&served.name, fault))?;
+    let mut seen = mapping
+        .inward_of(&key, &answer, &leaves)
+        .map_err(|fault| exchange.refused_by(&served.name, fault))?;
     ids::public(exchange, mapping, &mut [&mut seen.record]).await?;
     joined::carry(mapping, &inward.record, &leaves, &mut seen.record);
     let id = ids::of(entity, &inward);

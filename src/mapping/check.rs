@@ -36,6 +36,8 @@ use crate::{
 #[derive(Clone, Debug)]
 pub(super) struct Sample {
     place: Place,
+    /// What the answer was asked for by.
+    key: Option<String>,
     answer: Option<String>,
     reads: Option<String>,
     create: Option<String>,
@@ -65,6 +67,7 @@ impl FromYaml for Sample {
         let mut text = |key| keys.take(key).and_then(|node| String::read(node, found));
         let sample = Self {
             place: node.place.clone(),
+            key: text("key"),
             answer: text("answer"),
             reads: text("reads"),
             create: text("create"),
@@ -145,7 +148,7 @@ impl Mapping {
         {
             self.check_list(answer, reads)?;
         } else if let Some(answer) = &sample.answer {
-            let record = self.check_answer(answer, sample.reads.as_deref())?;
+            let record = self.check_answer(sample, answer, sample.reads.as_deref())?;
             self.check_nothing_changes(&record)?;
         }
         let (request, parts) = match (&sample.create, &sample.from, &sample.update) {
@@ -219,9 +222,11 @@ impl Mapping {
     }
 
     /// The answer reads as said, and what is wanted of it does not depend on the rest.
-    fn check_answer(&self, answer: &str, reads: Option<&str>) -> Result<Record, String> {
-        let inward =
-            self.inward(&answer_of(answer), &self.entity.all()).map_err(|fault| fault.to_string())?;
+    fn check_answer(&self, sample: &Sample, answer: &str, reads: Option<&str>) -> Result<Record, String> {
+        let key = sample.key.clone().unwrap_or_else(|| self.key.sample());
+        let inward = self
+            .inward_of(&key, &answer_of(answer), &self.entity.all())
+            .map_err(|fault| fault.to_string())?;
         self.no_finding(&inward)?;
         let got = self.shown(&inward.record)?;
         if let Some(reads) = reads {

@@ -4,6 +4,8 @@
 
 use std::sync::Arc;
 
+use http::header::CONTENT_TYPE;
+
 mod taken;
 
 pub(super) use taken::Pattern;
@@ -277,7 +279,8 @@ impl Errors {
         if answer.body.len() > BODY_BYTES_MAX && !answer.status.is_success() {
             return Err(BadJson::TooMany.to_string());
         }
-        if let Some(names) = &self.xml {
+        // Some systems say in JSON what is wrong with what is XML; the header says so.
+        if let Some(names) = self.xml.as_ref().filter(|_| !is_json(answer)) {
             let read = xml::document(&answer.body, names, &self.tree, raws, &mut |walker| walker.skip());
             return read.map_err(|why| why.to_string());
         }
@@ -397,6 +400,13 @@ impl Matcher {
 
 pub(super) fn clip(text: &str) -> String {
     short(text, TEXT_CHARS_MAX)
+}
+
+/// Whether an answer says that it is JSON: `application/json`, `application/problem+json` (RFC 6839).
+fn is_json(answer: &NativeAnswer) -> bool {
+    let told = answer.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let media = told.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    media == "application/json" || media.ends_with("+json")
 }
 
 fn short(text: &str, chars_max: usize) -> String {

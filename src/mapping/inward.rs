@@ -84,7 +84,21 @@ impl Mapping {
     /// What the system said went wrong, or that its answer is none.
     pub fn inward(&self, answer: &NativeAnswer, wanted: &FieldSet) -> Result<Inward, SystemFault> {
         self.refuse_errors(answer)?;
-        self.one(self.read.as_ref(), answer, wanted)
+        self.one(self.read.as_ref(), (answer, None), wanted)
+    }
+
+    /// Reads the answer to a read of the record of that key, which the record itself may not say.
+    ///
+    /// # Errors
+    /// As of [`Mapping::inward`].
+    pub fn inward_of(
+        &self,
+        key: &str,
+        answer: &NativeAnswer,
+        wanted: &FieldSet,
+    ) -> Result<Inward, SystemFault> {
+        self.refuse_errors(answer)?;
+        self.one(self.read.as_ref(), (answer, Some(key)), wanted)
     }
 
     /// Reads the answer to a delete, which holds nothing of interest when it is no error.
@@ -128,7 +142,7 @@ impl Mapping {
         envelope: &mut Raws<'a>,
         wanted: &FieldSet,
     ) -> Result<Rows, SystemFault> {
-        let (raws, body) = (self.raws(answer)?, (&answer.body[..], rows_max));
+        let (raws, body) = (self.raws(answer, None)?, (&answer.body[..], rows_max));
         match &self.words.xml {
             Some(names) => {
                 let records = self.rows_of_xml(names, place, body, (envelope, raws), wanted)?;

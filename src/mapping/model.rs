@@ -138,6 +138,8 @@ pub(super) struct Around {
     pub(super) slots: Vec<(u16, u16)>,
     /// Header fields, and the slots that get them.
     pub(super) heads: Vec<(http::HeaderName, u16)>,
+    /// The slot that gets the key that was asked for.
+    pub(super) asked: Option<u16>,
 }
 
 /// A request that reads or writes one record.
@@ -184,6 +186,8 @@ pub(super) enum Returns {
     Record,
     /// The record's key.
     Key(KeyAt),
+    /// The record, which does not say its key: that stands elsewhere in the answer.
+    Keyed(KeyAt),
     /// Nothing of interest.
     Nothing,
 }

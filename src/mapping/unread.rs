@@ -49,7 +49,7 @@ impl Mapping {
         let answer =
             NativeAnswer { status: http::StatusCode::OK, headers: Default::default(), body: body.clone() };
         let all = self.entity.all();
-        let listing = match self.inward(&answer, &all) {
+        let listing = match self.inward_of(&self.key.sample(), &answer, &all) {
             Ok(_) => None,
             Err(_) => match self.listing_of_answer(1) {
                 Ok(listing) => Some(listing),

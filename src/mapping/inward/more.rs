@@ -20,19 +20,25 @@ const PIECES_MAX: usize = 1000;
 
 impl Mapping {
     /// Room for what records hold, each with what it gets of the answer it comes in.
-    pub(in crate::mapping) fn raws<'a>(&self, answer: &'a NativeAnswer) -> Result<Raws<'a>, SystemFault> {
-        Ok(Raws::new(&self.words.absent).given(self.given(answer)?))
+    pub(in crate::mapping) fn raws<'a>(
+        &self,
+        answer: &'a NativeAnswer,
+        asked: Option<&'a str>,
+    ) -> Result<Raws<'a>, SystemFault> {
+        Ok(Raws::new(&self.words.absent).given(self.given(answer, asked)?))
     }
 
     /// What each record gets of the answer it comes in.
     pub(in crate::mapping) fn given<'a>(
         &self,
         answer: &'a NativeAnswer,
+        asked: Option<&'a str>,
     ) -> Result<Vec<(u16, Raw<'a>)>, SystemFault> {
         let Some(around) = &self.around else { return Ok(Vec::new()) };
         let head = |name: &http::HeaderName| answer.headers.get(name).and_then(|value| value.to_str().ok());
         let heads = around.heads.iter().map(|(name, to)| (*to, head(name).map_or(Raw::Absent, Raw::Text)));
-        let mut given: Vec<_> = heads.collect();
+        let key = around.asked.map(|to| (to, asked.map_or(Raw::Absent, Raw::Text)));
+        let mut given: Vec<_> = heads.chain(key).collect();
         if !around.slots.is_empty() {
             let mut raws = Raws::new(&self.words.absent);
             raws.restart(around.frame);

@@ -328,9 +328,10 @@ fn returns(keys: &mut Keys<'_>, node: &Node, kind: Kind, found: &mut Diagnostics
                 .push(mistake.help("a path of the answer, or `{ header: Location, pattern: \"{_}/{id}\" }`"));
         }
         (ReturnsWord::Key, true, false) => return key_at.map(Returns::Key),
+        (ReturnsWord::Record, true, false) if at.is_some() => return key_at.map(Returns::Keyed),
         (ReturnsWord::Record | ReturnsWord::Nothing, true, _) => {
             if let Some(at) = at {
-                found.error(&at.place, "`key_at` goes with `returns: key`");
+                found.error(&at.place, "`key_at` goes with `returns: key`, or `returns: record` of `create`");
             }
             return Some(match read {
                 ReturnsWord::Nothing => Returns::Nothing,

@@ -92,7 +92,7 @@ pub(super) fn load(
     finish(&mut frame, node, found);
     xml::check(words, &frame.root, &written, (all, &lists), node, found);
     Some(Mapping {
-        around: around(&frame, node, found),
+        around: around(&frame, node, &lists, found),
         filters: filters(entity, &lines, select.as_ref(), defaults.speaks),
         key_names: key_names(&key, select.as_ref(), defaults.speaks),
         select: select.map(|words| select_of(words, &lines, (&key, &cells), version.as_ref(), &narrow)),
@@ -194,10 +194,12 @@ fn finish(frame: &mut Frame, node: &Node, found: &mut Diagnostics) {
 }
 
 /// What records are given of the answers they come in.
-fn around(record: &Frame, node: &Node, found: &mut Diagnostics) -> Option<Around> {
+fn around(record: &Frame, node: &Node, lists: &[ListCall], found: &mut Diagnostics) -> Option<Around> {
+    let mut asked = None;
     let (mut frame, mut slots, mut heads) = (Frame::default(), Vec::new(), Vec::new());
     for (steps, to) in &record.outside {
         match steps.as_slice() {
+            [Step::Asked] => asked = Some(*to),
             [Step::Answer, rest @ ..] => slots.push((frame.slot(rest), *to)),
             [Step::Head, Step::Key(name)] => match http::HeaderName::try_from(&**name) {
                 Ok(name) => heads.push((name, *to)),
@@ -207,8 +209,12 @@ fn around(record: &Frame, node: &Node, found: &mut Diagnostics) -> Option<Around
         }
     }
     finish(&mut frame, node, found);
-    let is_read = !slots.is_empty() || !heads.is_empty();
-    is_read.then(|| Around { node: frame.root, frame: frame.slots, slots, heads })
+    if asked.is_some() && !lists.is_empty() {
+        let text = "`$key` is what one record was asked for by, and a list asks for none by its key";
+        found.push(Diagnostic::error(&node.place, text).help("name the path where a row says it"));
+    }
+    let is_read = !slots.is_empty() || !heads.is_empty() || asked.is_some();
+    is_read.then(|| Around { node: frame.root, frame: frame.slots, slots, heads, asked })
 }
 
 /// By which native places each leaf can be filtered: by every place it is read from, or not at all.
@@ -384,7 +390,7 @@ fn found_by(steps: &[Step]) -> impl Iterator<Item = String> {
         Step::Find(key, _) => {
             Some(dotted(&[steps.get(..at).unwrap_or_default(), &[Step::Key(key.clone())]].concat()))
         }
-        Step::Key(_) | Step::Index(_) | Step::Up | Step::Answer | Step::Head => None,
+        Step::Key(_) | Step::Index(_) | Step::Up | Step::Answer | Step::Head | Step::Asked => None,
     })
 }
 
