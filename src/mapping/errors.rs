@@ -247,7 +247,7 @@ impl Errors {
         }
     }
 
-    fn scan<'a>(&self, answer: &'a NativeAnswer, raws: &mut Raws<'a>) -> Result<(), String> {
+    fn scan<'a>(&'a self, answer: &'a NativeAnswer, raws: &mut Raws<'a>) -> Result<(), String> {
         if answer.body.is_empty() {
             return Ok(());
         }

@@ -22,10 +22,15 @@ pub(super) fn integer(text: &str) -> Result<i64, &'static str> {
 }
 
 /// A decimal from its token: exact, scale kept, exponent accepted.
+#[inline]
 pub(super) fn decimal(text: &str) -> Result<Decimal, &'static str> {
-    if let Some(short) = short_decimal(text.as_bytes()) {
-        return Ok(short);
+    match short_decimal(text.as_bytes()) {
+        Some(short) => Ok(short),
+        None => long_decimal(text),
     }
+}
+
+fn long_decimal(text: &str) -> Result<Decimal, &'static str> {
     const NO_DECIMAL: &str = "not a decimal number";
     let bytes = text.as_bytes();
     let (mut mantissa, mut scale, mut digits, mut point): (i128, i64, u32, bool) = (0, 0, 0, false);
@@ -63,6 +68,7 @@ pub(super) fn decimal(text: &str) -> Result<Decimal, &'static str> {
 }
 
 /// A plain decimal of at most 18 digits, as nearly all are: without wide arithmetic.
+#[inline]
 fn short_decimal(text: &[u8]) -> Option<Decimal> {
     let (negative, digits) = match text {
         [b'-', rest @ ..] => (true, rest),

@@ -19,13 +19,13 @@ const PIECES_MAX: usize = 1000;
 
 impl Mapping {
     /// Room for what records hold, each with what it gets of the answer it comes in.
-    pub(in crate::mapping) fn raws<'a>(&self, answer: &'a NativeAnswer) -> Result<Raws<'a>, SystemFault> {
+    pub(in crate::mapping) fn raws<'a>(&'a self, answer: &'a NativeAnswer) -> Result<Raws<'a>, SystemFault> {
         Ok(Raws::new(&self.words.absent).given(self.given(answer)?))
     }
 
     /// What each record gets of the answer it comes in.
     pub(in crate::mapping) fn given<'a>(
-        &self,
+        &'a self,
         answer: &'a NativeAnswer,
     ) -> Result<Vec<(u16, Raw<'a>)>, SystemFault> {
         let Some(around) = &self.around else { return Ok(Vec::new()) };
