@@ -19,7 +19,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("policy", &["words", "clock", "schema", "catalog", "identity"]),
     ("quota", &["words", "clock", "identity", "policy", "catalog"]),
     ("audit", &["words", "clock", "schema", "catalog", "identity", "policy", "quota"]),
-    ("mapping", &["words", "schema", "catalog"]),
+    ("mapping", &["words", "clock", "schema", "catalog"]),
     ("quality", &["words", "schema", "mapping"]),
     ("odata", &["words", "schema"]),
     ("wire", &["words", "body", "clock"]),

@@ -18,6 +18,7 @@ use super::{
     outward::MappingFault,
     parts::PartVersions,
     scan::Raw,
+    sets::Moment,
     xml,
 };
 use crate::{
@@ -120,7 +121,8 @@ impl Mapping {
         }
         let (request, parts) = match (&sample.create, &sample.from, &sample.update) {
             (Some(create), None, None) => {
-                let made = self.creation(&self.record(create)?, None).map_err(|faults| told(&faults))?;
+                let made = self.creation_at(&self.record(create)?, None, Moment::of_samples());
+                let made = made.map_err(|faults| told(&faults))?;
                 let part = |draft| self.part(draft, &self.key.sample(), &PartVersions::default());
                 let parts: Result<Vec<_>, _> = made.parts.into_iter().map(part).collect();
                 (Some(made.record), parts.map_err(|fault| told(&[fault]))?)
@@ -129,8 +131,9 @@ impl Mapping {
                 let (from, to) = (self.record(from)?, self.record(to)?);
                 let version = "W/\"sample\"";
                 let versions = (Some(version), &PartVersions::sample(version));
+                let at = (&FieldSet::EMPTY, None);
                 let changes =
-                    self.changes(&self.key.sample(), (&from, &to), versions, &FieldSet::EMPTY, None);
+                    self.changes_at(&self.key.sample(), (&from, &to), versions, at, Moment::of_samples());
                 let changes = changes.map_err(|faults| told(&faults))?;
                 (changes.record, changes.parts)
             }

@@ -58,10 +58,15 @@ yaml_words! {
         Lower = "lower",
         /// Digits only.
         Digits = "digits",
+        /// Letters and digits of ASCII only.
+        Alnum = "alnum",
         /// Plain text of what the system keeps as HTML.
         Html = "html",
     }
 }
+
+/// Most values of a table that are named to a caller.
+const KNOWN_MAX: usize = 40;
 
 /// Native spellings and canonical ones.
 #[derive(Debug, Default)]
@@ -123,6 +128,8 @@ pub(super) struct Codec {
     pub(super) norm: Vec<Norm>,
     /// Most characters the system keeps.
     pub(super) most: Option<u32>,
+    /// Fewest characters the system keeps.
+    pub(super) least: Option<u32>,
     /// Most digits after the point the system keeps.
     pub(super) scale: Option<u32>,
     /// What characters the system's texts can hold.
@@ -461,6 +468,11 @@ impl Codec {
                 if let Some(scale) = self.scale.filter(is_finer) {
                     return Err(format!("the system keeps {scale} digits after the point"));
                 }
+                // Zeros at the end say nothing, and there is no room for them.
+                let n = &match self.scale {
+                    Some(scale) if n.scale() > scale => n.normalize(),
+                    Some(_) | None => *n,
+                };
                 match (self.forms.shift, self.forms.point) {
                     (0, Point::Point) => compact_str::format_compact!("{n}"),
                     (shift, point) => {
@@ -486,13 +498,16 @@ impl Codec {
         self.short(text)
     }
 
-    /// The text, unless it is too long for the system.
+    /// The text, unless it is too long or too short for the system.
     fn short(&self, text: CompactString) -> Result<CompactString, String> {
-        match self.most {
-            Some(most) if !bounded_length(&text, most) => {
+        match (self.most, self.least) {
+            (_, Some(least)) if text.chars().count() < usize::try_from(least).unwrap_or(usize::MAX) => {
+                Err(format!("the system keeps at least {least} characters"))
+            }
+            (Some(most), _) if !bounded_length(&text, most) => {
                 Err(format!("the system keeps at most {most} characters"))
             }
-            Some(_) | None => Ok(text),
+            (Some(_) | None, _) => Ok(text),
         }
     }
 
@@ -503,6 +518,10 @@ impl Codec {
                 Value::Text(text) => text.to_string(),
                 other => self.spell(other).map(|text| text.to_string()).unwrap_or_default(),
             };
+            if known.len() == KNOWN_MAX {
+                known.push("and others".to_owned());
+                break;
+            }
             if !known.contains(&name) {
                 known.push(name);
             }
@@ -531,6 +550,7 @@ mod tests {
             default: None,
             norm: Vec::new(),
             most: None,
+            least: None,
             scale: None,
             forms: Forms::default(),
             charset: Charset::All,

@@ -272,11 +272,12 @@ impl<'b, 'a> Build<'b, 'a> {
                 }
             }
         }
-        match (is_some, is_told) {
+        let came = match (is_some, is_told) {
             (true, _) => Came::Is(Value::Null),
             (false, true) => Came::Nothing,
             (false, false) => Came::Missing,
-        }
+        };
+        object.choices.iter().fold(came, |came, choice| self.choice(choice, base, fields, came))
     }
 
     fn part(&mut self, part: &Part, base: usize) -> Came {
@@ -368,6 +369,10 @@ impl<'b, 'a> Build<'b, 'a> {
             Source::First(rules) => self.first(line.leaf, rules, base),
             Source::Calc(calc) => self.calc(line.leaf, calc, base),
             Source::Hole(held) => self.hole(line.leaf, held, base),
+            Source::Behind(behind) => {
+                let (head, rest) = (behind.head_slot(), behind.rest.slot);
+                self.got(line.leaf, behind.read(self.raws.get(base, head), self.raws.get(base, rest)))
+            }
         }
     }
 

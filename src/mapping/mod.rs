@@ -43,10 +43,12 @@
 
 mod abilities;
 mod batch;
+mod behind;
 mod body;
 mod calc;
 mod cells;
 mod check;
+mod choice;
 mod codec;
 mod cursor;
 mod dialect;
@@ -75,6 +77,7 @@ mod places;
 mod push;
 mod returned;
 mod scan;
+mod sets;
 mod settled;
 mod tagged;
 mod time;

@@ -6,7 +6,8 @@ use compact_str::CompactString;
 use http::{HeaderMap, Method};
 
 use super::{
-    body::Body, calc::Calc, codec::Codec, key::Key, out::Out, path::Path, pattern::Pattern, trie::Node,
+    behind::Behind, body::Body, calc::Calc, choice::Choice, codec::Codec, key::Key, out::Out, path::Path,
+    pattern::Pattern, sets::Set, trie::Node,
 };
 use crate::{
     schema::{Entity, FieldSet, LeafId, Value},
@@ -44,11 +45,13 @@ pub struct Mapping {
     /// Native conditions of a record that is of this entity.
     pub(super) narrow: Vec<Narrow>,
     /// What a new record carries besides its fields.
-    pub(super) set: Vec<(Path, Out)>,
-    /// The same, found by a code.
+    pub(super) set: Vec<Set>,
+    /// What a new record carries that is found by a code.
     pub(super) set_found: Vec<super::finding::SetFound>,
     /// Whether anything that is written is found by a code.
     pub(super) finds: bool,
+    /// What this system needs of a new record, beyond what the schema does.
+    pub(super) requires: FieldSet,
     pub(super) select: Option<Select>,
     /// Where each leaf is found by the system's filters, every place it is read from; by number of the leaf. None
     /// where one of the places cannot be asked for: the others alone would lose records.
@@ -401,6 +404,8 @@ pub(super) struct ObjectPart {
     pub(super) parts: Vec<Named>,
     /// Native texts that hold several of its fields.
     pub(super) texts: Vec<TextPart>,
+    /// Fields that are kept in one of several ways; none of them is among the parts.
+    pub(super) choices: Vec<Choice>,
 }
 
 /// A native text with a hole for each of some fields.
@@ -454,10 +459,10 @@ pub(super) struct EachPart {
     pub(super) item: Box<Part>,
     /// What an element says of itself that is of this list.
     pub(super) narrow: Vec<Narrow>,
+    /// What a new element carries besides its fields.
+    pub(super) set: Vec<Set>,
     /// Whether it may be sent with a new record.
     pub(super) create: bool,
-    /// What an element is sent with besides its fields.
-    pub(super) set: Vec<(Path, Set)>,
     /// Whether its elements may come, change and go with a change of the record, as commands.
     pub(super) update: bool,
     /// How it is written, where it is not sent as it is.
@@ -489,26 +494,6 @@ pub(super) struct CommandWords {
     pub(super) add: Body,
     pub(super) change: Option<Body>,
     pub(super) remove: Option<Body>,
-}
-
-/// A native value that a mapping sends of its own.
-#[derive(Debug)]
-pub(super) enum Set {
-    /// It is always the same.
-    Is(Out),
-    /// It is worked out of what else is sent.
-    Calc(Box<Worked>),
-}
-
-/// A calculation over what is sent.
-#[derive(Debug)]
-pub(super) struct Worked {
-    pub(super) calc: Calc,
-    /// Native tree of its operands, and the size of its frame.
-    pub(super) node: Node,
-    pub(super) frame: u16,
-    /// Whether it travels as text.
-    pub(super) is_text: bool,
 }
 
 /// A list read from one text.
@@ -552,6 +537,8 @@ pub(super) enum Source {
     Calc(Box<Calc>),
     /// A part of a native text; the object's `texts` write it.
     Hole(Box<Held>),
+    /// A text of which the beginning stands elsewhere.
+    Behind(Box<Behind>),
 }
 
 /// A native scalar, both ways.
@@ -727,6 +714,13 @@ impl ObjectPart {
     /// Every line under this object.
     pub(super) fn lines<'p>(&'p self, in_each: bool, see: &mut dyn FnMut(&'p Line, bool)) {
         self.parts.iter().for_each(|named| named.part.lines(in_each, see));
+        let branches = self.choices.iter().flat_map(|choice| &choice.branches);
+        branches.flat_map(|branch| &branch.lines).for_each(|named| named.part.lines(in_each, see));
+    }
+
+    /// Whether a position is filled by a choice.
+    pub(super) fn is_chosen(&self, position: u16) -> bool {
+        self.choices.iter().any(|choice| choice.fields.iter().any(|(filled, _)| *filled == position))
     }
 
     /// The part that fills a position.

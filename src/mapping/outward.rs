@@ -4,6 +4,7 @@
 
 use compact_str::CompactString;
 use http::{HeaderValue, Method};
+use jiff::Timestamp;
 
 use super::{
     body::Holes,
@@ -17,9 +18,11 @@ use super::{
     parts::{Changes, Creation, PartDraft, PartVersions},
     path::Path,
     places::{elements, fields_of, places},
+    sets::{self, Moment},
 };
 use crate::{
     catalog::Action,
+    clock,
     schema::{FieldSet, Fields, LeafId, Object, Record, Shape, Value},
 };
 
@@ -102,16 +105,27 @@ impl Mapping {
     /// # Errors
     /// What of the record the system cannot take; and a code of which no key was found.
     pub fn creation(&self, record: &Record, found: Option<&Found>) -> Result<Creation, Vec<MappingFault>> {
+        self.creation_at(record, found, clock::now().wall)
+    }
+
+    /// The same, at a moment.
+    pub(super) fn creation_at(
+        &self,
+        record: &Record,
+        found: Option<&Found>,
+        now: Timestamp,
+    ) -> Result<Creation, Vec<MappingFault>> {
         let call = self.create.as_ref().ok_or_else(|| vec![whole("the system cannot make such records")])?;
-        let mut out = Writing { found, splits: true, ..Writing::new(true, &FieldSet::EMPTY) };
+        let mut out = Writing { found, splits: true, ..Writing::new(true, &FieldSet::EMPTY).at(now) };
         out.object(&self.root, &self.entity.root, Some(&record.fields), None);
         for set in &self.set_found {
             out.set_found(set);
         }
         self.check_derived(&mut out, record, None);
+        self.check_required(&mut out, record);
         out.done()?;
         let (mut body, parts) = (out.body, out.drafts);
-        self.beside(&mut body);
+        self.beside(&mut body, now).map_err(|why| vec![whole(&why)])?;
         let address = format!("{}{}", self.at, call.before);
         let request = Request::new(call.method.clone(), address).with(&call.query, &call.headers);
         Ok(Creation {
@@ -121,13 +135,14 @@ impl Mapping {
     }
 
     /// Puts what a new record carries besides its fields.
-    pub(super) fn beside(&self, body: &mut Out) {
+    ///
+    /// # Errors
+    /// Why something of it cannot be worked out.
+    pub(super) fn beside(&self, body: &mut Out, now: Timestamp) -> Result<(), String> {
         for narrow in &self.narrow {
             body.put(narrow.at.steps(), narrow.out.clone());
         }
-        for (path, value) in &self.set {
-            body.put(path.steps(), value.clone());
-        }
+        sets::put(&self.set, body, Moment { now, index: 0 })
     }
 
     /// The request that changes a record; `None` when no line's value differs.
@@ -172,14 +187,26 @@ impl Mapping {
     pub fn changes(
         &self,
         id: &str,
-        (old, new): (&Record, &Record),
-        (version, versions): (Option<&str>, &PartVersions),
+        records: (&Record, &Record),
+        versions: (Option<&str>, &PartVersions),
         emptied: &FieldSet,
         found: Option<&Found>,
     ) -> Result<Changes, Vec<MappingFault>> {
+        self.changes_at(id, records, versions, (emptied, found), clock::now().wall)
+    }
+
+    /// The same, at a moment.
+    pub(super) fn changes_at(
+        &self,
+        id: &str,
+        (old, new): (&Record, &Record),
+        (version, versions): (Option<&str>, &PartVersions),
+        (emptied, found): (&FieldSet, Option<&Found>),
+        now: Timestamp,
+    ) -> Result<Changes, Vec<MappingFault>> {
         let call =
             self.update.as_ref().ok_or_else(|| vec![whole("the system cannot change such records")])?;
-        let mut out = Writing { found, ..Writing::new(false, emptied) };
+        let mut out = Writing { found, ..Writing::new(false, emptied).at(now) };
         out.object(&self.root, &self.entity.root, Some(&new.fields), Some(&old.fields));
         self.check_derived(&mut out, new, Some(old));
         out.done()?;
@@ -322,6 +349,8 @@ struct Derived<'m> {
 /// A body under construction.
 pub(super) struct Writing<'m> {
     create: bool,
+    /// When it is written.
+    now: Timestamp,
     /// Leaves that are cleared whether or not a value is known.
     emptied: &'m FieldSet,
     pub(super) body: Out,
@@ -357,6 +386,7 @@ impl<'m> Writing<'m> {
     pub(super) fn new(create: bool, emptied: &'m FieldSet) -> Self {
         Self {
             create,
+            now: Timestamp::UNIX_EPOCH,
             emptied,
             body: Out::object(),
             slots: None,
@@ -375,6 +405,11 @@ impl<'m> Writing<'m> {
             found_here: Vec::new(),
             item: None,
         }
+    }
+
+    /// The same, at a moment.
+    pub(super) fn at(self, now: Timestamp) -> Self {
+        Self { now, ..self }
     }
 
     /// The same, noting what is written by the slots that it is read from.
@@ -444,13 +479,17 @@ impl<'m> Writing<'m> {
             let old = old.and_then(|fields| fields.at(named.position));
             self.within(&named.name, |this| this.part(&named.part, &field.shape, new, old));
         }
+        for choice in &part.choices {
+            self.choice(choice, shape, new, old);
+        }
         part.texts.iter().for_each(|text| self.text(text, shape, new, old));
         // What no line keeps cannot be sent; unchanged, it does no harm.
         for (position, value) in new.into_iter().flat_map(Fields::iter) {
             let Some(field) = shape.at(position) else { continue };
             let id = matches!(field.shape, Shape::Leaf(LeafId(0)));
             let unchanged = !self.create && old.and_then(|old| old.at(position)) == Some(value);
-            if part.at(position).is_none() && *value != Value::Null && !unchanged && !id {
+            let is_kept = part.at(position).is_some() || part.is_chosen(position);
+            if !is_kept && *value != Value::Null && !unchanged && !id {
                 self.within(&field.name, |this| this.fault_here(None, "the system does not keep this field"));
             }
         }
@@ -508,6 +547,7 @@ impl<'m> Writing<'m> {
             // ORDER: written with the other fields of the same text.
             Source::Hole(held) if held.writes(self.create) => {}
             Source::Hole(_) => self.fault_here(Some(line.leaf), "the system does not let this be set"),
+            Source::Behind(behind) => self.behind(line.leaf, behind, new),
             Source::First(_) | Source::Calc(_) => self.derive(line.leaf, new, None),
         }
     }
@@ -528,6 +568,7 @@ impl<'m> Writing<'m> {
                 native.writes(self.create)
             }
             Source::Hole(held) => held.writes(self.create),
+            Source::Behind(behind) => behind.rest.writes(self.create),
             Source::Constant(_) | Source::Join(_) | Source::First(_) | Source::Calc(_) => false,
         };
         is_written && !self.create && self.emptied.contains(line.leaf)
@@ -624,7 +665,9 @@ impl<'m> Writing<'m> {
             for narrow in &each.narrow {
                 self.body.put(narrow.at.steps(), narrow.out.clone());
             }
-            self.within(&at.to_string(), |this| this.besides(&each.set));
+            if let Err(why) = sets::put(&each.set, &mut self.body, Moment { now: self.now, index: at }) {
+                self.within(&at.to_string(), |this| this.fault_here(None, why));
+            }
         }
         self.in_each = was_in_each;
         self.create = was_new;

@@ -79,7 +79,13 @@ impl Mapping {
         let call = self.write_call(action);
         match call.map(|call| &call.returns) {
             Some(Returns::Nothing) => Ok(Made::Nothing),
-            Some(Returns::Key(at)) => self.key_in(at, answer).map(Made::Key),
+            Some(Returns::Key(at)) => match self.key_in(at, answer) {
+                // It was accepted and is not done (RFC 9110 §15.3.3): there may be no key yet.
+                Err(_) if answer.status == http::StatusCode::ACCEPTED && answer.body.is_empty() => {
+                    Ok(Made::Nothing)
+                }
+                told => told.map(Made::Key),
+            },
             Some(Returns::Record) | None if answer.body.is_empty() => Ok(Made::Nothing),
             Some(Returns::Record) | None => {
                 let inward = self.one(call, answer, wanted)?;

@@ -16,7 +16,10 @@ use super::{
     scan::{Raw, Scanner},
     trie::{Raws, walk},
 };
-use crate::schema::{FieldSet, Fields, Object, Record, Shape, Value};
+use crate::{
+    clock,
+    schema::{FieldSet, Fields, Object, Record, Shape, Value},
+};
 
 /// A record before a write.
 #[derive(Clone, Copy, Debug)]
@@ -70,14 +73,14 @@ impl Mapping {
             Before::Nothing => None,
             Before::Told { record, .. } | Before::Written { record } => Some(record),
         };
-        let mut out = Writing::new(old.is_none(), emptied).noting();
+        let mut out = Writing::new(old.is_none(), emptied).at(clock::now().wall).noting();
         let fields = old.map(|record| &record.fields);
         out.object(&self.root, &self.entity.root, Some(&sent.fields), fields);
         let (faulty, relisted) = (out.faulty(), out.relisted);
         let (mut written, mut spelt) = (out.slots.unwrap_or_default(), Vec::new());
         let body = match before {
             Before::Nothing => {
-                self.beside(&mut out.body);
+                self.beside(&mut out.body, clock::now().wall).map_err(drop)?;
                 out.body.to_bytes()
             }
             Before::Told { answer, .. } => answer.body.to_vec(),
@@ -157,6 +160,13 @@ fn settle_fields(part: &ObjectPart, shape: &Object, fields: &mut Fields) {
             settle(&named.part, &field.shape, value);
         }
     }
+    for choice in &part.choices {
+        for named in choice.write(Some(&*fields)).into_iter().flat_map(|branch| &branch.lines) {
+            if let (Some(field), Some(value)) = (shape.at(named.position), fields.at_mut(named.position)) {
+                settle(&named.part, &field.shape, value);
+            }
+        }
+    }
 }
 
 fn settle(part: &Part, shape: &Shape, value: &mut Value) {
@@ -165,6 +175,12 @@ fn settle(part: &Part, shape: &Shape, value: &mut Value) {
             let codec = match &line.source {
                 Source::Native(native) | Source::Join(Join { back: Some(native), .. }) => &native.codec,
                 Source::Hole(held) => &held.codec,
+                Source::Behind(behind) => {
+                    if let Ok(cut) = behind.cut(value) {
+                        *value = cut.back;
+                    }
+                    return;
+                }
                 Source::Constant(_) | Source::Join(_) | Source::First(_) | Source::Calc(_) => return,
             };
             if let Ok((_, back)) = codec.settled(value) {
@@ -205,6 +221,14 @@ fn spell(part: &ObjectPart, shape: &Object, fields: &Fields, into: &mut Vec<(u16
             spell_part(&named.part, &field.shape, value, into);
         }
     }
+    for branch in part.choices.iter().filter_map(|choice| choice.write(Some(fields))) {
+        into.extend(branch.switches.iter().map(|switch| (switch.slot, switch.out.clone())));
+        for named in &branch.lines {
+            if let (Some(field), Some(value)) = (shape.at(named.position), fields.at(named.position)) {
+                spell_part(&named.part, &field.shape, value, into);
+            }
+        }
+    }
     for text in &part.texts {
         if let Ok(Some(out)) = written_text(text, Some(fields)) {
             into.push((text.native.slot, out));
@@ -218,6 +242,12 @@ fn spell_part(part: &Part, shape: &Shape, value: &Value, into: &mut Vec<(u16, Ou
             Source::Native(native) => into.extend(word(native, value).map(|out| (native.slot, out))),
             Source::Join(join @ Join { back: Some(native), .. }) => {
                 into.extend(back_to_parts(join, native, Some(value), false).into_iter().flatten());
+            }
+            Source::Behind(behind) => {
+                if let Ok(cut) = behind.cut(value) {
+                    into.extend(cut.head.map(|(head, out)| (head.slot, out)));
+                    into.push((behind.rest.slot, cut.rest.1));
+                }
             }
             Source::Constant(_) | Source::Join(_) | Source::First(_) | Source::Calc(_) | Source::Hole(_) => {}
         },

@@ -18,6 +18,7 @@ mod calls;
 mod carriers;
 mod catalogue;
 mod cells;
+mod choices;
 mod erps;
 mod forms;
 mod jq;

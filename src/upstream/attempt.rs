@@ -14,7 +14,7 @@ use super::{
     balance::Picked,
     breaker::Pass,
     forward,
-    sign_in::{Chosen, Proof},
+    sign_in::{Chosen, Delivery, Next, Proof, Run},
 };
 use crate::{
     body::Body,
@@ -64,6 +64,15 @@ impl Upstream {
     ) -> Result<NativeAnswer, UpstreamError> {
         let departed = self.depart(attempt.now)?;
         let origin = attempt.origin(departed.flight.origin(attempt.chosen.number)?);
+        if let Some(delivery) = self.delivery.as_ref().filter(|delivery| delivery.takes(&request)) {
+            // Boxed: seldom taken, and large.
+            let result = Box::pin(self.delivered(delivery, request, origin, attempt)).await;
+            departed.arrive(match &result {
+                Ok(answer) => Some(!is_unavailable(answer.status)),
+                Err(error) => error.verdict(),
+            });
+            return result;
+        }
         self.address(&mut request, origin, attempt)?;
         let pool = &attempt.core.pool;
         let result = match pool.send(origin, request, &self.clocks, attempt.deadline, attempt.now).await {
@@ -76,6 +85,55 @@ impl Upstream {
             Err(error) => error.verdict(),
         });
         result
+    }
+
+    /// Sends a record in steps. Once it is out, whatever else fails leaves it accepted.
+    async fn delivered(
+        &self,
+        delivery: &Delivery,
+        request: Request<Body>,
+        origin: &Arc<Origin>,
+        attempt: &Attempt<'_>,
+    ) -> Result<NativeAnswer, UpstreamError> {
+        let mut run = delivery.begin(request.into_body())?;
+        loop {
+            let now = clock::now();
+            let next = match self.step(&run, origin, attempt, now).await {
+                Ok(answer) => run.came(answer, now.wall)?,
+                Err(_) if run.is_out() => Next::Done(run.accepted()),
+                Err(error) => return Err(error),
+            };
+            match next {
+                Next::Send => {}
+                Next::Wait(every) if Deadline::after(clock::now(), every) < attempt.deadline => {
+                    tokio::time::sleep(every).await;
+                }
+                Next::Wait(_) => return run.late(),
+                Next::Done(answer) => return Ok(answer),
+            }
+        }
+    }
+
+    /// Sends one request of several.
+    async fn step(
+        &self,
+        run: &Run<'_>,
+        origin: &Arc<Origin>,
+        attempt: &Attempt<'_>,
+        now: Now,
+    ) -> Result<NativeAnswer, UpstreamError> {
+        let mut request = run.request(now.wall)?;
+        let method = request.method().clone();
+        let body = std::mem::take(request.body_mut());
+        forward::frame(&method, request.headers_mut(), &body);
+        *request.body_mut() = body;
+        self.address(&mut request, origin, attempt)?;
+        let pool = &attempt.core.pool;
+        match pool.send(origin, request, &self.clocks, attempt.deadline, now).await {
+            Ok(Outcome::Answered(answer)) => self.gather(answer, attempt.deadline).await,
+            Ok(Outcome::Switched(..)) => Err(UpstreamError::BadAnswer("it switched protocols")),
+            Err(failed) => Err(failed.into()),
+        }
     }
 
     /// Sends, up to the answer's head. A request of which nothing was sent, or that may be repeated, comes back.

@@ -124,6 +124,7 @@ impl Build<'_, '_> {
             tls: tls.as_ref().and_then(Option::as_ref),
         };
         let sign_ins = self.sign_ins(settings, home);
+        let delivery = self.delivery(settings, home);
         let headers = self.headers(settings);
         let health = self.health(settings);
         let services = self.services(settings);
@@ -161,6 +162,7 @@ impl Build<'_, '_> {
             health: health?,
             budget: TpsBudget::new(std::time::Duration::from_secs(10), retries.per_second, share),
             sign_ins,
+            delivery: delivery?,
             headers: headers?,
             services: services?,
             prefix,

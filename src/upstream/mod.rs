@@ -54,6 +54,8 @@ pub struct Upstream {
     health: Option<health::Health>,
     budget: TpsBudget,
     sign_ins: sign_in::SignIns,
+    /// How new records reach it, where it is not by one request.
+    delivery: Option<sign_in::Delivery>,
     /// Fields of the file, added to every request.
     headers: Vec<(HeaderName, HeaderValue)>,
     /// Services of gRPC that are called under their own paths.

@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use serde_json::{Value as Json, json};
 
-use super::{health::HealthCheck, sign_in::settings::SignIns};
+use super::{
+    health::HealthCheck,
+    sign_in::settings::{Delivers, SignIns},
+};
 use crate::{
     wire::Versions,
     words::{
@@ -21,6 +24,7 @@ pub const KEYS: &[&str] = &[
     "http",
     "grpc",
     "sign_in",
+    "delivers",
     "timeouts",
     "limits",
     "retries",
@@ -42,6 +46,8 @@ yaml_object! {
         pub grpc: Vec<Spanned<String>> = Vec::new();
         /// How the gate signs in: one of `bearer`, `basic`, `oauth2`, `session`, or what goes along with every request (`headers`, `query`, `body`), or both; `none` spelled out. Or a list of them: each but the last says by `for` which calls it is for, and the first that fits is taken.
         pub sign_in: SignIns;
+        /// How new records reach the system, where it is not by one request.
+        pub delivers: Option<Delivers> = None;
         /// Clocks.
         pub timeouts: Timeouts = Timeouts::default();
         /// Bounds.

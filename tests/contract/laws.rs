@@ -52,6 +52,8 @@ struct Subject {
     system: String,
     mapping: Arc<Mapping>,
     place: Place,
+    /// A new record that the file itself shows.
+    sample: Json,
 }
 
 impl Subject {
@@ -141,12 +143,20 @@ fn subjects(action: Action) -> Vec<Subject> {
             let mapping = loaded.entity(&name.text).unwrap().clone();
             if mapping.can(action) && mapping.can(Action::Create) {
                 let place = Place::of(&system, entity, speaks);
-                subjects.push(Subject { system: system.clone(), mapping, place });
+                let sample = sample(entity).unwrap_or_default();
+                subjects.push(Subject { system: system.clone(), mapping, place, sample });
             }
         }
     }
     assert!(subjects.len() > 5);
     subjects
+}
+
+/// The first new record among the samples of an entity.
+fn sample(entity: &Node) -> Option<Json> {
+    let samples = entity.get("samples")?.as_list()?;
+    let text = samples.iter().find_map(|sample| sample.get("create")?.as_text())?;
+    Some(serde_json::from_str(text).unwrap())
 }
 
 fn runner() -> TestRunner {
@@ -164,7 +174,9 @@ fn taken(subject: &Subject, document: &Json, view: &View) -> Result<(Settled, st
             Ok(proposed) => proposed,
             Err(faults) => {
                 why = format!("{faults:?}: {document}");
-                faults.iter().for_each(|fault| made::without(&mut document, &fault.pointer, true));
+                for fault in faults {
+                    made::mend(&mut document, &fault.pointer, &[&subject.sample]);
+                }
                 continue;
             }
         };
@@ -175,7 +187,7 @@ fn taken(subject: &Subject, document: &Json, view: &View) -> Result<(Settled, st
                 why = format!("{faults:?}: {document}");
                 let held = subject.shown(&settled.held, &mapping.entity().all());
                 for fault in faults {
-                    made::mend(&mut document, &fault.pointer, &held, &constants);
+                    made::mend(&mut document, &fault.pointer, &[&constants, &held, &subject.sample]);
                 }
             }
         }
@@ -198,8 +210,9 @@ fn hold(
     subject: &Subject,
     law: impl Fn(&Subject, &Settled, &stored::Sent) -> Result<(), TestCaseError>,
 ) -> Result<(), String> {
-    let view = view(&subject.mapping, Body::Create);
-    let documents = made::documents(subject.mapping.entity(), &view.writable, &view.required);
+    let (entity, view) = (subject.mapping.entity(), view(&subject.mapping, Body::Create));
+    let needed = subject.mapping.view(Action::Create).required;
+    let documents = made::documents(entity, &view.writable, (&view.required, &needed));
     let (count, refused) = (Cell::new(0_u32), RefCell::new(String::new()));
     let run = runner().run(&documents, |document| {
         let (settled, sent) = match taken(subject, &document, &view) {
@@ -306,7 +319,7 @@ impl Change<'_> {
                 Err(faults) => {
                     let held = self.subject.shown(&settled.held, &entity.all());
                     for fault in faults {
-                        made::mend(&mut document, &fault.pointer, &held, &constants);
+                        made::mend(&mut document, &fault.pointer, &[&constants, &held, &self.subject.sample]);
                     }
                 }
             }
@@ -381,9 +394,10 @@ fn a_change_sends_what_changed_alone_and_is_held_as_it_was_judged() {
         let entity = subject.mapping.entity();
         let create = view(&subject.mapping, Body::Create);
         let update = view(&subject.mapping, Body::Patch);
+        let (needed, none) = (subject.mapping.view(Action::Create).required, FieldSet::EMPTY);
         let documents = (
-            made::documents(entity, &create.writable, &create.required),
-            made::documents(entity, &update.writable, &FieldSet::EMPTY),
+            made::documents(entity, &create.writable, (&create.required, &needed)),
+            made::documents(entity, &update.writable, (&none, &none)),
             proptest::collection::vec(any::<proptest::sample::Index>(), 0..2),
         );
         let count = Cell::new(0_u32);

@@ -10,7 +10,13 @@ use std::{
     },
 };
 
+use aws_lc_rs::{
+    encoding::{AsDer, PublicKeyX509Der},
+    rsa::{KeySize, OAEP_SHA256_MGF1SHA256, OaepPrivateDecryptingKey, PrivateDecryptingKey},
+};
+use data_encoding::BASE64;
 use http::Method;
+use serde_json::{Value, json};
 
 use crate::{
     kit::{Demo, Who},
@@ -204,5 +210,126 @@ fn a_session_is_shown_to_its_own_system_and_to_no_other() {
     }
     for seen in other.seen() {
         assert!(!seen.head.contains(SESSION) && seen.one("cookie").is_none(), "{}", seen.head);
+    }
+}
+
+/// A system that is signed in to in steps: a challenge, a token that is not ready at once, and a pair to take for it
+/// once. It reads what was sealed for it, and lets nothing else in.
+struct Stepped {
+    system: System,
+    /// Its public key, base64 of the DER.
+    public: String,
+    redeemed: Arc<AtomicUsize>,
+    /// Requests that it has no answer for.
+    strange: Arc<AtomicUsize>,
+}
+
+/// The number that it gives, and how it answers to the question whether the token is ready, each time it is asked.
+fn stepped(number: &'static str, ready: &'static [&'static str]) -> Stepped {
+    let key = PrivateDecryptingKey::generate(KeySize::Rsa2048).unwrap();
+    let der: PublicKeyX509Der<'_> = key.public_key().as_der().unwrap();
+    let public = BASE64.encode(der.as_ref());
+    let open = OaepPrivateDecryptingKey::new(key).unwrap();
+    let (asked, redeemed) = (AtomicUsize::new(0), Arc::new(AtomicUsize::new(0)));
+    let strange = Arc::new(AtomicUsize::new(0));
+    let (seen_redeemed, seen_strange) = (redeemed.clone(), strange.clone());
+    let system = System::start(move |seen, talk| {
+        let sent: Value = serde_json::from_str(&body(seen, talk)).unwrap_or_default();
+        let bearer = seen.one("authorization").unwrap_or_default().to_owned();
+        let say = |talk: &mut Talk, status: u16, body: &str| {
+            talk.say(format!("HTTP/1.1 {status} Said\r\ncontent-length: {}\r\n\r\n{body}", body.len()))
+        };
+        match seen.line() {
+            "POST /auth/challenge HTTP/1.1" => say(
+                talk,
+                200,
+                r#"{"challenge":"C-1","timestamp":"2025-07-11T12:23:56Z","timestampMs":1752236636015}"#,
+            ),
+            "POST /auth/ksef-token HTTP/1.1" => {
+                let sealed = BASE64.decode(sent["encryptedToken"].as_str().unwrap().as_bytes()).unwrap();
+                let mut out = vec![0; open.min_output_size()];
+                let text = open.decrypt(&OAEP_SHA256_MGF1SHA256, &sealed, &mut out, None).unwrap();
+                assert_eq!(text, format!("{SECRET}|1752236636015").as_bytes());
+                assert_eq!(sent["challenge"], "C-1");
+                assert_eq!(sent["contextIdentifier"], json!({ "type": "Nip", "value": "5265877635" }));
+                say(
+                    talk,
+                    202,
+                    &json!({ "referenceNumber": number, "authenticationToken": { "token": "started" } })
+                        .to_string(),
+                )
+            }
+            "GET /auth/20250514-AU-2D HTTP/1.1" if bearer == "Bearer started" => {
+                let status = ready[asked.fetch_add(1, Ordering::SeqCst).min(ready.len() - 1)];
+                say(talk, 200, &format!(r#"{{"status":{{"code":{status},"description":"x"}}}}"#))
+            }
+            "POST /auth/token/redeem HTTP/1.1" if bearer == "Bearer started" => {
+                seen_redeemed.fetch_add(1, Ordering::SeqCst);
+                say(
+                    talk,
+                    200,
+                    r#"{"accessToken":{"token":"access-of-the-gate"},"refreshToken":{"token":"r"}}"#,
+                )
+            }
+            _ if bearer == "Bearer access-of-the-gate" => say(talk, 200, "in"),
+            _ => {
+                seen_strange.fetch_add(1, Ordering::SeqCst);
+                say(talk, 401, "")
+            }
+        }
+    });
+    Stepped { system, public, redeemed, strange }
+}
+
+fn steps(public: &str, until: &str) -> String {
+    let steps = r#"sign_in:
+  values: { nip: "5265877635", key: "PUBLIC", word: SECRET }
+  session:
+    before:
+      - { post: /auth/challenge, take: { challenge: challenge, at: timestampMs } }
+      - post: /auth/ksef-token
+        json:
+          challenge: "{challenge}"
+          contextIdentifier: { type: Nip, value: "{nip}" }
+          encryptedToken: "base64(rsa-oaep({key}, {word}|{at}))"
+        take: { number: referenceNumber, started: authenticationToken.token }
+      - get: "/auth/{number}"
+        headers: { name: Authorization, value: "Bearer {started}" }
+        until: UNTIL
+    post: /auth/token/redeem
+    with: { name: Authorization, value: "Bearer {started}" }
+    take: { access: accessToken.token }
+    headers: { name: Authorization, value: "Bearer {access}" }
+    lifetime: 10m
+"#;
+    steps.replace("PUBLIC", public).replace("UNTIL", until)
+}
+
+const NUMBER: &str = "20250514-AU-2D";
+
+const UNTIL: &str = r#"{ at: status.code, equals: "200", pending: "100", every: 10ms, most: 5 }"#;
+
+#[test]
+fn a_login_in_steps_is_taken_once_for_all_callers_when_it_is_ready() {
+    let stepping = stepped(NUMBER, &["100", "100", "200"]);
+    let (demo, _secret) = signing_in(&stepping.system, &steps(&stepping.public, UNTIL));
+    sixty_four(&demo);
+    assert_eq!(stepping.redeemed.load(Ordering::SeqCst), 1);
+    let reply = ask(&demo, head(&demo, "GET /systems/raw/x", ""));
+    let said = all_said(&demo, &[reply]);
+    assert_nowhere(&said, &[SECRET, "access-of-the-gate", "Bearer started"]);
+}
+
+#[test]
+fn a_login_that_is_not_ready_in_time_or_refused_is_no_login() {
+    for (number, ready) in
+        [(NUMBER, &["100"][..]), (NUMBER, &["415"]), ("../x", &["200"]), ("a b", &["200"]), ("", &["200"])]
+    {
+        let stepping = stepped(number, ready);
+        let (demo, _secret) = signing_in(&stepping.system, &steps(&stepping.public, UNTIL));
+        let reply = ask(&demo, head(&demo, "GET /systems/raw/x", ""));
+        assert_eq!(reply.status, 502, "{number} {ready:?}");
+        assert_eq!(stepping.strange.load(Ordering::SeqCst), 0, "what it answers leads nowhere else");
+        assert_eq!(stepping.redeemed.load(Ordering::SeqCst), 0);
     }
 }

@@ -174,6 +174,44 @@ fn a_statement_that_reads_what_only_the_old_system_tells_is_lost() {
 }
 
 #[test]
+fn what_another_system_tells_beside_is_told_whoever_serves() {
+    let policies = policies();
+    fs::write(policies.path().join("systems/books.yaml"), BOOKS).unwrap();
+    let gateway = policies.path().join("gateway.yaml");
+    let text = fs::read_to_string(&gateway).unwrap();
+    let instead = |new: &str| told(&compared(policies.path(), "crm", new, "customers", &["--json"]));
+    let credit = |told: &Value| stands(told, "fields told", "credit.limit");
+    assert_eq!(credit(&instead("magento")), Value::Null, "no CRM tells it");
+    let with = "customers: { system: crm, with: { books: { fields: [credit, name], on: vat_id } } }";
+    fs::write(&gateway, text.replacen("customers: crm", with, 1)).unwrap();
+    // Both know the number by which its record is found.
+    let one = instead("magento");
+    assert_eq!((credit(&one), stands(&one, "fields told", "vat_id")), ("same".into(), "same".into()));
+    // What the books tell is theirs: no CRM is told it.
+    assert_eq!(stands(&one, "fields told", "name"), "same");
+    assert_eq!(stands(&one, "fields of a new record", "name"), Value::Null);
+    // This one does not know it.
+    let other = instead("mailchimp");
+    assert_eq!((credit(&other), stands(&other, "fields told", "vat_id")), ("lost".into(), "lost".into()));
+}
+
+/// What a company may owe.
+const BOOKS: &str = "system: books
+base: http://127.0.0.1:9
+sign_in: none
+allow_local: true
+filters:
+  plain: { shape: flat, text: exactly, between: \",\", fields: { vat: { in: vat } } }
+entities:
+  Customer:
+    at: /accounts
+    key: { at: no, form: digits }
+    list: { rows: items, filter: plain }
+    read: {}
+    fields: { kind: =company, name: title, vat_id: vat, credit: { limit: { at: limit, as: { scale: 2 } } } }
+";
+
+#[test]
 fn what_cannot_be_compared_is_told_and_is_no_loss() {
     let policies = policies();
     let told = |old: &str, new: &str, collection: &str, words: &str| {

@@ -33,6 +33,7 @@ mod joined;
 mod journal;
 mod kill;
 mod kit;
+mod ksef;
 mod line;
 mod lists;
 mod load;

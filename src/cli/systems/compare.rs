@@ -18,10 +18,15 @@ use serde_json::{Value as Json, json};
 use self::lines::{Is, Line, lines};
 use super::trial::{Paint, system};
 use crate::{
-    cli::{Came, error::VerbError, out, policy},
-    config::{Catalogue, Files, Placeholders, RawBundle, Report, SystemSheet},
-    mapping::{Mapping, Paging, System},
-    schema::{self, Schema},
+    cli::{
+        Came,
+        error::VerbError,
+        out,
+        policy::{self, Loaded},
+    },
+    config::{Catalogue, Files, Part, Placeholders, RawBundle, Report, SystemSheet},
+    mapping::{Abilities, Mapping, Paging, System},
+    schema::{self, FieldSet, Schema},
     words::{Diagnostic, Diagnostics, SystemName, nearest},
 };
 
@@ -112,7 +117,10 @@ fn compared(arguments: &Compare) -> Result<Compared, VerbError> {
         })
     };
     let (old, new) = (of(&arguments.old)?, of(&arguments.new)?);
-    let (before, after) = (old.abilities(), new.abilities());
+    // What another system tells is told whoever serves.
+    let loaded = policy::compiled(bundle, &arguments.policies).ok();
+    let parts = loaded.as_ref().map(|loaded| loaded.snapshot.parts(entity)).unwrap_or_default();
+    let [before, after] = [&old, &new].map(|mapping| joined(mapping.abilities(), &parts));
     let live = match arguments.live.is_wanted() {
         true => Some(live::compared(arguments, &schema, entity, [&before, &after])?),
         false => None,
@@ -121,8 +129,25 @@ fn compared(arguments: &Compare) -> Result<Compared, VerbError> {
         lines: lines(entity, &before, &after),
         paging: [before.paging, after.paging],
         live,
-        statements: statements(bundle, arguments, &old, &new),
+        statements: statements(loaded, &new, &before.told, &after.told),
     })
+}
+
+/// What a system and those that tell some fields beside it can be asked for. What it says of such fields itself counts for
+/// nothing; and they are told only where it tells by what their records are found.
+fn joined(mut abilities: Abilities, parts: &[Part]) -> Abilities {
+    for part in parts {
+        let leaves = &part.leaves;
+        abilities.told = match part.is_by_id() || abilities.told.contains(part.on) {
+            true => abilities.told.union(leaves),
+            false => abilities.told.minus(leaves),
+        };
+        for written in [&mut abilities.created, &mut abilities.updated, &mut abilities.sorts] {
+            *written = written.minus(leaves);
+        }
+        abilities.filters.retain(|(leaf, _)| !leaves.contains(*leaf));
+    }
+    abilities
 }
 
 /// A name that nothing has.
@@ -185,12 +210,11 @@ fn of_name<'s>(systems: &'s [SystemSheet], name: &str) -> Option<&'s SystemSheet
 }
 
 /// Statements that read what the new system never tells. What the old one does not tell either is no loss.
-fn statements(bundle: RawBundle<'_>, arguments: &Compare, old: &Mapping, new: &Mapping) -> Statements {
-    let Ok(loaded) = policy::compiled(bundle, &arguments.policies) else { return Statements::Unknown };
-    let policies = &loaded.snapshot.policies;
-    let of = |mapping: &Mapping| policies.unfounded(new.entity(), &mapping.mapped(), new.system()).0;
-    let before = of(old);
-    let lost = of(new).into_iter().filter(|found| !before.contains(found)).collect();
+fn statements(loaded: Option<Loaded>, new: &Mapping, before: &FieldSet, after: &FieldSet) -> Statements {
+    let Some(loaded) = loaded else { return Statements::Unknown };
+    let of = |told| loaded.snapshot.policies.unfounded(new.entity(), told, new.system()).0;
+    let before = of(before);
+    let lost = of(after).into_iter().filter(|found| !before.contains(found)).collect();
     Statements::Unfounded(lost, loaded.files)
 }
 

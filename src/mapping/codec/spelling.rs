@@ -55,6 +55,8 @@ pub(in crate::mapping) fn normal<'t>(norms: &[Norm], text: &'t str) -> Cow<'t, s
         Norm::Lower => Cow::Owned(text.to_lowercase()),
         Norm::Digits if text.bytes().all(|byte| byte.is_ascii_digit()) => text,
         Norm::Digits => Cow::Owned(text.chars().filter(char::is_ascii_digit).collect()),
+        Norm::Alnum if text.bytes().all(|byte| byte.is_ascii_alphanumeric()) => text,
+        Norm::Alnum => Cow::Owned(text.chars().filter(char::is_ascii_alphanumeric).collect()),
         Norm::Html => Cow::Owned(crate::mapping::html::tidy(&text)),
     })
 }

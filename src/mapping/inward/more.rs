@@ -1,17 +1,18 @@
 //! Parts that hang on more than one native scalar, or share one.
 
-use super::{Build, Came};
+use super::{Build, Came, Findings as _};
 use crate::{
     mapping::{
         calc::{Calc, NoValue},
+        choice::{Choice, Chosen},
         codec::Got,
         errors::SystemFault,
-        model::{Held, Mapping, Narrow, Source, Split, When},
+        model::{Held, Mapping, Narrow, Source, Split, What, When},
         native::NativeAnswer,
         scan::Raw,
         trie::Raws,
     },
-    schema::{LeafId, Value},
+    schema::{Fields, LeafId, Value},
 };
 
 /// Most elements read from one text.
@@ -78,6 +79,42 @@ impl Build<'_, '_> {
             None => {
                 self.lost(&when.part);
                 Came::Missing
+            }
+        }
+    }
+
+    /// Fills what is kept in one of several ways; what the object comes to with it.
+    pub(super) fn choice(&mut self, choice: &Choice, base: usize, fields: &mut Fields, came: Came) -> Came {
+        let leaves = choice.leaves().intersection(self.wanted);
+        if leaves.is_empty() {
+            return came;
+        }
+        match choice.read(self.raws, base) {
+            Chosen::Branch(branch) => {
+                let mut is_there = matches!(came, Came::Is(_));
+                for named in &branch.lines {
+                    match self.part(&named.part, base) {
+                        Came::Tag(value) | Came::Is(value) => {
+                            is_there = true;
+                            fields.set(named.position, value);
+                        }
+                        Came::Missing | Came::Nothing => {}
+                    }
+                }
+                if is_there { Came::Is(Value::Null) } else { Came::Nothing }
+            }
+            Chosen::Nothing => match came {
+                Came::Missing => Came::Nothing,
+                came @ (Came::Nothing | Came::Tag(_) | Came::Is(_)) => came,
+            },
+            Chosen::Unknown => {
+                leaves.iter().take(1).for_each(|leaf| self.findings.truncate_push(leaf, What::NoRule));
+                self.missing = self.missing.union(&leaves);
+                came
+            }
+            Chosen::Untold => {
+                self.missing = self.missing.union(&leaves);
+                came
             }
         }
     }

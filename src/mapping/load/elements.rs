@@ -2,16 +2,15 @@
 
 use super::{
     Defaults,
-    bodies::constant,
     entity::constants,
     fields::{At, FilterLine, Loader, WriteWord, leaves, named},
     path_at,
+    sets::Within,
 };
 use crate::{
     mapping::{
-        calc,
         codec::{Codec, Wire},
-        model::{Commands, EachPart, Narrow, ObjectPart, Part, Set, Source, Worked},
+        model::{Commands, EachPart, Narrow, ObjectPart, Part, Source},
         out::Out,
         path::{Path, Step},
         trie::Frame,
@@ -19,7 +18,7 @@ use crate::{
     schema::{FieldSet, LeafId, LeafKind, Object, Shape},
     words::{
         Diagnostic, Diagnostics, Place,
-        tree::{Node, Value},
+        tree::Node,
         yaml::{FromYaml, Keys},
     },
 };
@@ -36,7 +35,10 @@ pub(in crate::mapping) struct Written {
 }
 
 /// Who writes a switch, whatever hangs on it.
-const SWITCH: &str = "$when";
+pub(super) const SWITCH: &str = "$when";
+
+/// Who writes where nobody else did.
+pub(super) const DEFAULT: &str = "unless";
 
 impl Loader<'_> {
     pub(super) fn each(
@@ -66,7 +68,7 @@ impl Loader<'_> {
         for narrow in &narrow {
             self.writes(&narrow.at, "where", &source.place);
         }
-        let set = self.besides(keys.take("set"));
+        let set = self.sets(keys.take("set"), Within::List);
         let part = self.item(at, item, (node, keys.take("fields")), key.as_ref(), &mut element)?;
         self.list = outer;
         self.depth -= 1;
@@ -170,42 +172,6 @@ impl Loader<'_> {
         Some(Commands { at: at?, words, key })
     }
 
-    /// `set` of a native list: constants, and what is worked out of an element that is sent.
-    fn besides(&mut self, node: Option<&Node>) -> Vec<(Path, Set)> {
-        let mut out = Vec::new();
-        for (key, node) in super::pairs(node, self.found) {
-            let path = match Path::parse(&key.text) {
-                Ok(path) => path,
-                Err(why) => {
-                    self.found.error(&key.place, why);
-                    continue;
-                }
-            };
-            let set = match &node.value {
-                Value::Scalar(scalar) => constant(scalar, node, self.defaults, self.found).map(Set::Is),
-                Value::Null | Value::List(_) | Value::Map(_) => self.worked(node).map(Set::Calc),
-            };
-            self.writes(&path, "set", &key.place);
-            out.extend(set.map(|set| (path, set)));
-        }
-        out
-    }
-
-    fn worked(&mut self, node: &Node) -> Option<Box<Worked>> {
-        let mut keys = Keys::of(node, self.found)?;
-        let text: Option<String> = keys.required("calc", self.found);
-        keys.finish(self.found);
-        let mut frame = Frame::default();
-        let calc = calc::parse(&text?, &mut frame, &mut |_, _| {});
-        let calc = calc.map_err(|why| self.found.error(&node.place, why)).ok()?;
-        if !frame.outside.is_empty() || !frame.finish() {
-            self.found.error(&node.place, "what an element is sent with is worked out of that element alone");
-            return None;
-        }
-        let is_text = self.defaults.wire(&LeafKind::Decimal) == Wire::Text;
-        Some(Box::new(Worked { calc, node: frame.root, frame: frame.slots, is_text }))
-    }
-
     /// An element's `id`, when the schema has one and no line fills it, is its native key.
     fn element_id(&mut self, object: &Object, part: &mut ObjectPart, key: &Path, frame: &mut Frame) {
         let Some((position, field)) = object.field("id") else { return };
@@ -262,7 +228,8 @@ impl Loader<'_> {
             | Source::Join(_)
             | Source::First(_)
             | Source::Calc(_)
-            | Source::Hole(_) => None,
+            | Source::Hole(_)
+            | Source::Behind(_) => None,
         };
         self.lines.filters.push(FilterLine { leaf, place });
     }
@@ -352,9 +319,11 @@ impl Loader<'_> {
         };
         let clash = |other: &&Written| {
             let both_switch = who == SWITCH && other.who == SWITCH;
+            let is_open = who == DEFAULT || other.who == DEFAULT;
             other.list == self.list
                 && path.meets(&other.path)
                 && !both_switch
+                && !is_open
                 // A key may be said as it is, or by a code.
                 && self.finding == other.is_found
                 && !apart(&self.guards, &other.guards)

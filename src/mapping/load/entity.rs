@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use super::{
-    Defaults, bodies, calls, cells,
+    Defaults, bodies, calls, cells, choices,
     elements::narrows,
     fields::{FilterLine, Lines, Loader},
     finds, jq, key, lacks, lists, pairs, path_at,
+    sets::Within,
 };
 use crate::{
     mapping::{
@@ -20,6 +21,7 @@ use crate::{
         },
         out::Out,
         path::{Path, Step, joined},
+        sets::Set,
         trie::{Frame, KEYS_MAX},
         watched::Watched,
         xml,
@@ -70,17 +72,16 @@ pub(super) fn load(
     let key = key::key(keys.take("key"), &narrow, &mut frame, defaults, found);
     let version = key::version(&mut keys, &mut frame, found);
     let cells = cells::load(&mut keys, &mut frame, defaults.speaks != Speaks::Xml, found);
-    let (set, set_found) = finds::set(keys.take("set"), defaults, found);
     let select = select_words(&mut keys, defaults, found);
     let fields: Option<Node> = keys.required("fields", found);
     let mut loader = Loader::new(entity, defaults, found);
     let root = root(&mut loader, (node, fields.as_ref()), &cells, &mut frame);
-    sets(&mut loader, node, (&set, &set_found, &narrow));
+    let (set, set_found) = sets(&mut loader, node, keys.take("set"), &narrow);
     let Loader { lines, written, finds, .. } = loader;
     let lists = lists::load(&mut keys, &at, (entity, defaults), found);
     let [read, create, update, delete] = calls::load(&mut keys, key.as_ref(), defaults, found);
     let xml = xml::record(&mut keys, words, [&read, &create, &update], node, found);
-    let (samples, watched) = beside(&mut keys, entity, found);
+    let (samples, watched, requires) = beside(&mut keys, entity, create.as_ref(), found);
     let lacks = lacks::load(&mut keys, (entity, &root), &lists, [&read, &create, &update, &delete], found);
     keys.finish(found);
     // ORDER: every key has been asked for by now, so that all mistakes of the entity are told.
@@ -112,6 +113,7 @@ pub(super) fn load(
         set,
         finds: finds || !set_found.is_empty(),
         set_found,
+        requires,
         lists,
         read,
         create,
@@ -127,16 +129,20 @@ pub(super) fn load(
     })
 }
 
-/// Where constants of a new record stand, and what else goes along with one.
+/// What a new record carries besides its fields: what is the same for all or worked out, what is found by a code, and
+/// what `where` says.
 fn sets(
     loader: &mut Loader<'_>,
     node: &Node,
-    (set, set_found, narrow): (&[(Path, Out)], &[SetFound], &[Narrow]),
-) {
-    let sets = set.iter().map(|(path, _)| path).chain(set_found.iter().map(|set| &set.at));
-    for path in sets.chain(narrow.iter().map(|narrow| &narrow.at)) {
+    set: Option<&Node>,
+    narrow: &[Narrow],
+) -> (Vec<Set>, Vec<SetFound>) {
+    let (rest, set_found) = finds::set(set, loader.defaults, loader.found);
+    let set = loader.sets(rest.as_ref(), Within::Record);
+    for path in set_found.iter().map(|set| &set.at).chain(narrow.iter().map(|narrow| &narrow.at)) {
         loader.writes(path, "set", &node.place);
     }
+    (set, set_found)
 }
 
 /// What no part of an entity can tell by itself.
@@ -401,6 +407,31 @@ pub(super) fn filter_name(path: &Path, select: Option<&SelectWords>, speaks: Spe
     name.chars().all(word).then_some(name)
 }
 
+/// What this system needs of a new record, beyond what the schema does.
+fn requires(
+    keys: &mut Keys<'_>,
+    entity: &Entity,
+    create: Option<&Call>,
+    found: &mut Diagnostics,
+) -> FieldSet {
+    let Some(node) = keys.take("requires") else { return FieldSet::EMPTY };
+    let mut out = FieldSet::EMPTY;
+    let Some(items) = node.as_list() else {
+        expected(node, "a list of fields", found);
+        return out;
+    };
+    if create.is_none() {
+        found.error(&node.place, "`requires` is of new records, and there is no `create`");
+    }
+    for item in items {
+        match item.as_text().and_then(|path| entity.leaf_at(path)) {
+            Some(leaf) => out.insert(leaf),
+            None => expected(item, &format!("a field of `{}`, as in `buyer.name`", entity.name), found),
+        }
+    }
+    out
+}
+
 impl CaseWord {
     /// A name of an answer as it stands in a question.
     fn spell(self, name: String) -> String {
@@ -421,8 +452,14 @@ impl CaseWord {
 }
 
 /// What is no part of the way there and back.
-fn beside(keys: &mut Keys<'_>, entity: &Entity, found: &mut Diagnostics) -> (Vec<Sample>, Watched) {
-    (super::samples(keys.take("samples"), found), Watched::load(keys, entity, found))
+fn beside(
+    keys: &mut Keys<'_>,
+    entity: &Entity,
+    create: Option<&Call>,
+    found: &mut Diagnostics,
+) -> (Vec<Sample>, Watched, FieldSet) {
+    let samples = super::samples(keys.take("samples"), found);
+    (samples, Watched::load(keys, entity, found), requires(keys, entity, create, found))
 }
 
 pub(super) fn texts(node: Option<&Node>, found: &mut Diagnostics) -> Vec<(String, String)> {
@@ -444,6 +481,7 @@ fn unmapped(entity: &Entity, root: &ObjectPart) -> FieldSet {
 /// The constants of every group and list element under the root, with all leaves beside each.
 fn tags(root: &ObjectPart) -> Vec<(LeafId, FieldSet)> {
     let mut out = Vec::new();
+    root.choices.iter().for_each(|choice| choices::tags(choice, &mut out));
     root.parts.iter().for_each(|named| tags_of(&named.part, &mut out));
     out
 }
@@ -457,6 +495,7 @@ fn tags_of(part: &Part, out: &mut Vec<(LeafId, FieldSet)>) {
         Part::Object(object) => {
             let mut beside = FieldSet::EMPTY;
             object.lines(false, &mut |line, _| beside.insert(line.leaf));
+            object.choices.iter().for_each(|choice| choices::tags(choice, out));
             for named in &object.parts {
                 match &named.part {
                     Part::Leaf(Line { leaf, source: Source::Constant(_), .. }) => out.push((*leaf, beside)),
@@ -475,6 +514,10 @@ fn tags_of(part: &Part, out: &mut Vec<(LeafId, FieldSet)>) {
 /// Where each leaf stands in a caller's document; leaves of native lists have no one place.
 fn point(part: &ObjectPart, at: &str, out: &mut [Option<String>]) {
     for named in &part.parts {
+        point_part(&named.part, format!("{at}/{}", named.name), out);
+    }
+    let branches = part.choices.iter().flat_map(|choice| &choice.branches);
+    for named in branches.flat_map(|branch| &branch.lines) {
         point_part(&named.part, format!("{at}/{}", named.name), out);
     }
 }

@@ -154,6 +154,10 @@ impl<'l> Loader<'l> {
     ) {
         let switched = std::mem::take(&mut self.switched);
         for (key, node) in pairs(Some(node), self.found) {
+            if key.text == "$one_of" {
+                self.one_of(shape, part, node, frame, read_only);
+                continue;
+            }
             if key.text == "$when" {
                 if !switched {
                     self.found.push(
@@ -330,7 +334,7 @@ impl<'l> Loader<'l> {
     }
 
     pub(super) fn add(&mut self, into: &mut ObjectPart, at: At<'_>, part: Part, place: &Place) {
-        if into.at(at.position).is_some() {
+        if into.at(at.position).is_some() || into.is_chosen(at.position) {
             return self.found.error(place, format!("`{}` is mapped a second time", at.field.name));
         }
         into.parts.push(named(at, part));
@@ -347,7 +351,7 @@ impl<'l> Loader<'l> {
         Line { leaf, nullable: at.field.nullable, source: Source::Native(Box::new(native)) }
     }
 
-    fn line(&mut self, at: At<'_>, leaf: LeafId, node: &Node, frame: &mut Frame) -> Option<Line> {
+    pub(super) fn line(&mut self, at: At<'_>, leaf: LeafId, node: &Node, frame: &mut Frame) -> Option<Line> {
         let source = match &node.value {
             tree::Value::Scalar(scalar) => match scalar.text.strip_prefix('=') {
                 Some(_) => Source::Constant(self.value_of(leaf, node)?),
@@ -369,6 +373,9 @@ impl<'l> Loader<'l> {
             }
             tree::Value::Map(_) if node.get("jq").is_some() => self.filtered(at, leaf, node, frame)?,
             tree::Value::Map(_) if node.get("calc").is_some() => Source::Calc(self.calc(leaf, node, frame)?),
+            tree::Value::Map(_) if node.get("behind").is_some() => {
+                Source::Behind(Box::new(self.behind(at, leaf, node, frame)?))
+            }
             tree::Value::Map(_) => self.native(at, leaf, node, frame)?,
             tree::Value::Null | tree::Value::List(_) => {
                 expected(node, "a native path, `=constant`, or a map with `at`", self.found);
@@ -376,7 +383,12 @@ impl<'l> Loader<'l> {
             }
         };
         match source {
-            Source::Constant(_) | Source::Join(_) | Source::First(_) | Source::Calc(_) | Source::Hole(_) => {
+            Source::Constant(_)
+            | Source::Join(_)
+            | Source::First(_)
+            | Source::Calc(_)
+            | Source::Hole(_)
+            | Source::Behind(_) => {
                 self.filter(leaf, &source, None);
             }
             Source::Native(_) => {}

@@ -7,9 +7,8 @@ use crate::{
     mapping::{
         body::{Body, Hole},
         finding::{Find, SetFound},
-        load::entity::{constants, filter_name},
+        load::entity::filter_name,
         model::{CommandWords, KeyForm, Speaks},
-        out::Out,
         path::Path,
         trie::Frame,
     },
@@ -109,13 +108,13 @@ pub(super) fn named(node: &Node, defaults: &Defaults, found: &mut Diagnostics) -
     find.cloned()
 }
 
-/// `set`: constants, and what is found: `{ find: NAME, of: path }`.
+/// What of `set` is found, `{ find: NAME, of: path }`, and the rest of its lines.
 pub(super) fn set(
     node: Option<&Node>,
     defaults: &Defaults,
     found: &mut Diagnostics,
-) -> (Vec<(Path, Out)>, Vec<SetFound>) {
-    let Some(node) = node else { return (Vec::new(), Vec::new()) };
+) -> (Option<Node>, Vec<SetFound>) {
+    let Some(node) = node else { return (None, Vec::new()) };
     let is_found = |node: &Node| node.get("find").is_some();
     let mut sets = Vec::new();
     for (key, node) in pairs(Some(node), found).iter().filter(|(_, node)| is_found(node)) {
@@ -130,7 +129,7 @@ pub(super) fn set(
     }
     let rest = pairs(Some(node), found).iter().filter(|(_, node)| !is_found(node)).cloned().collect();
     let rest = Node { value: tree::Value::Map(rest), place: node.place.clone() };
-    (constants(Some(&rest), defaults, found), sets)
+    (Some(rest), sets)
 }
 
 /// `commands`: what is sent for an element that comes, changes or goes.

@@ -97,6 +97,7 @@ fn is_written(root: &ObjectPart, leaf: LeafId) -> bool {
                     native.create || native.update
                 }
                 Source::Hole(held) => held.create || held.update,
+                Source::Behind(behind) => behind.rest.create || behind.rest.update,
                 Source::Constant(_) | Source::Join(_) | Source::First(_) | Source::Calc(_) => false,
             };
     });

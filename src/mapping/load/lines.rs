@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use super::{fields::Loader, key, pairs};
+use super::{Defaults, fields::Loader, key, pairs};
 use crate::{
     mapping::{
         codec::{Codec, Forms, Norm, Table, Wire},
@@ -18,7 +18,7 @@ use crate::{
     },
 };
 
-impl Loader<'_> {
+impl<'l> Loader<'l> {
     pub(super) fn codec(&self, leaf: LeafId) -> Codec {
         let kind = self.entity.leaf(leaf).map_or(LeafKind::Id, |leaf| leaf.kind.clone());
         Codec {
@@ -32,6 +32,7 @@ impl Loader<'_> {
             default: None,
             norm: Vec::new(),
             most: None,
+            least: None,
             scale: None,
             forms: self.defaults.forms.clone(),
             charset: self.defaults.charset(),
@@ -53,6 +54,7 @@ impl Loader<'_> {
             codec.form = form;
         }
         codec.most = keys.take("most").and_then(|node| u32::read(node, self.found));
+        codec.least = keys.take("least").and_then(|node| u32::read(node, self.found));
         if let Some(node) = keys.take("absent") {
             codec.absent = match node.as_list() {
                 Some(_) => Vec::<String>::read(node, self.found).unwrap_or_default(),
@@ -117,18 +119,17 @@ impl Loader<'_> {
     }
 
     pub(super) fn table(&mut self, leaf: LeafId, node: &Node, back: Option<&Node>) -> Option<Table> {
-        let node = match node.as_text() {
-            None => node,
-            Some(name) => self.defaults.tables.get(name).or_else(|| {
-                self.found.push(
-                    Diagnostic::error(&node.place, format!("table `{name}` is not in `tables`"))
-                        .suggest(name, self.defaults.tables.keys().map(String::as_str)),
-                );
-                None
-            })?,
-        };
+        let node = self.table_node(node)?;
         let mut table = Table::default();
-        for (key, node) in pairs(Some(node), self.found) {
+        // Of a list each is spelt as it is.
+        for node in node.as_list().unwrap_or_default() {
+            if let (Some(text), Some(value)) = (node.as_text(), self.value_of(leaf, node)) {
+                table.read.insert(text.into(), value.clone());
+                table.rows.push((text.into(), value));
+            }
+        }
+        let node = if node.as_list().is_some() { None } else { Some(node) };
+        for (key, node) in pairs(node, self.found) {
             if let Some(value) = self.value_of(leaf, node) {
                 table.read.insert(key.text.as_str().into(), value.clone());
                 table.rows.push((key.text.as_str().into(), value));
@@ -150,6 +151,33 @@ impl Loader<'_> {
             table.back.push((value, native.into()));
         }
         Some(table)
+    }
+
+    /// A table, or the one that a name stands for.
+    fn table_node<'n>(&mut self, node: &'n Node) -> Option<&'n Node>
+    where
+        'l: 'n,
+    {
+        let Some(name) = node.as_text() else { return Some(node) };
+        let defaults: &'l Defaults = self.defaults;
+        let known = defaults.tables.get(name);
+        if known.is_none() {
+            self.found.push(
+                Diagnostic::error(&node.place, format!("table `{name}` is not in `tables`"))
+                    .suggest(name, self.defaults.tables.keys().map(String::as_str)),
+            );
+        }
+        known
+    }
+
+    /// Native spellings: a list, or those of a table by its name.
+    pub(super) fn spellings(&mut self, node: Option<&Node>) -> Option<Vec<String>> {
+        let Some(node) = node else { return Some(Vec::new()) };
+        let node = self.table_node(node)?;
+        match node.as_map() {
+            Some(pairs) => Some(pairs.iter().map(|(key, _)| key.text.clone()).collect()),
+            None => Vec::<String>::read(node, self.found),
+        }
     }
 
     /// Every canonical value that is written must have one native spelling.

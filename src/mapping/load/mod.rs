@@ -4,6 +4,7 @@ mod batches;
 mod bodies;
 mod calls;
 mod cells;
+mod choices;
 mod elements;
 mod entity;
 mod fields;
@@ -18,6 +19,7 @@ mod lists;
 mod needs;
 mod pages;
 mod parts;
+mod sets;
 mod texts;
 
 use std::{collections::HashMap, sync::Arc};

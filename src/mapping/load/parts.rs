@@ -219,9 +219,12 @@ fn key_in(shape: &Object, part: &ObjectPart) -> Option<(u16, crate::schema::Leaf
     match &part.at(position)?.part {
         Part::Leaf(line) => match &line.source {
             Source::Native(native) => Some((position, line.leaf, native.slot)),
-            Source::Constant(_) | Source::Join(_) | Source::First(_) | Source::Calc(_) | Source::Hole(_) => {
-                None
-            }
+            Source::Constant(_)
+            | Source::Join(_)
+            | Source::First(_)
+            | Source::Calc(_)
+            | Source::Hole(_)
+            | Source::Behind(_) => None,
         },
         Part::Object(_) | Part::Slots(_) | Part::Each(_) | Part::Split(_) | Part::When(_) => None,
     }

@@ -1,19 +1,17 @@
 //! Writing what hangs on more than one native scalar, or shares one. What would not come back the same is refused.
 
-use compact_str::{CompactString, format_compact};
+use compact_str::CompactString;
 
 use super::Writing;
 use crate::{
     mapping::{
-        calc::NoValue,
+        behind::{Behind, Head},
+        choice::Choice,
         codec::Codec,
         inward::pieces,
-        model::{Hole, Join, Native, Set, Source, Split, TextPart, When, Worked},
+        model::{Hole, Join, Native, Part, Source, Split, TextPart, When},
         out::Out,
-        path::Path,
         places::elements,
-        scan::Scanner,
-        trie::{Raws, walk},
     },
     schema::{FieldSet, Fields, LeafId, Object, Shape, Value},
 };
@@ -186,6 +184,76 @@ impl<'m> Writing<'m> {
         }
     }
 
+    /// A text of which the beginning stands elsewhere.
+    pub(super) fn behind(&mut self, leaf: LeafId, behind: &'m Behind, new: Option<&Value>) {
+        if !behind.rest.writes(self.create) {
+            return self.fault_here(Some(leaf), "the system does not let this be set");
+        }
+        let rest = &behind.rest;
+        let Some(value) = new.filter(|value| **value != Value::Null) else {
+            return match rest.codec.write(&Value::Null) {
+                Ok(out) => {
+                    if let Head::At(head) = &behind.head {
+                        self.put(head.slot, &head.at, out.clone(), None);
+                    }
+                    self.put(rest.slot, &rest.write_at, out, None);
+                }
+                Err(why) => self.fault_here(Some(leaf), why),
+            };
+        };
+        match behind.cut(value) {
+            Ok(cut) => {
+                if let Some((head, out)) = cut.head {
+                    self.put(head.slot, &head.at, out, None);
+                }
+                let (out, held) = cut.rest;
+                self.put(rest.slot, &rest.write_at, out, Some(held));
+            }
+            Err(why) => self.fault_here(Some(leaf), why),
+        }
+    }
+
+    /// Fields that are kept in one of several ways; sent with a new record only.
+    pub(super) fn choice(
+        &mut self,
+        choice: &'m Choice,
+        shape: &Object,
+        new: Option<&Fields>,
+        old: Option<&Fields>,
+    ) {
+        let value = |fields: Option<&'_ Fields>, position: u16| {
+            fields.and_then(|fields| fields.at(position)).filter(|v| **v != Value::Null).cloned()
+        };
+        let leaf_of = |(position, leaves): &(u16, FieldSet)| (*position, leaves.iter().next());
+        if !self.create {
+            let changed = choice.fields.iter().find(|(at, _)| value(new, *at) != value(old, *at));
+            if let Some((position, leaf)) = changed.map(leaf_of) {
+                let name = shape.at(position).map_or("", |field| &*field.name);
+                self.within(name, |this| {
+                    this.fault_here(leaf, "the system does not let this be changed with the record");
+                });
+            }
+            return;
+        }
+        // Of what is not there, nothing is chosen.
+        let Some(fields) = new else { return };
+        let Some(branch) = choice.write(new) else {
+            let sent = choice.fields.iter().find(|(at, _)| value(new, *at).is_some());
+            let Some((position, leaf)) = sent.or(choice.fields.first()).map(leaf_of) else { return };
+            let name = shape.at(position).map_or("", |field| &*field.name);
+            return self.within(name, |this| this.fault_here(leaf, choice.told()));
+        };
+        for named in &branch.lines {
+            if let Part::Leaf(line) = &named.part {
+                let value = fields.at(named.position);
+                self.within(&named.name, |this| this.line(line, value, None));
+            }
+        }
+        for switch in &branch.switches {
+            self.put(switch.slot, &switch.at, switch.out.clone(), None);
+        }
+    }
+
     /// A joined text, written to its first part.
     pub(super) fn back(&mut self, leaf: LeafId, join: &'m Join, first: &'m Native, new: Option<&Value>) {
         match back_to_parts(join, first, new, self.create) {
@@ -197,42 +265,5 @@ impl<'m> Writing<'m> {
             }
             Err(why) => self.fault_here(Some(leaf), why),
         }
-    }
-}
-
-impl Writing<'_> {
-    /// Puts what an element is sent with besides its fields. What is to be worked out and cannot be is refused: the
-    /// system would take the element without it for another one.
-    pub(super) fn besides(&mut self, set: &[(Path, Set)]) {
-        for (path, value) in set {
-            let out = match value {
-                Set::Is(out) => Ok(out.clone()),
-                Set::Calc(worked) => worked.of(&self.body),
-            };
-            match out {
-                Ok(out) => self.body.put(path.steps(), out),
-                Err(why) => self.fault_here(None, why),
-            }
-        }
-    }
-}
-
-impl Worked {
-    /// The value for what is sent.
-    fn of(&self, sent: &Out) -> Result<Out, String> {
-        let none = |why: &str| format!("the system needs a value that is worked out of this: {why}");
-        let body = sent.to_bytes();
-        let mut raws = Raws::default();
-        raws.restart(self.frame);
-        let read = Scanner::new(&body)
-            .and_then(|mut scan| walk(&mut scan, &self.node, 0, &mut raws, &mut |scan| scan.skip()));
-        read.map_err(|_| none("it cannot be read back"))?;
-        raws.lift(&self.node, 0);
-        let value = self.calc.value(&raws, 0, &[]).map_err(|why| match why {
-            NoValue::Untold | NoValue::Empty => none("a field that it is made of is missing"),
-            NoValue::Unfit(why) => none(why),
-        })?;
-        let token = format_compact!("{value}");
-        Ok(if self.is_text { Out::Text(token) } else { Out::Number(token) })
     }
 }

@@ -1,13 +1,13 @@
 //! What a caller may send, as far as the lines go.
 
-use super::WriteView;
+use super::{WriteView, Writing};
 use crate::{
     catalog::Action,
     mapping::{
         codec::Clear,
         model::{EachPart, Join, Mapping, ObjectPart, Part, Source},
     },
-    schema::{FieldSet, Object, Shape},
+    schema::{FieldSet, Object, Record, Shape, Value},
 };
 
 impl Mapping {
@@ -22,7 +22,30 @@ impl Mapping {
         if self.can(action) {
             view_of(&self.root, &self.entity.root, create, true, &mut view);
         }
+        if create {
+            view.required = view.required.union(&self.requires.intersection(&view.writable));
+        }
         view
+    }
+
+    /// Whether all that this system needs of a new record is there; of lists, one of it at least.
+    pub(super) fn check_required(&self, out: &mut Writing<'_>, record: &Record) {
+        for leaf in self.requires.iter() {
+            if record.first(&self.entity, leaf).is_some_and(|value| *value != Value::Null) {
+                continue;
+            }
+            let pointer = self.pointers.get(usize::from(leaf.0)).cloned().flatten();
+            let path = self.entity.leaf(leaf).map_or("", |leaf| leaf.path.as_str());
+            let top = || format!("/{}", path.split('.').next().unwrap_or_default());
+            // Of a list none of whose elements has it, the list is told.
+            let listed = pointer.as_ref().and_then(|at| {
+                let is_place = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+                let before = at.split('/').take_while(|part| !is_place(part)).collect::<Vec<_>>();
+                (before.len() < at.split('/').count()).then(|| before.join("/"))
+            });
+            let message = format!("the system needs `{path}`");
+            out.fault(Some(leaf), listed.or(pointer).unwrap_or_else(top), message);
+        }
     }
 
     /// Leaves that an update can empty, in some place at least.
@@ -36,6 +59,7 @@ impl Mapping {
                 | Source::First(_)
                 | Source::Calc(_)
                 | Source::Hole(_) => return,
+                Source::Behind(behind) => &behind.rest,
             };
             if native.update && !in_each && native.codec.clear != Clear::Refused {
                 found.insert(line.leaf);
@@ -50,6 +74,12 @@ fn view_of(part: &ObjectPart, shape: &Object, create: bool, required: bool, view
         let Some(field) = shape.at(named.position) else { continue };
         view_of_part(&named.part, &field.shape, create, required && field.required, view);
     }
+    // Which of them is required hangs on the others.
+    let branches = part.choices.iter().flat_map(|choice| &choice.branches).filter(|_| create);
+    for named in branches.flat_map(|branch| &branch.lines) {
+        let Some(field) = shape.at(named.position) else { continue };
+        view_of_part(&named.part, &field.shape, create, false, view);
+    }
 }
 
 fn view_of_part(part: &Part, shape: &Shape, create: bool, required: bool, view: &mut WriteView) {
@@ -60,6 +90,7 @@ fn view_of_part(part: &Part, shape: &Shape, create: bool, required: bool, view: 
                 Source::Join(Join { back: Some(native), .. }) => (true, native.writes(create)),
                 Source::Constant(_) | Source::Join(_) => (true, false),
                 Source::Hole(held) => (held.writes(create), true),
+                Source::Behind(behind) => (behind.rest.writes(create), true),
                 Source::First(_) | Source::Calc(_) => (false, false),
             };
             if writable {

@@ -107,8 +107,48 @@ fn a_line_of_a_written_list_is_worked_out_of_itself_alone() {
         ("{ sum: { calc: qty * $up.cur } }", "that element alone"),
         ("{ sum: { calc: qty / 2 } }", "nothing is divided"),
         ("{ qty: 1 }", "`qty` is written by `set` already"),
-        ("{ sum: { worked: qty } }", "`calc` is missing"),
-        ("{ sum: ~ }", "expected a map"),
+        ("{ sum: { worked: qty } }", "either `value` or `calc`"),
+        ("{ sum: ~ }", "expected a single value"),
+    ] {
+        let (system, told) = file(set);
+        assert!(system.is_none() && told.contains(what), "{set}: {told}");
+    }
+}
+
+#[test]
+fn what_is_set_is_worked_out_only_where_nothing_was_put() {
+    let file = |set: &str| {
+        let text = format!(
+            "entities:\n  Order:\n    at: /orders\n    create: {{}}\n    set: {set}\n    fields:\n      currency: cur\n      lines:\n        each: rows\n        set: {{ no: $index, sum: {{ calc: qty * price, unless: text }} }}\n        fields: {{ quantity: qty, net_price: price, description: text }}\n"
+        );
+        load_text("x", &text, "https://x.example")
+    };
+    let (system, told) = file("{ total: { calc: 'sum(rows[].qty)' }, kind: order }");
+    let system = system.unwrap_or_else(|| panic!("{told}"));
+    let m = system.entity("Order").unwrap();
+    let sent = |body: &str| {
+        m.create(&record(m, body)).map(|request| serde_json::from_slice::<Json>(&request.body).unwrap())
+    };
+    // A line that says in words what it is has no sum.
+    let body = r#"{ "lines": [{ "quantity": "2", "net_price": "1.50" }, { "quantity": "3", "net_price": "1", "description": "lump" }] }"#;
+    assert_eq!(
+        sent(body).unwrap(),
+        json!({
+            "rows": [
+                { "qty": 2, "price": 1.50, "no": 1, "sum": 3.00 },
+                { "qty": 3, "price": 1, "no": 2, "text": "lump" },
+            ],
+            "total": 5,
+            "kind": "order",
+        })
+    );
+    let faults = sent(r#"{ "currency": "PLN" }"#).unwrap_err();
+    assert_eq!(faults[0].pointer, "");
+    assert!(faults[0].message.contains("worked out"), "{}", faults[0].message);
+    for (set, what) in [
+        ("{ total: { calc: $answer.total } }", "that record alone"),
+        ("{ total: { calc: rows, value: 1 } }", "either `value` or `calc`"),
+        ("{ cur: { calc: total } }", "`cur` is written by `currency` already"),
     ] {
         let (system, told) = file(set);
         assert!(system.is_none() && told.contains(what), "{set}: {told}");

@@ -6,6 +6,7 @@ use serde_json::json;
 
 mod catalogue;
 mod hostile;
+mod ksef;
 mod lines;
 mod soap;
 mod written;

@@ -20,7 +20,7 @@ use super::{
     session::{Lifetime, Session, Take},
     settings::{
         Basic, ExpiredAnswer, HeaderKey, SessionLifetime, SessionLogin, SignIn, SignIns as SignInSettings,
-        TakeFrom, Way,
+        Way,
     },
     shown::{Field, Shown, encoded, sensitive},
 };
@@ -33,6 +33,8 @@ use crate::{
         yaml::{Named, Spanned},
     },
 };
+
+mod before;
 
 const NO_FIELD: &str = "this cannot stand in a header field";
 
@@ -162,18 +164,10 @@ impl Build<'_, '_> {
             return None;
         }
         let form = self.login_body(login)?;
-        let take: Vec<_> = login
-            .take
-            .iter()
-            .map(|(name, from)| {
-                let take = match from {
-                    TakeFrom::At(path) => self.path(path).map(Take::At),
-                    TakeFrom::Header(name) => self.field(name).map(Take::Header),
-                };
-                Some((Box::from(name.value.as_str()), take?))
-            })
-            .collect();
-        let taken: Vec<Box<str>> = login.take.iter().map(|(name, _)| name.value.as_str().into()).collect();
+        let (before, mut taken) = self.before(settings, (&login.before, place), values, home)?;
+        let with = self.recipes(&login.with.0, &Names { values, taken: &taken, request: false });
+        let take = self.takes(&login.take);
+        self.names_taken(&login.take, &mut taken);
         let fields = self.recipes(&login.headers.0, &Names { values, taken: &taken, request: false });
         let lifetime = match &login.lifetime {
             SessionLifetime::Untold => Lifetime::Untold,
@@ -188,7 +182,9 @@ impl Build<'_, '_> {
             ask,
             form,
             cookies: login.cookies.iter().map(|name| name.value.as_str().into()).collect(),
-            take: take.into_iter().collect::<Option<_>>()?,
+            before,
+            with: with?.into(),
+            take: take?,
             fields: fields?.into(),
             lifetime,
             kept: Kept::of(Asked::Login),

@@ -12,9 +12,11 @@
 //! ([`SignInError`]), never an answer of the system. It does not follow redirects and does not log out.
 
 mod ask;
+mod before;
 mod build;
 mod choice;
 mod csrf;
+mod deliver;
 mod expired;
 mod grants;
 mod json;
@@ -28,6 +30,7 @@ mod shown;
 pub(super) use self::{
     build::Home,
     choice::{About, Chosen, SignIns},
+    deliver::{Delivery, Next, Run},
 };
 
 use std::{sync::Arc, time::Instant};

@@ -5,7 +5,11 @@
 
 use std::fmt;
 
-use aws_lc_rs::{digest, hmac};
+use aws_lc_rs::{
+    cipher::{AES_256, EncryptionContext, PaddedBlockEncryptingKey, UnboundCipherKey},
+    digest, hmac,
+    rsa::{OAEP_SHA256_MGF1SHA256, OaepPublicEncryptingKey, PublicEncryptingKey},
+};
 use data_encoding::{BASE64, HEXLOWER, HEXLOWER_PERMISSIVE};
 use jiff::Timestamp;
 use zeroize::Zeroizing;
@@ -48,9 +52,15 @@ enum Function {
     Sha256,
     HmacSha1,
     HmacSha256,
+    /// RSA-OAEP with SHA-256 (RFC 8017 §7.1), under a public key.
+    RsaOaep,
+    /// AES-256 in CBC mode with PKCS#7 padding (NIST SP 800-38A §6.2, RFC 5652 §6.3).
+    AesCbc,
+    /// How many bytes, in digits.
+    Length,
 }
 
-const FUNCTIONS: [(&str, Function); 7] = [
+const FUNCTIONS: [(&str, Function); 10] = [
     ("base64", Function::Base64),
     ("hex", Function::Hex),
     ("unhex", Function::Unhex),
@@ -58,6 +68,9 @@ const FUNCTIONS: [(&str, Function); 7] = [
     ("sha256", Function::Sha256),
     ("hmac-sha1", Function::HmacSha1),
     ("hmac-sha256", Function::HmacSha256),
+    ("rsa-oaep", Function::RsaOaep),
+    ("aes-cbc", Function::AesCbc),
+    ("length", Function::Length),
 ];
 
 /// What names in braces mean.
@@ -88,6 +101,8 @@ pub(super) enum Unmade {
     Streamed,
     /// A key in hexadecimal is none.
     NotHex,
+    /// A key is none, or too small for the text.
+    NotKey,
 }
 
 impl Recipe {
@@ -129,13 +144,29 @@ impl Recipe {
         self.0.iter().all(|piece| match piece {
             Piece::Text(_) | Piece::Value(_) | Piece::Taken(_) => true,
             Piece::Now(_) | Piece::Method | Piece::Url | Piece::Body => false,
+            // Never twice the same.
+            Piece::Call(Function::RsaOaep, _) => false,
             Piece::Call(_, given) => given.iter().all(Self::is_fixed),
         })
     }
 
-    /// Whether it is a time and nothing else: a number in JSON.
+    /// Whether it is a time or a length and nothing else: a number in JSON.
     pub(super) fn is_number(&self) -> bool {
-        matches!(*self.0, [Piece::Now(_)])
+        matches!(*self.0, [Piece::Now(_) | Piece::Call(Function::Length, _)])
+    }
+
+    /// Whether the request's body stands in it.
+    pub(super) fn uses_body(&self) -> bool {
+        self.0.iter().any(|piece| match piece {
+            Piece::Body => true,
+            Piece::Call(_, given) => given.iter().any(Self::uses_body),
+            Piece::Text(_)
+            | Piece::Value(_)
+            | Piece::Taken(_)
+            | Piece::Now(_)
+            | Piece::Method
+            | Piece::Url => false,
+        })
     }
 
     pub(super) fn make(&self, scene: &Scene<'_>) -> Result<Secret, Unmade> {
@@ -172,7 +203,7 @@ impl Recipe {
 
     fn is_binary(&self) -> bool {
         self.0.iter().any(|piece| match piece {
-            Piece::Call(Function::Base64 | Function::Hex, _) => false,
+            Piece::Call(Function::Base64 | Function::Hex | Function::Length, _) => false,
             Piece::Call(..) | Piece::Body => true,
             Piece::Text(_)
             | Piece::Value(_)
@@ -231,6 +262,12 @@ impl Recipe {
         if given.len() != function.wants() {
             return Err(match function.wants() {
                 1 => "this function takes one text; write `\\,` for a comma in it".to_owned(),
+                3 => "`aes-cbc` takes a key, an initialisation vector and a text, as in \
+                      `aes-cbc(unhex({$key}), unhex({$iv}), {$body})`"
+                    .to_owned(),
+                _ if function == Function::RsaOaep => {
+                    "`rsa-oaep` takes a public key and a text, as in `rsa-oaep({key}, {token})`".to_owned()
+                }
                 _ => "`hmac-…` takes a key and a text, as in `hmac-sha256({key}, {$body})`".to_owned(),
             });
         }
@@ -290,8 +327,9 @@ impl Names<'_> {
 impl Function {
     fn wants(self) -> usize {
         match self {
-            Self::HmacSha1 | Self::HmacSha256 => 2,
-            Self::Base64 | Self::Hex | Self::Unhex | Self::Sha1 | Self::Sha256 => 1,
+            Self::AesCbc => 3,
+            Self::HmacSha1 | Self::HmacSha256 | Self::RsaOaep => 2,
+            Self::Length | Self::Base64 | Self::Hex | Self::Unhex | Self::Sha1 | Self::Sha256 => 1,
         }
     }
 
@@ -308,8 +346,37 @@ impl Function {
             Self::Sha256 => hashed(&digest::SHA256),
             Self::HmacSha1 => keyed(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY),
             Self::HmacSha256 => keyed(hmac::HMAC_SHA256),
+            Self::RsaOaep => sealed(first, second)?,
+            Self::AesCbc => enciphered(first, second, rest.get(1).map_or(&[][..], |third| third))?,
+            Self::Length => first.len().to_string().into_bytes(),
         }))
     }
+}
+
+/// RSA-OAEP with SHA-256 under a public key: PEM, or the base64 of its DER (RFC 5280 §4.1.2.7).
+fn sealed(key: &[u8], text: &[u8]) -> Result<Vec<u8>, Unmade> {
+    let text_of_key = std::str::from_utf8(key).map_err(|_| Unmade::NotKey)?;
+    let packed: String = text_of_key
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.starts_with("-----") && !line.is_empty())
+        .collect();
+    let der = BASE64.decode(packed.as_bytes()).map_err(|_| Unmade::NotKey)?;
+    let key = PublicEncryptingKey::from_der(&der).map_err(|_| Unmade::NotKey)?;
+    let key = OaepPublicEncryptingKey::new(key).map_err(|_| Unmade::NotKey)?;
+    let mut out = vec![0; key.ciphertext_size()];
+    let sealed = key.encrypt(&OAEP_SHA256_MGF1SHA256, text, &mut out, None);
+    sealed.map(|sealed| sealed.to_vec()).map_err(|_| Unmade::NotKey)
+}
+
+/// AES-256-CBC with PKCS#7 padding.
+fn enciphered(key: &[u8], iv: &[u8], text: &[u8]) -> Result<Vec<u8>, Unmade> {
+    let key = UnboundCipherKey::new(&AES_256, key).and_then(PaddedBlockEncryptingKey::cbc_pkcs7);
+    let iv: [u8; 16] = iv.try_into().map_err(|_| Unmade::NotKey)?;
+    let mut out = text.to_vec();
+    key.and_then(|key| key.less_safe_encrypt(&mut out, EncryptionContext::Iv128(iv.into())))
+        .map_err(|_| Unmade::NotKey)?;
+    Ok(out)
 }
 
 impl Unmade {
@@ -318,6 +385,7 @@ impl Unmade {
         match self {
             Self::Streamed => "the sign-in signs the body, and a streamed one cannot be signed",
             Self::NotHex => "the sign-in's key is not hexadecimal",
+            Self::NotKey => "a key of the sign-in is none, or the text is too long for it",
         }
     }
 }
@@ -371,6 +439,13 @@ mod tests {
             // A known pair for both HMACs.
             ("hex(hmac-sha1({key}, {$body}))", "de7c9b85b8b78aa6bc8a7a36f70a90701c9db4d9"),
             ("hex(hmac-sha1(unhex({hex}), {$body}))", "de7c9b85b8b78aa6bc8a7a36f70a90701c9db4d9"),
+            // NIST SP 800-38A F.2.5, with the padding of one more block.
+            (
+                "hex(aes-cbc(unhex(603deb1015ca71be2b73aef0857d77811f352c073b6108d72d9810a30914dff4), \
+                 unhex(000102030405060708090a0b0c0d0e0f), unhex(6bc1bee22e409f96e93d7e117393172a)))",
+                "f58c4c04d6e5f1ba779eabfb5f7bfbd6485a5c81519cf378fa36d42b8547edc0",
+            ),
+            ("length({$body})", "43"),
             (
                 "hex(hmac-sha256({key}, {$body}))",
                 "f7bc83f430538424b13298e6aa6fb143ef4d59a14946175997479dbc2d1a3cd8",
@@ -392,6 +467,8 @@ mod tests {
             ("base64({user}", "a `(` has no `)`"),
             ("base64(a,b)", "takes one text"),
             ("hex(hmac-sha1({key}))", "takes a key and a text"),
+            ("base64(rsa-oaep({key}))", "takes a public key and a text"),
+            ("rsa-oaep({key}, a)", "put them into `hex(…)`"),
             ("sha1({user})", "put them into `hex(…)`"),
             ("a\\", "stands at the end"),
         ] {
@@ -402,6 +479,38 @@ mod tests {
         assert!(parse(&deep).map(|_| ()).unwrap_err().contains("8 deep"));
         let names = Names { values: &[], taken: &[], request: false };
         assert!(Recipe::parse("{$body}", &names).is_err(), "there is no request to sign");
+    }
+
+    #[test]
+    fn only_whoever_has_the_private_key_reads_what_is_sealed() {
+        use aws_lc_rs::{
+            encoding::{AsDer, PublicKeyX509Der},
+            rsa::{KeySize, OaepPrivateDecryptingKey, PrivateDecryptingKey},
+        };
+        let key = PrivateDecryptingKey::generate(KeySize::Rsa2048).unwrap();
+        let public: PublicKeyX509Der<'_> = key.public_key().as_der().unwrap();
+        let packed = BASE64.encode(public.as_ref());
+        let pem = format!("-----BEGIN PUBLIC KEY-----\n{packed}\n-----END PUBLIC KEY-----\n");
+        let open = OaepPrivateDecryptingKey::new(key).unwrap();
+        let scene = Scene { now: Timestamp::UNIX_EPOCH, method: "", url: "", body: None };
+        let made = |key: &str, text: &str| {
+            let value = |name: &str, text: &str| (name.to_owned(), Secret::new(text.to_owned()));
+            let values = vec![value("key", key), value("t", text)];
+            let names = Names { values: &values, taken: &[], request: false };
+            let recipe = Recipe::parse("base64(rsa-oaep({key}, {t}|7))", &names).unwrap();
+            assert!(!recipe.is_fixed());
+            recipe.make(&scene).map(|made| made.expose().to_owned())
+        };
+        for key in [&packed, &pem] {
+            let sealed = BASE64.decode(made(key, "secret").unwrap().as_bytes()).unwrap();
+            let mut out = vec![0; open.min_output_size()];
+            let text = open.decrypt(&OAEP_SHA256_MGF1SHA256, &sealed, &mut out, None).unwrap();
+            assert_eq!(text, b"secret|7");
+            assert_ne!(made(key, "secret"), made(key, "secret"), "never twice the same");
+        }
+        for (key, text) in [("", "a"), ("AAAA", "a"), ("no key", "a"), (packed.as_str(), &*"a".repeat(300))] {
+            assert_eq!(made(key, text), Err(Unmade::NotKey));
+        }
     }
 
     #[test]

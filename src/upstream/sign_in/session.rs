@@ -10,19 +10,25 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, Response, header::SET_COOKIE};
+use http::{HeaderMap, HeaderName, Request, Response, header::SET_COOKIE};
 use serde_json::Value;
 
 use super::{
     super::{Asked, SignInError},
     ask::{Ask, Form},
+    before::{Before, made_fields},
     json::Steps,
     kept::{Got, Kept},
-    recipe::Recipe,
+    recipe::{Recipe, Scene},
     settings::TimeUnit,
     shown::{Field, Shown},
 };
-use crate::{clock::Now, words::Secret};
+use crate::{
+    body::Body,
+    clock::{self, Now},
+    wire::Origin,
+    words::Secret,
+};
 
 /// Longest thing that is taken from an answer.
 const TAKEN_BYTES_MAX: usize = 8 * 1024;
@@ -31,6 +37,10 @@ const COOKIES_MAX: usize = 64;
 
 /// How to log in, and what of the answer is kept.
 pub(super) struct Session {
+    /// What is asked before it.
+    pub(super) before: Box<[Before]>,
+    /// Fields of the login itself, made of what was taken before it.
+    pub(super) with: Box<[(HeaderName, Recipe)]>,
     pub(super) ask: Ask,
     pub(super) form: Option<Form>,
     pub(super) cookies: Box<[Box<str>]>,
@@ -58,33 +68,29 @@ pub(super) enum Lifetime {
 impl Session {
     pub(super) async fn fetch(&self, always: Option<&Shown>, now: Now) -> Result<Got, SignInError> {
         let parts: Vec<_> = always.into_iter().collect();
-        let answer =
-            self.ask.send(None, self.form.as_ref(), super::signing(Asked::Login, &parts, now), now).await?;
-        self.read(&answer, now.mono)
+        let mut taken = Taken::new();
+        for before in &self.before {
+            before.run(&mut taken, always, now).await?;
+        }
+        let now = if self.before.is_empty() { now } else { clock::now() };
+        let scene = Scene { now: now.wall, method: "", url: "", body: None };
+        let with = made_fields(&self.with, &taken, &scene)
+            .map_err(|why| SignInError::unusable(Asked::Login, why))?;
+        let sign = super::signing(Asked::Login, &parts, now);
+        let edit = |request: &mut Request<Body>, origin: &Origin| {
+            request.headers_mut().extend(with);
+            sign(request, origin)
+        };
+        let answer = self.ask.send(None, self.form.as_ref(), edit, now).await?;
+        self.read(&answer, taken, now.mono)
     }
 
-    fn read(&self, answer: &Response<Bytes>, now: Instant) -> Result<Got, SignInError> {
-        let is_read = |take: &Take| matches!(take, Take::At(_));
-        let document: Option<Value> = if self.take.iter().any(|(_, take)| is_read(take))
-            || matches!(self.lifetime, Lifetime::Told(..))
-        {
-            let read = serde_json::from_slice(answer.body());
-            Some(read.map_err(|_| SignInError::unusable(Asked::Login, "it is no JSON"))?)
-        } else {
-            None
+    fn read(&self, answer: &Response<Bytes>, mut taken: Taken, now: Instant) -> Result<Got, SignInError> {
+        let document = match self.lifetime {
+            Lifetime::Told(..) => document(answer)?,
+            Lifetime::Untold | Lifetime::Fixed(_) => Value::Null,
         };
-        let document = document.as_ref().unwrap_or(&Value::Null);
-        let mut taken = Vec::with_capacity(self.take.len());
-        for (name, take) in &self.take {
-            let text = match take {
-                Take::At(steps) => steps.text(document),
-                Take::Header(name) => {
-                    answer.headers().get(name).and_then(|value| Some(value.to_str().ok()?.to_owned()))
-                }
-            };
-            let text = text.filter(|text| !text.is_empty() && text.len() <= TAKEN_BYTES_MAX);
-            taken.push((name.clone(), Secret::new(text.ok_or_else(|| missing("", name))?)));
-        }
+        taken_from(&self.take, answer, &mut taken)?;
         let mut shown = Shown { cookies: self.cookies(answer.headers())?, ..Shown::default() };
         for (name, recipe) in &self.fields {
             let field = recipe.bind(&taken).and_then(Field::of).ok_or_else(|| {
@@ -92,7 +98,7 @@ impl Session {
             })?;
             shown.fields.push((name.clone(), field));
         }
-        Ok(Got::new(shown, self.life(document)?, now))
+        Ok(Got::new(shown, self.life(&document)?, now))
     }
 
     fn cookies(&self, headers: &HeaderMap) -> Result<Vec<(Box<str>, Secret)>, SignInError> {
@@ -117,6 +123,37 @@ impl Session {
             told.ok_or_else(|| SignInError::unusable(Asked::Login, "it does not say how long it lasts"))?;
         Ok(Some(unit.of(told)))
     }
+}
+
+/// What was taken of answers, by names of the file.
+pub(super) type Taken = Vec<(Box<str>, Secret)>;
+
+/// Adds what is taken of an answer.
+pub(super) fn taken_from(
+    take: &[(Box<str>, Take)],
+    answer: &Response<Bytes>,
+    taken: &mut Taken,
+) -> Result<(), SignInError> {
+    let is_read = |take: &Take| matches!(take, Take::At(_));
+    let document = match take.iter().any(|(_, take)| is_read(take)) {
+        true => document(answer)?,
+        false => Value::Null,
+    };
+    for (name, take) in take {
+        let text = match take {
+            Take::At(steps) => steps.text(&document),
+            Take::Header(name) => {
+                answer.headers().get(name).and_then(|value| Some(value.to_str().ok()?.to_owned()))
+            }
+        };
+        let text = text.filter(|text| !text.is_empty() && text.len() <= TAKEN_BYTES_MAX);
+        taken.push((name.clone(), Secret::new(text.ok_or_else(|| missing("", name))?)));
+    }
+    Ok(())
+}
+
+fn document(answer: &Response<Bytes>) -> Result<Value, SignInError> {
+    serde_json::from_slice(answer.body()).map_err(|_| SignInError::unusable(Asked::Login, "it is no JSON"))
 }
 
 fn missing(kind: &str, name: &str) -> SignInError {

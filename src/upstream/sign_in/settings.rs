@@ -96,8 +96,56 @@ yaml_object! {
         pub hosts: Vec<Spanned<String>>;
     }
 
+    /// A request before a login.
+    pub struct LoginStep {
+        /// Its path under `base`, asked by POST; `{name}` is what was taken before.
+        pub post: Option<Spanned<String>> = None;
+        /// The same, asked by GET.
+        pub get: Option<Spanned<String>> = None;
+        /// Its JSON body, whose texts may be made of names, as in `base64({token})`.
+        pub json: Option<Node> = None;
+        /// Fields that go along with this request.
+        pub headers: Several<HeaderKey> = Several(Vec::new());
+        /// Texts of the answer by a name of ours: a path in its JSON, or `{ header: NAME }`.
+        pub take: Named<TakeFrom> = Named::default();
+        /// Asked again until the answer says so.
+        pub until: Option<LoginUntil> = None;
+    }
+
+    /// How new records reach a system that takes none by one request.
+    pub struct Delivers {
+        /// The path under `base` that a mapping's `create` posts them to.
+        pub post: Spanned<String>;
+        /// Names for texts of the steps.
+        pub values: Named<Spanned<String>> = Named::default();
+        /// What is sent instead, one after the other. `{$body}` is the record, `{$key}` and `{$iv}` are 32 and 16 fresh bytes in hexadecimal.
+        pub steps: Vec<LoginStep>;
+        /// Fields of the answer, made of what was taken.
+        pub answer: Several<HeaderKey> = Several(Vec::new());
+    }
+
+    /// When an answer is the one that was waited for.
+    pub struct LoginUntil {
+        /// A path in its JSON.
+        pub at: Spanned<String>;
+        /// What stands there then.
+        pub equals: String;
+        /// What stands there until then, one or a list. Anything else is a refusal.
+        pub pending: Several<String>;
+        /// Of `delivers`: what stands there otherwise, each with the status that the refusal is told as. Default 422.
+        pub otherwise: Named<Spanned<u16>> = Named::default();
+        /// The pause between two. Default 1s.
+        pub every: Option<Period> = None;
+        /// How many times it is asked at most. Default 30.
+        pub most: Option<u32> = None;
+    }
+
     /// A login, and what of its answer goes along with every request.
     pub struct SessionLogin {
+        /// Requests before it, one after the other.
+        pub before: Vec<LoginStep> = Vec::new();
+        /// Fields that go along with the login itself, made of what was taken before it.
+        pub with: Several<HeaderKey> = Several(Vec::new());
         /// The path of the login under `base`, asked by POST.
         pub post: Option<Spanned<String>> = None;
         /// The same, asked by GET.

@@ -35,18 +35,27 @@ const EDGES: &[&str] = &[
     "\u{a0}\u{200b}",
 ];
 
-/// Documents with some of these leaves, and all that are required.
-pub(super) fn documents(entity: &Entity, leaves: &FieldSet, required: &FieldSet) -> BoxedStrategy<Json> {
-    object(entity, &entity.root, leaves, required)
+/// Documents with some of these leaves, all that the schema requires of these, and all that the system needs besides.
+pub(super) fn documents(
+    entity: &Entity,
+    leaves: &FieldSet,
+    (required, needed): (&FieldSet, &FieldSet),
+) -> BoxedStrategy<Json> {
+    object(entity, &entity.root, leaves, (required, needed))
 }
 
 /// Recursion is bounded by the depth of the entity.
-fn object(entity: &Entity, object: &Object, leaves: &FieldSet, required: &FieldSet) -> BoxedStrategy<Json> {
+fn object(
+    entity: &Entity,
+    object: &Object,
+    leaves: &FieldSet,
+    (required, needed): (&FieldSet, &FieldSet),
+) -> BoxedStrategy<Json> {
     let mut all = Just(Map::new()).boxed();
     for field in object.fields.iter().filter(|field| leaves.any_in(&field.leaves)) {
-        let value = value(entity, &field.shape, leaves, required);
+        let value = value(entity, &field.shape, leaves, (required, needed));
         let name = field.name.to_string();
-        let is_required = field.required && required.any_in(&field.leaves);
+        let is_required = (field.required && required.any_in(&field.leaves)) || needed.any_in(&field.leaves);
         let value = if is_required { value.prop_map(Some).boxed() } else { option::of(value).boxed() };
         all = (all, value)
             .prop_map(move |(mut map, value)| {
@@ -58,7 +67,12 @@ fn object(entity: &Entity, object: &Object, leaves: &FieldSet, required: &FieldS
     all.prop_map(Json::Object).boxed()
 }
 
-fn value(entity: &Entity, shape: &Shape, leaves: &FieldSet, required: &FieldSet) -> BoxedStrategy<Json> {
+fn value(
+    entity: &Entity,
+    shape: &Shape,
+    leaves: &FieldSet,
+    required: (&FieldSet, &FieldSet),
+) -> BoxedStrategy<Json> {
     match shape {
         Shape::Object(inner) => object(entity, inner, leaves, required),
         Shape::List(item) => vec(value(entity, item, leaves, required), 1..3).prop_map(Json::Array).boxed(),
@@ -117,13 +131,21 @@ pub(super) fn clear(document: &mut Json, record: &Json, which: &[Index]) {
     }
 }
 
-/// Puts what would read back in the place of a value that was refused, or leaves it out. `constants` is what every record
-/// says.
-pub(super) fn mend(document: &mut Json, pointer: &str, held: &Json, constants: &Json) {
-    let of = |known: &Json| known.pointer(pointer).filter(|value| !value.is_null()).cloned();
-    let better = of(constants).or_else(|| of(held));
-    match (document.pointer_mut(pointer), better) {
+/// Puts what the first of these records that knows it says in the place of a value that was refused or is missing, or
+/// leaves it out. Where that was refused too, all that it stands in becomes as the last of them has it.
+pub(super) fn mend(document: &mut Json, pointer: &str, known: &[&Json]) {
+    let above = pointer.rsplit_once('/').filter(|(above, _)| !above.is_empty());
+    match (document.pointer_mut(pointer), known_at(known, pointer)) {
         (Some(sent), Some(better)) if *sent != better => *sent = better,
+        (Some(_), Some(_)) => {
+            let better = above.and_then(|(above, _)| {
+                Some((document.pointer_mut(above)?, known_at(&[*known.last()?], above)?))
+            });
+            match better {
+                Some((sent, better)) if *sent != better => *sent = better,
+                Some(_) | None => without(document, pointer, false),
+            }
+        }
         (Some(_), _) => without(document, pointer, false),
         (None, Some(better)) => {
             if let Some((above, name)) = pointer.rsplit_once('/')
@@ -134,6 +156,18 @@ pub(super) fn mend(document: &mut Json, pointer: &str, held: &Json, constants: &
         }
         (None, None) => without(document, pointer, true),
     }
+}
+
+/// What the first of these records that knows it says there; of a list that is too short, what its first element does.
+fn known_at(known: &[&Json], pointer: &str) -> Option<Json> {
+    let is_place = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    let first = pointer.split('/').map(|part| if is_place(part) { "0" } else { part }).collect::<Vec<_>>();
+    let first = first.join("/");
+    let of = |known: &&Json| {
+        let value = known.pointer(pointer).or_else(|| known.pointer(&first));
+        value.filter(|value| !value.is_null()).cloned()
+    };
+    known.iter().find_map(of)
 }
 
 /// Leaves a value out; where it is not there, what it is missed in.

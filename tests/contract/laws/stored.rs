@@ -146,9 +146,13 @@ impl Place {
         };
         let mut given = String::new();
         for (steps, value) in &self.given {
-            let [name] = steps.as_slice() else { panic!("{steps:?}") };
+            let (name, above) = steps.split_last().unwrap();
             if element(document, name).is_none() {
-                given.push_str(&format!("<{name}>{value}</{name}>"));
+                // What holds it is not there either.
+                assert!(above.iter().all(|step| element(document, step).is_none()), "{steps:?}: {document}");
+                let wrap = |inner: String, step: &String| format!("<{step}>{inner}</{step}>");
+                let own = format!("<{name}>{value}</{name}>");
+                given.push_str(&above.iter().rev().fold(own, wrap));
             }
         }
         for steps in &self.known {

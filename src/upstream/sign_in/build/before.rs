@@ -1,0 +1,246 @@
+//! What a file says of the requests before a login.
+
+use std::time::Duration;
+
+use http::{Method, StatusCode};
+
+use super::super::{
+    before::{Before, Holes, Json, Until},
+    deliver::{Delivery, FRESH},
+    recipe::{Names, Recipe},
+    session::Take,
+    settings::{LoginStep, LoginUntil, TakeFrom},
+};
+use super::Home;
+use crate::{
+    upstream::{Asked, Settings, configure::Build},
+    words::{
+        Place, Secret,
+        tree::{Node, Value},
+        yaml::{Named, Spanned},
+    },
+};
+
+/// Most requests before a login.
+const STEPS_MAX: usize = 8;
+/// Most times one is asked again.
+const TRIES_MAX: u32 = 60;
+/// Longest pause between two tries.
+const EVERY_MAX: Duration = Duration::from_secs(10);
+
+/// Requests, and the names of what is known after them.
+type Steps = (Box<[Before]>, Vec<Box<str>>);
+/// Values of the file, names of what is known before, and whether there is a record.
+type Known<'k> = (&'k [(String, Secret)], Vec<Box<str>>, bool);
+/// Where what is taken stands, by its name.
+type Takes = Box<[(Box<str>, Take)]>;
+
+impl Build<'_, '_> {
+    /// The requests before a login, and the names of what they take.
+    pub(super) fn before(
+        &mut self,
+        settings: &Settings,
+        (steps, place): (&[LoginStep], &Place),
+        values: &[(String, Secret)],
+        home: Home<'_>,
+    ) -> Option<Steps> {
+        for until in steps.iter().filter_map(|step| step.until.as_ref()) {
+            if let Some((text, _)) = until.otherwise.iter().next() {
+                self.found.error(&text.place, "`otherwise` is of `delivers`; a login has no status");
+            }
+        }
+        self.steps(settings, (steps, place), (values, Vec::new(), false), home)
+    }
+
+    /// Requests one after the other, and the names of what they take.
+    fn steps(
+        &mut self,
+        settings: &Settings,
+        (steps, place): (&[LoginStep], &Place),
+        (values, mut taken, request): Known<'_>,
+        home: Home<'_>,
+    ) -> Option<Steps> {
+        if steps.len() > STEPS_MAX {
+            self.found.error(place, format!("at most {STEPS_MAX} requests stand here"));
+            return None;
+        }
+        let mut out = Vec::new();
+        let mut is_whole = true;
+        for step in steps {
+            let names = Names { values, taken: &taken, request };
+            let one = self.step(settings, (step, place), &names, home);
+            self.names_taken(&step.take, &mut taken);
+            is_whole &= one.is_some();
+            out.extend(one);
+        }
+        is_whole.then(|| (out.into(), taken))
+    }
+
+    /// How new records reach the system, where it is not by one request.
+    pub(in crate::upstream) fn delivery(
+        &mut self,
+        settings: &Settings,
+        home: Home<'_>,
+    ) -> Option<Option<Delivery>> {
+        let Some(delivers) = &settings.delivers else { return Some(None) };
+        let place = &delivers.post.place;
+        let values = self.values(&delivers.values)?;
+        let fresh: Vec<Box<str>> = FRESH.iter().map(|(name, _)| (*name).into()).collect();
+        let (steps, taken) = self.steps(settings, (&delivers.steps, place), (&values, fresh, true), home)?;
+        let names = Names { values: &values, taken: &taken, request: true };
+        let fields = self.recipes(&delivers.answer.0, &names)?.into();
+        let carries = |step: &Before| step.json.as_ref().is_some_and(Json::uses_body);
+        let document = steps.iter().position(carries);
+        let document = self.told(
+            document.filter(|_| steps.iter().filter(|step| carries(step)).count() == 1),
+            &delivers.post,
+            "one of `steps` carries the record: `{$body}` stands in its `json`",
+        )?;
+        let target = self.ask(settings, Asked::Login, Method::POST, &delivers.post, home)?.target;
+        Some(Some(Delivery { path: target.path().into(), steps, document, fields }))
+    }
+
+    /// Adds the names of what is taken; each once.
+    pub(super) fn names_taken(&mut self, take: &Named<TakeFrom>, taken: &mut Vec<Box<str>>) {
+        for (name, _) in take.iter() {
+            if taken.iter().any(|known| **known == *name.value) {
+                self.found.error(&name.place, format!("`{}` is taken already", name.value));
+            }
+            taken.push(name.value.as_str().into());
+        }
+    }
+
+    /// Where what is taken stands.
+    pub(super) fn takes(&mut self, take: &Named<TakeFrom>) -> Option<Takes> {
+        let read: Vec<_> = take
+            .iter()
+            .map(|(name, from)| {
+                let take = match from {
+                    TakeFrom::At(path) => self.path(path).map(Take::At),
+                    TakeFrom::Header(name) => self.field(name).map(Take::Header),
+                };
+                Some((Box::from(name.value.as_str()), take?))
+            })
+            .collect();
+        read.into_iter().collect()
+    }
+
+    fn step(
+        &mut self,
+        settings: &Settings,
+        (step, place): (&LoginStep, &Place),
+        names: &Names<'_>,
+        home: Home<'_>,
+    ) -> Option<Before> {
+        let (method, path) = match (&step.post, &step.get) {
+            (Some(path), None) => (Method::POST, path),
+            (None, Some(path)) => (Method::GET, path),
+            (Some(_), Some(_)) | (None, None) => {
+                self.found.error(place, "each request needs one of `post` and `get`: its path");
+                return None;
+            }
+        };
+        let (first, path_rest) = self.holes(path, names.taken)?;
+        let first = Spanned { value: first, place: path.place.clone() };
+        let ask = self.ask(settings, Asked::Login, method, &first, home);
+        let json = match &step.json {
+            None => None,
+            Some(node) => Some(self.made_json(node, None, names)?),
+        };
+        let fields = self.recipes(&step.headers.0, names)?.into();
+        let take = self.takes(&step.take)?;
+        let until = match &step.until {
+            None => None,
+            Some(until) => Some(self.until(until)?),
+        };
+        Some(Before { ask: ask?, path: path_rest, json, fields, take, until })
+    }
+
+    /// A path's text up to its first hole; then names of what was taken, and the text behind each.
+    fn holes(&mut self, path: &Spanned<String>, taken: &[Box<str>]) -> Option<(String, Holes)> {
+        let mut parts = path.value.split('{');
+        let first = parts.next().unwrap_or_default().to_owned();
+        let mut rest: Vec<(Box<str>, Option<Box<str>>)> = Vec::new();
+        for part in parts {
+            let Some((name, behind)) = part.split_once('}') else {
+                self.found.error(&path.place, "a `{` has no `}`");
+                return None;
+            };
+            if !taken.iter().any(|known| **known == *name) {
+                let told = format!("`{{{name}}}` is not taken before this request");
+                self.found.error(&path.place, told);
+                return None;
+            }
+            let is_bad = |b: u8| !b.is_ascii_graphic() || matches!(b, b'#' | b'\\' | b'}');
+            if behind.bytes().any(is_bad) || behind.split(['/', '?']).any(|part| matches!(part, "." | "..")) {
+                self.found.error(&path.place, "expected a path under `base`, as in `/login/{number}`");
+                return None;
+            }
+            rest.push(("".into(), Some(name.into())));
+            rest.push((behind.into(), None));
+        }
+        Some((first, rest.into()))
+    }
+
+    fn until(&mut self, until: &LoginUntil) -> Option<Until> {
+        let at = self.path(&until.at)?;
+        let every = until.every.as_ref().map_or(Duration::from_secs(1), |every| every.0);
+        let most = until.most.unwrap_or(TRIES_MAX / 2);
+        if every > EVERY_MAX || !(1..=TRIES_MAX).contains(&most) {
+            self.found.error(
+                &until.at.place,
+                format!(
+                    "it is asked at most {TRIES_MAX} times, with at most {} seconds between",
+                    EVERY_MAX.as_secs()
+                ),
+            );
+            return None;
+        }
+        let otherwise: Vec<_> = until
+            .otherwise
+            .iter()
+            .map(|(text, status)| {
+                let known = StatusCode::from_u16(status.value).ok().filter(|status| status.is_client_error());
+                let told = "what a refusal stands for is a status from 400 to 499";
+                Some((Box::from(text.value.as_str()), self.told(known, status, told)?))
+            })
+            .collect();
+        let otherwise = otherwise.into_iter().collect::<Option<_>>()?;
+        let pending = until.pending.0.iter().map(|text| text.as_str().into()).collect();
+        Some(Until { at, equals: until.equals.as_str().into(), pending, otherwise, every, most })
+    }
+
+    /// A JSON document whose texts may be made of names. The depth is bounded by the tree's reader.
+    fn made_json(&mut self, node: &Node, key: Option<&str>, names: &Names<'_>) -> Option<Json> {
+        Some(match &node.value {
+            Value::Null => Json::Literal("null".into()),
+            Value::Scalar(scalar) => {
+                let is_literal = !scalar.quoted
+                    && serde_json::from_str::<serde_json::Value>(&scalar.text)
+                        .is_ok_and(|value| value.is_number() || value.is_boolean());
+                let text = Spanned { value: scalar.text.clone(), place: node.place.clone() };
+                match () {
+                    () if is_literal => Json::Literal(scalar.text.as_str().into()),
+                    () if scalar.text.contains('{') && !scalar.text.contains("${") => {
+                        Json::Text(self.recipe(&text, names)?)
+                    }
+                    () => Json::Text(Recipe::of(self.plain_or_secret(key, &text)?)),
+                }
+            }
+            Value::List(items) => {
+                let made: Vec<_> = items.iter().map(|item| self.made_json(item, key, names)).collect();
+                Json::List(made.into_iter().collect::<Option<_>>()?)
+            }
+            Value::Map(pairs) => {
+                let made: Vec<_> = pairs
+                    .iter()
+                    .map(|(key, item)| {
+                        let made = self.made_json(item, Some(&key.text), names)?;
+                        Some((Box::from(key.text.as_str()), made))
+                    })
+                    .collect();
+                Json::Map(made.into_iter().collect::<Option<_>>()?)
+            }
+        })
+    }
+}

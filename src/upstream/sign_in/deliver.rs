@@ -1,0 +1,204 @@
+//! A new record that no single request takes: a session is opened, the record goes in sealed, the session is closed,
+//! and what became of it is asked for.
+//!
+//! The steps are those of a login, with the record at hand and a key of its own for each run. Nothing here does I/O:
+//! whoever runs it sends each request and tells what came. Until the step that carries the record, an answer that is
+//! no success is the answer. From then on the record may be the system's: it is told as made, as refused where the
+//! system says so, or else as accepted, never as a failure that asks for another try.
+
+use std::{fmt, time::Duration};
+
+use aws_lc_rs::rand;
+use bytes::Bytes;
+use data_encoding::HEXLOWER;
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode,
+    header::{CONTENT_TYPE, RETRY_AFTER},
+};
+use jiff::Timestamp;
+
+use super::{
+    super::UpstreamError,
+    before::{Before, Seen, made_fields},
+    recipe::{Recipe, Scene},
+    session::{Taken, taken_from},
+};
+use crate::{body::Body, mapping::NativeAnswer, words::Secret};
+
+/// Names of the key and the initialisation vector of a run, in hexadecimal.
+pub(super) const FRESH: [(&str, usize); 2] = [("$key", 32), ("$iv", 16)];
+
+/// How new records reach a system.
+pub(in crate::upstream) struct Delivery {
+    /// The path that a mapping posts them to.
+    pub(super) path: Box<str>,
+    pub(super) steps: Box<[Before]>,
+    /// The step that carries the record.
+    pub(super) document: usize,
+    /// Fields of the answer.
+    pub(super) fields: Box<[(HeaderName, Recipe)]>,
+}
+
+/// One record under way.
+pub(in crate::upstream) struct Run<'d> {
+    delivery: &'d Delivery,
+    document: Bytes,
+    taken: Taken,
+    at: usize,
+    asked: u32,
+}
+
+/// What is next.
+pub(in crate::upstream) enum Next {
+    /// The next request.
+    Send,
+    /// The same again, after a pause.
+    Wait(Duration),
+    /// It is over.
+    Done(NativeAnswer),
+}
+
+impl Delivery {
+    /// Whether a request goes this way.
+    pub(in crate::upstream) fn takes(&self, request: &Request<Body>) -> bool {
+        *request.method() == Method::POST && request.uri().path() == &*self.path
+    }
+
+    /// Begins with a record, under a key of its own.
+    ///
+    /// # Errors
+    /// [`UpstreamError::BadRequest`] for a body that is not at hand.
+    pub(in crate::upstream) fn begin(&self, body: Body) -> Result<Run<'_>, UpstreamError> {
+        const STREAMED: UpstreamError = UpstreamError::BadRequest("what is delivered in steps is no stream");
+        let document = match body {
+            Body::Full(bytes) => bytes,
+            Body::Empty => Bytes::new(),
+            Body::Incoming(_) | Body::Stream(_) => return Err(STREAMED),
+        };
+        let mut taken = Taken::new();
+        for (name, length) in FRESH {
+            let mut bytes = zeroize::Zeroizing::new(vec![0; length]);
+            rand::fill(&mut bytes)
+                .map_err(|_| UpstreamError::BadRequest("there is no randomness for a key"))?;
+            taken.push((name.into(), Secret::new(HEXLOWER.encode(&bytes))));
+        }
+        Ok(Run { delivery: self, document, taken, at: 0, asked: 0 })
+    }
+}
+
+impl Run<'_> {
+    /// The next request, without what every request to the system has.
+    ///
+    /// # Errors
+    /// [`UpstreamError::BadRequest`] where what was answered cannot stand in it.
+    pub(in crate::upstream) fn request(&self, now: Timestamp) -> Result<Request<Body>, UpstreamError> {
+        const UNMADE: UpstreamError = UpstreamError::BadRequest("a step of `delivers` cannot be made");
+        let step = self.delivery.steps.get(self.at).ok_or(UNMADE)?;
+        let scene = Scene { now, method: "", url: "", body: Some(&self.document) };
+        let made = step.made(&self.taken, &scene).map_err(|_| UNMADE)?;
+        let mut request = Request::new(match &made.json {
+            Some(text) => Body::from(text.expose().to_owned().into_bytes()),
+            None => Body::Empty,
+        });
+        *request.method_mut() = step.ask.method.clone();
+        *request.uri_mut() = made.target;
+        *request.headers_mut() = step.ask.headers.clone();
+        if made.json.is_some() {
+            request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
+        request.headers_mut().extend(made.fields);
+        Ok(request)
+    }
+
+    /// What an answer means.
+    ///
+    /// # Errors
+    /// [`UpstreamError::BadAnswer`], before the record was taken.
+    pub(in crate::upstream) fn came(
+        &mut self,
+        answer: NativeAnswer,
+        now: Timestamp,
+    ) -> Result<Next, UpstreamError> {
+        let Some(step) = self.delivery.steps.get(self.at) else { return Ok(Next::Done(self.accepted())) };
+        if !answer.status.is_success() {
+            return Ok(Next::Done(if self.is_out() { self.accepted() } else { bare(&answer) }));
+        }
+        // Whatever the answer holds, the record is the system's now.
+        let is_out = self.at >= self.delivery.document;
+        if let Some(until) = &step.until {
+            match until.seen(&answer.body) {
+                Seen::There => {}
+                Seen::Pending if self.asked.saturating_add(1) < until.most => {
+                    self.asked += 1;
+                    return Ok(Next::Wait(until.every));
+                }
+                Seen::Refused(status) => return Ok(Next::Done(said(status, HeaderMap::new()))),
+                Seen::Pending | Seen::Neither => return self.unclear(is_out),
+            }
+        }
+        let mut response = Response::new(answer.body);
+        *response.headers_mut() = answer.headers;
+        if taken_from(&step.take, &response, &mut self.taken).is_err() {
+            return self.unclear(is_out);
+        }
+        (self.at, self.asked) = (self.at + 1, 0);
+        if self.at < self.delivery.steps.len() {
+            return Ok(Next::Send);
+        }
+        let scene = Scene { now, method: "", url: "", body: Some(&self.document) };
+        Ok(Next::Done(match made_fields(&self.delivery.fields, &self.taken, &scene) {
+            Ok(fields) => said(StatusCode::CREATED, fields.into_iter().collect()),
+            Err(_) => self.accepted(),
+        }))
+    }
+
+    /// Whether the record may be the system's though what came next failed.
+    pub(in crate::upstream) fn is_out(&self) -> bool {
+        self.at > self.delivery.document
+    }
+
+    /// There is no time to ask again.
+    ///
+    /// # Errors
+    /// [`UpstreamError::BadAnswer`], before the record was taken.
+    pub(in crate::upstream) fn late(&self) -> Result<NativeAnswer, UpstreamError> {
+        match self.at >= self.delivery.document {
+            true => Ok(self.accepted()),
+            false => Err(UpstreamError::BadAnswer("a step of `delivers` was not ready in time")),
+        }
+    }
+
+    /// The system has it, and has not said what became of it.
+    pub(in crate::upstream) fn accepted(&self) -> NativeAnswer {
+        said(StatusCode::ACCEPTED, HeaderMap::new())
+    }
+
+    fn unclear(&self, is_out: bool) -> Result<Next, UpstreamError> {
+        match is_out {
+            true => Ok(Next::Done(self.accepted())),
+            false => Err(UpstreamError::BadAnswer("a step of `delivers` was answered otherwise than said")),
+        }
+    }
+}
+
+fn said(status: StatusCode, headers: HeaderMap) -> NativeAnswer {
+    NativeAnswer { status, headers, body: Bytes::new() }
+}
+
+/// An answer to a step: its body is of another form than those of the mapping's own requests.
+fn bare(answer: &NativeAnswer) -> NativeAnswer {
+    let kept = answer.headers.get(RETRY_AFTER).map(|value| (RETRY_AFTER, value.clone()));
+    said(answer.status, kept.into_iter().collect())
+}
+
+impl fmt::Debug for Delivery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Delivery({}, {} steps)", self.path, self.steps.len())
+    }
+}
+
+impl fmt::Debug for Run<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Run({}, step {})", self.delivery.path, self.at)
+    }
+}

@@ -1,0 +1,306 @@
+//! Invoices to a system that takes them sealed, in a session of their own, and says later what became of them: over
+//! the shipped file of the Polish national one and a stand-in that has its private keys.
+
+use std::{fs, io::Write as _, path::Path, process::Command, sync::Arc, thread};
+
+use aws_lc_rs::{
+    cipher::{AES_256, DecryptionContext, PaddedBlockDecryptingKey, UnboundCipherKey},
+    digest,
+    encoding::{AsDer, PublicKeyX509Der},
+    rsa::{KeySize, OAEP_SHA256_MGF1SHA256, OaepPrivateDecryptingKey, PrivateDecryptingKey},
+};
+use bramka::demo::standin::{self, Answers, Ask, StandIn};
+use bytes::Bytes;
+use data_encoding::BASE64;
+use http::{Method, Response};
+use parking_lot::Mutex;
+use serde_json::{Value, json};
+use tokio::sync::oneshot;
+
+use crate::{
+    kit::{Answer, runtime},
+    line::asking,
+    stage::Stage,
+    writes::{change, said},
+};
+
+const WORD: &str = "ksef-token-of-the-gate";
+const NUMBER: &str = "5265877635-20260201-010080615740-E4";
+const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/ksef");
+
+const STATEMENT: &str = "@id(\"ksef\")\n@writes(\"*, buyer.name, buyer.vat_id, buyer.line1, buyer.post_code, buyer.city, lines.net_price, lines.line_net_total, tax_breakdown.taxable_amount, tax_breakdown.tax_amount, tax_inclusive_total\")\n\
+    permit (principal in Group::\"apps\", action == Action::\"create\", resource is Invoice);\n";
+
+/// The system: what it was sent, and how it answers to who asks what became of it.
+struct Ksef {
+    open: OaepPrivateDecryptingKey,
+    /// Codes of an invoice's status, the last one again and again.
+    statuses: &'static [u16],
+    /// The status of an answer to a step, by the end of its path.
+    troubled: Option<(&'static str, u16)>,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Key and vector of the session that is open.
+    session: Option<(Vec<u8>, Vec<u8>)>,
+    invoices: Vec<String>,
+    asked: usize,
+}
+
+fn opened(open: &OaepPrivateDecryptingKey, sealed: &Value) -> Vec<u8> {
+    let sealed = BASE64.decode(sealed.as_str().unwrap().as_bytes()).unwrap();
+    let mut out = vec![0; open.min_output_size()];
+    open.decrypt(&OAEP_SHA256_MGF1SHA256, &sealed, &mut out, None).unwrap().to_vec()
+}
+
+fn hash(bytes: &[u8]) -> String {
+    BASE64.encode(digest::digest(&digest::SHA256, bytes).as_ref())
+}
+
+impl Ksef {
+    /// Opens an invoice; whatever about it is not as it should be fails the test.
+    fn invoice(&self, sent: &Value) -> String {
+        let sealed = BASE64.decode(sent["encryptedInvoiceContent"].as_str().unwrap().as_bytes()).unwrap();
+        assert_eq!(sent["encryptedInvoiceHash"], hash(&sealed));
+        assert_eq!(sent["encryptedInvoiceSize"], sealed.len());
+        let (key, iv) = self.state.lock().session.clone().unwrap();
+        let key =
+            UnboundCipherKey::new(&AES_256, &key).and_then(PaddedBlockDecryptingKey::cbc_pkcs7).unwrap();
+        let iv: [u8; 16] = iv.try_into().unwrap();
+        let mut text = sealed;
+        let plain = key.decrypt(&mut text, DecryptionContext::Iv128(iv.into())).unwrap().to_vec();
+        assert_eq!(sent["invoiceHash"], hash(&plain));
+        assert_eq!(sent["invoiceSize"], plain.len());
+        assert_eq!(sent["offlineMode"], false);
+        String::from_utf8(plain).unwrap()
+    }
+}
+
+impl Answers for Ksef {
+    fn answer(&self, ask: &Ask) -> Response<Bytes> {
+        if let Some((end, status)) = self.troubled
+            && ask.path.ends_with(end)
+        {
+            let told = json!({ "exception": { "exceptionDetailList": [{ "exceptionCode": 21405 }] } });
+            return said(status, &told);
+        }
+        let sent = ask.json().unwrap_or_default();
+        let bearer = ask.header("authorization").unwrap_or_default();
+        match (ask.method.as_str(), ask.path.as_str()) {
+            ("POST", "/auth/challenge") => {
+                said(200, &json!({ "challenge": "C", "timestampMs": 1752236636015_u64 }))
+            }
+            ("POST", "/auth/ksef-token") => {
+                let word = opened(&self.open, &sent["encryptedToken"]);
+                assert_eq!(word, format!("{WORD}|1752236636015").as_bytes());
+                said(
+                    202,
+                    &json!({ "referenceNumber": "AU-1", "authenticationToken": { "token": "started" } }),
+                )
+            }
+            ("GET", "/auth/AU-1") if bearer == "Bearer started" => {
+                said(200, &json!({ "status": { "code": 200 } }))
+            }
+            ("POST", "/auth/token/redeem") if bearer == "Bearer started" => {
+                said(200, &json!({ "accessToken": { "token": "access" }, "refreshToken": { "token": "r" } }))
+            }
+            _ if bearer != "Bearer access" => said(401, &json!({})),
+            ("POST", "/sessions/online") => {
+                assert_eq!(
+                    sent["formCode"],
+                    json!({ "systemCode": "FA (3)", "schemaVersion": "1-0E", "value": "FA" })
+                );
+                let key = opened(&self.open, &sent["encryption"]["encryptedSymmetricKey"]);
+                let iv = sent["encryption"]["initializationVector"].as_str().unwrap();
+                self.state.lock().session = Some((key, BASE64.decode(iv.as_bytes()).unwrap()));
+                said(201, &json!({ "referenceNumber": "SO-1", "validUntil": "2026-02-01T12:00:00Z" }))
+            }
+            ("POST", "/sessions/online/SO-1/invoices") => {
+                let invoice = self.invoice(&sent);
+                self.state.lock().invoices.push(invoice);
+                said(202, &json!({ "referenceNumber": "EE-1" }))
+            }
+            ("POST", "/sessions/online/SO-1/close") => {
+                self.state.lock().session = None;
+                Response::builder().status(204).body(Bytes::new()).unwrap()
+            }
+            ("GET", "/sessions/SO-1/invoices/EE-1") => {
+                let mut state = self.state.lock();
+                let code = self.statuses[state.asked.min(self.statuses.len() - 1)];
+                state.asked += 1;
+                let mut told =
+                    json!({ "referenceNumber": "EE-1", "status": { "code": code, "description": "x" } });
+                if code == 200 {
+                    told["ksefNumber"] = json!(NUMBER);
+                }
+                said(200, &told)
+            }
+            (method, path) => panic!("{method} {path} is not KSeF's"),
+        }
+    }
+}
+
+/// A gate before it, over the shipped file.
+struct Scene {
+    stage: Stage,
+    system: StandIn,
+    state: Arc<Mutex<State>>,
+    _end: oneshot::Sender<()>,
+    _files: [tempfile::NamedTempFile; 2],
+}
+
+fn scene(statuses: &'static [u16], troubled: Option<(&'static str, u16)>) -> Scene {
+    let key = PrivateDecryptingKey::generate(KeySize::Rsa2048).unwrap();
+    let der: PublicKeyX509Der<'_> = key.public_key().as_der().unwrap();
+    let public =
+        format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", BASE64.encode(der.as_ref()));
+    let state = Arc::<Mutex<State>>::default();
+    let ksef =
+        Ksef { open: OaepPrivateDecryptingKey::new(key).unwrap(), statuses, troubled, state: state.clone() };
+    let (tell, told) = oneshot::channel();
+    let (end, ended) = oneshot::channel();
+    thread::spawn(move || {
+        runtime().block_on(async {
+            drop(tell.send(standin::start(0, Arc::new(ksef)).await.unwrap()));
+            drop(ended.await);
+        });
+    });
+    let system = told.blocking_recv().unwrap();
+    let files = [WORD, public.as_str()].map(|text| {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+        file
+    });
+    let [word, pem] = [&files[0], &files[1]].map(|file| file.path().display().to_string());
+    let stage = Stage::open(|policies: &Path| {
+        let text = fs::read_to_string(policies.join("systems/catalogue/ksef.yaml")).unwrap();
+        let text = text
+            .replace(
+                "https://api.ksef.mf.gov.pl/v2",
+                &format!("http://{}\nallow_local: true", system.address),
+            )
+            .replace("${env:KSEF_TOKEN}", &format!("${{file:{word}}}"))
+            .replace("/etc/bramka/ksef-token.pem", &pem)
+            .replace("/etc/bramka/ksef-invoices.pem", &pem)
+            .replace("every: 2s", "every: 5ms")
+            .replace("most: 20", "most: 3");
+        fs::write(policies.join("systems/ksef.yaml"), text).unwrap();
+        change(policies, "gateway.yaml", "  invoices: erp", "  invoices: ksef");
+        let named = format!("  erp: [BC_TOKEN]\n  ksef: [\"file:{word}\", \"file:{pem}\"]");
+        change(policies, "gateway.yaml", "  erp: [BC_TOKEN]", &named);
+        fs::write(policies.join("access/ksef.cedar"), STATEMENT).unwrap();
+        // Invoices are judged by `customer` there, which this system does not know.
+        let partners = policies.join("access/partners.cedar");
+        let text = fs::read_to_string(&partners).unwrap();
+        let (before, rest) = text.split_once("@id(\"partners-read-own-invoices\")").unwrap();
+        let (_, after) = rest.split_once("@id(\"partners-read-goods\")").unwrap();
+        fs::write(&partners, format!("{before}@id(\"partners-read-goods\"){after}")).unwrap();
+    });
+    Scene { stage, system, state, _end: end, _files: files }
+}
+
+fn invoice() -> Value {
+    json!({
+        "number": "FA/1/2026", "issue_date": "2026-02-01", "due_date": "2026-02-15", "currency": "PLN",
+        "buyer": { "name": "Młyn & Syn", "vat_id": "PL3861610227", "line1": "Polna 1", "post_code": "59-400", "city": "Jawor", "country": "PL" },
+        "lines": [{ "description": "Mąka", "quantity": "2", "unit": "H87", "net_price": "14.50", "line_net_total": "29.00", "tax_category": "S", "tax_rate": "23" }],
+        "tax_breakdown": [{ "tax_category": "S", "tax_rate": "23", "taxable_amount": "29.00", "tax_amount": "6.67" }],
+        "tax_inclusive_total": "35.67"
+    })
+}
+
+impl Scene {
+    fn send(&self, key: &str) -> Answer {
+        let request = asking(Method::POST, "/v1/invoices", Some(&self.stage.shop));
+        let request = request.header("idempotency-key", key).header("content-type", "application/json");
+        self.stage.ask(request.body(Bytes::from(invoice().to_string()).into()).unwrap())
+    }
+
+    fn steps(&self) -> Vec<String> {
+        let seen = self.system.seen();
+        let steps = seen.iter().filter(|seen| seen.target.starts_with("/sessions"));
+        steps.map(|seen| format!("{} {}", seen.method, seen.target)).collect()
+    }
+}
+
+/// What the ministry's schema says of a document.
+fn validated(document: &str) -> Result<(), String> {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(document.as_bytes()).unwrap();
+    let told = Command::new("xmllint")
+        .args(["--nonet", "--noout", "--schema"])
+        .arg(format!("{FIXTURES}/schemat_FA3_v1-0E.xsd"))
+        .arg(file.path())
+        .env("XML_CATALOG_FILES", format!("{FIXTURES}/catalog.xml"))
+        .output()
+        .expect("xmllint is needed: scripts/test installs it");
+    if told.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&told.stderr).into_owned()) }
+}
+
+#[test]
+fn an_invoice_goes_in_sealed_and_comes_out_with_its_number_once() {
+    let scene = scene(&[100, 150, 200], None);
+    let made = scene.send("a").expect(202);
+    // Ids are the systems' keys here.
+    assert_eq!(made.json()["id"], NUMBER);
+    assert_eq!(
+        scene.steps(),
+        [
+            "POST /sessions/online",
+            "POST /sessions/online/SO-1/invoices",
+            "POST /sessions/online/SO-1/close",
+            "GET /sessions/SO-1/invoices/EE-1",
+            "GET /sessions/SO-1/invoices/EE-1",
+            "GET /sessions/SO-1/invoices/EE-1",
+        ]
+    );
+    let invoices = scene.state.lock().invoices.clone();
+    assert_eq!(invoices.len(), 1);
+    assert_eq!(validated(&invoices[0]), Ok(()));
+    assert!(invoices[0].contains("<Nazwa>Młyn &amp; Syn</Nazwa>"), "{}", invoices[0]);
+    let again = scene.send("a").expect(202);
+    assert_eq!(again.json()["id"], NUMBER);
+    assert_eq!(scene.state.lock().invoices.len(), 1);
+    let log = scene.stage.stderr();
+    for secret in [WORD, "Bearer", "access\""] {
+        assert!(!log.contains(secret), "{secret} is in the log");
+    }
+}
+
+#[test]
+fn what_became_of_it_is_told_as_the_system_says() {
+    for (code, status) in [(440, 409), (450, 422), (500, 502)] {
+        let statuses: &'static [u16] = match code {
+            440 => &[150, 440],
+            450 => &[450],
+            _ => &[500],
+        };
+        let scene = scene(statuses, None);
+        scene.send("a").expect(status);
+        assert_eq!(scene.state.lock().invoices.len(), 1, "{code}");
+    }
+}
+
+#[test]
+fn what_is_not_done_in_time_is_accepted_and_not_sent_again() {
+    // No word in time; a session that cannot be closed; a status that cannot be had.
+    for troubled in [None, Some(("/close", 500)), Some(("/invoices/EE-1", 503))] {
+        let scene = scene(&[150], troubled);
+        scene.send("a").expect(202);
+        scene.send("a").expect(202);
+        assert_eq!(scene.state.lock().invoices.len(), 1, "{troubled:?}");
+    }
+}
+
+#[test]
+fn what_is_refused_before_it_goes_in_is_not_made() {
+    for (end, status, told) in
+        [("/sessions/online", 400, 422), ("/SO-1/invoices", 400, 422), ("/sessions/online", 429, 503)]
+    {
+        let scene = scene(&[200], Some((end, status)));
+        scene.send("a").expect(told);
+        assert_eq!(scene.state.lock().invoices.len(), 0, "{end} {status}");
+    }
+}
