@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 use super::{
     jq::Jq,
     model::KeyForm,
-    number::{decimal, integer, is_number, shifted},
+    number::{decimal, integer, is_number, shifted, spelt},
     out::Out,
     scan::Raw,
     tagged::Tag,
@@ -474,7 +474,7 @@ impl Codec {
                     Some(_) | None => *n,
                 };
                 match (self.forms.shift, self.forms.point) {
-                    (0, Point::Point) => compact_str::format_compact!("{n}"),
+                    (0, Point::Point) => spelt(*n),
                     (shift, point) => {
                         let native = shifted(n.normalize(), shift.saturating_neg())?;
                         let native = if shift == 0 { *n } else { native.normalize() };

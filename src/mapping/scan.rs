@@ -95,6 +95,17 @@ impl<'a> Scanner<'a> {
         Ok(Self { text, bytes, at: 0 })
     }
 
+    /// The start of a text.
+    pub(super) fn of_text(text: &'a str) -> Self {
+        Self { text, bytes: text.as_bytes(), at: 0 }
+    }
+
+    /// Whether all of it is one number.
+    pub(super) fn is_number(mut self) -> bool {
+        let is_begun = matches!(self.bytes.first(), Some(b'-' | b'0'..=b'9'));
+        is_begun && self.number().is_ok() && self.at == self.bytes.len()
+    }
+
     /// The next byte that is not white space; it stays.
     #[inline]
     pub(super) fn peek(&mut self) -> Result<u8, BadJson> {
