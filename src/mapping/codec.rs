@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 use super::{
     jq::Jq,
     model::KeyForm,
-    number::{decimal, integer, is_number, shifted},
+    number::{decimal, integer, is_number, shifted, spelt},
     out::Out,
     scan::Raw,
     tagged::Tag,
@@ -205,13 +205,14 @@ impl Codec {
     /// Reads what the scanner found.
     #[inline]
     pub(super) fn read(&self, raw: Raw<'_>) -> Got {
-        match &self.jq {
-            None => self.read_scalar(raw),
-            Some(jq) => self.read_filtered(jq, raw),
+        match (raw, &self.jq) {
+            // Most are: nothing to decode, and nothing to bring into another spelling.
+            (Raw::Text(text) | Raw::Number(text), None) if self.norm.is_empty() => self.read_text(text),
+            (raw, None) => self.read_scalar(raw),
+            (raw, Some(jq)) => self.read_filtered(jq, raw),
         }
     }
 
-    #[inline]
     fn read_scalar(&self, raw: Raw<'_>) -> Got {
         match raw {
             Raw::Absent => return Got::Missing,
@@ -256,23 +257,28 @@ impl Codec {
             return self.nothing();
         }
         if self.table.is_some() {
-            let kept = self.keep.then(|| self.parse(text).ok()).flatten();
-            return Got::Unknown(kept.or_else(|| self.otherwise.clone()), clip(text));
+            return self.unknown(text);
         }
-        if self.is_nothing_by_value(text) {
+        let may_be_nothing = matches!(self.kind, LeafKind::Date | LeafKind::Instant);
+        if may_be_nothing && self.is_nothing_by_value(text) {
             return self.nothing();
         }
         match self.parse(text) {
-            Ok(Value::Instant(_)) if self.is_doubled(text) => match self.parse(text) {
-                Ok(value) => Got::Assumed(value, "this hour comes twice; the earlier one is meant"),
-                Err(why) => Got::Unfit(why),
-            },
+            Ok(value) if matches!(value, Value::Instant(_)) && self.is_doubled(text) => {
+                Got::Assumed(value, "this hour comes twice; the earlier one is meant")
+            }
             Ok(value) => Got::Is(value),
             Err(_) if matches!(self.kind, LeafKind::Code(_)) => {
                 Got::Unknown(self.otherwise.clone(), clip(text))
             }
             Err(why) => Got::Unfit(why),
         }
+    }
+
+    /// What a spelling reads as that the table does not know.
+    fn unknown(&self, text: &str) -> Got {
+        let kept = self.keep.then(|| self.parse(text).ok()).flatten();
+        Got::Unknown(kept.or_else(|| self.otherwise.clone()), clip(text))
     }
 
     /// Whether a day or a moment is one that means nothing, which a file spells as RFC 3339 has it.
@@ -301,6 +307,7 @@ impl Codec {
     }
 
     /// Reads the spelling of a value of the leaf's kind, tables aside.
+    #[inline]
     pub(super) fn parse(&self, text: &str) -> Result<Value, &'static str> {
         let text = match self.forms.around.as_deref() {
             Some((before, after)) => {
@@ -329,6 +336,7 @@ impl Codec {
     /// A decimal in the system's spelling; another separator than its own is none.
     fn decimal(&self, text: &str) -> Result<rust_decimal::Decimal, &'static str> {
         let read = match self.forms.point {
+            Point::Point if self.forms.shift == 0 => return decimal(text),
             Point::Point => decimal(text)?,
             Point::Comma if text.contains('.') => return Err("not a decimal with a comma"),
             Point::Comma => decimal(&text.replacen(',', ".", 1))?,
@@ -477,7 +485,7 @@ impl Codec {
                     Some(_) | None => *n,
                 };
                 match (self.forms.shift, self.forms.point) {
-                    (0, Point::Point) => compact_str::format_compact!("{n}"),
+                    (0, Point::Point) => spelt(*n),
                     (shift, point) => {
                         let native = shifted(n.normalize(), shift.saturating_neg())?;
                         let native = if shift == 0 { *n } else { native.normalize() };

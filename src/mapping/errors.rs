@@ -272,7 +272,7 @@ impl Errors {
         self.tree.at(path.steps()).is_some()
     }
 
-    fn scan<'a>(&self, answer: &'a NativeAnswer, raws: &mut Raws<'a>) -> Result<(), String> {
+    fn scan<'a>(&'a self, answer: &'a NativeAnswer, raws: &mut Raws<'a>) -> Result<(), String> {
         if answer.body.is_empty() {
             return Ok(());
         }

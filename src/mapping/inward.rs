@@ -137,7 +137,7 @@ impl Mapping {
     /// The rows of an answer, and what its envelope holds.
     pub(super) fn rows<'a>(
         &'a self,
-        place: &Node,
+        place: &'a Node,
         (answer, rows_max): (&'a NativeAnswer, usize),
         envelope: &mut Raws<'a>,
         wanted: &FieldSet,
@@ -158,7 +158,7 @@ impl Mapping {
 
     fn rows_of_json<'a>(
         &'a self,
-        place: &Node,
+        place: &'a Node,
         (body, rows_max): (&'a [u8], usize),
         (envelope, mut raws): (&mut Raws<'a>, Raws<'a>),
         headings: &Headings,
@@ -179,7 +179,7 @@ impl Mapping {
     }
 
     pub(super) fn row<'a>(
-        &self,
+        &'a self,
         scan: &mut Scanner<'a>,
         raws: &mut Raws<'a>,
         wanted: &FieldSet,
@@ -267,28 +267,33 @@ impl<'b, 'a> Build<'b, 'a> {
 
     /// Fills an object; whether it holds something, is known to be empty, or was not told.
     fn fill(&mut self, object: &ObjectPart, base: usize, fields: &mut Fields) -> Came {
-        let mut came = Came::Missing;
+        let (mut is_told, mut is_some) = (false, false);
         for Named { position, leaves, part, .. } in &object.parts {
-            if !leaves.meets(self.wanted) {
-                continue;
-            }
-            match self.part(part, base) {
+            let came = match part {
+                Part::Leaf(line) => self.line(line, base),
+                part if leaves.meets(self.wanted) => self.part(part, base),
+                _ => continue,
+            };
+            match came {
                 Came::Missing => {}
                 Came::Nothing => {
-                    if let Came::Missing = came {
-                        came = Came::Nothing;
-                    }
+                    is_told = true;
                     if let Part::Leaf(Line { nullable: true, .. }) = part {
                         fields.set(*position, Value::Null);
                     }
                 }
                 Came::Tag(value) => fields.set(*position, value),
                 Came::Is(value) => {
-                    came = Came::Is(Value::Null);
+                    is_some = true;
                     fields.set(*position, value);
                 }
             }
         }
+        let came = match (is_some, is_told) {
+            (true, _) => Came::Is(Value::Null),
+            (false, true) => Came::Nothing,
+            (false, false) => Came::Missing,
+        };
         object.choices.iter().fold(came, |came, choice| self.choice(choice, base, fields, came))
     }
 
@@ -376,7 +381,10 @@ impl<'b, 'a> Build<'b, 'a> {
         }
         match &line.source {
             Source::Constant(value) => Came::Tag(value.clone()),
-            Source::Native(native) => self.scalar(line.leaf, &native.codec, self.raws.get(base, native.slot)),
+            Source::Native(native) => match native.codec.read(self.raws.get(base, native.slot)) {
+                Got::Is(value) => Came::Is(value),
+                got => self.got(line.leaf, got),
+            },
             Source::Join(join) => self.join(line.leaf, join, base),
             Source::First(rules) => self.first(line.leaf, rules, base),
             Source::Calc(calc) => self.calc(line.leaf, calc, base),
@@ -413,12 +421,10 @@ impl<'b, 'a> Build<'b, 'a> {
         self.got(leaf, Got::Missing)
     }
 
-    #[inline]
     fn scalar(&mut self, leaf: LeafId, codec: &Codec, raw: Raw<'_>) -> Came {
         self.got(leaf, codec.read(raw))
     }
 
-    #[inline]
     fn got(&mut self, leaf: LeafId, got: Got) -> Came {
         match got {
             Got::Is(value) => Came::Is(value),

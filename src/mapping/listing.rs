@@ -427,9 +427,12 @@ impl KeyForm {
             Self::Text => true,
             Self::Digits => !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()),
             Self::Guid => {
-                let groups = text.split('-').map(str::len);
-                groups.eq([8, 4, 4, 4, 12])
-                    && text.bytes().all(|byte| byte == b'-' || byte.is_ascii_hexdigit())
+                let is_dash = |at: usize| matches!(at, 8 | 13 | 18 | 23);
+                let fits = |(at, byte): (usize, u8)| match is_dash(at) {
+                    true => byte == b'-',
+                    false => byte.is_ascii_hexdigit(),
+                };
+                text.len() == 36 && text.bytes().enumerate().all(fits)
             }
         }
     }

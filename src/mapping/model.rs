@@ -746,6 +746,8 @@ impl ObjectPart {
 
     /// The part that fills a position.
     pub(super) fn at(&self, position: u16) -> Option<&Named> {
-        self.parts.iter().find(|named| named.position == position)
+        // INVARIANT: sorted by position.
+        let at = self.parts.binary_search_by_key(&position, |named| named.position).ok()?;
+        self.parts.get(at)
     }
 }

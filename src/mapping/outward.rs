@@ -479,8 +479,12 @@ impl<'m> Writing<'m> {
         let (left, rest) =
             (part.parts.iter().filter(is_left), part.parts.iter().filter(|named| !is_left(named)));
         for named in left.chain(rest) {
-            let Some(field) = shape.at(named.position) else { continue };
             let new = new.and_then(|fields| fields.at(named.position));
+            // With a new record nothing is sent for nothing.
+            if self.create && new.is_none() && matches!(named.part, Part::Leaf(_)) {
+                continue;
+            }
+            let Some(field) = shape.at(named.position) else { continue };
             let old = old.and_then(|fields| fields.at(named.position));
             self.within(&named.name, |this| this.part(&named.part, &field.shape, new, old));
         }
@@ -494,7 +498,7 @@ impl<'m> Writing<'m> {
             let id = matches!(field.shape, Shape::Leaf(LeafId(0)));
             let unchanged = !self.create && old.and_then(|old| old.at(position)) == Some(value);
             let is_kept = part.at(position).is_some() || part.is_chosen(position);
-            if !is_kept && *value != Value::Null && !unchanged && !id {
+            if !is_kept && !matches!(value, Value::Null) && !unchanged && !id {
                 self.within(&field.name, |this| this.fault_here(None, "the system does not keep this field"));
             }
         }
@@ -515,7 +519,7 @@ impl<'m> Writing<'m> {
     }
 
     fn line(&mut self, line: &'m Line, new: Option<&Value>, old: Option<&Value>) {
-        let some = |value: Option<&Value>| value.is_some_and(|value| *value != Value::Null);
+        let some = |value: Option<&Value>| value.is_some_and(|value| !matches!(value, Value::Null));
         let is_emptied = !some(new) && self.empties(line);
         let same = !is_emptied && (new == old || (!some(new) && !some(old)));
         // With a new record nothing is sent for nothing; of a change only what differs.
@@ -658,7 +662,11 @@ impl<'m> Writing<'m> {
         at: usize,
         (new, old): (&Value, Option<&Value>),
     ) -> Out {
-        let outer = std::mem::replace(&mut self.body, Out::object());
+        let room = match each.item.bare() {
+            Part::Object(object) => object.parts.len(),
+            Part::Leaf(_) | Part::Slots(_) | Part::Each(_) | Part::Split(_) | Part::When(_) => 0,
+        };
+        let outer = std::mem::replace(&mut self.body, Out::Object(Vec::with_capacity(room)));
         let was_in_each = std::mem::replace(&mut self.in_each, true);
         let was_new = std::mem::replace(&mut self.create, old.is_none());
         let switches = std::mem::take(&mut self.switches);

@@ -158,7 +158,7 @@ impl Mapping {
     }
 
     /// Reads the record of an answer to a read into raws.
-    pub(super) fn told<'a>(&self, body: &'a [u8], raws: &mut Raws<'a>) -> Result<(), SystemFault> {
+    pub(super) fn told<'a>(&'a self, body: &'a [u8], raws: &mut Raws<'a>) -> Result<(), SystemFault> {
         if let Some(names) = &self.words.xml {
             return self.fill_from_xml(names, body, raws).map(drop);
         }
@@ -179,7 +179,7 @@ impl Mapping {
     /// Fills the slots of places in an answer outside of its records.
     pub(super) fn fill_place<'a>(
         &self,
-        place: &Node,
+        place: &'a Node,
         body: &'a [u8],
         raws: &mut Raws<'a>,
     ) -> Result<(), SystemFault> {
@@ -192,7 +192,7 @@ impl Mapping {
     }
 
     /// What stands at a place in a body; a null only where what it would stand in is there.
-    fn raw_at<'a>(&self, place: &Envelope, body: &'a [u8]) -> Result<Raw<'a>, SystemFault> {
+    fn raw_at<'a>(&self, place: &'a Envelope, body: &'a [u8]) -> Result<Raw<'a>, SystemFault> {
         let mut raws = Raws::default();
         raws.restart(place.frame);
         self.fill_place(&place.root, body, &mut raws)?;
@@ -229,7 +229,7 @@ impl Mapping {
 
 /// Finds the record of an answer and reads it.
 fn find<'a, T>(
-    rows: Option<&Envelope>,
+    rows: Option<&'a Envelope>,
     body: &'a [u8],
     read: &mut dyn FnMut(&mut Scanner<'a>) -> Result<T, BadJson>,
 ) -> Result<Found<T>, SystemFault> {

@@ -21,7 +21,7 @@ const PIECES_MAX: usize = 1000;
 impl Mapping {
     /// Room for what records hold, each with what it gets of the answer it comes in.
     pub(in crate::mapping) fn raws<'a>(
-        &self,
+        &'a self,
         answer: &'a NativeAnswer,
         asked: Option<&'a str>,
     ) -> Result<Raws<'a>, SystemFault> {
@@ -30,7 +30,7 @@ impl Mapping {
 
     /// What each record gets of the answer it comes in.
     pub(in crate::mapping) fn given<'a>(
-        &self,
+        &'a self,
         answer: &'a NativeAnswer,
         asked: Option<&'a str>,
     ) -> Result<Vec<(u16, Raw<'a>)>, SystemFault> {
