@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    Defaults, bodies, calls, cells,
+    Defaults, actions, bodies, calls, cells,
     elements::narrows,
     fields::{FilterLine, Lines, Loader},
     finds, jq, key, lacks, lists, pairs, path_at,
@@ -72,23 +72,22 @@ pub(super) fn load(
     let cells = cells::load(&mut keys, &mut frame, defaults.speaks != Speaks::Xml, found);
     let (set, set_found) = finds::set(keys.take("set"), defaults, found);
     let select = select_words(&mut keys, defaults, found);
-    let fields: Option<Node> = keys.required("fields", found);
     let mut loader = Loader::new(entity, defaults, found);
-    let root = root(&mut loader, (node, fields.as_ref()), &cells, &mut frame);
-    sets(&mut loader, node, (&set, &set_found, &narrow));
+    let root = root(&mut loader, (node, &mut keys), (&cells, &set, &set_found, &narrow), &mut frame);
     let Loader { lines, written, finds, .. } = loader;
     let lists = lists::load(&mut keys, &at, (entity, defaults), found);
     let [read, create, update, delete] = calls::load(&mut keys, key.as_ref(), defaults, found);
+    let all = [&read, &create, &update, &delete];
+    let fit = (&root, &lines, key.as_ref(), version.as_ref());
+    let actions = actions::load(&mut keys, (entity, defaults), fit, all, &mut frame, found);
     let xml = xml::record(&mut keys, words, [&read, &create, &update], node, found);
     let (samples, watched) = beside(&mut keys, entity, found);
-    let lacks = lacks::load(&mut keys, (entity, &root), &lists, [&read, &create, &update, &delete], found);
+    let lacks = lacks::load(&mut keys, (entity, &root, &actions), &lists, all, found);
     keys.finish(found);
     // ORDER: every key has been asked for by now, so that all mistakes of the entity are told.
     let key = key?;
-    let all = [&read, &create, &update, &delete];
     let of = (&key, version.as_ref(), &root, &lines);
-    fit_together(node, of, (select.as_ref(), &cells, defaults.speaks), all, &lists, found);
-    finish(&mut frame, node, found);
+    fit_together(node, of, (select.as_ref(), &cells, defaults.speaks), all, &lists, (&mut frame, found));
     xml::check(words, &frame.root, &written, (all, &lists), node, found);
     Some(Mapping {
         around: around(&frame, node, found),
@@ -117,6 +116,7 @@ pub(super) fn load(
         create,
         update,
         delete,
+        actions,
         undo: calls::undo(node, found),
         lacks,
         samples,
@@ -146,7 +146,7 @@ fn fit_together(
     (select, cells, speaks): (Option<&SelectWords>, &cells::Written, Speaks),
     all: [&Option<Call>; 4],
     lists: &[ListCall],
-    found: &mut Diagnostics,
+    (frame, found): (&mut Frame, &mut Diagnostics),
 ) {
     let [read, _, update, delete] = all;
     cells.check(node, key, all, lists, found);
@@ -159,6 +159,7 @@ fn fit_together(
         let text = "elements are not written by themselves where a key has several parts";
         found.push(Diagnostic::error(&node.place, text).help("leave out `parts`"));
     }
+    finish(frame, node, found);
 }
 
 /// Whether its elements are written by requests of their own.
@@ -166,18 +167,21 @@ fn is_by_itself(part: &Part) -> bool {
     matches!(part.bare(), Part::Each(each) if each.parts.is_some())
 }
 
-/// The lines of a record. Those of rows that are no records as they stand are never written.
+/// The lines of a record, and what goes along with a new one. Those of rows that are no records as they stand are never
+/// written.
 fn root(
     loader: &mut Loader<'_>,
-    (node, fields): (&Node, Option<&Node>),
-    cells: &cells::Written,
+    (node, keys): (&Node, &mut Keys<'_>),
+    (cells, set, set_found, narrow): (&cells::Written, &[(Path, Out)], &[SetFound], &[Narrow]),
     frame: &mut Frame,
 ) -> ObjectPart {
     let entity = loader.entity;
+    let fields: Option<Node> = keys.required("fields", loader.found);
     loader.parts = super::parts::PartWords::read(entity, node, loader.found);
     let Some(fields) = fields else { return ObjectPart::default() };
-    let root = loader.object(&entity.root, fields, frame, !cells.cells.is_plain());
+    let root = loader.object(&entity.root, &fields, frame, !cells.cells.is_plain());
     loader.lines.unpivoted(cells);
+    sets(loader, node, (set, set_found, narrow));
     root
 }
 

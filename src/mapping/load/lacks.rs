@@ -6,7 +6,10 @@
 use super::pairs;
 use crate::{
     catalog::Action,
-    mapping::model::{Call, Join, ListCall, Mapping, ObjectPart, Source},
+    mapping::{
+        actions::LedField,
+        model::{Call, Join, ListCall, Mapping, ObjectPart, Source},
+    },
     schema::{Entity, LeafId},
     words::{
         Diagnostic, Diagnostics,
@@ -48,7 +51,7 @@ impl Mapping {
 /// Reads `lacks`, beside what the entity has.
 pub(super) fn load(
     keys: &mut Keys<'_>,
-    (entity, root): (&Entity, &ObjectPart),
+    (entity, root, led): (&Entity, &ObjectPart, &[LedField]),
     lists: &[ListCall],
     [read, create, update, delete]: [&Option<Call>; 4],
     found: &mut Diagnostics,
@@ -63,7 +66,7 @@ pub(super) fn load(
     let mut out = Vec::new();
     for (key, node) in pairs(keys.take("lacks"), found) {
         if let Some(leaf) = entity.leaf_at(&key.text) {
-            if is_written(root, leaf) {
+            if is_written(root, leaf) || led.iter().any(|field| field.leaf == leaf) {
                 let mistake = Diagnostic::error(&key.place, format!("`{}` is written by its line", key.text));
                 found.push(mistake.help("say `write: never` there, or take this out"));
             }
