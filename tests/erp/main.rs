@@ -29,4 +29,5 @@ mod served;
 mod company;
 mod gate;
 mod reads;
+mod states;
 mod writes;

@@ -46,6 +46,11 @@ const S4: Subject = Subject {
             status: 422,
             reason: "an item's price comes from the pricing conditions",
         },
+        Gap {
+            capability: proofs::CONFIRM,
+            status: 422,
+            reason: "an order's state follows from its items and what was delivered",
+        },
         // Billing documents are a service of their own, which its file does not describe.
         Gap { capability: proofs::INVOICES, status: 404, reason: "not-found" },
     ],
@@ -76,6 +81,7 @@ const BUSINESS_CENTRAL: Subject = Subject {
         // Its customers are the CRM's; the file does not describe them.
         Gap { capability: proofs::CUSTOMERS, status: 404, reason: "not-found" },
         Gap { capability: proofs::CUSTOMER_CHANGE, status: 404, reason: "not-found" },
+        Gap { capability: proofs::CONFIRM, status: 422, reason: "an order is released in Business Central" },
         // The token is the credential itself: there is nothing to renew it with.
         Gap { capability: Capability::SignIn, status: 502, reason: "system" },
     ],
@@ -283,6 +289,7 @@ macro_rules! erp {
             a_product_is_made: super::proofs::NEW_PRODUCT,
             an_order_is_made_with_its_lines_by_one_request: super::proofs::NEW_ORDER,
             a_line_is_made_at_a_price: super::proofs::AT_A_PRICE,
+            an_order_is_confirmed: super::proofs::CONFIRMED,
             a_change_sends_what_changed_and_loses_nothing: super::proofs::CHANGE,
             lines_are_added_changed_and_taken_out: super::proofs::LINES,
             a_line_that_cannot_be_is_named_and_what_was_done_is_told: super::proofs::LINE_FAILS,

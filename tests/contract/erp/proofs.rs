@@ -19,6 +19,7 @@ use crate::{
 pub(super) const LINE_PRICE: Capability = Capability::Own("a line is made at a price");
 pub(super) const CUSTOMERS: Capability = Capability::Own("customers");
 pub(super) const CUSTOMER_CHANGE: Capability = Capability::Own("a customer is changed");
+pub(super) const CONFIRM: Capability = Capability::Own("an order is confirmed");
 pub(super) const INVOICES: Capability = Capability::Own("invoices");
 
 const fn always(capability: Capability, proof: fn(&Gate)) -> Clause {
@@ -44,6 +45,7 @@ pub(super) const TELLS_INVOICES: Clause = unless(INVOICES, reads::invoices, read
 pub(super) const NEW_PRODUCT: Clause = unless(Capability::Create("products"), new_product, post_product);
 pub(super) const NEW_ORDER: Clause = always(Capability::Create("orders"), new_order);
 pub(super) const AT_A_PRICE: Clause = unless(LINE_PRICE, at_a_price, post_at_a_price);
+pub(super) const CONFIRMED: Clause = unless(CONFIRM, confirm, ask_confirm);
 pub(super) const CHANGE: Clause = always(Capability::Update, change);
 pub(super) const LINES: Clause = always(Capability::Own("lines of an order change"), lines);
 pub(super) const LINE_FAILS: Clause = always(Capability::Own("a line that cannot be"), line_fails);
@@ -140,6 +142,31 @@ fn at_a_price(gate: &Gate) {
     assert_eq!(made["lines"][0]["net_price"], "7.77");
     let [(_, body)] = sent(gate).try_into().unwrap();
     assert!(body.to_string().contains("7.77"), "{body}");
+}
+
+fn ask_confirm(gate: &Gate) -> Answer {
+    let (path, _) = some(gate);
+    gate.system.forget();
+    gate.patch(&path, &json!({ "status": "open" }))
+}
+
+fn confirm(gate: &Gate) {
+    let (path, before) = some(gate);
+    assert_eq!(before["status"], "draft");
+    // Somebody changes it between the gate's look and the first call.
+    gate.switch("race");
+    gate.patch(&path, &json!({ "status": "open" })).refused(409);
+    // A system that says yes and does nothing has not done it.
+    gate.switch("deaf");
+    let refused = ask_confirm(gate).refused(502).json();
+    assert_eq!(refused["errors"][0]["pointer"], "/status", "{refused}");
+    assert_eq!(gate.get(&path).expect(200).json()["status"], "draft");
+    gate.switch("hears");
+    let told = ask_confirm(gate).expect(200).json();
+    assert_eq!(told["status"], "open");
+    assert!((said_of(gate).is_guarded)(&gate.changes()[0]), "{:?}", gate.changes());
+    assert_eq!(gate.get(&path).expect(200).json(), told);
+    assert_eq!(told["lines"], before["lines"]);
 }
 
 fn post_product(gate: &Gate) -> Answer {

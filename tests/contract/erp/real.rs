@@ -1,5 +1,5 @@
 //! The real Tryton, with what the contract needs besides, as any stand-in has it: it is asked too much, a session ends,
-//! and somebody else changes a record just before the next change of it arrives.
+//! somebody else changes a record just before the next change of it arrives, and what it is asked to do is not done.
 
 use std::sync::{
     Arc,
@@ -21,6 +21,8 @@ struct Tryton {
     company: Company,
     limited: AtomicBool,
     races: AtomicBool,
+    /// Whether it says yes to what its buttons are for, and does nothing.
+    deaf: AtomicBool,
     /// The session that was used last.
     last: Mutex<String>,
 }
@@ -31,6 +33,7 @@ pub(super) fn tryton() -> Arc<dyn Answers> {
         company: Company::traded(),
         limited: AtomicBool::new(false),
         races: AtomicBool::new(false),
+        deaf: AtomicBool::new(false),
         last: Mutex::default(),
     })
 }
@@ -79,6 +82,8 @@ impl Answers for Tryton {
     fn answer(&self, ask: &Ask) -> Response<Bytes> {
         match ask.path.strip_prefix("/-/") {
             Some("race") => self.races.store(true, Ordering::Relaxed),
+            Some("deaf") => self.deaf.store(true, Ordering::Relaxed),
+            Some("hears") => self.deaf.store(false, Ordering::Relaxed),
             Some("limit") => self.limited.store(true, Ordering::Relaxed),
             Some("spend") => {
                 let logout = json!({ "id": 0, "method": "common.db.logout", "params": [] }).to_string();
@@ -103,7 +108,12 @@ impl Tryton {
             credential.clone_into(&mut self.last.lock());
         }
         let call: Value = serde_json::from_slice(&ask.body).unwrap();
-        let is_change = call["method"].as_str().unwrap().ends_with(".write");
+        let method = call["method"].as_str().unwrap();
+        let is_button = method.ends_with(".quote") || method.ends_with(".confirm");
+        if is_button && self.deaf.load(Ordering::Relaxed) {
+            return said(200, &json!({ "id": 0, "result": null }));
+        }
+        let is_change = is_button || method.ends_with(".write");
         if is_change && self.races.swap(false, Ordering::Relaxed) {
             self.race(&call);
         }
