@@ -73,7 +73,7 @@ pub(super) fn load(
     let (set, set_found) = finds::set(keys.take("set"), defaults, found);
     let select = select_words(&mut keys, defaults, found);
     let mut loader = Loader::new(entity, defaults, found);
-    let root = root(&mut loader, (node, &mut keys), (&cells, &set, &set_found, &narrow), &mut frame);
+    let root = root(&mut loader, (node, &mut keys), (&cells, (&set, &set_found, &narrow)), &mut frame);
     let Loader { lines, written, finds, .. } = loader;
     let lists = lists::load(&mut keys, &at, (entity, defaults), found);
     let [read, create, update, delete] = calls::load(&mut keys, key.as_ref(), defaults, found);
@@ -127,12 +127,11 @@ pub(super) fn load(
     })
 }
 
+/// Constants of a new record, what is found for it, and the conditions of its entity.
+type Beside<'b> = (&'b [(Path, Out)], &'b [SetFound], &'b [Narrow]);
+
 /// Where constants of a new record stand, and what else goes along with one.
-fn sets(
-    loader: &mut Loader<'_>,
-    node: &Node,
-    (set, set_found, narrow): (&[(Path, Out)], &[SetFound], &[Narrow]),
-) {
+fn sets(loader: &mut Loader<'_>, node: &Node, (set, set_found, narrow): Beside<'_>) {
     let sets = set.iter().map(|(path, _)| path).chain(set_found.iter().map(|set| &set.at));
     for path in sets.chain(narrow.iter().map(|narrow| &narrow.at)) {
         loader.writes(path, "set", &node.place);
@@ -172,7 +171,7 @@ fn is_by_itself(part: &Part) -> bool {
 fn root(
     loader: &mut Loader<'_>,
     (node, keys): (&Node, &mut Keys<'_>),
-    (cells, set, set_found, narrow): (&cells::Written, &[(Path, Out)], &[SetFound], &[Narrow]),
+    (cells, beside): (&cells::Written, Beside<'_>),
     frame: &mut Frame,
 ) -> ObjectPart {
     let entity = loader.entity;
@@ -181,7 +180,7 @@ fn root(
     let Some(fields) = fields else { return ObjectPart::default() };
     let root = loader.object(&entity.root, &fields, frame, !cells.cells.is_plain());
     loader.lines.unpivoted(cells);
-    sets(loader, node, (set, set_found, narrow));
+    sets(loader, node, beside);
     root
 }
 
