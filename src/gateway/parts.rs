@@ -1,4 +1,5 @@
-//! Writes that take several calls: the record's own, then one for each element that is written by itself.
+//! Writes that take several calls: the record's own, then one for each element that is written by itself, then those
+//! that lead fields to values.
 //!
 //! They are judged as one, before any is sent, and stand under one intent that says how many calls there are. The first
 //! that fails ends it. What was done by then stays and is told: how many, at which element it ended, and whether that
@@ -35,7 +36,7 @@ pub(super) async fn change(
     exchange: &mut Exchange,
     admission: &Admission,
     permit: &WritePermit,
-    Changes { record, parts }: Changes,
+    Changes { record, parts, .. }: Changes,
 ) -> Result<(), Refusal> {
     let record = record.into_iter().map(|request| (request, None));
     let parts = parts.into_iter().map(|part| (part.request, Some((part.pointer, part.what))));
@@ -57,7 +58,7 @@ pub(super) async fn create(
     exchange: &mut Exchange,
     admission: &Admission,
     permit: &WritePermit,
-    Creation { record, parts }: Creation,
+    Creation { record, parts, .. }: Creation,
 ) -> Result<CompactString, Refusal> {
     let snapshot = exchange.snapshot.clone();
     let (_, mapping) = snapshot.serving(permit.entity()).ok_or(Refusal::Broken)?;
@@ -163,7 +164,7 @@ async fn left_behind(
     Some(id.into())
 }
 
-fn failed(
+pub(super) fn failed(
     exchange: &mut Exchange,
     (mut cause, at): (Refusal, At),
     (done, calls): (usize, usize),

@@ -12,7 +12,7 @@ use http::{HeaderValue, Response, StatusCode, header};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::{
-    Outcome,
+    Outcome, actions,
     after::{Left, after, echo, made, read_back, seen, unguarded},
     exchange::{self, Exchange, Side, known, not_possible},
     finding, ids, joined, once, parts,
@@ -240,13 +240,16 @@ async fn create(
         .creation(&new, Some(&found))
         .map_err(|faults| unmappable(exchange, prospect, mapping, faults))?;
     let left = match creation {
-        Creation { record, parts } if parts.is_empty() => {
+        Creation { record, parts, .. } if parts.is_empty() => {
             let answer = effect(exchange, admission, &permit, record).await?;
             after(exchange, admission, entity, None, &answer).await
         }
         creation => {
+            let (leads, calls) = (creation.leads.clone(), creation.parts.len().saturating_add(1));
             let key = parts::create(exchange, admission, &permit, creation).await?;
-            read_back(exchange, admission, entity, key, None).await
+            let left = read_back(exchange, admission, entity, key.clone(), None).await;
+            actions::reached(exchange, admission, entity, (&key, &left), (&leads, calls)).await?;
+            left
         }
     };
     once::keep(exchange, admission, &permit, &left);
@@ -321,17 +324,20 @@ async fn update(
     let changes = native(mapping, (&key, versions), (&old, &new), &sees, (&blindly, &emptied, &found))
         .map_err(|faults| unmappable(exchange, prospect, mapping, faults))?;
     let left = match changes {
-        Changes { record: None, parts } if parts.is_empty() => {
+        Changes { record: None, parts, .. } if parts.is_empty() => {
             exchange.entry.note("unchanged", true);
             Left::of(exchange, seen, id)
         }
-        Changes { record: Some(request), parts } if parts.is_empty() => {
+        Changes { record: Some(request), parts, .. } if parts.is_empty() => {
             let answer = effect(exchange, admission, &permit, request).await?;
             after(exchange, admission, entity, Some(key), &answer).await
         }
         changes => {
+            let (leads, calls) = (changes.leads.clone(), changes.calls());
             parts::change(exchange, admission, &permit, changes).await?;
-            read_back(exchange, admission, entity, key, None).await
+            let left = read_back(exchange, admission, entity, key.clone(), None).await;
+            actions::reached(exchange, admission, entity, (&key, &left), (&leads, calls)).await?;
+            left
         }
     };
     once::keep(exchange, admission, &permit, &left);

@@ -42,6 +42,7 @@
 //! ```
 
 mod abilities;
+mod actions;
 mod batch;
 mod behind;
 mod body;
@@ -94,6 +95,7 @@ mod xml;
 mod tests;
 
 pub use abilities::{Abilities, Paging};
+pub use actions::Lead;
 pub use batch::Batch;
 pub use errors::{FaultKind, SystemFault};
 pub use finding::{Found, Search};

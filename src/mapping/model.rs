@@ -61,6 +61,8 @@ pub struct Mapping {
     pub(super) create: Option<Call>,
     pub(super) update: Option<Call>,
     pub(super) delete: Option<Call>,
+    /// Fields that calls lead to their values.
+    pub(super) actions: Vec<super::actions::LedField>,
     /// Whether a new record goes again where one of its elements cannot be written.
     pub(super) undo: bool,
     /// Why the others are not there.

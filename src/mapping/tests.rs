@@ -12,6 +12,7 @@ use crate::{
 };
 
 mod abilities;
+mod actions;
 mod addresses;
 mod batch;
 mod calls;

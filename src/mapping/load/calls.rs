@@ -95,14 +95,35 @@ pub(super) fn undo(entity: &Node, found: &mut Diagnostics) -> bool {
     true
 }
 
+/// A call that leads a field of one record to a value.
+pub(super) fn action(
+    node: &Node,
+    key: Option<&Key>,
+    defaults: &Defaults,
+    found: &mut Diagnostics,
+) -> Option<Call> {
+    let kind =
+        Kind { name: "actions", usual: "post", holes: bodies::OF_DELETE, is_keyed: true, is_written: false };
+    call_at(node, (kind, key), defaults, found)
+}
+
 /// A call: its address under `at`, by method; left out, it cannot be done.
 fn call(
     keys: &mut Keys<'_>,
+    of: (Kind, Option<&Key>),
+    defaults: &Defaults,
+    found: &mut Diagnostics,
+) -> Option<Call> {
+    let node = keys.take(of.0.name)?;
+    call_at(node, of, defaults, found)
+}
+
+fn call_at(
+    node: &Node,
     (kind, key): (Kind, Option<&Key>),
     defaults: &Defaults,
     found: &mut Diagnostics,
 ) -> Option<Call> {
-    let node = keys.take(kind.name)?;
     let mut keys = Keys::of(node, found)?;
     let address = address(&mut keys, kind, defaults, found);
     // Only changed lines are ever sent; the word says so to the reader.

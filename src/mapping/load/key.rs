@@ -3,7 +3,7 @@
 use super::{Defaults, calls, path};
 use crate::{
     mapping::{
-        body::{Body, Hole},
+        body::Body,
         key::{Key, KeyPart},
         model::{Call, KeyForm, ListCall, Narrow, Returns, Speaks, Version},
         path::{Path, Step},
@@ -219,7 +219,7 @@ pub(super) fn fit_together(
     }
     for (name, call) in [("update", update), ("delete", delete)] {
         let Some(call) = call else { continue };
-        let holds = call.body.as_ref().is_some_and(|body| body.has(&|hole| *hole == Hole::Version));
+        let holds = call.holds_version();
         match version {
             Some(Version { header: None, .. }) if !holds => mistake(
                 format!(

@@ -6,7 +6,10 @@
 use super::pairs;
 use crate::{
     catalog::Action,
-    mapping::model::{Call, Join, ListCall, Mapping, ObjectPart, Source},
+    mapping::{
+        actions::LedField,
+        model::{Call, Join, ListCall, Mapping, ObjectPart, Source},
+    },
     schema::{Entity, LeafId},
     words::{
         Diagnostic, Diagnostics,
@@ -48,7 +51,7 @@ impl Mapping {
 /// Reads `lacks`, beside what the entity has.
 pub(super) fn load(
     keys: &mut Keys<'_>,
-    (entity, root): (&Entity, &ObjectPart),
+    (entity, root, led): (&Entity, &ObjectPart, &[LedField]),
     lists: &[ListCall],
     [read, create, update, delete]: [&Option<Call>; 4],
     found: &mut Diagnostics,
@@ -69,7 +72,8 @@ pub(super) fn load(
                 .into_iter()
                 .zip(calls)
                 .all(|(is_written, is_there)| is_written || !is_there);
-            if is_always && written(root, leaf).contains(&true) {
+            let is_led = led.iter().any(|field| field.leaf == leaf);
+            if is_led || (is_always && written(root, leaf).contains(&true)) {
                 let mistake = Diagnostic::error(&key.place, format!("`{}` is written by its line", key.text));
                 found.push(mistake.help("say `write: never` or `write: create` there, or take this out"));
             }

@@ -1,5 +1,6 @@
 //! A system's file becomes compiled mappings; every mistake is told at once, with its place.
 
+mod actions;
 mod batches;
 mod bodies;
 mod calls;
