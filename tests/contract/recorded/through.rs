@@ -1,5 +1,5 @@
 //! The same through a gate, for systems whose sign-in needs no call: what a caller sends reaches the system as it was
-//! recorded, and a recorded no comes back as its snapshot says, with the system's own words in the log alone, where the snapshot says so.
+//! recorded, and a recorded no comes back as its snapshot says; the system's own words stand in the log alone.
 
 use std::sync::Arc;
 
