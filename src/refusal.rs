@@ -646,9 +646,12 @@ impl fmt::Display for Refusal {
 }
 
 impl Refusal {
-    /// Whether the operator should see it in the log: something of ours or of a system's failed.
+    /// Whether the operator should see it in the log: something of ours or of a system's failed, or a system said in its
+    /// own words what it does not accept, which nobody else is told.
     pub fn is_of_interest(&self) -> bool {
-        self.status().is_server_error()
+        let is_in_words =
+            |fault: &SystemFault| matches!(fault.kind, FaultKind::Invalid(_) | FaultKind::BusinessRule);
+        self.status().is_server_error() || matches!(self, Self::System(_, fault) if is_in_words(fault))
     }
 }
 

@@ -132,7 +132,8 @@ pub(crate) fn systems() -> Vec<(String, Node, System)> {
     let load = |(name, text): (String, String)| {
         let node = parsed(&name, &text);
         let mut found = Diagnostics::default();
-        let system = System::load(&SystemName::new(name.as_str()), &node, &[], &SCHEMA, &mut found);
+        let base = node.get("base").and_then(Node::as_text).unwrap().parse().unwrap();
+        let system = System::load(&SystemName::new(name.as_str()), &node, &[base], &SCHEMA, &mut found);
         let system = system.unwrap_or_else(|| panic!("{found}"));
         (name, node, system)
     };

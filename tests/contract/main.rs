@@ -40,6 +40,7 @@ mod laws;
 mod mailing;
 mod offices;
 mod people;
+mod recorded;
 mod said;
 mod salesforce;
 mod shop;
