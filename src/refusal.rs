@@ -646,12 +646,9 @@ impl fmt::Display for Refusal {
 }
 
 impl Refusal {
-    /// Whether the operator should see it in the log: something of ours or of a system's failed, or a system said in its
-    /// own words what it does not accept, which nobody else is told.
+    /// Whether the operator should see it in the log: something of ours or of a system's failed.
     pub fn is_of_interest(&self) -> bool {
-        let is_in_words =
-            |fault: &SystemFault| matches!(fault.kind, FaultKind::Invalid(_) | FaultKind::BusinessRule);
-        self.status().is_server_error() || matches!(self, Self::System(_, fault) if is_in_words(fault))
+        self.status().is_server_error()
     }
 }
 

@@ -391,8 +391,12 @@ impl Matcher {
         let faults = self.faults.as_ref().and_then(|faults| faults.read(raws)).unwrap_or_default();
         let code = self.code.and_then(text).map(|code| short(&code, CODE_CHARS_MAX).into());
         let status = format!("status {}", answer.status.as_u16());
-        let said = [Some(status), self.text.and_then(text)].into_iter().flatten();
-        let said: Vec<String> = said.chain(faults.iter().filter_map(one_fault)).collect();
+        let mut said: Vec<String> = [Some(status), self.text.and_then(text)].into_iter().flatten().collect();
+        for words in faults.iter().filter_map(one_fault) {
+            if !said.contains(&words) {
+                said.push(words);
+            }
+        }
         let trace = self.trace.and_then(text);
         Err((SystemFault { kind, text: clip(&said.join("; ")), code, trace }, faults))
     }

@@ -7,7 +7,7 @@ use super::scan::Scanner;
 
 /// Whether text is the token of a JSON number.
 pub(super) fn is_number(text: &str) -> bool {
-    Scanner::of_text(text).is_number()
+    Scanner::of_text(text).reads_as_number()
 }
 
 /// A whole number of 64 bits from its token.

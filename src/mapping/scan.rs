@@ -104,7 +104,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Whether all of it is one number.
-    pub(super) fn is_number(mut self) -> bool {
+    pub(super) fn reads_as_number(mut self) -> bool {
         let is_begun = matches!(self.bytes.first(), Some(b'-' | b'0'..=b'9'));
         is_begun && self.number().is_ok() && self.at == self.bytes.len()
     }

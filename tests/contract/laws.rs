@@ -82,7 +82,7 @@ impl Subject {
     fn read(&self, native: &str) -> Result<Inward, TestCaseError> {
         let entity = self.mapping.entity();
         let answer = stored::answer(&self.place.told(native));
-        let read = self.mapping.inward(&answer, &entity.all());
+        let read = self.mapping.inward_of("7", &answer, &entity.all());
         read.map_err(|fault| TestCaseError::fail(format!("{fault}: {native}")))
     }
 

@@ -54,6 +54,8 @@ impl Place {
             (at(part, "id"), sample)
         };
         let mut given: Vec<_> = match key.and_then(Node::as_list) {
+            // A record that does not say its key is named by what it was asked for.
+            None if key.and_then(Node::as_text) == Some("$key") => Vec::new(),
             Some(parts) => parts.iter().map(|part| given_of(Some(part))).collect(),
             None => vec![given_of(key)],
         };
