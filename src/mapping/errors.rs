@@ -200,7 +200,8 @@ impl Errors {
         // ORDER: what the file says of faults goes before what all of them are.
         let fault = xml.and_then(|names| names.fault());
         let all = items.iter().chain(&fault);
-        let matchers: Vec<_> = all.filter_map(|item| Matcher::load(item, &mut frame, found)).collect();
+        let matchers: Vec<_> =
+            all.filter_map(|item| Matcher::load(item, (&mut frame, xml.is_some()), found)).collect();
         if matchers.is_empty() {
             return Self::default();
         }
@@ -280,7 +281,7 @@ impl Test {
 }
 
 impl Matcher {
-    fn load(node: &Node, frame: &mut Frame, found: &mut Diagnostics) -> Option<Self> {
+    fn load(node: &Node, (frame, is_xml): (&mut Frame, bool), found: &mut Diagnostics) -> Option<Self> {
         let mut keys = Keys::of(node, found)?;
         let status = match keys.take("status") {
             None => Status::Failure,
@@ -302,7 +303,7 @@ impl Matcher {
         });
         let faults = keys.take("faults").and_then(|node| {
             let mut keys = Keys::of(node, found)?;
-            let loaded = Faults::load(node, &mut keys, frame, found);
+            let loaded = Faults::load(node, &mut keys, (frame, is_xml), found);
             keys.finish(found);
             loaded
         });

@@ -31,6 +31,7 @@ mod parts;
 mod pushed;
 mod query;
 mod read;
+mod refused;
 mod settled;
 mod shelved;
 mod shops;
