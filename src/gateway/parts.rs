@@ -175,7 +175,7 @@ fn failed(
     {
         fault.kind = FaultKind::Conflict;
     }
-    let is_known = exchange.progress != Progress::Begun;
+    let is_known = !matches!(exchange.progress, Progress::Begun | Progress::Partly);
     exchange.entry.note("done", done);
     if done > 0 && is_known {
         exchange.progress = Progress::Partly;

@@ -7,7 +7,7 @@ use super::{
 use crate::{
     audit::{Effect, Receipt},
     clock,
-    mapping::{NativeAnswer, NativeRequest},
+    mapping::{FaultKind, NativeAnswer, NativeRequest},
     policy::WritePermit,
     quota::Admission,
     refusal::Refusal,
@@ -65,7 +65,9 @@ pub(super) async fn send(
     exchange.called(&served.name, Some(answer.status.as_u16()), began, sent, answer.body.len());
     if let Err(fault) = mapping.deleted(&answer) {
         // A system that broke may have broken after it was done.
-        if !answer.status.is_server_error() {
+        if fault.kind == FaultKind::Partial {
+            exchange.progress = Progress::Partly;
+        } else if !answer.status.is_server_error() {
             exchange.progress = Progress::Nothing;
         }
         return Err(exchange.change_refused_by(admission.prospect(), &served.name, fault));

@@ -77,6 +77,9 @@ pub enum FaultKind {
     /// A rule of the business forbids it.
     #[error("business rule")]
     BusinessRule,
+    /// Some of what was asked is done, and some is not.
+    #[error("done in part")]
+    Partial,
     /// The answer cannot be read.
     #[error("unreadable")]
     Unreadable,
@@ -130,6 +133,8 @@ yaml_words! {
         SignInFailed = "sign_in_failed",
         /// A rule of the business.
         BusinessRule = "business_rule",
+        /// Some of it is done.
+        Partial = "partial",
         /// By the status alone.
         Unknown = "unknown",
     }
@@ -355,6 +360,7 @@ impl Matcher {
             Is::Busy => FaultKind::Busy,
             Is::SignInFailed => FaultKind::SignInFailed,
             Is::BusinessRule => FaultKind::BusinessRule,
+            Is::Partial => FaultKind::Partial,
             Is::Unknown => by_status(answer),
         };
         let status = answer.status.as_u16();

@@ -1,4 +1,4 @@
-//! Facts about refusals that stand under the names of fields.
+//! Facts about refusals that stand under the names of fields, and about what is done in part.
 
 use proptest::prelude::*;
 use serde_json::json;
@@ -13,7 +13,7 @@ fn errors(lines: &str) -> String {
 
 fn service() -> Arc<Mapping> {
     let text = errors(
-        "  - { status: 422, is: invalid, text: message, faults: { entries: message } }\n",
+        "  - { status: 422, is: invalid, text: message, faults: { entries: message } }\n  - { status: any, at: 'result.failed[0]', is: partial, text: message }\n",
     );
     let (system, told) = load_text("x", &text, "https://x.example");
     system.unwrap_or_else(|| panic!("{told}")).entity("Customer").unwrap().clone()
@@ -37,6 +37,18 @@ fn faults_under_the_names_of_fields_point_to_their_lines() {
     assert!(service().deleted(&answer(422, body)).unwrap_err().text.contains("Nie"));
     for body in [r#"{"message":["a"]}"#, r#"{"message":null}"#, "{}", ""] {
         assert_eq!(pointers(body), [""; 0], "{body}");
+    }
+}
+
+#[test]
+fn a_success_of_which_a_part_failed_is_none() {
+    let service = service();
+    let part = r#"{"code":"success","message":"x","result":{"done":["a"],"failed":["c"]}}"#;
+    let fault = service.deleted(&answer(200, part)).unwrap_err();
+    assert_eq!(fault.kind, FaultKind::Partial);
+    for whole in [r#"{"code":"success","result":{"done":["a"],"failed":[]}}"#, r#"{"result":{"done":["a"]}}"#]
+    {
+        service.deleted(&answer(200, whole)).unwrap();
     }
 }
 
