@@ -3,8 +3,11 @@
 use http::Method;
 use serde_json::{Value, json};
 
-use super::{asked, at, fakturownia, found, holds, reads, sent, told};
-use crate::ground::{Gate, Subject, encoded};
+use super::{asked, at, fakturownia, found, holds, reads, sent, told, wfirma};
+use crate::{
+    ground::{Gate, Subject, encoded},
+    shop::xml::tree,
+};
 
 const FAKTUROWNIA: Subject = Subject {
     name: "fakturownia",
@@ -14,6 +17,17 @@ const FAKTUROWNIA: Subject = Subject {
     serves: &["customers", "products", "invoices"],
     edits: &[],
     standin: fakturownia::Fakturownia::start,
+    gaps: &[],
+};
+
+const WFIRMA: Subject = Subject {
+    name: "wfirma",
+    file: "catalogue/wfirma.yaml",
+    root: "",
+    secrets: &wfirma::KEYS,
+    serves: &["customers"],
+    edits: &[],
+    standin: wfirma::Wfirma::start,
     gaps: &[],
 };
 
@@ -141,5 +155,100 @@ mod of_fakturownia {
         gate.switch("revoke");
         told(gate.get("/v1/customers?limit=1"), 502, "/system");
         told(gate.post("/v1/customers", &json!({ "name": "Hurt" })), 502, "/system");
+    }
+}
+
+mod of_wfirma {
+    use super::*;
+
+    /// What was sent to an action, as a tree.
+    fn written(gate: &Gate, action: &str) -> Vec<Value> {
+        let seen = gate.system.seen().into_iter().filter(|seen| seen.target.contains(action));
+        seen.map(|seen| tree(&seen.body).unwrap()["api"]["contractors"].clone()).collect()
+    }
+
+    #[test]
+    fn lists_come_to_their_end_and_hold_customers_alone() {
+        let gate = Gate::open(&WFIRMA);
+        let customers = (0..wfirma::ALL).filter(|n| wfirma::is_customer(*n)).count();
+        let all = holds(&gate, "customers", customers);
+        reads(&gate, "customers", &all[4]);
+        assert_eq!(all[0]["tax_ids"][0]["value"], "5260250274");
+        assert_eq!(all[0]["updated_at"], "2018-07-26T13:12:57Z", "a summer's time in Warsaw");
+        assert_eq!(all[0]["addresses"].as_array().unwrap().len(), 2);
+        // Nobody with the number 99999; one who only sells; a number that is none.
+        for id in ["99999", "13791005", "13791001x"] {
+            told(gate.get(&format!("/v1/customers/{id}")), 404, "/not-found");
+        }
+    }
+
+    #[test]
+    fn the_service_filters_and_texts_stay_texts() {
+        let gate = Gate::open(&WFIRMA);
+        found(&gate, &format!("/v1/customers?name={}", encoded("Młyn <i> Syn & c.")), 1);
+        let names = written(&gate, "/find")
+            .iter()
+            .map(|asked| asked.to_string().contains("Młyn <i> Syn & c."))
+            .all(|is| is);
+        assert!(names, "the service was not asked by name");
+        for text in ["</value><or>", "]]>", "&amp;", "firma 8"] {
+            found(&gate, &format!("/v1/customers?name={}", encoded(text)), 0);
+        }
+        found(&gate, "/v1/customers?emails.value=biuro8@example.com", 1);
+    }
+
+    #[test]
+    fn what_is_made_and_changed_loses_nothing() {
+        let gate = Gate::open(&WFIRMA);
+        gate.system.forget();
+        let body = json!({ "kind": "company", "name": "Hurt & s.", "tax_ids": [{ "scheme": "PL:NIP", "value": "526-025-02-74" }], "addresses": [{ "role": "billing", "city": "Jawor", "post_code": "59-400" }] });
+        let made = gate.post("/v1/customers", &body).expect(201).json();
+        let want = json!({ "name": "Hurt & s.", "nip": "5260250274", "city": "Jawor", "zip": "59-400", "buyer": "1", "tax_id_type": "nip" });
+        assert_eq!(written(&gate, "/add"), [json!({ "contractor": want })]);
+        reads(&gate, "customers", &made);
+        gate.system.forget();
+        let changed = gate
+            .patch("/v1/customers/13791001", &json!({ "website": "https://firma.example" }))
+            .expect(200)
+            .json();
+        assert_eq!(written(&gate, "/edit/"), [json!({ "contractor": { "url": "https://firma.example" } })]);
+        assert_eq!(
+            (&changed["website"], &changed["name"]),
+            (&json!("https://firma.example"), &json!("Firma 1"))
+        );
+        gate.delete("/v1/customers/13791002").expect(204);
+        gate.get("/v1/customers/13791002").refused(404);
+    }
+
+    #[test]
+    fn an_error_inside_a_200_is_one_and_points_into_what_was_sent() {
+        let gate = Gate::open(&WFIRMA);
+        let body = json!({ "kind": "company", "name": "Hurt", "addresses": [{ "role": "billing", "post_code": "5940" }] });
+        let answer = gate.post("/v1/customers", &body).refused(422);
+        let problem = answer.json();
+        assert_eq!(problem["errors"][0]["pointer"], "/addresses/0/post_code", "{problem}");
+        assert!(
+            !problem.to_string().contains("Nieprawidłowy"),
+            "the system's own words are the operator's: {problem}"
+        );
+        let body = json!({ "addresses": [{ "role": "billing", "line1": "Partyzantów 98A", "city": "Jawor", "post_code": "5940", "country": "PL" }] });
+        gate.patch("/v1/customers/13791002", &body).refused(422);
+        let kept = gate.get("/v1/customers/13791002").expect(200).json();
+        assert_eq!(kept["addresses"][0]["post_code"], "54-149", "what is refused changes nothing");
+    }
+
+    #[test]
+    fn limits_locks_and_keys_that_are_none_are_told_inside_a_200_too() {
+        let gate = Gate::open(&WFIRMA);
+        let new = json!({ "kind": "company", "name": "Hurt" });
+        for (switch, status, kind) in
+            [("limit", 503, "/busy"), ("restore", 503, "/busy"), ("revoke", 502, "/system")]
+        {
+            gate.switch(switch);
+            told(gate.get("/v1/customers?limit=1"), status, kind);
+            told(gate.post("/v1/customers", &new), status, kind);
+        }
+        gate.switch("free");
+        gate.post("/v1/customers", &new).expect(201);
     }
 }

@@ -7,6 +7,7 @@ mod fakturownia;
 mod fo;
 mod ledgers;
 mod odata;
+mod wfirma;
 
 use bramka::demo::standin::Seen;
 use http::Method;
