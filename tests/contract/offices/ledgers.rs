@@ -3,7 +3,7 @@
 use http::Method;
 use serde_json::{Value, json};
 
-use super::{asked, at, fakturownia, found, holds, reads, sent, told, wfirma};
+use super::{asked, at, fakturownia, found, holds, reads, sent, told, wfirma, xero};
 use crate::{
     ground::{Gate, Subject, encoded},
     shop::xml::tree,
@@ -28,6 +28,17 @@ const WFIRMA: Subject = Subject {
     serves: &["customers"],
     edits: &[],
     standin: wfirma::Wfirma::start,
+    gaps: &[],
+};
+
+const XERO: Subject = Subject {
+    name: "xero",
+    file: "catalogue/xero.yaml",
+    root: xero::ROOT,
+    secrets: &[("XERO_SECRET", xero::SECRET)],
+    serves: &["customers", "invoices"],
+    edits: &[("https://identity.xero.com", "{system}")],
+    standin: xero::Xero::start,
     gaps: &[],
 };
 
@@ -250,5 +261,114 @@ mod of_wfirma {
         }
         gate.switch("free");
         gate.post("/v1/customers", &new).expect(201);
+    }
+}
+
+mod of_xero {
+    use super::*;
+
+    /// What was sent that changes something; tokens are asked for in passing.
+    fn written(gate: &Gate) -> Vec<(String, String, Value)> {
+        sent(gate).into_iter().filter(|(_, path, _)| path != "/connect/token").collect()
+    }
+
+    #[test]
+    fn lists_come_to_their_end_and_hold_the_archived_and_no_bills() {
+        let gate = Gate::open(&XERO);
+        let all = holds(&gate, "customers", xero::ALL);
+        assert_eq!(all.iter().filter(|customer| customer["status"] == "archived").count(), 1);
+        reads(&gate, "customers", &all[4]);
+        let invoices = holds(&gate, "invoices", xero::ALL / 3 * 2);
+        reads(&gate, "invoices", &invoices[1]);
+        told(gate.get(&format!("/v1/invoices/{}", xero::id(2, 2))), 404, "/not-found");
+        told(gate.get(&format!("/v1/customers/{}", xero::id(1, 999))), 404, "/not-found");
+        told(gate.get("/v1/customers/7"), 404, "/not-found");
+    }
+
+    #[test]
+    fn days_moments_prices_and_tax_are_told_in_the_shared_words() {
+        let gate = Gate::open(&XERO);
+        let invoices = gate.whole("/v1/invoices?limit=200");
+        let first = ["issue_date", "due_date", "updated_at", "status", "amount_due"]
+            .map(|name| invoices[0][name].clone());
+        assert_eq!(
+            first,
+            ["2026-04-16", "2026-04-30", "2026-04-16T00:00:12.345Z", "issued", "11.39"].map(Value::from)
+        );
+        let line = |n: usize| {
+            ["net_price", "tax_category", "tax_rate"].map(|name| invoices[n]["lines"][0][name].clone())
+        };
+        assert_eq!(line(0), ["14.5125", "S", "20"].map(Value::from), "four digits are asked for");
+        assert_eq!(line(2), ["14.5125", "E", "0"].map(Value::from));
+        assert_eq!(
+            line(4),
+            [json!("14.5125"), Value::Null, Value::Null],
+            "a tax type that the file does not know"
+        );
+    }
+
+    #[test]
+    fn the_system_filters_by_texts_and_keys_and_texts_stay_texts() {
+        let gate = Gate::open(&XERO);
+        found(&gate, &format!("/v1/customers?name={}", encoded("O'Brien & Syn")), 1);
+        assert!(
+            asked(&gate).iter().all(|target| target.contains(r#"where=Name=="O'Brien & Syn""#)),
+            "{:?}",
+            asked(&gate)
+        );
+        found(&gate, "/v1/customers?emails.value=ewa7@mlyn.example", 1);
+        for text in ["\" OR Name!=\"", "\\", "x\") OR (Name==\"Klient 1"] {
+            found(&gate, &format!("/v1/customers?name={}", encoded(text)), 0);
+        }
+        found(&gate, &format!("/v1/invoices?customer={}", xero::id(1, 1)), 20);
+        assert!(asked(&gate)[0].contains("Contact.ContactID==Guid("), "{:?}", asked(&gate));
+        found(&gate, "/v1/invoices?status=paid", 20);
+        found(&gate, "/v1/invoices?issue_date[gte]=2026-04-17", 0);
+    }
+
+    #[test]
+    fn an_invoice_is_made_with_days_as_the_system_takes_them() {
+        let gate = Gate::open(&XERO);
+        gate.system.forget();
+        let line = json!({ "sku": "M25", "quantity": "2", "net_price": "14.5125", "tax_category": "S", "tax_rate": "20" });
+        let body = json!({ "customer": xero::id(1, 1), "issue_date": "2026-04-16", "due_date": "2026-04-30", "currency": "GBP", "lines": [line] });
+        let made = gate.post("/v1/invoices", &body).expect(201).json();
+        let item = json!({ "ItemCode": "M25", "Quantity": 2, "UnitAmount": 14.5125, "TaxType": "OUTPUT2" });
+        let want = json!({ "Invoices": [ { "Type": "ACCREC", "Contact": { "ContactID": xero::id(1, 1) }, "Date": "2026-04-16", "DueDate": "2026-04-30", "CurrencyCode": "GBP", "LineItems": [item] } ] });
+        assert_eq!(written(&gate), [("PUT".into(), "/api.xro/2.0/Invoices".into(), want)]);
+        assert_eq!((&made["status"], &made["issue_date"]), (&json!("draft"), &json!("2026-04-16")));
+        reads(&gate, "invoices", &made);
+        gate.system.forget();
+        let mut other = body;
+        other["lines"][0]["tax_rate"] = json!("8.25");
+        gate.post("/v1/invoices", &other).refused(422);
+        assert_eq!(written(&gate), []);
+        told(gate.patch(&at("invoices", &made), &json!({ "due_date": "2026-05-01" })), 405, "/not-possible");
+    }
+
+    #[test]
+    fn a_change_loses_nothing_and_refusals_are_told_for_what_they_are() {
+        let gate = Gate::open(&XERO);
+        let path = format!("/v1/customers/{}", xero::id(1, 1));
+        gate.get(&path).expect(200);
+        gate.system.forget();
+        let changed = gate.patch(&path, &json!({ "given_name": "Anna" })).expect(200).json();
+        let want = json!({ "Contacts": [ { "FirstName": "Anna" } ] });
+        assert_eq!(
+            written(&gate),
+            [("POST".into(), format!("/api.xro/2.0/Contacts/{}", xero::id(1, 1)), want)]
+        );
+        assert_eq!((&changed["given_name"], &changed["name"]), (&json!("Anna"), &json!("Klient 1")));
+        told(gate.post("/v1/customers", &json!({ "name": "Klient 2" })), 409, "/duplicate");
+        let problem = gate
+            .post("/v1/customers", &json!({ "name": "Hurt", "emails": [{ "value": "ewa" }] }))
+            .refused(422);
+        assert!(!problem.json().to_string().contains("must be valid"), "{}", problem.json());
+        gate.switch("spend");
+        gate.get(&path).expect(200);
+        gate.switch("limit");
+        let limited = gate.get(&path);
+        assert_eq!(limited.header("retry-after"), Some("17"));
+        told(limited, 503, "/busy");
     }
 }

@@ -8,6 +8,7 @@ mod fo;
 mod ledgers;
 mod odata;
 mod wfirma;
+mod xero;
 
 use bramka::demo::standin::Seen;
 use http::Method;
