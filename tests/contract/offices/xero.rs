@@ -106,7 +106,7 @@ impl Answers for Xero {
         match ask.path.as_str() {
             "/-/spend" => state.tokens += 1,
             "/-/limit" => state.limited = true,
-            "/connect/token" => return state.token(ask),
+            "/oauth2/token" => return state.token(ask),
             _ => return state.judge(ask),
         }
         nothing(204)
