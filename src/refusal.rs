@@ -474,6 +474,7 @@ fn of_system(kind: &FaultKind) -> StatusCode {
         | FaultKind::SignInFailed
         | FaultKind::Unreadable
         | FaultKind::ForeignLink
+        | FaultKind::Partial
         | FaultKind::Unknown => StatusCode::BAD_GATEWAY,
     }
 }
@@ -483,6 +484,7 @@ fn system_reason(kind: &FaultKind) -> &'static str {
         FaultKind::NotFound => "system_not_found",
         FaultKind::Invalid(_) => "system_invalid",
         FaultKind::BusinessRule => "system_business_rule",
+        FaultKind::Partial => "system_partial",
         FaultKind::Duplicate { .. } => "system_duplicate",
         FaultKind::Conflict => "system_conflict",
         FaultKind::RateLimited { .. } => "system_rate_limited",
@@ -504,6 +506,10 @@ fn system_told(kind: &FaultKind) -> (&'static str, &'static str, Option<String>)
         FaultKind::Duplicate { .. } => ("duplicate", "there is such a record already", None),
         FaultKind::Conflict => {
             ("conflict", "the record changed meanwhile", Some("read it again and decide anew".into()))
+        }
+        FaultKind::Partial => {
+            let detail = "the system did a part of this and not the rest; read the record before anything is sent again";
+            ("partly-done", "part of this is done", Some(detail.into()))
         }
         FaultKind::RateLimited { .. } | FaultKind::Busy => ("busy", "the system is busy", None),
         FaultKind::Forbidden

@@ -176,7 +176,7 @@ pub(super) fn failed(
     {
         fault.kind = FaultKind::Conflict;
     }
-    let is_known = exchange.progress != Progress::Begun;
+    let is_known = !matches!(exchange.progress, Progress::Begun | Progress::Partly);
     exchange.entry.note("done", done);
     if done > 0 && is_known {
         exchange.progress = Progress::Partly;

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     audit::{Effect, Receipt},
     clock,
-    mapping::{Mapping, NativeAnswer, NativeRequest},
+    mapping::{FaultKind, Mapping, NativeAnswer, NativeRequest},
     policy::WritePermit,
     quota::Admission,
     refusal::Refusal,
@@ -69,7 +69,9 @@ pub(super) async fn send(
     exchange.called(&served.name, Some(answer.status.as_u16()), began, sent, answer.body.len());
     if let Err(fault) = mapping.deleted(&answer) {
         // A system that broke may have broken after it was done.
-        if !answer.status.is_server_error() {
+        if fault.kind == FaultKind::Partial {
+            exchange.progress = Progress::Partly;
+        } else if !answer.status.is_server_error() {
             exchange.progress = Progress::Nothing;
         }
         let said = mapping.unquoted(&fault, &quoted);

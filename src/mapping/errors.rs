@@ -86,6 +86,9 @@ pub enum FaultKind {
     /// A rule of the business forbids it.
     #[error("business rule")]
     BusinessRule,
+    /// Some of what was asked is done, and some is not.
+    #[error("done in part")]
+    Partial,
     /// The answer cannot be read.
     #[error("unreadable")]
     Unreadable,
@@ -110,6 +113,7 @@ impl FaultKind {
             Self::Busy => Is::Busy.as_str(),
             Self::SignInFailed => Is::SignInFailed.as_str(),
             Self::BusinessRule => Is::BusinessRule.as_str(),
+            Self::Partial => Is::Partial.as_str(),
             Self::Unreadable => "unreadable",
             Self::ForeignLink => "foreign_link",
             Self::Unknown => Is::Unknown.as_str(),
@@ -159,6 +163,8 @@ yaml_words! {
         SignInFailed = "sign_in_failed",
         /// A rule of the business.
         BusinessRule = "business_rule",
+        /// Some of it is done.
+        Partial = "partial",
         /// By the status alone.
         Unknown = "unknown",
     }
@@ -220,7 +226,8 @@ impl Errors {
         // ORDER: what the file says of faults goes before what all of them are.
         let fault = xml.and_then(|names| names.fault());
         let all = items.iter().chain(&fault);
-        let matchers: Vec<_> = all.filter_map(|item| Matcher::load(item, &mut frame, found)).collect();
+        let matchers: Vec<_> =
+            all.filter_map(|item| Matcher::load(item, (&mut frame, xml.is_some()), found)).collect();
         if matchers.is_empty() {
             return Self::default();
         }
@@ -306,7 +313,7 @@ impl Test {
 }
 
 impl Matcher {
-    fn load(node: &Node, frame: &mut Frame, found: &mut Diagnostics) -> Option<Self> {
+    fn load(node: &Node, (frame, is_xml): (&mut Frame, bool), found: &mut Diagnostics) -> Option<Self> {
         let mut keys = Keys::of(node, found)?;
         let status = match keys.take("status") {
             None => Status::Failure,
@@ -329,7 +336,7 @@ impl Matcher {
         });
         let faults = keys.take("faults").and_then(|node| {
             let mut keys = Keys::of(node, found)?;
-            let loaded = Faults::load(node, &mut keys, frame, found);
+            let loaded = Faults::load(node, &mut keys, (frame, is_xml), found);
             keys.finish(found);
             loaded
         });
@@ -386,6 +393,7 @@ impl Matcher {
             Is::Busy => FaultKind::Busy,
             Is::SignInFailed => FaultKind::SignInFailed,
             Is::BusinessRule => FaultKind::BusinessRule,
+            Is::Partial => FaultKind::Partial,
             Is::Unknown => by_status(answer),
         };
         let faults = self.faults.as_ref().and_then(|faults| faults.read(raws)).unwrap_or_default();

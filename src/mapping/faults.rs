@@ -1,4 +1,5 @@
-//! `faults:` — where a system's no lists what it does not accept, field by field, or in plain texts.
+//! `faults:` — where a system's no says what it does not accept, field by field or in plain texts: in a list, or in an
+//! object whose names are those of the fields.
 
 use std::fmt;
 
@@ -7,7 +8,7 @@ use super::{
     load::{path, place},
     model::KeyForm,
     path::{Path, STEPS_MAX, Step, joined},
-    scan::{Raw, Scanner},
+    scan::{BadJson, Raw, Scanner},
     trie::{Frame, Node as Tree, Raws, walk},
 };
 use crate::words::{
@@ -19,17 +20,18 @@ use crate::words::{
 /// Most faults taken from one answer.
 const FAULTS_MAX: usize = 100;
 
-/// A list of faults, and where each names a field and says what is wrong.
+/// Where faults stand.
 #[derive(Debug)]
-pub(super) struct Faults {
-    list: FaultList,
-    field: Option<Field>,
-    text: Option<u16>,
+pub(super) enum Faults {
+    /// In a list: where each names a field and says what is wrong.
+    List { list: Box<FaultList>, field: Option<Field>, text: Option<u16> },
+    /// Under the names of their fields, in the object of which this slot holds the text.
+    Entries(u16),
 }
 
 /// Where a fault names its field.
 #[derive(Debug)]
-enum Field {
+pub(super) enum Field {
     /// In a text: all of it, or what stands in the pattern's hole.
     Text(u16, Option<Pattern>),
     /// In a list of the steps to it.
@@ -55,7 +57,7 @@ pub(super) enum Named {
 
 /// Where the list of faults stands.
 #[derive(Debug)]
-enum FaultList {
+pub(super) enum FaultList {
     /// In the body itself, at this slot.
     Body(u16),
     /// In a text of the body, as JSON.
@@ -117,9 +119,16 @@ impl Faults {
     pub(super) fn load(
         node: &Node,
         keys: &mut Keys<'_>,
-        body: &mut Frame,
+        (body, is_xml): (&mut Frame, bool),
         found: &mut Diagnostics,
     ) -> Option<Self> {
+        if let Some(entries) = keys.take("entries") {
+            if is_xml {
+                found.error(&entries.place, "elements that are named by fields are not read: say `each`");
+                return None;
+            }
+            return path(entries, found).map(|path| Self::Entries(body.whole(path.steps())));
+        }
         let (at, each) = (keys.take("at"), keys.take("each"));
         let after = keys.take("after").map(|node| String::read(node, found));
         let mut element = Frame::default();
@@ -155,40 +164,73 @@ impl Faults {
             _ => {
                 found.error(
                     &node.place,
-                    "faults stand in the body (`each`) or in a text of it (`at`, with `after`)",
+                    "faults stand in a list (`each`), under the names of fields (`entries`), or in a text (`at`, with `after`)",
                 );
                 return None;
             }
         };
-        Some(Self { list, field, text })
+        Some(Self::List { list: Box::new(list), field, text })
     }
 
-    /// What each fault names.
+    /// What each fault names, and its words.
     pub(super) fn read(&self, raws: &Raws<'_>) -> Option<Vec<Told>> {
-        match &self.list {
-            FaultList::Body(list) => self.told(raws, *list),
+        let (list, field, text) = match self {
+            Self::Entries(slot) => return entries(&raws.get(0, *slot).text()?).ok(),
+            Self::List { list, field, text } => (list, field.as_ref(), *text),
+        };
+        match &**list {
+            FaultList::Body(list) => listed(raws, *list, (field, text)),
             FaultList::Text { slot, after, tree, list, frame } => {
-                let text = raws.get(0, *slot).text()?;
+                let body = raws.get(0, *slot).text()?;
                 let json = match after.is_empty() {
-                    true => &*text,
-                    false => text.split_once(after.as_str())?.1,
+                    true => &*body,
+                    false => body.split_once(after.as_str())?.1,
                 };
                 let mut scan = Scanner::new(json.as_bytes()).ok()?;
                 let mut inner = Raws::default();
                 inner.restart(*frame);
                 walk(&mut scan, tree, 0, &mut inner, &mut |scan| scan.skip()).ok()?;
-                self.told(&inner, *list)
+                listed(&inner, *list, (field, text))
             }
         }
     }
+}
 
-    fn told(&self, raws: &Raws<'_>, list: u16) -> Option<Vec<Told>> {
-        let Raw::Elements { first, count } = raws.get(0, list) else { return None };
-        let one = |frame| Told {
-            field: self.field.as_ref().map_or(Named::Name(String::new()), |field| field.read(raws, frame)),
-            words: self.text.map(|slot| text(raws, frame, slot)).unwrap_or_default(),
-        };
-        Some(raws.elements(first, count).take(FAULTS_MAX).map(one).collect())
+fn listed(raws: &Raws<'_>, list: u16, (field, words): (Option<&Field>, Option<u16>)) -> Option<Vec<Told>> {
+    let Raw::Elements { first, count } = raws.get(0, list) else { return None };
+    let one = |frame| Told {
+        field: field.map_or(Named::Name(String::new()), |field| field.read(raws, frame)),
+        words: words.map(|slot| text(raws, frame, slot)).unwrap_or_default(),
+    };
+    Some(raws.elements(first, count).take(FAULTS_MAX).map(one).collect())
+}
+
+/// The names of an object, with the first text that stands under each; none where it is no object. A name under which
+/// nothing stands is no fault.
+fn entries(json: &str) -> Result<Vec<Told>, BadJson> {
+    let mut scan = Scanner::new(json.as_bytes())?;
+    let mut told = Vec::new();
+    let mut more = scan.peek()? == b'{' && scan.enter(b'}')?;
+    while more && told.len() < FAULTS_MAX {
+        let name = clip(&scan.key()?);
+        if let Some(text) = first_text(scan.whole()?)? {
+            told.push(Told { field: Named::Name(name), words: clip(&text) });
+        }
+        more = scan.more(b'}')?;
+    }
+    Ok(told)
+}
+
+/// The words of a fault: a text, or the first of a list; nothing where there is none.
+fn first_text(json: &str) -> Result<Option<String>, BadJson> {
+    let mut scan = Scanner::new(json.as_bytes())?;
+    if scan.peek()? == b'[' && !scan.enter(b']')? {
+        return Ok(None);
+    }
+    match scan.peek()? {
+        // What is nested deeper is a fault all the same.
+        b'{' | b'[' => Ok(Some(String::new())),
+        _ => Ok(scan.scalar()?.text().map(std::borrow::Cow::into_owned)),
     }
 }
 

@@ -20,6 +20,7 @@ mod carriers;
 mod catalogue;
 mod cells;
 mod choices;
+mod entries;
 mod erps;
 mod forms;
 mod graph;

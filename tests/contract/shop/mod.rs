@@ -8,7 +8,7 @@ mod records;
 mod shopify;
 mod told;
 mod woocommerce;
-mod xml;
+pub(crate) mod xml;
 
 use std::sync::Arc;
 
