@@ -112,8 +112,8 @@ pub(super) const LINES: &[Line] = &[
         "fakturownia",
         "Invoice",
         r#"{ "type_code": "380", "customer": "2432393", "issue_date": "2026-02-03", "due_date": "2026-02-17", "currency": "PLN",
-             "lines": [ { "description": "Lampa mosiężna", "quantity": "1", "net_price": "200.00", "tax_category": "23" },
-                        { "description": "Szkolenie", "quantity": "4", "net_price": "20.00", "tax_category": "0" } ] }"#,
+             "lines": [ { "description": "Lampa mosiężna", "quantity": "1", "net_price": "200.00", "tax_category": "S", "tax_rate": "23" },
+                        { "description": "Szkolenie", "quantity": "4", "net_price": "20.00", "tax_category": "E", "tax_rate": "0" } ] }"#,
         &[
             (Apart::Less, "api_token", "the sign-in is the gate's own: it goes where the file says"),
             (
@@ -144,7 +144,11 @@ pub(super) const LINES: &[Line] = &[
                 "invoice.positions[1].quantity",
                 "a decimal travels as a text, which is taken too",
             ),
-            (Apart::Other, "invoice.positions[1].tax", "a rate travels as a text, which is taken too"),
+            (
+                Apart::Other,
+                "invoice.positions[1].tax",
+                "a rate of nothing has three reasons, and the file knows none of `0`",
+            ),
         ],
     ),
     none(
@@ -404,13 +408,18 @@ pub(super) const LINES: &[Line] = &[
         "xero",
         "Invoice",
         r#"{ "customer": "f28c0686-1045-5245-8852-f75a4409e796", "issue_date": "2025-10-03", "due_date": "2025-11-02", "currency": "USD",
-             "lines": [{ "description": "Assembly", "quantity": "1", "net_price": "240", "tax_category": "OUTPUT" }] }"#,
+             "lines": [{ "description": "Assembly", "quantity": "1", "net_price": "240", "tax_category": "S", "tax_rate": "20" }] }"#,
         &[
             (Apart::More, "Invoices[0].CurrencyCode", "an amount is never without its currency"),
             (
                 Apart::Less,
                 "Invoices[0].LineItems[0].AccountCode",
                 "not mapped: the account follows the item or the tenant's default",
+            ),
+            (
+                Apart::Other,
+                "Invoices[0].LineItems[0].TaxType",
+                "each country has tax types of its own: the file has those of the United Kingdom",
             ),
             (Apart::Less, "Invoices[0].Reference", "not mapped: Invoice.buyer_reference is only read"),
             (Apart::Less, "Invoices[0].Status", "a new invoice is a draft until somebody approves it"),
