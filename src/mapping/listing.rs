@@ -155,22 +155,13 @@ impl Mapping {
     ) -> NativeRequest {
         let token = place.native.as_deref();
         let (offset, page) = call.page.next.numbers(place);
-        let mut request = match (&call.page.next, token) {
-            // The link is the whole request; the page size stands in a header, if anywhere.
-            (Next::Link { .. }, Some(link)) => {
-                let mut request = Request::new(call.method.clone(), link.to_owned()).with(&[], &call.headers);
-                request.prefer(&call.page.size, size);
-                return self.finish(request, None);
-            }
-            (
-                Next::Token { .. }
-                | Next::Offset { .. }
-                | Next::Number { .. }
-                | Next::Link { .. }
-                | Next::None,
-                _,
-            ) => Request::new(call.method.clone(), call.at.clone()).with(&call.query, &call.headers),
-        };
+        // The link is the whole request; the page size stands in a header, if anywhere.
+        if let (Next::Link { .. }, Some(link)) = (&call.page.next, token) {
+            let mut request = Request::new(call.method.clone(), link.to_owned()).with(&[], &call.headers);
+            request.prefer(&call.page.size, size);
+            return self.finish(request, None);
+        }
+        let mut request = Request::new(call.method.clone(), call.at.clone()).with(&call.query, &call.headers);
         request.query.extend(plan.query.iter().cloned());
         let mut holes = Holes {
             fields: self.names(wanted),

@@ -93,10 +93,8 @@ pub(super) fn variant(
     // A search for keys is bounded by its codes alone.
     let bounds =
         entity.map(|entity| needs::load(node, &mut keys, (fields, body.as_ref()), (entity, defaults), found));
-    let statement = match keys.take("statement") {
-        Some(node) => Some(Statement::load(node, found)?),
-        None => None,
-    };
+    let statement = keys.take("statement").map(|node| Statement::load(node, found).ok_or(()));
+    let statement = statement.transpose().ok()?;
     stated(node, statement.as_ref(), filter.as_deref(), found);
     let holes = Holes::of(body.as_ref(), statement.as_ref());
     let page = pages::load(node, keys.take("page"), (&method, holes), &mut frame, found);
