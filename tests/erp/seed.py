@@ -9,7 +9,7 @@ fixed codes; their numbers are Tryton's.
 import datetime
 import os
 import pathlib
-import shutil
+import sqlite3
 import subprocess
 import sys
 from decimal import Decimal
@@ -199,7 +199,9 @@ def orders(pool, numbers):
 
 
 def traded(folder):
-    shutil.copy(folder.parent / "erp.sqlite", folder / "erp.sqlite")
+    # Not the file alone: some of what is in it stands beside it, in its log.
+    with sqlite3.connect(folder.parent / "erp.sqlite") as plain, sqlite3.connect(folder / "erp.sqlite") as copy:
+        plain.backup(copy)
     pool = opened(folder)
     company, = done(lambda: [one.id for one in pool.get("company.company").search([])])
     context = {"company": company, "companies": [company]}
