@@ -401,8 +401,11 @@ impl<'b, 'a> Build<'b, 'a> {
         let at = |slot: u16| raws.get(base, slot);
         for rule in rules {
             let untold = rule.when.iter().any(|(slot, _)| at(*slot) == Raw::Absent);
-            let is = |(slot, text): &(u16, Box<str>)| at(*slot).text().is_some_and(|told| *told == **text);
-            let may_be = |when: &(u16, Box<str>)| at(when.0) == Raw::Absent || is(when);
+            let is = |(slot, text): &(u16, Option<Box<str>>)| match text {
+                Some(text) => at(*slot).text().is_some_and(|told| *told == **text),
+                None => at(*slot) == Raw::Null,
+            };
+            let may_be = |when: &(u16, Option<Box<str>>)| at(when.0) == Raw::Absent || is(when);
             if !rule.when.iter().all(may_be) {
                 continue;
             }

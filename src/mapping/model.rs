@@ -603,8 +603,8 @@ pub(super) struct Join {
 /// A rule of `first`.
 #[derive(Debug)]
 pub(super) struct Rule {
-    /// Native scalars that must have these spellings.
-    pub(super) when: Vec<(u16, Box<str>)>,
+    /// Native scalars that must have these spellings; or must be nothing.
+    pub(super) when: Vec<(u16, Option<Box<str>>)>,
     pub(super) then: Then,
 }
 

@@ -277,13 +277,14 @@ impl<'l> Loader<'l> {
             let mut keys = Keys::of(node, self.found)?;
             let mut when = Vec::new();
             for (key, node) in pairs(keys.take("when"), self.found) {
+                let is_nothing = matches!(node.value, tree::Value::Null);
                 match (Path::source(&key.text), node.as_text()) {
-                    (Ok(path), Some(text)) => {
+                    (Ok(path), text) if text.is_some() || is_nothing => {
                         self.reads(leaf, &path);
-                        when.push((frame.slot(path.steps()), text.into()));
+                        when.push((frame.slot(path.steps()), text.map(Into::into)));
                     }
                     (Err(why), _) => self.found.error(&key.place, why),
-                    (Ok(_), None) => expected(node, "a text", self.found),
+                    (Ok(_), _) => expected(node, "a text, or `~` for nothing", self.found),
                 }
             }
             let then = match (keys.take("is"), keys.take("at")) {

@@ -128,6 +128,7 @@ entities:
     fields:
       name: { join: [first, last], else: mail }
       lifecycle: { first: [ { when: { lost: "true", kind: a }, is: other }, { when: { kind: b }, at: stage }, { is: lead } ] }
+      status: { first: [ { when: { gone: ~, shut: ~ }, is: active }, { when: { gone: ~ }, is: blocked }, { is: archived } ] }
 "#;
     let (system, told) = load_text("x", text, "https://x.example");
     let system = system.unwrap_or_else(|| panic!("{told}"));
@@ -166,6 +167,17 @@ entities:
         ("", "untold"),
     ] {
         assert_eq!(read("lifecycle", body), lifecycle, "{body}");
+    }
+    for (body, status) in [
+        (r#","gone":null,"shut":null"#, "active"),
+        (r#","gone":null,"shut":"2026-01-31""#, "blocked"),
+        (r#","gone":"2026-01-31","shut":"2026-01-31""#, "archived"),
+        (r#","gone":"2026-01-31""#, "archived"),
+        (r#","gone":false,"shut":null"#, "archived"),
+        (r#","gone":null"#, "untold"),
+        (r#","shut":null"#, "untold"),
+    ] {
+        assert_eq!(read("status", body), status, "{body}");
     }
 }
 
