@@ -20,6 +20,7 @@ mod catalogue;
 mod cells;
 mod choices;
 mod erps;
+mod fixed;
 mod forms;
 mod jq;
 mod keys;
