@@ -7,6 +7,7 @@
 //! snapshot of the bundle is held from the first check to the last entry.
 
 mod after;
+mod bodies;
 mod calling;
 mod checking;
 mod documents;

@@ -7,6 +7,7 @@ use super::{
 use crate::{
     audit::{Effect, Receipt},
     clock,
+    config::EntitySource,
     mapping::{NativeAnswer, NativeRequest},
     policy::WritePermit,
     quota::Admission,
@@ -18,6 +19,7 @@ use crate::{
 pub(super) async fn effect(
     exchange: &mut Exchange,
     admission: &Admission,
+    source: &EntitySource,
     permit: &WritePermit,
     request: NativeRequest,
 ) -> Result<NativeAnswer, Refusal> {
@@ -26,7 +28,7 @@ pub(super) async fn effect(
     once::begin(exchange).await?;
     exchange.digest_sent();
     let receipt = exchange.entry.intent(permit, clock::now()).await.map_err(Refusal::Journal)?;
-    let answer = send(exchange, admission, permit, receipt, (request, true)).await?;
+    let answer = send(exchange, admission, source, receipt, (request, true)).await?;
     exchange.progress = Progress::Done;
     Ok(answer)
 }
@@ -42,37 +44,36 @@ pub(super) fn announced(exchange: &mut Exchange, permit: &WritePermit) {
 pub(super) async fn send(
     exchange: &mut Exchange,
     admission: &Admission,
-    permit: &WritePermit,
+    source: &EntitySource,
     receipt: Receipt<Effect>,
     (request, is_record): (NativeRequest, bool),
 ) -> Result<NativeAnswer, Refusal> {
-    let snapshot = exchange.snapshot.clone();
-    let (served, mapping) = snapshot.serving(permit.entity()).ok_or(Refusal::Broken)?;
+    let (mapping, system) = (&source.mapping, source.name());
     exchange.progress = Progress::Begun;
     let (began, sent) = (clock::now(), request.body.len());
     let core = exchange.core.clone();
-    let answer = match served.upstream.effect(&core.pools, receipt, request, exchange.deadline()).await {
+    let answer = match source.upstream.effect(&core.pools, receipt, request, exchange.deadline()).await {
         Ok(answer) => answer,
         Err(error) => {
-            exchange.called(&served.name, None, began, sent, 0);
+            exchange.called(system, None, began, sent, 0);
             exchange.entry.note("sent", format_args!("{:?}", error.sent()));
             if error.sent() == Passed::No {
                 exchange.progress = Progress::Nothing;
             }
-            return Err(exchange.unreached(&served.name, error));
+            return Err(exchange.unreached(system, error));
         }
     };
-    exchange.called(&served.name, Some(answer.status.as_u16()), began, sent, answer.body.len());
+    exchange.called(system, Some(answer.status.as_u16()), began, sent, answer.body.len());
     if let Err(fault) = mapping.deleted(&answer) {
         // A system that broke may have broken after it was done.
         if !answer.status.is_server_error() {
             exchange.progress = Progress::Nothing;
         }
-        return Err(exchange.change_refused_by(admission.prospect(), &served.name, fault));
+        return Err(exchange.change_refused_by(admission.prospect(), system, fault));
     }
     // Neither an error nor what was written: nobody knows whether it was.
     if is_record && let Err(fault) = mapping.shows(admission.prospect().operation().action(), &answer) {
-        return Err(exchange.change_refused_by(admission.prospect(), &served.name, fault));
+        return Err(exchange.change_refused_by(admission.prospect(), system, fault));
     }
     Ok(answer)
 }
