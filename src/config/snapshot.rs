@@ -202,20 +202,15 @@ impl Compile<'_, '_> {
             _ => None,
         };
         // What a mapping writes by itself tells nothing, so the policy must know which leaves these are.
-        let policies = policies.map(|policies| {
-            policies.with_tags(serves.iter().flatten().map(|(entity, by)| {
-                let all = systems.iter().flat_map(|systems| mappings(entity, by, systems));
-                let tags = all.fold(FieldSet::EMPTY, |tags, mapping| tags.union(&mapping.tags()));
-                (entity.name.clone(), tags)
-            }))
-        });
-        if let (Some(policies), Some(serves), Some(systems)) = (&policies, &serves, &systems) {
-            self.check_founded(policies, serves, systems, &parts);
-        }
+        let policies = match (policies, &serves, &systems) {
+            (Some(policies), Some(serves), Some(systems)) => {
+                self.check_founded(&policies, serves, systems, &parts);
+                Some(policies.with_tags(tags(serves, systems)))
+            }
+            (policies, _, _) => policies,
+        };
         if let (Some(policies), Some(registry)) = (&policies, &registry) {
-            let of = |kind| registry.iter().filter(move |principal| principal.kind == kind);
-            let named = |kind| of(kind).map(|principal| principal.id.as_str()).collect();
-            self.raw.found.absorb(policies.strangers(named));
+            self.check_named(policies, registry);
         }
         let (schema, systems, serves, gateway) = (schema?, systems?, serves?, gateway?);
         let ids = self.ids(&gateway, &schema, policies.as_ref());
@@ -262,6 +257,13 @@ impl Compile<'_, '_> {
                 self.raw.found.absorb(policies.unfounded(entity, &mapping.mapped(), mapping.system()));
             }
         }
+    }
+
+    /// Statements about principals that there are none of.
+    fn check_named(&mut self, policies: &Policies, registry: &identity::PrincipalRegistry) {
+        let of = |kind| registry.iter().filter(move |principal| principal.kind == kind);
+        let named = |kind| of(kind).map(|principal| principal.id.as_str()).collect();
+        self.raw.found.absorb(policies.strangers(named));
     }
 
     /// Which system has which service of gRPC. One name of two systems is nobody's.
@@ -562,6 +564,17 @@ fn mappings<'s>(
     systems: &'s HashMap<SystemName, Served>,
 ) -> impl Iterator<Item = &'s Arc<mapping::Mapping>> {
     by.iter().filter_map(|by| systems.get(by)?.mapping.entity(entity.name.as_str()))
+}
+
+/// What the mappings of each entity write by themselves.
+fn tags(
+    serves: &[(Arc<Entity>, Vec<SystemName>)],
+    systems: &HashMap<SystemName, Served>,
+) -> impl Iterator<Item = (EntityName, FieldSet)> {
+    serves.iter().map(|(entity, by)| {
+        let all = mappings(entity, by, systems);
+        (entity.name.clone(), all.fold(FieldSet::EMPTY, |tags, mapping| tags.union(&mapping.tags())))
+    })
 }
 
 fn listener(settings: &ListenerSettings) -> (ListenerName, Arc<Listener>) {

@@ -56,17 +56,21 @@ pub(super) async fn of_any(
     Ok(draft)
 }
 
-/// The body of a change of this very record. What its system does not take is told to who may change it; to others it is
+/// The same body, of this very record. What its system does not take is told to who may change it; to others it is
 /// not there, whatever they send.
 pub(super) async fn of_one(
     exchange: &mut Exchange,
     prospect: &Prospect,
-    source: &EntitySource,
+    (sources, source): (&EntitySources, &EntitySource),
+    draft: Draft,
     (record, is_guarded): (&Record, bool),
-    (body, bytes): (json::Body, &[u8]),
+    bytes: &[u8],
 ) -> Result<Draft, Refusal> {
+    if sources.only().is_some() {
+        return Ok(draft);
+    }
     let of = std::slice::from_ref(source);
-    let draft = view(prospect, of, body).and_then(|view| read(of, view, bytes));
+    let draft = view(prospect, of, draft.view.body).and_then(|view| read(of, view, bytes));
     let taken = match draft {
         Ok(draft) => ids::sent(exchange, &source.mapping, &draft.proposed.record).await.map(|()| draft),
         Err(refusal) => Err(refusal),

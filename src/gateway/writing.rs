@@ -258,13 +258,9 @@ async fn update(
     let mapping = &*source.mapping;
     let Stored { record, seen, id, key, version, answer, untold } =
         stored(exchange, admission, source, &key, &sent).await?;
-    let Draft { view, proposed } = match sources.only() {
-        Some(_) => draft,
-        None => {
-            bodies::of_one(exchange, prospect, source, (&record, version.is_some()), (body, &sent.body))
-                .await?
-        }
-    };
+    let about = (&record, version.is_some());
+    let Draft { view, proposed } =
+        bodies::of_one(exchange, prospect, (sources, source), draft, about, &sent.body).await?;
     let sees = prospect.outlook().sees(&record);
     let replaced = blind(prospect, mapping, (&record, &proposed), &sees, version.is_some())?;
     let (new, cleared) = merged(prospect, mapping, (&record, &proposed), &view, version.is_some());
