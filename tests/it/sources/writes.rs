@@ -114,3 +114,29 @@ fn a_version_is_the_records_own_and_a_write_that_is_sent_again_is_answered_again
     assert_eq!(again.header("idempotent-replayed"), Some("true"));
     assert_eq!(two.of_people.0.lock().len(), 5);
 }
+
+#[test]
+fn a_repeat_is_answered_by_what_the_system_tells_that_has_the_record() {
+    let two = Two::filled(|policies| {
+        // What companies are watched by, nobody sees and persons are not asked for.
+        change(
+            policies,
+            "systems/firms.yaml",
+            "    read: {}\n",
+            "    read: {}\n    stale: { after: 90d, by: created_at }\n",
+        );
+        let file = policies.join("access/apps.cedar");
+        let text = fs::read_to_string(&file).unwrap();
+        let fields = text.lines().find(|line| line.starts_with("@fields(\"*, name, given_name")).unwrap();
+        fs::write(&file, text.replace(fields, "@fields(\"id, kind, name, job_title, status\")")).unwrap();
+    });
+    let new = json!({ "kind": "person", "name": "Jan Lis", "given_name": "Jan", "family_name": "Lis" });
+    let send = || {
+        let request = line::asking(Method::POST, "/v1/customers", Some(&two.stage.shop));
+        let request = request.header("content-type", "application/json").header("idempotency-key", "k-1");
+        two.stage.ask(request.body(new.to_string().into()).unwrap()).expect(201)
+    };
+    let (first, again) = (send(), send());
+    assert!(first.header("etag").is_some());
+    assert_eq!((first.body.clone(), first.header("etag")), (again.body.clone(), again.header("etag")));
+}
