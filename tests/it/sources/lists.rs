@@ -230,3 +230,15 @@ fn a_table_holds_the_records_of_all_and_counts_them() {
     let id = two.path_of("Ewa Nowak 2").rsplit('/').next().unwrap().to_owned();
     assert_eq!(two.get(&format!("/odata/customers('{id}')")).expect(200).json()["name"], "Ewa Nowak 2");
 }
+
+#[test]
+fn an_id_with_keys_in_two_of_the_systems_leads_to_the_first() {
+    let two = Two::usual();
+    let items = two.get("/v1/customers?kind=company&limit=1").expect(200).items();
+    let id = items[0]["id"].as_str().unwrap();
+    let ran = two.stage.only_data(&["ids", "join", &format!("Customer/{id}"), "people:1", "--yes"]);
+    assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
+    two.asked();
+    assert_eq!(two.get(&format!("/v1/customers/{id}")).expect(200).json()["name"], "Firm 1");
+    assert_eq!(two.asked_times(), (1, 0));
+}

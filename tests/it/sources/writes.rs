@@ -140,3 +140,27 @@ fn a_repeat_is_answered_by_what_the_system_tells_that_has_the_record() {
     assert!(first.header("etag").is_some());
     assert_eq!((first.body.clone(), first.header("etag")), (again.body.clone(), again.header("etag")));
 }
+
+#[test]
+fn what_one_system_cannot_do_is_refused_for_its_records_alone() {
+    let two = Two::filled(|policies| {
+        with(OPEN)(policies);
+        for line in
+            ["    create: {}\n", "    update: { send: changed }\n", "    delete: { means: removed }\n"]
+        {
+            change(policies, "systems/people.yaml", line, "");
+        }
+    });
+    let (firm, person) = (two.path_of("Firm 1"), two.path_of("Ewa Nowak 1"));
+    let new = json!({ "kind": "person", "name": "Jan Lis" });
+    let (places, told) = faults(&two.send(Method::POST, "/v1/customers", &new).refused(422));
+    assert!(places == ["/kind"] && told.contains("`company`") && !told.contains("`person`"), "{told}");
+    let delete = |path: &str| two.stage.ask(line::bare(Method::DELETE, path, Some(&two.stage.shop)));
+    let none = two.send(Method::PATCH, &person, &json!({ "name": "x" })).refused(405);
+    assert_eq!(none.header("allow"), Some("GET, HEAD"));
+    delete(&person).refused(405);
+    delete("/v1/customers/0000000000000000000000000a").refused(404);
+    two.send(Method::PATCH, &firm, &json!({ "name": "x" })).expect(200);
+    delete(&firm).expect(204);
+    assert!(two.people.seen().iter().all(|seen| seen.method == "GET"));
+}
