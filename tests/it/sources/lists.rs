@@ -242,3 +242,25 @@ fn an_id_with_keys_in_two_of_the_systems_leads_to_the_first() {
     assert_eq!(two.get(&format!("/v1/customers/{id}")).expect(200).json()["name"], "Firm 1");
     assert_eq!(two.asked_times(), (1, 0));
 }
+
+#[test]
+fn a_system_that_gives_no_more_is_told_where_it_ends_and_the_next_goes_on() {
+    let two = Two::filled(|policies| {
+        change(policies, "systems/firms.yaml", "most: 3 }", "most: 3, window: 3 }");
+    });
+    let page = two.get("/v1/customers").expect(200);
+    assert_eq!(page.json()["truncated"], true);
+    let names: Vec<Value> = page.items().iter().map(|item| item["name"].clone()).collect();
+    assert_eq!(names, [&FIRMS[..3], &PEOPLE[..]].concat());
+    let first = two.get("/v1/customers?limit=3").expect(200).json();
+    assert_eq!(first["truncated"], true);
+    let next = first["next_cursor"].as_str().unwrap();
+    let rest = two.get(&format!("/v1/customers?limit=3&cursor={next}")).expect(200).json();
+    assert!(rest["truncated"].is_null(), "it is said once, where it is");
+    assert!(two.get("/v1/customers?kind=person").expect(200).json()["truncated"].is_null());
+    // Who counts or loads all of it is not told a part.
+    for path in ["/odata/customers", "/odata/customers/$count", "/v1/customers?sort=name"] {
+        assert!((400..600).contains(&two.get(path).status), "{path}");
+    }
+    two.get("/odata/customers/$count?$filter=kind%20eq%20%27person%27").expect(200);
+}
