@@ -69,10 +69,12 @@ pub enum Refusal {
     },
     /// The query of the URL.
     Query(Vec<QueryFault>),
-    /// More records than the gate sorts itself.
+    /// More records than the gate sorts itself, or more pages than it looks through for them.
     TooManyToSort {
-        /// The bound.
+        /// Records.
         rows_max: usize,
+        /// Pages of the system.
+        pages_max: usize,
     },
     /// The cursor is not one of this list.
     Cursor,
@@ -336,11 +338,11 @@ impl Refusal {
             Self::Forbidden(_) => ("forbidden", "not permitted", None),
             Self::Unwritable(denied, _) => ("unwritable", "this change is not permitted", unwritable(denied)),
             Self::Query(_) => ("query", "the query does not fit", None),
-            Self::TooManyToSort { rows_max } => (
+            Self::TooManyToSort { rows_max, pages_max } => (
                 "too-many-to-sort",
                 "too many records to sort",
                 Some(format!(
-                    "the system cannot sort by this, and the gate sorts at most {rows_max} records; narrow the filter"
+                    "the system cannot sort by this, and the gate sorts at most {rows_max} records, from at most {pages_max} pages of it; narrow the filter"
                 )),
             ),
             Self::Cursor => (
@@ -472,6 +474,7 @@ fn of_system(kind: &FaultKind) -> StatusCode {
         | FaultKind::SignInFailed
         | FaultKind::Unreadable
         | FaultKind::ForeignLink
+        | FaultKind::Partial
         | FaultKind::Unknown => StatusCode::BAD_GATEWAY,
     }
 }
@@ -481,6 +484,7 @@ fn system_reason(kind: &FaultKind) -> &'static str {
         FaultKind::NotFound => "system_not_found",
         FaultKind::Invalid(_) => "system_invalid",
         FaultKind::BusinessRule => "system_business_rule",
+        FaultKind::Partial => "system_partial",
         FaultKind::Duplicate { .. } => "system_duplicate",
         FaultKind::Conflict => "system_conflict",
         FaultKind::RateLimited { .. } => "system_rate_limited",
@@ -502,6 +506,10 @@ fn system_told(kind: &FaultKind) -> (&'static str, &'static str, Option<String>)
         FaultKind::Duplicate { .. } => ("duplicate", "there is such a record already", None),
         FaultKind::Conflict => {
             ("conflict", "the record changed meanwhile", Some("read it again and decide anew".into()))
+        }
+        FaultKind::Partial => {
+            let detail = "the system did a part of this and not the rest; read the record before anything is sent again";
+            ("partly-done", "part of this is done", Some(detail.into()))
         }
         FaultKind::RateLimited { .. } | FaultKind::Busy => ("busy", "the system is busy", None),
         FaultKind::Forbidden
@@ -607,7 +615,12 @@ impl fmt::Display for Refusal {
             Self::Untold => f.write_str("the system did not tell what statements read"),
             Self::NotPossible { action, .. } => write!(f, "the system cannot {}", action.as_str()),
             Self::Query(faults) => write!(f, "{} faults in the query", faults.len()),
-            Self::TooManyToSort { rows_max } => write!(f, "more than {rows_max} records to sort"),
+            Self::TooManyToSort { rows_max, pages_max } => {
+                write!(
+                    f,
+                    "more than {rows_max} records to sort, or more than {pages_max} pages of the system"
+                )
+            }
             Self::Cursor => f.write_str("the cursor is not one of this list"),
             Self::Unmet(unmet) => write!(f, "{unmet}"),
             Self::MediaType(expected) => write!(f, "the body is not `{expected}`"),
@@ -621,6 +634,7 @@ impl fmt::Display for Refusal {
             }
             Self::System(name, fault) => {
                 write!(f, "{name}: {fault}")?;
+                fault.code.as_ref().map_or(Ok(()), |code| write!(f, " (its code {code})"))?;
                 fault.trace.as_ref().map_or(Ok(()), |trace| write!(f, " (its trace {trace})"))
             }
             Self::Upstream(name, error) => write!(f, "{name}: {error}"),

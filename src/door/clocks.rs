@@ -58,6 +58,7 @@ struct Limits {
     idle: u64,
     slow_reader: u64,
     linger: u64,
+    linger_bytes: u64,
     /// Bytes a second a reader who is waited for must take.
     rate: u64,
 }
@@ -70,6 +71,7 @@ impl Clocks {
             idle: millis(bounds.idle_timeout.0),
             slow_reader: millis(bounds.slow_reader_timeout.0),
             linger: millis(bounds.linger_timeout.0),
+            linger_bytes: bounds.linger_bytes_max.0,
             rate: bounds.body_rate_min.0.max(1),
         };
         Arc::new(Self {
@@ -224,6 +226,13 @@ impl Clocks {
         };
         self.blocked_since.store(since, Relaxed);
         self.idle_since.store(now, Relaxed);
+    }
+
+    /// How many unread bytes of a stream's request are discarded after its answer, and for how long; nothing where
+    /// the connection lingers as a whole.
+    pub(super) fn lingers_by_stream(&self) -> Option<(u64, Duration)> {
+        let time = Duration::from_millis(self.limits.linger);
+        (self.protocol == Protocol::Http2).then_some((self.limits.linger_bytes, time))
     }
 
     /// Lingering took long enough.

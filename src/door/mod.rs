@@ -43,6 +43,7 @@ mod service;
 mod settings;
 mod sockets;
 mod tls;
+mod unread;
 
 #[cfg(test)]
 mod tests;

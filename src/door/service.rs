@@ -17,6 +17,7 @@ use super::{
     clocks::{Clocks, Flight, Turn},
     date::date,
     listener::Proxies,
+    unread::{self, Unread},
 };
 use crate::{
     body::{Body, BodyError},
@@ -55,7 +56,7 @@ impl<H: Handler> Exchange<H> {
         // Boxed: the library keeps a place of the future's size in every connection, idle ones included. Written
         // into its place: `Box::pin` would build these kilobytes on the stack and copy them.
         let answering = Box::write(Box::new_uninit(), async move {
-            let mut request = request.map(Body::incoming);
+            let (mut request, unread) = this.opened(request);
             let (channel, forwarded) = this.channel_of(&request);
             let is_odd = request.method() == Method::HEAD && !request.body().is_end_stream();
             let odd = is_odd.then_some(HeadFault::HeadWithBody);
@@ -74,14 +75,24 @@ impl<H: Handler> Exchange<H> {
             {
                 response.headers_mut().insert(header::DATE, date);
             }
-            response
+            (response, unread)
         });
         let answering = Box::into_pin(answering);
         async move {
-            let response = answering.await;
+            let (response, unread) = answering.await;
             flight.answers();
-            Ok(response.map(|body| Answer { body, flight }))
+            Ok(response.map(|body| Answer { body, flight, unread }))
         }
+    }
+
+    /// The request with its body as ours. Where streams share the connection, what is left of it is kept an eye on.
+    fn opened(&self, request: Request<Incoming>) -> (Request<Body>, Option<Unread>) {
+        let Some((bytes, time)) = self.clocks.lingers_by_stream() else {
+            return (request.map(Body::incoming), None);
+        };
+        let (head, body) = request.into_parts();
+        let (body, unread) = unread::watch(body, bytes, time);
+        (Request::from_parts(head, body), unread)
     }
 
     /// Whether the target names another scheme than the connection has.
@@ -101,11 +112,11 @@ impl<H: Handler> Exchange<H> {
     }
 }
 
-/// The body of an answer, with its flight.
-#[derive(Debug)]
+/// The body of an answer, with its flight, and what of the request is to come before it ends.
 pub(super) struct Answer {
     body: Body,
     flight: Flight,
+    unread: Option<Unread>,
 }
 
 impl HttpBody for Answer {
@@ -116,13 +127,16 @@ impl HttpBody for Answer {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let polled = Pin::new(&mut self.body).poll_frame(context);
+        let mut polled = Pin::new(&mut self.body).poll_frame(context);
+        if let (Poll::Ready(None), Some(unread)) = (&polled, &mut self.unread) {
+            polled = unread.poll_discard(context).map(|()| None);
+        }
         self.flight.turn(if polled.is_pending() { Turn::Ours } else { Turn::Callers });
         polled
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.body.is_end_stream() && !self.unread.as_ref().is_some_and(Unread::is_any)
     }
 
     fn size_hint(&self) -> SizeHint {

@@ -6,7 +6,7 @@ use super::{
     names::{alike, words},
     natives::{NAIVE, Native, Natives, WrittenOn},
 };
-use crate::schema::{Entity, Leaf, LeafKind};
+use crate::schema::{Entity, Leaf, LeafKind, Standard};
 
 /// From which likeness on a match is proposed, and from which it is called sure.
 const PROPOSED: f32 = 0.5;
@@ -202,6 +202,12 @@ fn how(leaf: &Leaf, native: &Native) -> Option<Vec<String>> {
                 && (native.all(|text| text.parse::<Timestamp>().is_ok())
                     || matches!(&*native.format, "date-time" | NAIVE)))
             {
+                return None;
+            }
+        }
+        LeafKind::Code(codes) if Standard::of(codes).is_some() => {
+            let is_one = |text: &String| text.is_empty() || codes.iter().any(|code| **code == **text);
+            if !native.text || !native.examples.iter().all(is_one) {
                 return None;
             }
         }

@@ -84,6 +84,34 @@ pub enum Rows {
 #[derive(Clone, Debug, Default)]
 pub struct Natives {
     fields: BTreeMap<(usize, Vec<String>), Native>,
+    /// What an answer says of how it went, where it does.
+    pub(super) outcome: Option<Outcome>,
+}
+
+/// Names by which an answer says whether it is one.
+const FLAGS: &[&str] = &["success", "succeeded", "issuccess", "ok"];
+/// Names by which it says why not.
+const WORDS: &[&str] = &["message", "messages", "error", "errors", "reason"];
+
+/// A flag beside the records, and the words for when it is down.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Outcome {
+    pub(super) flag: String,
+    /// Their name, and whether they are a list of texts.
+    pub(super) words: Option<(String, bool)>,
+}
+
+impl Outcome {
+    fn of(answer: &serde_json::Map<String, Json>) -> Option<Self> {
+        let called = |names: &[&str], name: &str| names.contains(&name.to_lowercase().as_str());
+        let (flag, _) = answer.iter().find(|(name, value)| value.is_boolean() && called(FLAGS, name))?;
+        let words = answer.iter().filter(|(name, _)| called(WORDS, name)).find_map(|(name, value)| {
+            let is_list = value.as_array().map(|texts| texts.iter().all(Json::is_string));
+            let is_text = value.is_string() || value.is_null();
+            is_list.filter(|texts| *texts).or(is_text.then_some(false)).map(|list| (name.clone(), list))
+        });
+        Some(Self { flag: flag.clone(), words })
+    }
 }
 
 impl Natives {
@@ -100,6 +128,7 @@ impl Natives {
                 Rows::Bare
             }
             Json::Object(map) => {
+                self.outcome = self.outcome.take().or_else(|| Outcome::of(map));
                 let is_page = |(_, value): &(&String, &Json)| {
                     value.as_array().is_some_and(|items| {
                         !items.is_empty()

@@ -38,6 +38,44 @@ fn write(schema: &Schema, entity: &str, natives: &Natives, rows: Option<Rows>) -
     draft.write(&[]).text
 }
 
+/// Whether a draft loads, and what is told of it.
+fn load(text: &str) -> (bool, String) {
+    let mut found = crate::words::Diagnostics::default();
+    let node = tree::parse(&"shop.yaml".into(), text).unwrap();
+    let name = crate::words::SystemName::from("shop");
+    let system = crate::mapping::System::load(&name, &node, &[], &shipped(), &mut found);
+    (system.is_some(), found.to_string())
+}
+
+#[test]
+fn an_answer_that_says_how_it_went_makes_a_matcher() {
+    let row = json!({ "contactId": "a", "email": "a@b.pl" });
+    let page = |more: Json| {
+        let mut answer = json!({ "success": true, "contacts": [row] });
+        answer.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        drafted("Customer", &[answer])
+    };
+    let matcher = |words: &str| {
+        format!("errors:\n  - {{ status: any, at: success, equals: \"false\", is: invalid{words} }} # ? one")
+    };
+    for (more, words) in [
+        (json!({ "message": [] }), ", faults: { each: message, text: . }"),
+        (json!({ "message": ["x"] }), ", faults: { each: message, text: . }"),
+        (json!({ "message": "" }), ", text: message"),
+        (json!({ "message": [1] }), ""),
+        (json!({}), ""),
+    ] {
+        let text = page(more);
+        assert!(text.contains(&matcher(words)), "{text}");
+        let (system, told) = load(&text);
+        assert!(system, "{told}\n{text}");
+    }
+    // A field of a record is none, and neither is a flag that is no flag.
+    for answer in [json!({ "id": 1, "success": "yes" }), json!([ { "id": 1, "success": true } ])] {
+        assert!(!drafted("Customer", &[answer]).contains("errors:"));
+    }
+}
+
 #[test]
 fn names_types_and_values_say_which_field_is_which() {
     let text = drafted(

@@ -2,7 +2,7 @@
 
 use super::{
     matching::{Line, Sure, list_of},
-    natives::{Native, Natives, Rows},
+    natives::{Native, Natives, Outcome, Rows},
 };
 use crate::schema::Entity;
 
@@ -63,6 +63,7 @@ impl Draft<'_> {
         }
         out.line("sign_in: none # ? bearer, basic, header, oauth2 …");
         self.odata.iter().flat_map(|odata| &odata.head).for_each(|line| out.line(line));
+        self.errors(&mut out);
         out.line("");
         out.line("entities:");
         out.line(&format!("  {}:", self.entity.name));
@@ -84,6 +85,22 @@ impl Draft<'_> {
             }
         }
         Drafted { text: out.text, loose: out.loose }
+    }
+
+    /// What an answer says of how it went, where the status does not.
+    fn errors(&self, out: &mut Out) {
+        let Some(Outcome { flag, words }) = &self.natives.outcome else { return };
+        let at = |name: &String| path(std::slice::from_ref(name));
+        let words = match words {
+            Some((name, true)) => format!(", faults: {{ each: {}, text: . }}", at(name)),
+            Some((name, false)) => format!(", text: {}", at(name)),
+            None => String::new(),
+        };
+        out.line("errors:");
+        out.line(&format!(
+            "  - {{ status: any, at: {}, equals: \"false\", is: invalid{words} }} # ? one for each thing it means",
+            at(flag)
+        ));
     }
 
     /// What no line reads; of a list of other records that none reads, only where it is.

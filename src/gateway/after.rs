@@ -73,6 +73,13 @@ pub(super) async fn after(
         Some(came) if !lacks(&came, &seen.intersection(&mapping.own())) => {
             return completed(exchange, admission, mapping, &seen, came).await;
         }
+        // What it leaves out no read would tell, and a read may tell less.
+        Some(came) if mapping.returns_documents() => {
+            return match completed(exchange, admission, mapping, &seen, came).await {
+                Left::Whole(record, id) => Left::Part(record, id),
+                left => left,
+            };
+        }
         came => came,
     };
     read_back(exchange, admission, source, key, came).await

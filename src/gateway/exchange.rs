@@ -332,7 +332,7 @@ impl Exchange {
 
     /// A system said no to a question of ours: one that is not well put is no fault of the caller's.
     pub(super) fn refused_by(&self, system: &SystemName, mut fault: SystemFault) -> Refusal {
-        if let FaultKind::Invalid(_) = fault.kind {
+        if let FaultKind::Invalid(_) | FaultKind::Partial = fault.kind {
             fault.kind = FaultKind::Unknown;
         }
         Refusal::System(system.clone(), Box::new(fault))

@@ -321,7 +321,7 @@ impl Told {
         for (key, (called, answer)) in answers {
             self.calls.push(called);
             let read = answer.map_err(Failed::Unreached).and_then(|answer| {
-                match mapping.inward(&answer, &self.ask.wanted) {
+                match mapping.inward_of(key, &answer, &self.ask.wanted) {
                     Ok(inward) => {
                         mapping.is_asked(key, &inward).map_err(Failed::Fault)?;
                         Ok(Some(Look { listing: None, answer, rows: vec![Ok(inward)] }))

@@ -85,6 +85,20 @@ struct List<'a> {
     links: Vec<Links>,
 }
 
+/// All records of a list.
+#[derive(Debug)]
+enum Whole {
+    /// They are these.
+    All(Vec<Inward>),
+    /// They are these of those that a default of a mapping asks for.
+    Narrowed(Vec<Inward>),
+    /// A system cannot page to the end of them.
+    Cut,
+    /// They are more, or stand on more pages, than are gathered. Which of the two would tell of records that the caller
+    /// may not see.
+    TooMany,
+}
+
 /// What a list is asked for, by whichever door.
 #[derive(Debug)]
 pub(super) struct Sought {
@@ -384,17 +398,24 @@ impl<'a> List<'a> {
     }
 
     async fn all(&mut self) -> Result<Vec<Inward>, Refusal> {
-        let all = self.whole(SORTED_ROWS_MAX, SORTED_PAGES_MAX).await?;
-        all.ok_or_else(|| match self.counted {
-            true => too_many_to_count(ROWS_AND_PAGES),
-            false => Refusal::TooManyToSort { rows_max: SORTED_ROWS_MAX },
-        })
+        match self.whole(SORTED_ROWS_MAX, SORTED_PAGES_MAX).await? {
+            Whole::All(rows) => Ok(rows),
+            // They are all that a default asks for, in their order; that there may be others is told.
+            Whole::Narrowed(rows) if !self.counted => {
+                self.truncated = true;
+                Ok(rows)
+            }
+            Whole::Narrowed(_) | Whole::Cut => Err(Refusal::Unmet(Unmet::Cut)),
+            Whole::TooMany if self.counted => Err(too_many_to_count(ROWS_AND_PAGES)),
+            Whole::TooMany => {
+                Err(Refusal::TooManyToSort { rows_max: SORTED_ROWS_MAX, pages_max: SORTED_PAGES_MAX })
+            }
+        }
     }
 
-    /// All records that the caller may see, in its order; none where there are more than so many, or where the system
-    /// cannot page to the end of them.
-    async fn whole(&mut self, rows_max: usize, pages_max: usize) -> Result<Option<Vec<Inward>>, Refusal> {
-        let mut rows = Vec::new();
+    /// All records that the caller may see, in its order, or why they cannot be had.
+    async fn whole(&mut self, rows_max: usize, pages_max: usize) -> Result<Whole, Refusal> {
+        let (mut rows, mut narrowed) = (Vec::new(), false);
         let mut listing = self.listing(None)?;
         for _ in 0..pages_max {
             let page = self.page(&listing).await?;
@@ -405,18 +426,23 @@ impl<'a> List<'a> {
                     rows.push(inward);
                 }
             }
-            if rows.len() > rows_max || page.truncated {
-                return Ok(None);
+            if rows.len() > rows_max {
+                return Ok(Whole::TooMany);
             }
+            let is_end = page.next.is_none();
+            if is_end && page.truncated && !page.narrowed {
+                return Ok(Whole::Cut);
+            }
+            narrowed |= is_end && page.narrowed;
             match self.turn_after(page.next.as_deref()).await? {
                 Some(_) => listing = self.listing(page.next.as_deref())?,
                 None => {
                     self.in_callers_order(&mut rows);
-                    return Ok(Some(rows));
+                    return Ok(if narrowed { Whole::Narrowed(rows) } else { Whole::All(rows) });
                 }
             }
         }
-        Ok(None)
+        Ok(Whole::TooMany)
     }
 
     fn in_callers_order(&self, rows: &mut [Inward]) {

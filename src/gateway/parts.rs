@@ -1,4 +1,5 @@
-//! Writes that take several calls: the record's own, then one for each element that is written by itself.
+//! Writes that take several calls: the record's own, then one for each element that is written by itself, then those
+//! that lead fields to values.
 //!
 //! They are judged as one, before any is sent, and stand under one intent that says how many calls there are. The first
 //! that fails ends it. What was done by then stays and is told: how many, at which element it ended, and whether that
@@ -37,7 +38,7 @@ pub(super) async fn change(
     admission: &Admission,
     source: &EntitySource,
     permit: &WritePermit,
-    Changes { record, parts }: Changes,
+    Changes { record, parts, .. }: Changes,
 ) -> Result<(), Refusal> {
     let record = record.into_iter().map(|request| (request, None));
     let parts = parts.into_iter().map(|part| (part.request, Some((part.pointer, part.what))));
@@ -60,7 +61,7 @@ pub(super) async fn create(
     admission: &Admission,
     source: &EntitySource,
     permit: &WritePermit,
-    Creation { record, parts }: Creation,
+    Creation { record, parts, .. }: Creation,
 ) -> Result<CompactString, Refusal> {
     let mapping = &*source.mapping;
     let calls = parts.len().saturating_add(1);
@@ -164,7 +165,7 @@ async fn left_behind(
     Some(id.into())
 }
 
-fn failed(
+pub(super) fn failed(
     exchange: &mut Exchange,
     (mut cause, at): (Refusal, At),
     (done, calls): (usize, usize),
@@ -176,7 +177,7 @@ fn failed(
     {
         fault.kind = FaultKind::Conflict;
     }
-    let is_known = exchange.progress != Progress::Begun;
+    let is_known = !matches!(exchange.progress, Progress::Begun | Progress::Partly);
     exchange.entry.note("done", done);
     if done > 0 && is_known {
         exchange.progress = Progress::Partly;

@@ -113,7 +113,7 @@ pub(super) async fn fetch(
         }
     };
     exchange.called(source.name(), Some(answer.status.as_u16()), began, sent, answer.body.len());
-    let mut inward = match mapping.inward(&answer, wanted) {
+    let mut inward = match mapping.inward_of(key, &answer, wanted) {
         Ok(inward) => inward,
         Err(fault) if fault.kind == FaultKind::NotFound => {
             core.gate.quality.missing(mapping, key);

@@ -1,4 +1,7 @@
-//! One call of a write: written down before, sent once, and what is known of it afterwards.
+//! One call of a write: written down before, sent once, and what is known of it afterwards. What a system says of one
+//! that it refuses goes to the log.
+
+use http::StatusCode;
 
 use super::{
     exchange::{Exchange, Progress},
@@ -8,7 +11,7 @@ use crate::{
     audit::{Effect, Receipt},
     clock,
     config::EntitySource,
-    mapping::{NativeAnswer, NativeRequest},
+    mapping::{FaultKind, Mapping, NativeAnswer, NativeRequest},
     policy::WritePermit,
     quota::Admission,
     refusal::Refusal,
@@ -52,11 +55,12 @@ pub(super) async fn send(
     exchange.progress = Progress::Begun;
     let (began, sent) = (clock::now(), request.body.len());
     let core = exchange.core.clone();
+    let quoted = request.body.clone();
     let answer = match source.upstream.effect(&core.pools, receipt, request, exchange.deadline()).await {
         Ok(answer) => answer,
         Err(error) => {
             exchange.called(system, None, began, sent, 0);
-            exchange.entry.note("sent", format_args!("{:?}", error.sent()));
+            exchange.entry.note("sent", error.sent().as_str());
             if error.sent() == Passed::No {
                 exchange.progress = Progress::Nothing;
             }
@@ -66,14 +70,44 @@ pub(super) async fn send(
     exchange.called(system, Some(answer.status.as_u16()), began, sent, answer.body.len());
     if let Err(fault) = mapping.deleted(&answer) {
         // A system that broke may have broken after it was done.
-        if !answer.status.is_server_error() {
+        if fault.kind == FaultKind::Partial {
+            exchange.progress = Progress::Partly;
+        } else if !answer.status.is_server_error() {
             exchange.progress = Progress::Nothing;
         }
-        return Err(exchange.change_refused_by(admission.prospect(), system, fault));
+        let said = mapping.unquoted(&fault, &quoted);
+        let refusal = exchange.change_refused_by(admission.prospect(), system, fault);
+        told_to_operator(exchange, mapping, (&refusal, answer.status), &said);
+        return Err(refusal);
     }
     // Neither an error nor what was written: nobody knows whether it was.
     if is_record && let Err(fault) = mapping.shows(admission.prospect().operation().action(), &answer) {
         return Err(exchange.change_refused_by(admission.prospect(), system, fault));
     }
     Ok(answer)
+}
+
+/// Logs what a system says of a write that it refuses: the caller is not told, and whoever runs the gate is asked.
+fn told_to_operator(
+    exchange: &Exchange,
+    mapping: &Mapping,
+    (refusal, status): (&Refusal, StatusCode),
+    said: &str,
+) {
+    let (code, trace) = match refusal {
+        Refusal::System(_, fault) => (fault.code.as_deref(), fault.trace.as_deref()),
+        _ => (None, None),
+    };
+    tracing::info!(
+        request = %exchange.entry.request(),
+        system = %mapping.system(),
+        entity = %mapping.name(),
+        operation = exchange.action(),
+        status = status.as_u16(),
+        reason = refusal.reason(),
+        code,
+        trace,
+        said,
+        "a system refused a write"
+    );
 }

@@ -12,7 +12,7 @@ use http::{HeaderValue, Response, StatusCode, header};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::{
-    Outcome,
+    Outcome, actions,
     after::{Left, after, echo, made, read_back, seen, unguarded},
     bodies::{self, Draft},
     exchange::{self, Exchange, Side, known, not_possible},
@@ -206,13 +206,16 @@ async fn create(
         .creation(&new, Some(&found))
         .map_err(|faults| unmappable(exchange, prospect, mapping, faults))?;
     let left = match creation {
-        Creation { record, parts } if parts.is_empty() => {
+        Creation { record, parts, .. } if parts.is_empty() => {
             let answer = effect(exchange, admission, source, &permit, record).await?;
             after(exchange, admission, source, None, &answer).await
         }
         creation => {
+            let (leads, calls) = (creation.leads.clone(), creation.parts.len().saturating_add(1));
             let key = parts::create(exchange, admission, source, &permit, creation).await?;
-            read_back(exchange, admission, source, key, None).await
+            let left = read_back(exchange, admission, source, key.clone(), None).await;
+            actions::reached(exchange, admission, source, (&key, &left), (&leads, calls)).await?;
+            left
         }
     };
     once::keep(exchange, admission, mapping, &permit, &left);
@@ -289,17 +292,20 @@ async fn update(
     let changes = native(mapping, (&key, versions), (&old, &new), &sees, (&blindly, &emptied, &found))
         .map_err(|faults| unmappable(exchange, prospect, mapping, faults))?;
     let left = match changes {
-        Changes { record: None, parts } if parts.is_empty() => {
+        Changes { record: None, parts, .. } if parts.is_empty() => {
             exchange.entry.note("unchanged", true);
             Left::of(exchange, seen, id)
         }
-        Changes { record: Some(request), parts } if parts.is_empty() => {
+        Changes { record: Some(request), parts, .. } if parts.is_empty() => {
             let answer = effect(exchange, admission, source, &permit, request).await?;
             after(exchange, admission, source, Some(key), &answer).await
         }
         changes => {
+            let (leads, calls) = (changes.leads.clone(), changes.calls());
             parts::change(exchange, admission, source, &permit, changes).await?;
-            read_back(exchange, admission, source, key, None).await
+            let left = read_back(exchange, admission, source, key.clone(), None).await;
+            actions::reached(exchange, admission, source, (&key, &left), (&leads, calls)).await?;
+            left
         }
     };
     once::keep(exchange, admission, mapping, &permit, &left);
@@ -352,8 +358,9 @@ async fn stored(
     // All that may be written; of what others tell, what is seen or judged by.
     let wanted = entity.all().minus(&mapping.elsewhere()).union(&leaves);
     let (answer, inward) = fetch(exchange, admission, source, key, (&wanted, &must)).await?;
-    let mut seen =
-        mapping.inward(&answer, &leaves).map_err(|fault| exchange.refused_by(source.name(), fault))?;
+    let mut seen = mapping
+        .inward_of(key, &answer, &leaves)
+        .map_err(|fault| exchange.refused_by(source.name(), fault))?;
     ids::public(exchange, mapping, &mut [&mut seen.record]).await?;
     joined::carry(mapping, &inward.record, &leaves, &mut seen.record);
     let id = ids::of(entity, &inward);

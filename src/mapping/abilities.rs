@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     catalog::Action,
-    schema::{Direction, FieldSet, Filter, LeafId, LeafKind, Op, Sort, Value, query::fits},
+    schema::{Direction, FieldSet, Filter, LeafId, LeafKind, Op, Sort, Standard, Value, query::fits},
 };
 
 /// Every comparison, in the order in which they are told.
@@ -122,6 +122,10 @@ impl Mapping {
     fn ordinary(&self, leaf: LeafId, kind: &LeafKind) -> Vec<Value> {
         let text = |text: &str| Value::Text(CompactString::from(text));
         match kind {
+            // One of a list that everybody shares is like the others.
+            LeafKind::Code(codes) if Standard::of(codes).is_some() => {
+                codes.first().map(|code| text(code)).into_iter().collect()
+            }
             LeafKind::Code(codes) => codes.iter().map(|code| text(code)).collect(),
             LeafKind::Text { .. } | LeafKind::Id => {
                 let forms = [KeyForm::Digits, KeyForm::Guid].map(|form| text(form.sample()));

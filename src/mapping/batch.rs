@@ -64,15 +64,20 @@ impl Mapping {
             keys.clear();
         }
         keys.reverse();
-        let page = Page { rows: Vec::new(), next: turned.next, truncated: turned.truncated };
+        let page = Page {
+            rows: Vec::new(),
+            next: turned.next,
+            truncated: turned.truncated,
+            narrowed: turned.narrowed,
+        };
         Ok(Some(Batch { mapping: self, by, keys, asked: Vec::new(), page }))
     }
 
     /// The keys that an answer's rows are, or hold.
     fn keys_in<'a>(
         &self,
-        call: &ListCall,
-        by: &BatchCall,
+        call: &'a ListCall,
+        by: &'a BatchCall,
         body: &'a [u8],
         envelope: &mut Raws<'a>,
     ) -> Result<Vec<Result<CompactString, RowFault>>, SystemFault> {
@@ -208,7 +213,7 @@ impl Batch<'_> {
 }
 
 /// What a row of JSON is, or holds.
-fn raw_of<'a>(place: &Envelope, scan: &mut Scanner<'a>) -> Result<Raw<'a>, BadJson> {
+fn raw_of<'a>(place: &'a Envelope, scan: &mut Scanner<'a>) -> Result<Raw<'a>, BadJson> {
     let mut raws = Raws::default();
     raws.restart(place.frame);
     walk(scan, &place.root, 0, &mut raws, &mut |scan| scan.skip())?;

@@ -38,6 +38,8 @@ pub(super) enum Hole {
     Key,
     /// The key, as a number.
     KeyNumber,
+    /// The key, as a text between these two.
+    KeyIn(Box<str>, Box<str>),
     /// The version of the record that is changed.
     Version,
     /// Keys of several records, as texts.
@@ -167,7 +169,7 @@ impl Body {
 
     /// Whether the record is named in it.
     pub(super) fn has_key(&self) -> bool {
-        self.has(&|hole| matches!(hole, Hole::Key | Hole::KeyNumber))
+        self.has(&|hole| matches!(hole, Hole::Key | Hole::KeyNumber | Hole::KeyIn(..)))
     }
 
     /// Whether several records are named in it.
@@ -193,6 +195,7 @@ impl Holes<'_> {
             Hole::Record => self.record.take(),
             Hole::Key => self.key.map(Out::text),
             Hole::KeyNumber => self.key.filter(|key| is_number(key)).map(|key| Out::Number(key.into())),
+            Hole::KeyIn(before, after) => self.key.map(|key| Out::text(&format!("{before}{key}{after}"))),
             Hole::Version => self.version.map(Out::text),
             Hole::Keys => Some(Out::List(self.keys.iter().copied().map(Out::text).collect())),
             Hole::KeysNumber => {

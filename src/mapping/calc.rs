@@ -1,7 +1,8 @@
 //! Sums, differences and products of native decimals: exact or not at all. There is no division.
 //!
-//! `total - tax`, `sum(lines[].price * lines[].quantity)`, `round(rate * 100, 2)`. What is short of an operand has
-//! no value; what would not be exact has none either. Rounding is commercial: half goes away from zero.
+//! `total - tax`, `sum(lines[].price * lines[].quantity)`, `round(rate * 100, 2)`, `total - comma(paid)`, where `paid` is
+//! written with a decimal comma. What is short of an operand has no value; what would not be exact has none either.
+//! Rounding is commercial: half goes away from zero.
 
 use rust_decimal::{Decimal, RoundingStrategy};
 
@@ -24,6 +25,8 @@ pub(super) enum Calc {
     Number(Decimal),
     /// A native number.
     At(u16),
+    /// A native number with a decimal comma.
+    Comma(u16),
     /// Two numbers.
     Two(Box<Calc>, Sign, Box<Calc>),
     /// The same for every element of a list, added up.
@@ -60,7 +63,8 @@ impl Calc {
         const INEXACT: NoValue = NoValue::Unfit("more digits than can be kept exactly");
         match self {
             Self::Number(number) => Ok(*number),
-            Self::At(slot) => operand(raws.get(base, *slot), empty),
+            Self::At(slot) => operand(raws.get(base, *slot), empty, decimal),
+            Self::Comma(slot) => operand(raws.get(base, *slot), empty, with_comma),
             Self::Two(left, sign, right) => {
                 // ORDER: both are asked, so that what is not told goes before what is empty.
                 let (left, right) = (left.value(raws, base, empty), right.value(raws, base, empty));
@@ -97,7 +101,19 @@ impl Calc {
     }
 }
 
-fn operand(raw: Raw<'_>, empty: &[Box<str>]) -> Result<Decimal, NoValue> {
+/// A decimal from a text with a comma; a point there is another number, and never guessed.
+fn with_comma(text: &str) -> Result<Decimal, &'static str> {
+    match text.contains('.') {
+        true => Err("a point where a decimal comma is due"),
+        false => decimal(&text.replacen(',', ".", 1)),
+    }
+}
+
+fn operand(
+    raw: Raw<'_>,
+    empty: &[Box<str>],
+    read: fn(&str) -> Result<Decimal, &'static str>,
+) -> Result<Decimal, NoValue> {
     match raw {
         Raw::Absent => Err(NoValue::Untold),
         Raw::Null => Err(NoValue::Empty),
@@ -106,7 +122,7 @@ fn operand(raw: Raw<'_>, empty: &[Box<str>]) -> Result<Decimal, NoValue> {
             if empty.iter().any(|spelling| **spelling == *text) {
                 return Err(NoValue::Empty);
             }
-            decimal(&text).map_err(NoValue::Unfit)
+            read(&text).map_err(NoValue::Unfit)
         }
         Raw::Boolean(_) | Raw::Tree(_) | Raw::Object | Raw::Array | Raw::Elements { .. } | Raw::Next(_) => {
             Err(NoValue::Unfit("expected a number"))
@@ -220,6 +236,12 @@ impl Parser<'_> {
         match (word.as_str(), self.peek()) {
             ("", _) => Err(format!("a path or a number is missing in `{}`", self.text)),
             ("sum", Some('(')) => self.of_list(depth),
+            ("comma", Some('(')) => {
+                self.must('(')?;
+                let path = self.word();
+                self.must(')')?;
+                self.slot(&path).map(Calc::Comma)
+            }
             ("round", Some('(')) => {
                 self.must('(')?;
                 let of = self.sum(depth + 1)?;
@@ -332,7 +354,7 @@ mod tests {
     #[test]
     fn decimals_are_added_taken_away_and_multiplied_exactly() {
         let json = r#"{"total":"1397.30","tax":261.28,"rate":0.06,"factor":2,
-            "lines":[{"p":"19.99","q":3},{"p":0.1,"q":"0.2"}],"none":[],"nil":null}"#;
+            "lines":[{"p":"19.99","q":3},{"p":0.1,"q":"0.2"}],"none":[],"nil":null,"paid":"1100,50","whole":"7"}"#;
         for (calc, shown) in [
             ("total - tax", "1136.02"),
             ("total - tax - 0.02", "1136.00"),
@@ -346,6 +368,8 @@ mod tests {
             ("round(0.25, 1)", "0.3"),
             ("0 - round(0 - 0.25, 1)", "0.3"),
             ("sum(none[].p) + sum(nil[].p)", "0"),
+            ("total - comma(paid)", "296.80"),
+            ("comma(whole) + sum(lines[].p)", "27.09"),
         ] {
             assert_eq!(value(calc, json).map(|n| n.to_string()), Ok(shown.to_owned()), "{calc}");
         }
@@ -359,6 +383,9 @@ mod tests {
             ("a - b", r#"{"b":null}"#, NoValue::Untold),
             ("a - b", r#"{"a":"","b":2}"#, NoValue::Empty),
             ("a - b", r#"{"a":"x","b":2}"#, NoValue::Unfit("not a decimal number")),
+            ("comma(a)", r#"{"a":"1.50"}"#, NoValue::Unfit("a point where a decimal comma is due")),
+            ("comma(a)", r#"{"a":"1,234,50"}"#, NoValue::Unfit("not a decimal number")),
+            ("comma(a)", r#"{"a":""}"#, NoValue::Empty),
             ("sum(l[].a)", r#"{"l":[{"a":1},{}]}"#, NoValue::Untold),
             ("sum(l[].a)", r#"{"l":7}"#, NoValue::Unfit("expected a list")),
             ("sum(l[].a)", "{}", NoValue::Untold),
@@ -381,6 +408,7 @@ mod tests {
             ("sum(a[].b * c[].d)", "one list"),
             ("sum(sum(a[].b))", "cannot be told apart"),
             ("round(a, x)", "digits"),
+            ("comma(a + b)", "`)` is missing"),
             ("1.2.3", "not a decimal"),
             ("((((((((((a))))))))))", "too deep"),
         ] {

@@ -11,8 +11,9 @@ use serde_json::{Value as Json, json};
 
 use super::{
     codec::Got,
+    errors::{FaultKind, Is},
     inward::Inward,
-    load::System,
+    load::{System, written},
     model::{Line, Mapping, Source},
     native::{NativeAnswer, NativeRequest},
     outward::MappingFault,
@@ -35,12 +36,29 @@ use crate::{
 #[derive(Clone, Debug)]
 pub(super) struct Sample {
     place: Place,
+    /// What the answer was asked for by.
+    key: Option<String>,
     answer: Option<String>,
     reads: Option<String>,
     create: Option<String>,
     from: Option<String>,
     update: Option<String>,
     sends: Option<String>,
+    /// What the answer means, its status, and the key of the record that is there already.
+    is: Option<Is>,
+    status: Option<u16>,
+    existing: Option<String>,
+}
+
+impl Sample {
+    /// The same, where settings that stand in what is sent are put in, as they are in a body.
+    pub(super) fn with<'s>(mut self, settings: impl IntoIterator<Item = (&'s String, &'s String)>) -> Self {
+        for (name, value) in settings {
+            let (name, value) = (format!("\"$settings.{name}\""), Json::from(value.as_str()).to_string());
+            self.sends = self.sends.map(|sends| sends.replace(&name, &value));
+        }
+        self
+    }
 }
 
 impl FromYaml for Sample {
@@ -49,12 +67,16 @@ impl FromYaml for Sample {
         let mut text = |key| keys.take(key).and_then(|node| String::read(node, found));
         let sample = Self {
             place: node.place.clone(),
+            key: text("key"),
             answer: text("answer"),
             reads: text("reads"),
             create: text("create"),
             from: text("from"),
             update: text("update"),
             sends: text("sends"),
+            existing: text("existing"),
+            is: keys.take("is").and_then(|node| Is::read(node, found)),
+            status: keys.take("status").and_then(|node| u16::read(node, found)),
         };
         keys.finish(found);
         Some(sample)
@@ -97,9 +119,13 @@ impl Mapping {
                 return;
             }
             for (_, value) in &table.rows {
+                if table.one_way.contains(value) {
+                    continue;
+                }
                 let back = table.back(value).map(Raw::Text);
                 if back.map(|raw| native.codec.read(raw)) != Some(Got::Is(value.clone())) {
-                    found.error(&place, format!("{value:?} of {} does not read back", self.path(line)));
+                    let text = format!("`{}` of {} does not read back", written(value), self.path(line));
+                    found.error(&place, text);
                 }
             }
         });
@@ -110,13 +136,19 @@ impl Mapping {
     }
 
     fn check_sample(&self, sample: &Sample) -> Result<(), String> {
+        if let Some(is) = sample.is {
+            return self.check_meaning(sample, is);
+        }
+        if sample.status.is_some() || sample.existing.is_some() {
+            return Err("`status` and `existing` stand beside `is`".into());
+        }
         let is_list = |reads: &String| reads.trim_start().starts_with('[');
         if let (Some(answer), Some(reads)) =
             (&sample.answer, sample.reads.as_ref().filter(|text| is_list(text)))
         {
             self.check_list(answer, reads)?;
         } else if let Some(answer) = &sample.answer {
-            let record = self.check_answer(answer, sample.reads.as_deref())?;
+            let record = self.check_answer(sample, answer, sample.reads.as_deref())?;
             self.check_nothing_changes(&record)?;
         }
         let (request, parts) = match (&sample.create, &sample.from, &sample.update) {
@@ -160,10 +192,41 @@ impl Mapping {
         }
     }
 
+    /// The answer means what is said, by the file's errors and its status.
+    fn check_meaning(&self, sample: &Sample, is: Is) -> Result<(), String> {
+        let pairs = [&sample.reads, &sample.create, &sample.from, &sample.update, &sample.sends];
+        if pairs.iter().any(|text| text.is_some()) {
+            return Err("`is` stands beside `answer` and `status`, and no other document".into());
+        }
+        let body = sample.answer.as_ref().ok_or("`answer` is missing")?;
+        let status = StatusCode::from_u16(sample.status.unwrap_or(200)).map_err(|_| "`status` is none")?;
+        let meant = self.refuse_errors(&NativeAnswer { status, ..answer_of(body) });
+        let told = meant.as_ref().map_or_else(|fault| fault.kind.word(), |()| Is::Success.as_str());
+        if told != is.as_str() {
+            return Err(format!("it is `{told}`, not `{}`", is.as_str()));
+        }
+        let existing = match &meant {
+            Err(fault) => match &fault.kind {
+                FaultKind::Duplicate { existing } => existing.as_deref(),
+                _ => None,
+            },
+            Ok(()) => None,
+        };
+        match &sample.existing {
+            Some(want) if existing != Some(want) => {
+                let got = existing.map_or_else(|| "not told".to_owned(), |key| format!("`{key}`"));
+                Err(format!("`existing` is {got}, not `{want}`"))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
     /// The answer reads as said, and what is wanted of it does not depend on the rest.
-    fn check_answer(&self, answer: &str, reads: Option<&str>) -> Result<Record, String> {
-        let inward =
-            self.inward(&answer_of(answer), &self.entity.all()).map_err(|fault| fault.to_string())?;
+    fn check_answer(&self, sample: &Sample, answer: &str, reads: Option<&str>) -> Result<Record, String> {
+        let key = sample.key.clone().unwrap_or_else(|| self.key.sample());
+        let inward = self
+            .inward_of(&key, &answer_of(answer), &self.entity.all())
+            .map_err(|fault| fault.to_string())?;
         self.no_finding(&inward)?;
         let got = self.shown(&inward.record)?;
         if let Some(reads) = reads {
@@ -192,7 +255,7 @@ impl Mapping {
     fn no_finding(&self, inward: &Inward) -> Result<(), String> {
         let Some(finding) = inward.findings.first() else { return Ok(()) };
         let path = self.entity.leaf(finding.leaf).map_or("", |leaf| leaf.path.as_str());
-        Err(format!("`{path}`: {:?}", finding.what))
+        Err(format!("`{path}`: {}", finding.what))
     }
 
     fn shown(&self, record: &Record) -> Result<Json, String> {
@@ -225,7 +288,7 @@ impl Mapping {
     }
 
     /// A body as a tree; nothing as null.
-    fn document(&self, body: &[u8]) -> Result<Json, String> {
+    pub(super) fn document(&self, body: &[u8]) -> Result<Json, String> {
         match self.words.xml {
             Some(_) if body.trim_ascii().is_empty() => Ok(Json::Null),
             Some(_) => xml::tree(body.trim_ascii()).map_err(|why| why.to_string()),

@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 use super::{
     jq::Jq,
     model::KeyForm,
-    number::{decimal, integer, is_number, shifted},
+    number::{decimal, integer, is_number, shifted, spelt},
     out::Out,
     scan::Raw,
     tagged::Tag,
@@ -77,11 +77,16 @@ pub(super) struct Table {
     pub(super) rows: Vec<(Box<str>, Value)>,
     /// Which native spelling a canonical value is written as, where several mean it.
     pub(super) back: Vec<(Value, Box<str>)>,
+    /// Canonical values that are read and never written.
+    pub(super) one_way: Vec<Value>,
 }
 
 impl Table {
-    /// The native spelling that a canonical value is written as.
+    /// The native spelling that a canonical value is written as; none of one that is only read.
     pub(super) fn back(&self, value: &Value) -> Option<&str> {
+        if self.one_way.contains(value) {
+            return None;
+        }
         let named = self.back.iter().find(|(canonical, _)| canonical == value).map(|(_, native)| native);
         named.or_else(|| self.rows.iter().find(|(_, v)| v == value).map(|(native, _)| native)).map(|n| &**n)
     }
@@ -101,6 +106,8 @@ pub(super) enum Clear {
     Null,
     /// As this text.
     Text(Box<str>),
+    /// As this text, which was said of all types: it is no boolean.
+    AnyText(Box<str>),
 }
 
 /// How one native scalar and one value mean each other.
@@ -174,6 +181,9 @@ impl Default for Forms {
     }
 }
 
+/// Why null is not written.
+const CANNOT_EMPTY: &str = "the system cannot empty this field";
+
 /// What a native scalar reads as.
 #[derive(Debug, PartialEq)]
 pub(super) enum Got {
@@ -195,13 +205,14 @@ impl Codec {
     /// Reads what the scanner found.
     #[inline]
     pub(super) fn read(&self, raw: Raw<'_>) -> Got {
-        match &self.jq {
-            None => self.read_scalar(raw),
-            Some(jq) => self.read_filtered(jq, raw),
+        match (raw, &self.jq) {
+            // Most are: nothing to decode, and nothing to bring into another spelling.
+            (Raw::Text(text) | Raw::Number(text), None) if self.norm.is_empty() => self.read_text(text),
+            (raw, None) => self.read_scalar(raw),
+            (raw, Some(jq)) => self.read_filtered(jq, raw),
         }
     }
 
-    #[inline]
     fn read_scalar(&self, raw: Raw<'_>) -> Got {
         match raw {
             Raw::Absent => return Got::Missing,
@@ -246,23 +257,28 @@ impl Codec {
             return self.nothing();
         }
         if self.table.is_some() {
-            let kept = self.keep.then(|| self.parse(text).ok()).flatten();
-            return Got::Unknown(kept.or_else(|| self.otherwise.clone()), clip(text));
+            return self.unknown(text);
         }
-        if self.is_nothing_by_value(text) {
+        let may_be_nothing = matches!(self.kind, LeafKind::Date | LeafKind::Instant);
+        if may_be_nothing && self.is_nothing_by_value(text) {
             return self.nothing();
         }
         match self.parse(text) {
-            Ok(Value::Instant(_)) if self.is_doubled(text) => match self.parse(text) {
-                Ok(value) => Got::Assumed(value, "this hour comes twice; the earlier one is meant"),
-                Err(why) => Got::Unfit(why),
-            },
+            Ok(value) if matches!(value, Value::Instant(_)) && self.is_doubled(text) => {
+                Got::Assumed(value, "this hour comes twice; the earlier one is meant")
+            }
             Ok(value) => Got::Is(value),
             Err(_) if matches!(self.kind, LeafKind::Code(_)) => {
                 Got::Unknown(self.otherwise.clone(), clip(text))
             }
             Err(why) => Got::Unfit(why),
         }
+    }
+
+    /// What a spelling reads as that the table does not know.
+    fn unknown(&self, text: &str) -> Got {
+        let kept = self.keep.then(|| self.parse(text).ok()).flatten();
+        Got::Unknown(kept.or_else(|| self.otherwise.clone()), clip(text))
     }
 
     /// Whether a day or a moment is one that means nothing, which a file spells as RFC 3339 has it.
@@ -291,6 +307,7 @@ impl Codec {
     }
 
     /// Reads the spelling of a value of the leaf's kind, tables aside.
+    #[inline]
     pub(super) fn parse(&self, text: &str) -> Result<Value, &'static str> {
         let text = match self.forms.around.as_deref() {
             Some((before, after)) => {
@@ -319,6 +336,7 @@ impl Codec {
     /// A decimal in the system's spelling; another separator than its own is none.
     fn decimal(&self, text: &str) -> Result<rust_decimal::Decimal, &'static str> {
         let read = match self.forms.point {
+            Point::Point if self.forms.shift == 0 => return decimal(text),
             Point::Point => decimal(text)?,
             Point::Comma if text.contains('.') => return Err("not a decimal with a comma"),
             Point::Comma => decimal(&text.replacen(',', ".", 1))?,
@@ -388,7 +406,7 @@ impl Codec {
     fn misread(&self, value: &Value, out: &Out) -> String {
         let text = out.raw().text().unwrap_or_default();
         let says = match (value, &self.table) {
-            (Value::Null, _) => "the system cannot empty this field",
+            (Value::Null, _) => CANNOT_EMPTY,
             (_, Some(table)) if table.read.contains_key(&*text) => {
                 "the system takes this word for another value"
             }
@@ -415,14 +433,15 @@ impl Codec {
         if *value == Value::Null {
             return match &self.clear {
                 Clear::Null => Ok(Out::Null),
-                Clear::Text(text) => Ok(Out::Text(CompactString::from(&**text))),
-                Clear::Refused => Err("the system cannot empty this field".into()),
+                Clear::AnyText(_) if self.wire == Wire::Boolean => Err(CANNOT_EMPTY.into()),
+                Clear::Text(text) | Clear::AnyText(text) => Ok(Out::Text(CompactString::from(&**text))),
+                Clear::Refused => Err(CANNOT_EMPTY.into()),
             };
         }
         let text = match &self.table {
             Some(table) => match table.back(value) {
                 Some(native) => CompactString::from(native),
-                None if self.keep => self.spell(value)?,
+                None if self.keep && !table.one_way.contains(value) => self.spell(value)?,
                 None => return Err(self.no_spelling(table)),
             },
             None => self.spell(value)?,
@@ -466,7 +485,7 @@ impl Codec {
                     Some(_) | None => *n,
                 };
                 match (self.forms.shift, self.forms.point) {
-                    (0, Point::Point) => compact_str::format_compact!("{n}"),
+                    (0, Point::Point) => spelt(*n),
                     (shift, point) => {
                         let native = shifted(n.normalize(), shift.saturating_neg())?;
                         let native = if shift == 0 { *n } else { native.normalize() };
@@ -505,7 +524,7 @@ impl Codec {
 
     fn no_spelling(&self, table: &Table) -> String {
         let mut known: Vec<String> = Vec::new();
-        for (_, value) in &table.rows {
+        for (_, value) in table.rows.iter().filter(|(_, value)| !table.one_way.contains(value)) {
             let name = match value {
                 Value::Text(text) => text.to_string(),
                 other => self.spell(other).map(|text| text.to_string()).unwrap_or_default(),

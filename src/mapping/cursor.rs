@@ -25,7 +25,7 @@ pub(super) struct Place {
     mark: u64,
     /// The page in the system's own words; none for the first, nor where pages are counted.
     pub(super) native: Option<String>,
-    /// When the walk began, in seconds since 1970, where what is asked for hangs on that.
+    /// When the walk began, in milliseconds since 1970, where what is asked for hangs on that.
     pub(super) began: Option<i64>,
 }
 
@@ -39,7 +39,7 @@ impl Place {
     pub(super) fn parse(cursor: &str, variant: usize, page: &Page) -> Option<Self> {
         let (of, rest) = cursor.split_once(':').filter(|_| cursor.len() <= BYTES_MAX)?;
         let (of, began) = match of.split_once('@') {
-            Some((of, began)) => (of, Some(began.parse().ok()?)),
+            Some((of, began)) => (of, Some(milliseconds(began)?)),
             None => (of, None),
         };
         if of.parse() != Ok(variant) {
@@ -61,7 +61,7 @@ impl Place {
     /// When the walk of a cursor began, where it tells.
     pub(super) fn began(cursor: &str) -> Option<i64> {
         let (of, _) = cursor.split_once(':').filter(|_| cursor.len() <= BYTES_MAX)?;
-        of.split_once('@')?.1.parse().ok()
+        milliseconds(of.split_once('@')?.1)
     }
 
     /// The next place of pages that are counted, after this one with `seen` rows in all and this first key.
@@ -99,7 +99,7 @@ impl Place {
     /// # Errors
     /// It is too long.
     pub(super) fn cursor(&self, variant: usize) -> Result<String, SystemFault> {
-        let began = self.began.map(|began| format!("@{began}")).unwrap_or_default();
+        let began = self.began.map(|began| format!("@{began}ms")).unwrap_or_default();
         let mut cursor = format!("{variant}{began}:{}:{}:{:x}", self.seen, self.steps, self.mark);
         if let Some(native) = &self.native {
             cursor.push(':');
@@ -110,6 +110,11 @@ impl Place {
         }
         Ok(cursor)
     }
+}
+
+/// The unit is told: cursors of old gave seconds.
+fn milliseconds(text: &str) -> Option<i64> {
+    text.strip_suffix("ms")?.parse().ok()
 }
 
 /// A short digest of a name; none of none.

@@ -4,17 +4,22 @@
 
 use std::sync::Arc;
 
-use http::header::RETRY_AFTER;
+use http::header::CONTENT_TYPE;
+
+mod taken;
+
+pub(super) use taken::Pattern;
 
 use super::{
-    faults::Faults,
+    faults::{Faults, Told},
     load::path,
     model::{Mapping, Source},
     native::NativeAnswer,
     outward::{MappingFault, Whose},
-    path::{Path, joined},
+    path::Path,
     scan::{BadJson, Raw, Scanner},
     trie::{Frame, Node as Tree, Raws, walk},
+    wait::{Wait, retry_after},
     xml,
 };
 use crate::words::{
@@ -26,6 +31,8 @@ use crate::words::{
 
 /// Longest native text kept for the operator, in characters.
 const TEXT_CHARS_MAX: usize = 2000;
+/// Longest native code kept for the operator, in characters.
+const CODE_CHARS_MAX: usize = 64;
 /// Largest body of an error that is looked into.
 const BODY_BYTES_MAX: usize = 256 * 1024;
 
@@ -37,6 +44,8 @@ pub struct SystemFault {
     pub kind: FaultKind,
     /// The system's words, for the operator only.
     pub text: String,
+    /// The system's own code for it, for the operator.
+    pub code: Option<Box<str>>,
     /// The system's own number of the exchange, for the operator.
     pub trace: Option<String>,
 }
@@ -77,6 +86,9 @@ pub enum FaultKind {
     /// A rule of the business forbids it.
     #[error("business rule")]
     BusinessRule,
+    /// Some of what was asked is done, and some is not.
+    #[error("done in part")]
+    Partial,
     /// The answer cannot be read.
     #[error("unreadable")]
     Unreadable,
@@ -88,9 +100,30 @@ pub enum FaultKind {
     Unknown,
 }
 
+impl FaultKind {
+    /// The word that a file has for it; those that no file can say have their own.
+    pub(super) fn word(&self) -> &'static str {
+        match self {
+            Self::NotFound => Is::NotFound.as_str(),
+            Self::Invalid(_) => Is::Invalid.as_str(),
+            Self::Duplicate { .. } => Is::Duplicate.as_str(),
+            Self::Conflict => Is::Conflict.as_str(),
+            Self::Forbidden => Is::Forbidden.as_str(),
+            Self::RateLimited { .. } => Is::RateLimited.as_str(),
+            Self::Busy => Is::Busy.as_str(),
+            Self::SignInFailed => Is::SignInFailed.as_str(),
+            Self::BusinessRule => Is::BusinessRule.as_str(),
+            Self::Partial => Is::Partial.as_str(),
+            Self::Unreadable => "unreadable",
+            Self::ForeignLink => "foreign_link",
+            Self::Unknown => Is::Unknown.as_str(),
+        }
+    }
+}
+
 impl SystemFault {
     pub(super) fn of(kind: FaultKind, text: impl Into<String>) -> Self {
-        Self { kind, text: text.into(), trace: None }
+        Self { kind, text: text.into(), code: None, trace: None }
     }
 
     pub(super) fn not_found() -> Self {
@@ -109,7 +142,7 @@ impl SystemFault {
 
 yaml_words! {
     /// What a matcher says.
-    enum Is {
+    pub(super) enum Is {
         /// No error at all.
         Success = "success",
         /// No such record.
@@ -130,6 +163,8 @@ yaml_words! {
         SignInFailed = "sign_in_failed",
         /// A rule of the business.
         BusinessRule = "business_rule",
+        /// Some of it is done.
+        Partial = "partial",
         /// By the status alone.
         Unknown = "unknown",
     }
@@ -152,8 +187,10 @@ struct Matcher {
     is: Is,
     existing: Option<(u16, Pattern)>,
     text: Option<u16>,
+    code: Option<u16>,
     trace: Option<u16>,
     faults: Option<Faults>,
+    wait: Option<Wait>,
 }
 
 /// On which statuses a matcher is asked.
@@ -175,17 +212,6 @@ enum Test {
     Present,
 }
 
-/// Text with holes: `{_}` is skipped, `{id}` is taken.
-#[derive(Debug)]
-pub(super) struct Pattern(Vec<Piece>);
-
-#[derive(Debug, PartialEq, Eq)]
-enum Piece {
-    Text(String),
-    Skip,
-    Take,
-}
-
 impl Errors {
     pub(super) fn load(node: Option<&Node>, xml: Option<&Arc<xml::Names>>, found: &mut Diagnostics) -> Self {
         let mut frame = Frame::default();
@@ -200,7 +226,8 @@ impl Errors {
         // ORDER: what the file says of faults goes before what all of them are.
         let fault = xml.and_then(|names| names.fault());
         let all = items.iter().chain(&fault);
-        let matchers: Vec<_> = all.filter_map(|item| Matcher::load(item, &mut frame, found)).collect();
+        let matchers: Vec<_> =
+            all.filter_map(|item| Matcher::load(item, (&mut frame, xml.is_some()), found)).collect();
         if matchers.is_empty() {
             return Self::default();
         }
@@ -213,7 +240,7 @@ impl Errors {
     }
 
     /// Whether the answer is one, or what is wrong: kind, words, and native names of the faults.
-    fn judge(&self, answer: &NativeAnswer) -> Result<(), (SystemFault, Vec<(String, String)>)> {
+    fn judge(&self, answer: &NativeAnswer) -> Result<(), (SystemFault, Vec<Told>)> {
         let status = answer.status.as_u16();
         let success = answer.status.is_success();
         let asked = |matcher: &&Matcher| match matcher.status {
@@ -247,14 +274,20 @@ impl Errors {
         }
     }
 
-    fn scan<'a>(&self, answer: &'a NativeAnswer, raws: &mut Raws<'a>) -> Result<(), String> {
+    /// Whether a matcher looks at something at a path of an answer, or below it.
+    pub(super) fn looks_at(&self, path: &Path) -> bool {
+        self.tree.at(path.steps()).is_some()
+    }
+
+    fn scan<'a>(&'a self, answer: &'a NativeAnswer, raws: &mut Raws<'a>) -> Result<(), String> {
         if answer.body.is_empty() {
             return Ok(());
         }
         if answer.body.len() > BODY_BYTES_MAX && !answer.status.is_success() {
             return Err(BadJson::TooMany.to_string());
         }
-        if let Some(names) = &self.xml {
+        // Some systems say in JSON what is wrong with what is XML; the header says so.
+        if let Some(names) = self.xml.as_ref().filter(|_| !is_json(answer)) {
             let read = xml::document(&answer.body, names, &self.tree, raws, &mut |walker| walker.skip());
             return read.map_err(|why| why.to_string());
         }
@@ -280,7 +313,7 @@ impl Test {
 }
 
 impl Matcher {
-    fn load(node: &Node, frame: &mut Frame, found: &mut Diagnostics) -> Option<Self> {
+    fn load(node: &Node, (frame, is_xml): (&mut Frame, bool), found: &mut Diagnostics) -> Option<Self> {
         let mut keys = Keys::of(node, found)?;
         let status = match keys.take("status") {
             None => Status::Failure,
@@ -293,6 +326,7 @@ impl Matcher {
         let at = slot(&mut keys, "at", found);
         let text = slot(&mut keys, "text", found);
         let trace = slot(&mut keys, "trace", found);
+        let code = slot(&mut keys, "code", found);
         let existing = keys.take("existing").and_then(|node| {
             let mut keys = Keys::of(node, found)?;
             let at = slot(&mut keys, "at", found);
@@ -302,10 +336,11 @@ impl Matcher {
         });
         let faults = keys.take("faults").and_then(|node| {
             let mut keys = Keys::of(node, found)?;
-            let loaded = Faults::load(node, &mut keys, frame, found);
+            let loaded = Faults::load(node, &mut keys, (frame, is_xml), found);
             keys.finish(found);
             loaded
         });
+        let wait = keys.take("wait").and_then(|node| Wait::load(node, frame, found));
         let text_of = |keys: &mut Keys<'_>, key, found: &mut Diagnostics| {
             keys.take(key).and_then(|node| String::read(node, found))
         };
@@ -329,14 +364,15 @@ impl Matcher {
                 return None;
             }
         };
-        Some(Self { status, test, is: is?, existing, text, trace, faults })
+        // What is compared with a word of the file's is a code of the system's, unless it says no more than yes or no.
+        let code = code.or_else(|| match &test {
+            Some((slot, Test::Equals(word))) => Some(*slot).filter(|_| word.parse::<bool>().is_err()),
+            Some((_, Test::Starts(_) | Test::Contains(_) | Test::Present)) | None => None,
+        });
+        Some(Self { status, test, is: is?, existing, text, code, trace, faults, wait })
     }
 
-    fn tell(
-        &self,
-        answer: &NativeAnswer,
-        raws: &Raws<'_>,
-    ) -> Result<(), (SystemFault, Vec<(String, String)>)> {
+    fn tell(&self, answer: &NativeAnswer, raws: &Raws<'_>) -> Result<(), (SystemFault, Vec<Told>)> {
         let text = |slot: u16| raws.get(0, slot).text().map(|text| clip(&text));
         let kind = match self.is {
             Is::Success => return Ok(()),
@@ -350,92 +386,54 @@ impl Matcher {
             },
             Is::Conflict => FaultKind::Conflict,
             Is::Forbidden => FaultKind::Forbidden,
-            Is::RateLimited => FaultKind::RateLimited { after: retry_after(answer) },
+            Is::RateLimited => {
+                let told = self.wait.as_ref().and_then(|wait| wait.seconds(raws));
+                FaultKind::RateLimited { after: told.or_else(|| retry_after(answer)) }
+            }
             Is::Busy => FaultKind::Busy,
             Is::SignInFailed => FaultKind::SignInFailed,
             Is::BusinessRule => FaultKind::BusinessRule,
+            Is::Partial => FaultKind::Partial,
             Is::Unknown => by_status(answer),
         };
-        let status = answer.status.as_u16();
-        let words = self.text.and_then(text).map_or_else(String::new, |words| format!("; {words}"));
         let faults = self.faults.as_ref().and_then(|faults| faults.read(raws)).unwrap_or_default();
-        let trace = self.trace.and_then(text);
-        Err((SystemFault { kind, text: format!("status {status}{words}"), trace }, faults))
-    }
-}
-
-impl Pattern {
-    pub(super) fn parse(text: &str) -> Self {
-        let mut pieces = Vec::new();
-        let mut rest = text;
-        while !rest.is_empty() {
-            let (piece, length) = match rest {
-                _ if rest.starts_with("{_}") => (Piece::Skip, 3),
-                _ if rest.starts_with("{id}") => (Piece::Take, 4),
-                _ => {
-                    let end = rest.char_indices().skip(1).map(|(at, _)| at).find(|at| {
-                        rest.get(*at..).is_some_and(|r| r.starts_with("{_}") || r.starts_with("{id}"))
-                    });
-                    let text = rest.get(..end.unwrap_or(rest.len())).unwrap_or(rest);
-                    (Piece::Text(text.to_owned()), text.len())
-                }
-            };
-            pieces.push(piece);
-            rest = rest.get(length..).unwrap_or_default();
-        }
-        Self(pieces)
-    }
-
-    /// What stands in the `{id}` hole, as told to an operator.
-    fn take(&self, text: &str) -> Option<String> {
-        let (id, _) = self.hole(text)?;
-        Some(id.trim().chars().take(128).collect()).filter(|id: &String| !id.is_empty())
-    }
-
-    /// Whether there is something to take.
-    pub(super) fn has_hole(&self) -> bool {
-        self.0.contains(&Piece::Take)
-    }
-
-    /// What stands in the `{id}` hole, and what follows the pattern.
-    pub(super) fn hole<'t>(&self, text: &'t str) -> Option<(&'t str, &'t str)> {
-        let mut rest = text;
-        let mut taken = None;
-        let mut hole: Option<&Piece> = None;
-        for piece in &self.0 {
-            match piece {
-                Piece::Text(text) => {
-                    let at = if hole.is_some() { rest.find(text.as_str())? } else { 0 };
-                    let (before, after) = rest.split_at_checked(at)?;
-                    if hole == Some(&Piece::Take) {
-                        taken = Some(before);
-                    }
-                    rest = after.strip_prefix(text.as_str())?;
-                    hole = None;
-                }
-                Piece::Skip | Piece::Take => hole = Some(piece),
+        let code = self.code.and_then(text).map(|code| short(&code, CODE_CHARS_MAX).into());
+        let status = format!("status {}", answer.status.as_u16());
+        let mut said: Vec<String> = [Some(status), self.text.and_then(text)].into_iter().flatten().collect();
+        for words in faults.iter().filter_map(one_fault) {
+            if !said.contains(&words) {
+                said.push(words);
             }
         }
-        match hole {
-            Some(Piece::Take) => Some((rest, "")),
-            Some(Piece::Skip | Piece::Text(_)) => taken.map(|taken| (taken, "")),
-            None => taken.map(|taken| (taken, rest)),
-        }
+        let trace = self.trace.and_then(text);
+        Err((SystemFault { kind, text: clip(&said.join("; ")), code, trace }, faults))
     }
 }
 
 pub(super) fn clip(text: &str) -> String {
-    text.chars().take(TEXT_CHARS_MAX).collect()
+    short(text, TEXT_CHARS_MAX)
 }
 
-/// Seconds to wait (RFC 9110, 10.2.3). Some systems write a fraction, which the field does not know: a started
-/// second counts whole.
-fn retry_after(answer: &NativeAnswer) -> Option<u64> {
-    let said = answer.headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    let (whole, fraction) = said.split_once('.').unwrap_or((said, ""));
-    let is_started = fraction.bytes().any(|digit| digit != b'0');
-    let whole: u64 = whole.parse().ok().filter(|_| fraction.bytes().all(|digit| digit.is_ascii_digit()))?;
-    Some(whole.saturating_add(u64::from(is_started)))
+/// Whether an answer says that it is JSON: `application/json`, `application/problem+json` (RFC 6839).
+fn is_json(answer: &NativeAnswer) -> bool {
+    let told = answer.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let media = told.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    media == "application/json" || media.ends_with("+json")
+}
+
+fn short(text: &str, chars_max: usize) -> String {
+    text.chars().take(chars_max).collect()
+}
+
+/// The words of one fault, behind the field where the words do not name it.
+fn one_fault(Told { field, words }: &Told) -> Option<String> {
+    let field = field.to_string();
+    match (field.is_empty(), words.is_empty()) {
+        (true, true) => None,
+        (false, true) => Some(field),
+        (false, false) if !words.contains(field.as_str()) => Some(format!("{field}: {words}")),
+        (_, false) => Some(words.clone()),
+    }
 }
 
 /// What a status means where no matcher says more.
@@ -456,25 +454,22 @@ impl Mapping {
     pub(super) fn refuse_errors(&self, answer: &NativeAnswer) -> Result<(), SystemFault> {
         self.words.errors.judge(answer).map_err(|(mut fault, natives)| {
             if let FaultKind::Invalid(faults) = &mut fault.kind {
-                faults.extend(natives.iter().map(|(native, _)| self.fault_at(native)));
+                faults.extend(natives.iter().map(|native| self.fault_at(native)));
             }
             fault
         })
     }
 
     /// A fault of a native field as one of the field the caller knows; the system's words stay inside.
-    fn fault_at(&self, native: &str) -> MappingFault {
+    fn fault_at(&self, native: &Told) -> MappingFault {
         let mut leaf = None;
         self.root.lines(false, &mut |line, in_each| {
-            if let (Source::Native(source), false) = (&line.source, in_each) {
-                // A filter may read the record itself, which has no name.
-                let same = |path: &Path| {
-                    (!path.steps().is_empty() && joined(path.steps(), '.') == native)
-                        || path.steps().last().is_some_and(|s| joined(std::slice::from_ref(s), '.') == native)
-                };
-                if leaf.is_none() && same(&source.write_at) {
-                    leaf = Some(line.leaf);
-                }
+            let is_it = |path: &Path| native.field.names(path);
+            if let (Source::Native(source), false) = (&line.source, in_each)
+                && leaf.is_none()
+                && (is_it(&source.write_at) || source.update_at.as_ref().is_some_and(is_it))
+            {
+                leaf = Some(line.leaf);
             }
         });
         let pointer = leaf.and_then(|leaf| self.pointers.get(usize::from(leaf.0)).cloned()).flatten();
@@ -484,19 +479,5 @@ impl Mapping {
             pointer: pointer.unwrap_or_default(),
             message: "the system does not accept this value".to_owned(),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn patterns_take_what_stands_in_their_hole() {
-        let take = |pattern: &str, text: &str| Pattern::parse(pattern).take(text);
-        assert_eq!(take("{_}Existing ID: {id}", "Contact already exists. Existing ID: 377").unwrap(), "377");
-        assert_eq!(take("No. {id} exists", "No. 10 exists").unwrap(), "10");
-        assert_eq!(take("{_}Existing ID: {id}", "something else"), None);
-        assert_eq!(take("{_}ID: {id}", "ID: "), None);
     }
 }

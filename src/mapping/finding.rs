@@ -193,12 +193,17 @@ impl Mapping {
     ///
     /// # Errors
     /// What the system said went wrong, or that its answer is none.
-    pub fn found(&self, search: &Search, answer: &NativeAnswer, into: &mut Found) -> Result<(), SystemFault> {
+    pub fn found<'a>(
+        &self,
+        search: &'a Search,
+        answer: &'a NativeAnswer,
+        into: &mut Found,
+    ) -> Result<(), SystemFault> {
         self.refuse_errors(answer)?;
         let (find, most) = (&search.find, usize::try_from(search.size).unwrap_or(usize::MAX));
         let (mut envelope, mut rows) = (Raws::default(), Vec::new());
         envelope.restart(find.call.frame);
-        let mut on_row = |scan: &mut Scanner<'_>| -> Result<(), BadJson> { row(find, scan, &mut rows, most) };
+        let mut on_row = |scan: &mut Scanner<'a>| -> Result<(), BadJson> { row(find, scan, &mut rows, most) };
         let mut scan = Scanner::new(&answer.body).map_err(SystemFault::bad_json)?;
         walk(&mut scan, &find.call.envelope, 0, &mut envelope, &mut on_row).map_err(SystemFault::bad_json)?;
         scan.end().map_err(SystemFault::bad_json)?;
@@ -223,9 +228,9 @@ impl Mapping {
 }
 
 /// A row of a search: its code and its key.
-fn row(
-    find: &Find,
-    scan: &mut Scanner<'_>,
+fn row<'a>(
+    find: &'a Find,
+    scan: &mut Scanner<'a>,
     rows: &mut Vec<(CompactString, CompactString)>,
     most: usize,
 ) -> Result<(), BadJson> {

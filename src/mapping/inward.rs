@@ -72,6 +72,9 @@ pub struct Page {
     /// Whether the list ends here though it may hold more: the system cannot page any further. Whoever answers
     /// with this page must say so, or a cut list looks whole. Never with a `next`.
     pub truncated: bool,
+    /// Whether it is so only because of a default of the file's, which asks for less than the caller did: what it asks
+    /// for is here to the end.
+    pub narrowed: bool,
 }
 
 impl Mapping {
@@ -81,7 +84,21 @@ impl Mapping {
     /// What the system said went wrong, or that its answer is none.
     pub fn inward(&self, answer: &NativeAnswer, wanted: &FieldSet) -> Result<Inward, SystemFault> {
         self.refuse_errors(answer)?;
-        self.one(self.read.as_ref(), answer, wanted)
+        self.one(self.read.as_ref(), (answer, None), wanted)
+    }
+
+    /// Reads the answer to a read of the record of that key, which the record itself may not say.
+    ///
+    /// # Errors
+    /// As of [`Mapping::inward`].
+    pub fn inward_of(
+        &self,
+        key: &str,
+        answer: &NativeAnswer,
+        wanted: &FieldSet,
+    ) -> Result<Inward, SystemFault> {
+        self.refuse_errors(answer)?;
+        self.one(self.read.as_ref(), (answer, Some(key)), wanted)
     }
 
     /// Reads the answer to a delete, which holds nothing of interest when it is no error.
@@ -120,12 +137,12 @@ impl Mapping {
     /// The rows of an answer, and what its envelope holds.
     pub(super) fn rows<'a>(
         &'a self,
-        place: &Node,
+        place: &'a Node,
         (answer, rows_max): (&'a NativeAnswer, usize),
         envelope: &mut Raws<'a>,
         wanted: &FieldSet,
     ) -> Result<Rows, SystemFault> {
-        let (raws, body) = (self.raws(answer)?, (&answer.body[..], rows_max));
+        let (raws, body) = (self.raws(answer, None)?, (&answer.body[..], rows_max));
         match &self.words.xml {
             Some(names) => {
                 let records = self.rows_of_xml(names, place, body, (envelope, raws), wanted)?;
@@ -141,7 +158,7 @@ impl Mapping {
 
     fn rows_of_json<'a>(
         &'a self,
-        place: &Node,
+        place: &'a Node,
         (body, rows_max): (&'a [u8], usize),
         (envelope, mut raws): (&mut Raws<'a>, Raws<'a>),
         headings: &Headings,
@@ -162,7 +179,7 @@ impl Mapping {
     }
 
     pub(super) fn row<'a>(
-        &self,
+        &'a self,
         scan: &mut Scanner<'a>,
         raws: &mut Raws<'a>,
         wanted: &FieldSet,
@@ -250,28 +267,33 @@ impl<'b, 'a> Build<'b, 'a> {
 
     /// Fills an object; whether it holds something, is known to be empty, or was not told.
     fn fill(&mut self, object: &ObjectPart, base: usize, fields: &mut Fields) -> Came {
-        let mut came = Came::Missing;
+        let (mut is_told, mut is_some) = (false, false);
         for Named { position, leaves, part, .. } in &object.parts {
-            if !leaves.meets(self.wanted) {
-                continue;
-            }
-            match self.part(part, base) {
+            let came = match part {
+                Part::Leaf(line) => self.line(line, base),
+                part if leaves.meets(self.wanted) => self.part(part, base),
+                _ => continue,
+            };
+            match came {
                 Came::Missing => {}
                 Came::Nothing => {
-                    if let Came::Missing = came {
-                        came = Came::Nothing;
-                    }
+                    is_told = true;
                     if let Part::Leaf(Line { nullable: true, .. }) = part {
                         fields.set(*position, Value::Null);
                     }
                 }
                 Came::Tag(value) => fields.set(*position, value),
                 Came::Is(value) => {
-                    came = Came::Is(Value::Null);
+                    is_some = true;
                     fields.set(*position, value);
                 }
             }
         }
+        let came = match (is_some, is_told) {
+            (true, _) => Came::Is(Value::Null),
+            (false, true) => Came::Nothing,
+            (false, false) => Came::Missing,
+        };
         object.choices.iter().fold(came, |came, choice| self.choice(choice, base, fields, came))
     }
 
@@ -330,6 +352,9 @@ impl<'b, 'a> Build<'b, 'a> {
                 return Came::Missing;
             }
         };
+        if !self.is_whole(each, base) {
+            return Came::Missing;
+        }
         let mut values = Vec::with_capacity(usize::try_from(count).unwrap_or(0));
         let raws = self.raws;
         for frame in raws.elements(first, count) {
@@ -356,7 +381,10 @@ impl<'b, 'a> Build<'b, 'a> {
         }
         match &line.source {
             Source::Constant(value) => Came::Tag(value.clone()),
-            Source::Native(native) => self.scalar(line.leaf, &native.codec, self.raws.get(base, native.slot)),
+            Source::Native(native) => match native.codec.read(self.raws.get(base, native.slot)) {
+                Got::Is(value) => Came::Is(value),
+                got => self.got(line.leaf, got),
+            },
             Source::Join(join) => self.join(line.leaf, join, base),
             Source::First(rules) => self.first(line.leaf, rules, base),
             Source::Calc(calc) => self.calc(line.leaf, calc, base),
@@ -393,12 +421,10 @@ impl<'b, 'a> Build<'b, 'a> {
         self.got(leaf, Got::Missing)
     }
 
-    #[inline]
     fn scalar(&mut self, leaf: LeafId, codec: &Codec, raw: Raw<'_>) -> Came {
         self.got(leaf, codec.read(raw))
     }
 
-    #[inline]
     fn got(&mut self, leaf: LeafId, got: Got) -> Came {
         match got {
             Got::Is(value) => Came::Is(value),

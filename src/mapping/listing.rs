@@ -110,12 +110,12 @@ impl Mapping {
         limit: u32,
     ) -> Result<Listing, ListError> {
         let began = cursor.and_then(Place::began);
-        let now = began.map_or(now, |began| Timestamp::from_second(began).ok());
+        let now = began.map_or(now, |began| Timestamp::from_millisecond(began).ok());
         let plan = self.plan(filter, sort, now)?;
         let call = self.lists.get(plan.variant).ok_or(ListError::NoList)?;
         let place = match cursor {
             Some(cursor) => Place::parse(cursor, plan.variant, &call.page).ok_or(ListError::BadCursor)?,
-            None => Place::first(now.map(Timestamp::as_second).filter(|_| plan.is_of_now)),
+            None => Place::first(now.map(Timestamp::as_millisecond).filter(|_| plan.is_of_now)),
         };
         let size = self.size(call, &place, limit)?;
         let request = self.list_request(call, &plan, &place, size, wanted);
@@ -155,22 +155,13 @@ impl Mapping {
     ) -> NativeRequest {
         let token = place.native.as_deref();
         let (offset, page) = call.page.next.numbers(place);
-        let mut request = match (&call.page.next, token) {
-            // The link is the whole request; the page size stands in a header, if anywhere.
-            (Next::Link { .. }, Some(link)) => {
-                let mut request = Request::new(call.method.clone(), link.to_owned()).with(&[], &call.headers);
-                request.prefer(&call.page.size, size);
-                return self.finish(request, None);
-            }
-            (
-                Next::Token { .. }
-                | Next::Offset { .. }
-                | Next::Number { .. }
-                | Next::Link { .. }
-                | Next::None,
-                _,
-            ) => Request::new(call.method.clone(), call.at.clone()).with(&call.query, &call.headers),
-        };
+        // The link is the whole request; the page size stands in a header, if anywhere.
+        if let (Next::Link { .. }, Some(link)) = (&call.page.next, token) {
+            let mut request = Request::new(call.method.clone(), link.to_owned()).with(&[], &call.headers);
+            request.prefer(&call.page.size, size);
+            return self.finish(request, None);
+        }
+        let mut request = Request::new(call.method.clone(), call.at.clone()).with(&call.query, &call.headers);
         request.query.extend(plan.query.iter().cloned());
         let mut holes = Holes {
             fields: self.names(wanted),
@@ -201,7 +192,10 @@ impl Mapping {
                 limit: size,
                 offset: place.seen,
             });
-            request.carry(&statement.to, &text, false, body.as_mut());
+            // One that has nothing to say is not said.
+            if !text.is_empty() {
+                request.carry(&statement.to, &text, false, body.as_mut());
+            }
             statement.selects()
         });
         // Rows that are keys alone are asked for no names.
@@ -219,21 +213,29 @@ impl Mapping {
 
     /// Which variant serves the query, and what of it: of those that need no more than the filter gives.
     fn plan(&self, filter: &Filter, sort: &[Sort], now: Option<Timestamp>) -> Result<Plan<'_>, ListError> {
-        let (mut ways, mut lacking) = (Vec::with_capacity(self.lists.len()), None);
-        for (variant, call) in self.lists.iter().enumerate() {
+        let (mut ways, mut lacking, mut unfixed) = (Vec::with_capacity(self.lists.len()), None, None);
+        let (by_fields, rest): (Vec<_>, Vec<_>) =
+            self.lists.iter().enumerate().partition(|(_, call)| call.for_fields);
+        // ORDER: what looks records up asks for the fewest; what it lacks is told where there is no other way.
+        for (variant, call) in by_fields.into_iter().chain(rest) {
             match call.bounds(filter, now) {
                 Ok(bounds) => ways.push((variant, call, bounds)),
+                Err(names) if call.for_fields => unfixed = unfixed.or(Some(names)),
                 Err(names) => lacking = lacking.or(Some(names)),
             }
         }
         let asks = *filter != Filter::everything() || !sort.is_empty() || !self.narrow.is_empty();
-        let planned = |(_, call, bounds): &(usize, &ListCall, Bounds<'_>)| match bounds.added.is_empty() {
-            true if asks => self.plan_with(call, filter, sort),
-            true => None,
-            false => {
-                let all = bounds.added.iter().chain([filter]).cloned().collect();
-                self.plan_with(call, &Filter::All(all).simplified(), sort)
-            }
+        let planned = |(_, call, bounds): &(usize, &ListCall, Bounds<'_>)| {
+            let plan = match bounds.added.is_empty() {
+                true if asks => self.plan_with(call, filter, sort),
+                true => None,
+                false => {
+                    let all = bounds.added.iter().chain([filter]).cloned().collect();
+                    self.plan_with(call, &Filter::All(all).simplified(), sort)
+                }
+            };
+            let by_fields = || Plan { sorted: sort.is_empty(), ..Plan::default() };
+            plan.or_else(|| call.for_fields.then(by_fields))
         };
         let first = ways.iter().enumerate().find_map(|(at, way)| Some((at, planned(way)?)));
         let (chosen, plan) = first.unwrap_or_else(|| {
@@ -241,7 +243,7 @@ impl Mapping {
             (plain.unwrap_or_default(), Plan { sorted: sort.is_empty(), ..Plan::default() })
         });
         if chosen >= ways.len() {
-            return Err(lacking.map_or(ListError::NoList, ListError::Needs));
+            return Err(lacking.or(unfixed).map_or(ListError::NoList, ListError::Needs));
         }
         let (variant, _, Bounds { told: bounds, is_narrowed, is_of_now, .. }) = ways.swap_remove(chosen);
         Ok(Plan { variant, bounds, is_narrowed, is_of_now, ..plan })
@@ -416,9 +418,12 @@ impl KeyForm {
             Self::Text => true,
             Self::Digits => !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()),
             Self::Guid => {
-                let groups = text.split('-').map(str::len);
-                groups.eq([8, 4, 4, 4, 12])
-                    && text.bytes().all(|byte| byte == b'-' || byte.is_ascii_hexdigit())
+                let is_dash = |at: usize| matches!(at, 8 | 13 | 18 | 23);
+                let fits = |(at, byte): (usize, u8)| match is_dash(at) {
+                    true => byte == b'-',
+                    false => byte.is_ascii_hexdigit(),
+                };
+                text.len() == 36 && text.bytes().enumerate().all(fits)
             }
         }
     }

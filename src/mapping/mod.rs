@@ -42,6 +42,7 @@
 //! ```
 
 mod abilities;
+mod actions;
 mod batch;
 mod behind;
 mod body;
@@ -50,6 +51,7 @@ mod cells;
 mod check;
 mod choice;
 mod codec;
+mod countries;
 mod cursor;
 mod dialect;
 mod elsewhere;
@@ -76,6 +78,7 @@ mod path;
 mod pattern;
 mod places;
 mod push;
+mod quoted;
 mod returned;
 mod scan;
 mod sets;
@@ -85,6 +88,7 @@ mod time;
 mod trial;
 mod trie;
 mod unread;
+mod wait;
 mod watched;
 mod xml;
 
@@ -92,6 +96,7 @@ mod xml;
 mod tests;
 
 pub use abilities::{Abilities, Paging};
+pub use actions::Lead;
 pub use batch::Batch;
 pub use errors::{FaultKind, SystemFault};
 pub use finding::{Found, Search};

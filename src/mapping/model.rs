@@ -61,6 +61,8 @@ pub struct Mapping {
     pub(super) create: Option<Call>,
     pub(super) update: Option<Call>,
     pub(super) delete: Option<Call>,
+    /// Fields that calls lead to their values.
+    pub(super) actions: Vec<super::actions::LedField>,
     /// Whether a new record goes again where one of its elements cannot be written.
     pub(super) undo: bool,
     /// Why the others are not there.
@@ -138,6 +140,8 @@ pub(super) struct Around {
     pub(super) slots: Vec<(u16, u16)>,
     /// Header fields, and the slots that get them.
     pub(super) heads: Vec<(http::HeaderName, u16)>,
+    /// The slot that gets the key that was asked for.
+    pub(super) asked: Option<u16>,
 }
 
 /// A request that reads or writes one record.
@@ -184,6 +188,8 @@ pub(super) enum Returns {
     Record,
     /// The record's key.
     Key(KeyAt),
+    /// The record, which does not say its key: that stands elsewhere in the answer.
+    Keyed(KeyAt),
     /// Nothing of interest.
     Nothing,
 }
@@ -213,6 +219,8 @@ pub(super) struct ListCall {
     pub(super) headers: HeaderMap,
     /// Whether it is the road of queries with a filter or a sort.
     pub(super) for_queries: bool,
+    /// Whether it is the road of filters that fix the fields it needs.
+    pub(super) for_fields: bool,
     pub(super) filter: Option<Arc<super::dialect::Dialect>>,
     /// The query text that asks for rows, where the system has a language for it.
     pub(super) statement: Option<super::dialect::Statement>,
@@ -455,6 +463,8 @@ pub(super) enum Part {
 #[derive(Debug)]
 pub(super) struct EachPart {
     pub(super) slot: u16,
+    /// Where it is said that there are more elements than came.
+    pub(super) more: Option<u16>,
     pub(super) at: Path,
     pub(super) item: Box<Part>,
     /// What an element says of itself that is of this list.
@@ -547,6 +557,8 @@ pub(super) struct Native {
     pub(super) slot: u16,
     pub(super) codec: Arc<Codec>,
     pub(super) write_at: Path,
+    /// Where a change writes it, if that is another place than a new record's.
+    pub(super) update_at: Option<Path>,
     /// Where it is read, if that is another place.
     pub(super) read_at: Option<Path>,
     /// How its key is found, where what it reads as is a code.
@@ -558,7 +570,7 @@ pub(super) struct Native {
 impl Native {
     /// One that is written where and as it is read.
     pub(super) fn plain(slot: u16, codec: Arc<Codec>, at: Path, create: bool, update: bool) -> Self {
-        Self { slot, codec, write_at: at, read_at: None, find: None, create, update }
+        Self { slot, codec, write_at: at, update_at: None, read_at: None, find: None, create, update }
     }
 }
 
@@ -627,6 +639,17 @@ pub enum What {
     NoRule,
     /// A list was due.
     NotAList,
+}
+
+impl std::fmt::Display for What {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Unfit(why) | Self::Assumed(why) => f.write_str(why),
+            Self::UnknownValue(value) => write!(f, "`{value}` is not in its table"),
+            Self::NoRule => f.write_str("no rule holds"),
+            Self::NotAList => f.write_str("a list was due"),
+        }
+    }
 }
 
 impl What {
@@ -725,6 +748,8 @@ impl ObjectPart {
 
     /// The part that fills a position.
     pub(super) fn at(&self, position: u16) -> Option<&Named> {
-        self.parts.iter().find(|named| named.position == position)
+        // INVARIANT: sorted by position.
+        let at = self.parts.binary_search_by_key(&position, |named| named.position).ok()?;
+        self.parts.get(at)
     }
 }

@@ -4,16 +4,19 @@
 //! exception is a default, which stands for a bound that the caller did not give: such a list is told as cut, unless the
 //! file says that there is nothing beyond it.
 
-use std::cmp::Ordering;
+use std::{cmp::Ordering, sync::Arc};
 
-use compact_str::format_compact;
+use compact_str::{CompactString, format_compact};
 use jiff::{Timestamp, ToSpan, civil::Date, tz::TimeZone};
 use rust_decimal::Decimal;
 
 use super::{
+    codec::{Point, Wire},
     listing::{ListError, Listing},
     model::{ListCall, Mapping},
+    number::is_number,
     out::Out,
+    tagged::Tag,
     time::{Day, Moment},
 };
 use crate::schema::{Filter, LeafId, LeafKind, Op, Value};
@@ -27,18 +30,23 @@ pub(super) struct Bound {
     /// Equal, at least, or at most.
     pub(super) op: Op,
     pub(super) spelt: Spelt,
+    /// Whether the list says how.
+    pub(super) is_said: bool,
     pub(super) is_needed: bool,
     /// Whether the body has a place for it.
     pub(super) has_place: bool,
     pub(super) default: Option<Default>,
 }
 
-/// How it is spelt in the body.
-#[derive(Debug)]
+/// How it is spelt in the body: as the list says, else as the line does that reads the field.
+#[derive(Debug, Default)]
 pub(super) struct Spelt {
-    pub(super) day: Day,
-    pub(super) moment: Moment,
-    pub(super) zone: TimeZone,
+    pub(super) day: Option<Day>,
+    pub(super) moment: Option<Moment>,
+    pub(super) zone: Option<TimeZone>,
+    pub(super) wire: Option<Wire>,
+    pub(super) point: Option<Point>,
+    pub(super) tag: Option<Arc<Tag>>,
 }
 
 /// What stands for a bound that is not there.
@@ -47,6 +55,13 @@ pub(super) struct Default {
     pub(super) value: DefaultValue,
     /// Whether there may be records beyond it.
     pub(super) narrows: bool,
+}
+
+/// How much of now a place can hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Grain {
+    Second,
+    Millisecond,
 }
 
 /// The value of a default.
@@ -87,7 +102,8 @@ impl ListCall {
         let mut lacking = Vec::new();
         for bound in &self.bounds {
             let given = value_of(filter, bound.leaf, bound.op);
-            let default = || Some((bound.default.as_ref()?, bound.default.as_ref()?.at(now)?));
+            let grain = self.grain(bound);
+            let default = || Some((bound.default.as_ref()?, bound.default.as_ref()?.at(now, grain)?));
             let value = match (given, default()) {
                 (Some(value), _) => value.clone(),
                 (None, Some((default, value))) => {
@@ -107,6 +123,17 @@ impl ListCall {
             }
         }
         if lacking.is_empty() { Ok(bounds) } else { Err(lacking) }
+    }
+
+    /// How much of now a bound's place can hold: milliseconds where it has them and nothing finer.
+    fn grain(&self, bound: &Bound) -> Grain {
+        let asked = || self.filter.as_ref().map(|dialect| dialect.literals.moment);
+        let moment = if bound.has_place { bound.spelt.moment } else { asked() };
+        match moment {
+            Some(Moment::UnixMs | Moment::MsDate) => Grain::Millisecond,
+            Some(Moment::Iso | Moment::IsoHhmm | Moment::Unix | Moment::Naive | Moment::NaiveSpace)
+            | None => Grain::Second,
+        }
     }
 }
 
@@ -140,20 +167,53 @@ impl Bound {
     }
 
     fn spell(&self, value: &Value) -> Option<Out> {
-        Some(match value {
-            Value::Text(text) => Out::text(text),
-            Value::Boolean(yes) => Out::Boolean(*yes),
-            Value::Integer(n) => Out::Number(format_compact!("{n}")),
-            Value::Decimal(n) => Out::Number(format_compact!("{n}")),
-            Value::Date(day) => Out::text(&self.spelt.day.spell(*day)),
-            Value::Instant(at) => Out::text(&self.moment(*at)?),
+        let Spelt { wire, point, tag, .. } = &self.spelt;
+        let text = match value {
+            Value::Text(text) => text.clone(),
+            Value::Boolean(yes) => format_compact!("{yes}"),
+            Value::Integer(n) => format_compact!("{n}"),
+            Value::Decimal(n) if *point == Some(Point::Comma) => {
+                format_compact!("{n}").replacen('.', ",", 1).into()
+            }
+            Value::Decimal(n) => format_compact!("{n}"),
+            Value::Date(day) => self.day(*day)?,
+            Value::Instant(at) => self.moment(*at)?,
             Value::Null | Value::Object(_) | Value::List(_) => return None,
-        })
+        };
+        let by_kind = match value {
+            Value::Integer(_) | Value::Decimal(_) => Wire::Number,
+            Value::Boolean(_) => Wire::Boolean,
+            _ => Wire::Text,
+        };
+        let out = match (wire.unwrap_or(by_kind), &*text) {
+            (Wire::Number, number) if is_number(number) => Out::Number(text),
+            (Wire::Boolean, "true") => Out::Boolean(true),
+            (Wire::Boolean, "false") => Out::Boolean(false),
+            (Wire::Number | Wire::Boolean | Wire::Text, _) => Out::Text(text),
+        };
+        match tag {
+            Some(tag) => tag.write(&out).ok(),
+            None => Some(out),
+        }
+    }
+
+    /// A day in the form of the place: of one that is kept as a moment, all moments.
+    fn day(&self, day: Date) -> Option<CompactString> {
+        let form = self.spelt.day.unwrap_or(Day::Iso);
+        match (form.is_moment(), self.op) {
+            (false, _) | (true, Op::Eq) => Some(form.spell(day)),
+            (true, op) => {
+                let day = if op == Op::Lte { day.tomorrow().ok()? } else { day };
+                let form = if form == Day::IsoNoon { Day::IsoMidnight } else { form };
+                Some(form.spell(day))
+            }
+        }
     }
 
     /// A moment in the form of the place: where it cannot be told exactly, one that lets more through.
-    fn moment(&self, at: Timestamp) -> Option<compact_str::CompactString> {
-        let Spelt { moment, zone, .. } = &self.spelt;
+    fn moment(&self, at: Timestamp) -> Option<CompactString> {
+        let moment = self.spelt.moment.unwrap_or(Moment::Iso);
+        let zone = self.spelt.zone.clone().unwrap_or(TimeZone::UTC);
         let grain = moment.grain();
         let down = |at: i128| at.div_euclid(grain).checked_mul(grain);
         let (at, hour) = match self.op {
@@ -162,16 +222,16 @@ impl Bound {
         };
         let at = Timestamp::from_nanosecond(at).ok()?;
         // Of an hour that comes twice it is not known which is meant.
-        let at = match moment.is_naive() && super::time::is_doubled(zone, at) {
+        let at = match moment.is_naive() && super::time::is_doubled(&zone, at) {
             true => at.checked_add(hour).ok()?,
             false => at,
         };
-        moment.spell(zone, at).ok()
+        moment.spell(&zone, at).ok()
     }
 }
 
 impl Default {
-    fn at(&self, now: Option<Timestamp>) -> Option<Value> {
+    fn at(&self, now: Option<Timestamp>, grain: Grain) -> Option<Value> {
         match &self.value {
             DefaultValue::Fixed(value) => Some(value.clone()),
             DefaultValue::Day(days, zone) => {
@@ -179,8 +239,12 @@ impl Default {
                 today.checked_add(days.days()).ok().map(Value::Date)
             }
             DefaultValue::Moment(seconds) => {
-                let at = now?.as_second().checked_add(*seconds)?;
-                Timestamp::from_second(at).ok().map(Value::Instant)
+                let now = match grain {
+                    Grain::Second => now?.as_second().checked_mul(1000)?,
+                    Grain::Millisecond => now?.as_millisecond(),
+                };
+                let at = now.checked_add(seconds.checked_mul(1000)?)?;
+                Timestamp::from_millisecond(at).ok().map(Value::Instant)
             }
         }
     }

@@ -1,12 +1,13 @@
 //! Numbers from the tokens that systems write: exact, never through a float.
 
+use compact_str::{CompactString, format_compact};
 use rust_decimal::Decimal;
 
-use super::scan::{Raw, Scanner};
+use super::scan::Scanner;
 
 /// Whether text is the token of a JSON number.
 pub(super) fn is_number(text: &str) -> bool {
-    Scanner::new(text.as_bytes()).and_then(|mut scan| scan.scalar()) == Ok(Raw::Number(text))
+    Scanner::of_text(text).reads_as_number()
 }
 
 /// A whole number of 64 bits from its token.
@@ -22,10 +23,15 @@ pub(super) fn integer(text: &str) -> Result<i64, &'static str> {
 }
 
 /// A decimal from its token: exact, scale kept, exponent accepted.
+#[inline]
 pub(super) fn decimal(text: &str) -> Result<Decimal, &'static str> {
-    if let Some(short) = short_decimal(text.as_bytes()) {
-        return Ok(short);
+    match short_decimal(text.as_bytes()) {
+        Some(short) => Ok(short),
+        None => long_decimal(text),
     }
+}
+
+fn long_decimal(text: &str) -> Result<Decimal, &'static str> {
     const NO_DECIMAL: &str = "not a decimal number";
     let bytes = text.as_bytes();
     let (mut mantissa, mut scale, mut digits, mut point): (i128, i64, u32, bool) = (0, 0, 0, false);
@@ -63,6 +69,7 @@ pub(super) fn decimal(text: &str) -> Result<Decimal, &'static str> {
 }
 
 /// A plain decimal of at most 18 digits, as nearly all are: without wide arithmetic.
+#[inline]
 fn short_decimal(text: &[u8]) -> Option<Decimal> {
     let (negative, digits) = match text {
         [b'-', rest @ ..] => (true, rest),
@@ -83,6 +90,34 @@ fn short_decimal(text: &[u8]) -> Option<Decimal> {
         }
     }
     Some(Decimal::new(if negative { -mantissa } else { mantissa }, scale))
+}
+
+/// A decimal as its type shows it, mostly without wide arithmetic.
+pub(super) fn spelt(value: Decimal) -> CompactString {
+    let (Ok(mut rest), Ok(scale @ 0..=18)) =
+        (u64::try_from(value.mantissa().unsigned_abs()), usize::try_from(value.scale()))
+    else {
+        return format_compact!("{value}");
+    };
+    // Twenty digits at most, a point and a sign.
+    let mut buffer = [b'-'; 24];
+    let (mut places, mut length, mut is_pointed) = (0, 0, scale == 0);
+    for byte in buffer.iter_mut().rev() {
+        length += 1;
+        if !is_pointed && places == scale {
+            (*byte, is_pointed) = (b'.', true);
+            continue;
+        }
+        *byte = b'0' + u8::try_from(rest % 10).unwrap_or(0);
+        rest /= 10;
+        places += 1;
+        if rest == 0 && places > scale {
+            break;
+        }
+    }
+    length += usize::from(value.is_sign_negative());
+    let spelt = buffer.get(buffer.len().saturating_sub(length)..).unwrap_or_default();
+    std::str::from_utf8(spelt).map_or_else(|_| format_compact!("{value}"), CompactString::from)
 }
 
 /// A decimal times ten to a power, exactly.
@@ -115,6 +150,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::mapping::scan::Raw;
 
     #[test]
     fn decimals_are_exact_keep_their_scale_and_take_exponents() {
@@ -162,6 +198,24 @@ mod tests {
         assert_eq!(at("-0.5", 1).unwrap(), "-5");
         assert!(at("79228162514264337593543950335", 1).is_err());
         assert!(at("0.0000000000000000000000000001", -1).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn a_decimal_is_spelt_as_its_type_shows_it(mantissa in any::<i128>(), by in 0..128_u32, scale in 0..29_u32, negative in any::<bool>()) {
+            // As many short ones as long ones.
+            let mantissa = (mantissa >> by) % 79_228_162_514_264_337_593_543_950_335;
+            let mut value = Decimal::from_i128_with_scale(mantissa, scale);
+            value.set_sign_negative(negative);
+            let text = spelt(value);
+            prop_assert_eq!(text.as_str(), value.to_string());
+        }
+
+        #[test]
+        fn what_a_scanner_takes_for_a_number_is_one(text in "[-+0-9.eE ]{0,8}|[0-9]{1,3}(\\.[0-9]{1,3})?") {
+            let scanned = Scanner::new(text.as_bytes()).and_then(|mut scan| scan.scalar());
+            prop_assert_eq!(is_number(&text), scanned == Ok(Raw::Number(&text)));
+        }
     }
 
     proptest! {

@@ -7,7 +7,8 @@ use http::{HeaderValue, Method};
 use jiff::Timestamp;
 
 use super::{
-    body::Holes,
+    actions::Guard,
+    body::{Hole, Holes},
     errors::SystemFault,
     finding::{Found, Sought},
     inward::join_on,
@@ -116,7 +117,9 @@ impl Mapping {
         now: Timestamp,
     ) -> Result<Creation, Vec<MappingFault>> {
         let call = self.create.as_ref().ok_or_else(|| vec![whole("the system cannot make such records")])?;
-        let mut out = Writing { found, splits: true, ..Writing::new(true, &FieldSet::EMPTY).at(now) };
+        let (leads, turns) = self.leads((None, record), &[])?;
+        let out = Writing::new(true, &FieldSet::EMPTY).at(now);
+        let mut out = Writing { found, splits: true, led: self.led(), ..out };
         out.object(&self.root, &self.entity.root, Some(&record.fields), None);
         for set in &self.set_found {
             out.set_found(set);
@@ -124,13 +127,15 @@ impl Mapping {
         self.check_derived(&mut out, record, None);
         self.check_required(&mut out, record);
         out.done()?;
-        let (mut body, parts) = (out.body, out.drafts);
+        let (mut body, mut parts) = (out.body, out.drafts);
+        parts.extend(turns);
         self.beside(&mut body, now).map_err(|why| vec![whole(&why)])?;
         let address = format!("{}{}", self.at, call.before);
         let request = Request::new(call.method.clone(), address).with(&call.query, &call.headers);
         Ok(Creation {
             record: self.finish(request, Some(self.carried(call, Naming::default(), body)?)),
             parts,
+            leads,
         })
     }
 
@@ -206,19 +211,28 @@ impl Mapping {
     ) -> Result<Changes, Vec<MappingFault>> {
         let call =
             self.update.as_ref().ok_or_else(|| vec![whole("the system cannot change such records")])?;
-        let mut out = Writing { found, ..Writing::new(false, emptied).at(now) };
+        let (leads, turns) = self.leads((Some(old), new), &versions.ways)?;
+        let mut out = Writing { found, led: self.led(), ..Writing::new(false, emptied).at(now) };
         out.object(&self.root, &self.entity.root, Some(&new.fields), Some(&old.fields));
         self.check_derived(&mut out, new, Some(old));
         out.done()?;
         let parts = std::mem::take(&mut out.drafts).into_iter().map(|part| self.part(part, id, versions));
-        let parts = parts.collect::<Result<_, _>>().map_err(|fault| vec![fault])?;
+        let mut parts: Vec<_> = parts.collect::<Result<_, _>>().map_err(|fault| vec![fault])?;
+        let mut is_first = out.body.is_empty() && parts.is_empty();
+        for PartDraft { turn, pointer, .. } in turns {
+            let guard = if is_first { Guard::By(version) } else { Guard::Made };
+            is_first = false;
+            if let Some(turn) = turn {
+                parts.push(self.led_by((turn, pointer), id, guard).map_err(|fault| vec![fault])?);
+            }
+        }
         if out.body.is_empty() {
-            return Ok(Changes { record: None, parts });
+            return Ok(Changes { record: None, parts, leads });
         }
         let request = self.keyed(call, id, version).map_err(|fault| vec![fault])?;
         let naming = Naming { key: Some(id), version };
         let record = self.finish(request, Some(self.carried(call, naming, out.body)?));
-        Ok(Changes { record: Some(record), parts })
+        Ok(Changes { record: Some(record), parts, leads })
     }
 
     /// The request that removes a record.
@@ -234,10 +248,14 @@ impl Mapping {
 
     /// A request on one record, guarded by its version where the system has versions. Key and version are the
     /// system's own words, so what is wrong with them is its fault.
-    fn keyed(&self, call: &Call, id: &str, version: Option<&str>) -> Result<Request, MappingFault> {
+    pub(super) fn keyed(
+        &self,
+        call: &Call,
+        id: &str,
+        version: Option<&str>,
+    ) -> Result<Request, MappingFault> {
         let own = |message| MappingFault { whose: Whose::System, ..whole(message) };
-        let address = self.address(call, id).ok_or_else(|| own("no record can have this id"))?;
-        let mut request = Request::new(call.method.clone(), address).with(&call.query, &call.headers);
+        let mut request = self.addressed_to(call, id)?;
         if let Some(spec) = &self.version {
             let none = || own("there is no version of the record to guard it");
             let version = version.filter(|version| !version.is_empty()).ok_or_else(none)?;
@@ -247,6 +265,13 @@ impl Mapping {
             }
         }
         Ok(request)
+    }
+
+    /// The same without a guard.
+    pub(super) fn addressed_to(&self, call: &Call, id: &str) -> Result<Request, MappingFault> {
+        let own = |message| MappingFault { whose: Whose::System, ..whole(message) };
+        let address = self.address(call, id).ok_or_else(|| own("no record can have this id"))?;
+        Ok(Request::new(call.method.clone(), address).with(&call.query, &call.headers))
     }
 
     /// Whether each derived value that was sent is what will be read back.
@@ -289,6 +314,11 @@ impl Mapping {
 }
 
 impl Call {
+    /// Whether its body holds the version of the record.
+    pub(super) fn holds_version(&self) -> bool {
+        self.body.as_ref().is_some_and(|body| body.has(&|hole| *hole == Hole::Version))
+    }
+
     /// The body of a write: the record, inside what the file puts around it.
     pub(super) fn carrying(&self, Naming { key, version }: Naming<'_>, record: Out) -> Out {
         match &self.body {
@@ -330,6 +360,11 @@ impl Native {
     pub(super) fn writes(&self, create: bool) -> bool {
         if create { self.create } else { self.update }
     }
+
+    /// Where it is written, with a new record or by a change.
+    pub(super) fn place(&self, create: bool) -> &Path {
+        self.update_at.as_ref().filter(|_| !create).unwrap_or(&self.write_at)
+    }
 }
 
 impl Held {
@@ -370,6 +405,8 @@ pub(super) struct Writing<'m> {
     parts_only: bool,
     /// Elements that are.
     drafts: Vec<PartDraft>,
+    /// Leaves that calls lead to their values: nothing is written for them.
+    led: FieldSet,
     /// Leaves of lists in a record that is there, of which elements are.
     pub(super) relisted: FieldSet,
     /// Keys by codes; without them codes stand in their places.
@@ -399,6 +436,7 @@ impl<'m> Writing<'m> {
             splits: false,
             parts_only: false,
             drafts: Vec::new(),
+            led: FieldSet::EMPTY,
             relisted: FieldSet::EMPTY,
             found: None,
             sought: Vec::new(),
@@ -412,9 +450,9 @@ impl<'m> Writing<'m> {
         Self { now, ..self }
     }
 
-    /// The same, noting what is written by the slots that it is read from.
-    pub(super) fn noting(self) -> Self {
-        Self { slots: Some(Vec::new()), ..self }
+    /// The same, noting what is written by the slots that it is read from; but for what calls lead somewhere.
+    pub(super) fn noting(self, led: FieldSet) -> Self {
+        Self { slots: Some(Vec::new()), led, ..self }
     }
 
     /// Whether the body is one as it is read, to see what a write comes to.
@@ -474,8 +512,12 @@ impl<'m> Writing<'m> {
         let (left, rest) =
             (part.parts.iter().filter(is_left), part.parts.iter().filter(|named| !is_left(named)));
         for named in left.chain(rest) {
-            let Some(field) = shape.at(named.position) else { continue };
             let new = new.and_then(|fields| fields.at(named.position));
+            // With a new record nothing is sent for nothing.
+            if self.create && new.is_none() && matches!(named.part, Part::Leaf(_)) {
+                continue;
+            }
+            let Some(field) = shape.at(named.position) else { continue };
             let old = old.and_then(|fields| fields.at(named.position));
             self.within(&named.name, |this| this.part(&named.part, &field.shape, new, old));
         }
@@ -489,7 +531,7 @@ impl<'m> Writing<'m> {
             let id = matches!(field.shape, Shape::Leaf(LeafId(0)));
             let unchanged = !self.create && old.and_then(|old| old.at(position)) == Some(value);
             let is_kept = part.at(position).is_some() || part.is_chosen(position);
-            if !is_kept && *value != Value::Null && !unchanged && !id {
+            if !is_kept && !matches!(value, Value::Null) && !unchanged && !id {
                 self.within(&field.name, |this| this.fault_here(None, "the system does not keep this field"));
             }
         }
@@ -510,7 +552,10 @@ impl<'m> Writing<'m> {
     }
 
     fn line(&mut self, line: &'m Line, new: Option<&Value>, old: Option<&Value>) {
-        let some = |value: Option<&Value>| value.is_some_and(|value| *value != Value::Null);
+        if self.led.contains(line.leaf) {
+            return;
+        }
+        let some = |value: Option<&Value>| value.is_some_and(|value| !matches!(value, Value::Null));
         let is_emptied = !some(new) && self.empties(line);
         let same = !is_emptied && (new == old || (!some(new) && !some(old)));
         // With a new record nothing is sent for nothing; of a change only what differs.
@@ -653,7 +698,11 @@ impl<'m> Writing<'m> {
         at: usize,
         (new, old): (&Value, Option<&Value>),
     ) -> Out {
-        let outer = std::mem::replace(&mut self.body, Out::object());
+        let room = match each.item.bare() {
+            Part::Object(object) => object.parts.len(),
+            Part::Leaf(_) | Part::Slots(_) | Part::Each(_) | Part::Split(_) | Part::When(_) => 0,
+        };
+        let outer = std::mem::replace(&mut self.body, Out::Object(Vec::with_capacity(room)));
         let was_in_each = std::mem::replace(&mut self.in_each, true);
         let was_new = std::mem::replace(&mut self.create, old.is_none());
         let switches = std::mem::take(&mut self.switches);

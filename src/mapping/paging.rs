@@ -28,6 +28,8 @@ use super::{
 pub(super) struct Turned {
     pub(super) next: Option<String>,
     pub(super) truncated: bool,
+    /// Whether that is only what a default keeps out.
+    pub(super) narrowed: bool,
     /// Whether it is the page before once more.
     pub(super) is_repeated: bool,
 }
@@ -57,7 +59,7 @@ impl Mapping {
         if turned.is_repeated {
             rows.clear();
         }
-        Ok(Page { rows, next: turned.next, truncated: turned.truncated })
+        Ok(Page { rows, next: turned.next, truncated: turned.truncated, narrowed: turned.narrowed })
     }
 
     /// What follows a page of so many rows, of which the first has this key.
@@ -84,13 +86,13 @@ impl Mapping {
             Next::Offset { .. } | Next::Number { .. } if is_repeated => After::Cut,
             Next::Offset { .. } | Next::Number { .. } => page.counted(rows, first)?,
         };
-        let (next, truncated) = match after {
-            After::Page(place) => (Some(place.cursor(listing.variant)?), false),
+        let (next, truncated, narrowed) = match after {
+            After::Page(place) => (Some(place.cursor(listing.variant)?), false, false),
             // What a default keeps out may be there.
-            After::End => (None, listing.is_narrowed),
-            After::Cut => (None, true),
+            After::End => (None, listing.is_narrowed, listing.is_narrowed),
+            After::Cut => (None, true, false),
         };
-        Ok(Turned { next, truncated, is_repeated })
+        Ok(Turned { next, truncated, narrowed, is_repeated })
     }
 }
 

@@ -12,6 +12,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use percent_encoding::utf8_percent_encode;
 
 use super::{
+    actions::{Guard, Lead, Turn},
     body::{Body, Holes},
     dialect::{Literal, Literals},
     errors::SystemFault,
@@ -87,6 +88,8 @@ pub enum PartChange {
     Changed,
     /// It goes.
     Removed,
+    /// It is no element, but a field that a call leads to a value.
+    Led,
 }
 
 /// An element's part of a write, before the record's key is known.
@@ -97,6 +100,15 @@ pub struct PartDraft {
     pub(super) pointer: String,
     pub(super) id: Option<CompactString>,
     pub(super) body: Out,
+    /// The call that leads a field to a value.
+    pub(super) turn: Option<Turn>,
+}
+
+impl PartDraft {
+    /// A call that leads a field to a value.
+    pub(super) fn turn(position: u16, pointer: String, turn: Turn) -> Self {
+        Self { position, what: PartChange::Led, pointer, id: None, body: Out::Null, turn: Some(turn) }
+    }
 }
 
 /// One element's request.
@@ -117,6 +129,8 @@ pub struct Creation {
     pub record: NativeRequest,
     /// What is written once it has a key.
     pub parts: Vec<PartDraft>,
+    /// The fields that are led to a value by the last of them.
+    pub leads: Vec<Lead>,
 }
 
 /// The requests that change a record; none where no line's value differs.
@@ -124,8 +138,17 @@ pub struct Creation {
 pub struct Changes {
     /// The record itself, where something of it changes that is no element of such a list.
     pub record: Option<NativeRequest>,
-    /// The elements, in the order in which they are written.
+    /// The elements, in the order in which they are written; and the calls that lead fields to values.
     pub parts: Vec<PartRequest>,
+    /// Those fields.
+    pub leads: Vec<Lead>,
+}
+
+impl Changes {
+    /// How many calls it takes.
+    pub fn calls(&self) -> usize {
+        self.parts.len().saturating_add(usize::from(self.record.is_some()))
+    }
 }
 
 /// The versions of a record's elements, as the system told them.
@@ -134,6 +157,8 @@ pub struct PartVersions {
     known: HashMap<(u16, CompactString), CompactString>,
     /// Of whatever element, in trials.
     any: Option<CompactString>,
+    /// The ways of fields that the record is on, of those that ask for native values.
+    pub(super) ways: Vec<(usize, usize)>,
 }
 
 impl PartVersions {
@@ -155,6 +180,7 @@ impl PartChange {
             Self::Added => "added",
             Self::Changed => "changed",
             Self::Removed => "removed",
+            Self::Led => "led to its value",
         }
     }
 }
@@ -210,12 +236,12 @@ impl Mapping {
         self.undo && self.delete.is_some()
     }
 
-    /// The versions of the elements in an answer to a read.
+    /// The versions of the elements in an answer to a read, and the ways of its fields.
     ///
     /// # Errors
     /// The answer cannot be read.
     pub fn part_versions(&self, answer: &NativeAnswer) -> Result<PartVersions, SystemFault> {
-        let mut versions = PartVersions::default();
+        let mut versions = PartVersions { ways: self.ways_of(answer)?, ..PartVersions::default() };
         if self.part_lists().all(|(_, parts)| parts.version.is_none()) {
             return Ok(versions);
         }
@@ -238,7 +264,7 @@ impl Mapping {
         Ok(versions)
     }
 
-    /// The request that writes an element of the record with a key.
+    /// The request that writes an element of the record with a key, or leads a field of it to a value.
     ///
     /// # Errors
     /// A key is none that the system could have given, or the system told no version of the element.
@@ -254,13 +280,16 @@ impl Mapping {
             pointer: String::new(),
             message: message.to_owned(),
         };
+        if let Some(turn) = draft.turn {
+            return self.led_by((turn, draft.pointer), key, Guard::Made);
+        }
         let parts = self.parts_at(draft.position).ok_or_else(|| own("there is no such list"))?;
         let call = match (draft.what, &parts.update, &parts.create) {
             (PartChange::Added, Some(PartCalls { add: Some(add), .. }), _)
             | (PartChange::Added, _, Some(add)) => Some(add),
             (PartChange::Changed, Some(calls), _) => calls.change.as_ref(),
             (PartChange::Removed, Some(calls), _) => calls.remove.as_ref(),
-            (PartChange::Added | PartChange::Changed | PartChange::Removed, _, _) => None,
+            (PartChange::Added | PartChange::Changed | PartChange::Removed | PartChange::Led, _, _) => None,
         };
         let call = call.ok_or_else(|| own("the system cannot do this with one element"))?;
         let id = draft.id.as_deref();

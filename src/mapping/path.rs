@@ -4,7 +4,7 @@
 use std::{fmt, sync::Arc};
 
 /// Most steps of a path.
-const STEPS_MAX: usize = 16;
+pub(super) const STEPS_MAX: usize = 16;
 /// Largest index of a step.
 const INDEX_MAX: u16 = 255;
 
@@ -21,6 +21,8 @@ pub(super) enum Step {
     Answer,
     /// From a record to the header fields of the answer it came in.
     Head,
+    /// From a record to the key that it was asked for by.
+    Asked,
     /// Into the element of a list whose member of that name has that text.
     Find(Arc<str>, Arc<str>),
 }
@@ -62,8 +64,11 @@ impl Path {
     }
 
     /// Reads the path of a source, which may begin at a root: `$up.` from an element of a native list, `$answer.`
-    /// or `$head.` from a record.
+    /// or `$head.` from a record; or is `$key`.
     pub(super) fn source(text: &str) -> Result<Self, String> {
+        if text == "$key" {
+            return Ok(Self(vec![Step::Asked]));
+        }
         for (root, step) in [("$up.", Step::Up), ("$answer.", Step::Answer), ("$head.", Step::Head)] {
             let Some(rest) = text.strip_prefix(root) else { continue };
             let mut steps = vec![step];
@@ -117,7 +122,7 @@ impl Step {
     /// Whether it leads out of what it is read for.
     pub(super) fn is_root(&self) -> bool {
         match self {
-            Self::Up | Self::Answer | Self::Head => true,
+            Self::Up | Self::Answer | Self::Head | Self::Asked => true,
             Self::Key(_) | Self::Index(_) | Self::Find(..) => false,
         }
     }
@@ -187,6 +192,7 @@ pub(super) fn joined(steps: &[Step], between: char) -> String {
             Step::Up => out.push_str("$up."),
             Step::Answer => out.push_str("$answer."),
             Step::Head => out.push_str("$head."),
+            Step::Asked => out.push_str("$key"),
             Step::Key(key) => {
                 if !out.is_empty() && !out.ends_with('.') {
                     out.push(between);

@@ -18,6 +18,11 @@ pub(super) fn fields_of(value: Option<&Value>) -> Option<&Fields> {
     }
 }
 
+/// A value that says something.
+pub(super) fn leaf_of(value: Option<&Value>) -> Option<&Value> {
+    value.filter(|value| **value != Value::Null)
+}
+
 /// The elements of a list; none of another value.
 pub(super) fn elements(value: Option<&Value>) -> &[Value] {
     match value {

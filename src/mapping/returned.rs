@@ -45,6 +45,12 @@ impl Mapping {
         self.create.as_ref().is_none_or(|call| matches!(call.returns, Returns::Record))
     }
 
+    /// Whether a system answers with the document that it was sent, and beside it with the key it gave that. To read
+    /// it back would tell no more.
+    pub fn returns_documents(&self) -> bool {
+        self.create.as_ref().is_some_and(|call| matches!(call.returns, Returns::Keyed(_)))
+    }
+
     /// Whether the answer to a write that is no error shows what was done: where the record or its key is due, a null
     /// shows nothing.
     ///
@@ -53,9 +59,9 @@ impl Mapping {
     pub fn shows(&self, action: Action, answer: &NativeAnswer) -> Result<(), SystemFault> {
         let Some(call) = self.write_call(action) else { return Ok(()) };
         let place = match (&call.returns, &call.rows) {
-            (Returns::Record, Some(rows)) => rows,
+            (Returns::Record | Returns::Keyed(_), Some(rows)) => rows,
             (Returns::Key(KeyAt { place: KeyPlace::Body(at), .. }), _) => at,
-            (Returns::Record | Returns::Key(_) | Returns::Nothing, _) => return Ok(()),
+            (Returns::Record | Returns::Key(_) | Returns::Keyed(_) | Returns::Nothing, _) => return Ok(()),
         };
         match self.raw_at(place, &answer.body) {
             Ok(Raw::Null) => Err(SystemFault::of(
@@ -79,7 +85,12 @@ impl Mapping {
         let call = self.write_call(action);
         match call.map(|call| &call.returns) {
             Some(Returns::Nothing) => Ok(Made::Nothing),
-            Some(Returns::Key(at)) => match self.key_in(at, answer) {
+            Some(Returns::Keyed(at)) if !answer.body.is_empty() => {
+                let key = self.key_in(at, answer)?;
+                let inward = self.one(call, (answer, Some(&key)), wanted)?;
+                Ok(Made::Record(Box::new(inward)))
+            }
+            Some(Returns::Key(at) | Returns::Keyed(at)) => match self.key_in(at, answer) {
                 // It was accepted and is not done (RFC 9110 §15.3.3): there may be no key yet.
                 Err(_) if answer.status == http::StatusCode::ACCEPTED && answer.body.is_empty() => {
                     Ok(Made::Nothing)
@@ -88,7 +99,7 @@ impl Mapping {
             },
             Some(Returns::Record) | None if answer.body.is_empty() => Ok(Made::Nothing),
             Some(Returns::Record) | None => {
-                let inward = self.one(call, answer, wanted)?;
+                let inward = self.one(call, (answer, None), wanted)?;
                 Ok(Made::Record(Box::new(inward)))
             }
         }
@@ -120,10 +131,10 @@ impl Mapping {
     pub(super) fn one(
         &self,
         call: Option<&Call>,
-        answer: &NativeAnswer,
+        (answer, asked): (&NativeAnswer, Option<&str>),
         wanted: &FieldSet,
     ) -> Result<Inward, SystemFault> {
-        let mut raws = self.raws(answer)?;
+        let mut raws = self.raws(answer, asked)?;
         let row = match &self.words.xml {
             Some(names) => {
                 raws.restart(self.frame);
@@ -147,7 +158,7 @@ impl Mapping {
     }
 
     /// Reads the record of an answer to a read into raws.
-    pub(super) fn told<'a>(&self, body: &'a [u8], raws: &mut Raws<'a>) -> Result<(), SystemFault> {
+    pub(super) fn told<'a>(&'a self, body: &'a [u8], raws: &mut Raws<'a>) -> Result<(), SystemFault> {
         if let Some(names) = &self.words.xml {
             return self.fill_from_xml(names, body, raws).map(drop);
         }
@@ -168,7 +179,7 @@ impl Mapping {
     /// Fills the slots of places in an answer outside of its records.
     pub(super) fn fill_place<'a>(
         &self,
-        place: &Node,
+        place: &'a Node,
         body: &'a [u8],
         raws: &mut Raws<'a>,
     ) -> Result<(), SystemFault> {
@@ -181,7 +192,7 @@ impl Mapping {
     }
 
     /// What stands at a place in a body; a null only where what it would stand in is there.
-    fn raw_at<'a>(&self, place: &Envelope, body: &'a [u8]) -> Result<Raw<'a>, SystemFault> {
+    fn raw_at<'a>(&self, place: &'a Envelope, body: &'a [u8]) -> Result<Raw<'a>, SystemFault> {
         let mut raws = Raws::default();
         raws.restart(place.frame);
         self.fill_place(&place.root, body, &mut raws)?;
@@ -218,7 +229,7 @@ impl Mapping {
 
 /// Finds the record of an answer and reads it.
 fn find<'a, T>(
-    rows: Option<&Envelope>,
+    rows: Option<&'a Envelope>,
     body: &'a [u8],
     read: &mut dyn FnMut(&mut Scanner<'a>) -> Result<T, BadJson>,
 ) -> Result<Found<T>, SystemFault> {

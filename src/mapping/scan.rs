@@ -24,6 +24,9 @@ pub enum BadJson {
     /// More elements than anyone asked for.
     #[error("the answer holds more elements than the bound")]
     TooMany,
+    /// A part of an answer that comes in parts holds no list where rows are due.
+    #[error("a part of the answer holds no list where rows are due")]
+    NoRows,
 }
 
 /// A native scalar as it stands in the input, or what stood in its place.
@@ -95,6 +98,17 @@ impl<'a> Scanner<'a> {
         Ok(Self { text, bytes, at: 0 })
     }
 
+    /// The start of a text.
+    pub(super) fn of_text(text: &'a str) -> Self {
+        Self { text, bytes: text.as_bytes(), at: 0 }
+    }
+
+    /// Whether all of it is one number.
+    pub(super) fn reads_as_number(mut self) -> bool {
+        let is_begun = matches!(self.bytes.first(), Some(b'-' | b'0'..=b'9'));
+        is_begun && self.number().is_ok() && self.at == self.bytes.len()
+    }
+
     /// The next byte that is not white space; it stays.
     #[inline]
     pub(super) fn peek(&mut self) -> Result<u8, BadJson> {
@@ -113,6 +127,22 @@ impl<'a> Scanner<'a> {
         self.at += 1;
     }
 
+    /// Steps over so many bytes, if they are as they are to be.
+    #[inline]
+    pub(super) fn pass_if(&mut self, length: usize, is_so: impl FnOnce(&[u8]) -> bool) -> bool {
+        let end = self.at.saturating_add(length);
+        let is_so = self.bytes.get(self.at..end).is_some_and(is_so);
+        if is_so {
+            self.at = end;
+        }
+        is_so
+    }
+
+    /// The bytes from another place up to here.
+    pub(super) fn since(&self, from: &Self) -> &'a [u8] {
+        self.bytes.get(from.at..self.at).unwrap_or_default()
+    }
+
     /// Nothing but white space may follow.
     pub(super) fn end(&mut self) -> Result<(), BadJson> {
         match self.peek() {
@@ -127,20 +157,52 @@ impl<'a> Scanner<'a> {
     }
 
     /// A key and its colon.
-    #[inline]
     pub(super) fn key(&mut self) -> Result<Cow<'a, str>, BadJson> {
+        let (start, end, is_escaped) = self.key_span()?;
+        let text = self.text.get(start..end).ok_or_else(|| self.bad())?;
+        match is_escaped {
+            false => Ok(Cow::Borrowed(text)),
+            true => unescape(text).map(Cow::Owned).ok_or_else(|| self.bad()),
+        }
+    }
+
+    /// The same as bytes, for whoever compares it and does no more.
+    #[inline]
+    pub(super) fn name(&mut self) -> Result<Cow<'a, [u8]>, BadJson> {
+        let (start, end, is_escaped) = self.key_span()?;
+        if is_escaped {
+            return self.decoded_name(start, end);
+        }
+        self.bytes.get(start..end).map(Cow::Borrowed).ok_or_else(|| self.bad())
+    }
+
+    #[cold]
+    fn decoded_name(&self, start: usize, end: usize) -> Result<Cow<'a, [u8]>, BadJson> {
+        let text = self.text.get(start..end).and_then(unescape);
+        text.map(|text| Cow::Owned(text.into_bytes())).ok_or_else(|| self.bad())
+    }
+
+    /// Steps over a key and its colon, checking that it is one.
+    #[inline]
+    fn pass_key(&mut self) -> Result<(), BadJson> {
+        match self.key_span()? {
+            (_, _, false) => Ok(()),
+            (start, end, true) => self.decoded_name(start, end).map(drop),
+        }
+    }
+
+    /// Where a key stands between its quotes, and whether escapes stand in it; steps over its colon.
+    #[inline]
+    fn key_span(&mut self) -> Result<(usize, usize, bool), BadJson> {
         if self.peek()? != b'"' {
             return Err(self.bad());
         }
-        let (text, escaped) = self.string()?;
+        let span = self.span()?;
         if self.peek()? != b':' {
             return Err(self.bad());
         }
         self.step();
-        match escaped {
-            false => Ok(Cow::Borrowed(text)),
-            true => unescape(text).map(Cow::Owned).ok_or_else(|| self.bad()),
-        }
+        Ok(span)
     }
 
     /// After an element: whether another follows; steps over the comma or the closing byte.
@@ -168,15 +230,40 @@ impl<'a> Scanner<'a> {
     /// A string, number, boolean or null.
     #[inline]
     pub(super) fn scalar(&mut self) -> Result<Raw<'a>, BadJson> {
-        match self.peek()? {
+        let first = self.peek()?;
+        self.scalar_at(first)
+    }
+
+    /// The same, where [`peek`](Self::peek) has shown its first byte.
+    #[inline]
+    pub(super) fn scalar_at(&mut self, first: u8) -> Result<Raw<'a>, BadJson> {
+        match first {
             b'"' => {
-                let (text, escaped) = self.string()?;
-                Ok(if escaped { Raw::Escaped(text) } else { Raw::Text(text) })
+                let (start, end, is_escaped) = self.span()?;
+                let text = self.text.get(start..end).ok_or_else(|| self.bad())?;
+                Ok(if is_escaped { Raw::Escaped(text) } else { Raw::Text(text) })
             }
-            b'-' | b'0'..=b'9' => self.number().map(Raw::Number),
-            b't' => self.word(b"true", Raw::Boolean(true)),
-            b'f' => self.word(b"false", Raw::Boolean(false)),
-            b'n' => self.word(b"null", Raw::Null),
+            b'-' | b'0'..=b'9' => {
+                let start = self.at;
+                self.number()?;
+                self.text.get(start..self.at).map(Raw::Number).ok_or_else(|| self.bad())
+            }
+            b't' => self.word(b"true").map(|()| Raw::Boolean(true)),
+            b'f' => self.word(b"false").map(|()| Raw::Boolean(false)),
+            b'n' => self.word(b"null").map(|()| Raw::Null),
+            _ => Err(self.bad()),
+        }
+    }
+
+    /// Steps over a scalar, checking that it is one.
+    #[inline]
+    fn pass_scalar(&mut self, first: u8) -> Result<(), BadJson> {
+        match first {
+            b'"' => self.span().map(drop),
+            b'-' | b'0'..=b'9' => self.number(),
+            b't' => self.word(b"true"),
+            b'f' => self.word(b"false"),
+            b'n' => self.word(b"null"),
             _ => Err(self.bad()),
         }
     }
@@ -191,7 +278,15 @@ impl<'a> Scanner<'a> {
     }
 
     /// Steps over any value, checking that it is one.
+    #[inline]
     pub(super) fn skip(&mut self) -> Result<(), BadJson> {
+        match self.peek()? {
+            b'{' | b'[' => self.skip_nested(),
+            first => self.pass_scalar(first),
+        }
+    }
+
+    fn skip_nested(&mut self) -> Result<(), BadJson> {
         // One bit a level: 1 for an object, 0 for a list.
         let mut open: u64 = 0;
         let mut depth: u32 = 0;
@@ -199,8 +294,8 @@ impl<'a> Scanner<'a> {
             let opens = match self.peek()? {
                 b'{' => self.enter(b'}')?.then_some(1),
                 b'[' => self.enter(b']')?.then_some(0),
-                _ => {
-                    self.scalar()?;
+                first => {
+                    self.pass_scalar(first)?;
                     None
                 }
             };
@@ -211,7 +306,7 @@ impl<'a> Scanner<'a> {
                 depth += 1;
                 open = open << 1 | bit;
                 if bit == 1 {
-                    self.key()?;
+                    self.pass_key()?;
                 }
                 continue;
             }
@@ -223,7 +318,7 @@ impl<'a> Scanner<'a> {
                 let object = open & 1 == 1;
                 if self.more(if object { b'}' } else { b']' })? {
                     if object {
-                        self.key()?;
+                        self.pass_key()?;
                     }
                     break;
                 }
@@ -241,12 +336,12 @@ impl<'a> Scanner<'a> {
         self.text.get(from..self.at).ok_or_else(|| self.bad())
     }
 
-    fn word(&mut self, word: &[u8], raw: Raw<'a>) -> Result<Raw<'a>, BadJson> {
+    fn word(&mut self, word: &[u8]) -> Result<(), BadJson> {
         if !self.bytes.get(self.at..).is_some_and(|rest| rest.starts_with(word)) {
             return Err(self.bad());
         }
         self.at += word.len();
-        Ok(raw)
+        Ok(())
     }
 
     /// Where the digits end that stand at a place; there is at least one.
@@ -260,9 +355,11 @@ impl<'a> Scanner<'a> {
         if at == from { Err(self.bad()) } else { Ok(at) }
     }
 
-    fn number(&mut self) -> Result<&'a str, BadJson> {
-        let start = self.at;
-        let mut at = start + usize::from(self.bytes.get(start) == Some(&b'-'));
+    /// Steps over a number.
+    #[inline]
+    fn number(&mut self) -> Result<(), BadJson> {
+        let mut at = self.at;
+        at += usize::from(self.bytes.get(at) == Some(&b'-'));
         at = match self.bytes.get(at) {
             Some(b'0') => at + 1,
             _ => self.digits(at)?,
@@ -274,29 +371,37 @@ impl<'a> Scanner<'a> {
             at = self.digits(at + 1 + usize::from(matches!(self.bytes.get(at + 1), Some(b'+' | b'-'))))?;
         }
         self.at = at;
-        self.text.get(start..at).ok_or_else(|| self.bad())
+        Ok(())
     }
 
-    /// A string between its quotes, and whether escapes stand in it.
+    /// Where a string stands between its quotes, and whether escapes stand in it; steps over it.
     #[inline]
-    fn string(&mut self) -> Result<(&'a str, bool), BadJson> {
+    fn span(&mut self) -> Result<(usize, usize, bool), BadJson> {
         let start = self.at + 1;
-        let mut at = start;
-        let mut escaped = false;
+        let end = stop(self.bytes, start);
+        if self.bytes.get(end) != Some(&b'"') {
+            return self.escaped_span(start, end);
+        }
+        self.at = end + 1;
+        Ok((start, end, false))
+    }
+
+    /// The same of one in which something stands before its end.
+    fn escaped_span(&mut self, start: usize, mut at: usize) -> Result<(usize, usize, bool), BadJson> {
+        let mut is_escaped = false;
         loop {
-            at = stop(self.bytes, at);
             match self.bytes.get(at) {
                 Some(b'"') => break,
                 Some(b'\\') => {
-                    escaped = true;
+                    is_escaped = true;
                     at += escape_length(self.bytes, at).ok_or(BadJson::Syntax(at))?;
                 }
                 Some(_) | None => return Err(BadJson::Syntax(at)),
             }
+            at = stop(self.bytes, at);
         }
         self.at = at + 1;
-        let text = self.text.get(start..at).ok_or(BadJson::Syntax(at))?;
-        Ok((text, escaped))
+        Ok((start, at, is_escaped))
     }
 }
 
@@ -305,12 +410,13 @@ impl<'a> Scanner<'a> {
 pub(super) fn stop(bytes: &[u8], mut at: usize) -> usize {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const HIGH: u64 = ONES * 0x80;
-    // Marks each zero byte; what it marks falsely stands above a true mark, so the lowest is right.
-    let zero = |word: u64| word.wrapping_sub(ONES) & !word & HIGH;
     while let Some(chunk) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
         let word = u64::from_le_bytes(*chunk);
-        let control = word.wrapping_sub(ONES * 0x20) & !word & HIGH;
-        let hit = zero(word ^ (ONES * 0x22)) | zero(word ^ (ONES * 0x5c)) | control;
+        // Each marks what it looks for, and else only bytes beyond ASCII or above a true mark: the lowest is right.
+        let control = word.wrapping_sub(ONES * 0x20);
+        let quote = (word ^ (ONES * 0x22)).wrapping_sub(ONES);
+        let escape = (word ^ (ONES * 0x5c)).wrapping_sub(ONES);
+        let hit = (control | quote | escape) & !word & HIGH;
         if hit != 0 {
             return at + usize::try_from(hit.trailing_zeros() / 8).unwrap_or(0);
         }

@@ -12,7 +12,7 @@ use super::{
     out::Out,
     outward::{Writing, back_to_parts, packed, written_text},
     path::Path,
-    places::{elements, fields_of, places},
+    places::{elements, fields_of, leaf_of, places},
     scan::{Raw, Scanner},
     trie::{Raws, walk},
 };
@@ -55,7 +55,21 @@ impl Mapping {
     pub fn settled(&self, before: Before<'_>, new: Record, emptied: &FieldSet) -> Settled {
         let mut sent = new;
         settle_fields(&self.root, &self.entity.root, &mut sent.fields);
-        let held = self.held(before, &sent, emptied).unwrap_or_else(|_| sent.clone());
+        let mut held = self.held(before, &sent, emptied).unwrap_or_else(|_| sent.clone());
+        // What calls lead somewhere is held where they lead; where they do not, as it was.
+        for (position, value) in self.led_in(&sent) {
+            match value {
+                Some(value) => held.fields.set(position, value.clone()),
+                None => drop(held.fields.take(position)),
+            }
+        }
+        if let Before::Nothing = before {
+            for (position, value) in self.led_from() {
+                if leaf_of(sent.fields.at(position)).is_none() {
+                    held.fields.set(position, value.clone());
+                }
+            }
+        }
         Settled { sent, held }
     }
 
@@ -73,7 +87,7 @@ impl Mapping {
             Before::Nothing => None,
             Before::Told { record, .. } | Before::Written { record } => Some(record),
         };
-        let mut out = Writing::new(old.is_none(), emptied).at(clock::now().wall).noting();
+        let mut out = Writing::new(old.is_none(), emptied).at(clock::now().wall).noting(self.led());
         let fields = old.map(|record| &record.fields);
         out.object(&self.root, &self.entity.root, Some(&sent.fields), fields);
         let (faulty, relisted) = (out.faulty(), out.relisted);
@@ -92,7 +106,7 @@ impl Mapping {
         // ORDER: what is written comes over what was there.
         spelt.append(&mut written);
         let given = match before {
-            Before::Told { answer, .. } => self.given(answer).map_err(drop)?,
+            Before::Told { answer, .. } => self.given(answer, None).map_err(drop)?,
             Before::Nothing | Before::Written { .. } => Vec::new(),
         };
         let mut raws = Raws::new(&self.words.absent).given(given);

@@ -12,6 +12,7 @@ use crate::{
 };
 
 mod abilities;
+mod actions;
 mod addresses;
 mod batch;
 mod calls;
@@ -19,9 +20,11 @@ mod carriers;
 mod catalogue;
 mod cells;
 mod choices;
+mod entries;
 mod erps;
 mod fixed;
 mod forms;
+mod graph;
 mod jq;
 mod keys;
 mod lines;
@@ -29,15 +32,18 @@ mod load;
 mod needs;
 mod paging;
 mod parts;
+mod pinned;
 mod pushed;
 mod query;
 mod read;
+mod refused;
 mod settled;
 mod shelved;
 mod shops;
 mod standin;
 mod tryton;
 mod unread;
+mod values;
 mod write;
 
 pub(super) fn shipped_schema() -> Schema {

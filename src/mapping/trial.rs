@@ -66,7 +66,7 @@ impl Mapping {
     fn rows_of(&self, body: &Bytes) -> Result<Vec<Result<Inward, RowFault>>, SystemFault> {
         let answer = NativeAnswer { status: StatusCode::OK, headers: HeaderMap::new(), body: body.clone() };
         let all = self.entity.all();
-        let fault = match self.inward(&answer, &all) {
+        let fault = match self.inward_of(&self.key.sample(), &answer, &all) {
             Ok(inward) => return Ok(vec![Ok(inward)]),
             Err(fault) => fault,
         };

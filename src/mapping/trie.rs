@@ -12,6 +12,9 @@ use super::{
 };
 
 mod mixed;
+mod trail;
+
+use trail::Trail;
 
 /// Most names under one native object.
 pub(super) const KEYS_MAX: usize = 128;
@@ -29,17 +32,21 @@ pub(super) struct Node {
     /// Names of the finished tree, sorted by length, then text.
     pub(super) keys: Vec<(Box<str>, Node)>,
     /// Where keys of a length begin in `keys`; one longer than the longest key's length + 1.
-    begins: Vec<u16>,
+    begins: Box<[u16]>,
     pub(super) items: BTreeMap<u16, Node>,
     /// Elements that are found by what they say of themselves.
     pub(super) finds: Vec<Find>,
     /// The ways in which the elements of a list here are read one by one.
     pub(super) each: Vec<Each>,
     pub(super) rows: bool,
+    /// A list here whose every element holds rows.
+    every: Option<Box<Every>>,
     /// Whether an object here may be a tagged value.
     tagged: bool,
     /// Whether an object or a list is due here.
     parent: bool,
+    /// Its slot, where it is all that a scalar here goes to.
+    plain: Option<u16>,
     /// Whether elements of lists at or under it get something of what holds them.
     lifting: bool,
     /// What there is to count, of an element, of lists under it that are read in more than one way.
@@ -56,6 +63,16 @@ pub(super) struct Each {
     pub(super) node: Node,
     /// Slots of what holds the list that each element gets, and where.
     lifts: Vec<(u16, u16)>,
+}
+
+/// What each element of a list holds a part of the rows by.
+#[derive(Debug)]
+struct Every {
+    node: Node,
+    /// Where the rows of one element stand.
+    rows: u16,
+    /// Whether one may have none.
+    may_lack: bool,
 }
 
 /// Elements that are found by the text of one member.
@@ -138,6 +155,17 @@ impl Frame {
         self.root.reach(steps).rows = true;
     }
 
+    /// Makes what stands at a path in each element of the list at another path the rows of an answer. What else is read
+    /// of the answer stands outside of that list.
+    pub(super) fn rows_in_each(&mut self, list: &[Step], rows: &[Step], may_lack: bool) {
+        let slot = self.slots;
+        self.slots += 1;
+        let mut node = Node::default();
+        let place = node.reach(rows);
+        (place.slot, place.rows) = (Some(slot), true);
+        self.root.reach(list).every = Some(Box::new(Every { node, rows: slot, may_lack }));
+    }
+
     /// The finished tree; `false` when an object has too many names.
     pub(super) fn finish(&mut self) -> bool {
         self.root.index()
@@ -152,7 +180,7 @@ impl Node {
             Step::Index(index) => self.items.entry(*index).or_default().reach(rest),
             Step::Find(key, is) => self.found(key, is).reach(rest),
             // A path that begins at a root is outside of this tree.
-            Step::Up | Step::Answer | Step::Head => self,
+            Step::Up | Step::Answer | Step::Head | Step::Asked => self,
         }
     }
 
@@ -191,9 +219,13 @@ impl Node {
         for each in &mut self.each {
             fits &= each.node.index();
         }
+        if let Some(every) = &mut self.every {
+            fits &= every.node.index();
+        }
         let gets = |each: &Each| !each.lifts.is_empty() || each.node.lifting;
         self.lifting = self.each.iter().any(gets) || self.children().any(|child| child.lifting);
         self.parent = !self.each.is_empty() || self.children().next().is_some();
+        self.plain = self.slot.filter(|_| self.whole.is_none() && !self.parent);
         self.counters = self.keys.iter().map(|(_, child)| child.ways()).sum();
         fits
     }
@@ -235,16 +267,39 @@ impl Node {
 
     /// Whether its value may be a list.
     pub(super) fn is_list(&self) -> bool {
-        self.rows || !(self.each.is_empty() && self.items.is_empty() && self.finds.is_empty())
+        self.rows
+            || self.every.is_some()
+            || !(self.each.is_empty() && self.items.is_empty() && self.finds.is_empty())
     }
 
-    #[inline]
     pub(super) fn find(&self, key: &str) -> Option<(usize, &Self)> {
+        self.find_name(key.as_bytes())
+    }
+
+    /// The child of a name, and its place.
+    #[inline]
+    fn find_name(&self, key: &[u8]) -> Option<(usize, &Self)> {
         let from = usize::from(*self.begins.get(key.len())?);
         let to = usize::from(*self.begins.get(key.len() + 1)?);
         let same = self.keys.get(from..to)?;
-        let at = same.iter().position(|(name, _)| **name == *key)?;
+        let at = same.iter().position(|(name, _)| is_same(name.as_bytes(), key))?;
         Some((from + at, &same.get(at)?.1))
+    }
+}
+
+/// Whether two runs of bytes are one, without a call where they are as short as names are.
+#[inline]
+fn is_same(a: &[u8], b: &[u8]) -> bool {
+    match (a.first_chunk::<8>(), b.first_chunk::<8>()) {
+        _ if a.len() != b.len() => false,
+        (Some(first), Some(other)) if a.len() <= 16 => {
+            first == other && a.last_chunk::<8>() == b.last_chunk::<8>()
+        }
+        (Some(first), Some(other)) if a.len() > 32 => first == other && a == b,
+        (Some(_), Some(_)) => {
+            a.first_chunk::<16>() == b.first_chunk() && a.last_chunk::<16>() == b.last_chunk()
+        }
+        _ => a.iter().eq(b),
     }
 }
 
@@ -259,6 +314,10 @@ pub(super) struct Raws<'a> {
     given: Vec<(u16, Raw<'a>)>,
     /// Slots of which several elements tell, each its own.
     doubtful: Vec<usize>,
+    /// Whether objects of a kind that was there before are read.
+    repeats: bool,
+    /// What is known of them.
+    trails: Vec<Trail<'a>>,
     /// Whether a name of interest stood twice in one object.
     pub(super) twice: bool,
 }
@@ -282,6 +341,7 @@ impl<'a> Raws<'a> {
 
     /// Empties it and opens the record's frame, which starts at 0.
     pub(super) fn restart(&mut self, frame: u16) {
+        self.repeats |= !self.slots.is_empty();
         self.slots.clear();
         self.elements = 0;
         self.doubtful.clear();
@@ -399,7 +459,7 @@ pub(super) type OnRow<'r, 'a> = dyn FnMut(&mut Scanner<'a>) -> Result<(), BadJso
 /// Reads the value at the scanner along a node. Recursion goes down the node, never further.
 pub(super) fn walk<'a>(
     scan: &mut Scanner<'a>,
-    node: &Node,
+    node: &'a Node,
     base: usize,
     raws: &mut Raws<'a>,
     on_row: &mut OnRow<'_, 'a>,
@@ -426,6 +486,7 @@ pub(super) fn walk<'a>(
         [each, ..] => elements(scan, each, list, base, raws, on_row),
         [] if !list && !node.keys.is_empty() => object(scan, node, base, raws, on_row),
         [] if list && node.rows => rows(scan, on_row),
+        [] if list && node.every.is_some() => every(scan, node, base, raws, on_row),
         // One object where rows are due: whoever asks for one record looks for it so.
         [] if !list && node.rows => on_row(scan),
         [] if list && !node.items.is_empty() => items(scan, node, base, raws, on_row),
@@ -451,26 +512,34 @@ fn scalar<'a>(raw: Raw<'a>, node: &Node, base: usize, raws: &mut Raws<'a>) {
 
 fn object<'a>(
     scan: &mut Scanner<'a>,
-    node: &Node,
+    node: &'a Node,
     base: usize,
     raws: &mut Raws<'a>,
     on_row: &mut OnRow<'_, 'a>,
 ) -> Result<(), BadJson> {
     let mut seen: u128 = 0;
+    let mut trail = raws.trail(node);
     let mut more = scan.enter(b'}')?;
     while more {
-        let key = scan.key()?;
-        match node.find(&key) {
+        let found = match &mut trail {
+            Some(trail) => trail.name(scan)?,
+            None => node.find_name(&scan.name()?),
+        };
+        match found {
             Some((at, child)) => {
                 let bit = 1u128.checked_shl(u32::try_from(at).unwrap_or(u32::MAX)).unwrap_or(0);
                 raws.twice |= seen & bit != 0;
                 seen |= bit;
-                walk(scan, child, base, raws, on_row)?;
+                match (child.plain, scan.peek()?) {
+                    (None, _) | (_, b'{' | b'[') => walk(scan, child, base, raws, on_row)?,
+                    (Some(slot), first) => raws.set(base, slot, scan.scalar_at(first)?),
+                }
             }
             None => scan.skip()?,
         }
         more = scan.more(b'}')?;
     }
+    raws.keep(trail);
     Ok(())
 }
 
@@ -483,9 +552,33 @@ fn rows<'a>(scan: &mut Scanner<'a>, on_row: &mut OnRow<'_, 'a>) -> Result<(), Ba
     Ok(())
 }
 
+/// The rows in each element of a list.
+fn every<'a>(
+    scan: &mut Scanner<'a>,
+    node: &'a Node,
+    base: usize,
+    raws: &mut Raws<'a>,
+    on_row: &mut OnRow<'_, 'a>,
+) -> Result<(), BadJson> {
+    let Some(every) = &node.every else { return scan.skip() };
+    let mut more = scan.enter(b']')?;
+    while more {
+        raws.set(base, every.rows, Raw::Absent);
+        let is_object = scan.peek()? == b'{';
+        walk(scan, &every.node, base, raws, on_row)?;
+        match raws.get(base, every.rows) {
+            Raw::Array => {}
+            Raw::Absent | Raw::Null if is_object && every.may_lack => {}
+            _ => return Err(BadJson::NoRows),
+        }
+        more = scan.more(b']')?;
+    }
+    Ok(())
+}
+
 fn items<'a>(
     scan: &mut Scanner<'a>,
-    node: &Node,
+    node: &'a Node,
     base: usize,
     raws: &mut Raws<'a>,
     on_row: &mut OnRow<'_, 'a>,
@@ -509,7 +602,7 @@ fn items<'a>(
 /// A list's elements; where a list is due, one object stands for a list of one.
 fn elements<'a>(
     scan: &mut Scanner<'a>,
-    each: &Each,
+    each: &'a Each,
     list: bool,
     base: usize,
     raws: &mut Raws<'a>,
@@ -518,6 +611,7 @@ fn elements<'a>(
     let narrow = |n: usize| u32::try_from(n).map_err(|_| BadJson::TooMany);
     let mut more = !list || scan.enter(b']')?;
     let (mut first, mut count, mut last) = (0, 0, None);
+    let did_repeat = raws.repeats;
     while more {
         raws.elements += 1;
         if raws.elements > ELEMENTS_MAX {
@@ -532,7 +626,9 @@ fn elements<'a>(
         count += 1;
         walk(scan, &each.node, frame, raws, on_row)?;
         more = list && scan.more(b']')?;
+        raws.repeats |= more;
     }
+    raws.repeats = did_repeat;
     raws.set(base, each.slot, Raw::Elements { first, count });
     Ok(())
 }

@@ -49,7 +49,7 @@ impl Mapping {
         let answer =
             NativeAnswer { status: http::StatusCode::OK, headers: Default::default(), body: body.clone() };
         let all = self.entity.all();
-        let listing = match self.inward(&answer, &all) {
+        let listing = match self.inward_of(&self.key.sample(), &answer, &all) {
             Ok(_) => None,
             Err(_) => match self.listing_of_answer(1) {
                 Ok(listing) => Some(listing),
@@ -65,7 +65,13 @@ impl Mapping {
         }
         let before = |path: String| format!("{}{path}", walk.before);
         let inside = record.found().filter(|path| !self.watched.covers(path)).map(before);
-        inside.chain(walk.around.found().filter(|path| !self.is_read_around(path))).collect()
+        let all = inside.chain(walk.around.found().filter(|path| !self.is_read_around(path)));
+        all.filter(|path| !self.is_of_errors(path)).collect()
+    }
+
+    /// Whether the file's errors look at what stands at a path of an answer.
+    fn is_of_errors(&self, path: &str) -> bool {
+        Path::parse(path).is_ok_and(|path| self.words.errors.looks_at(&path))
     }
 
     /// Whether records are given something of what stands around them at a path, or are headed by it.
@@ -79,10 +85,15 @@ impl Mapping {
     /// of a page, by their places in order. An answer that cannot be read tells nothing.
     pub fn new_fields(&self, listing: Option<&Listing>, answer: &NativeAnswer, rows: &[u32]) -> NewFields {
         let mut found = NewFields::default();
+        let is_answer = listing.is_none()
+            && self.words.xml.is_none()
+            && self.read.as_ref().is_none_or(|call| call.rows.is_none());
+        // What says how a call went stands among the record's fields where the answer is the record.
+        let is_no_field = |path: &str| self.watched.covers(path) || (is_answer && self.is_of_errors(path));
         for row in self.walked(listing, &answer.body, rows).map(|walk| walk.rows).unwrap_or_default() {
             found.records = found.records.saturating_add(1);
             let mut is_flawed = false;
-            for path in row.found().filter(|path| !self.watched.covers(path)) {
+            for path in row.found().filter(|path| !is_no_field(path)) {
                 *found.paths.entry(path).or_insert(0) += 1;
                 is_flawed = true;
             }

@@ -68,6 +68,7 @@ impl PartFailed {
                 PartChange::Added => "the system did not add this one",
                 PartChange::Changed => "the system did not change this one",
                 PartChange::Removed => "the system did not take out one that is left out here",
+                PartChange::Led => "the system did not bring the record to this value",
             },
         ))
     }

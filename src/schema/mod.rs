@@ -35,6 +35,7 @@
 //! ```
 
 mod change;
+mod codes;
 mod entity;
 mod fields;
 mod filter;
@@ -50,6 +51,7 @@ pub mod value;
 pub(crate) mod testing;
 
 pub use change::{changed, merge};
+pub use codes::Standard;
 pub use entity::{Class, Entity, Field, Leaf, LeafKind, Object, Schema, Shape};
 pub use fields::{FieldSet, LEAVES_MAX, LeafId};
 pub use filter::{Derive, Direction, Filter, Items, Op, Query, Sort, order};

@@ -63,11 +63,16 @@ impl Fields {
     }
 
     /// Puts a value at a position, in the place of one that stood there.
+    #[inline]
     pub fn set(&mut self, position: u16, value: Value) {
         // Lines mostly come in schema order: the common case is a push.
         if self.0.last().is_none_or(|(last, _)| *last < position) {
             return self.0.push((position, value));
         }
+        self.set_between(position, value);
+    }
+
+    fn set_between(&mut self, position: u16, value: Value) {
         match self.0.binary_search_by_key(&position, |(p, _)| *p) {
             Ok(i) => {
                 if let Some(slot) = self.0.get_mut(i) {

@@ -11,7 +11,7 @@ use jiff::{
 };
 use rust_decimal::Decimal;
 
-use super::{entity::LeafKind, record::Value};
+use super::{codes::Standard, entity::LeafKind, record::Value};
 
 /// Longest id in characters.
 pub const ID_CHARS_MAX: u32 = 512;
@@ -44,7 +44,7 @@ pub enum BadValue {
     #[error("expected a moment with its offset, as in `2026-01-31T12:00:00Z`")]
     Instant,
     /// Not in the closed list.
-    #[error("expected one of: {}", told(.0))]
+    #[error("expected {}", told(.0))]
     Code(std::sync::Arc<[std::sync::Arc<str>]>),
     /// Too long.
     #[error("longer than {chars_max} characters")]
@@ -57,12 +57,15 @@ pub enum BadValue {
     Empty,
 }
 
-fn told(codes: &[std::sync::Arc<str>]) -> String {
+fn told(codes: &std::sync::Arc<[std::sync::Arc<str>]>) -> String {
+    if let Some(standard) = Standard::of(codes) {
+        return standard.what.to_owned();
+    }
     let mut told = codes.iter().take(CODES_TOLD_MAX).map(|code| &**code).collect::<Vec<_>>().join(", ");
     if codes.len() > CODES_TOLD_MAX {
         told.push_str(", …");
     }
-    told
+    format!("one of: {told}")
 }
 
 /// Reads a text as a value of a leaf.

@@ -100,15 +100,17 @@ impl Upstream {
             let now = clock::now();
             let next = match self.step(&run, origin, attempt, now).await {
                 Ok(answer) => run.came(answer, now.wall)?,
-                Err(_) if run.is_out() => Next::Done(run.accepted()),
-                Err(error) => return Err(error),
+                Err(error) => match run.lost(now.wall) {
+                    Some(next) => next,
+                    None => return Err(error),
+                },
             };
             match next {
                 Next::Send => {}
                 Next::Wait(every) if Deadline::after(clock::now(), every) < attempt.deadline => {
                     tokio::time::sleep(every).await;
                 }
-                Next::Wait(_) => return run.late(),
+                Next::Wait(_) => return run.late(now.wall),
                 Next::Done(answer) => return Ok(answer),
             }
         }

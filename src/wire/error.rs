@@ -114,6 +114,16 @@ pub enum Sent {
     Maybe,
 }
 
+impl Sent {
+    /// As it is written down.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::No => "no",
+            Self::Maybe => "maybe",
+        }
+    }
+}
+
 /// A failed exchange.
 #[derive(Debug)]
 pub struct Failed {

@@ -42,6 +42,14 @@ const ELSEWHERE: &[(&str, &str, &str)] = &[
     // Told as a key, sent as the address of a record.
     ("dataverse", "Customer", "parent"),
     ("dataverse-contacts", "Customer", "parent"),
+    // Told as an object, sent as a text; and what is put together of it.
+    ("shopify-graphql", "Customer", "name"),
+    ("shopify-graphql", "Customer", "emails.value"),
+    ("shopify-graphql", "Customer", "phones.value"),
+    // Told in a page of variants, sent in a list of them.
+    ("shopify-graphql", "Product", "sku"),
+    ("shopify-graphql", "Product", "list_price.net_price"),
+    ("shopify-graphql", "Product", "gtin"),
     // Told as a moment, sent as a day.
     ("xero", "Invoice", "issue_date"),
     ("xero", "Invoice", "due_date"),
@@ -74,7 +82,7 @@ impl Subject {
     fn read(&self, native: &str) -> Result<Inward, TestCaseError> {
         let entity = self.mapping.entity();
         let answer = stored::answer(&self.place.told(native));
-        let read = self.mapping.inward(&answer, &entity.all());
+        let read = self.mapping.inward_of("7", &answer, &entity.all());
         read.map_err(|fault| TestCaseError::fail(format!("{fault}: {native}")))
     }
 
@@ -124,7 +132,8 @@ pub(crate) fn systems() -> Vec<(String, Node, System)> {
     let load = |(name, text): (String, String)| {
         let node = parsed(&name, &text);
         let mut found = Diagnostics::default();
-        let system = System::load(&SystemName::new(name.as_str()), &node, &[], &SCHEMA, &mut found);
+        let base = node.get("base").and_then(Node::as_text).unwrap().parse().unwrap();
+        let system = System::load(&SystemName::new(name.as_str()), &node, &[base], &SCHEMA, &mut found);
         let system = system.unwrap_or_else(|| panic!("{found}"));
         (name, node, system)
     };

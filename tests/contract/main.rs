@@ -2,7 +2,8 @@
 //!
 //! Each test names its capability. What a system cannot do is a gap that its family's table lists, with the reason
 //! that the gate must answer: a gap that works fails here, and so does a capability that quietly does less. The
-//! systems are stand-ins that refuse what the real ones would not understand.
+//! systems are stand-ins that refuse what the real ones would not understand, and one is real: `scripts/test` installs
+//! Tryton, which `tests/erp` starts.
 //!
 //! Nothing sleeps, nothing listens on a fixed port, nothing leaves the machine. Each test has a gate of its own.
 #![expect(
@@ -14,6 +15,9 @@
     reason = "tests fail by panicking, look at what they were given, and the kit is shared between binaries"
 )]
 
+#[expect(dead_code, reason = "shared between binaries; not all of it is used here")]
+#[path = "../erp/company.rs"]
+mod company;
 #[expect(dead_code, reason = "shared between binaries; not all of it is used here")]
 #[path = "../it/kit.rs"]
 mod kit;
@@ -36,6 +40,7 @@ mod laws;
 mod mailing;
 mod offices;
 mod people;
+mod recorded;
 mod said;
 mod salesforce;
 mod shop;

@@ -6,11 +6,12 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    thread,
 };
 
 use bytes::Bytes;
 use data_encoding::BASE64;
-use http::{Method, Request};
+use http::{Method, Request, Response};
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -27,7 +28,8 @@ pub(crate) const PASSWORD: &str = "admin";
 pub(crate) struct Company {
     child: Child,
     pub(crate) address: SocketAddr,
-    session: String,
+    /// The credential of a session of its own.
+    authorization: String,
     _dir: TempDir,
 }
 
@@ -42,10 +44,20 @@ fn made() -> PathBuf {
 }
 
 impl Company {
-    /// Starts it over a database of its own, and waits until it answers.
+    /// Starts it as it begins, and waits until it answers.
     pub(crate) fn open() -> Self {
+        Self::over("erp.sqlite")
+    }
+
+    /// Starts it as it is after it has traded for a while.
+    pub(crate) fn traded() -> Self {
+        Self::over("trade/erp.sqlite")
+    }
+
+    /// Starts it over a copy of a database.
+    fn over(database: &str) -> Self {
         let (made, dir) = (made(), tempfile::tempdir().unwrap());
-        fs::copy(made.join("erp.sqlite"), dir.path().join("erp.sqlite")).unwrap();
+        fs::copy(made.join(database), dir.path().join("erp.sqlite")).unwrap();
         let mut child = Command::new(made.join("bin/python"))
             .arg(root().join("tests/erp/serve.py"))
             .arg(dir.path())
@@ -60,10 +72,11 @@ impl Company {
             BufReader::new(child.stdout.take().unwrap()).lines().next().expect("trytond did not start");
         let port: u16 = line.unwrap().parse().unwrap();
         let address = SocketAddr::from(([127, 0, 0, 1], port));
-        let mut company = Self { child, address, session: String::new(), _dir: dir };
+        let mut company = Self { child, address, authorization: String::new(), _dir: dir };
         let login = company.asked("common.db.login", &json!(["admin", { "password": PASSWORD }]));
         let [id, token] = [0, 1].map(|at| login["result"][at].clone());
-        company.session = BASE64.encode(format!("admin:{id}:{}", token.as_str().unwrap()).as_bytes());
+        let session = format!("admin:{id}:{}", token.as_str().unwrap());
+        company.authorization = format!("Session {}", BASE64.encode(session.as_bytes()));
         company
     }
 
@@ -91,23 +104,29 @@ impl Company {
 
     fn asked(&self, method: &str, params: &Value) -> Value {
         let body = json!({ "id": 0, "method": method, "params": params }).to_string();
-        let mut request = Request::builder().method(Method::POST).uri("/erp/rpc/");
+        let answer = self.post("/erp/rpc/", &self.authorization, body.into());
+        serde_json::from_slice(answer.body())
+            .unwrap_or_else(|_| panic!("{method}: {}", String::from_utf8_lossy(answer.body())))
+    }
+
+    /// What it answers to a request. Whoever asks may be at home in a runtime of its own.
+    pub(crate) fn post(&self, path: &str, authorization: &str, body: Bytes) -> Response<Bytes> {
+        let mut request = Request::builder().method(Method::POST).uri(path);
         request = request.header("host", self.address.to_string()).header("content-type", "application/json");
-        if !self.session.is_empty() {
-            request = request.header("authorization", format!("Session {}", self.session));
+        if !authorization.is_empty() {
+            request = request.header("authorization", authorization);
         }
-        let request = request.body(Full::new(Bytes::from(body))).unwrap();
-        let body = runtime().block_on(async {
+        let request = request.body(Full::new(body)).unwrap();
+        let asked = async {
             let stream = TcpStream::connect(self.address).await.unwrap();
             let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
             let driver = tokio::spawn(connection);
-            let answer = sender.send_request(request).await.unwrap();
-            let body = answer.into_body().collect().await.unwrap().to_bytes();
+            let (head, body) = sender.send_request(request).await.unwrap().into_parts();
+            let body = body.collect().await.unwrap().to_bytes();
             driver.abort();
-            body
-        });
-        serde_json::from_slice(&body)
-            .unwrap_or_else(|_| panic!("{method}: {}", String::from_utf8_lossy(&body)))
+            Response::from_parts(head, body)
+        };
+        thread::scope(|scope| scope.spawn(|| runtime().block_on(asked)).join().unwrap())
     }
 }
 

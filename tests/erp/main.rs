@@ -25,7 +25,9 @@ mod mint;
 #[path = "../it/served.rs"]
 mod served;
 
+#[expect(dead_code, reason = "shared between binaries; not all of it is used here")]
 mod company;
 mod gate;
 mod reads;
+mod states;
 mod writes;

@@ -1,12 +1,15 @@
-"""Makes the database of a small company in Tryton: `seed.py DIRECTORY` leaves `DIRECTORY/erp.sqlite`.
+"""Makes the databases of a small company in Tryton: `seed.py DIRECTORY` leaves `DIRECTORY/erp.sqlite`, and the same
+company after it has traded for a while in `DIRECTORY/trade/erp.sqlite`: that is what the contract of ERPs asks.
 
 The company is in Warsaw and keeps its books in PLN. It has a chart of accounts as far as sales need one, three
 products, two warehouses with stock, and a user `admin` whose password is `admin`. Records that the tests name have
 fixed codes; their numbers are Tryton's.
 """
 
+import datetime
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 from decimal import Decimal
@@ -127,15 +130,99 @@ def customers(pool):
     } for code, name, city in rows])
 
 
-def main(folder):
-    folder = pathlib.Path(folder).resolve()
-    empty(folder)
+GOODS, BUYERS, ORDERS = 120, 24, 96
+
+
+def catalogue(pool):
+    """Goods that are counted to the thousandth, each in stock."""
+    Template, Unit, Category = (
+        pool.get("product.template"), pool.get("product.uom"), pool.get("product.category"))
+    Location, Inventory = pool.get("stock.location"), pool.get("stock.inventory")
+    category, = Category.search([("accounting", "=", True)])
+    unit, = Unit.search([("symbol", "=", "u")])
+    Unit.write([unit], {"digits": 3, "rounding": 0.001})
+    warehouse, = Location.search([("type", "=", "warehouse"), ("code", "=", "WH")])
+    # LIMIT: SQLite cannot compare many new records with each other at once.
+    for first in range(0, GOODS, 20):
+        made = Template.create([{
+            "name": f"Good {number}", "type": "goods", "default_uom": unit.id, "list_price": Decimal(number),
+            "salable": True, "sale_uom": unit.id, "account_category": category.id,
+            "products": [("create", [{"suffix_code": f"G-{number:03}"}])],
+        } for number in range(first + 1, first + 21)])
+        lines = [{"product": template.products[0].id, "quantity": 10.5} for template in made]
+        count, = Inventory.create([{
+            "location": warehouse.storage_location.id, "empty_quantity": "keep", "lines": [("create", lines)]}])
+        Inventory.confirm([count])
+
+
+def buyers(pool):
+    Party, Country = pool.get("party.party"), pool.get("country.country")
+    poland, = Country.search([("code", "=", "PL")])
+    names = ["O'Brien & Sons", 'Dom "Lamp"', "Back\\slash GmbH", "100% Bawełna", "snake_case s.r.o."]
+    Party.create([{
+        "code": f"B-{number:02}", "name": names[number] if number < len(names) else f"Buyer {number}",
+        "addresses": [("create", [{
+            "street": f"Morska {number + 1}", "postal_code": "81-001", "city": "Gdynia", "country": poland.id}])],
+    } for number in range(BUYERS)])
+
+
+def orders(pool, numbers):
+    """Drafts that were offered already, so that they have numbers; the last few are confirmed."""
+    Sale, Party, Product, Location, Currency = (
+        pool.get("sale.sale"), pool.get("party.party"), pool.get("product.product"), pool.get("stock.location"),
+        pool.get("currency.currency"))
+    warehouse, = Location.search([("type", "=", "warehouse"), ("code", "=", "WH")])
+    unit = Product.search([("code", "=", "G-001")])[0].default_uom
+
+    def line(number):
+        good, = Product.search([("code", "=", f"G-{number % GOODS + 1:03}")])
+        return {"type": "line", "product": good.id, "unit": unit.id, "quantity": float(number % 5 + 1),
+                "unit_price": Decimal(number % 90 + 10) / 4}
+
+    def order(number):
+        party, = Party.search([("code", "=", f"B-{number % BUYERS:02}")])
+        currency, = Currency.search([("code", "=", "EUR" if number % 3 else "PLN")])
+        return {
+            "party": party.id, "invoice_address": party.addresses[0].id, "shipment_address": party.addresses[0].id,
+            "warehouse": warehouse.id, "currency": currency.id,
+            "reference": f"PO-{number:04}" if number % 4 else None,
+            "sale_date": datetime.date(2026, 1, 1) + datetime.timedelta(days=number * 7 % 300),
+            "lines": [("create", [line(number * 3 + at) for at in range(number % 3 + 1)])],
+        }
+
+    made = Sale.create([order(number) for number in numbers])
+    Sale.quote(made)
+    if numbers[-1] < ORDERS - 8:
+        Sale.draft(made)
+    else:
+        Sale.confirm(made)
+
+
+def traded(folder):
+    shutil.copy(folder.parent / "erp.sqlite", folder / "erp.sqlite")
+    pool = opened(folder)
+    company, = done(lambda: [one.id for one in pool.get("company.company").search([])])
+    context = {"company": company, "companies": [company]}
+    done(lambda: (catalogue(pool), buyers(pool)), context)
+    # In several steps, so that they changed at several moments.
+    for first in range(0, ORDERS, 8):
+        done(lambda: orders(pool, range(first, first + 8)), context)
+
+
+def opened(folder):
     configured(folder)
     from trytond.pool import Pool
 
     Pool.start()
     pool = Pool("erp")
     pool.init()
+    return pool
+
+
+def main(folder):
+    folder = pathlib.Path(folder).resolve()
+    empty(folder)
+    pool = opened(folder)
     made = done(lambda: company(pool))
 
     def everything():
@@ -144,6 +231,9 @@ def main(folder):
         customers(pool)
 
     done(everything, {"company": made, "companies": [made]})
+    # A process has one place for its databases.
+    (folder / "trade").mkdir(exist_ok=True)
+    subprocess.run([sys.executable, __file__, folder / "trade", "traded"], check=True)
 
 
 def done(work, context=None):
@@ -161,4 +251,7 @@ def done(work, context=None):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    if sys.argv[2:] == ["traded"]:
+        traded(pathlib.Path(sys.argv[1]).resolve())
+    else:
+        main(sys.argv[1])

@@ -26,10 +26,17 @@ use crate::{
 
 const WORD: &str = "ksef-token-of-the-gate";
 const NUMBER: &str = "5265877635-20260201-010080615740-E4";
+const RECEIPT: &[u8] = include_bytes!("../fixtures/ksef/upo.faktura.nip.xml");
+const REGISTERED: &str = include_str!("../fixtures/ksef/api.invoices.query.response.json");
+const TOO_MANY: &str = include_str!("../fixtures/ksef/api.error.429.json");
+/// How many invoices the register holds.
+const HELD: usize = 251;
 const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/ksef");
 
 const STATEMENT: &str = "@id(\"ksef\")\n@writes(\"*, buyer.name, buyer.vat_id, buyer.line1, buyer.post_code, buyer.city, lines.net_price, lines.line_net_total, tax_breakdown.taxable_amount, tax_breakdown.tax_amount, tax_inclusive_total\")\n\
-    permit (principal in Group::\"apps\", action == Action::\"create\", resource is Invoice);\n";
+    permit (principal in Group::\"apps\", action == Action::\"create\", resource is Invoice);\n\
+    @id(\"ksef-read\")\n@fields(\"*, buyer.name, clearance.receipt, tax_exclusive_total, tax_total, tax_inclusive_total\")\n@plan(\"internal\")\n\
+    permit (principal in Group::\"apps\", action in [Action::\"list\", Action::\"read\"], resource is Invoice);\n";
 
 /// The system: what it was sent, and how it answers to who asks what became of it.
 struct Ksef {
@@ -134,12 +141,77 @@ impl Answers for Ksef {
                     json!({ "referenceNumber": "EE-1", "status": { "code": code, "description": "x" } });
                 if code == 200 {
                     told["ksefNumber"] = json!(NUMBER);
+                    told["acquisitionDate"] = json!("2026-02-01T10:23:56.3881234+00:00");
+                    told["invoiceHash"] = json!(hash(state.invoices.last().unwrap().as_bytes()));
                 }
                 said(200, &told)
             }
+            ("GET", "/sessions/SO-1/invoices/EE-1/upo") => {
+                assert_eq!(ask.header("accept"), Some("application/xml"));
+                let receipt = Response::builder().header("content-type", "application/xml");
+                receipt.body(Bytes::from_static(RECEIPT)).unwrap()
+            }
+            ("GET", path) if path.starts_with("/invoices/ksef/") => {
+                let state = self.state.lock();
+                match state.invoices.last().filter(|_| path.ends_with(NUMBER)) {
+                    Some(invoice) => {
+                        let answer = Response::builder().header("content-type", "application/xml");
+                        let answer = answer.header("x-ms-meta-hash", hash(invoice.as_bytes()));
+                        answer.body(Bytes::from(invoice.clone())).unwrap()
+                    }
+                    None => {
+                        let told =
+                            json!({ "exception": { "exceptionDetailList": [{ "exceptionCode": 21164 }] } });
+                        said(400, &told)
+                    }
+                }
+            }
+            ("POST", "/invoices/query/metadata") => registered(ask, &sent),
             (method, path) => panic!("{method} {path} is not KSeF's"),
         }
     }
+}
+
+/// A page of the register, or what it says of a question that is none of its.
+fn registered(ask: &Ask, sent: &Value) -> Response<Bytes> {
+    let refused = |why: &str| {
+        let detail = json!({ "exceptionCode": 21405, "exceptionDescription": why });
+        said(400, &json!({ "exception": { "exceptionDetailList": [detail] } }))
+    };
+    let known = ["subjectType", "dateRange"];
+    if !sent.as_object().is_some_and(|sent| sent.keys().all(|key| known.contains(&key.as_str()))) {
+        return refused("a filter that nobody knows");
+    }
+    let range = &sent["dateRange"];
+    let moment = |at: &Value| at.as_str().and_then(|text| text.parse::<jiff::Timestamp>().ok());
+    let Some(from) = moment(&range["from"]) else { return refused("no beginning") };
+    let to = moment(&range["to"]).unwrap_or_else(jiff::Timestamp::now);
+    if range["dateType"] != "PermanentStorage" || to.duration_since(from).as_hours() > 24 * 92 {
+        return refused("dates of a kind or an extent that is not taken");
+    }
+    let names: Vec<_> = ask.query.split('&').filter_map(|pair| pair.split_once('=')).collect();
+    let number = |name: &str| names.iter().find(|(known, _)| *known == name)?.1.parse::<usize>().ok();
+    let (Some(page), Some(size @ 10..=250)) = (number("pageOffset"), number("pageSize")) else {
+        return refused("no page");
+    };
+    if sent["subjectType"] == "Subject2" {
+        let busy = Response::builder().status(429).header("retry-after", "30");
+        return busy
+            .header("content-type", "application/json")
+            .body(Bytes::from_static(TOO_MANY.as_bytes()))
+            .unwrap();
+    }
+    let mut told: Value = serde_json::from_str(REGISTERED).unwrap();
+    let row = told["invoices"][0].clone();
+    let rows = (page * size..HELD.min((page + 1) * size)).map(|at| {
+        let mut row = row.clone();
+        row["ksefNumber"] = json!(format!("5555555555-20250828-01{at:010}-E4"));
+        row["invoiceNumber"] = json!(format!("FA/{at}"));
+        row
+    });
+    told["invoices"] = rows.collect();
+    told["hasMore"] = json!((page + 1) * size < HELD);
+    said(200, &told)
 }
 
 /// A gate before it, over the shipped file.
@@ -152,6 +224,16 @@ struct Scene {
 }
 
 fn scene(statuses: &'static [u16], troubled: Option<(&'static str, u16)>) -> Scene {
+    scene_of("ksef", statuses, troubled, |text| text)
+}
+
+/// A gate before it, over a shipped file with an edit.
+fn scene_of(
+    name: &str,
+    statuses: &'static [u16],
+    troubled: Option<(&'static str, u16)>,
+    edit: impl FnOnce(String) -> String,
+) -> Scene {
     let key = PrivateDecryptingKey::generate(KeySize::Rsa2048).unwrap();
     let der: PublicKeyX509Der<'_> = key.public_key().as_der().unwrap();
     let public =
@@ -175,7 +257,7 @@ fn scene(statuses: &'static [u16], troubled: Option<(&'static str, u16)>) -> Sce
     });
     let [word, pem] = [&files[0], &files[1]].map(|file| file.path().display().to_string());
     let stage = Stage::open(|policies: &Path| {
-        let text = fs::read_to_string(policies.join("systems/catalogue/ksef.yaml")).unwrap();
+        let text = fs::read_to_string(policies.join(format!("systems/catalogue/{name}.yaml"))).unwrap();
         let text = text
             .replace(
                 "https://api.ksef.mf.gov.pl/v2",
@@ -186,9 +268,9 @@ fn scene(statuses: &'static [u16], troubled: Option<(&'static str, u16)>) -> Sce
             .replace("/etc/bramka/ksef-invoices.pem", &pem)
             .replace("every: 2s", "every: 5ms")
             .replace("most: 20", "most: 3");
-        fs::write(policies.join("systems/ksef.yaml"), text).unwrap();
-        change(policies, "gateway.yaml", "  invoices: erp", "  invoices: ksef");
-        let named = format!("  erp: [BC_TOKEN]\n  ksef: [\"file:{word}\", \"file:{pem}\"]");
+        fs::write(policies.join(format!("systems/{name}.yaml")), edit(text)).unwrap();
+        change(policies, "gateway.yaml", "  invoices: erp", &format!("  invoices: {name}"));
+        let named = format!("  erp: [BC_TOKEN]\n  {name}: [\"file:{word}\", \"file:{pem}\"]");
         change(policies, "gateway.yaml", "  erp: [BC_TOKEN]", &named);
         fs::write(policies.join("access/ksef.cedar"), STATEMENT).unwrap();
         // Invoices are judged by `customer` there, which this system does not know.
@@ -218,6 +300,10 @@ impl Scene {
         self.stage.ask(request.body(Bytes::from(invoice().to_string()).into()).unwrap())
     }
 
+    fn get(&self, path: &str) -> Answer {
+        self.stage.ask(asking(Method::GET, path, Some(&self.stage.shop)).body(Bytes::new().into()).unwrap())
+    }
+
     fn steps(&self) -> Vec<String> {
         let seen = self.system.seen();
         let steps = seen.iter().filter(|seen| seen.target.starts_with("/sessions"));
@@ -242,7 +328,7 @@ fn validated(document: &str) -> Result<(), String> {
 #[test]
 fn an_invoice_goes_in_sealed_and_comes_out_with_its_number_once() {
     let scene = scene(&[100, 150, 200], None);
-    let made = scene.send("a").expect(202);
+    let made = scene.send("a").expect(201);
     // Ids are the systems' keys here.
     assert_eq!(made.json()["id"], NUMBER);
     assert_eq!(
@@ -254,14 +340,15 @@ fn an_invoice_goes_in_sealed_and_comes_out_with_its_number_once() {
             "GET /sessions/SO-1/invoices/EE-1",
             "GET /sessions/SO-1/invoices/EE-1",
             "GET /sessions/SO-1/invoices/EE-1",
+            "GET /sessions/SO-1/invoices/EE-1/upo",
         ]
     );
     let invoices = scene.state.lock().invoices.clone();
     assert_eq!(invoices.len(), 1);
     assert_eq!(validated(&invoices[0]), Ok(()));
     assert!(invoices[0].contains("<Nazwa>Młyn &amp; Syn</Nazwa>"), "{}", invoices[0]);
-    let again = scene.send("a").expect(202);
-    assert_eq!(again.json()["id"], NUMBER);
+    let again = scene.send("a").expect(201);
+    assert_eq!(again.json(), made.json());
     assert_eq!(scene.state.lock().invoices.len(), 1);
     let log = scene.stage.stderr();
     for secret in [WORD, "Bearer", "access\""] {
@@ -303,4 +390,77 @@ fn what_is_refused_before_it_goes_in_is_not_made() {
         scene.send("a").expect(told);
         assert_eq!(scene.state.lock().invoices.len(), 0, "{end} {status}");
     }
+}
+
+#[test]
+fn whoever_sends_an_invoice_is_told_how_it_was_cleared_and_gets_the_receipt() {
+    let scene = scene(&[200], None);
+    let made = scene.send("a").expect(201).json();
+    let sent = scene.state.lock().invoices.last().unwrap().clone();
+    let clearance = json!({
+        "number": NUMBER, "accepted_at": "2026-02-01T10:23:56.3881234Z", "document_hash": hash(sent.as_bytes()),
+        "receipt": BASE64.encode(RECEIPT),
+    });
+    assert_eq!(made["clearance"], clearance);
+    assert_eq!((&made["number"], &made["buyer"]["name"]), (&json!("FA/1/2026"), &json!("Młyn & Syn")));
+    // Nothing was read back: KSeF gives out few documents an hour.
+    assert!(scene.system.seen().iter().all(|seen| !seen.target.starts_with("/invoices")));
+    // Read later it is the document as KSeF holds it.
+    let read = scene.get(&format!("/v1/invoices/{NUMBER}")).expect(200).json();
+    assert_eq!(read["clearance"], json!({ "number": NUMBER, "document_hash": hash(sent.as_bytes()) }));
+    assert_eq!(read["lines"], made["lines"]);
+    scene.get("/v1/invoices/5265877635-20260201-010080615741-E4").expect(404);
+    scene.get("/v1/invoices").expect(405);
+}
+
+#[test]
+fn without_a_receipt_the_invoice_is_made_all_the_same() {
+    for status in [400, 429, 500] {
+        let scene = scene(&[200], Some(("/upo", status)));
+        let made = scene.send("a").expect(201).json();
+        assert_eq!(made["clearance"]["number"], NUMBER);
+        assert_eq!(made["clearance"]["accepted_at"], "2026-02-01T10:23:56.3881234Z");
+        assert_eq!(made["clearance"].get("receipt"), None);
+        assert_eq!(scene.state.lock().invoices.len(), 1);
+    }
+}
+
+#[test]
+fn the_register_is_listed_by_days_page_by_page() {
+    let scene = scene_of("ksef-register", &[200], None, |text| text);
+    let path =
+        "/v1/invoices?limit=200&created_at[gte]=2025-08-01T00:00:00Z&created_at[lte]=2025-09-30T00:00:00Z";
+    let first = scene.get(path).expect(200).json();
+    let items = first["items"].as_array().unwrap();
+    assert_eq!(items.len(), 200);
+    assert_eq!((&items[7]["number"], &items[7]["tax_inclusive_total"]), (&json!("FA/7"), &json!("43370.57")));
+    assert_eq!(items[7]["clearance"]["number"], "5555555555-20250828-010000000007-E4");
+    let next = first["next_cursor"].as_str().unwrap();
+    let rest = scene.get(&format!("{path}&cursor={next}")).expect(200).json();
+    assert_eq!(rest["items"].as_array().unwrap().len(), HELD - 200);
+    assert!(rest["next_cursor"].is_null());
+    let seen = scene.system.seen();
+    let asked: Vec<_> = seen.iter().filter(|seen| seen.target.starts_with("/invoices")).collect();
+    assert!(asked.iter().all(|seen| seen.method == "POST"));
+    assert!(
+        asked.iter().any(|seen| seen.target.contains("pageOffset=1")),
+        "{:?}",
+        asked.last().map(|seen| &seen.target)
+    );
+    assert_eq!(rest.get("truncated"), None);
+    // Without days it is the last thirty, and the list says at its end that this is not all.
+    let first = scene.get("/v1/invoices?limit=200").expect(200).json();
+    let next = first["next_cursor"].as_str().unwrap();
+    let rest = scene.get(&format!("/v1/invoices?limit=200&cursor={next}")).expect(200).json();
+    assert_eq!(rest["truncated"], true);
+    scene.get(&format!("/v1/invoices/{NUMBER}")).expect(405);
+}
+
+#[test]
+fn a_register_that_is_asked_too_often_says_when_to_come_again() {
+    let scene = scene_of("ksef-register", &[200], None, |text| {
+        text.replace("subject: Subject1", "subject: Subject2")
+    });
+    let told = scene.get("/v1/invoices").expect(503);
+    assert_eq!(told.header("retry-after"), Some("30"));
 }

@@ -453,7 +453,9 @@ fn a_list_that_the_system_cannot_page_to_its_end_says_so() {
     assert!(stage.written(&last).pop().unwrap()["notes"].to_string().contains("truncated"));
     // A part is in no order.
     let refused = stage.get(&format!("{query}&sort=name")).refused(400).json();
-    assert_eq!(refused["type"], "https://bramka.example/problems/too-many-to-sort");
+    assert_eq!(refused["type"], "https://bramka.example/problems/cut");
+    let detail = "the system cannot page to the end of this list; narrow the filter";
+    assert_eq!(refused["detail"], detail);
     assert_eq!(stage.get("/v1/customers?limit=200").expect(200).json().get("truncated"), None);
 }
 

@@ -215,7 +215,7 @@ async fn asked(
         Ok(answer) => answer,
         Err(error) => return unknown(chain(&error), true),
     };
-    match mapping.inward(&answer, &FieldSet::ID) {
+    match mapping.inward_of(&target.id, &answer, &FieldSet::ID) {
         Ok(_) => is(Found::There),
         Err(SystemFault { kind: FaultKind::NotFound, .. }) => is(Found::Missing),
         Err(fault) => unknown(fault.kind.to_string(), true),

@@ -17,7 +17,7 @@ use super::exact;
 use crate::{
     cli::{Came, error::VerbError, out},
     config::{Colour, Files, Placeholders, RawBundle, Report, Source},
-    mapping::{Back, Mapping, System, Tried, What},
+    mapping::{Back, Mapping, System, Tried},
     schema::{self, Schema},
     words::{Diagnostics, SystemName, tree},
 };
@@ -192,7 +192,7 @@ fn as_json(tried: &Tried) -> Json {
     let findings: Vec<Json> = tried
         .findings
         .iter()
-        .map(|(path, what)| json!({ "field": path, "what": what.as_str(), "told": words(what) }))
+        .map(|(path, what)| json!({ "field": path, "what": what.as_str(), "told": what.to_string() }))
         .collect();
     let back = match &tried.back {
         Back::Sent { method, target, body } => json!({
@@ -213,15 +213,6 @@ fn as_json(tried: &Tried) -> Json {
     json!({ "reads": tried.entity, "findings": findings, "untold": tried.untold, "back": back })
 }
 
-fn words(what: &What) -> String {
-    match what {
-        What::Unfit(why) | What::Assumed(why) => (*why).to_owned(),
-        What::UnknownValue(value) => format!("`{value}` is not in its table"),
-        What::NoRule => "no rule holds".to_owned(),
-        What::NotAList => "a list was due".to_owned(),
-    }
-}
-
 /// What was given, for a comparison with what goes back.
 struct Given<'a> {
     sample: &'a Bytes,
@@ -237,11 +228,8 @@ impl Given<'_> {
         }
         out::say(&paint.head(&format!("{} out", mapping.name())));
         out::say(&format!("{:#}", tried.entity));
-        let findings: Vec<String> = tried
-            .findings
-            .iter()
-            .map(|(path, what)| paint.bad(&format!("{path}: {}", words(what))))
-            .collect();
+        let findings: Vec<String> =
+            tried.findings.iter().map(|(path, what)| paint.bad(&format!("{path}: {what}"))).collect();
         say_list(&paint.head("does not fit"), findings.iter().map(String::as_str));
         say_list(&paint.head("not told by this answer"), tried.untold.iter().map(String::as_str));
         match &tried.back {

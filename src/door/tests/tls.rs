@@ -1,16 +1,18 @@
 //! TLS: what is offered, who may connect, what reload and revocation do; and HTTP/2 over it.
 
-use std::{path::Path, sync::Arc};
+use std::{convert::Infallible, path::Path, sync::Arc};
 
+use bytes::Bytes;
 use http::Request;
-use http_body_util::{BodyExt, Empty};
+use http_body::Frame;
+use http_body_util::{BodyExt, Empty, StreamBody};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use rcgen::ExtendedKeyUsagePurpose::{ClientAuth, ServerAuth};
 use rustls::{
     ClientConfig, HandshakeKind, NamedGroup, ProtocolVersion, RootCertStore,
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
 };
-use tokio::net::TcpStream;
+use tokio::{net::TcpStream, sync::mpsc};
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use super::kit::*;
@@ -293,11 +295,10 @@ async fn a_handshake_that_does_not_come_is_not_waited_for() {
     assert!(matches!(told, Some(Told::Handshake(_))), "{told:?}");
 }
 
-async fn http2(
-    served: &Served,
-    yard: &Yard,
-    window: u32,
-) -> hyper::client::conn::http2::SendRequest<Empty<bytes::Bytes>> {
+async fn http2<B>(served: &Served, yard: &Yard, window: u32) -> hyper::client::conn::http2::SendRequest<B>
+where
+    B: http_body::Body<Data = Bytes, Error = Infallible> + Send + Unpin + 'static,
+{
     let mut config = yard.caller(None);
     config.alpn_protocols = vec![b"h2".to_vec()];
     let stream = connect(served, &Arc::new(config), "localhost").await.unwrap();
@@ -313,7 +314,7 @@ async fn http2(
 async fn http2_is_served_where_alpn_says_so() {
     let yard = Yard::new();
     let served = yard.serve("");
-    let mut sender = http2(&served, &yard, 65535).await;
+    let mut sender = http2::<Empty<Bytes>>(&served, &yard, 65535).await;
     for target in ["/a", "/b"] {
         let request = Request::get(format!("https://localhost{target}")).body(Empty::new()).unwrap();
         let response = sender.send_request(request).await.unwrap();
@@ -333,7 +334,7 @@ async fn http2_is_served_where_alpn_says_so() {
 async fn a_drain_lets_streams_end_and_begins_none_on_their_connection() {
     let yard = Yard::new();
     let served = yard.serve("");
-    let mut sender = http2(&served, &yard, 65535).await;
+    let mut sender = http2::<Empty<Bytes>>(&served, &yard, 65535).await;
     let get = |target: &str| Request::get(format!("https://localhost{target}")).body(Empty::new()).unwrap();
     assert_eq!(sender.send_request(get("/a")).await.unwrap().status(), 200);
     let under_way = sender.send_request(get("/slow"));
@@ -356,7 +357,7 @@ async fn a_stream_whose_window_stays_shut_ends_its_connection() {
     let yard = Yard::new();
     let text = format!("{}\nbounds: {{slow_reader_timeout: 80ms}}", terms(""));
     let served = serve(&text, yard.path());
-    let mut sender = http2(&served, &yard, 1).await;
+    let mut sender = http2::<Empty<Bytes>>(&served, &yard, 1).await;
     let request = Request::get("https://localhost/big").body(Empty::new()).unwrap();
     let response = sender.send_request(request).await.unwrap();
     assert_eq!(served.told(), Told::Refused(Refusal::Late(Clock::SlowReader)));
@@ -368,11 +369,63 @@ async fn an_answer_at_hand_waits_for_no_window_that_stays_shut() {
     let yard = Yard::new();
     let text = format!("{}\nbounds: {{slow_reader_timeout: 80ms}}", terms(""));
     let served = serve(&text, yard.path());
-    let mut sender = http2(&served, &yard, 1).await;
+    let mut sender = http2::<Empty<Bytes>>(&served, &yard, 1).await;
     let request = Request::get("https://localhost/whole").body(Empty::new()).unwrap();
     let response = sender.send_request(request).await.unwrap();
     assert_eq!(served.told(), Told::Refused(Refusal::Late(Clock::SlowReader)));
     drop(response);
+}
+
+/// A request whose body comes as it is sent.
+fn written() -> (mpsc::Sender<Bytes>, Request<impl http_body::Body<Data = Bytes, Error = Infallible> + Unpin>)
+{
+    let (writer, mut pieces) = mpsc::channel::<Bytes>(1);
+    let frames = futures_util::stream::poll_fn(move |context| {
+        pieces.poll_recv(context).map(|piece| piece.map(|piece| Ok(Frame::data(piece))))
+    });
+    let request = Request::post("https://localhost/refuse").body(StreamBody::new(frames)).unwrap();
+    (writer, request)
+}
+
+#[tokio::test]
+async fn a_refusal_ends_its_stream_after_the_body_that_was_being_sent() {
+    let yard = Yard::new();
+    let served = yard.serve("");
+    let mut sender = http2(&served, &yard, 65535).await;
+    let (writer, request) = written();
+    let response = sender.send_request(request).await.unwrap();
+    assert_eq!(response.status(), 401);
+    let mut body = response.into_body();
+    assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), "no", "it is not held back");
+    // More than the window of the stream: the gate must read it.
+    for _ in 0..300 {
+        writer.send(Bytes::from_static(&[b'x'; 1000])).await.expect("the stream was reset");
+    }
+    drop(writer);
+    assert!(body.frame().await.is_none_or(|frame| frame.unwrap().into_data().unwrap().is_empty()));
+    // The connection goes on.
+    let (writer, request) = written();
+    drop(writer);
+    assert_eq!(sender.send_request(request).await.unwrap().status(), 401);
+}
+
+#[tokio::test]
+async fn what_is_unread_of_a_stream_is_waited_for_within_bounds() {
+    let yard = Yard::new();
+    let within = |bounds: &str| serve(&format!("{}\nbounds: {{{bounds}}}", terms("")), yard.path());
+    let timed = within("linger_timeout: 50ms");
+    let mut sender = http2(&timed, &yard, 65535).await;
+    let (writer, request) = written();
+    let response = sender.send_request(request).await.unwrap();
+    assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "no", "its time is over");
+    drop(writer);
+    let counted = within("linger_timeout: 1h, linger_bytes_max: 64KiB");
+    let mut sender = http2(&counted, &yard, 65535).await;
+    let (writer, request) = written();
+    let response = sender.send_request(request).await.unwrap();
+    let piece = Bytes::from_static(&[b'x'; 1000]);
+    tokio::spawn(async move { while writer.send(piece.clone()).await.is_ok() {} });
+    assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "no", "it was too much");
 }
 
 #[tokio::test]

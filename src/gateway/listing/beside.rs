@@ -11,7 +11,7 @@ use super::{
         including::{INCLUDED_MAX, Links},
         reading,
     },
-    Found, List, PAGES_MAX, Sought,
+    Found, List, PAGES_MAX, Sought, Whole,
 };
 use crate::{
     audit::Withheld, catalog::Operation, mapping::Inward, policy::Shown, quota::Admission, refusal::Refusal,
@@ -81,7 +81,10 @@ impl List<'_> {
     /// What a filter finds.
     async fn sought(&mut self) -> Result<Option<Vec<Inward>>, Refusal> {
         match self.turn_from(0).await? {
-            true => self.whole(INCLUDED_MAX, PAGES_MAX).await,
+            true => Ok(match self.whole(INCLUDED_MAX, PAGES_MAX).await? {
+                Whole::All(rows) => Some(rows),
+                Whole::Narrowed(_) | Whole::Cut | Whole::TooMany => None,
+            }),
             false => Ok(Some(Vec::new())),
         }
     }

@@ -6,7 +6,7 @@ use compact_str::CompactString;
 
 use super::{Codec, Norm, Point};
 use crate::{
-    mapping::out::Out,
+    mapping::{out::Out, time::Day},
     schema::{LeafKind, Value, value::ID_CHARS_MAX},
 };
 
@@ -15,8 +15,11 @@ impl Codec {
     /// between the two but one spelling, which means nothing else.
     pub(super) fn reads_back(&self, value: &Value, out: &Out) -> bool {
         let (Out::Text(text) | Out::Number(text)) = out else { return false };
-        if self.table.is_some() || !self.norm.is_empty() || self.forms.around.is_some() || self.jq.is_some() {
+        if !self.norm.is_empty() || self.forms.around.is_some() || self.jq.is_some() {
             return false;
+        }
+        if let Some(table) = &self.table {
+            return *value != Value::Null && table.read.get(&**text) == Some(value);
         }
         let is_spelt = match (&self.kind, value) {
             (LeafKind::Text { chars_max }, Value::Text(value)) => {
@@ -27,6 +30,8 @@ impl Codec {
                 self.forms.shift == 0 && self.forms.point == Point::Point
             }
             (LeafKind::Integer, Value::Integer(_)) => true,
+            // Years before the first have a sign, which is not read.
+            (LeafKind::Date, Value::Date(day)) => self.forms.day == Day::Iso && day.year() >= 0,
             (
                 LeafKind::Text { .. }
                 | LeafKind::Id

@@ -11,7 +11,7 @@ use crate::{
     schema::Direction,
     words::{
         Diagnostics,
-        tree::Node,
+        tree::{self, Node},
         yaml::{FromYaml, Keys},
         yaml_words,
     },
@@ -36,10 +36,35 @@ pub(in crate::mapping) struct SortWords {
     /// Most keys, the tiebreak included.
     pub(in crate::mapping) most: usize,
     pub(in crate::mapping) tie: Tie,
-    dir: [String; 2],
+    dir: [Dir; 2],
     /// What the order calls a field, where that is not what a filter calls it; others cannot be sorted by.
     fields: Option<Vec<(String, String)>>,
     form: Form,
+}
+
+/// A word for up or down.
+#[derive(Clone, Debug)]
+struct Dir {
+    text: String,
+    /// As it stands in a body: `true` and `false` without quotes are JSON's.
+    out: Out,
+}
+
+impl Dir {
+    fn is(word: &str) -> Self {
+        Self { text: word.to_owned(), out: Out::text(word) }
+    }
+
+    fn read(node: &Node, found: &mut Diagnostics) -> Option<Self> {
+        let text = String::read(node, found)?;
+        let is_bare = matches!(&node.value, tree::Value::Scalar(scalar) if !scalar.quoted);
+        let out = match text.as_str() {
+            "true" if is_bare => Out::Boolean(true),
+            "false" if is_bare => Out::Boolean(false),
+            text => Out::text(text),
+        };
+        Some(Self { text, out })
+    }
 }
 
 /// What carries an order.
@@ -69,13 +94,18 @@ impl SortWords {
         Self {
             most: 8,
             tie: Tie::Key,
-            dir: ["asc".into(), "desc".into()],
+            dir: [Dir::is("asc"), Dir::is("desc")],
             fields: None,
             form: Form::Text {
                 one: Words::of([Err(Hole::Field), Ok(" "), Err(Hole::Dir)]),
                 query: Some("$orderby".into()),
             },
         }
+    }
+
+    /// Whether it is a text that a statement has to hold.
+    pub(in crate::mapping) fn needs_statement(&self) -> bool {
+        matches!(self.form, Form::Text { query: None, .. })
     }
 
     /// The names that an order writes into a body; `None` where it writes into none.
@@ -95,6 +125,14 @@ impl SortWords {
         let (form, usual) = match carrier {
             Carrier::Text => {
                 let one: Node = keys.required("one", found)?;
+                if one.as_map().is_some() {
+                    return Self::read(
+                        (keys, node),
+                        Form::Body(Template::load(&one, &holes, found)?),
+                        1,
+                        found,
+                    );
+                }
                 let query = keys.take("query").and_then(|node| String::read(node, found));
                 (Form::Text { one: Words::load(&one, &holes, found)?, query }, KEYS_MAX)
             }
@@ -113,17 +151,30 @@ impl SortWords {
                 (Form::Query(words(&query, &holes, found)?), 1)
             }
         };
+        Self::read((keys, node), form, usual, found)
+    }
+
+    /// What is said of an order whatever carries it.
+    fn read(
+        (mut keys, node): (Keys<'_>, &Node),
+        form: Form,
+        usual: u32,
+        found: &mut Diagnostics,
+    ) -> Option<Self> {
         let tie = keys.or("tie", || Tie::Key, found);
         let most = keys.or("most", || usual, found)?.min(KEYS_MAX);
-        let dir: Vec<String> = keys.or("dir", || vec!["asc".into(), "desc".into()], found)?;
+        let dir: Vec<Dir> = match keys.take("dir") {
+            None => vec![Dir::is("asc"), Dir::is("desc")],
+            Some(node) => {
+                node.as_list().unwrap_or_default().iter().filter_map(|word| Dir::read(word, found)).collect()
+            }
+        };
         let fields = keys.take("fields").map(|node| {
-            let read = |(key, node): &(crate::words::tree::Key, Node)| {
-                Some((key.text.clone(), node.as_text()?.to_owned()))
-            };
+            let read = |(key, node): &(tree::Key, Node)| Some((key.text.clone(), node.as_text()?.to_owned()));
             pairs(Some(node), found).iter().filter_map(read).collect()
         });
         keys.finish(found);
-        let Ok(dir) = <[String; 2]>::try_from(dir) else {
+        let Ok(dir) = <[Dir; 2]>::try_from(dir) else {
             found.error(&node.place, "`dir` names the two directions, ascending first");
             return None;
         };
@@ -143,11 +194,14 @@ impl SortWords {
         for (n, (name, direction)) in keys.iter().enumerate() {
             let text = |hole: Hole| match hole {
                 Hole::Field => Some(self.called(name).to_owned()),
-                Hole::Dir => Some(self.dir(*direction).to_owned()),
+                Hole::Dir => Some(self.dir(*direction).text.clone()),
                 Hole::N => Some(n.to_string()),
                 _ => None,
             };
-            let out = |hole: Hole| text(hole).map(|text| Out::text(&text));
+            let out = |hole: Hole| match hole {
+                Hole::Dir => Some(self.dir(*direction).out.clone()),
+                hole => text(hole).map(|text| Out::text(&text)),
+            };
             match &self.form {
                 Form::Text { one, .. } => texts.push(one.fill(&text)),
                 Form::Body(one) => asked.put_all(one.fill(&out)),
@@ -173,7 +227,7 @@ impl SortWords {
         other.map_or(name, |(_, other)| other.as_str())
     }
 
-    fn dir(&self, direction: Direction) -> &str {
+    fn dir(&self, direction: Direction) -> &Dir {
         let [ascending, descending] = &self.dir;
         match direction {
             Direction::Ascending => ascending,

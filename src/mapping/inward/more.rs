@@ -1,13 +1,13 @@
 //! Parts that hang on more than one native scalar, or share one.
 
-use super::{Build, Came, Findings as _};
+use super::{Absent, Build, Came, Findings as _};
 use crate::{
     mapping::{
         calc::{Calc, NoValue},
         choice::{Choice, Chosen},
         codec::Got,
         errors::SystemFault,
-        model::{Held, Mapping, Narrow, Source, Split, What, When},
+        model::{EachPart, Held, Mapping, Narrow, Source, Split, What, When},
         native::NativeAnswer,
         scan::Raw,
         trie::Raws,
@@ -20,19 +20,25 @@ const PIECES_MAX: usize = 1000;
 
 impl Mapping {
     /// Room for what records hold, each with what it gets of the answer it comes in.
-    pub(in crate::mapping) fn raws<'a>(&self, answer: &'a NativeAnswer) -> Result<Raws<'a>, SystemFault> {
-        Ok(Raws::new(&self.words.absent).given(self.given(answer)?))
+    pub(in crate::mapping) fn raws<'a>(
+        &'a self,
+        answer: &'a NativeAnswer,
+        asked: Option<&'a str>,
+    ) -> Result<Raws<'a>, SystemFault> {
+        Ok(Raws::new(&self.words.absent).given(self.given(answer, asked)?))
     }
 
     /// What each record gets of the answer it comes in.
     pub(in crate::mapping) fn given<'a>(
-        &self,
+        &'a self,
         answer: &'a NativeAnswer,
+        asked: Option<&'a str>,
     ) -> Result<Vec<(u16, Raw<'a>)>, SystemFault> {
         let Some(around) = &self.around else { return Ok(Vec::new()) };
         let head = |name: &http::HeaderName| answer.headers.get(name).and_then(|value| value.to_str().ok());
         let heads = around.heads.iter().map(|(name, to)| (*to, head(name).map_or(Raw::Absent, Raw::Text)));
-        let mut given: Vec<_> = heads.collect();
+        let key = around.asked.map(|to| (to, asked.map_or(Raw::Absent, Raw::Text)));
+        let mut given: Vec<_> = heads.chain(key).collect();
         if !around.slots.is_empty() {
             let mut raws = Raws::new(&self.words.absent);
             raws.restart(around.frame);
@@ -145,6 +151,25 @@ impl Build<'_, '_> {
             }
         }
         Came::Is(Value::List(values))
+    }
+
+    /// Whether all elements of a list came. A part of it is not told, since it would look like the whole.
+    pub(super) fn is_whole(&mut self, each: &EachPart, base: usize) -> bool {
+        let Some(slot) = each.more else { return true };
+        match (self.raws.get(base, slot), self.absent) {
+            (Raw::Boolean(false), _) | (Raw::Absent, Absent::Empty) => return true,
+            (Raw::Boolean(true), _) => {
+                let mut first = None;
+                each.item.lines(true, &mut |line, _| first = first.or(Some(line.leaf)));
+                if let Some(leaf) = first.filter(|leaf| self.wanted.contains(*leaf)) {
+                    self.findings.truncate_push(leaf, What::Unfit("there are more elements than came"));
+                }
+            }
+            // Whoever does not say that there are no more may have some.
+            (_, _) => {}
+        }
+        self.lost(&each.item);
+        false
     }
 
     pub(super) fn calc(&mut self, leaf: LeafId, calc: &Calc, base: usize) -> Came {

@@ -23,6 +23,9 @@ pub(super) const OF_CREATE: &[&str] = &["record"];
 pub(super) const OF_UPDATE: &[&str] = &["record", "key", "version"];
 pub(super) const OF_DELETE: &[&str] = &["key", "version"];
 
+/// What stands for the key in the form of a hole.
+const VALUE: &str = "{value}";
+
 /// Reads `body`, if it is there.
 pub(super) fn load(
     keys: &mut Keys<'_>,
@@ -146,6 +149,10 @@ impl Reader<'_> {
             ("record", None) => Hole::Record,
             ("key", None) => Hole::Key,
             ("key", Some("number")) => Hole::KeyNumber,
+            ("key", Some(form)) if form.contains(VALUE) => {
+                let (before, after) = form.split_once(VALUE)?;
+                Hole::KeyIn(before.into(), after.into())
+            }
             ("version", None) => Hole::Version,
             ("keys", None) => Hole::Keys,
             ("keys", Some("number")) => Hole::KeysNumber,
@@ -171,6 +178,9 @@ impl Reader<'_> {
 fn name_of(text: &str) -> Option<&str> {
     let inner = text.strip_prefix('{')?.strip_suffix('}')?;
     let name = inner.split_once(':').map_or(inner, |(name, _)| name);
+    if name == "key" && inner.matches(VALUE).count() == 1 && inner.matches(['{', '}']).count() == 2 {
+        return Some(inner);
+    }
     let is_word = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
     let is_plain = !inner.contains(['{', '}', '\n']);
     (is_word && is_plain).then_some(inner)

@@ -95,14 +95,35 @@ pub(super) fn undo(entity: &Node, found: &mut Diagnostics) -> bool {
     true
 }
 
+/// A call that leads a field of one record to a value.
+pub(super) fn action(
+    node: &Node,
+    key: Option<&Key>,
+    defaults: &Defaults,
+    found: &mut Diagnostics,
+) -> Option<Call> {
+    let kind =
+        Kind { name: "actions", usual: "post", holes: bodies::OF_DELETE, is_keyed: true, is_written: false };
+    call_at(node, (kind, key), defaults, found)
+}
+
 /// A call: its address under `at`, by method; left out, it cannot be done.
 fn call(
     keys: &mut Keys<'_>,
+    of: (Kind, Option<&Key>),
+    defaults: &Defaults,
+    found: &mut Diagnostics,
+) -> Option<Call> {
+    let node = keys.take(of.0.name)?;
+    call_at(node, of, defaults, found)
+}
+
+fn call_at(
+    node: &Node,
     (kind, key): (Kind, Option<&Key>),
     defaults: &Defaults,
     found: &mut Diagnostics,
 ) -> Option<Call> {
-    let node = keys.take(kind.name)?;
     let mut keys = Keys::of(node, found)?;
     let address = address(&mut keys, kind, defaults, found);
     // Only changed lines are ever sent; the word says so to the reader.
@@ -328,9 +349,10 @@ fn returns(keys: &mut Keys<'_>, node: &Node, kind: Kind, found: &mut Diagnostics
                 .push(mistake.help("a path of the answer, or `{ header: Location, pattern: \"{_}/{id}\" }`"));
         }
         (ReturnsWord::Key, true, false) => return key_at.map(Returns::Key),
+        (ReturnsWord::Record, true, false) if at.is_some() => return key_at.map(Returns::Keyed),
         (ReturnsWord::Record | ReturnsWord::Nothing, true, _) => {
             if let Some(at) = at {
-                found.error(&at.place, "`key_at` goes with `returns: key`");
+                found.error(&at.place, "`key_at` goes with `returns: key`, or `returns: record` of `create`");
             }
             return Some(match read {
                 ReturnsWord::Nothing => Returns::Nothing,
@@ -421,6 +443,17 @@ pub(super) fn fit_together(
     if form != KeyForm::Digits && bodies.any(|body| body.has(&is_number)) {
         let mistake = Diagnostic::error(&node.place, "`{key:number}` needs a key that is one");
         found.push(mistake.help("say `key: { at: …, form: digits }`, or write `{key}`"));
+    }
+    let is_in_text = |hole: &Hole| matches!(hole, Hole::KeyIn(..));
+    let within = |call: &&Option<Call>| {
+        call.as_ref().and_then(|call| call.body.as_ref()).is_some_and(|body| body.has(&is_in_text))
+    };
+    if form == KeyForm::Text && calls.iter().any(within) {
+        let mistake = Diagnostic::error(
+            &node.place,
+            "a key stands within a text only where it cannot change what the text says",
+        );
+        found.push(mistake.help("say `key: { at: …, form: digits }` or `guid`, or write `\"{key}\"`"));
     }
     if form == KeyForm::Text && lists.iter().any(ListCall::joins_keys) {
         let text = "keys are joined in an address only where they cannot hold what stands between them";

@@ -52,6 +52,7 @@ impl Loader<'_> {
         let source: Node = keys.required("each", self.found)?;
         let native = super::path(&source, self.found)?;
         let key = path_at(&mut keys, "key", self.found);
+        let more = self.more(at, &mut keys, frame);
         let commands = self.commands_at(&mut keys);
         let write = self.list_write_word(&mut keys, &at.field.name);
         let outer = std::mem::replace(&mut self.list, self.lists + 1);
@@ -99,6 +100,7 @@ impl Loader<'_> {
         let update = create && may_change && commands.as_ref().is_some_and(Commands::may_change);
         Some(EachPart {
             slot,
+            more,
             at: native,
             item: Box::new(part),
             narrow,
@@ -120,6 +122,17 @@ impl Loader<'_> {
             let text = format!("`{}` is written by `parts` or as `commands`, not both", at.field.name);
             self.found.push(Diagnostic::error(place, text).help("leave out one of the two"));
         }
+    }
+
+    /// `more`: where what holds the list says that more elements are there than came.
+    fn more(&mut self, at: At<'_>, keys: &mut Keys<'_>, frame: &mut Frame) -> Option<u16> {
+        let path = path_at(keys, "more", self.found)?;
+        if self.list == 0 {
+            self.lines.reads.push((leaves(at.field), path.clone(), false));
+        } else {
+            self.reads_inside(leaves(at.field), &path);
+        }
+        Some(frame.slot(path.steps()))
     }
 
     /// What an element is made of.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    Defaults, bodies, calls, cells, choices,
+    Defaults, actions, bodies, calls, cells, choices,
     elements::narrows,
     fields::{FilterLine, Lines, Loader},
     finds, jq, key, lacks, lists, pairs, path_at,
@@ -73,26 +73,25 @@ pub(super) fn load(
     let version = key::version(&mut keys, &mut frame, found);
     let cells = cells::load(&mut keys, &mut frame, defaults.speaks != Speaks::Xml, found);
     let select = select_words(&mut keys, defaults, found);
-    let fields: Option<Node> = keys.required("fields", found);
     let mut loader = Loader::new(entity, defaults, found);
-    let root = root(&mut loader, (node, fields.as_ref()), &cells, &mut frame);
-    let (set, set_found) = sets(&mut loader, node, keys.take("set"), &narrow);
+    let (root, (set, set_found)) = root(&mut loader, (node, &mut keys), (&cells, &narrow), &mut frame);
     let Loader { lines, written, finds, .. } = loader;
     let lists = lists::load(&mut keys, &at, (entity, defaults), found);
     let [read, create, update, delete] = calls::load(&mut keys, key.as_ref(), defaults, found);
+    let all = [&read, &create, &update, &delete];
+    let fit = (&root, &lines, key.as_ref(), version.as_ref());
+    let actions = actions::load(&mut keys, (entity, defaults), fit, all, &mut frame, found);
     let xml = xml::record(&mut keys, words, [&read, &create, &update], node, found);
-    let (samples, watched, requires) = beside(&mut keys, entity, create.as_ref(), found);
-    let lacks = lacks::load(&mut keys, (entity, &root), &lists, [&read, &create, &update, &delete], found);
+    let (samples, watched, requires) = beside(&mut keys, (entity, defaults), create.as_ref(), found);
+    let lacks = lacks::load(&mut keys, (entity, &root, &actions), &lists, all, found);
     keys.finish(found);
     // ORDER: every key has been asked for by now, so that all mistakes of the entity are told.
     let key = key?;
-    let all = [&read, &create, &update, &delete];
     let of = (&key, version.as_ref(), &root, &lines);
-    fit_together(node, of, (select.as_ref(), &cells, defaults.speaks), all, &lists, found);
-    finish(&mut frame, node, found);
+    fit_together(node, of, (select.as_ref(), &cells, defaults.speaks), all, &lists, (&mut frame, found));
     xml::check(words, &frame.root, &written, (all, &lists), node, found);
     Some(Mapping {
-        around: around(&frame, node, found),
+        around: around(&frame, node, &lists, found),
         filters: filters(entity, &lines, select.as_ref(), defaults.speaks),
         key_names: key_names(&key, select.as_ref(), defaults.speaks),
         select: select.map(|words| select_of(words, &lines, (&key, &cells), version.as_ref(), &narrow)),
@@ -119,6 +118,7 @@ pub(super) fn load(
         create,
         update,
         delete,
+        actions,
         undo: calls::undo(node, found),
         lacks,
         samples,
@@ -152,7 +152,7 @@ fn fit_together(
     (select, cells, speaks): (Option<&SelectWords>, &cells::Written, Speaks),
     all: [&Option<Call>; 4],
     lists: &[ListCall],
-    found: &mut Diagnostics,
+    (frame, found): (&mut Frame, &mut Diagnostics),
 ) {
     let [read, _, update, delete] = all;
     cells.check(node, key, all, lists, found);
@@ -165,6 +165,7 @@ fn fit_together(
         let text = "elements are not written by themselves where a key has several parts";
         found.push(Diagnostic::error(&node.place, text).help("leave out `parts`"));
     }
+    finish(frame, node, found);
 }
 
 /// Whether its elements are written by requests of their own.
@@ -172,19 +173,23 @@ fn is_by_itself(part: &Part) -> bool {
     matches!(part.bare(), Part::Each(each) if each.parts.is_some())
 }
 
-/// The lines of a record. Those of rows that are no records as they stand are never written.
+/// The lines of a record, and what goes along with a new one. Those of rows that are no records as they stand are never
+/// written.
 fn root(
     loader: &mut Loader<'_>,
-    (node, fields): (&Node, Option<&Node>),
-    cells: &cells::Written,
+    (node, keys): (&Node, &mut Keys<'_>),
+    (cells, narrow): (&cells::Written, &[Narrow]),
     frame: &mut Frame,
-) -> ObjectPart {
+) -> (ObjectPart, (Vec<Set>, Vec<SetFound>)) {
     let entity = loader.entity;
+    let fields: Option<Node> = keys.required("fields", loader.found);
     loader.parts = super::parts::PartWords::read(entity, node, loader.found);
-    let Some(fields) = fields else { return ObjectPart::default() };
-    let root = loader.object(&entity.root, fields, frame, !cells.cells.is_plain());
+    let root = match fields {
+        Some(fields) => loader.object(&entity.root, &fields, frame, !cells.cells.is_plain()),
+        None => ObjectPart::default(),
+    };
     loader.lines.unpivoted(cells);
-    root
+    (root, sets(loader, node, keys.take("set"), narrow))
 }
 
 fn finish(frame: &mut Frame, node: &Node, found: &mut Diagnostics) {
@@ -194,10 +199,12 @@ fn finish(frame: &mut Frame, node: &Node, found: &mut Diagnostics) {
 }
 
 /// What records are given of the answers they come in.
-fn around(record: &Frame, node: &Node, found: &mut Diagnostics) -> Option<Around> {
+fn around(record: &Frame, node: &Node, lists: &[ListCall], found: &mut Diagnostics) -> Option<Around> {
+    let mut asked = None;
     let (mut frame, mut slots, mut heads) = (Frame::default(), Vec::new(), Vec::new());
     for (steps, to) in &record.outside {
         match steps.as_slice() {
+            [Step::Asked] => asked = Some(*to),
             [Step::Answer, rest @ ..] => slots.push((frame.slot(rest), *to)),
             [Step::Head, Step::Key(name)] => match http::HeaderName::try_from(&**name) {
                 Ok(name) => heads.push((name, *to)),
@@ -207,8 +214,12 @@ fn around(record: &Frame, node: &Node, found: &mut Diagnostics) -> Option<Around
         }
     }
     finish(&mut frame, node, found);
-    let is_read = !slots.is_empty() || !heads.is_empty();
-    is_read.then(|| Around { node: frame.root, frame: frame.slots, slots, heads })
+    if asked.is_some() && !lists.is_empty() {
+        let text = "`$key` is what one record was asked for by, and a list asks for none by its key";
+        found.push(Diagnostic::error(&node.place, text).help("name the path where a row says it"));
+    }
+    let is_read = !slots.is_empty() || !heads.is_empty() || asked.is_some();
+    is_read.then(|| Around { node: frame.root, frame: frame.slots, slots, heads, asked })
 }
 
 /// By which native places each leaf can be filtered: by every place it is read from, or not at all.
@@ -384,7 +395,7 @@ fn found_by(steps: &[Step]) -> impl Iterator<Item = String> {
         Step::Find(key, _) => {
             Some(dotted(&[steps.get(..at).unwrap_or_default(), &[Step::Key(key.clone())]].concat()))
         }
-        Step::Key(_) | Step::Index(_) | Step::Up | Step::Answer | Step::Head => None,
+        Step::Key(_) | Step::Index(_) | Step::Up | Step::Answer | Step::Head | Step::Asked => None,
     })
 }
 
@@ -454,11 +465,12 @@ impl CaseWord {
 /// What is no part of the way there and back.
 fn beside(
     keys: &mut Keys<'_>,
-    entity: &Entity,
+    (entity, defaults): (&Entity, &Defaults),
     create: Option<&Call>,
     found: &mut Diagnostics,
 ) -> (Vec<Sample>, Watched, FieldSet) {
     let samples = super::samples(keys.take("samples"), found);
+    let samples = samples.into_iter().map(|sample| sample.with(&defaults.settings)).collect();
     (samples, Watched::load(keys, entity, found), requires(keys, entity, create, found))
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Defaults, elements::Written, pairs, path, path_at};
+use super::{Defaults, elements::Written, pairs, path};
 use crate::{
     mapping::{
         codec::Codec,
@@ -407,7 +407,8 @@ impl<'l> Loader<'l> {
         self.reference(leaf, &mut keys);
         let find = keys.take("find").and_then(|node| super::finds::named(node, self.defaults, self.found));
         self.finds |= find.is_some();
-        let write_at = path_at(&mut keys, "write_at", self.found).or_else(|| native.clone());
+        let [write_at, update_at] = self.write_places(&mut keys);
+        let write_at = write_at.or_else(|| native.clone());
         let filter_at = match keys.take("filter_at") {
             Some(node) if node.as_text() == Some("never") => None,
             Some(node) => path(node, self.found),
@@ -416,19 +417,32 @@ impl<'l> Loader<'l> {
         // ORDER: every word has been asked for by now, so that all mistakes of the line are told.
         keys.finish(self.found);
         let (source, native, write_at) = (source?, native?, write_at?);
-        let (create, update) = self.when_written(at, write, &native, &write_at, &source.place);
+        let updated_at = update_at.as_ref().unwrap_or(&write_at);
+        let (create, update) = self.when_written(at, write, &native, updated_at, &source.place);
+        self.is_written_there(node, (create, update));
         if create || update {
             self.invertible(leaf, &codec, node);
             self.finding = find.is_some();
             self.writes(&write_at, &at.field.name, &source.place);
+            if let Some(update_at) = update_at.as_ref().filter(|path| **path != write_at) {
+                self.writes(update_at, &at.field.name, &source.place);
+            }
             self.finding = false;
         }
         self.reads(leaf, &native);
         let slot = super::lines::slot(frame, &native, &codec);
         let read_at = Some(native).filter(|native| *native != write_at);
         let codec = Arc::new(codec);
-        let source =
-            Source::Native(Box::new(Native { slot, codec, write_at, read_at, find, create, update }));
+        let source = Source::Native(Box::new(Native {
+            slot,
+            codec,
+            write_at,
+            update_at,
+            read_at,
+            find,
+            create,
+            update,
+        }));
         self.filter(leaf, &source, filter_at);
         Some(source)
     }

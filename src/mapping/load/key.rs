@@ -3,7 +3,7 @@
 use super::{Defaults, calls, path};
 use crate::{
     mapping::{
-        body::{Body, Hole},
+        body::Body,
         key::{Key, KeyPart},
         model::{Call, KeyForm, ListCall, Narrow, Returns, Speaks, Version},
         path::{Path, Step},
@@ -43,7 +43,7 @@ pub(super) fn form(node: &Node, found: &mut Diagnostics) -> Option<KeyForm> {
     })
 }
 
-/// `key: path`, `key: { at, form }`, or a list of them; what `where` fixes of a list is fixed.
+/// `key: path`, `key: { at, form }`, `key: $key`, or a list of paths; what `where` fixes of a list is fixed.
 pub(super) fn key(
     node: Option<&Node>,
     narrow: &[Narrow],
@@ -118,13 +118,21 @@ fn of(node: &Node, found: &mut Diagnostics) -> Option<Vec<Path>> {
 
 fn one(node: &Node, found: &mut Diagnostics) -> Option<(Path, KeyForm)> {
     if node.as_text().is_some() {
-        return Some((path(node, found)?, KeyForm::Text));
+        return Some((native(node, found)?, KeyForm::Text));
     }
     let mut keys = Keys::of(node, found)?;
     let at: Option<Node> = keys.required("at", found);
     let form = keys.take("form").map_or(Some(KeyForm::Text), |node| form(node, found));
     keys.finish(found);
-    Some((path(&at?, found)?, form?))
+    Some((native(&at?, found)?, form?))
+}
+
+/// Where a key stands: a path, or `$key`, of a record that does not say its own.
+fn native(node: &Node, found: &mut Diagnostics) -> Option<Path> {
+    match node.as_text() {
+        Some(text @ "$key") => Path::source(text).ok(),
+        Some(_) | None => path(node, found),
+    }
 }
 
 /// `version: { at, send }`; without `send`, bodies have `"{version}"`.
@@ -198,16 +206,20 @@ pub(super) fn fit_together(
             "list the records themselves",
         );
     }
-    let returns_key = create.as_ref().is_some_and(|call| matches!(call.returns, Returns::Key(_)));
-    if returns_key && key.only().is_none() {
+    let tells_key =
+        create.as_ref().is_some_and(|call| matches!(call.returns, Returns::Key(_) | Returns::Keyed(_)));
+    if tells_key && key.only().is_none() {
         mistake(
-            "`returns: key` tells one value, and this key has several".to_owned(),
-            "say `returns: record` or `returns: nothing`",
+            "`key_at` tells one value, and this key has several".to_owned(),
+            "say `returns: record` or `returns: nothing`, without `key_at`",
         );
+    }
+    if key.parts().iter().any(|part| part.at.steps() == [Step::Asked]) {
+        asked(key, [create, update], &mut mistake);
     }
     for (name, call) in [("update", update), ("delete", delete)] {
         let Some(call) = call else { continue };
-        let holds = call.body.as_ref().is_some_and(|body| body.has(&|hole| *hole == Hole::Version));
+        let holds = call.holds_version();
         match version {
             Some(Version { header: None, .. }) if !holds => mistake(
                 format!(
@@ -221,5 +233,24 @@ pub(super) fn fit_together(
             ),
             Some(_) | None => {}
         }
+    }
+}
+
+/// `key: $key`: what a record is asked for by, where it does not say that itself.
+fn asked(key: &Key, [create, update]: [&Option<Call>; 2], mistake: &mut dyn FnMut(String, &str)) {
+    if key.is_parted() {
+        mistake("`$key` is the whole key, not a part of one".to_owned(), "say `key: $key`");
+    }
+    if create.as_ref().is_some_and(|call| matches!(call.returns, Returns::Record)) {
+        mistake(
+            "a new record does not say its key, and nothing else does".to_owned(),
+            "say where in the answer it stands, as in `key_at: { header: Location, pattern: \"{_}/{id}\" }`",
+        );
+    }
+    if update.is_some() {
+        mistake(
+            "a record that does not say its own key is not changed".to_owned(),
+            "leave out `update`; name the path of the key if records have one",
+        );
     }
 }

@@ -1,12 +1,15 @@
 //! `lacks:` — why a system cannot do something with an entity, or does not take a field, in words for whoever asks.
 //!
-//! A reason stands only beside what the mapping does not offer or write, and is short text without control characters: it
+//! A reason stands only beside what the mapping does not offer, or does not always write, and is short text without control characters: it
 //! goes to callers as it stands in the file.
 
 use super::pairs;
 use crate::{
     catalog::Action,
-    mapping::model::{Call, Join, ListCall, Mapping, ObjectPart, Source},
+    mapping::{
+        actions::LedField,
+        model::{Call, Join, ListCall, Mapping, ObjectPart, Source},
+    },
     schema::{Entity, LeafId},
     words::{
         Diagnostic, Diagnostics,
@@ -48,7 +51,7 @@ impl Mapping {
 /// Reads `lacks`, beside what the entity has.
 pub(super) fn load(
     keys: &mut Keys<'_>,
-    (entity, root): (&Entity, &ObjectPart),
+    (entity, root, led): (&Entity, &ObjectPart, &[LedField]),
     lists: &[ListCall],
     [read, create, update, delete]: [&Option<Call>; 4],
     found: &mut Diagnostics,
@@ -63,9 +66,16 @@ pub(super) fn load(
     let mut out = Vec::new();
     for (key, node) in pairs(keys.take("lacks"), found) {
         if let Some(leaf) = entity.leaf_at(&key.text) {
-            if is_written(root, leaf) {
+            // A line of one operation has none for the other.
+            let calls = [create, update].map(Option::is_some);
+            let is_always = written(root, leaf)
+                .into_iter()
+                .zip(calls)
+                .all(|(is_written, is_there)| is_written || !is_there);
+            let is_led = led.iter().any(|field| field.leaf == leaf);
+            if is_led || (is_always && written(root, leaf).contains(&true)) {
                 let mistake = Diagnostic::error(&key.place, format!("`{}` is written by its line", key.text));
-                found.push(mistake.help("say `write: never` there, or take this out"));
+                found.push(mistake.help("say `write: never` or `write: create` there, or take this out"));
             }
             out.extend(reason(node, found).map(|reason| (Lacked::Field(leaf), reason)));
             continue;
@@ -87,21 +97,23 @@ pub(super) fn load(
     Lacks(out)
 }
 
-/// Whether some line writes a leaf.
-fn is_written(root: &ObjectPart, leaf: LeafId) -> bool {
-    let mut is_written = false;
+/// Whether some line writes a leaf with a new record, and whether one does by a change.
+fn written(root: &ObjectPart, leaf: LeafId) -> [bool; 2] {
+    let (mut create, mut update) = (false, false);
     root.lines(false, &mut |line, _| {
-        is_written |= line.leaf == leaf
-            && match &line.source {
-                Source::Native(native) | Source::Join(Join { back: Some(native), .. }) => {
-                    native.create || native.update
-                }
-                Source::Hole(held) => held.create || held.update,
-                Source::Behind(behind) => behind.rest.create || behind.rest.update,
-                Source::Constant(_) | Source::Join(_) | Source::First(_) | Source::Calc(_) => false,
-            };
+        let line = match &line.source {
+            _ if line.leaf != leaf => return,
+            Source::Native(native) | Source::Join(Join { back: Some(native), .. }) => {
+                (native.create, native.update)
+            }
+            Source::Hole(held) => (held.create, held.update),
+            Source::Behind(behind) => (behind.rest.create, behind.rest.update),
+            Source::Constant(_) | Source::Join(_) | Source::First(_) | Source::Calc(_) => return,
+        };
+        create |= line.0;
+        update |= line.1;
     });
-    is_written
+    [create, update]
 }
 
 fn reason(node: &Node, found: &mut Diagnostics) -> Option<Box<str>> {

@@ -6,6 +6,7 @@ use super::{Defaults, fields::Loader, key, pairs};
 use crate::{
     mapping::{
         codec::{Codec, Forms, Norm, Table, Wire},
+        countries,
         model::{KeyForm, Rule, Then},
         path::Path,
         trie::Frame,
@@ -17,6 +18,9 @@ use crate::{
         yaml::{FromYaml, Keys, expected},
     },
 };
+
+/// The standing table of what countries are called.
+const COUNTRY_NAMES: &str = "$country_names";
 
 impl<'l> Loader<'l> {
     pub(super) fn codec(&self, leaf: LeafId) -> Codec {
@@ -103,6 +107,29 @@ impl<'l> Loader<'l> {
         }
     }
 
+    /// `write_at`: where the field is written, with a new record and by a change; a path is both.
+    pub(super) fn write_places(&mut self, keys: &mut Keys<'_>) -> [Option<Path>; 2] {
+        let Some(node) = keys.take("write_at") else { return [None, None] };
+        if node.as_map().is_none() {
+            return [super::path(node, self.found), None];
+        }
+        let Some(mut keys) = Keys::of(node, self.found) else { return [None, None] };
+        let places = ["create", "update"].map(|key| super::path_at(&mut keys, key, self.found));
+        keys.finish(self.found);
+        places
+    }
+
+    /// Tells of places under `write_at` that nothing is written to.
+    pub(super) fn is_written_there(&mut self, node: &Node, (create, update): (bool, bool)) {
+        let places = node.get("write_at").and_then(Node::as_map).unwrap_or_default();
+        for (key, _) in places {
+            if matches!((key.text.as_str(), create, update), ("create", false, _) | ("update", _, false)) {
+                let text = format!("`{}` never writes the field there", key.text);
+                self.found.push(Diagnostic::error(&key.place, text).help("take it out, or change `write`"));
+            }
+        }
+    }
+
     /// The form of what stands in a text, a code or an id.
     fn form(&mut self, leaf: LeafId, node: &Node) -> Option<KeyForm> {
         match self.entity.leaf(leaf)?.kind {
@@ -119,8 +146,14 @@ impl<'l> Loader<'l> {
     }
 
     pub(super) fn table(&mut self, leaf: LeafId, node: &Node, back: Option<&Node>) -> Option<Table> {
-        let node = self.table_node(node)?;
         let mut table = Table::default();
+        if node.as_text() == Some(COUNTRY_NAMES) {
+            self.country_names(leaf, node, &mut table)?;
+            self.table_back(leaf, back, &mut table);
+            table.back.extend(table.rows.iter().map(|(name, value)| (value.clone(), name.clone())));
+            return Some(table);
+        }
+        let node = self.table_node(node)?;
         // Of a list each is spelt as it is.
         for node in node.as_list().unwrap_or_default() {
             if let (Some(text), Some(value)) = (node.as_text(), self.value_of(leaf, node)) {
@@ -135,12 +168,40 @@ impl<'l> Loader<'l> {
                 table.rows.push((key.text.as_str().into(), value));
             }
         }
+        self.table_back(leaf, back, &mut table);
+        Some(table)
+    }
+
+    /// What countries are called where a system takes any text.
+    fn country_names(&mut self, leaf: LeafId, node: &Node, table: &mut Table) -> Option<()> {
+        for (name, code) in countries::names() {
+            let value = self.value(leaf, code, node)?;
+            table.read.insert(name.into(), value.clone());
+            table.rows.push((name.into(), value));
+        }
+        Some(())
+    }
+
+    /// Which spelling is written, where several mean one value.
+    fn table_back(&mut self, leaf: LeafId, back: Option<&Node>, table: &mut Table) {
         for (key, node) in pairs(back, self.found) {
             let named = Node {
                 value: tree::Value::Scalar(tree::Scalar { text: key.text.clone(), quoted: true }),
                 place: key.place.clone(),
             };
-            let (Some(value), Some(native)) = (self.value_of(leaf, &named), node.as_text()) else { continue };
+            let Some(value) = self.value_of(leaf, &named) else { continue };
+            if matches!(node.value, tree::Value::Null) {
+                if table.natives(&value).next().is_none() {
+                    let message = format!("no native value means `{}` in the table", key.text);
+                    self.found.error(&key.place, message);
+                }
+                table.one_way.push(value);
+                continue;
+            }
+            let Some(native) = node.as_text() else {
+                expected(node, "a native value, or `~` where it is never written", self.found);
+                continue;
+            };
             if table.read.get(native) != Some(&value) {
                 let message = format!("`{native}` does not mean `{}` in the table", key.text);
                 self.found.push(
@@ -150,7 +211,6 @@ impl<'l> Loader<'l> {
             }
             table.back.push((value, native.into()));
         }
-        Some(table)
     }
 
     /// A table, or the one that a name stands for.
@@ -185,7 +245,9 @@ impl<'l> Loader<'l> {
         let Some(table) = &codec.table else { return };
         let mut count: HashMap<String, u32> = HashMap::new();
         for (_, value) in &table.rows {
-            if !table.back.iter().any(|(named, _)| named == value) {
+            let is_settled =
+                table.back.iter().map(|(named, _)| named).chain(&table.one_way).any(|v| v == value);
+            if !is_settled {
                 *count.entry(shown(value)).or_default() += 1;
             }
         }
@@ -201,7 +263,7 @@ impl<'l> Loader<'l> {
                         twice.join("`, `")
                     ),
                 )
-                .help("name the one to write under `back`, or say `write: never`"),
+                .help("name the one to write under `back`, or `~` there for none, or say `write: never`"),
             );
         }
     }
@@ -280,10 +342,16 @@ pub(super) fn slot(frame: &mut Frame, path: &Path, codec: &Codec) -> u16 {
     frame.slot(path.steps())
 }
 
-fn shown(value: &Value) -> String {
+/// A value as files and callers write it.
+pub(in crate::mapping) fn shown(value: &Value) -> String {
     match value {
         Value::Text(text) => text.to_string(),
         Value::Boolean(yes) => yes.to_string(),
-        other => format!("{other:?}"),
+        Value::Integer(n) => n.to_string(),
+        Value::Decimal(n) => n.normalize().to_string(),
+        Value::Date(day) => day.to_string(),
+        Value::Instant(at) => at.to_string(),
+        Value::Null => "null".to_owned(),
+        Value::Object(_) | Value::List(_) => "several values".to_owned(),
     }
 }

@@ -9,7 +9,7 @@ use crate::{
     mapping::{
         batch::BATCHES_MAX,
         body::Hole,
-        dialect::{Dialect, Statement},
+        dialect::{Dialect, SortWords, Statement},
         model::{ListCall, Speaks},
         path::Path,
         trie::Frame,
@@ -63,7 +63,7 @@ pub(super) fn variant(
     found: &mut Diagnostics,
 ) -> Option<ListCall> {
     let mut keys = Keys::of(node, found)?;
-    let purposes: Vec<ForWord> = keys.or("for", Vec::new, found).unwrap_or_default();
+    let (for_queries, fields) = purposes(keys.take("for"), found);
     let (method, suffix) = address(&mut keys, defaults, found)?;
     // A list may stand elsewhere than the records.
     let at = match keys.take("at") {
@@ -71,18 +71,18 @@ pub(super) fn variant(
         None => at.to_owned(),
     };
     let mut frame = Frame::default();
-    let (rows, may_lack_rows) = rows(keys.take("rows"), node, defaults, found)?;
+    let said = keys.take("rows");
+    let (rows, inner, may_lack_rows) = rows(said, node, defaults, found)?;
     // INVARIANT: the rows' slot is the envelope's first, 1.
     frame.slot(rows.steps());
-    frame.rows(rows.steps());
-    let rows_in = rows.steps().split_last().filter(|_| may_lack_rows).map(|(_, parent)| frame.slot(parent));
+    match &inner {
+        None => frame.rows(rows.steps()),
+        Some(inner) => frame.rows_in_each(rows.steps(), inner.steps(), may_lack_rows),
+    }
+    let may_lack = may_lack_rows && inner.is_none();
+    let rows_in = rows.steps().split_last().filter(|_| may_lack).map(|(_, parent)| frame.slot(parent));
     let filter = dialect(&mut keys, defaults, found);
-    let select_body = keys.take("select").and_then(|node| {
-        let mut keys = Keys::of(node, found)?;
-        let body = path_at(&mut keys, "body", found);
-        keys.finish(found);
-        body
-    });
+    let select_body = keys.take("select").and_then(|node| select_body(node, found));
     // How long the system's index may lag behind; for the reader, and checked to be a period.
     if let Some(lag) = keys.take("lag") {
         Period::read(lag, found);
@@ -91,11 +91,10 @@ pub(super) fn variant(
     let headers = headers::load(&mut keys, node, defaults, found);
     let body = bodies::load(&mut keys, bodies::OF_LIST, defaults, found);
     // A search for keys is bounded by its codes alone.
-    let bounds = entity.map(|entity| needs::load(node, &mut keys, body.as_ref(), (entity, defaults), found));
-    let statement = match keys.take("statement") {
-        Some(node) => Some(Statement::load(node, found)?),
-        None => None,
-    };
+    let bounds =
+        entity.map(|entity| needs::load(node, &mut keys, (fields, body.as_ref()), (entity, defaults), found));
+    let statement = keys.take("statement").map(|node| Statement::load(node, found).ok_or(()));
+    let statement = statement.transpose().ok()?;
     stated(node, statement.as_ref(), filter.as_deref(), found);
     let holes = Holes::of(body.as_ref(), statement.as_ref());
     let page = pages::load(node, keys.take("page"), (&method, holes), &mut frame, found);
@@ -111,7 +110,8 @@ pub(super) fn variant(
         at: format!("{at}{suffix}"),
         query,
         headers,
-        for_queries: !purposes.is_empty(),
+        for_queries,
+        for_fields: fields.is_some(),
         filter,
         statement,
         select_body,
@@ -123,8 +123,33 @@ pub(super) fn variant(
         envelope: frame.root,
         frame: frame.slots,
     };
-    fits(&call, rows.steps().is_empty(), node, found);
+    fits(&call, rows.steps().is_empty() && inner.is_none(), node, found);
     Some(call)
+}
+
+/// Where the names of wanted fields go in the body.
+fn select_body(node: &Node, found: &mut Diagnostics) -> Option<Path> {
+    let mut keys = Keys::of(node, found)?;
+    let body = path_at(&mut keys, "body", found);
+    keys.finish(found);
+    body
+}
+
+/// Whether a variant is for queries with a filter or an order only, and the fields that such a filter has to fix.
+fn purposes<'n>(node: Option<&'n Node>, found: &mut Diagnostics) -> (bool, Option<&'n Node>) {
+    let Some(node) = node else { return (false, None) };
+    if node.as_map().is_none() {
+        return (Vec::<ForWord>::read(node, found).is_some_and(|words| !words.is_empty()), None);
+    }
+    let Some(mut keys) = Keys::of(node, found) else { return (false, None) };
+    let fields = keys.take("filter");
+    keys.finish(found);
+    let is_list = |node: &&Node| node.as_list().is_some_and(|names| !names.is_empty());
+    if fields.is_none_or(|node| !is_list(&node)) {
+        let text = "`for: { filter: [ … ] }` names the fields that a filter has to fix";
+        found.push(Diagnostic::error(&node.place, text).help("as in `for: { filter: [emails.value] }`"));
+    }
+    (true, fields.filter(is_list))
 }
 
 /// Tells of parts of a list that do not go together.
@@ -211,7 +236,8 @@ fn stated(node: &Node, statement: Option<&Statement>, dialect: Option<&Dialect>,
     if filters && !makes_text {
         tell("`{filter}` has nothing to say", "name a `filter` of shape `text` without `query`");
     }
-    let sort_text = makes_text && dialect.is_some_and(|dialect| dialect.sort.is_some());
+    let sort_text = dialect.and_then(|dialect| dialect.sort.as_ref());
+    let sort_text = makes_text && sort_text.is_some_and(SortWords::needs_statement);
     if sort_text && !sorts {
         tell("the order's text has no place", "put `[ ORDER BY {sort}]` into the statement");
     }
@@ -224,28 +250,50 @@ fn suffix(node: &Node, found: &mut Diagnostics) -> Option<String> {
     }
 }
 
-/// Where the rows stand, `.` for a bare list, and whether none are there when the answer has no such place.
+/// Where the rows stand, `.` for a bare list; where they stand in each element of that, if they do; and whether none are
+/// there when the answer has no such place.
 fn rows(
     said: Option<&Node>,
     list: &Node,
     defaults: &Defaults,
     found: &mut Diagnostics,
-) -> Option<(Path, bool)> {
+) -> Option<(Path, Option<Path>, bool)> {
     let node = match (said, defaults.speaks) {
         (Some(node), _) => node,
-        (None, Speaks::Odata4) => return Some((Path::parse("value").ok()?, false)),
-        (None, Speaks::Odata2) => return Some((Path::parse("d.results").ok()?, false)),
+        (None, Speaks::Odata4) => return Some((Path::parse("value").ok()?, None, false)),
+        (None, Speaks::Odata2) => return Some((Path::parse("d.results").ok()?, None, false)),
         (None, Speaks::Json | Speaks::Xml) => {
             found.error(&list.place, "key `rows` is missing: where records stand in the answer");
             return None;
         }
     };
     if node.as_text().is_some() {
-        return place(node, found).map(|path| (path, false));
+        return rows_at(node, defaults, found).map(|(path, inner)| (path, inner, false));
     }
     let mut keys = Keys::of(node, found)?;
     let at: Option<Node> = keys.required("at", found);
     let absent: Option<AbsentWord> = keys.required("absent", found);
     keys.finish(found);
-    absent.and(place(&at?, found)).map(|path| (path, true))
+    absent.and(rows_at(&at?, defaults, found)).map(|(path, inner)| (path, inner, true))
+}
+
+/// `path`, or `path[].path`: a list, and what stands in each of its elements. `[].path` where the answer is that list.
+fn rows_at(node: &Node, defaults: &Defaults, found: &mut Diagnostics) -> Option<(Path, Option<Path>)> {
+    let text = node.as_text().unwrap_or_default();
+    let Some((outer, inner)) = text.split_once("[].") else { return Some((place(node, found)?, None)) };
+    if defaults.speaks == Speaks::Xml {
+        found.push(
+            Diagnostic::error(&node.place, "rows of XML stand in one place")
+                .help("name the elements on the way; a repeated one needs no `[]`"),
+        );
+        return None;
+    }
+    let outer = if outer.is_empty() { Ok(Path::default()) } else { Path::parse(outer) };
+    match (outer, Path::parse(inner)) {
+        (Ok(outer), Ok(inner)) => Some((outer, Some(inner))),
+        (Err(why), _) | (_, Err(why)) => {
+            found.push(Diagnostic::error(&node.place, why).help("`[]` stands once: `chunks[].rows`"));
+            None
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! A system's file becomes compiled mappings; every mistake is told at once, with its place.
 
+mod actions;
 mod batches;
 mod bodies;
 mod calls;
@@ -128,8 +129,9 @@ impl System {
                 );
                 continue;
             };
-            if let Some(mapping) = entity::load(name, entity, node, &words, &defaults, found) {
+            if let Some(mut mapping) = entity::load(name, entity, node, &words, &defaults, found) {
                 mapping.check_watched(found);
+                mapping.spell_bounds();
                 mapping.check_bounds(node, found);
                 entities.insert(entity.name.clone(), Arc::new(mapping));
             }
@@ -332,7 +334,11 @@ impl Defaults {
 
     fn clear(&self, kind: &LeafKind) -> Clear {
         let of = |name: &str| self.clear.get(name).cloned();
-        of(kind_name(kind)).or_else(|| of("any")).unwrap_or(Clear::Refused)
+        let any = || match of("any") {
+            Some(Clear::Text(text)) => Some(Clear::AnyText(text)),
+            other => other,
+        };
+        of(kind_name(kind)).or_else(any).unwrap_or(Clear::Refused)
     }
 
     fn wire(&self, kind: &LeafKind) -> Wire {
@@ -430,6 +436,8 @@ pub(super) fn path_at(
 ) -> Option<super::path::Path> {
     keys.take(key).and_then(|node| path(node, found))
 }
+
+pub(super) use lines::shown as written;
 
 /// The samples of an entity.
 fn samples(node: Option<&Node>, found: &mut Diagnostics) -> Vec<Sample> {

@@ -1,10 +1,12 @@
-//! `needs` of a list: bounds of its filter that it cannot do without, and places of its body that take bounds.
+//! `needs` and `bounds` of a list: bounds of its filter, those that it cannot do without and others, the places of its
+//! body that take them, and the form in which they go out.
 
 use super::{Defaults, pairs};
 use crate::{
     mapping::{
         body::{Body, Hole},
-        model::{ListCall, Mapping, Source},
+        codec::{Codec, Wire},
+        model::{ListCall, Mapping, ObjectPart, Part, Source},
         needs::{Bound, Default, DefaultValue, Spelt},
         time::{Day, Moment},
     },
@@ -32,46 +34,23 @@ yaml_words! {
     }
 }
 
-/// Reads `needs`, and what the body has places for.
+/// Reads the fields that a variant is for, `needs`, `bounds`, and what the body has places for.
 pub(super) fn load(
     list: &Node,
     keys: &mut Keys<'_>,
-    body: Option<&Body>,
-    (entity, defaults): (&Entity, &Defaults),
+    (fields, body): (Option<&Node>, Option<&Body>),
+    of: (&Entity, &Defaults),
     found: &mut Diagnostics,
 ) -> Vec<Bound> {
     let mut bounds: Vec<Bound> = Vec::new();
-    let mut add = |bound: Bound, place: &Place, found: &mut Diagnostics| {
-        if bounds.iter().any(|known| known.name == bound.name) {
-            return found.error(place, format!("`{}` stands here a second time", bound.name));
-        }
-        if bounds.len() == BOUNDS_MAX {
-            return found.error(place, format!("a list has at most {BOUNDS_MAX} bounds"));
-        }
-        bounds.push(bound);
-    };
-    if let Some(node) = keys.take("needs") {
-        match node.as_list() {
-            Some(items) => {
-                for item in items {
-                    let name = String::read(item, found);
-                    let bound = name.and_then(|name| bound(&name, &item.place, (entity, defaults), found));
-                    if let Some(bound) = bound {
-                        add(Bound { is_needed: true, ..bound }, &item.place, found);
-                    }
-                }
-            }
-            None => {
-                for (key, node) in pairs(Some(node), found) {
-                    let Some(bound) = bound(&key.text, &key.place, (entity, defaults), found) else {
-                        continue;
-                    };
-                    if let Some(bound) =
-                        said(Bound { is_needed: true, ..bound }, node, (entity, defaults), found)
-                    {
-                        add(bound, &key.place, found);
-                    }
-                }
+    for (node, is_needed) in [(fields, true), (keys.take("needs"), true), (keys.take("bounds"), false)] {
+        for (bound, place) in node.map(|node| named_bounds(node, of, found)).unwrap_or_default() {
+            if bounds.iter().any(|known| known.name == bound.name) {
+                found.error(&place, format!("`{}` stands here a second time", bound.name));
+            } else if bounds.len() == BOUNDS_MAX {
+                found.error(&place, format!("a list has at most {BOUNDS_MAX} bounds"));
+            } else {
+                bounds.push(Bound { is_needed, ..bound });
             }
         }
     }
@@ -84,7 +63,7 @@ pub(super) fn load(
         });
     }
     for name in places {
-        let Some(bound) = bound(&name, &list.place, (entity, defaults), found) else { continue };
+        let Some(bound) = bound(&name, &list.place, of.0, found) else { continue };
         match bounds.iter_mut().find(|known| known.name == bound.name) {
             Some(known) => known.has_place = true,
             None => bounds.push(Bound { has_place: true, ..bound }),
@@ -93,13 +72,30 @@ pub(super) fn load(
     bounds
 }
 
+/// Bounds by their names, or with what is said of each, and where.
+fn named_bounds(node: &Node, of: (&Entity, &Defaults), found: &mut Diagnostics) -> Vec<(Bound, Place)> {
+    let mut out = Vec::new();
+    match node.as_list() {
+        Some(items) => {
+            for item in items {
+                let name = String::read(item, found);
+                let bound = name.and_then(|name| bound(&name, &item.place, of.0, found));
+                out.extend(bound.map(|bound| (bound, item.place.clone())));
+            }
+        }
+        None => {
+            for (key, node) in pairs(Some(node), found) {
+                let bound = bound(&key.text, &key.place, of.0, found);
+                let bound = bound.and_then(|bound| said(bound, node, of, found));
+                out.extend(bound.map(|bound| (bound, key.place.clone())));
+            }
+        }
+    }
+    out
+}
+
 /// A bound by the name that callers write: `from[gte]`.
-fn bound(
-    name: &str,
-    place: &Place,
-    (entity, defaults): (&Entity, &Defaults),
-    found: &mut Diagnostics,
-) -> Option<Bound> {
+fn bound(name: &str, place: &Place, entity: &Entity, found: &mut Diagnostics) -> Option<Bound> {
     let Some((leaf, op)) = named(name, entity) else {
         let path = name.split_once('[').map_or(name, |(path, _)| path);
         let mistake = match entity.leaf_at(path) {
@@ -111,10 +107,17 @@ fn bound(
         found.push(mistake);
         return None;
     };
-    let forms = &defaults.forms;
-    let spelt = Spelt { day: Day::Iso, moment: Moment::Iso, zone: forms.zone.clone() };
     let name = canonical(name).into();
-    Some(Bound { name, leaf, op, spelt, is_needed: false, has_place: false, default: None })
+    Some(Bound {
+        name,
+        leaf,
+        op,
+        spelt: Spelt::default(),
+        is_said: false,
+        is_needed: false,
+        has_place: false,
+        default: None,
+    })
 }
 
 /// The field and the comparison of a name.
@@ -130,7 +133,8 @@ fn named(name: &str, entity: &Entity) -> Option<(LeafId, Op)> {
     let field = entity.leaf(leaf)?;
     let is_ordered =
         matches!(field.kind, LeafKind::Date | LeafKind::Instant | LeafKind::Integer | LeafKind::Decimal);
-    let fits = !field.in_list && (op == Op::Eq || is_ordered);
+    // An element of a list that is equal is a bound of the record; one that is at least so much is none.
+    let fits = op == Op::Eq || (!field.in_list && is_ordered);
     fits.then_some((leaf, op))
 }
 
@@ -152,6 +156,7 @@ fn said(
     let mut keys = Keys::of(node, found)?;
     let (default, beyond) = (keys.take("default"), keys.take("beyond"));
     if let Some(node) = keys.take("as") {
+        bound.is_said = true;
         spelt(&mut bound.spelt, node, found);
     }
     keys.finish(found);
@@ -169,16 +174,39 @@ fn said(
 
 fn spelt(spelt: &mut Spelt, node: &Node, found: &mut Diagnostics) {
     let Some(mut keys) = Keys::of(node, found) else { return };
-    if let Some(day) = keys.take("date").and_then(|node| <Day as FromYaml>::read(node, found)) {
-        spelt.day = day;
-    }
-    if let Some(moment) = keys.take("instant").and_then(|node| <Moment as FromYaml>::read(node, found)) {
-        spelt.moment = moment;
-    }
-    if let Some(zone) = keys.take("zone").and_then(|node| super::forms::time_zone(node, found)) {
-        spelt.zone = zone;
-    }
+    spelt.day = keys.take("date").and_then(|node| <Day as FromYaml>::read(node, found));
+    spelt.moment = keys.take("instant").and_then(|node| <Moment as FromYaml>::read(node, found));
+    spelt.zone = keys.take("zone").and_then(|node| super::forms::time_zone(node, found));
+    spelt.wire = keys.take("wire").and_then(|node| <Wire as FromYaml>::read(node, found));
     keys.finish(found);
+}
+
+impl Spelt {
+    /// As a line has it, but for what the list says; a form of its own goes as text, if it does not say otherwise.
+    fn like(&mut self, codec: &Codec) {
+        let is_own = self.day.is_some() || self.moment.is_some();
+        self.wire = self.wire.or(Some(if is_own { Wire::Text } else { codec.wire }));
+        self.tag = codec.tag.clone().filter(|_| !is_own);
+        self.day = self.day.or(Some(codec.forms.day));
+        self.moment = self.moment.or(Some(codec.forms.moment));
+        self.zone = self.zone.take().or_else(|| Some(codec.forms.zone.clone()));
+        self.point = Some(codec.forms.point);
+    }
+
+    /// Whether a line has it so, as far as values of a kind go.
+    fn is_like(&self, codec: &Codec, kind: &LeafKind) -> bool {
+        let form = match kind {
+            LeafKind::Date => self.day == Some(codec.forms.day),
+            LeafKind::Instant => self.moment == Some(codec.forms.moment),
+            LeafKind::Decimal => self.point == Some(codec.forms.point),
+            LeafKind::Text { .. }
+            | LeafKind::Code(_)
+            | LeafKind::Id
+            | LeafKind::Integer
+            | LeafKind::Boolean => true,
+        };
+        form && self.wire == Some(codec.wire) && self.tag.is_some() == codec.tag.is_some()
+    }
 }
 
 fn default_value(
@@ -221,6 +249,15 @@ fn default_value(
 }
 
 impl Mapping {
+    /// Spells each bound of a list in the form of the line that reads its field, where the list says no other.
+    pub(super) fn spell_bounds(&mut self) {
+        for bound in self.lists.iter_mut().flat_map(|call| &mut call.bounds) {
+            if let Some(codec) = codecs(&self.root, bound.leaf).first() {
+                bound.spelt.like(codec);
+            }
+        }
+    }
+
     /// Tells of bounds that do not reach the system, or not as they are meant.
     pub(super) fn check_bounds(&self, node: &Node, found: &mut Diagnostics) {
         for bound in self.lists.iter().flat_map(|call| &call.bounds) {
@@ -228,6 +265,18 @@ impl Mapping {
                 let text = format!("no line reads the field of `{}`", bound.name);
                 found.push(
                     Diagnostic::error(&node.place, text).help("a caller cannot filter by it: add a line"),
+                );
+            } else if bound.has_place && bound.op == Op::Eq && bound.spelt.day.is_some_and(Day::is_moment) {
+                let text = format!("the system keeps the day of `{}` as a moment", bound.name);
+                found.push(Diagnostic::error(&node.place, text).help(format!(
+                    "ask for `{0}[gte]` and `{0}[lte]`, or name another form under `as`",
+                    bound.name
+                )));
+            } else if bound.has_place && !self.is_of_one_form(bound) {
+                let text = format!("lines read the field of `{}` in several forms", bound.name);
+                found.push(
+                    Diagnostic::error(&node.place, text)
+                        .help("say the one that the list takes: `bounds: { NAME: { as: { … } } }`"),
                 );
             } else if bound.has_place && !self.is_told_as_sent(bound.leaf) {
                 let text =
@@ -249,14 +298,19 @@ impl Mapping {
     }
 
     fn is_told_as_sent(&self, leaf: LeafId) -> bool {
-        let mut is_so = true;
+        let is_so = |codec: &&Codec| codec.table.is_none() && codec.norm.is_empty() && codec.forms.shift == 0;
+        let mut is_behind = false;
         self.root.lines(false, &mut |line, _| {
-            if let (true, Source::Native(native)) = (line.leaf == leaf, &line.source) {
-                let codec = &native.codec;
-                is_so &= codec.table.is_none() && codec.norm.is_empty() && codec.forms.shift == 0;
-            }
+            is_behind |= line.leaf == leaf && matches!(line.source, Source::Behind(_));
         });
-        is_so
+        !is_behind && codecs(&self.root, leaf).iter().all(is_so)
+    }
+
+    /// Whether all lines of its field have the form in which a bound goes out, if the list does not say one.
+    fn is_of_one_form(&self, bound: &Bound) -> bool {
+        let kind = self.entity.leaf(bound.leaf).map(|leaf| &leaf.kind);
+        let all = codecs(&self.root, bound.leaf);
+        bound.is_said || kind.is_none_or(|kind| all.iter().all(|codec| bound.spelt.is_like(codec, kind)))
     }
 
     /// Whether the dialect of a list can say a bound.
@@ -264,5 +318,34 @@ impl Mapping {
         let Some(kind) = self.entity.leaf(bound.leaf).map(|leaf| &leaf.kind) else { return true };
         let test = Filter::test(bound.leaf, bound.op, crate::mapping::needs::sample(kind));
         call.filter.as_ref().is_some_and(|dialect| self.push(dialect, &test).is_some())
+    }
+}
+
+/// How lines read a field: of a list in one text, its elements.
+fn codecs(root: &ObjectPart, leaf: LeafId) -> Vec<&Codec> {
+    let mut out = Vec::new();
+    root.parts.iter().for_each(|named| add_codecs(&named.part, leaf, &mut out));
+    out
+}
+
+/// Recursion is bounded by the depth of the file.
+fn add_codecs<'p>(part: &'p Part, leaf: LeafId, out: &mut Vec<&'p Codec>) {
+    match part {
+        Part::Leaf(line) => match &line.source {
+            Source::Native(native) if line.leaf == leaf => out.push(&native.codec),
+            Source::Native(_)
+            | Source::Constant(_)
+            | Source::Join(_)
+            | Source::First(_)
+            | Source::Calc(_)
+            | Source::Hole(_)
+            | Source::Behind(_) => {}
+        },
+        Part::Object(object) => object.parts.iter().for_each(|named| add_codecs(&named.part, leaf, out)),
+        Part::Slots(slots) => slots.iter().for_each(|slot| add_codecs(slot, leaf, out)),
+        Part::Each(each) => add_codecs(&each.item, leaf, out),
+        Part::Split(split) if split.line.leaf == leaf => out.push(&split.item),
+        Part::Split(_) => {}
+        Part::When(when) => add_codecs(&when.part, leaf, out),
     }
 }

@@ -41,15 +41,20 @@ impl<'m> Writing<'m> {
             let out = held.clone().unwrap_or(out);
             return self.put(native.slot, at, out, held);
         }
-        let at = &native.write_at;
-        let stands = self.body.at(at.steps()).cloned();
-        let Some(find) = native.find.as_ref().filter(|_| out != Out::Null) else {
-            return match stands.filter(|_| self.found_here.contains(&at)) {
-                Some(stands) if out != Out::Null && stands != out => self.fault_here(Some(leaf), TWO),
+        let at = native.place(self.create);
+        let is_nothing = matches!(out, Out::Null);
+        let Some(find) = native.find.as_ref().filter(|_| !is_nothing) else {
+            let stands = match self.found_here.contains(&at) {
+                true => self.body.at(at.steps()),
+                false => None,
+            };
+            return match stands {
+                Some(stands) if !is_nothing && *stands != out => self.fault_here(Some(leaf), TWO),
                 Some(_) => {}
                 None => self.put(native.slot, at, out, held),
             };
         };
+        let stands = self.body.at(at.steps()).cloned();
         let code = out.raw().text().map(|text| CompactString::from(&*text)).unwrap_or_default();
         let key = match self.found {
             None => {

@@ -1,7 +1,7 @@
 //! Native lists that are written as commands: what is sent for each element that comes, changes or goes.
 //!
 //! Elements are told apart by their keys, never by their places. One that says no key is a new one; one that says a key
-//! which the stored record does not have is refused.
+//! which the stored record does not have is refused, and so is another order of those that stay.
 
 use super::{Naming, Writing};
 use crate::{
@@ -56,9 +56,17 @@ impl<'m> Writing<'m> {
                 None => self.fault_here(None, "the system tells no key of what is to be taken out"),
             }
         }
+        let mut last = None;
         for (index, value) in new.iter().enumerate() {
             let id = key_of(value, key);
-            let before = id.and_then(|id| old.iter().find(|old| key_of(old, key) == Some(id)));
+            let place = id.and_then(|id| old.iter().position(|old| key_of(old, key) == Some(id)));
+            if place.is_some_and(|place| last.is_some_and(|last| place < last)) {
+                self.within(&index.to_string(), |this| {
+                    this.fault_here(None, "the system keeps these in an order of its own");
+                });
+            }
+            last = place.or(last);
+            let before = place.and_then(|place| old.get(place));
             let is_twice = id.is_some() && new.iter().take(index).any(|other| key_of(other, key) == id);
             let (id, before) = match (id, before) {
                 (Some(id), Some(before)) if takes(change, id) && !is_twice => (Some(id), Some(before)),

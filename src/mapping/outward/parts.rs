@@ -114,10 +114,10 @@ impl<'m> Writing<'m> {
             pointer.push_str(&format!("/{at}"));
         }
         let id = match what {
-            PartChange::Added => None,
+            PartChange::Added | PartChange::Led => None,
             PartChange::Changed | PartChange::Removed => key_of(parts, value).map(Into::into),
         };
-        self.drafts.push(PartDraft { position: parts.position, what, pointer, id, body });
+        self.drafts.push(PartDraft { position: parts.position, what, pointer, id, body, turn: None });
     }
 
     fn cannot(&mut self, at: usize, why: &str) {

@@ -21,6 +21,8 @@ impl Mapping {
         };
         if self.can(action) {
             view_of(&self.root, &self.entity.root, create, true, &mut view);
+            let led = if create { self.led_at_once() } else { self.led() };
+            view.writable = view.writable.union(&led);
         }
         if create {
             view.required = view.required.union(&self.requires.intersection(&view.writable));

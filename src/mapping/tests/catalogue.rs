@@ -189,9 +189,12 @@ fn a_text_that_no_quotes_can_hold_is_not_asked_for() {
         let filter = Filter::All(vec![test(m, "name", Op::Eq, name)]);
         decoded(&m.list(&FieldSet::ID, &filter, &[], None, 50).unwrap())
     };
-    assert_eq!(asked("O'Hara AND Sons"), r#"/Contacts?where=Name=="O'Hara AND Sons"&page=1"#);
+    assert_eq!(
+        asked("O'Hara AND Sons"),
+        r#"/Contacts?includeArchived=true&where=Name=="O'Hara AND Sons"&page=1"#
+    );
     for name in [r#"a" OR Name!=""#, r"a\", "\""] {
-        assert_eq!(asked(name), "/Contacts?page=1", "{name}");
+        assert_eq!(asked(name), "/Contacts?includeArchived=true&page=1", "{name}");
     }
 }
 

@@ -50,6 +50,7 @@ entities:
     fields:
       kind: =person
       name: name
+      addresses: [ { role: =billing, city: city, country: { at: country, values: $country_names, back: { US: USA } } } ]
       credit: { limit: { at: limit, as: { decimal: comma }, write_as: { decimal: point, wire: number } } }
 "#;
 
@@ -88,6 +89,28 @@ fn each_form_reads_and_writes_its_own_spelling() {
             "lines": [ { "micros": 1_500_000, "price": "1234,50", "fraction": "0.125", "day": "/Date(1492041600000)/" } ],
         })
     );
+}
+
+#[test]
+fn countries_are_codes_whatever_a_system_calls_them_and_are_written_by_one_name() {
+    let system = loaded(FILE);
+    let m = system.entity("Customer").unwrap();
+    let told = |country: &str| {
+        let native = json!({ "id": "1", "name": "A", "city": "B", "country": country }).to_string();
+        let read = m.inward(&answer(200, &native), &m.entity().all()).unwrap();
+        (json(m.entity(), &read.record)["addresses"][0]["country"].clone(), read.findings.len())
+    };
+    for (called, code) in
+        [("Poland", "PL"), ("Polska", "PL"), ("PL", "PL"), ("U.S.", "US"), ("Côte d'Ivoire", "CI")]
+    {
+        assert_eq!(told(called), (code.into(), 0), "{called}");
+    }
+    assert_eq!(told("Narnia"), (Json::Null, 1), "a finding, and no guess");
+    let written = |code: &str| {
+        let new = json!({ "name": "A", "addresses": [{ "role": "billing", "country": code }] });
+        sent(m, &new.to_string())["country"].clone()
+    };
+    assert_eq!((written("PL"), written("US")), ("Poland".into(), "USA".into()));
 }
 
 #[test]

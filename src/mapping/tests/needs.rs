@@ -30,7 +30,7 @@ entities:
     fields:
       metric: m
       value: v
-      from: {{ at: day, as: {{ date: compact }} }}
+      from: {{ at: day, as: {{ date: iso }} }}
       at: at
       account: account
       unit: {{ at: u, values: {{ c: count }} }}
@@ -161,10 +161,7 @@ fn along_a_cursor_today_stays_the_day_of_the_first_page() {
 #[test]
 fn a_bound_that_a_dialect_says_is_asked_for_by_it() {
     let list = "      filter: q\n      statement: { text: \"SELECT x[ WHERE {filter}]\", body: q }\n      needs: { \"from[gte]\": { default: 2020-01-01 } }";
-    // Days that the system keeps as text of another form are compared by no dialect; this one is.
-    let text = text(list).replace("{ at: day, as: { date: compact } }", "day");
-    let (system, told) = load_text("r", &text, "https://r.example/api");
-    let plain = system.unwrap_or_else(|| panic!("{told}")).entity("Metric").unwrap().clone();
+    let plain = mapped(list);
     let listing = plain.list(&FieldSet::ID, &Filter::everything(), &[], None, 10).unwrap();
     assert_eq!(sent(&listing.request)["q"], "SELECT x WHERE day >= 2020-01-01");
     let given = test(&plain, "from", Op::Gte, "2026-01-01");
@@ -210,6 +207,131 @@ fn a_moment_goes_out_in_the_form_of_its_place_and_never_too_tight() {
     assert_eq!(body["until"], "2026-10-25 03:30:00");
 }
 
+#[test]
+fn a_bound_goes_out_in_the_form_of_the_line_that_reads_it() {
+    let asked = |line: &str, list: &str, filter: &dyn Fn(&Mapping) -> Filter| {
+        let text = text(list).replace("      at: at\n", &format!("      at: {line}\n"));
+        let (system, told) = load_text("r", &text, "https://r.example/api");
+        let m = system.unwrap_or_else(|| panic!("{told}")).entity("Metric").unwrap().clone();
+        let mut body = sent(&m.list(&FieldSet::ID, &filter(&m), &[], None, 10).unwrap().request);
+        body.as_object_mut().unwrap().remove("limit");
+        body
+    };
+    let both = r#"      body: { since: "{filter:at[gte]}", until: "{filter:at[lte]}" }"#;
+    let of = |low: &'static str, high: &'static str| {
+        move |m: &Mapping| all(vec![test(m, "at", Op::Gte, low), test(m, "at", Op::Lte, high)])
+    };
+    let range = of("2026-01-01T00:00:00.0015Z", "2026-01-01T00:00:01.0015Z");
+    let ms = "{ at: at, as: { instant: unix_ms, wire: number } }";
+    assert_eq!(asked(ms, both, &range), json!({ "since": 1767225600001_i64, "until": 1767225601002_i64 }));
+    let text_ms = "{ at: at, as: { instant: unix_ms } }";
+    assert_eq!(asked(text_ms, both, &range), json!({ "since": "1767225600001", "until": "1767225601002" }));
+    let local = "{ at: at, as: { instant: naive_space } }";
+    let whole = of("2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z");
+    assert_eq!(
+        asked(local, both, &whole),
+        json!({ "since": "2026-01-01 01:00:00", "until": "2026-01-02 01:00:00" })
+    );
+    // A list may say another one, for a bound that it can do without too.
+    let other = format!("      bounds: {{ \"at[gte]\": {{ as: {{ instant: iso, wire: text }} }} }}\n{both}");
+    assert_eq!(
+        asked(ms, &other, &of("2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z")),
+        json!({ "since": "2026-01-01T00:00:00Z", "until": 1767312000000_i64 })
+    );
+    assert_eq!(asked(ms, &other, &|_| Filter::everything()), json!({}));
+}
+
+#[test]
+fn a_day_goes_out_in_the_form_of_its_line_and_the_whole_of_it() {
+    let asked = |line: &str| {
+        let text = text(BODY).replace("{ at: day, as: { date: iso } }", line);
+        let (system, told) = load_text("r", &text, "https://r.example/api");
+        let m = system.unwrap_or_else(|| panic!("{told}")).entity("Metric").unwrap().clone();
+        let filter =
+            all(vec![test(&m, "from", Op::Gte, "2026-01-05"), test(&m, "from", Op::Lte, "2026-01-31")]);
+        range(&m, &filter).unwrap()
+    };
+    let of = |from: Json, to: Json| json!({ "from": from, "to": to });
+    let compact = "{ at: day, as: { date: compact, wire: number } }";
+    assert_eq!(asked(compact), of(json!(20260105), json!(20260131)));
+    assert_eq!(asked("{ at: day, as: { date: dd.mm.yyyy } }"), of(json!("05.01.2026"), json!("31.01.2026")));
+    // A system that keeps a day as a moment may keep any of it.
+    let (from, to) = (json!("2026-01-05T00:00:00Z"), json!("2026-02-01T00:00:00Z"));
+    assert_eq!(asked("{ at: day, as: { date: iso_midnight } }"), of(from.clone(), to.clone()));
+    assert_eq!(asked("{ at: day, as: { date: iso_noon } }"), of(from, to));
+}
+
+#[test]
+fn now_is_told_to_the_millisecond_where_the_form_has_them_and_stays_that_along_a_cursor() {
+    let list = r#"      needs: { "at[lte]": { default: $now, beyond: nothing } }
+      body: { until: "{filter:at[lte]}" }"#;
+    let text = text(list)
+        .replace("      at: at\n", "      at: { at: at, as: { instant: unix_ms, wire: number } }\n");
+    let (system, told) = load_text("r", &text, "https://r.example/api");
+    let m = system.unwrap_or_else(|| panic!("{told}")).entity("Metric").unwrap().clone();
+    let at = |cursor: Option<&str>, now: &str| {
+        m.list_at(Some(now.parse().unwrap()), &FieldSet::ID, (&Filter::everything(), &[]), cursor, 2).unwrap()
+    };
+    let first = at(None, "2026-03-14T20:00:00.1234Z");
+    let until = json!(1773518400123_i64);
+    assert_eq!(sent(&first.request)["until"], until);
+    let two = answer(200, r#"{ "rows": [ { "id": "1" }, { "id": "2" } ] }"#);
+    let next = m.inward_list(&first, &two, &FieldSet::ID).unwrap().next.unwrap();
+    let second = at(Some(&next), "2026-03-15T20:00:00.9Z");
+    assert_eq!(sent(&second.request)["until"], until);
+}
+
+const LOOK_UP: &str = r#"
+entities:
+  Customer:
+    at: /c
+    list:
+      - { for: { filter: [emails.value] }, post: /find, rows: found, body: { email: [ "{filter:emails.value}" ] } }
+      - { get: "", rows: all, page: { offset: skip, size: limit } }
+    fields:
+      name: name
+      emails: { each: mails, fields: { value: at } }
+"#;
+
+#[test]
+fn a_variant_looks_a_record_up_by_a_field_of_a_list() {
+    let (system, told) = load_text("r", LOOK_UP, "https://r.example/api");
+    let m = system.unwrap_or_else(|| panic!("{told}")).entity("Customer").unwrap().clone();
+    let asked = |filter: &Filter| m.list(&FieldSet::ID, filter, &[], None, 10).unwrap().request;
+    let of = |value: &str| test(&m, "emails.value", Op::Eq, value);
+    let request = asked(&of("a\"]@x.pl"));
+    assert_eq!((request.method.as_str(), request.target.as_str()), ("POST", "/c/find"));
+    assert_eq!(sent(&request), json!({ "email": ["a\"]@x.pl"] }));
+    // What else is asked for is the gate's to check.
+    let name = test(&m, "name", Op::Eq, "n");
+    assert_eq!(sent(&asked(&all(vec![name.clone(), of("b")]))), json!({ "email": ["b"] }));
+    // Without the address, or with one of two, all are asked for.
+    for filter in [
+        Filter::everything(),
+        name.clone(),
+        Filter::Not(Box::new(of("a"))),
+        of("a").or(of("b")),
+        of("a").or(name),
+    ] {
+        assert_eq!(asked(&filter).target, "/c?limit=10", "{filter:?}");
+    }
+}
+
+#[test]
+fn a_variant_for_fields_says_which_and_has_a_place_for_them() {
+    let told = |from: &str, to: &str| load_text("r", &LOOK_UP.replace(from, to), "https://r.example/api").1;
+    for (from, to, word) in [
+        ("filter: [emails.value]", "filter: [emails.valu]", "did you mean `emails.value`"),
+        ("filter: [emails.value]", "filter: []", "names the fields"),
+        ("filter: [emails.value]", "filter: [name]", "nothing tells the system of `name`"),
+        ("filter: [emails.value]", "filters: [name]", "filter"),
+        ("\"{filter:emails.value}\"", "\"{filter:emails.value[gte]}\"", "is no bound"),
+    ] {
+        let told = told(from, to);
+        assert!(told.contains(word) && told.contains("r.yaml:"), "{to}: {told}");
+    }
+}
+
 proptest! {
     /// Every day that a filter lets through lies within the bounds that go out.
     #[test]
@@ -240,7 +362,7 @@ fn bounds_that_cannot_be_as_written_are_told_with_what_to_write() {
         ("      needs: [\"form[gte]\"]\n      body: {}", "did you mean `from`"),
         ("      needs: [\"from[after]\"]\n      body: {}", "`FIELD[gte]` or `FIELD[lte]`"),
         ("      needs: [\"metric[gte]\"]\n      body: {}", "`metric[gte]` is no bound"),
-        ("      needs: [\"dimensions.value\"]\n      body: {}", "`dimensions.value` is no bound"),
+        ("      needs: [\"dimensions.value[gte]\"]\n      body: {}", "`dimensions.value[gte]` is no bound"),
         ("      needs: [\"from[gte]\", \"from[gte]\"]\n      body: {}", "a second time"),
         ("      needs: [\"from[gte]\"]\n      body: {}", "write `\"{filter:from[gte]}\"` where it stands"),
         ("      needs: [to]\n      body: { a: \"{filter:to}\" }", "no line reads the field of `to`"),

@@ -2,7 +2,7 @@
 
 use http::HeaderValue;
 use proptest::prelude::*;
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
 use super::*;
 use crate::schema::Filter;
@@ -396,4 +396,72 @@ proptest! {
     fn no_header_field_breaks_the_reader(field in "[<>;=,\" a-z\\\\/?:.-]{0,40}") {
         drop(linked(&[&field]));
     }
+}
+
+/// A report that comes in parts, each with rows of its own.
+fn streamed(rows: &str) -> (Option<System>, String) {
+    let text = format!(
+        r#"
+entities:
+  Campaign:
+    at: /campaigns
+    key: {{ at: campaign.id, form: digits }}
+    list: {{ post: ":searchStream", rows: {rows}, page: {{ most: 10000 }} }}
+    lacks: {{ read: a record is found by a search alone }}
+    fields: {{ name: {{ at: campaign.name, write: never }} }}
+"#
+    );
+    load_text("x", &text, "https://x.example")
+}
+
+#[test]
+fn rows_of_every_part_of_an_answer_are_one_list() {
+    let read = |rows: &str, text: &str| {
+        let (system, told) = streamed(rows);
+        let system = system.unwrap_or_else(|| panic!("{told}"));
+        let m = system.entity("Campaign").unwrap();
+        let all = m.entity().all();
+        let listing = m.list(&all, &Filter::everything(), &[], None, 5).unwrap();
+        let page = m.inward_list(&listing, &answer(200, text), &all).map_err(|fault| fault.kind)?;
+        assert!(page.next.is_none() && !page.truncated);
+        Ok::<Vec<_>, FaultKind>(page.rows.into_iter().map(|row| row.unwrap().id.to_string()).collect())
+    };
+    let parts = r#"[ { "results": [ { "campaign": { "id": "1", "name": "a" } }, { "campaign": { "id": "2" } } ], "requestId": "x" },
+        { "requestId": "x", "results": [ { "campaign": { "id": "3" } } ] } ]"#;
+    assert_eq!(read("'[].results'", parts).unwrap(), ["1", "2", "3"]);
+    assert_eq!(read("'[].results'", "[]").unwrap(), [""; 0]);
+    let within = format!(r#"{{ "parts": {parts}, "more": 1 }}"#);
+    assert_eq!(read("'parts[].results'", &within).unwrap(), ["1", "2", "3"]);
+    let deep = r#"[ { "a": { "b": [ { "campaign": { "id": "7" } } ] } } ]"#;
+    assert_eq!(read("'[].a.b'", deep).unwrap(), ["7"]);
+    // A part without rows has none where the file says so, and else is no part of such an answer.
+    let lacking =
+        r#"[ { "results": [ { "campaign": { "id": "1" } } ] }, { "fieldMask": "x" }, { "results": null } ]"#;
+    assert_eq!(read("{ at: '[].results', absent: empty }", lacking).unwrap(), ["1"]);
+    assert_eq!(read("'[].results'", lacking).unwrap_err(), FaultKind::Unreadable);
+    for text in [
+        r#"{ "results": [] }"#,
+        "null",
+        "7",
+        r#"[ [] ]"#,
+        "[ 7 ]",
+        "[ null ]",
+        r#"[ { "results": {} } ]"#,
+        r#"[ { "results": { "campaign": { "id": "1" } } } ]"#,
+        r#"[ { "results": "" } ]"#,
+        r#"[ { "results": [] }, "" ]"#,
+        r#"[ { "results": [], "results": [ { "campaign": { "id": "1" } } ] } ]"#,
+    ] {
+        assert_eq!(
+            read("{ at: '[].results', absent: empty }", text).unwrap_err(),
+            FaultKind::Unreadable,
+            "{text}"
+        );
+    }
+    // Rows are bounded over all parts.
+    let many: Vec<_> =
+        (0..12).map(|_| json!({ "results": vec![json!({ "campaign": { "id": "1" } }); 1000] })).collect();
+    assert_eq!(read("'[].results'", &Json::from(many).to_string()).unwrap_err(), FaultKind::Unreadable);
+    let (_, told) = streamed("'a[].b[].c'");
+    assert!(told.contains("x.yaml:6:") && told.contains("`[]` stands once"), "{told}");
 }

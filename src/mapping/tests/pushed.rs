@@ -32,7 +32,7 @@ const LINES: [&str; 17] = [
 ];
 /// The lines are given to these, in this order.
 const NATIVES: [&str; 6] = ["a", "b", "c", "d", "e", "f"];
-const LEAVES: [&str; 4] = ["addresses.country", "addresses.city", "given_name", "addresses.role"];
+const LEAVES: [&str; 4] = ["addresses.subdivision", "addresses.city", "given_name", "addresses.role"];
 const TEXTS: [&str; 10] = ["", " ", "PL", "pl", " PL ", "DE", "De", "x", "7", "PL DE"];
 
 fn system(lines: &[&str], or: &str) -> System {
@@ -46,9 +46,9 @@ entities:
     list: {{ rows: r, filter: d }}
     fields:
       addresses:
-        - {{ role: =billing, country: {}, city: {} }}
-        - {{ role: =contact, country: {}, city: {} }}
-        - {{ role: =shipping, country: {} }}
+        - {{ role: =billing, subdivision: {}, city: {} }}
+        - {{ role: =contact, subdivision: {}, city: {} }}
+        - {{ role: =shipping, subdivision: {} }}
       given_name: {}
 ",
         line(0),

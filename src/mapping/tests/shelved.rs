@@ -23,7 +23,7 @@ fn shopify() -> System {
 
 fn mailchimp() -> System {
     let text = include_str!("../../../policies/systems/catalogue/mailchimp.yaml");
-    shelved("mailchimp", text, "https://us3.api.mailchimp.com/3.0/lists/16ed227135")
+    shelved("mailchimp", text, "https://us3.api.mailchimp.com/3.0")
 }
 
 fn ga4() -> System {
@@ -118,7 +118,7 @@ fn an_audience_is_listed_by_offset_up_to_its_total() {
         answer(200, &json!({ "members": rows, "total_items": 4 }).to_string())
     });
     assert_eq!(ids, ["0", "1", "2", "3"]);
-    assert_eq!(targets, ["/members?count=2", "/members?offset=2&count=2"]);
+    assert_eq!(targets, ["/lists/16ed227135/members?count=2", "/lists/16ed227135/members?offset=2&count=2"]);
 }
 
 #[test]

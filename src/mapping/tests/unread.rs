@@ -177,3 +177,18 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_the_errors_of_a_file_look_at_is_read() {
+    let text = "errors: [ { status: any, at: success, equals: 'false', is: invalid, text: why, faults: { each: message, field: at } } ]";
+    let (system, told) =
+        load_text("shop", &format!("{text}\n{SHOP}").replace("IGNORE", ""), "https://shop.example");
+    let mapping = system.unwrap_or_else(|| panic!("{told}")).entity("Product").unwrap().clone();
+    let body = r#"{ "success": true, "message": [ { "at": "x", "more": 1 } ], "why": "", "took": 3,
+        "data": { "articles": [ { "articleId": "1", "live": true, "success": 1 } ] } }"#;
+    assert_eq!(mapping.unread(&Bytes::from_static(body.as_bytes())), ["data.articles[].success", "took"]);
+    // Of a record that stands alone the same holds, and its own fields are its own to a gate.
+    let alone = r#"{ "success": true, "message": [], "articleId": "1", "live": true, "other": 1 }"#;
+    assert_eq!(mapping.unread(&Bytes::from_static(alone.as_bytes())), ["other"]);
+    assert_eq!(new_fields(&mapping, alone), ["other"]);
+}

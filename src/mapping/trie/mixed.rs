@@ -13,7 +13,7 @@ use super::{
 /// What is read in more than one way is gone through once a way: as often as there are lines about it at most.
 pub(super) fn walk<'a>(
     scan: &mut Scanner<'a>,
-    node: &Node,
+    node: &'a Node,
     list: bool,
     base: usize,
     raws: &mut Raws<'a>,
@@ -48,7 +48,7 @@ enum Says<'a> {
 /// nobody knows what the others lack.
 fn found<'a>(
     scan: &mut Scanner<'a>,
-    find: &Find,
+    find: &'a Find,
     base: usize,
     raws: &mut Raws<'a>,
     on_row: &mut OnRow<'_, 'a>,

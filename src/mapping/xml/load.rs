@@ -44,7 +44,10 @@ impl Record {
     }
 }
 
-/// `namespaces: { prefix: namespace }`.
+/// LIMIT: namespaces of one prefix.
+const NAMESPACES_MAX: usize = 8;
+
+/// `namespaces: { prefix: namespace }`, or a list of them, of which the first is written.
 pub(in crate::mapping) fn namespaces(
     node: Option<&Node>,
     soap: Option<Soap>,
@@ -52,7 +55,24 @@ pub(in crate::mapping) fn namespaces(
 ) -> Names {
     let mut names = Names { soap, ..Names::default() };
     for (key, node) in pairs(node, found) {
-        let Some(namespace) = String::read(node, found) else { continue };
+        let all = node.as_list().unwrap_or(std::slice::from_ref(node));
+        if !(1..=NAMESPACES_MAX).contains(&all.len()) {
+            expected(node, &format!("a namespace, or a list of up to {NAMESPACES_MAX}"), found);
+        }
+        for node in all.iter().take(NAMESPACES_MAX) {
+            names.add(key, node, soap, found);
+        }
+    }
+    if let (Some(soap), true) = (soap, names.is_bound()) {
+        names.bound.push((PREFIX.into(), soap.namespace().into()));
+    }
+    names
+}
+
+impl Names {
+    /// Another namespace of a prefix.
+    fn add(&mut self, key: &tree::Key, node: &Node, soap: Option<Soap>, found: &mut Diagnostics) {
+        let Some(namespace) = String::read(node, found) else { return };
         let prefix = key.text.as_str();
         let reserved = prefix.starts_with("xml")
             || (soap.is_some() && prefix == PREFIX)
@@ -64,16 +84,12 @@ pub(in crate::mapping) fn namespaces(
             );
         } else if namespace.is_empty() || !holds(&namespace) {
             found.error(&node.place, "a namespace is the address that the system's documents declare");
-        } else if names.bound.iter().any(|(_, known)| **known == *namespace) {
+        } else if self.bound.iter().any(|(_, known)| **known == *namespace) {
             found.error(&node.place, "this namespace has a prefix already");
         } else {
-            names.bound.push((prefix.into(), namespace.into()));
+            self.bound.push((prefix.into(), namespace.into()));
         }
     }
-    if let (Some(soap), true) = (soap, names.is_bound()) {
-        names.bound.push((PREFIX.into(), soap.namespace().into()));
-    }
-    names
 }
 
 /// `wrap` and `order` of an entity; `None` without `wrap`, and where the system does not speak XML.
@@ -265,7 +281,7 @@ fn check_bodies(lists: &[ListCall], templates: &[&Body], node: &Node, found: &mu
 fn root(path: &Path) -> Option<&str> {
     path.steps().first().and_then(|step| match step {
         Step::Key(name) => Some(&**name),
-        Step::Index(_) | Step::Find(..) | Step::Up | Step::Answer | Step::Head => None,
+        Step::Index(_) | Step::Find(..) | Step::Up | Step::Answer | Step::Head | Step::Asked => None,
     })
 }
 

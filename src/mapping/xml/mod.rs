@@ -78,7 +78,8 @@ pub enum BadXml {
 /// The prefixes by which paths name elements and attributes; none where local names do.
 #[derive(Debug, Default)]
 pub(super) struct Names {
-    /// Prefix and namespace; each namespace once. The empty prefix is the default of elements.
+    /// Prefix and namespace; each namespace once. The empty prefix is the default of elements. Of several namespaces
+    /// of one prefix all are read, and the first is written.
     bound: Vec<(Box<str>, Box<str>)>,
     /// The envelopes around answers and requests.
     soap: Option<Soap>,
@@ -95,6 +96,17 @@ impl Names {
     /// Whether paths tell namespaces apart.
     pub(super) fn is_bound(&self) -> bool {
         !self.bound.is_empty()
+    }
+
+    /// The prefixes of what is written, each with its namespace.
+    fn written(&self) -> impl Iterator<Item = &(Box<str>, Box<str>)> {
+        let is_first =
+            |at: usize, prefix: &str| self.bound.iter().take(at).all(|(known, _)| **known != *prefix);
+        self.bound
+            .iter()
+            .enumerate()
+            .filter(move |(at, (prefix, _))| is_first(*at, prefix))
+            .map(|(_, one)| one)
     }
 
     /// An element as paths name it; `None` when none can.

@@ -4,6 +4,7 @@ use super::*;
 use crate::mapping::tests::{answer, json, load_text, record};
 use serde_json::json;
 
+mod asked;
 mod catalogue;
 mod hostile;
 mod ksef;

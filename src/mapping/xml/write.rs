@@ -121,7 +121,7 @@ impl Writer<'_> {
 
     fn namespaces(&mut self) {
         let names = self.names;
-        for (prefix, namespace) in &names.bound {
+        for (prefix, namespace) in names.written() {
             match prefix.is_empty() {
                 true => self.attribute("xmlns", namespace),
                 false => self.attribute(&format!("xmlns:{prefix}"), namespace),

@@ -57,7 +57,7 @@ pub fn file_schema() -> Json {
                 },
                 "description": text("What it means, in a sentence"),
                 "readOnly": { "type": "boolean", "description": "Callers never write it" },
-                "format": { "enum": ["decimal", "date", "date-time"] },
+                "format": { "enum": ["decimal", "date", "date-time", "currency", "country"] },
                 "enum": { "type": "array", "items": { "type": "string" }, "minItems": 1 },
                 "maxLength": { "type": "integer", "minimum": 0, "description": "In characters" },
                 "maxItems": { "type": "integer", "minimum": 0 },

@@ -4,6 +4,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::set;
 use crate::schema::{
+    codes::Standard,
     entity::{Entity, Field, LeafKind, Object, Shape},
     fields::FieldSet,
     json::Body,
@@ -100,6 +101,9 @@ fn of_shape(entity: &Entity, field: &Field, part: &Shape, shape: &Use, inside: I
 pub(super) fn leaf(kind: &LeafKind) -> Json {
     match kind {
         LeafKind::Text { chars_max } => json!({ "type": "string", "maxLength": chars_max }),
+        LeafKind::Code(codes) if let Some(standard) = Standard::of(codes) => {
+            json!({ "type": "string", "format": standard.format, "pattern": standard.pattern })
+        }
         LeafKind::Code(codes) => {
             let codes: Vec<&str> = codes.iter().map(|code| &**code).collect();
             json!({ "type": "string", "enum": codes })

@@ -114,3 +114,20 @@ proptest! {
         drop(number(&text));
     }
 }
+
+#[test]
+fn currencies_and_countries_are_closed_lists_that_no_file_spells_out() {
+    for (format, one, none) in
+        [("currency", "PLN", "zl"), ("currency", "HRK", "EURO"), ("country", "XK", "EL")]
+    {
+        let standard = Standard::of_format(format).unwrap();
+        let kind = LeafKind::Code(standard.codes());
+        assert!(parse_text(&kind, one).is_ok(), "{one}");
+        let told = parse_text(&kind, none).unwrap_err().to_string();
+        assert_eq!(told, format!("expected {}", standard.what));
+        let codes = standard.codes();
+        assert!(codes.windows(2).all(|pair| pair[0] < pair[1]), "{format}");
+        let own = LeafKind::Code(codes.iter().cloned().collect());
+        assert_ne!(parse_text(&own, none).unwrap_err().to_string(), told, "a list of a file's own is told");
+    }
+}

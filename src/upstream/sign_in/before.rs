@@ -35,6 +35,8 @@ pub(super) struct Before {
     pub(super) fields: Box<[(HeaderName, Recipe)]>,
     pub(super) take: Box<[(Box<str>, Take)]>,
     pub(super) until: Option<Until>,
+    /// Whether it goes on without what is not there.
+    pub(super) is_optional: bool,
 }
 
 /// A JSON document whose texts are made for each login.

@@ -424,7 +424,7 @@ fn fields(
             struck.push(COOKIE);
             kept_back.extend(session.take.iter().filter_map(|(_, take)| match take {
                 Take::Header(name) => Some(name.clone()),
-                Take::At(_) => None,
+                Take::At(_) | Take::Body => None,
             }));
         }
     }

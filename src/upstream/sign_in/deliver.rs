@@ -37,6 +37,8 @@ pub(in crate::upstream) struct Delivery {
     pub(super) document: usize,
     /// Fields of the answer.
     pub(super) fields: Box<[(HeaderName, Recipe)]>,
+    /// Whether the answer holds the record as it was sent.
+    pub(super) is_echoed: bool,
 }
 
 /// One record under way.
@@ -106,7 +108,10 @@ impl Run<'_> {
         if made.json.is_some() {
             request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
-        request.headers_mut().extend(made.fields);
+        for (name, value) in made.fields {
+            // In the place of what goes along otherwise, as what is asked for.
+            request.headers_mut().insert(name, value);
+        }
         Ok(request)
     }
 
@@ -120,6 +125,9 @@ impl Run<'_> {
         now: Timestamp,
     ) -> Result<Next, UpstreamError> {
         let Some(step) = self.delivery.steps.get(self.at) else { return Ok(Next::Done(self.accepted())) };
+        if !answer.status.is_success() && step.is_optional {
+            return Ok(self.on(now));
+        }
         if !answer.status.is_success() {
             return Ok(Next::Done(if self.is_out() { self.accepted() } else { bare(&answer) }));
         }
@@ -132,24 +140,47 @@ impl Run<'_> {
                     self.asked += 1;
                     return Ok(Next::Wait(until.every));
                 }
+                Seen::Refused(_) if step.is_optional => return Ok(self.on(now)),
                 Seen::Refused(status) => return Ok(Next::Done(said(status, HeaderMap::new()))),
+                Seen::Pending | Seen::Neither if step.is_optional => return Ok(self.on(now)),
                 Seen::Pending | Seen::Neither => return self.unclear(is_out),
             }
         }
         let mut response = Response::new(answer.body);
         *response.headers_mut() = answer.headers;
-        if taken_from(&step.take, &response, &mut self.taken).is_err() {
+        if taken_from(&step.take, &response, &mut self.taken).is_err() && !step.is_optional {
             return self.unclear(is_out);
         }
-        (self.at, self.asked) = (self.at + 1, 0);
+        Ok(self.on(now))
+    }
+
+    /// A request got no answer: what is next all the same.
+    pub(in crate::upstream) fn lost(&mut self, now: Timestamp) -> Option<Next> {
+        let is_optional = self.delivery.steps.get(self.at).is_some_and(|step| step.is_optional);
+        match is_optional {
+            true => Some(self.on(now)),
+            false => self.is_out().then(|| Next::Done(self.accepted())),
+        }
+    }
+
+    /// Goes on to the next step; behind the last one it is made.
+    fn on(&mut self, now: Timestamp) -> Next {
+        (self.at, self.asked) = (self.at.saturating_add(1), 0);
         if self.at < self.delivery.steps.len() {
-            return Ok(Next::Send);
+            return Next::Send;
         }
         let scene = Scene { now, method: "", url: "", body: Some(&self.document) };
-        Ok(Next::Done(match made_fields(&self.delivery.fields, &self.taken, &scene) {
+        // What an optional step did not give is not there: whatever else a field is made of was taken.
+        let known = |field: &&(HeaderName, Recipe)| field.1.bind(&self.taken).is_some();
+        let fields: Box<[_]> = self.delivery.fields.iter().filter(known).cloned().collect();
+        let mut answer = match made_fields(&fields, &self.taken, &scene) {
             Ok(fields) => said(StatusCode::CREATED, fields.into_iter().collect()),
-            Err(_) => self.accepted(),
-        }))
+            Err(_) => return Next::Done(self.accepted()),
+        };
+        if self.delivery.is_echoed {
+            answer.body = self.document.clone();
+        }
+        Next::Done(answer)
     }
 
     /// Whether the record may be the system's though what came next failed.
@@ -161,7 +192,13 @@ impl Run<'_> {
     ///
     /// # Errors
     /// [`UpstreamError::BadAnswer`], before the record was taken.
-    pub(in crate::upstream) fn late(&self) -> Result<NativeAnswer, UpstreamError> {
+    pub(in crate::upstream) fn late(&mut self, now: Timestamp) -> Result<NativeAnswer, UpstreamError> {
+        // There is no time for what is behind it either.
+        while self.delivery.steps.get(self.at).is_some_and(|step| step.is_optional) {
+            if let Next::Done(answer) = self.on(now) {
+                return Ok(answer);
+            }
+        }
         match self.at >= self.delivery.document {
             true => Ok(self.accepted()),
             false => Err(UpstreamError::BadAnswer("a step of `delivers` was not ready in time")),

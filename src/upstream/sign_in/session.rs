@@ -32,6 +32,8 @@ use crate::{
 
 /// Longest thing that is taken from an answer.
 const TAKEN_BYTES_MAX: usize = 8 * 1024;
+/// Longest answer that is taken whole.
+const TAKEN_WHOLE_BYTES_MAX: usize = 64 * 1024;
 /// Most cookies that are looked at.
 const COOKIES_MAX: usize = 64;
 
@@ -55,6 +57,7 @@ pub(super) struct Session {
 pub(super) enum Take {
     At(Steps),
     Header(HeaderName),
+    Body,
 }
 
 /// How long a session lasts.
@@ -145,8 +148,12 @@ pub(super) fn taken_from(
             Take::Header(name) => {
                 answer.headers().get(name).and_then(|value| Some(value.to_str().ok()?.to_owned()))
             }
+            // Its size is looked at before it is copied.
+            Take::Body if answer.body().len() > TAKEN_WHOLE_BYTES_MAX => None,
+            Take::Body => std::str::from_utf8(answer.body()).ok().map(str::to_owned),
         };
-        let text = text.filter(|text| !text.is_empty() && text.len() <= TAKEN_BYTES_MAX);
+        let most = if matches!(take, Take::Body) { TAKEN_WHOLE_BYTES_MAX } else { TAKEN_BYTES_MAX };
+        let text = text.filter(|text| !text.is_empty() && text.len() <= most);
         taken.push((name.clone(), Secret::new(text.ok_or_else(|| missing("", name))?)));
     }
     Ok(())

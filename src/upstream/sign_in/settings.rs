@@ -106,10 +106,12 @@ yaml_object! {
         pub json: Option<Node> = None;
         /// Fields that go along with this request.
         pub headers: Several<HeaderKey> = Several(Vec::new());
-        /// Texts of the answer by a name of ours: a path in its JSON, or `{ header: NAME }`.
+        /// Texts of the answer by a name of ours: a path in its JSON, `{ header: NAME }`, or `{ body: true }`.
         pub take: Named<TakeFrom> = Named::default();
         /// Asked again until the answer says so.
         pub until: Option<LoginUntil> = None;
+        /// Of `delivers`, behind the step that carries the record: what it takes may be had or not.
+        pub optional: Option<Spanned<bool>> = None;
     }
 
     /// How new records reach a system that takes none by one request.
@@ -120,8 +122,10 @@ yaml_object! {
         pub values: Named<Spanned<String>> = Named::default();
         /// What is sent instead, one after the other. `{$body}` is the record, `{$key}` and `{$iv}` are 32 and 16 fresh bytes in hexadecimal.
         pub steps: Vec<LoginStep>;
-        /// Fields of the answer, made of what was taken.
+        /// Fields of the answer, made of what was taken. One that needs what an optional step did not give is left out.
         pub answer: Several<HeaderKey> = Several(Vec::new());
+        /// Whether the answer holds the record as it was sent.
+        pub echo: bool = false;
     }
 
     /// When an answer is the one that was waited for.
@@ -306,6 +310,8 @@ pub enum TakeFrom {
     At(Spanned<String>),
     /// In a field of its head.
     Header(Spanned<String>),
+    /// All of its body, a text.
+    Body,
 }
 
 /// How long a session lasts.
@@ -338,6 +344,14 @@ impl FromYaml for TakeFrom {
             return Spanned::read(node, found).map(Self::At);
         }
         let mut keys = Keys::of(node, found)?;
+        if let Some(node) = keys.take("body") {
+            keys.finish(found);
+            let is_whole = bool::read(node, found)?;
+            if !is_whole {
+                expected(node, "`body: true`, a path, or `{ header: NAME }`", found);
+            }
+            return is_whole.then_some(Self::Body);
+        }
         let header = keys.required("header", found);
         keys.finish(found);
         header.map(Self::Header)
@@ -348,6 +362,8 @@ impl FromYaml for TakeFrom {
             { "type": "string", "examples": ["result[0].token"] },
             { "type": "object", "additionalProperties": false, "required": ["header"],
               "properties": { "header": { "type": "string" } } },
+            { "type": "object", "additionalProperties": false, "required": ["body"],
+              "properties": { "body": { "const": true } } },
         ] })
     }
 }

@@ -125,6 +125,28 @@ fn a_sign_in_that_could_not_be_fetched_does_not_load() {
     ]);
 }
 
+#[test]
+fn a_delivery_goes_on_without_something_only_once_the_record_is_out() {
+    let with = |steps: &str| {
+        format!(
+            "base: https://a/\nsign_in: none\ndelivers: {{ post: /in, steps: [{steps}], answer: {{ name: made, value: '{{n}}{{r}}' }} }}"
+        )
+    };
+    let out = "{ post: /in, json: 'base64({$body})', take: { n: number } }";
+    let receipt = "{ get: '/r/{n}', optional: true, take: { r: { body: true } } }";
+    configure(&Registry::default(), &with(&[out, receipt].join(", "))).unwrap();
+    let first = "{ get: /r, optional: true, take: { r: { body: true } } }";
+    let last = "{ get: /done }";
+    for steps in [[first, out].join(", "), [out, receipt, last].join(", ")] {
+        let steps = with(&steps).replace("{n}{r}", "{n}");
+        let told = configure(&Registry::default(), &steps).unwrap_err();
+        assert!(
+            told.contains("only behind the one that carries the record, and so is all"),
+            "{steps}\n{told}"
+        );
+    }
+}
+
 #[track_caller]
 fn does_not_load(cases: &[(&str, &str)]) {
     for (text, part) in cases {

@@ -31,8 +31,8 @@ const GA4: Subject = Subject {
 const GA4_STRICT: Subject = Subject {
     edits: &[
         ("https://oauth2.googleapis.com/token", "{system}/token"),
-        ("{ default: $today-30d }", "~"),
-        ("{ default: $today, beyond: nothing }", "~"),
+        ("{ default: $today-30d, as: { date: iso } }", "~"),
+        ("{ default: $today, beyond: nothing, as: { date: iso } }", "~"),
     ],
     ..GA4
 };

@@ -7,13 +7,16 @@ mod central;
 mod proofs;
 mod query;
 mod reads;
+mod real;
 mod s4;
 
 use std::sync::Arc;
 
+use bramka::demo::standin::Seen;
 use serde_json::{Value, json};
 
 use crate::{
+    company::PASSWORD,
     contract,
     ground::{Capability, Gap, Gate, Subject},
     said::{Refusals, Switched, said},
@@ -42,6 +45,11 @@ const S4: Subject = Subject {
             capability: proofs::LINE_PRICE,
             status: 422,
             reason: "an item's price comes from the pricing conditions",
+        },
+        Gap {
+            capability: proofs::CONFIRM,
+            status: 422,
+            reason: "an order's state follows from its items and what was delivered",
         },
         // Billing documents are a service of their own, which its file does not describe.
         Gap { capability: proofs::INVOICES, status: 404, reason: "not-found" },
@@ -73,8 +81,33 @@ const BUSINESS_CENTRAL: Subject = Subject {
         // Its customers are the CRM's; the file does not describe them.
         Gap { capability: proofs::CUSTOMERS, status: 404, reason: "not-found" },
         Gap { capability: proofs::CUSTOMER_CHANGE, status: 404, reason: "not-found" },
+        Gap { capability: proofs::CONFIRM, status: 422, reason: "an order is released in Business Central" },
         // The token is the credential itself: there is nothing to renew it with.
         Gap { capability: Capability::SignIn, status: 502, reason: "system" },
+    ],
+};
+
+const TRYTON: Subject = Subject {
+    name: "tryton",
+    file: "catalogue/tryton.yaml",
+    root: "/erp",
+    secrets: &[("TRYTON_PASSWORD", PASSWORD)],
+    serves: &["customers", "products", "orders", "stock-levels"],
+    // The shipped file has a user of the gate's own.
+    edits: &[
+        ("system: erp", "system: tryton"),
+        ("user: gate", "user: admin"),
+        ("params: [gate,", "params: [admin,"),
+    ],
+    standin: real::tryton,
+    gaps: &[
+        Gap {
+            capability: Capability::Create("products"),
+            status: 405,
+            reason: "cannot create: a product is made with its template",
+        },
+        // Invoices are made of orders, in Tryton; the file does not describe them.
+        Gap { capability: proofs::INVOICES, status: 404, reason: "not-found" },
     ],
 };
 
@@ -93,12 +126,32 @@ struct Said {
     by_number: Option<&'static str>,
     /// Keys that no record has, or can have.
     absent: &'static [&'static str],
-    /// Whether a line has a version of its own.
-    lines_are_guarded: bool,
+    /// A field that customers are found by, and a value that some have there.
+    customer: (&'static str, &'static str),
+    /// Most signs of a buyer's own number.
+    reference_most: usize,
+    /// Whether a line is never without a price.
+    is_priced: bool,
     /// A new order in the system's own shape.
     order: fn() -> Value,
-    /// The names of the requests that add, change and take out a line of the order with these keys.
-    parts: fn(&str, &str, &str) -> [String; 3],
+    /// Of what was sent, what is to become of the record.
+    values: fn(&Value) -> Value,
+    /// Whether a change carries the version that it is a change of.
+    is_guarded: fn(&Seen) -> bool,
+    lines: Lines,
+}
+
+/// How lines of an order that is there are written.
+enum Lines {
+    /// By requests of their own.
+    Each {
+        /// Whether a line has a version of its own.
+        is_guarded: bool,
+        /// The names of the requests that add, change and take out a line of the order with these keys.
+        requests: fn(&str, &str, &str) -> [String; 3],
+    },
+    /// With the order, as commands.
+    Commands,
 }
 
 const OF_S4: Said = Said {
@@ -109,7 +162,11 @@ const OF_S4: Said = Said {
     by_buyer: "SoldToParty eq '17100007'",
     by_number: Some("Product eq 'TG0011'"),
     absent: &["9999999", "no%20such", "%27)%20or%20(%27"],
-    lines_are_guarded: false,
+    customer: ("family_name", "O'Brien"),
+    reference_most: 35,
+    is_priced: false,
+    values: Value::clone,
+    is_guarded: |seen| seen.if_match.is_some(),
     order: || {
         json!({
             "SalesOrderType": "OR", "SalesOrganization": "1710", "DistributionChannel": "10",
@@ -121,18 +178,21 @@ const OF_S4: Said = Said {
             ] },
         })
     },
-    parts: |order, changed, gone| {
-        let item = |item| {
-            format!(
-                "{}/API_SALES_ORDER_SRV/A_SalesOrderItem(SalesOrder='{order}',SalesOrderItem='{item}')",
-                s4::ROOT
-            )
-        };
-        [
-            format!("POST {}/API_SALES_ORDER_SRV/A_SalesOrder('{order}')/to_Item", s4::ROOT),
-            format!("PATCH {}", item(changed)),
-            format!("DELETE {}", item(gone)),
-        ]
+    lines: Lines::Each {
+        is_guarded: false,
+        requests: |order, changed, gone| {
+            let item = |item| {
+                format!(
+                    "{}/API_SALES_ORDER_SRV/A_SalesOrderItem(SalesOrder='{order}',SalesOrderItem='{item}')",
+                    s4::ROOT
+                )
+            };
+            [
+                format!("POST {}/API_SALES_ORDER_SRV/A_SalesOrder('{order}')/to_Item", s4::ROOT),
+                format!("PATCH {}", item(changed)),
+                format!("DELETE {}", item(gone)),
+            ]
+        },
     },
 };
 
@@ -156,7 +216,12 @@ const OF_BUSINESS_CENTRAL: Said = Said {
     // Its numbers are trimmed before they are compared.
     by_number: None,
     absent: &["fca5738a-0000-ea11-bb43-000d3a2feca1", "9999999", "%27)%20or%20(%27"],
-    lines_are_guarded: true,
+    // It has none.
+    customer: ("", ""),
+    reference_most: 35,
+    is_priced: false,
+    values: Value::clone,
+    is_guarded: |seen| seen.if_match.is_some(),
     order: || {
         json!({
             "customerNumber": "20000", "externalDocumentNumber": "PO-1", "orderDate": "2026-03-01", "currencyCode": "EUR",
@@ -166,20 +231,42 @@ const OF_BUSINESS_CENTRAL: Said = Said {
             ],
         })
     },
-    parts: |order, changed, gone| {
-        let root = bramka::demo::erp::ROOT;
-        [
-            format!("POST {root}/salesOrders({order})/salesOrderLines"),
-            format!("PATCH {root}/salesOrderLines({changed})"),
-            format!("DELETE {root}/salesOrderLines({gone})"),
-        ]
+    lines: Lines::Each {
+        is_guarded: true,
+        requests: |order, changed, gone| {
+            let root = bramka::demo::erp::ROOT;
+            [
+                format!("POST {root}/salesOrders({order})/salesOrderLines"),
+                format!("PATCH {root}/salesOrderLines({changed})"),
+                format!("DELETE {root}/salesOrderLines({gone})"),
+            ]
+        },
     },
+};
+
+const OF_TRYTON: Said = Said {
+    line: &["id", "sku", "description", "quantity", "unit", "net_price"],
+    goods: ["G-001", "G-002"],
+    no_good: "G-999",
+    buyer: "8",
+    by_buyer: r#"[["party","=",8]]"#,
+    by_number: Some(r#"[["code","=","G-001"]]"#),
+    absent: &["9999999", "no%20such", "%27)%20or%20(%27"],
+    customer: ("name", "O'Brien & Sons"),
+    // As many as the shared schema has room for.
+    reference_most: 70,
+    is_priced: true,
+    order: real::order,
+    values: real::values,
+    is_guarded: real::is_guarded,
+    lines: Lines::Commands,
 };
 
 fn said_of(gate: &Gate) -> &'static Said {
     match gate.subject.name {
         "sap-s4" => &OF_S4,
         "erp" => &OF_BUSINESS_CENTRAL,
+        "tryton" => &OF_TRYTON,
         other => panic!("{other} is no ERP"),
     }
 }
@@ -202,8 +289,9 @@ macro_rules! erp {
             a_product_is_made: super::proofs::NEW_PRODUCT,
             an_order_is_made_with_its_lines_by_one_request: super::proofs::NEW_ORDER,
             a_line_is_made_at_a_price: super::proofs::AT_A_PRICE,
+            an_order_is_confirmed: super::proofs::CONFIRMED,
             a_change_sends_what_changed_and_loses_nothing: super::proofs::CHANGE,
-            lines_are_added_changed_and_taken_out_one_by_one: super::proofs::LINES,
+            lines_are_added_changed_and_taken_out: super::proofs::LINES,
             a_line_that_cannot_be_is_named_and_what_was_done_is_told: super::proofs::LINE_FAILS,
             a_change_of_what_changed_meanwhile_is_refused: super::proofs::CONCURRENT,
             an_order_that_is_deleted_is_gone: super::proofs::DELETE,
@@ -218,3 +306,4 @@ macro_rules! erp {
 
 erp!(sap_s4: super::S4);
 erp!(business_central: super::BUSINESS_CENTRAL);
+erp!(tryton: super::TRYTON);

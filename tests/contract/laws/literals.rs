@@ -28,6 +28,8 @@ enum Tongue {
     Parameters,
     /// Values in brackets, several told apart by `|`; no sign of these has another meaning.
     Brackets,
+    /// A search in a variable of GraphQL: a backslash takes the next sign as it is, a text ends at the next double quote.
+    Search,
     /// JSON bodies.
     Json,
     /// XML bodies.
@@ -46,6 +48,7 @@ fn tongue(system: &str) -> Option<Tongue> {
             Tongue::Parameters
         }
         "prestashop" => Tongue::Brackets,
+        "shopify-graphql" => Tongue::Search,
         "crm" | "ga4" | "tryton" => Tongue::Json,
         "wfirma" => Tongue::Xml,
         _ => return None,
@@ -70,7 +73,7 @@ impl Tongue {
                 Self::Parameters if several => said.values(value.split(',')),
                 Self::Parameters => said.values(std::iter::once(&*value)),
                 Self::Brackets => said.bracketed(&value)?,
-                Self::Json | Self::Xml => said.around.push_str(&value),
+                Self::Search | Self::Json | Self::Xml => said.around.push_str(&value),
             }
             said.around.push('&');
         }
@@ -83,8 +86,14 @@ impl Tongue {
             | Self::Plain
             | Self::Parameters
             | Self::Brackets
+            | Self::Search
             | Self::Json => {
                 let mut body: Json = serde_json::from_str(body).map_err(|error| error.to_string())?;
+                if let (Self::Search, Some(Json::String(search))) =
+                    (self, body.pointer_mut("/variables/query").map(Json::take))
+                {
+                    self.texts(&search, &mut said)?;
+                }
                 // A query in its language may stand in a body.
                 if let (Self::Backslash, Some(Json::String(query))) =
                     (self, body.get_mut("query").map(Json::take))
@@ -99,7 +108,7 @@ impl Tongue {
 
     /// Cuts a text into what is quoted and what is not.
     fn texts(self, text: &str, said: &mut Said) -> Result<(), String> {
-        let quote = if self == Self::Plain { '"' } else { '\'' };
+        let quote = if matches!(self, Self::Plain | Self::Search) { '"' } else { '\'' };
         let mut chars = text.chars().peekable();
         while let Some(char) = chars.next() {
             said.around.push(char);
@@ -117,6 +126,9 @@ impl Tongue {
                         Some(escaped @ ('\\' | '\'' | '"')) => escaped,
                         other => return Err(format!("{other:?} is no escape")),
                     }),
+                    Self::Search if char == '\\' => {
+                        literal.push(chars.next().ok_or("an escape of nothing")?);
+                    }
                     Self::Doubled if char == quote && chars.peek() == Some(&quote) => {
                         chars.next();
                         literal.push(quote);
@@ -388,6 +400,7 @@ fn whatever_a_caller_asks_for_no_text_leaves_its_literal_in_any_shipped_file() {
         Tongue::Plain,
         Tongue::Parameters,
         Tongue::Brackets,
+        Tongue::Search,
         Tongue::Json,
         Tongue::Xml,
     ] {
@@ -415,6 +428,16 @@ fn the_readers_see_a_text_that_has_left_its_literal() {
     assert_ne!(around(Tongue::Backslash, "/x?q=a = 'b\\\\' OR '1'", ""), model);
     assert_eq!(around(Tongue::Backslash, "/x?q=a = 'b\\'", ""), "a literal is left open");
     assert_eq!(around(Tongue::Plain, "/x?where=a==\"b", ""), "a literal is left open");
+    let searched = |search: &str| {
+        around(
+            Tongue::Search,
+            "/x",
+            &serde_json::json!({ "query": "q", "variables": { "query": search } }).to_string(),
+        )
+    };
+    assert_eq!(searched(r#"a:"b\" OR a:\"c""#), searched(r#"a:"b""#));
+    assert_ne!(searched(r#"a:"b" OR a:"c""#), searched(r#"a:"b""#));
+    assert_eq!(searched(r#"a:"b\""#), "a literal is left open");
     assert!(around(Tongue::Brackets, "/x?filter[a]=[b],[c]", "").contains("sign of the language"));
     let model = around(Tongue::Xml, "/x", "<a>b</a>");
     assert_ne!(around(Tongue::Xml, "/x", "<a>b</a><c>d</c>"), model);

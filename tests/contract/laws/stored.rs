@@ -54,6 +54,8 @@ impl Place {
             (at(part, "id"), sample)
         };
         let mut given: Vec<_> = match key.and_then(Node::as_list) {
+            // A record that does not say its key is named by what it was asked for.
+            None if key.and_then(Node::as_text) == Some("$key") => Vec::new(),
             Some(parts) => parts.iter().map(|part| given_of(Some(part))).collect(),
             None => vec![given_of(key)],
         };
@@ -237,6 +239,10 @@ fn derived(lines: &Node) -> Vec<String> {
 /// Where a template has its `{record}`.
 fn to_record(template: &Node) -> Option<Vec<String>> {
     if template.as_text() == Some("{record}") {
+        return Some(Vec::new());
+    }
+    // Its names may stand beside others.
+    if template.as_map().unwrap_or_default().iter().any(|(key, _)| key.text == "{record}") {
         return Some(Vec::new());
     }
     let under = |step: String, node: &Node| {

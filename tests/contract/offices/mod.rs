@@ -1,10 +1,14 @@
-//! Two ERPs, the books and a warehouse: what a caller may count on with each, over stand-ins that speak their dialects.
+//! Two ERPs, the books, accounting services and a warehouse: what a caller may count on with each, over stand-ins that speak their dialects.
 
 mod b1;
 mod books;
 mod boxes;
+mod fakturownia;
 mod fo;
+mod ledgers;
 mod odata;
+mod wfirma;
+mod xero;
 
 use bramka::demo::standin::Seen;
 use http::Method;

@@ -1,5 +1,6 @@
 //! The shops: the same goods, buyers and orders, kept by systems that speak differently.
 
+mod graph;
 mod magento;
 mod prestashop;
 mod proofs;
@@ -7,7 +8,7 @@ mod records;
 mod shopify;
 mod told;
 mod woocommerce;
-mod xml;
+pub(crate) mod xml;
 
 use std::sync::Arc;
 
@@ -45,6 +46,23 @@ const SHOPIFY: Subject = Subject {
         // A variant's; a list of variants sent would replace all of them.
         unmappable(proofs::PRICE_CHANGE, "/list_price/net_price"),
         cannot(Capability::Create("orders"), "cannot create: orders are placed in the shop"),
+        unserved(proofs::PRICES),
+    ],
+};
+
+const SHOPIFY_GRAPHQL: Subject = Subject {
+    name: "shopify-graphql",
+    file: "catalogue/shopify-graphql.yaml",
+    root: graph::ROOT,
+    secrets: &[("SHOPIFY_TOKEN", graph::TOKEN)],
+    serves: SERVES,
+    edits: &[],
+    standin: || Arc::new(graph::Graph::new()),
+    gaps: &[
+        // As by its other door.
+        unmappable(proofs::PRICE_CHANGE, "/list_price/net_price"),
+        cannot(Capability::Create("orders"), "cannot create: orders are placed in the shop"),
+        // It has prices, and none for some.
         unserved(proofs::PRICES),
     ],
 };
@@ -119,6 +137,7 @@ macro_rules! shop {
 }
 
 shop!(shopify_shop: super::SHOPIFY);
+shop!(shopify_graphql_shop: super::SHOPIFY_GRAPHQL);
 shop!(woocommerce_shop: super::WOOCOMMERCE);
 shop!(prestashop_shop: super::PRESTASHOP);
 shop!(magento_shop: super::MAGENTO);

@@ -12,7 +12,7 @@ use http::Method;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{magento, prestashop, records, shopify, woocommerce};
+use super::{graph, magento, prestashop, records, shopify, woocommerce};
 use crate::{
     ground::{Capability, Clause, Gate, encoded, ids},
     kit::Answer,
@@ -90,13 +90,19 @@ fn finds(gate: &Gate, path: &str, all: &[Value], passes: impl Fn(&Value) -> bool
 fn was_asked(gate: &Gate, words: &[(&str, &str)]) {
     let Some((_, word)) = words.iter().find(|(name, _)| *name == gate.subject.name) else { return };
     let seen = gate.system.seen();
-    assert!(seen.iter().any(|seen| seen.target.contains(word)), "nobody said `{word}`: {seen:?}");
+    assert!(
+        seen.iter().any(|seen| seen.target.contains(word) || seen.body.contains(word)),
+        "nobody said `{word}`: {seen:?}"
+    );
 }
 
 /// A product as the shop itself keeps it, whatever of it no line reads.
 fn native(gate: &Gate, key: &str) -> String {
     let (path, credentials) = match gate.subject.name {
         "shopify" => (format!("/products/{key}.json"), ("x-shopify-access-token", shopify::TOKEN.to_owned())),
+        "shopify-graphql" => {
+            (format!("/products/{key}.json"), ("x-shopify-access-token", graph::TOKEN.to_owned()))
+        }
         "woocommerce" => {
             let pair = BASE64.encode(format!("ck_key:{}", woocommerce::SECRET).as_bytes());
             (format!("/products/{key}"), ("authorization", format!("Basic {pair}")))
@@ -117,9 +123,20 @@ fn native(gate: &Gate, key: &str) -> String {
     answer
 }
 
-/// The changes of a record, as the shop saw them.
+/// The changes of a record, as the shop saw them. Of a document, whose operation says what is done, what it is done
+/// with.
 fn sent(gate: &Gate) -> Vec<Seen> {
-    gate.changes()
+    let plain = |mut seen: Seen| {
+        let body: Value = serde_json::from_str(&seen.body).unwrap_or_default();
+        if let (Some(_), Some(operation)) = (body.get("query"), body["operationName"].as_str()) {
+            if operation == "delete" {
+                seen.method = "DELETE".to_owned();
+            }
+            seen.body = body["variables"].to_string();
+        }
+        seen
+    };
+    gate.changes().into_iter().map(plain).collect()
 }
 
 fn list(gate: &Gate) {
@@ -177,6 +194,7 @@ fn by_change(gate: &Gate) {
         gate,
         &[
             ("shopify", "updated_at_min="),
+            ("shopify-graphql", "updated_at:>="),
             ("woocommerce", "modified_after="),
             ("magento", "[field]=updated_at"),
             ("prestashop", "filter[date_upd]="),
@@ -197,6 +215,7 @@ fn by_number(gate: &Gate) {
     was_asked(
         gate,
         &[
+            ("shopify-graphql", "sku:"),
             ("woocommerce", "sku=ART-0017,ART-0120"),
             ("magento", "[field]=sku"),
             ("prestashop", "filter[reference]=[ART-0017|"),
@@ -214,6 +233,7 @@ fn by_status(gate: &Gate) {
         gate,
         &[
             ("shopify", "status=active"),
+            ("shopify-graphql", "status:"),
             ("woocommerce", "status=publish"),
             ("magento", "[field]=status"),
             ("prestashop", "filter[active]=[1]"),
@@ -232,6 +252,7 @@ fn by_buyer(gate: &Gate) {
     was_asked(
         gate,
         &[
+            ("shopify-graphql", "customer_id:"),
             ("woocommerce", "customer="),
             ("magento", "[field]=customer_id"),
             ("prestashop", "filter[id_customer]="),

@@ -4,7 +4,7 @@
 use serde_json::{Map, Value, json};
 
 /// A tree as a document; texts stand in CDATA, as the shop writes them.
-pub(super) fn document(tree: &Value) -> String {
+pub(crate) fn document(tree: &Value) -> String {
     let mut out = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
     for (name, value) in tree.as_object().unwrap() {
         element(name, value, &mut out);
@@ -52,7 +52,7 @@ fn escaped(text: &str) -> String {
 }
 
 /// A document as a tree; `None` where it is none.
-pub(super) fn tree(document: &str) -> Option<Value> {
+pub(crate) fn tree(document: &str) -> Option<Value> {
     let mut rest = document.trim_start();
     if let Some(declared) = rest.strip_prefix("<?xml") {
         rest = declared.split_once("?>")?.1.trim_start();

@@ -9,11 +9,13 @@ use serde_json::Value as Json;
 use super::*;
 use crate::{
     catalog::Action,
-    mapping::{Before, Mapping, System, What},
-    schema::FieldSet,
+    mapping::{Before, FaultKind, Mapping, System, What},
+    schema::{FieldSet, Filter, Op, Value},
 };
 
 const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/ksef");
+const NUMBER: &str = "5265877635-20260201-010080615740-E4";
+const EARLIER: &str = include_str!("../../../../tests/fixtures/ksef/fa2.vat.template.xml");
 const INVOICE: &str = include_str!("../../../../tests/fixtures/ksef/fa3.vat.template.xml");
 
 fn ksef() -> System {
@@ -223,12 +225,14 @@ fn the_ministrys_own_invoice_reads_as_an_invoice() {
     let system = ksef();
     let mapping = system.entity("Invoice").unwrap();
     let text = INVOICE.replace("#nip#", "5265877635").replace("#invoicing_date#", "2025-07-11");
-    let read = |text: &str| mapping.inward(&answer(200, text), &mapping.entity().all()).unwrap();
+    let read = |text: &str| mapping.inward_of(NUMBER, &answer(200, text), &mapping.entity().all()).unwrap();
     let inward = read(&text);
     // It was paid by telephone, which the shared schema has no code for.
     let paid = What::UnknownValue("7".into());
     assert_eq!(inward.findings.iter().map(|finding| &finding.what).collect::<Vec<_>>(), [&paid]);
     let invoice = json(mapping.entity(), &inward.record);
+    assert_eq!(invoice["id"], NUMBER);
+    assert_eq!(invoice["clearance"], json!({ "number": NUMBER }));
     assert_eq!(invoice["number"], "FA/GRQMB-#invoice_number#/05/2025");
     assert_eq!(
         invoice["buyer"],
@@ -256,8 +260,46 @@ fn the_ministrys_own_invoice_reads_as_an_invoice() {
     assert_eq!(json(mapping.entity(), &foreign.record)["buyer"]["vat_id"], "DE123");
     let none = read(&text.replace("<NIP>3861610227</NIP>", "<BrakID>1</BrakID>"));
     assert_eq!(json(mapping.entity(), &none.record)["buyer"].get("vat_id"), None);
-    // A correction is none of these.
-    assert!(mapping.inward(&answer(200, &text.replace(">VAT<", ">KOR<")), &FieldSet::EMPTY).is_err());
+    // A correction is none of these, nor is an invoice that somebody else issued.
+    for other in [text.replace(">VAT<", ">KOR<"), text.replace("5265877635", "5265877636")] {
+        let fault = mapping.inward_of(NUMBER, &answer(200, &other), &FieldSet::EMPTY).unwrap_err();
+        assert_eq!(fault.kind, FaultKind::NotFound);
+    }
+}
+
+#[test]
+fn an_invoice_of_the_form_before_is_read_and_none_of_another() {
+    let system = ksef();
+    let mapping = system.entity("Invoice").unwrap();
+    let text = EARLIER.replace("#nip#", "5265877635").replace("#invoicing_date#", "2025-05-20");
+    let read = |text: &str| mapping.inward_of(NUMBER, &answer(200, text), &mapping.entity().all());
+    let invoice = json(mapping.entity(), &read(&text).unwrap().record);
+    assert_eq!(invoice["buyer"]["vat_id"], "PL6888785549");
+    assert_eq!(invoice["lines"].as_array().unwrap().len(), 12);
+    assert_eq!(invoice["tax_inclusive_total"], "35003.19");
+    let fault = read(&text.replace("2023/06/29/12648", "2021/11/29/11089")).unwrap_err();
+    assert_eq!(fault.kind, FaultKind::Unreadable);
+    // It is never written.
+    let sent = sent(mapping, &whole()).unwrap();
+    assert!(sent.contains("2025/06/25/13775") && !sent.contains("12648"), "{sent}");
+}
+
+#[test]
+fn what_is_wrong_with_a_document_may_be_told_in_json() {
+    let system = ksef();
+    let mapping = system.entity("Invoice").unwrap();
+    let fault = |status, code: u32, media: &'static str| {
+        let told = json!({ "exception": { "exceptionDetailList": [{ "exceptionCode": code, "exceptionDescription": "x" }] } });
+        let mut answer = answer(status, &told.to_string());
+        answer.headers.insert("content-type", media.parse().unwrap());
+        mapping.inward_of(NUMBER, &answer, &FieldSet::EMPTY).unwrap_err().kind
+    };
+    assert_eq!(fault(400, 21164, "application/json; charset=utf-8"), FaultKind::NotFound);
+    assert_eq!(fault(400, 21165, "application/problem+json"), FaultKind::NotFound);
+    assert_eq!(fault(400, 21405, "Application/JSON"), FaultKind::Invalid(Vec::new()));
+    assert_eq!(fault(429, 0, "application/json"), FaultKind::RateLimited { after: None });
+    // Without the header it is what the system speaks, and that it is not.
+    assert_eq!(fault(400, 21164, "application/xml"), FaultKind::Unknown);
 }
 
 #[test]
@@ -271,6 +313,59 @@ fn a_write_is_judged_by_what_is_held_and_holds_what_was_sent() {
     assert_eq!(held["lines"][0]["tax_rate"], "23");
     assert_eq!(held["lines"][1]["id"], "2");
     assert_eq!(held["type_code"], "380");
+}
+
+#[test]
+fn the_register_tells_the_heads_of_invoices_exactly() {
+    let text = include_str!("../../../../policies/systems/catalogue/ksef-register.yaml");
+    let (system, told) = load_text("ksef-register", text, "https://ksef.example.com");
+    let system = system.unwrap_or_else(|| panic!("{told}"));
+    let found = system.check();
+    assert!(found.0.is_empty(), "{found}");
+    let mapping = system.entity("Invoice").unwrap();
+    let since = Filter::Test {
+        leaf: mapping.entity().leaf_at("created_at").unwrap(),
+        op: Op::Gte,
+        value: Value::Instant("2025-08-28T09:22:13.388Z".parse().unwrap()),
+    };
+    let listing = mapping.list(&mapping.mapped(), &since, &[], None, 50).unwrap();
+    let sent: Json = serde_json::from_slice(&listing.request.body).unwrap();
+    let range = json!({ "dateType": "PermanentStorage", "from": "2025-08-28T09:22:13.388Z" });
+    assert_eq!(sent, json!({ "subjectType": "Subject1", "dateRange": range }));
+    assert!(
+        listing.request.target.ends_with("/invoices/query/metadata?sortOrder=Asc&pageSize=250&pageOffset=0"),
+        "{}",
+        listing.request.target
+    );
+    let native = include_str!("../../../../tests/fixtures/ksef/api.invoices.query.response.json");
+    let read = |native: &str| {
+        let page = mapping.inward_list(&listing, &answer(200, native), &mapping.entity().all()).unwrap();
+        let row = page.rows.into_iter().next().unwrap().unwrap();
+        assert_eq!(row.findings, []);
+        json(mapping.entity(), &row.record)
+    };
+    assert_eq!(
+        read(native),
+        json!({
+            "id": "5555555555-20250828-010080615740-E4", "number": "FA/KUDYO1a7dddfe-610e-4843-84ba-6b887e35266e",
+            "type_code": "380", "issue_date": "2025-08-27", "currency": "PLN", "status": "issued",
+            "seller": { "name": "Test Company 1", "vat_id": "PL5555555555" },
+            "buyer": { "name": "Test Company 4", "vat_id": "PL7352765225" },
+            "clearance": { "number": "5555555555-20250828-010080615740-E4", "accepted_at": "2025-08-28T09:22:56.3881234Z",
+                           "document_hash": "mkht+3m5trnfxlTYhq3QFn74LkEO69MFNlsMAkCDSPA=" },
+            "tax_exclusive_total": "35260.63", "tax_total": "8109.94", "tax_inclusive_total": "43370.57",
+            "created_at": "2025-08-28T09:23:01.388123Z",
+        })
+    );
+    // VAT is told in PLN: of an invoice in another currency it is no amount of the invoice.
+    let foreign = read(&native.replace(r#""currency": "PLN""#, r#""currency": "EUR""#));
+    assert_eq!((foreign.get("tax_total"), &foreign["tax_inclusive_total"]), (None, &json!("43370.57")));
+    let exact = read(&native.replacen("43370.57", "29.949999999999999", 1));
+    assert_eq!(exact["tax_inclusive_total"], "29.949999999999999");
+    for (kind, vat_id) in [("VatUe", Some("7352765225")), ("Other", None), ("None", None)] {
+        let other = read(&native.replace(r#""type": "Nip""#, &format!(r#""type": "{kind}""#)));
+        assert_eq!(other["buyer"].get("vat_id").and_then(Json::as_str), vat_id, "{kind}");
+    }
 }
 
 proptest! {

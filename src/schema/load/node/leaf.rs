@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::{Around, Compiler, Link};
 use crate::{
     schema::{
+        codes::Standard,
         entity::{Class, Leaf, LeafKind, Shape},
         fields::LeafId,
     },
@@ -111,9 +112,13 @@ impl<'a> Compiler<'a> {
             Some("date") => Some(LeafKind::Date),
             Some("date-time") => Some(LeafKind::Instant),
             Some(other) => {
-                let error = Diagnostic::error(&node.place, format!("`{other}` is no format we check"));
-                self.found.push(error.suggest(other, ["decimal", "date", "date-time"]));
-                None
+                let standard = Standard::of_format(other);
+                if standard.is_none() {
+                    let error = Diagnostic::error(&node.place, format!("`{other}` is no format we check"));
+                    let known = ["decimal", "date", "date-time", "currency", "country"];
+                    self.found.push(error.suggest(other, known));
+                }
+                standard.map(|standard| LeafKind::Code(standard.codes()))
             }
             None => {
                 expected(node, "a format", self.found);

@@ -49,6 +49,10 @@ impl Build<'_, '_> {
                 self.found.error(&text.place, "`otherwise` is of `delivers`; a login has no status");
             }
         }
+        for optional in steps.iter().filter_map(|step| step.optional.as_ref()) {
+            self.found
+                .error(&optional.place, "`optional` is of `delivers`; a login needs all that it asks for");
+        }
         self.steps(settings, (steps, place), (values, Vec::new(), false), home)
     }
 
@@ -96,8 +100,17 @@ impl Build<'_, '_> {
             &delivers.post,
             "one of `steps` carries the record: `{$body}` stands in its `json`",
         )?;
+        let optional = steps.iter().position(|step| step.is_optional);
+        let is_behind =
+            |first: usize| first > document && steps.iter().skip(first).all(|step| step.is_optional);
+        self.told(
+            optional.is_none_or(is_behind).then_some(()),
+            &delivers.post,
+            "a step is `optional` only behind the one that carries the record, and so is all that follows it",
+        )?;
         let target = self.ask(settings, Asked::Login, Method::POST, &delivers.post, home)?.target;
-        Some(Some(Delivery { path: target.path().into(), steps, document, fields }))
+        let is_echoed = delivers.echo;
+        Some(Some(Delivery { path: target.path().into(), steps, document, fields, is_echoed }))
     }
 
     /// Adds the names of what is taken; each once.
@@ -118,6 +131,7 @@ impl Build<'_, '_> {
                 let take = match from {
                     TakeFrom::At(path) => self.path(path).map(Take::At),
                     TakeFrom::Header(name) => self.field(name).map(Take::Header),
+                    TakeFrom::Body => Some(Take::Body),
                 };
                 Some((Box::from(name.value.as_str()), take?))
             })
@@ -153,7 +167,8 @@ impl Build<'_, '_> {
             None => None,
             Some(until) => Some(self.until(until)?),
         };
-        Some(Before { ask: ask?, path: path_rest, json, fields, take, until })
+        let is_optional = step.optional.as_ref().is_some_and(|optional| optional.value);
+        Some(Before { ask: ask?, path: path_rest, json, fields, take, until, is_optional })
     }
 
     /// A path's text up to its first hole; then names of what was taken, and the text behind each.
