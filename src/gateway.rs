@@ -8,6 +8,7 @@
 
 mod actions;
 mod after;
+mod bodies;
 mod calling;
 mod checking;
 mod documents;

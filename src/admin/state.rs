@@ -166,7 +166,10 @@ pub(super) fn systems(snapshot: &Snapshot) -> Json {
             .schema
             .entities()
             .iter()
-            .filter(|entity| snapshot.catalog.serves(entity.collection.as_str()) == Some(&served.name))
+            .filter(|entity| {
+                let sources = snapshot.serving(entity).into_iter().flat_map(|sources| sources.all());
+                sources.into_iter().any(|source| *source.name() == served.name)
+            })
             .map(|entity| entity.name.as_str())
             .collect();
         entities.sort_unstable();

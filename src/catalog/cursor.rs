@@ -1,6 +1,6 @@
 //! The cursor a caller gets: opaque, sealed, and good only for the list it came from.
 //!
-//! It holds the system's own cursor and a place inside the system's page. It is sealed (AES-256-GCM) under a
+//! It holds the system's own cursor, a place inside the system's page and, of several systems, whose page that is. It is sealed (AES-256-GCM) under a
 //! key of the gate with the scope as associated data, so that a cursor of another caller, entity or query is
 //! as wrong as one that was tampered with.
 
@@ -17,7 +17,7 @@ use crate::{
 
 /// Bytes of the seal beside what is sealed.
 const TAG_LEN: usize = 16;
-/// Bytes before the system's own cursor: the place, and whether there is a cursor.
+/// Bytes before the system's own cursor: the place, and in one whether there is a cursor and whose turn it is.
 const PLACE_LEN: usize = 5;
 
 /// Where a list goes on.
@@ -27,9 +27,17 @@ pub struct Cursor {
     pub native: Option<String>,
     /// How many records of that page were dealt with already.
     pub skip: u32,
+    /// Which of the systems that serve the collection is asked, by its place among them; [`TOGETHER`](Self::TOGETHER)
+    /// where the place is one among the records of all of them.
+    pub turn: u8,
 }
 
 impl Cursor {
+    /// LIMIT: systems that can take turns.
+    pub const TURNS_MAX: usize = 8;
+    /// Nobody's turn: the records of all systems are in one order.
+    pub const TOGETHER: u8 = 127;
+
     /// LIMIT: longest cursor of a system that can be sealed, in bytes: what is left of [`CURSOR_CHARS_MAX`], four
     /// characters carrying three bytes.
     pub const NATIVE_BYTES_MAX: usize = CURSOR_CHARS_MAX / 4 * 3 - NONCE_LEN - TAG_LEN - PLACE_LEN;
@@ -75,7 +83,7 @@ impl CursorKey {
         let mut nonce = [0; NONCE_LEN];
         rand::fill(&mut nonce).map_err(|_| Unsealed::NoRandomness)?;
         let mut sealed = Vec::from(cursor.skip.to_le_bytes());
-        sealed.push(u8::from(cursor.native.is_some()));
+        sealed.push(cursor.turn << 1 | u8::from(cursor.native.is_some()));
         sealed.extend_from_slice(cursor.native.as_deref().unwrap_or_default().as_bytes());
         self.0
             .seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(scope.0), &mut sealed)
@@ -103,7 +111,11 @@ impl CursorKey {
         let (skip, rest) = plain.split_first_chunk::<4>().ok_or(BadCursor)?;
         let (there, native) = rest.split_first().ok_or(BadCursor)?;
         let native = std::str::from_utf8(native).map_err(|_| BadCursor)?;
-        Ok(Cursor { native: (*there == 1).then(|| native.to_owned()), skip: u32::from_le_bytes(*skip) })
+        Ok(Cursor {
+            native: (*there & 1 == 1).then(|| native.to_owned()),
+            skip: u32::from_le_bytes(*skip),
+            turn: *there >> 1,
+        })
     }
 }
 
@@ -123,8 +135,9 @@ mod tests {
         let (scope, other) = (Digest::of(b"a"), Digest::of(b"b"));
         for cursor in [
             Cursor::default(),
-            Cursor { native: Some("https://erp.test/x?$skiptoken=100".into()), skip: 17 },
-            Cursor { native: Some(String::new()), skip: 0 },
+            Cursor { native: Some("https://erp.test/x?$skiptoken=100".into()), skip: 17, turn: 0 },
+            Cursor { native: Some(String::new()), skip: 0, turn: 7 },
+            Cursor { native: None, skip: 3, turn: Cursor::TOGETHER },
         ] {
             let sealed = key.seal(&scope, &cursor).unwrap();
             assert_eq!(key.open(&scope, &sealed), Ok(cursor));
@@ -146,7 +159,7 @@ mod tests {
     fn whatever_can_be_sealed_can_be_sent_back() {
         let key = CursorKey::new(&SecretBytes::new(vec![7; 32])).unwrap();
         let scope = Digest::of(b"a");
-        let of = |length| Cursor { native: Some("x".repeat(length)), skip: u32::MAX };
+        let of = |length| Cursor { native: Some("x".repeat(length)), skip: u32::MAX, turn: 0 };
         let longest = of(Cursor::NATIVE_BYTES_MAX);
         let sealed = key.seal(&scope, &longest).unwrap();
         assert!(sealed.len() <= CURSOR_CHARS_MAX && sealed.len() > CURSOR_CHARS_MAX - 4, "{}", sealed.len());

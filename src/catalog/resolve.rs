@@ -1,6 +1,6 @@
 //! A method and a normalised path become what is asked for.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use compact_str::CompactString;
 use http::Method;
@@ -17,7 +17,7 @@ const ID_BYTES_MAX: usize = 512;
 /// What the gate serves under a bundle: collections and systems by name.
 #[derive(Debug, Default)]
 pub struct Catalog {
-    collections: HashMap<CollectionName, SystemName>,
+    collections: HashSet<CollectionName>,
     systems: Vec<SystemName>,
     /// Services of gRPC by their full names.
     services: HashMap<Box<str>, SystemName>,
@@ -49,9 +49,9 @@ pub enum NotInCatalog {
 }
 
 impl Catalog {
-    /// What is served: a system a collection, and systems that may be called as they are.
+    /// What is served: collections, and systems that may be called as they are.
     pub fn new(
-        collections: impl IntoIterator<Item = (CollectionName, SystemName)>,
+        collections: impl IntoIterator<Item = CollectionName>,
         systems: impl IntoIterator<Item = SystemName>,
     ) -> Self {
         let (collections, systems) = (collections.into_iter().collect(), systems.into_iter().collect());
@@ -61,11 +61,6 @@ impl Catalog {
     /// The same with services of gRPC, whose methods stand under `/package.Service/`.
     pub fn with_services(self, services: impl IntoIterator<Item = (Box<str>, SystemName)>) -> Self {
         Self { services: services.into_iter().collect(), ..self }
-    }
-
-    /// The system that serves a collection.
-    pub fn serves(&self, collection: &str) -> Option<&SystemName> {
-        self.collections.get(collection)
     }
 
     /// What `method` on `path` asks for. The path is in normal form; only ids are still percent-encoded.
@@ -113,8 +108,8 @@ impl Catalog {
         let (collection, id) = rest.split_once('/').map_or((rest, None), |(name, id)| (name, Some(id)));
         let entity = self
             .collections
-            .get_key_value(collection)
-            .and_then(|(name, _)| schema.collection(name.as_str()))
+            .get(collection)
+            .and_then(|name| schema.collection(name.as_str()))
             .ok_or(NotInCatalog::Path)?
             .clone();
         let Some(id) = id else {
@@ -180,7 +175,7 @@ mod tests {
             leaves: Vec::new(),
         };
         let schema = Schema::new(vec![Arc::new(entity), Arc::new(hidden)]);
-        let catalog = Catalog::new([("orders".into(), "erp".into())], ["erp".into()]);
+        let catalog = Catalog::new(["orders".into()], ["erp".into()]);
         (catalog.with_services([("pkg.v1.Prices".into(), "erp".into())]), schema)
     }
 

@@ -29,6 +29,7 @@ mod secrets;
 mod serving;
 mod settings;
 mod snapshot;
+mod sources;
 #[cfg(test)]
 mod tests;
 mod watch;
@@ -48,4 +49,5 @@ pub use settings::{
     AdminSettings, AdminTls, AuditSettings, Bounds, GatewaySettings, PublishTarget, Publishing, StoreKind,
 };
 pub use snapshot::{Listener, Means, Served, Snapshot, compile, one};
+pub use sources::{EntitySource, EntitySources, Undecided, taken};
 pub use watch::Watch;

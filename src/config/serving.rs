@@ -1,14 +1,15 @@
 //! `serves`: which system serves a collection, and which others tell some fields of its records.
 //!
-//! Most collections name a system and nothing else. Where the fields of a record stand in several systems, one of them
-//! serves the collection: it lists, finds and changes records. Each of the others tells some whole fields, of the record
-//! that has the same value in a field both know, or the same id. What another system tells is never written.
+//! Most collections name a system and nothing else. Where several systems each hold some of the records, a list names
+//! them. Where the fields of a record stand in several systems, those that serve the collection list, find and change
+//! records; each of the others tells some whole fields, of the record that has the same value in a field both know, or
+//! the same id. What another system tells is never written.
 
 use std::{sync::Arc, time::Duration};
 
 use serde_json::{Value as Json, json};
 
-use super::files::GATEWAY;
+use super::{files::GATEWAY, sources::SOURCES_MAX};
 use crate::{
     catalog::Action,
     mapping::Mapping,
@@ -24,11 +25,11 @@ use crate::{
 /// LIMIT: systems that tell fields of one collection beside the one that serves it.
 const PARTS_MAX: usize = 8;
 
-/// Which system serves a collection: its name, or a map that says who tells what beside it.
+/// Which system serves a collection: its name, those of several, or a map that says who tells what beside them.
 #[derive(Clone, Debug)]
 pub struct Serving {
-    /// The system that lists, finds and changes its records.
-    pub system: Spanned<String>,
+    /// The systems that list, find and change its records, each some of them.
+    pub systems: Vec<Spanned<String>>,
     /// Others, and what they tell.
     pub with: Named<PartSettings>,
 }
@@ -36,8 +37,8 @@ pub struct Serving {
 yaml_object! {
     /// A collection whose records stand in several systems.
     struct Joined {
-        /// The system that lists, finds and changes its records.
-        system: Spanned<String>;
+        /// The system that lists, finds and changes its records; a list where several hold some of them each.
+        system: SystemNames;
         /// Systems that tell some of their fields, by name.
         with: Named<PartSettings>;
     }
@@ -68,20 +69,51 @@ yaml_words! {
 impl FromYaml for Serving {
     fn read(node: &Node, found: &mut Diagnostics) -> Option<Self> {
         match &node.value {
-            Value::Scalar(_) => {
-                let system = Spanned::read(node, found)?;
-                Some(Self { system, with: Named::default() })
+            Value::Scalar(_) | Value::List(_) => {
+                let SystemNames(systems) = SystemNames::read(node, found)?;
+                Some(Self { systems, with: Named::default() })
             }
-            Value::Map(_) => Joined::read(node, found).map(|Joined { system, with }| Self { system, with }),
-            Value::Null | Value::List(_) => {
-                expected(node, "the name of a system, or `{ system, with }`", found);
+            Value::Map(_) => Joined::read(node, found)
+                .map(|Joined { system: SystemNames(systems), with }| Self { systems, with }),
+            Value::Null => {
+                expected(node, "the name of a system, a list of names, or `{ system, with }`", found);
                 None
             }
         }
     }
 
     fn schema() -> Json {
-        json!({ "oneOf": [Spanned::<String>::schema(), Joined::schema()] })
+        json!({ "oneOf": [Spanned::<String>::schema(), Vec::<String>::schema(), Joined::schema()] })
+    }
+}
+
+/// The systems that serve a collection: one, or a list of those that hold some of its records each.
+#[derive(Clone, Debug)]
+struct SystemNames(Vec<Spanned<String>>);
+
+impl FromYaml for SystemNames {
+    fn read(node: &Node, found: &mut Diagnostics) -> Option<Self> {
+        let Value::List(_) = &node.value else {
+            return Spanned::read(node, found).map(|one| Self(vec![one]));
+        };
+        let names: Vec<Spanned<String>> = Vec::read(node, found)?;
+        let twice = |(at, name): &(usize, &Spanned<String>)| {
+            names.iter().take(*at).any(|other| other.value == name.value)
+        };
+        if names.is_empty() {
+            found.error(&node.place, "name a system that serves the collection");
+        }
+        for (_, name) in names.iter().enumerate().filter(twice) {
+            found.error(&name.place, format!("`{}` serves the collection already", name.value));
+        }
+        if let Some(name) = names.get(SOURCES_MAX) {
+            found.error(&name.place, format!("at most {SOURCES_MAX} systems serve a collection"));
+        }
+        Some(Self(names))
+    }
+
+    fn schema() -> Json {
+        json!({ "oneOf": [Spanned::<String>::schema(), Vec::<String>::schema()] })
     }
 }
 
@@ -107,8 +139,8 @@ impl Part {
     }
 }
 
-/// Reads what other systems tell of an entity's records; `of` knows their mappings. Each comes with the whole fields it
-/// answers for.
+/// Reads what other systems tell of an entity's records beside one that serves it; `of` knows their mappings. Each comes
+/// with the whole fields it answers for.
 pub(super) fn parts(
     entity: &Entity,
     serving: &Serving,
@@ -124,7 +156,7 @@ pub(super) fn parts(
     for (name, settings) in serving.with.iter() {
         // A system that is not there is told already.
         let Some(mapping) = of(&name.value) else { continue };
-        if mapping.system() == main.system() {
+        if serving.systems.iter().any(|system| system.value == name.value) {
             found.error(&name.place, format!("`{}` serves the collection already", name.value));
             continue;
         }

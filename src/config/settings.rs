@@ -271,9 +271,11 @@ impl GatewaySettings {
         settings.check_addresses(found);
         settings.check_admin(found);
         settings.check_bounds(found);
-        for (collection, Serving { system, with }) in settings.serves.iter() {
+        for (collection, Serving { systems: by, with }) in settings.serves.iter() {
             check_name(collection, "a collection", found);
-            check_system(&system.value, &system.place, systems, found);
+            for system in by {
+                check_system(&system.value, &system.place, systems, found);
+            }
             for (part, _) in with.iter() {
                 check_system(&part.value, &part.place, systems, found);
             }

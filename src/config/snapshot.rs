@@ -12,8 +12,9 @@ use std::{
 use super::{
     Follows, RawBundle, Report, SystemSheet,
     ids::{self, Ids},
-    serving::{self, Part, Serving},
+    serving::{self, Part},
     settings::GatewaySettings,
+    sources::{self, EntitySource, EntitySources},
 };
 use crate::{
     catalog::Catalog,
@@ -25,7 +26,7 @@ use crate::{
     mapping,
     policy::{AttributeType, Given, PlanRef, Policies, PrincipalAttribute, PrincipalTypes, SystemInfo},
     quota::Plans,
-    schema::{self, Entity, Schema},
+    schema::{self, Entity, FieldSet, Schema},
     upstream::{self, Upstream},
     wire::{TlsClient, Trust},
     words::{
@@ -66,6 +67,8 @@ pub struct Snapshot {
     pub limits: schema::query::Limits,
     /// What of records callers see as ids of the gate's own.
     pub ids: Ids,
+    /// The systems that hold an entity's records.
+    serving: HashMap<EntityName, EntitySources>,
     /// What other systems tell of an entity's records; those that stand in one system have no row.
     parts: HashMap<EntityName, Arc<[Part]>>,
 }
@@ -108,11 +111,9 @@ pub struct Means<'a> {
 }
 
 impl Snapshot {
-    /// The system that serves an entity, and its mapping there.
-    pub fn serving(&self, entity: &Entity) -> Option<(&Served, &Arc<mapping::Mapping>)> {
-        let system = self.catalog.serves(entity.collection.as_str())?;
-        let served = self.systems.get(system)?;
-        served.mapping.entity(entity.name.as_str()).map(|mapping| (served, mapping))
+    /// The systems that serve an entity, and its mappings there.
+    pub fn serving(&self, entity: &Entity) -> Option<&EntitySources> {
+        self.serving.get(&entity.name)
     }
 
     /// What other systems tell of an entity's records.
@@ -201,29 +202,27 @@ impl Compile<'_, '_> {
             _ => None,
         };
         // What a mapping writes by itself tells nothing, so the policy must know which leaves these are.
-        let policies = policies.map(|policies| {
-            policies.with_tags(serves.iter().flatten().filter_map(|(entity, by)| {
-                let mapping = systems.as_ref()?.get(by)?.mapping.entity(entity.name.as_str())?;
-                Some((entity.name.clone(), mapping.tags()))
-            }))
-        });
-        if let (Some(policies), Some(serves), Some(systems)) = (&policies, &serves, &systems) {
-            self.check_founded(policies, serves, systems, &parts);
-        }
+        let policies = match (policies, &serves, &systems) {
+            (Some(policies), Some(serves), Some(systems)) => {
+                self.check_founded(&policies, serves, systems, &parts);
+                Some(policies.with_tags(tags(serves, systems)))
+            }
+            (policies, _, _) => policies,
+        };
         if let (Some(policies), Some(registry)) = (&policies, &registry) {
-            let of = |kind| registry.iter().filter(move |principal| principal.kind == kind);
-            let named = |kind| of(kind).map(|principal| principal.id.as_str()).collect();
-            self.raw.found.absorb(policies.strangers(named));
+            self.check_named(policies, registry);
         }
         let (schema, systems, serves, gateway) = (schema?, systems?, serves?, gateway?);
         let ids = self.ids(&gateway, &schema, policies.as_ref());
-        let collections = serves.iter().map(|(entity, system)| (entity.collection.clone(), system.clone()));
+        let serving = self.serving(&gateway, &serves, &systems, &ids);
+        let collections = serves.iter().map(|(entity, _)| entity.collection.clone());
         let catalog =
             Catalog::new(collections, systems.keys().cloned()).with_services(self.services(&systems));
         let (doors, bounds) = (doors?, &gateway.bounds.value);
         Some(Snapshot {
             digest,
             ids,
+            serving,
             parts,
             limits: schema::query::Limits {
                 limit_default: bounds.page_default,
@@ -246,7 +245,7 @@ impl Compile<'_, '_> {
     fn check_founded(
         &mut self,
         policies: &Policies,
-        serves: &[(Arc<Entity>, SystemName)],
+        serves: &[(Arc<Entity>, Vec<SystemName>)],
         systems: &HashMap<SystemName, Served>,
         parts: &HashMap<EntityName, Arc<[Part]>>,
     ) {
@@ -254,10 +253,17 @@ impl Compile<'_, '_> {
             for part in parts.get(&entity.name).into_iter().flat_map(|parts| parts.iter()) {
                 self.raw.found.absorb(policies.choosing(entity, part.on, &part.system));
             }
-            let mapping = systems.get(by).and_then(|by| by.mapping.entity(entity.name.as_str()));
-            let unfounded = mapping.map(|mapping| policies.unfounded(entity, &mapping.mapped(), by));
-            self.raw.found.absorb(unfounded.unwrap_or_default());
+            for mapping in mappings(entity, by, systems) {
+                self.raw.found.absorb(policies.unfounded(entity, &mapping.mapped(), mapping.system()));
+            }
         }
+    }
+
+    /// Statements about principals that there are none of.
+    fn check_named(&mut self, policies: &Policies, registry: &identity::PrincipalRegistry) {
+        let of = |kind| registry.iter().filter(move |principal| principal.kind == kind);
+        let named = |kind| of(kind).map(|principal| principal.id.as_str()).collect();
+        self.raw.found.absorb(policies.strangers(named));
     }
 
     /// Which system has which service of gRPC. One name of two systems is nobody's.
@@ -401,16 +407,16 @@ impl Compile<'_, '_> {
     fn parts(
         &mut self,
         gateway: &GatewaySettings,
-        serves: &[(Arc<Entity>, SystemName)],
+        serves: &[(Arc<Entity>, Vec<SystemName>)],
         systems: &mut HashMap<SystemName, Served>,
     ) -> HashMap<EntityName, Arc<[Part]>> {
         let mut all = HashMap::new();
         for (entity, by) in serves {
             let Some(serving) = gateway.serves.get(entity.collection.as_str()) else { continue };
-            let mapping = |name: &str| systems.get(name)?.mapping.entity(entity.name.as_str()).cloned();
-            let Some(main) = mapping(by.as_str()).filter(|_| serving.with.iter().next().is_some()) else {
+            if serving.with.iter().next().is_none() {
                 continue;
-            };
+            }
+            let mapping = |name: &str| systems.get(name)?.mapping.entity(entity.name.as_str()).cloned();
             for (name, _) in serving.with.iter().filter(|(name, _)| mapping(&name.value).is_none()) {
                 // One that is no system is told already.
                 if systems.contains_key(name.value.as_str()) {
@@ -422,14 +428,55 @@ impl Compile<'_, '_> {
                     );
                 }
             }
-            let parts = serving::parts(entity, serving, &main, &mapping, &mut self.raw.found);
-            drop(main);
-            if let Some(served) = systems.get_mut(by) {
+            let mut parts = Vec::new();
+            for main in by.iter().filter_map(|by| mapping(by.as_str())) {
+                let mut told = Diagnostics::default();
+                parts = serving::parts(entity, serving, &main, &mapping, &mut told);
+                // What is wrong beside all of them is told once.
+                told.0.retain(|one| !self.raw.found.0.contains(one));
+                self.raw.found.absorb(told);
+            }
+            for by in by {
+                let Some(served) = systems.get_mut(by) else { continue };
                 for (part, fields) in &parts {
                     served.mapping.leave(entity.name.as_str(), fields, &part.leaves, part.on);
                 }
             }
             all.insert(entity.name.clone(), parts.into_iter().map(|(part, _)| part).collect());
+        }
+        all
+    }
+
+    /// The systems of each entity, ready to be asked.
+    fn serving(
+        &mut self,
+        gateway: &GatewaySettings,
+        serves: &[(Arc<Entity>, Vec<SystemName>)],
+        systems: &HashMap<SystemName, Served>,
+        ids: &Ids,
+    ) -> HashMap<EntityName, EntitySources> {
+        let mut all = HashMap::new();
+        for (entity, by) in serves {
+            let names = gateway.serves.get(entity.collection.as_str()).map(|serving| &*serving.systems);
+            let names = names.unwrap_or_default();
+            let by = by.iter().filter_map(|by| systems.get(by));
+            let source = |served: &Served| {
+                let mapping = served.mapping.entity(entity.name.as_str())?.clone();
+                Some(EntitySource::new(mapping, served.upstream.clone()))
+            };
+            let sources = by.filter_map(source).collect();
+            let Some(sources) = sources::together(entity, sources, names, &mut self.raw.found) else {
+                continue;
+            };
+            if let (Some(name), None, false) =
+                (names.first(), sources.only(), ids.are_opaque(entity.name.as_str()))
+            {
+                let message =
+                    format!("the keys of {} do not tell which system has the record", entity.collection);
+                let help = format!("say `ids: opaque`, or name one system for `{}`", entity.collection);
+                self.raw.found.push(Diagnostic::error(&name.place, message).help(help));
+            }
+            all.insert(entity.name.clone(), sources);
         }
         all
     }
@@ -440,9 +487,9 @@ impl Compile<'_, '_> {
         gateway: &GatewaySettings,
         schema: &Schema,
         systems: &HashMap<SystemName, Served>,
-    ) -> Vec<(Arc<Entity>, SystemName)> {
+    ) -> Vec<(Arc<Entity>, Vec<SystemName>)> {
         let mut out = Vec::new();
-        for (collection, Serving { system, .. }) in gateway.serves.iter() {
+        for (collection, serving) in gateway.serves.iter() {
             let Some(entity) = schema.collection(&collection.value) else {
                 let names = schema.entities().iter().map(|entity| entity.collection.as_str());
                 self.raw.found.push(
@@ -454,18 +501,24 @@ impl Compile<'_, '_> {
                 );
                 continue;
             };
-            let Some(served) = systems.get(system.value.as_str()) else { continue };
-            if served.mapping.entity(entity.name.as_str()).is_none() {
-                self.raw.found.push(
-                    Diagnostic::error(
-                        &system.place,
-                        format!("system `{}` does not map the entity `{}`", system.value, entity.name),
-                    )
-                    .help("describe it under `entities:` of the system's file"),
-                );
-                continue;
+            let mut by = Vec::new();
+            for system in &serving.systems {
+                let Some(served) = systems.get(system.value.as_str()) else { continue };
+                if served.mapping.entity(entity.name.as_str()).is_none() {
+                    self.raw.found.push(
+                        Diagnostic::error(
+                            &system.place,
+                            format!("system `{}` does not map the entity `{}`", system.value, entity.name),
+                        )
+                        .help("describe it under `entities:` of the system's file"),
+                    );
+                    continue;
+                }
+                by.push(served.name.clone());
             }
-            out.push((entity.clone(), served.name.clone()));
+            if !by.is_empty() {
+                out.push((entity.clone(), by));
+            }
         }
         out
     }
@@ -475,7 +528,7 @@ impl Compile<'_, '_> {
         schema: &Schema,
         registry: &identity::PrincipalRegistry,
         plans: &Plans,
-        serves: &[(Arc<Entity>, SystemName)],
+        serves: &[(Arc<Entity>, Vec<SystemName>)],
         digest: Digest,
     ) -> Option<Policies> {
         let files: Vec<(Arc<str>, Arc<str>)> =
@@ -488,7 +541,7 @@ impl Compile<'_, '_> {
             .iter()
             .map(|system| {
                 let name = SystemName::new(system.name.value.as_str());
-                let serves = serves.iter().filter(|(_, by)| *by == name).map(|(e, _)| e.name.clone());
+                let serves = serves.iter().filter(|(_, by)| by.contains(&name)).map(|(e, _)| e.name.clone());
                 SystemInfo { serves: serves.collect(), name }
             })
             .collect();
@@ -502,6 +555,26 @@ impl Compile<'_, '_> {
         };
         Policies::load(&files, &given, &mut self.raw.found)
     }
+}
+
+/// How the systems of an entity map it.
+fn mappings<'s>(
+    entity: &'s Entity,
+    by: &'s [SystemName],
+    systems: &'s HashMap<SystemName, Served>,
+) -> impl Iterator<Item = &'s Arc<mapping::Mapping>> {
+    by.iter().filter_map(|by| systems.get(by)?.mapping.entity(entity.name.as_str()))
+}
+
+/// What the mappings of each entity write by themselves.
+fn tags(
+    serves: &[(Arc<Entity>, Vec<SystemName>)],
+    systems: &HashMap<SystemName, Served>,
+) -> impl Iterator<Item = (EntityName, FieldSet)> {
+    serves.iter().map(|(entity, by)| {
+        let all = mappings(entity, by, systems);
+        (entity.name.clone(), all.fold(FieldSet::EMPTY, |tags, mapping| tags.union(&mapping.tags())))
+    })
 }
 
 fn listener(settings: &ListenerSettings) -> (ListenerName, Arc<Listener>) {

@@ -4,8 +4,6 @@
 //! write where something else was done, else as the system's failure. A record that cannot be read back tells nothing;
 //! the write is answered like any other of which no more is known.
 
-use std::sync::Arc;
-
 use super::{
     after::{Left, seen},
     exchange::{Exchange, Progress},
@@ -14,10 +12,11 @@ use super::{
 };
 use crate::{
     catalog::Action,
-    mapping::{Lead, Mapping, PartChange, SystemFault},
+    config::EntitySource,
+    mapping::{Lead, PartChange, SystemFault},
     quota::Admission,
     refusal::Refusal,
-    schema::{Entity, FieldSet, LeafId},
+    schema::{FieldSet, LeafId},
 };
 
 /// Refuses a write whose calls, all of them done, did not lead to the values. `left` is the record as it was read back,
@@ -25,18 +24,16 @@ use crate::{
 pub(super) async fn reached(
     exchange: &mut Exchange,
     admission: &Admission,
-    entity: &Arc<Entity>,
+    source: &EntitySource,
     (key, left): (&str, &Left),
     (leads, calls): (&[Lead], usize),
 ) -> Result<(), Refusal> {
-    let snapshot = exchange.snapshot.clone();
-    let (_, mapping) = snapshot.serving(entity).ok_or(Refusal::Broken)?;
     for lead in leads {
-        if came(exchange, admission, mapping, (key, left), lead).await {
+        if came(exchange, admission, source, (key, left), lead).await {
             continue;
         }
         let text = "the system said yes to a call, and the record did not come to the value".to_owned();
-        let cause = exchange.refused_by(mapping.system(), SystemFault::unreadable(text));
+        let cause = exchange.refused_by(source.name(), SystemFault::unreadable(text));
         let done = calls.saturating_sub(1);
         // What went before is done; of the only call nobody knows what it did.
         exchange.progress = if done > 0 { Progress::Nothing } else { Progress::Begun };
@@ -56,13 +53,13 @@ pub(super) async fn reached(
 async fn came(
     exchange: &mut Exchange,
     admission: &Admission,
-    mapping: &Mapping,
+    source: &EntitySource,
     (key, left): (&str, &Left),
     lead: &Lead,
 ) -> bool {
     match left {
         Left::Whole(record, _) | Left::Part(record, _)
-            if seen(mapping, admission.prospect()).contains(lead.leaf) =>
+            if seen(&source.mapping, admission.prospect()).contains(lead.leaf) =>
         {
             lead.is_reached(record)
         }
@@ -70,7 +67,7 @@ async fn came(
         Left::Whole(..) | Left::Part(..) => {
             let wanted: FieldSet = std::iter::once(lead.leaf).collect();
             let asked = (&wanted, &FieldSet::EMPTY);
-            match fetch(exchange, admission, mapping.entity(), key, asked).await {
+            match fetch(exchange, admission, source, key, asked).await {
                 Ok((_, back)) => lead.is_reached(&back.record),
                 Err(refusal) => {
                     exchange.entry.note("read_back", refusal.reason());

@@ -3,8 +3,6 @@
 //! What is done is done. An answer that cannot be read, or a record that cannot be read back, makes the answer
 //! poorer and never a failure of it: whoever is told of one tries again.
 
-use std::sync::Arc;
-
 use compact_str::CompactString;
 use http::{HeaderValue, StatusCode, header};
 
@@ -17,11 +15,12 @@ use super::{
 };
 use crate::{
     answer::Answer,
+    config::EntitySource,
     mapping::{Inward, Made, Mapping, NativeAnswer, SystemFault},
     policy::{self, Prospect, WritePermit},
     quota::Admission,
     refusal::Refusal,
-    schema::{Entity, FieldSet, Record},
+    schema::{FieldSet, Record},
 };
 
 /// What is known of a record after the write, as callers know it.
@@ -46,13 +45,11 @@ impl Left {
 pub(super) async fn after(
     exchange: &mut Exchange,
     admission: &Admission,
-    entity: &Arc<Entity>,
+    source: &EntitySource,
     key: Option<CompactString>,
     answer: &NativeAnswer,
 ) -> Left {
-    let prospect = admission.prospect();
-    let snapshot = exchange.snapshot.clone();
-    let Some((_, mapping)) = snapshot.serving(entity) else { return Left::Unseen(None) };
+    let (prospect, mapping) = (admission.prospect(), &*source.mapping);
     let seen = seen(mapping, prospect);
     let made = mapping.made(prospect.operation().action(), answer, &seen);
     let (key, came) = match made.map_err(|fault| poor(exchange, &fault)) {
@@ -85,22 +82,21 @@ pub(super) async fn after(
         }
         came => came,
     };
-    read_back(exchange, admission, entity, key, came).await
+    read_back(exchange, admission, source, key, came).await
 }
 
 /// What the system holds after the write, read back by its key; else what of it came with the answer.
 pub(super) async fn read_back(
     exchange: &mut Exchange,
     admission: &Admission,
-    entity: &Arc<Entity>,
+    source: &EntitySource,
     key: CompactString,
     came: Option<Inward>,
 ) -> Left {
-    let prospect = admission.prospect();
-    let snapshot = exchange.snapshot.clone();
-    let Some((_, mapping)) = snapshot.serving(entity) else { return Left::Unseen(None) };
+    let (prospect, mapping) = (admission.prospect(), &*source.mapping);
+    let entity = mapping.entity();
     let seen = seen(mapping, prospect);
-    match fetch(exchange, admission, entity, &key, (&seen, &FieldSet::EMPTY)).await {
+    match fetch(exchange, admission, source, &key, (&seen, &FieldSet::EMPTY)).await {
         Ok((_, back)) => {
             let id = ids::of(entity, &back);
             Left::of(exchange, back.record, id)

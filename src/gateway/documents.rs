@@ -9,9 +9,10 @@ use crate::{
     answer::Answer,
     body::Body,
     catalog::{Action, Call},
-    config::Snapshot,
+    config::{Snapshot, taken},
     identity::{Caller, Facts},
     intake::Head,
+    mapping::WriteView,
     policy::{self, Context, Outlook, Target},
     quota::{Greeted, Stranger},
     refusal::Refusal,
@@ -101,7 +102,7 @@ impl Describing {
 
     /// One operation, when some statement can permit it and the system can do it.
     fn expose<'a>(&'a self, entity: &'a Arc<Entity>, verb: Verb) -> Option<Exposed<'a>> {
-        let (_, mapping) = self.snapshot.serving(entity)?;
+        let sources = self.snapshot.serving(entity)?;
         let action = match verb {
             Verb::List => Action::List,
             Verb::Read => Action::Read,
@@ -109,21 +110,19 @@ impl Describing {
             Verb::Update => Action::Update,
             Verb::Delete => Action::Delete,
         };
-        if !mapping.can(action) {
+        if !sources.can(action) {
             return None;
         }
         let outlook = self.outlook(action, Target::Entity(entity.clone()))?;
         let (visible, clear) = (outlook.visible(), outlook.clear());
-        let system = mapping.view(action);
-        let writable = entity.writable().intersection(&system.writable).intersection(&outlook.writable());
-        let required = entity.required().union(&system.required).intersection(&writable);
+        let WriteView { writable, required } = taken(sources.all(), action, &outlook.writable());
         let masked = visible.minus(&clear);
-        let clear = mapping.telling(&clear);
+        let clear = sources.telling(&clear);
         let beside = match verb {
             Verb::List | Verb::Read => self.beside(entity, &clear),
             Verb::Create | Verb::Update | Verb::Delete => Vec::new(),
         };
-        let is_joined = !mapping.elsewhere().intersection(&visible).is_empty();
+        let is_joined = !sources.elsewhere().intersection(&visible).is_empty();
         Some(Exposed { entity, verb, visible, masked, clear, writable, required, beside, is_joined })
     }
 

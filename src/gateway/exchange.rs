@@ -23,7 +23,7 @@ use crate::{
     body::Body,
     catalog::{Action, Operation},
     clock::{self, Now},
-    config::{Listener, Snapshot},
+    config::{EntitySource, Listener, Snapshot},
     mapping::{FaultKind, Inward, Listing, Mapping, NativeAnswer, NativeRequest, RowFault, SystemFault},
     policy::{Change, Denied, Detail, Mismatch, Policies, Prospect, Shown, WritePermit},
     quality::Flaw,
@@ -491,8 +491,8 @@ pub(super) fn known(prospect: &Prospect) -> FieldSet {
     prospect.visible().union(&prospect.writable())
 }
 
-/// The system behind a collection cannot do it; what it can is told (RFC 9110 §15.5.6).
-pub(super) fn not_possible(mapping: &Mapping, action: Action) -> Refusal {
+/// The systems behind a collection cannot do it; what they can is told (RFC 9110 §15.5.6).
+pub(super) fn not_possible(sources: &[EntitySource], action: Action) -> Refusal {
     let methods: &[(Action, &str)] = match action {
         Action::List | Action::Create => &[(Action::List, "GET, HEAD"), (Action::Create, "POST")],
         Action::Read | Action::Update | Action::Delete => {
@@ -500,9 +500,11 @@ pub(super) fn not_possible(mapping: &Mapping, action: Action) -> Refusal {
         }
         Action::Call => &[],
     };
-    let can: Vec<&str> =
-        methods.iter().filter(|(action, _)| mapping.can(*action)).map(|(_, methods)| *methods).collect();
-    Refusal::NotPossible { action, allow: can.join(", "), why: mapping.lack(action).map(Into::into) }
+    let can = |action| sources.iter().any(|source| source.mapping.can(action));
+    let allow: Vec<&str> =
+        methods.iter().filter(|(action, _)| can(*action)).map(|(_, methods)| *methods).collect();
+    let why = sources.iter().find_map(|source| source.mapping.lack(action));
+    Refusal::NotPossible { action, allow: allow.join(", "), why: why.map(Into::into) }
 }
 
 /// Adds how the caller stands with its limits, where the answer does not say it already.

@@ -19,6 +19,7 @@ use super::{
 use crate::{
     answer::{self, Expanded, Place},
     catalog::{Operation, RecordId},
+    config::EntitySources,
     identity::Facts,
     intake::Head,
     odata::{self, CountBound, Expandable, Expansion, Navigation, Unmet},
@@ -72,7 +73,7 @@ pub(super) fn navigations(describing: &Describing, entity: &Entity, own: &FieldS
 
 /// Those of some leaves that the system tells: what it does not hold leads nowhere, whatever there is.
 fn told(describing: &Describing, entity: &Entity, leaves: &FieldSet) -> FieldSet {
-    let mapped = describing.snapshot.serving(entity).map_or(FieldSet::EMPTY, |(_, mapping)| mapping.mapped());
+    let mapped = describing.snapshot.serving(entity).map_or(FieldSet::EMPTY, EntitySources::mapped);
     leaves.intersection(&mapped.union(&FieldSet::ID))
 }
 

@@ -2,23 +2,18 @@
 
 use super::{exchange::Exchange, writing::unmappable};
 use crate::{
-    clock,
-    mapping::Found,
-    quota::Admission,
-    refusal::Refusal,
-    schema::{Entity, Record},
+    clock, config::EntitySource, mapping::Found, quota::Admission, refusal::Refusal, schema::Record,
 };
 
 /// Searches for every code that a write sends; without `old`, for every code of the new record.
 pub(super) async fn found(
     exchange: &mut Exchange,
     admission: &Admission,
-    entity: &Entity,
+    source: &EntitySource,
     (old, new): (Option<&Record>, &Record),
     is_new: bool,
 ) -> Result<Found, Refusal> {
-    let snapshot = exchange.snapshot.clone();
-    let (served, mapping) = snapshot.serving(entity).ok_or(Refusal::Broken)?;
+    let mapping = &source.mapping;
     let searches = mapping
         .searches(old, new, is_new)
         .map_err(|faults| unmappable(exchange, admission.prospect(), mapping, faults))?;
@@ -29,15 +24,15 @@ pub(super) async fn found(
         let request = exchange.traced(request);
         let (began, sent) = (clock::now(), request.body.len());
         let core = exchange.core.clone();
-        let answer = served.upstream.fetch(&core.pools, &receipt, request, exchange.deadline()).await;
+        let answer = source.upstream.fetch(&core.pools, &receipt, request, exchange.deadline()).await;
         let answer = match answer {
             Ok(answer) => answer,
             Err(error) => {
-                exchange.called(&served.name, None, began, sent, 0);
-                return Err(exchange.unreached(&served.name, error));
+                exchange.called(source.name(), None, began, sent, 0);
+                return Err(exchange.unreached(source.name(), error));
             }
         };
-        exchange.called(&served.name, Some(answer.status.as_u16()), began, sent, answer.body.len());
+        exchange.called(source.name(), Some(answer.status.as_u16()), began, sent, answer.body.len());
         mapping
             .found(&search, &answer, &mut found)
             .map_err(|fault| exchange.refused_by(mapping.system(), fault))?;

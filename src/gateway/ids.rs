@@ -15,6 +15,7 @@ use compact_str::CompactString;
 
 use super::exchange::Exchange;
 use crate::{
+    config::{EntitySource, EntitySources},
     crosswalk::{CrosswalkError, KEYS_MAX, PublicId},
     mapping::{Inward, Mapping, RowFault},
     refusal::Refusal,
@@ -108,8 +109,24 @@ pub(super) async fn named(
     ids.first().map(PublicId::text).ok_or(Refusal::Broken)
 }
 
-/// The key by which the serving system knows a record; what it does not know is not there.
-pub(super) async fn key(exchange: &Exchange, mapping: &Mapping, id: &str) -> Result<CompactString, Refusal> {
+/// The system that has the record of an id, of those that serve its collection, and its key there. What none of them
+/// knows is not there.
+pub(super) async fn source<'s>(
+    exchange: &Exchange,
+    sources: &'s EntitySources,
+    id: &str,
+) -> Result<(&'s EntitySource, CompactString), Refusal> {
+    for source in sources.all() {
+        match key(exchange, &source.mapping, id).await {
+            Err(Refusal::NoSuchRecord) => {}
+            key => return key.map(|key| (source, key)),
+        }
+    }
+    Err(Refusal::NoSuchRecord)
+}
+
+/// The key by which a system knows a record; what it does not know is not there.
+async fn key(exchange: &Exchange, mapping: &Mapping, id: &str) -> Result<CompactString, Refusal> {
     let name = &mapping.entity().name;
     if !exchange.snapshot.ids.are_opaque(name.as_str()) {
         return Ok(id.into());

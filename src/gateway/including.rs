@@ -83,8 +83,8 @@ pub(super) async fn possible(
     let prospect = admission.prospect();
     let entity = prospect.operation().entity().ok_or(Refusal::Broken)?;
     let snapshot = exchange.snapshot.clone();
-    let (_, mapping) = snapshot.serving(entity).ok_or(Refusal::Broken)?;
-    let (own, facts) = (mapping.telling(&prospect.clear()), prospect.caller().facts());
+    let sources = snapshot.serving(entity).ok_or(Refusal::Broken)?;
+    let (own, facts) = (sources.telling(&prospect.clear()), prospect.caller().facts());
     let relations = snapshot.schema.relations(entity);
     let is_at_hand = |relation: &Relation| {
         let operation = Operation::List(relation.entity.clone());
@@ -101,16 +101,16 @@ pub(super) async fn possible(
 
 /// Whether a caller that sees the leaves `own` of a record unmasked could ask for what stands beside it.
 pub(super) fn is_possible(describing: &Describing, own: &FieldSet, relation: &Relation) -> bool {
-    let Some((_, mapping)) = describing.snapshot.serving(&relation.entity) else { return false };
+    let Some(sources) = describing.snapshot.serving(&relation.entity) else { return false };
     let is_found = match relation.way {
         Way::Back(_) => true,
-        Way::Out(_) => mapping.can(Action::Read),
+        Way::Out(_) => sources.can(Action::Read),
     };
     let outlook = || describing.outlook(Action::List, Target::Entity(relation.entity.clone()));
     own.contains(relation.own())
-        && mapping.can(Action::List)
+        && sources.can(Action::List)
         && is_found
-        && outlook().is_some_and(|outlook| mapping.telling(&outlook.clear()).contains(relation.theirs()))
+        && outlook().is_some_and(|outlook| sources.telling(&outlook.clear()).contains(relation.theirs()))
 }
 
 impl Links {

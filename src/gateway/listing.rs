@@ -2,9 +2,11 @@
 //!
 //! What the system can filter and sort is pushed into it, as a superset; every record is matched and judged
 //! again. Records dropped by policy make a page need several of the system's; how many is bounded, and a page
-//! that stays short has a cursor that goes on. A list that the system cannot page to its end says so.
+//! that stays short has a cursor that goes on. A list that the system cannot page to its end says so. Of several systems
+//! one is listed after another ([`turns`]), and one that is away refuses the list.
 
 mod beside;
+mod turns;
 
 use super::{
     Outcome,
@@ -19,7 +21,7 @@ use crate::{
     audit::Withheld,
     catalog::{Action, Cursor, Operation},
     clock,
-    config::{Served, Snapshot},
+    config::{EntitySource, EntitySources, Snapshot},
     intake::Head,
     mapping::{Inward, ListError, Listing, Mapping, NativeAnswer, NativeRequest, Page, RowFault},
     odata::{CountBound, Unmet},
@@ -51,12 +53,16 @@ const ROWS_AND_PAGES: CountBound =
 struct List<'a> {
     exchange: &'a mut Exchange,
     admission: &'a Admission,
-    served: &'a Served,
-    mapping: &'a Mapping,
+    sources: &'a EntitySources,
+    /// The system whose turn it is, and its place among them.
+    source: &'a EntitySource,
+    turn: usize,
     entity: &'a Entity,
     query: &'a Query,
-    /// What the system is asked to filter by: what the caller asks for and what statements can permit.
+    /// What systems are asked to filter by: what the caller asks for and what statements can permit.
     filter: Filter,
+    /// The same as this system can be asked for it, where that is something else.
+    asked: Option<Filter>,
     fetched: FieldSet,
     /// What is filtered and sorted by: no system may leave it untold.
     must: FieldSet,
@@ -79,22 +85,14 @@ struct List<'a> {
     links: Vec<Links>,
 }
 
-/// Whether a system is asked at all.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Asks {
-    Something,
-    /// What is asked for are ids that lead nowhere.
-    Nothing,
-}
-
 /// All records of a list.
 #[derive(Debug)]
 enum Whole {
     /// They are these.
     All(Vec<Inward>),
-    /// They are these of those that a default of the mapping asks for.
+    /// They are these of those that a default of a mapping asks for.
     Narrowed(Vec<Inward>),
-    /// The system cannot page to the end of them.
+    /// A system cannot page to the end of them.
     Cut,
     /// They are more, or stand on more pages, than are gathered. Which of the two would tell of records that the caller
     /// may not see.
@@ -145,8 +143,7 @@ pub(super) async fn list(exchange: &mut Exchange, admission: &Admission, head: &
     let raw = head.query.as_deref().unwrap_or_default();
     let read = query::read(entity, query::without_include(raw), &clear, &visible, &snapshot.limits);
     let (including, (query, cursor)) = including::wanted(exchange, admission, head, read).await?;
-    let (_, mapping) = snapshot.serving(entity).ok_or(Refusal::Broken)?;
-    unheld(entity, mapping, &query)?;
+    unheld(entity, snapshot.serving(entity).ok_or(Refusal::Broken)?, &query)?;
     let (rest, rows) = (without_cursor(raw), query.limit.max(PAGE_ROWS_MIN));
     let linking = including.linking();
     let sought = Sought { query, cursor, bound_to: rest, skip: 0, rows, counted: false, linking };
@@ -158,9 +155,9 @@ pub(super) async fn list(exchange: &mut Exchange, admission: &Admission, head: &
     Ok(Answer::page(&found.shown, &beside, next, found.truncated).lacking(&lacks))
 }
 
-/// Refuses to look for what the system does not hold: no record would fit, and nobody would know why.
-fn unheld(entity: &Entity, mapping: &Mapping, query: &Query) -> Result<(), Refusal> {
-    let unheld = query.filter.leaves().union(&sorted(query)).minus(&mapping.mapped());
+/// Refuses to look for what no system holds: no record would fit, and nobody would know why.
+fn unheld(entity: &Entity, sources: &EntitySources, query: &Query) -> Result<(), Refusal> {
+    let unheld = query.filter.leaves().union(&sorted(query)).minus(&sources.mapped());
     let fault = |leaf| {
         let path = entity.leaf(leaf).map_or_else(String::new, |leaf| leaf.path.to_string());
         let message = format!("the system behind this collection does not hold `{path}`");
@@ -189,12 +186,12 @@ pub(super) fn sight(
     prospect: &Prospect,
     entity: &Entity,
 ) -> Result<(FieldSet, FieldSet), Refusal> {
-    let (_, mapping) = snapshot.serving(entity).ok_or(Refusal::Broken)?;
-    if !mapping.can(Action::List) {
-        return Err(not_possible(mapping, Action::List));
+    let sources = snapshot.serving(entity).ok_or(Refusal::Broken)?;
+    if !sources.can(Action::List) {
+        return Err(not_possible(sources.all(), Action::List));
     }
     // A constant tells that what stands beside it is there, so it serves a query only where all of that may too.
-    Ok((prospect.visible(), mapping.telling(&prospect.clear())))
+    Ok((prospect.visible(), sources.telling(&prospect.clear())))
 }
 
 /// A page of a list.
@@ -212,10 +209,7 @@ pub(super) async fn find(
         None => Cursor::default(),
     };
     let mut list = List::of(exchange, admission, entity, &snapshot, sought)?;
-    let next = match list.for_system().await? {
-        Asks::Something => list.run(cursor).await,
-        Asks::Nothing => list.none(),
-    };
+    let next = list.page_at(cursor).await;
     let List { exchange, untold, truncated, shown, links, skip, count, .. } = list;
     exchange.note_untold(admission.prospect(), &untold);
     let next = next?;
@@ -246,10 +240,7 @@ pub(super) async fn count(
         linking: FieldSet::EMPTY,
     };
     let mut list = List::of(exchange, admission, entity, &snapshot, &sought)?;
-    let counted = match list.for_system().await? {
-        Asks::Something => list.count_all().await,
-        Asks::Nothing => Ok(0),
-    };
+    let counted = list.count_all().await;
     let List { exchange, untold, .. } = list;
     exchange.note_untold(admission.prospect(), &untold);
     counted
@@ -297,17 +288,20 @@ impl<'a> List<'a> {
         sought: &'a Sought,
     ) -> Result<Self, Refusal> {
         let (prospect, query) = (admission.prospect(), &sought.query);
-        let (served, mapping) = snapshot.serving(entity).ok_or(Refusal::Broken)?;
+        let sources = snapshot.serving(entity).ok_or(Refusal::Broken)?;
+        let source = sources.all().first().ok_or(Refusal::Broken)?;
         let visible = prospect.visible();
         Ok(Self {
             exchange,
             admission,
-            served,
-            mapping,
+            sources,
+            source,
+            turn: 0,
             entity,
             filter: query.filter.clone().and(prospect.pushdown()).simplified(),
+            asked: None,
             query,
-            fetched: fetched(prospect, mapping, query, &sought.linking, &visible),
+            fetched: fetched(prospect, &source.mapping, query, &sought.linking, &visible),
             must: query.filter.leaves().union(&sorted(query)),
             subjects: Subjects::of(entity, &visible),
             size: sought.rows,
@@ -322,26 +316,14 @@ impl<'a> List<'a> {
         })
     }
 
-    /// Puts keys in the places of ids in what the system is asked to filter by.
-    async fn for_system(&mut self) -> Result<Asks, Refusal> {
-        if let Some(filter) = ids::filter(self.exchange, self.mapping, &self.filter).await? {
-            if filter.is_nothing() {
-                return Ok(Asks::Nothing);
-            }
-            self.filter = filter;
-        }
-        Ok(Asks::Something)
-    }
-
-    /// No record can match: the system is not asked.
-    fn none(&mut self) -> Result<Option<Cursor>, Refusal> {
-        self.count = self.counted.then_some(0);
-        Ok(None)
-    }
-
-    async fn run(&mut self, cursor: Cursor) -> Result<Option<Cursor>, Refusal> {
+    /// The page at a cursor; none where no system can hold a record that matches, and none is asked.
+    async fn page_at(&mut self, cursor: Cursor) -> Result<Option<Cursor>, Refusal> {
+        let Some(cursor) = self.turn_of(cursor).await? else {
+            self.count = self.counted.then_some(0);
+            return Ok(None);
+        };
         let listing = self.listing(cursor.native.as_deref())?;
-        if !self.counted && (self.query.sort.is_empty() || listing.sort_pushed) {
+        if !self.counted && (self.query.sort.is_empty() || (listing.sort_pushed && self.is_last(&cursor))) {
             return self.in_order(cursor, listing).await;
         }
         // All of them are needed, however few the caller wants at once.
@@ -354,10 +336,11 @@ impl<'a> List<'a> {
     }
 
     fn listing(&self, native: Option<&str>) -> Result<Listing, Refusal> {
-        let (now, asked) = (clock::now().wall, (&self.filter, &*self.query.sort));
-        let listing = self.mapping.list_at(Some(now), &self.fetched, asked, native, self.size);
+        let filter = self.asked.as_ref().unwrap_or(&self.filter);
+        let (now, asked) = (clock::now().wall, (filter, &*self.query.sort));
+        let listing = self.source.mapping.list_at(Some(now), &self.fetched, asked, native, self.size);
         listing.map_err(|error| match error {
-            ListError::NoList => not_possible(self.mapping, Action::List),
+            ListError::NoList => not_possible(self.sources.all(), Action::List),
             ListError::BadCursor => Refusal::Cursor,
             ListError::Needs(names) => Refusal::Query(names.iter().map(|name| lacking(name)).collect()),
         })
@@ -372,7 +355,7 @@ impl<'a> List<'a> {
             for (n, row) in page.rows.into_iter().enumerate().skip(skip) {
                 if self.shown.len() >= self.limit() {
                     let skip = u32::try_from(n).map_err(|_| Refusal::Broken)?;
-                    return Ok(Some(Cursor { native: at.native, skip }));
+                    return Ok(Some(Cursor { skip, ..at }));
                 }
                 match self.fits(row) {
                     Some(inward) if self.skip > 0 => {
@@ -383,11 +366,9 @@ impl<'a> List<'a> {
                     None => {}
                 }
             }
-            let Some(next) = page.next else {
-                self.truncated = page.truncated;
-                return Ok(None);
-            };
-            at = Cursor { native: Some(next), skip: 0 };
+            self.truncated |= page.next.is_none() && page.truncated;
+            let Some(turn) = self.turn_after(page.next.as_deref()).await? else { return Ok(None) };
+            at = Cursor { native: page.next, skip: 0, turn };
             if self.shown.len() >= self.limit() {
                 return Ok(Some(at));
             }
@@ -396,9 +377,10 @@ impl<'a> List<'a> {
         Ok(Some(at))
     }
 
-    /// The system cannot sort by this: all records that the caller may see are sorted here, up to a bound.
+    /// No system can sort by this: all records that the caller may see are sorted here, up to a bound.
     async fn sorted(&mut self, cursor: Cursor) -> Result<Option<Cursor>, Refusal> {
-        if cursor.native.is_some() {
+        let turn = self.turn_of_all();
+        if cursor.native.is_some() || (cursor.turn != turn && cursor.skip > 0) {
             return Err(Refusal::Cursor);
         }
         let rows = self.all().await?;
@@ -408,7 +390,7 @@ impl<'a> List<'a> {
         for (n, inward) in rows.into_iter().enumerate().skip(skip) {
             if self.shown.len() >= self.limit() {
                 let skip = u32::try_from(n).map_err(|_| Refusal::Broken)?;
-                return Ok(Some(Cursor { native: None, skip }));
+                return Ok(Some(Cursor { native: None, skip, turn }));
             }
             self.show(inward);
         }
@@ -433,7 +415,7 @@ impl<'a> List<'a> {
 
     /// All records that the caller may see, in its order, or why they cannot be had.
     async fn whole(&mut self, rows_max: usize, pages_max: usize) -> Result<Whole, Refusal> {
-        let mut rows = Vec::new();
+        let (mut rows, mut narrowed) = (Vec::new(), false);
         let mut listing = self.listing(None)?;
         for _ in 0..pages_max {
             let page = self.page(&listing).await?;
@@ -447,12 +429,16 @@ impl<'a> List<'a> {
             if rows.len() > rows_max {
                 return Ok(Whole::TooMany);
             }
-            match page.next {
-                Some(next) => listing = self.listing(Some(&next))?,
-                None if page.truncated && !page.narrowed => return Ok(Whole::Cut),
+            let is_end = page.next.is_none();
+            if is_end && page.truncated && !page.narrowed {
+                return Ok(Whole::Cut);
+            }
+            narrowed |= is_end && page.narrowed;
+            match self.turn_after(page.next.as_deref()).await? {
+                Some(_) => listing = self.listing(page.next.as_deref())?,
                 None => {
                     self.in_callers_order(&mut rows);
-                    return Ok(if page.narrowed { Whole::Narrowed(rows) } else { Whole::All(rows) });
+                    return Ok(if narrowed { Whole::Narrowed(rows) } else { Whole::All(rows) });
                 }
             }
         }
@@ -466,6 +452,9 @@ impl<'a> List<'a> {
     /// Counts what the caller may see, page by page.
     async fn count_all(&mut self) -> Result<u64, Refusal> {
         let mut count = 0;
+        if !self.turn_from(0).await? {
+            return Ok(count);
+        }
         let mut listing = self.listing(None)?;
         for _ in 0..SORTED_PAGES_MAX {
             let page = self.page(&listing).await?;
@@ -474,9 +463,11 @@ impl<'a> List<'a> {
                     count += u64::from(self.may_show(&inward)?);
                 }
             }
-            match page.next {
-                Some(next) => listing = self.listing(Some(&next))?,
-                None if page.truncated => return Err(Refusal::Unmet(Unmet::Cut)),
+            if page.next.is_none() && page.truncated {
+                return Err(Refusal::Unmet(Unmet::Cut));
+            }
+            match self.turn_after(page.next.as_deref()).await? {
+                Some(_) => listing = self.listing(page.next.as_deref())?,
                 None => return Ok(count),
             }
         }
@@ -498,7 +489,7 @@ impl<'a> List<'a> {
         if !self.query.filter.matches(self.entity, &inward.record) {
             return None;
         }
-        let untold = untold(self.mapping, &self.admission.prospect().reads(), &inward);
+        let untold = untold(&self.source.mapping, &self.admission.prospect().reads(), &inward);
         if !untold.is_empty() {
             self.untold = self.untold.union(&untold);
             self.exchange.withheld(Withheld::Unfit);
@@ -559,7 +550,7 @@ impl<'a> List<'a> {
     /// One page of the system.
     async fn page(&mut self, listing: &Listing) -> Result<Page, Refusal> {
         let answer = self.asked(listing.request.clone()).await?;
-        let (mapping, system) = (self.mapping, &self.served.name);
+        let (mapping, system) = (&*self.source.mapping, self.source.name());
         let batch = mapping.batch(listing, &answer);
         let mut page = match batch.map_err(|fault| self.exchange.refused_by(system, fault))? {
             None => {
@@ -591,14 +582,20 @@ impl<'a> List<'a> {
         let core = self.exchange.core.clone();
         let deadline = self.exchange.deadline();
         let request = self.exchange.traced(request);
-        let answer = match self.served.upstream.fetch(&core.pools, &receipt, request, deadline).await {
+        let answer = match self.source.upstream.fetch(&core.pools, &receipt, request, deadline).await {
             Ok(answer) => answer,
             Err(error) => {
-                self.exchange.called(&self.served.name, None, began, sent, 0);
-                return Err(self.exchange.unreached(&self.served.name, error));
+                self.exchange.called(self.source.name(), None, began, sent, 0);
+                return Err(self.exchange.unreached(self.source.name(), error));
             }
         };
-        self.exchange.called(&self.served.name, Some(answer.status.as_u16()), began, sent, answer.body.len());
+        self.exchange.called(
+            self.source.name(),
+            Some(answer.status.as_u16()),
+            began,
+            sent,
+            answer.body.len(),
+        );
         Ok(answer)
     }
 }

@@ -201,8 +201,8 @@ async fn list(
 async fn count(exchange: &mut Exchange, admission: &Admission, head: &Head, entity: &Entity) -> Outcome {
     let snapshot = exchange.snapshot.clone();
     let (_, clear) = listing::sight(&snapshot, admission.prospect(), entity)?;
-    let (_, mapping) = snapshot.serving(entity).ok_or(Refusal::Broken)?;
-    let servable = Servable { clear: &clear, unheld: &entity.all().minus(&mapping.mapped()) };
+    let sources = snapshot.serving(entity).ok_or(Refusal::Broken)?;
+    let servable = Servable { clear: &clear, unheld: &entity.all().minus(&sources.mapped()) };
     let filter = odata::count(entity, query(head), servable, &snapshot.limits).map_err(unmet)?;
     let count = listing::count(exchange, admission, filter).await?;
     Ok(Answer::count(admission, count))
@@ -259,8 +259,8 @@ async fn beside(
 fn linking(snapshot: &Snapshot, admission: &Admission) -> Result<FieldSet, Refusal> {
     let prospect = admission.prospect();
     let entity = prospect.operation().entity().ok_or(Refusal::Broken)?;
-    let (_, mapping) = snapshot.serving(entity).ok_or(Refusal::Broken)?;
-    Ok(mapping.telling(&prospect.clear()))
+    let sources = snapshot.serving(entity).ok_or(Refusal::Broken)?;
+    Ok(sources.telling(&prospect.clear()))
 }
 
 /// The service document in a style, or `$metadata`.
@@ -338,9 +338,9 @@ async fn sight(
 
 /// What the caller may see of an entity, by list or by id; none where by neither.
 pub(super) fn seen(describing: &Describing, entity: &Arc<Entity>) -> Option<Sight> {
-    let (_, mapping) = describing.snapshot.serving(entity)?;
+    let sources = describing.snapshot.serving(entity)?;
     let by = |action| {
-        let outlook = mapping.can(action).then(|| describing.outlook(action, Target::Entity(entity.clone())));
+        let outlook = sources.can(action).then(|| describing.outlook(action, Target::Entity(entity.clone())));
         outlook.flatten().map(|outlook| (outlook.visible(), outlook.clear()))
     };
     let (list, read) = (by(Action::List), by(Action::Read));
@@ -348,7 +348,7 @@ pub(super) fn seen(describing: &Describing, entity: &Arc<Entity>) -> Option<Sigh
     let (columns, masked) = all.fold((FieldSet::EMPTY, FieldSet::EMPTY), |told, (visible, clear)| {
         (told.0.union(&visible), told.1.union(&visible.minus(&clear)))
     });
-    let telling = |(_, clear): (FieldSet, FieldSet)| mapping.telling(&clear);
+    let telling = |(_, clear): (FieldSet, FieldSet)| sources.telling(&clear);
     let clear = list.map_or(FieldSet::EMPTY, telling);
     (list.is_some() || read.is_some()).then(|| Sight {
         entity: entity.clone(),
@@ -356,7 +356,7 @@ pub(super) fn seen(describing: &Describing, entity: &Arc<Entity>) -> Option<Sigh
         masked,
         clear,
         linking: list.or(read).map_or(FieldSet::EMPTY, telling),
-        unheld: entity.all().minus(&mapping.mapped()),
+        unheld: entity.all().minus(&sources.mapped()),
         listed: list.is_some(),
         navigations: Vec::new(),
     })

@@ -103,7 +103,7 @@ pub(super) async fn earlier(
     exchange.entry.note("idempotency", "repeat");
     exchange.entry.note("repeat_of", request);
     Some(match kept {
-        Ok(kept) => Ok(again(exchange, admission, head, kept, wanted)),
+        Ok(kept) => Ok(again(exchange, admission, head, kept, wanted).await),
         Err(fault) => Err(Refusal::Idempotency(fault)),
     })
 }
@@ -119,7 +119,13 @@ pub(super) async fn begin(exchange: &mut Exchange) -> Result<(), Refusal> {
 }
 
 /// Takes down what a write left behind, for its repeats.
-pub(super) fn keep(exchange: &mut Exchange, admission: &Admission, permit: &WritePermit, left: &Left) {
+pub(super) fn keep(
+    exchange: &mut Exchange,
+    admission: &Admission,
+    mapping: &Mapping,
+    permit: &WritePermit,
+    left: &Left,
+) {
     let Some(once) = exchange.once.as_mut() else { return };
     let (entity, prospect) = (permit.entity(), admission.prospect());
     let (record, id) = match left {
@@ -127,9 +133,9 @@ pub(super) fn keep(exchange: &mut Exchange, admission: &Admission, permit: &Writ
         Left::Unseen(id) => (None, id.as_ref()),
     };
     let is_whole = matches!(left, Left::Whole(..));
-    let told = match exchange.snapshot.serving(entity) {
-        Some((_, mapping)) if is_whole => seen(mapping, prospect),
-        Some(_) | None => prospect.reads().union(&FieldSet::ID),
+    let told = match is_whole {
+        true => seen(mapping, prospect),
+        false => prospect.reads().union(&FieldSet::ID),
     };
     once.kept.is_unguarded = permit.unguarded();
     once.kept.id = id.map(ToString::to_string);
@@ -191,7 +197,7 @@ fn terms(exchange: &Exchange) -> Terms {
 }
 
 /// The answer to a repeat: the status of then, and what today's `read` shows of what was left behind.
-fn again(
+async fn again(
     exchange: &mut Exchange,
     admission: &Admission,
     head: &Head,
@@ -200,7 +206,7 @@ fn again(
 ) -> Answer {
     let status = StatusCode::from_u16(kept.status).unwrap_or(StatusCode::OK);
     let is_unguarded = kept.is_unguarded;
-    let answer = shown_again(exchange, admission, head, kept, (status, wanted));
+    let answer = shown_again(exchange, admission, head, kept, (status, wanted)).await;
     let answer = answer.unwrap_or_else(|| Answer::empty(status));
     let yes = HeaderValue::from_static("true");
     let answer = answer.with(REPLAYED, yes.clone());
@@ -208,7 +214,7 @@ fn again(
 }
 
 /// None where nothing is known or to be shown of the record.
-fn shown_again(
+async fn shown_again(
     exchange: &mut Exchange,
     admission: &Admission,
     head: &Head,
@@ -222,8 +228,13 @@ fn shown_again(
     }
     let id = CompactString::from(kept.id?);
     let snapshot = exchange.snapshot.clone();
+    let sources = snapshot.serving(&entity)?;
+    let source = match sources.only() {
+        Some(source) => Some(source),
+        None => ids::source(exchange, sources, &id).await.ok().map(|(source, _)| source),
+    };
     let read = kept.record.and_then(|kept| {
-        let (_, mapping) = snapshot.serving(&entity)?;
+        let mapping = &*source?.mapping;
         judgeable(&entity, mapping, &kept, &prospect.reads()).map(|record| {
             let all = leaves(&entity, &kept.leaves);
             (record, kept.is_whole && seen(mapping, prospect).minus(&all).is_empty())

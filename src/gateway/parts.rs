@@ -19,6 +19,7 @@ use crate::{
     audit::Receipts,
     catalog::Action,
     clock,
+    config::EntitySource,
     mapping::{
         Changes, Creation, FaultKind, Made, Mapping, NativeAnswer, NativeRequest, PartChange, PartVersions,
     },
@@ -35,6 +36,7 @@ type At = Option<(String, PartChange)>;
 pub(super) async fn change(
     exchange: &mut Exchange,
     admission: &Admission,
+    source: &EntitySource,
     permit: &WritePermit,
     Changes { record, parts, .. }: Changes,
 ) -> Result<(), Refusal> {
@@ -44,7 +46,7 @@ pub(super) async fn change(
     let calls = steps.len();
     let mut receipts = intent(exchange, permit, calls).await?;
     for (done, (request, at)) in steps.into_iter().enumerate() {
-        let sent = call(exchange, admission, permit, &mut receipts, (request, at.is_none())).await;
+        let sent = call(exchange, admission, source, &mut receipts, (request, at.is_none())).await;
         if let Err(cause) = sent {
             return Err(failed(exchange, (cause, at), (done, calls), None));
         }
@@ -57,14 +59,14 @@ pub(super) async fn change(
 pub(super) async fn create(
     exchange: &mut Exchange,
     admission: &Admission,
+    source: &EntitySource,
     permit: &WritePermit,
     Creation { record, parts, .. }: Creation,
 ) -> Result<CompactString, Refusal> {
-    let snapshot = exchange.snapshot.clone();
-    let (_, mapping) = snapshot.serving(permit.entity()).ok_or(Refusal::Broken)?;
+    let mapping = &*source.mapping;
     let calls = parts.len().saturating_add(1);
     let mut receipts = intent(exchange, permit, calls.saturating_add(usize::from(mapping.undoes()))).await?;
-    let answer = call(exchange, admission, permit, &mut receipts, (record, true)).await?;
+    let answer = call(exchange, admission, source, &mut receipts, (record, true)).await?;
     exchange.progress = Progress::Done;
     let key = match mapping.made(Action::Create, &answer, &FieldSet::ID) {
         Ok(Made::Record(made)) => made.id.clone(),
@@ -84,7 +86,7 @@ pub(super) async fn create(
         let (cause, at) = match mapping.part(draft, &key, &versions) {
             Ok(part) => {
                 let at = Some((part.pointer, part.what));
-                match call(exchange, admission, permit, &mut receipts, (part.request, false)).await {
+                match call(exchange, admission, source, &mut receipts, (part.request, false)).await {
                     Ok(_) => continue,
                     Err(cause) => (cause, at),
                 }
@@ -96,7 +98,7 @@ pub(super) async fn create(
             }
         };
         let line = exchange.progress;
-        if undone(exchange, admission, permit, mapping, &mut receipts, &key).await {
+        if undone(exchange, admission, source, &mut receipts, &key).await {
             exchange.progress = Progress::Nothing;
             return Err(failed(exchange, (cause, at), (0, calls), None));
         }
@@ -119,35 +121,34 @@ async fn intent(exchange: &mut Exchange, permit: &WritePermit, calls: usize) -> 
 async fn call(
     exchange: &mut Exchange,
     admission: &Admission,
-    permit: &WritePermit,
+    source: &EntitySource,
     receipts: &mut Receipts,
     (request, is_record): (NativeRequest, bool),
 ) -> Result<NativeAnswer, Refusal> {
     let request = exchange.traced(request);
     let receipt = receipts.take().ok_or(Refusal::Broken)?;
-    send(exchange, admission, permit, receipt, (request, is_record)).await
+    send(exchange, admission, source, receipt, (request, is_record)).await
 }
 
 /// Whether a new record is gone again.
 async fn undone(
     exchange: &mut Exchange,
     admission: &Admission,
-    permit: &WritePermit,
-    mapping: &Mapping,
+    source: &EntitySource,
     receipts: &mut Receipts,
     key: &str,
 ) -> bool {
+    let mapping = &source.mapping;
     if !mapping.undoes() {
         return false;
     }
     // Its elements may have moved its version.
     let wanted = seen(mapping, admission.prospect());
-    let Ok((_, stored)) = fetch(exchange, admission, permit.entity(), key, (&wanted, &FieldSet::EMPTY)).await
-    else {
+    let Ok((_, stored)) = fetch(exchange, admission, source, key, (&wanted, &FieldSet::EMPTY)).await else {
         return false;
     };
     let Ok(request) = mapping.delete(key, stored.version.as_deref()) else { return false };
-    let is_gone = call(exchange, admission, permit, receipts, (request, false)).await.is_ok();
+    let is_gone = call(exchange, admission, source, receipts, (request, false)).await.is_ok();
     exchange.entry.note("undone", is_gone);
     is_gone
 }

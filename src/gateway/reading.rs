@@ -12,12 +12,13 @@ use crate::{
     answer::Answer,
     catalog::{Action, Operation},
     clock,
+    config::EntitySource,
     intake::Head,
     mapping::{FaultKind, Inward, NativeAnswer},
     policy::{self, Judged, Shown},
     quota::Admission,
     refusal::Refusal,
-    schema::{Entity, FieldSet, query},
+    schema::{FieldSet, query},
 };
 
 use futures_util::future::{join, join_all};
@@ -51,11 +52,11 @@ pub(super) async fn one(
     let Operation::Read(entity, id) = prospect.operation() else { return Err(Refusal::Broken) };
     let visible = prospect.visible();
     let snapshot = exchange.snapshot.clone();
-    let (_, mapping) = snapshot.serving(entity).ok_or(Refusal::Broken)?;
+    let sources = snapshot.serving(entity).ok_or(Refusal::Broken)?;
+    let (source, key) = ids::source(exchange, sources, &id.0).await?;
     let asked = wanted.unwrap_or(visible).union(linking);
-    let fetched = needed(mapping, &asked, &visible, &prospect.reads());
-    let key = ids::key(exchange, mapping, &id.0).await?;
-    let (_, inward) = fetch(exchange, admission, entity, &key, (&fetched, &FieldSet::EMPTY)).await?;
+    let fetched = needed(&source.mapping, &asked, &visible, &prospect.reads());
+    let (_, inward) = fetch(exchange, admission, source, &key, (&fetched, &FieldSet::EMPTY)).await?;
     exchange.judged_on(prospect, &inward.record, Side::Stored);
     exchange.recheck(prospect, Some(&inward.record))?;
     let whose = Subjects::of(entity, &visible).named(entity, &inward.record);
@@ -76,20 +77,19 @@ pub(super) async fn one(
     Ok((shown, links))
 }
 
-/// Asks the serving system for one record by its key there, and others for what they tell of it: its answer, and what it
+/// Asks a serving system for one record by its key there, and others for what they tell of it: its answer, and what it
 /// comes to for callers. What it does not have, nobody may see, nor what statements cannot be judged on. What `must` be
 /// known is not left untold.
 pub(super) async fn fetch(
     exchange: &mut Exchange,
     admission: &Admission,
-    entity: &Entity,
+    source: &EntitySource,
     key: &str,
     (wanted, must): (&FieldSet, &FieldSet),
 ) -> Result<(NativeAnswer, Inward), Refusal> {
-    let snapshot = exchange.snapshot.clone();
-    let (served, mapping) = snapshot.serving(entity).ok_or(Refusal::Broken)?;
+    let mapping = &*source.mapping;
     if !mapping.can(Action::Read) {
-        return Err(not_possible(mapping, Action::Read));
+        return Err(not_possible(std::slice::from_ref(source), Action::Read));
     }
     let receipt = exchange.entry.fetch(admission);
     let request = exchange.traced(mapping.read(key, wanted).ok_or(Refusal::NoSuchRecord)?);
@@ -97,7 +97,7 @@ pub(super) async fn fetch(
     let sent = request.body.len();
     let core = exchange.core.clone();
     let asks = joined::by_id(exchange, admission, mapping, key, wanted).await?;
-    let answer = served.upstream.fetch(&core.pools, &receipt, request, exchange.deadline());
+    let answer = source.upstream.fetch(&core.pools, &receipt, request, exchange.deadline());
     let (answer, told) = match asks.is_empty() {
         true => (answer.await, Vec::new()),
         false => {
@@ -108,11 +108,11 @@ pub(super) async fn fetch(
     let answer = match answer {
         Ok(answer) => answer,
         Err(error) => {
-            exchange.called(&served.name, None, began, sent, 0);
-            return Err(exchange.unreached(&served.name, error));
+            exchange.called(source.name(), None, began, sent, 0);
+            return Err(exchange.unreached(source.name(), error));
         }
     };
-    exchange.called(&served.name, Some(answer.status.as_u16()), began, sent, answer.body.len());
+    exchange.called(source.name(), Some(answer.status.as_u16()), began, sent, answer.body.len());
     let mut inward = match mapping.inward_of(key, &answer, wanted) {
         Ok(inward) => inward,
         Err(fault) if fault.kind == FaultKind::NotFound => {

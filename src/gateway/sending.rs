@@ -10,6 +10,7 @@ use super::{
 use crate::{
     audit::{Effect, Receipt},
     clock,
+    config::EntitySource,
     mapping::{FaultKind, Mapping, NativeAnswer, NativeRequest},
     policy::WritePermit,
     quota::Admission,
@@ -21,6 +22,7 @@ use crate::{
 pub(super) async fn effect(
     exchange: &mut Exchange,
     admission: &Admission,
+    source: &EntitySource,
     permit: &WritePermit,
     request: NativeRequest,
 ) -> Result<NativeAnswer, Refusal> {
@@ -29,7 +31,7 @@ pub(super) async fn effect(
     once::begin(exchange).await?;
     exchange.digest_sent();
     let receipt = exchange.entry.intent(permit, clock::now()).await.map_err(Refusal::Journal)?;
-    let answer = send(exchange, admission, permit, receipt, (request, true)).await?;
+    let answer = send(exchange, admission, source, receipt, (request, true)).await?;
     exchange.progress = Progress::Done;
     Ok(answer)
 }
@@ -45,28 +47,27 @@ pub(super) fn announced(exchange: &mut Exchange, permit: &WritePermit) {
 pub(super) async fn send(
     exchange: &mut Exchange,
     admission: &Admission,
-    permit: &WritePermit,
+    source: &EntitySource,
     receipt: Receipt<Effect>,
     (request, is_record): (NativeRequest, bool),
 ) -> Result<NativeAnswer, Refusal> {
-    let snapshot = exchange.snapshot.clone();
-    let (served, mapping) = snapshot.serving(permit.entity()).ok_or(Refusal::Broken)?;
+    let (mapping, system) = (&source.mapping, source.name());
     exchange.progress = Progress::Begun;
     let (began, sent) = (clock::now(), request.body.len());
     let core = exchange.core.clone();
     let quoted = request.body.clone();
-    let answer = match served.upstream.effect(&core.pools, receipt, request, exchange.deadline()).await {
+    let answer = match source.upstream.effect(&core.pools, receipt, request, exchange.deadline()).await {
         Ok(answer) => answer,
         Err(error) => {
-            exchange.called(&served.name, None, began, sent, 0);
+            exchange.called(system, None, began, sent, 0);
             exchange.entry.note("sent", error.sent().as_str());
             if error.sent() == Passed::No {
                 exchange.progress = Progress::Nothing;
             }
-            return Err(exchange.unreached(&served.name, error));
+            return Err(exchange.unreached(system, error));
         }
     };
-    exchange.called(&served.name, Some(answer.status.as_u16()), began, sent, answer.body.len());
+    exchange.called(system, Some(answer.status.as_u16()), began, sent, answer.body.len());
     if let Err(fault) = mapping.deleted(&answer) {
         // A system that broke may have broken after it was done.
         if fault.kind == FaultKind::Partial {
@@ -75,13 +76,13 @@ pub(super) async fn send(
             exchange.progress = Progress::Nothing;
         }
         let said = mapping.unquoted(&fault, &quoted);
-        let refusal = exchange.change_refused_by(admission.prospect(), &served.name, fault);
+        let refusal = exchange.change_refused_by(admission.prospect(), system, fault);
         told_to_operator(exchange, mapping, (&refusal, answer.status), &said);
         return Err(refusal);
     }
     // Neither an error nor what was written: nobody knows whether it was.
     if is_record && let Err(fault) = mapping.shows(admission.prospect().operation().action(), &answer) {
-        return Err(exchange.change_refused_by(admission.prospect(), &served.name, fault));
+        return Err(exchange.change_refused_by(admission.prospect(), system, fault));
     }
     Ok(answer)
 }

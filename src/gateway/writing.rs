@@ -14,6 +14,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use super::{
     Outcome, actions,
     after::{Left, after, echo, made, read_back, seen, unguarded},
+    bodies::{self, Draft},
     exchange::{self, Exchange, Side, known, not_possible},
     finding, ids, joined, once, parts,
     reading::fetch,
@@ -24,6 +25,7 @@ use crate::{
     answer::{self, Answer},
     body::Body,
     catalog::{Action, Operation, UpdateMode},
+    config::EntitySource,
     intake::{self, BodyBounds, Head},
     mapping::{
         Before, Changes, Creation, Found, Inward, Mapping, MappingFault, NativeAnswer, PartVersions, Settled,
@@ -174,41 +176,6 @@ async fn written(exchange: &mut Exchange, admission: &Admission, head: &Head, se
     }
 }
 
-/// What the body may say: what the entity's file, the system and the caller's statements allow together.
-fn view(
-    exchange: &Exchange,
-    admission: &Admission,
-    entity: &Entity,
-    body: json::Body,
-) -> Result<json::View, Refusal> {
-    let action = if body == json::Body::Create { Action::Create } else { Action::Update };
-    let (_, mapping) = exchange.snapshot.serving(entity).ok_or(Refusal::Broken)?;
-    if !mapping.can(action) {
-        return Err(not_possible(mapping, action));
-    }
-    let prospect = admission.prospect();
-    let system = mapping.view(action);
-    let writable = entity.writable().intersection(&system.writable).intersection(&prospect.writable());
-    let required = entity.required().union(&system.required).intersection(&writable);
-    let required =
-        if body == json::Body::Create { required } else { entity.required().intersection(&writable) };
-    Ok(json::View { body, writable, required, visible: known(prospect) })
-}
-
-/// What does not fit, with the reason where the system's file says why a field is not taken.
-fn invalid(exchange: &Exchange, entity: &Entity, mut faults: Vec<json::Fault>) -> Refusal {
-    if let Some((_, mapping)) = exchange.snapshot.serving(entity) {
-        for fault in faults.iter_mut().filter(|fault| fault.kind == json::FaultKind::NotWritable) {
-            let is_name = |step: &&str| !step.is_empty() && step.parse::<usize>().is_err();
-            let path = fault.pointer.split('/').filter(is_name).collect::<Vec<_>>().join(".");
-            if let Some(why) = entity.leaf_at(&path).and_then(|leaf| mapping.lack_of(leaf)) {
-                fault.message = format!("{}: {why}", fault.message);
-            }
-        }
-    }
-    Refusal::Invalid(faults)
-}
-
 async fn create(
     exchange: &mut Exchange,
     admission: &Admission,
@@ -217,12 +184,11 @@ async fn create(
     sent: Sent,
 ) -> Outcome {
     let prospect = admission.prospect();
-    let view = view(exchange, admission, entity, json::Body::Create)?;
-    let proposed =
-        json::read(entity, &sent.body, &view).map_err(|faults| invalid(exchange, entity, faults))?;
-    let new = schema::merge(entity, &Record::default(), &proposed, &view);
     let snapshot = exchange.snapshot.clone();
-    let (_, mapping) = snapshot.serving(entity).ok_or(Refusal::Broken)?;
+    let sources = snapshot.serving(entity).ok_or(Refusal::Broken)?;
+    let (source, Draft { view, proposed }) = bodies::of_new(prospect, sources, &sent.body)?;
+    let mapping = &*source.mapping;
+    let new = schema::merge(entity, &Record::default(), &proposed, &view);
     // What another system will tell of a record that is not there yet, nobody can say.
     let untold = prospect.decides_by().intersection(&mapping.elsewhere());
     if !untold.is_empty() {
@@ -235,24 +201,24 @@ async fn create(
     let Settled { sent: new, held } = settled_for_callers(exchange, mapping, settled).await?;
     let permit = judge(exchange, admission, Change::Create { new, held }, &FieldSet::EMPTY)?;
     let new = ids::native(exchange, mapping, permit.new().ok_or(Refusal::Broken)?).await?;
-    let found = finding::found(exchange, admission, entity, (None, &new), true).await?;
+    let found = finding::found(exchange, admission, source, (None, &new), true).await?;
     let creation = mapping
         .creation(&new, Some(&found))
         .map_err(|faults| unmappable(exchange, prospect, mapping, faults))?;
     let left = match creation {
         Creation { record, parts, .. } if parts.is_empty() => {
-            let answer = effect(exchange, admission, &permit, record).await?;
-            after(exchange, admission, entity, None, &answer).await
+            let answer = effect(exchange, admission, source, &permit, record).await?;
+            after(exchange, admission, source, None, &answer).await
         }
         creation => {
             let (leads, calls) = (creation.leads.clone(), creation.parts.len().saturating_add(1));
-            let key = parts::create(exchange, admission, &permit, creation).await?;
-            let left = read_back(exchange, admission, entity, key.clone(), None).await;
-            actions::reached(exchange, admission, entity, (&key, &left), (&leads, calls)).await?;
+            let key = parts::create(exchange, admission, source, &permit, creation).await?;
+            let left = read_back(exchange, admission, source, key.clone(), None).await;
+            actions::reached(exchange, admission, source, (&key, &left), (&leads, calls)).await?;
             left
         }
     };
-    once::keep(exchange, admission, &permit, &left);
+    once::keep(exchange, admission, mapping, &permit, &left);
     let location = location(&permit, &left, head);
     let status = made(exchange, mapping, &left);
     let answer = echo(exchange, admission, &permit, left, sent.wanted, status);
@@ -287,15 +253,17 @@ async fn update(
         UpdateMode::Merge => json::Body::Patch,
         UpdateMode::Replace => json::Body::Replace,
     };
-    let view = view(exchange, admission, entity, body)?;
-    let proposed =
-        json::read(entity, &sent.body, &view).map_err(|faults| invalid(exchange, entity, faults))?;
     let snapshot = exchange.snapshot.clone();
-    let (_, mapping) = snapshot.serving(entity).ok_or(Refusal::Broken)?;
+    let sources = snapshot.serving(entity).ok_or(Refusal::Broken)?;
     // ORDER: before the stored record is looked at, so that the answer does not tell whether there is one.
-    ids::sent(exchange, mapping, &proposed.record).await?;
+    let draft = bodies::of_any(exchange, prospect, sources, body, &sent.body).await?;
+    let (source, key) = ids::source(exchange, sources, id).await?;
+    let mapping = &*source.mapping;
     let Stored { record, seen, id, key, version, answer, untold } =
-        stored(exchange, admission, entity, id, &sent).await?;
+        stored(exchange, admission, source, &key, &sent).await?;
+    let about = (&record, version.is_some());
+    let Draft { view, proposed } =
+        bodies::of_one(exchange, prospect, (sources, source), draft, about, &sent.body).await?;
     let sees = prospect.outlook().sees(&record);
     let replaced = blind(prospect, mapping, (&record, &proposed), &sees, version.is_some())?;
     let (new, cleared) = merged(prospect, mapping, (&record, &proposed), &view, version.is_some());
@@ -317,7 +285,7 @@ async fn update(
     let blindly = proposed.present.minus(&sees);
     // What the caller does not see is sent whether or not it is there already, so that its codes are wanted too.
     let known = Some(&old).filter(|_| blindly.is_empty());
-    let found = finding::found(exchange, admission, entity, (known.map(|old| &**old), &new), false).await?;
+    let found = finding::found(exchange, admission, source, (known.map(|old| &**old), &new), false).await?;
     let versions = mapping.part_versions(&answer);
     let versions = versions.map_err(|fault| exchange.refused_by(mapping.system(), fault))?;
     let versions = (version.as_deref(), &versions);
@@ -329,18 +297,18 @@ async fn update(
             Left::of(exchange, seen, id)
         }
         Changes { record: Some(request), parts, .. } if parts.is_empty() => {
-            let answer = effect(exchange, admission, &permit, request).await?;
-            after(exchange, admission, entity, Some(key), &answer).await
+            let answer = effect(exchange, admission, source, &permit, request).await?;
+            after(exchange, admission, source, Some(key), &answer).await
         }
         changes => {
             let (leads, calls) = (changes.leads.clone(), changes.calls());
-            parts::change(exchange, admission, &permit, changes).await?;
-            let left = read_back(exchange, admission, entity, key.clone(), None).await;
-            actions::reached(exchange, admission, entity, (&key, &left), (&leads, calls)).await?;
+            parts::change(exchange, admission, source, &permit, changes).await?;
+            let left = read_back(exchange, admission, source, key.clone(), None).await;
+            actions::reached(exchange, admission, source, (&key, &left), (&leads, calls)).await?;
             left
         }
     };
-    once::keep(exchange, admission, &permit, &left);
+    once::keep(exchange, admission, mapping, &permit, &left);
     Ok(echo(exchange, admission, &permit, left, sent.wanted, StatusCode::OK))
 }
 
@@ -352,19 +320,25 @@ async fn delete(
     sent: Sent,
 ) -> Outcome {
     let snapshot = exchange.snapshot.clone();
-    let (_, mapping) = snapshot.serving(entity).ok_or(Refusal::Broken)?;
-    if !mapping.can(Action::Delete) {
-        return Err(not_possible(mapping, Action::Delete));
+    let sources = snapshot.serving(entity).ok_or(Refusal::Broken)?;
+    if !sources.can(Action::Delete) {
+        return Err(not_possible(sources.all(), Action::Delete));
     }
-    let Stored { record, seen, key, version, .. } = stored(exchange, admission, entity, id, &sent).await?;
+    let (source, key) = ids::source(exchange, sources, id).await?;
+    let mapping = &*source.mapping;
+    let Stored { record, seen, key, version, .. } = stored(exchange, admission, source, &key, &sent).await?;
     let change = Change::Delete { old: record, version };
     let permit = judge(exchange, admission, change, &FieldSet::EMPTY)?;
     check_version(exchange, admission, &permit, &seen, &sent)?;
+    // Only who may delete it is told whose it is.
+    if !mapping.can(Action::Delete) {
+        return Err(not_possible(std::slice::from_ref(source), Action::Delete));
+    }
     let request = mapping
         .delete(&key, permit.version())
         .map_err(|fault| unmappable(exchange, admission.prospect(), mapping, vec![fault]))?;
-    effect(exchange, admission, &permit, request).await?;
-    once::keep(exchange, admission, &permit, &Left::Unseen(None));
+    effect(exchange, admission, source, &permit, request).await?;
+    once::keep(exchange, admission, mapping, &permit, &Left::Unseen(None));
     Ok(unguarded(&permit, Answer::empty(StatusCode::NO_CONTENT)))
 }
 
@@ -372,23 +346,21 @@ async fn delete(
 async fn stored(
     exchange: &mut Exchange,
     admission: &Admission,
-    entity: &Entity,
-    id: &str,
+    source: &EntitySource,
+    key: &str,
     sent: &Sent,
 ) -> Result<Stored, Refusal> {
-    let snapshot = exchange.snapshot.clone();
-    let (served, mapping) = snapshot.serving(entity).ok_or(Refusal::Broken)?;
-    let key = ids::key(exchange, mapping, id).await?;
+    let (mapping, entity) = (&*source.mapping, source.mapping.entity());
     // A version is one of all that the caller sees.
     let is_guarded = sent.if_match.is_some() || sent.if_none_match.is_some();
     let must = if is_guarded { mapping.elsewhere() } else { FieldSet::EMPTY };
     let leaves = seen(mapping, admission.prospect());
     // All that may be written; of what others tell, what is seen or judged by.
     let wanted = entity.all().minus(&mapping.elsewhere()).union(&leaves);
-    let (answer, inward) = fetch(exchange, admission, entity, &key, (&wanted, &must)).await?;
+    let (answer, inward) = fetch(exchange, admission, source, key, (&wanted, &must)).await?;
     let mut seen = mapping
-        .inward_of(&key, &answer, &leaves)
-        .map_err(|fault| exchange.refused_by(&served.name, fault))?;
+        .inward_of(key, &answer, &leaves)
+        .map_err(|fault| exchange.refused_by(source.name(), fault))?;
     ids::public(exchange, mapping, &mut [&mut seen.record]).await?;
     joined::carry(mapping, &inward.record, &leaves, &mut seen.record);
     let id = ids::of(entity, &inward);

@@ -58,6 +58,7 @@ mod elsewhere;
 mod errors;
 mod faults;
 mod finding;
+mod fixed;
 mod html;
 mod inward;
 mod jq;

@@ -22,6 +22,7 @@ mod cells;
 mod choices;
 mod entries;
 mod erps;
+mod fixed;
 mod forms;
 mod graph;
 mod jq;

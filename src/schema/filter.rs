@@ -1,6 +1,7 @@
 //! The one filter tree of all doors and dialects, and the query around it.
 
 mod derive;
+mod given;
 mod items;
 
 use std::cmp::Ordering;

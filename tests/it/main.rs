@@ -50,6 +50,7 @@ mod reload;
 mod repeats;
 mod returned;
 mod seen;
+mod sources;
 mod spelt;
 mod stage;
 mod swapping;

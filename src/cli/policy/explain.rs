@@ -20,7 +20,7 @@ use super::{
 use crate::{
     cli::{Came, error::VerbError, out},
     clock,
-    config::Report,
+    config::{Report, taken},
     mapping::Mapping,
     policy::{self, Change, Context, Explanation, Memo, Outlook, Target},
     schema::{self, Body, Entity, FieldSet, Record, json},
@@ -133,13 +133,15 @@ impl Asked {
         let mut record = None;
         let mut matter = Matter::Nothing;
         if let Some(entity) = &entity {
-            let mapping = snapshot.serving(entity).map(|(_, mapping)| &**mapping);
+            let sources = snapshot.serving(entity);
             let naming = Naming::of(snapshot, entity);
             if let Some(path) = &arguments.record {
                 record = proposed(entity, &file(path)?, Body::Create, found).map(|proposed| proposed.record);
             }
             let change = arguments.change.as_deref().map(file).transpose()?;
             if let Some(record) = &record {
+                let mapping = sources.and_then(|sources| sources.of_record(entity, record));
+                let mapping = mapping.map(|source| &*source.mapping);
                 matter =
                     match self::matter(arguments.action, (entity, mapping), record, change.as_ref(), found) {
                         Some(matter) => naming.matter(matter),
@@ -181,10 +183,9 @@ impl Asked {
         let ruling = has_matter.then(|| judge(policies, &memo, question));
         let clear = outlook.as_deref().map(Outlook::clear).unwrap_or_default();
         let serving = entity.as_ref().and_then(|entity| loaded.snapshot.serving(entity));
-        let filterable = serving.map_or(clear, |(_, mapping)| mapping.telling(&clear));
+        let filterable = serving.map_or(clear, |sources| sources.telling(&clear));
         let writable = outlook.as_deref().map(Outlook::writable).unwrap_or_default();
-        let writable =
-            serving.map_or(writable, |(_, mapping)| writable.intersection(&mapping.view(action).writable));
+        let writable = serving.map_or(writable, |sources| taken(sources.all(), action, &writable).writable);
         Ok(Told { explanation, outlook, filterable, writable, ruling, entity })
     }
 }

@@ -5,12 +5,12 @@ use compact_str::CompactString;
 
 use super::judging::Matter;
 use crate::{
-    config::Snapshot,
+    config::{EntitySource, EntitySources, Snapshot},
     crosswalk::{MadeUp, Naming as _, PublicId},
-    mapping::Mapping,
     policy::Change,
     schema::{Entity, LeafId, Record},
     store::NativeKey,
+    words::SystemName,
 };
 
 /// The ids of a bundle in the records of one entity.
@@ -19,22 +19,32 @@ pub(super) struct Naming<'a> {
     snapshot: &'a Snapshot,
     entity: &'a Entity,
     /// None where nothing serves the entity: its records have no keys.
-    mapping: Option<&'a Mapping>,
+    sources: Option<&'a EntitySources>,
 }
 
 impl<'a> Naming<'a> {
     pub(super) fn of(snapshot: &'a Snapshot, entity: &'a Entity) -> Self {
-        let mapping = snapshot.serving(entity).map(|(_, mapping)| &**mapping);
-        Self { snapshot, entity, mapping }
+        Self { snapshot, entity, sources: snapshot.serving(entity) }
     }
 
-    /// The id that goes for a key in a leaf; none where keys stay as they are.
-    pub(super) fn id(&self, leaf: LeafId, text: &str) -> Option<CompactString> {
+    /// The id that goes for a key in a leaf of a record; none where keys stay as they are. Of several systems the key is
+    /// one of that which would hold the record.
+    pub(super) fn id(&self, record: &Record, leaf: LeafId, text: &str) -> Option<CompactString> {
+        self.id_in(self.system(record)?, leaf, text)
+    }
+
+    fn system(&self, record: &Record) -> Option<&'a SystemName> {
+        let sources = self.sources?;
+        let source = sources.of_record(self.entity, record).or_else(|| sources.all().first());
+        source.map(EntitySource::name)
+    }
+
+    fn id_in(&self, system: &SystemName, leaf: LeafId, text: &str) -> Option<CompactString> {
         let is_id = self.snapshot.ids.leaves(self.entity).contains(leaf);
         if !is_id || text.is_empty() || text.parse::<PublicId>().is_ok() {
             return None;
         }
-        let (entity, system) = (self.entity.points_to(leaf)?.clone(), self.mapping?.system().clone());
+        let (entity, system) = (self.entity.points_to(leaf)?.clone(), system.clone());
         let ids = MadeUp.ids(&[NativeKey { entity, system, native: text.into() }]).ok()?;
         ids.first().map(PublicId::text)
     }
@@ -42,8 +52,9 @@ impl<'a> Naming<'a> {
     /// A record as a gate would judge it.
     pub(super) fn record(&self, mut record: Record) -> Record {
         let leaves = self.snapshot.ids.leaves(self.entity);
+        let Some(system) = self.system(&record) else { return record };
         record.each_text_mut(self.entity, &leaves, &mut |leaf, text| {
-            if let Some(id) = self.id(leaf, text) {
+            if let Some(id) = self.id_in(system, leaf, text) {
                 *text = id;
             }
         });

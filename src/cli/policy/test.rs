@@ -165,7 +165,9 @@ impl Run<'_> {
         };
         let is_guarded = case.guarded.as_ref().is_none_or(|guarded| guarded.value);
         let version = is_guarded.then(|| "1".into());
-        let mapping = self.snapshot.serving(entity).map(|(_, mapping)| &**mapping);
+        let of = self.snapshot.serving(entity).zip(record.as_ref());
+        let source = of.and_then(|(sources, record)| sources.of_record(entity, record));
+        let mapping = source.map(|source| &*source.mapping);
         match (case.action, record, &case.change) {
             (ActionWord::Read | ActionWord::List, Some(record), None) => Some(Matter::Record(record)),
             (ActionWord::Read | ActionWord::List, None, None) => Some(Matter::Nothing),
@@ -310,7 +312,8 @@ impl Check<'_> {
             match &self.ruling.record {
                 Some(record) => {
                     let came = text_of(entity, record, leaf);
-                    let is_key_of = |id: &str| naming.id(leaf, &value.value).is_some_and(|named| named == id);
+                    let named = naming.id(record, leaf, &value.value);
+                    let is_key_of = |id: &str| named.as_ref().is_some_and(|named| named == id);
                     if came != value.value && !is_key_of(&came) {
                         found.error(&value.place, format!("`{}` is shown as `{came}`", path.value));
                     }

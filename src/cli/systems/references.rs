@@ -24,7 +24,7 @@ use crate::{
         serve,
     },
     clock,
-    config::{self, Means, ProcessEnv, Snapshot},
+    config::{self, EntitySource, Means, ProcessEnv, Snapshot},
     crosswalk::MadeUp,
     mapping::{FaultKind, SystemFault},
     schema::FieldSet,
@@ -160,7 +160,7 @@ impl References {
     }
 }
 
-/// Asks the system that serves it for one record.
+/// Asks the systems that serve it for one record, until one has it.
 async fn one(
     snapshot: &Snapshot,
     pools: &CorePools,
@@ -174,23 +174,44 @@ async fn one(
     let Some(entity) = snapshot.schema.entity(&target.entity) else {
         return unserved("it is not in the schema any more".to_owned());
     };
-    let Some((served, mapping)) = snapshot.serving(entity) else {
+    let Some(sources) = snapshot.serving(entity) else {
         return unserved("no system serves it".to_owned());
     };
-    let unknown = |why: String, is_failure| Came::Unknown { of: served.name.to_string(), why, is_failure };
+    let mut came = unserved("no system serves it".to_owned());
+    for source in sources.all() {
+        came = asked(source, (pools, receipt), target, failures, next, pace).await;
+        // It has the record, or nobody can say.
+        if !matches!(came, Came::Is { found: Found::Missing, .. }) {
+            break;
+        }
+    }
+    came
+}
+
+/// Asks one system for it.
+async fn asked(
+    source: &EntitySource,
+    (pools, receipt): (&CorePools, &Receipt<Fetch>),
+    target: &Target,
+    failures: &BTreeMap<String, u32>,
+    next: &mut Instant,
+    pace: Duration,
+) -> Came {
+    let mapping = &source.mapping;
+    let unknown = |why: String, is_failure| Came::Unknown { of: source.name().to_string(), why, is_failure };
     if !mapping.can(Action::Read) {
         return unknown(format!("its file says of {} not how one is read", target.entity), false);
     }
-    if failures.get(served.name.as_str()).is_some_and(|count| *count >= FAILURES_MAX) {
+    if failures.get(source.name().as_str()).is_some_and(|count| *count >= FAILURES_MAX) {
         return unknown(format!("it was left alone after {FAILURES_MAX} failures in a row"), false);
     }
     // No record can have such an id.
-    let is = |found| Came::Is { of: served.name.to_string(), found };
+    let is = |found| Came::Is { of: source.name().to_string(), found };
     let Some(request) = mapping.read(&target.id, &FieldSet::ID) else { return is(Found::Missing) };
     sleep_until(*next).await;
     *next = Instant::now() + pace;
     let deadline = Deadline::after(clock::now(), CALL_MAX);
-    let answer = match served.upstream.fetch(pools, receipt, request, deadline).await {
+    let answer = match source.upstream.fetch(pools, receipt, request, deadline).await {
         Ok(answer) => answer,
         Err(error) => return unknown(chain(&error), true),
     };

@@ -11,7 +11,7 @@ use super::{
         including::{INCLUDED_MAX, Links},
         reading,
     },
-    Asks, Found, List, PAGES_MAX, Sought, Whole,
+    Found, List, PAGES_MAX, Sought, Whole,
 };
 use crate::{
     audit::Withheld, catalog::Operation, mapping::Inward, policy::Shown, quota::Admission, refusal::Refusal,
@@ -80,12 +80,12 @@ pub(in crate::gateway) async fn by_ids(
 impl List<'_> {
     /// What a filter finds.
     async fn sought(&mut self) -> Result<Option<Vec<Inward>>, Refusal> {
-        match self.for_system().await? {
-            Asks::Something => Ok(match self.whole(INCLUDED_MAX, PAGES_MAX).await? {
+        match self.turn_from(0).await? {
+            true => Ok(match self.whole(INCLUDED_MAX, PAGES_MAX).await? {
                 Whole::All(rows) => Some(rows),
                 Whole::Narrowed(_) | Whole::Cut | Whole::TooMany => None,
             }),
-            Asks::Nothing => Ok(Some(Vec::new())),
+            false => Ok(Some(Vec::new())),
         }
     }
 
@@ -104,13 +104,14 @@ impl List<'_> {
 
     /// The record of an id; none where there is none that statements can be judged on.
     async fn read(&mut self, id: &CompactString) -> Result<Option<Inward>, Refusal> {
-        let key = match ids::key(self.exchange, self.mapping, id).await {
-            Ok(key) => key,
+        let (source, key) = match ids::source(self.exchange, self.sources, id).await {
+            Ok(found) => found,
             Err(Refusal::NoSuchRecord) => return Ok(None),
             Err(refusal) => return Err(refusal),
         };
+        self.give(source);
         let asked = (&self.fetched, &self.must);
-        match reading::fetch(self.exchange, self.admission, self.entity, &key, asked).await {
+        match reading::fetch(self.exchange, self.admission, source, &key, asked).await {
             Ok((_, inward)) => Ok(Some(inward)),
             Err(Refusal::Untold) => {
                 self.exchange.withheld(Withheld::Unfit);

@@ -167,4 +167,46 @@ proptest! {
         prop_assert_eq!(simple.matches(&entity, &record), meant);
         prop_assert_eq!(simple.clone().simplified(), simple);
     }
+
+    #[test]
+    fn what_is_left_to_ask_of_known_values_is_what_was_asked(
+        filter in filters(),
+        values in proptest::collection::vec(proptest::option::of(-2_i64..3), 3),
+        is_known in proptest::collection::vec(any::<bool>(), 3),
+    ) {
+        let entity = order_entity();
+        let mut record = Record::default();
+        let values: Vec<Value> = values.into_iter().map(|n| n.map_or(Value::Null, Value::Integer)).collect();
+        for (position, value) in (2_u16..).zip(&values) {
+            record.fields.set(position, value.clone());
+        }
+        let known = |leaf: LeafId| {
+            let at = usize::from(leaf.0).checked_sub(2)?;
+            values.get(at).filter(|_| is_known[at])
+        };
+        let left = filter.given(&known);
+        prop_assert_eq!(left.matches(&entity, &record), filter.matches(&entity, &record));
+        if is_known.iter().all(|is_known| *is_known) {
+            prop_assert!(left.is_nothing() || left.is_everything(), "{:?}", left);
+        }
+    }
+}
+
+#[test]
+fn nothing_is_left_to_ask_of_what_is_never_there() {
+    let entity = order_entity();
+    let none = Value::Null;
+    let hides = entity.leaves_under("lines");
+    let known = |leaf: LeafId| hides.contains(leaf).then_some(&none);
+    let of = |path: &str, op: Op, text: &str| test(path, op, Value::Text(text.into()));
+    assert!(of("lines.sku", Op::Eq, "A").given(&known).is_nothing());
+    assert!(test("lines.sku", Op::Eq, Value::Null).given(&known).is_everything());
+    let either = of("lines.sku", Op::Eq, "A").or(of("number", Op::Eq, "n"));
+    assert_eq!(either.given(&known), of("number", Op::Eq, "n"));
+    let items = Items::at(&entity, "lines").unwrap();
+    let line = Filter::Item(items, Box::new(of("lines.sku", Op::Eq, "A")));
+    assert!(line.given(&known).is_nothing());
+    let leaf = entity.leaf_at("lines.sku").unwrap();
+    let lower = Filter::Derived { leaf, by: Derive::Lower, op: Op::Ne, value: Value::Text("a".into()) };
+    assert!(lower.given(&known).is_nothing());
 }
