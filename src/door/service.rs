@@ -80,6 +80,8 @@ impl<H: Handler> Exchange<H> {
         let answering = Box::into_pin(answering);
         async move {
             let (response, unread) = answering.await;
+            // An answer without a body ends with its head, as callers of gRPC need it.
+            let unread = unread.filter(|_| !response.body().is_end_stream());
             flight.answers();
             Ok(response.map(|body| Answer { body, flight, unread }))
         }

@@ -143,7 +143,10 @@ fn changed(collection: &str) -> Value {
         "customers" => {
             json!({ "name": "Ewa Nowak", "given_name": "Ewa", "family_name": "Nowak", "language": "pl" })
         }
-        "products" => json!({ "sku": "M-2", "name": "Another Desk", "kind": "goods", "unit": "H87" }),
+        "products" => {
+            json!({ "sku": "M-2", "name": "Another Desk", "kind": "goods", "unit": "H87", "status": "active",
+            "list_price": { "net_price": "10", "currency": "USD", "tax_included": false } })
+        }
         "orders" => json!({ "buyer_reference": "PO-M" }),
         "invoices" | "stock-levels" => json!({}),
         other => panic!("say how one of `{other}` is changed"),
