@@ -73,7 +73,9 @@ impl Answers for Register {
             };
         };
         let mut records = self.0.lock();
-        let Some(at) = records.iter().position(|record| record["no"].to_string() == no) else {
+        let is_it =
+            |record: &Map<String, Value>| no.parse().is_ok_and(|no: u64| record["no"].as_u64() == Some(no));
+        let Some(at) = records.iter().position(is_it) else {
             return said(404, &json!({}));
         };
         let record = &mut records[at];

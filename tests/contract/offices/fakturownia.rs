@@ -109,7 +109,8 @@ impl State {
     }
 
     fn found(&self, kind: &str, id: &str) -> Result<usize, Fault> {
-        let same = |(k, row): &(&str, Row)| *k == kind && row["id"].to_string() == id;
+        let number: Option<i64> = id.parse().ok();
+        let same = |(k, row): &(&str, Row)| *k == kind && number.is_some() && row["id"].as_i64() == number;
         self.rows.iter().position(same).ok_or(Fault(404, Value::Null))
     }
 
