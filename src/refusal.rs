@@ -3,6 +3,8 @@
 //! What a caller may know stands in the problem document (RFC 9457); what the operator must know is the
 //! `Display` of the cause, for the log. A record that is hidden and one that does not exist are one refusal.
 
+mod behind;
+mod document;
 mod grpc;
 mod key;
 mod odata;
@@ -35,7 +37,13 @@ pub use self::{
     places::{Places, told_faults},
 };
 
-use self::places::ELSEWHERE;
+use self::{
+    behind::{
+        body_detail, of_body, of_system, of_upstream, system_reason, system_told, upstream_reason,
+        upstream_told,
+    },
+    places::ELSEWHERE,
+};
 
 /// Why an exchange is refused.
 #[derive(Debug)]
@@ -287,27 +295,6 @@ impl Refusal {
         }
     }
 
-    /// The problem document.
-    pub fn problem(&self, status: StatusCode, request: RequestId) -> Vec<u8> {
-        let (kind, title, detail) = self.told();
-        let mut out = Vec::with_capacity(256);
-        out.extend_from_slice(b"{\"type\":\"https://bramka.example/problems/");
-        out.extend_from_slice(kind.as_bytes());
-        out.extend_from_slice(b"\",\"title\":");
-        json::text(title, &mut out);
-        out.extend_from_slice(b",\"status\":");
-        out.extend_from_slice(status.as_str().as_bytes());
-        if let Some(detail) = detail {
-            out.extend_from_slice(b",\"detail\":");
-            json::text(&detail, &mut out);
-        }
-        self.errors(&mut out);
-        out.extend_from_slice(b",\"request_id\":\"");
-        out.extend_from_slice(request.to_string().as_bytes());
-        out.extend_from_slice(b"\"}");
-        out
-    }
-
     /// What the caller is told: the problem's type, its title, and what to do about it.
     fn told(&self) -> (&'static str, &'static str, Option<String>) {
         match self {
@@ -379,15 +366,6 @@ impl Refusal {
         }
     }
 
-    /// The list of faults, with their places in what was sent.
-    fn errors(&self, out: &mut Vec<u8>) {
-        let mut list = Errors { out, any: false };
-        for (place, at, message) in self.faults() {
-            list.push(place, at, message);
-        }
-        list.end();
-    }
-
     /// What is at fault: a sort of place, the place, and what is wrong there.
     fn faults(&self) -> Vec<(&'static str, &str, &str)> {
         match self {
@@ -417,30 +395,6 @@ fn of_mapping(faults: &[MappingFault]) -> Vec<(&'static str, &str, &str)> {
     faults.iter().map(|fault| ("pointer", &*fault.pointer, &*fault.message)).collect()
 }
 
-struct Errors<'a> {
-    out: &'a mut Vec<u8>,
-    any: bool,
-}
-
-impl Errors<'_> {
-    fn push(&mut self, place: &str, at: &str, message: &str) {
-        self.out.extend_from_slice(if self.any { b",{\"" } else { b",\"errors\":[{\"" });
-        self.any = true;
-        self.out.extend_from_slice(place.as_bytes());
-        self.out.extend_from_slice(b"\":");
-        json::text(at, self.out);
-        self.out.extend_from_slice(b",\"detail\":");
-        json::text(message, self.out);
-        self.out.push(b'}');
-    }
-
-    fn end(self) {
-        if self.any {
-            self.out.push(b']');
-        }
-    }
-}
-
 fn of_head(rejected: Rejected) -> StatusCode {
     match rejected {
         Rejected::Method => StatusCode::METHOD_NOT_ALLOWED,
@@ -461,128 +415,6 @@ fn of_head(rejected: Rejected) -> StatusCode {
         | Rejected::ContentLength
         | Rejected::UnexpectedBody
         | Rejected::Upgrade => StatusCode::BAD_REQUEST,
-    }
-}
-
-fn of_system(kind: &FaultKind) -> StatusCode {
-    match kind {
-        FaultKind::NotFound => StatusCode::NOT_FOUND,
-        FaultKind::Invalid(_) | FaultKind::BusinessRule => StatusCode::UNPROCESSABLE_ENTITY,
-        FaultKind::Duplicate { .. } | FaultKind::Conflict => StatusCode::CONFLICT,
-        FaultKind::RateLimited { .. } | FaultKind::Busy => StatusCode::SERVICE_UNAVAILABLE,
-        FaultKind::Forbidden
-        | FaultKind::SignInFailed
-        | FaultKind::Unreadable
-        | FaultKind::ForeignLink
-        | FaultKind::Partial
-        | FaultKind::Unknown => StatusCode::BAD_GATEWAY,
-    }
-}
-
-fn system_reason(kind: &FaultKind) -> &'static str {
-    match kind {
-        FaultKind::NotFound => "system_not_found",
-        FaultKind::Invalid(_) => "system_invalid",
-        FaultKind::BusinessRule => "system_business_rule",
-        FaultKind::Partial => "system_partial",
-        FaultKind::Duplicate { .. } => "system_duplicate",
-        FaultKind::Conflict => "system_conflict",
-        FaultKind::RateLimited { .. } => "system_rate_limited",
-        FaultKind::Busy => "system_busy",
-        FaultKind::Forbidden => "system_forbidden",
-        FaultKind::SignInFailed => "system_sign_in_failed",
-        FaultKind::Unreadable => "system_unreadable",
-        FaultKind::ForeignLink => "system_foreign_link",
-        FaultKind::Unknown => "system_unknown",
-    }
-}
-
-fn system_told(kind: &FaultKind) -> (&'static str, &'static str, Option<String>) {
-    match kind {
-        FaultKind::NotFound => ("not-found", NO_SUCH_RECORD, None),
-        FaultKind::Invalid(_) => ("invalid", "the system does not accept this", None),
-        FaultKind::BusinessRule => ("business-rule", "a rule of the business forbids this", None),
-        // The other record may be one that the caller cannot see: its key stays with the operator.
-        FaultKind::Duplicate { .. } => ("duplicate", "there is such a record already", None),
-        FaultKind::Conflict => {
-            ("conflict", "the record changed meanwhile", Some("read it again and decide anew".into()))
-        }
-        FaultKind::Partial => {
-            let detail = "the system did a part of this and not the rest; read the record before anything is sent again";
-            ("partly-done", "part of this is done", Some(detail.into()))
-        }
-        FaultKind::RateLimited { .. } | FaultKind::Busy => ("busy", "the system is busy", None),
-        FaultKind::Forbidden
-        | FaultKind::SignInFailed
-        | FaultKind::Unreadable
-        | FaultKind::ForeignLink
-        | FaultKind::Unknown => ("system", "the system behind the gate failed", None),
-    }
-}
-
-/// Of a caller's body, gathered or streamed.
-fn of_body(error: &BodyError) -> StatusCode {
-    match error {
-        BodyError::Broken(_) => StatusCode::BAD_REQUEST,
-        BodyError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-        BodyError::TooSlow { .. } => StatusCode::REQUEST_TIMEOUT,
-        BodyError::Ended(_) => StatusCode::UNAUTHORIZED,
-    }
-}
-
-fn of_upstream(error: &UpstreamError) -> StatusCode {
-    match error {
-        UpstreamError::Busy { .. } | UpstreamError::BreakerOpen { .. } => StatusCode::SERVICE_UNAVAILABLE,
-        UpstreamError::Timeout { .. } => StatusCode::GATEWAY_TIMEOUT,
-        UpstreamError::Upload(error) => of_body(error),
-        UpstreamError::BadRequest(_) => StatusCode::BAD_REQUEST,
-        UpstreamError::Connect(_)
-        | UpstreamError::Broken { .. }
-        | UpstreamError::AnswerTooLarge { .. }
-        | UpstreamError::BadAnswer(_)
-        | UpstreamError::SignIn(_) => StatusCode::BAD_GATEWAY,
-    }
-}
-
-fn upstream_reason(error: &UpstreamError) -> &'static str {
-    match error {
-        UpstreamError::Busy { .. } => "upstream_busy",
-        UpstreamError::BreakerOpen { .. } => "upstream_breaker_open",
-        UpstreamError::Timeout { .. } => "upstream_timeout",
-        UpstreamError::Upload(_) => "upload",
-        UpstreamError::BadRequest(_) => "upstream_bad_request",
-        UpstreamError::Connect(_) => "upstream_connect",
-        UpstreamError::Broken { .. } => "upstream_broken",
-        UpstreamError::AnswerTooLarge { .. } => "upstream_answer_too_large",
-        UpstreamError::BadAnswer(_) => "upstream_bad_answer",
-        UpstreamError::SignIn(_) => "upstream_sign_in",
-    }
-}
-
-fn upstream_told(error: &UpstreamError) -> (&'static str, &'static str, Option<String>) {
-    match error {
-        UpstreamError::Busy { .. } | UpstreamError::BreakerOpen { .. } => {
-            ("busy", "the system is busy", None)
-        }
-        UpstreamError::Timeout { .. } => ("timeout", "the system took too long", None),
-        UpstreamError::Upload(error) => ("body", "the body was not accepted", body_detail(error)),
-        UpstreamError::BadRequest(why) => {
-            ("head", "the request cannot be passed on", Some((*why).to_owned()))
-        }
-        UpstreamError::Connect(_)
-        | UpstreamError::Broken { .. }
-        | UpstreamError::AnswerTooLarge { .. }
-        | UpstreamError::BadAnswer(_)
-        | UpstreamError::SignIn(_) => ("system", "the system behind the gate failed", None),
-    }
-}
-
-fn body_detail(error: &BodyError) -> Option<String> {
-    match error {
-        BodyError::Broken(_) => Some("it broke off".to_owned()),
-        BodyError::TooLarge { .. } | BodyError::TooSlow { .. } | BodyError::Ended(_) => {
-            Some(error.to_string())
-        }
     }
 }
 
