@@ -16,8 +16,8 @@ use data_encoding::HEXLOWER;
 
 use super::{
     JournalError,
-    journal::lock_file,
     keys::fill,
+    lanes::lock_file,
     line::{HEAD_LEN, Line, TOMBSTONE, finish as seal, lengths},
     recover::SegmentFile,
     segment::segment_name,

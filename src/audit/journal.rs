@@ -1,25 +1,25 @@
 //! The journal of one gate in this process: its lanes, opened at start-up and closed at the end.
 
 use std::{
-    fs::{File, OpenOptions, TryLockError},
+    fs::File,
     net::IpAddr,
     path::{Path, PathBuf},
     sync::Arc,
     thread,
-    time::Duration,
 };
 
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use super::{
-    JournalError, blank,
-    disk::{Disk, RealDisk},
+    JournalError,
     draft::{Draft, EntryKind},
     head::SignedHead,
     intents::Intents,
     keys::{JournalKeys, Month, make_directory},
     lane::{Durability, Lane, LaneParts, Standing, Ticket},
+    lanes::{check_gate, origin, take_lanes, unsettled_lanes},
+    options::{JournalOptions, Role},
     read,
     receipt::{Fetch, Receipt},
     recover::{self, Recovered, Repair, UnknownOutcome, Whose},
@@ -30,62 +30,8 @@ use super::{
 };
 use crate::{clock::Now, words::RequestId};
 
-/// LIMIT: lanes of one gate, all processes together.
-const LANES_MAX: usize = 256;
-/// The file whose lock says that a process owns the lane.
-pub(super) const LOCK: &str = "lock";
 /// LIMIT: intents without outcome that a `start` entry names.
 const UNKNOWN_NAMED_MAX: usize = 256;
-
-/// How a journal is kept.
-#[derive(Clone, Debug)]
-pub struct JournalOptions {
-    /// The directory of all gates' journals: `data/audit`.
-    pub directory: PathBuf,
-    /// Name of the gate; becomes part of paths and heads.
-    pub gate: String,
-    /// How many lanes this process takes, one a core.
-    pub lanes: usize,
-    /// What opens it. Default a tool: it leaves unknown outcomes to the next gate.
-    pub role: Role,
-    /// Checkpoints that were kept apart from the journal's folder (the store's), of any lane. A lane that does not
-    /// bear them out is not opened. Default none.
-    pub kept_heads: Vec<String>,
-    /// Fresh random bits of this start; every entry carries them.
-    pub boot: RequestId,
-    /// Entries an address that was never identified may have in a minute; what is beyond is counted. Default 60.
-    pub strangers_per_minute: u32,
-    /// What an answer that shows personal or confidential fields must survive. Default written.
-    pub sensitive_reads: Durability,
-    /// Size at which the next segment begins. Default 256 MiB.
-    pub segment_bytes_max: u64,
-    /// Room set aside for identified callers, which strangers never use. Default 1 MiB; 0 is none.
-    pub reserve_bytes: u64,
-    /// Longest time an entry waits for a signed head over it. Default 50 ms.
-    pub head_interval: Duration,
-    /// The file layer.
-    pub disk: Arc<dyn Disk>,
-}
-
-/// What opens a journal.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Role {
-    /// It serves, and tells of the intents of sessions before that have no outcome; then they are told.
-    Gate,
-    /// It writes some lines beside a gate or between two.
-    #[default]
-    Tool,
-}
-
-impl Role {
-    /// As a `start` entry says it.
-    pub(super) fn as_str(self) -> &'static str {
-        match self {
-            Self::Gate => "gate",
-            Self::Tool => "tool",
-        }
-    }
-}
 
 /// The journal.
 #[derive(Debug)]
@@ -120,31 +66,6 @@ pub struct LaneHealth {
     pub tight: bool,
     /// Why nothing can be written now, where that is so.
     pub failed: Option<JournalError>,
-}
-
-impl JournalOptions {
-    /// The defaults, with one lane.
-    pub fn new(directory: impl Into<PathBuf>, gate: impl Into<String>, boot: RequestId) -> Self {
-        Self {
-            directory: directory.into(),
-            gate: gate.into(),
-            lanes: 1,
-            role: Role::default(),
-            kept_heads: Vec::new(),
-            boot,
-            strangers_per_minute: 60,
-            sensitive_reads: Durability::Written,
-            segment_bytes_max: 256 * 1024 * 1024,
-            reserve_bytes: 1024 * 1024,
-            head_interval: Duration::from_millis(50),
-            disk: Arc::new(RealDisk),
-        }
-    }
-
-    /// Where this gate's lanes lie.
-    pub fn gate_directory(&self) -> PathBuf {
-        self.directory.join(&self.gate)
-    }
 }
 
 impl Journal {
@@ -491,11 +412,6 @@ impl Drop for Journal {
     }
 }
 
-/// What a lane's heads are signed for.
-pub(super) fn origin(gate: &str, lane: &str) -> String {
-    format!("bramka/{gate}/{lane}")
-}
-
 /// The first entry of a session: the other lanes' heads, what was torn, what has no outcome.
 fn start(
     lane: &Arc<Lane>,
@@ -527,77 +443,4 @@ fn start(
     }
     let draft = Draft { kind: EntryKind::Start, request: None, now, fields: &[&fields], plain: &[] };
     draft.append(lane, Durability::Synced, Standing::Identified)?.wait_blocking().map(drop)
-}
-
-fn take_lanes(gate_directory: &Path, count: usize) -> Result<Vec<(String, File)>, JournalError> {
-    let mut taken = Vec::with_capacity(count);
-    for number in 0..LANES_MAX {
-        if taken.len() == count {
-            break;
-        }
-        let name = number.to_string();
-        let directory = gate_directory.join(&name);
-        make_directory(&directory)?;
-        taken.extend(lock_lane(&directory)?.map(|lock| (name, lock)));
-    }
-    if taken.len() < count {
-        return Err(JournalError::Setting(format!(
-            "fewer than {count} of {LANES_MAX} lanes of the journal are free"
-        )));
-    }
-    Ok(taken)
-}
-
-/// Opens a file that only stands for a lock, and makes it where there is none.
-pub(super) fn lock_file(path: &Path) -> Result<File, JournalError> {
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map_err(JournalError::io("cannot open", path))
-}
-
-/// Locks a lane for this process; none where another has it.
-fn lock_lane(directory: &Path) -> Result<Option<File>, JournalError> {
-    let path = directory.join(LOCK);
-    let lock = lock_file(&path)?;
-    match lock.try_lock() {
-        Ok(()) => Ok(Some(lock)),
-        Err(TryLockError::WouldBlock) => Ok(None),
-        Err(TryLockError::Error(error)) => Err(JournalError::io("cannot lock", path)(error)),
-    }
-}
-
-/// Lanes of nobody in which an intent has no outcome: a gate before had more cores, or a tool took the lane.
-fn unsettled_lanes(
-    gate_directory: &Path,
-    options: &JournalOptions,
-    keys: &JournalKeys,
-    taken: &[(String, File)],
-) -> Result<Vec<(String, File)>, JournalError> {
-    let key = keys.public();
-    let mut unsettled = Vec::new();
-    for name in read::lanes(gate_directory)? {
-        let directory = gate_directory.join(&name);
-        if taken.iter().any(|(taken, _)| *taken == name) {
-            continue;
-        }
-        let Some(lock) = lock_lane(&directory)? else { continue };
-        blank::finish(&directory)?;
-        let origin = origin(&options.gate, &name);
-        let (kept, boot) = (options.kept_heads.as_slice(), options.boot);
-        let whose = Whose { lane: &name, origin: &origin, key: &key, kept, boot };
-        if !recover::recover(&directory, whose, Repair::Leave)?.unknown.is_empty() {
-            unsettled.push((name, lock));
-        }
-    }
-    Ok(unsettled)
-}
-
-fn check_gate(gate: &str) -> Result<(), JournalError> {
-    let plain = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_');
-    if !gate.is_empty() && gate.len() <= 64 && gate.bytes().all(plain) {
-        return Ok(());
-    }
-    Err(JournalError::Setting(format!("`{gate}` cannot name a gate; use up to 64 of a-z, 0-9, `-` and `_`")))
 }

@@ -13,7 +13,7 @@ use std::{
 use super::{
     JournalError, JournalKeys, Opened,
     head::{PublicKey, SignedHead, gathered_heads, split_heads},
-    journal::{LOCK, origin},
+    lanes::{LOCK, origin},
     line::{Beside, Line, LineFacts, Lines, digest_of_hex, parse_segment_head, sequence_of},
     read,
     recover::{SegmentFile, newest_head, segments},

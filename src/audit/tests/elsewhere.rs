@@ -64,7 +64,7 @@ async fn a_lane_that_a_process_still_has_may_have_a_stop_that_is_not_signed_yet(
     let heads = bench.lane().join("heads");
     let all = fs::read_to_string(&heads).unwrap();
     fs::write(&heads, "").unwrap();
-    let lock = fs::File::open(bench.lane().join(journal::LOCK)).unwrap();
+    let lock = fs::File::open(bench.lane().join(lanes::LOCK)).unwrap();
     lock.lock().unwrap();
     assert!(bench.verify().is_whole());
     drop(lock);
