@@ -1,5 +1,8 @@
 //! The promises of the configuration: every mistake told at once, secrets kept, a broken bundle changes nothing.
 
+mod live;
+mod watching;
+
 use std::{collections::HashMap, fs, path::Path, sync::Arc};
 
 use jsonschema_free::matches_required;
@@ -452,64 +455,6 @@ fn any_place_can_be_rendered() {
     }
 }
 
-/// A bundle of nothing but statements that close something.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Closing(Vec<StatementId>);
-
-impl Closing {
-    fn of(ids: impl IntoIterator<Item = impl ToString>) -> Self {
-        Self(ids.into_iter().map(|id| StatementId::new(id.to_string())).collect())
-    }
-}
-
-impl Follows for Closing {
-    fn closing(&self) -> impl Iterator<Item = &StatementId> {
-        self.0.iter()
-    }
-}
-
-#[test]
-fn a_swap_keeps_in_mind_what_it_took_away_until_the_next_one() {
-    let digest = |text: &str| Digest::of(text.as_bytes());
-    let live = Live::new(digest("one"), Closing::of(["a", "b", "c"]), now());
-    let swap = |to: Closing| {
-        drop(live.settle(Ok(Some((digest(&format!("{to:?}")), to))), now()));
-        live.status().gone
-    };
-    assert!(live.status().gone.is_empty());
-    let gone = swap(Closing::of(["d", "b"]));
-    assert_eq!((gone.to_string().as_str(), gone.more), ("a, c", 0));
-    // A look that changes nothing and a bundle that does not load take nothing away.
-    drop(live.settle(Ok(None), now()));
-    let broken = Diagnostic::error(&Place::file("limits.yaml"), "wrong");
-    drop(live.settle(Err(Report::without_files(broken.into())), now()));
-    assert_eq!(live.status().gone, gone);
-    assert!(swap(Closing::of(0..50)).named.iter().all(|id| ["b", "d"].contains(&id.as_str())));
-    let gone = swap(Closing::of(["x"]));
-    assert_eq!((gone.named.len(), gone.more), (20, 30));
-    assert!(gone.to_string().ends_with("18, 19 and 30 more"), "{gone}");
-    assert!(swap(Closing::of(["x", "y"])).is_empty());
-}
-
-#[test]
-fn a_broken_bundle_changes_nothing_and_says_so() {
-    let digest = |text: &str| Digest::of(text.as_bytes());
-    let (one, two) = (Closing::of(["one"]), Closing::of(["two"]));
-    let live = Live::new(digest("one"), one.clone(), now());
-    let broken = || Report::without_files(Diagnostic::error(&Place::file("limits.yaml"), "wrong").into());
-    let held = live.snapshot();
-    assert!(matches!(live.settle(Err(broken()), now()), Outcome::KeptOld(_)));
-    let status = live.status();
-    assert_eq!((&**live.current(), status.digest, status.refused), (&one, digest("one"), 1));
-    assert!(status.broken.unwrap().0.to_string().contains("limits.yaml:1:1: error: wrong"));
-    // Back to what serves: nothing to swap, and nothing is wrong any more.
-    let outcome = live.settle(Ok(None), now());
-    assert!(matches!(outcome, Outcome::Unchanged) && live.status().broken.is_none());
-    let outcome = live.settle(Ok(Some((digest("two"), two.clone()))), now());
-    assert!(matches!(outcome, Outcome::Swapped(to) if to == digest("two")));
-    assert_eq!((&**live.current(), &*held, live.status().swapped), (&two, &one, 1));
-}
-
 #[test]
 fn files_of_listeners_that_do_not_load_are_told_at_their_place_and_missing_ones_are_a_doubt() {
     let raw = load(Path::new("policies"), &Placeholders).unwrap();
@@ -544,99 +489,6 @@ fn files_of_listeners_that_do_not_load_are_told_at_their_place_and_missing_ones_
     assert!(broken.render(Colour::Off).contains("certificate: certs/server.pem"), "{broken}");
     crate::certs::DevelopmentCerts::ensure(&base.path().join("good/certs"), now().wall).unwrap();
     assert!(snapshot.check_listeners(&base.path().join("good")).0.is_empty());
-}
-
-#[tokio::test]
-async fn a_changed_file_is_noticed_and_a_touched_one_is_not() {
-    let dir = written(&bundle());
-    let mut watch = Watch::new(dir.path(), Files::read(dir.path()).unwrap().digest());
-    let limits = dir.path().join("limits.yaml");
-    fs::write(&limits, LIMITS_TEXT).unwrap();
-    let touched = tokio::time::timeout(std::time::Duration::from_millis(400), watch.changed()).await;
-    assert!(touched.is_err(), "the same content is no change");
-    // As editors do: a new file takes the old one's place.
-    fs::write(dir.path().join(".new"), LIMITS_TEXT.replace("10/s", "20/s")).unwrap();
-    fs::rename(dir.path().join(".new"), &limits).unwrap();
-    watch.changed().await;
-    // A folder that does not load any more is a change too, and so is its return.
-    fs::write(dir.path().join("stray.yaml"), "").unwrap();
-    watch.changed().await;
-    // Broken in another way, it has another report.
-    fs::write(dir.path().join("other.yaml"), "").unwrap();
-    watch.changed().await;
-    for stray in ["stray.yaml", "other.yaml"] {
-        fs::remove_file(dir.path().join(stray)).unwrap();
-    }
-    watch.changed().await;
-}
-
-#[cfg(unix)]
-#[tokio::test]
-async fn a_config_map_that_swaps_its_link_is_noticed() {
-    use std::os::unix::fs::symlink;
-    let dir = written(&[
-        ("..v1/limits.yaml", LIMITS_TEXT.into()),
-        ("..v2/limits.yaml", LIMITS_TEXT.replace("10/s", "20/s")),
-    ]);
-    symlink("..v1", dir.path().join("..data")).unwrap();
-    symlink("..data/limits.yaml", dir.path().join("limits.yaml")).unwrap();
-    let mut watch = Watch::new(dir.path(), Files::read(dir.path()).unwrap().digest());
-    symlink("..v2", dir.path().join("..data_tmp")).unwrap();
-    fs::rename(dir.path().join("..data_tmp"), dir.path().join("..data")).unwrap();
-    watch.changed().await;
-    assert!(Files::read(dir.path()).unwrap().text("limits.yaml").unwrap().contains("20/s"));
-}
-
-/// How soon an edit is noticed.
-const SOON: std::time::Duration = std::time::Duration::from_secs(1);
-
-#[cfg(unix)]
-#[tokio::test]
-async fn a_folder_that_is_a_link_and_turned_to_another_is_noticed_within_a_second() {
-    use std::os::unix::fs::symlink;
-    let dir = written(&[
-        ("one/limits.yaml", LIMITS_TEXT.into()),
-        ("two/limits.yaml", LIMITS_TEXT.replace("10/s", "20/s")),
-    ]);
-    let policies = dir.path().join("policies");
-    symlink("one", &policies).unwrap();
-    let mut watch = Watch::new(&policies, Files::read(&policies).unwrap().digest());
-    for target in ["two", "one", "two"] {
-        symlink(target, dir.path().join("fresh")).unwrap();
-        fs::rename(dir.path().join("fresh"), &policies).unwrap();
-        tokio::time::timeout(SOON, watch.changed()).await.expect(target);
-    }
-    // Where it leads now, edits are noticed too.
-    fs::write(dir.path().join("two/limits.yaml"), LIMITS_TEXT.replace("10/s", "30/s")).unwrap();
-    tokio::time::timeout(SOON, watch.changed()).await.expect("an edit behind the link");
-    // So it is with a folder that is moved away and made again.
-    fs::remove_file(&policies).unwrap();
-    tokio::time::timeout(SOON, watch.changed()).await.expect("it is gone");
-    fs::create_dir(&policies).unwrap();
-    fs::write(policies.join("limits.yaml"), LIMITS_TEXT).unwrap();
-    tokio::time::timeout(SOON, watch.changed()).await.expect("it is there again");
-}
-
-#[cfg(target_os = "linux")]
-#[tokio::test]
-async fn a_file_that_is_being_written_is_waited_for_as_long_as_one_may_be() {
-    use std::io::Write as _;
-    let dir = written(&bundle());
-    let limits = dir.path().join("limits.yaml");
-    let mut watch = Watch::new(dir.path(), Files::read(dir.path()).unwrap().digest());
-    let mut file = fs::File::create(&limits).unwrap();
-    file.write_all(&LIMITS_TEXT.as_bytes()[..40]).unwrap();
-    let half = tokio::time::timeout(SOON, watch.changed()).await;
-    assert!(half.is_err(), "half of it is no edit");
-    file.write_all(&LIMITS_TEXT.replace("10/s", "20/s").as_bytes()[40..]).unwrap();
-    drop(file);
-    tokio::time::timeout(SOON, watch.changed()).await.expect("the whole of it");
-    assert!(Files::read(dir.path()).unwrap().text("limits.yaml").unwrap().contains("20/s"));
-    // Whoever never closes it does not keep an edit back.
-    let mut file = fs::File::options().append(true).open(&limits).unwrap();
-    file.write_all(b"# more\n").unwrap();
-    tokio::time::timeout(SOON * 4, watch.changed()).await.expect("in the end it is looked at");
-    drop(file);
 }
 
 #[test]
