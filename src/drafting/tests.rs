@@ -177,3 +177,39 @@ proptest! {
         prop_assert_eq!(keys, ["system", "base", "sign_in", "entities"]);
     }
 }
+
+#[test]
+fn a_list_of_fields_is_found_in_the_shapes_that_systems_answer_it_in() {
+    let names = |answer: &Json| {
+        let mut natives = Natives::default();
+        natives.describe(listed(answer).unwrap());
+        natives.iter().map(|native| native.path.join(".")).collect::<Vec<_>>()
+    };
+    let array = json!([{ "fieldName": "a", "fieldType": "text" }, { "fieldName": "b", "fieldType": "date" }]);
+    assert_eq!(names(&array), ["a", "b"]);
+    assert_eq!(
+        names(&json!({ "data": { "results": array, "more": [{ "name": "c", "type": "int" }] } })),
+        ["a", "b"]
+    );
+    let map = json!({ "result": { "a": { "type": "many2one", "string": "A" }, "b": { "type": "boolean" } } });
+    assert_eq!(names(&map), ["a", "b"]);
+    for none in [json!({}), json!([]), json!([{ "name": "a" }]), json!("x"), json!({ "a": { "type": 7 } })] {
+        assert!(listed(&none).is_err(), "{none}");
+    }
+}
+
+#[test]
+fn choices_of_a_field_become_a_table_of_values_however_they_are_listed() {
+    let schema = shipped();
+    for choices in [
+        json!([{ "value": "active", "label": "Active" }, { "value": "discontinued", "active": false }]),
+        json!([["active", "Active"]]),
+        json!(["active"]),
+    ] {
+        let mut natives = Natives::default();
+        let list = json!([{ "name": "sku", "type": "string" }, { "name": "status", "type": "select", "options": choices }]);
+        natives.describe(listed(&list).unwrap());
+        let text = write(&schema, "Product", &natives, None);
+        assert!(text.contains("status: { at: status, values: { active: active }"), "{text}");
+    }
+}

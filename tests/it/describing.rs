@@ -157,6 +157,43 @@ fn what_would_not_load_is_left_out_of_a_draft_and_said_so() {
     told(&["--entity", "Product", "--openapi", "x.yaml"], &[("x.yaml", "a: 1")], 1, "there are no schemas");
 }
 
+/// A system's own list of its fields.
+const FIELDS: &str = r#"{ "name": "Article", "fields": [
+  { "name": "Id", "type": "id", "length": 18, "createable": false, "updateable": false },
+  { "name": "Title", "type": "string", "label": "Product name", "length": 40, "createable": true, "updateable": true },
+  { "name": "Barcode", "type": "string", "label": "GTIN", "createable": true, "updateable": false, "filterable": false },
+  { "name": "Status", "type": "picklist", "picklistValues": [ { "value": "active" }, { "value": "draft", "active": false } ] },
+  { "name": "Old", "type": "string", "label": "Description", "deprecatedAndHidden": true },
+  { "name": "Changed", "type": "datetime", "label": "Updated at", "calculated": true } ] }"#;
+
+#[test]
+fn a_draft_from_a_systems_own_list_of_fields_loads_and_stands_where_its_answers_say() {
+    let listed: &[(&str, &str)] = &[("fields.json", FIELDS)];
+    let ran = drafted(&["--entity", "Product", "--fields", "fields.json"], listed);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(ran.err.contains("drafting from the fields of `Article`"), "{ran:?}");
+    for line in [
+        "    key: Id\n",
+        "      name: { at: Title, most: 40 } # string; Product name\n",
+        "      gtin: { at: Barcode, write: create, filter_at: never } # string; GTIN\n",
+        "      updated_at: { at: Changed, write: never } # ",
+    ] {
+        assert!(ran.out.contains(line), "{line}: {}", ran.out);
+    }
+    assert!(!ran.out.contains("Old") && !ran.out.contains("draft: "), "{}", ran.out);
+    // An answer says where they stand.
+    let answer = r#"{ "id": "9", "properties": { "Title": "Lamp", "Barcode": "4006381333931" } }"#;
+    let both: &[(&str, &str)] = &[("fields.json", FIELDS), ("lamp.json", answer)];
+    let ran = drafted(&["--entity", "Product", "--fields", "fields.json", "--sample", "lamp.json"], both);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    for line in ["{ at: properties.Title, most: 40 }", "{ at: properties.Changed, write: never }"] {
+        assert!(ran.out.contains(line), "{line}: {}", ran.out);
+    }
+    let ran = drafted(&["--entity", "Product", "--fields", "lamp.json"], both);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.err.contains("there is no list of fields in it"), "{ran:?}");
+}
+
 /// A service of OData 4, small.
 const METADATA: &str = r#"<?xml version="1.0" encoding="utf-8"?>
 <edmx:Edmx Version="4.0" xmlns:edmx="http://docs.oasis-open.org/odata/ns/edmx"><edmx:DataServices>

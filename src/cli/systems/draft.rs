@@ -1,5 +1,5 @@
-//! `bramka systems draft`: a first version of a system's file, from recorded answers, an OpenAPI description or the
-//! `$metadata` of OData.
+//! `bramka systems draft`: a first version of a system's file, from recorded answers, an OpenAPI description, the
+//! `$metadata` of OData or the system's own list of fields.
 
 use std::{
     fs,
@@ -33,7 +33,8 @@ const DESCRIPTION_BYTES_MAX: u64 = 64 * 1024 * 1024;
 #[command(after_help = "Examples:\n  \
     bramka systems draft --sample article.json --entity Product > policies/systems/shop.yaml\n  \
     bramka systems draft --openapi shop.json --schema Article --entity Product --system shop\n  \
-    bramka systems draft --edmx metadata.xml --set SalesOrders --entity Order --system erp\n\n\
+    bramka systems draft --edmx metadata.xml --set SalesOrders --entity Order --system erp\n  \
+    bramka systems draft --fields describe.json --sample account.json --entity Customer --system crm\n\n\
     Every line says what stood in its field; `?` marks what is not sure. The draft loads as it is: what would not is\n\
     left out and said so. Look at it with `bramka systems try`.")]
 pub(in crate::cli) struct DraftOf {
@@ -41,7 +42,7 @@ pub(in crate::cli) struct DraftOf {
     #[arg(long)]
     entity: String,
     /// A recorded answer: one record or a page of a list; more than one may be named
-    #[arg(long, value_name = "FILE", required_unless_present_any = ["openapi", "edmx"])]
+    #[arg(long, value_name = "FILE", required_unless_present_any = ["openapi", "edmx", "fields"])]
     sample: Vec<PathBuf>,
     /// An OpenAPI 3 description of the system, JSON or YAML
     #[arg(long, value_name = "FILE")]
@@ -55,6 +56,10 @@ pub(in crate::cli) struct DraftOf {
     /// Which entity set of it is meant; the one called like the entity where this is not said
     #[arg(long, requires = "edmx")]
     set: Option<String>,
+    /// The system's own list of the record's fields, as it answers one: JSON; recorded answers beside it show where the
+    /// fields stand
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["openapi", "edmx"])]
+    fields: Option<PathBuf>,
     /// The system's name
     #[arg(long, default_value = "drafted")]
     system: String,
@@ -153,6 +158,15 @@ impl Known {
                 rows = Some(found);
             }
             samples.push((path.clone(), bytes));
+        }
+        if let Some(path) = &arguments.fields {
+            let found = drafting::listed(&description(path)?);
+            let listed =
+                found.map_err(|error| VerbError::NotThere(format!("`{}`: {error}", path.display())))?;
+            if let Some(of) = &listed.of {
+                out::note(&format!("drafting from the fields of `{of}`"));
+            }
+            natives.describe(listed);
         }
         Ok(Self { natives, base, at, rows, samples, edmx })
     }
