@@ -283,6 +283,7 @@ impl Refusal {
             Self::Upstream(_, error) => match &**error {
                 UpstreamError::Busy { .. } => Some(1),
                 UpstreamError::BreakerOpen { retry_after } => Some(retry_after.as_secs().max(1)),
+                UpstreamError::Paced { retry_after, .. } => Some(retry_after.as_secs().saturating_add(1)),
                 _ => None,
             },
             Self::Idempotency(

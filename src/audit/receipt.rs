@@ -65,6 +65,15 @@ impl<Kind> Receipt<Kind> {
         self.whose.as_ref().map_or(&[], |facts| &facts.groups)
     }
 
+    /// Whose use of a system it is: a partner's, with all its programs and people, else the principal's own.
+    pub fn holder(&self) -> Option<(&str, &str)> {
+        let facts = self.whose.as_ref()?;
+        Some(match &facts.partner {
+            Some(partner) => ("partner", partner.as_str()),
+            None => (facts.kind.as_str(), facts.id.as_str()),
+        })
+    }
+
     /// The entity that is asked about; none where a request is passed through.
     pub fn entity(&self) -> Option<&str> {
         self.entity.as_ref().map(|entity| entity.name.as_str())

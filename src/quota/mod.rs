@@ -39,7 +39,6 @@ use smallvec::SmallVec;
 pub use self::{
     daily::{Away, Counters, Daily, Day},
     plans::{Fails, LimitsFile, Per, Plan, PlanFile, Plans, StrangersFile},
-    rate::Rate,
     standing::{LimitKind, Limited, Policy, Standing, headers},
 };
 use self::{

@@ -7,13 +7,13 @@ use std::{collections::BTreeMap, num::NonZeroU32, sync::Arc, time::Duration};
 use super::{
     daily::Daily,
     meter::Subject,
-    rate::{Limiter, Rate},
+    rate::Limiter,
     standing::{self, Item, Policy},
 };
 use crate::{
     identity::Facts,
     words::{
-        Diagnostic, Diagnostics, Kind, PlanName,
+        Diagnostic, Diagnostics, Kind, PlanName, Rate,
         tree::Node,
         yaml::{FromYaml, Named, Spanned},
         yaml_object, yaml_words,

@@ -10,7 +10,7 @@ use super::*;
 use crate::{
     clock,
     identity::CredentialId,
-    words::{Diagnostics, Digest, Kind, tree},
+    words::{Diagnostics, Digest, Kind, Rate, tree},
 };
 
 const LIMITS: &str = "\

@@ -77,7 +77,10 @@ pub(super) fn of_body(error: &BodyError) -> StatusCode {
 /// The status code of a call that got no usable answer.
 pub(super) fn of_upstream(error: &UpstreamError) -> StatusCode {
     match error {
-        UpstreamError::Busy { .. } | UpstreamError::BreakerOpen { .. } => StatusCode::SERVICE_UNAVAILABLE,
+        UpstreamError::Paced { is_share: true, .. } => StatusCode::TOO_MANY_REQUESTS,
+        UpstreamError::Busy { .. } | UpstreamError::BreakerOpen { .. } | UpstreamError::Paced { .. } => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
         UpstreamError::Timeout { .. } => StatusCode::GATEWAY_TIMEOUT,
         UpstreamError::Upload(error) => of_body(error),
         UpstreamError::BadRequest(_) => StatusCode::BAD_REQUEST,
@@ -94,6 +97,8 @@ pub(super) fn upstream_reason(error: &UpstreamError) -> &'static str {
     match error {
         UpstreamError::Busy { .. } => "upstream_busy",
         UpstreamError::BreakerOpen { .. } => "upstream_breaker_open",
+        UpstreamError::Paced { is_share: true, .. } => "upstream_share",
+        UpstreamError::Paced { .. } => "upstream_paced",
         UpstreamError::Timeout { .. } => "upstream_timeout",
         UpstreamError::Upload(_) => "upload",
         UpstreamError::BadRequest(_) => "upstream_bad_request",
@@ -108,7 +113,11 @@ pub(super) fn upstream_reason(error: &UpstreamError) -> &'static str {
 /// What the caller is told of it: the problem's type, its title, and what to do about it.
 pub(super) fn upstream_told(error: &UpstreamError) -> (&'static str, &'static str, Option<String>) {
     match error {
-        UpstreamError::Busy { .. } | UpstreamError::BreakerOpen { .. } => {
+        UpstreamError::Paced { is_share: true, .. } => {
+            let detail = "your share of what the system takes is used up";
+            ("limited", "a limit is reached", Some(detail.into()))
+        }
+        UpstreamError::Busy { .. } | UpstreamError::BreakerOpen { .. } | UpstreamError::Paced { .. } => {
             ("busy", "the system is busy", None)
         }
         UpstreamError::Timeout { .. } => ("timeout", "the system took too long", None),

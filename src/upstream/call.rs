@@ -8,6 +8,7 @@ use tower::retry::budget::Budget;
 use super::{
     SignInError, Upstream, UpstreamError,
     attempt::{Attempt, Flight, Streamed, is_unavailable},
+    pace::Early,
     sign_in::{About, Chosen, Proof, Refused, SignedIn, settings::CallKind},
 };
 use crate::{
@@ -53,6 +54,8 @@ struct Counted(Arc<Upstream>);
 pub(super) struct Asker<'a> {
     pub(super) id: RequestId,
     pub(super) about: About<'a>,
+    /// Whose share of the system's pace it takes.
+    pub(super) whose: Option<(&'a str, &'a str)>,
 }
 
 /// What may still be tried of one call.
@@ -135,7 +138,7 @@ impl Upstream {
         kind: CallKind,
         deadline: Deadline,
     ) -> Result<NativeAnswer, UpstreamError> {
-        let _counted = self.enter()?;
+        let _counted = self.enter(asker)?;
         let mut now = clock::now();
         let deadline = deadline.sooner(Deadline::after(now, self.clocks.call));
         let mut tries = self.tries();
@@ -160,13 +163,13 @@ impl Upstream {
                         };
                     }
                     let elsewhere = kind == CallKind::Reading && self.balance.len() > 1;
-                    if !(elsewhere && is_unavailable(answer.status) && self.may_try(&mut tries)) {
+                    if !(elsewhere && is_unavailable(answer.status) && self.may_try(&mut tries, asker)) {
                         return Ok(answer);
                     }
                 }
                 Err(error) => {
                     let repeatable = kind == CallKind::Reading || error.sent() == Sent::No;
-                    if !(repeatable && error.is_of_the_way() && self.may_try(&mut tries)) {
+                    if !(repeatable && error.is_of_the_way() && self.may_try(&mut tries, asker)) {
                         return Err(error);
                     }
                 }
@@ -183,7 +186,7 @@ impl Upstream {
         deadline: Deadline,
         mut now: Now,
     ) -> Result<Opened, UpstreamError> {
-        let counted = self.enter()?;
+        let counted = self.enter(asker)?;
         // An upload takes as long as its sender; the clocks start when it is through.
         let deadline = match request.body() {
             Body::Empty | Body::Full(_) => deadline.sooner(Deadline::after(now, self.clocks.call)),
@@ -220,7 +223,7 @@ impl Upstream {
                         }
                     }
                 }
-                Err((error, Some(unsent))) if error.is_of_the_way() && self.may_try(&mut tries) => {
+                Err((error, Some(unsent))) if error.is_of_the_way() && self.may_try(&mut tries, asker) => {
                     request = unsent;
                 }
                 Err((error, _)) => return Err(error),
@@ -230,13 +233,21 @@ impl Upstream {
     }
 
     /// Counts a call, or refuses it: a queue in front of a slow system only makes it late for everybody.
-    fn enter(self: &Arc<Self>) -> Result<Counted, UpstreamError> {
+    fn enter(self: &Arc<Self>, asker: Asker<'_>) -> Result<Counted, UpstreamError> {
         let before = self.in_flight.fetch_add(1, Ordering::Relaxed);
         let counted = Counted(self.clone());
         if before >= self.concurrency_max {
             return Err(UpstreamError::Busy { concurrency_max: self.concurrency_max });
         }
+        self.take(asker)?;
         Ok(counted)
+    }
+
+    /// One more call in the system's own time.
+    fn take(&self, asker: Asker<'_>) -> Result<(), UpstreamError> {
+        let Some(pace) = &self.pace else { return Ok(()) };
+        pace.take(asker.whose)
+            .map_err(|Early { after, is_share }| UpstreamError::Paced { retry_after: after, is_share })
     }
 
     fn tries(&self) -> Tries {
@@ -245,8 +256,8 @@ impl Upstream {
     }
 
     /// Whether another try is granted.
-    fn may_try(&self, tries: &mut Tries) -> bool {
-        if tries.left == 0 || !self.budget.withdraw() {
+    fn may_try(&self, tries: &mut Tries, asker: Asker<'_>) -> bool {
+        if tries.left == 0 || !self.budget.withdraw() || self.take(asker).is_err() {
             return false;
         }
         tries.left -= 1;
@@ -271,7 +282,7 @@ async fn proof(
 impl<'a> Asker<'a> {
     fn of<K>(receipt: &'a Receipt<K>) -> Self {
         let about = About { entity: receipt.entity(), groups: receipt.groups() };
-        Self { id: receipt.request(), about }
+        Self { id: receipt.request(), about, whose: receipt.holder() }
     }
 }
 

@@ -13,7 +13,10 @@ use parking_lot::Mutex;
 use tower::retry::budget::TpsBudget;
 use url::Url;
 
-use super::{Settings, Upstream, balance::Balance, breaker::Breaker, forward, settings::ours, sign_in::Home};
+use super::{
+    Settings, Upstream, balance::Balance, breaker::Breaker, forward, pace::Pace, settings::ours,
+    sign_in::Home,
+};
 use crate::{
     clock::Now,
     wire::{Certificate, Clocks, Keep, Local, Origin, Own, TlsClient, Trust, Versions},
@@ -128,6 +131,7 @@ impl Build<'_, '_> {
         let headers = self.headers(settings);
         let health = self.health(settings);
         let services = self.services(settings);
+        let pace = Pace::of(&settings.limits, self.found);
         let (urls, tls) = (urls?, tls?);
         let (origins, prefix) = self.origins(settings, &urls, tls.as_ref())?;
         let sign_ins = sign_ins?;
@@ -173,6 +177,7 @@ impl Build<'_, '_> {
             },
             tries_max: retries.tries_max,
             concurrency_max: settings.limits.concurrency,
+            pace: pace.ok()?,
             answer_bytes_max: settings.limits.answer_bytes.0,
             in_flight: Default::default(),
         })

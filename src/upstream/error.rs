@@ -16,6 +16,14 @@ pub enum UpstreamError {
         /// The bound.
         concurrency_max: u32,
     },
+    /// As many calls as the system takes in a time were sent to it, for everybody or for this caller.
+    #[error("the system takes no more calls for another {} ms{}", .retry_after.as_millis(), of_whom(*.is_share))]
+    Paced {
+        /// When one more is sent.
+        retry_after: Duration,
+        /// Whether it is the caller's own share that is used up.
+        is_share: bool,
+    },
     /// The system kept failing and is left alone.
     #[error("the system kept failing and is left alone for another {} ms", .retry_after.as_millis())]
     BreakerOpen {
@@ -58,6 +66,15 @@ pub enum UpstreamError {
     /// The request cannot be sent as it is.
     #[error("the request cannot be sent: {0}")]
     BadRequest(&'static str),
+}
+
+/// Whose calls are meant.
+fn of_whom(is_share: bool) -> &'static str {
+    if is_share {
+        " from this caller, whose share of its `rate` is used up"
+    } else {
+        ": its `rate` is used up"
+    }
 }
 
 /// A broken connection.
@@ -151,6 +168,7 @@ impl UpstreamError {
     pub fn sent(&self) -> Sent {
         match self {
             Self::Busy { .. }
+            | Self::Paced { .. }
             | Self::BreakerOpen { .. }
             | Self::Connect(_)
             | Self::SignIn(_)
@@ -178,6 +196,7 @@ impl UpstreamError {
             Self::Connect(_) | Self::Timeout { .. } | Self::Broken { .. } | Self::BadAnswer(_) => Some(false),
             Self::AnswerTooLarge { .. } => Some(true),
             Self::Busy { .. }
+            | Self::Paced { .. }
             | Self::BreakerOpen { .. }
             | Self::SignIn(_)
             | Self::BadRequest(_)
@@ -193,6 +212,7 @@ impl UpstreamError {
             Self::Timeout { clock: Clock::Connect, .. } => true,
             Self::Timeout { clock: Clock::FirstByte | Clock::Call, .. }
             | Self::Busy { .. }
+            | Self::Paced { .. }
             | Self::BreakerOpen { .. }
             | Self::SignIn(_)
             | Self::BadRequest(_)

@@ -17,6 +17,7 @@ mod configure;
 mod error;
 mod forward;
 mod health;
+mod pace;
 mod settings;
 mod sign_in;
 #[cfg(test)]
@@ -65,6 +66,7 @@ pub struct Upstream {
     clocks: Clocks,
     tries_max: u32,
     concurrency_max: u32,
+    pace: Option<pace::Pace>,
     answer_bytes_max: u64,
     in_flight: AtomicU32,
 }

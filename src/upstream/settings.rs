@@ -11,7 +11,7 @@ use super::{
 use crate::{
     wire::Versions,
     words::{
-        ByteSize, Diagnostics, Period,
+        ByteSize, Diagnostics, Period, Rate,
         tree::{Node, Value},
         yaml::{FromYaml, Named, Spanned, expected},
     },
@@ -82,6 +82,12 @@ yaml_object! {
     pub struct Limits {
         /// Calls at once, over all cores; one more is refused and not queued. Default 256.
         pub concurrency: u32 = Self::default().concurrency;
+        /// Calls this gate sends it in a time, as in `600/m`, as the system itself bounds them; tries again count, signing in does not. One more is refused and not queued. Default no bound.
+        pub rate: Option<Spanned<Rate>> = None;
+        /// How many of them may come at once. Default those of a second, at least one.
+        pub burst: Option<Spanned<u32>> = None;
+        /// What one partner with all it runs, or one other principal, may have of the rate and its burst, in percent. Default all of it.
+        pub share_percent: Option<Spanned<u32>> = None;
         /// Largest answer of a mapped call. Default 8MiB. Passed-through answers are streamed and have no bound.
         pub answer_bytes: ByteSize = Self::default().answer_bytes;
         /// Idle connections kept for each address and core. Default 64.
@@ -167,6 +173,9 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             concurrency: 256,
+            rate: None,
+            burst: None,
+            share_percent: None,
             answer_bytes: ByteSize::mib(8),
             idle_connections: 64,
             idle_timeout: Period::secs(30),

@@ -9,6 +9,7 @@ mod digest;
 mod file;
 mod name;
 mod nearest;
+mod rate;
 mod secret;
 pub mod tree;
 mod units;
@@ -24,5 +25,6 @@ pub use name::{
     SystemName,
 };
 pub use nearest::nearest;
+pub use rate::Rate;
 pub use secret::{Secret, SecretBytes};
 pub use units::{ByteSize, Period};

@@ -42,6 +42,7 @@ mod logged;
 mod matrix;
 mod mint;
 mod odata;
+mod paced;
 mod parts;
 mod publishing;
 mod reads;

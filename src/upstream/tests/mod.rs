@@ -4,6 +4,7 @@ mod checking;
 mod choosing;
 mod configuring;
 mod credentials;
+mod pacing;
 mod passing;
 mod second;
 mod sessions;
@@ -37,7 +38,8 @@ use crate::{
     words::{Diagnostics, RequestId, Secret, SystemName, tree, yaml::Spanned},
 };
 
-const ID: Asker<'static> = Asker { id: RequestId([7; 16]), about: About { entity: None, groups: &[] } };
+const ID: Asker<'static> =
+    Asker { id: RequestId([7; 16]), about: About { entity: None, groups: &[] }, whose: None };
 
 /// Resolves `${env:NAME}` to `s3cret-NAME`, and reads no file.
 fn configure(registry: &Registry, text: &str) -> Result<Arc<Upstream>, String> {
