@@ -41,6 +41,9 @@ const DEFAULT_PROPERTIES: &[&str] =
 /// Set by the system alone.
 const READ_ONLY: &[&str] = &["createdate", "hs_object_id", "lastmodifieddate"];
 const ROOT: &str = "/crm/v3/objects/contacts";
+/// The key of the first contact, and how far the next one's is from it.
+const FIRST: u64 = 701_000_000_001;
+const STEP: u64 = 37;
 /// How far a search may be paged.
 const SEARCH_WINDOW: usize = 10_000;
 
@@ -75,11 +78,17 @@ impl Crm {
     /// A CRM that knows one private-app token and holds contacts, each a list of properties.
     pub fn new(token: &str, contacts: Vec<Vec<(&str, String)>>) -> Arc<Self> {
         let clock = Timestamp::from_second(1_767_225_600).unwrap_or(Timestamp::UNIX_EPOCH);
-        let mut all = Contacts { rows: BTreeMap::new(), next: 701_000_000_001, clock };
+        let mut all = Contacts { rows: BTreeMap::new(), next: FIRST, clock };
         for properties in contacts {
             all.insert(properties.into_iter().map(|(name, value)| (name.to_owned(), value)).collect());
         }
         Arc::new(Self { token: token.to_owned(), contacts: Mutex::new(all) })
+    }
+
+    /// The key of one of the contacts that it was made with, counted from 0.
+    pub(super) fn key(n: usize) -> String {
+        let steps = u64::try_from(n).unwrap_or(u64::MAX).saturating_mul(STEP);
+        FIRST.saturating_add(steps).to_string()
     }
 
     fn route(&self, ask: &Ask) -> Answered {
@@ -133,7 +142,7 @@ fn not_found() -> Refusal {
 impl Contacts {
     fn insert(&mut self, properties: BTreeMap<String, String>) -> u64 {
         let id = self.next;
-        self.next += 37;
+        self.next += STEP;
         self.clock = self.clock.saturating_add(SignedDuration::from_millis(61_373)).unwrap_or(self.clock);
         let now = self.clock;
         self.rows.insert(id, Contact { properties, created: now, updated: now, archived: false });

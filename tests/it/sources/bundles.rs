@@ -81,7 +81,12 @@ fn systems_that_nothing_tells_apart_do_not_serve_one_collection() {
         ("gateway.yaml", BOTH, "[firms, firms]", "`firms` serves the collection already"),
         ("gateway.yaml", BOTH, "[firms, frims]", "there is no system `frims`"),
         ("gateway.yaml", BOTH, "[]", "name a system that serves the collection"),
-        ("gateway.yaml", BOTH, "[firms, erp]", "system `erp` does not map the entity `Customer`"),
+        (
+            "gateway.yaml",
+            BOTH,
+            "[firms, people]\n  metrics: [firms]",
+            "system `firms` does not map the entity `Metric`",
+        ),
         (
             "gateway.yaml",
             BOTH,
