@@ -13,6 +13,8 @@ use super::{
 
 /// How many contacts the CRM holds.
 pub const CONTACTS: usize = 260;
+/// How many companies the CRM holds: as many as contacts.
+const COMPANIES: usize = CONTACTS;
 /// How many orders the ERP holds.
 pub const ORDERS: usize = 340;
 /// How many customers the ERP holds; each has a buyer among the contacts.
@@ -69,8 +71,28 @@ fn turn<T: Copy>(list: &[T], n: usize) -> Option<T> {
 
 /// The CRM with its contacts.
 pub fn crm(token: &str) -> Arc<Crm> {
-    let contacts = (0..CONTACTS).map(contact).collect();
-    Crm::new(token, contacts)
+    let companies = (0..COMPANIES).map(company).collect();
+    Crm::with_companies(token, (0..CONTACTS).map(contact).collect(), companies)
+}
+
+fn company(n: usize) -> Vec<(&'static str, String)> {
+    let (city, zip, country) = turn(&CITIES, n).unwrap_or_default();
+    let name = turn(&["Hurtownia", "Sklep", "O'Brien & Sons", "Fabryka \"Nowa\""], n).unwrap_or_default();
+    let mut out = vec![
+        ("name", format!("{name} {n}")),
+        ("domain", format!("firma{n}.example")),
+        ("website", format!("https://firma{n}.example")),
+        ("address", format!("ul. Składowa {}", n + 1)),
+        ("city", city.to_owned()),
+        ("zip", zip.to_owned()),
+        ("country", country.to_owned()),
+        ("lifecyclestage", "customer".to_owned()),
+        ("industry", "WHOLESALE".to_owned()),
+    ];
+    if !n.is_multiple_of(3) {
+        out.push(("phone", format!("+48 22 666 {n:04}")));
+    }
+    out
 }
 
 fn contact(n: usize) -> Vec<(&'static str, String)> {

@@ -222,7 +222,7 @@ pub(super) const LINES: &[Line] = &[
     none("googleads/search.request.json", "a question: the family's stand-in reads what the gate asks"),
     page("googleads/search.response.json", "google-ads", "Campaign"),
     // HubSpot.
-    none("hubspot/company.get.json", "not served: the file's customers are contacts"),
+    record("hubspot/company.get.json", "hubspot-companies", "Customer"),
     create(
         "hubspot/contact.create.request.json",
         "crm",

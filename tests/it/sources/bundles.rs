@@ -117,6 +117,21 @@ fn systems_that_nothing_tells_apart_do_not_serve_one_collection() {
 }
 
 #[test]
+fn the_shipped_files_of_companies_and_contacts_serve_customers_together() {
+    let dir = tempfile::tempdir().unwrap();
+    let policies = dir.path().join("policies");
+    crate::kit::copy_shipped(&policies);
+    let file = "systems/catalogue/hubspot-companies.yaml";
+    fs::rename(policies.join(file), policies.join("systems/hubspot-companies.yaml")).unwrap();
+    change(&policies, "gateway.yaml", "customers: crm", "customers: [crm, hubspot-companies]");
+    change(&policies, "gateway.yaml", "\nids: keys\n", "\nids: opaque\n");
+    change(&policies, "gateway.yaml", "secrets:", "secrets:\n  hubspot-companies: [HUBSPOT_TOKEN]");
+    let folder = policies.to_str().unwrap();
+    let check = crate::kit::run(&["policy", "check", "--without-secrets", "--policies", folder]);
+    assert_eq!(check.code, 0, "{}{}", check.out, check.err);
+}
+
+#[test]
 fn the_shipped_files_of_accounts_and_contacts_serve_customers_together() {
     let dir = tempfile::tempdir().unwrap();
     let policies = dir.path().join("policies");
