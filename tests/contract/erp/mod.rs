@@ -312,3 +312,24 @@ macro_rules! erp {
 erp!(sap_s4: super::S4);
 erp!(business_central: super::BUSINESS_CENTRAL);
 erp!(tryton: super::TRYTON);
+
+#[test]
+fn a_product_of_tryton_is_renumbered_described_and_put_away_and_keeps_what_its_template_says() {
+    let gate = Gate::open(&TRYTON);
+    let product = gate.whole("/v1/products?sku=G-001").remove(0);
+    let path = format!("/v1/products/{}", product["id"].as_str().unwrap());
+    let change = json!({ "sku": "G-001A", "description": "Lampa", "status": "archived" });
+    gate.system.forget();
+    let changed = gate.patch(&path, &change).expect(200).json();
+    assert_eq!(gate.changes().len(), 1);
+    assert!(real::is_guarded(&gate.changes()[0]), "{:?}", gate.changes());
+    for field in ["sku", "description", "status"] {
+        assert_eq!(changed[field], change[field], "{changed}");
+    }
+    for field in ["name", "unit", "list_price"] {
+        assert_eq!(changed[field], product[field], "{changed}");
+    }
+    assert_eq!(gate.get(&path).expect(200).json(), changed);
+    let problem = gate.patch(&path, &json!({ "name": "Lampa" })).refused(422).json();
+    assert!(problem.to_string().contains("the name is the template's"), "{problem}");
+}
