@@ -11,6 +11,7 @@ use std::{
 };
 
 use clap::Args;
+use compact_str::CompactString;
 use jiff::SignedDuration;
 use tokio::sync::oneshot;
 
@@ -22,9 +23,9 @@ use crate::{
     crosswalk::CrosswalkError,
     demo::{self, erp, seed, standin},
     gateway::{self, Options, Ready},
-    store::{AdminRole, NativeKey, private_folder},
+    store::{AdminRole, Doing, NativeKey, Swap, private_folder},
     tokens::{Order, TokenError},
-    words::{Kind, PrincipalId},
+    words::{EntityName, Kind, PrincipalId, SystemName},
 };
 
 /// The credential the gate shows to the CRM stand-in.
@@ -173,8 +174,38 @@ async fn tell(
         ("BRAMKA_ADMIN_TOKEN", &admin),
     ];
     write_private(&file, &lines).map_err(|error| DemoError::File(file.clone(), error))?;
+    join_buyers(ready).await?;
     let contact = first_contact(ready).await?;
     print(&url, &admin_url, &fs::canonicalize(&file)?, &contact);
+    Ok(())
+}
+
+/// Says which contacts of the CRM buy for which customers of the ERP, as `bramka ids join` would. Those that were told
+/// before stay; a contact that has an id of its own already, from an earlier run without this, stays alone.
+async fn join_buyers(ready: &Ready) -> Result<(), Box<dyn std::error::Error>> {
+    if !ready.gate.live.snapshot().ids.are_opaque("Customer") {
+        return Ok(());
+    }
+    let (entity, from, to) = (EntityName::new("Customer"), SystemName::new("erp"), SystemName::new("crm"));
+    let pairs: Vec<_> = seed::buyers().map(|(contact, account)| (account.into(), contact.into())).collect();
+    let key = |native: &CompactString| NativeKey {
+        entity: entity.clone(),
+        system: from.clone(),
+        native: native.clone(),
+    };
+    let keys: Vec<NativeKey> = pairs.iter().map(|(account, _)| key(account)).collect();
+    ready.gate.crosswalk.public(&keys).await?;
+    let mut swap = Swap { entity, from: from.clone(), to, pairs };
+    let rehearsed = ready.gate.crosswalk.swap(swap.clone(), Doing::Rehearsal).await?;
+    let mut at = 0..;
+    swap.pairs.retain(|_| at.next().is_some_and(|at| !rehearsed.refused.contains(&at)));
+    if rehearsed.joined > 0 {
+        let details =
+            [("entity", swap.entity.as_str()), ("from", swap.from.as_str()), ("to", swap.to.as_str())];
+        // ORDER: the entry of this act before what it does.
+        ready.gate.journal.administrative("ids_joined", BY, &details, clock::now()).await?;
+        ready.gate.crosswalk.swap(swap, Doing::Deed).await?;
+    }
     Ok(())
 }
 
@@ -272,9 +303,11 @@ fn print(url: &str, admin_url: &str, file: &Path, contact: &str) {
         app(native),
         "4. It filters orders:".into(),
         app("\"$BRAMKA_URL/v1/orders?status=open&ordered_on%5Bgte%5D=2026-06-01&sort=-ordered_on&limit=3\""),
-        "5. A partner sees its own orders only, and of them only some fields:".into(),
+        "5. It sees who ordered, as the CRM knows them, with what they may owe, which the ERP knows:".into(),
+        app("\"$BRAMKA_URL/v1/orders?limit=1&include=customer\""),
+        "6. A partner sees its own orders only, and of them only some fields:".into(),
         partner("\"$BRAMKA_URL/v1/orders?limit=3\""),
-        "6. A partner is refused customers:".into(),
+        "7. A partner is refused customers:".into(),
         partner("\"$BRAMKA_URL/v1/customers\""),
         String::new(),
         "ready (Ctrl-C stops it)".into(),

@@ -1,4 +1,4 @@
-//! A stand-in for a CRM that answers as HubSpot's CRM v3 API does for contacts.
+//! A stand-in for a CRM that answers as HubSpot's CRM v3 API does for contacts and companies.
 //!
 //! Properties travel as text; only asked-for ones come back; lists page by an opaque cursor, `paging` is
 //! absent at the end; searches take groups (or) of filters (and), compare text without regard to case and
@@ -14,8 +14,56 @@ use serde_json::{Map, Value, json};
 
 use super::standin::{self, Answers, Ask};
 
-/// Properties a contact may have. Others do not exist.
-const PROPERTIES: &[&str] = &[
+/// A kind of record.
+#[derive(Debug)]
+struct Object {
+    /// Where it stands.
+    root: &'static str,
+    /// The key of the first one.
+    first: u64,
+    /// Properties that one may have. Others do not exist.
+    properties: &'static [&'static str],
+    /// What comes back when nothing is asked for by name.
+    usual: &'static [&'static str],
+    /// Where it says when it last changed.
+    changed: &'static str,
+}
+
+static CONTACTS: Object = Object {
+    root: "/crm/v3/objects/contacts",
+    first: 701_000_000_001,
+    properties: CONTACT_PROPERTIES,
+    usual: &["createdate", "email", "firstname", "hs_object_id", "lastmodifieddate", "lastname"],
+    changed: "lastmodifieddate",
+};
+static COMPANIES: Object = Object {
+    root: "/crm/v3/objects/companies",
+    first: 421_000_000_001,
+    properties: COMPANY_PROPERTIES,
+    usual: &["createdate", "domain", "hs_lastmodifieddate", "hs_object_id", "name"],
+    changed: "hs_lastmodifieddate",
+};
+
+impl Object {
+    /// What the system alone sets.
+    fn own(&self) -> [&'static str; 3] {
+        ["createdate", "hs_object_id", self.changed]
+    }
+
+    fn all_names(&self) -> Vec<String> {
+        self.properties.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    fn check(&self, property: &str) -> Result<(), Refusal> {
+        if self.properties.contains(&property) {
+            Ok(())
+        } else {
+            Err(invalid(format!("There was a problem with the request: property {property} does not exist")))
+        }
+    }
+}
+
+const CONTACT_PROPERTIES: &[&str] = &[
     "address",
     "city",
     "company",
@@ -35,12 +83,26 @@ const PROPERTIES: &[&str] = &[
     "website",
     "zip",
 ];
-/// What comes back when nothing is asked for by name.
-const DEFAULT_PROPERTIES: &[&str] =
-    &["createdate", "email", "firstname", "hs_object_id", "lastmodifieddate", "lastname"];
-/// Set by the system alone.
-const READ_ONLY: &[&str] = &["createdate", "hs_object_id", "lastmodifieddate"];
-const ROOT: &str = "/crm/v3/objects/contacts";
+const COMPANY_PROPERTIES: &[&str] = &[
+    "address",
+    "address2",
+    "city",
+    "country",
+    "createdate",
+    "domain",
+    "hs_lastmodifieddate",
+    "hs_object_id",
+    "industry",
+    "lifecyclestage",
+    "name",
+    "phone",
+    "state",
+    "vat_id",
+    "website",
+    "zip",
+];
+/// How far the key of the next record is from one.
+const STEP: u64 = 37;
 /// How far a search may be paged.
 const SEARCH_WINDOW: usize = 10_000;
 
@@ -48,18 +110,20 @@ const SEARCH_WINDOW: usize = 10_000;
 #[derive(Debug)]
 pub struct Crm {
     token: String,
-    contacts: Mutex<Contacts>,
+    records: [Mutex<Records>; 2],
 }
 
 #[derive(Debug)]
-struct Contacts {
-    rows: BTreeMap<u64, Contact>,
+struct Records {
+    object: &'static Object,
+    rows: BTreeMap<u64, Row>,
     next: u64,
     clock: Timestamp,
 }
 
 #[derive(Clone, Debug)]
-struct Contact {
+struct Row {
+    object: &'static Object,
     properties: BTreeMap<String, String>,
     created: Timestamp,
     updated: Timestamp,
@@ -74,27 +138,40 @@ type Answered = Result<Response<Bytes>, Refusal>;
 impl Crm {
     /// A CRM that knows one private-app token and holds contacts, each a list of properties.
     pub fn new(token: &str, contacts: Vec<Vec<(&str, String)>>) -> Arc<Self> {
-        let clock = Timestamp::from_second(1_767_225_600).unwrap_or(Timestamp::UNIX_EPOCH);
-        let mut all = Contacts { rows: BTreeMap::new(), next: 701_000_000_001, clock };
-        for properties in contacts {
-            all.insert(properties.into_iter().map(|(name, value)| (name.to_owned(), value)).collect());
-        }
-        Arc::new(Self { token: token.to_owned(), contacts: Mutex::new(all) })
+        Self::with_companies(token, contacts, Vec::new())
+    }
+
+    /// The same with companies.
+    pub fn with_companies(
+        token: &str,
+        contacts: Vec<Vec<(&str, String)>>,
+        companies: Vec<Vec<(&str, String)>>,
+    ) -> Arc<Self> {
+        let records = [Records::new(&CONTACTS, contacts), Records::new(&COMPANIES, companies)];
+        Arc::new(Self { token: token.to_owned(), records: records.map(Mutex::new) })
+    }
+
+    /// The key of one of the contacts that it was made with, counted from 0.
+    pub(super) fn key(n: usize) -> String {
+        let steps = u64::try_from(n).unwrap_or(u64::MAX).saturating_mul(STEP);
+        CONTACTS.first.saturating_add(steps).to_string()
     }
 
     fn route(&self, ask: &Ask) -> Answered {
         if ask.header("authorization") != Some(&format!("Bearer {}", self.token)) {
             return Err(Refusal(StatusCode::UNAUTHORIZED, "INVALID_AUTHENTICATION", "Authentication credentials not found. This API supports OAuth 2.0 authentication and you can find more details at https://developers.hubspot.com/docs/methods/auth/oauth-overview".into()));
         }
-        let rest = ask.path.strip_prefix(ROOT).ok_or_else(no_route)?;
-        let mut contacts = self.contacts.lock();
+        let mut records = self.records.iter().map(|records| records.lock());
+        let mut records =
+            records.find(|records| ask.path.starts_with(records.object.root)).ok_or_else(no_route)?;
+        let rest = ask.path.strip_prefix(records.object.root).unwrap_or_default();
         match (&ask.method, rest.strip_prefix('/')) {
-            (&Method::GET, None) if rest.is_empty() => contacts.list(ask),
-            (&Method::POST, None) if rest.is_empty() => contacts.create(ask),
-            (&Method::POST, Some("search")) => contacts.search(ask),
-            (&Method::GET, Some(id)) => contacts.read(ask, id),
-            (&Method::PATCH, Some(id)) => contacts.update(ask, id),
-            (&Method::DELETE, Some(id)) => contacts.archive(id),
+            (&Method::GET, None) if rest.is_empty() => records.list(ask),
+            (&Method::POST, None) if rest.is_empty() => records.create(ask),
+            (&Method::POST, Some("search")) => records.search(ask),
+            (&Method::GET, Some(id)) => records.read(ask, id),
+            (&Method::PATCH, Some(id)) => records.update(ask, id),
+            (&Method::DELETE, Some(id)) => records.archive(id),
             _ => Err(no_route()),
         }
     }
@@ -130,17 +207,27 @@ fn not_found() -> Refusal {
     )
 }
 
-impl Contacts {
+impl Records {
+    fn new(object: &'static Object, rows: Vec<Vec<(&str, String)>>) -> Self {
+        let clock = Timestamp::from_second(1_767_225_600).unwrap_or(Timestamp::UNIX_EPOCH);
+        let mut all = Self { object, rows: BTreeMap::new(), next: object.first, clock };
+        for properties in rows {
+            all.insert(properties.into_iter().map(|(name, value)| (name.to_owned(), value)).collect());
+        }
+        all
+    }
+
     fn insert(&mut self, properties: BTreeMap<String, String>) -> u64 {
         let id = self.next;
-        self.next += 37;
+        self.next += STEP;
         self.clock = self.clock.saturating_add(SignedDuration::from_millis(61_373)).unwrap_or(self.clock);
         let now = self.clock;
-        self.rows.insert(id, Contact { properties, created: now, updated: now, archived: false });
+        let object = self.object;
+        self.rows.insert(id, Row { object, properties, created: now, updated: now, archived: false });
         id
     }
 
-    fn live(&self, id: &str) -> Result<(u64, &Contact), Refusal> {
+    fn live(&self, id: &str) -> Result<(u64, &Row), Refusal> {
         let id: u64 = id.parse().map_err(|_| not_found())?;
         self.rows
             .get(&id)
@@ -166,11 +253,12 @@ impl Contacts {
         let start = rows.partition_point(|(id, _)| *id <= after);
         let shown: Vec<_> = rows.iter().skip(start).take(page.limit).collect();
         let mut body = json!({ "results": shown.iter().map(|(id, c)| c.shown(*id, wanted.as_deref())).collect::<Vec<_>>() });
+        let root = self.object.root;
         if let Some((last, _)) = shown.last().filter(|_| start + shown.len() < rows.len()) {
             add(
                 &mut body,
                 "paging",
-                json!({ "next": { "after": last.to_string(), "link": format!("https://api.hubapi.com{ROOT}?after={last}") } }),
+                json!({ "next": { "after": last.to_string(), "link": format!("https://api.hubapi.com{root}?after={last}") } }),
             );
         }
         Ok(standin::json(StatusCode::OK, &body))
@@ -190,16 +278,16 @@ impl Contacts {
     }
 
     fn create(&mut self, ask: &Ask) -> Answered {
-        let properties = sent(ask)?;
+        let properties = sent(self.object, ask)?;
         self.refuse_duplicate(&properties, None)?;
         let id = self.insert(properties.into_iter().filter(|(_, value)| !value.is_empty()).collect());
         let contact = self.rows.get(&id).ok_or_else(not_found)?;
-        Ok(standin::json(StatusCode::CREATED, &contact.shown(id, Some(&all_names()))))
+        Ok(standin::json(StatusCode::CREATED, &contact.shown(id, Some(&self.object.all_names()))))
     }
 
     fn update(&mut self, ask: &Ask, id: &str) -> Answered {
         let (id, _) = self.live(id)?;
-        let properties = sent(ask)?;
+        let properties = sent(self.object, ask)?;
         self.refuse_duplicate(&properties, Some(id))?;
         self.clock = self.clock.saturating_add(SignedDuration::from_secs(1)).unwrap_or(self.clock);
         let now = self.clock;
@@ -212,7 +300,7 @@ impl Contacts {
             }
         }
         contact.updated = now;
-        Ok(standin::json(StatusCode::OK, &contact.shown(id, Some(&all_names()))))
+        Ok(standin::json(StatusCode::OK, &contact.shown(id, Some(&self.object.all_names()))))
     }
 
     fn archive(&mut self, id: &str) -> Answered {
@@ -229,9 +317,8 @@ impl Contacts {
         own: Option<u64>,
     ) -> Result<(), Refusal> {
         let Some(email) = properties.get("email").filter(|email| !email.is_empty()) else { return Ok(()) };
-        let same = |contact: &Contact| {
-            contact.properties.get("email").is_some_and(|e| e.eq_ignore_ascii_case(email))
-        };
+        let same =
+            |contact: &Row| contact.properties.get("email").is_some_and(|e| e.eq_ignore_ascii_case(email));
         match self.rows.iter().find(|(id, contact)| Some(**id) != own && !contact.archived && same(contact)) {
             Some((id, _)) => Err(Refusal(
                 StatusCode::CONFLICT,
@@ -243,7 +330,7 @@ impl Contacts {
     }
 
     fn search(&self, ask: &Ask) -> Answered {
-        let search = Search::read(&ask.json().ok_or_else(|| invalid("Invalid input JSON"))?)?;
+        let search = Search::read(self.object, &ask.json().ok_or_else(|| invalid("Invalid input JSON"))?)?;
         let mut rows: Vec<_> = self
             .rows
             .iter()
@@ -288,10 +375,6 @@ fn split(text: &str) -> Vec<String> {
     text.split(',').map(str::to_owned).collect()
 }
 
-fn all_names() -> Vec<String> {
-    PROPERTIES.iter().map(|name| (*name).to_owned()).collect()
-}
-
 fn add(body: &mut Value, name: &str, value: Value) {
     if let Some(object) = body.as_object_mut() {
         object.insert(name.to_owned(), value);
@@ -299,7 +382,7 @@ fn add(body: &mut Value, name: &str, value: Value) {
 }
 
 /// The properties of a request body; every value is text (or a number or boolean that becomes text).
-fn sent(ask: &Ask) -> Result<BTreeMap<String, String>, Refusal> {
+fn sent(object: &Object, ask: &Ask) -> Result<BTreeMap<String, String>, Refusal> {
     let body = ask.json().ok_or_else(|| invalid("Invalid input JSON on line 1, column 1"))?;
     let properties = body
         .get("properties")
@@ -307,14 +390,14 @@ fn sent(ask: &Ask) -> Result<BTreeMap<String, String>, Refusal> {
         .ok_or_else(|| invalid("Some required fields were not set: [properties]"))?;
     let mut out = BTreeMap::new();
     for (name, value) in properties {
-        if !PROPERTIES.contains(&name.as_str()) {
+        if !object.properties.contains(&name.as_str()) {
             return Err(faulty(
                 name,
                 "PROPERTY_DOESNT_EXIST",
                 &format!("Property \\\"{name}\\\" does not exist"),
             ));
         }
-        if READ_ONLY.contains(&name.as_str()) {
+        if object.own().contains(&name.as_str()) {
             return Err(faulty(
                 name,
                 "READ_ONLY_VALUE",
@@ -345,26 +428,26 @@ fn faulty(name: &str, code: &str, message: &str) -> Refusal {
     ))
 }
 
-impl Contact {
+impl Row {
     /// The value of a property, the system's own included.
     fn property(&self, id: u64, name: &str) -> Option<String> {
         match name {
             "hs_object_id" => Some(id.to_string()),
             "createdate" => Some(format!("{:.3}", self.created)),
-            "lastmodifieddate" => Some(format!("{:.3}", self.updated)),
+            name if name == self.object.changed => Some(format!("{:.3}", self.updated)),
             name => self.properties.get(name).cloned(),
         }
     }
 
     fn shown(&self, id: u64, wanted: Option<&[String]>) -> Value {
         let names: Vec<&str> = wanted.map_or_else(
-            || DEFAULT_PROPERTIES.to_vec(),
+            || self.object.usual.to_vec(),
             |names| {
-                let own = ["createdate", "hs_object_id", "lastmodifieddate"];
+                let own = self.object.own();
                 names
                     .iter()
                     .map(String::as_str)
-                    .filter(|name| PROPERTIES.contains(name) && !own.contains(name))
+                    .filter(|name| self.object.properties.contains(name) && !own.contains(name))
                     .chain(own)
                     .collect()
             },
@@ -383,7 +466,7 @@ impl Contact {
     fn key(&self, id: u64, name: &str) -> Option<Key> {
         match name {
             "createdate" => Some(Key::Number(self.created.as_millisecond())),
-            "lastmodifieddate" => Some(Key::Number(self.updated.as_millisecond())),
+            name if name == self.object.changed => Some(Key::Number(self.updated.as_millisecond())),
             "hs_object_id" => i64::try_from(id).ok().map(Key::Number),
             name => self.properties.get(name).map(|text| Key::Text(text.to_lowercase())),
         }
@@ -397,7 +480,7 @@ enum Key {
 }
 
 impl Key {
-    fn read(name: &str, value: &Value) -> Result<Self, Refusal> {
+    fn read(object: &Object, name: &str, value: &Value) -> Result<Self, Refusal> {
         let text = match value {
             Value::String(text) => text.clone(),
             Value::Number(_) | Value::Bool(_) => value.to_string(),
@@ -406,7 +489,7 @@ impl Key {
             }
         };
         match name {
-            "createdate" | "lastmodifieddate" | "hs_object_id" => {
+            name if object.own().contains(&name) => {
                 let number =
                     text.parse().or_else(|_| text.parse::<Timestamp>().map(Timestamp::as_millisecond));
                 number
@@ -446,13 +529,13 @@ enum Operator {
 }
 
 impl Search {
-    fn read(body: &Value) -> Result<Self, Refusal> {
+    fn read(object: &Object, body: &Value) -> Result<Self, Refusal> {
         let mut search =
             Self { groups: Vec::new(), sort: None, wanted: None, page: Page { limit: 10, after: 0 } };
         for (name, value) in body.as_object().ok_or_else(|| invalid("Invalid input JSON"))? {
             match name.as_str() {
-                "filterGroups" => search.groups = groups(value)?,
-                "sorts" => search.sort = sort(value)?,
+                "filterGroups" => search.groups = groups(object, value)?,
+                "sorts" => search.sort = sort(object, value)?,
                 "properties" => search.wanted = Some(texts(value)?),
                 "limit" => search.page.limit = limit(&value.to_string())?,
                 "after" => search.page.after = after(value.as_str().unwrap_or(&value.to_string()))?,
@@ -465,13 +548,13 @@ impl Search {
         Ok(search)
     }
 
-    fn holds(&self, id: u64, contact: &Contact) -> bool {
+    fn holds(&self, id: u64, contact: &Row) -> bool {
         self.groups.is_empty()
             || self.groups.iter().any(|group| group.iter().all(|test| test.holds(id, contact)))
     }
 }
 
-fn groups(value: &Value) -> Result<Vec<Vec<Test>>, Refusal> {
+fn groups(object: &Object, value: &Value) -> Result<Vec<Vec<Test>>, Refusal> {
     let groups = value.as_array().ok_or_else(|| invalid("filterGroups must be a list"))?;
     let mut out = Vec::new();
     for group in groups {
@@ -479,7 +562,7 @@ fn groups(value: &Value) -> Result<Vec<Vec<Test>>, Refusal> {
             .get("filters")
             .and_then(Value::as_array)
             .ok_or_else(|| invalid("filters must be a list"))?;
-        out.push(filters.iter().map(Test::read).collect::<Result<Vec<_>, _>>()?);
+        out.push(filters.iter().map(|filter| Test::read(object, filter)).collect::<Result<Vec<_>, _>>()?);
     }
     let all: usize = out.iter().map(Vec::len).sum();
     if out.len() > 5 || all > 18 || out.iter().any(|filters| filters.len() > 6) {
@@ -488,7 +571,7 @@ fn groups(value: &Value) -> Result<Vec<Vec<Test>>, Refusal> {
     Ok(out)
 }
 
-fn sort(value: &Value) -> Result<Option<(String, bool)>, Refusal> {
+fn sort(object: &Object, value: &Value) -> Result<Option<(String, bool)>, Refusal> {
     match value.as_array().map(Vec::as_slice) {
         Some([]) => Ok(None),
         Some([one]) => {
@@ -496,7 +579,7 @@ fn sort(value: &Value) -> Result<Option<(String, bool)>, Refusal> {
                 .get("propertyName")
                 .and_then(Value::as_str)
                 .ok_or_else(|| invalid("sorts need a propertyName"))?;
-            known(property)?;
+            object.check(property)?;
             let descending = match one.get("direction").and_then(Value::as_str) {
                 None | Some("ASCENDING") => false,
                 Some("DESCENDING") => true,
@@ -514,19 +597,11 @@ fn texts(value: &Value) -> Result<Vec<String>, Refusal> {
     list.iter().map(|v| v.as_str().map(str::to_owned).ok_or_else(|| invalid("expected text"))).collect()
 }
 
-fn known(property: &str) -> Result<(), Refusal> {
-    if PROPERTIES.contains(&property) {
-        Ok(())
-    } else {
-        Err(invalid(format!("There was a problem with the request: property {property} does not exist")))
-    }
-}
-
 impl Test {
-    fn read(filter: &Value) -> Result<Self, Refusal> {
+    fn read(object: &Object, filter: &Value) -> Result<Self, Refusal> {
         let get = |name: &str| filter.get(name).and_then(Value::as_str);
         let property = get("propertyName").ok_or_else(|| invalid("filters need a propertyName"))?.to_owned();
-        known(&property)?;
+        object.check(&property)?;
         let operator = match get("operator") {
             Some("EQ") => Operator::Eq,
             Some("NEQ") => Operator::Neq,
@@ -551,11 +626,12 @@ impl Test {
                 vec![filter.get("value").ok_or_else(|| invalid("filters need a value"))?]
             }
         };
-        let values = given.into_iter().map(|value| Key::read(&property, value)).collect::<Result<_, _>>()?;
+        let values =
+            given.into_iter().map(|value| Key::read(object, &property, value)).collect::<Result<_, _>>()?;
         Ok(Self { property, operator, values })
     }
 
-    fn holds(&self, id: u64, contact: &Contact) -> bool {
+    fn holds(&self, id: u64, contact: &Row) -> bool {
         let key = contact.key(id, &self.property);
         let one = |test: fn(&Key, &Key) -> bool| matches!((&key, self.values.first()), (Some(key), Some(value)) if test(key, value));
         let listed = || key.as_ref().is_some_and(|key| self.values.contains(key));

@@ -1,7 +1,7 @@
 //! A stand-in for an ERP that answers as the Dynamics 365 Business Central API v2.0 does (OData v4).
 //!
-//! Entity sets `items`, `customers`, `locations`, `salesOrders` and `salesInvoices` with their lines, under one
-//! company. Lists page by `@odata.nextLink`; a change needs `If-Match`, and a stale one is a 409; a client
+//! Entity sets `items`, `customers` with what they owe, `paymentTerms`, `locations`, `salesOrders`, `salesInvoices` and
+//! `salesShipments` with their lines, under one company. Lists page by `@odata.nextLink`; a change needs `If-Match`, and a stale one is a 409; a client
 //! signs in by OAuth2 client credentials. Properties and query options it does not know are refused.
 
 mod books;

@@ -13,8 +13,18 @@ use super::{
 
 /// How many contacts the CRM holds.
 pub const CONTACTS: usize = 260;
+/// How many companies the CRM holds: as many as contacts.
+const COMPANIES: usize = CONTACTS;
 /// How many orders the ERP holds.
 pub const ORDERS: usize = 340;
+/// How many customers the ERP holds; each has a buyer among the contacts.
+const ACCOUNTS: usize = 39;
+/// Terms of payment of the ERP: id, code, days.
+const TERMS: [(&str, &str, u32); 3] = [
+    ("04a5738a-44e3-ea11-bb43-000d3a2feca1", "14 DAYS", 14),
+    ("05a5738a-44e3-ea11-bb43-000d3a2feca1", "30 DAYS", 30),
+    ("06a5738a-44e3-ea11-bb43-000d3a2feca1", "60 DAYS", 60),
+];
 /// The ERP customer whose orders the demo's partner may see.
 pub const PARTNER_CUSTOMER: &str = "20000";
 
@@ -61,8 +71,28 @@ fn turn<T: Copy>(list: &[T], n: usize) -> Option<T> {
 
 /// The CRM with its contacts.
 pub fn crm(token: &str) -> Arc<Crm> {
-    let contacts = (0..CONTACTS).map(contact).collect();
-    Crm::new(token, contacts)
+    let companies = (0..COMPANIES).map(company).collect();
+    Crm::with_companies(token, (0..CONTACTS).map(contact).collect(), companies)
+}
+
+fn company(n: usize) -> Vec<(&'static str, String)> {
+    let (city, zip, country) = turn(&CITIES, n).unwrap_or_default();
+    let name = turn(&["Hurtownia", "Sklep", "O'Brien & Sons", "Fabryka \"Nowa\""], n).unwrap_or_default();
+    let mut out = vec![
+        ("name", format!("{name} {n}")),
+        ("domain", format!("firma{n}.example")),
+        ("website", format!("https://firma{n}.example")),
+        ("address", format!("ul. Składowa {}", n + 1)),
+        ("city", city.to_owned()),
+        ("zip", zip.to_owned()),
+        ("country", country.to_owned()),
+        ("lifecyclestage", "customer".to_owned()),
+        ("industry", "WHOLESALE".to_owned()),
+    ];
+    if !n.is_multiple_of(3) {
+        out.push(("phone", format!("+48 22 666 {n:04}")));
+    }
+    out
 }
 
 fn contact(n: usize) -> Vec<(&'static str, String)> {
@@ -84,7 +114,9 @@ fn contact(n: usize) -> Vec<(&'static str, String)> {
     if !n.is_multiple_of(3) {
         out.push(("phone", format!("+48 22 555 {:04}", n)));
     }
-    if n.is_multiple_of(5) {
+    if (2..=ACCOUNTS).contains(&n) {
+        out.push(("company", wholesaler(n)));
+    } else if n.is_multiple_of(5) {
         out.push(("company", format!("Firma {n} sp. z o.o.")));
     }
     out
@@ -96,6 +128,7 @@ pub fn erp(client_id: &str, client_secret: &str) -> Arc<Erp> {
         masters(books);
         orders(books);
         invoices(books);
+        shipments(books);
         books.settle();
     })
 }
@@ -131,19 +164,40 @@ fn masters(books: &mut Books) {
             })),
         );
     }
-    for n in 2..40 {
+    for (id, code, days) in TERMS {
+        books.put(
+            Set::Terms,
+            row(json!({
+                "id": id, "code": code, "displayName": format!("Net {days} days"),
+                "dueDateCalculation": format!("{days}D"), "discountDateCalculation": "", "discountPercent": 0,
+                "calculateDiscountOnCreditMemos": false,
+            })),
+        );
+    }
+    for n in 2..=ACCOUNTS {
         let (city, zip, country) = turn(&CITIES, n).unwrap_or_default();
         books.put(
             Set::Customers,
             row(json!({
-                "number": format!("{}", n * 10_000), "displayName": format!("Hurtownia {n} sp. z o.o."),
+                "number": format!("{}", n * 10_000), "displayName": wholesaler(n),
                 "type": "Company", "addressLine1": format!("ul. Składowa {n}"), "addressLine2": "", "city": city,
                 "state": "", "country": country, "postalCode": zip, "phoneNumber": "",
                 "email": format!("zakupy{n}@example.com"), "taxRegistrationNumber": format!("PL52500{n:05}"),
+                "creditLimit": 2_500 * (n % 5), "paymentTermsId": turn(&TERMS, n).map(|(id, ..)| id),
                 "currencyCode": "", "blocked": if n % 17 == 16 { "All" } else { " " },
             })),
         );
     }
+}
+
+/// What the ERP's customer of that number is called.
+fn wholesaler(n: usize) -> String {
+    format!("Hurtownia {n} sp. z o.o.")
+}
+
+/// Contacts of the CRM that buy for a customer of the ERP: the key of each there, and here.
+pub fn buyers() -> impl Iterator<Item = (String, String)> {
+    (1..=ACCOUNTS).map(|n| (Crm::key(n), format!("{}", n * 10_000)))
 }
 
 fn customer(n: usize) -> String {
@@ -209,6 +263,39 @@ fn invoices(books: &mut Books) {
         invoice.insert("orderId".into(), order.unwrap_or_default());
         let id = books.put(Set::Invoices, invoice);
         lines(books, Set::InvoiceLines, &id, n);
+    }
+}
+
+/// What has left of the orders: of each whose lines say so and that is no draft, one shipment.
+fn shipments(books: &mut Books) {
+    for n in (0..ORDERS).step_by(6) {
+        let number = format!("S-ORD{:06}", 101_001 + n);
+        let order = books.find(Set::Orders, "number", &number).cloned();
+        let Some(order) = order.filter(|order| order.get("status") != Some(&"Draft".into())) else {
+            continue;
+        };
+        let taken =
+            ["externalDocumentNumber", "customerNumber", "customerName", "currencyCode", "salesperson"];
+        let place = ["shipToName", "shipToAddressLine1", "shipToCity", "shipToCountry", "shipToPostCode"];
+        let of_order = taken.iter().chain(&place).filter_map(|name| Some((*name, order.get(*name)?.clone())));
+        let mut shipment: Row = of_order.map(|(name, value)| (name.to_owned(), value)).collect();
+        let shipped = format!("{}", 108_001 + n / 6);
+        shipment.extend(row(json!({
+            "number": shipped, "orderNumber": number, "postingDate": day(n + 8), "invoiceDate": "0001-01-01",
+            "dueDate": day(n + 22), "shipmentMethodCode": "EXW", "pricesIncludeTax": false,
+        })));
+        let id = books.put(Set::Shipments, shipment);
+        for line in books.lines_of(Set::OrderLines, &order) {
+            let same =
+                ["sequence", "lineType", "lineObjectNumber", "description", "unitOfMeasureCode", "unitPrice"];
+            let same = same.iter().filter_map(|name| Some(((*name).to_owned(), line.get(*name)?.clone())));
+            let mut line_of: Row = same.collect();
+            line_of.extend(row(json!({
+                "documentId": id, "documentNo": shipped, "quantity": line.get("shippedQuantity"),
+                "discountPercent": 0, "taxPercent": line.get("taxPercent"), "shipmentDate": day(n + 7),
+            })));
+            books.put(Set::ShipmentLines, line_of);
+        }
     }
 }
 

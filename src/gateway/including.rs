@@ -99,11 +99,12 @@ pub(super) async fn possible(
     if are_at_hand { Ok(told()) } else { exchange.core.aside(told).await.ok_or(Refusal::Broken) }
 }
 
-/// Whether a caller that sees the leaves `own` of a record unmasked could ask for what stands beside it.
+/// Whether a caller that sees the leaves `own` of a record unmasked could ask for what stands beside it. Where the other
+/// system does not hold the reference there is nothing to ask by.
 pub(super) fn is_possible(describing: &Describing, own: &FieldSet, relation: &Relation) -> bool {
     let Some(sources) = describing.snapshot.serving(&relation.entity) else { return false };
     let is_found = match relation.way {
-        Way::Back(_) => true,
+        Way::Back(_) => sources.mapped().contains(relation.theirs()),
         Way::Out(_) => sources.can(Action::Read),
     };
     let outlook = || describing.outlook(Action::List, Target::Entity(relation.entity.clone()));

@@ -53,6 +53,20 @@ const HUBSPOT: Subject = Subject {
     ],
 };
 
+const HUBSPOT_COMPANIES: Subject = Subject {
+    name: "hubspot-companies",
+    file: "catalogue/hubspot-companies.yaml",
+    gaps: &[
+        NO_STATUS_AT_FIRST,
+        Gap { capability: Capability::Create("person"), status: 422, reason: "/kind" },
+        // Addresses of e-mail belong to its contacts.
+        Gap { capability: Capability::Create("e-mail"), status: 422, reason: "/emails" },
+        Gap { capability: Capability::Filter("emails.value"), status: 400, reason: "emails.value" },
+        Gap { capability: Capability::SignIn, status: 502, reason: "system" },
+    ],
+    ..HUBSPOT
+};
+
 const SALESFORCE: Subject = Subject {
     name: "salesforce",
     file: "catalogue/salesforce.yaml",
@@ -134,7 +148,7 @@ const NO_STATUS_AT_FIRST: Gap =
     Gap { capability: Capability::Create("status"), status: 422, reason: "/status" };
 
 /// Systems that cannot tell that a record changed meanwhile. A change there is answered as unguarded.
-const UNGUARDED: &[&str] = &["crm", "salesforce", "salesforce-contacts"];
+const UNGUARDED: &[&str] = &["crm", "hubspot-companies", "salesforce", "salesforce-contacts"];
 
 const ALL: &str = "/v1/customers?limit=200";
 
@@ -258,6 +272,25 @@ macro_rules! crm {
 }
 
 crm!(hubspot_contacts: super::HUBSPOT);
+contract!(hubspot_companies: super::HUBSPOT_COMPANIES {
+    a_list_of_any_page_size_comes_to_its_end: super::PAGES,
+    customers_are_found_by_name: super::BY_NAME,
+    customers_are_found_by_when_they_changed: super::BY_TIME,
+    a_list_comes_in_the_order_that_was_asked_for: super::SORT,
+    what_no_record_holds_is_not_looked_for: super::UNHELD,
+    one_is_read_as_the_list_has_it: super::READ,
+    what_is_not_there_is_not_found: super::ABSENT,
+    a_new_customer_stands_in_the_system_in_its_own_shape: super::CREATE,
+    a_person_can_be_a_customer: super::PERSON,
+    a_company_can_be_a_customer: super::COMPANY,
+    an_e_mail_address_is_kept: super::EMAIL,
+    an_update_changes_what_changed_and_nothing_else: super::UPDATE,
+    a_change_of_what_changed_meanwhile_is_refused_or_told_as_unguarded: super::CONCURRENT,
+    one_that_is_deleted_is_gone: super::DELETE,
+    a_system_that_is_asked_too_much_is_told_of_as_busy: super::RATE_LIMIT,
+    hostile_texts_stay_texts: super::LITERALS,
+    no_text_gets_out_of_its_literal: super::ANY_TEXT,
+});
 crm!(salesforce_accounts: super::SALESFORCE);
 crm!(salesforce_contacts: super::SALESFORCE_CONTACTS);
 crm!(dataverse_accounts: super::DATAVERSE);

@@ -298,6 +298,13 @@ fn closed(collection: &str) -> (&'static str, [&'static str; 2]) {
                 "customer_name, lines.line_net_total, lines.tax_amount, discount_total, tax_exclusive_total, tax_total, tax_inclusive_total, amount_due",
             ],
         ),
+        "shipments" => (
+            "Shipment",
+            [
+                "tracking.number, tracking.url, from.name, from.line1, from.line2, from.city, from.post_code, to.name, to.line1, to.line2, to.city, to.post_code",
+                "",
+            ],
+        ),
         "payments" => (
             "Payment",
             ["status, amount, fee, paid_on, paid_at, means, reference, allocations.amount", "unallocated"],

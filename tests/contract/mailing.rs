@@ -1,7 +1,9 @@
 //! Mailing: lists of people who may be written to. A stand-in answers as GetResponse does, for contacts: pages by number
 //! with totals in header fields, filters by parameters it knows, a new contact that is accepted without a word, and
-//! errors with a number and a message. The contacts are made up. Another answers as Mailchimp does.
+//! errors with a number and a message. The contacts are made up. Others answer as Mailchimp and as
+//! HubSpot's marketing do.
 
+mod hubspot;
 mod mailchimp;
 
 use std::sync::Arc;

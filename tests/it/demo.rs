@@ -22,9 +22,9 @@ fn lines(demo: &Demo) -> Vec<String> {
 fn every_curl_line_that_the_demo_prints_works_when_pasted() {
     let demo = Demo::start_as_shipped();
     let lines = lines(&demo);
-    assert_eq!(lines.len(), 7, "{lines:#?}");
+    assert_eq!(lines.len(), 8, "{lines:#?}");
     let answers: Vec<Value> = lines.iter().map(|line| paste(line)).collect();
-    let [listed, read, created, native, orders, own, refused] = &answers[..] else { panic!() };
+    let [listed, read, created, native, orders, who, own, refused] = &answers[..] else { panic!() };
 
     assert_eq!(listed["items"].as_array().unwrap().len(), 3);
     assert_eq!(*read, listed["items"][0]);
@@ -48,6 +48,16 @@ fn every_curl_line_that_the_demo_prints_works_when_pasted() {
     assert_eq!(days.len(), 3);
     assert!(days.is_sorted_by(|a, b| a >= b) && days.iter().all(|day| *day >= "2026-06-01"), "{days:?}");
     assert!(orders["items"].as_array().unwrap().iter().all(|order| order["status"] == "open"));
+
+    // Who ordered is one record: a contact of the CRM, with what the ERP says that it owes.
+    let order = &who["items"][0];
+    let customers = order["included"]["customer"]["items"].as_array().unwrap();
+    assert_eq!(customers.len(), 1, "{order}");
+    let customer = &customers[0];
+    assert_eq!((&customer["id"], &customer["company"]), (&order["customer"], &order["customer_name"]));
+    assert!(customer["emails"][0]["value"].is_string(), "{customer}");
+    assert!(customer["credit"]["limit"].is_string() && customer["credit"]["used"].is_string(), "{customer}");
+    assert!(customer.get("partial").is_none() && customer["payment_terms"]["code"].is_string(), "{customer}");
 
     let own = own["items"].as_array().unwrap();
     assert_eq!(own.len(), 3);

@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use serde_json::{Value, json};
 
-use crate::kit::{Ran, copy_all, root, run};
+use crate::kit::{Ran, copy_shipped, root, run};
 
 fn compared(policies: &Path, old: &str, new: &str, collection: &str, more: &[&str]) -> Ran {
     let mut args = vec!["systems", "compare", old, new, "--collection", collection];
@@ -27,7 +27,7 @@ fn stands(told: &Value, what: &str, name: &str) -> Value {
 /// A copy of the shipped policies.
 fn policies() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
-    copy_all(&root().join("policies"), dir.path());
+    copy_shipped(dir.path());
     dir
 }
 

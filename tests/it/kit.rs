@@ -410,14 +410,22 @@ pub fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Copies the shipped policies, but for what callers see as ids: most tests ask for records by the stand-ins' keys.
+/// Copies the shipped policies, but for what callers see as ids: most tests ask for records by the stand-ins' keys,
+/// by which no record of the CRM is one of the ERP.
 pub fn copy_shipped(to: &Path) {
     copy_all(&root().join("policies"), to);
     let gateway = to.join("gateway.yaml");
     let text = fs::read_to_string(&gateway).unwrap();
-    assert!(text.contains("\nids: opaque\n"));
-    fs::write(&gateway, text.replace("\nids: opaque\n", "\nids: keys\n")).unwrap();
+    assert!(text.contains("\nids: opaque\n") && text.contains(CUSTOMERS));
+    let text = text.replace("\nids: opaque\n", "\nids: keys\n").replace(CUSTOMERS, "  customers: crm\n");
+    fs::write(&gateway, text).unwrap();
 }
+
+/// Who serves customers, as shipped.
+const CUSTOMERS: &str = "  customers:
+    system: crm                     # who a customer is; what it may owe stands in the books
+    with: { erp: { fields: [credit, payment_terms], on: id } }
+";
 
 /// Copies a folder.
 pub fn copy_all(from: &Path, to: &Path) {

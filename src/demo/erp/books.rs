@@ -6,9 +6,9 @@ use bytes::Bytes;
 use data_encoding::BASE64;
 use http::{Response, StatusCode, header};
 use jiff::Timestamp;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
-use super::{Answered, ROOT, Refusal, bad_request, sets::Set};
+use super::{Answered, ROOT, Refusal, bad_request, sets::Set, writes::cents};
 use crate::demo::{
     odata::{Options, Row, is_guid},
     standin::{self, Ask},
@@ -126,16 +126,42 @@ impl Books {
             }
         }
         for name in &options.expand {
-            let lines = set
-                .lines()
-                .filter(|set| set.name() == name)
+            let inside = match set.lines().filter(|set| set.name() == name) {
+                Some(lines) => Some(self.lines_of(lines, row).into()),
+                None => self.beside(set, row, name),
+            };
+            let inside = inside
                 .ok_or_else(|| bad_request(format!("Could not find a property named '{name}' to expand.")))?;
-            out.insert(name.clone(), self.lines_of(lines, row).into());
+            out.insert(name.clone(), inside);
         }
         Ok(out.into())
     }
 
-    pub(super) fn lines_of(&self, set: Set, document: &Row) -> Vec<Value> {
+    /// The one record that a row leads to by a name, or null; nothing where there is no such way.
+    fn beside(&self, set: Set, row: &Row, name: &str) -> Option<Value> {
+        match (set, name) {
+            (Set::Customers, "customerFinancialDetail") => Some(self.owed_by(row)),
+            (Set::Customers, "paymentTerm") => {
+                let id = row.get("paymentTermsId").and_then(Value::as_str).unwrap_or_default();
+                let term = self.rows.get(&(Set::Terms, id.to_owned()));
+                Some(term.map_or(Value::Null, |term| Value::Object(term.clone())))
+            }
+            _ => None,
+        }
+    }
+
+    /// What a customer has bought and not paid, as its invoices say.
+    fn owed_by(&self, customer: &Row) -> Value {
+        let number = customer.get("number");
+        let own = || self.of(Set::Invoices).filter(|invoice| invoice.get("customerNumber") == number);
+        let sum = |name: &str| own().filter_map(|invoice| invoice.get(name)?.as_f64()).sum::<f64>();
+        json!({
+            "id": customer.get("id"), "number": number, "balance": cents(sum("remainingAmount")),
+            "totalSalesExcludingTax": cents(sum("totalAmountExcludingTax")), "overdueAmount": 0,
+        })
+    }
+
+    pub(in crate::demo) fn lines_of(&self, set: Set, document: &Row) -> Vec<Value> {
         let mut lines: Vec<&Row> =
             self.of(set).filter(|line| line.get("documentId") == document.get("id")).collect();
         lines.sort_by_key(|line| line.get("sequence").and_then(Value::as_u64));

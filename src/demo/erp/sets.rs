@@ -38,6 +38,9 @@ const CUSTOMER: &[&str] = &[
     "phoneNumber",
     "email",
     "website",
+    "salespersonCode",
+    "balanceDue",
+    "creditLimit",
     "taxLiable",
     "taxAreaId",
     "taxAreaDisplayName",
@@ -48,6 +51,16 @@ const CUSTOMER: &[&str] = &[
     "shipmentMethodId",
     "paymentMethodId",
     "blocked",
+    "lastModifiedDateTime",
+];
+const TERM: &[&str] = &[
+    "id",
+    "code",
+    "displayName",
+    "dueDateCalculation",
+    "discountDateCalculation",
+    "discountPercent",
+    "calculateDiscountOnCreditMemos",
     "lastModifiedDateTime",
 ];
 const LOCATION: &[&str] = &[
@@ -192,10 +205,68 @@ const LINE: &[&str] = &[
     "itemVariantId",
     "locationId",
 ];
+const SHIPMENT: &[&str] = &[
+    "id",
+    "number",
+    "externalDocumentNumber",
+    "invoiceDate",
+    "postingDate",
+    "dueDate",
+    "customerPurchaseOrderReference",
+    "customerNumber",
+    "customerName",
+    "billToName",
+    "billToCustomerNumber",
+    "shipToName",
+    "shipToContact",
+    "sellToAddressLine1",
+    "sellToAddressLine2",
+    "sellToCity",
+    "sellToCountry",
+    "sellToState",
+    "sellToPostCode",
+    "billToAddressLine1",
+    "billToAddressLine2",
+    "billToCity",
+    "billToCountry",
+    "billToState",
+    "billToPostCode",
+    "shipToAddressLine1",
+    "shipToAddressLine2",
+    "shipToCity",
+    "shipToCountry",
+    "shipToState",
+    "shipToPostCode",
+    "currencyCode",
+    "orderNumber",
+    "paymentTermsCode",
+    "shipmentMethodCode",
+    "salesperson",
+    "pricesIncludeTax",
+    "lastModifiedDateTime",
+    "phoneNumber",
+    "email",
+];
+const SHIPMENT_LINE: &[&str] = &[
+    "id",
+    "documentId",
+    "documentNo",
+    "sequence",
+    "lineType",
+    "lineObjectNumber",
+    "description",
+    "unitOfMeasureCode",
+    "unitPrice",
+    "quantity",
+    "discountPercent",
+    "taxPercent",
+    "shipmentDate",
+];
 /// Computed by the system; a client that sends them is refused.
 pub(super) const READ_ONLY: &[&str] = &[
     "id",
     "customerName",
+    "balanceDue",
     "totalAmountExcludingTax",
     "totalTaxAmount",
     "totalAmountIncludingTax",
@@ -224,10 +295,13 @@ pub(in crate::demo) enum Set {
     OrderLines,
     Invoices,
     InvoiceLines,
+    Shipments,
+    ShipmentLines,
+    Terms,
 }
 
 impl Set {
-    pub(super) const ALL: [Self; 7] = [
+    pub(super) const ALL: [Self; 10] = [
         Self::Items,
         Self::Customers,
         Self::Locations,
@@ -235,6 +309,9 @@ impl Set {
         Self::OrderLines,
         Self::Invoices,
         Self::InvoiceLines,
+        Self::Shipments,
+        Self::ShipmentLines,
+        Self::Terms,
     ];
 
     pub(super) fn name(self) -> &'static str {
@@ -246,6 +323,9 @@ impl Set {
             Self::OrderLines => "salesOrderLines",
             Self::Invoices => "salesInvoices",
             Self::InvoiceLines => "salesInvoiceLines",
+            Self::Shipments => "salesShipments",
+            Self::ShipmentLines => "salesShipmentLines",
+            Self::Terms => "paymentTerms",
         }
     }
 
@@ -257,6 +337,9 @@ impl Set {
             Self::Orders => ORDER,
             Self::Invoices => INVOICE,
             Self::OrderLines | Self::InvoiceLines => LINE,
+            Self::Shipments => SHIPMENT,
+            Self::ShipmentLines => SHIPMENT_LINE,
+            Self::Terms => TERM,
         }
     }
 
@@ -264,7 +347,19 @@ impl Set {
         match self {
             Self::Orders => Some(Self::OrderLines),
             Self::Invoices => Some(Self::InvoiceLines),
-            Self::Items | Self::Customers | Self::Locations | Self::OrderLines | Self::InvoiceLines => None,
+            Self::Shipments => Some(Self::ShipmentLines),
+            Self::Items
+            | Self::Customers
+            | Self::Locations
+            | Self::Terms
+            | Self::OrderLines
+            | Self::InvoiceLines
+            | Self::ShipmentLines => None,
         }
+    }
+
+    /// Whether it is what the system has posted, which nobody writes.
+    pub(super) fn is_posted(self) -> bool {
+        matches!(self, Self::Shipments | Self::ShipmentLines)
     }
 }

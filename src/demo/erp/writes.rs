@@ -15,6 +15,9 @@ use crate::demo::{
 
 impl Books {
     pub(super) fn create(&mut self, set: Set, document: Option<&str>, ask: &Ask) -> Answered {
+        if set.is_posted() {
+            return Err(posted());
+        }
         let mut row = sent(ask)?;
         let lines = set.lines().and_then(|lines| row.remove(lines.name()).map(|rows| (lines, rows)));
         refuse_unknown(set, &row)?;
@@ -55,9 +58,14 @@ impl Books {
         let number = match set {
             Set::Orders => format!("S-ORD{}", 101_000 + self.next),
             Set::Invoices => format!("{}", 103_000 + self.next),
-            Set::Items | Set::Customers | Set::Locations | Set::OrderLines | Set::InvoiceLines => {
-                format!("N{:05}", self.next)
-            }
+            Set::Items
+            | Set::Customers
+            | Set::Locations
+            | Set::Terms
+            | Set::OrderLines
+            | Set::InvoiceLines
+            | Set::Shipments
+            | Set::ShipmentLines => format!("N{:05}", self.next),
         };
         row.entry("number").or_insert(number.into());
         match set {
@@ -68,10 +76,18 @@ impl Books {
                 }
                 row.entry("inventory").or_insert(0.into());
             }
-            Set::Customers | Set::Locations => {}
+            Set::Customers => {
+                if row.get("displayName").and_then(Value::as_str).is_none_or(str::is_empty) {
+                    return Err(bad_request("Display Name must have a value in Customer."));
+                }
+                row.entry("blocked").or_insert(" ".into());
+                row.entry("creditLimit").or_insert(0.into());
+            }
+            Set::Locations | Set::Terms => {}
             Set::OrderLines | Set::InvoiceLines => {
                 return Err(bad_request("A line can be created only under its document."));
             }
+            Set::Shipments | Set::ShipmentLines => return Err(posted()),
         }
         Ok(row)
     }
@@ -136,7 +152,7 @@ impl Books {
 
     pub(in crate::demo) fn settle(&mut self) {
         let documents: Vec<(Set, String)> =
-            self.rows.keys().filter(|(set, _)| set.lines().is_some()).cloned().collect();
+            self.rows.keys().filter(|(set, _)| set.lines().is_some() && !set.is_posted()).cloned().collect();
         for (set, id) in documents {
             self.sum(set, &id);
         }
@@ -188,6 +204,9 @@ impl Books {
 
     /// A change names the version it is about.
     fn guard(&self, set: Set, id: &str, ask: &Ask) -> Result<(), Refusal> {
+        if set.is_posted() {
+            return Err(posted());
+        }
         let etag = self.one(set, id)?.get("@odata.etag").and_then(Value::as_str).unwrap_or_default();
         match ask.header("if-match") {
             None => Err(bad_request("The If-Match header must be specified for this operation.")),
@@ -200,6 +219,12 @@ impl Books {
             )),
         }
     }
+}
+
+/// Of what was posted.
+fn posted() -> Refusal {
+    let text = "Entity does not support insert, modify or delete.";
+    Refusal(StatusCode::BAD_REQUEST, "BadRequest_MethodNotAllowed", text.into())
 }
 
 fn sent(ask: &Ask) -> Result<Row, Refusal> {
@@ -232,7 +257,7 @@ fn number_at(row: &Value, name: &str) -> f64 {
     row.get(name).and_then(Value::as_f64).unwrap_or_default()
 }
 
-fn cents(amount: f64) -> f64 {
+pub(super) fn cents(amount: f64) -> f64 {
     (amount * 100.0).round() / 100.0
 }
 

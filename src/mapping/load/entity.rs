@@ -49,6 +49,8 @@ yaml_words! {
 pub(super) struct SelectWords {
     query: Option<String>,
     expand: Option<String>,
+    /// Names of single records that stand inside of others, and are expanded as lists are.
+    expands: Vec<String>,
     pub(super) under: Option<Path>,
     /// Whether a name is the whole path, with dots.
     dotted: bool,
@@ -294,23 +296,33 @@ pub(super) fn constants(
 }
 
 fn select_words(keys: &mut Keys<'_>, defaults: &Defaults, found: &mut Diagnostics) -> Option<SelectWords> {
-    let Some(node) = keys.take("select") else {
-        return match defaults.speaks {
-            Speaks::Odata4 | Speaks::Odata2 => Some(SelectWords {
-                query: Some("$select".into()),
-                expand: Some("$expand".into()),
-                under: None,
-                dotted: false,
-                with_expanded: defaults.speaks == Speaks::Odata2,
-                case: CaseWord::Same,
-            }),
-            Speaks::Json | Speaks::Xml => None,
-        };
+    let is_odata = matches!(defaults.speaks, Speaks::Odata4 | Speaks::Odata2);
+    let usual = |expands| SelectWords {
+        query: Some("$select".into()),
+        expand: Some("$expand".into()),
+        expands,
+        under: None,
+        dotted: false,
+        with_expanded: defaults.speaks == Speaks::Odata2,
+        case: CaseWord::Same,
     };
+    let Some(node) = keys.take("select") else { return is_odata.then(|| usual(Vec::new())) };
     if node.as_text() == Some("never") {
         return None;
     }
     let mut keys = Keys::of(node, found)?;
+    if let Some(node) = keys.take("expands") {
+        let expands = Vec::read(node, found);
+        keys.finish(found);
+        if is_odata {
+            return expands.map(usual);
+        }
+        found
+            .push(Diagnostic::error(&node.place, "`expands` is asked of systems that speak OData").help(
+                "name single records that stand inside of others where the file says `speaks: odata4`",
+            ));
+        return None;
+    }
     let query = keys.take("query").and_then(|node| String::read(node, found));
     let expand = keys.take("expand").and_then(|node| String::read(node, found));
     let under = path_at(&mut keys, "under", found);
@@ -318,7 +330,8 @@ fn select_words(keys: &mut Keys<'_>, defaults: &Defaults, found: &mut Diagnostic
     let case = keys.or("case", || CaseWord::Same, found);
     keys.finish(found);
     let with_expanded = defaults.speaks == Speaks::Odata2;
-    Some(SelectWords { query, expand, under, dotted: dotted?, with_expanded, case: case? })
+    let expands = Vec::new();
+    Some(SelectWords { query, expand, expands, under, dotted: dotted?, with_expanded, case: case? })
 }
 
 fn select_of(
@@ -341,7 +354,8 @@ fn select_of(
         }
         // Where lists stand under `results`, what has some is another record's.
         let results = matches!(rest.first(), Some(Step::Key(name)) if &**name == "results");
-        let expand = expand || (results && words.with_expanded && words.expand.is_some());
+        let is_named = words.expands.iter().any(|expanded| *expanded == **name);
+        let expand = expand || is_named || (results && words.with_expanded && words.expand.is_some());
         let whole = match (words.dotted, steps) {
             (true, Some(steps)) => dotted(steps),
             (true, None) | (false, _) => name.to_string(),

@@ -182,6 +182,25 @@ fn an_expanded_list_is_named_where_it_is_read_from_a_fixed_place_too() {
 }
 
 #[test]
+fn a_single_record_that_is_named_is_expanded_where_a_line_under_it_is_wanted_and_nowhere_else() {
+    let text = include_str!("../../../policies/systems/erp.yaml");
+    let base = text.lines().find_map(|line| line.strip_prefix("base: \"")).unwrap().trim_end_matches('"');
+    let (system, told) = load_text("erp", text, base);
+    assert_eq!(told, "");
+    let system = system.unwrap();
+    let m = system.entity("Customer").unwrap();
+    let asked = |fields: &[&str]| {
+        let listing = m.list(&wanted(m, fields), &Filter::everything(), &[], None, 7).unwrap();
+        decoded(&listing).split_once('?').unwrap().1.to_owned()
+    };
+    assert_eq!(asked(&["name"]), "$select=number,displayName");
+    assert_eq!(asked(&["name", "credit.used"]), "$select=number,displayName&$expand=customerFinancialDetail");
+    let wrong = "system: x\nbase: https://x.example\nsign_in: none\nentities:\n  Customer:\n    at: /c\n    select: { expands: [a] }\n    read: {}\n    fields: { kind: =person, name: a.b }\n";
+    let (system, told) = load_text("x", wrong, "https://x.example");
+    assert!(system.is_none() && told.contains("`expands` is asked of systems that speak OData"), "{told}");
+}
+
+#[test]
 fn a_text_that_no_quotes_can_hold_is_not_asked_for() {
     let system = load("xero");
     let m = system.entity("Customer").unwrap();

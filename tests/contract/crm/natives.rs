@@ -30,6 +30,7 @@ pub(super) struct Native {
 pub(super) fn native(gate: &Gate) -> &'static Native {
     match gate.subject.name {
         "crm" => &HUBSPOT,
+        "hubspot-companies" => &HUBSPOT_COMPANIES,
         "salesforce" => &SALESFORCE,
         "salesforce-contacts" => &SALESFORCE_CONTACTS,
         "dataverse" => &DATAVERSE,
@@ -37,6 +38,19 @@ pub(super) fn native(gate: &Gate) -> &'static Native {
         other => panic!("{other} is no CRM"),
     }
 }
+
+const HUBSPOT_COMPANIES: Native = Native {
+    at: |id| {
+        format!(
+            "/crm/v3/objects/companies/{id}?properties=name,phone,city,zip,country,address,lifecyclestage,industry"
+        )
+    },
+    absent: "421999999999",
+    new: |tag| json!({ "properties": { "name": tag, "phone": "+48 22 555 77 77" } }),
+    unfit: || vec![(json!({ "addresses": [{ "role": "other", "city": "Lublin" }] }), "/addresses/0")],
+    moves: &["/properties/hs_lastmodifieddate", "/updatedAt"],
+    ..HUBSPOT
+};
 
 const HUBSPOT: Native = Native {
     authorization: "Bearer pat-contract-1",

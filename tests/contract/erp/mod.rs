@@ -53,6 +53,8 @@ const S4: Subject = Subject {
         },
         // Billing documents are a service of their own, which its file does not describe.
         Gap { capability: proofs::INVOICES, status: 404, reason: "not-found" },
+        // So are outbound deliveries.
+        Gap { capability: proofs::SHIPMENTS, status: 404, reason: "not-found" },
     ],
 };
 
@@ -61,7 +63,7 @@ const BUSINESS_CENTRAL: Subject = Subject {
     file: "erp.yaml",
     root: bramka::demo::erp::ROOT,
     secrets: &[("BC_TOKEN", central::TOKEN)],
-    serves: &["products", "orders", "stock-levels", "invoices"],
+    serves: &["customers", "products", "orders", "stock-levels", "invoices", "shipments"],
     edits: &[],
     standin: || {
         let spent = || {
@@ -78,9 +80,11 @@ const BUSINESS_CENTRAL: Subject = Subject {
         Switched::over(central::business_central(), Refusals { spent, limited })
     },
     gaps: &[
-        // Its customers are the CRM's; the file does not describe them.
-        Gap { capability: proofs::CUSTOMERS, status: 404, reason: "not-found" },
-        Gap { capability: proofs::CUSTOMER_CHANGE, status: 404, reason: "not-found" },
+        Gap {
+            capability: proofs::CUSTOMER_CHANGE,
+            status: 405,
+            reason: "cannot update: Business Central changes a customer by another key",
+        },
         Gap { capability: proofs::CONFIRM, status: 422, reason: "an order is released in Business Central" },
         // The token is the credential itself: there is nothing to renew it with.
         Gap { capability: Capability::SignIn, status: 502, reason: "system" },
@@ -106,8 +110,9 @@ const TRYTON: Subject = Subject {
             status: 405,
             reason: "cannot create: a product is made with its template",
         },
-        // Invoices are made of orders, in Tryton; the file does not describe them.
+        // Invoices and shipments are made of orders, in Tryton; the file does not describe them.
         Gap { capability: proofs::INVOICES, status: 404, reason: "not-found" },
+        Gap { capability: proofs::SHIPMENTS, status: 404, reason: "not-found" },
     ],
 };
 
@@ -126,8 +131,8 @@ struct Said {
     by_number: Option<&'static str>,
     /// Keys that no record has, or can have.
     absent: &'static [&'static str],
-    /// A field that customers are found by, and a value that some have there.
-    customer: (&'static str, &'static str),
+    /// A field that customers are found by, a value that some have there, and the city of all of these.
+    customer: [&'static str; 3],
     /// Most signs of a buyer's own number.
     reference_most: usize,
     /// Whether a line is never without a price.
@@ -162,7 +167,7 @@ const OF_S4: Said = Said {
     by_buyer: "SoldToParty eq '17100007'",
     by_number: Some("Product eq 'TG0011'"),
     absent: &["9999999", "no%20such", "%27)%20or%20(%27"],
-    customer: ("family_name", "O'Brien"),
+    customer: ["family_name", "O'Brien", "Gdynia"],
     reference_most: 35,
     is_priced: false,
     values: Value::clone,
@@ -216,8 +221,7 @@ const OF_BUSINESS_CENTRAL: Said = Said {
     // Its numbers are trimmed before they are compared.
     by_number: None,
     absent: &["fca5738a-0000-ea11-bb43-000d3a2feca1", "9999999", "%27)%20or%20(%27"],
-    // It has none.
-    customer: ("", ""),
+    customer: ["vat_id", "PL5250000003", "Berlin"],
     reference_most: 35,
     is_priced: false,
     values: Value::clone,
@@ -252,7 +256,7 @@ const OF_TRYTON: Said = Said {
     by_buyer: r#"[["party","=",8]]"#,
     by_number: Some(r#"[["code","=","G-001"]]"#),
     absent: &["9999999", "no%20such", "%27)%20or%20(%27"],
-    customer: ("name", "O'Brien & Sons"),
+    customer: ["name", "O'Brien & Sons", "Gdynia"],
     // As many as the shared schema has room for.
     reference_most: 70,
     is_priced: true,
@@ -286,6 +290,7 @@ macro_rules! erp {
             customers_are_told: super::proofs::TELLS_CUSTOMERS,
             a_customer_is_changed: super::proofs::CHANGES_CUSTOMERS,
             invoices_are_told: super::proofs::TELLS_INVOICES,
+            shipments_are_told: super::proofs::TELLS_SHIPMENTS,
             a_product_is_made: super::proofs::NEW_PRODUCT,
             an_order_is_made_with_its_lines_by_one_request: super::proofs::NEW_ORDER,
             a_line_is_made_at_a_price: super::proofs::AT_A_PRICE,
@@ -307,3 +312,24 @@ macro_rules! erp {
 erp!(sap_s4: super::S4);
 erp!(business_central: super::BUSINESS_CENTRAL);
 erp!(tryton: super::TRYTON);
+
+#[test]
+fn a_product_of_tryton_is_renumbered_described_and_put_away_and_keeps_what_its_template_says() {
+    let gate = Gate::open(&TRYTON);
+    let product = gate.whole("/v1/products?sku=G-001").remove(0);
+    let path = format!("/v1/products/{}", product["id"].as_str().unwrap());
+    let change = json!({ "sku": "G-001A", "description": "Lampa", "status": "archived" });
+    gate.system.forget();
+    let changed = gate.patch(&path, &change).expect(200).json();
+    assert_eq!(gate.changes().len(), 1);
+    assert!(real::is_guarded(&gate.changes()[0]), "{:?}", gate.changes());
+    for field in ["sku", "description", "status"] {
+        assert_eq!(changed[field], change[field], "{changed}");
+    }
+    for field in ["name", "unit", "list_price"] {
+        assert_eq!(changed[field], product[field], "{changed}");
+    }
+    assert_eq!(gate.get(&path).expect(200).json(), changed);
+    let problem = gate.patch(&path, &json!({ "name": "Lampa" })).refused(422).json();
+    assert!(problem.to_string().contains("the name is the template's"), "{problem}");
+}

@@ -18,6 +18,7 @@ use crate::{
 
 pub(super) const LINE_PRICE: Capability = Capability::Own("a line is made at a price");
 pub(super) const CUSTOMERS: Capability = Capability::Own("customers");
+pub(super) const SHIPMENTS: Capability = Capability::Own("shipments");
 pub(super) const CUSTOMER_CHANGE: Capability = Capability::Own("a customer is changed");
 pub(super) const CONFIRM: Capability = Capability::Own("an order is confirmed");
 pub(super) const INVOICES: Capability = Capability::Own("invoices");
@@ -42,6 +43,7 @@ pub(super) const STOCK: Clause = always(Capability::Own("stock"), reads::stock);
 pub(super) const TELLS_CUSTOMERS: Clause = unless(CUSTOMERS, reads::customers, reads::ask_customers);
 pub(super) const CHANGES_CUSTOMERS: Clause = unless(CUSTOMER_CHANGE, change_customer, ask_change_customer);
 pub(super) const TELLS_INVOICES: Clause = unless(INVOICES, reads::invoices, reads::ask_invoices);
+pub(super) const TELLS_SHIPMENTS: Clause = unless(SHIPMENTS, reads::shipments, reads::ask_shipments);
 pub(super) const NEW_PRODUCT: Clause = unless(Capability::Create("products"), new_product, post_product);
 pub(super) const NEW_ORDER: Clause = always(Capability::Create("orders"), new_order);
 pub(super) const AT_A_PRICE: Clause = unless(LINE_PRICE, at_a_price, post_at_a_price);

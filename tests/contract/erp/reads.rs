@@ -186,12 +186,12 @@ pub(super) fn customers(gate: &Gate) {
         assert!(all.iter().any(|it| it["kind"] == "person"));
     }
     assert!(all.iter().all(|it| it["name"].is_string() && it["kind"].is_string()));
-    let (field, value) = said_of(gate).customer;
+    let [field, value, city] = said_of(gate).customer;
     let found = gate.whole(&format!("/v1/customers?limit=200&{field}={}", encoded(value)));
     let expected: Vec<&Value> = all.iter().filter(|it| it[field] == value).collect();
     assert!(!expected.is_empty() && expected.len() < all.len(), "{field} tells nothing apart");
     assert_eq!(found.iter().collect::<Vec<_>>(), expected);
-    assert!(found.iter().all(|it| it["addresses"][0]["city"] == "Gdynia"));
+    assert!(found.iter().all(|it| it["addresses"][0]["city"] == city));
 }
 
 pub(super) fn ask_customers(gate: &Gate) -> Answer {
@@ -214,4 +214,44 @@ pub(super) fn invoices(gate: &Gate) {
 
 pub(super) fn ask_invoices(gate: &Gate) -> Answer {
     gate.get("/v1/invoices")
+}
+
+pub(super) fn shipments(gate: &Gate) {
+    let all = gate.whole("/v1/shipments?limit=20");
+    assert!(all.len() > 20);
+    for shipment in &all {
+        for field in ["number", "order_number", "customer", "shipped_on"] {
+            assert!(shipment[field].is_string(), "{field}: {shipment}");
+        }
+        assert_eq!(shipment["status"], "shipped");
+        assert!(shipment["to"]["city"].is_string(), "{shipment}");
+    }
+    let (one, buyer) = (&all[3], said_of(gate).buyer);
+    assert_eq!(
+        gate.get(&format!("/v1/shipments/{}", encoded(one["id"].as_str().unwrap()))).expect(200).json(),
+        *one
+    );
+    let own: Vec<&Value> = all.iter().filter(|it| it["customer"] == buyer).collect();
+    let found = gate.whole(&format!("/v1/shipments?limit=200&customer={buyer}"));
+    assert!(!own.is_empty() && own.len() < all.len());
+    assert_eq!(found.iter().collect::<Vec<_>>(), own);
+    // It holds what has left of the order that it names.
+    let number = encoded(one["order_number"].as_str().unwrap());
+    let order = gate.whole(&format!("/v1/orders?number={number}")).remove(0);
+    let lines = |of: &Value, quantity: &str| -> Vec<(Value, Value)> {
+        of["lines"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|line| (line["sku"].clone(), line[quantity].clone()))
+            .collect()
+    };
+    assert_eq!(lines(one, "quantity"), lines(&order, "shipped_quantity"));
+    let refused =
+        gate.post("/v1/shipments", &serde_json::json!({ "order": order["id"] })).refused(405).json();
+    assert!(refused["detail"].as_str().unwrap().contains("posted"), "{refused}");
+}
+
+pub(super) fn ask_shipments(gate: &Gate) -> Answer {
+    gate.get("/v1/shipments")
 }

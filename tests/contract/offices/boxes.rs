@@ -44,6 +44,21 @@ fn items() -> Vec<Value> {
     (0..ALL).map(item).collect()
 }
 
+/// Movements of stock between two places; a list tells no lines of them.
+fn movements(is_whole: bool) -> Vec<Value> {
+    let movement = |n: usize| {
+        let mut movement = json!({ "id": format!("ff808181644d5e5b01644e50075{n:05}"), "name": "do Gdyni", "description": "", "identifier": format!("483Z{n:02}"),
+            "origin": { "id": "1", "name": "Magazyn" }, "destination": { "id": "2", "name": "Punkt w Gdyni" }, "dateRequested": "06/23/2026",
+            "requestedBy": { "id": "1", "name": "Admin", "email": "admin@example.com" } });
+        if is_whole {
+            movement["lineItems"] = json!([ { "id": format!("ff80818164{n:05}"), "productCode": format!("AB{n}"), "product": { "id": format!("ff80818155df9de40155df9e310{n:05}"),
+                "productCode": format!("AB{n}"), "name": format!("Bandaż {n}") }, "statusCode": "PENDING", "quantityRequested": 10 * n } ]);
+        }
+        movement
+    };
+    (0..ALL).map(movement).collect()
+}
+
 impl Answers for Boxes {
     fn answer(&self, ask: &Ask) -> Response<Bytes> {
         let mut state = self.0.lock();
@@ -90,6 +105,18 @@ impl State {
                 Some(rows) => said(200, &json!({ "data": rows, "totalCount": ALL })),
                 None => refused(500, "Cannot cast object"),
             },
+            (&Method::GET, "stockMovements") => match page(ask, &movements(false)) {
+                Some(rows) => said(200, &json!({ "data": rows })),
+                None => refused(500, "Cannot cast object"),
+            },
+            (&Method::GET, rest) if rest.starts_with("stockMovements/") => {
+                let id = rest.strip_prefix("stockMovements/").unwrap_or_default();
+                let found = movements(true).into_iter().find(|movement| movement["id"] == id);
+                found.map_or_else(
+                    || refused(404, "Resource not found"),
+                    |one| said(200, &json!({ "data": one })),
+                )
+            }
             (&Method::POST, "products") => self.create(ask),
             (&Method::GET, rest) => {
                 let id = rest.strip_prefix("products/").unwrap_or_default();

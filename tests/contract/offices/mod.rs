@@ -57,7 +57,7 @@ const BOXES: Subject = Subject {
     file: "catalogue/openboxes.yaml",
     root: boxes::ROOT,
     secrets: &[("OPENBOXES_PASSWORD", boxes::PASSWORD)],
-    serves: &["products", "stock-levels"],
+    serves: &["products", "stock-levels", "shipments"],
     edits: &[],
     standin: boxes::Boxes::start,
     gaps: &[],
@@ -443,6 +443,21 @@ mod openboxes {
             "without it, it were the whole company's"
         );
         assert_eq!(gate.whole("/v1/stock-levels?sku=AB1").len(), 4);
+    }
+
+    #[test]
+    fn movements_of_stock_are_shipments_whose_lines_are_told_of_one() {
+        let gate = Gate::open(&BOXES);
+        let all = holds(&gate, "shipments", boxes::ALL);
+        let one = gate.get(&at("shipments", &all[3])).expect(200).json();
+        for field in ["id", "number", "from", "to"] {
+            assert_eq!(one[field], all[3][field]);
+        }
+        assert!(all[3]["lines"].is_null(), "untold is not empty: {}", all[3]);
+        assert_eq!((&one["lines"][0]["sku"], &one["lines"][0]["quantity"]), (&json!("AB3"), &json!("30")));
+        assert_eq!((&one["from"]["code"], &one["to"]["code"]), (&json!("1"), &json!("2")));
+        assert!(!one.to_string().contains("admin@"), "who asked for it is nobody's business: {one}");
+        told(gate.get("/v1/shipments/nobody"), 404, "/not-found");
     }
 
     #[test]

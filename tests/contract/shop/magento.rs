@@ -21,7 +21,7 @@ pub(super) const TOKEN: &str = "magento-contract-1";
 /// Name, the field of the key, the rows.
 type Book = (&'static str, &'static str, Vec<Value>);
 
-pub(super) struct Magento(Mutex<[Book; 4]>);
+pub(super) struct Magento(Mutex<[Book; 5]>);
 
 fn utc(at: Timestamp) -> String {
     TimeZone::UTC.to_datetime(at).strftime("%Y-%m-%d %H:%M:%S").to_string()
@@ -64,7 +64,13 @@ impl Magento {
                 "discount_amount": 0, "grand_total": number(&records::money(records::net(&it, &goods))), "tax_amount": 0, "remote_ip": "192.0.2.7",
                 "items": lines.collect::<Vec<_>>() })
         });
+        let invoices = records::orders().into_iter().filter(|it| it.number % 2 == 0).map(|it| {
+            json!({ "entity_id": 900 + it.number, "increment_id": format!("{:09}", it.number), "order_id": 600 + it.number, "state": 2,
+                "order_currency_code": "USD", "base_currency_code": "USD", "grand_total": number(&records::money(records::net(&it, &goods))),
+                "created_at": utc(it.made), "updated_at": utc(it.made), "items": [] })
+        });
         Self(Mutex::new([
+            ("invoices", "entity_id", invoices.collect()),
             ("customers", "id", customers.collect()),
             ("products", "sku", products.collect()),
             ("inventory/source-items", "sku", stock.collect()),
@@ -100,6 +106,11 @@ impl Answers for Magento {
             ("customers", None) if ask.method == Method::GET => return no_route(),
             ("inventory", Some(rest)) => (name, key) = (format!("inventory/{rest}"), None),
             _ => {}
+        }
+        if (name.as_str(), key.as_deref(), &ask.method)
+            == ("products", Some("tier-prices-information"), &Method::POST)
+        {
+            return tier_prices(ask);
         }
         let mut books = self.0.lock();
         let Some((_, by, rows)) = books.iter_mut().find(|(known, ..)| *known == name) else {
@@ -147,6 +158,21 @@ impl Answers for Magento {
             _ => no_route(),
         }
     }
+}
+
+/// What products cost from a quantity on, of those whose numbers it is given and no others.
+fn tier_prices(ask: &Ask) -> Response<Bytes> {
+    let skus = ask.json().and_then(|body| body["skus"].as_array().cloned());
+    let Some(skus) = skus.filter(|skus| skus.iter().all(Value::is_string)) else { return required("skus") };
+    let goods = records::products();
+    let found = skus.iter().filter_map(|sku| goods.iter().find(|it| json!(it.sku) == *sku));
+    let tiers = found.flat_map(|it| {
+        [
+            json!({ "price": 4.5, "price_type": "fixed", "website_id": 0, "sku": it.sku, "customer_group": "Wholesale", "quantity": 10 }),
+            json!({ "price": 5, "price_type": "discount", "website_id": 0, "sku": it.sku, "customer_group": "ALL GROUPS", "quantity": 100 }),
+        ]
+    });
+    told(200, &tiers.collect::<Vec<_>>().into())
 }
 
 /// Custom attributes are changed one by one, by their code.

@@ -12,9 +12,11 @@ pub(crate) mod xml;
 
 use std::sync::Arc;
 
+use serde_json::json;
+
 use crate::{
     contract,
-    ground::{Capability, Gap, Subject},
+    ground::{Capability, Gap, Gate, Subject},
 };
 
 /// A gap whose reason is that the system behind a collection cannot do this.
@@ -33,19 +35,21 @@ const fn unserved(capability: Capability) -> Gap {
 }
 
 const SERVES: &[&str] = &["customers", "products", "orders", "stock-levels"];
+const WITH_PAYMENTS: &[&str] = &["customers", "products", "orders", "stock-levels", "payments"];
 
 const SHOPIFY: Subject = Subject {
     name: "shopify",
     file: "catalogue/shopify.yaml",
     root: shopify::ROOT,
     secrets: &[("SHOPIFY_TOKEN", shopify::TOKEN)],
-    serves: SERVES,
+    serves: &["customers", "products", "orders", "stock-levels", "shipments", "payments"],
     edits: &[],
     standin: || Arc::new(shopify::Shopify::new()),
     gaps: &[
         // A variant's; a list of variants sent would replace all of them.
         unmappable(proofs::PRICE_CHANGE, "/list_price/net_price"),
         cannot(Capability::Create("orders"), "cannot create: orders are placed in the shop"),
+        cannot(proofs::PAYMENTS, "cannot list: the shop tells payments of one order at a time"),
         unserved(proofs::PRICES),
     ],
 };
@@ -64,6 +68,9 @@ const SHOPIFY_GRAPHQL: Subject = Subject {
         cannot(Capability::Create("orders"), "cannot create: orders are placed in the shop"),
         // It has prices, and none for some.
         unserved(proofs::PRICES),
+        // Its document asks for neither.
+        unserved(proofs::SHIPMENTS),
+        unserved(proofs::PAYMENTS),
     ],
 };
 
@@ -72,10 +79,19 @@ const WOOCOMMERCE: Subject = Subject {
     file: "catalogue/woocommerce.yaml",
     root: woocommerce::ROOT,
     secrets: &[("WOOCOMMERCE_SECRET", woocommerce::SECRET)],
-    serves: SERVES,
+    serves: WITH_PAYMENTS,
     edits: &[],
     standin: || Arc::new(woocommerce::Woocommerce::new()),
-    gaps: &[unserved(proofs::PRICES)],
+    gaps: &[unserved(proofs::PRICES), unserved(proofs::SHIPMENTS)],
+};
+
+/// What it paid back, in a file of its own.
+const WOOCOMMERCE_REFUNDS: Subject = Subject {
+    name: "woocommerce-refunds",
+    file: "catalogue/woocommerce-refunds.yaml",
+    serves: &["payments"],
+    gaps: &[],
+    ..WOOCOMMERCE
 };
 
 const PRESTASHOP: Subject = Subject {
@@ -83,12 +99,13 @@ const PRESTASHOP: Subject = Subject {
     file: "catalogue/prestashop.yaml",
     root: prestashop::ROOT,
     secrets: &[("PRESTASHOP_AUTHORIZATION", prestashop::AUTHORIZATION)],
-    serves: &["customers", "products", "orders", "stock-levels", "prices"],
+    serves: &["customers", "products", "orders", "stock-levels", "prices", "payments"],
     edits: &[],
     standin: || Arc::new(prestashop::Prestashop::new()),
     gaps: &[
         cannot(Capability::Create("orders"), "cannot create: an order is made of a cart"),
         cannot(Capability::Create("customers"), "cannot create: a new customer needs a password"),
+        unserved(proofs::SHIPMENTS),
     ],
 };
 
@@ -97,13 +114,15 @@ const MAGENTO: Subject = Subject {
     file: "catalogue/magento.yaml",
     root: magento::ROOT,
     secrets: &[("MAGENTO_TOKEN", magento::TOKEN)],
-    serves: SERVES,
+    serves: &["customers", "products", "orders", "stock-levels", "prices", "payments"],
     edits: &[],
     standin: || Arc::new(magento::Magento::new()),
     gaps: &[
         cannot(Capability::Create("orders"), "cannot create: an order is made of a cart"),
         cannot(proofs::CUSTOMER_CHANGE, "cannot update: a change drops the addresses that it does not hold"),
-        unserved(proofs::PRICES),
+        // It tells those of a product, by its number.
+        Gap { capability: proofs::PRICES, status: 400, reason: "sku" },
+        unserved(proofs::SHIPMENTS),
     ],
 };
 
@@ -129,6 +148,8 @@ macro_rules! shop {
             a_customer_is_changed: super::proofs::CUSTOMER_IS_CHANGED,
             a_product_is_taken_out: super::proofs::DELETE,
             prices_for_some_are_told: super::proofs::PRICES_FOR_SOME,
+            what_was_sent_is_told: super::proofs::WHAT_WAS_SENT,
+            what_was_paid_is_told: super::proofs::WHAT_WAS_PAID,
             a_value_that_cannot_be_is_refused_with_its_place: super::proofs::INVALID,
             a_shop_that_is_asked_too_much_says_when_to_come_back: super::proofs::RATE_LIMIT,
             hostile_texts_stay_texts: super::proofs::LITERALS,
@@ -141,3 +162,52 @@ shop!(shopify_graphql_shop: super::SHOPIFY_GRAPHQL);
 shop!(woocommerce_shop: super::WOOCOMMERCE);
 shop!(prestashop_shop: super::PRESTASHOP);
 shop!(magento_shop: super::MAGENTO);
+
+#[test]
+fn one_payment_of_a_shop_that_lists_none_is_read_by_its_order_and_its_id() {
+    let gate = Gate::open(&SHOPIFY);
+    let order = gate.get("/v1/orders/4002").expect(200).json();
+    let paid = gate.get("/v1/payments/4002,77").expect(200).json();
+    assert_eq!((&paid["direction"], &paid["status"]), (&json!("in"), &json!("completed")));
+    assert_eq!((&paid["amount"], &paid["currency"]), (&order["tax_inclusive_total"], &json!("USD")));
+    assert_eq!(paid["allocations"][0]["order"], order["id"]);
+    gate.get("/v1/payments/4002,78").refused(404);
+    gate.get("/v1/payments/4999,77").refused(404);
+}
+
+#[test]
+fn prices_for_some_are_told_of_a_product_by_its_number() {
+    let gate = Gate::open(&MAGENTO);
+    let told = gate.whole("/v1/prices?sku=ART-0003");
+    let brief = |it: &serde_json::Value| {
+        [
+            it["price_group"].clone(),
+            it["min_quantity"].clone(),
+            it["net_price"].clone(),
+            it["discount"]["value"].clone(),
+        ]
+    };
+    let null = serde_json::Value::Null;
+    assert_eq!(brief(&told[0]), [json!("Wholesale"), json!("10"), json!("4.5"), null.clone()]);
+    assert_eq!(brief(&told[1]), [null.clone(), json!("100"), null, json!("5")]);
+    assert_eq!((told.len(), &told[1]["discount"]["kind"]), (2, &json!("percent")));
+    assert!(told.iter().all(|it| it["product"] == "ART-0003" && it["currency"] == "USD"));
+    assert!(gate.whole("/v1/prices?sku=no-such").is_empty());
+}
+
+#[test]
+fn what_a_shop_paid_back_is_told_as_payments_out() {
+    let gate = Gate::open(&WOOCOMMERCE_REFUNDS);
+    let all = gate.whole("/v1/payments?limit=3");
+    assert_eq!(all.len(), records::ORDERS / 4);
+    for paid in &all {
+        assert_eq!((&paid["direction"], &paid["amount"]), (&json!("out"), &json!("1.50")));
+        assert!(paid["allocations"][0]["document_number"].is_string(), "{paid}");
+        assert_eq!(
+            gate.get(&format!("/v1/payments/{}", paid["id"].as_str().unwrap())).expect(200).json(),
+            *paid
+        );
+    }
+    // It is found by a search, which finds nothing.
+    gate.get("/v1/payments/999999").refused(404);
+}

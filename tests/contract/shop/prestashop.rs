@@ -22,7 +22,7 @@ pub(super) const AUTHORIZATION: &str = "Basic Q09OVFJBQ1RLRVkxOg==";
 /// Names of many and of one, and the rows.
 type Book = (&'static str, &'static str, Vec<Value>);
 
-pub(super) struct Prestashop(Mutex<[Book; 5]>);
+pub(super) struct Prestashop(Mutex<[Book; 6]>);
 
 /// A moment as the shop's own clock shows it.
 fn local(at: Timestamp) -> String {
@@ -74,7 +74,13 @@ impl Prestashop {
             json!({ "id": n.to_string(), "id_customer": "0", "id_group": "3", "id_product": pointed("products", 70 + n), "id_currency": "0",
                 "id_specific_price_rule": "0", "price": "-1.000000", "from_quantity": "10", "reduction": "0.050000", "reduction_type": "percentage" })
         });
+        let payments = records::orders().into_iter().filter(|it| it.number % 2 == 0).map(|it| {
+            json!({ "id": (300 + it.number).to_string(), "order_reference": format!("REF{:06}", it.number), "id_currency": pointed("currencies", 1),
+                "amount": format!("{}0000", records::money(records::net(&it, &goods))), "payment_method": "Przelew", "conversion_rate": "1.000000",
+                "transaction_id": "", "card_number": "", "card_brand": "", "card_expiration": "", "card_holder": "", "date_add": local(it.made) })
+        });
         Self(Mutex::new([
+            ("order_payments", "order_payment", payments.collect()),
             ("customers", "customer", customers.collect()),
             ("products", "product", products.collect()),
             ("stock_availables", "stock_available", stock.collect()),

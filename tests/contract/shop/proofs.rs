@@ -21,6 +21,8 @@ use crate::{
 pub(super) const PRICE_CHANGE: Capability = Capability::Own("the price of a product is changed");
 pub(super) const CUSTOMER_CHANGE: Capability = Capability::Own("a customer is changed");
 pub(super) const PRICES: Capability = Capability::Own("prices for some");
+pub(super) const SHIPMENTS: Capability = Capability::Own("what was sent");
+pub(super) const PAYMENTS: Capability = Capability::Own("what was paid");
 
 const fn always(capability: Capability, proof: fn(&Gate)) -> Clause {
     Clause { capability, proof, ask: None }
@@ -49,6 +51,8 @@ pub(super) const PRICE_IS_CHANGED: Clause = unless(PRICE_CHANGE, price_change, p
 pub(super) const CUSTOMER_IS_CHANGED: Clause = unless(CUSTOMER_CHANGE, customer_change, patch_customer);
 pub(super) const DELETE: Clause = always(Capability::Delete, delete);
 pub(super) const PRICES_FOR_SOME: Clause = unless(PRICES, prices, |gate| gate.get("/v1/prices"));
+pub(super) const WHAT_WAS_SENT: Clause = unless(SHIPMENTS, shipments, |gate| gate.get("/v1/shipments"));
+pub(super) const WHAT_WAS_PAID: Clause = unless(PAYMENTS, payments, |gate| gate.get("/v1/payments"));
 pub(super) const INVALID: Clause = always(Capability::Invalid, invalid);
 pub(super) const RATE_LIMIT: Clause = always(Capability::RateLimit, rate_limit);
 pub(super) const LITERALS: Clause = always(Capability::Literals, literals);
@@ -475,6 +479,65 @@ fn prices(gate: &Gate) {
     same_amount(&told[0]["discount"]["value"], "5");
     // The product's own price is none of the rule's.
     assert!(told[0].get("net_price").is_none_or(Value::is_null));
+}
+
+/// A record as it is read by its id.
+fn one(gate: &Gate, collection: &str, record: &Value) -> Value {
+    let id = encoded(record["id"].as_str().unwrap());
+    gate.get(&format!("/v1/{collection}/{id}")).expect(200).json()
+}
+
+fn shipments(gate: &Gate) {
+    let orders = gate.whole("/v1/orders?limit=200");
+    let all = gate.whole("/v1/shipments?limit=5");
+    // Of every second order, whole.
+    assert_eq!(all.len(), records::ORDERS / 2);
+    for sent in &all {
+        let order = orders.iter().find(|order| order["id"] == sent["order"]).unwrap();
+        let lines = |of: &Value| -> Vec<Value> {
+            of["lines"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|line| json!([line["sku"], line["quantity"]]))
+                .collect()
+        };
+        assert_eq!(lines(sent), lines(order));
+        assert!(sent["tracking"][0]["number"].is_string() && sent["carrier"].is_string(), "{sent}");
+    }
+    assert!(
+        all.iter().any(|sent| sent["status"] == "delivered")
+            && all.iter().any(|sent| sent["status"] == "shipped")
+    );
+    assert_eq!(one(gate, "shipments", &all[4]), all[4]);
+    gate.system.forget();
+    let order = all[4]["order"].as_str().unwrap();
+    assert_eq!(finds(gate, &format!("/v1/shipments?order={order}"), &all, |sent| sent["order"] == order), 1);
+    was_asked(gate, &[("shopify", "ids=")]);
+    gate.get("/v1/shipments/999999,1").refused(404);
+    gate.get("/v1/shipments/999999").refused(404);
+}
+
+fn payments(gate: &Gate) {
+    let orders = gate.whole("/v1/orders?limit=200");
+    let all = gate.whole("/v1/payments?limit=5");
+    let paid: Vec<&Value> = all.iter().filter(|payment| payment["status"] == "completed").collect();
+    // Every second order is paid; of the others a shop tells that they are due, or nothing.
+    assert_eq!(paid.len(), records::ORDERS / 2);
+    assert!(all.iter().all(|payment| payment["status"] == "completed" || payment["status"] == "pending"));
+    for payment in &all {
+        assert_eq!((&payment["direction"], payment["currency"].is_string()), (&json!("in"), true));
+        let of = &payment["allocations"][0];
+        let is_meant =
+            |order: &&Value| order["id"] == of["order"] || order["number"] == of["document_number"];
+        let order = orders.iter().find(is_meant).unwrap();
+        same_amount(&payment["amount"], order["tax_inclusive_total"].as_str().unwrap());
+        same_amount(&of["amount"], payment["amount"].as_str().unwrap());
+        assert_eq!(payment["paid_at"].is_string(), payment["status"] == "completed", "{payment}");
+    }
+    assert_eq!(one(gate, "payments", paid[3]), *paid[3]);
+    gate.get("/v1/payments/999999").refused(404);
+    gate.post("/v1/payments", &json!({ "direction": "in", "amount": "1", "currency": "EUR" })).refused(405);
 }
 
 fn invalid(gate: &Gate) {

@@ -52,6 +52,7 @@ impl Shopify {
                 "taxes_included": false, "total_discounts": "0.00", "total_tax": "0.00",
                 "total_price": records::money(records::net(&it, &goods)), "token": "secret-of-the-order",
                 "customer": { "id": 9000 + it.customer, "first_name": "x", "last_name": "y" },
+                "fulfillments": if it.number % 2 == 0 { json!([sent(&it, lines.clone().collect())]) } else { json!([]) },
                 "line_items": lines.collect::<Vec<_>>(), "created_at": local(it.made), "updated_at": local(it.made) })
         });
         Self(Mutex::new([
@@ -59,6 +60,30 @@ impl Shopify {
             ("products", "product", products.collect()),
             ("orders", "order", orders.collect()),
         ]))
+    }
+}
+
+/// What was sent of an order: all of it, at once.
+fn sent(order: &records::Order, lines: Vec<Value>) -> Value {
+    json!({ "id": 6000 + order.number, "order_id": 4000 + order.number, "name": format!("#{}.1", 1000 + order.number),
+        "status": "success", "service": "manual", "shipment_status": if order.number % 4 == 0 { json!("delivered") } else { Value::Null },
+        "tracking_company": "UPS", "tracking_number": format!("1Z{}", order.number), "tracking_url": null, "location_id": 655_441_491,
+        "line_items": lines, "created_at": local(order.made), "updated_at": local(order.made) })
+}
+
+/// What stands under an order at an address of its own: what was sent of it, and what was paid.
+fn under(order: &Value, rest: &str) -> Option<Value> {
+    let (what, id) = rest.split_once('/')?;
+    match what {
+        "fulfillments" => {
+            let sent = order["fulfillments"].as_array()?.iter().find(|sent| numbered(sent, "id", id))?;
+            Some(json!({ "fulfillment": sent }))
+        }
+        "transactions" if id == "77" => {
+            Some(json!({ "transaction": { "id": 77, "order_id": order["id"], "kind": "sale",
+            "status": "success", "gateway": "bogus", "currency": "USD", "amount": order["total_price"], "created_at": order["created_at"] } }))
+        }
+        _ => None,
     }
 }
 
@@ -84,6 +109,11 @@ impl Answers for Shopify {
                 _ => absent(),
             };
         };
+        if let Some((of, rest)) = id.split_once('/') {
+            let order = rows.iter().find(|row| name == "orders" && numbered(row, "id", of));
+            let found = order.filter(|_| ask.method == Method::GET).and_then(|order| under(order, rest));
+            return found.map_or_else(absent, |found| told(200, &found));
+        }
         if id == TOO_MUCH {
             let text = "Exceeded 2 calls per second for api client. Reduce request rates to resume uninterrupted service.";
             return with(told(429, &json!({ "errors": text })), "retry-after", "2.0");
@@ -163,6 +193,10 @@ fn list(ask: &Ask, name: &str, rows: &[Value]) -> Response<Bytes> {
             Some((field @ ("created_at" | "updated_at"), end @ ("min" | "max"))) => (field, end),
             _ if ["limit", "page_info"].contains(&parameter.as_str()) => continue,
             _ if name == "orders" && parameter == "status" => continue,
+            _ if name == "orders" && parameter == "ids" => {
+                found.retain(|row| value.split(',').any(|id| numbered(row, "id", id)));
+                continue;
+            }
             _ if ["title", "product_type", "status", "financial_status"].contains(&parameter.as_str()) => {
                 found.retain(|row| row[parameter] == json!(value));
                 continue;

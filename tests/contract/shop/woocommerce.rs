@@ -17,7 +17,7 @@ use super::{
 pub(super) const ROOT: &str = "/wp-json/wc/v3";
 pub(super) const SECRET: &str = "cs_contract_1";
 
-pub(super) struct Woocommerce(Mutex<[(&'static str, Vec<Value>); 3]>);
+pub(super) struct Woocommerce(Mutex<[(&'static str, Vec<Value>); 4]>);
 
 fn gmt(at: Timestamp) -> String {
     TimeZone::UTC.to_datetime(at).to_string()
@@ -48,12 +48,18 @@ impl Woocommerce {
                 "status": if it.number % 2 == 0 { "completed" } else { "processing" }, "customer_id": 20 + it.customer,
                 "discount_total": "0.00", "total": records::money(records::net(&it, &goods)), "total_tax": "0.00",
                 "billing": { "first_name": "x", "last_name": "y", "email": "" }, "shipping": {}, "customer_ip_address": "192.0.2.7",
+                "payment_method": "bacs", "transaction_id": "", "date_paid_gmt": if it.number % 2 == 0 { json!(gmt(it.made)) } else { Value::Null },
                 "line_items": lines.collect::<Vec<_>>(), "date_created_gmt": gmt(it.made), "date_modified_gmt": gmt(it.made) })
+        });
+        let refunds = records::orders().into_iter().filter(|it| it.number % 4 == 0).map(|it| {
+            json!({ "id": 8000 + it.number, "parent_id": 7000 + it.number, "date_created_gmt": gmt(it.made), "amount": "1.50", "reason": "",
+                "refunded_by": 1, "refunded_payment": false, "meta_data": [], "line_items": [] })
         });
         Self(Mutex::new([
             ("customers", customers.collect()),
             ("products", products.collect()),
             ("orders", orders.collect()),
+            ("refunds", refunds.collect()),
         ]))
     }
 }
@@ -81,6 +87,10 @@ impl Answers for Woocommerce {
         let Some((name, key)) = place(ask, ROOT) else { return no_route() };
         let mut books = self.0.lock();
         let Some((_, rows)) = books.iter_mut().find(|(known, _)| *known == name) else { return no_route() };
+        // They are only listed.
+        if name == "refunds" && (key.is_some() || ask.method != Method::GET) {
+            return no_route();
+        }
         let Some(id) = key else {
             return match ask.method {
                 Method::GET => list(ask, &name, rows),
@@ -202,6 +212,10 @@ fn list(ask: &Ask, name: &str, rows: &[Value]) -> Response<Bytes> {
                     return invalid("email", "Invalid email address.");
                 }
                 found.retain(|row| row["email"].as_str().unwrap().eq_ignore_ascii_case(value));
+                continue;
+            }
+            "include" if name == "refunds" => {
+                found.retain(|row| numbered(row, "id", value));
                 continue;
             }
             "page" | "per_page" | "dates_are_gmt" | "orderby" | "order" => continue,

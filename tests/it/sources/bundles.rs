@@ -81,7 +81,12 @@ fn systems_that_nothing_tells_apart_do_not_serve_one_collection() {
         ("gateway.yaml", BOTH, "[firms, firms]", "`firms` serves the collection already"),
         ("gateway.yaml", BOTH, "[firms, frims]", "there is no system `frims`"),
         ("gateway.yaml", BOTH, "[]", "name a system that serves the collection"),
-        ("gateway.yaml", BOTH, "[firms, erp]", "system `erp` does not map the entity `Customer`"),
+        (
+            "gateway.yaml",
+            BOTH,
+            "[firms, people]\n  metrics: [firms]",
+            "system `firms` does not map the entity `Metric`",
+        ),
         (
             "gateway.yaml",
             BOTH,
@@ -109,6 +114,21 @@ fn systems_that_nothing_tells_apart_do_not_serve_one_collection() {
     let by_where = "where: { sort: p }\n    fields:\n      kind: { at: sort, values: { p: person, c: company }, write: never }";
     let (code, all) = told("systems/people.yaml", "fields:\n      kind: =person", by_where);
     assert_eq!(code, 0, "{all}");
+}
+
+#[test]
+fn the_shipped_files_of_companies_and_contacts_serve_customers_together() {
+    let dir = tempfile::tempdir().unwrap();
+    let policies = dir.path().join("policies");
+    crate::kit::copy_shipped(&policies);
+    let file = "systems/catalogue/hubspot-companies.yaml";
+    fs::rename(policies.join(file), policies.join("systems/hubspot-companies.yaml")).unwrap();
+    change(&policies, "gateway.yaml", "customers: crm", "customers: [crm, hubspot-companies]");
+    change(&policies, "gateway.yaml", "\nids: keys\n", "\nids: opaque\n");
+    change(&policies, "gateway.yaml", "secrets:", "secrets:\n  hubspot-companies: [HUBSPOT_TOKEN]");
+    let folder = policies.to_str().unwrap();
+    let check = crate::kit::run(&["policy", "check", "--without-secrets", "--policies", folder]);
+    assert_eq!(check.code, 0, "{}{}", check.out, check.err);
 }
 
 #[test]
