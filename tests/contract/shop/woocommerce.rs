@@ -44,8 +44,14 @@ impl Woocommerce {
                     "tax_class": "", "total": records::money(records::cents(&product.price, *quantity)), "total_tax": "0.00",
                     "sku": product.sku, "price": product.price.parse::<serde_json::Number>().unwrap() })
             });
+            let (status, paid) = match it.number % 4 {
+                0 => ("completed", json!(gmt(it.made))),
+                1 => ("processing", json!(gmt(it.made))),
+                2 => ("refunded", json!(gmt(it.made))),
+                _ => ("pending", Value::Null),
+            };
             json!({ "id": 7000 + it.number, "number": (7000 + it.number).to_string(), "currency": "EUR", "prices_include_tax": false,
-                "status": if it.number % 2 == 0 { "completed" } else { "processing" }, "customer_id": 20 + it.customer,
+                "status": status, "date_paid_gmt": paid, "refunds": [], "customer_id": 20 + it.customer,
                 "discount_total": "0.00", "total": records::money(records::net(&it, &goods)), "total_tax": "0.00",
                 "billing": { "first_name": "x", "last_name": "y", "email": "" }, "shipping": {}, "customer_ip_address": "192.0.2.7",
                 "line_items": lines.collect::<Vec<_>>(), "date_created_gmt": gmt(it.made), "date_modified_gmt": gmt(it.made) })
