@@ -33,7 +33,7 @@ impl Woocommerce {
         });
         let products = goods.iter().map(|it| {
             json!({ "id": 700 + it.number, "name": it.name, "type": "simple", "status": if it.is_sold { "publish" } else { "draft" },
-                "sku": it.sku, "price": it.price, "regular_price": it.price, "sale_price": "", "tax_class": "", "weight": "",
+                "sku": it.sku, "price": it.price, "regular_price": it.price, "sale_price": "", "tax_status": "taxable", "tax_class": "", "weight": "",
                 "manage_stock": true, "stock_quantity": it.stock, "stock_status": if it.stock > 0 { "instock" } else { "outofstock" },
                 "date_created_gmt": gmt(it.made), "date_modified_gmt": gmt(it.changed), "meta_data": [ { "id": 1, "key": "kept", "value": "yes" } ] })
         });
