@@ -293,11 +293,15 @@ sparse! {
     }
 }
 
-const UNITS: [(&str, &str); 10] = [
+const UNITS: [(&str, &str); 14] = [
     ("PCS", "H87"),
-    ("EA", "H87"),
+    ("EA", "EA"),
     ("SET", "SET"),
-    ("BOX", "BX"),
+    ("BOX", "XBX"),
+    ("PACK", "XPK"),
+    ("PALLET", "XPX"),
+    ("MIN", "MIN"),
+    ("KM", "KMT"),
     ("KG", "KGM"),
     ("G", "GRM"),
     ("L", "LTR"),
@@ -323,14 +327,18 @@ fn order_line(line: SalesOrderLine<'_>) -> OrderLine {
         product: Some(line.item_id),
         description: some(Some(line.description)),
         quantity: exact(line.quantity),
-        unit: Some(match UNITS.iter().find(|(native, _)| *native == line.unit_of_measure_code) {
-            Some((_, unit)) => (*unit).to_owned(),
-            None => line.unit_of_measure_code,
-        }),
+        unit: UNITS
+            .iter()
+            .find(|(native, _)| *native == line.unit_of_measure_code)
+            .map(|(_, unit)| (*unit).to_owned()),
         net_price: exact(line.unit_price),
         discount_percent: exact(line.discount_percent),
         line_net_total: exact(line.net_amount),
-        tax_category: some(Some(line.tax_code)),
+        tax_category: match &*line.tax_code {
+            "FURNITURE" | "LABOR" | "MATERIALS" | "SUPPLIES" | "TAXABLE" => Some("S".to_owned()),
+            "NONTAXABLE" => Some("E".to_owned()),
+            _ => None,
+        },
         tax_rate: exact(line.tax_percent),
         tax_amount: exact(line.net_tax_amount),
         shipped_quantity: exact(line.shipped_quantity),
@@ -413,10 +421,12 @@ fn order_line_out(line: &OrderLine) -> SalesOrderLineOut<'_> {
         quantity: number(&line.quantity),
         unit_of_measure_code: unit
             .as_deref()
-            .map(|unit| UNITS.iter().find(|(_, known)| *known == unit).map_or(unit, |(native, _)| *native)),
+            .and_then(|unit| UNITS.iter().find(|(_, known)| *known == unit).map(|(native, _)| *native)),
         unit_price: number(&line.net_price),
         discount_percent: number(&line.discount_percent),
-        tax_code: tax_category.as_deref(),
+        tax_code: tax_category
+            .as_deref()
+            .map(|category| if category == "S" { "TAXABLE" } else { "NONTAXABLE" }),
         shipment_date: requested_on.as_ref(),
     }
 }

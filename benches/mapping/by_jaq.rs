@@ -95,7 +95,8 @@ def kept: map_values(values);
 pub(crate) const ORDER_IN: &str = r#"
 def some: if . == "" then null else . end;
 def kept: map_values(values);
-def unit: { PCS: "H87", EA: "H87", SET: "SET", BOX: "BX", KG: "KGM", G: "GRM", L: "LTR", HOUR: "HUR", DAY: "DAY", M: "MTR" }[.] // .;
+def unit: { PCS: "H87", EA: "EA", SET: "SET", BOX: "XBX", PACK: "XPK", PALLET: "XPX", KG: "KGM", G: "GRM", L: "LTR", HOUR: "HUR", MIN: "MIN", DAY: "DAY", KM: "KMT", M: "MTR" }[.];
+def tax: { FURNITURE: "S", LABOR: "S", MATERIALS: "S", SUPPLIES: "S", TAXABLE: "S", NONTAXABLE: "E" }[.];
 def exact: if . == null then null else tostring end;
 {
   id, number, customer: .customerNumber, customer_name: .customerName, buyer_reference: (.externalDocumentNumber | some),
@@ -107,7 +108,7 @@ def exact: if . == null then null else tostring end;
     id, kind: ({ Item: "item", Charge: "charge", Comment: "text" }[.lineType] // "other"),
     sku: (.lineObjectNumber | trim | ascii_upcase), product: .itemId, description: (.description | some),
     quantity: (.quantity | exact), unit: (.unitOfMeasureCode | unit), net_price: (.unitPrice | exact),
-    discount_percent: (.discountPercent | exact), line_net_total: (.netAmount | exact), tax_category: (.taxCode | some),
+    discount_percent: (.discountPercent | exact), line_net_total: (.netAmount | exact), tax_category: (.taxCode | tax),
     tax_rate: (.taxPercent | exact), tax_amount: (.netTaxAmount | exact), shipped_quantity: (.shippedQuantity | exact),
     invoiced_quantity: (.invoicedQuantity | exact), requested_on: .shipmentDate
   } | kept],
@@ -125,8 +126,8 @@ def native: if . == null then null else tonumber end;
   salesOrderLines: [.lines[] | {
     lineType: { item: "Item", charge: "Charge", text: "Comment" }[.kind],
     lineObjectNumber: (.sku | ascii_upcase), itemId: .product, description, quantity: (.quantity | native),
-    unitOfMeasureCode: ({ H87: "PCS", SET: "SET", BX: "BOX", KGM: "KG", GRM: "G", LTR: "L", HUR: "HOUR", DAY: "DAY", MTR: "M" }[.unit] // .unit),
-    unitPrice: (.net_price | native), discountPercent: (.discount_percent | native), taxCode: .tax_category, shipmentDate: .requested_on
+    unitOfMeasureCode: { H87: "PCS", EA: "EA", SET: "SET", XBX: "BOX", XPK: "PACK", XPX: "PALLET", KGM: "KG", GRM: "G", LTR: "L", HUR: "HOUR", MIN: "MIN", DAY: "DAY", KMT: "KM", MTR: "M" }[.unit],
+    unitPrice: (.net_price | native), discountPercent: (.discount_percent | native), taxCode: { S: "TAXABLE", E: "NONTAXABLE" }[.tax_category], shipmentDate: .requested_on
   } | kept]
 } | kept
 "#;

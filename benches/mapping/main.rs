@@ -100,7 +100,7 @@ fn elements(json: &serde_json::Value, out: &mut String) {
 fn order() -> String {
     let line = |n: u32| {
         format!(
-            r#"{{"id":"1e8cb9c0-44e3-ea11-bb43-0000000{n:05}","documentId":"960f5c9c-44e3-ea11-bb43-000d3a2feca1","sequence":{n}0000,"itemId":"0ea6738a-44e3-ea11-bb43-000d3a2feca1","lineType":"Item","lineObjectNumber":"1996-S","description":"ATLANTA Whiteboard, base","unitOfMeasureCode":"PCS","quantity":12,"unitPrice":1397.3,"discountAmount":0,"discountPercent":0,"discountAppliedBeforeTax":false,"amountExcludingTax":16767.6,"taxCode":"FURNITURE","taxPercent":6.00002,"totalTaxAmount":1006.06,"amountIncludingTax":17773.66,"invoiceDiscountAllocation":0,"netAmount":16767.6,"netTaxAmount":1006.06,"netAmountIncludingTax":17773.66,"shipmentDate":"2026-04-02","shippedQuantity":0,"invoicedQuantity":0,"invoiceQuantity":12,"shipQuantity":12}}"#
+            r#"{{"id":"1e8cb9c0-44e3-ea11-bb43-0000000{n:05}","documentId":"960f5c9c-44e3-ea11-bb43-000d3a2feca1","sequence":{n}0000,"itemId":"0ea6738a-44e3-ea11-bb43-000d3a2feca1","lineType":"Item","lineObjectNumber":"1996-S","description":"ATLANTA Whiteboard, base","unitOfMeasureCode":"PCS","quantity":12,"unitPrice":1397.3,"discountAmount":0,"discountPercent":0,"discountAppliedBeforeTax":false,"amountExcludingTax":16767.6,"taxCode":"TAXABLE","taxPercent":6.00002,"totalTaxAmount":1006.06,"amountIncludingTax":17773.66,"invoiceDiscountAllocation":0,"netAmount":16767.6,"netTaxAmount":1006.06,"netAmountIncludingTax":17773.66,"shipmentDate":"2026-04-02","shippedQuantity":0,"invoicedQuantity":0,"invoiceQuantity":12,"shipQuantity":12}}"#
         )
     };
     let lines: Vec<_> = (1..=50).map(line).collect();

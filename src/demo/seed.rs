@@ -159,7 +159,7 @@ fn masters(books: &mut Books) {
                 "type": if n % 20 == 19 { "Service" } else { "Inventory" }, "itemCategoryCode": category,
                 "blocked": n % 31 == 30, "gtin": if n % 2 == 0 { format!("5901234{n:06}") } else { String::new() },
                 "inventory": (n * 13) % 250, "unitPrice": cents as f64 / 100.0, "priceIncludesTax": false,
-                "unitCost": (cents * 7 / 10) as f64 / 100.0, "taxGroupCode": category,
+                "unitCost": (cents * 7 / 10) as f64 / 100.0, "taxGroupCode": if n % 20 == 19 { "LABOR" } else { "TAXABLE" },
                 "baseUnitOfMeasureCode": unit, "inventoryPostingGroupCode": "RESALE",
             })),
         );

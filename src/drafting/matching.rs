@@ -1,5 +1,7 @@
 //! Which native field is which leaf: by name, by type, by what stood in it; and how sure that is.
 
+use std::sync::Arc;
+
 use jiff::{Timestamp, civil::Date};
 
 use super::{
@@ -207,8 +209,11 @@ fn how(leaf: &Leaf, native: &Native) -> Option<Vec<String>> {
         }
         LeafKind::Code(codes) if Standard::of(codes).is_some() => {
             let is_one = |text: &String| text.is_empty() || codes.iter().any(|code| **code == **text);
-            if !native.text || !native.examples.iter().all(is_one) {
+            if !native.text {
                 return None;
+            }
+            if !native.examples.iter().all(is_one) {
+                how.push(units(codes, native)?);
             }
         }
         LeafKind::Code(codes) => {
@@ -251,7 +256,7 @@ fn as_text(leaf: &Leaf, native: &Native) -> Option<Vec<String>> {
         (false, true) => how.push("norm: upper".to_owned()),
         (false, false) => {}
     }
-    if let (LeafKind::Text { chars_max }, Some(most)) = (&leaf.kind, native.hints.most)
+    if let (LeafKind::Text { chars_max, .. }, Some(most)) = (&leaf.kind, native.hints.most)
         && most < *chars_max
         && !native.read_only
     {
@@ -299,6 +304,54 @@ fn is_decimal(text: &str) -> bool {
     all(whole) && all(rest)
 }
 
+/// A table of the words for units that everybody uses.
+fn units(codes: &[Arc<str>], native: &Native) -> Option<String> {
+    let meant = |word: &str| {
+        let word = word.to_lowercase();
+        UNIT_WORDS.iter().find(|(known, _)| *known == word.trim_end_matches('.')).map(|(_, code)| *code)
+    };
+    let is_code = |code: &str| codes.iter().any(|known| **known == *code);
+    let mut rows: Vec<(String, &str)> = Vec::new();
+    for word in &native.examples {
+        let code = meant(word).or_else(|| Some(&**word)).filter(|code| is_code(code));
+        if let Some(code) = code
+            && !rows.iter().any(|(_, other)| *other == code)
+        {
+            rows.push((super::text::quoted(word), code));
+        }
+    }
+    written_out(&rows)
+}
+
+fn written_out(rows: &[(String, &str)]) -> Option<String> {
+    let rows: Vec<String> = rows.iter().map(|(value, code)| format!("{value}: {code}")).collect();
+    (!rows.is_empty()).then(|| format!("values: {{ {} }}", rows.join(", ")))
+}
+
+/// Words for units, and what they are in UN/ECE Rec 20.
+const UNIT_WORDS: [(&str, &str); 20] = [
+    ("pc", "H87"),
+    ("pcs", "H87"),
+    ("piece", "H87"),
+    ("szt", "H87"),
+    ("stk", "H87"),
+    ("ea", "EA"),
+    ("each", "EA"),
+    ("set", "SET"),
+    ("kpl", "SET"),
+    ("box", "XBX"),
+    ("kg", "KGM"),
+    ("g", "GRM"),
+    ("t", "TNE"),
+    ("l", "LTR"),
+    ("m", "MTR"),
+    ("m2", "MTK"),
+    ("h", "HUR"),
+    ("hour", "HUR"),
+    ("godz", "HUR"),
+    ("day", "DAY"),
+];
+
 /// A value table, as far as native values are called like canonical ones.
 fn table<'c>(codes: impl Iterator<Item = &'c str> + Clone, native: &Native) -> Option<String> {
     let mut rows: Vec<(String, &str)> = Vec::new();
@@ -314,9 +367,5 @@ fn table<'c>(codes: impl Iterator<Item = &'c str> + Clone, native: &Native) -> O
             rows.push((super::text::quoted(value), code));
         }
     }
-    if rows.is_empty() {
-        return None;
-    }
-    let rows: Vec<String> = rows.into_iter().map(|(value, code)| format!("{value}: {code}")).collect();
-    Some(format!("values: {{ {} }}", rows.join(", ")))
+    written_out(&rows)
 }

@@ -95,6 +95,7 @@ fn names_types_and_values_say_which_field_is_which() {
         "      gtin: barcode # as in 4006381333931",
         "      list_price.net_price: { at: unitPrice, as: { wire: text } } # ? as in 19.90",
         "      weight.value: weight.value # as in 2",
+        "      weight.unit: { at: weight.unit, values: { kg: KGM } } # as in kg",
         "      updated_at: lastModified # as in 2026-03-01T08:00:00Z",
         "    #   colour as in red",
     ] {

@@ -121,17 +121,17 @@ impl Mapping {
     /// Values as a caller might ask for: of a closed list all, of a value table those that it knows.
     fn ordinary(&self, leaf: LeafId, kind: &LeafKind) -> Vec<Value> {
         let text = |text: &str| Value::Text(CompactString::from(text));
+        let places = self.filters.get(usize::from(leaf.0)).into_iter().flatten();
+        let tables = places.filter_map(|place| place.codec.table.as_ref());
+        let known = tables.flat_map(|table| table.rows.iter().map(|(_, value)| value.clone()));
         match kind {
-            // One of a list that everybody shares is like the others.
+            // One of a list that everybody shares is like the others; a system may know some of it.
             LeafKind::Code(codes) if Standard::of(codes).is_some() => {
-                codes.first().map(|code| text(code)).into_iter().collect()
+                codes.first().map(|code| text(code)).into_iter().chain(known).collect()
             }
             LeafKind::Code(codes) => codes.iter().map(|code| text(code)).collect(),
             LeafKind::Text { .. } | LeafKind::Id => {
                 let forms = [KeyForm::Digits, KeyForm::Guid].map(|form| text(form.sample()));
-                let places = self.filters.get(usize::from(leaf.0)).into_iter().flatten();
-                let tables = places.filter_map(|place| place.codec.table.as_ref());
-                let known = tables.flat_map(|table| table.rows.iter().map(|(_, value)| value.clone()));
                 std::iter::once(text("Nowak")).chain(forms).chain(known).collect()
             }
             LeafKind::Decimal => vec![Value::Decimal(Decimal::ONE)],

@@ -13,7 +13,7 @@ use super::{
     path::Path,
     scan::Raw,
 };
-use crate::schema::Value;
+use crate::schema::{Spelling, Value};
 
 /// A text and what stands before it.
 #[derive(Debug)]
@@ -23,6 +23,8 @@ pub(super) struct Behind {
     pub(super) rest: Native,
     /// Most characters of the field.
     pub(super) chars_max: u32,
+    /// How it is spelt.
+    pub(super) spelling: Spelling,
 }
 
 /// The beginning.
@@ -123,7 +125,7 @@ impl Behind {
             }
             (Head::At(_), _, _) => return Got::Unfit("not behind what it should be"),
         };
-        bounded(&compact_str::format_compact!("{head}{text}"), self.chars_max)
+        bounded(&self.spelling.normal(&compact_str::format_compact!("{head}{text}")), self.chars_max)
             .map_or_else(Got::Unfit, Got::Is)
     }
 

@@ -95,7 +95,7 @@ impl Choice {
     /// What the branches want, for whoever sent something else.
     pub(super) fn told(&self) -> String {
         let mut ways: Vec<String> = Vec::new();
-        for branch in &self.branches {
+        for branch in self.branches.iter().filter(|branch| branch.lines.iter().all(is_written)) {
             let way = match branch.lines.is_empty() {
                 true => "nothing".to_owned(),
                 false => branch.lines.iter().map(wanted).collect::<Vec<_>>().join(" with "),
@@ -123,10 +123,25 @@ fn slots_of(part: &Part) -> impl Iterator<Item = (u16, &Codec)> + Clone {
 fn takes(part: &Part, value: &Value) -> bool {
     match part {
         Part::Leaf(Line { source: Source::Constant(constant), .. }) => value == constant,
-        Part::Leaf(Line { source: Source::Native(native), .. }) => native.codec.write(value).is_ok(),
-        Part::Leaf(Line { source: Source::Behind(behind), .. }) => behind.cut(value).is_ok(),
+        Part::Leaf(Line { source: Source::Native(native), .. }) => {
+            native.create && native.codec.write(value).is_ok()
+        }
+        Part::Leaf(Line { source: Source::Behind(behind), .. }) => {
+            behind.rest.create && behind.cut(value).is_ok()
+        }
         Part::Leaf(_) | Part::Object(_) | Part::Slots(_) | Part::Each(_) | Part::Split(_) | Part::When(_) => {
             false
+        }
+    }
+}
+
+/// Whether a line of a branch goes with a new record; else the branch is only read.
+fn is_written(named: &Named) -> bool {
+    match &named.part {
+        Part::Leaf(Line { source: Source::Native(native), .. }) => native.create,
+        Part::Leaf(Line { source: Source::Behind(behind), .. }) => behind.rest.create,
+        Part::Leaf(_) | Part::Object(_) | Part::Slots(_) | Part::Each(_) | Part::Split(_) | Part::When(_) => {
+            true
         }
     }
 }

@@ -48,6 +48,14 @@ yaml_words! {
         Comma = "comma",
     }
 
+    /// How a system keeps the numbers of authorities.
+    pub(super) enum Spelt {
+        /// As somebody typed them.
+        Variously = "variously",
+        /// Each in the schema's spelling.
+        Once = "once",
+    }
+
     /// How text is brought into one spelling, both ways.
     pub(super) enum Norm {
         /// Without white space around it.
@@ -133,6 +141,10 @@ pub(super) struct Codec {
     pub(super) default: Option<Value>,
     /// One spelling, both ways.
     pub(super) norm: Vec<Norm>,
+    /// The country of a VAT number that does not begin with one.
+    pub(super) home: Option<Box<str>>,
+    /// How an authority's number is kept there.
+    pub(super) spelt: Spelt,
     /// Most characters the system keeps.
     pub(super) most: Option<u32>,
     /// Fewest characters the system keeps.
@@ -267,6 +279,8 @@ impl Codec {
             Ok(value) if matches!(value, Value::Instant(_)) && self.is_doubled(text) => {
                 Got::Assumed(value, "this hour comes twice; the earlier one is meant")
             }
+            // Signs around no number say nothing.
+            Ok(Value::Text(text)) if text.is_empty() && self.is_number() => self.nothing(),
             Ok(value) => Got::Is(value),
             Err(_) if matches!(self.kind, LeafKind::Code(_)) => {
                 Got::Unknown(self.otherwise.clone(), clip(text))
@@ -317,7 +331,7 @@ impl Codec {
             None => text,
         };
         match &self.kind {
-            LeafKind::Text { chars_max } => bounded(text, *chars_max),
+            LeafKind::Text { chars_max, .. } => bounded(&self.one_spelling(text), *chars_max),
             LeafKind::Id => bounded(text, ID_CHARS_MAX),
             LeafKind::Code(codes) => match codes.iter().any(|code| **code == *text) {
                 true => Ok(Value::Text(CompactString::from(text))),
@@ -394,8 +408,9 @@ impl Codec {
     fn meant(&self, value: &Value) -> Value {
         let is_tabled = self.table.as_ref().is_some_and(|table| table.back(value).is_some());
         match value {
-            Value::Text(text) if !self.norm.is_empty() && !is_tabled => {
-                Value::Text(CompactString::from(normal(&self.norm, text)))
+            Value::Text(text) if !is_tabled && !self.is_free() => {
+                let text = normal(&self.norm, text);
+                Value::Text(CompactString::from(self.one_spelling(&text)))
             }
             value => value.clone(),
         }
@@ -469,8 +484,8 @@ impl Codec {
     /// The spelling of a value, tables aside; too long or too fine is refused, never cut.
     pub(super) fn spell(&self, value: &Value) -> Result<CompactString, String> {
         let text = match value {
-            Value::Text(text) if self.norm.is_empty() => text.clone(),
-            Value::Text(text) => CompactString::from(normal(&self.norm, text)),
+            Value::Text(text) if self.is_free() => text.clone(),
+            Value::Text(text) => CompactString::from(normal(&self.norm, &self.one_spelling(text))),
             Value::Boolean(true) => CompactString::const_new("true"),
             Value::Boolean(false) => CompactString::const_new("false"),
             Value::Integer(n) => compact_str::format_compact!("{n}"),
@@ -548,6 +563,8 @@ mod tests {
     use proptest::prelude::*;
     use rust_decimal::Decimal;
 
+    use crate::schema::Spelling;
+
     fn codec(kind: LeafKind) -> Codec {
         Codec {
             kind,
@@ -560,6 +577,8 @@ mod tests {
             clear: Clear::Refused,
             default: None,
             norm: Vec::new(),
+            home: None,
+            spelt: Spelt::Variously,
             most: None,
             least: None,
             scale: None,
@@ -595,7 +614,7 @@ mod tests {
 
     fn codecs() -> impl Strategy<Value = Codec> {
         let kinds = [
-            LeafKind::Text { chars_max: 4 },
+            LeafKind::Text { chars_max: 4, spelling: Spelling::Free },
             LeafKind::Id,
             LeafKind::Decimal,
             LeafKind::Integer,
@@ -634,7 +653,7 @@ mod tests {
         fn what_is_written_reads_back(mantissa in any::<i64>(), scale in 0u32..20, ms in -10_000_000_000_000i64..10_000_000_000_000, text in "\\PC{0,40}") {
             let decimal = Value::Decimal(Decimal::new(mantissa, scale));
             let at = Value::Instant(Timestamp::from_millisecond(ms).unwrap());
-            for (kind, value) in [(LeafKind::Decimal, decimal), (LeafKind::Integer, Value::Integer(mantissa)), (LeafKind::Instant, at), (LeafKind::Text { chars_max: 40 }, Value::Text(text.into()))] {
+            for (kind, value) in [(LeafKind::Decimal, decimal), (LeafKind::Integer, Value::Integer(mantissa)), (LeafKind::Instant, at), (LeafKind::Text { chars_max: 40, spelling: Spelling::Free }, Value::Text(text.into()))] {
                 for moment in [Moment::Iso, Moment::UnixMs] {
                     let codec = Codec { forms: Forms { moment, ..Forms::default() }, ..codec(kind.clone()) };
                     let spelt = codec.spell(&value).unwrap();

@@ -24,7 +24,7 @@ use super::{
 use crate::{
     catalog::Action,
     clock,
-    schema::{FieldSet, Fields, LeafId, Object, Record, Shape, Value},
+    schema::{FieldSet, Fields, LeafId, Numbers, Object, Record, Shape, Unsound, Value},
 };
 
 mod codes;
@@ -125,6 +125,7 @@ impl Mapping {
             out.set_found(set);
         }
         self.check_derived(&mut out, record, None);
+        self.check_numbers(&mut out, record, None);
         self.check_required(&mut out, record);
         out.done()?;
         let (mut body, mut parts) = (out.body, out.drafts);
@@ -215,6 +216,7 @@ impl Mapping {
         let mut out = Writing { found, led: self.led(), ..Writing::new(false, emptied).at(now) };
         out.object(&self.root, &self.entity.root, Some(&new.fields), Some(&old.fields));
         self.check_derived(&mut out, new, Some(old));
+        self.check_numbers(&mut out, new, Some(old));
         out.done()?;
         let parts = std::mem::take(&mut out.drafts).into_iter().map(|part| self.part(part, id, versions));
         let mut parts: Vec<_> = parts.collect::<Result<_, _>>().map_err(|fault| vec![fault])?;
@@ -272,6 +274,21 @@ impl Mapping {
         let own = |message| MappingFault { whose: Whose::System, ..whole(message) };
         let address = self.address(call, id).ok_or_else(|| own("no record can have this id"))?;
         Ok(Request::new(call.method.clone(), address).with(&call.query, &call.headers))
+    }
+
+    /// Whether each number of an authority that comes with this write can be one. What is there already stays: it is no
+    /// fault of who changes something else.
+    fn check_numbers(&self, out: &mut Writing<'_>, new: &Record, old: Option<&Record>) {
+        for Unsound { leaf, pointer, text, why } in Numbers::of(&self.entity).unsound(&self.entity, new) {
+            let held = |record: &Record| {
+                let mut is_there = false;
+                record.each(&self.entity, leaf, &mut |value| is_there |= value.as_text() == Some(text));
+                is_there
+            };
+            if !old.is_some_and(held) && !out.faults.iter().any(|fault| fault.pointer == pointer) {
+                out.fault(Some(leaf), pointer, why.to_owned());
+            }
+        }
     }
 
     /// Whether each derived value that was sent is what will be read back.

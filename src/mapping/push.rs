@@ -6,7 +6,7 @@ use compact_str::format_compact;
 use jiff::{Timestamp, ToSpan, civil::Date};
 
 use super::{
-    codec::{Codec, Norm, Point, Wire, normal},
+    codec::{Codec, Norm, Point, Spelt, Wire, normal},
     dialect::{Compares, Dialect, Literal, Numbers, Or, Tie},
     model::{Filterable, KeyForm, Mapping},
     number::{is_number, shifted},
@@ -297,7 +297,9 @@ fn text_literal(dialect: &Dialect, codec: &Codec, text: &str) -> Option<Literal>
 /// overlooked, and that by a system that compares loosely.
 fn is_spelt_so(dialect: &Dialect, codec: &Codec) -> bool {
     let case_only = codec.norm.iter().all(|norm| matches!(norm, Norm::Upper | Norm::Lower));
-    codec.norm.is_empty() || (case_only && dialect.text == Compares::Loosely)
+    // A number may stand there with blanks and dashes, unless the file says otherwise.
+    let is_spelt_once = !codec.is_number() || codec.spelt == Spelt::Once || codec.form == KeyForm::Digits;
+    is_spelt_once && (codec.norm.is_empty() || (case_only && dialect.text == Compares::Loosely))
 }
 
 /// Text as a literal: quoted, or bare where the system keeps a form that it does not quote; `None` where it

@@ -20,6 +20,7 @@ mod carriers;
 mod catalogue;
 mod cells;
 mod choices;
+mod codes;
 mod entries;
 mod erps;
 mod fixed;

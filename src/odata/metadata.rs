@@ -157,7 +157,7 @@ fn properties(described: &Described<'_>, object: &Object, of: &str, out: &mut St
 fn facets(leaf: &Leaf, masked: bool, attributes: &mut Vec<(&str, String)>) {
     match &leaf.kind {
         LeafKind::Text { .. } | LeafKind::Id | LeafKind::Code(_) if masked => {}
-        LeafKind::Text { chars_max } => attributes.push(("MaxLength", chars_max.to_string())),
+        LeafKind::Text { chars_max, .. } => attributes.push(("MaxLength", chars_max.to_string())),
         LeafKind::Id => attributes.push(("MaxLength", ID_CHARS_MAX.to_string())),
         LeafKind::Code(codes) => {
             let longest = codes.iter().map(|code| code.chars().count()).max().unwrap_or(1);

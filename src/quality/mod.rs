@@ -25,7 +25,7 @@ pub use gathered::{EXAMPLES_MAX, Gathered, Looked, Named, Naming, Spot, Tally, c
 
 use crate::{
     mapping::{Finding, Inward, Mapping, NewFields, RowFault, What},
-    schema::{Entity, FieldSet, LeafId, Record, Shape, Value},
+    schema::{Entity, FieldSet, LeafId, Numbers, Record, Shape, Unsound, Value},
 };
 
 use looks::Looks;
@@ -39,6 +39,8 @@ pub enum Flaw {
     IllTyped,
     /// A value that the table does not know: the system has learnt a new one.
     UnknownValue,
+    /// A tax number that cannot be one.
+    BadNumber,
     /// No rule holds for the record.
     NoRule,
     /// A list was due.
@@ -66,6 +68,7 @@ impl Flaw {
             Self::Missing => "missing",
             Self::IllTyped => "ill_typed",
             Self::UnknownValue => "unknown_value",
+            Self::BadNumber => "bad_number",
             Self::NoRule => "no_rule",
             Self::NotAList => "not_a_list",
             Self::Assumed => "assumed",
@@ -194,6 +197,7 @@ struct Page<'m> {
     entity: &'m Entity,
     /// Fields that a record of it must have.
     due: FieldSet,
+    numbers: Numbers,
     /// The field that tells when a record changed, and the moment before which it is stale.
     stale: Option<(LeafId, Timestamp)>,
     now: Timestamp,
@@ -206,6 +210,7 @@ impl<'m> Page<'m> {
         Self {
             entity: mapping.entity(),
             due: wanted.intersection(&mapping.own()).intersection(&mapping.entity().required()),
+            numbers: Numbers::of(mapping.entity()),
             stale: stale.and_then(|stale| Some((stale.by, now.checked_sub(stale.after).ok()?))),
             now,
             flaws: BTreeMap::new(),
@@ -238,6 +243,9 @@ impl<'m> Page<'m> {
             if !inward.findings.iter().any(|finding| finding.leaf == leaf) {
                 self.note(path(entity, leaf), Flaw::Missing, Some(&inward.id), None);
             }
+        }
+        for Unsound { leaf, .. } in self.numbers.unsound(entity, &inward.record) {
+            self.note(path(entity, leaf), Flaw::BadNumber, Some(&inward.id), None);
         }
         if let Some((leaf, before)) = self.stale
             && let Some(changed) = changed(entity, leaf, &inward.record)

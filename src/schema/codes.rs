@@ -30,15 +30,42 @@ static COUNTRIES: Standard = Standard {
     codes: LazyLock::new(|| all(COUNTRY_CODES)),
 };
 
+/// Units of UN/ECE Recommendation 20, and packages of Recommendation 21 behind an `X`: those that trade uses. The
+/// whole list has two thousand, most of them of physics; with it, what a system calls a pair or a sheet would pass as a
+/// unit that nobody meant.
+static UNITS: Standard = Standard {
+    format: "unit",
+    pattern: "^[A-Z0-9]{1,3}$",
+    what: "a common unit of UN/ECE Rec 20, as in `H87` (piece) or `KGM`",
+    codes: LazyLock::new(|| all(UNIT_CODES)),
+};
+
+/// Categories of VAT of UNCL 5305, as far as EN 16931 has them: S standard or reduced rate, Z zero rate, E exempt, AE
+/// reverse charge, K supply within the Union, G export, O outside the scope, L and M of the Canaries and of Ceuta and
+/// Melilla, B transferred.
+static VAT_CATEGORIES: Standard = Standard {
+    format: "vat-category",
+    pattern: "^(AE|[BEGKLMOSZ])$",
+    what: "a VAT category of UNCL 5305: one of AE, B, E, G, K, L, M, O, S, Z",
+    codes: LazyLock::new(|| all(VAT_CATEGORY_CODES)),
+};
+
+static STANDARDS: [&Standard; 4] = [&CURRENCIES, &COUNTRIES, &UNITS, &VAT_CATEGORIES];
+
 impl Standard {
     /// The one that a `format` names.
     pub fn of_format(format: &str) -> Option<&'static Self> {
-        [&CURRENCIES, &COUNTRIES].into_iter().find(|standard| standard.format == format)
+        STANDARDS.into_iter().find(|standard| standard.format == format)
     }
 
     /// The one that a leaf's codes are.
     pub fn of(codes: &Arc<[Arc<str>]>) -> Option<&'static Self> {
-        [&CURRENCIES, &COUNTRIES].into_iter().find(|standard| Arc::ptr_eq(&standard.codes, codes))
+        STANDARDS.into_iter().find(|standard| Arc::ptr_eq(&standard.codes, codes))
+    }
+
+    /// What a `format` may say for one of them.
+    pub fn formats() -> impl Iterator<Item = &'static str> {
+        STANDARDS.into_iter().map(|standard| standard.format)
     }
 
     /// Its codes, sorted.
@@ -68,3 +95,13 @@ const COUNTRY_CODES: &str = "AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA 
     NL NO NP NR NU NZ OM PA PE PF PG PH PK PL PM PN PR PS PT PW PY QA RE RO RS RU RW SA SB SC SD SE SG \
     SH SI SJ SK SL SM SN SO SR SS ST SV SX SY SZ TC TD TF TG TH TJ TK TL TM TN TO TR TT TV TW TZ UA UG \
     UM US UY UZ VA VC VE VG VI VN VU WF WS XK YE YT ZA ZM ZW";
+
+const UNIT_CODES: &str = "10 11 2P 4L 5B A99 ACR AD AMP ANN BAR BFT BLL BUA BUI C26 C62 CEL CGM CLT CMK CMQ CMT CTM CWA CWI \
+    DAY DD DLT DMK DMQ DMT DPR DZN DZP E34 E35 E4 E48 E49 E51 EA FAH FOT FTK FTQ GLI GLL GRM GRO GWH \
+    H87 HAR HEA HGM HLT HTZ HUR IE INH INK INQ JOU K6 KGM KHZ KJO KMH KMK KMQ KMT KPA KTN KVA KVT KWH \
+    KWT LBR LEF LM LO LS LTN LTR MAW MBR MGM MHZ MIK MIL MIN MLT MMK MMQ MMT MON MTK MTQ MTR MTS MWH \
+    NIU NMI NMP NPR ONZ OZA OZI P1 PAL PR PTI PTL QAN QTI QTL RM SEC SET SMI ST STN TNE TPR VLT WEE WHR \
+    WTT XAM XBA XBB XBE XBG XBH XBJ XBL XBO XBR XBX XCA XCG XCR XCS XCT XCX XCY XDR XEN XJR XJY XKG XNE \
+    XPA XPC XPK XPX XRD XRL XRO XSA XSH XSX XTB XTN XTU XTY XVI XZZ YDK YDQ YRD ZZ";
+
+const VAT_CATEGORY_CODES: &str = "AE B E G K L M O S Z";

@@ -2,7 +2,10 @@
 
 use std::{collections::HashMap, ops::Range, sync::Arc};
 
-use super::fields::{FieldSet, LeafId};
+use super::{
+    fields::{FieldSet, LeafId},
+    numbers::Spelling,
+};
 use crate::words::{CollectionName, EntityName, FieldPath};
 
 /// All entities of a bundle.
@@ -213,6 +216,8 @@ pub enum LeafKind {
     Text {
         /// Most characters.
         chars_max: u32,
+        /// How it is spelt.
+        spelling: Spelling,
     },
     /// One of a closed list.
     Code(Arc<[Arc<str>]>),

@@ -125,9 +125,11 @@ fn value(entity: &Entity, shape: &Shape) -> BoxedStrategy<Value> {
             proptest::collection::vec(value(entity, item), 0..4).prop_map(Value::List).boxed()
         }
         Shape::Leaf(leaf) => match entity.leaf(*leaf).unwrap().kind.clone() {
-            LeafKind::Text { chars_max } => {
+            LeafKind::Text { chars_max, spelling } => {
                 proptest::collection::vec(any::<char>(), 0..chars_max.min(12) as usize)
-                    .prop_map(|chars| Value::Text(chars.into_iter().collect()))
+                    .prop_map(move |chars| {
+                        Value::Text(spelling.normal(&chars.into_iter().collect::<String>()).as_ref().into())
+                    })
                     .boxed()
             }
             LeafKind::Code(codes) => {

@@ -74,7 +74,7 @@ fn told(codes: &std::sync::Arc<[std::sync::Arc<str>]>) -> String {
 /// What was expected.
 pub fn parse_text(kind: &LeafKind, text: &str) -> Result<Value, BadValue> {
     match kind {
-        LeafKind::Text { chars_max } => bounded(text, *chars_max),
+        LeafKind::Text { chars_max, spelling } => bounded(&spelling.normal(text), *chars_max),
         LeafKind::Id if text.is_empty() => Err(BadValue::Empty),
         LeafKind::Id => bounded(text, ID_CHARS_MAX),
         LeafKind::Code(codes) => match codes.iter().any(|code| &**code == text) {

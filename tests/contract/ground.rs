@@ -288,7 +288,7 @@ fn closed(collection: &str) -> (&'static str, [&'static str; 2]) {
             "Order",
             [
                 "email, phone, ship_to.name, ship_to.contact, ship_to.line1, ship_to.line2, ship_to.city, ship_to.post_code, bill_to.name, bill_to.contact, bill_to.line1, bill_to.line2, bill_to.city, bill_to.post_code, lines.net_price, lines.base_quantity, lines.discount_percent",
-                "customer_name, lines.line_net_total, lines.tax_amount, discount_total, tax_exclusive_total, tax_total, tax_inclusive_total",
+                "customer_name, payment_status, lines.line_net_total, lines.tax_amount, discount_total, tax_exclusive_total, tax_total, tax_inclusive_total",
             ],
         ),
         "invoices" => (

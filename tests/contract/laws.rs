@@ -50,6 +50,8 @@ const ELSEWHERE: &[(&str, &str, &str)] = &[
     ("shopify-graphql", "Product", "sku"),
     ("shopify-graphql", "Product", "list_price.net_price"),
     ("shopify-graphql", "Product", "gtin"),
+    // Told by the word that tells its status.
+    ("woocommerce", "Order", "fulfillment_status"),
     // Told as a moment, sent as a day.
     ("xero", "Invoice", "issue_date"),
     ("xero", "Invoice", "due_date"),

@@ -17,6 +17,7 @@ mod book;
 mod bundles;
 mod cli;
 mod client;
+mod codes;
 mod compile;
 mod counters;
 mod demo;

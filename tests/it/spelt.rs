@@ -106,12 +106,7 @@ fn a_constant_that_another_permit_lets_be_written_is_not_written_by_who_leaves_i
 fn a_value_that_the_system_cannot_take_is_told_though_a_statement_reads_it() {
     let stage = Stage::open(|policies| {
         change(policies, "schema/customer.yaml", "required: [kind, name]", "required: [kind, name, vat_id]");
-        change(
-            policies,
-            "systems/crm.yaml",
-            "norm: [trim, upper], most: 20",
-            "norm: [trim, upper], most: 12",
-        );
+        change(policies, "systems/crm.yaml", "properties.vat_id, most: 20", "properties.vat_id, most: 12");
         with(&never("Action::\"create\"", "resource.vat_id == \"PL5260250274\""))(policies);
     });
     let long = "PL".repeat(10);

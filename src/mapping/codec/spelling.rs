@@ -7,7 +7,7 @@ use compact_str::CompactString;
 use super::{Codec, Norm, Point};
 use crate::{
     mapping::{out::Out, time::Day},
-    schema::{LeafKind, Value, value::ID_CHARS_MAX},
+    schema::{LeafKind, Spelling, Value, names_country, value::ID_CHARS_MAX},
 };
 
 impl Codec {
@@ -15,14 +15,14 @@ impl Codec {
     /// between the two but one spelling, which means nothing else.
     pub(super) fn reads_back(&self, value: &Value, out: &Out) -> bool {
         let (Out::Text(text) | Out::Number(text)) = out else { return false };
-        if !self.norm.is_empty() || self.forms.around.is_some() || self.jq.is_some() {
+        if !self.is_free() || self.forms.around.is_some() || self.jq.is_some() {
             return false;
         }
         if let Some(table) = &self.table {
             return *value != Value::Null && table.read.get(&**text) == Some(value);
         }
         let is_spelt = match (&self.kind, value) {
-            (LeafKind::Text { chars_max }, Value::Text(value)) => {
+            (LeafKind::Text { chars_max, .. }, Value::Text(value)) => {
                 text == value && bounded_length(text, *chars_max)
             }
             (LeafKind::Id, Value::Text(value)) => text == value && bounded_length(text, ID_CHARS_MAX),
@@ -45,6 +45,26 @@ impl Codec {
             ) => false,
         };
         is_spelt && !self.absent.iter().any(|spelling| **spelling == **text)
+    }
+
+    /// Whether a text is kept as it comes.
+    pub(super) fn is_free(&self) -> bool {
+        self.norm.is_empty() && !self.is_number()
+    }
+
+    /// Whether it is a number that an authority gives, which the system may spell otherwise than the schema.
+    pub(in crate::mapping) fn is_number(&self) -> bool {
+        matches!(&self.kind, LeafKind::Text { spelling, .. } if *spelling != Spelling::Free)
+    }
+
+    /// A text in the schema's spelling of the field; a VAT number of the home country gets its name.
+    pub(super) fn one_spelling<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        let LeafKind::Text { spelling, .. } = &self.kind else { return Cow::Borrowed(text) };
+        let text = spelling.normal(text);
+        match &self.home {
+            Some(home) if !text.is_empty() && !names_country(&text) => Cow::Owned(format!("{home}{text}")),
+            Some(_) | None => text,
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use crate::{
         path::{Path, Step},
         trie::Frame,
     },
-    schema::{FieldSet, LeafId, LeafKind, Object, Shape},
+    schema::{FieldSet, LeafId, LeafKind, Object, Shape, Spelling},
     words::{
         Diagnostic,
         tree::{Key, Node},
@@ -182,10 +182,12 @@ impl Loader<'_> {
         let mut codec = self.codec(leaf);
         self.codec_words(leaf, &mut codec, &mut keys);
         keys.finish(self.found);
-        let LeafKind::Text { chars_max } = self.entity.leaf(leaf)?.kind else {
+        let LeafKind::Text { chars_max, spelling } = self.entity.leaf(leaf)?.kind else {
             self.found.error(&node.place, "only a text stands `behind` another");
             return None;
         };
+        // What stands behind a country is no number by itself.
+        codec.kind = LeafKind::Text { chars_max, spelling: Spelling::Free };
         let source = source?;
         let native = super::path(&source, self.found)?;
         let head = self.head(&head?, frame)?;
@@ -203,7 +205,7 @@ impl Loader<'_> {
         let slot = frame.slot(native.steps());
         let codec = std::sync::Arc::new(codec);
         let rest = crate::mapping::model::Native::plain(slot, codec, native, create, update);
-        Some(Behind { head, rest, chars_max })
+        Some(Behind { head, rest, chars_max, spelling })
     }
 
     fn head(&mut self, node: &Node, frame: &mut Frame) -> Option<Head> {

@@ -15,7 +15,7 @@ use crate::{
         path::{Path, Step},
         trie::Frame,
     },
-    schema::{FieldSet, LeafId, LeafKind, Object, Shape},
+    schema::{FieldSet, LeafId, LeafKind, Object, Shape, Spelling},
     words::{
         Diagnostic, Diagnostics, Place,
         tree::Node,
@@ -389,6 +389,6 @@ fn part_of_list(native: &Path, narrow: &[Narrow]) -> (Path, String) {
 
 /// A codec that only passes text through.
 pub(super) fn plain_text(loader: &Loader<'_>, leaf: LeafId) -> Codec {
-    let kind = LeafKind::Text { chars_max: u32::MAX };
+    let kind = LeafKind::Text { chars_max: u32::MAX, spelling: Spelling::Free };
     Codec { kind, wire: Wire::Text, tag: None, ..loader.codec(leaf) }
 }

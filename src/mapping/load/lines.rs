@@ -5,13 +5,13 @@ use std::{collections::HashMap, sync::Arc};
 use super::{Defaults, fields::Loader, key, pairs};
 use crate::{
     mapping::{
-        codec::{Codec, Forms, Norm, Table, Wire},
+        codec::{Codec, Forms, Norm, Spelt, Table, Wire},
         countries,
         model::{KeyForm, Rule, Then},
         path::Path,
         trie::Frame,
     },
-    schema::{LeafId, LeafKind, Value},
+    schema::{LeafId, LeafKind, Spelling, Value, names_country},
     words::{
         Diagnostic,
         tree::{self, Node},
@@ -43,6 +43,8 @@ impl<'l> Loader<'l> {
             tag: self.defaults.tags.of(&kind),
             write_as: None,
             jq: None,
+            home: None,
+            spelt: Spelt::Variously,
             kind,
         }
     }
@@ -53,6 +55,10 @@ impl<'l> Loader<'l> {
                 Some(_) => Vec::read(node, self.found).unwrap_or_default(),
                 None => Norm::read(node, self.found).into_iter().collect(),
             };
+        }
+        codec.home = keys.take("home").and_then(|node| self.home(codec, node));
+        if let Some(node) = keys.take("spelt") {
+            codec.spelt = self.spelt_there(codec, node).unwrap_or(Spelt::Variously);
         }
         if let Some(form) = keys.take("form").and_then(|node| self.form(leaf, node)) {
             codec.form = form;
@@ -105,6 +111,33 @@ impl<'l> Loader<'l> {
             self.forms_written(&mut written, node);
             codec.write_as = Some(Box::new(written));
         }
+    }
+
+    /// `home`: whose a VAT number is that does not begin with a country.
+    fn home(&mut self, codec: &Codec, node: &Node) -> Option<Box<str>> {
+        if !matches!(codec.kind, LeafKind::Text { spelling: Spelling::VatId, .. }) {
+            let error = Diagnostic::error(&node.place, "`home` is for VAT numbers");
+            self.found.push(error.help("fields of `format: vat-id`"));
+            return None;
+        }
+        let country = self.defaults.setting(node.as_text().unwrap_or_default(), node, self.found)?;
+        if country.len() != 2 || !names_country(country) {
+            self.found.error(&node.place, "expected a country, as in `PL`");
+            return None;
+        }
+        Some(country.into())
+    }
+
+    /// `spelt`: how the system keeps an authority's number.
+    fn spelt_there(&mut self, codec: &Codec, node: &Node) -> Option<Spelt> {
+        let spelt = Spelt::read(node, self.found)?;
+        if !codec.is_number() {
+            let error = Diagnostic::error(&node.place, "`spelt` is for numbers that authorities give");
+            self.found.push(error.help("fields of `format: vat-id` or `tax-number`"));
+        } else if spelt == Spelt::Once && codec.home.is_some() {
+            self.found.error(&node.place, "with `home` a number is spelt in two ways");
+        }
+        Some(spelt)
     }
 
     /// `write_at`: where the field is written, with a new record and by a change; a path is both.

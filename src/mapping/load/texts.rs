@@ -181,7 +181,7 @@ impl Loader<'_> {
             back.is_some().then(|| keys.take("most")).flatten().and_then(|node| u32::read(node, self.found));
         let write = back.is_some().then(|| self.write_word(&mut keys)).flatten();
         keys.finish(self.found);
-        let LeafKind::Text { chars_max } = self.entity.leaf(leaf)?.kind else {
+        let LeafKind::Text { chars_max, .. } = self.entity.leaf(leaf)?.kind else {
             self.found.error(&node.place, "only a text can be joined");
             return None;
         };

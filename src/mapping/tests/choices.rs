@@ -30,7 +30,7 @@ entities:
       buyer:
         name: who
         $one_of:
-          - vat_id: { at: nip, behind: PL, norm: digits, form: digits, least: 4, most: 4 }
+          - vat_id: { at: nip, behind: PL, norm: digits, form: digits, least: 10, most: 10 }
           - vat_id: { at: no, behind: { at: state, chars: 2, of: [DE, CZ] }, norm: alnum }
       lines: { each: rows, set: { at: $index, list: "yes" }, fields: { quantity: { at: n, as: { scale: 2 } } } }
 "#;
@@ -75,10 +75,10 @@ fn the_first_way_that_takes_all_that_was_sent_is_written() {
     );
     let words = sent(with(json!({ "payment": { "terms": "later" } }))).unwrap();
     assert_eq!((&words["words"], words.get("pay")), (&json!("later"), None));
-    let buyer = sent(with(json!({ "buyer": { "vat_id": "PL12-34" } }))).unwrap();
-    assert_eq!((&buyer["nip"], buyer.get("state")), (&json!("1234"), None));
-    let buyer = sent(with(json!({ "buyer": { "vat_id": "CZ 1.2" } }))).unwrap();
-    assert_eq!((&buyer["state"], &buyer["no"]), (&json!("CZ"), &json!("12")));
+    let buyer = sent(with(json!({ "buyer": { "vat_id": "PL526-025-02-74" } }))).unwrap();
+    assert_eq!((&buyer["nip"], buyer.get("state")), (&json!("5260250274"), None));
+    let buyer = sent(with(json!({ "buyer": { "vat_id": "CZ 251.238.91" } }))).unwrap();
+    assert_eq!((&buyer["state"], &buyer["no"]), (&json!("CZ"), &json!("25123891")));
 }
 
 #[test]
@@ -129,7 +129,7 @@ fn the_first_way_that_stands_in_a_record_is_read() {
     assert!(read(r#"{"id":1}"#).1.missing.contains(leaf));
     assert!(!read(r#"{"id":1,"pay":"card"}"#).1.missing.contains(leaf));
     for (text, vat_id) in [
-        (r#"{"id":1,"nip":"1234","state":"DE","no":"9"}"#, Some("PL1234")),
+        (r#"{"id":1,"nip":"526-025-02-74","state":"DE","no":"9"}"#, Some("PL5260250274")),
         (r#"{"id":1,"nip":"","state":"DE","no":"9"}"#, Some("DE9")),
         (r#"{"id":1,"state":"US","no":"9"}"#, None),
     ] {

@@ -20,7 +20,7 @@ entities:
       family_name: p.last
       name: { join: [p.first, p.last], else: p.mail }
       company: { at: p.company, values: { V: VIP }, else: $value }
-      vat_id: { at: p.vat, norm: digits, most: 6 }
+      gln: { at: p.vat, norm: digits, most: 6 }
       emails[0].value: p.mail
       phones:
         - { type: =work, value: p.phone }
@@ -72,8 +72,7 @@ fn words() -> impl Strategy<Value = (Words, Words)> {
 
 fn document(((first, last, company, vat), (mail, phone, mobile, _)): &(Words, Words)) -> Json {
     let mut doc = json!({ "phones": [] });
-    for (name, value) in [("given_name", first), ("family_name", last), ("company", company), ("vat_id", vat)]
-    {
+    for (name, value) in [("given_name", first), ("family_name", last), ("company", company), ("gln", vat)] {
         if let Some(value) = value {
             doc[name] = (*value).into();
         }

@@ -63,9 +63,12 @@ fn a_mask_outside_its_fields_or_unfit_for_the_type_does_not_load() {
 
 #[test]
 fn no_two_masks_of_equal_rank_fit_one_leaf() {
-    use crate::{policy::mask::Mask, schema::LeafKind};
+    use crate::{
+        policy::mask::Mask,
+        schema::{LeafKind, Spelling},
+    };
     let kinds = [
-        LeafKind::Text { chars_max: 9 },
+        LeafKind::Text { chars_max: 9, spelling: Spelling::Free },
         LeafKind::Id,
         LeafKind::Code([].into()),
         LeafKind::Decimal,

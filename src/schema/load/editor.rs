@@ -2,7 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
-use super::DIALECT;
+use super::{DIALECT, node::formats};
 use crate::{schema::Class, words::yaml::FromYaml};
 
 /// What a file of `policies/schema` may hold. The loader checks more: references, subjects, names.
@@ -15,6 +15,7 @@ pub fn file_schema() -> Json {
     });
     let required = json!({ "type": "array", "items": { "type": "string" }, "uniqueItems": true });
     let text = |description: &str| json!({ "type": "string", "description": description });
+    let formats: Vec<&str> = formats().collect();
     json!({
         "$schema": DIALECT,
         "type": "object",
@@ -57,7 +58,7 @@ pub fn file_schema() -> Json {
                 },
                 "description": text("What it means, in a sentence"),
                 "readOnly": { "type": "boolean", "description": "Callers never write it" },
-                "format": { "enum": ["decimal", "date", "date-time", "currency", "country"] },
+                "format": { "enum": formats },
                 "enum": { "type": "array", "items": { "type": "string" }, "minItems": 1 },
                 "maxLength": { "type": "integer", "minimum": 0, "description": "In characters" },
                 "maxItems": { "type": "integer", "minimum": 0 },

@@ -2,11 +2,14 @@
 
 mod leaf;
 
+pub(super) use leaf::formats;
+
 use super::is_field_name;
 use crate::{
     schema::{
-        entity::{Field, Leaf, Object, Shape},
+        entity::{Field, Leaf, LeafKind, Object, Shape},
         fields::LEAVES_MAX,
+        numbers::{SCHEME, Spelling},
     },
     words::{
         Diagnostic, Diagnostics, EntityName, FieldPath, Place,
@@ -155,9 +158,24 @@ impl<'a> Compiler<'a> {
                 let error = Diagnostic::error(&key.place, format!("`{}` is no name of a field", key.text));
                 self.found.push(error.help("lower case with `_`, as in `given_name`"));
             }
+            let first = self.leaves.len();
             fields.extend(self.field(key, node, required.contains(&key.text.as_str()), around));
+            self.has_scheme(key, pairs, first);
         }
         Object { fields }
+    }
+
+    /// A tax number stands beside the scheme that says what it is.
+    fn has_scheme(&mut self, key: &'a Key, pairs: &'a [(Key, Node)], first: usize) {
+        let is_number = match self.leaves.get(first..) {
+            Some([leaf]) => matches!(leaf.kind, LeafKind::Text { spelling: Spelling::TaxNumber, .. }),
+            Some(_) | None => false,
+        };
+        if is_number && !pairs.iter().any(|(known, _)| known.text == SCHEME) {
+            let error = Diagnostic::error(&key.place, format!("nothing says what number `{}` is", key.text));
+            self.found
+                .push(error.help("`format: tax-number` needs a field `scheme` beside it, as in `PL:NIP`"));
+        }
     }
 
     fn required(&mut self, pairs: &'a [(Key, Node)], node: Option<&'a Node>) -> Vec<&'a str> {

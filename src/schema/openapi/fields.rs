@@ -100,7 +100,10 @@ fn of_shape(entity: &Entity, field: &Field, part: &Shape, shape: &Use, inside: I
 /// The schema of one leaf, unmasked.
 pub(super) fn leaf(kind: &LeafKind) -> Json {
     match kind {
-        LeafKind::Text { chars_max } => json!({ "type": "string", "maxLength": chars_max }),
+        LeafKind::Text { chars_max, spelling } => match spelling.format() {
+            Some(format) => json!({ "type": "string", "format": format, "maxLength": chars_max }),
+            None => json!({ "type": "string", "maxLength": chars_max }),
+        },
         LeafKind::Code(codes) if let Some(standard) = Standard::of(codes) => {
             json!({ "type": "string", "format": standard.format, "pattern": standard.pattern })
         }

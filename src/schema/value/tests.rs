@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::schema::Spelling;
 
 fn printed(value: &Value) -> String {
     let mut out = Vec::new();
@@ -81,7 +82,7 @@ fn a_wrong_code_is_told_with_the_list() {
 
 #[test]
 fn text_is_counted_in_characters() {
-    let kind = LeafKind::Text { chars_max: 4 };
+    let kind = LeafKind::Text { chars_max: 4, spelling: Spelling::Free };
     assert!(parse_text(&kind, "żółw").is_ok());
     assert_eq!(parse_text(&kind, "żółwi"), Err(BadValue::TooLong { chars_max: 4 }));
     assert_eq!(parse_text(&LeafKind::Id, ""), Err(BadValue::Empty));

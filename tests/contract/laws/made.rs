@@ -1,6 +1,6 @@
 //! Made-up documents of an entity, and what is done with those that a system cannot take.
 
-use bramka::schema::{Entity, FieldSet, LeafKind, Object, Shape};
+use bramka::schema::{Entity, FieldSet, LeafKind, Object, Shape, Spelling};
 use proptest::{
     collection::vec,
     option,
@@ -83,7 +83,15 @@ fn value(
 fn kind(kind: &LeafKind) -> BoxedStrategy<Json> {
     let text = |text: &'static str| Json::from(text);
     match kind {
-        LeafKind::Text { chars_max } => {
+        LeafKind::Text { spelling: Spelling::VatId, .. } => {
+            select(&["PL5260250274", "pl 526-025-02-74", "DE136695976", "ATU13585627", "US12-3456789"][..])
+                .prop_map(text)
+                .boxed()
+        }
+        LeafKind::Text { spelling: Spelling::TaxNumber, .. } => {
+            select(&["5260250274", "526-025-02-74", "PL 1234563218"][..]).prop_map(text).boxed()
+        }
+        LeafKind::Text { chars_max, .. } => {
             let most = usize::try_from(*chars_max).unwrap();
             let cut = move |text: String| Json::from(text.chars().take(most).collect::<String>());
             // The codes of closed lists that a file gives a text.

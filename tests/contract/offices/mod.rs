@@ -298,13 +298,16 @@ mod business_one {
         let want = json!({ "CardType": "cCustomer", "CompanyPrivate": "cCompany", "CardName": "Młyn", "Series": 71, "BPAddresses": [ { "AddressType": "bo_ShipTo", "City": "Gdynia", "AddressName": "Gate" } ] });
         assert_eq!(sent(&gate), [("POST".into(), "/b1s/v2/BusinessPartners".into(), want)]);
         assert_eq!(made["addresses"][0]["role"], "shipping");
-        let line = json!({ "sku": "A00001", "quantity": "3", "net_price": "29.95" });
-        let order =
-            json!({ "customer": "C00001", "currency": "PLN", "requested_on": "2026-03-09", "lines": [line] });
+        let line = json!({ "sku": "A00001", "quantity": "3", "net_price": "29.95", "tax_category": "S", "tax_rate": "23" });
+        let plain = json!({ "sku": "A00001", "quantity": "1", "net_price": "29.95" });
+        let order = json!({ "customer": "C00001", "currency": "PLN", "requested_on": "2026-03-09", "lines": [line, plain] });
         gate.system.forget();
         let made = gate.post("/v1/orders", &order).expect(201).json();
         assert_eq!(made["requested_on"], "2026-03-09");
         assert_eq!(sent(&gate)[0].2["DocDueDate"], "2026-03-09T00:00:00Z");
+        // Category and rate are one group; without them the system takes the item's.
+        let lines = &sent(&gate)[0].2["DocumentLines"];
+        assert_eq!((&lines[0]["VatGroup"], lines[1].get("VatGroup")), (&json!("S23"), None), "{lines}");
         gate.system.forget();
         gate.delete(&at("orders", &made)).expect(204);
         assert_eq!(sent(&gate)[0].1, format!("/b1s/v2/Orders({})/Cancel", made["id"].as_str().unwrap()));
@@ -332,6 +335,13 @@ mod business_one {
         );
         let order = json!({ "customer": "C00001", "currency": "PLN", "lines": [{ "sku": "A00001", "quantity": "3" }] });
         told(gate.post("/v1/orders", &order), 422, "/business-rule");
+        // A rate that is only read is refused, and so is one that no group has.
+        for wrong in [json!({ "tax_rate": "23" }), json!({ "tax_category": "S", "tax_rate": "22" })] {
+            let mut line = json!({ "sku": "A00001", "quantity": "3" });
+            line.as_object_mut().unwrap().extend(wrong.as_object().unwrap().clone());
+            let order = json!({ "customer": "C00001", "currency": "PLN", "requested_on": "2026-03-09", "lines": [line] });
+            told(gate.post("/v1/orders", &order), 422, "/unmappable");
+        }
         gate.switch("spend");
         gate.get("/v1/customers/C00001").expect(200);
     }

@@ -58,10 +58,17 @@ impl Magento {
                     "price": number(&product.price), "row_total": number(&records::money(records::cents(&product.price, *quantity))),
                     "tax_percent": 0, "tax_amount": 0 })
             });
-            json!({ "entity_id": 600 + it.number, "increment_id": format!("{:09}", it.number), "state": if it.number % 2 == 0 { "complete" } else { "new" },
+            let total = number(&records::money(records::net(&it, &goods)));
+            let (state, due) = match it.number % 4 {
+                0 => ("complete", json!(0)),
+                1 => ("new", total.clone()),
+                2 => ("closed", json!(0)),
+                _ => ("canceled", total.clone()),
+            };
+            json!({ "entity_id": 600 + it.number, "increment_id": format!("{:09}", it.number), "state": state, "total_due": due,
                 "status": "whatever the shop calls it", "created_at": utc(it.made), "updated_at": utc(it.made), "customer_id": 30 + it.customer,
                 "customer_email": "x@example.com", "customer_firstname": "x", "customer_lastname": "y", "order_currency_code": "USD",
-                "discount_amount": 0, "grand_total": number(&records::money(records::net(&it, &goods))), "tax_amount": 0, "remote_ip": "192.0.2.7",
+                "discount_amount": 0, "grand_total": total, "tax_amount": 0, "remote_ip": "192.0.2.7",
                 "items": lines.collect::<Vec<_>>() })
         });
         let invoices = records::orders().into_iter().filter(|it| it.number % 2 == 0).map(|it| {

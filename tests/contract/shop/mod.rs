@@ -134,6 +134,7 @@ macro_rules! shop {
             goods_are_found_by_their_last_change: super::proofs::BY_CHANGE,
             goods_are_found_by_their_number: super::proofs::BY_NUMBER,
             goods_are_found_by_their_status: super::proofs::BY_STATUS,
+            an_order_says_how_far_it_is_and_whether_it_is_paid_and_sent: super::proofs::THREE_AXES,
             orders_are_found_by_who_ordered: super::proofs::BY_BUYER,
             goods_come_in_the_order_of_their_last_change: super::proofs::SORTED,
             a_record_reads_as_it_is_listed: super::proofs::READ,

@@ -65,7 +65,7 @@ impl Prestashop {
             });
             let total = format!("{}0000", records::money(records::net(&it, &goods)));
             json!({ "id": (800 + it.number).to_string(), "id_currency": pointed("currencies", 1), "id_customer": pointed("customers", 40 + it.customer),
-                "current_state": pointed("order_states", if it.number % 2 == 0 { 5 } else { 2 }), "date_add": local(it.made), "date_upd": local(it.made),
+                "current_state": pointed("order_states", [4, 2, 7, 10][it.number % 4]), "date_add": local(it.made), "date_upd": local(it.made),
                 "secure_key": "b44a6d9efd7a0076a0fbce6b15eaf3b1", "total_discounts_tax_excl": "0.000000", "total_paid_tax_incl": total,
                 "total_paid_tax_excl": total, "reference": format!("REF{:06}", it.number),
                 "associations": { "order_rows": { "@nodeType": "order_row", "order_row": lines.collect::<Vec<_>>() } } })

@@ -38,6 +38,7 @@ pub(super) const BY_CHANGE: Clause = always(Capability::Filter("updated_at"), by
 pub(super) const BY_NUMBER: Clause = always(Capability::Filter("sku"), by_number);
 pub(super) const BY_STATUS: Clause = always(Capability::Filter("status"), by_status);
 pub(super) const BY_BUYER: Clause = always(Capability::Filter("customer"), by_buyer);
+pub(super) const THREE_AXES: Clause = always(Capability::Own("order states"), three_axes);
 pub(super) const SORTED: Clause = always(Capability::Sort("updated_at"), sorted);
 pub(super) const READ: Clause = always(Capability::Read, read);
 pub(super) const ABSENT: Clause = always(Capability::Absent, absent);
@@ -241,6 +242,60 @@ fn by_status(gate: &Gate) {
             ("woocommerce", "status=publish"),
             ("magento", "[field]=status"),
             ("prestashop", "filter[active]=[1]"),
+        ],
+    );
+}
+
+/// What a shop says in one word is three things; none of them is told by another's word.
+fn three_axes(gate: &Gate) {
+    let told: [[&str; 3]; 4] = match gate.subject.name {
+        "woocommerce" => [
+            ["closed", "paid", "fulfilled"],
+            ["open", "paid", "unfulfilled"],
+            ["closed", "refunded", "unknown"],
+            ["open", "unpaid", "unfulfilled"],
+        ],
+        "prestashop" => [
+            ["closed", "paid", "fulfilled"],
+            ["open", "paid", "unfulfilled"],
+            ["closed", "refunded", "unknown"],
+            ["open", "unpaid", "unfulfilled"],
+        ],
+        "magento" => [
+            ["closed", "paid", "fulfilled"],
+            ["open", "unpaid", "unfulfilled"],
+            ["closed", "refunded", "unknown"],
+            ["cancelled", "unpaid", "unknown"],
+        ],
+        // Shopify has a field for each.
+        _ => return,
+    };
+    const AXES: [&str; 3] = ["status", "payment_status", "fulfillment_status"];
+    let all = gate.whole("/v1/orders?limit=200");
+    for record in &all {
+        let of = AXES.map(|axis| record[axis].as_str().unwrap_or("-"));
+        // Each shop counts from a number that four divides.
+        assert_eq!(of, told[record["id"].as_str().unwrap().parse::<usize>().unwrap() % 4], "{record:#}");
+    }
+    // Whatever the shop can be asked of it, the answer is the same.
+    for (n, axis) in AXES.into_iter().enumerate() {
+        for value in told.map(|told| told[n]) {
+            let found =
+                finds(gate, &format!("/v1/orders?{axis}={value}&limit=200"), &all, |it| it[axis] == value);
+            assert!(found > 0, "{axis} {value}");
+            finds(gate, &format!("/v1/orders?{axis}[ne]={value}&limit=200"), &all, |it| it[axis] != value);
+        }
+    }
+    gate.system.forget();
+    finds(gate, "/v1/orders?fulfillment_status=fulfilled&limit=200", &all, |it| {
+        it["fulfillment_status"] == "fulfilled"
+    });
+    was_asked(
+        gate,
+        &[
+            ("woocommerce", "status=completed"),
+            ("magento", "[field]=state"),
+            ("prestashop", "filter[current_state]=["),
         ],
     );
 }

@@ -33,7 +33,7 @@ impl Woocommerce {
         });
         let products = goods.iter().map(|it| {
             json!({ "id": 700 + it.number, "name": it.name, "type": "simple", "status": if it.is_sold { "publish" } else { "draft" },
-                "sku": it.sku, "price": it.price, "regular_price": it.price, "sale_price": "", "tax_class": "", "weight": "",
+                "sku": it.sku, "price": it.price, "regular_price": it.price, "sale_price": "", "tax_status": "taxable", "tax_class": "", "weight": "",
                 "manage_stock": true, "stock_quantity": it.stock, "stock_status": if it.stock > 0 { "instock" } else { "outofstock" },
                 "date_created_gmt": gmt(it.made), "date_modified_gmt": gmt(it.changed), "meta_data": [ { "id": 1, "key": "kept", "value": "yes" } ] })
         });
@@ -44,8 +44,14 @@ impl Woocommerce {
                     "tax_class": "", "total": records::money(records::cents(&product.price, *quantity)), "total_tax": "0.00",
                     "sku": product.sku, "price": product.price.parse::<serde_json::Number>().unwrap() })
             });
+            let (status, paid) = match it.number % 4 {
+                0 => ("completed", json!(gmt(it.made))),
+                1 => ("processing", json!(gmt(it.made))),
+                2 => ("refunded", json!(gmt(it.made))),
+                _ => ("pending", Value::Null),
+            };
             json!({ "id": 7000 + it.number, "number": (7000 + it.number).to_string(), "currency": "EUR", "prices_include_tax": false,
-                "status": if it.number % 2 == 0 { "completed" } else { "processing" }, "customer_id": 20 + it.customer,
+                "status": status, "date_paid_gmt": paid, "refunds": [], "customer_id": 20 + it.customer,
                 "discount_total": "0.00", "total": records::money(records::net(&it, &goods)), "total_tax": "0.00",
                 "billing": { "first_name": "x", "last_name": "y", "email": "" }, "shipping": {}, "customer_ip_address": "192.0.2.7",
                 "payment_method": "bacs", "transaction_id": "", "date_paid_gmt": if it.number % 2 == 0 { json!(gmt(it.made)) } else { Value::Null },

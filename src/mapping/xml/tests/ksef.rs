@@ -107,11 +107,11 @@ fn every_way_to_tell_a_buyer_and_a_rate_is_valid() {
     let mut documents = Vec::new();
     for (vat_id, wanted) in [
         (json!("PL3861610227"), "<NIP>3861610227</NIP>"),
-        (json!("DE123456789"), "<KodUE>DE</KodUE><NrVatUE>123456789</NrVatUE>"),
-        (json!("ELX1"), "<KodUE>EL</KodUE><NrVatUE>X1</NrVatUE>"),
-        (json!("US98-7654321"), "<KodKraju>US</KodKraju><NrID>98-7654321</NrID>"),
-        (json!("PL 386-161-02-27"), "<NIP>3861610227</NIP>"),
-        (json!("DE 12-3a"), "<KodUE>DE</KodUE><NrVatUE>123A</NrVatUE>"),
+        (json!("DE136695976"), "<KodUE>DE</KodUE><NrVatUE>136695976</NrVatUE>"),
+        (json!("GR 094259216"), "<KodUE>EL</KodUE><NrVatUE>094259216</NrVatUE>"),
+        (json!("US98-7654321"), "<KodKraju>US</KodKraju><NrID>987654321</NrID>"),
+        (json!("pl 386-161-02-27"), "<NIP>3861610227</NIP>"),
+        (json!("IE 1s-23456l"), "<KodUE>IE</KodUE><NrVatUE>1S23456L</NrVatUE>"),
         (Json::Null, "<BrakID>1</BrakID>"),
     ] {
         let mut invoice = whole();
@@ -164,13 +164,13 @@ fn what_no_way_takes_is_refused_with_the_ways_there_are() {
         sent(mapping, &invoice).unwrap_err()
     };
     // A Polish number is no foreign one, however badly it is written.
-    for bad in ["PL12", "PL38616102X", "3861610227", "pl3861610227", "DE", "DE-", "GR1", "ZZ-1"] {
+    for bad in ["PL12", "PL38616102X", "3861610227", "DE", "DE-", "ZZ-1"] {
         let wanted_of = refused(&|invoice| invoice["buyer"]["vat_id"] = json!(bad));
         assert_eq!(wanted_of[0].0, "/buyer/vat_id", "{bad}");
         assert!(wanted_of[0].1.contains("`vat_id` that begins with `PL`"), "{}", wanted_of[0].1);
         assert!(wanted_of[0].1.contains("nothing"), "{}", wanted_of[0].1);
     }
-    for (category, rate) in [("S", "22"), ("S", "0"), ("E", "23"), ("X", "0")] {
+    for (category, rate) in [("S", "22"), ("S", "0"), ("E", "23"), ("L", "0")] {
         let told = refused(&|invoice| {
             invoice["lines"][0]["tax_category"] = json!(category);
             invoice["lines"][0]["tax_rate"] = json!(rate);

@@ -8,6 +8,7 @@ use crate::{
         codes::Standard,
         entity::{Class, Leaf, LeafKind, Shape},
         fields::LeafId,
+        numbers::Spelling,
     },
     words::{
         Diagnostic, EntityName, FieldPath,
@@ -20,6 +21,15 @@ use crate::{
 const TEXT_CHARS_DEFAULT: u32 = 4096;
 /// Most codes of a closed list.
 const CODES_MAX: usize = 512;
+
+/// Everything that a `format` may say.
+pub(in crate::schema::load) fn formats() -> impl Iterator<Item = &'static str> {
+    ["decimal", "date", "date-time"].into_iter().chain(Standard::formats()).chain(Spelling::FORMATS)
+}
+
+fn free(chars_max: u32) -> LeafKind {
+    LeafKind::Text { chars_max, spelling: Spelling::Free }
+}
 
 impl<'a> Compiler<'a> {
     pub(super) fn leaf(
@@ -101,8 +111,8 @@ impl<'a> Compiler<'a> {
         match (format, codes, most) {
             (Some(format), _, _) => self.format(format),
             (_, Some(codes), _) => self.codes(codes),
-            (_, _, Some(most)) => u32::read(most, self.found).map(|chars_max| LeafKind::Text { chars_max }),
-            (None, None, None) => Some(LeafKind::Text { chars_max: TEXT_CHARS_DEFAULT }),
+            (_, _, Some(most)) => u32::read(most, self.found).map(free),
+            (None, None, None) => Some(free(TEXT_CHARS_DEFAULT)),
         }
     }
 
@@ -112,11 +122,13 @@ impl<'a> Compiler<'a> {
             Some("date") => Some(LeafKind::Date),
             Some("date-time") => Some(LeafKind::Instant),
             Some(other) => {
+                if let Some((spelling, chars_max)) = Spelling::of_format(other) {
+                    return Some(LeafKind::Text { chars_max, spelling });
+                }
                 let standard = Standard::of_format(other);
                 if standard.is_none() {
                     let error = Diagnostic::error(&node.place, format!("`{other}` is no format we check"));
-                    let known = ["decimal", "date", "date-time", "currency", "country"];
-                    self.found.push(error.suggest(other, known));
+                    self.found.push(error.suggest(other, formats()));
                 }
                 standard.map(|standard| LeafKind::Code(standard.codes()))
             }
