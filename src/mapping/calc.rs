@@ -3,12 +3,15 @@
 //! `total - tax`, `sum(lines[].price * lines[].quantity)`, `round(rate * 100, 2)`, `total - comma(paid)`, where `paid` is
 //! written with a decimal comma. What is short of an operand has no value; what would not be exact has none either.
 //! Rounding is commercial: half goes away from zero.
+//!
+//! `sum(stock[type=01][owner=].quantity)` adds up the elements that say so of themselves, `[type in 01|02]` those that say
+//! one of several. Where an element does not tell, it may be one of them: the sum has no value.
 
 use rust_decimal::{Decimal, RoundingStrategy};
 
 use super::{
     number::decimal,
-    path::{Path, Step},
+    path::{Among, Path, Step},
     scan::Raw,
     trie::{Frame, Raws},
 };
@@ -17,6 +20,8 @@ use super::{
 const DEPTH_MAX: u32 = 8;
 /// Most operands.
 const OPERANDS_MAX: usize = 32;
+/// Most conditions on the elements of a list.
+const CONDITIONS_MAX: usize = 8;
 
 /// A calculation whose operands are slots.
 #[derive(Debug, PartialEq)]
@@ -29,10 +34,41 @@ pub(super) enum Calc {
     Comma(u16),
     /// Two numbers.
     Two(Box<Calc>, Sign, Box<Calc>),
-    /// The same for every element of a list, added up.
-    Sum(u16, Box<Calc>),
+    /// The same for every element of a list of which all of this holds, added up.
+    Sum(u16, Box<[Condition]>, Box<Calc>),
     /// Rounded to so many digits after the point.
     Round(Box<Calc>, u32),
+}
+
+/// What an element says of itself that is added up.
+#[derive(Debug, PartialEq)]
+pub(super) struct Condition {
+    slot: u16,
+    /// Spellings, of which it says one; the empty one is nothing at all.
+    of: Vec<Box<str>>,
+}
+
+impl Condition {
+    /// Whether an element says so; none where it does not tell.
+    fn holds(&self, raws: &Raws<'_>, frame: usize) -> Option<bool> {
+        match raws.get(frame, self.slot) {
+            Raw::Absent => None,
+            Raw::Null => Some(self.of.iter().any(|spelling| spelling.is_empty())),
+            raw => {
+                let text = raw.text();
+                Some(text.is_some_and(|text| self.of.iter().any(|spelling| **spelling == *text)))
+            }
+        }
+    }
+}
+
+/// Whether all conditions hold of an element. One that does not decides, whatever the others are.
+fn all_hold(conditions: &[Condition], raws: &Raws<'_>, frame: usize) -> Option<bool> {
+    conditions.iter().fold(Some(true), |told, condition| match (told, condition.holds(raws, frame)) {
+        (Some(false), _) | (_, Some(false)) => Some(false),
+        (None, _) | (_, None) => None,
+        (Some(true), Some(true)) => Some(true),
+    })
 }
 
 /// What is done with two numbers.
@@ -75,10 +111,14 @@ impl Calc {
                 };
                 sign.of(left, right).ok_or(INEXACT)
             }
-            Self::Sum(slot, each) => match raws.get(base, *slot) {
+            Self::Sum(slot, conditions, each) => match raws.get(base, *slot) {
                 Raw::Elements { first, count } => {
                     raws.elements(first, count).try_fold(Decimal::ZERO, |sum, frame| {
-                        Sign::Plus.of(sum, each.value(raws, frame, empty)?).ok_or(INEXACT)
+                        match all_hold(conditions, raws, frame) {
+                            Some(true) => Sign::Plus.of(sum, each.value(raws, frame, empty)?).ok_or(INEXACT),
+                            Some(false) => Ok(sum),
+                            None => Err(NoValue::Untold),
+                        }
                     })
                 }
                 Raw::Absent => Err(NoValue::Untold),
@@ -169,7 +209,7 @@ struct Parser<'p> {
     frame: &'p mut Frame,
     reads: &'p mut dyn FnMut(&Path, bool),
     /// Inside `sum`: the list whose elements are added up, once it is known, and its element's frame.
-    list: Option<(Option<Path>, Frame)>,
+    list: Option<(Option<(Path, Vec<Among>)>, Frame)>,
 }
 
 impl Parser<'_> {
@@ -266,29 +306,39 @@ impl Parser<'_> {
         self.list = Some((None, Frame::default()));
         let each = self.sum(depth + 1)?;
         self.must(')')?;
-        let Some((Some(list), element)) = self.list.take() else {
+        let Some((Some((list, among)), mut element)) = self.list.take() else {
             return Err("`sum` adds up the elements of a list: `sum(lines[].amount)`".to_owned());
         };
         (self.reads)(&list, true);
+        let condition = |Among { at, of }| Condition { slot: element.slot(at.steps()), of };
+        let conditions = among.into_iter().map(condition).collect();
         let part = format!("sum {} {}", self.text, self.at);
         let slot = self.frame.each(list.steps(), &part, element);
-        slot.map(|slot| Calc::Sum(slot, Box::new(each))).ok_or_else(|| format!("`{list}` is read so already"))
+        slot.map(|slot| Calc::Sum(slot, conditions, Box::new(each)))
+            .ok_or_else(|| format!("`{list}` is read so already"))
     }
 
     fn slot(&mut self, word: &str) -> Result<u16, String> {
-        match (word.split_once("[]."), &mut self.list) {
-            (Some((list, inside)), Some((known, element))) => {
-                let (list, inside) = (Path::source(list)?, Path::source(inside)?);
-                if list.is_rooted()
-                    || inside.is_rooted()
-                    || known.as_ref().is_some_and(|known| *known != list)
-                {
-                    return Err("one `sum` goes through one list of the record".to_owned());
+        match (Path::of_elements(word)?, &mut self.list) {
+            (Some((list, among, inside)), Some((known, element))) => {
+                if among.len() > CONDITIONS_MAX {
+                    return Err(format!("`{word}` has more than {CONDITIONS_MAX} conditions"));
                 }
-                *known = Some(list);
+                let this = (list, among);
+                let is_other = known.as_ref().is_some_and(|known| *known != this);
+                if this.0.is_rooted() || inside.is_rooted() || is_other {
+                    return Err(
+                        "one `sum` goes through the same elements of one list of the record".to_owned()
+                    );
+                }
+                *known = Some(this);
                 Ok(element.slot(inside.steps()))
             }
-            (Some(_), None) => Err(format!("`{word}` is many values; write `sum({word})`")),
+            (Some((_, among, _)), None)
+                if among.is_empty() || among.iter().any(|among| among.of.len() > 1) =>
+            {
+                Err(format!("`{word}` is many values; write `sum({word})`"))
+            }
             (None, Some((_, element))) => {
                 // What holds the list is lifted into each of its elements.
                 let path = Path::source(word)?;
@@ -299,7 +349,7 @@ impl Parser<'_> {
                 let steps: Vec<_> = std::iter::once(Step::Up).chain(path.steps().iter().cloned()).collect();
                 Ok(element.slot(&steps))
             }
-            (None, None) => {
+            (None | Some(_), None) => {
                 let path = Path::source(word)?;
                 (self.reads)(&path, false);
                 Ok(self.frame.slot(path.steps()))
@@ -354,7 +404,9 @@ mod tests {
     #[test]
     fn decimals_are_added_taken_away_and_multiplied_exactly() {
         let json = r#"{"total":"1397.30","tax":261.28,"rate":0.06,"factor":2,
-            "lines":[{"p":"19.99","q":3},{"p":0.1,"q":"0.2"}],"none":[],"nil":null,"paid":"1100,50","whole":"7"}"#;
+            "lines":[{"p":"19.99","q":3},{"p":0.1,"q":"0.2"}],"none":[],"nil":null,"paid":"1100,50","whole":"7",
+            "stock":[{"type":"01","owner":"","q":"2.5"},{"type":"01","owner":"K","q":5},{"type":"02","owner":null,"q":100}],
+            "at":[{"k":"v","stock":[{"type":"y","q":4}]}]}"#;
         for (calc, shown) in [
             ("total - tax", "1136.02"),
             ("total - tax - 0.02", "1136.00"),
@@ -370,6 +422,12 @@ mod tests {
             ("sum(none[].p) + sum(nil[].p)", "0"),
             ("total - comma(paid)", "296.80"),
             ("comma(whole) + sum(lines[].p)", "27.09"),
+            ("sum(stock[type=01].q)", "7.5"),
+            ("sum(stock[type=01][owner=].q)", "2.5"),
+            ("sum(stock[type in 01|02].q * factor)", "215.0"),
+            ("sum(stock[type=01][owner in |K].q) - sum(stock[type=07].q)", "7.5"),
+            ("sum(stock[owner=].q)", "102.5"),
+            ("sum(at[k=v].stock[][type=y].q)", "4"),
         ] {
             assert_eq!(value(calc, json).map(|n| n.to_string()), Ok(shown.to_owned()), "{calc}");
         }
@@ -389,6 +447,9 @@ mod tests {
             ("sum(l[].a)", r#"{"l":[{"a":1},{}]}"#, NoValue::Untold),
             ("sum(l[].a)", r#"{"l":7}"#, NoValue::Unfit("expected a list")),
             ("sum(l[].a)", "{}", NoValue::Untold),
+            // It may be one of these, or not.
+            ("sum(l[k=1].a)", r#"{"l":[{"a":1}]}"#, NoValue::Untold),
+            ("sum(l[k=1].a)", r#"{"l":[{"k":1}]}"#, NoValue::Untold),
             ("a * a", r#"{"a":0.123456789012345}"#, NoValue::Unfit("more digits than can be kept exactly")),
         ] {
             assert_eq!(value(calc, json), Err(why), "{calc} {json}");
@@ -406,6 +467,15 @@ mod tests {
             ("lines[].a", "write `sum(lines[].a)`"),
             ("sum(a)", "adds up the elements"),
             ("sum(a[].b * c[].d)", "one list"),
+            ("sum(a[k=1].b * a[].b)", "same elements"),
+            ("sum(a[k=1].b * a[k=2].b)", "same elements"),
+            ("sum(a[k=1])", "not a value in it"),
+            ("sum(a[k in 1|1].b)", "twice"),
+            ("sum(a[ in 1|2].b)", "is missing"),
+            ("sum(a[k=1][b)", "not an index"),
+            ("sum(a[k=1][1].b)", "not expected"),
+            ("a[k in 1|2].b", "write `sum(a[k in 1|2].b)`"),
+            ("sum(a[k=1][k=1][k=1][k=1][k=1][k=1][k=1][k=1][k=1].b)", "more than 8"),
             ("sum(sum(a[].b))", "cannot be told apart"),
             ("round(a, x)", "digits"),
             ("comma(a + b)", "`)` is missing"),

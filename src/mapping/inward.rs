@@ -411,8 +411,11 @@ impl<'b, 'a> Build<'b, 'a> {
             }
             match (&rule.then, untold, self.absent) {
                 // It may be this rule, and a later one must not stand for it.
-                (Then::Is(_) | Then::At(..), true, Absent::Untold) => return self.got(leaf, Got::Missing),
-                (Then::Is(_) | Then::At(..), true, Absent::Empty) => {}
+                (Then::Is(_) | Then::At(..) | Then::Calc(_), true, Absent::Untold) => {
+                    return self.got(leaf, Got::Missing);
+                }
+                (Then::Is(_) | Then::At(..) | Then::Calc(_), true, Absent::Empty) => {}
+                (Then::Calc(calc), false, _) => return self.calc(leaf, calc, base),
                 (Then::Is(value), false, _) => return Came::Is(value.clone()),
                 (Then::At(slot, codec), false, _) => match at(*slot) {
                     Raw::Absent => {}

@@ -615,6 +615,8 @@ pub(super) enum Then {
     Is(Value),
     /// A native scalar's value, if it has one.
     At(u16, Box<Codec>),
+    /// What is worked out of native numbers.
+    Calc(Box<Calc>),
 }
 
 /// Something about a record that a person should know; counted by system and field.

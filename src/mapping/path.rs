@@ -7,6 +7,8 @@ use std::{fmt, sync::Arc};
 pub(super) const STEPS_MAX: usize = 16;
 /// Largest index of a step.
 const INDEX_MAX: u16 = 255;
+/// Most texts of which an element says one.
+const AMONG_MAX: usize = 32;
 
 /// One step.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -30,6 +32,13 @@ pub(super) enum Step {
 /// Some steps.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct Path(pub(super) Vec<Step>);
+
+/// Which elements of a list are meant: those whose member has one of these texts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Among {
+    pub(super) at: Path,
+    pub(super) of: Vec<Box<str>>,
+}
 
 impl Path {
     /// Reads a path; the error says what is wrong with it.
@@ -82,6 +91,27 @@ impl Path {
         Self::parse(text)
     }
 
+    /// Reads a path that goes through the elements of a list: `lines[].price`, or those of which something holds:
+    /// `stock[type=01][owner in A|B].quantity`. Where the list stands, which elements are meant, where in one of
+    /// them; `None` where it goes through no list.
+    pub(super) fn of_elements(text: &str) -> Result<Option<(Self, Vec<Among>, Self)>, String> {
+        let groups = groups(text);
+        let inside = |span: &Span| text.get(span.start + 1..span.end - 1).unwrap_or_default();
+        let is_all = |group: &&Vec<Span>| group.first().is_some_and(|first| inside(first).is_empty());
+        let is_some = |group: &&Vec<Span>| group.first().is_some_and(|first| is_condition(inside(first)));
+        let Some(group) = groups.iter().find(is_all).or_else(|| groups.iter().find(is_some)) else {
+            return Ok(None);
+        };
+        let (Some(first), Some(last)) = (group.first(), group.last()) else { return Ok(None) };
+        let list = Self::source(text.get(..first.start).unwrap_or_default())?;
+        let among = group.iter().map(inside).filter(|inside| !inside.is_empty());
+        let among = among.map(|inside| Among::parse(inside, text)).collect::<Result<_, _>>()?;
+        match text.get(last.end..).and_then(|rest| rest.strip_prefix('.')) {
+            Some(rest) => Ok(Some((list, among, Self::source(rest)?))),
+            None => Err(format!("path `{text}` names elements, not a value in it; write `{text}.name`")),
+        }
+    }
+
     /// Whether it begins at a root: outside of what it is read for.
     pub(super) fn is_rooted(&self) -> bool {
         self.0.first().is_some_and(Step::is_root)
@@ -126,6 +156,84 @@ impl Step {
             Self::Key(_) | Self::Index(_) | Self::Find(..) => false,
         }
     }
+}
+
+impl Among {
+    /// What stands in brackets: `type=01`, or `type in 01|02`.
+    fn parse(inside: &str, text: &str) -> Result<Self, String> {
+        let Some((at, sign)) = sign_of(inside) else {
+            return Err(format!("`[{inside}]` is not expected in `{text}`, which is of all such elements"));
+        };
+        let (key, value) = (inside.get(..at).unwrap_or_default(), inside.get(at + sign.len()..));
+        let value = value.unwrap_or_default();
+        if key.trim().is_empty() {
+            return Err(format!("a name is missing in `[{inside}]`; write `[name=text]` or `[name in a|b]`"));
+        }
+        let mut of: Vec<Box<str>> = vec![Box::default()];
+        let mut chars = value.chars();
+        while let Some(next) = chars.next() {
+            match next {
+                '|' if sign == IN => of.push(Box::default()),
+                next => {
+                    let next = if next == '\\' { chars.next() } else { Some(next) };
+                    if let Some(last) = of.last_mut() {
+                        *last = last.chars().chain(next).collect::<String>().into();
+                    }
+                }
+            }
+        }
+        if of.len() > AMONG_MAX {
+            return Err(format!("`[{inside}]` names more than {AMONG_MAX} texts"));
+        }
+        if let Some(twice) = of.iter().enumerate().find(|(at, text)| of.iter().take(*at).any(|t| t == *text))
+        {
+            return Err(format!("`[{inside}]` names `{}` twice", twice.1));
+        }
+        Ok(Self { at: Path::parse(key)?, of })
+    }
+}
+
+/// Between a name and several texts.
+const IN: &str = " in ";
+
+/// Where the sign of a condition stands, and which it is.
+fn sign_of(inside: &str) -> Option<(usize, &'static str)> {
+    let is_escaped = |at: usize| inside.get(..at).is_some_and(|before| before.ends_with('\\'));
+    let equals = inside.match_indices('=').map(|(at, _)| at).find(|at| !is_escaped(*at));
+    match (equals, inside.find(IN)) {
+        (Some(equals), among) if among.is_none_or(|among| equals < among) => Some((equals, "=")),
+        (_, Some(among)) => Some((among, IN)),
+        (_, None) => None,
+    }
+}
+
+fn is_condition(inside: &str) -> bool {
+    sign_of(inside).is_some()
+}
+
+type Span = std::ops::Range<usize>;
+
+/// The brackets of a path, those that stand behind one another together.
+fn groups(text: &str) -> Vec<Vec<Span>> {
+    let (mut groups, mut open, mut is_escaped): (Vec<Vec<Span>>, Option<usize>, bool) =
+        (Vec::new(), None, false);
+    for (at, char) in text.char_indices() {
+        match (std::mem::take(&mut is_escaped), char, open) {
+            (false, '\\', _) => is_escaped = true,
+            (false, '[', None) => open = Some(at),
+            (false, ']', Some(start)) => {
+                let span = start..at + 1;
+                match groups.last_mut().filter(|group| group.last().is_some_and(|last| last.end == start)) {
+                    Some(group) => group.push(span),
+                    None => groups.push(vec![span]),
+                }
+                open = None;
+            }
+            _ => {}
+        }
+    }
+    // What is not closed is no path, and told as such.
+    if open.is_some() { Vec::new() } else { groups }
 }
 
 /// How often a path's text goes up.

@@ -185,6 +185,7 @@ fn values(line: &Line) -> Vec<&Value> {
             for Rule { then, .. } in rules {
                 match then {
                     Then::Is(value) => all.push(value),
+                    Then::Calc(_) => return Vec::new(),
                     Then::At(_, codec) => match &codec.table {
                         Some(table) => all.extend(table.rows.iter().map(|(_, value)| value)),
                         None => return Vec::new(),

@@ -213,22 +213,6 @@ impl Loader<'_> {
         Some(word)
     }
 
-    /// The switches of a part, on which what is loaded next hangs.
-    pub(super) fn switches(&mut self, node: Option<&Node>, at: At<'_>, frame: &mut Frame) -> Vec<Narrow> {
-        let Some(node) = node else { return Vec::new() };
-        let switches = narrows(Some(node), frame, self.defaults, self.found);
-        for switch in &switches {
-            if self.list == 0 {
-                self.lines.reads.push((leaves(at.field), switch.at.clone(), false));
-            }
-            if !at.read_only {
-                self.writes(&switch.at, SWITCH, &node.place);
-            }
-            self.guards.push((switch.at.clone(), switch.value.clone()));
-        }
-        switches
-    }
-
     pub(super) fn filter(&mut self, leaf: LeafId, source: &Source, at: Option<Path>) {
         let place = match source {
             // A value that stands for nothing is nowhere in the system's own data, and elements of native lists
@@ -298,14 +282,19 @@ impl Loader<'_> {
     }
 
     pub(super) fn reads(&mut self, leaf: LeafId, path: &Path) {
+        self.reads_for(FieldSet::of(leaf), path);
+    }
+
+    /// Some leaves are read from a path, or by what stands there.
+    pub(super) fn reads_for(&mut self, leaves: FieldSet, path: &Path) {
         if self.depth > 0 && !path.is_rooted() {
-            self.reads_inside(FieldSet::of(leaf), path);
+            self.reads_inside(leaves, path);
         }
         // From inside of lists only what goes up to the record stands outside of them.
         let Some(steps) = path.0.get(self.depth..).filter(|_| path.ups() == self.depth) else { return };
         let path = Path(steps.to_vec());
         if !path.is_rooted() {
-            self.lines.reads.push((FieldSet::of(leaf), path, false));
+            self.lines.reads.push((leaves, path, false));
         }
     }
 
@@ -364,8 +353,19 @@ pub(super) fn narrows(
     defaults: &Defaults,
     found: &mut Diagnostics,
 ) -> Vec<Narrow> {
+    narrows_by(Path::parse, node, frame, defaults, found)
+}
+
+/// The same, by paths that are read so.
+pub(super) fn narrows_by(
+    parse: fn(&str) -> Result<Path, String>,
+    node: Option<&Node>,
+    frame: &mut Frame,
+    defaults: &Defaults,
+    found: &mut Diagnostics,
+) -> Vec<Narrow> {
     let mut out = Vec::new();
-    for (at, value) in constants(node, defaults, found) {
+    for (at, value) in constants(parse, node, defaults, found) {
         let text = match &value {
             Out::Text(text) | Out::Number(text) => text.as_str(),
             Out::Boolean(true) => "true",

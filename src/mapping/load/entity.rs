@@ -271,6 +271,7 @@ fn key_names(key: &Key, select: Option<&SelectWords>, speaks: Speaks) -> Option<
 
 /// Native constants: a setting, or a quoted text is text; `true`, `false` and numbers without quotes are what they look like.
 pub(super) fn constants(
+    parse: fn(&str) -> Result<Path, String>,
     node: Option<&Node>,
     defaults: &Defaults,
     found: &mut Diagnostics,
@@ -287,7 +288,7 @@ pub(super) fn constants(
                 continue;
             }
         };
-        match Path::parse(&key.text) {
+        match parse(&key.text) {
             Ok(path) => out.push((path, value)),
             Err(why) => found.error(&key.place, why),
         }

@@ -263,13 +263,17 @@ impl<'l> Loader<'l> {
         node: &Node,
         frame: &mut Frame,
     ) {
-        let when = node.get("when").filter(|_| node.get("at").is_some());
-        let switches = self.switches(when, at, frame);
-        let guards = switches.len();
+        let when = node.get("when").filter(|_| node.get("at").is_some() || node.get("calc").is_some());
+        let (mark, guards) = (self.mark(), self.guards.len());
+        let (switches, holds) = self.switches_of_line(when, at, frame);
         if let Some(line) = self.line(at, leaf, node, frame) {
-            self.add(into, at, under(switches, Part::Leaf(line)), place);
+            self.only_read(&line, &switches, place);
+            match holds {
+                true => self.add(into, at, under(switches, Part::Leaf(line)), place),
+                false => self.forget(&mark),
+            }
         }
-        self.guards.truncate(self.guards.len().saturating_sub(guards));
+        self.guards.truncate(guards);
     }
 
     /// A line into one of a list's fixed places.

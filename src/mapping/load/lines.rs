@@ -320,17 +320,18 @@ impl<'l> Loader<'l> {
                     (Ok(_), _) => expected(node, "a text, or `~` for nothing", self.found),
                 }
             }
-            let then = match (keys.take("is"), keys.take("at")) {
-                (Some(is), None) => Then::Is(self.value_of(leaf, is)?),
-                (None, Some(at)) => {
+            let then = match (keys.take("is"), keys.take("at"), keys.take("calc")) {
+                (Some(is), None, None) => Then::Is(self.value_of(leaf, is)?),
+                (None, None, Some(calc)) => Then::Calc(self.calc_of(leaf, calc, frame)?),
+                (None, Some(at), None) => {
                     let native = self.source(at)?;
                     self.reads(leaf, &native);
                     let mut codec = self.codec(leaf);
                     self.codec_words(leaf, &mut codec, &mut keys);
                     Then::At(slot(frame, &native, &codec), Box::new(codec))
                 }
-                (Some(_), Some(_)) | (None, None) => {
-                    self.found.error(&node.place, "a rule has either `is` or `at`");
+                _ => {
+                    self.found.error(&node.place, "a rule has one of `is`, `at` and `calc`");
                     return None;
                 }
             };

@@ -21,6 +21,7 @@ mod needs;
 mod pages;
 mod parts;
 mod sets;
+mod switches;
 mod texts;
 
 use std::{collections::HashMap, sync::Arc};

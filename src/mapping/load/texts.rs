@@ -233,14 +233,19 @@ impl Loader<'_> {
     pub(super) fn calc(&mut self, leaf: LeafId, node: &Node, frame: &mut Frame) -> Option<Box<Calc>> {
         let mut keys = Keys::of(node, self.found)?;
         let text: Option<Node> = keys.required("calc", self.found);
+        keys.take("when");
         keys.finish(self.found);
-        let text_node = text?;
+        self.calc_of(leaf, &text?, frame)
+    }
+
+    /// A calculation's text.
+    pub(super) fn calc_of(&mut self, leaf: LeafId, text_node: &Node, frame: &mut Frame) -> Option<Box<Calc>> {
         if self.entity.leaf(leaf)?.kind != LeafKind::Decimal {
-            self.found.error(&node.place, "only a decimal can be calculated");
+            self.found.error(&text_node.place, "only a decimal can be calculated");
             return None;
         }
         let Some(text) = text_node.as_text() else {
-            expected(&text_node, "a calculation, as in `total - tax`", self.found);
+            expected(text_node, "a calculation, as in `total - tax`", self.found);
             return None;
         };
         let mut read = Vec::new();

@@ -91,7 +91,7 @@ fn tried(fields: &str) -> (Option<System>, String) {
     let name: Arc<str> = "thing.yaml".into();
     let schema = schema::load::schema(&[(name.clone(), tree::parse(&name, THING).unwrap())]).unwrap().0;
     let mut file = String::from(
-        "absent: { any: [\"\"] }\nclear: { any: \"\" }\nentities:\n  Thing:\n    at: /t\n    read: {}\n    create: {}\n    update: {}\n    list: { rows: rows }\n    fields:\n",
+        "absent: { any: [\"\"] }\nclear: { any: \"\" }\nsettings: { taxed: \"true\" }\nentities:\n  Thing:\n    at: /t\n    read: {}\n    create: {}\n    update: {}\n    list: { rows: rows }\n    fields:\n",
     );
     for line in fields.lines() {
         file.push_str(&format!("      {line}\n"));

@@ -175,7 +175,8 @@ pub(super) fn stock(gate: &Gate) {
     let product = encoded(level["product"].as_str().unwrap());
     assert_eq!(gate.get(&format!("/v1/products/{product}")).expect(200).json()["sku"], one);
     if gate.subject.name == "sap-s4" {
-        assert_eq!(level["on_hand"], "21.250", "of both plants");
+        assert_eq!(level["on_hand"], "21.250", "of both plants, what is ours and free to use");
+        assert_eq!(level["quarantine"], "5.5", "in inspection and blocked, and ours");
     }
 }
 

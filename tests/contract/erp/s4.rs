@@ -181,10 +181,19 @@ impl Client {
                 "to_Description": { "results": [ { "Product": sku, "Language": "EN", "ProductDescription": format!("Good {n}") } ] },
             })));
             if n % 10 != 9 {
-                let part = |plant: &str, quantity: String| json!({ "Material": sku, "Plant": plant, "InventoryStockType": "01", "MatlWrhsStkQtyInMatlBaseUnit": quantity });
+                let part = |plant: &str, (kind, special): (&str, &str), quantity: String| {
+                    json!({ "Material": sku, "Plant": plant, "InventoryStockType": kind,
+                        "InventorySpecialStockType": special, "MatlWrhsStkQtyInMatlBaseUnit": quantity })
+                };
                 self.stocks.push(row(json!({
                     "Material": sku, "MaterialBaseUnit": "PC",
-                    "to_MatlStkInAcctMod": { "results": [part("1710", format!("{n}.250")), part("1720", "10".to_owned())] },
+                    "to_MatlStkInAcctMod": { "results": [
+                        part("1710", ("01", ""), format!("{n}.250")), part("1720", ("01", ""), "10".to_owned()),
+                        part("1710", ("02", ""), "3.5".to_owned()), part("1720", ("07", ""), "2".to_owned()),
+                        part("1710", ("06", ""), "500".to_owned()),
+                        // With a customer, and a supplier's own.
+                        part("1710", ("01", "W"), "40".to_owned()), part("1710", ("07", "K"), "80".to_owned()),
+                    ] },
                 })));
             }
         }

@@ -367,6 +367,7 @@ pub(super) const LINES: &[Line] = &[
         "sap-s4/customer_sales_area.rows.json",
         "not mapped: what a sales area says of a customer (Price, payment terms)",
     ),
+    record("sap-s4/material_stock.get.v2.json", "sap-s4", "StockLevel"),
     within("sap-s4/products.rows.json", "sap-s4", "Product", RESULTS),
     record("sap-s4/sales_order.get.v2.json", "sap-s4", "Order"),
     // Shopify.

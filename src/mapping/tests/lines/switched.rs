@@ -101,3 +101,63 @@ fn switches_that_do_not_tell_lines_apart_do_not_load() {
         ("codes:\n  - { $when: { t: a }, value: a }\n  - { $when: { t: b }, value: b }", "not told apart"),
     ]);
 }
+
+const TAXED: &str = r#"
+name: name
+lines:
+  each: items
+  fields:
+    amount: { at: price, when: { $up.taxed: "false" }, write: never }
+    doubled: { at: price, when: { $up.taxed: "true" }, write: never }
+total: { first: [ { when: { taxed: "false" }, calc: "sum(items[].price)" }, { when: { taxed: "true" }, calc: "sum(items[].price) - tax" } ] }
+"#;
+
+#[test]
+fn what_an_element_means_hangs_on_what_holds_its_list() {
+    let m = thing(TAXED);
+    let native = |taxed: Json| json!({ "name": "a", "taxed": taxed, "tax": "2", "items": [{ "price": "5.00" }, { "price": 1 }] });
+    let read = |taxed: Json| reads(&m, &native(taxed)).0;
+    let net = json!({ "name": "a", "total": "6.00", "lines": [{ "amount": "5.00" }, { "amount": "1" }] });
+    let gross = json!({ "name": "a", "total": "4.00", "lines": [{ "doubled": "5.00" }, { "doubled": "1" }] });
+    assert_eq!((read(json!(false)), read(json!("true"))), (net, gross));
+    let mut untold = native(json!(false));
+    untold.as_object_mut().unwrap().remove("taxed");
+    let (read, untold) = reads(&m, &untold);
+    assert_eq!(read, json!({ "name": "a", "lines": [] }));
+    assert_eq!(untold, ["total", "lines.amount", "lines.doubled"]);
+}
+
+#[test]
+fn a_line_of_another_setting_is_none() {
+    let lines = |taxed: &str| {
+        format!(
+            "name: name\nnet: {{ at: price, when: {{ $settings.taxed: \"false\" }} }}\ngross: {{ at: price, when: {{ $settings.taxed: \"{taxed}\" }} }}"
+        )
+    };
+    let m = thing(&lines("true"));
+    assert_eq!(reads(&m, &json!({ "name": "a", "price": "5" })).0, json!({ "name": "a", "gross": "5" }));
+    assert_eq!(creates(&m, &json!({ "gross": "5" })), json!({ "price": 5 }));
+    assert_eq!(refused(&m, &json!({ "net": "5" }))[0].0, "/net");
+    // Of none, nothing is known of the price.
+    assert_eq!(
+        reads(&thing(&lines("maybe")), &json!({ "name": "a", "price": "5" })).0,
+        json!({ "name": "a" })
+    );
+}
+
+#[test]
+fn a_switch_that_no_line_can_set_does_not_load_where_it_is_written() {
+    all_told(&[
+        ("lines: { each: i, fields: { amount: { at: p, when: { $up.t: \"1\" } } } }", "say `write: never`"),
+        ("net: { at: p, when: { $answer.t: \"1\" } }", "say `write: never`"),
+        ("net: { at: p, when: { $up.t: \"1\" }, write: never }", "there is none here"),
+        ("net: { at: p, when: { $settings.tax: \"1\" } }", "setting `tax` is not in `settings`"),
+        (
+            "net: { at: p, when: { $settings.taxed: \"true\" } }\ngross: { at: p, when: { $settings.taxed: \"true\" } }",
+            "already",
+        ),
+        ("net: { at: p, shift: 1, when: { $settings.taxed: \"no\" } }", "unknown key `shift`"),
+        ("net: { first: [ { calc: a, is: \"1\" } ] }", "one of `is`, `at` and `calc`"),
+        ("name: { first: [ { calc: a } ] }", "only a decimal"),
+    ]);
+}
