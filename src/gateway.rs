@@ -22,6 +22,7 @@ mod joined;
 mod keep;
 mod known;
 mod listing;
+mod locks;
 mod observe;
 mod odata;
 mod once;

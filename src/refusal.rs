@@ -98,6 +98,8 @@ pub enum Refusal {
     Unmappable(Vec<MappingFault>),
     /// `If-Match` names another version.
     Stale,
+    /// Other writes of the record are under way, and this one's turn did not come in time.
+    Occupied,
     /// The `Idempotency-Key` does not serve.
     Idempotency(idempotency::Fault),
     /// The ids of records cannot be had: nothing is shown without them.
@@ -182,7 +184,7 @@ impl Refusal {
             Self::System(_, fault) => of_system(&fault.kind),
             Self::Upstream(_, error) => of_upstream(error),
             Self::Part(failed) => failed.status(),
-            Self::Ids(_) | Self::Journal(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Occupied | Self::Ids(_) | Self::Journal(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Unrecorded(_) | Self::Mismatch | Self::Broken => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -210,6 +212,7 @@ impl Refusal {
             Self::Invalid(_) => "invalid",
             Self::Unmappable(_) => "unmappable",
             Self::Stale => "stale",
+            Self::Occupied => "occupied",
             Self::Idempotency(fault) => key::reason(fault),
             Self::Ids(_) => "ids",
             Self::System(_, fault) => system_reason(&fault.kind),
@@ -291,7 +294,7 @@ impl Refusal {
             ) => Some(1),
             Self::Part(failed) if !failed.is_partly_done() => failed.cause.retry_after(),
             Self::Journal(_) => Some(5),
-            Self::Unidentified(Unidentified::StoreUnavailable) | Self::Ids(_) => Some(1),
+            Self::Unidentified(Unidentified::StoreUnavailable) | Self::Occupied | Self::Ids(_) => Some(1),
             _ => None,
         }
     }
@@ -346,6 +349,11 @@ impl Refusal {
             Self::Invalid(_) => ("invalid", "the body does not fit the entity", None),
             Self::Unmappable(_) => ("unmappable", "the system behind this collection cannot hold this", None),
             Self::Stale => ("stale", "the record has changed", Some("read it again and decide anew".into())),
+            Self::Occupied => (
+                "occupied",
+                "other writes of this record are under way",
+                Some("nothing was changed; try again later".into()),
+            ),
             Self::Idempotency(fault) => key::told(fault),
             Self::Ids(_) => {
                 ("unavailable", "ids of records cannot be looked up now", Some("try again later".into()))
@@ -461,6 +469,7 @@ impl fmt::Display for Refusal {
             Self::Invalid(faults) => write!(f, "{} faults in the body", faults.len()),
             Self::Unmappable(faults) => write!(f, "{} faults in the mapping of the body", faults.len()),
             Self::Stale => f.write_str("another version"),
+            Self::Occupied => f.write_str("other writes of the record did not end in time"),
             Self::Idempotency(fault) => {
                 write!(f, "{fault}")?;
                 std::error::Error::source(fault).map_or(Ok(()), |source| write!(f, ": {source}"))

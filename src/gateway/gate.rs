@@ -20,7 +20,7 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::known::Connections;
+use super::{known::Connections, locks::Locks};
 use crate::{
     answer::TagKey,
     audit::{Journal, Lane},
@@ -81,6 +81,8 @@ pub struct Gate {
     pub pseudonyms: SecretBytes,
     /// Where signed heads are sent; a reload changes nothing of the journal.
     pub(super) publishing: Option<Publishing>,
+    /// Records that are being written whole.
+    pub(super) locks: Arc<Locks>,
     /// Told when a successor has the sockets.
     pub handed_over: Arc<Notify>,
     /// LIMIT: one reload at a time, from the reading of its files to the last thing that follows its swap.

@@ -232,6 +232,7 @@ async fn open(options: &Options) -> Result<Opened, RunError> {
         crosswalk,
         pseudonyms,
         publishing: settings.audit.publish.clone(),
+        locks: Arc::default(),
         handed_over: Arc::default(),
         reloading: Semaphore::new(1),
         loading: Loads::new(keep::LOADINGS_MAX, keep::LOADING_MAX),

@@ -1,6 +1,6 @@
 //! A write: judged on what changes, written down before it is done, and run to its end.
 //!
-//! ORDER: body, stored record, judgement, the system's own words for it, `If-Match`, intent (synced), effect,
+//! ORDER: body, lock (of a record that is sent back whole), stored record, judgement, the system's own words for it, `If-Match`, intent (synced), effect,
 //! answer. From the stored record on it runs in a task of its own, so that a caller who goes away changes
 //! nothing; a stopping core waits for it. Once the system has done it, nothing that follows makes a failure of
 //! it: whoever is told of one tries again.
@@ -16,7 +16,7 @@ use super::{
     after::{Left, after, echo, made, read_back, seen, unguarded},
     bodies::{self, Draft},
     exchange::{self, Exchange, Side, known, not_possible},
-    finding, ids, joined, once, parts,
+    finding, ids, joined, locks, once, parts,
     reading::fetch,
     sending::effect,
     whole::{emptied_in, named, only, replaced, unlike},
@@ -259,6 +259,8 @@ async fn update(
     let draft = bodies::of_any(exchange, prospect, sources, body, &sent.body).await?;
     let (source, key) = ids::source(exchange, sources, id).await?;
     let mapping = &*source.mapping;
+    // ORDER: before the record is read, so that what is sent back whole is what the last writer left.
+    let _held = locks::held(exchange, mapping, &key).await?;
     let Stored { record, seen, id, key, version, answer, untold } =
         stored(exchange, admission, source, &key, &sent).await?;
     let about = (&record, version.is_some());
@@ -326,6 +328,7 @@ async fn delete(
     }
     let (source, key) = ids::source(exchange, sources, id).await?;
     let mapping = &*source.mapping;
+    let _held = locks::held(exchange, mapping, &key).await?;
     let Stored { record, seen, key, version, .. } = stored(exchange, admission, source, &key, &sent).await?;
     let change = Change::Delete { old: record, version };
     let permit = judge(exchange, admission, change, &FieldSet::EMPTY)?;

@@ -159,6 +159,10 @@ impl Mapping {
                 let parts: Result<Vec<_>, _> = made.parts.into_iter().map(part).collect();
                 (Some(made.record), parts.map_err(|fault| told(&[fault]))?)
             }
+            (None, None, Some(change)) if self.merges() => (self.changed_whole(sample, change)?, Vec::new()),
+            (None, Some(_), Some(_)) if self.merges() => {
+                return Err("a record is sent back whole: show it as `answer`, in the place of `from`".into());
+            }
             (None, Some(from), Some(to)) => {
                 let (from, to) = (self.record(from)?, self.record(to)?);
                 let version = "W/\"sample\"";
@@ -190,6 +194,24 @@ impl Mapping {
             }
             _ => Ok(()),
         }
+    }
+
+    /// What a change of the record in an answer is sent as, where all of it is.
+    fn changed_whole(&self, sample: &Sample, change: &str) -> Result<Option<NativeRequest>, String> {
+        let answer =
+            answer_of(sample.answer.as_ref().ok_or("`answer` is missing: the record that is changed")?);
+        let key = sample.key.clone().unwrap_or_else(|| self.key.sample());
+        let stored = self.inward_of(&key, &answer, &self.entity.all()).map_err(|fault| fault.to_string())?;
+        let view = View { writable: self.entity.all(), ..View::of(&self.entity, Body::Patch) };
+        let change = schema::json::read(&self.entity, change.as_bytes(), &view);
+        let change =
+            change.map_err(|faults| faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))?;
+        let new = schema::merge(&self.entity, &stored.record, &change, &view);
+        let versions = self.part_versions(&answer).map_err(|fault| fault.to_string())?;
+        let versions = (stored.version.as_deref(), &versions);
+        let (records, at) = ((&stored.record, &new), (&FieldSet::EMPTY, None));
+        let changes = self.changes_at(&stored.id, records, versions, at, Moment::of_samples());
+        changes.map(|changes| changes.record).map_err(|faults| told(&faults))
     }
 
     /// The answer means what is said, by the file's errors and its status.

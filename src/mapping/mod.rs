@@ -66,6 +66,7 @@ mod key;
 mod link;
 mod listing;
 mod load;
+mod merge;
 mod model;
 mod native;
 mod needs;

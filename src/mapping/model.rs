@@ -164,7 +164,11 @@ pub(super) struct Call {
     pub(super) body: Option<Body>,
     /// Where the record stands in the answer; without one, the answer is the record.
     pub(super) rows: Option<Envelope>,
+    /// The same as a path.
+    pub(super) rows_at: Path,
     pub(super) returns: Returns,
+    /// How a stored record is sent back whole with what changes of it; without it, the change alone is sent.
+    pub(super) merge: Option<super::merge::Merge>,
 }
 
 /// A place in an answer, as a native tree.

@@ -100,7 +100,7 @@ impl Out {
     }
 
     /// Whether a member of that name has that text.
-    fn says(&self, key: &Arc<str>, is: &str) -> bool {
+    pub(super) fn says(&self, key: &Arc<str>, is: &str) -> bool {
         let Self::Object(pairs) = self else { return false };
         pairs.iter().any(|(name, value)| name == key && value.raw().text().is_some_and(|text| text == is))
     }

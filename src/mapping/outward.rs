@@ -13,6 +13,7 @@ use super::{
     finding::{Found, Sought},
     inward::join_on,
     listing::Request,
+    merge::Put,
     model::{Call, EachPart, Held, Join, Line, Mapping, Named, Native, ObjectPart, Part, Source},
     native::NativeRequest,
     out::Out,
@@ -213,7 +214,8 @@ impl Mapping {
         let call =
             self.update.as_ref().ok_or_else(|| vec![whole("the system cannot change such records")])?;
         let (leads, turns) = self.leads((Some(old), new), &versions.ways)?;
-        let mut out = Writing { found, led: self.led(), ..Writing::new(false, emptied).at(now) };
+        let over = call.merge.is_some().then(Vec::new);
+        let mut out = Writing { found, led: self.led(), over, ..Writing::new(false, emptied).at(now) };
         out.object(&self.root, &self.entity.root, Some(&new.fields), Some(&old.fields));
         self.check_derived(&mut out, new, Some(old));
         self.check_numbers(&mut out, new, Some(old));
@@ -233,7 +235,12 @@ impl Mapping {
         }
         let request = self.keyed(call, id, version).map_err(|fault| vec![fault])?;
         let naming = Naming { key: Some(id), version };
-        let record = self.finish(request, Some(self.carried(call, naming, out.body)?));
+        let record = match (&call.merge, out.over) {
+            (Some(merge), Some(puts)) => {
+                self.whole_request((call, merge), (request, naming), versions.stored.as_deref(), &puts)?
+            }
+            (Some(_) | None, _) => self.finish(request, Some(self.carried(call, naming, out.body)?)),
+        };
         Ok(Changes { record: Some(record), parts, leads })
     }
 
@@ -408,6 +415,8 @@ pub(super) struct Writing<'m> {
     pub(super) body: Out,
     /// What is written outside native lists, by the slots that it is read from, where somebody asks.
     pub(super) slots: Option<Vec<(u16, Out)>>,
+    /// The same by its places, where a whole record is sent and this goes over it.
+    over: Option<Vec<Put>>,
     in_each: bool,
     /// What the switches of this object, or list element, have to be.
     switches: Vec<(&'m Path, &'m Out)>,
@@ -444,6 +453,7 @@ impl<'m> Writing<'m> {
             emptied,
             body: Out::object(),
             slots: None,
+            over: None,
             in_each: false,
             switches: Vec::new(),
             puts: 0,
@@ -618,6 +628,9 @@ impl<'m> Writing<'m> {
     fn put(&mut self, slot: u16, at: &Path, out: Out, held: Option<Out>) {
         if let Some(slots) = self.slots.as_mut().filter(|_| !self.in_each) {
             slots.push((slot, held.unwrap_or_else(|| out.clone())));
+        }
+        if let Some(over) = self.over.as_mut().filter(|_| !self.in_each) {
+            over.push((at.clone(), out.clone()));
         }
         self.puts += 1;
         self.body.put(at.steps(), out);

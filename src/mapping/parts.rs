@@ -7,6 +7,7 @@
 
 use std::collections::HashMap;
 
+use bytes::Bytes;
 use compact_str::CompactString;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use percent_encoding::utf8_percent_encode;
@@ -151,7 +152,8 @@ impl Changes {
     }
 }
 
-/// The versions of a record's elements, as the system told them.
+/// What a change of a record goes by beside its values: the versions of its elements, as the system told them, and
+/// what else it told.
 #[derive(Debug, Default)]
 pub struct PartVersions {
     known: HashMap<(u16, CompactString), CompactString>,
@@ -159,6 +161,8 @@ pub struct PartVersions {
     any: Option<CompactString>,
     /// The ways of fields that the record is on, of those that ask for native values.
     pub(super) ways: Vec<(usize, usize)>,
+    /// The answer itself, where the record in it is sent back whole.
+    pub(super) stored: Option<Bytes>,
 }
 
 impl PartVersions {
@@ -236,12 +240,13 @@ impl Mapping {
         self.undo && self.delete.is_some()
     }
 
-    /// The versions of the elements in an answer to a read, and the ways of its fields.
+    /// The versions of the elements in an answer to a read, the ways of its fields, and what is sent back of it.
     ///
     /// # Errors
     /// The answer cannot be read.
     pub fn part_versions(&self, answer: &NativeAnswer) -> Result<PartVersions, SystemFault> {
-        let mut versions = PartVersions { ways: self.ways_of(answer)?, ..PartVersions::default() };
+        let stored = self.merges().then(|| answer.body.clone());
+        let mut versions = PartVersions { ways: self.ways_of(answer)?, stored, ..PartVersions::default() };
         if self.part_lists().all(|(_, parts)| parts.version.is_none()) {
             return Ok(versions);
         }

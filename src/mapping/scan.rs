@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use super::xml;
 
 /// Deepest nesting of what is skipped; what is read is as deep as the mapping's own paths.
-const DEPTH_MAX: u32 = 64;
+pub(super) const DEPTH_MAX: u32 = 64;
 
 /// Why an answer is not read as JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

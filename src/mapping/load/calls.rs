@@ -2,7 +2,7 @@
 
 use http::Method;
 
-use super::{Defaults, bodies, entity::texts, headers, path, place};
+use super::{Defaults, bodies, entity::texts, headers, merged, path, place};
 use crate::{
     mapping::{
         body::{Body, Hole},
@@ -126,10 +126,7 @@ fn call_at(
 ) -> Option<Call> {
     let mut keys = Keys::of(node, found)?;
     let address = address(&mut keys, kind, defaults, found);
-    // Only changed lines are ever sent; the word says so to the reader.
-    if let Some(send) = keys.take("send").filter(|send| send.as_text() != Some("changed")) {
-        expected(send, "`changed`", found);
-    }
+    let merge = merged::load(&mut keys, kind.name == "update", found);
     if let Some(means) = keys.take("means") {
         MeansWord::read(means, found);
     }
@@ -144,11 +141,12 @@ fn call_at(
     let headers = headers::load(&mut keys, node, defaults, found);
     let has_body = node.get("body").is_some();
     let body = bodies::load(&mut keys, kind.holes, defaults, found);
-    let rows = match (keys.take("rows"), defaults.speaks) {
-        (Some(node), _) => place(node, found).and_then(|path| record_at(&path, node, found)),
-        (None, Speaks::Odata2) => record_at(&Path::parse("d").ok()?, node, found),
-        (None, Speaks::Json | Speaks::Odata4 | Speaks::Xml) => None,
+    let (rows_at, at) = match (keys.take("rows"), defaults.speaks) {
+        (Some(node), _) => (place(node, found).unwrap_or_default(), node),
+        (None, Speaks::Odata2) => (Path::parse("d").ok()?, node),
+        (None, Speaks::Json | Speaks::Odata4 | Speaks::Xml) => (Path::default(), node),
     };
+    let rows = record_at(&rows_at, at, found);
     let returns = returns(&mut keys, node, kind, found);
     keys.finish(found);
     let (method, text) = address?;
@@ -172,7 +170,9 @@ fn call_at(
         is_written: kind.is_written,
         body,
         rows,
+        rows_at,
         returns: returns?,
+        merge,
     })
 }
 

@@ -6,7 +6,7 @@ use super::{
     Defaults, actions, bodies, calls, cells, choices,
     elements::narrows,
     fields::{FilterLine, Lines, Loader},
-    finds, jq, key, lacks, lists, pairs, path_at,
+    finds, jq, key, lacks, lists, merged, pairs, path_at,
     sets::Within,
 };
 use crate::{
@@ -81,6 +81,7 @@ pub(super) fn load(
     let lists = lists::load(&mut keys, &at, (entity, defaults), found);
     let [read, create, update, delete] = calls::load(&mut keys, key.as_ref(), defaults, found);
     let all = [&read, &create, &update, &delete];
+    merged::check(node, (&update, &read), (&root, select.is_some(), words.speaks), found);
     let fit = (&root, &lines, key.as_ref(), version.as_ref());
     let actions = actions::load(&mut keys, (entity, defaults), fit, all, &mut frame, found);
     let xml = xml::record(&mut keys, words, [&read, &create, &update], node, found);

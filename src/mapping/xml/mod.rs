@@ -9,6 +9,7 @@
 mod chars;
 mod compare;
 mod load;
+mod merged;
 mod mixed;
 mod reader;
 mod record;

@@ -55,6 +55,8 @@ pub(super) struct Reader<'a, 'n> {
     marked: bool,
     /// Where the text before the last closing tag ends.
     ends: usize,
+    /// Where the last tag that opened an element begins.
+    begins: usize,
 }
 
 #[derive(Clone, Debug)]
@@ -101,6 +103,7 @@ impl<'a, 'n> Reader<'a, 'n> {
             rooted: false,
             marked: false,
             ends: 0,
+            begins: 0,
         };
         reader.declaration()?;
         Ok(reader)
@@ -189,6 +192,29 @@ impl<'a, 'n> Reader<'a, 'n> {
             }
             Some((self.names.attribute(name, local, self.namespace(prefix).ok()?)?, value))
         })
+    }
+
+    /// The same as they are spelt, each as paths name it, where one can, and whether it says that the element is null.
+    pub(super) fn spelt_attributes(&self) -> impl Iterator<Item = (&'a str, Option<Cow<'a, str>>, bool)> {
+        self.attributes.iter().map(|attribute| {
+            let Attribute { name, prefix, local, .. } = *attribute;
+            if prefix.is_empty() {
+                return (name, Some(Cow::Borrowed(local)), false);
+            }
+            let namespace = self.namespace(prefix).unwrap_or_default();
+            let known = self.names.attribute(name, local, namespace);
+            (name, known, local == "nil" && namespace == NIL_NAMESPACE)
+        })
+    }
+
+    /// The tag that began the element, as it is spelt.
+    pub(super) fn tag(&self) -> &'a str {
+        self.text.get(self.begins..self.at).unwrap_or_default()
+    }
+
+    /// What stands between a place and the tag that was read last, as it is spelt.
+    pub(super) fn words_since(&self, from: usize) -> &'a str {
+        self.text.get(from..self.begins.max(self.ends)).unwrap_or_default()
     }
 
     /// Whether the begun element has attributes.
@@ -353,6 +379,7 @@ impl<'a, 'n> Reader<'a, 'n> {
         }
         self.rooted = true;
         self.marked = false;
+        self.begins = self.at;
         self.at += 1;
         let name = self.word()?;
         let (prefix, _) = qualified(name).ok_or(self.bad())?;

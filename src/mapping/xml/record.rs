@@ -117,6 +117,18 @@ impl Mapping {
     /// A request with its body in what the system speaks.
     pub(in crate::mapping) fn finish(&self, request: Request, body: Option<Out>) -> NativeRequest {
         let Some(names) = &self.words.xml else { return request.finish(body) };
+        let order = self.xml.as_ref().map(|record| &record.order);
+        let body = body.filter(|body| !body.is_empty()).map(|body| write::document(&body, names, order));
+        self.finish_document(request, names, body)
+    }
+
+    /// The same with a document as its body.
+    pub(in crate::mapping) fn finish_document(
+        &self,
+        request: Request,
+        names: &Names,
+        body: Option<Vec<u8>>,
+    ) -> NativeRequest {
         let mut native = request.finish(None);
         let is_plain = native.headers.get(ACCEPT).is_none_or(|accept| accept == "application/json");
         if is_plain {
@@ -124,7 +136,7 @@ impl Mapping {
                 if names.soap.is_some() { "text/xml, application/soap+xml" } else { "application/xml" };
             native.headers.insert(ACCEPT, HeaderValue::from_static(types));
         }
-        if let Some(body) = body.filter(|body| !body.is_empty()) {
+        if let Some(body) = body {
             match names.soap {
                 Some(soap) => soap.mark(&mut native.headers),
                 None => {
@@ -132,8 +144,7 @@ impl Mapping {
                     native.headers.entry(CONTENT_TYPE).or_insert(plain);
                 }
             }
-            let order = self.xml.as_ref().map(|record| &record.order);
-            native.body = Bytes::from(write::document(&body, names, order));
+            native.body = Bytes::from(body);
         }
         native
     }

@@ -32,7 +32,12 @@ impl Order {
         !self.ranks.is_empty()
     }
 
-    fn rank(&self, name: &str) -> usize {
+    /// The order of what stands in an element.
+    pub(super) fn below(&self, name: &str) -> Option<&Self> {
+        self.ranks.get(name).map(|(_, below)| below)
+    }
+
+    pub(super) fn rank(&self, name: &str) -> usize {
         self.ranks.get(name).map_or(usize::MAX, |(rank, _)| *rank)
     }
 }
@@ -53,7 +58,7 @@ pub(super) fn document(body: &Out, names: &Names, order: Option<&Order>) -> Vec<
     let Out::Object(pairs) = body else { return Vec::new() };
     let [(root, value)] = pairs.as_slice() else { return Vec::new() };
     writer.out.extend_from_slice(b"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
-    let below = order.and_then(|order| order.ranks.get(&**root)).map(|(_, below)| below);
+    let below = order.and_then(|order| order.below(root));
     match names.soap {
         Some(soap) => writer.envelope(soap, |writer| writer.one(root, value, below, false)),
         None => writer.one(root, value, below, true),
@@ -113,7 +118,7 @@ impl Writer<'_> {
         self.put(&[">"]);
         escape(text_of(own), Place::Content, &mut self.out);
         for (name, value) in inside {
-            let below = order.and_then(|order| order.ranks.get(&**name)).map(|(_, below)| below);
+            let below = order.and_then(|order| order.below(name));
             self.element(name, value, below);
         }
         self.put(&["</", name, ">"]);
@@ -142,7 +147,7 @@ impl Writer<'_> {
 }
 
 /// A scalar as text; nothing of another value. An attribute cannot be null, so it is empty then.
-fn text_of(value: &Out) -> &str {
+pub(super) fn text_of(value: &Out) -> &str {
     match value {
         Out::Text(text) | Out::Number(text) => text,
         Out::Boolean(true) => "true",
