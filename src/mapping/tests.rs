@@ -56,6 +56,7 @@ pub(super) fn shipped_schema() -> Schema {
         ("price.yaml", include_str!("../../policies/schema/price.yaml")),
         ("invoice.yaml", include_str!("../../policies/schema/invoice.yaml")),
         ("payment.yaml", include_str!("../../policies/schema/payment.yaml")),
+        ("shipment.yaml", include_str!("../../policies/schema/shipment.yaml")),
         ("metric.yaml", include_str!("../../policies/schema/metric.yaml")),
         ("campaign.yaml", include_str!("../../policies/schema/campaign.yaml")),
         ("subscription.yaml", include_str!("../../policies/schema/subscription.yaml")),

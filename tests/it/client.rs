@@ -71,7 +71,10 @@ fn a_client_by_others_reads_the_door_without_a_case_made_for_it() {
     let all = orders(&demo);
     assert!(all.len() > 200, "more than a page");
     let which = |fits: &dyn Fn(&Value) -> bool| ids(all.iter().filter(|order| fits(order)));
-    assert_eq!(told["sets"], json!(["customers", "invoices", "orders", "products", "stock_levels"]));
+    assert_eq!(
+        told["sets"],
+        json!(["customers", "invoices", "orders", "products", "shipments", "stock_levels"])
+    );
     // It lists, page after page; counts; reads by key.
     assert_eq!(told["all"], ids(&all));
     assert_eq!(told["count"], all.len());

@@ -68,7 +68,9 @@ fn what_cannot_be_tried_is_explained() {
         assert!(ran.err.contains(words) || ran.out.contains(words), "{words}: {ran:?}");
     };
     let erp = "policies/systems/erp.yaml";
-    told(erp, &[], DESK, 2, "name one with `--entity`: the file maps Invoice, Order, Product, StockLevel");
+    let all =
+        "name one with `--entity`: the file maps Customer, Invoice, Order, Product, Shipment, StockLevel";
+    told(erp, &[], DESK, 2, all);
     told(erp, &["--entity", "Prodct"], DESK, 2, "the file does not map `Prodct`");
     told(erp, &["--entity", "Product"], "{}", 1, "is neither one Product nor a page of them");
     told(erp, &["--entity", "Product"], "no json", 1, "is neither one Product nor a page of them");

@@ -49,7 +49,7 @@ fn tongue(system: &str) -> Option<Tongue> {
         }
         "prestashop" => Tongue::Brackets,
         "shopify-graphql" => Tongue::Search,
-        "crm" | "ga4" | "tryton" => Tongue::Json,
+        "crm" | "hubspot-companies" | "hubspot-marketing" | "ga4" | "tryton" => Tongue::Json,
         "wfirma" => Tongue::Xml,
         _ => return None,
     })
