@@ -154,6 +154,15 @@ fn a_number_that_cannot_be_one_is_refused_at_its_place_unless_it_stands_there_al
     let request = m.update("1", &wrong, &renamed, None).unwrap().unwrap();
     assert_eq!(request.body, r#"{"properties":{"firstname":"Eva"}}"#);
 
+    // Of the company's own country it need not be said; it is judged and sent with it.
+    let (system, _) = shipped("sap-b1", "Customer", "FederalTaxID");
+    let m = system.entity("Customer").unwrap();
+    let new = record(m, r#"{"kind":"company","name":"Norm","vat_id":"526-025-02-74"}"#);
+    let settled = m.settled(Before::Nothing, new, &FieldSet::EMPTY);
+    assert_eq!(json(m.entity(), &settled.held)["vat_id"], "PL5260250274");
+    let request = m.create(&settled.sent).unwrap();
+    assert!(request.body.windows(14).any(|part| part == b"\"PL5260250274\""), "{:?}", request.body);
+
     let (system, _) = shipped("wfirma", "Customer", "nip");
     let m = system.entity("Customer").unwrap();
     let text = |nip: &str| {

@@ -1,3 +1,5 @@
+//! Facts about numbers of tax authorities.
+
 use super::*;
 
 #[test]
