@@ -2,7 +2,10 @@
 
 use std::{collections::HashMap, ops::Range, sync::Arc};
 
-use super::fields::{FieldSet, LeafId};
+use super::{
+    fields::{FieldSet, LeafId},
+    money::{Money, Term},
+};
 use crate::words::{CollectionName, EntityName, FieldPath};
 
 /// All entities of a bundle.
@@ -204,6 +207,10 @@ pub struct Leaf {
     pub unordered: bool,
     /// Whether it tells a record from all others in the business, whichever system holds it.
     pub natural_key: bool,
+    /// Why it is money, where it is.
+    pub money: Option<Money>,
+    /// What a total is made of.
+    pub sum: Vec<Term>,
 }
 
 /// What a leaf holds.

@@ -17,6 +17,7 @@ mod key;
 mod lacks;
 mod lines;
 mod lists;
+mod money;
 mod needs;
 mod pages;
 mod parts;
