@@ -42,10 +42,10 @@ fn an_amount_that_no_line_gives_a_currency_does_not_load() {
             "list_price.net_price",
             "x.yaml:8:32",
         ),
-        ("Payment", "amount: a\nallocations: [ { amount: b } ]", "allocations.amount", "x.yaml:9:31"),
-        ("Price", "net_price: { calc: a - b }", "net_price", "x.yaml:8:17"),
-        ("Metric", "value: v\nunit: =currency", "value", "x.yaml:8:13"),
-        ("Metric", "value: v\nunit: u", "value", "x.yaml:8:13"),
+        ("Payment", "amount: a\nallocations: [ { amount: b } ]", "allocations.amount", "x.yaml:9:32"),
+        ("Price", "net_price: { calc: a - b }", "net_price", "x.yaml:8:18"),
+        ("Metric", "value: v\nunit: =currency", "value", "x.yaml:8:14"),
+        ("Metric", "value: v\nunit: u", "value", "x.yaml:8:14"),
     ] {
         let (system, told) = tried(entity, fields);
         assert!(system.is_none(), "{fields}");
