@@ -180,6 +180,8 @@ fn order() -> Arc<Entity> {
         in_list: false,
         unordered: false,
         natural_key: false,
+        money: None,
+        sum: Vec::new(),
     };
     let field = |name: &str, leaf: u8| Field {
         name: name.into(),

@@ -181,6 +181,15 @@ pub(super) fn parts(
         out.push((part, fields));
     }
     let fields = out.iter().fold(FieldSet::EMPTY, |all, (_, fields)| all.union(fields));
+    for (part, _) in &out {
+        let place = serving.with.iter().find(|(name, _)| name.value == part.system.as_str());
+        if let Some((name, _)) = place {
+            one_currency(entity, (&part.leaves, &name.value, &name.place), found);
+        }
+    }
+    if let Some(name) = serving.systems.iter().find(|_| !out.is_empty()) {
+        one_currency(entity, (&main.own().minus(&fields), &name.value, &name.place), found);
+    }
     for (name, settings) in serving.with.iter() {
         let is_told =
             out.iter().any(|(part, _)| part.system.as_str() == name.value && fields.contains(part.on));
@@ -191,6 +200,22 @@ pub(super) fn parts(
         }
     }
     out
+}
+
+/// An amount and its currency are told by one system: another's currency would make another amount of it.
+fn one_currency(entity: &Entity, (told, system, place): (&FieldSet, &str, &Place), found: &mut Diagnostics) {
+    for (amount, money) in entity.amounts() {
+        let name = |leaf| entity.leaf(leaf).map_or("", |leaf| leaf.path.as_str());
+        // Where the file has no line for the currency, the amount is none of money.
+        if told.contains(amount) && money.when.is_none() && !told.contains(money.currency) {
+            let (amount, currency) = (name(amount), name(money.currency));
+            let message =
+                format!("`{amount}` of `{system}` is money, and `{currency}` would be another system's");
+            let help = format!("let one system tell both: `{amount}` and `{currency}`");
+            found.push(Diagnostic::error(place, message).help(help));
+            return;
+        }
+    }
 }
 
 /// The whole fields that a system tells, each of them no other's.
@@ -274,4 +299,27 @@ fn on(
         return None;
     }
     Some(id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::testing;
+
+    #[test]
+    fn an_amount_is_never_told_with_the_currency_of_another_system() {
+        let schema = testing::shipped();
+        let order = schema.entity("Order").unwrap();
+        let place = Place { file: "gateway.yaml".into(), line: 1, column: 1, start: 0, end: 0 };
+        let told = |paths: &[&str]| {
+            let mut found = Diagnostics::default();
+            let leaves = paths.iter().map(|path| order.leaf_at(path).unwrap()).collect();
+            one_currency(order, (&leaves, "books", &place), &mut found);
+            found.to_string()
+        };
+        assert_eq!(told(&["number", "currency", "tax_total", "lines.net_price"]), "");
+        assert_eq!(told(&["number", "currency"]), "");
+        let wrong = told(&["number", "lines.net_price"]);
+        assert!(wrong.contains("`lines.net_price` of `books` is money"), "{wrong}");
+    }
 }

@@ -218,7 +218,7 @@ fn ask(
         trace: exchange.traceparent.clone(),
         part,
         deadline,
-        wanted: theirs.deciding(&wanted),
+        wanted: theirs.entity().with_currencies(&theirs.deciding(&wanted)),
         values,
     })
 }

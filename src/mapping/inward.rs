@@ -215,8 +215,11 @@ impl Mapping {
             fields.set(position, Value::Text(id.clone()));
         }
         build.fill(&self.root, 0, &mut fields);
-        let missing = build.missing.union(&self.unmapped.intersection(wanted));
-        Ok(Inward { record: Record { fields }, id, version, findings: build.findings, missing })
+        let mut record = Record { fields };
+        let bare = self.entity.strike_bare(&mut record, wanted);
+        bare.iter().for_each(|leaf| build.findings.truncate_push(leaf, What::NoCurrency));
+        let missing = build.missing.union(&bare).union(&self.unmapped.intersection(wanted));
+        Ok(Inward { record, id, version, findings: build.findings, missing })
     }
 
     /// The fields that some raws read as, whatever record it is; and of which leaves they do not tell.

@@ -645,6 +645,8 @@ pub enum What {
     NoRule,
     /// A list was due.
     NotAList,
+    /// It is money, and the record does not say of which currency; the amount is left out.
+    NoCurrency,
 }
 
 impl std::fmt::Display for What {
@@ -654,6 +656,7 @@ impl std::fmt::Display for What {
             Self::UnknownValue(value) => write!(f, "`{value}` is not in its table"),
             Self::NoRule => f.write_str("no rule holds"),
             Self::NotAList => f.write_str("a list was due"),
+            Self::NoCurrency => f.write_str("an amount without its currency"),
         }
     }
 }
@@ -667,6 +670,7 @@ impl What {
             Self::UnknownValue(_) => "unknown_value",
             Self::NoRule => "no_rule",
             Self::NotAList => "not_a_list",
+            Self::NoCurrency => "no_currency",
         }
     }
 }

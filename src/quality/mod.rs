@@ -57,6 +57,10 @@ pub enum Flaw {
     NewField,
     /// The record last changed longer ago than its system's file says it may.
     Stale,
+    /// An amount whose currency the record does not say; it was left out.
+    NoCurrency,
+    /// A total is not what it is made of: its lines, charges, discounts and taxes come to another sum.
+    Unbalanced,
     /// The record names another that is not there. Nobody knows before somebody asks for that one.
     Dangling,
 }
@@ -77,6 +81,8 @@ impl Flaw {
             Self::Unreadable => "unreadable",
             Self::NewField => "new_field",
             Self::Stale => "stale",
+            Self::NoCurrency => "no_currency",
+            Self::Unbalanced => "unbalanced",
             Self::Dangling => "dangling",
         }
     }
@@ -90,6 +96,7 @@ impl From<&What> for Flaw {
             What::NoRule => Self::NoRule,
             What::NotAList => Self::NotAList,
             What::Assumed(_) => Self::Assumed,
+            What::NoCurrency => Self::NoCurrency,
         }
     }
 }
@@ -195,6 +202,8 @@ impl Gathering {
 /// What is seen of one page.
 struct Page<'m> {
     entity: &'m Entity,
+    /// Fields that the system's file has lines for.
+    own: FieldSet,
     /// Fields that a record of it must have.
     due: FieldSet,
     numbers: Numbers,
@@ -209,6 +218,7 @@ impl<'m> Page<'m> {
         let stale = mapping.stale();
         Self {
             entity: mapping.entity(),
+            own: mapping.own(),
             due: wanted.intersection(&mapping.own()).intersection(&mapping.entity().required()),
             numbers: Numbers::of(mapping.entity()),
             stale: stale.and_then(|stale| Some((stale.by, now.checked_sub(stale.after).ok()?))),
@@ -233,7 +243,7 @@ impl<'m> Page<'m> {
         for Finding { leaf, what } in &inward.findings {
             let value = match what {
                 What::UnknownValue(value) => Some(value.as_str()),
-                What::Unfit(_) | What::Assumed(_) | What::NoRule | What::NotAList => None,
+                What::Unfit(_) | What::Assumed(_) | What::NoRule | What::NotAList | What::NoCurrency => None,
             };
             self.note(path(entity, *leaf), what.into(), Some(&inward.id), value);
         }
@@ -246,6 +256,9 @@ impl<'m> Page<'m> {
         }
         for Unsound { leaf, .. } in self.numbers.unsound(entity, &inward.record) {
             self.note(path(entity, leaf), Flaw::BadNumber, Some(&inward.id), None);
+        }
+        for leaf in entity.unbalanced(&inward.record, &self.own).iter() {
+            self.note(path(entity, leaf), Flaw::Unbalanced, Some(&inward.id), None);
         }
         if let Some((leaf, before)) = self.stale
             && let Some(changed) = changed(entity, leaf, &inward.record)

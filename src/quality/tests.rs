@@ -27,6 +27,9 @@ properties:
   name: { type: string, x-class: internal, description: Its name }
   kind: { type: string, enum: [big, small], x-class: internal, description: How large }
   price: { type: string, format: decimal, x-class: internal, description: What it costs }
+  currency: { type: string, format: currency, x-class: internal, description: Of amounts }
+  shipping: { type: string, format: decimal, x-currency: currency, x-class: internal, description: What its way costs }
+  total: { type: string, format: decimal, x-currency: currency, x-sum: [parts.cost, shipping], x-class: internal, description: What it costs in all }
   changed: { type: string, format: date-time, x-class: internal, description: When it changed }
   made: { type: string, format: date, x-class: internal, description: When it was made }
   maker: { type: string, x-ref: Thing, x-class: internal, description: What made it }
@@ -37,6 +40,7 @@ properties:
       type: object
       properties:
         thing: { type: string, x-ref: Thing, x-class: internal, description: Which }
+        cost: { type: string, format: decimal, x-currency: currency, x-class: internal, description: What it costs }
 ";
 const SHOP: &str = "
 absent: { any: [\"\"] }
@@ -53,7 +57,10 @@ entities:
       changed: { at: changed, write: never }
       made: { at: made, write: never }
       maker: { at: maker, ref: Thing }
-      parts: { each: parts, write: never, fields: { thing: { at: id, ref: Thing } } }
+      currency: currency
+      shipping: shipping
+      total: total
+      parts: { each: parts, write: never, fields: { thing: { at: id, ref: Thing }, cost: cost } }
 ";
 
 fn mapping() -> Arc<Mapping> {
@@ -68,6 +75,41 @@ fn mapping_with(more: &str) -> Arc<Mapping> {
     let system = System::load(&"shop".into(), &file, &[], &schema, &mut found);
     let system = system.unwrap_or_else(|| panic!("{found}"));
     system.entity("Thing").unwrap().clone()
+}
+
+#[test]
+fn trap_28_lines_that_do_not_add_up_to_their_total_are_found_and_nothing_is_refused() {
+    let (mapping, gathering) = (mapping(), Gathering::default());
+    let all = mapping.entity().all();
+    let row = |id: &str, total: &str| {
+        format!(
+            r#"{{"id":"{id}","name":"A","kind":"B","currency":"EUR","shipping":"4.99","total":"{total}","parts":[{{"cost":"10.00"}},{{"cost":0.1}},{{"cost":"0.2"}}]}}"#
+        )
+    };
+    // A cent for each of three lines is rounding.
+    let rows = [row("1", "15.29"), row("2", "15.32"), row("3", "15.33"), row("4", "10.3")].join(",");
+    looked(&gathering, &mapping, &all, &rows, 10);
+    let gathered = gathering.take();
+    assert_eq!(gathered.looked[0].records, 4);
+    assert_eq!(told(&gathered), ["Thing.total unbalanced 2 [\"3\", \"4\"] [] 10-10"]);
+    // What is not whole is not judged: nobody asked for all of it, or not all is told.
+    let total = mapping.entity().leaf_at("total").unwrap();
+    looked(&gathering, &mapping, &FieldSet::from_iter([total]), &row("4", "10.3"), 20);
+    looked(&gathering, &mapping, &all, &row("4", "10.3").replace(r#""shipping":"4.99","#, ""), 20);
+    assert_eq!(told(&gathering.take()), Vec::<String>::new());
+}
+
+#[test]
+fn amounts_without_a_currency_are_counted_with_records_that_have_them() {
+    let (mapping, gathering) = (mapping(), Gathering::default());
+    let row =
+        r#"{"id":"1","name":"A","kind":"B","currency":"CUR","total":"5","parts":[{"id":"2","cost":"5"}]}"#;
+    let rows = [row.replace("CUR", "EUR"), row.replace("CUR", "").replace("\"1\"", "\"3\"")].join(",");
+    looked(&gathering, &mapping, &mapping.entity().all(), &rows, 10);
+    assert_eq!(
+        told(&gathering.take()),
+        ["Thing.parts.cost no_currency 1 [\"3\"] [] 10-10", "Thing.total no_currency 1 [\"3\"] [] 10-10"]
+    );
 }
 
 /// What a gate does with a page.

@@ -4,6 +4,7 @@ use std::{collections::HashMap, ops::Range, sync::Arc};
 
 use super::{
     fields::{FieldSet, LeafId},
+    money::{Money, Term},
     numbers::Spelling,
 };
 use crate::words::{CollectionName, EntityName, FieldPath};
@@ -207,6 +208,10 @@ pub struct Leaf {
     pub unordered: bool,
     /// Whether it tells a record from all others in the business, whichever system holds it.
     pub natural_key: bool,
+    /// Why it is money, where it is.
+    pub money: Option<Money>,
+    /// What a total is made of.
+    pub sum: Vec<Term>,
 }
 
 /// What a leaf holds.

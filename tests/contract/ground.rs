@@ -279,23 +279,25 @@ fn closed(collection: &str) -> (&'static str, [&'static str; 2]) {
         "customers" => (
             "Customer",
             [
-                "name, trading_name, given_name, family_name, job_title, vat_id, tax_ids.value, registration_ids.value, emails.value, phones.value, addresses.name, addresses.line1, addresses.line2, addresses.line3, addresses.city, addresses.post_code, price_group, payment_terms.code, payment_terms.days, credit.limit",
+                "name, trading_name, given_name, family_name, job_title, vat_id, tax_ids.value, registration_ids.value, emails.value, phones.value, addresses.name, addresses.line1, addresses.line2, addresses.line3, addresses.city, addresses.post_code, price_group, payment_terms.code, payment_terms.days, credit.currency, credit.limit",
                 "credit.used, consents.channel, consents.state",
             ],
         ),
-        "products" => ("Product", ["list_price, list_price.net_price, unit_cost", ""]),
+        "products" => {
+            ("Product", ["list_price, list_price.net_price, list_price.tax_inclusive_price, unit_cost", ""])
+        }
         "orders" => (
             "Order",
             [
-                "email, phone, ship_to.name, ship_to.contact, ship_to.line1, ship_to.line2, ship_to.city, ship_to.post_code, bill_to.name, bill_to.contact, bill_to.line1, bill_to.line2, bill_to.city, bill_to.post_code, lines.net_price, lines.base_quantity, lines.discount_percent",
-                "customer_name, payment_status, lines.line_net_total, lines.tax_amount, discount_total, tax_exclusive_total, tax_total, tax_inclusive_total",
+                "email, phone, ship_to.name, ship_to.contact, ship_to.line1, ship_to.line2, ship_to.city, ship_to.post_code, bill_to.name, bill_to.contact, bill_to.line1, bill_to.line2, bill_to.city, bill_to.post_code, lines.net_price, lines.tax_inclusive_price, lines.base_quantity, lines.discount_percent",
+                "customer_name, payment_status, lines.discount_amount, lines.line_net_total, lines.line_tax_inclusive_total, lines.tax_amount, discount_total, charge_total, tax_exclusive_total, tax_total, tax_inclusive_total",
             ],
         ),
         "invoices" => (
             "Invoice",
             [
                 "buyer.name, buyer.vat_id, buyer.line1, buyer.line2, buyer.city, buyer.post_code, payment.terms, payment.reference, lines.net_price, lines.base_quantity, lines.discount_percent",
-                "customer_name, lines.line_net_total, lines.tax_amount, discount_total, tax_exclusive_total, tax_total, tax_inclusive_total, amount_due",
+                "customer_name, lines.line_net_total, lines.tax_amount, discount_total, charge_total, tax_exclusive_total, tax_total, tax_inclusive_total, amount_due",
             ],
         ),
         "shipments" => (
@@ -313,7 +315,7 @@ fn closed(collection: &str) -> (&'static str, [&'static str; 2]) {
         "prices" => (
             "Price",
             [
-                "product, sku, customer, price_group, net_price, currency, base_quantity, min_quantity, discount.kind, discount.value, valid_from, valid_through",
+                "product, sku, customer, price_group, net_price, tax_inclusive_price, currency, base_quantity, min_quantity, discount.kind, discount.value, valid_from, valid_through",
                 "",
             ],
         ),

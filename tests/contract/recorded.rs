@@ -122,6 +122,21 @@ fn every_body_says_where_it_is_from_and_none_is_long() {
 }
 
 #[test]
+fn trap_41_an_e_mail_in_a_name_that_no_line_reads_never_leaves() {
+    let body = body("sap-s4/business_partner.get.v2.json");
+    let mail = "doe@company-a.com";
+    assert!(body.contains(&format!("\"MiddleName\": \"{mail}\"")), "the body lost its trap");
+    let mapping = SYSTEMS["sap-s4"].entity("Customer").unwrap();
+    let inward = mapping.inward(&answer(body, 200, &[]), &mapping.entity().all()).unwrap();
+    let mut out = Vec::new();
+    bramka::schema::json::write(mapping.entity(), &inward.record, None, &mut out);
+    let told = String::from_utf8(out).unwrap();
+    assert!(told.contains("\"family_name\"") && !told.contains(mail), "{told}");
+    // Nor in what is told of the record: findings name fields, and values only of tables.
+    assert!(!format!("{:?}", inward.findings).contains(mail));
+}
+
+#[test]
 fn every_snapshot_is_of_a_body() {
     let mut found = Vec::new();
     files(&root().join("tests/contract/recorded/snapshots"), &mut found);

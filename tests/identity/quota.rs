@@ -44,6 +44,29 @@ fn whoever_is_over_its_rate_is_told_when_to_come_back() {
 }
 
 #[test]
+fn trap_37_who_is_over_its_share_spends_nothing_of_what_a_system_allows_all_together() {
+    let demo = with_plan(THREE);
+    let calls = || -> u64 {
+        let metrics = demo.admin(Method::GET, "/metrics").send().expect(200);
+        let text = String::from_utf8(metrics.body.to_vec()).unwrap();
+        let of_systems = text.lines().filter(|line| line.starts_with("bramka_system_calls_total{"));
+        of_systems.map(|line| line.rsplit_once(' ').unwrap().1.parse::<u64>().unwrap()).sum()
+    };
+    for _ in 0..3 {
+        demo.get(GOODS).send().expect(200);
+    }
+    let spent = calls();
+    assert!(spent >= 3, "{spent}");
+    for _ in 0..10 {
+        demo.get(GOODS).send().refused(429);
+    }
+    assert_eq!(calls(), spent, "the system hears nothing of those that are refused");
+    // What it left is there for others.
+    demo.get("/v1/orders?limit=1").by(Who::Partner).send().expect(200);
+    assert!(calls() > spent);
+}
+
+#[test]
 fn an_address_is_charged_before_anybody_is_identified() {
     let demo =
         Demo::start_with(|policies| edit(&policies.join("limits.yaml"), STRANGERS, FEW_STRANGERS), &[]);

@@ -208,7 +208,7 @@ entities:
     key: { at: no, form: digits }
     list: { rows: items, filter: plain }
     read: {}
-    fields: { kind: =company, name: title, vat_id: { at: vat, spelt: once }, credit: { limit: { at: limit, as: { scale: 2 } } } }
+    fields: { kind: =company, name: title, vat_id: { at: vat, spelt: once }, credit: { currency: =PLN, limit: { at: limit, as: { scale: 2 } } } }
 ";
 
 #[test]

@@ -64,7 +64,7 @@ entities:
       kind: =company
       name: title
       vat_id: { at: vat, spelt: once }
-      credit: { limit: { at: limit, as: { scale: 2 } }, used: { at: used, write: never } }
+      credit: { currency: =PLN, limit: { at: limit, as: { scale: 2 } }, used: { at: used, write: never } }
       payment_terms: { days: days }
       parent: { ref: Customer, at: belongs_to, form: digits }
 "#;
@@ -334,6 +334,27 @@ fn what_another_system_tells_is_not_written_and_a_version_is_one_of_all_that_is_
     assert_eq!(blind.json()["website"], "https://d.example");
     assert_eq!(blind.json()["partial"][0]["fields"], json!(["payment_terms", "credit"]));
     assert!(blind.header("etag").is_none());
+}
+
+#[test]
+fn trap_39_a_change_that_no_system_gave_notice_of_is_read_as_it_stands() {
+    let two = Two::usual();
+    let anna = two.customer("PL1", "1000.00", 14);
+    let limits = || -> [Value; 2] {
+        let (one, page) = (two.stage.get(&anna).expect(200), two.stage.get(NEW).expect(200));
+        [one.json()["credit"]["limit"].clone(), page.items()[0]["credit"]["limit"].clone()]
+    };
+    assert_eq!(limits(), ["1000.00", "1000.00"]);
+    two.asked();
+    two.accounts.lock()[0].2 = "2000.00".into();
+    assert_eq!(limits(), ["2000.00", "2000.00"]);
+    assert_eq!(two.asked().len(), 2, "each answer is of a look at the system");
+    // A notice is nobody's word: nothing takes one, and none changes anything.
+    let notice = json!({ "value": [{ "resource": "api/v2.0/customers", "changeType": "updated", "clientState": "x" }] });
+    for path in ["/webhooks/books", "/v1/webhooks", "/v1/notifications"] {
+        two.stage.shop(Method::POST, path, &notice).refused(404);
+    }
+    assert!(two.asked().is_empty());
 }
 
 #[test]

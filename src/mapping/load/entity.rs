@@ -6,7 +6,7 @@ use super::{
     Defaults, actions, bodies, calls, cells, choices,
     elements::narrows,
     fields::{FilterLine, Lines, Loader},
-    finds, jq, key, lacks, lists, merged, pairs, path_at,
+    finds, jq, key, lacks, lists, merged, money, pairs, path_at,
     sets::Within,
 };
 use crate::{
@@ -192,6 +192,7 @@ fn root(
         None => ObjectPart::default(),
     };
     loader.lines.unpivoted(cells);
+    money::check(entity, &root, &loader.lines, node, loader.found);
     (root, sets(loader, node, keys.take("set"), narrow))
 }
 

@@ -47,6 +47,8 @@ pub(super) struct Lines {
     pub(super) filters: Vec<FilterLine>,
     /// Places outside lists that jq filters read whole.
     pub(super) wholes: Vec<Whole>,
+    /// Where the line of a leaf stands in the file.
+    pub(super) places: Vec<(LeafId, Place)>,
 }
 
 /// A place that a jq filter reads whole.
@@ -356,6 +358,7 @@ impl<'l> Loader<'l> {
     }
 
     pub(super) fn line(&mut self, at: At<'_>, leaf: LeafId, node: &Node, frame: &mut Frame) -> Option<Line> {
+        self.lines.places.push((leaf, node.place.clone()));
         let source = match &node.value {
             tree::Value::Scalar(scalar) => match scalar.text.strip_prefix('=') {
                 Some(_) => Source::Constant(self.value_of(leaf, node)?),

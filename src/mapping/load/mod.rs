@@ -18,6 +18,7 @@ mod lacks;
 mod lines;
 mod lists;
 mod merged;
+mod money;
 mod needs;
 mod pages;
 mod parts;

@@ -51,7 +51,7 @@ entities:
       kind: =person
       name: name
       addresses: [ { role: =billing, city: city, country: { at: country, values: $country_names, back: { US: USA } } } ]
-      credit: { limit: { at: limit, as: { decimal: comma }, write_as: { decimal: point, wire: number } } }
+      credit: { currency: =PLN, limit: { at: limit, as: { decimal: comma }, write_as: { decimal: point, wire: number } } }
 "#;
 
 fn loaded(text: &str) -> System {

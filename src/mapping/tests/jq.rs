@@ -15,6 +15,7 @@ entities:
     create: {}
     update: {}
     fields:
+      currency: =PLN
       salesperson: rep
       buyer_reference: { at: refs, jq: { in: 'first(.[]? | select(.kind == "po") | .value)', out: '[{ kind: "po", value: . }]' }, most: 20 }
       customer_name: { jq: { in: '[.first, .last | values] | join(" ")' }, write: never }
@@ -39,6 +40,7 @@ entities:
       name: name
       list_price:
         net_price: { at: prices, jq: { in: 'first(.[] | select(.kind == "net") | .amount)', out: '[{ kind: "net", amount: . }]' } }
+        currency: =PLN
 "#;
 
 fn filtered() -> System {
@@ -75,7 +77,7 @@ fn filters_read_the_record_a_place_of_it_and_elements_of_lists() {
     assert_eq!(
         json(m.entity(), &read.record),
         json!({
-            "id": "1", "salesperson": "R1", "customer_name": "Ewa Lis", "buyer_reference": "PO-7", "ordered_on": "2026-01-15",
+            "id": "1", "currency": "PLN", "salesperson": "R1", "customer_name": "Ewa Lis", "buyer_reference": "PO-7", "ordered_on": "2026-01-15",
             "status": "closed", "email": "e@x.example", "ship_to": { "city": "Gdynia" },
             "lines": [{ "id": "a", "sku": "S-1", "description": "Lamp, Nowa" }, { "id": "b", "description": "" }],
             "tax_total": "23.10"

@@ -253,6 +253,7 @@ proptest! {
         let lines = sent["lines"][0][1].take();
         sent["lines."] = lines;
         sent["id"] = json!(1);
+        sent["currency."] = json!({ "id": 1, "code": "PLN" });
         let read = m.inward(&answer(200, &json!({ "id": 0, "result": [sent] }).to_string()), &m.entity().all()).unwrap();
         let at = |path: &str| read.record.first(m.entity(), m.entity().leaf_at(path).unwrap()).cloned();
         prop_assert_eq!(at("ordered_on"), Some(Value::Date(day)));

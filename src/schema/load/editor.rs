@@ -14,7 +14,6 @@ pub fn file_schema() -> Json {
         "minProperties": 1,
     });
     let required = json!({ "type": "array", "items": { "type": "string" }, "uniqueItems": true });
-    let text = |description: &str| json!({ "type": "string", "description": description });
     let formats: Vec<&str> = formats().collect();
     json!({
         "$schema": DIALECT,
@@ -43,7 +42,31 @@ pub fn file_schema() -> Json {
             "properties": fields,
             "$defs": { "type": "object", "additionalProperties": { "$ref": "#/$defs/node" } },
         },
-        "$defs": { "node": {
+        "$defs": { "node": node(&required, &fields) },
+    })
+}
+
+fn text(description: &str) -> Json {
+    json!({ "type": "string", "description": description })
+}
+
+/// A field, whatever it holds.
+fn node(required: &Json, fields: &Json) -> Json {
+    let when = json!({
+        "type": "object", "minProperties": 1, "maxProperties": 1, "additionalProperties": { "type": "string" },
+        "description": "The field, and its code, that make it money",
+    });
+    let currency = json!({
+        "description": "It is money: the field that says of which currency",
+        "anyOf": [
+            { "type": "string" },
+            {
+                "type": "object", "additionalProperties": false, "required": ["at", "when"],
+                "properties": { "at": text("The field that says of which currency"), "when": when },
+            },
+        ],
+    });
+    json!({
             "type": "object",
             "additionalProperties": false,
             "properties": {
@@ -69,8 +92,12 @@ pub fn file_schema() -> Json {
                 "x-subject": text("Whose data it is: `self`, or a reference outside lists"),
                 "x-ref": text("The entity it points to"),
                 "x-natural-key": { "type": "boolean", "description": "It tells a record from all others, whichever system holds it" },
+                "x-currency": currency,
+                "x-sum": {
+                    "type": "array", "items": { "type": "string" }, "minItems": 1, "maxItems": 16,
+                    "description": "The amounts that a total is made of; one with `-` before it is taken away",
+                },
                 "x-unordered": { "type": "boolean", "description": "The list is a set: order means nothing" },
             },
-        } },
     })
 }

@@ -1,6 +1,7 @@
 //! The fields of an entity's file, node by node.
 
 mod leaf;
+mod money;
 
 pub(super) use leaf::formats;
 
@@ -44,6 +45,7 @@ pub(super) struct Compiler<'a> {
     subjects: Vec<(FieldPath, Place)>,
     leaves: Vec<Leaf>,
     links: Vec<Link>,
+    money: money::Said<'a>,
     path: String,
     fields: usize,
     found: &'a mut Diagnostics,
@@ -85,6 +87,7 @@ impl<'a> Compiler<'a> {
             subjects: Vec::new(),
             leaves: Vec::new(),
             links: Vec::new(),
+            money: money::Said::default(),
             path: String::new(),
             fields: 0,
             found,
@@ -121,6 +124,7 @@ impl<'a> Compiler<'a> {
                 self.found.push(Diagnostic::error(place, message).suggest(path.as_str(), names));
             }
         }
+        self.settle_money();
         for (name, _) in self.definitions {
             if !self.used.contains(&name.text.as_str()) {
                 let message = format!("definition `{}` is not used", name.text);

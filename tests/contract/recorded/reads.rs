@@ -28,7 +28,7 @@ fn said(what: &What) -> String {
     match what {
         What::Unfit(why) | What::Assumed(why) => format!("{}: {why}", what.as_str()),
         What::UnknownValue(value) => format!("{}: {value}", what.as_str()),
-        What::NoRule | What::NotAList => what.as_str().to_owned(),
+        What::NoRule | What::NotAList | What::NoCurrency => what.as_str().to_owned(),
     }
 }
 

@@ -54,11 +54,13 @@ impl Magento {
         let orders = records::orders().into_iter().map(|it| {
             let lines = it.lines.iter().enumerate().map(|(n, (of, quantity))| {
                 let product = &goods[of - 1];
+                let gross = if records::is_taxed(&it) { records::gross(&product.price) } else { product.price.clone() };
                 json!({ "item_id": it.number * 10 + n, "name": product.name, "sku": product.sku, "product_id": of, "qty_ordered": quantity,
                     "price": number(&product.price), "row_total": number(&records::money(records::cents(&product.price, *quantity))),
-                    "tax_percent": 0, "tax_amount": 0 })
+                    "price_incl_tax": number(&gross), "row_total_incl_tax": number(&records::money(records::cents(&gross, *quantity))),
+                    "tax_percent": if records::is_taxed(&it) { 23 } else { 0 }, "tax_amount": 0 })
             });
-            let total = number(&records::money(records::net(&it, &goods)));
+            let total = number(&records::money(records::total(&it, &goods)));
             let (state, due) = match it.number % 4 {
                 0 => ("complete", json!(0)),
                 1 => ("new", total.clone()),
@@ -68,7 +70,8 @@ impl Magento {
             json!({ "entity_id": 600 + it.number, "increment_id": format!("{:09}", it.number), "state": state, "total_due": due,
                 "status": "whatever the shop calls it", "created_at": utc(it.made), "updated_at": utc(it.made), "customer_id": 30 + it.customer,
                 "customer_email": "x@example.com", "customer_firstname": "x", "customer_lastname": "y", "order_currency_code": "USD",
-                "discount_amount": 0, "grand_total": total, "tax_amount": 0, "remote_ip": "192.0.2.7",
+                "discount_amount": 0, "discount_tax_compensation_amount": 0, "shipping_amount": 0,
+                "grand_total": total, "tax_amount": number(&records::tax(&it, &goods)), "remote_ip": "192.0.2.7",
                 "items": lines.collect::<Vec<_>>() })
         });
         let invoices = records::orders().into_iter().filter(|it| it.number % 2 == 0).map(|it| {

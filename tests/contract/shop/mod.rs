@@ -140,6 +140,7 @@ macro_rules! shop {
             a_record_reads_as_it_is_listed: super::proofs::READ,
             what_is_not_there_is_not_found: super::proofs::ABSENT,
             an_order_tells_its_lines_and_what_they_come_to: super::proofs::LINES,
+            a_price_that_holds_tax_is_never_called_net: super::proofs::TAXED,
             stock_is_told_of_every_product: super::proofs::STOCK,
             a_new_product_stands_in_the_shop: super::proofs::NEW_PRODUCT,
             a_new_customer_stands_in_the_shop: super::proofs::NEW_CUSTOMER,

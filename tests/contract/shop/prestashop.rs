@@ -57,17 +57,19 @@ impl Prestashop {
             })
         });
         let orders = records::orders().into_iter().map(|it| {
+            let is_taxed = records::is_taxed(&it);
             let lines = it.lines.iter().enumerate().map(|(n, (number, quantity))| {
                 let product = &goods[number - 1];
                 json!({ "id": (it.number * 10 + n).to_string(), "product_id": pointed("products", 70 + number), "product_quantity": quantity.to_string(),
-                    "product_name": product.name, "product_reference": product.sku, "unit_price_tax_incl": format!("{}0000", product.price),
+                    "product_name": product.name, "product_reference": product.sku, "unit_price_tax_incl": format!("{}0000", if is_taxed { records::gross(&product.price) } else { product.price.clone() }),
                     "unit_price_tax_excl": format!("{}0000", product.price) })
             });
-            let total = format!("{}0000", records::money(records::net(&it, &goods)));
+            let total = format!("{}0000", records::money(records::total(&it, &goods)));
+            let net = format!("{}0000", records::money(records::net(&it, &goods)));
             json!({ "id": (800 + it.number).to_string(), "id_currency": pointed("currencies", 1), "id_customer": pointed("customers", 40 + it.customer),
                 "current_state": pointed("order_states", [4, 2, 7, 10][it.number % 4]), "date_add": local(it.made), "date_upd": local(it.made),
                 "secure_key": "b44a6d9efd7a0076a0fbce6b15eaf3b1", "total_discounts_tax_excl": "0.000000", "total_paid_tax_incl": total,
-                "total_paid_tax_excl": total, "reference": format!("REF{:06}", it.number),
+                "total_paid_tax_excl": net, "total_shipping_tax_excl": "0.000000", "total_wrapping_tax_excl": "0.000000", "reference": format!("REF{:06}", it.number),
                 "associations": { "order_rows": { "@nodeType": "order_row", "order_row": lines.collect::<Vec<_>>() } } })
         });
         let prices = (1..=9).map(|n| {

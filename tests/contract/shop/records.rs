@@ -95,6 +95,30 @@ pub(super) fn money(cents: usize) -> String {
     format!("{}.{:02}", cents / 100, cents % 100)
 }
 
+/// Whether an order was placed at prices that hold tax.
+pub(super) fn is_taxed(order: &Order) -> bool {
+    order.number % 4 == 3
+}
+
+/// A price with 23 % tax, in whole hundredths.
+pub(super) fn gross(price: &str) -> String {
+    money((cents(price, 1) * 123 + 50) / 100)
+}
+
+/// What is charged for an order, with its tax.
+pub(super) fn total(order: &Order, goods: &[Product]) -> usize {
+    let of = |number: &usize| match is_taxed(order) {
+        true => gross(&goods[number - 1].price),
+        false => goods[number - 1].price.clone(),
+    };
+    order.lines.iter().map(|(number, quantity)| cents(&of(number), *quantity)).sum()
+}
+
+/// The tax in it.
+pub(super) fn tax(order: &Order, goods: &[Product]) -> String {
+    money(total(order, goods) - net(order, goods))
+}
+
 /// What an order comes to before tax.
 pub(super) fn net(order: &Order, goods: &[Product]) -> usize {
     order.lines.iter().map(|(number, quantity)| cents(&goods[number - 1].price, *quantity)).sum()

@@ -41,16 +41,17 @@ impl Shopify {
                     "option1": "Default Title", "sku": it.sku, "price": it.price, "inventory_quantity": it.stock } ] })
         });
         let orders = records::orders().into_iter().map(|it| {
+            let is_taxed = records::is_taxed(&it);
             let lines = it.lines.iter().enumerate().map(|(n, (number, quantity))| {
                 let product = &goods[number - 1];
                 json!({ "id": it.number * 10 + n, "product_id": 7000 + number, "sku": product.sku, "name": product.name,
-                    "quantity": quantity, "price": product.price })
+                    "quantity": quantity, "price": if is_taxed { records::gross(&product.price) } else { product.price.clone() } })
             });
             json!({ "id": 4000 + it.number, "name": format!("#{}", 1000 + it.number), "currency": "USD",
                 "closed_at": if it.number % 2 == 0 { json!(local(it.made)) } else { Value::Null },
                 "financial_status": if it.number % 2 == 0 { "paid" } else { "pending" }, "fulfillment_status": null,
-                "taxes_included": false, "total_discounts": "0.00", "total_tax": "0.00",
-                "total_price": records::money(records::net(&it, &goods)), "token": "secret-of-the-order",
+                "taxes_included": is_taxed, "total_discounts": "0.00", "total_tax": records::tax(&it, &goods), "shipping_lines": [],
+                "total_price": records::money(records::total(&it, &goods)), "token": "secret-of-the-order",
                 "customer": { "id": 9000 + it.customer, "first_name": "x", "last_name": "y" },
                 "fulfillments": if it.number % 2 == 0 { json!([sent(&it, lines.clone().collect())]) } else { json!([]) },
                 "line_items": lines.collect::<Vec<_>>(), "created_at": local(it.made), "updated_at": local(it.made) })

@@ -40,8 +40,11 @@ impl Woocommerce {
         let orders = records::orders().into_iter().map(|it| {
             let lines = it.lines.iter().enumerate().map(|(n, (number, quantity))| {
                 let product = &goods[number - 1];
+                let net = records::cents(&product.price, *quantity);
+                let gross = records::cents(&records::gross(&product.price), *quantity);
+                let tax = if records::is_taxed(&it) { gross - net } else { 0 };
                 json!({ "id": it.number * 10 + n, "name": product.name, "product_id": 700 + number, "variation_id": 0, "quantity": quantity,
-                    "tax_class": "", "total": records::money(records::cents(&product.price, *quantity)), "total_tax": "0.00",
+                    "tax_class": "", "subtotal": records::money(net), "total": records::money(net), "total_tax": records::money(tax),
                     "sku": product.sku, "price": product.price.parse::<serde_json::Number>().unwrap() })
             });
             let (status, paid) = match it.number % 4 {
@@ -50,9 +53,10 @@ impl Woocommerce {
                 2 => ("refunded", json!(gmt(it.made))),
                 _ => ("pending", Value::Null),
             };
-            json!({ "id": 7000 + it.number, "number": (7000 + it.number).to_string(), "currency": "EUR", "prices_include_tax": false,
+            json!({ "id": 7000 + it.number, "number": (7000 + it.number).to_string(), "currency": "EUR", "prices_include_tax": records::is_taxed(&it),
                 "status": status, "date_paid_gmt": paid, "refunds": [], "customer_id": 20 + it.customer,
-                "discount_total": "0.00", "total": records::money(records::net(&it, &goods)), "total_tax": "0.00",
+                "discount_total": "0.00", "shipping_total": "0.00", "fee_lines": [],
+                "total": records::money(records::total(&it, &goods)), "total_tax": records::tax(&it, &goods),
                 "billing": { "first_name": "x", "last_name": "y", "email": "" }, "shipping": {}, "customer_ip_address": "192.0.2.7",
                 "payment_method": "bacs", "transaction_id": "", "date_paid_gmt": if it.number % 2 == 0 { json!(gmt(it.made)) } else { Value::Null },
                 "line_items": lines.collect::<Vec<_>>(), "date_created_gmt": gmt(it.made), "date_modified_gmt": gmt(it.made) })

@@ -51,6 +51,7 @@ impl<'a> Compiler<'a> {
         let subject = keys.or::<Option<Spanned<String>>>("x-subject", || None, self.found)?;
         let reference = keys.or::<Option<Spanned<String>>>("x-ref", || None, self.found)?;
         let natural_key = keys.or("x-natural-key", || false, self.found)?;
+        let money = (keys.take("x-currency"), keys.take("x-sum"));
         let leaf_kind = match kind {
             "string" => self.text_kind(node, &mut keys, around.name == "id" || reference.is_some()),
             "integer" => Some(LeafKind::Integer),
@@ -80,6 +81,7 @@ impl<'a> Compiler<'a> {
         // A leaf whose class or kind could not be read still gets its number, so that the rest is told right;
         // the error keeps the entity from being used.
         let number = self.leaves.len();
+        self.money(number, leaf_kind.as_ref(), money);
         self.leaves.push(Leaf {
             path: FieldPath::new(self.path.as_str()),
             kind: leaf_kind.unwrap_or(LeafKind::Boolean),
@@ -89,6 +91,8 @@ impl<'a> Compiler<'a> {
             in_list: around.in_list,
             unordered: around.unordered,
             natural_key,
+            money: None,
+            sum: Vec::new(),
         });
         u8::try_from(number).ok().map(|number| Shape::Leaf(LeafId(number)))
     }

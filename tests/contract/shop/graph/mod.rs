@@ -64,19 +64,20 @@ impl Graph {
                 "defaultAddress": null, "createdAt": utc(it.made), "updatedAt": utc(it.made) })
         });
         let orders = records::orders().into_iter().map(|it| {
+            let is_taxed = records::is_taxed(&it);
             let lines = it.lines.iter().enumerate().map(|(n, (number, quantity))| {
                 let product = &goods[number - 1];
                 json!({ "id": format!("gid://shopify/LineItem/{}", it.number * 10 + n), "sku": product.sku, "name": product.name,
                     "quantity": quantity, "product": { "legacyResourceId": (7000 + number).to_string() },
-                    "originalUnitPriceSet": money(&product.price) })
+                    "originalUnitPriceSet": money(&if is_taxed { records::gross(&product.price) } else { product.price.clone() }) })
             });
             json!({ "legacyResourceId": (4000 + it.number).to_string(), "name": format!("#{}", 1000 + it.number),
                 "email": null, "phone": null, "createdAt": utc(it.made), "updatedAt": utc(it.made), "processedAt": utc(it.made),
                 "displayFinancialStatus": "PAID", "displayFulfillmentStatus": "UNFULFILLED", "currencyCode": "USD",
-                "taxesIncluded": false, "token": "secret-of-the-order",
+                "taxesIncluded": is_taxed, "token": "secret-of-the-order",
                 "customer": { "legacyResourceId": (9000 + it.customer).to_string(), "displayName": "x y" },
-                "billingAddress": null, "shippingAddress": null, "totalDiscountsSet": money("0.0"), "totalTaxSet": money("0.0"),
-                "totalPriceSet": money(&records::money(records::net(&it, &goods))), "lineItems": lines.collect::<Vec<_>>() })
+                "billingAddress": null, "shippingAddress": null, "totalDiscountsSet": money("0.0"), "totalTaxSet": money(&records::tax(&it, &goods)), "totalShippingPriceSet": money("0.0"),
+                "totalPriceSet": money(&records::money(records::total(&it, &goods))), "lineItems": lines.collect::<Vec<_>>() })
         });
         let products = goods.iter().map(|it| {
             json!({ "legacyResourceId": (7000 + it.number).to_string(), "title": it.name, "descriptionHtml": "", "vendor": "kept",

@@ -97,6 +97,7 @@ const OBJECTS: &[(&str, &[Field])] = &[
             ("billingAddress", "", "MailingAddress"),
             ("shippingAddress", "", "MailingAddress"),
             ("totalDiscountsSet", "", "MoneyBag"),
+            ("totalShippingPriceSet", "", "MoneyBag"),
             ("totalTaxSet", "", "MoneyBag"),
             ("totalPriceSet", "", "MoneyBag"),
             ("lineItems", "", "LineItemConnection"),
