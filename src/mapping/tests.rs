@@ -29,6 +29,7 @@ mod jq;
 mod keys;
 mod lines;
 mod load;
+mod merge;
 mod needs;
 mod paging;
 mod parts;
