@@ -164,7 +164,7 @@ fn marked(values: [&str; 3], unknown: &[String], left: bool) -> String {
     format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<r:root xmlns:r=\"urn:r\" xmlns:x='urn:x'{}>{}\
          <r:note x:a='1\"' id=\"7\">{a}{}<name lang=\"1\"{name}{b}<deep x:href=\"u\"{}>{c}<company{company}{d}</deep>\
-         <rows><row>{}<x>1</x></row><row><x>{e}</x></row></rows>{a}<texts><t id=\"1\">one</t>{e}<t id='2'{vat}</texts>{c}</r:note></r:root>",
+         <rows><row>{}<x>1</x></row><row><x>1{e}</x></row></rows>{a}<texts><t id=\"1\">one</t>{e}<t id='2'{vat}</texts>{c}</r:note></r:root>",
         of(" at=\"1\""),
         of("<status>ok</status>"),
         of("<stock>5</stock>"),
@@ -359,6 +359,7 @@ fn what_contradicts_a_whole_record_does_not_load() {
         ),
         ""
     );
-    let parts = "    update: { send: merged, parts: { emails: { add: { post: /x } } } }\n    read: {}\n    fields: { emails: { each: e, key: id, fields: { value: v } } }\n";
-    assert!(told("", parts).contains("written by `parts` or `commands`"), "{}", told("", parts));
+    let parts = "entities:\n  Order:\n    at: /o\n    read: {}\n    update: { send: merged, parts: { lines: { add: { post: /x } } } }\n    fields: { lines: { each: e, key: id, fields: { sku: v } } }\n";
+    let (_, told) = load_text("x", parts, "https://x.example");
+    assert!(told.contains("x.yaml:5:21: error: `send: merged` sends lists as they were read"), "{told}");
 }
