@@ -349,11 +349,7 @@ impl Refusal {
             Self::Invalid(_) => ("invalid", "the body does not fit the entity", None),
             Self::Unmappable(_) => ("unmappable", "the system behind this collection cannot hold this", None),
             Self::Stale => ("stale", "the record has changed", Some("read it again and decide anew".into())),
-            Self::Occupied => (
-                "occupied",
-                "other writes of this record are under way",
-                Some("nothing was changed; try again later".into()),
-            ),
+            Self::Occupied => occupied(),
             Self::Idempotency(fault) => key::told(fault),
             Self::Ids(_) => {
                 ("unavailable", "ids of records cannot be looked up now", Some("try again later".into()))
@@ -398,6 +394,11 @@ impl Refusal {
             _ => Vec::new(),
         }
     }
+}
+
+fn occupied() -> (&'static str, &'static str, Option<String>) {
+    let detail = "nothing was changed; try again later".to_owned();
+    ("occupied", "other writes of this record are under way", Some(detail))
 }
 
 fn of_mapping(faults: &[MappingFault]) -> Vec<(&'static str, &str, &str)> {

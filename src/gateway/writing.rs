@@ -293,25 +293,36 @@ async fn update(
     let versions = (version.as_deref(), &versions);
     let changes = native(mapping, (&key, versions), (&old, &new), &sees, (&blindly, &emptied, &found))
         .map_err(|faults| unmappable(exchange, prospect, mapping, faults))?;
-    let left = match changes {
+    let left = done(exchange, admission, source, &permit, (changes, key, (seen, id))).await?;
+    once::keep(exchange, admission, mapping, &permit, &left);
+    Ok(echo(exchange, admission, &permit, left, sent.wanted, StatusCode::OK))
+}
+
+/// Does what changes a record, and tells what is known of it then. `seen` is what the caller saw of it, by its `id`.
+async fn done(
+    exchange: &mut Exchange,
+    admission: &Admission,
+    source: &EntitySource,
+    permit: &WritePermit,
+    (changes, key, (seen, id)): (Changes, CompactString, (Record, CompactString)),
+) -> Result<Left, Refusal> {
+    Ok(match changes {
         Changes { record: None, parts, .. } if parts.is_empty() => {
             exchange.entry.note("unchanged", true);
             Left::of(exchange, seen, id)
         }
         Changes { record: Some(request), parts, .. } if parts.is_empty() => {
-            let answer = effect(exchange, admission, source, &permit, request).await?;
+            let answer = effect(exchange, admission, source, permit, request).await?;
             after(exchange, admission, source, Some(key), &answer).await
         }
         changes => {
             let (leads, calls) = (changes.leads.clone(), changes.calls());
-            parts::change(exchange, admission, source, &permit, changes).await?;
+            parts::change(exchange, admission, source, permit, changes).await?;
             let left = read_back(exchange, admission, source, key.clone(), None).await;
             actions::reached(exchange, admission, source, (&key, &left), (&leads, calls)).await?;
             left
         }
-    };
-    once::keep(exchange, admission, mapping, &permit, &left);
-    Ok(echo(exchange, admission, &permit, left, sent.wanted, StatusCode::OK))
+    })
 }
 
 async fn delete(

@@ -30,6 +30,7 @@ mod jq;
 mod keys;
 mod lines;
 mod load;
+mod merge;
 mod money;
 mod needs;
 mod paging;

@@ -322,9 +322,11 @@ impl Change<'_> {
             let new = schema::merge(entity, old, &proposed, self.view);
             let before = Before::Told { record: old, answer: &answer };
             let settled = mapping.settled(before, new, &FieldSet::EMPTY);
-            match mapping.update(&self.old.id, old, &settled.sent, self.old.version.as_deref()) {
-                Ok(request) => {
-                    let sent = request.map(|request| self.subject.place.changed(&request.body));
+            let versions = mapping.part_versions(&answer).unwrap();
+            let versions = (self.old.version.as_deref(), &versions);
+            match mapping.changes(&self.old.id, (old, &settled.sent), versions, &FieldSet::EMPTY, None) {
+                Ok(changes) => {
+                    let sent = changes.record.map(|request| self.subject.place.changed(&request.body));
                     return Some(Changed { settled, sent });
                 }
                 Err(faults) => {
@@ -354,6 +356,9 @@ impl Change<'_> {
             };
         };
         let told = subject.told();
+        if subject.mapping.merges() {
+            return self.holds_whole(sent, held, request);
+        }
         // A change alone may be no record of this entity: what it must say of itself did not change.
         let alone = subject.read(&request.record).map(|inward| inward.record).unwrap_or_default();
         let unchanged = told.minus(&self.may_go_along(&of_held));
@@ -373,6 +378,19 @@ impl Change<'_> {
             return nothing_changes(subject, &back);
         }
         Err(self.failed(&format!("it is held as {came}, not {held}"), sent, &request.record))
+    }
+
+    /// What is sent whole is the record as it was judged.
+    fn holds_whole(&self, sent: &Record, held: &Record, request: &stored::Sent) -> Result<(), TestCaseError> {
+        let (subject, told) = (self.subject, self.subject.told());
+        let back = subject.read(&request.record)?;
+        let (came, held) = (subject.shown(&back.record, &told), subject.shown(held, &told));
+        match made::holds(&came, &held) && made::holds(&held, &came) {
+            true => nothing_changes(subject, &back),
+            false => {
+                Err(self.failed(&format!("it is sent whole as {came}, not {held}"), sent, &request.record))
+            }
+        }
     }
 
     /// Leaves that may be in what is sent: those that changed, what stands in one list with them, and constants.

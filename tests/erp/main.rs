@@ -22,6 +22,7 @@ mod line;
 #[path = "../it/mint.rs"]
 mod mint;
 #[expect(dead_code, reason = "shared between binaries; not all of it is used here")]
+#[expect(dead_code, reason = "shared between binaries; not all of it is used here")]
 #[path = "../it/served.rs"]
 mod served;
 

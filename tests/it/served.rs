@@ -13,8 +13,13 @@ use http::{Method, Request};
 use http_body_util::Full;
 use serde_json::Value;
 use tempfile::TempDir;
+use tokio::io::AsyncWriteExt;
 
-use crate::{kit::Answer, line, mint::Issuer};
+use crate::{
+    kit::{Answer, connect, runtime, until},
+    line,
+    mint::Issuer,
+};
 
 /// A running gate.
 pub(crate) struct Served {
@@ -83,6 +88,29 @@ impl Served {
         let body = if body.is_null() { Bytes::new() } else { Bytes::from(body.to_string()) };
         let request: Request<Full<Bytes>> = request.body(Full::new(body)).unwrap();
         line::once(&self.address, &self.dir.path().join("certs/ca.pem").display().to_string(), request)
+    }
+
+    /// Asks with a JSON body, and goes away unanswered once something is so.
+    pub(crate) fn ask_and_leave(
+        &self,
+        (method, path): (Method, &str),
+        body: &Value,
+        (what, so): (&str, impl FnMut() -> bool),
+    ) {
+        let body = body.to_string();
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {}\r\ncontent-type: application/json\r\n\
+             content-length: {}\r\n\r\n{body}",
+            self.token,
+            body.len()
+        );
+        runtime().block_on(async {
+            let ca = self.dir.path().join("certs/ca.pem").display().to_string();
+            let mut stream = connect(&self.address, &ca).await;
+            stream.write_all(request.as_bytes()).await.unwrap();
+            stream.flush().await.unwrap();
+            until(what, so);
+        });
     }
 
     /// Reads.

@@ -81,7 +81,6 @@ pub(super) fn load(
     let lists = lists::load(&mut keys, &at, (entity, defaults), found);
     let [read, create, update, delete] = calls::load(&mut keys, key.as_ref(), defaults, found);
     let all = [&read, &create, &update, &delete];
-    merged::check(node, (&update, &read), (&root, select.is_some(), words.speaks), found);
     let fit = (&root, &lines, key.as_ref(), version.as_ref());
     let actions = actions::load(&mut keys, (entity, defaults), fit, all, &mut frame, found);
     let xml = xml::record(&mut keys, words, [&read, &create, &update], node, found);
@@ -159,6 +158,7 @@ fn fit_together(
 ) {
     let [read, _, update, delete] = all;
     cells.check(node, key, all, lists, found);
+    merged::check(node, (update, read), (root, select.is_some(), speaks), found);
     let named = select.is_some_and(|select| select.query.is_none());
     calls::fit_together(node, (key.form(), named), [read, update, delete], lists, found);
     key::fit_together(node, (key, version), all, lists, speaks, found);

@@ -36,7 +36,11 @@ impl Magento {
         let goods = records::products();
         let customers = records::customers().into_iter().map(|it| {
             json!({ "id": 30 + it.number, "group_id": 1, "email": it.email, "firstname": it.given, "lastname": it.family,
-                "created_at": utc(it.made), "updated_at": utc(it.made), "store_id": 1, "website_id": 1, "addresses": [] })
+                "created_at": utc(it.made), "updated_at": utc(it.made), "store_id": 1, "website_id": 1, "default_billing": (900 + it.number).to_string(),
+                "addresses": [ { "id": 900 + it.number, "customer_id": 30 + it.number, "region": { "region_code": "MZ", "region_id": 0 }, "country_id": "PL",
+                    "street": [ "Długa 1" ], "telephone": "22 555 01 01", "postcode": "00-001", "city": "Warszawa", "firstname": it.given, "lastname": it.family,
+                    "default_billing": true } ],
+                "extension_attributes": { "is_subscribed": false }, "custom_attributes": [ { "attribute_code": "loyalty", "value": "kept" } ] })
         });
         let products = goods.iter().map(|it| {
             json!({ "id": it.number, "sku": it.sku, "name": it.name, "attribute_set_id": 4, "price": number(&it.price),
@@ -161,6 +165,7 @@ impl Answers for Magento {
                 change_product(&mut rows[at], change);
                 told(200, &rows[at])
             }
+            Method::PUT if name == "customers" => replace_customer(ask, &mut rows[at]),
             Method::DELETE if name == "products" => {
                 rows.remove(at);
                 told(200, &json!(true))
@@ -183,6 +188,28 @@ fn tier_prices(ask: &Ask) -> Response<Bytes> {
         ]
     });
     told(200, &tiers.collect::<Vec<_>>().into())
+}
+
+/// All of a customer anew: what is not sent is gone, its addresses too.
+fn replace_customer(ask: &Ask, row: &mut Value) -> Response<Bytes> {
+    let Some(sent) = ask.json().map(|body| body["customer"].clone()).filter(Value::is_object) else {
+        return required("customer");
+    };
+    let needed = ["email", "firstname", "lastname", "website_id"];
+    if let Some(lacks) = needed.iter().find(|name| sent[**name].is_null()) {
+        return required(lacks);
+    }
+    let attributes = sent["custom_attributes"].as_array().into_iter().flatten();
+    if let Some(odd) = attributes.into_iter().find(|attribute| attribute["value"].is_null()) {
+        let message = "Error occurred during \"%1\" processing. %2";
+        let why = format!("Value is not set for attribute code \"{}\"", plain(&odd["attribute_code"]));
+        return refusal(400, message, &json!(["custom_attributes", why]));
+    }
+    let known = std::mem::replace(row, sent);
+    for own in ["id", "created_at", "updated_at"] {
+        row[own] = known[own].clone();
+    }
+    told(200, row)
 }
 
 /// Custom attributes are changed one by one, by their code.

@@ -119,7 +119,6 @@ const MAGENTO: Subject = Subject {
     standin: || Arc::new(magento::Magento::new()),
     gaps: &[
         cannot(Capability::Create("orders"), "cannot create: an order is made of a cart"),
-        cannot(proofs::CUSTOMER_CHANGE, "cannot update: a change drops the addresses that it does not hold"),
         // It tells those of a product, by its number.
         Gap { capability: proofs::PRICES, status: 400, reason: "sku" },
         unserved(proofs::SHIPMENTS),
@@ -148,6 +147,9 @@ macro_rules! shop {
             a_change_sends_what_changed_and_loses_nothing: super::proofs::CHANGE,
             a_price_is_changed: super::proofs::PRICE_IS_CHANGED,
             a_customer_is_changed: super::proofs::CUSTOMER_IS_CHANGED,
+            fields_the_gate_does_not_know_survive_an_update: super::proofs::REST_SURVIVES,
+            two_writers_at_once_lose_nothing: super::proofs::TWO_WRITERS,
+            a_caller_that_goes_away_leaves_no_lock_held: super::proofs::CALLER_LEAVES,
             a_product_is_taken_out: super::proofs::DELETE,
             prices_for_some_are_told: super::proofs::PRICES_FOR_SOME,
             what_was_sent_is_told: super::proofs::WHAT_WAS_SENT,

@@ -39,11 +39,14 @@ impl Prestashop {
         let customers = records::customers().into_iter().map(|it| {
             json!({ "id": (40 + it.number).to_string(), "id_default_group": pointed("groups", 3), "deleted": "0", "passwd": "$2y$10$abc",
                 "lastname": it.family, "firstname": it.given, "email": it.email, "birthday": "0000-00-00", "website": "", "company": "",
-                "secure_key": "b44a6d9efd7a0076a0fbce6b15eaf3b1", "active": "1", "date_add": local(it.made), "date_upd": local(it.made) })
+                "secure_key": "b44a6d9efd7a0076a0fbce6b15eaf3b1", "active": "1", "note": "kept <by> the \"shop\" & nobody else",
+                "date_add": local(it.made), "date_upd": local(it.made),
+                "associations": { "groups": { "@nodeType": "group", "group": [ { "id": "3" }, { "id": "4" } ] } } })
         });
         let products = goods.iter().map(|it| {
             json!({ "id": (70 + it.number).to_string(), "id_category_default": pointed("categories", 5),
-                "quantity": { "@notFilterable": "true", "#": "0" }, "reference": it.sku, "weight": "0.000000", "ean13": "", "is_virtual": "0",
+                "quantity": { "@notFilterable": "true", "#": "0" }, "manufacturer_name": { "@notFilterable": "true", "#": "Norma" },
+                "position_in_category": { "@notFilterable": "true", "#": "" }, "reference": it.sku, "weight": "0.000000", "ean13": "", "is_virtual": "0",
                 "price": format!("{}0000", it.price), "wholesale_price": "0.000000", "active": if it.is_sold { "1" } else { "0" },
                 "date_add": local(it.made), "date_upd": local(it.changed), "location": "kept",
                 "name": { "language": [ { "@id": "1", "#": it.name }, { "@id": "2", "#": "po polsku" } ] },
@@ -160,12 +163,9 @@ fn write(ask: &Ask, one: &str, rows: &mut Vec<Value>, at: Option<usize>) -> Resp
     let Some(mut sent) = body.filter(Value::is_object) else {
         return refusal(400, 127, "XML error : String could not be parsed as XML");
     };
-    if sent.get("quantity").is_some() {
-        return refusal(
-            400,
-            93,
-            "parameter \"quantity\" not writable. Please remove this attribute of this XML",
-        );
+    if let Some(name) = READ_ONLY.iter().find(|name| sent.get(**name).is_some()) {
+        let told = format!("parameter \"{name}\" not writable. Please remove this attribute of this XML");
+        return refusal(400, 93, &told);
     }
     // A text of one language is a list of one.
     for field in ["name", "description_short"] {
@@ -194,8 +194,7 @@ fn write(ask: &Ask, one: &str, rows: &mut Vec<Value>, at: Option<usize>) -> Resp
         return refusal(400, 90, "id is required when modifying a resource");
     }
     if ask.method == Method::PUT {
-        rows[at] = sent;
-        return told(200, &json!({ one: rows[at] }));
+        return replace(one, &mut rows[at], sent);
     }
     // Of a text by language, those that are sent.
     for field in ["name", "description_short"] {
@@ -210,6 +209,56 @@ fn write(ask: &Ask, one: &str, rows: &mut Vec<Value>, at: Option<usize>) -> Resp
     }
     merge(&mut rows[at], &sent);
     told(200, &json!({ one: rows[at] }))
+}
+
+/// What the shop works out itself and does not take.
+const READ_ONLY: [&str; 3] = ["manufacturer_name", "quantity", "position_in_category"];
+
+/// All of a record anew: what is not sent is empty then, but for what the shop works out itself and what is linked to it.
+fn replace(one: &str, row: &mut Value, sent: Value) -> Response<Bytes> {
+    let needed: &[&str] = match one {
+        "customer" => &["passwd", "lastname", "firstname", "email"],
+        _ => &["price", "name"],
+    };
+    if let Some(lacks) = needed.iter().find(|name| sent.get(**name).is_none()) {
+        return refusal(400, 41, &format!("parameter \"{lacks}\" required"));
+    }
+    for (name, known) in row.as_object_mut().unwrap() {
+        match (name.as_str(), sent.get(name)) {
+            (name, None) if READ_ONLY.contains(&name) || name == "associations" => {}
+            (_, None) => empty(known),
+            // A password that is not the stored one is hashed as a new one.
+            ("passwd", Some(word)) if word != known => *known = json!("$2y$10$anew"),
+            ("associations", Some(sent)) => *known = sent.clone(),
+            (_, Some(sent)) => overwrite(known, sent),
+        }
+    }
+    told(200, &json!({ one: row }))
+}
+
+/// A field without its value; attributes are the shop's own.
+fn empty(field: &mut Value) {
+    if let Some(texts) = field.get_mut("language").and_then(Value::as_array_mut) {
+        texts.iter_mut().for_each(empty);
+    } else if field.is_object() {
+        field["#"] = json!("");
+    } else {
+        *field = json!("");
+    }
+}
+
+fn overwrite(field: &mut Value, sent: &Value) {
+    if let Some(texts) = field.get_mut("language").and_then(Value::as_array_mut) {
+        for text in texts {
+            let same = |one: &&Value| one["@id"] == text["@id"];
+            let one = sent["language"].as_array().into_iter().flatten().find(same);
+            text["#"] = json!(one.map_or("", plain));
+        }
+    } else if field.is_object() {
+        field["#"] = json!(plain(sent));
+    } else {
+        *field = json!(plain(sent));
+    }
 }
 
 fn list(ask: &Ask, many: &str, one: &str, rows: &[Value]) -> Response<Bytes> {

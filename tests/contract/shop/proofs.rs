@@ -4,9 +4,11 @@ use std::{
     collections::BTreeSet,
     io::{Read, Write},
     net::TcpStream,
+    thread,
+    time::Duration,
 };
 
-use bramka::demo::standin::Seen;
+use bramka::demo::standin::{Seen, Trouble};
 use data_encoding::BASE64;
 use http::Method;
 use jiff::Timestamp;
@@ -51,6 +53,9 @@ pub(super) const NEW_ORDER: Clause = unless(Capability::Create("orders"), new_or
 pub(super) const CHANGE: Clause = always(Capability::Update, change);
 pub(super) const PRICE_IS_CHANGED: Clause = unless(PRICE_CHANGE, price_change, patch_price);
 pub(super) const CUSTOMER_IS_CHANGED: Clause = unless(CUSTOMER_CHANGE, customer_change, patch_customer);
+pub(super) const REST_SURVIVES: Clause = unless(CUSTOMER_CHANGE, rest_survives, patch_customer);
+pub(super) const TWO_WRITERS: Clause = unless(CUSTOMER_CHANGE, two_writers, patch_customer);
+pub(super) const CALLER_LEAVES: Clause = unless(CUSTOMER_CHANGE, caller_leaves, patch_customer);
 pub(super) const DELETE: Clause = always(Capability::Delete, delete);
 pub(super) const PRICES_FOR_SOME: Clause = unless(PRICES, prices, |gate| gate.get("/v1/prices"));
 pub(super) const WHAT_WAS_SENT: Clause = unless(SHIPMENTS, shipments, |gate| gate.get("/v1/shipments"));
@@ -102,21 +107,19 @@ fn was_asked(gate: &Gate, words: &[(&str, &str)]) {
     );
 }
 
-/// A product as the shop itself keeps it, whatever of it no line reads.
-fn native(gate: &Gate, key: &str) -> String {
-    let (path, credentials) = match gate.subject.name {
-        "shopify" => (format!("/products/{key}.json"), ("x-shopify-access-token", shopify::TOKEN.to_owned())),
-        "shopify-graphql" => {
-            (format!("/products/{key}.json"), ("x-shopify-access-token", graph::TOKEN.to_owned()))
-        }
+/// A record as the shop itself keeps it, whatever of it no line reads.
+fn native(gate: &Gate, collection: &str, key: &str) -> String {
+    let plain = format!("/{collection}/{key}");
+    let (path, (name, value)) = match gate.subject.name {
+        "shopify" => (plain + ".json", ("x-shopify-access-token", shopify::TOKEN.to_owned())),
+        "shopify-graphql" => (plain + ".json", ("x-shopify-access-token", graph::TOKEN.to_owned())),
         "woocommerce" => {
             let pair = BASE64.encode(format!("ck_key:{}", woocommerce::SECRET).as_bytes());
-            (format!("/products/{key}"), ("authorization", format!("Basic {pair}")))
+            (plain, ("authorization", format!("Basic {pair}")))
         }
-        "prestashop" => (format!("/products/{key}"), ("authorization", prestashop::AUTHORIZATION.to_owned())),
-        _ => (format!("/products/{key}"), ("authorization", format!("Bearer {}", magento::TOKEN))),
+        "prestashop" => (plain, ("authorization", prestashop::AUTHORIZATION.to_owned())),
+        _ => (plain, ("authorization", format!("Bearer {}", magento::TOKEN))),
     };
-    let (name, value) = credentials;
     let head = format!(
         "GET {}{path} HTTP/1.1\r\nhost: shop\r\n{name}: {value}\r\nconnection: close\r\n\r\n",
         gate.subject.root
@@ -485,6 +488,11 @@ fn new_order(gate: &Gate) {
     assert_eq!(read["customer"], made["customer"]);
 }
 
+/// Whether the shop takes records of a collection only whole, and empties what it is not sent.
+fn replaces(gate: &Gate, collection: &str) -> bool {
+    matches!((gate.subject.name, collection), ("prestashop", _) | ("magento", "customers"))
+}
+
 /// The address of the product of this number.
 fn at(gate: &Gate, sku: &str) -> String {
     let found = gate.whole(&format!("/v1/products?sku={sku}"));
@@ -506,11 +514,17 @@ fn change(gate: &Gate) {
     patch(gate, &path, &json!({ "name": "Chair 'n' <lamp>" })).expect(200);
     let [seen] = sent(gate).try_into().unwrap();
     assert!(seen.body.contains("Chair 'n' "), "{}", seen.body);
-    for kept in ["ART-0033", "kept", "price", "status", "active"] {
-        assert!(!seen.body.contains(kept), "`{kept}` was sent: {}", seen.body);
+    if replaces(gate, "products") {
+        for kept in ["ART-0033", "kept", "price", "active", "po polsku"] {
+            assert!(seen.body.contains(kept), "`{kept}` was not sent: {}", seen.body);
+        }
+    } else {
+        for kept in ["ART-0033", "kept", "price", "status", "active"] {
+            assert!(!seen.body.contains(kept), "`{kept}` was sent: {}", seen.body);
+        }
     }
     // What no line reads is there as before, in other languages too.
-    let native = native(gate, before["id"].as_str().unwrap());
+    let native = native(gate, "products", before["id"].as_str().unwrap());
     assert!(native.contains("kept"), "{native}");
     assert!(gate.subject.name != "prestashop" || native.contains("po polsku"), "{native}");
     let mut after = gate.get(&path).expect(200).json();
@@ -546,9 +560,70 @@ fn patch_customer(gate: &Gate) -> Answer {
 fn customer_change(gate: &Gate) {
     let told = patch_customer(gate).expect(200).json();
     let [seen] = sent(gate).try_into().unwrap();
-    assert!(!seen.body.contains("@example.com") && !seen.body.contains("firstname"), "{}", seen.body);
+    let is_whole = replaces(gate, "customers");
+    for kept in ["@example.com", "firstname"] {
+        let is_sent = seen.body.contains(kept);
+        assert!(is_sent == is_whole || !is_sent && gate.subject.name.contains("shopify"), "{}", seen.body);
+    }
     let read = gate.get(&format!("/v1/customers/{}", told["id"].as_str().unwrap())).expect(200).json();
     assert_eq!(read["family_name"], "Żuk & <Syn>");
+}
+
+/// The address of the first customer, and its key in the shop.
+fn customer(gate: &Gate) -> (String, String) {
+    let key = gate.get("/v1/customers?limit=1").expect(200).items()[0]["id"].as_str().unwrap().to_owned();
+    (format!("/v1/customers/{key}"), key)
+}
+
+fn rest_survives(gate: &Gate) {
+    let (path, key) = customer(gate);
+    let told = gate.get(&path).expect(200).json();
+    let body = |answer: &str| answer.split_once("\r\n\r\n").unwrap().1.to_owned();
+    let before = body(&native(gate, "customers", &key));
+    gate.patch(&path, &json!({ "given_name": "Zoë", "family_name": "<Żuk> & \"Syn\"" })).expect(200);
+    assert_ne!(body(&native(gate, "customers", &key)), before);
+    // Changed back, it is what it was, down to what no line knows.
+    gate.patch(&path, &json!({ "given_name": told["given_name"], "family_name": told["family_name"] }))
+        .expect(200);
+    let after = body(&native(gate, "customers", &key));
+    // When the record changed is the shop's own to say.
+    let timeless = |text: &str| {
+        let lines =
+            text.split([',', '\n']).filter(|part| !part.contains("updated_at") && !part.contains("modified"));
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(timeless(&after), timeless(&before));
+}
+
+fn two_writers(gate: &Gate) {
+    let (path, _) = customer(gate);
+    // Slow enough for one to read before the other has written.
+    gate.system.trouble(Some(Trouble::Wait(Duration::from_millis(40))));
+    for round in 0..3 {
+        let (given, family) = (format!("Given{round}"), format!("Family{round}"));
+        thread::scope(|scope| {
+            for change in [json!({ "given_name": given }), json!({ "family_name": family })] {
+                let path = &path;
+                scope.spawn(move || gate.patch(path, &change).expect(200));
+            }
+        });
+        let told = gate.get(&path).expect(200).json();
+        assert_eq!((&told["given_name"], &told["family_name"]), (&json!(given), &json!(family)));
+    }
+}
+
+fn caller_leaves(gate: &Gate) {
+    let (path, _) = customer(gate);
+    gate.system.forget();
+    gate.system.trouble(Some(Trouble::Wait(Duration::from_millis(300))));
+    let is_sent = || !gate.changes().is_empty();
+    let change = json!({ "given_name": "Left" });
+    gate.ask_and_leave((Method::PATCH, &path), &change, ("the change is sent", is_sent));
+    // The next one waits for the end of that write, and no longer.
+    gate.patch(&path, &json!({ "family_name": "Stayed" })).expect(200);
+    gate.system.trouble(None);
+    let told = gate.get(&path).expect(200).json();
+    assert_eq!((&told["given_name"], &told["family_name"]), (&json!("Left"), &json!("Stayed")));
 }
 
 fn delete(gate: &Gate) {
