@@ -29,6 +29,8 @@ pub struct Mapping {
     pub(super) frame: u16,
     /// Places outside lists that jq filters read whole, and their slots.
     pub(super) wholes: Vec<(Path, u16)>,
+    /// Leaves that jq filters fill, and how many bytes each goes through for one that it reads.
+    pub(super) works: Vec<(LeafId, u64)>,
     pub(super) root: ObjectPart,
     /// What is read from around a record, where some line does.
     pub(super) around: Option<Around>,

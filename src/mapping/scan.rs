@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-use super::xml;
+use super::{jq::ANSWER_WORK_MAX, xml};
 
 /// Deepest nesting of what is skipped; what is read is as deep as the mapping's own paths.
 const DEPTH_MAX: u32 = 64;
@@ -27,6 +27,9 @@ pub enum BadJson {
     /// A part of an answer that comes in parts holds no list where rows are due.
     #[error("a part of the answer holds no list where rows are due")]
     NoRows,
+    /// Its records take more of filters than those of one answer may.
+    #[error("the filters of `jq` would go through more than {} MiB for this answer; ask for fewer rows a page, or read less by `at`", ANSWER_WORK_MAX / 1024 / 1024)]
+    Work,
 }
 
 /// A native scalar as it stands in the input, or what stood in its place.

@@ -7,6 +7,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
+    jq::Left,
     path::Step,
     scan::{BadJson, Raw, Scanner},
 };
@@ -320,6 +321,8 @@ pub(super) struct Raws<'a> {
     trails: Vec<Trail<'a>>,
     /// Whether a name of interest stood twice in one object.
     pub(super) twice: bool,
+    /// What is left for filters, of the whole answer.
+    pub(super) left: Left,
 }
 
 impl<'a> Raws<'a> {
@@ -419,6 +422,11 @@ impl<'a> Raws<'a> {
         let mut doubtful = std::mem::take(&mut self.doubtful);
         node.slots(&mut |slot| doubtful.push(base + usize::from(slot)));
         self.doubtful = doubtful;
+    }
+
+    /// Whether the filters of the answer so far went through no more than they may.
+    pub(super) fn within_budget(&self) -> Result<(), BadJson> {
+        if self.left.is_overdrawn() { Err(BadJson::Work) } else { Ok(()) }
     }
 
     /// Whether what is written to a slot of the record's frame may not be what is read from there.

@@ -25,6 +25,7 @@ mod describing;
 mod erasing;
 mod exchanging;
 mod expanded;
+mod filtered;
 mod gathered;
 mod guesses;
 mod ids;

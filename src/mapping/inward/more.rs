@@ -7,6 +7,7 @@ use crate::{
         choice::{Choice, Chosen},
         codec::Got,
         errors::SystemFault,
+        jq::Jq,
         model::{EachPart, Held, Mapping, Narrow, Source, Split, What, When},
         native::NativeAnswer,
         scan::Raw,
@@ -78,6 +79,15 @@ pub(in crate::mapping) fn pieces<'t>(text: &'t str, by: &str) -> impl Iterator<I
 }
 
 impl Build<'_, '_> {
+    /// Whether there is enough left of what the filters of an answer may go through.
+    pub(super) fn may_filter(&self, jq: &Jq, raw: Raw<'_>) -> bool {
+        let bytes = match raw {
+            Raw::Text(json) => json.len(),
+            _ => 0,
+        };
+        self.raws.left.take(jq, bytes)
+    }
+
     pub(super) fn when(&mut self, when: &When, base: usize) -> Came {
         match is_so(self.raws, &when.switches, base) {
             Some(true) => self.part(&when.part, base),

@@ -96,6 +96,7 @@ pub(super) fn load(
         key_names: key_names(&key, select.as_ref(), defaults.speaks),
         select: select.map(|words| select_of(words, &lines, (&key, &cells), version.as_ref(), &narrow)),
         wholes: lines.wholes.iter().map(|whole| (whole.at.clone(), whole.slot)).collect(),
+        works: crate::mapping::jq::works(&root, cells.cells.width()),
         system: system.clone(),
         entity: entity.clone(),
         words: words.clone(),
