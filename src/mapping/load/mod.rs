@@ -2,7 +2,7 @@
 
 mod actions;
 mod batches;
-mod bodies;
+pub(super) mod bodies;
 mod calls;
 mod cells;
 mod choices;
@@ -87,6 +87,7 @@ impl System {
     pub const KEYS: &[&str] = &[
         "speaks",
         "namespaces",
+        "envelope",
         "numbers",
         "time_zone",
         "settings",
@@ -212,8 +213,7 @@ impl Common {
             SpeaksWord::Soap12 => Some(Soap::V12),
             SpeaksWord::Json | SpeaksWord::Odata4 | SpeaksWord::Odata2 | SpeaksWord::Xml => None,
         };
-        let xml =
-            (speaks == Speaks::Xml).then(|| Arc::new(xml::namespaces(node.get("namespaces"), soap, found)));
+        let mut xml = (speaks == Speaks::Xml).then(|| xml::namespaces(node.get("namespaces"), soap, found));
         if let (None, Some(node)) = (&xml, node.get("namespaces")) {
             found.error(&node.place, "only a system that speaks `xml` has `namespaces`");
         }
@@ -233,7 +233,6 @@ impl Common {
                 dialects.insert(key.text.clone(), Arc::new(dialect));
             }
         }
-        let errors = Errors::load(node.get("errors"), xml.as_ref(), found);
         let texts = |node: Option<&Node>, found: &mut Diagnostics| -> HashMap<String, String> {
             let read = |(key, node): &(tree::Key, Node), found: &mut Diagnostics| {
                 String::read(node, found).map(|text| (key.text.clone(), text))
@@ -260,7 +259,12 @@ impl Common {
             commands: None,
             finds: HashMap::new(),
         };
-        // ORDER: both are made of what was read above.
+        // ORDER: all are made of what was read above.
+        if let Some(node) = node.get("envelope") {
+            xml::envelope(xml.as_mut().filter(|_| soap.is_some()), node, &defaults, found);
+        }
+        let xml = xml.map(Arc::new);
+        let errors = Errors::load(node.get("errors"), xml.as_ref(), found);
         defaults.commands = finds::commands(node.get("commands"), &defaults, found);
         defaults.finds = finds::load(node.get("finds"), &defaults, found);
         Some(Self { speaks, xml, errors, defaults })
