@@ -353,7 +353,7 @@ impl<'b, 'a> Build<'b, 'a> {
                 return Came::Missing;
             }
         };
-        if !self.is_whole(each, base) {
+        if !self.is_whole(each, base) || self.is_doubled(each, (first, count)) {
             return Came::Missing;
         }
         let mut values = Vec::with_capacity(usize::try_from(count).unwrap_or(0));

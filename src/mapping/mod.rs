@@ -55,6 +55,7 @@ mod countries;
 mod cursor;
 mod dialect;
 mod elsewhere;
+mod entries;
 mod errors;
 mod faults;
 mod finding;

@@ -481,6 +481,8 @@ pub(super) struct EachPart {
     pub(super) commands: Option<Commands>,
     /// How its elements are written by themselves, where they are.
     pub(super) parts: Option<Box<super::parts::Parts>>,
+    /// How it is made of an object with free names, where it is no list there.
+    pub(super) entries: Option<super::entries::Entries>,
 }
 
 /// A native list that is written as commands.

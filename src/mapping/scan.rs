@@ -169,6 +169,13 @@ impl<'a> Scanner<'a> {
         }
     }
 
+    /// A key as it stands, and its colon.
+    pub(super) fn label(&mut self) -> Result<Raw<'a>, BadJson> {
+        let (start, end, is_escaped) = self.key_span()?;
+        let text = self.text.get(start..end).ok_or_else(|| self.bad())?;
+        Ok(if is_escaped { Raw::Escaped(text) } else { Raw::Text(text) })
+    }
+
     /// The same as bytes, for whoever compares it and does no more.
     #[inline]
     pub(super) fn name(&mut self) -> Result<Cow<'a, [u8]>, BadJson> {

@@ -29,6 +29,7 @@ mod jq;
 mod keys;
 mod lines;
 mod load;
+mod named;
 mod needs;
 mod paging;
 mod parts;

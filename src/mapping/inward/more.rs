@@ -182,6 +182,20 @@ impl Build<'_, '_> {
         false
     }
 
+    /// Whether a name stands twice in what a list is made of: what each of the two says, nobody knows.
+    pub(super) fn is_doubled(&mut self, each: &EachPart, elements: (u32, u32)) -> bool {
+        let is_doubled = each.entries.as_ref().is_some_and(|entries| entries.is_doubled(self.raws, elements));
+        if is_doubled {
+            let mut first = None;
+            each.item.lines(true, &mut |line, _| first = first.or(Some(line.leaf)));
+            if let Some(leaf) = first.filter(|leaf| self.wanted.contains(*leaf)) {
+                self.findings.truncate_push(leaf, What::Unfit("a name stands twice in it"));
+            }
+            self.lost(&each.item);
+        }
+        is_doubled
+    }
+
     pub(super) fn calc(&mut self, leaf: LeafId, calc: &Calc, base: usize) -> Came {
         let got = match calc.value(self.raws, base, self.raws.absent()) {
             Ok(number) => Got::Is(Value::Decimal(number)),

@@ -166,6 +166,13 @@ fn fit_together(
         let text = "elements are not written by themselves where a key has several parts";
         found.push(Diagnostic::error(&node.place, text).help("leave out `parts`"));
     }
+    if let Some(name) = frame.root.claimed() {
+        let text = format!("`{name}` is read by a line of its own and as one of `entries`");
+        found.push(
+            Diagnostic::error(&node.place, text)
+                .help("say by `names` which are entries, as in `names: \"field_{name}\"`"),
+        );
+    }
     finish(frame, node, found);
 }
 
@@ -190,6 +197,7 @@ fn root(
         None => ObjectPart::default(),
     };
     loader.lines.unpivoted(cells);
+    loader.check_claims();
     (root, sets(loader, node, keys.take("set"), narrow))
 }
 

@@ -8,6 +8,7 @@ mod cells;
 mod choices;
 mod elements;
 mod entity;
+mod entries;
 mod fields;
 mod finds;
 pub(super) mod forms;
@@ -172,6 +173,8 @@ pub(super) struct Defaults {
     pub(super) soap: Option<Soap>,
     /// How numbers, days and moments are spelt where a line does not say.
     pub(super) forms: Forms,
+    /// Whether the file names namespaces of XML.
+    pub(super) has_namespaces: bool,
     /// Whether the file names the zone of times that tell none.
     pub(super) has_zone: bool,
     text_numbers: bool,
@@ -244,6 +247,7 @@ impl Common {
         let mut defaults = Defaults {
             speaks,
             soap,
+            has_namespaces: node.get("namespaces").is_some(),
             forms: forms_of(speaks, zone.flatten()),
             has_zone,
             text_numbers: numbers? == Numbers::Text || speaks == Speaks::Xml,

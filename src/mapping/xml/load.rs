@@ -11,6 +11,7 @@ use super::{
 use crate::{
     mapping::{
         body::{Body, Hole, Holes},
+        entries::{NAME, VALUE},
         load::{Defaults, Written, bodies, pairs},
         model::{Call, Carrier, ListCall, Next, Size, Words},
         path::{Path, Step},
@@ -217,6 +218,10 @@ fn check_names<'p>(
 ) {
     let mut told = Vec::new();
     let mut see = |name: &str, is_last: bool| {
+        // What an element of `entries` is called and what stands under it are no elements of a document.
+        if matches!(name, NAME | VALUE) {
+            return;
+        }
         let why = match is_last || !name.starts_with(['@', '#']) {
             true => misnamed(names, name),
             false => Some(format!("`{name}` is the last step of a path, or none")),
@@ -329,6 +334,7 @@ impl Tree {
         }
         self.items.values().for_each(|item| item.names(see));
         self.each.iter().for_each(|each| each.node.names(see));
+        self.entries.iter().for_each(|entries| entries.each.node.names(see));
         for find in &self.finds {
             see(&find.key, true);
             find.is.iter().for_each(|(_, found)| found.names(see));
