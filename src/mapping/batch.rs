@@ -12,6 +12,7 @@ use super::{
     body::Holes,
     errors::{FaultKind, SystemFault},
     inward::{Inward, Page, RowFault},
+    keyset::Keys,
     listing::{KEY_BYTES_MAX, Listing, PLAIN, Request},
     model::{BatchCall, Envelope, ListCall, Mapping},
     native::{NativeAnswer, NativeRequest},
@@ -59,8 +60,8 @@ impl Mapping {
         if raws.twice {
             return Err(SystemFault::unreadable(RowFault::Twice.to_string()));
         }
-        let first = keys.iter().flatten().next().map(CompactString::as_str);
-        let turned = self.turned(listing, call, (answer, &raws), (keys.len(), first))?;
+        let known = Keys::of(keys.len(), keys.iter().flatten().map(CompactString::as_str));
+        let turned = self.turned(listing, call, (answer, &raws), &known)?;
         if turned.is_repeated {
             keys.clear();
         }

@@ -64,6 +64,7 @@ mod html;
 mod inward;
 mod jq;
 mod key;
+mod keyset;
 mod link;
 mod listing;
 mod load;

@@ -269,6 +269,8 @@ pub(super) struct Page {
     pub(super) most: u32,
     /// How far paging goes at all.
     pub(super) window: Option<u64>,
+    /// By what a list goes on after the last key that came, or starts anew there where its window ends.
+    pub(super) keyset: Option<super::keyset::Keyset>,
     /// The slot in which the answer says whether there is more.
     pub(super) more: Option<u16>,
     pub(super) ends: Ends,
@@ -305,6 +307,8 @@ pub(super) enum Next {
         /// The number of the first page.
         from: u64,
     },
+    /// The next request asks for what comes after the last key of this page.
+    Keyset,
 }
 
 impl Next {
@@ -315,7 +319,8 @@ impl Next {
             Self::Link { at: LinkAt::Header { .. } }
             | Self::None
             | Self::Offset { .. }
-            | Self::Number { .. } => 0,
+            | Self::Number { .. }
+            | Self::Keyset => 0,
         }
     }
 }

@@ -27,6 +27,7 @@ mod forms;
 mod graph;
 mod jq;
 mod keys;
+mod keyset;
 mod lines;
 mod load;
 mod named;

@@ -16,8 +16,8 @@ use crate::{
         finding::SetFound,
         key::{Key, KeyPart},
         model::{
-            Around, Call, Filterable, Line, ListCall, Mapping, Named, Narrow, ObjectPart, Part, Select,
-            SelectName, Source, Speaks, Version, Words,
+            Around, Call, Filterable, KeyForm, Line, ListCall, Mapping, Named, Narrow, ObjectPart, Part,
+            Select, SelectName, Source, Speaks, Version, Words,
         },
         out::Out,
         path::{Path, Step, joined},
@@ -165,6 +165,15 @@ fn fit_together(
     if key.is_parted() && root.parts.iter().any(|named| is_by_itself(&named.part)) {
         let text = "elements are not written by themselves where a key has several parts";
         found.push(Diagnostic::error(&node.place, text).help("leave out `parts`"));
+    }
+    if lists.iter().any(|list| list.page.keyset.is_some())
+        && (key.is_parted() || key.form() != KeyForm::Digits)
+    {
+        let text = "a list goes on after a key of digits alone: of others nobody knows their order";
+        found.push(
+            Diagnostic::error(&node.place, text)
+                .help("say `key: { at: …, form: digits }`, or leave `keyset` out"),
+        );
     }
     if let Some(name) = frame.root.claimed() {
         let text = format!("`{name}` is read by a line of its own and as one of `entries`");

@@ -177,7 +177,7 @@ pub(super) struct Defaults {
     pub(super) has_namespaces: bool,
     /// Whether the file names the zone of times that tell none.
     pub(super) has_zone: bool,
-    text_numbers: bool,
+    pub(super) text_numbers: bool,
     /// Values that travel as objects.
     tags: Tags,
     settings: HashMap<String, String>,

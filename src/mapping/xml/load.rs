@@ -273,7 +273,7 @@ fn body_paths(call: &ListCall) -> impl Iterator<Item = &Path> {
     };
     let next = match &call.page.next {
         Next::Token { to, .. } | Next::Offset { to, .. } | Next::Number { to, .. } => Some(to),
-        Next::Link { .. } | Next::None => None,
+        Next::Link { .. } | Next::None | Next::Keyset => None,
     };
     let carriers = size.into_iter().chain(next);
     let paths = carriers.filter_map(|carrier| match carrier {
