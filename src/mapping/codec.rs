@@ -6,6 +6,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use compact_str::CompactString;
 use jiff::tz::TimeZone;
+use rust_decimal::RoundingStrategy;
 
 use super::{
     jq::Jq,
@@ -139,6 +140,8 @@ pub(super) struct Codec {
     pub(super) least: Option<u32>,
     /// Most digits after the point the system keeps.
     pub(super) scale: Option<u32>,
+    /// Whether what has more digits is rounded, both ways; else it is refused, and read as it stands.
+    pub(super) rounds: bool,
     /// What characters the system's texts can hold.
     pub(super) charset: Charset,
     /// How numbers, days and moments are spelt.
@@ -267,6 +270,10 @@ impl Codec {
             Ok(value) if matches!(value, Value::Instant(_)) && self.is_doubled(text) => {
                 Got::Assumed(value, "this hour comes twice; the earlier one is meant")
             }
+            Ok(value @ Value::Decimal(_)) if self.rounds => match self.rounded(&value) {
+                rounded if rounded == value => Got::Is(value),
+                rounded => Got::Assumed(rounded, "it had more digits than the system means, and was rounded"),
+            },
             Ok(value) => Got::Is(value),
             Err(_) if matches!(self.kind, LeafKind::Code(_)) => {
                 Got::Unknown(self.otherwise.clone(), clip(text))
@@ -397,7 +404,18 @@ impl Codec {
             Value::Text(text) if !self.norm.is_empty() && !is_tabled => {
                 Value::Text(CompactString::from(normal(&self.norm, text)))
             }
-            value => value.clone(),
+            value => self.rounded(value),
+        }
+    }
+
+    /// A value with the digits that the system keeps, where a line rounds to them: half goes away from zero.
+    fn rounded(&self, value: &Value) -> Value {
+        match (value, self.scale.filter(|_| self.rounds)) {
+            (Value::Decimal(n), Some(scale)) if n.scale() > scale && n.normalize().scale() > scale => {
+                let half_away = RoundingStrategy::MidpointAwayFromZero;
+                Value::Decimal(n.round_dp_with_strategy(scale, half_away).normalize())
+            }
+            (value, _) => value.clone(),
         }
     }
 
@@ -468,7 +486,7 @@ impl Codec {
 
     /// The spelling of a value, tables aside; too long or too fine is refused, never cut.
     pub(super) fn spell(&self, value: &Value) -> Result<CompactString, String> {
-        let text = match value {
+        let text = match &self.rounded(value) {
             Value::Text(text) if self.norm.is_empty() => text.clone(),
             Value::Text(text) => CompactString::from(normal(&self.norm, text)),
             Value::Boolean(true) => CompactString::const_new("true"),
