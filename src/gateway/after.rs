@@ -51,7 +51,13 @@ pub(super) async fn after(
 ) -> Left {
     let (prospect, mapping) = (admission.prospect(), &*source.mapping);
     let seen = seen(mapping, prospect);
-    let made = mapping.made(prospect.operation().action(), answer, &seen);
+    let action = prospect.operation().action();
+    let core = exchange.core.clone();
+    let made = core.inward(&source.mapping, &action, (answer, &seen), |mapping, action, answer, seen| {
+        mapping.made(*action, answer, seen)
+    });
+    let made =
+        made.await.unwrap_or_else(|| Err(SystemFault::unreadable("it broke what reads it".to_owned())));
     let (key, came) = match made.map_err(|fault| poor(exchange, &fault)) {
         Ok(Made::Record(came)) => (key, Some(*came)),
         // By key, never by a search: an index may lag behind.

@@ -32,9 +32,11 @@ use crate::{
     idempotency::Idempotency,
     identity::Identity,
     keys::Issuers,
+    mapping::{Mapping, NativeAnswer},
     policy::Memo,
     quality::Gathering,
     quota::Quota,
+    schema::FieldSet,
     telemetry::{EntityLabel, SystemLabel, Telemetry},
     tokens::Tokens,
     upstream::{self, CorePools},
@@ -206,6 +208,22 @@ impl Core {
     ) -> Option<T> {
         let _one_at_a_time = self.aside.acquire().await.ok()?;
         spawn_blocking(work).await.ok()
+    }
+
+    /// What an answer reads as, some more of it known; beside the core where its filters may take long. None where that
+    /// panicked.
+    pub(super) async fn inward<C: Clone + Send + 'static, T: Send + 'static>(
+        &self,
+        mapping: &Arc<Mapping>,
+        known: &C,
+        (answer, wanted): (&NativeAnswer, &FieldSet),
+        read: fn(&Mapping, &C, &NativeAnswer, &FieldSet) -> T,
+    ) -> Option<T> {
+        if !mapping.takes_long(answer, wanted) {
+            return Some(read(mapping, known, answer, wanted));
+        }
+        let (mapping, known, answer, wanted) = (mapping.clone(), known.clone(), answer.clone(), *wanted);
+        self.aside(move || read(&mapping, &known, &answer, &wanted)).await
     }
 
     /// Whether this decision is one of the sample that is repeated on the full set.

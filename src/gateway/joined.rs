@@ -253,7 +253,7 @@ impl Told {
         let mut values: Vec<CompactString> = self.ask.values.iter().flatten().cloned().collect();
         values.sort_unstable();
         values.dedup();
-        let mapping = &*self.ask.mapping.clone();
+        let mapping = &self.ask.mapping.clone();
         if mapping.finds_by(self.ask.part.on) {
             for values in values.chunks(VALUES_AT_ONCE) {
                 self.list(mapping, values).await?;
@@ -273,7 +273,7 @@ impl Told {
         answer.map_err(Failed::Unreached)
     }
 
-    async fn list(&mut self, mapping: &Mapping, values: &[CompactString]) -> Result<(), Failed> {
+    async fn list(&mut self, mapping: &Arc<Mapping>, values: &[CompactString]) -> Result<(), Failed> {
         let texts = values.iter().map(|value| Value::Text(value.clone())).collect();
         let filter = Filter::test(self.ask.part.on, Op::In, Value::List(texts));
         let size = u32::try_from(values.len()).unwrap_or(u32::MAX);
@@ -296,32 +296,42 @@ impl Told {
 
     async fn page(
         &mut self,
-        mapping: &Mapping,
+        mapping: &Arc<Mapping>,
         listing: &Listing,
         answer: &NativeAnswer,
     ) -> Result<Page, Failed> {
-        let wanted = self.ask.wanted;
+        let (wanted, core) = (self.ask.wanted, self.ask.core.clone());
         let Some(mut batch) = mapping.batch(listing, answer).map_err(Failed::Fault)? else {
-            return mapping.inward_list(listing, answer, &wanted).map_err(Failed::Fault);
+            let page = core.inward(mapping, listing, (answer, &wanted), Mapping::inward_list).await;
+            return page.unwrap_or_else(broken).map_err(Failed::Fault);
         };
         while let Some(request) = batch.request(&wanted) {
             let answer = self.call(request).await?;
-            batch.take(&answer, &wanted).map_err(Failed::Fault)?;
+            let rows = core.inward(mapping, listing, (&answer, &wanted), Mapping::batch_rows).await;
+            batch.take(rows.unwrap_or_else(broken)).map_err(Failed::Fault)?;
         }
         Ok(batch.page())
     }
 
     /// Reads records by their keys, at the same time.
-    async fn read(&mut self, mapping: &Mapping, keys: &[CompactString]) -> Result<(), Failed> {
+    async fn read(&mut self, mapping: &Arc<Mapping>, keys: &[CompactString]) -> Result<(), Failed> {
         let requests = keys.iter().filter_map(|key| Some((key, mapping.read(key, &self.ask.wanted)?)));
         let ask = &self.ask;
-        let calls = requests.map(|(key, request)| async move { (key, ask.call(request).await) });
+        let calls = requests.map(|(key, request)| async move {
+            let (called, answer) = ask.call(request).await;
+            let Ok(answer) = answer else { return (key, (called, answer.map(|answer| (answer, None)))) };
+            let read = |mapping: &Mapping, key: &CompactString, answer: &NativeAnswer, wanted: &FieldSet| {
+                mapping.inward_of(key, answer, wanted)
+            };
+            let inward = ask.core.inward(mapping, key, (&answer, &ask.wanted), read).await;
+            (key, (called, Ok((answer, inward))))
+        });
         let answers = join_all(calls).await;
         let mut failed = None;
         for (key, (called, answer)) in answers {
             self.calls.push(called);
-            let read = answer.map_err(Failed::Unreached).and_then(|answer| {
-                match mapping.inward_of(key, &answer, &self.ask.wanted) {
+            let read = answer.map_err(Failed::Unreached).and_then(|(answer, inward)| {
+                match inward.unwrap_or_else(broken) {
                     Ok(inward) => {
                         mapping.is_asked(key, &inward).map_err(Failed::Fault)?;
                         Ok(Some(Look { listing: None, answer, rows: vec![Ok(inward)] }))
@@ -337,6 +347,11 @@ impl Told {
         }
         failed.map_or(Ok(()), Err)
     }
+}
+
+/// An answer that broke what reads it.
+fn broken<T>() -> Result<T, SystemFault> {
+    Err(SystemFault::unreadable("the answer broke what reads it".to_owned()))
 }
 
 /// Takes what one system told: into the records, or, where it told nothing, into what the answer says of itself.

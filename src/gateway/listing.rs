@@ -550,17 +550,21 @@ impl<'a> List<'a> {
     /// One page of the system.
     async fn page(&mut self, listing: &Listing) -> Result<Page, Refusal> {
         let answer = self.asked(listing.request.clone()).await?;
-        let (mapping, system) = (&*self.source.mapping, self.source.name());
+        let (source, core) = (self.source, self.exchange.core.clone());
+        let (mapping, system) = (&source.mapping, source.name());
         let batch = mapping.batch(listing, &answer);
         let mut page = match batch.map_err(|fault| self.exchange.refused_by(system, fault))? {
             None => {
-                let page = mapping.inward_list(listing, &answer, &self.fetched);
-                page.map_err(|fault| self.exchange.refused_by(system, fault))?
+                let page =
+                    core.inward(mapping, listing, (&answer, &self.fetched), Mapping::inward_list).await;
+                page.ok_or(Refusal::Broken)?.map_err(|fault| self.exchange.refused_by(system, fault))?
             }
             Some(mut batch) => {
                 while let Some(request) = batch.request(&self.fetched) {
                     let answer = self.asked(request).await?;
-                    let taken = batch.take(&answer, &self.fetched);
+                    let rows =
+                        core.inward(mapping, listing, (&answer, &self.fetched), Mapping::batch_rows).await;
+                    let taken = batch.take(rows.ok_or(Refusal::Broken)?);
                     taken.map_err(|fault| self.exchange.refused_by(system, fault))?;
                 }
                 batch.page()

@@ -21,6 +21,7 @@ use crate::{
     schema::{FieldSet, query},
 };
 
+use compact_str::CompactString;
 use futures_util::future::{join, join_all};
 use http::StatusCode;
 
@@ -87,7 +88,7 @@ pub(super) async fn fetch(
     key: &str,
     (wanted, must): (&FieldSet, &FieldSet),
 ) -> Result<(NativeAnswer, Inward), Refusal> {
-    let mapping = &*source.mapping;
+    let mapping = &source.mapping;
     if !mapping.can(Action::Read) {
         return Err(not_possible(std::slice::from_ref(source), Action::Read));
     }
@@ -113,7 +114,11 @@ pub(super) async fn fetch(
         }
     };
     exchange.called(source.name(), Some(answer.status.as_u16()), began, sent, answer.body.len());
-    let mut inward = match mapping.inward_of(key, &answer, wanted) {
+    let asked = CompactString::from(key);
+    let read = core.inward(mapping, &asked, (&answer, wanted), |mapping, key, answer, wanted| {
+        mapping.inward_of(key, answer, wanted)
+    });
+    let mut inward = match read.await.ok_or(Refusal::Broken)? {
         Ok(inward) => inward,
         Err(fault) if fault.kind == FaultKind::NotFound => {
             core.gate.quality.missing(mapping, key);

@@ -148,12 +148,15 @@ impl Mapping {
     fn pages(&self) -> Option<Paging> {
         let listing = self.listing_of_answer(1).ok()?;
         let page = &self.lists.get(listing.variant)?.page;
+        // Where a window ends, a list goes on after its last key.
+        let window = page.window.filter(|_| page.keyset.is_none());
         let (by, reach) = match &page.next {
             Next::None => ("none", Some(u64::from(page.most))),
-            Next::Token { .. } => ("next", page.window),
-            Next::Link { .. } => ("link", page.window),
-            Next::Offset { .. } => ("offset", page.window),
-            Next::Number { .. } => ("number", page.window),
+            Next::Token { .. } => ("next", window),
+            Next::Link { .. } => ("link", window),
+            Next::Offset { .. } => ("offset", window),
+            Next::Number { .. } => ("number", window),
+            Next::Keyset => ("keyset", None),
         };
         Some(Paging { by, most: page.most, reach })
     }

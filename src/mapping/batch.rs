@@ -12,6 +12,7 @@ use super::{
     body::Holes,
     errors::{FaultKind, SystemFault},
     inward::{Inward, Page, RowFault},
+    keyset::Keys,
     listing::{KEY_BYTES_MAX, Listing, PLAIN, Request},
     model::{BatchCall, Envelope, ListCall, Mapping},
     native::{NativeAnswer, NativeRequest},
@@ -25,6 +26,7 @@ const ROWS_OVER: usize = 1000;
 /// LIMIT: requests for the records of one page; a file may ask for half as many.
 pub(super) const BATCHES_MAX: usize = 20;
 
+/// Records, each as it came or why it did not.
 type Rows = Vec<Result<Inward, RowFault>>;
 
 /// A page of keys on its way to a page of records.
@@ -58,8 +60,8 @@ impl Mapping {
         if raws.twice {
             return Err(SystemFault::unreadable(RowFault::Twice.to_string()));
         }
-        let first = keys.iter().flatten().next().map(CompactString::as_str);
-        let turned = self.turned(listing, call, (answer, &raws), (keys.len(), first))?;
+        let known = Keys::of(keys.len(), keys.iter().flatten().map(CompactString::as_str));
+        let turned = self.turned(listing, call, (answer, &raws), &known)?;
         if turned.is_repeated {
             keys.clear();
         }
@@ -71,6 +73,29 @@ impl Mapping {
             narrowed: turned.narrowed,
         };
         Ok(Some(Batch { mapping: self, by, keys, asked: Vec::new(), page }))
+    }
+
+    /// What the answer to a [`Batch`]'s request holds.
+    ///
+    /// # Errors
+    /// What the system said went wrong, or that its answer is none.
+    pub fn batch_rows(
+        &self,
+        listing: &Listing,
+        answer: &NativeAnswer,
+        wanted: &FieldSet,
+    ) -> Result<Rows, SystemFault> {
+        let by = self.lists.get(listing.variant).and_then(|call| call.batch.as_ref());
+        let by = by.ok_or_else(|| SystemFault::unreadable("the list variant is gone".to_owned()))?;
+        self.refuse_errors(answer)?;
+        let most = by.most.saturating_add(ROWS_OVER);
+        let mut raws = Raws::default();
+        raws.restart(by.rows.frame);
+        let rows = self.rows(&by.rows.root, (answer, most), &mut raws, wanted)?;
+        if raws.twice || raws.get(0, Envelope::PLACE) != Raw::Array {
+            return Err(SystemFault::unreadable("the answer holds no list where rows are due".to_owned()));
+        }
+        Ok(rows.records)
     }
 
     /// The keys that an answer's rows are, or hold.
@@ -150,12 +175,12 @@ impl Batch<'_> {
         self.mapping.finish(request, Some(body.fill(&mut holes)))
     }
 
-    /// Takes the answer to the last request.
+    /// Takes the [rows](Mapping::batch_rows) of the answer to the last request.
     ///
     /// # Errors
     /// What the system said went wrong, that its answer is none, or that it holds what was not asked for.
-    pub fn take(&mut self, answer: &NativeAnswer, wanted: &FieldSet) -> Result<(), SystemFault> {
-        let rows = match self.rows(answer, wanted) {
+    pub fn take(&mut self, rows: Result<Rows, SystemFault>) -> Result<(), SystemFault> {
+        let rows = match rows {
             Ok(rows) => rows,
             // All of them are gone.
             Err(fault) if fault.kind == FaultKind::NotFound => Vec::new(),
@@ -179,19 +204,6 @@ impl Batch<'_> {
         }
         self.place(by_key, faults);
         Ok(())
-    }
-
-    fn rows(&self, answer: &NativeAnswer, wanted: &FieldSet) -> Result<Rows, SystemFault> {
-        let mapping = self.mapping;
-        mapping.refuse_errors(answer)?;
-        let most = self.by.most.saturating_add(ROWS_OVER);
-        let mut raws = Raws::default();
-        raws.restart(self.by.rows.frame);
-        let rows = mapping.rows(&self.by.rows.root, (answer, most), &mut raws, wanted)?;
-        if raws.twice || raws.get(0, Envelope::PLACE) != Raw::Array {
-            return Err(SystemFault::unreadable("the answer holds no list where rows are due".to_owned()));
-        }
-        Ok(rows.records)
     }
 
     /// Puts records where their keys stood. What cannot be told which it is stands for one that did not come.

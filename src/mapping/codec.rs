@@ -6,6 +6,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use compact_str::CompactString;
 use jiff::tz::TimeZone;
+use rust_decimal::RoundingStrategy;
 
 use super::{
     jq::Jq,
@@ -151,6 +152,8 @@ pub(super) struct Codec {
     pub(super) least: Option<u32>,
     /// Most digits after the point the system keeps.
     pub(super) scale: Option<u32>,
+    /// Whether what has more digits is rounded, both ways; else it is refused, and read as it stands.
+    pub(super) rounds: bool,
     /// What characters the system's texts can hold.
     pub(super) charset: Charset,
     /// How numbers, days and moments are spelt.
@@ -281,6 +284,10 @@ impl Codec {
             }
             // Signs around no number say nothing.
             Ok(Value::Text(text)) if text.is_empty() && self.is_number() => self.nothing(),
+            Ok(value @ Value::Decimal(_)) if self.rounds => match self.rounded(&value) {
+                rounded if rounded == value => Got::Is(value),
+                rounded => Got::Assumed(rounded, "it had more digits than the system means, and was rounded"),
+            },
             Ok(value) => Got::Is(value),
             Err(_) if matches!(self.kind, LeafKind::Code(_)) => {
                 Got::Unknown(self.otherwise.clone(), clip(text))
@@ -412,7 +419,18 @@ impl Codec {
                 let text = normal(&self.norm, text);
                 Value::Text(CompactString::from(self.one_spelling(&text)))
             }
-            value => value.clone(),
+            value => self.rounded(value),
+        }
+    }
+
+    /// A value with the digits that the system keeps, where a line rounds to them: half goes away from zero.
+    fn rounded(&self, value: &Value) -> Value {
+        match (value, self.scale.filter(|_| self.rounds)) {
+            (Value::Decimal(n), Some(scale)) if n.scale() > scale && n.normalize().scale() > scale => {
+                let half_away = RoundingStrategy::MidpointAwayFromZero;
+                Value::Decimal(n.round_dp_with_strategy(scale, half_away).normalize())
+            }
+            (value, _) => value.clone(),
         }
     }
 
@@ -483,6 +501,14 @@ impl Codec {
 
     /// The spelling of a value, tables aside; too long or too fine is refused, never cut.
     pub(super) fn spell(&self, value: &Value) -> Result<CompactString, String> {
+        let rounded;
+        let value = match self.rounds {
+            true => {
+                rounded = self.rounded(value);
+                &rounded
+            }
+            false => value,
+        };
         let text = match value {
             Value::Text(text) if self.is_free() => text.clone(),
             Value::Text(text) => CompactString::from(normal(&self.norm, &self.one_spelling(text))),

@@ -7,7 +7,7 @@
 
 use super::{
     errors::SystemFault,
-    model::{Next, Page},
+    model::{KeyForm, Next, Page},
 };
 use crate::{catalog, words::Digest};
 
@@ -27,6 +27,8 @@ pub(super) struct Place {
     pub(super) native: Option<String>,
     /// When the walk began, in milliseconds since 1970, where what is asked for hangs on that.
     pub(super) began: Option<i64>,
+    /// The key after which the list goes on, of digits; none from its beginning.
+    pub(super) after: Option<String>,
 }
 
 impl Place {
@@ -38,6 +40,10 @@ impl Place {
     /// Reads a cursor; none where it is not one of this variant.
     pub(super) fn parse(cursor: &str, variant: usize, page: &Page) -> Option<Self> {
         let (of, rest) = cursor.split_once(':').filter(|_| cursor.len() <= BYTES_MAX)?;
+        let (of, after) = match of.split_once('>') {
+            Some((of, after)) => (of, Some(digits(after).filter(|_| page.keyset.is_some())?)),
+            None => (of, None),
+        };
         let (of, began) = match of.split_once('@') {
             Some((of, began)) => (of, Some(milliseconds(began)?)),
             None => (of, None),
@@ -49,19 +55,34 @@ impl Place {
         let mut number = |radix| u64::from_str_radix(parts.next()?, radix).ok();
         let (seen, steps, mark) = (number(10)?, number(10)?, number(16)?);
         let native = match (&page.next, parts.next()) {
-            (Next::Offset { .. } | Next::Number { .. }, None) if steps > 0 => None,
+            (Next::Offset { .. } | Next::Number { .. }, None) if steps > 0 || after.is_some() => None,
+            (Next::Keyset, None) if after.is_some() => None,
+            // Where its window ended, it began anew.
+            (Next::Token { .. }, None) if steps == 0 && after.is_some() => None,
             (Next::Token { .. } | Next::Link { .. }, Some(native)) if !native.is_empty() => {
                 Some(native.to_owned())
             }
             _ => return None,
         };
-        Some(Self { seen, steps, mark, native, began })
+        Some(Self { seen, steps, mark, native, began, after })
     }
 
     /// When the walk of a cursor began, where it tells.
     pub(super) fn began(cursor: &str) -> Option<i64> {
         let (of, _) = cursor.split_once(':').filter(|_| cursor.len() <= BYTES_MAX)?;
+        let of = of.split_once('>').map_or(of, |(of, _)| of);
         milliseconds(of.split_once('@')?.1)
+    }
+
+    /// The key after which a cursor goes on, where it tells.
+    pub(super) fn after(cursor: &str) -> Option<String> {
+        let (of, _) = cursor.split_once(':').filter(|_| cursor.len() <= BYTES_MAX)?;
+        digits(of.split_once('>')?.1)
+    }
+
+    /// The place after a key, from which pages are counted or named anew.
+    pub(super) fn anew(&self, key: &str) -> Self {
+        Self { began: self.began, after: Some(key.to_owned()), ..Self::default() }
     }
 
     /// The next place of pages that are counted, after this one with `seen` rows in all and this first key.
@@ -72,6 +93,7 @@ impl Place {
             mark: digest(first),
             native: None,
             began: self.began,
+            after: self.after.clone(),
         }
     }
 
@@ -91,7 +113,7 @@ impl Place {
         }
         let steps = self.steps.saturating_add(1);
         let mark = if steps.is_power_of_two() { here } else { self.mark };
-        Ok(Self { seen, steps, mark, native: Some(native), began: self.began })
+        Ok(Self { seen, steps, mark, native: Some(native), began: self.began, after: self.after.clone() })
     }
 
     /// It as a cursor.
@@ -100,7 +122,8 @@ impl Place {
     /// It is too long.
     pub(super) fn cursor(&self, variant: usize) -> Result<String, SystemFault> {
         let began = self.began.map(|began| format!("@{began}ms")).unwrap_or_default();
-        let mut cursor = format!("{variant}{began}:{}:{}:{:x}", self.seen, self.steps, self.mark);
+        let after = self.after.as_ref().map(|key| format!(">{key}")).unwrap_or_default();
+        let mut cursor = format!("{variant}{began}{after}:{}:{}:{:x}", self.seen, self.steps, self.mark);
         if let Some(native) = &self.native {
             cursor.push(':');
             cursor.push_str(native);
@@ -110,6 +133,10 @@ impl Place {
         }
         Ok(cursor)
     }
+}
+
+fn digits(text: &str) -> Option<String> {
+    KeyForm::Digits.fits(text).then(|| text.to_owned())
 }
 
 /// The unit is told: cursors of old gave seconds.

@@ -170,7 +170,8 @@ impl Mapping {
                 return Err(BadJson::TooMany);
             }
             rows.natives = rows.natives.saturating_add(1);
-            self.records(scan, headings, &mut raws, wanted, &mut rows.records)
+            self.records(scan, headings, &mut raws, wanted, &mut rows.records)?;
+            raws.within_budget()
         };
         let mut scan = Scanner::new(body)?;
         walk(&mut scan, place, 0, envelope, &mut on_row)?;
@@ -355,7 +356,7 @@ impl<'b, 'a> Build<'b, 'a> {
                 return Came::Missing;
             }
         };
-        if !self.is_whole(each, base) {
+        if !self.is_whole(each, base) || self.is_doubled(each, (first, count)) {
             return Came::Missing;
         }
         let mut values = Vec::with_capacity(usize::try_from(count).unwrap_or(0));
@@ -384,10 +385,16 @@ impl<'b, 'a> Build<'b, 'a> {
         }
         match &line.source {
             Source::Constant(value) => Came::Tag(value.clone()),
-            Source::Native(native) => match native.codec.read(self.raws.get(base, native.slot)) {
-                Got::Is(value) => Came::Is(value),
-                got => self.got(line.leaf, got),
-            },
+            Source::Native(native) => {
+                let raw = self.raws.get(base, native.slot);
+                if native.codec.jq.as_ref().is_some_and(|jq| !self.may_filter(jq, raw)) {
+                    return self.got(line.leaf, Got::Missing);
+                }
+                match native.codec.read(raw) {
+                    Got::Is(value) => Came::Is(value),
+                    got => self.got(line.leaf, got),
+                }
+            }
             Source::Join(join) => self.join(line.leaf, join, base),
             Source::First(rules) => self.first(line.leaf, rules, base),
             Source::Calc(calc) => self.calc(line.leaf, calc, base),

@@ -14,6 +14,7 @@ use super::{
     body::{Body, Holes},
     cursor::Place,
     dialect::{Dialect, Filled, Literal, Literals},
+    keyset::Keyset,
     model::{Call, Carrier, KeyForm, ListCall, Mapping, Next, Page, Select, Size, Speaks},
     native::NativeRequest,
     needs::Bounds,
@@ -41,6 +42,8 @@ pub struct Listing {
     pub(super) variant: usize,
     /// Whether a default of the file leaves out what the filter asks for.
     pub(super) is_narrowed: bool,
+    /// Whether rows come in the order of their keys, so that the list can go on after one.
+    pub(super) by_key: bool,
     /// Where in the list this page is.
     pub(super) place: Place,
 }
@@ -111,7 +114,8 @@ impl Mapping {
     ) -> Result<Listing, ListError> {
         let began = cursor.and_then(Place::began);
         let now = began.map_or(now, |began| Timestamp::from_millisecond(began).ok());
-        let plan = self.plan(filter, sort, now)?;
+        let after = cursor.and_then(Place::after);
+        let plan = self.plan(filter, sort, (now, after.as_deref()))?;
         let call = self.lists.get(plan.variant).ok_or(ListError::NoList)?;
         let place = match cursor {
             Some(cursor) => Place::parse(cursor, plan.variant, &call.page).ok_or(ListError::BadCursor)?,
@@ -119,8 +123,8 @@ impl Mapping {
         };
         let size = self.size(call, &place, limit)?;
         let request = self.list_request(call, &plan, &place, size, wanted);
-        let Plan { sorted, variant, is_narrowed, .. } = plan;
-        Ok(Listing { request, sort_pushed: sorted, size, variant, is_narrowed, place })
+        let Plan { sorted, variant, is_narrowed, by_key, .. } = plan;
+        Ok(Listing { request, sort_pushed: sorted, size, variant, is_narrowed, by_key, place })
     }
 
     /// How many rows to ask for.
@@ -130,15 +134,20 @@ impl Mapping {
             // There is no second page, so the first is asked for whole. Where the size is the system's own, it is as
             // the file says.
             (Next::None, _) | (_, Size::Own) => page.most,
-            (Next::Token { .. } | Next::Link { .. } | Next::Offset { .. } | Next::Number { .. }, _) => {
-                limit.clamp(1, page.most)
-            }
+            (
+                Next::Token { .. }
+                | Next::Link { .. }
+                | Next::Offset { .. }
+                | Next::Number { .. }
+                | Next::Keyset,
+                _,
+            ) => limit.clamp(1, page.most),
         };
         let Some(window) = page.window else { return Ok(size) };
         let left = match page.next {
             // Numbered pages are all of one size.
             Next::Number { .. } => window,
-            Next::None | Next::Token { .. } | Next::Link { .. } | Next::Offset { .. } => {
+            Next::None | Next::Token { .. } | Next::Link { .. } | Next::Offset { .. } | Next::Keyset => {
                 window.checked_sub(place.seen).filter(|left| *left > 0).ok_or(ListError::BadCursor)?
             }
         };
@@ -212,7 +221,12 @@ impl Mapping {
     }
 
     /// Which variant serves the query, and what of it: of those that need no more than the filter gives.
-    fn plan(&self, filter: &Filter, sort: &[Sort], now: Option<Timestamp>) -> Result<Plan<'_>, ListError> {
+    fn plan(
+        &self,
+        filter: &Filter,
+        sort: &[Sort],
+        (now, after): (Option<Timestamp>, Option<&str>),
+    ) -> Result<Plan<'_>, ListError> {
         let (mut ways, mut lacking, mut unfixed) = (Vec::with_capacity(self.lists.len()), None, None);
         let (by_fields, rest): (Vec<_>, Vec<_>) =
             self.lists.iter().enumerate().partition(|(_, call)| call.for_fields);
@@ -226,12 +240,13 @@ impl Mapping {
         }
         let asks = *filter != Filter::everything() || !sort.is_empty() || !self.narrow.is_empty();
         let planned = |(_, call, bounds): &(usize, &ListCall, Bounds<'_>)| {
+            let asks = asks || matches!(call.page.next, Next::Keyset);
             let plan = match bounds.added.is_empty() {
-                true if asks => self.plan_with(call, filter, sort),
+                true if asks => self.plan_with(call, filter, sort, after),
                 true => None,
                 false => {
                     let all = bounds.added.iter().chain([filter]).cloned().collect();
-                    self.plan_with(call, &Filter::All(all).simplified(), sort)
+                    self.plan_with(call, &Filter::All(all).simplified(), sort, after)
                 }
             };
             let by_fields = || Plan { sorted: sort.is_empty(), ..Plan::default() };
@@ -250,7 +265,13 @@ impl Mapping {
     }
 
     /// The plan by one variant, when it can be asked for anything of the query.
-    fn plan_with<'m>(&self, call: &ListCall, filter: &Filter, sort: &[Sort]) -> Option<Plan<'m>> {
+    fn plan_with<'m>(
+        &self,
+        call: &ListCall,
+        filter: &Filter,
+        sort: &[Sort],
+        after: Option<&str>,
+    ) -> Option<Plan<'m>> {
         let dialect = call.filter.as_ref()?;
         let mut parts: Vec<Push> = self
             .narrow
@@ -263,14 +284,18 @@ impl Mapping {
             })
             .collect();
         parts.extend(self.push(dialect, filter));
-        let order = match sort {
-            [] => None,
-            sort => self.push_sort(dialect, sort),
-        };
-        if parts.is_empty() && order.is_none() {
+        let is_keyed = matches!(call.page.next, Next::Keyset);
+        let pushed = if sort.is_empty() || is_keyed { None } else { self.push_sort(dialect, sort) };
+        if parts.is_empty() && pushed.is_none() && !is_keyed {
             return None;
         }
-        let mut plan = Plan { sorted: sort.is_empty() || order.is_some(), ..Plan::default() };
+        // Whatever the system is not asked to order comes in the order of its keys, where that helps to come to the end.
+        let keyset = call.page.keyset.as_ref().filter(|_| pushed.is_none());
+        // ORDER: a filter that is too long for the system loses its last parts, and this one may not go.
+        parts.splice(..0, keyset.zip(after).map(|(keyset, key)| keyset.after(key)));
+        let order = keyset.map(Keyset::order).or(pushed);
+        let sorted = sort.is_empty() || (keyset.is_none() && order.is_some());
+        let mut plan = Plan { sorted, by_key: keyset.is_some(), ..Plan::default() };
         if !parts.is_empty() {
             let whole = if parts.len() == 1 { parts.pop()? } else { Push::All(parts) };
             let asked = dialect.filter(&whole);
@@ -345,6 +370,7 @@ impl ListCall {
 pub(super) struct Plan<'m> {
     variant: usize,
     sorted: bool,
+    by_key: bool,
     /// What stands at places of the body.
     bounds: Vec<(&'m str, Out)>,
     is_narrowed: bool,
@@ -373,13 +399,20 @@ impl Plan<'_> {
     }
 }
 
+impl Plan<'_> {
+    /// Whether it asks for the same as another one.
+    pub(super) fn asks_as(&self, other: &Self) -> bool {
+        (&self.query, &self.filter, &self.filter_text) == (&other.query, &other.filter, &other.filter_text)
+    }
+}
+
 impl Next {
     /// Offset and number of the page at a place.
     fn numbers(&self, place: &Place) -> (Option<u64>, Option<u64>) {
         match self {
             Self::Offset { from, .. } => (Some(place.seen.saturating_add(*from)), None),
             Self::Number { from, .. } => (None, Some(place.steps.saturating_add(*from))),
-            Self::None | Self::Token { .. } | Self::Link { .. } => (None, None),
+            Self::None | Self::Token { .. } | Self::Link { .. } | Self::Keyset => (None, None),
         }
     }
 }
@@ -514,7 +547,7 @@ impl Request {
             }
             // The first page begins where a system begins by itself.
             Next::Offset { to, .. } if place.steps > 0 => self.carry_number(to, offset, body.as_deref_mut()),
-            Next::Offset { .. } | Next::Link { .. } | Next::None => {}
+            Next::Offset { .. } | Next::Link { .. } | Next::None | Next::Keyset => {}
         }
         match &page.size {
             Size::At(carrier) => self.carry(carrier, &size.to_string(), true, body),

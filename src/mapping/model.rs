@@ -29,6 +29,8 @@ pub struct Mapping {
     pub(super) frame: u16,
     /// Places outside lists that jq filters read whole, and their slots.
     pub(super) wholes: Vec<(Path, u16)>,
+    /// Leaves that jq filters fill, and how many bytes each goes through for one that it reads.
+    pub(super) works: Vec<(LeafId, u64)>,
     pub(super) root: ObjectPart,
     /// What is read from around a record, where some line does.
     pub(super) around: Option<Around>,
@@ -271,6 +273,8 @@ pub(super) struct Page {
     pub(super) most: u32,
     /// How far paging goes at all.
     pub(super) window: Option<u64>,
+    /// By what a list goes on after the last key that came, or starts anew there where its window ends.
+    pub(super) keyset: Option<super::keyset::Keyset>,
     /// The slot in which the answer says whether there is more.
     pub(super) more: Option<u16>,
     pub(super) ends: Ends,
@@ -307,6 +311,8 @@ pub(super) enum Next {
         /// The number of the first page.
         from: u64,
     },
+    /// The next request asks for what comes after the last key of this page.
+    Keyset,
 }
 
 impl Next {
@@ -317,7 +323,8 @@ impl Next {
             Self::Link { at: LinkAt::Header { .. } }
             | Self::None
             | Self::Offset { .. }
-            | Self::Number { .. } => 0,
+            | Self::Number { .. }
+            | Self::Keyset => 0,
         }
     }
 }
@@ -483,6 +490,8 @@ pub(super) struct EachPart {
     pub(super) commands: Option<Commands>,
     /// How its elements are written by themselves, where they are.
     pub(super) parts: Option<Box<super::parts::Parts>>,
+    /// How it is made of an object with free names, where it is no list there.
+    pub(super) entries: Option<super::entries::Entries>,
 }
 
 /// A native list that is written as commands.

@@ -30,6 +30,7 @@ use crate::{
 
 mod codes;
 mod commands;
+mod entries;
 mod more;
 mod parts;
 mod view;
@@ -707,6 +708,9 @@ impl<'m> Writing<'m> {
         let elements = new.iter().enumerate();
         let mut list: Vec<Out> =
             elements.map(|(at, value)| self.element(each, item, at, (value, None))).collect();
+        if let Some(entries) = &each.entries {
+            return self.under_names(each, entries, &list);
+        }
         if let Some(commands) = each.commands.as_ref().filter(|_| !self.is_held()) {
             return self.additions(commands, list);
         }

@@ -15,6 +15,7 @@ use super::{
     cursor::{Place, again},
     errors::{FaultKind, SystemFault},
     inward::Page,
+    keyset::Keys,
     link,
     listing::Listing,
     model::{CountAt, Ends, LinkAt, ListCall, Mapping, Next, Size},
@@ -54,21 +55,21 @@ impl Mapping {
         from: (&NativeAnswer, &Raws<'_>),
         Rows { records: mut rows, natives }: Rows,
     ) -> Result<Page, SystemFault> {
-        let first = rows.iter().flatten().next().map(|row| row.id.as_str());
-        let turned = self.turned(listing, call, from, (natives, first))?;
+        let keys = Keys::of(natives, rows.iter().flatten().map(|row| row.id.as_str()));
+        let turned = self.turned(listing, call, from, &keys)?;
         if turned.is_repeated {
             rows.clear();
         }
         Ok(Page { rows, next: turned.next, truncated: turned.truncated, narrowed: turned.narrowed })
     }
 
-    /// What follows a page of so many rows, of which the first has this key.
+    /// What follows a page of rows with these keys.
     pub(super) fn turned(
         &self,
         listing: &Listing,
         call: &ListCall,
         (answer, raws): (&NativeAnswer, &Raws<'_>),
-        (rows, first): (usize, Option<&str>),
+        keys: &Keys<'_>,
     ) -> Result<Turned, SystemFault> {
         let stands = raws.get(0, 1);
         let is_there = call.rows_in.is_some_and(|slot| raws.get(0, slot) == Raw::Object);
@@ -76,8 +77,11 @@ impl Mapping {
         if stands != Raw::Array && !is_none {
             return Err(SystemFault::unreadable("the answer holds no list where rows are due".to_owned()));
         }
-        let page = Answered { mapping: self, listing, call, answer, raws };
-        let rows = u64::try_from(rows).unwrap_or(u64::MAX);
+        let page = Answered { mapping: self, listing, call, answer, raws, keys };
+        let (rows, first) = (u64::try_from(keys.rows).unwrap_or(u64::MAX), keys.first);
+        if listing.by_key {
+            keys.are_after(listing.place.after.as_deref())?;
+        }
         let is_counted = matches!(call.page.next, Next::Offset { .. } | Next::Number { .. });
         let is_repeated = is_counted && listing.place.repeats(first);
         let after = match &call.page.next {
@@ -85,6 +89,7 @@ impl Mapping {
             Next::Token { .. } | Next::Link { .. } => page.named(rows)?,
             Next::Offset { .. } | Next::Number { .. } if is_repeated => After::Cut,
             Next::Offset { .. } | Next::Number { .. } => page.counted(rows, first)?,
+            Next::Keyset => page.keyed(rows)?,
         };
         let (next, truncated, narrowed) = match after {
             After::Page(place) => (Some(place.cursor(listing.variant)?), false, false),
@@ -103,6 +108,7 @@ struct Answered<'a> {
     call: &'a ListCall,
     answer: &'a NativeAnswer,
     raws: &'a Raws<'a>,
+    keys: &'a Keys<'a>,
 }
 
 impl Answered<'_> {
@@ -120,6 +126,24 @@ impl Answered<'_> {
         self.call.page.window.is_some_and(|window| seen >= window)
     }
 
+    /// Where the system gives no more by itself: the list goes on after the last key, where it can.
+    fn past(&self) -> After {
+        match self.keys.last.filter(|_| self.listing.by_key) {
+            Some(key) => After::Page(self.listing.place.anew(key)),
+            None => After::Cut,
+        }
+    }
+
+    /// The list goes on after the last key.
+    fn keyed(&self, rows: u64) -> Result<After, SystemFault> {
+        let is_end = match (self.more()?, &self.call.page.size) {
+            (Some(more), _) => !more,
+            (None, Size::Own) => rows == 0,
+            (None, Size::At(_) | Size::Prefer(_)) => !self.is_full(rows),
+        };
+        Ok(if is_end { After::End } else { self.past() })
+    }
+
     /// Of one page, a full one is not known to be the whole.
     fn only(&self, rows: u64) -> After {
         let is_asked = !matches!(self.call.page.size, Size::Own);
@@ -132,7 +156,7 @@ impl Answered<'_> {
         let more = self.more()?;
         let name = self.name()?;
         if self.is_past(seen) {
-            return Ok(After::Cut);
+            return Ok(self.past());
         }
         let name = match (name, more) {
             (Some(name), Some(true) | None) => name,
@@ -145,7 +169,7 @@ impl Answered<'_> {
         let place = &self.listing.place;
         let native = match &self.call.page.next {
             Next::Link { .. } => self.mapping.own_link(&name, &self.listing.request.target)?,
-            Next::Token { .. } | Next::None | Next::Offset { .. } | Next::Number { .. } => {
+            Next::Token { .. } | Next::None | Next::Offset { .. } | Next::Number { .. } | Next::Keyset => {
                 if place.native.as_deref() == Some(&*name) {
                     return Err(again());
                 }
@@ -169,12 +193,13 @@ impl Answered<'_> {
         // Numbered pages keep their size, so the last one must end before the window does.
         let ahead = match page.next {
             Next::Number { .. } => u64::from(self.listing.size).saturating_sub(1),
-            Next::Offset { .. } | Next::Token { .. } | Next::Link { .. } | Next::None => 0,
+            Next::Offset { .. } | Next::Token { .. } | Next::Link { .. } | Next::None | Next::Keyset => 0,
         };
         Ok(match is_end {
-            _ if self.is_past(seen) => After::Cut,
+            _ if self.is_past(seen) => self.past(),
             true => After::End,
-            false if rows == 0 || self.is_past(seen.saturating_add(ahead)) => After::Cut,
+            false if rows == 0 => After::Cut,
+            false if self.is_past(seen.saturating_add(ahead)) => self.past(),
             false => After::Page(next),
         })
     }

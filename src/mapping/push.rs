@@ -214,6 +214,10 @@ fn said(dialect: &Dialect, codec: &Codec, op: Op, value: &Value) -> Option<Said>
 
 /// Whether a filter compares the number by its value.
 fn is_number_there(dialect: &Dialect, codec: &Codec) -> bool {
+    // What was rounded is not what the system compares.
+    if codec.rounds {
+        return false;
+    }
     let by_value = codec.wire == Wire::Number || dialect.literals.numbers == Numbers::ByValue;
     by_value && codec.forms.point == Point::Point
 }

@@ -142,7 +142,10 @@ impl Mapping {
             }
             None => {
                 let rows = call.and_then(|call| call.rows.as_ref());
-                match find(rows, &answer.body, &mut |scan| self.row(scan, &mut raws, wanted))? {
+                match find(rows, &answer.body, &mut |scan| {
+                    let row = self.row(scan, &mut raws, wanted)?;
+                    raws.within_budget().map(|()| row)
+                })? {
                     Found::Record(row) => row,
                     Found::None => return Err(SystemFault::not_found()),
                 }

@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-use super::xml;
+use super::{jq::ANSWER_WORK_MAX, xml};
 
 /// Deepest nesting of what is skipped; what is read is as deep as the mapping's own paths.
 pub(super) const DEPTH_MAX: u32 = 64;
@@ -27,6 +27,9 @@ pub enum BadJson {
     /// A part of an answer that comes in parts holds no list where rows are due.
     #[error("a part of the answer holds no list where rows are due")]
     NoRows,
+    /// Its records take more of filters than those of one answer may.
+    #[error("the filters of `jq` would go through more than {} MiB for this answer; ask for fewer rows a page, or read less by `at`", ANSWER_WORK_MAX / 1024 / 1024)]
+    Work,
 }
 
 /// A native scalar as it stands in the input, or what stood in its place.
@@ -164,6 +167,13 @@ impl<'a> Scanner<'a> {
             false => Ok(Cow::Borrowed(text)),
             true => unescape(text).map(Cow::Owned).ok_or_else(|| self.bad()),
         }
+    }
+
+    /// A key as it stands, and its colon.
+    pub(super) fn label(&mut self) -> Result<Raw<'a>, BadJson> {
+        let (start, end, is_escaped) = self.key_span()?;
+        let text = self.text.get(start..end).ok_or_else(|| self.bad())?;
+        Ok(if is_escaped { Raw::Escaped(text) } else { Raw::Text(text) })
     }
 
     /// The same as bytes, for whoever compares it and does no more.

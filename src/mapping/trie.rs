@@ -7,13 +7,16 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
+    jq::Left,
     path::Step,
     scan::{BadJson, Raw, Scanner},
 };
 
+mod entries;
 mod mixed;
 mod trail;
 
+pub(super) use entries::Entries;
 use trail::Trail;
 
 /// Most names under one native object.
@@ -38,6 +41,8 @@ pub(super) struct Node {
     pub(super) finds: Vec<Find>,
     /// The ways in which the elements of a list here are read one by one.
     pub(super) each: Vec<Each>,
+    /// How the names of an object here are elements of a list.
+    pub(super) entries: Option<Box<Entries>>,
     pub(super) rows: bool,
     /// A list here whose every element holds rows.
     every: Option<Box<Every>>,
@@ -134,6 +139,17 @@ impl Frame {
     /// Makes the list at a path one whose elements are read, for a part of them that is named so; `None` when it
     /// is one already.
     pub(super) fn each(&mut self, steps: &[Step], part: &str, element: Self) -> Option<u16> {
+        let each = self.each_of(part.to_owned(), element);
+        let (slot, node) = (each.slot, self.root.reach(steps));
+        if node.rows || node.entries.is_some() || node.each.iter().any(|each| *each.part == *part) {
+            return None;
+        }
+        node.each.push(each);
+        Some(slot)
+    }
+
+    /// A list of elements of that frame, which get what they want of what holds them.
+    fn each_of(&mut self, part: String, element: Self) -> Each {
         let outer = |steps: &[Step]| match steps.split_first() {
             Some((Step::Up, rest)) => rest.to_vec(),
             _ => steps.to_vec(),
@@ -141,13 +157,8 @@ impl Frame {
         let outside: Vec<_> = element.outside.iter().map(|(steps, inner)| (outer(steps), *inner)).collect();
         let lifts = outside.into_iter().map(|(steps, inner)| (self.slot(&steps), inner)).collect();
         let slot = self.slots;
-        let node = self.root.reach(steps);
-        if node.rows || node.each.iter().any(|each| *each.part == *part) {
-            return None;
-        }
-        node.each.push(Each { slot, part: part.into(), frame: element.slots, node: element.root, lifts });
         self.slots += 1;
-        Some(slot)
+        Each { slot, part: part.into(), frame: element.slots, node: element.root, lifts }
     }
 
     /// Makes the list at a path the rows of an answer.
@@ -216,18 +227,24 @@ impl Node {
         for (_, child) in self.finds.iter_mut().flat_map(|find| &mut find.is) {
             fits &= child.index();
         }
-        for each in &mut self.each {
+        for each in self.each.iter_mut().chain(self.entries.as_mut().map(|entries| &mut entries.each)) {
             fits &= each.node.index();
         }
         if let Some(every) = &mut self.every {
             fits &= every.node.index();
         }
         let gets = |each: &Each| !each.lifts.is_empty() || each.node.lifting;
-        self.lifting = self.each.iter().any(gets) || self.children().any(|child| child.lifting);
-        self.parent = !self.each.is_empty() || self.children().next().is_some();
+        self.lifting = self.lists().any(gets) || self.children().any(|child| child.lifting);
+        self.parent = self.lists().next().is_some() || self.children().next().is_some();
         self.plain = self.slot.filter(|_| self.whole.is_none() && !self.parent);
         self.counters = self.keys.iter().map(|(_, child)| child.ways()).sum();
+        self.counters += usize::from(self.entries.is_some());
         fits
+    }
+
+    /// The lists that are read here element by element.
+    fn lists(&self) -> impl Iterator<Item = &Each> {
+        self.each.iter().chain(self.entries.as_ref().map(|entries| &entries.each))
     }
 
     fn children(&self) -> impl Iterator<Item = &Self> {
@@ -238,7 +255,7 @@ impl Node {
     /// Every slot at or under it, those in elements of lists aside.
     fn slots(&self, see: &mut dyn FnMut(u16)) {
         let own = self.slot.into_iter().chain(self.whole);
-        own.chain(self.each.iter().map(|each| each.slot)).for_each(&mut *see);
+        own.chain(self.lists().map(|each| each.slot)).for_each(&mut *see);
         self.children().for_each(|child| child.slots(see));
     }
 
@@ -320,6 +337,8 @@ pub(super) struct Raws<'a> {
     trails: Vec<Trail<'a>>,
     /// Whether a name of interest stood twice in one object.
     pub(super) twice: bool,
+    /// What is left for filters, of the whole answer.
+    pub(super) left: Left,
 }
 
 impl<'a> Raws<'a> {
@@ -399,7 +418,7 @@ impl<'a> Raws<'a> {
     }
 
     fn under(&mut self, node: &Node, base: usize, raw: Raw<'a>) {
-        for each in &node.each {
+        for each in node.lists() {
             self.set(base, each.slot, raw);
         }
         node.children().for_each(|child| self.all(child, base, raw));
@@ -421,6 +440,11 @@ impl<'a> Raws<'a> {
         self.doubtful = doubtful;
     }
 
+    /// Whether the filters of the answer so far went through no more than they may.
+    pub(super) fn within_budget(&self) -> Result<(), BadJson> {
+        if self.left.is_overdrawn() { Err(BadJson::Work) } else { Ok(()) }
+    }
+
     /// Whether what is written to a slot of the record's frame may not be what is read from there.
     pub(super) fn is_doubtful(&self, slot: u16) -> bool {
         self.doubtful.contains(&usize::from(slot))
@@ -436,7 +460,7 @@ impl<'a> Raws<'a> {
         if !node.lifting {
             return;
         }
-        for each in &node.each {
+        for each in node.lists() {
             let Raw::Elements { first, count } = self.get(base, each.slot) else { continue };
             let mut frame = usize::try_from(first).unwrap_or(usize::MAX);
             for _ in 0..count {
@@ -481,6 +505,9 @@ pub(super) fn walk<'a>(
         raws.set(base, slot, shape);
     }
     let list = shape == Raw::Array;
+    if let Some(entries) = &node.entries {
+        return entries::walk(scan, (node, entries), list, base, raws, on_row);
+    }
     match node.each.as_slice() {
         _ if node.is_mixed() => mixed::walk(scan, node, list, base, raws, on_row),
         [each, ..] => elements(scan, each, list, base, raws, on_row),
@@ -502,7 +529,7 @@ fn scalar<'a>(raw: Raw<'a>, node: &Node, base: usize, raws: &mut Raws<'a>) {
     if !node.parent {
         return;
     }
-    for each in &node.each {
+    for each in node.lists() {
         raws.set(base, each.slot, raw);
     }
     if raws.is_nothing(raw) {

@@ -240,7 +240,7 @@ impl Walk<'_> {
                 walked.leave(back);
                 scan.skip()
             }
-            b'{' if !node.keys.is_empty() => self.object(scan, node, walked),
+            b'{' if !node.keys.is_empty() || node.entries.is_some() => self.object(scan, node, walked),
             _ => scan.skip(),
         }
     }
@@ -259,13 +259,21 @@ impl Walk<'_> {
         let mut more = scan.enter(b'}')?;
         while more {
             let name = scan.key()?;
-            let back = walked.enter(&name);
-            match node.find(&name) {
-                Some((_, child)) => {
+            let entry = node.entry(&name);
+            let back = walked.enter(if entry.is_some() { "*" } else { &name });
+            match (node.find(&name), entry) {
+                (Some((_, child)), _) => {
                     walked.is_read();
                     self.json(scan, child, walked)?;
                 }
-                None => {
+                (None, Some(value)) => {
+                    walked.is_read();
+                    match value {
+                        Some(value) => self.json(scan, value, walked)?,
+                        None => scan.skip()?,
+                    }
+                }
+                (None, None) => {
                     if !self.is_annotation(&name) {
                         walked.is_unread();
                     }

@@ -4,7 +4,7 @@ use crate::{kit::Demo, writes::change};
 
 /// The list that the CRM is asked for by conditions and orders.
 const SEARCH: &str = "{ for: [filter, sort], post: /search, rows: results, filter: groups,";
-const PAGE: &str = "page: { next: paging.next.after, body: after, size: limit, most: 100, window: 10000 }";
+const PAGE: &str = "page: { next: paging.next.after, body: after, size: limit, most: 100, window: 10000, keyset: hs_object_id }";
 /// No order of the CRM's: it is put together.
 const SORTED: &str = "/v1/customers?sort=name&limit=200";
 

@@ -441,7 +441,9 @@ fn what_a_caller_may_not_see_does_not_count_against_it_when_the_gate_sorts() {
 
 #[test]
 fn a_list_that_the_system_cannot_page_to_its_end_says_so() {
-    let stage = Stage::open(|policies| change(policies, "systems/crm.yaml", "window: 10000", "window: 100"));
+    let stage = Stage::open(|policies| {
+        change(policies, "systems/crm.yaml", "window: 10000, keyset: hs_object_id", "window: 100")
+    });
     let query = "/v1/customers?created_at[gte]=2020-01-01T00:00:00Z&limit=60";
     let first = stage.get(query).expect(200).json();
     assert_eq!(first.get("truncated"), None);
@@ -457,6 +459,32 @@ fn a_list_that_the_system_cannot_page_to_its_end_says_so() {
     let detail = "the system cannot page to the end of this list; narrow the filter";
     assert_eq!(refused["detail"], detail);
     assert_eq!(stage.get("/v1/customers?limit=200").expect(200).json().get("truncated"), None);
+}
+
+#[test]
+fn a_list_goes_on_by_its_keys_where_the_window_of_the_system_ends() {
+    let stage = Stage::open(|policies| change(policies, "systems/crm.yaml", "window: 10000", "window: 100"));
+    let query = "/v1/customers?created_at[gte]=2020-01-01T00:00:00Z&limit=60";
+    let (mut all, mut next) = (Vec::new(), Some(query.to_owned()));
+    while let Some(at) = next {
+        let page = stage.get(&at).expect(200);
+        assert_eq!(page.json().get("truncated"), None);
+        all.extend(page.items());
+        next = page.json()["next_cursor"].as_str().map(|cursor| format!("{query}&cursor={cursor}"));
+    }
+    let found = distinct(&ids(&all)).len();
+    assert!(found > 100, "{found}");
+    // All of them are there to be put in an order that the system does not know.
+    let sorted = stage.get(&format!("{query}&sort=name")).expect(200);
+    assert_eq!((sorted.items().len(), sorted.json().get("truncated")), (60, None));
+    // In one that it knows, its window is the end.
+    let mut at = Some(format!("{query}&sort=-created_at"));
+    let mut last = Value::Null;
+    while let Some(path) = at {
+        last = stage.get(&path).expect(200).json();
+        at = last["next_cursor"].as_str().map(|cursor| format!("{query}&sort=-created_at&cursor={cursor}"));
+    }
+    assert_eq!(last["truncated"], json!(true));
 }
 
 #[test]

@@ -26,6 +26,7 @@ mod describing;
 mod erasing;
 mod exchanging;
 mod expanded;
+mod filtered;
 mod gathered;
 mod guesses;
 mod ids;

@@ -27,7 +27,7 @@ impl Codec {
             }
             (LeafKind::Id, Value::Text(value)) => text == value && bounded_length(text, ID_CHARS_MAX),
             (LeafKind::Decimal, Value::Decimal(_)) => {
-                self.forms.shift == 0 && self.forms.point == Point::Point
+                self.forms.shift == 0 && self.forms.point == Point::Point && !self.rounds
             }
             (LeafKind::Integer, Value::Integer(_)) => true,
             // Years before the first have a sign, which is not read.

@@ -7,6 +7,7 @@ use crate::{
         choice::{Choice, Chosen},
         codec::Got,
         errors::SystemFault,
+        jq::Jq,
         model::{EachPart, Held, Mapping, Narrow, Source, Split, What, When},
         native::NativeAnswer,
         scan::Raw,
@@ -78,6 +79,15 @@ pub(in crate::mapping) fn pieces<'t>(text: &'t str, by: &str) -> impl Iterator<I
 }
 
 impl Build<'_, '_> {
+    /// Whether there is enough left of what the filters of an answer may go through.
+    pub(super) fn may_filter(&self, jq: &Jq, raw: Raw<'_>) -> bool {
+        let bytes = match raw {
+            Raw::Text(json) => json.len(),
+            _ => 0,
+        };
+        self.raws.left.take(jq, bytes)
+    }
+
     pub(super) fn when(&mut self, when: &When, base: usize) -> Came {
         match is_so(self.raws, &when.switches, base) {
             Some(true) => self.part(&when.part, base),
@@ -170,6 +180,20 @@ impl Build<'_, '_> {
         }
         self.lost(&each.item);
         false
+    }
+
+    /// Whether a name stands twice in what a list is made of: what each of the two says, nobody knows.
+    pub(super) fn is_doubled(&mut self, each: &EachPart, elements: (u32, u32)) -> bool {
+        let is_doubled = each.entries.as_ref().is_some_and(|entries| entries.is_doubled(self.raws, elements));
+        if is_doubled {
+            let mut first = None;
+            each.item.lines(true, &mut |line, _| first = first.or(Some(line.leaf)));
+            if let Some(leaf) = first.filter(|leaf| self.wanted.contains(*leaf)) {
+                self.findings.truncate_push(leaf, What::Unfit("a name stands twice in it"));
+            }
+            self.lost(&each.item);
+        }
+        is_doubled
     }
 
     pub(super) fn calc(&mut self, leaf: LeafId, calc: &Calc, base: usize) -> Came {

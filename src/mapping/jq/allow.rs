@@ -9,7 +9,9 @@
 //! - What a step gives, written as JSON, is larger than its input by a factor that its text tells, and the product
 //!   along a filter is at most [`GROWTH_MAX`]. (A value counts as five bytes at least, so that `false` is no growth.)
 //!
-//! A filter with s steps on an input of n bytes so goes through at most s × [`GROWTH_MAX`] × n bytes.
+//! A filter with s steps on an input of n bytes so goes through at most s × [`GROWTH_MAX`] × n bytes. How many bytes it
+//! goes through for each of its input its text tells more closely ([`check`]): each step as often as it may run, on what
+//! the steps before it may have given.
 //!
 //! No arithmetic is allowed and no order: jq computes in floats, and money is none. Of conditions only `==` and `!=`
 //! with a text, a boolean or null remain, which are never true of two numbers that only look alike as floats.
@@ -44,16 +46,33 @@ struct Cost {
     many: bool,
     /// How many bytes of JSON it gives at most for one of its input.
     grows: u64,
+    /// How many bytes its steps go through at most for one of its input.
+    works: u64,
 }
 
 impl Cost {
+    /// A step alone.
     fn one(grows: u64) -> Self {
-        Self { many: false, grows }
+        Self { many: false, grows, works: grows }
+    }
+
+    /// One value, made by steps that go through so much before it is there.
+    fn made(grows: u64, before: u64) -> Self {
+        Self { many: false, grows, works: grows.saturating_add(before) }
+    }
+
+    /// What is made of two parts of the same input.
+    fn and(self, other: Self) -> Self {
+        Self {
+            many: self.many || other.many,
+            grows: self.grows.saturating_add(other.grows),
+            works: self.works.saturating_add(other.works),
+        }
     }
 }
 
-/// Checks a filter; the error says what to write instead.
-pub(super) fn check(text: &str) -> Result<(), String> {
+/// Checks a filter: how many bytes it goes through at most for each of its input. The error says what to write instead.
+pub(super) fn check(text: &str) -> Result<u64, String> {
     if text.len() > TEXT_BYTES_MAX {
         return Err(format!("a filter has at most {TEXT_BYTES_MAX} bytes"));
     }
@@ -64,7 +83,7 @@ pub(super) fn check(text: &str) -> Result<(), String> {
     let term = load::parse(text, |parser| parser.term()).ok_or_else(|| {
         format!("`{text}` is not a filter of jq, as `.a.b` or `map(.c) | join(\", \")` are")
     })?;
-    cost(&term, DEPTH_MAX.saturating_mul(4)).map(drop)
+    cost(&term, DEPTH_MAX.saturating_mul(4)).map(|cost| cost.works)
 }
 
 /// How deep brackets, `if` and signs go at most.
@@ -89,16 +108,20 @@ fn cost(term: &Term<&str>, depth: u32) -> Result<Cost, String> {
         Term::Id => Cost::one(1),
         Term::Num(text) => Cost::one(written(text.len())),
         Term::Neg(number) if matches!(**number, Term::Num(_)) => cost(number, depth)?,
-        Term::Str(None, parts) => Cost::one(texts(parts, depth)?),
+        Term::Str(None, parts) => texts(parts, depth)?,
         Term::Arr(None) => Cost::one(1),
-        Term::Arr(Some(items)) => Cost::one(cost(items, depth)?.grows.saturating_add(1)),
-        Term::Obj(members) => Cost::one(object(members, depth)?),
+        Term::Arr(Some(items)) => {
+            let items = cost(items, depth)?;
+            Cost::made(items.grows.saturating_add(1), items.works)
+        }
+        Term::Obj(members) => object(members, depth)?,
         Term::BinOp(left, op, right) => operation(left, op, right, depth)?,
         Term::TryCatch(tried, None) => cost(tried, depth)?,
         Term::IfThenElse(branches, otherwise) => {
             let mut whole = Cost::one(1);
             for (condition, then) in branches {
-                one(condition, depth, "the condition of `if`")?;
+                whole.works =
+                    whole.works.saturating_add(one(condition, depth, "the condition of `if`")?.works);
                 whole = either(whole, cost(then, depth)?);
             }
             match otherwise {
@@ -141,68 +164,72 @@ fn written(bytes: usize) -> u64 {
     u64::try_from(bytes).unwrap_or(u64::MAX).div_ceil(BYTES_MIN).max(1)
 }
 
+/// One of two, after both were tried.
 fn either(a: Cost, b: Cost) -> Cost {
-    Cost { many: a.many || b.many, grows: a.grows.max(b.grows) }
+    Cost { grows: a.grows.max(b.grows), ..a.and(b) }
 }
 
 /// A part that gives one value at most, where several make one.
-fn one(term: &Term<&str>, depth: u32, place: &str) -> Result<u64, String> {
-    match cost(term, depth)? {
-        Cost { many: true, .. } => {
-            Err(format!("{place} may give several values here; put it in `[…]`, or take the `first(…)`"))
-        }
-        Cost { many: false, grows } => Ok(grows),
+fn one(term: &Term<&str>, depth: u32, place: &str) -> Result<Cost, String> {
+    let cost = cost(term, depth)?;
+    match cost.many {
+        true => Err(format!("{place} may give several values here; put it in `[…]`, or take the `first(…)`")),
+        false => Ok(cost),
     }
 }
 
-fn texts(parts: &[StrPart<&str, Term<&str>>], depth: u32) -> Result<u64, String> {
-    let (mut bytes, mut grows): (usize, u64) = (2, 0);
+fn texts(parts: &[StrPart<&str, Term<&str>>], depth: u32) -> Result<Cost, String> {
+    let (mut bytes, mut grows, mut works): (usize, u64, u64) = (2, 0, 0);
     for part in parts {
         match part {
             StrPart::Str(text) => bytes = bytes.saturating_add(text.len()),
             StrPart::Char(_) => bytes = bytes.saturating_add(6),
             // What is no text is written as JSON, and that as a text.
             StrPart::Term(term) => {
-                grows = grows.saturating_add(one(term, depth, "a part of a text")?.saturating_mul(2));
+                let part = one(term, depth, "a part of a text")?;
+                grows = grows.saturating_add(part.grows.saturating_mul(2));
+                works = works.saturating_add(part.works);
             }
         }
     }
-    Ok(grows.saturating_add(written(bytes)))
+    Ok(Cost::made(grows.saturating_add(written(bytes)), works))
 }
 
-fn object(members: &[(Term<&str>, Option<Term<&str>>)], depth: u32) -> Result<u64, String> {
-    let (mut bytes, mut grows): (usize, u64) = (2, 0);
+fn object(members: &[(Term<&str>, Option<Term<&str>>)], depth: u32) -> Result<Cost, String> {
+    let (mut bytes, mut grows, mut works): (usize, u64, u64) = (2, 0, 0);
     for (name, value) in members {
         let name =
             word(name).ok_or("the names of an object are written out in a filter, as in `{ a: .b }`")?;
         bytes = bytes.saturating_add(name.len()).saturating_add(4);
-        let value = value.as_ref().map_or(Ok(1), |value| one(value, depth, "a member of an object"))?;
-        grows = grows.saturating_add(value);
+        let value =
+            value.as_ref().map_or(Ok(Cost::one(1)), |value| one(value, depth, "a member of an object"))?;
+        grows = grows.saturating_add(value.grows);
+        works = works.saturating_add(value.works);
     }
-    Ok(grows.saturating_add(written(bytes)))
+    Ok(Cost::made(grows.saturating_add(written(bytes)), works))
 }
 
 fn operation(left: &Term<&str>, op: &BinaryOp<&str>, right: &Term<&str>, depth: u32) -> Result<Cost, String> {
     match op {
         BinaryOp::Pipe(None) => {
             let (left, right) = (cost(left, depth)?, cost(right, depth)?);
-            Ok(Cost { many: left.many || right.many, grows: left.grows.saturating_mul(right.grows) })
+            let behind = left.grows.saturating_mul(right.works);
+            Ok(Cost {
+                many: left.many || right.many,
+                grows: left.grows.saturating_mul(right.grows),
+                works: left.works.saturating_add(behind),
+            })
         }
-        BinaryOp::Comma => {
-            let (left, right) = (cost(left, depth)?, cost(right, depth)?);
-            Ok(Cost { many: true, grows: left.grows.saturating_add(right.grows) })
-        }
+        BinaryOp::Comma => Ok(Cost { many: true, ..cost(left, depth)?.and(cost(right, depth)?) }),
         BinaryOp::Alt => Ok(either(cost(left, depth)?, cost(right, depth)?)),
         BinaryOp::Or | BinaryOp::And => {
-            one(left, depth, "a side of `and` or `or`")?;
-            one(right, depth, "a side of `and` or `or`")?;
-            Ok(Cost::one(1))
+            let left = one(left, depth, "a side of `and` or `or`")?;
+            Ok(Cost::made(1, left.and(one(right, depth, "a side of `and` or `or`")?).works))
         }
         BinaryOp::Cmp(Cmp::Eq | Cmp::Ne) => {
-            one(left, depth, "a side of `==`")?;
-            one(right, depth, "a side of `==`")?;
+            let sides = one(left, depth, "a side of `==`")?.and(one(right, depth, "a side of `==`")?);
             match is_told(left) || is_told(right) {
-                true => Ok(Cost::one(1)),
+                true => Ok(Cost::made(1, sides.works)),
                 false => Err("a filter compares with a text, `true`, `false` or `null` that is written out: of numbers jq sees floats only".to_owned()),
             }
         }
@@ -243,12 +270,17 @@ fn call(name: &str, args: &[Term<&str>], depth: u32) -> Result<Cost, String> {
     let fits = |known: &&Name| known.name == name && (known.takes != Takes::Nothing) == (args.len() == 1);
     let known = NAMES.iter().find(fits).filter(|_| args.len() <= 1).ok_or_else(|| refused(name))?;
     let Some(arg) = args.first() else { return Ok(Cost::one(known.grows)) };
-    let grows = match known.takes {
-        Takes::Nothing => known.grows,
-        Takes::Each => cost(arg, depth)?.grows.saturating_mul(known.grows).saturating_add(1),
+    let cost = match known.takes {
+        Takes::Nothing => Cost::one(known.grows),
+        Takes::Each => {
+            let each = cost(arg, depth)?;
+            let works = each.works.saturating_mul(known.grows);
+            Cost::made(each.grows.saturating_mul(known.grows).saturating_add(1), works)
+        }
+        // Of a list each element may be asked.
         Takes::Decides => {
-            one(arg, depth, &format!("what `{name}` asks"))?;
-            known.grows
+            let asked = one(arg, depth, &format!("what `{name}` asks"))?;
+            Cost::made(known.grows, asked.works.saturating_mul(ELEMENT_GROWS))
         }
         Takes::Literal => {
             let text = word(arg).or_else(|| number(arg)).ok_or_else(|| {
@@ -256,10 +288,10 @@ fn call(name: &str, args: &[Term<&str>], depth: u32) -> Result<Cost, String> {
             })?;
             // Each element is two bytes at least, and each byte between them six at most.
             let between = u64::try_from(text.len()).unwrap_or(u64::MAX).saturating_mul(3);
-            known.grows.saturating_add(if name == "join" { between } else { 0 })
+            Cost::one(known.grows.saturating_add(if name == "join" { between } else { 0 }))
         }
     };
-    Ok(Cost::one(grows))
+    Ok(cost)
 }
 
 fn number(term: &Term<&str>) -> Option<String> {
@@ -275,7 +307,10 @@ fn along(from: Cost, path: &Path<Term<&str>>) -> Result<Cost, String> {
     path.0.iter().try_fold(from, |cost, (part, _)| match part {
         Part::Index(at) if told(at) => Ok(cost),
         // An element is two bytes at least.
-        Part::Range(None, None) => Ok(Cost { many: true, grows: cost.grows.saturating_mul(ELEMENT_GROWS) }),
+        Part::Range(None, None) => {
+            let grows = cost.grows.saturating_mul(ELEMENT_GROWS);
+            Ok(Cost { many: true, grows, works: cost.works.saturating_add(grows) })
+        }
         Part::Range(from, to) if [from, to].into_iter().flatten().all(|at| number(at).is_some()) => Ok(cost),
         Part::Index(_) | Part::Range(..) => {
             Err("an index of a filter is a name or a number that is written out, as in `.a[0]`".to_owned())

@@ -2,9 +2,11 @@
 //!
 //! A filter is checked at load ([`allowed`](allow::check)): a closed list of names, no arithmetic, no order, no
 //! variables, no loops but those over what is there. So nothing is ever computed in floats, and a filter takes time
-//! and memory within its own size times that of its input, which is at most [`INPUT_BYTES_MAX`]; nothing above is read,
-//! because this room does its work where it is called and has nobody to hand it to. What comes out is one scalar that
-//! the field's [`Codec`](super::codec::Codec) reads like any other; of numbers only a literal that was not touched.
+//! and memory within its own size times that of its input, which is at most [`INPUT_BYTES_MAX`]. All filters of one
+//! answer together go through [`ANSWER_WORK_MAX`] bytes at most, and the answer is refused whose records would take more.
+//! Whether an answer is best read beside the core is told before ([`Mapping::takes_long`]): this room does its work where
+//! it is called. What comes out is one scalar that the field's [`Codec`](super::codec::Codec) reads like any other; of
+//! numbers only a literal that was not touched.
 
 use std::fmt;
 
@@ -21,6 +23,9 @@ use crate::mapping::scan::Raw;
 
 mod allow;
 mod names;
+mod spent;
+
+pub(super) use spent::{ANSWER_WORK_MAX, Left, works};
 
 /// Most bytes of native JSON that a filter reads.
 pub(super) const INPUT_BYTES_MAX: usize = 16 * 1024;
@@ -38,6 +43,8 @@ pub(super) struct Jq {
 pub(super) struct Program {
     text: Box<str>,
     filter: Filter<JustLut<Val>>,
+    /// How many bytes it goes through at most for each that it reads.
+    works: u64,
 }
 
 /// A scalar that a filter gave.
@@ -68,14 +75,14 @@ impl Gave {
 impl Program {
     /// Checks and compiles a filter; the error says what to write instead.
     pub(super) fn load(text: &str) -> Result<Self, String> {
-        allow::check(text)?;
+        let works = allow::check(text)?.saturating_add(READ_WORK);
         let unreadable = || format!("`{text}` is not a filter of jq");
         let arena = Arena::default();
         let loader = Loader::new(names::defs());
         let modules = loader.load(&arena, File { code: text, path: () }).map_err(|_| unreadable())?;
         let filter =
             Compiler::default().with_funs(names::funs()).compile(modules).map_err(|_| unreadable())?;
-        Ok(Self { text: text.into(), filter })
+        Ok(Self { text: text.into(), filter, works })
     }
 
     /// The scalar that some JSON gives.
@@ -132,6 +139,8 @@ impl fmt::Debug for Program {
 }
 
 const NO_JSON: &str = "not the JSON that a filter reads";
+/// What reading the input goes through besides, for a byte of it.
+const READ_WORK: u64 = 16;
 const COMPUTED: &str = "a number that was computed is not exact";
 /// Deepest tree that is sent.
 const DEPTH_MAX: u32 = 64;

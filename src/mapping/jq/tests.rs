@@ -207,3 +207,19 @@ fn the_costliest_filter_on_the_largest_input_ends() {
         }
     }
 }
+
+#[test]
+fn what_a_filter_goes_through_is_told_by_its_text() {
+    let works = |filter: &str| Program::load(filter).unwrap_or_else(|why| panic!("{filter}: {why}")).works;
+    let told = [
+        ".a",
+        ".a.b // .c",
+        "first(.[]? | select(.k == \"x\") | .v)",
+        "map(tostring) | join(\", \")",
+        "map(tostring) | reverse | map(split(\"\") | join(\"\")) | join(\"\")",
+    ]
+    .map(works);
+    assert!(told.is_sorted() && told[0] < told[1] && told[3] < told[4], "{told:?}");
+    // What a branch may do counts, whichever is taken.
+    assert!(works("if .a then map(tostring) else 1 end") > works("map(tostring)"));
+}

@@ -42,7 +42,7 @@ pub(super) fn load(
 }
 
 /// A tree with holes.
-pub(super) fn tree(
+pub(in crate::mapping) fn tree(
     node: &Node,
     holes: &[&'static str],
     defaults: &Defaults,

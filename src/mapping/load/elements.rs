@@ -40,6 +40,13 @@ pub(super) const SWITCH: &str = "$when";
 /// Who writes where nobody else did.
 pub(super) const DEFAULT: &str = "unless";
 
+impl Written {
+    /// Whether it stands in the elements of the list of that number.
+    pub(super) fn is_in(&self, list: u16) -> bool {
+        self.list == list
+    }
+}
+
 impl Loader<'_> {
     pub(super) fn each(
         &mut self,
@@ -109,6 +116,7 @@ impl Loader<'_> {
             update,
             commands,
             parts,
+            entries: None,
         })
     }
 
@@ -198,7 +206,7 @@ impl Loader<'_> {
     }
 
     /// The word of a native list, which is sent with a new record or never.
-    fn list_write_word(&mut self, keys: &mut Keys<'_>, name: &str) -> Option<WriteWord> {
+    pub(super) fn list_write_word(&mut self, keys: &mut Keys<'_>, name: &str) -> Option<WriteWord> {
         let node = keys.take("write")?;
         let word = WriteWord::read(node, self.found)?;
         if word == WriteWord::Update {
@@ -233,6 +241,9 @@ impl Loader<'_> {
 
     /// A path that may begin at a root.
     pub(super) fn source(&mut self, node: &Node) -> Option<Path> {
+        if self.in_entry {
+            return self.entry_source(node);
+        }
         let text = node.as_text().filter(|text| text.starts_with('$'));
         let Some(text) = text else { return super::path(node, self.found) };
         match Path::source(text) {
@@ -287,6 +298,9 @@ impl Loader<'_> {
 
     /// Some leaves are read from a path, or by what stands there.
     pub(super) fn reads_for(&mut self, leaves: FieldSet, path: &Path) {
+        if self.in_entry {
+            return;
+        }
         if self.depth > 0 && !path.is_rooted() {
             self.reads_inside(leaves, path);
         }

@@ -16,8 +16,8 @@ use crate::{
         finding::SetFound,
         key::{Key, KeyPart},
         model::{
-            Around, Call, Filterable, Line, ListCall, Mapping, Named, Narrow, ObjectPart, Part, Select,
-            SelectName, Source, Speaks, Version, Words,
+            Around, Call, Filterable, KeyForm, Line, ListCall, Mapping, Named, Narrow, ObjectPart, Part,
+            Select, SelectName, Source, Speaks, Version, Words,
         },
         out::Out,
         path::{Path, Step, joined},
@@ -98,6 +98,7 @@ pub(super) fn load(
         key_names: key_names(&key, select.as_ref(), defaults.speaks),
         select: select.map(|words| select_of(words, &lines, (&key, &cells), version.as_ref(), &narrow)),
         wholes: lines.wholes.iter().map(|whole| (whole.at.clone(), whole.slot)).collect(),
+        works: crate::mapping::jq::works(&root, cells.cells.width()),
         system: system.clone(),
         entity: entity.clone(),
         words: words.clone(),
@@ -168,6 +169,22 @@ fn fit_together(
         let text = "elements are not written by themselves where a key has several parts";
         found.push(Diagnostic::error(&node.place, text).help("leave out `parts`"));
     }
+    if lists.iter().any(|list| list.page.keyset.is_some())
+        && (key.is_parted() || key.form() != KeyForm::Digits)
+    {
+        let text = "a list goes on after a key of digits alone: of others nobody knows their order";
+        found.push(
+            Diagnostic::error(&node.place, text)
+                .help("say `key: { at: …, form: digits }`, or leave `keyset` out"),
+        );
+    }
+    if let Some(name) = frame.root.claimed() {
+        let text = format!("`{name}` is read by a line of its own and as one of `entries`");
+        found.push(
+            Diagnostic::error(&node.place, text)
+                .help("say by `names` which are entries, as in `names: \"field_{name}\"`"),
+        );
+    }
     finish(frame, node, found);
 }
 
@@ -192,6 +209,7 @@ fn root(
         None => ObjectPart::default(),
     };
     loader.lines.unpivoted(cells);
+    loader.check_claims();
     money::check(entity, &root, &loader.lines, node, loader.found);
     (root, sets(loader, node, keys.take("set"), narrow))
 }

@@ -99,6 +99,10 @@ pub(super) struct Loader<'l> {
     pub(super) finds: bool,
     /// Whether the line at hand is.
     pub(super) finding: bool,
+    /// Whether the lines at hand are those of an element of `entries`.
+    pub(super) in_entry: bool,
+    /// Lists that are kept under free names.
+    pub(super) claims: Vec<super::entries::Claim>,
     /// Whether the object at hand is a place whose switches have been read.
     switched: bool,
 }
@@ -129,6 +133,8 @@ impl<'l> Loader<'l> {
             texts: false,
             finds: false,
             finding: false,
+            in_entry: false,
+            claims: Vec::new(),
             switched: false,
         }
     }
@@ -156,6 +162,14 @@ impl<'l> Loader<'l> {
     ) {
         let switched = std::mem::take(&mut self.switched);
         for (key, node) in pairs(Some(node), self.found) {
+            if self.in_entry && (key.text.starts_with('$') || key.text.ends_with('+')) {
+                let text = format!("`{}` does not stand in `entries`", key.text);
+                self.found.push(
+                    Diagnostic::error(&key.place, text)
+                        .help("a line there is `$name`, `$value`, a map with `at`, or a constant"),
+                );
+                continue;
+            }
             if key.text == "$one_of" {
                 self.one_of(shape, part, node, frame, read_only);
                 continue;
@@ -230,6 +244,10 @@ impl<'l> Loader<'l> {
                     }
                 }
             }
+            (Shape::List(_), _) if self.in_entry => self.found.push(
+                Diagnostic::error(place, format!("`{name}` is a list, which stands in no entry"))
+                    .help("leave it out, or read the whole by `each` where the system has a list"),
+            ),
             (Shape::List(item), []) if node.as_list().is_some() => {
                 let items = node.as_list().unwrap_or_default();
                 for (index, node) in items.iter().enumerate() {
@@ -237,9 +255,10 @@ impl<'l> Loader<'l> {
                 }
             }
             (Shape::List(item), []) => {
-                let part = match node.get("split") {
-                    Some(_) => self.split(at, item, node, frame).map(|part| Part::Split(Box::new(part))),
-                    None => self.each(at, item, node, frame).map(Part::Each),
+                let part = match (node.get("split"), node.get("entries")) {
+                    (Some(_), _) => self.split(at, item, node, frame).map(|part| Part::Split(Box::new(part))),
+                    (None, Some(_)) => self.entries(at, item, node, frame).map(Part::Each),
+                    (None, None) => self.each(at, item, node, frame).map(Part::Each),
                 };
                 if let Some(part) = part {
                     self.add(into, at, part, place);
@@ -358,6 +377,9 @@ impl<'l> Loader<'l> {
     }
 
     pub(super) fn line(&mut self, at: At<'_>, leaf: LeafId, node: &Node, frame: &mut Frame) -> Option<Line> {
+        if !self.fits_entry(node) {
+            return None;
+        }
         self.lines.places.push((leaf, node.place.clone()));
         let source = match &node.value {
             tree::Value::Scalar(scalar) => match scalar.text.strip_prefix('=') {

@@ -45,6 +45,7 @@ impl Loader<'_> {
         let is_decimal = codec.kind == LeafKind::Decimal;
         let (is_day, is_moment) = (codec.kind == LeafKind::Date, codec.kind == LeafKind::Instant);
         let scale = known("scale", true, "a number", self.found);
+        let round = known("round", is_decimal, "a decimal", self.found);
         let decimal = known("decimal", is_decimal, "a decimal", self.found);
         let shift = known("shift", is_decimal, "a decimal", self.found);
         let day = known("date", is_day, "a date", self.found);
@@ -67,6 +68,15 @@ impl Loader<'_> {
             codec.forms.shift = by;
             // A shift to the left leaves whole numbers with the system, unless the file says more.
             codec.scale = codec.scale.or_else(|| u32::try_from(by.saturating_neg()).ok());
+        }
+        if let Some(node) = round {
+            codec.rounds = bool::read(node, self.found).unwrap_or_default();
+            if codec.scale.is_none() {
+                self.found.push(
+                    Diagnostic::error(&node.place, "`round` goes with the digits that are rounded to")
+                        .help("say `scale` beside it, as in `as: { scale: 2, round: true }`"),
+                );
+            }
         }
         if let Some(point) = decimal.and_then(|node| Point::read(node, self.found)) {
             codec.forms.point = point;

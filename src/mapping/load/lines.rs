@@ -38,6 +38,7 @@ impl<'l> Loader<'l> {
             most: None,
             least: None,
             scale: None,
+            rounds: false,
             forms: self.defaults.forms.clone(),
             charset: self.defaults.charset(),
             tag: self.defaults.tags.of(&kind),

@@ -97,7 +97,8 @@ pub(super) fn variant(
     let statement = statement.transpose().ok()?;
     stated(node, statement.as_ref(), filter.as_deref(), found);
     let holes = Holes::of(body.as_ref(), statement.as_ref());
-    let page = pages::load(node, keys.take("page"), (&method, holes), &mut frame, found);
+    let page =
+        pages::load(node, keys.take("page"), (&method, holes, defaults.text_numbers), &mut frame, found);
     let batch = batches::load(&mut keys, defaults, found)?;
     keys.finish(found);
     let page = page?;
@@ -158,6 +159,16 @@ fn fits(call: &ListCall, is_bare: bool, node: &Node, found: &mut Diagnostics) {
     if usize::try_from(call.page.most).unwrap_or(usize::MAX) > keys_max {
         let text = format!("the records of one page are read in {} requests at most", BATCHES_MAX / 2);
         found.push(Diagnostic::error(&node.place, text).help("raise `read.most`, or lower `page.most`"));
+    }
+    if let Some(keyset) = &call.page.keyset
+        && !call.filter.as_ref().is_some_and(|dialect| keyset.is_asked(dialect))
+    {
+        let text =
+            format!("the list cannot be asked for what comes after a key in the order of `{}`", keyset.name);
+        found.push(
+            Diagnostic::error(&node.place, text)
+                .help("name a `filter` whose `ops` have `gt` and whose `sort` knows that name"),
+        );
     }
     if is_bare && call.frame > 2 {
         found.push(

@@ -2,12 +2,13 @@
 
 mod actions;
 mod batches;
-mod bodies;
+pub(super) mod bodies;
 mod calls;
 mod cells;
 mod choices;
 mod elements;
 mod entity;
+mod entries;
 mod fields;
 mod finds;
 pub(super) mod forms;
@@ -90,6 +91,7 @@ impl System {
     pub const KEYS: &[&str] = &[
         "speaks",
         "namespaces",
+        "envelope",
         "numbers",
         "time_zone",
         "settings",
@@ -174,9 +176,11 @@ pub(super) struct Defaults {
     pub(super) soap: Option<Soap>,
     /// How numbers, days and moments are spelt where a line does not say.
     pub(super) forms: Forms,
+    /// Whether the file names namespaces of XML.
+    pub(super) has_namespaces: bool,
     /// Whether the file names the zone of times that tell none.
     pub(super) has_zone: bool,
-    text_numbers: bool,
+    pub(super) text_numbers: bool,
     /// Values that travel as objects.
     tags: Tags,
     settings: HashMap<String, String>,
@@ -215,8 +219,7 @@ impl Common {
             SpeaksWord::Soap12 => Some(Soap::V12),
             SpeaksWord::Json | SpeaksWord::Odata4 | SpeaksWord::Odata2 | SpeaksWord::Xml => None,
         };
-        let xml =
-            (speaks == Speaks::Xml).then(|| Arc::new(xml::namespaces(node.get("namespaces"), soap, found)));
+        let mut xml = (speaks == Speaks::Xml).then(|| xml::namespaces(node.get("namespaces"), soap, found));
         if let (None, Some(node)) = (&xml, node.get("namespaces")) {
             found.error(&node.place, "only a system that speaks `xml` has `namespaces`");
         }
@@ -236,7 +239,6 @@ impl Common {
                 dialects.insert(key.text.clone(), Arc::new(dialect));
             }
         }
-        let errors = Errors::load(node.get("errors"), xml.as_ref(), found);
         let texts = |node: Option<&Node>, found: &mut Diagnostics| -> HashMap<String, String> {
             let read = |(key, node): &(tree::Key, Node), found: &mut Diagnostics| {
                 String::read(node, found).map(|text| (key.text.clone(), text))
@@ -248,6 +250,7 @@ impl Common {
         let mut defaults = Defaults {
             speaks,
             soap,
+            has_namespaces: node.get("namespaces").is_some(),
             forms: forms_of(speaks, zone.flatten()),
             has_zone,
             text_numbers: numbers? == Numbers::Text || speaks == Speaks::Xml,
@@ -263,7 +266,12 @@ impl Common {
             commands: None,
             finds: HashMap::new(),
         };
-        // ORDER: both are made of what was read above.
+        // ORDER: all are made of what was read above.
+        if let Some(node) = node.get("envelope") {
+            xml::envelope(xml.as_mut().filter(|_| soap.is_some()), node, &defaults, found);
+        }
+        let xml = xml.map(Arc::new);
+        let errors = Errors::load(node.get("errors"), xml.as_ref(), found);
         defaults.commands = finds::commands(node.get("commands"), &defaults, found);
         defaults.finds = finds::load(node.get("finds"), &defaults, found);
         Some(Self { speaks, xml, errors, defaults })

@@ -282,7 +282,7 @@ impl Mapping {
                 let text =
                     format!("`{}` goes out as callers write it, and a line changes that field", bound.name);
                 found.push(Diagnostic::error(&node.place, text).help(
-                    "`values`, `norm` and `shift` do not go with a bound in a body; filter by a dialect",
+                    "`values`, `norm`, `shift` and `round` do not go with a bound in a body; filter by a dialect",
                 ));
             }
         }
@@ -298,7 +298,9 @@ impl Mapping {
     }
 
     fn is_told_as_sent(&self, leaf: LeafId) -> bool {
-        let is_so = |codec: &&Codec| codec.table.is_none() && codec.norm.is_empty() && codec.forms.shift == 0;
+        let is_so = |codec: &&Codec| {
+            codec.table.is_none() && codec.norm.is_empty() && codec.forms.shift == 0 && !codec.rounds
+        };
         let mut is_behind = false;
         self.root.lines(false, &mut |line, _| {
             is_behind |= line.leaf == leaf && matches!(line.source, Source::Behind(_));

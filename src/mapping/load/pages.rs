@@ -10,6 +10,7 @@ use crate::{
     mapping::{
         body::{Body, Hole},
         dialect::Statement,
+        keyset::Keyset,
         model::{Carrier, CountAt, Ends, LinkAt, Next, Page, Size},
         trie::Frame,
     },
@@ -60,7 +61,7 @@ impl Holes {
 pub(super) fn load(
     list: &Node,
     node: Option<&Node>,
-    (method, holes): (&Method, Holes),
+    (method, holes, text_numbers): (&Method, Holes, bool),
     frame: &mut Frame,
     found: &mut Diagnostics,
 ) -> Option<Page> {
@@ -77,12 +78,14 @@ pub(super) fn load(
             return None;
         }
         let size = if holes.limit { Size::At(Carrier::Hole) } else { Size::Own };
-        return Some(Page { next, size, most: PAGE_ROWS, window: None, more: None, ends: Ends::ShortPage });
+        let (most, ends) = (PAGE_ROWS, Ends::ShortPage);
+        return Some(Page { next, size, most, window: None, keyset: None, more: None, ends });
     };
     let mut keys = Keys::of(node, found)?;
     let most_said = keys.take("most").and_then(|node| u32::read(node, found));
     let most = most_said.unwrap_or(PAGE_ROWS);
     let window = keys.take("window").and_then(|node| u64::read(node, found));
+    let keyset = keys.take("keyset").and_then(|node| String::read(node, found));
     let more = keys.take("more").and_then(|node| path(node, found)).map(|path| frame.slot(path.steps()));
     let ends = ends(&mut keys, node, frame, found);
     let range = keys.take("range").map(|node| String::read(node, found));
@@ -98,12 +101,21 @@ pub(super) fn load(
     if most == 0 {
         found.error(&node.place, "`most` must be at least 1");
     }
-    if window.is_some() && matches!(next, Next::Link { .. } | Next::None) {
+    let next = match (next, &keyset) {
+        (Next::None, Some(_)) => Next::Keyset,
+        (next, _) => next,
+    };
+    if keyset.is_some() && window.is_none() && !matches!(next, Next::Keyset) {
+        let text = "`keyset` beside another way on says how a list starts anew where its `window` ends";
+        found.push(Diagnostic::error(&node.place, text).help("say `window`, or leave out one of the two"));
+    }
+    if window.is_some() && matches!(next, Next::Link { .. } | Next::None | Next::Keyset) {
         let text = "`window` counts rows from page to page, so it goes with `next`, `offset` or `number`";
         found.error(&node.place, text);
     }
     agree(node, (&next, &size), (ends.is_some(), more.is_some(), most_said.is_some()), found);
-    Some(Page { next, size, most: most.max(1), window, more, ends: ends.unwrap_or(Ends::ShortPage) })
+    let keyset = keyset.map(|name| Keyset { name: name.into(), is_text: text_numbers });
+    Some(Page { next, size, most: most.max(1), window, keyset, more, ends: ends.unwrap_or(Ends::ShortPage) })
 }
 
 /// Whether the way on and the end fit together.

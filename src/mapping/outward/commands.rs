@@ -41,6 +41,9 @@ impl<'m> Writing<'m> {
         if self.is_held() {
             return;
         }
+        if let Some(entries) = &each.entries {
+            return self.renamed((each, entries), item, (new, old));
+        }
         let Some((commands, key)) = each.changing() else { return };
         let CommandWords { change: Some(change), remove: Some(remove), .. } = &*commands.words else {
             return;

@@ -31,7 +31,7 @@ fn page(
     let mut asked = vec![listing.request.target.clone()];
     while let Some(request) = batch.request(&all) {
         asked.push(request.target.clone());
-        batch.take(&answer(200, &system(&request).to_string()), &all)?;
+        batch.take(m.batch_rows(&listing, &answer(200, &system(&request).to_string()), &all))?;
     }
     let page = batch.page();
     let ids = page.rows.iter().map(|row| match row {
@@ -90,7 +90,7 @@ fn a_batch_that_is_not_found_is_one_whose_records_are_gone() {
     for (status, is_gone) in [(404, true), (500, false), (401, false)] {
         let mut batch = m.batch(&listing, &keys).unwrap().unwrap();
         batch.request(&all).unwrap();
-        let taken = batch.take(&answer(status, "{}"), &all);
+        let taken = batch.take(m.batch_rows(&listing, &answer(status, "{}"), &all));
         assert_eq!(taken.is_ok(), is_gone, "{status}");
     }
 }
@@ -127,7 +127,8 @@ fn keys_that_are_the_rows_go_into_a_body_as_numbers() {
     assert_eq!((request.method.as_str(), request.target.as_str()), ("POST", "/c/read"));
     let body: Json = serde_json::from_slice(&request.body).unwrap();
     assert_eq!(body, json!({ "method": "read", "params": [[7, 3, 7], ["id", "n"]] }));
-    batch.take(&answer(200, r#"{ "result": [ { "id": 3 }, { "id": 7 } ] }"#), &all).unwrap();
+    let rows = m.batch_rows(&listing, &answer(200, r#"{ "result": [ { "id": 3 }, { "id": 7 } ] }"#), &all);
+    batch.take(rows).unwrap();
     assert!(batch.request(&all).is_none());
     let ids: Vec<_> = batch.page().rows.into_iter().map(|row| row.map(|row| row.id.to_string())).collect();
     let gone = || Err(RowFault::NoKey);

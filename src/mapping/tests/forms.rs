@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use serde_json::{Value as Json, json};
 
 use super::*;
-use crate::schema::Op;
+use crate::schema::{Filter, Op, Value};
 
 /// An order whose lines have forms of many systems.
 const FILE: &str = r#"
@@ -402,4 +402,63 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn a_line_that_rounds_does_so_both_ways_and_says_what_it_assumed() {
+    let text =
+        FILE.replace("as: { decimal: comma, scale: 2 }", "as: { decimal: comma, scale: 2, round: true }");
+    let system = loaded(&text);
+    let m = system.entity("Order").unwrap();
+    let leaf = m.entity().leaf_at("lines.net_price").unwrap();
+    let read = |price: &str| {
+        let native = json!({ "id": "1", "customer": "7", "lines": [{ "price": price }] });
+        let read = m.inward(&answer(200, &native.to_string()), &m.entity().all()).unwrap();
+        let value = json(m.entity(), &read.record)["lines"][0]["net_price"].clone();
+        (value, read.findings)
+    };
+    for (native, means) in
+        [("29,949999999999999", "29.95"), ("0,005", "0.01"), ("-0,005", "-0.01"), ("1,0049", "1")]
+    {
+        let (value, findings) = read(native);
+        assert_eq!(value, means, "{native}");
+        assert!(
+            matches!(findings.as_slice(), [Finding { leaf: of, what: What::Assumed(_) }] if *of == leaf),
+            "{native}"
+        );
+    }
+    // What the system keeps is read as it stands, zeros too.
+    for (native, means) in [("29,95", "29.95"), ("29,90", "29.90"), ("3,000", "3.000")] {
+        assert_eq!(read(native), (json!(means), Vec::new()), "{native}");
+    }
+    let order = |price: &str| format!(r#"{{ "customer": "7", "lines": [{{ "net_price": "{price}" }}] }}"#);
+    assert_eq!(sent(m, &order("29.949999"))["lines"][0]["price"], "29,95");
+    // Policies judge what the system will hold.
+    let settled = m.settled(Before::Nothing, record(m, &order("29.949999")), &FieldSet::EMPTY);
+    for told in [&settled.sent, &settled.held] {
+        assert_eq!(json(m.entity(), told)["lines"][0]["net_price"], "29.95");
+    }
+    // Without the word it is refused, as ever.
+    assert!(loaded(FILE).entity("Order").unwrap().create(&record(m, &order("29.949"))).is_err());
+    let told = |text: String| load_text("x", &text, "https://x.example").1;
+    assert!(told(text.replace("scale: 2, round: true", "round: true")).contains("say `scale` beside it"));
+    assert!(
+        told(text.replace("instant: naive_space", "instant: naive_space, round: true"))
+            .contains("is for a decimal")
+    );
+}
+
+#[test]
+fn what_is_rounded_is_not_looked_for_by_the_system() {
+    let filter = |words: &str| {
+        let text = FILE.replace("unit_cost: { at: cost, as: { shift: -6, wire: text } }", words);
+        let system = loaded(&text);
+        let m = system.entity("Product").unwrap();
+        let leaf = m.entity().leaf_at("unit_cost").unwrap();
+        let value = Value::Decimal("29.95".parse().unwrap());
+        let listing = m.list(&FieldSet::ID, &Filter::test(leaf, Op::Eq, value), &[], None, 5).unwrap();
+        listing.request.target
+    };
+    assert!(filter("unit_cost: { at: cost, as: { scale: 2 } }").contains("cost"));
+    assert!(!filter("unit_cost: { at: cost, as: { scale: 2, round: true } }").contains("cost%20eq"));
 }

@@ -194,6 +194,55 @@ fn a_filter_over_what_is_written_by_others_is_not_told_before_the_system_answers
     assert_eq!(settled.held.first(m.entity(), leaf("buyer_reference")), Some(&Value::Text("PO-7".into())));
 }
 
+/// Orders whose `status` a filter reads that may take long, by its text.
+fn long() -> System {
+    let filter = r#"if . == "x" then (map(tostring) | reverse | map(split("") | join("")) | join("")) else "open" end"#;
+    let text = format!(
+        "entities:\n  Order:\n    at: /o\n    list: {{ rows: rows }}\n    read: {{}}\n    fields:\n      salesperson: rep\n      status: {{ at: notes, jq: {{ in: '{filter}' }}, write: never }}\n"
+    );
+    let (system, told) = load_text("x", &text, "https://x.example");
+    system.unwrap_or_else(|| panic!("{told}"))
+}
+
+/// A page of orders, each with a text of so many bytes.
+fn page_of(orders: usize, bytes: usize) -> NativeAnswer {
+    let order = json!({ "id": "1", "rep": "R", "notes": "n".repeat(bytes) });
+    answer(200, &json!({ "rows": vec![order; orders] }).to_string())
+}
+
+#[test]
+fn the_filters_of_an_answer_together_go_through_no_more_than_they_may() {
+    let system = long();
+    let m = system.entity("Order").unwrap();
+    let all = m.entity().all();
+    let listing = m.list(&all, &schema::Filter::everything(), &[], None, 100).unwrap();
+    let read = |answer: &NativeAnswer, wanted: &FieldSet| m.inward_list(&listing, answer, wanted);
+    let few = read(&page_of(4, 16_000), &all).unwrap();
+    assert!(few.rows.iter().all(|row| row.as_ref().unwrap().findings.is_empty()));
+    let many = page_of(40, 16_000);
+    let fault = read(&many, &all).unwrap_err();
+    assert_eq!(fault.kind, FaultKind::Unreadable);
+    assert!(fault.text.contains("`jq`") && fault.text.contains("128 MiB"), "{fault}");
+    // As much of it in small records is as much.
+    assert!(read(&page_of(3_000, 500), &all).is_err());
+    // What nobody wants is not run.
+    let rep = FieldSet::of(m.entity().leaf_at("salesperson").unwrap());
+    assert_eq!(read(&many, &rep).unwrap().rows.len(), 40);
+    assert!(
+        m.inward(&answer(200, &json!({ "id": "1", "notes": "n".repeat(16_000) }).to_string()), &all).is_ok()
+    );
+}
+
+#[test]
+fn whether_filters_take_long_is_told_by_the_size_of_the_answer_and_what_is_wanted_of_it() {
+    let system = long();
+    let m = system.entity("Order").unwrap();
+    let (all, rep) = (m.entity().all(), FieldSet::of(m.entity().leaf_at("salesperson").unwrap()));
+    assert!(!m.takes_long(&page_of(0, 0), &all));
+    assert!(m.takes_long(&page_of(1, 16_000), &all) && m.takes_long(&page_of(100, 100), &all));
+    assert!(!m.takes_long(&page_of(100, 16_000), &rep));
+}
+
 #[test]
 fn bad_filters_are_told_with_their_place_and_what_to_write() {
     for (line, word) in [

@@ -244,7 +244,8 @@ fn pages_that_name_each_other_in_a_circle_come_to_an_end() {
 
 #[test]
 fn a_search_stops_at_its_window_and_says_that_there_may_be_more() {
-    let system = crm();
+    let text = include_str!("../../../policies/systems/crm.yaml").replace(", keyset: hs_object_id", "");
+    let system = load_text("crm", &text, "https://api.hubapi.com").0.unwrap();
     let m = system.entity("Customer").unwrap();
     let filter = test(m, "emails.value", Op::Eq, "a@b");
     let list = |cursor| m.list(&FieldSet::ID, &filter, &[], Some(cursor), 100);
@@ -266,6 +267,17 @@ fn a_search_stops_at_its_window_and_says_that_there_may_be_more() {
     }
     let end = page(&listing, rows(20, ""));
     assert!(end.next.is_none() && !end.truncated);
+    // The shipped file says how it goes on.
+    let shipped = crm().entity("Customer").unwrap();
+    let listing = shipped.list(&FieldSet::ID, &filter, &[], Some("1:9950:1:0:x9950"), 100).unwrap();
+    let next = shipped.inward_list(&listing, &rows(50, "x10000"), &FieldSet::ID).unwrap().next.unwrap();
+    let listing = shipped.list(&FieldSet::ID, &filter, &[], Some(&next), 100).unwrap();
+    let asked = body(&listing);
+    assert_eq!((listing.size, asked.get("after")), (100, None));
+    let after = serde_json::json!({ "propertyName": "hs_object_id", "operator": "GT", "value": "50" });
+    assert_eq!(asked["filterGroups"][0]["filters"][0], after);
+    let order = serde_json::json!([{ "propertyName": "hs_object_id", "direction": "ASCENDING" }]);
+    assert_eq!(asked["sorts"], order);
     for cursor in [
         "1:10000:1:0:x",
         "1:9950",

@@ -10,8 +10,9 @@ use super::{
 };
 use crate::{
     mapping::{
-        body::{Body, Hole},
-        load::{Written, pairs},
+        body::{Body, Hole, Holes},
+        entries::{NAME, VALUE},
+        load::{Defaults, Written, bodies, pairs},
         model::{Call, Carrier, ListCall, Next, Size, Words},
         path::{Path, Step},
         trie::{Frame, Node as Tree},
@@ -67,6 +68,41 @@ pub(in crate::mapping) fn namespaces(
         names.bound.push((PREFIX.into(), soap.namespace().into()));
     }
     names
+}
+
+/// `envelope: { header: … }`: what stands in the header of every request, as constants.
+pub(in crate::mapping) fn envelope(
+    names: Option<&mut Names>,
+    node: &Node,
+    defaults: &Defaults,
+    found: &mut Diagnostics,
+) {
+    let Some(names) = names else {
+        return found.push(
+            Diagnostic::error(&node.place, "only a system that speaks SOAP has an `envelope`")
+                .help("say `speaks: soap11` or `soap12`, or leave it out"),
+        );
+    };
+    let Some(mut keys) = Keys::of(node, found) else { return };
+    let header: Option<Node> = keys.required("header", found);
+    keys.finish(found);
+    let Some(header) = header else { return };
+    if header.as_map().is_none_or(<[_]>::is_empty) {
+        return expected(&header, "a map of elements", found);
+    }
+    let Some(body) = bodies::tree(&header, &[], defaults, found) else { return };
+    let mut told = Vec::new();
+    body.names(&mut |name: &str, is_last: bool| {
+        let is_soaps = name.strip_prefix("@soap:").is_some();
+        let why = match is_last || !name.starts_with(['@', '#']) {
+            true if is_soaps => None,
+            true => misnamed(names, name),
+            false => Some(format!("`{name}` is the last step of a path, or none")),
+        };
+        told.extend(why);
+    });
+    told.iter().for_each(|why| found.error(&header.place, why.clone()));
+    names.header = Some(body.fill(&mut Holes::default()));
 }
 
 impl Names {
@@ -182,6 +218,10 @@ fn check_names<'p>(
 ) {
     let mut told = Vec::new();
     let mut see = |name: &str, is_last: bool| {
+        // What an element of `entries` is called and what stands under it are no elements of a document.
+        if matches!(name, NAME | VALUE) {
+            return;
+        }
         let why = match is_last || !name.starts_with(['@', '#']) {
             true => misnamed(names, name),
             false => Some(format!("`{name}` is the last step of a path, or none")),
@@ -233,7 +273,7 @@ fn body_paths(call: &ListCall) -> impl Iterator<Item = &Path> {
     };
     let next = match &call.page.next {
         Next::Token { to, .. } | Next::Offset { to, .. } | Next::Number { to, .. } => Some(to),
-        Next::Link { .. } | Next::None => None,
+        Next::Link { .. } | Next::None | Next::Keyset => None,
     };
     let carriers = size.into_iter().chain(next);
     let paths = carriers.filter_map(|carrier| match carrier {
@@ -294,6 +334,7 @@ impl Tree {
         }
         self.items.values().for_each(|item| item.names(see));
         self.each.iter().for_each(|each| each.node.names(see));
+        self.entries.iter().for_each(|entries| entries.each.node.names(see));
         for find in &self.finds {
             see(&find.key, true);
             find.is.iter().for_each(|(_, found)| found.names(see));

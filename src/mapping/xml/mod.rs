@@ -24,11 +24,11 @@ mod tests;
 
 use std::borrow::Cow;
 
-use crate::words::tree;
+use crate::{mapping::out::Out, words::tree};
 
 pub(super) use chars::{Place, decode, holds};
 pub(super) use compare::{same_order, tree};
-pub(super) use load::{Record, check, namespaces, record};
+pub(super) use load::{Record, check, envelope, namespaces, record};
 pub(super) use record::document_at;
 pub(super) use soap::Soap;
 pub use tags::{Tag, Tags};
@@ -84,6 +84,8 @@ pub(super) struct Names {
     bound: Vec<(Box<str>, Box<str>)>,
     /// The envelopes around answers and requests.
     soap: Option<Soap>,
+    /// What stands in the header of every envelope that is sent.
+    header: Option<Out>,
 }
 
 impl Names {

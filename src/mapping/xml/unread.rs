@@ -68,7 +68,8 @@ impl Walk<'_> {
     ) -> Result<(), BadXml> {
         // One of another namespace is not of this language.
         let Some(name) = reader.name() else { return reader.skip() };
-        let back = walked.enter(&name);
+        let entry = parent.entry(&name);
+        let back = walked.enter(if entry.is_some() { "*" } else { &name });
         let done = match parent.find(&name) {
             Some((at, node)) => {
                 let count = seen.entry(at).or_insert(0);
@@ -77,10 +78,19 @@ impl Walk<'_> {
                 walked.is_read();
                 self.known(reader, node, place, walked)
             }
-            None => {
-                walked.is_unread();
-                reader.skip()
-            }
+            None => match entry {
+                Some(value) => {
+                    walked.is_read();
+                    match value {
+                        Some(value) => self.element(reader, value, walked),
+                        None => reader.skip(),
+                    }
+                }
+                None => {
+                    walked.is_unread();
+                    reader.skip()
+                }
+            },
         };
         walked.leave(back);
         done

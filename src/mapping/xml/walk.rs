@@ -3,11 +3,14 @@
 //! An element without elements is a text. With nothing in it at all, not even an attribute, it may be a spelling
 //! of nothing. One that has only attributes tells of nothing else: it may stand for a record that is elsewhere.
 
+use std::borrow::Cow;
+
 use super::{
     BadXml, Names,
     reader::{Event, Reader},
 };
 use crate::mapping::{
+    entries::Named,
     scan::Raw,
     trie::{ELEMENTS_MAX, Each, Node, Raws},
 };
@@ -165,7 +168,7 @@ impl<'a, 'n> Walker<'a, 'n> {
         on_row: &mut OnRow<'_, 'a, 'n>,
     ) -> Result<(), BadXml> {
         let found = self.reader.name().and_then(|name| parent.find(&name));
-        let Some((at, node)) = found else { return self.reader.skip() };
+        let Some((at, node)) = found else { return self.entry(parent, first, base, raws, on_row) };
         let seen = self.seen.get(first + at).copied().unwrap_or_default();
         if let (true, Some(slot)) = (node.is_list(), node.slot) {
             raws.set(base, slot, Raw::Array);
@@ -201,24 +204,44 @@ impl<'a, 'n> Walker<'a, 'n> {
         raws: &mut Raws<'a>,
         on_row: &mut OnRow<'_, 'a, 'n>,
     ) -> Result<Seen, BadXml> {
-        raws.elements += 1;
-        if raws.elements > ELEMENTS_MAX {
-            return Err(BadXml::TooMuch("list elements"));
-        }
-        let frame = raws.open(each.frame);
-        let place = u32::try_from(frame).map_err(|_| BadXml::TooMuch("list elements"))?;
-        let first = if seen.count == 0 { place } else { seen.first };
-        if seen.count > 0 {
-            raws.set(usize::try_from(seen.last).unwrap_or(usize::MAX), 0, Raw::Next(place));
-        }
+        let (frame, next) = begun(each, seen, base, raws)?;
         self.element(&each.node, frame, raws, on_row)?;
-        let count = seen.count.saturating_add(1);
-        raws.set(base, each.slot, Raw::Elements { first, count });
-        Ok(Seen { count, first, last: place })
+        Ok(next)
+    }
+
+    /// An element just begun that no line names: one of those with free names, or nobody's.
+    fn entry(
+        &mut self,
+        parent: &Node,
+        first: usize,
+        base: usize,
+        raws: &mut Raws<'a>,
+        on_row: &mut OnRow<'_, 'a, 'n>,
+    ) -> Result<(), BadXml> {
+        let Some((entries, Cow::Borrowed(name))) = parent.entries.as_deref().zip(self.reader.name()) else {
+            return self.reader.skip();
+        };
+        let Named::Element(name) = entries.names.of(Raw::Text(name)) else { return self.reader.skip() };
+        let at = first + parent.entries_counter();
+        let seen = self.seen.get(at).copied().unwrap_or_default();
+        let (frame, next) = begun(&entries.each, seen, base, raws)?;
+        raws.set(frame, entries.name, name);
+        if let Some(seen) = self.seen.get_mut(at) {
+            *seen = next;
+        }
+        match entries.value() {
+            Some(value) => self.element(value, frame, raws, on_row).map(drop),
+            None => self.reader.skip(),
+        }
     }
 
     /// Tells of each list under an element where it ends.
     fn lists(&self, node: &Node, first: usize, base: usize, raws: &mut Raws<'a>) {
+        if let Some(entries) = &node.entries
+            && raws.get(base, entries.each.slot) == Raw::Absent
+        {
+            raws.set(base, entries.each.slot, Raw::Elements { first: 0, count: 0 });
+        }
         for (at, (_, child)) in node.keys.iter().enumerate().filter(|(_, (_, child))| child.is_list()) {
             let seen = self.seen.get(first + at).copied().unwrap_or_default();
             if let (0, Some(slot)) = (seen.count, child.slot)
@@ -241,6 +264,23 @@ impl<'a, 'n> Walker<'a, 'n> {
     }
 }
 
+/// The frame of the next element of a list, and what was seen of the list with it.
+fn begun<'a>(each: &Each, seen: Seen, base: usize, raws: &mut Raws<'a>) -> Result<(usize, Seen), BadXml> {
+    raws.elements += 1;
+    if raws.elements > ELEMENTS_MAX {
+        return Err(BadXml::TooMuch("list elements"));
+    }
+    let frame = raws.open(each.frame);
+    let place = u32::try_from(frame).map_err(|_| BadXml::TooMuch("list elements"))?;
+    let first = if seen.count == 0 { place } else { seen.first };
+    if seen.count > 0 {
+        raws.set(usize::try_from(seen.last).unwrap_or(usize::MAX), 0, Raw::Next(place));
+    }
+    let count = seen.count.saturating_add(1);
+    raws.set(base, each.slot, Raw::Elements { first, count });
+    Ok((frame, Seen { count, first, last: place }))
+}
+
 impl Node {
     /// The node of an attribute.
     fn attribute(&self, name: &str) -> Option<&Self> {
@@ -254,7 +294,12 @@ impl Node {
     }
 
     pub(super) fn has_elements(&self) -> bool {
-        self.elements().next().is_some()
+        self.entries.is_some() || self.elements().next().is_some()
+    }
+
+    /// Where the counter of elements with free names stands: behind all others.
+    fn entries_counter(&self) -> usize {
+        (self.keys.len() + self.counters).saturating_sub(1)
     }
 
     /// Where the counters of a name begin, behind those of all names.

@@ -79,7 +79,13 @@ impl Writer<'_> {
         if !self.names.is_bound() {
             self.attribute("xmlns:soap", soap.namespace());
         }
-        self.put(&["><soap:Body>"]);
+        self.put(&[">"]);
+        if let Some(Out::Object(pairs)) = &self.names.header {
+            self.put(&["<soap:Header>"]);
+            pairs.iter().for_each(|(name, value)| self.element(name, value, None));
+            self.put(&["</soap:Header>"]);
+        }
+        self.put(&["<soap:Body>"]);
         body(self);
         self.put(&["</soap:Body></soap:Envelope>"]);
     }

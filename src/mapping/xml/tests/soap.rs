@@ -81,6 +81,30 @@ fn a_request_stands_in_an_envelope_and_names_its_action() {
 }
 
 #[test]
+fn what_a_file_says_of_the_header_stands_in_every_envelope() {
+    let header = "envelope: { header: { 'c:Context': { 'c:Company': $settings.company, '@soap:mustUnderstand': \"1\" } } }\nsettings: { company: \"A & B\" }\n";
+    let m = customers(&format!("{header}{FILE}"));
+    let context = "<soap:Header><c:Context soap:mustUnderstand=\"1\"><c:Company>A &amp; B</c:Company></c:Context></soap:Header><soap:Body>";
+    let sent = record(&m, r#"{ "given_name": "Ewa", "family_name": "N" }"#);
+    let listing = m.list(&m.mapped(), &Filter::everything(), &[], None, 50).unwrap();
+    for request in [m.read("7", &m.mapped()).unwrap(), m.create(&sent).unwrap(), listing.request] {
+        assert!(body(&request).contains(context), "{}", body(&request));
+    }
+    let told = |text: &str| load_text("x", text, "https://x.example").1;
+    for (header, word) in [
+        ("envelope: { header: { 'd:Context': a } }\n", "`d:` is not in `namespaces`"),
+        ("envelope: { header: { 'a b': c } }\n", "is no name of an element"),
+        ("envelope: { header: {} }\n", "a map of elements"),
+        ("envelope: { head: { a: b } }\n", "`header`"),
+    ] {
+        let told = told(&format!("{header}{FILE}"));
+        assert!(told.contains(word), "{header}: {told}");
+    }
+    let json = "envelope: { header: { a: b } }\nentities:\n  Customer:\n    at: /c\n    read: {}\n    fields: { name: n }\n";
+    assert!(told(json).contains("speaks SOAP"), "{}", told(json));
+}
+
+#[test]
 fn what_is_sent_never_leaves_its_element() {
     let m = customers(FILE);
     let sent = record(&m, r#"{ "given_name": "</c:First></soap:Body>&", "family_name": "]]>" }"#);

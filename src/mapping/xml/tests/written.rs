@@ -294,7 +294,7 @@ fn a_list_of_keys_is_read_by_them_in_xml_too() {
     let asked = batch.request(&all).unwrap();
     assert!(body(&asked).ends_with("<ask><id>7</id><id>3</id></ask>"), "{}", body(&asked));
     let records = "<answer><customers><customer id='3'><name>Ewa</name></customer></customers></answer>";
-    batch.take(&answer(200, records), &all).unwrap();
+    batch.take(mapping.batch_rows(&listing, &answer(200, records), &all)).unwrap();
     assert!(batch.request(&all).is_none());
     let rows = batch.page().rows;
     assert_eq!(rows[0].as_ref().unwrap_err(), &RowFault::Gone);

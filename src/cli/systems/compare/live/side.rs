@@ -148,7 +148,7 @@ impl<'r> Side<'r> {
         };
         while let Some(request) = batch.request(wanted) {
             let answer = self.asked(request).await?;
-            batch.take(&answer, wanted).map_err(|fault| self.faulty(&fault))?;
+            batch.take(mapping.batch_rows(&listing, &answer, wanted)).map_err(|fault| self.faulty(&fault))?;
         }
         Ok(batch.page())
     }
