@@ -39,6 +39,10 @@ permit (principal in Group::"apps", action in [Action::"create", Action::"update
 @writes("*")
 permit (principal in Group::"apps", action in [Action::"create", Action::"update"], resource is Invoice);
 
+@id("matrix-shipments")
+@writes("*")
+permit (principal in Group::"apps", action in [Action::"create", Action::"update"], resource is Shipment);
+
 @id("matrix-delete")
 permit (principal in Group::"apps", action == Action::"delete", resource);
 
@@ -133,7 +137,7 @@ fn new(collection: &str) -> Value {
         "orders" => {
             json!({ "customer": "20000", "currency": "USD", "lines": [{ "sku": "1001", "quantity": "1" }] })
         }
-        "invoices" | "stock-levels" => json!({}),
+        "invoices" | "shipments" | "stock-levels" => json!({}),
         other => panic!("say how one of `{other}` is made"),
     }
 }
@@ -148,7 +152,7 @@ fn changed(collection: &str) -> Value {
             "list_price": { "net_price": "10", "currency": "USD", "tax_included": false } })
         }
         "orders" => json!({ "buyer_reference": "PO-M" }),
-        "invoices" | "stock-levels" => json!({}),
+        "invoices" | "shipments" | "stock-levels" => json!({}),
         other => panic!("say how one of `{other}` is changed"),
     }
 }
@@ -158,6 +162,8 @@ fn served() -> (BTreeSet<String>, BTreeSet<String>) {
     let gateway = fs::read_to_string(root().join("policies/gateway.yaml")).unwrap();
     let (_, serves) = gateway.split_once("\nserves:\n").unwrap();
     let lines = serves.lines().take_while(|line| line.starts_with("  "));
+    // What stands below a collection says more of it.
+    let lines = lines.filter(|line| !line.starts_with("   "));
     let collections = lines.map(|line| line.trim().split(':').next().unwrap().to_owned()).collect();
     let files = fs::read_dir(root().join("policies/systems")).unwrap();
     // What stands in the catalogue is no system of the gate.

@@ -83,7 +83,7 @@ fn a_tool_finds_its_way_from_the_service_document_to_every_record() {
     assert_eq!(demo.get("/odata").send().expect(200).body, service.body);
     let sets = rows(&service);
     let names: Vec<&str> = sets.iter().map(|set| set["url"].as_str().unwrap()).collect();
-    assert_eq!(names, ["customers", "invoices", "orders", "products", "stock_levels"]);
+    assert_eq!(names, ["customers", "invoices", "orders", "products", "shipments", "stock_levels"]);
     for name in names {
         let all = whole(&demo, Who::App, &format!("/odata/{name}"));
         let other = listed(&demo, Who::App, &name.replace('_', "-"));
