@@ -63,13 +63,14 @@ impl Spelling {
                 plain if plain.starts_with("GR") => Cow::Owned(plain.replacen("GR", "EL", 1)),
                 plain => plain,
             },
-            Self::TaxNumber => match plain(text) {
-                plain => match plain.get(2..) {
+            Self::TaxNumber => {
+                let plain = plain(text);
+                match plain.get(2..) {
                     // What would be cut a second time is left alone.
                     Some(number) if is_vat_id(&plain) && !is_vat_id(number) => Cow::Owned(number.to_owned()),
                     Some(_) | None => plain,
-                },
-            },
+                }
+            }
         }
     }
 }

@@ -120,7 +120,7 @@ fn a_tax_number_is_one_number_however_and_wherever_a_system_keeps_it() {
         ("finance-operations", "PL5260250274", "/vat_id", "PL5260250274"),
         ("fakturownia", "526-025-02-74", "/vat_id", "PL5260250274"),
         ("fakturownia", "526-025-02-74", "/tax_ids/0/value", "5260250274"),
-        ("wfirma", "1234563218", "/tax_ids/0/value", "5260250274"),
+        ("wfirma", "123-456-32-18", "/tax_ids/0/value", "5260250274"),
     ] {
         for spelling in spellings {
             // A field for VAT numbers of any country has to say which, unless the file says whose company it is.
