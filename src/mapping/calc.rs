@@ -64,11 +64,15 @@ impl Condition {
 
 /// Whether all conditions hold of an element. One that does not decides, whatever the others are.
 fn all_hold(conditions: &[Condition], raws: &Raws<'_>, frame: usize) -> Option<bool> {
-    conditions.iter().fold(Some(true), |told, condition| match (told, condition.holds(raws, frame)) {
-        (Some(false), _) | (_, Some(false)) => Some(false),
-        (None, _) | (_, None) => None,
-        (Some(true), Some(true)) => Some(true),
-    })
+    let mut told = Some(true);
+    for condition in conditions {
+        match condition.holds(raws, frame) {
+            Some(true) => {}
+            Some(false) => return Some(false),
+            None => told = None,
+        }
+    }
+    told
 }
 
 /// What is done with two numbers.
@@ -202,6 +206,9 @@ pub(super) fn parse(
     }
 }
 
+/// A list, and which of its elements are meant.
+type Elements = (Path, Vec<Among>);
+
 struct Parser<'p> {
     text: &'p str,
     at: usize,
@@ -209,7 +216,7 @@ struct Parser<'p> {
     frame: &'p mut Frame,
     reads: &'p mut dyn FnMut(&Path, bool),
     /// Inside `sum`: the list whose elements are added up, once it is known, and its element's frame.
-    list: Option<(Option<(Path, Vec<Among>)>, Frame)>,
+    list: Option<(Option<Elements>, Frame)>,
 }
 
 impl Parser<'_> {
