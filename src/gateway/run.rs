@@ -213,13 +213,12 @@ async fn open(options: &Options) -> Result<Opened, RunError> {
     if !has_predecessor && let Err(error) = idempotency.abandon().await {
         tracing::warn!(%error, "writes that were cut off are told as running until their time is over");
     }
-    let keys_max = keys_max(&settings.bounds.value);
     let gate = Arc::new(Gate {
         live: Live::new(snapshot.digest, snapshot, now),
         identity,
         tokens: Arc::new(tokens),
         issuers: Arc::new(issuers),
-        quota: Quota::new(Arc::new(Counters(store)), keys_max, now),
+        quota: Quota::new(Arc::new(Counters(store)), keys_max(&settings.bounds.value), now),
         journal,
         telemetry: Telemetry::default(),
         quality: Gathering::default(),

@@ -94,7 +94,7 @@ impl Mapping {
     fn merged_json(&self, merge: &Merge, stored: &[u8], puts: &[Put]) -> Result<Out, String> {
         let told = |why: BadJson| SystemFault::bad_json(why).to_string();
         let answer = Out::read(stored).map_err(told)?;
-        let at = self.read.as_ref().map_or(&[][..], |read| read.rows_at.steps());
+        let at = self.read.as_ref().map(|read| read.rows_at.steps()).unwrap_or_default();
         let mut record = answer.taken(at).ok_or("the answer holds no record where one is due")?;
         for (path, value) in puts {
             record.put_over(path.steps(), value.clone()).map_err(|why| why.to_string())?;
