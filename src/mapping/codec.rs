@@ -608,6 +608,7 @@ mod tests {
             most: None,
             least: None,
             scale: None,
+            rounds: false,
             forms: Forms::default(),
             charset: Charset::All,
             tag: None,

@@ -14,7 +14,6 @@ pub fn file_schema() -> Json {
         "minProperties": 1,
     });
     let required = json!({ "type": "array", "items": { "type": "string" }, "uniqueItems": true });
-    let formats: Vec<&str> = formats().collect();
     json!({
         "$schema": DIALECT,
         "type": "object",
@@ -66,6 +65,7 @@ fn node(required: &Json, fields: &Json) -> Json {
             },
         ],
     });
+    let formats: Vec<&str> = formats().collect();
     json!({
             "type": "object",
             "additionalProperties": false,
