@@ -581,6 +581,7 @@ mod tests {
             most: None,
             least: None,
             scale: None,
+            rounds: false,
             forms: Forms::default(),
             charset: Charset::All,
             tag: None,
