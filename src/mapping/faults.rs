@@ -61,7 +61,7 @@ pub(super) enum FaultList {
     /// In the body itself, at this slot.
     Body(u16),
     /// In a text of the body, as JSON.
-    Text { slot: u16, after: String, tree: Tree, list: u16, frame: u16 },
+    Text { slot: u16, after: String, tree: Box<Tree>, list: u16, frame: u16 },
 }
 
 impl Field {
@@ -152,7 +152,7 @@ impl Faults {
                 let list = frame.each(&[], "", element)?;
                 frame.finish();
                 let after = after.flatten().unwrap_or_default();
-                FaultList::Text { slot, after, tree: frame.root, list, frame: frame.slots }
+                FaultList::Text { slot, after, tree: Box::new(frame.root), list, frame: frame.slots }
             }
             (None, Some(each), None) => match body.each(place(each, found)?.steps(), "", element) {
                 Some(slot) => FaultList::Body(slot),

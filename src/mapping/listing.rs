@@ -240,7 +240,7 @@ impl Mapping {
         }
         let asks = *filter != Filter::everything() || !sort.is_empty() || !self.narrow.is_empty();
         let planned = |(_, call, bounds): &(usize, &ListCall, Bounds<'_>)| {
-            let asks = asks || matches!(call.page.next, Next::Keyset);
+            let asks = asks || call.page.keyset.is_some();
             let plan = match bounds.added.is_empty() {
                 true if asks => self.plan_with(call, filter, sort, after),
                 true => None,
@@ -286,7 +286,9 @@ impl Mapping {
         parts.extend(self.push(dialect, filter));
         let is_keyed = matches!(call.page.next, Next::Keyset);
         let pushed = if sort.is_empty() || is_keyed { None } else { self.push_sort(dialect, sort) };
-        if parts.is_empty() && pushed.is_none() && !is_keyed {
+        // What is for queries only is not asked where there is nothing to ask.
+        let goes_by_key = call.page.keyset.is_some() && (is_keyed || !call.for_queries);
+        if parts.is_empty() && pushed.is_none() && !goes_by_key {
             return None;
         }
         // Whatever the system is not asked to order comes in the order of its keys, where that helps to come to the end.

@@ -27,10 +27,8 @@ pub struct Mapping {
     /// Native tree of one record and the size of its frame.
     pub(super) record: Node,
     pub(super) frame: u16,
-    /// Places outside lists that jq filters read whole, and their slots.
-    pub(super) wholes: Vec<(Path, u16)>,
-    /// Leaves that jq filters fill, and how many bytes each goes through for one that it reads.
-    pub(super) works: Vec<(LeafId, u64)>,
+    /// What jq filters read and take.
+    pub(super) filtered: super::jq::Filtered,
     pub(super) root: ObjectPart,
     /// What is read from around a record, where some line does.
     pub(super) around: Option<Around>,

@@ -161,7 +161,7 @@ impl Mapping {
             Before::Told { .. } => body.touches(path.steps()),
             Before::Written { .. } => true,
         };
-        for (_, slot) in self.wholes.iter().filter(|(path, _)| is_untold(path)) {
+        for (_, slot) in self.filtered.wholes.iter().filter(|(path, _)| is_untold(path)) {
             raws.set(0, *slot, Raw::Absent);
         }
     }

@@ -25,7 +25,7 @@ mod allow;
 mod names;
 mod spent;
 
-pub(super) use spent::{ANSWER_WORK_MAX, Left, works};
+pub(super) use spent::{ANSWER_WORK_MAX, Filtered, Left};
 
 /// Most bytes of native JSON that a filter reads.
 pub(super) const INPUT_BYTES_MAX: usize = 16 * 1024;

@@ -7,6 +7,7 @@ use crate::{
     mapping::{
         model::{Mapping, ObjectPart, Source},
         native::NativeAnswer,
+        path::Path,
     },
     schema::{FieldSet, LeafId},
 };
@@ -43,25 +44,36 @@ impl Left {
     }
 }
 
-/// The leaves that filters fill, and what each goes through for a byte of a row of so many records.
-pub(in crate::mapping) fn works(root: &ObjectPart, records: usize) -> Vec<(LeafId, u64)> {
-    let records = u64::try_from(records).unwrap_or(u64::MAX);
-    let mut works = Vec::new();
-    root.lines(false, &mut |line, _| {
-        if let Source::Native(native) = &line.source
-            && let Some(jq) = &native.codec.jq
-        {
-            works.push((line.leaf, jq.inward.works.saturating_mul(records)));
-        }
-    });
-    works
+/// What the filters of a mapping read and take.
+#[derive(Debug)]
+pub(in crate::mapping) struct Filtered {
+    /// Places outside lists that they read whole, and their slots.
+    pub(in crate::mapping) wholes: Vec<(Path, u16)>,
+    /// The leaves that they fill, and what each goes through for a byte of a row.
+    works: Vec<(LeafId, u64)>,
+}
+
+impl Filtered {
+    /// The filters of lines, of which a row makes so many records.
+    pub(in crate::mapping) fn of(wholes: Vec<(Path, u16)>, root: &ObjectPart, records: usize) -> Self {
+        let records = u64::try_from(records).unwrap_or(u64::MAX);
+        let mut works = Vec::new();
+        root.lines(false, &mut |line, _| {
+            if let Source::Native(native) = &line.source
+                && let Some(jq) = &native.codec.jq
+            {
+                works.push((line.leaf, jq.inward.works.saturating_mul(records)));
+            }
+        });
+        Self { wholes, works }
+    }
 }
 
 impl Mapping {
     /// Whether an answer may take its filters so long that it is best read beside the core. Of one record no byte is read
     /// more than once by a filter, so the sum is told by the answer's size, however many records it holds.
     pub fn takes_long(&self, answer: &NativeAnswer, wanted: &FieldSet) -> bool {
-        let wanted = self.works.iter().filter(|(leaf, _)| wanted.contains(*leaf));
+        let wanted = self.filtered.works.iter().filter(|(leaf, _)| wanted.contains(*leaf));
         let works = wanted.fold(0, |sum: u64, (_, works)| sum.saturating_add(*works));
         let bytes = u64::try_from(answer.body.len()).unwrap_or(u64::MAX);
         bytes.saturating_mul(works) > AT_HAND_MAX

@@ -14,7 +14,7 @@ use crate::{
     },
     schema::{Object, Shape},
     words::{
-        Diagnostic,
+        Diagnostic, Place,
         tree::Node,
         yaml::{FromYaml, Keys},
     },
@@ -26,7 +26,7 @@ pub(super) struct Claim {
     list: u16,
     at: Path,
     names: Names,
-    place: crate::words::Place,
+    place: Place,
 }
 
 impl Loader<'_> {
@@ -148,6 +148,14 @@ impl Loader<'_> {
             );
         }
         path
+    }
+
+    /// Tells of a list in an element of `entries`.
+    pub(super) fn no_list(&mut self, at: At<'_>, place: &Place) {
+        self.found.push(
+            Diagnostic::error(place, format!("`{}` is a list, which stands in no entry", at.field.name))
+                .help("leave it out, or read the whole by `each` where the system has a list"),
+        );
     }
 
     /// Tells of a line that is none of an element of `entries`.

@@ -244,26 +244,14 @@ impl<'l> Loader<'l> {
                     }
                 }
             }
-            (Shape::List(_), _) if self.in_entry => self.found.push(
-                Diagnostic::error(place, format!("`{name}` is a list, which stands in no entry"))
-                    .help("leave it out, or read the whole by `each` where the system has a list"),
-            ),
+            (Shape::List(_), _) if self.in_entry => self.no_list(at, place),
             (Shape::List(item), []) if node.as_list().is_some() => {
                 let items = node.as_list().unwrap_or_default();
                 for (index, node) in items.iter().enumerate() {
                     self.slot(item, into, at, index, &[], &node.place, node, frame);
                 }
             }
-            (Shape::List(item), []) => {
-                let part = match (node.get("split"), node.get("entries")) {
-                    (Some(_), _) => self.split(at, item, node, frame).map(|part| Part::Split(Box::new(part))),
-                    (None, Some(_)) => self.entries(at, item, node, frame).map(Part::Each),
-                    (None, None) => self.each(at, item, node, frame).map(Part::Each),
-                };
-                if let Some(part) = part {
-                    self.add(into, at, part, place);
-                }
-            }
+            (Shape::List(item), []) => self.list(item, into, at, place, node, frame),
             (Shape::List(item), [Step::Index(index), rest @ ..]) => {
                 self.slot(item, into, at, usize::from(*index), rest, place, node, frame);
             }
@@ -271,6 +259,26 @@ impl<'l> Loader<'l> {
                 Diagnostic::error(place, format!("`{name}` is a list"))
                     .help(format!("write `{name}[0].…` for a fixed place, or `{name}: {{ each: … }}`")),
             ),
+        }
+    }
+
+    /// A list that is read from one native place.
+    fn list(
+        &mut self,
+        item: &Shape,
+        into: &mut ObjectPart,
+        at: At<'_>,
+        place: &Place,
+        node: &Node,
+        frame: &mut Frame,
+    ) {
+        let part = match (node.get("split"), node.get("entries")) {
+            (Some(_), _) => self.split(at, item, node, frame).map(|part| Part::Split(Box::new(part))),
+            (None, Some(_)) => self.entries(at, item, node, frame).map(Part::Each),
+            (None, None) => self.each(at, item, node, frame).map(Part::Each),
+        };
+        if let Some(part) = part {
+            self.add(into, at, part, place);
         }
     }
 

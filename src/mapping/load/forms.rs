@@ -70,13 +70,7 @@ impl Loader<'_> {
             codec.scale = codec.scale.or_else(|| u32::try_from(by.saturating_neg()).ok());
         }
         if let Some(node) = round {
-            codec.rounds = bool::read(node, self.found).unwrap_or_default();
-            if codec.scale.is_none() {
-                self.found.push(
-                    Diagnostic::error(&node.place, "`round` goes with the digits that are rounded to")
-                        .help("say `scale` beside it, as in `as: { scale: 2, round: true }`"),
-                );
-            }
+            self.rounds(codec, node);
         }
         if let Some(point) = decimal.and_then(|node| Point::read(node, self.found)) {
             codec.forms.point = point;
@@ -110,6 +104,17 @@ impl Loader<'_> {
 }
 
 impl Loader<'_> {
+    /// Whether what has more digits than the system keeps is rounded to those.
+    fn rounds(&mut self, codec: &mut Codec, node: &Node) {
+        codec.rounds = bool::read(node, self.found).unwrap_or_default();
+        if codec.scale.is_none() {
+            self.found.push(
+                Diagnostic::error(&node.place, "`round` goes with the digits that are rounded to")
+                    .help("say `scale` beside it, as in `as: { scale: 2, round: true }`"),
+            );
+        }
+    }
+
     /// What stands around a key that is written as an address. The key has a form, so nothing in it can end the address.
     fn around(&mut self, codec: &Codec, node: &Node) -> Option<Arc<(Box<str>, Box<str>)>> {
         let text = String::read(node, self.found)?;

@@ -9,8 +9,8 @@ use super::{
 use crate::{
     mapping::{
         codec::Charset,
-        jq::{Jq, Program},
-        model::{Native, Source},
+        jq::{Filtered, Jq, Program},
+        model::{Native, ObjectPart, Source},
         path::Path,
         trie::Frame,
     },
@@ -110,6 +110,11 @@ impl Loader<'_> {
         };
         Program::load(text).map_err(|why| self.found.error(&node.place, why)).ok()
     }
+}
+
+/// What the filters of an entity read and take; a row makes so many records.
+pub(super) fn filtered(wholes: &[Whole], root: &ObjectPart, records: usize) -> Filtered {
+    Filtered::of(wholes.iter().map(|whole| (whole.at.clone(), whole.slot)).collect(), root, records)
 }
 
 /// Tells where a filter reads what nobody asks for: names are asked for one by one where the system has a selection.

@@ -219,7 +219,7 @@ impl Common {
             SpeaksWord::Soap12 => Some(Soap::V12),
             SpeaksWord::Json | SpeaksWord::Odata4 | SpeaksWord::Odata2 | SpeaksWord::Xml => None,
         };
-        let mut xml = (speaks == Speaks::Xml).then(|| xml::namespaces(node.get("namespaces"), soap, found));
+        let xml = (speaks == Speaks::Xml).then(|| xml::namespaces(node.get("namespaces"), soap, found));
         if let (None, Some(node)) = (&xml, node.get("namespaces")) {
             found.error(&node.place, "only a system that speaks `xml` has `namespaces`");
         }
@@ -267,15 +267,25 @@ impl Common {
             finds: HashMap::new(),
         };
         // ORDER: all are made of what was read above.
-        if let Some(node) = node.get("envelope") {
-            xml::envelope(xml.as_mut().filter(|_| soap.is_some()), node, &defaults, found);
-        }
-        let xml = xml.map(Arc::new);
+        let xml = enveloped(xml, node, &defaults, found);
         let errors = Errors::load(node.get("errors"), xml.as_ref(), found);
         defaults.commands = finds::commands(node.get("commands"), &defaults, found);
         defaults.finds = finds::load(node.get("finds"), &defaults, found);
         Some(Self { speaks, xml, errors, defaults })
     }
+}
+
+/// The names of a system's XML, with what stands in its envelopes.
+fn enveloped(
+    mut xml: Option<xml::Names>,
+    node: &Node,
+    defaults: &Defaults,
+    found: &mut Diagnostics,
+) -> Option<Arc<xml::Names>> {
+    if let Some(node) = node.get("envelope") {
+        xml::envelope(xml.as_mut().filter(|_| defaults.soap.is_some()), node, defaults, found);
+    }
+    xml.map(Arc::new)
 }
 
 /// Values that travel as objects, in JSON.

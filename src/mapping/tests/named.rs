@@ -186,7 +186,7 @@ entities:
         json(m.entity(), &read.record),
         json!({ "id": "7", "name": "Ewa", "registration_ids": [{ "scheme": "49645", "value": "a" }, { "scheme": "7", "value": "b" }] })
     );
-    assert_eq!(m.unread(&Bytes::from(body)), ["field_valu", "*.id"]);
+    assert_eq!(m.unread(&Bytes::from(body)), ["answer.contractor[].*.id", "answer.contractor[].field_valu"]);
     let none =
         m.inward(&answer(200, "<answer><contractor><id>7</id></contractor></answer>"), &m.entity().all());
     assert_eq!(json(m.entity(), &none.unwrap().record)["registration_ids"], json!([]));
