@@ -29,6 +29,8 @@ pub struct Abilities {
     pub actions: Vec<Action>,
     /// Leaves that some line fills.
     pub told: FieldSet,
+    /// Of them those that are the moment at which an answer was received, and nothing of the record.
+    pub received: FieldSet,
     /// Leaves that a new record may have.
     pub created: FieldSet,
     /// Leaves that a new record must have.
@@ -70,6 +72,7 @@ impl Mapping {
         Abilities {
             actions,
             told: self.mapped(),
+            received: self.received(),
             created: create.writable.intersection(&open),
             required: create.required.intersection(&open),
             updated: self.view(Action::Update).writable.intersection(&open),

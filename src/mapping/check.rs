@@ -314,6 +314,7 @@ fn answer_of(body: &str) -> NativeAnswer {
         status: StatusCode::OK,
         headers: HeaderMap::new(),
         body: Bytes::copy_from_slice(body.as_bytes()),
+        received: None,
     }
 }
 

@@ -34,6 +34,7 @@
 //!     status: http::StatusCode::OK,
 //!     headers: http::HeaderMap::new(),
 //!     body: bytes::Bytes::from_static(br#"{"id":"7","attributes":{"word":"new"}}"#),
+//!     received: None,
 //! };
 //! let mut json = Vec::new();
 //! let inward = mapping.inward(&answer, &wanted).unwrap();
@@ -104,7 +105,7 @@ pub use inward::{Inward, Page, RowFault};
 pub use listing::{ListError, Listing};
 pub use load::System;
 pub use model::{Finding, Mapping, What};
-pub use native::{NativeAnswer, NativeRequest};
+pub use native::{NativeAnswer, NativeRequest, Received};
 pub use outward::{MappingFault, Whose, WriteView};
 pub use parts::{Changes, Creation, PartChange, PartDraft, PartRequest, PartVersions};
 pub use returned::Made;

@@ -21,6 +21,7 @@ mod needs;
 mod pages;
 mod parts;
 mod sets;
+mod settings;
 mod texts;
 
 use std::{collections::HashMap, sync::Arc};
