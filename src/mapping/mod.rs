@@ -111,7 +111,7 @@ pub use parts::{Changes, Creation, PartChange, PartDraft, PartRequest, PartVersi
 pub use returned::Made;
 pub use scan::BadJson;
 pub use settled::{Before, Settled};
-pub use trial::{Back, Tried};
+pub use trial::{Back, Follows, Trial, Tried};
 pub use unread::NewFields;
 pub use watched::Stale;
 pub use xml::{BadXml, Tag, Tags};
