@@ -12,12 +12,14 @@ mod matching;
 mod names;
 mod natives;
 mod openapi;
+mod stands;
 #[cfg(test)]
 mod tests;
 mod text;
 
 pub use edmx::{Described, EdmxError, KeyPart, Version, described_edmx};
 pub use matching::{Line, Sure, matched};
-pub use natives::{Hints, Native, Natives, Rows, WrittenOn};
+pub use natives::{Hints, Native, Natives, WrittenOn};
 pub use openapi::{DescribedError, described};
-pub use text::{Draft, Drafted, Odata};
+pub use stands::Stands;
+pub use text::{Draft, Drafted, Odata, Places};
