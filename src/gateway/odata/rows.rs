@@ -66,7 +66,13 @@ pub(super) async fn list(
         filter: wanted.filter.clone(),
         sort: Vec::new(),
         fields: Some(wanted.fields.intersection(&visible)),
-        limit: RECORDS_MAX.min(limits.limit_max),
+        // No more records are shown than rows are wanted.
+        limit: wanted
+            .top
+            .and_then(|top| u32::try_from(top).ok())
+            .unwrap_or(RECORDS_MAX)
+            .min(RECORDS_MAX)
+            .min(limits.limit_max),
     };
     let found = if wanted.top == Some(0) {
         Found { shown: Vec::new(), links: Vec::new(), next: None, skip: 0, truncated: false, count: None }
