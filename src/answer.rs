@@ -135,6 +135,19 @@ impl Answer {
         Self::odata(body, frame.style.content_type())
     }
 
+    /// A page of rows as OData, and how many they are.
+    pub fn rows(
+        form: (odata::Style, &str),
+        (entity, flat): (&Entity, &odata::Flat),
+        items: &[Shown],
+        wanted: &odata::WantedRows,
+        next: &dyn Fn(u64) -> Option<String>,
+    ) -> (Self, u64) {
+        let records: Vec<&Record> = items.iter().map(Shown::record).collect();
+        let (body, told) = flat.page(form, entity, &records, wanted, next);
+        (Self::odata(body, form.0.content_type()), told)
+    }
+
     /// One record as OData, and what stands beside it. Its tag is the one that the record has everywhere, so it can be
     /// sent back with a change.
     pub fn row(

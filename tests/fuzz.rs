@@ -236,6 +236,7 @@ fn any_xml_is_a_record_that_reads_back_or_a_fault() {
         status: http::StatusCode::OK,
         headers: http::HeaderMap::new(),
         body: bytes::Bytes::copy_from_slice(body),
+        received: None,
     };
     let mut read = 0_u32;
     let seen = std::cell::RefCell::new(&mut read);

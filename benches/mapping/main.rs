@@ -46,7 +46,12 @@ fn system(name: &str, text: &str) -> System {
 }
 
 fn answer(body: String) -> NativeAnswer {
-    NativeAnswer { status: StatusCode::OK, headers: HeaderMap::new(), body: Bytes::from(body) }
+    NativeAnswer {
+        status: StatusCode::OK,
+        headers: HeaderMap::new(),
+        body: Bytes::from(body),
+        received: None,
+    }
 }
 
 /// A contact as HubSpot answers it, padded with properties nobody asked for to 2 KiB.

@@ -5,6 +5,7 @@ mod compare;
 mod draft;
 mod exact;
 mod quality;
+mod recorded;
 mod references;
 mod report;
 mod trial;

@@ -8,7 +8,10 @@ use super::{
     names::{alike, words},
     natives::{NAIVE, Native, Natives, WrittenOn},
 };
-use crate::schema::{Entity, Leaf, LeafKind, Standard};
+use crate::{
+    mapping::is_country_name,
+    schema::{Entity, Leaf, LeafKind, Standard},
+};
 
 /// From which likeness on a match is proposed, and from which it is called sure.
 const PROPOSED: f32 = 0.5;
@@ -139,7 +142,7 @@ fn likeness(leaf: &str, native: &Native, both_lists: bool) -> f32 {
         return 0.0;
     }
     let leaf_words: Vec<String> = words(&leaf.replace('.', " "));
-    best = best.max(alike(&leaf_words, &words(&native.path.join(" "))) * 0.95);
+    best = best.max(alike(&leaf_words, &words(&native.named().join(" "))) * 0.95);
     let (parents, parent_names) = (words(&around.replace('.', " ")), words(&parents_of(native).join(" ")));
     match (parents.is_empty(), parent_names.is_empty()) {
         // Which list it is, all its fields say together.
@@ -152,7 +155,7 @@ fn likeness(leaf: &str, native: &Native, both_lists: bool) -> f32 {
 }
 
 fn parents_of(native: &Native) -> &[String] {
-    native.path.split_last().map_or(&[], |(_, before)| before)
+    native.named().split_last().map_or(&[], |(_, before)| before)
 }
 
 /// Whether what stood there can hardly be anything else.
@@ -183,7 +186,9 @@ fn how(leaf: &Leaf, native: &Native) -> Option<Vec<String>> {
                 if !native.all(|text| matches!(text, "true" | "false")) {
                     return None;
                 }
-                how.push("as: { wire: text }".to_owned());
+                if !hints.all_text {
+                    how.push("as: { wire: text }".to_owned());
+                }
             } else if !native.boolean && !is_undescribed(native) {
                 return None;
             }
@@ -207,15 +212,7 @@ fn how(leaf: &Leaf, native: &Native) -> Option<Vec<String>> {
                 return None;
             }
         }
-        LeafKind::Code(codes) if Standard::of(codes).is_some() => {
-            let is_one = |text: &String| text.is_empty() || codes.iter().any(|code| **code == **text);
-            if !native.text {
-                return None;
-            }
-            if !native.examples.iter().all(is_one) {
-                how.push(units(codes, native)?);
-            }
-        }
+        LeafKind::Code(codes) if Standard::of(codes).is_some() => how = as_standard(codes, native)?,
         LeafKind::Code(codes) => {
             if !native.text && !native.boolean {
                 return None;
@@ -231,6 +228,18 @@ fn how(leaf: &Leaf, native: &Native) -> Option<Vec<String>> {
         how.push("filter_at: never".to_owned());
     }
     Some(how)
+}
+
+/// Codes that everybody shares, or what people call countries.
+fn as_standard(codes: &Arc<[Arc<str>]>, native: &Native) -> Option<Vec<String>> {
+    let is_one = |text: &String| text.is_empty() || codes.iter().any(|code| **code == **text);
+    let is_country = Standard::of(codes).is_some_and(|standard| standard.format == "country");
+    match () {
+        () if !native.text => None,
+        () if native.examples.iter().all(is_one) => Some(Vec::new()),
+        () if is_country && native.all(is_country_name) => Some(vec!["values: $country_names".to_owned()]),
+        () => units(codes, native).map(|table| vec![table]),
+    }
 }
 
 fn as_text(leaf: &Leaf, native: &Native) -> Option<Vec<String>> {
@@ -271,7 +280,9 @@ fn as_number(leaf: &Leaf, native: &Native) -> Option<Vec<String>> {
         if !native.all(is_decimal) && native.format != "decimal" {
             return None;
         }
-        as_words.push("wire: text".to_owned());
+        if !native.hints.all_text {
+            as_words.push("wire: text".to_owned());
+        }
     } else if !native.number && !is_undescribed(native) {
         return None;
     }

@@ -13,6 +13,7 @@ mod matching;
 mod names;
 mod natives;
 mod openapi;
+mod stands;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -20,6 +21,7 @@ mod text;
 pub use edmx::{Described, EdmxError, KeyPart, Version, described_edmx};
 pub use listed::{Listed, NoList, listed};
 pub use matching::{Line, Sure, matched};
-pub use natives::{Hints, Native, Natives, Rows, WrittenOn};
+pub use natives::{Hints, Native, Natives, WrittenOn};
 pub use openapi::{DescribedError, described};
-pub use text::{Draft, Drafted, Odata};
+pub use stands::Stands;
+pub use text::{Draft, Drafted, Odata, Places};

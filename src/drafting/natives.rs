@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
 
+use super::stands::Stands;
+
 /// LIMIT: fields of one description, how deep, and examples kept of each.
 const FIELDS_MAX: usize = 2_000;
 const DEPTH_MAX: usize = 12;
@@ -52,6 +54,8 @@ pub struct Hints {
     pub upper: bool,
     /// Whether the system refuses to filter or to sort by it.
     pub unasked: bool,
+    /// Whether the system knows nothing but texts, so that what is no text need not say so.
+    pub all_text: bool,
     /// Whether it is a GUID, which stands without quotes in a question.
     pub guid: bool,
     /// Why a line that names it is never sure; empty where it may be.
@@ -69,23 +73,14 @@ pub enum WrittenOn {
     Update,
 }
 
-/// Where the records stand in an answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Rows {
-    /// The answer is one record.
-    Record,
-    /// They stand in a list at this name.
-    Under(String),
-    /// The answer is a list of them.
-    Bare,
-}
-
 /// All fields of one kind of record.
 #[derive(Clone, Debug, Default)]
 pub struct Natives {
     fields: BTreeMap<(usize, Vec<String>), Native>,
     /// What an answer says of how it went, where it does.
     pub(super) outcome: Option<Outcome>,
+    /// Whether answers are XML, where all values are texts.
+    pub(super) is_xml: bool,
 }
 
 /// Names by which an answer says whether it is one.
@@ -120,36 +115,33 @@ impl Natives {
         self.fields.values()
     }
 
-    /// Learns from a recorded answer: one record, a list of them, or a page that holds one.
-    pub fn learn(&mut self, answer: &Json) -> Rows {
-        match answer {
-            Json::Array(items) => {
-                items.iter().for_each(|item| self.record(item));
-                Rows::Bare
-            }
-            Json::Object(map) => {
-                self.outcome = self.outcome.take().or_else(|| Outcome::of(map));
-                let is_page = |(_, value): &(&String, &Json)| {
-                    value.as_array().is_some_and(|items| {
-                        !items.is_empty()
-                            && items.iter().all(|item| item.as_object().is_some_and(|map| map.len() > 1))
-                    })
-                };
-                let lists: Vec<_> = map.iter().filter(is_page).collect();
-                // A page holds little besides its rows; a record with lines holds much.
-                match lists.as_slice() {
-                    [(name, Json::Array(items))] if map.len() <= 6 && !map.contains_key("id") => {
-                        items.iter().for_each(|item| self.record(item));
-                        Rows::Under((*name).clone())
-                    }
-                    _ => {
-                        self.record(answer);
-                        Rows::Record
-                    }
-                }
-            }
-            _ => Rows::Record,
+    /// Whether answers are XML.
+    pub fn is_xml(&self) -> bool {
+        self.is_xml
+    }
+
+    /// Learns from a recorded answer that is a document, as a tree.
+    pub fn learn_xml(&mut self, answer: &Json, entity: &str) -> Stands {
+        self.is_xml = true;
+        self.learn_at(answer, Stands::of_xml(answer, entity))
+    }
+
+    /// Learns from a recorded answer: one record, or a list of them, whatever stands around.
+    pub fn learn(&mut self, answer: &Json, entity: &str) -> Stands {
+        if let Json::Object(map) = answer {
+            self.outcome = self.outcome.take().or_else(|| Outcome::of(map));
         }
+        self.learn_at(answer, Stands::of(answer, entity))
+    }
+
+    fn learn_at(&mut self, answer: &Json, stands: Stands) -> Stands {
+        let inside = stands.path().iter().try_fold(answer, |json, name| json.get(name));
+        match (&stands, inside) {
+            (Stands::List(_), Some(Json::Array(items))) => items.iter().for_each(|item| self.record(item)),
+            (_, Some(record)) => self.record(record),
+            (_, None) => {}
+        }
+        stands
     }
 
     fn record(&mut self, record: &Json) {
@@ -179,7 +171,9 @@ impl Natives {
     }
 
     fn note(&mut self, path: &[String], list: usize, value: &Json) {
+        let all_text = self.is_xml;
         let Some(native) = self.field(path, list) else { return };
+        native.hints.all_text = all_text;
         let text = match value {
             Json::String(text) => {
                 native.text = true;
@@ -216,9 +210,17 @@ impl Natives {
 }
 
 impl Native {
-    /// Its own name.
+    /// Its own name; of an element's own text the element's.
     pub fn name(&self) -> &str {
-        self.path.last().map_or("", String::as_str)
+        self.named().last().map_or("", String::as_str)
+    }
+
+    /// The names on the way to it that say something.
+    pub(super) fn named(&self) -> &[String] {
+        match self.path.split_last() {
+            Some((last, before)) if last == "#" => before,
+            _ => &self.path,
+        }
     }
 
     /// Whether all that stood there passes, and something did.

@@ -26,15 +26,16 @@ pub(super) fn shipped() -> Schema {
 fn drafted(entity: &str, answers: &[Json]) -> String {
     let schema = shipped();
     let mut natives = Natives::default();
-    let rows: Vec<Rows> = answers.iter().map(|answer| natives.learn(answer)).collect();
-    write(&schema, entity, &natives, rows.into_iter().find(|rows| *rows != Rows::Record))
+    let mut places = Places::default();
+    answers.iter().for_each(|answer| places.add(natives.learn(answer, entity)));
+    write(&schema, entity, &natives, places)
 }
 
-fn write(schema: &Schema, entity: &str, natives: &Natives, rows: Option<Rows>) -> String {
+fn write(schema: &Schema, entity: &str, natives: &Natives, places: Places) -> String {
     let entity = schema.entity(entity).unwrap();
     let lines = matched(entity, natives);
     let draft =
-        Draft { system: "shop", entity, base: None, at: None, rows, natives, lines: &lines, odata: None };
+        Draft { system: "shop", entity, base: None, at: None, places, natives, lines: &lines, odata: None };
     draft.write(&[]).text
 }
 
@@ -146,7 +147,7 @@ fn an_openapi_description_gives_names_types_enums_and_the_path() {
     let schema = shipped();
     let (name, natives, at) = described(&openapi, "Product", None).unwrap();
     assert_eq!((name.as_str(), at.as_deref()), ("ProductDto", Some("/articles")));
-    let text = write(&schema, "Product", &natives, None);
+    let text = write(&schema, "Product", &natives, Places::default());
     for line in [
         "      name: name # nothing seen; What it is called",
         "      kind: { at: kind, values: { Goods: goods, Service: service }, else: unknown } # as in Goods",
@@ -210,7 +211,7 @@ fn choices_of_a_field_become_a_table_of_values_however_they_are_listed() {
         let mut natives = Natives::default();
         let list = json!([{ "name": "sku", "type": "string" }, { "name": "status", "type": "select", "options": choices }]);
         natives.describe(listed(&list).unwrap());
-        let text = write(&schema, "Product", &natives, None);
+        let text = write(&schema, "Product", &natives, Places::default());
         assert!(text.contains("status: { at: status, values: { active: active }"), "{text}");
     }
 }

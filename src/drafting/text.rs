@@ -2,7 +2,8 @@
 
 use super::{
     matching::{Line, Sure, list_of},
-    natives::{Native, Natives, Outcome, Rows},
+    natives::{Native, Natives, Outcome},
+    stands::Stands,
 };
 use crate::schema::Entity;
 
@@ -17,14 +18,43 @@ pub struct Draft<'a> {
     pub base: Option<&'a str>,
     /// Where its records are, under the address.
     pub at: Option<&'a str>,
-    /// Where they stand in the answer to a list, where that is known.
-    pub rows: Option<Rows>,
+    /// Where they stand in answers, as far as that is known.
+    pub places: Places,
     /// All native fields.
     pub natives: &'a Natives,
     /// The proposed lines.
     pub lines: &'a [Line<'a>],
     /// What is OData's own, where a `$metadata` told it: key and list stand there.
     pub odata: Option<Odata>,
+}
+
+/// Where records stand in answers, as the names that lead there; none where no sample shows it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Places {
+    /// The one record of an answer.
+    pub record: Option<Vec<String>>,
+    /// The list of a page.
+    pub list: Option<Vec<String>>,
+}
+
+impl Places {
+    /// Adds what a sample shows; what an earlier one showed stays.
+    pub fn add(&mut self, stands: Stands) {
+        match stands {
+            Stands::Record(path) => self.record.get_or_insert(path),
+            Stands::List(path) => self.list.get_or_insert(path),
+        };
+    }
+
+    /// The elements around one record of a document, and whether that is a guess.
+    fn wrap(&self) -> Option<(Vec<String>, bool)> {
+        let of_list = |list: &Vec<String>| match list.as_slice() {
+            [root, .., own] => vec![root.clone(), own.clone()],
+            list => list.to_vec(),
+        };
+        let told = self.record.clone().map(|record| (record, false));
+        told.or_else(|| self.list.as_ref().map(|list| (of_list(list), true)))
+    }
 }
 
 /// The lines of a draft that a `$metadata` decides.
@@ -63,6 +93,10 @@ impl Draft<'_> {
         }
         out.line("sign_in: none # ? bearer, basic, header, oauth2 …");
         self.odata.iter().flat_map(|odata| &odata.head).for_each(|line| out.line(line));
+        if self.natives.is_xml {
+            out.line("speaks: xml");
+            out.line("absent: { any: [\"\"] } # ? what an element with nothing in it says");
+        }
         self.errors(&mut out);
         out.line("");
         out.line("entities:");
@@ -139,16 +173,19 @@ impl Draft<'_> {
             Some((key, _)) => out.line(&format!("    key: {} # ? {}", path(&key.path), as_in(key))),
             None => out.line("    key: id # ? what names a record"),
         }
-        match &self.rows {
-            Some(Rows::Under(rows)) => {
-                out.line(&format!(
-                    "    list: {{ rows: {} }} # ? how it pages",
-                    path(std::slice::from_ref(rows))
-                ));
-            }
-            Some(Rows::Record | Rows::Bare) | None => {}
+        if let Some((wrap, is_guess)) = self.places.wrap().filter(|_| self.natives.is_xml) {
+            let mark = if is_guess { " # ? where the one record of an answer stands" } else { "" };
+            out.line(&format!("    wrap: {}{mark}", path(&wrap)));
         }
-        out.line("    read: {}");
+        match self.places.list.as_deref() {
+            Some([]) => out.line("    list: { rows: . } # ? how it pages"),
+            Some(rows) => out.line(&format!("    list: {{ rows: {} }} # ? how it pages", path(rows))),
+            None => {}
+        }
+        match self.places.record.as_deref().filter(|rows| !rows.is_empty() && !self.natives.is_xml) {
+            Some(rows) => out.line(&format!("    read: {{ rows: {} }}", path(rows))),
+            None => out.line("    read: {}"),
+        }
         key.map(|(key, _)| key.path.clone()).into_iter().collect()
     }
 
@@ -217,7 +254,7 @@ fn is_plain(c: char) -> bool {
 /// The field that names a record.
 fn key<'a>(entity: &Entity, natives: &'a Natives) -> Option<(&'a Native, Sure)> {
     let own = format!("{}id", entity.name.as_str().to_lowercase());
-    let flat = |native: &Native| native.name().to_lowercase().replace(['_', '-'], "");
+    let flat = |native: &Native| native.name().to_lowercase().replace(['_', '-', '@'], "");
     // The record may stand in the answer under a name of its own: then nothing stands higher.
     let top = natives.iter().filter(|native| native.list == 0).map(|native| native.path.len()).min();
     let at_top = || natives.iter().filter(move |native| native.list == 0 && Some(native.path.len()) == top);

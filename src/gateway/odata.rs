@@ -25,8 +25,8 @@ use crate::{
     identity::{Caller, Facts},
     intake::Head,
     odata::{
-        self, Described, Expandable, Fault, Frame, Navigation, Resource, Servable, Style, Unmet, Wanted,
-        WantedOne,
+        self, Described, Expandable, Fault, Flat, Frame, Navigation, Resource, Servable, Style, Unmet,
+        Wanted, WantedOne,
     },
     policy::{self, Target},
     quota::{Admission, Greeted},
@@ -34,12 +34,15 @@ use crate::{
     schema::{Entity, FieldSet},
 };
 
+mod rows;
+
 /// What a request asks this door for.
 enum Asked {
     Service(Style),
     Metadata,
     List(Arc<Entity>, Style),
     Count(Arc<Entity>),
+    Rows(Arc<Entity>, Flat, Style),
     One(Arc<Entity>, RecordId, Style),
     Beside(Arc<Entity>, RecordId, String, Style),
 }
@@ -74,7 +77,9 @@ pub(super) async fn serve(
     let operation = match &asked {
         Asked::Service(style) => return document(exchange, &caller, greeted, &head, Some(*style)).await,
         Asked::Metadata => return document(exchange, &caller, greeted, &head, None).await,
-        Asked::List(entity, _) | Asked::Count(entity) => Operation::List(entity.clone()),
+        Asked::List(entity, _) | Asked::Rows(entity, ..) | Asked::Count(entity) => {
+            Operation::List(entity.clone())
+        }
         Asked::One(entity, id, _) | Asked::Beside(entity, id, ..) => {
             Operation::Read(entity.clone(), id.clone())
         }
@@ -89,6 +94,10 @@ pub(super) async fn serve(
     let outcome = match asked {
         Asked::List(entity, style) => match sight(&mut exchange, &facts, &head, entity).await {
             Ok(sight) => list(&mut exchange, &admission, &head, style, &sight).await,
+            Err(refusal) => Err(refusal),
+        },
+        Asked::Rows(entity, flat, style) => match sight(&mut exchange, &facts, &head, entity).await {
+            Ok(sight) => rows::list(&mut exchange, &admission, &head, style, (&sight, &flat)).await,
             Err(refusal) => Err(refusal),
         },
         Asked::One(entity, _, style) => match sight(&mut exchange, &facts, &head, entity).await {
@@ -134,7 +143,13 @@ fn asked(snapshot: &Snapshot, head: &Head) -> Result<Asked, Refusal> {
             odata::metadata_form(text(head, header::ACCEPT), raw).map_err(unmet)?;
             Ok(Asked::Metadata)
         }
-        Resource::Set(set) => Ok(Asked::List(entity(&set)?, style()?)),
+        Resource::Set(set) => match (entity(&set), rows::named(snapshot, &set)) {
+            (Err(_), Some((entity, flat))) => Ok(Asked::Rows(entity, flat, style()?)),
+            (entity, _) => Ok(Asked::List(entity?, style()?)),
+        },
+        Resource::Count(set) if entity(&set).is_err() && rows::named(snapshot, &set).is_some() => {
+            Err(unmet(Fault::Unmet(Unmet::Unsupported(format!("`$count` of the rows of `{set}`")))))
+        }
         Resource::Count(set) => Ok(Asked::Count(entity(&set)?)),
         Resource::One { set, key } => {
             Ok(Asked::One(entity(&set)?, RecordId(CompactString::from(key)), style()?))
@@ -281,6 +296,8 @@ async fn document(
             Some(style) => {
                 let listed = sights.iter().filter(|sight| sight.listed);
                 let sets: Vec<String> = listed.map(|sight| odata::set(&sight.entity)).collect();
+                let flats = rows::seen(&sights);
+                let sets: Vec<String> = sets.into_iter().chain(flats).collect();
                 (odata::service(style, &root, &sets), style.content_type())
             }
             None => {
@@ -364,9 +381,9 @@ pub(super) fn seen(describing: &Describing, entity: &Arc<Entity>) -> Option<Sigh
 
 impl Sight {
     fn described(&self) -> Described<'_> {
-        let Self { entity, columns, masked, clear, unheld, navigations, .. } = self;
+        let Self { entity, columns, masked, clear, unheld, navigations, listed, .. } = self;
         let clear = clear.minus(unheld);
-        Described { entity, columns: *columns, masked: *masked, clear, navigations }
+        Described { entity, columns: *columns, masked: *masked, clear, listed: *listed, navigations }
     }
 }
 

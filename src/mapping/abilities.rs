@@ -29,6 +29,8 @@ pub struct Abilities {
     pub actions: Vec<Action>,
     /// Leaves that some line fills.
     pub told: FieldSet,
+    /// Of them those that are the moment at which an answer was received, and nothing of the record.
+    pub received: FieldSet,
     /// Leaves that a new record may have.
     pub created: FieldSet,
     /// Leaves that a new record must have.
@@ -56,6 +58,44 @@ pub struct Paging {
     pub reach: Option<u64>,
 }
 
+impl Abilities {
+    /// What can be asked of two systems that serve one collection together: a list of both, anything else of either.
+    /// What one of them does not do itself the gate does for both.
+    pub fn beside(self, other: Self) -> Self {
+        let has = |of: &Self, action: Action| of.actions.contains(&action);
+        let can = |action: &Action| match action {
+            Action::List => has(&self, *action) && has(&other, *action),
+            Action::Read | Action::Create | Action::Update | Action::Delete | Action::Call => {
+                has(&self, *action) || has(&other, *action)
+            }
+        };
+        let needed = match [&self, &other].map(|of| has(of, Action::Create)) {
+            [true, true] => self.required.intersection(&other.required),
+            // One that makes no records needs nothing of them.
+            [true, false] => self.required,
+            [false, _] => other.required,
+        };
+        let paging = self.paging.zip(other.paging).map(|(one, two)| Paging {
+            by: "one system after another",
+            most: one.most.max(two.most),
+            reach: [one.reach, two.reach].into_iter().flatten().min(),
+        });
+        Self {
+            actions: Action::ALL.into_iter().filter(can).collect(),
+            told: self.told.union(&other.told),
+            received: self.received.intersection(&other.received),
+            created: self.created.union(&other.created),
+            required: needed,
+            updated: self.updated.union(&other.updated),
+            filters: self.filters.iter().copied().filter(|one| other.filters.contains(one)).collect(),
+            // Their records stand in each other's order only where the gate sorts them.
+            sorts: FieldSet::EMPTY,
+            paging,
+            has_version: self.has_version && other.has_version,
+        }
+    }
+}
+
 impl Mapping {
     /// All of it.
     pub fn abilities(&self) -> Abilities {
@@ -70,6 +110,7 @@ impl Mapping {
         Abilities {
             actions,
             told: self.mapped(),
+            received: self.received(),
             created: create.writable.intersection(&open),
             required: create.required.intersection(&open),
             updated: self.view(Action::Update).writable.intersection(&open),

@@ -210,7 +210,13 @@ impl Node {
     pub(super) fn at(&self, steps: &[Step]) -> Option<&Self> {
         steps.iter().try_fold(self, |node, step| match step {
             Step::Key(name) => node.find(name).map(|(_, child)| child),
-            Step::Index(_) | Step::Up | Step::Answer | Step::Head | Step::Asked | Step::Find(..) => None,
+            Step::Index(_)
+            | Step::Up
+            | Step::Answer
+            | Step::Head
+            | Step::Asked
+            | Step::Received
+            | Step::Find(..) => None,
         })
     }
 }

@@ -263,3 +263,8 @@ pub(super) fn names() -> impl Iterator<Item = (&'static str, &'static str)> {
         .filter_map(|line| line.split_once(' '))
         .flat_map(|(code, names)| names.split('|').chain([code]).map(move |name| (name, code)))
 }
+
+/// Whether the standing table knows a country by this name.
+pub fn is_country_name(text: &str) -> bool {
+    names().any(|(name, _)| name == text)
+}

@@ -5,7 +5,8 @@
 
 use super::{
     dialect::Dialect,
-    model::{KeyForm, Mapping},
+    model::{KeyForm, Mapping, Source},
+    path::Step,
 };
 use crate::schema::{FieldSet, Fields, Filter, LeafId, Op, Value};
 
@@ -20,6 +21,16 @@ impl Mapping {
     /// Leaves that lines of this mapping fill.
     pub fn own(&self) -> FieldSet {
         self.entity.all().minus(&self.unmapped)
+    }
+
+    /// Leaves that are the moment at which an answer was received.
+    pub fn received(&self) -> FieldSet {
+        let mut leaves = FieldSet::EMPTY;
+        self.root.lines(false, &mut |line, _| match &line.source {
+            Source::Native(native) if native.write_at.steps() == [Step::Received] => leaves.insert(line.leaf),
+            _ => {}
+        });
+        leaves
     }
 
     /// Leaves that other systems tell.

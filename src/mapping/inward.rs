@@ -7,7 +7,9 @@ use super::{
     codec::{Codec, Got, bounded},
     errors::SystemFault,
     listing::Listing,
-    model::{EachPart, Finding, Join, Line, Mapping, Named, ObjectPart, Part, Rule, Source, Then, What},
+    model::{
+        EachPart, Finding, Join, Line, ListCall, Mapping, Named, ObjectPart, Part, Rule, Source, Then, What,
+    },
     native::NativeAnswer,
     scan::{BadJson, Raw, Scanner},
     trie::{Node, Raws, walk},
@@ -119,6 +121,17 @@ impl Mapping {
         answer: &NativeAnswer,
         wanted: &FieldSet,
     ) -> Result<Page, SystemFault> {
+        let (call, raws, rows) = self.listed(listing, answer, wanted)?;
+        self.page(listing, call, (answer, &raws), rows)
+    }
+
+    /// The rows of an answer to a list, and what stands around them; whatever follows the page.
+    pub(super) fn listed<'a>(
+        &'a self,
+        listing: &Listing,
+        answer: &'a NativeAnswer,
+        wanted: &FieldSet,
+    ) -> Result<(&'a ListCall, Raws<'a>, Rows), SystemFault> {
         self.refuse_errors(answer)?;
         let call = self
             .lists
@@ -131,7 +144,8 @@ impl Mapping {
         if raws.twice {
             return Err(SystemFault::unreadable(RowFault::Twice.to_string()));
         }
-        self.page(listing, call, (answer, &raws), rows)
+        call.is_list(&raws)?;
+        Ok((call, raws, rows))
     }
 
     /// The rows of an answer, and what its envelope holds.

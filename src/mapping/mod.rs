@@ -34,6 +34,7 @@
 //!     status: http::StatusCode::OK,
 //!     headers: http::HeaderMap::new(),
 //!     body: bytes::Bytes::from_static(br#"{"id":"7","attributes":{"word":"new"}}"#),
+//!     received: None,
 //! };
 //! let mut json = Vec::new();
 //! let inward = mapping.inward(&answer, &wanted).unwrap();
@@ -101,19 +102,20 @@ mod tests;
 pub use abilities::{Abilities, Paging};
 pub use actions::Lead;
 pub use batch::Batch;
+pub use countries::is_country_name;
 pub use errors::{FaultKind, SystemFault};
 pub use finding::{Found, Search};
 pub use inward::{Inward, Page, RowFault};
 pub use listing::{ListError, Listing};
 pub use load::System;
 pub use model::{Finding, Mapping, What};
-pub use native::{NativeAnswer, NativeRequest};
+pub use native::{NativeAnswer, NativeRequest, Received};
 pub use outward::{MappingFault, Whose, WriteView};
 pub use parts::{Changes, Creation, PartChange, PartDraft, PartRequest, PartVersions};
 pub use returned::Made;
 pub use scan::BadJson;
 pub use settled::{Before, Settled};
-pub use trial::{Back, Tried};
+pub use trial::{Back, Follows, Trial, Tried};
 pub use unread::NewFields;
 pub use watched::Stale;
-pub use xml::{BadXml, Tag, Tags};
+pub use xml::{BadXml, Tag, Tags, local_tree};

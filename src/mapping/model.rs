@@ -142,6 +142,8 @@ pub(super) struct Around {
     pub(super) heads: Vec<(http::HeaderName, u16)>,
     /// The slot that gets the key that was asked for.
     pub(super) asked: Option<u16>,
+    /// The slot that gets the moment at which the answer was received.
+    pub(super) received: Option<u16>,
 }
 
 /// A request that reads or writes one record.

@@ -1,7 +1,9 @@
 //! What goes out to a system and what comes back, before and after the wire.
 
 use bytes::Bytes;
+use compact_str::{CompactString, format_compact};
 use http::{HeaderMap, Method, StatusCode};
+use jiff::Timestamp;
 
 /// A request in a system's own dialect. The upstream room adds the origin, the sign-in and the framing.
 #[derive(Clone, Debug)]
@@ -25,4 +27,22 @@ pub struct NativeAnswer {
     pub headers: HeaderMap,
     /// The whole body.
     pub body: Bytes,
+    /// When it had come whole; none of what was recorded.
+    pub received: Option<Received>,
+}
+
+/// The moment at which an answer had come whole, as lines read it.
+#[derive(Clone, Debug)]
+pub struct Received(CompactString);
+
+impl Received {
+    /// At a moment.
+    pub fn at(moment: Timestamp) -> Self {
+        Self(format_compact!("{moment:.3}"))
+    }
+
+    /// It in RFC 3339.
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
 }

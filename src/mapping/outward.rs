@@ -7,7 +7,7 @@ use http::{HeaderValue, Method};
 use jiff::Timestamp;
 
 use super::{
-    actions::Guard,
+    actions::{Guard, Lead},
     body::{Hole, Holes},
     errors::SystemFault,
     finding::{Found, Sought},
@@ -119,6 +119,24 @@ impl Mapping {
         now: Timestamp,
     ) -> Result<Creation, Vec<MappingFault>> {
         let call = self.create.as_ref().ok_or_else(|| vec![whole("the system cannot make such records")])?;
+        let (body, parts, leads) = self.native_of(record, found, now)?;
+        let address = format!("{}{}", self.at, call.before);
+        let request = Request::new(call.method.clone(), address).with(&call.query, &call.headers);
+        Ok(Creation {
+            record: self.finish(request, Some(self.carried(call, Naming::default(), body)?)),
+            parts,
+            leads,
+        })
+    }
+
+    /// A new record as the system has it, with nothing around it yet; what is written once it has a key; and the
+    /// fields that are led to a value.
+    pub(super) fn native_of(
+        &self,
+        record: &Record,
+        found: Option<&Found>,
+        now: Timestamp,
+    ) -> Result<(Out, Vec<PartDraft>, Vec<Lead>), Vec<MappingFault>> {
         let (leads, turns) = self.leads((None, record), &[])?;
         let out = Writing::new(true, &FieldSet::EMPTY).at(now);
         let mut out = Writing { found, splits: true, led: self.led(), ..out };
@@ -133,13 +151,7 @@ impl Mapping {
         let (mut body, mut parts) = (out.body, out.drafts);
         parts.extend(turns);
         self.beside(&mut body, now).map_err(|why| vec![whole(&why)])?;
-        let address = format!("{}{}", self.at, call.before);
-        let request = Request::new(call.method.clone(), address).with(&call.query, &call.headers);
-        Ok(Creation {
-            record: self.finish(request, Some(self.carried(call, Naming::default(), body)?)),
-            parts,
-            leads,
-        })
+        Ok((body, parts, leads))
     }
 
     /// Puts what a new record carries besides its fields.

@@ -71,12 +71,7 @@ impl Mapping {
         (answer, raws): (&NativeAnswer, &Raws<'_>),
         keys: &Keys<'_>,
     ) -> Result<Turned, SystemFault> {
-        let stands = raws.get(0, 1);
-        let is_there = call.rows_in.is_some_and(|slot| raws.get(0, slot) == Raw::Object);
-        let is_none = matches!(stands, Raw::Absent | Raw::Null) && is_there;
-        if stands != Raw::Array && !is_none {
-            return Err(SystemFault::unreadable("the answer holds no list where rows are due".to_owned()));
-        }
+        call.is_list(raws)?;
         let page = Answered { mapping: self, listing, call, answer, raws, keys };
         let (rows, first) = (u64::try_from(keys.rows).unwrap_or(u64::MAX), keys.first);
         if listing.by_key {
@@ -98,6 +93,37 @@ impl Mapping {
             After::Cut => (None, true, false),
         };
         Ok(Turned { next, truncated, narrowed, is_repeated })
+    }
+}
+
+impl ListCall {
+    /// Whether rows stand where they are due, be it none.
+    pub(super) fn is_list(&self, raws: &Raws<'_>) -> Result<(), SystemFault> {
+        let stands = raws.get(0, 1);
+        let is_there = self.rows_in.is_some_and(|slot| raws.get(0, slot) == Raw::Object);
+        let is_none = matches!(stands, Raw::Absent | Raw::Null) && is_there;
+        if stands == Raw::Array || is_none {
+            return Ok(());
+        }
+        Err(SystemFault::unreadable("the answer holds no list where rows are due".to_owned()))
+    }
+
+    /// The header field that says what follows a page, where one does.
+    pub(super) fn pages_by_head(&self) -> Option<&HeaderName> {
+        match (&self.page.next, &self.page.ends) {
+            (Next::Link { at: LinkAt::Header { name, .. } }, _) => Some(name),
+            (Next::Offset { .. } | Next::Number { .. }, Ends::Total(CountAt::Header(name)))
+            | (Next::Offset { .. } | Next::Number { .. }, Ends::Pages(CountAt::Header(name))) => Some(name),
+            (
+                Next::None
+                | Next::Token { .. }
+                | Next::Link { .. }
+                | Next::Offset { .. }
+                | Next::Number { .. }
+                | Next::Keyset,
+                _,
+            ) => None,
+        }
     }
 }
 

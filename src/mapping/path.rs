@@ -25,6 +25,8 @@ pub(super) enum Step {
     Head,
     /// From a record to the key that it was asked for by.
     Asked,
+    /// From a record to the moment at which the answer it came in was received.
+    Received,
     /// Into the element of a list whose member of that name has that text.
     Find(Arc<str>, Arc<str>),
 }
@@ -73,10 +75,12 @@ impl Path {
     }
 
     /// Reads the path of a source, which may begin at a root: `$up.` from an element of a native list, `$answer.`
-    /// or `$head.` from a record; or is `$key`.
+    /// or `$head.` from a record; or is `$key` or `$received`.
     pub(super) fn source(text: &str) -> Result<Self, String> {
-        if text == "$key" {
-            return Ok(Self(vec![Step::Asked]));
+        match text {
+            "$key" => return Ok(Self(vec![Step::Asked])),
+            "$received" => return Ok(Self(vec![Step::Received])),
+            _ => {}
         }
         for (root, step) in [("$up.", Step::Up), ("$answer.", Step::Answer), ("$head.", Step::Head)] {
             let Some(rest) = text.strip_prefix(root) else { continue };
@@ -152,7 +156,7 @@ impl Step {
     /// Whether it leads out of what it is read for.
     pub(super) fn is_root(&self) -> bool {
         match self {
-            Self::Up | Self::Answer | Self::Head | Self::Asked => true,
+            Self::Up | Self::Answer | Self::Head | Self::Asked | Self::Received => true,
             Self::Key(_) | Self::Index(_) | Self::Find(..) => false,
         }
     }
@@ -301,6 +305,7 @@ pub(super) fn joined(steps: &[Step], between: char) -> String {
             Step::Answer => out.push_str("$answer."),
             Step::Head => out.push_str("$head."),
             Step::Asked => out.push_str("$key"),
+            Step::Received => out.push_str("$received"),
             Step::Key(key) => {
                 if !out.is_empty() && !out.ends_with('.') {
                     out.push(between);

@@ -112,6 +112,7 @@ pub(super) fn answer(status: u16, body: &str) -> NativeAnswer {
         status: StatusCode::from_u16(status).unwrap(),
         headers: HeaderMap::new(),
         body: Bytes::copy_from_slice(body.as_bytes()),
+        received: None,
     }
 }
 

@@ -5,23 +5,53 @@
 //! is what a gate does.
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, StatusCode};
+use http::{HeaderName, Method};
 use serde_json::Value as Json;
 
 use super::{
     errors::SystemFault,
     inward::{Inward, RowFault},
+    keyset::Keys,
     model::{Mapping, What},
     native::{NativeAnswer, NativeRequest},
+    out::Out,
     outward::MappingFault,
+    scan::{BadJson, Scanner},
+    trie::{Node, Raws, walk},
+    xml,
 };
 use crate::{
     catalog::Action,
+    clock,
     schema::{self, Body, FieldSet, Record, View},
 };
 
 /// LIMIT: records of a list that are tried.
 const RECORDS_MAX: u32 = 100;
+
+/// An answer, tried.
+#[derive(Debug)]
+pub struct Trial {
+    /// Its records; of a list, why one cannot be read.
+    pub records: Vec<Result<Tried, RowFault>>,
+    /// Of a page of a list, how many rows stand in it, and what follows it.
+    pub page: Option<(usize, Follows)>,
+}
+
+/// What an answer says of the pages behind it.
+#[derive(Debug)]
+pub enum Follows {
+    /// There is another.
+    Another,
+    /// There is none.
+    Nothing,
+    /// There may be more than the system gives.
+    Cut,
+    /// A header field says so, and the sample has none.
+    InHead(HeaderName),
+    /// It cannot be told, and a gate would not show this page.
+    Unreadable(SystemFault),
+}
 
 /// A record of an answer, tried.
 #[derive(Debug)]
@@ -32,6 +62,8 @@ pub struct Tried {
     pub findings: Vec<(String, What)>,
     /// The fields of the entity that the answer does not tell, though a line reads them.
     pub untold: Vec<String>,
+    /// The record as it stands in the answer, without what is around it, as JSON text; none where it is made of cells.
+    pub native: Option<String>,
     /// What is sent when the entity is made anew.
     pub back: Back,
 }
@@ -47,6 +79,8 @@ pub enum Back {
         target: String,
         /// Its body.
         body: Bytes,
+        /// What of it is the record, without what is around it, as JSON text.
+        record: String,
     },
     /// It would be refused.
     Refused(Vec<MappingFault>),
@@ -54,37 +88,78 @@ pub enum Back {
     Never,
 }
 
+/// Records of an answer, and what is told of the page they stand in.
+type Read = (Vec<Result<Inward, RowFault>>, Option<(usize, Follows)>, Option<Vec<String>>);
+
 impl Mapping {
     /// Reads an answer to a read, or else to a list, and turns each record back.
     ///
     /// # Errors
-    /// Why it reads as neither; of a list's record that cannot be read, why.
-    pub fn trial(&self, body: &Bytes) -> Result<Vec<Result<Tried, RowFault>>, SystemFault> {
-        Ok(self.rows_of(body)?.into_iter().map(|row| row.map(|row| self.tried(&row))).collect())
+    /// Why it reads as neither.
+    pub fn trial(&self, answer: &NativeAnswer) -> Result<Trial, SystemFault> {
+        let (rows, page, natives) = self.rows_of(answer)?;
+        // What stands in rows is records only where each of them is one.
+        let natives = natives.filter(|natives| natives.len() == rows.len() && self.cells.is_plain());
+        let natives = natives.into_iter().flatten().map(Some).chain(std::iter::repeat(None));
+        let tried = |(row, native): (Result<Inward, RowFault>, _)| row.map(|row| self.tried(&row, native));
+        Ok(Trial { records: rows.into_iter().zip(natives).map(tried).collect(), page })
     }
 
-    fn rows_of(&self, body: &Bytes) -> Result<Vec<Result<Inward, RowFault>>, SystemFault> {
-        let answer = NativeAnswer { status: StatusCode::OK, headers: HeaderMap::new(), body: body.clone() };
+    fn rows_of(&self, answer: &NativeAnswer) -> Result<Read, SystemFault> {
         let all = self.entity.all();
-        let fault = match self.inward_of(&self.key.sample(), &answer, &all) {
-            Ok(inward) => return Ok(vec![Ok(inward)]),
+        let fault = match self.inward_of(&self.key.sample(), answer, &all) {
+            Ok(inward) => return Ok((vec![Ok(inward)], None, self.natives(None, &answer.body))),
             Err(fault) => fault,
         };
-        let listing = self.listing_of_answer(RECORDS_MAX);
-        match listing.ok().map(|listing| self.inward_list(&listing, &answer, &all)) {
-            Some(Ok(page)) => Ok(page.rows),
-            // Of the two the first is the likelier: most samples are of one record.
-            Some(Err(_)) | None => Err(fault),
-        }
+        // Of the two the first is the likelier: most samples are of one record.
+        let Ok(listing) = self.listing_of_answer(RECORDS_MAX) else { return Err(fault) };
+        let Ok((call, raws, rows)) = self.listed(&listing, answer, &all) else { return Err(fault) };
+        let (count, natives) = (rows.natives, self.natives(Some((&call.envelope, call.frame)), &answer.body));
+        let in_head = call.pages_by_head().filter(|name| !answer.headers.contains_key(*name));
+        let in_head = in_head.filter(|_| answer.headers.is_empty());
+        let keys = Keys::of(count, rows.records.iter().flatten().map(|row| row.id.as_str()));
+        let follows = match (in_head, self.turned(&listing, call, (answer, &raws), &keys)) {
+            (Some(name), _) => Follows::InHead(name.clone()),
+            (None, Ok(turned)) if turned.next.is_some() => Follows::Another,
+            (None, Ok(turned)) if turned.truncated && !turned.narrowed => Follows::Cut,
+            (None, Ok(_)) => Follows::Nothing,
+            (None, Err(fault)) => Follows::Unreadable(fault),
+        };
+        Ok((rows.records, Some((count, follows)), natives))
     }
 
-    fn tried(&self, inward: &Inward) -> Tried {
+    /// The records of an answer as they stand there: its rows, or else the one.
+    fn natives(&self, rows: Option<(&Node, u16)>, body: &[u8]) -> Option<Vec<String>> {
+        if let Some(names) = &self.words.xml {
+            let trees = self.trees_of_xml(names, rows, body)?;
+            return Some(trees.iter().map(Json::to_string).collect());
+        }
+        let own =
+            || self.read.as_ref().and_then(|call| call.rows.as_ref()).map(|rows| (&rows.root, rows.frame));
+        let (mut texts, mut around) = (Vec::new(), Raws::default());
+        let mut on_row = |scan: &mut Scanner<'_>| -> Result<(), BadJson> {
+            texts.push(scan.whole()?.to_owned());
+            Ok(())
+        };
+        let mut scan = Scanner::new(body).ok()?;
+        match rows.or_else(own) {
+            Some((place, frame)) => {
+                around.restart(frame);
+                walk(&mut scan, place, 0, &mut around, &mut on_row).ok()?;
+            }
+            None => on_row(&mut scan).ok()?,
+        }
+        Some(texts)
+    }
+
+    fn tried(&self, inward: &Inward, native: Option<String>) -> Tried {
         let path = |leaf| self.entity.leaf(leaf).map_or_else(String::new, |leaf| leaf.path.to_string());
         let untold = inward.missing.intersection(&self.mapped());
         Tried {
             entity: self.as_json(&inward.record, None),
             findings: inward.findings.iter().map(|one| (path(one.leaf), one.what.clone())).collect(),
             untold: untold.iter().map(path).collect(),
+            native,
             back: self.back(&inward.record),
         }
     }
@@ -107,9 +182,22 @@ impl Mapping {
             Ok(proposed) => proposed.record,
             Err(_) => return Back::Never,
         };
-        match self.create(&record) {
-            Ok(NativeRequest { method, target, body, .. }) => Back::Sent { method, target, body },
-            Err(faults) => Back::Refused(faults),
+        let now = clock::now().wall;
+        let own = self.native_of(&record, None, now).map(|(own, _, _)| self.told_of(&own));
+        match (self.creation_at(&record, None, now), own) {
+            (Ok(creation), Ok(record)) => {
+                let NativeRequest { method, target, body, .. } = creation.record;
+                Back::Sent { method, target, body, record }
+            }
+            (Err(faults), _) | (_, Err(faults)) => Back::Refused(faults),
+        }
+    }
+
+    /// A record on its way out as JSON text, spelt as an answer's is.
+    fn told_of(&self, record: &Out) -> String {
+        match self.words.xml {
+            Some(_) => xml::tree_of(record).to_string(),
+            None => String::from_utf8_lossy(&record.to_bytes()).into_owned(),
         }
     }
 }

@@ -46,8 +46,12 @@ impl Mapping {
     /// The paths of an answer that nothing reads: as one record, or else as a page of them. What the file ignores is
     /// left out.
     pub fn unread(&self, body: &Bytes) -> Vec<String> {
-        let answer =
-            NativeAnswer { status: http::StatusCode::OK, headers: Default::default(), body: body.clone() };
+        let answer = NativeAnswer {
+            status: http::StatusCode::OK,
+            headers: Default::default(),
+            body: body.clone(),
+            received: None,
+        };
         let all = self.entity.all();
         let listing = match self.inward_of(&self.key.sample(), &answer, &all) {
             Ok(_) => None,

@@ -8,11 +8,13 @@ mod bind;
 mod lexer;
 mod parser;
 mod range;
+mod rows;
 #[cfg(test)]
 mod tests;
 
 pub(super) use bind::{Names, filter};
 pub(super) use parser::parse;
+pub(super) use rows::{RowFilter, rows};
 
 /// LIMIT: bytes of one filter.
 pub(super) const FILTER_BYTES_MAX: usize = 16 * 1024;

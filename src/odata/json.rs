@@ -245,15 +245,15 @@ fn context(frame: &Frame<'_>, entity: &Entity, expanded: &[Expanded<'_>], end: &
     out
 }
 
-struct Writer<'a> {
-    entity: &'a Entity,
-    columns: &'a FieldSet,
-    style: Style,
+pub(super) struct Writer<'a> {
+    pub(super) entity: &'a Entity,
+    pub(super) columns: &'a FieldSet,
+    pub(super) style: Style,
 }
 
 impl Writer<'_> {
     /// The fields of an object that are wanted, each of them.
-    fn fields(&self, object: &Object, of: &str, fields: &Fields, members: &mut Members<'_>) {
+    pub(super) fn fields(&self, object: &Object, of: &str, fields: &Fields, members: &mut Members<'_>) {
         for (position, field) in (0_u16..).zip(&object.fields) {
             if !self.columns.any_in(&field.leaves) {
                 continue;
@@ -343,7 +343,7 @@ impl Writer<'_> {
     }
 }
 
-fn integer(style: Style, number: u64, out: &mut Vec<u8>) {
+pub(super) fn integer(style: Style, number: u64, out: &mut Vec<u8>) {
     if style.numbers_as_text {
         json::text(&number.to_string(), out);
     } else {
@@ -352,18 +352,18 @@ fn integer(style: Style, number: u64, out: &mut Vec<u8>) {
 }
 
 /// The members of an object, one by one.
-struct Members<'a> {
-    out: &'a mut Vec<u8>,
+pub(super) struct Members<'a> {
+    pub(super) out: &'a mut Vec<u8>,
     any: bool,
 }
 
 impl<'a> Members<'a> {
-    fn open(out: &'a mut Vec<u8>) -> Self {
+    pub(super) fn open(out: &'a mut Vec<u8>) -> Self {
         out.push(b'{');
         Self { out, any: false }
     }
 
-    fn name(&mut self, name: &str) {
+    pub(super) fn name(&mut self, name: &str) {
         if self.any {
             self.out.push(b',');
         }
@@ -372,12 +372,12 @@ impl<'a> Members<'a> {
         self.out.push(b':');
     }
 
-    fn text(&mut self, name: &str, value: &str) {
+    pub(super) fn text(&mut self, name: &str, value: &str) {
         self.name(name);
         json::text(value, self.out);
     }
 
-    fn close(self) {
+    pub(super) fn close(self) {
         self.out.push(b'}');
     }
 }

@@ -4,7 +4,9 @@
 //! that are masked above all, are told as such. Nothing stands here that the caller could not find out by asking: a
 //! navigation property only where the caller may follow it and what it leads to stands here too.
 
-use super::{names, navigation::Navigation};
+mod rows;
+
+use super::{flat::Flat, names, navigation::Navigation};
 use crate::schema::{Entity, FieldSet, Leaf, LeafId, LeafKind, Object, Shape, Way, value::ID_CHARS_MAX};
 
 /// Most digits of a decimal.
@@ -23,6 +25,8 @@ pub struct Described<'a> {
     pub masked: FieldSet,
     /// The leaves that may serve filter and order.
     pub clear: FieldSet,
+    /// Whether its records are listed: then the items of its lists are rows.
+    pub listed: bool,
     /// What may stand beside a record.
     pub navigations: &'a [Navigation],
 }
@@ -45,12 +49,26 @@ pub fn metadata(described: &[Described<'_>]) -> String {
     for one in &described {
         types(one, &described, &mut out);
     }
+    let flats: Vec<_> = described.iter().flat_map(|one| flats(one, &described)).collect();
+    for (one, flat) in &flats {
+        rows::kind(one, flat, &mut out);
+    }
     out.push_str("<EntityContainer Name=\"Container\">\n");
     for one in &described {
         set(one, &described, &mut out);
     }
+    for (one, flat) in &flats {
+        rows::set(one, flat, &mut out);
+    }
     out.push_str("</EntityContainer>\n</Schema>\n</edmx:DataServices>\n</edmx:Edmx>\n");
     out
+}
+
+/// The flat sets of an entity of which the caller sees something. A collection that is called so comes first.
+fn flats<'a>(one: &'a Described<'a>, all: &[&Described<'_>]) -> Vec<(&'a Described<'a>, Flat)> {
+    let is_free = |flat: &Flat| all.iter().all(|other| names::set(other.entity) != flat.name);
+    let is_seen = |flat: &Flat| one.listed && !flat.leaves().intersection(&one.columns).is_empty();
+    Flat::all(one.entity).filter(|flat| is_free(flat) && is_seen(flat)).map(|flat| (one, flat)).collect()
 }
 
 fn types(described: &Described<'_>, all: &[&Described<'_>], out: &mut String) {

@@ -4,7 +4,7 @@
 //!
 //! [`Resource`] is what stands under `/odata/`, [`list`] and [`one`] read the options of a URL, [`Style`] the form of
 //! answer that a caller takes, [`metadata`] describes what it may ask for, [`page`] and [`entity`] write answers,
-//! [`navigations`] are the ways from a record to others. A part of OData that is not here is refused by name
+//! [`navigations`] are the ways from a record to others, [`Flat`] sets have the items of lists as rows. A part of OData that is not here is refused by name
 //! ([`Unmet`]): nothing of a request is left out in silence.
 //!
 //! ```
@@ -37,6 +37,7 @@ pub const VERSION: &str = "4.0";
 mod accept;
 mod fault;
 mod filter;
+mod flat;
 mod json;
 mod metadata;
 mod names;
@@ -46,6 +47,7 @@ mod path;
 
 pub use accept::{Level, MetadataForm, Style, is_spoken, max_page_size, metadata_form};
 pub use fault::{CountBound, Fault, Unmet};
+pub use flat::{Flat, WantedRows};
 pub use json::{Beside, Expanded, Frame, entity, error, page, service};
 pub use metadata::{Described, metadata};
 pub use names::{NAMESPACE, set};

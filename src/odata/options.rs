@@ -70,7 +70,7 @@ const NOT_HERE: [&str; 8] =
     ["$expand", "$search", "$apply", "$compute", "$index", "$deltatoken", "$levels", "$schemaversion"];
 
 impl<'a> Servable<'a> {
-    fn names(self, entity: &'a Entity, limits: &Limits) -> Names<'a> {
+    pub(super) fn names(self, entity: &'a Entity, limits: &Limits) -> Names<'a> {
         let Self { clear, unheld } = self;
         Names { entity, clear, unheld, values_max: limits.values_max }
     }
@@ -185,6 +185,11 @@ pub(super) fn format(raw: &str) -> Option<Cow<'_, str>> {
     pairs(raw).find(named).and_then(|(_, value)| decode(value))
 }
 
+/// Whether an option is there.
+pub(super) fn has(raw: &str, option: &str) -> bool {
+    pairs(raw).any(|(name, _)| decode(name).as_deref() == Some(option))
+}
+
 fn kept(raw: &str, left_out: &[&str]) -> String {
     let is_kept = |pair: &&str| {
         let name = pair.split_once('=').map_or(*pair, |(name, _)| name);
@@ -194,7 +199,10 @@ fn kept(raw: &str, left_out: &[&str]) -> String {
 }
 
 /// Every option with its value, decoded; each once, each one that may stand here.
-fn options<'a>(raw: &'a str, allowed: &[&'static str]) -> Result<Vec<(&'static str, Cow<'a, str>)>, Fault> {
+pub(super) fn options<'a>(
+    raw: &'a str,
+    allowed: &[&'static str],
+) -> Result<Vec<(&'static str, Cow<'a, str>)>, Fault> {
     let mut found: Vec<(&'static str, Cow<'a, str>)> = Vec::new();
     for (name, value) in pairs(raw) {
         let broken =
@@ -297,7 +305,7 @@ fn order(entity: &Entity, servable: Servable<'_>, value: &str, keys_max: usize) 
     Ok(keys)
 }
 
-fn number(option: &str, value: &str) -> Result<u64, Fault> {
+pub(super) fn number(option: &str, value: &str) -> Result<u64, Fault> {
     let number = value::integer(value).ok().and_then(|number| u64::try_from(number).ok());
     number.ok_or_else(|| Fault::value(option, "expected a whole number, 0 or more"))
 }
@@ -310,7 +318,7 @@ fn boolean(value: &str) -> Result<bool, Fault> {
     }
 }
 
-fn cursor(value: &str, limits: &Limits) -> Result<String, Fault> {
+pub(super) fn cursor(value: &str, limits: &Limits) -> Result<String, Fault> {
     if value.is_empty() || value.len() > limits.cursor_bytes_max {
         let message = format!("`{}` is no place in this list; follow `@odata.nextLink`", told(value));
         return Err(Fault::value("$skiptoken", message));

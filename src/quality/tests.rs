@@ -119,6 +119,7 @@ fn looked(gathering: &Gathering, mapping: &Mapping, wanted: &FieldSet, rows: &st
         status: StatusCode::OK,
         headers: HeaderMap::new(),
         body: Bytes::from(format!("{{\"rows\":[{rows}]}}")),
+        received: None,
     };
     let page = mapping.inward_list(&listing, &answer, wanted).unwrap();
     let now = Timestamp::new(second, 0).unwrap();

@@ -196,6 +196,11 @@ impl Filter {
         self.holds(Within::Object(&entity.root, &record.fields))
     }
 
+    /// Whether an item of a list passes, of whose fields alone this asks.
+    pub fn matches_item(&self, item: &Shape, value: &Value) -> bool {
+        self.holds(Within::Value(item, value))
+    }
+
     fn holds(&self, within: Within<'_>) -> bool {
         match self {
             Self::All(all) => all.iter().all(|filter| filter.holds(within)),

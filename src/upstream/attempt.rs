@@ -19,7 +19,7 @@ use super::{
 use crate::{
     body::Body,
     clock::{self, Now},
-    mapping::{NativeAnswer, NativeRequest},
+    mapping::{NativeAnswer, NativeRequest, Received},
     wire::{Answer, Deadline, Failed, Origin, Outcome, Tunnel, gather, is_safe},
     words::RequestId,
 };
@@ -225,7 +225,8 @@ impl Upstream {
     ) -> Result<NativeAnswer, UpstreamError> {
         let (parts, body) = answer.into_parts();
         let body = gather(body, self.answer_bytes_max, deadline).await.map_err(UpstreamError::of_answer)?;
-        Ok(NativeAnswer { status: parts.status, headers: parts.headers, body })
+        let received = Some(Received::at(clock::now().wall));
+        Ok(NativeAnswer { status: parts.status, headers: parts.headers, body, received })
     }
 }
 

@@ -64,7 +64,12 @@ fn answer(body: String, status: u16, heads: &[(&'static str, &'static str)]) -> 
         .iter()
         .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
         .collect::<HeaderMap>();
-    NativeAnswer { status: StatusCode::from_u16(status).unwrap(), headers: heads, body: Bytes::from(body) }
+    NativeAnswer {
+        status: StatusCode::from_u16(status).unwrap(),
+        headers: heads,
+        body: Bytes::from(body),
+        received: None,
+    }
 }
 
 /// Compares with the snapshot of a body.

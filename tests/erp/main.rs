@@ -12,7 +12,6 @@
     reason = "tests fail by panicking, look at what they were given, and the kit is shared between binaries"
 )]
 
-#[expect(dead_code, reason = "shared between binaries; not all of it is used here")]
 #[path = "../it/kit.rs"]
 mod kit;
 #[expect(dead_code, reason = "shared between binaries; not all of it is used here")]
@@ -21,7 +20,6 @@ mod line;
 #[expect(dead_code, reason = "shared between binaries; not all of it is used here")]
 #[path = "../it/mint.rs"]
 mod mint;
-#[expect(dead_code, reason = "shared between binaries; not all of it is used here")]
 #[expect(dead_code, reason = "shared between binaries; not all of it is used here")]
 #[path = "../it/served.rs"]
 mod served;

@@ -71,10 +71,24 @@ fn a_client_by_others_reads_the_door_without_a_case_made_for_it() {
     let all = orders(&demo);
     assert!(all.len() > 200, "more than a page");
     let which = |fits: &dyn Fn(&Value) -> bool| ids(all.iter().filter(|order| fits(order)));
-    assert_eq!(
-        told["sets"],
-        json!(["customers", "invoices", "orders", "products", "shipments", "stock_levels"])
-    );
+    let sets = told["sets"].as_array().unwrap();
+    for set in [
+        "customers",
+        "invoices",
+        "orders",
+        "products",
+        "shipments",
+        "stock_levels",
+        "order_lines",
+        "invoice_lines",
+    ] {
+        assert!(sets.contains(&json!(set)), "{set}: {sets:?}");
+    }
+    // A row for each line of each order.
+    let lines = |order: &Value| (1..=order["lines"].as_array().unwrap().len()).collect::<Vec<_>>();
+    let rows: Value =
+        all.iter().flat_map(|order| lines(order).into_iter().map(|row| json!([order["id"], row]))).collect();
+    assert_eq!(told["rows"], rows);
     // It lists, page after page; counts; reads by key.
     assert_eq!(told["all"], ids(&all));
     assert_eq!(told["count"], all.len());
@@ -193,7 +207,11 @@ fn a_reader_by_oasis_finds_every_set_type_and_key_of_the_metadata() {
         let name = set["name"].as_str().unwrap();
         let of = sets[name]["$Type"].as_str().unwrap().rsplit_once('.').unwrap();
         let kind = &read[of.0][of.1];
-        assert_eq!((&kind["$Kind"], &kind["$Key"]), (&json!("EntityType"), &json!(["id"])), "{name}");
+        // Rows are named by their record and their number in it.
+        let record = kind["$Key"][0].as_str().unwrap();
+        let key = if record == "id" { json!(["id"]) } else { json!([record, "row"]) };
+        assert_eq!((&kind["$Kind"], &kind["$Key"]), (&json!("EntityType"), &key), "{name}");
+        assert_eq!(record == "id", !record.ends_with("_id"), "{name}");
         // What stands beside its records leads to a set of the same container.
         let bound = sets[name]["$NavigationPropertyBinding"].as_object();
         let ways = kind.as_object().unwrap().iter().filter(|(_, way)| way["$Kind"] == "NavigationProperty");
@@ -214,7 +232,7 @@ fn a_reader_by_oasis_finds_every_set_type_and_key_of_the_metadata() {
         // Whatever a record has, its type declares.
         let row =
             demo.get(&format!("/odata/{name}?$top=1{expand}")).send().expect(200).json()["value"][0].clone();
-        for field in row.as_object().unwrap().keys().filter(|field| !field.contains('@')) {
+        for (field, _) in row.as_object().into_iter().flatten().filter(|(field, _)| !field.contains('@')) {
             assert!(kind[field].is_object(), "{name} {field}");
         }
     }

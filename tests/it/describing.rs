@@ -74,7 +74,16 @@ fn what_cannot_be_tried_is_explained() {
     told(erp, &["--entity", "Prodct"], DESK, 2, "the file does not map `Prodct`");
     told(erp, &["--entity", "Product"], "{}", 1, "is neither one Product nor a page of them");
     told(erp, &["--entity", "Product"], "no json", 1, "is neither one Product nor a page of them");
-    told("no/such/file.yaml", &[], DESK, 1, "no/such/file.yaml");
+    told("no/such/file.yaml", &[], DESK, 1, "no/such/file.yaml`: No such file");
+    told(erp, &["--entity", "Product"], " \n", 1, "sample.json` is empty");
+    told(erp, &["--entity", "Product"], "HTTP/1.1 200 OK\nA: b", 1, "sample.json`: its head does not end");
+    told(
+        "policies/limits.yaml",
+        &[],
+        DESK,
+        2,
+        "limits.yaml` maps no entity: nothing stands under `entities`",
+    );
     told(
         erp,
         &["--entity", "Product", "--policies", "/no/such/folder"],
@@ -89,6 +98,195 @@ fn what_cannot_be_tried_is_explained() {
     fs::write(&spoilt, text.replacen("      sku: { at: number", "      skuu: { at: number", 1)).unwrap();
     told(spoilt.to_str().unwrap(), &[], DESK, 1, "      skuu: { at: number");
     assert!(Path::new(&spoilt).exists());
+}
+
+/// A shop whose answers have a wrap that its requests do not have, a list that a header field ends, and a report.
+const SHOP: &str = r#"
+system: shop
+base: https://shop.example.com
+sign_in: none
+entities:
+  Product:
+    at: /articles
+    list: { rows: data.articles, page: { number: page, size: size, most: 50, pages: { header: X-Pages } } }
+    read: { rows: data.article }
+    create: { body: { new: { article: "{record}" } }, rows: data.article }
+    fields: { sku: number, name: { at: title, norm: trim } }
+    samples:
+      - answer: '{ "data": { "articles": [ { "id": "1", "number": "a", "title": "A" } ] } }'
+        reads: '[ { "id": "1", "sku": "a", "name": "A" } ]'
+  Metric:
+    at: /report
+    key: { of: [date, figure.name] }
+    columns:
+      - { headers: heads, name: name, cells: cells, value: value }
+      - { headers: figures, name: name, cells: values, value: value, under: metrics }
+    unpivot: { each: [metrics.sessions], as: figure }
+    list: { post: "", rows: { at: rows, absent: empty }, page: { offset: offset, size: limit, total: count } }
+    fields: { metric: figure.name, value: figure.value, from: { at: date, as: { date: compact } } }
+"#;
+/// The same in XML.
+const XML_SHOP: &str = r#"
+system: shop
+base: https://shop.example.com
+sign_in: none
+speaks: xml
+entities:
+  Product:
+    at: /articles
+    key: '@id'
+    wrap: shop.article
+    list: { rows: shop.articles.article }
+    read: {}
+    create: { body: { shop: { new: "{record}" } } }
+    fields: { sku: { at: number, norm: trim }, name: 'title.language[0].#' }
+"#;
+
+fn tried_in(shop: &str, entity: &str, more: &[&str], sample: &str) -> Ran {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("shop.yaml");
+    fs::write(&file, shop).unwrap();
+    tried(file.to_str().unwrap(), &[&["--entity", entity], more].concat(), sample)
+}
+
+#[test]
+fn a_page_whose_end_stands_in_a_header_field_is_tried_with_its_head_or_without() {
+    let body = r#"{ "data": { "articles": [ { "id": "1", "number": "a", "title": "A" } ] } }"#;
+    let follows = |sample: &str| {
+        let ran = tried_in(SHOP, "Product", &["--json"], sample);
+        assert_eq!(ran.code, 0, "{ran:?}");
+        let told: Value = serde_json::from_str(&ran.out).unwrap();
+        assert_eq!(told["records"][0]["reads"]["sku"], "a");
+        told["page"]["follows"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(follows(body), "in_head");
+    let whole = |head: &str| format!("HTTP/1.1 200 OK\r\nX-Pages: {head}\r\n\r\n{body}");
+    assert_eq!([follows(&whole("3")), follows(&whole("1"))], ["another", "nothing"]);
+    let ran = tried_in(SHOP, "Product", &[], body);
+    assert!(
+        ran.out.contains("page of 1 row: whether another follows stands in the header field `x-pages`"),
+        "{ran:?}"
+    );
+    // A head that does not say what is due is told, and the records are shown all the same.
+    let ran = tried_in(SHOP, "Product", &[], &whole("many"));
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(
+        ran.out.contains("\"sku\": \"a\"") && ran.out.contains("what follows cannot be told: "),
+        "{ran:?}"
+    );
+    let ran = tried_in(SHOP, "Product", &[], "HTTP/1.1 404 Not Found\n\n{}");
+    assert!(ran.code == 1 && ran.err.contains("the system answered not found"), "{ran:?}");
+}
+
+#[test]
+fn a_report_or_a_page_that_holds_no_record_says_so() {
+    let told = |entity: &str, sample: &str, words: &str| {
+        let ran = tried_in(SHOP, entity, &[], sample);
+        assert_eq!(ran.code, 1, "{ran:?}");
+        assert!(ran.err.contains(words), "{words}: {ran:?}");
+    };
+    let heads = r#""heads": [ { "name": "date" } ], "figures": [ { "name": "users" } ]"#;
+    let row = r#"{ "cells": [ { "value": "20260314" } ], "values": [ { "value": "3" } ] }"#;
+    told("Metric", r#"{ "kind": "report" }"#, "sample.json` holds no Metric: it is a page without a row");
+    told(
+        "Metric",
+        &format!("{{ {heads}, \"rows\": [ {row} ], \"count\": 1 }}"),
+        "sample.json` holds no Metric: `unpivot` makes none of its 1 row",
+    );
+    told("Product", r#"{ "data": { "articles": [] } }"#, "it is a page without a row, so nothing was tried");
+    let sample = format!("{{ {heads}, \"rows\": [ {row} ], \"count\": 1 }}").replace("users", "sessions");
+    let ran = tried_in(SHOP, "Metric", &[], &sample);
+    assert!(ran.code == 0 && ran.out.contains("\"value\": \"3\""), "{ran:?}");
+    assert!(ran.out.contains("page of 1 row: none follows"), "{ran:?}");
+}
+
+#[test]
+fn what_goes_back_is_compared_with_the_record_whatever_stands_around_either() {
+    let lines = |shop: &str, sample: &str, due: &[&str]| {
+        let ran = tried_in(shop, "Product", &[], sample);
+        assert_eq!(ran.code, 0, "{ran:?}");
+        let at = ran.out.find("record back: POST /articles\n").unwrap_or_else(|| panic!("{ran:?}"));
+        let told: Vec<&str> = ran.out[at..].lines().skip(1).take(due.len()).collect();
+        assert_eq!(told, due, "{ran:?}");
+    };
+    let due = ["  number: \"a\"", "~ title: \"A\", came as \" A\"", "- id: \"1\""];
+    let record = r#"{ "id": "1", "number": "a", "title": " A" }"#;
+    lines(SHOP, &format!(r#"{{ "data": {{ "article": {record} }} }}"#), &due);
+    lines(SHOP, &format!(r#"{{ "data": {{ "articles": [ {record}, {record} ] }} }}"#), &due);
+    let record = "<article id=\"1\"><number> a</number><title><language>A</language></title></article>";
+    let due = ["~ number: \"a\", came as \" a\"", "  title.language: \"A\"", "- @id: \"1\""];
+    lines(XML_SHOP, &format!("<shop>{record}</shop>"), &due);
+    lines(XML_SHOP, &format!("<shop><articles>{record}{record}</articles></shop>"), &due);
+}
+
+/// A run that goes on, and what it says.
+struct Watching {
+    child: std::process::Child,
+    said: std::sync::mpsc::Receiver<String>,
+}
+
+impl Watching {
+    fn until(&self, words: &str) {
+        let soon = std::time::Duration::from_secs(30);
+        while !self
+            .said
+            .recv_timeout(soon)
+            .unwrap_or_else(|_| panic!("it never said `{words}`"))
+            .contains(words)
+        {}
+    }
+}
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+fn watching(file: &Path, sample: &Path) -> Watching {
+    use std::{io::BufRead as _, process::Stdio};
+    let policies = root().join("policies");
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_bramka"))
+        .args(["systems", "try", "--watch", "--entity", "Product"])
+        .args([file.as_os_str(), "--sample".as_ref(), sample.as_os_str()])
+        .args(["--policies".as_ref(), policies.as_os_str()])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (say, said) = std::sync::mpsc::channel();
+    let streams: [Box<dyn std::io::Read + Send>; 2] =
+        [Box::new(child.stdout.take().unwrap()), Box::new(child.stderr.take().unwrap())];
+    for stream in streams {
+        let say = say.clone();
+        std::thread::spawn(move || {
+            for line in std::io::BufReader::new(stream).lines().map_while(Result::ok) {
+                drop(say.send(line));
+            }
+        });
+    }
+    Watching { child, said }
+}
+
+#[test]
+fn a_watched_sample_is_tried_again_when_it_or_the_file_changes() {
+    let dir = tempfile::tempdir().unwrap();
+    let (file, sample) = (dir.path().join("shop.yaml"), dir.path().join("sample.json"));
+    let of = |title: &str| {
+        format!(r#"{{ "data": {{ "article": {{ "id": "1", "number": "a", "title": "{title}" }} }} }}"#)
+    };
+    fs::write(&file, SHOP).unwrap();
+    fs::write(&sample, of("first")).unwrap();
+    let run = watching(&file, &sample);
+    run.until("\"name\": \"first\"");
+    fs::write(&sample, of("second")).unwrap();
+    run.until("\"name\": \"second\"");
+    // A spoilt file is told, and watched on.
+    fs::write(&file, SHOP.replace("sku: number", "skuu: number")).unwrap();
+    run.until("`skuu` is no field of `Product` here");
+    fs::write(&file, SHOP.replace("norm: trim", "norm: [trim, upper]")).unwrap();
+    run.until("\"name\": \"SECOND\"");
 }
 
 fn drafted(more: &[&str], files: &[(&str, &str)]) -> Ran {
@@ -194,6 +392,119 @@ fn a_draft_from_a_systems_own_list_of_fields_loads_and_stands_where_its_answers_
     let ran = drafted(&["--entity", "Product", "--fields", "lamp.json"], both);
     assert_eq!(ran.code, 1, "{ran:?}");
     assert!(ran.err.contains("there is no list of fields in it"), "{ran:?}");
+}
+
+/// Drafts from samples, and lets `policy check` see the file as it was drafted, among the systems.
+fn drafted_and_checked(entity: &str, samples: &[(&str, &str)]) -> String {
+    let mut args = vec!["--entity", entity, "--system", "drafted", "--keep-samples"];
+    args.extend(samples.iter().flat_map(|(name, _)| ["--sample", name]));
+    let ran = drafted(&args, samples);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let dir = tempfile::tempdir().unwrap();
+    let policies = dir.path().join("policies");
+    crate::kit::copy_shipped(&policies);
+    fs::write(policies.join("systems/drafted.yaml"), &ran.out).unwrap();
+    let checked = run(&["policy", "check", "--without-secrets", "--policies", policies.to_str().unwrap()]);
+    assert_eq!(checked.code, 0, "{checked:?}\n{}", ran.out);
+    ran.out
+}
+
+fn has_lines(draft: &str, lines: &[&str]) {
+    for line in lines {
+        assert!(draft.lines().any(|other| other == *line), "{line}\n{draft}");
+    }
+}
+
+#[test]
+fn wrappers_and_bare_lists_are_drafted_with_where_their_records_stand() {
+    let row = r#"{ "Id": "58", "GivenName": "Ewa", "FamilyName": "Nowak", "Active": true }"#;
+    let page = format!(
+        r#"{{ "QueryResponse": {{ "Customer": [ {row} ], "startPosition": 1, "maxResults": 1 }}, "time": "2026-03-01T08:00:00Z" }}"#
+    );
+    let one = format!(r#"{{ "Customer": {}, "time": "2026-03-01T08:00:00Z" }}"#, row.replace("58", "59"));
+    let draft = drafted_and_checked("Customer", &[("page.json", &page), ("one.json", &one)]);
+    has_lines(
+        &draft,
+        &[
+            "    key: Id",
+            "    list: { rows: QueryResponse.Customer } # ? how it pages",
+            "    read: { rows: Customer }",
+            "      given_name: GivenName # as in Ewa",
+            "    samples:",
+        ],
+    );
+    let draft = drafted_and_checked("Customer", &[("page.json", &format!("[ {row} ]"))]);
+    has_lines(
+        &draft,
+        &[
+            "    list: { rows: . } # ? how it pages",
+            "    read: {}",
+            "      given_name: GivenName # as in Ewa",
+        ],
+    );
+}
+
+#[test]
+fn xml_is_drafted_with_its_wrap_its_attributes_and_the_texts_of_its_elements() {
+    let one = r#"<?xml version="1.0"?><shop><article id="17"><number>lamp-1</number><title><![CDATA[Lamp]]></title>
+      <weight unit="kg">2.5</weight><barcode/></article></shop>"#;
+    let page = r#"<shop><articles><article id="18"><number>lamp-2</number><title>Lamp</title><barcode>4006381333931</barcode></article></articles></shop>"#;
+    let draft = drafted_and_checked("Product", &[("one.xml", one), ("page.xml", page)]);
+    has_lines(
+        &draft,
+        &[
+            "speaks: xml",
+            "    key: '@id'",
+            "    wrap: shop.article",
+            "    list: { rows: shop.articles.article } # ? how it pages",
+            "      gtin: barcode # as in 4006381333931",
+            "    samples:",
+        ],
+    );
+    let told = |samples: &[(&str, &str)], words: &str| {
+        let mut args = vec!["--entity", "Product"];
+        args.extend(samples.iter().flat_map(|(name, _)| ["--sample", name]));
+        let ran = drafted(&args, samples);
+        assert!(ran.code == 1 && ran.out.is_empty() && ran.err.contains(words), "{words}: {ran:?}");
+    };
+    told(&[("x.xml", "<shop><article>")], "x.xml` is not read: the answer is not well-formed XML");
+    told(
+        &[("x.xml", one), ("x.json", DESK)],
+        "x.json` is not of the kind of the other descriptions and samples",
+    );
+    told(&[("x.xml", "<e:Envelope xmlns:e='urn:e'><e:Body/></e:Envelope>")], "is an envelope of SOAP");
+}
+
+#[test]
+fn names_of_countries_are_drafted_by_their_table() {
+    let address = |country: &str| {
+        format!(
+            r#"{{ "id": "1", "addresses": [ {{ "city": "Rzym", "country": "{country}", "zip": "00-100" }} ] }}"#
+        )
+    };
+    let draft =
+        drafted_and_checked("Customer", &[("a.json", &address("Poland")), ("b.json", &address("Niemcy"))]);
+    assert!(draft.contains("country: { at: country, values: $country_names }"), "{draft}");
+    let draft = drafted_and_checked("Customer", &[("a.json", &address("PL")), ("b.json", &address("DE"))]);
+    assert!(draft.contains("country: country #"), "{draft}");
+    let draft =
+        drafted_and_checked("Customer", &[("a.json", &address("Poland")), ("b.json", &address("Elsewhere"))]);
+    assert!(!draft.contains("country: "), "{draft}");
+}
+
+#[test]
+fn what_gives_no_line_is_no_draft() {
+    let nothing = |sample: &str, words: &str| {
+        let ran = drafted(&["--entity", "Order", "--sample", "x.json"], &[("x.json", sample)]);
+        assert_eq!((ran.code, ran.out.as_str()), (1, ""), "{ran:?}");
+        assert!(ran.err.contains(words), "{ran:?}");
+    };
+    nothing(
+        r#"{ "wheels": 4 }"#,
+        "no line can be drafted for `Order`: nothing that is known of its records is called like a field of it",
+    );
+    nothing("[]", "no line can be drafted for `Order`");
+    nothing(r#"{ "currency[": "EUR" }"#, "none of the 1 fields that are called like one of it can be read");
 }
 
 /// A service of OData 4, small.

@@ -238,6 +238,43 @@ fn what_cannot_be_compared_is_told_and_is_no_loss() {
 }
 
 #[test]
+fn several_systems_that_serve_together_are_compared_as_one() {
+    let policies = root().join("policies");
+    let with = |new: &str, more: &[&str]| compared(&policies, "crm", new, "customers", more);
+    let each = ["dataverse", "dataverse-contacts"].map(|new| told(&with(new, &["--json"])));
+    let ran = with("dataverse,dataverse-contacts", &["--json"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    let both = told(&ran);
+    // What either of them tells or takes is told and taken; only what neither does is lost.
+    let mut kept = 0;
+    for what in ["fields told", "fields of a new record", "fields of a change"] {
+        for line in each[0]["lines"].as_array().unwrap().iter().filter(|line| line["what"] == what) {
+            let name = line["name"].as_str().unwrap();
+            let is = stands(&both, what, name);
+            let lost = each.iter().all(|one| stands(one, what, name) == "lost");
+            assert_eq!(is == "lost", lost, "{what} {name}");
+            kept += usize::from(!lost && line["is"] == "lost");
+        }
+    }
+    assert!(kept > 0, "each of them tells what the other does not");
+    // What one filters by and the other does not is left to the gate; so is every order.
+    let lines = both["lines"].as_array().unwrap();
+    let filters = lines.iter().filter(|line| line["what"] == "filters by the system" && line["is"] != "lost");
+    for line in filters {
+        let name = line["name"].as_str().unwrap();
+        let all = each.iter().all(|one| {
+            matches!(stands(one, "filters by the system", name).as_str(), Some("same" | "gained"))
+        });
+        assert!(all, "{name}");
+    }
+    assert!(lines.iter().all(|line| line["what"] != "orders by the system" || line["is"] == "lost"));
+    let live = with("dataverse,dataverse-contacts", &["--live"]);
+    assert!(live.code == 2 && live.err.contains("compares one system with one other"), "{live:?}");
+    let unknown = with("dataverse,", &[]);
+    assert!(unknown.code == 2 && unknown.err.contains("there is no system ``"), "{unknown:?}");
+}
+
+#[test]
 fn help_says_that_live_data_is_not_compared() {
     let ran = run(&["systems", "compare", "--help"]);
     assert_eq!(ran.code, 0, "{ran:?}");

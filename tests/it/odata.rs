@@ -83,7 +83,9 @@ fn a_tool_finds_its_way_from_the_service_document_to_every_record() {
     assert_eq!(demo.get("/odata").send().expect(200).body, service.body);
     let sets = rows(&service);
     let names: Vec<&str> = sets.iter().map(|set| set["url"].as_str().unwrap()).collect();
+    let (names, flat) = names.split_at(6);
     assert_eq!(names, ["customers", "invoices", "orders", "products", "shipments", "stock_levels"]);
+    assert!(flat.contains(&"order_lines") && flat.contains(&"invoice_lines"), "{flat:?}");
     for name in names {
         let all = whole(&demo, Who::App, &format!("/odata/{name}"));
         let other = listed(&demo, Who::App, &name.replace('_', "-"));
@@ -322,6 +324,85 @@ fn a_partner_finds_its_own_records_and_fields_and_no_word_of_others() {
     );
     let hidden = refused(demo.get(&path).by(Who::Partner).send(), 404);
     assert_eq!((&hidden["code"], &hidden["message"]), (&missing["code"], &missing["message"]));
+}
+
+/// The lines of orders as rows: what the orders themselves show.
+fn lines_of(orders: &[Value]) -> Vec<Value> {
+    let rows = orders.iter().flat_map(|order| {
+        (1..).zip(order["lines"].as_array().unwrap()).map(|(number, line)| {
+            let mut row = line.clone();
+            row["order_id"] = order["id"].clone();
+            row["row"] = json!(number);
+            row
+        })
+    });
+    rows.collect()
+}
+
+#[test]
+fn items_of_a_list_are_rows_that_show_what_their_records_do() {
+    let demo = Demo::start_with(roomy, &[]);
+    let as_set = |rows: &[Value]| rows.iter().map(Value::to_string).collect::<BTreeSet<_>>();
+    for who in [Who::App, Who::Partner] {
+        let all = whole(&demo, who, "/odata/order_lines");
+        assert_eq!(all, lines_of(&whole(&demo, who, "/odata/orders")));
+        let sets = rows(&demo.get("/odata/").by(who).send().expect(200));
+        assert_eq!(sets.iter().filter(|set| set["url"] == "order_lines").count(), 1);
+        // A row that passes is there, and no other of its record.
+        let one = all[1]["order_id"].as_str().unwrap();
+        let over = |row: &Value| amount(&row["quantity"]) > 2.0;
+        let passes: [(String, &dyn Fn(&Value) -> bool); 4] = [
+            ("quantity gt 2".to_owned(), &over),
+            (format!("order_id eq '{one}'"), &|row| row["order_id"] == one),
+            (format!("quantity gt 2 and order_id ne '{one}'"), &|row| row["order_id"] != one && over(row)),
+            ("not (quantity gt 2) or sku eq '1007'".to_owned(), &|row| !over(row) || row["sku"] == "1007"),
+        ];
+        for (filter, passes) in passes {
+            let found = whole(&demo, who, &format!("/odata/order_lines?$filter={}", encoded(&filter)));
+            let due: Vec<Value> = all.iter().filter(|row| passes(row)).cloned().collect();
+            assert!(!due.is_empty() && due.len() < all.len(), "{filter}");
+            assert_eq!(as_set(&found), as_set(&due), "{filter}");
+        }
+        let most = all.len() - 1;
+        let top = whole(&demo, who, &format!("/odata/order_lines?$top={most}&$select=order_id,quantity"));
+        let told = |row: &Value| json!({ "order_id": row["order_id"], "quantity": row["quantity"] });
+        assert_eq!(top, all.iter().take(most).map(told).collect::<Vec<_>>());
+    }
+    assert!(demo.get("/odata/order_lines").send().expect(200).json()["@odata.nextLink"].is_string());
+    // What nobody shows the partner is no field of its rows, and what is nowhere is none.
+    let unknown = |field: &str| {
+        let path = format!("/odata/order_lines?$filter={field}%20eq%20null");
+        let error = refused(demo.get(&path).by(Who::Partner).send(), 400);
+        error["details"].to_string().replace(field, "NAME")
+    };
+    assert_eq!(unknown("net_price"), unknown("zzzzz"));
+    let metadata = demo.get("/odata/$metadata").by(Who::Partner).send().expect(200);
+    let text = String::from_utf8(metadata.body.to_vec()).unwrap();
+    assert!(
+        text.contains("<EntitySet Name=\"order_lines\" EntityType=\"bramka.Order_lines__row\">"),
+        "{text}"
+    );
+    assert!(!text.contains("net_price") && !text.contains("customer_emails"), "{text}");
+    refused(demo.get("/odata/customer_emails").by(Who::Partner).send(), 403);
+    refused(demo.get("/odata/order_wheels").send(), 404);
+    for option in ["$orderby=quantity", "$skip=1", "$count=true"] {
+        refused(demo.get(&format!("/odata/order_lines?{option}")).send(), 501);
+    }
+    refused(demo.get("/odata/order_lines/$count").send(), 501);
+    let both = encoded("quantity gt 2 or order_id eq 'x'");
+    refused(demo.get(&format!("/odata/order_lines?$filter={both}")).send(), 501);
+}
+
+#[test]
+fn rows_are_written_down_as_the_records_they_stand_in() {
+    let stage = Stage::open(|_| {});
+    let answer = stage.get("/odata/order_lines?$top=4").expect(200);
+    let entry = stage.written(&answer).pop().unwrap();
+    assert_eq!((&entry["action"], &entry["path"]), (&json!("list"), &json!("/odata/order_lines")));
+    let groups = entry["shown"].as_array().unwrap();
+    let shown: usize = groups.iter().map(|group| group["records"].as_array().unwrap().len()).sum();
+    assert_eq!(rows(&answer).len(), 4);
+    assert!((1..=4).contains(&shown), "no more records than rows: {entry}");
 }
 
 #[test]

@@ -109,6 +109,29 @@ fn a_change_that_ended_half_way_is_told_as_that_here_and_in_the_journal_and_is_n
 }
 
 #[test]
+fn a_success_of_which_a_part_failed_is_written_down_as_done_in_part() {
+    let stage = Stage::open(|policies: &Path| {
+        with(MAY)(policies);
+        let first = "  - { status: 429, is: rate_limited, text: error.message } # whatever its code\n";
+        let matcher = "  - { status: any, at: externalDocumentNumber, equals: HALF, is: partial }\n";
+        change(policies, "systems/erp.yaml", first, &format!("{matcher}{first}"));
+    });
+    let path = stage.open_order();
+    let answer =
+        keyed(&stage, Method::PATCH, &path, "k-3", &json!({ "buyer_reference": "HALF" })).refused(502);
+    assert!(answer.json()["type"].as_str().unwrap().ends_with("/partly-done"), "{answer:?}");
+    assert_eq!(answer.header("retry-after"), None);
+    let entries = stage.written(&answer);
+    let told: Vec<&str> = entries.iter().filter_map(|entry| entry["refusal"].as_str()).collect();
+    assert_eq!(told, ["system_partial"]);
+    let notes = entries.last().unwrap()["notes"].to_string();
+    assert!(notes.contains(r#"["outcome","partly"]"#), "{notes}");
+    stage.erp.forget();
+    let again = keyed(&stage, Method::PATCH, &path, "k-3", &json!({ "buyer_reference": "HALF" }));
+    assert!(again.status >= 400 && changes(&stage).is_empty(), "{again:?}");
+}
+
+#[test]
 fn a_new_order_whose_line_cannot_be_made_goes_again_where_the_file_says_so() {
     let stage = Stage::open(|policies| apart(policies, ", undo: delete"));
     let buyer = stage.get(&stage.open_order()).expect(200).json()["customer"].clone();

@@ -56,6 +56,8 @@ def read():
     }
     # What stands beside a record: with it, or by a request of the client's own.
     told["expanded"] = [[row.number for row in one.invoices] for one in orders.expand(order.invoices).limit(20)]
+    # Lines of orders as a table of their own.
+    told["rows"] = [[row.order_id, row.row] for row in service.query(service.entities["order_lines"]).all()]
     named = service.query(level).expand(level.product_record)
     told["named"] = [[row.sku, row.product_record.sku] for row in named]
     told["followed"] = [row.number for row in first.invoices]

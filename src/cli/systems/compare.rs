@@ -34,6 +34,7 @@ use crate::{
 #[command(after_help = "Examples:\n  \
     bramka systems compare crm new-crm.yaml --collection customers\n  \
     bramka systems compare shop new-shop.yaml --collection orders --json\n  \
+    bramka systems compare crm crm-firms,crm-people --collection customers\n  \
     bramka systems compare crm crm-new --collection customers --live --ignore updated_at --most 1000\n  \
     bramka systems compare erp erp-new --collection stock-levels --live --key sku+location.code --pairs keys.csv\n\n\
     It compares what the two files say, and tells statements that would keep the new system from serving. With\n\
@@ -43,9 +44,9 @@ use crate::{
     Exit code 0 where nothing is lost and no record differs, 1 where something is or does, 2 where it could not be\n\
     compared.")]
 pub(in crate::cli) struct Compare {
-    /// The system in use: its name in `systems/` or `systems/catalogue/`, or its file
+    /// The system in use: its name in `systems/` or `systems/catalogue/`, or its file; several with `,`
     old: String,
-    /// The one that shall serve instead
+    /// The one that shall serve instead, or several that shall together
     new: String,
     /// Which collection
     #[arg(long)]
@@ -116,11 +117,21 @@ fn compared(arguments: &Compare) -> Result<Compared, VerbError> {
             VerbError::Misused(format!("`{named}` does not map {}; it maps {maps}", entity.name))
         })
     };
-    let (old, new) = (of(&arguments.old)?, of(&arguments.new)?);
+    let all = |named: &str| named.split(',').map(str::trim).map(of).collect::<Result<Vec<_>, _>>();
+    let (old, new) = (all(&arguments.old)?, all(&arguments.new)?);
+    if arguments.live.is_wanted() && old.len().max(new.len()) > 1 {
+        let message = "`--live` compares one system with one other; compare each of several by itself";
+        return Err(VerbError::Misused(message.to_owned()));
+    }
     // What another system tells is told whoever serves.
     let loaded = policy::compiled(bundle, &arguments.policies).ok();
     let parts = loaded.as_ref().map(|loaded| loaded.snapshot.parts(entity)).unwrap_or_default();
-    let [before, after] = [&old, &new].map(|mapping| joined(mapping.abilities(), &parts));
+    let [before, after] = [&old, &new].map(|systems| {
+        let each = systems.iter().map(|mapping| joined(mapping.abilities(), &parts));
+        each.reduce(Abilities::beside)
+    });
+    let none = || VerbError::Misused("name two systems".to_owned());
+    let (before, after) = (before.ok_or_else(none)?, after.ok_or_else(none)?);
     let live = match arguments.live.is_wanted() {
         true => Some(live::compared(arguments, &schema, entity, [&before, &after])?),
         false => None,
@@ -129,7 +140,7 @@ fn compared(arguments: &Compare) -> Result<Compared, VerbError> {
         lines: lines(entity, &before, &after),
         paging: [before.paging, after.paging],
         live,
-        statements: statements(loaded, &new, &before.told, &after.told),
+        statements: statements(loaded, &new, &before.told, &parts),
     })
 }
 
@@ -209,12 +220,15 @@ fn of_name<'s>(systems: &'s [SystemSheet], name: &str) -> Option<&'s SystemSheet
     systems.iter().find(|sheet| sheet.name.value == name)
 }
 
-/// Statements that read what the new system never tells. What the old one does not tell either is no loss.
-fn statements(loaded: Option<Loaded>, new: &Mapping, before: &FieldSet, after: &FieldSet) -> Statements {
+/// Statements that read what a new system never tells. What the old one does not tell either is no loss.
+fn statements(loaded: Option<Loaded>, new: &[Arc<Mapping>], before: &FieldSet, parts: &[Part]) -> Statements {
     let Some(loaded) = loaded else { return Statements::Unknown };
-    let of = |told| loaded.snapshot.policies.unfounded(new.entity(), told, new.system()).0;
-    let before = of(before);
-    let lost = of(after).into_iter().filter(|found| !before.contains(found)).collect();
+    let mut lost = Vec::new();
+    for new in new {
+        let of = |told| loaded.snapshot.policies.unfounded(new.entity(), told, new.system()).0;
+        let (before, after) = (of(before), of(&joined(new.abilities(), parts).told));
+        lost.extend(after.into_iter().filter(|found| !before.contains(found)));
+    }
     Statements::Unfounded(lost, loaded.files)
 }
 

@@ -12,11 +12,11 @@ use bytes::Bytes;
 use clap::Args;
 use serde_json::{Value as Json, value::RawValue};
 
-use super::trial::{sample, schema_of};
+use super::{recorded, trial::schema_of};
 use crate::{
     cli::{Came, error::VerbError, out},
-    drafting::{self, Described, Draft, Drafted, Natives, Rows},
-    mapping::System,
+    drafting::{self, Described, Draft, Drafted, Natives, Places, Stands},
+    mapping::{self, System, Tried},
     schema::{Entity, Schema},
     words::{
         Diagnostics, Severity, SystemName,
@@ -26,6 +26,8 @@ use crate::{
 
 /// LIMIT: lines that are taken out because they do not load.
 const TAKEN_OUT_MAX: usize = 64;
+/// What stands before a line that was taken out.
+const LEFT_OUT: &str = "# left out,";
 /// LIMIT: bytes of a description.
 const DESCRIPTION_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
@@ -85,12 +87,23 @@ pub(super) fn run(arguments: &DraftOf) -> Result<Came, VerbError> {
         entity,
         base: known.base.as_deref(),
         at: known.at.as_deref(),
-        rows: known.rows.clone(),
+        places: known.places.clone(),
         natives: known.natives(),
         lines: &lines,
         odata: known.edmx.as_ref().map(|described| described.odata(&lines)),
     };
     let (text, trouble) = loading(draft.write(&[]), &schema);
+    let left_out = text.lines().filter(|line| line.trim_start().starts_with(LEFT_OUT)).count();
+    if lines.len() <= left_out {
+        let why = match left_out {
+            0 => "nothing that is known of its records is called like a field of it".to_owned(),
+            _ => format!("none of the {left_out} fields that are called like one of it can be read"),
+        };
+        return Err(VerbError::NotThere(format!(
+            "no line can be drafted for `{}`: {why}; look whether it is the entity that is meant",
+            entity.name
+        )));
+    }
     if let Some(trouble) = trouble {
         out::say(text.trim_end());
         out::note(&format!("this draft does not load yet: {trouble}"));
@@ -114,8 +127,8 @@ struct Known {
     natives: Natives,
     base: Option<String>,
     at: Option<String>,
-    rows: Option<Rows>,
-    samples: Vec<(PathBuf, Bytes)>,
+    places: Places,
+    samples: Vec<Sample>,
     edmx: Option<Described>,
 }
 
@@ -137,27 +150,13 @@ impl Known {
                 .filter(|url| url.starts_with("https://"))
                 .map(|url| url.trim_end_matches('/').to_owned());
         }
-        let mut edmx = arguments.edmx.as_deref().map(|path| metadata(path, arguments)).transpose()?;
+        let edmx = arguments.edmx.as_deref().map(|path| metadata(path, arguments)).transpose()?;
         if let Some(described) = &edmx {
             at = Some(format!("/{}", described.set));
         }
-        let mut rows = None;
-        let mut samples = Vec::new();
+        let mut known = Self { natives, base, at, places: Places::default(), samples: Vec::new(), edmx };
         for path in &arguments.sample {
-            let bytes = sample(path)?;
-            let bytes = if edmx.is_some() { odata_rows(&bytes) } else { bytes };
-            let json: Json = serde_json::from_slice(&bytes)
-                .map_err(|error| VerbError::NotThere(format!("`{}` is no JSON: {error}", path.display())))?;
-            if let Some(described) = &mut edmx {
-                described.natives.learn(&json);
-                samples.extend(one_record(&bytes, Some(&Rows::Bare)).map(|row| (path.clone(), row.into())));
-                continue;
-            }
-            let found = natives.learn(&json);
-            if found != Rows::Record {
-                rows = Some(found);
-            }
-            samples.push((path.clone(), bytes));
+            known.learn(path, &arguments.entity)?;
         }
         if let Some(path) = &arguments.fields {
             let found = drafting::listed(&description(path)?);
@@ -166,9 +165,74 @@ impl Known {
             if let Some(of) = &listed.of {
                 out::note(&format!("drafting from the fields of `{of}`"));
             }
-            natives.describe(listed);
+            known.natives.describe(listed);
         }
-        Ok(Self { natives, base, at, rows, samples, edmx })
+        Ok(known)
+    }
+
+    fn learn(&mut self, path: &Path, entity: &str) -> Result<(), VerbError> {
+        let no = |why: String| VerbError::NotThere(format!("`{}` {why}", path.display()));
+        let bytes = recorded::answer(path)?.body;
+        let is_xml = bytes.trim_ascii_start().starts_with(b"<");
+        if is_xml && self.edmx.is_some() || !self.samples.is_empty() && is_xml != self.natives().is_xml() {
+            return Err(no(
+                "is not of the kind of the other descriptions and samples: a system speaks JSON or XML"
+                    .to_owned(),
+            ));
+        }
+        let keep = |text: Option<String>, stands: Stands| {
+            text.map(|text| Sample { path: path.to_owned(), bytes: text.into(), stands })
+        };
+        if is_xml {
+            let tree = mapping::local_tree(&bytes).map_err(|why| no(format!("is not read: {why}")))?;
+            if tree.pointer("/Envelope/Body").is_some() {
+                let why =
+                    "is an envelope of SOAP, of which no request can be drafted: write the file by hand";
+                return Err(no(why.to_owned()));
+            }
+            let stands = self.natives.learn_xml(&tree, entity);
+            self.places.add(stands.clone());
+            self.samples.extend(keep(String::from_utf8(bytes.to_vec()).ok(), stands));
+            return Ok(());
+        }
+        let json = |bytes: &Bytes| {
+            serde_json::from_slice::<Json>(bytes).map_err(|error| no(format!("is no JSON: {error}")))
+        };
+        let Some(described) = &mut self.edmx else {
+            let stands = self.natives.learn(&json(&bytes)?, entity);
+            self.places.add(stands.clone());
+            self.samples.extend(keep(String::from_utf8(bytes.to_vec()).ok(), stands));
+            return Ok(());
+        };
+        let rows = odata_rows(&bytes);
+        described.natives.learn(&json(&rows)?, entity);
+        self.samples.extend(keep(first_row(&rows, &[]), Stands::Record(Vec::new())));
+        Ok(())
+    }
+}
+
+/// A recorded answer.
+struct Sample {
+    path: PathBuf,
+    bytes: Bytes,
+    stands: Stands,
+}
+
+impl Sample {
+    /// The answer and what it reads as, for the file: of a page its first record, where an answer may be one alone.
+    fn kept(&self, tried: &[&Tried], places: &Places, is_xml: bool) -> Option<(String, String)> {
+        let whole = || String::from_utf8(self.bytes.to_vec()).ok().map(|text| text.trim().to_owned());
+        let first = format!("{:#}", tried.first()?.entity);
+        match &self.stands {
+            Stands::Record(_) => Some((whole()?, first)),
+            Stands::List(rows) if !is_xml && places.record.as_ref().is_none_or(Vec::is_empty) => {
+                Some((first_row(&self.bytes, rows)?, first))
+            }
+            Stands::List(_) => {
+                let all: Json = tried.iter().map(|tried| tried.entity.clone()).collect();
+                Some((whole()?, format!("{all:#}")))
+            }
+        }
     }
 }
 
@@ -260,7 +324,7 @@ fn loading(drafted: Drafted, schema: &Schema) -> (String, Option<String>) {
         match lines.get_mut(line.saturating_sub(1)) {
             Some(text) if !text.trim_start().starts_with('#') => {
                 let indent: String = text.chars().take_while(|c| *c == ' ').collect();
-                *text = format!("{indent}# left out, {why}: {}", text.trim());
+                *text = format!("{indent}{LEFT_OUT} {why}: {}", text.trim());
             }
             _ => return (lines.join("\n"), Some(why)),
         }
@@ -286,40 +350,42 @@ fn tried(text: &str, entity: &Entity, schema: &Schema, known: &Known) -> TriedOu
     let mut out = TriedOut::default();
     let Ok(system) = load(text, schema) else { return out };
     let Some(mapping) = system.entity(entity.name.as_str()) else { return out };
-    for (path, bytes) in &known.samples {
-        let path = path.display();
-        let Some(record) = one_record(bytes, known.rows.as_ref()) else { continue };
-        match mapping.trial(&Bytes::copy_from_slice(record.as_bytes())) {
-            Err(fault) => out.told.push(format!("{path}: does not read: {fault}")),
-            Ok(rows) => {
-                for tried in rows.iter().flatten() {
-                    for (field, what) in &tried.findings {
-                        out.told.push(format!("{path}: `{field}` does not fit: {}", what.as_str()));
-                    }
-                    if tried.findings.is_empty() && out.samples.is_empty() {
-                        out.samples.push((record.clone(), format!("{:#}", tried.entity)));
-                    }
+    for sample in &known.samples {
+        let path = sample.path.display();
+        let trial = match mapping.trial(&recorded::of_body(sample.bytes.clone())) {
+            Ok(trial) => trial,
+            Err(fault) => {
+                out.told.push(format!("{path}: does not read: {fault}"));
+                continue;
+            }
+        };
+        let fit: Vec<&Tried> = trial.records.iter().flatten().collect();
+        for tried in &fit {
+            for (field, what) in &tried.findings {
+                let told = format!("{path}: `{field}` does not fit: {}", what.as_str());
+                if !out.told.contains(&told) {
+                    out.told.push(told);
                 }
             }
+        }
+        let withheld = trial.records.len() - fit.len();
+        if withheld > 0 {
+            out.told.push(format!("{path}: {withheld} of {} records do not read", trial.records.len()));
+        }
+        if withheld == 0 && fit.iter().all(|tried| tried.findings.is_empty()) && out.samples.is_empty() {
+            out.samples.extend(sample.kept(&fit, &known.places, known.natives().is_xml()));
         }
     }
     out
 }
 
-/// The text of the one record of an answer, or of a page's first.
-fn one_record(bytes: &Bytes, rows: Option<&Rows>) -> Option<String> {
-    let text = std::str::from_utf8(bytes).ok()?;
-    let first = |list: &RawValue| {
-        let items: Vec<&RawValue> = serde_json::from_str(list.get()).ok()?;
-        items.first().map(|item| item.get().to_owned())
-    };
-    let whole: &RawValue = serde_json::from_str(text).ok()?;
-    match rows {
-        Some(Rows::Bare) => first(whole),
-        Some(Rows::Under(name)) => {
-            let map: std::collections::HashMap<String, &RawValue> = serde_json::from_str(text).ok()?;
-            map.get(name).and_then(|list| first(list))
-        }
-        Some(Rows::Record) | None => Some(whole.get().trim().to_owned()),
+/// The text of the first of the rows that stand there.
+fn first_row(bytes: &Bytes, rows: &[String]) -> Option<String> {
+    let mut at: &RawValue = serde_json::from_slice(bytes).ok()?;
+    for name in rows {
+        let map: std::collections::HashMap<String, &RawValue> = serde_json::from_str(at.get()).ok()?;
+        at = map.get(name)?;
     }
+    let items: Vec<&RawValue> = serde_json::from_str(at.get()).ok()?;
+    items.first().map(|item| item.get().to_owned())
 }

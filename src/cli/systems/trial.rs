@@ -1,8 +1,7 @@
 //! `bramka systems try`: what a system's file makes of a recorded answer, and what it would send back.
 
 use std::{
-    fs,
-    io::{self, Read as _},
+    fs, io,
     path::{Path, PathBuf},
     sync::Arc,
     thread,
@@ -13,27 +12,25 @@ use bytes::Bytes;
 use clap::Args;
 use serde_json::{Value as Json, json};
 
-use super::exact;
+use super::{exact, recorded};
 use crate::{
     cli::{Came, error::VerbError, out},
     config::{Colour, Files, Placeholders, RawBundle, Report, Source},
-    mapping::{Back, Mapping, System, Tried},
+    mapping::{Back, Follows, Mapping, System, Trial, Tried},
     schema::{self, Schema},
     words::{Diagnostics, SystemName, tree},
 };
 
 /// How often the files are looked at while they are watched.
 const LOOK_EVERY: Duration = Duration::from_millis(300);
-/// LIMIT: bytes of a sample; an answer of a system is no longer.
-const SAMPLE_BYTES_MAX: u64 = 32 * 1024 * 1024;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     bramka systems try policies/systems/shop.yaml --entity Product --sample article.json\n  \
     curl -s https://shop.example.com/api/articles | bramka systems try shop.yaml --sample -\n  \
     bramka systems try shop.yaml --sample article.json --watch\n\n\
-    The answer may be one record or a page of a list. Exit code 1 where it does not read, a value does not fit,\n\
-    or what was read would be refused on its way back.")]
+    The answer may be one record or a page of a list, with its head (`curl -i`) or without. Exit code 1 where it does\n\
+    not read or holds no record, a value does not fit, or what was read would be refused on its way back.")]
 pub(in crate::cli) struct Try {
     /// The system's file; it need not belong to the policies
     file: PathBuf,
@@ -88,42 +85,88 @@ fn changed(arguments: &Try) -> Vec<Option<SystemTime>> {
 fn once(arguments: &Try) -> Result<Came, VerbError> {
     let schema = schema_of(&arguments.policies)?;
     let mapping = mapping(arguments, &schema)?;
-    let sample = sample(&arguments.sample)?;
-    let rows = match mapping.trial(&sample) {
-        Ok(rows) => rows,
-        Err(fault) => {
-            return Err(VerbError::NotThere(format!(
-                "`{}` is neither one {} nor a page of them: {fault}",
-                arguments.sample.display(),
-                mapping.name()
-            )));
-        }
-    };
-    let unread = mapping.unread(&sample);
-    let bad = rows.iter().any(|row| match row {
-        Ok(tried) => !tried.findings.is_empty() || matches!(tried.back, Back::Refused(_)),
-        Err(_) => true,
-    });
+    let sample = recorded::answer(&arguments.sample)?;
+    let trial = mapping.trial(&sample).map_err(|fault| {
+        let (path, entity) = (arguments.sample.display(), mapping.name());
+        VerbError::NotThere(format!("`{path}` is neither one {entity} nor a page of them: {fault}"))
+    })?;
+    let unread = mapping.unread(&sample.body);
+    let paging = trial.page.as_ref().map(Paging::of);
     if arguments.json {
-        let rows: Vec<Json> = rows
-            .iter()
-            .map(|row| row.as_ref().map_or_else(|why| json!({ "withheld": why.to_string() }), as_json))
-            .collect();
-        out::say(
-            &json!({ "entity": mapping.name().as_str(), "records": rows, "unread": unread }).to_string(),
-        );
+        say_json(&mapping, &trial, paging.as_ref(), &unread);
     } else {
         let paint = Paint(out::colour(&io::stdout()));
-        let given = Given { sample: &sample, many: rows.len() > 1 };
-        for row in &rows {
+        let given = Given { sample: &sample.body, many: trial.records.len() > 1 };
+        for row in &trial.records {
             match row {
                 Ok(tried) => given.say(&mapping, tried, &paint),
                 Err(why) => out::say(&paint.bad(&format!("withheld: {why}"))),
             }
         }
         say_list(&paint.head("read by no line"), unread.iter().map(String::as_str));
+        if let Some(page) = &paging {
+            out::say(&paint.head(&page.told));
+        }
     }
+    if let Some(page) = paging.as_ref().filter(|_| trial.records.is_empty()) {
+        let why = match page.rows {
+            0 => "it is a page without a row, so nothing was tried".to_owned(),
+            rows => format!("`unpivot` makes none of its {}", counted(rows)),
+        };
+        out::note(&format!("`{}` holds no {}: {why}", arguments.sample.display(), mapping.name()));
+    }
+    let bad = trial.records.is_empty()
+        || paging.is_some_and(|page| page.is_wrong)
+        || trial.records.iter().any(|row| match row {
+            Ok(tried) => !tried.findings.is_empty() || matches!(tried.back, Back::Refused(_)),
+            Err(_) => true,
+        });
     Ok(if bad { Came::Wrong } else { Came::Right })
+}
+
+fn say_json(mapping: &Mapping, trial: &Trial, page: Option<&Paging>, unread: &[String]) {
+    let records: Vec<Json> = trial
+        .records
+        .iter()
+        .map(|row| row.as_ref().map_or_else(|why| json!({ "withheld": why.to_string() }), as_json))
+        .collect();
+    let page = page.map(|page| json!({ "rows": page.rows, "follows": page.word, "told": page.told }));
+    let told =
+        json!({ "entity": mapping.name().as_str(), "records": records, "page": page, "unread": unread });
+    out::say(&told.to_string());
+}
+
+fn counted(rows: usize) -> String {
+    format!("{rows} row{}", if rows == 1 { "" } else { "s" })
+}
+
+/// What is told of a page.
+struct Paging {
+    rows: usize,
+    word: &'static str,
+    told: String,
+    is_wrong: bool,
+}
+
+impl Paging {
+    fn of((rows, follows): &(usize, Follows)) -> Self {
+        let (word, told) = match follows {
+            Follows::Another => ("another", "another follows".to_owned()),
+            Follows::Nothing => ("nothing", "none follows".to_owned()),
+            Follows::Cut => ("cut", "there may be more than the system gives".to_owned()),
+            Follows::InHead(name) => (
+                "in_head",
+                format!(
+                    "whether another follows stands in the header field `{name}`: record the answer with `curl -i` to see it"
+                ),
+            ),
+            Follows::Unreadable(fault) => {
+                ("unreadable", format!("what follows cannot be told: {}", fault.text))
+            }
+        };
+        let told = format!("page of {}: {told}", counted(*rows));
+        Self { rows: *rows, word, told, is_wrong: matches!(follows, Follows::Unreadable(_)) }
+    }
 }
 
 pub(super) fn schema_of(policies: &Path) -> Result<Schema, VerbError> {
@@ -164,28 +207,15 @@ fn mapping(arguments: &Try, schema: &Schema) -> Result<Arc<Mapping>, VerbError> 
         Some(entity) => system.entity(entity),
         None => only(),
     };
-    mapping.cloned().ok_or_else(|| match &arguments.entity {
-        Some(entity) => VerbError::Misused(format!("the file does not map `{entity}`; it maps {}", names())),
-        None => VerbError::Misused(format!("name one with `--entity`: the file maps {}", names())),
+    mapping.cloned().ok_or_else(|| {
+        VerbError::Misused(match (&arguments.entity, names()) {
+            (_, names) if names.is_empty() => {
+                format!("`{}` maps no entity: nothing stands under `entities`", arguments.file.display())
+            }
+            (Some(entity), names) => format!("the file does not map `{entity}`; it maps {names}"),
+            (None, names) => format!("name one with `--entity`: the file maps {names}"),
+        })
     })
-}
-
-pub(super) fn sample(path: &Path) -> Result<Bytes, VerbError> {
-    let mut bytes = Vec::new();
-    let limit = SAMPLE_BYTES_MAX.saturating_add(1);
-    let read = if path == Path::new("-") {
-        io::stdin().lock().take(limit).read_to_end(&mut bytes)
-    } else {
-        fs::File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes))
-    };
-    read.map_err(VerbError::file(path))?;
-    if bytes.len() as u64 > SAMPLE_BYTES_MAX {
-        return Err(VerbError::Misused(format!(
-            "`{}` is larger than {SAMPLE_BYTES_MAX} bytes",
-            path.display()
-        )));
-    }
-    Ok(bytes.into())
 }
 
 fn as_json(tried: &Tried) -> Json {
@@ -195,7 +225,7 @@ fn as_json(tried: &Tried) -> Json {
         .map(|(path, what)| json!({ "field": path, "what": what.as_str(), "told": what.to_string() }))
         .collect();
     let back = match &tried.back {
-        Back::Sent { method, target, body } => json!({
+        Back::Sent { method, target, body, .. } => json!({
             "method": method.as_str(),
             "target": target,
             "body": serde_json::from_slice::<Json>(body)
@@ -240,11 +270,11 @@ impl Given<'_> {
                     out::say(&paint.bad(&format!("refused: {}: {}", fault.pointer, fault.message)));
                 }
             }
-            Back::Sent { method, target, body } => {
+            Back::Sent { method, target, body, record } => {
                 out::say(&paint.head(&format!("record back: {method} {target}")));
                 let back = String::from_utf8_lossy(body);
-                let came = native.as_deref().and_then(exact::values);
-                match (came, exact::values(&back)) {
+                // Like with like: the record alone, whatever stands around it on either way.
+                match (tried.native.as_deref().and_then(exact::values), exact::values(record)) {
                     (Some(came), Some(goes)) => say_differences(&came, &goes, paint),
                     _ => out::say(exact::pretty(&back).trim_end()),
                 }

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    drafting::{Draft, matched, tests::shipped},
+    drafting::{Draft, Places, matched, tests::shipped},
     mapping::System,
     words::{Diagnostics, SystemName, tree},
 };
@@ -91,8 +91,16 @@ fn drafted(metadata: &str, entity: &str, set: Option<&str>) -> String {
     let at = format!("/{}", described.set);
     let odata = Some(described.odata(&lines));
     let natives = &described.natives;
-    let draft =
-        Draft { system: "erp", entity, base: None, at: Some(&at), rows: None, natives, lines: &lines, odata };
+    let draft = Draft {
+        system: "erp",
+        entity,
+        base: None,
+        at: Some(&at),
+        places: Places::default(),
+        natives,
+        lines: &lines,
+        odata,
+    };
     draft.write(&[]).text
 }
 

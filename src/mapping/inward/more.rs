@@ -39,7 +39,9 @@ impl Mapping {
         let head = |name: &http::HeaderName| answer.headers.get(name).and_then(|value| value.to_str().ok());
         let heads = around.heads.iter().map(|(name, to)| (*to, head(name).map_or(Raw::Absent, Raw::Text)));
         let key = around.asked.map(|to| (to, asked.map_or(Raw::Absent, Raw::Text)));
-        let mut given: Vec<_> = heads.chain(key).collect();
+        let received = answer.received.as_ref().map_or(Raw::Absent, |at| Raw::Text(at.as_str()));
+        let received = around.received.map(|to| (to, received));
+        let mut given: Vec<_> = heads.chain(key).chain(received).collect();
         if !around.slots.is_empty() {
             let mut raws = Raws::new(&self.words.absent);
             raws.restart(around.frame);

@@ -93,7 +93,7 @@ pub(super) fn load(
     fit_together(node, of, (select.as_ref(), &cells, defaults.speaks), all, &lists, (&mut frame, found));
     xml::check(words, &frame.root, &written, (all, &lists), node, found);
     Some(Mapping {
-        around: around(&frame, node, &lists, found),
+        around: around(&frame, node, (&lists, update.is_some()), found),
         filters: filters(entity, &lines, select.as_ref(), defaults.speaks),
         key_names: key_names(&key, select.as_ref(), defaults.speaks),
         select: select.map(|words| select_of(words, &lines, (&key, &cells), version.as_ref(), &narrow)),
@@ -204,7 +204,10 @@ fn root(
     let fields: Option<Node> = keys.required("fields", loader.found);
     loader.parts = super::parts::PartWords::read(entity, node, loader.found);
     let root = match fields {
-        Some(fields) => loader.object(&entity.root, &fields, frame, !cells.cells.is_plain()),
+        Some(fields) => {
+            let fields = loader.defaults.settled(&fields, loader.found);
+            loader.object(&entity.root, &fields, frame, !cells.cells.is_plain())
+        }
         None => ObjectPart::default(),
     };
     loader.lines.unpivoted(cells);
@@ -220,12 +223,18 @@ fn finish(frame: &mut Frame, node: &Node, found: &mut Diagnostics) {
 }
 
 /// What records are given of the answers they come in.
-fn around(record: &Frame, node: &Node, lists: &[ListCall], found: &mut Diagnostics) -> Option<Around> {
-    let mut asked = None;
+fn around(
+    record: &Frame,
+    node: &Node,
+    (lists, is_changed): (&[ListCall], bool),
+    found: &mut Diagnostics,
+) -> Option<Around> {
+    let (mut asked, mut received) = (None, None);
     let (mut frame, mut slots, mut heads) = (Frame::default(), Vec::new(), Vec::new());
     for (steps, to) in &record.outside {
         match steps.as_slice() {
             [Step::Asked] => asked = Some(*to),
+            [Step::Received] => received = Some(*to),
             [Step::Answer, rest @ ..] => slots.push((frame.slot(rest), *to)),
             [Step::Head, Step::Key(name)] => match http::HeaderName::try_from(&**name) {
                 Ok(name) => heads.push((name, *to)),
@@ -239,8 +248,15 @@ fn around(record: &Frame, node: &Node, lists: &[ListCall], found: &mut Diagnosti
         let text = "`$key` is what one record was asked for by, and a list asks for none by its key";
         found.push(Diagnostic::error(&node.place, text).help("name the path where a row says it"));
     }
-    let is_read = !slots.is_empty() || !heads.is_empty() || asked.is_some();
-    is_read.then(|| Around { node: frame.root, frame: frame.slots, slots, heads, asked })
+    if received.is_some() && is_changed {
+        let text = "`$received` makes a record another one at each answer, so no change of it could name its version";
+        found.push(
+            Diagnostic::error(&node.place, text)
+                .help("say `updated_at`, or nothing, of records that are changed"),
+        );
+    }
+    let is_read = !slots.is_empty() || !heads.is_empty() || asked.is_some() || received.is_some();
+    is_read.then(|| Around { node: frame.root, frame: frame.slots, slots, heads, asked, received })
 }
 
 /// By which native places each leaf can be filtered: by every place it is read from, or not at all.
@@ -429,7 +445,13 @@ fn found_by(steps: &[Step]) -> impl Iterator<Item = String> {
         Step::Find(key, _) => {
             Some(dotted(&[steps.get(..at).unwrap_or_default(), &[Step::Key(key.clone())]].concat()))
         }
-        Step::Key(_) | Step::Index(_) | Step::Up | Step::Answer | Step::Head | Step::Asked => None,
+        Step::Key(_)
+        | Step::Index(_)
+        | Step::Up
+        | Step::Answer
+        | Step::Head
+        | Step::Asked
+        | Step::Received => None,
     })
 }
 

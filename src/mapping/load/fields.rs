@@ -5,12 +5,12 @@ use std::sync::Arc;
 use super::{Defaults, elements::Written, pairs, path};
 use crate::{
     mapping::{
-        codec::Codec,
+        codec::{Codec, Forms},
         model::{Line, Named, Narrow, Native, ObjectPart, Part, Source, When},
         path::{Path, Step},
         trie::Frame,
     },
-    schema::{Entity, Field, FieldSet, LeafId, Object, Shape},
+    schema::{Entity, Field, FieldSet, Leaf, LeafId, LeafKind, Object, Shape},
     words::{
         Diagnostic, Diagnostics, Place,
         tree::{self, Node},
@@ -375,7 +375,12 @@ impl<'l> Loader<'l> {
 
     /// A line that is just a path.
     pub(super) fn line_of(&mut self, at: At<'_>, leaf: LeafId, native: &Path, frame: &mut Frame) -> Line {
-        let codec = Arc::new(self.codec(leaf));
+        let mut codec = self.codec(leaf);
+        if native.steps() == [Step::Received] {
+            // The gate says it, in its own spelling.
+            (codec.forms, codec.tag) = (Forms::default(), None);
+        }
+        let codec = Arc::new(codec);
         let slot = super::lines::slot(frame, native, &codec);
         self.reads(leaf, native);
         let create = !at.read_only && !native.is_rooted();
@@ -394,6 +399,11 @@ impl<'l> Loader<'l> {
                 Some(_) => Source::Constant(self.value_of(leaf, node)?),
                 None => {
                     let native = self.source(node)?;
+                    let is_moment = |leaf: &Leaf| leaf.kind == LeafKind::Instant;
+                    if native.steps() == [Step::Received] && !self.entity.leaf(leaf).is_some_and(is_moment) {
+                        let message = format!("`$received` is a moment, and `{}` is none", at.field.name);
+                        self.found.error(&node.place, message);
+                    }
                     let line = self.line_of(at, leaf, &native, frame);
                     self.filter(leaf, &line.source, Some(native.clone()));
                     if !at.read_only && !native.is_rooted() {

@@ -24,6 +24,7 @@ mod needs;
 mod pages;
 mod parts;
 mod sets;
+mod settings;
 mod switches;
 mod texts;
 

@@ -46,7 +46,12 @@ fn asked(system: &dyn Answers, request: &NativeRequest, root: &str, token: &str)
         body: request.body.clone(),
     });
     let (parts, body) = answer.into_parts();
-    NativeAnswer { status: parts.status, headers: parts.headers, body: Bytes::from(body.to_vec()) }
+    NativeAnswer {
+        status: parts.status,
+        headers: parts.headers,
+        body: Bytes::from(body.to_vec()),
+        received: None,
+    }
 }
 
 /// The shipped mapping of the ERP, and the stand-in it speaks to.

@@ -1,22 +1,68 @@
 //! Documents of samples, to be compared: names as they are spelt, white space between elements aside.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value as Json};
 
 use super::{
     BadXml, Names,
     reader::{Event, Reader},
+    walk::Walker,
 };
+use crate::mapping::out::Out;
 
 /// A document as a tree: an object of its names, attributes as `@x`, text beside attributes as `#`.
 pub(in crate::mapping) fn tree(bytes: &[u8]) -> Result<Json, BadXml> {
+    tree_by(bytes, &|reader| reader.spelt().to_owned())
+}
+
+/// The same with local names, by which the paths of a file without `namespaces` go.
+///
+/// # Errors
+/// It is no document that a gate would read.
+pub fn local_tree(bytes: &[u8]) -> Result<Json, BadXml> {
+    tree_by(bytes, &own_name)
+}
+
+/// The name that paths have for an element.
+fn own_name(reader: &Reader<'_, '_>) -> String {
+    reader.name().map_or_else(|| reader.spelt().to_owned(), Cow::into_owned)
+}
+
+fn tree_by(bytes: &[u8], named: &dyn Fn(&Reader<'_, '_>) -> String) -> Result<Json, BadXml> {
     let names = Names::default();
     let mut reader = Reader::new(bytes, &names)?;
     let mut root = Map::new();
     while reader.next()? == Event::Start {
-        let name = reader.spelt().to_owned();
-        root.insert(name, element(&mut reader)?);
+        let name = named(&reader);
+        root.insert(name, element(&mut reader, named)?);
     }
     Ok(Json::Object(root))
+}
+
+impl Walker<'_, '_> {
+    /// The element just begun as a tree, up to its end, with its names as paths have them.
+    pub(in crate::mapping) fn tree(&mut self) -> Result<Json, BadXml> {
+        element(&mut self.reader, &own_name)
+    }
+}
+
+/// What will be written as a document, as the tree that it reads as.
+pub(in crate::mapping) fn tree_of(out: &Out) -> Json {
+    match out {
+        Out::Null => Json::Null,
+        Out::Boolean(is) => Json::String(is.to_string()),
+        Out::Number(text) | Out::Text(text) => Json::String(text.to_string()),
+        // One element of a name is no list to a reader.
+        Out::List(items) => match items.as_slice() {
+            [item] => tree_of(item),
+            items => items.iter().map(tree_of).collect(),
+        },
+        Out::Object(pairs) => match pairs.as_slice() {
+            [(name, own)] if &**name == "#" => tree_of(own),
+            pairs => pairs.iter().map(|(name, value)| (name.to_string(), tree_of(value))).collect(),
+        },
+    }
 }
 
 /// Whether two documents have their elements in the same order.
@@ -48,8 +94,8 @@ fn order_of(bytes: &[u8]) -> Result<Vec<(usize, String)>, BadXml> {
     }
 }
 
-/// The element just begun. Recursion is bounded by the reader's depth.
-fn element(reader: &mut Reader<'_, '_>) -> Result<Json, BadXml> {
+/// The element just begun, with its names as one likes them. Recursion is bounded by the reader's depth.
+fn element(reader: &mut Reader<'_, '_>, named: &dyn Fn(&Reader<'_, '_>) -> String) -> Result<Json, BadXml> {
     let nil = reader.take_nil();
     let mut pairs = Map::new();
     for (name, value) in reader.attributes() {
@@ -59,8 +105,8 @@ fn element(reader: &mut Reader<'_, '_>) -> Result<Json, BadXml> {
     let mut parent = false;
     while reader.next()? == Event::Start {
         parent = true;
-        let name = reader.spelt().to_owned();
-        let value = element(reader)?;
+        let name = named(reader);
+        let value = element(reader, named)?;
         match pairs.remove(&name) {
             None => pairs.insert(name, value),
             Some(Json::Array(mut values)) => {

@@ -321,7 +321,13 @@ fn check_bodies(lists: &[ListCall], templates: &[&Body], node: &Node, found: &mu
 fn root(path: &Path) -> Option<&str> {
     path.steps().first().and_then(|step| match step {
         Step::Key(name) => Some(&**name),
-        Step::Index(_) | Step::Find(..) | Step::Up | Step::Answer | Step::Head | Step::Asked => None,
+        Step::Index(_)
+        | Step::Find(..)
+        | Step::Up
+        | Step::Answer
+        | Step::Head
+        | Step::Asked
+        | Step::Received => None,
     })
 }
 

@@ -27,7 +27,8 @@ use std::borrow::Cow;
 use crate::{mapping::out::Out, words::tree};
 
 pub(super) use chars::{Place, decode, holds};
-pub(super) use compare::{same_order, tree};
+pub use compare::local_tree;
+pub(super) use compare::{same_order, tree, tree_of};
 pub(super) use load::{Record, check, envelope, namespaces, record};
 pub(super) use record::document_at;
 pub(super) use soap::Soap;

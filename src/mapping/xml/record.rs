@@ -5,6 +5,7 @@ use http::{
     HeaderValue,
     header::{ACCEPT, CONTENT_TYPE},
 };
+use serde_json::Value as Json;
 
 use super::{
     BadXml, Names,
@@ -89,6 +90,25 @@ impl Mapping {
         };
         document(body, names, place, envelope, &mut on_row).map_err(unread)?;
         Ok(rows)
+    }
+
+    /// The records of an answer as trees: its rows, or else the one.
+    pub(in crate::mapping) fn trees_of_xml(
+        &self,
+        names: &Names,
+        rows: Option<(&Node, u16)>,
+        body: &[u8],
+    ) -> Option<Vec<Json>> {
+        let own = || self.xml.as_ref().map(|record| (&record.envelope, record.frame));
+        let (place, frame) = rows.or_else(own)?;
+        let (mut trees, mut envelope) = (Vec::new(), Raws::default());
+        envelope.restart(frame);
+        let mut on_row = |walker: &mut Walker<'_, '_>| {
+            trees.push(walker.tree()?);
+            Ok(())
+        };
+        document(body, names, place, &mut envelope, &mut on_row).ok()?;
+        Some(trees)
     }
 
     /// What the rows of an answer hold at a place, where they hold keys alone.

@@ -40,17 +40,17 @@ pub(in crate::odata) fn filter(names: Names<'_>, expr: &Expr) -> Result<Filter, 
 
 /// Binds inside a record, or inside one item of a list.
 #[derive(Clone, Copy)]
-struct Binder<'a> {
-    names: Names<'a>,
-    item: Option<Item<'a>>,
+pub(super) struct Binder<'a> {
+    pub(super) names: Names<'a>,
+    pub(super) item: Option<Item<'a>>,
 }
 
 /// An item that a name stands for.
 #[derive(Clone, Copy)]
-struct Item<'a> {
-    variable: &'a str,
+pub(super) struct Item<'a> {
+    pub(super) variable: &'a str,
     /// Where its list stands, with `.`.
-    path: &'a str,
+    pub(super) path: &'a str,
 }
 
 /// What a side of a comparison comes to.
@@ -66,7 +66,7 @@ enum Operand<'a> {
 
 impl<'a> Binder<'a> {
     /// What makes an expression true, or what makes it false.
-    fn holds(&self, expr: &'a Expr, wanted: bool) -> Result<Filter, Fault> {
+    pub(super) fn holds(&self, expr: &'a Expr, wanted: bool) -> Result<Filter, Fault> {
         let parts = |parts: &'a [Expr]| -> Result<Vec<Filter>, Fault> {
             parts.iter().map(|part| self.holds(part, wanted)).collect()
         };

@@ -8,6 +8,7 @@ use crate::{
 
 fn described(entity: &Entity) -> Described<'_> {
     Described {
+        listed: false,
         entity,
         columns: entity.all(),
         masked: FieldSet::EMPTY,

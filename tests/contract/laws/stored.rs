@@ -183,6 +183,7 @@ pub(super) fn answer(body: &str) -> NativeAnswer {
         status: StatusCode::OK,
         headers: HeaderMap::new(),
         body: Bytes::copy_from_slice(body.as_bytes()),
+        received: None,
     }
 }
 

@@ -171,7 +171,8 @@ impl<'a> Plan<'a> {
         let [old, new] = abilities;
         let both = old.told.intersection(&new.told);
         let keys = pairs::keys(entity, &arguments.live.key, &both)?;
-        let mut fields = both;
+        // What the gate says itself is no system's.
+        let mut fields = both.minus(&old.received).minus(&new.received);
         // Each system has keys of its own for the same record.
         for leaf in entity.ids().filter(|leaf| entity.points_to(*leaf).is_some()) {
             fields.remove(leaf);
