@@ -182,12 +182,25 @@ fn masters(books: &mut Books) {
                 "number": format!("{}", n * 10_000), "displayName": wholesaler(n),
                 "type": "Company", "addressLine1": format!("ul. Składowa {n}"), "addressLine2": "", "city": city,
                 "state": "", "country": country, "postalCode": zip, "phoneNumber": "",
-                "email": format!("zakupy{n}@example.com"), "taxRegistrationNumber": format!("PL52500{n:05}"),
+                "email": format!("zakupy{n}@example.com"), "taxRegistrationNumber": vat_id(n),
                 "creditLimit": 2_500 * (n % 5), "paymentTermsId": turn(&TERMS, n).map(|(id, ..)| id),
                 "currencyCode": "", "blocked": if n % 17 == 16 { "All" } else { " " },
             })),
         );
     }
+}
+
+/// A Polish VAT number whose check digit is right.
+fn vat_id(n: usize) -> String {
+    const WEIGHTS: [usize; 9] = [6, 5, 7, 2, 3, 4, 5, 6, 7];
+    // A remainder of 10 is no digit: such a number is never given out.
+    let numbers = (0..10).map(|last| format!("5250{n:04}{last}"));
+    let mut checked = numbers.filter_map(|digits| {
+        let sum: usize =
+            digits.bytes().zip(WEIGHTS).map(|(digit, weight)| usize::from(digit - b'0') * weight).sum();
+        Some(sum % 11).filter(|check| *check < 10).map(|check| format!("PL{digits}{check}"))
+    });
+    checked.next().unwrap_or_default()
 }
 
 /// What the ERP's customer of that number is called.

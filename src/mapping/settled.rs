@@ -10,7 +10,7 @@ use super::{
     model::{Join, Mapping, Native, ObjectPart, Part, Source},
     native::NativeAnswer,
     out::Out,
-    outward::{Writing, back_to_parts, packed, written_text},
+    outward::{MappingFault, Whose, Writing, back_to_parts, packed, written_text},
     path::Path,
     places::{elements, fields_of, leaf_of, places},
     scan::{Raw, Scanner},
@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     clock,
-    schema::{FieldSet, Fields, Object, Record, Shape, Value},
+    schema::{FieldSet, Fields, LeafId, Money, Object, Record, Shape, Value},
 };
 
 /// A record before a write.
@@ -71,6 +71,28 @@ impl Mapping {
             }
         }
         Settled { sent, held }
+    }
+
+    /// Amounts of a new record, as it will be held, of which it would not say the currency.
+    pub fn bare(&self, held: &Record) -> Vec<MappingFault> {
+        let bare = self.entity.strike_bare(&mut held.clone(), &self.entity.all());
+        let path = |leaf: LeafId| self.entity.leaf(leaf).map_or("", |leaf| leaf.path.as_str());
+        let of = |(amount, money): (LeafId, &Money)| {
+            bare.contains(amount).then(|| MappingFault {
+                whose: Whose::Caller,
+                leaf: Some(amount),
+                pointer: format!("/{}", self.standing(amount).replace('.', "/")),
+                message: format!("an amount needs its currency: say `{}` too", path(money.currency)),
+            })
+        };
+        self.entity.amounts().filter_map(of).collect()
+    }
+
+    /// Where a leaf stands in a document: the list, of one in its elements.
+    fn standing(&self, leaf: LeafId) -> &str {
+        let Some(leaf) = self.entity.leaf(leaf) else { return "" };
+        let path = leaf.path.as_str();
+        path.split_once('.').filter(|_| leaf.in_list).map_or(path, |(list, _)| list)
     }
 
     /// The id of a record is that of another.

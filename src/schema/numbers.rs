@@ -120,7 +120,7 @@ fn wrong_tax_number(scheme: &str, text: &str) -> Option<&'static str> {
 
 /// Why a number cannot be one.
 const NO_COUNTRY: &str = "a VAT number begins with its country, as in `PL5260250274`";
-const NO_FORM: &str = "no number of this country or scheme looks so";
+const NO_FORM: &str = "no number of this country or scheme looks like this";
 const NO_CHECK: &str = "its check digit does not fit: a digit is wrong or missing";
 
 /// Schemes of tax numbers that are the national part of a country's VAT numbers.

@@ -192,7 +192,9 @@ fn taken(subject: &Subject, document: &Json, view: &View) -> Result<(Settled, st
             }
         };
         let settled = mapping.settled(Before::Nothing, proposed.record, &FieldSet::EMPTY);
-        match mapping.create(&settled.sent) {
+        let bare = mapping.bare(&settled.held);
+        let made = if bare.is_empty() { mapping.create(&settled.sent) } else { Err(bare) };
+        match made {
             Ok(request) => return Ok((settled, subject.place.sent(&request.body))),
             Err(faults) => {
                 why = format!("{faults:?}: {document}");
@@ -324,7 +326,13 @@ impl Change<'_> {
             let settled = mapping.settled(before, new, &FieldSet::EMPTY);
             let versions = mapping.part_versions(&answer).unwrap();
             let versions = (self.old.version.as_deref(), &versions);
-            match mapping.changes(&self.old.id, (old, &settled.sent), versions, &FieldSet::EMPTY, None) {
+            let bare = mapping.bare(&settled.held);
+            let records = (old, &settled.sent);
+            let changes = match bare.is_empty() {
+                true => mapping.changes(&self.old.id, records, versions, &FieldSet::EMPTY, None),
+                false => Err(bare),
+            };
+            match changes {
                 Ok(changes) => {
                     let sent = changes.record.map(|request| self.subject.place.changed(&request.body));
                     return Some(Changed { settled, sent });

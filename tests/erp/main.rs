@@ -12,6 +12,7 @@
     reason = "tests fail by panicking, look at what they were given, and the kit is shared between binaries"
 )]
 
+#[expect(dead_code, reason = "shared between binaries; not all of it is used here")]
 #[path = "../it/kit.rs"]
 mod kit;
 #[expect(dead_code, reason = "shared between binaries; not all of it is used here")]

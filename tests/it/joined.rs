@@ -157,7 +157,7 @@ fn a_record_holds_what_each_of_its_systems_tells_and_a_page_costs_one_more_quest
     two.asked();
     let record = two.stage.get(&anna).expect(200);
     let own = record.json();
-    assert_eq!(own["credit"], json!({ "limit": "1000.00", "used": "7.50" }));
+    assert_eq!(own["credit"], json!({ "currency": "PLN", "limit": "1000.00", "used": "7.50" }));
     assert_eq!(own["payment_terms"], json!({ "days": 14 }));
     assert_eq!(own["name"], "Jan US1", "what the serving system tells stays its own");
     assert!(record.header("etag").is_some());
@@ -339,7 +339,7 @@ fn what_another_system_tells_is_not_written_and_a_version_is_one_of_all_that_is_
 #[test]
 fn trap_39_a_change_that_no_system_gave_notice_of_is_read_as_it_stands() {
     let two = Two::usual();
-    let anna = two.customer("PL1", "1000.00", 14);
+    let anna = two.customer("US1", "1000.00", 14);
     let limits = || -> [Value; 2] {
         let (one, page) = (two.stage.get(&anna).expect(200), two.stage.get(NEW).expect(200));
         [one.json()["credit"]["limit"].clone(), page.items()[0]["credit"]["limit"].clone()]
@@ -428,7 +428,12 @@ fn a_change_waits_for_no_system_of_which_nobody_sees_or_judges_anything() {
     let two = Two::open(ON_VAT, |policies| {
         let seen = "credit.limit, credit.used, payment_terms.days, ";
         change(policies, "access/apps.cedar", seen, "");
-        change(policies, "access/apps.cedar", ", payment_terms.code, credit.limit, credit.used\")", "\")");
+        change(
+            policies,
+            "access/apps.cedar",
+            ", payment_terms.code, credit.currency, credit.limit, credit.used\")",
+            "\")",
+        );
     });
     let anna = two.customer("US1", "1000.00", 14);
     two.asked();

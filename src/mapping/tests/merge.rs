@@ -21,7 +21,7 @@ entities:
     fields:
       name: name
       company: deep.company
-      vat_id: { at: "meta[k=vat].v", write: always }
+      job_title: { at: "meta[k=vat].v", write: always }
 "#,
     )
 });
@@ -42,7 +42,7 @@ entities:
     fields:
       name: name
       company: deep.company
-      vat_id: { at: "texts.t[@id=2].#", write: always }
+      job_title: { at: "texts.t[@id=2].#", write: always }
 "##,
     )
 });
@@ -192,11 +192,11 @@ proptest! {
         new in [word().prop_map(|word| Some(Some(word))).boxed(), change().boxed(), change().boxed()],
         unknown in prop::collection::vec(anything(), 5),
     ) {
-        let was = old.clone().map(Json::from);
+        let was = old.map(Json::from);
         let [a, b, c] = &new;
         let is: Vec<Json> = was.iter().zip(&new).map(|(was, new)| new.clone().map_or(was.clone(), Json::from)).collect();
         let stored = format!("{{\"data\":{{\"record\":{}}},\"beside\":1}}", plain([&was[0], &was[1], &was[2]], &unknown, true));
-        let change = changes([("name", a), ("company", b), ("vat_id", c)]);
+        let change = changes([("name", a), ("company", b), ("job_title", c)]);
         let sent = sent(&PLAIN, &stored, &change).unwrap();
         if was == is[..] {
             prop_assert_eq!(sent, None);
@@ -224,7 +224,7 @@ proptest! {
         };
         let [(n, nn), (f, ff), (v, vv)] = [spelt(0, "name"), spelt(1, "company"), spelt(2, "t")];
         let stored = marked([&n, &f, &v], &unknown, true);
-        let change = changes([("name", a), ("company", b), ("vat_id", c)]);
+        let change = changes([("name", a), ("company", b), ("job_title", c)]);
         let sent = sent(&MARKED, &stored, &change).unwrap();
         match (&n, &f, &v) == (&nn, &ff, &vv) {
             true => prop_assert_eq!(sent, None),
@@ -235,7 +235,7 @@ proptest! {
 
 #[test]
 fn what_is_not_there_yet_is_made_at_the_end_of_what_holds_it() {
-    let change = tree_of!({ "name": "A", "company": "B", "vat_id": "C" });
+    let change = tree_of!({ "name": "A", "company": "B", "job_title": "C" });
     let stored = r#"{"data":{"record":{"id":"7","name":null,"deep":[],"meta":[{"k":"x"}],"z":1.0}}}"#;
     assert_eq!(
         sent(&PLAIN, stored, &change).unwrap().unwrap(),
@@ -251,12 +251,12 @@ fn what_is_not_there_yet_is_made_at_the_end_of_what_holds_it() {
 fn a_place_that_is_there_twice_or_holds_something_else_is_the_systems_fault_and_nothing_is_sent() {
     let of = |inside: &str| format!(r#"{{"data":{{"record":{{"id":"7","name":"x",{inside}}}}}}}"#);
     let twice = of(r#""meta":[{"k":"vat","v":"1"},{"k":"vat","v":"2"}]"#);
-    assert!(refused(&PLAIN, &twice, &tree_of!({ "vat_id": "3" })).contains("twice"));
+    assert!(refused(&PLAIN, &twice, &tree_of!({ "job_title": "3" })).contains("twice"));
     let number = of(r#""deep":5"#);
     assert!(refused(&PLAIN, &number, &tree_of!({ "company": "3" })).contains("plain value"));
     let of = |inside: &str| format!(r#"<root><note id="7"><name>x</name>{inside}</note></root>"#);
     let twice = of(r#"<texts><t id="2">1</t><t id="2">2</t></texts>"#);
-    assert!(refused(&MARKED, &twice, &tree_of!({ "vat_id": "3" })).contains("twice"));
+    assert!(refused(&MARKED, &twice, &tree_of!({ "job_title": "3" })).contains("twice"));
     let holds = of("<deep><company><x/></company></deep>");
     assert!(refused(&MARKED, &holds, &tree_of!({ "company": "3" })).contains("plain value"));
 }
@@ -290,12 +290,12 @@ entities:
       name: name
       given_name: given
       company: company
-      vat_id: p:vat
+      job_title: p:vat
       website: 'last.@p:at'
 "##,
     );
     let stored = r#"<q:root xmlns:q="urn:p"><note xmlns="urn:d" id="7"><name>x</name><company>old</company><last>1</last></note></q:root>"#;
-    let change = tree_of!({ "name": "N&", "given_name": "G", "company": null, "vat_id": "V", "website": "https://w.example" });
+    let change = tree_of!({ "name": "N&", "given_name": "G", "company": null, "job_title": "V", "website": "https://w.example" });
     let sent = sent(&system, stored, &change).unwrap().unwrap();
     let due = concat!(
         r#"<q:root xmlns:q="urn:p"><note xmlns="urn:d" id="7"><given xmlns="urn:d">G</given><name>N&amp;</name>"#,
@@ -307,7 +307,7 @@ entities:
     let mapping = system.entity("Customer").unwrap();
     let back = mapping.inward_of("7", &answer(200, &sent), &mapping.entity().all()).unwrap();
     let back = json(mapping.entity(), &back.record);
-    for field in ["name", "given_name", "vat_id", "website"] {
+    for field in ["name", "given_name", "job_title", "website"] {
         assert_eq!(back[field], change[field]);
     }
     assert!(back["company"].is_null());

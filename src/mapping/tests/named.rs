@@ -88,8 +88,8 @@ fn a_name_that_stands_twice_leaves_the_list_out_and_is_told() {
     let m = shop();
     let leaf = m.entity().leaf_at("tax_ids.value").unwrap();
     for text in [
-        r#"{ "id": "7", "numbers": { "nip": { "text": "1" }, "nip": { "text": "2" } } }"#,
-        r#"{ "id": "7", "numbers": { "nip": { "text": "1" }, "ni\u0070": { "text": "2" } } }"#,
+        r#"{ "id": "7", "numbers": { "nip": { "text": "1234563218" }, "nip": { "text": "2" } } }"#,
+        r#"{ "id": "7", "numbers": { "nip": { "text": "1234563218" }, "ni\u0070": { "text": "2" } } }"#,
     ] {
         let read = m.inward(&answer(200, text), &m.entity().all()).unwrap();
         assert_eq!(read.findings[0].what, What::Unfit("a name stands twice in it"));
@@ -105,12 +105,12 @@ fn a_new_record_keeps_each_element_under_its_name() {
     let m = shop();
     let record = record(
         &m,
-        r#"{ "name": "Ewa", "tax_ids": [{ "scheme": "PL:NIP", "value": "526-025" }],
+        r#"{ "name": "Ewa", "tax_ids": [{ "scheme": "PL:NIP", "value": "526-025-02-74" }],
              "phones": [{ "type": "home", "value": "2" }, { "type": "work", "value": "1" }], "website": "https://w.example" }"#,
     );
     assert_eq!(
         sent(&m.create(&record).unwrap()),
-        json!({ "name": "Ewa", "numbers": { "nip": { "text": "526025" } },
+        json!({ "name": "Ewa", "numbers": { "nip": { "text": "5260250274" } },
                 "contact": { "phone_home": "2", "phone_work": "1", "site": "https://w.example" } })
     );
     for (phones, pointer) in [
@@ -137,8 +137,10 @@ fn a_change_sends_the_names_that_differ_and_nothing_for_those_that_go() {
         sent(&m.update("7", &old, &new, None).unwrap().unwrap())
     };
     assert_eq!(
-        changed(r#"[{ "scheme": "PL:NIP", "value": "1" }, { "scheme": "PL:REGON", "value": "012345678" }]"#),
-        json!({ "numbers": { "nip": { "text": "1" } } })
+        changed(
+            r#"[{ "scheme": "PL:NIP", "value": "123-456-32-18" }, { "scheme": "PL:REGON", "value": "012345678" }]"#
+        ),
+        json!({ "numbers": { "nip": { "text": "1234563218" } } })
     );
     assert_eq!(
         changed(r#"[{ "scheme": "PL:REGON", "value": "012345678" }]"#),

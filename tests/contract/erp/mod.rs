@@ -221,7 +221,7 @@ const OF_BUSINESS_CENTRAL: Said = Said {
     // Its numbers are trimmed before they are compared.
     by_number: None,
     absent: &["fca5738a-0000-ea11-bb43-000d3a2feca1", "9999999", "%27)%20or%20(%27"],
-    customer: ["vat_id", "PL5250000003", "Berlin"],
+    customer: ["vat_id", "PL5250000305", "Berlin"],
     reference_most: 35,
     is_priced: false,
     values: Value::clone,

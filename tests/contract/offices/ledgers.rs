@@ -147,6 +147,24 @@ mod of_fakturownia {
     }
 
     #[test]
+    fn an_amount_is_not_written_without_its_currency() {
+        let gate = Gate::open(&FAKTUROWNIA);
+        gate.system.forget();
+        let lamp = |price: Value| json!({ "sku": "lamp-9", "name": "Lampa", "list_price": price });
+        let problem = gate.post("/v1/products", &lamp(json!({ "net_price": "14.50" }))).refused(422).json();
+        assert_eq!(problem["errors"][0]["pointer"], "/list_price/net_price", "{problem}");
+        let why = "an amount needs its currency: say `list_price.currency` too";
+        assert_eq!(problem["errors"][0]["detail"], why);
+        let line = json!({ "description": "Lampa", "quantity": "1", "net_price": "14.50", "tax_category": "S", "tax_rate": "23" });
+        let body =
+            json!({ "type_code": "380", "customer": "1", "issue_date": "2026-02-01", "lines": [line] });
+        let problem = gate.post("/v1/invoices", &body).refused(422).json();
+        assert_eq!(problem["errors"][0]["pointer"], "/currency", "{problem}");
+        assert_eq!(sent(&gate), []);
+        gate.post("/v1/products", &lamp(json!({ "net_price": "14.50", "currency": "PLN" }))).expect(201);
+    }
+
+    #[test]
     fn a_change_sends_what_changed_and_loses_nothing() {
         let gate = Gate::open(&FAKTUROWNIA);
         gate.system.forget();

@@ -590,8 +590,9 @@ fn rest_survives(gate: &Gate) {
     let after = body(&native(gate, "customers", &key));
     // When the record changed is the shop's own to say.
     let timeless = |text: &str| {
-        let lines =
-            text.split([',', '\n']).filter(|part| !part.contains("updated_at") && !part.contains("modified"));
+        let is_when =
+            |part: &str| ["updated_at", "updatedAt", "modified"].iter().any(|name| part.contains(name));
+        let lines = text.split([',', '\n']).filter(|part| !is_when(part));
         lines.map(str::to_owned).collect::<Vec<_>>()
     };
     assert_eq!(timeless(&after), timeless(&before));
@@ -691,8 +692,12 @@ fn payments(gate: &Gate) {
     let orders = gate.whole("/v1/orders?limit=200");
     let all = gate.whole("/v1/payments?limit=5");
     let paid: Vec<&Value> = all.iter().filter(|payment| payment["status"] == "completed").collect();
-    // Every second order is paid; of the others a shop tells that they are due, or nothing.
-    assert_eq!(paid.len(), records::ORDERS / 2);
+    // Of the orders that are not paid a shop tells that they are due, or nothing.
+    let is_paid = |number: &usize| match gate.subject.name {
+        "woocommerce" => number % 4 != 3,
+        _ => number.is_multiple_of(2),
+    };
+    assert_eq!(paid.len(), (1..=records::ORDERS).filter(is_paid).count());
     assert!(all.iter().all(|payment| payment["status"] == "completed" || payment["status"] == "pending"));
     for payment in &all {
         assert_eq!((&payment["direction"], payment["currency"].is_string()), (&json!("in"), true));

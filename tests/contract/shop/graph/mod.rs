@@ -113,13 +113,14 @@ impl Answers for Graph {
         let Some(rest) = ask.path.strip_prefix(ROOT) else {
             return told(404, &json!({ "errors": "Not Found" }));
         };
-        // The shop's own view of a product, for tests that look at what no line reads.
-        if let Some(key) = rest.strip_prefix("/products/").and_then(|rest| rest.strip_suffix(".json")) {
+        // The shop's own view of a record, for tests that look at what no line reads.
+        if let Some((kind @ ("/products" | "/customers"), key)) =
+            rest.strip_suffix(".json").and_then(|rest| rest.rsplit_once('/'))
+        {
             let shop = self.0.lock();
-            return told(
-                200,
-                shop.products.iter().find(|row| row["legacyResourceId"] == json!(key)).unwrap(),
-            );
+            let rows = if kind == "/products" { &shop.products } else { &shop.customers };
+            let found = rows.iter().find(|row| row["legacyResourceId"] == json!(key));
+            return told(200, found.unwrap());
         }
         if (rest, &ask.method) != ("/graphql.json", &Method::POST) {
             return told(404, &json!({ "errors": "Not Found" }));
