@@ -1,9 +1,10 @@
 //! A mapping as compiled at load: the lines of one entity, in the order of its schema, both ways.
 
+mod calls;
+
 use std::sync::Arc;
 
 use compact_str::CompactString;
-use http::{HeaderMap, Method};
 
 use super::{
     behind::Behind, body::Body, calc::Calc, choice::Choice, codec::Codec, key::Key, out::Out, path::Path,
@@ -12,6 +13,11 @@ use super::{
 use crate::{
     schema::{Entity, FieldSet, LeafId, Value},
     words::{EntityName, SystemName},
+};
+
+pub(super) use calls::{
+    BatchCall, Call, Carrier, CountAt, Ends, Envelope, KeyAt, KeyPlace, LinkAt, ListCall, Next, Page,
+    Returns, Select, SelectName, Size,
 };
 
 /// How one system's records become one entity and back.
@@ -144,269 +150,6 @@ pub(super) struct Around {
     pub(super) asked: Option<u16>,
     /// The slot that gets the moment at which the answer was received.
     pub(super) received: Option<u16>,
-}
-
-/// A request that reads or writes one record.
-#[derive(Debug)]
-pub(super) struct Call {
-    pub(super) method: Method,
-    pub(super) before: String,
-    pub(super) after: String,
-    /// Whether the key stands between `before` and `after`.
-    pub(super) is_keyed: bool,
-    /// Parts of the key that the address names one by one, by their numbers, each with what follows it; all of them
-    /// stand between `before` and `after`.
-    pub(super) key_parts: Vec<(usize, String)>,
-    pub(super) query: Vec<(String, String)>,
-    /// Header fields that always go along.
-    pub(super) headers: HeaderMap,
-    /// Whether it carries a record.
-    pub(super) is_written: bool,
-    /// What stands in the body; without one, the record alone or nothing.
-    pub(super) body: Option<Body>,
-    /// Where the record stands in the answer; without one, the answer is the record.
-    pub(super) rows: Option<Envelope>,
-    /// The same as a path.
-    pub(super) rows_at: Path,
-    pub(super) returns: Returns,
-    /// How a stored record is sent back whole with what changes of it; without it, the change alone is sent.
-    pub(super) merge: Option<super::merge::Merge>,
-}
-
-/// A place in an answer, as a native tree.
-#[derive(Debug)]
-pub(super) struct Envelope {
-    pub(super) root: Node,
-    pub(super) frame: u16,
-}
-
-impl Envelope {
-    /// The slot of the place.
-    pub(super) const PLACE: u16 = 1;
-    /// The slot of what it stands in.
-    pub(super) const PARENT: u16 = 2;
-}
-
-/// What a system answers to a write that it has done.
-#[derive(Debug)]
-pub(super) enum Returns {
-    /// The record, or nothing.
-    Record,
-    /// The record's key.
-    Key(KeyAt),
-    /// The record, which does not say its key: that stands elsewhere in the answer.
-    Keyed(KeyAt),
-    /// Nothing of interest.
-    Nothing,
-}
-
-/// Where the key of a new record stands in the answer.
-#[derive(Debug)]
-pub(super) struct KeyAt {
-    pub(super) place: KeyPlace,
-    pub(super) pattern: Option<super::errors::Pattern>,
-}
-
-/// The place of a key.
-#[derive(Debug)]
-pub(super) enum KeyPlace {
-    /// In the body.
-    Body(Envelope),
-    /// In a header field, percent-encoded as in an address.
-    Header(http::HeaderName),
-}
-
-/// A request that reads many.
-#[derive(Debug)]
-pub(super) struct ListCall {
-    pub(super) method: Method,
-    pub(super) at: String,
-    pub(super) query: Vec<(String, String)>,
-    pub(super) headers: HeaderMap,
-    /// Whether it is the road of queries with a filter or a sort.
-    pub(super) for_queries: bool,
-    /// Whether it is the road of filters that fix the fields it needs.
-    pub(super) for_fields: bool,
-    pub(super) filter: Option<Arc<super::dialect::Dialect>>,
-    /// The query text that asks for rows, where the system has a language for it.
-    pub(super) statement: Option<super::dialect::Statement>,
-    /// Where a body selection goes; the query's otherwise.
-    pub(super) select_body: Option<Path>,
-    /// What stands in the body besides.
-    pub(super) body: Option<Body>,
-    /// What it takes from the filter besides, and cannot do without.
-    pub(super) bounds: Vec<super::needs::Bound>,
-    /// The slot of what the rows stand in, where its lack of them says that there are none.
-    pub(super) rows_in: Option<u16>,
-    pub(super) page: Page,
-    /// Native tree of the envelope.
-    pub(super) envelope: Node,
-    pub(super) frame: u16,
-    /// How records are read of which the rows hold the keys alone.
-    pub(super) batch: Option<Box<BatchCall>>,
-}
-
-/// A request that reads several records by their keys.
-#[derive(Debug)]
-pub(super) struct BatchCall {
-    /// Where a row of the list holds its key.
-    pub(super) key: Envelope,
-    pub(super) method: Method,
-    pub(super) before: String,
-    pub(super) after: String,
-    /// What stands between keys in the address; none where they stand in the body.
-    pub(super) by: Option<String>,
-    pub(super) query: Vec<(String, String)>,
-    pub(super) headers: HeaderMap,
-    pub(super) body: Option<Body>,
-    /// Where the records stand in the answer.
-    pub(super) rows: Envelope,
-    /// Keys in one request at most.
-    pub(super) most: usize,
-}
-
-/// How a list goes on.
-#[derive(Debug)]
-pub(super) struct Page {
-    pub(super) next: Next,
-    pub(super) size: Size,
-    pub(super) most: u32,
-    /// How far paging goes at all.
-    pub(super) window: Option<u64>,
-    /// By what a list goes on after the last key that came, or starts anew there where its window ends.
-    pub(super) keyset: Option<super::keyset::Keyset>,
-    /// The slot in which the answer says whether there is more.
-    pub(super) more: Option<u16>,
-    pub(super) ends: Ends,
-}
-
-/// Where the next page is found.
-#[derive(Debug)]
-pub(super) enum Next {
-    /// There is one page only.
-    None,
-    /// A token in the answer goes into the next request.
-    Token {
-        /// The token's slot in the envelope.
-        slot: u16,
-        /// Where it goes.
-        to: Carrier,
-    },
-    /// A link in the answer is the next request.
-    Link {
-        /// Where the link stands.
-        at: LinkAt,
-    },
-    /// The next request skips what was seen.
-    Offset {
-        /// Where the number goes.
-        to: Carrier,
-        /// The number of the first row.
-        from: u64,
-    },
-    /// The next request names the next page by its number.
-    Number {
-        /// Where the number goes.
-        to: Carrier,
-        /// The number of the first page.
-        from: u64,
-    },
-    /// The next request asks for what comes after the last key of this page.
-    Keyset,
-}
-
-impl Next {
-    /// The slot of the envelope in which the next page is named; 0 holds nothing.
-    pub(super) fn slot(&self) -> u16 {
-        match self {
-            Self::Token { slot, .. } | Self::Link { at: LinkAt::Body(slot) } => *slot,
-            Self::Link { at: LinkAt::Header { .. } }
-            | Self::None
-            | Self::Offset { .. }
-            | Self::Number { .. }
-            | Self::Keyset => 0,
-        }
-    }
-}
-
-/// Where the link to the next page stands.
-#[derive(Debug)]
-pub(super) enum LinkAt {
-    /// In a slot of the envelope.
-    Body(u16),
-    /// Among the links of a header field, with this relation.
-    Header {
-        /// The field.
-        name: http::HeaderName,
-        /// The relation, in small letters.
-        rel: String,
-    },
-}
-
-/// How the end of a list is known where pages are counted.
-#[derive(Debug)]
-pub(super) enum Ends {
-    /// A page has fewer rows than were asked for.
-    ShortPage,
-    /// All rows that there are were seen.
-    Total(CountAt),
-    /// All pages that there are were seen.
-    Pages(CountAt),
-}
-
-/// Where the answer says how many there are.
-#[derive(Debug)]
-pub(super) enum CountAt {
-    /// In a slot of the envelope.
-    Body(u16),
-    /// In a header field.
-    Header(http::HeaderName),
-}
-
-/// How the size of a page is asked for.
-#[derive(Debug)]
-pub(super) enum Size {
-    /// It is the system's own.
-    Own,
-    /// By a number.
-    At(Carrier),
-    /// By the preference of that name.
-    Prefer(String),
-}
-
-/// A place in a request.
-#[derive(Debug)]
-pub(super) enum Carrier {
-    /// A parameter of the query.
-    Query(String),
-    /// A path in the body.
-    Body(Path),
-    /// A hole of the body's template.
-    Hole,
-    /// A parameter of the query that holds the rows before the page and its size: `100,50`.
-    Range(String),
-}
-
-/// Which native names are asked for.
-#[derive(Debug)]
-pub(super) struct Select {
-    /// The parameter that names them; none where only bodies do.
-    pub(super) query: Option<String>,
-    pub(super) expand: Option<String>,
-    /// Whether what is expanded is named among the fields too.
-    pub(super) with_expanded: bool,
-    pub(super) names: Vec<SelectName>,
-}
-
-/// One name, and the leaves that need it.
-#[derive(Debug)]
-pub(super) struct SelectName {
-    pub(super) name: String,
-    /// Asked for by `$expand`.
-    pub(super) expand: bool,
-    /// Asked for whatever is wanted.
-    pub(super) always: bool,
-    pub(super) leaves: FieldSet,
 }
 
 /// A native name a filter can speak of.

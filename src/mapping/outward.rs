@@ -2,7 +2,6 @@
 //!
 //! Only changed lines are sent. What cannot be written is a fault with its pointer; nothing is dropped or cut.
 
-use compact_str::CompactString;
 use http::{HeaderValue, Method};
 use jiff::Timestamp;
 
@@ -11,26 +10,27 @@ use super::{
     body::{Hole, Holes},
     errors::SystemFault,
     finding::{Found, Sought},
-    inward::join_on,
     listing::Request,
     merge::Put,
-    model::{Call, EachPart, Held, Join, Line, Mapping, Named, Native, ObjectPart, Part, Source},
+    model::{Call, Held, Join, Line, Mapping, Named, Native, ObjectPart, Part, Source},
     native::NativeRequest,
     out::Out,
     parts::{Changes, Creation, PartDraft, PartVersions},
     path::Path,
-    places::{elements, fields_of, places},
+    places::fields_of,
     sets::{self, Moment},
 };
 use crate::{
     catalog::Action,
     clock,
-    schema::{FieldSet, Fields, LeafId, Numbers, Object, Record, Shape, Unsound, Value},
+    schema::{FieldSet, Fields, LeafId, Object, Record, Shape, Value},
 };
 
+mod checks;
 mod codes;
 mod commands;
 mod entries;
+mod lists;
 mod more;
 mod parts;
 mod view;
@@ -295,59 +295,6 @@ impl Mapping {
         let address = self.address(call, id).ok_or_else(|| own("no record can have this id"))?;
         Ok(Request::new(call.method.clone(), address).with(&call.query, &call.headers))
     }
-
-    /// Whether each number of an authority that comes with this write can be one. What is there already stays: it is no
-    /// fault of who changes something else.
-    fn check_numbers(&self, out: &mut Writing<'_>, new: &Record, old: Option<&Record>) {
-        for Unsound { leaf, pointer, text, why } in Numbers::of(&self.entity).unsound(&self.entity, new) {
-            let held = |record: &Record| {
-                let mut is_there = false;
-                record.each(&self.entity, leaf, &mut |value| is_there |= value.as_text() == Some(text));
-                is_there
-            };
-            if !old.is_some_and(held) && !out.faults.iter().any(|fault| fault.pointer == pointer) {
-                out.fault(Some(leaf), pointer, why.to_owned());
-            }
-        }
-    }
-
-    /// Whether each derived value that was sent is what will be read back.
-    fn check_derived(&self, out: &mut Writing<'_>, new: &Record, old: Option<&Record>) {
-        if out.derived.is_empty() {
-            return;
-        }
-        let derived = std::mem::take(&mut out.derived);
-        // The whole record as it would be written, to see what its joined texts will be; a new one is.
-        let mut full = Writing::new(true, &FieldSet::EMPTY);
-        if !out.create {
-            full.object(&self.root, &self.entity.root, Some(&new.fields), None);
-        }
-        for Derived { leaf, pointer, sent, join } in derived {
-            let same = |record: &Record| record.first(&self.entity, leaf) == sent.as_ref();
-            if old.is_some_and(same) {
-                continue;
-            }
-            let Some(join) = join else {
-                out.fault(Some(leaf), pointer, "this is worked out by the system and cannot be sent".into());
-                continue;
-            };
-            let read_back = join.read(if out.create { &out.body } else { &full.body });
-            let agrees = match &sent {
-                Some(Value::Text(text)) => *text == read_back,
-                None | Some(Value::Null) => old.is_none() || read_back.is_empty(),
-                Some(_) => false,
-            };
-            if !agrees {
-                let mut message = "this is put together by the system".to_owned();
-                // Of an update the parts may be stored values that the caller does not see.
-                if old.is_none() {
-                    message.push_str(&format!(" and would read `{read_back}`"));
-                }
-                message.push_str("; send the fields it is made of instead");
-                out.fault(Some(leaf), pointer, message);
-            }
-        }
-    }
 }
 
 impl Call {
@@ -370,23 +317,6 @@ impl Call {
 pub(super) struct Naming<'n> {
     pub(super) key: Option<&'n str>,
     pub(super) version: Option<&'n str>,
-}
-
-impl Join {
-    /// The text that will be read from a body.
-    fn read(&self, body: &Out) -> CompactString {
-        let mut text = CompactString::default();
-        let add = |text: &mut CompactString, path: &Path| {
-            if let Some(part) = body.at(path.steps()).and_then(|out| out.raw().text()) {
-                join_on(text, &self.by, &part);
-            }
-        };
-        self.parts.iter().for_each(|(_, path)| add(&mut text, path));
-        if let (true, Some((_, path))) = (text.is_empty(), &self.otherwise) {
-            add(&mut text, path);
-        }
-        text
-    }
 }
 
 pub(super) fn whole(message: &str) -> MappingFault {
@@ -671,103 +601,5 @@ impl<'m> Writing<'m> {
             return;
         }
         self.derived.push(Derived { leaf, pointer: self.pointer.clone(), sent: sent.cloned(), join });
-    }
-
-    fn slots(&mut self, slots: &'m [Part], item: &Shape, new: Option<&Value>, old: Option<&Value>) {
-        let (new, left) = places(slots, elements(new));
-        let (old, _) = places(slots, elements(old));
-        // ORDER: what is emptied goes first: an element may move to a place that shares native values with its old one.
-        for fills in [false, true] {
-            for ((slot, new), old) in slots.iter().zip(&new).zip(&old) {
-                if new.is_some() != fills {
-                    continue;
-                }
-                let index = new.or(*old).map_or(0, |(index, _)| index);
-                let (new, old) = (new.map(|(_, value)| value), old.map(|(_, value)| value));
-                self.within(&index.to_string(), |this| this.part(slot, item, new, old));
-            }
-        }
-        for index in left {
-            let message = format!("the system has room for {} of these, each of its kind", slots.len());
-            self.within(&index.to_string(), |this| this.fault_here(None, message));
-        }
-    }
-
-    fn each(&mut self, each: &'m EachPart, item: &Shape, new: Option<&Value>, old: Option<&Value>) {
-        let (new, old) = (elements(new), elements(old));
-        if !self.create {
-            let calls =
-                each.parts.as_deref().and_then(|parts| parts.update.as_ref().map(|calls| (parts, calls)));
-            match calls {
-                _ if new == old => {}
-                Some(calls) => self.parts_changed(each, calls, item, (new, old)),
-                None if each.update => self.changed(each, item, (new, old)),
-                None => {
-                    self.fault_here(None, "the system does not let this list be changed with the record");
-                }
-            }
-            return;
-        }
-        if new.is_empty() {
-            return;
-        }
-        if !each.create {
-            return self.fault_here(None, "the system does not let this list be set");
-        }
-        if let Some(parts) = each.parts.as_deref().filter(|parts| self.splits && parts.create.is_some()) {
-            return self.new_parts(each, parts, item, new);
-        }
-        let elements = new.iter().enumerate();
-        let mut list: Vec<Out> =
-            elements.map(|(at, value)| self.element(each, item, at, (value, None))).collect();
-        if let Some(entries) = &each.entries {
-            return self.under_names(each, entries, &list);
-        }
-        if let Some(commands) = each.commands.as_ref().filter(|_| !self.is_held()) {
-            return self.additions(commands, list);
-        }
-        self.puts += 1;
-        // Another part of the same native list may stand there.
-        let mut all = match self.body.at(each.at.steps()) {
-            Some(Out::List(others)) => others.clone(),
-            _ => Vec::new(),
-        };
-        all.append(&mut list);
-        self.body.put(each.at.steps(), Out::List(all));
-    }
-
-    /// One element of a native list: all of it, or what differs from an old one.
-    fn element(
-        &mut self,
-        each: &'m EachPart,
-        item: &Shape,
-        at: usize,
-        (new, old): (&Value, Option<&Value>),
-    ) -> Out {
-        let room = match each.item.bare() {
-            Part::Object(object) => object.parts.len(),
-            Part::Leaf(_) | Part::Slots(_) | Part::Each(_) | Part::Split(_) | Part::When(_) => 0,
-        };
-        let outer = std::mem::replace(&mut self.body, Out::Object(Vec::with_capacity(room)));
-        let was_in_each = std::mem::replace(&mut self.in_each, true);
-        let was_new = std::mem::replace(&mut self.create, old.is_none());
-        let switches = std::mem::take(&mut self.switches);
-        let found_here = std::mem::take(&mut self.found_here);
-        let was_item = self.item.replace(&each.item);
-        self.within(&at.to_string(), |this| this.part(&each.item, item, Some(new), old));
-        self.item = was_item;
-        if old.is_none() {
-            for narrow in &each.narrow {
-                self.body.put(narrow.at.steps(), narrow.out.clone());
-            }
-            if let Err(why) = sets::put(&each.set, &mut self.body, Moment { now: self.now, index: at }) {
-                self.within(&at.to_string(), |this| this.fault_here(None, why));
-            }
-        }
-        self.in_each = was_in_each;
-        self.create = was_new;
-        self.switches = switches;
-        self.found_here = found_here;
-        std::mem::replace(&mut self.body, outer)
     }
 }
