@@ -107,6 +107,18 @@ fn lifecycle(native: &str) -> &'static str {
     }
 }
 
+/// Countries as people call them, and their codes.
+const COUNTRIES: [(&str, &str); 4] =
+    [("Poland", "PL"), ("Germany", "DE"), ("France", "FR"), ("Czechia", "CZ")];
+
+fn coded(name: &str) -> Option<String> {
+    COUNTRIES.iter().find(|(known, _)| *known == name).map(|(_, code)| (*code).to_owned())
+}
+
+fn named(code: &str) -> Option<&'static str> {
+    COUNTRIES.iter().find(|(_, known)| *known == code).map(|(name, _)| *name)
+}
+
 /// A contact becomes a Customer.
 pub(crate) fn contact_in(body: &[u8]) -> Customer {
     let Contact { id, properties: p, created_at, updated_at, archived } =
@@ -131,7 +143,7 @@ pub(crate) fn contact_in(body: &[u8]) -> Customer {
             city: some(p.city),
             post_code: some(p.zip),
             subdivision: some(p.state),
-            country: some(p.country),
+            country: some(p.country).and_then(|name| coded(&name)),
         }]),
         website: some(p.website),
         language: some(p.hs_language),
@@ -187,7 +199,7 @@ pub(crate) fn contact_out(customer: &Customer) -> Vec<u8> {
         city: of(|address| &address.city),
         zip: of(|address| &address.post_code),
         state: of(|address| &address.subdivision),
-        country: of(|address| &address.country),
+        country: of(|address| &address.country).and_then(named),
         website: customer.website.as_deref(),
         hs_language: customer.language.as_deref(),
         lifecyclestage: customer.lifecycle.map(|word| match word {

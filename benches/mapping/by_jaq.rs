@@ -64,6 +64,7 @@ impl Jaq {
 pub(crate) const CONTACT_IN: &str = r#"
 def some: if . == "" then null else . end;
 def kept: map_values(values);
+def country: { Poland: "PL", Germany: "DE", France: "FR", Czechia: "CZ" }[.];
 .properties as $p | {
   id, kind: "person",
   name: ([$p.firstname, $p.lastname] | map(some | values) | join(" ")),
@@ -71,7 +72,7 @@ def kept: map_values(values);
   vat_id: ($p.vat_id | some | if . then trim | ascii_upcase else null end),
   emails: [{ value: ($p.email | some) } | kept],
   phones: [{ type: "work", value: ($p.phone | some) }, { type: "mobile", value: ($p.mobilephone | some) } | select(.value)],
-  addresses: [{ role: "contact", line1: ($p.address | some), city: ($p.city | some), post_code: ($p.zip | some), subdivision: ($p.state | some), country: ($p.country | some) } | kept],
+  addresses: [{ role: "contact", line1: ($p.address | some), city: ($p.city | some), post_code: ($p.zip | some), subdivision: ($p.state | some), country: ($p.country | some | country) } | kept],
   website: ($p.website | some), language: ($p.hs_language | some),
   lifecycle: ({ subscriber: "subscriber", lead: "lead", marketingqualifiedlead: "qualified", salesqualifiedlead: "qualified", opportunity: "opportunity", customer: "customer", evangelist: "other", other: "other" }[$p.lifecyclestage // "other"] // "other"),
   status: (if .archived then "archived" else "active" end),
@@ -85,7 +86,7 @@ def kept: map_values(values);
 { properties: ({
   firstname: .given_name, lastname: .family_name, company, vat_id: (.vat_id | ascii_upcase), email: .emails[0].value,
   phone: (.phones | map(select(.type == "work")) | .[0].value), mobilephone: (.phones | map(select(.type == "mobile")) | .[0].value),
-  address: .addresses[0].line1, city: .addresses[0].city, zip: .addresses[0].post_code, state: .addresses[0].subdivision, country: .addresses[0].country,
+  address: .addresses[0].line1, city: .addresses[0].city, zip: .addresses[0].post_code, state: .addresses[0].subdivision, country: ({ PL: "Poland", DE: "Germany", FR: "France", CZ: "Czechia" }[.addresses[0].country]),
   website, hs_language: .language,
   lifecyclestage: { subscriber: "subscriber", lead: "lead", qualified: "marketingqualifiedlead", opportunity: "opportunity", customer: "customer", other: "other" }[.lifecycle]
 } | kept) }

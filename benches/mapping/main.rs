@@ -29,6 +29,7 @@ fn shipped_schema() -> Schema {
         ("stock_level.yaml", include_str!("../../policies/schema/stock_level.yaml")),
         ("order.yaml", include_str!("../../policies/schema/order.yaml")),
         ("invoice.yaml", include_str!("../../policies/schema/invoice.yaml")),
+        ("shipment.yaml", include_str!("../../policies/schema/shipment.yaml")),
     ];
     let files: Vec<_> = files
         .map(|(name, text)| {
@@ -42,7 +43,8 @@ fn shipped_schema() -> Schema {
 fn system(name: &str, text: &str) -> System {
     let mut found = Diagnostics::default();
     let node = tree::parse(&name.into(), text).expect("a system file");
-    System::load(&SystemName::from(name), &node, &[], &shipped_schema(), &mut found).expect("a system")
+    let loaded = System::load(&SystemName::from(name), &node, &[], &shipped_schema(), &mut found);
+    loaded.unwrap_or_else(|| panic!("{name}: {found}"))
 }
 
 fn answer(body: String) -> NativeAnswer {
