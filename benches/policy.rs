@@ -128,7 +128,7 @@ fn context() -> Context {
 }
 
 fn order(entity: &Entity) -> Record {
-    let line = r#"{"id":"10000","kind":"item","sku":"1896-S","description":"Desk","quantity":"2","unit":"PCS","net_price":"649.40","line_net_total":"1298.80"}"#;
+    let line = r#"{"id":"10000","kind":"item","sku":"1896-S","description":"Desk","quantity":"2","unit":"H87","net_price":"649.40","line_net_total":"1298.80"}"#;
     let json = format!(
         r#"{{"id":"5d115c9c","number":"SO-101001","customer":"20000","customer_name":"ACME","ordered_on":"2026-05-01",
         "currency":"EUR","status":"open","email":"buyer@acme.example","salesperson":"JO","buyer_reference":"PO-7",
