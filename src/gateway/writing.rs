@@ -199,9 +199,9 @@ async fn create(
     let new = ids::keyed(exchange, mapping, new).await?;
     let settled = mapping.settled(Before::Nothing, new, &FieldSet::EMPTY);
     let Settled { sent: new, held } = settled_for_callers(exchange, mapping, settled).await?;
-    let bare = mapping.bare(&held);
+    let bare = mapping.bare(&new, &held);
     let permit = judge(exchange, admission, Change::Create { new, held }, &FieldSet::EMPTY)?;
-    with_currencies(exchange, prospect, mapping, bare)?;
+    refuse_bare(exchange, prospect, mapping, bare)?;
     let new = ids::native(exchange, mapping, permit.new().ok_or(Refusal::Broken)?).await?;
     let found = finding::found(exchange, admission, source, (None, &new), true).await?;
     let creation = mapping
@@ -280,12 +280,12 @@ async fn update(
         mapping.settled(Before::Told { record: &record, answer: &answer }, new, &emptied)
     };
     let Settled { sent: new, held } = settled_for_callers(exchange, mapping, settled).await?;
-    let bare = mapping.bare(&held);
+    let bare = mapping.bare(&new, &held);
     let guarding = version.clone().filter(|_| !mapping.leaves_unguarded(&record, &new));
     let change = Change::Update { old: record, new, held, version: guarding };
     let permit = judge(exchange, admission, change, &reached)?;
     check_version(exchange, admission, &permit, &seen, &sent)?;
-    with_currencies(exchange, prospect, mapping, bare)?;
+    refuse_bare(exchange, prospect, mapping, bare)?;
     let (Some(old), Some(new)) = (permit.old(), permit.new()) else { return Err(Refusal::Broken) };
     let (old, new) = (ids::native(exchange, mapping, old).await?, ids::native(exchange, mapping, new).await?);
     let blindly = proposed.present.minus(&sees);
@@ -507,7 +507,7 @@ pub(super) fn unmappable(
 }
 
 /// No amount is written without its currency: it would be of whichever the system thinks of.
-fn with_currencies(
+fn refuse_bare(
     exchange: &Exchange,
     prospect: &Prospect,
     mapping: &Mapping,

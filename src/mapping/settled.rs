@@ -73,12 +73,14 @@ impl Mapping {
         Settled { sent, held }
     }
 
-    /// Amounts of a new record, as it will be held, of which it would not say the currency.
-    pub fn bare(&self, held: &Record) -> Vec<MappingFault> {
+    /// Amounts that are sent and of which the record, as it will be held, would not say the currency. What stands bare in
+    /// the system already is no fault of who changes something else.
+    pub fn bare(&self, sent: &Record, held: &Record) -> Vec<MappingFault> {
         let bare = self.entity.strike_bare(&mut held.clone(), &self.entity.all());
         let path = |leaf: LeafId| self.entity.leaf(leaf).map_or("", |leaf| leaf.path.as_str());
         let of = |(amount, money): (LeafId, &Money)| {
-            bare.contains(amount).then(|| MappingFault {
+            let is_sent = sent.first(&self.entity, amount).is_some_and(|value| *value != Value::Null);
+            (is_sent && bare.contains(amount)).then(|| MappingFault {
                 whose: Whose::Caller,
                 leaf: Some(amount),
                 pointer: format!("/{}", self.standing(amount).replace('.', "/")),

@@ -192,7 +192,7 @@ fn taken(subject: &Subject, document: &Json, view: &View) -> Result<(Settled, st
             }
         };
         let settled = mapping.settled(Before::Nothing, proposed.record, &FieldSet::EMPTY);
-        let bare = mapping.bare(&settled.held);
+        let bare = mapping.bare(&settled.sent, &settled.held);
         let made = if bare.is_empty() { mapping.create(&settled.sent) } else { Err(bare) };
         match made {
             Ok(request) => return Ok((settled, subject.place.sent(&request.body))),
@@ -326,7 +326,7 @@ impl Change<'_> {
             let settled = mapping.settled(before, new, &FieldSet::EMPTY);
             let versions = mapping.part_versions(&answer).unwrap();
             let versions = (self.old.version.as_deref(), &versions);
-            let bare = mapping.bare(&settled.held);
+            let bare = mapping.bare(&settled.sent, &settled.held);
             let records = (old, &settled.sent);
             let changes = match bare.is_empty() {
                 true => mapping.changes(&self.old.id, records, versions, &FieldSet::EMPTY, None),

@@ -96,3 +96,24 @@ fn trap_3_an_amount_never_stands_without_its_currency() {
     assert_eq!((&read["currency"], &read["tax_inclusive_total"]), (&"PLN".into(), &"5.00".into()));
     assert!(bare.is_empty(), "{bare:?}");
 }
+
+#[test]
+fn an_amount_that_stands_bare_in_a_system_keeps_nobody_from_changing_something_else() {
+    let text = "entities:\n  Product:\n    at: /t\n    read: {}\n    create: {}\n    update: {}\n    fields: { name: n, list_price: { net_price: p, currency: c } }\n";
+    let (system, told) = load_text("x", text, "https://x.example");
+    let m = system.unwrap_or_else(|| panic!("{told}")).entity("Product").unwrap().clone();
+    let stored = answer(200, r#"{ "id": "7", "n": "Lamp", "p": "5.00" }"#);
+    let old = m.inward(&stored, &m.entity().all()).unwrap().record;
+    let bare = |change: &str| {
+        let mut new = old.clone();
+        for (position, value) in record(&m, change).fields.iter() {
+            new.fields.set(position, value.clone());
+        }
+        let before = Before::Told { record: &old, answer: &stored };
+        let Settled { sent, held } = m.settled(before, new, &FieldSet::EMPTY);
+        m.bare(&sent, &held).into_iter().map(|fault| fault.pointer).collect::<Vec<_>>()
+    };
+    assert!(bare(r#"{ "name": "Lamp 2" }"#).is_empty());
+    assert_eq!(bare(r#"{ "list_price": { "net_price": "6.00" } }"#), ["/list_price/net_price"]);
+    assert!(bare(r#"{ "list_price": { "net_price": "6.00", "currency": "PLN" } }"#).is_empty());
+}
