@@ -10,6 +10,7 @@
 use rust_decimal::{Decimal, RoundingStrategy};
 
 use super::{
+    codec::Nothing,
     number::decimal,
     path::{Among, Path, Step},
     scan::Raw,
@@ -99,7 +100,7 @@ pub(super) enum NoValue {
 
 impl Calc {
     /// The value in a frame.
-    pub(super) fn value(&self, raws: &Raws<'_>, base: usize, empty: &[Box<str>]) -> Result<Decimal, NoValue> {
+    pub(super) fn value(&self, raws: &Raws<'_>, base: usize, empty: &Nothing) -> Result<Decimal, NoValue> {
         const INEXACT: NoValue = NoValue::Unfit("more digits than can be kept exactly");
         match self {
             Self::Number(number) => Ok(*number),
@@ -155,7 +156,7 @@ fn with_comma(text: &str) -> Result<Decimal, &'static str> {
 
 fn operand(
     raw: Raw<'_>,
-    empty: &[Box<str>],
+    empty: &Nothing,
     read: fn(&str) -> Result<Decimal, &'static str>,
 ) -> Result<Decimal, NoValue> {
     match raw {
@@ -163,11 +164,12 @@ fn operand(
         Raw::Null => Err(NoValue::Empty),
         Raw::Number(_) | Raw::Text(_) | Raw::Escaped(_) | Raw::Marked(..) => {
             let text = raw.text().unwrap_or_default();
-            if empty.iter().any(|spelling| **spelling == *text) {
+            if empty.is(raw) {
                 return Err(NoValue::Empty);
             }
             read(&text).map_err(NoValue::Unfit)
         }
+        Raw::Boolean(false) if empty.is_false() => Err(NoValue::Empty),
         Raw::Boolean(_) | Raw::Tree(_) | Raw::Object | Raw::Array | Raw::Elements { .. } | Raw::Next(_) => {
             Err(NoValue::Unfit("expected a number"))
         }
@@ -405,7 +407,7 @@ mod tests {
         let mut scan = Scanner::new(json.as_bytes()).unwrap();
         walk(&mut scan, &frame.root, 0, &mut raws, &mut |scan| scan.skip()).unwrap();
         raws.lift(&frame.root, 0);
-        calc.value(&raws, 0, &["".into()])
+        calc.value(&raws, 0, &Nothing::new(["".into()].into(), false))
     }
 
     #[test]

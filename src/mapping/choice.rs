@@ -62,7 +62,7 @@ impl Choice {
             is_told |= slots.clone().any(|(slot, _)| raws.get(base, slot) != Raw::Absent);
             let is_there = |(slot, codec): (u16, &Codec)| {
                 let raw = raws.get(base, slot);
-                raw.text().is_some_and(|text| !codec.absent.iter().any(|nothing| **nothing == *text))
+                raw.text().is_some() && !codec.absent.is(raw)
             };
             if !branch.switches.is_empty() || slots.any(is_there) {
                 return Chosen::Branch(branch);

@@ -21,9 +21,11 @@ use crate::{
 };
 
 mod filtered;
+mod nothing;
 mod outward;
 mod spelling;
 
+pub(super) use nothing::Nothing;
 pub(super) use spelling::{bounded, clip, normal};
 
 yaml_words! {
@@ -113,6 +115,8 @@ pub(super) enum Clear {
     Text(Box<str>),
     /// As this text, which was said of all types: it is no boolean.
     AnyText(Box<str>),
+    /// As JSON's `false`.
+    False,
 }
 
 /// How one native scalar and one value mean each other.
@@ -131,7 +135,7 @@ pub(super) struct Codec {
     /// Whether a spelling that the table does not know is kept as it is.
     pub(super) keep: bool,
     /// Spellings of nothing.
-    pub(super) absent: Arc<[Box<str>]>,
+    pub(super) absent: Nothing,
     /// How null is written.
     pub(super) clear: Clear,
     /// What nothing reads as.
@@ -238,6 +242,7 @@ impl Codec {
             Raw::Object | Raw::Array | Raw::Elements { .. } | Raw::Next(_) => {
                 return Got::Unfit("expected a single value");
             }
+            Raw::Boolean(false) if self.is_nothing_here() => return self.nothing(),
             Raw::Boolean(value) if self.table.is_none() => {
                 return if self.kind == LeafKind::Boolean {
                     Got::Is(Value::Boolean(value))
@@ -255,6 +260,11 @@ impl Codec {
         }
     }
 
+    /// Whether `false` is nothing here: no value of its own, and not in the table.
+    fn is_nothing_here(&self) -> bool {
+        self.absent.is_false() && self.table.as_ref().is_none_or(|table| !table.read.contains_key("false"))
+    }
+
     fn nothing(&self) -> Got {
         self.default.clone().map_or(Got::Nothing, Got::Is)
     }
@@ -264,7 +274,7 @@ impl Codec {
             return Got::Is(value.clone());
         }
         // ORDER: the table first: an empty text may have a meaning of its own.
-        if self.absent.iter().any(|spelling| **spelling == *text) {
+        if self.absent.is_spelt(text) {
             return self.nothing();
         }
         if self.table.is_some() {
@@ -301,7 +311,7 @@ impl Codec {
     /// Whether a day or a moment is one that means nothing, which a file spells as RFC 3339 has it.
     fn is_nothing_by_value(&self, text: &str) -> bool {
         let plain = match self.kind {
-            _ if self.absent.is_empty() => return false,
+            _ if self.absent.is_unspelt() => return false,
             LeafKind::Date if self.forms.day != Day::Iso => {
                 self.forms.day.read(text).ok().map(|day| Day::Iso.spell(day))
             }
@@ -314,7 +324,7 @@ impl Codec {
             | LeafKind::Integer
             | LeafKind::Boolean => None,
         };
-        plain.is_some_and(|plain| self.absent.iter().any(|spelling| **spelling == *plain))
+        plain.is_some_and(|plain| self.absent.is_spelt(&plain))
     }
 
     /// Whether a time without a zone is one of the hour that comes twice.
@@ -379,7 +389,7 @@ mod tests {
             table: None,
             otherwise: None,
             keep: false,
-            absent: Arc::new([]),
+            absent: Nothing::default(),
             clear: Clear::Refused,
             default: None,
             norm: Vec::new(),
@@ -438,7 +448,7 @@ mod tests {
         let rest = (proptest::option::of(0u32..4), proptest::option::of(0u32..4));
         (proptest::sample::select(kinds.to_vec()), forms, absent, norm, wire, rest).prop_map(
             |(kind, forms, absent, norm, wire, (most, scale))| Codec {
-                absent: absent.into_iter().map(Into::into).collect(),
+                absent: Nothing::new(absent.into_iter().map(Into::into).collect(), false),
                 clear: Clear::Text("a".into()),
                 forms,
                 norm,

@@ -7,8 +7,17 @@ use std::sync::Arc;
 use compact_str::CompactString;
 
 use super::{
-    behind::Behind, body::Body, calc::Calc, choice::Choice, codec::Codec, key::Key, out::Out, path::Path,
-    pattern::Pattern, sets::Set, trie::Node,
+    behind::Behind,
+    body::Body,
+    calc::Calc,
+    choice::Choice,
+    codec::{Codec, Nothing},
+    key::Key,
+    out::Out,
+    path::Path,
+    pattern::Pattern,
+    sets::Set,
+    trie::Node,
 };
 use crate::{
     schema::{Entity, FieldSet, LeafId, Value},
@@ -90,7 +99,7 @@ pub(super) struct Words {
     pub(super) xml: Option<Arc<super::xml::Names>>,
     pub(super) errors: super::errors::Errors,
     /// Spellings of nothing, of whatever type.
-    pub(super) absent: Arc<[Box<str>]>,
+    pub(super) absent: Nothing,
     /// Addresses under which the system is reached; a next link must stay under one of them.
     pub(super) bases: Vec<url::Url>,
 }
@@ -339,7 +348,7 @@ pub(super) struct Held {
     /// Of the hole.
     pub(super) codec: Arc<Codec>,
     /// Spellings of nothing for the whole text.
-    pub(super) absent: Arc<[Box<str>]>,
+    pub(super) absent: Nothing,
     pub(super) create: bool,
     pub(super) update: bool,
 }

@@ -285,7 +285,7 @@ fn told(codec: &Codec, literal: Literal) -> Option<Literal> {
 }
 
 fn is_told(codec: &Codec, spelt: &str) -> bool {
-    !codec.absent.iter().any(|absent| **absent == *spelt)
+    !codec.absent.is_spelt(spelt)
 }
 
 fn text_literal(dialect: &Dialect, codec: &Codec, text: &str) -> Option<Literal> {

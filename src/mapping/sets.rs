@@ -5,6 +5,7 @@ use jiff::Timestamp;
 
 use super::{
     calc::{Calc, NoValue},
+    codec::Nothing,
     out::Out,
     path::Path,
     scan::Scanner,
@@ -93,7 +94,7 @@ impl Worked {
             .and_then(|mut scan| walk(&mut scan, &self.node, 0, &mut raws, &mut |scan| scan.skip()));
         read.map_err(|_| none("it cannot be read back"))?;
         raws.lift(&self.node, 0);
-        let value = self.calc.value(&raws, 0, &[]).map_err(|why| match why {
+        let value = self.calc.value(&raws, 0, &Nothing::default()).map_err(|why| match why {
             NoValue::Untold | NoValue::Empty => none("a field that it is made of is missing"),
             NoValue::Unfit(why) => none(why),
         })?;

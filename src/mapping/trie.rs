@@ -4,9 +4,10 @@
 //! stands behind its end, and that no element says what none of them does. What is not there at all tells nothing, nor
 //! does a value of another kind.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 use super::{
+    codec::Nothing,
     jq::Left,
     path::Step,
     scan::{BadJson, Raw, Scanner},
@@ -326,7 +327,7 @@ pub(super) struct Raws<'a> {
     slots: Vec<Raw<'a>>,
     pub(super) elements: u32,
     /// Spellings of nothing where an object or a list is due.
-    absent: Arc<[Box<str>]>,
+    absent: Nothing,
     /// What each record's frame gets from outside of it.
     given: Vec<(u16, Raw<'a>)>,
     /// Slots of which several elements tell, each its own.
@@ -343,7 +344,7 @@ pub(super) struct Raws<'a> {
 
 impl<'a> Raws<'a> {
     /// None yet, of a system that spells nothing so.
-    pub(super) fn new(absent: &Arc<[Box<str>]>) -> Self {
+    pub(super) fn new(absent: &Nothing) -> Self {
         Self { absent: absent.clone(), ..Self::default() }
     }
 
@@ -354,7 +355,7 @@ impl<'a> Raws<'a> {
     }
 
     /// Spellings of nothing.
-    pub(super) fn absent(&self) -> &[Box<str>] {
+    pub(super) fn absent(&self) -> &Nothing {
         &self.absent
     }
 
@@ -408,8 +409,7 @@ impl<'a> Raws<'a> {
 
     /// Whether a scalar says that there is no object and no list here.
     pub(super) fn is_nothing(&self, raw: Raw<'_>) -> bool {
-        let spelt = |text: &str| self.absent.iter().any(|spelling| **spelling == *text);
-        raw == Raw::Null || (!self.absent.is_empty() && raw.text().is_some_and(|text| spelt(&text)))
+        raw == Raw::Null || self.absent.is(raw)
     }
 
     /// Tells that everything under a node is empty, and the lists there with it. Recursion as in [`walk`].

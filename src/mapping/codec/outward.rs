@@ -97,9 +97,7 @@ impl Codec {
             (_, Some(table)) if table.read.contains_key(&*text) => {
                 "the system takes this word for another value"
             }
-            _ if self.absent.iter().any(|spelling| **spelling == *text)
-                || self.is_nothing_by_value(&text) =>
-            {
+            _ if self.absent.is(out.raw()) || self.is_nothing_by_value(&text) => {
                 "the system takes this for nothing; leave the field out, or clear it with null"
             }
             _ => "the system cannot keep this as it is",
@@ -122,6 +120,8 @@ impl Codec {
                 Clear::Null => Ok(Out::Null),
                 Clear::AnyText(_) if self.wire == Wire::Boolean => Err(CANNOT_EMPTY.into()),
                 Clear::Text(text) | Clear::AnyText(text) => Ok(Out::Text(CompactString::from(&**text))),
+                Clear::False if self.wire == Wire::Boolean => Err(CANNOT_EMPTY.into()),
+                Clear::False => Ok(Out::Boolean(false)),
                 Clear::Refused => Err(CANNOT_EMPTY.into()),
             };
         }

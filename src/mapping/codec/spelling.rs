@@ -44,7 +44,7 @@ impl Codec {
                 _,
             ) => false,
         };
-        is_spelt && !self.absent.iter().any(|spelling| **spelling == **text)
+        is_spelt && !self.absent.is_spelt(text)
     }
 
     /// Whether a text is kept as it comes.

@@ -1,4 +1,5 @@
-//! Filters as a list in a JSON body: `["OR", ["f", "=", "v"], [["g", ">", 1], ["h", "=", 2]]]`.
+//! Filters as a list in a JSON body: `["OR", ["f", "=", "v"], [["g", ">", 1], ["h", "=", 2]]]`, or in prefix notation, where
+//! a word joins the two that follow it: `["|", ["f", "=", "v"], "&", ["g", ">", 1], ["h", "=", 2]]`.
 
 use jiff::tz::TimeZone;
 
@@ -31,6 +32,8 @@ pub(super) struct Domain {
     any: String,
     /// What begins a list of which all must; nothing where a list by itself says so.
     all: Option<String>,
+    /// Whether a word joins the two that follow it, whatever list they stand in.
+    is_prefix: bool,
     one: Template,
     ops: Ops,
     at: Path,
@@ -42,7 +45,11 @@ pub(super) struct Domain {
 impl Domain {
     pub(super) fn load(keys: &mut Keys<'_>, found: &mut Diagnostics) -> Option<Self> {
         let any = keys.or("any", || "OR".to_owned(), found);
-        let all = keys.take("all").and_then(|node| String::read(node, found));
+        let is_prefix = keys.or("prefix", || false, found)?;
+        let all = match is_prefix {
+            true => Some(keys.required::<String>("all", found)?),
+            false => keys.take("all").and_then(|node| String::read(node, found)),
+        };
         let one: Node = keys.required("one", found)?;
         let one = Template::load(&one, &[Hole::Field, Hole::Op, Hole::Value], found);
         let ops: Node = keys.required("ops", found)?;
@@ -74,6 +81,7 @@ impl Domain {
         Some(Self {
             any: any?,
             all,
+            is_prefix,
             one: one?,
             ops: Ops::load(&ops, true, found),
             at: at?,
@@ -90,16 +98,16 @@ impl Domain {
 
     pub(super) fn filter(&self, literals: &Literals, push: &Push) -> Asked {
         let mut asked = Asked::default();
-        if count(push) <= TESTS_MAX
-            && let Some(list) = self.part(literals, push)
-        {
-            // The whole is a list of conditions.
-            let whole = match push {
-                Push::Test(_) => Out::List(vec![list]),
-                Push::All(_) | Push::Any(_) => list,
-            };
-            asked.body.push((self.at.clone(), whole));
+        if count(push) > TESTS_MAX {
+            return asked;
         }
+        // The whole is a list of conditions.
+        let whole = match push {
+            _ if self.is_prefix => self.prefixed(literals, push).map(Out::List),
+            Push::Test(_) => self.part(literals, push).map(|list| Out::List(vec![list])),
+            Push::All(_) | Push::Any(_) => self.part(literals, push),
+        };
+        asked.body.extend(whole.map(|whole| (self.at.clone(), whole)));
         asked
     }
 
@@ -119,6 +127,23 @@ impl Domain {
                     .then(|| Out::List(std::iter::once(Out::text(&self.any)).chain(said).collect()))
             }
         }
+    }
+
+    /// The same in prefix notation: one word fewer than there are parts, then the parts. Recursion as in [`Self::part`].
+    fn prefixed(&self, literals: &Literals, push: &Push) -> Option<Vec<Out>> {
+        let (word, said): (&str, Vec<Vec<Out>>) = match push {
+            Push::Test(test) => return self.test(literals, test).map(|test| vec![test]),
+            Push::All(parts) => {
+                let said = parts.iter().filter_map(|part| self.prefixed(literals, part)).collect();
+                (self.all.as_deref()?, said)
+            }
+            Push::Any(parts) => {
+                let said = parts.iter().map(|part| self.prefixed(literals, part)).collect::<Option<_>>()?;
+                (&self.any, said)
+            }
+        };
+        let words = std::iter::repeat_n(Out::text(word), said.len().checked_sub(1)?);
+        Some(words.chain(said.into_iter().flatten()).collect())
     }
 
     fn test(&self, literals: &Literals, test: &Test) -> Option<Out> {

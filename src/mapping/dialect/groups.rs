@@ -32,7 +32,9 @@ impl Groups {
         let most = Most::load(keys.take("most"), Most { any: 5, all: 10, total: 100 }, found);
         let mut template = |key: &'static str, holes: &[Hole], found: &mut Diagnostics| {
             let node: Node = keys.required(key, found)?;
-            Template::load(&node, holes, found)
+            let template = Template::load(&node, holes, found)?;
+            // The whole becomes names of the body.
+            if key == "any" { template.named(&node, found) } else { Some(template) }
         };
         let any = template("any", &[Hole::Items], found);
         let all = template("all", &[Hole::Items], found);

@@ -159,6 +159,7 @@ impl Dialect {
                 (Carrier::Body, Groups::load(&mut keys, found).map(|form| Form::Groups(Box::new(form))))
             }
             Shape::List => {
+                or = keys.or("or", || Or::Any, found);
                 (Carrier::List, Domain::load(&mut keys, found).map(|form| Form::Domain(Box::new(form))))
             }
             Shape::Flat => (Carrier::Query, Flat::load(&mut keys, found).map(Form::Flat)),

@@ -82,9 +82,20 @@ pub(super) enum Carrier {
 
 #[derive(Debug)]
 enum Form {
-    Text { one: Words, query: Option<String> },
+    Text {
+        one: Words,
+        query: Option<String>,
+    },
     Body(Template),
-    List { one: Template, at: Path },
+    List {
+        one: Template,
+        at: Path,
+    },
+    /// One text in a body.
+    Joined {
+        one: Words,
+        at: Path,
+    },
     Query(Vec<(Words, Words)>),
 }
 
@@ -113,7 +124,7 @@ impl SortWords {
         let mut names = Vec::new();
         match &self.form {
             Form::Body(one) => one.names(&mut |name, is_last| names.push((name.to_owned(), is_last))),
-            Form::List { .. } => {}
+            Form::List { .. } | Form::Joined { .. } => {}
             Form::Text { .. } | Form::Query(_) => return None,
         }
         Some(names)
@@ -138,13 +149,17 @@ impl SortWords {
             }
             Carrier::Body => {
                 let one: Node = keys.required("one", found)?;
-                (Form::Body(Template::load(&one, &holes, found)?), 1)
+                (Form::Body(Template::load(&one, &holes, found)?.named(&one, found)?), 1)
             }
             Carrier::List => {
                 let one: Node = keys.required("one", found)?;
                 let at: Node = keys.required("body", found)?;
                 let at = crate::mapping::load::place(&at, found)?;
-                (Form::List { one: Template::load(&one, &holes, found)?, at }, KEYS_MAX)
+                let form = match one.as_text() {
+                    Some(_) => Form::Joined { one: Words::load(&one, &holes, found)?, at },
+                    None => Form::List { one: Template::load(&one, &holes, found)?, at },
+                };
+                (form, KEYS_MAX)
             }
             Carrier::Query => {
                 let query: Node = keys.required("query", found)?;
@@ -203,7 +218,7 @@ impl SortWords {
                 hole => text(hole).map(|text| Out::text(&text)),
             };
             match &self.form {
-                Form::Text { one, .. } => texts.push(one.fill(&text)),
+                Form::Text { one, .. } | Form::Joined { one, .. } => texts.push(one.fill(&text)),
                 Form::Body(one) => asked.put_all(one.fill(&out)),
                 Form::List { one, .. } => list.push(one.fill(&out)),
                 Form::Query(pairs) => {
@@ -217,6 +232,7 @@ impl SortWords {
             Form::Text { query: Some(query), .. } => asked.query.push((query.clone(), texts.join(","))),
             Form::Text { query: None, .. } => asked.text = Some(texts.join(", ")),
             Form::List { at, .. } => asked.body.push((at.clone(), Out::List(list))),
+            Form::Joined { at, .. } => asked.body.push((at.clone(), Out::text(&texts.join(", ")))),
             Form::Body(_) | Form::Query(_) => {}
         }
         asked

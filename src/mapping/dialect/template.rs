@@ -145,6 +145,15 @@ impl Template {
         }
     }
 
+    /// This one, where it names what becomes part of a body.
+    pub(super) fn named(self, node: &Node, found: &mut Diagnostics) -> Option<Self> {
+        if matches!(self, Self::Object(_)) {
+            return Some(self);
+        }
+        expected(node, "a map: its keys become keys of the request's body", found);
+        None
+    }
+
     /// Every name of an object, and whether nothing stands under it. Recursion is bounded by the depth of the file.
     pub(super) fn names(&self, see: &mut dyn FnMut(&str, bool)) {
         match self {

@@ -151,7 +151,7 @@ impl Build<'_, '_> {
             (_, None) => return self.got(leaf, Got::Unfit("expected a text")),
         };
         let mut values = Vec::new();
-        if native.codec.absent.iter().any(|spelling| **spelling == *text) {
+        if native.codec.absent.is(raw) {
             return Came::Is(Value::List(values));
         }
         for (at, piece) in pieces(&text, &split.by).enumerate() {
@@ -213,7 +213,7 @@ impl Build<'_, '_> {
         let got = match (raw, raw.text()) {
             (Raw::Absent, _) => Got::Missing,
             (Raw::Null, _) => Got::Nothing,
-            (_, Some(text)) if held.absent.iter().any(|spelling| **spelling == *text) => Got::Nothing,
+            (raw, Some(_)) if held.absent.is(raw) => Got::Nothing,
             (_, Some(text)) => match held.pattern.take(&text) {
                 Some(holes) => {
                     holes.get(held.hole).map_or(Got::Missing, |piece| held.codec.read(Raw::Text(piece)))

@@ -67,13 +67,7 @@ impl<'l> Loader<'l> {
         codec.most = keys.take("most").and_then(|node| u32::read(node, self.found));
         codec.least = keys.take("least").and_then(|node| u32::read(node, self.found));
         if let Some(node) = keys.take("absent") {
-            codec.absent = match node.as_list() {
-                Some(_) => Vec::<String>::read(node, self.found).unwrap_or_default(),
-                None => String::read(node, self.found).into_iter().collect(),
-            }
-            .into_iter()
-            .map(Into::into)
-            .collect();
+            codec.absent = super::nothing(node, self.found);
         }
         if let Some(node) = keys.take("as") {
             self.forms(codec, node);

@@ -32,7 +32,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use super::{
     check::Sample,
-    codec::{Charset, Clear, Forms, Wire},
+    codec::{Charset, Clear, Forms, Nothing, Wire},
     dialect::Dialect,
     errors::Errors,
     finding::Find,
@@ -123,7 +123,7 @@ impl System {
             speaks: common.speaks,
             xml: common.xml,
             errors: common.errors,
-            absent: defaults.absent.get("any").into_iter().flatten().cloned().collect(),
+            absent: defaults.absent.get("any").cloned().unwrap_or_default(),
             bases: bases.to_vec(),
         });
         let mut entities = HashMap::new();
@@ -185,7 +185,7 @@ pub(super) struct Defaults {
     /// Values that travel as objects.
     tags: Tags,
     settings: HashMap<String, String>,
-    absent: HashMap<String, Vec<Box<str>>>,
+    absent: HashMap<String, Nothing>,
     clear: HashMap<String, Clear>,
     tables: HashMap<String, Node>,
     pub(super) dialects: HashMap<String, Arc<Dialect>>,
@@ -312,14 +312,26 @@ fn forms_of(speaks: Speaks, zone: Option<jiff::tz::TimeZone>) -> Forms {
 /// The types that `absent` and `clear` speak of.
 const TYPES: &[&str] = &["any", "text", "code", "id", "decimal", "integer", "boolean", "date", "instant"];
 
-fn absents(node: Option<&Node>, found: &mut Diagnostics) -> HashMap<String, Vec<Box<str>>> {
+fn absents(node: Option<&Node>, found: &mut Diagnostics) -> HashMap<String, Nothing> {
     let mut out = HashMap::new();
     for (key, node) in pairs(node, found) {
         known_type(key, found);
-        let texts: Vec<String> = Vec::read(node, found).unwrap_or_default();
-        out.insert(key.text.clone(), texts.into_iter().map(Into::into).collect());
+        out.insert(key.text.clone(), nothing(node, found));
     }
     out
+}
+
+/// Spellings of nothing: texts, and JSON's `false` where that stands without quotes.
+fn nothing(node: &Node, found: &mut Diagnostics) -> Nothing {
+    let one = std::slice::from_ref(node);
+    let (is, texts): (Vec<&Node>, Vec<&Node>) =
+        node.as_list().unwrap_or(one).iter().partition(|node| is_false(node));
+    let texts = texts.into_iter().filter_map(|node| String::read(node, found)).map(Into::into).collect();
+    Nothing::new(texts, !is.is_empty())
+}
+
+fn is_false(node: &Node) -> bool {
+    matches!(&node.value, tree::Value::Scalar(scalar) if !scalar.quoted && scalar.text == "false")
 }
 
 fn clears(node: Option<&Node>, found: &mut Diagnostics) -> HashMap<String, Clear> {
@@ -328,6 +340,7 @@ fn clears(node: Option<&Node>, found: &mut Diagnostics) -> HashMap<String, Clear
         known_type(key, found);
         let clear = match &node.value {
             tree::Value::Null => Clear::Null,
+            tree::Value::Scalar(_) if is_false(node) => Clear::False,
             tree::Value::Scalar(scalar) => Clear::Text(scalar.text.as_str().into()),
             tree::Value::List(_) | tree::Value::Map(_) => {
                 expected(node, "a text or `null`", found);
@@ -349,9 +362,12 @@ fn known_type(key: &tree::Key, found: &mut Diagnostics) {
 }
 
 impl Defaults {
-    fn absent(&self, kind: &LeafKind) -> Arc<[Box<str>]> {
-        let of = |name: &str| self.absent.get(name).into_iter().flatten().cloned();
-        of("any").chain(of(kind_name(kind))).collect()
+    fn absent(&self, kind: &LeafKind) -> Nothing {
+        let of = |name: &str| self.absent.get(name).cloned().unwrap_or_default();
+        // What is said of all types is not said of a value that a boolean has.
+        let any = of("any");
+        let any = if *kind == LeafKind::Boolean { any.without_false() } else { any };
+        any.and(&of(kind_name(kind)))
     }
 
     fn clear(&self, kind: &LeafKind) -> Clear {

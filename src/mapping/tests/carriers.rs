@@ -84,6 +84,24 @@ filters:
     sort: { one: ["{field}", "{dir}"], dir: [ASC, DESC], body: 'params[3]' }
 "#;
 
+/// The same in prefix notation.
+const PREFIX: &str = r#"
+filters:
+  d:
+    shape: list
+    prefix: true
+    any: "|"
+    all: "&"
+    one: ["{field}", "{op}", "{value}"]
+    ops: { eq: "=", in: in, lt: "<", lte: "<=", gt: ">", gte: ">=" }
+    body: 'params[0]'
+    typed:
+      decimal: { __class__: Decimal, decimal: "{value}" }
+      date: { __class__: date, year: "{year}", month: "{month}", day: "{day}" }
+      instant: { __class__: datetime, year: "{year}", month: "{month}", day: "{day}", hour: "{hour}", minute: "{minute}", second: "{second}", microsecond: "{micro}" }
+    sort: { one: "{field} {dir}", body: 'params[3]' }
+"#;
+
 const FLAT: &str = r#"
 filters:
   d:
@@ -161,6 +179,7 @@ fn carriers() -> Vec<Carrier> {
         carrier("soql", SOQL, soql, Reader::Soql),
         Carrier { moment: ", as: { instant: unix }", ..carrier("no or", NO_OR, no_or, Reader::NoOr) },
         carrier("list", LIST, r#"post: "/rpc""#, Reader::List),
+        carrier("prefix", PREFIX, r#"post: "/rpc""#, Reader::Prefix),
         Carrier {
             moment: ", as: { instant: naive, zone: Europe/Warsaw }",
             ..carrier("flat", FLAT, "page: {}", Reader::Flat)
@@ -469,6 +488,7 @@ fn an_order_is_asked_for_in_each_carriers_words() {
         "/orders?q=SELECT x FROM Y ORDER BY moment DESC NULLS LAST, id ASC NULLS LAST LIMIT 10 OFFSET 0"
     );
     assert_eq!(sorted("list").1, r#"{"params":[null,null,null,[["moment","DESC"],["id","ASC"]]]}"#);
+    assert_eq!(sorted("prefix").1, r#"{"params":[null,null,null,"moment desc, id asc"]}"#);
     assert_eq!(sorted("flat").0, "/orders?orderby=date&order=desc");
     assert_eq!(sorted("brackets").0, "/orders?sort=[moment_DESC]");
     assert_eq!(

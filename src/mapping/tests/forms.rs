@@ -354,6 +354,16 @@ fn dialects_that_do_not_fit_are_told_with_what_to_write() {
         (r#"shape: brackets, name: "f", one: "[{values}]""#, "page: {}", "`{field}` must stand in it"),
         (r#"shape: flat, fields: { c: { ne: x } }"#, "page: {}", "`ne` is no operator"),
         (r#"shape: list, one: [a], ops: { eq: "=" }"#, "page: {}", "key `body` is missing"),
+        (
+            r#"shape: list, prefix: true, one: [a], ops: { eq: "=" }, body: a"#,
+            "page: {}",
+            "key `all` is missing",
+        ),
+        (
+            r#"shape: or_of_ands, any: "{items}", all: "{items}", one: ["{field}"], ops: {}"#,
+            "page: {}",
+            "a map",
+        ),
         ("shape: txt", "page: {}", "did you mean `text`?"),
     ] {
         assert!(told(filters, list).contains(word), "{filters} {list}: {}", told(filters, list));
@@ -461,4 +471,45 @@ fn what_is_rounded_is_not_looked_for_by_the_system() {
     };
     assert!(filter("unit_cost: { at: cost, as: { scale: 2 } }").contains("cost"));
     assert!(!filter("unit_cost: { at: cost, as: { scale: 2, round: true } }").contains("cost%20eq"));
+}
+
+#[test]
+fn a_system_may_say_false_for_nothing_without_losing_the_word_false_or_a_boolean() {
+    let file = r#"
+absent: { any: ["", false] }
+clear: { any: false }
+filters: { d: { shape: odata4 } }
+entities:
+  Customer:
+    at: /c
+    list: { rows: rows, filter: d }
+    read: {}
+    create: {}
+    update: {}
+    fields:
+      kind: { at: is_company, values: { "true": company, "false": person } }
+      name: name
+      vat_id: { at: vat, spelt: once }
+      created_at: { at: made, write: never }
+      emails: { each: mails, fields: { value: at, primary: first } }
+      addresses: [ { role: =contact, city: "place[0]", country: { at: "country[1]", write: never } } ]
+"#;
+    let system = loaded(file);
+    let m = system.entity("Customer").unwrap();
+    let read = |rest: &str| {
+        let body = format!(r#"{{"id":"7","is_company":false,"name":"A","vat":"",{rest}}}"#);
+        let inward = m.inward(&answer(200, &body), &m.entity().all()).unwrap();
+        assert_eq!(inward.findings, []);
+        json(m.entity(), &inward.record)
+    };
+    let empty = read(r#""made":false,"mails":false,"place":false,"country":false"#);
+    assert_eq!((&empty["kind"], &empty["emails"]), (&json!("person"), &json!([])));
+    let mails = r#""mails":[{"at":"false","first":false}],"place":["false"],"country":[1,"PL"]"#;
+    let told = read(&format!(r#""made":false,{mails}"#));
+    assert_eq!(told["emails"], json!([{"value": "false", "primary": false}]));
+    assert_eq!(told["addresses"][0]["city"], "false");
+    let old = record(m, r#"{"id":"7","kind":"person","name":"A","vat_id":"PL5260250274"}"#);
+    let new = record(m, r#"{"id":"7","kind":"person","name":"A"}"#);
+    let change = m.update("7", &old, &new, None).unwrap().unwrap();
+    assert_eq!(change.body.as_ref(), br#"{"vat":false}"#);
 }

@@ -33,6 +33,7 @@ pub(super) enum Reader {
     Soql,
     NoOr,
     List,
+    Prefix,
     Flat,
     Brackets,
     Criteria,
@@ -97,6 +98,10 @@ impl Reader {
             Self::List => match &body["params"][0] {
                 Json::Null => Condition::All(Vec::new()),
                 list => domain(list),
+            },
+            Self::Prefix => match &body["params"][0] {
+                Json::Null => Condition::All(Vec::new()),
+                list => prefixed(list),
             },
             Self::Flat => flat(pairs),
             Self::Brackets => brackets(pairs),
@@ -286,6 +291,35 @@ impl Parser {
 }
 
 // --- JSON
+
+/// Read from its end: a word takes the two that follow it; what is left over must all hold.
+fn prefixed(list: &Json) -> Condition {
+    let mut open: Vec<Condition> = Vec::new();
+    for item in list.as_array().unwrap().iter().rev() {
+        match item.as_str() {
+            Some("|") => {
+                let two = [open.pop().unwrap(), open.pop().unwrap()];
+                open.push(Condition::Any(two.into()));
+            }
+            Some("&") => {
+                let two = [open.pop().unwrap(), open.pop().unwrap()];
+                open.push(flat_all(two.into()));
+            }
+            Some(word) => panic!("{word} joins nothing"),
+            None => open.push(domain(&Json::Array(vec![item.clone()]))),
+        }
+    }
+    flat_all(open)
+}
+
+/// What must all hold, without what must all hold inside of it.
+fn flat_all(parts: Vec<Condition>) -> Condition {
+    let inner = |part| match part {
+        Condition::All(parts) => parts,
+        other => vec![other],
+    };
+    Condition::All(parts.into_iter().flat_map(inner).collect())
+}
 
 fn domain(list: &Json) -> Condition {
     let items = list.as_array().unwrap();
