@@ -249,7 +249,7 @@ fn days(codec: &Codec, op: Op, day: Date) -> Option<Vec<(Op, Date)>> {
 /// Conditions on the stored moments that read as one which passes, in moments that the dialect can tell. What is
 /// read may be cut to the form's grain, so the stored one lies within a grain of it.
 fn moments(dialect: &Dialect, codec: &Codec, op: Op, at: Timestamp) -> Option<Vec<(Op, Literal)>> {
-    let (read, told) = (codec.forms.moment.grain(), dialect.literals.moment.grain());
+    let (read, told) = (codec.forms.moment.grain(), dialect.literals.grain());
     let down = |at: i128, grain: i128| at.div_euclid(grain) * grain;
     let up = |at: i128, grain: i128| -down(-at, grain);
     let at = at.as_nanosecond();

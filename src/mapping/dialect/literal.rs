@@ -21,6 +21,9 @@ use crate::{
     },
 };
 
+/// Digits after the second of a moment that is told to the nanosecond.
+const DIGITS_MAX: u32 = 9;
+
 /// A typed literal.
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::mapping) enum Literal {
@@ -56,6 +59,8 @@ yaml_words! {
 #[derive(Debug)]
 pub(in crate::mapping) struct Literals {
     pub(in crate::mapping) moment: Moment,
+    /// Digits after the second that a moment may have here.
+    digits: u32,
     pub(in crate::mapping) day: Day,
     pub(in crate::mapping) numbers: Numbers,
     zone: TimeZone,
@@ -80,6 +85,7 @@ impl Literals {
         let bare = || Words::of([Err(Hole::Value)]);
         Self {
             moment: Moment::Iso,
+            digits: DIGITS_MAX,
             day: Day::Iso,
             numbers: Numbers::AsSent,
             zone: TimeZone::UTC,
@@ -150,11 +156,17 @@ impl Literals {
         }
         self.numbers = keys.or("numbers", || self.numbers, found)?;
         if let Some(node) = keys.take("date") {
-            (self.day, self.date, _) = form(node, found)?;
+            let digits;
+            (self.day, self.date, _, digits) = form(node, found)?;
+            if digits.is_some() {
+                found.error(&node.place, "`digits` is about moments; a day has none");
+                return None;
+            }
         }
         if let Some(node) = keys.take("instant") {
-            let zone;
-            (self.moment, self.instant, zone) = form::<Moment>(node, found)?;
+            let (zone, digits);
+            (self.moment, self.instant, zone, digits) = form::<Moment>(node, found)?;
+            self.digits = digits.unwrap_or(DIGITS_MAX).min(DIGITS_MAX);
             match zone {
                 Some(zone) => self.zone = zone,
                 None if self.moment.is_naive() => {
@@ -195,6 +207,11 @@ impl Literals {
             let is_escaped = || self.escapes.iter().any(|(from, _)| *from == char);
             !self.refused.contains(char) && (self.controls || !char.is_control() || is_escaped())
         })
+    }
+
+    /// Nanoseconds that no moment here can tell apart.
+    pub(in crate::mapping) fn grain(&self) -> i128 {
+        self.moment.grain().max(10_i128.pow(DIGITS_MAX.saturating_sub(self.digits)))
     }
 
     /// Whether a moment means one moment here: without a zone, an hour that comes twice does not.
@@ -259,11 +276,14 @@ impl Literals {
     }
 }
 
-/// The form of days or moments: a word, or `{ as, like, zone }`.
-fn form<F: FromYaml>(node: &Node, found: &mut Diagnostics) -> Option<(F, Words, Option<TimeZone>)> {
+/// What is said of the form of days or moments.
+type FormOf<F> = (F, Words, Option<TimeZone>, Option<u32>);
+
+/// The form of days or moments: a word, or `{ as, like, zone, digits }`.
+fn form<F: FromYaml>(node: &Node, found: &mut Diagnostics) -> Option<FormOf<F>> {
     let bare = || Words::of([Err(Hole::Value)]);
     if node.as_text().is_some() {
-        return Some((F::read(node, found)?, bare(), None));
+        return Some((F::read(node, found)?, bare(), None, None));
     }
     let mut keys = Keys::of(node, found)?;
     let form: Option<F> = keys.required("as", found);
@@ -272,8 +292,9 @@ fn form<F: FromYaml>(node: &Node, found: &mut Diagnostics) -> Option<(F, Words, 
         None => Some(bare()),
     };
     let zone = keys.take("zone").and_then(|node| time_zone(node, found));
+    let digits = keys.take("digits").and_then(|node| u32::read(node, found));
     keys.finish(found);
-    Some((form?, like?, zone))
+    Some((form?, like?, zone, digits))
 }
 
 fn one_char(node: &Node, found: &mut Diagnostics) -> Option<char> {

@@ -102,6 +102,9 @@ filters:
     sort: { one: "{field} {dir}", body: 'params[3]' }
 "#;
 
+/// OData that takes no fractions of seconds.
+const WHOLE: &str = "filters: { d: { shape: odata4, literals: { instant: { as: iso, digits: 0 } } } }";
+
 const FLAT: &str = r#"
 filters:
   d:
@@ -179,6 +182,7 @@ fn carriers() -> Vec<Carrier> {
         carrier("soql", SOQL, soql, Reader::Soql),
         Carrier { moment: ", as: { instant: unix }", ..carrier("no or", NO_OR, no_or, Reader::NoOr) },
         carrier("list", LIST, r#"post: "/rpc""#, Reader::List),
+        Carrier { name: "whole seconds", filters: WHOLE, ..carrier("", "", "page: {}", Reader::Odata) },
         carrier("prefix", PREFIX, r#"post: "/rpc""#, Reader::Prefix),
         Carrier {
             moment: ", as: { instant: naive, zone: Europe/Warsaw }",
@@ -450,6 +454,22 @@ fn a_moment_of_the_hour_that_comes_twice_is_not_asked_for_without_its_zone() {
             assert_eq!(asked(op, at), format!("/orders{}", said.unwrap_or_default()), "{at}");
         }
     }
+}
+
+#[test]
+fn a_system_that_takes_whole_seconds_is_asked_for_a_little_more() {
+    let (_, system) = loaded().iter().find(|(carrier, _)| carrier.name == "whole seconds").unwrap();
+    let m = system.entity("Order").unwrap();
+    let asked = |op| {
+        let filter = catalogue::test(m, "ordered_at", op, "2026-01-01T00:00:00.5Z");
+        catalogue::decoded(&m.list(&FieldSet::ID, &filter, &[], None, 10).unwrap())
+    };
+    assert_eq!(asked(Op::Gte), "/orders?$filter=moment ge 2026-01-01T00:00:00Z");
+    assert_eq!(asked(Op::Lt), "/orders?$filter=moment lt 2026-01-01T00:00:01Z");
+    assert_eq!(
+        asked(Op::Eq),
+        "/orders?$filter=moment ge 2026-01-01T00:00:00Z and moment le 2026-01-01T00:00:01Z"
+    );
 }
 
 #[test]
