@@ -104,6 +104,9 @@ pub(super) fn check(
     (root, is_selected, speaks): (&ObjectPart, bool, Speaks),
     found: &mut Diagnostics,
 ) {
+    if speaks != Speaks::Xml && update.as_ref().is_some_and(|call| call.merge.is_none()) {
+        elements_alone(node, root, found);
+    }
     let call = update.as_ref().filter(|call| call.merge.is_some());
     let (Some(call), Some(update)) = (call, node.get("update")) else { return };
     let send = update.get("send").unwrap_or(update);
@@ -129,6 +132,21 @@ pub(super) fn check(
         mistake("in XML `send: merged` goes without `body`", "`wrap` says what stands around the record");
     }
     check_drops(update, root, found);
+}
+
+/// Warns of lines that write one element of a native list: a change sends a list of that element alone, and a system that
+/// replaces lists then loses the others. Who says `send: changed` has thought of it.
+fn elements_alone(node: &Node, root: &ObjectPart, found: &mut Diagnostics) {
+    let Some(update) = node.get("update").filter(|update| update.get("send").is_none()) else { return };
+    let mut written = Vec::new();
+    of_object(root, &mut written);
+    let is_one =
+        |path: &&&Path| path.steps().iter().any(|step| matches!(step, Step::Index(_) | Step::Find(..)));
+    if let Some(path) = written.iter().find(is_one) {
+        let text = format!("a change of `{path}` sends a list of that one element");
+        let help = "a system that replaces lists loses the others: say `send: merged`; or `send: changed` where it keeps them";
+        found.push(Diagnostic::warning(&update.place, text).help(help));
+    }
 }
 
 /// Whether elements of it are written by a change.
@@ -173,8 +191,12 @@ fn of_part<'p>(part: &'p Part, into: &mut Vec<&'p Path>) {
         Part::Object(object) => of_object(object, into),
         Part::Slots(slots) => slots.iter().for_each(|slot| of_part(slot, into)),
         Part::When(when) => {
-            into.extend(when.switches.iter().map(|switch| &switch.at));
+            let before = into.len();
             of_part(&when.part, into);
+            // Switches go along with what is written under them.
+            if into.len() > before {
+                into.extend(when.switches.iter().map(|switch| &switch.at));
+            }
         }
         Part::Each(_) => {}
     }

@@ -355,11 +355,31 @@ fn what_contradicts_a_whole_record_does_not_load() {
     assert_eq!(
         told(
             "",
-            &format!("    read: {{}}\n    update: {{ send: merged, drop: [a.c, 'list[].x'] }}\n{fields}")
+            &format!(
+                "    read: {{ get: \"/{{key}}\" }}\n    update: {{ send: merged, drop: [a.c, 'list[].x'] }}\n{fields}"
+            )
         ),
         ""
     );
     let parts = "entities:\n  Order:\n    at: /o\n    read: {}\n    update: { send: merged, parts: { lines: { add: { post: /x } } } }\n    fields: { lines: { each: e, key: id, fields: { sku: v } } }\n";
     let (_, told) = load_text("x", parts, "https://x.example");
     assert!(told.contains("x.yaml:5:21: error: `send: merged` sends lists as they were read"), "{told}");
+}
+
+#[test]
+fn a_line_that_would_send_one_element_of_a_list_alone_is_warned_of_until_somebody_says_that_it_may() {
+    let told = |update: &str, at: &str| {
+        let file = format!(
+            "entities:\n  Customer:\n    at: /c\n    select: never\n    read: {{ get: \"/{{key}}\" }}\n    update: {update}\n    \
+             fields:\n      kind: =person\n      name: name\n      emails[0].value: \"{at}\"\n"
+        );
+        load_text("x", &file, "https://x.example").1
+    };
+    for at in ["mails[0].at", "who.mails[1].at"] {
+        let found = told(r#"{ patch: "/{key}" }"#, at);
+        assert!(found.contains("sends a list of that one element"), "{at}: {found}");
+        assert_eq!(told(r#"{ patch: "/{key}", send: changed }"#, at), "");
+        assert_eq!(told(r#"{ put: "/{key}", send: merged }"#, at), "");
+    }
+    assert_eq!(told(r#"{ patch: "/{key}" }"#, "mails.first"), "");
 }
