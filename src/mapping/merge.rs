@@ -99,6 +99,7 @@ impl Mapping {
         for (path, value) in puts {
             record.put_over(path.steps(), value.clone()).map_err(|why| why.to_string())?;
         }
+        record.without_emptied(puts);
         merge.drop.iter().for_each(|dropped| record.leave_out(&dropped.0));
         Ok(record)
     }
@@ -201,6 +202,57 @@ impl Out {
                 items.get_mut(at).ok_or(Clash::Kind)
             }
             _ => Err(Clash::Kind),
+        }
+    }
+
+    /// Takes elements out of lists that a change has emptied and that hold nothing else: a system takes them for elements.
+    fn without_emptied(&mut self, puts: &[Put]) {
+        let emptied = puts.iter().filter(|(_, value)| *value == Self::Null);
+        let mut elements: Vec<&[Step]> = emptied
+            .filter_map(|(path, _)| {
+                let steps = path.steps();
+                let at = steps.iter().rposition(|step| matches!(step, Step::Index(_) | Step::Find(..)))?;
+                steps.get(..=at)
+            })
+            .collect();
+        // Those behind go first, so that the places of the others stay.
+        elements.sort_by(|one, other| other.cmp(one));
+        elements.dedup();
+        for steps in elements {
+            let Some((last, parents)) = steps.split_last() else { continue };
+            let list = parents.iter().try_fold(&mut *self, |node, step| node.held(step));
+            let Some(Self::List(items)) = list else { continue };
+            let at = match last {
+                Step::Index(at) => Some(usize::from(*at)),
+                Step::Find(key, is) => items.iter().position(|item| item.says(key, is)),
+                _ => None,
+            };
+            let tag = match last {
+                Step::Find(key, _) => Some(key),
+                _ => None,
+            };
+            let is_left = |item: &Self| match item {
+                Self::Null => true,
+                Self::Object(pairs) => {
+                    pairs.iter().all(|(name, value)| *value == Self::Null || Some(name) == tag)
+                }
+                _ => false,
+            };
+            if let Some(at) = at.filter(|at| items.get(*at).is_some_and(is_left)) {
+                items.remove(at);
+            }
+        }
+    }
+
+    /// What is there, of a step; nothing is made.
+    fn held(&mut self, step: &Step) -> Option<&mut Self> {
+        match (self, step) {
+            (Self::Object(pairs), Step::Key(key)) => {
+                pairs.iter_mut().find(|(name, _)| name == key).map(|(_, child)| child)
+            }
+            (Self::List(items), Step::Index(at)) => items.get_mut(usize::from(*at)),
+            (Self::List(items), Step::Find(key, is)) => items.iter_mut().find(|item| item.says(key, is)),
+            _ => None,
         }
     }
 

@@ -534,10 +534,27 @@ pub(super) fn texts(node: Option<&Node>, found: &mut Diagnostics) -> Vec<(String
     let mut out = Vec::new();
     for (key, node) in pairs(node, found) {
         if let Some(text) = String::read(node, found) {
+            for said in [&key.text, &text] {
+                if let Some(hole) = hole(said) {
+                    let what = format!("`{hole}` is not filled in here: it would be sent as it stands");
+                    let help = "such places are in bodies, in `statement` and in addresses";
+                    found.push(Diagnostic::error(&node.place, what).help(help));
+                }
+            }
             out.push((key.text.clone(), text));
         }
     }
     out
+}
+
+/// What in a text looks like a place to be filled in: `{limit}`, `{filter:name}`. JSON does not.
+fn hole(text: &str) -> Option<&str> {
+    let start = text.find('{')?;
+    let end = text.get(start..)?.find('}')?;
+    let hole = text.get(start..=start.checked_add(end)?)?;
+    let word = hole.trim_start_matches('{').trim_end_matches('}').split(':').next()?;
+    (!word.is_empty() && word.chars().all(|letter| letter.is_ascii_lowercase() || letter == '_'))
+        .then_some(hole)
 }
 
 fn unmapped(entity: &Entity, root: &ObjectPart) -> FieldSet {

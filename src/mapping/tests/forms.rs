@@ -513,3 +513,20 @@ entities:
     let change = m.update("7", &old, &new, None).unwrap().unwrap();
     assert_eq!(change.body.as_ref(), br#"{"vat":false}"#);
 }
+
+#[test]
+fn a_place_to_be_filled_in_where_nothing_is_filled_in_is_a_mistake() {
+    let told = |query: &str| {
+        let file = format!(
+            "entities:\n  Customer:\n    at: /c\n    list: {{ rows: rows, query: {{ q: '{query}' }} }}\n    \
+             fields:\n      kind: =person\n      name: name\n"
+        );
+        load_text("x", &file, "https://x.example").1
+    };
+    for hole in ["{filter:name}", "a {limit} b", "{fields}"] {
+        assert!(told(hole).contains("is not filled in here"), "{}", told(hole));
+    }
+    for plain in ["{\"a\":1}", "a}b{", "{}", "{A}"] {
+        assert_eq!(told(plain), "", "{plain}");
+    }
+}

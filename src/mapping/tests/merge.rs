@@ -383,3 +383,29 @@ fn a_line_that_would_send_one_element_of_a_list_alone_is_warned_of_until_somebod
     }
     assert_eq!(told(r#"{ patch: "/{key}" }"#, "mails.first"), "");
 }
+
+#[test]
+fn an_element_that_a_change_empties_goes_unless_it_holds_more() {
+    let system = loaded(
+        r#"
+clear: { any: ~ }
+entities:
+  Customer:
+    at: /c
+    read: { get: "/{key}" }
+    update: { put: "/{key}", send: merged }
+    fields:
+      kind: =person
+      emails: [ { value: "mails[0].at", primary: "mails[0].first" } ]
+"#,
+    );
+    let sent = |mail: &str| {
+        let stored = format!(r#"{{"id":"7","mails":[{mail},{{"at":"b@x.pl","first":false}}]}}"#);
+        sent(&system, &stored, &tree_of!({ "emails": [] })).unwrap().unwrap()
+    };
+    let emptied = sent(r#"{"at":"a@x.pl","first":true}"#);
+    assert_eq!(emptied, r#"{"id":"7","mails":[{"at":"b@x.pl","first":false}]}"#);
+    // What no line knows is the system's: nothing is lost, and the system says whether it takes that.
+    let kept = sent(r#"{"at":"a@x.pl","first":true,"note":"hers"}"#);
+    assert!(kept.contains(r#"{"at":null,"first":null,"note":"hers"}"#), "{kept}");
+}
