@@ -4,6 +4,8 @@
 //! names that no line knows, numbers in their digits, elements in their order. What cannot be told apart, as one of two
 //! elements that say the same of themselves, is refused; nothing is guessed. JSON is here, XML next door.
 
+use std::sync::Arc;
+
 use super::{
     errors::SystemFault,
     model::{Call, Mapping},
@@ -196,7 +198,7 @@ impl Out {
             (Self::List(items), Step::Find(key, is)) => {
                 let at = only(items.iter().map(|item| item.says(key, is)))?;
                 let at = at.unwrap_or_else(|| {
-                    items.push(Self::Object(vec![(key.clone(), Self::text(is))]));
+                    items.push(Self::Object(vec![(key.clone(), Self::tag(is))]));
                     items.len() - 1
                 });
                 items.get_mut(at).ok_or(Clash::Kind)
@@ -205,40 +207,32 @@ impl Out {
         }
     }
 
-    /// Takes elements out of lists that a change has emptied and that hold nothing else: a system takes them for elements.
+    /// Takes elements out of lists that a change has emptied to the last member: a system takes what is left for elements.
     fn without_emptied(&mut self, puts: &[Put]) {
-        let emptied = puts.iter().filter(|(_, value)| *value == Self::Null);
+        let emptied: Vec<&[Step]> =
+            puts.iter().filter(|(_, value)| *value == Self::Null).map(|(path, _)| path.steps()).collect();
         let mut elements: Vec<&[Step]> = emptied
-            .filter_map(|(path, _)| {
-                let steps = path.steps();
-                let at = steps.iter().rposition(|step| matches!(step, Step::Index(_) | Step::Find(..)))?;
-                steps.get(..=at)
-            })
+            .iter()
+            .filter_map(|steps| steps.get(..=steps.iter().rposition(|step| matches!(step, Step::Index(_)))?))
             .collect();
         // Those behind go first, so that the places of the others stay.
         elements.sort_by(|one, other| other.cmp(one));
         elements.dedup();
-        for steps in elements {
-            let Some((last, parents)) = steps.split_last() else { continue };
+        for element in elements {
+            let Some((Step::Index(at), parents)) = element.split_last() else { continue };
+            let is_emptied = |name: &Arc<str>| {
+                let is_it = |steps: &&&[Step]| matches!(steps.strip_prefix(element), Some([Step::Key(key)]) if key == name);
+                emptied.iter().any(|steps| is_it(&steps))
+            };
             let list = parents.iter().try_fold(&mut *self, |node, step| node.held(step));
             let Some(Self::List(items)) = list else { continue };
-            let at = match last {
-                Step::Index(at) => Some(usize::from(*at)),
-                Step::Find(key, is) => items.iter().position(|item| item.says(key, is)),
-                _ => None,
-            };
-            let tag = match last {
-                Step::Find(key, _) => Some(key),
-                _ => None,
-            };
             let is_left = |item: &Self| match item {
-                Self::Null => true,
-                Self::Object(pairs) => {
-                    pairs.iter().all(|(name, value)| *value == Self::Null || Some(name) == tag)
-                }
+                Self::Null => emptied.contains(&element),
+                Self::Object(pairs) => pairs.iter().all(|(name, _)| is_emptied(name)),
                 _ => false,
             };
-            if let Some(at) = at.filter(|at| items.get(*at).is_some_and(is_left)) {
+            let at = usize::from(*at);
+            if items.get(at).is_some_and(is_left) {
                 items.remove(at);
             }
         }

@@ -90,12 +90,21 @@ impl Out {
                 match items.iter_mut().find(|item| item.says(key, is)) {
                     Some(child) => child.put(rest, value),
                     None => {
-                        let mut child = Self::Object(vec![(key.clone(), Self::text(is))]);
+                        let mut child = Self::Object(vec![(key.clone(), Self::tag(is))]);
                         child.put(rest, value);
                         items.push(child);
                     }
                 }
             }
+        }
+    }
+
+    /// What an element is found by, as it is written into a new one: `true` and `false` are JSON's.
+    pub(super) fn tag(is: &str) -> Self {
+        match is {
+            "true" => Self::Boolean(true),
+            "false" => Self::Boolean(false),
+            text => Self::text(text),
         }
     }
 

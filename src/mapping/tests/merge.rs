@@ -409,3 +409,30 @@ entities:
     let kept = sent(r#"{"at":"a@x.pl","first":true,"note":"hers"}"#);
     assert!(kept.contains(r#"{"at":null,"first":null,"note":"hers"}"#), "{kept}");
 }
+
+#[test]
+fn an_element_that_is_found_by_a_boolean_is_made_with_one() {
+    let system = loaded(
+        r#"
+clear: { any: ~ }
+entities:
+  Customer:
+    at: /c
+    read: { get: "/{key}" }
+    update: { put: "/{key}", send: merged }
+    fields:
+      kind: =person
+      name: name
+      job_title: { at: "roles[main=true].title", write: always }
+"#,
+    );
+    let change = tree_of!({ "job_title": "Director" });
+    let new = sent(&system, r#"{"id":"7","name":"A","roles":[]}"#, &change).unwrap().unwrap();
+    assert_eq!(new, r#"{"id":"7","name":"A","roles":[{"main":true,"title":"Director"}]}"#);
+    let roles = r#""roles":[{"main":false,"title":"x"},{"main":true,"title":"y"}]"#;
+    let found = sent(&system, &format!(r#"{{"id":"7","name":"A",{roles}}}"#), &change).unwrap().unwrap();
+    assert!(
+        found.contains(r#"{"main":true,"title":"Director"}"#) && found.contains(r#""title":"x""#),
+        "{found}"
+    );
+}
