@@ -26,6 +26,7 @@ pub mod refusal;
 
 pub mod admin;
 pub mod certs;
+pub mod claims;
 pub mod cli;
 pub mod config;
 pub mod crosswalk;

@@ -108,6 +108,22 @@ pub(super) fn progress(shown: bool, text: &str) {
     }
 }
 
+/// Text of a system is text in the report, whatever stands in it.
+pub(super) fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
 /// Says why a verb failed, and gives what it came to.
 pub(super) fn verb_failed(error: &VerbError) -> Came {
     match error {

@@ -4,9 +4,11 @@
 mod ask;
 mod cases;
 mod check;
+mod diff;
 mod explain;
 mod ids;
 mod judging;
+mod matrix;
 mod schema;
 mod silent;
 mod test;
@@ -37,6 +39,10 @@ pub(super) enum Command {
     Test(test::Test),
     /// Tell which statements have a part in a decision, and what is left of a record
     Explain(Box<explain::Explain>),
+    /// Tell who can reach which field of which entity by which action, for an auditor
+    Matrix(matrix::MatrixOf),
+    /// Tell what another bundle opens and closes, by effect: exit code 0 nothing opens, 1 something does
+    Diff(diff::DiffOf),
     /// Write the JSON Schemas of the bundle's files, for completion in editors
     Schema(schema::Schema),
 }
@@ -55,6 +61,8 @@ pub(super) fn run(command: &Command) -> Result<Came, VerbError> {
         Command::Check(arguments) => check::run(arguments),
         Command::Test(arguments) => test::run(arguments),
         Command::Explain(arguments) => explain::run(arguments),
+        Command::Matrix(arguments) => matrix::run(arguments),
+        Command::Diff(arguments) => diff::run(arguments),
         Command::Schema(arguments) => schema::run(arguments),
     }
 }

@@ -57,6 +57,18 @@ pub struct Issuer {
     pub(super) scopes: BTreeSet<Arc<str>>,
 }
 
+impl Issuer {
+    /// The kinds of principal it vouches for.
+    pub fn kinds(&self) -> &[Kind] {
+        &self.kinds
+    }
+
+    /// The groups it may assert.
+    pub fn groups(&self) -> impl Iterator<Item = &GroupName> {
+        self.groups.iter()
+    }
+}
+
 /// Where an issuer's keys come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum IssuerOrigin {
@@ -129,6 +141,11 @@ impl Sources {
     /// Outside issuers, in no order.
     pub fn issuers(&self) -> impl Iterator<Item = &Issuer> {
         self.issuers.values()
+    }
+
+    /// Whether a request without a credential is considered.
+    pub fn considers_anonymous(&self) -> bool {
+        self.anonymous.is_some()
     }
 
     /// Our own name and audience as an issuer.

@@ -102,6 +102,8 @@ pub(super) struct Outcomes {
 
 impl Outcomes {
     pub(super) const ANY: Self = Self { holds: true, fails: true, errs: true };
+    /// It is said, one way or the other.
+    pub(super) const SAID: Self = Self { holds: true, fails: true, errs: false };
     pub(super) const HOLDS: Self = Self { holds: true, fails: false, errs: false };
     pub(super) const FAILS: Self = Self { holds: false, fails: true, errs: false };
     pub(super) const ERRS: Self = Self { holds: false, fails: false, errs: true };
@@ -210,6 +212,36 @@ impl Node {
             | Self::IsIpv4(_)
             | Self::IsIpv6(_)
             | Self::Fails => Outcomes::of(self.holds(env)),
+        }
+    }
+
+    /// What the condition can come to over all records and circumstances; `tls` where that much is known of these.
+    pub(super) fn open(&self, tls: Option<bool>) -> Outcomes {
+        match self {
+            Self::And(sides) => sides.0.open(tls).then(|| sides.1.open(tls)),
+            Self::Or(sides) => sides.0.open(tls).flipped().then(|| sides.1.open(tls).flipped()).flipped(),
+            Self::Not(inner) => inner.open(tls).flipped(),
+            Self::Constant(Constant::Bool(held)) => Outcomes::of(Ok(*held)),
+            Self::Fact(Fact::Tls) => tls.map_or(Outcomes::SAID, |tls| Outcomes::of(Ok(tls))),
+            Self::Has(_) | Self::HasFact(_) => Outcomes::SAID,
+            Self::Fails => Outcomes::ERRS,
+            Self::If(_)
+            | Self::Constant(_)
+            | Self::Leaf(_)
+            | Self::Resource(_)
+            | Self::Fact(_)
+            | Self::Compare(..)
+            | Self::Arithmetic(..)
+            | Self::Negate(_)
+            | Self::Contains(_)
+            | Self::ContainsAll(_)
+            | Self::ContainsAny(_)
+            | Self::IsEmpty(_)
+            | Self::In(_)
+            | Self::Like(..)
+            | Self::IsInRange(_)
+            | Self::IsIpv4(_)
+            | Self::IsIpv6(_) => Outcomes::ANY,
         }
     }
 

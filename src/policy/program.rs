@@ -3,7 +3,7 @@
 //! Cedar's type-aware partial evaluation does the specialising, with its traps walked around: every residual
 //! is looked at, those that became *true*, *false* or *error* too, and no decision of its own is believed.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use cedar_policy::{
     Authorizer, Entities, PartialEntities, PartialEntityUid, PartialRequest, PolicySet, Request,
@@ -26,7 +26,7 @@ use crate::{
     catalog::Action,
     identity::Facts,
     schema::{Entity, FieldSet, LeafId, Record, Value},
-    words::{StatementId, SystemName},
+    words::{GroupName, Kind, StatementId, SystemName},
 };
 
 /// What is asked about: records of an entity, or calls to a system.
@@ -154,7 +154,10 @@ impl Program {
         let principal_uid = principal.uid();
         let entities =
             Entities::from_entities([principal], Some(&policies.cedar)).map_err(|_misfit| Unfit)?;
-        let rules = specialise(policies, &concerned, &entities, &principal_uid, action, about)?;
+        let known =
+            PartialEntities::from_concrete(entities.clone(), &policies.cedar).map_err(|_misfit| Unfit)?;
+        let uid = PartialEntityUid::from_concrete(principal_uid.clone());
+        let rules = specialise(policies, &concerned, &known, uid, action, about)?;
         let entity = match about {
             About::Entity(entity) => Some(entity.clone()),
             About::System(_) => None,
@@ -173,6 +176,24 @@ impl Program {
             principal: needs_cedar.then_some(entities),
             principal_uid,
         })
+    }
+
+    /// What of the statements is left for any principal of a kind, as far as its groups may reach: nothing else of
+    /// it is known.
+    pub(super) fn of_any(
+        policies: &Policies,
+        kind: Kind,
+        groups: &BTreeSet<GroupName>,
+        action: Action,
+        about: About<'_>,
+    ) -> Result<Vec<Rule>, Unfit> {
+        let concerned: Vec<&Arc<Statement>> = policies
+            .statements
+            .iter()
+            .filter(|statement| statement.may_concern(kind, groups, action, about))
+            .collect();
+        let uid = PartialEntityUid::new(cedar::uid(kind.as_str(), "")?.type_name().clone(), None);
+        specialise(policies, &concerned, &PartialEntities::empty(), uid, action, about)
     }
 
     /// What the statements say, all that they may read being known.
@@ -290,8 +311,8 @@ impl Tally {
 fn specialise(
     policies: &Policies,
     concerned: &[&Arc<Statement>],
-    entities: &Entities,
-    principal: &cedar_policy::EntityUid,
+    known: &PartialEntities,
+    principal: PartialEntityUid,
     action: Action,
     about: About<'_>,
 ) -> Result<Vec<Rule>, Unfit> {
@@ -303,16 +324,9 @@ fn specialise(
     };
     let set = PolicySet::from_policies(concerned.iter().map(|statement| statement.policy.clone()))
         .map_err(|_twice| Unfit)?;
-    let request = PartialRequest::new(
-        PartialEntityUid::from_concrete(principal.clone()),
-        cedar::action(action)?,
-        resource,
-        None,
-        &policies.cedar,
-    )
-    .map_err(|_invalid| Unfit)?;
-    let known = PartialEntities::from_concrete(entities.clone(), &policies.cedar).map_err(|_misfit| Unfit)?;
-    let answer = set.tpe(&request, &known, &policies.cedar).map_err(|_failed| Unfit)?;
+    let request = PartialRequest::new(principal, cedar::action(action)?, resource, None, &policies.cedar)
+        .map_err(|_invalid| Unfit)?;
+    let answer = set.tpe(&request, known, &policies.cedar).map_err(|_failed| Unfit)?;
     let entity = match about {
         About::Entity(entity) => Some(&**entity),
         About::System(_) => None,

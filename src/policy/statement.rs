@@ -1,16 +1,19 @@
 //! One statement: what its head speaks of, what its condition reads, and what it demands besides yes.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use cedar_policy::{
     ActionConstraint, Effect, EntityUid, Policy, PrincipalConstraint, ResourceConstraint,
     pst::{Clause, Expr},
 };
 
-use super::{Detail, compile::Reads, degrees::Degrees};
+use super::{Detail, compile::Reads, degrees::Degrees, program::About};
 use crate::{
     catalog::Action,
-    identity::Facts,
+    identity::{Facts, ISSUER_MARK},
     schema::{Entity, FieldSet, Schema},
     words::{EntityName, GroupName, Kind, Place, PlanName, PrincipalId, StatementId, SystemName},
 };
@@ -80,6 +83,26 @@ impl Statement {
     /// Whether the head speaks of that caller doing that to that entity.
     pub(super) fn concerns(&self, facts: &Facts, action: Action, entity: &Entity) -> bool {
         self.head.names(facts, action) && self.grants.contains_key(&entity.name)
+    }
+
+    /// Whether the head can speak of some principal of a kind, in any of these groups, doing that.
+    pub(super) fn may_concern(
+        &self,
+        kind: Kind,
+        groups: &BTreeSet<GroupName>,
+        action: Action,
+        about: About<'_>,
+    ) -> bool {
+        let head = &self.head;
+        let is_about = match about {
+            About::Entity(entity) => self.grants.contains_key(&entity.name),
+            About::System(system) => head.resources.has_system(system),
+        };
+        is_about
+            && head.actions.contains(&action)
+            && head.kinds.contains(&kind)
+            && head.group.as_ref().is_none_or(|group| groups.contains(group))
+            && head.principal.as_ref().is_none_or(|id| id.as_str().contains(ISSUER_MARK))
     }
 
     /// Whether the head speaks of that caller calling that system.

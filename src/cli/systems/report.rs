@@ -1,6 +1,7 @@
 //! The report of data quality for people: one HTML file that needs nothing else, with a picture an entity.
 
 use super::quality::{Line, Part, named, share, told};
+use crate::cli::out::escaped;
 
 const STYLE: &str = "body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:60rem;padding:0 1rem;color:#1c2024;background:#fff}\
 h1{font-size:1.5rem}h2{font-size:1.15rem;margin:2rem 0 .3rem}p{margin:.2rem 0 .8rem;color:#555}\
@@ -98,20 +99,4 @@ fn table(lines: &[Line], out: &mut String) {
         ));
     }
     out.push_str("</tbody></table>\n");
-}
-
-/// Text of a system is text in the report, whatever stands in it.
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            c => out.push(c),
-        }
-    }
-    out
 }

@@ -1,6 +1,9 @@
 //! Random bundles, callers and records: the room's decision is the naive one's, case by case.
 
-use std::sync::Arc;
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use serde_json::{Value, json};
 
@@ -11,9 +14,12 @@ use super::{
 use crate::{
     catalog::Action,
     identity::{Attribute, Facts},
-    policy::{Change, Denied, Memo, Openness, Outlook, Target, Verdict, judge, outlook, preview},
+    policy::{
+        Change, Circumstances, Denied, Memo, On, Openness, Outlook, Reach, Surety, Target, Verdict, Whom,
+        judge, outlook, preview, reach,
+    },
     schema::FieldSet,
-    words::{EntityName, Kind},
+    words::{Digest, EntityName, GroupName, Kind},
 };
 
 const BUNDLES: u64 = 250;
@@ -332,6 +338,78 @@ fn compare(
         (naive, verdict) => panic!("naive {naive:?}, room {verdict:?}\n{}", told()),
     }
     naive
+}
+
+/// What is told of a bundle without a record, by caller and action.
+type Reaches = HashMap<(Digest, &'static str, Option<bool>), Vec<Reach>>;
+
+/// Whatever happens in a case, what is told of all cases says that it can, and what it says always happens does.
+fn reached(
+    (world, memo, reaches): (&World, &Memo, &mut Reaches),
+    said: &[Said],
+    facts: &Arc<Facts>,
+    asked: &Asked,
+    row: &Value,
+) {
+    let order = world.entity("Order");
+    let stored = record(&order, &row.to_string());
+    let action = if asked.action == "read" { Action::Read } else { Action::List };
+    let told = || format!("{row}\n{asked:?}\n{facts:?}\n{}", said.iter().map(Said::text).collect::<String>());
+    let groups: BTreeSet<GroupName> = ["staff", "apps"].map(GroupName::new).into_iter().collect();
+    let outlook = look(world, memo, facts, asked);
+    for tls in [None, Some(asked.tls)] {
+        let known = Circumstances { tls };
+        let of = |whom| reach(&world.policies, whom, action, On::Entity(&order), known).unwrap();
+        let both = reaches
+            .entry((facts.digest, asked.action, tls))
+            .or_insert_with(|| vec![of(Whom::Known(facts, &[])), of(Whom::Any(facts.kind, &groups))]);
+        // A statement that names one of our own speaks of nobody whom an issuer vouches for.
+        let both = both.iter().take(if facts.kind == Kind::App { 1 } else { 2 });
+        for reach in both {
+            let verdict = outlook.as_ref().map(|outlook| outlook.verdict(Some(&stored), None));
+            let view = match verdict {
+                Ok(Verdict::Permitted(view)) => view,
+                Ok(Verdict::Erroring(_)) | Err(Denied::Erroring { .. }) => continue,
+                Ok(Verdict::Forbidden(_) | Verdict::Unpermitted(_)) | Err(_) => {
+                    assert_ne!(reach.surety(), Surety::Always, "{}", told());
+                    continue;
+                }
+            };
+            assert_ne!(reach.surety(), Surety::Never, "{}", told());
+            let clear = outlook.as_ref().map(|outlook| outlook.clear()).unwrap_or_default();
+            assert!(clear.minus(&reach.clear()).is_empty(), "{}", told());
+            for leaf in order.ids() {
+                let (is, can) = (view.shown.openness(leaf), reach.shown(leaf));
+                assert!(is <= can.map(|(most, _)| most), "{leaf:?}\n{}", told());
+                if let Some((most, Surety::Always)) = can {
+                    assert!(reach.surety() != Surety::Always || is == Some(most), "{leaf:?}\n{}", told());
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_told_of_all_cases_is_never_contradicted_by_one() {
+    let (mut never, mut depends, mut always) = (0, 0, 0);
+    for seed in 1..=150_u64 {
+        let mut dice = Dice(seed.wrapping_mul(0x2545_f491_4f6c_dd1d));
+        let said = bundle(&mut dice);
+        let world = load(&said);
+        let (memo, mut reaches) = (Memo::default(), Reaches::new());
+        for _ in 0..40 {
+            let (facts, asked, row) = (someone(&mut dice), asked(&mut dice), row(&mut dice));
+            reached((&world, &memo, &mut reaches), &said, &facts, &asked, &row);
+        }
+        for reach in reaches.values().flatten() {
+            match reach.surety() {
+                Surety::Never => never += 1,
+                Surety::Depends => depends += 1,
+                Surety::Always => always += 1,
+            }
+        }
+    }
+    assert!(never > 100 && depends > 100 && always > 20, "{never} {depends} {always}");
 }
 
 #[test]

@@ -1,0 +1,150 @@
+//! Everyone a bundle can let in.
+
+use std::collections::BTreeSet;
+
+use crate::{
+    config::Snapshot,
+    identity::{
+        CredentialId, Facts, ISSUER_MARK, Issuer,
+        principals::{Principal, PrincipalTypes},
+    },
+    policy::Whom,
+    words::{GroupName, Kind, PrincipalId},
+};
+
+/// Everyone a bundle can let in, in the order in which they are told.
+#[derive(Debug)]
+pub struct Covered(Vec<Someone>);
+
+/// A principal, or a sort of principals.
+#[derive(Debug)]
+pub struct Someone {
+    name: String,
+    partner: Option<PrincipalId>,
+    standing: Standing,
+}
+
+#[derive(Debug)]
+enum Standing {
+    /// With all its groups; and with fewer, as a credential may be issued.
+    Known(Box<Facts>, Vec<Facts>),
+    Any {
+        kind: Kind,
+        groups: BTreeSet<GroupName>,
+    },
+}
+
+/// LIMIT: groups of one principal of which every selection is looked at; of one in more of them only its kind and its
+/// groups are taken for known.
+const GROUPS_MAX: usize = 4;
+
+impl Covered {
+    /// Everyone that the bundle names or whom its issuers may vouch for. Who is switched off is not among them.
+    pub fn of(snapshot: &Snapshot) -> Self {
+        let registry = snapshot.sources.registry();
+        let mut issuers: Vec<&Issuer> = snapshot.sources.issuers().collect();
+        issuers.sort_by(|a, b| a.name.cmp(&b.name));
+        let mut all = Vec::new();
+        for principal in registry.iter().filter(|principal| !principal.disabled) {
+            let name = format!("{}/{}", principal.kind.as_str(), principal.id);
+            let issuer = principal.id.as_str().split_once(ISSUER_MARK).map(|(issuer, _)| issuer);
+            let standing = match issuer {
+                // Its issuer's token adds groups and attributes to what the file says.
+                Some(issuer) => {
+                    let of = issuers.iter().find(|known| &*known.name == issuer);
+                    let asserted = of.into_iter().flat_map(|issuer| issuer.groups());
+                    let mut groups = closed(registry.types(), asserted);
+                    groups.extend(principal.groups.iter().cloned());
+                    Standing::Any { kind: principal.kind, groups }
+                }
+                None => known(principal, registry.types()),
+            };
+            all.push(Someone { name, partner: principal.partner.clone(), standing });
+        }
+        if snapshot.sources.considers_anonymous() {
+            let standing = Standing::Known(Box::new(Facts::anonymous()), Vec::new());
+            all.push(Someone { name: Kind::Anonymous.as_str().to_owned(), partner: None, standing });
+        }
+        for issuer in issuers {
+            let groups = closed(registry.types(), issuer.groups());
+            for kind in issuer.kinds() {
+                let name = format!("{}/{}{ISSUER_MARK}*", kind.as_str(), issuer.name);
+                let standing = Standing::Any { kind: *kind, groups: groups.clone() };
+                all.push(Someone { name, partner: None, standing });
+            }
+        }
+        Self(all)
+    }
+
+    /// Each of them.
+    pub fn iter(&self) -> impl Iterator<Item = &Someone> {
+        self.0.iter()
+    }
+
+    /// Only those that `keep` wants.
+    #[must_use]
+    pub fn only(self, keep: impl Fn(&Someone) -> bool) -> Self {
+        Self(self.0.into_iter().filter(keep).collect())
+    }
+}
+
+fn closed<'g>(types: &PrincipalTypes, groups: impl Iterator<Item = &'g GroupName>) -> BTreeSet<GroupName> {
+    types.with_parents(groups.map(GroupName::as_str))
+}
+
+/// A principal with all its groups, and with every selection of them that a credential can be issued for.
+fn known(principal: &Principal, types: &PrincipalTypes) -> Standing {
+    let facts = |groups: &BTreeSet<GroupName>| {
+        let mut facts = principal.facts(CredentialId::None);
+        facts.groups.retain(|group| groups.contains(group));
+        facts.sealed()
+    };
+    let all: Vec<&GroupName> = principal.groups.iter().collect();
+    if all.len() > GROUPS_MAX {
+        return Standing::Any { kind: principal.kind, groups: principal.groups.clone() };
+    }
+    let mut selections: BTreeSet<BTreeSet<GroupName>> = BTreeSet::new();
+    for chosen in 1..(1_u32 << all.len()) {
+        let picked =
+            all.iter().enumerate().filter(|(at, _)| chosen & (1 << at) != 0).map(|(_, group)| *group);
+        selections.insert(closed(types, picked).intersection(&principal.groups).cloned().collect());
+    }
+    selections.remove(&principal.groups);
+    Standing::Known(Box::new(facts(&principal.groups)), selections.iter().map(facts).collect())
+}
+
+impl Someone {
+    /// As they are named: `Partner/acme-portal`, `Anonymous`, `User/corporate|*` for any whom an issuer vouches for.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Of which kind.
+    pub fn kind(&self) -> Kind {
+        match &self.standing {
+            Standing::Known(facts, _) => facts.kind,
+            Standing::Any { kind, .. } => *kind,
+        }
+    }
+
+    /// The partner they belong to.
+    pub fn partner(&self) -> Option<&PrincipalId> {
+        self.partner.as_ref()
+    }
+
+    /// Whether they are, or can be, in a group.
+    pub fn may_be_in(&self, group: &str) -> bool {
+        match &self.standing {
+            Standing::Known(facts, _) => facts.groups.iter().any(|one| one.as_str() == group),
+            Standing::Any { groups, .. } => groups.iter().any(|one| one.as_str() == group),
+        }
+    }
+
+    /// As the policy is asked about them.
+    pub fn whom(&self) -> Whom<'_> {
+        match &self.standing {
+            Standing::Known(facts, narrower) => Whom::Known(facts, narrower),
+            Standing::Any { kind, groups } => Whom::Any(*kind, groups),
+        }
+    }
+}
