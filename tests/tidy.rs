@@ -129,6 +129,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("certs", &["words", "clock"]),
     ("demo", &["words", "clock"]),
     ("drafting", &["words", "schema", "mapping"]),
+    ("claims", &["words", "schema", "catalog", "identity", "policy", "door", "config"]),
     (
         "cli",
         &[
@@ -153,6 +154,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "certs",
             "demo",
             "drafting",
+            "claims",
             "telemetry",
             "wire",
             "keys",

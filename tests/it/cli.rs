@@ -517,6 +517,8 @@ fn every_verb_has_help_with_an_example() {
         &["policy", "check"],
         &["policy", "test"],
         &["policy", "explain"],
+        &["policy", "matrix"],
+        &["policy", "diff"],
         &["policy", "schema"],
         &["certs", "init"],
     ] {

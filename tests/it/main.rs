@@ -15,6 +15,7 @@ mod admin;
 mod beside;
 mod book;
 mod bundles;
+mod claims;
 mod cli;
 mod client;
 mod codes;
