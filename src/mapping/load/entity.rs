@@ -127,6 +127,7 @@ pub(super) fn load(
         xml,
         watched,
         elsewhere: Elsewhere::default(),
+        live: Vec::new(),
         root,
     })
 }
