@@ -375,11 +375,7 @@ impl Refusal {
             }
             Self::System(_, fault) => system_told(&fault.kind),
             Self::Upstream(_, error) => upstream_told(error),
-            Self::NoTable(_) => (
-                "no-table",
-                "the system behind this collection has not told what its own values mean",
-                Some("nothing was changed; try again later".into()),
-            ),
+            Self::NoTable(_) => no_table(),
             Self::Part(failed) => failed.told(),
             Self::Journal(_) => (
                 "journal",
@@ -418,6 +414,11 @@ impl Refusal {
             _ => Vec::new(),
         }
     }
+}
+
+fn no_table() -> (&'static str, &'static str, Option<String>) {
+    let title = "the system behind this collection has not told what its own values mean";
+    ("no-table", title, Some("nothing was changed; try again later".to_owned()))
 }
 
 fn occupied() -> (&'static str, &'static str, Option<String>) {

@@ -78,10 +78,8 @@ pub struct Mapping {
     pub(super) xml: Option<super::xml::Record>,
     /// What the reports on data quality go by.
     pub(super) watched: super::watched::Watched,
-    /// What other systems tell.
+    /// What other systems tell, and tables.
     pub(super) elsewhere: super::elsewhere::Elsewhere,
-    /// Leaves that go by tables which the system tells, by the number of the table.
-    pub(super) live: Vec<(usize, FieldSet)>,
 }
 
 /// What all mappings of a system share.
@@ -467,11 +465,6 @@ impl Mapping {
         let open = clear.union(&self.tags());
         let blind = self.tags.iter().filter(|(_, beside)| !beside.minus(&open).is_empty());
         clear.minus(&blind.map(|(tag, _)| *tag).collect())
-    }
-
-    /// Leaves that go by tables which the system tells, by the number of the table among [`System::live`](super::System::live).
-    pub fn live(&self) -> &[(usize, FieldSet)] {
-        &self.live
     }
 
     /// The entity's name.

@@ -19,7 +19,7 @@ use crate::{
 /// is no list of them.
 #[derive(Clone, Default)]
 struct Known {
-    people: Vec<(u32, String, u32)>,
+    people: Vec<(u64, String, u32)>,
     groups: Option<Vec<(u32, &'static str)>>,
 }
 
@@ -29,7 +29,7 @@ impl Answers for Desk {
     fn answer(&self, ask: &Ask) -> Response<Bytes> {
         let mut known = self.0.lock();
         let told =
-            |(no, name, group): &(u32, String, u32)| json!({ "no": no, "title": name, "group": group });
+            |(no, name, group): &(u64, String, u32)| json!({ "no": no, "title": name, "group": group });
         if ask.path == "/groups" {
             return match &known.groups {
                 Some(groups) => {
@@ -55,7 +55,7 @@ impl Answers for Desk {
             let found: Vec<Value> = known.people.iter().filter(|one| fits(one.2)).map(told).collect();
             return said(200, &json!({ "items": found }));
         }
-        let no = ask.path.strip_prefix("/people/").and_then(|no| no.parse::<u32>().ok());
+        let no = ask.path.strip_prefix("/people/").and_then(|no| no.parse::<u64>().ok());
         let Some(one) = known.people.iter_mut().find(|one| Some(one.0) == no) else {
             return said(404, &json!({}));
         };
@@ -361,7 +361,28 @@ fn a_reload_keeps_what_a_system_has_told_and_a_changed_file_asks_anew() {
         room.demo.admin(Method::GET, "/api/bundle").send().expect(200).json()["digest"] != before["digest"]
     });
     assert_eq!((room.status(1), room.asked()), (json!("active"), 1));
-    change(&room.demo.policies(), "systems/desk.yaml", "open: active", "open: archived");
-    until("the file serves", || room.status(1) == "archived");
-    assert_eq!(room.asked(), 2);
+    change(&room.demo.policies(), "systems/desk.yaml", "aged: 1h", "aged: 2h");
+    reload();
+    until("the file serves", || room.status(1) == "active" && room.asked() == 2);
+}
+
+#[test]
+fn what_another_system_tells_by_a_table_is_missing_while_nobody_knows_the_table() {
+    let room = Room::knowing(None, |policies| {
+        let with = "customers: { system: crm, with: { desk: { fields: [status], on: id } } }";
+        change(policies, "gateway.yaml", "customers: desk", with);
+        fs::remove_file(policies.join("access/desk.cedar")).unwrap();
+    });
+    let first = room.get("/v1/customers?limit=1&fields=name").expect(200).items()[0].clone();
+    let id = first["id"].as_str().unwrap().to_owned();
+    room.known.lock().people.push((id.parse().unwrap(), "Ewa".to_owned(), 9));
+    let record = room.get(&format!("/v1/customers/{id}")).expect(200).json();
+    assert_eq!((&record["name"], record.get("status")), (&first["name"], None));
+    assert_eq!(record["partial"][0]["fields"], json!(["status"]));
+    assert_eq!(kind(&record["partial"][0]["problem"]), "no-table");
+    room.get("/v1/customers?status=blocked").refused(503);
+    room.known.lock().groups = Some(vec![(9, "shut")]);
+    until("the table is told", || {
+        room.get(&format!("/v1/customers/{id}")).expect(200).json()["status"] == "blocked"
+    });
 }

@@ -127,7 +127,6 @@ pub(super) fn load(
         xml,
         watched,
         elsewhere: Elsewhere::default(),
-        live: Vec::new(),
         root,
     })
 }

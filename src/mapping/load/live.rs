@@ -56,6 +56,12 @@ pub(super) fn is_live(node: &Node) -> bool {
     node.get("list").is_some_and(|list| list.as_map().is_some())
 }
 
+/// Every table that stands in the file, by its name.
+pub(super) fn fixed(node: Option<&Node>, found: &mut Diagnostics) -> HashMap<String, Node> {
+    let tables = pairs(node, found).iter().filter(|(_, node)| !is_live(node));
+    tables.map(|(name, node)| (name.text.clone(), node.clone())).collect()
+}
+
 /// Every such table of a file, by its name.
 pub(super) fn load(
     system: &SystemName,

@@ -150,7 +150,7 @@ impl System {
         let live = defaults.told(found);
         let mut entities = HashMap::new();
         for mut mapping in mappings {
-            mapping.live = live::leaves(&live, &mapping.entity);
+            mapping.elsewhere.live = live::leaves(&live, &mapping.entity);
             entities.insert(mapping.entity.name.clone(), Arc::new(mapping));
         }
         let failed = found.0.iter().skip(before).any(|d| d.severity == crate::words::Severity::Error);
@@ -285,11 +285,7 @@ impl Common {
             settings: texts(node.get("settings"), found),
             absent: absents(node.get("absent"), found),
             clear: clears(node.get("clear"), found),
-            tables: pairs(node.get("tables"), found)
-                .iter()
-                .filter(|(_, node)| !live::is_live(node))
-                .map(|(k, n)| (k.text.clone(), n.clone()))
-                .collect(),
+            tables: live::fixed(node.get("tables"), found),
             dialects,
             commands: None,
             finds: HashMap::new(),
