@@ -32,6 +32,7 @@ mod run;
 mod seen;
 mod sending;
 mod streamed;
+mod tables;
 mod wanted;
 mod whole;
 mod writing;

@@ -11,7 +11,7 @@ mod odata;
 mod part;
 mod places;
 
-use std::fmt;
+use std::{fmt, sync::Arc, time::Duration};
 
 use http::{HeaderValue, Response, StatusCode, header};
 
@@ -108,6 +108,8 @@ pub enum Refusal {
     System(SystemName, Box<SystemFault>),
     /// The system was not reached, or gave no usable answer.
     Upstream(SystemName, Box<UpstreamError>),
+    /// A table that the request goes by was never told by its system.
+    NoTable(Box<NoTable>),
     /// One of several calls of a write failed.
     Part(Box<PartFailed>),
     /// The journal cannot take the entry.
@@ -120,6 +122,19 @@ pub enum Refusal {
     Revoked,
     /// Something broke inside.
     Broken,
+}
+
+/// A table that nobody knows.
+#[derive(Clone, Debug)]
+pub struct NoTable {
+    /// The system that did not tell it.
+    pub system: SystemName,
+    /// Its name in the system's file.
+    pub table: Box<str>,
+    /// What went wrong, for the operator.
+    pub why: Arc<str>,
+    /// How long it is not asked for again.
+    pub again: Duration,
 }
 
 /// In which form refusals are told: by the door that was come to.
@@ -184,7 +199,9 @@ impl Refusal {
             Self::System(_, fault) => of_system(&fault.kind),
             Self::Upstream(_, error) => of_upstream(error),
             Self::Part(failed) => failed.status(),
-            Self::Occupied | Self::Ids(_) | Self::Journal(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Occupied | Self::Ids(_) | Self::Journal(_) | Self::NoTable(_) => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Self::Unrecorded(_) | Self::Mismatch | Self::Broken => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -217,6 +234,7 @@ impl Refusal {
             Self::Ids(_) => "ids",
             Self::System(_, fault) => system_reason(&fault.kind),
             Self::Upstream(_, error) => upstream_reason(error),
+            Self::NoTable(_) => "no_table",
             Self::Part(failed) => failed.reason(),
             Self::Journal(_) => "journal",
             Self::Unrecorded(_) => "unrecorded",
@@ -294,6 +312,7 @@ impl Refusal {
             ) => Some(1),
             Self::Part(failed) if !failed.is_partly_done() => failed.cause.retry_after(),
             Self::Journal(_) => Some(5),
+            Self::NoTable(lack) => Some(lack.again.as_secs().saturating_add(1)),
             Self::Unidentified(Unidentified::StoreUnavailable) | Self::Occupied | Self::Ids(_) => Some(1),
             _ => None,
         }
@@ -356,6 +375,7 @@ impl Refusal {
             }
             Self::System(_, fault) => system_told(&fault.kind),
             Self::Upstream(_, error) => upstream_told(error),
+            Self::NoTable(_) => no_table(),
             Self::Part(failed) => failed.told(),
             Self::Journal(_) => (
                 "journal",
@@ -394,6 +414,11 @@ impl Refusal {
             _ => Vec::new(),
         }
     }
+}
+
+fn no_table() -> (&'static str, &'static str, Option<String>) {
+    let title = "the system behind this collection has not told what its own values mean";
+    ("no-table", title, Some("nothing was changed; try again later".to_owned()))
 }
 
 fn occupied() -> (&'static str, &'static str, Option<String>) {
@@ -483,6 +508,9 @@ impl fmt::Display for Refusal {
             Self::Upstream(name, error) => write!(f, "{name}: {error}"),
             Self::Part(failed) => {
                 write!(f, "after {} of {} calls: {}", failed.done, failed.calls, failed.cause)
+            }
+            Self::NoTable(lack) => {
+                write!(f, "{}: table `{}` was never told: {}", lack.system, lack.table, lack.why)
             }
             Self::Ids(error) => write!(f, "{error}"),
             Self::Journal(error) => write!(f, "{error}"),

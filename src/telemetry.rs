@@ -90,6 +90,22 @@ struct AddressLabel {
     address: String,
 }
 
+/// A value table that a system tells.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct TableLabel {
+    system: String,
+    table: String,
+}
+
+/// The same, and whether it was told when it was asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct AskedLabel {
+    system: String,
+    table: String,
+    /// `told` or `failed`.
+    outcome: &'static str,
+}
+
 /// What exchanges are counted by.
 const ACTIONS: [&str; 7] = ["none", "read", "list", "create", "update", "delete", "call"];
 const STATUSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
@@ -120,6 +136,10 @@ pub struct Telemetry {
     stale_oldest: Family<EntityLabel, Gauge>,
     /// What has gauges of data quality. LIMIT: what the store keeps of it; see [`Telemetry::quality`].
     quality_told: Mutex<(HashSet<ReferenceLabel>, HashSet<EntityLabel>)>,
+    /// LIMIT: tables that bundles ever named.
+    tables_asked: Family<AskedLabel, Counter>,
+    table_rows: Family<TableLabel, Gauge>,
+    table_told: Family<TableLabel, Gauge>,
     /// Records a list left out.
     pub withheld: Family<Reason, Counter>,
     /// Reloads by outcome.
@@ -164,6 +184,9 @@ impl Default for Telemetry {
             references: Family::default(),
             stale_oldest: Family::default(),
             quality_told: Mutex::default(),
+            tables_asked: Family::default(),
+            table_rows: Family::default(),
+            table_told: Family::default(),
             withheld: Family::default(),
             reloads: Family::default(),
             reload_failed: Gauge::default(),
@@ -211,8 +234,36 @@ impl Telemetry {
         r.register("records", "Records of systems that were looked at", self.records.clone());
         r.register("findings", "Records with something that does not fit the schema", self.findings.clone());
         r.register("references", "References between records that were seen lately", self.references.clone());
+        r.register("table_fetches", "Times a value table was asked for", self.tables_asked.clone());
+        r.register("table_rows", "Rows of a value table that its system told", self.table_rows.clone());
+        let told = self.table_told.clone();
+        r.register("table_told_timestamp_seconds", "When a system last told a value table", told);
         let oldest = self.stale_oldest.clone();
         r.register("stale_oldest_timestamp_seconds", "When the oldest stale record changed", oldest);
+    }
+
+    /// A table was asked for in so many calls, of which some failed; how many rows it has if it was told, and when it was
+    /// told last.
+    pub fn table(
+        &self,
+        (system, table): (&str, &str),
+        ((calls, failures), rows): ((u64, u64), Option<usize>),
+        told: Option<i64>,
+    ) {
+        let of = SystemLabel { system: system.to_owned() };
+        self.system_calls.get_or_create(&of).inc_by(calls);
+        self.system_failures.get_or_create(&of).inc_by(failures);
+        let (system, table) = (system.to_owned(), table.to_owned());
+        let outcome = if rows.is_some() { "told" } else { "failed" };
+        let asked = AskedLabel { system: system.clone(), table: table.clone(), outcome };
+        self.tables_asked.get_or_create(&asked).inc();
+        let label = TableLabel { system, table };
+        if let Some(rows) = rows {
+            self.table_rows.get_or_create(&label).set(i64::try_from(rows).unwrap_or(i64::MAX));
+        }
+        if let Some(told) = told {
+            self.table_told.get_or_create(&label).set(told);
+        }
     }
 
     /// Counts records with something that does not fit.

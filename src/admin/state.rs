@@ -1,12 +1,12 @@
 //! How the gate is: ready or why not, its bundle, its systems.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value as Json, json};
 
 use crate::{
-    clock::Now,
-    config::{Colour, Live, Snapshot, Status},
+    clock::{self, Now},
+    config::{Colour, KeptTable, Live, Snapshot, Status},
     gateway::Gate,
     words::StatementId,
 };
@@ -148,6 +148,7 @@ pub(super) fn bundle(live: &Live<Snapshot>) -> Json {
 
 /// Every system: what is under way, whether it is left alone, its addresses, what it serves.
 pub(super) fn systems(snapshot: &Snapshot) -> Json {
+    let now = clock::mono();
     let mut all: Vec<_> = snapshot.systems.values().collect();
     all.sort_by(|one, other| one.name.cmp(&other.name));
     let told = all.into_iter().map(|served| {
@@ -176,9 +177,32 @@ pub(super) fn systems(snapshot: &Snapshot) -> Json {
         json!({
             "system": served.name.as_str(), "in_flight": state.in_flight,
             "left_alone": state.is_left_alone, "addresses": addresses, "entities": entities,
+            "tables": served.tables.iter().map(|kept| table(kept, now)).collect::<Vec<Json>>(),
         })
     });
     json!({ "systems": told.collect::<Vec<Json>>() })
+}
+
+/// A value table that its system tells: how old it is, and what of it cannot be written.
+fn table(kept: &KeptTable, now: Instant) -> Json {
+    let standing = kept.standing();
+    let age = standing.told.map(|told| now.saturating_duration_since(told.mono).as_secs());
+    let state = match (standing.told, kept.table.is_there()) {
+        (Some(_), _) if kept.is_stale(now) => "stale",
+        (Some(_), _) => "fresh",
+        (None, true) => "stands_in",
+        (None, false) => "never_told",
+    };
+    let several = standing.several.iter().flat_map(|one| {
+        let told = |(value, natives): &(String, Vec<String>)| {
+            json!({ "entity": one.entity.as_str(), "field": one.field, "value": value, "natives": natives })
+        };
+        one.values.iter().map(told).collect::<Vec<_>>()
+    });
+    json!({
+        "table": kept.table.name(), "state": state, "rows": kept.table.told(), "age_seconds": age,
+        "failed": standing.failed.as_deref(), "several": several.collect::<Vec<Json>>(),
+    })
 }
 
 #[cfg(test)]

@@ -30,6 +30,7 @@ mod serving;
 mod settings;
 mod snapshot;
 mod sources;
+mod tables;
 #[cfg(test)]
 mod tests;
 mod watch;
@@ -50,4 +51,5 @@ pub use settings::{
 };
 pub use snapshot::{Listener, Means, Served, Snapshot, compile, one};
 pub use sources::{EntitySource, EntitySources, Undecided, taken};
+pub use tables::{Asked, Asking, KeptTable, Standing};
 pub use watch::Watch;

@@ -15,6 +15,7 @@ use super::{
     serving::{self, Part},
     settings::GatewaySettings,
     sources::{self, EntitySource, EntitySources},
+    tables::KeptTable,
 };
 use crate::{
     catalog::Catalog,
@@ -82,6 +83,25 @@ pub struct Served {
     pub mapping: mapping::System,
     /// The way to it.
     pub upstream: Arc<Upstream>,
+    /// Value tables that it tells itself, as the mapping has them.
+    pub tables: Vec<Arc<KeptTable>>,
+    /// Its file, where it has such tables.
+    file: Option<Digest>,
+}
+
+impl Served {
+    fn new(name: SystemName, mapping: mapping::System, upstream: Arc<Upstream>, node: &Node) -> Self {
+        let tables: Vec<_> = mapping.live().iter().cloned().map(KeptTable::new).collect();
+        let file = (!tables.is_empty()).then(|| Digest::of(format!("{node:?}").as_bytes()));
+        Self { name, mapping, upstream, tables, file }
+    }
+
+    /// Takes over what the same system has told, under the same file and settings.
+    fn inherit(&self, old: &Self) {
+        if self.file.is_some() && self.file == old.file && Arc::ptr_eq(&self.upstream, &old.upstream) {
+            self.tables.iter().zip(&old.tables).for_each(|(new, old)| new.inherit(old));
+        }
+    }
 }
 
 /// What the story needs of a listener.
@@ -114,6 +134,15 @@ impl Snapshot {
     /// The systems that serve an entity, and its mappings there.
     pub fn serving(&self, entity: &Entity) -> Option<&EntitySources> {
         self.serving.get(&entity.name)
+    }
+
+    /// Takes over what systems have told that are the same in the bundle before.
+    pub fn inherit(&self, before: &Self) {
+        for (name, served) in &self.systems {
+            if let Some(old) = before.systems.get(name) {
+                served.inherit(old);
+            }
+        }
     }
 
     /// What other systems tell of an entity's records.
@@ -388,7 +417,7 @@ impl Compile<'_, '_> {
             self.raw.found.absorb(mapping.check());
         }
         let upstream = self.upstream(&name, sheet);
-        Some(Served { name, mapping: mapping?, upstream: upstream? })
+        Some(Served::new(name, mapping?, upstream?, node))
     }
 
     fn upstream(&mut self, name: &SystemName, sheet: &SystemSheet) -> Option<Arc<Upstream>> {

@@ -111,6 +111,12 @@ impl EntitySources {
         self.sources.iter().fold(FieldSet::EMPTY, |all, source| all.union(&source.mapping.elsewhere()))
     }
 
+    /// Leaves that an answer may have to leave out: others tell them, or tables do that the systems tell themselves.
+    pub fn deferred(&self) -> FieldSet {
+        let live = self.sources.iter().flat_map(|source| source.mapping.live());
+        live.fold(self.elsewhere(), |all, (_, leaves)| all.union(leaves))
+    }
+
     /// Of leaves that may serve a filter or an order, those that tell of nothing beside them in any of them.
     pub fn telling(&self, clear: &FieldSet) -> FieldSet {
         self.sources.iter().fold(*clear, |left, source| left.intersection(&source.mapping.telling(clear)))

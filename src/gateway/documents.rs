@@ -122,7 +122,7 @@ impl Describing {
             Verb::List | Verb::Read => self.beside(entity, &clear),
             Verb::Create | Verb::Update | Verb::Delete => Vec::new(),
         };
-        let is_joined = !sources.elsewhere().intersection(&visible).is_empty();
+        let is_joined = !sources.deferred().intersection(&visible).is_empty();
         Some(Exposed { entity, verb, visible, masked, clear, writable, required, beside, is_joined })
     }
 

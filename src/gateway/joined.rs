@@ -12,7 +12,7 @@ use compact_str::CompactString;
 use futures_util::future::join_all;
 use http::HeaderValue;
 
-use super::{Core, exchange::Exchange, ids, whole::only};
+use super::{Core, exchange::Exchange, ids, tables, whole::only};
 use crate::{
     answer::Lack,
     audit::{Fetch, Receipt},
@@ -27,6 +27,7 @@ use crate::{
     schema::{Entity, FieldSet, Filter, Op, Record, Value},
     upstream::{Upstream, UpstreamError},
     wire::Deadline,
+    words::SystemName,
 };
 
 /// Values that a system is asked for at once; with more of them a filter grows longer than a mapping sends.
@@ -39,9 +40,24 @@ const READS_AT_ONCE: usize = 8;
 /// What a system has left untold of an answer.
 #[derive(Debug)]
 pub(super) struct Untold {
-    part: Part,
+    system: SystemName,
+    /// The table of the system that nobody knows; else the system itself told nothing.
+    table: Option<Box<str>>,
+    leaves: FieldSet,
     /// Why, as callers are told it.
     problem: Vec<u8>,
+}
+
+impl Untold {
+    /// What goes by a table of a system that nobody knows.
+    pub(super) fn of_table(system: &SystemName, table: &str, leaves: FieldSet, problem: Vec<u8>) -> Self {
+        Self { system: system.clone(), table: Some(table.into()), leaves, problem }
+    }
+
+    /// Whether it is that.
+    pub(super) fn is_of_table(&self, system: &SystemName, table: &str) -> bool {
+        self.system == *system && self.table.as_deref() == Some(table)
+    }
 }
 
 impl Exchange {
@@ -49,7 +65,7 @@ impl Exchange {
     pub(super) fn lacks(&self, entity: &Entity, shown: &FieldSet) -> Vec<Lack> {
         let lack = |untold: &Untold| {
             let fields = entity.root.fields.iter();
-            let lacking = untold.part.leaves.intersection(shown);
+            let lacking = untold.leaves.intersection(shown);
             let fields = fields.filter(|field| lacking.any_in(&field.leaves)).map(|field| field.name.clone());
             Lack { fields: fields.collect(), problem: untold.problem.clone() }
         };
@@ -112,6 +128,7 @@ pub(super) async fn by_id(
     }
     for part in wanted_of(exchange, mapping, wanted) {
         if part.is_by_id() {
+            tables_of(exchange, admission, (mapping, &part), (wanted, &FieldSet::EMPTY)).await?;
             let id = ids::named(exchange, mapping, key.into()).await?;
             let values = keys(exchange, &part, mapping, &[id]).await?;
             asks.push(ask(exchange, admission, mapping, (part, values), wanted)?);
@@ -138,6 +155,7 @@ pub(super) async fn complete(
         if told.iter().any(|told| told.ask.part.system == part.system) {
             continue;
         }
+        tables_of(exchange, admission, (mapping, &part), (wanted, must)).await?;
         let values = match part.is_by_id() {
             true => {
                 let ids: Vec<_> = rows.iter().map(|row| ids::of(mapping.entity(), row)).collect();
@@ -181,10 +199,29 @@ async fn keys(
     ids::keys(exchange, theirs, ids).await
 }
 
+/// Sees to the tables that a part's own fields go by.
+async fn tables_of(
+    exchange: &mut Exchange,
+    admission: &Admission,
+    (mapping, part): (&Mapping, &Part),
+    (wanted, must): (&FieldSet, &FieldSet),
+) -> Result<(), Refusal> {
+    let snapshot = exchange.snapshot.clone();
+    let (_, theirs) = theirs(&snapshot, part, mapping).ok_or(Refusal::Broken)?;
+    let (wanted, must) = (part.leaves.intersection(wanted), part.leaves.intersection(must));
+    tables::ready_for(
+        exchange,
+        theirs,
+        (&wanted, &part.leaves.intersection(&admission.prospect().reads()).union(&must)),
+    )
+    .await
+}
+
 /// The parts that tell some of these leaves and have not failed this answer before.
 fn wanted_of(exchange: &Exchange, mapping: &Mapping, wanted: &FieldSet) -> Vec<Part> {
     let parts = exchange.snapshot.parts(mapping.entity());
-    let failed = |part: &Part| exchange.untold.iter().any(|untold| untold.part.system == part.system);
+    let has_failed = |untold: &Untold, part: &Part| untold.system == part.system && untold.table.is_none();
+    let failed = |part: &Part| exchange.untold.iter().any(|untold| has_failed(untold, part));
     let is_wanted = |part: &&Part| !part.leaves.intersection(wanted).is_empty() && !failed(part);
     parts.iter().filter(is_wanted).cloned().collect()
 }
@@ -429,7 +466,7 @@ fn missing(exchange: &mut Exchange, part: Part, refusal: Refusal, must: &FieldSe
     exchange.entry.note("lacks", format_args!("{}: {}", part.system, refusal.reason()));
     exchange.core.gate.telemetry.refused(refusal.reason());
     let problem = refusal.problem(refusal.status(), request);
-    exchange.untold.push(Untold { part, problem });
+    exchange.untold.push(Untold { system: part.system, table: None, leaves: part.leaves, problem });
     Ok(())
 }
 

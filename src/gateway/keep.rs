@@ -292,6 +292,7 @@ fn put_in_force(gate: &Gate, loaded: Loaded) -> Outcome {
     let now = clock::now();
     match loaded {
         Ok(Some(Fresh { snapshot, terms })) => {
+            snapshot.inherit(&gate.live.snapshot());
             let outcome = gate.live.settle(Ok(Some((snapshot.digest, snapshot))), now);
             let snapshot = gate.live.snapshot();
             gate.issuers.adopt(&snapshot.sources);

@@ -5,7 +5,7 @@ use super::{
     exchange::{Exchange, Side, not_possible},
     ids,
     including::{self, Links},
-    joined,
+    joined, tables,
     wanted::{Subjects, needed},
 };
 use crate::{
@@ -92,6 +92,7 @@ pub(super) async fn fetch(
     if !mapping.can(Action::Read) {
         return Err(not_possible(std::slice::from_ref(source), Action::Read));
     }
+    tables::ready(exchange, admission, mapping, (wanted, must)).await?;
     let receipt = exchange.entry.fetch(admission);
     let request = exchange.traced(mapping.read(key, wanted).ok_or(Refusal::NoSuchRecord)?);
     let began = clock::now();

@@ -19,6 +19,7 @@ use super::{
     finding, ids, joined, locks, once, parts,
     reading::fetch,
     sending::effect,
+    tables,
     whole::{emptied_in, named, only, replaced, unlike},
 };
 use crate::{
@@ -195,6 +196,8 @@ async fn create(
         exchange.note_untold(prospect, &untold);
         return Err(Refusal::Untold);
     }
+    let goes_by = proposed.present.union(&prospect.decides_by());
+    tables::ready(exchange, admission, mapping, (&seen(mapping, prospect), &goes_by)).await?;
     ids::sent(exchange, mapping, &proposed.record).await?;
     let new = ids::keyed(exchange, mapping, new).await?;
     let settled = mapping.settled(Before::Nothing, new, &FieldSet::EMPTY);
@@ -268,6 +271,7 @@ async fn update(
     let about = (&record, version.is_some());
     let Draft { view, proposed } =
         bodies::of_one(exchange, prospect, (sources, source), draft, about, &sent.body).await?;
+    tables::ready(exchange, admission, mapping, (&FieldSet::EMPTY, &proposed.present)).await?;
     let sees = prospect.outlook().sees(&record);
     let replaced = blind(prospect, mapping, (&record, &proposed), &sees, version.is_some())?;
     let (new, cleared) = merged(prospect, mapping, (&record, &proposed), &view, version.is_some());
@@ -371,7 +375,8 @@ async fn stored(
     let (mapping, entity) = (&*source.mapping, source.mapping.entity());
     // A version is one of all that the caller sees.
     let is_guarded = sent.if_match.is_some() || sent.if_none_match.is_some();
-    let must = if is_guarded { mapping.elsewhere() } else { FieldSet::EMPTY };
+    let told = mapping.live().iter().fold(mapping.elsewhere(), |all, (_, leaves)| all.union(leaves));
+    let must = if is_guarded { told } else { FieldSet::EMPTY };
     let leaves = seen(mapping, admission.prospect());
     // All that may be written; of what others tell, what is seen or judged by.
     let wanted = entity.all().minus(&mapping.elsewhere()).union(&leaves);

@@ -10,6 +10,7 @@ use jiff::{Timestamp, civil::Date};
 use rust_decimal::Decimal;
 
 use super::{
+    codec::Tabled,
     dialect::Asked,
     model::{KeyForm, Mapping, Next},
 };
@@ -163,8 +164,9 @@ impl Mapping {
     fn ordinary(&self, leaf: LeafId, kind: &LeafKind) -> Vec<Value> {
         let text = |text: &str| Value::Text(CompactString::from(text));
         let places = self.filters.get(usize::from(leaf.0)).into_iter().flatten();
-        let tables = places.filter_map(|place| place.codec.table.as_ref());
-        let known = tables.flat_map(|table| table.rows.iter().map(|(_, value)| value.clone()));
+        let tables: Vec<_> =
+            places.filter_map(|place| place.codec.table.as_ref().and_then(Tabled::now)).collect();
+        let known = tables.iter().flat_map(|table| table.rows.iter().map(|(_, value)| value.clone()));
         match kind {
             // One of a list that everybody shares is like the others; a system may know some of it.
             LeafKind::Code(codes) if Standard::of(codes).is_some() => {

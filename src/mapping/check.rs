@@ -10,7 +10,7 @@ use http::{HeaderMap, StatusCode};
 use serde_json::{Value as Json, json};
 
 use super::{
-    codec::Got,
+    codec::{Got, Tabled},
     errors::{FaultKind, Is},
     inward::Inward,
     load::{System, written},
@@ -91,6 +91,9 @@ impl System {
     /// Runs every mapping there and back; what does not hold is told at its place.
     pub fn check(&self) -> Diagnostics {
         let mut found = Diagnostics::default();
+        for table in self.live() {
+            table.check(&mut found);
+        }
         let mut mappings: Vec<_> = self.mappings().collect();
         mappings.sort_by_key(|mapping| mapping.name().clone());
         for mapping in mappings {
@@ -104,6 +107,10 @@ impl System {
                 }
             }
         }
+        // ORDER: last. Nobody is served by a sample.
+        for table in self.live() {
+            table.rest();
+        }
         found
     }
 }
@@ -114,7 +121,7 @@ impl Mapping {
         let place = self.samples.first().map_or_else(|| Place::file("systems"), |s| s.place.clone());
         self.root.lines(false, &mut |line, _| {
             let Source::Native(native) = &line.source else { return };
-            let Some(table) = &native.codec.table else { return };
+            let Some(table) = native.codec.table.as_ref().and_then(Tabled::now) else { return };
             if !(native.create || native.update) {
                 return;
             }
@@ -332,7 +339,7 @@ impl Mapping {
 }
 
 /// A body as a system answers it.
-fn answer_of(body: &str) -> NativeAnswer {
+pub(super) fn answer_of(body: &str) -> NativeAnswer {
     NativeAnswer {
         status: StatusCode::OK,
         headers: HeaderMap::new(),

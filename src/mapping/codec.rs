@@ -24,9 +24,11 @@ mod filtered;
 mod nothing;
 mod outward;
 mod spelling;
+mod tabled;
 
 pub(super) use nothing::Nothing;
 pub(super) use spelling::{bounded, clip, normal};
+pub(super) use tabled::{Cell, Tabled};
 
 yaml_words! {
     /// How a scalar is written into JSON.
@@ -86,6 +88,8 @@ pub(super) struct Table {
     pub(super) back: Vec<(Value, Box<str>)>,
     /// Canonical values that are read and never written.
     pub(super) one_way: Vec<Value>,
+    /// Of these, what several native spellings mean and none is named for.
+    pub(super) several: Vec<Value>,
 }
 
 impl Table {
@@ -129,7 +133,7 @@ pub(super) struct Codec {
     /// What the system keeps here; another text is neither written nor asked for.
     pub(super) form: KeyForm,
     /// Spellings that a table gives a meaning.
-    pub(super) table: Option<Arc<Table>>,
+    pub(super) table: Option<Tabled>,
     /// What an unknown spelling reads as.
     pub(super) otherwise: Option<Value>,
     /// Whether a spelling that the table does not know is kept as it is.
@@ -270,14 +274,19 @@ impl Codec {
     }
 
     fn read_text(&self, text: &str) -> Got {
-        if let Some(value) = self.table.as_ref().and_then(|table| table.read.get(text)) {
-            return Got::Is(value.clone());
+        if let Some(tabled) = &self.table {
+            // Of a table that was never told nobody knows what a spelling means, not even whether it is nothing.
+            let Some(table) = tabled.now() else { return Got::Missing };
+            if let Some(value) = table.read.get(text) {
+                return Got::Is(value.clone());
+            }
         }
         // ORDER: the table first: an empty text may have a meaning of its own.
         if self.absent.is_spelt(text) {
             return self.nothing();
         }
-        if self.table.is_some() {
+        if let Some(tabled) = &self.table {
+            tabled.missed();
             return self.unknown(text);
         }
         let may_be_nothing = matches!(self.kind, LeafKind::Date | LeafKind::Instant);

@@ -1,4 +1,5 @@
-//! Fields of an entity that other systems tell, where a collection stands in several.
+//! Fields of an entity of which its own records do not tell all: what other systems tell, where a collection stands in
+//! several, and what goes by tables that the system tells apart from its records.
 //!
 //! A mapping that serves such a collection has no lines for them any more: it neither reads nor writes nor filters by
 //! them. To all that asks what is held here they count as held, and a record begins without them, as untold.
@@ -15,6 +16,8 @@ use crate::schema::{FieldSet, Fields, Filter, LeafId, Op, Value};
 pub(super) struct Elsewhere {
     /// The leaves that each tells, and the leaf by whose value the record is found there.
     told: Vec<(FieldSet, LeafId)>,
+    /// Leaves that go by tables which the system tells, by the number of the table.
+    pub(super) live: Vec<(usize, FieldSet)>,
 }
 
 impl Mapping {
@@ -38,6 +41,12 @@ impl Mapping {
         self.elsewhere.told.iter().fold(FieldSet::EMPTY, |all, (leaves, _)| all.union(leaves))
     }
 
+    /// Leaves that go by tables which the system tells, by the number of the table among
+    /// [`System::live`](super::System::live).
+    pub fn live(&self) -> &[(usize, FieldSet)] {
+        &self.elsewhere.live
+    }
+
     /// The leaves that are needed here to be told some leaves elsewhere.
     pub fn joining(&self, wanted: &FieldSet) -> FieldSet {
         let needed = self.elsewhere.told.iter().filter(|(leaves, _)| !leaves.intersection(wanted).is_empty());
@@ -54,6 +63,8 @@ impl Mapping {
                 places.clear();
             }
         }
+        self.elsewhere.live.iter_mut().for_each(|(_, leaves)| *leaves = leaves.minus(fields));
+        self.elsewhere.live.retain(|(_, leaves)| !leaves.is_empty());
         self.elsewhere.told.push((*told, on));
     }
 

@@ -87,7 +87,7 @@ pub struct Mapping {
     pub(super) xml: Option<super::xml::Record>,
     /// What the reports on data quality go by.
     pub(super) watched: super::watched::Watched,
-    /// What other systems tell.
+    /// What other systems tell, and tables.
     pub(super) elsewhere: super::elsewhere::Elsewhere,
 }
 

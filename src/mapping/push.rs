@@ -157,7 +157,8 @@ fn said(dialect: &Dialect, codec: &Codec, op: Op, value: &Value) -> Option<Said>
     if codec.otherwise.as_ref() == Some(value) || !is_spelt_so(dialect, codec) {
         return None;
     }
-    if let Some(table) = &codec.table {
+    if let Some(tabled) = &codec.table {
+        let table = tabled.now()?;
         let own = value.as_text().filter(|_| codec.keep);
         let natives = table.natives(value).chain(own).map(|native| {
             Some((

@@ -30,6 +30,7 @@ mod jq;
 mod keys;
 mod keyset;
 mod lines;
+mod live;
 mod load;
 mod merge;
 mod money;

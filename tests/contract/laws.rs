@@ -137,6 +137,7 @@ pub(crate) fn systems() -> Vec<(String, Node, System)> {
         let base = node.get("base").and_then(Node::as_text).unwrap().parse().unwrap();
         let system = System::load(&SystemName::new(name.as_str()), &node, &[base], &SCHEMA, &mut found);
         let system = system.unwrap_or_else(|| panic!("{found}"));
+        system.rehearse();
         (name, node, system)
     };
     all.into_iter().map(load).collect()

@@ -58,6 +58,7 @@ mod sources;
 mod spelt;
 mod stage;
 mod swapping;
+mod tables;
 mod tools;
 mod unheld;
 mod withdrawn;

@@ -212,7 +212,9 @@ impl Place<'_> {
     fn load(&self, sheet: &SystemSheet) -> Result<System, Diagnostics> {
         let name = SystemName::new(sheet.name.value.as_str());
         let mut found = Diagnostics::default();
-        System::load(&name, &sheet.sheet.node, &[], self.schema, &mut found).ok_or(found)
+        let system = System::load(&name, &sheet.sheet.node, &[], self.schema, &mut found).ok_or(found)?;
+        system.rehearse();
+        Ok(system)
     }
 }
 

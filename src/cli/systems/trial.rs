@@ -189,7 +189,9 @@ pub(super) fn system(file: &Path, name: &SystemName, schema: &Schema) -> Result<
     let node = tree::parse(&path, &text).map_err(refused)?;
     let mut found = Diagnostics::default();
     let system = System::load(name, &node, &[], schema, &mut found);
-    system.ok_or_else(|| refused(found))
+    let system = system.ok_or_else(|| refused(found))?;
+    system.rehearse();
+    Ok(system)
 }
 
 fn mapping(arguments: &Try, schema: &Schema) -> Result<Arc<Mapping>, VerbError> {

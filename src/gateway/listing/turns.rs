@@ -3,7 +3,10 @@
 //! A system that cannot hold what is asked for is passed over. Where there is one system it is its turn from first to last.
 //! An order of the caller's is left to a system only where no other has records to give; else all are sorted here.
 
-use super::{super::ids, List, fetched};
+use super::{
+    super::{ids, tables},
+    List, fetched,
+};
 use crate::{catalog::Cursor, config::EntitySource, refusal::Refusal, schema::Filter};
 
 impl<'a> List<'a> {
@@ -38,6 +41,9 @@ impl<'a> List<'a> {
             self.asked = asked.or(left);
             self.turn = turn;
             self.give(source);
+            // ORDER: before the system is asked for what goes by them.
+            let goes_by = (&self.fetched, &self.must);
+            tables::ready(self.exchange, self.admission, &source.mapping, goes_by).await?;
             return Ok(true);
         }
         Ok(false)

@@ -4,7 +4,7 @@ use compact_str::CompactString;
 use rust_decimal::RoundingStrategy;
 
 use super::{
-    CANNOT_EMPTY, Charset, Clear, Codec, Got, KNOWN_MAX, Norm, Point, Table, Wire,
+    CANNOT_EMPTY, Charset, Clear, Codec, Got, KNOWN_MAX, Norm, Point, Table, Tabled, Wire,
     filtered::spelt_out,
     spelling::{bounded_length, normal},
 };
@@ -17,6 +17,11 @@ use crate::{
     },
     schema::Value,
 };
+
+/// Why nothing is written by a table that the system has not told.
+const UNTOLD: &str = "the system has not told yet which values of its own these are; try again later";
+/// Why a value is not written that several of the system's mean.
+const SEVERAL: &str = "the system has several values of its own for this, and nothing says which is meant";
 
 impl Codec {
     /// The native form of a value, which reads back as that value in the system's one spelling of it. What would
@@ -67,7 +72,8 @@ impl Codec {
 
     /// What a value is once it is brought into the one spelling.
     pub(super) fn meant(&self, value: &Value) -> Value {
-        let is_tabled = self.table.as_ref().is_some_and(|table| table.back(value).is_some());
+        let table = self.table.as_ref().and_then(Tabled::now);
+        let is_tabled = table.is_some_and(|table| table.back(value).is_some());
         match value {
             Value::Text(text) if !is_tabled && !self.is_free() => {
                 let text = normal(&self.norm, text);
@@ -92,7 +98,7 @@ impl Codec {
     /// that the caller does not see.
     pub(super) fn misread(&self, value: &Value, out: &Out) -> String {
         let text = out.raw().text().unwrap_or_default();
-        let says = match (value, &self.table) {
+        let says = match (value, self.table.as_ref().and_then(Tabled::now)) {
             (Value::Null, _) => CANNOT_EMPTY,
             (_, Some(table)) if table.read.contains_key(&*text) => {
                 "the system takes this word for another value"
@@ -126,11 +132,7 @@ impl Codec {
             };
         }
         let text = match &self.table {
-            Some(table) => match table.back(value) {
-                Some(native) => CompactString::from(native),
-                None if self.keep && !table.one_way.contains(value) => self.spell(value)?,
-                None => return Err(self.no_spelling(table)),
-            },
+            Some(tabled) => self.native_of(tabled, value)?,
             None => self.spell(value)?,
         };
         let text = match self.norm.contains(&Norm::Html) {
@@ -151,6 +153,17 @@ impl Codec {
                 _ => return Err("the system keeps `true` or `false` here".into()),
             },
         })
+    }
+
+    /// The spelling that a table has for a value.
+    fn native_of(&self, tabled: &Tabled, value: &Value) -> Result<CompactString, String> {
+        let Some(table) = tabled.now() else { return Err(UNTOLD.to_owned()) };
+        match table.back(value) {
+            Some(native) => Ok(CompactString::from(native)),
+            None if self.keep && !table.one_way.contains(value) => self.spell(value),
+            None if table.several.contains(value) => Err(format!("{SEVERAL}; {}", self.no_spelling(&table))),
+            None => Err(self.no_spelling(&table)),
+        }
     }
 
     /// The spelling of a value, tables aside; too long or too fine is refused, never cut.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use compact_str::CompactString;
 
-use super::{Codec, Norm, Point};
+use super::{Codec, Norm, Point, Table};
 use crate::{
     mapping::{out::Out, time::Day},
     schema::{LeafKind, Spelling, Value, names_country, value::ID_CHARS_MAX},
@@ -18,8 +18,9 @@ impl Codec {
         if !self.is_free() || self.forms.around.is_some() || self.jq.is_some() {
             return false;
         }
-        if let Some(table) = &self.table {
-            return *value != Value::Null && table.read.get(&**text) == Some(value);
+        if let Some(tabled) = &self.table {
+            let is_read = |table: &Table| table.read.get(&**text) == Some(value);
+            return *value != Value::Null && tabled.now().is_some_and(|table| is_read(&table));
         }
         let is_spelt = match (&self.kind, value) {
             (LeafKind::Text { chars_max, .. }, Value::Text(value)) => {

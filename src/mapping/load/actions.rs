@@ -4,6 +4,7 @@ use super::{Defaults, calls, elements::narrows, fields::Lines, pairs};
 use crate::{
     mapping::{
         actions::{LedField, Way},
+        codec::Tabled,
         key::Key,
         model::{Call, Line, Narrow, ObjectPart, Part, Rule, Source, Then, Version},
         trie::Frame,
@@ -178,7 +179,8 @@ fn known(text: &str, place: &Place, kind: &LeafKind, line: &Line, found: &mut Di
 fn values(line: &Line) -> Vec<&Value> {
     match &line.source {
         Source::Native(native) => {
-            native.codec.table.iter().flat_map(|table| table.rows.iter().map(|(_, value)| value)).collect()
+            let table = native.codec.table.iter().filter_map(Tabled::fixed);
+            table.flat_map(|table| table.rows.iter().map(|(_, value)| value)).collect()
         }
         Source::First(rules) => {
             let mut all = Vec::new();
@@ -186,7 +188,7 @@ fn values(line: &Line) -> Vec<&Value> {
                 match then {
                     Then::Is(value) => all.push(value),
                     Then::Calc(_) => return Vec::new(),
-                    Then::At(_, codec) => match &codec.table {
+                    Then::At(_, codec) => match codec.table.as_ref().and_then(Tabled::fixed) {
                         Some(table) => all.extend(table.rows.iter().map(|(_, value)| value)),
                         None => return Vec::new(),
                     },

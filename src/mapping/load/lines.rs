@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use super::{Defaults, fields::Loader, key, pairs};
 use crate::{
     mapping::{
-        codec::{Codec, Forms, Norm, Spelt, Table, Wire},
+        codec::{Codec, Forms, Norm, Spelt, Table, Tabled, Wire},
         countries,
         model::{KeyForm, Rule, Then},
         path::Path,
@@ -82,14 +82,15 @@ impl<'l> Loader<'l> {
         let values = keys.take("values");
         let back = keys.take("back");
         match values {
-            Some(node) => codec.table = self.table(leaf, node, back).map(Arc::new),
+            Some(node) => codec.table = self.tabled(leaf, node, back),
             None => {
                 if let Some(back) = back {
                     self.found.error(&back.place, "`back` needs `values`");
                 }
             }
         }
-        let natives = codec.table.iter().flat_map(|table| &table.rows).map(|(native, _)| &**native);
+        let fixed = codec.table.iter().filter_map(Tabled::fixed);
+        let natives = fixed.flat_map(|table| &table.rows).map(|(native, _)| &**native);
         let booleans =
             natives.clone().next().is_some() && natives.clone().all(|n| matches!(n, "true" | "false"));
         if booleans && !self.defaults.text_numbers {
@@ -173,6 +174,15 @@ impl<'l> Loader<'l> {
         }
     }
 
+    /// The table of a line: one that the system tells, where it is called like one, or else one of the file.
+    fn tabled(&mut self, leaf: LeafId, node: &Node, back: Option<&Node>) -> Option<Tabled> {
+        let live = node.as_text().and_then(|name| self.defaults.live(name));
+        match live {
+            Some((draft, meaning)) => self.live(leaf, (draft, meaning), node, back),
+            None => self.table(leaf, node, back).map(Arc::new).map(Tabled::Fixed),
+        }
+    }
+
     pub(super) fn table(&mut self, leaf: LeafId, node: &Node, back: Option<&Node>) -> Option<Table> {
         let mut table = Table::default();
         if node.as_text() == Some(COUNTRY_NAMES) {
@@ -248,6 +258,11 @@ impl<'l> Loader<'l> {
     {
         let Some(name) = node.as_text() else { return Some(node) };
         let defaults: &'l Defaults = self.defaults;
+        if defaults.live.contains_key(name) {
+            self.found
+                .error(&node.place, format!("table `{name}` is told by the system: it cannot stand here"));
+            return None;
+        }
         let known = defaults.tables.get(name);
         if known.is_none() {
             self.found.push(
@@ -270,7 +285,12 @@ impl<'l> Loader<'l> {
 
     /// Every canonical value that is written must have one native spelling.
     pub(super) fn invertible(&mut self, leaf: LeafId, codec: &Codec, node: &Node) {
-        let Some(table) = &codec.table else { return };
+        let table = match &codec.table {
+            None => return,
+            Some(Tabled::Fixed(table)) => table,
+            // What its rows mean is known once the system has told them.
+            Some(Tabled::Live(cell, at)) => return self.defaults.is_written(cell, *at),
+        };
         let mut count: HashMap<String, u32> = HashMap::new();
         for (_, value) in &table.rows {
             let is_settled =

@@ -18,6 +18,7 @@ mod key;
 mod lacks;
 mod lines;
 mod lists;
+mod live;
 mod merged;
 mod money;
 mod needs;
@@ -36,6 +37,7 @@ use super::{
     dialect::Dialect,
     errors::Errors,
     finding::Find,
+    live::LiveTable,
     model::{CommandWords, Mapping, Speaks, Words},
     tagged::Tags,
     time::{Day, Moment},
@@ -85,6 +87,8 @@ yaml_words! {
 pub struct System {
     name: SystemName,
     entities: HashMap<EntityName, Arc<Mapping>>,
+    /// Value tables that it tells itself.
+    live: Vec<Arc<LiveTable>>,
 }
 
 impl System {
@@ -118,7 +122,7 @@ impl System {
     ) -> Option<Self> {
         let before = found.0.len();
         let common = Common::read(node, found)?;
-        let defaults = common.defaults;
+        let mut defaults = common.defaults;
         let words = Arc::new(Words {
             speaks: common.speaks,
             xml: common.xml,
@@ -126,7 +130,8 @@ impl System {
             absent: defaults.absent.get("any").cloned().unwrap_or_default(),
             bases: bases.to_vec(),
         });
-        let mut entities = HashMap::new();
+        defaults.live = live::load(name, node.get("tables"), &words, &defaults, found);
+        let mut mappings = Vec::new();
         for (key, node) in node.get("entities").and_then(Node::as_map).unwrap_or_default() {
             let Some(entity) = schema.entity(&key.text) else {
                 found.push(
@@ -139,11 +144,17 @@ impl System {
                 mapping.check_watched(found);
                 mapping.spell_bounds();
                 mapping.check_bounds(node, found);
-                entities.insert(entity.name.clone(), Arc::new(mapping));
+                mappings.push(mapping);
             }
         }
+        let live = defaults.told(found);
+        let mut entities = HashMap::new();
+        for mut mapping in mappings {
+            mapping.elsewhere.live = live::leaves(&live, &mapping.entity);
+            entities.insert(mapping.entity.name.clone(), Arc::new(mapping));
+        }
         let failed = found.0.iter().skip(before).any(|d| d.severity == crate::words::Severity::Error);
-        (!failed).then(|| Self { name: name.clone(), entities })
+        (!failed).then(|| Self { name: name.clone(), entities, live })
     }
 
     /// The system's name.
@@ -161,6 +172,19 @@ impl System {
     pub fn leave(&mut self, entity: &str, fields: &FieldSet, told: &FieldSet, on: LeafId) {
         if let Some(mapping) = self.entities.get_mut(entity).and_then(Arc::get_mut) {
             mapping.leave(fields, told, on);
+        }
+    }
+
+    /// Value tables that the system tells itself.
+    pub fn live(&self) -> &[Arc<LiveTable>] {
+        &self.live
+    }
+
+    /// Lets lines go by the samples of such tables, for those who read samples and ask nobody.
+    pub fn rehearse(&self) {
+        for table in &self.live {
+            // What does not read is told by a check.
+            drop(table.rehearse());
         }
     }
 
@@ -193,6 +217,8 @@ pub(super) struct Defaults {
     commands: Option<Arc<CommandWords>>,
     /// Searches for keys.
     finds: HashMap<String, Arc<Find>>,
+    /// Tables that the system tells itself.
+    live: HashMap<String, live::Draft>,
 }
 
 struct Common {
@@ -259,13 +285,11 @@ impl Common {
             settings: texts(node.get("settings"), found),
             absent: absents(node.get("absent"), found),
             clear: clears(node.get("clear"), found),
-            tables: pairs(node.get("tables"), found)
-                .iter()
-                .map(|(k, n)| (k.text.clone(), n.clone()))
-                .collect(),
+            tables: live::fixed(node.get("tables"), found),
             dialects,
             commands: None,
             finds: HashMap::new(),
+            live: HashMap::new(),
         };
         // ORDER: all are made of what was read above.
         let xml = enveloped(xml, node, &defaults, found);

@@ -4,7 +4,10 @@ use std::collections::HashMap;
 
 use super::fields::Lines;
 use crate::{
-    mapping::model::{Line, ObjectPart, Source},
+    mapping::{
+        codec::Tabled,
+        model::{Line, ObjectPart, Source},
+    },
     schema::{Entity, LeafId, Value},
     words::{Diagnostic, Diagnostics, tree::Node},
 };
@@ -38,8 +41,8 @@ fn may_say(line: &Line, is: &str) -> bool {
             let codec = &native.codec;
             let is_it = |value: &Value| value.as_text() == Some(is);
             let otherwise = codec.otherwise.iter().chain(&codec.default).any(is_it);
-            let in_table =
-                codec.table.as_ref().is_none_or(|table| table.rows.iter().any(|(_, value)| is_it(value)));
+            let table = codec.table.as_ref().and_then(Tabled::fixed);
+            let in_table = table.is_none_or(|table| table.rows.iter().any(|(_, value)| is_it(value)));
             codec.keep || otherwise || in_table
         }
         Source::Join(_) | Source::First(_) | Source::Calc(_) | Source::Hole(_) | Source::Behind(_) => true,

@@ -21,7 +21,7 @@ pub(super) const TOKEN: &str = "magento-contract-1";
 /// Name, the field of the key, the rows.
 type Book = (&'static str, &'static str, Vec<Value>);
 
-pub(super) struct Magento(Mutex<[Book; 5]>);
+pub(super) struct Magento(Mutex<[Book; 6]>);
 
 fn utc(at: Timestamp) -> String {
     TimeZone::UTC.to_datetime(at).strftime("%Y-%m-%d %H:%M:%S").to_string()
@@ -31,11 +31,18 @@ fn number(text: &str) -> Value {
     Value::Number(text.parse().unwrap())
 }
 
+/// Groups of customers by this shop's own numbers.
+fn groups() -> Vec<Value> {
+    [(0, "NOT LOGGED IN"), (1, "General"), (6, "Wholesale")]
+        .map(|(id, code)| json!({ "id": id, "code": code, "tax_class_id": 3, "tax_class_name": "Retail Customer" }))
+        .into()
+}
+
 impl Magento {
     pub(super) fn new() -> Self {
         let goods = records::products();
         let customers = records::customers().into_iter().map(|it| {
-            json!({ "id": 30 + it.number, "group_id": 1, "email": it.email, "firstname": it.given, "lastname": it.family,
+            json!({ "id": 30 + it.number, "group_id": if it.number % 2 == 0 { 6 } else { 1 }, "email": it.email, "firstname": it.given, "lastname": it.family,
                 "created_at": utc(it.made), "updated_at": utc(it.made), "store_id": 1, "website_id": 1, "default_billing": (900 + it.number).to_string(),
                 "addresses": [ { "id": 900 + it.number, "customer_id": 30 + it.number, "region": { "region_code": "MZ", "region_id": 0 }, "country_id": "PL",
                     "street": [ "Długa 1" ], "telephone": "22 555 01 01", "postcode": "00-001", "city": "Warszawa", "firstname": it.given, "lastname": it.family,
@@ -89,6 +96,7 @@ impl Magento {
             ("products", "sku", products.collect()),
             ("inventory/source-items", "sku", stock.collect()),
             ("orders", "entity_id", orders.collect()),
+            ("customerGroups", "id", groups()),
         ]))
     }
 }
@@ -115,7 +123,7 @@ impl Answers for Magento {
         let no_route = || refusal(404, "Request does not match any route.", &json!([]));
         let Some((mut name, mut key)) = place(ask, ROOT) else { return no_route() };
         match (name.as_str(), key.as_deref()) {
-            ("customers", Some("search")) => key = None,
+            ("customers" | "customerGroups", Some("search")) => key = None,
             // Customers are found by a search alone.
             ("customers", None) if ask.method == Method::GET => return no_route(),
             ("inventory", Some(rest)) => (name, key) = (format!("inventory/{rest}"), None),

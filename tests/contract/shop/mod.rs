@@ -215,3 +215,47 @@ fn what_a_shop_paid_back_is_told_as_payments_out() {
     // It is found by a search, which finds nothing.
     gate.get("/v1/payments/999999").refused(404);
 }
+
+#[test]
+fn a_customer_is_in_the_group_that_its_prices_are_for_whatever_number_the_shop_gives_it() {
+    let gate = Gate::open(&MAGENTO);
+    let all = gate.whole("/v1/customers?limit=200");
+    let of = |group: &str| all.iter().filter(|it| it["price_group"] == group).count();
+    assert_eq!((of("Wholesale") > 0, of("Wholesale") + of("General")), (true, all.len()));
+    let told = gate.whole("/v1/prices?sku=ART-0003");
+    assert_eq!(told[0]["price_group"], "Wholesale", "the same word");
+    gate.system.forget();
+    assert_eq!(gate.whole("/v1/customers?price_group=Wholesale&limit=200").len(), of("Wholesale"));
+    let asked = gate.system.seen();
+    assert!(asked.iter().any(|seen| seen.target.contains("[value]=6")), "{asked:?}");
+    // The other way round the shop gets its own number.
+    let general =
+        all.iter().find(|it| it["price_group"] == "General").unwrap()["id"].as_str().unwrap().to_owned();
+    let path = format!("/v1/customers/{general}");
+    let changed = gate.patch(&path, &json!({ "price_group": "Wholesale" })).expect(200).json();
+    assert_eq!(changed["price_group"], "Wholesale");
+    assert!(gate.changes().iter().any(|seen| seen.body.contains("\"group_id\":6")));
+    let refused = gate.patch(&path, &json!({ "price_group": "Retailer" })).refused(422).json();
+    assert_eq!(refused["errors"][0]["detail"], "the system knows only NOT LOGGED IN, General, Wholesale");
+}
+
+#[test]
+fn what_a_state_means_the_shop_tells_and_its_numbers_do_not() {
+    let gate = Gate::open(&PRESTASHOP);
+    // A new shop would mean by 2 that the order is paid; this one, that it is on its way.
+    let sent = gate.whole("/v1/orders?status=closed&payment_status=paid&limit=200");
+    assert!(!sent.is_empty());
+    assert!(
+        sent.iter().all(|it| it["fulfillment_status"] == "fulfilled" && it["currency"] == "EUR"),
+        "{sent:?}"
+    );
+    let asked = gate.system.seen();
+    assert!(asked.iter().any(|seen| seen.target.contains("filter[current_state]=[2|4]")), "{asked:?}");
+    for table in ["/order_states?", "/currencies?"] {
+        assert_eq!(
+            asked.iter().filter(|seen| seen.target.contains(table)).count(),
+            1,
+            "{table} is asked for once"
+        );
+    }
+}

@@ -22,7 +22,7 @@ pub(super) const AUTHORIZATION: &str = "Basic Q09OVFJBQ1RLRVkxOg==";
 /// Names of many and of one, and the rows.
 type Book = (&'static str, &'static str, Vec<Value>);
 
-pub(super) struct Prestashop(Mutex<[Book; 6]>);
+pub(super) struct Prestashop(Mutex<[Book; 8]>);
 
 /// A moment as the shop's own clock shows it.
 fn local(at: Timestamp) -> String {
@@ -31,6 +31,36 @@ fn local(at: Timestamp) -> String {
 
 fn pointed(of: &str, id: usize) -> Value {
     json!({ "@xlink:href": format!("http://shop.example.com/api/{of}/{id}"), "#": id.to_string() })
+}
+
+/// The states of orders: sent, paid, paid back, and not yet paid.
+const STATES: [usize; 4] = [2, 14, 4, 7];
+
+/// What the states of this shop mean. It was put together over years: none of its numbers means what it does in a new shop.
+fn states() -> Vec<Value> {
+    let state = |id: usize, name: &str, template: &str, [paid, shipped, delivery]: [u8; 3]| {
+        let flag = |is: u8| is.to_string();
+        json!({ "id": id.to_string(), "unremovable": "1", "delivery": flag(delivery), "hidden": "0", "send_email": "1", "module_name": "",
+            "invoice": flag(paid), "color": "#32CD32", "logable": flag(paid), "shipped": flag(shipped), "paid": flag(paid), "pdf_delivery": "0",
+            "pdf_invoice": "0", "deleted": "0", "name": { "language": [ { "@id": "1", "#": name }, { "@id": "2", "#": "po polsku" } ] },
+            "template": { "language": [ { "@id": "1", "#": template }, { "@id": "2", "#": template } ] } })
+    };
+    vec![
+        state(2, "On its way", "shipped", [1, 1, 1]),
+        state(4, "Money returned", "refund", [0, 0, 0]),
+        state(5, "Called off", "order_canceled", [0, 0, 0]),
+        state(7, "Waiting for a transfer", "bankwire", [0, 0, 0]),
+        state(14, "Paid by the module", "payment", [1, 0, 0]),
+        state(21, "Being packed", "preparation", [1, 0, 1]),
+    ]
+}
+
+fn currencies() -> Vec<Value> {
+    let currency = |id: &str, code: &str, rate: &str| {
+        json!({ "id": id, "name": code, "iso_code": code, "numeric_iso_code": "978", "precision": "2", "conversion_rate": rate, "deleted": "0",
+            "active": "1", "unofficial": "0" })
+    };
+    vec![currency("1", "PLN", "4.300000"), currency("3", "EUR", "1.000000")]
 }
 
 impl Prestashop {
@@ -69,8 +99,8 @@ impl Prestashop {
             });
             let total = format!("{}0000", records::money(records::total(&it, &goods)));
             let net = format!("{}0000", records::money(records::net(&it, &goods)));
-            json!({ "id": (800 + it.number).to_string(), "id_currency": pointed("currencies", 1), "id_customer": pointed("customers", 40 + it.customer),
-                "current_state": pointed("order_states", [4, 2, 7, 10][it.number % 4]), "date_add": local(it.made), "date_upd": local(it.made),
+            json!({ "id": (800 + it.number).to_string(), "id_currency": pointed("currencies", 3), "id_customer": pointed("customers", 40 + it.customer),
+                "current_state": pointed("order_states", STATES[it.number % 4]), "date_add": local(it.made), "date_upd": local(it.made),
                 "secure_key": "b44a6d9efd7a0076a0fbce6b15eaf3b1", "total_discounts_tax_excl": "0.000000", "total_paid_tax_incl": total,
                 "total_paid_tax_excl": net, "total_shipping_tax_excl": "0.000000", "total_wrapping_tax_excl": "0.000000", "reference": format!("REF{:06}", it.number),
                 "associations": { "order_rows": { "@nodeType": "order_row", "order_row": lines.collect::<Vec<_>>() } } })
@@ -80,7 +110,7 @@ impl Prestashop {
                 "id_specific_price_rule": "0", "price": "-1.000000", "from_quantity": "10", "reduction": "0.050000", "reduction_type": "percentage" })
         });
         let payments = records::orders().into_iter().filter(|it| it.number % 2 == 0).map(|it| {
-            json!({ "id": (300 + it.number).to_string(), "order_reference": format!("REF{:06}", it.number), "id_currency": pointed("currencies", 1),
+            json!({ "id": (300 + it.number).to_string(), "order_reference": format!("REF{:06}", it.number), "id_currency": pointed("currencies", 3),
                 "amount": format!("{}0000", records::money(records::net(&it, &goods))), "payment_method": "Przelew", "conversion_rate": "1.000000",
                 "transaction_id": "", "card_number": "", "card_brand": "", "card_expiration": "", "card_holder": "", "date_add": local(it.made) })
         });
@@ -91,6 +121,8 @@ impl Prestashop {
             ("stock_availables", "stock_available", stock.collect()),
             ("orders", "order", orders.collect()),
             ("specific_prices", "specific_price", prices.collect()),
+            ("order_states", "order_state", states()),
+            ("currencies", "currency", currencies()),
         ]))
     }
 }

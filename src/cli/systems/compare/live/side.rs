@@ -139,6 +139,7 @@ impl<'r> Side<'r> {
         cursor: Option<&str>,
         size: u32,
     ) -> Result<Page, VerbError> {
+        self.tables().await?;
         let mapping = self.mapping.clone();
         let listing = mapping.list(wanted, filter, &[], cursor, size);
         let listing: Listing = listing.map_err(|error| self.failed(error.to_string()))?;
@@ -151,6 +152,17 @@ impl<'r> Side<'r> {
             batch.take(mapping.batch_rows(&listing, &answer, wanted)).map_err(|fault| self.faulty(&fault))?;
         }
         Ok(batch.page())
+    }
+
+    /// What the system's own values mean, asked for once.
+    async fn tables(&mut self) -> Result<(), VerbError> {
+        for (at, _) in self.mapping.live() {
+            let kept = self.served.tables.get(*at);
+            let Some(asking) = kept.and_then(|kept| kept.begin(clock::mono())) else { continue };
+            let asked = asking.ask(&self.served.upstream, &self.pools, self.receipt).await;
+            asked.told.map_err(|why| self.failed(why.to_string()))?;
+        }
+        Ok(())
     }
 
     async fn asked(&mut self, request: NativeRequest) -> Result<NativeAnswer, VerbError> {
