@@ -11,6 +11,7 @@ use super::{
         EachPart, Finding, Join, Line, ListCall, Mapping, Named, ObjectPart, Part, Rule, Source, Then, What,
     },
     native::NativeAnswer,
+    over::Parent,
     scan::{BadJson, Raw, Scanner},
     trie::{Node, Raws, walk},
 };
@@ -128,7 +129,7 @@ impl Mapping {
     /// The rows of an answer to a list, and what stands around them; whatever follows the page.
     pub(super) fn listed<'a>(
         &'a self,
-        listing: &Listing,
+        listing: &'a Listing,
         answer: &'a NativeAnswer,
         wanted: &FieldSet,
     ) -> Result<(&'a ListCall, Raws<'a>, Rows), SystemFault> {
@@ -140,7 +141,8 @@ impl Mapping {
         let rows_max = usize::try_from(listing.size).unwrap_or(usize::MAX).saturating_add(ROWS_OVER);
         let mut raws = Raws::default();
         raws.restart(call.frame);
-        let rows = self.rows(&call.envelope, (answer, rows_max), &mut raws, wanted)?;
+        let rows =
+            self.rows(&call.envelope, (answer, rows_max, listing.parent.as_deref()), &mut raws, wanted)?;
         if raws.twice {
             return Err(SystemFault::unreadable(RowFault::Twice.to_string()));
         }
@@ -152,11 +154,11 @@ impl Mapping {
     pub(super) fn rows<'a>(
         &'a self,
         place: &'a Node,
-        (answer, rows_max): (&'a NativeAnswer, usize),
+        (answer, rows_max, parent): (&'a NativeAnswer, usize, Option<&'a Parent>),
         envelope: &mut Raws<'a>,
         wanted: &FieldSet,
     ) -> Result<Rows, SystemFault> {
-        let (raws, body) = (self.raws(answer, None)?, (&answer.body[..], rows_max));
+        let (raws, body) = (self.raws(answer, None, parent)?, (&answer.body[..], rows_max));
         match &self.words.xml {
             Some(names) => {
                 let records = self.rows_of_xml(names, place, body, (envelope, raws), wanted)?;

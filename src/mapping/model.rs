@@ -50,6 +50,8 @@ pub struct Mapping {
     pub(super) key_names: Option<Vec<Arc<str>>>,
     /// Native conditions of a record that is of this entity.
     pub(super) narrow: Vec<Narrow>,
+    /// What its lists run over, where they do.
+    pub(super) over: Option<super::over::Over>,
     /// What a new record carries besides its fields.
     pub(super) set: Vec<Set>,
     /// What a new record carries that is found by a code.

@@ -55,7 +55,9 @@ impl Mapping {
         from: (&NativeAnswer, &Raws<'_>),
         Rows { records: mut rows, natives }: Rows,
     ) -> Result<Page, SystemFault> {
-        let keys = Keys::of(natives, rows.iter().flatten().map(|row| row.id.as_str()));
+        let keys = rows.iter().flatten().filter_map(|row| self.key.apart(&row.id)).map(|called| called.own);
+        let keys: Vec<_> = keys.collect();
+        let keys = Keys::of(natives, keys.iter().map(AsRef::as_ref));
         let turned = self.turned(listing, call, from, &keys)?;
         if turned.is_repeated {
             rows.clear();

@@ -113,6 +113,7 @@ pub(super) fn answer(status: u16, body: &str) -> NativeAnswer {
         headers: HeaderMap::new(),
         body: Bytes::copy_from_slice(body.as_bytes()),
         received: None,
+        over: None,
     }
 }
 

@@ -6,7 +6,7 @@ use super::{
     Defaults, actions, bodies, calls, cells, choices,
     elements::narrows,
     fields::{FilterLine, Lines, Loader},
-    finds, jq, key, lacks, lists, merged, money, pairs, path_at,
+    finds, jq, key, lacks, lists, merged, money, over, pairs, path_at,
     sets::Within,
 };
 use crate::{
@@ -85,10 +85,15 @@ pub(super) fn load(
     let actions = actions::load(&mut keys, (entity, defaults), fit, all, &mut frame, found);
     let xml = xml::record(&mut keys, words, [&read, &create, &update], node, found);
     let (samples, watched, requires) = beside(&mut keys, (entity, defaults), create.as_ref(), found);
+    let has_over = node.get("over").is_some();
+    let over = over::load(&mut keys, &frame, (entity, &root), defaults, found);
+    let over = over.map_or((!has_over).then_some(None), |over| Some(Some(over)));
     let lacks = lacks::load(&mut keys, (entity, &root, &actions), &lists, all, found);
     keys.finish(found);
     // ORDER: every key has been asked for by now, so that all mistakes of the entity are told.
-    let key = key?;
+    let (key, over) = (key?, over?);
+    over::fit_together(node, (over.as_ref(), &key, &root), (&at, all, &lists), &frame, found);
+    let key = over.iter().fold(key, |key, over| key.with_form(over.form));
     let of = (&key, version.as_ref(), &root, &lines);
     fit_together(node, of, (select.as_ref(), &cells, defaults.speaks), all, &lists, (&mut frame, found));
     xml::check(words, &frame.root, &written, (all, &lists), node, found);
@@ -111,6 +116,7 @@ pub(super) fn load(
         pointers: pointers(entity, &root),
         cells: cells.cells,
         narrow,
+        over,
         set,
         finds: finds || !set_found.is_empty(),
         set_found,
@@ -164,7 +170,7 @@ fn fit_together(
     key::fit_together(node, (key, version), all, lists, speaks, found);
     no_ambiguous_slots(root, node, found);
     jq::selected(&lines.wholes, select.map(|words| words.under.as_ref()), found);
-    if key.is_parted() && root.parts.iter().any(|named| is_by_itself(&named.part)) {
+    if (key.is_parted() || key.has_over()) && root.parts.iter().any(|named| over::is_by_itself(&named.part)) {
         let text = "elements are not written by themselves where a key has several parts";
         found.push(Diagnostic::error(&node.place, text).help("leave out `parts`"));
     }
@@ -187,11 +193,6 @@ fn fit_together(
     finish(frame, node, found);
 }
 
-/// Whether its elements are written by requests of their own.
-fn is_by_itself(part: &Part) -> bool {
-    matches!(part.bare(), Part::Each(each) if each.parts.is_some())
-}
-
 /// The lines of a record, and what goes along with a new one. Those of rows that are no records as they stand are never
 /// written.
 fn root(
@@ -202,6 +203,7 @@ fn root(
 ) -> (ObjectPart, (Vec<Set>, Vec<SetFound>)) {
     let entity = loader.entity;
     let fields: Option<Node> = keys.required("fields", loader.found);
+    loader.names_over = over::is_sent(node);
     loader.parts = super::parts::PartWords::read(entity, node, loader.found);
     let root = match fields {
         Some(fields) => {
@@ -451,7 +453,8 @@ fn found_by(steps: &[Step]) -> impl Iterator<Item = String> {
         | Step::Answer
         | Step::Head
         | Step::Asked
-        | Step::Received => None,
+        | Step::Received
+        | Step::Over => None,
     })
 }
 

@@ -21,6 +21,7 @@ mod lists;
 mod merged;
 mod money;
 mod needs;
+mod over;
 mod pages;
 mod parts;
 mod sets;
