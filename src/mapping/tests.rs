@@ -35,6 +35,7 @@ mod merge;
 mod money;
 mod named;
 mod needs;
+mod over;
 mod paging;
 mod parts;
 mod pinned;

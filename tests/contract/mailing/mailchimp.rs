@@ -37,6 +37,10 @@ const MAILCHIMP: Subject = Subject {
 struct Audience(Mutex<State>);
 
 struct State {
+    /// Ids and names of audiences.
+    lists: Vec<(String, String)>,
+    /// One that is not answered for.
+    broken: Option<String>,
     members: Vec<Map<String, Value>>,
     trouble: Option<u16>,
 }
@@ -89,7 +93,15 @@ impl Answers for Audience {
     fn answer(&self, ask: &Ask) -> Response<Bytes> {
         let mut state = self.0.lock();
         if let Some(switch) = ask.path.strip_prefix("/-/") {
-            state.trouble = switch.parse().ok();
+            match switch.split_once('-') {
+                Some(("lists", many)) => {
+                    let many = many.parse().unwrap();
+                    state.lists = (0..many).map(|n| (format!("{n:010x}"), format!("List {n}"))).collect();
+                }
+                Some(("drop", id)) => state.lists.retain(|(known, _)| known != id),
+                Some(("broken", id)) => state.broken = Some(id.to_owned()),
+                _ => state.trouble = switch.parse().ok(),
+            }
             return nothing(204);
         }
         let secret = ask.header("authorization").and_then(|text| text.strip_prefix("Basic "));
@@ -153,17 +165,26 @@ impl State {
                 "last_changed": format!("2026-05-{:02}T19:12:03+00:00", 1 + n % 20), "language": "", "vip": false, "list_id": list });
             member.as_object().unwrap().clone()
         };
-        Self { members: (0..MEMBERS).map(member).collect(), trouble: None }
+        Self {
+            members: (0..MEMBERS).map(member).collect(),
+            trouble: None,
+            broken: None,
+            lists: LISTS.map(|(id, name)| (id.to_owned(), name.to_owned())).into(),
+        }
     }
 
     /// What stands under `/lists`.
     fn of_lists(&mut self, ask: &Ask, rest: &str) -> Response<Bytes> {
         let parts: Vec<_> = rest.split('/').skip(1).collect();
-        let is_known = |list: &str| LISTS.iter().any(|(id, _)| *id == list);
+        let lists = self.lists.clone();
+        let is_known = |list: &str| lists.iter().any(|(id, _)| *id == list);
+        if parts.first().is_some_and(|list| self.broken.as_deref() == Some(list)) {
+            return nothing(500);
+        }
         match parts.as_slice() {
             [] if ask.method == Method::GET => {
-                let list = |(id, name)| json!({ "id": id, "web_id": 7, "name": name, "stats": { "member_count": 1 } });
-                listed(ask, "lists", LISTS.map(list).to_vec())
+                let list = |(id, name): &(String, String)| json!({ "id": id, "web_id": 7, "name": name, "stats": { "member_count": 1 } });
+                listed(ask, "lists", lists.iter().map(list).collect())
             }
             [list, "members"] if is_known(list) => self.members(ask, list),
             [list, "members", key] if is_known(list) => self.member(ask, list, key),
@@ -334,6 +355,68 @@ fn an_audience_that_is_asked_for_is_the_only_one_that_is_looked_through() {
     {
         gate.get(&format!("/v1/subscriptions/{}", encoded(&other))).refused(404);
     }
+}
+
+#[test]
+fn more_audiences_than_a_list_runs_over_are_told_with_the_filter_that_chooses() {
+    let gate = Gate::open(&MAILCHIMP);
+    gate.switch("lists-101");
+    let refused = gate.get("/v1/subscriptions").refused(400).json();
+    assert!(
+        refused.to_string().contains("say which are meant, by what `list.code` or `list.name` is equal to"),
+        "{refused}"
+    );
+    assert!(gate.system.seen().iter().all(|seen| !seen.target.contains("/members")));
+    assert_eq!(gate.get("/v1/subscriptions?list.name=List%20100").expect(200).items(), [Value::Null; 0]);
+    gate.switch("lists-100");
+    gate.get("/v1/subscriptions").expect(200);
+}
+
+#[test]
+fn a_list_goes_on_where_it_was_whatever_becomes_of_the_audience() {
+    let gate = Gate::open(&MAILCHIMP);
+    let of = |page: &Value, key: &str| -> Vec<String> {
+        page["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| one["list"][key].as_str().unwrap().to_owned())
+            .collect()
+    };
+    let first = gate.get("/v1/subscriptions?limit=40").expect(200).json();
+    assert_eq!(of(&first, "code"), vec![LIST; 40]);
+    let next = format!("/v1/subscriptions?limit=40&cursor={}", first["next_cursor"].as_str().unwrap());
+    assert_eq!(of(&gate.get(&next).expect(200).json(), "code"), vec![LIST; 40]);
+    // The audience that it stood in is gone: the list goes on with the next one, from its first member.
+    gate.switch(&format!("drop-{LIST}"));
+    let on = gate.get(&next).expect(200).json();
+    assert_eq!((of(&on, "code"), &on["next_cursor"]), (vec![LISTS[2].0.to_owned(); PRESS], &Value::Null));
+    gate.switch(&format!("drop-{}", LISTS[2].0));
+    let on = gate.get(&next).expect(200).json();
+    assert_eq!((of(&on, "code"), &on["next_cursor"]), (Vec::new(), &Value::Null));
+}
+
+#[test]
+fn an_audience_that_is_not_answered_for_refuses_the_list_and_is_not_overlooked() {
+    let gate = Gate::open(&MAILCHIMP);
+    gate.switch(&format!("broken-{}", LISTS[2].0));
+    gate.get("/v1/subscriptions?limit=200").refused(502);
+    // What was full before it is told; behind it the list does not end.
+    let first = gate.get("/v1/subscriptions?limit=10").expect(200).json();
+    assert!(first["next_cursor"].is_string());
+    assert_eq!(gate.whole(&format!("/v1/subscriptions?list.code={LIST}")).len(), MEMBERS - PRESS);
+    // Sorted by the gate all of them are needed.
+    gate.get("/v1/subscriptions?limit=10&sort=address").refused(502);
+}
+
+#[test]
+fn members_of_all_audiences_stand_in_one_order() {
+    let gate = Gate::open(&MAILCHIMP);
+    let all = gate.whole("/v1/subscriptions?limit=50&sort=-address&state=subscribed");
+    let told: Vec<_> = all.iter().map(|one| one["address"].as_str().unwrap().to_owned()).collect();
+    let mut want = told.clone();
+    want.sort_unstable_by(|a, b| b.cmp(a));
+    assert_eq!((told.len(), &told), (MEMBERS / 5, &want));
 }
 
 #[test]
