@@ -6,6 +6,7 @@ use super::{
     cells::{Headings, Rows},
     codec::{Codec, Got, bounded},
     errors::SystemFault,
+    forks::Fork,
     listing::Listing,
     model::{
         EachPart, Finding, Join, Line, ListCall, Mapping, Named, ObjectPart, Part, Rule, Source, Then, What,
@@ -231,6 +232,7 @@ impl Mapping {
         if let Some((position, _)) = self.entity.root.field("id") {
             fields.set(position, Value::Text(id.clone()));
         }
+        build.open(&self.forks, 0);
         build.fill(&self.root, 0, &mut fields);
         let mut record = Record { fields };
         let bare = self.entity.strike_bare(&mut record, wanted);
@@ -242,6 +244,7 @@ impl Mapping {
     /// The fields that some raws read as, whatever record it is; and of which leaves they do not tell.
     pub(super) fn filled(&self, raws: &Raws<'_>, wanted: &FieldSet, absent: Absent) -> (Fields, FieldSet) {
         let (mut build, mut fields) = (Build::new(raws, wanted, absent), self.room());
+        build.open(&self.forks, 0);
         build.fill(&self.root, 0, &mut fields);
         (fields, build.missing.union(&self.unmapped.intersection(wanted)))
     }
@@ -278,11 +281,26 @@ struct Build<'b, 'a> {
     absent: Absent,
     findings: Vec<Finding>,
     missing: FieldSet,
+    /// Leaves of this record, or element, of which one is meant and nobody knows which.
+    open: FieldSet,
 }
 
 impl<'b, 'a> Build<'b, 'a> {
     fn new(raws: &'b Raws<'a>, wanted: &'b FieldSet, absent: Absent) -> Self {
-        Self { raws, wanted, absent, findings: Vec::new(), missing: FieldSet::EMPTY }
+        let (missing, open) = (FieldSet::EMPTY, FieldSet::EMPTY);
+        Self { raws, wanted, absent, findings: Vec::new(), missing, open }
+    }
+
+    /// Finds out which values of a record, or of an element, could mean one of several fields; what was found before.
+    fn open(&mut self, forks: &[Fork], base: usize) -> FieldSet {
+        let mut open = FieldSet::EMPTY;
+        for leaves in forks.iter().filter_map(|fork| fork.is_open(self.raws, base)) {
+            if let Some(leaf) = leaves.intersection(self.wanted).iter().next() {
+                self.findings.truncate_push(leaf, What::NoRule);
+            }
+            open = open.union(&leaves);
+        }
+        std::mem::replace(&mut self.open, open)
     }
 
     /// Fills an object; whether it holds something, is known to be empty, or was not told.
@@ -387,9 +405,11 @@ impl<'b, 'a> Build<'b, 'a> {
                     continue;
                 }
             }
+            let outside = self.open(&each.forks, frame);
             if let Came::Is(value) = self.part(&each.item, frame) {
                 values.push(value);
             }
+            self.open = outside;
         }
         Came::Is(Value::List(values))
     }

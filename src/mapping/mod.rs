@@ -62,6 +62,7 @@ mod errors;
 mod faults;
 mod finding;
 mod fixed;
+mod forks;
 mod html;
 mod inward;
 mod jq;

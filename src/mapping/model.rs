@@ -36,6 +36,8 @@ pub struct Mapping {
     /// What jq filters read and take.
     pub(super) filtered: super::jq::Filtered,
     pub(super) root: ObjectPart,
+    /// Places of a record that have several meanings.
+    pub(super) forks: Vec<super::forks::Fork>,
     /// What is read from around a record, where some line does.
     pub(super) around: Option<Around>,
     /// How rows become records, where they are none as they stand.
@@ -130,7 +132,7 @@ pub(super) struct Version {
 }
 
 /// A native condition.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Narrow {
     pub(super) slot: u16,
     pub(super) at: Path,
@@ -223,6 +225,8 @@ pub(super) struct EachPart {
     pub(super) more: Option<u16>,
     pub(super) at: Path,
     pub(super) item: Box<Part>,
+    /// Places of an element that have several meanings.
+    pub(super) forks: Vec<super::forks::Fork>,
     /// What an element says of itself that is of this list.
     pub(super) narrow: Vec<Narrow>,
     /// What a new element carries besides its fields.

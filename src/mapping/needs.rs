@@ -155,7 +155,7 @@ impl Mapping {
 
     /// A list of everything that can be listed, for whoever has an answer already.
     pub(super) fn listing_of_answer(&self, rows: u32) -> Result<Listing, ListError> {
-        let parent = self.sample_parent(None).ok().flatten();
+        let parent = self.any_parent();
         let asked = (&self.suited(Filter::everything()), &[][..]);
         self.list_of(parent.as_ref(), None, &self.entity.all(), asked, None, rows)
     }

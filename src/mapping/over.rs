@@ -192,6 +192,11 @@ impl Mapping {
         self.key.apart(id)?.over.map(|key| Arc::new(self.parent(&key)))
     }
 
+    /// A parent as there may be one, where lists run over parents: for whoever tries requests and answers without a system.
+    pub fn any_parent(&self) -> Option<Arc<Parent>> {
+        self.over.as_ref().map(|over| Arc::new(self.parent(over.form.sample())))
+    }
+
     /// A parent of which the key is known.
     pub(super) fn parent(&self, key: &str) -> Parent {
         let slots = self.over.iter().flat_map(|over| &over.keys);

@@ -24,6 +24,7 @@ mod codes;
 mod entries;
 mod erps;
 mod fixed;
+mod forks;
 mod forms;
 mod graph;
 mod jq;

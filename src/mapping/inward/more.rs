@@ -8,7 +8,7 @@ use crate::{
         codec::Got,
         errors::SystemFault,
         jq::Jq,
-        model::{EachPart, Held, Mapping, Narrow, Source, Split, What, When},
+        model::{EachPart, Held, Mapping, Narrow, Part, Source, Split, What, When},
         native::NativeAnswer,
         over::Parent,
         scan::Raw,
@@ -95,11 +95,16 @@ impl Build<'_, '_> {
         self.raws.left.take(jq, bytes)
     }
 
+    /// Whether a line reads what could mean another field.
+    fn is_open(&self, part: &Part) -> bool {
+        matches!(part, Part::Leaf(line) if self.open.contains(line.leaf))
+    }
+
     pub(super) fn when(&mut self, when: &When, base: usize) -> Came {
         match is_so(self.raws, &when.switches, base) {
             Some(true) => self.part(&when.part, base),
-            Some(false) => Came::Nothing,
-            None => {
+            Some(false) if !self.is_open(&when.part) => Came::Nothing,
+            Some(false) | None => {
                 self.lost(&when.part);
                 Came::Missing
             }

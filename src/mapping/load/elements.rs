@@ -110,6 +110,7 @@ impl Loader<'_> {
             more,
             at: native,
             item: Box::new(part),
+            forks: Vec::new(),
             narrow,
             create,
             set,

@@ -14,6 +14,7 @@ use crate::{
         check::Sample,
         elsewhere::Elsewhere,
         finding::SetFound,
+        forks,
         key::{Key, KeyPart},
         model::{
             Around, Call, Filterable, KeyForm, Line, ListCall, Mapping, Named, Narrow, ObjectPart, Part,
@@ -76,7 +77,7 @@ pub(super) fn load(
     let cells = cells::load(&mut keys, &mut frame, defaults.speaks != Speaks::Xml, found);
     let select = select_words(&mut keys, defaults, found);
     let mut loader = Loader::new(entity, defaults, found);
-    let (root, (set, set_found)) = root(&mut loader, (node, &mut keys), (&cells, &narrow), &mut frame);
+    let (mut root, (set, set_found)) = root(&mut loader, (node, &mut keys), (&cells, &narrow), &mut frame);
     let Loader { lines, written, finds, .. } = loader;
     let lists = lists::load(&mut keys, &at, (entity, defaults), found);
     let [read, create, update, delete] = calls::load(&mut keys, key.as_ref(), defaults, found);
@@ -98,6 +99,7 @@ pub(super) fn load(
     fit_together(node, of, (select.as_ref(), &cells, defaults.speaks), all, &lists, (&mut frame, found));
     xml::check(words, &frame.root, &written, (all, &lists), node, found);
     Some(Mapping {
+        forks: forks::of(&mut root),
         around: around(&frame, node, (&lists, update.is_some()), found),
         filters: filters(entity, &lines, select.as_ref(), defaults.speaks),
         key_names: key_names(&key, select.as_ref(), defaults.speaks),

@@ -86,6 +86,7 @@ impl Loader<'_> {
             more: None,
             at: native,
             item: Box::new(Part::Object(part)),
+            forks: Vec::new(),
             narrow: Vec::new(),
             set: Vec::new(),
             create,
