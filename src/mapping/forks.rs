@@ -40,28 +40,39 @@ impl Fork {
     }
 }
 
-/// The forks of an object's lines, but for those inside of native lists, which get theirs here.
-pub(super) fn of(object: &mut ObjectPart) -> Vec<Fork> {
+/// Finds the forks of a record's lines, and those of each native list's elements. Recursion is bounded by the depth of the
+/// entity.
+pub(super) fn find(object: &mut ObjectPart) {
     let mut ways = Vec::new();
     object.parts.iter_mut().for_each(|named| collect(&mut named.part, &mut ways));
-    together(ways)
+    object.forks = together(ways);
 }
 
-/// Recursion is bounded by the depth of the entity.
+impl Part {
+    /// The forks of an element.
+    pub(super) fn forks(&self) -> &[Fork] {
+        if let Self::Object(object) = self.bare() { &object.forks } else { &[] }
+    }
+}
+
 fn collect(part: &mut Part, into: &mut Vec<(u16, Way)>) {
     match part {
         Part::Leaf(_) | Part::Split(_) => {}
         Part::Object(object) => object.parts.iter_mut().for_each(|named| collect(&mut named.part, into)),
         Part::Slots(slots) => slots.iter_mut().for_each(|slot| collect(slot, into)),
-        Part::Each(each) => {
-            let mut inner = Vec::new();
-            collect(&mut each.item, &mut inner);
-            each.forks = together(inner);
-        }
+        Part::Each(each) => elements(&mut each.item),
         Part::When(when) => match way(when) {
             Some(way) => into.push(way),
             None => collect(&mut when.part, into),
         },
+    }
+}
+
+fn elements(item: &mut Part) {
+    match item {
+        Part::Object(object) => find(object),
+        Part::When(when) => elements(&mut when.part),
+        Part::Leaf(_) | Part::Slots(_) | Part::Each(_) | Part::Split(_) => {}
     }
 }
 

@@ -232,7 +232,7 @@ impl Mapping {
         if let Some((position, _)) = self.entity.root.field("id") {
             fields.set(position, Value::Text(id.clone()));
         }
-        build.open(&self.forks, 0);
+        build.open(&self.root.forks, 0);
         build.fill(&self.root, 0, &mut fields);
         let mut record = Record { fields };
         let bare = self.entity.strike_bare(&mut record, wanted);
@@ -244,7 +244,7 @@ impl Mapping {
     /// The fields that some raws read as, whatever record it is; and of which leaves they do not tell.
     pub(super) fn filled(&self, raws: &Raws<'_>, wanted: &FieldSet, absent: Absent) -> (Fields, FieldSet) {
         let (mut build, mut fields) = (Build::new(raws, wanted, absent), self.room());
-        build.open(&self.forks, 0);
+        build.open(&self.root.forks, 0);
         build.fill(&self.root, 0, &mut fields);
         (fields, build.missing.union(&self.unmapped.intersection(wanted)))
     }
@@ -405,7 +405,7 @@ impl<'b, 'a> Build<'b, 'a> {
                     continue;
                 }
             }
-            let outside = self.open(&each.forks, frame);
+            let outside = self.open(each.item.forks(), frame);
             if let Came::Is(value) = self.part(&each.item, frame) {
                 values.push(value);
             }

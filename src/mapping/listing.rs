@@ -226,13 +226,7 @@ impl Mapping {
             request.prefer(&call.page.size, size);
             return self.finish(request, None);
         }
-        let over = place.over.as_deref();
-        // INVARIANT: a place of a list that runs over parents has one, see `list_of`.
-        let address = with_over(call.at.clone(), over).unwrap_or_default();
-        let mut request = Request::new(call.method.clone(), address).with(&call.query, &call.headers);
-        if let Some(over) = over {
-            request.query.iter_mut().for_each(|(_, value)| *value = value.replace(OVER, over));
-        }
+        let mut request = call.asked(place.over.as_deref());
         request.query.extend(plan.query.iter().cloned());
         let mut holes = Holes {
             fields: self.names(wanted),
@@ -243,7 +237,7 @@ impl Mapping {
             offset,
             page,
             token,
-            over,
+            over: place.over.as_deref(),
             ..Holes::default()
         };
         let mut body = match &call.body {
@@ -429,6 +423,17 @@ impl Mapping {
 }
 
 impl ListCall {
+    /// The request of a parent's list, without what a query adds to it.
+    fn asked(&self, over: Option<&str>) -> Request {
+        // INVARIANT: a place of a list that runs over parents has one, see `list_of`.
+        let address = with_over(self.at.clone(), over).unwrap_or_default();
+        let mut request = Request::new(self.method.clone(), address).with(&self.query, &self.headers);
+        if let Some(over) = over {
+            request.query.iter_mut().for_each(|(_, value)| *value = value.replace(OVER, over));
+        }
+        request
+    }
+
     /// What stands for no condition, where something has to.
     fn all(&self) -> Option<Out> {
         self.filter.as_ref().filter(|dialect| dialect.is_whole()).map(|_| Out::List(Vec::new()))

@@ -36,8 +36,6 @@ pub struct Mapping {
     /// What jq filters read and take.
     pub(super) filtered: super::jq::Filtered,
     pub(super) root: ObjectPart,
-    /// Places of a record that have several meanings.
-    pub(super) forks: Vec<super::forks::Fork>,
     /// What is read from around a record, where some line does.
     pub(super) around: Option<Around>,
     /// How rows become records, where they are none as they stand.
@@ -172,6 +170,8 @@ pub(super) struct ObjectPart {
     pub(super) texts: Vec<TextPart>,
     /// Fields that are kept in one of several ways; none of them is among the parts.
     pub(super) choices: Vec<Choice>,
+    /// Of a record, or of an element of a native list: places that have several meanings.
+    pub(super) forks: Vec<super::forks::Fork>,
 }
 
 /// A native text with a hole for each of some fields.
@@ -225,8 +225,6 @@ pub(super) struct EachPart {
     pub(super) more: Option<u16>,
     pub(super) at: Path,
     pub(super) item: Box<Part>,
-    /// Places of an element that have several meanings.
-    pub(super) forks: Vec<super::forks::Fork>,
     /// What an element says of itself that is of this list.
     pub(super) narrow: Vec<Narrow>,
     /// What a new element carries besides its fields.

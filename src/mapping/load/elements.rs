@@ -110,7 +110,6 @@ impl Loader<'_> {
             more,
             at: native,
             item: Box::new(part),
-            forks: Vec::new(),
             narrow,
             create,
             set,

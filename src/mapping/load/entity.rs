@@ -68,16 +68,13 @@ pub(super) fn load(
     defaults: &Defaults,
     found: &mut Diagnostics,
 ) -> Option<Mapping> {
-    let mut keys = Keys::of(node, found)?;
+    let (mut keys, mut frame) = (Keys::of(node, found)?, Frame::default());
     let at = address(&mut keys, node, entity, found);
-    let mut frame = Frame::default();
-    let narrow = narrows(keys.take("where"), &mut frame, defaults, found);
-    let key = key::key(keys.take("key"), &narrow, &mut frame, defaults, found);
-    let version = key::version(&mut keys, &mut frame, found);
+    let (narrow, key, version) = named(&mut keys, &mut frame, defaults, found);
     let cells = cells::load(&mut keys, &mut frame, defaults.speaks != Speaks::Xml, found);
     let select = select_words(&mut keys, defaults, found);
     let mut loader = Loader::new(entity, defaults, found);
-    let (mut root, (set, set_found)) = root(&mut loader, (node, &mut keys), (&cells, &narrow), &mut frame);
+    let (root, (set, set_found)) = root(&mut loader, (node, &mut keys), (&cells, &narrow), &mut frame);
     let Loader { lines, written, finds, .. } = loader;
     let lists = lists::load(&mut keys, &at, (entity, defaults), found);
     let [read, create, update, delete] = calls::load(&mut keys, key.as_ref(), defaults, found);
@@ -86,20 +83,16 @@ pub(super) fn load(
     let actions = actions::load(&mut keys, (entity, defaults), fit, all, &mut frame, found);
     let xml = xml::record(&mut keys, words, [&read, &create, &update], node, found);
     let (samples, watched, requires) = beside(&mut keys, (entity, defaults), create.as_ref(), found);
-    let has_over = node.get("over").is_some();
     let over = over::load(&mut keys, &frame, (entity, &root), defaults, found);
-    let over = over.map_or((!has_over).then_some(None), |over| Some(Some(over)));
     let lacks = lacks::load(&mut keys, (entity, &root, &actions), &lists, all, found);
     keys.finish(found);
     // ORDER: every key has been asked for by now, so that all mistakes of the entity are told.
     let (key, over) = (key?, over?);
-    over::fit_together(node, (over.as_ref(), &key, &root), (&at, all, &lists), &frame, found);
-    let key = over.iter().fold(key, |key, over| key.with_form(over.form));
+    let key = over::fit_together(node, (over.as_ref(), key, &root), (&at, all, &lists), &frame, found);
     let of = (&key, version.as_ref(), &root, &lines);
     fit_together(node, of, (select.as_ref(), &cells, defaults.speaks), all, &lists, (&mut frame, found));
     xml::check(words, &frame.root, &written, (all, &lists), node, found);
     Some(Mapping {
-        forks: forks::of(&mut root),
         around: around(&frame, node, (&lists, update.is_some()), found),
         filters: filters(entity, &lines, select.as_ref(), defaults.speaks),
         key_names: key_names(&key, select.as_ref(), defaults.speaks),
@@ -137,6 +130,19 @@ pub(super) fn load(
         elsewhere: Elsewhere::default(),
         root,
     })
+}
+
+/// What a record is told by: what all have in common, what names one, and what tells whether it changed.
+fn named(
+    keys: &mut Keys<'_>,
+    frame: &mut Frame,
+    defaults: &Defaults,
+    found: &mut Diagnostics,
+) -> (Vec<Narrow>, Option<Key>, Option<Version>) {
+    let narrow = narrows(keys.take("where"), frame, defaults, found);
+    let key = key::key(keys.take("key"), &narrow, frame, defaults, found);
+    let version = key::version(keys, frame, found);
+    (narrow, key, version)
 }
 
 /// What a new record carries besides its fields: what is the same for all or worked out, what is found by a code, and
@@ -207,13 +213,14 @@ fn root(
     let fields: Option<Node> = keys.required("fields", loader.found);
     loader.names_over = over::is_sent(node);
     loader.parts = super::parts::PartWords::read(entity, node, loader.found);
-    let root = match fields {
+    let mut root = match fields {
         Some(fields) => {
             let fields = loader.defaults.settled(&fields, loader.found);
             loader.object(&entity.root, &fields, frame, !cells.cells.is_plain())
         }
         None => ObjectPart::default(),
     };
+    forks::find(&mut root);
     loader.lines.unpivoted(cells);
     loader.check_claims();
     money::check(entity, &root, &loader.lines, node, loader.found);

@@ -86,7 +86,6 @@ impl Loader<'_> {
             more: None,
             at: native,
             item: Box::new(Part::Object(part)),
-            forks: Vec::new(),
             narrow: Vec::new(),
             set: Vec::new(),
             create,

@@ -24,15 +24,25 @@ use crate::{
 const PARENTS: usize = 100;
 const PARENTS_MAX: usize = 1000;
 
-/// Reads `over`, if it is there, once all lines are read that read of the parent.
+/// Reads `over`, if it is there, once all lines are read that read of the parent; the outer none is a mistake.
 pub(super) fn load(
     keys: &mut Keys<'_>,
     record: &Frame,
     (entity, root): (&Entity, &ObjectPart),
     defaults: &Defaults,
     found: &mut Diagnostics,
+) -> Option<Option<Over>> {
+    let Some(node) = keys.take("over") else { return Some(None) };
+    over(node, record, (entity, root), defaults, found).map(Some)
+}
+
+fn over(
+    node: &Node,
+    record: &Frame,
+    (entity, root): (&Entity, &ObjectPart),
+    defaults: &Defaults,
+    found: &mut Diagnostics,
 ) -> Option<Over> {
-    let node = keys.take("over")?;
     let mut keys = Keys::of(node, found)?;
     let most = keys.take("most").map_or(Some(PARENTS), |node| usize::read(node, found));
     let new = keys.take("new").and_then(|node| constant(node, defaults, found));
@@ -193,8 +203,20 @@ impl ListCall {
     }
 }
 
-/// What no part of an entity can tell by itself: that each of its requests says which parent it is about.
+/// What no part of an entity can tell by itself: that each of its requests says which parent it is about. The key, with
+/// the form of the parent's.
 pub(super) fn fit_together(
+    node: &Node,
+    (over, key, root): (Option<&Over>, Key, &ObjectPart),
+    (at, all, lists): (&str, [&Option<Call>; 4], &[ListCall]),
+    record: &Frame,
+    found: &mut Diagnostics,
+) -> Key {
+    fit(node, (over, &key, root), (at, all, lists), record, found);
+    over.into_iter().fold(key, |key, over| key.with_form(over.form))
+}
+
+fn fit(
     node: &Node,
     (over, key, root): (Option<&Over>, &Key, &ObjectPart),
     (at, all, lists): (&str, [&Option<Call>; 4], &[ListCall]),
