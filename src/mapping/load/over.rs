@@ -170,7 +170,7 @@ fn reads_over(native: &Native) -> bool {
 
 /// Whether a create says what parent a new record goes to: then a line of its key is sent.
 pub(super) fn is_sent(entity: &Node) -> bool {
-    entity.get("create").is_some_and(|create| holds(create))
+    entity.get("create").is_some_and(holds)
 }
 
 /// Whether some text of a file's part names the parent. Recursion is bounded by the depth of the file.

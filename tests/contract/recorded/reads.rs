@@ -60,6 +60,7 @@ fn page(mapping: &Mapping, answer: &NativeAnswer) -> Result<Value, SystemFault> 
 
 fn told(of: &Of, kind: &Is, answer: &NativeAnswer) -> Result<Value, SystemFault> {
     let (mapping, all) = (mapping(of), mapping(of).entity().all());
+    let answer = &NativeAnswer { over: mapping.any_parent(), ..answer.clone() };
     match kind {
         Is::Page(_) => page(mapping, answer),
         Is::Made(_) => Ok(match mapping.made(Action::Create, answer, &all)? {
