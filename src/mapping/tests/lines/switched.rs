@@ -80,7 +80,7 @@ fn one_native_field_means_what_its_switch_says() {
         (json!("maybe"), json!({ "name": "a" }), vec!["net", "gross"]),
     ] {
         let native = json!({ "name": "a", "price": "5.00", "with_tax": with_tax });
-        assert_eq!(reads(&m, &native), (read, untold), "{with_tax}");
+        assert_eq!(reads(&m, &native), (read, untold.into_iter().map(str::to_owned).collect()), "{with_tax}");
     }
     assert_eq!(reads(&m, &json!({ "name": "a", "price": "5.00" })).1, ["net", "gross"]);
     assert_eq!(creates(&m, &json!({ "net": "5" })), json!({ "price": 5, "with_tax": "false" }));
