@@ -26,6 +26,7 @@ mod locks;
 mod observe;
 mod odata;
 mod once;
+mod over;
 mod parts;
 mod reading;
 mod run;

@@ -237,6 +237,7 @@ fn any_xml_is_a_record_that_reads_back_or_a_fault() {
         headers: http::HeaderMap::new(),
         body: bytes::Bytes::copy_from_slice(body),
         received: None,
+        over: None,
     };
     let mut read = 0_u32;
     let seen = std::cell::RefCell::new(&mut read);

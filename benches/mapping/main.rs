@@ -53,6 +53,7 @@ fn answer(body: String) -> NativeAnswer {
         headers: HeaderMap::new(),
         body: Bytes::from(body),
         received: None,
+        over: None,
     }
 }
 

@@ -26,7 +26,8 @@ pub(crate) fn of_a_list(mapping: &Mapping, record: &str) {
     }
     body.push_str("]}");
     let body = Bytes::from(body);
-    let answer = NativeAnswer { status: StatusCode::OK, headers: HeaderMap::new(), body, received: None };
+    let answer =
+        NativeAnswer { status: StatusCode::OK, headers: HeaderMap::new(), body, received: None, over: None };
     let Some(before) = held() else { return println!("memory: not told on this system") };
     let page = mapping.inward_list(&listing, &answer, &wanted).expect("a page");
     let after = held().unwrap_or(before);

@@ -35,6 +35,8 @@ use crate::{
     words::{Digest, StatementId},
 };
 
+use turns::Parents;
+
 pub(super) use beside::{By, beside, by_ids};
 
 /// LIMIT: pages of a system that one request may cause.
@@ -63,6 +65,8 @@ struct List<'a> {
     filter: Filter,
     /// The same as this system can be asked for it, where that is something else.
     asked: Option<Filter>,
+    /// What its lists run over, in order, and whose records are listed now; none where they run over nothing.
+    parents: Option<Parents>,
     fetched: FieldSet,
     /// What is filtered and sorted by: no system may leave it untold.
     must: FieldSet,
@@ -300,6 +304,7 @@ impl<'a> List<'a> {
             entity,
             filter: query.filter.clone().and(prospect.pushdown()).simplified(),
             asked: None,
+            parents: None,
             query,
             fetched: fetched(prospect, &source.mapping, query, &sought.linking, &visible),
             must: query.filter.leaves().union(&sorted(query)),
@@ -338,7 +343,9 @@ impl<'a> List<'a> {
     fn listing(&self, native: Option<&str>) -> Result<Listing, Refusal> {
         let filter = self.asked.as_ref().unwrap_or(&self.filter);
         let (now, asked) = (clock::now().wall, (filter, &*self.query.sort));
-        let listing = self.source.mapping.list_at(Some(now), &self.fetched, asked, native, self.size);
+        let parent = self.parents.as_ref().and_then(Parents::now);
+        let mapping = &self.source.mapping;
+        let listing = mapping.list_of(parent, Some(now), &self.fetched, asked, native, self.size);
         listing.map_err(|error| match error {
             ListError::NoList => not_possible(self.sources.all(), Action::List),
             ListError::BadCursor => Refusal::Cursor,
@@ -349,6 +356,10 @@ impl<'a> List<'a> {
     /// The system's order is the caller's: page by page until the page is full.
     async fn in_order(&mut self, cursor: Cursor, first: Listing) -> Result<Option<Cursor>, Refusal> {
         let (mut at, mut listing) = (cursor, first);
+        if let (None, Some(parent)) = (&at.native, listing.parent()) {
+            // A place tells whose it is, or another one could be the first when the list goes on.
+            at.native = Some(self.beginning(&listing, parent)?);
+        }
         for _ in 0..PAGES_MAX {
             let page = self.page(&listing).await?;
             let skip = usize::try_from(at.skip).unwrap_or(usize::MAX);
@@ -367,8 +378,8 @@ impl<'a> List<'a> {
                 }
             }
             self.truncated |= page.next.is_none() && page.truncated;
-            let Some(turn) = self.turn_after(page.next.as_deref()).await? else { return Ok(None) };
-            at = Cursor { native: page.next, skip: 0, turn };
+            let Some(next) = self.turn_after(&listing, page.next).await? else { return Ok(None) };
+            at = next;
             if self.shown.len() >= self.limit() {
                 return Ok(Some(at));
             }
@@ -434,8 +445,8 @@ impl<'a> List<'a> {
                 return Ok(Whole::Cut);
             }
             narrowed |= is_end && page.narrowed;
-            match self.turn_after(page.next.as_deref()).await? {
-                Some(_) => listing = self.listing(page.next.as_deref())?,
+            match self.turn_after(&listing, page.next).await? {
+                Some(next) => listing = self.listing(next.native.as_deref())?,
                 None => {
                     self.in_callers_order(&mut rows);
                     return Ok(if narrowed { Whole::Narrowed(rows) } else { Whole::All(rows) });
@@ -466,8 +477,8 @@ impl<'a> List<'a> {
             if page.next.is_none() && page.truncated {
                 return Err(Refusal::Unmet(Unmet::Cut));
             }
-            match self.turn_after(page.next.as_deref()).await? {
-                Some(_) => listing = self.listing(page.next.as_deref())?,
+            match self.turn_after(&listing, page.next).await? {
+                Some(next) => listing = self.listing(next.native.as_deref())?,
                 None => return Ok(count),
             }
         }

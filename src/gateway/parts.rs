@@ -61,12 +61,13 @@ pub(super) async fn create(
     admission: &Admission,
     source: &EntitySource,
     permit: &WritePermit,
-    Creation { record, parts, .. }: Creation,
+    Creation { record, parts, over, .. }: Creation,
 ) -> Result<CompactString, Refusal> {
     let mapping = &*source.mapping;
     let calls = parts.len().saturating_add(1);
     let mut receipts = intent(exchange, permit, calls.saturating_add(usize::from(mapping.undoes()))).await?;
     let answer = call(exchange, admission, source, &mut receipts, (record, true)).await?;
+    let answer = NativeAnswer { over, ..answer };
     exchange.progress = Progress::Done;
     let key = match mapping.made(Action::Create, &answer, &FieldSet::ID) {
         Ok(Made::Record(made)) => made.id.clone(),

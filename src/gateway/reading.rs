@@ -5,7 +5,7 @@ use super::{
     exchange::{Exchange, Side, not_possible},
     ids,
     including::{self, Links},
-    joined, tables,
+    joined, over, tables,
     wanted::{Subjects, needed},
 };
 use crate::{
@@ -93,8 +93,10 @@ pub(super) async fn fetch(
         return Err(not_possible(std::slice::from_ref(source), Action::Read));
     }
     tables::ready(exchange, admission, mapping, (wanted, must)).await?;
+    let request = mapping.read(key, wanted).ok_or(Refusal::NoSuchRecord)?;
+    let parent = over::of(exchange, admission, source, key).await?;
     let receipt = exchange.entry.fetch(admission);
-    let request = exchange.traced(mapping.read(key, wanted).ok_or(Refusal::NoSuchRecord)?);
+    let request = exchange.traced(request);
     let began = clock::now();
     let sent = request.body.len();
     let core = exchange.core.clone();
@@ -108,7 +110,7 @@ pub(super) async fn fetch(
         }
     };
     let answer = match answer {
-        Ok(answer) => answer,
+        Ok(answer) => NativeAnswer { over: parent, ..answer },
         Err(error) => {
             exchange.called(source.name(), None, began, sent, 0);
             return Err(exchange.unreached(source.name(), error));

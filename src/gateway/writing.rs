@@ -211,8 +211,9 @@ async fn create(
         .creation(&new, Some(&found))
         .map_err(|faults| unmappable(exchange, prospect, mapping, faults))?;
     let left = match creation {
-        Creation { record, parts, .. } if parts.is_empty() => {
+        Creation { record, parts, over, .. } if parts.is_empty() => {
             let answer = effect(exchange, admission, source, &permit, record).await?;
+            let answer = NativeAnswer { over, ..answer };
             after(exchange, admission, source, None, &answer).await
         }
         creation => {
@@ -321,6 +322,7 @@ async fn done(
         }
         Changes { record: Some(request), parts, .. } if parts.is_empty() => {
             let answer = effect(exchange, admission, source, permit, request).await?;
+            let answer = NativeAnswer { over: source.mapping.parent_of(&key), ..answer };
             after(exchange, admission, source, Some(key), &answer).await
         }
         changes => {

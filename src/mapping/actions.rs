@@ -160,7 +160,8 @@ impl Mapping {
             Guard::Made => None,
         };
         let body = (call.method == Method::POST || call.body.is_some()).then(Out::object);
-        let body = body.map(|body| call.carrying(Naming { key: Some(key), version }, body));
+        let named = self.called(key)?;
+        let body = body.map(|body| call.carrying(Naming::of(&named, version), body));
         let request: NativeRequest = self.finish(request, body);
         Ok(PartRequest { request, pointer, what: PartChange::Led })
     }

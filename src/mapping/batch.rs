@@ -91,7 +91,7 @@ impl Mapping {
         let most = by.most.saturating_add(ROWS_OVER);
         let mut raws = Raws::default();
         raws.restart(by.rows.frame);
-        let rows = self.rows(&by.rows.root, (answer, most), &mut raws, wanted)?;
+        let rows = self.rows(&by.rows.root, (answer, most, None), &mut raws, wanted)?;
         if raws.twice || raws.get(0, Envelope::PLACE) != Raw::Array {
             return Err(SystemFault::unreadable("the answer holds no list where rows are due".to_owned()));
         }

@@ -40,6 +40,10 @@ pub(super) enum Hole {
     KeyNumber,
     /// The key, as a text between these two.
     KeyIn(Box<str>, Box<str>),
+    /// The parent that a list runs over, as text.
+    Over,
+    /// The same as a number.
+    OverNumber,
     /// The version of the record that is changed.
     Version,
     /// Keys of several records, as texts.
@@ -72,6 +76,7 @@ pub(super) struct Holes<'h> {
     /// Taken by the one hole that is for it.
     pub(super) record: Option<Out>,
     pub(super) key: Option<&'h str>,
+    pub(super) over: Option<&'h str>,
     pub(super) version: Option<&'h str>,
     pub(super) keys: Vec<&'h str>,
     pub(super) fields: Vec<&'h str>,
@@ -172,6 +177,11 @@ impl Body {
         self.has(&|hole| matches!(hole, Hole::Key | Hole::KeyNumber | Hole::KeyIn(..)))
     }
 
+    /// Whether the parent is named in it.
+    pub(super) fn has_over(&self) -> bool {
+        self.has(&|hole| matches!(hole, Hole::Over | Hole::OverNumber))
+    }
+
     /// Whether several records are named in it.
     pub(super) fn has_keys(&self) -> bool {
         self.has(&|hole| matches!(hole, Hole::Keys | Hole::KeysNumber))
@@ -196,6 +206,8 @@ impl Holes<'_> {
             Hole::Key => self.key.map(Out::text),
             Hole::KeyNumber => self.key.filter(|key| is_number(key)).map(|key| Out::Number(key.into())),
             Hole::KeyIn(before, after) => self.key.map(|key| Out::text(&format!("{before}{key}{after}"))),
+            Hole::Over => self.over.map(Out::text),
+            Hole::OverNumber => self.over.filter(|key| is_number(key)).map(|key| Out::Number(key.into())),
             Hole::Version => self.version.map(Out::text),
             Hole::Keys => Some(Out::List(self.keys.iter().copied().map(Out::text).collect())),
             Hole::KeysNumber => {

@@ -216,6 +216,7 @@ impl Node {
             | Step::Head
             | Step::Asked
             | Step::Received
+            | Step::Over
             | Step::Find(..) => None,
         })
     }

@@ -38,6 +38,8 @@ pub(super) struct Sample {
     place: Place,
     /// What the answer was asked for by.
     key: Option<String>,
+    /// The parent that it was asked for.
+    over: Option<String>,
     answer: Option<String>,
     reads: Option<String>,
     create: Option<String>,
@@ -68,6 +70,7 @@ impl FromYaml for Sample {
         let sample = Self {
             place: node.place.clone(),
             key: text("key"),
+            over: text("over"),
             answer: text("answer"),
             reads: text("reads"),
             create: text("create"),
@@ -153,7 +156,7 @@ impl Mapping {
         if let (Some(answer), Some(reads)) =
             (&sample.answer, sample.reads.as_ref().filter(|text| is_list(text)))
         {
-            self.check_list(answer, reads)?;
+            self.check_list(sample, answer, reads)?;
         } else if let Some(answer) = &sample.answer {
             let record = self.check_answer(sample, answer, sample.reads.as_deref())?;
             self.check_nothing_changes(&record)?;
@@ -253,9 +256,9 @@ impl Mapping {
     /// The answer reads as said, and what is wanted of it does not depend on the rest.
     fn check_answer(&self, sample: &Sample, answer: &str, reads: Option<&str>) -> Result<Record, String> {
         let key = sample.key.clone().unwrap_or_else(|| self.key.sample());
-        let inward = self
-            .inward_of(&key, &answer_of(answer), &self.entity.all())
-            .map_err(|fault| fault.to_string())?;
+        let over = sample.over.as_deref().map(|over| self.sample_parent(Some(over))).transpose()?.flatten();
+        let answer = NativeAnswer { over, ..answer_of(answer) };
+        let inward = self.inward_of(&key, &answer, &self.entity.all()).map_err(|fault| fault.to_string())?;
         self.no_finding(&inward)?;
         let got = self.shown(&inward.record)?;
         if let Some(reads) = reads {
@@ -266,9 +269,10 @@ impl Mapping {
     }
 
     /// The records of a list's answer read as said.
-    fn check_list(&self, answer: &str, reads: &str) -> Result<(), String> {
+    fn check_list(&self, sample: &Sample, answer: &str, reads: &str) -> Result<(), String> {
         let listing = self.listing_of_answer(u32::MAX).map_err(|why| why.to_string())?;
-        let answer = answer_of(answer);
+        let over = self.sample_parent(sample.over.as_deref())?;
+        let answer = NativeAnswer { over, ..answer_of(answer) };
         // What follows the page, a header field may say; a sample is a body.
         let (_, _, rows) =
             self.listed(&listing, &answer, &self.entity.all()).map_err(|fault| fault.to_string())?;
@@ -345,6 +349,7 @@ pub(super) fn answer_of(body: &str) -> NativeAnswer {
         headers: HeaderMap::new(),
         body: Bytes::copy_from_slice(body.as_bytes()),
         received: None,
+        over: None,
     }
 }
 

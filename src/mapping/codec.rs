@@ -266,7 +266,8 @@ impl Codec {
 
     /// Whether `false` is nothing here: no value of its own, and not in the table.
     fn is_nothing_here(&self) -> bool {
-        self.absent.is_false() && self.table.as_ref().is_none_or(|table| !table.read.contains_key("false"))
+        let known = self.table.as_ref().and_then(Tabled::now);
+        self.absent.is_false() && known.is_none_or(|table| !table.read.contains_key("false"))
     }
 
     fn nothing(&self) -> Got {

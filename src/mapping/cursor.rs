@@ -5,8 +5,11 @@
 //! later one each time that the way has doubled, and the walk ends when it is named again. Pages that are counted are
 //! known by the key of their first row: one that begins as the page before it is that page once more.
 
+use percent_encoding::{percent_decode_str, utf8_percent_encode};
+
 use super::{
     errors::SystemFault,
+    listing::PLAIN,
     model::{KeyForm, Next, Page},
 };
 use crate::{catalog, words::Digest};
@@ -29,17 +32,24 @@ pub(super) struct Place {
     pub(super) began: Option<i64>,
     /// The key after which the list goes on, of digits; none from its beginning.
     pub(super) after: Option<String>,
+    /// The key of the parent whose page it is, where lists run over parents.
+    pub(super) over: Option<String>,
 }
 
 impl Place {
-    /// The first page, of a walk that begins now where what is asked for hangs on that.
-    pub(super) fn first(began: Option<i64>) -> Self {
-        Self { began, ..Self::default() }
+    /// The first page, of a walk that begins now where what is asked for hangs on that, and of a parent where lists run
+    /// over parents.
+    pub(super) fn first(began: Option<i64>, over: Option<String>) -> Self {
+        Self { began, over, ..Self::default() }
     }
 
     /// Reads a cursor; none where it is not one of this variant.
     pub(super) fn parse(cursor: &str, variant: usize, page: &Page) -> Option<Self> {
         let (of, rest) = cursor.split_once(':').filter(|_| cursor.len() <= BYTES_MAX)?;
+        let (of, over) = match of.split_once('~') {
+            Some((of, over)) => (of, Some(decoded(over)?)),
+            None => (of, None),
+        };
         let (of, after) = match of.split_once('>') {
             Some((of, after)) => (of, Some(digits(after).filter(|_| page.keyset.is_some())?)),
             None => (of, None),
@@ -62,27 +72,34 @@ impl Place {
             (Next::Token { .. } | Next::Link { .. }, Some(native)) if !native.is_empty() => {
                 Some(native.to_owned())
             }
+            // The first page of a later parent.
+            (_, None) if over.is_some() && (seen, steps, mark) == (0, 0, 0) => None,
             _ => return None,
         };
-        Some(Self { seen, steps, mark, native, began, after })
+        Some(Self { seen, steps, mark, native, began, after, over })
+    }
+
+    /// The parent whose page a cursor names, where it tells.
+    pub(super) fn over(cursor: &str) -> Option<String> {
+        let (of, _) = cursor.split_once(':').filter(|_| cursor.len() <= BYTES_MAX)?;
+        decoded(of.split_once('~')?.1)
     }
 
     /// When the walk of a cursor began, where it tells.
     pub(super) fn began(cursor: &str) -> Option<i64> {
-        let (of, _) = cursor.split_once(':').filter(|_| cursor.len() <= BYTES_MAX)?;
+        let of = head(cursor)?;
         let of = of.split_once('>').map_or(of, |(of, _)| of);
         milliseconds(of.split_once('@')?.1)
     }
 
     /// The key after which a cursor goes on, where it tells.
     pub(super) fn after(cursor: &str) -> Option<String> {
-        let (of, _) = cursor.split_once(':').filter(|_| cursor.len() <= BYTES_MAX)?;
-        digits(of.split_once('>')?.1)
+        digits(head(cursor)?.split_once('>')?.1)
     }
 
     /// The place after a key, from which pages are counted or named anew.
     pub(super) fn anew(&self, key: &str) -> Self {
-        Self { began: self.began, after: Some(key.to_owned()), ..Self::default() }
+        Self { began: self.began, after: Some(key.to_owned()), over: self.over.clone(), ..Self::default() }
     }
 
     /// The next place of pages that are counted, after this one with `seen` rows in all and this first key.
@@ -94,6 +111,7 @@ impl Place {
             native: None,
             began: self.began,
             after: self.after.clone(),
+            over: self.over.clone(),
         }
     }
 
@@ -113,7 +131,7 @@ impl Place {
         }
         let steps = self.steps.saturating_add(1);
         let mark = if steps.is_power_of_two() { here } else { self.mark };
-        Ok(Self { seen, steps, mark, native: Some(native), began: self.began, after: self.after.clone() })
+        Ok(Self { seen, steps, mark, native: Some(native), ..self.clone() })
     }
 
     /// It as a cursor.
@@ -123,7 +141,10 @@ impl Place {
     pub(super) fn cursor(&self, variant: usize) -> Result<String, SystemFault> {
         let began = self.began.map(|began| format!("@{began}ms")).unwrap_or_default();
         let after = self.after.as_ref().map(|key| format!(">{key}")).unwrap_or_default();
-        let mut cursor = format!("{variant}{began}{after}:{}:{}:{:x}", self.seen, self.steps, self.mark);
+        let over = self.over.as_ref().map(|key| format!("~{}", utf8_percent_encode(key, PLAIN)));
+        let over = over.unwrap_or_default();
+        let mut cursor =
+            format!("{variant}{began}{after}{over}:{}:{}:{:x}", self.seen, self.steps, self.mark);
         if let Some(native) = &self.native {
             cursor.push(':');
             cursor.push_str(native);
@@ -133,6 +154,17 @@ impl Place {
         }
         Ok(cursor)
     }
+}
+
+/// What a cursor says before its page, but for the parent.
+fn head(cursor: &str) -> Option<&str> {
+    let (of, _) = cursor.split_once(':').filter(|_| cursor.len() <= BYTES_MAX)?;
+    Some(of.split_once('~').map_or(of, |(of, _)| of))
+}
+
+fn decoded(text: &str) -> Option<String> {
+    let text = percent_decode_str(text).decode_utf8().ok()?;
+    (!text.is_empty()).then(|| text.into_owned())
 }
 
 fn digits(text: &str) -> Option<String> {

@@ -85,6 +85,9 @@ impl Mapping {
 
     /// Whether a list can be narrowed to the records that have one of some values in a leaf.
     pub fn finds_by(&self, leaf: LeafId) -> bool {
+        if self.over.is_some() {
+            return false;
+        }
         let value = match (leaf, self.key.form()) {
             (LeafId(0), KeyForm::Guid) => "00000000-0000-0000-0000-000000000000",
             _ => "1",

@@ -6,11 +6,13 @@ use super::{
     cells::{Headings, Rows},
     codec::{Codec, Got, bounded},
     errors::SystemFault,
+    forks::Fork,
     listing::Listing,
     model::{
         EachPart, Finding, Join, Line, ListCall, Mapping, Named, ObjectPart, Part, Rule, Source, Then, What,
     },
     native::NativeAnswer,
+    over::Parent,
     scan::{BadJson, Raw, Scanner},
     trie::{Node, Raws, walk},
 };
@@ -128,7 +130,7 @@ impl Mapping {
     /// The rows of an answer to a list, and what stands around them; whatever follows the page.
     pub(super) fn listed<'a>(
         &'a self,
-        listing: &Listing,
+        listing: &'a Listing,
         answer: &'a NativeAnswer,
         wanted: &FieldSet,
     ) -> Result<(&'a ListCall, Raws<'a>, Rows), SystemFault> {
@@ -140,7 +142,8 @@ impl Mapping {
         let rows_max = usize::try_from(listing.size).unwrap_or(usize::MAX).saturating_add(ROWS_OVER);
         let mut raws = Raws::default();
         raws.restart(call.frame);
-        let rows = self.rows(&call.envelope, (answer, rows_max), &mut raws, wanted)?;
+        let rows =
+            self.rows(&call.envelope, (answer, rows_max, listing.parent.as_deref()), &mut raws, wanted)?;
         if raws.twice {
             return Err(SystemFault::unreadable(RowFault::Twice.to_string()));
         }
@@ -152,11 +155,11 @@ impl Mapping {
     pub(super) fn rows<'a>(
         &'a self,
         place: &'a Node,
-        (answer, rows_max): (&'a NativeAnswer, usize),
+        (answer, rows_max, parent): (&'a NativeAnswer, usize, Option<&'a Parent>),
         envelope: &mut Raws<'a>,
         wanted: &FieldSet,
     ) -> Result<Rows, SystemFault> {
-        let (raws, body) = (self.raws(answer, None)?, (&answer.body[..], rows_max));
+        let (raws, body) = (self.raws(answer, None, parent)?, (&answer.body[..], rows_max));
         match &self.words.xml {
             Some(names) => {
                 let records = self.rows_of_xml(names, place, body, (envelope, raws), wanted)?;
@@ -229,6 +232,7 @@ impl Mapping {
         if let Some((position, _)) = self.entity.root.field("id") {
             fields.set(position, Value::Text(id.clone()));
         }
+        build.open(&self.root.forks, 0);
         build.fill(&self.root, 0, &mut fields);
         let mut record = Record { fields };
         let bare = self.entity.strike_bare(&mut record, wanted);
@@ -240,6 +244,7 @@ impl Mapping {
     /// The fields that some raws read as, whatever record it is; and of which leaves they do not tell.
     pub(super) fn filled(&self, raws: &Raws<'_>, wanted: &FieldSet, absent: Absent) -> (Fields, FieldSet) {
         let (mut build, mut fields) = (Build::new(raws, wanted, absent), self.room());
+        build.open(&self.root.forks, 0);
         build.fill(&self.root, 0, &mut fields);
         (fields, build.missing.union(&self.unmapped.intersection(wanted)))
     }
@@ -276,11 +281,26 @@ struct Build<'b, 'a> {
     absent: Absent,
     findings: Vec<Finding>,
     missing: FieldSet,
+    /// Leaves of this record, or element, of which one is meant and nobody knows which.
+    open: FieldSet,
 }
 
 impl<'b, 'a> Build<'b, 'a> {
     fn new(raws: &'b Raws<'a>, wanted: &'b FieldSet, absent: Absent) -> Self {
-        Self { raws, wanted, absent, findings: Vec::new(), missing: FieldSet::EMPTY }
+        let (missing, open) = (FieldSet::EMPTY, FieldSet::EMPTY);
+        Self { raws, wanted, absent, findings: Vec::new(), missing, open }
+    }
+
+    /// Finds out which values of a record, or of an element, could mean one of several fields; what was found before.
+    fn open(&mut self, forks: &[Fork], base: usize) -> FieldSet {
+        let mut open = FieldSet::EMPTY;
+        for leaves in forks.iter().filter_map(|fork| fork.is_open(self.raws, base)) {
+            if let Some(leaf) = leaves.intersection(self.wanted).iter().next() {
+                self.findings.truncate_push(leaf, What::NoRule);
+            }
+            open = open.union(&leaves);
+        }
+        std::mem::replace(&mut self.open, open)
     }
 
     /// Fills an object; whether it holds something, is known to be empty, or was not told.
@@ -385,9 +405,11 @@ impl<'b, 'a> Build<'b, 'a> {
                     continue;
                 }
             }
+            let outside = self.open(each.item.forks(), frame);
             if let Came::Is(value) = self.part(&each.item, frame) {
                 values.push(value);
             }
+            self.open = outside;
         }
         Came::Is(Value::List(values))
     }

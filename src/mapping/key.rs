@@ -3,18 +3,19 @@
 //! A key of several parts is one text to everybody else, `usmf,SO1`: the parts in the order of the file, with a comma
 //! between two, and a backslash before every comma and backslash within one. No two keys have one text, and every
 //! text is that of one key or of none. Parts that the mapping's `where` fixes are the same in all records: they stand
-//! in addresses and not in the text. Where a record is only listed and has no key of its own, a digest of some values is
+//! in addresses and not in the text. The first part may be the parent that a record was listed for; requests name it by
+//! itself, and the others are what the record is called there. Where a record is only listed and has no key of its own, a digest of some values is
 //! one.
 
 use std::borrow::Cow;
 
-use compact_str::CompactString;
+use compact_str::{CompactString, format_compact};
 use data_encoding::HEXLOWER;
 
 use super::{
     listing::KEY_BYTES_MAX,
     model::{KeyForm, Speaks},
-    path::Path,
+    path::{Path, Step},
     scan::Raw,
     trie::Raws,
 };
@@ -65,9 +66,28 @@ impl Key {
         &self.parts
     }
 
-    /// Whether it has several parts, fixed ones included: an address names each of them.
+    /// Whether its first part is the parent that a list was asked for.
+    pub(super) fn has_over(&self) -> bool {
+        !self.is_digest && self.parts.first().is_some_and(KeyPart::is_over)
+    }
+
+    /// The same, where the parent's key has a form.
+    #[must_use]
+    pub(super) fn with_form(mut self, form: KeyForm) -> Self {
+        if let Some(part) = self.parts.first_mut().filter(|part| part.is_over()) {
+            part.form = form;
+        }
+        self
+    }
+
+    /// What a system calls a record by, beside the parent: parts and their numbers.
+    pub(super) fn own(&self) -> impl Iterator<Item = (usize, &KeyPart)> {
+        self.parts.iter().enumerate().skip(usize::from(self.has_over()))
+    }
+
+    /// Whether a system calls a record by several parts, fixed ones included: an address names each of them.
     pub(super) fn is_parted(&self) -> bool {
-        self.parts.len() > 1
+        self.own().nth(1).is_some()
     }
 
     /// The parts that tell records apart.
@@ -81,9 +101,37 @@ impl Key {
         free.next().filter(|_| free.next().is_none() && !self.is_digest)
     }
 
-    /// The form of its text.
+    /// The form of what a system calls a record by.
     pub(super) fn form(&self) -> KeyForm {
-        self.only().map_or(KeyForm::Text, |part| part.form)
+        let mut free = self.own().filter(|(_, part)| part.fixed.is_none() && !self.is_digest);
+        free.next().filter(|_| free.next().is_none()).map_or(KeyForm::Text, |(_, part)| part.form)
+    }
+
+    /// What a record is called by in requests: the parent, if the key holds one, and the rest. None where the text is no
+    /// key's.
+    pub(super) fn apart<'k>(&'k self, key: &'k str) -> Option<Called<'k>> {
+        if !self.has_over() {
+            return Some(Called { over: None, own: Cow::Borrowed(key) });
+        }
+        let mut values = self.split(key)?.into_iter();
+        let (over, own) = (values.next()?, values.next()?);
+        // One that is empty or a dot would make an address another one.
+        let is_none = matches!(&*over, "" | "." | "..") || (own.is_empty() && !self.is_parted());
+        (!is_none).then_some(Called { over: Some(over), own })
+    }
+
+    /// The key of what a system calls a record by under a parent.
+    pub(super) fn under(&self, over: Option<&str>, own: &str) -> Option<CompactString> {
+        match (self.has_over(), over) {
+            (false, _) => Some(own.into()),
+            (true, over) => {
+                let mut key = CompactString::default();
+                push(&mut key, over?);
+                key.push(BETWEEN);
+                push(&mut key, own);
+                (key.len() <= KEY_BYTES_MAX).then_some(key)
+            }
+        }
     }
 
     /// The key of a record; none where a part is not told, or nothing is left of all.
@@ -110,12 +158,7 @@ impl Key {
             if at > 0 {
                 key.push(BETWEEN);
             }
-            for c in text.chars() {
-                if c == BETWEEN || c == ESCAPE {
-                    key.push(ESCAPE);
-                }
-                key.push(c);
-            }
+            push(&mut key, &text);
         }
         (!is_empty && fits(&key)).then_some(key)
     }
@@ -153,9 +196,12 @@ impl Key {
 
     /// A key as it is compared.
     pub(super) fn spelt(&self, key: &str) -> CompactString {
-        match self.form() {
-            KeyForm::Guid => key.to_ascii_lowercase().into(),
-            KeyForm::Text | KeyForm::Digits => key.into(),
+        match (self.form(), key.rsplit_once(BETWEEN)) {
+            (KeyForm::Guid, Some((over, own))) => {
+                format_compact!("{over}{BETWEEN}{}", own.to_ascii_lowercase())
+            }
+            (KeyForm::Guid, None) => key.to_ascii_lowercase().into(),
+            (KeyForm::Text | KeyForm::Digits, _) => key.into(),
         }
     }
 
@@ -165,7 +211,21 @@ impl Key {
     }
 }
 
+/// What a record is called by in requests.
+#[derive(Debug)]
+pub(super) struct Called<'k> {
+    /// The parent.
+    pub(super) over: Option<Cow<'k, str>>,
+    /// The rest of the key; of one of several parts the first.
+    pub(super) own: Cow<'k, str>,
+}
+
 impl KeyPart {
+    /// Whether it is the parent that a list was asked for.
+    pub(super) fn is_over(&self) -> bool {
+        self.at.steps() == [Step::Over]
+    }
+
     /// What an address calls it.
     pub(super) fn name(&self, speaks: Speaks) -> String {
         let between = match speaks {
@@ -173,6 +233,16 @@ impl KeyPart {
             Speaks::Odata4 | Speaks::Odata2 => '/',
         };
         super::path::joined(self.at.steps(), between)
+    }
+}
+
+/// Appends a part.
+fn push(key: &mut CompactString, text: &str) {
+    for c in text.chars() {
+        if c == BETWEEN || c == ESCAPE {
+            key.push(ESCAPE);
+        }
+        key.push(c);
     }
 }
 

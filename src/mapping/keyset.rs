@@ -85,7 +85,7 @@ impl<'r> Keys<'r> {
 }
 
 /// Two runs of digits as the numbers that they are.
-fn order(a: &str, b: &str) -> Ordering {
+pub(super) fn order(a: &str, b: &str) -> Ordering {
     let (a, b) = (a.trim_start_matches('0'), b.trim_start_matches('0'));
     a.len().cmp(&b.len()).then_with(|| a.cmp(b))
 }

@@ -2,6 +2,8 @@
 //!
 //! What a request carries is a tree, of the file's own template where it has one; values are put into it, never text.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderValue, Method,
@@ -19,6 +21,7 @@ use super::{
     native::NativeRequest,
     needs::Bounds,
     out::Out,
+    over::{OVER, Parent, with_over},
     path::Path,
     push::{Push, Test},
     xml,
@@ -46,6 +49,8 @@ pub struct Listing {
     pub(super) by_key: bool,
     /// Where in the list this page is.
     pub(super) place: Place,
+    /// The parent that it is asked for, where lists run over parents.
+    pub(super) parent: Option<Arc<Parent>>,
 }
 
 /// Why a list cannot be asked for.
@@ -75,7 +80,13 @@ impl Mapping {
         if !body.has_fields() {
             request.select(self.select.as_ref(), wanted);
         }
-        let mut holes = Holes { key: Some(id), fields: self.names(wanted), ..Holes::default() };
+        let named = self.key.apart(id)?;
+        let mut holes = Holes {
+            key: Some(&named.own),
+            over: named.over.as_deref(),
+            fields: self.names(wanted),
+            ..Holes::default()
+        };
         Some(self.finish(request, Some(body.fill(&mut holes))))
     }
 
@@ -103,28 +114,73 @@ impl Mapping {
     /// The request that reads a page of records. `now` is the moment of the first page; along a cursor it stays that.
     ///
     /// # Errors
-    /// There is no list, the cursor is none of it, or the filter lacks what the list needs.
+    /// There is no list, or none without a parent; the cursor is none of it, or the filter lacks what the list needs.
     pub fn list_at(
         &self,
+        now: Option<Timestamp>,
+        wanted: &FieldSet,
+        asked: (&Filter, &[Sort]),
+        cursor: Option<&str>,
+        limit: u32,
+    ) -> Result<Listing, ListError> {
+        self.list_of(None, now, wanted, asked, cursor, limit)
+    }
+
+    /// The same of the records of a parent, which there is where lists run over parents.
+    ///
+    /// # Errors
+    /// As of [`list_at`](Self::list_at).
+    pub fn list_of(
+        &self,
+        parent: Option<&Arc<Parent>>,
         now: Option<Timestamp>,
         wanted: &FieldSet,
         (filter, sort): (&Filter, &[Sort]),
         cursor: Option<&str>,
         limit: u32,
     ) -> Result<Listing, ListError> {
+        if parent.is_some() != self.over.is_some() {
+            return Err(ListError::NoList);
+        }
         let began = cursor.and_then(Place::began);
         let now = began.map_or(now, |began| Timestamp::from_millisecond(began).ok());
         let after = cursor.and_then(Place::after);
         let plan = self.plan(filter, sort, (now, after.as_deref()))?;
         let call = self.lists.get(plan.variant).ok_or(ListError::NoList)?;
+        let over = parent.map(|parent| parent.key().to_owned());
         let place = match cursor {
-            Some(cursor) => Place::parse(cursor, plan.variant, &call.page).ok_or(ListError::BadCursor)?,
-            None => Place::first(now.map(Timestamp::as_millisecond).filter(|_| plan.is_of_now)),
+            Some(cursor) => Place::parse(cursor, plan.variant, &call.page)
+                .filter(|place| place.over == over)
+                .ok_or(ListError::BadCursor)?,
+            None => {
+                let began = now.map(Timestamp::as_millisecond).filter(|_| plan.is_of_now);
+                Place::first(began, over)
+            }
         };
         let size = self.size(call, &place, limit)?;
         let request = self.list_request(call, &plan, &place, size, wanted);
         let Plan { sorted, variant, is_narrowed, by_key, .. } = plan;
-        Ok(Listing { request, sort_pushed: sorted, size, variant, is_narrowed, by_key, place })
+        // Of several parents nobody has one order.
+        let sort_pushed = sorted && (sort.is_empty() || parent.is_none());
+        let parent = parent.cloned();
+        Ok(Listing { request, sort_pushed, size, variant, is_narrowed, by_key, place, parent })
+    }
+
+    /// The request that reads a page of what lists run over.
+    pub(super) fn listing_of_parents(&self, call: &ListCall, place: Place) -> Listing {
+        let size = self.size(call, &place, u32::MAX).unwrap_or(call.page.most);
+        let plan = Plan { names_nothing: true, ..Plan::default() };
+        let request = self.list_request(call, &plan, &place, size, &FieldSet::EMPTY);
+        Listing {
+            request,
+            sort_pushed: true,
+            size,
+            variant: 0,
+            is_narrowed: false,
+            by_key: false,
+            place,
+            parent: None,
+        }
     }
 
     /// How many rows to ask for.
@@ -170,7 +226,7 @@ impl Mapping {
             request.prefer(&call.page.size, size);
             return self.finish(request, None);
         }
-        let mut request = Request::new(call.method.clone(), call.at.clone()).with(&call.query, &call.headers);
+        let mut request = call.asked(place.over.as_deref());
         request.query.extend(plan.query.iter().cloned());
         let mut holes = Holes {
             fields: self.names(wanted),
@@ -181,6 +237,7 @@ impl Mapping {
             offset,
             page,
             token,
+            over: place.over.as_deref(),
             ..Holes::default()
         };
         let mut body = match &call.body {
@@ -208,7 +265,10 @@ impl Mapping {
             statement.selects()
         });
         // Rows that are keys alone are asked for no names.
-        let has_fields = stated || call.batch.is_some() || call.body.as_ref().is_some_and(Body::has_fields);
+        let has_fields = plan.names_nothing
+            || stated
+            || call.batch.is_some()
+            || call.body.as_ref().is_some_and(Body::has_fields);
         match (&call.select_body, &self.select, &mut body) {
             (Some(path), Some(_), Some(body)) => {
                 let names = holes.fields.iter().copied().map(Out::text).collect();
@@ -316,13 +376,14 @@ impl Mapping {
 
     /// Path of one record; `None` when the id cannot be a key.
     pub(super) fn address(&self, call: &Call, id: &str) -> Option<String> {
-        let values = self.key.split(id)?;
-        let takes = call.body.as_ref().is_none_or(|body| body.takes_key(id))
+        let (values, named) = (self.key.split(id)?, self.key.apart(id)?);
+        let takes = call.body.as_ref().is_none_or(|body| body.takes_key(&named.own))
             && self.words.xml.as_ref().is_none_or(|_| xml::holds(id));
-        if !takes || matches!(id, "." | "..") {
+        if !takes || matches!(&*named.own, "." | "..") {
             return None;
         }
-        let mut address = format!("{}{}", self.at, call.before);
+        let address = with_over(format!("{}{}", self.at, call.before), named.over.as_deref());
+        let mut address = address?;
         if !call.key_parts.is_empty() {
             for (part, after) in &call.key_parts {
                 // Each is a step of its own, and one that is empty or a dot would make it another address.
@@ -330,11 +391,12 @@ impl Mapping {
                 address.extend(utf8_percent_encode(value, PLAIN));
                 address.push_str(after);
             }
-            return Some(address);
+            return with_over(address, named.over.as_deref());
         }
         // Else the body names the record.
         if call.is_keyed {
-            for (at, (part, value)) in self.key.parts().iter().zip(&values).enumerate() {
+            let own = self.key.own().filter_map(|(n, part)| Some((part, values.get(n)?)));
+            for (at, (part, value)) in own.enumerate() {
                 if at > 0 {
                     address.push(',');
                 }
@@ -343,7 +405,7 @@ impl Mapping {
                     address.push('=');
                 }
                 let literal = match part.form {
-                    KeyForm::Text => Literal::Text((&**value).into()),
+                    KeyForm::Text => Literal::Text((**value).into()),
                     KeyForm::Digits => Literal::Token((&**value).into()),
                     KeyForm::Guid => Literal::Guid((&**value).into()),
                 };
@@ -356,11 +418,22 @@ impl Mapping {
             }
             address.push_str(&call.after);
         }
-        Some(address)
+        with_over(address, named.over.as_deref())
     }
 }
 
 impl ListCall {
+    /// The request of a parent's list, without what a query adds to it.
+    fn asked(&self, over: Option<&str>) -> Request {
+        // INVARIANT: a place of a list that runs over parents has one, see `list_of`.
+        let address = with_over(self.at.clone(), over).unwrap_or_default();
+        let mut request = Request::new(self.method.clone(), address).with(&self.query, &self.headers);
+        if let Some(over) = over {
+            request.query.iter_mut().for_each(|(_, value)| *value = value.replace(OVER, over));
+        }
+        request
+    }
+
     /// What stands for no condition, where something has to.
     fn all(&self) -> Option<Out> {
         self.filter.as_ref().filter(|dialect| dialect.is_whole()).map(|_| Out::List(Vec::new()))
@@ -381,6 +454,8 @@ pub(super) struct Plan<'m> {
     /// What a body says of the filter and of the order; none where it says nothing.
     filter: Option<Out>,
     sort: Option<Out>,
+    /// Whether it is about no record, whose fields have names.
+    pub(super) names_nothing: bool,
     /// Conditions and order for a statement.
     filter_text: Option<String>,
     sort_text: Option<String>,

@@ -35,6 +35,7 @@
 //!     headers: http::HeaderMap::new(),
 //!     body: bytes::Bytes::from_static(br#"{"id":"7","attributes":{"word":"new"}}"#),
 //!     received: None,
+//!     over: None,
 //! };
 //! let mut json = Vec::new();
 //! let inward = mapping.inward(&answer, &wanted).unwrap();
@@ -61,6 +62,7 @@ mod errors;
 mod faults;
 mod finding;
 mod fixed;
+mod forks;
 mod html;
 mod inward;
 mod jq;
@@ -77,6 +79,7 @@ mod needs;
 mod number;
 mod out;
 mod outward;
+mod over;
 mod paging;
 mod parts;
 mod path;
@@ -113,6 +116,7 @@ pub use load::System;
 pub use model::{Finding, Mapping, What};
 pub use native::{NativeAnswer, NativeRequest, Received};
 pub use outward::{MappingFault, Whose, WriteView};
+pub use over::{GoesOn, Parent, Parents, TooManyParents, Wanted};
 pub use parts::{Changes, Creation, PartChange, PartDraft, PartRequest, PartVersions};
 pub use returned::Made;
 pub use scan::BadJson;

@@ -59,6 +59,8 @@ pub struct Mapping {
     pub(super) key_names: Option<Vec<Arc<str>>>,
     /// Native conditions of a record that is of this entity.
     pub(super) narrow: Vec<Narrow>,
+    /// What its lists run over, where they do.
+    pub(super) over: Option<super::over::Over>,
     /// What a new record carries besides its fields.
     pub(super) set: Vec<Set>,
     /// What a new record carries that is found by a code.
@@ -137,7 +139,7 @@ pub(super) struct Version {
 }
 
 /// A native condition.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Narrow {
     pub(super) slot: u16,
     pub(super) at: Path,
@@ -177,6 +179,8 @@ pub(super) struct ObjectPart {
     pub(super) texts: Vec<TextPart>,
     /// Fields that are kept in one of several ways; none of them is among the parts.
     pub(super) choices: Vec<Choice>,
+    /// Of a record, or of an element of a native list: places that have several meanings.
+    pub(super) forks: Vec<super::forks::Fork>,
 }
 
 /// A native text with a hole for each of some fields.

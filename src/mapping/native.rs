@@ -1,9 +1,13 @@
 //! What goes out to a system and what comes back, before and after the wire.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use compact_str::{CompactString, format_compact};
 use http::{HeaderMap, Method, StatusCode};
 use jiff::Timestamp;
+
+use super::over::Parent;
 
 /// A request in a system's own dialect. The upstream room adds the origin, the sign-in and the framing.
 #[derive(Clone, Debug)]
@@ -29,6 +33,8 @@ pub struct NativeAnswer {
     pub body: Bytes,
     /// When it had come whole; none of what was recorded.
     pub received: Option<Received>,
+    /// The parent that it was asked for, or whose record it was asked for; none where that is not known.
+    pub over: Option<Arc<Parent>>,
 }
 
 /// The moment at which an answer had come whole, as lines read it.

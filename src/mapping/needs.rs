@@ -155,7 +155,9 @@ impl Mapping {
 
     /// A list of everything that can be listed, for whoever has an answer already.
     pub(super) fn listing_of_answer(&self, rows: u32) -> Result<Listing, ListError> {
-        self.list(&self.entity.all(), &self.suited(Filter::everything()), &[], None, rows)
+        let parent = self.any_parent();
+        let asked = (&self.suited(Filter::everything()), &[][..]);
+        self.list_of(parent.as_ref(), None, &self.entity.all(), asked, None, rows)
     }
 }
 

@@ -81,7 +81,7 @@ impl Out {
                 }
             }
             // Nothing is sent to where it is not kept; no line that begins at a root is written.
-            Step::Up | Step::Answer | Step::Head | Step::Asked | Step::Received => {}
+            Step::Up | Step::Answer | Step::Head | Step::Asked | Step::Received | Step::Over => {}
             Step::Find(key, is) => {
                 if !matches!(self, Self::List(_)) {
                     *self = Self::List(Vec::new());

@@ -2,6 +2,9 @@
 //!
 //! Only changed lines are sent. What cannot be written is a fault with its pointer; nothing is dropped or cut.
 
+use std::sync::Arc;
+
+use compact_str::CompactString;
 use http::{HeaderValue, Method};
 use jiff::Timestamp;
 
@@ -10,13 +13,15 @@ use super::{
     body::{Hole, Holes},
     errors::SystemFault,
     finding::{Found, Sought},
+    key::Called,
     listing::Request,
     merge::Put,
     model::{Call, Held, Join, Line, Mapping, Named, Native, ObjectPart, Part, Source},
     native::NativeRequest,
     out::Out,
+    over::with_over,
     parts::{Changes, Creation, PartDraft, PartVersions},
-    path::Path,
+    path::{Path, Step},
     places::fields_of,
     sets::{self, Moment},
 };
@@ -119,14 +124,15 @@ impl Mapping {
         now: Timestamp,
     ) -> Result<Creation, Vec<MappingFault>> {
         let call = self.create.as_ref().ok_or_else(|| vec![whole("the system cannot make such records")])?;
-        let (body, parts, leads) = self.native_of(record, found, now)?;
-        let address = format!("{}{}", self.at, call.before);
+        let Drafted { body, parts, leads, over } = self.native_of(record, found, now)?;
+        let named = over.as_deref();
+        let address = with_over(format!("{}{}", self.at, call.before), named);
+        let address = address.ok_or_else(|| vec![self.no_parent()])?;
         let request = Request::new(call.method.clone(), address).with(&call.query, &call.headers);
-        Ok(Creation {
-            record: self.finish(request, Some(self.carried(call, Naming::default(), body)?)),
-            parts,
-            leads,
-        })
+        let naming = Naming { over: named, ..Naming::default() };
+        let record = self.finish(request, Some(self.carried(call, naming, body)?));
+        let over = over.map(|key| Arc::new(self.parent(&key)));
+        Ok(Creation { record, parts, leads, over })
     }
 
     /// A new record as the system has it, with nothing around it yet; what is written once it has a key; and the
@@ -136,7 +142,7 @@ impl Mapping {
         record: &Record,
         found: Option<&Found>,
         now: Timestamp,
-    ) -> Result<(Out, Vec<PartDraft>, Vec<Lead>), Vec<MappingFault>> {
+    ) -> Result<Drafted, Vec<MappingFault>> {
         let (leads, turns) = self.leads((None, record), &[])?;
         let out = Writing::new(true, &FieldSet::EMPTY).at(now);
         let mut out = Writing { found, splits: true, led: self.led(), ..out };
@@ -148,10 +154,33 @@ impl Mapping {
         self.check_numbers(&mut out, record, None);
         self.check_required(&mut out, record);
         out.done()?;
+        let over = out.parent.or_else(|| self.over.as_ref()?.new.clone());
         let (mut body, mut parts) = (out.body, out.drafts);
         parts.extend(turns);
         self.beside(&mut body, now).map_err(|why| vec![whole(&why)])?;
-        Ok((body, parts, leads))
+        Ok(Drafted { body, parts, leads, over })
+    }
+
+    /// A new record has to say its parent, and does not.
+    fn no_parent(&self) -> MappingFault {
+        let leaf =
+            self.over.iter().find_map(|over| over.leaves.iter().find(|leaf| self.is_parent_key(*leaf)));
+        let path = leaf.and_then(|leaf| self.entity.leaf(leaf)).map_or("", |leaf| leaf.path.as_str());
+        let pointer = leaf.and_then(|leaf| self.pointers.get(usize::from(leaf.0)).cloned().flatten());
+        MappingFault {
+            leaf,
+            pointer: pointer.unwrap_or_default(),
+            ..whole(&format!("the system needs `{path}`"))
+        }
+    }
+
+    fn is_parent_key(&self, leaf: LeafId) -> bool {
+        let mut is = false;
+        self.root.lines(false, &mut |line, _| {
+            let writes = |native: &Native| native.create && native.write_at.steps() == [Step::Over];
+            is |= line.leaf == leaf && matches!(&line.source, Source::Native(native) if writes(native));
+        });
+        is
     }
 
     /// Puts what a new record carries besides its fields.
@@ -247,7 +276,8 @@ impl Mapping {
             return Ok(Changes { record: None, parts, leads });
         }
         let request = self.keyed(call, id, version).map_err(|fault| vec![fault])?;
-        let naming = Naming { key: Some(id), version };
+        let named = self.called(id).map_err(|fault| vec![fault])?;
+        let naming = Naming::of(&named, version);
         let record = match (&call.merge, out.over) {
             (Some(merge), Some(puts)) => {
                 self.whole_request((call, merge), (request, naming), versions.stored.as_deref(), &puts)?
@@ -265,7 +295,14 @@ impl Mapping {
         let call = self.delete.as_ref().ok_or_else(|| whole("the system cannot remove such records"))?;
         let request = self.keyed(call, id, version)?;
         let body = (call.method == Method::POST || call.body.is_some()).then(Out::object);
-        Ok(self.finish(request, body.map(|body| call.carrying(Naming { key: Some(id), version }, body))))
+        let named = self.called(id)?;
+        Ok(self.finish(request, body.map(|body| call.carrying(Naming::of(&named, version), body))))
+    }
+
+    /// What the record of an id is called by in requests.
+    pub(super) fn called<'k>(&'k self, id: &'k str) -> Result<Called<'k>, MappingFault> {
+        let none = || MappingFault { whose: Whose::System, ..whole("no record can have this id") };
+        self.key.apart(id).ok_or_else(none)
     }
 
     /// A request on one record, guarded by its version where the system has versions. Key and version are the
@@ -297,6 +334,18 @@ impl Mapping {
     }
 }
 
+/// A new record in the system's words.
+pub(super) struct Drafted {
+    /// The record, with nothing around it.
+    pub(super) body: Out,
+    /// What is written once it has a key.
+    pub(super) parts: Vec<PartDraft>,
+    /// Fields that are led to a value.
+    pub(super) leads: Vec<Lead>,
+    /// The parent that it goes to, where it says one.
+    pub(super) over: Option<CompactString>,
+}
+
 impl Call {
     /// Whether its body holds the version of the record.
     pub(super) fn holds_version(&self) -> bool {
@@ -304,10 +353,13 @@ impl Call {
     }
 
     /// The body of a write: the record, inside what the file puts around it.
-    pub(super) fn carrying(&self, Naming { key, version }: Naming<'_>, record: Out) -> Out {
+    pub(super) fn carrying(&self, naming: Naming<'_>, record: Out) -> Out {
+        let Naming { key, over, version } = naming;
         match &self.body {
             None => record,
-            Some(body) => body.fill(&mut Holes { record: Some(record), key, version, ..Holes::default() }),
+            Some(body) => {
+                body.fill(&mut Holes { record: Some(record), key, over, version, ..Holes::default() })
+            }
         }
     }
 }
@@ -316,7 +368,15 @@ impl Call {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Naming<'n> {
     pub(super) key: Option<&'n str>,
+    /// The parent, where the key holds one.
+    pub(super) over: Option<&'n str>,
     pub(super) version: Option<&'n str>,
+}
+
+impl<'n> Naming<'n> {
+    pub(super) fn of(named: &'n Called<'_>, version: Option<&'n str>) -> Self {
+        Self { key: Some(&named.own), over: named.over.as_deref(), version }
+    }
 }
 
 pub(super) fn whole(message: &str) -> MappingFault {
@@ -358,7 +418,9 @@ pub(super) struct Writing<'m> {
     pub(super) body: Out,
     /// What is written outside native lists, by the slots that it is read from, where somebody asks.
     pub(super) slots: Option<Vec<(u16, Out)>>,
-    /// The same by its places, where a whole record is sent and this goes over it.
+    /// The parent that a new record goes to.
+    parent: Option<CompactString>,
+    /// What is written by its places, where a whole record is sent and this goes over it.
     over: Option<Vec<Put>>,
     in_each: bool,
     /// What the switches of this object, or list element, have to be.
@@ -396,6 +458,7 @@ impl<'m> Writing<'m> {
             emptied,
             body: Out::object(),
             slots: None,
+            parent: None,
             over: None,
             in_each: false,
             switches: Vec::new(),
@@ -574,6 +637,10 @@ impl<'m> Writing<'m> {
         }
         if let Some(over) = self.over.as_mut().filter(|_| !self.in_each) {
             over.push((at.clone(), out.clone()));
+        }
+        if at.steps() == [Step::Over] {
+            self.parent = out.raw().text().map(Into::into);
+            return;
         }
         self.puts += 1;
         self.body.put(at.steps(), out);

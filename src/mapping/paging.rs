@@ -55,7 +55,9 @@ impl Mapping {
         from: (&NativeAnswer, &Raws<'_>),
         Rows { records: mut rows, natives }: Rows,
     ) -> Result<Page, SystemFault> {
-        let keys = Keys::of(natives, rows.iter().flatten().map(|row| row.id.as_str()));
+        let keys = rows.iter().flatten().filter_map(|row| self.key.apart(&row.id)).map(|called| called.own);
+        let keys: Vec<_> = keys.collect();
+        let keys = Keys::of(natives, keys.iter().map(AsRef::as_ref));
         let turned = self.turned(listing, call, from, &keys)?;
         if turned.is_repeated {
             rows.clear();
@@ -160,6 +162,13 @@ impl Answered<'_> {
         }
     }
 
+    /// Whether rows are counted only in an order that is not that of their keys.
+    fn goes_by_key(&self) -> bool {
+        let page = &self.call.page;
+        let is_beside = matches!(page.next, Next::Offset { .. }) && page.window.is_none();
+        is_beside && page.keyset.is_some() && self.listing.by_key
+    }
+
     /// The list goes on after the last key.
     fn keyed(&self, rows: u64) -> Result<After, SystemFault> {
         let is_end = match (self.more()?, &self.call.page.size) {
@@ -225,6 +234,8 @@ impl Answered<'_> {
             _ if self.is_past(seen) => self.past(),
             true => After::End,
             false if rows == 0 => After::Cut,
+            // Rows that come and go move those that are counted; what comes after a key stays.
+            false if self.goes_by_key() => self.past(),
             false if self.is_past(seen.saturating_add(ahead)) => self.past(),
             false => After::Page(next),
         })

@@ -5,7 +5,7 @@
 //! ones go first, then those that change, then those that leave. A key that the record does not have, one that stands
 //! twice and another order are refused, and so are more changes than the file allows at once.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use bytes::Bytes;
 use compact_str::CompactString;
@@ -22,6 +22,7 @@ use super::{
     native::{NativeAnswer, NativeRequest},
     out::Out,
     outward::{MappingFault, Whose},
+    over::Parent,
     places::elements,
     trie::Raws,
 };
@@ -132,6 +133,8 @@ pub struct Creation {
     pub parts: Vec<PartDraft>,
     /// The fields that are led to a value by the last of them.
     pub leads: Vec<Lead>,
+    /// The parent that it goes to, where it says one.
+    pub over: Option<Arc<Parent>>,
 }
 
 /// The requests that change a record; none where no line's value differs.

@@ -27,6 +27,8 @@ pub(super) enum Step {
     Asked,
     /// From a record to the moment at which the answer it came in was received.
     Received,
+    /// From a record to the parent that its list was asked for.
+    Over,
     /// Into the element of a list whose member of that name has that text.
     Find(Arc<str>, Arc<str>),
 }
@@ -74,15 +76,18 @@ impl Path {
         Ok(Self(steps))
     }
 
-    /// Reads the path of a source, which may begin at a root: `$up.` from an element of a native list, `$answer.`
-    /// or `$head.` from a record; or is `$key` or `$received`.
+    /// Reads the path of a source, which may begin at a root: `$up.` from an element of a native list, `$answer.`,
+    /// `$head.` or `$over.` from a record; or is `$key`, `$received` or `$over`.
     pub(super) fn source(text: &str) -> Result<Self, String> {
         match text {
             "$key" => return Ok(Self(vec![Step::Asked])),
             "$received" => return Ok(Self(vec![Step::Received])),
+            "$over" => return Ok(Self(vec![Step::Over])),
             _ => {}
         }
-        for (root, step) in [("$up.", Step::Up), ("$answer.", Step::Answer), ("$head.", Step::Head)] {
+        let roots =
+            [("$up.", Step::Up), ("$answer.", Step::Answer), ("$head.", Step::Head), ("$over.", Step::Over)];
+        for (root, step) in roots {
             let Some(rest) = text.strip_prefix(root) else { continue };
             let mut steps = vec![step];
             match steps.first() {
@@ -156,7 +161,7 @@ impl Step {
     /// Whether it leads out of what it is read for.
     pub(super) fn is_root(&self) -> bool {
         match self {
-            Self::Up | Self::Answer | Self::Head | Self::Asked | Self::Received => true,
+            Self::Up | Self::Answer | Self::Head | Self::Asked | Self::Received | Self::Over => true,
             Self::Key(_) | Self::Index(_) | Self::Find(..) => false,
         }
     }
@@ -306,6 +311,7 @@ pub(super) fn joined(steps: &[Step], between: char) -> String {
             Step::Head => out.push_str("$head."),
             Step::Asked => out.push_str("$key"),
             Step::Received => out.push_str("$received"),
+            Step::Over => out.push_str("$over"),
             Step::Key(key) => {
                 if !out.is_empty() && !out.ends_with('.') {
                     out.push(between);

@@ -134,7 +134,8 @@ impl Mapping {
         (answer, asked): (&NativeAnswer, Option<&str>),
         wanted: &FieldSet,
     ) -> Result<Inward, SystemFault> {
-        let mut raws = self.raws(answer, asked)?;
+        let named = asked.and_then(|key| self.parent_of(key));
+        let mut raws = self.raws(answer, asked, named.as_deref())?;
         let row = match &self.words.xml {
             Some(names) => {
                 raws.restart(self.frame);
@@ -226,7 +227,8 @@ impl Mapping {
             KeyPlace::Body(_) => Cow::Borrowed(key),
         };
         let is_key = (1..=KEY_BYTES_MAX).contains(&key.len()) && self.key.form().fits(&key);
-        is_key.then(|| CompactString::from(&*key)).ok_or_else(none)
+        let over = answer.over.as_ref().map(|parent| parent.key());
+        self.key.under(over, &key).filter(|_| is_key).ok_or_else(none)
     }
 }
 

@@ -130,7 +130,7 @@ impl Mapping {
         // ORDER: what is written comes over what was there.
         spelt.append(&mut written);
         let given = match before {
-            Before::Told { answer, .. } => self.given(answer, None).map_err(drop)?,
+            Before::Told { answer, .. } => self.given(answer, None, None).map_err(drop)?,
             Before::Nothing | Before::Written { .. } => Vec::new(),
         };
         let mut raws = Raws::new(&self.words.absent).given(given);

@@ -24,6 +24,7 @@ mod codes;
 mod entries;
 mod erps;
 mod fixed;
+mod forks;
 mod forms;
 mod graph;
 mod jq;
@@ -36,6 +37,7 @@ mod merge;
 mod money;
 mod named;
 mod needs;
+mod over;
 mod paging;
 mod parts;
 mod pinned;
@@ -114,6 +116,7 @@ pub(super) fn answer(status: u16, body: &str) -> NativeAnswer {
         headers: HeaderMap::new(),
         body: Bytes::copy_from_slice(body.as_bytes()),
         received: None,
+        over: None,
     }
 }
 

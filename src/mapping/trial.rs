@@ -183,7 +183,7 @@ impl Mapping {
             Err(_) => return Back::Never,
         };
         let now = clock::now().wall;
-        let own = self.native_of(&record, None, now).map(|(own, _, _)| self.told_of(&own));
+        let own = self.native_of(&record, None, now).map(|drafted| self.told_of(&drafted.body));
         match (self.creation_at(&record, None, now), own) {
             (Ok(creation), Ok(record)) => {
                 let NativeRequest { method, target, body, .. } = creation.record;

@@ -192,7 +192,7 @@ impl Node {
             Step::Index(index) => self.items.entry(*index).or_default().reach(rest),
             Step::Find(key, is) => self.found(key, is).reach(rest),
             // A path that begins at a root is outside of this tree.
-            Step::Up | Step::Answer | Step::Head | Step::Asked | Step::Received => self,
+            Step::Up | Step::Answer | Step::Head | Step::Asked | Step::Received | Step::Over => self,
         }
     }
 

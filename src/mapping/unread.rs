@@ -51,6 +51,7 @@ impl Mapping {
             headers: Default::default(),
             body: body.clone(),
             received: None,
+            over: None,
         };
         let all = self.entity.all();
         let listing = match self.inward_of(&self.key.sample(), &answer, &all) {

@@ -204,7 +204,13 @@ fn is_read(record: &Native, path: &str) -> bool {
         let next = match step {
             Step::Key(name) => node.find(name).map(|(_, child)| child),
             Step::Index(_) => node.ways_of(0).next(),
-            Step::Find(..) | Step::Up | Step::Answer | Step::Head | Step::Asked | Step::Received => None,
+            Step::Find(..)
+            | Step::Up
+            | Step::Answer
+            | Step::Head
+            | Step::Asked
+            | Step::Received
+            | Step::Over => None,
         };
         match next {
             Some(next) => node = next,

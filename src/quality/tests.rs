@@ -120,6 +120,7 @@ fn looked(gathering: &Gathering, mapping: &Mapping, wanted: &FieldSet, rows: &st
         headers: HeaderMap::new(),
         body: Bytes::from(format!("{{\"rows\":[{rows}]}}")),
         received: None,
+        over: None,
     };
     let page = mapping.inward_list(&listing, &answer, wanted).unwrap();
     let now = Timestamp::new(second, 0).unwrap();

@@ -226,7 +226,7 @@ impl Upstream {
         let (parts, body) = answer.into_parts();
         let body = gather(body, self.answer_bytes_max, deadline).await.map_err(UpstreamError::of_answer)?;
         let received = Some(Received::at(clock::now().wall));
-        Ok(NativeAnswer { status: parts.status, headers: parts.headers, body, received })
+        Ok(NativeAnswer { status: parts.status, headers: parts.headers, body, received, over: None })
     }
 }
 

@@ -18,7 +18,7 @@ use std::{
 
 use bramka::{
     catalog::Action,
-    mapping::{Before, Inward, Mapping, Settled, System, What},
+    mapping::{Before, Inward, Mapping, NativeAnswer, Settled, System, What},
     schema::{self, Body, FieldSet, LeafId, Record, Schema, Shape, Value, View, json},
     words::{Diagnostics, SystemName, tree, tree::Node},
 };
@@ -50,6 +50,8 @@ const ELSEWHERE: &[(&str, &str, &str)] = &[
     ("shopify-graphql", "Product", "sku"),
     ("shopify-graphql", "Product", "list_price.net_price"),
     ("shopify-graphql", "Product", "gtin"),
+    // Told by the list that it stands in, sent in the address.
+    ("mailchimp", "Subscription", "list.code"),
     // Told by the word that tells its status.
     ("woocommerce", "Order", "fulfillment_status"),
     // Told as a moment, sent as a day.
@@ -81,9 +83,14 @@ impl Subject {
         entity.all().minus(&elsewhere.collect())
     }
 
+    /// An answer of the system that holds a record.
+    fn answer(&self, native: &str) -> NativeAnswer {
+        NativeAnswer { over: self.mapping.any_parent(), ..stored::answer(&self.place.told(native)) }
+    }
+
     fn read(&self, native: &str) -> Result<Inward, TestCaseError> {
         let entity = self.mapping.entity();
-        let answer = stored::answer(&self.place.told(native));
+        let answer = self.answer(native);
         let read = self.mapping.inward_of("7", &answer, &entity.all());
         read.map_err(|fault| TestCaseError::fail(format!("{fault}: {native}")))
     }
@@ -311,7 +318,7 @@ impl Change<'_> {
     fn taken(&self, document: &Json) -> Option<Changed> {
         let (mapping, entity) = (&*self.subject.mapping, self.subject.mapping.entity());
         let constants = self.subject.shown(&self.subject.constants(), &entity.all());
-        let answer = stored::answer(&self.subject.place.told(&self.stored.record));
+        let answer = self.subject.answer(&self.stored.record);
         let mut document = document.clone();
         for _ in 0..12 {
             let proposed = match json::read(entity, document.to_string().as_bytes(), self.view) {

@@ -69,6 +69,7 @@ fn answer(body: String, status: u16, heads: &[(&'static str, &'static str)]) -> 
         headers: heads,
         body: Bytes::from(body),
         received: None,
+        over: None,
     }
 }
 

@@ -75,10 +75,18 @@ fn products_and_stock_are_told_with_exact_numbers() {
     assert_eq!(gate.one("/v1/products?sku=HELP-1")["kind"], "service");
 
     let levels = gate.whole("/v1/stock-levels");
-    assert_eq!(levels.len(), 2, "a service has no stock: {levels:?}");
-    let level = gate.one("/v1/stock-levels?sku=SAND-1");
+    assert_eq!(levels.len(), 4, "two goods in two warehouses, a service has no stock: {levels:?}");
+    let level = gate.one("/v1/stock-levels?sku=SAND-1&location.code=WH");
     assert_eq!([&level["on_hand"], &level["available"], &level["unit"]], ["12.5", "12.5", "KGM"]);
     assert_eq!(level["product"], sand["id"]);
-    // What stands in both warehouses, together.
-    assert_eq!(gate.one("/v1/stock-levels?sku=LAMP-1")["on_hand"], "42.0");
+    // What stands in each warehouse, by itself.
+    let lamps = gate.whole("/v1/stock-levels?sku=LAMP-1&limit=1");
+    let told: Vec<_> = lamps.iter().map(|level| [&level["location"]["code"], &level["on_hand"]]).collect();
+    assert_eq!(told, [["WH", "40.0"], ["WH2", "2.0"]]);
+    assert_eq!(lamps[1]["location"]["name"], "Second warehouse");
+    let id = lamps[1]["id"].as_str().unwrap();
+    let read = gate.get(&format!("/v1/stock-levels/{id}")).expect(200).json();
+    assert_eq!([&read["location"], &read["on_hand"]], [&lamps[1]["location"], &lamps[1]["on_hand"]]);
+    assert_eq!(gate.whole("/v1/stock-levels?location.code[in]=WH2,none").len(), 2);
+    assert_eq!(gate.whole("/v1/stock-levels?location.name=Nowhere"), [Value::Null; 0]);
 }

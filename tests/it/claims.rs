@@ -189,7 +189,10 @@ fn a_condition_that_changed_is_never_told_as_no_change() {
     let (old, new) = two("principals/acme.yaml", moved);
     let ran = diff(old.path(), new.path(), &[]);
     assert_eq!(ran.code, 1, "{ran:?}");
-    assert!(ran.out.contains("? under other conditions: Partner/acme-portal: read, list, update Order"), "{ran:?}");
+    assert!(
+        ran.out.contains("? under other conditions: Partner/acme-portal: read, list, update Order"),
+        "{ran:?}"
+    );
 }
 
 #[test]

@@ -27,7 +27,7 @@ pub(super) fn answer(path: &Path) -> Result<NativeAnswer, VerbError> {
 
 /// An answer that went well, of which nothing but the body is known.
 pub(super) fn of_body(body: Bytes) -> NativeAnswer {
-    NativeAnswer { status: StatusCode::OK, headers: HeaderMap::new(), body, received: None }
+    NativeAnswer { status: StatusCode::OK, headers: HeaderMap::new(), body, received: None, over: None }
 }
 
 fn bytes(path: &Path) -> Result<Bytes, VerbError> {
@@ -68,7 +68,8 @@ fn with_head(whole: &Bytes) -> Result<NativeAnswer, &'static str> {
             let value = HeaderValue::from_str(value.trim());
             headers.append(name, value.map_err(|_ignored| "a header field holds what none can")?);
         }
-        answer = NativeAnswer { status, headers, body: answer.body.slice_ref(rest), received: None };
+        answer =
+            NativeAnswer { status, headers, body: answer.body.slice_ref(rest), received: None, over: None };
     }
     Err("it has more heads than an answer has")
 }

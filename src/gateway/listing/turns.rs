@@ -1,13 +1,44 @@
 //! Whose turn it is in a list of several systems: one after another, in the order in which `serves` names them.
 //!
 //! A system that cannot hold what is asked for is passed over. Where there is one system it is its turn from first to last.
+//! A system that lists its records once for each of some parents does so in their order, one parent after another.
 //! An order of the caller's is left to a system only where no other has records to give; else all are sorted here.
 
+use std::sync::Arc;
+
 use super::{
-    super::{ids, tables},
+    super::{ids, over, tables},
     List, fetched,
 };
-use crate::{catalog::Cursor, config::EntitySource, refusal::Refusal, schema::Filter};
+use crate::{
+    catalog::Cursor,
+    config::EntitySource,
+    mapping::{GoesOn, Listing, Parent},
+    refusal::Refusal,
+    schema::Filter,
+};
+
+/// What the lists of a system run over.
+pub(super) struct Parents {
+    /// In order. INVARIANT: there is one.
+    all: Vec<Arc<Parent>>,
+    /// Whose records are listed.
+    at: usize,
+}
+
+impl Parents {
+    /// The parent whose records are listed.
+    pub(super) fn now(&self) -> Option<&Arc<Parent>> {
+        self.all.get(self.at)
+    }
+
+    /// Turns to the next parent; none after the last.
+    fn next(&mut self) -> Option<Arc<Parent>> {
+        let next = self.all.get(self.at.saturating_add(1))?.clone();
+        self.at = self.at.saturating_add(1);
+        Some(next)
+    }
+}
 
 impl<'a> List<'a> {
     /// Gives the turn to the system of a cursor, or to one after it: where to begin there. None where no system is left.
@@ -23,7 +54,23 @@ impl<'a> List<'a> {
             return Ok(None);
         }
         // Of the place in a system that has nothing to give any more nothing is left.
-        Ok(Some(if self.turn == turn { cursor } else { Cursor { turn: self.number(), ..Cursor::default() } }))
+        let first = |turn| Cursor { turn, ..Cursor::default() };
+        if self.turn != turn {
+            return Ok(Some(first(self.number())));
+        }
+        let Some(parents) = &mut self.parents else { return Ok(Some(cursor)) };
+        match self.source.mapping.parent_at(&parents.all, cursor.native.as_deref()) {
+            None => Err(Refusal::Cursor),
+            Some(Some((at, goes_on))) => {
+                parents.at = at;
+                // Of the place in a parent that is gone nothing is left.
+                Ok(Some(if goes_on == GoesOn::There { cursor } else { first(cursor.turn) }))
+            }
+            Some(None) => {
+                let is_left = self.turn_from(turn.saturating_add(1)).await?;
+                Ok(is_left.then(|| first(self.number())))
+            }
+        }
     }
 
     /// Gives the turn to the first system from a place on that can hold what is asked for. False where there is none.
@@ -38,7 +85,14 @@ impl<'a> List<'a> {
             if asked.as_ref().is_some_and(Filter::is_nothing) {
                 continue;
             }
-            self.asked = asked.or(left);
+            let asked = asked.or(left);
+            let filter = asked.as_ref().unwrap_or(&self.filter);
+            let parents = over::parents(self.exchange, self.admission, source, filter).await?;
+            if parents.as_ref().is_some_and(Vec::is_empty) {
+                continue;
+            }
+            self.parents = parents.map(|all| Parents { all, at: 0 });
+            self.asked = asked;
             self.turn = turn;
             self.give(source);
             // ORDER: before the system is asked for what goes by them.
@@ -49,10 +103,28 @@ impl<'a> List<'a> {
         Ok(false)
     }
 
-    /// Whose turn it is after a page: of the same system where there is a next one. None at the end of the list.
-    pub(super) async fn turn_after(&mut self, next: Option<&str>) -> Result<Option<u8>, Refusal> {
-        let goes_on = next.is_some() || self.turn_from(self.turn.saturating_add(1)).await?;
-        Ok(goes_on.then(|| self.number()))
+    /// Where the list goes on after a page: in the same system where there is a next one. None at the end of the list.
+    pub(super) async fn turn_after(
+        &mut self,
+        listing: &Listing,
+        next: Option<String>,
+    ) -> Result<Option<Cursor>, Refusal> {
+        if next.is_some() {
+            return Ok(Some(Cursor { native: next, skip: 0, turn: self.number() }));
+        }
+        if let Some(parents) = &mut self.parents
+            && let Some(parent) = parents.next()
+        {
+            let native = Some(self.beginning(listing, &parent)?);
+            return Ok(Some(Cursor { native, skip: 0, turn: self.number() }));
+        }
+        let goes_on = self.turn_from(self.turn.saturating_add(1)).await?;
+        Ok(goes_on.then(|| Cursor { turn: self.number(), ..Cursor::default() }))
+    }
+
+    /// The first page of a parent's records.
+    pub(super) fn beginning(&self, listing: &Listing, parent: &Parent) -> Result<String, Refusal> {
+        listing.begins(parent).map_err(|fault| self.exchange.refused_by(self.source.name(), fault))
     }
 
     /// Whether no other system has records to give, from a cursor on.

@@ -8,8 +8,9 @@ use crate::{
         codec::Got,
         errors::SystemFault,
         jq::Jq,
-        model::{EachPart, Held, Mapping, Narrow, Source, Split, What, When},
+        model::{EachPart, Held, Mapping, Narrow, Part, Source, Split, What, When},
         native::NativeAnswer,
+        over::Parent,
         scan::Raw,
         trie::Raws,
     },
@@ -25,23 +26,27 @@ impl Mapping {
         &'a self,
         answer: &'a NativeAnswer,
         asked: Option<&'a str>,
+        parent: Option<&'a Parent>,
     ) -> Result<Raws<'a>, SystemFault> {
-        Ok(Raws::new(&self.words.absent).given(self.given(answer, asked)?))
+        Ok(Raws::new(&self.words.absent).given(self.given(answer, asked, parent)?))
     }
 
-    /// What each record gets of the answer it comes in.
+    /// What each record gets of the answer it comes in, and of the parent that this was asked for.
     pub(in crate::mapping) fn given<'a>(
         &'a self,
         answer: &'a NativeAnswer,
         asked: Option<&'a str>,
+        parent: Option<&'a Parent>,
     ) -> Result<Vec<(u16, Raw<'a>)>, SystemFault> {
-        let Some(around) = &self.around else { return Ok(Vec::new()) };
+        let parent = answer.over.as_deref().or(parent);
+        let mut given: Vec<_> = parent.into_iter().flat_map(Parent::given).collect();
+        let Some(around) = &self.around else { return Ok(given) };
         let head = |name: &http::HeaderName| answer.headers.get(name).and_then(|value| value.to_str().ok());
         let heads = around.heads.iter().map(|(name, to)| (*to, head(name).map_or(Raw::Absent, Raw::Text)));
         let key = around.asked.map(|to| (to, asked.map_or(Raw::Absent, Raw::Text)));
         let received = answer.received.as_ref().map_or(Raw::Absent, |at| Raw::Text(at.as_str()));
         let received = around.received.map(|to| (to, received));
-        let mut given: Vec<_> = heads.chain(key).chain(received).collect();
+        given.extend(heads.chain(key).chain(received));
         if !around.slots.is_empty() {
             let mut raws = Raws::new(&self.words.absent);
             raws.restart(around.frame);
@@ -90,11 +95,16 @@ impl Build<'_, '_> {
         self.raws.left.take(jq, bytes)
     }
 
+    /// Whether a line reads what could mean another field.
+    fn is_open(&self, part: &Part) -> bool {
+        matches!(part, Part::Leaf(line) if self.open.contains(line.leaf))
+    }
+
     pub(super) fn when(&mut self, when: &When, base: usize) -> Came {
         match is_so(self.raws, &when.switches, base) {
             Some(true) => self.part(&when.part, base),
-            Some(false) => Came::Nothing,
-            None => {
+            Some(false) if !self.is_open(&when.part) => Came::Nothing,
+            Some(false) | None => {
                 self.lost(&when.part);
                 Came::Missing
             }

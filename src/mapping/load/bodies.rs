@@ -16,12 +16,12 @@ use crate::{
 };
 
 /// The holes of a list's body, of one that reads a batch, of a read's, of a create's, of an update's and of a delete's.
-pub(super) const OF_LIST: &[&str] = &["fields", "filter", "sort", "limit", "offset", "page", "token"];
+pub(super) const OF_LIST: &[&str] = &["fields", "filter", "sort", "limit", "offset", "page", "token", "over"];
 pub(super) const OF_BATCH: &[&str] = &["keys", "fields"];
-pub(super) const OF_READ: &[&str] = &["key", "fields"];
-pub(super) const OF_CREATE: &[&str] = &["record"];
-pub(super) const OF_UPDATE: &[&str] = &["record", "key", "version"];
-pub(super) const OF_DELETE: &[&str] = &["key", "version"];
+pub(super) const OF_READ: &[&str] = &["key", "fields", "over"];
+pub(super) const OF_CREATE: &[&str] = &["record", "over"];
+pub(super) const OF_UPDATE: &[&str] = &["record", "key", "version", "over"];
+pub(super) const OF_DELETE: &[&str] = &["key", "version", "over"];
 
 /// What stands for the key in the form of a hole.
 const VALUE: &str = "{value}";
@@ -153,6 +153,8 @@ impl Reader<'_> {
                 let (before, after) = form.split_once(VALUE)?;
                 Hole::KeyIn(before.into(), after.into())
             }
+            ("over", None) => Hole::Over,
+            ("over", Some("number")) => Hole::OverNumber,
             ("version", None) => Hole::Version,
             ("keys", None) => Hole::Keys,
             ("keys", Some("number")) => Hole::KeysNumber,

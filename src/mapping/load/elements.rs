@@ -279,6 +279,9 @@ impl Loader<'_> {
             Some(WriteWord::Create) => (true, false),
             Some(WriteWord::Update) => (false, true),
         };
+        if self.is_over(native) && word.is_none_or(|word| word == WriteWord::Create) {
+            return (!at.read_only, false);
+        }
         if native.is_rooted() && word.is_some() && (create || update) {
             self.found.push(
                 Diagnostic::error(
@@ -290,6 +293,11 @@ impl Loader<'_> {
         }
         let may = !at.read_only && !native.is_rooted();
         (create && may, update && may)
+    }
+
+    /// Whether a path is the parent's key, which a new record says in its request.
+    pub(super) fn is_over(&self, path: &Path) -> bool {
+        self.names_over && self.depth == 0 && path.steps() == [Step::Over]
     }
 
     pub(super) fn reads(&mut self, leaf: LeafId, path: &Path) {

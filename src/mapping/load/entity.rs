@@ -6,7 +6,7 @@ use super::{
     Defaults, actions, bodies, calls, cells, choices,
     elements::narrows,
     fields::{FilterLine, Lines, Loader},
-    finds, jq, key, lacks, lists, merged, money, pairs, path_at,
+    finds, jq, key, lacks, lists, merged, money, over, pairs, path_at,
     sets::Within,
 };
 use crate::{
@@ -14,6 +14,7 @@ use crate::{
         check::Sample,
         elsewhere::Elsewhere,
         finding::SetFound,
+        forks,
         key::{Key, KeyPart},
         model::{
             Around, Call, Filterable, KeyForm, Line, ListCall, Mapping, Named, Narrow, ObjectPart, Part,
@@ -67,12 +68,9 @@ pub(super) fn load(
     defaults: &Defaults,
     found: &mut Diagnostics,
 ) -> Option<Mapping> {
-    let mut keys = Keys::of(node, found)?;
+    let (mut keys, mut frame) = (Keys::of(node, found)?, Frame::default());
     let at = address(&mut keys, node, entity, found);
-    let mut frame = Frame::default();
-    let narrow = narrows(keys.take("where"), &mut frame, defaults, found);
-    let key = key::key(keys.take("key"), &narrow, &mut frame, defaults, found);
-    let version = key::version(&mut keys, &mut frame, found);
+    let (narrow, key, version) = named(&mut keys, &mut frame, defaults, found);
     let cells = cells::load(&mut keys, &mut frame, defaults.speaks != Speaks::Xml, found);
     let select = select_words(&mut keys, defaults, found);
     let mut loader = Loader::new(entity, defaults, found);
@@ -85,10 +83,12 @@ pub(super) fn load(
     let actions = actions::load(&mut keys, (entity, defaults), fit, all, &mut frame, found);
     let xml = xml::record(&mut keys, words, [&read, &create, &update], node, found);
     let (samples, watched, requires) = beside(&mut keys, (entity, defaults), create.as_ref(), found);
+    let over = over::load(&mut keys, &frame, (entity, &root), defaults, found);
     let lacks = lacks::load(&mut keys, (entity, &root, &actions), &lists, all, found);
     keys.finish(found);
     // ORDER: every key has been asked for by now, so that all mistakes of the entity are told.
-    let key = key?;
+    let (key, over) = (key?, over?);
+    let key = over::fit_together(node, (over.as_ref(), key, &root), (&at, all, &lists), &frame, found);
     let of = (&key, version.as_ref(), &root, &lines);
     fit_together(node, of, (select.as_ref(), &cells, defaults.speaks), all, &lists, (&mut frame, found));
     xml::check(words, &frame.root, &written, (all, &lists), node, found);
@@ -111,6 +111,7 @@ pub(super) fn load(
         pointers: pointers(entity, &root),
         cells: cells.cells,
         narrow,
+        over,
         set,
         finds: finds || !set_found.is_empty(),
         set_found,
@@ -129,6 +130,19 @@ pub(super) fn load(
         elsewhere: Elsewhere::default(),
         root,
     })
+}
+
+/// What a record is told by: what all have in common, what names one, and what tells whether it changed.
+fn named(
+    keys: &mut Keys<'_>,
+    frame: &mut Frame,
+    defaults: &Defaults,
+    found: &mut Diagnostics,
+) -> (Vec<Narrow>, Option<Key>, Option<Version>) {
+    let narrow = narrows(keys.take("where"), frame, defaults, found);
+    let key = key::key(keys.take("key"), &narrow, frame, defaults, found);
+    let version = key::version(keys, frame, found);
+    (narrow, key, version)
 }
 
 /// What a new record carries besides its fields: what is the same for all or worked out, what is found by a code, and
@@ -164,7 +178,7 @@ fn fit_together(
     key::fit_together(node, (key, version), all, lists, speaks, found);
     no_ambiguous_slots(root, node, found);
     jq::selected(&lines.wholes, select.map(|words| words.under.as_ref()), found);
-    if key.is_parted() && root.parts.iter().any(|named| is_by_itself(&named.part)) {
+    if (key.is_parted() || key.has_over()) && root.parts.iter().any(|named| over::is_by_itself(&named.part)) {
         let text = "elements are not written by themselves where a key has several parts";
         found.push(Diagnostic::error(&node.place, text).help("leave out `parts`"));
     }
@@ -187,11 +201,6 @@ fn fit_together(
     finish(frame, node, found);
 }
 
-/// Whether its elements are written by requests of their own.
-fn is_by_itself(part: &Part) -> bool {
-    matches!(part.bare(), Part::Each(each) if each.parts.is_some())
-}
-
 /// The lines of a record, and what goes along with a new one. Those of rows that are no records as they stand are never
 /// written.
 fn root(
@@ -202,14 +211,16 @@ fn root(
 ) -> (ObjectPart, (Vec<Set>, Vec<SetFound>)) {
     let entity = loader.entity;
     let fields: Option<Node> = keys.required("fields", loader.found);
+    loader.names_over = over::is_sent(node);
     loader.parts = super::parts::PartWords::read(entity, node, loader.found);
-    let root = match fields {
+    let mut root = match fields {
         Some(fields) => {
             let fields = loader.defaults.settled(&fields, loader.found);
             loader.object(&entity.root, &fields, frame, !cells.cells.is_plain())
         }
         None => ObjectPart::default(),
     };
+    forks::find(&mut root);
     loader.lines.unpivoted(cells);
     loader.check_claims();
     money::check(entity, &root, &loader.lines, node, loader.found);
@@ -451,7 +462,8 @@ fn found_by(steps: &[Step]) -> impl Iterator<Item = String> {
         | Step::Answer
         | Step::Head
         | Step::Asked
-        | Step::Received => None,
+        | Step::Received
+        | Step::Over => None,
     })
 }
 

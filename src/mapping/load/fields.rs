@@ -105,6 +105,8 @@ pub(super) struct Loader<'l> {
     pub(super) claims: Vec<super::entries::Claim>,
     /// Whether the object at hand is a place whose switches have been read.
     switched: bool,
+    /// Whether a new record says in its request what parent it goes to.
+    pub(super) names_over: bool,
 }
 
 /// A field that is being mapped.
@@ -136,6 +138,7 @@ impl<'l> Loader<'l> {
             in_entry: false,
             claims: Vec::new(),
             switched: false,
+            names_over: false,
         }
     }
 
@@ -383,8 +386,8 @@ impl<'l> Loader<'l> {
         let codec = Arc::new(codec);
         let slot = super::lines::slot(frame, native, &codec);
         self.reads(leaf, native);
-        let create = !at.read_only && !native.is_rooted();
-        let update = create && !native.finds();
+        let create = !at.read_only && (!native.is_rooted() || self.is_over(native));
+        let update = create && !native.is_rooted() && !native.finds();
         let native = Native::plain(slot, codec, native.clone(), create, update);
         Line { leaf, nullable: at.field.nullable, source: Source::Native(Box::new(native)) }
     }

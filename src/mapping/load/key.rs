@@ -73,12 +73,16 @@ pub(super) fn key(
         );
         return None;
     }
+    if read.iter().skip(1).any(|(at, _)| at.steps() == [Step::Over]) {
+        mistake("`$over` is the first part of a key".to_owned(), "as in `key: [$over, id]`");
+        return None;
+    }
     let odata = matches!(defaults.speaks, Speaks::Odata4 | Speaks::Odata2);
     for (n, (at, form)) in read.iter().enumerate() {
         if read.iter().take(n).any(|(other, _)| other == at) {
             mistake(format!("`{at}` is a part of the key twice"), "name each part once");
         }
-        if odata && !at.steps().iter().all(|step| matches!(step, Step::Key(_))) {
+        if odata && !at.steps().iter().all(|step| matches!(step, Step::Key(_) | Step::Over)) {
             mistake(
                 format!("`{at}` is no name of a property"),
                 "name the properties that OData's keys are of",
@@ -113,10 +117,10 @@ fn of(node: &Node, found: &mut Diagnostics) -> Option<Vec<Path>> {
         expected(&of, &format!("a list of 1 to {DIGESTED_MAX} native paths"), found);
         return None;
     }
-    Some(items.iter().filter_map(|item| path(item, found)).collect())
+    Some(items.iter().filter_map(|item| native(item, found)).collect())
 }
 
-fn one(node: &Node, found: &mut Diagnostics) -> Option<(Path, KeyForm)> {
+pub(super) fn one(node: &Node, found: &mut Diagnostics) -> Option<(Path, KeyForm)> {
     if node.as_text().is_some() {
         return Some((native(node, found)?, KeyForm::Text));
     }
@@ -127,10 +131,10 @@ fn one(node: &Node, found: &mut Diagnostics) -> Option<(Path, KeyForm)> {
     Some((native(&at?, found)?, form?))
 }
 
-/// Where a key stands: a path, or `$key`, of a record that does not say its own.
+/// Where a key stands: a path; `$key`, of a record that does not say its own; or `$over`, the parent.
 fn native(node: &Node, found: &mut Diagnostics) -> Option<Path> {
     match node.as_text() {
-        Some(text @ "$key") => Path::source(text).ok(),
+        Some(text @ ("$key" | "$over")) => Path::source(text).ok(),
         Some(_) | None => path(node, found),
     }
 }
@@ -176,7 +180,7 @@ pub(super) fn fit_together(
     for (name, call) in [("read", read), ("update", update), ("delete", delete)] {
         let Some(call) = call else { continue };
         let by_body = call.body.as_ref().is_some_and(Body::has_key);
-        let names: Vec<_> = key.parts().iter().map(|part| format!("{{key.{}}}", part.name(speaks))).collect();
+        let names: Vec<_> = key.own().map(|(_, part)| format!("{{key.{}}}", part.name(speaks))).collect();
         let whole_by_name = matches!(speaks, Speaks::Odata4 | Speaks::Odata2);
         if key.is_parted() && (by_body || (call.is_keyed && !whole_by_name)) {
             mistake(
@@ -185,7 +189,7 @@ pub(super) fn fit_together(
             );
         }
         let left_out = |(n, part): (usize, &KeyPart)| {
-            part.fixed.is_none() && !call.key_parts.iter().any(|(named, _)| *named == n)
+            part.fixed.is_none() && !part.is_over() && !call.key_parts.iter().any(|(named, _)| *named == n)
         };
         if is_quoted(key, call, speaks) {
             mistake(
@@ -208,7 +212,7 @@ pub(super) fn fit_together(
     }
     let tells_key =
         create.as_ref().is_some_and(|call| matches!(call.returns, Returns::Key(_) | Returns::Keyed(_)));
-    if tells_key && key.only().is_none() {
+    if tells_key && (key.is_parted() || key.is_digest()) {
         mistake(
             "`key_at` tells one value, and this key has several".to_owned(),
             "say `returns: record` or `returns: nothing`, without `key_at`",

@@ -22,6 +22,7 @@ mod live;
 mod merged;
 mod money;
 mod needs;
+mod over;
 mod pages;
 mod parts;
 mod sets;

@@ -105,7 +105,7 @@ pub(super) fn load(
         (Next::None, Some(_)) => Next::Keyset,
         (next, _) => next,
     };
-    if keyset.is_some() && window.is_none() && !matches!(next, Next::Keyset) {
+    if keyset.is_some() && window.is_none() && !matches!(next, Next::Keyset | Next::Offset { .. }) {
         let text = "`keyset` beside another way on says how a list starts anew where its `window` ends";
         found.push(Diagnostic::error(&node.place, text).help("say `window`, or leave out one of the two"));
     }

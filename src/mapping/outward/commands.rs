@@ -55,7 +55,7 @@ impl<'m> Writing<'m> {
         let mut all: Vec<Out> = Vec::new();
         for gone in old.iter().filter(|value| !stays(value)) {
             match key_of(gone, key).filter(|id| takes(remove, id)) {
-                Some(id) => all.push(remove.command(Naming { key: Some(id), version: None }, None)),
+                Some(id) => all.push(remove.command(Naming { key: Some(id), ..Naming::default() }, None)),
                 None => self.fault_here(None, "the system tells no key of what is to be taken out"),
             }
         }
@@ -88,7 +88,7 @@ impl<'m> Writing<'m> {
             match (id, record.is_empty()) {
                 (Some(_), true) => {}
                 (Some(id), false) => {
-                    all.push(change.command(Naming { key: Some(id), version: None }, Some(record)));
+                    all.push(change.command(Naming { key: Some(id), ..Naming::default() }, Some(record)));
                 }
                 (None, _) => all.push(commands.words.add.command(Naming::default(), Some(record))),
             }

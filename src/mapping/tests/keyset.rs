@@ -110,6 +110,40 @@ fn who_is_there_all_along_comes_once_whatever_comes_and_goes_meanwhile() {
 }
 
 #[test]
+fn a_list_that_counts_rows_goes_by_the_key_where_no_other_order_is_asked_for() {
+    let m = listed("offset: skip, size: size, most: 10, keyset: id");
+    let mut ids: BTreeSet<u64> = (1..=60).map(|n| n * 10).collect();
+    let mut at = 0;
+    let (walked, truncated, targets) = walk(&m, 10, |request| {
+        let answer = system(&ids, request);
+        at += 1;
+        ids.remove(&(at * 30));
+        ids.insert(at * 30 + 1);
+        answer
+    });
+    let seen: BTreeSet<u64> = walked.iter().copied().collect();
+    assert_eq!((seen.len(), truncated), (walked.len(), false));
+    assert!(ids.iter().filter(|id| **id % 10 == 0).all(|id| seen.contains(id)));
+    assert!(targets.iter().all(|target| !target.contains("skip")), "{targets:?}");
+    // In an order of the caller's the rows are counted.
+    let by = Sort { leaf: m.entity().leaf_at("updated_at").unwrap(), direction: Direction::Ascending };
+    let listing = m.list(&FieldSet::ID, &Filter::everything(), &[by], None, 10).unwrap();
+    assert!(
+        listing.sort_pushed && listing.request.target.contains("order=at.asc"),
+        "{}",
+        listing.request.target
+    );
+    let page = answer(200, &json!({ "r": rows((1..=10).rev()) }).to_string());
+    let next = m.inward_list(&listing, &page, &FieldSet::ID).unwrap().next.unwrap();
+    let next = m.list(&FieldSet::ID, &Filter::everything(), &[by], Some(&next), 10).unwrap();
+    assert!(
+        next.request.target.contains("skip=10") && !next.request.target.contains("since"),
+        "{}",
+        next.request.target
+    );
+}
+
+#[test]
 fn where_a_window_ends_the_list_begins_anew_after_the_last_key() {
     let ids: BTreeSet<u64> = (1..=83).collect();
     for page in [

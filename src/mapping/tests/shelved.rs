@@ -62,7 +62,9 @@ fn walk(system: &System, answers: &dyn Fn(&str) -> NativeAnswer) -> (Vec<String>
     let all = m.entity().all();
     let (mut ids, mut targets, mut cursor) = (Vec::new(), Vec::new(), None::<String>);
     loop {
-        let listing = m.list(&all, &Filter::everything(), &[], cursor.as_deref(), 2).unwrap();
+        let parent = m.has_parents().then(|| Arc::new(m.parent("16ed227135")));
+        let asked = (&Filter::everything(), &[][..]);
+        let listing = m.list_of(parent.as_ref(), None, &all, asked, cursor.as_deref(), 2).unwrap();
         let page = m.inward_list(&listing, &answers(&listing.request.target), &all).unwrap();
         assert!(!page.truncated);
         ids.extend(page.rows.into_iter().map(|row| row.unwrap().id.to_string()));
@@ -117,7 +119,7 @@ fn an_audience_is_listed_by_offset_up_to_its_total() {
         let rows = rows("contact_id", from..(from + 2).min(4));
         answer(200, &json!({ "members": rows, "total_items": 4 }).to_string())
     });
-    assert_eq!(ids, ["0", "1", "2", "3"]);
+    assert_eq!(ids, ["0", "1", "2", "3"].map(|id| format!("16ed227135,{id}")));
     assert_eq!(targets, ["/lists/16ed227135/members?count=2", "/lists/16ed227135/members?offset=2&count=2"]);
 }
 

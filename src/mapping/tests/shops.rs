@@ -37,6 +37,34 @@ fn a_range_is_the_only_word_on_where_a_page_is() {
 }
 
 #[test]
+fn prices_of_a_shop_whose_floats_leak_are_what_it_keeps_and_that_is_told() {
+    let text = include_str!("../../../policies/systems/catalogue/magento.yaml");
+    let (system, told) = load_text("magento", text, "https://shop.example.com/rest/V1");
+    let m = system.unwrap_or_else(|| panic!("{told}")).entity("Price").unwrap().clone();
+    let all = m.entity().all();
+    let filter =
+        Filter::test(m.entity().leaf_at("sku").unwrap(), schema::Op::Eq, schema::Value::Text("A".into()));
+    let listing = m.list(&all, &filter, &[], None, 50).unwrap();
+    let row = |price: &str, kind: &str| {
+        format!(
+            r#"{{"price":{price},"price_type":"{kind}","website_id":0,"sku":"A","customer_group":"ALL GROUPS","quantity":1}}"#
+        )
+    };
+    let body = format!(
+        "[{},{},{}]",
+        row("29.949999999999999", "fixed"),
+        row("17.00", "fixed"),
+        row("9.9900000000000002", "discount")
+    );
+    let page = m.inward_list(&listing, &answer(200, &body), &all).unwrap();
+    let rows: Vec<_> = page.rows.into_iter().map(Result::unwrap).collect();
+    let told = |row: &Inward| (json(m.entity(), &row.record)["net_price"].clone(), row.findings.len());
+    assert_eq!(told(&rows[0]), ("29.95".into(), 1));
+    assert_eq!(told(&rows[1]), ("17.00".into(), 0));
+    assert_eq!(json(m.entity(), &rows[2].record)["discount"]["value"], "9.99");
+}
+
+#[test]
 fn a_started_second_of_a_wait_counts_whole() {
     let m = crm().entity("Customer").unwrap();
     for (said, after) in [

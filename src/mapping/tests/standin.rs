@@ -51,6 +51,7 @@ fn asked(system: &dyn Answers, request: &NativeRequest, root: &str, token: &str)
         headers: parts.headers,
         body: Bytes::from(body.to_vec()),
         received: None,
+        over: None,
     }
 }
 

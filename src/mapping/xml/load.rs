@@ -327,7 +327,8 @@ fn root(path: &Path) -> Option<&str> {
         | Step::Answer
         | Step::Head
         | Step::Asked
-        | Step::Received => None,
+        | Step::Received
+        | Step::Over => None,
     })
 }
 

@@ -219,7 +219,7 @@ impl Run<'_> {
 }
 
 fn said(status: StatusCode, headers: HeaderMap) -> NativeAnswer {
-    NativeAnswer { status, headers, body: Bytes::new(), received: None }
+    NativeAnswer { status, headers, body: Bytes::new(), received: None, over: None }
 }
 
 /// An answer to a step: its body is of another form than those of the mapping's own requests.

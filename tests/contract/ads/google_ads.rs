@@ -17,7 +17,11 @@ use crate::said::said;
 pub(super) const ROOT: &str = "/v21";
 pub(super) const DEVELOPER_TOKEN: &str = "contract-developer-token";
 pub(super) const NAMES: [&str; 3] = ["Lamps, spring", "O'Brien \\ \"autumn\"", "Zażółć"];
-pub(super) const CAMPAIGNS: usize = 45;
+/// Campaigns of all accounts; the second has the last ones.
+pub(super) const CAMPAIGNS: usize = 47;
+pub(super) const ACCOUNTS: [(&str, std::ops::Range<usize>, &str); 2] =
+    [("1781900691", 0..45, "PLN"), ("5550001112", 45..47, "EUR")];
+const MANAGER: &str = "1234567890";
 const PAGE: usize = 20;
 const DAYS: i8 = 5;
 const FIELDS: &[&str] = &[
@@ -36,7 +40,7 @@ const FIELDS: &[&str] = &[
     "metrics.conversions",
 ];
 
-/// An account with some campaigns.
+/// A manager account, and two with some campaigns.
 pub(super) struct Account;
 
 impl Answers for Account {
@@ -50,13 +54,21 @@ impl Answers for Account {
         if ask.header("developer-token") != Some(DEVELOPER_TOKEN) {
             return wrong(401, "UNAUTHENTICATED", "authenticationError", "DEVELOPER_TOKEN_PARAMETER_MISSING");
         }
-        if ask.header("login-customer-id").is_none_or(|id| !id.bytes().all(|byte| byte.is_ascii_digit())) {
+        if ask.header("login-customer-id") != Some(MANAGER) {
             return wrong(403, "PERMISSION_DENIED", "authorizationError", "USER_PERMISSION_DENIED");
         }
-        if ask.method != Method::POST || ask.path != "/v21/customers/1781900691/googleAds:search" {
+        let path =
+            ask.path.strip_prefix("/v21/customers/").and_then(|rest| rest.strip_suffix("/googleAds:search"));
+        let Some(customer) = path.filter(|_| ask.method == Method::POST) else {
             return refused(404, "NOT_FOUND", "Requested entity was not found.");
-        }
-        match search(&serde_json::from_slice(&ask.body).unwrap_or_default()) {
+        };
+        let asked = serde_json::from_slice(&ask.body).unwrap_or_default();
+        let found = match ACCOUNTS.into_iter().find(|(id, ..)| *id == customer) {
+            Some(account) => search(&asked, &account),
+            None if customer == MANAGER => clients(&asked),
+            None => return wrong(403, "PERMISSION_DENIED", "authorizationError", "USER_PERMISSION_DENIED"),
+        };
+        match found {
             Ok(body) => said(200, &body),
             Err((kind, code)) => wrong(400, "INVALID_ARGUMENT", kind, code),
         }
@@ -75,7 +87,20 @@ fn wrong(status: u16, code: &str, kind: &str, cause: &str) -> Response<Bytes> {
 
 type Wrong = (&'static str, &'static str);
 
-fn search(asked: &Value) -> Result<Value, Wrong> {
+/// An account: its number, which campaigns are its own, and its currency.
+type Client = (&'static str, std::ops::Range<usize>, &'static str);
+
+/// The accounts of the manager.
+fn clients(asked: &Value) -> Result<Value, Wrong> {
+    let query = "SELECT customer_client.id FROM customer_client WHERE customer_client.manager = FALSE AND customer_client.status = 'ENABLED'";
+    if *asked != json!({ "query": query }) {
+        return Err(("queryError", "UNEXPECTED_INPUT"));
+    }
+    let client = |(id, ..): Client| json!({ "customerClient": { "resourceName": format!("customers/{MANAGER}/customerClients/{id}"), "id": id } });
+    Ok(json!({ "results": ACCOUNTS.map(client), "fieldMask": "customerClient.id" }))
+}
+
+fn search(asked: &Value, account: &Client) -> Result<Value, Wrong> {
     let fields = asked.as_object().ok_or(("requestError", "REQUIRED_FIELD_MISSING"))?;
     if fields.contains_key("pageSize") {
         return Err(("requestError", "PAGE_SIZE_NOT_SUPPORTED"));
@@ -99,7 +124,7 @@ fn search(asked: &Value) -> Result<Value, Wrong> {
     if is_daily && !(bounded([">", ">="]) && bounded(["<", "<="])) {
         return Err(("queryError", "MISALIGNED_DATE_FOR_FILTER"));
     }
-    let mut kept: Vec<Row> = rows(is_daily).into_iter().filter(|row| row.passes(&query)).collect();
+    let mut kept: Vec<Row> = rows(is_daily, account).into_iter().filter(|row| row.passes(&query)).collect();
     if let Some((field, down)) = &query.order {
         kept.sort_by_key(|row| row.text(field));
         if *down {
@@ -114,7 +139,7 @@ fn search(asked: &Value) -> Result<Value, Wrong> {
         }
     };
     let mut body = json!({ "fieldMask": query.fields.join(","), "queryResourceConsumption": "96" });
-    let page: Vec<_> = kept.iter().skip(from).take(PAGE).map(|row| row.shown(&query)).collect();
+    let page: Vec<_> = kept.iter().skip(from).take(PAGE).map(|row| row.shown(&query, account.0)).collect();
     if !page.is_empty() {
         body["results"] = page.into();
     }
@@ -127,9 +152,9 @@ fn search(asked: &Value) -> Result<Value, Wrong> {
 /// A row: fields by the names of questions.
 struct Row(Vec<(&'static str, Value)>);
 
-fn rows(is_daily: bool) -> Vec<Row> {
+fn rows(is_daily: bool, (_, own, currency): &Client) -> Vec<Row> {
     let mut rows = Vec::new();
-    for n in 0..CAMPAIGNS {
+    for n in own.clone() {
         let name = NAMES.get(n).map_or_else(|| format!("Campaign {n}"), |name| (*name).to_owned());
         let fields = || {
             vec![
@@ -139,7 +164,7 @@ fn rows(is_daily: bool) -> Vec<Row> {
                 ("campaign.advertising_channel_type", json!(["SEARCH", "DISPLAY", "PERFORMANCE_MAX"][n % 3])),
                 ("campaign_budget.amount_micros", json!((600_000 * (n + 1)).to_string())),
                 ("campaign_budget.period", json!("DAILY")),
-                ("customer.currency_code", json!("PLN")),
+                ("customer.currency_code", json!(currency)),
                 ("customer.time_zone", json!("Europe/Warsaw")),
             ]
         };
@@ -174,8 +199,8 @@ impl Row {
     }
 
     /// What was asked for of it, in the names of answers.
-    fn shown(&self, query: &Query) -> Value {
-        let mut body = json!({ "campaign": { "resourceName": format!("customers/1781900691/campaigns/{}", self.text("campaign.id")) } });
+    fn shown(&self, query: &Query, customer: &str) -> Value {
+        let mut body = json!({ "campaign": { "resourceName": format!("customers/{customer}/campaigns/{}", self.text("campaign.id")) } });
         for (name, value) in self.0.iter().filter(|(name, _)| query.fields.iter().any(|field| field == name))
         {
             let (group, field) = name.split_once('.').unwrap();

@@ -85,7 +85,8 @@ fn is_signed_in(ask: &bramka::demo::standin::Ask) -> bool {
 /// The bodies of the questions that a system was asked.
 fn questions(gate: &Gate) -> Vec<Value> {
     let seen = gate.system.seen().into_iter().filter(|seen| !seen.target.ends_with("/token"));
-    seen.map(|seen| serde_json::from_str(&seen.body).unwrap()).collect()
+    let asked = seen.map(|seen| serde_json::from_str::<Value>(&seen.body).unwrap());
+    asked.filter(|asked| !asked.to_string().contains("FROM customer_client")).collect()
 }
 
 fn figure<'r>(records: &'r [Value], metric: &str, of: impl Fn(&Value) -> bool) -> Vec<&'r str> {
@@ -214,6 +215,20 @@ fn figures_of_campaigns_are_metrics_in_units_and_not_in_micros() {
     assert_eq!(figure(&records, "conversions", is_one), ["0"]);
     let asked = questions(&gate).remove(0)["query"].as_str().unwrap().to_owned();
     assert!(asked.contains("segments.date >= '2026-03-02' AND segments.date <= '2026-03-03'"), "{asked}");
+    // Every account has its own currency.
+    let costs = |account: &str| {
+        gate.system.forget();
+        let path = format!("/v1/metrics?from=2026-03-02&metric=cost&account={account}&limit=100");
+        let costs = gate.whole(&path);
+        let asked = gate.system.seen().into_iter().map(|seen| seen.target);
+        let asked = asked.filter(|target| google_ads::ACCOUNTS.iter().any(|(id, ..)| target.contains(id)));
+        assert!(asked.into_iter().all(|target| target.contains(account)), "the other one is not asked");
+        (costs.len(), costs.first().map(|one| one["currency"].clone()))
+    };
+    for (id, own, currency) in google_ads::ACCOUNTS {
+        assert_eq!(costs(id), (own.len(), Some(json!(currency))));
+    }
+    assert_eq!(costs("none"), (0, None));
     gate.system.forget();
     let one = gate.whole("/v1/metrics?from=2026-03-02&campaign=2000001&metric=clicks");
     assert_eq!(one.len(), 1);

@@ -281,7 +281,9 @@ fn test(leaf: LeafId, text: &str) -> Filter {
 }
 
 fn listed(mapping: &Mapping, filter: &Filter) -> NativeRequest {
-    let list = |filter: &Filter| mapping.list(&FieldSet::ID, filter, &[], None, 10);
+    let parent = mapping.any_parent();
+    let list =
+        |filter: &Filter| mapping.list_of(parent.as_ref(), None, &FieldSet::ID, (filter, &[]), None, 10);
     match list(filter) {
         Err(ListError::Needs(bounds)) => {
             let all = bounds.iter().fold(filter.clone(), |filter, name| filter.and(bound(mapping, name)));

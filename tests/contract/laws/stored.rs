@@ -184,6 +184,7 @@ pub(super) fn answer(body: &str) -> NativeAnswer {
         headers: HeaderMap::new(),
         body: Bytes::copy_from_slice(body.as_bytes()),
         received: None,
+        over: None,
     }
 }
 

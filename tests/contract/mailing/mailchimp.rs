@@ -1,4 +1,4 @@
-//! Mailchimp as it answers: members of one audience with the state of their subscription, whose `id` is worked out of the
+//! Mailchimp as it answers: audiences, and the members of each with the state of their subscription, whose `id` is worked out of the
 //! address and whose `contact_id` stays; reports of what was sent; problem documents. The people are made up.
 
 use std::sync::Arc;
@@ -18,6 +18,9 @@ const KEY: &str = "mc-secret-us3";
 const MEMBERS: usize = 130;
 const REPORTS: usize = 12;
 const LIST: &str = "16ed227135";
+/// Audiences, by their ids and names; most members are of the second.
+const LISTS: [(&str, &str); 3] = [("0a1b2c3d4e", "Nobody yet"), (LIST, "Klienci"), ("9f8e7d6c5b", "Prasa")];
+const PRESS: usize = 25;
 const STATES: [&str; 5] = ["subscribed", "unsubscribed", "cleaned", "pending", "transactional"];
 
 const MAILCHIMP: Subject = Subject {
@@ -34,6 +37,10 @@ const MAILCHIMP: Subject = Subject {
 struct Audience(Mutex<State>);
 
 struct State {
+    /// Ids and names of audiences.
+    lists: Vec<(String, String)>,
+    /// One that is not answered for.
+    broken: Option<String>,
     members: Vec<Map<String, Value>>,
     trouble: Option<u16>,
 }
@@ -86,7 +93,15 @@ impl Answers for Audience {
     fn answer(&self, ask: &Ask) -> Response<Bytes> {
         let mut state = self.0.lock();
         if let Some(switch) = ask.path.strip_prefix("/-/") {
-            state.trouble = switch.parse().ok();
+            match switch.split_once('-') {
+                Some(("lists", many)) => {
+                    let many = many.parse().unwrap();
+                    state.lists = (0..many).map(|n| (format!("{n:010x}"), format!("List {n}"))).collect();
+                }
+                Some(("drop", id)) => state.lists.retain(|(known, _)| known != id),
+                Some(("broken", id)) => state.broken = Some(id.to_owned()),
+                _ => state.trouble = switch.parse().ok(),
+            }
             return nothing(204);
         }
         let secret = ask.header("authorization").and_then(|text| text.strip_prefix("Basic "));
@@ -103,9 +118,8 @@ impl Answers for Audience {
             Some(status) => return nothing(status),
             None => {}
         }
-        let members = format!("/3.0/lists/{LIST}/members");
-        if let Some(rest) = ask.path.strip_prefix(&members) {
-            return state.member(ask, rest.strip_prefix('/'));
+        if let Some(rest) = ask.path.strip_prefix("/3.0/lists") {
+            return state.of_lists(ask, rest);
         }
         match (&ask.method, ask.path.strip_prefix("/3.0/reports")) {
             (&Method::GET, Some("")) => listed(ask, "reports", (0..REPORTS).map(report).collect()),
@@ -127,6 +141,7 @@ fn listed(ask: &Ask, name: &str, mut rows: Vec<Value>) -> Response<Bytes> {
         match (key.as_str(), number) {
             ("offset", Ok(number)) => offset = number,
             ("count", Ok(number)) if number <= 1000 => count = number,
+            ("fields", _) if value == format!("{name}.id,{name}.name,total_items") => {}
             ("status", _) if STATES.contains(&value.as_str()) => rows.retain(|row| row["status"] == *value),
             ("since_last_changed", _) => {
                 rows.retain(|row| row["last_changed"].as_str().unwrap() > value.as_str())
@@ -143,27 +158,56 @@ impl State {
     fn new() -> Self {
         let member = |n: usize| {
             let address = format!("Ewa{n}@example.com");
+            let list = if n < MEMBERS - PRESS { LIST } else { LISTS[2].0 };
             let member = json!({ "id": digest(&address), "email_address": address, "unique_email_id": format!("9b69{n:06}"), "contact_id": contact(n), "full_name": "Ewa Nowak",
                 "status": STATES[n % 5], "consents_to_one_to_one_messaging": true, "merge_fields": { "FNAME": "Ewa", "LNAME": format!("Nowak {n}"), "ADDRESS": "", "PHONE": "", "COMPANY": "" },
                 "ip_signup": "", "timestamp_signup": "", "ip_opt": "203.0.113.7", "timestamp_opt": "2026-05-21T18:04:00+00:00",
-                "last_changed": format!("2026-05-{:02}T19:12:03+00:00", 1 + n % 20), "language": "", "vip": false, "list_id": LIST });
+                "last_changed": format!("2026-05-{:02}T19:12:03+00:00", 1 + n % 20), "language": "", "vip": false, "list_id": list });
             member.as_object().unwrap().clone()
         };
-        Self { members: (0..MEMBERS).map(member).collect(), trouble: None }
+        Self {
+            members: (0..MEMBERS).map(member).collect(),
+            trouble: None,
+            broken: None,
+            lists: LISTS.map(|(id, name)| (id.to_owned(), name.to_owned())).into(),
+        }
     }
 
-    fn member(&mut self, ask: &Ask, key: Option<&str>) -> Response<Bytes> {
-        let Some(key) = key else {
-            return match ask.method {
-                Method::GET => {
-                    let kept = self.members.iter().filter(|member| member["status"] != "archived");
-                    listed(ask, "members", kept.cloned().map(Value::Object).collect())
-                }
-                Method::POST => self.add(ask),
-                _ => missing(),
-            };
+    /// What stands under `/lists`.
+    fn of_lists(&mut self, ask: &Ask, rest: &str) -> Response<Bytes> {
+        let parts: Vec<_> = rest.split('/').skip(1).collect();
+        let lists = self.lists.clone();
+        let is_known = |list: &str| lists.iter().any(|(id, _)| *id == list);
+        if parts.first().is_some_and(|list| self.broken.as_deref() == Some(list)) {
+            return nothing(500);
+        }
+        match parts.as_slice() {
+            [] if ask.method == Method::GET => {
+                let list = |(id, name): &(String, String)| json!({ "id": id, "web_id": 7, "name": name, "stats": { "member_count": 1 } });
+                listed(ask, "lists", lists.iter().map(list).collect())
+            }
+            [list, "members"] if is_known(list) => self.members(ask, list),
+            [list, "members", key] if is_known(list) => self.member(ask, list, key),
+            _ => missing(),
+        }
+    }
+
+    fn members(&mut self, ask: &Ask, list: &str) -> Response<Bytes> {
+        match ask.method {
+            Method::GET => {
+                let kept = self.members.iter().filter(|member| member["status"] != "archived");
+                let kept = kept.filter(|member| member["list_id"] == list);
+                listed(ask, "members", kept.cloned().map(Value::Object).collect())
+            }
+            Method::POST => self.add(ask, list),
+            _ => missing(),
+        }
+    }
+
+    fn member(&mut self, ask: &Ask, list: &str, key: &str) -> Response<Bytes> {
+        let same = |member: &Map<String, Value>| {
+            member["list_id"] == list && (member["id"] == key || member["contact_id"] == key)
         };
-        let same = |member: &Map<String, Value>| member["id"] == key || member["contact_id"] == key;
         let Some(at) = self.members.iter().position(same) else { return missing() };
         match ask.method {
             Method::GET => done(&Value::Object(self.members[at].clone())),
@@ -188,7 +232,7 @@ impl State {
         }
     }
 
-    fn add(&mut self, ask: &Ask) -> Response<Bytes> {
+    fn add(&mut self, ask: &Ask, list: &str) -> Response<Bytes> {
         let sent = match sent(ask) {
             Ok(sent) => sent,
             Err(refusal) => return *refusal,
@@ -203,7 +247,7 @@ impl State {
             return wrong(400, "Invalid Resource", "The resource submitted could not be validated.", &errors);
         }
         let id = digest(address);
-        if self.members.iter().any(|member| member["id"] == *id) {
+        if self.members.iter().any(|member| member["id"] == *id && member["list_id"] == list) {
             let told =
                 format!("{address} is already a list member. Use PUT to insert or update list members.");
             return wrong(400, "Member Exists", &told, &Value::Null);
@@ -220,6 +264,7 @@ impl State {
         fields.as_object_mut().unwrap().extend(given);
         member.insert("merge_fields".into(), fields);
         member.insert("id".into(), id.into());
+        member.insert("list_id".into(), list.into());
         member.insert("contact_id".into(), contact(n).into());
         self.members.push(member.clone());
         done(&Value::Object(member))
@@ -259,23 +304,139 @@ fn whether_somebody_may_be_written_to_is_told_of_each_member() {
     let gate = Gate::open(&MAILCHIMP);
     let all = gate.whole("/v1/subscriptions?limit=30");
     assert_eq!(all.len(), MEMBERS);
+    let of = |list: &str| all.iter().filter(|one| one["list"]["code"] == list).count();
+    assert_eq!(LISTS.map(|(id, _)| of(id)), [0, MEMBERS - PRESS, PRESS], "the members of every audience");
     let states: Vec<_> = all.iter().take(5).map(|one| one["state"].as_str().unwrap()).collect();
     assert_eq!(states, ["subscribed", "unsubscribed", "bounced", "pending", "non_subscribed"]);
-    assert_eq!(all[0]["list"]["code"], LIST);
+    assert_eq!(all[0]["list"], json!({ "code": LIST, "name": "Klienci" }));
     let customers = gate.whole("/v1/customers?limit=100");
     let consents: Vec<_> = customers.iter().take(5).map(|one| one["consents"][0]["state"].clone()).collect();
     let want = ["granted", "withdrawn", "unknown", "pending", "unknown"];
     assert_eq!(consents, want.map(Value::from), "that nobody objected is no consent");
     gate.system.forget();
     assert_eq!(gate.whole("/v1/subscriptions?state=unsubscribed").len(), MEMBERS / 5);
-    assert!(gate.system.seen()[0].target.contains("status=unsubscribed"), "{:?}", gate.system.seen());
+    let seen = gate.system.seen();
+    let asked: Vec<_> = seen.iter().filter(|seen| seen.target.contains("/members")).collect();
+    assert!(
+        !asked.is_empty() && asked.iter().all(|seen| seen.target.contains("status=unsubscribed")),
+        "{seen:?}"
+    );
     assert_eq!(gate.whole(&format!("/v1/subscriptions?address={}", encoded("Ewa7@example.com"))).len(), 1);
+}
+
+#[test]
+fn an_audience_that_is_asked_for_is_the_only_one_that_is_looked_through() {
+    let gate = Gate::open(&MAILCHIMP);
+    let members = || {
+        let seen = gate.system.seen().into_iter().map(|seen| seen.target);
+        let lists =
+            seen.filter_map(|target| Some(target.split("/lists/").nth(1)?.split('/').next()?.to_owned()));
+        lists.collect::<std::collections::BTreeSet<_>>().into_iter().collect::<Vec<_>>()
+    };
+    let of = |filter: &str| {
+        gate.system.forget();
+        (gate.whole(&format!("/v1/subscriptions?limit=40&{filter}")).len(), members())
+    };
+    assert_eq!(of("list.code=9f8e7d6c5b"), (PRESS, vec!["9f8e7d6c5b".to_owned()]));
+    assert_eq!(of("list.name=Prasa"), (PRESS, vec!["9f8e7d6c5b".to_owned()]));
+    assert_eq!(
+        of("list.code[in]=0a1b2c3d4e,9f8e7d6c5b"),
+        (PRESS, vec!["0a1b2c3d4e".into(), "9f8e7d6c5b".into()])
+    );
+    assert_eq!(of("list.code[ne]=16ed227135"), (PRESS, vec!["0a1b2c3d4e".into(), "9f8e7d6c5b".into()]));
+    assert_eq!(of("list.code=none"), (0, Vec::new()), "no audience, no question");
+    // A member is named with its audience; of another one there is no such member.
+    let one = gate.whole("/v1/subscriptions?limit=1&list.name=Prasa").remove(0);
+    let id = one["id"].as_str().unwrap();
+    assert_eq!(gate.get(&format!("/v1/subscriptions/{}", encoded(id))).expect(200).json(), one);
+    let contact = id.split_once(',').unwrap().1;
+    for other in
+        [format!("{LIST},{contact}"), format!("none,{contact}"), format!("..,{contact}"), contact.to_owned()]
+    {
+        gate.get(&format!("/v1/subscriptions/{}", encoded(&other))).refused(404);
+    }
+}
+
+#[test]
+fn more_audiences_than_a_list_runs_over_are_told_with_the_filter_that_chooses() {
+    let gate = Gate::open(&MAILCHIMP);
+    gate.switch("lists-101");
+    let refused = gate.get("/v1/subscriptions").refused(400).json();
+    assert!(
+        refused.to_string().contains("say which are meant, by what `list.code` or `list.name` is equal to"),
+        "{refused}"
+    );
+    assert!(gate.system.seen().iter().all(|seen| !seen.target.contains("/members")));
+    assert_eq!(gate.get("/v1/subscriptions?list.name=List%20100").expect(200).items(), [Value::Null; 0]);
+    gate.switch("lists-100");
+    gate.get("/v1/subscriptions").expect(200);
+}
+
+#[test]
+fn a_list_goes_on_where_it_was_whatever_becomes_of_the_audience() {
+    let gate = Gate::open(&MAILCHIMP);
+    let of = |page: &Value, key: &str| -> Vec<String> {
+        page["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| one["list"][key].as_str().unwrap().to_owned())
+            .collect()
+    };
+    let first = gate.get("/v1/subscriptions?limit=40").expect(200).json();
+    assert_eq!(of(&first, "code"), vec![LIST; 40]);
+    let next = format!("/v1/subscriptions?limit=40&cursor={}", first["next_cursor"].as_str().unwrap());
+    assert_eq!(of(&gate.get(&next).expect(200).json(), "code"), vec![LIST; 40]);
+    // The audience that it stood in is gone: the list goes on with the next one, from its first member.
+    gate.switch(&format!("drop-{LIST}"));
+    let on = gate.get(&next).expect(200).json();
+    assert_eq!((of(&on, "code"), &on["next_cursor"]), (vec![LISTS[2].0.to_owned(); PRESS], &Value::Null));
+    gate.switch(&format!("drop-{}", LISTS[2].0));
+    let on = gate.get(&next).expect(200).json();
+    assert_eq!((of(&on, "code"), &on["next_cursor"]), (Vec::new(), &Value::Null));
+}
+
+#[test]
+fn an_audience_that_is_not_answered_for_refuses_the_list_and_is_not_overlooked() {
+    let gate = Gate::open(&MAILCHIMP);
+    gate.switch(&format!("broken-{}", LISTS[2].0));
+    gate.get("/v1/subscriptions?limit=200").refused(502);
+    // What was full before it is told; behind it the list does not end.
+    let first = gate.get("/v1/subscriptions?limit=10").expect(200).json();
+    assert!(first["next_cursor"].is_string());
+    assert_eq!(gate.whole(&format!("/v1/subscriptions?list.code={LIST}")).len(), MEMBERS - PRESS);
+    // Sorted by the gate all of them are needed.
+    gate.get("/v1/subscriptions?limit=10&sort=address").refused(502);
+}
+
+#[test]
+fn members_of_all_audiences_stand_in_one_order() {
+    let gate = Gate::open(&MAILCHIMP);
+    let all = gate.whole("/v1/subscriptions?limit=50&sort=-address&state=subscribed");
+    let told: Vec<_> = all.iter().map(|one| one["address"].as_str().unwrap().to_owned()).collect();
+    let mut want = told.clone();
+    want.sort_unstable_by(|a, b| b.cmp(a));
+    assert_eq!((told.len(), &told), (MEMBERS / 5, &want));
+}
+
+#[test]
+fn a_new_member_goes_to_the_audience_that_it_names() {
+    let gate = Gate::open(&MAILCHIMP);
+    let new = json!({ "address": "prasa@example.com", "channel": "email", "state": "pending", "list": { "code": "9f8e7d6c5b" } });
+    let made = gate.post("/v1/subscriptions", &new).expect(201).json();
+    assert_eq!(made["list"], json!({ "code": "9f8e7d6c5b", "name": "Prasa" }));
+    assert!(made["id"].as_str().unwrap().starts_with("9f8e7d6c5b,"), "{made}");
+    let sent = gate.changes().remove(0);
+    assert!(sent.target.ends_with("/lists/9f8e7d6c5b/members"), "{}", sent.target);
+    let path = format!("/v1/subscriptions/{}", encoded(made["id"].as_str().unwrap()));
+    assert_eq!(gate.get(&path).expect(200).json(), made);
+    gate.patch(&path, &json!({ "list": { "code": LIST } })).refused(422);
 }
 
 #[test]
 fn a_member_keeps_its_id_when_its_address_changes() {
     let gate = Gate::open(&MAILCHIMP);
-    let path = format!("/v1/customers/{}", contact(7));
+    let path = format!("/v1/customers/{LIST},{}", contact(7));
     let before = gate.get(&path).expect(200).json();
     gate.system.forget();
     let changed =
@@ -298,7 +459,7 @@ fn a_new_member_is_what_it_is_said_to_be_and_a_state_is_never_changed() {
         sent,
         json!({ "email_address": "jan@example.com", "status": "pending", "merge_fields": { "FNAME": "Jan" } })
     );
-    let path = format!("/v1/subscriptions/{}", made["id"].as_str().unwrap());
+    let path = format!("/v1/subscriptions/{}", encoded(made["id"].as_str().unwrap()));
     gate.system.forget();
     gate.patch(&path, &json!({ "state": "subscribed" })).refused(422);
     assert_eq!(gate.changes(), []);

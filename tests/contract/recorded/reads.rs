@@ -51,7 +51,8 @@ fn row(mapping: &Mapping, row: &Result<Inward, RowFault>) -> Value {
 fn page(mapping: &Mapping, answer: &NativeAnswer) -> Result<Value, SystemFault> {
     let all = mapping.entity().all();
     let now = Some(NOW.parse().unwrap());
-    let listing = mapping.list_at(now, &all, (&Filter::everything(), &[]), None, 100).unwrap();
+    let (parent, asked) = (mapping.any_parent(), (&Filter::everything(), &[][..]));
+    let listing = mapping.list_of(parent.as_ref(), now, &all, asked, None, 100).unwrap();
     let page = mapping.inward_list(&listing, answer, &all)?;
     let rows: Vec<_> = page.rows.iter().map(|one| row(mapping, one)).collect();
     Ok(json!({ "rows": rows, "has more": page.next.is_some(), "is cut": page.truncated }))
@@ -59,6 +60,7 @@ fn page(mapping: &Mapping, answer: &NativeAnswer) -> Result<Value, SystemFault> 
 
 fn told(of: &Of, kind: &Is, answer: &NativeAnswer) -> Result<Value, SystemFault> {
     let (mapping, all) = (mapping(of), mapping(of).entity().all());
+    let answer = &NativeAnswer { over: mapping.any_parent(), ..answer.clone() };
     match kind {
         Is::Page(_) => page(mapping, answer),
         Is::Made(_) => Ok(match mapping.made(Action::Create, answer, &all)? {

@@ -29,7 +29,8 @@ fn fault(mapping: &Mapping, on: On, answer: &NativeAnswer) -> SystemFault {
             mapping.inward(answer, &all).unwrap_err()
         }
         On::List => {
-            let listing = mapping.list(&all, &Filter::everything(), &[], None, 10).unwrap();
+            let (parent, asked) = (mapping.any_parent(), (&Filter::everything(), &[][..]));
+            let listing = mapping.list_of(parent.as_ref(), None, &all, asked, None, 10).unwrap();
             mapping.inward_list(&listing, answer, &all).unwrap_err()
         }
     }

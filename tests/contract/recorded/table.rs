@@ -292,7 +292,7 @@ pub(super) const LINES: &[Line] = &[
     // Mailchimp.
     none("mailchimp/campaign.report.json", "not served: the file maps no Campaign and no Metric"),
     error("mailchimp/error.400.problem.json", "mailchimp", "Customer", 400, On::Write),
-    none("mailchimp/lists.json", "the list is in the address of the file"),
+    none("mailchimp/lists.json", "what members are listed over: no record by itself"),
     create(
         "mailchimp/member.create.request.json",
         "mailchimp",
