@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::{
     Outcome,
-    after::{Left, after},
+    after::{Left, after, read_back},
     exchange::Exchange,
     once,
     reading::judged,
@@ -26,10 +26,10 @@ use crate::{
     config::EntitySource,
     idempotency::{AcceptedId, Kept, Terms},
     intake::Head,
-    mapping::NativeAnswer,
+    mapping::{Mapping, NativeAnswer},
     quota::Admission,
     refusal::Refusal,
-    schema::{FieldSet, query},
+    schema::{FieldSet, Record, query},
     store::RepeatsMax,
     upstream::{Unfinished, UpstreamError},
     words::SystemName,
@@ -45,6 +45,10 @@ struct State {
 enum SoFar {
     /// The system has not said.
     UnderWay(Box<Unfinished>),
+    /// The system will not say: the record is looked for by this.
+    Sought(Vec<(String, String)>),
+    /// It was found, by this key.
+    Found(CompactString),
     /// It has said this.
     Ended(NativeAnswer),
 }
@@ -54,12 +58,16 @@ pub(super) async fn keep(
     exchange: &mut Exchange,
     admission: &Admission,
     source: &EntitySource,
+    new: Option<&Record>,
 ) -> Option<AcceptedId> {
-    let left = exchange.unfinished.take()?;
+    let so_far = match exchange.unfinished.take() {
+        Some(left) => SoFar::UnderWay(left),
+        None => SoFar::Sought(source.mapping.sought(new?)?),
+    };
     let core = exchange.core.clone();
     let whose = admission.prospect().caller().facts();
     let entity = source.mapping.entity().name.clone();
-    let state = State { system: source.name().as_str().into(), so_far: SoFar::UnderWay(left) };
+    let state = State { system: source.name().as_str().into(), so_far };
     let (terms, now) = (terms(exchange), exchange.opened.wall);
     let kept =
         core.gate.idempotency.keep_accepted((whose, entity.as_str()), state.to_bytes(), &terms, now).await;
@@ -167,34 +175,73 @@ async fn left(exchange: &mut Exchange, admission: &Admission, id: AcceptedId) ->
         let system = SystemName::from(system.as_str());
         return Err(Refusal::Upstream(system, Box::new(UpstreamError::Superseded)));
     };
-    let answer = match so_far {
-        SoFar::Ended(answer) => answer,
-        SoFar::UnderWay(unfinished) => match asked(exchange, admission, source, &unfinished).await? {
-            Some(answer) => {
-                let state = State { system, so_far: SoFar::Ended(answer.clone()) };
-                if let Err(fault) = core.gate.idempotency.end_accepted(whose, id, state.to_bytes()).await {
-                    let request = exchange.entry.request();
-                    tracing::error!(%request, cause = %fault, "what became of a write is asked for again");
-                }
-                answer
-            }
-            None => {
-                exchange.entry.note("accepted_went", "under_way");
-                return Ok(Asked::UnderWay);
-            }
-        },
+    let ended = match so_far {
+        SoFar::Ended(_) | SoFar::Found(_) => Some(so_far),
+        SoFar::UnderWay(unfinished) => {
+            asked(exchange, admission, source, &unfinished).await?.map(SoFar::Ended)
+        }
+        SoFar::Sought(sought) => spotted(exchange, admission, source, &sought).await?.map(SoFar::Found),
     };
+    let Some(so_far) = ended else {
+        exchange.entry.note("accepted_went", "under_way");
+        return Ok(Asked::UnderWay);
+    };
+    let state = State { system, so_far };
+    if let Err(fault) = core.gate.idempotency.end_accepted(whose, id, state.to_bytes()).await {
+        let request = exchange.entry.request();
+        tracing::error!(%request, cause = %fault, "what became of a write is asked for again");
+    }
+    let left = match state.so_far {
+        SoFar::Ended(answer) => went(exchange, admission, source, &answer).await?,
+        SoFar::Found(key) => read_back(exchange, admission, source, key, None).await,
+        SoFar::UnderWay(_) | SoFar::Sought(_) => Left::Unseen(None),
+    };
+    exchange.entry.note("accepted_went", "made");
+    Ok(Asked::Ended(Box::new(source.clone()), left))
+}
+
+/// What is left behind by a write of which the system says this.
+async fn went(
+    exchange: &mut Exchange,
+    admission: &Admission,
+    source: &EntitySource,
+    answer: &NativeAnswer,
+) -> Result<Left, Refusal> {
     let mapping = &source.mapping;
-    if let Err(fault) = mapping.deleted(&answer) {
+    if let Err(fault) = mapping.deleted(answer) {
         exchange.entry.note("accepted_went", "refused");
         let said = mapping.unquoted(&fault, &[]);
-        let refusal = exchange.change_refused_by(prospect, source.name(), fault);
+        let refusal = exchange.change_refused_by(admission.prospect(), source.name(), fault);
         told_to_operator(exchange, mapping, (&refusal, answer.status), &said);
         return Err(refusal);
     }
-    exchange.entry.note("accepted_went", "made");
-    let left = after(exchange, admission, source, (Action::Create, None), &answer).await;
-    Ok(Asked::Ended(Box::new(source.clone()), left))
+    Ok(after(exchange, admission, source, (Action::Create, None), answer).await)
+}
+
+/// The key of a record that was accepted without one; none where it does not stand in its list.
+async fn spotted(
+    exchange: &mut Exchange,
+    admission: &Admission,
+    source: &EntitySource,
+    sought: &[(String, String)],
+) -> Result<Option<CompactString>, Refusal> {
+    let (mapping, receipt) = (&source.mapping, exchange.entry.fetch(admission));
+    let Some((listing, wanted, filter)) = mapping.seeking(sought) else {
+        return Err(Refusal::Upstream(source.name().clone(), Box::new(UpstreamError::Superseded)));
+    };
+    let request = exchange.traced(listing.request.clone());
+    let (core, began, sent) = (exchange.core.clone(), clock::now(), request.body.len());
+    let answer = match source.upstream.fetch(&core.pools, &receipt, request, exchange.deadline()).await {
+        Ok(answer) => answer,
+        Err(error) => {
+            exchange.called(source.name(), None, began, sent, 0);
+            return Err(exchange.unreached(source.name(), error));
+        }
+    };
+    exchange.called(source.name(), Some(answer.status.as_u16()), began, sent, answer.body.len());
+    let page = core.inward(mapping, &listing, (&answer, &wanted), Mapping::inward_list).await;
+    let page = page.ok_or(Refusal::Broken)?.map_err(|fault| exchange.refused_by(source.name(), fault))?;
+    Ok(mapping.spotted(&page, &filter))
 }
 
 /// What the system says became of it; none where it does not say.
@@ -235,6 +282,8 @@ impl State {
             SoFar::UnderWay(left) => {
                 json!({ "system": system, "left": BASE64.encode(&left.to_bytes()) })
             }
+            SoFar::Sought(sought) => json!({ "system": system, "sought": sought }),
+            SoFar::Found(key) => json!({ "system": system, "found": key.as_str() }),
             SoFar::Ended(NativeAnswer { status, headers, body, .. }) => {
                 let fields: Vec<_> = headers
                     .iter()
@@ -251,26 +300,35 @@ impl State {
     fn of_bytes(bytes: &[u8]) -> Option<Self> {
         let kept: Value = serde_json::from_slice(bytes).ok()?;
         let decoded = |value: &Value| BASE64.decode(value.as_str()?.as_bytes()).ok();
-        let so_far = match kept.get("left") {
-            Some(left) => SoFar::UnderWay(Box::new(Unfinished::of_bytes(&decoded(left)?)?)),
-            None => {
-                let mut headers = HeaderMap::new();
-                for field in kept.get("fields")?.as_array()? {
-                    let [name, value] = field.as_array()?.as_slice() else { return None };
-                    let name = HeaderName::try_from(name.as_str()?).ok()?;
-                    let mut value = HeaderValue::try_from(decoded(value)?).ok()?;
-                    value.set_sensitive(true);
-                    headers.append(name, value);
-                }
-                let status = kept.get("status")?.as_u64().and_then(|status| u16::try_from(status).ok())?;
-                SoFar::Ended(NativeAnswer {
-                    status: StatusCode::from_u16(status).ok()?,
-                    headers,
-                    body: Bytes::from(decoded(kept.get("body")?)?),
-                    received: None,
-                })
-            }
+        let so_far = if let Some(left) = kept.get("left") {
+            SoFar::UnderWay(Box::new(Unfinished::of_bytes(&decoded(left)?)?))
+        } else if let Some(sought) = kept.get("sought") {
+            SoFar::Sought(serde_json::from_value(sought.clone()).ok()?)
+        } else if let Some(key) = kept.get("found") {
+            SoFar::Found(key.as_str()?.into())
+        } else {
+            SoFar::Ended(answered(&kept)?)
         };
         Some(Self { system: kept.get("system")?.as_str()?.into(), so_far })
     }
+}
+
+/// The answer that was kept.
+fn answered(kept: &Value) -> Option<NativeAnswer> {
+    let decoded = |value: &Value| BASE64.decode(value.as_str()?.as_bytes()).ok();
+    let mut headers = HeaderMap::new();
+    for field in kept.get("fields")?.as_array()? {
+        let [name, value] = field.as_array()?.as_slice() else { return None };
+        let name = HeaderName::try_from(name.as_str()?).ok()?;
+        let mut value = HeaderValue::try_from(decoded(value)?).ok()?;
+        value.set_sensitive(true);
+        headers.append(name, value);
+    }
+    let status = kept.get("status")?.as_u64().and_then(|status| u16::try_from(status).ok())?;
+    Some(NativeAnswer {
+        status: StatusCode::from_u16(status).ok()?,
+        headers,
+        body: Bytes::from(decoded(kept.get("body")?)?),
+        received: None,
+    })
 }

@@ -223,7 +223,9 @@ async fn create(
     once::keep(exchange, admission, mapping, &permit, &left);
     let location = location(&permit, &left, head);
     let status = made(exchange, mapping, &left);
-    if let Some(id) = accepted::keep(exchange, admission, source).await {
+    let is_unknown = status == StatusCode::ACCEPTED && matches!(left, Left::Unseen(None));
+    let unknown = permit.new().filter(|_| is_unknown);
+    if let Some(id) = accepted::keep(exchange, admission, source, unknown).await {
         return Ok(unguarded(&permit, accepted::told(&format!("{}/{id}", head.path.as_str()))));
     }
     let answer = echo(exchange, admission, &permit, left, sent.wanted, status);

@@ -87,6 +87,7 @@ mod returned;
 mod scan;
 mod sets;
 mod settled;
+mod sought;
 mod tagged;
 mod time;
 mod trial;

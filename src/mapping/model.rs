@@ -69,6 +69,8 @@ pub struct Mapping {
     pub(super) delete: Option<Call>,
     /// Fields that calls lead to their values.
     pub(super) actions: Vec<super::actions::LedField>,
+    /// What a new record is looked for by that the system names no key of.
+    pub(super) found_by: Vec<LeafId>,
     /// Whether a new record goes again where one of its elements cannot be written.
     pub(super) undo: bool,
     /// Why the others are not there.
