@@ -92,6 +92,7 @@ mod tagged;
 mod time;
 mod trial;
 mod trie;
+mod tuple;
 mod unread;
 mod wait;
 mod watched;

@@ -8,7 +8,7 @@ use compact_str::CompactString;
 
 use super::{
     behind::Behind, body::Body, calc::Calc, choice::Choice, codec::Codec, key::Key, out::Out, path::Path,
-    pattern::Pattern, sets::Set, trie::Node,
+    pattern::Pattern, sets::Set, trie::Node, tuple::Tuple,
 };
 use crate::{
     schema::{Entity, FieldSet, LeafId, Value},
@@ -62,6 +62,8 @@ pub struct Mapping {
     /// Where each leaf is found by the system's filters, every place it is read from; by number of the leaf. None
     /// where one of the places cannot be asked for: the others alone would lose records.
     pub(super) filters: Vec<Vec<Filterable>>,
+    /// How filters speak of references to keys of several parts.
+    pub(super) tuples: Vec<(LeafId, super::tuple::TupleFilter)>,
     pub(super) lists: Vec<ListCall>,
     pub(super) read: Option<Call>,
     pub(super) create: Option<Call>,
@@ -307,6 +309,8 @@ pub(super) enum Source {
     Hole(Box<Held>),
     /// A text of which the beginning stands elsewhere.
     Behind(Box<Behind>),
+    /// A reference to a key of several parts.
+    Tuple(Box<Tuple>),
 }
 
 /// A native scalar, both ways.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{
     Defaults, actions, bodies, calls, cells, choices,
     elements::narrows,
-    fields::{FilterLine, Lines, Loader},
+    fields::{FilterLine, FilterPlace, Lines, Loader},
     finds, jq, key, lacks, lists, merged, money, pairs, path_at,
     sets::Within,
 };
@@ -24,6 +24,7 @@ use crate::{
         sets::Set,
         sought,
         trie::{Frame, KEYS_MAX},
+        tuple::TupleFilter,
         watched::Watched,
         xml,
     },
@@ -96,6 +97,7 @@ pub(super) fn load(
     Some(Mapping {
         around: around(&frame, node, (&lists, update.is_some()), found),
         filters: filters(entity, &lines, select.as_ref(), defaults.speaks),
+        tuples: tuple_filters(&lines, select.as_ref(), defaults.speaks),
         key_names: key_names(&key, select.as_ref(), defaults.speaks),
         select: select.map(|words| select_of(words, &lines, (&key, &cells), version.as_ref(), &narrow)),
         filtered: jq::filtered(&lines.wholes, &root, cells.cells.width()),
@@ -281,6 +283,21 @@ fn filters(
         });
     }
     filters.into_iter().map(Option::unwrap_or_default).collect()
+}
+
+/// How a filter names the parts of references that have several. A field of two such lines is asked for by neither.
+fn tuple_filters(lines: &Lines, select: Option<&SelectWords>, speaks: Speaks) -> Vec<(LeafId, TupleFilter)> {
+    let is_alone = |leaf: LeafId| lines.filters.iter().filter(|line| line.leaf == leaf).count() == 1;
+    let tuples = lines.tuples.iter().filter(|(leaf, _)| is_alone(*leaf));
+    tuples
+        .map(|(leaf, parts)| {
+            let named = |place: &Option<FilterPlace>| {
+                let (path, codec) = place.as_ref()?;
+                Some(Filterable { name: filter_name(path, select, speaks)?.into(), codec: codec.clone() })
+            };
+            (*leaf, TupleFilter { parts: parts.iter().map(named).collect() })
+        })
+        .collect()
 }
 
 /// The JSON Pointer of every mapped leaf.

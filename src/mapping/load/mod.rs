@@ -27,9 +27,11 @@ mod sets;
 mod settings;
 mod switches;
 mod texts;
+mod tuples;
 
 use std::{collections::HashMap, sync::Arc};
 
+use self::tuples::KeyWords;
 use super::{
     check::Sample,
     codec::{Charset, Clear, Forms, Wire},
@@ -193,6 +195,8 @@ pub(super) struct Defaults {
     commands: Option<Arc<CommandWords>>,
     /// Searches for keys.
     finds: HashMap<String, Arc<Find>>,
+    /// What keys of the file's records are made of.
+    keys: KeyWords,
 }
 
 struct Common {
@@ -266,7 +270,9 @@ impl Common {
             dialects,
             commands: None,
             finds: HashMap::new(),
+            keys: KeyWords::default(),
         };
+        defaults.keys = KeyWords::read(node.get("entities"), &defaults.settings);
         // ORDER: all are made of what was read above.
         let xml = enveloped(xml, node, &defaults, found);
         let errors = Errors::load(node.get("errors"), xml.as_ref(), found);
