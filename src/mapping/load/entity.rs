@@ -69,9 +69,8 @@ pub(super) fn load(
     defaults: &Defaults,
     found: &mut Diagnostics,
 ) -> Option<Mapping> {
-    let mut keys = Keys::of(node, found)?;
+    let (mut keys, mut frame) = (Keys::of(node, found)?, Frame::default());
     let at = address(&mut keys, node, entity, found);
-    let mut frame = Frame::default();
     let narrow = narrows(keys.take("where"), &mut frame, defaults, found);
     let key = key::key(keys.take("key"), &narrow, &mut frame, defaults, found);
     let version = key::version(&mut keys, &mut frame, found);
@@ -82,8 +81,7 @@ pub(super) fn load(
     let Loader { lines, written, finds, .. } = loader;
     let lists = lists::load(&mut keys, &at, (entity, defaults), found);
     let [read, create, update, delete] = calls::load(&mut keys, key.as_ref(), defaults, found);
-    let all = [&read, &create, &update, &delete];
-    let fit = (&root, &lines, key.as_ref(), version.as_ref());
+    let (all, fit) = ([&read, &create, &update, &delete], (&root, &lines, key.as_ref(), version.as_ref()));
     let actions = actions::load(&mut keys, (entity, defaults), fit, all, &mut frame, found);
     let xml = xml::record(&mut keys, words, [&read, &create, &update], node, found);
     let (samples, watched, requires) = beside(&mut keys, (entity, defaults), create.as_ref(), found);
@@ -115,10 +113,10 @@ pub(super) fn load(
         cells: cells.cells,
         narrow,
         set,
-        found_by: sought::load(node, entity, (create.as_ref(), &lists), found),
         finds: finds || !set_found.is_empty(),
         set_found,
         requires,
+        found_by: sought::load(node, entity, (create.as_ref(), &lists), found),
         lists,
         read,
         create,

@@ -263,10 +263,7 @@ impl Common {
             settings: texts(node.get("settings"), found),
             absent: absents(node.get("absent"), found),
             clear: clears(node.get("clear"), found),
-            tables: pairs(node.get("tables"), found)
-                .iter()
-                .map(|(k, n)| (k.text.clone(), n.clone()))
-                .collect(),
+            tables: tables(node.get("tables"), found),
             dialects,
             commands: None,
             finds: HashMap::new(),
@@ -280,6 +277,11 @@ impl Common {
         defaults.finds = finds::load(node.get("finds"), &defaults, found);
         Some(Self { speaks, xml, errors, defaults })
     }
+}
+
+/// Value tables, by their names.
+fn tables(node: Option<&Node>, found: &mut Diagnostics) -> HashMap<String, Node> {
+    pairs(node, found).iter().map(|(key, node)| (key.text.clone(), node.clone())).collect()
 }
 
 /// The names of a system's XML, with what stands in its envelopes.

@@ -72,6 +72,17 @@ impl KeyWord {
         self.parts.iter().filter(|(_, fixed)| fixed.is_none()).count()
     }
 
+    /// What of so many places is fixed; none where they are not those of the key.
+    fn of(&self, count: usize) -> Option<Vec<Option<Box<str>>>> {
+        match count {
+            all if all == self.parts.len() => {
+                Some(self.parts.iter().map(|(_, fixed)| fixed.clone()).collect())
+            }
+            free if free == self.free() => Some(vec![None; free]),
+            _ => None,
+        }
+    }
+
     fn told(&self) -> String {
         self.parts.iter().map(|(at, _)| format!("`{at}`")).collect::<Vec<_>>().join(", ")
     }
@@ -118,20 +129,16 @@ impl Loader<'_> {
             self.found.error(&places.place, text);
             return None;
         };
-        let of: Vec<_> = match items.len() {
-            all if all == word.parts.len() => word.parts.iter().map(|(_, fixed)| fixed.clone()).collect(),
-            free if free == word.free() => vec![None; free],
-            other => {
-                let text = format!(
-                    "{other} places for a key of {} parts: `{name}` is named by {}",
-                    word.parts.len(),
-                    word.told()
-                );
-                self.found.push(Diagnostic::error(&places.place, text).help(
-                    "name one native path for each part, in their order; those that `where` fixes may all be left out",
-                ));
-                return None;
-            }
+        let Some(of) = word.of(items.len()) else {
+            let text = format!(
+                "{} places for a key of {} parts: `{name}` is named by {}",
+                items.len(),
+                word.parts.len(),
+                word.told()
+            );
+            let help = "name one native path for each part, in their order; those that `where` fixes may all be left out";
+            self.found.push(Diagnostic::error(&places.place, text).help(help));
+            return None;
         };
         let own = defaults.keys.0.get(self.entity.name.as_str());
         let mut parts = Vec::new();
