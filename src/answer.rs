@@ -197,6 +197,12 @@ impl Answer {
         Self { status: StatusCode::OK, body: body.into(), headers }
     }
 
+    /// A write that a system has accepted, and of which it has not said what became of it.
+    pub fn accepted() -> Self {
+        const TOLD: &[u8] = b"{\"state\":\"accepted\"}";
+        Self { status: StatusCode::ACCEPTED, body: Bytes::from_static(TOLD), headers: Vec::new() }
+    }
+
     /// Nothing but a status.
     pub fn empty(status: StatusCode) -> Self {
         Self { status, body: Bytes::new(), headers: Vec::new() }

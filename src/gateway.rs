@@ -6,6 +6,7 @@
 //! head leaves. Each step takes the proof of the last one by value: leaving one out does not compile. One
 //! snapshot of the bundle is held from the first check to the last entry.
 
+mod accepted;
 mod actions;
 mod after;
 mod bodies;

@@ -82,6 +82,12 @@ yaml_object! {
         pub idempotency_keys_per_principal_max: u32 = 10_000;
         /// The same in all.
         pub idempotency_keys_max: u32 = 50_000;
+        /// How long it can be asked what became of a write that a system accepted and did not finish; 1m or more.
+        pub accepted_kept: Period = Period::secs(7 * 86_400);
+        /// Most such writes of one principal; over it the oldest that has ended goes, and one more cannot be asked for where none has.
+        pub accepted_per_principal_max: u32 = 1_000;
+        /// The same in all.
+        pub accepted_max: u32 = 5_000;
     }
 }
 
@@ -259,6 +265,9 @@ impl Default for Bounds {
             idempotency_kept: Period::secs(86_400),
             idempotency_keys_per_principal_max: 10_000,
             idempotency_keys_max: 50_000,
+            accepted_kept: Period::secs(7 * 86_400),
+            accepted_per_principal_max: 1_000,
+            accepted_max: 5_000,
         }
     }
 }
@@ -364,6 +373,16 @@ impl GatewaySettings {
         }
         if !(Period::secs(60)..=Period::secs(30 * 86_400)).contains(&bounds.idempotency_kept) {
             found.error(place, "`bounds.idempotency_kept` is `1m` to `30d`");
+        }
+        let (per_principal, all) = (bounds.accepted_per_principal_max, bounds.accepted_max);
+        if per_principal == 0 || per_principal > all {
+            found.error(
+                place,
+                "`bounds.accepted_per_principal_max` is 1 or more and at most `bounds.accepted_max`",
+            );
+        }
+        if !(Period::secs(60)..=Period::secs(30 * 86_400)).contains(&bounds.accepted_kept) {
+            found.error(place, "`bounds.accepted_kept` is `1m` to `30d`");
         }
     }
 }

@@ -280,6 +280,8 @@ fn keys_of_repeated_writes_are_kept_for_a_time_and_in_a_number_that_make_sense()
         ("{ idempotency_kept: 31d }", "`bounds.idempotency_kept` is `1m` to `30d`"),
         ("{ idempotency_keys_max: 9999 }", "at most `bounds.idempotency_keys_max`"),
         ("{ idempotency_keys_per_principal_max: 0 }", "is 1 or more"),
+        ("{ accepted_kept: 59s }", "`bounds.accepted_kept` is `1m` to `30d`"),
+        ("{ accepted_max: 999 }", "at most `bounds.accepted_max`"),
     ] {
         let text = format!("gate: demo\nbounds: {bounds}\n");
         let found = told_after("gateway.yaml", "gate: demo\n", &text);

@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     answer::Answer,
+    catalog::Action,
     config::EntitySource,
     mapping::{Inward, Made, Mapping, NativeAnswer, SystemFault},
     policy::{self, Prospect, WritePermit},
@@ -41,17 +42,17 @@ impl Left {
 }
 
 /// What the system holds after the write: as its answer says, or read back where that does not hold all that the
-/// caller's own `read` would have. The tag of a write is the tag of the next read. `key` is the record's in the system.
+/// caller's own `read` would have. The tag of a write is the tag of the next read. `action` is the write, `key` the
+/// record's in the system.
 pub(super) async fn after(
     exchange: &mut Exchange,
     admission: &Admission,
     source: &EntitySource,
-    key: Option<CompactString>,
+    (action, key): (Action, Option<CompactString>),
     answer: &NativeAnswer,
 ) -> Left {
     let (prospect, mapping) = (admission.prospect(), &*source.mapping);
     let seen = seen(mapping, prospect);
-    let action = prospect.operation().action();
     let core = exchange.core.clone();
     let made = core.inward(&source.mapping, &action, (answer, &seen), |mapping, action, answer, seen| {
         mapping.made(*action, answer, seen)

@@ -31,7 +31,7 @@ use crate::{
     refusal::{Form, Refusal, told_faults},
     schema::{FieldSet, Record, value},
     telemetry::{Reason, SystemLabel},
-    upstream::UpstreamError,
+    upstream::{Unfinished, UpstreamError},
     wire::Deadline,
     words::{Channel, Digest, RequestId, StatementId, SystemName},
 };
@@ -60,6 +60,8 @@ pub(super) struct Exchange {
     pub(super) once: Option<Box<Once>>,
     /// How far a change has got.
     pub(super) progress: Progress,
+    /// What the system accepted and did not finish.
+    pub(super) unfinished: Option<Box<Unfinished>>,
     /// What other systems have left untold of the answer.
     pub(super) untold: Vec<Untold>,
     /// How refusals are told here.
@@ -117,6 +119,7 @@ impl Exchange {
                 sent: None,
                 once: None,
                 progress: Progress::Nothing,
+                unfinished: None,
                 untold: Vec::new(),
                 form: Form::Problem,
                 refused: None,

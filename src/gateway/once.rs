@@ -15,7 +15,7 @@ use http::{HeaderName, HeaderValue, StatusCode, header};
 use percent_encoding::utf8_percent_encode;
 
 use super::{
-    Outcome,
+    Outcome, accepted,
     after::{Left, seen},
     exchange::{Exchange, Progress},
     ids,
@@ -26,11 +26,13 @@ use super::{
 use crate::{
     answer::Answer,
     catalog::Operation,
-    idempotency::{Asked, Claim, Earlier, Ended, Fault, KEPT_BYTES_MAX, Kept, KeptRecord, Key, Terms},
+    idempotency::{
+        AcceptedId, Asked, Claim, Earlier, Ended, Fault, KEPT_BYTES_MAX, Kept, KeptRecord, Key, Terms,
+    },
     identity::Facts,
     intake::Head,
     mapping::Mapping,
-    policy::{self, Remembered, Shown, WritePermit},
+    policy::{self, Prospect, Remembered, Shown, WritePermit},
     quota::Admission,
     refusal::Refusal,
     schema::{self, Body, Entity, FieldSet, Record, json},
@@ -102,9 +104,14 @@ pub(super) async fn earlier(
         };
     exchange.entry.note("idempotency", "repeat");
     exchange.entry.note("repeat_of", request);
-    Some(match kept {
-        Ok(kept) => Ok(again(exchange, admission, head, kept, wanted).await),
-        Err(fault) => Err(Refusal::Idempotency(fault)),
+    let kept = match kept {
+        Ok(kept) => kept,
+        Err(fault) => return Some(Err(Refusal::Idempotency(fault))),
+    };
+    // What was accepted then may have been made or refused by now.
+    Some(match Box::pin(accepted::again(exchange, admission, head, kept, wanted)).await {
+        Ok(outcome) => outcome,
+        Err(kept) => Ok(again(exchange, admission, head, kept, wanted).await),
     })
 }
 
@@ -127,23 +134,40 @@ pub(super) fn keep(
     left: &Left,
 ) {
     let Some(once) = exchange.once.as_mut() else { return };
-    let (entity, prospect) = (permit.entity(), admission.prospect());
-    let (record, id) = match left {
-        Left::Whole(record, id) | Left::Part(record, id) => (Some(record), Some(id)),
-        Left::Unseen(id) => (None, id.as_ref()),
-    };
+    let entity = permit.entity();
+    let (record, id) = parts(left);
+    take_down(&mut once.kept, admission.prospect(), mapping, left);
+    once.kept.is_unguarded = permit.unguarded();
+    once.kept.is_id_shown = id.is_some_and(|id| {
+        let record = record.cloned().unwrap_or_else(|| named(entity, id));
+        shows(&policy::echo(permit, record, None), id)
+    });
+}
+
+/// What is known of the record, as far as it is kept.
+pub(super) fn take_down(kept: &mut Kept, prospect: &Prospect, mapping: &Mapping, left: &Left) {
+    let (record, id) = parts(left);
     let is_whole = matches!(left, Left::Whole(..));
     let told = match is_whole {
         true => seen(mapping, prospect),
         false => prospect.reads().union(&FieldSet::ID),
     };
-    once.kept.is_unguarded = permit.unguarded();
-    once.kept.id = id.map(ToString::to_string);
-    once.kept.is_id_shown = id.is_some_and(|id| {
-        let record = record.cloned().unwrap_or_else(|| named(entity, id));
-        shows(&policy::echo(permit, record, None), id)
-    });
-    once.kept.record = record.and_then(|record| kept_record(entity, record, &told, is_whole));
+    kept.id = id.map(ToString::to_string);
+    kept.record = record.and_then(|record| kept_record(mapping.entity(), record, &told, is_whole));
+}
+
+fn parts(left: &Left) -> (Option<&Record>, Option<&CompactString>) {
+    match left {
+        Left::Whole(record, id) | Left::Part(record, id) => (Some(record), Some(id)),
+        Left::Unseen(id) => (None, id.as_ref()),
+    }
+}
+
+/// What it is asked for by that is accepted and not finished.
+pub(super) fn accepted(exchange: &mut Exchange, id: AcceptedId) {
+    if let Some(once) = exchange.once.as_mut() {
+        once.kept.accepted = Some(id.to_string());
+    }
 }
 
 fn kept_record(entity: &Entity, record: &Record, told: &FieldSet, is_whole: bool) -> Option<KeptRecord> {
@@ -197,7 +221,7 @@ fn terms(exchange: &Exchange) -> Terms {
 }
 
 /// The answer to a repeat: the status of then, and what today's `read` shows of what was left behind.
-async fn again(
+pub(super) async fn again(
     exchange: &mut Exchange,
     admission: &Admission,
     head: &Head,
@@ -208,9 +232,14 @@ async fn again(
     let is_unguarded = kept.is_unguarded;
     let answer = shown_again(exchange, admission, head, kept, (status, wanted)).await;
     let answer = answer.unwrap_or_else(|| Answer::empty(status));
+    let answer = replayed(answer);
     let yes = HeaderValue::from_static("true");
-    let answer = answer.with(REPLAYED, yes.clone());
     if is_unguarded { answer.with(HeaderName::from_static("bramka-unguarded"), yes) } else { answer }
+}
+
+/// Says that it was given before.
+pub(super) fn replayed(answer: Answer) -> Answer {
+    answer.with(REPLAYED, HeaderValue::from_static("true"))
 }
 
 /// None where nothing is known or to be shown of the record.

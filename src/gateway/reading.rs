@@ -1,7 +1,7 @@
 //! One record: fetched, mapped, shown or not there.
 
 use super::{
-    Outcome,
+    Outcome, accepted,
     exchange::{Exchange, Side, not_possible},
     ids,
     including::{self, Links},
@@ -15,10 +15,10 @@ use crate::{
     config::EntitySource,
     intake::Head,
     mapping::{FaultKind, Inward, NativeAnswer},
-    policy::{self, Judged, Shown},
+    policy::{self, Judged, Prospect, Shown},
     quota::Admission,
     refusal::Refusal,
-    schema::{FieldSet, query},
+    schema::{FieldSet, Record, query},
 };
 
 use compact_str::CompactString;
@@ -29,6 +29,9 @@ use http::StatusCode;
 pub(super) async fn read(exchange: &mut Exchange, admission: &Admission, head: &Head) -> Outcome {
     let prospect = admission.prospect();
     let Operation::Read(entity, _) = prospect.operation() else { return Err(Refusal::Broken) };
+    if let Some(outcome) = Box::pin(accepted::read(exchange, admission, head)).await {
+        return outcome;
+    }
     let pairs = query::without_include(head.query.as_deref().unwrap_or_default());
     let wanted = query::read_fields(entity, pairs, &prospect.visible());
     let (including, wanted) = including::wanted(exchange, admission, head, wanted).await?;
@@ -58,12 +61,25 @@ pub(super) async fn one(
     let asked = wanted.unwrap_or(visible).union(linking);
     let fetched = needed(&source.mapping, &asked, &visible, &prospect.reads());
     let (_, inward) = fetch(exchange, admission, source, &key, (&fetched, &FieldSet::EMPTY)).await?;
-    exchange.judged_on(prospect, &inward.record, Side::Stored);
-    exchange.recheck(prospect, Some(&inward.record))?;
-    let whose = Subjects::of(entity, &visible).named(entity, &inward.record);
     let links = Links::of(entity, &inward.record, linking);
     let id = ids::of(entity, &inward);
-    let shown = match policy::show(prospect, inward.record, wanted.as_ref()) {
+    let shown = judged(exchange, prospect, inward.record, &id, wanted.as_ref())?;
+    Ok((shown, links))
+}
+
+/// A record as the caller may see it, by the `id` that callers know it by.
+pub(super) fn judged(
+    exchange: &mut Exchange,
+    prospect: &Prospect,
+    record: Record,
+    id: &str,
+    wanted: Option<&FieldSet>,
+) -> Result<Shown, Refusal> {
+    let entity = prospect.operation().entity().ok_or(Refusal::Broken)?;
+    exchange.judged_on(prospect, &record, Side::Stored);
+    exchange.recheck(prospect, Some(&record))?;
+    let whose = Subjects::of(entity, &prospect.visible()).named(entity, &record);
+    let shown = match policy::show(prospect, record, wanted) {
         Judged::Shown(shown) => shown,
         Judged::Denied(grounds) => {
             exchange.entry.decided(&grounds.statements, grounds.detail);
@@ -74,8 +90,8 @@ pub(super) async fn one(
             return Err(Refusal::NoSuchRecord);
         }
     };
-    exchange.shown(&shown, &id, &whose);
-    Ok((shown, links))
+    exchange.shown(&shown, id, &whose);
+    Ok(shown)
 }
 
 /// Asks a serving system for one record by its key there, and others for what they tell of it: its answer, and what it

@@ -57,7 +57,10 @@ pub(super) async fn send(
     let core = exchange.core.clone();
     let quoted = request.body.clone();
     let answer = match source.upstream.effect(&core.pools, receipt, request, exchange.deadline()).await {
-        Ok(answer) => answer,
+        Ok(told) => {
+            exchange.unfinished = told.unfinished;
+            told.answer
+        }
         Err(error) => {
             exchange.called(system, None, began, sent, 0);
             exchange.entry.note("sent", error.sent().as_str());
@@ -88,7 +91,7 @@ pub(super) async fn send(
 }
 
 /// Logs what a system says of a write that it refuses: the caller is not told, and whoever runs the gate is asked.
-fn told_to_operator(
+pub(super) fn told_to_operator(
     exchange: &Exchange,
     mapping: &Mapping,
     (refusal, status): (&Refusal, StatusCode),

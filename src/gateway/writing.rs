@@ -12,7 +12,7 @@ use http::{HeaderValue, Response, StatusCode, header};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::{
-    Outcome, actions,
+    Outcome, accepted, actions,
     after::{Left, after, echo, made, read_back, seen, unguarded},
     bodies::{self, Draft},
     exchange::{self, Exchange, Side, known, not_possible},
@@ -214,7 +214,7 @@ async fn create(
         Creation { record, parts, over, .. } if parts.is_empty() => {
             let answer = effect(exchange, admission, source, &permit, record).await?;
             let answer = NativeAnswer { over, ..answer };
-            after(exchange, admission, source, None, &answer).await
+            after(exchange, admission, source, (Action::Create, None), &answer).await
         }
         creation => {
             let (leads, calls) = (creation.leads.clone(), creation.parts.len().saturating_add(1));
@@ -227,6 +227,11 @@ async fn create(
     once::keep(exchange, admission, mapping, &permit, &left);
     let location = location(&permit, &left, head);
     let status = made(exchange, mapping, &left);
+    let is_unknown = status == StatusCode::ACCEPTED && matches!(left, Left::Unseen(None));
+    let unknown = permit.new().filter(|_| is_unknown);
+    if let Some(id) = accepted::keep(exchange, admission, source, unknown).await {
+        return Ok(unguarded(&permit, accepted::told(&format!("{}/{id}", head.path.as_str()))));
+    }
     let answer = echo(exchange, admission, &permit, left, sent.wanted, status);
     Ok(match location {
         Some(location) => answer.with(header::LOCATION, location),
@@ -323,7 +328,7 @@ async fn done(
         Changes { record: Some(request), parts, .. } if parts.is_empty() => {
             let answer = effect(exchange, admission, source, permit, request).await?;
             let answer = NativeAnswer { over: source.mapping.parent_of(&key), ..answer };
-            after(exchange, admission, source, Some(key), &answer).await
+            after(exchange, admission, source, (Action::Update, Some(key)), &answer).await
         }
         changes => {
             let (leads, calls) = (changes.leads.clone(), changes.calls());

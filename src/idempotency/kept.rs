@@ -18,6 +18,8 @@ pub struct Kept {
     pub is_id_shown: bool,
     /// The record, where it is known and not too large.
     pub record: Option<KeptRecord>,
+    /// By what it is asked for, where it was accepted and not finished.
+    pub accepted: Option<String>,
 }
 
 /// A record as the write left it, before anything was struck or masked.
@@ -39,7 +41,7 @@ impl Kept {
             .map(|record| json!({ "leaves": record.leaves, "whole": record.is_whole, "json": record.json }));
         json!({
             "status": self.status, "unguarded": self.is_unguarded,
-            "id": self.id, "shown": self.is_id_shown, "record": record,
+            "id": self.id, "shown": self.is_id_shown, "record": record, "accepted": self.accepted,
         })
         .to_string()
         .into_bytes()
@@ -69,6 +71,8 @@ impl Kept {
             id: if kept.get("id")?.is_null() { None } else { Some(text(&kept, "id")?) },
             is_id_shown: flag(&kept, "shown")?,
             record,
+            // Earlier versions knew of none.
+            accepted: text(&kept, "accepted"),
         })
     }
 }

@@ -8,6 +8,7 @@
 //! again ([`Kept`]): sealed (AES-256-GCM) under a key of the gate with these digests as associated data, for a time
 //! that `gateway.yaml` says. The gate's answer itself is not kept: what a repeat shows is decided anew.
 
+mod accepted;
 mod kept;
 mod key;
 #[cfg(test)]
@@ -28,6 +29,7 @@ use crate::{
     words::{Digest, RequestId, SecretBytes},
 };
 
+pub use accepted::{AcceptedId, STATE_BYTES_MAX};
 pub use kept::{KEPT_BYTES_MAX, Kept, KeptRecord};
 pub use key::Key;
 
@@ -221,22 +223,30 @@ impl Idempotency {
     }
 
     fn sealed(&self, claim: &Claim, kept: &Kept) -> Result<Vec<u8>, Unspecified> {
-        let mut nonce = [0; NONCE_LEN];
-        rand::fill(&mut nonce)?;
-        let mut sealed = kept.to_bytes();
-        let aad = Aad::from(bound_to(&claim.key, &claim.fingerprint, claim.request));
-        self.seal.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), aad, &mut sealed)?;
-        let mut all = Vec::from(nonce);
-        all.append(&mut sealed);
-        Ok(all)
+        self.sealed_to(bound_to(&claim.key, &claim.fingerprint, claim.request), kept.to_bytes())
     }
 
     fn opened(&self, row: &RepeatRow) -> Option<Kept> {
-        let (nonce, sealed) = row.answer.as_deref()?.split_first_chunk::<NONCE_LEN>()?;
+        let bound = bound_to(&row.key, &row.fingerprint, row.request);
+        Kept::of_bytes(&self.opened_of(bound, row.answer.as_deref()?)?)
+    }
+
+    /// Seals what is bound to something, under a nonce of its own.
+    fn sealed_to(&self, bound: [u8; 32], mut plain: Vec<u8>) -> Result<Vec<u8>, Unspecified> {
+        let mut nonce = [0; NONCE_LEN];
+        rand::fill(&mut nonce)?;
+        let aad = Aad::from(bound);
+        self.seal.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), aad, &mut plain)?;
+        let mut all = Vec::from(nonce);
+        all.append(&mut plain);
+        Ok(all)
+    }
+
+    fn opened_of(&self, bound: [u8; 32], sealed: &[u8]) -> Option<Vec<u8>> {
+        let (nonce, sealed) = sealed.split_first_chunk::<NONCE_LEN>()?;
         let mut sealed = sealed.to_vec();
-        let aad = Aad::from(bound_to(&row.key, &row.fingerprint, row.request));
-        let plain = self.seal.open_in_place(Nonce::assume_unique_for_key(*nonce), aad, &mut sealed).ok()?;
-        Kept::of_bytes(plain)
+        let nonce = Nonce::assume_unique_for_key(*nonce);
+        Some(self.seal.open_in_place(nonce, Aad::from(bound), &mut sealed).ok()?.to_vec())
     }
 
     /// A keyed digest of parts, each with its length.

@@ -47,6 +47,7 @@ fn kept() -> Kept {
             is_whole: true,
             json: r#"{"name":"Ewa Lis"}"#.into(),
         }),
+        accepted: None,
     }
 }
 

@@ -25,9 +25,12 @@ impl Mapping {
                     Got::Missing | Got::Nothing | Got::Assumed(..) | Got::Unknown(..) | Got::Unfit(_) => None,
                 }
             }
-            Source::Join(_) | Source::First(_) | Source::Calc(_) | Source::Hole(_) | Source::Behind(_) => {
-                None
-            }
+            Source::Join(_)
+            | Source::First(_)
+            | Source::Calc(_)
+            | Source::Hole(_)
+            | Source::Behind(_)
+            | Source::Tuple(_) => None,
         }
     }
 }

@@ -439,6 +439,10 @@ impl<'b, 'a> Build<'b, 'a> {
                 let (head, rest) = (behind.head_slot(), behind.rest.slot);
                 self.got(line.leaf, behind.read(self.raws.get(base, head), self.raws.get(base, rest)))
             }
+            Source::Tuple(tuple) => {
+                let raws = self.raws;
+                self.got(line.leaf, tuple.read(|slot| raws.get(base, slot)))
+            }
         }
     }
 

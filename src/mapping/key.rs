@@ -125,10 +125,7 @@ impl Key {
         match (self.has_over(), over) {
             (false, _) => Some(own.into()),
             (true, over) => {
-                let mut key = CompactString::default();
-                push(&mut key, over?);
-                key.push(BETWEEN);
-                push(&mut key, own);
+                let key = joined(&[over?, own]);
                 (key.len() <= KEY_BYTES_MAX).then_some(key)
             }
         }
@@ -147,20 +144,14 @@ impl Key {
         if self.is_digest {
             return self.digested(raws);
         }
-        let (mut key, mut is_empty) = (CompactString::default(), true);
-        for (at, part) in self.free().enumerate() {
-            let text = match raws.get(0, part.slot) {
-                // A part that a record has no value for is empty in all its keys.
-                Raw::Null => Cow::Borrowed(""),
-                raw => raw.text()?,
-            };
-            is_empty &= text.is_empty();
-            if at > 0 {
-                key.push(BETWEEN);
-            }
-            push(&mut key, &text);
-        }
-        (!is_empty && fits(&key)).then_some(key)
+        let told = self.free().map(|part| match raws.get(0, part.slot) {
+            // A part that a record has no value for is empty in all its keys.
+            Raw::Null => Some(Cow::Borrowed("")),
+            raw => raw.text(),
+        });
+        let told: Vec<_> = told.collect::<Option<_>>()?;
+        let key = joined(&told);
+        (!told.iter().all(|text| text.is_empty()) && fits(&key)).then_some(key)
     }
 
     /// The digest of a record's parts; none where one is not told.
@@ -236,14 +227,37 @@ impl KeyPart {
     }
 }
 
-/// Appends a part.
-fn push(key: &mut CompactString, text: &str) {
-    for c in text.chars() {
-        if c == BETWEEN || c == ESCAPE {
-            key.push(ESCAPE);
-        }
-        key.push(c);
+/// The text of several parts; of one it is that part.
+pub(super) fn joined<T: AsRef<str>>(parts: &[T]) -> CompactString {
+    let mut key = CompactString::default();
+    if let [only] = parts {
+        key.push_str(only.as_ref());
+        return key;
     }
+    for (at, part) in parts.iter().enumerate() {
+        if at > 0 {
+            key.push(BETWEEN);
+        }
+        for c in part.as_ref().chars() {
+            if c == BETWEEN || c == ESCAPE {
+                key.push(ESCAPE);
+            }
+            key.push(c);
+        }
+    }
+    key
+}
+
+/// The so many parts of a text; none where it is that of no such key.
+pub(super) fn parted(key: &str, count: usize) -> Option<Vec<Cow<'_, str>>> {
+    if key.is_empty() || key.len() > KEY_BYTES_MAX {
+        return None;
+    }
+    if count == 1 {
+        return Some(vec![Cow::Borrowed(key)]);
+    }
+    let parts: Vec<_> = unescaped(key)?.into_iter().map(Cow::Owned).collect();
+    (parts.len() == count).then_some(parts)
 }
 
 /// The parts of a text; none where a backslash stands before anything but what it is for.

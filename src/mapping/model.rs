@@ -18,6 +18,7 @@ use super::{
     pattern::Pattern,
     sets::Set,
     trie::Node,
+    tuple::Tuple,
 };
 use crate::{
     schema::{Entity, FieldSet, LeafId, Value},
@@ -73,6 +74,8 @@ pub struct Mapping {
     /// Where each leaf is found by the system's filters, every place it is read from; by number of the leaf. None
     /// where one of the places cannot be asked for: the others alone would lose records.
     pub(super) filters: Vec<Vec<Filterable>>,
+    /// How filters speak of references to keys of several parts.
+    pub(super) tuples: Vec<(LeafId, super::tuple::TupleFilter)>,
     pub(super) lists: Vec<ListCall>,
     pub(super) read: Option<Call>,
     pub(super) create: Option<Call>,
@@ -80,6 +83,8 @@ pub struct Mapping {
     pub(super) delete: Option<Call>,
     /// Fields that calls lead to their values.
     pub(super) actions: Vec<super::actions::LedField>,
+    /// What a new record is looked for by that the system names no key of.
+    pub(super) found_by: Vec<LeafId>,
     /// Whether a new record goes again where one of its elements cannot be written.
     pub(super) undo: bool,
     /// Why the others are not there.
@@ -318,6 +323,8 @@ pub(super) enum Source {
     Hole(Box<Held>),
     /// A text of which the beginning stands elsewhere.
     Behind(Box<Behind>),
+    /// A reference to a key of several parts.
+    Tuple(Box<Tuple>),
 }
 
 /// A native scalar, both ways.

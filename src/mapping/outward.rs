@@ -626,6 +626,7 @@ impl<'m> Writing<'m> {
             Source::Hole(held) if held.writes(self.create) => {}
             Source::Hole(_) => self.fault_here(Some(line.leaf), "the system does not let this be set"),
             Source::Behind(behind) => self.behind(line.leaf, behind, new),
+            Source::Tuple(tuple) => self.tuple(line.leaf, tuple, new),
             Source::First(_) | Source::Calc(_) => self.derive(line.leaf, new, None),
         }
     }
@@ -654,6 +655,7 @@ impl<'m> Writing<'m> {
             }
             Source::Hole(held) => held.writes(self.create),
             Source::Behind(behind) => behind.rest.writes(self.create),
+            Source::Tuple(tuple) => tuple.writes(self.create),
             Source::Constant(_) | Source::Join(_) | Source::First(_) | Source::Calc(_) => false,
         };
         is_written && !self.create && self.emptied.contains(line.leaf)

@@ -55,6 +55,9 @@ impl Mapping {
             // Asked of any item each: more may pass than where all is asked of one.
             Filter::Item(_, inner) => self.push(dialect, inner),
             Filter::Test { leaf, op, value } => {
+                if let Some((_, tuple)) = self.tuples.iter().find(|(of, _)| of == leaf) {
+                    return tuple.push(dialect, *op, value);
+                }
                 let places = self.filters.get(usize::from(leaf.0))?;
                 let tests = places.iter().map(|place| test(dialect, place, *op, value));
                 any_of(dialect, tests.collect::<Option<Vec<_>>>()?)
@@ -90,7 +93,7 @@ impl Mapping {
     }
 }
 
-fn any_of(dialect: &Dialect, mut pushes: Vec<Push>) -> Option<Push> {
+pub(super) fn any_of(dialect: &Dialect, mut pushes: Vec<Push>) -> Option<Push> {
     if pushes.len() < 2 {
         return pushes.pop();
     }
@@ -108,7 +111,7 @@ fn any_of(dialect: &Dialect, mut pushes: Vec<Push>) -> Option<Push> {
 }
 
 /// A condition on one native field.
-fn test(dialect: &Dialect, place: &Filterable, op: Op, value: &Value) -> Option<Push> {
+pub(super) fn test(dialect: &Dialect, place: &Filterable, op: Op, value: &Value) -> Option<Push> {
     let wanted: &[Value] = match (op, value) {
         (Op::Ne | Op::Contains | Op::StartsWith | Op::EndsWith, _) => return None,
         (Op::In, Value::List(values)) => values,

@@ -219,6 +219,12 @@ fn settle(part: &Part, shape: &Shape, value: &mut Value) {
                     }
                     return;
                 }
+                Source::Tuple(tuple) => {
+                    if let Ok(cut) = tuple.cut(value) {
+                        *value = cut.back;
+                    }
+                    return;
+                }
                 Source::Constant(_) | Source::Join(_) | Source::First(_) | Source::Calc(_) => return,
             };
             if let Ok((_, back)) = codec.settled(value) {
@@ -285,6 +291,11 @@ fn spell_part(part: &Part, shape: &Shape, value: &Value, into: &mut Vec<(u16, Ou
                 if let Ok(cut) = behind.cut(value) {
                     into.extend(cut.head.map(|(head, out)| (head.slot, out)));
                     into.push((behind.rest.slot, cut.rest.1));
+                }
+            }
+            Source::Tuple(tuple) => {
+                if let Ok(cut) = tuple.cut(value) {
+                    into.extend(cut.parts.into_iter().map(|(part, _, held)| (part.slot, held)));
                 }
             }
             Source::Constant(_) | Source::Join(_) | Source::First(_) | Source::Calc(_) | Source::Hole(_) => {}

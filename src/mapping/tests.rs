@@ -50,6 +50,7 @@ mod shelved;
 mod shops;
 mod standin;
 mod tryton;
+mod tuples;
 mod unread;
 mod values;
 mod write;

@@ -84,6 +84,7 @@ pub(super) fn of_upstream(error: &UpstreamError) -> StatusCode {
         UpstreamError::Timeout { .. } => StatusCode::GATEWAY_TIMEOUT,
         UpstreamError::Upload(error) => of_body(error),
         UpstreamError::BadRequest(_) => StatusCode::BAD_REQUEST,
+        UpstreamError::Superseded => StatusCode::GONE,
         UpstreamError::Connect(_)
         | UpstreamError::Broken { .. }
         | UpstreamError::AnswerTooLarge { .. }
@@ -102,6 +103,7 @@ pub(super) fn upstream_reason(error: &UpstreamError) -> &'static str {
         UpstreamError::Timeout { .. } => "upstream_timeout",
         UpstreamError::Upload(_) => "upload",
         UpstreamError::BadRequest(_) => "upstream_bad_request",
+        UpstreamError::Superseded => "upstream_superseded",
         UpstreamError::Connect(_) => "upstream_connect",
         UpstreamError::Broken { .. } => "upstream_broken",
         UpstreamError::AnswerTooLarge { .. } => "upstream_answer_too_large",
@@ -122,6 +124,10 @@ pub(super) fn upstream_told(error: &UpstreamError) -> (&'static str, &'static st
         }
         UpstreamError::Timeout { .. } => ("timeout", "the system took too long", None),
         UpstreamError::Upload(error) => ("body", "the body was not accepted", body_detail(error)),
+        UpstreamError::Superseded => {
+            let detail = "the policies changed since; look for the record before it is sent again";
+            ("superseded", "what became of it cannot be asked any more", Some(detail.into()))
+        }
         UpstreamError::BadRequest(why) => {
             ("head", "the request cannot be passed on", Some((*why).to_owned()))
         }

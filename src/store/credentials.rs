@@ -298,7 +298,8 @@ impl Store {
     }
 
     /// Forgets what ended a day ago or earlier: tokens, signing keys without any, quota of days gone by, changes
-    /// that nothing alive depends on; and writes that were kept for their repeats, as soon as they end.
+    /// that nothing alive depends on; and writes that were kept for their repeats, or for who asks what became of them,
+    /// as soon as they end.
     ///
     /// # Errors
     /// The store did not take it.
@@ -316,6 +317,7 @@ impl Store {
             let yesterday = now.as_second().div_euclid(86_400) - 1;
             transaction.execute("DELETE FROM quota WHERE day < ?1", [yesterday])?;
             transaction.execute("DELETE FROM repeats WHERE ends_at <= ?1", [millis(now)])?;
+            transaction.execute("DELETE FROM accepted WHERE ends_at <= ?1", [millis(now)])?;
             transaction.commit()?;
             Ok(())
         })

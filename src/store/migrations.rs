@@ -145,6 +145,19 @@ CREATE TABLE quality_references (
 CREATE INDEX quality_references_by_age ON quality_references (system, seen_at);
 CREATE INDEX quality_references_by_target ON quality_references (target_entity, target);
 ",
+    "
+CREATE TABLE accepted (
+    key BLOB NOT NULL UNIQUE,
+    principal BLOB NOT NULL,
+    progress TEXT NOT NULL,
+    begun_at INTEGER NOT NULL,
+    ends_at INTEGER NOT NULL,
+    state BLOB NOT NULL
+) STRICT;
+CREATE INDEX accepted_by_principal ON accepted (principal, begun_at);
+CREATE INDEX accepted_by_age ON accepted (begun_at);
+CREATE INDEX accepted_by_end ON accepted (ends_at);
+",
 ];
 
 /// Brings the tables to this program's version, each version in one transaction.

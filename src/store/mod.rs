@@ -8,6 +8,7 @@
 //!
 //! Room is set aside beside the file and given up for what takes something back: a full disk keeps nothing alive.
 
+mod accepted;
 mod admin;
 mod credentials;
 mod crosswalk;
@@ -34,6 +35,7 @@ use tokio::sync::oneshot;
 
 use room::{Inode, Room};
 
+pub use accepted::{AcceptedRow, Progress};
 pub use crosswalk::{Doing, NativeKey, Swap, Swapped};
 pub use quality::{Forget, LookedRow, Oldest, QualityRow, QualitySeen};
 pub use quota::Lease;

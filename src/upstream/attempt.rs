@@ -14,7 +14,7 @@ use super::{
     balance::Picked,
     breaker::Pass,
     forward,
-    sign_in::{Chosen, Delivery, Next, Proof, Run},
+    sign_in::{Chosen, Delivery, Next, Proof, Refused, Run, Unfinished, accepted},
 };
 use crate::{
     body::Body,
@@ -34,6 +34,22 @@ pub(super) struct Attempt<'a> {
     pub(super) proof: Option<&'a Proof>,
     pub(super) deadline: Deadline,
     pub(super) now: Now,
+}
+
+/// What a mapped call came to.
+#[derive(Debug)]
+pub struct Told {
+    /// The answer.
+    pub answer: NativeAnswer,
+    /// What the system has taken and not finished, where the answer says so and it can be asked for later.
+    pub unfinished: Option<Box<Unfinished>>,
+}
+
+/// How far asking for what was left unfinished got.
+pub(super) enum Followed {
+    Told(Told),
+    /// Our sign-in was refused.
+    Spent(Refused),
 }
 
 /// What a try of a passed-through call came to.
@@ -61,14 +77,14 @@ impl Upstream {
         self: &Arc<Self>,
         mut request: Request<Body>,
         attempt: &Attempt<'_>,
-    ) -> Result<NativeAnswer, UpstreamError> {
+    ) -> Result<Told, UpstreamError> {
         let departed = self.depart(attempt.now)?;
         let origin = attempt.origin(departed.flight.origin(attempt.chosen.number)?);
         if let Some(delivery) = self.delivery.as_ref().filter(|delivery| delivery.takes(&request)) {
             // Boxed: seldom taken, and large.
             let result = Box::pin(self.delivered(delivery, request, origin, attempt)).await;
             departed.arrive(match &result {
-                Ok(answer) => Some(!is_unavailable(answer.status)),
+                Ok(told) => Some(!is_unavailable(told.answer.status)),
                 Err(error) => error.verdict(),
             });
             return result;
@@ -84,7 +100,7 @@ impl Upstream {
             Ok(answer) => Some(!is_unavailable(answer.status)),
             Err(error) => error.verdict(),
         });
-        result
+        result.map(Told::from)
     }
 
     /// Sends a record in steps. Once it is out, whatever else fails leaves it accepted.
@@ -94,7 +110,7 @@ impl Upstream {
         request: Request<Body>,
         origin: &Arc<Origin>,
         attempt: &Attempt<'_>,
-    ) -> Result<NativeAnswer, UpstreamError> {
+    ) -> Result<Told, UpstreamError> {
         let mut run = delivery.begin(request.into_body())?;
         loop {
             let now = clock::now();
@@ -105,13 +121,60 @@ impl Upstream {
                     None => return Err(error),
                 },
             };
-            match next {
-                Next::Send => {}
+            let next = match next {
                 Next::Wait(every) if Deadline::after(clock::now(), every) < attempt.deadline => {
                     tokio::time::sleep(every).await;
+                    continue;
                 }
-                Next::Wait(_) => return run.late(now.wall),
-                Next::Done(answer) => return Ok(answer),
+                Next::Wait(_) => run.late(now.wall)?,
+                next @ (Next::Send | Next::Done(_) | Next::Accepted) => next,
+            };
+            if let Some(told) = Told::at_the_end(next, &run) {
+                return Ok(told);
+            }
+        }
+    }
+
+    /// Asks what became of a record that was left unfinished: once, whoever wants to know more asks again.
+    pub(super) async fn followed(
+        self: &Arc<Self>,
+        run: &mut Run<'_>,
+        attempt: &Attempt<'_>,
+    ) -> Result<Followed, UpstreamError> {
+        let departed = self.depart(attempt.now)?;
+        let origin = attempt.origin(departed.flight.origin(attempt.chosen.number)?);
+        let result = self.asked_on(run, origin, attempt).await;
+        departed.arrive(match &result {
+            Ok(_) => Some(true),
+            Err(error) => error.verdict(),
+        });
+        result
+    }
+
+    async fn asked_on(
+        &self,
+        run: &mut Run<'_>,
+        origin: &Arc<Origin>,
+        attempt: &Attempt<'_>,
+    ) -> Result<Followed, UpstreamError> {
+        loop {
+            let now = clock::now();
+            let next = match self.step(run, origin, attempt, now).await {
+                Ok(answer) => {
+                    let (signed_in, body) = (attempt.chosen.signed_in, Some(&*answer.body));
+                    if let Some(refused) = signed_in.refused(answer.status, &answer.headers, body) {
+                        return Ok(Followed::Spent(refused));
+                    }
+                    run.came(answer, now.wall)?
+                }
+                Err(error) => run.lost(now.wall).ok_or(error)?,
+            };
+            let next = match next {
+                Next::Wait(_) => run.late(now.wall)?,
+                next @ (Next::Send | Next::Done(_) | Next::Accepted) => next,
+            };
+            if let Some(told) = Told::at_the_end(next, run) {
+                return Ok(Followed::Told(told));
             }
         }
     }
@@ -227,6 +290,23 @@ impl Upstream {
         let body = gather(body, self.answer_bytes_max, deadline).await.map_err(UpstreamError::of_answer)?;
         let received = Some(Received::at(clock::now().wall));
         Ok(NativeAnswer { status: parts.status, headers: parts.headers, body, received, over: None })
+    }
+}
+
+impl Told {
+    /// What a record that goes in steps came to; none where it goes on.
+    fn at_the_end(next: Next, run: &Run<'_>) -> Option<Self> {
+        match next {
+            Next::Send | Next::Wait(_) => None,
+            Next::Done(answer) => Some(answer.into()),
+            Next::Accepted => Some(Self { answer: accepted(), unfinished: run.unfinished().map(Box::new) }),
+        }
+    }
+}
+
+impl From<NativeAnswer> for Told {
+    fn from(answer: NativeAnswer) -> Self {
+        Self { answer, unfinished: None }
     }
 }
 

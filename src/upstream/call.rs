@@ -7,9 +7,9 @@ use tower::retry::budget::Budget;
 
 use super::{
     SignInError, Upstream, UpstreamError,
-    attempt::{Attempt, Flight, Streamed, is_unavailable},
+    attempt::{Attempt, Flight, Followed, Streamed, Told, is_unavailable},
     pace::Early,
-    sign_in::{About, Chosen, Proof, Refused, SignedIn, settings::CallKind},
+    sign_in::{About, Chosen, Proof, Refused, SignedIn, Unfinished, settings::CallKind},
 };
 use crate::{
     audit::{Effect, Fetch, Receipt},
@@ -95,7 +95,8 @@ impl Upstream {
         request: NativeRequest,
         deadline: Deadline,
     ) -> Result<NativeAnswer, UpstreamError> {
-        self.native(core, Asker::of(receipt), &request, CallKind::Reading, deadline).await
+        let told = self.native(core, Asker::of(receipt), &request, CallKind::Reading, deadline).await?;
+        Ok(told.answer)
     }
 
     /// A changing call: sent once. It is tried again only while certainly nothing was sent, or when the system
@@ -109,8 +110,40 @@ impl Upstream {
         receipt: Receipt<Effect>,
         request: NativeRequest,
         deadline: Deadline,
-    ) -> Result<NativeAnswer, UpstreamError> {
+    ) -> Result<Told, UpstreamError> {
         self.native(core, Asker::of(&receipt), &request, CallKind::Changing, deadline).await
+    }
+
+    /// Asks what became of a change that was left unfinished. It only asks, by the sign-in of the change.
+    ///
+    /// # Errors
+    /// [`UpstreamError`]; none of them says that nothing became of it.
+    pub async fn follow(
+        self: &Arc<Self>,
+        core: &CorePools,
+        receipt: &Receipt<Fetch>,
+        left: &Unfinished,
+        deadline: Deadline,
+    ) -> Result<Told, UpstreamError> {
+        let asker = Asker::of(receipt);
+        let run = self.delivery.as_ref().and_then(|delivery| delivery.resume(left));
+        let mut run = run.ok_or(UpstreamError::Superseded)?;
+        let _counted = self.enter(asker)?;
+        let mut now = clock::now();
+        let deadline = deadline.sooner(Deadline::after(now, self.clocks.call));
+        let mut tries = self.tries();
+        let chosen @ Chosen { signed_in, .. } = self.sign_ins.choose(CallKind::Changing, asker.about);
+        loop {
+            let proof = proof(signed_in, &Method::GET, deadline, &mut now).await?;
+            let attempt = Attempt { core, id: asker.id, chosen, proof: proof.as_ref(), deadline, now };
+            match self.followed(&mut run, &attempt).await? {
+                Followed::Told(told) => return Ok(told),
+                Followed::Spent(refused) if tries.renews(signed_in, refused, proof.as_ref()) => {
+                    now = clock::now();
+                }
+                Followed::Spent(_) => return Err(UpstreamError::SignIn(SignInError::Spent)),
+            }
+        }
     }
 
     /// A passed-through call: `request` comes from [`Upstream::forward`]; both bodies are streamed. The deadline
@@ -137,7 +170,7 @@ impl Upstream {
         request: &NativeRequest,
         kind: CallKind,
         deadline: Deadline,
-    ) -> Result<NativeAnswer, UpstreamError> {
+    ) -> Result<Told, UpstreamError> {
         let _counted = self.enter(asker)?;
         let mut now = clock::now();
         let deadline = deadline.sooner(Deadline::after(now, self.clocks.call));
@@ -149,7 +182,8 @@ impl Upstream {
             let outgoing = self.outgoing(request)?;
             let attempt = Attempt { core, id, chosen, proof: proof.as_ref(), deadline, now };
             match self.gathered(outgoing, &attempt).await {
-                Ok(answer) => {
+                Ok(told) => {
+                    let answer = &told.answer;
                     let body = Some(&*answer.body);
                     if let Some(refused) = signed_in.refused(answer.status, &answer.headers, body) {
                         if tries.renews(signed_in, refused, proof.as_ref()) {
@@ -158,13 +192,13 @@ impl Upstream {
                         }
                         return match refused {
                             // Whoever reads the answer knows what it means.
-                            Refused::Unauthorized => Ok(answer),
+                            Refused::Unauthorized => Ok(told),
                             Refused::Named | Refused::Csrf => Err(UpstreamError::SignIn(SignInError::Spent)),
                         };
                     }
                     let elsewhere = kind == CallKind::Reading && self.balance.len() > 1;
                     if !(elsewhere && is_unavailable(answer.status) && self.may_try(&mut tries, asker)) {
-                        return Ok(answer);
+                        return Ok(told);
                     }
                 }
                 Err(error) => {

@@ -66,6 +66,9 @@ pub enum UpstreamError {
     /// The request cannot be sent as it is.
     #[error("the request cannot be sent: {0}")]
     BadRequest(&'static str),
+    /// What was left unfinished cannot be asked for any more.
+    #[error("the steps of `delivers` are others than those it was sent by")]
+    Superseded,
 }
 
 /// Whose calls are meant.
@@ -172,6 +175,7 @@ impl UpstreamError {
             | Self::BreakerOpen { .. }
             | Self::Connect(_)
             | Self::SignIn(_)
+            | Self::Superseded
             | Self::BadRequest(_) => Sent::No,
             Self::AnswerTooLarge { .. } | Self::BadAnswer(_) | Self::Upload(_) => Sent::Maybe,
             Self::Timeout { sent, .. } | Self::Broken { source: Broken { sent, .. } } => *sent,
@@ -200,6 +204,7 @@ impl UpstreamError {
             | Self::BreakerOpen { .. }
             | Self::SignIn(_)
             | Self::BadRequest(_)
+            | Self::Superseded
             | Self::Upload(_) => None,
         }
     }
@@ -216,6 +221,7 @@ impl UpstreamError {
             | Self::BreakerOpen { .. }
             | Self::SignIn(_)
             | Self::BadRequest(_)
+            | Self::Superseded
             | Self::BadAnswer(_)
             | Self::AnswerTooLarge { .. }
             | Self::Upload(_) => false,

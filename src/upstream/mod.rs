@@ -34,6 +34,7 @@ use std::{
 use http::{HeaderName, HeaderValue};
 use tower::retry::budget::TpsBudget;
 
+pub use attempt::Told;
 pub use bridge::{BridgeClocks, BridgeEnd, Bridged, bridge};
 pub use call::{CorePools, Opened, Slot};
 pub use configure::{Finder, Means, Registry};
@@ -41,6 +42,7 @@ pub use error::{Asked, Broken, SignInError, UpstreamError};
 pub use forward::{OnBehalf, Passed};
 pub use health::Checked;
 pub use settings::{KEYS, Settings};
+pub use sign_in::Unfinished;
 
 use crate::{
     wire::Clocks,

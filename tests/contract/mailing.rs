@@ -60,7 +60,13 @@ impl Answers for Lists {
         }
         let mut contacts = self.0.lock();
         match (&ask.method, ask.path.strip_prefix("/v3/contacts")) {
-            (&Method::GET, Some("")) => listed(&contacts, &ask.query),
+            (&Method::GET, Some("")) => {
+                let there: Vec<_> =
+                    contacts.iter().filter(|one| one.get("unconfirmed").is_none()).cloned().collect();
+                // The person reads the mail once somebody has looked in vain.
+                contacts.iter_mut().for_each(|one| drop(one.as_object_mut().unwrap().remove("unconfirmed")));
+                listed(&there, &ask.query)
+            }
             (&Method::GET, Some(rest)) => {
                 let found = contacts.iter().find(|one| rest.strip_prefix('/') == one["contactId"].as_str());
                 found.map_or_else(|| wrong(404, 1013, "Resource not found"), |one| said(200, one))
@@ -81,7 +87,7 @@ impl Answers for Lists {
                 }
                 let id = format!("n{}", contacts.len());
                 contacts.push(json!({ "contactId": id, "email": email, "name": body["name"], "createdOn": "2026-03-01T00:00:00+0000",
-                    "campaign": { "campaignId": list, "name": "news" } }));
+                    "unconfirmed": true, "campaign": { "campaignId": list, "name": "news" } }));
                 nothing(202)
             }
             _ => wrong(404, 1013, "Resource not found"),
@@ -145,13 +151,27 @@ fn subscriptions_are_listed_to_their_end_and_found_by_address_and_list() {
 fn a_new_subscription_is_accepted_and_one_that_is_there_is_not_made_twice() {
     let gate = Gate::open(&GETRESPONSE);
     let new = json!({ "address": "jan@example.com", "channel": "email", "state": "subscribed", "list": { "code": LIST }, "given_name": "Jan" });
-    gate.post("/v1/subscriptions", &new).expect(202);
+    let accepted = gate.post("/v1/subscriptions", &new).expect(202);
     let sent: Value = serde_json::from_str(&gate.changes()[0].body).unwrap();
     assert_eq!(
         sent,
         json!({ "email": "jan@example.com", "name": "Jan", "campaign": { "campaignId": LIST } })
     );
     gate.post("/v1/subscriptions", &new).refused(409);
+    // Nobody knows its key, so it is looked for by what it is: until the person has confirmed it, in vain.
+    let location = accepted.header("location").unwrap().to_owned();
+    gate.system.forget();
+    gate.get(&location).expect(202);
+    let looked = gate.system.seen()[0].target.clone();
+    assert!(looked.contains("query[email]=jan@example.com&query[campaignId]=V"), "{looked}");
+    let made = gate.get(&location).expect(200).json();
+    assert_eq!((&made["address"], &made["given_name"]), (&json!("jan@example.com"), &json!("Jan")));
+    gate.system.forget();
+    assert_eq!(gate.get(&location).expect(200).json(), made);
+    assert!(
+        gate.system.seen().iter().all(|seen| seen.target.starts_with("/v3/contacts/n")),
+        "it is read by its key"
+    );
     // Nobody is brought in as something else than what the list makes of it, and nobody is put out by a program.
     let mut other = new;
     other["state"] = json!("unsubscribed");

@@ -18,8 +18,10 @@ use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
 use crate::{
+    book,
     kit::{Answer, runtime},
     line::asking,
+    repeats::reloaded,
     stage::Stage,
     writes::{change, said},
 };
@@ -54,6 +56,8 @@ struct State {
     session: Option<(Vec<u8>, Vec<u8>)>,
     invoices: Vec<String>,
     asked: usize,
+    /// The next one who asks what became of an invoice has to sign in again.
+    spent: bool,
 }
 
 fn opened(open: &OaepPrivateDecryptingKey, sealed: &Value) -> Vec<u8> {
@@ -135,6 +139,9 @@ impl Answers for Ksef {
             }
             ("GET", "/sessions/SO-1/invoices/EE-1") => {
                 let mut state = self.state.lock();
+                if std::mem::take(&mut state.spent) {
+                    return said(401, &json!({}));
+                }
                 let code = self.statuses[state.asked.min(self.statuses.len() - 1)];
                 state.asked += 1;
                 let mut told =
@@ -379,6 +386,129 @@ fn what_is_not_done_in_time_is_accepted_and_not_sent_again() {
         scene.send("a").expect(202);
         assert_eq!(scene.state.lock().invoices.len(), 1, "{troubled:?}");
     }
+}
+
+/// Where an accepted invoice is asked for.
+fn location(accepted: &Answer) -> String {
+    assert_eq!(accepted.json(), json!({ "state": "accepted" }));
+    assert_eq!(accepted.header("retry-after"), Some("10"));
+    let location = accepted.header("location").unwrap().to_owned();
+    assert!(location.starts_with("/v1/invoices/accepted-"), "{location}");
+    location
+}
+
+#[test]
+fn what_was_accepted_is_asked_for_until_it_is_made_and_over_a_restart() {
+    let mut scene = scene(&[150, 150, 150, 150, 200], None);
+    let accepted = scene.send("a").expect(202);
+    let location = location(&accepted);
+    let under_way = scene.get(&location).expect(202);
+    assert_eq!(self::location(&under_way), location);
+    scene.stage.kill_and_start();
+    let made = scene.get(&location).expect(200).json();
+    let sent = scene.state.lock().invoices.last().unwrap().clone();
+    let clearance = json!({
+        "number": NUMBER, "accepted_at": "2026-02-01T10:23:56.3881234Z", "document_hash": hash(sent.as_bytes()),
+        "receipt": BASE64.encode(RECEIPT),
+    });
+    assert_eq!((&made["id"], &made["clearance"]), (&json!(NUMBER), &clearance));
+    assert_eq!(made["lines"][0]["description"], "Mąka");
+    // It stays as it ended: nobody asks the system again.
+    let asked = scene.steps().len();
+    assert_eq!(
+        scene.get(&format!("{location}?fields=number,clearance.number")).expect(200).json(),
+        json!({ "number": "FA/1/2026", "clearance": { "number": NUMBER } })
+    );
+    let again = scene.send("a").expect(201);
+    assert_eq!(again.json(), made);
+    assert_eq!(again.header("location"), Some(&*format!("/v1/invoices/{NUMBER}")));
+    assert_eq!(scene.steps().len(), asked);
+    let changing = scene.steps().into_iter().filter(|step| step.starts_with("POST")).count();
+    assert_eq!((changing, scene.state.lock().invoices.len()), (3, 1), "nothing is sent a second time");
+    // Each of them stands in the journal.
+    assert_eq!(scene.stage.stop(), 0);
+    let notes = |answer: &Answer| {
+        let entries = book::of(&scene.stage.data(), answer.header("x-request-id").unwrap());
+        entries.last().unwrap()["notes"].to_string()
+    };
+    let id = location.rsplit('/').next().unwrap();
+    assert!(notes(&accepted).contains(id), "{}", notes(&accepted));
+    assert!(notes(&under_way).contains(id) && notes(&under_way).contains("under_way"));
+}
+
+#[test]
+fn what_was_accepted_is_nobody_elses_and_no_record() {
+    let scene = scene(&[150], None);
+    let location = location(&scene.send("a").expect(202));
+    let asked = scene.steps().len();
+    let other = scene.stage.verb(&["token", "issue", "--kind", "App", "--id", "shop-backend", "--ttl", "1h"]);
+    let other = other.out.trim().to_owned();
+    let ask = |method: Method, path: &str, token: &str| {
+        let request = asking(method, path, Some(token)).header("content-type", "application/json");
+        scene.stage.ask(request.body(Bytes::from("{}").into()).unwrap())
+    };
+    ask(Method::GET, &location, &other).expect(404);
+    scene.get("/v1/invoices/accepted-00112233445566778899aabbccddeeff").expect(404);
+    ask(Method::DELETE, &location, &scene.stage.shop).expect(403);
+    assert_eq!(scene.steps().len(), asked, "nobody was asked");
+    assert!(scene.system.seen().iter().all(|seen| !seen.target.contains("accepted-")));
+    scene.get(&location).expect(202);
+}
+
+#[test]
+fn what_was_accepted_and_refused_is_told_with_the_reason_and_stays_refused() {
+    for (statuses, told) in [(&[150, 150, 150, 440, 200][..], 409), (&[150, 150, 150, 450, 200][..], 422)] {
+        let scene = scene(statuses, None);
+        let location = location(&scene.send("a").expect(202));
+        let refused = scene.get(&location).expect(told);
+        assert_eq!(refused.header("content-type"), Some("application/problem+json"));
+        scene.get(&location).expect(told);
+        scene.send("a").expect(told);
+        assert_eq!(scene.state.lock().invoices.len(), 1);
+    }
+}
+
+#[test]
+fn who_asks_signs_in_anew_where_the_session_is_spent() {
+    let scene = scene(&[150, 150, 150, 200], None);
+    let location = location(&scene.send("a").expect(202));
+    scene.state.lock().spent = true;
+    assert_eq!(scene.get(&location).expect(200).json()["id"], NUMBER);
+    // A repeat under the key asks too.
+    let scene = self::scene(&[150, 150, 150, 150, 200], None);
+    let first = self::location(&scene.send("a").expect(202));
+    assert_eq!(self::location(&scene.send("a").expect(202)), first);
+    let made = scene.send("a").expect(201);
+    assert_eq!(
+        (made.json()["id"].as_str(), made.header("idempotent-replayed")),
+        (Some(NUMBER), Some("true"))
+    );
+}
+
+#[test]
+fn a_step_that_was_tried_is_not_tried_again_by_who_asks() {
+    let scene = scene(&[200], Some(("/close", 500)));
+    let location = location(&scene.send("a").expect(202));
+    assert_eq!(scene.get(&location).expect(200).json()["id"], NUMBER);
+    assert_eq!(scene.steps().iter().filter(|step| step.ends_with("/close")).count(), 1);
+}
+
+#[test]
+fn accepted_invoices_are_bounded_in_number_and_those_of_other_steps_are_not_guessed_at() {
+    let scene = scene_of("ksef", &[150], None, |text| text);
+    reloaded(&scene.stage, |policies| {
+        change(policies, "gateway.yaml", "accepted_per_principal_max: 1000", "accepted_per_principal_max: 1");
+    });
+    let location = location(&scene.send("a").expect(202));
+    let unkept = scene.send("b").expect(202);
+    assert_eq!((unkept.header("location"), unkept.body.len()), (None, 0));
+    reloaded(&scene.stage, |policies| {
+        change(policies, "systems/ksef.yaml", "    - post: \"/sessions/online/{session}/close\"\n", "");
+    });
+    let asked = scene.steps().len();
+    let gone = scene.get(&location).expect(410);
+    assert!(gone.json()["type"].as_str().unwrap().ends_with("/superseded"), "{}", gone.json());
+    assert_eq!(scene.steps().len(), asked);
 }
 
 #[test]

@@ -289,7 +289,7 @@ fn a_successor_knows_the_writes_that_the_gate_before_it_still_ends() {
 }
 
 /// Edits the policies, and waits until they serve.
-fn reloaded(stage: &Stage, edit: impl FnOnce(&Path)) {
+pub(crate) fn reloaded(stage: &Stage, edit: impl FnOnce(&Path)) {
     let swaps = || stage.stderr().matches("new policies serve").count();
     let before = swaps();
     edit(&stage.policies());

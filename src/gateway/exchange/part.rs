@@ -38,6 +38,7 @@ impl Exchange {
             traceparent: self.traceparent.clone(),
             sent: None,
             once: None,
+            unfinished: None,
             progress: Progress::Nothing,
             untold: Vec::new(),
             // What the whole may not leave untold, no part of it may.

@@ -196,9 +196,12 @@ fn values(line: &Line) -> Vec<&Value> {
             }
             all
         }
-        Source::Constant(_) | Source::Join(_) | Source::Calc(_) | Source::Hole(_) | Source::Behind(_) => {
-            Vec::new()
-        }
+        Source::Constant(_)
+        | Source::Join(_)
+        | Source::Calc(_)
+        | Source::Hole(_)
+        | Source::Behind(_)
+        | Source::Tuple(_) => Vec::new(),
     }
 }
 
@@ -206,6 +209,11 @@ fn is_written(line: &Line) -> bool {
     match &line.source {
         Source::Native(native) => native.create || native.update,
         Source::First(_) => false,
-        Source::Constant(_) | Source::Join(_) | Source::Calc(_) | Source::Hole(_) | Source::Behind(_) => true,
+        Source::Constant(_)
+        | Source::Join(_)
+        | Source::Calc(_)
+        | Source::Hole(_)
+        | Source::Behind(_)
+        | Source::Tuple(_) => true,
     }
 }

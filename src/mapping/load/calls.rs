@@ -136,6 +136,7 @@ fn call_at(
     }
     if kind.name == "create" {
         keys.take("undo");
+        keys.take("found_by");
     }
     let query = texts(keys.take("query"), found);
     let headers = headers::load(&mut keys, node, defaults, found);

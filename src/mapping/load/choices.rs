@@ -94,7 +94,7 @@ impl Loader<'_> {
                 Source::Native(native) => native.update = false,
                 Source::Behind(behind) => behind.rest.update = false,
                 Source::Constant(_) => {}
-                Source::Join(_) | Source::First(_) | Source::Calc(_) | Source::Hole(_) => {
+                Source::Join(_) | Source::First(_) | Source::Calc(_) | Source::Hole(_) | Source::Tuple(_) => {
                     self.found.push(
                         Diagnostic::error(&node.place, "a line of `$one_of` is a path or a constant")
                             .help("write it beside `$one_of`, or as `{ at: … }`"),

@@ -234,7 +234,8 @@ impl Loader<'_> {
             | Source::First(_)
             | Source::Calc(_)
             | Source::Hole(_)
-            | Source::Behind(_) => None,
+            | Source::Behind(_)
+            | Source::Tuple(_) => None,
         };
         self.lines.filters.push(FilterLine { leaf, place });
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{
     Defaults, actions, bodies, calls, cells, choices,
     elements::narrows,
-    fields::{FilterLine, Lines, Loader},
+    fields::{FilterLine, FilterPlace, Lines, Loader},
     finds, jq, key, lacks, lists, merged, money, over, pairs, path_at,
     sets::Within,
 };
@@ -23,7 +23,9 @@ use crate::{
         out::Out,
         path::{Path, Step, joined},
         sets::Set,
+        sought,
         trie::{Frame, KEYS_MAX},
+        tuple::TupleFilter,
         watched::Watched,
         xml,
     },
@@ -78,8 +80,7 @@ pub(super) fn load(
     let Loader { lines, written, finds, .. } = loader;
     let lists = lists::load(&mut keys, &at, (entity, defaults), found);
     let [read, create, update, delete] = calls::load(&mut keys, key.as_ref(), defaults, found);
-    let all = [&read, &create, &update, &delete];
-    let fit = (&root, &lines, key.as_ref(), version.as_ref());
+    let (all, fit) = ([&read, &create, &update, &delete], (&root, &lines, key.as_ref(), version.as_ref()));
     let actions = actions::load(&mut keys, (entity, defaults), fit, all, &mut frame, found);
     let xml = xml::record(&mut keys, words, [&read, &create, &update], node, found);
     let (samples, watched, requires) = beside(&mut keys, (entity, defaults), create.as_ref(), found);
@@ -95,6 +96,7 @@ pub(super) fn load(
     Some(Mapping {
         around: around(&frame, node, (&lists, update.is_some()), found),
         filters: filters(entity, &lines, select.as_ref(), defaults.speaks),
+        tuples: tuple_filters(&lines, select.as_ref(), defaults.speaks),
         key_names: key_names(&key, select.as_ref(), defaults.speaks),
         select: select.map(|words| select_of(words, &lines, (&key, &cells), version.as_ref(), &narrow)),
         filtered: jq::filtered(&lines.wholes, &root, cells.cells.width()),
@@ -116,6 +118,7 @@ pub(super) fn load(
         finds: finds || !set_found.is_empty(),
         set_found,
         requires,
+        found_by: sought::load(node, entity, (create.as_ref(), &lists), found),
         lists,
         read,
         create,
@@ -290,6 +293,21 @@ fn filters(
         });
     }
     filters.into_iter().map(Option::unwrap_or_default).collect()
+}
+
+/// How a filter names the parts of references that have several. A field of two such lines is asked for by neither.
+fn tuple_filters(lines: &Lines, select: Option<&SelectWords>, speaks: Speaks) -> Vec<(LeafId, TupleFilter)> {
+    let is_alone = |leaf: LeafId| lines.filters.iter().filter(|line| line.leaf == leaf).count() == 1;
+    let tuples = lines.tuples.iter().filter(|(leaf, _)| is_alone(*leaf));
+    tuples
+        .map(|(leaf, parts)| {
+            let named = |place: &Option<FilterPlace>| {
+                let (path, codec) = place.as_ref()?;
+                Some(Filterable { name: filter_name(path, select, speaks)?.into(), codec: codec.clone() })
+            };
+            (*leaf, TupleFilter { parts: parts.iter().map(named).collect() })
+        })
+        .collect()
 }
 
 /// The JSON Pointer of every mapped leaf.

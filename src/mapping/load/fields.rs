@@ -45,6 +45,8 @@ pub(super) struct Lines {
     pub(super) inner: Vec<(FieldSet, Path)>,
     /// Where filters find the leaf of each line.
     pub(super) filters: Vec<FilterLine>,
+    /// Where filters find the parts of references that have several.
+    pub(super) tuples: Vec<(LeafId, Vec<Option<FilterPlace>>)>,
     /// Places outside lists that jq filters read whole.
     pub(super) wholes: Vec<Whole>,
     /// Where the line of a leaf stands in the file.
@@ -67,6 +69,9 @@ impl Lines {
         }
     }
 }
+
+/// A native path that filters speak of, and how it is spelt.
+pub(super) type FilterPlace = (Path, Arc<Codec>);
 
 /// Where filters find what a line reads.
 pub(super) struct FilterLine {
@@ -426,6 +431,9 @@ impl<'l> Loader<'l> {
             tree::Value::Map(_) if node.get("behind").is_some() => {
                 Source::Behind(Box::new(self.behind(at, leaf, node, frame)?))
             }
+            tree::Value::Map(_) if super::tuples::is_list(node, self.found) => {
+                Source::Tuple(Box::new(self.tuple(at, leaf, node, frame)?))
+            }
             tree::Value::Map(_) => self.native(at, leaf, node, frame)?,
             tree::Value::Null | tree::Value::List(_) => {
                 expected(node, "a native path, `=constant`, or a map with `at`", self.found);
@@ -438,7 +446,8 @@ impl<'l> Loader<'l> {
             | Source::First(_)
             | Source::Calc(_)
             | Source::Hole(_)
-            | Source::Behind(_) => {
+            | Source::Behind(_)
+            | Source::Tuple(_) => {
                 self.filter(leaf, &source, None);
             }
             Source::Native(_) => {}
@@ -505,7 +514,7 @@ impl<'l> Loader<'l> {
         let Some(node) = keys.take("ref") else { return };
         let wanted = self.entity.leaf(leaf).and_then(|leaf| leaf.reference.as_ref());
         match (node.as_text(), wanted) {
-            (Some(text), Some(name)) if text == name.as_str() => {}
+            (Some(text), Some(name)) if text == name.as_str() => self.is_single(text, node),
             (_, Some(name)) => expected(node, &format!("`{name}`, to which the schema points"), self.found),
             (_, None) => {
                 self.found.error(&node.place, "the schema says of no entity to which this field points")

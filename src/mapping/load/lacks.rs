@@ -108,6 +108,7 @@ fn written(root: &ObjectPart, leaf: LeafId) -> [bool; 2] {
             }
             Source::Hole(held) => (held.create, held.update),
             Source::Behind(behind) => (behind.rest.create, behind.rest.update),
+            Source::Tuple(tuple) => (tuple.create, tuple.update),
             Source::Constant(_) | Source::Join(_) | Source::First(_) | Source::Calc(_) => return,
         };
         create |= line.0;

@@ -309,7 +309,11 @@ impl Draft {
                         }
                     }
                 }
-                Source::Join(_) | Source::Calc(_) | Source::Hole(_) | Source::Behind(_) => {}
+                Source::Join(_)
+                | Source::Calc(_)
+                | Source::Hole(_)
+                | Source::Behind(_)
+                | Source::Tuple(_) => {}
             }
         });
         for row in self.stand_in.iter().flatten() {

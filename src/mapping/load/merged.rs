@@ -217,7 +217,10 @@ fn of_line<'p>(line: &'p Line, into: &mut Vec<&'p Path>) {
                 into.push(&head.at);
             }
         }
-        Source::Constant(_) | Source::First(_) | Source::Calc(_) | Source::Hole(_) => {}
+        Source::Tuple(tuple) if tuple.update => {
+            into.extend(tuple.parts.iter().filter(|part| part.is_written).map(|part| &part.at));
+        }
+        Source::Constant(_) | Source::First(_) | Source::Calc(_) | Source::Hole(_) | Source::Tuple(_) => {}
     }
 }
 

@@ -29,9 +29,11 @@ mod sets;
 mod settings;
 mod switches;
 mod texts;
+mod tuples;
 
 use std::{collections::HashMap, sync::Arc};
 
+use self::tuples::KeyWords;
 use super::{
     check::Sample,
     codec::{Charset, Clear, Forms, Nothing, Wire},
@@ -220,6 +222,8 @@ pub(super) struct Defaults {
     finds: HashMap<String, Arc<Find>>,
     /// Tables that the system tells itself.
     live: HashMap<String, live::Draft>,
+    /// What keys of the file's records are made of.
+    keys: KeyWords,
 }
 
 struct Common {
@@ -291,7 +295,9 @@ impl Common {
             commands: None,
             finds: HashMap::new(),
             live: HashMap::new(),
+            keys: KeyWords::default(),
         };
+        defaults.keys = KeyWords::read(node.get("entities"), &defaults.settings);
         // ORDER: all are made of what was read above.
         let xml = enveloped(xml, node, &defaults, found);
         let errors = Errors::load(node.get("errors"), xml.as_ref(), found);

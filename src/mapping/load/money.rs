@@ -45,6 +45,11 @@ fn may_say(line: &Line, is: &str) -> bool {
             let in_table = table.is_none_or(|table| table.rows.iter().any(|(_, value)| is_it(value)));
             codec.keep || otherwise || in_table
         }
-        Source::Join(_) | Source::First(_) | Source::Calc(_) | Source::Hole(_) | Source::Behind(_) => true,
+        Source::Join(_)
+        | Source::First(_)
+        | Source::Calc(_)
+        | Source::Hole(_)
+        | Source::Behind(_)
+        | Source::Tuple(_) => true,
     }
 }

@@ -303,7 +303,7 @@ impl Mapping {
         };
         let mut is_behind = false;
         self.root.lines(false, &mut |line, _| {
-            is_behind |= line.leaf == leaf && matches!(line.source, Source::Behind(_));
+            is_behind |= line.leaf == leaf && matches!(line.source, Source::Behind(_) | Source::Tuple(_));
         });
         !is_behind && codecs(&self.root, leaf).iter().all(is_so)
     }
@@ -341,7 +341,8 @@ fn add_codecs<'p>(part: &'p Part, leaf: LeafId, out: &mut Vec<&'p Codec>) {
             | Source::First(_)
             | Source::Calc(_)
             | Source::Hole(_)
-            | Source::Behind(_) => {}
+            | Source::Behind(_)
+            | Source::Tuple(_) => {}
         },
         Part::Object(object) => object.parts.iter().for_each(|named| add_codecs(&named.part, leaf, out)),
         Part::Slots(slots) => slots.iter().for_each(|slot| add_codecs(slot, leaf, out)),

@@ -224,7 +224,8 @@ fn key_in(shape: &Object, part: &ObjectPart) -> Option<(u16, crate::schema::Leaf
             | Source::First(_)
             | Source::Calc(_)
             | Source::Hole(_)
-            | Source::Behind(_) => None,
+            | Source::Behind(_)
+            | Source::Tuple(_) => None,
         },
         Part::Object(_) | Part::Slots(_) | Part::Each(_) | Part::Split(_) | Part::When(_) => None,
     }

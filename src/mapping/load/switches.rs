@@ -94,6 +94,7 @@ impl Loader<'_> {
         let is_written = match &line.source {
             Source::Native(native) => native.create || native.update,
             Source::Behind(behind) => behind.rest.create || behind.rest.update,
+            Source::Tuple(tuple) => tuple.create || tuple.update,
             Source::Constant(_) | Source::Join(_) | Source::First(_) | Source::Calc(_) | Source::Hole(_) => {
                 false
             }

@@ -12,6 +12,7 @@ use crate::{
         model::{Hole, Join, Native, Part, Source, Split, TextPart, When},
         out::Out,
         places::elements,
+        tuple::Tuple,
     },
     schema::{FieldSet, Fields, LeafId, Object, Shape, Value},
 };
@@ -208,6 +209,31 @@ impl<'m> Writing<'m> {
                 }
                 let (out, held) = cut.rest;
                 self.put(rest.slot, &rest.write_at, out, Some(held));
+            }
+            Err(why) => self.fault_here(Some(leaf), why),
+        }
+    }
+
+    /// A reference to a key of several parts.
+    pub(super) fn tuple(&mut self, leaf: LeafId, tuple: &'m Tuple, new: Option<&Value>) {
+        if !tuple.writes(self.create) {
+            return self.fault_here(Some(leaf), "the system does not let this be set");
+        }
+        let Some(value) = new.filter(|value| **value != Value::Null) else {
+            // What is fixed says nothing by itself.
+            for part in tuple.free() {
+                match part.codec.write(&Value::Null) {
+                    Ok(out) => self.put(part.slot, &part.at, out, None),
+                    Err(why) => return self.fault_here(Some(leaf), why),
+                }
+            }
+            return;
+        };
+        match tuple.cut(value) {
+            Ok(cut) => {
+                for (part, out, held) in cut.parts.into_iter().filter(|(part, ..)| part.is_written) {
+                    self.put(part.slot, &part.at, out, Some(held));
+                }
             }
             Err(why) => self.fault_here(Some(leaf), why),
         }

@@ -62,6 +62,12 @@ impl Mapping {
                 | Source::Calc(_)
                 | Source::Hole(_) => return,
                 Source::Behind(behind) => &behind.rest,
+                Source::Tuple(tuple) => {
+                    if tuple.is_clearable() && !in_each {
+                        found.insert(line.leaf);
+                    }
+                    return;
+                }
             };
             if native.update && !in_each && native.codec.clear != Clear::Refused {
                 found.insert(line.leaf);
@@ -93,6 +99,7 @@ fn view_of_part(part: &Part, shape: &Shape, create: bool, required: bool, view: 
                 Source::Constant(_) | Source::Join(_) => (true, false),
                 Source::Hole(held) => (held.writes(create), true),
                 Source::Behind(behind) => (behind.rest.writes(create), true),
+                Source::Tuple(tuple) => (tuple.writes(create), true),
                 Source::First(_) | Source::Calc(_) => (false, false),
             };
             if writable {

@@ -128,6 +128,13 @@ impl Before {
         Ok(Made { target: self.target(taken)?, fields, json })
     }
 
+    /// Whether what was taken under a name stands in it.
+    pub(super) fn needs(&self, name: &str) -> bool {
+        self.path.iter().any(|(_, hole)| hole.as_deref() == Some(name))
+            || self.json.as_ref().is_some_and(|json| json.needs(name))
+            || self.fields.iter().any(|(_, made)| made.needs(name))
+    }
+
     fn target(&self, taken: &Taken) -> Result<Uri, String> {
         let mut text = self.ask.target.to_string();
         for (literal, name) in &self.path {
@@ -205,6 +212,16 @@ impl Json {
             Self::Text(recipe) => recipe.uses_body(),
             Self::List(items) => items.iter().any(Self::uses_body),
             Self::Map(pairs) => pairs.iter().any(|(_, item)| item.uses_body()),
+        }
+    }
+
+    /// Whether what was taken under a name stands in it.
+    fn needs(&self, name: &str) -> bool {
+        match self {
+            Self::Literal(_) => false,
+            Self::Text(recipe) => recipe.needs(name),
+            Self::List(items) => items.iter().any(|item| item.needs(name)),
+            Self::Map(pairs) => pairs.iter().any(|(_, item)| item.needs(name)),
         }
     }
 }

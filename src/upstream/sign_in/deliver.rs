@@ -5,17 +5,21 @@
 //! whoever runs it sends each request and tells what came. Until the step that carries the record, an answer that is
 //! no success is the answer. From then on the record may be the system's: it is told as made, as refused where the
 //! system says so, or else as accepted, never as a failure that asks for another try.
+//!
+//! What is accepted is not lost: an [`Unfinished`] holds what it takes to ask later, and nothing that would send the
+//! record again.
 
 use std::{fmt, time::Duration};
 
 use aws_lc_rs::rand;
 use bytes::Bytes;
-use data_encoding::HEXLOWER;
+use data_encoding::{BASE64, HEXLOWER};
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode,
     header::{CONTENT_TYPE, RETRY_AFTER},
 };
 use jiff::Timestamp;
+use serde_json::{Value, json};
 
 use super::{
     super::UpstreamError,
@@ -23,7 +27,11 @@ use super::{
     recipe::{Recipe, Scene},
     session::{Taken, taken_from},
 };
-use crate::{body::Body, mapping::NativeAnswer, words::Secret};
+use crate::{
+    body::Body,
+    mapping::NativeAnswer,
+    words::{Digest, Secret},
+};
 
 /// Names of the key and the initialisation vector of a run, in hexadecimal.
 pub(super) const FRESH: [(&str, usize); 2] = [("$key", 32), ("$iv", 16)];
@@ -39,6 +47,18 @@ pub(in crate::upstream) struct Delivery {
     pub(super) fields: Box<[(HeaderName, Recipe)]>,
     /// Whether the answer holds the record as it was sent.
     pub(super) is_echoed: bool,
+    /// The steps as the file has them: what is left unfinished under others cannot be gone on with.
+    pub(super) plan: Digest,
+}
+
+/// A record that a system has taken without saying what became of it: what it takes to ask again.
+pub struct Unfinished {
+    plan: Digest,
+    at: usize,
+    /// What the steps that are left are made of, and no more.
+    taken: Taken,
+    /// The record, where the answer will hold it.
+    document: Bytes,
 }
 
 /// One record under way.
@@ -48,6 +68,8 @@ pub(in crate::upstream) struct Run<'d> {
     taken: Taken,
     at: usize,
     asked: u32,
+    /// Whether an earlier run sent the record.
+    is_resumed: bool,
 }
 
 /// What is next.
@@ -58,6 +80,8 @@ pub(in crate::upstream) enum Next {
     Wait(Duration),
     /// It is over.
     Done(NativeAnswer),
+    /// The system has it, and nothing more is known now.
+    Accepted,
 }
 
 impl Delivery {
@@ -84,7 +108,51 @@ impl Delivery {
                 .map_err(|_| UpstreamError::BadRequest("there is no randomness for a key"))?;
             taken.push((name.into(), Secret::new(HEXLOWER.encode(&bytes))));
         }
-        Ok(Run { delivery: self, document, taken, at: 0, asked: 0 })
+        Ok(Run { delivery: self, document, taken, at: 0, asked: 0, is_resumed: false })
+    }
+
+    /// Goes on with what an earlier run left unfinished. None where the file has other steps by now.
+    pub(in crate::upstream) fn resume(&self, left: &Unfinished) -> Option<Run<'_>> {
+        let Unfinished { plan, at, taken, document } = left;
+        let at = self.asking(*at).filter(|_| *plan == self.plan)?;
+        let (taken, document) = (taken.clone(), document.clone());
+        Some(Run { delivery: self, document, taken, at, asked: 0, is_resumed: true })
+    }
+
+    /// Where it goes on by asking alone, behind a step that was tried: what changes something is sent once if at all,
+    /// and done without where nothing is taken of it.
+    fn asking(&self, at: usize) -> Option<usize> {
+        let asks = |step: &&Before| step.ask.method == Method::GET;
+        let rest = self.steps.get(at..).filter(|_| at > self.document)?;
+        let (passed, asking) = rest.split_at_checked(rest.iter().position(|step| asks(&step))?)?;
+        let can = passed.iter().all(|step| step.take.is_empty()) && asking.iter().all(|step| asks(&step));
+        can.then(|| at.saturating_add(passed.len()))
+    }
+}
+
+impl Unfinished {
+    /// As it is kept; to be sealed by whoever keeps it.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let taken: Vec<_> = self.taken.iter().map(|(name, value)| (name, value.expose())).collect();
+        let (plan, document) = (HEXLOWER.encode(&self.plan.0), BASE64.encode(&self.document));
+        json!({ "plan": plan, "at": self.at, "taken": taken, "document": document }).to_string().into_bytes()
+    }
+
+    /// What was kept; none where it is not as it was written.
+    pub fn of_bytes(bytes: &[u8]) -> Option<Self> {
+        let kept: Value = serde_json::from_slice(bytes).ok()?;
+        let text = |name: &str| kept.get(name)?.as_str();
+        let plan = HEXLOWER.decode(text("plan")?.as_bytes()).ok()?;
+        let taken = kept.get("taken")?.as_array()?.iter().map(|pair| {
+            let [name, value] = pair.as_array()?.as_slice() else { return None };
+            Some((name.as_str()?.into(), Secret::new(value.as_str()?.to_owned())))
+        });
+        Some(Self {
+            plan: Digest(plan.try_into().ok()?),
+            at: kept.get("at")?.as_u64().and_then(|at| usize::try_from(at).ok())?,
+            taken: taken.collect::<Option<_>>()?,
+            document: BASE64.decode(text("document")?.as_bytes()).ok()?.into(),
+        })
     }
 }
 
@@ -124,12 +192,12 @@ impl Run<'_> {
         answer: NativeAnswer,
         now: Timestamp,
     ) -> Result<Next, UpstreamError> {
-        let Some(step) = self.delivery.steps.get(self.at) else { return Ok(Next::Done(self.accepted())) };
+        let Some(step) = self.delivery.steps.get(self.at) else { return Ok(Next::Accepted) };
         if !answer.status.is_success() && step.is_optional {
             return Ok(self.on(now));
         }
         if !answer.status.is_success() {
-            return Ok(Next::Done(if self.is_out() { self.accepted() } else { bare(&answer) }));
+            return Ok(if self.is_out() { Next::Accepted } else { Next::Done(bare(&answer)) });
         }
         // Whatever the answer holds, the record is the system's now.
         let is_out = self.at >= self.delivery.document;
@@ -154,12 +222,12 @@ impl Run<'_> {
         Ok(self.on(now))
     }
 
-    /// A request got no answer: what is next all the same.
+    /// A request got no answer: what is next all the same. Who only asks may ask again.
     pub(in crate::upstream) fn lost(&mut self, now: Timestamp) -> Option<Next> {
         let is_optional = self.delivery.steps.get(self.at).is_some_and(|step| step.is_optional);
         match is_optional {
             true => Some(self.on(now)),
-            false => self.is_out().then(|| Next::Done(self.accepted())),
+            false => (self.is_out() && !self.is_resumed).then_some(Next::Accepted),
         }
     }
 
@@ -175,7 +243,7 @@ impl Run<'_> {
         let fields: Box<[_]> = self.delivery.fields.iter().filter(known).cloned().collect();
         let mut answer = match made_fields(&fields, &self.taken, &scene) {
             Ok(fields) => said(StatusCode::CREATED, fields.into_iter().collect()),
-            Err(_) => return Next::Done(self.accepted()),
+            Err(_) => return Next::Accepted,
         };
         if self.delivery.is_echoed {
             answer.body = self.document.clone();
@@ -192,30 +260,45 @@ impl Run<'_> {
     ///
     /// # Errors
     /// [`UpstreamError::BadAnswer`], before the record was taken.
-    pub(in crate::upstream) fn late(&mut self, now: Timestamp) -> Result<NativeAnswer, UpstreamError> {
+    pub(in crate::upstream) fn late(&mut self, now: Timestamp) -> Result<Next, UpstreamError> {
         // There is no time for what is behind it either.
         while self.delivery.steps.get(self.at).is_some_and(|step| step.is_optional) {
-            if let Next::Done(answer) = self.on(now) {
-                return Ok(answer);
+            if let done @ (Next::Done(_) | Next::Accepted) = self.on(now) {
+                return Ok(done);
             }
         }
         match self.at >= self.delivery.document {
-            true => Ok(self.accepted()),
+            true => Ok(Next::Accepted),
             false => Err(UpstreamError::BadAnswer("a step of `delivers` was not ready in time")),
         }
     }
 
-    /// The system has it, and has not said what became of it.
-    pub(in crate::upstream) fn accepted(&self) -> NativeAnswer {
-        said(StatusCode::ACCEPTED, HeaderMap::new())
+    /// What it takes to ask later. None where there is nothing to ask by.
+    pub(in crate::upstream) fn unfinished(&self) -> Option<Unfinished> {
+        let at = self.delivery.asking(self.at)?;
+        let rest = self.delivery.steps.get(at..)?;
+        let fields = &self.delivery.fields;
+        let is_needed = |name: &str| {
+            rest.iter().any(|step| step.needs(name)) || fields.iter().any(|(_, made)| made.needs(name))
+        };
+        let taken = self.taken.iter().filter(|(name, _)| is_needed(name)).cloned().collect();
+        // A field of the answer may be made of it too.
+        let is_kept = self.delivery.is_echoed || fields.iter().any(|(_, made)| made.uses_body());
+        let document = if is_kept { self.document.clone() } else { Bytes::new() };
+        Some(Unfinished { plan: self.delivery.plan, at, taken, document })
     }
 
     fn unclear(&self, is_out: bool) -> Result<Next, UpstreamError> {
         match is_out {
-            true => Ok(Next::Done(self.accepted())),
+            true => Ok(Next::Accepted),
             false => Err(UpstreamError::BadAnswer("a step of `delivers` was answered otherwise than said")),
         }
     }
+}
+
+/// The system has it, and has not said what became of it.
+pub(in crate::upstream) fn accepted() -> NativeAnswer {
+    said(StatusCode::ACCEPTED, HeaderMap::new())
 }
 
 fn said(status: StatusCode, headers: HeaderMap) -> NativeAnswer {
@@ -231,6 +314,12 @@ fn bare(answer: &NativeAnswer) -> NativeAnswer {
 impl fmt::Debug for Delivery {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Delivery({}, {} steps)", self.path, self.steps.len())
+    }
+}
+
+impl fmt::Debug for Unfinished {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Unfinished(step {})", self.at)
     }
 }
 

@@ -30,8 +30,10 @@ mod shown;
 pub(super) use self::{
     build::Home,
     choice::{About, Chosen, SignIns},
-    deliver::{Delivery, Next, Run},
+    deliver::{Delivery, Next, Run, accepted},
 };
+
+pub use self::deliver::Unfinished;
 
 use std::{sync::Arc, time::Instant};
 

@@ -169,6 +169,17 @@ impl Recipe {
         })
     }
 
+    /// Whether what was taken under a name stands in it.
+    pub(super) fn needs(&self, name: &str) -> bool {
+        self.0.iter().any(|piece| match piece {
+            Piece::Taken(taken) => **taken == *name,
+            Piece::Call(_, given) => given.iter().any(|one| one.needs(name)),
+            Piece::Text(_) | Piece::Value(_) | Piece::Now(_) | Piece::Method | Piece::Url | Piece::Body => {
+                false
+            }
+        })
+    }
+
     pub(super) fn make(&self, scene: &Scene<'_>) -> Result<Secret, Unmade> {
         let mut bytes = self.bytes(scene)?;
         // Checked at load: the whole is text.

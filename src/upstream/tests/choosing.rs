@@ -39,7 +39,7 @@ async fn a_call_goes_under_the_first_sign_in_that_is_for_it_over_a_connection_of
     ] {
         let asker = Asker { about: About { entity, groups }, ..ID };
         let answer = system.native(&core, asker, &asking(Method::GET, ""), kind, soon()).await.unwrap();
-        assert_eq!(answer.body, format!("Bearer s3cret-{named}"), "{kind:?} {entity:?} {groups:?}");
+        assert_eq!(answer.answer.body, format!("Bearer s3cret-{named}"), "{kind:?} {entity:?} {groups:?}");
     }
     assert_eq!((peer.connections(), core.idle()), (4, 4), "a connection knows one sign-in");
 }

@@ -103,8 +103,8 @@ async fn a_credential_in_the_body_is_put_there_and_nowhere_else() {
         let (system, core) = (system.clone(), core.clone());
         async move { system.native(&core, ID, &asking(method, body), Kind::Changing, soon()).await }
     };
-    assert_eq!(writes(Method::POST, r#"{"n": 1.10}"#).await.unwrap().body, "ok");
-    assert_eq!(writes(Method::POST, "").await.unwrap().body, "ok");
+    assert_eq!(writes(Method::POST, r#"{"n": 1.10}"#).await.unwrap().answer.body, "ok");
+    assert_eq!(writes(Method::POST, "").await.unwrap().answer.body, "ok");
     for (method, body, told) in [
         (Method::GET, "", "it has none"),
         (Method::POST, "[1]", "no JSON object"),

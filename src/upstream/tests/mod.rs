@@ -96,11 +96,11 @@ fn soon() -> Deadline {
 }
 
 async fn fetch(system: &Arc<Upstream>, core: &CorePools) -> Result<NativeAnswer, UpstreamError> {
-    system.native(core, ID, &asking(Method::GET, ""), Kind::Reading, soon()).await
+    system.native(core, ID, &asking(Method::GET, ""), Kind::Reading, soon()).await.map(|told| told.answer)
 }
 
 async fn effect(system: &Arc<Upstream>, core: &CorePools) -> Result<NativeAnswer, UpstreamError> {
-    system.native(core, ID, &asking(Method::POST, "{}"), Kind::Changing, soon()).await
+    system.native(core, ID, &asking(Method::POST, "{}"), Kind::Changing, soon()).await.map(|told| told.answer)
 }
 
 /// A peer that reads requests and hangs up on the first `n` of them.

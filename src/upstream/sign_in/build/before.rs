@@ -15,7 +15,7 @@ use super::Home;
 use crate::{
     upstream::{Asked, Settings, configure::Build},
     words::{
-        Place, Secret,
+        Digest, Place, Secret,
         tree::{Node, Value},
         yaml::{Named, Spanned},
     },
@@ -34,6 +34,18 @@ type Steps = (Box<[Before]>, Vec<Box<str>>);
 type Known<'k> = (&'k [(String, Secret)], Vec<Box<str>>, bool);
 /// Where what is taken stands, by its name.
 type Takes = Box<[(Box<str>, Take)]>;
+
+/// What tells steps apart: where they lead, and what is taken on the way.
+fn plan(steps: &[LoginStep]) -> Digest {
+    let mut parts: Vec<&[u8]> = vec![b"bramka steps of a delivery"];
+    for step in steps {
+        for (word, path) in [("post", &step.post), ("get", &step.get)] {
+            parts.extend(path.iter().flat_map(|path| [word.as_bytes(), path.value.as_bytes()]));
+        }
+        parts.extend(step.take.iter().map(|(name, _)| name.value.as_bytes()));
+    }
+    Digest::of_parts(&parts)
+}
 
 impl Build<'_, '_> {
     /// The requests before a login, and the names of what they take.
@@ -109,8 +121,8 @@ impl Build<'_, '_> {
             "a step is `optional` only behind the one that carries the record, and so is all that follows it",
         )?;
         let target = self.ask(settings, Asked::Login, Method::POST, &delivers.post, home)?.target;
-        let is_echoed = delivers.echo;
-        Some(Some(Delivery { path: target.path().into(), steps, document, fields, is_echoed }))
+        let (is_echoed, plan) = (delivers.echo, plan(&delivers.steps));
+        Some(Some(Delivery { path: target.path().into(), steps, document, fields, is_echoed, plan }))
     }
 
     /// Adds the names of what is taken; each once.
