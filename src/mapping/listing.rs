@@ -170,7 +170,14 @@ impl Mapping {
             request.prefer(&call.page.size, size);
             return self.finish(request, None);
         }
-        let mut request = Request::new(call.method.clone(), call.at.clone()).with(&call.query, &call.headers);
+        let mut address = call.at.clone();
+        for (name, after) in &call.at_bounds {
+            let told = plan.bounds.iter().find(|(bound, _)| **bound == **name);
+            let text = told.and_then(|(_, out)| out.raw().text()).unwrap_or_default();
+            address.extend(utf8_percent_encode(&text, PLAIN));
+            address.push_str(after);
+        }
+        let mut request = Request::new(call.method.clone(), address).with(&call.query, &call.headers);
         request.query.extend(plan.query.iter().cloned());
         let mut holes = Holes {
             fields: self.names(wanted),
@@ -279,7 +286,8 @@ impl Mapping {
             .filter_map(|narrow| {
                 let name = super::path::joined(narrow.at.steps(), '.');
                 let value = Literal::Text((&*narrow.value).into());
-                matches!(narrow.out, Out::Text(_))
+                // Several values are looked at here.
+                (matches!(narrow.out, Out::Text(_)) && narrow.also.is_empty())
                     .then(|| Push::Test(Test { name: name.into(), op: Op::Eq, values: vec![value] }))
             })
             .collect();
