@@ -399,6 +399,10 @@ impl Shop {
             "Customer" => self.customers.clone(),
             "Order" => self.orders.clone(),
             "Product" => self.products.clone(),
+            "Fulfillment" => {
+                let sent = self.orders.iter().filter_map(|order| order["fulfillments"].as_array());
+                sent.flatten().cloned().collect()
+            }
             _ => self.products.iter().flat_map(variants).collect(),
         }
     }
