@@ -170,13 +170,7 @@ impl Mapping {
             request.prefer(&call.page.size, size);
             return self.finish(request, None);
         }
-        let mut address = call.at.clone();
-        for (name, after) in &call.at_bounds {
-            let told = plan.bounds.iter().find(|(bound, _)| **bound == **name);
-            let text = told.and_then(|(_, out)| out.raw().text()).unwrap_or_default();
-            address.extend(utf8_percent_encode(&text, PLAIN));
-            address.push_str(after);
-        }
+        let address = call.address(&plan.bounds);
         let mut request = Request::new(call.method.clone(), address).with(&call.query, &call.headers);
         request.query.extend(plan.query.iter().cloned());
         let mut holes = Holes {
@@ -369,6 +363,18 @@ impl Mapping {
 }
 
 impl ListCall {
+    /// Where it goes, with the values of the filter that are steps of it.
+    fn address(&self, bounds: &[(&str, Out)]) -> String {
+        let mut address = self.at.clone();
+        for (name, after) in &self.at_bounds {
+            let told = bounds.iter().find(|(bound, _)| **bound == **name);
+            let text = told.and_then(|(_, out)| out.raw().text()).unwrap_or_default();
+            address.extend(utf8_percent_encode(&text, PLAIN));
+            address.push_str(after);
+        }
+        address
+    }
+
     /// What stands for no condition, where something has to.
     fn all(&self) -> Option<Out> {
         self.filter.as_ref().filter(|dialect| dialect.is_whole()).map(|_| Out::List(Vec::new()))

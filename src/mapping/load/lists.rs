@@ -65,12 +65,7 @@ pub(super) fn variant(
     let mut keys = Keys::of(node, found)?;
     let (for_queries, fields) = purposes(keys.take("for"), found);
     let (method, suffix) = address(&mut keys, defaults, found)?;
-    // A list may stand elsewhere than the records.
-    let at = match keys.take("at") {
-        Some(node) => String::read(node, found).filter(|at| is_address(at, node, found))?,
-        None => at.to_owned(),
-    };
-    let (at, at_bounds) = bounds_of(&format!("{at}{suffix}"), node, found)?;
+    let (at, at_bounds) = place_of(&mut keys, (node, at, &suffix), found)?;
     let mut frame = Frame::default();
     let said = keys.take("rows");
     let (rows, inner, may_lack_rows) = rows(said, node, defaults, found)?;
@@ -129,6 +124,19 @@ pub(super) fn variant(
     };
     fits(&call, rows.steps().is_empty() && inner.is_none(), node, found);
     Some(call)
+}
+
+/// Where the list stands, which may be elsewhere than the records.
+fn place_of(
+    keys: &mut Keys<'_>,
+    (node, at, suffix): (&Node, &str, &str),
+    found: &mut Diagnostics,
+) -> Option<(String, Vec<(Box<str>, String)>)> {
+    let at = match keys.take("at") {
+        Some(node) => String::read(node, found).filter(|at| is_address(at, node, found))?,
+        None => at.to_owned(),
+    };
+    bounds_of(&format!("{at}{suffix}"), node, found)
 }
 
 /// What an address says as it stands, and the values of the filter that are steps of it: `/{filter:FIELD}/lines`.

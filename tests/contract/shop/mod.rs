@@ -34,7 +34,6 @@ const fn unserved(capability: Capability) -> Gap {
     Gap { capability, status: 404, reason: "not-found" }
 }
 
-const SERVES: &[&str] = &["customers", "products", "orders", "stock-levels"];
 const WITH_PAYMENTS: &[&str] = &["customers", "products", "orders", "stock-levels", "payments"];
 
 const SHOPIFY: Subject = Subject {
