@@ -126,12 +126,15 @@ pub(super) fn variant(
     Some(call)
 }
 
+/// A value of the filter that is a step of an address, by its bound, and what follows it.
+pub(super) type Step = (Box<str>, String);
+
 /// Where the list stands, which may be elsewhere than the records.
 fn place_of(
     keys: &mut Keys<'_>,
     (node, at, suffix): (&Node, &str, &str),
     found: &mut Diagnostics,
-) -> Option<(String, Vec<(Box<str>, String)>)> {
+) -> Option<(String, Vec<Step>)> {
     let at = match keys.take("at") {
         Some(node) => String::read(node, found).filter(|at| is_address(at, node, found))?,
         None => at.to_owned(),
@@ -140,11 +143,7 @@ fn place_of(
 }
 
 /// What an address says as it stands, and the values of the filter that are steps of it: `/{filter:FIELD}/lines`.
-fn bounds_of(
-    address: &str,
-    node: &Node,
-    found: &mut Diagnostics,
-) -> Option<(String, Vec<(Box<str>, String)>)> {
+fn bounds_of(address: &str, node: &Node, found: &mut Diagnostics) -> Option<(String, Vec<Step>)> {
     const OPEN: &str = "{filter:";
     let mut pieces = address.split(OPEN);
     let first = pieces.next().unwrap_or_default().to_owned();

@@ -1,7 +1,7 @@
 //! `needs` and `bounds` of a list: bounds of its filter, those that it cannot do without and others, the places of its
 //! body that take them, and the form in which they go out.
 
-use super::{Defaults, pairs};
+use super::{Defaults, lists::Step, pairs};
 use crate::{
     mapping::{
         body::{Body, Hole},
@@ -38,7 +38,7 @@ yaml_words! {
 pub(super) fn load(
     list: &Node,
     keys: &mut Keys<'_>,
-    (fields, body, at): (Option<&Node>, Option<&Body>, &[(Box<str>, String)]),
+    (fields, body, at): (Option<&Node>, Option<&Body>, &[Step]),
     of: (&Entity, &Defaults),
     found: &mut Diagnostics,
 ) -> Vec<Bound> {
