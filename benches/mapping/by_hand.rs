@@ -251,6 +251,8 @@ struct SalesOrderLine<'a> {
     discount_percent: &'a RawValue,
     #[serde(borrow)]
     net_amount: &'a RawValue,
+    #[serde(borrow)]
+    net_amount_including_tax: &'a RawValue,
     tax_code: String,
     #[serde(borrow)]
     tax_percent: &'a RawValue,
@@ -296,6 +298,7 @@ sparse! {
         net_price: Shown<Decimal>,
         discount_percent: Shown<Decimal>,
         line_net_total: Shown<Decimal>,
+        line_tax_inclusive_total: Shown<Decimal>,
         tax_category: String,
         tax_rate: Shown<Decimal>,
         tax_amount: Shown<Decimal>,
@@ -346,6 +349,7 @@ fn order_line(line: SalesOrderLine<'_>) -> OrderLine {
         net_price: exact(line.unit_price),
         discount_percent: exact(line.discount_percent),
         line_net_total: exact(line.net_amount),
+        line_tax_inclusive_total: exact(line.net_amount_including_tax),
         tax_category: match &*line.tax_code {
             "FURNITURE" | "LABOR" | "MATERIALS" | "SUPPLIES" | "TAXABLE" => Some("S".to_owned()),
             "NONTAXABLE" => Some("E".to_owned()),

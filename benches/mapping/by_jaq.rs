@@ -109,7 +109,7 @@ def exact: if . == null then null else tostring end;
     id, kind: ({ Item: "item", Charge: "charge", Comment: "text" }[.lineType] // "other"),
     sku: (.lineObjectNumber | trim | ascii_upcase), product: .itemId, description: (.description | some),
     quantity: (.quantity | exact), unit: (.unitOfMeasureCode | unit), net_price: (.unitPrice | exact),
-    discount_percent: (.discountPercent | exact), line_net_total: (.netAmount | exact), tax_category: (.taxCode | tax),
+    discount_percent: (.discountPercent | exact), line_net_total: (.netAmount | exact), line_tax_inclusive_total: (.netAmountIncludingTax | exact), tax_category: (.taxCode | tax),
     tax_rate: (.taxPercent | exact), tax_amount: (.netTaxAmount | exact), shipped_quantity: (.shippedQuantity | exact),
     invoiced_quantity: (.invoicedQuantity | exact), requested_on: .shipmentDate
   } | kept],

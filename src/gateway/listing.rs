@@ -489,10 +489,9 @@ impl<'a> List<'a> {
     fn fits(&mut self, row: Result<Inward, RowFault>) -> Option<Inward> {
         let inward = match row {
             Ok(inward) => inward,
-            Err(RowFault::Gone) => return None,
-            Err(
-                RowFault::NoKey | RowFault::Twice | RowFault::NotAnObject | RowFault::Cells | RowFault::Other,
-            ) => {
+            // What `where` leaves out is no record of this entity, whether or not the system could be asked so.
+            Err(RowFault::Gone | RowFault::Other) => return None,
+            Err(RowFault::NoKey | RowFault::Twice | RowFault::NotAnObject | RowFault::Cells) => {
                 self.exchange.withheld(Withheld::Unfit);
                 return None;
             }

@@ -12,7 +12,7 @@ use serde_json::{Value as Json, json};
 use super::{
     codec::{Got, Tabled},
     errors::{FaultKind, Is},
-    inward::Inward,
+    inward::{Inward, RowFault},
     load::{System, written},
     model::{Line, Mapping, Source},
     native::{NativeAnswer, NativeRequest},
@@ -278,7 +278,10 @@ impl Mapping {
             self.listed(&listing, &answer, &self.entity.all()).map_err(|fault| fault.to_string())?;
         let mut records = Vec::new();
         for row in rows.records {
-            let inward = row.map_err(|fault| fault.to_string())?;
+            let inward = match row {
+                Err(RowFault::Other) => continue,
+                row => row.map_err(|fault| fault.to_string())?,
+            };
             self.no_finding(&inward)?;
             records.push(self.shown(&inward.record)?);
         }

@@ -5,7 +5,7 @@
 use super::{
     cells::{Headings, Rows},
     codec::{Codec, Got, bounded},
-    errors::SystemFault,
+    errors::{FaultKind, SystemFault},
     forks::Fork,
     listing::Listing,
     model::{
@@ -67,7 +67,7 @@ pub enum RowFault {
 }
 
 /// A page of a list.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Page {
     /// The rows, in the system's order.
     pub rows: Vec<Result<Inward, RowFault>>,
@@ -123,6 +123,12 @@ impl Mapping {
         answer: &NativeAnswer,
         wanted: &FieldSet,
     ) -> Result<Page, SystemFault> {
+        let has_parent = self.lists.get(listing.variant).is_some_and(|call| !call.at_bounds.is_empty());
+        match self.refuse_errors(answer) {
+            // What stands under a record that is not there is none.
+            Err(fault) if has_parent && fault.kind == FaultKind::NotFound => return Ok(Page::default()),
+            Ok(()) | Err(_) => {}
+        }
         let (call, raws, rows) = self.listed(listing, answer, wanted)?;
         self.page(listing, call, (answer, &raws), rows)
     }
@@ -217,7 +223,7 @@ impl Mapping {
             return Err(RowFault::Twice);
         }
         let is = |narrow: &super::model::Narrow| {
-            raws.get(0, narrow.slot).text().is_some_and(|text| *text == *narrow.value)
+            raws.get(0, narrow.slot).text().is_some_and(|text| narrow.is(&text))
         };
         if !self.narrow.iter().all(is) {
             return Err(RowFault::Other);

@@ -226,7 +226,7 @@ impl Mapping {
             request.prefer(&call.page.size, size);
             return self.finish(request, None);
         }
-        let mut request = call.asked(place.over.as_deref());
+        let mut request = call.asked(&plan.bounds, place.over.as_deref());
         request.query.extend(plan.query.iter().cloned());
         let mut holes = Holes {
             fields: self.names(wanted),
@@ -339,7 +339,8 @@ impl Mapping {
             .filter_map(|narrow| {
                 let name = super::path::joined(narrow.at.steps(), '.');
                 let value = Literal::Text((&*narrow.value).into());
-                matches!(narrow.out, Out::Text(_))
+                // Several values are looked at here.
+                (matches!(narrow.out, Out::Text(_)) && narrow.also.is_empty())
                     .then(|| Push::Test(Test { name: name.into(), op: Op::Eq, values: vec![value] }))
             })
             .collect();
@@ -424,14 +425,26 @@ impl Mapping {
 
 impl ListCall {
     /// The request of a parent's list, without what a query adds to it.
-    fn asked(&self, over: Option<&str>) -> Request {
+    fn asked(&self, bounds: &[(&str, Out)], over: Option<&str>) -> Request {
         // INVARIANT: a place of a list that runs over parents has one, see `list_of`.
-        let address = with_over(self.at.clone(), over).unwrap_or_default();
+        let address = with_over(self.address(bounds), over).unwrap_or_default();
         let mut request = Request::new(self.method.clone(), address).with(&self.query, &self.headers);
         if let Some(over) = over {
             request.query.iter_mut().for_each(|(_, value)| *value = value.replace(OVER, over));
         }
         request
+    }
+
+    /// Where it goes, with the values of the filter that are steps of it.
+    fn address(&self, bounds: &[(&str, Out)]) -> String {
+        let mut address = self.at.clone();
+        for (name, after) in &self.at_bounds {
+            let told = bounds.iter().find(|(bound, _)| **bound == **name);
+            let text = told.and_then(|(_, out)| out.raw().text()).unwrap_or_default();
+            address.extend(utf8_percent_encode(&text, PLAIN));
+            address.push_str(after);
+        }
+        address
     }
 
     /// What stands for no condition, where something has to.

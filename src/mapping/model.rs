@@ -14,7 +14,7 @@ use super::{
     codec::{Codec, Nothing},
     key::Key,
     out::Out,
-    path::Path,
+    path::{Path, Step},
     pattern::Pattern,
     sets::Set,
     trie::Node,
@@ -69,7 +69,7 @@ pub struct Mapping {
     /// Whether anything that is written is found by a code.
     pub(super) finds: bool,
     /// What this system needs of a new record, beyond what the schema does.
-    pub(super) requires: FieldSet,
+    pub(super) requires: Vec<FieldSet>,
     pub(super) select: Option<Select>,
     /// Where each leaf is found by the system's filters, every place it is read from; by number of the leaf. None
     /// where one of the places cannot be asked for: the others alone would lose records.
@@ -149,7 +149,24 @@ pub(super) struct Narrow {
     pub(super) slot: u16,
     pub(super) at: Path,
     pub(super) value: Box<str>,
+    /// Other values that say the same, of a switch; `out` is what is written.
+    pub(super) also: Vec<Box<str>>,
     pub(super) out: Out,
+}
+
+impl Narrow {
+    /// Whether a native text says so.
+    pub(super) fn is(&self, text: &str) -> bool {
+        text == &*self.value || self.also.iter().any(|other| text == &**other)
+    }
+
+    /// The place in the record, of a switch that stands around the element which hangs on it.
+    pub(super) fn of_record(&self) -> Option<Path> {
+        match self.at.steps() {
+            [Step::Up, rest @ ..] if self.at.ups() == 1 => Some(Path(rest.to_vec())),
+            _ => None,
+        }
+    }
 }
 
 /// What a record is given of the answer that it came in.
@@ -173,6 +190,8 @@ pub(super) struct Around {
 pub(super) struct Filterable {
     pub(super) name: Arc<str>,
     pub(super) codec: Arc<Codec>,
+    /// Whether what stands there is at times another field's: an order by it would mix the two.
+    pub(super) is_shared: bool,
 }
 
 /// The lines under one object.
@@ -521,6 +540,20 @@ impl ObjectPart {
         self.parts.iter().for_each(|named| named.part.lines(in_each, see));
         let branches = self.choices.iter().flat_map(|choice| &choice.branches);
         branches.flat_map(|branch| &branch.lines).for_each(|named| named.part.lines(in_each, see));
+    }
+
+    /// The leaf that is written to a native place of the record, and how.
+    pub(super) fn of_place(&self, at: &Path) -> Option<(LeafId, &Native)> {
+        let mut found = None;
+        self.lines(false, &mut |line, in_each| {
+            if let Source::Native(native) = &line.source
+                && !in_each
+                && native.write_at == *at
+            {
+                found = found.or(Some((line.leaf, &**native)));
+            }
+        });
+        found
     }
 
     /// Whether a position is filled by a choice.

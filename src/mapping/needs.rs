@@ -33,8 +33,10 @@ pub(super) struct Bound {
     /// Whether the list says how.
     pub(super) is_said: bool,
     pub(super) is_needed: bool,
-    /// Whether the body has a place for it.
+    /// Whether the body, or the address, has a place for it.
     pub(super) has_place: bool,
+    /// Whether it is a step of the address.
+    pub(super) is_step: bool,
     pub(super) default: Option<Default>,
 }
 
@@ -118,9 +120,14 @@ impl ListCall {
                 }
                 (None, None) => continue,
             };
-            if let Some(out) = bound.spell(&value).filter(|_| bound.has_place) {
-                bounds.told.push((&bound.name, out));
+            let out = bound.spell(&value).filter(|_| bound.has_place);
+            // One that is empty or a dot would make it another address.
+            let is_step = |out: &Out| out.raw().text().is_some_and(|text| !matches!(&*text, "" | "." | ".."));
+            if bound.is_step && !out.as_ref().is_some_and(is_step) {
+                lacking.push(bound.name.clone());
+                continue;
             }
+            bounds.told.extend(out.map(|out| (&*bound.name, out)));
         }
         if lacking.is_empty() { Ok(bounds) } else { Err(lacking) }
     }

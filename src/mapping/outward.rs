@@ -16,7 +16,7 @@ use super::{
     key::Called,
     listing::Request,
     merge::Put,
-    model::{Call, Held, Join, Line, Mapping, Named, Native, ObjectPart, Part, Source},
+    model::{Call, Held, Join, Line, Mapping, Named, Narrow, Native, ObjectPart, Part, Source},
     native::NativeRequest,
     out::Out,
     over::with_over,
@@ -38,6 +38,7 @@ mod entries;
 mod lists;
 mod more;
 mod parts;
+mod switches;
 mod view;
 
 pub(super) use more::{back_to_parts, packed, written_text};
@@ -147,6 +148,7 @@ impl Mapping {
         let out = Writing::new(true, &FieldSet::EMPTY).at(now);
         let mut out = Writing { found, splits: true, led: self.led(), ..out };
         out.object(&self.root, &self.entity.root, Some(&record.fields), None);
+        self.say_outside(&mut out, None);
         for set in &self.set_found {
             out.set_found(set);
         }
@@ -259,6 +261,7 @@ impl Mapping {
         let over = call.merge.is_some().then(Vec::new);
         let mut out = Writing { found, led: self.led(), over, ..Writing::new(false, emptied).at(now) };
         out.object(&self.root, &self.entity.root, Some(&new.fields), Some(&old.fields));
+        self.say_outside(&mut out, Some(old));
         self.check_derived(&mut out, new, Some(old));
         self.check_numbers(&mut out, new, Some(old));
         out.done()?;
@@ -425,6 +428,8 @@ pub(super) struct Writing<'m> {
     in_each: bool,
     /// What the switches of this object, or list element, have to be.
     switches: Vec<(&'m Path, &'m Out)>,
+    /// What the record that holds a list has to say of its elements, and where that was said.
+    outside: Vec<(&'m Narrow, Option<LeafId>, String)>,
     /// How many native values were put.
     puts: usize,
     pointer: String,
@@ -462,6 +467,7 @@ impl<'m> Writing<'m> {
             over: None,
             in_each: false,
             switches: Vec::new(),
+            outside: Vec::new(),
             puts: 0,
             pointer: String::new(),
             faults: Vec::new(),

@@ -77,7 +77,7 @@ impl Mapping {
                 LeafKind::Instant => true,
                 LeafKind::Text { .. } | LeafKind::Code(_) | LeafKind::Id | LeafKind::Boolean => false,
             };
-            if !alike || place.codec.table.is_some() || !words.knows(&place.name) {
+            if !alike || place.is_shared || place.codec.table.is_some() || !words.knows(&place.name) {
                 return None;
             }
             keys.push((place.name.clone(), *direction));

@@ -112,8 +112,8 @@ impl Mapping {
             Before::Told { record, .. } | Before::Written { record } => Some(record),
         };
         let mut out = Writing::new(old.is_none(), emptied).at(clock::now().wall).noting(self.led());
-        let fields = old.map(|record| &record.fields);
-        out.object(&self.root, &self.entity.root, Some(&sent.fields), fields);
+        out.object(&self.root, &self.entity.root, Some(&sent.fields), old.map(|record| &record.fields));
+        self.say_outside(&mut out, old);
         let (faulty, relisted) = (out.faulty(), out.relisted);
         let (mut written, mut spelt) = (out.slots.unwrap_or_default(), Vec::new());
         let body = match before {

@@ -353,6 +353,36 @@ properties:
     }
 
     #[test]
+    fn every_decimal_of_the_shipped_schema_is_money_or_a_measure() {
+        // What counts, weighs or is a share, by the last word of its name.
+        const MEASURES: [&str; 9] = [
+            "quantity",
+            "percent",
+            "rate",
+            "on_hand",
+            "committed",
+            "available",
+            "incoming",
+            "quarantine",
+            "weight.value",
+        ];
+        let schema = testing::shipped();
+        for entity in schema.entities() {
+            for leaf in entity.ids().filter_map(|id| entity.leaf(id)) {
+                let path = leaf.path.as_str();
+                let is_measure = MEASURES.iter().any(|measure| {
+                    path.strip_suffix(measure)
+                        .is_some_and(|before| before.is_empty() || before.ends_with(['.', '_']))
+                });
+                if matches!(leaf.kind, crate::schema::LeafKind::Decimal) {
+                    let told = "say `x-currency`, or that it is a measure";
+                    assert!(leaf.money.is_some() != is_measure, "{}: {path}: {told}", entity.name);
+                }
+            }
+        }
+    }
+
+    #[test]
     fn what_is_wrong_with_an_amount_is_told() {
         for (before, after, word) in [
             ("x-currency: paid.currency", "x-currency: paid.currncy", "did you mean `paid.currency`"),

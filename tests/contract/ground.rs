@@ -296,7 +296,7 @@ fn closed(collection: &str) -> (&'static str, [&'static str; 2]) {
         "invoices" => (
             "Invoice",
             [
-                "buyer.name, buyer.vat_id, buyer.line1, buyer.line2, buyer.city, buyer.post_code, payment.terms, payment.reference, lines.net_price, lines.base_quantity, lines.discount_percent",
+                "buyer.name, buyer.vat_id, buyer.line1, buyer.line2, buyer.city, buyer.post_code, payment.terms, payment.reference, lines.net_price, lines.tax_inclusive_price, lines.base_quantity, lines.discount_percent, lines.line_tax_inclusive_total",
                 "customer_name, lines.line_net_total, lines.tax_amount, discount_total, charge_total, tax_exclusive_total, tax_total, tax_inclusive_total, amount_due",
             ],
         ),

@@ -103,6 +103,7 @@ impl Books {
         row.entry("currencyCode").or_insert("USD".into());
         row.entry("status").or_insert("Draft".into());
         row.entry("externalDocumentNumber").or_insert("".into());
+        row.entry("pricesIncludeTax").or_insert(false.into());
         if set == Set::Orders {
             row.entry("orderDate").or_insert("2026-01-01".into());
             row.entry("requestedDeliveryDate").or_insert("0001-01-01".into());
@@ -113,7 +114,7 @@ impl Books {
 
     fn line(&mut self, set: Set, document: &str, mut row: Row) -> Result<Row, Refusal> {
         let header = if set == Set::OrderLines { Set::Orders } else { Set::Invoices };
-        self.one(header, document)?;
+        let is_gross = prices_include_tax(self.one(header, document)?);
         let number = row.get("lineObjectNumber").and_then(Value::as_str).unwrap_or_default().to_owned();
         let item = self.find(Set::Items, "number", &number).cloned().ok_or_else(|| {
             let text = format!("The field No. of table Sales Line contains a value ({number}) that cannot be found in the related table (Item).");
@@ -132,7 +133,7 @@ impl Books {
         row.entry("discountPercent").or_insert(0.into());
         row.entry("taxPercent").or_insert(6.into());
         row.entry("shippedQuantity").or_insert(0.into());
-        compute(&mut row);
+        compute(&mut row, is_gross);
         Ok(row)
     }
 
@@ -175,7 +176,10 @@ impl Books {
         let mut row = self.one(set, id)?.clone();
         row.extend(changes);
         if matches!(set, Set::OrderLines | Set::InvoiceLines) {
-            compute(&mut row);
+            let header = if set == Set::OrderLines { Set::Orders } else { Set::Invoices };
+            let document = row.get("documentId").and_then(Value::as_str).unwrap_or_default();
+            let is_gross = prices_include_tax(self.one(header, document)?);
+            compute(&mut row, is_gross);
         }
         self.stamp(set, &mut row);
         let document = row.get("documentId").and_then(Value::as_str).map(str::to_owned);
@@ -261,11 +265,17 @@ pub(super) fn cents(amount: f64) -> f64 {
     (amount * 100.0).round() / 100.0
 }
 
-/// What the system computes on a line.
-fn compute(row: &mut Row) {
+fn prices_include_tax(document: &Row) -> bool {
+    document.get("pricesIncludeTax") == Some(&Value::Bool(true))
+}
+
+/// What the system computes on a line, of a price without tax or with it.
+fn compute(row: &mut Row, is_gross: bool) {
     let at = |name: &str| row.get(name).and_then(Value::as_f64).unwrap_or_default();
-    let net = cents(at("quantity") * at("unitPrice") * (1.0 - at("discountPercent") / 100.0));
-    let tax = cents(net * at("taxPercent") / 100.0);
+    let line = cents(at("quantity") * at("unitPrice") * (1.0 - at("discountPercent") / 100.0));
+    let rate = at("taxPercent") / 100.0;
+    let net = if is_gross { cents(line / (1.0 + rate)) } else { line };
+    let tax = if is_gross { cents(line - net) } else { cents(net * rate) };
     for name in ["amountExcludingTax", "netAmount"] {
         row.insert(name.into(), net.into());
     }

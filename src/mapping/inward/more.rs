@@ -63,7 +63,7 @@ pub(in crate::mapping) fn is_so(raws: &Raws<'_>, switches: &[Narrow], base: usiz
     for switch in switches {
         match raws.get(base, switch.slot) {
             Raw::Absent => told = None,
-            raw if raw.text().is_some_and(|text| *text == *switch.value) => {}
+            raw if raw.text().is_some_and(|text| switch.is(&text)) => {}
             // ORDER: one that stands otherwise decides, whatever the others are.
             _ => return Some(false),
         }

@@ -46,7 +46,7 @@ impl Loader<'_> {
             // Only one of them is written, so they may write the same places.
             let guard = Path(vec![Step::Key(format!("$one_of {}", list.place.start).into())]);
             let guards = self.guards.len();
-            self.guards.push((guard, number.to_string().into()));
+            self.guards.push((guard, vec![number.to_string().into()]));
             if let Some(branch) = self.branch(shape, node, frame, read_only) {
                 for named in &branch.lines {
                     if !choice.fields.iter().any(|(position, _)| *position == named.position) {
@@ -101,7 +101,7 @@ impl Loader<'_> {
                     );
                 }
             }
-            self.lines.filters.push(FilterLine { leaf, place: None });
+            self.lines.filters.push(FilterLine { leaf, place: None, is_shared: false });
             lines.push(named(at, Part::Leaf(line)));
         }
         let when = node.get("$when");

@@ -18,10 +18,13 @@ use crate::{
     schema::{FieldSet, LeafId, LeafKind, Object, Shape, Spelling},
     words::{
         Diagnostic, Diagnostics, Place,
-        tree::Node,
-        yaml::{FromYaml, Keys},
+        tree::{Node, Value},
+        yaml::{FromYaml, Keys, expected},
     },
 };
+
+/// A switch, and each value of it by which something is there.
+pub(in crate::mapping) type Guard = (Path, Vec<Box<str>>);
 
 /// A native place that a line writes.
 pub(in crate::mapping) struct Written {
@@ -31,11 +34,16 @@ pub(in crate::mapping) struct Written {
     /// Whether what is written there is found by a code.
     is_found: bool,
     /// Switches on which it hangs.
-    guards: Vec<(Path, Box<str>)>,
+    guards: Vec<Guard>,
 }
 
 /// Who writes a switch, whatever hangs on it.
 pub(super) const SWITCH: &str = "$when";
+
+/// Who writes what every new element or record holds.
+pub(super) const WHERE: &str = "where";
+/// Who writes what every new element or record holds, whatever is sent.
+pub(super) const SET: &str = "set";
 
 /// Who writes where nobody else did.
 pub(super) const DEFAULT: &str = "unless";
@@ -74,7 +82,7 @@ impl Loader<'_> {
             self.reads_inside(leaves(at.field), path);
         }
         for narrow in &narrow {
-            self.writes(&narrow.at, "where", &source.place);
+            self.writes(&narrow.at, WHERE, &source.place);
         }
         let set = self.sets(keys.take("set"), Within::List);
         let part = self.item(at, item, (node, keys.take("fields")), key.as_ref(), &mut element)?;
@@ -237,7 +245,7 @@ impl Loader<'_> {
             | Source::Behind(_)
             | Source::Tuple(_) => None,
         };
-        self.lines.filters.push(FilterLine { leaf, place });
+        self.lines.filters.push(FilterLine { leaf, place, is_shared: false });
     }
 
     /// A path that may begin at a root.
@@ -339,11 +347,16 @@ impl Loader<'_> {
                     .help("say `write: never`"),
             );
         }
-        let apart = |a: &[(Path, Box<str>)], b: &[(Path, Box<str>)]| {
-            a.iter().any(|(path, is)| b.iter().any(|(other, i)| path == other && is != i))
+        let apart = |a: &[Guard], b: &[Guard]| {
+            let is_other = |is: &[Box<str>], i: &[Box<str>]| !is.iter().any(|value| i.contains(value));
+            a.iter().any(|(path, is)| b.iter().any(|(other, i)| path == other && is_other(is, i)))
         };
         let clash = |other: &&Written| {
-            let both_switch = who == SWITCH && other.who == SWITCH;
+            // A line may say a switch too: what is sent is refused where the two do not agree.
+            let is_field = |who: &str| !matches!(who, WHERE | SET);
+            let switches = [who, &*other.who].into_iter().filter(|who| *who == SWITCH).count();
+            let agrees = *path == other.path && is_field(who) && is_field(&other.who);
+            let both_switch = switches == 2 || (switches == 1 && agrees);
             let is_open = who == DEFAULT || other.who == DEFAULT;
             other.list == self.list
                 && path.meets(&other.path)
@@ -388,16 +401,61 @@ pub(super) fn narrows_by(
     found: &mut Diagnostics,
 ) -> Vec<Narrow> {
     let mut out = Vec::new();
-    for (at, value) in constants(parse, node, defaults, found) {
+    let (firsts, also) = node.map(|node| several(parse, node, found)).unzip();
+    let also: Vec<Guard> = also.unwrap_or_default();
+    for (at, value) in constants(parse, firsts.as_ref(), defaults, found) {
         let text = match &value {
             Out::Text(text) | Out::Number(text) => text.as_str(),
             Out::Boolean(true) => "true",
             Out::Boolean(false) => "false",
             Out::Null | Out::Object(_) | Out::List(_) => continue,
         };
-        out.push(Narrow { slot: frame.slot(at.steps()), value: text.into(), at, out: value });
+        out.push(Narrow {
+            slot: frame.slot(at.steps()),
+            value: text.into(),
+            also: also
+                .iter()
+                .find(|(path, _)| *path == at)
+                .map(|(_, values)| values.clone())
+                .unwrap_or_default(),
+            at,
+            out: value,
+        });
     }
     out
+}
+
+/// The first of several values that say the same, which is the one that is written, and the others.
+fn several(
+    parse: fn(&str) -> Result<Path, String>,
+    node: &Node,
+    found: &mut Diagnostics,
+) -> (Node, Vec<Guard>) {
+    let mut also = Vec::new();
+    let mut firsts = Vec::new();
+    for (key, value) in node.as_map().unwrap_or_default() {
+        let (first, rest) = match value.as_list() {
+            None => (value, &[][..]),
+            Some([first, rest @ ..]) => (first, rest),
+            Some([]) => {
+                expected(value, "a value, or a list of values", found);
+                continue;
+            }
+        };
+        firsts.push((key.clone(), first.clone()));
+        let mut values = Vec::new();
+        for other in rest {
+            match other.as_text() {
+                Some(text) => values.push(text.into()),
+                None => expected(other, "a value", found),
+            }
+        }
+        if let (false, Ok(path)) = (values.is_empty(), parse(&key.text)) {
+            also.push((path, values));
+        }
+    }
+    let value = if node.as_map().is_some() { Value::Map(firsts) } else { node.value.clone() };
+    (Node { value, place: node.place.clone() }, also)
 }
 
 /// The native place of this part of a list, and its name: other parts of the list are written beside.

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use super::{
     Defaults, actions, bodies, calls, cells, choices,
-    elements::narrows,
+    elements::{SET, narrows},
     fields::{FilterLine, FilterPlace, Lines, Loader},
     finds, jq, key, lacks, lists, merged, money, over, pairs, path_at,
     sets::Within,
+    switches,
 };
 use crate::{
     mapping::{
@@ -159,7 +160,7 @@ fn sets(
     let (rest, set_found) = finds::set(set, loader.defaults, loader.found);
     let set = loader.sets(rest.as_ref(), Within::Record);
     for path in set_found.iter().map(|set| &set.at).chain(narrow.iter().map(|narrow| &narrow.at)) {
-        loader.writes(path, "set", &node.place);
+        loader.writes(path, SET, &node.place);
     }
     (set, set_found)
 }
@@ -179,6 +180,7 @@ fn fit_together(
     let named = select.is_some_and(|select| select.query.is_none());
     calls::fit_together(node, (key.form(), named), [read, update, delete], lists, found);
     key::fit_together(node, (key, version), all, lists, speaks, found);
+    switches::check(root, update.is_some(), node, found);
     no_ambiguous_slots(root, node, found);
     jq::selected(&lines.wholes, select.map(|words| words.under.as_ref()), found);
     if (key.is_parted() || key.has_over()) && root.parts.iter().any(|named| over::is_by_itself(&named.part)) {
@@ -281,11 +283,11 @@ fn filters(
     speaks: Speaks,
 ) -> Vec<Vec<Filterable>> {
     let mut filters = vec![Some(Vec::new()); entity.leaves.len()];
-    for FilterLine { leaf, place } in &lines.filters {
+    for FilterLine { leaf, place, is_shared } in &lines.filters {
         let Some(places) = filters.get_mut(usize::from(leaf.0)) else { continue };
         let place = place.as_ref().and_then(|(path, codec)| {
             let name = filter_name(path, select, speaks)?;
-            Some(Filterable { name: name.into(), codec: codec.clone() })
+            Some(Filterable { name: name.into(), codec: codec.clone(), is_shared: *is_shared })
         });
         *places = places.take().zip(place).map(|(mut places, place)| {
             places.push(place);
@@ -303,7 +305,8 @@ fn tuple_filters(lines: &Lines, select: Option<&SelectWords>, speaks: Speaks) ->
         .map(|(leaf, parts)| {
             let named = |place: &Option<FilterPlace>| {
                 let (path, codec) = place.as_ref()?;
-                Some(Filterable { name: filter_name(path, select, speaks)?.into(), codec: codec.clone() })
+                let name = filter_name(path, select, speaks)?.into();
+                Some(Filterable { name, codec: codec.clone(), is_shared: false })
             };
             (*leaf, TupleFilter { parts: parts.iter().map(named).collect() })
         })
@@ -510,9 +513,9 @@ fn requires(
     entity: &Entity,
     create: Option<&Call>,
     found: &mut Diagnostics,
-) -> FieldSet {
-    let Some(node) = keys.take("requires") else { return FieldSet::EMPTY };
-    let mut out = FieldSet::EMPTY;
+) -> Vec<FieldSet> {
+    let Some(node) = keys.take("requires") else { return Vec::new() };
+    let mut out = Vec::new();
     let Some(items) = node.as_list() else {
         expected(node, "a list of fields", found);
         return out;
@@ -521,10 +524,14 @@ fn requires(
         found.error(&node.place, "`requires` is of new records, and there is no `create`");
     }
     for item in items {
-        match item.as_text().and_then(|path| entity.leaf_at(path)) {
-            Some(leaf) => out.insert(leaf),
-            None => expected(item, &format!("a field of `{}`, as in `buyer.name`", entity.name), found),
+        let mut either = FieldSet::EMPTY;
+        for field in item.as_list().unwrap_or(std::slice::from_ref(item)) {
+            match field.as_text().and_then(|path| entity.leaf_at(path)) {
+                Some(leaf) => either.insert(leaf),
+                None => expected(field, &format!("a field of `{}`, as in `buyer.name`", entity.name), found),
+            }
         }
+        out.push(either);
     }
     out
 }
@@ -554,7 +561,7 @@ fn beside(
     (entity, defaults): (&Entity, &Defaults),
     create: Option<&Call>,
     found: &mut Diagnostics,
-) -> (Vec<Sample>, Watched, FieldSet) {
+) -> (Vec<Sample>, Watched, Vec<FieldSet>) {
     let samples = super::samples(keys.take("samples"), found);
     let samples = samples.into_iter().map(|sample| sample.with(&defaults.settings)).collect();
     (samples, Watched::load(keys, entity, found), requires(keys, entity, create, found))

@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
-use super::{Defaults, elements::Written, pairs, path};
+use super::{
+    Defaults,
+    elements::{Guard, Written},
+    pairs, path,
+};
 use crate::{
     mapping::{
         codec::{Codec, Forms},
@@ -78,6 +82,8 @@ pub(super) struct FilterLine {
     pub(super) leaf: LeafId,
     /// `None` where they cannot.
     pub(super) place: Option<(Path, Arc<Codec>)>,
+    /// Whether what stands there is at times another field's.
+    pub(super) is_shared: bool,
 }
 
 pub(super) struct Loader<'l> {
@@ -95,7 +101,7 @@ pub(super) struct Loader<'l> {
     /// Where the lists stand whose elements are being mapped.
     pub(super) within: Path,
     /// Switches on which the lines at hand hang, and how they stand.
-    pub(super) guards: Vec<(Path, Box<str>)>,
+    pub(super) guards: Vec<Guard>,
     /// Lists whose elements are written by themselves.
     pub(super) parts: super::parts::PartWords,
     /// Whether the line at hand puts several fields of an object into one text.
@@ -304,7 +310,9 @@ impl<'l> Loader<'l> {
         let (mark, guards) = (self.mark(), self.guards.len());
         let (switches, holds) = self.switches_of_line(when, at, frame);
         if let Some(line) = self.line(at, leaf, node, frame) {
-            self.only_read(&line, &switches, place);
+            self.sets_switches(&line, &switches, place);
+            let own = self.lines.filters.get_mut(mark.filters()..).unwrap_or_default();
+            own.iter_mut().for_each(|filter| filter.is_shared = !switches.is_empty());
             match holds {
                 true => self.add(into, at, under(switches, Part::Leaf(line)), place),
                 false => self.forget(&mark),

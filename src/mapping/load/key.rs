@@ -94,7 +94,8 @@ pub(super) fn key(
         }
     }
     let parts = read.into_iter().map(|(at, form)| {
-        let fixed = narrow.iter().find(|narrow| narrow.at == at).map(|narrow| narrow.value.clone());
+        let only = narrow.iter().find(|narrow| narrow.at == at && narrow.also.is_empty());
+        let fixed = only.map(|narrow| narrow.value.clone());
         part((at, form), fixed)
     });
     let key = Key::of(parts.collect());

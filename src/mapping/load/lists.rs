@@ -65,11 +65,7 @@ pub(super) fn variant(
     let mut keys = Keys::of(node, found)?;
     let (for_queries, fields) = purposes(keys.take("for"), found);
     let (method, suffix) = address(&mut keys, defaults, found)?;
-    // A list may stand elsewhere than the records.
-    let at = match keys.take("at") {
-        Some(node) => String::read(node, found).filter(|at| is_address(at, node, found))?,
-        None => at.to_owned(),
-    };
+    let (at, at_bounds) = place_of(&mut keys, (node, at, &suffix), found)?;
     let mut frame = Frame::default();
     let said = keys.take("rows");
     let (rows, inner, may_lack_rows) = rows(said, node, defaults, found)?;
@@ -91,8 +87,9 @@ pub(super) fn variant(
     let headers = headers::load(&mut keys, node, defaults, found);
     let body = bodies::load(&mut keys, bodies::OF_LIST, defaults, found);
     // A search for keys is bounded by its codes alone.
-    let bounds =
-        entity.map(|entity| needs::load(node, &mut keys, (fields, body.as_ref()), (entity, defaults), found));
+    let bounds = entity.map(|entity| {
+        needs::load(node, &mut keys, (fields, body.as_ref(), &at_bounds), (entity, defaults), found)
+    });
     let statement = keys.take("statement").map(|node| Statement::load(node, found).ok_or(()));
     let statement = statement.transpose().ok()?;
     stated(node, statement.as_ref(), filter.as_deref(), found);
@@ -108,7 +105,8 @@ pub(super) fn variant(
     }
     let call = ListCall {
         method,
-        at: format!("{at}{suffix}"),
+        at,
+        at_bounds,
         query,
         headers,
         for_queries,
@@ -126,6 +124,46 @@ pub(super) fn variant(
     };
     fits(&call, rows.steps().is_empty() && inner.is_none(), node, found);
     Some(call)
+}
+
+/// A value of the filter that is a step of an address, by its bound, and what follows it.
+pub(super) type Step = (Box<str>, String);
+
+/// Where the list stands, which may be elsewhere than the records.
+fn place_of(
+    keys: &mut Keys<'_>,
+    (node, at, suffix): (&Node, &str, &str),
+    found: &mut Diagnostics,
+) -> Option<(String, Vec<Step>)> {
+    let at = match keys.take("at") {
+        Some(node) => String::read(node, found).filter(|at| is_address(at, node, found))?,
+        None => at.to_owned(),
+    };
+    bounds_of(&format!("{at}{suffix}"), node, found)
+}
+
+/// What an address says as it stands, and the values of the filter that are steps of it: `/{filter:FIELD}/lines`.
+fn bounds_of(address: &str, node: &Node, found: &mut Diagnostics) -> Option<(String, Vec<Step>)> {
+    const OPEN: &str = "{filter:";
+    let mut pieces = address.split(OPEN);
+    let first = pieces.next().unwrap_or_default().to_owned();
+    let mut bounds = Vec::new();
+    let mut before = first.as_str();
+    for piece in pieces {
+        let whole = piece.split_once('}').filter(|(_, after)| {
+            // A value is a step of its own: beside other words it could become another address.
+            before.ends_with('/') && (after.is_empty() || after.starts_with(['/', '.']))
+        });
+        let Some((name, after)) = whole else {
+            let text = "a value of the filter is a whole step of an address";
+            found
+                .push(Diagnostic::error(&node.place, text).help("as in `get: \"/{filter:order}/payments\"`"));
+            return None;
+        };
+        bounds.push((name.into(), after.to_owned()));
+        before = after;
+    }
+    Some((first, bounds))
 }
 
 /// Where the names of wanted fields go in the body.

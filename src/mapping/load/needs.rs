@@ -1,7 +1,7 @@
 //! `needs` and `bounds` of a list: bounds of its filter, those that it cannot do without and others, the places of its
 //! body that take them, and the form in which they go out.
 
-use super::{Defaults, pairs};
+use super::{Defaults, lists::Step, pairs};
 use crate::{
     mapping::{
         body::{Body, Hole},
@@ -38,7 +38,7 @@ yaml_words! {
 pub(super) fn load(
     list: &Node,
     keys: &mut Keys<'_>,
-    (fields, body): (Option<&Node>, Option<&Body>),
+    (fields, body, at): (Option<&Node>, Option<&Body>, &[Step]),
     of: (&Entity, &Defaults),
     found: &mut Diagnostics,
 ) -> Vec<Bound> {
@@ -52,6 +52,18 @@ pub(super) fn load(
             } else {
                 bounds.push(Bound { is_needed, ..bound });
             }
+        }
+    }
+    for (name, _) in at {
+        match bounds.iter_mut().find(|bound| bound.name == *name && bound.is_needed && bound.op == Op::Eq) {
+            Some(bound) => (bound.has_place, bound.is_step) = (true, true),
+            None => found.push(
+                Diagnostic::error(
+                    &list.place,
+                    format!("the address holds `{name}`, which a filter may lack"),
+                )
+                .help(format!("say `needs: [{name}]`")),
+            ),
         }
     }
     let mut places = Vec::new();
@@ -116,6 +128,7 @@ fn bound(name: &str, place: &Place, entity: &Entity, found: &mut Diagnostics) ->
         is_said: false,
         is_needed: false,
         has_place: false,
+        is_step: false,
         default: None,
     })
 }

@@ -1,6 +1,11 @@
 //! `set`: what a new record, or a new element of a native list, carries besides its fields.
 
-use super::{bodies::constant, elements::DEFAULT, fields::Loader, pairs, path_at};
+use super::{
+    bodies::constant,
+    elements::{DEFAULT, SET},
+    fields::Loader,
+    pairs, path_at,
+};
 use crate::{
     mapping::{
         calc,
@@ -41,7 +46,7 @@ impl Loader<'_> {
             let set = self.set(node, at, within);
             if let Some(set) = set {
                 let is_default = set.unless.as_ref() == Some(&set.at);
-                self.writes(&set.at, if is_default { DEFAULT } else { "set" }, &key.place);
+                self.writes(&set.at, if is_default { DEFAULT } else { SET }, &key.place);
                 out.push(set);
             }
         }

@@ -55,7 +55,7 @@ impl Loader<'_> {
             self.writes(&native, &at.field.name, &source.place);
         }
         self.reads(*leaf, &native);
-        self.lines.filters.push(FilterLine { leaf: *leaf, place: None });
+        self.lines.filters.push(FilterLine { leaf: *leaf, place: None, is_shared: false });
         let whole = plain_text(self, *leaf);
         let slot = frame.slot(native.steps());
         let native = Native::plain(slot, Arc::new(whole), native, create, update);
@@ -124,7 +124,7 @@ impl Loader<'_> {
         let whole = Codec { most, ..plain_text(self, first) };
         for (index, (hole, field)) in holes.iter().zip(&fields).enumerate() {
             self.reads(hole.leaf, &native);
-            self.lines.filters.push(FilterLine { leaf: hole.leaf, place: None });
+            self.lines.filters.push(FilterLine { leaf: hole.leaf, place: None, is_shared: false });
             let held = Held {
                 slot,
                 pattern: pattern.clone(),

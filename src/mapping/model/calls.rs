@@ -82,6 +82,8 @@ pub(in crate::mapping) enum KeyPlace {
 pub(in crate::mapping) struct ListCall {
     pub(in crate::mapping) method: Method,
     pub(in crate::mapping) at: String,
+    /// What follows: a value of the filter, by the bound that it is, and what stands behind it.
+    pub(in crate::mapping) at_bounds: Vec<(Box<str>, String)>,
     pub(in crate::mapping) query: Vec<(String, String)>,
     pub(in crate::mapping) headers: HeaderMap,
     /// Whether it is the road of queries with a filter or a sort.

@@ -42,6 +42,9 @@ impl<'m> Writing<'m> {
             return self.put(native.slot, at, out, held);
         }
         let at = native.place(self.create);
+        if self.is_switched(at, &out) {
+            return self.switched(leaf);
+        }
         let is_nothing = matches!(out, Out::Null);
         let Some(find) = native.find.as_ref().filter(|_| !is_nothing) else {
             let stands = match self.found_here.contains(&at) {

@@ -9,12 +9,12 @@ use crate::{
         choice::Choice,
         codec::Codec,
         inward::pieces,
-        model::{Hole, Join, Native, Part, Source, Split, TextPart, When},
+        model::{Hole, Join, Native, Part, Source, Split, TextPart},
         out::Out,
         places::elements,
         tuple::Tuple,
     },
-    schema::{FieldSet, Fields, LeafId, Object, Shape, Value},
+    schema::{FieldSet, Fields, LeafId, Object, Value},
 };
 
 /// The text that some elements are kept in; else which one cannot stand in it, and why.
@@ -100,27 +100,6 @@ pub(in crate::mapping) fn back_to_parts(
 }
 
 impl<'m> Writing<'m> {
-    /// What is there where switches stand so: they are set with what is written.
-    pub(super) fn when(&mut self, when: &'m When, shape: &Shape, new: Option<&Value>, old: Option<&Value>) {
-        let puts = self.puts;
-        self.part(&when.part, shape, new, old);
-        if new.is_none_or(|value| *value == Value::Null) {
-            return;
-        }
-        for switch in &when.switches {
-            let is_other = |(at, out): &(&_, &Out)| *at == &switch.at && *out != &switch.out;
-            if self.switches.iter().any(is_other) {
-                let mut leaf = None;
-                when.part.lines(false, &mut |line, _| leaf = leaf.or(Some(line.leaf)));
-                return self.fault_here(leaf, "the system keeps either this or what else was sent, not both");
-            }
-            self.switches.push((&switch.at, &switch.out));
-            if self.puts > puts {
-                self.put(switch.slot, &switch.at, switch.out.clone(), None);
-            }
-        }
-    }
-
     /// A list in one text.
     pub(super) fn split(&mut self, split: &'m Split, new: Option<&Value>, old: Option<&Value>) {
         let Source::Native(native) = &split.line.source else { return };
@@ -275,8 +254,9 @@ impl<'m> Writing<'m> {
                 self.within(&named.name, |this| this.line(line, value, None));
             }
         }
+        let leaf = choice.fields.first().and_then(|(_, leaves)| leaves.iter().next());
         for switch in &branch.switches {
-            self.put(switch.slot, &switch.at, switch.out.clone(), None);
+            self.switch(switch, leaf, true);
         }
     }
 

@@ -25,17 +25,20 @@ impl Mapping {
             view.writable = view.writable.union(&led);
         }
         if create {
-            view.required = view.required.union(&self.requires.intersection(&view.writable));
+            // Which of several, hangs on what is sent.
+            let by_itself = self.requires.iter().filter(|either| either.iter().count() == 1);
+            for leaf in by_itself {
+                view.required = view.required.union(&leaf.intersection(&view.writable));
+            }
         }
         view
     }
 
     /// Whether all that this system needs of a new record is there; of lists, one of it at least.
     pub(super) fn check_required(&self, out: &mut Writing<'_>, record: &Record) {
-        for leaf in self.requires.iter() {
-            if record.first(&self.entity, leaf).is_some_and(|value| *value != Value::Null) {
-                continue;
-            }
+        let is_sent = |leaf| record.first(&self.entity, leaf).is_some_and(|value| *value != Value::Null);
+        for either in self.requires.iter().filter(|either| !either.iter().any(is_sent)) {
+            let Some(leaf) = either.iter().next() else { continue };
             let pointer = self.pointers.get(usize::from(leaf.0)).cloned().flatten();
             let path = self.entity.leaf(leaf).map_or("", |leaf| leaf.path.as_str());
             let top = || format!("/{}", path.split('.').next().unwrap_or_default());
@@ -45,7 +48,9 @@ impl Mapping {
                 let before = at.split('/').take_while(|part| !is_place(part)).collect::<Vec<_>>();
                 (before.len() < at.split('/').count()).then(|| before.join("/"))
             });
-            let message = format!("the system needs `{path}`");
+            let named = |leaf| self.entity.leaf(leaf).map_or("", |leaf| leaf.path.as_str());
+            let names = either.iter().map(named).collect::<Vec<_>>().join("` or `");
+            let message = format!("the system needs `{names}`");
             out.fault(Some(leaf), listed.or(pointer).unwrap_or_else(top), message);
         }
     }

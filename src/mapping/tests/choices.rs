@@ -185,6 +185,7 @@ fn a_file_that_cannot_be_meant_says_what_to_write() {
         ("made: $now", "made: $settings.nobody", "setting `nobody` is not in `settings`"),
         ("made: $now", "who: $now", "`who` is written by `name` already"),
         ("requires: [currency,", "requires: [money,", "a field of `Invoice`"),
+        ("requires: [currency,", "requires: [[currency, money],", "a field of `Invoice`"),
     ] {
         assert!(SHOP.contains(old), "{old}");
         let (_, found) = load_text("shop", &SHOP.replacen(old, new, 1), "https://shop.example.com");

@@ -40,6 +40,7 @@ entities:
       sku: sku
       name: name
       unit: unit
+      list_price.currency: =PLN
       unit_cost: { at: cost, as: { shift: -6, wire: text } }
       weight: { value: { at: tagged.decimal, write: never } }
   Customer:

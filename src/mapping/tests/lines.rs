@@ -72,6 +72,7 @@ properties:
   gross: { type: string, format: decimal, x-class: internal, description: with tax }
   total: { type: string, format: decimal, x-class: internal, description: all of it }
   currency: { type: string, maxLength: 3, x-class: internal, description: of amounts }
+  taxed: { type: boolean, x-class: internal, description: whether amounts hold tax }
   count: { type: integer, x-class: internal, description: how many }
   lines:
     type: array

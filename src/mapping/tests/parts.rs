@@ -309,3 +309,52 @@ proptest! {
         prop_assert_eq!(read, vec![key, part]);
     }
 }
+
+#[test]
+fn an_element_is_kept_as_the_record_that_is_there_keeps_its_elements() {
+    let lines = "          net_price: { at: Price, when: { $up.Taxed: false } }\n          tax_inclusive_price: { at: Price, when: { $up.Taxed: true } }\n";
+    let file = FILE.replace(
+        "      lines:\n        each",
+        "      prices_include_tax: { at: Taxed, write: create }\n      lines:\n        each",
+    );
+    let file = format!("{file}{lines}");
+    let (system, told) = load_text("s", &file, "https://s.example/odata");
+    let system = system.unwrap_or_else(|| panic!("{told}"));
+    let m = system.entity("Order").unwrap();
+    let order = |taxed: &str, price: &str| {
+        format!(r#"{{"currency":"USD"{taxed},"lines":[{{"id":"10","quantity":"1",{price}}}]}}"#)
+    };
+    let net = order(r#","prices_include_tax":false"#, r#""net_price":"5""#);
+    let cheaper = order(r#","prices_include_tax":false"#, r#""net_price":"4""#);
+    let bodies = |old: &str, new: &str| -> Vec<Value> {
+        let versions = m.part_versions(&native(["v1", "v2", "v3"])).unwrap();
+        let changes = m.changes(
+            "7",
+            (&record(m, old), &record(m, new)),
+            (Some("v0"), &versions),
+            &FieldSet::EMPTY,
+            None,
+        );
+        let parts = changes.unwrap_or_else(|faults| panic!("{faults:?}")).parts;
+        parts.iter().map(|part| serde_json::from_slice(&part.request.body).unwrap()).collect()
+    };
+    assert_eq!(bodies(&net, &cheaper), [json!({ "Price": "4" })]);
+    let faults = |old: &str, new: &str| {
+        let versions = m.part_versions(&native(["v1", "v2", "v3"])).unwrap();
+        m.changes("7", (&record(m, old), &record(m, new)), (Some("v0"), &versions), &FieldSet::EMPTY, None)
+            .unwrap_err()
+    };
+    let gross = order(r#","prices_include_tax":false"#, r#""tax_inclusive_price":"5""#);
+    let told = faults(&net, &gross);
+    assert_eq!(
+        (told.len(), told[0].pointer.as_str(), told[0].whose),
+        (1, "/lines/0/tax_inclusive_price", Whose::Caller),
+        "{told:?}"
+    );
+    // A record that does not say how it keeps its elements is not guessed at.
+    let told = faults(&order("", r#""net_price":"5""#), &order("", r#""net_price":"4""#));
+    assert_eq!((told.len(), told[0].whose), (1, Whose::System), "{told:?}");
+    let untold = file.replace("write: create }\n      lines", "write: always }\n      lines");
+    let (_, told) = load_text("s", &untold, "https://s.example/odata");
+    assert!(told.contains("a change of it would change them all"), "{told}");
+}

@@ -339,3 +339,49 @@ fn a_product_of_tryton_is_renumbered_described_and_put_away_and_keeps_what_its_t
     assert!(problem["type"].as_str().unwrap().ends_with("/business-rule"), "{problem}");
     assert_eq!(gate.get(&path).expect(200).json()["status"], "active");
 }
+
+#[test]
+fn an_order_of_business_central_holds_prices_with_tax_or_without_and_never_both_in_one_field() {
+    let gate = Gate::open(&BUSINESS_CENTRAL);
+    let line =
+        |price: &str| json!({ "kind": "item", "sku": "1011", "quantity": "2", "unit": "H87", price: "106" });
+    let order =
+        |lines: Value| json!({ "customer": OF_BUSINESS_CENTRAL.buyer, "currency": "EUR", "lines": lines });
+    gate.system.forget();
+    let answer = gate.post("/v1/orders", &order(json!([line("tax_inclusive_price")]))).expect(201);
+    let path = answer.header("location").unwrap().to_owned();
+    let made = answer.json();
+    let sent = |gate: &Gate| -> Vec<Value> {
+        gate.changes().iter().map(|seen| serde_json::from_str(&seen.body).unwrap()).collect()
+    };
+    let asked = sent(&gate).remove(0);
+    assert_eq!(
+        (&asked["pricesIncludeTax"], &asked["salesOrderLines"][0]["unitPrice"]),
+        (&json!(true), &json!(106))
+    );
+    let told =
+        ["net_price", "tax_inclusive_price", "line_net_total", "line_tax_inclusive_total", "tax_amount"]
+            .map(|name| made["lines"][0][name].clone());
+    assert_eq!(told, [Value::Null, json!("106"), json!("200.0"), json!("212.0"), json!("12.0")], "{made}");
+    assert_eq!(made["prices_include_tax"], true);
+    // A line is added and changed as the order keeps its prices; another way is refused, and so is a change of the way.
+    let mut lines = made["lines"].clone();
+    let names = OF_BUSINESS_CENTRAL.line;
+    lines[0].as_object_mut().unwrap().retain(|name, _| names.contains(&name.as_str()));
+    lines[0]["tax_inclusive_price"] = "53".into();
+    gate.system.forget();
+    let changed = gate.patch(&path, &json!({ "lines": lines })).expect(200).json();
+    assert_eq!(sent(&gate), [json!({ "unitPrice": 53 })]);
+    assert_eq!(changed["lines"][0]["line_net_total"], "100.0");
+    lines[0].as_object_mut().unwrap().remove("tax_inclusive_price");
+    lines[0]["net_price"] = "50".into();
+    gate.system.forget();
+    let problem = gate.patch(&path, &json!({ "lines": lines })).refused(422).json();
+    assert_eq!(problem["errors"][0]["pointer"], "/lines/0/net_price", "{problem}");
+    let problem = gate.patch(&path, &json!({ "prices_include_tax": false })).refused(422).json();
+    assert_eq!(problem["errors"][0]["pointer"], "/prices_include_tax", "{problem}");
+    let both = json!([line("net_price"), line("tax_inclusive_price")]);
+    let problem = gate.post("/v1/orders", &order(both)).refused(422).json();
+    assert_eq!(problem["errors"][0]["pointer"], "/lines/1/tax_inclusive_price", "{problem}");
+    assert_eq!(sent(&gate), Vec::<Value>::new());
+}

@@ -39,9 +39,13 @@ enum Tongue {
 /// What each shipped file speaks. A file that filters by texts says it here.
 fn tongue(system: &str) -> Option<Tongue> {
     Some(match system {
-        "erp" | "dataverse" | "dataverse-contacts" | "sap-s4" | "sap-b1" | "finance-operations" => {
-            Tongue::Doubled
-        }
+        "erp"
+        | "business-central-prices"
+        | "dataverse"
+        | "dataverse-contacts"
+        | "sap-s4"
+        | "sap-b1"
+        | "finance-operations" => Tongue::Doubled,
         "salesforce" | "salesforce-contacts" | "quickbooks" | "google-ads" => Tongue::Backslash,
         "xero" => Tongue::Plain,
         "magento" | "woocommerce" | "shopify" | "mailchimp" | "getresponse" | "openboxes" => {
@@ -49,7 +53,9 @@ fn tongue(system: &str) -> Option<Tongue> {
         }
         "prestashop" => Tongue::Brackets,
         "shopify-graphql" => Tongue::Search,
-        "crm" | "hubspot-companies" | "hubspot-marketing" | "ga4" | "tryton" => Tongue::Json,
+        "crm" | "hubspot-companies" | "hubspot-marketing" | "ga4" | "tryton" | "magento-special-prices" => {
+            Tongue::Json
+        }
         "wfirma" => Tongue::Xml,
         _ => return None,
     })

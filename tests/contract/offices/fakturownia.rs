@@ -25,10 +25,19 @@ const KINDS: [(&str, &str, &[&str]); 3] = [
         "client",
         &["name", "shortcut", "tax_no", "email", "phone", "street", "post_code", "city", "country", "www"],
     ),
-    ("products", "product", &["name", "code", "description", "price_net", "tax", "currency"]),
+    ("products", "product", &["name", "code", "description", "price_net", "price_gross", "tax", "currency"]),
     ("invoices", "invoice", &["kind", "client_id", "issue_date", "payment_to", "currency", "positions"]),
 ];
-const POSITION: [&str; 6] = ["product_id", "name", "quantity", "quantity_unit", "price_net", "tax"];
+const POSITION: [&str; 8] = [
+    "product_id",
+    "name",
+    "quantity",
+    "quantity_unit",
+    "price_net",
+    "price_gross",
+    "total_price_gross",
+    "tax",
+];
 
 pub(crate) struct Fakturownia(Mutex<State>);
 
@@ -206,7 +215,7 @@ impl State {
                 return Err(wrong(name, "- nieznane pole"));
             }
             let number = |name: &str| position.get(name)?.as_str()?.parse::<Decimal>().ok();
-            let (Some(quantity), Some(price)) = (number("quantity"), number("price_net")) else {
+            let Some(quantity) = number("quantity") else {
                 return Err(wrong("quantity", "- nie jest liczbą"));
             };
             let rate = match position.get("tax").and_then(Value::as_str) {
@@ -216,11 +225,28 @@ impl State {
                 Some("5") => Decimal::new(5, 2),
                 _ => return Err(wrong("tax", "- jest nieprawidłowe")),
             };
-            let (line, vat) = (quantity * price, (quantity * price * rate).round_dp(2));
+            // What is not given is worked out of what is, and both are kept.
+            let of_gross = number("price_gross").map(|price| quantity * price);
+            let (line, gross) = match (number("price_net"), number("total_price_gross").or(of_gross)) {
+                (Some(price), None) => {
+                    (quantity * price, (quantity * price * (Decimal::ONE + rate)).round_dp(2))
+                }
+                (None, Some(gross)) => ((gross / (Decimal::ONE + rate)).round_dp(2), gross),
+                (Some(price), Some(gross)) => (quantity * price, gross),
+                (None, None) => return Err(wrong("price_net", "- nie jest liczbą")),
+            };
+            let vat = gross - line;
             (net, tax) = (net + line, tax + vat);
             position.insert("id".into(), (9000 + n).into());
-            position.insert("total_price_net".into(), format!("{line:.2}").into());
-            position.insert("total_price_tax".into(), format!("{vat:.2}").into());
+            for (name, amount) in [
+                ("price_net", (line / quantity).round_dp(2)),
+                ("price_gross", (gross / quantity).round_dp(2)),
+                ("total_price_net", line),
+                ("total_price_tax", vat),
+                ("total_price_gross", gross),
+            ] {
+                position.insert(name.into(), format!("{amount:.2}").into());
+            }
         }
         for field in ["name", "street", "city", "post_code", "country"] {
             sent.insert(format!("buyer_{field}"), buyer[field].clone());

@@ -58,7 +58,7 @@ const WFIRMA: Subject = Subject {
     file: "catalogue/wfirma.yaml",
     root: "",
     secrets: &wfirma::KEYS,
-    serves: &["customers"],
+    serves: &["customers", "invoices"],
     edits: &[],
     standin: wfirma::Wfirma::start,
     gaps: &[],
@@ -144,6 +144,21 @@ mod of_fakturownia {
         gate.system.forget();
         gate.post("/v1/invoices", &other).refused(422);
         assert_eq!(sent(&gate), [], "22 is no rate of the category");
+    }
+
+    #[test]
+    fn a_line_may_be_given_with_tax_and_each_price_stands_in_its_own_field() {
+        let gate = Gate::open(&FAKTUROWNIA);
+        gate.system.forget();
+        let line = json!({ "description": "Mąka", "quantity": "2", "tax_inclusive_price": "61.50", "line_tax_inclusive_total": "123.00", "tax_category": "S", "tax_rate": "23" });
+        let body = json!({ "type_code": "380", "customer": "1", "currency": "PLN", "lines": [line] });
+        let made = gate.post("/v1/invoices", &body).expect(201).json();
+        let position = json!({ "name": "Mąka", "quantity": "2", "price_gross": "61.50", "total_price_gross": "123.00", "tax": "23" });
+        assert_eq!(sent(&gate)[0].2["invoice"]["positions"], json!([position]));
+        let told =
+            ["net_price", "line_net_total", "tax_inclusive_price", "line_tax_inclusive_total", "tax_amount"]
+                .map(|name| made["lines"][0][name].clone());
+        assert_eq!(told, ["50.00", "100.00", "61.50", "123.00", "23.00"].map(Value::from), "{made}");
     }
 
     #[test]
@@ -262,6 +277,43 @@ mod of_wfirma {
             found(&gate, &format!("/v1/customers?name={}", encoded(text)), 0);
         }
         found(&gate, "/v1/customers?emails.value=biuro8@example.com", 1);
+    }
+
+    #[test]
+    fn an_invoice_holds_prices_without_tax_or_with_it_as_it_says() {
+        let gate = Gate::open(&WFIRMA);
+        let all = holds(&gate, "invoices", 2);
+        let prices = |invoice: &Value| {
+            ["net_price", "tax_inclusive_price", "line_net_total", "line_tax_inclusive_total"]
+                .map(|name| invoice["lines"][0][name].clone())
+        };
+        let totals = [json!("100.00"), json!("123.00")];
+        let [net, with_tax] = totals.clone();
+        assert_eq!(prices(&all[0]), [json!("50.00"), Value::Null, net.clone(), with_tax.clone()]);
+        assert_eq!(prices(&all[1]), [Value::Null, json!("61.50"), net, with_tax]);
+        assert_eq!([&all[0]["prices_include_tax"], &all[1]["prices_include_tax"]], [false, true]);
+        for invoice in &all {
+            assert_eq!(
+                [&invoice["tax_exclusive_total"], &invoice["tax_inclusive_total"]],
+                [&totals[0], &totals[1]]
+            );
+        }
+        gate.system.forget();
+        let line = json!({ "description": "Mąka", "quantity": "2", "unit": "H87", "tax_inclusive_price": "61.50", "tax_category": "S", "tax_rate": "23" });
+        let body = |lines: Value| json!({ "customer": "13791001", "currency": "PLN", "lines": lines });
+        let made = gate.post("/v1/invoices", &body(json!([line]))).expect(201).json();
+        assert_eq!((&made["prices_include_tax"], prices(&made)), (&json!(true), prices(&all[1])));
+        let sent = gate.changes().remove(0).body;
+        let sent = &tree(&sent).unwrap()["api"]["invoices"]["invoice"];
+        assert_eq!((&sent["price_type"], &sent["type"]), (&json!("brutto"), &json!("normal")));
+        assert_eq!(sent["invoicecontents"]["invoicecontent"]["price"], "61.50");
+        let mut both = json!([line, line]);
+        both[1].as_object_mut().unwrap().remove("tax_inclusive_price");
+        both[1]["net_price"] = "50".into();
+        let problem = gate.post("/v1/invoices", &body(both)).refused(422).json();
+        assert_eq!(problem["errors"][0]["pointer"], "/lines/1/net_price", "{problem}");
+        // A proforma is no invoice.
+        told(gate.get("/v1/invoices/421002"), 404, "/not-found");
     }
 
     #[test]
@@ -390,7 +442,7 @@ mod of_xero {
         let body = json!({ "customer": xero::id(1, 1), "issue_date": "2026-04-16", "due_date": "2026-04-30", "currency": "GBP", "lines": [line] });
         let made = gate.post("/v1/invoices", &body).expect(201).json();
         let item = json!({ "ItemCode": "M25", "Quantity": 2, "UnitAmount": 14.5125, "TaxType": "OUTPUT2" });
-        let want = json!({ "Invoices": [ { "Type": "ACCREC", "Contact": { "ContactID": xero::id(1, 1) }, "Date": "2026-04-16", "DueDate": "2026-04-30", "CurrencyCode": "GBP", "LineItems": [item] } ] });
+        let want = json!({ "Invoices": [ { "Type": "ACCREC", "Contact": { "ContactID": xero::id(1, 1) }, "Date": "2026-04-16", "DueDate": "2026-04-30", "CurrencyCode": "GBP", "LineAmountTypes": "Exclusive", "LineItems": [item] } ] });
         assert_eq!(sent(&gate), [("PUT".into(), "/api.xro/2.0/Invoices".into(), want)]);
         assert_eq!((&made["status"], &made["issue_date"]), (&json!("draft"), &json!("2026-04-16")));
         reads(&gate, "invoices", &made);
@@ -398,6 +450,28 @@ mod of_xero {
         let mut other = body;
         other["lines"][0]["tax_rate"] = json!("8.25");
         gate.post("/v1/invoices", &other).refused(422);
+        assert_eq!(sent(&gate), []);
+    }
+
+    #[test]
+    fn an_invoice_with_tax_in_its_prices_is_made_so_and_never_read_as_one_without() {
+        let gate = Gate::open(&XERO);
+        gate.system.forget();
+        let line = json!({ "sku": "M25", "quantity": "2", "tax_inclusive_price": "12", "tax_category": "S", "tax_rate": "20" });
+        let mut body = json!({ "customer": xero::id(1, 1), "currency": "GBP", "lines": [line] });
+        let made = gate.post("/v1/invoices", &body).expect(201).json();
+        let item = json!({ "ItemCode": "M25", "Quantity": 2, "UnitAmount": 12, "TaxType": "OUTPUT2" });
+        let want = json!({ "Invoices": [ { "Type": "ACCREC", "Contact": { "ContactID": xero::id(1, 1) }, "CurrencyCode": "GBP", "LineAmountTypes": "Inclusive", "LineItems": [item] } ] });
+        assert_eq!(sent(&gate), [("PUT".into(), "/api.xro/2.0/Invoices".into(), want)]);
+        let told = ["net_price", "line_net_total", "tax_inclusive_price", "line_tax_inclusive_total"]
+            .map(|name| made["lines"][0][name].clone());
+        assert_eq!(told, [Value::Null, Value::Null, json!("12"), json!("24.0")], "{made}");
+        assert_eq!(made["prices_include_tax"], true);
+        reads(&gate, "invoices", &made);
+        gate.system.forget();
+        body["prices_include_tax"] = false.into();
+        let problem = gate.post("/v1/invoices", &body).refused(422).json();
+        assert_eq!(problem["errors"][0]["pointer"], "/lines/0/tax_inclusive_price", "{problem}");
         assert_eq!(sent(&gate), []);
     }
 

@@ -7,6 +7,7 @@ mod fakturownia;
 mod fo;
 mod ledgers;
 mod odata;
+mod prices;
 mod wfirma;
 mod xero;
 
@@ -49,6 +50,17 @@ const FO: Subject = Subject {
     serves: &["customers", "products", "orders"],
     edits: &[("https://login.microsoftonline.com/00000000-0000-0000-0000-000000000000", "{system}/tenant")],
     standin: fo::Operations::start,
+    gaps: &[],
+};
+
+const PRICES: Subject = Subject {
+    name: "business-central-prices",
+    file: "catalogue/business-central-prices.yaml",
+    root: prices::ROOT,
+    secrets: &[("BC_TOKEN", prices::TOKEN)],
+    serves: &["prices"],
+    edits: &[],
+    standin: prices::Lists::start,
     gaps: &[],
 };
 
@@ -497,4 +509,34 @@ mod openboxes {
         gate.switch("spend");
         gate.post("/v1/products", &json!({ "sku": "KX45", "name": "Plaster" })).expect(201);
     }
+}
+
+#[test]
+fn a_line_of_a_price_list_is_a_price_of_whom_it_is_for_and_says_whether_it_holds_tax() {
+    let gate = Gate::open(&PRICES);
+    let all = holds(&gate, "prices", prices::ALL);
+    let of = |n: usize| all.iter().find(|it| it["id"] == prices::id(n)).unwrap_or_else(|| panic!("{n}"));
+    assert!(all.iter().all(|it| it["product"].is_string() && it["unit"] == "H87"));
+    // Drafts, purchases, resources and campaigns are none.
+    assert!([0, 1, 2, 3, 7].iter().all(|n| all.iter().all(|it| it["id"] != prices::id(*n))));
+    let whose = |n: usize| ["customer", "price_group"].map(|name| of(n)[name].clone());
+    assert_eq!(whose(4), [json!("20000"), Value::Null]);
+    assert_eq!(whose(5), [Value::Null, json!("WHOLESALE")]);
+    assert_eq!(whose(6), [Value::Null, Value::Null]);
+    let price = |n: usize| ["net_price", "tax_inclusive_price", "currency"].map(|name| of(n)[name].clone());
+    assert_eq!(price(6), [json!("12.3"), Value::Null, json!("USD")]);
+    assert_eq!(price(12), [Value::Null, json!("12.3"), json!("EUR")]);
+    // A discount alone has no price, least of all one of nothing.
+    assert_eq!(price(4), [Value::Null, Value::Null, json!("USD")]);
+    assert_eq!(of(4)["discount"], json!({ "kind": "percent", "value": "7.5" }));
+    assert_eq!((&of(6)["discount"], &of(6)["valid_through"]), (&Value::Null, &Value::Null));
+    reads(&gate, "prices", of(5));
+    found(&gate, "/v1/prices?sku=ITEM-1", 3);
+    assert!(asked(&gate).iter().any(|target| target.contains("priceType")), "{:?}", asked(&gate));
+    told(gate.get(&format!("/v1/prices/{}", prices::id(99))), 404, "/not-found");
+    told(
+        gate.post("/v1/prices", &json!({ "product": "x", "currency": "EUR", "net_price": "1" })),
+        405,
+        "/not-possible",
+    );
 }

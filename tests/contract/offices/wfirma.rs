@@ -55,12 +55,13 @@ pub(crate) struct Wfirma(Mutex<State>);
 
 struct State {
     rows: Vec<Row>,
+    invoices: Vec<Row>,
     says: Option<&'static str>,
 }
 
 impl Wfirma {
     pub(crate) fn start() -> Arc<dyn Answers> {
-        let mut state = State { rows: Vec::new(), says: None };
+        let mut state = State { rows: Vec::new(), invoices: Vec::new(), says: None };
         for n in 0..ALL {
             let (buyer, kind) =
                 (u8::from(!n.is_multiple_of(5)), if n.is_multiple_of(7) { "none" } else { "nip" });
@@ -70,14 +71,22 @@ impl Wfirma {
                 "contact_city": "Jawor", "contact_country": "PL", "phone": "", "email": format!("biuro{n}@example.com"), "url": "", "buyer": buyer.to_string(), "seller": "0",
                 "payment_days": "7", "hash": "0f7e0c7c38f225f1e6f1983ad14bc723", "shop_buyer": { "id": "0" }, "field_value49645": { "value": "kept" } }));
         }
+        for (kind, way) in [("normal", "netto"), ("normal", "brutto"), ("proforma", "netto")] {
+            state.invoice(&json!({ "contractor": { "id": "13791001" }, "type": kind, "price_type": way, "currency": "PLN", "date": "2026-02-01",
+                "invoicecontents": { "invoicecontent": { "name": "Mąka", "count": "2", "unit": "szt.", "price": if way == "netto" { "50.00" } else { "61.50" }, "vat": "23" } } }));
+        }
         Arc::new(Self(Mutex::new(state)))
     }
 }
 
 /// An answer: always a `200`.
 fn told(contractors: Option<Value>, code: &str) -> Response<Bytes> {
+    told_of("contractors", contractors, code)
+}
+
+fn told_of(module: &str, rows: Option<Value>, code: &str) -> Response<Bytes> {
     let mut api = Map::new();
-    api.extend(contractors.map(|contractors| ("contractors".to_owned(), contractors)));
+    api.extend(rows.map(|rows| (module.to_owned(), rows)));
     api.insert("status".into(), json!({ "code": code }));
     let answer = Response::builder().status(200).header("content-type", "application/xml; charset=utf-8");
     answer.body(document(&json!({ "api": api })).into()).unwrap()
@@ -105,6 +114,9 @@ impl Answers for Wfirma {
         let formats = [("inputFormat".to_owned(), "xml".to_owned()), ("outputFormat".into(), "xml".into())];
         if ask.pairs() != formats {
             return told(None, "INPUT ERROR");
+        }
+        if let Some(rest) = ask.path.strip_prefix("/invoices/") {
+            return state.invoices(ask, rest);
         }
         let (action, id) = match ask.path.strip_prefix("/contractors/").map(|rest| rest.split_once('/')) {
             Some(None) => (ask.path.trim_start_matches("/contractors/"), ""),
@@ -136,7 +148,87 @@ fn one(row: &Row) -> Value {
     json!({ "contractor": row, "parameters": { "limit": "20", "page": "1", "total": "1" } })
 }
 
+/// What stands under one element, or several of its name.
+fn listed(value: &Value) -> Vec<Value> {
+    match value {
+        Value::Array(items) => items.clone(),
+        Value::Null => Vec::new(),
+        one => vec![one.clone()],
+    }
+}
+
 impl State {
+    fn invoices(&mut self, ask: &Ask, rest: &str) -> Response<Bytes> {
+        let body = tree(&String::from_utf8_lossy(&ask.body));
+        let body = body.as_ref().map(|body| &body["api"]["invoices"]);
+        let one = |row: &Row| Some(json!({ "invoice": row }));
+        match (&ask.method, rest.split_once('/').unwrap_or((rest, "")), body) {
+            (&Method::POST, ("find", _), Some(body)) => {
+                let parameters = &body["parameters"];
+                let conditions = listed(&parameters["conditions"]["and"]["condition"]);
+                let holds = |row: &&Row| {
+                    conditions.iter().all(|it| {
+                        it["operator"] == "eq" && row[it["field"].as_str().unwrap_or_default()] == it["value"]
+                    })
+                };
+                let rows: Vec<&Row> = self.invoices.iter().filter(holds).collect();
+                let total = rows.len().to_string();
+                told_of(
+                    "invoices",
+                    Some(
+                        json!({ "invoice": rows, "parameters": { "limit": parameters["limit"], "page": parameters["page"], "total": total } }),
+                    ),
+                    "OK",
+                )
+            }
+            (&Method::GET, ("get", id), _) => match self.invoices.iter().find(|row| row["id"] == id) {
+                Some(row) => told_of("invoices", one(row), "OK"),
+                None => told(None, "NOT FOUND"),
+            },
+            (&Method::POST, ("add", _), Some(body)) => {
+                let sent = &body["invoice"];
+                if !matches!(sent["price_type"].as_str(), None | Some("netto" | "brutto")) {
+                    let fault = json!({ "field": "price_type", "message": "Nieprawidłowa wartość.", "method": { "name": "inList" } });
+                    let echoed = json!({ "invoice": { "errors": { "error": fault } } });
+                    return told_of("invoices", Some(echoed), "ERROR");
+                }
+                let row = self.invoice(sent);
+                told_of("invoices", one(&row), "OK")
+            }
+            _ => told(None, "ACTION NOT FOUND"),
+        }
+    }
+
+    /// Keeps an invoice, with what the service works out: prices are without tax where nothing else is said.
+    fn invoice(&mut self, sent: &Value) -> Row {
+        let way = sent["price_type"].as_str().unwrap_or("netto").to_owned();
+        let (mut net, mut gross) = (0.0, 0.0);
+        let lines: Vec<Value> = listed(&sent["invoicecontents"]["invoicecontent"])
+            .into_iter()
+            .enumerate()
+            .map(|(n, mut line)| {
+                let at = |name: &str| line[name].as_str().and_then(|text| text.parse::<f64>().ok());
+                let rate = 1.0 + at("vat").unwrap_or(0.0) / 100.0;
+                let amount = at("count").unwrap_or(1.0) * at("price").unwrap_or(0.0);
+                let (netto, brutto) =
+                    if way == "brutto" { (amount / rate, amount) } else { (amount, amount * rate) };
+                (net, gross) = (net + netto, gross + brutto);
+                line["id"] = (900 + n).to_string().into();
+                line["netto"] = format!("{netto:.2}").into();
+                line["brutto"] = format!("{brutto:.2}").into();
+                line
+            })
+            .collect();
+        let number = self.invoices.len();
+        let mut row = sent.as_object().unwrap().clone();
+        let told = json!({ "id": (421_000 + number).to_string(), "fullnumber": format!("FV {number}/2026"), "price_type": way, "paymentstate": "unpaid",
+            "netto": format!("{net:.2}"), "tax": format!("{:.2}", gross - net), "total": format!("{gross:.2}"), "remaining": format!("{gross:.2}"),
+            "invoicecontents": { "invoicecontent": lines }, "created": "2026-02-01 10:00:00", "modified": "2026-02-01 10:00:00" });
+        row.extend(told.as_object().unwrap().clone());
+        self.invoices.push(row.clone());
+        row
+    }
+
     fn keep(&mut self, row: Value) -> usize {
         let mut kept =
             Row::from_iter([("id".to_owned(), Value::from((13_791_000 + self.rows.len()).to_string()))]);

@@ -281,12 +281,15 @@ impl State {
             if line.get("TaxType").is_some_and(|kind| !types.iter().any(|known| kind == known)) {
                 return Err(wrong("The TaxType code is not valid"));
             }
+            let amount = line["UnitAmount"].as_f64().unwrap() * line["Quantity"].as_f64().unwrap();
+            line["LineAmount"] = json!((amount * 100.0).round() / 100.0);
             if !is_exact {
                 line["UnitAmount"] = json!((line["UnitAmount"].as_f64().unwrap() * 100.0).round() / 100.0);
             }
             line["LineItemID"] = id(3, 1000 + n).into();
         }
-        let told = json!({ "InvoiceID": id(2, number), "InvoiceNumber": format!("FV/{number}"), "Status": "DRAFT", "LineAmountTypes": "Exclusive", "SubTotal": 29.03, "TotalTax": 5.81,
+        sent.entry("LineAmountTypes").or_insert("Exclusive".into());
+        let told = json!({ "InvoiceID": id(2, number), "InvoiceNumber": format!("FV/{number}"), "Status": "DRAFT", "SubTotal": 29.03, "TotalTax": 5.81,
             "Total": 34.84, "AmountDue": 34.84, "UpdatedDateUTC": "/Date(1776297612345+0000)/", "HasErrors": false });
         sent.extend(told.as_object().unwrap().clone());
         self.invoices.push(sent.clone());

@@ -450,6 +450,11 @@ pub(super) const LINES: &[Line] = &[
         &[
             (Apart::More, "Invoices[0].CurrencyCode", "an amount is never without its currency"),
             (
+                Apart::More,
+                "Invoices[0].LineAmountTypes",
+                "a price is never without word of whether it holds tax",
+            ),
+            (
                 Apart::Less,
                 "Invoices[0].LineItems[0].AccountCode",
                 "not mapped: the account follows the item or the tenant's default",

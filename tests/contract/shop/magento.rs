@@ -134,6 +134,11 @@ impl Answers for Magento {
         {
             return tier_prices(ask);
         }
+        if (name.as_str(), key.as_deref(), &ask.method)
+            == ("products", Some("special-price-information"), &Method::POST)
+        {
+            return special_prices(ask);
+        }
         let mut books = self.0.lock();
         let Some((_, by, rows)) = books.iter_mut().find(|(known, ..)| *known == name) else {
             return no_route();
@@ -196,6 +201,23 @@ fn tier_prices(ask: &Ask) -> Response<Bytes> {
         ]
     });
     told(200, &tiers.collect::<Vec<_>>().into())
+}
+
+/// What everybody pays for a while, as floats that leak.
+fn special_prices(ask: &Ask) -> Response<Bytes> {
+    let skus = ask.json().and_then(|body| body["skus"].as_array().cloned());
+    let Some(skus) = skus.filter(|skus| skus.iter().all(Value::is_string)) else { return required("skus") };
+    let goods = records::products();
+    let found = skus.iter().filter(|sku| goods.iter().any(|it| json!(it.sku) == **sku));
+    let rows = found.map(|sku| {
+        format!(
+            r#"{{"price":29.949999999999999,"store_id":0,"sku":{sku},"price_from":"2017-07-15 00:00:00","price_to":"2017-07-16 23:59:59"}},
+               {{"price":5,"store_id":0,"sku":{sku},"price_from":"2017-08-01 00:00:00","price_to":null}}"#
+        )
+    });
+    let body = format!("[{}]", rows.collect::<Vec<_>>().join(","));
+    let answer = Response::builder().status(200).header("content-type", "application/json; charset=utf-8");
+    answer.body(body.into()).unwrap()
 }
 
 /// All of a customer anew: what is not sent is gone, its addresses too.

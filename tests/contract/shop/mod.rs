@@ -34,7 +34,6 @@ const fn unserved(capability: Capability) -> Gap {
     Gap { capability, status: 404, reason: "not-found" }
 }
 
-const SERVES: &[&str] = &["customers", "products", "orders", "stock-levels"];
 const WITH_PAYMENTS: &[&str] = &["customers", "products", "orders", "stock-levels", "payments"];
 
 const SHOPIFY: Subject = Subject {
@@ -49,7 +48,7 @@ const SHOPIFY: Subject = Subject {
         // A variant's; a list of variants sent would replace all of them.
         unmappable(proofs::PRICE_CHANGE, "/list_price/net_price"),
         cannot(Capability::Create("orders"), "cannot create: orders are placed in the shop"),
-        cannot(proofs::PAYMENTS, "cannot list: the shop tells payments of one order at a time"),
+        Gap { capability: proofs::PAYMENTS, status: 400, reason: "say what `allocations.order` has to be" },
         unserved(proofs::PRICES),
     ],
 };
@@ -59,7 +58,7 @@ const SHOPIFY_GRAPHQL: Subject = Subject {
     file: "catalogue/shopify-graphql.yaml",
     root: graph::ROOT,
     secrets: &[("SHOPIFY_TOKEN", graph::TOKEN)],
-    serves: SERVES,
+    serves: &["customers", "products", "orders", "stock-levels", "shipments"],
     edits: &[],
     standin: || Arc::new(graph::Graph::new()),
     gaps: &[
@@ -68,11 +67,13 @@ const SHOPIFY_GRAPHQL: Subject = Subject {
         cannot(Capability::Create("orders"), "cannot create: orders are placed in the shop"),
         // It has prices, and none for some.
         unserved(proofs::PRICES),
-        // Its document asks for neither.
-        unserved(proofs::SHIPMENTS),
+        // They are listed with what was paid back, and have no address of their own: a sentence of their own below.
         unserved(proofs::PAYMENTS),
     ],
 };
+
+/// The same, with what was paid.
+const SHOPIFY_GRAPHQL_PAYMENTS: Subject = Subject { serves: &["orders", "payments"], ..SHOPIFY_GRAPHQL };
 
 const WOOCOMMERCE: Subject = Subject {
     name: "woocommerce",
@@ -125,6 +126,15 @@ const MAGENTO: Subject = Subject {
     ],
 };
 
+/// What everybody pays for a while, in a file of its own.
+const MAGENTO_SPECIAL: Subject = Subject {
+    name: "magento-special-prices",
+    file: "catalogue/magento-special-prices.yaml",
+    serves: &["prices"],
+    gaps: &[],
+    ..MAGENTO
+};
+
 macro_rules! shop {
     ($system:ident: $subject:path) => {
         contract!($system: $subject {
@@ -168,15 +178,57 @@ shop!(prestashop_shop: super::PRESTASHOP);
 shop!(magento_shop: super::MAGENTO);
 
 #[test]
-fn one_payment_of_a_shop_that_lists_none_is_read_by_its_order_and_its_id() {
+fn payments_of_an_order_are_what_was_taken_and_paid_back_and_no_promise_of_it() {
     let gate = Gate::open(&SHOPIFY);
     let order = gate.get("/v1/orders/4002").expect(200).json();
-    let paid = gate.get("/v1/payments/4002,77").expect(200).json();
-    assert_eq!((&paid["direction"], &paid["status"]), (&json!("in"), &json!("completed")));
-    assert_eq!((&paid["amount"], &paid["currency"]), (&order["tax_inclusive_total"], &json!("USD")));
-    assert_eq!(paid["allocations"][0]["order"], order["id"]);
-    gate.get("/v1/payments/4002,78").refused(404);
-    gate.get("/v1/payments/4999,77").refused(404);
+    let paid = gate.whole("/v1/payments?allocations.order=4002");
+    let brief =
+        |it: &serde_json::Value| ["direction", "status", "amount", "currency"].map(|name| it[name].clone());
+    assert_eq!(
+        brief(&paid[0]),
+        [json!("in"), json!("completed"), order["tax_inclusive_total"].clone(), json!("USD")]
+    );
+    assert_eq!(brief(&paid[1]), [json!("out"), json!("completed"), json!("1.50"), json!("USD")]);
+    assert_eq!(paid.len(), 2, "{paid:?}");
+    assert!(paid.iter().all(|it| it["allocations"][0]["order"] == order["id"] && it["paid_at"].is_string()));
+    assert_eq!(gate.get("/v1/payments/4002,77").expect(200).json(), paid[0]);
+    // What was only promised, did not come, is still to come or was given up is no payment.
+    for id in ["4002,75", "4002,76", "4002,79", "4002,80", "4002,99", "4999,77"] {
+        gate.get(&format!("/v1/payments/{id}")).refused(404);
+    }
+    assert!(gate.whole("/v1/payments?allocations.order=4001").is_empty(), "authorised, not captured");
+    // Of an order that is not there nothing was paid; a number that is none stays one step of the address.
+    for none in ["4999", "x", "4002%2F..%2F4002", "4002%3Flimit=1"] {
+        assert!(gate.whole(&format!("/v1/payments?allocations.order={none}")).is_empty(), "{none}");
+    }
+    for none in ["..", ".", ""] {
+        gate.get(&format!("/v1/payments?allocations.order={none}")).refused(400);
+    }
+}
+
+#[test]
+fn payments_by_the_other_door_of_the_shop_are_the_same_money() {
+    let gate = Gate::open(&SHOPIFY_GRAPHQL_PAYMENTS);
+    let all = gate.whole("/v1/payments?limit=3");
+    assert_eq!(
+        all.len(),
+        records::ORDERS / 2 * 2,
+        "one that was taken and one that was paid back of every second order"
+    );
+    let order = gate.get("/v1/orders/4002").expect(200).json();
+    gate.system.forget();
+    let of = gate.whole("/v1/payments?allocations.order=4002");
+    let brief =
+        |it: &serde_json::Value| ["direction", "status", "amount", "currency"].map(|name| it[name].clone());
+    assert_eq!(
+        brief(&of[0]),
+        [json!("in"), json!("completed"), order["tax_inclusive_total"].clone(), json!("USD")]
+    );
+    assert_eq!(brief(&of[1]), [json!("out"), json!("completed"), json!("1.50"), json!("USD")]);
+    assert_eq!(of.len(), 2);
+    let asked = gate.system.seen();
+    assert!(asked.iter().all(|it| it.body.contains("id:4002")), "{asked:?}");
+    assert!(gate.whole("/v1/payments?allocations.order=4001").is_empty(), "authorised, not captured");
 }
 
 #[test]
@@ -197,6 +249,20 @@ fn prices_for_some_are_told_of_a_product_by_its_number() {
     assert_eq!((told.len(), &told[1]["discount"]["kind"]), (2, &json!("percent")));
     assert!(told.iter().all(|it| it["product"] == "ART-0003" && it["currency"] == "USD"));
     assert!(gate.whole("/v1/prices?sku=no-such").is_empty());
+}
+
+#[test]
+fn a_special_price_is_told_with_the_digits_it_has_and_each_that_leaked_is_found() {
+    let gate = Gate::open(&MAGENTO_SPECIAL);
+    let told = gate.whole("/v1/prices?sku=ART-0003");
+    let brief = |it: &serde_json::Value| {
+        ["net_price", "currency", "valid_from", "valid_through"].map(|name| it[name].clone())
+    };
+    assert_eq!(brief(&told[0]), ["29.95", "USD", "2017-07-15", "2017-07-16"].map(|text| json!(text)));
+    assert_eq!(brief(&told[1]), [json!("5"), json!("USD"), json!("2017-08-01"), serde_json::Value::Null]);
+    assert_eq!(told.len(), 2);
+    assert!(gate.whole("/v1/prices?sku=no-such").is_empty());
+    gate.get("/v1/prices").refused(400);
 }
 
 #[test]

@@ -74,17 +74,42 @@ fn sent(order: &records::Order, lines: Vec<Value>) -> Value {
 
 /// What stands under an order at an address of its own: what was sent of it, and what was paid.
 fn under(order: &Value, rest: &str) -> Option<Value> {
+    if rest == "transactions" {
+        return Some(json!({ "transactions": transactions(order) }));
+    }
     let (what, id) = rest.split_once('/')?;
     match what {
         "fulfillments" => {
             let sent = order["fulfillments"].as_array()?.iter().find(|sent| numbered(sent, "id", id))?;
             Some(json!({ "fulfillment": sent }))
         }
-        "transactions" if id == "77" => {
-            Some(json!({ "transaction": { "id": 77, "order_id": order["id"], "kind": "sale",
-            "status": "success", "gateway": "bogus", "currency": "USD", "amount": order["total_price"], "created_at": order["created_at"] } }))
+        "transactions" => {
+            let all = transactions(order);
+            let one = all.into_iter().find(|transaction| numbered(transaction, "id", id))?;
+            Some(json!({ "transaction": one }))
         }
         _ => None,
+    }
+}
+
+/// What became of the money of an order: of one that is paid it was promised, refused, taken, and some of it paid back.
+fn transactions(order: &Value) -> Vec<Value> {
+    let of = |id: u64, kind: &str, status: &str, amount: Value| {
+        json!({ "id": id, "order_id": order["id"], "kind": kind, "status": status, "gateway": "bogus", "currency": "USD",
+            "amount": amount, "created_at": order["created_at"], "processed_at": order["created_at"] })
+    };
+    let total = || order["total_price"].clone();
+    let promised = of(75, "authorization", "success", total());
+    match order["financial_status"] == "paid" {
+        false => vec![promised],
+        true => vec![
+            promised,
+            of(76, "capture", "failure", total()),
+            of(77, "capture", "success", total()),
+            of(78, "refund", "success", "1.50".into()),
+            of(79, "refund", "pending", "0.50".into()),
+            of(80, "void", "success", "0.00".into()),
+        ],
     }
 }
 

@@ -97,10 +97,37 @@ fn switches_that_do_not_tell_lines_apart_do_not_load() {
         ("net: { at: p, when: { t: a } }\ngross: { at: p, when: { t: a } }", "written by `net` already"),
         ("net: { at: p, when: { t: a } }\ngross: { at: p, when: { u: b } }", "written by `net` already"),
         ("net: { at: p, when: { t: a } }\ngross: p", "written by `net` already"),
-        ("net: { at: p, when: { t: a } }\nvat: t", "already"),
+        (
+            "net: { at: p, when: { t: [a, b] } }\ngross: { at: p, when: { t: [b, c] } }",
+            "written by `net` already",
+        ),
+        ("net: { at: p, when: { t: [] } }", "a value, or a list of values"),
         ("address: { $when: { t: a }, city: c }", "fixed place of a list"),
         ("codes:\n  - { $when: { t: a }, value: a }\n  - { $when: { t: b }, value: b }", "not told apart"),
     ]);
+}
+
+const SAID: &str = r#"
+name: name
+net: { at: price, when: { with_tax: false } }
+gross: { at: price, when: { with_tax: true } }
+taxed: with_tax
+"#;
+
+#[test]
+fn a_field_may_say_the_switch_and_what_hangs_on_it_has_to_agree() {
+    let m = thing(SAID);
+    let native = json!({ "name": "a", "price": "5.00", "with_tax": true });
+    assert_eq!(reads(&m, &native).0, json!({ "name": "a", "gross": "5.00", "taxed": true }));
+    assert_eq!(creates(&m, &json!({ "net": "5" })), json!({ "price": 5, "with_tax": false }));
+    let both = json!({ "gross": "5", "taxed": true });
+    assert_eq!(creates(&m, &both), json!({ "price": 5, "with_tax": true }));
+    assert_eq!(creates(&m, &json!({ "taxed": true })), json!({ "with_tax": true }));
+    assert_eq!(refused(&m, &json!({ "net": "5", "taxed": true }))[0].0, "/taxed");
+    // What stays would mean something else.
+    let net = json!({ "net": "5", "taxed": false });
+    assert_eq!(refused_change(&m, &net, &json!({ "net": "5", "taxed": true }))[0].0, "/taxed");
+    assert_eq!(updates(&m, &net, &both), json!({ "price": 5, "with_tax": true }));
 }
 
 const TAXED: &str = r#"
@@ -128,6 +155,46 @@ fn what_an_element_means_hangs_on_what_holds_its_list() {
     assert_eq!(untold, ["total", "lines.amount", "lines.doubled"]);
 }
 
+const KEPT: &str = r#"
+name: name
+taxed: { at: kind, values: { net: "false", none: "false", gross: "true" }, back: { "false": net }, as: { wire: text }, write: create }
+lines:
+  each: items
+  fields:
+    amount: { at: price, when: { $up.kind: [net, none] } }
+    doubled: { at: price, when: { $up.kind: gross } }
+"#;
+
+#[test]
+fn a_new_record_is_made_as_its_elements_are_sent() {
+    let m = thing(KEPT);
+    for (kind, line) in [("net", "amount"), ("none", "amount"), ("gross", "doubled")] {
+        let native = json!({ "name": "a", "kind": kind, "items": [{ "price": 5 }] });
+        let read = json!({ "name": "a", "taxed": kind == "gross", "lines": [{ line: "5" }] });
+        assert_eq!(reads(&m, &native).0, read, "{kind}");
+    }
+    let net = json!({ "kind": "net", "items": [{ "price": 5 }, { "price": 6 }] });
+    assert_eq!(creates(&m, &json!({ "lines": [{ "amount": "5" }, { "amount": "6" }] })), net);
+    let gross = json!({ "kind": "gross", "items": [{ "price": 5 }] });
+    assert_eq!(creates(&m, &json!({ "taxed": true, "lines": [{ "doubled": "5" }] })), gross);
+    // What hangs on nothing says nothing.
+    assert_eq!(creates(&m, &json!({ "name": "a", "lines": [] })), json!({ "name": "a" }));
+    for (sent, pointer) in [
+        (json!({ "taxed": true, "lines": [{ "amount": "5" }] }), "/lines/0/amount"),
+        (json!({ "taxed": false, "lines": [{ "doubled": "5" }] }), "/lines/0/doubled"),
+        (json!({ "lines": [{ "amount": "5" }, { "doubled": "6" }] }), "/lines/1/doubled"),
+        (json!({ "lines": [{ "amount": "5", "doubled": "6" }] }), "/lines/0/doubled"),
+    ] {
+        let told = refused(&m, &sent);
+        assert_eq!((told.len(), told[0].0.as_str()), (1, pointer), "{sent}: {told:?}");
+        assert!(told[0].1.contains("not both"), "{told:?}");
+    }
+    // Policies see the record as it is made.
+    let sent = record(&m, &json!({ "lines": [{ "doubled": "5" }] }).to_string());
+    let held = m.settled(Before::Nothing, sent, &FieldSet::EMPTY).held;
+    assert_eq!(json(m.entity(), &held), json!({ "taxed": true, "lines": [{ "doubled": "5" }] }));
+}
+
 #[test]
 fn a_line_of_another_setting_is_none() {
     let lines = |taxed: &str| {
@@ -149,7 +216,15 @@ fn a_line_of_another_setting_is_none() {
 #[test]
 fn a_switch_that_no_line_can_set_does_not_load_where_it_is_written() {
     all_told(&[
-        ("lines: { each: i, fields: { amount: { at: p, when: { $up.t: \"1\" } } } }", "say `write: never`"),
+        ("lines: { each: i, fields: { amount: { at: p, when: { $up.t: \"1\" } } } }", "no line reads it"),
+        (
+            "vat: t\nlines: { each: i, fields: { amount: { at: p, when: { $up.t: \"1\" } } } }",
+            "a change of it would change them all",
+        ),
+        (
+            "lines: { each: i, fields: { amount: { at: p, when: { $answer.t: \"1\" } } } }",
+            "say `write: never`",
+        ),
         ("net: { at: p, when: { $answer.t: \"1\" } }", "say `write: never`"),
         ("net: { at: p, when: { $up.t: \"1\" }, write: never }", "there is none here"),
         ("net: { at: p, when: { $settings.tax: \"1\" } }", "setting `tax` is not in `settings`"),

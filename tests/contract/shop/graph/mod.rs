@@ -32,7 +32,8 @@ pub(super) const MANY: usize = 250;
 /// What each type is listed, read and searched by.
 const BOOKS: &[(&str, &str, &str, &[&str])] = &[
     ("Customer", "customers", "customer", &["created_at", "updated_at"]),
-    ("Order", "orders", "order", &["customer_id", "created_at", "updated_at", "processed_at"]),
+    ("Order", "orders", "order", &["id", "customer_id", "created_at", "updated_at", "processed_at"]),
+    ("Fulfillment", "-", "fulfillment", &[]),
     ("Product", "products", "product", &["sku", "status", "created_at", "updated_at"]),
     ("ProductVariant", "productVariants", "productVariant", &["sku", "product_id"]),
 ];
@@ -53,6 +54,39 @@ fn money(amount: &str) -> Value {
 
 fn utc(at: Timestamp) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+/// What was sent of an order: of every second one all, at once.
+fn sent(order: &records::Order, lines: Vec<Value>) -> Value {
+    if order.number % 2 == 1 {
+        return json!([]);
+    }
+    let of = json!({ "legacyResourceId": (4000 + order.number).to_string() });
+    let items = lines.iter().enumerate().map(|(n, line)| {
+        json!({ "id": format!("gid://shopify/FulfillmentLineItem/{}", order.number * 10 + n), "quantity": line["quantity"], "lineItem": line })
+    });
+    json!([{ "legacyResourceId": (6000 + order.number).to_string(), "name": format!("#{}.1", 1000 + order.number), "status": "SUCCESS",
+        "displayStatus": if order.number.is_multiple_of(4) { "DELIVERED" } else { "FULFILLED" }, "createdAt": utc(order.made), "updatedAt": utc(order.made),
+        "order": of, "location": { "legacyResourceId": "655441491" }, "fulfillmentLineItems": items.collect::<Vec<_>>(),
+        "trackingInfo": [ { "company": "UPS", "number": format!("1Z{}", order.number), "url": null } ] }])
+}
+
+/// What became of an order's money: all are promised it, every second one was paid, and got a little back.
+fn paid(order: &records::Order, total: &str) -> Value {
+    let of = |n: usize, kind: &str, status: &str, amount: &str| {
+        json!({ "id": format!("gid://shopify/OrderTransaction/{}", order.number * 10 + n), "kind": kind, "status": status, "gateway": "bogus",
+            "createdAt": utc(order.made), "processedAt": utc(order.made), "amountSet": money(amount),
+            "order": { "legacyResourceId": (4000 + order.number).to_string() } })
+    };
+    let mut all = vec![of(0, "AUTHORIZATION", "SUCCESS", total)];
+    if order.number.is_multiple_of(2) {
+        all.extend([
+            of(1, "CAPTURE", "FAILURE", total),
+            of(2, "CAPTURE", "SUCCESS", total),
+            of(3, "REFUND", "SUCCESS", "1.50"),
+        ]);
+    }
+    all.into()
 }
 
 impl Graph {
@@ -77,7 +111,8 @@ impl Graph {
                 "taxesIncluded": is_taxed, "token": "secret-of-the-order",
                 "customer": { "legacyResourceId": (9000 + it.customer).to_string(), "displayName": "x y" },
                 "billingAddress": null, "shippingAddress": null, "totalDiscountsSet": money("0.0"), "totalTaxSet": money(&records::tax(&it, &goods)), "totalShippingPriceSet": money("0.0"),
-                "totalPriceSet": money(&records::money(records::total(&it, &goods))), "lineItems": lines.collect::<Vec<_>>() })
+                "totalPriceSet": money(&records::money(records::total(&it, &goods))), "fulfillments": sent(&it, lines.clone().collect()),
+                "transactions": paid(&it, &records::money(records::total(&it, &goods))), "lineItems": lines.collect::<Vec<_>>() })
         });
         let products = goods.iter().map(|it| {
             json!({ "legacyResourceId": (7000 + it.number).to_string(), "title": it.name, "descriptionHtml": "", "vendor": "kept",
@@ -327,6 +362,7 @@ fn held(row: &Value, field: &str) -> Vec<Value> {
         "sku" if row["variants"].is_array() => {
             row["variants"].as_array().unwrap().iter().map(|it| it["sku"].clone()).collect()
         }
+        "id" => vec![row["legacyResourceId"].clone()],
         "customer_id" => vec![row["customer"]["legacyResourceId"].clone()],
         "product_id" => vec![row["product"]["legacyResourceId"].clone()],
         "created_at" => vec![row["createdAt"].clone()],
@@ -363,6 +399,10 @@ impl Shop {
             "Customer" => self.customers.clone(),
             "Order" => self.orders.clone(),
             "Product" => self.products.clone(),
+            "Fulfillment" => {
+                let sent = self.orders.iter().filter_map(|order| order["fulfillments"].as_array());
+                sent.flatten().cloned().collect()
+            }
             _ => self.products.iter().flat_map(variants).collect(),
         }
     }
