@@ -56,7 +56,7 @@ pub use change::{changed, merge};
 pub use codes::Standard;
 pub use entity::{Class, Entity, Field, Leaf, LeafKind, Object, Schema, Shape};
 pub use fields::{FieldSet, LEAVES_MAX, LeafId};
-pub use filter::{Derive, Direction, Filter, Items, Op, Query, Sort, order};
+pub use filter::{Derive, Direction, Filter, Items, Op, Query, Sort, by_value, order};
 pub use json::{Body, Fault, FaultKind, Proposed, View};
 pub use money::{Money, Term};
 pub(crate) use numbers::names_country;

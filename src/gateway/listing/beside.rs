@@ -74,7 +74,7 @@ pub(in crate::gateway) async fn by_ids(
         }
     }
     let List { shown, links, .. } = list;
-    Ok(Found { shown, links, next: None, skip: 0, truncated: false, count: None })
+    Ok(Found { shown, links, ..Found::default() })
 }
 
 impl List<'_> {
