@@ -26,7 +26,7 @@ use crate::{
     intake::Head,
     mapping::{Inward, ListError, Listing, Mapping, NativeAnswer, NativeRequest, Page, RowFault},
     odata::{CountBound, Unmet, WantedRows},
-    policy::{self, Grounds, Judged, Prospect, Shown, Verdict},
+    policy::{self, Grounds, Judged, Prospect, Shown, Unseen, Verdict},
     quota::Admission,
     refusal::Refusal,
     schema::{
@@ -75,6 +75,8 @@ struct List<'a> {
     truncated: bool,
     /// What statements read and the system did not tell, of any row.
     untold: FieldSet,
+    /// The addresses of people that no filter and no order may tell of.
+    unseen: Unseen,
     /// Records still to be passed over.
     skip: u64,
     /// Whether all records are counted.
@@ -323,6 +325,7 @@ impl<'a> List<'a> {
             size: sought.rows,
             truncated: false,
             untold: FieldSet::EMPTY,
+            unseen: prospect.unseen(entity),
             skip: sought.skip,
             counted: sought.counted,
             count: None,
@@ -481,7 +484,13 @@ impl<'a> List<'a> {
     }
 
     fn in_callers_order(&self, rows: &mut [Inward]) {
-        rows.sort_by(|a, b| schema::order(self.entity, &self.query.sort, &a.record, &b.record));
+        // Where an address stands that the caller does not see whole, its place would tell of it: such records come last.
+        let (unseen, leaves) = (self.unseen, sorted(self.query));
+        rows.sort_by_cached_key(|row| unseen.is_in(self.entity, &row.record, &leaves));
+        let last = rows.partition_point(|row| !unseen.is_in(self.entity, &row.record, &leaves));
+        if let Some(seen) = rows.get_mut(..last) {
+            seen.sort_by(|a, b| schema::order(self.entity, &self.query.sort, &a.record, &b.record));
+        }
     }
 
     /// Counts what the caller may see, page by page.
@@ -521,7 +530,7 @@ impl<'a> List<'a> {
                 return None;
             }
         };
-        if !self.query.filter.matches(self.entity, &inward.record) {
+        if !self.passes(&inward) {
             return None;
         }
         let untold = untold(&self.source.mapping, &self.admission.prospect().reads(), &inward);
@@ -531,6 +540,17 @@ impl<'a> List<'a> {
             return None;
         }
         Some(inward)
+    }
+
+    /// Whether a record passes the caller's filter; none does by an address that stands out of its place and that the
+    /// caller does not see whole: whether it passes would tell what it is.
+    fn passes(&mut self, inward: &Inward) -> bool {
+        let filter = &self.query.filter;
+        if !filter.is_everything() && self.unseen.is_in(self.entity, &inward.record, &filter.leaves()) {
+            self.exchange.withheld(Withheld::Unfit);
+            return false;
+        }
+        filter.matches(self.entity, &inward.record)
     }
 
     /// Judges a record and shows it, or leaves it out.

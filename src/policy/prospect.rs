@@ -7,6 +7,7 @@ use smallvec::SmallVec;
 use super::{
     Basis, Denied,
     cedar::Unfit,
+    contact::Unseen,
     context::{Context, Env},
     load::Policies,
     mask::Openness,
@@ -181,6 +182,11 @@ impl Prospect {
     /// See [`Outlook::clear`].
     pub fn clear(&self) -> FieldSet {
         self.outlook.clear
+    }
+
+    /// The addresses of people that this caller does not see whole.
+    pub fn unseen(&self, entity: &Entity) -> Unseen {
+        Unseen::of(entity, &self.outlook.clear)
     }
 
     /// See [`Outlook::reads`].

@@ -36,6 +36,7 @@
 
 mod change;
 mod codes;
+mod contact;
 mod entity;
 mod fields;
 mod filter;
@@ -54,6 +55,7 @@ pub(crate) mod testing;
 
 pub use change::{changed, merge};
 pub use codes::Standard;
+pub use contact::Contact;
 pub use entity::{Class, Entity, Field, Leaf, LeafKind, Object, Schema, Shape};
 pub use fields::{FieldSet, LEAVES_MAX, LeafId};
 pub use filter::{Derive, Direction, Filter, Items, Op, Query, Sort, by_value, order};
