@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use http::Method;
 
-use super::{Defaults, batches, bodies, entity::texts, headers, needs, pages, pages::Holes, path_at, place};
+use super::{
+    Defaults, addresses::sendable, batches, bodies, entity::texts, headers, needs, pages, pages::Holes,
+    path_at, place,
+};
 use crate::{
     mapping::{
         batch::BATCHES_MAX,
@@ -228,6 +231,7 @@ fn is_address(at: &str, node: &Node, found: &mut Diagnostics) -> bool {
     if !is_one {
         found.error(&node.place, "`at` begins with `/` and has no query");
     }
+    sendable(at, node, found);
     is_one
 }
 
@@ -257,7 +261,9 @@ fn stated(node: &Node, statement: Option<&Statement>, dialect: Option<&Dialect>,
 fn suffix(node: &Node, found: &mut Diagnostics) -> Option<String> {
     match node.value {
         tree::Value::Null => Some(String::new()),
-        tree::Value::Scalar(_) | tree::Value::List(_) | tree::Value::Map(_) => String::read(node, found),
+        tree::Value::Scalar(_) | tree::Value::List(_) | tree::Value::Map(_) => {
+            String::read(node, found).inspect(|text| sendable(text, node, found))
+        }
     }
 }
 
