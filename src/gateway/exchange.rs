@@ -62,6 +62,8 @@ pub(super) struct Exchange {
     pub(super) progress: Progress,
     /// What other systems have left untold of the answer.
     pub(super) untold: Vec<Untold>,
+    /// Seconds for which what was found may lack what this gate wrote.
+    lag: Option<u64>,
     /// How refusals are told here.
     pub(super) form: Form,
     /// The refusal that is counted already.
@@ -118,6 +120,7 @@ impl Exchange {
                 once: None,
                 progress: Progress::Nothing,
                 untold: Vec::new(),
+                lag: None,
                 form: Form::Problem,
                 refused: None,
                 erred: false,
@@ -392,6 +395,16 @@ impl Exchange {
         gate.quality.looked(mapping, found, now);
     }
 
+    /// Notes that a list comes from an index that may lack what this gate wrote.
+    pub(super) fn lags(&mut self, mapping: &Mapping, listing: &Listing) {
+        let written = &self.core.gate.written;
+        let left = mapping
+            .lag(listing)
+            .and_then(|lag| written.left(mapping.system(), mapping.name(), lag, clock::mono()));
+        let left = left.map(|left| left.as_secs().saturating_add(1));
+        self.lag = self.lag.max(left);
+    }
+
     /// Ends a gathered exchange: the entry is written before the answer leaves.
     pub(super) async fn finish(self: Box<Self>, outcome: Outcome) -> Response<Body> {
         match outcome {
@@ -403,7 +416,11 @@ impl Exchange {
     async fn succeed(mut self: Box<Self>, answer: Answer) -> Response<Body> {
         self.digests(answer.body());
         let (status, bytes) = (answer.status().as_u16(), answer.body().len());
-        let response = answer.response();
+        let mut response = answer.response();
+        if let Some(lag) = self.lag {
+            self.entry.note("lag", lag);
+            response.headers_mut().insert(LAG, HeaderValue::from(lag));
+        }
         self.conclude(response, status, bytes).await
     }
 
@@ -506,6 +523,9 @@ pub(super) fn not_possible(sources: &[EntitySource], action: Action) -> Refusal 
     let why = sources.iter().find_map(|source| source.mapping.lack(action));
     Refusal::NotPossible { action, allow: allow.join(", "), why: why.map(Into::into) }
 }
+
+/// Seconds for which what was found may lack what was written.
+const LAG: HeaderName = HeaderName::from_static("bramka-lag");
 
 /// Adds how the caller stands with its limits, where the answer does not say it already.
 pub(super) fn with_standing(response: &mut Response<Body>, standing: &Standing) {

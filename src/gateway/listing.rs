@@ -611,6 +611,7 @@ impl<'a> List<'a> {
 
     /// One page of the system.
     async fn page(&mut self, listing: &Listing) -> Result<Page, Refusal> {
+        self.exchange.lags(&self.source.mapping, listing);
         let answer = self.asked(listing.request.clone()).await?;
         let (source, core) = (self.source, self.exchange.core.clone());
         let (mapping, system) = (&source.mapping, source.name());

@@ -20,6 +20,7 @@ use super::{
     Addresses, Core, Gate,
     gate::AtTheDoor,
     keep::{self, Told},
+    lagging::Written,
     observe::{Counters, KeyFetch, Observe},
     seen,
 };
@@ -232,6 +233,7 @@ async fn open(options: &Options) -> Result<Opened, RunError> {
         pseudonyms,
         publishing: settings.audit.publish.clone(),
         locks: Arc::default(),
+        written: Written::default(),
         handed_over: Arc::default(),
         reloading: Semaphore::new(1),
         loading: Loads::new(keep::LOADINGS_MAX, keep::LOADING_MAX),

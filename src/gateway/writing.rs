@@ -16,7 +16,7 @@ use super::{
     after::{Left, after, echo, made, read_back, seen, unguarded},
     bodies::{self, Draft},
     exchange::{self, Exchange, Side, known, not_possible},
-    finding, ids, joined, locks, once, parts,
+    existing, finding, ids, joined, locks, once, parts,
     reading::fetch,
     sending::effect,
     whole::{emptied_in, named, only, replaced, unlike},
@@ -207,9 +207,15 @@ async fn create(
     let creation = mapping
         .creation(&new, Some(&found))
         .map_err(|faults| unmappable(exchange, prospect, mapping, faults))?;
+    let _held = locks::of_new(exchange, mapping, &new).await?;
     let left = match creation {
         Creation { record, parts, .. } if parts.is_empty() => {
-            let answer = effect(exchange, admission, source, &permit, record).await?;
+            let answer = match effect(exchange, admission, source, &permit, record).await {
+                Ok(answer) => answer,
+                Err(refusal) => {
+                    return Err(existing::told(exchange, admission, source, &permit, refusal).await);
+                }
+            };
             after(exchange, admission, source, None, &answer).await
         }
         creation => {

@@ -37,6 +37,7 @@ mod journal;
 mod kill;
 mod kit;
 mod ksef;
+mod lagging;
 mod line;
 mod lists;
 mod load;

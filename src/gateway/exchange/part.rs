@@ -40,6 +40,7 @@ impl Exchange {
             once: None,
             progress: Progress::Nothing,
             untold: Vec::new(),
+            lag: None,
             // What the whole may not leave untold, no part of it may.
             form: self.form,
             refused: None,

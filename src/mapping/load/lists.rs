@@ -86,10 +86,7 @@ pub(super) fn variant(
     let rows_in = rows.steps().split_last().filter(|_| may_lack).map(|(_, parent)| frame.slot(parent));
     let filter = dialect(&mut keys, defaults, found);
     let select_body = keys.take("select").and_then(|node| select_body(node, found));
-    // How long the system's index may lag behind; for the reader, and checked to be a period.
-    if let Some(lag) = keys.take("lag") {
-        Period::read(lag, found);
-    }
+    let lag = keys.take("lag").and_then(|lag| Period::read(lag, found)).map(|lag| lag.0);
     let query = texts(keys.take("query"), found);
     let headers = headers::load(&mut keys, node, defaults, found);
     let body = bodies::load(&mut keys, bodies::OF_LIST, defaults, found);
@@ -124,6 +121,7 @@ pub(super) fn variant(
         rows_in,
         page,
         batch,
+        lag,
         envelope: frame.root,
         frame: frame.slots,
     };
