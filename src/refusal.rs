@@ -364,10 +364,7 @@ impl Refusal {
             Self::Ids(_) => {
                 ("unavailable", "ids of records cannot be looked up now", Some("try again later".into()))
             }
-            Self::Existing { fault, .. } => {
-                let (kind, title, _) = system_told(&fault.kind);
-                (kind, title, Some("`existing` is its id".to_owned()))
-            }
+            Self::Existing { fault, .. } => existing_told(&fault.kind),
             Self::System(_, fault) => system_told(&fault.kind),
             Self::Upstream(_, error) => upstream_told(error),
             Self::Part(failed) => failed.told(),
@@ -408,6 +405,12 @@ impl Refusal {
             _ => Vec::new(),
         }
     }
+}
+
+/// What is told beside the id of a record that is there already.
+fn existing_told(kind: &FaultKind) -> (&'static str, &'static str, Option<String>) {
+    let (kind, title, _) = system_told(kind);
+    (kind, title, Some("`existing` is its id".to_owned()))
 }
 
 fn occupied() -> (&'static str, &'static str, Option<String>) {

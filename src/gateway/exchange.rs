@@ -248,7 +248,7 @@ impl Exchange {
         mapping: &Mapping,
         inward: &Inward,
     ) -> Result<(), Refusal> {
-        let untold = untold(mapping, &prospect.reads(), inward);
+        let untold = untold(mapping, prospect, inward);
         if untold.is_empty() {
             return Ok(());
         }

@@ -390,11 +390,7 @@ impl<'a> List<'a> {
                     return Ok(Some(Cursor { skip, ..at }));
                 }
                 match self.fits(row) {
-                    Some(inward) if self.skip > 0 => {
-                        if self.may_show(&inward)? && !self.passes_over(&inward) {
-                            self.show(inward);
-                        }
-                    }
+                    Some(inward) if self.skip > 0 => self.pass_over_or_show(inward)?,
                     Some(inward) => self.consider(inward)?,
                     None => {}
                 }
@@ -533,7 +529,7 @@ impl<'a> List<'a> {
         if !self.passes(&inward) {
             return None;
         }
-        let untold = untold(&self.source.mapping, &self.admission.prospect().reads(), &inward);
+        let untold = untold(&self.source.mapping, self.admission.prospect(), &inward);
         if !untold.is_empty() {
             self.untold = self.untold.union(&untold);
             self.exchange.withheld(Withheld::Unfit);

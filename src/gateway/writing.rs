@@ -189,8 +189,10 @@ async fn create(
     let (source, Draft { view, proposed }) = bodies::of_new(prospect, sources, &sent.body)?;
     let mapping = &*source.mapping;
     let new = schema::merge(entity, &Record::default(), &proposed, &view);
-    // What another system will tell of a record that is not there yet, nobody can say.
-    let untold = prospect.decides_by().intersection(&mapping.elsewhere());
+    // What another system will tell of a record that is not there yet, nobody can say; and of what this one never tells
+    // only systems beside it know anything, of their own records.
+    let never = prospect.named().minus(&mapping.mapped());
+    let untold = prospect.decides_by().intersection(&mapping.elsewhere().union(&never));
     if !untold.is_empty() {
         exchange.note_untold(prospect, &untold);
         return Err(Refusal::Untold);

@@ -36,6 +36,7 @@ pub struct Prospect {
 #[derive(Debug)]
 pub struct Outlook {
     pub(super) policies: Arc<Policies>,
+    named: FieldSet,
     pub(super) program: Arc<Program>,
     /// The caller's own `read`, for the answer to a create or an update.
     pub(super) echo: Option<Arc<Program>>,
@@ -141,6 +142,7 @@ pub fn outlook(
         Box::new_uninit(),
         Outlook {
             policies: policies.clone(),
+            named: program.entity.as_ref().map_or(FieldSet::EMPTY, |entity| policies.named(entity)),
             program,
             echo,
             list,
@@ -192,6 +194,12 @@ impl Prospect {
     /// See [`Outlook::reads`].
     pub fn reads(&self) -> FieldSet {
         self.outlook.reads()
+    }
+
+    /// The leaves that conditions of the bundle name of the entity: what a system has no line for, and a condition names,
+    /// is not told and never none.
+    pub fn named(&self) -> FieldSet {
+        self.outlook.named
     }
 
     /// See [`Outlook::decides_by`].

@@ -234,6 +234,9 @@ pub fn flaws(mapping: &Mapping, wanted: &FieldSet, inward: &Inward, now: Timesta
     found
 }
 
+/// Who is told of a flaw: of which field, with the word that no table knows, and since when it is stale.
+type Tell<'a> = dyn FnMut(LeafId, Flaw, Option<&str>, Option<Timestamp>) + 'a;
+
 /// What records of a system are looked at for.
 struct Look<'m> {
     entity: &'m Entity,
@@ -261,8 +264,8 @@ impl<'m> Look<'m> {
         }
     }
 
-    /// Tells of each flaw of a record; with the word that no table knows, and since when it is stale.
-    fn at(&self, inward: &Inward, tell: &mut dyn FnMut(LeafId, Flaw, Option<&str>, Option<Timestamp>)) {
+    /// Tells of each flaw of a record.
+    fn at(&self, inward: &Inward, tell: &mut Tell<'_>) {
         let entity = self.entity;
         for Finding { leaf, what } in &inward.findings {
             let value = match what {

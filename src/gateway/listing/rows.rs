@@ -48,6 +48,14 @@ impl List<'_> {
         }
     }
 
+    /// Passes over a record that may be shown, or shows it.
+    pub(super) fn pass_over_or_show(&mut self, inward: Inward) -> Result<(), Refusal> {
+        if self.may_show(&inward)? && !self.passes_over(&inward) {
+            self.show(inward);
+        }
+        Ok(())
+    }
+
     /// Shows a record for its rows, those that are left of it; nothing of one that has none.
     pub(super) fn show_rows(&mut self, inward: Inward) {
         let Some(rows) = self.rows_of(&inward, 0) else { return self.tell(inward) };
