@@ -135,17 +135,16 @@ impl Answer {
         Self::odata(body, frame.style.content_type())
     }
 
-    /// A page of rows as OData, and how many they are.
+    /// A page of rows as OData: of records, by the record's place among them and the row's number there.
     pub fn rows(
-        form: (odata::Style, &str),
+        around: &odata::Around<'_>,
         (entity, flat): (&Entity, &odata::Flat),
-        items: &[Shown],
+        (items, rows): (&[Shown], &[(usize, u64)]),
         wanted: &odata::WantedRows,
-        next: &dyn Fn(u64) -> Option<String>,
-    ) -> (Self, u64) {
+    ) -> Self {
         let records: Vec<&Record> = items.iter().map(Shown::record).collect();
-        let (body, told) = flat.page(form, entity, &records, wanted, next);
-        (Self::odata(body, form.0.content_type()), told)
+        let body = flat.page(around, (entity, &records), rows, wanted);
+        Self::odata(body, around.style.content_type())
     }
 
     /// One record as OData, and what stands beside it. Its tag is the one that the record has everywhere, so it can be

@@ -13,6 +13,7 @@ mod places;
 
 use std::{fmt, sync::Arc, time::Duration};
 
+use compact_str::CompactString;
 use http::{HeaderValue, Response, StatusCode, header};
 
 use crate::{
@@ -106,6 +107,15 @@ pub enum Refusal {
     Ids(CrosswalkError),
     /// The system said no.
     System(SystemName, Box<SystemFault>),
+    /// The system has such a record already, which this caller may read.
+    Existing {
+        /// Which system.
+        system: SystemName,
+        /// What it said.
+        fault: Box<SystemFault>,
+        /// The record's id.
+        id: CompactString,
+    },
     /// The system was not reached, or gave no usable answer.
     Upstream(SystemName, Box<UpstreamError>),
     /// A table that the request goes by was never told by its system.
@@ -196,7 +206,7 @@ impl Refusal {
             Self::Invalid(_) | Self::Unmappable(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Stale => StatusCode::PRECONDITION_FAILED,
             Self::Idempotency(fault) => key::status(fault),
-            Self::System(_, fault) => of_system(&fault.kind),
+            Self::System(_, fault) | Self::Existing { fault, .. } => of_system(&fault.kind),
             Self::Upstream(_, error) => of_upstream(error),
             Self::Part(failed) => failed.status(),
             Self::Occupied | Self::Ids(_) | Self::Journal(_) | Self::NoTable(_) => {
@@ -232,7 +242,7 @@ impl Refusal {
             Self::Occupied => "occupied",
             Self::Idempotency(fault) => key::reason(fault),
             Self::Ids(_) => "ids",
-            Self::System(_, fault) => system_reason(&fault.kind),
+            Self::System(_, fault) | Self::Existing { fault, .. } => system_reason(&fault.kind),
             Self::Upstream(_, error) => upstream_reason(error),
             Self::NoTable(_) => "no_table",
             Self::Part(failed) => failed.reason(),
@@ -373,6 +383,7 @@ impl Refusal {
             Self::Ids(_) => {
                 ("unavailable", "ids of records cannot be looked up now", Some("try again later".into()))
             }
+            Self::Existing { fault, .. } => existing_told(&fault.kind),
             Self::System(_, fault) => system_told(&fault.kind),
             Self::Upstream(_, error) => upstream_told(error),
             Self::NoTable(_) => no_table(),
@@ -419,6 +430,12 @@ impl Refusal {
 fn no_table() -> (&'static str, &'static str, Option<String>) {
     let title = "the system behind this collection has not told what its own values mean";
     ("no-table", title, Some("nothing was changed; try again later".to_owned()))
+}
+
+/// What is told beside the id of a record that is there already.
+fn existing_told(kind: &FaultKind) -> (&'static str, &'static str, Option<String>) {
+    let (kind, title, _) = system_told(kind);
+    (kind, title, Some("`existing` is its id".to_owned()))
 }
 
 fn occupied() -> (&'static str, &'static str, Option<String>) {
@@ -500,7 +517,7 @@ impl fmt::Display for Refusal {
                 write!(f, "{fault}")?;
                 std::error::Error::source(fault).map_or(Ok(()), |source| write!(f, ": {source}"))
             }
-            Self::System(name, fault) => {
+            Self::System(name, fault) | Self::Existing { system: name, fault, .. } => {
                 write!(f, "{name}: {fault}")?;
                 fault.code.as_ref().map_or(Ok(()), |code| write!(f, " (its code {code})"))?;
                 fault.trace.as_ref().map_or(Ok(()), |trace| write!(f, " (its trace {trace})"))

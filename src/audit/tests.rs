@@ -181,6 +181,7 @@ fn order() -> Arc<Entity> {
         unordered: false,
         natural_key: false,
         money: None,
+        contact: None,
         sum: Vec::new(),
     };
     let field = |name: &str, leaf: u8| Field {

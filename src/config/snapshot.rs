@@ -282,8 +282,12 @@ impl Compile<'_, '_> {
             for part in parts.get(&entity.name).into_iter().flat_map(|parts| parts.iter()) {
                 self.raw.found.absorb(policies.choosing(entity, part.on, &part.system));
             }
-            for mapping in mappings(entity, by, systems) {
-                self.raw.found.absorb(policies.unfounded(entity, &mapping.mapped(), mapping.system()));
+            let of = |mapping: &Arc<mapping::Mapping>| (mapping.system().clone(), mapping.mapped());
+            let told: Vec<_> = mappings(entity, by, systems).map(of).collect();
+            // What one of several tells, statements go by in its own records.
+            let others = told.iter().fold(FieldSet::EMPTY, |all, (_, told)| all.union(told));
+            for (system, told) in &told {
+                self.raw.found.absorb(policies.unfounded(entity, (told, &others), system));
             }
         }
     }

@@ -1,11 +1,17 @@
 //! The file that is proposed: YAML with a word on every line that is not sure.
 
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+
 use super::{
     matching::{Line, Sure, list_of},
     natives::{Native, Natives, Outcome},
     stands::Stands,
 };
 use crate::schema::Entity;
+
+/// What no address may hold.
+const ADDRESS: &AsciiSet =
+    &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>').add(b'\\').add(b'^').add(b'`').add(b'%');
 
 /// What a draft is made from.
 #[derive(Debug)]
@@ -102,7 +108,9 @@ impl Draft<'_> {
         out.line("entities:");
         out.line(&format!("  {}:", self.entity.name));
         match self.at {
-            Some(at) => out.line(&format!("    at: {}", quoted(at))),
+            Some(at) => {
+                out.line(&format!("    at: {}", quoted(&utf8_percent_encode(at, ADDRESS).to_string())))
+            }
             None => out.line(&format!("    at: /{} # ? where its records are", self.entity.collection)),
         }
         let keys = self.named(&mut out);

@@ -112,7 +112,7 @@ pub(super) async fn read_back(
             let request = exchange.entry.request();
             tracing::warn!(%request, cause = %refusal, "a write is done and could not be read back");
             exchange.entry.note("read_back", refusal.reason());
-            match came.filter(|came| untold(mapping, &prospect.reads(), came).is_empty()) {
+            match came.filter(|came| untold(mapping, prospect, came).is_empty()) {
                 Some(came) => {
                     let id = ids::of(entity, &came);
                     Left::Part(came.record, id)
@@ -134,7 +134,7 @@ async fn completed(
     let id = ids::of(mapping.entity(), &came);
     let asked = (seen, &FieldSet::EMPTY);
     match joined::complete(exchange, admission, mapping, asked, &mut [&mut came], Vec::new()).await {
-        Ok(()) if untold(mapping, &admission.prospect().reads(), &came).is_empty() => {
+        Ok(()) if untold(mapping, admission.prospect(), &came).is_empty() => {
             Left::of(exchange, came.record, id)
         }
         Ok(()) => Left::Unseen(Some(id)),

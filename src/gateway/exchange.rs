@@ -64,6 +64,8 @@ pub(super) struct Exchange {
     pub(super) unfinished: Option<Box<Unfinished>>,
     /// What other systems have left untold of the answer.
     pub(super) untold: Vec<Untold>,
+    /// Seconds for which what was found may lack what this gate wrote.
+    lag: Option<u64>,
     /// How refusals are told here.
     pub(super) form: Form,
     /// The refusal that is counted already.
@@ -121,6 +123,7 @@ impl Exchange {
                 progress: Progress::Nothing,
                 unfinished: None,
                 untold: Vec::new(),
+                lag: None,
                 form: Form::Problem,
                 refused: None,
                 erred: false,
@@ -248,7 +251,7 @@ impl Exchange {
         mapping: &Mapping,
         inward: &Inward,
     ) -> Result<(), Refusal> {
-        let untold = untold(mapping, &prospect.reads(), inward);
+        let untold = untold(mapping, prospect, inward);
         if untold.is_empty() {
             return Ok(());
         }
@@ -395,6 +398,16 @@ impl Exchange {
         gate.quality.looked(mapping, found, now);
     }
 
+    /// Notes that a list comes from an index that may lack what this gate wrote.
+    pub(super) fn lags(&mut self, mapping: &Mapping, listing: &Listing) {
+        let written = &self.core.gate.written;
+        let left = mapping
+            .lag(listing)
+            .and_then(|lag| written.left(mapping.system(), mapping.name(), lag, clock::mono()));
+        let left = left.map(|left| left.as_secs().saturating_add(1));
+        self.lag = self.lag.max(left);
+    }
+
     /// Ends a gathered exchange: the entry is written before the answer leaves.
     pub(super) async fn finish(self: Box<Self>, outcome: Outcome) -> Response<Body> {
         match outcome {
@@ -406,7 +419,11 @@ impl Exchange {
     async fn succeed(mut self: Box<Self>, answer: Answer) -> Response<Body> {
         self.digests(answer.body());
         let (status, bytes) = (answer.status().as_u16(), answer.body().len());
-        let response = answer.response();
+        let mut response = answer.response();
+        if let Some(lag) = self.lag {
+            self.entry.note("lag", lag);
+            response.headers_mut().insert(LAG, HeaderValue::from(lag));
+        }
         self.conclude(response, status, bytes).await
     }
 
@@ -509,6 +526,9 @@ pub(super) fn not_possible(sources: &[EntitySource], action: Action) -> Refusal 
     let why = sources.iter().find_map(|source| source.mapping.lack(action));
     Refusal::NotPossible { action, allow: allow.join(", "), why: why.map(Into::into) }
 }
+
+/// Seconds for which what was found may lack what was written.
+const LAG: HeaderName = HeaderName::from_static("bramka-lag");
 
 /// Adds how the caller stands with its limits, where the answer does not say it already.
 pub(super) fn with_standing(response: &mut Response<Body>, standing: &Standing) {

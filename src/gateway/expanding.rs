@@ -204,6 +204,7 @@ async fn gather(
         rows: u32::try_from(INCLUDED_MAX).unwrap_or(u32::MAX),
         counted: false,
         linking: FieldSet::of(theirs),
+        of_rows: None,
     };
     let mut items = Vec::new();
     match relation.way {

@@ -20,7 +20,7 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{known::Connections, locks::Locks};
+use super::{known::Connections, lagging::Written, locks::Locks};
 use crate::{
     answer::TagKey,
     audit::{Journal, Lane},
@@ -85,6 +85,8 @@ pub struct Gate {
     pub(super) publishing: Option<Publishing>,
     /// Records that are being written whole.
     pub(super) locks: Arc<Locks>,
+    /// When entities of systems were last written.
+    pub(super) written: Written,
     /// Told when a successor has the sockets.
     pub handed_over: Arc<Notify>,
     /// LIMIT: one reload at a time, from the reading of its files to the last thing that follows its swap.

@@ -247,6 +247,7 @@ impl<'a> Wanted<'a> {
             rows: limit.max(PAGE_ROWS_MIN),
             counted: false,
             linking: FieldSet::of(theirs),
+            of_rows: None,
         }
     }
 }

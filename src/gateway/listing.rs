@@ -6,6 +6,7 @@
 //! one is listed after another ([`turns`]), and one that is away refuses the list.
 
 mod beside;
+mod rows;
 mod turns;
 
 use super::{
@@ -24,8 +25,8 @@ use crate::{
     config::{EntitySource, EntitySources, Snapshot},
     intake::Head,
     mapping::{Inward, ListError, Listing, Mapping, NativeAnswer, NativeRequest, Page, RowFault},
-    odata::{CountBound, Unmet},
-    policy::{self, Grounds, Judged, Prospect, Shown, Verdict},
+    odata::{CountBound, Unmet, WantedRows},
+    policy::{self, Grounds, Judged, Prospect, Shown, Unseen, Verdict},
     quota::Admission,
     refusal::Refusal,
     schema::{
@@ -78,12 +79,20 @@ struct List<'a> {
     truncated: bool,
     /// What statements read and the system did not tell, of any row.
     untold: FieldSet,
+    /// The addresses of people that no filter and no order may tell of.
+    unseen: Unseen,
     /// Records still to be passed over.
     skip: u64,
     /// Whether all records are counted.
     counted: bool,
     count: Option<u64>,
     shown: Vec<Shown>,
+    /// What is asked of rows of the records, where those are told.
+    of_rows: Option<&'a WantedRows>,
+    /// Rows still to be passed over in the next record that is shown.
+    within: usize,
+    /// The rows that are told: the place of the record among those shown, and the row's number there.
+    rows: Vec<(usize, u64)>,
     /// The leaves whose values say what stands beside a record.
     linking: FieldSet,
     links: Vec<Links>,
@@ -112,7 +121,7 @@ pub(super) struct Sought {
     pub(super) cursor: Option<String>,
     /// What a cursor of this list is good for: the query as it was sent, without what moves along the list.
     pub(super) bound_to: String,
-    /// How many records to pass over that the caller may see.
+    /// How many records, or rows of them, to pass over that the caller may see.
     pub(super) skip: u64,
     /// Rows to ask for in a page of the system; what it follows from is part of `bound_to` or of the bundle.
     pub(super) rows: u32,
@@ -120,15 +129,19 @@ pub(super) struct Sought {
     pub(super) counted: bool,
     /// Leaves whose values are wanted beside what is shown, to find what stands beside a record by them.
     pub(super) linking: FieldSet,
+    /// What is asked of the rows of records, where those are told and counted.
+    pub(super) of_rows: Option<WantedRows>,
 }
 
 /// A page of a list.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Found {
     /// What the caller is shown.
     pub(super) shown: Vec<Shown>,
     /// What links each of them to others, in the same order.
     pub(super) links: Vec<Links>,
+    /// The rows that are told, where rows are asked for: the place of the record, and the row's number there.
+    pub(super) rows: Vec<(usize, u64)>,
     /// The sealed cursor of the next page.
     pub(super) next: Option<String>,
     /// How many records are still to be passed over there.
@@ -150,7 +163,8 @@ pub(super) async fn list(exchange: &mut Exchange, admission: &Admission, head: &
     unheld(entity, snapshot.serving(entity).ok_or(Refusal::Broken)?, &query)?;
     let (rest, rows) = (without_cursor(raw), query.limit.max(PAGE_ROWS_MIN));
     let linking = including.linking();
-    let sought = Sought { query, cursor, bound_to: rest, skip: 0, rows, counted: false, linking };
+    let sought =
+        Sought { query, cursor, bound_to: rest, skip: 0, rows, counted: false, linking, of_rows: None };
     let found = find(exchange, admission, &sought).await?;
     let beside = including.find(exchange, admission, head, &found.links).await?;
     let next = found.next.as_deref();
@@ -214,7 +228,7 @@ pub(super) async fn find(
     };
     let mut list = List::of(exchange, admission, entity, &snapshot, sought)?;
     let next = list.page_at(cursor).await;
-    let List { exchange, untold, truncated, shown, links, skip, count, .. } = list;
+    let List { exchange, untold, truncated, shown, links, rows, skip, count, .. } = list;
     exchange.note_untold(admission.prospect(), &untold);
     let next = next?;
     if truncated {
@@ -222,17 +236,19 @@ pub(super) async fn find(
     }
     let next =
         next.map(|next| core.gate.cursors.seal(&scope, &next)).transpose().map_err(|_| Refusal::Broken)?;
-    Ok(Found { shown, links, next, skip, truncated, count })
+    Ok(Found { shown, links, rows, next, skip, truncated, count })
 }
 
-/// How many records a caller may see that pass a filter. None of them is shown or kept.
+/// How many records a caller may see that pass a filter, or how many rows of them. None of them is shown or kept.
 pub(super) async fn count(
     exchange: &mut Exchange,
     admission: &Admission,
     filter: Filter,
+    of_rows: Option<WantedRows>,
 ) -> Result<u64, Refusal> {
     let Operation::List(entity) = admission.prospect().operation() else { return Err(Refusal::Broken) };
     let snapshot = exchange.snapshot.clone();
+    let linking = of_rows.as_ref().map_or(FieldSet::EMPTY, WantedRows::looked_at);
     let query = Query { filter, sort: Vec::new(), fields: Some(FieldSet::ID), limit: 0 };
     let sought = Sought {
         query,
@@ -241,7 +257,8 @@ pub(super) async fn count(
         skip: 0,
         rows: u32::MAX,
         counted: true,
-        linking: FieldSet::EMPTY,
+        linking,
+        of_rows,
     };
     let mut list = List::of(exchange, admission, entity, &snapshot, &sought)?;
     let counted = list.count_all().await;
@@ -295,6 +312,7 @@ impl<'a> List<'a> {
         let sources = snapshot.serving(entity).ok_or(Refusal::Broken)?;
         let source = sources.all().first().ok_or(Refusal::Broken)?;
         let visible = prospect.visible();
+        let ordered = sought.of_rows.as_ref().map_or(FieldSet::EMPTY, WantedRows::ordered_by);
         Ok(Self {
             exchange,
             admission,
@@ -307,17 +325,21 @@ impl<'a> List<'a> {
             parents: None,
             query,
             fetched: fetched(prospect, &source.mapping, query, &sought.linking, &visible),
-            must: query.filter.leaves().union(&sorted(query)),
+            must: query.filter.leaves().union(&sorted(query)).union(&ordered),
             subjects: Subjects::of(entity, &visible),
             size: sought.rows,
             truncated: false,
             untold: FieldSet::EMPTY,
+            unseen: prospect.unseen(entity),
             skip: sought.skip,
             counted: sought.counted,
             count: None,
             shown: Vec::new(),
             linking: sought.linking,
             links: Vec::new(),
+            of_rows: sought.of_rows.as_ref(),
+            within: 0,
+            rows: Vec::new(),
         })
     }
 
@@ -327,6 +349,10 @@ impl<'a> List<'a> {
             self.count = self.counted.then_some(0);
             return Ok(None);
         };
+        if let Some(wanted) = self.of_rows.filter(|wanted| wanted.has_own_order()) {
+            self.size = u32::MAX;
+            return self.sorted_rows(cursor, wanted).await;
+        }
         let listing = self.listing(cursor.native.as_deref())?;
         if !self.counted && (self.query.sort.is_empty() || (listing.sort_pushed && self.is_last(&cursor))) {
             return self.in_order(cursor, listing).await;
@@ -338,6 +364,12 @@ impl<'a> List<'a> {
 
     fn limit(&self) -> usize {
         usize::try_from(self.query.limit).unwrap_or(usize::MAX)
+    }
+
+    /// Whether the page holds what was asked for.
+    fn is_full(&self) -> bool {
+        let top = self.of_rows.and_then(|wanted| usize::try_from(wanted.top?).ok());
+        self.shown.len() >= self.limit() || top.is_some_and(|top| self.rows.len() >= top)
     }
 
     fn listing(&self, native: Option<&str>) -> Result<Listing, Refusal> {
@@ -364,15 +396,12 @@ impl<'a> List<'a> {
             let page = self.page(&listing).await?;
             let skip = usize::try_from(at.skip).unwrap_or(usize::MAX);
             for (n, row) in page.rows.into_iter().enumerate().skip(skip) {
-                if self.shown.len() >= self.limit() {
+                if self.is_full() {
                     let skip = u32::try_from(n).map_err(|_| Refusal::Broken)?;
                     return Ok(Some(Cursor { skip, ..at }));
                 }
                 match self.fits(row) {
-                    Some(inward) if self.skip > 0 => {
-                        let passed_over = self.may_show(&inward)?;
-                        self.skip -= u64::from(passed_over);
-                    }
+                    Some(inward) if self.skip > 0 => self.pass_over_or_show(inward)?,
                     Some(inward) => self.consider(inward)?,
                     None => {}
                 }
@@ -380,7 +409,7 @@ impl<'a> List<'a> {
             self.truncated |= page.next.is_none() && page.truncated;
             let Some(next) = self.turn_after(&listing, page.next).await? else { return Ok(None) };
             at = next;
-            if self.shown.len() >= self.limit() {
+            if self.is_full() {
                 return Ok(Some(at));
             }
             listing = self.listing(at.native.as_deref())?;
@@ -390,22 +419,27 @@ impl<'a> List<'a> {
 
     /// No system can sort by this: all records that the caller may see are sorted here, up to a bound.
     async fn sorted(&mut self, cursor: Cursor) -> Result<Option<Cursor>, Refusal> {
-        let turn = self.turn_of_all();
-        if cursor.native.is_some() || (cursor.turn != turn && cursor.skip > 0) {
-            return Err(Refusal::Cursor);
-        }
-        let rows = self.all().await?;
-        self.count = u64::try_from(rows.len()).ok().filter(|_| self.counted);
-        let skip = u64::from(cursor.skip).saturating_add(std::mem::take(&mut self.skip));
-        let skip = usize::try_from(skip).unwrap_or(usize::MAX);
+        let rows = self.all_from(&cursor).await?;
+        self.count = self.counted.then(|| rows.iter().map(|row| self.weight(row)).sum());
+        let skip = usize::try_from(cursor.skip).unwrap_or(usize::MAX);
         for (n, inward) in rows.into_iter().enumerate().skip(skip) {
-            if self.shown.len() >= self.limit() {
+            if self.is_full() {
                 let skip = u32::try_from(n).map_err(|_| Refusal::Broken)?;
-                return Ok(Some(Cursor { native: None, skip, turn }));
+                return Ok(Some(Cursor { native: None, skip, turn: self.turn_of_all() }));
             }
-            self.show(inward);
+            if !self.passes_over(&inward) {
+                self.show(inward);
+            }
         }
         Ok(None)
+    }
+
+    /// All records that the caller may see, where a cursor is a place among them.
+    async fn all_from(&mut self, cursor: &Cursor) -> Result<Vec<Inward>, Refusal> {
+        if cursor.native.is_some() || (cursor.turn != self.turn_of_all() && cursor.skip > 0) {
+            return Err(Refusal::Cursor);
+        }
+        self.all().await
     }
 
     async fn all(&mut self) -> Result<Vec<Inward>, Refusal> {
@@ -457,7 +491,13 @@ impl<'a> List<'a> {
     }
 
     fn in_callers_order(&self, rows: &mut [Inward]) {
-        rows.sort_by(|a, b| schema::order(self.entity, &self.query.sort, &a.record, &b.record));
+        // Where an address stands that the caller does not see whole, its place would tell of it: such records come last.
+        let (unseen, leaves) = (self.unseen, sorted(self.query));
+        rows.sort_by_cached_key(|row| unseen.is_in(self.entity, &row.record, &leaves));
+        let last = rows.partition_point(|row| !unseen.is_in(self.entity, &row.record, &leaves));
+        if let Some(seen) = rows.get_mut(..last) {
+            seen.sort_by(|a, b| schema::order(self.entity, &self.query.sort, &a.record, &b.record));
+        }
     }
 
     /// Counts what the caller may see, page by page.
@@ -471,7 +511,7 @@ impl<'a> List<'a> {
             let page = self.page(&listing).await?;
             for row in page.rows {
                 if let Some(inward) = self.fits(row) {
-                    count += u64::from(self.may_show(&inward)?);
+                    count += if self.may_show(&inward)? { self.weight(&inward) } else { 0 };
                 }
             }
             if page.next.is_none() && page.truncated {
@@ -496,16 +536,27 @@ impl<'a> List<'a> {
                 return None;
             }
         };
-        if !self.query.filter.matches(self.entity, &inward.record) {
+        if !self.passes(&inward) {
             return None;
         }
-        let untold = untold(&self.source.mapping, &self.admission.prospect().reads(), &inward);
+        let untold = untold(&self.source.mapping, self.admission.prospect(), &inward);
         if !untold.is_empty() {
             self.untold = self.untold.union(&untold);
             self.exchange.withheld(Withheld::Unfit);
             return None;
         }
         Some(inward)
+    }
+
+    /// Whether a record passes the caller's filter; none does by an address that stands out of its place and that the
+    /// caller does not see whole: whether it passes would tell what it is.
+    fn passes(&mut self, inward: &Inward) -> bool {
+        let filter = &self.query.filter;
+        if !filter.is_everything() && self.unseen.is_in(self.entity, &inward.record, &filter.leaves()) {
+            self.exchange.withheld(Withheld::Unfit);
+            return false;
+        }
+        filter.matches(self.entity, &inward.record)
     }
 
     /// Judges a record and shows it, or leaves it out.
@@ -533,6 +584,13 @@ impl<'a> List<'a> {
     }
 
     fn show(&mut self, inward: Inward) {
+        match self.of_rows {
+            Some(_) => self.show_rows(inward),
+            None => self.tell(inward),
+        }
+    }
+
+    fn tell(&mut self, inward: Inward) {
         let whose = self.subjects.named(self.entity, &inward.record);
         let id = ids::of(self.entity, &inward);
         let links = Links::of(self.entity, &inward.record, &self.linking);
@@ -559,6 +617,7 @@ impl<'a> List<'a> {
 
     /// One page of the system.
     async fn page(&mut self, listing: &Listing) -> Result<Page, Refusal> {
+        self.exchange.lags(&self.source.mapping, listing);
         let answer = self.asked(listing.request.clone()).await?;
         let (source, core) = (self.source, self.exchange.core.clone());
         let (mapping, system) = (&source.mapping, source.name());

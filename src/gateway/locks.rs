@@ -9,12 +9,18 @@ use std::{
     sync::Arc,
 };
 
-use compact_str::CompactString;
+use compact_str::{CompactString, format_compact};
 use parking_lot::Mutex;
 use tokio::sync::{Mutex as Turn, OwnedMutexGuard};
 
 use super::exchange::Exchange;
-use crate::{mapping::Mapping, refusal::Refusal, wire::Deadline, words::SystemName};
+use crate::{
+    mapping::Mapping,
+    refusal::Refusal,
+    schema::Record,
+    wire::Deadline,
+    words::{Digest, SystemName},
+};
 
 /// LIMIT: records that are locked at a time.
 const RECORDS_MAX: usize = 16_384;
@@ -67,6 +73,40 @@ pub(super) async fn held(exchange: &Exchange, mapping: &Mapping, key: &str) -> R
     let name = (mapping.system().clone(), key.into());
     let held = exchange.core.gate.locks.clone().take(name, exchange.deadline()).await;
     held.map(Some).map_err(|_| Refusal::Occupied)
+}
+
+/// LIMIT: natural keys of one new record that are locked.
+const NATURAL_KEYS_MAX: usize = 16;
+
+/// The locks of a new record's natural keys: of two that are the same one is made first, and the system knows it when
+/// the other comes. Taken in one order, so that no two wait for each other.
+pub(super) async fn of_new(
+    exchange: &Exchange,
+    mapping: &Mapping,
+    new: &Record,
+) -> Result<Vec<Held>, Refusal> {
+    let entity = mapping.entity();
+    let mut names: Vec<CompactString> = Vec::new();
+    for leaf in entity.natural_keys().iter() {
+        new.each(entity, leaf, &mut |value| {
+            let text = value.as_text().map(|text| text.trim().to_lowercase()).unwrap_or_default();
+            if !text.is_empty() {
+                let parts = [entity.name.as_str().as_bytes(), &[leaf.0], text.as_bytes()];
+                // No record's key looks so.
+                names.push(format_compact!("new\n{}", Digest::of_parts(&parts)));
+            }
+        });
+    }
+    names.sort_unstable();
+    names.dedup();
+    names.truncate(NATURAL_KEYS_MAX);
+    let mut held = Vec::with_capacity(names.len());
+    for name in names {
+        let name = (mapping.system().clone(), name);
+        let one = exchange.core.gate.locks.clone().take(name, exchange.deadline()).await;
+        held.push(one.map_err(|_| Refusal::Occupied)?);
+    }
+    Ok(held)
 }
 
 impl Locks {

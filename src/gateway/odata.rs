@@ -42,6 +42,7 @@ enum Asked {
     Metadata,
     List(Arc<Entity>, Style),
     Count(Arc<Entity>),
+    CountRows(Arc<Entity>, Flat),
     Rows(Arc<Entity>, Flat, Style),
     One(Arc<Entity>, RecordId, Style),
     Beside(Arc<Entity>, RecordId, String, Style),
@@ -77,9 +78,10 @@ pub(super) async fn serve(
     let operation = match &asked {
         Asked::Service(style) => return document(exchange, &caller, greeted, &head, Some(*style)).await,
         Asked::Metadata => return document(exchange, &caller, greeted, &head, None).await,
-        Asked::List(entity, _) | Asked::Rows(entity, ..) | Asked::Count(entity) => {
-            Operation::List(entity.clone())
-        }
+        Asked::List(entity, _)
+        | Asked::Rows(entity, ..)
+        | Asked::Count(entity)
+        | Asked::CountRows(entity, _) => Operation::List(entity.clone()),
         Asked::One(entity, id, _) | Asked::Beside(entity, id, ..) => {
             Operation::Read(entity.clone(), id.clone())
         }
@@ -102,6 +104,10 @@ pub(super) async fn serve(
         },
         Asked::One(entity, _, style) => match sight(&mut exchange, &facts, &head, entity).await {
             Ok(sight) => one(&mut exchange, &admission, &head, style, &sight).await,
+            Err(refusal) => Err(refusal),
+        },
+        Asked::CountRows(entity, flat) => match sight(&mut exchange, &facts, &head, entity).await {
+            Ok(sight) => rows::count(&mut exchange, &admission, &head, (&sight, &flat)).await,
             Err(refusal) => Err(refusal),
         },
         Asked::Count(entity) => count(&mut exchange, &admission, &head, &entity).await,
@@ -147,10 +153,10 @@ fn asked(snapshot: &Snapshot, head: &Head) -> Result<Asked, Refusal> {
             (Err(_), Some((entity, flat))) => Ok(Asked::Rows(entity, flat, style()?)),
             (entity, _) => Ok(Asked::List(entity?, style()?)),
         },
-        Resource::Count(set) if entity(&set).is_err() && rows::named(snapshot, &set).is_some() => {
-            Err(unmet(Fault::Unmet(Unmet::Unsupported(format!("`$count` of the rows of `{set}`")))))
-        }
-        Resource::Count(set) => Ok(Asked::Count(entity(&set)?)),
+        Resource::Count(set) => match (entity(&set), rows::named(snapshot, &set)) {
+            (Err(_), Some((entity, flat))) => Ok(Asked::CountRows(entity, flat)),
+            (entity, _) => Ok(Asked::Count(entity?)),
+        },
         Resource::One { set, key } => {
             Ok(Asked::One(entity(&set)?, RecordId(CompactString::from(key)), style()?))
         }
@@ -184,13 +190,13 @@ async fn list(
     query.fields = Some(columns.intersection(&visible));
     query.limit = top.and_then(|top| u32::try_from(top).ok()).unwrap_or(page).min(page);
     let found = if query.limit == 0 && !count {
-        Found { shown: Vec::new(), links: Vec::new(), next: None, skip: 0, truncated: false, count: None }
+        Found::default()
     } else {
         // A cursor is no query of the other door's, which holds no line's end.
         let bound_to = format!("\n{}", odata::without_paging(raw));
         let rows = limits.limit_max.max(PAGE_ROWS_MIN);
         let linking = expanding.linking();
-        let sought = Sought { query, cursor, bound_to, skip, rows, counted: count, linking };
+        let sought = Sought { query, cursor, bound_to, skip, rows, counted: count, linking, of_rows: None };
         listing::find(exchange, admission, &sought).await?
     };
     let left = top.map(|top| top.saturating_sub(u64::try_from(found.shown.len()).unwrap_or(u64::MAX)));
@@ -219,7 +225,7 @@ async fn count(exchange: &mut Exchange, admission: &Admission, head: &Head, enti
     let sources = snapshot.serving(entity).ok_or(Refusal::Broken)?;
     let servable = Servable { clear: &clear, unheld: &entity.all().minus(&sources.mapped()) };
     let filter = odata::count(entity, query(head), servable, &snapshot.limits).map_err(unmet)?;
-    let count = listing::count(exchange, admission, filter).await?;
+    let count = listing::count(exchange, admission, filter, None).await?;
     Ok(Answer::count(admission, count))
 }
 

@@ -20,6 +20,7 @@ use super::{
     Addresses, Core, Gate,
     gate::AtTheDoor,
     keep::{self, Told},
+    lagging::Written,
     observe::{Counters, KeyFetch, Observe},
     seen,
 };
@@ -186,10 +187,9 @@ async fn open(options: &Options) -> Result<Opened, RunError> {
     let settings = snapshot.settings.clone();
     let door = Arc::new(open_door(&snapshot, warnings, &options.base)?);
     let identity_settings = identity::Settings::read(&settings.identity, &mut Default::default());
-    let identity = Identity::new(
-        identity_settings
-            .map_or(65_536, |settings| usize::try_from(settings.remembered_max).unwrap_or(65_536)),
-    );
+    let remembered_max =
+        identity_settings.map_or(65_536, |read| usize::try_from(read.remembered_max).unwrap_or(65_536));
+    let identity = Identity::new(remembered_max);
     let tokens = Tokens::open(store.clone(), &keys, identity.revocations().clone(), now).await?;
     identity.revocations().adopt(&snapshot.sources);
     let issuers = Issuers::new(Arc::new(KeyFetch::new()), identity.revocations().clone());
@@ -232,6 +232,7 @@ async fn open(options: &Options) -> Result<Opened, RunError> {
         pseudonyms,
         publishing: settings.audit.publish.clone(),
         locks: Arc::default(),
+        written: Written::default(),
         handed_over: Arc::default(),
         reloading: Semaphore::new(1),
         loading: Loads::new(keep::LOADINGS_MAX, keep::LOADING_MAX),

@@ -64,6 +64,7 @@ pub(super) async fn send(
         Err(error) => {
             exchange.called(system, None, began, sent, 0);
             exchange.entry.note("sent", error.sent().as_str());
+            exchange.core.gate.written.note(system, mapping.name(), clock::mono());
             if error.sent() == Passed::No {
                 exchange.progress = Progress::Nothing;
             }
@@ -71,6 +72,7 @@ pub(super) async fn send(
         }
     };
     exchange.called(system, Some(answer.status.as_u16()), began, sent, answer.body.len());
+    exchange.core.gate.written.note(system, mapping.name(), clock::mono());
     if let Err(fault) = mapping.deleted(&answer) {
         // A system that broke may have broken after it was done.
         if fault.kind == FaultKind::Partial {

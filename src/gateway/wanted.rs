@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 use crate::{
     audit::Entry,
     mapping::{Inward, Mapping},
-    policy::Shown,
+    policy::{Prospect, Shown},
     schema::{Entity, FieldSet, LeafId, Record},
     words::EntityName,
 };
@@ -27,10 +27,11 @@ pub(super) fn needed(mapping: &Mapping, wanted: &FieldSet, visible: &FieldSet, r
 }
 
 /// What statements read of a record and the system did not tell: absent is not empty, and nobody can say whether a
-/// forbid holds. Of a group that a statement asks for, what the mapping has no line for is none of it; a statement
-/// that names such a field does not load.
-pub(super) fn untold(mapping: &Mapping, reads: &FieldSet, inward: &Inward) -> FieldSet {
-    inward.missing.intersection(reads).intersection(&mapping.mapped())
+/// forbid holds. Of a group that a statement asks for, what the mapping has no line for is none of it; what a statement
+/// names, and only another system tells of its records, is untold of all records of this one.
+pub(super) fn untold(mapping: &Mapping, prospect: &Prospect, inward: &Inward) -> FieldSet {
+    let told = mapping.mapped().union(&prospect.named());
+    inward.missing.intersection(&prospect.reads()).intersection(&told)
 }
 
 /// The references that say whose data the leaves of an answer are. What is the record's own needs none.

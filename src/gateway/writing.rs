@@ -16,7 +16,7 @@ use super::{
     after::{Left, after, echo, made, read_back, seen, unguarded},
     bodies::{self, Draft},
     exchange::{self, Exchange, Side, known, not_possible},
-    finding, ids, joined, locks, once, parts,
+    existing, finding, ids, joined, locks, once, parts,
     reading::fetch,
     sending::effect,
     tables,
@@ -190,8 +190,10 @@ async fn create(
     let (source, Draft { view, proposed }) = bodies::of_new(prospect, sources, &sent.body)?;
     let mapping = &*source.mapping;
     let new = schema::merge(entity, &Record::default(), &proposed, &view);
-    // What another system will tell of a record that is not there yet, nobody can say.
-    let untold = prospect.decides_by().intersection(&mapping.elsewhere());
+    // What another system will tell of a record that is not there yet, nobody can say; and of what this one never tells
+    // only systems beside it know anything, of their own records.
+    let never = prospect.named().minus(&mapping.mapped());
+    let untold = prospect.decides_by().intersection(&mapping.elsewhere().union(&never));
     if !untold.is_empty() {
         exchange.note_untold(prospect, &untold);
         return Err(Refusal::Untold);
@@ -210,9 +212,15 @@ async fn create(
     let creation = mapping
         .creation(&new, Some(&found))
         .map_err(|faults| unmappable(exchange, prospect, mapping, faults))?;
+    let _held = locks::of_new(exchange, mapping, &new).await?;
     let left = match creation {
         Creation { record, parts, over, .. } if parts.is_empty() => {
-            let answer = effect(exchange, admission, source, &permit, record).await?;
+            let answer = match effect(exchange, admission, source, &permit, record).await {
+                Ok(answer) => answer,
+                Err(refusal) => {
+                    return Err(existing::told(exchange, admission, source, &permit, refusal).await);
+                }
+            };
             let answer = NativeAnswer { over, ..answer };
             after(exchange, admission, source, (Action::Create, None), &answer).await
         }

@@ -98,6 +98,11 @@ impl Abilities {
 }
 
 impl Mapping {
+    /// How far behind what was written the index may lie that a list comes from.
+    pub fn lag(&self, listing: &super::Listing) -> Option<std::time::Duration> {
+        self.lists.get(listing.variant)?.lag
+    }
+
     /// All of it.
     pub fn abilities(&self) -> Abilities {
         let actions = Action::ALL.into_iter().filter(|action| self.can(*action)).collect();

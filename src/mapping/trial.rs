@@ -56,6 +56,8 @@ pub enum Follows {
 /// A record of an answer, tried.
 #[derive(Debug)]
 pub struct Tried {
+    /// The record, as a gate would have it.
+    pub inward: Inward,
     /// The entity, as a caller who sees every field gets it.
     pub entity: Json,
     /// Fields whose native value does not fit, and how.
@@ -156,6 +158,7 @@ impl Mapping {
         let path = |leaf| self.entity.leaf(leaf).map_or_else(String::new, |leaf| leaf.path.to_string());
         let untold = inward.missing.intersection(&self.mapped());
         Tried {
+            inward: inward.clone(),
             entity: self.as_json(&inward.record, None),
             findings: inward.findings.iter().map(|one| (path(one.leaf), one.what.clone())).collect(),
             untold: untold.iter().map(path).collect(),

@@ -12,7 +12,7 @@ mod rows;
 #[cfg(test)]
 mod tests;
 
-pub(super) use bind::{Names, filter};
+pub(super) use bind::{Names, filter, is_single_under};
 pub(super) use parser::parse;
 pub(super) use rows::{RowFilter, rows};
 

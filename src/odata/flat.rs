@@ -1,57 +1,57 @@
 //! Flat sets: the items of a list as rows of their own, for tools that load tables and follow no list inside a record.
 //!
 //! `order_lines` has a row for each item of `lines` of each order. A row is the item's own fields, the id of its record,
-//! and its number there; those two are its key. Rows come out of records as those are shown, so nothing is in them that
-//! the records do not show.
+//! and its number there; those two are its key. `order` leads to its record: rows are filtered and ordered by fields of
+//! it, and it is told beside them where it is asked for. Rows come out of records as those are shown, so nothing is in
+//! them that the records do not show.
+
+mod wanted;
 
 use super::{
     accept::{Level, Style},
-    fault::Fault,
-    filter::{self, RowFilter},
-    json::{Members, Writer, integer},
+    json::{self, Frame, Members, Writer, integer},
     names,
-    options::{self, Servable, number},
 };
-use crate::schema::{
-    Entity, Field, FieldSet, Filter, Items, LEAVES_MAX, LeafId, Object, Record, Shape, Value,
-    query::{Limits, QueryFaultKind},
-};
+use crate::schema::{Entity, Field, FieldSet, Items, LeafId, Object, Record, Shape, Value};
+
+pub use wanted::{Row, WantedRows};
 
 /// The number of a row in its record, from 1.
 pub(super) const ROW: &str = "row";
-/// What may be asked of rows.
-const OF_ROWS: [&str; 5] = ["$filter", "$select", "$top", "$skiptoken", "$format"];
-/// What may be asked of records, and not of rows.
-const OF_RECORDS_ALONE: [&str; 3] = ["$orderby", "$skip", "$count"];
 
 /// A flat set of an entity.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Flat {
     /// Its name: `order_lines`.
     pub name: String,
+    /// What leads to a row's record: `order`.
+    pub(super) one: String,
     /// What names a row's record: `order_id`.
     pub(super) parent: String,
     /// The list's name, and its leaves.
-    list: String,
-    items: Items,
+    pub(super) list: String,
+    pub(super) items: Items,
 }
 
-/// What is asked of rows.
-#[derive(Clone, Debug)]
-pub struct WantedRows {
-    /// Which records.
-    pub filter: Filter,
-    /// The leaves that are read of records, for the rows and for what is asked of them.
-    pub fields: FieldSet,
-    /// `$top`: how many rows in all.
-    pub top: Option<u64>,
-    /// `$skiptoken`: the cursor.
-    pub cursor: Option<String>,
-    row: Filter,
-    columns: FieldSet,
-    /// Whether the record's id and the row's number are told.
-    keys: [bool; 2],
-    selected: Vec<String>,
+/// What stands around rows.
+#[derive(Clone, Copy, Debug)]
+pub struct Around<'a> {
+    /// How they are written.
+    pub style: Style,
+    /// The address of the service document.
+    pub root: &'a str,
+    /// How many there are in all, where they were counted.
+    pub count: Option<u64>,
+    /// Where the next page stands.
+    pub next: Option<&'a str>,
+}
+
+/// An item of a list, its shape and the group that it is.
+#[derive(Clone, Copy)]
+struct Item<'a> {
+    shape: &'a Shape,
+    object: &'a Object,
+    value: &'a Value,
 }
 
 impl Flat {
@@ -61,10 +61,10 @@ impl Flat {
         let parent = format!("{one}_id");
         entity.root.fields.iter().filter_map(move |field| {
             let object = item_of(field)?;
-            let is_taken = [&*parent, ROW].iter().any(|name| object.field(name).is_some());
+            let is_taken = [&*one, &*parent, ROW].iter().any(|name| object.field(name).is_some());
             let items = Items::at(entity, &field.name).filter(|_| !is_taken)?;
             let (name, list) = (format!("{one}_{}", field.name), field.name.to_string());
-            Some(Self { name, parent: parent.clone(), list, items })
+            Some(Self { name, one: one.clone(), parent: parent.clone(), list, items })
         })
     }
 
@@ -91,138 +91,60 @@ impl Flat {
         path.strip_prefix(&*self.list)?.strip_prefix(['.', '/'])
     }
 
-    /// Reads the options of a list of rows. `visible` are the leaves that may be selected.
-    ///
-    /// # Errors
-    /// What is wrong, or not here.
-    pub fn wanted(
-        &self,
-        entity: &Entity,
-        raw: &str,
-        servable: Servable<'_>,
-        visible: &FieldSet,
-        limits: &Limits,
-    ) -> Result<WantedRows, Fault> {
-        let columns = self.leaves().intersection(visible);
-        let mut wanted = WantedRows {
-            filter: Filter::everything(),
-            fields: FieldSet::ID.union(&columns),
-            top: None,
-            cursor: None,
-            row: Filter::everything(),
-            columns,
-            keys: [true; 2],
-            selected: Vec::new(),
-        };
-        for (name, value) in options::options(raw, &OF_ROWS).map_err(|fault| self.not_of_rows(raw, fault))? {
-            match name {
-                "$filter" => {
-                    let (names, of) = (servable.names(entity, limits), (&*self.list, &*self.parent));
-                    let bound = filter::rows(names, of, self.items.clone(), filter::parse(&value)?)?;
-                    RowFilter { records: wanted.filter, row: wanted.row } = bound;
-                }
-                "$select" => self.select(entity, &value, &mut wanted)?,
-                "$top" => wanted.top = Some(number("$top", &value)?),
-                "$skiptoken" => wanted.cursor = Some(options::cursor(&value, limits)?),
-                _ => {}
-            }
-        }
-        if !wanted.columns.is_empty() {
-            let asked = wanted.row.leaves().union(&wanted.filter.leaves());
-            wanted.fields = FieldSet::ID.union(&wanted.columns).union(&asked.intersection(&wanted.fields));
-        }
-        Ok(wanted)
+    /// The path in a row's record of what rows call so; none of what is a row's own.
+    pub(super) fn of_record<'p>(&self, path: &'p str) -> Option<&'p str> {
+        if path == self.parent { Some("id") } else { path.strip_prefix(&*self.one)?.strip_prefix('/') }
     }
 
-    fn not_of_rows(&self, raw: &str, fault: Fault) -> Fault {
-        let is_asked = |name: &&&str| options::has(raw, name);
-        match OF_RECORDS_ALONE.iter().find(is_asked) {
-            Some(name) => Fault::unsupported(format!("`{name}` of the rows of `{}`", self.name)),
-            None => fault,
-        }
-    }
-
-    fn select(&self, entity: &Entity, value: &str, wanted: &mut WantedRows) -> Result<(), Fault> {
-        if value.split(',').nth(LEAVES_MAX).is_some() {
-            let message = format!("at most {LEAVES_MAX} fields");
-            return Err(Fault::of("$select", QueryFaultKind::TooMany, message));
-        }
-        let (all, mut columns, mut keys) = (wanted.columns, FieldSet::EMPTY, [false; 2]);
-        let mut selected = Vec::new();
-        for path in value.split(',').map(str::trim) {
-            match path {
-                "*" => return Ok(()),
-                path if path == self.parent => keys = [true, keys[1]],
-                ROW => keys = [keys[0], true],
-                path if path.contains(['(', ')']) => {
-                    return Err(Fault::unsupported("options inside `$select`"));
-                }
-                path => {
-                    let full = format!("{}.{}", self.list, path.replace('/', "."));
-                    let found = entity.leaves_under(&full).intersection(&all);
-                    if found.is_empty() {
-                        let message = format!("unknown field `{}`", super::fault::told(path));
-                        return Err(Fault::of("$select", QueryFaultKind::Unknown, message));
-                    }
-                    columns = columns.union(&found);
-                }
-            }
-            selected.push(path.to_owned());
-        }
-        (wanted.columns, wanted.keys, wanted.selected) = (columns, keys, selected);
-        Ok(())
-    }
-
-    /// A page of rows: those of records, in their order, `top` at most; and how many they are.
+    /// Writes a page: rows of records, by the record's place among them and the row's number there.
     pub fn page(
         &self,
-        (style, root): (Style, &str),
-        entity: &Entity,
-        records: &[&Record],
+        around: &Around<'_>,
+        (entity, records): (&Entity, &[&Record]),
+        rows: &[(usize, u64)],
         wanted: &WantedRows,
-        next: &dyn Fn(u64) -> Option<String>,
-    ) -> (Vec<u8>, u64) {
-        let mut out = Vec::with_capacity(256 + records.len() * 1024);
+    ) -> Vec<u8> {
+        let mut out = Vec::with_capacity(256 + rows.len() * 256);
         let mut members = Members::open(&mut out);
-        if style.level != Level::None {
-            let of = if wanted.selected.is_empty() {
-                String::new()
-            } else {
-                format!("({})", wanted.selected.join(","))
-            };
-            members.text("@odata.context", &format!("{root}$metadata#{}{of}", self.name));
+        if around.style.level != Level::None {
+            members.text("@odata.context", &self.context(around, entity, wanted));
+        }
+        if let Some(count) = around.count {
+            members.name("@odata.count");
+            integer(around.style, count, members.out);
         }
         members.name("value");
         members.out.push(b'[');
-        let most = wanted.top.unwrap_or(u64::MAX);
-        let mut told = 0_u64;
-        for record in records {
-            for (number, object, item) in self.rows(entity, record) {
-                let is_wanted = wanted.row.is_everything() || wanted.row.matches_item(object.0, item);
-                if told >= most || !is_wanted {
-                    continue;
-                }
-                if told > 0 {
-                    members.out.push(b',');
-                }
-                told = told.saturating_add(1);
-                self.row((style, entity), record, (number, object.1, item), wanted, members.out);
+        let found = rows.iter().filter_map(|(at, number)| {
+            let record = records.get(*at)?;
+            let nth = usize::try_from(number.checked_sub(1)?).ok()?;
+            Some((*record, *number, self.items(entity, record).nth(nth)?))
+        });
+        for (n, (record, number, item)) in found.enumerate() {
+            if n > 0 {
+                members.out.push(b',');
             }
+            self.row(around, (entity, record), (number, item), wanted, members.out);
         }
         members.out.push(b']');
-        if let Some(next) = next(told) {
-            members.text("@odata.nextLink", &next);
+        if let Some(next) = around.next {
+            members.text("@odata.nextLink", next);
         }
         members.close();
-        (out, told)
+        out
     }
 
-    /// The items of a record that are rows, with their numbers.
-    fn rows<'r>(
-        &self,
-        entity: &'r Entity,
-        record: &'r Record,
-    ) -> impl Iterator<Item = (u64, (&'r Shape, &'r Object), &'r Value)> {
+    fn context(&self, around: &Around<'_>, entity: &Entity, wanted: &WantedRows) -> String {
+        let mut listed = wanted.selected.clone();
+        if let Some(columns) = &wanted.record {
+            listed.push(format!("{}({})", self.one, names::selected(entity, columns).join(",")));
+        }
+        let of = if listed.is_empty() { String::new() } else { format!("({})", listed.join(",")) };
+        format!("{}$metadata#{}{of}", around.root, self.name)
+    }
+
+    /// The items of a record that are rows.
+    fn items<'r>(&self, entity: &'r Entity, record: &'r Record) -> impl Iterator<Item = Item<'r>> {
         let field = entity.root.field(&self.list);
         let parts = field.and_then(|(position, field)| {
             let (Shape::List(shape), Some(object)) = (&field.shape, item_of(field)) else { return None };
@@ -231,18 +153,19 @@ impl Flat {
         });
         parts.into_iter().flat_map(|(shape, object, values)| {
             let items = values.iter().filter(|value| matches!(value, Value::Object(_)));
-            (1_u64..).zip(items).map(move |(number, item)| (number, (shape, object), item))
+            items.map(move |value| Item { shape, object, value })
         })
     }
 
     fn row(
         &self,
-        (style, entity): (Style, &Entity),
-        record: &Record,
-        (number, object, item): (u64, &Object, &Value),
+        around: &Around<'_>,
+        (entity, record): (&Entity, &Record),
+        (number, item): (u64, Item<'_>),
         wanted: &WantedRows,
         out: &mut Vec<u8>,
     ) {
+        let style = around.style;
         let mut members = Members::open(out);
         if style.level == Level::Full {
             members.text("@odata.type", &format!("#{}.{}", names::NAMESPACE, self.kind(entity)));
@@ -258,9 +181,14 @@ impl Flat {
             members.name(ROW);
             integer(style, number, members.out);
         }
-        if let Value::Object(fields) = item {
+        if let Value::Object(fields) = item.value {
             let writer = Writer { entity, columns: &wanted.columns, style };
-            writer.fields(object, &self.item_kind(entity), fields, &mut members);
+            writer.fields(item.object, &self.item_kind(entity), fields, &mut members);
+        }
+        if let Some(columns) = &wanted.record {
+            let frame = Frame { style, root: around.root, columns, selected: true };
+            members.name(&self.one);
+            json::nested(&frame, entity, record, members.out);
         }
         members.close();
     }

@@ -161,6 +161,11 @@ struct Head<'a> {
     etag: Option<&'a str>,
 }
 
+/// A record beside what it belongs to.
+pub(super) fn nested(frame: &Frame<'_>, entity: &Entity, record: &Record, out: &mut Vec<u8>) {
+    one(frame, entity, record, None, (&[], 0), out);
+}
+
 /// A record, and what stands beside the record of that number.
 fn one(
     frame: &Frame<'_>,

@@ -47,7 +47,7 @@ mod path;
 
 pub use accept::{Level, MetadataForm, Style, is_spoken, max_page_size, metadata_form};
 pub use fault::{CountBound, Fault, Unmet};
-pub use flat::{Flat, WantedRows};
+pub use flat::{Around, Flat, Row, WantedRows};
 pub use json::{Beside, Expanded, Frame, entity, error, page, service};
 pub use metadata::{Described, metadata};
 pub use names::{NAMESPACE, set};

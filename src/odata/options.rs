@@ -14,11 +14,12 @@ use super::{
     navigation::Expandable,
 };
 use crate::schema::{
-    Direction, Entity, FieldSet, Filter, LEAVES_MAX, Query, Sort,
+    Direction, Entity, FieldSet, Filter, LEAVES_MAX, Leaf, LeafId, Query, Sort,
     query::{Limits, QueryFaultKind, decode, pairs},
     value,
 };
 
+pub(super) use expand::only_select;
 pub use expand::{Expansion, beside, has_navigation};
 
 /// The leaves that a request may look for records by.
@@ -62,9 +63,11 @@ const OF_LIST: [&str; 9] =
 /// What may be asked of one record.
 const OF_ONE: [&str; 3] = ["$select", "$expand", "$format"];
 /// What may be asked of a count. All but the filter must not change it (OData 4.0 part 1, §11.2.9).
-const OF_COUNT: [&str; 4] = ["$filter", "$orderby", "$top", "$skip"];
+pub(super) const OF_COUNT: [&str; 4] = ["$filter", "$orderby", "$top", "$skip"];
 /// What may be asked of a document.
 const OF_DOCUMENT: [&str; 1] = ["$format"];
+/// The option of an order.
+const ORDER: &str = "$orderby";
 /// What OData has and nobody gets here.
 const NOT_HERE: [&str; 8] =
     ["$expand", "$search", "$apply", "$compute", "$index", "$deltatoken", "$levels", "$schemaversion"];
@@ -185,11 +188,6 @@ pub(super) fn format(raw: &str) -> Option<Cow<'_, str>> {
     pairs(raw).find(named).and_then(|(_, value)| decode(value))
 }
 
-/// Whether an option is there.
-pub(super) fn has(raw: &str, option: &str) -> bool {
-    pairs(raw).any(|(name, _)| decode(name).as_deref() == Some(option))
-}
-
 fn kept(raw: &str, left_out: &[&str]) -> String {
     let is_kept = |pair: &&str| {
         let name = pair.split_once('=').map_or(*pair, |(name, _)| name);
@@ -232,7 +230,7 @@ fn not_here(name: &str, allowed: &[&str]) -> Fault {
 
 /// The leaves of a selection; all that may be seen for `*`. What may stand beside a record may be named too: it is
 /// told where it is expanded.
-fn select(
+pub(super) fn select(
     entity: &Entity,
     visible: &FieldSet,
     expandable: &[Expandable],
@@ -266,13 +264,27 @@ fn select(
 }
 
 fn order(entity: &Entity, servable: Servable<'_>, value: &str, keys_max: usize) -> Result<Vec<Sort>, Fault> {
-    let Servable { clear, unheld } = servable;
-    const OPTION: &str = "$orderby";
-    let wrong = |message: String| Fault::of(OPTION, QueryFaultKind::Operator, message);
     let mut keys: Vec<Sort> = Vec::new();
+    for (path, direction) in order_keys(value, keys_max)? {
+        let (id, leaf) = order_leaf(entity, servable, path)?;
+        if leaf.in_list {
+            let message = format!("`{}` has several values, so it cannot be an order", names::of(leaf));
+            return Err(Fault::of(ORDER, QueryFaultKind::Operator, message));
+        }
+        if keys.iter().any(|earlier| earlier.leaf == id) {
+            return Err(twice(&names::of(leaf)));
+        }
+        keys.push(Sort { leaf: id, direction });
+    }
+    Ok(keys)
+}
+
+/// The paths of an order, as they are written, and which way each runs.
+pub(super) fn order_keys(value: &str, keys_max: usize) -> Result<Vec<(&str, Direction)>, Fault> {
+    let mut keys = Vec::new();
     for key in value.split(',') {
         if keys.len() >= keys_max {
-            return Err(Fault::of(OPTION, QueryFaultKind::TooMany, format!("at most {keys_max} keys")));
+            return Err(Fault::of(ORDER, QueryFaultKind::TooMany, format!("at most {keys_max} keys")));
         }
         let mut words = key.split_ascii_whitespace();
         let (path, direction) = (words.next().unwrap_or_default(), words.next());
@@ -282,27 +294,34 @@ fn order(entity: &Entity, servable: Servable<'_>, value: &str, keys_max: usize) 
         let direction = match (direction, words.next()) {
             (None | Some("asc"), None) => Direction::Ascending,
             (Some("desc"), None) => Direction::Descending,
-            _ => return Err(wrong("expected `asc` or `desc` behind a field".to_owned())),
+            _ => {
+                let message = "expected `asc` or `desc` behind a field";
+                return Err(Fault::of(ORDER, QueryFaultKind::Operator, message));
+            }
         };
-        let dotted = path.replace('/', ".");
-        let id = entity.leaf_at(&dotted).filter(|id| clear.contains(*id));
-        let Some((id, leaf)) = id.and_then(|id| Some((id, entity.leaf(id)?))) else {
-            return Err(names::unknown(OPTION, entity, clear, &dotted));
-        };
-        if unheld.contains(id) {
-            return Err(names::unheld(OPTION, leaf));
-        }
-        if leaf.in_list {
-            let message = format!("`{}` has several values, so it cannot be an order", names::of(leaf));
-            return Err(wrong(message));
-        }
-        if keys.iter().any(|earlier| earlier.leaf == id) {
-            let message = format!("`{}` stands here twice", names::of(leaf));
-            return Err(Fault::of(OPTION, QueryFaultKind::Repeated, message));
-        }
-        keys.push(Sort { leaf: id, direction });
+        keys.push((path, direction));
     }
     Ok(keys)
+}
+
+/// The leaf of a path of an order, of those that may serve.
+pub(super) fn order_leaf<'e>(
+    entity: &'e Entity,
+    servable: Servable<'_>,
+    path: &str,
+) -> Result<(LeafId, &'e Leaf), Fault> {
+    let Servable { clear, unheld } = servable;
+    let dotted = path.replace('/', ".");
+    let id = entity.leaf_at(&dotted).filter(|id| clear.contains(*id));
+    let Some((id, leaf)) = id.and_then(|id| Some((id, entity.leaf(id)?))) else {
+        return Err(names::unknown(ORDER, entity, clear, &dotted));
+    };
+    if unheld.contains(id) { Err(names::unheld(ORDER, leaf)) } else { Ok((id, leaf)) }
+}
+
+/// The fault of an order that names a field again.
+pub(super) fn twice(path: &str) -> Fault {
+    Fault::of(ORDER, QueryFaultKind::Repeated, format!("`{path}` stands here twice"))
 }
 
 pub(super) fn number(option: &str, value: &str) -> Result<u64, Fault> {
@@ -310,7 +329,7 @@ pub(super) fn number(option: &str, value: &str) -> Result<u64, Fault> {
     number.ok_or_else(|| Fault::value(option, "expected a whole number, 0 or more"))
 }
 
-fn boolean(value: &str) -> Result<bool, Fault> {
+pub(super) fn boolean(value: &str) -> Result<bool, Fault> {
     match value {
         "true" => Ok(true),
         "false" => Ok(false),

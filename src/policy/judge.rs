@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     catalog::{Action, Call, Operation},
-    schema::{Entity, FieldSet, LeafId, LeafKind, Record, Value, changed},
+    schema::{Contact, Entity, FieldSet, LeafId, LeafKind, Record, Value, changed},
     words::{FieldPath, StatementId},
 };
 
@@ -177,6 +177,11 @@ impl WritePermit {
     }
 
     /// What the caller's own `read` shows of a record.
+    /// Whether the caller's own `read` shows a leaf of a record as it is.
+    pub fn shows(&self, record: &Record, leaf: LeafId) -> bool {
+        self.read_view(record).is_some_and(|view| view.fields().minus(&view.masked()).contains(leaf))
+    }
+
     pub(super) fn read_view(&self, record: &Record) -> Option<View> {
         let (program, env) = self.sight(record)?;
         permitted(program.verdict(&env))
@@ -409,6 +414,16 @@ fn masks(policies: &Policies, entity: &Entity) -> Degrees {
         }
         has_pseudonyms |=
             statement.grants.values().any(|grants| !grants.shown.of(Openness::Pseudonym).is_empty());
+    }
+    // What an address out of its place is shown as comes back in the field where it stands.
+    let plain = entity.plain();
+    for contact in Contact::ALL {
+        let leaves = entity.contacts(contact);
+        for openness in Openness::ALL.into_iter().filter(|openness| *openness != Openness::Shown) {
+            if !masks.of(openness).intersection(&leaves).is_empty() {
+                masks.add(openness, &plain);
+            }
+        }
     }
     if has_pseudonyms {
         let is_id = |leaf: &LeafId| entity.leaf(*leaf).is_some_and(|leaf| leaf.kind == LeafKind::Id);

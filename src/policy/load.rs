@@ -140,9 +140,21 @@ impl Policies {
         })
     }
 
+    /// The leaves of an entity that conditions name, whoever they are about.
+    pub(super) fn named(&self, entity: &Entity) -> FieldSet {
+        let grants = self.statements.iter().filter_map(|statement| statement.grants.get(&entity.name));
+        grants.fold(FieldSet::EMPTY, |all, grants| all.union(&grants.names))
+    }
+
     /// Statements whose conditions read what an entity's system never tells: whether they hold cannot be told
-    /// of any record. `told` are the leaves that it does tell.
-    pub fn unfounded(&self, entity: &Entity, told: &FieldSet, system: &SystemName) -> Diagnostics {
+    /// of any record there. `told` are the leaves that it does tell, `others` those that some other system tells of its
+    /// own records: of these the statement can be judged, so it is a warning.
+    pub fn unfounded(
+        &self,
+        entity: &Entity,
+        (told, others): (&FieldSet, &FieldSet),
+        system: &SystemName,
+    ) -> Diagnostics {
         let mut found = Diagnostics::default();
         // A group is there when anything of it is.
         let parts = entity.root.fields.iter().filter(|field| told.any_in(&field.leaves));
@@ -150,10 +162,20 @@ impl Policies {
         for statement in &self.statements {
             let Some(grants) = statement.grants.get(&entity.name) else { continue };
             let untold = grants.names.minus(told).union(&grants.reads.minus(&groups));
-            for leaf in untold.iter().filter_map(|leaf| entity.leaf(leaf)) {
+            // Of a group that is only asked for nothing is named, so that none of it would be taken for nothing.
+            let elsewhere = grants.names.minus(told).intersection(others);
+            for leaf in untold.minus(&elsewhere).iter().filter_map(|leaf| entity.leaf(leaf)) {
                 let message = format!("`{system}` never tells `{}` of {}", leaf.path, entity.name);
                 let help = format!("map the field in systems/{system}.yaml, or judge by another");
                 found.push(Diagnostic::error(&statement.place, message).help(help));
+            }
+            for leaf in elsewhere.iter().filter_map(|leaf| entity.leaf(leaf)) {
+                let message = format!(
+                    "`{system}` never tells `{}` of {}: its records are withheld from whoever this statement is about",
+                    leaf.path, entity.name
+                );
+                let help = format!("map the field in systems/{system}.yaml, or judge by another");
+                found.push(Diagnostic::warning(&statement.place, message).help(help));
             }
         }
         found

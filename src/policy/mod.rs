@@ -23,6 +23,7 @@
 
 mod cedar;
 mod compile;
+mod contact;
 mod context;
 mod degrees;
 mod explain;
@@ -47,6 +48,7 @@ mod value;
 #[cfg(test)]
 mod tests;
 
+pub use contact::Unseen;
 pub use context::Context;
 pub use explain::{Explanation, Outcome, Role, Told, explain};
 pub use judge::{CallPermit, Change, WritePermit, clearable, judge, judge_call};

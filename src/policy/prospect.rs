@@ -7,6 +7,7 @@ use smallvec::SmallVec;
 use super::{
     Basis, Denied,
     cedar::Unfit,
+    contact::Unseen,
     context::{Context, Env},
     load::Policies,
     mask::Openness,
@@ -35,6 +36,7 @@ pub struct Prospect {
 #[derive(Debug)]
 pub struct Outlook {
     pub(super) policies: Arc<Policies>,
+    named: FieldSet,
     pub(super) program: Arc<Program>,
     /// The caller's own `read`, for the answer to a create or an update.
     pub(super) echo: Option<Arc<Program>>,
@@ -140,6 +142,7 @@ pub fn outlook(
         Box::new_uninit(),
         Outlook {
             policies: policies.clone(),
+            named: program.entity.as_ref().map_or(FieldSet::EMPTY, |entity| policies.named(entity)),
             program,
             echo,
             list,
@@ -183,9 +186,20 @@ impl Prospect {
         self.outlook.clear
     }
 
+    /// The addresses of people that this caller does not see whole.
+    pub fn unseen(&self, entity: &Entity) -> Unseen {
+        Unseen::of(entity, &self.outlook.clear)
+    }
+
     /// See [`Outlook::reads`].
     pub fn reads(&self) -> FieldSet {
         self.outlook.reads()
+    }
+
+    /// The leaves that conditions of the bundle name of the entity: what a system has no line for, and a condition names,
+    /// is not told and never none.
+    pub fn named(&self) -> FieldSet {
+        self.outlook.named
     }
 
     /// See [`Outlook::decides_by`].

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{
     Detail,
+    contact::Reached,
     degrees::Degrees,
     judge::WritePermit,
     load::Policies,
@@ -145,6 +146,7 @@ fn strike(
 ) -> Shown {
     let View { mut shown, grounds, .. } = view;
     let seen = shown.all();
+    let reached = Reached::of(&entity, &shown);
     if let Some(wanted) = wanted {
         shown.strike(&shown.all().minus(wanted));
     }
@@ -157,6 +159,7 @@ fn strike(
         fields,
         seen,
         tags: policies.tags(&entity.name),
+        reached,
     };
     striker.object(&entity.root, &mut record.fields);
     Shown { record, fields, grounds, entity }
@@ -173,6 +176,8 @@ struct Striker<'a> {
     seen: FieldSet,
     /// The leaves that are the same in every record, and tell only that the rest of their group is there.
     tags: FieldSet,
+    /// What an address out of its place is shown as.
+    reached: Reached,
 }
 
 impl Striker<'_> {
@@ -229,16 +234,30 @@ impl Striker<'_> {
 
     #[inline]
     fn leaf(&self, leaf: LeafId, value: &mut Value) -> bool {
+        if let Some((of, most)) = self.reached.at(self.entity, leaf, value) {
+            return self.out_of_place(leaf, (of, most), value);
+        }
         if self.open.contains(leaf) {
             return !matches!(value, Value::Object(_) | Value::List(_));
         }
         if !self.fields.contains(leaf) {
             return false;
         }
-        let masked = self
-            .shown
-            .openness(leaf)
-            .and_then(|openness| self.masker.apply(self.entity, leaf, openness, value));
+        let openness = self.shown.openness(leaf);
+        self.masked(
+            openness.and_then(|openness| self.masker.apply(self.entity, leaf, openness, value)),
+            value,
+        )
+    }
+
+    /// An address in a field of other texts is shown as the field `of` such addresses is, and no more than its own.
+    fn out_of_place(&self, leaf: LeafId, (of, most): (LeafId, Option<Openness>), value: &mut Value) -> bool {
+        let openness = self.shown.openness(leaf).filter(|_| self.fields.contains(leaf));
+        let (Some(own), Some(most)) = (openness, most) else { return false };
+        self.masked(self.masker.apply(self.entity, of, own.min(most), value), value)
+    }
+
+    fn masked(&self, masked: Option<Value>, value: &mut Value) -> bool {
         match masked {
             Some(masked) => {
                 *value = masked;

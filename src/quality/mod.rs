@@ -61,11 +61,35 @@ pub enum Flaw {
     NoCurrency,
     /// A total is not what it is made of: its lines, charges, discounts and taxes come to another sum.
     Unbalanced,
+    /// An address of people stands in a field of other texts, and the entity has fields of its own for such.
+    Misplaced,
     /// The record names another that is not there. Nobody knows before somebody asks for that one.
     Dangling,
 }
 
 impl Flaw {
+    /// In a sentence, for whoever looks at one record.
+    pub fn told(self) -> &'static str {
+        match self {
+            Self::Missing => "a new record needs it, and it is empty or not told",
+            Self::IllTyped => "not of the field's type",
+            Self::UnknownValue => "a value that is not in its table",
+            Self::BadNumber => "a number that cannot be one: its check digit or its form is wrong",
+            Self::NoRule => "no rule holds",
+            Self::NotAList => "a list was due",
+            Self::Assumed => "it can mean two things; one was taken",
+            Self::NoKey => "the record has no key",
+            Self::DuplicateKey => "its key stands twice in the page",
+            Self::Unreadable => "it is no record, or a name stands in it twice",
+            Self::NewField => "no line reads it",
+            Self::Stale => "the record last changed longer ago than the file says it may",
+            Self::NoCurrency => "an amount without its currency",
+            Self::Unbalanced => "a total that is not what it is made of",
+            Self::Misplaced => "an address of people, which has a field of its own",
+            Self::Dangling => "it names a record that is not there",
+        }
+    }
+
     /// A short name, for tables, labels and the store.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -83,6 +107,7 @@ impl Flaw {
             Self::Stale => "stale",
             Self::NoCurrency => "no_currency",
             Self::Unbalanced => "unbalanced",
+            Self::Misplaced => "misplaced",
             Self::Dangling => "dangling",
         }
     }
@@ -199,74 +224,109 @@ impl Gathering {
     }
 }
 
-/// What is seen of one page.
-struct Page<'m> {
+/// What is wrong with a record of a system, as a gate counts it: the fields and their flaws. `wanted` is what was asked
+/// for.
+pub fn flaws(mapping: &Mapping, wanted: &FieldSet, inward: &Inward, now: Timestamp) -> Vec<(String, Flaw)> {
+    let mut found = Vec::new();
+    Look::of(mapping, wanted, now).at(inward, &mut |leaf, flaw, _, _| {
+        found.push((path(mapping.entity(), leaf), flaw));
+    });
+    found
+}
+
+/// Who is told of a flaw: of which field, with the word that no table knows, and since when it is stale.
+type Tell<'a> = dyn FnMut(LeafId, Flaw, Option<&str>, Option<Timestamp>) + 'a;
+
+/// What records of a system are looked at for.
+struct Look<'m> {
     entity: &'m Entity,
     /// Fields that the system's file has lines for.
     own: FieldSet,
     /// Fields that a record of it must have.
     due: FieldSet,
     numbers: Numbers,
+    /// Fields in which no address of people belongs.
+    plain: FieldSet,
     /// The field that tells when a record changed, and the moment before which it is stale.
     stale: Option<(LeafId, Timestamp)>,
-    now: Timestamp,
-    flaws: BTreeMap<(String, Flaw), Tally>,
 }
 
-impl<'m> Page<'m> {
+impl<'m> Look<'m> {
     fn of(mapping: &'m Mapping, wanted: &FieldSet, now: Timestamp) -> Self {
-        let stale = mapping.stale();
+        let (entity, stale) = (&**mapping.entity(), mapping.stale());
         Self {
-            entity: mapping.entity(),
+            entity,
             own: mapping.own(),
-            due: wanted.intersection(&mapping.own()).intersection(&mapping.entity().required()),
-            numbers: Numbers::of(mapping.entity()),
+            due: wanted.intersection(&mapping.own()).intersection(&entity.required()),
+            numbers: Numbers::of(entity),
+            plain: entity.plain(),
             stale: stale.and_then(|stale| Some((stale.by, now.checked_sub(stale.after).ok()?))),
-            now,
-            flaws: BTreeMap::new(),
         }
     }
 
-    fn note(&mut self, field: String, flaw: Flaw, id: Option<&str>, value: Option<&str>) {
-        self.add(field, flaw, Tally::of(self.now, id, value));
-    }
-
-    fn add(&mut self, field: String, flaw: Flaw, tally: Tally) {
-        match self.flaws.entry((field, flaw)) {
-            Entry::Occupied(known) => known.into_mut().add(tally),
-            Entry::Vacant(place) => drop(place.insert(tally).count),
-        }
-    }
-
-    fn record(&mut self, inward: &Inward) {
+    /// Tells of each flaw of a record.
+    fn at(&self, inward: &Inward, tell: &mut Tell<'_>) {
         let entity = self.entity;
         for Finding { leaf, what } in &inward.findings {
             let value = match what {
                 What::UnknownValue(value) => Some(value.as_str()),
                 What::Unfit(_) | What::Assumed(_) | What::NoRule | What::NotAList | What::NoCurrency => None,
             };
-            self.note(path(entity, *leaf), what.into(), Some(&inward.id), value);
+            tell(*leaf, what.into(), value, None);
         }
-        let due = self.due;
-        for leaf in lacking(entity, &due, &inward.record) {
+        for leaf in lacking(entity, &self.due, &inward.record) {
             // What does not fit is told above.
             if !inward.findings.iter().any(|finding| finding.leaf == leaf) {
-                self.note(path(entity, leaf), Flaw::Missing, Some(&inward.id), None);
+                tell(leaf, Flaw::Missing, None, None);
             }
         }
         for Unsound { leaf, .. } in self.numbers.unsound(entity, &inward.record) {
-            self.note(path(entity, leaf), Flaw::BadNumber, Some(&inward.id), None);
+            tell(leaf, Flaw::BadNumber, None, None);
         }
         for leaf in entity.unbalanced(&inward.record, &self.own).iter() {
-            self.note(path(entity, leaf), Flaw::Unbalanced, Some(&inward.id), None);
+            tell(leaf, Flaw::Unbalanced, None, None);
+        }
+        for (leaf, _) in entity.misplaced(&inward.record, &self.plain) {
+            tell(leaf, Flaw::Misplaced, None, None);
         }
         if let Some((leaf, before)) = self.stale
             && let Some(changed) = changed(entity, leaf, &inward.record)
             && changed < before
         {
-            let tally = Tally { oldest: Some(changed), ..Tally::of(self.now, Some(&inward.id), None) };
-            self.add(path(entity, leaf), Flaw::Stale, tally);
+            tell(leaf, Flaw::Stale, None, Some(changed));
         }
+    }
+}
+
+/// What is seen of one page.
+struct Page<'m> {
+    look: Look<'m>,
+    now: Timestamp,
+    flaws: BTreeMap<(String, Flaw), Tally>,
+}
+
+impl<'m> Page<'m> {
+    fn of(mapping: &'m Mapping, wanted: &FieldSet, now: Timestamp) -> Self {
+        Self { look: Look::of(mapping, wanted, now), now, flaws: BTreeMap::new() }
+    }
+
+    fn note(&mut self, field: String, flaw: Flaw, id: Option<&str>, value: Option<&str>) {
+        add(&mut self.flaws, (field, flaw), Tally::of(self.now, id, value));
+    }
+
+    fn record(&mut self, inward: &Inward) {
+        let Self { look, now, flaws } = self;
+        look.at(inward, &mut |leaf, flaw, value, oldest| {
+            let tally = Tally { oldest, ..Tally::of(*now, Some(&inward.id), value) };
+            add(flaws, (path(look.entity, leaf), flaw), tally);
+        });
+    }
+}
+
+fn add(flaws: &mut BTreeMap<(String, Flaw), Tally>, of: (String, Flaw), tally: Tally) {
+    match flaws.entry(of) {
+        Entry::Occupied(known) => known.into_mut().add(tally),
+        Entry::Vacant(place) => drop(place.insert(tally).count),
     }
 }
 

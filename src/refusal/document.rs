@@ -20,6 +20,10 @@ impl Refusal {
             out.extend_from_slice(b",\"detail\":");
             json::text(&detail, &mut out);
         }
+        if let Self::Existing { id, .. } = self {
+            out.extend_from_slice(b",\"existing\":");
+            json::text(id, &mut out);
+        }
         self.errors(&mut out);
         out.extend_from_slice(b",\"request_id\":\"");
         out.extend_from_slice(request.to_string().as_bytes());

@@ -3,6 +3,7 @@
 use std::{collections::HashMap, ops::Range, sync::Arc};
 
 use super::{
+    contact::Contact,
     fields::{FieldSet, LeafId},
     money::{Money, Term},
     numbers::Spelling,
@@ -208,6 +209,8 @@ pub struct Leaf {
     pub unordered: bool,
     /// Whether it tells a record from all others in the business, whichever system holds it.
     pub natural_key: bool,
+    /// By what somebody is reached whose it is, where it holds that.
+    pub contact: Option<Contact>,
     /// Why it is money, where it is.
     pub money: Option<Money>,
     /// What a total is made of.

@@ -47,7 +47,8 @@ pub enum Filter {
         /// Against what, of the type that is worked out; a list for [`Op::In`].
         value: Value,
     },
-    /// At least one item of a list passes a filter, whole: all its tests look at the same item.
+    /// At least one item of a list passes a filter, whole: all its tests of leaves in the list look at the same item,
+    /// all others at the record around it.
     Item(Items, Box<Filter>),
 }
 
@@ -196,9 +197,14 @@ impl Filter {
         self.holds(Within::Object(&entity.root, &record.fields))
     }
 
-    /// Whether an item of a list passes, of whose fields alone this asks.
-    pub fn matches_item(&self, item: &Shape, value: &Value) -> bool {
-        self.holds(Within::Value(item, value))
+    /// Whether an item of a list passes, as one that [`Filter::Item`] looks at.
+    pub fn matches_item(
+        &self,
+        (entity, record): (&Entity, &Record),
+        items: &Items,
+        item: (&Shape, &Value),
+    ) -> bool {
+        self.holds(Within::Item { items, item, around: (&entity.root, &record.fields) })
     }
 
     fn holds(&self, within: Within<'_>) -> bool {
@@ -223,11 +229,11 @@ impl Filter {
                 any
             }
             Self::Item(items, inner) => match within {
-                Within::Object(object, fields) => {
-                    items.of(object, fields, &mut |shape, value| inner.holds(Within::Value(shape, value)))
-                }
+                Within::Object(object, fields) => items.of(object, fields, &mut |shape, value| {
+                    inner.holds(Within::Item { items, item: (shape, value), around: (object, fields) })
+                }),
                 // A list inside an item is not looked into.
-                Within::Value(..) => false,
+                Within::Item { .. } => false,
             },
         }
     }
@@ -245,18 +251,21 @@ impl Filter {
     }
 }
 
-/// What a test looks at: a record, or one item of a list.
+/// What a test looks at: a record, or one item of a list in it.
 #[derive(Clone, Copy)]
 enum Within<'a> {
     Object(&'a Object, &'a Fields),
-    Value(&'a Shape, &'a Value),
+    Item { items: &'a Items, item: (&'a Shape, &'a Value), around: (&'a Object, &'a Fields) },
 }
 
 impl<'a> Within<'a> {
     fn each(self, leaf: LeafId, see: &mut dyn FnMut(&'a Value)) {
         match self {
             Self::Object(object, fields) => each_in(object, fields, u16::from(leaf.0), see),
-            Self::Value(shape, value) => each_of(shape, value, u16::from(leaf.0), see),
+            Self::Item { items, item: (shape, value), .. } if items.hold(leaf) => {
+                each_of(shape, value, u16::from(leaf.0), see);
+            }
+            Self::Item { around: (object, fields), .. } => each_in(object, fields, u16::from(leaf.0), see),
         }
     }
 }
@@ -277,24 +286,28 @@ fn single(mut parts: Vec<Filter>) -> Result<Filter, Vec<Filter>> {
 /// way a key runs; records equal in every key are equal.
 pub fn order(entity: &Entity, sort: &[Sort], left: &Record, right: &Record) -> Ordering {
     for key in sort {
-        let value = |record| Record::first(record, entity, key.leaf).filter(|value| **value != Value::Null);
-        let by_key = match (value(left), value(right)) {
-            (Some(left), Some(right)) => {
-                let order = compare(left, right).unwrap_or(Ordering::Equal);
-                match key.direction {
-                    Direction::Ascending => order,
-                    Direction::Descending => order.reverse(),
-                }
-            }
-            (Some(_), None) => Ordering::Less,
-            (None, Some(_)) => Ordering::Greater,
-            (None, None) => Ordering::Equal,
-        };
+        let value = |record| Record::first(record, entity, key.leaf);
+        let by_key = by_value(value(left), value(right), key.direction);
         if by_key.is_ne() {
             return by_key;
         }
     }
     Ordering::Equal
+}
+
+/// The order of two values of one key, as [`order`] has it.
+pub fn by_value(left: Option<&Value>, right: Option<&Value>, direction: Direction) -> Ordering {
+    let told = |value: Option<&Value>| value.is_some_and(|value| *value != Value::Null);
+    match (left, right) {
+        (Some(a), Some(b)) if told(left) && told(right) => {
+            let order = compare(a, b).unwrap_or(Ordering::Equal);
+            match direction {
+                Direction::Ascending => order,
+                Direction::Descending => order.reverse(),
+            }
+        }
+        (left, right) => told(right).cmp(&told(left)),
+    }
 }
 
 fn passes(found: &Value, op: Op, value: &Value) -> bool {

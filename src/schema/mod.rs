@@ -36,6 +36,7 @@
 
 mod change;
 mod codes;
+mod contact;
 mod entity;
 mod fields;
 mod filter;
@@ -54,9 +55,10 @@ pub(crate) mod testing;
 
 pub use change::{changed, merge};
 pub use codes::Standard;
+pub use contact::Contact;
 pub use entity::{Class, Entity, Field, Leaf, LeafKind, Object, Schema, Shape};
 pub use fields::{FieldSet, LEAVES_MAX, LeafId};
-pub use filter::{Derive, Direction, Filter, Items, Op, Query, Sort, order};
+pub use filter::{Derive, Direction, Filter, Items, Op, Query, Sort, by_value, order};
 pub use json::{Body, Fault, FaultKind, Proposed, View};
 pub use money::{Money, Term};
 pub(crate) use numbers::names_country;

@@ -194,6 +194,17 @@ pub(super) fn each_in<'a>(object: &Object, fields: &'a Fields, leaf: u16, see: &
     }
 }
 
+impl Shape {
+    /// The first value of a leaf at or under a value of this shape.
+    pub fn first<'a>(&self, value: &'a Value, leaf: LeafId) -> Option<&'a Value> {
+        let mut first = None;
+        each_of(self, value, u16::from(leaf.0), &mut |value| {
+            first.get_or_insert(value);
+        });
+        first
+    }
+}
+
 /// Calls `see` with every value of a leaf at or under a value of that shape.
 pub(super) fn each_of<'a>(shape: &Shape, value: &'a Value, leaf: u16, see: &mut dyn FnMut(&'a Value)) {
     match (shape, value) {

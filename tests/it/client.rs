@@ -24,6 +24,47 @@ fn python() -> PathBuf {
     python
 }
 
+/// The client reads rows as it reads records: a window of them, in an order, those that a filter finds.
+fn rows_are_read(told: &Value, orders: &[Value]) {
+    let lines: Vec<(&Value, usize, &Value)> = orders
+        .iter()
+        .flat_map(|order| {
+            let lines = order["lines"].as_array().unwrap().iter();
+            (1..).zip(lines).map(move |(row, line)| (order, row, line))
+        })
+        .collect();
+    type Line<'v> = (&'v Value, usize, &'v Value);
+    let places = |lines: &[Line<'_>]| -> Value {
+        lines.iter().map(|(order, row, _)| json!([order["id"], row])).collect()
+    };
+    let quantity = |line: &Line<'_>| line.2["quantity"].as_f64().unwrap_or(0.0);
+    let found = |fits: &dyn Fn(&Line<'_>) -> bool| -> Vec<Line<'_>> {
+        lines.iter().copied().filter(|line| fits(line)).collect()
+    };
+    let open = |line: &Line<'_>| line.0["status"] == "open";
+    assert_eq!(told["rows_counted"], lines.len());
+    assert_eq!(told["rows_window"], places(&lines[45..115]));
+    let mut most: Vec<f64> = lines.iter().map(quantity).collect();
+    most.sort_by(|a, b| b.total_cmp(a));
+    let number = |text: &Value| text.as_str().unwrap().parse::<f64>().unwrap();
+    let told_most: Vec<f64> = told["rows_most"].as_array().unwrap().iter().map(number).collect();
+    assert_eq!(told_most, most[..190]);
+    let sorted = |places: &Value| {
+        let mut places: Vec<String> = places.as_array().unwrap().iter().map(Value::to_string).collect();
+        places.sort_unstable();
+        places
+    };
+    let both = found(&|line| quantity(line) > 5.0 && open(line));
+    assert!(!both.is_empty() && both.len() < lines.len());
+    assert_eq!(sorted(&told["rows_found"]), sorted(&places(&both)));
+    assert_eq!(told["rows_found_counted"], found(&|line| quantity(line) > 5.0 || open(line)).len());
+    let some =
+        lines[..3].iter().map(|(.., line)| json!({ "sku": line["sku"], "quantity": line["quantity"] }));
+    assert_eq!(told["rows_selected"], some.collect::<Value>());
+    let beside = lines[..5].iter().map(|(order, row, _)| json!([row, order["number"]]));
+    assert_eq!(told["rows_order"], beside.collect::<Value>());
+}
+
 /// What a program of `tests/odata` prints, given some bytes.
 fn told(command: &mut Command, input: &[u8]) -> Value {
     let mut child = command
@@ -89,6 +130,7 @@ fn a_client_by_others_reads_the_door_without_a_case_made_for_it() {
     let rows: Value =
         all.iter().flat_map(|order| lines(order).into_iter().map(|row| json!([order["id"], row]))).collect();
     assert_eq!(told["rows"], rows);
+    rows_are_read(&told, &all);
     // It lists, page after page; counts; reads by key.
     assert_eq!(told["all"], ids(&all));
     assert_eq!(told["count"], all.len());

@@ -575,3 +575,34 @@ fn metadata_that_gives_no_draft_says_why() {
     told(&[], r#"<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>"#, 1, "the answer declares a document type");
     told(&["--openapi", "shop.xml"], METADATA, 2, "cannot be used with");
 }
+
+#[test]
+fn a_trial_tells_what_a_gate_would_count_of_the_record() {
+    let dirty = CONTACT
+        .replace("\"Nowak\"", "\"ewa.nowak@example.com\"")
+        .replace("\"phone\"", "\"vat_id\": \"PL5260250275\", \"phone\"");
+    let ran = tried("policies/systems/crm.yaml", &[], &dirty);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    let line = |text: &str| assert!(ran.out.lines().any(|line| line == text), "{text}\n{}", ran.out);
+    line("a gate counts");
+    line("  vat_id: a number that cannot be one: its check digit or its form is wrong (bad_number)");
+    line("  family_name: an address of people, which has a field of its own (misplaced)");
+    let ran = tried("policies/systems/crm.yaml", &["--json"], &dirty);
+    let told: Value = serde_json::from_str(&ran.out).unwrap();
+    let findings = told["records"][0]["findings"].as_array().unwrap();
+    let found: Vec<(&str, &str)> =
+        findings.iter().map(|one| (one["field"].as_str().unwrap(), one["what"].as_str().unwrap())).collect();
+    assert_eq!(found, [("vat_id", "bad_number"), ("name", "misplaced"), ("family_name", "misplaced")]);
+    // A page in which a key stands twice, and a record without what a new one needs.
+    let none = CONTACT.replace(
+        "\"firstname\": \"Ewa\", \"lastname\": \"Nowak\", ",
+        "\"firstname\": \"\", \"lastname\": \"\", \"company\": \"\", ",
+    );
+    let page = format!("{{ \"results\": [ {CONTACT}, {none} ] }}");
+    let ran = tried("policies/systems/crm.yaml", &["--json"], &page);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let told: Value = serde_json::from_str(&ran.out).unwrap();
+    let what = |n: usize| told["records"][n]["findings"].to_string();
+    assert_eq!(what(0), "[]");
+    assert!(what(1).contains("\"duplicate_key\"") && what(1).contains("\"missing\""), "{}", what(1));
+}

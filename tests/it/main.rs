@@ -38,6 +38,7 @@ mod journal;
 mod kill;
 mod kit;
 mod ksef;
+mod lagging;
 mod line;
 mod lists;
 mod load;

@@ -385,12 +385,167 @@ fn items_of_a_list_are_rows_that_show_what_their_records_do() {
     assert!(!text.contains("net_price") && !text.contains("customer_emails"), "{text}");
     refused(demo.get("/odata/customer_emails").by(Who::Partner).send(), 403);
     refused(demo.get("/odata/order_wheels").send(), 404);
-    for option in ["$orderby=quantity", "$skip=1", "$count=true"] {
-        refused(demo.get(&format!("/odata/order_lines?{option}")).send(), 501);
+}
+
+/// Rows with what an order of theirs tells, for each line of each order.
+fn with_orders<'o>(lines: &[Value], orders: &'o [Value]) -> Vec<(Value, &'o Value)> {
+    let of = |line: &Value| orders.iter().find(|order| order["id"] == line["order_id"]).unwrap();
+    lines.iter().map(|line| (line.clone(), of(line))).collect()
+}
+
+#[test]
+fn rows_are_found_by_what_they_and_their_records_hold() {
+    let demo = Demo::start_with(roomy, &[]);
+    let as_set = |rows: &[Value]| rows.iter().map(Value::to_string).collect::<BTreeSet<_>>();
+    for who in [Who::App, Who::Partner] {
+        let orders = whole(&demo, who, "/odata/orders");
+        let lines = whole(&demo, who, "/odata/order_lines");
+        assert_eq!(lines, lines_of(&orders));
+        let all = with_orders(&lines, &orders);
+        let id = lines[1]["order_id"].as_str().unwrap();
+        let over = |line: &Value| amount(&line["quantity"]) > 2.0;
+        let open = |order: &Value| order["status"] == "open";
+        type Passes<'a> = &'a dyn Fn(&Value, &Value) -> bool;
+        let cases: [(String, Passes<'_>); 7] = [
+            ("order/status eq 'open'".into(), &|_, order| open(order)),
+            ("order/status eq 'open' and quantity gt 2".into(), &|line, order| open(order) && over(line)),
+            ("order/status eq 'open' or quantity gt 2".into(), &|line, order| open(order) || over(line)),
+            ("not (order/status eq 'open' and quantity gt 2)".into(), &|line, order| {
+                !(open(order) && over(line))
+            }),
+            (format!("quantity gt 2 or order_id eq '{id}'"), &|line, _| over(line) || line["order_id"] == id),
+            ("year(order/ordered_on) eq 2026 and order/lines/any(l:l/sku eq '1007')".into(), &|_, order| {
+                order["ordered_on"].as_str().is_some_and(|day| day.starts_with("2026"))
+                    && order["lines"].as_array().unwrap().iter().any(|line| line["sku"] == "1007")
+            }),
+            ("order/ship_to/city ne null and sku eq '1007'".into(), &|line, order| {
+                !order["ship_to"]["city"].is_null() && line["sku"] == "1007"
+            }),
+        ];
+        for (filter, passes) in cases {
+            let query = format!("$filter={}", encoded(&filter));
+            let due: Vec<Value> = all
+                .iter()
+                .filter(|(line, order)| passes(line, order))
+                .map(|(line, _)| line.clone())
+                .collect();
+            let tells = !due.is_empty() && due.len() < all.len();
+            assert!(tells || matches!(who, Who::Partner), "{filter}");
+            let found = whole(&demo, who, &format!("/odata/order_lines?{query}"));
+            assert!(as_set(&found) == as_set(&due), "{filter}: {} for {}", found.len(), due.len());
+            let count = demo.get(&format!("/odata/order_lines/$count?{query}")).by(who).send().expect(200);
+            assert_eq!(count.body, due.len().to_string(), "{filter}");
+        }
     }
-    refused(demo.get("/odata/order_lines/$count").send(), 501);
-    let both = encoded("quantity gt 2 or order_id eq 'x'");
-    refused(demo.get(&format!("/odata/order_lines?$filter={both}")).send(), 501);
+    // What the partner is not shown of an order is no field of one.
+    let unknown = |option: &str, path: &str| {
+        let answer = demo.get(&format!("/odata/order_lines?{option}={}", encoded(path))).by(Who::Partner);
+        let error = refused(answer.send(), 400);
+        error["details"].to_string().replace("salesperson", "NAME").replace("zzzzzzzzz", "NAME")
+    };
+    assert_eq!(
+        unknown("$filter", "order/salesperson eq null"),
+        unknown("$filter", "order/zzzzzzzzz eq null")
+    );
+    assert_eq!(unknown("$orderby", "order/salesperson"), unknown("$orderby", "order/zzzzzzzzz"));
+    assert_eq!(
+        unknown("$expand", "order($select=salesperson)"),
+        unknown("$expand", "order($select=zzzzzzzzz)")
+    );
+}
+
+#[test]
+fn rows_are_ordered_counted_and_passed_over_one_by_one() {
+    let demo = Demo::start_with(roomy, &[]);
+    for who in [Who::App, Who::Partner] {
+        let orders = whole(&demo, who, "/odata/orders");
+        let lines = lines_of(&orders);
+        let get = |options: &str| whole(&demo, who, &format!("/odata/order_lines?{options}"));
+        // Passed over, in the order that the records have.
+        for (skip, top) in [(1, 5), (40, 120), (lines.len() - 2, 10), (lines.len() + 5, 3)] {
+            let from = skip.min(lines.len());
+            let due = &lines[from..(from + top).min(lines.len())];
+            assert_eq!(get(&format!("$skip={skip}&$top={top}")), due, "{skip} {top}");
+        }
+        // In an order of their own, page after page.
+        let mut due = lines.clone();
+        due.sort_by(|a, b| amount(&b["quantity"]).total_cmp(&amount(&a["quantity"])));
+        assert_eq!(get("$orderby=quantity%20desc"), due);
+        assert_eq!(get("$orderby=quantity%20desc&$skip=3&$top=230"), due[3..233.min(due.len())]);
+        let mut due = with_orders(&lines, &orders);
+        let day = |order: &Value| order["ordered_on"].as_str().unwrap_or("9").to_owned();
+        due.sort_by_key(|(line, order)| (day(order), line["row"].as_u64()));
+        let due: Vec<Value> = due.into_iter().map(|(line, _)| line).collect();
+        assert_eq!(get("$orderby=order/ordered_on,row"), due);
+        // By their records, whose rows follow them.
+        let by_record = get("$orderby=order_id%20desc,row&$select=order_id,row");
+        let key = |row: &Value| (row["order_id"].as_str().unwrap().to_owned(), row["row"].as_u64().unwrap());
+        assert!(by_record.windows(2).all(|two| {
+            let ((a, m), (b, n)) = (key(&two[0]), key(&two[1]));
+            a > b || (a == b && m < n)
+        }));
+        assert_eq!(by_record.len(), lines.len());
+        let by_day = get("$orderby=order/ordered_on%20desc&$top=90");
+        let days: Vec<String> = with_orders(&by_day, &orders).iter().map(|(_, order)| day(order)).collect();
+        assert_eq!(days.len(), 90);
+        assert!(days.is_sorted_by(|a, b| a >= b), "{days:?}");
+        // Counted beside a page of any length, and by itself.
+        for options in ["$top=0", "$top=3", "$top=3&$skip=2&$orderby=quantity"] {
+            let page = demo.get(&format!("/odata/order_lines?$count=true&{options}")).by(who).send();
+            assert_eq!(page.expect(200).json()["@odata.count"], lines.len(), "{options}");
+        }
+        let counted = demo.get("/odata/order_lines/$count?$top=2&$skip=1&$orderby=sku").by(who).send();
+        assert_eq!(counted.expect(200).body, lines.len().to_string());
+        // What stands around them is told beside them.
+        let beside = get("$top=7&$select=row&$expand=order($select=number)");
+        let due = with_orders(&lines[..7], &orders)
+            .into_iter()
+            .map(|(line, order)| json!({ "row": line["row"], "order": { "number": order["number"] } }));
+        assert_eq!(beside, due.collect::<Vec<_>>());
+        // An order of many values, twice the same, and what is not here.
+        for (option, status) in [
+            ("$orderby=row,row", 400),
+            ("$orderby=order/lines/sku", 400),
+            ("$orderby=zzz", 400),
+            ("$skip=-1", 400),
+            ("$expand=orders", 400),
+            ("$expand=order($top=1)", 400),
+            ("$expand=order($expand=invoices)", 501),
+            ("$expand=*", 501),
+            ("$expand=order($select=lines)", 501),
+            ("$search=x", 501),
+            ("$apply=groupby((sku))", 501),
+        ] {
+            refused(demo.get(&format!("/odata/order_lines?{option}")).by(who).send(), status);
+        }
+    }
+    // A record beside its rows comes without the list that they are of.
+    let row = rows(&demo.get("/odata/order_lines?$top=1&$expand=order").send().expect(200)).remove(0);
+    assert!(row["order"]["number"].is_string() && row["order"].get("lines").is_none(), "{row}");
+    // A page of an order of its own is as long as is preferred.
+    let page = demo.get("/odata/order_lines?$orderby=sku").with("prefer", "odata.maxpagesize=9").send();
+    let page = page.expect(200);
+    assert_eq!((rows(&page).len(), page.header("preference-applied")), (9, Some("odata.maxpagesize=9")));
+    // A link goes on with its own list alone.
+    let link = page.json()["@odata.nextLink"].as_str().unwrap().to_owned();
+    let (_, token) = link.split_once("$skiptoken=").unwrap();
+    for other in ["order_lines?$orderby=quantity", "order_lines?", "invoice_lines?$orderby=sku", "orders?"] {
+        let mark = if other.ends_with('?') { "" } else { "&" };
+        let error = refused(demo.get(&format!("/odata/{other}{mark}$skiptoken={token}")).send(), 400);
+        assert_eq!(error["code"], "cursor", "{other}");
+    }
+}
+
+#[test]
+fn an_order_of_records_is_asked_of_the_system_for_their_rows_too() {
+    let stage = Stage::open(|_| {});
+    stage.erp.forget();
+    let filter = encoded("order/status eq 'open' and sku eq '1007'");
+    let path = format!("/odata/order_lines?$filter={filter}&$orderby=order/ordered_on%20desc&$top=1");
+    stage.get(&path).expect(200);
+    let asked = stage.erp.seen();
+    let target = percent_encoding::percent_decode_str(&asked[0].target).decode_utf8().unwrap();
+    assert!(target.contains("status eq 'Open'") && target.contains("orderDate desc"), "{target}");
 }
 
 #[test]
@@ -403,6 +558,13 @@ fn rows_are_written_down_as_the_records_they_stand_in() {
     let shown: usize = groups.iter().map(|group| group["records"].as_array().unwrap().len()).sum();
     assert_eq!(rows(&answer).len(), 4);
     assert!((1..=4).contains(&shown), "no more records than rows: {entry}");
+    // Nor is a record whose rows were passed over or only counted.
+    for options in ["$skip=9&$top=1", "$orderby=quantity&$top=1", "$count=true&$top=1"] {
+        let answer = stage.get(&format!("/odata/order_lines?{options}")).expect(200);
+        let entry = stage.written(&answer).pop().unwrap();
+        assert_eq!(entry["shown"][0]["records"].as_array().map(Vec::len), Some(1), "{options}: {entry}");
+        assert_eq!(entry["shown"].as_array().map(Vec::len), Some(1), "{options}");
+    }
 }
 
 #[test]

@@ -14,7 +14,7 @@ use crate::{
     book,
     kit::{Demo, Ran, Who, run, until},
     stage::Stage,
-    writes::{change, no_edit},
+    writes::{Twisted, change, no_edit, said},
 };
 
 fn json(ran: &Ran) -> Value {
@@ -272,4 +272,148 @@ fn what_cannot_be_asked_for_is_refused_before_anything_is() {
     let alone = stage.verb(&["systems", "quality", "--most", "5"]);
     assert_eq!(alone.code, 2, "it means nothing without what it bounds: {alone:?}");
     assert_eq!(stage.crm.seen().len() + stage.erp.seen().len(), before);
+}
+
+#[test]
+fn a_total_that_its_lines_do_not_add_up_to_is_told_in_every_form_and_the_order_is_served() {
+    // The file takes the total with tax for the one without: orders that are taxed do not add up.
+    let demo = Demo::start_with(
+        |policies| {
+            let file = policies.join("systems/erp.yaml");
+            let text = fs::read_to_string(&file).unwrap();
+            let (head, rest) = text.split_once("\n  Order:\n").unwrap();
+            let (order, rest) = rest.split_once("    samples:\n").unwrap();
+            let (_, tail) = rest.split_once("\n  Invoice:\n").unwrap();
+            let order =
+                order.replacen("_total: totalAmountExcludingTax", "_total: totalAmountIncludingTax", 1);
+            fs::write(&file, format!("{head}\n  Order:\n{order}\n  Invoice:\n{tail}")).unwrap();
+        },
+        &[],
+    );
+    let orders = demo.get("/v1/orders?limit=200").send().expect(200).items();
+    let number = |of: &Value, name: &str| of[name].as_str().and_then(|text| text.parse::<f64>().ok());
+    let is_off = |order: &Value| {
+        let lines = order["lines"].as_array().unwrap().iter();
+        let sum: f64 = lines.filter_map(|line| number(line, "line_net_total")).sum();
+        let due = sum - number(order, "discount_total").unwrap_or(0.0);
+        (due - number(order, "tax_exclusive_total").unwrap()).abs() > 0.1
+    };
+    let off: Vec<&Value> = orders.iter().filter(|order| is_off(order)).map(|order| &order["id"]).collect();
+    assert!(!off.is_empty() && off.len() < orders.len(), "{} of {}", off.len(), orders.len());
+    let metrics = metrics(&demo);
+    let line = "bramka_findings_total{system=\"erp\",entity=\"Order\",field=\"tax_exclusive_total\",flaw=\"unbalanced\"} ";
+    let scraped = metrics.lines().find_map(|known| known.strip_prefix(line)?.trim().parse::<u64>().ok());
+    assert!(scraped >= Some(off.len() as u64), "{metrics}");
+    let (code, dir) = demo.stop();
+    assert_eq!(code, 0);
+    let data = dir.path().join("data");
+    let told = |more: &[&str]| {
+        run(&[&["systems", "quality", "--system", "erp", "--data", data.to_str().unwrap()], more].concat())
+    };
+    let json = json(&told(&["--json"]));
+    let unbalanced = flawed(of(&json, "Order"), "unbalanced");
+    let net = unbalanced.iter().find(|flaw| flaw["field"] == "tax_exclusive_total").unwrap();
+    assert_eq!(net["records"].as_u64(), scraped);
+    let examples = net["examples"].as_array().unwrap();
+    assert!(
+        examples.len() == 5
+            && examples.iter().all(|id| !orders.iter().any(|order| order["id"] == *id) || off.contains(&id))
+    );
+    let text = told(&[]);
+    let line = text.out.lines().find(|line| line.starts_with("  tax_exclusive_total ")).unwrap();
+    let count = scraped.unwrap().to_string();
+    assert_eq!(line.split_whitespace().skip(1).take(2).collect::<Vec<_>>(), ["unbalanced", &*count]);
+    assert!(examples.iter().any(|id| line.contains(id.as_str().unwrap())), "{line}");
+    let file = data.join("quality.html");
+    assert_eq!(told(&["--html", file.to_str().unwrap()]).code, 0);
+    let html = fs::read_to_string(&file).unwrap();
+    assert!(html.contains("tax_exclusive_total — unbalanced</text><rect "), "{html}");
+}
+
+#[test]
+fn trap_41_an_address_in_a_name_is_told_and_shown_as_addresses_are() {
+    // Of the first three contacts one has an address for a name, one a number for a company, one an address among words.
+    let twisted = Twisted::crm(|ask, answer| {
+        let Ok(mut body) = serde_json::from_slice::<Value>(answer.body()) else { return answer };
+        if ask.method != Method::GET && !ask.path.ends_with("/search") {
+            return answer;
+        }
+        let twist =
+            |contact: &mut Value, field: &str, value: &str| contact["properties"][field] = value.into();
+        let is_list = body["results"].is_array();
+        let rows: Vec<&mut Value> = match is_list {
+            true => body["results"].as_array_mut().unwrap().iter_mut().collect(),
+            false => vec![&mut body],
+        };
+        for (n, row) in rows.into_iter().enumerate() {
+            if row["id"] == "701000000001" {
+                twist(row, "lastname", "ewa.hidden@example.com");
+            } else if n == 1 && !ask.path.ends_with("/search") {
+                twist(row, "company", "+48601234567");
+            } else if n == 2 && !ask.path.ends_with("/search") {
+                twist(row, "company", "ask jan.hidden@example.com");
+            }
+        }
+        said(answer.status().as_u16(), &body)
+    });
+    const READ: &str = "@plan(\"internal\")\npermit (principal in Group::\"apps\", action in [Action::\"list\", Action::\"read\"], resource is Customer);";
+    let masked = format!("@mask(\"emails.value: e-mail, phones.value: last4\")\n{READ}");
+    let open = Stage::open(|policies| twisted.serve(policies));
+    let mut masking = Stage::open(|policies| {
+        twisted.serve(policies);
+        change(policies, "access/apps.cedar", READ, &masked);
+    });
+    let hidden = Stage::open(|policies| {
+        twisted.serve(policies);
+        change(
+            policies,
+            "access/apps.cedar",
+            "emails.value, phones.value, addresses.name, addresses.line1, addresses.line2, addresses.line3, addresses.city, addresses.post_code, payment_terms",
+            "addresses.city, payment_terms",
+        );
+    });
+    let first = |stage: &Stage, path: &str| -> Vec<Value> { stage.get(path).expect(200).items() };
+    let field = |of: &Value, name: &str| of[name].as_str().map(str::to_owned);
+    let list = "/v1/customers?limit=3";
+    let whole = first(&open, list);
+    assert_eq!(field(&whole[0], "family_name").as_deref(), Some("ewa.hidden@example.com"));
+    let shown = first(&masking, list);
+    assert_eq!(field(&shown[0], "family_name").as_deref(), Some("e***@example.com"));
+    assert_eq!(field(&shown[0], "name").as_deref(), Some("****"), "an address among other words");
+    assert_eq!(field(&shown[0], "given_name"), field(&whole[0], "given_name"));
+    assert_eq!(field(&shown[1], "company").as_deref(), Some("****4567"));
+    assert_eq!(field(&shown[2], "company").as_deref(), Some("****"));
+    let none = first(&hidden, list);
+    assert_eq!((field(&none[0], "family_name"), field(&none[2], "company")), (None, None));
+    assert_eq!(field(&none[1], "company"), None);
+    for stage in [&masking, &hidden] {
+        let one = stage.get("/v1/customers/701000000001").expect(200);
+        assert!(!String::from_utf8_lossy(&one.body).contains("hidden"), "{:?}", one.body);
+        // No filter finds it, right or wrong, and in an order its place says nothing.
+        for filter in ["family_name=ewa.hidden@example.com", "family_name[ne]=x&email=x", "name[gte]=A"] {
+            let path = format!("/v1/customers?limit=50&{}", filter.replace("&email=x", ""));
+            assert!(first(stage, &path).iter().all(|row| row["id"] != "701000000001"), "{filter}");
+        }
+        let by_name =
+            stage.get("/odata/customers?$orderby=family_name&$top=2&$select=family_name").expect(200);
+        assert!(!String::from_utf8_lossy(&by_name.body).contains("e***@"), "{:?}", by_name.body);
+    }
+    assert_eq!(
+        first(&open, "/v1/customers?family_name=ewa.hidden@example.com").len(),
+        0,
+        "the CRM knows no such name"
+    );
+    // What it is shown as does not become it.
+    for body in [r#"{"family_name":"e***@example.com"}"#, r#"{"company":"****4567"}"#] {
+        let body: Value = serde_json::from_str(body).unwrap();
+        masking.shop(Method::PATCH, "/v1/customers/701000000001", &body).expect(422);
+    }
+    assert_eq!(masking.stop(), 0);
+    let told = json(&masking.only_data(&["systems", "quality", "--json"]));
+    let fields: Vec<&str> = flawed(of(&told, "Customer"), "misplaced")
+        .iter()
+        .map(|flaw| flaw["field"].as_str().unwrap())
+        .collect();
+    assert_eq!(fields, ["company", "family_name", "name"]);
+    assert!(!told.to_string().contains("hidden"), "an address is no example: {told}");
 }

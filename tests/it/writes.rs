@@ -254,8 +254,11 @@ fn of_changes_at_one_time_the_system_takes_one_and_the_others_are_told() {
 }
 
 #[test]
-fn a_second_record_of_one_key_is_refused_without_naming_the_first() {
-    let stage = Stage::open(no_edit);
+fn a_second_record_of_one_key_is_refused_without_naming_the_first_to_who_may_not_read_it() {
+    // To who may not read it: who may is told its id.
+    let blind =
+        "@id(\"no-reading\")\nforbid (principal, action == Action::\"read\", resource is Customer);\n";
+    let stage = Stage::open(with(blind));
     stage.shop(Method::POST, "/v1/customers", &ewa("twice@example.com")).expect(201);
     let refused = stage.shop(Method::POST, "/v1/customers", &ewa("TWICE@example.com")).refused(409);
     assert_eq!(refused.json()["type"], "https://bramka.example/problems/duplicate");

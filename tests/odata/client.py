@@ -57,7 +57,20 @@ def read():
     # What stands beside a record: with it, or by a request of the client's own.
     told["expanded"] = [[row.number for row in one.invoices] for one in orders.expand(order.invoices).limit(20)]
     # Lines of orders as a table of their own.
-    told["rows"] = [[row.order_id, row.row] for row in service.query(service.entities["order_lines"]).all()]
+    line = service.entities["order_lines"]
+    lines = service.query(line)
+
+    def places(query):
+        return [[row.order_id, row.row] for row in query.all()]
+
+    told["rows"] = places(lines)
+    told["rows_counted"] = lines.count()
+    told["rows_window"] = places(lines.offset(45).limit(70))
+    told["rows_most"] = [str(row.quantity) for row in lines.order_by(line.quantity.desc(), line.row.asc()).limit(190)]
+    told["rows_found"] = places(lines.filter(line.quantity > 5).filter("order/status eq 'open'"))
+    told["rows_found_counted"] = lines.filter("quantity gt 5 or order/status eq 'open'").count()
+    told["rows_selected"] = lines.select(line.sku, line.quantity).limit(3).all()
+    told["rows_order"] = [[row.row, row.order.number] for row in lines.expand(line.order).limit(5)]
     named = service.query(level).expand(level.product_record)
     told["named"] = [[row.sku, row.product_record.sku] for row in named]
     told["followed"] = [row.number for row in first.invoices]

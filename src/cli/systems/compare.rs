@@ -227,7 +227,8 @@ fn statements(loaded: Option<Loaded>, new: &[Arc<Mapping>], before: &FieldSet, p
     let Some(loaded) = loaded else { return Statements::Unknown };
     let mut lost = Vec::new();
     for new in new {
-        let of = |told| loaded.snapshot.policies.unfounded(new.entity(), told, new.system()).0;
+        let others = FieldSet::EMPTY;
+        let of = |told| loaded.snapshot.policies.unfounded(new.entity(), (told, &others), new.system()).0;
         let (before, after) = (of(before), of(&joined(new.abilities(), parts).told));
         lost.extend(after.into_iter().filter(|found| !before.contains(found)));
     }

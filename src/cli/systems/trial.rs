@@ -1,6 +1,7 @@
 //! `bramka systems try`: what a system's file makes of a recorded answer, and what it would send back.
 
 use std::{
+    collections::HashSet,
     fs, io,
     path::{Path, PathBuf},
     sync::Arc,
@@ -15,8 +16,10 @@ use serde_json::{Value as Json, json};
 use super::{exact, recorded};
 use crate::{
     cli::{Came, error::VerbError, out},
+    clock,
     config::{Colour, Files, Placeholders, RawBundle, Report, Source},
-    mapping::{Back, Follows, Mapping, System, Trial, Tried},
+    mapping::{Back, Follows, Mapping, RowFault, System, Trial, Tried},
+    quality::{self, Flaw},
     schema::{self, Schema},
     words::{Diagnostics, SystemName, tree},
 };
@@ -90,16 +93,17 @@ fn once(arguments: &Try) -> Result<Came, VerbError> {
         let (path, entity) = (arguments.sample.display(), mapping.name());
         VerbError::NotThere(format!("`{path}` is neither one {entity} nor a page of them: {fault}"))
     })?;
+    let flaws = flaws(&mapping, &trial.records);
     let unread = mapping.unread(&sample.body);
     let paging = trial.page.as_ref().map(Paging::of);
     if arguments.json {
-        say_json(&mapping, &trial, paging.as_ref(), &unread);
+        say_json(&mapping, (&trial, &flaws), paging.as_ref(), &unread);
     } else {
         let paint = Paint(out::colour(&io::stdout()));
         let given = Given { sample: &sample.body, many: trial.records.len() > 1 };
-        for row in &trial.records {
+        for (row, flaws) in trial.records.iter().zip(&flaws) {
             match row {
-                Ok(tried) => given.say(&mapping, tried, &paint),
+                Ok(tried) => given.say(&mapping, (tried, flaws), &paint),
                 Err(why) => out::say(&paint.bad(&format!("withheld: {why}"))),
             }
         }
@@ -115,7 +119,10 @@ fn once(arguments: &Try) -> Result<Came, VerbError> {
         };
         out::note(&format!("`{}` holds no {}: {why}", arguments.sample.display(), mapping.name()));
     }
+    // What a recorded answer says of itself: whether it is old, whole, or told twice, is nothing of the file's.
+    let is_wrong = |flaw: Flaw| matches!(flaw, Flaw::BadNumber | Flaw::Unbalanced | Flaw::Misplaced);
     let bad = trial.records.is_empty()
+        || flaws.iter().flatten().any(|(_, flaw)| is_wrong(*flaw))
         || paging.is_some_and(|page| page.is_wrong)
         || trial.records.iter().any(|row| match row {
             Ok(tried) => !tried.findings.is_empty() || matches!(tried.back, Back::Refused(_)),
@@ -124,11 +131,15 @@ fn once(arguments: &Try) -> Result<Came, VerbError> {
     Ok(if bad { Came::Wrong } else { Came::Right })
 }
 
-fn say_json(mapping: &Mapping, trial: &Trial, page: Option<&Paging>, unread: &[String]) {
+fn say_json(mapping: &Mapping, (trial, flaws): (&Trial, &[Flaws]), page: Option<&Paging>, unread: &[String]) {
     let records: Vec<Json> = trial
         .records
         .iter()
-        .map(|row| row.as_ref().map_or_else(|why| json!({ "withheld": why.to_string() }), as_json))
+        .zip(flaws)
+        .map(|(row, flaws)| match row {
+            Ok(tried) => as_json(tried, flaws),
+            Err(why) => json!({ "withheld": why.to_string() }),
+        })
         .collect();
     let page = page.map(|page| json!({ "rows": page.rows, "follows": page.word, "told": page.told }));
     let told =
@@ -220,12 +231,34 @@ fn mapping(arguments: &Try, schema: &Schema) -> Result<Arc<Mapping>, VerbError> 
     })
 }
 
-fn as_json(tried: &Tried) -> Json {
-    let findings: Vec<Json> = tried
+/// Fields and their flaws.
+type Flaws = Vec<(String, Flaw)>;
+
+/// What a gate would count of each record beside its values that do not fit.
+fn flaws(mapping: &Mapping, records: &[Result<Tried, RowFault>]) -> Vec<Flaws> {
+    let (all, now) = (mapping.entity().all(), clock::now().wall);
+    let mut keys = HashSet::new();
+    let mut of = |tried: &Tried| {
+        let of_values: Flaws =
+            tried.findings.iter().map(|(path, what)| (path.clone(), what.into())).collect();
+        let mut found = quality::flaws(mapping, &all, &tried.inward, now);
+        found.retain(|flaw| !of_values.contains(flaw));
+        if !keys.insert(tried.inward.id.clone()) {
+            found.push(("id".to_owned(), Flaw::DuplicateKey));
+        }
+        found
+    };
+    records.iter().map(|row| row.as_ref().map(&mut of).unwrap_or_default()).collect()
+}
+
+fn as_json(tried: &Tried, flaws: &[(String, Flaw)]) -> Json {
+    let of_values = tried
         .findings
         .iter()
-        .map(|(path, what)| json!({ "field": path, "what": what.as_str(), "told": what.to_string() }))
-        .collect();
+        .map(|(path, what)| json!({ "field": path, "what": what.as_str(), "told": what.to_string() }));
+    let others =
+        flaws.iter().map(|(path, flaw)| json!({ "field": path, "what": flaw.as_str(), "told": flaw.told() }));
+    let findings: Vec<Json> = of_values.chain(others).collect();
     let back = match &tried.back {
         Back::Sent { method, target, body, .. } => json!({
             "method": method.as_str(),
@@ -252,7 +285,7 @@ struct Given<'a> {
 }
 
 impl Given<'_> {
-    fn say(&self, mapping: &Mapping, tried: &Tried, paint: &Paint) {
+    fn say(&self, mapping: &Mapping, (tried, flaws): (&Tried, &[(String, Flaw)]), paint: &Paint) {
         let native = (!self.many).then(|| String::from_utf8_lossy(self.sample));
         if let Some(native) = &native {
             out::say(&paint.head("record in"));
@@ -263,6 +296,11 @@ impl Given<'_> {
         let findings: Vec<String> =
             tried.findings.iter().map(|(path, what)| paint.bad(&format!("{path}: {what}"))).collect();
         say_list(&paint.head("does not fit"), findings.iter().map(String::as_str));
+        let counted: Vec<String> = flaws
+            .iter()
+            .map(|(path, flaw)| paint.bad(&format!("{path}: {} ({})", flaw.told(), flaw.as_str())))
+            .collect();
+        say_list(&paint.head("a gate counts"), counted.iter().map(String::as_str));
         say_list(&paint.head("not told by this answer"), tried.untold.iter().map(String::as_str));
         match &tried.back {
             Back::Never => out::say(&paint.head("nothing goes back: the file does not create such records")),

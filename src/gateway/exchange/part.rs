@@ -41,6 +41,7 @@ impl Exchange {
             unfinished: None,
             progress: Progress::Nothing,
             untold: Vec::new(),
+            lag: None,
             // What the whole may not leave untold, no part of it may.
             form: self.form,
             refused: None,

@@ -74,7 +74,7 @@ pub(in crate::gateway) async fn by_ids(
         }
     }
     let List { shown, links, .. } = list;
-    Ok(Found { shown, links, next: None, skip: 0, truncated: false, count: None })
+    Ok(Found { shown, links, ..Found::default() })
 }
 
 impl List<'_> {
@@ -94,7 +94,7 @@ impl List<'_> {
         let mut rows = Vec::with_capacity(wanted.len());
         for id in wanted {
             let Some(inward) = self.read(id).await? else { continue };
-            if self.query.filter.matches(self.entity, &inward.record) && self.may_show(&inward)? {
+            if self.passes(&inward) && self.may_show(&inward)? {
                 rows.push(inward);
             }
         }

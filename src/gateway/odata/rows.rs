@@ -4,7 +4,9 @@
 
 use std::sync::Arc;
 
-use super::{Sight, query, root, unmet};
+use http::HeaderValue;
+
+use super::{PREFER, PREFERENCE_APPLIED, Sight, query, root, text, unmet};
 use crate::{
     answer::Answer,
     catalog::NotInCatalog,
@@ -12,17 +14,26 @@ use crate::{
     gateway::{
         Outcome,
         exchange::Exchange,
+        expanding::PAGE_ROWS_MAX,
         listing::{self, Found, PAGE_ROWS_MIN, Sought},
     },
     intake::Head,
-    odata::{self, Flat, Servable, Style, Unmet},
+    odata::{self, Around, Flat, Servable, Style, Unmet},
     quota::Admission,
     refusal::Refusal,
     schema::{Entity, FieldSet, LeafId, Query},
 };
 
-/// LIMIT: records whose rows are one page. Their lists may be long.
-const RECORDS_MAX: u32 = 50;
+/// A flat set, and what of its entity is seen.
+type Asked<'a> = (&'a Sight, &'a Flat);
+
+/// What of a flat set is told.
+struct Told {
+    /// The leaves of records that may be.
+    columns: FieldSet,
+    /// Those that serve filter and order.
+    clear: FieldSet,
+}
 
 /// The flat set of that name, of an entity that is served. What is called like a collection is that collection.
 pub(super) fn named(snapshot: &Snapshot, name: &str) -> Option<(Arc<Entity>, Flat)> {
@@ -44,56 +55,83 @@ pub(super) fn seen(sights: &[Sight]) -> Vec<String> {
     flats.filter(is_free).map(|flat| flat.name).collect()
 }
 
+/// The leaves of a flat set that are told. One of which nothing is seen, or whose records cannot be named, is not there.
+fn told(exchange: &Exchange, admission: &Admission, (sight, flat): Asked<'_>) -> Result<Told, Refusal> {
+    let (visible, clear) = listing::sight(&exchange.snapshot, admission.prospect(), &sight.entity)?;
+    let columns = visible.intersection(&sight.columns);
+    if flat.leaves().intersection(&columns).is_empty() || !columns.contains(LeafId(0)) {
+        return Err(Refusal::NotInCatalog(NotInCatalog::Path));
+    }
+    Ok(Told { columns, clear })
+}
+
 /// A page of rows.
 pub(super) async fn list(
     exchange: &mut Exchange,
     admission: &Admission,
     head: &Head,
     style: Style,
-    (sight, flat): (&Sight, &Flat),
+    (sight, flat): Asked<'_>,
 ) -> Outcome {
     let snapshot = exchange.snapshot.clone();
-    let (visible, clear) = listing::sight(&snapshot, admission.prospect(), &sight.entity)?;
-    // Rows of which nothing is seen, or whose record cannot be named, are not there.
-    let columns = visible.intersection(&sight.columns);
-    if flat.leaves().intersection(&columns).is_empty() || !columns.contains(LeafId(0)) {
-        return Err(Refusal::NotInCatalog(NotInCatalog::Path));
-    }
+    let Told { columns, clear } = told(exchange, admission, (sight, flat))?;
     let (raw, limits) = (query(head), &snapshot.limits);
     let servable = Servable { clear: &clear, unheld: &sight.unheld };
     let wanted = flat.wanted(&sight.entity, raw, servable, &columns, limits).map_err(unmet)?;
-    let query = Query {
-        filter: wanted.filter.clone(),
-        sort: Vec::new(),
-        fields: Some(wanted.fields.intersection(&visible)),
-        // No more records are shown than rows are wanted.
-        limit: wanted
-            .top
-            .and_then(|top| u32::try_from(top).ok())
-            .unwrap_or(RECORDS_MAX)
-            .min(RECORDS_MAX)
-            .min(limits.limit_max),
-    };
-    let found = if wanted.top == Some(0) {
-        Found { shown: Vec::new(), links: Vec::new(), next: None, skip: 0, truncated: false, count: None }
+    // LIMIT: what a page holds: of rows in an order of their own so many, else the rows of so many records.
+    let preferred = odata::max_page_size(text(head, PREFER)).filter(|_| wanted.has_own_order());
+    let most = if wanted.tells_records() { limits.limit_max.min(PAGE_ROWS_MAX) } else { limits.limit_max };
+    let page = preferred.unwrap_or(most).min(most);
+    let (top, count) = (wanted.top, wanted.count);
+    let found = if top == Some(0) && !count {
+        Found::default()
     } else {
+        let query = Query {
+            filter: wanted.filter.clone(),
+            sort: wanted.sort.clone(),
+            fields: Some(wanted.fields),
+            // No more records are shown than rows are wanted.
+            limit: top.and_then(|top| u32::try_from(top).ok()).unwrap_or(page).min(page),
+        };
         let bound_to = format!("\n{}\n{}", flat.name, odata::without_paging(raw));
         let rows = limits.limit_max.max(PAGE_ROWS_MIN);
-        let (cursor, linking) = (wanted.cursor.clone(), FieldSet::EMPTY);
-        let sought = Sought { query, cursor, bound_to, skip: 0, rows, counted: false, linking };
+        let (cursor, skip, linking) = (wanted.cursor.clone(), wanted.skip, wanted.ordered_by());
+        let of_rows = Some(wanted.clone());
+        let sought = Sought { query, cursor, bound_to, skip, rows, counted: count, linking, of_rows };
         listing::find(exchange, admission, &sought).await?
     };
-    let root = root(exchange, head);
-    let left = |told: u64| wanted.top.map(|top| top.saturating_sub(told));
-    let next = |told: u64| {
-        let (left, cursor) = (left(told), found.next.as_deref()?);
-        let rest = odata::rest(raw, 0, left);
-        let mark = if rest.is_empty() { "" } else { "&" };
-        (left != Some(0)).then(|| format!("{root}{}?{rest}{mark}$skiptoken={cursor}", flat.name))
-    };
-    let (answer, told) = Answer::rows((style, &root), (&sight.entity, flat), &found.shown, &wanted, &next);
-    match found.truncated && left(told) != Some(0) {
-        true => Err(Refusal::Unmet(Unmet::Cut)),
-        false => Ok(answer),
+    let most = top.and_then(|top| usize::try_from(top).ok()).unwrap_or(usize::MAX);
+    let rows: Vec<(usize, u64)> = found.rows.into_iter().take(most).collect();
+    let left = top.map(|top| top.saturating_sub(u64::try_from(rows.len()).unwrap_or(u64::MAX)));
+    if found.truncated && left != Some(0) {
+        return Err(Refusal::Unmet(Unmet::Cut));
     }
+    let root = root(exchange, head);
+    let next = found.next.as_deref().filter(|_| left != Some(0)).map(|cursor| {
+        let rest = odata::rest(raw, found.skip, left);
+        let mark = if rest.is_empty() { "" } else { "&" };
+        format!("{root}{}?{rest}{mark}$skiptoken={cursor}", flat.name)
+    });
+    let around = Around { style, root: &root, count: found.count, next: next.as_deref() };
+    let answer = Answer::rows(&around, (&sight.entity, flat), (&found.shown, &rows), &wanted);
+    Ok(match preferred.and_then(|_| HeaderValue::try_from(format!("odata.maxpagesize={page}")).ok()) {
+        Some(applied) => answer.with(PREFERENCE_APPLIED, applied),
+        None => answer,
+    })
+}
+
+/// How many rows there are.
+pub(super) async fn count(
+    exchange: &mut Exchange,
+    admission: &Admission,
+    head: &Head,
+    (sight, flat): Asked<'_>,
+) -> Outcome {
+    let snapshot = exchange.snapshot.clone();
+    let Told { columns, clear } = told(exchange, admission, (sight, flat))?;
+    let servable = Servable { clear: &clear, unheld: &sight.unheld };
+    let wanted = flat.counted(&sight.entity, query(head), servable, &columns, &snapshot.limits);
+    let wanted = wanted.map_err(unmet)?;
+    let count = listing::count(exchange, admission, wanted.filter.clone(), Some(wanted)).await?;
+    Ok(Answer::count(admission, count))
 }

@@ -2,7 +2,7 @@
 
 use http::Method;
 
-use super::{Defaults, bodies, calls::envelope, entity::texts, headers, place};
+use super::{Defaults, addresses::sendable, bodies, calls::envelope, entity::texts, headers, place};
 use crate::{
     mapping::{
         body::Body,
@@ -54,8 +54,12 @@ fn tree_of(node: &Node, found: &mut Diagnostics) -> Option<Envelope> {
 fn call(node: &Node, key: Envelope, defaults: &Defaults, found: &mut Diagnostics) -> Option<Box<BatchCall>> {
     let mut keys = Keys::of(node, found)?;
     let (method, address) = match (keys.take("get"), keys.take("post")) {
-        (Some(node), None) => (Method::GET, String::read(node, found)?),
-        (None, Some(node)) => (Method::POST, String::read(node, found)?),
+        (Some(node), None) => {
+            (Method::GET, String::read(node, found).inspect(|text| sendable(text, node, found))?)
+        }
+        (None, Some(node)) => {
+            (Method::POST, String::read(node, found).inspect(|text| sendable(text, node, found))?)
+        }
         (None, None) | (Some(_), Some(_)) => {
             found.error(&node.place, "records are read by `get` or by `post`");
             return None;

@@ -2,7 +2,7 @@
 
 use http::Method;
 
-use super::{Defaults, bodies, entity::texts, headers, merged, path, place};
+use super::{Defaults, addresses::sendable, bodies, entity::texts, headers, merged, path, place};
 use crate::{
     mapping::{
         body::{Body, Hole},
@@ -231,6 +231,7 @@ fn address(
                 _ => String::read(node, found),
             };
             if let Some(text) = text {
+                sendable(&text, node, found);
                 chosen = Some((method, text));
             }
         } else if default_here && chosen.is_none() {

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use super::{
-    Defaults, actions, bodies, calls, cells, choices,
+    Defaults, actions,
+    addresses::sendable,
+    bodies, calls, cells, choices,
     elements::{SET, narrows},
     fields::{FilterLine, FilterPlace, Lines, Loader},
     finds, jq, key, lacks, lists, merged, money, over, pairs, path_at,
@@ -327,6 +329,7 @@ fn address(keys: &mut Keys<'_>, node: &Node, entity: &Entity, found: &mut Diagno
     if !at.starts_with('/') || at.ends_with('/') || at.contains(['?', '#']) {
         found.error(&node.place, "`at` begins with `/`, does not end with it, and has no query");
     }
+    sendable(&at, node.get("at").unwrap_or(node), found);
     at
 }
 

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use http::Method;
 
-use super::{Defaults, batches, bodies, entity::texts, headers, needs, pages, pages::Holes, path_at, place};
+use super::{
+    Defaults, addresses::sendable, batches, bodies, entity::texts, headers, needs, pages, pages::Holes,
+    path_at, place,
+};
 use crate::{
     mapping::{
         batch::BATCHES_MAX,
@@ -79,10 +82,7 @@ pub(super) fn variant(
     let rows_in = rows.steps().split_last().filter(|_| may_lack).map(|(_, parent)| frame.slot(parent));
     let filter = dialect(&mut keys, defaults, found);
     let select_body = keys.take("select").and_then(|node| select_body(node, found));
-    // How long the system's index may lag behind; for the reader, and checked to be a period.
-    if let Some(lag) = keys.take("lag") {
-        Period::read(lag, found);
-    }
+    let lag = keys.take("lag").and_then(|lag| Period::read(lag, found)).map(|lag| lag.0);
     let query = texts(keys.take("query"), found);
     let headers = headers::load(&mut keys, node, defaults, found);
     let body = bodies::load(&mut keys, bodies::OF_LIST, defaults, found);
@@ -119,6 +119,7 @@ pub(super) fn variant(
         rows_in,
         page,
         batch,
+        lag,
         envelope: frame.root,
         frame: frame.slots,
     };
@@ -266,6 +267,7 @@ fn is_address(at: &str, node: &Node, found: &mut Diagnostics) -> bool {
     if !is_one {
         found.error(&node.place, "`at` begins with `/` and has no query");
     }
+    sendable(at, node, found);
     is_one
 }
 
@@ -295,7 +297,9 @@ fn stated(node: &Node, statement: Option<&Statement>, dialect: Option<&Dialect>,
 fn suffix(node: &Node, found: &mut Diagnostics) -> Option<String> {
     match node.value {
         tree::Value::Null => Some(String::new()),
-        tree::Value::Scalar(_) | tree::Value::List(_) | tree::Value::Map(_) => String::read(node, found),
+        tree::Value::Scalar(_) | tree::Value::List(_) | tree::Value::Map(_) => {
+            String::read(node, found).inspect(|text| sendable(text, node, found))
+        }
     }
 }
 

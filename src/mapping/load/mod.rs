@@ -1,6 +1,7 @@
 //! A system's file becomes compiled mappings; every mistake is told at once, with its place.
 
 mod actions;
+mod addresses;
 mod batches;
 pub(super) mod bodies;
 mod calls;

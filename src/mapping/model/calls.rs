@@ -107,6 +107,8 @@ pub(in crate::mapping) struct ListCall {
     pub(in crate::mapping) frame: u16,
     /// How records are read of which the rows hold the keys alone.
     pub(in crate::mapping) batch: Option<Box<BatchCall>>,
+    /// How far the system's index may lie behind what was written.
+    pub(in crate::mapping) lag: Option<std::time::Duration>,
 }
 
 /// A request that reads several records by their keys.

@@ -122,3 +122,33 @@ fn a_list_that_cannot_be_read_is_told() {
     let (system, told) = load_text("x", &text, "https://x.example");
     assert!(system.is_none() && told.contains("too long"), "{told}");
 }
+
+#[test]
+fn an_address_that_no_url_can_hold_is_refused_with_its_place_when_the_file_loads() {
+    let list = |address: &str| {
+        told(&format!(
+            "    at: /c\n    list: {{ get: '{address}', rows: r }}\n    fields:\n      company: a\n"
+        ))
+    };
+    for (address, word) in [
+        ("/my customers", "x.yaml:6:18: error: no address may hold ` ` (write `%20`)"),
+        ("/łódź", "no address may hold `\\u{142}` (write `%C5%82`)"),
+        ("/a\"b", "no address may hold `\\\"` (write `%22`)"),
+        ("/a#b", "an address has no fragment, which begins with `#` (write `%23`)"),
+        ("/50%", "`%` begins two hexadecimal digits in an address (write `%25`)"),
+        ("/a%2", "`%` begins two hexadecimal digits"),
+    ] {
+        assert!(list(address).contains(word), "{address}: {}", list(address));
+    }
+    for address in ["/my%20customers?$filter=a(b)&c=[d|e]", "", "/a-b.c_d~e:f@g!h*i+j,k;l=m'n"] {
+        assert_eq!(list(&address.replace('\'', "''")), "", "{address}");
+    }
+    for at in [
+        "    at: '/c d'\n",
+        "    at: /c\n    read: { get: '/c d/{key}' }\n",
+        "    at: /c\n    create: { post: '/c d' }\n",
+    ] {
+        let told = told(&format!("{at}    key: {{ at: id }}\n    fields:\n      company: a\n"));
+        assert!(told.contains("no address may hold ` `"), "{at}: {told}");
+    }
+}

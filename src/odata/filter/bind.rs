@@ -51,6 +51,20 @@ pub(super) struct Item<'a> {
     pub(super) variable: &'a str,
     /// Where its list stands, with `.`.
     pub(super) path: &'a str,
+    /// What stands for the record around it, where that may be asked of too.
+    pub(super) record: Option<&'a str>,
+}
+
+impl Item<'_> {
+    /// The path in the record of what is called so here.
+    fn full(&self, dotted: &str) -> Option<String> {
+        let of_record = self.record.and_then(|record| dotted.strip_prefix(record)?.strip_prefix('.'));
+        if let Some(rest) = of_record {
+            return Some(rest.to_owned());
+        }
+        let rest = dotted.strip_prefix(self.variable)?;
+        (rest.is_empty() || rest.starts_with('.')).then(|| format!("{}{rest}", self.path))
+    }
 }
 
 /// What a side of a comparison comes to.
@@ -218,7 +232,8 @@ impl<'a> Binder<'a> {
                 return Err(Fault::of(OPTION, QueryFaultKind::Operator, message));
             }
             Some((variable, body)) => {
-                Binder { names: self.names, item: Some(Item { variable, path: &path }) }.holds(body, true)?
+                Binder { names: self.names, item: Some(Item { variable, path: &path, record: None }) }
+                    .holds(body, true)?
             }
         };
         let asked = so(asked, !all);
@@ -277,16 +292,8 @@ impl<'a> Binder<'a> {
     /// The leaf of a path, of those that may serve.
     fn leaf(&self, path: &str) -> Result<(LeafId, &'a Leaf), Fault> {
         let dotted = path.replace('/', ".");
-        let full = match self.item {
-            None => dotted,
-            Some(Item { variable, path }) => match dotted.strip_prefix(variable) {
-                Some("") => path.to_owned(),
-                Some(rest) if rest.starts_with('.') => format!("{path}{rest}"),
-                Some(_) | None => {
-                    return Err(Fault::unsupported("fields of the record inside `any` and `all`"));
-                }
-            },
-        };
+        let full = self.item.map_or(Some(dotted.clone()), |item| item.full(&dotted));
+        let full = full.ok_or_else(|| Fault::unsupported("fields of the record inside `any` and `all`"))?;
         let entity = self.names.entity;
         let id = entity.leaf_at(&full).filter(|id| self.names.clear.contains(*id));
         let Some((id, leaf)) = id.and_then(|id| Some((id, entity.leaf(id)?))) else {
@@ -309,7 +316,7 @@ impl<'a> Binder<'a> {
 }
 
 /// Whether a leaf in a list is single inside one item of the list at `list`.
-fn is_single_under(entity: &Entity, list: &str, path: &str) -> bool {
+pub(in crate::odata) fn is_single_under(entity: &Entity, list: &str, path: &str) -> bool {
     let Some(rest) = path.strip_prefix(list).filter(|_| !list.is_empty()) else { return false };
     let mut inner = list.to_owned();
     for step in rest.split('.').filter(|step| !step.is_empty()) {

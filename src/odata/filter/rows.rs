@@ -5,91 +5,97 @@ use super::{
     bind::{Binder, Item, Names},
 };
 use crate::{
-    odata::fault::Fault,
-    schema::{Filter, Items, query::QueryFaultKind},
+    odata::{fault::Fault, flat::Flat},
+    schema::{Filter, query::QueryFaultKind},
 };
 
-/// What stands for a row; no field is called so.
+/// What stands for a row, and for its record; no field is called so.
 const ROW: &str = "$row";
+const RECORD: &str = "$record";
 
 /// What a filter of rows comes to.
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::odata) struct RowFilter {
     /// Of the records, so that none is asked for without a row that passes.
     pub(in crate::odata) records: Filter,
-    /// Of each row.
+    /// Of each row, beside what `records` asks.
     pub(in crate::odata) row: Filter,
 }
 
-/// Binds an expression over the fields of an item of the list at `list`, and `parent`, the id of its record.
+/// Binds an expression over the fields of an item, and of its record.
 ///
 /// # Errors
-/// As of [`filter`](super::filter); and what asks for the record and for the row other than by `and`.
-pub(in crate::odata) fn rows(
-    names: Names<'_>,
-    (list, parent): (&str, &str),
-    items: Items,
-    expr: Expr,
-) -> Result<RowFilter, Fault> {
+/// As of [`filter`](super::filter).
+pub(in crate::odata) fn rows(names: Names<'_>, flat: &Flat, expr: Expr) -> Result<RowFilter, Fault> {
     let (mut of_record, mut of_row) = (Vec::new(), Vec::new());
     let mut parts = vec![expr];
     while let Some(part) = parts.pop() {
         match part {
             Expr::All(all) => parts.extend(all.into_iter().rev()),
-            mut part => {
-                let mut seen = (false, false);
-                renamed(&mut part, parent, &mut seen);
-                match seen {
-                    (true, true) => {
-                        let what = format!("`{parent}` beside a row's own fields, but for `and`");
-                        return Err(Fault::unsupported(what));
-                    }
-                    (true, false) => of_record.push(part),
-                    (false, _) => of_row.push(part),
+            mut part => match is_of_row(&part, flat) {
+                true => {
+                    renamed(&mut part, &|path| in_row(path, flat));
+                    of_row.push(part);
                 }
-            }
+                false => {
+                    renamed(&mut part, &|path| flat.of_record(path).unwrap_or(path).to_owned());
+                    of_record.push(part);
+                }
+            },
         }
     }
     let records = Binder { names, item: None }.holds(&Expr::All(of_record), true)?;
-    let item = Item { variable: ROW, path: list };
+    let item = Item { variable: ROW, path: &flat.list, record: Some(RECORD) };
     let of_row = Expr::All(of_row);
-    let row =
-        Binder { names, item: Some(item) }.holds(&of_row, true).map_err(|fault| in_rows(fault, list))?;
-    let row = row.simplified();
+    let row = Binder { names, item: Some(item) }.holds(&of_row, true);
+    let row = row.map_err(|fault| in_rows(fault, &flat.list))?.simplified();
     let records = match row.is_everything() {
         true => records,
-        false => records.and(Filter::Item(items, Box::new(row.clone()))),
+        false => records.and(Filter::Item(flat.items.clone(), Box::new(row.clone()))),
     };
     Ok(RowFilter { records: records.simplified(), row })
 }
 
-/// Calls fields as the binder does; whether the record's id is among them, and whether others are. Recursion is bounded
-/// by the reader's depth.
-fn renamed(expr: &mut Expr, parent: &str, seen: &mut (bool, bool)) {
+/// Whether anything in an expression is a row's own. Recursion is bounded by the reader's depth.
+fn is_of_row(expr: &Expr, flat: &Flat) -> bool {
     match expr {
         Expr::All(parts) | Expr::Any(parts) | Expr::Call(_, parts) => {
-            parts.iter_mut().for_each(|part| renamed(part, parent, seen));
+            parts.iter().any(|part| is_of_row(part, flat))
         }
-        Expr::Not(inner) => renamed(inner, parent, seen),
+        Expr::Not(inner) => is_of_row(inner, flat),
+        Expr::Compare(_, sides) => is_of_row(&sides.0, flat) || is_of_row(&sides.1, flat),
+        Expr::In(left, values) => is_of_row(left, flat) || values.iter().any(|value| is_of_row(value, flat)),
+        // What its body asks is of the list's items.
+        Expr::Path(path) | Expr::Lambda { path, .. } => flat.of_record(path).is_none(),
+        Expr::Literal(_) => false,
+    }
+}
+
+/// Calls fields as the binder does. Recursion is bounded by the reader's depth.
+fn renamed(expr: &mut Expr, name: &dyn Fn(&str) -> String) {
+    match expr {
+        Expr::All(parts) | Expr::Any(parts) | Expr::Call(_, parts) => {
+            parts.iter_mut().for_each(|part| renamed(part, name));
+        }
+        Expr::Not(inner) => renamed(inner, name),
         Expr::Compare(_, sides) => {
-            renamed(&mut sides.0, parent, seen);
-            renamed(&mut sides.1, parent, seen);
+            renamed(&mut sides.0, name);
+            renamed(&mut sides.1, name);
         }
         Expr::In(left, values) => {
-            renamed(left, parent, seen);
-            values.iter_mut().for_each(|value| renamed(value, parent, seen));
+            renamed(left, name);
+            values.iter_mut().for_each(|value| renamed(value, name));
         }
-        Expr::Path(path) if path == parent => {
-            seen.0 = true;
-            "id".clone_into(path);
-        }
-        Expr::Path(path) => {
-            seen.1 = true;
-            *path = format!("{ROW}/{path}");
-        }
-        // A list inside a row is not looked into, which the binder says.
-        Expr::Lambda { .. } => seen.1 = true,
+        Expr::Path(path) | Expr::Lambda { path, .. } => *path = name(path),
         Expr::Literal(_) => {}
+    }
+}
+
+/// A path as the binder knows it inside a row.
+fn in_row(path: &str, flat: &Flat) -> String {
+    match flat.of_record(path) {
+        Some(of_record) => format!("{RECORD}/{of_record}"),
+        None => format!("{ROW}/{path}"),
     }
 }
 

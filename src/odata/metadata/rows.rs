@@ -1,9 +1,13 @@
 //! Flat sets in `$metadata`: a type a list, and what may be asked of its rows.
 
 use super::{Described, description, open, properties, record, restriction};
-use crate::odata::{
-    flat::{Flat, ROW},
-    names,
+use crate::{
+    odata::{
+        filter,
+        flat::{Flat, ROW},
+        names,
+    },
+    schema::{FieldSet, LeafId},
 };
 
 /// The type of rows.
@@ -26,6 +30,13 @@ pub(super) fn kind(described: &Described<'_>, flat: &Flat, out: &mut String) {
         out.push_str("</Property>\n");
     }
     properties(described, object, &flat.item_kind(entity), out);
+    let target = format!("{}.{}", names::NAMESPACE, entity.name);
+    open(out, "NavigationProperty", &[("Name", &flat.one), ("Type", &target), ("Nullable", "false")]);
+    let constraint = [("Property", &*flat.parent), ("ReferencedProperty", "id")];
+    open(out, "ReferentialConstraint", &constraint);
+    out.push_str("</ReferentialConstraint>");
+    description(&format!("The {} it stands in", entity.name), out);
+    out.push_str("</NavigationProperty>\n");
     description(&format!("{} a row", flat.name.replace('_', " ")), out);
     out.push_str("</EntityType>\n");
 }
@@ -35,15 +46,26 @@ pub(super) fn set(described: &Described<'_>, flat: &Flat, out: &mut String) {
     let entity = described.entity;
     let kind = format!("{}.{}", names::NAMESPACE, flat.kind(entity));
     open(out, "EntitySet", &[("Name", &flat.name), ("EntityType", &kind)]);
+    open(out, "NavigationPropertyBinding", &[("Path", &flat.one), ("Target", &names::set(entity))]);
+    out.push_str("</NavigationPropertyBinding>\n");
     let closed = described.columns.intersection(&flat.leaves()).minus(&described.clear);
-    let paths = closed.iter().filter_map(|id| entity.leaf(id)).map(names::of);
-    let mut paths: Vec<String> = paths.filter_map(|path| flat.of(&path).map(str::to_owned)).collect();
-    paths.push(ROW.to_owned());
-    restriction("FilterRestrictions", "Filterable", "NonFilterableProperties", &paths, out);
+    let paths = |leaves: FieldSet| -> Vec<String> {
+        let paths = leaves.iter().filter_map(|id| entity.leaf(id)).map(names::of);
+        paths.filter_map(|path| flat.of(&path).map(str::to_owned)).collect()
+    };
+    let mut unfiltered = paths(closed);
+    unfiltered.push(ROW.to_owned());
+    restriction("FilterRestrictions", "Filterable", "NonFilterableProperties", &unfiltered, out);
+    let in_items = described.columns.intersection(&flat.leaves());
+    let is_several = |id: &LeafId| {
+        let path = entity.leaf(*id).map(|leaf| leaf.path.as_str());
+        path.is_some_and(|path| !filter::is_single_under(entity, &flat.list, path))
+    };
+    let unsorted = closed.union(&in_items.iter().filter(is_several).collect());
+    restriction("SortRestrictions", "Sortable", "NonSortableProperties", &paths(unsorted), out);
+    let levels = "<PropertyValue Property=\"MaxLevels\" Int=\"1\"/>";
+    record("ExpandRestrictions", "Expandable", true, levels, out);
     for (term, property) in [
-        ("SortRestrictions", "Sortable"),
-        ("CountRestrictions", "Countable"),
-        ("ExpandRestrictions", "Expandable"),
         ("SearchRestrictions", "Searchable"),
         ("InsertRestrictions", "Insertable"),
         ("UpdateRestrictions", "Updatable"),
@@ -51,6 +73,5 @@ pub(super) fn set(described: &Described<'_>, flat: &Flat, out: &mut String) {
     ] {
         record(term, property, false, "", out);
     }
-    open(out, "Annotation", &[("Term", "Org.OData.Capabilities.V1.SkipSupported"), ("Bool", "false")]);
-    out.push_str("</Annotation>\n</EntitySet>\n");
+    out.push_str("</EntitySet>\n");
 }

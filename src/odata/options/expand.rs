@@ -107,16 +107,42 @@ pub(super) fn expand(
     Ok(found)
 }
 
-fn named<'a>(name: &str, expandable: &'a [Expandable]) -> Result<(usize, &'a Expandable), Fault> {
+/// The one name of a value of `$expand`, and the value of its `$select`, where nothing else may stand.
+pub(in crate::odata) fn only_select(value: &str) -> Result<(&str, Option<&str>), Fault> {
+    let parts = parts(value, ',')?;
+    let [item] = parts.as_slice() else {
+        let message = "expected one navigation property";
+        return Err(Fault::of(OPTION, QueryFaultKind::TooMany, message));
+    };
+    let Some((name, options)) = item.trim().split_once('(') else {
+        return name_alone(item.trim()).map(|name| (name, None));
+    };
+    let options = options.strip_suffix(')').ok_or_else(unbalanced)?;
+    let (option, value) = options.split_once('=').unwrap_or((options, ""));
+    known(option.trim(), false).map_err(|fault| within(name, fault))?;
+    if value.contains(';') {
+        let fault = Fault::of(option, QueryFaultKind::TooMany, "`$select` stands here alone");
+        return Err(within(name, fault));
+    }
+    Ok((name_alone(name.trim())?, Some(value.trim())))
+}
+
+/// A name that leads one level down.
+fn name_alone(name: &str) -> Result<&str, Fault> {
     if name == "*" {
         return Err(Fault::unsupported("`*` in `$expand`; name what is to stand beside each record"));
     }
-    if let Some((_, further)) = name.split_once('/') {
-        return Err(Fault::unsupported(match further {
-            "$ref" | "$count" => format!("`{further}` in `$expand`"),
-            _ => "a path in `$expand`: it tells one level".to_owned(),
-        }));
+    match name.split_once('/') {
+        Some((_, further @ ("$ref" | "$count"))) => {
+            Err(Fault::unsupported(format!("`{further}` in `$expand`")))
+        }
+        Some(_) => Err(Fault::unsupported("a path in `$expand`: it tells one level".to_owned())),
+        None => Ok(name),
     }
+}
+
+fn named<'a>(name: &str, expandable: &'a [Expandable]) -> Result<(usize, &'a Expandable), Fault> {
+    let name = name_alone(name)?;
     let mut all = expandable.iter().enumerate();
     all.find(|(_, one)| one.navigation.name == name).ok_or_else(|| {
         let known = expandable.iter().map(|one| one.navigation.name.as_str());

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::schema::{
     entity::{Entity, Object, Shape},
-    fields::FieldSet,
+    fields::{FieldSet, LeafId},
     record::{Fields, Value},
 };
 
@@ -31,6 +31,11 @@ impl Items {
     /// The leaves that stand in it.
     pub fn leaves(&self) -> FieldSet {
         FieldSet::of_range(&self.0)
+    }
+
+    /// Whether a leaf stands in it.
+    pub(super) fn hold(&self, leaf: LeafId) -> bool {
+        self.0.contains(&u16::from(leaf.0))
     }
 
     /// Whether `passes` holds for an item; none of what is not there.

@@ -3,7 +3,10 @@
 use serde_json::{Value as Json, json};
 
 use super::{DIALECT, node::formats};
-use crate::{schema::Class, words::yaml::FromYaml};
+use crate::{
+    schema::{Class, Contact},
+    words::yaml::FromYaml,
+};
 
 /// What a file of `policies/schema` may hold. The loader checks more: references, subjects, names.
 pub fn file_schema() -> Json {
@@ -92,6 +95,7 @@ fn node(required: &Json, fields: &Json) -> Json {
                 "x-subject": text("Whose data it is: `self`, or a reference outside lists"),
                 "x-ref": text("The entity it points to"),
                 "x-natural-key": { "type": "boolean", "description": "It tells a record from all others, whichever system holds it" },
+                "x-contact": { "enum": Contact::ALL.map(Contact::as_str), "description": "By what somebody is reached: what looks so in other texts is masked as this is" },
                 "x-currency": currency,
                 "x-sum": {
                     "type": "array", "items": { "type": "string" }, "minItems": 1, "maxItems": 16,

@@ -264,3 +264,45 @@ fn a_system_that_gives_no_more_is_told_where_it_ends_and_the_next_goes_on() {
     }
     two.get("/odata/customers/$count?$filter=kind%20eq%20%27person%27").expect(200);
 }
+
+const STATUS: &str = "      status: { at: state, values: { on: active, off: blocked, old: archived } }\n";
+
+/// Persons do not tell their status, and a statement goes by it.
+fn judged_by_status(actions: &'static str) -> Two {
+    Two::filled(move |policies| {
+        change(policies, "systems/people.yaml", STATUS, "");
+        with(&format!(
+            "@id(\"no-blocked\")\nforbid (principal, action in [{actions}], resource is Customer)\n\
+             when {{ resource has status && resource.status == \"blocked\" }};\n"
+        ))(policies);
+    })
+}
+
+#[test]
+fn records_of_a_system_that_never_tells_what_a_statement_goes_by_are_withheld_and_counted() {
+    let two = judged_by_status("Action::\"list\"");
+    let answer = two.get("/v1/customers?limit=200").expect(200);
+    let names: Vec<Value> = answer.items().iter().map(|item| item["name"].clone()).collect();
+    assert_eq!(names, FIRMS);
+    let entry = two.entry(&answer);
+    assert_eq!(entry["withheld_unfit"], 4, "four persons: {entry}");
+    assert!(entry["notes"].to_string().contains("status"), "{entry}");
+    assert_eq!(two.get("/odata/customers/$count").expect(200).body, FIRMS.len().to_string());
+}
+
+#[test]
+fn a_record_of_such_a_system_is_refused_by_itself_and_in_writes_and_others_are_not() {
+    let two = judged_by_status("Action::\"read\", Action::\"create\", Action::\"update\"");
+    let (firm, person) = (two.path_of("Firm 2"), two.path_of("Ewa Nowak 2"));
+    two.get(&firm).expect(200);
+    two.get(&person).refused(404);
+    two.send(Method::PATCH, &firm, &json!({ "website": "https://g.example" })).expect(200);
+    two.send(Method::PATCH, &person, &json!({ "job_title": "seller" })).refused(404);
+    let (_, people) = two.asked();
+    assert!(people.iter().all(|seen| seen.method == "GET"), "nothing is changed there");
+    let new = json!({ "kind": "person", "name": "Jan Lis", "given_name": "Jan", "family_name": "Lis" });
+    two.send(Method::POST, "/v1/customers", &new).refused(404);
+    two.send(Method::POST, "/v1/customers", &json!({ "kind": "company", "name": "Firm 9" })).expect(201);
+    let (_, people) = two.asked();
+    assert_eq!(people.len(), 0, "{people:?}");
+}

@@ -6,6 +6,7 @@ use super::{Around, Compiler, Link};
 use crate::{
     schema::{
         codes::Standard,
+        contact::Contact,
         entity::{Class, Leaf, LeafKind, Shape},
         fields::LeafId,
         numbers::Spelling,
@@ -51,6 +52,7 @@ impl<'a> Compiler<'a> {
         let subject = keys.or::<Option<Spanned<String>>>("x-subject", || None, self.found)?;
         let reference = keys.or::<Option<Spanned<String>>>("x-ref", || None, self.found)?;
         let natural_key = keys.or("x-natural-key", || false, self.found)?;
+        let contact = keys.or::<Option<Spanned<String>>>("x-contact", || None, self.found)?;
         let money = (keys.take("x-currency"), keys.take("x-sum"));
         let leaf_kind = match kind {
             "string" => self.text_kind(node, &mut keys, around.name == "id" || reference.is_some()),
@@ -65,6 +67,7 @@ impl<'a> Compiler<'a> {
             self.found.error(&node.place, told);
         }
         keys.finish(self.found);
+        let contact = contact.and_then(|contact| self.contact(&contact, leaf_kind.as_ref()));
         let subject = match subject {
             Some(subject) => {
                 let path = FieldPath::new(subject.value);
@@ -91,10 +94,25 @@ impl<'a> Compiler<'a> {
             in_list: around.in_list,
             unordered: around.unordered,
             natural_key,
+            contact,
             money: None,
             sum: Vec::new(),
         });
         u8::try_from(number).ok().map(|number| Shape::Leaf(LeafId(number)))
+    }
+
+    fn contact(&mut self, named: &Spanned<String>, kind: Option<&LeafKind>) -> Option<Contact> {
+        let words = || Contact::ALL.into_iter().map(Contact::as_str);
+        let contact = Contact::ALL.into_iter().find(|contact| contact.as_str() == named.value);
+        if contact.is_none() {
+            let error =
+                Diagnostic::error(&named.place, format!("`{}` is nothing to reach people by", named.value));
+            self.found.push(error.suggest(&named.value, words()));
+        }
+        if kind.is_some_and(|kind| !matches!(kind, LeafKind::Text { spelling: Spelling::Free, .. })) {
+            self.found.error(&named.place, "an address of people is a text: `type: string` and no `format`");
+        }
+        contact
     }
 
     fn text_kind(&mut self, node: &'a Node, keys: &mut Keys<'a>, is_id: bool) -> Option<LeafKind> {
