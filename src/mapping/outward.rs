@@ -35,6 +35,8 @@ mod more;
 mod parts;
 mod view;
 
+pub(super) use view::writable;
+
 pub(super) use more::{back_to_parts, packed, written_text};
 
 /// Most faults told of one record.

@@ -35,6 +35,8 @@ use crate::{
 
 /// How far a condition may follow references: attributes of the caller and of the record, not beyond.
 const LEVEL_MAX: u32 = 1;
+/// LIMIT: fields that one mistake names.
+const UNTOLD_SHOWN_MAX: usize = 8;
 /// The stack that statements are read on: many times what the largest one takes.
 const STACK_BYTES: usize = 32 * 1024 * 1024;
 
@@ -143,18 +145,43 @@ impl Policies {
     /// Statements whose conditions read what an entity's system never tells: whether they hold cannot be told
     /// of any record. `told` are the leaves that it does tell.
     pub fn unfounded(&self, entity: &Entity, told: &FieldSet, system: &SystemName) -> Diagnostics {
-        let mut found = Diagnostics::default();
+        self.never_tells(entity, system, &self.untold(entity, told))
+    }
+
+    /// Statements, by their places, with the leaves that they go by and a system does not tell.
+    pub fn untold(&self, entity: &Entity, told: &FieldSet) -> Vec<(Place, FieldSet)> {
         // A group is there when anything of it is.
         let parts = entity.root.fields.iter().filter(|field| told.any_in(&field.leaves));
         let groups = parts.fold(FieldSet::EMPTY, |all, field| all.union(&FieldSet::of_range(&field.leaves)));
-        for statement in &self.statements {
-            let Some(grants) = statement.grants.get(&entity.name) else { continue };
+        let untold = |statement: &Statement| {
+            let grants = statement.grants.get(&entity.name)?;
             let untold = grants.names.minus(told).union(&grants.reads.minus(&groups));
-            for leaf in untold.iter().filter_map(|leaf| entity.leaf(leaf)) {
-                let message = format!("`{system}` never tells `{}` of {}", leaf.path, entity.name);
-                let help = format!("map the field in systems/{system}.yaml, or judge by another");
-                found.push(Diagnostic::error(&statement.place, message).help(help));
-            }
+            (!untold.is_empty()).then(|| (statement.place.clone(), untold))
+        };
+        self.statements.iter().filter_map(|statement| untold(statement)).collect()
+    }
+
+    /// The same, told: one mistake for each statement, whatever of a record it goes by.
+    pub fn never_tells(
+        &self,
+        entity: &Entity,
+        system: &SystemName,
+        untold: &[(Place, FieldSet)],
+    ) -> Diagnostics {
+        let mut found = Diagnostics::default();
+        for (place, leaves) in untold {
+            let paths: Vec<_> =
+                leaves.iter().filter_map(|leaf| entity.leaf(leaf)).map(|leaf| &leaf.path).collect();
+            let shown: Vec<String> =
+                paths.iter().take(UNTOLD_SHOWN_MAX).map(|path| format!("`{path}`")).collect();
+            let more = match paths.len().saturating_sub(shown.len()) {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            let message = format!("`{system}` never tells {}{more} of {}", shown.join(", "), entity.name);
+            let what = if paths.len() == 1 { "field" } else { "fields" };
+            let help = format!("map the {what} in systems/{system}.yaml, or judge by another");
+            found.push(Diagnostic::error(place, message).help(help));
         }
         found
     }
