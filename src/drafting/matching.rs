@@ -19,8 +19,6 @@ use crate::{
 
 /// From which likeness on a match is proposed.
 const PROPOSED: f32 = 0.5;
-/// From how many fields on a group is one like an address, of which one alone is hardly met.
-const GROUP_MIN: usize = 4;
 
 /// A proposed line.
 #[derive(Clone, Debug)]
@@ -91,21 +89,21 @@ pub fn matched<'a>(entity: &Entity, natives: &'a Natives) -> Vec<Line<'a>> {
     taken
 }
 
-/// Fields of groups like addresses of which nothing else is met, and whose native field stands in no such group: `state`
+/// Fields of addresses of which nothing else is met, and whose native field stands in no such group: `state`
 /// of an order is no province.
 fn alone(entity: &Entity, taken: &[Line<'_>]) -> Vec<String> {
     let group = |leaf: &str| leaf.rsplit_once('.').map(|(group, own)| (group.to_owned(), own != "value"));
     let of_group = |line: &Line<'_>, group: &str| {
         line.list.is_none() && line.leaf.strip_prefix(group).is_some_and(|rest| rest.starts_with('.'))
     };
-    let is_large = |group: &str| {
-        let plain = format!("{}.", group.replace("[0]", ""));
-        entity.leaves.iter().filter(|leaf| leaf.path.as_str().starts_with(&plain)).count() >= GROUP_MIN
+    let is_address = |group: &str| {
+        let country = format!("{}.country", group.replace("[0]", ""));
+        entity.leaves.iter().any(|leaf| leaf.path.as_str() == country)
     };
     let is_alone = |line: &&Line<'_>| {
         let Some((group, true)) = group(&line.leaf).filter(|_| line.list.is_none()) else { return false };
         let around = words(&parents_of(line.native).join(" "));
-        is_large(&group)
+        is_address(&group)
             && alike(&words(&group.replace('.', " ")), &around) < 0.01
             && taken.iter().filter(|other| of_group(other, &group)).count() == 1
     };

@@ -89,7 +89,7 @@ fn names_types_and_values_say_which_field_is_which() {
         ], "next": "p2" })],
     );
     for line in [
-        "    key: articleId # ? as in 17",
+        "    key: { at: articleId, form: digits } # ? as in 17",
         "    list: { rows: items, page: { next: next, query: next } } # ? the parameters of its pages",
         "      sku: { at: itemNumber, norm: trim } # as in lamp-1 ",
         "      name: displayName # as in Lamp",
