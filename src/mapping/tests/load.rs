@@ -152,7 +152,7 @@ entities:
 fn what_a_system_lacks_may_be_a_list_or_a_group_and_a_native_list_is_not_written_by_a_change() {
     let text = |lacks: &str, write: &str| {
         format!(
-            "entities:\n  Customer:\n    at: /c\n    read: {{}}\n    create: {{}}\n    update: {{}}\n    lacks: {{ {lacks}: replaced whole }}\n    fields:\n      name: n\n      credit: {{ limit: {{ at: c, write: never }} }}\n      emails: {{ each: e, write: {write}, fields: {{ value: v }} }}\n"
+            "entities:\n  Customer:\n    at: /c\n    read: {{}}\n    create: {{}}\n    update: {{}}\n    lacks: {{ {lacks}: replaced whole }}\n    fields:\n      name: n\n      credit: {{ limit: {{ at: c, write: never }}, currency: =EUR }}\n      emails: {{ each: e, write: {write}, fields: {{ value: v }} }}\n"
         )
     };
     for (lacks, write) in [
