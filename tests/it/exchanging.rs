@@ -289,17 +289,4 @@ fn a_file_of_the_catalogue_is_named_by_its_file_as_well() {
     // What there is is told by names that can be given.
     let none = compared(&policies, "shopify", "nothing-like-it", "customers", &[]);
     assert!(none.code == 2 && none.err.contains("tryton") && !none.err.contains("erp, erp"), "{none:?}");
-    // Of two files that are called alike neither is meant.
-    let dir = tempfile::tempdir().unwrap();
-    let own = dir.path().join("policies");
-    crate::kit::copy_all(&policies, &own);
-    let catalogue = own.join("systems/catalogue");
-    let text = fs::read_to_string(catalogue.join("shopify.yaml")).unwrap();
-    for name in ["east", "west"] {
-        fs::write(catalogue.join(format!("{name}.yaml")), text.replace("system: shopify", "system: stall"))
-            .unwrap();
-    }
-    let both = compared(&own, "crm", "stall", "customers", &[]);
-    assert!(both.code == 2 && both.err.contains("called `stall`: name `east`, `west`"), "{both:?}");
-    assert_eq!(compared(&own, "crm", "east", "customers", &[]).code, 1);
 }

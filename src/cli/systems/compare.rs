@@ -180,7 +180,7 @@ struct Place<'a> {
 
 impl Place<'_> {
     /// A system by its file or by its name, one in use before one of the catalogue. One of the catalogue may be named by
-    /// its file as well: several of them are called alike, as they would serve the same.
+    /// its file as well: it may be called as one in use, in whose place it would serve.
     fn system(&self, named: &str) -> Result<System, VerbError> {
         if named.contains(std::path::MAIN_SEPARATOR) || named.ends_with(".yaml") || named.ends_with(".yml") {
             let file = Path::new(named);
@@ -197,18 +197,8 @@ impl Place<'_> {
         if let Some(sheet) = of_file(catalogue.systems(), named) {
             return self.load(sheet).map_err(told);
         }
-        let mut called = catalogue.systems().iter().filter(|sheet| sheet.name.value == named);
-        if let Some(sheet) = called.next() {
-            let mut others: Vec<_> = called.map(stem).collect();
-            if others.is_empty() {
-                return self.load(sheet).map_err(told);
-            }
-            others.push(stem(sheet));
-            others.sort_unstable();
-            let files = others.join("`, `");
-            return Err(VerbError::Misused(format!(
-                "several files of the catalogue are called `{named}`: name `{files}`"
-            )));
+        if let Some(sheet) = of_name(catalogue.systems(), named) {
+            return self.load(sheet).map_err(told);
         }
         // A file that cannot be read may be the one that is meant.
         if catalogue.found().has_errors() {
