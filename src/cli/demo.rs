@@ -20,6 +20,7 @@ use crate::{
     admin::{self, ActError, Acting, Sort},
     certs::DevelopmentCerts,
     clock,
+    config::{Env, ProcessEnv},
     crosswalk::CrosswalkError,
     demo::{self, erp, seed, standin},
     gateway::{self, Options, Ready},
@@ -81,6 +82,18 @@ impl Places {
     }
 }
 
+/// The secrets of the stand-ins, and of every other system those of this process.
+struct DemoEnv {
+    own: HashMap<String, String>,
+}
+
+impl Env for DemoEnv {
+    fn var(&self, name: &str) -> Option<String> {
+        // ORDER: a stand-in knows its own secret, not the real system's.
+        self.own.var(name).or_else(|| ProcessEnv.var(name))
+    }
+}
+
 /// Runs the demo until it is told to stop.
 pub(super) fn run(arguments: &Arguments) -> Came {
     let places = Places::of(arguments);
@@ -93,7 +106,7 @@ pub(super) fn run(arguments: &Arguments) -> Came {
     };
     let erp_base = format!("http://{}{}", standins.erp, erp::ROOT);
     let [of_crm, of_erp] = demo::SECRETS;
-    let env: HashMap<String, String> = [
+    let own = [
         (of_crm.to_owned(), CRM_TOKEN.to_owned()),
         (of_erp.to_owned(), erp::token(ERP_CLIENT.0, ERP_CLIENT.1)),
     ]
@@ -105,7 +118,7 @@ pub(super) fn run(arguments: &Arguments) -> Came {
         listen: Some(arguments.listen),
         admin: Some(arguments.admin),
         redirects: vec![("crm".into(), format!("http://{}", standins.crm)), ("erp".into(), erp_base)],
-        env: Arc::new(env),
+        env: Arc::new(DemoEnv { own }),
         cores: serve::cores(),
     });
     let ran = gateway::run(&options, admin::serve, async |ready| {

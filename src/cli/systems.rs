@@ -4,6 +4,7 @@
 mod compare;
 mod draft;
 mod exact;
+mod planned;
 mod quality;
 mod recorded;
 mod references;
@@ -16,7 +17,7 @@ use super::{Came, error::VerbError};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Run a recorded answer through a system's file: record in, entity out, record back
+    /// Run a recorded answer or a query through a system's file: record in, entity out, record back; what is asked
     Try(trial::Try),
     /// Propose a system's file from recorded answers or an OpenAPI description
     Draft(draft::DraftOf),

@@ -139,7 +139,8 @@ fn says(map: &Map<String, Json>, names: &[&str], value: bool) -> bool {
 fn field(key: Option<&String>, map: &Map<String, Json>) -> Option<Native> {
     let name = match key {
         Some(name) => name.as_str(),
-        None => text(map, NAMES)?,
+        // Beside a key a name is a label.
+        None => key_of(map).or_else(|| text(map, NAMES))?,
     };
     let declared = text(map, TYPES)?;
     let number =
@@ -148,7 +149,7 @@ fn field(key: Option<&String>, map: &Map<String, Json>) -> Option<Native> {
         (says(map, &["createable", "creatable"], false), says(map, &["updateable", "updatable"], false));
     let mut native = Native {
         path: vec![name.to_owned()],
-        said: text(map, LABELS).unwrap_or_default().chars().take(80).collect(),
+        said: said(map, name).chars().take(80).collect(),
         read_only: says(map, READ_ONLY, true) || (create && update),
         hints: Hints {
             declared: declared.to_owned(),
@@ -170,6 +171,17 @@ fn field(key: Option<&String>, map: &Map<String, Json>) -> Option<Native> {
     }
     native.examples = under(map, CHOICES).map(choices).unwrap_or_default();
     Some(native)
+}
+
+/// What a program calls the field, where people call it something else.
+fn key_of(map: &Map<String, Json>) -> Option<&str> {
+    let is_word = |key: &&str| key.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'));
+    text(map, &["key"]).filter(is_word).filter(|_| text(map, NAMES) != text(map, &["key"]))
+}
+
+/// What people call the field.
+fn said<'a>(map: &'a Map<String, Json>, name: &str) -> &'a str {
+    text(map, LABELS).or_else(|| text(map, NAMES).filter(|other| *other != name)).unwrap_or_default()
 }
 
 /// What the words for types mean.

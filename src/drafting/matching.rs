@@ -2,9 +2,13 @@
 
 use std::sync::Arc;
 
-use jiff::{Timestamp, civil::Date};
+use jiff::{
+    Timestamp,
+    civil::{Date, DateTime},
+};
 
 use super::{
+    likeness::{FLAG, SURE, flag, likeness, parents_of},
     names::{alike, words},
     natives::{NAIVE, Native, Natives, WrittenOn},
 };
@@ -13,9 +17,8 @@ use crate::{
     schema::{Entity, Leaf, LeafKind, Standard},
 };
 
-/// From which likeness on a match is proposed, and from which it is called sure.
+/// From which likeness on a match is proposed.
 const PROPOSED: f32 = 0.5;
-const SURE: f32 = 0.85;
 
 /// A proposed line.
 #[derive(Clone, Debug)]
@@ -73,6 +76,8 @@ pub fn matched<'a>(entity: &Entity, natives: &'a Natives) -> Vec<Line<'a>> {
         (None, Some((list, _))) => !is_read(list),
         (None, None) => true,
     });
+    let alone = alone(entity, &taken);
+    taken.retain(|line| !alone.contains(&line.leaf));
     let order = |line: &Line<'_>| {
         entity.leaves.iter().position(|leaf| {
             let flat = line.leaf.replace("[0]", "");
@@ -82,6 +87,56 @@ pub fn matched<'a>(entity: &Entity, natives: &'a Natives) -> Vec<Line<'a>> {
     };
     taken.sort_by_key(order);
     taken
+}
+
+/// Fields of addresses of which nothing else is met, and whose native field stands in no such group: `state`
+/// of an order is no province.
+fn alone(entity: &Entity, taken: &[Line<'_>]) -> Vec<String> {
+    let group = |leaf: &str| leaf.rsplit_once('.').map(|(group, own)| (group.to_owned(), own != "value"));
+    let of_group = |line: &Line<'_>, group: &str| {
+        line.list.is_none() && line.leaf.strip_prefix(group).is_some_and(|rest| rest.starts_with('.'))
+    };
+    let is_address = |group: &str| {
+        let country = format!("{}.country", group.replace("[0]", ""));
+        entity.leaves.iter().any(|leaf| leaf.path.as_str() == country)
+    };
+    let is_alone = |line: &&Line<'_>| {
+        let Some((group, true)) = group(&line.leaf).filter(|_| line.list.is_none()) else { return false };
+        let around = words(&parents_of(line.native).join(" "));
+        is_address(&group)
+            && alike(&words(&group.replace('.', " ")), &around) < 0.01
+            && taken.iter().filter(|other| of_group(other, &group)).count() == 1
+    };
+    taken.iter().filter(is_alone).map(|line| line.leaf.clone()).collect()
+}
+
+/// Fields of the entity that take one of a few words, and native fields that are called like them but say others: what
+/// each word means nobody knows but whoever reviews.
+pub(super) fn untold<'a, 'e>(
+    entity: &'e Entity,
+    natives: &'a Natives,
+    lines: &[Line<'_>],
+) -> Vec<(&'e Leaf, &'a Native)> {
+    let is_read = |native: &Native| lines.iter().any(|line| std::ptr::eq(line.native, native));
+    let is_written =
+        |leaf: &Leaf| lines.iter().any(|line| line.list.is_none() && line.leaf == leaf.path.as_str());
+    let mut out: Vec<(&Leaf, &Native)> = Vec::new();
+    for leaf in entity.leaves.iter().filter(|leaf| !leaf.in_list && !is_written(leaf)) {
+        if !matches!(&leaf.kind, LeafKind::Code(codes) if Standard::of(codes).is_none()) {
+            continue;
+        }
+        let best = natives
+            .iter()
+            .filter(|native| {
+                native.list == 0 && native.text && !native.examples.is_empty() && !is_read(native)
+            })
+            .filter(|native| !out.iter().any(|(_, other)| std::ptr::eq(*other, *native)))
+            .map(|native| (likeness(leaf, native, false), native))
+            .filter(|(alike, _)| *alike >= FLAG)
+            .max_by(|(a, _), (b, _)| a.total_cmp(b));
+        out.extend(best.map(|(_, native)| (leaf, native)));
+    }
+    out
 }
 
 /// The names that lead to a native list.
@@ -103,7 +158,7 @@ fn proposal<'a>(leaf: &Leaf, native: &'a Native) -> Option<Line<'a>> {
     if both_lists && list.is_none() {
         return None;
     }
-    let mut likeness = likeness(path, native, both_lists);
+    let mut likeness = likeness(leaf, native, both_lists);
     if likeness < PROPOSED {
         return None;
     }
@@ -120,42 +175,35 @@ fn proposal<'a>(leaf: &Leaf, native: &'a Native) -> Option<Line<'a>> {
         list: list.filter(|_| both_lists).map(str::to_owned),
         native,
         how,
-        sure: if likeness >= SURE && native.hints.doubt.is_empty() { Sure::Likely } else { Sure::Unsure },
+        sure: match likeness >= SURE && native.hints.doubt.is_empty() && !is_odd(leaf, native) {
+            true => Sure::Likely,
+            false => Sure::Unsure,
+        },
         likeness,
     })
 }
 
-/// By name: the own name first, what stands around it a little.
-fn likeness(leaf: &str, native: &Native, both_lists: bool) -> f32 {
-    let (around, own) = leaf.rsplit_once('.').unwrap_or(("", leaf));
-    let name = words(native.name());
-    let mut best = alike(&words(own), &name);
-    if !native.hints.declared.is_empty() {
-        // A label of a few words is a name too.
-        best = best.max(alike(&words(own), &words(&native.said)) * 0.8);
-    }
-    if own == "value" && !both_lists {
-        // `emails.value` is an e-mail: the value has the list's name.
-        best = best.max(alike(&words(around.rsplit('.').next().unwrap_or(around)), &name));
-    }
-    if best < 0.01 {
-        return 0.0;
-    }
-    let leaf_words: Vec<String> = words(&leaf.replace('.', " "));
-    best = best.max(alike(&leaf_words, &words(&native.named().join(" "))) * 0.95);
-    let (parents, parent_names) = (words(&around.replace('.', " ")), words(&parents_of(native).join(" ")));
-    match (parents.is_empty(), parent_names.is_empty()) {
-        // Which list it is, all its fields say together.
-        _ if both_lists => best * 0.9 + alike(&parents, &parent_names) * 0.1,
-        (false, false) => best * 0.7 + alike(&parents, &parent_names) * 0.35,
-        // A group's field among plain ones is a guess; the other way round it is common (`properties.x`).
-        (false, true) if own != "value" => best * 0.8,
-        _ => best,
+/// Whether the values are of another kind than such a field holds, though it can be made of them: a number for a text, a
+/// moment without a zone, words of which some are called like none of the field.
+fn is_odd(leaf: &Leaf, native: &Native) -> bool {
+    let is_number = native.number && !native.text;
+    let is_unknown = |codes: &[Arc<str>]| {
+        let known = |value: &String| {
+            value.is_empty() || called_like(codes.iter().map(|code| &**code), value).is_some()
+        };
+        flag(leaf, native).is_none() && !native.examples.iter().all(known)
+    };
+    match &leaf.kind {
+        LeafKind::Text { .. } => is_number,
+        LeafKind::Code(codes) if Standard::of(codes).is_none() => is_unknown(codes),
+        _ => is_naive(leaf, native),
     }
 }
 
-fn parents_of(native: &Native) -> &[String] {
-    native.named().split_last().map_or(&[], |(_, before)| before)
+/// Whether moments stand there without a zone.
+fn is_naive(leaf: &Leaf, native: &Native) -> bool {
+    leaf.kind == LeafKind::Instant
+        && native.all(|text| text.contains(' ') && text.len() == 19 && text.parse::<DateTime>().is_ok())
 }
 
 /// Whether what stood there can hardly be anything else.
@@ -205,6 +253,8 @@ fn how(leaf: &Leaf, native: &Native) -> Option<Vec<String>> {
             let millis = |text: &str| text.len() == 13 && text.bytes().all(|byte| byte.is_ascii_digit());
             if native.all(millis) {
                 how.push("as: { instant: unix_ms }".to_owned());
+            } else if is_naive(leaf, native) {
+                how.push(NAIVE_SPACE.to_owned());
             } else if !(native.text
                 && (native.all(|text| text.parse::<Timestamp>().is_ok())
                     || matches!(&*native.format, "date-time" | NAIVE)))
@@ -217,7 +267,10 @@ fn how(leaf: &Leaf, native: &Native) -> Option<Vec<String>> {
             if !native.text && !native.boolean {
                 return None;
             }
-            how.push(table(codes.iter().map(|code| &**code), native)?);
+            how.push(match flag(leaf, native) {
+                Some([yes, no]) => format!("values: {{ \"true\": {yes}, \"false\": {no} }}"),
+                None => table(codes.iter().map(|code| &**code), native)?,
+            });
             if codes.iter().any(|code| &**code == "unknown") {
                 how.push("else: unknown".to_owned());
             }
@@ -229,6 +282,9 @@ fn how(leaf: &Leaf, native: &Native) -> Option<Vec<String>> {
     }
     Some(how)
 }
+
+/// How a moment without a zone is read: in the file's `time_zone`.
+pub(super) const NAIVE_SPACE: &str = "as: { instant: naive_space }";
 
 /// Codes that everybody shares, or what people call countries.
 fn as_standard(codes: &Arc<[Arc<str>]>, native: &Native) -> Option<Vec<String>> {
@@ -247,6 +303,9 @@ fn as_text(leaf: &Leaf, native: &Native) -> Option<Vec<String>> {
     if matches!(&*native.format, "decimal" | "date" | "date-time" | NAIVE) {
         return None;
     }
+    if native.number && !native.text && native.examples.iter().any(|text| text.contains('.')) {
+        return None;
+    }
     let mut how = Vec::new();
     if native.number && !native.text {
         how.push("as: { wire: number }".to_owned());
@@ -255,6 +314,9 @@ fn as_text(leaf: &Leaf, native: &Native) -> Option<Vec<String>> {
     }
     if let Some(entity) = &leaf.reference {
         how.push(format!("ref: {entity}"));
+        if native.number && !native.text {
+            how.push("form: digits".to_owned());
+        }
     }
     if native.hints.guid {
         how.push("form: guid".to_owned());
@@ -319,7 +381,10 @@ fn is_decimal(text: &str) -> bool {
 fn units(codes: &[Arc<str>], native: &Native) -> Option<String> {
     let meant = |word: &str| {
         let word = word.to_lowercase();
-        UNIT_WORDS.iter().find(|(known, _)| *known == word.trim_end_matches('.')).map(|(_, code)| *code)
+        UNIT_WORDS
+            .iter()
+            .find(|(known, _)| *known == word.trim_end_matches('.') || Some(*known) == word.strip_suffix('s'))
+            .map(|(_, code)| *code)
     };
     let is_code = |code: &str| codes.iter().any(|known| **known == *code);
     let mut rows: Vec<(String, &str)> = Vec::new();
@@ -340,7 +405,9 @@ fn written_out(rows: &[(String, &str)]) -> Option<String> {
 }
 
 /// Words for units, and what they are in UN/ECE Rec 20.
-const UNIT_WORDS: [(&str, &str); 20] = [
+const UNIT_WORDS: [(&str, &str); 22] = [
+    ("unit", "H87"),
+    ("units", "H87"),
     ("pc", "H87"),
     ("pcs", "H87"),
     ("piece", "H87"),
@@ -367,16 +434,18 @@ const UNIT_WORDS: [(&str, &str); 20] = [
 fn table<'c>(codes: impl Iterator<Item = &'c str> + Clone, native: &Native) -> Option<String> {
     let mut rows: Vec<(String, &str)> = Vec::new();
     for value in &native.examples {
-        let best = codes
-            .clone()
-            .map(|code| (alike(&words(code), &words(value)), code))
-            .max_by(|(a, _), (b, _)| a.total_cmp(b))
-            .filter(|(alike, _)| *alike > 0.6);
-        if let Some((_, code)) = best
+        if let Some(code) = called_like(codes.clone(), value)
             && !rows.iter().any(|(_, other)| *other == code)
         {
             rows.push((super::text::quoted(value), code));
         }
     }
     written_out(&rows)
+}
+
+/// The code that a native value is called like.
+fn called_like<'c>(codes: impl Iterator<Item = &'c str>, value: &str) -> Option<&'c str> {
+    let best =
+        codes.map(|code| (alike(&words(code), &words(value)), code)).max_by(|(a, _), (b, _)| a.total_cmp(b));
+    best.filter(|(alike, _)| *alike > 0.6).map(|(_, code)| code)
 }

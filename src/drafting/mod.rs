@@ -8,6 +8,7 @@
 //! [`Draft`] is the text. Nothing here loads what it wrote; the verb that uses it does, and runs the samples.
 
 mod edmx;
+mod likeness;
 mod listed;
 mod matching;
 mod names;

@@ -2,6 +2,8 @@
 
 /// Words of a name that mean the same as another's.
 const SAME: &[(&str, &str)] = &[
+    ("add", "created"),
+    ("added", "created"),
     ("amount", "total"),
     ("barcode", "gtin"),
     ("buyer", "customer"),
@@ -57,6 +59,19 @@ const SAME: &[(&str, &str)] = &[
     ("uuid", "id"),
     ("guid", "id"),
     ("web", "website"),
+    ("billing", "bill"),
+    ("billed", "invoiced"),
+    ("delivered", "shipped"),
+    ("label", "kind"),
+    ("lang", "language"),
+    ("locality", "city"),
+    ("partner", "customer"),
+    ("shipping", "ship"),
+    ("type", "kind"),
+    ("route", "line1"),
+    ("ref", "number"),
+    ("write", "updated"),
+    ("written", "updated"),
 ];
 /// Names that run their words together.
 const RUN_TOGETHER: &[(&str, &[&str])] = &[
@@ -102,12 +117,25 @@ const RUN_TOGETHER: &[(&str, &[&str])] = &[
     ("soldtoparty", &["customer"]),
     ("material", &["sku"]),
     ("salesorderdate", &["ordered", "on"]),
+    ("adminarealevel1", &["subdivision"]),
+    ("amounttotal", &["tax", "inclusive", "total"]),
+    ("amountuntaxed", &["tax", "exclusive", "total"]),
+    ("dateorder", &["ordered", "on"]),
+    ("defaultcode", &["sku"]),
+    ("deliverystatus", &["fulfillment", "status"]),
+    ("function", &["job", "title"]),
+    ("housenumber", &["house", "number"]),
+    ("pricesubtotal", &["line", "exclusive", "total"]),
+    ("pricetax", &["tax", "amount"]),
+    ("pricetotal", &["line", "tax", "inclusive", "total"]),
+    ("priceunit", &["net", "price"]),
+    ("standardprice", &["unit", "cost"]),
+    ("streetnumber", &["house", "number"]),
 ];
 
 /// The words of a name, in one spelling.
 pub(super) fn words(name: &str) -> Vec<String> {
-    let flat: String =
-        name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
+    let flat = flat(name);
     if let Some((_, words)) = RUN_TOGETHER.iter().find(|(together, _)| *together == flat) {
         return words.iter().map(|word| spelt(word)).collect();
     }
@@ -160,17 +188,48 @@ fn spelt(word: &str) -> String {
 
 /// Words that half of all names hold: they say little.
 const COMMON: [&str; 12] =
-    ["at", "code", "id", "name", "number", "on", "status", "rate", "total", "type", "value", "note"];
+    ["at", "code", "id", "kind", "name", "number", "on", "status", "rate", "total", "value", "note"];
+/// Words that make another thing of what they stand beside: what has left is not what was ordered.
+const QUALIFIERS: [&str; 14] = [
+    "available",
+    "cancelled",
+    "forecast",
+    "incoming",
+    "invoiced",
+    "max",
+    "min",
+    "old",
+    "outgoing",
+    "paid",
+    "received",
+    "reserved",
+    "returned",
+    "shipped",
+];
 
 /// How alike two names are, 0 to 1: words in common against words in all.
 pub(super) fn alike(a: &[String], b: &[String]) -> f32 {
     let weight = |word: &String| if COMMON.contains(&word.as_str()) { 0.3 } else { 1.0 };
     let of = |words: &[String]| words.iter().map(weight).sum::<f32>();
     let common: f32 = a.iter().filter(|word| b.contains(word)).map(weight).sum();
+    let is_other = QUALIFIERS.iter().any(|word| {
+        let there = |words: &[String]| words.iter().any(|one| one == word);
+        there(a) != there(b)
+    });
     match of(a) + of(b) {
-        all if all > 0.0 => 2.0 * common / all,
+        all if all > 0.0 => 2.0 * common / all * if is_other { 0.6 } else { 1.0 },
         _ => 0.0,
     }
+}
+
+/// Whether all words of a name are such that half of all names hold them.
+pub(super) fn is_common(words: &[String]) -> bool {
+    words.iter().all(|word| COMMON.contains(&word.as_str()))
+}
+
+/// A name without what tells its words apart.
+pub(super) fn flat(name: &str) -> String {
+    name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
 }
 
 #[cfg(test)]

@@ -4,12 +4,18 @@ use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
 
-use super::stands::Stands;
+use super::{
+    names::flat,
+    stands::{self, Stands},
+};
 
 /// LIMIT: fields of one description, how deep, and examples kept of each.
 const FIELDS_MAX: usize = 2_000;
 const DEPTH_MAX: usize = 12;
 const EXAMPLES_MAX: usize = 24;
+
+/// The last names of a path into a pair: the number of another record, and its name.
+pub(super) const PLACES: [&str; 2] = ["[0]", "[1]"];
 
 /// The format of a moment without a zone, which may be meant as a day.
 pub(super) const NAIVE: &str = "naive";
@@ -27,6 +33,8 @@ pub struct Native {
     pub number: bool,
     /// A boolean.
     pub boolean: bool,
+    /// Whether `false` stood there in the place of nothing: among values of another kind.
+    pub hollow: bool,
     /// Different values, as they stood.
     pub examples: Vec<String>,
     /// What the system says it means.
@@ -64,6 +72,15 @@ pub struct Hints {
     pub unread: &'static str,
 }
 
+/// What of a record that another one names stands in a field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pointed {
+    /// What names it.
+    Key,
+    /// What people call it.
+    Name,
+}
+
 /// On which writes alone a field may be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WrittenOn {
@@ -81,6 +98,93 @@ pub struct Natives {
     pub(super) outcome: Option<Outcome>,
     /// Whether answers are XML, where all values are texts.
     pub(super) is_xml: bool,
+    /// The envelope of JSON-RPC around answers, where there is one.
+    pub(super) rpc: Option<Rpc>,
+    /// What leads from one page to the next, where a page shows it.
+    pub(super) next: Option<Next>,
+}
+
+/// JSON-RPC, by its envelope.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rpc {
+    /// Of version 2: an error has a code and a message.
+    Two,
+    /// Of before that.
+    One,
+}
+
+/// What leads from one page to the next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// The next page's address.
+    Link(Vec<String>),
+    /// A token, which goes into a parameter of about this name.
+    Token(Vec<String>, String),
+}
+
+/// LIMIT: how deep beside the records of a page what leads on is looked for.
+const BESIDE_DEPTH_MAX: usize = 3;
+/// Names of what leads from one page to the next, and whether nothing else is called so.
+const NEXT: &[(&str, bool)] = &[
+    ("nextcursor", true),
+    ("nexttoken", true),
+    ("nextpagetoken", true),
+    ("nextpage", false),
+    ("continuationtoken", true),
+    ("nextlink", true),
+    ("nexturl", true),
+    ("nextpageurl", true),
+    ("next", false),
+];
+
+impl Next {
+    /// What leads on from a page whose rows stand at a path.
+    fn of(answer: &Json, rows: &[String]) -> Option<Self> {
+        let mut path = Vec::new();
+        Self::beside(answer, rows, &mut path)
+    }
+
+    fn beside(json: &Json, rows: &[String], path: &mut Vec<String>) -> Option<Self> {
+        let map = json.as_object().filter(|_| path.len() < BESIDE_DEPTH_MAX)?;
+        for (name, value) in map {
+            path.push(name.clone());
+            let found = match value {
+                _ if path == rows => None,
+                Json::Object(_) => Self::beside(value, rows, path),
+                value => Self::called(name, value, path),
+            };
+            path.pop();
+            if found.is_some() {
+                return found;
+            }
+        }
+        None
+    }
+
+    fn called(name: &str, value: &Json, path: &[String]) -> Option<Self> {
+        let plain = flat(name);
+        let (_, is_sure) = NEXT.iter().find(|(known, _)| *known == plain)?;
+        let is_address =
+            |text: &str| text.starts_with("https:") || text.starts_with("http:") || text.starts_with('/');
+        match value {
+            Json::String(text) if is_address(text) => Some(Self::Link(path.to_vec())),
+            Json::Null if *is_sure && (plain.ends_with("link") || plain.ends_with("url")) => {
+                Some(Self::Link(path.to_vec()))
+            }
+            Json::String(_) => Some(Self::Token(path.to_vec(), parameter(name))),
+            Json::Null if *is_sure => Some(Self::Token(path.to_vec(), parameter(name))),
+            _ => None,
+        }
+    }
+}
+
+/// The parameter that a token goes back in: `next_cursor` goes into `cursor`.
+fn parameter(name: &str) -> String {
+    let rest = name.strip_prefix("next").map(|rest| rest.trim_start_matches(['_', '-']));
+    match rest.and_then(|rest| rest.chars().next().map(|first| (first, rest))) {
+        Some((first, rest)) => first.to_lowercase().chain(rest.chars().skip(1)).collect(),
+        None => name.to_owned(),
+    }
 }
 
 /// Names by which an answer says whether it is one.
@@ -131,11 +235,23 @@ impl Natives {
         if let Json::Object(map) = answer {
             self.outcome = self.outcome.take().or_else(|| Outcome::of(map));
         }
+        if stands::result(answer).is_some() {
+            let is_two = answer.get("jsonrpc").is_some();
+            self.rpc = self.rpc.or(Some(if is_two { Rpc::Two } else { Rpc::One }));
+        }
         self.learn_at(answer, Stands::of(answer, entity))
+    }
+
+    /// Whether answers stand in the envelope of JSON-RPC.
+    pub fn is_rpc(&self) -> bool {
+        self.rpc.is_some()
     }
 
     fn learn_at(&mut self, answer: &Json, stands: Stands) -> Stands {
         let inside = stands.path().iter().try_fold(answer, |json, name| json.get(name));
+        if let (Stands::List(rows), false) = (&stands, self.is_xml) {
+            self.next = self.next.take().or_else(|| Next::of(answer, rows));
+        }
         match (&stands, inside) {
             (Stands::List(_), Some(Json::Array(items))) => items.iter().for_each(|item| self.record(item)),
             (_, Some(record)) => self.record(record),
@@ -154,9 +270,18 @@ impl Natives {
         }
         match json {
             Json::Object(map) => {
-                for (key, value) in map {
+                // A name that looks like a place is none that a path could say.
+                for (key, value) in map.iter().filter(|(key, _)| !PLACES.contains(&key.as_str())) {
                     path.push(key.clone());
                     self.see(path, list, value);
+                    path.pop();
+                }
+            }
+            // A record that another one names, as its number and its name.
+            Json::Array(pair) if matches!(pair.as_slice(), [Json::Number(_), Json::String(_)]) => {
+                for (place, value) in [PLACES[0], PLACES[1]].into_iter().zip(pair) {
+                    path.push(place.to_owned());
+                    self.note(path, list, value);
                     path.pop();
                 }
             }
@@ -183,12 +308,21 @@ impl Natives {
                 native.number = true;
                 number.to_string()
             }
+            Json::Bool(false) if native.text || native.number => {
+                native.hollow = !native.boolean;
+                return;
+            }
             Json::Bool(is) => {
                 native.boolean = true;
                 is.to_string()
             }
             _ => return,
         };
+        // What was taken for a boolean before its first value came is none.
+        if (native.text || native.number) && native.boolean && native.examples == ["false"] {
+            (native.boolean, native.hollow) = (false, true);
+            native.examples.clear();
+        }
         if native.examples.len() < EXAMPLES_MAX && !native.examples.contains(&text) {
             native.examples.push(text);
         }
@@ -220,6 +354,21 @@ impl Native {
         match self.path.split_last() {
             Some((last, before)) if last == "#" => before,
             _ => &self.path,
+        }
+    }
+
+    /// Names that say what it is where its own says only that it is a record's name or key: `currency.code` is a currency.
+    pub(super) fn pointed(&self) -> Option<(Pointed, &[String])> {
+        let (last, before) = self.named().split_last()?;
+        if before.len() <= self.list {
+            return None;
+        }
+        match &*flat(last) {
+            _ if *last == PLACES[0] => Some((Pointed::Key, before)),
+            _ if *last == PLACES[1] => Some((Pointed::Name, before)),
+            "id" | "uuid" | "guid" => Some((Pointed::Key, before)),
+            "name" | "displayname" | "code" | "symbol" | "isocode" => Some((Pointed::Name, before)),
+            _ => None,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value as Json};
 
-use super::names::words;
+use super::names::{flat, words};
 
 /// LIMIT: names around the records of an answer.
 const AROUND_MAX: usize = 6;
@@ -70,6 +70,10 @@ impl Stands {
     pub(super) fn of(answer: &Json, entity: &str) -> Self {
         let mut path = Vec::new();
         let mut at = answer;
+        if let Some(result) = result(answer) {
+            path.push(RESULT.to_owned());
+            at = result;
+        }
         while let Some((name, inside)) =
             at.as_object().filter(|_| path.len() < AROUND_MAX).and_then(|map| inner(map, entity))
         {
@@ -95,6 +99,17 @@ impl Stands {
             Self::Record(path) | Self::List(path) => path,
         }
     }
+}
+
+/// The name under which JSON-RPC answers.
+const RESULT: &str = "result";
+
+/// What a call of JSON-RPC came to: its envelope has an id, and of an older one no version.
+pub(super) fn result(answer: &Json) -> Option<&Json> {
+    let map = answer.as_object()?;
+    let is_envelope = map.keys().all(|name| matches!(&**name, "jsonrpc" | "id" | "error" | RESULT));
+    let result = map.get(RESULT).filter(|result| result.is_object() || result.is_array())?;
+    (is_envelope && map.contains_key("id")).then_some(result)
 }
 
 /// What the records stand in, where an object is none itself.
@@ -124,10 +139,6 @@ fn inner<'a>(map: &'a Map<String, Json>, entity: &str) -> Option<(&'a String, &'
     only.filter(|_| records.next().is_none())
 }
 
-fn flat(name: &str) -> String {
-    name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -155,6 +166,10 @@ mod tests {
             (json!({ "success": true, "message": [], "contacts": [row] }), "list contacts"),
             (json!({ "Id": "e", "Status": "OK", "Customers": [row] }), "list Customers"),
             (json!({ "Id": "e", "Others": [row] }), "one "),
+            (json!({ "jsonrpc": "2.0", "id": 1, "result": [row] }), "list result"),
+            (json!({ "id": 1, "result": { "length": 1, "records": [row] } }), "list result.records"),
+            (json!({ "jsonrpc": "2.0", "id": 1, "result": row }), "one result"),
+            (json!({ "id": 1, "name": "A", "result": { "a": 1 } }), "one "),
             // A record with a group is not what stands around it, nor is one with lines.
             (json!({ "articleId": 1, "weight": { "value": 2, "unit": "kg" } }), "one "),
             (json!({ "number": 1, "a": 1, "b": 2, "c": 3, "d": 4, "e": 5, "rows": [row] }), "one "),

@@ -89,8 +89,8 @@ fn names_types_and_values_say_which_field_is_which() {
         ], "next": "p2" })],
     );
     for line in [
-        "    key: articleId # ? as in 17",
-        "    list: { rows: items } # ? how it pages",
+        "    key: { at: articleId, form: digits } # ? as in 17",
+        "    list: { rows: items, page: { next: next, query: next } } # ? the parameters of its pages",
         "      sku: { at: itemNumber, norm: trim } # as in lamp-1 ",
         "      name: displayName # as in Lamp",
         "      gtin: barcode # as in 4006381333931",
@@ -113,6 +113,129 @@ fn nothing_is_proposed_that_no_name_or_value_speaks_for() {
     for left in ["wheels as in 4", "moon_phase as in full", "quantity as in many"] {
         assert!(text.contains(left), "{left}\n{text}");
     }
+}
+
+fn has(text: &str, lines: &[&str]) {
+    for line in lines {
+        assert!(text.lines().any(|other| other == *line), "{line}\n{text}");
+    }
+    let (is_read, told) = load(text);
+    assert!(is_read, "{told}\n{text}");
+}
+
+#[test]
+fn calls_of_json_rpc_are_taken_out_of_their_envelope_and_drafted_as_calls() {
+    let rows = json!([
+        { "id": 14, "title": "A", "name": "Azure", "ref": "C-14", "phone": "1", "mobile": false, "function": false,
+          "country_id": [179, "Poland"], "parent_id": false, "is_company": true, "active": true, "city": "Rzym",
+          "create_date": "2026-01-05 10:11:12" },
+        { "id": 26, "title": "B", "name": "Brandon", "ref": false, "phone": false, "mobile": "2", "function": "Buyer",
+          "country_id": false, "parent_id": [14, "Azure"], "is_company": false, "active": true, "city": false,
+          "create_date": "2026-01-05 10:11:12" } ]);
+    let text = drafted("Customer", &[json!({ "jsonrpc": "2.0", "id": 1, "result": rows })]);
+    has(
+        &text,
+        &[
+            "speaks: json # calls of JSON-RPC, in the body of each request",
+            "absent: { any: [\"\", \"false\"] } # ? `false` where there is nothing",
+            "time_zone: UTC # ? in which its moments are told",
+            "  - { status: any, at: error, is: unknown, text: error.message, code: error.code } # ? one for each thing it means",
+            "    at: /jsonrpc # ? where calls go",
+            "    key: { at: id, form: digits }",
+            "    list: { post: \"\", rows: result, body: { jsonrpc: \"2.0\", id: 1, method: call, params: [] } } # ? its method, filter and pages",
+            "    read: { post: \"\", rows: 'result[0]', body: { jsonrpc: \"2.0\", id: 1, method: call, params: [\"{key:number}\"] } } # ? its method",
+            "      kind: { at: is_company, values: { \"true\": company, \"false\": person }, absent: [] } # ? as in true",
+            "      number: ref # as in C-14",
+            "      name: name # as in Azure",
+            "      phones[0].value: phone # as in 1",
+            "      addresses[0].country: { at: 'country_id[1]', values: $country_names } # ? as in Poland",
+            "      parent: { at: 'parent_id[0]', as: { wire: number }, ref: Customer, form: digits } # as in 14",
+            "      created_at: { at: create_date, as: { instant: naive_space } } # ? as in 2026-01-05 10:11:12",
+        ],
+    );
+    // Of before version 2, with a page inside.
+    let page = json!({ "id": 0, "result": { "length": 1, "records": rows } });
+    let text = drafted("Customer", &[page]);
+    let line = "    list: { post: \"\", rows: result.records, body: { id: 1, method: call, params: [] } } # ? its method, filter and pages";
+    has(&text, &[line, "  - { status: any, at: error, is: unknown } # ? one for each thing it means"]);
+}
+
+#[test]
+fn a_value_whose_type_cannot_fit_is_no_line_and_a_word_that_is_not_known_is_left_to_who_reviews() {
+    let text = drafted(
+        "Order",
+        &[
+            json!({ "id": 7, "name": "S7", "partner_id": { "id": 14, "display_name": "Azure" }, "state": "sale",
+            "currency_id": { "id": 1, "display_name": "EUR" }, "rows": [
+            { "product_id": { "id": 5, "default_code": "A" }, "product_uom_qty": 2.5, "qty_delivered": 1.5, "price_unit": 3.5 },
+            { "product_id": { "id": 6, "default_code": "B" }, "product_uom_qty": 1.5, "qty_delivered": 0.5, "price_unit": 4.5 } ] }),
+        ],
+    );
+    has(
+        &text,
+        &[
+            "      customer: { at: partner_id.id, as: { wire: number }, ref: Customer, form: digits } # as in 14",
+            "      currency: currency_id.display_name # as in EUR",
+            "          sku: product_id.default_code # as in A",
+            "          product: { at: product_id.id, as: { wire: number }, ref: Product, form: digits } # as in 5",
+            "          quantity: product_uom_qty # as in 2.5",
+            "          shipped_quantity: qty_delivered # as in 1.5",
+            "      # status: { at: state, values: { sale: … } } # ? which of draft, open, on_hold, closed, cancelled, unknown each word means",
+        ],
+    );
+    assert!(!text.contains("bill_to") && !text.contains("ship_to"), "{text}");
+    // A table that does not hold all words that were seen is no sure one.
+    let types = json!([{ "id": 1, "kind": "goods" }, { "id": 2, "kind": "consu" }]);
+    has(
+        &drafted("Product", &[types]),
+        &["      kind: { at: kind, values: { goods: goods }, else: unknown } # ? as in goods"],
+    );
+}
+
+#[test]
+fn the_very_name_goes_before_one_that_means_the_same() {
+    let both = json!({ "id": "1", "displayName": "[A] Lamp", "name": "Lamp" });
+    has(&drafted("Product", &[both]), &["      name: name # as in Lamp"]);
+    let phones = json!({ "id": "1", "mobile": "2", "phone": "1" });
+    has(&drafted("Customer", &[phones]), &["      phones[0].value: phone # as in 1"]);
+    // What has left, or is kept back, is not what was ordered or lies there.
+    let rows =
+        json!({ "id": "1", "rows": [{ "sku": "A", "qty_shipped": 1 }, { "sku": "B", "qty_shipped": 1 }] });
+    let text = drafted("Order", &[rows]);
+    assert!(!text.contains(" quantity: "), "{text}");
+}
+
+#[test]
+fn a_page_says_what_leads_on_and_what_is_due_and_has_no_line_is_told() {
+    let row = json!({ "id": 1, "name": "Will", "add_time": "2024-01-08T05:30:20Z", "is_deleted": false,
+        "emails": [{ "value": "w@example.com", "label": "work" }],
+        "postal_address": { "value": "Prosta 1, Warszawa", "locality": "Warszawa", "route": "Prosta", "street_number": "1" } });
+    let page = |more: Json| {
+        let mut answer = json!({ "data": [row, row] });
+        answer.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        drafted("Customer", &[answer])
+    };
+    has(
+        &page(json!({ "additional_data": { "next_cursor": null } })),
+        &[
+            "    key: { at: id, form: digits }",
+            "    list: { rows: data, page: { next: additional_data.next_cursor, query: cursor } } # ? the parameters of its pages",
+            "          type: { at: label, values: { work: work } } # as in work",
+            "      addresses[0].line1: postal_address.route # ? as in Prosta",
+            "      addresses[0].city: postal_address.locality # ? as in Warszawa",
+            "      created_at: add_time # as in 2024-01-08T05:30:20Z",
+            "      # ? `kind` is required, and no line gives it; a constant such as `kind: =person`, where all records are one",
+        ],
+    );
+    let link = page(json!({ "links": { "next": "https://crm.example.com/people?page=2" } }));
+    has(&link, &["    list: { rows: data, page: { link: links.next } } # ? how many rows a page has"]);
+    has(
+        &page(json!({ "nextPageToken": "x" })),
+        &[
+            "    list: { rows: data, page: { next: nextPageToken, query: pageToken } } # ? the parameters of its pages",
+        ],
+    );
+    has(&page(json!({ "next": null })), &["    list: { rows: data } # ? how it pages"]);
 }
 
 #[test]
@@ -193,6 +316,9 @@ fn a_list_of_fields_is_found_in_the_shapes_that_systems_answer_it_in() {
         names(&json!({ "data": { "results": array, "more": [{ "name": "c", "type": "int" }] } })),
         ["a", "b"]
     );
+    // Beside a key a name is what people say.
+    let keyed = json!([{ "id": 1, "key": "add_time", "name": "Person created", "field_type": "date" }, { "key": "name", "name": "Name", "type": "text" }]);
+    assert_eq!(names(&keyed), ["add_time", "name"]);
     let map = json!({ "result": { "a": { "type": "many2one", "string": "A" }, "b": { "type": "boolean" } } });
     assert_eq!(names(&map), ["a", "b"]);
     for none in [json!({}), json!([]), json!([{ "name": "a" }]), json!("x"), json!({ "a": { "type": 7 } })] {

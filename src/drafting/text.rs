@@ -3,11 +3,11 @@
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use super::{
-    matching::{Line, Sure, list_of},
-    natives::{Native, Natives, Outcome},
+    matching::{Line, NAIVE_SPACE, Sure, list_of, untold},
+    natives::{Native, Natives, Next, Outcome, PLACES, Rpc},
     stands::Stands,
 };
-use crate::schema::Entity;
+use crate::schema::{Entity, LeafKind};
 
 /// What no address may hold.
 const ADDRESS: &AsciiSet =
@@ -103,6 +103,7 @@ impl Draft<'_> {
             out.line("speaks: xml");
             out.line("absent: { any: [\"\"] } # ? what an element with nothing in it says");
         }
+        self.means_nothing(&mut out);
         self.errors(&mut out);
         out.line("");
         out.line("entities:");
@@ -111,6 +112,7 @@ impl Draft<'_> {
             Some(at) => {
                 out.line(&format!("    at: {}", quoted(&utf8_percent_encode(at, ADDRESS).to_string())))
             }
+            None if self.natives.is_rpc() => out.line("    at: /jsonrpc # ? where calls go"),
             None => out.line(&format!("    at: /{} # ? where its records are", self.entity.collection)),
         }
         let keys = self.named(&mut out);
@@ -129,8 +131,32 @@ impl Draft<'_> {
         Drafted { text: out.text, loose: out.loose }
     }
 
+    /// What is said once for all lines: the envelope, the zone, the spelling of nothing.
+    fn means_nothing(&self, out: &mut Out) {
+        if self.natives.is_rpc() {
+            out.line("speaks: json # calls of JSON-RPC, in the body of each request");
+        }
+        if self.lines.iter().any(|line| line.how.iter().any(|how| how == NAIVE_SPACE)) {
+            out.line("time_zone: UTC # ? in which its moments are told");
+        }
+        if self.lines.iter().any(|line| line.native.hollow) {
+            out.line("absent: { any: [\"\", \"false\"] } # ? `false` where there is nothing");
+        }
+    }
+
     /// What an answer says of how it went, where the status does not.
     fn errors(&self, out: &mut Out) {
+        if let Some(rpc) = self.natives.rpc {
+            let words = match rpc {
+                Rpc::Two => ", text: error.message, code: error.code",
+                Rpc::One => "",
+            };
+            out.line("errors:");
+            out.line(&format!(
+                "  - {{ status: any, at: error, is: unknown{words} }} # ? one for each thing it means"
+            ));
+            return;
+        }
         let Some(Outcome { flag, words }) = &self.natives.outcome else { return };
         let at = |name: &String| path(std::slice::from_ref(name));
         let words = match words {
@@ -153,7 +179,13 @@ impl Draft<'_> {
         };
         let mut lists: Vec<&[String]> = Vec::new();
         let mut left: Vec<String> = Vec::new();
-        for native in self.natives.iter().filter(|native| !is_read(native) && !keys.contains(&native.path)) {
+        let is_shell = |native: &Native| {
+            let is_inside =
+                |other: &Native| other.path.len() > native.path.len() && other.path.starts_with(&native.path);
+            !native.text && !native.number && self.natives.iter().any(is_inside)
+        };
+        let all = self.natives.iter().filter(|native| !is_read(native) && !is_shell(native));
+        for native in all.filter(|native| !keys.contains(&native.path)) {
             match list_of(native).filter(|list| self.odata.is_some() && !is_list_read(list)) {
                 Some(list) if lists.contains(&list) => {}
                 Some(list) => {
@@ -176,32 +208,116 @@ impl Draft<'_> {
             return odata.keys.clone();
         }
         let key = key(self.entity, self.natives);
+        let at = |key: &Native| match is_digits(key) {
+            true => format!("{{ at: {}, form: digits }}", path(&key.path)),
+            false => path(&key.path),
+        };
         match &key {
-            Some((key, sure)) if *sure == Sure::Likely => out.line(&format!("    key: {}", path(&key.path))),
-            Some((key, _)) => out.line(&format!("    key: {} # ? {}", path(&key.path), as_in(key))),
+            Some((key, sure)) if *sure == Sure::Likely => out.line(&format!("    key: {}", at(key))),
+            Some((key, _)) => out.line(&format!("    key: {} # ? {}", at(key), as_in(key))),
             None => out.line("    key: id # ? what names a record"),
         }
         if let Some((wrap, is_guess)) = self.places.wrap().filter(|_| self.natives.is_xml) {
             let mark = if is_guess { " # ? where the one record of an answer stands" } else { "" };
             out.line(&format!("    wrap: {}{mark}", path(&wrap)));
         }
+        match self.natives.rpc {
+            Some(rpc) => self.called(rpc, key.as_ref().is_some_and(|(key, _)| is_digits(key)), out),
+            None => self.asked(out),
+        }
+        key.map(|(key, _)| key.path.clone()).into_iter().collect()
+    }
+
+    /// How records are listed and read by addresses.
+    fn asked(&self, out: &mut Out) {
+        let (page, mark) = match &self.natives.next {
+            Some(Next::Link(at)) => (format!(", page: {{ link: {} }}", path(at)), "how many rows a page has"),
+            Some(Next::Token(at, query)) => (
+                format!(", page: {{ next: {}, query: {} }}", path(at), quoted(query)),
+                "the parameters of its pages",
+            ),
+            None => (String::new(), "how it pages"),
+        };
         match self.places.list.as_deref() {
-            Some([]) => out.line("    list: { rows: . } # ? how it pages"),
-            Some(rows) => out.line(&format!("    list: {{ rows: {} }} # ? how it pages", path(rows))),
+            Some([]) => out.line(&format!("    list: {{ rows: .{page} }} # ? {mark}")),
+            Some(rows) => out.line(&format!("    list: {{ rows: {}{page} }} # ? {mark}", path(rows))),
             None => {}
         }
         match self.places.record.as_deref().filter(|rows| !rows.is_empty() && !self.natives.is_xml) {
             Some(rows) => out.line(&format!("    read: {{ rows: {} }}", path(rows))),
             None => out.line("    read: {}"),
         }
-        key.map(|(key, _)| key.path.clone()).into_iter().collect()
+    }
+
+    /// How records are listed and read by calls of JSON-RPC: each names its method, and one that is read may be the only
+    /// one of a list.
+    fn called(&self, rpc: Rpc, by_number: bool, out: &mut Out) {
+        let version = match rpc {
+            Rpc::Two => "jsonrpc: \"2.0\", ",
+            Rpc::One => "",
+        };
+        let call = |params: &str| format!("body: {{ {version}id: 1, method: call, params: [{params}] }}");
+        if let Some(rows) = self.places.list.as_deref() {
+            out.line(&format!(
+                "    list: {{ post: \"\", rows: {}, {} }} # ? its method, filter and pages",
+                path(rows),
+                call("")
+            ));
+        }
+        let rows = match (&self.places.record, &self.places.list) {
+            (Some(record), _) => path(record),
+            (None, Some(rows)) => quoted(&format!("{}[0]", path(rows))),
+            (None, None) => path(&["result".to_owned()]),
+        };
+        let key = if by_number { "\"{key:number}\"" } else { "\"{key}\"" };
+        out.line(&format!("    read: {{ post: \"\", rows: {rows}, {} }} # ? its method", call(key)));
+    }
+
+    /// Fields that say one of a few words, where the system says others; and what is due in every record, and has no line.
+    fn missing(&self, out: &mut Out) {
+        for (leaf, native) in untold(self.entity, self.natives, self.lines) {
+            let LeafKind::Code(codes) = &leaf.kind else { continue };
+            let values: Vec<String> =
+                native.examples.iter().take(8).map(|text| format!("{}: …", quoted(text))).collect();
+            let codes: Vec<&str> = codes.iter().map(|code| &**code).collect();
+            out.line(&format!(
+                "      # {}: {{ at: {}, values: {{ {} }} }} # ? which of {} each word means",
+                leaf.path.as_str(),
+                path(&native.path),
+                clean_long(&values.join(", ")),
+                codes.join(", ")
+            ));
+        }
+        let required = self.entity.required();
+        let due = self.entity.leaves.iter().filter(|leaf| {
+            let id = self.entity.leaf_at(leaf.path.as_str());
+            !leaf.in_list && id.is_some_and(|id| required.contains(id))
+        });
+        for leaf in due {
+            let name = leaf.path.as_str();
+            if name == "id" || self.lines.iter().any(|line| line.list.is_none() && line.leaf == name) {
+                continue;
+            }
+            let words = match &leaf.kind {
+                LeafKind::Code(codes) if codes.len() <= 12 => {
+                    let codes: Vec<&str> = codes.iter().map(|code| &**code).collect();
+                    format!(
+                        "; a constant such as `{name}: ={}`, where all records are one",
+                        codes.first().unwrap_or(&"…")
+                    )
+                }
+                _ => String::new(),
+            };
+            out.line(&format!("      # ? `{name}` is required, and no line gives it{words}"));
+        }
     }
 
     fn fields(&self, out: &mut Out) {
         let mut told: Vec<&str> = Vec::new();
+        let is_hollow = self.lines.iter().any(|line| line.native.hollow);
         for line in self.lines {
             match &line.list {
-                None => out.loose(&format!("      {}", shown(line, &line.native.path))),
+                None => out.loose(&format!("      {}", shown(line, &line.native.path, is_hollow))),
                 Some(list) if told.contains(&list.as_str()) => {}
                 Some(list) => {
                     told.push(list);
@@ -212,20 +328,26 @@ impl Draft<'_> {
                     out.line("        fields:");
                     for line in self.lines.iter().filter(|line| line.list.as_ref() == Some(list)) {
                         let inside = line.native.path.get(line.native.list..).unwrap_or_default();
-                        out.loose(&format!("          {}", shown(line, inside)));
+                        out.loose(&format!("          {}", shown(line, inside, is_hollow)));
                     }
                 }
             }
         }
+        self.missing(out);
         if self.lines.is_empty() {
             out.line("      {} # ? nothing is called like a field of this entity");
         }
     }
 }
 
-fn shown(line: &Line<'_>, native: &[String]) -> String {
+fn shown(line: &Line<'_>, native: &[String], is_hollow: bool) -> String {
     let at = path(native);
-    let what = if line.how.is_empty() { at } else { format!("{{ at: {at}, {} }}", line.how.join(", ")) };
+    let mut how = line.how.clone();
+    // Where `false` is nothing, a flag says so of itself that it is something.
+    if is_hollow && line.native.boolean {
+        how.push("absent: []".to_owned());
+    }
+    let what = if how.is_empty() { at } else { format!("{{ at: {at}, {} }}", how.join(", ")) };
     let mark = match line.sure {
         Sure::Likely => "#",
         Sure::Unsure => "# ?",
@@ -247,6 +369,16 @@ fn as_in(native: &Native) -> String {
         None if !native.format.is_empty() => clean(&native.format),
         None => "nothing seen".to_owned(),
     }
+}
+
+/// Whether what stood there are numbers alone, which nobody calculates with.
+fn is_digits(native: &Native) -> bool {
+    native.number && !native.text && native.all(|text| text.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// The same, long enough for a few values.
+fn clean_long(text: &str) -> String {
+    text.chars().take(200).map(|c| if is_plain(c) || c == '…' { c } else { ' ' }).collect()
 }
 
 /// What stands in a comment: one line, printable, short.
@@ -281,7 +413,14 @@ fn key<'a>(entity: &Entity, natives: &'a Natives) -> Option<(&'a Native, Sure)> 
 pub(super) fn path(names: &[String]) -> String {
     let names: Vec<String> =
         names.iter().map(|name| name.replace('\\', "\\\\").replace('.', "\\.").replace('$', "\\$")).collect();
-    quoted(&names.join("."))
+    let mut whole = String::new();
+    for name in &names {
+        if !whole.is_empty() && !PLACES.contains(&name.as_str()) {
+            whole.push('.');
+        }
+        whole.push_str(name);
+    }
+    quoted(&whole)
 }
 
 /// A scalar of YAML that stays text: plain where it can be.

@@ -136,6 +136,16 @@ impl Mapping {
 }
 
 impl Batch<'_> {
+    /// The keys that are to be asked for, the last first.
+    pub(super) fn keys(&self) -> &[Result<CompactString, RowFault>] {
+        &self.keys
+    }
+
+    /// Whether the list goes on behind them.
+    pub(super) fn goes_on(&self) -> bool {
+        self.page.next.is_some()
+    }
+
     /// The request for the next records; none when all were asked for.
     pub fn request(&mut self, wanted: &FieldSet) -> Option<NativeRequest> {
         while !self.keys.is_empty() {

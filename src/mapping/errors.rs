@@ -33,6 +33,8 @@ use crate::words::{
 const TEXT_CHARS_MAX: usize = 2000;
 /// Longest native code kept for the operator, in characters.
 const CODE_CHARS_MAX: usize = 64;
+/// Longest words of a login that are told.
+const SAID_CHARS_MAX: usize = 200;
 /// Largest body of an error that is looked into.
 const BODY_BYTES_MAX: usize = 256 * 1024;
 
@@ -276,7 +278,8 @@ impl Errors {
 
     /// Whether a matcher looks at something at a path of an answer, or below it.
     pub(super) fn looks_at(&self, path: &Path) -> bool {
-        self.tree.at(path.steps()).is_some()
+        let faults = || self.matchers.iter().filter_map(|matcher| matcher.faults.as_ref());
+        self.tree.at(path.steps()).is_some() || faults().any(|faults| faults.looks_at(path))
     }
 
     fn scan<'a>(&'a self, answer: &'a NativeAnswer, raws: &mut Raws<'a>) -> Result<(), String> {
@@ -297,6 +300,25 @@ impl Errors {
             scan.end()
         };
         json().map_err(|why: BadJson| why.to_string())
+    }
+}
+
+/// What the `errors` of a file say of an answer that is no record's and no list's: a login's, in JSON.
+#[derive(Debug, Default)]
+pub struct Refusals(Errors);
+
+impl Refusals {
+    /// Those of a file. What is wrong with them is told where its entities are read.
+    pub fn of(errors: Option<&Node>) -> Self {
+        Self(Errors::load(errors, None, &mut Diagnostics::default()))
+    }
+
+    /// The words by which a system says no, for the operator; none where nothing in the file finds them.
+    pub fn said(&self, answer: &NativeAnswer) -> Option<String> {
+        let (fault, _) = self.0.judge(answer).err()?;
+        let words = fault.text.split_once("; ").map(|(_, words)| words).or(fault.code.as_deref())?;
+        let plain = |c: char| if c.is_control() { ' ' } else { c };
+        Some(short(words, SAID_CHARS_MAX).chars().map(plain).collect())
     }
 }
 

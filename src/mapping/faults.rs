@@ -60,8 +60,8 @@ pub(super) enum Named {
 pub(super) enum FaultList {
     /// In the body itself, at this slot.
     Body(u16),
-    /// In a text of the body, as JSON.
-    Text { slot: u16, after: String, tree: Box<Tree>, list: u16, frame: u16 },
+    /// In JSON that this slot holds the text of: a text of the body, or what stands there.
+    Text { slot: u16, after: String, tree: Box<Tree>, list: u16, frame: u16, is_body: bool },
 }
 
 impl Field {
@@ -145,14 +145,30 @@ impl Faults {
             found.push(mistake.help("say where each names its field, or `text: .` where each is a text"));
             return None;
         }
+        let inside = |slot: u16, after: String, element: Frame, is_body: bool| {
+            let mut frame = Frame::default();
+            let list = frame.each(&[], "", element)?;
+            frame.finish();
+            Some(FaultList::Text {
+                slot,
+                after,
+                tree: Box::new(frame.root),
+                list,
+                frame: frame.slots,
+                is_body,
+            })
+        };
         let list = match (at, each, after) {
-            (Some(at), None, after) => {
-                let slot = body.slot(path(at, found)?.steps());
-                let mut frame = Frame::default();
-                let list = frame.each(&[], "", element)?;
-                frame.finish();
-                let after = after.flatten().unwrap_or_default();
-                FaultList::Text { slot, after, tree: Box::new(frame.root), list, frame: frame.slots }
+            (Some(at), None, after) => inside(
+                body.slot(path(at, found)?.steps()),
+                after.flatten().unwrap_or_default(),
+                element,
+                false,
+            )?,
+            // In JSON what stands there is looked into by itself: matchers read the same names, and it may be one text.
+            (None, Some(each), None) if !is_xml => {
+                let each = place(each, found)?;
+                inside(body.whole(each.steps()), String::new(), element, each.steps().is_empty())?
             }
             (None, Some(each), None) => match body.each(place(each, found)?.steps(), "", element) {
                 Some(slot) => FaultList::Body(slot),
@@ -172,6 +188,13 @@ impl Faults {
         Some(Self::List { list: Box::new(list), field, text })
     }
 
+    /// Whether the answer is the one fault, of which it looks at something at a path or below it.
+    pub(super) fn looks_at(&self, path: &Path) -> bool {
+        let Self::List { list, .. } = self else { return false };
+        let FaultList::Text { tree, is_body: true, .. } = &**list else { return false };
+        tree.each.iter().any(|each| each.node.at(path.steps()).is_some())
+    }
+
     /// What each fault names, and its words.
     pub(super) fn read(&self, raws: &Raws<'_>) -> Option<Vec<Told>> {
         let (list, field, text) = match self {
@@ -180,12 +203,15 @@ impl Faults {
         };
         match &**list {
             FaultList::Body(list) => listed(raws, *list, (field, text)),
-            FaultList::Text { slot, after, tree, list, frame } => {
+            FaultList::Text { slot, after, tree, list, frame, .. } => {
                 let body = raws.get(0, *slot).text()?;
                 let json = match after.is_empty() {
                     true => &*body,
                     false => body.split_once(after.as_str())?.1,
                 };
+                // One text is a list of one.
+                let one = json.trim_start().starts_with('"').then(|| format!("[{json}]"));
+                let json = one.as_deref().unwrap_or(json);
                 let mut scan = Scanner::new(json.as_bytes()).ok()?;
                 let mut inner = Raws::default();
                 inner.restart(*frame);

@@ -41,6 +41,8 @@ mod parts;
 mod switches;
 mod view;
 
+pub(super) use view::writable;
+
 pub(super) use more::{back_to_parts, packed, written_text};
 
 /// Most faults told of one record.

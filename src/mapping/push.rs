@@ -303,7 +303,7 @@ fn text_literal(dialect: &Dialect, codec: &Codec, text: &str) -> Option<Literal>
 
 /// Whether stored text is found by the spelling it reads as: of what a norm changes, only case is known to be
 /// overlooked, and that by a system that compares loosely.
-fn is_spelt_so(dialect: &Dialect, codec: &Codec) -> bool {
+pub(super) fn is_spelt_so(dialect: &Dialect, codec: &Codec) -> bool {
     let case_only = codec.norm.iter().all(|norm| matches!(norm, Norm::Upper | Norm::Lower));
     // A number may stand there with blanks and dashes, unless the file says otherwise.
     let is_spelt_once = !codec.is_number() || codec.spelt == Spelt::Once || codec.form == KeyForm::Digits;

@@ -5,6 +5,7 @@
 //! is what a gate does.
 
 use bytes::Bytes;
+use compact_str::CompactString;
 use http::{HeaderName, Method};
 use serde_json::Value as Json;
 
@@ -12,7 +13,8 @@ use super::{
     errors::SystemFault,
     inward::{Inward, RowFault},
     keyset::Keys,
-    model::{Mapping, What},
+    listing::Listing,
+    model::{Join, Mapping, Source, What},
     native::{NativeAnswer, NativeRequest},
     out::Out,
     outward::MappingFault,
@@ -36,6 +38,8 @@ pub struct Trial {
     pub records: Vec<Result<Tried, RowFault>>,
     /// Of a page of a list, how many rows stand in it, and what follows it.
     pub page: Option<(usize, Follows)>,
+    /// Of a page whose rows are keys alone, these; records are read by further requests.
+    pub keys: Option<Vec<Result<CompactString, RowFault>>>,
 }
 
 /// What an answer says of the pages behind it.
@@ -90,6 +94,17 @@ pub enum Back {
     Never,
 }
 
+/// What an answer is.
+#[derive(Debug)]
+pub(super) enum ReadsAs {
+    /// One record.
+    Record(Box<Inward>),
+    /// A page of a list.
+    Page(Box<Listing>),
+    /// A page whose rows are keys alone.
+    Keys(Box<Listing>),
+}
+
 /// Records of an answer, and what is told of the page they stand in.
 type Read = (Vec<Result<Inward, RowFault>>, Option<(usize, Follows)>, Option<Vec<String>>);
 
@@ -99,28 +114,76 @@ impl Mapping {
     /// # Errors
     /// Why it reads as neither.
     pub fn trial(&self, answer: &NativeAnswer) -> Result<Trial, SystemFault> {
-        let (rows, page, natives) = self.rows_of(answer)?;
+        let (rows, page, natives) = match self.reads_as(answer)? {
+            ReadsAs::Record(inward) => (vec![Ok(*inward)], None, self.natives(None, &answer.body)),
+            ReadsAs::Page(listing) => self.page_of(&listing, answer)?,
+            ReadsAs::Keys(listing) => return self.keys_tried(&listing, answer),
+        };
         // What stands in rows is records only where each of them is one.
         let natives = natives.filter(|natives| natives.len() == rows.len() && self.cells.is_plain());
         let natives = natives.into_iter().flatten().map(Some).chain(std::iter::repeat(None));
         let tried = |(row, native): (Result<Inward, RowFault>, _)| row.map(|row| self.tried(&row, native));
-        Ok(Trial { records: rows.into_iter().zip(natives).map(tried).collect(), page })
+        Ok(Trial { records: rows.into_iter().zip(natives).map(tried).collect(), page, keys: None })
     }
 
-    fn rows_of(&self, answer: &NativeAnswer) -> Result<Read, SystemFault> {
+    /// What an answer is. Of one that reads as a record and as a page, as where a record is the first of a list, several
+    /// rows make a page. The file's lists are taken in their order, the one of everything first.
+    ///
+    /// # Errors
+    /// Why it reads as nothing.
+    pub(super) fn reads_as(&self, answer: &NativeAnswer) -> Result<ReadsAs, SystemFault> {
         let all = self.entity.all();
-        let fault = match self.inward_of(&self.key.sample(), answer, &all) {
-            Ok(inward) => return Ok((vec![Ok(inward)], None, self.natives(None, &answer.body))),
-            Err(fault) => fault,
+        let record = self.inward_of(&self.key.sample(), answer, &all);
+        let Ok(usual) = self.listing_of_answer(RECORDS_MAX) else {
+            return record.map(|inward| ReadsAs::Record(Box::new(inward)));
         };
-        // Of the two the first is the likelier: most samples are of one record.
-        let Ok(listing) = self.listing_of_answer(RECORDS_MAX) else { return Err(fault) };
-        let Ok((call, raws, rows)) = self.listed(&listing, answer, &all) else { return Err(fault) };
+        let others = (0..self.lists.len()).filter(|variant| *variant != usual.variant);
+        let ways =
+            std::iter::once(usual.variant).chain(others).map(|variant| Listing { variant, ..usual.clone() });
+        let is_batch =
+            |listing: &Listing| self.lists.get(listing.variant).is_some_and(|call| call.batch.is_some());
+        let mut keys = None;
+        for listing in ways {
+            if is_batch(&listing) {
+                let told = || self.batch(&listing, answer).ok().flatten().map(|batch| batch.keys().len());
+                if keys.is_none() && told().is_some_and(|rows| rows > 0) {
+                    keys = Some(listing);
+                }
+                continue;
+            }
+            let Ok((_, _, rows)) = self.listed(&listing, answer, &all) else { continue };
+            let has_record = || rows.records.is_empty() || rows.records.iter().any(Result::is_ok);
+            match &record {
+                Ok(_) if rows.natives < 2 => {}
+                // Rows without a record are another list's.
+                _ if !has_record() && self.lists.len() > 1 => {}
+                _ => return Ok(ReadsAs::Page(Box::new(listing))),
+            }
+        }
+        match (record, keys) {
+            (Ok(inward), _) => Ok(ReadsAs::Record(Box::new(inward))),
+            (Err(_), Some(listing)) => Ok(ReadsAs::Keys(Box::new(listing))),
+            (Err(fault), None) => Err(fault),
+        }
+    }
+
+    /// A page whose rows are keys alone.
+    fn keys_tried(&self, listing: &Listing, answer: &NativeAnswer) -> Result<Trial, SystemFault> {
+        let batch = self.batch(listing, answer)?;
+        let Some(batch) = batch else { return Ok(Trial { records: Vec::new(), page: None, keys: None }) };
+        let mut keys = batch.keys().to_vec();
+        keys.reverse();
+        let follows = if batch.goes_on() { Follows::Another } else { Follows::Nothing };
+        Ok(Trial { records: Vec::new(), page: Some((keys.len(), follows)), keys: Some(keys) })
+    }
+
+    fn page_of(&self, listing: &Listing, answer: &NativeAnswer) -> Result<Read, SystemFault> {
+        let (call, raws, rows) = self.listed(listing, answer, &self.entity.all())?;
         let (count, natives) = (rows.natives, self.natives(Some((&call.envelope, call.frame)), &answer.body));
         let in_head = call.pages_by_head().filter(|name| !answer.headers.contains_key(*name));
         let in_head = in_head.filter(|_| answer.headers.is_empty());
         let keys = Keys::of(count, rows.records.iter().flatten().map(|row| row.id.as_str()));
-        let follows = match (in_head, self.turned(&listing, call, (answer, &raws), &keys)) {
+        let follows = match (in_head, self.turned(listing, call, (answer, &raws), &keys)) {
             (Some(name), _) => Follows::InHead(name.clone()),
             (None, Ok(turned)) if turned.next.is_some() => Follows::Another,
             (None, Ok(turned)) if turned.truncated && !turned.narrowed => Follows::Cut,
@@ -179,6 +242,7 @@ impl Mapping {
             return Back::Never;
         }
         let writable = self.view(Action::Create).writable.intersection(&self.entity.writable());
+        let writable = writable.minus(&self.only_read());
         let sent = self.as_json(record, Some(&writable)).to_string();
         let view = View { writable, required: FieldSet::EMPTY, ..View::of(&self.entity, Body::Create) };
         let record = match schema::json::read(&self.entity, sent.as_bytes(), &view) {
@@ -194,6 +258,27 @@ impl Mapping {
             }
             (Err(faults), _) | (_, Err(faults)) => Back::Refused(faults),
         }
+    }
+
+    /// Texts that are put together of parts of which nothing is written: who makes a record sends none.
+    fn only_read(&self) -> FieldSet {
+        let (mut written, mut joined) = (Vec::new(), Vec::new());
+        self.root.lines(false, &mut |line, _| match &line.source {
+            Source::Native(native) if native.create => written.push(&native.write_at),
+            Source::Join(join) => joined.push((line.leaf, join)),
+            Source::Native(_)
+            | Source::Constant(_)
+            | Source::First(_)
+            | Source::Calc(_)
+            | Source::Hole(_)
+            | Source::Tuple(_)
+            | Source::Behind(_) => {}
+        });
+        let is_read = |join: &Join| {
+            let parts = join.parts.iter().chain(&join.otherwise);
+            join.back.is_none() && parts.into_iter().all(|(_, path)| !written.contains(&path))
+        };
+        joined.into_iter().filter(|(_, join)| is_read(join)).map(|(leaf, _)| leaf).collect()
     }
 
     /// A record on its way out as JSON text, spelt as an answer's is.

@@ -17,6 +17,7 @@ use super::{
     native::NativeAnswer,
     path::Path,
     scan::{BadJson, Scanner},
+    trial::ReadsAs,
     trie::Node,
 };
 
@@ -53,16 +54,14 @@ impl Mapping {
             received: None,
             over: None,
         };
-        let all = self.entity.all();
-        let listing = match self.inward_of(&self.key.sample(), &answer, &all) {
-            Ok(_) => None,
-            Err(_) => match self.listing_of_answer(1) {
-                Ok(listing) => Some(listing),
-                Err(_) => return Vec::new(),
-            },
+        let listing = match self.reads_as(&answer) {
+            Ok(ReadsAs::Record(_)) => None,
+            Ok(ReadsAs::Page(listing)) => Some(listing),
+            // A row is a key and whatever the search says beside it.
+            Ok(ReadsAs::Keys(_)) | Err(_) => return Vec::new(),
         };
         let rows: Vec<u32> = (0..TRIED_MAX).collect();
-        let Some(walk) = self.walked(listing.as_ref(), body, &rows) else { return Vec::new() };
+        let Some(walk) = self.walked(listing.as_deref(), body, &rows) else { return Vec::new() };
         let mut record = Walked::default();
         for row in walk.rows {
             record.read.extend(row.read);
@@ -72,6 +71,21 @@ impl Mapping {
         let inside = record.found().filter(|path| !self.watched.covers(path)).map(before);
         let all = inside.chain(walk.around.found().filter(|path| !self.is_read_around(path)));
         all.filter(|path| !self.is_of_errors(path)).collect()
+    }
+
+    /// Whether the file knows a path of a record, places of lists written as `[0]`, and does not want it.
+    pub fn is_ignored(&self, path: &str) -> bool {
+        let mut out = String::with_capacity(path.len());
+        let mut rest = path;
+        while let Some((before, (_, after))) =
+            rest.split_once('[').and_then(|(a, b)| Some((a, b.split_once(']')?)))
+        {
+            out.push_str(before);
+            out.push_str("[]");
+            rest = after;
+        }
+        out.push_str(rest);
+        self.watched.covers(&out)
     }
 
     /// Whether the file's errors look at what stands at a path of an answer.

@@ -35,6 +35,8 @@ use crate::{
 
 /// How far a condition may follow references: attributes of the caller and of the record, not beyond.
 const LEVEL_MAX: u32 = 1;
+/// LIMIT: fields that one mistake names.
+const UNTOLD_SHOWN_MAX: usize = 8;
 /// The stack that statements are read on: many times what the largest one takes.
 const STACK_BYTES: usize = 32 * 1024 * 1024;
 
@@ -155,28 +157,70 @@ impl Policies {
         (told, others): (&FieldSet, &FieldSet),
         system: &SystemName,
     ) -> Diagnostics {
-        let mut found = Diagnostics::default();
-        // A group is there when anything of it is.
-        let parts = entity.root.fields.iter().filter(|field| told.any_in(&field.leaves));
-        let groups = parts.fold(FieldSet::EMPTY, |all, field| all.union(&FieldSet::of_range(&field.leaves)));
-        for statement in &self.statements {
-            let Some(grants) = statement.grants.get(&entity.name) else { continue };
-            let untold = grants.names.minus(told).union(&grants.reads.minus(&groups));
+        let (mut nowhere, mut elsewhere) = (Vec::new(), Vec::new());
+        for (place, leaves, named) in self.going_by(entity, told) {
             // Of a group that is only asked for nothing is named, so that none of it would be taken for nothing.
-            let elsewhere = grants.names.minus(told).intersection(others);
-            for leaf in untold.minus(&elsewhere).iter().filter_map(|leaf| entity.leaf(leaf)) {
-                let message = format!("`{system}` never tells `{}` of {}", leaf.path, entity.name);
-                let help = format!("map the field in systems/{system}.yaml, or judge by another");
-                found.push(Diagnostic::error(&statement.place, message).help(help));
-            }
-            for leaf in elsewhere.iter().filter_map(|leaf| entity.leaf(leaf)) {
+            let of_others = named.intersection(others);
+            nowhere.push((place.clone(), leaves.minus(&of_others)));
+            elsewhere.push((place, of_others));
+        }
+        let mut found = self.never_tells(entity, system, &nowhere);
+        for (place, leaves) in &elsewhere {
+            for leaf in leaves.iter().filter_map(|leaf| entity.leaf(leaf)) {
                 let message = format!(
                     "`{system}` never tells `{}` of {}: its records are withheld from whoever this statement is about",
                     leaf.path, entity.name
                 );
                 let help = format!("map the field in systems/{system}.yaml, or judge by another");
-                found.push(Diagnostic::warning(&statement.place, message).help(help));
+                found.push(Diagnostic::warning(place, message).help(help));
             }
+        }
+        found
+    }
+
+    /// Statements, by their places, with the leaves that they go by and a system does not tell.
+    pub fn untold(&self, entity: &Entity, told: &FieldSet) -> Vec<(Place, FieldSet)> {
+        self.going_by(entity, told).map(|(place, leaves, _)| (place, leaves)).collect()
+    }
+
+    /// The same, with those of the leaves that conditions name.
+    fn going_by(
+        &self,
+        entity: &Entity,
+        told: &FieldSet,
+    ) -> impl Iterator<Item = (Place, FieldSet, FieldSet)> {
+        // A group is there when anything of it is.
+        let parts = entity.root.fields.iter().filter(|field| told.any_in(&field.leaves));
+        let groups = parts.fold(FieldSet::EMPTY, |all, field| all.union(&FieldSet::of_range(&field.leaves)));
+        self.statements.iter().filter_map(move |statement| {
+            let grants = statement.grants.get(&entity.name)?;
+            let named = grants.names.minus(told);
+            let untold = named.union(&grants.reads.minus(&groups));
+            (!untold.is_empty()).then(|| (statement.place.clone(), untold, named))
+        })
+    }
+
+    /// The same, told: one mistake for each statement, whatever of a record it goes by.
+    pub fn never_tells(
+        &self,
+        entity: &Entity,
+        system: &SystemName,
+        untold: &[(Place, FieldSet)],
+    ) -> Diagnostics {
+        let mut found = Diagnostics::default();
+        for (place, leaves) in untold.iter().filter(|(_, leaves)| !leaves.is_empty()) {
+            let paths: Vec<_> =
+                leaves.iter().filter_map(|leaf| entity.leaf(leaf)).map(|leaf| &leaf.path).collect();
+            let shown: Vec<String> =
+                paths.iter().take(UNTOLD_SHOWN_MAX).map(|path| format!("`{path}`")).collect();
+            let more = match paths.len().saturating_sub(shown.len()) {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            let message = format!("`{system}` never tells {}{more} of {}", shown.join(", "), entity.name);
+            let what = if paths.len() == 1 { "field" } else { "fields" };
+            let help = format!("map the {what} in systems/{system}.yaml, or judge by another");
+            found.push(Diagnostic::error(place, message).help(help));
         }
         found
     }

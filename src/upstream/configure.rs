@@ -19,6 +19,7 @@ use super::{
 };
 use crate::{
     clock::Now,
+    mapping::Refusals,
     wire::{Certificate, Clocks, Keep, Local, Origin, Own, TlsClient, Trust, Versions},
     words::{
         Diagnostic, Diagnostics, Digest, Period, Place, Secret, SystemName,
@@ -67,7 +68,7 @@ impl Upstream {
         let settings = Settings::of_file(file, found)?;
         named_entities(&settings, file, found);
         means.registry.own.are(&means.own);
-        let mut build = Build { means, found, digest: Canon::new(name, file) };
+        let mut build = Build { means, found, digest: Canon::new(name, file), errors: file.get("errors") };
         let built = build.upstream(name, &settings);
         let digest = build.digest.finish();
         Some(means.registry.keep(digest, built?))
@@ -113,9 +114,18 @@ pub(super) struct Build<'a, 'm> {
     means: &'a Means<'m>,
     pub(super) found: &'a mut Diagnostics,
     digest: Canon,
+    errors: Option<&'a Node>,
 }
 
 impl Build<'_, '_> {
+    /// By what a login's answer says why it failed. The system is another one where that is.
+    pub(super) fn refusals(&mut self) -> Refusals {
+        if let Some(errors) = self.errors {
+            self.digest.node(errors);
+        }
+        Refusals::of(self.errors)
+    }
+
     fn upstream(&mut self, name: &SystemName, settings: &Settings) -> Option<Upstream> {
         let urls = self.urls(settings);
         let tls = match &urls {

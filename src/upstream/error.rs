@@ -116,7 +116,7 @@ pub enum SignInError {
     Unusable {
         /// By whom.
         asked: Asked,
-        /// Why not; nothing of the answer itself.
+        /// Why not; of the answer itself nothing but the words that the file's `errors` find.
         why: Cow<'static, str>,
     },
     /// The call's own clock ran out meanwhile.

@@ -320,6 +320,12 @@ fn a_statement_on_what_a_system_never_tells_does_not_load() {
     assert!(untold.out.contains("`crm` never tells `price_group` of Customer"), "{untold:?}");
     assert!(untold.out.contains("access/extra.cedar:1:1"), "{untold:?}");
     assert_eq!(check("resource has credit").code, 1, "nothing of that group is told");
+    // One statement is one mistake, however much it goes by.
+    let both =
+        check("resource has price_group && resource has trading_name && resource.price_group == \"gold\"");
+    let told: Vec<&str> = both.out.lines().filter(|line| line.contains("never tells")).collect();
+    assert_eq!(told.len(), 1, "{both:?}");
+    assert!(told[0].contains("`price_group`") && told[0].contains("`trading_name`"), "{told:?}");
     assert_eq!(check("resource has vat_id && resource.vat_id == \"PL1\"").code, 0);
 }
 

@@ -1,6 +1,13 @@
 //! A newcomer's first minute: every line that the demo prints works when pasted, and no secret lies about.
 
-use std::{fs, os::unix::fs::PermissionsExt, path::Path, process::Command};
+use std::{
+    fs,
+    io::{BufRead as _, BufReader, Write as _},
+    net::TcpListener,
+    os::unix::fs::PermissionsExt,
+    path::Path,
+    process::Command,
+};
 
 use serde_json::Value;
 
@@ -180,4 +187,56 @@ fn a_stop_that_comes_with_the_first_moment_is_a_clean_one() {
         assert_eq!(code, 0, "{}", fs::read_to_string(log).unwrap_or_default());
         assert!(crate::book::verify(&dir.path().join("data")).is_whole());
     }
+}
+
+/// A third system, which is asked with a secret of its own.
+const SHELVES: &str = r#"system: shelves
+base: "http://{at}"
+allow_local: true
+sign_in: { header: { name: X-Shelves-Key, value: "${env:SHELVES_KEY}" } }
+entities:
+  StockLevel:
+    at: /stock
+    list: { rows: . }
+    read: {}
+    fields: { sku: sku, on_hand: count }
+"#;
+
+#[test]
+fn a_further_system_of_the_demo_is_asked_with_the_secret_of_the_environment() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = listener.local_addr().unwrap().to_string();
+    let (tell, told) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut head = String::new();
+        let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
+        while let Some(Ok(line)) = lines.next().filter(|line| line.as_ref().is_ok_and(|l| !l.is_empty())) {
+            head.push_str(&line.to_lowercase());
+            head.push('\n');
+        }
+        let body = r#"[ { "id": "1", "sku": "LAMP", "count": 3 } ]"#;
+        let length = body.len();
+        write!(
+            stream,
+            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
+        )
+        .unwrap();
+        tell.send(head).unwrap();
+    });
+    let dir = tempfile::tempdir().unwrap();
+    let policies = dir.path().join("policies");
+    crate::kit::copy_shipped(&policies);
+    fs::write(policies.join("systems/shelves.yaml"), SHELVES.replace("{at}", &at)).unwrap();
+    let gateway = policies.join("gateway.yaml");
+    let text = fs::read_to_string(&gateway).unwrap();
+    let text = text.replace("  stock-levels: erp\n", "  stock-levels: shelves\n");
+    let text = text.replace("  erp: [BC_TOKEN]\n", "  erp: [BC_TOKEN]\n  shelves: [SHELVES_KEY]\n");
+    fs::write(&gateway, text).unwrap();
+    // The real CRM's token, where it is set, is not for the stand-in.
+    let env = [("SHELVES_KEY", "k-17"), ("HUBSPOT_TOKEN", "of-the-real-one")];
+    let demo = Demo::start_beside(dir, &[], &env);
+    assert_eq!(demo.get("/v1/stock-levels?limit=1").by(Who::App).send().expect(200).items().len(), 1);
+    assert!(told.recv().unwrap().contains("x-shelves-key: k-17\n"));
+    assert_eq!(demo.get("/v1/customers?limit=1").by(Who::App).send().expect(200).items().len(), 1);
 }

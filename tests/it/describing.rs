@@ -606,3 +606,135 @@ fn a_trial_tells_what_a_gate_would_count_of_the_record() {
     assert_eq!(what(0), "[]");
     assert!(what(1).contains("\"duplicate_key\"") && what(1).contains("\"missing\""), "{}", what(1));
 }
+
+/// A shop that is asked by calls of JSON-RPC: what is read is the first of a list, and a search gives keys.
+const CALLS: &str = r#"
+system: shop
+base: https://shop.example.com
+sign_in: none
+filters:
+  list: { shape: flat, fields: { changed: { gte: since }, number: { eq: number } }, sort: { query: { order: "{field} {dir}" }, fields: { changed: changed }, tie: own } }
+  words: { shape: flat, text: loosely, fields: { title: { eq: term } } }
+entities:
+  Product:
+    at: /rpc
+    key: { at: id, form: digits }
+    list:
+      - { get: "", rows: result, filter: list, page: { next: after, query: after, size: size, most: 100 } }
+      - { for: { filter: [name] }, get: /search, rows: found, keys: item.id, filter: words, read: { get: "?ids={keys}", rows: result, most: 50 }, page: { next: after, query: after } }
+    read: { rows: "result[0]" }
+    create: {}
+    ignore: [owner, places]
+    fields:
+      sku: number
+      name: title
+      description: { join: [intro, outro] }
+      updated_at: { at: changed, write: never }
+      status: { at: on, values: { "true": active, "false": blocked } }
+      kind: =goods
+      unit: { at: unit, values: { pc: H87 } }
+"#;
+
+#[test]
+fn several_rows_are_a_page_though_the_first_of_them_reads_as_a_record() {
+    let row = |id: u8| {
+        format!(
+            r#"{{ "id": {id}, "number": "n{id}", "title": "T", "intro": "a", "outro": "b", "unit": "pc", "owner": 1, "places": [ {{ "x": 1 }} ] }}"#
+        )
+    };
+    let ran = tried_in(CALLS, "Product", &[], &format!(r#"{{ "result": [ {}, {} ] }}"#, row(1), row(2)));
+    assert_eq!(ran.code, 0, "{ran:?}");
+    for told in ["\"sku\": \"n1\"", "\"sku\": \"n2\"", "page of 2 rows: none follows"] {
+        assert!(ran.out.contains(told), "{told}: {ran:?}");
+    }
+    let one = tried_in(CALLS, "Product", &[], &format!(r#"{{ "result": [ {} ] }}"#, row(1)));
+    assert!(one.code == 0 && one.out.contains("record in") && !one.out.contains("page of"), "{one:?}");
+}
+
+#[test]
+fn a_text_that_is_only_read_is_no_reason_to_refuse_and_what_is_ignored_is_not_told_as_gone() {
+    let sample = r#"{ "result": [ { "id": 1, "number": "n", "title": "T", "intro": "a", "outro": "b", "owner": 1, "places": [ { "x": 1 } ] } ] }"#;
+    let ran = tried_in(CALLS, "Product", &[], sample);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(ran.out.contains("\"description\": \"a b\"") && !ran.out.contains("refused"), "{ran:?}");
+    assert!(!ran.out.contains("- owner") && !ran.out.contains("- places"), "{ran:?}");
+    let legend = "(~ goes back otherwise than it came, + did not come, - does not go back)";
+    assert!(ran.out.contains("- id: 1") && ran.out.lines().any(|line| line == legend), "{ran:?}");
+}
+
+#[test]
+fn rows_that_are_keys_alone_are_shown_as_keys() {
+    let sample = r#"{ "found": [ { "item": { "id": 7 } }, { "item": { "id": 9 } } ], "after": "x" }"#;
+    let ran = tried_in(CALLS, "Product", &[], sample);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let due = "rows that are keys alone, of which the records are read by further requests\n  7\n  9\n";
+    assert!(ran.out.contains(due) && ran.out.contains("page of 2 rows: another follows"), "{ran:?}");
+    let spoilt = tried_in(CALLS, "Product", &["--json"], &sample.replace("9", "\"a\""));
+    let told: Value = serde_json::from_str(&spoilt.out).unwrap();
+    assert_eq!((spoilt.code, &told["keys"]), (1, &serde_json::json!(["7", null])));
+}
+
+#[test]
+fn a_key_and_a_code_of_one_place_go_back_as_they_came() {
+    let order = r#"{ "id": 0, "result": [ { "id": 1, "lines.": [ { "id": 2, "type": "line", "product": 7, "quantity": 1.0,
+      "product.": { "id": 7, "code": "A" } } ] } ] }"#;
+    let file = "policies/systems/catalogue/tryton.yaml";
+    let ran = tried(file, &["--entity", "Order", "--json"], order);
+    let told: Value = serde_json::from_str(&ran.out).unwrap_or_else(|_| panic!("{ran:?}"));
+    let record = &told["records"][0];
+    let line = &record["reads"]["lines"][0];
+    assert_eq!([&line["sku"], &line["product"]], ["A", "7"], "{ran:?}");
+    assert!(record["back"]["body"].is_object(), "{ran:?}");
+}
+
+fn asked(query: &str, more: &[&str]) -> Ran {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("shop.yaml");
+    fs::write(&file, CALLS).unwrap();
+    let policies = root().join("policies");
+    let mut args = vec!["systems", "try", file.to_str().unwrap(), "--entity", "Product", "--query", query];
+    args.extend(["--policies", policies.to_str().unwrap()]);
+    args.extend(more);
+    run(&args)
+}
+
+#[test]
+fn a_query_shows_the_request_that_would_go_out_and_who_does_which_part_of_it() {
+    let ran = asked("updated_at[gte]=2026-03-01T08:00:00Z&status=active&sort=-updated_at", &[]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    for line in [
+        "asked of the system, by 1 of 2 under `list`",
+        "GET /rpc?since=2026-03-01T08%3A00%3A00Z&order=changed%20desc&size=50",
+        "  updated_at[gte]=2026-03-01T08:00:00Z",
+        "  sort=-updated_at",
+        "  status=active: `filters` has no word for this comparison of it",
+    ] {
+        assert!(ran.out.lines().any(|other| other == line), "{line}\n{}", ran.out);
+    }
+    let ran = asked("name=Lamp&description[ne]=a&sort=name", &["--json"]);
+    let told: Value = serde_json::from_str(&ran.out).unwrap_or_else(|_| panic!("{ran:?}"));
+    assert_eq!(told["list"], serde_json::json!({ "place": 2, "of": 2, "keys": true }), "{told:#}");
+    assert_eq!(told["request"]["target"], "/rpc/search?term=Lamp");
+    let by: Vec<&str> =
+        told["filter"].as_array().unwrap().iter().map(|one| one["by"].as_str().unwrap()).collect();
+    assert_eq!((by, told["sort"]["by"].as_str()), (vec!["system", "gate"], Some("gate")));
+    // What no line gives, or no field is called, is no query.
+    let none = asked("gtin=4006381333931", &[]);
+    assert!(none.code == 1 && none.err.contains("no line gives `gtin`"), "{none:?}");
+    let wrong = asked("colour=red", &[]);
+    assert!(wrong.code == 2 && wrong.err.contains("is no query of Product"), "{wrong:?}");
+}
+
+#[test]
+fn a_query_that_goes_out_in_a_body_shows_it_and_never_a_secret() {
+    let root = root();
+    let (file, policies) = (root.join("policies/systems/crm.yaml"), root.join("policies"));
+    let (file, policies) = (file.to_str().unwrap(), policies.to_str().unwrap());
+    let ran = run(&["systems", "try", file, "--query", "emails.value=a@example.com", "--policies", policies]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(
+        ran.out.contains("POST /crm/v3/objects/contacts/search") && ran.out.contains("\"a@example.com\""),
+        "{ran:?}"
+    );
+    assert!(!ran.out.to_lowercase().contains("authorization"), "{ran:?}");
+}

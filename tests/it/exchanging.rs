@@ -280,3 +280,13 @@ fn help_says_that_live_data_is_not_compared() {
     assert_eq!(ran.code, 0, "{ran:?}");
     assert!(ran.out.contains("does not compare live data"), "{ran:?}");
 }
+
+#[test]
+fn a_file_of_the_catalogue_is_named_by_its_file_as_well() {
+    let policies = root().join("policies");
+    let ran = compared(&policies, "shopify", "tryton", "customers", &["--json"]);
+    assert_eq!((ran.code, told(&ran)["new"].as_str()), (1, Some("tryton")), "{ran:?}");
+    // What there is is told by names that can be given.
+    let none = compared(&policies, "shopify", "nothing-like-it", "customers", &[]);
+    assert!(none.code == 2 && none.err.contains("tryton") && !none.err.contains("erp, erp"), "{none:?}");
+}

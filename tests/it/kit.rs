@@ -66,6 +66,11 @@ impl Demo {
 
     /// Starts over a folder that holds `policies` (and perhaps `data` of an earlier run).
     pub fn start_in(dir: TempDir, args: &[&str]) -> Self {
+        Self::start_beside(dir, args, &[])
+    }
+
+    /// The same, where these variables are set.
+    pub fn start_beside(dir: TempDir, args: &[&str], env: &[(&str, &str)]) -> Self {
         let data = dir.path().join("data");
         let mut child = Command::new(env!("CARGO_BIN_EXE_bramka"))
             .args(["demo", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"])
@@ -74,6 +79,7 @@ impl Demo {
             .arg("--policies")
             .arg(dir.path().join("policies"))
             .args(args)
+            .envs(env.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(fs::File::create(dir.path().join("stderr")).unwrap())

@@ -179,7 +179,8 @@ struct Place<'a> {
 }
 
 impl Place<'_> {
-    /// A system by its file or by its name, one in use before one of the catalogue.
+    /// A system by its file or by its name, one in use before one of the catalogue. One of the catalogue may be named by
+    /// its file as well: it may be called as one in use, in whose place it would serve.
     fn system(&self, named: &str) -> Result<System, VerbError> {
         if named.contains(std::path::MAIN_SEPARATOR) || named.ends_with(".yaml") || named.ends_with(".yml") {
             let file = Path::new(named);
@@ -193,6 +194,9 @@ impl Place<'_> {
         let catalogue = Catalogue::read(self.policies)
             .map_err(|found| VerbError::Bundle(Report::without_files(found)))?;
         let told = |found| VerbError::Bundle(Report::without_files(found).beside(catalogue.sources()));
+        if let Some(sheet) = of_file(catalogue.systems(), named) {
+            return self.load(sheet).map_err(told);
+        }
         if let Some(sheet) = of_name(catalogue.systems(), named) {
             return self.load(sheet).map_err(told);
         }
@@ -205,8 +209,9 @@ impl Place<'_> {
         if !unread.is_empty() {
             return Err(VerbError::Bundle(Report::new(files.clone(), Diagnostics(unread))));
         }
-        let all = self.bundle.systems.iter().chain(catalogue.systems());
-        Err(unknown("system", named, all.map(|sheet| sheet.name.value.as_str()).collect()))
+        let mut all: Vec<&str> = self.bundle.systems.iter().map(|sheet| sheet.name.value.as_str()).collect();
+        all.extend(catalogue.systems().iter().map(stem));
+        Err(unknown("system", named, all))
     }
 
     fn load(&self, sheet: &SystemSheet) -> Result<System, Diagnostics> {
@@ -218,6 +223,16 @@ impl Place<'_> {
     }
 }
 
+fn of_file<'s>(systems: &'s [SystemSheet], named: &str) -> Option<&'s SystemSheet> {
+    systems.iter().find(|sheet| stem(sheet) == named)
+}
+
+/// What the file of a system is called, without its folder and its kind.
+fn stem(sheet: &SystemSheet) -> &str {
+    let file = Path::new(&*sheet.sheet.file).file_stem();
+    file.and_then(|stem| stem.to_str()).unwrap_or(sheet.name.value.as_str())
+}
+
 fn of_name<'s>(systems: &'s [SystemSheet], name: &str) -> Option<&'s SystemSheet> {
     systems.iter().find(|sheet| sheet.name.value == name)
 }
@@ -227,10 +242,15 @@ fn statements(loaded: Option<Loaded>, new: &[Arc<Mapping>], before: &FieldSet, p
     let Some(loaded) = loaded else { return Statements::Unknown };
     let mut lost = Vec::new();
     for new in new {
-        let others = FieldSet::EMPTY;
-        let of = |told| loaded.snapshot.policies.unfounded(new.entity(), (told, &others), new.system()).0;
-        let (before, after) = (of(before), of(&joined(new.abilities(), parts).told));
-        lost.extend(after.into_iter().filter(|found| !before.contains(found)));
+        let policies = &loaded.snapshot.policies;
+        let known = policies.untold(new.entity(), before);
+        let mut after = policies.untold(new.entity(), &joined(new.abilities(), parts).told);
+        for (place, leaves) in &mut after {
+            let before = known.iter().find(|(other, _)| other == place);
+            *leaves = before.map_or(*leaves, |(_, before)| leaves.minus(before));
+        }
+        after.retain(|(_, leaves)| !leaves.is_empty());
+        lost.extend(policies.never_tells(new.entity(), new.system(), &after).0);
     }
     Statements::Unfounded(lost, loaded.files)
 }

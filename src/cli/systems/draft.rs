@@ -220,12 +220,12 @@ struct Sample {
 
 impl Sample {
     /// The answer and what it reads as, for the file: of a page its first record, where an answer may be one alone.
-    fn kept(&self, tried: &[&Tried], places: &Places, is_xml: bool) -> Option<(String, String)> {
+    fn kept(&self, tried: &[&Tried], places: &Places, is_alone: bool) -> Option<(String, String)> {
         let whole = || String::from_utf8(self.bytes.to_vec()).ok().map(|text| text.trim().to_owned());
         let first = format!("{:#}", tried.first()?.entity);
         match &self.stands {
             Stands::Record(_) => Some((whole()?, first)),
-            Stands::List(rows) if !is_xml && places.record.as_ref().is_none_or(Vec::is_empty) => {
+            Stands::List(rows) if is_alone && places.record.as_ref().is_none_or(Vec::is_empty) => {
                 Some((first_row(&self.bytes, rows)?, first))
             }
             Stands::List(_) => {
@@ -362,7 +362,7 @@ fn tried(text: &str, entity: &Entity, schema: &Schema, known: &Known) -> TriedOu
         let fit: Vec<&Tried> = trial.records.iter().flatten().collect();
         for tried in &fit {
             for (field, what) in &tried.findings {
-                let told = format!("{path}: `{field}` does not fit: {}", what.as_str());
+                let told = format!("{path}: `{field}` does not fit: {what}");
                 if !out.told.contains(&told) {
                     out.told.push(told);
                 }
@@ -373,7 +373,8 @@ fn tried(text: &str, entity: &Entity, schema: &Schema, known: &Known) -> TriedOu
             out.told.push(format!("{path}: {withheld} of {} records do not read", trial.records.len()));
         }
         if withheld == 0 && fit.iter().all(|tried| tried.findings.is_empty()) && out.samples.is_empty() {
-            out.samples.extend(sample.kept(&fit, &known.places, known.natives().is_xml()));
+            let is_alone = !known.natives().is_xml() && !known.natives().is_rpc();
+            out.samples.extend(sample.kept(&fit, &known.places, is_alone));
         }
     }
     out

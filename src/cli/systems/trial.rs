@@ -1,4 +1,4 @@
-//! `bramka systems try`: what a system's file makes of a recorded answer, and what it would send back.
+//! `bramka systems try`: what a system's file makes of a recorded answer, what it would send back, and how it asks.
 
 use std::{
     collections::HashSet,
@@ -11,9 +11,10 @@ use std::{
 
 use bytes::Bytes;
 use clap::Args;
+use compact_str::CompactString;
 use serde_json::{Value as Json, json};
 
-use super::{exact, recorded};
+use super::{exact, planned, recorded};
 use crate::{
     cli::{Came, error::VerbError, out},
     clock,
@@ -31,7 +32,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(300);
 #[command(after_help = "Examples:\n  \
     bramka systems try policies/systems/shop.yaml --entity Product --sample article.json\n  \
     curl -s https://shop.example.com/api/articles | bramka systems try shop.yaml --sample -\n  \
-    bramka systems try shop.yaml --sample article.json --watch\n\n\
+    bramka systems try shop.yaml --sample article.json --watch\n  \
+    bramka systems try shop.yaml --entity Product --query 'status=active&sort=-updated_at'\n\n\
     The answer may be one record or a page of a list, with its head (`curl -i`) or without. Exit code 1 where it does\n\
     not read or holds no record, a value does not fit, or what was read would be refused on its way back.")]
 pub(in crate::cli) struct Try {
@@ -41,8 +43,11 @@ pub(in crate::cli) struct Try {
     #[arg(long)]
     entity: Option<String>,
     /// A recorded answer of the system; `-` is standard input
-    #[arg(long, value_name = "FILE")]
-    sample: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "query", conflicts_with = "query")]
+    sample: Option<PathBuf>,
+    /// How the system would be asked for a list: the query of a URL, as callers write it; `''` asks for everything
+    #[arg(long, value_name = "QUERY")]
+    query: Option<String>,
     /// The folder of the policies, whose `schema/` is meant
     #[arg(long, default_value = "policies")]
     policies: PathBuf,
@@ -58,7 +63,7 @@ pub(super) fn run(arguments: &Try) -> Result<Came, VerbError> {
     if !arguments.watch {
         return once(arguments);
     }
-    if arguments.sample == Path::new("-") {
+    if arguments.sample.as_deref() == Some(Path::new("-")) {
         return Err(VerbError::Misused("standard input cannot be watched; name a file".to_owned()));
     }
     let mut seen = None;
@@ -81,55 +86,88 @@ fn changed(arguments: &Try) -> Vec<Option<SystemTime>> {
     let inside = fs::read_dir(&schema).into_iter().flatten().flatten().map(|entry| entry.path());
     let mut files: Vec<PathBuf> = inside.collect();
     files.sort();
-    files.extend([schema, arguments.file.clone(), arguments.sample.clone()]);
+    files.extend([schema, arguments.file.clone()]);
+    files.extend(arguments.sample.clone());
     files.iter().map(|file| fs::metadata(file).and_then(|facts| facts.modified()).ok()).collect()
 }
 
 fn once(arguments: &Try) -> Result<Came, VerbError> {
     let schema = schema_of(&arguments.policies)?;
     let mapping = mapping(arguments, &schema)?;
-    let sample = recorded::answer(&arguments.sample)?;
+    let paint = Paint(out::colour(&io::stdout()));
+    match (&arguments.sample, &arguments.query) {
+        (Some(sample), _) => answered(&mapping, sample, arguments.json, &paint),
+        (None, query) => {
+            planned::show(&mapping, query.as_deref().unwrap_or_default(), arguments.json, &paint)
+        }
+    }
+}
+
+/// What the mapping makes of an answer.
+fn answered(mapping: &Mapping, path: &Path, as_json: bool, paint: &Paint) -> Result<Came, VerbError> {
+    let sample = recorded::answer(path)?;
     let trial = mapping.trial(&sample).map_err(|fault| {
-        let (path, entity) = (arguments.sample.display(), mapping.name());
+        let (path, entity) = (path.display(), mapping.name());
         VerbError::NotThere(format!("`{path}` is neither one {entity} nor a page of them: {fault}"))
     })?;
-    let flaws = flaws(&mapping, &trial.records);
+    let flaws = flaws(mapping, &trial.records);
     let unread = mapping.unread(&sample.body);
     let paging = trial.page.as_ref().map(Paging::of);
-    if arguments.json {
-        say_json(&mapping, (&trial, &flaws), paging.as_ref(), &unread);
+    if as_json {
+        say_json(mapping, (&trial, &flaws), paging.as_ref(), &unread);
     } else {
-        let paint = Paint(out::colour(&io::stdout()));
-        let given = Given { sample: &sample.body, many: trial.records.len() > 1 };
-        for (row, flaws) in trial.records.iter().zip(&flaws) {
-            match row {
-                Ok(tried) => given.say(&mapping, (tried, flaws), &paint),
-                Err(why) => out::say(&paint.bad(&format!("withheld: {why}"))),
-            }
-        }
+        say_records(mapping, &sample.body, (&trial, &flaws), paint);
         say_list(&paint.head("read by no line"), unread.iter().map(String::as_str));
         if let Some(page) = &paging {
             out::say(&paint.head(&page.told));
         }
     }
-    if let Some(page) = paging.as_ref().filter(|_| trial.records.is_empty()) {
+    let nothing = trial.records.is_empty() && trial.keys.is_none();
+    if let Some(page) = paging.as_ref().filter(|_| nothing) {
         let why = match page.rows {
             0 => "it is a page without a row, so nothing was tried".to_owned(),
             rows => format!("`unpivot` makes none of its {}", counted(rows)),
         };
-        out::note(&format!("`{}` holds no {}: {why}", arguments.sample.display(), mapping.name()));
+        out::note(&format!("`{}` holds no {}: {why}", path.display(), mapping.name()));
     }
     // What a recorded answer says of itself: whether it is old, whole, or told twice, is nothing of the file's.
     let is_wrong = |flaw: Flaw| matches!(flaw, Flaw::BadNumber | Flaw::Unbalanced | Flaw::Misplaced);
-    let bad = trial.records.is_empty()
+    let bad = nothing
         || flaws.iter().flatten().any(|(_, flaw)| is_wrong(*flaw))
         || paging.is_some_and(|page| page.is_wrong)
+        || trial.keys.iter().flatten().any(Result::is_err)
         || trial.records.iter().any(|row| match row {
             Ok(tried) => !tried.findings.is_empty() || matches!(tried.back, Back::Refused(_)),
             Err(_) => true,
         });
     Ok(if bad { Came::Wrong } else { Came::Right })
 }
+
+fn say_records(mapping: &Mapping, body: &Bytes, (trial, flaws): (&Trial, &[Flaws]), paint: &Paint) {
+    let given = Given { sample: body, many: trial.records.len() > 1 };
+    let mut is_marked = false;
+    for (row, flaws) in trial.records.iter().zip(flaws) {
+        match row {
+            Ok(tried) => is_marked |= given.say(mapping, (tried, flaws), paint),
+            Err(why) => out::say(&paint.bad(&format!("withheld: {why}"))),
+        }
+    }
+    if is_marked {
+        out::say(LEGEND);
+    }
+    if let Some(keys) = &trial.keys {
+        out::say(&paint.head("rows that are keys alone, of which the records are read by further requests"));
+        for key in keys {
+            out::say(&match key {
+                Ok(key) => format!("  {key}"),
+                Err(why) => paint.bad(&format!("  {why}")),
+            });
+        }
+    }
+}
+
+/// What the signs of a comparison mean.
+const LEGEND: &str = "(~ goes back otherwise than it came, + did not come, - does not go back)";
 
 fn say_json(mapping: &Mapping, (trial, flaws): (&Trial, &[Flaws]), page: Option<&Paging>, unread: &[String]) {
     let records: Vec<Json> = trial
@@ -142,8 +180,11 @@ fn say_json(mapping: &Mapping, (trial, flaws): (&Trial, &[Flaws]), page: Option<
         })
         .collect();
     let page = page.map(|page| json!({ "rows": page.rows, "follows": page.word, "told": page.told }));
-    let told =
-        json!({ "entity": mapping.name().as_str(), "records": records, "page": page, "unread": unread });
+    let key = |key: &Result<_, _>| key.as_ref().map_or(Json::Null, |key: &CompactString| json!(key.as_str()));
+    let keys = trial.keys.as_ref().map(|keys| keys.iter().map(key).collect::<Vec<_>>());
+    let told = json!({
+        "entity": mapping.name().as_str(), "records": records, "page": page, "keys": keys, "unread": unread
+    });
     out::say(&told.to_string());
 }
 
@@ -285,7 +326,8 @@ struct Given<'a> {
 }
 
 impl Given<'_> {
-    fn say(&self, mapping: &Mapping, (tried, flaws): (&Tried, &[(String, Flaw)]), paint: &Paint) {
+    /// Says it; whether signs of a comparison were among it.
+    fn say(&self, mapping: &Mapping, (tried, flaws): (&Tried, &[(String, Flaw)]), paint: &Paint) -> bool {
         let native = (!self.many).then(|| String::from_utf8_lossy(self.sample));
         if let Some(native) = &native {
             out::say(&paint.head("record in"));
@@ -302,6 +344,7 @@ impl Given<'_> {
             .collect();
         say_list(&paint.head("a gate counts"), counted.iter().map(String::as_str));
         say_list(&paint.head("not told by this answer"), tried.untold.iter().map(String::as_str));
+        let mut is_marked = false;
         match &tried.back {
             Back::Never => out::say(&paint.head("nothing goes back: the file does not create such records")),
             Back::Refused(faults) => {
@@ -315,29 +358,39 @@ impl Given<'_> {
                 let back = String::from_utf8_lossy(body);
                 // Like with like: the record alone, whatever stands around it on either way.
                 match (tried.native.as_deref().and_then(exact::values), exact::values(record)) {
-                    (Some(came), Some(goes)) => say_differences(&came, &goes, paint),
+                    (Some(came), Some(goes)) => {
+                        let came: Vec<_> =
+                            came.into_iter().filter(|(path, _)| !mapping.is_ignored(path)).collect();
+                        is_marked = say_differences(&came, &goes, paint);
+                    }
                     _ => out::say(exact::pretty(&back).trim_end()),
                 }
             }
         }
+        is_marked
     }
 }
 
-/// What comes back beside what came in, value by value.
-fn say_differences(came: &[(String, String)], goes: &[(String, String)], paint: &Paint) {
+/// What comes back beside what came in, value by value; whether the two differ.
+fn say_differences(came: &[(String, String)], goes: &[(String, String)], paint: &Paint) -> bool {
     let of = |values: &[(String, String)], path: &str| {
         values.iter().find(|(other, _)| other == path).map(|(_, value)| value.clone())
     };
+    let mut is_other = false;
     for (path, value) in goes {
-        out::say(&match of(came, path) {
+        let old = of(came, path);
+        is_other |= old.as_ref() != Some(value);
+        out::say(&match old {
             Some(old) if old == *value => format!("  {path}: {value}"),
             Some(old) => paint.changed(&format!("~ {path}: {value}, came as {old}")),
             None => paint.added(&format!("+ {path}: {value}")),
         });
     }
     for (path, value) in came.iter().filter(|(path, _)| of(goes, path).is_none()) {
+        is_other = true;
         out::say(&paint.gone(&format!("- {path}: {value}")));
     }
+    is_other
 }
 
 fn say_list<'a>(head: &str, lines: impl Iterator<Item = &'a str>) {

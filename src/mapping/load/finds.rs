@@ -1,6 +1,9 @@
 //! `finds:` — searches for keys by a business code, as written; and `commands:` for what changes in native lists.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use super::{Defaults, bodies, key::form as key_form, lists, pairs, path};
 use crate::{
@@ -30,19 +33,24 @@ yaml_words! {
     }
 }
 
-/// Every search of a file, by its name.
+/// Every search of a file, by its name, and the names of those that do not load.
 pub(super) fn load(
     node: Option<&Node>,
     defaults: &Defaults,
     found: &mut Diagnostics,
-) -> HashMap<String, Arc<Find>> {
-    let mut finds = HashMap::new();
+) -> (HashMap<String, Arc<Find>>, HashSet<String>) {
+    let (mut finds, mut lost) = (HashMap::new(), HashSet::new());
     for (key, node) in pairs(node, found) {
-        if let Some(find) = find(&key.text, node, defaults, found) {
-            finds.insert(key.text.clone(), Arc::new(find));
+        match find(&key.text, node, defaults, found) {
+            Some(find) => {
+                finds.insert(key.text.clone(), Arc::new(find));
+            }
+            None => {
+                lost.insert(key.text.clone());
+            }
         }
     }
-    finds
+    (finds, lost)
 }
 
 fn find(name: &str, node: &Node, defaults: &Defaults, found: &mut Diagnostics) -> Option<Find> {
@@ -99,7 +107,7 @@ fn find(name: &str, node: &Node, defaults: &Defaults, found: &mut Diagnostics) -
 pub(super) fn named(node: &Node, defaults: &Defaults, found: &mut Diagnostics) -> Option<Arc<Find>> {
     let name = String::read(node, found)?;
     let find = defaults.finds.get(&name);
-    if find.is_none() {
+    if find.is_none() && !defaults.lost.contains(&name) {
         found.push(
             Diagnostic::error(&node.place, format!("`{name}` is not in `finds`"))
                 .suggest(&name, defaults.finds.keys().map(String::as_str)),

@@ -9,10 +9,11 @@ use crate::{
     mapping::{
         actions::LedField,
         model::{Call, Join, ListCall, Mapping, ObjectPart, Source},
+        outward::writable,
     },
     schema::{Entity, LeafId},
     words::{
-        Diagnostic, Diagnostics,
+        Diagnostic, Diagnostics, nearest,
         tree::Node,
         yaml::{FromYaml, Keys},
     },
@@ -65,25 +66,36 @@ pub(super) fn load(
     ];
     let mut out = Vec::new();
     for (key, node) in pairs(keys.take("lacks"), found) {
-        if let Some(leaf) = entity.leaf_at(&key.text) {
+        // Of a list or a group all that is in it.
+        let leaves = entity.leaves_under(&key.text);
+        if !leaves.is_empty() {
             // A line of one operation has none for the other.
             let calls = [create, update].map(Option::is_some);
-            let is_always = written(root, leaf)
-                .into_iter()
-                .zip(calls)
-                .all(|(is_written, is_there)| is_written || !is_there);
-            let is_led = led.iter().any(|field| field.leaf == leaf);
-            if is_led || (is_always && written(root, leaf).contains(&true)) {
+            let is_always = |leaf: LeafId| {
+                let written = written(entity, root, leaf);
+                let mut both = written.into_iter().zip(calls);
+                both.all(|(is_written, is_there)| is_written || !is_there) && written.contains(&true)
+            };
+            let is_led = |leaf: LeafId| led.iter().any(|field| field.leaf == leaf);
+            if leaves.iter().all(|leaf| is_led(leaf) || is_always(leaf)) {
                 let mistake = Diagnostic::error(&key.place, format!("`{}` is written by its line", key.text));
                 found.push(mistake.help("say `write: never` or `write: create` there, or take this out"));
             }
-            out.extend(reason(node, found).map(|reason| (Lacked::Field(leaf), reason)));
+            if let Some(reason) = reason(node, found) {
+                out.extend(leaves.iter().map(|leaf| (Lacked::Field(leaf), reason.clone())));
+            }
             continue;
         }
         let Some((action, is_there)) = has.iter().find(|(action, _)| action.as_str() == key.text) else {
             let mistake =
                 Diagnostic::error(&key.place, format!("`{}` is nothing that a system could do", key.text));
-            found.push(mistake.suggest(&key.text, has.iter().map(|(action, _)| action.as_str())));
+            let fields = entity.root.fields.iter().map(|field| &*field.name);
+            let known = has.iter().map(|(action, _)| action.as_str());
+            let help = match nearest(&key.text, known.chain(fields)) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("name list, read, create, update, delete, or a field of {}", entity.name),
+            };
+            found.push(mistake.help(help));
             continue;
         };
         if *is_there {
@@ -98,7 +110,7 @@ pub(super) fn load(
 }
 
 /// Whether some line writes a leaf with a new record, and whether one does by a change.
-fn written(root: &ObjectPart, leaf: LeafId) -> [bool; 2] {
+fn written(entity: &Entity, root: &ObjectPart, leaf: LeafId) -> [bool; 2] {
     let (mut create, mut update) = (false, false);
     root.lines(false, &mut |line, _| {
         let line = match &line.source {
@@ -114,7 +126,9 @@ fn written(root: &ObjectPart, leaf: LeafId) -> [bool; 2] {
         create |= line.0;
         update |= line.1;
     });
-    [create, update]
+    // A native list may be sent with a new record and never after.
+    let may = |create| writable(root, &entity.root, create).contains(leaf);
+    [create && may(true), update && may(false)]
 }
 
 fn reason(node: &Node, found: &mut Diagnostics) -> Option<Box<str>> {

@@ -64,7 +64,7 @@ impl<'l> Loader<'l> {
         if let Some(form) = keys.take("form").and_then(|node| self.form(leaf, node)) {
             codec.form = form;
         }
-        codec.most = keys.take("most").and_then(|node| u32::read(node, self.found));
+        codec.most = keys.take("most").and_then(|node| self.most(leaf, node));
         codec.least = keys.take("least").and_then(|node| u32::read(node, self.found));
         if let Some(node) = keys.take("absent") {
             codec.absent = super::nothing(node, self.found);
@@ -124,6 +124,20 @@ impl<'l> Loader<'l> {
         Some(country.into())
     }
 
+    /// `most`: characters that the system keeps. More than the schema allows never come.
+    pub(super) fn most(&mut self, leaf: LeafId, node: &Node) -> Option<u32> {
+        let most = u32::read(node, self.found)?;
+        if let Some(LeafKind::Text { chars_max, .. }) = self.entity.leaf(leaf).map(|leaf| &leaf.kind)
+            && most > *chars_max
+        {
+            let text = format!("`most: {most}` says nothing: the schema allows {chars_max} characters");
+            self.found.push(
+                Diagnostic::warning(&node.place, text).help("take it out, or say what the system keeps"),
+            );
+        }
+        Some(most)
+    }
+
     /// `spelt`: how the system keeps an authority's number.
     fn spelt_there(&mut self, codec: &Codec, node: &Node) -> Option<Spelt> {
         let spelt = Spelt::read(node, self.found)?;
@@ -131,7 +145,10 @@ impl<'l> Loader<'l> {
             let error = Diagnostic::error(&node.place, "`spelt` is for numbers that authorities give");
             self.found.push(error.help("fields of `format: vat-id` or `tax-number`"));
         } else if spelt == Spelt::Once && codec.home.is_some() {
-            self.found.error(&node.place, "with `home` a number is spelt in two ways");
+            let error = Diagnostic::error(&node.place, "with `home` a number is spelt in two ways");
+            self.found.push(error.help(
+                "there it may stand with its country or without; take `spelt` out, and the gate looks numbers up itself, or `home`",
+            ));
         }
         Some(spelt)
     }

@@ -80,7 +80,7 @@ pub(super) fn variant(
     }
     let may_lack = may_lack_rows && inner.is_none();
     let rows_in = rows.steps().split_last().filter(|_| may_lack).map(|(_, parent)| frame.slot(parent));
-    let filter = dialect(&mut keys, defaults, found);
+    let filter = dialect(&mut keys, defaults, found)?;
     let select_body = keys.take("select").and_then(|node| select_body(node, found));
     let lag = keys.take("lag").and_then(|lag| Period::read(lag, found)).map(|lag| lag.0);
     let query = texts(keys.take("query"), found);
@@ -241,16 +241,23 @@ fn address(keys: &mut Keys<'_>, defaults: &Defaults, found: &mut Diagnostics) ->
     })
 }
 
-/// What the variant filters and sorts by.
-fn dialect(keys: &mut Keys<'_>, defaults: &Defaults, found: &mut Diagnostics) -> Option<Arc<Dialect>> {
+/// What the variant filters and sorts by; none where it names one that is not there.
+fn dialect(
+    keys: &mut Keys<'_>,
+    defaults: &Defaults,
+    found: &mut Diagnostics,
+) -> Option<Option<Arc<Dialect>>> {
     let Some(node) = keys.take("filter") else {
-        return match defaults.speaks {
+        return Some(match defaults.speaks {
             Speaks::Odata4 => defaults.dialects.get("odata4").cloned(),
             Speaks::Odata2 => defaults.dialects.get("odata2").cloned(),
             Speaks::Json | Speaks::Xml => None,
-        };
+        });
     };
     let name = String::read(node, found)?;
+    if defaults.unloaded.contains(&name) {
+        return None;
+    }
     let dialect = defaults.dialects.get(&name);
     if dialect.is_none() {
         found.push(
@@ -258,7 +265,7 @@ fn dialect(keys: &mut Keys<'_>, defaults: &Defaults, found: &mut Diagnostics) ->
                 .suggest(&name, defaults.dialects.keys().map(String::as_str)),
         );
     }
-    dialect.cloned()
+    dialect.cloned().map(Some)
 }
 
 /// Whether a list can be asked for there.

@@ -32,7 +32,10 @@ mod switches;
 mod texts;
 mod tuples;
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use self::tuples::KeyWords;
 use super::{
@@ -217,6 +220,8 @@ pub(super) struct Defaults {
     clear: HashMap<String, Clear>,
     tables: HashMap<String, Node>,
     pub(super) dialects: HashMap<String, Arc<Dialect>>,
+    /// Dialects that are there and did not load: why was told where they stand, and is not told again where they are named.
+    unloaded: HashSet<String>,
     /// What is sent for an element of a native list, where it is not the list itself.
     commands: Option<Arc<CommandWords>>,
     /// Searches for keys.
@@ -225,6 +230,8 @@ pub(super) struct Defaults {
     live: HashMap<String, live::Draft>,
     /// What keys of the file's records are made of.
     keys: KeyWords,
+    /// Searches that are there and did not load.
+    lost: HashSet<String>,
 }
 
 struct Common {
@@ -257,21 +264,7 @@ impl Common {
             found.error(&node.place, "only a system that speaks `xml` has `namespaces`");
         }
         let numbers = node.get("numbers").map_or(Some(Numbers::Json), |node| Numbers::read(node, found));
-        let mut dialects = HashMap::new();
-        match speaks {
-            Speaks::Json | Speaks::Xml => {}
-            Speaks::Odata4 => {
-                dialects.insert("odata4".to_owned(), Arc::new(Dialect::odata4()));
-            }
-            Speaks::Odata2 => {
-                dialects.insert("odata2".to_owned(), Arc::new(Dialect::odata2()));
-            }
-        }
-        for (key, node) in pairs(node.get("filters"), found) {
-            if let Some(dialect) = Dialect::load(node, found) {
-                dialects.insert(key.text.clone(), Arc::new(dialect));
-            }
-        }
+        let (dialects, unloaded) = dialects(speaks, node.get("filters"), found);
         let texts = |node: Option<&Node>, found: &mut Diagnostics| -> HashMap<String, String> {
             let read = |(key, node): &(tree::Key, Node), found: &mut Diagnostics| {
                 String::read(node, found).map(|text| (key.text.clone(), text))
@@ -293,19 +286,51 @@ impl Common {
             clear: clears(node.get("clear"), found),
             tables: live::fixed(node.get("tables"), found),
             dialects,
+            unloaded,
             commands: None,
             finds: HashMap::new(),
             live: HashMap::new(),
             keys: KeyWords::default(),
+            lost: HashSet::new(),
         };
         defaults.keys = KeyWords::read(node.get("entities"), &defaults.settings);
         // ORDER: all are made of what was read above.
         let xml = enveloped(xml, node, &defaults, found);
         let errors = Errors::load(node.get("errors"), xml.as_ref(), found);
         defaults.commands = finds::commands(node.get("commands"), &defaults, found);
-        defaults.finds = finds::load(node.get("finds"), &defaults, found);
+        (defaults.finds, defaults.lost) = finds::load(node.get("finds"), &defaults, found);
         Some(Self { speaks, xml, errors, defaults })
     }
+}
+
+/// Every dialect of a file by its name, those that its conventions bring along, and the names of those that do not load.
+fn dialects(
+    speaks: Speaks,
+    node: Option<&Node>,
+    found: &mut Diagnostics,
+) -> (HashMap<String, Arc<Dialect>>, HashSet<String>) {
+    let mut dialects = HashMap::new();
+    match speaks {
+        Speaks::Json | Speaks::Xml => {}
+        Speaks::Odata4 => {
+            dialects.insert("odata4".to_owned(), Arc::new(Dialect::odata4()));
+        }
+        Speaks::Odata2 => {
+            dialects.insert("odata2".to_owned(), Arc::new(Dialect::odata2()));
+        }
+    }
+    let mut unloaded = HashSet::new();
+    for (key, node) in pairs(node, found) {
+        match Dialect::load(node, found) {
+            Some(dialect) => {
+                dialects.insert(key.text.clone(), Arc::new(dialect));
+            }
+            None => {
+                unloaded.insert(key.text.clone());
+            }
+        }
+    }
+    (dialects, unloaded)
 }
 
 /// The names of a system's XML, with what stands in its envelopes.

@@ -177,8 +177,17 @@ impl Loader<'_> {
         let by = keys.or("by", || " ".to_owned(), self.found)?;
         let otherwise = path_at(&mut keys, "else", self.found);
         let back = keys.take("back").cloned();
-        let most =
-            back.is_some().then(|| keys.take("most")).flatten().and_then(|node| u32::read(node, self.found));
+        if back.is_none() {
+            for name in ["most", "write"] {
+                if let Some(node) = keys.take(name) {
+                    let error = Diagnostic::error(&node.place, format!("`{name}` goes with `back: first`"));
+                    self.found.push(error.help(
+                        "without it a joined text is never written; say `back: first`, or take this out",
+                    ));
+                }
+            }
+        }
+        let most = keys.take("most").and_then(|node| self.most(leaf, node)).filter(|_| back.is_some());
         let write = back.is_some().then(|| self.write_word(&mut keys)).flatten();
         keys.finish(self.found);
         let LeafKind::Text { chars_max, .. } = self.entity.leaf(leaf)?.kind else {

@@ -51,8 +51,10 @@ impl<'m> Writing<'m> {
                 true => self.body.at(at.steps()),
                 false => None,
             };
+            // Before it is found nobody knows whether the code is that key.
+            let is_known = self.found.is_some();
             return match stands {
-                Some(stands) if !is_nothing && *stands != out => self.fault_here(Some(leaf), TWO),
+                Some(stands) if is_known && !is_nothing && *stands != out => self.fault_here(Some(leaf), TWO),
                 Some(_) => {}
                 None => self.put(native.slot, at, out, held),
             };

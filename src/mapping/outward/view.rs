@@ -82,6 +82,13 @@ impl Mapping {
     }
 }
 
+/// What lines let a caller send, with a new record or with a change.
+pub(in crate::mapping) fn writable(part: &ObjectPart, shape: &Object, create: bool) -> FieldSet {
+    let mut view = WriteView::default();
+    view_of(part, shape, create, true, &mut view);
+    view.writable
+}
+
 fn view_of(part: &ObjectPart, shape: &Object, create: bool, required: bool, view: &mut WriteView) {
     for named in &part.parts {
         let Some(field) = shape.at(named.position) else { continue };

@@ -152,3 +152,73 @@ fn an_address_that_no_url_can_hold_is_refused_with_its_place_when_the_file_loads
         assert!(told.contains("no address may hold ` `"), "{at}: {told}");
     }
 }
+
+#[test]
+fn a_dialect_or_a_search_that_did_not_load_is_told_once_and_never_as_missing() {
+    let text = "
+filters:
+  domain: { shape: list, one: ['{field}', '{op}', '{value}'], ops: { eq: '=' }, body: ., any: { a: b } }
+finds:
+  unit: { by: name, key: id, form: digits, list: { at: /units, rows: r, filter: domain } }
+entities:
+  Product:
+    at: /p
+    list: { post: '', rows: r, filter: domain, body: { where: '{filter}' } }
+    fields: { name: n, unit: { at: u, write_at: u, find: unit, values: { a: H87 } } }
+  Customer:
+    at: /c
+    list: { post: '', rows: r, filter: domain, body: { where: '{filter}' } }
+    fields: { name: n }
+";
+    let (system, told) = load_text("x", text, "https://x.example");
+    assert!(system.is_none());
+    for missing in ["is not in `filters`", "has an `at` of its own", "is not in `finds`", "have no place"] {
+        assert!(!told.contains(missing), "{missing}: {told}");
+    }
+    assert_eq!(told.matches("error").count(), 1, "{told}");
+}
+
+#[test]
+fn what_a_system_lacks_may_be_a_list_or_a_group_and_a_native_list_is_not_written_by_a_change() {
+    let text = |lacks: &str, write: &str| {
+        format!(
+            "entities:\n  Customer:\n    at: /c\n    read: {{}}\n    create: {{}}\n    update: {{}}\n    lacks: {{ {lacks}: replaced whole }}\n    fields:\n      name: n\n      credit: {{ limit: {{ at: c, write: never }}, currency: =EUR }}\n      emails: {{ each: e, write: {write}, fields: {{ value: v }} }}\n"
+        )
+    };
+    for (lacks, write) in [
+        ("emails", "create"),
+        ("emails", "never"),
+        ("emails.value", "create"),
+        ("emails.value", "never"),
+        ("credit", "create"),
+    ] {
+        let (system, told) = load_text("x", &text(lacks, write), "https://x.example");
+        let system = system.unwrap_or_else(|| panic!("{lacks} {write}: {told}"));
+        let mapping = system.entity("Customer").unwrap();
+        let leaf = if lacks == "credit" { "credit.limit" } else { "emails.value" };
+        let leaf = mapping.entity().leaf_at(leaf).unwrap();
+        assert_eq!(mapping.lack_of(leaf), Some("replaced whole"), "{lacks}");
+    }
+    let told = load_text("x", &text("name", "create"), "https://x.example").1;
+    assert!(told.contains("`name` is written by its line"), "{told}");
+    let told = load_text("x", &text("emial", "create"), "https://x.example").1;
+    assert!(told.contains("did you mean `email"), "{told}");
+}
+
+#[test]
+fn words_that_go_with_another_say_with_which() {
+    let told = |line: &str| {
+        let text =
+            format!("entities:\n  Customer:\n    at: /c\n    create: {{}}\n    fields:\n      {line}\n");
+        load_text("x", &text, "https://x.example").1
+    };
+    for word in ["most: 20", "write: create"] {
+        let told = told(&format!("name: {{ join: [a, b], {word} }}"));
+        assert!(told.contains("goes with `back: first`") && !told.contains("unknown key"), "{told}");
+    }
+    let most = told("name: { at: a, most: 300 }");
+    assert!(most.contains("`most: 300` says nothing: the schema allows 250 characters"), "{most}");
+    assert!(told("name: { at: a, most: 200 }").is_empty());
+    let spelt = told("vat_id: { at: a, home: PL, spelt: once }");
+    assert!(spelt.contains("take `spelt` out"), "{spelt}");
+}

@@ -85,6 +85,28 @@ fn a_text_names_its_field_where_a_pattern_says_so() {
 }
 
 #[test]
+fn a_fault_that_is_one_text_names_its_field_and_keeps_its_words_and_code() {
+    let body = r#"{ "success": false, "error": "Validation failed: first: must be given", "code": "ERR" }"#;
+    for faults in [
+        r#"{ each: ., field: { at: error, pattern: "Validation failed: {id}: {_}" } }"#,
+        r#"{ each: error, field: { at: ., pattern: "Validation failed: {id}: {_}" }, text: . }"#,
+    ] {
+        let m = mapped(&format!(
+            r#"[ {{ status: 400, at: code, equals: ERR, is: invalid, text: error, faults: {faults} }} ]"#
+        ));
+        let said = fault(&m, 400, body);
+        assert_eq!(pointers(&said), ["/given_name"], "{faults}");
+        assert_eq!(said.code.as_deref(), Some("ERR"), "{faults}");
+        assert!(
+            said.text.starts_with("status 400; Validation failed: first: must be given"),
+            "{}",
+            said.text
+        );
+        assert!(m.unread(&Bytes::from_static(br#"{ "id": "1", "error": "x" }"#)).is_empty(), "{faults}");
+    }
+}
+
+#[test]
 fn faults_that_tell_nothing_are_told_at_their_place() {
     for (errors, word) in [
         ("[ { is: invalid, faults: { each: m } } ]", "neither `field` nor `text`"),

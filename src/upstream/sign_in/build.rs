@@ -187,6 +187,7 @@ impl Build<'_, '_> {
             take: take?,
             fields: fields?.into(),
             lifetime,
+            refusals: self.refusals(),
             kept: Kept::of(Asked::Login),
         })))
     }

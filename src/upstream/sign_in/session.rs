@@ -26,6 +26,7 @@ use super::{
 use crate::{
     body::Body,
     clock::{self, Now},
+    mapping::{NativeAnswer, Refusals},
     wire::Origin,
     words::Secret,
 };
@@ -49,6 +50,8 @@ pub(super) struct Session {
     pub(super) take: Box<[(Box<str>, Take)]>,
     pub(super) fields: Box<[(HeaderName, Recipe)]>,
     pub(super) lifetime: Lifetime,
+    /// By what an answer of `200` says that it is none.
+    pub(super) refusals: Refusals,
     pub(super) kept: Kept,
 }
 
@@ -85,7 +88,20 @@ impl Session {
             sign(request, origin)
         };
         let answer = self.ask.send(None, self.form.as_ref(), edit, now).await?;
-        self.read(&answer, taken, now.mono)
+        self.read(&answer, taken, now.mono).map_err(|why| self.told(why, answer))
+    }
+
+    /// What an answer that cannot be used lacks, and what the system said in it, as far as the file's `errors` find that.
+    fn told(&self, why: SignInError, answer: Response<Bytes>) -> SignInError {
+        let SignInError::Unusable { asked, why } = why else { return why };
+        let (head, body) = answer.into_parts();
+        let answer =
+            NativeAnswer { status: head.status, headers: head.headers, body, received: None, over: None };
+        let why = match self.refusals.said(&answer) {
+            Some(said) => format!("{why}; the system said: {said}").into(),
+            None => why,
+        };
+        SignInError::Unusable { asked, why }
     }
 
     fn read(&self, answer: &Response<Bytes>, mut taken: Taken, now: Instant) -> Result<Got, SignInError> {

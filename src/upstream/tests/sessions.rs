@@ -184,6 +184,24 @@ async fn a_login_that_fails_is_ours_and_not_tried_again_at_once() {
 }
 
 #[tokio::test]
+async fn a_login_that_is_refused_with_200_says_what_the_system_said() {
+    let body = r#"{"error":{"message":"Access\ndenied","data":{"name":"AccessDenied","secret":"s3cret"}},"token":"s3cret"}"#;
+    let answer = ok("set-cookie: NODE=1\r\n", body);
+    let peer = Peer::answering(move |_| answer.clone()).await;
+    let told = |errors: &str| {
+        let system = system(&[&peer], &format!("{errors}\nsign_in: {{ {SESSION} }}"));
+        async move { why(fetch(&system, &CorePools::new(8)).await) }
+    };
+    let errors = "errors: [ { status: any, at: error.data.name, equals: AccessDenied, is: sign_in_failed, text: error.message } ]";
+    let said = told(errors).await;
+    assert!(said.ends_with("the cookie `SID` is not in it; the system said: Access denied"), "{said}");
+    // Without words the code is one; what nothing finds is not told.
+    let said = told(&errors.replace(", text: error.message", "")).await;
+    assert!(said.ends_with("the system said: AccessDenied"), "{said}");
+    assert!(told("errors: []").await.ends_with("the cookie `SID` is not in it"));
+}
+
+#[tokio::test]
 async fn a_login_that_breaks_off_or_is_slow_keeps_to_the_callers_deadline() {
     let broken = Peer::new(|mut stream, _| async move { drop(read_request(&mut stream).await) }).await;
     let core = CorePools::new(8);

@@ -1,0 +1,98 @@
+//! `bramka systems try --query`: how a system would be asked for a list, and what of it the gate does itself.
+
+use serde_json::{Value as Json, json};
+
+use super::{exact, trial::Paint};
+use crate::{
+    cli::{Came, error::VerbError, out},
+    clock,
+    mapping::{ListError, Mapping, Planned, Said},
+    schema::query::{self, Limits},
+};
+
+/// Rows that a gate asks for at least, so that a small page of a caller's is not empty by chance.
+const ROWS_MIN: u32 = 50;
+
+/// Shows it: the request, and each part of the query with who does it.
+pub(super) fn show(mapping: &Mapping, raw: &str, as_json: bool, paint: &Paint) -> Result<Came, VerbError> {
+    let (entity, all) = (mapping.entity(), mapping.entity().all());
+    let read = query::read(entity, query::pairs(raw.trim_start_matches('?')), &all, &all, &Limits::default());
+    let (query, _) = read.map_err(|faults| {
+        let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
+        VerbError::Misused(format!("`{raw}` is no query of {}: {}", mapping.name(), faults.join("; ")))
+    })?;
+    let asked = query.filter.leaves().union(&query.sort.iter().map(|sort| sort.leaf).collect());
+    let unheld = asked.minus(&mapping.mapped());
+    if let Some(leaf) = unheld.iter().find_map(|leaf| entity.leaf(leaf)) {
+        let message = format!("no line gives `{}`, so a gate refuses this query (400)", leaf.path.as_str());
+        return Err(VerbError::NotThere(message));
+    }
+    let fields = query.fields.unwrap_or(all).union(&asked);
+    let planned = mapping
+        .planned(&query, &fields, query.limit.max(ROWS_MIN), clock::now().wall)
+        .map_err(|error| VerbError::NotThere(refused(&error)))?;
+    match as_json {
+        true => out::say(&told(mapping, &planned).to_string()),
+        false => say(&planned, paint),
+    }
+    Ok(Came::Right)
+}
+
+fn refused(error: &ListError) -> String {
+    format!("a gate refuses this query: {error}")
+}
+
+fn said(part: &Said) -> Json {
+    json!({ "what": part.told, "by": if part.left.is_none() { "system" } else { "gate" }, "why": part.left })
+}
+
+fn told(mapping: &Mapping, planned: &Planned) -> Json {
+    let request = &planned.listing.request;
+    let body = match request.body.is_empty() {
+        true => Json::Null,
+        false => serde_json::from_slice(&request.body)
+            .unwrap_or_else(|_| Json::String(String::from_utf8_lossy(&request.body).into_owned())),
+    };
+    json!({
+        "entity": mapping.name().as_str(),
+        "list": { "place": planned.variant.0, "of": planned.variant.1, "keys": planned.is_keys },
+        "request": { "method": request.method.as_str(), "target": request.target, "body": body },
+        "filter": planned.filter.iter().map(said).collect::<Vec<_>>(),
+        "sort": planned.sort.as_ref().map(said),
+    })
+}
+
+fn say(planned: &Planned, paint: &Paint) {
+    let request = &planned.listing.request;
+    let (place, of) = planned.variant;
+    let which = if of > 1 { format!(", by {place} of {of} under `list`") } else { String::new() };
+    out::say(&paint.head(&format!("asked of the system{which}")));
+    out::say(&format!("{} {}", request.method, request.target));
+    for (name, value) in &request.headers {
+        out::say(&format!("{name}: {}", String::from_utf8_lossy(value.as_bytes())));
+    }
+    if !request.body.is_empty() {
+        out::say(&exact::pretty(&String::from_utf8_lossy(&request.body)));
+    }
+    if planned.is_keys {
+        out::say("its rows are keys: the records are read by further requests");
+    }
+    let all = || planned.filter.iter().chain(&planned.sort);
+    let order = |part: &Said| match planned.sort.as_ref().is_some_and(|sort| std::ptr::eq(sort, part)) {
+        true => format!("sort={}", part.told),
+        false => part.told.clone(),
+    };
+    let list = |head: &str, lines: Vec<String>| {
+        if !lines.is_empty() {
+            out::say(&paint.head(head));
+            lines.iter().for_each(|line| out::say(line));
+        }
+    };
+    let goes = all().filter(|part| part.left.is_none()).map(|part| format!("  {}", order(part)));
+    list("goes along", goes.collect());
+    let stays = all().filter_map(|part| Some(format!("  {}: {}", order(part), part.left?)));
+    list("done by the gate", stays.collect());
+    if !planned.filter.is_empty() {
+        out::say("whatever comes is looked through for all conditions once more");
+    }
+}

@@ -1,0 +1,191 @@
+//! How a query of a list is served, for whoever writes a mapping: the request that goes out, which conditions and which
+//! order go with it, and what the gate does itself, with why.
+//!
+//! Nothing here is asked by the road. The request is the one that the road would send; each condition is put to the dialect
+//! once more, alone, to tell whether it says it. Whatever goes along, the gate looks through what comes all the same.
+
+use jiff::Timestamp;
+
+use super::{
+    dialect::Dialect,
+    listing::{ListError, Listing},
+    model::{Filterable, ListCall, Mapping, Next},
+    push::is_spelt_so,
+};
+use crate::schema::{Direction, FieldSet, Filter, LeafKind, Op, Query, Sort, Value};
+
+/// A query, planned.
+#[derive(Debug)]
+pub struct Planned {
+    /// The request of its first page.
+    pub listing: Listing,
+    /// Which of the file's lists serves it, counted from 1, and how many there are.
+    pub variant: (usize, usize),
+    /// Whether its rows are keys alone, so that records are read by further requests.
+    pub is_keys: bool,
+    /// Its conditions.
+    pub filter: Vec<Said>,
+    /// Its order.
+    pub sort: Option<Said>,
+}
+
+/// A part of a query.
+#[derive(Debug)]
+pub struct Said {
+    /// It, as callers write it.
+    pub told: String,
+    /// Why the system is not asked for it; none where it is.
+    pub left: Option<&'static str>,
+}
+
+impl Mapping {
+    /// How a query is served, where `fields` are wanted and a page has so many rows.
+    ///
+    /// # Errors
+    /// There is no list, or the filter lacks what the list needs.
+    pub fn planned(
+        &self,
+        query: &Query,
+        fields: &FieldSet,
+        rows: u32,
+        now: Timestamp,
+    ) -> Result<Planned, ListError> {
+        let list = |rows| self.list_at(Some(now), fields, (&query.filter, &query.sort), None, rows);
+        let listing = match list(rows)? {
+            listing if listing.sort_pushed => listing,
+            // All of them are needed to sort them.
+            _ => list(u32::MAX)?,
+        };
+        let call = self.lists.get(listing.variant).ok_or(ListError::NoList)?;
+        let parts = match &query.filter {
+            Filter::All(parts) => parts.as_slice(),
+            one => std::slice::from_ref(one),
+        };
+        let filter = parts
+            .iter()
+            .map(|part| Said { told: self.condition(part), left: self.left(call, part) })
+            .collect();
+        let sort = (!query.sort.is_empty()).then(|| Said {
+            told: query.sort.iter().map(|sort| self.sort_told(sort)).collect::<Vec<_>>().join(","),
+            left: (!listing.sort_pushed).then(|| self.why_unsorted(call, &query.sort)),
+        });
+        let variant = (listing.variant.saturating_add(1), self.lists.len());
+        Ok(Planned { variant, is_keys: call.batch.is_some(), filter, sort, listing })
+    }
+
+    fn path_of(&self, leaf: crate::schema::LeafId) -> &str {
+        self.entity.leaf(leaf).map_or("", |leaf| leaf.path.as_str())
+    }
+
+    fn sort_told(&self, sort: &Sort) -> String {
+        let sign = if sort.direction == Direction::Descending { "-" } else { "" };
+        format!("{sign}{}", self.path_of(sort.leaf))
+    }
+
+    /// A condition as callers write it.
+    fn condition(&self, part: &Filter) -> String {
+        let Filter::Test { leaf, op, value } = part else { return "a condition of several".to_owned() };
+        let op = match op {
+            Op::Eq => "",
+            Op::Ne => "[ne]",
+            Op::Lt => "[lt]",
+            Op::Lte => "[lte]",
+            Op::Gt => "[gt]",
+            Op::Gte => "[gte]",
+            Op::In => "[in]",
+            Op::Contains => "[contains]",
+            Op::StartsWith => "[starts_with]",
+            Op::EndsWith => "[ends_with]",
+        };
+        format!("{}{op}={}", self.path_of(*leaf), spelt(value))
+    }
+
+    /// Why a condition is left to the gate.
+    fn left(&self, call: &ListCall, part: &Filter) -> Option<&'static str> {
+        if call.bounds.iter().any(|bound| bound.compares(part)) {
+            return None;
+        }
+        let Some(dialect) = &call.filter else { return Some("this list has no `filter`") };
+        match self.push(dialect, part).map(|push| dialect.filter(&push)) {
+            Some(asked) if !(asked.query.is_empty() && asked.body.is_empty() && asked.text.is_none()) => None,
+            Some(_) => Some("`filters` has no word for this comparison of it"),
+            None => Some(self.why_unasked(dialect, part)),
+        }
+    }
+
+    fn why_unasked(&self, dialect: &Dialect, part: &Filter) -> &'static str {
+        let Filter::Test { leaf, op, value } = part else { return "no system is asked for several at once" };
+        let places: &[Filterable] = self.filters.get(usize::from(leaf.0)).map_or(&[], Vec::as_slice);
+        let all = |is: &dyn Fn(&Filterable) -> bool| places.iter().all(is);
+        match op {
+            _ if places.is_empty() => {
+                "its line is none that a system can be asked for: a constant, a `join`, `first` or `default`, or `filter_at: never`"
+            }
+            Op::Ne | Op::Contains | Op::StartsWith | Op::EndsWith => "no system is asked for this comparison",
+            Op::Eq | Op::In | Op::Lt | Op::Lte | Op::Gt | Op::Gte => match () {
+                () if !all(&|place| is_spelt_so(dialect, &place.codec)) => {
+                    "the system may keep it in another spelling: by `norm`, or a number with blanks (`spelt: once`)"
+                }
+                () if places.iter().any(|place| place.codec.otherwise.as_ref() == Some(value)) => {
+                    "`else` stands for many native values"
+                }
+                () if places.iter().any(|place| place.codec.table.is_some()) => {
+                    "no native value of its table is it"
+                }
+                () if places.len() > 1 => {
+                    "it stands in several places, and `filters` has no `or` across them"
+                }
+                () => {
+                    "the system keeps it in a form that its filter does not compare, or that it cannot hold"
+                }
+            },
+        }
+    }
+
+    fn why_unsorted(&self, call: &ListCall, sort: &[Sort]) -> &'static str {
+        if matches!(call.page.next, Next::Keyset) {
+            return "the pages go by key";
+        }
+        let Some(dialect) = &call.filter else { return "this list has no `filter`" };
+        let Some(words) = &dialect.sort else { return "its `filters` has no `sort`" };
+        for Sort { leaf, .. } in sort {
+            let places: &[Filterable] = self.filters.get(usize::from(leaf.0)).map_or(&[], Vec::as_slice);
+            let [place] = places else {
+                return "it stands in no one place that a system can be asked for";
+            };
+            match place.codec.kind {
+                LeafKind::Text { .. } | LeafKind::Code(_) | LeafKind::Id | LeafKind::Boolean => {
+                    return "systems order texts and codes in ways of their own";
+                }
+                LeafKind::Decimal | LeafKind::Integer | LeafKind::Date | LeafKind::Instant => {}
+            }
+            if !words.knows(&place.name) {
+                return "`sort.fields` does not name it";
+            }
+        }
+        match sort.len() >= words.most {
+            true => "its `sort` takes fewer keys (`most`), of which one keeps equal ones in order",
+            false => "the system keeps it in a form that it does not order by",
+        }
+    }
+}
+
+fn spelt(value: &Value) -> String {
+    match value {
+        Value::Null | Value::Object(_) => "null".to_owned(),
+        Value::Boolean(is) => is.to_string(),
+        Value::Text(text) => text.to_string(),
+        Value::Integer(n) => n.to_string(),
+        Value::Decimal(n) => n.to_string(),
+        Value::Date(day) => day.to_string(),
+        Value::Instant(at) => at.to_string(),
+        // Lists stand in no list.
+        Value::List(values) => {
+            let one = |value: &Value| match value {
+                Value::List(_) => String::new(),
+                value => spelt(value),
+            };
+            values.iter().map(one).collect::<Vec<_>>().join(",")
+        }
+    }
+}
