@@ -201,8 +201,8 @@ fn what_a_system_lacks_may_be_a_list_or_a_group_and_a_native_list_is_not_written
     }
     let told = load_text("x", &text("name", "create"), "https://x.example").1;
     assert!(told.contains("`name` is written by its line"), "{told}");
-    let told = load_text("x", &text("emial", "create"), "https://x.example").1;
-    assert!(told.contains("did you mean `email"), "{told}");
+    let told = load_text("x", &text("emals", "create"), "https://x.example").1;
+    assert!(told.contains("did you mean `emails`"), "{told}");
 }
 
 #[test]
