@@ -344,11 +344,9 @@ impl Refusal {
                 let detail = format!("the system behind this collection cannot {}{why}", action.as_str());
                 ("not-possible", "not possible here", Some(detail))
             }
-            Self::Unidentified(Unidentified::StoreUnavailable) => (
-                "unavailable",
-                "credentials cannot be checked now",
-                Some("try again later".into()),
-            ),
+            Self::Unidentified(Unidentified::StoreUnavailable) => {
+                ("unavailable", "credentials cannot be checked now", Some("try again later".into()))
+            }
             Self::Unidentified(_) | Self::Revoked => ("unidentified", "a valid credential is needed", None),
             Self::Limited(limited) => (
                 "limited",

@@ -34,9 +34,24 @@ impl Fork {
         if self.ways.iter().any(|way| is_so(raws, &way.switches, base) != Some(false)) {
             return None;
         }
+        // Where what they all hang on stands otherwise, nothing is meant at all.
+        if self.common().any(|switch| is_so(raws, std::slice::from_ref(switch), base) == Some(false)) {
+            return None;
+        }
         let raw = raws.get(base, self.slot);
         let is_there = |way: &Way| !matches!(way.codec.read(raw), Got::Nothing | Got::Missing);
         self.ways.iter().any(is_there).then(|| self.ways.iter().map(|way| way.leaf).collect())
+    }
+
+    /// Switches that have to stand alike for all of the meanings.
+    fn common(&self) -> impl Iterator<Item = &Narrow> {
+        let first = self.ways.first().map(|way| way.switches.as_slice()).unwrap_or_default();
+        let alike = |one: &Narrow, other: &Narrow| {
+            one.slot == other.slot && one.value == other.value && one.also == other.also
+        };
+        first
+            .iter()
+            .filter(move |one| self.ways.iter().all(|way| way.switches.iter().any(|other| alike(one, other))))
     }
 }
 

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use bramka::{
     audit::{Fetch, Receipt},
-    mapping::{NativeAnswer, NativeRequest},
-    upstream::{CorePools, Upstream, UpstreamError},
+    mapping::NativeRequest,
+    upstream::{CorePools, Told, Upstream, UpstreamError},
     wire::Deadline,
 };
 
@@ -15,7 +15,7 @@ async fn change(
     receipt: Receipt<Fetch>,
     request: NativeRequest,
     deadline: Deadline,
-) -> Result<NativeAnswer, UpstreamError> {
+) -> Result<Told, UpstreamError> {
     upstream.effect(pools, receipt, request, deadline).await
 }
 

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use bramka::{
-    mapping::{NativeAnswer, NativeRequest},
-    upstream::{CorePools, Upstream, UpstreamError},
+    mapping::NativeRequest,
+    upstream::{CorePools, Told, Upstream, UpstreamError},
     wire::Deadline,
 };
 
@@ -13,7 +13,7 @@ async fn change(
     pools: &CorePools,
     request: NativeRequest,
     deadline: Deadline,
-) -> Result<NativeAnswer, UpstreamError> {
+) -> Result<Told, UpstreamError> {
     upstream.effect(pools, request, deadline).await
 }
 

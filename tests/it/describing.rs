@@ -9,7 +9,7 @@ use crate::kit::{Ran, root, run};
 const CONTACT: &str = r#"{ "id": "7", "archived": false, "createdAt": "2026-01-02T03:04:05Z", "updatedAt": "2026-01-02T03:04:05Z",
   "properties": { "firstname": "Ewa", "lastname": "Nowak", "email": "ewa@example.com", "phone": "1", "hs_score": "3" } }"#;
 const DESK: &str = r#"{ "id": "fca5738a-44e3-ea11-bb43-000d3a2feca1", "number": "desk-1 ", "displayName": "Desk", "type": "Inventory",
-  "blocked": false, "unitPrice": 1000.800, "inventory": 4, "gtin": "" }"#;
+  "blocked": false, "unitPrice": 1000.800, "priceIncludesTax": false, "inventory": 4, "gtin": "" }"#;
 
 fn tried(file: &str, more: &[&str], sample: &str) -> Ran {
     let dir = tempfile::tempdir().unwrap();

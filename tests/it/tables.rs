@@ -373,7 +373,7 @@ fn what_another_system_tells_by_a_table_is_missing_while_nobody_knows_the_table(
         change(policies, "gateway.yaml", "customers: desk", with);
         fs::remove_file(policies.join("access/desk.cedar")).unwrap();
     });
-    let first = room.get("/v1/customers?limit=1&fields=name").expect(200).items()[0].clone();
+    let first = room.get("/v1/customers?limit=1&fields=id,name").expect(200).items()[0].clone();
     let id = first["id"].as_str().unwrap().to_owned();
     room.known.lock().people.push((id.parse().unwrap(), "Ewa".to_owned(), 9));
     let record = room.get(&format!("/v1/customers/{id}")).expect(200).json();

@@ -66,10 +66,9 @@ pub(super) struct SelectWords {
 }
 
 pub(super) fn load(
-    system: &SystemName,
+    (system, words): (&SystemName, &Arc<Words>),
     entity: &Arc<Entity>,
     node: &Node,
-    words: &Arc<Words>,
     defaults: &Defaults,
     found: &mut Diagnostics,
 ) -> Option<Mapping> {

@@ -128,7 +128,7 @@ fn draft(
         Some((Key { text: name.to_owned(), place: part.place.clone() }, part))
     });
     let record = Node { value: tree::Value::Map(parts.collect()), place: node.place.clone() };
-    let rows = entity::load(system, &shape, &record, words, defaults, found)?;
+    let rows = entity::load((system, words), &shape, &record, defaults, found)?;
     if rows.lists.iter().any(|list| list.batch.is_some() || list.for_queries) {
         found.error(&node.place, "the rows of a table come by one plain list");
         return None;

@@ -147,7 +147,7 @@ impl System {
                 );
                 continue;
             };
-            if let Some(mut mapping) = entity::load(name, entity, node, &words, &defaults, found) {
+            if let Some(mut mapping) = entity::load((name, &words), entity, node, &defaults, found) {
                 mapping.check_watched(found);
                 mapping.spell_bounds();
                 mapping.check_bounds(node, found);

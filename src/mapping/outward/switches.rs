@@ -56,13 +56,15 @@ impl<'m> Writing<'m> {
         if new.is_none_or(|value| *value == Value::Null) {
             return;
         }
+        // What was read there was read because they stood so; in a list that is sent whole they go along.
+        let stood = !self.in_each && old.is_some_and(|value| *value != Value::Null);
         let mut leaf = None;
         when.part.lines(false, &mut |line, _| leaf = leaf.or(Some(line.leaf)));
         for switch in &when.switches {
             match (switch.at.is_rooted(), self.puts > puts) {
                 (true, true) => self.outside.push((switch, leaf, self.pointer.clone())),
                 (true, false) => {}
-                (false, sets) => self.switch(switch, leaf, sets),
+                (false, sets) => self.switch(switch, leaf, sets && !stood),
             }
         }
     }

@@ -344,6 +344,38 @@ fn stays(mapping: &Mapping, leaf: LeafId, tongue: Tongue, texts: &[&str]) -> Res
     why.map_err(fail)
 }
 
+/// The two without the steps of their paths that are texts: each is one step, and none leads elsewhere.
+fn steps_alike(
+    request: &NativeRequest,
+    harmless: &NativeRequest,
+    texts: &[&str],
+) -> Result<(NativeRequest, NativeRequest), String> {
+    let parts = |request: &NativeRequest| {
+        let (path, query) = request.target.split_once('?').unwrap_or((&request.target, ""));
+        (path.split('/').map(str::to_owned).collect::<Vec<_>>(), query.to_owned())
+    };
+    let ((mut said, query), (mut model, other)) = (parts(request), parts(harmless));
+    if said.len() != model.len() {
+        return Err("a text is more than one step of the path".to_owned());
+    }
+    for (said, model) in said.iter_mut().zip(&mut model) {
+        let Some(at) = HARMLESS.iter().position(|known| is(model, known)) else { continue };
+        let text = percent_encoding::percent_decode_str(said).decode_utf8().map_err(|e| e.to_string())?;
+        let is_kept = texts.get(at).is_some_and(|asked| is(&text, asked));
+        if !is_kept || matches!(&*text, "" | "." | "..") {
+            return Err(format!("the step `{said}` is another one"));
+        }
+        "text".clone_into(said);
+        "text".clone_into(model);
+    }
+    let with = |request: &NativeRequest, steps: Vec<String>, query: String| {
+        let mut request = request.clone();
+        request.target = format!("{}?{query}", steps.join("/"));
+        request
+    };
+    Ok((with(request, said, query), with(harmless, model, other)))
+}
+
 /// Whether a request says what a harmless one says, but for the texts.
 fn said_alike(
     tongue: Tongue,
@@ -351,6 +383,7 @@ fn said_alike(
     texts: &[&str],
     several: bool,
 ) -> Result<(), String> {
+    let (request, harmless) = &steps_alike(request, harmless, texts)?;
     let (said, model) = (tongue.read(request, several)?, tongue.read(harmless, several)?);
     if said.around != model.around || said.literals.len() != model.literals.len() {
         return Err(format!("it says {said:?}, not {model:?}"));
