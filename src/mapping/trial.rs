@@ -18,6 +18,7 @@ use super::{
     native::{NativeAnswer, NativeRequest},
     out::Out,
     outward::MappingFault,
+    path::Step,
     scan::{BadJson, Scanner},
     trie::{Node, Raws, walk},
     xml,
@@ -142,6 +143,12 @@ impl Mapping {
             std::iter::once(usual.variant).chain(others).map(|variant| Listing { variant, ..usual.clone() });
         let is_batch =
             |listing: &Listing| self.lists.get(listing.variant).is_some_and(|call| call.batch.is_some());
+        // Elsewhere what a list calls its rows may be a field of the record.
+        let is_of_many = self.words.xml.is_some()
+            || self
+                .read
+                .as_ref()
+                .is_some_and(|read| read.rows_at.steps().iter().any(|step| matches!(step, Step::Index(_))));
         let mut keys = None;
         for listing in ways {
             if is_batch(&listing) {
@@ -154,7 +161,7 @@ impl Mapping {
             let Ok((_, _, rows)) = self.listed(&listing, answer, &all) else { continue };
             let has_record = || rows.records.is_empty() || rows.records.iter().any(Result::is_ok);
             match &record {
-                Ok(_) if rows.natives < 2 => {}
+                Ok(_) if rows.natives < 2 || !is_of_many => {}
                 // Rows without a record are another list's.
                 _ if !has_record() && self.lists.len() > 1 => {}
                 _ => return Ok(ReadsAs::Page(Box::new(listing))),

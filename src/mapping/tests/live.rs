@@ -96,7 +96,7 @@ fn a_table_that_was_never_told_tells_nothing_is_not_asked_by_and_writes_nothing(
     let faults = mapping.create(&record(mapping, r#"{ "name": "Ewa", "status": "active" }"#)).unwrap_err();
     assert!(faults[0].message.contains("has not told yet"), "{faults:?}");
     assert!(system.check().0.is_empty(), "{}", system.check());
-    assert_eq!(read(&system, "1").1, true, "nobody is served by a sample");
+    assert!(read(&system, "1").1, "nobody is served by a sample");
     system.rehearse();
     assert_eq!(read(&system, "1").0, "active");
 }

@@ -74,7 +74,7 @@ fn a_filter_leaves_out_parents_of_which_no_record_can_pass() {
     let (nine, ten) = (equal(&m, "location.code", "9"), equal(&m, "location.code", "10"));
     assert_eq!(kept(&nine), ["9"]);
     assert_eq!(kept(&nine.clone().or(ten.clone())), ["9", "10"]);
-    assert_eq!(kept(&nine.clone().and(ten.clone())), [""; 0]);
+    assert_eq!(kept(&nine.clone().and(ten)), [""; 0]);
     assert_eq!(kept(&Filter::Not(Box::new(nine.clone()))), ["8", "10"]);
     // What is a record's own leaves none out.
     let lamp = equal(&m, "sku", "LAMP-1");

@@ -390,7 +390,7 @@ pub(super) const LINES: &[Line] = &[
     record("shopify/product.json", "shopify", "Product"),
     none("shopify/refund.json", "not served: what was paid back is told as a transaction of the order"),
     none("shopify/shop.json", "the shop's own currency is a setting of the file"),
-    record("shopify/transaction.json", "shopify", "Payment"),
+    none("shopify/transaction.json", "an authorisation: no money moved, so it is no payment"),
     // wFirma.
     create(
         "wfirma/contractor.add.request.xml",
