@@ -107,6 +107,12 @@ impl Subject {
         self.place.derived.iter().map(of).fold(FieldSet::EMPTY, |all, leaves| all.union(&leaves))
     }
 
+    /// What says how others are meant.
+    fn switches(&self) -> FieldSet {
+        let of = |path: &String| self.mapping.entity().leaves_under(path);
+        self.place.switches.iter().map(of).fold(FieldSet::EMPTY, |all, leaves| all.union(&leaves))
+    }
+
     /// A record as a caller sees it, of some leaves.
     fn shown(&self, record: &Record, leaves: &FieldSet) -> Json {
         let mut out = Vec::new();
@@ -416,8 +422,11 @@ impl Change<'_> {
         let is_there =
             |leaf: &LeafId| constants.first(entity, *leaf).is_some_and(|value| *value != Value::Null);
         let constants: FieldSet = entity.ids().filter(is_there).collect();
-        let mut may =
-            changed.union(&self.subject.mapping.tags()).union(&constants).union(&self.subject.derived());
+        let mut may = changed
+            .union(&self.subject.mapping.tags())
+            .union(&constants)
+            .union(&self.subject.derived())
+            .union(&self.subject.switches());
         for field in entity.root.fields.iter().filter(|field| changed.any_in(&field.leaves)) {
             if matches!(field.shape, Shape::List(_)) {
                 may = may.union(&FieldSet::of_range(&field.leaves));

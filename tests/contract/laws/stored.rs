@@ -26,6 +26,8 @@ pub(super) struct Place {
     beside: Option<(&'static str, &'static str)>,
     /// Fields that the file puts together of others.
     pub(super) derived: Vec<String>,
+    /// Fields that say how others are meant: they go along with those.
+    pub(super) switches: Vec<String>,
 }
 
 /// A record as it was sent.
@@ -72,6 +74,7 @@ impl Place {
             known: entity.get("fields").map(places).unwrap_or_default(),
             beside,
             derived: entity.get("fields").map(derived).unwrap_or_default(),
+            switches: entity.get("fields").map(switches).unwrap_or_default(),
         }
     }
 
@@ -256,6 +259,37 @@ fn derived(lines: &Node) -> Vec<String> {
     let is_derived = |node: &Node| ["join", "first", "calc"].iter().any(|word| node.get(word).is_some());
     let lines = lines.as_map().unwrap_or_default().iter();
     lines.filter(|(_, node)| is_derived(node)).map(|(key, _)| key.text.clone()).collect()
+}
+
+/// Fields that stand where a line's `when` looks.
+fn switches(lines: &Node) -> Vec<String> {
+    let mut places = Vec::new();
+    whens(lines, &mut places);
+    let mut found = Vec::new();
+    at_places(lines, "", &places, &mut found);
+    found
+}
+
+fn whens(node: &Node, into: &mut Vec<String>) {
+    for (key, inner) in node.as_map().unwrap_or_default() {
+        if matches!(key.text.as_str(), "when" | "$when") {
+            let keys = inner.as_map().unwrap_or_default().iter();
+            into.extend(keys.map(|(key, _)| key.text.trim_start_matches("$up.").to_owned()));
+        }
+        whens(inner, into);
+    }
+    node.as_list().unwrap_or_default().iter().for_each(|inner| whens(inner, into));
+}
+
+fn at_places(lines: &Node, under: &str, places: &[String], into: &mut Vec<String>) {
+    for (key, node) in lines.as_map().unwrap_or_default() {
+        let path = format!("{under}{}", key.text);
+        match node.as_text().or_else(|| node.get("at").and_then(Node::as_text)) {
+            Some(at) if places.iter().any(|place| place == at) => into.push(path),
+            Some(_) => {}
+            None => at_places(node.get("fields").unwrap_or(node), &format!("{path}."), places, into),
+        }
+    }
 }
 
 /// Where a template has its `{record}`.
