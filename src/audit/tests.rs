@@ -204,5 +204,6 @@ fn order() -> Arc<Entity> {
             leaf("customer", Class::Internal, None, Some("Customer")),
             leaf("contact", Class::Personal, Some("customer"), None),
         ],
+        contacts: Default::default(),
     })
 }

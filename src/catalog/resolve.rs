@@ -166,6 +166,7 @@ mod tests {
             description: "".into(),
             root: Object::default(),
             leaves: Vec::new(),
+            contacts: Default::default(),
         };
         let hidden = Entity {
             name: "Secret".into(),
@@ -173,6 +174,7 @@ mod tests {
             description: "".into(),
             root: Object::default(),
             leaves: Vec::new(),
+            contacts: Default::default(),
         };
         let schema = Schema::new(vec![Arc::new(entity), Arc::new(hidden)]);
         let catalog = Catalog::new(["orders".into()], ["erp".into()]);

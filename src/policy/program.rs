@@ -45,6 +45,8 @@ pub(super) struct Program {
     pub(super) rules: Vec<Rule>,
     /// Leaves that conditions read: they must be fetched.
     pub(super) reads: FieldSet,
+    /// Leaves of the entity that conditions of the bundle name, whoever they are about.
+    pub(super) named: FieldSet,
     musts: Vec<Must>,
     /// The caller as Cedar knows it, where a rule needs Cedar itself.
     principal: Option<Entities>,
@@ -166,12 +168,14 @@ impl Program {
             Some(entity) => musts(entity, action, &concerned),
             None => (FieldSet::EMPTY, Vec::new()),
         };
+        let named = entity.as_ref().map_or(FieldSet::EMPTY, |entity| policies.named(entity));
         let needs_cedar = rules.iter().any(|rule| matches!(rule.check, Check::Cedar(_)));
         Ok(Self {
             action,
             entity,
             rules,
             reads,
+            named,
             musts,
             principal: needs_cedar.then_some(entities),
             principal_uid,

@@ -36,7 +36,6 @@ pub struct Prospect {
 #[derive(Debug)]
 pub struct Outlook {
     pub(super) policies: Arc<Policies>,
-    named: FieldSet,
     pub(super) program: Arc<Program>,
     /// The caller's own `read`, for the answer to a create or an update.
     pub(super) echo: Option<Arc<Program>>,
@@ -142,7 +141,6 @@ pub fn outlook(
         Box::new_uninit(),
         Outlook {
             policies: policies.clone(),
-            named: program.entity.as_ref().map_or(FieldSet::EMPTY, |entity| policies.named(entity)),
             program,
             echo,
             list,
@@ -199,7 +197,7 @@ impl Prospect {
     /// The leaves that conditions of the bundle name of the entity: what a system has no line for, and a condition names,
     /// is not told and never none.
     pub fn named(&self) -> FieldSet {
-        self.outlook.named
+        self.outlook.program.named
     }
 
     /// See [`Outlook::decides_by`].

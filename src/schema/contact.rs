@@ -28,6 +28,14 @@ impl Contact {
     /// Each of them.
     pub const ALL: [Self; 2] = [Self::EMail, Self::Phone];
 
+    /// The leaves that hold each of them, worked out once for an entity.
+    pub fn of(leaves: &[Leaf]) -> [FieldSet; Self::ALL.len()] {
+        let numbered = || (0..=u8::MAX).map(LeafId).zip(leaves);
+        Self::ALL.map(|contact| {
+            numbered().filter(|(_, leaf)| leaf.contact == Some(contact)).map(|(id, _)| id).collect()
+        })
+    }
+
     /// As the schema calls it.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -62,7 +70,11 @@ impl Contact {
 impl Entity {
     /// The leaves that hold such addresses.
     pub fn contacts(&self, contact: Contact) -> FieldSet {
-        self.ids().filter(|id| self.leaf(*id).is_some_and(|leaf| leaf.contact == Some(contact))).collect()
+        let [e_mails, phones] = self.contacts;
+        match contact {
+            Contact::EMail => e_mails,
+            Contact::Phone => phones,
+        }
     }
 
     /// The leaves in which no address belongs; none of an entity that has none for such addresses either.

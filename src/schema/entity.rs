@@ -55,6 +55,8 @@ pub struct Entity {
     pub root: Object,
     /// Every leaf by number. INVARIANT: leaf 0 is `id`; at most `LEAVES_MAX`.
     pub leaves: Vec<Leaf>,
+    /// The leaves that hold addresses of people, by the sort of address; see [`Contact::of`].
+    pub contacts: [FieldSet; Contact::ALL.len()],
 }
 
 impl Entity {

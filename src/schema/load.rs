@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 pub use self::editor::file_schema;
 use self::node::{Compiler, Link};
+use super::contact::Contact;
 use super::entity::{Class, Entity, Leaf, LeafKind, Object, Schema};
 use crate::words::{
     CollectionName, Diagnostic, Diagnostics, EntityName, FieldPath, Place,
@@ -112,6 +113,7 @@ fn compile_file(file: &Arc<str>, node: &Node, found: &mut Diagnostics) -> Option
             collection: CollectionName::new(collection.value),
             description: description.unwrap_or_default().into(),
             root,
+            contacts: Contact::of(&leaves),
             leaves,
         },
         name: name.place,
