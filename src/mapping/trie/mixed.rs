@@ -7,7 +7,8 @@ use std::borrow::Cow;
 
 use super::{
     super::scan::{BadJson, Scanner},
-    Find, Node, OnRow, Raws, elements, items, object,
+    Find, Node, OnRow, Raws,
+    walk::{elements, items, object},
 };
 
 /// What is read in more than one way is gone through once a way: as often as there are lines about it at most.
