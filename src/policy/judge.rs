@@ -344,7 +344,7 @@ fn following(entity: &Entity, sent: &FieldSet) -> FieldSet {
 }
 
 fn on_stored(outlook: &Outlook, old: &Record, guarded: Option<bool>) -> Result<View, Denied> {
-    match outlook.program.verdict(&outlook.env(Some(old), guarded)) {
+    match outlook.verdict(Some(old), guarded) {
         Verdict::Permitted(view) => Ok(view),
         Verdict::Forbidden(grounds) | Verdict::Unpermitted(grounds) => Err(Denied::Record(grounds)),
         Verdict::Erroring(statement) => Err(Denied::Erroring { statement, on: Basis::Stored }),
@@ -352,7 +352,7 @@ fn on_stored(outlook: &Outlook, old: &Record, guarded: Option<bool>) -> Result<V
 }
 
 fn on_new(outlook: &Outlook, held: &Record, guarded: Option<bool>) -> Result<View, Denied> {
-    match outlook.program.verdict(&outlook.env(Some(held), guarded)) {
+    match outlook.verdict(Some(held), guarded) {
         Verdict::Permitted(view) => Ok(view),
         Verdict::Forbidden(grounds) | Verdict::Unpermitted(grounds) => Err(Denied::New(grounds)),
         Verdict::Erroring(statement) => Err(Denied::Erroring { statement, on: Basis::New }),

@@ -108,6 +108,16 @@ impl Outcomes {
     pub(super) const FAILS: Self = Self { holds: false, fails: true, errs: false };
     pub(super) const ERRS: Self = Self { holds: false, fails: false, errs: true };
 
+    /// What it comes to, where there is only one way left.
+    pub(super) fn sure(self) -> Option<Result<bool, Stop>> {
+        match (self.holds, self.fails, self.errs) {
+            (true, false, false) => Some(Ok(true)),
+            (false, true, false) => Some(Ok(false)),
+            (false, false, true) => Some(Err(Stop::Error)),
+            _ => None,
+        }
+    }
+
     fn of(found: Result<bool, Stop>) -> Self {
         match found {
             Ok(true) => Self::HOLDS,
@@ -147,6 +157,7 @@ impl Node {
                 .find(env.record.ok_or(Stop::Unknown)?)
                 .map_or(Err(Stop::Error), |found| Ok(found.is_some())),
             Self::Compare(how, sides) => compare(*how, sides.0.value(env)?, sides.1.value(env)?),
+            Self::Like(inner, pattern) => inner.text(env).map(|text| pattern.matches(text)),
             Self::Constant(_)
             | Self::Leaf(_)
             | Self::Resource(_)
@@ -160,7 +171,6 @@ impl Node {
             | Self::ContainsAny(_)
             | Self::IsEmpty(_)
             | Self::In(_)
-            | Self::Like(..)
             | Self::IsInRange(_)
             | Self::IsIpv4(_)
             | Self::IsIpv6(_)
@@ -280,7 +290,7 @@ impl Node {
             },
             Self::Fact(fact) => fact.value(env)?.ok_or(Stop::Error),
             Self::HasFact(fact) => fact.value(env).map(|found| Val::Bool(found.is_some())),
-            Self::Not(_) | Self::And(_) | Self::Or(_) | Self::Has(_) | Self::Compare(..) => {
+            Self::Not(_) | Self::And(_) | Self::Or(_) | Self::Has(_) | Self::Compare(..) | Self::Like(..) => {
                 self.holds(env).map(Val::Bool)
             }
             Self::If(parts) => {
@@ -306,10 +316,6 @@ impl Node {
             }
             Self::IsEmpty(inner) => Ok(Val::Bool(!inner.set(env)?.any(|_| true))),
             Self::In(sides) => is_in(sides.0.value(env)?, sides.1.value(env)?),
-            Self::Like(inner, pattern) => match inner.value(env)? {
-                Val::Text(text) => Ok(Val::Bool(pattern.matches(text))),
-                other => refuse(other),
-            },
             Self::IsInRange(sides) => match (sides.0.value(env)?, sides.1.value(env)?) {
                 (Val::Ip(ip), Val::Ip(range)) => Ok(Val::Bool(range.contains(&ip))),
                 (other, _) => refuse(other),
@@ -317,6 +323,26 @@ impl Node {
             Self::IsIpv4(inner) => ip_version(inner.value(env)?, true),
             Self::IsIpv6(inner) => ip_version(inner.value(env)?, false),
             Self::Fails => Err(Stop::Error),
+        }
+    }
+
+    /// A part that is a text. What is asked of every call stands first.
+    #[inline]
+    fn text<'a>(&'a self, env: &Env<'a>) -> Result<&'a str, Stop> {
+        let value = match (self, env.call) {
+            (Self::Fact(Fact::Path), Some(call)) => return Ok(&call.path),
+            _ => self.value(env)?,
+        };
+        match value {
+            Val::Text(text) => Ok(text),
+            Val::Bool(_)
+            | Val::Long(_)
+            | Val::Ref(..)
+            | Val::Decimal(_)
+            | Val::Time(_)
+            | Val::Span(_)
+            | Val::Ip(_)
+            | Val::Set(_) => Err(Stop::Error),
         }
     }
 

@@ -202,12 +202,19 @@ impl Program {
 
     /// What the statements say, all that they may read being known.
     pub(super) fn verdict(&self, env: &Env<'_>) -> Verdict {
+        self.verdict_from(env, &[])
+    }
+
+    /// The same, where it was seen before what each rule can come to at this request: one that can come to one thing
+    /// only is not judged again.
+    pub(super) fn verdict_from(&self, env: &Env<'_>, seen: &[Outcomes]) -> Verdict {
         if let Some(statement) = env.record.and_then(|record| self.broken(record)) {
             return Verdict::Erroring(statement.clone());
         }
         let mut tally = Tally::default();
-        for rule in &self.rules {
-            match self.holds(rule, env) {
+        for (at, rule) in self.rules.iter().enumerate() {
+            let sure = seen.get(at).and_then(|outcomes| outcomes.sure());
+            match sure.unwrap_or_else(|| self.holds(rule, env)) {
                 Ok(true) => tally.add(&rule.statement, &rule.grants),
                 Ok(false) => {}
                 Err(_) => return Verdict::Erroring(rule.statement.id.clone()),

@@ -12,6 +12,7 @@ use super::{
     load::Policies,
     mask::Openness,
     memo::Memo,
+    predicate::Outcomes,
     program::{About, Grounds, Program, Rule, Verdict},
     pushdown,
     statement::Verb,
@@ -44,8 +45,8 @@ pub struct Outlook {
     pub(super) facts: Arc<Facts>,
     pub(super) context: Context,
     call: Option<Call>,
-    /// INVARIANT: one a rule of `program`, in order: whether it can still hold.
-    live: SmallVec<[bool; 32]>,
+    /// INVARIANT: one a rule of `program`, in order: what it can still come to.
+    live: Live,
     visible: FieldSet,
     clear: FieldSet,
     writable: FieldSet,
@@ -124,13 +125,13 @@ pub fn outlook(
     let (visible, clear) = match &echo {
         None => sight(&program, &live, &env),
         Some(echo) => {
-            let live: Live = echo.rules.iter().map(|rule| Program::outcomes(rule, &env).holds).collect();
+            let live: Live = echo.rules.iter().map(|rule| Program::outcomes(rule, &env)).collect();
             sight(echo, &live, &env)
         }
     };
     let mut writable = FieldSet::EMPTY;
     let mut plans = SmallVec::new();
-    for (rule, _) in program.rules.iter().zip(&live).filter(|(rule, live)| **live && is_permit(rule)) {
+    for (rule, _) in program.rules.iter().zip(&live).filter(|(rule, live)| live.holds && is_permit(rule)) {
         writable = writable.union(&rule.grants.writes);
         if let Some(plan) = rule.statement.plan.as_ref().filter(|plan| !plans.contains(*plan)) {
             plans.push(plan.clone());
@@ -156,7 +157,7 @@ pub fn outlook(
     ))
 }
 
-type Live = SmallVec<[bool; 32]>;
+type Live = SmallVec<[Outcomes; 32]>;
 
 impl Prospect {
     /// Who asks.
@@ -266,13 +267,13 @@ impl Outlook {
 
     /// The statements that can still hold.
     pub fn statements(&self) -> impl Iterator<Item = &StatementId> {
-        let live = self.program.rules.iter().zip(&self.live).filter(|(_, live)| **live);
+        let live = self.program.rules.iter().zip(&self.live).filter(|(_, live)| live.holds);
         live.map(|(rule, _)| &rule.statement.id)
     }
 
     /// The verdict of the specialised statements, on a record or on the call.
     pub fn verdict(&self, record: Option<&Record>, guarded: Option<bool>) -> Verdict {
-        self.program.verdict(&self.env(record, guarded))
+        self.program.verdict_from(&self.env(record, guarded), &self.live)
     }
 
     /// The caller's own ways of seeing records that a write asks too.
@@ -350,17 +351,17 @@ fn alive(program: &Program, env: &Env<'_>) -> Result<Live, Denied> {
             forbidden.detail = forbidden.detail.max(rule.statement.detail);
         }
         is_open |= outcomes.holds && is_permit(rule);
-        live.push(outcomes.holds);
+        live.push(outcomes);
     }
     if is_open && forbidden.statements.is_empty() { Ok(live) } else { Err(Denied::Never(forbidden)) }
 }
 
 /// Leaves in sight, and those that every live permit shows unmasked and nothing may strike.
-fn sight(program: &Program, live: &[bool], env: &Env<'_>) -> (FieldSet, FieldSet) {
+fn sight(program: &Program, live: &[Outcomes], env: &Env<'_>) -> (FieldSet, FieldSet) {
     let mut visible = FieldSet::EMPTY;
     let mut clear: Option<FieldSet> = None;
     let mut may_strike = FieldSet::EMPTY;
-    for (rule, _) in program.rules.iter().zip(live).filter(|(_, live)| **live) {
+    for (rule, _) in program.rules.iter().zip(live).filter(|(_, live)| live.holds) {
         match rule.statement.effect {
             Verb::Permit => {
                 let shown = rule.grants.shown.of(Openness::Shown);
@@ -378,7 +379,7 @@ fn sight(program: &Program, live: &[bool], env: &Env<'_>) -> (FieldSet, FieldSet
 fn withheld(program: &Program, env: &Env<'_>) -> FieldSet {
     let rules = program.rules.iter().filter(|rule| rule.statement.effect == Verb::Withhold);
     rules
-        .filter(|rule| Program::outcomes(rule, env) == super::predicate::Outcomes::HOLDS)
+        .filter(|rule| Program::outcomes(rule, env) == Outcomes::HOLDS)
         .fold(FieldSet::EMPTY, |all, rule| all.union(&rule.grants.withheld))
 }
 

@@ -8,7 +8,7 @@ use rust_decimal::Decimal;
 
 use super::{
     context::Env,
-    predicate::{Compare, Node},
+    predicate::{Compare, Node, Outcomes},
     program::{Check, Program},
     shape::{Holds, Route, Target},
     value::{Constant, midnight},
@@ -16,9 +16,9 @@ use super::{
 use crate::schema::{Filter, LeafId, Op, Value};
 
 /// Records that some live permit can permit.
-pub(super) fn filter(program: &Program, live: &[bool], env: &Env<'_>) -> Filter {
+pub(super) fn filter(program: &Program, live: &[Outcomes], env: &Env<'_>) -> Filter {
     let permits =
-        program.rules.iter().zip(live).filter(|(rule, live)| **live && rule.statement.effect.is_permit());
+        program.rules.iter().zip(live).filter(|(rule, live)| live.holds && rule.statement.effect.is_permit());
     let parts = permits.map(|(rule, _)| match &rule.check {
         Check::Compiled(node) => over(node, env),
         Check::Always | Check::Cedar(_) => Filter::everything(),

@@ -88,7 +88,8 @@ impl Policies {
         record: Option<&Record>,
         guarded: Option<bool>,
     ) -> Result<(), Box<Mismatch>> {
-        self.repeat(&outlook.program, &outlook.env(record, guarded))
+        let decided = outlook.verdict(record, guarded);
+        self.compare(decided, &outlook.program, &outlook.env(record, guarded))
     }
 
     /// Repeats on the whole set all that [`judge`](super::judge) asks of a write: the verdicts on the stored
@@ -130,7 +131,10 @@ impl Policies {
     }
 
     fn repeat(&self, program: &Program, env: &Env<'_>) -> Result<(), Box<Mismatch>> {
-        let mut decided = program.verdict(env);
+        self.compare(program.verdict(env), program, env)
+    }
+
+    fn compare(&self, mut decided: Verdict, program: &Program, env: &Env<'_>) -> Result<(), Box<Mismatch>> {
         let mut whole = whole(self, program.action, program.entity.as_ref(), env);
         sort(&mut decided);
         sort(&mut whole);

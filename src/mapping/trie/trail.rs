@@ -135,7 +135,9 @@ mod tests {
         let mut raws = Raws::default();
         raws.restart(frame.slots);
         walk(&mut Scanner::new(list.as_bytes())?, &frame.root, 0, &mut raws, &mut |scan| scan.skip())?;
-        let super::super::Raw::Elements { first, count } = raws.get(0, each) else { panic!("{list}") };
+        let crate::mapping::scan::Raw::Elements { first, count } = raws.get(0, each) else {
+            panic!("{list}")
+        };
         let text = |frame, slot| raws.get(frame, slot).text().map(Cow::into_owned);
         let told = raws.elements(first, count).map(|at| slots.map(|slot| text(at, slot)).to_vec());
         Ok((told.collect(), raws.twice))
