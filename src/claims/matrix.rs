@@ -202,7 +202,7 @@ fn rows(snapshot: &Snapshot, someone: &Someone) -> Vec<Row> {
 }
 
 /// What every request has in common.
-fn circumstances(snapshot: &Snapshot) -> Circumstances {
+pub(super) fn circumstances(snapshot: &Snapshot) -> Circumstances {
     let under = |door: &ListenerSettings| !matches!(door.tls, TlsSettings::None);
     let doors = &snapshot.doors;
     let tls = if doors.iter().all(under) {

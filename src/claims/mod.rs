@@ -11,8 +11,12 @@
 
 mod diff;
 mod matrix;
+mod prove;
+mod sentence;
 mod whom;
 
 pub use diff::{Change, Diff, FieldChange, State};
 pub use matrix::{Access, Cell, Matrix, Row, Subject, access};
+pub use prove::{Answer, Door, Opening, Outcome, prove};
+pub use sentence::{BadSentence, Sentence};
 pub use whom::{Covered, Someone};

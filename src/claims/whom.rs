@@ -1,6 +1,6 @@
 //! Everyone a bundle can let in.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use crate::{
     config::Snapshot,
@@ -137,6 +137,44 @@ impl Someone {
         match &self.standing {
             Standing::Known(facts, _) => facts.groups.iter().any(|one| one.as_str() == group),
             Standing::Any { groups, .. } => groups.iter().any(|one| one.as_str() == group),
+        }
+    }
+
+    /// The same as far as `keep` speaks of what is known of them by a credential, and as far as they are in none of the
+    /// groups that `without` names; nobody where that leaves none.
+    pub(super) fn narrowed(&self, keep: &dyn Fn(&Facts) -> bool, without: &[&str]) -> Option<Self> {
+        let is_without = |group: &GroupName| without.contains(&group.as_str());
+        let standing = match &self.standing {
+            Standing::Known(facts, narrower) => {
+                let all = std::iter::once(&**facts).chain(narrower);
+                let kept = all.filter(|facts| keep(facts) && !facts.groups.iter().any(is_without));
+                let mut kept = kept.map(|facts| facts.with_scopes(facts.scopes.clone()));
+                Standing::Known(Box::new(kept.next()?), kept.collect())
+            }
+            Standing::Any { kind, groups } => {
+                let groups = groups.iter().filter(|group| !is_without(group)).cloned().collect();
+                Standing::Any { kind: *kind, groups }
+            }
+        };
+        Some(Self { name: self.name.clone(), partner: self.partner.clone(), standing })
+    }
+
+    /// Facts that one of them can come with: of a principal all there are, of somebody whom an issuer vouches for one
+    /// with every group it may assert and nothing else.
+    pub(super) fn examples(&self) -> Vec<Arc<Facts>> {
+        match &self.standing {
+            Standing::Known(facts, narrower) => std::iter::once(&**facts)
+                .chain(narrower)
+                .map(|facts| Arc::new(facts.with_scopes(facts.scopes.clone())))
+                .collect(),
+            Standing::Any { kind, groups } => {
+                let id = self.name.split_once('/').map_or("", |(_, id)| id);
+                let id =
+                    id.strip_suffix('*').map_or_else(|| id.to_owned(), |issuer| format!("{issuer}someone"));
+                let mut facts = Facts::bare(*kind, PrincipalId::new(id), CredentialId::None);
+                facts.groups = groups.iter().cloned().collect();
+                vec![Arc::new(facts.sealed())]
+            }
         }
     }
 

@@ -9,6 +9,7 @@ mod explain;
 mod ids;
 mod judging;
 mod matrix;
+mod prove;
 mod schema;
 mod silent;
 mod test;
@@ -43,6 +44,8 @@ pub(super) enum Command {
     Matrix(matrix::MatrixOf),
     /// Tell what another bundle opens and closes, by effect: exit code 0 nothing opens, 1 something does
     Diff(diff::DiffOf),
+    /// Prove that something cannot be, or tell a request by which it is: exit code 0 proved, 1 not
+    Prove(prove::Prove),
     /// Write the JSON Schemas of the bundle's files, for completion in editors
     Schema(schema::Schema),
 }
@@ -63,6 +66,7 @@ pub(super) fn run(command: &Command) -> Result<Came, VerbError> {
         Command::Explain(arguments) => explain::run(arguments),
         Command::Matrix(arguments) => matrix::run(arguments),
         Command::Diff(arguments) => diff::run(arguments),
+        Command::Prove(arguments) => prove::run(arguments),
         Command::Schema(arguments) => schema::run(arguments),
     }
 }

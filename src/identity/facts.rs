@@ -90,6 +90,26 @@ impl Facts {
         }
     }
 
+    /// What would be known of the same principal by a credential of these scopes: for those who ask what a bundle lets
+    /// happen. Nobody is let in by it.
+    #[must_use]
+    pub fn with_scopes(&self, scopes: Vec<Arc<str>>) -> Self {
+        let same = Self {
+            kind: self.kind,
+            id: self.id.clone(),
+            partner: self.partner.clone(),
+            groups: self.groups.clone(),
+            attributes: self.attributes.clone(),
+            plan: self.plan.clone(),
+            scopes,
+            credential: self.credential.clone(),
+            issued_at: self.issued_at,
+            expires_at: self.expires_at,
+            digest: self.digest,
+        };
+        same.sealed()
+    }
+
     /// Sorts what is a set, drops what counts as absent, and computes the digest. Every `Facts` that leaves
     /// this room went through here.
     #[must_use]

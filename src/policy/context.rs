@@ -63,4 +63,34 @@ impl Context {
             user_agent: user_agent.filter(|text| !text.is_empty()),
         }
     }
+
+    /// Whether the connection is under TLS.
+    pub fn is_tls(&self) -> bool {
+        self.tls
+    }
+
+    /// Over which listener.
+    pub fn listener(&self) -> &ListenerName {
+        &self.listener
+    }
+
+    /// The caller's address.
+    pub fn address(&self) -> IpAddr {
+        self.address
+    }
+
+    /// When, to the millisecond.
+    pub fn time(&self) -> Option<Timestamp> {
+        Timestamp::from_millisecond(self.time).ok()
+    }
+
+    /// The purpose it claims.
+    pub fn purpose(&self) -> Option<&str> {
+        self.purpose.as_deref()
+    }
+
+    /// The program it claims to be.
+    pub fn user_agent(&self) -> Option<&str> {
+        self.user_agent.as_deref()
+    }
 }

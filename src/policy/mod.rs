@@ -44,6 +44,7 @@ mod show;
 mod source;
 mod statement;
 mod value;
+mod witness;
 
 #[cfg(test)]
 mod tests;
@@ -62,6 +63,7 @@ pub use reach::{Circumstances, On, Reach, Surety, Whom, reach};
 pub use recheck::{Mismatch, Question, Subject, verdict};
 pub use show::{Judged, Remembered, Shown, again, echo, preview, show};
 pub use statement::Verb;
+pub use witness::{Wanted, Witness, witness};
 
 use std::fmt;
 

@@ -5,6 +5,8 @@
 
 use std::cmp::Ordering;
 
+use smallvec::SmallVec;
+
 use super::{
     context::Env,
     shape::{Route, Target},
@@ -257,15 +259,26 @@ impl Node {
 
     /// Whether it reads the context.
     pub(super) fn reads_context(&self) -> bool {
+        matches!(self, Self::Fact(_) | Self::HasFact(_))
+            || self.parts().iter().any(|part| part.reads_context())
+    }
+
+    /// What it is made of.
+    pub(super) fn parts(&self) -> SmallVec<[&Self; 3]> {
         match self {
-            Self::Fact(_) | Self::HasFact(_) => true,
-            Self::Constant(_) | Self::Leaf(_) | Self::Has(_) | Self::Resource(_) | Self::Fails => false,
+            Self::Constant(_)
+            | Self::Leaf(_)
+            | Self::Has(_)
+            | Self::Resource(_)
+            | Self::Fact(_)
+            | Self::HasFact(_)
+            | Self::Fails => SmallVec::new(),
             Self::Not(inner)
             | Self::Negate(inner)
             | Self::IsEmpty(inner)
             | Self::Like(inner, _)
             | Self::IsIpv4(inner)
-            | Self::IsIpv6(inner) => inner.reads_context(),
+            | Self::IsIpv6(inner) => SmallVec::from_iter([&**inner]),
             Self::And(sides)
             | Self::Or(sides)
             | Self::Compare(_, sides)
@@ -274,8 +287,8 @@ impl Node {
             | Self::ContainsAll(sides)
             | Self::ContainsAny(sides)
             | Self::In(sides)
-            | Self::IsInRange(sides) => sides.0.reads_context() || sides.1.reads_context(),
-            Self::If(parts) => parts.0.reads_context() || parts.1.reads_context() || parts.2.reads_context(),
+            | Self::IsInRange(sides) => SmallVec::from_iter([&sides.0, &sides.1]),
+            Self::If(parts) => SmallVec::from_iter([&parts.0, &parts.1, &parts.2]),
         }
     }
 
@@ -418,6 +431,21 @@ impl Arithmetic {
 }
 
 impl Fact {
+    /// Every one.
+    pub(super) const ALL: [Self; 11] = [
+        Self::Tls,
+        Self::Listener,
+        Self::Certificate,
+        Self::Address,
+        Self::Time,
+        Self::Scopes,
+        Self::Guarded,
+        Self::Method,
+        Self::Path,
+        Self::Purpose,
+        Self::UserAgent,
+    ];
+
     /// The fact; `Ok(None)` where it is known to be absent.
     fn value<'a>(self, env: &Env<'a>) -> Result<Option<Val<'a>>, Stop> {
         let context = env.context;

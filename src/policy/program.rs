@@ -252,6 +252,11 @@ impl Program {
         Ok(Ok(answer.diagnostics().reason().next().is_some()))
     }
 
+    /// Whether one rule holds, all being known; none where it cannot be judged.
+    pub(super) fn is_held(&self, rule: &Rule, env: &Env<'_>) -> Option<bool> {
+        self.holds(rule, env).ok()
+    }
+
     /// What one rule comes to, all being known.
     pub(super) fn role(&self, rule: &Rule, env: &Env<'_>) -> Role {
         let is_broken = env.record.and_then(|record| self.broken(record)) == Some(&rule.statement.id);

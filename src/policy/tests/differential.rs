@@ -15,11 +15,11 @@ use crate::{
     catalog::Action,
     identity::{Attribute, Facts},
     policy::{
-        Change, Circumstances, Denied, Memo, On, Openness, Outlook, Reach, Surety, Target, Verdict, Whom,
-        judge, outlook, preview, reach,
+        Change, Circumstances, Denied, Memo, On, Openness, Outlook, Question, Reach, Subject, Surety, Target,
+        Verdict, Wanted, Whom, judge, outlook, preview, reach, verdict, witness,
     },
     schema::FieldSet,
-    words::{Digest, EntityName, GroupName, Kind},
+    words::{Digest, EntityName, GroupName, Kind, ListenerName},
 };
 
 const BUNDLES: u64 = 250;
@@ -410,6 +410,78 @@ fn what_is_told_of_all_cases_is_never_contradicted_by_one() {
         }
     }
     assert!(never > 100 && depends > 100 && always > 20, "{never} {depends} {always}");
+}
+
+/// Leaves that one of some random cases shows to a caller.
+fn chanced(world: &World, memo: &Memo, dice: &mut Dice, facts: &Arc<Facts>) -> FieldSet {
+    let order = world.entity("Order");
+    let mut seen = FieldSet::EMPTY;
+    for _ in 0..60 {
+        let (mut asked, row) = (asked(dice), row(dice));
+        asked.action = "read";
+        let record = record(&order, &row.to_string());
+        if let Ok(outlook) = look(world, memo, facts, &asked)
+            && let Verdict::Permitted(view) = outlook.verdict(Some(&record), None)
+        {
+            seen = seen.union(&view.fields());
+        }
+    }
+    seen
+}
+
+/// A search is no proof; it must be good enough that little is left untold.
+#[test]
+fn a_witness_is_found_for_almost_all_that_chance_finds_and_for_nothing_that_never_is() {
+    let (mut reached, mut found, mut beyond, mut missed) = (0, 0, 0, String::new());
+    for seed in 1..=40_u64 {
+        let mut dice = Dice(seed.wrapping_mul(0xbf58_476d_1ce4_e5b9));
+        let said = bundle(&mut dice);
+        let world = load(&said);
+        let (memo, facts) = (Memo::default(), someone(&mut dice));
+        let order = world.entity("Order");
+        let seen = chanced(&world, &memo, &mut dice, &facts);
+        let known = Circumstances::default();
+        let most = reach(&world.policies, Whom::Known(&facts, &[]), Action::Read, On::Entity(&order), known)
+            .unwrap();
+        for leaf in order.ids() {
+            let told = || format!("{leaf:?}\n{facts:?}\n{}", said.iter().map(Said::text).collect::<String>());
+            let on = On::Entity(&order);
+            let listeners = [ListenerName::new("data")];
+            let witness =
+                witness(&world.policies, &facts, Action::Read, on, Wanted::Shown(leaf), (known, &listeners));
+            assert!(witness.is_none() || most.shown(leaf).is_some(), "{}", told());
+            if let Some(witness) = &witness {
+                let record = witness.record.as_ref().unwrap();
+                let question = Question {
+                    facts: &witness.facts,
+                    action: Action::Read,
+                    subject: Subject::Record(&order, record),
+                    context: &witness.context,
+                    guarded: None,
+                };
+                let view = match verdict(&world.policies, &question) {
+                    Verdict::Permitted(view) => view,
+                    other => panic!("{other:?}\n{}", told()),
+                };
+                assert!(view.fields().contains(leaf) && record.first(&order, leaf).is_some(), "{}", told());
+            }
+            match (seen.contains(leaf), witness.is_some()) {
+                (true, is_found) => {
+                    reached += 1;
+                    found += usize::from(is_found);
+                    if !is_found {
+                        missed = told();
+                    }
+                }
+                (false, true) => beyond += 1,
+                (false, false) => {}
+            }
+        }
+    }
+    assert!(
+        reached > 100 && found * 100 >= reached * 97,
+        "{found} of {reached}, {beyond} beyond; such as\n{missed}"
+    );
 }
 
 #[test]

@@ -1,0 +1,139 @@
+//! One guess: all that conditions may read, put together.
+
+use std::sync::Arc;
+
+use super::super::{context::Env, prospect::id, shape::Route};
+use crate::{
+    catalog::Call,
+    identity::Facts,
+    policy::Context,
+    schema::{Entity, Field, Fields, LeafId, LeafKind, Object, Record, Shape, Value, value::parse_text},
+};
+
+/// Who asks for what, of which record, under which circumstances.
+#[derive(Clone, Debug)]
+pub(super) struct Guess {
+    pub(super) facts: Arc<Facts>,
+    pub(super) context: Context,
+    pub(super) call: Option<Call>,
+    pub(super) guarded: Option<bool>,
+    pub(super) record: Option<Record>,
+    pub(super) id: String,
+}
+
+impl Guess {
+    /// One of which nothing but the record matters.
+    pub(super) fn with_record(&self, record: Record) -> Self {
+        Self { record: Some(record), ..self.clone() }
+    }
+
+    /// As conditions read it.
+    pub(super) fn env(&self) -> Env<'_> {
+        Env {
+            facts: &self.facts,
+            context: &self.context,
+            call: self.call.as_ref(),
+            guarded: self.guarded,
+            record: self.record.as_ref(),
+            id: &self.id,
+        }
+    }
+
+    /// Puts a value where a route leads, or takes away what stands there.
+    pub(super) fn put(&mut self, entity: &Entity, route: &Route, value: Option<Value>) {
+        if let Some(record) = &mut self.record {
+            let steps: Vec<u16> = route.steps.iter().map(|step| step.position).collect();
+            put(&entity.root, &mut record.fields, &steps, value, entity);
+            self.id = id(Some(entity), record).unwrap_or_default().to_owned();
+        }
+    }
+}
+
+/// Recursion goes down the schema.
+fn put(object: &Object, fields: &mut Fields, steps: &[u16], value: Option<Value>, entity: &Entity) {
+    let Some((first, rest)) = steps.split_first() else { return };
+    match (rest.is_empty(), value) {
+        (true, Some(value)) => fields.set(*first, value),
+        (true, None) => drop(fields.take(*first)),
+        (false, value) => {
+            let Some(Shape::Object(inner)) = object.at(*first).map(|field| &field.shape) else { return };
+            if !matches!(fields.at(*first), Some(Value::Object(_))) {
+                if value.is_none() {
+                    return;
+                }
+                fields.set(*first, Value::Object(needed(entity, inner)));
+            }
+            if let Some(Value::Object(under)) = fields.at_mut(*first) {
+                put(inner, under, rest, value, entity);
+            }
+        }
+    }
+}
+
+/// What every object of that shape has. Recursion goes down the schema.
+pub(super) fn needed(entity: &Entity, object: &Object) -> Fields {
+    let mut fields = Fields::default();
+    for (position, field) in (0_u16..).zip(&object.fields) {
+        let is_id = matches!(field.shape, Shape::Leaf(LeafId(0)));
+        if field.required || is_id {
+            if let Some(value) = some(entity, &field.shape) {
+                fields.set(position, value);
+            }
+        }
+    }
+    fields
+}
+
+/// Some value of a shape.
+pub(super) fn some(entity: &Entity, shape: &Shape) -> Option<Value> {
+    match shape {
+        Shape::Leaf(leaf) => plain(&entity.leaf(*leaf)?.kind),
+        Shape::Object(object) => Some(Value::Object(needed(entity, object))),
+        Shape::List(item) => Some(Value::List(vec![some(entity, item)?])),
+    }
+}
+
+/// Puts some value where a leaf stands, unless one does already; into the first element of a list. Recursion goes down
+/// the schema.
+pub(super) fn fill(entity: &Entity, object: &Object, fields: &mut Fields, leaf: LeafId) {
+    let holds = |field: &&Field| field.leaves.contains(&u16::from(leaf.0));
+    let Some((position, field)) = (0_u16..).zip(&object.fields).find(|(_, field)| holds(field)) else {
+        return;
+    };
+    if matches!(fields.at(position), None | Some(Value::Null)) {
+        match some(entity, &field.shape) {
+            Some(value) => fields.set(position, value),
+            None => return,
+        }
+    }
+    match (&field.shape, fields.at_mut(position)) {
+        (Shape::Object(object), Some(Value::Object(under))) => fill(entity, object, under, leaf),
+        (Shape::List(item), Some(Value::List(items))) => {
+            if items.is_empty() {
+                items.extend(some(entity, item));
+            }
+            if let (Shape::Object(object), Some(Value::Object(under))) = (&**item, items.first_mut()) {
+                fill(entity, object, under, leaf);
+            }
+        }
+        (Shape::Leaf(_) | Shape::Object(_) | Shape::List(_), _) => {}
+    }
+}
+
+/// Texts that some spelling takes.
+const TEXTS: &[&str] =
+    &["x", "1", "5260250995", "PL5260250995", "ewa@example.com", "+48500600700", "PL", "https://example.com"];
+
+/// Some value of a kind.
+pub(super) fn plain(kind: &LeafKind) -> Option<Value> {
+    match kind {
+        LeafKind::Text { .. } => TEXTS.iter().find_map(|text| parse_text(kind, text).ok()),
+        LeafKind::Code(codes) => codes.first().map(|code| Value::Text((&**code).into())),
+        LeafKind::Id => Some(Value::Text("1".into())),
+        LeafKind::Decimal => Some(Value::Decimal(rust_decimal::Decimal::ONE)),
+        LeafKind::Integer => Some(Value::Integer(1)),
+        LeafKind::Boolean => Some(Value::Boolean(true)),
+        LeafKind::Date => parse_text(kind, "2026-01-05").ok(),
+        LeafKind::Instant => parse_text(kind, "2026-01-05T12:00:00Z").ok(),
+    }
+}
