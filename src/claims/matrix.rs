@@ -212,7 +212,7 @@ pub(super) fn circumstances(snapshot: &Snapshot) -> Circumstances {
     } else {
         Some(false)
     };
-    Circumstances { tls }
+    Circumstances { tls, method: None }
 }
 
 fn row(

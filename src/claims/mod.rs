@@ -6,7 +6,10 @@
 //! always is. It says *never* only where the statements, specialised for that caller, leave no way; *depends*
 //! where a record or circumstance decides, however unlikely.
 //!
-//! Not in it: what can be inferred from what is shown, what a system does behind a passed-through call, other ways
+//! An [`Answer`] says of a [`Sentence`] (`no Group::"partners" reads Order.email`) that it is proved (nobody it speaks of
+//! has a way that is not *never*), reached (a witness was found and judged by the whole set of statements), or neither.
+//!
+//! Not in either: what can be inferred from what is shown, what a system does behind a passed-through call, other ways
 //! into a system, the admin plane.
 
 mod diff;

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     catalog::Action,
     config::{EntitySources, Snapshot, taken},
-    policy::{On, Reach, Surety, Wanted, Witness, reach, witness},
+    policy::{Circumstances, On, Reach, Surety, Wanted, Witness, reach, witness},
     schema::{Entity, FieldSet, LeafId},
     words::{Digest, FieldPath, ListenerName, StatementId, SystemName},
 };
@@ -98,21 +98,25 @@ struct Way<'s> {
     on: On<'s>,
     wanted: Wanted,
     field: Option<FieldPath>,
+    /// Methods of calls that matter; any where none is named.
+    methods: &'static [&'static str],
 }
+
+/// Methods by which something can be changed, and one that stands for those that nobody thought of.
+const CHANGING: &[&str] = &["POST", "PUT", "PATCH", "DELETE", "OTHER"];
 
 /// Looks for every way that a sentence rules out.
 pub fn prove(snapshot: &Snapshot, covered: &Covered, sentence: &Sentence) -> Answer {
     let ways = ways(snapshot, sentence);
     let asked: Vec<Someone> = covered.iter().filter_map(|someone| sentence.of(someone)).collect();
     let listeners: Vec<ListenerName> = snapshot.doors.iter().map(|door| door.name.clone()).collect();
-    let known = circumstances(snapshot);
     let mut openings: Vec<Opening> = Vec::new();
     for way in &ways {
         // Those to whom one way is open by the same statements share an opening: one witness speaks for all of them.
         let mut open: BTreeMap<(Vec<StatementId>, Vec<StatementId>), Vec<&Someone>> = BTreeMap::new();
         for someone in &asked {
-            let reached = reach(&snapshot.policies, someone.whom(), way.action, way.on, known);
-            let Some(reach) = reached.filter(|reach| way.is_open(reach)) else { continue };
+            let mut known = way.known(snapshot);
+            let Some(reach) = known.find_map(|known| way.reached(snapshot, someone, known)) else { continue };
             let leaf = way.leaf();
             let permits = reach.permits(leaf).cloned().collect();
             open.entry((permits, reach.against(leaf).cloned().collect())).or_default().push(someone);
@@ -121,7 +125,9 @@ pub fn prove(snapshot: &Snapshot, covered: &Covered, sentence: &Sentence) -> Ans
             let found = whom.iter().find_map(|someone| {
                 let of = |facts: &Arc<_>| {
                     let policies = &snapshot.policies;
-                    witness(policies, facts, way.action, way.on, way.wanted, (known, &listeners))
+                    way.known(snapshot).find_map(|known| {
+                        witness(policies, facts, way.action, way.on, way.wanted, (known, &listeners))
+                    })
                 };
                 someone.examples().iter().find_map(of).map(|found| (someone.name().to_owned(), found))
             });
@@ -159,6 +165,20 @@ pub fn prove(snapshot: &Snapshot, covered: &Covered, sentence: &Sentence) -> Ans
 }
 
 impl Way<'_> {
+    /// The circumstances it is looked at under, one after the other.
+    fn known(&self, snapshot: &Snapshot) -> impl Iterator<Item = Circumstances> {
+        let all = circumstances(snapshot);
+        let any = self.methods.is_empty().then_some(all);
+        any.into_iter()
+            .chain(self.methods.iter().map(move |method| Circumstances { method: Some(method), ..all }))
+    }
+
+    /// What is open of it to someone, if anything is.
+    fn reached(&self, snapshot: &Snapshot, someone: &Someone, known: Circumstances) -> Option<Reach> {
+        let reached = reach(&snapshot.policies, someone.whom(), self.action, self.on, known);
+        reached.filter(|reach| self.is_open(reach))
+    }
+
     fn leaf(&self) -> Option<LeafId> {
         match self.wanted {
             Wanted::Permitted => None,
@@ -180,7 +200,7 @@ impl Way<'_> {
 fn ways<'s>(snapshot: &'s Snapshot, sentence: &'s Sentence) -> Vec<Way<'s>> {
     let mut ways = Vec::new();
     match sentence.what() {
-        What::System(system) => ways.push(call(system)),
+        What::System(system) => ways.push(call(system, &[])),
         What::Whole(entity) => of_entity(snapshot, sentence, entity, None, &mut ways),
         What::Fields(entity, leaves) => of_entity(snapshot, sentence, entity, Some(*leaves), &mut ways),
         What::Classed(all) => {
@@ -201,13 +221,14 @@ fn ways<'s>(snapshot: &'s Snapshot, sentence: &'s Sentence) -> Vec<Way<'s>> {
     ways
 }
 
-fn call(system: &SystemName) -> Way<'_> {
+fn call<'s>(system: &'s SystemName, methods: &'static [&'static str]) -> Way<'s> {
     Way {
         door: Door::Call(system.clone()),
         action: Action::Call,
         on: On::System(system),
         wanted: Wanted::Permitted,
         field: None,
+        methods,
     }
 }
 
@@ -229,6 +250,10 @@ fn of_entity<'s>(
                 let takes = taken(sources.all(), action, &entity.all()).writable;
                 takes.intersection(&leaves).iter().map(Wanted::Written).collect()
             }
+            // To update a record is to write some field of it.
+            (None, Action::Update) => {
+                taken(sources.all(), action, &entity.all()).writable.iter().map(Wanted::Written).collect()
+            }
             // Fields are not deleted.
             (Some(_), _) => Vec::new(),
             (None, _) => vec![Wanted::Permitted],
@@ -239,7 +264,7 @@ fn of_entity<'s>(
                 Wanted::Shown(leaf) | Wanted::Written(leaf) => entity.leaf(leaf),
             };
             let field = leaf.map(|leaf| leaf.path.clone());
-            Way { door: door.clone(), action, on: On::Entity(entity), wanted, field }
+            Way { door: door.clone(), action, on: On::Entity(entity), wanted, field, methods: &[] }
         }));
     }
     // Whoever may call a system as it is gets all that it tells, past every field rule.
@@ -251,7 +276,8 @@ fn of_entity<'s>(
     };
     let mut systems: Vec<&SystemName> = snapshot.systems.keys().filter(concerns).collect();
     systems.sort();
-    ways.extend(systems.into_iter().map(call));
+    let methods = if sentence.is_of_changes() { CHANGING } else { &[] };
+    ways.extend(systems.into_iter().map(|system| call(system, methods)));
 }
 
 /// Leaves that systems tell.

@@ -148,6 +148,11 @@ impl Sentence {
         }
     }
 
+    /// Whether it speaks of changes alone.
+    pub(super) fn is_of_changes(&self) -> bool {
+        matches!(self.deed, Deed::Creates | Deed::Changes | Deed::Writes | Deed::Deletes)
+    }
+
     /// What it speaks of.
     pub(super) fn what(&self) -> &What {
         &self.what
@@ -235,9 +240,11 @@ impl<'t> Words<'t> {
             if !self.takes("of") {
                 return Ok(Who::Anyone);
             }
+            let before = self.rest;
             let partner = self.quoted()?;
             let known: Vec<&str> = self.registry().partners().map(|(id, _)| id.as_str()).collect();
             if !known.contains(&partner.as_str()) {
+                self.rest = before;
                 return Err(self.unknown("no partner is called so", &partner, known.into_iter()));
             }
             return Ok(Who::Of(partner));
@@ -259,6 +266,7 @@ impl<'t> Words<'t> {
             });
         }
         self.pass("::");
+        let after = self.rest;
         let id = self.quoted()?;
         match kind {
             Some(kind) => self.named(kind, &id),
@@ -266,6 +274,7 @@ impl<'t> Words<'t> {
                 let known: Vec<&str> =
                     self.registry().types().groups().map(|(name, _)| name.as_str()).collect();
                 if !known.contains(&id.as_str()) {
+                    self.rest = after;
                     return Err(self.unknown("no group is called so", &id, known.into_iter()));
                 }
                 Ok(Who::Group(id))
@@ -302,13 +311,15 @@ impl<'t> Words<'t> {
                 return Err(self.bad("a system is called or reached"));
             }
             self.rest = name;
+            let before = self.rest;
             let name = self.quoted()?;
             let found = self.snapshot.systems.keys().find(|system| system.as_str() == name);
-            let known = || self.snapshot.systems.keys().map(SystemName::as_str);
-            return found
-                .cloned()
-                .map(What::System)
-                .ok_or_else(|| self.unknown("no system is called so", &name, known()));
+            let Some(found) = found else {
+                self.rest = before;
+                let known = self.snapshot.systems.keys().map(SystemName::as_str);
+                return Err(self.unknown("no system is called so", &name, known));
+            };
+            return Ok(What::System(found.clone()));
         }
         if deed == Deed::Calls {
             return Err(self.bad("systems are called: System::\"name\" was expected"));

@@ -9,6 +9,7 @@ mod explain;
 mod ids;
 mod judging;
 mod matrix;
+mod proofs;
 mod prove;
 mod schema;
 mod silent;
@@ -86,12 +87,16 @@ pub(super) struct Loaded {
     warnings: Report,
     /// How many samples its mappings were run on.
     samples: usize,
+    /// How many of its proofs hold; nothing until they are looked at.
+    proved: usize,
     /// How many systems stand in its catalogue, and their samples; nothing until it is looked at.
     catalogue: (usize, usize),
     /// Its files, for what is told of them.
     pub(super) files: Arc<Files>,
     /// `tests/*.yaml`
     tests: Vec<Sheet>,
+    /// `proofs.yaml`
+    proofs: Vec<Sheet>,
 }
 
 /// Loads a bundle as the gate would.
@@ -118,7 +123,7 @@ pub(super) fn compiled(raw: RawBundle<'_>, policies: &Path) -> Result<Loaded, Re
         // There is no store here: records that are named by key go by fixed ids.
         ids: &MadeUp,
     };
-    let (files, tests) = (raw.files.clone(), raw.tests.clone());
+    let (files, tests, proofs) = (raw.files.clone(), raw.tests.clone(), raw.proofs.clone());
     let (snapshot, warnings) = config::compile(raw, &means)?;
-    Ok(Loaded { snapshot, warnings, samples, catalogue: (0, 0), files, tests })
+    Ok(Loaded { snapshot, warnings, samples, proved: 0, catalogue: (0, 0), files, tests, proofs })
 }

@@ -66,6 +66,8 @@ pub struct RawBundle<'e> {
     pub systems: Vec<SystemSheet>,
     /// `tests/*.yaml`
     pub tests: Vec<Sheet>,
+    /// `proofs.yaml`, where there is one.
+    pub proofs: Vec<Sheet>,
     /// What the references to secrets stand for.
     pub secrets: Secrets<'e>,
     /// Mistakes so far.
@@ -102,6 +104,7 @@ impl<'e> RawBundle<'e> {
         let principals = sheets(Section::Principals, &mut found);
         let schema = sheets(Section::Schema, &mut found);
         let tests = sheets(Section::Tests, &mut found);
+        let proofs = sheets(Section::Proofs, &mut found);
         let access: Vec<Source> = files.section(Section::Access).cloned().collect();
         if access.is_empty() {
             found.push(
@@ -118,6 +121,7 @@ impl<'e> RawBundle<'e> {
             schema,
             systems,
             tests,
+            proofs,
             gateway,
             plans,
             secrets,
@@ -129,7 +133,7 @@ impl<'e> RawBundle<'e> {
     /// Tells the references to secrets that nobody read as secrets. The last check of a bundle, after every
     /// room has read its trees.
     pub fn check_strays(&mut self) {
-        let sheets = [&self.principals, &self.schema, &self.tests].into_iter().flatten();
+        let sheets = [&self.principals, &self.schema, &self.tests, &self.proofs].into_iter().flatten();
         let systems = self.systems.iter().map(|system| &system.sheet);
         for sheet in sheets.chain(systems) {
             self.secrets.strays(&sheet.node, &mut self.found);

@@ -44,6 +44,8 @@ pub enum Section {
     Systems,
     /// `tests/*.yaml`
     Tests,
+    /// `proofs.yaml`
+    Proofs,
     /// `systems/catalogue/*.yaml`
     Catalogue,
 }
@@ -63,6 +65,7 @@ impl Section {
         match path.rsplit_once('/') {
             None if path == GATEWAY => Some(Self::Gateway),
             None if path == LIMITS => Some(Self::Limits),
+            None if path == PROOFS => Some(Self::Proofs),
             None => None,
             Some((folder, _)) => {
                 Self::FOLDERS.iter().find(|(name, _)| *name == folder).map(|(_, section)| *section)
@@ -79,6 +82,7 @@ impl Section {
             | Self::Schema
             | Self::Systems
             | Self::Tests
+            | Self::Proofs
             | Self::Catalogue => "yaml",
         }
     }
@@ -88,6 +92,8 @@ impl Section {
 pub const GATEWAY: &str = "gateway.yaml";
 /// The file of the plans.
 pub const LIMITS: &str = "limits.yaml";
+/// What must be proved of a bundle.
+pub const PROOFS: &str = "proofs.yaml";
 /// The folder of systems that are not in use.
 pub const CATALOGUE: &str = "systems/catalogue";
 
@@ -347,10 +353,10 @@ fn misplaced(path: &str) -> Option<Diagnostic> {
     let unknown = || Diagnostic::error(&place, format!("`{path}` is no part of a bundle"));
     let Some(section) = Section::of(path) else {
         let mistake = unknown();
-        return Some(match (nearest(path, [GATEWAY, LIMITS]), path.rsplit_once('.')) {
+        return Some(match (nearest(path, [GATEWAY, LIMITS, PROOFS]), path.rsplit_once('.')) {
             (Some(name), _) => mistake.help(format!("did you mean `{name}`?")),
             (None, Some((_, "cedar"))) => mistake.help("statements stand in `access/`"),
-            (None, _) => mistake.help("a bundle has `gateway.yaml`, `limits.yaml` and the folders access, principals, schema, systems, tests"),
+            (None, _) => mistake.help("a bundle has `gateway.yaml`, `limits.yaml`, perhaps `proofs.yaml`, and the folders access, principals, schema, systems, tests"),
         });
     };
     let name = path.rsplit_once('/').map_or(path, |(_, name)| name);

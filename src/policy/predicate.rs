@@ -9,6 +9,7 @@ use smallvec::SmallVec;
 
 use super::{
     context::Env,
+    reach::Circumstances,
     shape::{Route, Target},
     value::{Constant, Members, Val, equal, order, val},
 };
@@ -227,16 +228,29 @@ impl Node {
         }
     }
 
-    /// What the condition can come to over all records and circumstances; `tls` where that much is known of these.
-    pub(super) fn open(&self, tls: Option<bool>) -> Outcomes {
+    /// What the condition can come to over all records and circumstances, as far as something is known of these.
+    pub(super) fn open(&self, known: Circumstances) -> Outcomes {
         match self {
-            Self::And(sides) => sides.0.open(tls).then(|| sides.1.open(tls)),
-            Self::Or(sides) => sides.0.open(tls).flipped().then(|| sides.1.open(tls).flipped()).flipped(),
-            Self::Not(inner) => inner.open(tls).flipped(),
+            Self::And(sides) => sides.0.open(known).then(|| sides.1.open(known)),
+            Self::Or(sides) => sides.0.open(known).flipped().then(|| sides.1.open(known).flipped()).flipped(),
+            Self::Not(inner) => inner.open(known).flipped(),
             Self::Constant(Constant::Bool(held)) => Outcomes::of(Ok(*held)),
-            Self::Fact(Fact::Tls) => tls.map_or(Outcomes::SAID, |tls| Outcomes::of(Ok(tls))),
+            Self::Fact(Fact::Tls) => known.tls.map_or(Outcomes::SAID, |tls| Outcomes::of(Ok(tls))),
+            Self::HasFact(Fact::Method) if known.method.is_some() => Outcomes::HOLDS,
             Self::Has(_) | Self::HasFact(_) => Outcomes::SAID,
             Self::Fails => Outcomes::ERRS,
+            Self::Compare(Compare::Equal, sides) => match (known.method, sides.0.is_method(), &sides.1) {
+                (Some(method), true, Self::Constant(constant)) => {
+                    Outcomes::of(Ok(equal(Val::Text(method), constant.val())))
+                }
+                _ => Outcomes::ANY,
+            },
+            Self::Contains(sides) => match (known.method, sides.1.is_method(), &sides.0) {
+                (Some(method), true, Self::Constant(Constant::Set(all))) => {
+                    Outcomes::of(Ok(Members::Constants(all).contains(Val::Text(method))))
+                }
+                _ => Outcomes::ANY,
+            },
             Self::If(_)
             | Self::Constant(_)
             | Self::Leaf(_)
@@ -245,7 +259,6 @@ impl Node {
             | Self::Compare(..)
             | Self::Arithmetic(..)
             | Self::Negate(_)
-            | Self::Contains(_)
             | Self::ContainsAll(_)
             | Self::ContainsAny(_)
             | Self::IsEmpty(_)
@@ -255,6 +268,10 @@ impl Node {
             | Self::IsIpv4(_)
             | Self::IsIpv6(_) => Outcomes::ANY,
         }
+    }
+
+    fn is_method(&self) -> bool {
+        matches!(self, Self::Fact(Fact::Method))
     }
 
     /// Whether it reads the context.

@@ -42,6 +42,8 @@ pub enum On<'a> {
 pub struct Circumstances {
     /// Whether callers come under TLS, where all listeners agree.
     pub tls: Option<bool>,
+    /// The method of a call, where only that one is asked about.
+    pub method: Option<&'static str>,
 }
 
 /// How sure something is, over all records and circumstances.
@@ -261,7 +263,7 @@ impl Rule {
     fn open(&self, known: Circumstances) -> Outcomes {
         match &self.check {
             Check::Always => Outcomes::HOLDS,
-            Check::Compiled(node) => node.open(known.tls),
+            Check::Compiled(node) => node.open(known),
             Check::Cedar(_) => Outcomes::ANY,
         }
     }

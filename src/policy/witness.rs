@@ -56,6 +56,8 @@ pub struct Witness {
     pub context: Context,
     /// The record; none of a call.
     pub record: Option<Record>,
+    /// The record as an update would leave it.
+    pub changed: Option<Record>,
     /// The call; none of what is asked of a record.
     pub call: Option<Call>,
     /// How openly the leaf is shown, where one is.
@@ -213,9 +215,11 @@ impl Search<'_> {
         let is_given = match self.wanted {
             Wanted::Permitted => true,
             Wanted::Shown(leaf) => view.fields().contains(leaf),
-            Wanted::Written(leaf) => {
-                view.writes().contains(leaf) && self.can_change(guess, record.as_ref(), leaf)
-            }
+            Wanted::Written(leaf) => view.writes().contains(leaf),
+        };
+        let changed = match (self.wanted, self.program.action) {
+            (Wanted::Written(leaf), Action::Update) => Some(self.change(guess, record.as_ref()?, leaf)?),
+            _ => None,
         };
         let openness = match self.wanted {
             Wanted::Shown(leaf) => view.shown.openness(leaf),
@@ -225,19 +229,18 @@ impl Search<'_> {
             facts: guess.facts.clone(),
             context: guess.context.clone(),
             record,
+            changed,
             call: guess.call.clone(),
             openness,
             statements: view.grounds().statements.clone(),
         })
     }
 
-    /// Whether the leaf may still be written on the record as it would be, with some other value there.
-    fn can_change(&self, guess: &Guess, record: Option<&Record>, leaf: LeafId) -> bool {
-        let others = self.choices.others(guess, record, leaf);
-        self.program.action != Action::Update
-            || others
-                .iter()
-                .any(|other| self.judged(guess, Some(other)).is_some_and(|view| view.writes().contains(leaf)))
+    /// The record with some other value of a leaf, on which the leaf may be written too.
+    fn change(&self, guess: &Guess, record: &Record, leaf: LeafId) -> Option<Record> {
+        let may =
+            |other: &Record| self.judged(guess, Some(other)).is_some_and(|view| view.writes().contains(leaf));
+        self.choices.others(guess, record, leaf).into_iter().find(may)
     }
 
     fn judged(&self, guess: &Guess, record: Option<&Record>) -> Option<View> {

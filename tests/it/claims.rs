@@ -243,3 +243,168 @@ fn a_bundle_may_stand_in_a_revision_of_git() {
     let (code, told) = ask("HEAD~7", "policies");
     assert!(code == 1 && told.contains("`HEAD~7` is no folder, and git says"), "{code} {told}");
 }
+
+fn prove(policies: &Path, sentences: &[&str]) -> (i32, Value) {
+    let mut args = vec!["policy", "prove", "--json", "--policies", policies.to_str().unwrap()];
+    args.extend(sentences);
+    let ran = run(&args);
+    let told = serde_json::from_str(&ran.out).unwrap_or_else(|_| panic!("{ran:?}"));
+    (ran.code, told)
+}
+
+#[test]
+fn what_is_proved_the_gate_never_shows_and_what_is_reached_it_does() {
+    let demo = Demo::start_as_shipped();
+    let all = demo.get("/v1/orders?limit=20").by(Who::Partner).send();
+    let mut told = BTreeSet::new();
+    all.items().iter().for_each(|record| paths(record, "", &mut told));
+    assert!(told.contains("ship_to.city") && told.contains("email"), "{told:?}");
+    for (sentence, is_proved) in [
+        ("no Group::\"partners\" reads Order.bill_to", true),
+        ("no Group::\"partners\" reads Order.discount_total", true),
+        ("no Group::\"partners\" reads Order.ship_to.city", false),
+        ("no Group::\"partners\" reads Order.email", false),
+        ("no anyone of \"acme\" reads Customer", true),
+    ] {
+        let (code, answers) = prove(&demo.policies(), &[sentence]);
+        let answer = &answers["answers"][0];
+        assert_eq!((code == 0, answer["answer"] == "proved"), (is_proved, is_proved), "{answers}");
+        if let Some(field) = sentence.strip_prefix("no Group::\"partners\" reads Order.") {
+            let is_shown = told.iter().any(|path| path.starts_with(field));
+            assert_eq!(is_shown, !is_proved, "{sentence}");
+        }
+    }
+    assert_eq!(demo.get("/v1/customers").by(Who::Partner).send().status, 403);
+}
+
+#[test]
+fn every_request_that_is_told_gets_what_it_is_told_for_by_the_policies_own_tests() {
+    let dir = tempfile::tempdir().unwrap();
+    copy_shipped(dir.path());
+    let sentences = [
+        "no anyone reaches Order",
+        "no anyone reads any personal field",
+        "no anyone writes any internal field",
+        "no anyone reaches Product",
+        "no anyone calls System::\"crm\"",
+        "no anyone but Group::\"partners\" reads Order.email",
+        "no User reaches Shipment",
+    ];
+    let (code, told) = prove(dir.path(), &sentences);
+    assert_eq!(code, 1);
+    let (mut cases, mut actions) = (Vec::new(), BTreeSet::new());
+    for opening in
+        told["answers"].as_array().unwrap().iter().flat_map(|one| one["openings"].as_array().unwrap())
+    {
+        let mut case = opening["witness"].clone();
+        assert!(case.is_object(), "no request was found: {opening}");
+        case["name"] = format!("{} {:?}", opening["door"], opening["fields"]).into();
+        if ["read", "list"].contains(&case["action"].as_str().unwrap()) {
+            case["expect"]["shows"] =
+                opening["fields"].as_array().unwrap().first().into_iter().cloned().collect();
+        }
+        actions.insert(case["action"].as_str().unwrap().to_owned());
+        cases.push(case);
+    }
+    assert_eq!(actions.into_iter().collect::<Vec<_>>().join(" "), "call create list read update");
+    fs::write(dir.path().join("tests/told.yaml"), serde_json::json!({ "tests": cases }).to_string()).unwrap();
+    let ran = run(&["policy", "test", "--policies", dir.path().to_str().unwrap()]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+}
+
+#[test]
+fn a_sentence_speaks_of_a_credential_and_not_of_all_that_its_principal_could_be() {
+    let dir = tempfile::tempdir().unwrap();
+    copy_shipped(dir.path());
+    let file = dir.path().join("access/partners.cedar");
+    let text = fs::read_to_string(&file).unwrap();
+    // Somebody in two groups can come with a credential for one of them.
+    let more = "\n@id(\"sellers-read-customers\")\n@fields(\"id\")\npermit (principal in Group::\"sellers\", \
+                action == Action::\"read\", resource is Customer);\n";
+    fs::write(&file, text + more).unwrap();
+    let attributes = dir.path().join("principals/attributes.yaml");
+    let text = fs::read_to_string(&attributes).unwrap();
+    fs::write(&attributes, text.replace("groups:\n", "groups:\n  sellers:\n")).unwrap();
+    let acme = dir.path().join("principals/acme.yaml");
+    let text = fs::read_to_string(&acme).unwrap();
+    fs::write(&acme, text.replace("groups: [partners]", "groups: [partners, sellers]")).unwrap();
+    for (sentence, answer) in [
+        ("no Group::\"sellers\" reads Customer.id", "reached"),
+        ("no Partner but Group::\"sellers\" reads Customer.id", "proved"),
+        ("no Partner but Partner::\"acme-portal\" reads Customer.id", "proved"),
+        ("no Partner reads Customer.id", "reached"),
+    ] {
+        let (_, told) = prove(dir.path(), &[sentence]);
+        assert_eq!(told["answers"][0]["answer"], answer, "{told}");
+    }
+}
+
+#[test]
+fn a_call_changes_something_only_by_a_method_that_can() {
+    let dir = tempfile::tempdir().unwrap();
+    copy_shipped(dir.path());
+    let file = dir.path().join("access/guards.cedar");
+    let text = fs::read_to_string(&file).unwrap();
+    for (methods, deletes) in [("[\"GET\", \"HEAD\"]", "proved"), ("[\"GET\", \"PUT\"]", "reached")] {
+        let more = format!(
+            "\n@id(\"only-so\")\nforbid (principal, action == Action::\"call\", resource)\nunless {{ \
+             {methods}.contains(context.checked.call.method) }};\n@id(\"none-by-the-schema\")\nforbid (principal, \
+             action == Action::\"delete\", resource is Customer);\n"
+        );
+        fs::write(&file, text.clone() + &more).unwrap();
+        let sentences = ["no App deletes Customer", "no App reads Customer"];
+        let (_, told) = prove(dir.path(), &sentences);
+        let answers = [&told["answers"][0]["answer"], &told["answers"][1]["answer"]];
+        assert_eq!(answers, [deletes, "reached"], "{told}");
+    }
+}
+
+#[test]
+fn what_is_no_sentence_is_told_with_its_place_and_the_nearest_name() {
+    let dir = tempfile::tempdir().unwrap();
+    copy_shipped(dir.path());
+    for (sentence, told) in [
+        ("Group::\"partners\" reads Order", "a sentence begins with `no`"),
+        ("no Group::\"partner\" reads Order", "did you mean `partners`?, at character 11"),
+        ("no Partner::\"acme-protal\" reads Order", "did you mean `Partner/acme-portal`?"),
+        ("no partner reads Order", "did you mean `Partner`?"),
+        ("no anyone raeds Order", "did you mean `reads`?"),
+        ("no anyone reads Ordr", "did you mean `Order`?, at character 17"),
+        ("no anyone reads Order.emial", "did you mean `email`?"),
+        ("no anyone reads any persnal field", "did you mean `personal`?"),
+        ("no anyone deletes Order.email", "records are deleted, not fields"),
+        ("no anyone calls Order", "System::\"name\" was expected"),
+        ("no anyone reads System::\"erp\"", "a system is called or reached"),
+        ("no anyone calls System::\"epr\"", "did you mean `erp`?"),
+        ("no anyone reads Order please", "nothing more was expected"),
+    ] {
+        let ran = run(&["policy", "prove", sentence, "--policies", dir.path().to_str().unwrap()]);
+        assert_eq!((ran.code, &*ran.out), (2, ""), "{sentence} {ran:?}");
+        assert!(ran.err.contains(told), "{sentence} {ran:?}");
+    }
+}
+
+#[test]
+fn a_bundle_of_which_something_is_not_proved_does_not_pass_its_check() {
+    let dir = tempfile::tempdir().unwrap();
+    copy_shipped(dir.path());
+    let check = || run(&["policy", "check", "--without-secrets", "--policies", dir.path().to_str().unwrap()]);
+    let good = check();
+    assert!(good.code == 0 && good.out.contains(" proofs;"), "{good:?}");
+    let file = dir.path().join("proofs.yaml");
+    let proofs = "proofs:\n  - no anyone deletes Invoice\n  - no Partner reads Order.email\n  - no Partner raeds Order\n";
+    fs::write(&file, proofs).unwrap();
+    let bad = check();
+    let told = format!("{}{}", bad.out, bad.err);
+    assert_eq!(bad.code, 1, "{bad:?}");
+    for part in [
+        "proofs.yaml:3:5",
+        "this is not so: Partner/acme-portal: read Order (email); Partner/acme-portal: list Order (email)",
+        "proofs.yaml:4:5",
+        "did you mean `reads`?",
+        "what must be proved of them is not",
+    ] {
+        assert!(told.contains(part), "{part}\n{told}");
+    }
+    assert!(!told.contains("proofs.yaml:2"), "{told}");
+}

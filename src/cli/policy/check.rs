@@ -1,12 +1,12 @@
-//! `bramka policy check`: every mistake of a bundle at once, those of its tests and of its catalogue too, or what it
-//! consists of.
+//! `bramka policy check`: every mistake of a bundle at once, those of its tests and of its catalogue too, what must be
+//! proved of it and is not, or what it consists of.
 
 use std::path::Path;
 
 use clap::Args;
 use serde_json::{Value as Json, json};
 
-use super::{Loaded, SecretsOf, Where, cases, load};
+use super::{Loaded, SecretsOf, Where, cases, load, proofs};
 use crate::{
     cli::{Came, error::VerbError, out, serve},
     clock,
@@ -35,15 +35,19 @@ pub(super) fn run(arguments: &Check) -> Result<Came, VerbError> {
     let loaded = load(&arguments.place.policies, secrets).and_then(|mut loaded| {
         let listeners = loaded.snapshot.check_listeners(&serve::base(&arguments.place.policies));
         let tests = cases::check(&loaded.tests, loaded.snapshot.sources.registry());
+        let (proofs, proved) = proofs::check(&loaded.proofs, &loaded.snapshot);
+        loaded.proved = proved;
         let catalogue = catalogue(&arguments.place.policies, &mut loaded);
         but = if listeners.has_errors() {
             None
         } else if tests.has_errors() {
             Some("their tests cannot be run")
+        } else if proofs.has_errors() {
+            Some("what must be proved of them is not")
         } else {
             Some("their catalogue has mistakes")
         };
-        loaded.warnings = loaded.warnings.with(listeners).with(tests).with(catalogue);
+        loaded.warnings = loaded.warnings.with(listeners).with(tests).with(proofs).with(catalogue);
         match loaded.warnings.counts() {
             (0, _) => Ok(loaded),
             _ => Err(loaded.warnings),
@@ -80,7 +84,7 @@ fn catalogue(policies: &Path, loaded: &mut Loaded) -> Diagnostics {
 /// What a bundle consists of.
 struct Counts {
     bundle: String,
-    parts: [(&'static str, usize); 6],
+    parts: [(&'static str, usize); 7],
     catalogue: (usize, usize),
 }
 
@@ -96,6 +100,7 @@ impl Counts {
                 ("plans", snapshot.plans.iter().count()),
                 ("systems", snapshot.systems.len()),
                 ("samples", loaded.samples),
+                ("proofs", loaded.proved),
             ],
             catalogue: loaded.catalogue,
         }

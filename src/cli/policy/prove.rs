@@ -11,7 +11,7 @@ use super::{SecretsOf, Where, load};
 use crate::{
     claims::{Answer, Covered, Door, Opening, Outcome, Sentence, prove},
     cli::{Came, error::VerbError, out},
-    schema::{Entity, json},
+    schema::{Entity, FieldSet, Record, json},
     words::StatementId,
 };
 
@@ -76,12 +76,25 @@ fn as_json<'e>(answer: &Answer, entity: &dyn Fn(&str) -> Option<&'e Entity>) -> 
     })
 }
 
+fn written(entity: &Entity, record: &Record, fields: Option<&FieldSet>) -> Option<Json> {
+    let mut text = Vec::new();
+    json::write(entity, record, fields, &mut text);
+    serde_json::from_slice(&text).ok()
+}
+
 /// A door in a few words.
 fn door(door: &Door) -> String {
     match door {
         Door::Schema(action, subject) => format!("{} {}", action.as_str(), subject.as_str()),
         Door::Call(system) => format!("call {system}"),
     }
+}
+
+/// An opening in a line: who, by which door, which fields.
+pub(super) fn opened(opening: &Opening) -> String {
+    let fields: Vec<String> = opening.fields.iter().map(|path| path.as_str().to_owned()).collect();
+    let of = if fields.is_empty() { String::new() } else { format!(" ({})", lines::some(&fields)) };
+    format!("{}: {}{of}", lines::some(&opening.who), door(&opening.door))
 }
 
 /// A witness as a case of `tests/*.yaml`, which is YAML as much as it is JSON.
@@ -110,9 +123,13 @@ fn case<'e>(opening: &Opening, entity: &dyn Fn(&str) -> Option<&'e Entity>) -> O
         (Door::Schema(action, subject), Some(record), _) => {
             map.insert("action".to_owned(), json!(action.as_str()));
             map.insert("entity".to_owned(), json!(subject.as_str()));
-            let mut text = Vec::new();
-            json::write(entity(subject.as_str())?, record, None, &mut text);
-            map.insert("record".to_owned(), serde_json::from_slice(&text).ok()?);
+            let entity = entity(subject.as_str())?;
+            map.insert("record".to_owned(), written(entity, record, None)?);
+            if let (Some(changed), Some(field)) = (&witness.changed, opening.fields.first()) {
+                // A list is sent whole.
+                let whole = field.as_str().split('.').next().unwrap_or_default();
+                map.insert("change".to_owned(), written(entity, changed, Some(&entity.leaves_under(whole)))?);
+            }
         }
         (Door::Call(system), _, Some(call)) => {
             map.insert("action".to_owned(), json!("call"));

@@ -5,7 +5,7 @@ use std::{fs, path::PathBuf};
 use clap::Args;
 use serde_json::Value as Json;
 
-use super::cases::TestFile;
+use super::{cases::TestFile, proofs::ProofFile};
 use crate::{
     cli::{Came, error::VerbError, out},
     config,
@@ -42,13 +42,16 @@ pub(super) fn run(arguments: &Schema) -> Result<Came, VerbError> {
 
 /// What the gate reads, and the tests that are put to it.
 fn all() -> Vec<(&'static str, Json)> {
-    let mut tests = TestFile::schema();
-    if let Some(map) = tests.as_object_mut() {
-        map.insert("$schema".into(), "https://json-schema.org/draft/2020-12/schema".into());
-        map.insert("title".into(), "Requests and the decision each must get".into());
-    }
+    let titled = |title: &str, mut schema: Json| {
+        if let Some(map) = schema.as_object_mut() {
+            map.insert("$schema".into(), "https://json-schema.org/draft/2020-12/schema".into());
+            map.insert("title".into(), title.into());
+        }
+        schema
+    };
     let mut schemas = config::schemas();
-    schemas.push(("tests/*.yaml", tests));
+    schemas.push(("tests/*.yaml", titled("Requests and the decision each must get", TestFile::schema())));
+    schemas.push(("proofs.yaml", titled("What must be proved of the bundle", ProofFile::schema())));
     schemas
 }
 

@@ -11,7 +11,7 @@ use rust_decimal::Decimal;
 
 use super::{
     Wanted,
-    guess::{Guess, fill, needed, plain},
+    guess::{Guess, alter, fill, needed, plain},
 };
 use crate::{
     catalog::{Action, Call},
@@ -139,7 +139,7 @@ impl<'c> Choices<'c> {
         });
         let call = self.system.map(|system| Call {
             system: system.clone(),
-            method: Method::GET,
+            method: known.method.and_then(|method| method.parse().ok()).unwrap_or(Method::GET),
             path: "/".into(),
             query: None,
         });
@@ -229,11 +229,16 @@ impl<'c> Choices<'c> {
         is_there.then_some(Some(record))
     }
 
-    /// The same record with other values where a leaf stands. Where no condition reads it, all are alike.
-    pub(super) fn others(&self, guess: &Guess, record: Option<&Record>, leaf: LeafId) -> Vec<Record> {
-        let (Some(entity), Some(record)) = (self.entity, record) else { return Vec::new() };
+    /// The same record with other values where a leaf stands.
+    pub(super) fn others(&self, guess: &Guess, record: &Record, leaf: LeafId) -> Vec<Record> {
+        let Some(entity) = self.entity else { return Vec::new() };
         let read = self.leaves.iter().find(|(route, _)| route.leaves().contains(leaf));
-        let Some((route, values)) = read else { return vec![record.clone()] };
+        let Some((route, values)) = read else {
+            // No condition reads it: one is like the other.
+            let mut other = record.clone();
+            let is_other = alter(entity, &entity.root, &mut other.fields, leaf);
+            return if is_other { vec![other] } else { Vec::new() };
+        };
         let stands = route.find(record).ok().flatten();
         let others = values.iter().flatten().filter(|value| Some(*value) != stands);
         let put = |value: &Value| {
@@ -474,6 +479,7 @@ fn circumstances(
             vec![Circumstance::Guarded(true), Circumstance::Guarded(false)]
         }
         Fact::Guarded => Vec::new(),
+        Fact::Method if known.method.is_some() => Vec::new(),
         Fact::Method => {
             let sent = texts().filter_map(|text| Method::from_bytes(text.as_bytes()).ok());
             let sent = sent.filter(|method| !matches!(*method, Method::CONNECT | Method::TRACE));

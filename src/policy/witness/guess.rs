@@ -75,10 +75,10 @@ pub(super) fn needed(entity: &Entity, object: &Object) -> Fields {
     let mut fields = Fields::default();
     for (position, field) in (0_u16..).zip(&object.fields) {
         let is_id = matches!(field.shape, Shape::Leaf(LeafId(0)));
-        if field.required || is_id {
-            if let Some(value) = some(entity, &field.shape) {
-                fields.set(position, value);
-            }
+        if (field.required || is_id)
+            && let Some(value) = some(entity, &field.shape)
+        {
+            fields.set(position, value);
         }
     }
     fields
@@ -120,20 +120,68 @@ pub(super) fn fill(entity: &Entity, object: &Object, fields: &mut Fields, leaf: 
     }
 }
 
+/// Puts another value where a leaf stands, in the first element of a list; whether there is another. Recursion goes down
+/// the schema.
+pub(super) fn alter(entity: &Entity, object: &Object, fields: &mut Fields, leaf: LeafId) -> bool {
+    let holds = |field: &&Field| field.leaves.contains(&u16::from(leaf.0));
+    let Some((position, field)) = (0_u16..).zip(&object.fields).find(|(_, field)| holds(field)) else {
+        return false;
+    };
+    let other = |value: &Value| {
+        let kind = &entity.leaf(leaf)?.kind;
+        any(kind).into_iter().find(|other| other != value)
+    };
+    match (&field.shape, fields.at_mut(position)) {
+        (Shape::Object(object), Some(Value::Object(under))) => alter(entity, object, under, leaf),
+        (Shape::List(item), Some(Value::List(items))) => match (&**item, items.first_mut()) {
+            (Shape::Object(object), Some(Value::Object(under))) => alter(entity, object, under, leaf),
+            (Shape::Leaf(_), Some(value)) => match other(value) {
+                Some(other) => {
+                    *value = other;
+                    true
+                }
+                None => false,
+            },
+            (Shape::Leaf(_) | Shape::Object(_) | Shape::List(_), _) => false,
+        },
+        (Shape::Leaf(_), Some(value)) => match other(value) {
+            Some(other) => {
+                *value = other;
+                true
+            }
+            None => false,
+        },
+        (Shape::Leaf(_) | Shape::Object(_) | Shape::List(_), _) => false,
+    }
+}
+
 /// Texts that some spelling takes.
-const TEXTS: &[&str] =
-    &["x", "1", "5260250995", "PL5260250995", "ewa@example.com", "+48500600700", "PL", "https://example.com"];
+const TEXTS: &[&str] = &[
+    "x",
+    "y",
+    "1",
+    "5260250995",
+    "PL5260250995",
+    "ewa@example.com",
+    "+48500600700",
+    "PL",
+    "https://example.com",
+];
 
 /// Some value of a kind.
 pub(super) fn plain(kind: &LeafKind) -> Option<Value> {
+    any(kind).into_iter().next()
+}
+
+/// A few values of a kind.
+fn any(kind: &LeafKind) -> Vec<Value> {
+    let read = |texts: &[&str]| texts.iter().filter_map(|text| parse_text(kind, text).ok()).collect();
     match kind {
-        LeafKind::Text { .. } => TEXTS.iter().find_map(|text| parse_text(kind, text).ok()),
-        LeafKind::Code(codes) => codes.first().map(|code| Value::Text((&**code).into())),
-        LeafKind::Id => Some(Value::Text("1".into())),
-        LeafKind::Decimal => Some(Value::Decimal(rust_decimal::Decimal::ONE)),
-        LeafKind::Integer => Some(Value::Integer(1)),
-        LeafKind::Boolean => Some(Value::Boolean(true)),
-        LeafKind::Date => parse_text(kind, "2026-01-05").ok(),
-        LeafKind::Instant => parse_text(kind, "2026-01-05T12:00:00Z").ok(),
+        LeafKind::Text { .. } => read(TEXTS),
+        LeafKind::Code(codes) => codes.iter().take(2).map(|code| Value::Text((&**code).into())).collect(),
+        LeafKind::Id | LeafKind::Decimal | LeafKind::Integer => read(&["1", "2"]),
+        LeafKind::Boolean => read(&["true", "false"]),
+        LeafKind::Date => read(&["2026-01-05", "2026-01-06"]),
+        LeafKind::Instant => read(&["2026-01-05T12:00:00Z", "2026-01-06T12:00:00Z"]),
     }
 }

@@ -54,7 +54,7 @@ fn opened<'e>(opening: &Opening, entity: &dyn Fn(&str) -> Option<&'e Entity>) ->
 }
 
 /// The first of them, and how many more there are.
-fn some(all: &[String]) -> String {
+pub(super) fn some(all: &[String]) -> String {
     match all {
         [] => "nobody".to_owned(),
         all if all.len() > TOLD_MAX => {
