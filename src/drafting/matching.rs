@@ -155,7 +155,7 @@ fn proposal<'a>(leaf: &Leaf, native: &'a Native) -> Option<Line<'a>> {
         return None;
     }
     let both_lists = native.list > 0;
-    if both_lists && list.is_none() {
+    if both_lists && list.is_none() || leaf.money.is_some() && is_measure(native) {
         return None;
     }
     let mut likeness = likeness(leaf, native, both_lists);
@@ -181,6 +181,12 @@ fn proposal<'a>(leaf: &Leaf, native: &'a Native) -> Option<Line<'a>> {
         },
         likeness,
     })
+}
+
+/// Whether it is called as what is weighed or measured is: no amount of money, whatever else its name says.
+fn is_measure(native: &Native) -> bool {
+    const MEASURES: [&str; 6] = ["weight", "volume", "length", "width", "height", "percent"];
+    words(native.name()).iter().any(|word| MEASURES.contains(&word.as_str()))
 }
 
 /// Whether the values are of another kind than such a field holds, though it can be made of them: a number for a text, a

@@ -193,6 +193,25 @@ fn a_value_whose_type_cannot_fit_is_no_line_and_a_word_that_is_not_known_is_left
 }
 
 #[test]
+fn what_is_weighed_or_measured_is_no_amount_of_money() {
+    let answer = json!({ "DocEntry": 7, "DocNum": 1007, "CardCode": "C20000", "CardName": "Hurt", "DocCurrency": "PLN", "NetWeight": 5.5, "GrossWeight": 6,
+        "DocTotal": 110.52, "VatSum": 20.67, "DocumentLines": [ { "LineNum": 0, "ItemCode": "A1", "Quantity": 3, "NetWeight": 1.5, "UnitPrice": 29.95 } ] });
+    let text = drafted("Order", &[answer]);
+    let lines: Vec<&str> = text.lines().map(str::trim_start).collect();
+    for line in [
+        "customer: ",
+        "customer_name: CardName",
+        "tax_total: VatSum",
+        "tax_inclusive_total: DocTotal",
+        "net_price: UnitPrice",
+    ] {
+        assert!(lines.iter().any(|other| other.starts_with(line)), "{line}\n{text}");
+    }
+    assert!(!lines.iter().any(|line| line.contains("Weight") && !line.starts_with('#')), "{text}");
+    assert!(load(&text).0, "{text}");
+}
+
+#[test]
 fn the_very_name_goes_before_one_that_means_the_same() {
     let both = json!({ "id": "1", "displayName": "[A] Lamp", "name": "Lamp" });
     has(&drafted("Product", &[both]), &["      name: name # as in Lamp"]);

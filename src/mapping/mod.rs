@@ -121,7 +121,7 @@ pub use native::{NativeAnswer, NativeRequest, Received};
 pub use outward::{MappingFault, Whose, WriteView};
 pub use over::{GoesOn, Parent, Parents, TooManyParents, Wanted};
 pub use parts::{Changes, Creation, PartChange, PartDraft, PartRequest, PartVersions};
-pub use planned::{Planned, Said};
+pub use planned::{Planned, PlannedOver, Said};
 pub use returned::Made;
 pub use scan::BadJson;
 pub use settled::{Before, Settled};

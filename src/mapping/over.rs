@@ -197,6 +197,14 @@ impl Mapping {
         self.over.as_ref().map(|over| Arc::new(self.parent(over.form.sample())))
     }
 
+    /// The first parent that the file names and that may hold what passes a filter, and the request that tells of all where
+    /// the file does not: for whoever tries requests without a system.
+    pub(super) fn tried_parents(&self, filter: &Filter) -> (Option<Arc<Parent>>, Option<NativeRequest>) {
+        let Some(mut parents) = self.parents(Wanted::Filter(filter)) else { return (None, None) };
+        let asked = parents.request();
+        (parents.kept.into_iter().next(), asked)
+    }
+
     /// A parent of which the key is known.
     pub(super) fn parent(&self, key: &str) -> Parent {
         let slots = self.over.iter().flat_map(|over| &over.keys);

@@ -10,6 +10,7 @@ use super::{
     dialect::Dialect,
     listing::{ListError, Listing},
     model::{Filterable, ListCall, Mapping, Next},
+    native::NativeRequest,
     push::is_spelt_so,
 };
 use crate::schema::{Direction, FieldSet, Filter, LeafKind, Op, Query, Sort, Value};
@@ -17,8 +18,10 @@ use crate::schema::{Direction, FieldSet, Filter, LeafKind, Op, Query, Sort, Valu
 /// A query, planned.
 #[derive(Debug)]
 pub struct Planned {
-    /// The request of its first page.
+    /// The request of its first page; of the first parent, where lists run over parents.
     pub listing: Listing,
+    /// What the list runs over; none where over nothing.
+    pub over: Option<PlannedOver>,
     /// Which of the file's lists serves it, counted from 1, and how many there are.
     pub variant: (usize, usize),
     /// Whether its rows are keys alone, so that records are read by further requests.
@@ -27,6 +30,17 @@ pub struct Planned {
     pub filter: Vec<Said>,
     /// Its order.
     pub sort: Option<Said>,
+}
+
+/// What a list runs over, planned.
+#[derive(Debug)]
+pub struct PlannedOver {
+    /// The request that tells of the parents; none where the file does.
+    pub asked: Option<NativeRequest>,
+    /// Whether there may be one that holds what passes; else nothing is asked.
+    pub is_met: bool,
+    /// The key of the parent that the request of the list is shown for; made up where the system tells them.
+    pub key: String,
 }
 
 /// A part of a query.
@@ -50,7 +64,11 @@ impl Mapping {
         rows: u32,
         now: Timestamp,
     ) -> Result<Planned, ListError> {
-        let list = |rows| self.list_at(Some(now), fields, (&query.filter, &query.sort), None, rows);
+        let (known, asked) = self.tried_parents(&query.filter);
+        let is_met = known.is_some() || asked.is_some();
+        let parent = known.or_else(|| self.any_parent());
+        let list =
+            |rows| self.list_of(parent.as_ref(), Some(now), fields, (&query.filter, &query.sort), None, rows);
         let listing = match list(rows)? {
             listing if listing.sort_pushed => listing,
             // All of them are needed to sort them.
@@ -70,7 +88,8 @@ impl Mapping {
             left: (!listing.sort_pushed).then(|| self.why_unsorted(call, &query.sort)),
         });
         let variant = (listing.variant.saturating_add(1), self.lists.len());
-        Ok(Planned { variant, is_keys: call.batch.is_some(), filter, sort, listing })
+        let over = parent.map(|parent| PlannedOver { asked, is_met, key: parent.key().to_owned() });
+        Ok(Planned { variant, is_keys: call.batch.is_some(), filter, sort, over, listing })
     }
 
     fn path_of(&self, leaf: crate::schema::LeafId) -> &str {
@@ -104,6 +123,9 @@ impl Mapping {
     fn left(&self, call: &ListCall, part: &Filter) -> Option<&'static str> {
         if call.bounds.iter().any(|bound| bound.compares(part)) {
             return None;
+        }
+        if self.over.as_ref().is_some_and(|over| part.leaves().minus(&over.leaves).is_empty()) {
+            return Some("it says which of those that the list runs over are asked");
         }
         let Some(dialect) = &call.filter else { return Some("this list has no `filter`") };
         match self.push(dialect, part).map(|push| dialect.filter(&push)) {
@@ -143,6 +165,9 @@ impl Mapping {
     }
 
     fn why_unsorted(&self, call: &ListCall, sort: &[Sort]) -> &'static str {
+        if self.has_parents() {
+            return "nobody has one order of what several parents hold";
+        }
         if matches!(call.page.next, Next::Keyset) {
             return "the pages go by key";
         }

@@ -5,6 +5,7 @@
 //! filter shows more than was asked for.
 
 mod bind;
+mod derived;
 mod lexer;
 mod parser;
 mod range;
@@ -98,18 +99,23 @@ pub(super) enum Function {
     ToUpper,
     Trim,
     Length,
+    Substring,
+    Concat,
+    IndexOf,
     Year,
     Month,
     Day,
     Hour,
     Minute,
     Second,
+    FractionalSeconds,
     Date,
+    Time,
 }
 
 impl Function {
     /// Every function that is known, by its name.
-    pub(super) const ALL: [(&'static str, Self); 14] = [
+    pub(super) const ALL: [(&'static str, Self); 19] = [
         ("contains", Self::Contains),
         ("startswith", Self::StartsWith),
         ("endswith", Self::EndsWith),
@@ -117,19 +123,25 @@ impl Function {
         ("toupper", Self::ToUpper),
         ("trim", Self::Trim),
         ("length", Self::Length),
+        ("substring", Self::Substring),
+        ("concat", Self::Concat),
+        ("indexof", Self::IndexOf),
         ("year", Self::Year),
         ("month", Self::Month),
         ("day", Self::Day),
         ("hour", Self::Hour),
         ("minute", Self::Minute),
         ("second", Self::Second),
+        ("fractionalseconds", Self::FractionalSeconds),
         ("date", Self::Date),
+        ("time", Self::Time),
     ];
 
-    /// How many arguments it takes.
-    fn arguments(self) -> usize {
+    /// How many arguments it takes, at least and at most.
+    fn arguments(self) -> (usize, usize) {
         match self {
-            Self::Contains | Self::StartsWith | Self::EndsWith => 2,
+            Self::Contains | Self::StartsWith | Self::EndsWith | Self::Concat | Self::IndexOf => (2, 2),
+            Self::Substring => (2, 3),
             Self::ToLower
             | Self::ToUpper
             | Self::Trim
@@ -140,7 +152,9 @@ impl Function {
             | Self::Hour
             | Self::Minute
             | Self::Second
-            | Self::Date => 1,
+            | Self::FractionalSeconds
+            | Self::Date
+            | Self::Time => (1, 1),
         }
     }
 

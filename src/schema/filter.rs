@@ -13,6 +13,7 @@ use super::{
     record::{Fields, Record, Value, each_in, each_of},
 };
 
+pub(crate) use self::derive::nanos_of_day;
 pub use self::{derive::Derive, items::Items};
 
 /// A condition on records of one entity.
@@ -224,7 +225,7 @@ impl Filter {
             Self::Derived { leaf, by, op, value } => {
                 let mut any = false;
                 within.each(*leaf, &mut |found| {
-                    any |= derived(*by, found).is_some_and(|found| passes(&found, *op, value));
+                    any |= derived(by, found).is_some_and(|found| passes(&found, *op, value));
                 });
                 any
             }

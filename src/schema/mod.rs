@@ -58,6 +58,7 @@ pub use codes::Standard;
 pub use contact::Contact;
 pub use entity::{Class, Entity, Field, Leaf, LeafKind, Object, Schema, Shape};
 pub use fields::{FieldSet, LEAVES_MAX, LeafId};
+pub(crate) use filter::nanos_of_day;
 pub use filter::{Derive, Direction, Filter, Items, Op, Query, Sort, by_value, order};
 pub use json::{Body, Fault, FaultKind, Proposed, View};
 pub use money::{Money, Term};

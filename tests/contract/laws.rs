@@ -184,6 +184,30 @@ fn sample(entity: &Node) -> Option<Json> {
     Some(serde_json::from_str(text).unwrap())
 }
 
+/// What an entity does, by the words with which a sample shows it.
+const SHOWN: [(&str, &[Action]); 3] =
+    [("reads", &[Action::List, Action::Read]), ("create", &[Action::Create]), ("update", &[Action::Update])];
+
+#[test]
+fn every_shipped_entity_shows_by_samples_how_it_is_read_made_and_changed() {
+    let mut missing = Vec::new();
+    for (system, node, loaded) in systems() {
+        let found = loaded.check();
+        assert!(found.0.is_empty(), "{system}: {found}");
+        for (name, entity) in node.get("entities").unwrap().as_map().unwrap() {
+            let mapping = loaded.entity(&name.text).unwrap();
+            let samples = entity.get("samples").and_then(Node::as_list).unwrap_or_default();
+            for (word, actions) in SHOWN {
+                let is_shown = samples.iter().any(|sample| sample.get(word).is_some());
+                if actions.iter().any(|action| mapping.can(*action)) && !is_shown {
+                    missing.push(format!("{system}: {} has no sample with `{word}`", name.text));
+                }
+            }
+        }
+    }
+    assert!(missing.is_empty(), "{missing:#?}");
+}
+
 fn runner() -> TestRunner {
     TestRunner::new(Config { cases: CASES, failure_persistence: None, ..Config::default() })
 }

@@ -726,6 +726,36 @@ fn a_query_shows_the_request_that_would_go_out_and_who_does_which_part_of_it() {
 }
 
 #[test]
+fn a_query_of_what_runs_over_parents_shows_how_these_are_asked_for_and_one_of_them() {
+    let root = root();
+    let policies = root.join("policies");
+    let tried = |name: &str, entity: &str, query: &str, more: &[&str]| {
+        let file = root.join(format!("policies/systems/catalogue/{name}.yaml"));
+        let (file, policies) = (file.to_str().unwrap(), policies.to_str().unwrap());
+        let verb = ["systems", "try", file, "--entity", entity, "--query", query, "--policies", policies];
+        let ran = run(&[&verb, more].concat());
+        assert_eq!(ran.code, 0, "{ran:?}");
+        ran.out
+    };
+    let out = tried("mailchimp", "Subscription", "list.code=16ed227135&sort=-since", &[]);
+    let lines: Vec<&str> = out.lines().collect();
+    assert_eq!(lines[0], "asked of the system for what the list runs over", "{out}");
+    assert_eq!(lines[1], "GET /lists?fields=lists.id%2Clists.name%2Ctotal_items&count=1000", "{out}");
+    let each = lines.iter().position(|line| line.contains("once for each of them")).unwrap();
+    assert!(lines[each + 1].starts_with("GET /lists/") && lines[each + 1].contains("/members?"), "{out}");
+    for left in [
+        "  list.code=16ed227135: it says which of those that the list runs over are asked",
+        "  sort=-since: nobody has one order of what several parents hold",
+    ] {
+        assert!(lines.contains(&left), "{left}\n{out}");
+    }
+    let told: Value = serde_json::from_str(&tried("tryton", "StockLevel", "limit=2", &["--json"])).unwrap();
+    assert_eq!(told["over"]["met"], true, "{told:#}");
+    assert_eq!(told["over"]["request"]["body"]["method"], "model.stock.location.search_read", "{told:#}");
+    assert_eq!(told["request"]["body"]["method"], "model.product.product.search_read", "{told:#}");
+}
+
+#[test]
 fn a_query_that_goes_out_in_a_body_shows_it_and_never_a_secret() {
     let root = root();
     let (file, policies) = (root.join("policies/systems/crm.yaml"), root.join("policies"));

@@ -6,7 +6,7 @@ use super::{exact, trial::Paint};
 use crate::{
     cli::{Came, error::VerbError, out},
     clock,
-    mapping::{ListError, Mapping, Planned, Said},
+    mapping::{ListError, Mapping, NativeRequest, Planned, Said},
     schema::query::{self, Limits},
 };
 
@@ -46,33 +46,53 @@ fn said(part: &Said) -> Json {
     json!({ "what": part.told, "by": if part.left.is_none() { "system" } else { "gate" }, "why": part.left })
 }
 
-fn told(mapping: &Mapping, planned: &Planned) -> Json {
-    let request = &planned.listing.request;
+fn request(request: &NativeRequest) -> Json {
     let body = match request.body.is_empty() {
         true => Json::Null,
         false => serde_json::from_slice(&request.body)
             .unwrap_or_else(|_| Json::String(String::from_utf8_lossy(&request.body).into_owned())),
     };
+    json!({ "method": request.method.as_str(), "target": request.target, "body": body })
+}
+
+fn told(mapping: &Mapping, planned: &Planned) -> Json {
+    let over = planned.over.as_ref();
     json!({
         "entity": mapping.name().as_str(),
         "list": { "place": planned.variant.0, "of": planned.variant.1, "keys": planned.is_keys },
-        "request": { "method": request.method.as_str(), "target": request.target, "body": body },
+        "over": over.map(|over| json!({ "request": over.asked.as_ref().map(request), "key": over.key, "met": over.is_met })),
+        "request": request(&planned.listing.request),
         "filter": planned.filter.iter().map(said).collect::<Vec<_>>(),
         "sort": planned.sort.as_ref().map(said),
     })
 }
 
-fn say(planned: &Planned, paint: &Paint) {
-    let request = &planned.listing.request;
-    let (place, of) = planned.variant;
-    let which = if of > 1 { format!(", by {place} of {of} under `list`") } else { String::new() };
-    out::say(&paint.head(&format!("asked of the system{which}")));
+fn sent(request: &NativeRequest) {
     out::say(&format!("{} {}", request.method, request.target));
     for (name, value) in &request.headers {
         out::say(&format!("{name}: {}", String::from_utf8_lossy(value.as_bytes())));
     }
     if !request.body.is_empty() {
         out::say(&exact::pretty(&String::from_utf8_lossy(&request.body)));
+    }
+}
+
+fn say(planned: &Planned, paint: &Paint) {
+    if let Some(asked) = planned.over.as_ref().and_then(|over| over.asked.as_ref()) {
+        out::say(&paint.head("asked of the system for what the list runs over"));
+        sent(asked);
+    }
+    let (place, of) = planned.variant;
+    let which = if of > 1 { format!(", by {place} of {of} under `list`") } else { String::new() };
+    match &planned.over {
+        Some(over) if !over.is_met => {
+            out::say(&paint.head("nothing is asked: the filter leaves out all that the list runs over"));
+        }
+        over => {
+            let each = over.as_ref().map(|over| format!(", once for each of them, as for `{}`", over.key));
+            out::say(&paint.head(&format!("asked of the system{which}{}", each.unwrap_or_default())));
+            sent(&planned.listing.request);
+        }
     }
     if planned.is_keys {
         out::say("its rows are keys: the records are read by further requests");

@@ -4,7 +4,7 @@
 //! what makes it false; what is neither (a function of null) is in neither. `eq` and `ne` know null, the
 //! orderings are false of it (OData 4.01 part 2, 5.1.1.1).
 
-use super::{Compare, Expr, Function, Literal, OPTION, range};
+use super::{Compare, Expr, Function, Literal, OPTION, derived, range};
 use crate::{
     odata::{
         fault::{Fault, told},
@@ -147,7 +147,7 @@ impl<'a> Binder<'a> {
                 Ok(so(test, compare != Compare::NotEqual))
             }
             (Operand::Derived(id, leaf, by), Operand::Value(value), _) => {
-                let test = derived(id, leaf, by, compare, value)?;
+                let test = derived::compared((id, leaf), by, compare, value)?;
                 Ok(so(test, compare != Compare::NotEqual))
             }
             (Operand::DateOf(id), Operand::Value(value), _) => {
@@ -198,7 +198,7 @@ impl<'a> Binder<'a> {
         };
         let (id, test) = match text {
             Operand::Leaf(id, leaf) if is_text(&leaf.kind) => (id, Filter::test(id, op, part)),
-            Operand::Derived(id, _, by @ (Derive::Lower | Derive::Upper | Derive::Trimmed)) => {
+            Operand::Derived(id, _, by) if by.is_text() => {
                 (id, Filter::Derived { leaf: id, by, op, value: part })
             }
             Operand::Value(_) | Operand::Condition(_) => {
@@ -244,8 +244,8 @@ impl<'a> Binder<'a> {
         match expr {
             Expr::Literal(value) => Ok(Operand::Value(value)),
             Expr::Path(path) => self.leaf(path).map(|(id, leaf)| Operand::Leaf(id, leaf)),
-            Expr::Call(function, arguments) => match derive_of(*function) {
-                Some(by) => self.worked_out(*function, by, arguments),
+            Expr::Call(function, arguments) => match derived::of(*function, arguments)? {
+                Some((by, field)) => self.worked_out(*function, by, field),
                 None if *function == Function::Date => self.date(arguments),
                 None => Ok(Operand::Condition(expr)),
             },
@@ -258,19 +258,9 @@ impl<'a> Binder<'a> {
         }
     }
 
-    fn worked_out(&self, function: Function, by: Derive, of: &'a [Expr]) -> Result<Operand<'a>, Fault> {
-        let [Expr::Path(path)] = of else {
-            return Err(Fault::unsupported(format!("`{}` of anything but a field", function.name())));
-        };
+    fn worked_out(&self, function: Function, by: Derive, path: &str) -> Result<Operand<'a>, Fault> {
         let (id, leaf) = self.leaf(path)?;
-        let fits = match by {
-            Derive::Lower | Derive::Upper | Derive::Trimmed | Derive::Length => is_text(&leaf.kind),
-            Derive::Year | Derive::Month | Derive::Day => {
-                matches!(leaf.kind, LeafKind::Date | LeafKind::Instant)
-            }
-            Derive::Hour | Derive::Minute | Derive::Second => leaf.kind == LeafKind::Instant,
-        };
-        if !fits {
+        if !derived::fits(&by, &leaf.kind) {
             let message = format!("`{}` means nothing of `{}`", function.name(), names::of(leaf));
             return Err(Fault::of(OPTION, QueryFaultKind::Operator, message));
         }
@@ -343,25 +333,6 @@ fn is_null(operand: &Operand<'_>) -> Result<Filter, Fault> {
     }
 }
 
-fn derived(id: LeafId, leaf: &Leaf, by: Derive, compare: Compare, value: &Literal) -> Result<Filter, Fault> {
-    let value = match (by, value) {
-        (Derive::Lower | Derive::Upper | Derive::Trimmed, Literal::Text(text)) => {
-            Value::Text(text.as_str().into())
-        }
-        (Derive::Lower | Derive::Upper | Derive::Trimmed, _) => return Err(text_due()),
-        (_, Literal::Bare(text)) => {
-            value::integer(text).map(Value::Integer).map_err(|bad| Fault::value(OPTION, bad.to_string()))?
-        }
-        (_, _) => return Err(wrong("expected a whole number without quotes")),
-    };
-    if let (Derive::Year, Value::Integer(year)) = (by, &value)
-        && let Some(range) = range::of_years(id, &leaf.kind, compare, *year)
-    {
-        return Ok(range);
-    }
-    Ok(Filter::Derived { leaf: id, by, op: op_of(compare), value })
-}
-
 /// A value as one of a leaf's.
 fn typed(leaf: &Leaf, value: &Literal) -> Result<Value, Fault> {
     let bad = |bad: value::BadValue| Fault::value(OPTION, format!("`{}`: {bad}", names::of(leaf)));
@@ -409,24 +380,8 @@ fn folded(expr: &Expr) -> Result<Option<String>, Fault> {
     }
 }
 
-fn derive_of(function: Function) -> Option<Derive> {
-    match function {
-        Function::ToLower => Some(Derive::Lower),
-        Function::ToUpper => Some(Derive::Upper),
-        Function::Trim => Some(Derive::Trimmed),
-        Function::Length => Some(Derive::Length),
-        Function::Year => Some(Derive::Year),
-        Function::Month => Some(Derive::Month),
-        Function::Day => Some(Derive::Day),
-        Function::Hour => Some(Derive::Hour),
-        Function::Minute => Some(Derive::Minute),
-        Function::Second => Some(Derive::Second),
-        Function::Contains | Function::StartsWith | Function::EndsWith | Function::Date => None,
-    }
-}
-
 /// `ne` is the opposite of `eq`, null included.
-fn op_of(compare: Compare) -> Op {
+pub(super) fn op_of(compare: Compare) -> Op {
     match compare {
         Compare::Equal | Compare::NotEqual => Op::Eq,
         Compare::Less => Op::Lt,
@@ -446,15 +401,15 @@ fn turned(compare: Compare) -> Compare {
     }
 }
 
-fn is_text(kind: &LeafKind) -> bool {
+pub(super) fn is_text(kind: &LeafKind) -> bool {
     matches!(kind, LeafKind::Text { .. } | LeafKind::Code(_) | LeafKind::Id)
 }
 
-fn wrong(message: impl Into<String>) -> Fault {
+pub(super) fn wrong(message: impl Into<String>) -> Fault {
     Fault::of(OPTION, QueryFaultKind::Operator, message)
 }
 
-fn text_due() -> Fault {
+pub(super) fn text_due() -> Fault {
     Fault::value(OPTION, "expected a text in quotes")
 }
 

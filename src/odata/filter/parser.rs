@@ -10,18 +10,13 @@ use crate::{
 };
 
 /// What OData has and a filter here cannot carry.
-const UNSUPPORTED: [&str; 24] = [
-    "concat",
-    "indexof",
-    "substring",
+const UNSUPPORTED: [&str; 19] = [
     "matchesPattern",
     "hassubset",
     "hassubsequence",
-    "fractionalseconds",
     "maxdatetime",
     "mindatetime",
     "now",
-    "time",
     "totaloffsetminutes",
     "totalseconds",
     "ceiling",
@@ -230,8 +225,10 @@ impl Parser<'_> {
             self.lexer.take()?;
         }
         self.lexer.expect(')')?;
-        if arguments.len() != function.arguments() {
-            let message = format!("`{name}` takes {} arguments", function.arguments());
+        let (least, most) = function.arguments();
+        if !(least..=most).contains(&arguments.len()) {
+            let count = if least == most { least.to_string() } else { format!("{least} or {most}") };
+            let message = format!("`{name}` takes {count} arguments");
             return Err(Fault::of(OPTION, QueryFaultKind::Operator, message));
         }
         Ok(Expr::Call(*function, arguments))

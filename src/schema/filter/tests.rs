@@ -137,6 +137,14 @@ fn what_is_worked_out_of_a_value_is_compared_and_nothing_is_worked_out_of_nothin
     assert!(holds("number", Derive::Lower, Op::Contains, text("żółć")));
     assert!(!holds("number", Derive::Upper, Op::Contains, text("żółć")));
     assert!(holds("number", Derive::Trimmed, Op::Eq, text("ŻÓŁĆ-7")));
+    // Characters are counted, not bytes.
+    assert!(holds("number", Derive::Part { from: 2, most: 2 }, Op::Eq, text("ÓŁ")));
+    assert!(holds("number", Derive::Part { from: 99, most: usize::MAX }, Op::Eq, text("")));
+    assert!(holds("number", Derive::Between("a".into(), "b".into()), Op::Eq, text("a ŻÓŁĆ-7 b")));
+    assert!(holds("number", Derive::IndexOf("-".into()), Op::Eq, Value::Integer(5)));
+    assert!(holds("number", Derive::IndexOf("?".into()), Op::Eq, Value::Integer(-1)));
+    let half = Value::Decimal("0.5".parse().unwrap());
+    assert!(holds("updated_at", Derive::Fraction, Op::Eq, half));
     for (path, by, n) in [
         ("number", Derive::Length, 8),
         ("ordered_on", Derive::Year, 2026),
@@ -146,9 +154,10 @@ fn what_is_worked_out_of_a_value_is_compared_and_nothing_is_worked_out_of_nothin
         ("updated_at", Derive::Hour, 23),
         ("updated_at", Derive::Minute, 59),
         ("updated_at", Derive::Second, 58),
+        ("updated_at", Derive::Time, 86_398_500_000_000),
     ] {
-        assert!(holds(path, by, Op::Eq, Value::Integer(n)), "{path} {by:?}");
-        assert!(!holds(path, by, Op::Gt, Value::Integer(n)), "{path} {by:?}");
+        assert!(holds(path, by.clone(), Op::Eq, Value::Integer(n)), "{path} {by:?}");
+        assert!(!holds(path, by.clone(), Op::Gt, Value::Integer(n)), "{path} {by:?}");
     }
     assert!(!holds("ordered_on", Derive::Hour, Op::Gte, Value::Integer(0)), "a day has no hour");
     assert!(!holds("status", Derive::Lower, Op::Ne, text("x")), "there is none");

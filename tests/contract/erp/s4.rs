@@ -169,6 +169,8 @@ impl Client {
                 "CorrespondenceLanguage": "PL", "BusinessPartnerIsBlocked": n % 17 == 16,
                 "to_BusinessPartnerAddress": { "results": [ { "AddressID": format!("{n}"), "StreetName": "Długa",
                     "HouseNumber": "7", "CityName": "Gdynia", "PostalCode": "81-001", "Region": "", "Country": "PL" } ] },
+                "to_BusinessPartnerTax": { "results": [ { "BPTaxType": "PL2", "BPTaxNumber": "80010112345" },
+                    { "BPTaxType": "PL0", "BPTaxNumber": "PL5260250274" } ] },
             })));
         }
         for n in 0..PRODUCTS {
@@ -266,18 +268,19 @@ impl Client {
             return Ok(said(200, &json!({ "d": { "EntitySets": ["A_SalesOrder", "A_SalesOrderItem"] } })));
         }
         let (name, key) = rest.split_once('(').map_or((rest, None), |(name, key)| (name, Some(key)));
-        let (rows, properties, way, key_name): (&[Row], _, _, _) = match name {
+        let (rows, properties, ways, key_name): (&[Row], _, &[&str], _) = match name {
             "/API_BUSINESS_PARTNER/A_BusinessPartner" => {
-                (&self.partners, PARTNER, "to_BusinessPartnerAddress", "BusinessPartner")
+                let ways = &["to_BusinessPartnerAddress", "to_BusinessPartnerTax"];
+                (&self.partners, PARTNER, ways, "BusinessPartner")
             }
-            "/API_PRODUCT_SRV/A_Product" => (&self.products, PRODUCT, "to_Description", "Product"),
-            "/API_SALES_ORDER_SRV/A_SalesOrder" => (&self.orders, ORDER, "to_Item", "SalesOrder"),
+            "/API_PRODUCT_SRV/A_Product" => (&self.products, PRODUCT, &["to_Description"], "Product"),
+            "/API_SALES_ORDER_SRV/A_SalesOrder" => (&self.orders, ORDER, &["to_Item"], "SalesOrder"),
             "/API_MATERIAL_STOCK_SRV/A_MaterialStock" => {
-                (&self.stocks, STOCK, "to_MatlStkInAcctMod", "Material")
+                (&self.stocks, STOCK, &["to_MatlStkInAcctMod"], "Material")
             }
             _ => return Err(missing(rest)),
         };
-        let options = Options::read(ask, properties, &[way]).map_err(bad)?;
+        let options = Options::read(ask, properties, ways).map_err(bad)?;
         let show = |row: &Row| {
             let is_selected =
                 |name: &str| options.select.as_ref().is_none_or(|names| names.iter().any(|one| one == name));
@@ -289,9 +292,11 @@ impl Client {
             for (name, _) in properties.iter().filter(|(name, _)| is_selected(name)) {
                 out.insert((*name).into(), row.get(*name).cloned().unwrap_or_default());
             }
-            let expanded = options.expand.iter().any(|one| one == way);
-            let deferred = json!({ "__deferred": { "uri": format!("{name}/{way}") } });
-            out.insert(way.into(), if expanded { row[way].clone() } else { deferred });
+            for way in ways {
+                let expanded = options.expand.iter().any(|one| one == way);
+                let deferred = json!({ "__deferred": { "uri": format!("{name}/{way}") } });
+                out.insert((*way).into(), if expanded { row[*way].clone() } else { deferred });
+            }
             Value::Object(out)
         };
         let Some(key) = key else {

@@ -71,7 +71,7 @@ const SETS: [Set; 3] = [
             ("DocumentStatus", Kind::Text),
             ("DocCurrency", Kind::Text),
         ],
-        sent: &["DocDate", "DocDueDate", "DocumentLines"],
+        sent: &["DocDate", "DocDueDate", "DocumentLines", "AddressExtension"],
         required: &["CardCode", "DocDueDate", "DocumentLines"],
     },
 ];
@@ -112,6 +112,8 @@ impl ServiceLayer {
                 "ItemWarehouseInfoCollection": [ { "WarehouseCode": "01", "InStock": 120.0, "Committed": 7.5, "Ordered": 0.0 }, { "WarehouseCode": "02", "InStock": 3.25, "Committed": 10.0, "Ordered": 40.0 } ] }));
             state.keep(2, json!({ "DocEntry": n + 1, "DocNum": 1001 + n, "DocDate": "2026-03-02T00:00:00Z", "DocDueDate": "2026-03-09T00:00:00Z", "CardCode": format!("C{:05}", n % 3),
                 "CardName": "Hurtownia", "NumAtCard": "PO-9", "DocTotal": 110.52, "DocCurrency": "PLN", "VatSum": 20.67, "TotalDiscount": 0.0, "SalesPersonCode": -1, "DocumentStatus": "bost_Open", "Cancelled": "tNO",
+                "AddressExtension": { "ShipToStreet": "ul. Portowa 1", "ShipToBlock": null, "ShipToCity": "Gdynia", "ShipToZipCode": "81-001", "ShipToState": null, "ShipToCountry": "PL",
+                    "BillToStreet": "ul. Długa 1", "BillToBlock": null, "BillToCity": "Warszawa", "BillToZipCode": "00-238", "BillToState": null, "BillToCountry": "PL" },
                 "DocumentLines": [ { "LineNum": 0, "ItemCode": "A00001", "ItemDescription": "Lampa", "Quantity": 3.0, "UnitPrice": 29.95, "DiscountPercent": 0.0, "LineTotal": 89.85, "MeasureUnit": "szt." } ] }));
         }
         Arc::new(Self(Mutex::new(state)))

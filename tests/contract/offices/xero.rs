@@ -229,6 +229,7 @@ impl State {
             "DefaultCurrency",
             "ContactStatus",
             "Phones",
+            "Addresses",
         ];
         if let Some(name) = sent.keys().find(|name| !known.contains(&name.as_str())) {
             return Err(wrong(name));

@@ -68,7 +68,7 @@ fn what_is_wrong_or_not_here_is_told_by_name() {
         ("invoices($expand=customer_record)", "not here: `$expand` inside `$expand`"),
         ("invoices($levels=2)", "not here: `$levels` inside `$expand`"),
         ("invoices($search=x)", "not here: `$search` inside `$expand`"),
-        ("invoices($filter=indexof(number,'1') eq 1)", "not here: the function `indexof` inside `$expand`"),
+        ("invoices($filter=updated_at lt now())", "not here: the function `now` inside `$expand`"),
         ("", "$expand: unknown navigation property ``"),
         ("invoises", "$expand: unknown navigation property `invoises`, did you mean `invoices`?"),
         ("customer", "$expand: unknown navigation property `customer`"),
