@@ -306,6 +306,17 @@ fn a_customer_is_in_the_group_that_its_prices_are_for_whatever_number_the_shop_g
 }
 
 #[test]
+fn a_state_of_which_no_flag_and_no_known_mail_says_what_it_is_stays_unknown() {
+    let gate = Gate::open(&PRESTASHOP);
+    let told = |order: &str| {
+        let order = gate.get(&format!("/v1/orders/{order}")).expect(200).json();
+        json!(["status", "payment_status", "fulfillment_status"].map(|name| order[name].clone()))
+    };
+    assert_eq!(told("803"), json!(["unknown", "unknown", "unknown"]), "it may be called off");
+    assert_eq!(told("807"), json!(["open", "unpaid", "unfulfilled"]), "a transfer is waited for");
+}
+
+#[test]
 fn what_a_state_means_the_shop_tells_and_its_numbers_do_not() {
     let gate = Gate::open(&PRESTASHOP);
     // A new shop would mean by 2 that the order is paid; this one, that it is on its way.
