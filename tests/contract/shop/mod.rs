@@ -306,6 +306,22 @@ fn a_customer_is_in_the_group_that_its_prices_are_for_whatever_number_the_shop_g
 }
 
 #[test]
+fn what_a_tax_class_is_the_shop_tells_by_its_name_and_its_numbers_do_not() {
+    let gate = Gate::open(&MAGENTO);
+    let products = gate.whole("/v1/products?limit=200");
+    let of = |n: usize| {
+        let id = format!("-{n:04}");
+        let found = products.iter().find(|it| it["sku"].as_str().unwrap().ends_with(&id));
+        found.unwrap()["tax_category"].clone()
+    };
+    assert_eq!(of(3), "S");
+    let untold = serde_json::Value::Null;
+    assert_eq!((of(1), of(2)), (untold.clone(), untold), "a class of the shop's own, and one of customers");
+    let asked = gate.system.seen().iter().filter(|seen| seen.target.contains("/taxClasses")).count();
+    assert_eq!(asked, 1, "they are asked for once");
+}
+
+#[test]
 fn a_state_of_which_no_flag_and_no_known_mail_says_what_it_is_stays_unknown() {
     let gate = Gate::open(&PRESTASHOP);
     let told = |order: &str| {
