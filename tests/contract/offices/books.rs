@@ -51,6 +51,23 @@ const KINDS: [(&str, &[&str]); 4] = [
     ("Payment", &["CustomerRef", "TotalAmt", "TxnDate", "CurrencyRef", "PaymentRefNum", "Line"]),
 ];
 
+/// Codes of tax by this company's own numbers, as one in the United Kingdom has them, and one that it named itself.
+fn codes() -> Vec<Row> {
+    let code = |(id, name): (&str, &str)| {
+        json!({ "Id": id, "Name": name, "Description": name, "Active": true, "Taxable": name != "No VAT", "TaxGroup": true, "SyncToken": "0", "domain": "QBO",
+            "SalesTaxRateList": { "TaxRateDetail": [ { "TaxRateRef": { "value": "3", "name": name }, "TaxTypeApplicable": "TaxOnAmount", "TaxOrder": 0 } ] } })
+    };
+    let rows = [
+        ("6", "20.0% S"),
+        ("8", "5.0% R"),
+        ("7", "0.0% Z"),
+        ("9", "Exempt"),
+        ("10", "No VAT"),
+        ("12", "Ours"),
+    ];
+    rows.into_iter().map(|row| code(row).as_object().unwrap().clone()).collect()
+}
+
 pub(crate) struct Books(Mutex<State>);
 
 struct State {
@@ -80,7 +97,7 @@ impl Books {
             state.keep("Item", json!({ "Name": format!("Lampa {n}"), "Sku": format!("L-{n}"), "Type": "Service", "UnitPrice": 275.50, "Active": true }));
             state.keep("Invoice", json!({ "DocNumber": format!("10{n:02}"), "TxnDate": "2026-04-08", "CustomerRef": { "value": format!("{}", 1 + 4 * (n % 3)), "name": "x" },
                 "CurrencyRef": { "value": "USD" }, "TotalAmt": 595.08, "Balance": if n == 0 { 0.0 } else { 595.08 }, "TxnTaxDetail": { "TotalTax": 44.08 },
-                "Line": [ { "Id": "1", "Amount": 551.00, "DetailType": "SalesItemLineDetail", "SalesItemLineDetail": { "ItemRef": { "value": "2" }, "UnitPrice": 275.50, "Qty": 2 } },
+                "Line": [ { "Id": "1", "Amount": 551.00, "DetailType": "SalesItemLineDetail", "SalesItemLineDetail": { "ItemRef": { "value": "2" }, "UnitPrice": 275.50, "Qty": 2, "TaxCodeRef": { "value": (["6", "8", "7", "9", "10", "12", "99"][n % 7]) } } },
                     { "Amount": 551.00, "DetailType": "SubTotalLineDetail", "SubTotalLineDetail": {} } ] }));
             state.keep("Payment", json!({ "CustomerRef": { "value": "1" }, "TotalAmt": 100, "UnappliedAmt": 0, "TxnDate": "2026-05-05", "CurrencyRef": { "value": "USD" },
                 "Line": [ { "Amount": 100, "LinkedTxn": [ { "TxnId": "3", "TxnType": "Invoice" } ] }, { "Amount": 1, "LinkedTxn": [ { "TxnId": "9", "TxnType": "CreditMemo" } ] } ] }));
@@ -226,6 +243,10 @@ impl State {
             if line["DetailType"] != "SalesItemLineDetail" || product != Some(amount) {
                 return Err(invalid("6070", "Amount"));
             }
+            let code = &detail["TaxCodeRef"]["value"];
+            if !code.is_null() && !codes().iter().any(|known| known["Id"] == *code) {
+                return Err(invalid("2500", "TaxCodeRef"));
+            }
         }
         Ok(())
     }
@@ -237,8 +258,14 @@ impl State {
         let tokens = tokens(Language::Soql, rest).map_err(|_| bad())?;
         let mut tokens = tokens.into_iter().peekable();
         let Some(Token::Word(word)) = tokens.next() else { return Err(bad()) };
-        let (kind, _) = KINDS.into_iter().find(|(kind, _)| *kind == word).ok_or_else(bad)?;
-        let mut rows: Vec<&Row> = self.rows.iter().filter(|(k, _)| *k == kind).map(|(_, row)| row).collect();
+        let codes = codes();
+        let (kind, mut rows): (&str, Vec<&Row>) = match KINDS.into_iter().find(|(kind, _)| *kind == word) {
+            Some((kind, _)) => {
+                (kind, self.rows.iter().filter(|(k, _)| *k == kind).map(|(_, row)| row).collect())
+            }
+            None if word == "TaxCode" => ("TaxCode", codes.iter().collect()),
+            None => return Err(bad()),
+        };
         let (mut active, mut begins) = (false, false);
         while let Some(Token::Word(word)) = tokens.next() {
             match word.as_str() {

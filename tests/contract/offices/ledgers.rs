@@ -406,13 +406,39 @@ mod of_xero {
         let line = |n: usize| {
             ["net_price", "tax_category", "tax_rate"].map(|name| invoices[n]["lines"][0][name].clone())
         };
-        assert_eq!(line(0), ["14.5125", "S", "20"].map(Value::from), "four digits are asked for");
-        assert_eq!(line(2), ["14.5125", "E", "0"].map(Value::from));
-        assert_eq!(
-            line(4),
-            [json!("14.5125"), Value::Null, Value::Null],
-            "a tax type that the file does not know"
-        );
+        assert_eq!(line(0), ["14.5125", "S", "15.0"].map(Value::from), "four digits are asked for");
+        assert_eq!(line(2), ["14.5125", "E", "0.0"].map(Value::from));
+        let levy = [json!("14.5125"), Value::Null, json!("8.25")];
+        assert_eq!(line(4), levy, "what a rate of its own is for VAT the organisation does not say");
+        let unknown = [json!("14.5125"), Value::Null, Value::Null];
+        assert_eq!(line(6), unknown, "a tax type that the organisation does not list");
+        let rates = gate.system.seen().iter().filter(|seen| seen.target.contains("/TaxRates")).count();
+        assert_eq!(rates, 1, "what it charges is asked for once");
+    }
+
+    #[test]
+    fn a_line_is_written_with_what_the_organisation_charges_or_refused() {
+        let gate = Gate::open(&XERO);
+        let invoice = |category: &str, rate: &str| {
+            let line = json!({ "sku": "M25", "quantity": "2", "net_price": "10", "tax_category": category, "tax_rate": rate });
+            json!({ "customer": xero::id(1, 1), "currency": "GBP", "lines": [line] })
+        };
+        for (category, rate, kind) in
+            [("S", "15", "OUTPUT2"), ("Z", "0", "ZERORATEDOUTPUT"), ("E", "0", "EXEMPTOUTPUT")]
+        {
+            gate.system.forget();
+            let made = gate.post("/v1/invoices", &invoice(category, rate)).expect(201).json();
+            assert_eq!(made["lines"][0]["tax_category"], category, "{made}");
+            assert_eq!(sent(&gate)[0].2["Invoices"][0]["LineItems"][0]["TaxType"], kind);
+        }
+        gate.system.forget();
+        // The rate of another country, one that two types charge, one that is no more, one that nobody says is VAT,
+        // and none without a word of why.
+        for (category, rate) in [("S", "20"), ("S", "9"), ("S", "12.5"), ("S", "8.25"), ("S", "0")] {
+            let problem = gate.post("/v1/invoices", &invoice(category, rate)).refused(422).json();
+            assert_eq!(problem["errors"][0]["pointer"], "/lines/0/tax_category", "{problem}");
+        }
+        assert_eq!(sent(&gate), []);
     }
 
     #[test]
@@ -429,7 +455,8 @@ mod of_xero {
             found(&gate, &format!("/v1/customers?name={}", encoded(text)), 0);
         }
         found(&gate, &format!("/v1/invoices?customer={}", xero::id(1, 1)), 20);
-        assert!(asked(&gate)[0].contains("Contact.ContactID==Guid("), "{:?}", asked(&gate));
+        let is_asked = asked(&gate).iter().any(|target| target.contains("Contact.ContactID==Guid("));
+        assert!(is_asked, "{:?}", asked(&gate));
         found(&gate, "/v1/invoices?status=paid", 20);
         found(&gate, "/v1/invoices?issue_date[gte]=2026-04-17", 0);
     }
@@ -438,7 +465,7 @@ mod of_xero {
     fn an_invoice_is_made_with_days_as_the_system_takes_them() {
         let gate = Gate::open(&XERO);
         gate.system.forget();
-        let line = json!({ "sku": "M25", "quantity": "2", "net_price": "14.5125", "tax_category": "S", "tax_rate": "20" });
+        let line = json!({ "sku": "M25", "quantity": "2", "net_price": "14.5125", "tax_category": "S", "tax_rate": "15" });
         let body = json!({ "customer": xero::id(1, 1), "issue_date": "2026-04-16", "due_date": "2026-04-30", "currency": "GBP", "lines": [line] });
         let made = gate.post("/v1/invoices", &body).expect(201).json();
         let item = json!({ "ItemCode": "M25", "Quantity": 2, "UnitAmount": 14.5125, "TaxType": "OUTPUT2" });
@@ -457,7 +484,7 @@ mod of_xero {
     fn an_invoice_with_tax_in_its_prices_is_made_so_and_never_read_as_one_without() {
         let gate = Gate::open(&XERO);
         gate.system.forget();
-        let line = json!({ "sku": "M25", "quantity": "2", "tax_inclusive_price": "12", "tax_category": "S", "tax_rate": "20" });
+        let line = json!({ "sku": "M25", "quantity": "2", "tax_inclusive_price": "12", "tax_category": "S", "tax_rate": "15" });
         let mut body = json!({ "customer": xero::id(1, 1), "currency": "GBP", "lines": [line] });
         let made = gate.post("/v1/invoices", &body).expect(201).json();
         let item = json!({ "ItemCode": "M25", "Quantity": 2, "UnitAmount": 12, "TaxType": "OUTPUT2" });

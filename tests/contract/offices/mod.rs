@@ -208,6 +208,34 @@ mod quickbooks {
     }
 
     #[test]
+    fn what_a_code_of_tax_is_the_books_tell_by_its_name_and_what_no_name_tells_stays_untold() {
+        let gate = Gate::open(&BOOKS);
+        let invoices = gate.whole("/v1/invoices?limit=200");
+        let told: Vec<_> =
+            invoices.iter().take(7).map(|invoice| invoice["lines"][0]["tax_category"].clone()).collect();
+        let want = [json!("S"), json!("S"), json!("Z"), json!("E"), Value::Null, Value::Null, Value::Null];
+        assert_eq!(
+            told, want,
+            "three are a name that is no VAT, one of the company's own, and no code at all"
+        );
+        let codes = gate.system.seen().iter().filter(|seen| seen.target.contains("TaxCode")).count();
+        assert_eq!(codes, 1, "they are asked for once");
+        gate.system.forget();
+        let invoice = |category: &str| {
+            let line =
+                json!({ "product": "2", "quantity": "1", "net_price": "10", "tax_category": category });
+            json!({ "customer": "1", "currency": "USD", "lines": [line] })
+        };
+        gate.post("/v1/invoices", &invoice("Z")).expect(201);
+        let code = &sent(&gate)[0].2["Line"][0]["SalesItemLineDetail"]["TaxCodeRef"]["value"];
+        assert_eq!(code, "7", "the code that this company has for it");
+        gate.system.forget();
+        let problem = gate.post("/v1/invoices", &invoice("S")).refused(422).json();
+        assert_eq!(problem["errors"][0]["pointer"], "/lines/0/tax_category", "two codes mean it: {problem}");
+        assert_eq!(sent(&gate), []);
+    }
+
+    #[test]
     fn an_invoice_is_made_with_the_amounts_that_the_books_want() {
         let gate = Gate::open(&BOOKS);
         gate.system.forget();

@@ -64,6 +64,27 @@ fn missing() -> Fault {
     Fault(404, Value::Null)
 }
 
+/// What this organisation charges. A type of one in the United Kingdom is 20 % there, and 15 % here.
+fn rates() -> Vec<Row> {
+    let rate = |(kind, report, effective, is_sold, status): (&str, &str, f64, bool, &str)| {
+        json!({ "Name": format!("{effective} on {kind}"), "TaxType": kind, "ReportTaxType": report, "CanApplyToRevenue": is_sold,
+            "DisplayTaxRate": effective, "EffectiveRate": effective, "Status": status,
+            "TaxComponents": [ { "Name": "GST", "Rate": effective, "IsCompound": false } ] })
+    };
+    let rows = [
+        ("OUTPUT2", "OUTPUT", 15.0, true, "ACTIVE"),
+        ("TAX001", "NONE", 8.25, true, "ACTIVE"),
+        ("TAX002", "OUTPUT", 9.0, true, "ACTIVE"),
+        ("TAX003", "OUTPUT", 9.0, true, "ACTIVE"),
+        ("TAX004", "OUTPUT", 12.5, true, "ARCHIVED"),
+        ("TAX005", "OUTPUT", 0.0, true, "ACTIVE"),
+        ("ZERORATEDOUTPUT", "OUTPUT", 0.0, true, "ACTIVE"),
+        ("EXEMPTOUTPUT", "EXEMPTOUTPUT", 0.0, true, "ACTIVE"),
+        ("INPUT2", "INPUT", 15.0, false, "ACTIVE"),
+    ];
+    rows.into_iter().map(|row| rate(row).as_object().unwrap().clone()).collect()
+}
+
 /// The id of a record.
 pub(crate) fn id(kind: u8, n: usize) -> String {
     format!("c67e563c-{kind:04}-4000-8000-{n:012}")
@@ -81,7 +102,7 @@ impl Xero {
         let invoice = |n: usize| {
             let (kind, tax) = (
                 if n % 3 == 2 { "ACCPAY" } else { "ACCREC" },
-                ["OUTPUT2", "EXEMPTOUTPUT", "CAPEXOUTPUT"][n / 3 % 3],
+                ["OUTPUT2", "EXEMPTOUTPUT", "TAX001", "TAX009"][n / 3 % 4],
             );
             json!({ "Type": kind, "InvoiceID": id(2, n), "InvoiceNumber": format!("FV/{n}"), "Reference": "", "AmountDue": 11.39, "AmountPaid": 20, "Contact": { "ContactID": id(1, n % 4), "Name": "Klient" },
                 "DateString": "2026-04-16T00:00:00", "Date": "/Date(1776297600000+0000)/", "DueDateString": "2026-04-30T00:00:00", "DueDate": "/Date(1777507200000+0000)/",
@@ -166,6 +187,7 @@ impl State {
         let value = |name: &str| pairs.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str());
         let is_exact = value("unitdp") == Some("4");
         match (&ask.method, name, key) {
+            (&Method::GET, "TaxRates", None) if pairs.is_empty() => Ok(done(name, rates())),
             (&Method::GET, _, Some(key)) => {
                 let (rows, field) = self.rows(name)?;
                 let row = rows.iter().find(|row| row[field] == key).ok_or_else(missing)?;
@@ -278,8 +300,14 @@ impl State {
         }
         let number = self.invoices.len();
         for (n, line) in sent["LineItems"].as_array_mut().into_iter().flatten().enumerate() {
-            let types = ["OUTPUT2", "RROUTPUT", "ZERORATEDOUTPUT", "EXEMPTOUTPUT"];
-            if line.get("TaxType").is_some_and(|kind| !types.iter().any(|known| kind == known)) {
+            let is_sold = |kind: &Value| {
+                rates().iter().any(|rate| {
+                    rate["TaxType"] == *kind
+                        && rate["Status"] == "ACTIVE"
+                        && rate["CanApplyToRevenue"] == true
+                })
+            };
+            if line.get("TaxType").is_some_and(|kind| !is_sold(kind)) {
                 return Err(wrong("The TaxType code is not valid"));
             }
             let amount = line["UnitAmount"].as_f64().unwrap() * line["Quantity"].as_f64().unwrap();

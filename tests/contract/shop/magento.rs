@@ -21,7 +21,7 @@ pub(super) const TOKEN: &str = "magento-contract-1";
 /// Name, the field of the key, the rows.
 type Book = (&'static str, &'static str, Vec<Value>);
 
-pub(super) struct Magento(Mutex<[Book; 6]>);
+pub(super) struct Magento(Mutex<[Book; 7]>);
 
 fn utc(at: Timestamp) -> String {
     TimeZone::UTC.to_datetime(at).strftime("%Y-%m-%d %H:%M:%S").to_string()
@@ -38,6 +38,13 @@ fn groups() -> Vec<Value> {
         .into()
 }
 
+/// Classes of tax by this shop's own numbers: 2, which a new shop has for goods, are customers here.
+fn classes() -> Vec<Value> {
+    [(2, "Retail", "CUSTOMER"), (5, "Taxable Goods", "PRODUCT"), (8, "Books", "PRODUCT")]
+        .map(|(id, name, kind)| json!({ "class_id": id, "class_name": name, "class_type": kind }))
+        .into()
+}
+
 impl Magento {
     pub(super) fn new() -> Self {
         let goods = records::products();
@@ -50,10 +57,11 @@ impl Magento {
                 "extension_attributes": { "is_subscribed": false }, "custom_attributes": [ { "attribute_code": "loyalty", "value": "kept" } ] })
         });
         let products = goods.iter().map(|it| {
+            let class = ["5", "8", "2"][it.number % 3];
             json!({ "id": it.number, "sku": it.sku, "name": it.name, "attribute_set_id": 4, "price": number(&it.price),
                 "status": if it.is_sold { 1 } else { 2 }, "visibility": 4, "type_id": "simple",
                 "created_at": utc(it.made), "updated_at": utc(it.changed),
-                "custom_attributes": [ { "attribute_code": "category_ids", "value": ["3"] }, { "attribute_code": "kept", "value": "yes" } ] })
+                "custom_attributes": [ { "attribute_code": "category_ids", "value": ["3"] }, { "attribute_code": "tax_class_id", "value": class }, { "attribute_code": "kept", "value": "yes" } ] })
         });
         // Two places; the second is nobody's business here.
         let stock = goods.iter().flat_map(|it| {
@@ -97,6 +105,7 @@ impl Magento {
             ("inventory/source-items", "sku", stock.collect()),
             ("orders", "entity_id", orders.collect()),
             ("customerGroups", "id", groups()),
+            ("taxClasses", "class_id", classes()),
         ]))
     }
 }
@@ -123,7 +132,7 @@ impl Answers for Magento {
         let no_route = || refusal(404, "Request does not match any route.", &json!([]));
         let Some((mut name, mut key)) = place(ask, ROOT) else { return no_route() };
         match (name.as_str(), key.as_deref()) {
-            ("customers" | "customerGroups", Some("search")) => key = None,
+            ("customers" | "customerGroups" | "taxClasses", Some("search")) => key = None,
             // Customers are found by a search alone.
             ("customers", None) if ask.method == Method::GET => return no_route(),
             ("inventory", Some(rest)) => (name, key) = (format!("inventory/{rest}"), None),

@@ -306,6 +306,33 @@ fn a_customer_is_in_the_group_that_its_prices_are_for_whatever_number_the_shop_g
 }
 
 #[test]
+fn what_a_tax_class_is_the_shop_tells_by_its_name_and_its_numbers_do_not() {
+    let gate = Gate::open(&MAGENTO);
+    let products = gate.whole("/v1/products?limit=200");
+    let of = |n: usize| {
+        let id = format!("-{n:04}");
+        let found = products.iter().find(|it| it["sku"].as_str().unwrap().ends_with(&id));
+        found.unwrap()["tax_category"].clone()
+    };
+    assert_eq!(of(3), "S");
+    let untold = serde_json::Value::Null;
+    assert_eq!((of(1), of(2)), (untold.clone(), untold), "a class of the shop's own, and one of customers");
+    let asked = gate.system.seen().iter().filter(|seen| seen.target.contains("/taxClasses")).count();
+    assert_eq!(asked, 1, "they are asked for once");
+}
+
+#[test]
+fn a_state_of_which_no_flag_and_no_known_mail_says_what_it_is_stays_unknown() {
+    let gate = Gate::open(&PRESTASHOP);
+    let told = |order: &str| {
+        let order = gate.get(&format!("/v1/orders/{order}")).expect(200).json();
+        json!(["status", "payment_status", "fulfillment_status"].map(|name| order[name].clone()))
+    };
+    assert_eq!(told("803"), json!(["unknown", "unknown", "unknown"]), "it may be called off");
+    assert_eq!(told("807"), json!(["open", "unpaid", "unfulfilled"]), "a transfer is waited for");
+}
+
+#[test]
 fn what_a_state_means_the_shop_tells_and_its_numbers_do_not() {
     let gate = Gate::open(&PRESTASHOP);
     // A new shop would mean by 2 that the order is paid; this one, that it is on its way.
