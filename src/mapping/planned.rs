@@ -143,6 +143,9 @@ impl Mapping {
     }
 
     fn why_unsorted(&self, call: &ListCall, sort: &[Sort]) -> &'static str {
+        if call.page.keyset.as_ref().is_some_and(|keyset| keyset.wants_bound(sort)) {
+            return "a record that does not tell it has no place in that order: bound it, as by `[gte]`";
+        }
         if matches!(call.page.next, Next::Keyset) {
             return "the pages go by key";
         }

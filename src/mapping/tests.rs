@@ -34,6 +34,7 @@ mod lines;
 mod live;
 mod load;
 mod merge;
+mod moments;
 mod money;
 mod named;
 mod needs;
