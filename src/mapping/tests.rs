@@ -36,6 +36,7 @@ mod load;
 mod merge;
 mod moments;
 mod money;
+mod months;
 mod named;
 mod needs;
 mod over;
