@@ -21,6 +21,7 @@ mod catalogue;
 mod cells;
 mod choices;
 mod codes;
+mod elements;
 mod entries;
 mod erps;
 mod fixed;
