@@ -394,12 +394,18 @@ impl<'a> List<'a> {
         }
         for _ in 0..PAGES_MAX {
             let page = self.page(&listing).await?;
-            let skip = usize::try_from(at.skip).unwrap_or(usize::MAX);
+            let (skip, mut behind) = (usize::try_from(at.skip).unwrap_or(usize::MAX), None);
             for (n, row) in page.rows.into_iter().enumerate().skip(skip) {
                 if self.is_full() {
                     let skip = u32::try_from(n).map_err(|_| Refusal::Broken)?;
-                    return Ok(Some(Cursor { skip, ..at }));
+                    // What is counted in a page moves with what comes and goes there; what is behind a row does not.
+                    return Ok(Some(match behind {
+                        Some(native) => Cursor { native: Some(native), skip: 0, ..at },
+                        None => Cursor { skip, ..at },
+                    }));
                 }
+                let row_at = row.as_ref().ok().and_then(|row| self.source.mapping.behind(&listing, row));
+                behind = row_at.or(behind);
                 match self.fits(row) {
                     Some(inward) if self.skip > 0 => self.pass_over_or_show(inward)?,
                     Some(inward) => self.consider(inward)?,

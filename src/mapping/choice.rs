@@ -2,8 +2,10 @@
 //! and the first is written that takes what was sent. What no branch takes is refused, never dropped.
 
 use super::{
-    codec::Codec,
+    codec::{Codec, Got},
     model::{Line, Named, Narrow, Part, Source},
+    out::Out,
+    path::Path,
     scan::Raw,
     trie::Raws,
 };
@@ -58,14 +60,17 @@ impl Choice {
                 }
                 None => continue,
             }
-            let mut slots = branch.lines.iter().flat_map(|named| slots_of(&named.part));
+            let mut slots = branch.slots();
             is_told |= slots.clone().any(|(slot, _)| raws.get(base, slot) != Raw::Absent);
             let is_there = |(slot, codec): (u16, &Codec)| {
                 let raw = raws.get(base, slot);
                 raw.text().is_some() && !codec.absent.is(raw)
             };
-            if !branch.switches.is_empty() || slots.any(is_there) {
+            if !branch.switches.is_empty() {
                 return Chosen::Branch(branch);
+            }
+            if slots.any(is_there) {
+                return Chosen::Branch(self.of_form(branch, raws, base));
             }
         }
         match (is_other, is_told) {
@@ -73,6 +78,26 @@ impl Choice {
             (false, true) => Chosen::Nothing,
             (false, false) => Chosen::Untold,
         }
+    }
+
+    /// The branch that a value is of where it is not of the form of the first one for its place: another for the same
+    /// place that it fits.
+    fn of_form<'c>(&'c self, first: &'c Branch, raws: &Raws<'_>, base: usize) -> &'c Branch {
+        let fits = |branch: &&Branch| {
+            let unfit =
+                |(slot, codec): (u16, &Codec)| matches!(codec.read(raws.get(base, slot)), Got::Unfit(_));
+            !branch.slots().any(unfit)
+        };
+        if fits(&first) {
+            return first;
+        }
+        let is_there = |slot: u16| first.slots().any(|(own, _)| own == slot);
+        let mut others = self.branches.iter().filter(|branch| {
+            branch.switches.is_empty()
+                && branch.slots().count() > 0
+                && branch.slots().all(|(slot, _)| is_there(slot))
+        });
+        others.find(fits).unwrap_or(first)
     }
 
     /// The branch that takes what an object holds.
@@ -88,7 +113,7 @@ impl Choice {
                     (None, None) => true,
                     (Some(_), None) | (None, Some(_)) => false,
                 }
-            })
+            }) && branch.agrees(&sent)
         })
     }
 
@@ -105,6 +130,27 @@ impl Choice {
             }
         }
         format!("the system takes one of these: {}", ways.join("; "))
+    }
+}
+
+impl Branch {
+    /// The native places that it is read from.
+    fn slots(&self) -> impl Iterator<Item = (u16, &Codec)> + Clone {
+        self.lines.iter().flat_map(|named| slots_of(&named.part))
+    }
+
+    /// Whether lines for one place, which are told by one value there, are all sent as that one.
+    fn agrees<'v>(&self, sent: &impl Fn(u16) -> Option<&'v Value>) -> bool {
+        let mut told: Vec<(&Path, Out)> = Vec::new();
+        self.lines.iter().all(|named| {
+            let Part::Leaf(Line { source: Source::Native(native), .. }) = &named.part else { return true };
+            let Some(out) = sent(named.position).and_then(|value| native.codec.write(value).ok()) else {
+                return true;
+            };
+            let is_other = told.iter().any(|(at, other)| **at == native.write_at && *other != out);
+            told.push((&native.write_at, out));
+            !is_other
+        })
     }
 }
 

@@ -5,10 +5,12 @@
 //! later one each time that the way has doubled, and the walk ends when it is named again. Pages that are counted are
 //! known by the key of their first row: one that begins as the page before it is that page once more.
 
+use jiff::Timestamp;
 use percent_encoding::{percent_decode_str, utf8_percent_encode};
 
 use super::{
     errors::SystemFault,
+    keyset::{After, At},
     listing::PLAIN,
     model::{KeyForm, Next, Page},
 };
@@ -30,8 +32,8 @@ pub(super) struct Place {
     pub(super) native: Option<String>,
     /// When the walk began, in milliseconds since 1970, where what is asked for hangs on that.
     pub(super) began: Option<i64>,
-    /// The key after which the list goes on, of digits; none from its beginning.
-    pub(super) after: Option<String>,
+    /// Behind what the list goes on; none from its beginning.
+    pub(super) after: Option<After>,
     /// The key of the parent whose page it is, where lists run over parents.
     pub(super) over: Option<String>,
 }
@@ -51,7 +53,7 @@ impl Place {
             None => (of, None),
         };
         let (of, after) = match of.split_once('>') {
-            Some((of, after)) => (of, Some(digits(after).filter(|_| page.keyset.is_some())?)),
+            Some((of, after)) => (of, Some(After::parse(after).filter(|_| page.keyset.is_some())?)),
             None => (of, None),
         };
         let (of, began) = match of.split_once('@') {
@@ -92,14 +94,14 @@ impl Place {
         milliseconds(of.split_once('@')?.1)
     }
 
-    /// The key after which a cursor goes on, where it tells.
-    pub(super) fn after(cursor: &str) -> Option<String> {
-        digits(head(cursor)?.split_once('>')?.1)
+    /// Behind what a cursor goes on, where it tells.
+    pub(super) fn after(cursor: &str) -> Option<After> {
+        After::parse(head(cursor)?.split_once('>')?.1)
     }
 
-    /// The place after a key, from which pages are counted or named anew.
-    pub(super) fn anew(&self, key: &str) -> Self {
-        Self { began: self.began, after: Some(key.to_owned()), over: self.over.clone(), ..Self::default() }
+    /// The place after a record, from which pages are counted or named anew.
+    pub(super) fn anew(&self, at: At<'_>) -> Self {
+        Self { began: self.began, after: Some(at.into()), over: self.over.clone(), ..Self::default() }
     }
 
     /// The next place of pages that are counted, after this one with `seen` rows in all and this first key.
@@ -140,7 +142,7 @@ impl Place {
     /// It is too long.
     pub(super) fn cursor(&self, variant: usize) -> Result<String, SystemFault> {
         let began = self.began.map(|began| format!("@{began}ms")).unwrap_or_default();
-        let after = self.after.as_ref().map(|key| format!(">{key}")).unwrap_or_default();
+        let after = self.after.as_ref().map(After::spelt).unwrap_or_default();
         let over = self.over.as_ref().map(|key| format!("~{}", utf8_percent_encode(key, PLAIN)));
         let over = over.unwrap_or_default();
         let mut cursor =
@@ -165,6 +167,22 @@ fn head(cursor: &str) -> Option<&str> {
 fn decoded(text: &str) -> Option<String> {
     let text = percent_decode_str(text).decode_utf8().ok()?;
     (!text.is_empty()).then(|| text.into_owned())
+}
+
+impl After {
+    /// As it stands in a cursor: the key, and behind it the moment in nanoseconds since 1970.
+    fn spelt(&self) -> String {
+        let moment = self.moment.map(|at| format!("={}", at.as_nanosecond())).unwrap_or_default();
+        format!(">{}{moment}", self.key)
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let (key, moment) = match text.split_once('=') {
+            Some((key, at)) => (key, Some(Timestamp::from_nanosecond(at.parse().ok()?).ok()?)),
+            None => (text, None),
+        };
+        Some(Self { key: digits(key)?, moment })
+    }
 }
 
 fn digits(text: &str) -> Option<String> {

@@ -7,7 +7,7 @@ use super::{
     codec::{Codec, Got, bounded},
     errors::{FaultKind, SystemFault},
     forks::Fork,
-    listing::Listing,
+    listing::{Listing, with},
     model::{
         EachPart, Finding, Join, Line, ListCall, Mapping, Named, ObjectPart, Part, Rule, Source, Then, What,
     },
@@ -129,7 +129,8 @@ impl Mapping {
             Err(fault) if has_parent && fault.kind == FaultKind::NotFound => return Ok(Page::default()),
             Ok(()) | Err(_) => {}
         }
-        let (call, raws, rows) = self.listed(listing, answer, wanted)?;
+        let wanted = with(wanted, listing.moment);
+        let (call, raws, rows) = self.listed(listing, answer, &wanted)?;
         self.page(listing, call, (answer, &raws), rows)
     }
 

@@ -16,7 +16,7 @@ use super::{
     body::{Body, Holes},
     cursor::Place,
     dialect::{Dialect, Filled, Literal, Literals},
-    keyset::Keyset,
+    keyset::After,
     model::{Call, Carrier, KeyForm, ListCall, Mapping, Next, Page, Select, Size, Speaks},
     native::NativeRequest,
     needs::Bounds,
@@ -26,7 +26,7 @@ use super::{
     push::{Push, Test},
     xml,
 };
-use crate::schema::{FieldSet, Filter, Op, Sort};
+use crate::schema::{FieldSet, Filter, LeafId, Op, Sort};
 
 /// Longest key of a record, in bytes.
 pub(super) const KEY_BYTES_MAX: usize = 512;
@@ -47,6 +47,8 @@ pub struct Listing {
     pub(super) is_narrowed: bool,
     /// Whether rows come in the order of their keys, so that the list can go on after one.
     pub(super) by_key: bool,
+    /// The moment that goes before the key in that order.
+    pub(super) moment: Option<LeafId>,
     /// Where in the list this page is.
     pub(super) place: Place,
     /// The parent that it is asked for, where lists run over parents.
@@ -145,7 +147,7 @@ impl Mapping {
         let began = cursor.and_then(Place::began);
         let now = began.map_or(now, |began| Timestamp::from_millisecond(began).ok());
         let after = cursor.and_then(Place::after);
-        let plan = self.plan(filter, sort, (now, after.as_deref()))?;
+        let plan = self.plan(filter, sort, (now, after.as_ref()))?;
         let call = self.lists.get(plan.variant).ok_or(ListError::NoList)?;
         let over = parent.map(|parent| parent.key().to_owned());
         let place = match cursor {
@@ -157,13 +159,17 @@ impl Mapping {
                 Place::first(began, over)
             }
         };
+        // A place in another order is none of this list.
+        if place.after.as_ref().is_some_and(|after| after.moment.is_some() != plan.moment.is_some()) {
+            return Err(ListError::BadCursor);
+        }
         let size = self.size(call, &place, limit)?;
-        let request = self.list_request(call, &plan, &place, size, wanted);
-        let Plan { sorted, variant, is_narrowed, by_key, .. } = plan;
+        let request = self.list_request(call, &plan, &place, size, &with(wanted, plan.moment));
+        let Plan { sorted, variant, is_narrowed, by_key, moment, .. } = plan;
         // Of several parents nobody has one order.
         let sort_pushed = sorted && (sort.is_empty() || parent.is_none());
         let parent = parent.cloned();
-        Ok(Listing { request, sort_pushed, size, variant, is_narrowed, by_key, place, parent })
+        Ok(Listing { request, sort_pushed, size, variant, is_narrowed, by_key, moment, place, parent })
     }
 
     /// The request that reads a page of what lists run over.
@@ -178,6 +184,7 @@ impl Mapping {
             variant: 0,
             is_narrowed: false,
             by_key: false,
+            moment: None,
             place,
             parent: None,
         }
@@ -285,7 +292,7 @@ impl Mapping {
         &self,
         filter: &Filter,
         sort: &[Sort],
-        (now, after): (Option<Timestamp>, Option<&str>),
+        (now, after): (Option<Timestamp>, Option<&After>),
     ) -> Result<Plan<'_>, ListError> {
         let (mut ways, mut lacking, mut unfixed) = (Vec::with_capacity(self.lists.len()), None, None);
         let (by_fields, rest): (Vec<_>, Vec<_>) =
@@ -330,7 +337,7 @@ impl Mapping {
         call: &ListCall,
         filter: &Filter,
         sort: &[Sort],
-        after: Option<&str>,
+        after: Option<&After>,
     ) -> Option<Plan<'m>> {
         let dialect = call.filter.as_ref()?;
         let mut parts: Vec<Push> = self
@@ -346,19 +353,23 @@ impl Mapping {
             .collect();
         parts.extend(self.push(dialect, filter));
         let is_keyed = matches!(call.page.next, Next::Keyset);
-        let pushed = if sort.is_empty() || is_keyed { None } else { self.push_sort(dialect, sort) };
+        let keyset = call.page.keyset.as_ref();
+        let moment = keyset.and_then(|keyset| keyset.moment(filter, sort));
+        let name = self.moment_name(moment);
+        let is_ordered = sort.is_empty() || is_keyed || moment.is_some();
+        let pushed = if is_ordered { None } else { self.push_sort(dialect, sort) };
         // What is for queries only is not asked where there is nothing to ask.
-        let goes_by_key = call.page.keyset.is_some() && (is_keyed || !call.for_queries);
+        let goes_by_key = keyset.is_some() && (is_keyed || moment.is_some() || !call.for_queries);
         if parts.is_empty() && pushed.is_none() && !goes_by_key {
             return None;
         }
         // Whatever the system is not asked to order comes in the order of its keys, where that helps to come to the end.
-        let keyset = call.page.keyset.as_ref().filter(|_| pushed.is_none());
+        let keyset = keyset.filter(|_| pushed.is_none());
         // ORDER: a filter that is too long for the system loses its last parts, and this one may not go.
-        parts.splice(..0, keyset.zip(after).map(|(keyset, key)| keyset.after(key)));
-        let order = keyset.map(Keyset::order).or(pushed);
-        let sorted = sort.is_empty() || (keyset.is_none() && order.is_some());
-        let mut plan = Plan { sorted, by_key: keyset.is_some(), ..Plan::default() };
+        parts.splice(..0, keyset.zip(after).map(|(keyset, after)| keyset.after(name, after)));
+        let order = keyset.map(|keyset| keyset.order(name)).or(pushed);
+        let sorted = sort.is_empty() || moment.is_some() || (keyset.is_none() && order.is_some());
+        let mut plan = Plan { sorted, by_key: keyset.is_some(), moment, ..Plan::default() };
         if !parts.is_empty() {
             let whole = if parts.len() == 1 { parts.pop()? } else { Push::All(parts) };
             let asked = dialect.filter(&whole);
@@ -459,6 +470,7 @@ pub(super) struct Plan<'m> {
     variant: usize,
     sorted: bool,
     by_key: bool,
+    moment: Option<LeafId>,
     /// What stands at places of the body.
     bounds: Vec<(&'m str, Out)>,
     is_narrowed: bool,
@@ -522,6 +534,11 @@ impl Out {
             }
         }
     }
+}
+
+/// What is wanted, and the moment by which a row stands where it does.
+pub(super) fn with(wanted: &FieldSet, moment: Option<LeafId>) -> FieldSet {
+    moment.map_or(*wanted, |leaf| wanted.union(&FieldSet::of(leaf)))
 }
 
 /// What a dialect puts at its places, as one tree.

@@ -8,14 +8,15 @@
 use std::borrow::Cow;
 
 use http::HeaderName;
+use jiff::Timestamp;
 use percent_encoding::percent_decode_str;
 
 use super::{
     cells::Rows,
     cursor::{Place, again},
     errors::{FaultKind, SystemFault},
-    inward::Page,
-    keyset::Keys,
+    inward::{Inward, Page},
+    keyset::{At, Keys},
     link,
     listing::Listing,
     model::{CountAt, Ends, LinkAt, ListCall, Mapping, Next, Size},
@@ -23,6 +24,7 @@ use super::{
     scan::Raw,
     trie::Raws,
 };
+use crate::schema::{LeafId, Value};
 
 /// What a page comes to besides its rows.
 #[derive(Debug)]
@@ -55,14 +57,38 @@ impl Mapping {
         from: (&NativeAnswer, &Raws<'_>),
         Rows { records: mut rows, natives }: Rows,
     ) -> Result<Page, SystemFault> {
-        let keys = rows.iter().flatten().filter_map(|row| self.key.apart(&row.id)).map(|called| called.own);
-        let keys: Vec<_> = keys.collect();
-        let keys = Keys::of(natives, keys.iter().map(AsRef::as_ref));
+        let at = |row| Some((self.moment_of(row, listing.moment)?, self.key.apart(&row.id)?.own));
+        let keys: Vec<_> = rows.iter().flatten().filter_map(at).collect();
+        let keys = Keys::of(natives, keys.iter().map(|(moment, key)| At { moment: *moment, key }));
         let turned = self.turned(listing, call, from, &keys)?;
         if turned.is_repeated {
             rows.clear();
         }
         Ok(Page { rows, next: turned.next, truncated: turned.truncated, narrowed: turned.narrowed })
+    }
+
+    /// The cursor of what comes after a row of a page, where the list goes on after rows; none where it counts them.
+    pub fn behind(&self, listing: &Listing, row: &Inward) -> Option<String> {
+        let call = self.lists.get(listing.variant).filter(|_| listing.by_key)?;
+        let (moment, key) = (self.moment_of(row, listing.moment)?, self.key.apart(&row.id)?.own);
+        let place = self.place_behind(listing, call, At { moment, key: &key })?;
+        place.cursor(listing.variant).ok()
+    }
+
+    /// The place behind a row, where that can be asked for.
+    fn place_behind(&self, listing: &Listing, call: &ListCall, at: At<'_>) -> Option<Place> {
+        let (keyset, dialect) = call.page.keyset.as_ref().zip(call.filter.as_ref())?;
+        let is_told = listing.by_key && keyset.is_told(dialect, self.moment_name(listing.moment), at);
+        is_told.then(|| listing.place.anew(at))
+    }
+
+    /// The moment by which a row stands where it does; `None` where it has to tell one and does not.
+    fn moment_of(&self, row: &Inward, leaf: Option<LeafId>) -> Option<Option<Timestamp>> {
+        let Some(leaf) = leaf else { return Some(None) };
+        match row.record.first(&self.entity, leaf) {
+            Some(Value::Instant(at)) => Some(Some(*at)),
+            Some(_) | None => None,
+        }
     }
 
     /// What follows a page of rows with these keys.
@@ -75,9 +101,9 @@ impl Mapping {
     ) -> Result<Turned, SystemFault> {
         call.is_list(raws)?;
         let page = Answered { mapping: self, listing, call, answer, raws, keys };
-        let (rows, first) = (u64::try_from(keys.rows).unwrap_or(u64::MAX), keys.first);
+        let (rows, first) = (u64::try_from(keys.rows).unwrap_or(u64::MAX), keys.first.map(|first| first.key));
         if listing.by_key {
-            keys.are_after(listing.place.after.as_deref())?;
+            keys.are_after(listing.place.after.as_ref())?;
         }
         let is_counted = matches!(call.page.next, Next::Offset { .. } | Next::Number { .. });
         let is_repeated = is_counted && listing.place.repeats(first);
@@ -156,10 +182,8 @@ impl Answered<'_> {
 
     /// Where the system gives no more by itself: the list goes on after the last key, where it can.
     fn past(&self) -> After {
-        match self.keys.last.filter(|_| self.listing.by_key) {
-            Some(key) => After::Page(self.listing.place.anew(key)),
-            None => After::Cut,
-        }
+        let place = self.keys.last.and_then(|at| self.mapping.place_behind(self.listing, self.call, at));
+        place.map_or(After::Cut, After::Page)
     }
 
     /// Whether rows are counted only in an order that is not that of their keys.

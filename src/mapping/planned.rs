@@ -168,6 +168,9 @@ impl Mapping {
         if self.has_parents() {
             return "nobody has one order of what several parents hold";
         }
+        if call.page.keyset.as_ref().is_some_and(|keyset| keyset.wants_bound(sort)) {
+            return "a record that does not tell it has no place in that order: bound it, as by `[gte]`";
+        }
         if matches!(call.page.next, Next::Keyset) {
             return "the pages go by key";
         }

@@ -51,6 +51,10 @@ yaml_words! {
         MsDate = "ms_date",
         /// `20260131`.
         Compact = "compact",
+        /// `2026-01`: the first day of that month.
+        MonthFirst = "month_first",
+        /// `2026-01`: the last day of that month.
+        MonthLast = "month_last",
         /// Day, month, year with dots.
         DmyDots = "dd.mm.yyyy",
         /// Day, month, year with slashes.
@@ -150,6 +154,11 @@ impl Day {
         matches!(self, Self::MsDate | Self::IsoMidnight | Self::IsoNoon)
     }
 
+    /// Whether it spells a whole month.
+    pub(super) fn is_month(self) -> bool {
+        matches!(self, Self::MonthFirst | Self::MonthLast)
+    }
+
     /// Reads a spelling; the error says what it is not.
     pub(super) fn read(self, text: &str) -> Result<Date, &'static str> {
         let day = match self {
@@ -160,13 +169,15 @@ impl Day {
             }
             Self::MsDate => ms_date(text).and_then(day_of_ms),
             Self::Compact => compact(text),
+            Self::MonthFirst => month(text),
+            Self::MonthLast => month(text).map(Date::last_of_month),
             Self::DmyDots => parted(text, '.').and_then(|[d, m, y]| civil(y, m, d)),
             Self::DmySlashes => parted(text, '/').and_then(|[d, m, y]| civil(y, m, d)),
             Self::DmyDashes => parted(text, '-').and_then(|[d, m, y]| civil(y, m, d)),
             Self::MdySlashes => parted(text, '/').and_then(|[m, d, y]| civil(y, m, d)),
             Self::MdyDashes => parted(text, '-').and_then(|[m, d, y]| civil(y, m, d)),
         };
-        day.ok_or("not a date")
+        day.ok_or(if self.is_month() { "not a month" } else { "not a date" })
     }
 
     /// Spells a day.
@@ -178,6 +189,8 @@ impl Day {
             Self::IsoNoon => format_compact!("{day}T12:00:00Z"),
             Self::MsDate => format_compact!("/Date({})/", ms_of_day(day)),
             Self::Compact => format_compact!("{y:04}{m:02}{d:02}"),
+            // Another day of the month is found out by what it reads back as.
+            Self::MonthFirst | Self::MonthLast => format_compact!("{y:04}-{m:02}"),
             Self::DmyDots => format_compact!("{d:02}.{m:02}.{y:04}"),
             Self::DmySlashes => format_compact!("{d:02}/{m:02}/{y:04}"),
             Self::DmyDashes => format_compact!("{d:02}-{m:02}-{y:04}"),
@@ -185,6 +198,11 @@ impl Day {
             Self::MdyDashes => format_compact!("{m:02}-{d:02}-{y:04}"),
         }
     }
+}
+
+/// The first day of a month `2026-01`.
+fn month(text: &str) -> Option<Date> {
+    date(&format_compact!("{text}-01")).filter(|_| text.len() == "2026-01".len())
 }
 
 /// Whether clocks in the zone show at this moment what they show at another one too.

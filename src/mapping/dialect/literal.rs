@@ -162,6 +162,10 @@ impl Literals {
                 found.error(&node.place, "`digits` is about moments; a day has none");
                 return None;
             }
+            if self.day.is_month() {
+                found.error(&node.place, "a filter compares days, and a month is many of them");
+                return None;
+            }
         }
         if let Some(node) = keys.take("instant") {
             let (zone, digits);

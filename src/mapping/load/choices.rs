@@ -78,6 +78,7 @@ impl Loader<'_> {
             expected(node, "a map of lines", self.found);
             return None;
         }
+        let list = node.place.clone();
         let fields = pairs(Some(node), self.found).iter().filter(|(key, _)| key.text != "$when");
         let mut lines: Vec<Named> = Vec::new();
         let mut known = FieldSet::EMPTY;
@@ -88,7 +89,16 @@ impl Loader<'_> {
                 continue;
             }
             known.insert(leaf);
-            let Some(mut line) = self.line_of_branch(at, leaf, node, frame) else { continue };
+            // Both ends of a month are sent as that one month, or not at all.
+            let end = month_of(node).map(|end| {
+                let guard = Path(vec![Step::Key(format!("$month {}", list.start).into())]);
+                self.guards.push((guard, vec![end.into()]));
+            });
+            let line = self.line_of_branch(at, leaf, node, frame);
+            if end.is_some() {
+                self.guards.pop();
+            }
+            let Some(mut line) = line else { continue };
             match &mut line.source {
                 // A change would have to take the other ways out.
                 Source::Native(native) => native.update = false,
@@ -230,6 +240,11 @@ impl Loader<'_> {
         }
         Some(Head::At(HeadAt { slot: frame.slot(at.steps()), at, chars, of, not }))
     }
+}
+
+/// Which end of a month a line says to be, where it does.
+fn month_of(node: &Node) -> Option<&str> {
+    node.get("as")?.get("date")?.as_text().filter(|form| matches!(*form, "month_first" | "month_last"))
 }
 
 fn is_constant(named: &Named) -> bool {

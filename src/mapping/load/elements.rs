@@ -231,9 +231,8 @@ impl Loader<'_> {
 
     pub(super) fn filter(&mut self, leaf: LeafId, source: &Source, at: Option<Path>) {
         let place = match source {
-            // A value that stands for nothing is nowhere in the system's own data, and elements of native lists
-            // are asked for by none of the dialects.
-            Source::Native(native) if self.list == 0 && native.codec.default.is_none() => {
+            // A value that stands for nothing is nowhere in the system's own data.
+            Source::Native(native) if native.codec.default.is_none() => {
                 at.filter(|at| !at.is_rooted()).map(|at| (at, native.codec.clone()))
             }
             Source::Native(_)
@@ -245,7 +244,8 @@ impl Loader<'_> {
             | Source::Behind(_)
             | Source::Tuple(_) => None,
         };
-        self.lines.filters.push(FilterLine { leaf, place, is_shared: false });
+        // Several values are no order.
+        self.lines.filters.push(FilterLine { leaf, place, is_shared: self.list != 0 });
     }
 
     /// A path that may begin at a root.

@@ -97,7 +97,7 @@ pub(super) fn load(
     xml::check(words, &frame.root, &written, (all, &lists), node, found);
     Some(Mapping {
         around: around(&frame, node, (&lists, update.is_some()), found),
-        filters: filters(entity, &lines, select.as_ref(), defaults.speaks),
+        filters: filters(entity, &lines, (select.as_ref(), defaults.speaks), &lists, found),
         tuples: tuple_filters(&lines, select.as_ref(), defaults.speaks),
         key_names: key_names(&key, select.as_ref(), defaults.speaks),
         select: select.map(|words| select_of(words, &lines, (&key, &cells), version.as_ref(), &narrow)),
@@ -280,8 +280,9 @@ fn around(
 fn filters(
     entity: &Entity,
     lines: &Lines,
-    select: Option<&SelectWords>,
-    speaks: Speaks,
+    (select, speaks): (Option<&SelectWords>, Speaks),
+    lists: &[ListCall],
+    found: &mut Diagnostics,
 ) -> Vec<Vec<Filterable>> {
     let mut filters = vec![Some(Vec::new()); entity.leaves.len()];
     for FilterLine { leaf, place, is_shared } in &lines.filters {
@@ -295,7 +296,11 @@ fn filters(
             places
         });
     }
-    filters.into_iter().map(Option::unwrap_or_default).collect()
+    let filters: Vec<_> = filters.into_iter().map(Option::unwrap_or_default).collect();
+    for call in lists {
+        call.page.keyset.iter().for_each(|keyset| keyset.check(call, &filters, found));
+    }
+    filters
 }
 
 /// How a filter names the parts of references that have several. A field of two such lines is asked for by neither.

@@ -421,7 +421,7 @@ impl<'l> Loader<'l> {
                         self.found.error(&node.place, message);
                     }
                     let line = self.line_of(at, leaf, &native, frame);
-                    self.filter(leaf, &line.source, Some(native.clone()));
+                    self.filter(leaf, &line.source, Some(native.clone()).filter(|_| self.list == 0));
                     if !at.read_only && !native.is_rooted() {
                         self.writes(&native, &at.field.name, &node.place);
                     }
@@ -479,7 +479,8 @@ impl<'l> Loader<'l> {
         let filter_at = match keys.take("filter_at") {
             Some(node) if node.as_text() == Some("never") => None,
             Some(node) => path(node, self.found),
-            None => native.clone(),
+            // What filters call a field of elements, the file has to say.
+            None => native.clone().filter(|_| self.list == 0),
         };
         // ORDER: every word has been asked for by now, so that all mistakes of the line are told.
         keys.finish(self.found);

@@ -94,8 +94,8 @@ pub(super) fn variant(
     let statement = statement.transpose().ok()?;
     stated(node, statement.as_ref(), filter.as_deref(), found);
     let holes = Holes::of(body.as_ref(), statement.as_ref());
-    let page =
-        pages::load(node, keys.take("page"), (&method, holes, defaults.text_numbers), &mut frame, found);
+    let (said, of) = (keys.take("page"), (entity, defaults.text_numbers));
+    let page = pages::load(node, said, (&method, holes, of), &mut frame, found);
     let batch = batches::load(&mut keys, defaults, found)?;
     keys.finish(found);
     let page = page?;

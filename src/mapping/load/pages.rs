@@ -14,6 +14,7 @@ use crate::{
         model::{Carrier, CountAt, Ends, LinkAt, Next, Page, Size},
         trie::Frame,
     },
+    schema::Entity,
     words::{
         Diagnostic, Diagnostics,
         tree::Node,
@@ -61,7 +62,7 @@ impl Holes {
 pub(super) fn load(
     list: &Node,
     node: Option<&Node>,
-    (method, holes, text_numbers): (&Method, Holes, bool),
+    (method, holes, of): (&Method, Holes, (Option<&Entity>, bool)),
     frame: &mut Frame,
     found: &mut Diagnostics,
 ) -> Option<Page> {
@@ -85,7 +86,8 @@ pub(super) fn load(
     let most_said = keys.take("most").and_then(|node| u32::read(node, found));
     let most = most_said.unwrap_or(PAGE_ROWS);
     let window = keys.take("window").and_then(|node| u64::read(node, found));
-    let keyset = keys.take("keyset").and_then(|node| String::read(node, found));
+    let keyset = keys.take("keyset").map(|node| Keyset::load(node, of, found).ok_or(()));
+    let keyset = keyset.transpose().ok()?;
     let more = keys.take("more").and_then(|node| path(node, found)).map(|path| frame.slot(path.steps()));
     let ends = ends(&mut keys, node, frame, found);
     let range = keys.take("range").map(|node| String::read(node, found));
@@ -114,7 +116,6 @@ pub(super) fn load(
         found.error(&node.place, text);
     }
     agree(node, (&next, &size), (ends.is_some(), more.is_some(), most_said.is_some()), found);
-    let keyset = keyset.map(|name| Keyset { name: name.into(), is_text: text_numbers });
     Some(Page { next, size, most: most.max(1), window, keyset, more, ends: ends.unwrap_or(Ends::ShortPage) })
 }
 

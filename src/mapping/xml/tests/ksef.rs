@@ -155,6 +155,34 @@ fn every_way_to_tell_a_buyer_and_a_rate_is_valid() {
 }
 
 #[test]
+fn a_day_of_delivery_or_a_period_is_sent_as_the_law_has_it() {
+    let system = ksef();
+    let mapping = system.entity("Invoice").unwrap();
+    let with = |fields: &[(&str, &str)]| {
+        let mut invoice = whole();
+        invoice.as_object_mut().unwrap().remove("delivery_date");
+        fields.iter().for_each(|(name, day)| invoice[name] = json!(day));
+        sent(mapping, &invoice)
+    };
+    let period = [("period_start", "2026-01-12"), ("period_end", "2026-02-11")];
+    let documents =
+        vec![with(&[("delivery_date", "2026-01-31")]).unwrap(), with(&period).unwrap(), with(&[]).unwrap()];
+    assert_eq!(validated("periods", &documents), Ok(()), "{documents:?}");
+    assert!(
+        documents[1].contains("<OkresFa><P_6_Od>2026-01-12</P_6_Od><P_6_Do>2026-02-11</P_6_Do></OkresFa>")
+    );
+    let read = mapping.inward_of(
+        "5265877635-20260201-010080615740-E4",
+        &answer(200, &documents[1]),
+        &mapping.entity().all(),
+    );
+    let told = json(mapping.entity(), &read.unwrap().record);
+    assert_eq!((&told["period_start"], &told["period_end"]), (&json!("2026-01-12"), &json!("2026-02-11")));
+    let faults = with(&[period[0], period[1], ("delivery_date", "2026-01-31")]).unwrap_err();
+    assert!(faults[0].1.contains("`delivery_date`; `period_start` with `period_end`"), "{faults:?}");
+}
+
+#[test]
 fn what_no_way_takes_is_refused_with_the_ways_there_are() {
     let system = ksef();
     let mapping = system.entity("Invoice").unwrap();
