@@ -92,6 +92,8 @@ pub enum PartChange {
     Removed,
     /// It is no element, but a field that a call leads to a value.
     Led,
+    /// It is no element, but a field that another system tells.
+    Beside,
 }
 
 /// An element's part of a write, before the record's key is known.
@@ -188,6 +190,7 @@ impl PartChange {
             Self::Changed => "changed",
             Self::Removed => "removed",
             Self::Led => "led to its value",
+            Self::Beside => "changed",
         }
     }
 }
@@ -297,7 +300,15 @@ impl Mapping {
             | (PartChange::Added, _, Some(add)) => Some(add),
             (PartChange::Changed, Some(calls), _) => calls.change.as_ref(),
             (PartChange::Removed, Some(calls), _) => calls.remove.as_ref(),
-            (PartChange::Added | PartChange::Changed | PartChange::Removed | PartChange::Led, _, _) => None,
+            (
+                PartChange::Added
+                | PartChange::Changed
+                | PartChange::Removed
+                | PartChange::Led
+                | PartChange::Beside,
+                _,
+                _,
+            ) => None,
         };
         let call = call.ok_or_else(|| own("the system cannot do this with one element"))?;
         let id = draft.id.as_deref();
