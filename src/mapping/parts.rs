@@ -168,12 +168,14 @@ pub struct PartVersions {
     pub(super) ways: Vec<(usize, usize)>,
     /// The answer itself, where the record in it is sent back whole.
     pub(super) stored: Option<Bytes>,
+    /// What the record is called by where it is changed, where that is not its key.
+    pub(super) called: Option<CompactString>,
 }
 
 impl PartVersions {
-    /// The same for every element: no system was asked.
-    pub(super) fn sample(version: &str) -> Self {
-        Self { any: Some(version.into()), ..Self::default() }
+    /// The same for every element, and what the record is called by: no system was asked.
+    pub(super) fn sample(version: &str, called: Option<CompactString>) -> Self {
+        Self { any: Some(version.into()), called, ..Self::default() }
     }
 
     fn of(&self, position: u16, id: &str) -> Option<&str> {
@@ -253,12 +255,14 @@ impl Mapping {
     pub fn part_versions(&self, answer: &NativeAnswer) -> Result<PartVersions, SystemFault> {
         let stored = self.merges().then(|| answer.body.clone());
         let mut versions = PartVersions { ways: self.ways_of(answer)?, stored, ..PartVersions::default() };
-        if self.part_lists().all(|(_, parts)| parts.version.is_none()) {
+        let by = self.update.as_ref().and_then(|call| call.by.as_ref());
+        if by.is_none() && self.part_lists().all(|(_, parts)| parts.version.is_none()) {
             return Ok(versions);
         }
         let mut raws = Raws::new(&self.words.absent);
         raws.restart(self.frame);
         self.told(&answer.body, &mut raws)?;
+        versions.called = by.and_then(|by| by.read(&raws));
         for (each, parts) in self.part_lists() {
             let (Some((slot, _)), super::scan::Raw::Elements { first, count }) =
                 (&parts.version, raws.get(0, each.slot))

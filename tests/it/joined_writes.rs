@@ -12,6 +12,7 @@ use crate::{
     joined::{ON_VAT, Two, note},
     kit::Answer,
     line,
+    stage::Stage,
     writes::change,
 };
 
@@ -281,4 +282,53 @@ fn a_replacement_by_who_may_not_write_what_another_system_tells_leaves_it_as_it_
     two.books.trouble(Some(Trouble::HangUp));
     two.send(Method::PUT, &anna, &body, &[]).expect(200);
     assert_eq!((two.limit(), two.sent_to_books().len()), ("1000.00".into(), 0));
+}
+
+#[test]
+fn a_business_central_customer_is_changed_by_the_key_that_it_tells_beside_its_number() {
+    let stage = Stage::open(|policies| {
+        change(policies, "gateway.yaml", "\nids: keys\n", "\nids: opaque\n");
+        let with = "customers: { system: crm, with: { erp: { fields: [credit, payment_terms], on: id } } }";
+        change(policies, "gateway.yaml", "customers: crm", with);
+        change(
+            policies,
+            "access/apps.cedar",
+            "@writes(\"name, given_name",
+            "@writes(\"credit.limit, name, given_name",
+        );
+    });
+    let body = json!({ "kind": "person", "name": "Jan Acme", "given_name": "Jan", "family_name": "Acme",
+        "emails": [{ "value": "acme@example.com" }] });
+    let made = stage.shop(Method::POST, "/v1/customers", &body).expect(201).json();
+    let acme = format!("/v1/customers/{}", made["id"].as_str().unwrap());
+    let limit = json!({ "website": "https://acme.example", "credit": { "limit": "7500.00" } });
+    let refused = stage.shop(Method::PATCH, &acme, &limit).refused(422);
+    assert_eq!(
+        pointers(&refused),
+        ["/credit/limit"],
+        "nobody has said that they are one: {}",
+        refused.json()
+    );
+    let one = format!("Customer/{}", made["id"].as_str().unwrap());
+    let ran = stage.only_data(&["ids", "join", &one, "erp:40000", "--yes"]);
+    assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
+    let before = stage.get(&acme).expect(200).json()["credit"].clone();
+    stage.erp.forget();
+    let changed = stage.shop(Method::PATCH, &acme, &limit).expect(200).json();
+    assert_eq!(changed["website"], "https://acme.example");
+    assert_eq!(
+        changed["credit"],
+        json!({ "currency": before["currency"], "limit": "7500.0", "used": before["used"] })
+    );
+    let seen = stage.erp.seen();
+    let sent: Vec<&Seen> = seen.iter().filter(|seen| seen.method != "GET").collect();
+    assert!(
+        matches!(&sent[..], [one] if one.method == "PATCH" && one.body == r#"{"creditLimit":7500.00}"#),
+        "{sent:?}"
+    );
+    assert!(
+        sent[0].target.contains("/customers(") && !sent[0].target.contains("40000"),
+        "{}",
+        sent[0].target
+    );
 }
