@@ -307,38 +307,37 @@ pub(super) fn at_home<'s>(
 /// What is sent of a record that is not there, or of which nobody can say which one it is.
 fn homeless(
     permit: &WritePermit,
-    (Beside { part, source }, none): (&Beside, NoCounterpart),
+    (Beside { part, .. }, none): (&Beside, NoCounterpart),
     present: &FieldSet,
 ) -> Vec<MappingFault> {
-    let (entity, system) = (permit.entity(), source.name());
+    let entity = permit.entity();
+    // Callers are not told what systems there are.
     let message = match none {
-        NoCounterpart::None => format!("`{system}` tells this, and has no such record yet"),
-        NoCounterpart::Several => format!("`{system}` tells this, and several of its records could be meant"),
+        NoCounterpart::None => "the system that tells this has no such record yet",
+        NoCounterpart::Several => "in the system that tells this several of its records could be meant",
     };
     let is_sent = |leaf: &LeafId| {
         let value = permit.new().and_then(|new| new.first(entity, *leaf));
         value.is_some_and(|value| *value != Value::Null)
     };
     let sent = present.intersection(&part.leaves);
-    sent.iter().filter(is_sent).map(|leaf| fault(entity, leaf, message.clone())).collect()
+    sent.iter().filter(is_sent).map(|leaf| fault(entity, leaf, message)).collect()
 }
 
 /// A change of the value that says which record of another system is meant, together with one of what that tells: of
 /// which of the two records, nobody can say.
-fn moves(permit: &WritePermit, Beside { part, source }: &Beside) -> Option<MappingFault> {
+fn moves(permit: &WritePermit, Beside { part, .. }: &Beside) -> Option<MappingFault> {
     let (entity, on) = (permit.entity(), part.on);
     let of = |record: Option<&Record>| record.and_then(|record| joined::value(entity, part, record));
-    let message = format!(
-        "it says which record of `{}` is meant: change it, and what that tells, one by one",
-        source.name()
-    );
+    let message =
+        "it says which record of another system is meant: change it, and what that tells, one by one";
     (of(permit.old()) != of(permit.new())).then(|| fault(entity, on, message))
 }
 
-fn fault(entity: &Entity, leaf: LeafId, message: String) -> MappingFault {
+fn fault(entity: &Entity, leaf: LeafId, message: &str) -> MappingFault {
     let path = entity.leaf(leaf).map_or("", |leaf| leaf.path.as_str());
     let pointer = format!("/{}", path.replace('.', "/"));
-    MappingFault { whose: Whose::Caller, leaf: Some(leaf), pointer, message }
+    MappingFault { whose: Whose::Caller, leaf: Some(leaf), pointer, message: message.to_owned() }
 }
 
 /// Changes the records one after another. `first` is what came of what the serving system had to change: how many calls
