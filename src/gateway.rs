@@ -13,6 +13,7 @@ mod bodies;
 mod calling;
 mod checking;
 mod documents;
+mod elsewhere;
 mod exchange;
 mod existing;
 mod expanding;

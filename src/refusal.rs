@@ -414,7 +414,7 @@ impl Refusal {
                 FaultKind::Invalid(faults) => of_mapping(faults),
                 _ => Vec::new(),
             },
-            Self::Part(failed) => failed.fault().map(|(at, why)| ("pointer", at, why)).into_iter().collect(),
+            Self::Part(failed) => failed.faults().map(|(at, why)| ("pointer", at, why)).collect(),
             Self::Unwritable(_, places) => {
                 let named =
                     places.pointers.iter().map(|pointer| ("pointer", &**pointer, "may not be changed"));

@@ -51,6 +51,8 @@ struct Sheet {
     facts: Option<Arc<Facts>>,
     whose: Whose,
     told: Told,
+    /// The leaves that its intents are about; all that change where nothing is said.
+    about: Option<FieldSet>,
     /// An intent was appended: what answers it stands by itself, whoever asked.
     intended: bool,
     answered: bool,
@@ -119,6 +121,7 @@ impl Entry {
                 facts: None,
                 whose: Whose::Unidentified,
                 told: Told::default(),
+                about: None,
                 intended: false,
                 answered: false,
                 abandoned: false,
@@ -262,11 +265,16 @@ impl Entry {
         Receipt::new(self.0.request).about(self.0.facts.clone(), operation.entity().cloned())
     }
 
+    /// Of what a permit is about, this exchange changes these leaves alone.
+    pub fn about(&mut self, leaves: FieldSet) {
+        self.0.about = Some(leaves);
+    }
+
     /// Writes down what is about to change, synced, and gives leave to change it.
     pub async fn intent(&mut self, permit: &WritePermit, now: Now) -> Result<Receipt<Effect>, JournalError> {
         self.0.told.decided(permit.statements(), permit.detail());
-        let ticket =
-            self.write_intent(permit.action(), permit.entity(), permit.record_id(), permit.changed(), now)?;
+        let changed = self.0.about.map_or(permit.changed(), |about| permit.changed().intersection(&about));
+        let ticket = self.write_intent(permit.action(), permit.entity(), permit.record_id(), changed, now)?;
         ticket.await?;
         Ok(Receipt::new(self.0.request).about(self.0.facts.clone(), Some(permit.entity().clone())))
     }
@@ -452,6 +460,7 @@ impl Entry {
             facts: sheet.facts.take(),
             whose: sheet.whose,
             told: std::mem::take(&mut sheet.told),
+            about: sheet.about,
             intended: sheet.intended,
             answered: false,
             abandoned: true,

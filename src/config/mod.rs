@@ -50,6 +50,6 @@ pub use settings::{
     AdminSettings, AdminTls, AuditSettings, Bounds, GatewaySettings, PublishTarget, Publishing, StoreKind,
 };
 pub use snapshot::{Listener, Means, Served, Snapshot, compile, one};
-pub use sources::{EntitySource, EntitySources, Undecided, taken};
+pub use sources::{Beside, EntitySource, EntitySources, Undecided, taken};
 pub use tables::{Asked, Asking, KeptTable, Standing};
 pub use watch::Watch;

@@ -3,7 +3,7 @@
 //! Most collections name a system and nothing else. Where several systems each hold some of the records, a list names
 //! them. Where the fields of a record stand in several systems, those that serve the collection list, find and change
 //! records; each of the others tells some whole fields, of the record that has the same value in a field both know, or
-//! the same id. What another system tells is never written.
+//! the same id. What another system tells is changed there; new records are made, and old ones removed, in the serving one alone.
 
 use std::{sync::Arc, time::Duration};
 

@@ -14,7 +14,7 @@ use super::{
     ids::{self, Ids},
     serving::{self, Part},
     settings::GatewaySettings,
-    sources::{self, EntitySource, EntitySources},
+    sources::{self, Beside, EntitySource, EntitySources},
     tables::KeptTable,
 };
 use crate::{
@@ -243,7 +243,7 @@ impl Compile<'_, '_> {
         }
         let (schema, systems, serves, gateway) = (schema?, systems?, serves?, gateway?);
         let ids = self.ids(&gateway, &schema, policies.as_ref());
-        let serving = self.serving(&gateway, &serves, &systems, &ids);
+        let serving = self.serving(&gateway, &serves, &systems, (&ids, &parts));
         let collections = serves.iter().map(|(entity, _)| entity.collection.clone());
         let catalog =
             Catalog::new(collections, systems.keys().cloned()).with_services(self.services(&systems));
@@ -486,7 +486,7 @@ impl Compile<'_, '_> {
         gateway: &GatewaySettings,
         serves: &[(Arc<Entity>, Vec<SystemName>)],
         systems: &HashMap<SystemName, Served>,
-        ids: &Ids,
+        (ids, parts): (&Ids, &HashMap<EntityName, Arc<[Part]>>),
     ) -> HashMap<EntityName, EntitySources> {
         let mut all = HashMap::new();
         for (entity, by) in serves {
@@ -497,7 +497,12 @@ impl Compile<'_, '_> {
                 let mapping = served.mapping.entity(entity.name.as_str())?.clone();
                 Some(EntitySource::new(mapping, served.upstream.clone()))
             };
-            let sources = by.filter_map(source).collect();
+            let beside = parts.get(&entity.name).into_iter().flat_map(|parts| parts.iter());
+            let beside = beside.filter_map(|part| {
+                Some(Beside { source: source(systems.get(&part.system)?)?, part: part.clone() })
+            });
+            let beside = beside.collect();
+            let sources = by.filter_map(|served| Some(source(served)?.with(&beside))).collect();
             let Some(sources) = sources::together(entity, sources, names, &mut self.raw.found) else {
                 continue;
             };

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use super::serving::Part;
 use crate::{
     catalog::{Action, Cursor},
     mapping::{Mapping, WriteView},
@@ -28,6 +29,28 @@ pub struct EntitySource {
     fixed: Vec<(LeafId, Value)>,
     /// What it tells of none of them; nothing where it is the only one.
     untold: FieldSet,
+    /// Other systems that tell some fields of its records.
+    pub beside: Arc<[Beside]>,
+}
+
+/// A system that tells some fields of another's records, ready to be asked for its own.
+#[derive(Clone, Debug)]
+pub struct Beside {
+    /// What it tells.
+    pub part: Part,
+    /// The system.
+    pub source: EntitySource,
+}
+
+impl Beside {
+    /// Leaves that it takes in a change of a record that is there. What is changed is read first.
+    pub fn takes(&self) -> FieldSet {
+        let mapping = &self.source.mapping;
+        match mapping.can(Action::Read) && mapping.can(Action::Update) {
+            true => self.part.leaves.intersection(&mapping.view(Action::Update).writable),
+            false => FieldSet::EMPTY,
+        }
+    }
 }
 
 /// The systems that serve a collection, in the order in which its lists run through them. INVARIANT: there is one.
@@ -63,6 +86,16 @@ impl EntitySource {
     /// Whether it may hold a record that passes a filter.
     pub fn may_hold(&self, filter: &Filter) -> bool {
         self.left_of(filter).is_none_or(|left| !left.is_nothing())
+    }
+
+    /// Leaves that systems beside it take in a change of one of its records.
+    fn taken_beside(&self, action: Action) -> FieldSet {
+        match action {
+            Action::Update => {
+                self.beside.iter().fold(FieldSet::EMPTY, |all, beside| all.union(&beside.takes()))
+            }
+            Action::List | Action::Read | Action::Create | Action::Delete | Action::Call => FieldSet::EMPTY,
+        }
     }
 
     fn fixed(&self, leaf: LeafId) -> Option<&Value> {
@@ -169,7 +202,8 @@ pub fn taken(sources: &[EntitySource], action: Action, may: &FieldSet) -> WriteV
     let able = sources.iter().filter(|source| source.mapping.can(action));
     let views = able.map(|source| {
         let (entity, view) = (source.mapping.entity(), source.mapping.view(action));
-        let writable = entity.writable().intersection(&view.writable).intersection(may);
+        let taken = view.writable.union(&source.taken_beside(action));
+        let writable = entity.writable().intersection(&taken).intersection(may);
         WriteView { writable, required: entity.required().union(&view.required).intersection(&writable) }
     });
     let both = |all: WriteView, one: WriteView| WriteView {
@@ -232,6 +266,11 @@ pub(super) fn together(
 impl EntitySource {
     /// One that is the only one.
     pub(super) fn new(mapping: Arc<Mapping>, upstream: Arc<Upstream>) -> Self {
-        Self { mapping, upstream, fixed: Vec::new(), untold: FieldSet::EMPTY }
+        Self { mapping, upstream, fixed: Vec::new(), untold: FieldSet::EMPTY, beside: Arc::default() }
+    }
+
+    /// The same, with others that tell some fields of its records.
+    pub(super) fn with(self, beside: &Arc<[Beside]>) -> Self {
+        Self { beside: beside.clone(), ..self }
     }
 }

@@ -37,7 +37,7 @@ pub(super) async fn reached(
         let done = calls.saturating_sub(1);
         // What went before is done; of the only call nobody knows what it did.
         exchange.progress = if done > 0 { Progress::Nothing } else { Progress::Begun };
-        let at = Some((lead.pointer.clone(), PartChange::Led));
+        let at = vec![(lead.pointer.clone(), PartChange::Led)];
         let id = match left {
             Left::Whole(_, id) | Left::Part(_, id) | Left::Unseen(Some(id)) => Some(id.to_string()),
             Left::Unseen(None) => None,

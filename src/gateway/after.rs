@@ -134,10 +134,10 @@ async fn completed(
     let id = ids::of(mapping.entity(), &came);
     let asked = (seen, &FieldSet::EMPTY);
     match joined::complete(exchange, admission, mapping, asked, &mut [&mut came], Vec::new()).await {
-        Ok(()) if untold(mapping, admission.prospect(), &came).is_empty() => {
+        Ok(_) if untold(mapping, admission.prospect(), &came).is_empty() => {
             Left::of(exchange, came.record, id)
         }
-        Ok(()) => Left::Unseen(Some(id)),
+        Ok(_) => Left::Unseen(Some(id)),
         Err(refusal) => {
             exchange.entry.note("read_back", refusal.reason());
             Left::Unseen(Some(id))

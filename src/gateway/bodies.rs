@@ -2,15 +2,16 @@
 //! be told yet whose record it is, and as the one that has it, or will.
 
 use super::{
+    elsewhere,
     exchange::{Exchange, Side, known, not_possible},
     ids,
 };
 use crate::{
     catalog::Action,
-    config::{EntitySource, EntitySources, Undecided, taken},
+    config::{Beside, EntitySource, EntitySources, Undecided, taken},
     policy::{Prospect, Verdict},
     refusal::Refusal,
-    schema::{FieldSet, Record, json, value},
+    schema::{FieldSet, LeafId, Record, json, value},
 };
 
 /// A body that was read, and what it might say.
@@ -52,6 +53,9 @@ pub(super) async fn of_any(
     let draft = read(sources.all(), view(prospect, sources.all(), body)?, bytes)?;
     if let Some(only) = sources.only() {
         ids::sent(exchange, &only.mapping, &draft.proposed.record).await?;
+    }
+    if let Some(first) = sources.all().first() {
+        elsewhere::sent(exchange, first, &draft.proposed.record).await?;
     }
     Ok(draft)
 }
@@ -105,24 +109,42 @@ fn read(sources: &[EntitySource], view: json::View, bytes: &[u8]) -> Result<Draf
     let entity = sources.first().ok_or(Refusal::Broken)?.mapping.entity();
     match json::read(entity, bytes, &view) {
         Ok(proposed) => Ok(Draft { view, proposed }),
-        Err(faults) => Err(invalid(sources, faults)),
+        Err(faults) => Err(invalid(sources, view.body, faults)),
     }
 }
 
 /// What does not fit, with the reason where a system's file says why a field is not taken.
-fn invalid(sources: &[EntitySource], mut faults: Vec<json::Fault>) -> Refusal {
+fn invalid(sources: &[EntitySource], body: json::Body, mut faults: Vec<json::Fault>) -> Refusal {
     for fault in faults.iter_mut().filter(|fault| fault.kind == json::FaultKind::NotWritable) {
         let is_name = |step: &&str| !step.is_empty() && step.parse::<usize>().is_err();
         let path = fault.pointer.split('/').filter(is_name).collect::<Vec<_>>().join(".");
         let why = |source: &EntitySource| {
-            let leaf = source.mapping.entity().leaf_at(&path)?;
-            source.mapping.lack_of(leaf).map(|why| format!("{}: {why}", fault.message))
+            let entity = source.mapping.entity();
+            // Of a group that is another system's, all of it is.
+            let of_group = || FieldSet::of_range(&entity.root.field(&path)?.1.leaves).iter().next();
+            let leaf = entity.leaf_at(&path).or_else(of_group)?;
+            lack_of(source, body, leaf).map(|why| format!("{}: {why}", fault.message))
         };
         if let Some(message) = sources.iter().find_map(why) {
             fault.message = message;
         }
     }
     Refusal::Invalid(faults)
+}
+
+/// Why a field is not taken, where the file of the system that would hold it says so, or it is another's.
+fn lack_of(source: &EntitySource, body: json::Body, leaf: LeafId) -> Option<&str> {
+    let Some(Beside { source: theirs, .. }) =
+        source.beside.iter().find(|beside| beside.part.leaves.contains(leaf))
+    else {
+        return source.mapping.lack_of(leaf);
+    };
+    match body {
+        json::Body::Create => Some("another system tells this, of records that are there: change it then"),
+        json::Body::Patch | json::Body::Replace => {
+            theirs.mapping.lack_of(leaf).or_else(|| theirs.mapping.lack(Action::Update))
+        }
+    }
 }
 
 /// A new record that no system takes for its own. Fields are named to who knows of them.

@@ -430,12 +430,7 @@ impl Exchange {
     /// Ends an exchange that is refused.
     pub(super) async fn refuse(mut self: Box<Self>, refusal: &Refusal) -> Response<Body> {
         self.entry.refusal(refusal.reason());
-        match self.progress {
-            Progress::Nothing => {}
-            Progress::Begun => self.entry.note("outcome", "unknown"),
-            Progress::Partly => self.entry.note("outcome", "partly"),
-            Progress::Done => self.entry.note("outcome", "done"),
-        }
+        self.note_progress();
         let id = self.entry.request();
         if refusal.is_of_interest() {
             tracing::warn!(request = %id, reason = refusal.reason(), cause = %refusal, "refused");
@@ -451,6 +446,16 @@ impl Exchange {
         };
         self.digests(&bytes);
         self.conclude(response, status, bytes.len()).await
+    }
+
+    /// Notes, of a refusal, how far a change has got all the same.
+    fn note_progress(&mut self) {
+        match self.progress {
+            Progress::Nothing => {}
+            Progress::Begun => self.entry.note("outcome", "unknown"),
+            Progress::Partly => self.entry.note("outcome", "partly"),
+            Progress::Done => self.entry.note("outcome", "done"),
+        }
     }
 
     /// Digests of both bodies, where a statement that decided asks for them.

@@ -137,6 +137,23 @@ pub(super) async fn by_id(
     Ok(asks)
 }
 
+/// Which record of another system the first of some records was completed by.
+#[derive(Debug)]
+pub(super) struct Counterpart {
+    pub(super) system: SystemName,
+    /// Its key there.
+    pub(super) key: Result<CompactString, NoCounterpart>,
+}
+
+/// Why it was completed by none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NoCounterpart {
+    /// There is none.
+    None,
+    /// Several could be meant.
+    Several,
+}
+
 /// Puts into records what other systems tell of them; `told` are those that were asked already. What `must` be known
 /// and is not refuses.
 pub(super) async fn complete(
@@ -146,9 +163,9 @@ pub(super) async fn complete(
     (wanted, must): (&FieldSet, &FieldSet),
     rows: &mut [&mut Inward],
     mut told: Vec<Told>,
-) -> Result<(), Refusal> {
+) -> Result<Vec<Counterpart>, Refusal> {
     if rows.is_empty() || mapping.elsewhere().intersection(wanted).is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
     let mut asks = Vec::new();
     for part in wanted_of(exchange, mapping, wanted) {
@@ -167,10 +184,13 @@ pub(super) async fn complete(
     }
     told.extend(join_all(asks.into_iter().map(Ask::tell)).await);
     let must = admission.prospect().reads().union(must);
+    let mut counterparts = Vec::with_capacity(told.len());
     for told in told {
-        take(exchange, mapping, told, &must, rows).await?;
+        let system = told.ask.part.system.clone();
+        let key = take(exchange, mapping, told, &must, rows).await?;
+        counterparts.extend(key.map(|key| Counterpart { system, key }));
     }
-    Ok(())
+    Ok(counterparts)
 }
 
 /// Puts what other systems told of one reading of a record into another.
@@ -182,7 +202,7 @@ pub(super) fn carry(mapping: &Mapping, from: &Record, leaves: &FieldSet, into: &
 }
 
 /// The value by which a record is found elsewhere.
-fn value(entity: &Entity, part: &Part, record: &Record) -> Option<CompactString> {
+pub(super) fn value(entity: &Entity, part: &Part, record: &Record) -> Option<CompactString> {
     let text = record.first(entity, part.on).and_then(Value::as_text);
     text.filter(|text| !text.is_empty()).map(CompactString::from)
 }
@@ -391,14 +411,15 @@ fn broken<T>() -> Result<T, SystemFault> {
     Err(SystemFault::unreadable("the answer broke what reads it".to_owned()))
 }
 
-/// Takes what one system told: into the records, or, where it told nothing, into what the answer says of itself.
+/// Takes what one system told: into the records, or, where it told nothing, into what the answer says of itself. Which
+/// of its records the first one was completed by.
 async fn take(
     exchange: &mut Exchange,
     mapping: &Mapping,
     told: Told,
     must: &FieldSet,
     rows: &mut [&mut Inward],
-) -> Result<(), Refusal> {
+) -> Result<Option<Result<CompactString, NoCounterpart>>, Refusal> {
     let Told { ask, calls, looks, outcome } = told;
     let (system, theirs) = (&ask.part.system, &ask.mapping);
     for Called { status, took, sent, got } in calls {
@@ -413,7 +434,7 @@ async fn take(
             Failed::Unreached(error) => exchange.unreached(system, error),
             Failed::Fault(fault) => exchange.refused_by(system, fault),
         };
-        return missing(exchange, ask.part, refusal, must);
+        return missing(exchange, ask.part, refusal, must).map(|()| None);
     }
     let found = looks.into_iter().flat_map(|look| look.rows).flatten();
     let mut records: Vec<Record> = Vec::new();
@@ -451,7 +472,12 @@ async fn take(
             None => {}
         }
     }
-    Ok(())
+    let first = ask.values.first().and_then(Option::as_ref).and_then(|value| of.get(value));
+    Ok(Some(match first {
+        Some(Some((_, key))) => Ok(key.clone()),
+        Some(None) => Err(NoCounterpart::Several),
+        None => Err(NoCounterpart::None),
+    }))
 }
 
 /// A system could not be asked. Where something goes by what it would have told, that refuses.
@@ -468,6 +494,17 @@ fn missing(exchange: &mut Exchange, part: Part, refusal: Refusal, must: &FieldSe
     let problem = refusal.problem(refusal.status(), request);
     exchange.untold.push(Untold { system: part.system, table: None, leaves: part.leaves, problem });
     Ok(())
+}
+
+/// Puts whole fields of one record in the places of another's, those that have nothing too.
+pub(super) fn overlay(entity: &Entity, leaves: &FieldSet, from: &Record, into: &mut Record) {
+    let fields = (0_u16..).zip(&entity.root.fields).filter(|(_, field)| leaves.any_in(&field.leaves));
+    for (position, _) in fields {
+        match from.fields.at(position) {
+            Some(value) => into.fields.set(position, value.clone()),
+            None => drop(into.fields.take(position)),
+        }
+    }
 }
 
 /// Puts the whole fields that stand in one record into another.

@@ -29,8 +29,8 @@ use crate::{
     schema::{FieldSet, LeafId},
 };
 
-/// An element's place in what was sent, and what is done with it; none of the record itself.
-type At = Option<(String, PartChange)>;
+/// Places in what was sent, an element's or a field's, and what is done there; none of the record itself.
+type At = Vec<(String, PartChange)>;
 
 /// Changes a record that is there.
 pub(super) async fn change(
@@ -40,13 +40,13 @@ pub(super) async fn change(
     permit: &WritePermit,
     Changes { record, parts, .. }: Changes,
 ) -> Result<(), Refusal> {
-    let record = record.into_iter().map(|request| (request, None));
-    let parts = parts.into_iter().map(|part| (part.request, Some((part.pointer, part.what))));
+    let record = record.into_iter().map(|request| (request, Vec::new()));
+    let parts = parts.into_iter().map(|part| (part.request, vec![(part.pointer, part.what)]));
     let steps: Vec<(NativeRequest, At)> = record.chain(parts).collect();
     let calls = steps.len();
     let mut receipts = intent(exchange, permit, calls).await?;
     for (done, (request, at)) in steps.into_iter().enumerate() {
-        let sent = call(exchange, admission, source, &mut receipts, (request, at.is_none())).await;
+        let sent = call(exchange, admission, source, &mut receipts, (request, at.is_empty())).await;
         if let Err(cause) = sent {
             return Err(failed(exchange, (cause, at), (done, calls), None));
         }
@@ -74,11 +74,11 @@ pub(super) async fn create(
         Ok(Made::Key(key)) => key,
         Ok(Made::Nothing) => {
             let cause = Refusal::Broken;
-            return Err(failed(exchange, (cause, None), (1, calls), None));
+            return Err(failed(exchange, (cause, Vec::new()), (1, calls), None));
         }
         Err(fault) => {
             let cause = exchange.refused_by(mapping.system(), fault);
-            return Err(failed(exchange, (cause, None), (1, calls), None));
+            return Err(failed(exchange, (cause, Vec::new()), (1, calls), None));
         }
     };
     let versions = PartVersions::default();
@@ -86,7 +86,7 @@ pub(super) async fn create(
         let done = added.saturating_add(1);
         let (cause, at) = match mapping.part(draft, &key, &versions) {
             Ok(part) => {
-                let at = Some((part.pointer, part.what));
+                let at = vec![(part.pointer, part.what)];
                 match call(exchange, admission, source, &mut receipts, (part.request, false)).await {
                     Ok(_) => continue,
                     Err(cause) => (cause, at),
@@ -95,7 +95,7 @@ pub(super) async fn create(
             // The system gave a key that cannot be one.
             Err(_) => {
                 exchange.progress = Progress::Nothing;
-                (Refusal::Broken, None)
+                (Refusal::Broken, Vec::new())
             }
         };
         let line = exchange.progress;
@@ -173,7 +173,8 @@ pub(super) fn failed(
     left: Option<String>,
 ) -> Refusal {
     // An element that was there when the record was read: the record is there, and has changed.
-    if let (Refusal::System(_, fault), Some(_)) = (&mut cause, &at)
+    if let Refusal::System(_, fault) = &mut cause
+        && !at.is_empty()
         && fault.kind == FaultKind::NotFound
     {
         fault.kind = FaultKind::Conflict;

@@ -5,7 +5,8 @@ use super::{
     exchange::{Exchange, Side, not_possible},
     ids,
     including::{self, Links},
-    joined, over, tables,
+    joined::{self, Counterpart},
+    over, tables,
     wanted::{Subjects, needed},
 };
 use crate::{
@@ -102,13 +103,44 @@ pub(super) async fn fetch(
     admission: &Admission,
     source: &EntitySource,
     key: &str,
-    (wanted, must): (&FieldSet, &FieldSet),
+    asked: (&FieldSet, &FieldSet),
 ) -> Result<(NativeAnswer, Inward), Refusal> {
+    let (answer, inward, _) = completed(exchange, admission, source, key, asked).await?;
+    Ok((answer, inward))
+}
+
+/// The same, and by which records of the others it was completed.
+pub(super) async fn completed(
+    exchange: &mut Exchange,
+    admission: &Admission,
+    source: &EntitySource,
+    key: &str,
+    (wanted, must): (&FieldSet, &FieldSet),
+) -> Result<(NativeAnswer, Inward, Vec<Counterpart>), Refusal> {
     let mapping = &source.mapping;
     if !mapping.can(Action::Read) {
         return Err(not_possible(std::slice::from_ref(source), Action::Read));
     }
     tables::ready(exchange, admission, mapping, (wanted, must)).await?;
+    let (answer, mut inward, told) = alone(exchange, admission, source, key, wanted, true).await?;
+    let asked = (wanted, must);
+    let rows = &mut [&mut inward];
+    let counterparts = joined::complete(exchange, admission, mapping, asked, rows, told).await?;
+    exchange.told(admission.prospect(), mapping, &inward)?;
+    Ok((answer, inward, counterparts))
+}
+
+/// What one system tells of a record by its key there; at the same time, where they are to be asked too, what others
+/// tell of it by its id.
+pub(super) async fn alone(
+    exchange: &mut Exchange,
+    admission: &Admission,
+    source: &EntitySource,
+    key: &str,
+    wanted: &FieldSet,
+    with_others: bool,
+) -> Result<(NativeAnswer, Inward, Vec<joined::Told>), Refusal> {
+    let mapping = &source.mapping;
     let request = mapping.read(key, wanted).ok_or(Refusal::NoSuchRecord)?;
     let parent = over::of(exchange, admission, source, key).await?;
     let receipt = exchange.entry.fetch(admission);
@@ -116,7 +148,10 @@ pub(super) async fn fetch(
     let began = clock::now();
     let sent = request.body.len();
     let core = exchange.core.clone();
-    let asks = joined::by_id(exchange, admission, mapping, key, wanted).await?;
+    let asks = match with_others {
+        true => joined::by_id(exchange, admission, mapping, key, wanted).await?,
+        false => Vec::new(),
+    };
     let answer = source.upstream.fetch(&core.pools, &receipt, request, exchange.deadline());
     let (answer, told) = match asks.is_empty() {
         true => (answer.await, Vec::new()),
@@ -148,7 +183,5 @@ pub(super) async fn fetch(
     exchange.looked_at(mapping, wanted, std::iter::once(Ok(&inward)), (None, &answer));
     mapping.is_asked(key, &inward).map_err(|fault| exchange.refused_by(mapping.system(), fault))?;
     ids::public(exchange, mapping, &mut [&mut inward.record]).await?;
-    joined::complete(exchange, admission, mapping, (wanted, must), &mut [&mut inward], told).await?;
-    exchange.told(admission.prospect(), mapping, &inward)?;
-    Ok((answer, inward))
+    Ok((answer, inward, told))
 }

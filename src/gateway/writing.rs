@@ -15,9 +15,10 @@ use super::{
     Outcome, accepted, actions,
     after::{Left, after, echo, made, read_back, seen, unguarded},
     bodies::{self, Draft},
+    elsewhere::{self, Other, Step},
     exchange::{self, Exchange, Side, known, not_possible},
     existing, finding, ids, joined, locks, once, parts,
-    reading::fetch,
+    reading::completed,
     sending::effect,
     tables,
     whole::{emptied_in, named, only, replaced, unlike},
@@ -26,7 +27,7 @@ use crate::{
     answer::{self, Answer},
     body::Body,
     catalog::{Action, Operation, UpdateMode},
-    config::EntitySource,
+    config::{Beside, EntitySource},
     intake::{self, BodyBounds, Head},
     mapping::{
         Before, Changes, Creation, Found, Inward, Mapping, MappingFault, NativeAnswer, PartVersions, Settled,
@@ -50,7 +51,7 @@ struct Sent {
 }
 
 /// A record before the write.
-struct Stored {
+struct Stored<'s> {
     /// All of it: what is judged and changed.
     record: Record,
     /// As the caller's own `read` has it: what is shown and tagged.
@@ -64,10 +65,12 @@ struct Stored {
     answer: NativeAnswer,
     /// What it does not tell of.
     untold: Untold,
+    /// Other systems that the write reaches.
+    others: Vec<Other<'s>>,
 }
 
 /// Leaves of which a system's answer does not tell what they are.
-struct Untold {
+pub(super) struct Untold {
     all: FieldSet,
     /// Of them, those where something stands that does not fit the field.
     unfit: FieldSet,
@@ -278,57 +281,87 @@ async fn update(
     let draft = bodies::of_any(exchange, prospect, sources, body, &sent.body).await?;
     let (source, key) = ids::source(exchange, sources, id).await?;
     let mapping = &*source.mapping;
+    let beside = elsewhere::reached(source, &draft);
     // ORDER: before the record is read, so that what is sent back whole is what the last writer left.
     let _held = locks::held(exchange, mapping, &key).await?;
-    let Stored { record, seen, id, key, version, answer, untold } =
-        stored(exchange, admission, source, &key, &sent).await?;
-    let about = (&record, version.is_some());
+    let stored = stored(exchange, admission, source, &key, (&sent, &beside)).await?;
+    let Stored { record, seen, id, key, version, answer, untold, mut others } = stored;
+    let is_guarded = version.is_some() && others.iter().all(Other::is_guarded);
+    let about = (&record, is_guarded);
     let Draft { view, proposed } =
         bodies::of_one(exchange, prospect, (sources, source), draft, about, &sent.body).await?;
+    let view = elsewhere::view(view, &others);
     tables::ready(exchange, admission, mapping, (&FieldSet::EMPTY, &proposed.present)).await?;
+    elsewhere::ready(exchange, &others, &proposed.present).await?;
     let sees = prospect.outlook().sees(&record);
-    let replaced = blind(prospect, mapping, (&record, &proposed), &sees, version.is_some())?;
-    let (new, cleared) = merged(prospect, mapping, (&record, &proposed), &view, version.is_some());
+    let replaced = blind(prospect, mapping, (&record, &proposed), &sees, is_guarded)?;
+    let (new, cleared) = merged(prospect, mapping, (&record, &proposed), &view, is_guarded);
     let reached = proposed.present.union(&replaced).union(&cleared);
-    let emptied = untold.emptied(mapping, &proposed, &cleared);
+    let emptied = untold.emptied(mapping, &proposed, &cleared).minus(&mapping.elsewhere());
+    let emptied_there = others.iter().map(|other| other.emptied(&proposed, &cleared));
+    let emptied_there = emptied_there.fold(FieldSet::EMPTY, |all, emptied| all.union(&emptied));
     let new = emptied_in(entity, new, &emptied);
     let new = ids::keyed(exchange, mapping, new).await?;
     let settled = {
         let record = ids::native(exchange, mapping, &record).await?;
         mapping.settled(Before::Told { record: &record, answer: &answer }, new, &emptied)
     };
-    let Settled { sent: new, held } = settled_for_callers(exchange, mapping, settled).await?;
+    let settled = settled_for_callers(exchange, mapping, settled).await?;
+    let Settled { sent: new, held } =
+        elsewhere::settled(exchange, &mut others, &emptied_there, settled).await?;
     let bare = mapping.bare(&new, &held);
-    let guarding = version.clone().filter(|_| !mapping.leaves_unguarded(&record, &new));
+    let guarding = version.clone().filter(|_| is_guarded && !mapping.leaves_unguarded(&record, &new));
     let change = Change::Update { old: record, new, held, version: guarding };
     let permit = judge(exchange, admission, change, &reached)?;
     check_version(exchange, admission, &permit, &seen, &sent)?;
+    elsewhere::at_home(admission, &others, &permit, &proposed.present)?;
     refuse_bare(exchange, prospect, mapping, bare)?;
-    let (Some(old), Some(new)) = (permit.old(), permit.new()) else { return Err(Refusal::Broken) };
-    let (old, new) = (ids::native(exchange, mapping, old).await?, ids::native(exchange, mapping, new).await?);
-    let blindly = proposed.present.minus(&sees);
-    // What the caller does not see is sent whether or not it is there already, so that its codes are wanted too.
-    let known = Some(&old).filter(|_| blindly.is_empty());
-    let found = finding::found(exchange, admission, source, (known.map(|old| &**old), &new), false).await?;
-    let versions = mapping.part_versions(&answer);
-    let versions = versions.map_err(|fault| exchange.refused_by(mapping.system(), fault))?;
-    let versions = (version.as_deref(), &versions);
-    let changes = native(mapping, (&key, versions), (&old, &new), &sees, (&blindly, &emptied, &found))
-        .map_err(|faults| unmappable(exchange, prospect, mapping, faults))?;
-    let left = done(exchange, admission, source, &permit, (changes, key, (seen, id))).await?;
+    let whose = (source, (&*key, version.as_deref(), &answer));
+    let said = (&sees, &proposed.present, &emptied);
+    let changes = changes(exchange, admission, whose, &permit, said).await?;
+    let steps = elsewhere::steps(exchange, admission, others, &permit, (&sees, &proposed.present)).await?;
+    let left = done(exchange, admission, source, &permit, ((changes, steps), key, (seen, id))).await?;
     once::keep(exchange, admission, mapping, &permit, &left);
     Ok(echo(exchange, admission, &permit, left, sent.wanted, StatusCode::OK))
 }
 
-/// Does what changes a record, and tells what is known of it then. `seen` is what the caller saw of it, by its `id`.
+/// What changes in the serving system, in its own words: of the record by its key, as it is there. `sees` is what the
+/// caller sees of it, `present` what it speaks of, `emptied` what is cleared though the system tells of no value.
+async fn changes(
+    exchange: &mut Exchange,
+    admission: &Admission,
+    (source, (key, version, answer)): (&EntitySource, (&str, Option<&str>, &NativeAnswer)),
+    permit: &WritePermit,
+    (sees, present, emptied): (&FieldSet, &FieldSet, &FieldSet),
+) -> Result<Changes, Refusal> {
+    let mapping = &*source.mapping;
+    let (Some(old), Some(new)) = (permit.old(), permit.new()) else { return Err(Refusal::Broken) };
+    let new = elsewhere::left_as_it_is(mapping, old, new);
+    let (old, new) =
+        (ids::native(exchange, mapping, old).await?, ids::native(exchange, mapping, &new).await?);
+    let blindly = present.minus(sees).minus(&mapping.elsewhere());
+    // What the caller does not see is sent whether or not it is there already, so that its codes are wanted too.
+    let known = Some(&old).filter(|_| blindly.is_empty());
+    let found = finding::found(exchange, admission, source, (known.map(|old| &**old), &new), false).await?;
+    let versions = mapping.part_versions(answer);
+    let versions = versions.map_err(|fault| exchange.refused_by(mapping.system(), fault))?;
+    native(mapping, (key, (version, &versions)), (&old, &new), sees, (&blindly, emptied, &found))
+        .map_err(|faults| unmappable(exchange, admission.prospect(), mapping, faults))
+}
+
+/// Does what changes a record, and tells what is known of it then: `steps` are those of other systems, which follow.
+/// `seen` is what the caller saw of it, by its `id`.
 async fn done(
     exchange: &mut Exchange,
     admission: &Admission,
     source: &EntitySource,
     permit: &WritePermit,
-    (changes, key, (seen, id)): (Changes, CompactString, (Record, CompactString)),
+    ((changes, steps), key, (seen, id)): ((Changes, Vec<Step<'_>>), CompactString, (Record, CompactString)),
 ) -> Result<Left, Refusal> {
     Ok(match changes {
+        changes if !steps.is_empty() => {
+            everywhere(exchange, admission, source, permit, ((changes, steps), key)).await?
+        }
         Changes { record: None, parts, .. } if parts.is_empty() => {
             exchange.entry.note("unchanged", true);
             Left::of(exchange, seen, id)
@@ -348,6 +381,26 @@ async fn done(
     })
 }
 
+/// The same where other systems change what they tell: the serving one first, then each of them.
+async fn everywhere(
+    exchange: &mut Exchange,
+    admission: &Admission,
+    source: &EntitySource,
+    permit: &WritePermit,
+    ((changes, mut steps), key): ((Changes, Vec<Step<'_>>), CompactString),
+) -> Result<Left, Refusal> {
+    let (leads, first) = (changes.leads.clone(), changes.calls());
+    let calls = steps.iter().fold(first, |calls, step| calls.saturating_add(step.calls()));
+    if first > 0 {
+        parts::change(exchange, admission, source, permit, changes).await?;
+    }
+    elsewhere::change(exchange, admission, permit, &mut steps, first).await?;
+    let left = read_back(exchange, admission, source, key.clone(), None).await;
+    actions::reached(exchange, admission, source, (&key, &left), (&leads, calls)).await?;
+    elsewhere::came(exchange, admission, &steps, (&left, calls)).await?;
+    Ok(left)
+}
+
 async fn delete(
     exchange: &mut Exchange,
     admission: &Admission,
@@ -363,7 +416,8 @@ async fn delete(
     let (source, key) = ids::source(exchange, sources, id).await?;
     let mapping = &*source.mapping;
     let _held = locks::held(exchange, mapping, &key).await?;
-    let Stored { record, seen, key, version, .. } = stored(exchange, admission, source, &key, &sent).await?;
+    let Stored { record, seen, key, version, .. } =
+        stored(exchange, admission, source, &key, (&sent, &[])).await?;
     let change = Change::Delete { old: record, version };
     let permit = judge(exchange, admission, change, &FieldSet::EMPTY)?;
     check_version(exchange, admission, &permit, &seen, &sent)?;
@@ -379,37 +433,40 @@ async fn delete(
     Ok(unguarded(&permit, Answer::empty(StatusCode::NO_CONTENT)))
 }
 
-/// The record as it is stored, and as the caller's own `read` would have it.
-async fn stored(
+/// The record as it is stored, in the systems `beside` too, and as the caller's own `read` would have it.
+async fn stored<'s>(
     exchange: &mut Exchange,
     admission: &Admission,
     source: &EntitySource,
     key: &str,
-    sent: &Sent,
-) -> Result<Stored, Refusal> {
+    (sent, beside): (&Sent, &[&'s Beside]),
+) -> Result<Stored<'s>, Refusal> {
     let (mapping, entity) = (&*source.mapping, source.mapping.entity());
     // A version is one of all that the caller sees.
     let is_guarded = sent.if_match.is_some() || sent.if_none_match.is_some();
     let told = mapping.live().iter().fold(mapping.elsewhere(), |all, (_, leaves)| all.union(leaves));
-    let must = if is_guarded { told } else { FieldSet::EMPTY };
+    // Nor is what is not known changed.
+    let reached = elsewhere::leaves(beside);
+    let must = if is_guarded { told } else { FieldSet::EMPTY }.union(&reached);
     let leaves = seen(mapping, admission.prospect());
     // All that may be written; of what others tell, what is seen or judged by.
-    let wanted = entity.all().minus(&mapping.elsewhere()).union(&leaves);
-    let (answer, inward) = fetch(exchange, admission, source, key, (&wanted, &must)).await?;
+    let wanted = entity.all().minus(&mapping.elsewhere()).union(&leaves).union(&reached);
+    let (answer, mut inward, counterparts) =
+        completed(exchange, admission, source, key, (&wanted, &must)).await?;
+    let others = elsewhere::stored(exchange, admission, beside, counterparts, &mut inward.record).await?;
     let mut seen = mapping
         .inward_of(key, &answer, &leaves)
         .map_err(|fault| exchange.refused_by(source.name(), fault))?;
     ids::public(exchange, mapping, &mut [&mut seen.record]).await?;
     joined::carry(mapping, &inward.record, &leaves, &mut seen.record);
     let id = ids::of(entity, &inward);
-    let Inward { record, id: key, version, findings, missing } = inward;
-    let unfit = findings.iter().filter(|finding| finding.what != What::NoRule).map(|finding| finding.leaf);
-    let untold = Untold { all: missing, unfit: unfit.collect() };
-    Ok(Stored { record, seen: seen.record, id, key, version, answer, untold })
+    let untold = Untold::of(&inward);
+    let Inward { record, id: key, version, .. } = inward;
+    Ok(Stored { record, seen: seen.record, id, key, version, answer, untold, others })
 }
 
 /// What would be, as callers know it: this is what is judged.
-async fn settled_for_callers(
+pub(super) async fn settled_for_callers(
     exchange: &Exchange,
     mapping: &Mapping,
     mut settled: Settled,
@@ -419,9 +476,20 @@ async fn settled_for_callers(
 }
 
 impl Untold {
+    /// Of a record as a system told it.
+    pub(super) fn of(inward: &Inward) -> Self {
+        let findings = inward.findings.iter().filter(|finding| finding.what != What::NoRule);
+        Self { all: inward.missing, unfit: findings.map(|finding| finding.leaf).collect() }
+    }
+
     /// What a body empties of it, though the stored record has no value there: the system may hold one all the same.
     /// What it leaves out is emptied where the system can do that, or where a value is known to stand.
-    fn emptied(&self, mapping: &Mapping, proposed: &json::Proposed, cleared: &FieldSet) -> FieldSet {
+    pub(super) fn emptied(
+        &self,
+        mapping: &Mapping,
+        proposed: &json::Proposed,
+        cleared: &FieldSet,
+    ) -> FieldSet {
         let reached = proposed.present.union(cleared).intersection(&self.all);
         reached.intersection(&proposed.cleared.union(&mapping.clearable()).union(&self.unfit))
     }
@@ -482,7 +550,7 @@ fn merged(
 /// see (`blindly`) is sent whether or not the system holds it
 /// already, and a text that is put together of others must agree with what the caller sends and sees: nothing tells
 /// a right guess from a wrong one.
-fn native(
+pub(super) fn native(
     mapping: &Mapping,
     (id, versions): (&str, (Option<&str>, &PartVersions)),
     (old, new): (&Record, &Record),

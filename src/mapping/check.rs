@@ -176,7 +176,9 @@ impl Mapping {
             (None, Some(from), Some(to)) => {
                 let (from, to) = (self.record(from)?, self.record(to)?);
                 let version = "W/\"sample\"";
-                let versions = (Some(version), &PartVersions::sample(version));
+                let by = self.update.as_ref().and_then(|call| call.by.as_ref());
+                let called = by.map(|by| by.sample().into());
+                let versions = (Some(version), &PartVersions::sample(version, called));
                 let at = (&FieldSet::EMPTY, None);
                 let changes =
                     self.changes_at(&self.key.sample(), (&from, &to), versions, at, Moment::of_samples());

@@ -388,7 +388,8 @@ impl Mapping {
 
     /// Path of one record; `None` when the id cannot be a key.
     pub(super) fn address(&self, call: &Call, id: &str) -> Option<String> {
-        let (values, named) = (self.key.split(id)?, self.key.apart(id)?);
+        let key = self.naming_key(call);
+        let (values, named) = (key.split(id)?, key.apart(id)?);
         let takes = call.body.as_ref().is_none_or(|body| body.takes_key(&named.own))
             && self.words.xml.as_ref().is_none_or(|_| xml::holds(id));
         if !takes || matches!(&*named.own, "." | "..") {
@@ -407,12 +408,12 @@ impl Mapping {
         }
         // Else the body names the record.
         if call.is_keyed {
-            let own = self.key.own().filter_map(|(n, part)| Some((part, values.get(n)?)));
+            let own = key.own().filter_map(|(n, part)| Some((part, values.get(n)?)));
             for (at, (part, value)) in own.enumerate() {
                 if at > 0 {
                     address.push(',');
                 }
-                if self.key.is_parted() {
+                if key.is_parted() {
                     address.extend(utf8_percent_encode(&part.name(self.words.speaks), PLAIN));
                     address.push('=');
                 }

@@ -13,7 +13,7 @@ use super::{
     body::{Hole, Holes},
     errors::SystemFault,
     finding::{Found, Sought},
-    key::Called,
+    key::{Called, Key},
     listing::Request,
     merge::Put,
     model::{Call, Held, Join, Line, Mapping, Named, Narrow, Native, ObjectPart, Part, Source},
@@ -280,8 +280,9 @@ impl Mapping {
         if out.body.is_empty() {
             return Ok(Changes { record: None, parts, leads });
         }
+        let id = self.called_in(call, id, versions).map_err(|fault| vec![fault])?;
         let request = self.keyed(call, id, version).map_err(|fault| vec![fault])?;
-        let named = self.called(id).map_err(|fault| vec![fault])?;
+        let named = self.named_in(call, id).map_err(|fault| vec![fault])?;
         let naming = Naming::of(&named, version);
         let record = match (&call.merge, out.over) {
             (Some(merge), Some(puts)) => {
@@ -306,8 +307,33 @@ impl Mapping {
 
     /// What the record of an id is called by in requests.
     pub(super) fn called<'k>(&'k self, id: &'k str) -> Result<Called<'k>, MappingFault> {
-        let none = || MappingFault { whose: Whose::System, ..whole("no record can have this id") };
-        self.key.apart(id).ok_or_else(none)
+        apart(&self.key, id)
+    }
+
+    /// The same, in a request that may call it by something else than its key.
+    fn named_in<'k>(&'k self, call: &'k Call, id: &'k str) -> Result<Called<'k>, MappingFault> {
+        apart(self.naming_key(call), id)
+    }
+
+    /// What a request calls a record by.
+    pub(super) fn naming_key<'k>(&'k self, call: &'k Call) -> &'k Key {
+        call.by.as_ref().unwrap_or(&self.key)
+    }
+
+    /// What a request calls the record of an id: that, or what the system told of it.
+    fn called_in<'k>(
+        &self,
+        call: &Call,
+        id: &'k str,
+        versions: &'k PartVersions,
+    ) -> Result<&'k str, MappingFault> {
+        let Some(by) = &call.by else { return Ok(id) };
+        let none = || {
+            let at = by.parts().first().map(|part| part.at.to_string()).unwrap_or_default();
+            let text = format!("the record has nothing at `{at}`, by which it is changed");
+            MappingFault { whose: Whose::System, ..whole(&text) }
+        };
+        versions.called.as_deref().ok_or_else(none)
     }
 
     /// A request on one record, guarded by its version where the system has versions. Key and version are the
@@ -337,6 +363,11 @@ impl Mapping {
         let address = self.address(call, id).ok_or_else(|| own("no record can have this id"))?;
         Ok(Request::new(call.method.clone(), address).with(&call.query, &call.headers))
     }
+}
+
+fn apart<'k>(key: &'k Key, id: &'k str) -> Result<Called<'k>, MappingFault> {
+    let none = || MappingFault { whose: Whose::System, ..whole("no record can have this id") };
+    key.apart(id).ok_or_else(none)
 }
 
 /// A new record in the system's words.

@@ -92,6 +92,8 @@ pub enum PartChange {
     Removed,
     /// It is no element, but a field that a call leads to a value.
     Led,
+    /// It is no element, but a field that another system tells.
+    Beside,
 }
 
 /// An element's part of a write, before the record's key is known.
@@ -166,12 +168,14 @@ pub struct PartVersions {
     pub(super) ways: Vec<(usize, usize)>,
     /// The answer itself, where the record in it is sent back whole.
     pub(super) stored: Option<Bytes>,
+    /// What the record is called by where it is changed, where that is not its key.
+    pub(super) called: Option<CompactString>,
 }
 
 impl PartVersions {
-    /// The same for every element: no system was asked.
-    pub(super) fn sample(version: &str) -> Self {
-        Self { any: Some(version.into()), ..Self::default() }
+    /// The same for every element, and what the record is called by: no system was asked.
+    pub(super) fn sample(version: &str, called: Option<CompactString>) -> Self {
+        Self { any: Some(version.into()), called, ..Self::default() }
     }
 
     fn of(&self, position: u16, id: &str) -> Option<&str> {
@@ -188,6 +192,7 @@ impl PartChange {
             Self::Changed => "changed",
             Self::Removed => "removed",
             Self::Led => "led to its value",
+            Self::Beside => "changed",
         }
     }
 }
@@ -250,12 +255,14 @@ impl Mapping {
     pub fn part_versions(&self, answer: &NativeAnswer) -> Result<PartVersions, SystemFault> {
         let stored = self.merges().then(|| answer.body.clone());
         let mut versions = PartVersions { ways: self.ways_of(answer)?, stored, ..PartVersions::default() };
-        if self.part_lists().all(|(_, parts)| parts.version.is_none()) {
+        let by = self.update.as_ref().and_then(|call| call.by.as_ref());
+        if by.is_none() && self.part_lists().all(|(_, parts)| parts.version.is_none()) {
             return Ok(versions);
         }
         let mut raws = Raws::new(&self.words.absent);
         raws.restart(self.frame);
         self.told(&answer.body, &mut raws)?;
+        versions.called = by.and_then(|by| by.read(&raws));
         for (each, parts) in self.part_lists() {
             let (Some((slot, _)), super::scan::Raw::Elements { first, count }) =
                 (&parts.version, raws.get(0, each.slot))
@@ -297,7 +304,15 @@ impl Mapping {
             | (PartChange::Added, _, Some(add)) => Some(add),
             (PartChange::Changed, Some(calls), _) => calls.change.as_ref(),
             (PartChange::Removed, Some(calls), _) => calls.remove.as_ref(),
-            (PartChange::Added | PartChange::Changed | PartChange::Removed | PartChange::Led, _, _) => None,
+            (
+                PartChange::Added
+                | PartChange::Changed
+                | PartChange::Removed
+                | PartChange::Led
+                | PartChange::Beside,
+                _,
+                _,
+            ) => None,
         };
         let call = call.ok_or_else(|| own("the system cannot do this with one element"))?;
         let id = draft.id.as_deref();

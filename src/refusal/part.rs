@@ -13,9 +13,9 @@ use crate::mapping::PartChange;
 pub struct PartFailed {
     /// What was told of the call that failed.
     pub cause: Box<Refusal>,
-    /// A JSON Pointer to the element that was to be written, and what was to be done with it; none where the record
-    /// itself was.
-    pub at: Option<(String, PartChange)>,
+    /// JSON Pointers to the element that was to be written, or to the fields, and what was to be done with each; none
+    /// where the record itself was.
+    pub at: Vec<(String, PartChange)>,
     /// Changes that the system has made and that stay.
     pub done: usize,
     /// Changes that were to be made.
@@ -59,18 +59,18 @@ impl PartFailed {
         ("partly-done", "part of this is done", Some(detail))
     }
 
-    /// The element's place and what is wrong there.
-    pub(super) fn fault(&self) -> Option<(&str, &'static str)> {
-        let (pointer, what) = self.at.as_ref()?;
-        Some((
-            pointer.as_str(),
-            match what {
+    /// The places, and what is wrong there.
+    pub(super) fn faults(&self) -> impl Iterator<Item = (&str, &'static str)> {
+        self.at.iter().map(|(pointer, what)| {
+            let why = match what {
                 PartChange::Added => "the system did not add this one",
                 PartChange::Changed => "the system did not change this one",
                 PartChange::Removed => "the system did not take out one that is left out here",
                 PartChange::Led => "the system did not bring the record to this value",
-            },
-        ))
+                PartChange::Beside => "the system that tells this did not change it",
+            };
+            (pointer.as_str(), why)
+        })
     }
 }
 
@@ -86,7 +86,7 @@ mod tests {
         let cause = Refusal::Upstream("erp".into(), Box::new(UpstreamError::Busy { concurrency_max: 7 }));
         Refusal::Part(Box::new(PartFailed {
             cause: Box::new(cause),
-            at: Some(("/lines/1".into(), PartChange::Added)),
+            at: vec![("/lines/1".into(), PartChange::Added)],
             done,
             calls: 3,
             is_known: true,

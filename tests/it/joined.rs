@@ -19,19 +19,51 @@ use crate::{
 };
 
 /// Accounts of customers, by number; each has a VAT number, a limit and days to pay.
-type Accounts = Arc<Mutex<Vec<(u32, String, String, u32)>>>;
+pub(crate) type Accounts = Arc<Mutex<Vec<(u32, String, String, u32)>>>;
 
-/// An accounting system that is asked for accounts by their VAT numbers, or for one by its number.
-struct Books(Accounts);
+/// An accounting system that is asked for accounts by their VAT numbers, or for one by its number, and changes one that
+/// is as its version says; while the second is set, it answers changes so.
+struct Books(Accounts, Arc<Mutex<Option<Trouble>>>);
+
+impl Books {
+    fn changed(&self, no: &str, ask: &Ask) -> Response<Bytes> {
+        if let Some(Trouble::Answer(status, text)) = &*self.1.lock() {
+            return said(*status, &serde_json::from_str(text).unwrap());
+        }
+        let mut accounts = self.0.lock();
+        let Some(account) = accounts.iter_mut().find(|account| account.0.to_string() == no) else {
+            return said(404, &json!({}));
+        };
+        if ask.headers.get("if-match").and_then(|tag| tag.to_str().ok()) != Some(&rev(account)) {
+            return said(412, &json!({ "error": "it has changed" }));
+        }
+        let change: Value = serde_json::from_slice(&ask.body).unwrap();
+        for (name, value) in change.as_object().unwrap() {
+            match name.as_str() {
+                "limit" => account.2 = format!("{:.2}", value.as_f64().unwrap()),
+                "days" => account.3 = value.as_u64().map_or(0, |days| u32::try_from(days).unwrap()),
+                other => return said(400, &json!({ "error": format!("no field {other}") })),
+            }
+        }
+        said(200, &json!({}))
+    }
+}
+
+fn rev((_, _, limit, days): &(u32, String, String, u32)) -> String {
+    format!("{limit}-{days}")
+}
 
 impl Answers for Books {
     fn answer(&self, ask: &Ask) -> Response<Bytes> {
         let told = |(no, vat, limit, days): &(u32, String, String, u32)| {
             json!({ "no": no, "vat": vat, "limit": limit, "used": "7.50", "days": days, "title": "Books Ltd.",
-                "belongs_to": "900" })
+                "belongs_to": "900", "rev": rev(&(0, String::new(), limit.clone(), *days)) })
         };
-        let accounts = self.0.lock();
         let one = ask.path.strip_prefix("/accounts/");
+        if let (Some(no), &Method::PATCH) = (one, &ask.method) {
+            return self.changed(no, ask);
+        }
+        let accounts = self.0.lock();
         if let Some(no) = one {
             let found = accounts.iter().find(|account| account.0.to_string() == no);
             return found.map_or_else(|| said(404, &json!({})), |account| said(200, &told(account)));
@@ -69,24 +101,28 @@ entities:
       parent: { ref: Customer, at: belongs_to, form: digits }
 "#;
 
-struct Two {
-    stage: Stage,
-    books: StandIn,
-    accounts: Accounts,
+pub(crate) struct Two {
+    pub(crate) stage: Stage,
+    pub(crate) books: StandIn,
+    pub(crate) accounts: Accounts,
+    /// What changes are answered with.
+    pub(crate) refusing: Arc<Mutex<Option<Trouble>>>,
     _end: oneshot::Sender<()>,
 }
 
 /// The customers that a test makes.
 const NEW: &str = "/v1/customers?vat_id[in]=US1,US2,US3";
 
-const ON_VAT: &str = "{ system: crm, with: { books: { fields: [credit, payment_terms], on: vat_id } } }";
+pub(crate) const ON_VAT: &str =
+    "{ system: crm, with: { books: { fields: [credit, payment_terms], on: vat_id } } }";
 
 impl Two {
-    fn open(serves: &str, edit: impl FnOnce(&Path)) -> Self {
+    pub(crate) fn open(serves: &str, edit: impl FnOnce(&Path)) -> Self {
         let accounts = Accounts::default();
         let (tell, told) = oneshot::channel();
         let (end, ended) = oneshot::channel();
-        let books = Books(accounts.clone());
+        let refusing = Arc::default();
+        let books = Books(accounts.clone(), Arc::clone(&refusing));
         thread::spawn(move || {
             runtime().block_on(async {
                 drop(tell.send(standin::start(0, Arc::new(books)).await.unwrap()));
@@ -108,7 +144,7 @@ impl Two {
             );
             edit(policies);
         });
-        Self { stage, books, accounts, _end: end }
+        Self { stage, books, accounts, refusing, _end: end }
     }
 
     fn usual() -> Self {
@@ -116,7 +152,7 @@ impl Two {
     }
 
     /// Makes a customer with a VAT number, and its account.
-    fn customer(&self, vat: &str, limit: &str, days: u32) -> String {
+    pub(crate) fn customer(&self, vat: &str, limit: &str, days: u32) -> String {
         self.account(vat, limit, days);
         let body = json!({ "kind": "person", "name": format!("Jan {vat}"), "given_name": "Jan", "family_name": vat,
             "vat_id": vat, "emails": [{ "value": format!("{vat}@example.com").to_lowercase() }] });
@@ -124,19 +160,19 @@ impl Two {
         format!("/v1/customers/{}", made.json()["id"].as_str().unwrap())
     }
 
-    fn account(&self, vat: &str, limit: &str, days: u32) {
+    pub(crate) fn account(&self, vat: &str, limit: &str, days: u32) {
         let mut accounts = self.accounts.lock();
         let no = 500 + u32::try_from(accounts.len()).unwrap();
         accounts.push((no, vat.to_owned(), limit.to_owned(), days));
     }
 
-    fn asked(&self) -> Vec<Seen> {
+    pub(crate) fn asked(&self) -> Vec<Seen> {
         let seen = self.books.seen();
         self.books.forget();
         seen
     }
 
-    fn entry(&self, answer: &Answer) -> Value {
+    pub(crate) fn entry(&self, answer: &Answer) -> Value {
         let id = answer.header("x-request-id").unwrap();
         let entries = book::entries(&self.stage.data());
         let of = entries.into_iter().find(|entry| entry["request"] == id && entry["kind"] == "answer");
@@ -144,7 +180,7 @@ impl Two {
     }
 }
 
-fn note<'a>(entry: &'a Value, name: &str) -> Option<&'a str> {
+pub(crate) fn note<'a>(entry: &'a Value, name: &str) -> Option<&'a str> {
     let notes = entry["notes"].as_array()?;
     notes.iter().find(|note| note[0] == name)?[1].as_str()
 }

@@ -34,6 +34,7 @@ mod ids;
 mod included;
 mod issued;
 mod joined;
+mod joined_writes;
 mod journal;
 mod kill;
 mod kit;

@@ -67,6 +67,7 @@ impl Exchange {
             }
             Err(refusal) => {
                 self.entry.refusal(refusal.reason());
+                self.note_progress();
                 self.core.gate.telemetry.refused(refusal.reason());
                 if refusal.is_of_interest() {
                     let (request, reason) = (self.entry.request(), refusal.reason());

@@ -59,7 +59,7 @@ struct Kind {
 /// `read`, `create`, `update` and `delete`, those that can be done.
 pub(super) fn load(
     keys: &mut Keys<'_>,
-    key: Option<&Key>,
+    (key, by): (Option<&Key>, Option<Key>),
     defaults: &Defaults,
     found: &mut Diagnostics,
 ) -> [Option<Call>; 4] {
@@ -70,7 +70,9 @@ pub(super) fn load(
         Kind { name: "update", usual: "patch", holes: bodies::OF_UPDATE, is_keyed: true, is_written: true };
     let delete =
         Kind { name: "delete", usual: "delete", holes: bodies::OF_DELETE, is_keyed: true, is_written: false };
-    [read, create, update, delete].map(|kind| call(keys, (kind, key), defaults, found))
+    let [read, create, delete] = [read, create, delete].map(|kind| call(keys, (kind, key), defaults, found));
+    let update = call(keys, (update, by.as_ref().or(key)), defaults, found);
+    [read, create, update.map(|update| Call { by, ..update }), delete]
 }
 
 /// `undo` of `create`: whether a record goes again where one of its parts cannot be written.
@@ -130,6 +132,10 @@ fn call_at(
     if let Some(means) = keys.take("means") {
         MeansWord::read(means, found);
     }
+    // Read with the key.
+    if kind.name == "update" {
+        keys.take("by");
+    }
     // Read with the lines that they are about.
     if kind.is_written {
         keys.take("parts");
@@ -166,6 +172,7 @@ fn call_at(
         after,
         is_keyed,
         key_parts,
+        by: None,
         query,
         headers,
         is_written: kind.is_written,

@@ -74,14 +74,14 @@ pub(super) fn load(
 ) -> Option<Mapping> {
     let (mut keys, mut frame) = (Keys::of(node, found)?, Frame::default());
     let at = address(&mut keys, node, entity, found);
-    let (narrow, key, version) = named(&mut keys, &mut frame, defaults, found);
+    let (narrow, key, by, version) = named((node, &mut keys), &mut frame, defaults, found);
     let cells = cells::load(&mut keys, &mut frame, defaults.speaks != Speaks::Xml, found);
     let select = select_words(&mut keys, defaults, found);
     let mut loader = Loader::new(entity, defaults, found);
     let (root, (set, set_found)) = root(&mut loader, (node, &mut keys), (&cells, &narrow), &mut frame);
     let Loader { lines, written, finds, .. } = loader;
     let lists = lists::load(&mut keys, &at, (entity, defaults), found);
-    let [read, create, update, delete] = calls::load(&mut keys, key.as_ref(), defaults, found);
+    let [read, create, update, delete] = calls::load(&mut keys, (key.as_ref(), by), defaults, found);
     let (all, fit) = ([&read, &create, &update, &delete], (&root, &lines, key.as_ref(), version.as_ref()));
     let actions = actions::load(&mut keys, (entity, defaults), fit, all, &mut frame, found);
     let xml = xml::record(&mut keys, words, [&read, &create, &update], node, found);
@@ -100,7 +100,7 @@ pub(super) fn load(
         filters: filters(entity, &lines, (select.as_ref(), defaults.speaks), &lists, found),
         tuples: tuple_filters(&lines, select.as_ref(), defaults.speaks),
         key_names: key_names(&key, select.as_ref(), defaults.speaks),
-        select: select.map(|words| select_of(words, &lines, (&key, &cells), version.as_ref(), &narrow)),
+        select: select.map(|words| select_of(words, &lines, (&key, &update, &version, &cells), &narrow)),
         filtered: jq::filtered(&lines.wholes, &root, cells.cells.width()),
         system: system.clone(),
         entity: entity.clone(),
@@ -137,17 +137,18 @@ pub(super) fn load(
     })
 }
 
-/// What a record is told by: what all have in common, what names one, and what tells whether it changed.
+/// What a record is told by: what all have in common, what names one, what it is changed by, and what tells whether it changed.
 fn named(
-    keys: &mut Keys<'_>,
+    (node, keys): (&Node, &mut Keys<'_>),
     frame: &mut Frame,
     defaults: &Defaults,
     found: &mut Diagnostics,
-) -> (Vec<Narrow>, Option<Key>, Option<Version>) {
+) -> (Vec<Narrow>, Option<Key>, Option<Key>, Option<Version>) {
     let narrow = narrows(keys.take("where"), frame, defaults, found);
     let key = key::key(keys.take("key"), &narrow, frame, defaults, found);
+    let by = key::by(node, key.as_ref(), frame, found);
     let version = key::version(keys, frame, found);
-    (narrow, key, version)
+    (narrow, key, by, version)
 }
 
 /// What a new record carries besides its fields: what is the same for all or worked out, what is found by a code, and
@@ -412,8 +413,7 @@ fn select_words(keys: &mut Keys<'_>, defaults: &Defaults, found: &mut Diagnostic
 fn select_of(
     words: SelectWords,
     Lines { reads, inner, .. }: &Lines,
-    (key, cells): (&Key, &cells::Written),
-    version: Option<&Version>,
+    (key, update, version, cells): (&Key, &Option<Call>, &Option<Version>, &cells::Written),
     narrow: &[Narrow],
 ) -> Select {
     let mut names: Vec<SelectName> = Vec::new();
@@ -447,7 +447,8 @@ fn select_of(
             }
         }
     };
-    let of_key = key.parts().iter().map(|part| &part.at);
+    let by = update.as_ref().and_then(|call| call.by.as_ref());
+    let of_key = [Some(key), by].into_iter().flatten().flat_map(Key::parts).map(|part| &part.at);
     for path in of_key.chain(cells.figures()).filter(|path| !cells.is_own(path)) {
         add(path, FieldSet::EMPTY, false, true);
     }

@@ -168,6 +168,26 @@ fn is_quoted(key: &Key, call: &Call, speaks: Speaks) -> bool {
     }
 }
 
+/// `by` of `update`: what an address calls a record by, where that is not its key.
+pub(super) fn by(
+    entity: &Node,
+    key: Option<&Key>,
+    frame: &mut Frame,
+    found: &mut Diagnostics,
+) -> Option<Key> {
+    let node = entity.get("update")?.get("by")?;
+    if key.is_some_and(Key::has_over) {
+        found.error(&node.place, "a record under a parent is changed by its key");
+        return None;
+    }
+    let (at, form) = one(node, found)?;
+    if matches!(at.steps(), [Step::Over | Step::Asked]) {
+        found.error(&node.place, "`by` is a place in the record, where the system tells it of each");
+        return None;
+    }
+    Key::of(vec![KeyPart { slot: frame.slot(at.steps()), at, form, fixed: None }])
+}
+
 /// What no call can tell by itself: what it must name of a key of several parts, and that a version goes back.
 pub(super) fn fit_together(
     node: &Node,
@@ -179,7 +199,9 @@ pub(super) fn fit_together(
 ) {
     let mut mistake = |text: String, help: &str| found.push(Diagnostic::error(&node.place, text).help(help));
     for (name, call) in [("read", read), ("update", update), ("delete", delete)] {
-        let Some(call) = call else { continue };
+        let Some((call, key)) = call.as_ref().map(|call| (call, call.by.as_ref().unwrap_or(key))) else {
+            continue;
+        };
         let by_body = call.body.as_ref().is_some_and(Body::has_key);
         let names: Vec<_> = key.own().map(|(_, part)| format!("{{key.{}}}", part.name(speaks))).collect();
         let whole_by_name = matches!(speaks, Speaks::Odata4 | Speaks::Odata2);
@@ -222,7 +244,16 @@ pub(super) fn fit_together(
     if key.parts().iter().any(|part| part.at.steps() == [Step::Asked]) {
         asked(key, [create, update], &mut mistake);
     }
-    for (name, call) in [("update", update), ("delete", delete)] {
+    versions(version, [("update", update), ("delete", delete)], &mut mistake);
+}
+
+/// What holds a version, where records have one.
+fn versions(
+    version: Option<&Version>,
+    calls: [(&str, &Option<Call>); 2],
+    mistake: &mut dyn FnMut(String, &str),
+) {
+    for (name, call) in calls {
         let Some(call) = call else { continue };
         let holds = call.holds_version();
         match version {

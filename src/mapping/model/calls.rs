@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::{HeaderMap, Method};
 
 use super::{Body, FieldSet, Node, Path};
-use crate::mapping::{dialect, errors, keyset, merge, needs};
+use crate::mapping::{dialect, errors, key::Key, keyset, merge, needs};
 
 /// A request that reads or writes one record.
 #[derive(Debug)]
@@ -18,6 +18,8 @@ pub(in crate::mapping) struct Call {
     /// Parts of the key that the address names one by one, by their numbers, each with what follows it; all of them
     /// stand between `before` and `after`.
     pub(in crate::mapping) key_parts: Vec<(usize, String)>,
+    /// What a record is called by here, as the system tells it of each, where that is not its key.
+    pub(in crate::mapping) by: Option<Key>,
     pub(in crate::mapping) query: Vec<(String, String)>,
     /// Header fields that always go along.
     pub(in crate::mapping) headers: HeaderMap,

@@ -114,7 +114,7 @@ impl<'m> Writing<'m> {
             pointer.push_str(&format!("/{at}"));
         }
         let id = match what {
-            PartChange::Added | PartChange::Led => None,
+            PartChange::Added | PartChange::Led | PartChange::Beside => None,
             PartChange::Changed | PartChange::Removed => key_of(parts, value).map(Into::into),
         };
         self.drafts.push(PartDraft { position: parts.position, what, pointer, id, body, turn: None });

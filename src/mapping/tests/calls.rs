@@ -391,3 +391,27 @@ proptest! {
         drop(m.shows(Action::Create, &said));
     }
 }
+
+#[test]
+fn a_record_is_changed_by_what_it_tells_beside_its_key_or_not_at_all() {
+    let m = mapped(
+        "    key: number\n    read: { get: \"/{key}\" }\n    update: { put: \"/{key}\", by: { at: id, form: digits } }",
+    );
+    let (old, new) = (ewa(&m), record(&m, r#"{ "given_name": "Ela", "family_name": "Lis" }"#));
+    let changed = |body: &str| {
+        let versions = m.part_versions(&answer(200, body)).unwrap();
+        m.changes("C-7", (&old, &new), (None, &versions), &FieldSet::EMPTY, None)
+    };
+    let request = changed(r#"{ "number": "C-7", "id": 31, "first": "Ewa", "last": "Lis" }"#).unwrap().record;
+    assert_eq!(request.unwrap().target, "/rpc/31");
+    assert_eq!(m.read("C-7", &m.mapped()).unwrap().target, "/rpc/C-7");
+    // Neither what is not there nor what cannot be one names another record.
+    for body in [r#"{ "number": "C-7" }"#, r#"{ "number": "C-7", "id": "../1" }"#] {
+        let faults = changed(body).unwrap_err();
+        assert!(MappingFault::of_system(&faults).is_some(), "{faults:?}");
+    }
+    let wrong = told("    update: { by: $over }");
+    assert!(wrong.contains("`by` is a place in the record"), "{wrong}");
+    let wrong = told("    read: { by: id }");
+    assert!(wrong.contains("`by`"), "{wrong}");
+}

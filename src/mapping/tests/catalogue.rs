@@ -193,8 +193,11 @@ fn a_single_record_that_is_named_is_expanded_where_a_line_under_it_is_wanted_and
         let listing = m.list(&wanted(m, fields), &Filter::everything(), &[], None, 7).unwrap();
         decoded(&listing).split_once('?').unwrap().1.to_owned()
     };
-    assert_eq!(asked(&["name"]), "$select=number,displayName");
-    assert_eq!(asked(&["name", "credit.used"]), "$select=number,displayName&$expand=customerFinancialDetail");
+    assert_eq!(asked(&["name"]), "$select=number,id,displayName");
+    assert_eq!(
+        asked(&["name", "credit.used"]),
+        "$select=number,id,displayName&$expand=customerFinancialDetail"
+    );
     let wrong = "system: x\nbase: https://x.example\nsign_in: none\nentities:\n  Customer:\n    at: /c\n    select: { expands: [a] }\n    read: {}\n    fields: { kind: =person, name: a.b }\n";
     let (system, told) = load_text("x", wrong, "https://x.example");
     assert!(system.is_none() && told.contains("`expands` is asked of systems that speak OData"), "{told}");

@@ -64,6 +64,10 @@ impl Place {
         if let Some(version) = entity.get("version") {
             given.push((at(Some(version), ""), "W/\"1\""));
         }
+        // What it is changed by, where that is not its key, is the system's to give too.
+        if let Some(by) = entity.get("update").and_then(|update| update.get("by")) {
+            given.push(given_of(Some(by)));
+        }
         let beside = BESIDE.iter().find(|(of, ..)| *of == system).map(|(_, after, text)| (*after, *text));
         Self {
             is_xml: speaks == Some("xml"),
