@@ -58,7 +58,7 @@ fn talk(demo: &Demo, who: Who) -> Value {
     let url = format!("wss://{}/systems/raw/socket", demo.address());
     let ran = Command::new("node")
         .arg(program("caller.mjs"))
-        .args([&url, demo.env("BRAMKA_CA"), &demo.token(who).unwrap()])
+        .args([url.as_str(), demo.env("BRAMKA_CA"), &demo.token(who).unwrap()])
         .output()
         .unwrap();
     serde_json::from_slice(&ran.stdout).unwrap_or_else(|_| panic!("{ran:?}"))
