@@ -301,7 +301,13 @@ fn put_in_force(gate: &Gate, loaded: Loaded) -> Outcome {
             tracing::info!(bundle = %snapshot.digest.short(), "new policies serve");
             outcome
         }
-        Ok(None) => gate.live.settle(Ok(None), now),
+        Ok(None) => {
+            let status = gate.live.status();
+            if status.broken.is_some() {
+                tracing::info!(bundle = %status.digest.short(), "the policies load again, as those that serve");
+            }
+            gate.live.settle(Ok(None), now)
+        }
         Err(report) => {
             tracing::error!("the new policies do not load, the old ones serve on:\n{report}");
             gate.live.settle(Err(report), now)

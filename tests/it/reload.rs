@@ -129,7 +129,7 @@ fn a_counter_outlives_a_reload_and_a_daily_quota_a_restart_too() {
     demo.get("/v1/products?limit=1").send().expect(200);
 }
 
-/// Checks that a broken edit is told with its place and a hint, and that nothing changes.
+/// Checks that a broken edit is told with its place and a hint, that nothing changes, and that undoing it is told.
 fn breaks(demo: &Demo, file: &str, text: &str, told: &[&str]) {
     let path = demo.policies().join(file);
     let before = fs::read_to_string(&path).ok();
@@ -146,6 +146,7 @@ fn breaks(demo: &Demo, file: &str, text: &str, told: &[&str]) {
         Some(before) => put(&path, &before),
         None => fs::remove_file(&path).unwrap(),
     }
+    until("that it is mended is told", || demo.stderr()[known..].contains("load again"));
 }
 
 #[test]

@@ -33,3 +33,4 @@ mod rpc;
 mod stopping;
 mod upgrades;
 mod volume;
+mod websocket;
