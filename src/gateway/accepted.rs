@@ -261,6 +261,7 @@ async fn asked(
             return Err(exchange.unreached(source.name(), error));
         }
     };
+    exchange.strayed(source.name(), &told.strayed);
     let status = Some(told.answer.status.as_u16());
     exchange.called(source.name(), status, began, 0, told.answer.body.len());
     Ok(told.unfinished.is_none().then_some(told.answer))

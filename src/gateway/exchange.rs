@@ -31,7 +31,7 @@ use crate::{
     refusal::{Form, Refusal, told_faults},
     schema::{FieldSet, Record, value},
     telemetry::{Reason, SystemLabel},
-    upstream::{Unfinished, UpstreamError},
+    upstream::{Strayed, Unfinished, UpstreamError},
     wire::Deadline,
     words::{Channel, Digest, RequestId, StatementId, SystemName},
 };
@@ -322,6 +322,18 @@ impl Exchange {
         self.core.called(system);
         if status.is_some_and(|status| status >= 500) {
             self.failed(system);
+        }
+    }
+
+    /// Notes links of a system's answers that were followed to another place, or were not.
+    pub(super) fn strayed(&mut self, system: &SystemName, links: &[Strayed]) {
+        let request = self.entry.request();
+        for link in links.iter().filter(|link| !link.was_answered()) {
+            tracing::warn!(%request, %system, %link, "a link that the system gave led to nothing");
+        }
+        if !links.is_empty() {
+            let told: Vec<_> = links.iter().map(Strayed::to_string).collect();
+            self.entry.note("links", told.join(", "));
         }
     }
 

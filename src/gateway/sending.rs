@@ -59,6 +59,7 @@ pub(super) async fn send(
     let answer = match source.upstream.effect(&core.pools, receipt, request, exchange.deadline()).await {
         Ok(told) => {
             exchange.unfinished = told.unfinished;
+            exchange.strayed(system, &told.strayed);
             told.answer
         }
         Err(error) => {

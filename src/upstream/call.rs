@@ -100,7 +100,8 @@ impl Upstream {
     }
 
     /// A changing call: sent once. It is tried again only while certainly nothing was sent, or when the system
-    /// refused our sign-in. [`UpstreamError::sent`] says what is known.
+    /// refused our sign-in. [`UpstreamError::sent`] says what is known. What the system takes and does not finish is
+    /// kept before it is asked for.
     ///
     /// # Errors
     /// [`UpstreamError`].
@@ -138,7 +139,7 @@ impl Upstream {
             let attempt = Attempt { core, id: asker.id, chosen, proof: proof.as_ref(), deadline, now };
             match self.followed(&mut run, &attempt).await? {
                 Followed::Told(told) => return Ok(told),
-                Followed::Spent(refused) if tries.renews(signed_in, refused, proof.as_ref()) => {
+                Followed::Spent(refused) if tries.renews(signed_in, refused, proof) => {
                     now = clock::now();
                 }
                 Followed::Spent(_) => return Err(UpstreamError::SignIn(SignInError::Spent)),
