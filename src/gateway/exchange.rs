@@ -24,6 +24,7 @@ use crate::{
     catalog::{Action, Operation},
     clock::{self, Now},
     config::{EntitySource, Listener, Snapshot},
+    idempotency::AcceptedId,
     mapping::{FaultKind, Inward, Listing, Mapping, NativeAnswer, NativeRequest, RowFault, SystemFault},
     policy::{Change, Denied, Detail, Mismatch, Policies, Prospect, Shown, WritePermit},
     quality::Flaw,
@@ -62,6 +63,8 @@ pub(super) struct Exchange {
     pub(super) progress: Progress,
     /// What the system accepted and did not finish.
     pub(super) unfinished: Option<Box<Unfinished>>,
+    /// By what that is asked for, where it was kept before the system was asked.
+    pub(super) early: Option<AcceptedId>,
     /// What other systems have left untold of the answer.
     pub(super) untold: Vec<Untold>,
     /// Seconds for which what was found may lack what this gate wrote.
@@ -122,6 +125,7 @@ impl Exchange {
                 once: None,
                 progress: Progress::Nothing,
                 unfinished: None,
+                early: None,
                 untold: Vec::new(),
                 lag: None,
                 form: Form::Problem,

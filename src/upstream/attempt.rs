@@ -14,7 +14,7 @@ use super::{
     balance::Picked,
     breaker::Pass,
     forward,
-    sign_in::{Chosen, Delivery, Next, Proof, Refused, Run, Strayed, Unfinished, accepted},
+    sign_in::{Chosen, Delivery, Keeps, Next, Proof, Refused, Run, Strayed, Unfinished, accepted},
 };
 use crate::{
     body::Body,
@@ -32,6 +32,8 @@ pub(super) struct Attempt<'a> {
     pub(super) id: RequestId,
     pub(super) chosen: Chosen<'a>,
     pub(super) proof: Option<&'a Proof>,
+    /// Who keeps what the system has taken and not finished.
+    pub(super) keeper: Option<&'a dyn Keeps>,
     pub(super) deadline: Deadline,
     pub(super) now: Now,
 }
@@ -109,6 +111,7 @@ impl Upstream {
         attempt: &Attempt<'_>,
     ) -> Result<Told, UpstreamError> {
         let mut run = delivery.begin(request.into_body())?;
+        let mut keeper = attempt.keeper;
         loop {
             let now = clock::now();
             let next = match self.step(&mut run, origin, attempt, now).await {
@@ -128,6 +131,13 @@ impl Upstream {
             };
             if let Some(told) = Told::at_the_end(next, &mut run) {
                 return Ok(told);
+            }
+            // ORDER: before the first one that asks is sent.
+            if run.is_out()
+                && let Some(left) = run.unfinished()
+                && let Some(keeper) = keeper.take()
+            {
+                keeper.keep(left).await;
             }
         }
     }

@@ -12,15 +12,16 @@ use aws_lc_rs::{
 use bramka::demo::standin::{self, Answers, Ask, StandIn};
 use bytes::Bytes;
 use data_encoding::BASE64;
-use http::{Method, Response};
+use http::{Method, Request, Response};
+use http_body_util::Full;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
 use crate::{
     book,
-    kit::{Answer, runtime},
-    line::asking,
+    kit::{Answer, runtime, until},
+    line::{Line, asking},
     repeats::reloaded,
     stage::Stage,
     writes::{change, said},
@@ -56,6 +57,8 @@ struct State {
     session: Option<(Vec<u8>, Vec<u8>)>,
     invoices: Vec<String>,
     asked: usize,
+    /// Until it is let go, no invoice has a word of what became of it.
+    is_held: bool,
     /// The link to the receipt.
     receipt: String,
     /// The next one who asks what became of an invoice has to sign in again.
@@ -144,8 +147,11 @@ impl Answers for Ksef {
                 if std::mem::take(&mut state.spent) {
                     return said(401, &json!({}));
                 }
-                let code = self.statuses[state.asked.min(self.statuses.len() - 1)];
-                state.asked += 1;
+                let code = match state.is_held {
+                    true => 150,
+                    false => self.statuses[state.asked.min(self.statuses.len() - 1)],
+                };
+                state.asked += usize::from(!state.is_held);
                 let mut told =
                     json!({ "referenceNumber": "EE-1", "status": { "code": code, "description": "x" } });
                 if code == 200 {
@@ -333,6 +339,10 @@ fn invoice() -> Value {
 
 impl Scene {
     fn send(&self, key: &str) -> Answer {
+        self.stage.ask(self.sending(key))
+    }
+
+    fn sending(&self, key: &str) -> Request<Full<Bytes>> {
         let request = asking(Method::POST, "/v1/invoices", Some(&self.stage.shop));
         let request = request.header("idempotency-key", key).header("content-type", "application/json");
         request.body(Bytes::from(invoice().to_string()).into()).unwrap()
@@ -355,6 +365,11 @@ impl Scene {
         let notes = entries.last().unwrap()["notes"].as_array().cloned().unwrap_or_default();
         let links = notes.iter().find(|note| note[0] == "links");
         links.map(|note| note[1].as_str().unwrap().to_owned()).unwrap_or_default()
+    }
+
+    /// Whether it was asked what became of an invoice.
+    fn asks(&self) -> bool {
+        self.steps().iter().any(|step| step.starts_with("GET"))
     }
 
     fn steps(&self) -> Vec<String> {
@@ -480,6 +495,53 @@ fn what_was_accepted_is_asked_for_until_it_is_made_and_over_a_restart() {
     let id = location.rsplit('/').next().unwrap();
     assert!(notes(&accepted).contains(id), "{}", notes(&accepted));
     assert!(notes(&under_way).contains(id) && notes(&under_way).contains("under_way"));
+}
+
+/// A gate that asks once a second, before a system that says nothing till it is let go.
+fn held(statuses: &'static [u16]) -> Scene {
+    let scene = scene_of("ksef", statuses, None, |text| {
+        text.replace("every: 5ms", "every: 1s").replace("most: 3\n", "most: 60\n")
+    });
+    scene.state.lock().is_held = true;
+    scene
+}
+
+#[test]
+fn an_invoice_that_a_killed_gate_still_asked_for_is_found_again_by_its_key() {
+    let mut scene = held(&[200]);
+    let (address, ca) = (scene.stage.address().to_owned(), scene.stage.ca());
+    let cut = scene.sending("a");
+    let asking = thread::spawn(move || {
+        runtime().block_on(async { Line::open(&address, &ca).await.ask(cut).await.is_err() })
+    });
+    until("it is asked what became of it", || scene.asks());
+    scene.stage.kill_and_start();
+    assert!(asking.join().unwrap(), "it was never answered");
+    scene.state.lock().is_held = false;
+    let sent = scene.state.lock().invoices.len();
+    let made = scene.send("a").expect(201);
+    assert_eq!((made.json()["id"].as_str(), sent), (Some(NUMBER), 1));
+    assert_eq!(made.header("idempotent-replayed"), Some("true"));
+    assert_eq!(scene.state.lock().invoices.len(), 1, "nothing is sent a second time");
+}
+
+#[test]
+fn an_invoice_is_told_of_to_whoever_sends_it_again_while_the_gate_still_asks() {
+    for (statuses, told) in [(&[200], 201), (&[440], 409)] {
+        let scene = held(statuses);
+        let (address, ca) = (scene.stage.address().to_owned(), scene.stage.ca());
+        let first = scene.sending("a");
+        let asking = thread::spawn(move || {
+            runtime().block_on(async { Line::open(&address, &ca).await.ask(first).await })
+        });
+        until("it is asked what became of it", || scene.asks());
+        let location = location(&scene.send("a").expect(202));
+        scene.state.lock().is_held = false;
+        asking.join().unwrap().unwrap().expect(told);
+        // Where one was told to ask holds when the write has come to its end.
+        scene.get(&location).expect(if told == 201 { 200 } else { told });
+        assert_eq!(scene.state.lock().invoices.len(), 1, "nothing is sent a second time");
+    }
 }
 
 #[test]

@@ -14,6 +14,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use aws_lc_rs::rand;
 use bytes::Bytes;
 use data_encoding::{BASE64, HEXLOWER};
+use futures_util::future::BoxFuture;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode,
     header::{CONTENT_TYPE, RETRY_AFTER},
@@ -63,6 +64,13 @@ pub struct Unfinished {
     taken: Taken,
     /// The record, where the answer will hold it.
     document: Bytes,
+}
+
+/// Keeps what it takes to ask for a record that a system has. It is told before anybody asks: whoever is killed while it
+/// asks has not lost the record.
+pub trait Keeps: Send + Sync {
+    /// Keeps it, if that can be done.
+    fn keep(&self, left: Unfinished) -> BoxFuture<'_, ()>;
 }
 
 /// One record under way.

@@ -34,7 +34,10 @@ pub(super) use self::{
     deliver::{Delivery, Next, Run, accepted},
 };
 
-pub use self::{deliver::Unfinished, detached::Strayed};
+pub use self::{
+    deliver::{Keeps, Unfinished},
+    detached::Strayed,
+};
 
 use std::{sync::Arc, time::Instant};
 
