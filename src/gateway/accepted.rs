@@ -5,16 +5,21 @@
 //! refused. Nothing is sent a second time. What is kept is this principal's alone, sealed, bounded in number and age, and
 //! outlives the process; a record that came of it is shown as any read of it would be.
 
+use std::sync::{Arc, OnceLock};
+
 use bytes::Bytes;
 use compact_str::CompactString;
 use data_encoding::BASE64;
+use futures_util::future::BoxFuture;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{
     Outcome,
     after::{Left, after, read_back},
     exchange::Exchange,
+    gate::Core,
     once,
     reading::judged,
     sending::told_to_operator,
@@ -24,15 +29,16 @@ use crate::{
     catalog::{Action, Operation},
     clock,
     config::EntitySource,
-    idempotency::{AcceptedId, Kept, Terms},
+    idempotency::{AcceptedId, Claim, Ended, Fault, Kept, Terms},
+    identity::Facts,
     intake::Head,
     mapping::{Mapping, NativeAnswer},
     quota::Admission,
     refusal::Refusal,
     schema::{FieldSet, Record, query},
     store::RepeatsMax,
-    upstream::{Unfinished, UpstreamError},
-    words::SystemName,
+    upstream::{Keeps, Unfinished, UpstreamError},
+    words::{EntityName, RequestId, SystemName},
 };
 
 /// What is kept of one.
@@ -60,7 +66,13 @@ pub(super) async fn keep(
     source: &EntitySource,
     new: Option<&Record>,
 ) -> Option<AcceptedId> {
-    let so_far = match exchange.unfinished.take() {
+    let (early, left) = (exchange.early.take(), exchange.unfinished.take());
+    if let Some(id) = early {
+        exchange.entry.note("accepted_as", id);
+        once::accepted(exchange, id);
+        return Some(id);
+    }
+    let so_far = match left {
         Some(left) => SoFar::UnderWay(left),
         None => SoFar::Sought(source.mapping.sought(new?)?),
     };
@@ -87,6 +99,76 @@ pub(super) async fn keep(
             exchange.entry.note("accepted_unkept", "store");
             None
         }
+    }
+}
+
+/// Keeps what it takes to ask what became of a write as soon as the system has it, and before it is asked: a gate that is
+/// killed while it asks finds it again by the write's key.
+#[derive(Debug)]
+pub(super) struct Early {
+    core: Arc<Core>,
+    whose: Arc<Facts>,
+    entity: EntityName,
+    system: CompactString,
+    claim: Option<Claim>,
+    terms: Terms,
+    now: Timestamp,
+    request: RequestId,
+    id: OnceLock<AcceptedId>,
+}
+
+impl Early {
+    pub(super) fn of(exchange: &Exchange, admission: &Admission, source: &EntitySource) -> Self {
+        Self {
+            core: exchange.core.clone(),
+            whose: admission.prospect().caller().facts().clone(),
+            entity: source.mapping.entity().name.clone(),
+            system: source.name().as_str().into(),
+            claim: once::begun(exchange),
+            terms: terms(exchange),
+            now: exchange.opened.wall,
+            request: exchange.entry.request(),
+            id: OnceLock::new(),
+        }
+    }
+
+    async fn take(&self, left: Unfinished) -> Result<(), Fault> {
+        let Self { core, whose, entity, claim, terms, now, .. } = self;
+        let state = State { system: self.system.clone(), so_far: SoFar::UnderWay(Box::new(left)) };
+        let idempotency = &core.gate.idempotency;
+        let kept = idempotency.keep_accepted((whose, entity.as_str()), state.to_bytes(), terms, *now).await?;
+        let Some(id) = kept else { return Ok(()) };
+        let id = *self.id.get_or_init(|| id);
+        let Some(claim) = claim else { return Ok(()) };
+        // It is settled once more when the write comes to its end here.
+        let status = StatusCode::ACCEPTED.as_u16();
+        let kept = Kept { status, accepted: Some(id.to_string()), ..Kept::default() };
+        idempotency.settle(claim, Ended::Done(&kept)).await
+    }
+
+    /// What the write is asked for by, where it is accepted and no more. One that came to its end is kept as it ended: whoever
+    /// sent it again meanwhile may have been told where to ask.
+    pub(super) async fn went(&self, answer: &NativeAnswer) -> Option<AcceptedId> {
+        let id = *self.id.get()?;
+        if answer.status == StatusCode::ACCEPTED {
+            return Some(id);
+        }
+        let state = State { system: self.system.clone(), so_far: SoFar::Ended(answer.clone()) };
+        let whose = (&*self.whose, self.entity.as_str());
+        if let Err(fault) = self.core.gate.idempotency.end_accepted(whose, id, state.to_bytes()).await {
+            tracing::error!(request = %self.request, cause = %fault, "what became of a write is asked for again");
+        }
+        None
+    }
+}
+
+impl Keeps for Early {
+    fn keep(&self, left: Unfinished) -> BoxFuture<'_, ()> {
+        Box::pin(async {
+            if let Err(fault) = self.take(left).await {
+                tracing::error!(request = %self.request, cause = %fault, "a write under way would not be found again");
+            }
+        })
     }
 }
 
@@ -261,6 +343,7 @@ async fn asked(
             return Err(exchange.unreached(source.name(), error));
         }
     };
+    exchange.strayed(source.name(), &told.strayed);
     let status = Some(told.answer.status.as_u16());
     exchange.called(source.name(), status, began, 0, told.answer.body.len());
     Ok(told.unfinished.is_none().then_some(told.answer))

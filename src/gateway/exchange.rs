@@ -24,6 +24,7 @@ use crate::{
     catalog::{Action, Operation},
     clock::{self, Now},
     config::{EntitySource, Listener, Snapshot},
+    idempotency::AcceptedId,
     mapping::{FaultKind, Inward, Listing, Mapping, NativeAnswer, NativeRequest, RowFault, SystemFault},
     policy::{Change, Denied, Detail, Mismatch, Policies, Prospect, Shown, WritePermit},
     quality::Flaw,
@@ -31,7 +32,7 @@ use crate::{
     refusal::{Form, Refusal, told_faults},
     schema::{FieldSet, Record, value},
     telemetry::{Reason, SystemLabel},
-    upstream::{Unfinished, UpstreamError},
+    upstream::{Strayed, Unfinished, UpstreamError},
     wire::Deadline,
     words::{Channel, Digest, RequestId, StatementId, SystemName},
 };
@@ -62,6 +63,8 @@ pub(super) struct Exchange {
     pub(super) progress: Progress,
     /// What the system accepted and did not finish.
     pub(super) unfinished: Option<Box<Unfinished>>,
+    /// By what that is asked for, where it was kept before the system was asked.
+    pub(super) early: Option<AcceptedId>,
     /// What other systems have left untold of the answer.
     pub(super) untold: Vec<Untold>,
     /// Seconds for which what was found may lack what this gate wrote.
@@ -122,6 +125,7 @@ impl Exchange {
                 once: None,
                 progress: Progress::Nothing,
                 unfinished: None,
+                early: None,
                 untold: Vec::new(),
                 lag: None,
                 form: Form::Problem,
@@ -322,6 +326,18 @@ impl Exchange {
         self.core.called(system);
         if status.is_some_and(|status| status >= 500) {
             self.failed(system);
+        }
+    }
+
+    /// Notes links of a system's answers that were followed to another place, or were not.
+    pub(super) fn strayed(&mut self, system: &SystemName, links: &[Strayed]) {
+        let request = self.entry.request();
+        for link in links.iter().filter(|link| !link.was_answered()) {
+            tracing::warn!(%request, %system, %link, "a link that the system gave led to nothing");
+        }
+        if !links.is_empty() {
+            let told: Vec<_> = links.iter().map(Strayed::to_string).collect();
+            self.entry.note("links", told.join(", "));
         }
     }
 

@@ -170,6 +170,11 @@ pub(super) fn accepted(exchange: &mut Exchange, id: AcceptedId) {
     }
 }
 
+/// The claim, where it is begun.
+pub(super) fn begun(exchange: &Exchange) -> Option<Claim> {
+    exchange.once.as_ref().filter(|once| once.is_begun).map(|once| once.claim.clone())
+}
+
 fn kept_record(entity: &Entity, record: &Record, told: &FieldSet, is_whole: bool) -> Option<KeptRecord> {
     let mut bytes = Vec::with_capacity(1024);
     json::write(entity, record, None, &mut bytes);

@@ -4,6 +4,7 @@
 use http::StatusCode;
 
 use super::{
+    accepted::Early,
     exchange::{Exchange, Progress},
     once,
 };
@@ -56,9 +57,12 @@ pub(super) async fn send(
     let (began, sent) = (clock::now(), request.body.len());
     let core = exchange.core.clone();
     let quoted = request.body.clone();
-    let answer = match source.upstream.effect(&core.pools, receipt, request, exchange.deadline()).await {
+    let (early, deadline) = (Early::of(exchange, admission, source), exchange.deadline());
+    let answer = match source.upstream.effect(&core.pools, receipt, request, deadline, &early).await {
         Ok(told) => {
+            exchange.early = early.went(&told.answer).await;
             exchange.unfinished = told.unfinished;
+            exchange.strayed(system, &told.strayed);
             told.answer
         }
         Err(error) => {

@@ -67,7 +67,7 @@ pub struct Idempotency {
 }
 
 /// A key of a principal, and the request that it is sent with.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Claim {
     key: Digest,
     principal: Digest,

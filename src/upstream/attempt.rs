@@ -14,7 +14,7 @@ use super::{
     balance::Picked,
     breaker::Pass,
     forward,
-    sign_in::{Chosen, Delivery, Next, Proof, Refused, Run, Unfinished, accepted},
+    sign_in::{Chosen, Delivery, Keeps, Next, Proof, Refused, Run, Strayed, Unfinished, accepted},
 };
 use crate::{
     body::Body,
@@ -32,6 +32,8 @@ pub(super) struct Attempt<'a> {
     pub(super) id: RequestId,
     pub(super) chosen: Chosen<'a>,
     pub(super) proof: Option<&'a Proof>,
+    /// Who keeps what the system has taken and not finished.
+    pub(super) keeper: Option<&'a dyn Keeps>,
     pub(super) deadline: Deadline,
     pub(super) now: Now,
 }
@@ -43,6 +45,8 @@ pub struct Told {
     pub answer: NativeAnswer,
     /// What the system has taken and not finished, where the answer says so and it can be asked for later.
     pub unfinished: Option<Box<Unfinished>>,
+    /// Links to other places that were followed on the way, or were not.
+    pub strayed: Vec<Strayed>,
 }
 
 /// How far asking for what was left unfinished got.
@@ -90,12 +94,7 @@ impl Upstream {
             return result;
         }
         self.address(&mut request, origin, attempt)?;
-        let pool = &attempt.core.pool;
-        let result = match pool.send(origin, request, &self.clocks, attempt.deadline, attempt.now).await {
-            Ok(Outcome::Answered(answer)) => self.gather(answer, attempt.deadline).await,
-            Ok(Outcome::Switched(..)) => Err(UpstreamError::BadAnswer("it switched protocols")),
-            Err(failed) => Err(failed.into()),
-        };
+        let result = self.sent(origin, request, attempt, attempt.now).await;
         departed.arrive(match &result {
             Ok(answer) => Some(!is_unavailable(answer.status)),
             Err(error) => error.verdict(),
@@ -112,9 +111,10 @@ impl Upstream {
         attempt: &Attempt<'_>,
     ) -> Result<Told, UpstreamError> {
         let mut run = delivery.begin(request.into_body())?;
+        let mut keeper = attempt.keeper;
         loop {
             let now = clock::now();
-            let next = match self.step(&run, origin, attempt, now).await {
+            let next = match self.step(&mut run, origin, attempt, now).await {
                 Ok(answer) => run.came(answer, now.wall)?,
                 Err(error) => match run.lost(now.wall) {
                     Some(next) => next,
@@ -129,8 +129,15 @@ impl Upstream {
                 Next::Wait(_) => run.late(now.wall)?,
                 next @ (Next::Send | Next::Done(_) | Next::Accepted) => next,
             };
-            if let Some(told) = Told::at_the_end(next, &run) {
+            if let Some(told) = Told::at_the_end(next, &mut run) {
                 return Ok(told);
+            }
+            // ORDER: before the first one that asks is sent.
+            if run.is_out()
+                && let Some(left) = run.unfinished()
+                && let Some(keeper) = keeper.take()
+            {
+                keeper.keep(left).await;
             }
         }
     }
@@ -158,11 +165,12 @@ impl Upstream {
         attempt: &Attempt<'_>,
     ) -> Result<Followed, UpstreamError> {
         loop {
-            let now = clock::now();
+            let (now, is_ours) = (clock::now(), !run.is_elsewhere());
             let next = match self.step(run, origin, attempt, now).await {
                 Ok(answer) => {
                     let (signed_in, body) = (attempt.chosen.signed_in, Some(&*answer.body));
-                    if let Some(refused) = signed_in.refused(answer.status, &answer.headers, body) {
+                    let refused = signed_in.refused(answer.status, &answer.headers, body);
+                    if let Some(refused) = refused.filter(|_| is_ours) {
                         return Ok(Followed::Spent(refused));
                     }
                     run.came(answer, now.wall)?
@@ -182,19 +190,49 @@ impl Upstream {
     /// Sends one request of several.
     async fn step(
         &self,
-        run: &Run<'_>,
+        run: &mut Run<'_>,
         origin: &Arc<Origin>,
         attempt: &Attempt<'_>,
         now: Now,
     ) -> Result<NativeAnswer, UpstreamError> {
+        if run.is_elsewhere() {
+            return self.beyond(run, attempt, now).await;
+        }
         let mut request = run.request(now.wall)?;
         let method = request.method().clone();
         let body = std::mem::take(request.body_mut());
         forward::frame(&method, request.headers_mut(), &body);
         *request.body_mut() = body;
         self.address(&mut request, origin, attempt)?;
-        let pool = &attempt.core.pool;
-        match pool.send(origin, request, &self.clocks, attempt.deadline, now).await {
+        self.sent(origin, request, attempt, now).await
+    }
+
+    /// Follows a link to another place, within the system's bounds and with nothing of its own.
+    async fn beyond(
+        &self,
+        run: &mut Run<'_>,
+        attempt: &Attempt<'_>,
+        now: Now,
+    ) -> Result<NativeAnswer, UpstreamError> {
+        const LOST: UpstreamError = UpstreamError::BadAnswer("a link leads where nobody may be asked");
+        let (origin, request, strayed) = run.link().ok_or(LOST)?;
+        let came = self.sent(origin, request, attempt, now).await;
+        run.note(match &came {
+            Ok(answer) => strayed.answered(answer.status.as_u16()),
+            Err(_) => strayed,
+        });
+        came
+    }
+
+    /// Sends a request that is whole, and gathers its answer.
+    async fn sent(
+        &self,
+        origin: &Arc<Origin>,
+        request: Request<Body>,
+        attempt: &Attempt<'_>,
+        now: Now,
+    ) -> Result<NativeAnswer, UpstreamError> {
+        match attempt.core.pool.send(origin, request, &self.clocks, attempt.deadline, now).await {
             Ok(Outcome::Answered(answer)) => self.gather(answer, attempt.deadline).await,
             Ok(Outcome::Switched(..)) => Err(UpstreamError::BadAnswer("it switched protocols")),
             Err(failed) => Err(failed.into()),
@@ -295,18 +333,19 @@ impl Upstream {
 
 impl Told {
     /// What a record that goes in steps came to; none where it goes on.
-    fn at_the_end(next: Next, run: &Run<'_>) -> Option<Self> {
-        match next {
-            Next::Send | Next::Wait(_) => None,
-            Next::Done(answer) => Some(answer.into()),
-            Next::Accepted => Some(Self { answer: accepted(), unfinished: run.unfinished().map(Box::new) }),
-        }
+    fn at_the_end(next: Next, run: &mut Run<'_>) -> Option<Self> {
+        let (answer, unfinished) = match next {
+            Next::Send | Next::Wait(_) => return None,
+            Next::Done(answer) => (answer, None),
+            Next::Accepted => (accepted(), run.unfinished().map(Box::new)),
+        };
+        Some(Self { answer, unfinished, strayed: run.strayed() })
     }
 }
 
 impl From<NativeAnswer> for Told {
     fn from(answer: NativeAnswer) -> Self {
-        Self { answer, unfinished: None }
+        Self { answer, unfinished: None, strayed: Vec::new() }
     }
 }
 

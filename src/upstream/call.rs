@@ -9,7 +9,7 @@ use super::{
     SignInError, Upstream, UpstreamError,
     attempt::{Attempt, Flight, Followed, Streamed, Told, is_unavailable},
     pace::Early,
-    sign_in::{About, Chosen, Proof, Refused, SignedIn, Unfinished, settings::CallKind},
+    sign_in::{About, Chosen, Keeps, Proof, Refused, SignedIn, Unfinished, settings::CallKind},
 };
 use crate::{
     audit::{Effect, Fetch, Receipt},
@@ -100,7 +100,8 @@ impl Upstream {
     }
 
     /// A changing call: sent once. It is tried again only while certainly nothing was sent, or when the system
-    /// refused our sign-in. [`UpstreamError::sent`] says what is known.
+    /// refused our sign-in. [`UpstreamError::sent`] says what is known. What the system takes and does not finish is
+    /// kept before it is asked for.
     ///
     /// # Errors
     /// [`UpstreamError`].
@@ -110,8 +111,10 @@ impl Upstream {
         receipt: Receipt<Effect>,
         request: NativeRequest,
         deadline: Deadline,
+        keeper: &dyn Keeps,
     ) -> Result<Told, UpstreamError> {
-        self.native(core, Asker::of(&receipt), &request, CallKind::Changing, deadline).await
+        let kind = (CallKind::Changing, Some(keeper));
+        self.kept(core, Asker::of(&receipt), &request, kind, deadline).await
     }
 
     /// Asks what became of a change that was left unfinished. It only asks, by the sign-in of the change.
@@ -135,10 +138,11 @@ impl Upstream {
         let chosen @ Chosen { signed_in, .. } = self.sign_ins.choose(CallKind::Changing, asker.about);
         loop {
             let proof = proof(signed_in, &Method::GET, deadline, &mut now).await?;
-            let attempt = Attempt { core, id: asker.id, chosen, proof: proof.as_ref(), deadline, now };
+            let (id, proof) = (asker.id, proof.as_ref());
+            let attempt = Attempt { core, id, chosen, proof, keeper: None, deadline, now };
             match self.followed(&mut run, &attempt).await? {
                 Followed::Told(told) => return Ok(told),
-                Followed::Spent(refused) if tries.renews(signed_in, refused, proof.as_ref()) => {
+                Followed::Spent(refused) if tries.renews(signed_in, refused, proof) => {
                     now = clock::now();
                 }
                 Followed::Spent(_) => return Err(UpstreamError::SignIn(SignInError::Spent)),
@@ -171,6 +175,17 @@ impl Upstream {
         kind: CallKind,
         deadline: Deadline,
     ) -> Result<Told, UpstreamError> {
+        self.kept(core, asker, request, (kind, None), deadline).await
+    }
+
+    async fn kept(
+        self: &Arc<Self>,
+        core: &CorePools,
+        asker: Asker<'_>,
+        request: &NativeRequest,
+        (kind, keeper): (CallKind, Option<&dyn Keeps>),
+        deadline: Deadline,
+    ) -> Result<Told, UpstreamError> {
         let _counted = self.enter(asker)?;
         let mut now = clock::now();
         let deadline = deadline.sooner(Deadline::after(now, self.clocks.call));
@@ -180,7 +195,7 @@ impl Upstream {
         loop {
             let proof = proof(signed_in, &request.method, deadline, &mut now).await?;
             let outgoing = self.outgoing(request)?;
-            let attempt = Attempt { core, id, chosen, proof: proof.as_ref(), deadline, now };
+            let attempt = Attempt { core, id, chosen, proof: proof.as_ref(), keeper, deadline, now };
             match self.gathered(outgoing, &attempt).await {
                 Ok(told) => {
                     let answer = &told.answer;
@@ -238,7 +253,7 @@ impl Upstream {
             } else {
                 None
             };
-            let attempt = Attempt { core, id, chosen, proof: proof.as_ref(), deadline, now };
+            let attempt = Attempt { core, id, chosen, proof: proof.as_ref(), keeper: None, deadline, now };
             match self.streamed(request, &attempt).await {
                 Ok(Streamed::Switched(head, tunnel, flight)) => {
                     let slot = Slot { _counted: counted, _flight: flight };

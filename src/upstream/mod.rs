@@ -42,7 +42,7 @@ pub use error::{Asked, Broken, SignInError, UpstreamError};
 pub use forward::{OnBehalf, Passed};
 pub use health::Checked;
 pub use settings::{KEYS, Settings};
-pub use sign_in::Unfinished;
+pub use sign_in::{Keeps, Strayed, Unfinished};
 
 use crate::{
     wire::Clocks,

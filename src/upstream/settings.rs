@@ -25,6 +25,7 @@ pub const KEYS: &[&str] = &[
     "grpc",
     "sign_in",
     "delivers",
+    "detached",
     "timeouts",
     "limits",
     "retries",
@@ -48,6 +49,8 @@ yaml_object! {
         pub sign_in: SignIns;
         /// How new records reach the system, where it is not by one request.
         pub delivers: Option<Delivers> = None;
+        /// Other origins that links of its answers may lead to, `https://host[:port]`: they are called without any of its sign-in, certificates and fields. Default none.
+        pub detached: Vec<Spanned<String>> = Vec::new();
         /// Clocks.
         pub timeouts: Timeouts = Timeouts::default();
         /// Bounds.

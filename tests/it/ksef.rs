@@ -12,15 +12,16 @@ use aws_lc_rs::{
 use bramka::demo::standin::{self, Answers, Ask, StandIn};
 use bytes::Bytes;
 use data_encoding::BASE64;
-use http::{Method, Response};
+use http::{Method, Request, Response};
+use http_body_util::Full;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
 use crate::{
     book,
-    kit::{Answer, runtime},
-    line::asking,
+    kit::{Answer, runtime, until},
+    line::{Line, asking},
     repeats::reloaded,
     stage::Stage,
     writes::{change, said},
@@ -56,6 +57,10 @@ struct State {
     session: Option<(Vec<u8>, Vec<u8>)>,
     invoices: Vec<String>,
     asked: usize,
+    /// Until it is let go, no invoice has a word of what became of it.
+    is_held: bool,
+    /// The link to the receipt.
+    receipt: String,
     /// The next one who asks what became of an invoice has to sign in again.
     spent: bool,
 }
@@ -142,21 +147,20 @@ impl Answers for Ksef {
                 if std::mem::take(&mut state.spent) {
                     return said(401, &json!({}));
                 }
-                let code = self.statuses[state.asked.min(self.statuses.len() - 1)];
-                state.asked += 1;
+                let code = match state.is_held {
+                    true => 150,
+                    false => self.statuses[state.asked.min(self.statuses.len() - 1)],
+                };
+                state.asked += usize::from(!state.is_held);
                 let mut told =
                     json!({ "referenceNumber": "EE-1", "status": { "code": code, "description": "x" } });
                 if code == 200 {
                     told["ksefNumber"] = json!(NUMBER);
                     told["acquisitionDate"] = json!("2026-02-01T10:23:56.3881234+00:00");
                     told["invoiceHash"] = json!(hash(state.invoices.last().unwrap().as_bytes()));
+                    told["upoDownloadUrl"] = json!(state.receipt);
                 }
                 said(200, &told)
-            }
-            ("GET", "/sessions/SO-1/invoices/EE-1/upo") => {
-                assert_eq!(ask.header("accept"), Some("application/xml"));
-                let receipt = Response::builder().header("content-type", "application/xml");
-                receipt.body(Bytes::from_static(RECEIPT)).unwrap()
             }
             ("GET", path) if path.starts_with("/invoices/ksef/") => {
                 let state = self.state.lock();
@@ -176,6 +180,28 @@ impl Answers for Ksef {
             ("POST", "/invoices/query/metadata") => registered(ask, &sent),
             (method, path) => panic!("{method} {path} is not KSeF's"),
         }
+    }
+}
+
+/// Where receipts are kept: another place than KSeF, which must not see what opens KSeF.
+struct Store(Arc<Mutex<Stored>>);
+
+/// How the store of receipts answers, and what it was asked: every field but `host`.
+struct Stored {
+    status: u16,
+    asked: Vec<String>,
+}
+
+impl Answers for Store {
+    fn answer(&self, ask: &Ask) -> Response<Bytes> {
+        let fields = ask.headers.iter().map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()));
+        let mut fields: Vec<_> = fields.filter(|field| !field.starts_with("host: ")).collect();
+        fields.sort();
+        let mut stored = self.0.lock();
+        let asked = format!("{} {}?{} {}", ask.method, ask.path, ask.query, fields.join("; "));
+        stored.asked.push(asked);
+        let answer = Response::builder().status(stored.status).header("location", "/elsewhere");
+        answer.header("set-cookie", "seen=1").body(Bytes::from_static(RECEIPT)).unwrap()
     }
 }
 
@@ -226,12 +252,27 @@ struct Scene {
     stage: Stage,
     system: StandIn,
     state: Arc<Mutex<State>>,
-    _end: oneshot::Sender<()>,
+    /// The store of receipts.
+    stored: Arc<Mutex<Stored>>,
+    _end: [oneshot::Sender<()>; 2],
     _files: [tempfile::NamedTempFile; 2],
 }
 
 fn scene(statuses: &'static [u16], troubled: Option<(&'static str, u16)>) -> Scene {
     scene_of("ksef", statuses, troubled, |text| text)
+}
+
+/// Starts a system on a thread of its own, until the sender is dropped.
+fn started(system: Arc<dyn Answers>) -> (StandIn, oneshot::Sender<()>) {
+    let (tell, told) = oneshot::channel();
+    let (end, ended) = oneshot::channel();
+    thread::spawn(move || {
+        runtime().block_on(async {
+            drop(tell.send(standin::start(0, system).await.unwrap()));
+            drop(ended.await);
+        });
+    });
+    (told.blocking_recv().unwrap(), end)
 }
 
 /// A gate before it, over a shipped file with an edit.
@@ -248,15 +289,10 @@ fn scene_of(
     let state = Arc::<Mutex<State>>::default();
     let ksef =
         Ksef { open: OaepPrivateDecryptingKey::new(key).unwrap(), statuses, troubled, state: state.clone() };
-    let (tell, told) = oneshot::channel();
-    let (end, ended) = oneshot::channel();
-    thread::spawn(move || {
-        runtime().block_on(async {
-            drop(tell.send(standin::start(0, Arc::new(ksef)).await.unwrap()));
-            drop(ended.await);
-        });
-    });
-    let system = told.blocking_recv().unwrap();
+    let (system, end) = started(Arc::new(ksef));
+    let stored = Arc::new(Mutex::new(Stored { status: 200, asked: Vec::new() }));
+    let (store, store_end) = started(Arc::new(Store(stored.clone())));
+    state.lock().receipt = format!("http://{}/storage/upo.xml?sv=1&sig=%2BUW%3D", store.address);
     let files = [WORD, public.as_str()].map(|text| {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(text.as_bytes()).unwrap();
@@ -270,6 +306,7 @@ fn scene_of(
                 "https://api.ksef.mf.gov.pl/v2",
                 &format!("http://{}\nallow_local: true", system.address),
             )
+            .replace("https://api.ksef.mf.gov.pl", &format!("http://{}", store.address))
             .replace("${env:KSEF_TOKEN}", &format!("${{file:{word}}}"))
             .replace("/etc/bramka/ksef-token.pem", &pem)
             .replace("/etc/bramka/ksef-invoices.pem", &pem)
@@ -287,7 +324,7 @@ fn scene_of(
         let (_, after) = rest.split_once("@id(\"partners-read-goods\")").unwrap();
         fs::write(&partners, format!("{before}@id(\"partners-read-goods\"){after}")).unwrap();
     });
-    Scene { stage, system, state, _end: end, _files: files }
+    Scene { stage, system, state, stored, _end: [end, store_end], _files: files }
 }
 
 fn invoice() -> Value {
@@ -302,13 +339,37 @@ fn invoice() -> Value {
 
 impl Scene {
     fn send(&self, key: &str) -> Answer {
+        self.stage.ask(self.sending(key))
+    }
+
+    fn sending(&self, key: &str) -> Request<Full<Bytes>> {
         let request = asking(Method::POST, "/v1/invoices", Some(&self.stage.shop));
         let request = request.header("idempotency-key", key).header("content-type", "application/json");
-        self.stage.ask(request.body(Bytes::from(invoice().to_string()).into()).unwrap())
+        request.body(Bytes::from(invoice().to_string()).into()).unwrap()
     }
 
     fn get(&self, path: &str) -> Answer {
         self.stage.ask(asking(Method::GET, path, Some(&self.stage.shop)).body(Bytes::new().into()).unwrap())
+    }
+
+    /// Where receipts are kept.
+    fn place(&self) -> String {
+        let receipt = self.state.lock().receipt.clone();
+        receipt.split_once("/storage").unwrap().0.to_owned()
+    }
+
+    /// What the journal says of links, once the gate is stopped.
+    fn links(&mut self, answer: &Answer) -> String {
+        assert_eq!(self.stage.stop(), 0);
+        let entries = book::of(&self.stage.data(), answer.header("x-request-id").unwrap());
+        let notes = entries.last().unwrap()["notes"].as_array().cloned().unwrap_or_default();
+        let links = notes.iter().find(|note| note[0] == "links");
+        links.map(|note| note[1].as_str().unwrap().to_owned()).unwrap_or_default()
+    }
+
+    /// Whether it was asked what became of an invoice.
+    fn asks(&self) -> bool {
+        self.steps().iter().any(|step| step.starts_with("GET"))
     }
 
     fn steps(&self) -> Vec<String> {
@@ -347,7 +408,7 @@ fn an_invoice_goes_in_sealed_and_comes_out_with_its_number_once() {
             "GET /sessions/SO-1/invoices/EE-1",
             "GET /sessions/SO-1/invoices/EE-1",
             "GET /sessions/SO-1/invoices/EE-1",
-            "GET /sessions/SO-1/invoices/EE-1/upo",
+            "GET /sessions/SO-1/invoices/EE-1",
         ]
     );
     let invoices = scene.state.lock().invoices.clone();
@@ -434,6 +495,53 @@ fn what_was_accepted_is_asked_for_until_it_is_made_and_over_a_restart() {
     let id = location.rsplit('/').next().unwrap();
     assert!(notes(&accepted).contains(id), "{}", notes(&accepted));
     assert!(notes(&under_way).contains(id) && notes(&under_way).contains("under_way"));
+}
+
+/// A gate that asks once a second, before a system that says nothing till it is let go.
+fn held(statuses: &'static [u16]) -> Scene {
+    let scene = scene_of("ksef", statuses, None, |text| {
+        text.replace("every: 5ms", "every: 1s").replace("most: 3\n", "most: 60\n")
+    });
+    scene.state.lock().is_held = true;
+    scene
+}
+
+#[test]
+fn an_invoice_that_a_killed_gate_still_asked_for_is_found_again_by_its_key() {
+    let mut scene = held(&[200]);
+    let (address, ca) = (scene.stage.address().to_owned(), scene.stage.ca());
+    let cut = scene.sending("a");
+    let asking = thread::spawn(move || {
+        runtime().block_on(async { Line::open(&address, &ca).await.ask(cut).await.is_err() })
+    });
+    until("it is asked what became of it", || scene.asks());
+    scene.stage.kill_and_start();
+    assert!(asking.join().unwrap(), "it was never answered");
+    scene.state.lock().is_held = false;
+    let sent = scene.state.lock().invoices.len();
+    let made = scene.send("a").expect(201);
+    assert_eq!((made.json()["id"].as_str(), sent), (Some(NUMBER), 1));
+    assert_eq!(made.header("idempotent-replayed"), Some("true"));
+    assert_eq!(scene.state.lock().invoices.len(), 1, "nothing is sent a second time");
+}
+
+#[test]
+fn an_invoice_is_told_of_to_whoever_sends_it_again_while_the_gate_still_asks() {
+    for (statuses, told) in [(&[200], 201), (&[440], 409)] {
+        let scene = held(statuses);
+        let (address, ca) = (scene.stage.address().to_owned(), scene.stage.ca());
+        let first = scene.sending("a");
+        let asking = thread::spawn(move || {
+            runtime().block_on(async { Line::open(&address, &ca).await.ask(first).await })
+        });
+        until("it is asked what became of it", || scene.asks());
+        let location = location(&scene.send("a").expect(202));
+        scene.state.lock().is_held = false;
+        asking.join().unwrap().unwrap().expect(told);
+        // Where one was told to ask holds when the write has come to its end.
+        scene.get(&location).expect(if told == 201 { 200 } else { told });
+        assert_eq!(scene.state.lock().invoices.len(), 1, "nothing is sent a second time");
+    }
 }
 
 #[test]
@@ -545,14 +653,69 @@ fn whoever_sends_an_invoice_is_told_how_it_was_cleared_and_gets_the_receipt() {
 
 #[test]
 fn without_a_receipt_the_invoice_is_made_all_the_same() {
-    for status in [400, 429, 500] {
-        let scene = scene(&[200], Some(("/upo", status)));
-        let made = scene.send("a").expect(201).json();
-        assert_eq!(made["clearance"]["number"], NUMBER);
-        assert_eq!(made["clearance"]["accepted_at"], "2026-02-01T10:23:56.3881234Z");
-        assert_eq!(made["clearance"].get("receipt"), None);
+    // The store says no, or sends elsewhere; no link is there to go by.
+    for status in [302, 401, 404, 500, 0] {
+        let mut scene = scene(&[200], None);
+        match status {
+            0 => scene.state.lock().receipt.clear(),
+            status => scene.stored.lock().status = status,
+        }
+        let made = scene.send("a").expect(201);
+        let clearance = &made.json()["clearance"];
+        assert_eq!(clearance["number"], NUMBER);
+        assert_eq!(clearance["accepted_at"], "2026-02-01T10:23:56.3881234Z");
+        assert_eq!(clearance.get("receipt"), None);
         assert_eq!(scene.state.lock().invoices.len(), 1);
+        assert_eq!(
+            scene.stored.lock().asked.len(),
+            usize::from(status > 0),
+            "{status}: once, and nowhere else"
+        );
+        assert_eq!(scene.links(&made).contains(&format!(" {status}")), status > 0);
     }
+}
+
+#[test]
+fn a_receipt_is_fetched_from_another_place_with_nothing_that_is_of_the_system() {
+    let mut scene = scene_of("ksef", &[200], None, |text| {
+        text.replace("timeouts: { call: 60s }", "headers: { X-Tenant: \"7\" }\ntimeouts: { call: 60s }")
+    });
+    let made = scene.send("a").expect(201);
+    assert_eq!(made.json()["clearance"]["receipt"], BASE64.encode(RECEIPT));
+    // Every field that came, and so no token, no tenant, no cookie, no id of ours.
+    let asked = "GET /storage/upo.xml?sv=1&sig=%2BUW%3D accept: */*; user-agent: bramka";
+    assert_eq!(scene.stored.lock().asked, [asked]);
+    assert!(scene.system.seen().iter().all(|seen| !seen.header_names.contains(&"cookie".to_owned())));
+    let place = scene.place();
+    assert_eq!(scene.links(&made), format!("{place} 200"));
+    let log = scene.stage.stderr();
+    assert!(!log.contains("%2BUW") && !log.contains("storage/upo"), "what opens the receipt is in the log");
+}
+
+#[test]
+fn a_link_to_a_place_that_the_file_does_not_list_is_followed_by_nobody() {
+    let stored = Arc::new(Mutex::new(Stored { status: 200, asked: Vec::new() }));
+    let (other, _end) = started(Arc::new(Store(stored.clone())));
+    let mut scene = scene(&[200], None);
+    scene.state.lock().receipt = format!("http://{}/storage/upo.xml?sig=word", other.address);
+    let made = scene.send("a").expect(201);
+    assert_eq!(made.json()["clearance"].get("receipt"), None);
+    assert_eq!((stored.lock().asked.len(), scene.stored.lock().asked.len()), (0, 0));
+    assert_eq!(scene.links(&made), format!("http://{} unlisted", other.address));
+    let log = scene.stage.stderr();
+    assert!(log.contains("led to nothing") && !log.contains("sig=word"), "{log}");
+}
+
+#[test]
+fn a_place_beyond_the_system_that_refuses_says_nothing_of_the_sign_in_to_it() {
+    let mut scene = scene(&[150, 150, 150, 200], None);
+    scene.stored.lock().status = 401;
+    let location = location(&scene.send("a").expect(202));
+    let made = scene.get(&location).expect(200);
+    assert_eq!(made.json()["clearance"]["number"], NUMBER);
+    let logins = scene.system.seen().iter().filter(|seen| seen.target == "/auth/token/redeem").count();
+    assert_eq!((logins, scene.stored.lock().asked.len()), (1, 1));
+    assert!(scene.links(&made).ends_with(" 401"));
 }
 
 #[test]

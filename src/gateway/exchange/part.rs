@@ -39,6 +39,7 @@ impl Exchange {
             sent: None,
             once: None,
             unfinished: None,
+            early: None,
             progress: Progress::Nothing,
             untold: Vec::new(),
             lag: None,

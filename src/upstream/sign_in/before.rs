@@ -29,6 +29,8 @@ pub(super) type Holes = Box<[(Box<str>, Option<Box<str>>)]>;
 /// A request before a login.
 pub(super) struct Before {
     pub(super) ask: Ask,
+    /// The name of a link that was taken, which is followed in the place of all else.
+    pub(super) link: Option<Box<str>>,
     /// What of the path follows the system's own: texts, and names of what was taken behind each.
     pub(super) path: Holes,
     pub(super) json: Option<Json>,
@@ -130,7 +132,8 @@ impl Before {
 
     /// Whether what was taken under a name stands in it.
     pub(super) fn needs(&self, name: &str) -> bool {
-        self.path.iter().any(|(_, hole)| hole.as_deref() == Some(name))
+        self.link.as_deref() == Some(name)
+            || self.path.iter().any(|(_, hole)| hole.as_deref() == Some(name))
             || self.json.as_ref().is_some_and(|json| json.needs(name))
             || self.fields.iter().any(|(_, made)| made.needs(name))
     }

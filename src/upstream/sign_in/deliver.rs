@@ -9,11 +9,12 @@
 //! What is accepted is not lost: an [`Unfinished`] holds what it takes to ask later, and nothing that would send the
 //! record again.
 
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use aws_lc_rs::rand;
 use bytes::Bytes;
 use data_encoding::{BASE64, HEXLOWER};
+use futures_util::future::BoxFuture;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode,
     header::{CONTENT_TYPE, RETRY_AFTER},
@@ -24,12 +25,14 @@ use serde_json::{Value, json};
 use super::{
     super::UpstreamError,
     before::{Before, Seen, made_fields},
+    detached::{Detached, Strayed},
     recipe::{Recipe, Scene},
     session::{Taken, taken_from},
 };
 use crate::{
     body::Body,
     mapping::NativeAnswer,
+    wire::Origin,
     words::{Digest, Secret},
 };
 
@@ -47,6 +50,8 @@ pub(in crate::upstream) struct Delivery {
     pub(super) fields: Box<[(HeaderName, Recipe)]>,
     /// Whether the answer holds the record as it was sent.
     pub(super) is_echoed: bool,
+    /// Where links of the answers may lead.
+    pub(super) detached: Detached,
     /// The steps as the file has them: what is left unfinished under others cannot be gone on with.
     pub(super) plan: Digest,
 }
@@ -61,6 +66,13 @@ pub struct Unfinished {
     document: Bytes,
 }
 
+/// Keeps what it takes to ask for a record that a system has. It is told before anybody asks: whoever is killed while it
+/// asks has not lost the record.
+pub trait Keeps: Send + Sync {
+    /// Keeps it, if that can be done.
+    fn keep(&self, left: Unfinished) -> BoxFuture<'_, ()>;
+}
+
 /// One record under way.
 pub(in crate::upstream) struct Run<'d> {
     delivery: &'d Delivery,
@@ -70,7 +82,12 @@ pub(in crate::upstream) struct Run<'d> {
     asked: u32,
     /// Whether an earlier run sent the record.
     is_resumed: bool,
+    /// Links that were followed or not, for the journal.
+    strayed: Vec<Strayed>,
 }
+
+/// A link's request: to whom, with what, and how it is told when there is no answer.
+pub(in crate::upstream) type Beyond<'d> = (&'d Arc<Origin>, Request<Body>, Strayed);
 
 /// What is next.
 pub(in crate::upstream) enum Next {
@@ -108,7 +125,7 @@ impl Delivery {
                 .map_err(|_| UpstreamError::BadRequest("there is no randomness for a key"))?;
             taken.push((name.into(), Secret::new(HEXLOWER.encode(&bytes))));
         }
-        Ok(Run { delivery: self, document, taken, at: 0, asked: 0, is_resumed: false })
+        Ok(Run { delivery: self, document, taken, at: 0, asked: 0, is_resumed: false, strayed: Vec::new() })
     }
 
     /// Goes on with what an earlier run left unfinished. None where the file has other steps by now.
@@ -116,7 +133,7 @@ impl Delivery {
         let Unfinished { plan, at, taken, document } = left;
         let at = self.asking(*at).filter(|_| *plan == self.plan)?;
         let (taken, document) = (taken.clone(), document.clone());
-        Some(Run { delivery: self, document, taken, at, asked: 0, is_resumed: true })
+        Some(Run { delivery: self, document, taken, at, asked: 0, is_resumed: true, strayed: Vec::new() })
     }
 
     /// Where it goes on by asking alone, behind a step that was tried: what changes something is sent once if at all,
@@ -156,7 +173,7 @@ impl Unfinished {
     }
 }
 
-impl Run<'_> {
+impl<'d> Run<'d> {
     /// The next request, without what every request to the system has.
     ///
     /// # Errors
@@ -181,6 +198,29 @@ impl Run<'_> {
             request.headers_mut().insert(name, value);
         }
         Ok(request)
+    }
+
+    /// Whether the next step follows a link to another place.
+    pub(in crate::upstream) fn is_elsewhere(&self) -> bool {
+        self.delivery.steps.get(self.at).is_some_and(|step| step.link.is_some())
+    }
+
+    /// Where the link of the next step leads; none, and noted, where nobody there may be asked.
+    pub(in crate::upstream) fn link(&mut self) -> Option<Beyond<'d>> {
+        let delivery = self.delivery;
+        let name = delivery.steps.get(self.at)?.link.as_deref()?;
+        let (_, link) = self.taken.iter().find(|(known, _)| **known == *name)?;
+        delivery.detached.request(link.expose()).map_err(|strayed| self.strayed.push(strayed)).ok()
+    }
+
+    /// Notes what became of a link.
+    pub(in crate::upstream) fn note(&mut self, strayed: Strayed) {
+        self.strayed.push(strayed);
+    }
+
+    /// Links that were followed or not. LIMIT: one for each step.
+    pub(in crate::upstream) fn strayed(&mut self) -> Vec<Strayed> {
+        std::mem::take(&mut self.strayed)
     }
 
     /// What an answer means.

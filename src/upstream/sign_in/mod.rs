@@ -17,6 +17,7 @@ mod build;
 mod choice;
 mod csrf;
 mod deliver;
+mod detached;
 mod expired;
 mod grants;
 mod json;
@@ -33,7 +34,10 @@ pub(super) use self::{
     deliver::{Delivery, Next, Run, accepted},
 };
 
-pub use self::deliver::Unfinished;
+pub use self::{
+    deliver::{Keeps, Unfinished},
+    detached::Strayed,
+};
 
 use std::{sync::Arc, time::Instant};
 

@@ -102,6 +102,8 @@ yaml_object! {
         pub post: Option<Spanned<String>> = None;
         /// The same, asked by GET.
         pub get: Option<Spanned<String>> = None;
+        /// Of `delivers`: the name of a link that was taken before, followed to an origin of `detached` and without any sign-in.
+        pub link: Option<Spanned<String>> = None;
         /// Its JSON body, whose texts may be made of names, as in `base64({token})`.
         pub json: Option<Node> = None;
         /// Fields that go along with this request.

@@ -147,6 +147,50 @@ fn a_delivery_goes_on_without_something_only_once_the_record_is_out() {
     }
 }
 
+#[test]
+fn a_link_is_followed_only_where_the_file_says_and_with_nothing_of_its_own() {
+    let with = |detached: &str, link: &str, behind: &str| {
+        format!(
+            "base: https://a/\nsign_in: none\ndetached: [{detached}]\ndelivers: {{ post: /in, steps: [{{ post: /in, json: \
+             'base64({{$body}})', take: {{ n: number, to: url }} }}, {{ {link} }}{behind}], answer: [] }}"
+        )
+    };
+    let (place, link) =
+        ("'https://files.example.com'", "link: to, optional: true, take: { r: { body: true } }");
+    configure(&Registry::default(), &with(place, link, "")).unwrap();
+    configure(&Registry::default(), &with("'https://f:8443', 'https://[2001:db8::1]'", link, "")).unwrap();
+    let no_origin = "expected `https://host[:port]`";
+    let bare = "it has no `json`, `headers` and `until`";
+    let last = ", { get: /done, optional: true }";
+    let field = format!("{link}, headers: {{ name: X-Key, value: '${{env:A}}' }}");
+    let files = [
+        (with("", link, ""), "a place that `detached` lists"),
+        (with("'http://files.example.com'", link, ""), no_origin),
+        (with("'https://files.example.com/in'", link, ""), no_origin),
+        (with("'https://files.example.com?a'", link, ""), no_origin),
+        (with("'*'", link, ""), no_origin),
+        (with("'https://u:p@files.example.com'", link, ""), "a user or password"),
+        (with(place, "get: /r, optional: true", ""), "no step of `delivers` follows a link"),
+        (
+            format!("base: https://a/\nsign_in: none\ndetached: [{place}]"),
+            "no step of `delivers` follows a link",
+        ),
+        (with(place, "link: away, optional: true", ""), "the name of what was `take`n"),
+        (with(place, "link: to", ""), bare),
+        (with(place, &field, ""), bare),
+        (with(place, "link: to, get: /r, optional: true", ""), "or a `link`"),
+        (with(place, link, last), "behind a `link` stand links alone"),
+        (with(&vec![place; 17].join(", "), link, ""), "at most 16 origins"),
+        (
+            "base: https://a/\nsign_in: { session: { before: [{ link: to }], post: /in, cookies: [c] } }"
+                .to_owned(),
+            "`link` is of `delivers`",
+        ),
+    ];
+    let cases: Vec<_> = files.iter().map(|(text, part)| (text.as_str(), *part)).collect();
+    does_not_load(&cases);
+}
+
 #[track_caller]
 fn does_not_load(cases: &[(&str, &str)]) {
     for (text, part) in cases {

@@ -1,12 +1,14 @@
 //! What a file says of the requests before a login.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use http::{Method, StatusCode};
+use url::Url;
 
 use super::super::{
     before::{Before, Holes, Json, Until},
     deliver::{Delivery, FRESH},
+    detached::Detached,
     recipe::{Names, Recipe},
     session::Take,
     settings::{LoginStep, LoginUntil, TakeFrom},
@@ -14,6 +16,7 @@ use super::super::{
 use super::Home;
 use crate::{
     upstream::{Asked, Settings, configure::Build},
+    wire::{Keep, Origin, Trust, Versions},
     words::{
         Digest, Place, Secret,
         tree::{Node, Value},
@@ -28,6 +31,13 @@ const TRIES_MAX: u32 = 60;
 /// Longest pause between two tries.
 const EVERY_MAX: Duration = Duration::from_secs(10);
 
+/// Most origins that links may lead to.
+const ORIGINS_MAX: usize = 16;
+
+const NO_ORIGIN: &str =
+    "expected `https://host[:port]` without a path, a user or a query; `http://` where `allow_local` is on";
+const UNUSED: &str = "no step of `delivers` follows a link: write one as `link: NAME`, or leave this out";
+
 /// Requests, and the names of what is known after them.
 type Steps = (Box<[Before]>, Vec<Box<str>>);
 /// Values of the file, names of what is known before, and whether there is a record.
@@ -39,12 +49,17 @@ type Takes = Box<[(Box<str>, Take)]>;
 fn plan(steps: &[LoginStep]) -> Digest {
     let mut parts: Vec<&[u8]> = vec![b"bramka steps of a delivery"];
     for step in steps {
-        for (word, path) in [("post", &step.post), ("get", &step.get)] {
+        for (word, path) in [("post", &step.post), ("get", &step.get), ("link", &step.link)] {
             parts.extend(path.iter().flat_map(|path| [word.as_bytes(), path.value.as_bytes()]));
         }
         parts.extend(step.take.iter().map(|(name, _)| name.value.as_bytes()));
     }
     Digest::of_parts(&parts)
+}
+
+/// Whether an address is an origin and nothing else.
+fn is_bare(url: &Url) -> bool {
+    url.path() == "/" && url.query().is_none() && url.fragment().is_none()
 }
 
 impl Build<'_, '_> {
@@ -60,6 +75,9 @@ impl Build<'_, '_> {
             if let Some((text, _)) = until.otherwise.iter().next() {
                 self.found.error(&text.place, "`otherwise` is of `delivers`; a login has no status");
             }
+        }
+        for link in steps.iter().filter_map(|step| step.link.as_ref()) {
+            self.found.error(&link.place, "`link` is of `delivers`; a login goes to the system alone");
         }
         for optional in steps.iter().filter_map(|step| step.optional.as_ref()) {
             self.found
@@ -98,7 +116,11 @@ impl Build<'_, '_> {
         settings: &Settings,
         home: Home<'_>,
     ) -> Option<Option<Delivery>> {
-        let Some(delivers) = &settings.delivers else { return Some(None) };
+        let Some(delivers) = &settings.delivers else {
+            let unused = settings.detached.first();
+            unused.into_iter().for_each(|first| self.found.error(&first.place, UNUSED));
+            return unused.is_none().then_some(None);
+        };
         let place = &delivers.post.place;
         let values = self.values(&delivers.values)?;
         let fresh: Vec<Box<str>> = FRESH.iter().map(|(name, _)| (*name).into()).collect();
@@ -121,8 +143,65 @@ impl Build<'_, '_> {
             "a step is `optional` only behind the one that carries the record, and so is all that follows it",
         )?;
         let target = self.ask(settings, Asked::Login, Method::POST, &delivers.post, home)?.target;
-        let (is_echoed, plan) = (delivers.echo, plan(&delivers.steps));
-        Some(Some(Delivery { path: target.path().into(), steps, document, fields, is_echoed, plan }))
+        let detached = self.detached(settings, &delivers.steps)?;
+        let (path, is_echoed, plan) = (target.path().into(), delivers.echo, plan(&delivers.steps));
+        Some(Some(Delivery { path, steps, document, fields, is_echoed, detached, plan }))
+    }
+
+    /// Where links may lead: to the origins that the file lists, as nobody in particular.
+    fn detached(&mut self, settings: &Settings, steps: &[LoginStep]) -> Option<Detached> {
+        let mut links = steps.iter().skip_while(|step| step.link.is_none());
+        // What is told of a link must not be lost by what fails behind it.
+        if let Some(step) = links.clone().find(|step| step.link.is_none())
+            && let Some(path) = step.post.as_ref().or(step.get.as_ref())
+        {
+            self.found.error(&path.place, "behind a `link` stand links alone");
+            return None;
+        }
+        let link = links.next().and_then(|step| step.link.as_ref());
+        match (link, settings.detached.as_slice()) {
+            (None, []) => return Some(Detached::default()),
+            (Some(link), []) => {
+                self.found.error(
+                    &link.place,
+                    "a link is followed to a place that `detached` lists, and there is none",
+                );
+                return None;
+            }
+            (None, [first, ..]) => {
+                self.found.error(&first.place, UNUSED);
+                return None;
+            }
+            (Some(_), [_, .., last]) if settings.detached.len() > ORIGINS_MAX => {
+                self.found.error(&last.place, format!("at most {ORIGINS_MAX} origins stand here"));
+                return None;
+            }
+            (Some(_), [_, ..]) => {}
+        }
+        let ca = match &settings.tls.ca {
+            Some(path) => Some(self.file(path)?),
+            None => None,
+        };
+        let place = settings.tls.ca.as_ref().map_or(&settings.detached.first()?.place, |path| &path.place);
+        let tls = self.client(&Trust { ca, certificate: None }, place)?;
+        let keep = Keep { versions: Versions::One, ..self.keep(settings) };
+        let read: Vec<_> = settings
+            .detached
+            .iter()
+            .map(|text| {
+                let is_safe = |url: &Url| url.scheme() == "https" || settings.allow_local;
+                let url = Url::parse(&text.value).ok().filter(|url| is_safe(url) && is_bare(url));
+                let url = self.told(url, text, NO_ORIGIN)?;
+                match Origin::new(&url, Some(&tls), None, self.local(settings), keep) {
+                    Ok(origin) => Some((url.origin(), Arc::new(origin))),
+                    Err(error) => {
+                        self.found.error(&text.place, error.to_string());
+                        None
+                    }
+                }
+            })
+            .collect();
+        Some(Detached(read.into_iter().collect::<Option<_>>()?))
     }
 
     /// Adds the names of what is taken; each once.
@@ -158,11 +237,12 @@ impl Build<'_, '_> {
         names: &Names<'_>,
         home: Home<'_>,
     ) -> Option<Before> {
-        let (method, path) = match (&step.post, &step.get) {
-            (Some(path), None) => (Method::POST, path),
-            (None, Some(path)) => (Method::GET, path),
-            (Some(_), Some(_)) | (None, None) => {
-                self.found.error(place, "each request needs one of `post` and `get`: its path");
+        let (method, path) = match (&step.post, &step.get, &step.link) {
+            (Some(path), None, None) => (Method::POST, path),
+            (None, Some(path), None) => (Method::GET, path),
+            (None, None, Some(link)) => return self.linked(settings, (step, link), names, home),
+            _ => {
+                self.found.error(place, "each request needs one of `post` and `get`, its path, or a `link`");
                 return None;
             }
         };
@@ -180,7 +260,31 @@ impl Build<'_, '_> {
             Some(until) => Some(self.until(until)?),
         };
         let is_optional = step.optional.as_ref().is_some_and(|optional| optional.value);
-        Some(Before { ask: ask?, path: path_rest, json, fields, take, until, is_optional })
+        Some(Before { ask: ask?, link: None, path: path_rest, json, fields, take, until, is_optional })
+    }
+
+    /// A step that follows a link. Nothing of the file goes along.
+    fn linked(
+        &mut self,
+        settings: &Settings,
+        (step, link): (&LoginStep, &Spanned<String>),
+        names: &Names<'_>,
+        home: Home<'_>,
+    ) -> Option<Before> {
+        let is_optional = step.optional.as_ref().is_some_and(|optional| optional.value);
+        let is_bare = step.json.is_none() && step.headers.0.is_empty() && step.until.is_none();
+        let known = names.taken.iter().find(|known| ***known == *link.value);
+        let known = self.told(known, link, "expected the name of what was `take`n before this step");
+        self.told(
+            (is_bare && is_optional).then_some(()),
+            link,
+            "a link is `optional: true`, the record is made all the same; it has no `json`, `headers` and `until`",
+        )?;
+        let root = Spanned { value: "/".to_owned(), place: link.place.clone() };
+        let ask = self.ask(settings, Asked::Login, Method::GET, &root, home);
+        let (path, fields, link) = (Box::default(), Box::default(), Some(known?.clone()));
+        let take = self.takes(&step.take)?;
+        Some(Before { ask: ask?, link, path, json: None, fields, take, until: None, is_optional })
     }
 
     /// A path's text up to its first hole; then names of what was taken, and the text behind each.
