@@ -1,9 +1,12 @@
-//! Numbers that authorities give: one spelling of each, so that records of several systems compare, and what can be
-//! seen to be wrong of one.
+//! Numbers that authorities and GS1 give: one spelling of each, so that records of several systems compare, and what can
+//! be seen to be wrong of one.
 //!
 //! A VAT number (`format: vat-id`) begins with its country; any other tax number (`format: tax-number`) does not, and
 //! says by the field `scheme` beside it what it is. Blanks, dots and dashes say nothing, nor does case. Whether a
 //! number was ever given to somebody, only its authority knows: what is told here is that one cannot have been.
+//!
+//! Numbers of goods, places and packages (`format: gtin`, `gln`, `sscc`) are digits, the last of which checks the others
+//! (GS1 General Specifications, 7.9). They are compared as they come: zeros in front are part of them.
 
 use std::borrow::Cow;
 
@@ -30,17 +33,26 @@ pub enum Spelling {
     VatId,
     /// As a tax number: capital letters and digits, without the country.
     TaxNumber,
+    /// As a number of GS1: of goods.
+    Gtin,
+    /// Of a place or a firm.
+    Gln,
+    /// Of a package on its way.
+    Sscc,
 }
 
 impl Spelling {
     /// The formats that name one.
-    pub const FORMATS: [&'static str; 2] = ["vat-id", "tax-number"];
+    pub const FORMATS: [&'static str; 5] = ["vat-id", "tax-number", "gtin", "gln", "sscc"];
 
     /// What a `format` names, and how long it may be.
     pub(super) fn of_format(format: &str) -> Option<(Self, u32)> {
         match format {
             "vat-id" => Some((Self::VatId, VAT_ID_CHARS_MAX)),
             "tax-number" => Some((Self::TaxNumber, TAX_NUMBER_CHARS_MAX)),
+            "gtin" => Some((Self::Gtin, 14)),
+            "gln" => Some((Self::Gln, 13)),
+            "sscc" => Some((Self::Sscc, 18)),
             _ => None,
         }
     }
@@ -51,13 +63,45 @@ impl Spelling {
             Self::Free => None,
             Self::VatId => Some("vat-id"),
             Self::TaxNumber => Some("tax-number"),
+            Self::Gtin => Some("gtin"),
+            Self::Gln => Some("gln"),
+            Self::Sscc => Some("sscc"),
+        }
+    }
+
+    /// Whether a number may be spelt in several ways, of which [`Spelling::normal`] makes one.
+    pub fn is_one_of_several(self) -> bool {
+        match self {
+            Self::VatId | Self::TaxNumber => true,
+            Self::Free | Self::Gtin | Self::Gln | Self::Sscc => false,
+        }
+    }
+
+    /// Texts that are spelt so.
+    pub fn examples(self) -> &'static [&'static str] {
+        match self {
+            Self::Free => &["x", "y", "ewa@example.com", "+48500600700", "PL"],
+            Self::VatId => &["PL5260250274", "PL8567346215"],
+            Self::TaxNumber => &["5260250274", "8567346215"],
+            Self::Gtin | Self::Gln => &["5901234123457", "4006381333931"],
+            Self::Sscc => &["106141411234567897", "340123450000000000"],
+        }
+    }
+
+    /// How many digits a number of GS1 may have.
+    fn lengths(self) -> &'static [usize] {
+        match self {
+            Self::Gtin => &[8, 12, 13, 14],
+            Self::Gln => &[13],
+            Self::Sscc => &[18],
+            Self::Free | Self::VatId | Self::TaxNumber => &[],
         }
     }
 
     /// A text in this spelling; the same again for what is spelt so. A part of a number becomes that part.
     pub fn normal(self, text: &str) -> Cow<'_, str> {
         match self {
-            Self::Free => Cow::Borrowed(text),
+            Self::Free | Self::Gtin | Self::Gln | Self::Sscc => Cow::Borrowed(text),
             Self::VatId => match plain(text) {
                 // ISO calls Greece otherwise than VAT does.
                 plain if plain.starts_with("GR") => Cow::Owned(plain.replacen("GR", "EL", 1)),
@@ -121,6 +165,8 @@ fn wrong_tax_number(scheme: &str, text: &str) -> Option<&'static str> {
 /// Why a number cannot be one.
 const NO_COUNTRY: &str = "a VAT number begins with its country, as in `PL5260250274`";
 const NO_FORM: &str = "no number of this country or scheme looks like this";
+const NO_DIGITS: &str =
+    "such a number is digits alone: 8, 12, 13 or 14 of goods, 13 of a place, 18 of a package";
 const NO_CHECK: &str = "its check digit does not fit: a digit is wrong or missing";
 
 /// Schemes of tax numbers that are the national part of a country's VAT numbers.
@@ -286,6 +332,17 @@ fn czech(number: &str) -> bool {
     !number.starts_with('9') && check == last(number)
 }
 
+/// What is wrong with a number of GS1: the last digit makes up for the others, every other one of which counts three
+/// times.
+fn wrong_gs1(lengths: &[usize], text: &str) -> Option<&'static str> {
+    if !lengths.contains(&text.len()) || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Some(NO_DIGITS);
+    }
+    let weighted = digits(text).rev().zip([1, 3].into_iter().cycle());
+    let sum = weighted.map(|(digit, weight)| digit.saturating_mul(weight)).fold(0_u32, u32::saturating_add);
+    (!sum.is_multiple_of(10)).then_some(NO_CHECK)
+}
+
 /// A number of a record that cannot be one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unsound<'r> {
@@ -348,6 +405,9 @@ impl Numbers {
                 let why = match entity.leaf(*leaf).map(|leaf| spelling(&leaf.kind)) {
                     Some(Spelling::VatId) => wrong_vat_id(text),
                     Some(Spelling::TaxNumber) => scheme.and_then(|scheme| wrong_tax_number(scheme, text)),
+                    Some(gs1 @ (Spelling::Gtin | Spelling::Gln | Spelling::Sscc)) => {
+                        wrong_gs1(gs1.lengths(), text)
+                    }
                     Some(Spelling::Free) | None => None,
                 };
                 found.extend(why.map(|why| Unsound { leaf: *leaf, text, pointer: at.to_owned(), why }));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bramka::{
     audit::{Effect, Receipt},
     mapping::NativeRequest,
-    upstream::{CorePools, Upstream, UpstreamError},
+    upstream::{CorePools, Keeps, Upstream, UpstreamError},
     wire::Deadline,
 };
 
@@ -15,9 +15,10 @@ async fn twice(
     receipt: Receipt<Effect>,
     request: NativeRequest,
     deadline: Deadline,
+    keeper: &dyn Keeps,
 ) -> Result<(), UpstreamError> {
-    upstream.effect(pools, receipt, request.clone(), deadline).await?;
-    upstream.effect(pools, receipt, request, deadline).await?;
+    upstream.effect(pools, receipt, request.clone(), deadline, keeper).await?;
+    upstream.effect(pools, receipt, request, deadline, keeper).await?;
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bramka::{
     audit::{Fetch, Receipt},
     mapping::NativeRequest,
-    upstream::{CorePools, Told, Upstream, UpstreamError},
+    upstream::{CorePools, Keeps, Told, Upstream, UpstreamError},
     wire::Deadline,
 };
 
@@ -15,8 +15,9 @@ async fn change(
     receipt: Receipt<Fetch>,
     request: NativeRequest,
     deadline: Deadline,
+    keeper: &dyn Keeps,
 ) -> Result<Told, UpstreamError> {
-    upstream.effect(pools, receipt, request, deadline).await
+    upstream.effect(pools, receipt, request, deadline, keeper).await
 }
 
 fn main() {}

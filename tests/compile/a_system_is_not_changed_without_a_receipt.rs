@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bramka::{
     mapping::NativeRequest,
-    upstream::{CorePools, Told, Upstream, UpstreamError},
+    upstream::{CorePools, Keeps, Told, Upstream, UpstreamError},
     wire::Deadline,
 };
 
@@ -13,8 +13,9 @@ async fn change(
     pools: &CorePools,
     request: NativeRequest,
     deadline: Deadline,
+    keeper: &dyn Keeps,
 ) -> Result<Told, UpstreamError> {
-    upstream.effect(pools, request, deadline).await
+    upstream.effect(pools, request, deadline, keeper).await
 }
 
 fn main() {}

@@ -7,7 +7,7 @@ use compact_str::CompactString;
 use super::{Codec, Norm, Point, Table};
 use crate::{
     mapping::{out::Out, time::Day},
-    schema::{LeafKind, Spelling, Value, names_country, value::ID_CHARS_MAX},
+    schema::{LeafKind, Value, names_country, value::ID_CHARS_MAX},
 };
 
 impl Codec {
@@ -55,7 +55,7 @@ impl Codec {
 
     /// Whether it is a number that an authority gives, which the system may spell otherwise than the schema.
     pub(in crate::mapping) fn is_number(&self) -> bool {
-        matches!(&self.kind, LeafKind::Text { spelling, .. } if *spelling != Spelling::Free)
+        matches!(&self.kind, LeafKind::Text { spelling, .. } if spelling.is_one_of_several())
     }
 
     /// A text in the schema's spelling of the field; a VAT number of the home country gets its name.

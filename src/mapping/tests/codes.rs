@@ -91,8 +91,6 @@ fn nought_per_cent_is_exempt_only_where_the_system_says_so() {
         ("ksef", "Invoice", "0 WDT", "zw", "E", "0", 0),
         ("ksef", "Invoice", "0 WDT", "oo", "AE", "0", 0),
         ("ksef", "Invoice", "0 WDT", "np I", "O", "0", 0),
-        ("xero", "Invoice", "OUTPUT2", "ZERORATEDOUTPUT", "Z", "0", 0),
-        ("xero", "Invoice", "OUTPUT2", "EXEMPTOUTPUT", "E", "0", 0),
         ("sap-b1", "Order", "\"S23\"", "\"SZW\"", "E", "0", 0),
         ("sap-b1", "Order", "\"S23\"", "\"SWDT\"", "K", "0", 0),
         // Of a group that the file does not know, the rate is known all the same.
@@ -103,7 +101,6 @@ fn nought_per_cent_is_exempt_only_where_the_system_says_so() {
         ("magento", "Product", "\"value\": \"2\"", "\"value\": \"0\"", "-", "-", 0),
         ("erp", "Order", "FURNITURE", "NONTAXABLE", "E", "6.00002", 0),
         ("erp", "Order", "FURNITURE", "OTHER", "-", "6.00002", 1),
-        ("quickbooks", "Invoice", "\"TAX\"", "\"NON\"", "E", "-", 0),
     ] {
         let told = of(name, entity, was, is);
         assert_eq!(told, (category.to_owned(), rate.to_owned(), findings), "{name} {is}");

@@ -155,19 +155,6 @@ pub(super) fn alter(entity: &Entity, object: &Object, fields: &mut Fields, leaf:
     }
 }
 
-/// Texts that some spelling takes.
-const TEXTS: &[&str] = &[
-    "x",
-    "y",
-    "1",
-    "5260250995",
-    "PL5260250995",
-    "ewa@example.com",
-    "+48500600700",
-    "PL",
-    "https://example.com",
-];
-
 /// Some value of a kind.
 pub(super) fn plain(kind: &LeafKind) -> Option<Value> {
     any(kind).into_iter().next()
@@ -177,7 +164,7 @@ pub(super) fn plain(kind: &LeafKind) -> Option<Value> {
 fn any(kind: &LeafKind) -> Vec<Value> {
     let read = |texts: &[&str]| texts.iter().filter_map(|text| parse_text(kind, text).ok()).collect();
     match kind {
-        LeafKind::Text { .. } => read(TEXTS),
+        LeafKind::Text { spelling, .. } => read(spelling.examples()),
         LeafKind::Code(codes) => codes.iter().take(2).map(|code| Value::Text((&**code).into())).collect(),
         LeafKind::Id | LeafKind::Decimal | LeafKind::Integer => read(&["1", "2"]),
         LeafKind::Boolean => read(&["true", "false"]),

@@ -194,3 +194,35 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn a_number_of_goods_places_and_packages_has_a_digit_that_checks_the_others() {
+    let wrong = |spelling: Spelling, text: &str| wrong_gs1(spelling.lengths(), text);
+    for (spelling, right) in [
+        (Spelling::Gtin, "96385074"),
+        (Spelling::Gtin, "036000291452"),
+        (Spelling::Gtin, "5901234123457"),
+        (Spelling::Gtin, "4006381333931"),
+        (Spelling::Gtin, "00012345600012"),
+        (Spelling::Gln, "5901234123457"),
+        (Spelling::Sscc, "106141411234567897"),
+    ] {
+        assert_eq!(wrong(spelling, right), None, "{right}");
+        // One digit wrong is always seen.
+        for at in 0..right.len() {
+            let other = (right.as_bytes()[at] - b'0' + 1) % 10;
+            let text = format!("{}{other}{}", &right[..at], &right[at + 1..]);
+            assert_eq!(wrong(spelling, &text), Some(NO_CHECK), "{text}");
+        }
+    }
+    for (spelling, odd) in [
+        (Spelling::Gtin, "590123412345"),
+        (Spelling::Gln, "36000291452"),
+        (Spelling::Gtin, "5901234-12345"),
+        (Spelling::Sscc, "5901234123457"),
+    ] {
+        assert!(wrong(spelling, odd).is_some(), "{odd}");
+    }
+    assert_eq!(wrong(Spelling::Gtin, "59012341"), Some(NO_CHECK));
+    assert_eq!(wrong(Spelling::Gtin, "590 1234"), Some(NO_DIGITS));
+}

@@ -80,11 +80,6 @@ const BUSINESS_CENTRAL: Subject = Subject {
         Switched::over(central::business_central(), Refusals { spent, limited })
     },
     gaps: &[
-        Gap {
-            capability: proofs::CUSTOMER_CHANGE,
-            status: 405,
-            reason: "cannot update: Business Central changes a customer by another key",
-        },
         Gap { capability: proofs::CONFIRM, status: 422, reason: "an order is released in Business Central" },
         // The token is the credential itself: there is nothing to renew it with.
         Gap { capability: Capability::SignIn, status: 502, reason: "system" },

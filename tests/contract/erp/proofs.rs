@@ -193,7 +193,12 @@ fn ask_change_customer(gate: &Gate) -> Answer {
 }
 
 fn change_customer(gate: &Gate) {
-    ask_change_customer(gate).expect(200);
+    gate.system.forget();
+    let answer = ask_change_customer(gate).expect(200).json();
+    let [(_, body)] = sent(gate).try_into().unwrap();
+    assert_eq!((said_of(gate).values)(&body).as_object().unwrap().len(), 1, "nothing else is sent: {body}");
+    let path = format!("/v1/customers/{}", answer["id"].as_str().unwrap());
+    assert_eq!((&answer["name"], gate.get(&path).expect(200).json()), (&"Other".into(), answer.clone()));
 }
 
 fn change(gate: &Gate) {
