@@ -174,17 +174,14 @@ fn operations(exposed: &Exposed<'_>, limits: &Limits, schemas: &mut Map<String, 
             let mut parameters = vec![id_parameter(), fields_parameter(exposed)];
             parameters.extend(include_parameter(exposed));
             set(&mut operation, "parameters", parameters.into());
-            if exposed.accepted.is_asked_for {
-                add_response(&mut operation, accepted::still());
-            }
+            add_accepted(&mut operation, accepted::still(exposed));
             vec![(one, "get", operation)]
         }
         Verb::Create => {
             let shown = answer(exposed, "create", schemas);
-            let mut operation = operation(&verb("create"), &entity.description, "201", Some(shown.clone()));
-            if let Some(response) = accepted::first(exposed, shown) {
-                add_response(&mut operation, response);
-            }
+            let accepted = accepted::first(exposed, &shown);
+            let mut operation = operation(&verb("create"), &entity.description, "201", Some(shown));
+            add_accepted(&mut operation, accepted);
             set(&mut operation, "parameters", json!([key_parameter()]));
             set(&mut operation, "requestBody", body(exposed, Body::Create, "application/json"));
             vec![(all, "post", operation)]
@@ -223,8 +220,8 @@ fn operation(id: &str, summary: &str, status: &str, content: Option<Json>) -> Js
     })
 }
 
-fn add_response(operation: &mut Json, response: Json) {
-    if let Some(Json::Object(responses)) = operation.get_mut("responses") {
+fn add_accepted(operation: &mut Json, response: Option<Json>) {
+    if let (Some(response), Some(Json::Object(responses))) = (response, operation.get_mut("responses")) {
         responses.insert("202".to_owned(), response);
     }
 }

@@ -16,7 +16,7 @@ pub(super) fn schema() -> Json {
 }
 
 /// The answer to the create; none where it always tells the record. `shown` is what else it may tell.
-pub(super) fn first(exposed: &Exposed<'_>, shown: Json) -> Option<Json> {
+pub(super) fn first(exposed: &Exposed<'_>, shown: &Json) -> Option<Json> {
     let all = format!("/v1/{}", exposed.entity.collection);
     let asked = format!(
         "Accepted: the system says later what became of it. A `GET` of `Location` (`{all}/accepted-…`) asks for that, \
@@ -30,21 +30,22 @@ pub(super) fn first(exposed: &Exposed<'_>, shown: Json) -> Option<Json> {
     let (description, body) = match (exposed.accepted.is_asked_for, exposed.accepted.is_unseen) {
         (false, false) => return None,
         (true, false) => (asked, reference(NAME)),
-        (false, true) => (unseen, shown),
+        (false, true) => (unseen, shown.clone()),
         (true, true) => (format!("{asked}. Or: {unseen}"), json!({ "anyOf": [reference(NAME), shown] })),
     };
     Some(response(&description, body, exposed.accepted.is_asked_for))
 }
 
-/// The answer to who asks what became of it.
-pub(super) fn still() -> Json {
+/// The answer to who asks what became of it; none where nobody is told where to.
+pub(super) fn still(exposed: &Exposed<'_>) -> Option<Json> {
     let description =
         "Only of the `id` that `Location` of a `202` named: the system has not said what became of it";
-    response(description, reference(NAME), true)
+    exposed.accepted.is_asked_for.then(|| response(description, reference(NAME), true))
 }
 
 fn response(description: &str, body: Json, is_asked_for: bool) -> Json {
-    let location = json!({ "description": "Where to ask", "schema": { "type": "string" } });
+    let place = if is_asked_for { "Where to ask" } else { "Where the record is, or will be" };
+    let location = json!({ "description": place, "schema": { "type": "string" } });
     let mut headers = Map::from_iter([("Location".to_owned(), location)]);
     if is_asked_for {
         let after =
