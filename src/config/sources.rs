@@ -71,6 +71,11 @@ impl EntitySource {
         self.mapping.system()
     }
 
+    /// Whether it may accept a new record first, which is then asked for until it is known what became of it.
+    pub fn accepts(&self) -> bool {
+        self.mapping.is_sought() || self.mapping.posts_to().is_some_and(|path| self.upstream.delivers(&path))
+    }
+
     /// What is left to ask it of a filter: nothing passes where it holds no such record. None where all is left.
     pub fn left_of(&self, filter: &Filter) -> Option<Filter> {
         if self.fixed.is_empty() && self.untold.is_empty() {
@@ -181,7 +186,8 @@ impl EntitySources {
         self.sources.iter().find(|source| source.fits(entity, record, &self.apart))
     }
 
-    fn making(&self) -> impl Iterator<Item = &EntitySource> {
+    /// Those that make records.
+    pub fn making(&self) -> impl Iterator<Item = &EntitySource> {
         self.sources.iter().filter(|source| source.mapping.can(Action::Create))
     }
 

@@ -9,7 +9,7 @@ use crate::{
     answer::Answer,
     body::Body,
     catalog::{Action, Call},
-    config::{Snapshot, taken},
+    config::{EntitySource, EntitySources, Snapshot, taken},
     identity::{Caller, Facts},
     intake::Head,
     mapping::WriteView,
@@ -18,7 +18,7 @@ use crate::{
     refusal::Refusal,
     schema::{
         Entity, FieldSet, Relation,
-        openapi::{self, About, Exposed, ExposedSystem, Verb},
+        openapi::{self, About, Accepted, Exposed, ExposedSystem, Verb},
     },
     words::SystemName,
 };
@@ -123,7 +123,35 @@ impl Describing {
             Verb::Create | Verb::Update | Verb::Delete => Vec::new(),
         };
         let is_joined = !sources.deferred().intersection(&visible).is_empty();
-        Some(Exposed { entity, verb, visible, masked, clear, writable, required, beside, is_joined })
+        let accepted = self.accepted(entity, sources, verb);
+        Some(Exposed {
+            entity,
+            verb,
+            visible,
+            masked,
+            clear,
+            writable,
+            required,
+            beside,
+            is_joined,
+            accepted,
+        })
+    }
+
+    /// How a new record may be answered for before it is there. Only who may make one is ever told where to ask.
+    fn accepted(&self, entity: &Arc<Entity>, sources: &EntitySources, verb: Verb) -> Accepted {
+        let is_told = match verb {
+            Verb::Create => true,
+            Verb::Read => self.outlook(Action::Create, Target::Entity(entity.clone())).is_some(),
+            Verb::List | Verb::Update | Verb::Delete => false,
+        };
+        if !is_told {
+            return Accepted::default();
+        }
+        Accepted {
+            is_asked_for: sources.making().any(EntitySource::accepts),
+            is_unseen: sources.making().any(|source| !source.mapping.returns_records()),
+        }
     }
 
     /// What may be asked for beside a record of which the caller sees the leaves `own` unmasked.

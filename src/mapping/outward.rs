@@ -102,6 +102,12 @@ impl Mapping {
         }
     }
 
+    /// Where new records are posted; none where they are not.
+    pub fn posts_to(&self) -> Option<String> {
+        let call = self.create.as_ref().filter(|call| call.method == Method::POST)?;
+        Some(format!("{}{}", self.at, call.before))
+    }
+
     /// The request that makes a record; of one whose elements are written by themselves, the record without them.
     ///
     /// # Errors

@@ -105,7 +105,7 @@ impl Mapping {
         }
     }
 
-    fn write_call(&self, action: Action) -> Option<&Call> {
+    pub(super) fn write_call(&self, action: Action) -> Option<&Call> {
         match action {
             Action::Create => self.create.as_ref(),
             Action::Update => self.update.as_ref(),
@@ -264,6 +264,11 @@ fn find<'a, T>(
 }
 
 impl Envelope {
+    /// The tree, and the frame of its slots.
+    pub(super) fn place(&self) -> (&Node, u16) {
+        (&self.root, self.frame)
+    }
+
     fn stands<'a>(&self, raws: &Raws<'a>) -> Raw<'a> {
         match (raws.get(0, Self::PLACE), raws.get(0, Self::PARENT)) {
             (Raw::Null, Raw::Object | Raw::Array) => Raw::Null,

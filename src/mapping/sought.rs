@@ -31,6 +31,11 @@ impl Mapping {
         told.collect::<Option<Vec<_>>>().filter(|told| !told.is_empty())
     }
 
+    /// Whether a new record that came without its key may be looked for.
+    pub fn is_sought(&self) -> bool {
+        !self.found_by.is_empty()
+    }
+
     /// The question for such a record, what is asked of each row, and what a row has to be; none where it cannot be put.
     pub fn seeking(&self, sought: &[(String, String)]) -> Option<(Listing, FieldSet, Filter)> {
         let tests = sought.iter().map(|(path, text)| {

@@ -14,7 +14,7 @@ use super::{
     inward::{Inward, RowFault},
     keyset::Keys,
     listing::Listing,
-    model::{Join, Mapping, Source, What},
+    model::{Envelope, Join, Mapping, Returns, Source, What},
     native::{NativeAnswer, NativeRequest},
     out::Out,
     outward::MappingFault,
@@ -104,6 +104,10 @@ pub(super) enum ReadsAs {
     Page(Box<Listing>),
     /// A page whose rows are keys alone.
     Keys(Box<Listing>),
+    /// The answer to a write, where it has the record elsewhere.
+    Written(Action, Box<Inward>),
+    /// Records that were read by the keys of such a page.
+    Fetched(Box<Listing>),
 }
 
 /// Records of an answer, and what is told of the page they stand in.
@@ -118,6 +122,15 @@ impl Mapping {
         let (rows, page, natives) = match self.reads_as(answer)? {
             ReadsAs::Record(inward) => (vec![Ok(*inward)], None, self.natives(None, &answer.body)),
             ReadsAs::Page(listing) => self.page_of(&listing, answer)?,
+            ReadsAs::Written(action, inward) => {
+                let rows = self.write_call(action).and_then(|call| call.rows.as_ref());
+                (vec![Ok(*inward)], None, self.natives(rows.map(Envelope::place), &answer.body))
+            }
+            ReadsAs::Fetched(listing) => {
+                let rows = self.batch_rows(&listing, answer, &self.entity.all())?;
+                let place = self.fetched_at(&listing).map(Envelope::place);
+                (rows, None, self.natives(place, &answer.body))
+            }
             ReadsAs::Keys(listing) => return self.keys_tried(&listing, answer),
         };
         // What stands in rows is records only where each of them is one.
@@ -170,8 +183,36 @@ impl Mapping {
         match (record, keys) {
             (Ok(inward), _) => Ok(ReadsAs::Record(Box::new(inward))),
             (Err(_), Some(listing)) => Ok(ReadsAs::Keys(Box::new(listing))),
-            (Err(fault), None) => Err(fault),
+            (Err(fault), None) => self.written(answer).or_else(|| self.fetched(answer)).ok_or(fault),
         }
+    }
+
+    /// The answer to a write whose record stands elsewhere than that of a read.
+    fn written(&self, answer: &NativeAnswer) -> Option<ReadsAs> {
+        self.refuse_errors(answer).ok()?;
+        let read = |action| {
+            let call = self.write_call(action);
+            let call = call.filter(|call| call.rows.is_some() && matches!(call.returns, Returns::Record))?;
+            let inward = self.one(Some(call), (answer, None), &self.entity.all()).ok()?;
+            Some(ReadsAs::Written(action, Box::new(inward)))
+        };
+        [Action::Create, Action::Update].into_iter().find_map(read)
+    }
+
+    /// Records that are read by the keys that a list holds, where there is one among them.
+    fn fetched(&self, answer: &NativeAnswer) -> Option<ReadsAs> {
+        let usual = self.listing_of_answer(RECORDS_MAX).ok()?;
+        let mut ways = (0..self.lists.len()).map(|variant| Listing { variant, ..usual.clone() });
+        let holds = |listing: &Listing| {
+            let rows = self.batch_rows(listing, answer, &self.entity.all());
+            rows.is_ok_and(|rows| rows.iter().any(Result::is_ok))
+        };
+        ways.find(holds).map(|listing| ReadsAs::Fetched(Box::new(listing)))
+    }
+
+    /// Where records stand that are read by the keys of a list.
+    pub(super) fn fetched_at(&self, listing: &Listing) -> Option<&Envelope> {
+        Some(&self.lists.get(listing.variant)?.batch.as_ref()?.rows)
     }
 
     /// A page whose rows are keys alone.
@@ -206,8 +247,7 @@ impl Mapping {
             let trees = self.trees_of_xml(names, rows, body)?;
             return Some(trees.iter().map(Json::to_string).collect());
         }
-        let own =
-            || self.read.as_ref().and_then(|call| call.rows.as_ref()).map(|rows| (&rows.root, rows.frame));
+        let own = || self.read.as_ref().and_then(|call| call.rows.as_ref()).map(Envelope::place);
         let (mut texts, mut around) = (Vec::new(), Raws::default());
         let mut on_row = |scan: &mut Scanner<'_>| -> Result<(), BadJson> {
             texts.push(scan.whole()?.to_owned());

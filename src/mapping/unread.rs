@@ -44,8 +44,9 @@ pub struct NewFields {
 }
 
 impl Mapping {
-    /// The paths of an answer that nothing reads: as one record, or else as a page of them. What the file ignores is
-    /// left out.
+    /// The paths of an answer that nothing reads: as one record, or else as a page of them, or as what a write or a search
+    /// is answered with. What the file ignores is left out. An answer that is read as nothing tells none: that nobody looked
+    /// for a record there says nothing of its fields.
     pub fn unread(&self, body: &Bytes) -> Vec<String> {
         let answer = NativeAnswer {
             status: http::StatusCode::OK,
@@ -54,14 +55,7 @@ impl Mapping {
             received: None,
             over: None,
         };
-        let listing = match self.reads_as(&answer) {
-            Ok(ReadsAs::Record(_)) => None,
-            Ok(ReadsAs::Page(listing)) => Some(listing),
-            // A row is a key and whatever the search says beside it.
-            Ok(ReadsAs::Keys(_)) | Err(_) => return Vec::new(),
-        };
-        let rows: Vec<u32> = (0..TRIED_MAX).collect();
-        let Some(walk) = self.walked(listing.as_deref(), body, &rows) else { return Vec::new() };
+        let Some(walk) = self.walked_as_read(&answer) else { return Vec::new() };
         let mut record = Walked::default();
         for row in walk.rows {
             record.read.extend(row.read);
@@ -71,6 +65,20 @@ impl Mapping {
         let inside = record.found().filter(|path| !self.watched.covers(path)).map(before);
         let all = inside.chain(walk.around.found().filter(|path| !self.is_read_around(path)));
         all.filter(|path| !self.is_of_errors(path)).collect()
+    }
+
+    /// Walks an answer by what it reads as.
+    fn walked_as_read(&self, answer: &NativeAnswer) -> Option<Walk<'_>> {
+        let all: Vec<u32> = (0..TRIED_MAX).collect();
+        let (envelope, rows) = match self.reads_as(answer).ok()? {
+            ReadsAs::Record(_) => (self.place_of_record(), &*all),
+            ReadsAs::Page(listing) => (Some(self.place_of_rows(&listing)?), &*all),
+            ReadsAs::Written(action, _) => (Some(&self.write_call(action)?.rows.as_ref()?.root), &*all),
+            ReadsAs::Fetched(listing) => (Some(&self.fetched_at(&listing)?.root), &*all),
+            // A row is a key and whatever the search says beside it: only what is around the rows can be unread.
+            ReadsAs::Keys(listing) => (Some(self.place_of_rows(&listing)?), &[][..]),
+        };
+        self.walked(envelope, &answer.body, rows)
     }
 
     /// Whether the file knows a path of a record, places of lists written as `[0]`, and does not want it.
@@ -109,7 +117,16 @@ impl Mapping {
             && self.read.as_ref().is_none_or(|call| call.rows.is_none());
         // What says how a call went stands among the record's fields where the answer is the record.
         let is_no_field = |path: &str| self.watched.covers(path) || (is_answer && self.is_of_errors(path));
-        for row in self.walked(listing, &answer.body, rows).map(|walk| walk.rows).unwrap_or_default() {
+        let envelope = match listing {
+            None => self.place_of_record(),
+            // Rows that are keys alone have no fields.
+            Some(listing) => match self.place_of_rows(listing) {
+                Some(place) if self.fetched_at(listing).is_none() => Some(place),
+                Some(_) | None => return found,
+            },
+        };
+        let walk = self.walked(envelope, &answer.body, rows);
+        for row in walk.map(|walk| walk.rows).unwrap_or_default() {
             found.records = found.records.saturating_add(1);
             let mut is_flawed = false;
             for path in row.found().filter(|path| !is_no_field(path)) {
@@ -121,8 +138,21 @@ impl Mapping {
         found
     }
 
-    /// Walks an answer and the wanted records in it.
-    fn walked(&self, listing: Option<&Listing>, body: &[u8], rows: &[u32]) -> Option<Walk<'_>> {
+    /// What the one record of an answer stands in.
+    fn place_of_record(&self) -> Option<&Node> {
+        match self.words.xml {
+            Some(_) => self.xml.as_ref().map(|record| record.envelope()),
+            None => self.read.as_ref().and_then(|call| call.rows.as_ref()).map(|rows| &rows.root),
+        }
+    }
+
+    /// What the rows of a list stand in.
+    fn place_of_rows(&self, listing: &Listing) -> Option<&Node> {
+        self.lists.get(listing.variant).map(|call| &call.envelope)
+    }
+
+    /// Walks an answer and the wanted records in it; without an envelope it is the record.
+    fn walked(&self, envelope: Option<&Node>, body: &[u8], rows: &[u32]) -> Option<Walk<'_>> {
         let mut walk = Walk {
             speaks: self.words.speaks,
             record: &self.record,
@@ -131,15 +161,6 @@ impl Mapping {
             rows: Vec::new(),
             before: String::new(),
             around: Walked::default(),
-        };
-        let envelope = match listing {
-            // Rows that are keys alone have no fields.
-            Some(listing) => {
-                let call = self.lists.get(listing.variant).filter(|call| call.batch.is_none())?;
-                Some(&call.envelope)
-            }
-            None if self.words.xml.is_some() => self.xml.as_ref().map(|record| record.envelope()),
-            None => self.read.as_ref().and_then(|call| call.rows.as_ref()).map(|rows| &rows.root),
         };
         let mut around = Walked::default();
         match (&self.words.xml, envelope) {

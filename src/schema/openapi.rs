@@ -4,6 +4,7 @@
 //! filter by and operations no statement can permit are left out. In answers no field is required, because
 //! hidden, withheld and empty look the same. This is beside the hot path, so it is a tree of JSON values.
 
+mod accepted;
 mod fields;
 #[cfg(test)]
 mod tests;
@@ -57,6 +58,17 @@ pub struct Exposed<'a> {
     pub beside: Vec<Relation>,
     /// Whether other systems tell some of these leaves, and may be away.
     pub is_joined: bool,
+    /// How a new record may be answered for before it is there.
+    pub accepted: Accepted,
+}
+
+/// Ways in which a new record is accepted, and not yet known to be made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Accepted {
+    /// The system says later what became of it, and is asked for that at a place of its own.
+    pub is_asked_for: bool,
+    /// The system does not answer with the record it made, and it may not be there to be read back.
+    pub is_unseen: bool,
 }
 
 /// What is done to an entity.
@@ -99,6 +111,9 @@ pub fn document(about: &About<'_>, entities: &[Exposed<'_>], systems: &[ExposedS
         }
     }
     schemas.insert("Problem".to_owned(), problem());
+    if entities.iter().any(|exposed| exposed.accepted.is_asked_for) {
+        schemas.insert(accepted::NAME.to_owned(), accepted::schema());
+    }
     let mut document = json!({
         "openapi": "3.1.0",
         "info": { "title": about.title, "version": about.version },
@@ -159,11 +174,14 @@ fn operations(exposed: &Exposed<'_>, limits: &Limits, schemas: &mut Map<String, 
             let mut parameters = vec![id_parameter(), fields_parameter(exposed)];
             parameters.extend(include_parameter(exposed));
             set(&mut operation, "parameters", parameters.into());
+            add_accepted(&mut operation, accepted::still(exposed));
             vec![(one, "get", operation)]
         }
         Verb::Create => {
             let shown = answer(exposed, "create", schemas);
+            let accepted = accepted::first(exposed, &shown);
             let mut operation = operation(&verb("create"), &entity.description, "201", Some(shown));
+            add_accepted(&mut operation, accepted);
             set(&mut operation, "parameters", json!([key_parameter()]));
             set(&mut operation, "requestBody", body(exposed, Body::Create, "application/json"));
             vec![(all, "post", operation)]
@@ -200,6 +218,12 @@ fn operation(id: &str, summary: &str, status: &str, content: Option<Json>) -> Js
         "summary": summary,
         "responses": { status: success, "default": { "$ref": "#/components/responses/Problem" } },
     })
+}
+
+fn add_accepted(operation: &mut Json, response: Option<Json>) {
+    if let (Some(response), Some(Json::Object(responses))) = (response, operation.get_mut("responses")) {
+        responses.insert("202".to_owned(), response);
+    }
 }
 
 /// The schema of what is shown, as a component of its own: two operations may show different fields.

@@ -108,6 +108,11 @@ impl Upstream {
         &self.services
     }
 
+    /// Whether what is posted to a path goes in steps, and may be accepted long before the system says what became of it.
+    pub fn delivers(&self, path: &str) -> bool {
+        self.delivery.as_ref().is_some_and(|delivery| delivery.is_at(&self.prefix, path))
+    }
+
     /// Whether signing in may use up a secret: an issuer may give another refresh token in the place of the one that it
     /// was shown (RFC 6749 §6), and only the process that asked knows it then.
     pub fn may_use_up_a_secret(&self) -> bool {

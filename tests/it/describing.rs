@@ -669,9 +669,40 @@ fn rows_that_are_keys_alone_are_shown_as_keys() {
     assert_eq!(ran.code, 0, "{ran:?}");
     let due = "rows that are keys alone, of which the records are read by further requests\n  7\n  9\n";
     assert!(ran.out.contains(due) && ran.out.contains("page of 2 rows: another follows"), "{ran:?}");
+    assert!(!ran.out.contains("read by no line"), "{ran:?}");
     let spoilt = tried_in(CALLS, "Product", &["--json"], &sample.replace("9", "\"a\""));
     let told: Value = serde_json::from_str(&spoilt.out).unwrap();
     assert_eq!((spoilt.code, &told["keys"]), (1, &serde_json::json!(["7", null])));
+}
+
+#[test]
+fn of_what_is_neither_a_record_nor_a_page_as_much_is_told_as_unread_as_can_be_known() {
+    let json = |shop: &str, sample: &str| -> Value {
+        let ran = tried_in(shop, "Product", &["--json"], sample);
+        assert_eq!(ran.code, 0, "{ran:?}");
+        serde_json::from_str(&ran.out).unwrap()
+    };
+    // Around keys; what a search says of a row beside its key is read for no record.
+    let keys =
+        r#"{ "found": [ { "item": { "id": 7, "name": "x" }, "score": 3 } ], "after": "x", "took": 3 }"#;
+    assert_eq!(json(CALLS, keys)["unread"], serde_json::json!(["took"]));
+    // What a write is answered with, where it stands elsewhere than what is read; and records that were read by keys.
+    let elsewhere = CALLS
+        .replace("    create: {}\n", "    create: { rows: made.item }\n")
+        .replace("get: \"?ids={keys}\", rows: result", "get: \"?ids={keys}\", rows: several.items");
+    let row = r#"{ "id": 7, "number": "n", "title": "T", "intro": "a", "outro": "b", "unit": "pc", "owner": 1, "extra": 2 }"#;
+    let made = json(&elsewhere, &format!(r#"{{ "made": {{ "item": {row} }}, "took": 3 }}"#));
+    assert_eq!(made["records"][0]["reads"]["sku"], "n");
+    assert_eq!(made["unread"], serde_json::json!(["made.item.extra", "took"]));
+    let fetched = json(&elsewhere, &format!(r#"{{ "several": {{ "items": [ {row} ] }}, "took": 3 }}"#));
+    assert_eq!(fetched["records"][0]["reads"]["sku"], "n");
+    assert_eq!(fetched["unread"], serde_json::json!(["several.items[].extra", "took"]));
+    // What goes back is compared with the record, not with what is around it.
+    let ran = tried_in(&elsewhere, "Product", &[], &format!(r#"{{ "made": {{ "item": {row} }} }}"#));
+    assert!(ran.out.contains("\n  number: \"n\"\n") && ran.out.contains("\n- extra: 2\n"), "{ran:?}");
+    // Of what is read as nothing, nothing is called unread.
+    let other = tried_in(&elsewhere, "Product", &[], r#"{ "made": { "thing": 1 }, "took": 3 }"#);
+    assert!(other.code == 1 && !other.out.contains("read by no line"), "{other:?}");
 }
 
 #[test]

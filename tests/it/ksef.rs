@@ -459,6 +459,31 @@ fn location(accepted: &Answer) -> String {
 }
 
 #[test]
+fn what_may_be_accepted_is_described_with_where_to_ask_and_with_what_is_told_there() {
+    let scene = scene(&[150], None);
+    let document = scene.get("/openapi.json").expect(200).json();
+    let of = |path: &str, method: &str| document["paths"][path][method]["responses"]["202"].clone();
+    let (first, still) = (of("/v1/invoices", "post"), of("/v1/invoices/{id}", "get"));
+    let accepted = json!({ "$ref": "#/components/schemas/Accepted" });
+    assert_eq!(still["content"]["application/json"]["schema"], accepted);
+    // Where there is no room to keep it, as much is told as is known.
+    let either = json!({ "anyOf": [accepted, { "$ref": "#/components/schemas/Invoice.create" }] });
+    assert_eq!(first["content"]["application/json"]["schema"], either);
+    let told = scene.send("a").expect(202);
+    let answers = [(&first, &told), (&still, &scene.get(&location(&told)).expect(202))];
+    for (described, answer) in answers {
+        for name in ["Location", "Retry-After"] {
+            assert!(described["headers"][name]["schema"].is_object(), "{name}: {described}");
+            assert!(answer.header(&name.to_lowercase()).is_some(), "{name}");
+        }
+        let schema = &document["components"]["schemas"]["Accepted"];
+        assert_eq!(json!({ "state": schema["properties"]["state"]["const"] }), answer.json());
+    }
+    assert!(first["description"].as_str().unwrap().contains("`/v1/invoices/accepted-…`"), "{first}");
+    assert_eq!(of("/v1/invoices", "get"), Value::Null);
+}
+
+#[test]
 fn what_was_accepted_is_asked_for_until_it_is_made_and_over_a_restart() {
     let mut scene = scene(&[150, 150, 150, 150, 200], None);
     let accepted = scene.send("a").expect(202);

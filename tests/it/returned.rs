@@ -96,6 +96,20 @@ fn a_record_that_cannot_be_read_back_is_accepted_and_made_once() {
         }
     }
     let (twisted, stage) = opened("create: { post: \"\", returns: key, key_at: id }", not_there_yet);
+    let document = stage.get("/openapi.json").expect(200).json();
+    let customers = &document["paths"]["/v1/customers"];
+    let described = &customers["post"]["responses"]["202"];
+    assert_eq!(
+        described["content"]["application/json"]["schema"]["$ref"],
+        "#/components/schemas/Customer.create"
+    );
+    let fields: Vec<&String> = described["headers"].as_object().unwrap().keys().collect();
+    assert_eq!(fields, ["Location"], "nobody is told to ask again");
+    assert_eq!(document["components"]["schemas"]["Accepted"], Value::Null);
+    assert_eq!(document["paths"]["/v1/customers/{id}"]["get"]["responses"]["202"], Value::Null);
+    // Another system answers with the record it made.
+    assert_eq!(document["paths"]["/v1/orders"]["post"]["responses"]["202"], Value::Null);
+    assert!(document["paths"]["/v1/orders"]["post"].is_object());
     let accepted = create(&twisted, &stage).expect(202);
     // It tells what it knows: the id, and where the record will be.
     let id = accepted.json()["id"].as_str().unwrap().to_owned();

@@ -19,6 +19,7 @@ fn exposed<'a>(entity: &'a Entity, verb: Verb, paths: &[&str]) -> Exposed<'a> {
         required: entity.required(),
         beside: Vec::new(),
         is_joined: false,
+        accepted: Accepted::default(),
     }
 }
 
@@ -100,8 +101,11 @@ fn bodies_hold_what_may_be_written_and_say_what_must_be() {
 fn every_reference_of_the_document_leads_somewhere() {
     let (entity, limits) = (order_entity(), Limits::default());
     let verbs = [Verb::List, Verb::Read, Verb::Create, Verb::Update, Verb::Delete];
-    let operations =
-        verbs.map(|verb| exposed(&entity, verb, &["id", "customer", "lines", "tags", "priority"]));
+    let accepted = Accepted { is_asked_for: true, is_unseen: true };
+    let operations = verbs.map(|verb| Exposed {
+        accepted,
+        ..exposed(&entity, verb, &["id", "customer", "lines", "tags", "priority"])
+    });
     let name = SystemName::from("erp");
     let systems = [ExposedSystem { name: &name, methods: &[Method::GET, Method::POST] }];
     let document = document(&about(&limits), &operations, &systems);

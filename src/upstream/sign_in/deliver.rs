@@ -107,6 +107,11 @@ impl Delivery {
         *request.method() == Method::POST && request.uri().path() == &*self.path
     }
 
+    /// Whether it takes what is posted to a path under this prefix.
+    pub(in crate::upstream) fn is_at(&self, prefix: &str, path: &str) -> bool {
+        self.path.strip_prefix(prefix) == Some(path)
+    }
+
     /// Begins with a record, under a key of its own.
     ///
     /// # Errors
