@@ -37,7 +37,7 @@ pub(super) const INCLUDED_MAX: usize = 1000;
 /// Ids that a system is asked for at once: with more of them, GUIDs above all, a filter grows longer than a mapping
 /// sends, and without one the whole collection would be looked through.
 pub(super) const IDS_AT_ONCE: usize = 50;
-/// LIMIT: records that are read one by one, where a system cannot be asked for several by their ids.
+/// LIMIT: records that are read by their ids, where a system cannot be asked for several of them.
 pub(super) const READ_MAX: usize = 50;
 
 /// What a caller wants beside its records.
@@ -232,12 +232,16 @@ impl<'a> Wanted<'a> {
         ids.iter().filter_map(|id| self.of.get(id.as_str())).flatten().copied()
     }
 
-    /// The list of those with some ids.
-    fn sought(&self, ids: &[&CompactString], left: usize) -> Sought {
+    /// Those with some ids.
+    fn among(&self, ids: &[&CompactString]) -> Filter {
         let ids = ids.iter().map(|id| Value::Text((*id).clone())).collect();
+        Filter::test(self.relation.theirs(), Op::In, Value::List(ids))
+    }
+
+    /// The list of those that pass a filter.
+    fn sought(&self, filter: Filter, left: usize) -> Sought {
         let limit = u32::try_from(left).unwrap_or(u32::MAX);
         let theirs = self.relation.theirs();
-        let filter = Filter::test(theirs, Op::In, Value::List(ids));
         let query = Query { filter, sort: Vec::new(), fields: None, limit };
         Sought {
             query,
@@ -287,7 +291,7 @@ async fn gather(
                     gathering.cut(ids);
                     continue;
                 }
-                let found = listing::find(part, &admission, &wanted.sought(ids, left)).await?;
+                let found = listing::find(part, &admission, &wanted.sought(wanted.among(ids), left)).await?;
                 gathering.take(&found);
                 if found.next.is_some() || found.truncated {
                     gathering.cut(ids);
@@ -297,7 +301,9 @@ async fn gather(
         Way::Out(_) => {
             let (ids, beyond) = wanted.ids.split_at_checked(READ_MAX).unwrap_or((&wanted.ids, &[]));
             gathering.cut(beyond);
-            let found = listing::by_ids(part, &admission, &wanted.sought(&[], READ_MAX), ids).await?;
+            let found =
+                listing::by_ids(part, &admission, &wanted.sought(Filter::everything(), READ_MAX), ids)
+                    .await?;
             gathering.take(&found);
         }
     }

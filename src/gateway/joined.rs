@@ -1,7 +1,7 @@
 //! What other systems tell of records, where a collection stands in several.
 //!
 //! One system serves the collection; its records are completed before anything judges them, so statements, filters and
-//! views know one record and not its parts. Systems are asked at the same time, one question for a whole page, each
+//! views know one record and not its parts. Systems are asked at the same time, one question for 50 records of a page, each
 //! bounded by its own clock. One that cannot be asked leaves its fields untold, and the answer says so; where a
 //! statement, a filter, an order or a precondition goes by these fields the request is refused instead, for nobody can
 //! say what they hold. Of two records that could be meant neither is taken.
@@ -32,6 +32,8 @@ use crate::{
 
 /// Values that a system is asked for at once; with more of them a filter grows longer than a mapping sends.
 const VALUES_AT_ONCE: usize = 50;
+/// Such questions that one system is asked at the same time.
+const QUESTIONS_AT_ONCE: usize = 4;
 /// LIMIT: pages of a system that are looked through for so many values.
 const PAGES_MAX: usize = 4;
 /// Records that are read at the same time, where a system cannot be asked for several by their ids.
@@ -90,9 +92,15 @@ pub(super) struct Ask {
 /// What came of it.
 pub(super) struct Told {
     ask: Ask,
+    asked: Asked,
+    outcome: Result<(), Failed>,
+}
+
+/// The calls it took, and the records of their answers.
+#[derive(Default)]
+struct Asked {
     calls: Vec<Called>,
     looks: Vec<Look>,
-    outcome: Result<(), Failed>,
 }
 
 struct Called {
@@ -283,7 +291,7 @@ fn ask(
 impl Ask {
     /// Asks. Cannot fail: what goes wrong is told.
     pub(super) async fn tell(self) -> Told {
-        let mut told = Told { ask: self, calls: Vec::new(), looks: Vec::new(), outcome: Ok(()) };
+        let mut told = Told { ask: self, asked: Asked::default(), outcome: Ok(()) };
         told.outcome = told.ask_all().await;
         told
     }
@@ -312,8 +320,9 @@ impl Told {
         values.dedup();
         let mapping = &self.ask.mapping.clone();
         if mapping.finds_by(self.ask.part.on) {
-            for values in values.chunks(VALUES_AT_ONCE) {
-                self.list(mapping, values).await?;
+            let questions: Vec<_> = values.chunks(VALUES_AT_ONCE).collect();
+            for questions in questions.chunks(QUESTIONS_AT_ONCE) {
+                self.list(mapping, questions).await?;
             }
         } else if mapping.can(Action::Read) {
             for values in values.chunks(READS_AT_ONCE) {
@@ -323,51 +332,21 @@ impl Told {
         Ok(())
     }
 
-    /// One answer of the system.
-    async fn call(&mut self, request: NativeRequest) -> Result<NativeAnswer, Failed> {
-        let (called, answer) = self.ask.call(request).await;
-        self.calls.push(called);
-        answer.map_err(Failed::Unreached)
-    }
-
-    async fn list(&mut self, mapping: &Arc<Mapping>, values: &[CompactString]) -> Result<(), Failed> {
-        let texts = values.iter().map(|value| Value::Text(value.clone())).collect();
-        let filter = Filter::test(self.ask.part.on, Op::In, Value::List(texts));
-        let size = u32::try_from(values.len()).unwrap_or(u32::MAX);
-        let mut at: Option<String> = None;
-        for _ in 0..PAGES_MAX {
-            let listing = mapping.list(&self.ask.wanted, &filter, &[], at.as_deref(), size);
-            let listing =
-                listing.map_err(|error| Failed::Fault(SystemFault::unreadable(error.to_string())))?;
-            let answer = self.call(listing.request.clone()).await?;
-            let page = self.page(mapping, &listing, &answer).await?;
-            self.looks.push(Look { listing: Some(listing), answer, rows: page.rows });
-            match (page.next, page.truncated) {
-                (Some(next), _) => at = Some(next),
-                (None, false) => return Ok(()),
-                (None, true) => break,
-            }
+    /// Asks lists for some values each, at the same time.
+    async fn list(&mut self, mapping: &Arc<Mapping>, questions: &[&[CompactString]]) -> Result<(), Failed> {
+        let ask = &self.ask;
+        let answers = questions.iter().map(|values| async {
+            let mut asked = Asked::default();
+            let outcome = asked.list(ask, mapping, values).await;
+            (asked, outcome)
+        });
+        let mut all = Ok(());
+        for (asked, outcome) in join_all(answers).await {
+            self.asked.calls.extend(asked.calls);
+            self.asked.looks.extend(asked.looks);
+            all = all.and(outcome);
         }
-        Err(Failed::Fault(SystemFault::unreadable("more records than are looked through".to_owned())))
-    }
-
-    async fn page(
-        &mut self,
-        mapping: &Arc<Mapping>,
-        listing: &Listing,
-        answer: &NativeAnswer,
-    ) -> Result<Page, Failed> {
-        let (wanted, core) = (self.ask.wanted, self.ask.core.clone());
-        let Some(mut batch) = mapping.batch(listing, answer).map_err(Failed::Fault)? else {
-            let page = core.inward(mapping, listing, (answer, &wanted), Mapping::inward_list).await;
-            return page.unwrap_or_else(broken).map_err(Failed::Fault);
-        };
-        while let Some(request) = batch.request(&wanted) {
-            let answer = self.call(request).await?;
-            let rows = core.inward(mapping, listing, (&answer, &wanted), Mapping::batch_rows).await;
-            batch.take(rows.unwrap_or_else(broken)).map_err(Failed::Fault)?;
-        }
-        Ok(batch.page())
+        all
     }
 
     /// Reads records by their keys, at the same time.
@@ -386,7 +365,7 @@ impl Told {
         let answers = join_all(calls).await;
         let mut failed = None;
         for (key, (called, answer)) in answers {
-            self.calls.push(called);
+            self.asked.calls.push(called);
             let read = answer.map_err(Failed::Unreached).and_then(|(answer, inward)| {
                 match inward.unwrap_or_else(broken) {
                     Ok(inward) => {
@@ -398,11 +377,65 @@ impl Told {
                 }
             });
             match read {
-                Ok(look) => self.looks.extend(look),
+                Ok(look) => self.asked.looks.extend(look),
                 Err(error) => failed = Some(error),
             }
         }
         failed.map_or(Ok(()), Err)
+    }
+}
+
+impl Asked {
+    /// One answer of the system.
+    async fn call(&mut self, ask: &Ask, request: NativeRequest) -> Result<NativeAnswer, Failed> {
+        let (called, answer) = ask.call(request).await;
+        self.calls.push(called);
+        answer.map_err(Failed::Unreached)
+    }
+
+    async fn list(
+        &mut self,
+        ask: &Ask,
+        mapping: &Arc<Mapping>,
+        values: &[CompactString],
+    ) -> Result<(), Failed> {
+        let texts = values.iter().map(|value| Value::Text(value.clone())).collect();
+        let filter = Filter::test(ask.part.on, Op::In, Value::List(texts));
+        let size = u32::try_from(values.len()).unwrap_or(u32::MAX);
+        let mut at: Option<String> = None;
+        for _ in 0..PAGES_MAX {
+            let listing = mapping.list(&ask.wanted, &filter, &[], at.as_deref(), size);
+            let listing =
+                listing.map_err(|error| Failed::Fault(SystemFault::unreadable(error.to_string())))?;
+            let answer = self.call(ask, listing.request.clone()).await?;
+            let page = self.page(ask, mapping, (&listing, &answer)).await?;
+            self.looks.push(Look { listing: Some(listing), answer, rows: page.rows });
+            match (page.next, page.truncated) {
+                (Some(next), _) => at = Some(next),
+                (None, false) => return Ok(()),
+                (None, true) => break,
+            }
+        }
+        Err(Failed::Fault(SystemFault::unreadable("more records than are looked through".to_owned())))
+    }
+
+    async fn page(
+        &mut self,
+        ask: &Ask,
+        mapping: &Arc<Mapping>,
+        (listing, answer): (&Listing, &NativeAnswer),
+    ) -> Result<Page, Failed> {
+        let (wanted, core) = (ask.wanted, ask.core.clone());
+        let Some(mut batch) = mapping.batch(listing, answer).map_err(Failed::Fault)? else {
+            let page = core.inward(mapping, listing, (answer, &wanted), Mapping::inward_list).await;
+            return page.unwrap_or_else(broken).map_err(Failed::Fault);
+        };
+        while let Some(request) = batch.request(&wanted) {
+            let answer = self.call(ask, request).await?;
+            let rows = core.inward(mapping, listing, (&answer, &wanted), Mapping::batch_rows).await;
+            batch.take(rows.unwrap_or_else(broken)).map_err(Failed::Fault)?;
+        }
+        Ok(batch.page())
     }
 }
 
@@ -420,7 +453,7 @@ async fn take(
     must: &FieldSet,
     rows: &mut [&mut Inward],
 ) -> Result<Option<Result<CompactString, NoCounterpart>>, Refusal> {
-    let Told { ask, calls, looks, outcome } = told;
+    let Told { ask, asked: Asked { calls, looks }, outcome } = told;
     let (system, theirs) = (&ask.part.system, &ask.mapping);
     for Called { status, took, sent, got } in calls {
         exchange.called_for(system, (status, took), sent, got);

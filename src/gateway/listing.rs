@@ -6,6 +6,7 @@
 //! one is listed after another ([`turns`]), and one that is away refuses the list.
 
 mod beside;
+mod named;
 mod rows;
 mod turns;
 

@@ -1,7 +1,9 @@
-//! One record: fetched, mapped, shown or not there.
+//! One record: fetched, mapped, shown or not there; and several of them by their keys.
+
+use std::{sync::Arc, time::Duration};
 
 use super::{
-    Outcome, accepted,
+    Core, Outcome, accepted,
     exchange::{Exchange, Side, not_possible},
     ids,
     including::{self, Links},
@@ -11,20 +13,26 @@ use super::{
 };
 use crate::{
     answer::Answer,
+    audit::{Fetch, Receipt},
     catalog::{Action, Operation},
     clock,
     config::EntitySource,
     intake::Head,
-    mapping::{FaultKind, Inward, NativeAnswer},
+    mapping::{FaultKind, Inward, Mapping, NativeAnswer, NativeRequest, Parent, SystemFault},
     policy::{self, Judged, Prospect, Shown},
     quota::Admission,
     refusal::Refusal,
     schema::{FieldSet, Record, query},
+    upstream::UpstreamError,
+    wire::Deadline,
 };
 
 use compact_str::CompactString;
 use futures_util::future::{join, join_all};
 use http::StatusCode;
+
+/// Records that are read at the same time.
+const READS_AT_ONCE: usize = 8;
 
 /// Reads one record for a caller.
 pub(super) async fn read(exchange: &mut Exchange, admission: &Admission, head: &Head) -> Outcome {
@@ -169,19 +177,144 @@ pub(super) async fn alone(
     };
     exchange.called(source.name(), Some(answer.status.as_u16()), began, sent, answer.body.len());
     let asked = CompactString::from(key);
-    let read = core.inward(mapping, &asked, (&answer, wanted), |mapping, key, answer, wanted| {
-        mapping.inward_of(key, answer, wanted)
-    });
-    let mut inward = match read.await.ok_or(Refusal::Broken)? {
+    let read = core.inward(mapping, &asked, (&answer, wanted), inward_of).await;
+    let mut inward = came(exchange, mapping, (key, wanted), &answer, read)?;
+    ids::public(exchange, mapping, &mut [&mut inward.record]).await?;
+    Ok((answer, inward, told))
+}
+
+fn inward_of(
+    mapping: &Mapping,
+    key: &CompactString,
+    answer: &NativeAnswer,
+    wanted: &FieldSet,
+) -> Result<Inward, SystemFault> {
+    mapping.inward_of(key, answer, wanted)
+}
+
+/// The record that a system answered with; what it does not have is not there.
+fn came(
+    exchange: &Exchange,
+    mapping: &Mapping,
+    (key, wanted): (&str, &FieldSet),
+    answer: &NativeAnswer,
+    read: Option<Result<Inward, SystemFault>>,
+) -> Result<Inward, Refusal> {
+    let inward = match read.ok_or(Refusal::Broken)? {
         Ok(inward) => inward,
         Err(fault) if fault.kind == FaultKind::NotFound => {
-            core.gate.quality.missing(mapping, key);
+            exchange.core.gate.quality.missing(mapping, key);
             return Err(Refusal::NoSuchRecord);
         }
         Err(fault) => return Err(exchange.refused_by(mapping.system(), fault)),
     };
-    exchange.looked_at(mapping, wanted, std::iter::once(Ok(&inward)), (None, &answer));
+    exchange.looked_at(mapping, wanted, std::iter::once(Ok(&inward)), (None, answer));
     mapping.is_asked(key, &inward).map_err(|fault| exchange.refused_by(mapping.system(), fault))?;
-    ids::public(exchange, mapping, &mut [&mut inward.record]).await?;
-    Ok((answer, inward, told))
+    Ok(inward)
+}
+
+/// Records by their keys in one system, some at the same time, in the order of the keys; none for one that is not there.
+/// Others are asked for what they tell of all of them at once. After a read that fails no more are begun.
+pub(super) async fn several(
+    exchange: &mut Exchange,
+    admission: &Admission,
+    source: &EntitySource,
+    keys: &[CompactString],
+    (wanted, must): (&FieldSet, &FieldSet),
+) -> Result<Vec<Option<Inward>>, Refusal> {
+    let mapping = &source.mapping;
+    if !mapping.can(Action::Read) {
+        return Err(not_possible(std::slice::from_ref(source), Action::Read));
+    }
+    tables::ready(exchange, admission, mapping, (wanted, must)).await?;
+    let mut all = Vec::with_capacity(keys.len());
+    for keys in keys.chunks(READS_AT_ONCE) {
+        let mut reads = Vec::with_capacity(keys.len());
+        for key in keys {
+            reads.push(Reading::of(exchange, admission, source, key, wanted).await?);
+        }
+        let reads = reads.into_iter().map(|reading| async { Some(reading?.read(source, wanted).await) });
+        let reads = join_all(reads).await;
+        // ORDER: what was asked is written down, whatever came of the first of them.
+        for Read { status, took, sent, got, .. } in reads.iter().flatten() {
+            exchange.called_for(source.name(), (*status, *took), *sent, *got);
+        }
+        for (key, read) in keys.iter().zip(reads) {
+            let Some(read) = read else {
+                all.push(None);
+                continue;
+            };
+            let (answer, read) = read.told.map_err(|error| exchange.unreached(source.name(), error))?;
+            all.push(there(came(exchange, mapping, (key, wanted), &answer, read))?);
+        }
+    }
+    let mut records: Vec<_> = all.iter_mut().flatten().map(|inward| &mut inward.record).collect();
+    ids::public(exchange, mapping, &mut records).await?;
+    let mut rows: Vec<_> = all.iter_mut().flatten().collect();
+    joined::complete(exchange, admission, mapping, (wanted, must), &mut rows, Vec::new()).await?;
+    Ok(all)
+}
+
+/// None for a record that is not there.
+fn there<T>(found: Result<T, Refusal>) -> Result<Option<T>, Refusal> {
+    match found {
+        Ok(found) => Ok(Some(found)),
+        Err(Refusal::NoSuchRecord) => Ok(None),
+        Err(refusal) => Err(refusal),
+    }
+}
+
+/// A question for one of several records.
+struct Reading {
+    core: Arc<Core>,
+    receipt: Receipt<Fetch>,
+    key: CompactString,
+    request: NativeRequest,
+    parent: Option<Arc<Parent>>,
+    deadline: Deadline,
+}
+
+/// What came of it.
+struct Read {
+    status: Option<u16>,
+    took: Duration,
+    sent: usize,
+    got: usize,
+    told: Result<(NativeAnswer, Option<Result<Inward, SystemFault>>), UpstreamError>,
+}
+
+impl Reading {
+    /// The question; none where no record can have the key.
+    async fn of(
+        exchange: &mut Exchange,
+        admission: &Admission,
+        source: &EntitySource,
+        key: &CompactString,
+        wanted: &FieldSet,
+    ) -> Result<Option<Self>, Refusal> {
+        let Some(request) = source.mapping.read(key, wanted) else { return Ok(None) };
+        let parent = there(over::of(exchange, admission, source, key).await)?;
+        Ok(parent.map(|parent| Self {
+            core: exchange.core.clone(),
+            receipt: exchange.entry.fetch(admission),
+            key: key.clone(),
+            request: exchange.traced(request),
+            parent,
+            deadline: exchange.deadline(),
+        }))
+    }
+
+    async fn read(self, source: &EntitySource, wanted: &FieldSet) -> Read {
+        let Self { core, receipt, key, request, parent, deadline } = self;
+        let (began, sent) = (clock::now(), request.body.len());
+        let answer = source.upstream.fetch(&core.pools, &receipt, request, deadline).await;
+        let took = clock::mono().saturating_duration_since(began.mono);
+        let answer = match answer {
+            Ok(answer) => NativeAnswer { over: parent, ..answer },
+            Err(error) => return Read { status: None, took, sent, got: 0, told: Err(error) },
+        };
+        let read = core.inward(&source.mapping, &key, (&answer, wanted), inward_of).await;
+        let (status, got) = (Some(answer.status.as_u16()), answer.body.len());
+        Read { status, took, sent, got, told: Ok((answer, read)) }
+    }
 }

@@ -1,13 +1,31 @@
 //! `?include=`: what stands beside a record is a list of its own, with its own statements, view, charge and entry, and
 //! it tells nothing that this list would not.
 
-use std::fs;
+use std::{
+    fs,
+    sync::{
+        Arc, Condvar, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
-use bramka::demo::standin::{Seen, Trouble};
-use http::Method;
+use bramka::demo::{
+    erp, seed,
+    standin::{self, Ask, Seen, StandIn, Trouble},
+};
+use bytes::Bytes;
+use http::{Method, Response};
 use serde_json::{Value, json};
+use tokio::runtime::{Builder, Runtime};
 
-use crate::{book, kit::Answer, line::bare, stage::Stage};
+use crate::{
+    book,
+    kit::Answer,
+    line::bare,
+    stage::Stage,
+    writes::{Twist, said},
+};
 
 /// Enough room for what these tests ask.
 fn stage() -> Stage {
@@ -219,7 +237,7 @@ fn what_is_cut_says_so_and_is_never_told_as_if_it_were_all() {
     let (read, beyond) = products.split_at(50);
     assert!(read.iter().all(|of| of["items"][0]["sku"].is_string() && of["truncated"].is_null()));
     assert!(beyond.iter().all(|of| **of == json!({ "items": [], "truncated": true })), "{beyond:?}");
-    assert_eq!(stage.erp.seen().len(), 51, "a list, and fifty records one by one");
+    assert_eq!(stage.erp.seen().len(), 51, "a list, and fifty records");
 }
 
 #[test]
@@ -283,4 +301,120 @@ fn a_page_of_more_records_than_a_system_is_asked_for_at_once_is_asked_for_in_pie
         own += stage.ask_as(&stage.shop, &path).expect(200).items().len();
     }
     assert_eq!(told, own);
+}
+
+/// An ERP whose answers are changed on their way, at the same time where it is asked so, and a gate before it.
+struct Changed {
+    erp: StandIn,
+    stage: Stage,
+    _runtime: Runtime,
+}
+
+impl Changed {
+    fn open<F>(twist: F) -> Self
+    where
+        F: Fn(&Ask, Response<Bytes>) -> Response<Bytes> + Send + Sync + 'static,
+    {
+        let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let system = Twist(seed::erp("stage", "erp-stage-secret"), twist);
+        let erp = runtime.block_on(standin::start(0, Arc::new(system))).unwrap();
+        let stage = Stage::open(|policies| {
+            crate::reads::roomy(policies);
+            let file = policies.join("systems/erp.yaml");
+            let text = fs::read_to_string(&file).unwrap();
+            let base = text.lines().find(|line| line.starts_with("base:")).unwrap();
+            let ours = format!("base: \"http://{}{}\"", erp.address, erp::ROOT);
+            fs::write(&file, text.replace(base, &ours)).unwrap();
+        });
+        Self { erp, stage, _runtime: runtime }
+    }
+
+    /// The products that stock levels lead to.
+    fn products(&self, levels: usize) -> Vec<Value> {
+        self.erp.forget();
+        let path = format!("/v1/stock-levels?limit={levels}&include=product");
+        let levels = self.stage.ask_as(&self.stage.shop, &path).expect(200).items();
+        let product = |mut level: Value| {
+            let product = taken(&mut level, "product");
+            let told = product["items"].as_array().into_iter().flatten();
+            told.for_each(|told| assert_eq!(told["id"], level["product"]));
+            product
+        };
+        levels.into_iter().map(product).collect()
+    }
+
+    fn reads(&self) -> usize {
+        self.erp.seen().iter().filter(|seen| seen.target.contains("/items(")).count()
+    }
+}
+
+/// Answers that are given when so many are asked for.
+pub(crate) struct Together {
+    of: usize,
+    arrived: Mutex<usize>,
+    all: Condvar,
+}
+
+impl Together {
+    pub(crate) fn of(of: usize) -> Self {
+        Self { of, arrived: Mutex::default(), all: Condvar::new() }
+    }
+
+    /// Whether the others came, too.
+    pub(crate) fn meet(&self) -> bool {
+        tokio::task::block_in_place(|| {
+            let mut arrived = self.arrived.lock().unwrap();
+            *arrived += 1;
+            let due = arrived.next_multiple_of(self.of);
+            self.all.notify_all();
+            let wait = Duration::from_secs(8);
+            !self.all.wait_timeout_while(arrived, wait, |arrived| *arrived < due).unwrap().1.timed_out()
+        })
+    }
+}
+
+#[test]
+fn what_is_gone_is_left_out_and_the_order_stays() {
+    let changed = Changed::open(|ask, answer| match ask.path.contains("a290007)") {
+        true => said(404, &json!({ "error": { "code": "Internal_RecordNotFound", "message": "gone" } })),
+        false => answer,
+    });
+    let products = changed.products(20);
+    let (told, left): (Vec<_>, Vec<_>) =
+        products.iter().partition(|product| product["items"][0]["sku"].is_string());
+    assert_eq!((told.len(), left), (19, vec![&json!({ "items": [] })]));
+}
+
+#[test]
+fn a_read_that_fails_is_told_and_no_more_are_begun() {
+    let changed = Changed::open(|ask, answer| match ask.path.contains("/items(") {
+        true => said(400, &json!({ "error": { "code": "Internal", "message": "out of order" } })),
+        false => answer,
+    });
+    let products = changed.products(40);
+    assert_eq!((products.len(), changed.reads()), (40, 8));
+    for product in products {
+        assert!(product["items"].is_null(), "{product}");
+        assert!(product["problem"]["status"].as_u64() >= Some(500), "{product}");
+    }
+}
+
+#[test]
+fn what_a_field_refers_to_is_read_eight_at_the_same_time() {
+    let (together, under_way) = (Together::of(8), AtomicUsize::new(0));
+    let most = Arc::new(AtomicUsize::new(0));
+    let seen = most.clone();
+    let twist = move |ask: &Ask, answer: Response<Bytes>| {
+        if !ask.path.contains("/items(") {
+            return answer;
+        }
+        seen.fetch_max(under_way.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+        let is_met = together.meet();
+        under_way.fetch_sub(1, Ordering::SeqCst);
+        if is_met { answer } else { said(504, &json!({})) }
+    };
+    let changed = Changed::open(twist);
+    let products = changed.products(16);
+    assert!(products.iter().all(|product| product["items"][0]["sku"].is_string()), "{products:?}");
+    assert_eq!((products.len(), changed.reads(), most.load(Ordering::SeqCst)), (16, 16, 8));
 }

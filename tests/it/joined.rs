@@ -8,14 +8,15 @@ use bytes::Bytes;
 use http::{Method, Response};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
-use tokio::sync::oneshot;
+use tokio::{runtime::Builder, sync::oneshot};
 
 use crate::{
     book,
+    included::Together,
     kit::{Answer, runtime},
     line,
     stage::Stage,
-    writes::{change, said},
+    writes::{Twisted, change, said},
 };
 
 /// Accounts of customers, by number; each has a VAT number, a limit and days to pay.
@@ -444,6 +445,55 @@ fn records_that_are_one_in_the_crosswalk_are_joined_by_their_id_and_asked_for_at
     assert!(page.iter().any(|item| item["credit"]["limit"] == "1000.00"));
     let asked: Vec<String> = two.asked().into_iter().map(|seen| seen.target).collect();
     assert_eq!(asked, ["/accounts/500"], "no other has a key there");
+}
+
+/// Accounts by VAT numbers, told to two questions at a time.
+struct InTwos(Together);
+
+impl Answers for InTwos {
+    fn answer(&self, ask: &Ask) -> Response<Bytes> {
+        let pairs = ask.pairs();
+        let (_, wanted) = pairs.iter().find(|(name, _)| name == "vat").unwrap();
+        let wanted: Vec<&str> = wanted.split(',').collect();
+        if wanted.len() != 50 || !self.0.meet() {
+            return said(504, &json!({}));
+        }
+        let told = |vat: &&str| {
+            let no = vat.trim_start_matches("US");
+            json!({ "no": no, "vat": vat, "limit": no, "used": "0", "days": 7 })
+        };
+        said(200, &json!({ "items": wanted.iter().map(told).collect::<Vec<_>>() }))
+    }
+}
+
+#[test]
+fn a_page_of_more_records_than_one_question_names_costs_questions_at_the_same_time() {
+    let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let books = runtime.block_on(standin::start(0, Arc::new(InTwos(Together::of(2))))).unwrap();
+    let crm = Twisted::crm(|ask, answer| {
+        let Ok(mut body) = serde_json::from_slice::<Value>(answer.body()) else { return answer };
+        let Some(rows) = body["results"].as_array_mut().filter(|_| ask.path.contains("/contacts")) else {
+            return answer;
+        };
+        for row in rows {
+            row["properties"]["vat_id"] = json!(format!("US{}", row["id"].as_str().unwrap()));
+        }
+        said(200, &body)
+    });
+    let two = Two::open(ON_VAT, |policies| {
+        crm.serve(policies);
+        let file = policies.join("systems/books.yaml");
+        let text = fs::read_to_string(&file).unwrap();
+        let base = text.lines().find(|line| line.starts_with("base:")).unwrap();
+        fs::write(&file, text.replace(base, &format!("base: \"http://{}\"", books.address))).unwrap();
+    });
+    // The CRM's pages have a hundred records.
+    let items = two.stage.get("/v1/customers?limit=200").expect(200).items();
+    assert_eq!((items.len(), books.seen().len()), (200, 4));
+    for item in items {
+        let id = item["id"].as_str().unwrap();
+        assert_eq!(item["credit"]["limit"], id, "{item}");
+    }
 }
 
 #[test]

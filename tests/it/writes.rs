@@ -72,7 +72,8 @@ pub(crate) struct Twisted {
     _end: oneshot::Sender<()>,
 }
 
-struct Twist<F>(Arc<dyn Answers>, F);
+/// A system whose answers are changed on their way.
+pub(crate) struct Twist<F>(pub(crate) Arc<dyn Answers>, pub(crate) F);
 
 impl<F> Answers for Twist<F>
 where

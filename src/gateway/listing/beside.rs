@@ -7,22 +7,18 @@ use compact_str::CompactString;
 use super::{
     super::{
         exchange::Exchange,
-        ids,
         including::{INCLUDED_MAX, Links},
-        reading,
     },
     Found, List, PAGES_MAX, Sought, Whole,
 };
-use crate::{
-    audit::Withheld, catalog::Operation, mapping::Inward, policy::Shown, quota::Admission, refusal::Refusal,
-};
+use crate::{catalog::Operation, mapping::Inward, policy::Shown, quota::Admission, refusal::Refusal};
 
 /// How records are found that stand beside others.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::gateway) enum By<'a> {
     /// By the filter that is sought.
     Filter,
-    /// By their ids, which a system is asked for one by one.
+    /// By their ids.
     Ids(&'a [&'a CompactString]),
 }
 
@@ -40,7 +36,7 @@ pub(in crate::gateway) async fn beside(
     let mut list = List::of(exchange, admission, entity, &snapshot, sought)?;
     let rows = match by {
         By::Filter => list.sought().await,
-        By::Ids(ids) => list.named(ids).await.map(Some),
+        By::Ids(ids) => list.named_in_order(ids).await.map(Some),
     };
     list.exchange.note_untold(admission.prospect(), &list.untold);
     let Some(rows) = rows? else { return Ok(None) };
@@ -57,7 +53,7 @@ pub(in crate::gateway) async fn beside(
     Ok(Some(told))
 }
 
-/// The records of some ids, each read by itself and judged as one of a list. Those that the system does not have are
+/// The records of some ids, each judged as one of a list. Those that the system does not have are
 /// left out, as in a list.
 pub(in crate::gateway) async fn by_ids(
     exchange: &mut Exchange,
@@ -68,10 +64,10 @@ pub(in crate::gateway) async fn by_ids(
     let Operation::List(entity) = admission.prospect().operation() else { return Err(Refusal::Broken) };
     let snapshot = exchange.snapshot.clone();
     let mut list = List::of(exchange, admission, entity, &snapshot, sought)?;
-    for id in wanted {
-        if let Some(inward) = list.read(id).await? {
-            list.consider(inward)?;
-        }
+    let rows = list.named(wanted).await;
+    list.exchange.note_untold(admission.prospect(), &list.untold);
+    for inward in rows? {
+        list.consider(inward)?;
     }
     let List { shown, links, .. } = list;
     Ok(Found { shown, links, ..Found::default() })
@@ -89,36 +85,15 @@ impl List<'_> {
         }
     }
 
-    /// What ids name, as far as it passes the filter.
-    async fn named(&mut self, wanted: &[&CompactString]) -> Result<Vec<Inward>, Refusal> {
+    /// What ids name, as far as it may be shown, in the caller's order.
+    async fn named_in_order(&mut self, wanted: &[&CompactString]) -> Result<Vec<Inward>, Refusal> {
         let mut rows = Vec::with_capacity(wanted.len());
-        for id in wanted {
-            let Some(inward) = self.read(id).await? else { continue };
-            if self.passes(&inward) && self.may_show(&inward)? {
+        for inward in self.named(wanted).await? {
+            if self.may_show(&inward)? {
                 rows.push(inward);
             }
         }
         self.in_callers_order(&mut rows);
         Ok(rows)
-    }
-
-    /// The record of an id; none where there is none that statements can be judged on.
-    async fn read(&mut self, id: &CompactString) -> Result<Option<Inward>, Refusal> {
-        let (source, key) = match ids::source(self.exchange, self.sources, id).await {
-            Ok(found) => found,
-            Err(Refusal::NoSuchRecord) => return Ok(None),
-            Err(refusal) => return Err(refusal),
-        };
-        self.give(source);
-        let asked = (&self.fetched, &self.must);
-        match reading::fetch(self.exchange, self.admission, source, &key, asked).await {
-            Ok((_, inward)) => Ok(Some(inward)),
-            Err(Refusal::Untold) => {
-                self.exchange.withheld(Withheld::Unfit);
-                Ok(None)
-            }
-            Err(Refusal::NoSuchRecord) => Ok(None),
-            Err(refusal) => Err(refusal),
-        }
     }
 }
