@@ -12,6 +12,7 @@ use std::{
 use super::{
     Follows, RawBundle, Report, SystemSheet,
     ids::{self, Ids},
+    refs,
     serving::{self, Part},
     settings::GatewaySettings,
     sources::{self, Beside, EntitySource, EntitySources},
@@ -223,6 +224,9 @@ impl Compile<'_, '_> {
             (Some(gateway), Some(serves), Some(systems)) => self.parts(gateway, serves, systems),
             _ => HashMap::new(),
         };
+        if let (Some(serves), Some(systems)) = (&serves, &systems) {
+            refs::check(&refs::Bundle { serves, parts: &parts, systems }, &mut self.raw.found);
+        }
         let digest = self.raw.files.digest();
         let policies = match (&schema, &registry, &plans, &serves) {
             (Some(schema), Some(registry), Some(plans), Some(serves)) => {

@@ -111,9 +111,16 @@ impl Loader<'_> {
         let places: Option<Node> = keys.required("at", self.found);
         keys.take("when");
         let write = self.write_word(&mut keys);
-        let name = keys.take("ref").and_then(Node::as_text).map(str::to_owned);
+        let pointed = keys.take("ref");
+        let name = pointed.and_then(Node::as_text).map(str::to_owned);
         let is_asked = keys.take("filter_at").map(|node| node.as_text() != Some("never"));
         keys.finish(self.found);
+        if let Some(of) = pointed.and_then(|node| node.get("of")) {
+            let text = "a key of another system stands in one place";
+            let help = "what the parts of a key are is known of records of this file alone";
+            self.found.push(Diagnostic::error(&of.place, text).help(help));
+            return None;
+        }
         let wanted = self.entity.leaf(leaf).and_then(|leaf| leaf.reference.clone());
         let Some(name) = name.filter(|name| wanted.as_ref().is_some_and(|wanted| wanted.as_str() == name))
         else {
