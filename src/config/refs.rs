@@ -107,7 +107,7 @@ impl Bundle<'_> {
             self.collection(&reference.to)
         );
         let help = format!(
-            "where they are keys of `{first}`, write `ref: {{ entity: {}, of: {first} }}`; `of: {own}` where ids join both",
+            "where they are keys of `{first}`, write `ref: {{ entity: {}, of: {first} }}`; `of: {own}` where `bramka ids join` has joined the keys of both",
             reference.to
         );
         found.push(Diagnostic::warning(&reference.place, message).help(help));

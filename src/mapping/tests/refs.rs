@@ -4,8 +4,14 @@ use super::*;
 
 fn file(lines: &str) -> (Option<System>, String) {
     let text = format!(
-        "entities:\n  Customer: {{ at: /c, key: [company, no], read: {{}}, fields: {{ name: name }} }}\n  \
-         Payment:\n    at: /p\n    read: {{}}\n    fields:\n{lines}"
+        r#"
+entities:
+  Customer: {{ at: /c, key: [company, no], read: {{ get: "/{{key.company}}/{{key.no}}" }}, fields: {{ name: name }} }}
+  Payment:
+    at: /p
+    read: {{}}
+    fields:
+{lines}"#
     );
     load_text("x", &text, "https://x.example")
 }
@@ -14,9 +20,8 @@ const CUSTOMER: &str = "      customer: { ref: { entity: Customer, of: crm }, at
 
 #[test]
 fn a_line_says_whose_keys_it_holds_and_without_that_they_are_the_systems_own() {
-    let (system, told) = file(&format!(
-        "{CUSTOMER}      allocations: {{ each: paid, fields: {{ invoice: bill, amount: =1 }} }}\n"
-    ));
+    let (system, told) =
+        file(&format!("{CUSTOMER}      allocations: {{ each: paid, fields: {{ invoice: bill }} }}\n"));
     let payment = system.unwrap_or_else(|| panic!("{told}")).entity("Payment").unwrap().clone();
     let of = |path: &str| payment.keys_of(payment.entity().leaf_at(path).unwrap()).as_str().to_owned();
     // The key of this file's customers has two parts; that of the other system's is its own matter.
@@ -46,13 +51,13 @@ fn what_says_it_wrongly_does_not_load_and_is_told_at_its_place() {
             "the schema says of no entity",
         ),
         (
-            "      allocations:\n        - { invoice: { ref: { entity: Invoice, of: a }, at: one }, amount: =1 }\n        \
-             - { invoice: { ref: { entity: Invoice, of: b }, at: two }, amount: =1 }\n",
+            "      allocations:\n        - { invoice: { ref: { entity: Invoice, of: a }, at: one } }\n        \
+             - { invoice: { ref: { entity: Invoice, of: b }, at: two } }\n",
             "`allocations.invoice` hold keys of more than one system",
         ),
         (
-            "      allocations:\n        - { invoice: { ref: { entity: Invoice, of: a }, at: one }, amount: =1 }\n        \
-             - { invoice: two, amount: =1 }\n",
+            "      allocations:\n        - { invoice: { ref: { entity: Invoice, of: a }, at: one } }\n        \
+             - { invoice: two }\n",
             "`allocations.invoice` hold keys of more than one system",
         ),
     ] {
