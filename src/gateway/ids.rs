@@ -9,10 +9,7 @@
 //! A reference in a record of a system is that system's key of the record it points to, unless the file says whose it is:
 //! `Order.customer` in the ERP is a customer as the ERP knows it, or as the CRM does.
 
-use std::{
-    borrow::Cow,
-    collections::{BTreeMap, HashMap},
-};
+use std::{borrow::Cow, collections::HashMap};
 
 use compact_str::CompactString;
 
@@ -27,7 +24,7 @@ use crate::{
         json::{Fault, FaultKind},
     },
     store::NativeKey,
-    words::{EntityName, SystemName},
+    words::SystemName,
 };
 
 /// The id by which callers know a record that was put into their form.
@@ -241,7 +238,7 @@ pub(super) async fn filter(
         return Ok(None);
     }
     let mut ids = Vec::new();
-    gather(filter, entity, &leaves, &mut ids);
+    gather(filter, &leaves, &mut ids);
     let keys = natives(exchange, mapping, &ids).await.map_err(Refusal::Ids)?;
     let known: HashMap<(LeafId, PublicId), CompactString> =
         ids.into_iter().zip(keys).filter_map(|(id, key)| Some((id, key?))).collect();
@@ -250,12 +247,12 @@ pub(super) async fn filter(
 }
 
 /// The ids that a filter asks for. Recursion is bounded by what reads a query and compiles a statement.
-fn gather(filter: &Filter, entity: &Entity, leaves: &FieldSet, ids: &mut Vec<(LeafId, PublicId)>) {
+fn gather(filter: &Filter, leaves: &FieldSet, ids: &mut Vec<(LeafId, PublicId)>) {
     match filter {
         Filter::All(parts) | Filter::Any(parts) => {
-            parts.iter().for_each(|part| gather(part, entity, leaves, ids));
+            parts.iter().for_each(|part| gather(part, leaves, ids));
         }
-        Filter::Item(_, inner) => gather(inner, entity, leaves, ids),
+        Filter::Item(_, inner) => gather(inner, leaves, ids),
         Filter::Test { leaf, op: Op::Eq | Op::In, value } if leaves.contains(*leaf) => {
             let texts = one_or_more(value).filter_map(Value::as_text);
             ids.extend(texts.filter_map(|text| Some((*leaf, text.parse().ok()?))));
@@ -308,15 +305,16 @@ async fn natives(
     mapping: &Mapping,
     ids: &[(LeafId, PublicId)],
 ) -> Result<Vec<Option<CompactString>>, CrosswalkError> {
+    let mut systems: Vec<&SystemName> = ids.iter().map(|(leaf, _)| mapping.keys_of(*leaf)).collect();
+    systems.sort_unstable();
+    systems.dedup();
     let mut keys = vec![None; ids.len()];
-    let mut of: BTreeMap<&SystemName, Vec<(usize, (EntityName, PublicId))>> = BTreeMap::new();
-    for (at, (leaf, id)) in ids.iter().enumerate() {
-        if let Some(name) = mapping.entity().points_to(*leaf) {
-            of.entry(mapping.keys_of(*leaf)).or_default().push((at, (name.clone(), *id)));
-        }
-    }
-    for (system, asked) in of {
-        let (places, asked): (Vec<usize>, Vec<_>) = asked.into_iter().unzip();
+    for system in systems {
+        let of = ids.iter().enumerate().filter(|(_, (leaf, _))| mapping.keys_of(*leaf) == system);
+        let named = |(at, (leaf, id)): (usize, &(LeafId, PublicId))| {
+            Some((at, (mapping.entity().points_to(*leaf)?.clone(), *id)))
+        };
+        let (places, asked): (Vec<usize>, Vec<_>) = of.filter_map(named).unzip();
         let told = exchange.core.gate.crosswalk.natives(system, &asked).await?;
         for (at, key) in places.into_iter().zip(told) {
             if let Some(place) = keys.get_mut(at) {
