@@ -224,9 +224,6 @@ impl Compile<'_, '_> {
             (Some(gateway), Some(serves), Some(systems)) => self.parts(gateway, serves, systems),
             _ => HashMap::new(),
         };
-        if let (Some(serves), Some(systems)) = (&serves, &systems) {
-            refs::check(&refs::Bundle { serves, parts: &parts, systems }, &mut self.raw.found);
-        }
         let digest = self.raw.files.digest();
         let policies = match (&schema, &registry, &plans, &serves) {
             (Some(schema), Some(registry), Some(plans), Some(serves)) => {
@@ -481,6 +478,7 @@ impl Compile<'_, '_> {
             }
             all.insert(entity.name.clone(), parts.into_iter().map(|(part, _)| part).collect());
         }
+        refs::check(&refs::Bundle { serves, parts: &all, systems }, &mut self.raw.found);
         all
     }
 

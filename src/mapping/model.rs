@@ -94,8 +94,6 @@ pub struct Mapping {
     pub(super) xml: Option<super::xml::Record>,
     /// What the reports on data quality go by.
     pub(super) watched: super::watched::Watched,
-    /// The references that lines fill.
-    pub(super) references: Vec<super::refs::Reference>,
     /// What other systems tell, and tables.
     pub(super) elsewhere: super::elsewhere::Elsewhere,
 }

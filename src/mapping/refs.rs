@@ -24,12 +24,12 @@ pub struct Reference {
 impl Mapping {
     /// Every reference that some line fills.
     pub fn references(&self) -> &[Reference] {
-        &self.references
+        &self.elsewhere.references
     }
 
     /// The system whose keys stand in a leaf.
     pub fn keys_of(&self, leaf: LeafId) -> &SystemName {
-        let reference = self.references.iter().find(|reference| reference.leaf == leaf);
+        let reference = self.elsewhere.references.iter().find(|reference| reference.leaf == leaf);
         reference.and_then(|reference| reference.of.as_ref()).map_or(&self.system, |(of, _)| of)
     }
 }

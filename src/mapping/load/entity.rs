@@ -132,8 +132,7 @@ pub(super) fn load(
         samples,
         xml,
         watched,
-        references: refs::load(entity, &lines, found),
-        elsewhere: Elsewhere::default(),
+        elsewhere: Elsewhere { references: refs::load(entity, &lines, found), ..Elsewhere::default() },
         root,
     })
 }
