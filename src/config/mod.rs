@@ -23,6 +23,7 @@ mod ids;
 mod listeners;
 mod live;
 mod loads;
+mod refs;
 mod report;
 mod schemas;
 mod secrets;

@@ -12,6 +12,7 @@ use std::{
 use super::{
     Follows, RawBundle, Report, SystemSheet,
     ids::{self, Ids},
+    refs,
     serving::{self, Part},
     settings::GatewaySettings,
     sources::{self, Beside, EntitySource, EntitySources},
@@ -477,6 +478,7 @@ impl Compile<'_, '_> {
             }
             all.insert(entity.name.clone(), parts.into_iter().map(|(part, _)| part).collect());
         }
+        refs::check(&refs::Bundle { serves, parts: &all, systems }, &mut self.raw.found);
         all
     }
 

@@ -6,10 +6,10 @@
 //! An id that nobody has is a record that does not exist: it is not asked for, and matches nothing. Where a bundle
 //! says `ids: keys` nothing is done here.
 //!
-//! A reference in a record of a system is that system's key of the record it points to: `Order.customer` in the ERP is
-//! a customer as the ERP knows it.
+//! A reference in a record of a system is that system's key of the record it points to, unless the file says whose it is:
+//! `Order.customer` in the ERP is a customer as the ERP knows it, or as the CRM does.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::HashMap};
 
 use compact_str::CompactString;
 
@@ -24,7 +24,7 @@ use crate::{
         json::{Fault, FaultKind},
     },
     store::NativeKey,
-    words::EntityName,
+    words::SystemName,
 };
 
 /// The id by which callers know a record that was put into their form.
@@ -75,7 +75,7 @@ pub(super) async fn public(
     for record in &mut *records {
         record.each_text_mut(entity, &leaves, &mut |leaf, native| {
             if let Some(name) = entity.points_to(leaf) {
-                let (name, system) = (name.clone(), mapping.system().clone());
+                let (name, system) = (name.clone(), mapping.keys_of(leaf).clone());
                 keys.push(NativeKey { entity: name, system, native: native.clone() });
             }
         });
@@ -142,11 +142,10 @@ pub(super) async fn keys(
     mapping: &Mapping,
     ids: &[CompactString],
 ) -> Result<Vec<Option<CompactString>>, Refusal> {
-    let name = &mapping.entity().name;
-    if !exchange.snapshot.ids.are_opaque(name.as_str()) {
+    if !exchange.snapshot.ids.are_opaque(mapping.name().as_str()) {
         return Ok(ids.iter().cloned().map(Some).collect());
     }
-    let parsed: Option<Vec<_>> = ids.iter().map(|id| Some((name.clone(), id.parse().ok()?))).collect();
+    let parsed: Option<Vec<_>> = ids.iter().map(|id| Some((LeafId(0), id.parse().ok()?))).collect();
     let mut keys = Vec::with_capacity(ids.len());
     for ids in parsed.ok_or(Refusal::Broken)?.chunks(KEYS_MAX) {
         keys.extend(natives(exchange, mapping, ids).await.map_err(Refusal::Ids)?);
@@ -180,7 +179,7 @@ pub(super) async fn keyed(
     }
     let (mut ids, mut is_known) = (Vec::new(), true);
     record.each_text_mut(entity, &leaves, &mut |leaf, text| match (entity.points_to(leaf), text.parse()) {
-        (Some(name), Ok(id)) => ids.push((name.clone(), id)),
+        (Some(_), Ok(id)) => ids.push((leaf, id)),
         (Some(_) | None, _) => is_known = false,
     });
     let keys = natives(exchange, mapping, &ids).await.map_err(Refusal::Ids)?;
@@ -199,14 +198,14 @@ pub(super) async fn sent(exchange: &Exchange, mapping: &Mapping, proposed: &Reco
     if leaves.is_empty() {
         return Ok(());
     }
-    let mut search = Search { entity, leaves: &leaves, pointer: String::new(), found: Vec::new() };
+    let mut search = Search { leaves: &leaves, pointer: String::new(), found: Vec::new() };
     search.fields(&entity.root, &proposed.fields);
     let (mut ids, mut unknown) = (Vec::new(), Vec::new());
     let mut places = Vec::new();
-    for Pointed { to, text, pointer } in search.found {
+    for Pointed { leaf, text, pointer } in search.found {
         match text.parse() {
             Ok(id) => {
-                ids.push((to, id));
+                ids.push((leaf, id));
                 places.push(pointer);
             }
             Err(_) => unknown.push(pointer),
@@ -239,29 +238,24 @@ pub(super) async fn filter(
         return Ok(None);
     }
     let mut ids = Vec::new();
-    gather(filter, entity, &leaves, &mut ids);
+    gather(filter, &leaves, &mut ids);
     let keys = natives(exchange, mapping, &ids).await.map_err(Refusal::Ids)?;
-    let known: Vec<(&(EntityName, PublicId), CompactString)> =
-        ids.iter().zip(keys).filter_map(|(id, key)| Some((id, key?))).collect();
-    let key = |name: &EntityName, text: &str| {
-        let id: PublicId = text.parse().ok()?;
-        let same = |(known, _): &&(&(EntityName, PublicId), CompactString)| known.1 == id && known.0 == *name;
-        known.iter().find(same).map(|(_, key)| key.clone())
-    };
+    let known: HashMap<(LeafId, PublicId), CompactString> =
+        ids.into_iter().zip(keys).filter_map(|(id, key)| Some((id, key?))).collect();
+    let key = |leaf: LeafId, text: &str| known.get(&(leaf, text.parse().ok()?)).cloned();
     Ok(Some(translated(filter, entity, &leaves, &key).simplified()))
 }
 
 /// The ids that a filter asks for. Recursion is bounded by what reads a query and compiles a statement.
-fn gather(filter: &Filter, entity: &Entity, leaves: &FieldSet, ids: &mut Vec<(EntityName, PublicId)>) {
+fn gather(filter: &Filter, leaves: &FieldSet, ids: &mut Vec<(LeafId, PublicId)>) {
     match filter {
         Filter::All(parts) | Filter::Any(parts) => {
-            parts.iter().for_each(|part| gather(part, entity, leaves, ids));
+            parts.iter().for_each(|part| gather(part, leaves, ids));
         }
-        Filter::Item(_, inner) => gather(inner, entity, leaves, ids),
+        Filter::Item(_, inner) => gather(inner, leaves, ids),
         Filter::Test { leaf, op: Op::Eq | Op::In, value } if leaves.contains(*leaf) => {
-            let Some(name) = entity.points_to(*leaf) else { return };
             let texts = one_or_more(value).filter_map(Value::as_text);
-            ids.extend(texts.filter_map(|text| Some((name.clone(), text.parse().ok()?))));
+            ids.extend(texts.filter_map(|text| Some((*leaf, text.parse().ok()?))));
         }
         Filter::Test { .. } | Filter::Derived { .. } | Filter::Not(_) => {}
     }
@@ -271,7 +265,7 @@ fn translated(
     filter: &Filter,
     entity: &Entity,
     leaves: &FieldSet,
-    key: &dyn Fn(&EntityName, &str) -> Option<CompactString>,
+    key: &dyn Fn(LeafId, &str) -> Option<CompactString>,
 ) -> Filter {
     let each = |parts: &[Filter]| parts.iter().map(|part| translated(part, entity, leaves, key)).collect();
     match filter {
@@ -283,9 +277,9 @@ fn translated(
         filter if filter.leaves().intersection(leaves).is_empty() => filter.clone(),
         Filter::Test { leaf, op: Op::Eq | Op::In, value } => match (entity.points_to(*leaf), value) {
             (Some(_), Value::Null) => filter.clone(),
-            (Some(name), value) => {
+            (Some(_), value) => {
                 let texts = one_or_more(value).filter_map(Value::as_text);
-                let keys: Vec<Value> = texts.filter_map(|text| key(name, text)).map(Value::Text).collect();
+                let keys: Vec<Value> = texts.filter_map(|text| key(*leaf, text)).map(Value::Text).collect();
                 match keys.is_empty() {
                     true => Filter::nothing(),
                     false => Filter::test(*leaf, Op::In, Value::List(keys)),
@@ -305,28 +299,41 @@ fn one_or_more(value: &Value) -> std::slice::Iter<'_, Value> {
     }
 }
 
-/// The keys of ids in the system of a mapping.
+/// The keys of ids in the systems whose keys stand in their leaves: one question to the store for each system.
 async fn natives(
     exchange: &Exchange,
     mapping: &Mapping,
-    ids: &[(EntityName, PublicId)],
+    ids: &[(LeafId, PublicId)],
 ) -> Result<Vec<Option<CompactString>>, CrosswalkError> {
-    if ids.is_empty() {
-        return Ok(Vec::new());
+    let mut systems: Vec<&SystemName> = ids.iter().map(|(leaf, _)| mapping.keys_of(*leaf)).collect();
+    systems.sort_unstable();
+    systems.dedup();
+    let mut keys = vec![None; ids.len()];
+    for system in systems {
+        let of = ids.iter().enumerate().filter(|(_, (leaf, _))| mapping.keys_of(*leaf) == system);
+        let named = |(at, (leaf, id)): (usize, &(LeafId, PublicId))| {
+            Some((at, (mapping.entity().points_to(*leaf)?.clone(), *id)))
+        };
+        let (places, asked): (Vec<usize>, Vec<_>) = of.filter_map(named).unzip();
+        let told = exchange.core.gate.crosswalk.natives(system, &asked).await?;
+        for (at, key) in places.into_iter().zip(told) {
+            if let Some(place) = keys.get_mut(at) {
+                *place = key;
+            }
+        }
     }
-    exchange.core.gate.crosswalk.natives(mapping.system(), ids).await
+    Ok(keys)
 }
 
 /// An id in a body, and where it stands.
 struct Pointed {
-    to: EntityName,
+    leaf: LeafId,
     text: CompactString,
     pointer: String,
 }
 
 /// Looks for ids in a body. Recursion is bounded by the depth of the entity.
 struct Search<'a> {
-    entity: &'a Entity,
     leaves: &'a FieldSet,
     pointer: String,
     found: Vec<Pointed>,
@@ -346,10 +353,8 @@ impl Search<'_> {
     fn value(&mut self, shape: &Shape, value: &Value) {
         match (shape, value) {
             (Shape::Leaf(leaf), Value::Text(text)) if self.leaves.contains(*leaf) && !text.is_empty() => {
-                if let Some(to) = self.entity.points_to(*leaf) {
-                    let (to, text, pointer) = (to.clone(), text.clone(), self.pointer.clone());
-                    self.found.push(Pointed { to, text, pointer });
-                }
+                let (leaf, text, pointer) = (*leaf, text.clone(), self.pointer.clone());
+                self.found.push(Pointed { leaf, text, pointer });
             }
             (Shape::Object(object), Value::Object(fields)) => self.fields(object, fields),
             (Shape::List(item), Value::List(items)) => {
@@ -408,13 +413,13 @@ mod tests {
     /// Ids of a handful of records; the last one is nobody's.
     const IDS: [&str; 5] = ["a", "b", "c", "d", "nobody"];
 
-    fn key(_: &EntityName, id: &str) -> Option<CompactString> {
+    fn key(_: LeafId, id: &str) -> Option<CompactString> {
         IDS.iter().position(|known| *known == id).filter(|at| *at < 4).map(|at| format!("k{}", 9 - at).into())
     }
 
     fn record(entity: &Entity, [id, customer, other]: [usize; 3], is_native: bool) -> Record {
         let of = |at: usize| match is_native {
-            true => key(&entity.name, IDS[at]).unwrap().to_string(),
+            true => key(LeafId(0), IDS[at]).unwrap().to_string(),
             false => IDS[at].to_owned(),
         };
         let text = format!(

@@ -15,9 +15,11 @@ use crate::schema::{FieldSet, Fields, Filter, LeafId, Op, Value};
 #[derive(Debug, Default)]
 pub(super) struct Elsewhere {
     /// The leaves that each tells, and the leaf by whose value the record is found there.
-    told: Vec<(FieldSet, LeafId)>,
+    pub(super) told: Vec<(FieldSet, LeafId)>,
     /// Leaves that go by tables which the system tells, by the number of the table.
     pub(super) live: Vec<(usize, FieldSet)>,
+    /// The references that lines fill, of which some hold keys of others.
+    pub(super) references: Vec<super::refs::Reference>,
 }
 
 impl Mapping {

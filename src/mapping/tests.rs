@@ -47,6 +47,7 @@ mod pinned;
 mod pushed;
 mod query;
 mod read;
+mod refs;
 mod refused;
 mod settled;
 mod shelved;

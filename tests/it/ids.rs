@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// Callers see ids, as shipped.
-fn opaque(policies: &Path) {
+pub(crate) fn opaque(policies: &Path) {
     change(policies, "gateway.yaml", "\nids: keys\n", "\nids: opaque\n");
 }
 
@@ -28,7 +28,7 @@ fn is_id(value: &Value) -> bool {
     text.len() == 26 && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'v').contains(&b))
 }
 
-fn text(value: &Value) -> &str {
+pub(crate) fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_else(|| panic!("{value}"))
 }
 
@@ -44,7 +44,7 @@ fn ids(stage: &Stage, arguments: &[&str]) -> Ran {
 }
 
 /// The key behind an id, as an operator finds it.
-fn key_of(stage: &Stage, record: &str, system: &str) -> String {
+pub(crate) fn key_of(stage: &Stage, record: &str, system: &str) -> String {
     let ran = ids(stage, &["show", record, "--json"]);
     assert_eq!(ran.code, 0, "{ran:?}");
     let told: Value = serde_json::from_str(&ran.out).unwrap();
@@ -53,7 +53,7 @@ fn key_of(stage: &Stage, record: &str, system: &str) -> String {
 }
 
 /// The id behind a key.
-fn id_of(stage: &Stage, entity: &str, key: &str) -> String {
+pub(crate) fn id_of(stage: &Stage, entity: &str, key: &str) -> String {
     let ran = ids(stage, &["show", entity, "--key", key, "--json"]);
     assert_eq!(ran.code, 0, "{ran:?}");
     text(&serde_json::from_str::<Value>(&ran.out).unwrap()["id"]).to_owned()

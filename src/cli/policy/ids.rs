@@ -5,12 +5,12 @@ use compact_str::CompactString;
 
 use super::judging::Matter;
 use crate::{
-    config::{EntitySource, EntitySources, Snapshot},
+    config::{EntitySources, Snapshot},
     crosswalk::{MadeUp, Naming as _, PublicId},
+    mapping::Mapping,
     policy::Change,
     schema::{Entity, LeafId, Record},
     store::NativeKey,
-    words::SystemName,
 };
 
 /// The ids of a bundle in the records of one entity.
@@ -28,23 +28,23 @@ impl<'a> Naming<'a> {
     }
 
     /// The id that goes for a key in a leaf of a record; none where keys stay as they are. Of several systems the key is
-    /// one of that which would hold the record.
+    /// one that stands in records of that which would hold it.
     pub(super) fn id(&self, record: &Record, leaf: LeafId, text: &str) -> Option<CompactString> {
-        self.id_in(self.system(record)?, leaf, text)
+        self.id_in(self.mapping(record)?, leaf, text)
     }
 
-    fn system(&self, record: &Record) -> Option<&'a SystemName> {
+    fn mapping(&self, record: &Record) -> Option<&'a Mapping> {
         let sources = self.sources?;
         let source = sources.of_record(self.entity, record).or_else(|| sources.all().first());
-        source.map(EntitySource::name)
+        source.map(|source| &*source.mapping)
     }
 
-    fn id_in(&self, system: &SystemName, leaf: LeafId, text: &str) -> Option<CompactString> {
+    fn id_in(&self, mapping: &Mapping, leaf: LeafId, text: &str) -> Option<CompactString> {
         let is_id = self.snapshot.ids.leaves(self.entity).contains(leaf);
         if !is_id || text.is_empty() || text.parse::<PublicId>().is_ok() {
             return None;
         }
-        let (entity, system) = (self.entity.points_to(leaf)?.clone(), system.clone());
+        let (entity, system) = (self.entity.points_to(leaf)?.clone(), mapping.keys_of(leaf).clone());
         let ids = MadeUp.ids(&[NativeKey { entity, system, native: text.into() }]).ok()?;
         ids.first().map(PublicId::text)
     }
@@ -52,9 +52,9 @@ impl<'a> Naming<'a> {
     /// A record as a gate would judge it.
     pub(super) fn record(&self, mut record: Record) -> Record {
         let leaves = self.snapshot.ids.leaves(self.entity);
-        let Some(system) = self.system(&record) else { return record };
+        let Some(mapping) = self.mapping(&record) else { return record };
         record.each_text_mut(self.entity, &leaves, &mut |leaf, text| {
-            if let Some(id) = self.id_in(system, leaf, text) {
+            if let Some(id) = self.id_in(mapping, leaf, text) {
                 *text = id;
             }
         });

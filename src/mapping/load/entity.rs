@@ -8,7 +8,7 @@ use super::{
     bodies, calls, cells, choices,
     elements::{SET, narrows},
     fields::{FilterLine, FilterPlace, Lines, Loader},
-    finds, jq, key, lacks, lists, merged, money, over, pairs, path_at,
+    finds, jq, key, lacks, lists, merged, money, over, pairs, path_at, refs,
     sets::Within,
     switches,
 };
@@ -132,7 +132,7 @@ pub(super) fn load(
         samples,
         xml,
         watched,
-        elsewhere: Elsewhere::default(),
+        elsewhere: Elsewhere { references: refs::load(entity, &lines, found), ..Elsewhere::default() },
         root,
     })
 }

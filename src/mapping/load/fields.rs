@@ -55,6 +55,8 @@ pub(super) struct Lines {
     pub(super) wholes: Vec<Whole>,
     /// Where the line of a leaf stands in the file.
     pub(super) places: Vec<(LeafId, Place)>,
+    /// What each `ref` says.
+    pub(super) refs: Vec<super::refs::Ref>,
 }
 
 /// A place that a jq filter reads whole.
@@ -517,18 +519,6 @@ impl<'l> Loader<'l> {
 
     pub(super) fn write_word(&mut self, keys: &mut Keys<'_>) -> Option<WriteWord> {
         keys.take("write").and_then(|node| WriteWord::read(node, self.found))
-    }
-
-    pub(super) fn reference(&mut self, leaf: LeafId, keys: &mut Keys<'_>) {
-        let Some(node) = keys.take("ref") else { return };
-        let wanted = self.entity.leaf(leaf).and_then(|leaf| leaf.reference.as_ref());
-        match (node.as_text(), wanted) {
-            (Some(text), Some(name)) if text == name.as_str() => self.is_single(text, node),
-            (_, Some(name)) => expected(node, &format!("`{name}`, to which the schema points"), self.found),
-            (_, None) => {
-                self.found.error(&node.place, "the schema says of no entity to which this field points")
-            }
-        }
     }
 }
 

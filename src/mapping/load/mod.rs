@@ -26,6 +26,7 @@ mod needs;
 mod over;
 mod pages;
 mod parts;
+mod refs;
 mod sets;
 mod settings;
 mod switches;

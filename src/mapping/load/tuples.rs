@@ -98,6 +98,17 @@ impl Loader<'_> {
         );
     }
 
+    /// The entity that a `ref` names; none where its keys are another system's, which is told.
+    fn of_this_file(&mut self, node: Option<&Node>) -> Option<Option<String>> {
+        if let Some(of) = node.and_then(|node| node.get("of")) {
+            let text = "a key of another system stands in one place";
+            let help = "what the parts of a key are is known of records of this file alone";
+            self.found.push(Diagnostic::error(&of.place, text).help(help));
+            return None;
+        }
+        Some(node.and_then(Node::as_text).map(str::to_owned))
+    }
+
     /// A reference in several places, one for each part of the key.
     pub(super) fn tuple(
         &mut self,
@@ -111,7 +122,7 @@ impl Loader<'_> {
         let places: Option<Node> = keys.required("at", self.found);
         keys.take("when");
         let write = self.write_word(&mut keys);
-        let name = keys.take("ref").and_then(Node::as_text).map(str::to_owned);
+        let name = self.of_this_file(keys.take("ref"))?;
         let is_asked = keys.take("filter_at").map(|node| node.as_text() != Some("never"));
         keys.finish(self.found);
         let wanted = self.entity.leaf(leaf).and_then(|leaf| leaf.reference.clone());
