@@ -49,7 +49,7 @@ impl Answers for Shop {
             return said(201, &order);
         };
         let mut orders = self.0.lock();
-        let Some(order) = orders.iter_mut().find(|order| order["no"].to_string() == no) else {
+        let Some(order) = orders.iter_mut().find(|order| order["no"].as_u64() == no.parse().ok()) else {
             return said(404, &json!({}));
         };
         if ask.method == Method::PATCH {
