@@ -305,6 +305,8 @@ fn a_connection_that_the_system_closed_meanwhile_costs_a_reading_call_nothing() 
     let demo = system.demo(PATIENT);
     for _ in 0..50 {
         get(&demo).expect(200);
+        // Meanwhile: what is sent while it still closes nobody can tell from what it has read.
+        until("it has closed", || system.open() == 0);
     }
     assert_eq!(system.asked(), 50);
 }
