@@ -102,7 +102,7 @@ struct Way<'s> {
     methods: &'static [&'static str],
 }
 
-/// Methods by which something can be changed, and one that stands for those that nobody thought of.
+/// Methods by which something can be changed, and one that stands for those that are none of the common ones.
 const CHANGING: &[&str] = &["POST", "PUT", "PATCH", "DELETE", "OTHER"];
 
 /// Looks for every way that a sentence rules out.
@@ -268,10 +268,12 @@ fn of_entity<'s>(
         }));
     }
     // Whoever may call a system as it is gets all that it tells, past every field rule.
+    let tells = |all: FieldSet| leaves.is_none_or(|leaves| !all.intersection(&leaves).is_empty());
     let concerns = |system: &&SystemName| {
         sources.all().iter().any(|source| {
-            source.mapping.system() == *system
-                && leaves.is_none_or(|leaves| !source.mapping.mapped().intersection(&leaves).is_empty())
+            let beside =
+                source.beside.iter().any(|one| one.source.name() == *system && tells(one.part.leaves));
+            beside || (source.name() == *system && tells(source.mapping.own()))
         })
     };
     let mut systems: Vec<&SystemName> = snapshot.systems.keys().filter(concerns).collect();

@@ -30,6 +30,8 @@ enum Standing {
     Known(Box<Facts>, Vec<Facts>),
     Any {
         kind: Kind,
+        /// Of somebody whom a file names.
+        named: Option<PrincipalId>,
         groups: BTreeSet<GroupName>,
     },
 }
@@ -55,7 +57,7 @@ impl Covered {
                     let asserted = of.into_iter().flat_map(|issuer| issuer.groups());
                     let mut groups = closed(registry.types(), asserted);
                     groups.extend(principal.groups.iter().cloned());
-                    Standing::Any { kind: principal.kind, groups }
+                    Standing::Any { kind: principal.kind, named: Some(principal.id.clone()), groups }
                 }
                 None => known(principal, registry.types()),
             };
@@ -69,7 +71,7 @@ impl Covered {
             let groups = closed(registry.types(), issuer.groups());
             for kind in issuer.kinds() {
                 let name = format!("{}/{}{ISSUER_MARK}*", kind.as_str(), issuer.name);
-                let standing = Standing::Any { kind: *kind, groups: groups.clone() };
+                let standing = Standing::Any { kind: *kind, named: None, groups: groups.clone() };
                 all.push(Someone { name, partner: None, standing });
             }
         }
@@ -101,7 +103,8 @@ fn known(principal: &Principal, types: &PrincipalTypes) -> Standing {
     };
     let all: Vec<&GroupName> = principal.groups.iter().collect();
     if all.len() > GROUPS_MAX {
-        return Standing::Any { kind: principal.kind, groups: principal.groups.clone() };
+        let named = Some(principal.id.clone());
+        return Standing::Any { kind: principal.kind, named, groups: principal.groups.clone() };
     }
     let mut selections: BTreeSet<BTreeSet<GroupName>> = BTreeSet::new();
     for chosen in 1..(1_u32 << all.len()) {
@@ -151,9 +154,9 @@ impl Someone {
                 let mut kept = kept.map(|facts| facts.with_scopes(facts.scopes.clone()));
                 Standing::Known(Box::new(kept.next()?), kept.collect())
             }
-            Standing::Any { kind, groups } => {
+            Standing::Any { kind, named, groups } => {
                 let groups = groups.iter().filter(|group| !is_without(group)).cloned().collect();
-                Standing::Any { kind: *kind, groups }
+                Standing::Any { kind: *kind, named: named.clone(), groups }
             }
         };
         Some(Self { name: self.name.clone(), partner: self.partner.clone(), standing })
@@ -167,7 +170,7 @@ impl Someone {
                 .chain(narrower)
                 .map(|facts| Arc::new(facts.with_scopes(facts.scopes.clone())))
                 .collect(),
-            Standing::Any { kind, groups } => {
+            Standing::Any { kind, groups, .. } => {
                 let id = self.name.split_once('/').map_or("", |(_, id)| id);
                 let id =
                     id.strip_suffix('*').map_or_else(|| id.to_owned(), |issuer| format!("{issuer}someone"));
@@ -182,7 +185,7 @@ impl Someone {
     pub fn whom(&self) -> Whom<'_> {
         match &self.standing {
             Standing::Known(facts, narrower) => Whom::Known(facts, narrower),
-            Standing::Any { kind, groups } => Whom::Any(*kind, groups),
+            Standing::Any { kind, named, groups } => Whom::Any(*kind, named.as_ref(), groups),
         }
     }
 }

@@ -240,13 +240,15 @@ impl Node {
             Self::Has(_) | Self::HasFact(_) => Outcomes::SAID,
             Self::Fails => Outcomes::ERRS,
             Self::Compare(Compare::Equal, sides) => match (known.method, sides.0.is_method(), &sides.1) {
-                (Some(method), true, Self::Constant(constant)) => {
+                (Some(method), true, Self::Constant(constant)) if is_sure(method, constant) => {
                     Outcomes::of(Ok(equal(Val::Text(method), constant.val())))
                 }
                 _ => Outcomes::ANY,
             },
             Self::Contains(sides) => match (known.method, sides.1.is_method(), &sides.0) {
-                (Some(method), true, Self::Constant(Constant::Set(all))) => {
+                (Some(method), true, Self::Constant(Constant::Set(all)))
+                    if all.iter().all(|one| is_sure(method, one)) =>
+                {
                     Outcomes::of(Ok(Members::Constants(all).contains(Val::Text(method))))
                 }
                 _ => Outcomes::ANY,
@@ -389,6 +391,14 @@ impl Node {
             | Val::Ip(_) => Err(Stop::Error),
         }
     }
+}
+
+/// Whether it is sure that a method is one that a statement names, or none: one that is not common stands for all others.
+fn is_sure(method: &str, named: &Constant) -> bool {
+    const COMMON: [&str; 9] =
+        ["GET", "HEAD", "OPTIONS", "TRACE", "CONNECT", "POST", "PUT", "PATCH", "DELETE"];
+    let is_common = |text: &str| COMMON.contains(&text);
+    is_common(method) || matches!(named, Constant::Text(text) if is_common(text))
 }
 
 /// A value where another type was needed: strict validation keeps this from happening, doubt refuses.

@@ -26,7 +26,7 @@ use crate::{
     catalog::Action,
     identity::Facts,
     schema::{Entity, FieldSet, LeafId, Record, Value},
-    words::{GroupName, Kind, StatementId, SystemName},
+    words::{GroupName, Kind, PrincipalId, StatementId, SystemName},
 };
 
 /// What is asked about: records of an entity, or calls to a system.
@@ -186,7 +186,7 @@ impl Program {
     /// it is known.
     pub(super) fn of_any(
         policies: &Policies,
-        kind: Kind,
+        (kind, named): (Kind, Option<&PrincipalId>),
         groups: &BTreeSet<GroupName>,
         action: Action,
         about: About<'_>,
@@ -194,7 +194,7 @@ impl Program {
         let concerned: Vec<&Arc<Statement>> = policies
             .statements
             .iter()
-            .filter(|statement| statement.may_concern(kind, groups, action, about))
+            .filter(|statement| statement.may_concern((kind, named), groups, action, about))
             .collect();
         let uid = PartialEntityUid::new(cedar::uid(kind.as_str(), "")?.type_name().clone(), None);
         specialise(policies, &concerned, &PartialEntities::empty(), uid, action, about)

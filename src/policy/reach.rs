@@ -16,7 +16,7 @@ use crate::{
     catalog::Action,
     identity::Facts,
     schema::{Entity, FieldSet, LeafId},
-    words::{Digest, GroupName, Kind, StatementId, SystemName},
+    words::{Digest, GroupName, Kind, PrincipalId, StatementId, SystemName},
 };
 
 /// Who is asked about.
@@ -24,8 +24,9 @@ use crate::{
 pub enum Whom<'a> {
     /// A principal with these facts, and as a credential for fewer of its groups has them.
     Known(&'a Facts, &'a [Facts]),
-    /// Any principal of a kind, in any of these groups or in none, whatever it carries.
-    Any(Kind, &'a BTreeSet<GroupName>),
+    /// A principal of a kind, in any of these groups or in none, whatever it carries: the one of that name, or anyone whom
+    /// an issuer vouches for.
+    Any(Kind, Option<&'a PrincipalId>, &'a BTreeSet<GroupName>),
 }
 
 /// What is asked about.
@@ -111,8 +112,8 @@ pub fn reach(
             }
             Some(reach)
         }
-        Whom::Any(kind, groups) => {
-            let rules = Program::of_any(policies, kind, groups, action, about);
+        Whom::Any(kind, named, groups) => {
+            let rules = Program::of_any(policies, (kind, named), groups, action, about);
             Some(Reach::of(rules.map_err(|Unfit| ()).ok()?, false, known))
         }
     }

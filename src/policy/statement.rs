@@ -85,10 +85,11 @@ impl Statement {
         self.head.names(facts, action) && self.grants.contains_key(&entity.name)
     }
 
-    /// Whether the head can speak of some principal of a kind, in any of these groups, doing that.
+    /// Whether the head can speak of some principal of a kind, in any of these groups, doing that: of one of that name,
+    /// or of anyone whom an issuer vouches for.
     pub(super) fn may_concern(
         &self,
-        kind: Kind,
+        (kind, named): (Kind, Option<&PrincipalId>),
         groups: &BTreeSet<GroupName>,
         action: Action,
         about: About<'_>,
@@ -102,7 +103,10 @@ impl Statement {
             && head.actions.contains(&action)
             && head.kinds.contains(&kind)
             && head.group.as_ref().is_none_or(|group| groups.contains(group))
-            && head.principal.as_ref().is_none_or(|id| id.as_str().contains(ISSUER_MARK))
+            && head.principal.as_ref().is_none_or(|id| match named {
+                Some(named) => id == named,
+                None => id.as_str().contains(ISSUER_MARK),
+            })
     }
 
     /// Whether the head speaks of that caller calling that system.

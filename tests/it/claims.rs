@@ -408,3 +408,62 @@ fn a_bundle_of_which_something_is_not_proved_does_not_pass_its_check() {
     }
     assert!(!told.contains("proofs.yaml:2"), "{told}");
 }
+
+#[test]
+fn a_call_to_a_system_that_tells_a_part_of_a_record_reaches_that_part() {
+    let dir = tempfile::tempdir().unwrap();
+    copy_shipped(dir.path());
+    let gateway = dir.path().join("gateway.yaml");
+    let text = fs::read_to_string(&gateway).unwrap();
+    let joined = "customers: { system: crm, with: { erp: { fields: [credit], on: id } } }";
+    assert!(text.contains("customers: crm"));
+    fs::write(&gateway, text.replace("customers: crm", joined)).unwrap();
+    let file = dir.path().join("access/apps.cedar");
+    let text = fs::read_to_string(&file).unwrap();
+    let more = "\n@id(\"partners-use-erp\")\n@unfiltered(\"a test\")\npermit (principal in Group::\"partners\", \
+                action == Action::\"call\", resource == System::\"erp\");\n";
+    fs::write(&file, text + more).unwrap();
+    for (sentence, answer) in [
+        ("no Partner reads Customer.credit", "reached"),
+        // The customer itself stands in the CRM.
+        ("no Partner reads Customer.vat_id", "proved"),
+    ] {
+        let (_, told) = prove(dir.path(), &[sentence]);
+        assert_eq!(told["answers"][0]["answer"], answer, "{told}");
+    }
+}
+
+#[test]
+fn a_method_that_only_a_statement_names_is_not_forgotten() {
+    let dir = tempfile::tempdir().unwrap();
+    copy_shipped(dir.path());
+    let file = dir.path().join("access/guards.cedar");
+    let text = fs::read_to_string(&file).unwrap();
+    let more = "\n@id(\"only-so\")\nforbid (principal, action == Action::\"call\", resource)\nunless { \
+                [\"GET\", \"PURGE\"].contains(context.checked.call.method) };\n@id(\"none-by-the-schema\")\nforbid \
+                (principal, action == Action::\"delete\", resource is Customer);\n";
+    fs::write(&file, text + more).unwrap();
+    let (code, told) = prove(dir.path(), &["no App deletes Customer"]);
+    assert_eq!((code, &told["answers"][0]["answer"]), (1, &"cannot tell".into()), "{told}");
+}
+
+#[test]
+fn somebody_in_many_groups_is_still_whom_a_statement_names() {
+    let dir = tempfile::tempdir().unwrap();
+    copy_shipped(dir.path());
+    let edit = |file: &str, from: &str, to: &str| {
+        let path = dir.path().join(file);
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.contains(from), "{file}");
+        fs::write(path, text.replace(from, to)).unwrap();
+    };
+    edit("principals/attributes.yaml", "groups:\n", "groups:\n  g1:\n  g2:\n  g3:\n  g4:\n");
+    edit("principals/acme.yaml", "groups: [partners]", "groups: [partners, g1, g2, g3, g4]");
+    let path = dir.path().join("access/partners.cedar");
+    let text = fs::read_to_string(&path).unwrap();
+    let more = "\n@id(\"acme-reads-customers\")\n@fields(\"id\")\npermit (principal == Partner::\"acme-portal\", action == \
+                Action::\"read\", resource is Customer);\n";
+    fs::write(&path, text + more).unwrap();
+    let (_, told) = prove(dir.path(), &["no Partner reads Customer.id"]);
+    assert_eq!(told["answers"][0]["answer"], "reached", "{told}");
+}

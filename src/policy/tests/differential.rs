@@ -362,7 +362,7 @@ fn reached(
         let of = |whom| reach(&world.policies, whom, action, On::Entity(&order), known).unwrap();
         let both = reaches
             .entry((facts.digest, asked.action, tls))
-            .or_insert_with(|| vec![of(Whom::Known(facts, &[])), of(Whom::Any(facts.kind, &groups))]);
+            .or_insert_with(|| vec![of(Whom::Known(facts, &[])), of(Whom::Any(facts.kind, None, &groups))]);
         // A statement that names one of our own speaks of nobody whom an issuer vouches for.
         let both = both.iter().take(if facts.kind == Kind::App { 1 } else { 2 });
         for reach in both {
