@@ -189,6 +189,8 @@ pub(super) struct Forms {
     pub(super) point: Point,
     /// The value is what stands there, times ten to this power.
     pub(super) shift: i32,
+    /// Whether nothing below zero is one.
+    pub(super) unsigned: bool,
     /// What stands before and behind a key that is written as an address.
     pub(super) around: Option<Arc<(Box<str>, Box<str>)>>,
 }
@@ -196,7 +198,7 @@ pub(super) struct Forms {
 impl Default for Forms {
     fn default() -> Self {
         let (moment, day, point) = (Moment::Iso, Day::Iso, Point::Point);
-        Self { moment, day, zone: TimeZone::UTC, point, shift: 0, around: None }
+        Self { moment, day, zone: TimeZone::UTC, point, shift: 0, unsigned: false, around: None }
     }
 }
 
@@ -373,12 +375,15 @@ impl Codec {
     /// A decimal in the system's spelling; another separator than its own is none.
     fn decimal(&self, text: &str) -> Result<rust_decimal::Decimal, &'static str> {
         let read = match self.forms.point {
-            Point::Point if self.forms.shift == 0 => return decimal(text),
             Point::Point => decimal(text)?,
             Point::Comma if text.contains('.') => return Err("not a decimal with a comma"),
             Point::Comma => decimal(&text.replacen(',', ".", 1))?,
         };
-        shifted(read, self.forms.shift)
+        match self.forms.unsigned && read < rust_decimal::Decimal::ZERO {
+            true => Err("below zero, where nothing is"),
+            false if self.forms.shift == 0 => Ok(read),
+            false => shifted(read, self.forms.shift),
+        }
     }
 }
 

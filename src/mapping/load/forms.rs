@@ -48,6 +48,7 @@ impl Loader<'_> {
         let round = known("round", is_decimal, "a decimal", self.found);
         let decimal = known("decimal", is_decimal, "a decimal", self.found);
         let shift = known("shift", is_decimal, "a decimal", self.found);
+        let unsigned = known("unsigned", is_decimal, "a decimal", self.found);
         let day = known("date", is_day, "a date", self.found);
         let moment = known("instant", is_moment, "a moment", self.found);
         let zone = known("zone", is_moment, "a moment", self.found);
@@ -71,6 +72,9 @@ impl Loader<'_> {
         }
         if let Some(node) = round {
             self.rounds(codec, node);
+        }
+        if let Some(is) = unsigned.and_then(|node| bool::read(node, self.found)) {
+            codec.forms.unsigned = is;
         }
         if let Some(point) = decimal.and_then(|node| Point::read(node, self.found)) {
             codec.forms.point = point;

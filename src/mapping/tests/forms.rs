@@ -307,6 +307,7 @@ fn words_that_do_not_fit_are_told_with_what_to_write() {
         ("tax_total: { at: a, as: { decimal: comma, wire: number } }", "no JSON number has a comma"),
         ("tax_total: { at: a, as: { shift: 0 } }", "`shift` is a power of ten between -18 and 18"),
         ("number: { at: a, as: { shift: 2 } }", "`shift` is for a decimal"),
+        ("number: { at: a, as: { unsigned: true } }", "`unsigned` is for a decimal"),
         (
             "lines: { each: l, fields: { net_price: { at: p, write_as: { wire: text } } } }",
             "not for the lines",
@@ -457,6 +458,30 @@ fn a_line_that_rounds_does_so_both_ways_and_says_what_it_assumed() {
         told(text.replace("instant: naive_space", "instant: naive_space, round: true"))
             .contains("is for a decimal")
     );
+}
+
+#[test]
+fn what_is_below_zero_where_nothing_is_does_not_fit_and_is_not_written() {
+    let text = FILE
+        .replace("as: { decimal: comma, scale: 2 }", "as: { decimal: comma, scale: 2, unsigned: true }")
+        .replace("as: { shift: -6, wire: number }", "as: { shift: -6, wire: number, unsigned: true }");
+    let system = loaded(&text);
+    let m = system.entity("Order").unwrap();
+    let line = |price: &str, micros: i64| {
+        let native = json!({ "id": "1", "customer": "7", "lines": [{ "price": price, "micros": micros }] });
+        let read = m.inward(&answer(200, &native.to_string()), &m.entity().all()).unwrap();
+        (json(m.entity(), &read.record)["lines"][0].clone(), read.findings.len())
+    };
+    for price in ["0,00", "-0,00", "12,50"] {
+        let (told, findings) = line(price, 1_500_000);
+        assert_eq!((told["net_price"].is_string(), &told["quantity"], findings), (true, &json!("1.5"), 0));
+    }
+    assert_eq!(line("-12,50", -1_500_000), (json!({}), 2));
+    assert_eq!(line("-12,50", 1_500_000), (json!({ "quantity": "1.5" }), 1));
+    let order = |price: &str| format!(r#"{{ "customer": "7", "lines": [{{ "net_price": "{price}" }}] }}"#);
+    assert_eq!(sent(m, &order("29.95"))["lines"][0]["price"], "29,95");
+    assert!(m.create(&record(m, &order("-29.95"))).is_err());
+    assert!(loaded(FILE).entity("Order").unwrap().create(&record(m, &order("-29.95"))).is_ok());
 }
 
 #[test]
