@@ -19,7 +19,7 @@ pub(crate) const ALL: usize = 103;
 type Row = Map<String, Value>;
 
 /// What can be sent of each kind, by the names of its path and its wrap.
-const KINDS: [(&str, &str, &[&str]); 3] = [
+const KINDS: [(&str, &str, &[&str]); 4] = [
     (
         "clients",
         "client",
@@ -27,6 +27,7 @@ const KINDS: [(&str, &str, &[&str]); 3] = [
     ),
     ("products", "product", &["name", "code", "description", "price_net", "price_gross", "tax", "currency"]),
     ("invoices", "invoice", &["kind", "client_id", "issue_date", "payment_to", "currency", "positions"]),
+    ("payments", "banking_payment", &["name", "price", "invoice_ids", "paid", "kind"]),
 ];
 const POSITION: [&str; 8] = [
     "product_id",
@@ -70,6 +71,19 @@ impl Fakturownia {
                 "token": "t-invoice", "payment_url": "https://my-company.fakturownia.pl/p/t-invoice", "price_net": "1029.00", "price_tax": "6.67", "price_gross": "1035.67",
                 "positions": [ { "id": 5000 + n, "product_id": 2, "name": "Mąka 25 kg", "quantity": "2.0", "quantity_unit": (["szt.", "kg", "worek"][n % 3]),
                     "price_net": "514.50", "total_price_net": "1029.00", "total_price_tax": "6.67", "tax": tax } ] }));
+        }
+        let invoice = |n: usize, is_income: bool| json!({ "id": 3 * (n + 1), "number": format!("FV {n}/2026"), "income": is_income, "price_gross": "1035.67" });
+        for n in 0..ALL {
+            let (invoices, price, quantity) = match n % 5 {
+                0 => (json!([invoice(0, true), invoice(1, true)]), "517.05", Value::Null),
+                1 => (json!([invoice(1, false)]), "517.05", 1.into()),
+                2 => (json!([invoice(2, true)]), "-517.05", 1.into()),
+                3 => (json!([invoice(2, true)]), "517.05", 3.into()),
+                _ => (json!([]), "517.05", 1.into()),
+            };
+            let is_paid = n % 5 != 1;
+            state.keep("payments", json!({ "name": "Zapłata", "description": null, "price": price, "quantity": quantity, "currency": "PLN", "paid": is_paid,
+                "paid_date": if is_paid { "2026-02-10" } else { "" }, "kind": "api", "provider": null, "client_id": 1, "email": "ewa@mlyn.example", "token": "t-payment", "invoices": invoices }));
         }
         Arc::new(Self(Mutex::new(state)))
     }
@@ -132,23 +146,33 @@ impl State {
                 ("api_token", _) => token = Some(value),
                 ("page", _) => page = value.parse().unwrap_or(0),
                 ("per_page", _) => size = value.parse().unwrap_or(0),
-                ("period", "all") | ("income", "yes") | ("include_positions", "true") => more.push(name),
+                ("period", "all")
+                | ("income", "yes")
+                | ("include_positions", "true")
+                | ("include", "invoices") => more.push(name),
                 _ => return Err(wrong(&name, "- nieznany parametr")),
             }
         }
         self.admits(token.as_deref())?;
         let (kind, id) = address(ask)?;
+        let has = |name: &str| more.iter().any(|one| one == name);
         if let Some(id) = id {
-            return Ok(said(200, &Value::Object(self.rows[self.found(kind, id)?].1.clone())));
+            let mut row = self.rows[self.found(kind, &id)?].1.clone();
+            if !has("include") {
+                row.remove("invoices");
+            }
+            return Ok(said(200, &Value::Object(row)));
         }
         if page == 0 || size == 0 {
             return Err(wrong("page", "- jest nieprawidłowe"));
         }
-        let has = |name: &str| more.iter().any(|one| one == name);
         let mut rows: Vec<_> =
             self.rows.iter().filter(|(k, _)| *k == kind).map(|(_, row)| row.clone()).collect();
-        if kind == "invoices" && !has("period") {
+        if matches!(kind, "invoices" | "payments") && !has("period") {
             rows.clear();
+        }
+        if !has("include") {
+            rows.iter_mut().for_each(|row| drop(row.remove("invoices")));
         }
         if !has("include_positions") {
             rows.iter_mut().for_each(|row| drop(row.remove("positions")));
@@ -182,7 +206,7 @@ impl State {
             ));
         }
         if ask.method == Method::PUT {
-            let at = self.found(kind, id.unwrap_or_default())?;
+            let at = self.found(kind, &id.unwrap_or_default())?;
             let row = &mut self.rows[at].1;
             row.extend(sent);
             return Ok(said(200, &Value::Object(row.clone())));
@@ -263,11 +287,14 @@ impl State {
     }
 }
 
-/// The kind, and the number of one record of it: `/clients.json`, `/clients/7.json`.
-fn address(ask: &Ask) -> Result<(&'static str, Option<&str>), Fault> {
+/// The kind, and the number of one record of it: `/clients.json`, `/clients/7.json`, `/banking/payments.json`,
+/// `/banking/payment/7.json`.
+fn address(ask: &Ask) -> Result<(&'static str, Option<String>), Fault> {
     let path = ask.path.strip_suffix(".json").and_then(|path| path.strip_prefix('/'));
-    let path = path.ok_or(Fault(404, Value::Null))?;
-    let (name, id) = path.split_once('/').map_or((path, None), |(name, id)| (name, Some(id)));
+    let plain = path.ok_or(Fault(404, Value::Null))?;
+    let path = plain.strip_prefix("banking/").map(|path| path.replacen("payment/", "payments/", 1));
+    let path = path.as_deref().unwrap_or(plain);
+    let (name, id) = path.split_once('/').map_or((path, None), |(name, id)| (name, Some(id.to_owned())));
     let kind = KINDS.into_iter().find(|(kind, ..)| *kind == name).ok_or(Fault(404, Value::Null))?;
     Ok((kind.0, id))
 }

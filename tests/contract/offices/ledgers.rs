@@ -43,7 +43,7 @@ const FAKTUROWNIA: Subject = Subject {
     file: "catalogue/fakturownia.yaml",
     root: "",
     secrets: &[("FAKTUROWNIA_TOKEN", fakturownia::TOKEN)],
-    serves: &["customers", "products", "invoices"],
+    serves: &["customers", "products", "invoices", "payments"],
     edits: &[],
     standin: fakturownia::Fakturownia::start,
     gaps: &[
@@ -58,7 +58,7 @@ const WFIRMA: Subject = Subject {
     file: "catalogue/wfirma.yaml",
     root: "",
     secrets: &wfirma::KEYS,
-    serves: &["customers", "invoices"],
+    serves: &["customers", "invoices", "payments"],
     edits: &[],
     standin: wfirma::Wfirma::start,
     gaps: &[],
@@ -69,7 +69,7 @@ const XERO: Subject = Subject {
     file: "catalogue/xero.yaml",
     root: xero::ROOT,
     secrets: &[("XERO_SECRET", xero::SECRET)],
-    serves: &["customers", "invoices"],
+    serves: &["customers", "invoices", "payments"],
     edits: &[("https://identity.xero.com/connect", "{system}/oauth2")],
     standin: xero::Xero::start,
     gaps: &[
@@ -144,6 +144,35 @@ mod of_fakturownia {
         gate.system.forget();
         gate.post("/v1/invoices", &other).refused(422);
         assert_eq!(sent(&gate), [], "22 is no rate of the category");
+    }
+
+    #[test]
+    fn a_payment_says_which_way_it_went_by_its_invoices_or_not_at_all() {
+        let gate = Gate::open(&FAKTUROWNIA);
+        let all = holds(&gate, "payments", fakturownia::ALL);
+        for payment in &all[..6] {
+            reads(&gate, "payments", payment);
+        }
+        let told = |n: usize| {
+            ["direction", "status", "amount", "currency", "paid_on"].map(|name| all[n][name].clone())
+        };
+        assert_eq!(told(0), ["in", "completed", "517.05", "PLN", "2026-02-10"].map(Value::from));
+        assert_eq!(
+            all[0]["allocations"],
+            json!([{ "invoice": "3", "document_number": "FV 0/2026" }, { "invoice": "6", "document_number": "FV 1/2026" }])
+        );
+        // Of a cost and not paid yet; below zero; of several pieces; for nothing that it names.
+        assert_eq!(told(1), [json!("out"), json!("pending"), json!("517.05"), json!("PLN"), Value::Null]);
+        let [direction, _, amount, ..] = told(2);
+        assert_eq!((direction, amount), (Value::Null, Value::Null), "nobody says what less than nothing is");
+        let [direction, _, amount, ..] = told(3);
+        assert_eq!((direction, amount), (json!("in"), Value::Null));
+        let [direction, _, amount, ..] = told(4);
+        assert_eq!((direction, amount), (Value::Null, json!("517.05")));
+        super::told(gate.get("/v1/payments/99999"), 404, "/not-found");
+        let body = json!({ "direction": "in", "amount": "20", "currency": "PLN" });
+        super::told(gate.post("/v1/payments", &body), 405, "/not-possible");
+        assert_eq!(sent(&gate), []);
     }
 
     #[test]
@@ -317,6 +346,47 @@ mod of_wfirma {
     }
 
     #[test]
+    fn a_payment_is_in_the_money_that_it_says_and_goes_the_way_of_its_document() {
+        let gate = Gate::open(&WFIRMA);
+        let all = holds(&gate, "payments", wfirma::ALL);
+        for payment in &all[..6] {
+            reads(&gate, "payments", payment);
+        }
+        let said = |n: usize| {
+            ["direction", "status", "amount", "currency", "paid_on", "means"].map(|name| all[n][name].clone())
+        };
+        assert_eq!(said(0), ["in", "completed", "20.00", "PLN", "2026-02-10", "30"].map(Value::from));
+        assert_eq!(
+            all[0]["allocations"],
+            json!([{ "invoice": "421000", "amount": "20.00" }]),
+            "a part of what is due"
+        );
+        assert_eq!(all[0]["customer"], "13791001");
+        // Of an expense, and with no word of how; of neither; below zero; in money of another country, by a table.
+        assert_eq!(
+            said(1),
+            [
+                json!("out"),
+                json!("completed"),
+                json!("20.00"),
+                json!("PLN"),
+                json!("2026-02-10"),
+                Value::Null
+            ]
+        );
+        assert_eq!(all[1]["allocations"], json!([{ "amount": "20.00" }]));
+        assert_eq!((&said(2)[0], &said(2)[2]), (&Value::Null, &json!("20.00")));
+        assert_eq!(said(3)[2], Value::Null);
+        assert_eq!([&said(4)[2], &said(4)[3]], [&Value::Null, &Value::Null], "100 euro are no 100 zloty");
+        told(gate.get("/v1/payments/99999"), 404, "/not-found");
+        let body = json!({ "direction": "in", "amount": "20", "currency": "PLN" });
+        told(gate.post("/v1/payments", &body), 405, "/not-possible");
+        assert_eq!(written(&gate, "/add"), Vec::<Value>::new());
+        gate.switch("limit");
+        told(gate.get("/v1/payments?limit=1"), 503, "/busy");
+    }
+
+    #[test]
     fn what_is_made_and_changed_loses_nothing() {
         let gate = Gate::open(&WFIRMA);
         gate.system.forget();
@@ -391,6 +461,44 @@ mod of_xero {
         told(gate.get(&format!("/v1/invoices/{}", xero::id(2, 2))), 404, "/not-found");
         told(gate.get(&format!("/v1/customers/{}", xero::id(1, 999))), 404, "/not-found");
         told(gate.get("/v1/customers/7"), 404, "/not-found");
+    }
+
+    #[test]
+    fn payments_are_those_of_customers_in_the_currency_of_their_invoices() {
+        let gate = Gate::open(&XERO);
+        let all = holds(&gate, "payments", xero::ALL / 3 * 2);
+        reads(&gate, "payments", &all[1]);
+        let told = |n: usize| {
+            ["direction", "status", "amount", "currency", "paid_on", "reference", "customer"]
+                .map(|name| all[n][name].clone())
+        };
+        let of = |n: usize| Value::from(xero::id(1, n));
+        let paid = ["in", "completed", "20", "GBP", "2026-04-21", "przelew"].map(Value::from);
+        assert_eq!(
+            told(1),
+            [paid.as_slice(), &[of(1)]].concat()[..],
+            "not what the bank got in its own money"
+        );
+        assert_eq!(
+            all[1]["allocations"],
+            json!([{ "invoice": xero::id(2, 1), "document_number": "FV/1", "amount": "20" }]),
+            "a part of what is due"
+        );
+        // What was given back is above zero too, and a credit note is no invoice.
+        assert_eq!([&all[0]["direction"], &all[0]["amount"]], ["out", "20"]);
+        assert_eq!(all[0]["allocations"], json!([{ "document_number": "FV/0", "amount": "20" }]));
+        assert_eq!(
+            (&all[4]["id"], &all[4]["status"]),
+            (&json!(xero::id(4, 6)), &json!("reversed")),
+            "taken back: it pays nothing"
+        );
+        // One to a supplier, and one that nobody made.
+        for n in [2, 999] {
+            super::told(gate.get(&format!("/v1/payments/{}", xero::id(4, n))), 404, "/not-found");
+        }
+        let body = json!({ "direction": "in", "amount": "20", "currency": "GBP" });
+        super::told(gate.post("/v1/payments", &body), 405, "/not-possible");
+        assert_eq!(sent(&gate), []);
     }
 
     #[test]

@@ -56,12 +56,18 @@ pub(crate) struct Wfirma(Mutex<State>);
 struct State {
     rows: Vec<Row>,
     invoices: Vec<Row>,
+    payments: Vec<Row>,
     says: Option<&'static str>,
 }
 
 impl Wfirma {
     pub(crate) fn start() -> Arc<dyn Answers> {
-        let mut state = State { rows: Vec::new(), invoices: Vec::new(), says: None };
+        let mut state = State {
+            rows: Vec::new(),
+            invoices: Vec::new(),
+            payments: (0..ALL).map(payment).collect(),
+            says: None,
+        };
         for n in 0..ALL {
             let (buyer, kind) =
                 (u8::from(!n.is_multiple_of(5)), if n.is_multiple_of(7) { "none" } else { "nip" });
@@ -118,6 +124,9 @@ impl Answers for Wfirma {
         if let Some(rest) = ask.path.strip_prefix("/invoices/") {
             return state.invoices(ask, rest);
         }
+        if let Some(rest) = ask.path.strip_prefix("/payments/") {
+            return state.payments(ask, rest);
+        }
         let (action, id) = match ask.path.strip_prefix("/contractors/").map(|rest| rest.split_once('/')) {
             Some(None) => (ask.path.trim_start_matches("/contractors/"), ""),
             Some(Some(two)) => two,
@@ -144,6 +153,25 @@ impl Answers for Wfirma {
     }
 }
 
+/// A payment: of an invoice, of an expense, of neither, one below zero, one in euro by a table of the central bank.
+fn payment(n: usize) -> Row {
+    let (invoice, expense) = match n % 5 {
+        1 => ("0", "700"),
+        2 => ("0", "0"),
+        _ => ("421000", "0"),
+    };
+    let (value, pln, rate, label) = match n % 5 {
+        3 => ("-20.00", "-20.00", "1.0000", ""),
+        4 => ("20.00", "85.66", "4.2830", "028/A/NBP/2026"),
+        _ => ("20.00", "20.00", "1.0000", ""),
+    };
+    let row = json!({ "id": (500_000 + n).to_string(), "object_name": if expense == "0" { "invoice" } else { "expense" }, "object_id": "421000", "value": value, "date": "2026-02-10",
+        "payment_method": if n % 5 == 1 { "cod" } else { "transfer" }, "account": "pln", "value_pln": pln, "currency_exchange": rate, "currency_label": label, "currency_date": "",
+        "initial": "0", "notes": "0", "created": "2026-02-10 10:00:00", "modified": "2026-02-10 10:00:00", "invoice": { "id": invoice }, "expense": { "id": expense },
+        "contractor": { "id": "13791001" }, "payment_cashbox": { "id": "168780" } });
+    row.as_object().unwrap().clone()
+}
+
 fn one(row: &Row) -> Value {
     json!({ "contractor": row, "parameters": { "limit": "20", "page": "1", "total": "1" } })
 }
@@ -158,6 +186,29 @@ fn listed(value: &Value) -> Vec<Value> {
 }
 
 impl State {
+    fn payments(&self, ask: &Ask, rest: &str) -> Response<Bytes> {
+        let body = tree(&String::from_utf8_lossy(&ask.body));
+        let body = body.as_ref().map(|body| &body["api"]["payments"]);
+        match (&ask.method, rest.split_once('/').unwrap_or((rest, "")), body) {
+            (&Method::POST, ("find", _), Some(body)) => {
+                let parameters = &body["parameters"];
+                let (Ok(page), Ok(limit)) =
+                    (number(&parameters["page"], 1), number(&parameters["limit"], 20))
+                else {
+                    return told(None, "INPUT ERROR");
+                };
+                let rows: Vec<_> = self.payments.iter().skip((page - 1) * limit).take(limit).collect();
+                let parameters = json!({ "limit": limit.to_string(), "page": page.to_string(), "total": self.payments.len().to_string() });
+                told_of("payments", Some(json!({ "payment": rows, "parameters": parameters })), "OK")
+            }
+            (&Method::GET, ("get", id), _) => match self.payments.iter().find(|row| row["id"] == id) {
+                Some(row) => told_of("payments", Some(json!({ "payment": row })), "OK"),
+                None => told(None, "NOT FOUND"),
+            },
+            _ => told(None, "ACTION NOT FOUND"),
+        }
+    }
+
     fn invoices(&mut self, ask: &Ask, rest: &str) -> Response<Bytes> {
         let body = tree(&String::from_utf8_lossy(&ask.body));
         let body = body.as_ref().map(|body| &body["api"]["invoices"]);

@@ -20,7 +20,8 @@ pub(crate) const ALL: usize = 120;
 type Row = Map<String, Value>;
 
 /// What can be asked about in `where`.
-const ASKED: [&str; 13] = [
+const ASKED: [&str; 14] = [
+    "PaymentType",
     "Name",
     "EmailAddress",
     "TaxNumber",
@@ -41,6 +42,7 @@ pub(crate) struct Xero(Mutex<State>);
 struct State {
     contacts: Vec<Row>,
     invoices: Vec<Row>,
+    payments: Vec<Row>,
     tokens: usize,
     limited: bool,
 }
@@ -110,11 +112,25 @@ impl Xero {
                 "LineItems": [ { "Description": "Mąka", "ItemCode": "M25", "UnitAmount": 14.5125, "TaxType": tax, "TaxAmount": 2.39, "LineAmount": 29.03, "Quantity": 2, "LineItemID": id(3, n), "AccountCode": "200" } ],
                 "SubTotal": 29, "TotalTax": 2.39, "Total": 31.39, "UpdatedDateUTC": "/Date(1776297612345+0000)/", "CurrencyCode": "GBP" })
         };
+        // Every invoice is paid in part, from an account in złoty; every eighth was paid too much, which was given back.
+        let payment = |n: usize| {
+            let (kind, of) = match (n % 3, n % 8) {
+                (2, _) => ("ACCPAYPAYMENT", "ACCPAY"),
+                (_, 0) => ("ARCREDITPAYMENT", "ACCRECCREDIT"),
+                _ => ("ACCRECPAYMENT", "ACCREC"),
+            };
+            json!({ "PaymentID": id(4, n), "Date": "/Date(1776729600000+0000)/", "BankAmount": 102.5, "Amount": 20, "Reference": if n % 2 == 0 { "" } else { "przelew" },
+                "CurrencyRate": 0.195122, "PaymentType": kind, "Status": if n % 7 == 6 { "DELETED" } else { "AUTHORISED" }, "UpdatedDateUTC": "/Date(1776776592690+0000)/",
+                "HasAccount": true, "IsReconciled": false, "Account": { "AccountID": id(5, 1), "Code": "970" }, "HasValidationErrors": false,
+                "Invoice": { "Type": of, "InvoiceID": id(2, n), "InvoiceNumber": format!("FV/{n}"), "Payments": [], "LineItems": [],
+                    "Contact": { "ContactID": id(1, n % 4), "Name": "Klient", "Addresses": [] }, "CurrencyCode": "GBP" } })
+        };
         let rows =
             |of: &dyn Fn(usize) -> Value| (0..ALL).map(|n| of(n).as_object().unwrap().clone()).collect();
         Arc::new(Self(Mutex::new(State {
             contacts: rows(&contact),
             invoices: rows(&invoice),
+            payments: rows(&payment),
             tokens: 0,
             limited: false,
         })))
@@ -180,7 +196,10 @@ impl State {
         let rest = ask.path.strip_prefix(ROOT).and_then(|rest| rest.strip_prefix('/')).ok_or_else(missing)?;
         let (name, key) = rest.split_once('/').map_or((rest, None), |(name, key)| (name, Some(key)));
         let pairs = ask.pairs();
-        let known = ["page", "pageSize", "where", "order", "includeArchived", "unitdp"];
+        let known: &[&str] = match name {
+            "Payments" => &["page", "pageSize", "where", "order"],
+            _ => &["page", "pageSize", "where", "order", "includeArchived", "unitdp"],
+        };
         if let Some((name, _)) = pairs.iter().find(|(name, _)| !known.contains(&name.as_str())) {
             return Err(query(name));
         }
@@ -225,7 +244,8 @@ impl State {
                 let sent = sent.ok_or_else(|| wrong("A body is due"))?;
                 let row = match name {
                     "Contacts" => self.contact(sent, key)?,
-                    _ => self.invoice(sent, is_exact)?,
+                    "Invoices" => self.invoice(sent, is_exact)?,
+                    _ => return Err(missing()),
                 };
                 Ok(done(name, vec![shown(&row, is_exact)]))
             }
@@ -237,6 +257,7 @@ impl State {
         match name {
             "Contacts" => Ok((&self.contacts, "ContactID")),
             "Invoices" => Ok((&self.invoices, "InvoiceID")),
+            "Payments" => Ok((&self.payments, "PaymentID")),
             _ => Err(missing()),
         }
     }
