@@ -9,6 +9,7 @@
 mod accepted;
 mod actions;
 mod after;
+mod also;
 mod bodies;
 mod calling;
 mod checking;

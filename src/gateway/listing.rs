@@ -11,7 +11,7 @@ mod rows;
 mod turns;
 
 use super::{
-    Outcome,
+    Outcome, also,
     exchange::{Exchange, Side, not_possible},
     ids,
     including::{self, Links},
@@ -25,7 +25,7 @@ use crate::{
     clock,
     config::{EntitySource, EntitySources, Snapshot},
     intake::Head,
-    mapping::{Inward, ListError, Listing, Mapping, NativeAnswer, NativeRequest, Page, RowFault},
+    mapping::{Answered, Inward, ListError, Listing, Mapping, NativeAnswer, NativeRequest, Page, RowFault},
     odata::{CountBound, Unmet, WantedRows},
     policy::{self, Grounds, Judged, Prospect, Shown, Unseen, Verdict},
     quota::Admission,
@@ -631,8 +631,10 @@ impl<'a> List<'a> {
         let batch = mapping.batch(listing, &answer);
         let mut page = match batch.map_err(|fault| self.exchange.refused_by(system, fault))? {
             None => {
-                let page =
-                    core.inward(mapping, listing, (&answer, &self.fetched), Mapping::inward_list).await;
+                let of = (Answered::List(listing), &answer);
+                let whole = also::told(self.exchange, self.admission, source, of, &self.fetched).await?;
+                let read = (whole.as_ref().unwrap_or(&answer), &self.fetched);
+                let page = core.inward(mapping, listing, read, Mapping::inward_list).await;
                 page.ok_or(Refusal::Broken)?.map_err(|fault| self.exchange.refused_by(system, fault))?
             }
             Some(mut batch) => {

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    Core, Outcome, accepted,
+    Core, Outcome, accepted, also,
     exchange::{Exchange, Side, not_possible},
     ids,
     including::{self, Links},
@@ -18,7 +18,7 @@ use crate::{
     clock,
     config::EntitySource,
     intake::Head,
-    mapping::{FaultKind, Inward, Mapping, NativeAnswer, NativeRequest, Parent, SystemFault},
+    mapping::{Answered, FaultKind, Inward, Mapping, NativeAnswer, NativeRequest, Parent, SystemFault},
     policy::{self, Judged, Prospect, Shown},
     quota::Admission,
     refusal::Refusal,
@@ -177,10 +177,11 @@ pub(super) async fn alone(
     };
     exchange.called(source.name(), Some(answer.status.as_u16()), began, sent, answer.body.len());
     let asked = CompactString::from(key);
-    let read = core.inward(mapping, &asked, (&answer, wanted), inward_of).await;
+    let whole = also::told(exchange, admission, source, (Answered::Read, &answer), wanted).await?;
+    let read = core.inward(mapping, &asked, (whole.as_ref().unwrap_or(&answer), wanted), inward_of).await;
     let mut inward = came(exchange, mapping, (key, wanted), &answer, read)?;
     ids::public(exchange, mapping, &mut [&mut inward.record]).await?;
-    Ok((answer, inward, told))
+    Ok((whole.unwrap_or(answer), inward, told))
 }
 
 fn inward_of(
@@ -244,7 +245,11 @@ pub(super) async fn several(
                 all.push(None);
                 continue;
             };
-            let (answer, read) = read.told.map_err(|error| exchange.unreached(source.name(), error))?;
+            let (answer, mut read) = read.told.map_err(|error| exchange.unreached(source.name(), error))?;
+            let whole = also::told(exchange, admission, source, (Answered::Read, &answer), wanted).await?;
+            if let Some(whole) = whole {
+                read = exchange.core.inward(mapping, key, (&whole, wanted), inward_of).await;
+            }
             all.push(there(came(exchange, mapping, (key, wanted), &answer, read))?);
         }
     }

@@ -161,28 +161,8 @@ impl Batch<'_> {
     }
 
     fn ask(&self, wanted: &FieldSet) -> NativeRequest {
-        let keys: Vec<&str> = self.asked.iter().flatten().map(CompactString::as_str).collect();
-        let mut address = format!("{}{}", self.mapping.at, self.by.before);
-        if let Some(by) = &self.by.by {
-            for (at, key) in keys.iter().enumerate() {
-                if at > 0 {
-                    address.extend(utf8_percent_encode(by, PLAIN));
-                }
-                address.extend(utf8_percent_encode(key, PLAIN));
-            }
-        }
-        address.push_str(&self.by.after);
-        let mut request =
-            Request::new(self.by.method.clone(), address).with(&self.by.query, &self.by.headers);
-        let Some(body) = &self.by.body else {
-            request.select(self.mapping.select.as_ref(), wanted);
-            return self.mapping.finish(request, None);
-        };
-        if !body.has_fields() {
-            request.select(self.mapping.select.as_ref(), wanted);
-        }
-        let mut holes = Holes { keys, fields: self.mapping.names(wanted), ..Holes::default() };
-        self.mapping.finish(request, Some(body.fill(&mut holes)))
+        let keys: Vec<_> = self.asked.iter().flatten().cloned().collect();
+        ask(self.mapping, &self.mapping.at, self.by, &keys, wanted)
     }
 
     /// Takes the [rows](Mapping::batch_rows) of the answer to the last request.
@@ -232,6 +212,37 @@ impl Batch<'_> {
     pub fn page(self) -> Page {
         self.page
     }
+}
+
+/// The request for records by their keys, at an address.
+pub(super) fn ask(
+    mapping: &Mapping,
+    at: &str,
+    call: &BatchCall,
+    keys: &[CompactString],
+    wanted: &FieldSet,
+) -> NativeRequest {
+    let mut address = format!("{at}{}", call.before);
+    if let Some(by) = &call.by {
+        for (at, key) in keys.iter().enumerate() {
+            if at > 0 {
+                address.extend(utf8_percent_encode(by, PLAIN));
+            }
+            address.extend(utf8_percent_encode(key, PLAIN));
+        }
+    }
+    address.push_str(&call.after);
+    let mut request = Request::new(call.method.clone(), address).with(&call.query, &call.headers);
+    let Some(body) = &call.body else {
+        request.select(mapping.select.as_ref(), wanted);
+        return mapping.finish(request, None);
+    };
+    if !body.has_fields() {
+        request.select(mapping.select.as_ref(), wanted);
+    }
+    let keys = keys.iter().map(CompactString::as_str).collect();
+    let mut holes = Holes { keys, fields: mapping.names(wanted), ..Holes::default() };
+    mapping.finish(request, Some(body.fill(&mut holes)))
 }
 
 /// What a row of JSON is, or holds.

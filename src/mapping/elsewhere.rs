@@ -18,6 +18,8 @@ pub(super) struct Elsewhere {
     pub(super) told: Vec<(FieldSet, LeafId)>,
     /// Leaves that go by tables which the system tells, by the number of the table.
     pub(super) live: Vec<(usize, FieldSet)>,
+    /// What other records of the system tell of each.
+    pub(super) also: Option<Box<super::also::Also>>,
     /// The references that lines fill, of which some hold keys of others.
     pub(super) references: Vec<super::refs::Reference>,
 }

@@ -45,6 +45,7 @@
 
 mod abilities;
 mod actions;
+mod also;
 mod batch;
 mod behind;
 mod body;
@@ -109,6 +110,7 @@ mod tests;
 
 pub use abilities::{Abilities, Paging};
 pub use actions::Lead;
+pub use also::{Answered, Completion};
 pub use batch::Batch;
 pub use countries::is_country_name;
 pub use errors::{FaultKind, Refusals, SystemFault};

@@ -3,6 +3,8 @@
 
 use std::{fmt, sync::Arc};
 
+use super::also;
+
 /// Most steps of a path.
 pub(super) const STEPS_MAX: usize = 16;
 /// Largest index of a step.
@@ -77,13 +79,18 @@ impl Path {
     }
 
     /// Reads the path of a source, which may begin at a root: `$up.` from an element of a native list, `$answer.`,
-    /// `$head.` or `$over.` from a record; or is `$key`, `$received` or `$over`.
+    /// `$head.`, `$over.` or `$also.` from a record; or is `$key`, `$received` or `$over`.
     pub(super) fn source(text: &str) -> Result<Self, String> {
         match text {
             "$key" => return Ok(Self(vec![Step::Asked])),
             "$received" => return Ok(Self(vec![Step::Received])),
             "$over" => return Ok(Self(vec![Step::Over])),
             _ => {}
+        }
+        if let Some(rest) = text.strip_prefix("$also.") {
+            let mut steps = vec![Step::Key(also::NAME.into())];
+            steps.extend(Self::parse(rest)?.0);
+            return Ok(Self(steps));
         }
         let roots =
             [("$up.", Step::Up), ("$answer.", Step::Answer), ("$head.", Step::Head), ("$over.", Step::Over)];
@@ -123,7 +130,15 @@ impl Path {
 
     /// Whether it begins at a root: outside of what it is read for.
     pub(super) fn is_rooted(&self) -> bool {
-        self.0.first().is_some_and(Step::is_root)
+        self.0.first().is_some_and(Step::is_root) || self.also().is_some()
+    }
+
+    /// Which sort of other records it goes to, where it goes to what they tell of a record.
+    pub(super) fn also(&self) -> Option<&Arc<str>> {
+        match self.0.as_slice() {
+            [Step::Key(root), Step::Key(name), ..] if **root == *also::NAME => Some(name),
+            _ => None,
+        }
     }
 
     /// How many lists it goes up.
@@ -312,6 +327,7 @@ pub(super) fn joined(steps: &[Step], between: char) -> String {
             Step::Asked => out.push_str("$key"),
             Step::Received => out.push_str("$received"),
             Step::Over => out.push_str("$over"),
+            Step::Key(key) if out.is_empty() && **key == *also::NAME => out.push_str("$also"),
             Step::Key(key) => {
                 if !out.is_empty() && !out.ends_with('.') {
                     out.push(between);

@@ -141,6 +141,11 @@ impl<'a> Scanner<'a> {
         is_so
     }
 
+    /// How many bytes stand before here.
+    pub(super) fn here(&self) -> usize {
+        self.at
+    }
+
     /// The bytes from another place up to here.
     pub(super) fn since(&self, from: &Self) -> &'a [u8] {
         self.bytes.get(from.at..self.at).unwrap_or_default()

@@ -14,6 +14,7 @@ use crate::{
 mod abilities;
 mod actions;
 mod addresses;
+mod also;
 mod batch;
 mod calls;
 mod carriers;

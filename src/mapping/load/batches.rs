@@ -43,7 +43,7 @@ pub(super) fn load(
     call(read, key, defaults, found).map(Some)
 }
 
-fn tree_of(node: &Node, found: &mut Diagnostics) -> Option<Envelope> {
+pub(super) fn tree_of(node: &Node, found: &mut Diagnostics) -> Option<Envelope> {
     let envelope = envelope(&place(node, found)?);
     if envelope.is_none() {
         found.error(&node.place, "a name in `keys` is too long");
@@ -51,7 +51,12 @@ fn tree_of(node: &Node, found: &mut Diagnostics) -> Option<Envelope> {
     envelope
 }
 
-fn call(node: &Node, key: Envelope, defaults: &Defaults, found: &mut Diagnostics) -> Option<Box<BatchCall>> {
+pub(super) fn call(
+    node: &Node,
+    key: Envelope,
+    defaults: &Defaults,
+    found: &mut Diagnostics,
+) -> Option<Box<BatchCall>> {
     let mut keys = Keys::of(node, found)?;
     let (method, address) = match (keys.take("get"), keys.take("post")) {
         (Some(node), None) => {

@@ -65,7 +65,7 @@ impl Loader<'_> {
     ) -> Option<EachPart> {
         let mut keys = Keys::of(node, self.found)?;
         let source: Node = keys.required("each", self.found)?;
-        let native = super::path(&source, self.found)?;
+        let native = self.list_source(&source)?;
         let key = path_at(&mut keys, "key", self.found);
         let more = self.more(at, &mut keys, frame);
         let commands = self.commands_at(&mut keys);
@@ -100,10 +100,12 @@ impl Loader<'_> {
             );
             return None;
         };
-        if self.list == 0 {
+        if let Some(sort) = native.also() {
+            self.lines.also.push((leaves(at.field), sort.clone(), self.list != 0));
+        } else if self.list == 0 {
             self.lines.reads.push((leaves(at.field), native.clone(), true));
         }
-        let create = !at.read_only && !matches!(write, Some(WriteWord::Never));
+        let create = !at.read_only && !matches!(write, Some(WriteWord::Never)) && !native.is_rooted();
         if create {
             self.writes(&place, &at.field.name, &source.place);
         }
@@ -248,6 +250,14 @@ impl Loader<'_> {
         self.lines.filters.push(FilterLine { leaf, place, is_shared: self.list != 0 });
     }
 
+    /// The path of a native list, which may be one that other records tell.
+    fn list_source(&mut self, node: &Node) -> Option<Path> {
+        match node.as_text().is_some_and(|text| text.starts_with("$also.")) {
+            true => self.source(node),
+            false => super::path(node, self.found),
+        }
+    }
+
     /// A path that may begin at a root.
     pub(super) fn source(&mut self, node: &Node) -> Option<Path> {
         if self.in_entry {
@@ -317,6 +327,9 @@ impl Loader<'_> {
     pub(super) fn reads_for(&mut self, leaves: FieldSet, path: &Path) {
         if self.in_entry {
             return;
+        }
+        if let Some(sort) = path.also() {
+            self.lines.also.push((leaves, sort.clone(), self.depth > 0));
         }
         if self.depth > 0 && !path.is_rooted() {
             self.reads_inside(leaves, path);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{
     Defaults, actions,
     addresses::sendable,
-    bodies, calls, cells, choices,
+    also, bodies, calls, cells, choices,
     elements::{SET, narrows},
     fields::{FilterLine, FilterPlace, Lines, Loader},
     finds, jq, key, lacks, lists, merged, money, over, pairs, path_at, refs,
@@ -75,8 +75,7 @@ pub(super) fn load(
     let (mut keys, mut frame) = (Keys::of(node, found)?, Frame::default());
     let at = address(&mut keys, node, entity, found);
     let (narrow, key, by, version) = named((node, &mut keys), &mut frame, defaults, found);
-    let cells = cells::load(&mut keys, &mut frame, defaults.speaks != Speaks::Xml, found);
-    let select = select_words(&mut keys, defaults, found);
+    let (cells, select, is_whole) = asked_by_name(&mut keys, &mut frame, defaults, found);
     let mut loader = Loader::new(entity, defaults, found);
     let (root, (set, set_found)) = root(&mut loader, (node, &mut keys), (&cells, &narrow), &mut frame);
     let Loader { lines, written, finds, .. } = loader;
@@ -87,6 +86,7 @@ pub(super) fn load(
     let xml = xml::record(&mut keys, words, [&read, &create, &update], node, found);
     let (samples, watched, requires) = beside(&mut keys, (entity, defaults), create.as_ref(), found);
     let over = over::load(&mut keys, &frame, (entity, &root), defaults, found);
+    let also = also::load(node, (&lines.also, is_whole, words, &lists), defaults, found);
     let lacks = lacks::load(&mut keys, (entity, &root, &actions), &lists, all, found);
     keys.finish(found);
     // ORDER: every key has been asked for by now, so that all mistakes of the entity are told.
@@ -124,7 +124,7 @@ pub(super) fn load(
         lists,
         read,
         create,
-        update,
+        update: also::apart(update),
         delete,
         actions,
         undo: calls::undo(node, found),
@@ -132,9 +132,24 @@ pub(super) fn load(
         samples,
         xml,
         watched,
-        elsewhere: Elsewhere { references: refs::load(entity, &lines, found), ..Elsewhere::default() },
+        elsewhere: Elsewhere { references: refs::load(entity, &lines, found), also, ..Elsewhere::default() },
         root,
     })
+}
+
+/// What stands in cells, what is asked for by its name, and whether records are asked for and come as they are. What
+/// others tell of them is read once all lines are.
+fn asked_by_name(
+    keys: &mut Keys<'_>,
+    frame: &mut Frame,
+    defaults: &Defaults,
+    found: &mut Diagnostics,
+) -> (cells::Written, Option<SelectWords>, bool) {
+    let cells = cells::load(keys, frame, defaults.speaks != Speaks::Xml, found);
+    let select = select_words(keys, defaults, found);
+    keys.take("also");
+    let is_whole = select.is_none() && cells.cells.is_plain();
+    (cells, select, is_whole)
 }
 
 /// What a record is told by: what all have in common, what names one, what it is changed by, and what tells whether it changed.

@@ -55,6 +55,8 @@ pub(super) struct Lines {
     pub(super) wholes: Vec<Whole>,
     /// Where the line of a leaf stands in the file.
     pub(super) places: Vec<(LeafId, Place)>,
+    /// What is read of other records that tell of one: of which sort, and whether from within a list.
+    pub(super) also: Vec<(FieldSet, Arc<str>, bool)>,
     /// What each `ref` says.
     pub(super) refs: Vec<super::refs::Ref>,
 }

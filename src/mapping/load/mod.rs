@@ -2,6 +2,7 @@
 
 mod actions;
 mod addresses;
+mod also;
 mod batches;
 pub(super) mod bodies;
 mod calls;

@@ -39,6 +39,11 @@ impl Record {
         &self.envelope
     }
 
+    /// The size of its frame.
+    pub(in crate::mapping) fn frame(&self) -> u16 {
+        self.frame
+    }
+
     /// Whether the system asks for an order of elements.
     pub(in crate::mapping) fn is_ordered(&self) -> bool {
         self.order.is_asked()

@@ -6,6 +6,7 @@
 //! path an element is its name, `@x` an attribute, `#` an element's own text. A repeated element is a list,
 //! one is a list of one, none is an empty one. What is written is well-formed whatever a caller sends.
 
+mod also;
 mod chars;
 mod compare;
 mod load;
@@ -26,6 +27,7 @@ use std::borrow::Cow;
 
 use crate::{mapping::out::Out, words::tree};
 
+pub(super) use also::{also_rows, ends, put_also};
 pub(super) use chars::{Place, decode, holds};
 pub use compare::local_tree;
 pub(super) use compare::{same_order, tree, tree_of};
@@ -95,6 +97,11 @@ impl Names {
         let (code, words) = self.soap?.fault(self.is_bound());
         let text = format!("{{ status: any, at: '{code}', is: unknown, text: '{words}' }}");
         tree::parse(&"soap".into(), &text).ok()
+    }
+
+    /// Whether its documents stand in envelopes.
+    pub(super) fn is_soap(&self) -> bool {
+        self.soap.is_some()
     }
 
     /// Whether paths tell namespaces apart.

@@ -152,6 +152,11 @@ impl<'a, 'n> Reader<'a, 'n> {
         self.at
     }
 
+    /// Where the tag began that was read last, if it ended an element.
+    pub(super) fn ends(&self) -> usize {
+        self.ends
+    }
+
     /// What stood in an element without elements, between its start and the tag that ended it.
     pub(super) fn content(&self, from: usize) -> Raw<'a> {
         let text = self.text.get(from..self.ends).unwrap_or_default();

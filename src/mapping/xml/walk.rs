@@ -41,7 +41,7 @@ pub(in crate::mapping) fn document<'a, 'n>(
 }
 
 /// A document on its way into slots.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(in crate::mapping) struct Walker<'a, 'n> {
     pub(super) reader: Reader<'a, 'n>,
     /// For each element that is being read, what was seen of each of its node's names.
@@ -73,6 +73,11 @@ impl<'a, 'n> Walker<'a, 'n> {
     ) -> Result<(), BadXml> {
         let first = self.open(node);
         self.child(node, first, 0, raws, on_row)
+    }
+
+    /// Where the tag begins that ended the element just read.
+    pub(super) fn ends(&self) -> usize {
+        self.reader.ends()
     }
 
     /// Steps behind the element just begun.

@@ -352,3 +352,82 @@ fn what_a_state_means_the_shop_tells_and_its_numbers_do_not() {
         );
     }
 }
+
+/// What the shop was asked for addresses.
+fn of_addresses(gate: &Gate) -> Vec<String> {
+    let seen = gate.system.seen().into_iter().map(|seen| seen.target);
+    seen.filter(|target| target.contains("/addresses")).collect()
+}
+
+#[test]
+fn addresses_that_are_records_of_their_own_are_asked_for_once_a_page() {
+    let gate = Gate::open(&PRESTASHOP);
+    gate.system.forget();
+    let customers = gate.whole("/v1/customers?limit=200");
+    let asked = of_addresses(&gate);
+    assert_eq!((customers.len(), asked.len()), (records::CUSTOMERS, 1), "{asked:?}");
+    assert!(
+        asked[0].contains("filter[deleted]=[0]") && asked[0].contains("filter[id_customer]=[41|42|43|"),
+        "{asked:?}"
+    );
+    for (n, customer) in customers.iter().enumerate() {
+        let told = customer["addresses"].as_array().unwrap();
+        assert_eq!(told.len(), (n + 1) % 3, "those that are not gone, and none is told as none: {customer}");
+    }
+    let one = json!({ "name": "Jan O'Brien", "line1": "Młyńska 0 <m. 3>", "post_code": "80-001", "city": "Gdańsk", "country": "PL" });
+    assert_eq!(customers[0]["addresses"], json!([one]));
+    assert_eq!(customers[3]["addresses"][0].get("country"), None, "a country that the shop does not list");
+    for customer in &customers[..3] {
+        let path = format!("/v1/customers/{}", customer["id"].as_str().unwrap());
+        assert_eq!(gate.get(&path).expect(200).json(), *customer);
+    }
+    gate.system.forget();
+    gate.whole("/v1/customers?fields=name,emails&limit=200");
+    assert_eq!(of_addresses(&gate), Vec::<String>::new(), "nobody wants them");
+}
+
+#[test]
+fn an_order_tells_where_it_went_though_the_customer_has_left_there() {
+    let gate = Gate::open(&PRESTASHOP);
+    gate.system.forget();
+    let orders = gate.whole("/v1/orders?limit=200");
+    let asked = of_addresses(&gate);
+    assert_eq!((orders.len(), asked.len()), (records::ORDERS, 2), "of each sort once: {asked:?}");
+    let told = |n: usize, name: &str| (orders[n][name]["line1"].clone(), orders[n][name]["country"].clone());
+    let of =
+        orders.iter().position(|order| order["customer"] != "44" && order.get("bill_to").is_some()).unwrap();
+    assert_eq!(told(of, "ship_to"), (json!("Młyńska 9 <m. 3>"), json!("PL")));
+    assert_eq!(orders[of]["bill_to"], orders[of]["ship_to"]);
+    assert_eq!(orders[2]["id"], "803");
+    assert_eq!(orders[2].get("bill_to"), None, "it is billed nowhere: {}", orders[2]);
+    assert!(orders.iter().all(|order| order["ship_to"]["city"] == "Gdańsk"));
+    let found = gate.whole("/v1/orders?ship_to.city=Gda%C5%84sk&limit=200");
+    assert_eq!(found.len(), records::ORDERS, "the gate looks through them");
+}
+
+#[test]
+fn what_others_tell_of_a_record_is_never_sent_back_with_it() {
+    let gate = Gate::open(&PRESTASHOP);
+    let before = gate.get("/v1/customers/41").expect(200).json();
+    gate.system.forget();
+    let changed = gate.patch("/v1/customers/41", &json!({ "company": "Hurt" })).expect(200).json();
+    let sent = gate.changes().remove(0).body;
+    assert!(
+        sent.contains("<company>Hurt</company>") && !sent.contains("also") && !sent.contains("Młyńska"),
+        "{sent}"
+    );
+    assert_eq!(changed["addresses"], before["addresses"], "what is not in the shop's answer is read back");
+    let problem = gate.patch("/v1/customers/41", &json!({ "addresses": [] })).refused(422).json();
+    assert!(problem["errors"][0]["pointer"].as_str().unwrap().starts_with("/addresses"), "{problem}");
+}
+
+#[test]
+fn addresses_that_cannot_be_asked_for_are_not_told_as_none() {
+    let gate = Gate::open(&PRESTASHOP);
+    gate.switch("addresses");
+    for path in ["/v1/customers?limit=5", "/v1/customers/41", "/v1/orders?limit=5"] {
+        gate.get(path).refused(502);
+    }
+    let named = gate.get("/v1/customers?limit=5&fields=name").expect(200).items();
+    assert_eq!(named.len(), 5);
+}

@@ -1,6 +1,8 @@
 //! A shop that speaks as PrestaShop's web service: XML, values in brackets without an escape, pages as a range of rows,
 //! texts by language, and a PUT that empties what is not sent.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use bramka::demo::standin::{Answers, Ask};
 use bytes::Bytes;
 use data_encoding::BASE64;
@@ -22,7 +24,11 @@ pub(super) const AUTHORIZATION: &str = "Basic Q09OVFJBQ1RLRVkxOg==";
 /// Names of many and of one, and the rows.
 type Book = (&'static str, &'static str, Vec<Value>);
 
-pub(super) struct Prestashop(Mutex<[Book; 8]>);
+pub(super) struct Prestashop {
+    books: Mutex<[Book; 10]>,
+    /// Whether the key may look at addresses.
+    shows_addresses: AtomicBool,
+}
 
 /// A moment as the shop's own clock shows it.
 fn local(at: Timestamp) -> String {
@@ -67,6 +73,34 @@ fn currencies() -> Vec<Value> {
     vec![currency("1", "PLN", "4.300000"), currency("3", "EUR", "1.000000")]
 }
 
+fn countries() -> Vec<Value> {
+    let country =
+        |id: &str, code: &str| json!({ "id": id, "iso_code": code, "active": "1", "contains_states": "0" });
+    vec![country("8", "FR"), country("14", "PL")]
+}
+
+/// The last of a customer's addresses, which was taken out; orders go there all the same.
+const GONE: usize = 9;
+
+fn address_id(customer: usize, n: usize) -> usize {
+    5000 + customer * 10 + n
+}
+
+/// Two addresses of every third customer, one of every other third, and of all of them one that is gone. One is in a country
+/// that the shop does not list.
+fn addresses() -> Vec<Value> {
+    let of = |it: &records::Customer, n: usize| {
+        let country = if it.number == 4 { 99 } else { 14 };
+        json!({ "id": address_id(it.number, n).to_string(), "id_customer": pointed("customers", 40 + it.number), "id_manufacturer": "0", "id_country": pointed("countries", country),
+            "id_state": "0", "alias": "Dom & praca", "company": "", "lastname": it.family, "firstname": it.given, "vat_number": "", "address1": format!("Młyńska {n} <m. 3>"), "address2": "",
+            "postcode": "80-001", "city": "Gdańsk", "other": "", "phone": "555 01 02", "deleted": if n == GONE { "1" } else { "0" }, "date_add": local(it.made), "date_upd": local(it.made) })
+    };
+    let all = records::customers();
+    all.iter()
+        .flat_map(|it| (0..it.number % 3).chain([GONE]).map(|n| of(it, n)).collect::<Vec<_>>())
+        .collect()
+}
+
 impl Prestashop {
     pub(super) fn new() -> Self {
         let goods = records::products();
@@ -104,6 +138,8 @@ impl Prestashop {
             let total = format!("{}0000", records::money(records::total(&it, &goods)));
             let net = format!("{}0000", records::money(records::net(&it, &goods)));
             json!({ "id": (800 + it.number).to_string(), "id_currency": pointed("currencies", 3), "id_customer": pointed("customers", 40 + it.customer),
+                "id_address_delivery": pointed("addresses", address_id(it.customer, GONE)),
+                "id_address_invoice": if it.number % 3 == 0 { json!("0") } else { pointed("addresses", address_id(it.customer, GONE)) },
                 "current_state": pointed("order_states", if it.number == CALLED_OFF { STORNO } else { STATES[it.number % 4] }), "date_add": local(it.made), "date_upd": local(it.made),
                 "secure_key": "b44a6d9efd7a0076a0fbce6b15eaf3b1", "total_discounts_tax_excl": "0.000000", "total_paid_tax_incl": total,
                 "total_paid_tax_excl": net, "total_shipping_tax_excl": "0.000000", "total_wrapping_tax_excl": "0.000000", "reference": format!("REF{:06}", it.number),
@@ -118,7 +154,7 @@ impl Prestashop {
                 "amount": format!("{}0000", records::money(records::net(&it, &goods))), "payment_method": "Przelew", "conversion_rate": "1.000000",
                 "transaction_id": "", "card_number": "", "card_brand": "", "card_expiration": "", "card_holder": "", "date_add": local(it.made) })
         });
-        Self(Mutex::new([
+        let books = Mutex::new([
             ("order_payments", "order_payment", payments.collect()),
             ("customers", "customer", customers.collect()),
             ("products", "product", products.collect()),
@@ -127,7 +163,10 @@ impl Prestashop {
             ("specific_prices", "specific_price", prices.collect()),
             ("order_states", "order_state", states()),
             ("currencies", "currency", currencies()),
-        ]))
+            ("countries", "country", countries()),
+            ("addresses", "address", addresses()),
+        ]);
+        Self { books, shows_addresses: AtomicBool::new(true) }
     }
 }
 
@@ -148,6 +187,10 @@ fn plain(value: &Value) -> &str {
 
 impl Answers for Prestashop {
     fn answer(&self, ask: &Ask) -> Response<Bytes> {
+        if ask.path == "/-/addresses" {
+            self.shows_addresses.store(false, Ordering::Relaxed);
+            return answer(204, "text/html", String::new());
+        }
         if ask.header("authorization") != Some(AUTHORIZATION) {
             let key = ask.header("authorization").and_then(|it| it.strip_prefix("Basic "));
             let is_key = key.is_some_and(|it| BASE64.decode(it.as_bytes()).is_ok());
@@ -159,7 +202,14 @@ impl Answers for Prestashop {
             return refusal(401, 18, told);
         }
         let Some((name, key)) = place(ask, ROOT) else { return refusal(400, 24, "Resource does not exist") };
-        let mut books = self.0.lock();
+        if name == "addresses" && !self.shows_addresses.load(Ordering::Relaxed) {
+            return refusal(
+                401,
+                26,
+                "Resource of type \"addresses\" is not allowed with this authentication key",
+            );
+        }
+        let mut books = self.books.lock();
         let Some((_, one, rows)) = books.iter_mut().find(|(known, ..)| *known == name) else {
             return refusal(400, 24, &format!("Resource of type \"{name}\" does not exists."));
         };
@@ -340,6 +390,13 @@ fn list(ask: &Ask, many: &str, one: &str, rows: &[Value]) -> Response<Bytes> {
     }
     let shown = match said("display") {
         Some("full") => json!(found),
+        Some(display) if display.starts_with('[') => {
+            let fields: Vec<_> = display.trim_matches(['[', ']']).split(',').collect();
+            let of = |row: &&Value| -> Value {
+                fields.iter().map(|field| ((*field).to_owned(), row[*field].clone())).collect()
+            };
+            found.iter().map(of).collect()
+        }
         // Ids alone.
         _ => found.iter().map(|row| json!({ "@id": plain(&row["id"]) })).collect(),
     };
