@@ -29,7 +29,7 @@ struct Set {
     required: &'static [&'static str],
 }
 
-const SETS: [Set; 3] = [
+const SETS: [Set; 4] = [
     Set {
         name: "BusinessPartners",
         key: "CardCode",
@@ -74,12 +74,26 @@ const SETS: [Set; 3] = [
         sent: &["DocDate", "DocDueDate", "DocumentLines", "AddressExtension"],
         required: &["CardCode", "DocDueDate", "DocumentLines"],
     },
+    Set { name: "VatGroups", key: "Code", fields: &[("Code", Kind::Text)], sent: &[], required: &["Code"] },
+];
+
+/// The groups of this company: one for sales, one whose rate has changed, two of one rate, one of which nobody sells any more,
+/// one that charges nothing, one of the Union, one of purchases.
+const GROUPS: [(&str, &str, &str, &str, &[f64]); 8] = [
+    ("S23", "bovcOutputTax", "tNO", "tNO", &[23.0]),
+    ("S8", "bovcOutputTax", "tNO", "tNO", &[7.0, 8.0]),
+    ("U9", "bovcOutputTax", "tNO", "tNO", &[9.0]),
+    ("U9B", "bovcOutputTax", "tNO", "tNO", &[9.0]),
+    ("OLD", "bovcOutputTax", "tNO", "tYES", &[22.0]),
+    ("SNP", "bovcOutputTax", "tNO", "tNO", &[0.0]),
+    ("UE5", "bovcOutputTax", "tYES", "tNO", &[5.0]),
+    ("Z5", "bovcInputTax", "tNO", "tNO", &[5.0]),
 ];
 
 pub(crate) struct ServiceLayer(Mutex<State>);
 
 struct State {
-    rows: [Vec<Row>; 3],
+    rows: [Vec<Row>; 4],
     sessions: usize,
     versions: usize,
 }
@@ -114,7 +128,12 @@ impl ServiceLayer {
                 "CardName": "Hurtownia", "NumAtCard": "PO-9", "DocTotal": 110.52, "DocCurrency": "PLN", "VatSum": 20.67, "TotalDiscount": 0.0, "SalesPersonCode": -1, "DocumentStatus": "bost_Open", "Cancelled": "tNO",
                 "AddressExtension": { "ShipToStreet": "ul. Portowa 1", "ShipToBlock": null, "ShipToCity": "Gdynia", "ShipToZipCode": "81-001", "ShipToState": null, "ShipToCountry": "PL",
                     "BillToStreet": "ul. Długa 1", "BillToBlock": null, "BillToCity": "Warszawa", "BillToZipCode": "00-238", "BillToState": null, "BillToCountry": "PL" },
-                "DocumentLines": [ { "LineNum": 0, "ItemCode": "A00001", "ItemDescription": "Lampa", "Quantity": 3.0, "UnitPrice": 29.95, "DiscountPercent": 0.0, "LineTotal": 89.85, "MeasureUnit": "szt." } ] }));
+                "DocumentLines": [ { "LineNum": 0, "ItemCode": "A00001", "ItemDescription": "Lampa", "Quantity": 3.0, "UnitPrice": 29.95, "DiscountPercent": 0.0, "LineTotal": 89.85, "MeasureUnit": "szt.",
+                    "VatGroup": GROUPS[n % 8].0, "TaxPercentagePerRow": GROUPS[n % 8].4.last() } ] }));
+        }
+        for (code, category, eu, inactive, rates) in GROUPS {
+            let lines: Vec<_> = rates.iter().map(|rate| json!({ "Effectivefrom": "2011-01-01T00:00:00Z", "Rate": rate, "EqualizationTax": 0.0 })).collect();
+            state.keep(3, json!({ "Code": code, "Name": code, "Category": category, "EU": eu, "AcquisitionReverse": "tNO", "Inactive": inactive, "TaxAccount": "_SYS1", "VatGroups_Lines": lines }));
         }
         Arc::new(Self(Mutex::new(state)))
     }

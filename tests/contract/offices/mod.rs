@@ -361,6 +361,23 @@ mod business_one {
     }
 
     #[test]
+    fn what_a_group_is_that_no_file_names_the_company_says_but_for_what_charges_nothing() {
+        let gate = Gate::open(&B1);
+        let orders = holds(&gate, "orders", b1::ALL);
+        let line = |n: usize| ["tax_category", "tax_rate"].map(|name| orders[n]["lines"][0][name].clone());
+        let s = |rate: &str| [json!("S"), json!(rate)];
+        assert_eq!([line(0), line(1), line(2), line(4)], [s("23"), s("8"), s("9.0"), s("22.0")]);
+        let untold = |rate: &str| [Value::Null, json!(rate)];
+        assert_eq!(
+            [line(5), line(6), line(7)],
+            [untold("0.0"), untold("5.0"), untold("5.0")],
+            "none, the Union's, bought"
+        );
+        let groups = gate.system.seen().iter().filter(|seen| seen.target.contains("/VatGroups")).count();
+        assert_eq!(groups, 1, "they are asked for once");
+    }
+
+    #[test]
     fn a_change_is_guarded_and_loses_nothing() {
         let gate = Gate::open(&B1);
         let record = gate.get("/v1/customers/C00001").expect(200).json();
