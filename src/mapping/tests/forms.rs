@@ -474,7 +474,10 @@ fn what_is_below_zero_where_nothing_is_does_not_fit_and_is_not_written() {
     };
     for price in ["0,00", "-0,00", "12,50"] {
         let (told, findings) = line(price, 1_500_000);
-        assert_eq!((told["net_price"].is_string(), &told["quantity"], findings), (true, &json!("1.500000"), 0));
+        assert_eq!(
+            (told["net_price"].is_string(), &told["quantity"], findings),
+            (true, &json!("1.500000"), 0)
+        );
     }
     let (told, findings) = line("-12,50", -1_500_000);
     assert_eq!((told.get("net_price"), told.get("quantity"), findings), (None, None, 2));
