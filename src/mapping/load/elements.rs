@@ -100,11 +100,7 @@ impl Loader<'_> {
             );
             return None;
         };
-        if let Some(sort) = native.also() {
-            self.lines.also.push((leaves(at.field), sort.clone(), self.list != 0));
-        } else if self.list == 0 {
-            self.lines.reads.push((leaves(at.field), native.clone(), true));
-        }
+        self.reads_list(leaves(at.field), &native);
         let create = !at.read_only && !matches!(write, Some(WriteWord::Never)) && !native.is_rooted();
         if create {
             self.writes(&place, &at.field.name, &source.place);
@@ -248,6 +244,15 @@ impl Loader<'_> {
         };
         // Several values are no order.
         self.lines.filters.push(FilterLine { leaf, place, is_shared: self.list != 0 });
+    }
+
+    /// Some leaves are read from the elements of a list.
+    fn reads_list(&mut self, leaves: FieldSet, native: &Path) {
+        if let Some(sort) = native.also() {
+            self.lines.also.push((leaves, sort.clone(), self.list != 0));
+        } else if self.list == 0 {
+            self.lines.reads.push((leaves, native.clone(), true));
+        }
     }
 
     /// The path of a native list, which may be one that other records tell.

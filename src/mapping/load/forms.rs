@@ -73,9 +73,7 @@ impl Loader<'_> {
         if let Some(node) = round {
             self.rounds(codec, node);
         }
-        if let Some(is) = unsigned.and_then(|node| bool::read(node, self.found)) {
-            codec.forms.unsigned = is;
-        }
+        codec.forms.unsigned |= unsigned.and_then(|node| bool::read(node, self.found)).unwrap_or_default();
         if let Some(point) = decimal.and_then(|node| Point::read(node, self.found)) {
             codec.forms.point = point;
             if point == Point::Comma {
