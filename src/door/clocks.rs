@@ -19,7 +19,7 @@ use std::{
 use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::{Bounds, limits::Slot, observer::Clock, scan::HeadScan};
+use super::{Bounds, limits::Slot, observer::Clock, scan::HeadScan, stream::Stream};
 use crate::{clock, intake::HeadFault};
 
 /// What happened on a connection, in milliseconds since it began; 0 is never.
@@ -295,8 +295,8 @@ impl Drop for Flight {
 /// A connection's stream: notes what happens for its clocks, looks at heads, and lingers when it is shut down
 /// before all was read. It holds the connection's slot, also where an upgrade carries it away.
 #[derive(Debug)]
-pub(super) struct Watched<S> {
-    stream: S,
+pub(super) struct Watched {
+    stream: Stream,
     clocks: Arc<Clocks>,
     scan: HeadScan,
     linger: Linger,
@@ -314,8 +314,8 @@ enum Linger {
     Done,
 }
 
-impl<S> Watched<S> {
-    pub(super) fn new(stream: S, clocks: Arc<Clocks>, linger_bytes_max: u64, slot: Slot) -> Self {
+impl Watched {
+    pub(super) fn new(stream: Stream, clocks: Arc<Clocks>, linger_bytes_max: u64, slot: Slot) -> Self {
         let linger = Linger::Open(linger_bytes_max);
         Self { stream, clocks, scan: HeadScan::new(), linger, replay: Vec::new(), _slot: slot }
     }
@@ -324,9 +324,7 @@ impl<S> Watched<S> {
     pub(super) fn replay(&mut self, bytes: &[u8]) {
         self.replay.extend_from_slice(bytes);
     }
-}
 
-impl<S: AsyncRead + Unpin> Watched<S> {
     /// Waits for the next bytes of an idle connection without keeping room for them; false at the end.
     pub(super) fn poll_wake(&mut self, context: &mut Context<'_>) -> Poll<io::Result<bool>> {
         let mut room = [0; 1024];
@@ -340,7 +338,7 @@ impl<S: AsyncRead + Unpin> Watched<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
+impl AsyncRead for Watched {
     fn poll_read(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -365,7 +363,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<S> {
+impl AsyncWrite for Watched {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let written = Pin::new(&mut this.stream).poll_write(context, bytes);

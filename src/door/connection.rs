@@ -18,7 +18,7 @@ use hyper::{
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use rustls::pki_types::CertificateDer;
 use tokio::{
-    io::{AsyncRead, AsyncWrite, AsyncWriteExt},
+    io::AsyncWriteExt,
     net::TcpStream,
     time::{Sleep, timeout},
 };
@@ -33,6 +33,7 @@ use super::{
     listener::{Listener, Proxies, Terms},
     observer::{Clock, HandshakeFailure, Observer, Refusal},
     service::{Exchange, Handler},
+    stream::Stream,
     tls::Generation,
 };
 use crate::{
@@ -61,7 +62,7 @@ pub(super) async fn serve<H: Handler>(
         None => {
             let channel = channel(&listener, peer, None);
             let link = Link { channel, terms, slot, stop, observer, protocol: Protocol::Http1 };
-            http1(stream, link, handler).await;
+            http1(Stream::Clear(stream), link, handler).await;
         }
         Some(tls) => {
             let generation = tls.current();
@@ -87,6 +88,7 @@ pub(super) async fn serve<H: Handler>(
                 None => stop,
             };
             let channel = channel(&listener, peer, Some(facts));
+            let stream = Stream::Tls(stream);
             let link = Link { channel, terms, slot, stop, observer, protocol };
             match protocol {
                 Protocol::Http1 => http1(stream, link, handler).await,
@@ -181,26 +183,21 @@ async fn watch_standing(
 }
 
 impl Link {
-    fn watch<S>(self, stream: S) -> (Watch, TokioIo<Watched<S>>) {
+    fn watch(self, stream: Stream) -> (Watch, Watched) {
         let bounds = &self.terms.settings.bounds;
         let clocks = Clocks::new(bounds, self.protocol);
         let watched = Watched::new(stream, clocks.clone(), bounds.linger_bytes_max.0, self.slot);
         let proxies = Proxies::of(&self.terms, self.channel.address);
         let watch =
             Watch { channel: self.channel, clocks, proxies, stop: self.stop, observer: self.observer };
-        (watch, TokioIo::new(watched))
+        (watch, watched)
     }
 }
 
-async fn http1<S, H>(stream: S, link: Link, handler: H)
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    H: Handler,
-{
+async fn http1<H: Handler>(stream: Stream, link: Link, handler: H) {
     let terms = link.terms.clone();
-    let (watch, io) = link.watch(stream);
+    let (watch, mut io) = link.watch(stream);
     let exchange = watch.exchange(handler);
-    let mut io = io.into_inner();
     // Boxed: what a busy connection needs, the library's buffers above all, is gone while it is idle.
     while let Some(idle) = Box::pin(busy(&watch, &exchange, &terms.settings.bounds, io)).await {
         match watch.idle(idle).await {
@@ -211,16 +208,12 @@ where
 }
 
 /// Serves a connection until it ends, or until it was idle for a while: then its stream comes back.
-async fn busy<S, H>(
+async fn busy<H: Handler>(
     watch: &Watch,
     exchange: &Arc<Exchange<H>>,
     bounds: &Bounds,
-    io: Watched<S>,
-) -> Option<Watched<S>>
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    H: Handler,
-{
+    io: Watched,
+) -> Option<Watched> {
     let mut builder = http1::Builder::new();
     builder
         .half_close(false)
@@ -250,11 +243,7 @@ where
     }
 }
 
-async fn http2<S, H>(stream: S, link: Link, handler: H)
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    H: Handler,
-{
+async fn http2<H: Handler>(stream: Stream, link: Link, handler: H) {
     let terms = link.terms.clone();
     let bounds = &terms.settings.bounds;
     let mut builder = http2::Builder::new(TokioExecutor::new());
@@ -270,7 +259,7 @@ where
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_send_buf_size(SEND_BYTES_MAX);
     let (watch, io) = link.watch(stream);
-    let io = Overheard::new(io.into_inner(), watch.channel.clone(), watch.observer.clone());
+    let io = Overheard::new(io, watch.channel.clone(), watch.observer.clone());
     let io = TokioIo::new(io);
     let exchange = watch.exchange(handler);
     let service = service_fn(move |request| exchange.serve(request));
@@ -374,10 +363,7 @@ impl Watch {
     }
 
     /// Waits on an idle connection for its next request; none when it ends instead.
-    async fn idle<S>(&self, mut io: Watched<S>) -> Option<Watched<S>>
-    where
-        S: AsyncRead + AsyncWrite + Unpin,
-    {
+    async fn idle(&self, mut io: Watched) -> Option<Watched> {
         let woken = {
             let mut stopping = pin!(self.stop.ended());
             let mut timer = pin!(tokio::time::sleep_until(self.clocks.instant(self.clocks.next().0)));

@@ -42,6 +42,7 @@ mod scanned;
 mod service;
 mod settings;
 mod sockets;
+mod stream;
 mod tls;
 mod unread;
 

@@ -10,6 +10,8 @@ mod named;
 mod rows;
 mod turns;
 
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+
 use super::{
     Outcome, also,
     exchange::{Exchange, Side, not_possible},
@@ -294,12 +296,27 @@ fn scope(bundle: &Digest, prospect: &Prospect, entity: &Entity, raw: &str) -> Di
     Digest::of_parts(&[&bundle.0, &caller.0, &length, entity.name.as_str().as_bytes(), rest.as_bytes()])
 }
 
-/// The query without its cursor.
+/// The query without its cursor, as it may stand in a link: callers send brackets and quotes as they are.
 fn without_cursor(raw: &str) -> String {
     let kept: Vec<&str> =
         raw.split('&').filter(|pair| !pair.is_empty() && !pair.starts_with("cursor=")).collect();
-    kept.join("&")
+    utf8_percent_encode(&kept.join("&"), NOT_IN_QUERIES).to_string()
 }
+
+/// What RFC 3986 §3.4 has no place for in a query.
+const NOT_IN_QUERIES: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'<')
+    .add(b'>')
+    .add(b'[')
+    .add(b'\\')
+    .add(b']')
+    .add(b'^')
+    .add(b'`')
+    .add(b'{')
+    .add(b'|')
+    .add(b'}');
 
 impl<'a> List<'a> {
     fn of(

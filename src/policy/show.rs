@@ -158,6 +158,7 @@ fn strike(
         open: shown.of(Openness::Shown),
         fields,
         seen,
+        is_narrow: wanted.is_some(),
         tags: policies.tags(&entity.name),
         reached,
     };
@@ -174,6 +175,8 @@ struct Striker<'a> {
     fields: FieldSet,
     /// The leaves that would be if all were wanted.
     seen: FieldSet,
+    /// Whether fewer are wanted than would be shown.
+    is_narrow: bool,
     /// The leaves that are the same in every record, and tell only that the rest of their group is there.
     tags: FieldSet,
     /// What an address out of its place is shown as.
@@ -205,26 +208,39 @@ impl Striker<'_> {
                 if values.is_empty() {
                     return self.shows(item) && self.sees_whole(item);
                 }
-                values.retain_mut(|value| self.keeps(item, value));
+                values.retain_mut(|value| {
+                    // An item stays where others of its leaves are told: two would look like one.
+                    let is_told = self.is_narrow && self.tells_item(item, value);
+                    self.keeps(item, value) || is_told
+                });
                 !values.is_empty()
             }
             (Shape::Object(_) | Shape::List(_), _) => false,
         }
     }
 
-    /// Whether the caller sees anything of a group but its tags, wanted or not.
+    /// Whether the caller sees anything of a group but its tags, wanted or not. Where there are no tags, what is left of
+    /// it tells.
     fn tells(&self, object: &Object, fields: &Fields) -> bool {
-        let told = |(position, value): (u16, &Value)| {
+        self.tags.is_empty() || self.tells_any(object, fields)
+    }
+
+    fn tells_any(&self, object: &Object, fields: &Fields) -> bool {
+        fields.iter().any(|(position, value)| {
             object.at(position).is_some_and(|field| self.tells_value(&field.shape, value))
-        };
-        self.tags.is_empty() || fields.iter().any(told)
+        })
+    }
+
+    /// Whether the caller would see something of a list's item, were all wanted.
+    fn tells_item(&self, item: &Shape, value: &Value) -> bool {
+        matches!(item, Shape::Object(_)) && self.tells_value(item, value)
     }
 
     fn tells_value(&self, shape: &Shape, value: &Value) -> bool {
         match (shape, value) {
             (_, Value::Null) => false,
             (Shape::Leaf(leaf), _) => self.seen.contains(*leaf) && !self.tags.contains(*leaf),
-            (Shape::Object(object), Value::Object(fields)) => self.tells(object, fields),
+            (Shape::Object(object), Value::Object(fields)) => self.tells_any(object, fields),
             (Shape::List(item), Value::List(values)) => {
                 values.iter().any(|value| self.tells_value(item, value))
             }

@@ -154,11 +154,11 @@ impl Plans {
                 .collect::<Option<_>>()?,
             strangers: Strangers {
                 rate: limiter?,
-                policy: Policy::alone(Item {
-                    name: STRANGERS.into(),
-                    limit: u64::from(rate.count.get()),
-                    window: Some(rate.window),
-                }),
+                policy: Policy::alone(Item::of_rate(
+                    STRANGERS.into(),
+                    rate,
+                    file.strangers.burst.as_ref().map(|burst| burst.value),
+                )),
             },
             anonymous: anonymous.unwrap_or_else(|| principals_default.clone()),
             principals_default,
@@ -222,7 +222,13 @@ fn compile(name: &Spanned<String>, plan: &PlanFile, found: &mut Diagnostics) -> 
     let concurrency = concurrency?;
     let name = PlanName::from(name.value.as_str());
     Some(Plan {
-        policies: Policies::of(&name, plan.rate.value, concurrency, plan.quota),
+        policies: Policies::of(
+            &name,
+            plan.rate.value,
+            plan.burst.as_ref().map(|burst| burst.value),
+            concurrency,
+            plan.quota,
+        ),
         name,
         rank: plan.rank,
         per: plan.per,
@@ -234,9 +240,14 @@ fn compile(name: &Spanned<String>, plan: &PlanFile, found: &mut Diagnostics) -> 
 }
 
 impl Policies {
-    fn of(name: &PlanName, rate: Rate, concurrency: NonZeroU32, daily: Option<Daily>) -> Self {
-        let count = u64::from(rate.count.get());
-        let rate = Item { name: name.clone(), limit: count, window: Some(rate.window) };
+    fn of(
+        name: &PlanName,
+        rate: Rate,
+        burst: Option<u32>,
+        concurrency: NonZeroU32,
+        daily: Option<Daily>,
+    ) -> Self {
+        let rate = Item::of_rate(name.clone(), rate, burst);
         let concurrency = Item {
             name: format!("{name}.concurrent").as_str().into(),
             limit: u64::from(concurrency.get()),

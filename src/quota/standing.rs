@@ -6,7 +6,7 @@ use std::{fmt::Write, sync::Arc, time::Duration};
 use bytes::Bytes;
 use http::HeaderValue;
 
-use crate::words::PlanName;
+use crate::words::{PlanName, Rate};
 
 /// One limit: `"partner";q=10;w=1`.
 #[derive(Clone, Debug)]
@@ -15,6 +15,22 @@ pub(super) struct Item {
     pub(super) limit: u64,
     /// None for a number of requests in flight.
     pub(super) window: Option<Duration>,
+}
+
+impl Item {
+    /// A rate as it is told. A burst above its count is the limit, and the time in which it fills again the window:
+    /// what remains is never more than the limit, and who keeps to both together is not refused.
+    pub(super) fn of_rate(name: PlanName, rate: Rate, burst: Option<u32>) -> Self {
+        let count = rate.count.get();
+        match burst.filter(|burst| *burst > count) {
+            Some(burst) => {
+                // Both at least 1 s and 1: the division is of numbers that are there.
+                let fills = u64::from(burst).saturating_mul(rate.window.as_secs()).div_ceil(u64::from(count));
+                Self { name, limit: u64::from(burst), window: Some(Duration::from_secs(fills)) }
+            }
+            None => Self { name, limit: u64::from(count), window: Some(rate.window) },
+        }
+    }
 }
 
 /// One limit of a plan, and all limits of that plan as they are told.

@@ -428,6 +428,27 @@ async fn callers_are_told_in_structured_fields() {
     assert_eq!(parsed.len(), 1);
 }
 
+#[tokio::test]
+async fn a_burst_above_the_rate_is_told_as_the_limit_so_that_what_remains_fits_it() {
+    for (line, told) in [
+        ("rate: 10/s, burst: 25", r#""wide";q=25;w=3, "#),
+        ("rate: 600/m, burst: 601", r#""wide";q=601;w=61, "#),
+        ("rate: 10/s, burst: 5", r#""wide";q=10;w=1, "#),
+        ("rate: 10/s", r#""wide";q=10;w=1, "#),
+    ] {
+        let limits = format!(
+            "strangers: {{ rate: 5/s }}\nprincipals_default: wide\nplans:\n  \
+             wide: {{ rank: 1, {line}, per: principal, concurrency: 1000 }}\n"
+        );
+        let quota = quota(&Arc::default(), start());
+        let caller = facts("portal", None, Some("wide"));
+        let charged = charge(&quota, &plans(&limits), &caller, &[], start()).await.unwrap();
+        let (policy, _) = headers(&charged.standing);
+        assert!(policy.to_str().unwrap().starts_with(told), "{line}: {policy:?}");
+        assert!(charged.standing.remaining <= charged.standing.policy.limit, "{line}");
+    }
+}
+
 #[test]
 fn every_mistake_of_limits_yaml_is_told_at_once() {
     let told = told(

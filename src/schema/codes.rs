@@ -50,7 +50,16 @@ static VAT_CATEGORIES: Standard = Standard {
     codes: LazyLock::new(|| all(VAT_CATEGORY_CODES)),
 };
 
-static STANDARDS: [&Standard; 4] = [&CURRENCIES, &COUNTRIES, &UNITS, &VAT_CATEGORIES];
+/// Means of payment of UNCL 4461, as EN 16931 has them (BT-81): 10 cash, 30 credit transfer, 48 bank card, 58 SEPA credit
+/// transfer, 59 SEPA direct debit, ZZZ one that was agreed on.
+static PAYMENT_MEANS: Standard = Standard {
+    format: "payment-means",
+    pattern: "^([1-9][0-9]?|ZZZ)$",
+    what: "a means of payment of UNCL 4461, as in `30` (credit transfer) or `48` (bank card)",
+    codes: LazyLock::new(|| all(PAYMENT_MEANS_CODES)),
+};
+
+static STANDARDS: [&Standard; 5] = [&CURRENCIES, &COUNTRIES, &UNITS, &VAT_CATEGORIES, &PAYMENT_MEANS];
 
 impl Standard {
     /// The one that a `format` names.
@@ -105,3 +114,7 @@ const UNIT_CODES: &str = "10 11 2P 4L 5B A99 ACR AD AMP ANN BAR BFT BLL BUA BUI 
     XPA XPC XPK XPX XRD XRL XRO XSA XSH XSX XTB XTN XTU XTY XVI XZZ YDK YDQ YRD ZZ";
 
 const VAT_CATEGORY_CODES: &str = "AE B E G K L M O S Z";
+
+const PAYMENT_MEANS_CODES: &str = "1 10 11 12 13 14 15 16 17 18 19 2 20 21 22 23 24 25 26 27 28 29 3 30 31 32 33 34 35 36 37 38 39 4 40 \
+    41 42 43 44 45 46 47 48 49 5 50 51 52 53 54 55 56 57 58 59 6 60 61 62 63 64 65 66 67 68 7 70 74 75 \
+    76 77 78 8 9 91 92 93 94 95 96 97 ZZZ";

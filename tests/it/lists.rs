@@ -108,6 +108,20 @@ fn the_link_of_a_page_leads_to_the_next_one() {
 }
 
 #[test]
+fn a_link_is_a_uri_however_its_query_was_sent() {
+    let demo = Demo::start();
+    let path = "/v1/orders?limit=25&fields=id&ordered_on[gte]=2026-01-02&status[in]=open,closed";
+    let answer = demo.get(path).send().expect(200);
+    let link = answer.header("link").unwrap();
+    let (target, _) = link.strip_prefix('<').unwrap().split_once('>').unwrap();
+    assert!(target.contains("&ordered_on%5Bgte%5D=2026-01-02&status%5Bin%5D=open,closed&"), "{target}");
+    let cursor = target.rsplit_once("cursor=").unwrap().1;
+    let next = demo.get(target).send().expect(200).items();
+    assert!(!next.is_empty());
+    assert_eq!(demo.get(&format!("{path}&cursor={cursor}")).send().expect(200).items(), next);
+}
+
+#[test]
 fn a_partner_is_shown_its_own_orders_all_of_them_and_no_drafts() {
     let demo = Demo::start_with(roomy, &[]);
     let native = native_orders(&demo);

@@ -220,6 +220,27 @@ fn a_list_of_which_something_is_hidden_is_never_told_empty() {
     }
 }
 
+#[test]
+fn an_item_of_which_nothing_wanted_is_told_stays_where_the_caller_sees_others_of_its_fields() {
+    let world = world(
+        r#"@id("some") @fields("id, lines.sku") permit (principal is App, action == Action::"read", resource is Order);
+           @id("all") @fields("id, lines.sku, lines.cost") permit (principal is User, action == Action::"read", resource is Order);"#,
+    );
+    let order = world.entity("Order");
+    let json = r#"{"id":"1","customer":"x","lines":[{"sku":"a","cost":"3"},{"cost":"4"},{},{"sku":"b"}]}"#;
+    let wanted = FieldSet::of(order.leaf_at("lines.sku").unwrap());
+    let shown = |caller: &Arc<Facts>| {
+        let prospect = world.prospect(caller, Action::Read).unwrap();
+        match show(&prospect, world.order(json), Some(&wanted)) {
+            Judged::Shown(shown) => text(&order, shown.record()),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(shown(&facts(Kind::User, "mila", &[], &[])), r#"{"lines":[{"sku":"a"},{},{"sku":"b"}]}"#);
+    // What is hidden is no reason to stay.
+    assert_eq!(shown(&app()), r#"{"lines":[{"sku":"a"},{"sku":"b"}]}"#);
+}
+
 /// The record came with more than is shown: a condition reads it, or a write fetched it all.
 #[test]
 fn a_constant_never_tells_that_a_hidden_value_is_there() {
