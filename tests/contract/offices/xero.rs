@@ -119,7 +119,7 @@ impl Xero {
                 (_, 0) => ("ARCREDITPAYMENT", "ACCRECCREDIT"),
                 _ => ("ACCRECPAYMENT", "ACCREC"),
             };
-            json!({ "PaymentID": id(4, n), "Date": "/Date(1776729600000+0000)/", "BankAmount": 102.5, "Amount": 20, "Reference": if n % 2 == 0 { "" } else { "przelew" },
+            json!({ "PaymentID": id(4, n), "Date": "/Date(1776729600000+0000)/", "BankAmount": 102.5, "Amount": 20, "Reference": if n.is_multiple_of(2) { "" } else { "przelew" },
                 "CurrencyRate": 0.195122, "PaymentType": kind, "Status": if n % 7 == 6 { "DELETED" } else { "AUTHORISED" }, "UpdatedDateUTC": "/Date(1776776592690+0000)/",
                 "HasAccount": true, "IsReconciled": false, "Account": { "AccountID": id(5, 1), "Code": "970" }, "HasValidationErrors": false,
                 "Invoice": { "Type": of, "InvoiceID": id(2, n), "InvoiceNumber": format!("FV/{n}"), "Payments": [], "LineItems": [],
