@@ -3,9 +3,8 @@
 //! The system has to answer: one that does not refuses the request, as one that is away does. Nothing of it is told as
 //! empty that nobody knows.
 
-use super::exchange::Exchange;
+use super::{exchange::Exchange, over::fetched};
 use crate::{
-    clock,
     config::EntitySource,
     mapping::{Answered, NativeAnswer},
     quota::Admission,
@@ -25,18 +24,7 @@ pub(super) async fn told(
     let completion = completion.map_err(|fault| exchange.refused_by(source.name(), fault))?;
     let Some(mut completion) = completion else { return Ok(None) };
     while let Some(request) = completion.request() {
-        let receipt = exchange.entry.fetch(admission);
-        let (began, sent) = (clock::now(), request.body.len());
-        let (core, deadline) = (exchange.core.clone(), exchange.deadline());
-        let request = exchange.traced(request);
-        let answer = match source.upstream.fetch(&core.pools, &receipt, request, deadline).await {
-            Ok(answer) => answer,
-            Err(error) => {
-                exchange.called(source.name(), None, began, sent, 0);
-                return Err(exchange.unreached(source.name(), error));
-            }
-        };
-        exchange.called(source.name(), Some(answer.status.as_u16()), began, sent, answer.body.len());
+        let answer = fetched(exchange, admission, source, request).await?;
         completion.take(&answer).map_err(|fault| exchange.refused_by(source.name(), fault))?;
     }
     let body = completion.body().map_err(|fault| exchange.refused_by(source.name(), fault))?;

@@ -6,7 +6,7 @@ use super::exchange::Exchange;
 use crate::{
     clock,
     config::EntitySource,
-    mapping::{Parent, Parents, TooManyParents, Wanted},
+    mapping::{NativeAnswer, NativeRequest, Parent, Parents, TooManyParents, Wanted},
     quota::Admission,
     refusal::Refusal,
     schema::{
@@ -50,21 +50,33 @@ async fn asked<'m>(
     mut parents: Parents<'m>,
 ) -> Result<Parents<'m>, Refusal> {
     while let Some(request) = parents.request() {
-        let receipt = exchange.entry.fetch(admission);
-        let (began, sent) = (clock::now(), request.body.len());
-        let (core, deadline) = (exchange.core.clone(), exchange.deadline());
-        let request = exchange.traced(request);
-        let answer = match source.upstream.fetch(&core.pools, &receipt, request, deadline).await {
-            Ok(answer) => answer,
-            Err(error) => {
-                exchange.called(source.name(), None, began, sent, 0);
-                return Err(exchange.unreached(source.name(), error));
-            }
-        };
-        exchange.called(source.name(), Some(answer.status.as_u16()), began, sent, answer.body.len());
+        let answer = fetched(exchange, admission, source, request).await?;
         parents.take(&answer).map_err(|fault| exchange.refused_by(source.name(), fault))?;
     }
     Ok(parents)
+}
+
+/// What a system answers to one question on the way to an answer, written down as a call.
+pub(super) async fn fetched(
+    exchange: &mut Exchange,
+    admission: &Admission,
+    source: &EntitySource,
+    request: NativeRequest,
+) -> Result<NativeAnswer, Refusal> {
+    let receipt = exchange.entry.fetch(admission);
+    let (began, sent) = (clock::now(), request.body.len());
+    let (core, deadline) = (exchange.core.clone(), exchange.deadline());
+    let request = exchange.traced(request);
+    match source.upstream.fetch(&core.pools, &receipt, request, deadline).await {
+        Ok(answer) => {
+            exchange.called(source.name(), Some(answer.status.as_u16()), began, sent, answer.body.len());
+            Ok(answer)
+        }
+        Err(error) => {
+            exchange.called(source.name(), None, began, sent, 0);
+            Err(exchange.unreached(source.name(), error))
+        }
+    }
 }
 
 /// More parents than a list may run over: which are meant, a filter has to say.
