@@ -15,9 +15,9 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use super::{
     body::{Body, Holes},
     cursor::Place,
-    dialect::{Dialect, Filled, Literal, Literals},
+    dialect::{Dialect, Filled, Literal},
     keyset::After,
-    model::{Call, Carrier, KeyForm, ListCall, Mapping, Next, Page, Select, Size, Speaks},
+    model::{Call, Carrier, KeyForm, ListCall, Mapping, Next, Page, Select, Size},
     native::NativeRequest,
     needs::Bounds,
     out::Out,
@@ -408,27 +408,7 @@ impl Mapping {
         }
         // Else the body names the record.
         if call.is_keyed {
-            let own = key.own().filter_map(|(n, part)| Some((part, values.get(n)?)));
-            for (at, (part, value)) in own.enumerate() {
-                if at > 0 {
-                    address.push(',');
-                }
-                if key.is_parted() {
-                    address.extend(utf8_percent_encode(&part.name(self.words.speaks), PLAIN));
-                    address.push('=');
-                }
-                let literal = match part.form {
-                    KeyForm::Text => Literal::Text((**value).into()),
-                    KeyForm::Digits => Literal::Token((&**value).into()),
-                    KeyForm::Guid => Literal::Guid((&**value).into()),
-                };
-                let spelt = match self.words.speaks {
-                    Speaks::Json | Speaks::Xml => value.to_string(),
-                    Speaks::Odata4 => Literals::odata4().spell(&literal)?,
-                    Speaks::Odata2 => Literals::odata2().spell(&literal)?,
-                };
-                address.extend(utf8_percent_encode(&spelt, PLAIN));
-            }
+            address.push_str(&key.in_address(&values, self.words.speaks)?);
             address.push_str(&call.after);
         }
         with_over(address, named.over.as_deref())

@@ -42,6 +42,7 @@ mod named;
 mod needs;
 mod over;
 mod paging;
+mod parted;
 mod parts;
 mod pinned;
 mod pushed;

@@ -185,10 +185,7 @@ fn fit_together(
     switches::check(root, update.is_some(), node, found);
     no_ambiguous_slots(root, node, found);
     jq::selected(&lines.wholes, select.map(|words| words.under.as_ref()), found);
-    if (key.is_parted() || key.has_over()) && root.parts.iter().any(|named| over::is_by_itself(&named.part)) {
-        let text = "elements are not written by themselves where a key has several parts";
-        found.push(Diagnostic::error(&node.place, text).help("leave out `parts`"));
-    }
+    super::parts::fit_together(node, (key, root, speaks), found);
     if lists.iter().any(|list| list.page.keyset.is_some())
         && (key.is_parted() || key.form() != KeyForm::Digits)
     {
