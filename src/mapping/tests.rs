@@ -40,6 +40,7 @@ mod money;
 mod months;
 mod named;
 mod needs;
+mod nested;
 mod over;
 mod paging;
 mod parted;
