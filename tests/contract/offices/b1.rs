@@ -29,7 +29,7 @@ struct Set {
     required: &'static [&'static str],
 }
 
-const SETS: [Set; 3] = [
+const SETS: [Set; 4] = [
     Set {
         name: "BusinessPartners",
         key: "CardCode",
@@ -74,12 +74,27 @@ const SETS: [Set; 3] = [
         sent: &["DocDate", "DocDueDate", "DocumentLines", "AddressExtension"],
         required: &["CardCode", "DocDueDate", "DocumentLines"],
     },
+    Set {
+        name: "IncomingPayments",
+        key: "DocEntry",
+        fields: &[
+            ("DocEntry", Kind::Whole),
+            ("DocNum", Kind::Whole),
+            ("DocType", Kind::Text),
+            ("CardCode", Kind::Text),
+            ("Cancelled", Kind::Text),
+            ("DocCurrency", Kind::Text),
+            ("TransferReference", Kind::Text),
+        ],
+        sent: &[],
+        required: &[],
+    },
 ];
 
 pub(crate) struct ServiceLayer(Mutex<State>);
 
 struct State {
-    rows: [Vec<Row>; 3],
+    rows: [Vec<Row>; 4],
     sessions: usize,
     versions: usize,
 }
@@ -115,6 +130,12 @@ impl ServiceLayer {
                 "AddressExtension": { "ShipToStreet": "ul. Portowa 1", "ShipToBlock": null, "ShipToCity": "Gdynia", "ShipToZipCode": "81-001", "ShipToState": null, "ShipToCountry": "PL",
                     "BillToStreet": "ul. Długa 1", "BillToBlock": null, "BillToCity": "Warszawa", "BillToZipCode": "00-238", "BillToState": null, "BillToCountry": "PL" },
                 "DocumentLines": [ { "LineNum": 0, "ItemCode": "A00001", "ItemDescription": "Lampa", "Quantity": 3.0, "UnitPrice": 29.95, "DiscountPercent": 0.0, "LineTotal": 89.85, "MeasureUnit": "szt." } ] }));
+            // One in another currency, one of a supplier.
+            let (currency, kind) =
+                (if n == 4 { "EUR" } else { "PLN" }, if n == 6 { "rSupplier" } else { "rCustomer" });
+            state.keep(3, json!({ "DocEntry": n + 1, "DocNum": 2001 + n, "DocType": kind, "DocDate": "2026-03-20T00:00:00Z", "CardCode": format!("C{:05}", n % 3), "DocCurrency": currency,
+                "CashSum": 20.0, "TransferSum": 100.5, "TransferReference": format!("FV {n}"), "BillOfExchangeAmount": 0.0, "Cancelled": if n == 5 { "tYES" } else { "tNO" },
+                "PaymentChecks": [ { "CheckSum": 5.25, "Currency": currency } ], "PaymentCreditCards": [ { "CreditSum": 4.25 } ], "PaymentInvoices": [ { "DocEntry": 7, "SumApplied": 130.0, "InvoiceType": "it_Invoice" } ] }));
         }
         Arc::new(Self(Mutex::new(state)))
     }

@@ -36,7 +36,7 @@ const B1: Subject = Subject {
     file: "catalogue/sap-b1.yaml",
     root: b1::ROOT,
     secrets: &[("B1_PASSWORD", b1::PASSWORD)],
-    serves: &["customers", "products", "stock-levels", "orders"],
+    serves: &["customers", "products", "stock-levels", "orders", "payments"],
     edits: &[],
     standin: b1::ServiceLayer::start,
     gaps: &[],
@@ -315,6 +315,27 @@ mod business_one {
         let quantities =
             ["on_hand", "committed", "available", "incoming"].map(|name| stock[name].as_str().unwrap());
         assert_eq!(quantities, ["123.25", "17.5", "105.75", "40.0"]);
+    }
+
+    #[test]
+    fn a_payment_is_the_sum_of_all_it_was_paid_by_and_has_none_in_a_currency_not_the_companys() {
+        let gate = Gate::open(&B1);
+        let all = holds(&gate, "payments", b1::ALL - 1);
+        reads(&gate, "payments", &all[0]);
+        let of = |n: usize| all.iter().find(|it| it["number"] == format!("{}", 2001 + n)).unwrap();
+        let told = |n: usize| ["amount", "currency", "status"].map(|name| of(n)[name].clone());
+        assert_eq!(told(0), [json!("130.00"), json!("PLN"), json!("completed")]);
+        assert_eq!(
+            told(4),
+            [Value::Null, json!("EUR"), json!("completed")],
+            "sums are in the company's currency"
+        );
+        assert_eq!(told(5)[2], "reversed");
+        assert_eq!((&of(0)["direction"], &of(0)["reference"]), (&json!("in"), &json!("FV 0")));
+        found(&gate, "/v1/payments?customer=C00001", 15);
+        let body = json!({ "direction": "in", "amount": "1", "currency": "PLN" });
+        let problem = gate.post("/v1/payments", &body).refused(405).json();
+        assert!(problem["detail"].as_str().unwrap().contains("accounts of the company's own"), "{problem}");
     }
 
     #[test]
