@@ -4,7 +4,7 @@
 //! value ever becomes text beside others. A hole with nothing to fill it leaves its name out of an object, and stands
 //! as null in a list.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use super::{number::is_number, out::Out, path::Step};
 
@@ -40,6 +40,10 @@ pub(super) enum Hole {
     KeyNumber,
     /// The key, as a text between these two.
     KeyIn(Box<str>, Box<str>),
+    /// A part of a key of several, by its name, as text.
+    KeyPart(Box<str>),
+    /// The same as a number.
+    KeyPartNumber(Box<str>),
     /// The parent that a list runs over, as text.
     Over,
     /// The same as a number.
@@ -76,6 +80,8 @@ pub(super) struct Holes<'h> {
     /// Taken by the one hole that is for it.
     pub(super) record: Option<Out>,
     pub(super) key: Option<&'h str>,
+    /// The parts of a key of several, by their names.
+    pub(super) key_parts: &'h [(String, Cow<'h, str>)],
     pub(super) over: Option<&'h str>,
     pub(super) version: Option<&'h str>,
     pub(super) keys: Vec<&'h str>,
@@ -199,6 +205,10 @@ impl Body {
 }
 
 impl Holes<'_> {
+    fn key_part(&self, name: &str) -> Option<&str> {
+        self.key_parts.iter().find(|(known, _)| known == name).map(|(_, value)| &**value)
+    }
+
     fn fill(&mut self, hole: &Hole) -> Option<Out> {
         let number = |value: Option<u64>| value.map(|value| Out::Number(value.to_string().into()));
         match hole {
@@ -206,6 +216,10 @@ impl Holes<'_> {
             Hole::Key => self.key.map(Out::text),
             Hole::KeyNumber => self.key.filter(|key| is_number(key)).map(|key| Out::Number(key.into())),
             Hole::KeyIn(before, after) => self.key.map(|key| Out::text(&format!("{before}{key}{after}"))),
+            Hole::KeyPart(name) => self.key_part(name).map(Out::text),
+            Hole::KeyPartNumber(name) => {
+                self.key_part(name).filter(|part| is_number(part)).map(|part| Out::Number(part.into()))
+            }
             Hole::Over => self.over.map(Out::text),
             Hole::OverNumber => self.over.filter(|key| is_number(key)).map(|key| Out::Number(key.into())),
             Hole::Version => self.version.map(Out::text),

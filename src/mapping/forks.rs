@@ -75,7 +75,10 @@ fn collect(part: &mut Part, into: &mut Vec<(u16, Way)>) {
         Part::Leaf(_) | Part::Split(_) => {}
         Part::Object(object) => object.parts.iter_mut().for_each(|named| collect(&mut named.part, into)),
         Part::Slots(slots) => slots.iter_mut().for_each(|slot| collect(slot, into)),
-        Part::Each(each) => elements(&mut each.item),
+        Part::Each(each) => {
+            elements(&mut each.item);
+            each.behind.iter_mut().for_each(|each| elements(&mut each.item));
+        }
         Part::When(when) => match way(when) {
             Some(way) => into.push(way),
             None => collect(&mut when.part, into),

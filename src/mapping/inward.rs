@@ -376,31 +376,25 @@ impl<'b, 'a> Build<'b, 'a> {
     }
 
     fn each(&mut self, each: &EachPart, base: usize) -> Came {
-        let (first, count) = match self.raws.get(base, each.slot) {
-            Raw::Elements { first, count } => (first, count),
-            Raw::Null => return Came::Is(Value::List(Vec::new())),
-            Raw::Absent => {
-                self.lost(&each.item);
-                return Came::Missing;
-            }
-            Raw::Boolean(_)
-            | Raw::Number(_)
-            | Raw::Text(_)
-            | Raw::Escaped(_)
-            | Raw::Marked(..)
-            | Raw::Tree(_)
-            | Raw::Object
-            | Raw::Array
-            | Raw::Next(_) => {
-                self.lost(&each.item);
-                each.item.lines(true, &mut |line, _| self.findings.truncate_push(line.leaf, What::NotAList));
-                return Came::Missing;
-            }
-        };
+        let mut values = Vec::new();
+        // A list of which a part is not told would look like the whole.
+        let is_told = each.all().all(|each| match each.within {
+            None => self.list(each, base, &mut values),
+            Some(slot) => self.elements(each, base, slot).is_some_and(|(first, count)| {
+                let raws = self.raws;
+                raws.elements(first, count).all(|frame| self.list(each, frame, &mut values))
+            }),
+        });
+        if is_told { Came::Is(Value::List(values)) } else { Came::Missing }
+    }
+
+    /// The elements of one native list; whether they are told.
+    fn list(&mut self, each: &EachPart, base: usize, values: &mut Vec<Value>) -> bool {
+        let Some((first, count)) = self.elements(each, base, each.slot) else { return false };
         if !self.is_whole(each, base) || self.is_doubled(each, (first, count)) {
-            return Came::Missing;
+            return false;
         }
-        let mut values = Vec::with_capacity(usize::try_from(count).unwrap_or(0));
+        values.reserve(usize::try_from(count).unwrap_or(0));
         let raws = self.raws;
         for frame in raws.elements(first, count) {
             match is_so(raws, &each.narrow, frame) {
@@ -418,7 +412,29 @@ impl<'b, 'a> Build<'b, 'a> {
             }
             self.open = outside;
         }
-        Came::Is(Value::List(values))
+        true
+    }
+
+    /// Where the elements of a list stand, and how many there are; none where it is not told.
+    fn elements(&mut self, each: &EachPart, base: usize, slot: u16) -> Option<(u32, u32)> {
+        match self.raws.get(base, slot) {
+            Raw::Elements { first, count } => return Some((first, count)),
+            Raw::Null => return Some((0, 0)),
+            Raw::Absent => {}
+            Raw::Boolean(_)
+            | Raw::Number(_)
+            | Raw::Text(_)
+            | Raw::Escaped(_)
+            | Raw::Marked(..)
+            | Raw::Tree(_)
+            | Raw::Object
+            | Raw::Array
+            | Raw::Next(_) => {
+                each.item.lines(true, &mut |line, _| self.findings.truncate_push(line.leaf, What::NotAList));
+            }
+        }
+        self.lost(&each.item);
+        None
     }
 
     #[inline]

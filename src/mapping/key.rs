@@ -11,9 +11,11 @@ use std::borrow::Cow;
 
 use compact_str::{CompactString, format_compact};
 use data_encoding::HEXLOWER;
+use percent_encoding::utf8_percent_encode;
 
 use super::{
-    listing::KEY_BYTES_MAX,
+    dialect::{Literal, Literals},
+    listing::{KEY_BYTES_MAX, PLAIN},
     model::{KeyForm, Speaks},
     path::{Path, Step},
     scan::Raw,
@@ -185,6 +187,17 @@ impl Key {
         told.next().is_none().then_some(values)
     }
 
+    /// What stands for `{key}` in an address: the one part, or in OData each of several behind its name.
+    pub(super) fn in_address(&self, values: &[Cow<'_, str>], speaks: Speaks) -> Option<String> {
+        let parts = self.own().map(|(n, part)| {
+            let literal = in_address(part.form, values.get(n)?, speaks)?;
+            let name = part.name(speaks);
+            let name = utf8_percent_encode(&name, PLAIN);
+            Some(if self.is_parted() { format!("{name}={literal}") } else { literal })
+        });
+        Some(parts.collect::<Option<Vec<_>>>()?.join(","))
+    }
+
     /// A key as it is compared.
     pub(super) fn spelt(&self, key: &str) -> CompactString {
         match (self.form(), key.rsplit_once(BETWEEN)) {
@@ -225,6 +238,21 @@ impl KeyPart {
         };
         super::path::joined(self.at.steps(), between)
     }
+}
+
+/// A value of a key as an address spells it.
+pub(super) fn in_address(form: KeyForm, value: &str, speaks: Speaks) -> Option<String> {
+    let literal = match form {
+        KeyForm::Text => Literal::Text(value.into()),
+        KeyForm::Digits => Literal::Token(value.into()),
+        KeyForm::Guid => Literal::Guid(value.into()),
+    };
+    let spelt = match speaks {
+        Speaks::Json | Speaks::Xml => value.to_owned(),
+        Speaks::Odata4 => Literals::odata4().spell(&literal)?,
+        Speaks::Odata2 => Literals::odata2().spell(&literal)?,
+    };
+    Some(utf8_percent_encode(&spelt, PLAIN).to_string())
 }
 
 /// The text of several parts; of one it is that part.

@@ -15,9 +15,9 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use super::{
     body::{Body, Holes},
     cursor::Place,
-    dialect::{Dialect, Filled, Literal, Literals},
+    dialect::{Dialect, Filled, Literal},
     keyset::After,
-    model::{Call, Carrier, KeyForm, ListCall, Mapping, Next, Page, Select, Size, Speaks},
+    model::{Call, Carrier, KeyForm, ListCall, Mapping, Next, Page, Select, Size, WITHIN},
     native::NativeRequest,
     needs::Bounds,
     out::Out,
@@ -408,27 +408,7 @@ impl Mapping {
         }
         // Else the body names the record.
         if call.is_keyed {
-            let own = key.own().filter_map(|(n, part)| Some((part, values.get(n)?)));
-            for (at, (part, value)) in own.enumerate() {
-                if at > 0 {
-                    address.push(',');
-                }
-                if key.is_parted() {
-                    address.extend(utf8_percent_encode(&part.name(self.words.speaks), PLAIN));
-                    address.push('=');
-                }
-                let literal = match part.form {
-                    KeyForm::Text => Literal::Text((**value).into()),
-                    KeyForm::Digits => Literal::Token((&**value).into()),
-                    KeyForm::Guid => Literal::Guid((&**value).into()),
-                };
-                let spelt = match self.words.speaks {
-                    Speaks::Json | Speaks::Xml => value.to_string(),
-                    Speaks::Odata4 => Literals::odata4().spell(&literal)?,
-                    Speaks::Odata2 => Literals::odata2().spell(&literal)?,
-                };
-                address.extend(utf8_percent_encode(&spelt, PLAIN));
-            }
+            address.push_str(&key.in_address(&values, self.words.speaks)?);
             address.push_str(&call.after);
         }
         with_over(address, named.over.as_deref())
@@ -587,6 +567,24 @@ impl KeyForm {
     }
 }
 
+/// Names with what stands in the records behind them in brackets, as OData 4 asks for it: `a,a/b,a/c` is
+/// `a($expand=b,c)`.
+fn in_brackets(names: &str) -> String {
+    let mut all: Vec<(&str, Vec<&str>)> = Vec::new();
+    for name in names.split(',') {
+        let (outer, inner) = name.split_once(WITHIN).map_or((name, None), |(a, b)| (a, Some(b)));
+        match all.iter_mut().find(|(known, _)| *known == outer) {
+            Some((_, inners)) => inners.extend(inner),
+            None => all.push((outer, inner.into_iter().collect())),
+        }
+    }
+    let spelt = |(outer, inners): &(&str, Vec<&str>)| match inners.as_slice() {
+        [] => (*outer).to_owned(),
+        inners => format!("{outer}($expand={})", inners.join(",")),
+    };
+    all.iter().map(spelt).collect::<Vec<_>>().join(",")
+}
+
 impl Select {
     /// The names to ask for.
     fn names(&self, wanted: &FieldSet, expand: bool) -> impl Iterator<Item = &str> {
@@ -626,10 +624,13 @@ impl Request {
     pub(super) fn select(&mut self, select: Option<&Select>, wanted: &FieldSet) {
         let Some(select) = select else { return };
         let join = |expand| select.names(wanted, expand).collect::<Vec<_>>().join(",");
-        let (mut names, expanded) = (join(false), join(true));
+        let (mut names, mut expanded) = (join(false), join(true));
         if select.with_expanded && !names.is_empty() && !expanded.is_empty() {
             names.push(',');
             names.push_str(&expanded);
+        }
+        if !select.with_expanded {
+            expanded = in_brackets(&expanded);
         }
         if let (Some(query), false) = (&select.query, names.is_empty()) {
             self.query.push((query.clone(), names));

@@ -27,7 +27,7 @@ use crate::{
 
 pub(super) use calls::{
     BatchCall, Call, Carrier, CountAt, Ends, Envelope, KeyAt, KeyPlace, LinkAt, ListCall, Next, Page,
-    Returns, Select, SelectName, Size,
+    Returns, Select, SelectName, Size, WITHIN,
 };
 
 /// How one system's records become one entity and back.
@@ -254,6 +254,10 @@ pub(super) enum Part {
 #[derive(Debug)]
 pub(super) struct EachPart {
     pub(super) slot: u16,
+    /// The list in whose elements it stands, of all of them together, where it is a list in a list.
+    pub(super) within: Option<u16>,
+    /// Native lists whose elements come behind its own.
+    pub(super) behind: Vec<EachPart>,
     /// Where it is said that there are more elements than came.
     pub(super) more: Option<u16>,
     pub(super) at: Path,
@@ -272,6 +276,13 @@ pub(super) struct EachPart {
     pub(super) parts: Option<Box<super::parts::Parts>>,
     /// How it is made of an object with free names, where it is no list there.
     pub(super) entries: Option<super::entries::Entries>,
+}
+
+impl EachPart {
+    /// The native lists that it is read from, in their order.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Self> {
+        std::iter::once(self).chain(&self.behind)
+    }
 }
 
 /// A native list that is written as commands.
@@ -519,7 +530,7 @@ impl Part {
             Self::Leaf(line) => see(line, in_each),
             Self::Object(object) => object.lines(in_each, see),
             Self::Slots(slots) => slots.iter().for_each(|slot| slot.lines(in_each, see)),
-            Self::Each(each) => each.item.lines(true, see),
+            Self::Each(each) => each.all().for_each(|each| each.item.lines(true, see)),
             Self::Split(split) => see(&split.line, in_each),
             Self::When(when) => when.part.lines(in_each, see),
         }

@@ -5,20 +5,19 @@
 //! ones go first, then those that change, then those that leave. A key that the record does not have, one that stands
 //! twice and another order are refused, and so are more changes than the file allows at once.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{borrow::Cow, collections::HashMap, sync::Arc};
 
 use bytes::Bytes;
 use compact_str::CompactString;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
-use percent_encoding::utf8_percent_encode;
 
 use super::{
     actions::{Guard, Lead, Turn},
     body::{Body, Holes},
-    dialect::{Literal, Literals},
     errors::SystemFault,
-    listing::{KEY_BYTES_MAX, PLAIN, Request},
-    model::{EachPart, KeyForm, Mapping, Part, Source, Speaks},
+    key::in_address,
+    listing::{KEY_BYTES_MAX, Request},
+    model::{EachPart, KeyForm, Mapping, Part, Source},
     native::{NativeAnswer, NativeRequest},
     out::Out,
     outward::{MappingFault, Whose},
@@ -77,6 +76,8 @@ pub(super) enum Piece {
     Text(String),
     /// The record's key.
     Key,
+    /// A part of it, where it has several, by its name.
+    KeyPart(Box<str>),
     /// The element's key.
     Part,
 }
@@ -316,8 +317,9 @@ impl Mapping {
         };
         let call = call.ok_or_else(|| own("the system cannot do this with one element"))?;
         let id = draft.id.as_deref();
-        let address = self.part_address(call, parts, key, id);
-        let address = address.ok_or_else(|| own("no record, or no element of one, can have this key"))?;
+        let none = || own("no record, or no element of one, can have this key");
+        let values = self.key.split(key).ok_or_else(none)?;
+        let address = self.part_address(call, parts, (key, &values), id).ok_or_else(none)?;
         let mut request = Request::new(call.method.clone(), address).with(&call.query, &call.headers);
         if let (Some((_, header)), Some(id)) = (&parts.version, id) {
             let version = versions.of(parts.position, id).and_then(|text| HeaderValue::try_from(text).ok());
@@ -328,7 +330,16 @@ impl Mapping {
         let body = match &call.body {
             Some(body) => {
                 let record = is_written.then_some(draft.body);
-                Some(body.fill(&mut Holes { record, key: Some(key), ..Holes::default() }))
+                let named = self.key.own();
+                let key_parts: Vec<_> = named
+                    .filter_map(|(n, part)| Some((part.name(self.words.speaks), values.get(n)?.clone())))
+                    .collect();
+                Some(body.fill(&mut Holes {
+                    record,
+                    key: Some(key),
+                    key_parts: &key_parts,
+                    ..Holes::default()
+                }))
             }
             None => is_written.then_some(draft.body),
         };
@@ -336,12 +347,25 @@ impl Mapping {
     }
 
     /// The address of an element, with each key as the system spells one.
-    fn part_address(&self, call: &PartCall, parts: &Parts, key: &str, id: Option<&str>) -> Option<String> {
+    fn part_address(
+        &self,
+        call: &PartCall,
+        parts: &Parts,
+        (key, values): (&str, &[Cow<'_, str>]),
+        id: Option<&str>,
+    ) -> Option<String> {
+        let speaks = self.words.speaks;
+        let named = |name: &str| self.key.own().find(|(_, part)| part.name(speaks) == name);
         let mut out = String::new();
         for piece in &call.address {
             match piece {
                 Piece::Text(text) => out.push_str(text),
+                Piece::Key if self.key.is_parted() => out.push_str(&self.key.in_address(values, speaks)?),
                 Piece::Key => out.push_str(&self.key_spelt(self.key.form(), key)?),
+                Piece::KeyPart(name) => {
+                    let (n, part) = named(name)?;
+                    out.push_str(&self.key_spelt(part.form, values.get(n)?)?);
+                }
                 Piece::Part => out.push_str(&self.key_spelt(parts.form, id?)?),
             }
         }
@@ -353,16 +377,6 @@ impl Mapping {
         if key.is_empty() || key.len() > KEY_BYTES_MAX || matches!(key, "." | "..") || !form.fits(key) {
             return None;
         }
-        let literal = match form {
-            KeyForm::Text => Literal::Text(key.into()),
-            KeyForm::Digits => Literal::Token(key.into()),
-            KeyForm::Guid => Literal::Guid(key.into()),
-        };
-        let spelt = match self.words.speaks {
-            Speaks::Json | Speaks::Xml => key.to_owned(),
-            Speaks::Odata4 => Literals::odata4().spell(&literal)?,
-            Speaks::Odata2 => Literals::odata2().spell(&literal)?,
-        };
-        Some(utf8_percent_encode(&spelt, PLAIN).to_string())
+        in_address(form, key, self.words.speaks)
     }
 }

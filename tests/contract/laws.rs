@@ -18,7 +18,7 @@ use std::{
 
 use bramka::{
     catalog::Action,
-    mapping::{Before, Inward, Mapping, NativeAnswer, Settled, System, What},
+    mapping::{Before, Inward, Mapping, NativeAnswer, PartVersions, Settled, System, What},
     schema::{self, Body, FieldSet, LeafId, Record, Schema, Shape, Value, View, json},
     words::{Diagnostics, SystemName, tree, tree::Node},
 };
@@ -31,6 +31,8 @@ use serde_json::Value as Json;
 use self::stored::Place;
 use crate::kit::root;
 
+/// What a new record is called by.
+const KEY: &str = "7";
 /// Documents that are tried of each entity.
 const CASES: u32 = 96;
 /// Of a hundred documents so many are taken at least, mended where a system cannot hold a value; else nothing is shown. A
@@ -50,6 +52,10 @@ const ELSEWHERE: &[(&str, &str, &str)] = &[
     ("shopify-graphql", "Product", "sku"),
     ("shopify-graphql", "Product", "list_price.net_price"),
     ("shopify-graphql", "Product", "gtin"),
+    // Told as a whole that the system makes, sent as the first part of it.
+    ("sap-s4", "Customer", "name"),
+    // Told as street and number, which the system tells both, sent as the street.
+    ("sap-s4", "Customer", "addresses.line1"),
     // Told by the list that it stands in, sent in the address.
     ("mailchimp", "Subscription", "list.code"),
     // Told by the word that tells its status.
@@ -91,7 +97,7 @@ impl Subject {
     fn read(&self, native: &str) -> Result<Inward, TestCaseError> {
         let entity = self.mapping.entity();
         let answer = self.answer(native);
-        let read = self.mapping.inward_of("7", &answer, &entity.all());
+        let read = self.mapping.inward_of(KEY, &answer, &entity.all());
         read.map_err(|fault| TestCaseError::fail(format!("{fault}: {native}")))
     }
 
@@ -231,9 +237,13 @@ fn taken(subject: &Subject, document: &Json, view: &View) -> Result<(Settled, st
         };
         let settled = mapping.settled(Before::Nothing, proposed.record, &FieldSet::EMPTY);
         let bare = mapping.bare(&settled.sent, &settled.held);
-        let made = if bare.is_empty() { mapping.create(&settled.sent) } else { Err(bare) };
+        let made = if bare.is_empty() { mapping.creation(&settled.sent, None) } else { Err(bare) };
         match made {
-            Ok(request) => return Ok((settled, subject.place.sent(&request.body))),
+            Ok(made) => {
+                let part = |draft| mapping.part(draft, KEY, &PartVersions::default()).unwrap();
+                let parts: Vec<_> = made.parts.into_iter().map(part).collect();
+                return Ok((settled, subject.place.sent(&made.record.body, &parts)));
+            }
             Err(faults) => {
                 why = format!("{faults:?}: {document}");
                 let held = subject.shown(&settled.held, &mapping.entity().all());

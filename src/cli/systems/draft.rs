@@ -243,7 +243,9 @@ fn metadata(path: &Path, arguments: &DraftOf) -> Result<Described, VerbError> {
         .map_err(|error| VerbError::NotThere(format!("`{}`: {error}", path.display())))?;
     out::note(&format!("drafting from the entity set `{}`", described.set));
     if described.key.len() > 1 {
-        out::note("its key has several parts, which no file can say yet: its records are listed, not read");
+        out::note(
+            "its key has several parts, which a draft does not say: its records are listed, not read (see `key` in docs/mapping.md)",
+        );
     }
     if described.left_out > 0 {
         out::note(&format!("{} names or fields are left out", described.left_out));

@@ -22,6 +22,12 @@ pub(super) const OF_READ: &[&str] = &["key", "fields", "over"];
 pub(super) const OF_CREATE: &[&str] = &["record", "over"];
 pub(super) const OF_UPDATE: &[&str] = &["record", "key", "version", "over"];
 pub(super) const OF_DELETE: &[&str] = &["key", "version", "over"];
+/// The same of an element that is written by itself, and of one that goes.
+pub(super) const OF_PART: &[&str] = &["record", "key", PART_OF_KEY];
+pub(super) const OF_PART_GONE: &[&str] = &["key", PART_OF_KEY];
+
+/// How a part of a key of several is told of; in a file its own name stands there.
+const PART_OF_KEY: &str = "key.NAME";
 
 /// What stands for the key in the form of a hole.
 const VALUE: &str = "{value}";
@@ -131,7 +137,8 @@ impl Reader<'_> {
     }
 
     fn allows(&mut self, name: &str, node: &Node) -> bool {
-        let is_known = self.holes.contains(&name);
+        let known = name.strip_prefix("key.").map_or(name, |_| PART_OF_KEY);
+        let is_known = self.holes.contains(&known);
         if !is_known {
             let there = self.holes.join("}`, `{");
             let text = format!("`{{{name}}}` is nothing to fill in here; there are `{{{there}}}`");
@@ -144,6 +151,13 @@ impl Reader<'_> {
         let (name, form) = text.split_once(':').map_or((text, None), |(name, form)| (name, Some(form)));
         if !self.allows(name, node) {
             return None;
+        }
+        if let Some(part) = name.strip_prefix("key.") {
+            match form {
+                None => return Some(Hole::KeyPart(part.into())),
+                Some("number") => return Some(Hole::KeyPartNumber(part.into())),
+                Some(_) => {}
+            }
         }
         Some(match (name, form) {
             ("record", None) => Hole::Record,
@@ -183,7 +197,8 @@ fn name_of(text: &str) -> Option<&str> {
     if name == "key" && inner.matches(VALUE).count() == 1 && inner.matches(['{', '}']).count() == 2 {
         return Some(inner);
     }
+    let is_part = name.strip_prefix("key.").is_some_and(|part| !part.is_empty());
     let is_word = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
     let is_plain = !inner.contains(['{', '}', '\n']);
-    (is_word && is_plain).then_some(inner)
+    ((is_word || is_part) && is_plain).then_some(inner)
 }

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     mapping::{
         codec::{Codec, Wire},
-        model::{Commands, EachPart, Narrow, ObjectPart, Part, Source},
+        model::{Commands, EachPart, Narrow, ObjectPart, Part, Source, Speaks},
         out::Out,
         path::{Path, Step},
         trie::Frame,
@@ -65,17 +65,18 @@ impl Loader<'_> {
     ) -> Option<EachPart> {
         let mut keys = Keys::of(node, self.found)?;
         let source: Node = keys.required("each", self.found)?;
-        let native = self.list_source(&source)?;
+        let (within, native) = self.list_at(&source)?;
         let key = path_at(&mut keys, "key", self.found);
-        let more = self.more(at, &mut keys, frame);
+        let more = if within.is_none() { self.more(at, &mut keys, frame) } else { None };
         let commands = self.commands_at(&mut keys);
         let write = self.list_write_word(&mut keys, &at.field.name);
         let outer = std::mem::replace(&mut self.list, self.lists + 1);
         self.lists += 1;
-        self.depth += 1;
+        let deep = 1 + usize::from(within.is_some());
+        self.depth += deep;
         let guards = std::mem::take(&mut self.guards);
         let outside = self.within.0.len();
-        self.within.0.extend(native.0.iter().cloned());
+        self.within.0.extend(within.iter().chain([&native]).flat_map(|path| path.0.iter().cloned()));
         let mut element = Frame::default();
         let narrow = narrows(keys.take("where"), &mut element, self.defaults, self.found);
         for path in narrow.iter().map(|narrow| &narrow.at).chain(&key) {
@@ -87,23 +88,18 @@ impl Loader<'_> {
         let set = self.sets(keys.take("set"), Within::List);
         let part = self.item(at, item, (node, keys.take("fields")), key.as_ref(), &mut element)?;
         self.list = outer;
-        self.depth -= 1;
+        self.depth -= deep;
         self.within.0.truncate(outside);
         self.guards = guards;
         keys.finish(self.found);
         let parts = if outer == 0 { self.parts(at, (item, &part), &mut element, node) } else { None };
         let (place, part_name) = part_of_list(&native, &narrow);
-        let Some(slot) = frame.each(native.steps(), &part_name, element) else {
-            self.found.push(
-                Diagnostic::error(&source.place, format!("`{native}` is read element by element already"))
-                    .help("say of each part which elements are its own: `where: { type: email }`"),
-            );
-            return None;
-        };
-        self.reads_list(leaves(at.field), &native);
+        let (slot, outer_slot) =
+            self.put_list(frame, (within.as_ref(), &native), &part_name, element, &source.place)?;
+        self.reads_list(leaves(at.field), within.as_ref(), &native);
         let create = !at.read_only && !matches!(write, Some(WriteWord::Never)) && !native.is_rooted();
         if create {
-            self.writes(&place, &at.field.name, &source.place);
+            self.writes_list(at, within.is_some(), &place, &source.place);
         }
         if parts.is_some() {
             self.written_once(at, (create, commands.is_some()), &source.place);
@@ -113,6 +109,8 @@ impl Loader<'_> {
         let update = create && may_change && commands.as_ref().is_some_and(Commands::may_change);
         Some(EachPart {
             slot,
+            within: outer_slot,
+            behind: Vec::new(),
             more,
             at: native,
             item: Box::new(part),
@@ -124,6 +122,78 @@ impl Loader<'_> {
             parts,
             entries: None,
         })
+    }
+
+    /// `path`, or `path[].path`: a list, or all those that stand in the elements of a list.
+    fn list_at(&mut self, node: &Node) -> Option<(Option<Path>, Path)> {
+        let text = node.as_text().unwrap_or_default();
+        let Some((outer, inner)) = text.split_once("[].") else {
+            return Some((None, self.list_source(node)?));
+        };
+        if self.defaults.speaks == Speaks::Xml {
+            let text = "lists in the elements of lists are read of JSON only";
+            self.found
+                .push(Diagnostic::error(&node.place, text).help("name a list that stands in one place"));
+            return None;
+        }
+        match (Path::parse(outer), Path::parse(inner)) {
+            (Ok(outer), Ok(inner)) => Some((Some(outer), inner)),
+            (Err(why), _) | (_, Err(why)) => {
+                let mistake = Diagnostic::error(&node.place, why);
+                self.found.push(mistake.help("`[]` stands once: `addresses[].emails`"));
+                None
+            }
+        }
+    }
+
+    /// Makes a list one that is read element by element: its slot, and that of the list in whose elements it stands.
+    fn put_list(
+        &mut self,
+        frame: &mut Frame,
+        (within, native): (Option<&Path>, &Path),
+        part: &str,
+        element: Frame,
+        place: &Place,
+    ) -> Option<(u16, Option<u16>)> {
+        let put = match within {
+            None => frame.each(native.steps(), part, element).map(|slot| (slot, None)),
+            // The outer list is read once for each inner one, beside what else is read of it.
+            Some(within) => {
+                let mut outer = Frame::default();
+                let slot = outer.each(native.steps(), part, element)?;
+                let outer = frame.each(within.steps(), &format!("[].{native}&{part}"), outer);
+                outer.map(|outer| (slot, Some(outer)))
+            }
+        };
+        if put.is_none() {
+            self.found.push(
+                Diagnostic::error(place, format!("`{native}` is read element by element already"))
+                    .help("say of each part which elements are its own: `where: { type: email }`"),
+            );
+        }
+        put
+    }
+
+    /// What is read of a list, for whoever asks for it by name.
+    fn reads_list(&mut self, leaves: FieldSet, within: Option<&Path>, native: &Path) {
+        if let Some(sort) = native.also() {
+            self.lines.also.push((leaves, sort.clone(), self.list != 0));
+            return;
+        }
+        match within {
+            _ if self.list != 0 => {}
+            None => self.lines.reads.push((leaves, native.clone(), true)),
+            Some(outer) => self.lines.nested.push((leaves, outer.clone(), native.clone())),
+        }
+    }
+
+    /// A list that goes along with a new record, to a place of its own.
+    fn writes_list(&mut self, at: At<'_>, is_nested: bool, to: &Path, place: &Place) {
+        if !is_nested {
+            return self.writes(to, &at.field.name, place);
+        }
+        let text = format!("`{}` is a list in the elements of a list, which is only read", at.field.name);
+        self.found.push(Diagnostic::error(place, text).help("say `write: never`"));
     }
 
     /// A list whose elements are written by themselves is written, and not in another way too.
@@ -244,15 +314,6 @@ impl Loader<'_> {
         };
         // Several values are no order.
         self.lines.filters.push(FilterLine { leaf, place, is_shared: self.list != 0 });
-    }
-
-    /// Some leaves are read from the elements of a list.
-    fn reads_list(&mut self, leaves: FieldSet, native: &Path) {
-        if let Some(sort) = native.also() {
-            self.lines.also.push((leaves, sort.clone(), self.list != 0));
-        } else if self.list == 0 {
-            self.lines.reads.push((leaves, native.clone(), true));
-        }
     }
 
     /// The path of a native list, which may be one that other records tell.

@@ -21,7 +21,7 @@ use crate::{
         key::{Key, KeyPart},
         model::{
             Around, Call, Filterable, KeyForm, Line, ListCall, Mapping, Named, Narrow, ObjectPart, Part,
-            Select, SelectName, Source, Speaks, Version, Words,
+            Select, SelectName, Source, Speaks, Version, WITHIN, Words,
         },
         out::Out,
         path::{Path, Step, joined},
@@ -50,6 +50,9 @@ yaml_words! {
         Snake = "snake",
     }
 }
+
+/// What OData asks for the records behind a name by.
+const EXPAND: &str = "$expand";
 
 /// How names are asked for, as written.
 pub(super) struct SelectWords {
@@ -200,10 +203,7 @@ fn fit_together(
     switches::check(root, update.is_some(), node, found);
     no_ambiguous_slots(root, node, found);
     jq::selected(&lines.wholes, select.map(|words| words.under.as_ref()), found);
-    if (key.is_parted() || key.has_over()) && root.parts.iter().any(|named| over::is_by_itself(&named.part)) {
-        let text = "elements are not written by themselves where a key has several parts";
-        found.push(Diagnostic::error(&node.place, text).help("leave out `parts`"));
-    }
+    super::parts::fit_together(node, (key, root, speaks), found);
     if lists.iter().any(|list| list.page.keyset.is_some())
         && (key.is_parted() || key.form() != KeyForm::Digits)
     {
@@ -390,7 +390,7 @@ fn select_words(keys: &mut Keys<'_>, defaults: &Defaults, found: &mut Diagnostic
     let is_odata = matches!(defaults.speaks, Speaks::Odata4 | Speaks::Odata2);
     let usual = |expands| SelectWords {
         query: Some("$select".into()),
-        expand: Some("$expand".into()),
+        expand: Some(EXPAND.into()),
         expands,
         under: None,
         dotted: false,
@@ -427,7 +427,7 @@ fn select_words(keys: &mut Keys<'_>, defaults: &Defaults, found: &mut Diagnostic
 
 fn select_of(
     words: SelectWords,
-    Lines { reads, inner, .. }: &Lines,
+    Lines { reads, inner, nested, .. }: &Lines,
     (key, update, version, cells): (&Key, &Option<Call>, &Option<Version>, &cells::Written),
     narrow: &[Narrow],
 ) -> Select {
@@ -485,7 +485,26 @@ fn select_of(
     for (leaves, path) in inner.iter().filter(|_| words.dotted) {
         add(path, *leaves, false, false);
     }
+    let is_odata = words.expand.as_deref() == Some(EXPAND);
+    for (leaves, outer, _) in nested.iter().filter(|_| !words.dotted && !is_odata) {
+        add(outer, *leaves, words.expand.is_some(), false);
+    }
+    if is_odata {
+        expand_within(&mut names, nested);
+    }
     Select { query: words.query, expand: words.expand, with_expanded: words.with_expanded, names }
+}
+
+/// Asks for lists in the elements of lists, of what stands behind a name.
+fn expand_within(names: &mut Vec<SelectName>, nested: &[(FieldSet, Path, Path)]) {
+    for (leaves, outer, list) in nested {
+        let ([Step::Key(outer), ..], [Step::Key(list), ..]) = (outer.steps(), list.steps()) else { continue };
+        let name = format!("{outer}{WITHIN}{list}");
+        match names.iter_mut().find(|known| known.name == name) {
+            Some(known) => known.leaves = known.leaves.union(leaves),
+            None => names.push(SelectName { name, expand: true, always: false, leaves: *leaves }),
+        }
+    }
 }
 
 /// A path as one name: what is looked for on the way is no part of it.
@@ -636,7 +655,7 @@ fn tags_of(part: &Part, out: &mut Vec<(LeafId, FieldSet)>) {
         Part::Leaf(_) | Part::Split(_) => {}
         Part::When(when) => tags_of(&when.part, out),
         Part::Slots(slots) => slots.iter().for_each(|slot| tags_of(slot, out)),
-        Part::Each(each) => tags_of(&each.item, out),
+        Part::Each(each) => each.all().for_each(|each| tags_of(&each.item, out)),
         Part::Object(object) => {
             let mut beside = FieldSet::EMPTY;
             object.lines(false, &mut |line, _| beside.insert(line.leaf));

@@ -82,6 +82,8 @@ impl Loader<'_> {
             self.claims.push(Claim { list: self.list, at, names, place });
         }
         Some(EachPart {
+            within: None,
+            behind: Vec::new(),
             slot,
             more: None,
             at: native,

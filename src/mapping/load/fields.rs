@@ -59,6 +59,8 @@ pub(super) struct Lines {
     pub(super) also: Vec<(FieldSet, Arc<str>, bool)>,
     /// What each `ref` says.
     pub(super) refs: Vec<super::refs::Ref>,
+    /// Lists in the elements of lists: what is read there, the outer one and the inner one.
+    pub(super) nested: Vec<(FieldSet, Path, Path)>,
 }
 
 /// A place that a jq filter reads whole.
@@ -263,6 +265,7 @@ impl<'l> Loader<'l> {
                 }
             }
             (Shape::List(_), _) if self.in_entry => self.no_list(at, place),
+            (Shape::List(item), []) if is_of_lists(node) => self.in_turn(item, into, at, place, node, frame),
             (Shape::List(item), []) if node.as_list().is_some() => {
                 let items = node.as_list().unwrap_or_default();
                 for (index, node) in items.iter().enumerate() {
@@ -297,6 +300,42 @@ impl<'l> Loader<'l> {
         };
         if let Some(part) = part {
             self.add(into, at, part, place);
+        }
+    }
+
+    /// A list that is read from several native lists, one after the other. Nobody could say to which of them a new
+    /// element goes.
+    fn in_turn(
+        &mut self,
+        item: &Shape,
+        into: &mut ObjectPart,
+        at: At<'_>,
+        place: &Place,
+        node: &Node,
+        frame: &mut Frame,
+    ) {
+        let lists = node.as_list().unwrap_or_default();
+        if lists.len() > SLOTS_MAX {
+            self.found.error(place, format!("at most {SLOTS_MAX} native lists make one list"));
+        }
+        let mut all = Vec::new();
+        for node in lists.iter().take(SLOTS_MAX) {
+            if node.get("each").is_none() {
+                let text = "fixed places and native lists do not make one list together";
+                self.found.push(Diagnostic::error(&node.place, text).help("say `each` in all of them"));
+                continue;
+            }
+            let Some(part) = self.each(at, item, node, frame) else { continue };
+            if part.create {
+                let text = format!("`{}` is read from several lists, and written to none", at.field.name);
+                self.found.push(Diagnostic::error(&node.place, text).help("say `write: never`"));
+            }
+            all.push(part);
+        }
+        let mut all = all.into_iter();
+        if let Some(mut first) = all.next() {
+            first.behind = all.collect();
+            self.add(into, at, Part::Each(first), place);
         }
     }
 
@@ -558,4 +597,9 @@ pub(super) fn named(at: At<'_>, part: Part) -> Named {
 
 pub(super) fn leaves(field: &Field) -> FieldSet {
     field.leaves.clone().filter_map(|n| u8::try_from(n).ok()).map(LeafId).collect()
+}
+
+/// Whether some place of a list is a native list.
+fn is_of_lists(node: &Node) -> bool {
+    node.as_list().is_some_and(|items| items.iter().any(|item| item.get("each").is_some()))
 }

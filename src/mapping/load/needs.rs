@@ -359,7 +359,7 @@ fn add_codecs<'p>(part: &'p Part, leaf: LeafId, out: &mut Vec<&'p Codec>) {
         },
         Part::Object(object) => object.parts.iter().for_each(|named| add_codecs(&named.part, leaf, out)),
         Part::Slots(slots) => slots.iter().for_each(|slot| add_codecs(slot, leaf, out)),
-        Part::Each(each) => add_codecs(&each.item, leaf, out),
+        Part::Each(each) => each.all().for_each(|each| add_codecs(&each.item, leaf, out)),
         Part::Split(split) if split.line.leaf == leaf => out.push(&split.item),
         Part::Split(_) => {}
         Part::When(when) => add_codecs(&when.part, leaf, out),

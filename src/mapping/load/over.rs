@@ -7,7 +7,7 @@ use crate::{
     mapping::{
         body::{Body, Hole},
         key::Key,
-        model::{Call, KeyForm, Line, ListCall, Native, Next, ObjectPart, Part, Source as From, Speaks},
+        model::{Call, KeyForm, Line, ListCall, Native, Next, ObjectPart, Source as From, Speaks},
         over::{Asked, OVER, Over, Source},
         path::{Path, Step},
         trie::Frame,
@@ -290,9 +290,4 @@ fn sends(root: &ObjectPart) -> bool {
         is_sent |= matches!(&line.source, From::Native(native) if is_key(native));
     });
     is_sent
-}
-
-/// Whether its elements are written by requests of their own.
-pub(super) fn is_by_itself(part: &Part) -> bool {
-    matches!(part.bare(), Part::Each(each) if each.parts.is_some())
 }

@@ -12,7 +12,8 @@ use super::{
 };
 use crate::{
     mapping::{
-        body::Hole,
+        body::{Hole, KEY},
+        key::Key as RecordKey,
         model::{KeyForm, ObjectPart, Part, Source, Speaks},
         parts::{PARTS_MAX, PartCall, PartCalls, Parts, Piece},
         trie::Frame,
@@ -174,7 +175,7 @@ impl Loader<'_> {
         }
         let query = texts(keys.take("query"), self.found);
         let headers = headers::load(&mut keys, node, self.defaults, self.found);
-        let holes = if name == "remove" { bodies::OF_DELETE } else { bodies::OF_UPDATE };
+        let holes = if name == "remove" { bodies::OF_PART_GONE } else { bodies::OF_PART };
         let body = bodies::load(&mut keys, holes, self.defaults, self.found);
         keys.finish(self.found);
         let Some((method, address)) = chosen else {
@@ -196,15 +197,139 @@ impl Loader<'_> {
                 .push(Diagnostic::error(&node.place, text).help("write `\"{record}\"` where it stands"));
         }
         let address = address_of(address, name, self.defaults, self.found)?;
-        let has_key = address.contains(&Piece::Key)
-            || address.contains(&Piece::Part)
-            || body.as_ref().is_some_and(crate::mapping::body::Body::has_key);
-        if !has_key {
-            let text = format!("`{name}` must say of which record the element is");
-            self.found
-                .push(Diagnostic::error(&node.place, text).help("write `{key}` in its address or its body"));
-        }
         Some(PartCall { method, address, query, headers, body })
+    }
+}
+
+/// What no list can tell by itself: that its requests say of which record an element is, by a key as it is.
+pub(super) fn fit_together(
+    entity: &Node,
+    (key, root, speaks): (&RecordKey, &ObjectPart, Speaks),
+    found: &mut Diagnostics,
+) {
+    for named in &root.parts {
+        let Part::Each(each) = &named.part else { continue };
+        let Some(parts) = &each.parts else { continue };
+        let made = [("create", "add", parts.create.as_ref())];
+        let changed = parts.update.iter().flat_map(|calls| {
+            let PartCalls { add, change, remove } = calls;
+            [
+                ("update", "add", add.as_ref()),
+                ("update", "change", change.as_ref()),
+                ("update", "remove", remove.as_ref()),
+            ]
+        });
+        for (of, name, call) in made.into_iter().chain(changed) {
+            let Some(call) = call else { continue };
+            let written = entity.get(of).and_then(|of| of.get("parts")?.get(&named.name)?.get(name));
+            if let Some((text, help)) = wrong(call, name, key, speaks) {
+                found.push(Diagnostic::error(&written.unwrap_or(entity).place, text).help(help));
+            }
+        }
+    }
+}
+
+/// What is wrong with a file, and what to write instead.
+type Wrong = (String, String);
+
+/// Why a request does not say of which record an element is.
+fn wrong(call: &PartCall, name: &str, key: &RecordKey, speaks: Speaks) -> Option<Wrong> {
+    if key.has_over() || key.is_digest() {
+        let text = "elements are not written by themselves where the key is not the record's own alone";
+        return Some((text.to_owned(), "leave out `parts`".to_owned()));
+    }
+    match key.is_parted() {
+        true => wrong_of_several(call, name, key, speaks),
+        false => wrong_of_one(call, name, key.form()),
+    }
+}
+
+/// The same where the key is one value.
+fn wrong_of_one(call: &PartCall, name: &str, form: KeyForm) -> Option<Wrong> {
+    if !call.key_parts().is_empty() {
+        return Some(("the key has one part".to_owned(), "write `{key}`".to_owned()));
+    }
+    if !call.has_key() && !call.address.contains(&Piece::Part) {
+        let text = format!("`{name}` must say of which record the element is");
+        return Some((text, "write `{key}` in its address or its body".to_owned()));
+    }
+    let has_number = call.body.as_ref().is_some_and(|body| body.has(&|hole| *hole == Hole::KeyNumber));
+    (has_number && form != KeyForm::Digits).then(|| {
+        let help = "say `key: { at: …, form: digits }`, or write `{key}`";
+        ("`{key:number}` needs a key that is one".to_owned(), help.to_owned())
+    })
+}
+
+/// The same where the key has several parts: each stands where it belongs, since no text is all of them.
+fn wrong_of_several(call: &PartCall, name: &str, key: &RecordKey, speaks: Speaks) -> Option<Wrong> {
+    let all: Vec<_> = key.own().map(|(_, part)| (part.name(speaks), part)).collect();
+    let names = all.iter().map(|(name, _)| format!("`{{key.{name}}}`")).collect::<Vec<_>>().join(", ");
+    let said = call.key_parts();
+    let is_part = |(name, as_number): &(Box<str>, bool)| {
+        all.iter().any(|(known, part)| **known == **name && (!as_number || part.form == KeyForm::Digits))
+    };
+    if let Some((other, _)) = said.iter().find(|said| !is_part(said)) {
+        let text = format!("`{{key.{other}}}` is no part of the key, or none that is a number");
+        return Some((text, format!("its parts are {names}")));
+    }
+    // OData names all of them in brackets.
+    let by_name = speaks != Speaks::Json && call.address.contains(&Piece::Key) && call.is_in_brackets();
+    if call.has_key() && (!by_name || call.names_key_in_body()) {
+        let text = format!("`{name}` names a key of several parts as a whole");
+        return Some((text, format!("name each part where it stands: {names}")));
+    }
+    if by_name || call.address.contains(&Piece::Part) {
+        return None;
+    }
+    let is_said = |name: &str| said.iter().any(|(said, _)| **said == *name);
+    let (left_out, _) = all.iter().find(|(name, part)| part.fixed.is_none() && !is_said(name))?;
+    let text =
+        format!("`{name}` must say of which record the element is, and leaves out `{{key.{left_out}}}`");
+    Some((text, format!("write {names} in its address or its body")))
+}
+
+impl PartCall {
+    /// Whether it names the record by all of its key.
+    fn has_key(&self) -> bool {
+        self.address.contains(&Piece::Key) || self.names_key_in_body()
+    }
+
+    fn names_key_in_body(&self) -> bool {
+        let Some(body) = &self.body else { return false };
+        let mut is_named = body.has_key();
+        body.names(&mut |name, _| is_named |= name.contains(KEY));
+        is_named
+    }
+
+    /// The parts of the key that it names by themselves, and whether each is sent as a number.
+    fn key_parts(&self) -> Vec<(Box<str>, bool)> {
+        let mut out = Vec::new();
+        for piece in &self.address {
+            if let Piece::KeyPart(name) = piece {
+                out.push((name.clone(), false));
+            }
+        }
+        if let Some(body) = &self.body {
+            body.each_hole(&mut |hole| {
+                if let Hole::KeyPart(name) | Hole::KeyPartNumber(name) = hole {
+                    out.push((name.clone(), matches!(hole, Hole::KeyPartNumber(_))));
+                }
+            });
+        }
+        out
+    }
+
+    /// Whether `{key}` is all that stands in brackets, wherever it stands.
+    fn is_in_brackets(&self) -> bool {
+        let ends = |piece: Option<&Piece>, ends: &dyn Fn(&str) -> bool| match piece {
+            Some(Piece::Text(text)) => ends(text),
+            Some(Piece::Key | Piece::KeyPart(_) | Piece::Part) | None => false,
+        };
+        self.address.iter().enumerate().filter(|(_, piece)| **piece == Piece::Key).all(|(at, _)| {
+            let before = at.checked_sub(1).and_then(|before| self.address.get(before));
+            let after = self.address.get(at.saturating_add(1));
+            ends(before, &|text| text.ends_with('(')) && ends(after, &|text| text.starts_with(')'))
+        })
     }
 }
 
@@ -246,12 +371,16 @@ fn address_of(node: &Node, name: &str, defaults: &Defaults, found: &mut Diagnost
         pieces.push(match hole {
             "key" => Piece::Key,
             "part" => Piece::Part,
-            _ => {
-                let text =
-                    format!("`{{{hole}}}` is nothing to fill in here; there are `{{key}}` and `{{part}}`");
-                found.error(&node.place, text);
-                return None;
-            }
+            _ => match hole.strip_prefix("key.") {
+                Some(name) => Piece::KeyPart(name.into()),
+                None => {
+                    let text = format!(
+                        "`{{{hole}}}` is nothing to fill in here; there are `{{key}}` and `{{part}}`"
+                    );
+                    found.error(&node.place, text);
+                    return None;
+                }
+            },
         });
         rest = after;
     }

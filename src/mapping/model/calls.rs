@@ -265,6 +265,9 @@ pub(in crate::mapping) struct Select {
     pub(in crate::mapping) names: Vec<SelectName>,
 }
 
+/// Between a name and what stands in the records behind it.
+pub(in crate::mapping) const WITHIN: char = '/';
+
 /// One name, and the leaves that need it.
 #[derive(Debug)]
 pub(in crate::mapping) struct SelectName {

@@ -309,6 +309,11 @@ erp!(business_central: super::BUSINESS_CENTRAL);
 erp!(tryton: super::TRYTON);
 
 #[test]
+fn a_company_is_made_a_customer_with_its_addresses_in_one_request_and_what_s4_takes_elsewhere_is_refused() {
+    reads::new_partner(&Gate::open(&S4));
+}
+
+#[test]
 fn a_product_of_tryton_is_renumbered_described_and_put_away_and_keeps_what_its_template_says() {
     let gate = Gate::open(&TRYTON);
     let product = gate.whole("/v1/products?sku=HELP-1").remove(0);

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use bramka::demo::standin::Seen;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{s4, said_of};
 use crate::{
@@ -191,6 +191,7 @@ pub(super) fn customers(gate: &Gate) {
     if gate.subject.name == "sap-s4" {
         assert_eq!(all.len(), s4::PARTNERS);
         assert!(all.iter().any(|it| it["kind"] == "person"));
+        reached(gate, &all);
     }
     assert!(all.iter().all(|it| it["name"].is_string() && it["kind"].is_string()));
     let [field, value, city] = said_of(gate).customer;
@@ -199,6 +200,52 @@ pub(super) fn customers(gate: &Gate) {
     assert!(!expected.is_empty() && expected.len() < all.len(), "{field} tells nothing apart");
     assert_eq!(found.iter().collect::<Vec<_>>(), expected);
     assert!(found.iter().all(|it| it["addresses"][0]["city"] == city));
+}
+
+/// A company is made with its addresses and the role of a customer in one request; a person is not made here.
+pub(super) fn new_partner(gate: &Gate) {
+    gate.system.forget();
+    let street = json!({ "line1": "Długa 1", "city": "Warszawa", "post_code": "00-238", "country": "PL" });
+    let body = json!({ "kind": "company", "name": "Młyn", "addresses": [street] });
+    let made = gate.post("/v1/customers", &body).expect(201).json();
+    let sent: Value = serde_json::from_str(&gate.changes()[0].body).unwrap();
+    assert_eq!(sent["to_BusinessPartnerRole"], json!({ "results": [{ "BusinessPartnerRole": "FLCU01" }] }));
+    assert_eq!(sent["to_BusinessPartnerAddress"]["results"][0]["StreetName"], "Długa 1");
+    let read = gate.get(&format!("/v1/customers/{}", made["id"].as_str().unwrap())).expect(200).json();
+    assert_eq!(
+        (&read["name"], &read["lifecycle"], &read["emails"]),
+        (&json!("Młyn"), &json!("customer"), &json!([]))
+    );
+    assert_eq!(made, read, "what the answer left out is read");
+    gate.system.forget();
+    let person = json!({ "kind": "person", "name": "Ewa Nowak" });
+    let problem = gate.post("/v1/customers", &person).refused(422).json();
+    assert_eq!(problem["errors"][0]["pointer"], "/kind", "{problem}");
+    let mut mailed = body;
+    mailed["emails"] = json!([{ "value": "biuro@mlyn.example" }]);
+    let problem = gate.post("/v1/customers", &mailed).refused(422).json();
+    assert!(problem.to_string().contains("an e-mail belongs to one of the addresses"), "{problem}");
+    assert!(gate.changes().is_empty());
+}
+
+/// Partners are told with the e-mails and telephones of all their addresses, and with their role.
+fn reached(gate: &Gate, all: &[Value]) {
+    let of = |n: usize, list: &str| {
+        let found = all.iter().find(|it| it["number"] == format!("{}", 17_100_000 + n)).unwrap();
+        found[list].as_array().unwrap().iter().map(|it| it["value"].as_str().unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(of(2, "emails"), ["p2.0@example.com", "p2.1@example.com", "second2@example.com"]);
+    assert_eq!(of(3, "emails"), ["second3@example.com"], "its first address has none");
+    assert_eq!(of(2, "phones"), ["+48587654321", "+48600700800"]);
+    assert_eq!(all[2]["phones"][1], json!({ "value": "+48600700800", "type": "mobile", "primary": true }));
+    let roles: Vec<&Value> = all.iter().take(5).map(|it| &it["lifecycle"]).collect();
+    assert_eq!(roles, ["customer", "customer", "customer", "customer", "other"]);
+    gate.system.forget();
+    let few = gate.get("/v1/customers?limit=2&fields=emails").expect(200).items();
+    assert_eq!(few[0]["emails"][0]["value"], "second0@example.com");
+    let asked = gate.system.seen().pop().unwrap().target;
+    assert!(asked.contains("$expand=to_BusinessPartnerAddress/to_EmailAddress"), "{asked}");
+    assert!(!asked.contains("to_PhoneNumber"), "what nobody wants is not asked for: {asked}");
 }
 
 pub(super) fn ask_customers(gate: &Gate) -> Answer {

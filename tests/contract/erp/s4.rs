@@ -30,6 +30,15 @@ const PARTNER: Properties = &[
     ("OrganizationBPName1", Type::Text),
     ("CorrespondenceLanguage", Type::Text),
     ("BusinessPartnerIsBlocked", Type::Flag),
+    ("Customer", Type::Text),
+];
+/// What leads from a partner to others, and from those to further ones.
+const WAYS_OF_PARTNER: &[&str] = &[
+    "to_BusinessPartnerAddress",
+    "to_BusinessPartnerTax",
+    "to_BusinessPartnerAddress/to_EmailAddress",
+    "to_BusinessPartnerAddress/to_PhoneNumber",
+    "to_BusinessPartnerAddress/to_MobilePhoneNumber",
 ];
 const PRODUCT: Properties = &[
     ("Product", Type::Text),
@@ -113,6 +122,30 @@ fn row(value: Value) -> Row {
     value.as_object().unwrap().clone()
 }
 
+/// What a way leads to: the records where they are expanded, with what is asked for of them, else a link.
+fn behind(row: &Row, way: &str, ways: &[&str], options: &Options) -> Value {
+    let prefix = format!("{way}/");
+    let link = |way: &str| json!({ "__deferred": { "uri": format!("A_Something/{way}") } });
+    let is_expanded = |way: &str| options.expand.iter().any(|one| one == way);
+    if !is_expanded(way) && !options.expand.iter().any(|one| one.starts_with(&prefix)) {
+        return link(way);
+    }
+    let further: Vec<&str> = ways.iter().filter_map(|way| way.strip_prefix(&prefix)).collect();
+    let is_selected = options.select.as_ref().is_none_or(|names| names.iter().any(|one| one == way));
+    let mut found = row[way].clone();
+    for one in found["results"].as_array_mut().unwrap() {
+        let record = one.as_object_mut().unwrap();
+        for name in &further {
+            if !is_expanded(&format!("{prefix}{name}")) {
+                record.insert((*name).into(), link(name));
+            }
+        }
+        // Of a way that is no more than a part of another one only that other one comes.
+        record.retain(|name, _| is_selected || further.contains(&name.as_str()));
+    }
+    found
+}
+
 fn day(n: usize) -> String {
     let first: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
     let hours = i64::try_from(24 * (n * 7 % 90)).unwrap();
@@ -162,13 +195,22 @@ impl Client {
         let names = ["Nowak", "O'Brien", "Wójcik & Syn", "D\"Arc", "100% Bawełna"];
         for n in 0..PARTNERS {
             let name = names[n % names.len()];
+            let mails = (0..n % 3).map(|k| {
+                json!({ "OrdinalNumber": format!("{k}"), "IsDefaultEmailAddress": k == 0, "EmailAddress": format!("p{n}.{k}@example.com") })
+            });
+            let phone = |number: &str| json!({ "results": [ { "IsDefaultPhoneNumber": true, "PhoneNumber": number, "InternationalPhoneNumber": format!("+48{number}") } ] });
             self.partners.push(row(json!({
                 "BusinessPartner": format!("{}", 17_100_000 + n), "BusinessPartnerCategory": if n % 3 == 0 { "1" } else { "2" },
                 "BusinessPartnerFullName": format!("{name} {n}"), "FirstName": if n % 3 == 0 { "Ewa" } else { "" },
                 "LastName": if n % 3 == 0 { name } else { "" }, "OrganizationBPName1": if n % 3 == 0 { "" } else { name },
                 "CorrespondenceLanguage": "PL", "BusinessPartnerIsBlocked": n % 17 == 16,
+                "Customer": if n % 5 == 4 { String::new() } else { format!("{}", 17_100_000 + n) },
                 "to_BusinessPartnerAddress": { "results": [ { "AddressID": format!("{n}"), "StreetName": "Długa",
-                    "HouseNumber": "7", "CityName": "Gdynia", "PostalCode": "81-001", "Region": "", "Country": "PL" } ] },
+                    "HouseNumber": "7", "CityName": "Gdynia", "PostalCode": "81-001", "Region": "", "Country": "PL",
+                    "to_EmailAddress": { "results": mails.collect::<Vec<_>>() }, "to_PhoneNumber": phone("587654321"), "to_MobilePhoneNumber": phone("600700800") },
+                    { "AddressID": format!("{n}-2"), "StreetName": "Krótka", "HouseNumber": "1", "CityName": "Sopot", "PostalCode": "81-701", "Region": "", "Country": "PL",
+                    "to_EmailAddress": { "results": [ { "OrdinalNumber": "1", "IsDefaultEmailAddress": true, "EmailAddress": format!("second{n}@example.com") } ] },
+                    "to_PhoneNumber": { "results": [] }, "to_MobilePhoneNumber": { "results": [] } } ] },
                 "to_BusinessPartnerTax": { "results": [ { "BPTaxType": "PL2", "BPTaxNumber": "80010112345" },
                     { "BPTaxType": "PL0", "BPTaxNumber": "PL5260250274" } ] },
             })));
@@ -270,8 +312,7 @@ impl Client {
         let (name, key) = rest.split_once('(').map_or((rest, None), |(name, key)| (name, Some(key)));
         let (rows, properties, ways, key_name): (&[Row], _, &[&str], _) = match name {
             "/API_BUSINESS_PARTNER/A_BusinessPartner" => {
-                let ways = &["to_BusinessPartnerAddress", "to_BusinessPartnerTax"];
-                (&self.partners, PARTNER, ways, "BusinessPartner")
+                (&self.partners, PARTNER, WAYS_OF_PARTNER, "BusinessPartner")
             }
             "/API_PRODUCT_SRV/A_Product" => (&self.products, PRODUCT, &["to_Description"], "Product"),
             "/API_SALES_ORDER_SRV/A_SalesOrder" => (&self.orders, ORDER, &["to_Item"], "SalesOrder"),
@@ -292,10 +333,8 @@ impl Client {
             for (name, _) in properties.iter().filter(|(name, _)| is_selected(name)) {
                 out.insert((*name).into(), row.get(*name).cloned().unwrap_or_default());
             }
-            for way in ways {
-                let expanded = options.expand.iter().any(|one| one == way);
-                let deferred = json!({ "__deferred": { "uri": format!("{name}/{way}") } });
-                out.insert((*way).into(), if expanded { row[*way].clone() } else { deferred });
+            for way in ways.iter().filter(|way| !way.contains('/')) {
+                out.insert((*way).into(), behind(row, way, ways, &options));
             }
             Value::Object(out)
         };
@@ -310,6 +349,9 @@ impl Client {
     }
 
     fn change(&mut self, ask: &Ask, rest: &str) -> Answered {
+        if (&ask.method, rest) == (&Method::POST, "/API_BUSINESS_PARTNER/A_BusinessPartner") {
+            return self.partner(ask);
+        }
         let service = rest.strip_prefix("/API_SALES_ORDER_SRV/").ok_or_else(|| missing(rest))?;
         if (&ask.method, service) == (&Method::POST, "A_SalesOrder") {
             let sent = sent(ask, ORDER, Some("to_Item"))?;
@@ -351,6 +393,49 @@ impl Client {
             }
             _ => Err(Refusal(405, "005056A509B11EE1B9A8FEC11C21578E", "Method not allowed".into())),
         }
+    }
+
+    /// A new partner with its addresses and roles, by which it is a customer.
+    fn partner(&mut self, ask: &Ask) -> Answered {
+        let Some(Value::Object(mut sent)) = ask.json() else { return Err(bad("No payload")) };
+        let mut inner = |way: &str| sent.remove(way).map_or(json!([]), |mut list| list["results"].take());
+        let (mut addresses, roles) = (inner("to_BusinessPartnerAddress"), inner("to_BusinessPartnerRole"));
+        let grouping = sent.remove("BusinessPartnerGrouping");
+        let sent = fits(&sent, PARTNER)?;
+        let name = sent.get("OrganizationBPName1").cloned().unwrap_or_default();
+        if sent.get("BusinessPartnerCategory") != Some(&json!("2")) || !name.is_string() {
+            return Err(Refusal(400, "R11/113", "Enter a name of the organization".into()));
+        }
+        if grouping.is_none() || roles != json!([{ "BusinessPartnerRole": "FLCU01" }]) {
+            return Err(Refusal(400, "R1/131", "Enter a grouping and a role".into()));
+        }
+        let number = format!("{}", 17_100_000 + self.partners.len());
+        let mut partner = sent;
+        for (field, kind) in PARTNER {
+            partner.entry(*field).or_insert(if *kind == Type::Flag { json!(false) } else { json!("") });
+        }
+        partner.insert("BusinessPartner".into(), number.clone().into());
+        partner.insert("BusinessPartnerFullName".into(), name);
+        partner.insert("Customer".into(), number.into());
+        for (n, address) in addresses.as_array_mut().unwrap().iter_mut().enumerate() {
+            let address = address.as_object_mut().unwrap();
+            address.insert("AddressID".into(), format!("new{n}").into());
+            for field in ["StreetName", "HouseNumber", "CityName", "PostalCode", "Region", "Country"] {
+                address.entry(field).or_insert(json!(""));
+            }
+            for way in ["to_EmailAddress", "to_PhoneNumber", "to_MobilePhoneNumber"] {
+                address.insert(way.into(), json!({ "results": [] }));
+            }
+        }
+        partner.insert("to_BusinessPartnerAddress".into(), json!({ "results": addresses }));
+        partner.insert("to_BusinessPartnerTax".into(), json!({ "results": [] }));
+        self.partners.push(partner.clone());
+        // What hangs on the addresses is no part of the answer.
+        let mut options = Options::default();
+        options.expand.push("to_BusinessPartnerAddress".into());
+        let shown = behind(&partner, "to_BusinessPartnerAddress", WAYS_OF_PARTNER, &options);
+        partner.insert("to_BusinessPartnerAddress".into(), shown);
+        Ok(said(201, &json!({ "d": partner })))
     }
 
     fn place(&self, key: &str) -> Result<usize, Refusal> {

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use bramka::{mapping::NativeAnswer, words::tree::Node};
+use bramka::{
+    mapping::{NativeAnswer, PartRequest},
+    words::tree::Node,
+};
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use serde_json::value::RawValue;
@@ -15,6 +18,8 @@ pub(super) struct Place {
     is_xml: bool,
     /// Steps to `{record}` in the body of a create.
     sent: Vec<String>,
+    /// Lists whose elements are made by requests of their own, and where they stand in the record.
+    apart: Vec<(String, Vec<String>)>,
     /// The same of a change.
     changed: Vec<String>,
     /// Steps to the record in the answer to a read.
@@ -72,6 +77,7 @@ impl Place {
         Self {
             is_xml: speaks == Some("xml"),
             sent: template("create"),
+            apart: apart(entity),
             changed: template("update"),
             told: rows.or(wrap).or((speaks == Some("odata2")).then_some("d")).map(steps).unwrap_or_default(),
             given,
@@ -82,9 +88,18 @@ impl Place {
         }
     }
 
-    /// The record in what was sent to make it.
-    pub(super) fn sent(&self, body: &[u8]) -> Sent {
-        self.within(body, &self.sent)
+    /// The record in what was sent to make it, and the elements that were sent after it.
+    pub(super) fn sent(&self, body: &[u8], parts: &[PartRequest]) -> Sent {
+        let Sent { mut record } = self.within(body, &self.sent);
+        for (list, steps) in &self.apart {
+            let of_list = parts.iter().filter(|part| part.pointer.split('/').nth(1) == Some(list));
+            let elements: Vec<_> =
+                of_list.map(|part| std::str::from_utf8(&part.request.body).unwrap()).collect();
+            if !elements.is_empty() {
+                record = with(&record, steps, &format!("[{}]", elements.join(",")));
+            }
+        }
+        Sent { record }
     }
 
     /// What was sent to change it.
@@ -213,6 +228,17 @@ pub(super) fn answer(body: &str) -> NativeAnswer {
         received: None,
         over: None,
     }
+}
+
+/// The lists of `create` with `parts`, and where each stands.
+fn apart(entity: &Node) -> Vec<(String, Vec<String>)> {
+    let parts = entity.get("create").and_then(|create| create.get("parts")).and_then(Node::as_map);
+    let at = |list: &str| Some(steps(entity.get("fields")?.get(list)?.get("each")?.as_text()?));
+    parts
+        .unwrap_or_default()
+        .iter()
+        .filter_map(|(list, _)| Some((list.text.clone(), at(&list.text)?)))
+        .collect()
 }
 
 /// A native path as its steps: `a.b[0]`, with `\.` for a point of a name.

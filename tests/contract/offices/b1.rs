@@ -29,7 +29,7 @@ struct Set {
     required: &'static [&'static str],
 }
 
-const SETS: [Set; 4] = [
+const SETS: [Set; 5] = [
     Set {
         name: "BusinessPartners",
         key: "CardCode",
@@ -75,6 +75,21 @@ const SETS: [Set; 4] = [
         required: &["CardCode", "DocDueDate", "DocumentLines"],
     },
     Set { name: "VatGroups", key: "Code", fields: &[("Code", Kind::Text)], sent: &[], required: &["Code"] },
+    Set {
+        name: "IncomingPayments",
+        key: "DocEntry",
+        fields: &[
+            ("DocEntry", Kind::Whole),
+            ("DocNum", Kind::Whole),
+            ("DocType", Kind::Text),
+            ("CardCode", Kind::Text),
+            ("Cancelled", Kind::Text),
+            ("DocCurrency", Kind::Text),
+            ("TransferReference", Kind::Text),
+        ],
+        sent: &[],
+        required: &[],
+    },
 ];
 
 /// The groups of this company: one for sales, one whose rate has changed, two of one rate, one of which nobody sells any more,
@@ -93,7 +108,7 @@ const GROUPS: [(&str, &str, &str, &str, &[f64]); 8] = [
 pub(crate) struct ServiceLayer(Mutex<State>);
 
 struct State {
-    rows: [Vec<Row>; 4],
+    rows: [Vec<Row>; 5],
     sessions: usize,
     versions: usize,
 }
@@ -130,6 +145,12 @@ impl ServiceLayer {
                     "BillToStreet": "ul. Długa 1", "BillToBlock": null, "BillToCity": "Warszawa", "BillToZipCode": "00-238", "BillToState": null, "BillToCountry": "PL" },
                 "DocumentLines": [ { "LineNum": 0, "ItemCode": "A00001", "ItemDescription": "Lampa", "Quantity": 3.0, "UnitPrice": 29.95, "DiscountPercent": 0.0, "LineTotal": 89.85, "MeasureUnit": "szt.",
                     "VatGroup": GROUPS[n % 8].0, "TaxPercentagePerRow": GROUPS[n % 8].4.last() } ] }));
+            // One in another currency, one of a supplier.
+            let (currency, kind) =
+                (if n == 4 { "EUR" } else { "PLN" }, if n == 6 { "rSupplier" } else { "rCustomer" });
+            state.keep(4, json!({ "DocEntry": n + 1, "DocNum": 2001 + n, "DocType": kind, "DocDate": "2026-03-20T00:00:00Z", "CardCode": format!("C{:05}", n % 3), "DocCurrency": currency,
+                "CashSum": 20.0, "TransferSum": 100.5, "TransferReference": format!("FV {n}"), "BillOfExchangeAmount": 0.0, "Cancelled": if n == 5 { "tYES" } else { "tNO" },
+                "PaymentChecks": [ { "CheckSum": 5.25, "Currency": currency } ], "PaymentCreditCards": [ { "CreditSum": 4.25 } ], "PaymentInvoices": [ { "DocEntry": 7, "SumApplied": 130.0, "InvoiceType": "it_Invoice" } ] }));
         }
         for (code, category, eu, inactive, rates) in GROUPS {
             let lines: Vec<_> = rates.iter().map(|rate| json!({ "Effectivefrom": "2011-01-01T00:00:00Z", "Rate": rate, "EqualizationTax": 0.0 })).collect();

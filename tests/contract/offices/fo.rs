@@ -1,4 +1,5 @@
-//! Dynamics 365 Finance & Operations as it answers: keys of two parts, one company unless all are asked for.
+//! Dynamics 365 Finance & Operations as it answers: keys of two parts, one company unless all are asked for, and orders
+//! whose lines are records of their own.
 
 use std::sync::Arc;
 
@@ -27,7 +28,7 @@ struct Set {
     sent: &'static [&'static str],
 }
 
-const SETS: [Set; 3] = [
+const SETS: [Set; 4] = [
     Set {
         name: "CustomersV3",
         key: "CustomerAccount",
@@ -57,15 +58,31 @@ const SETS: [Set; 3] = [
             ("RequestedShippingDate", Kind::Moment),
             ("OrderCreationDateTime", Kind::Moment),
         ],
-        sent: &["Email"],
+        sent: &["Email", "CurrencyCode", "ArePricesIncludingSalesTax"],
+    },
+    Set {
+        name: "SalesOrderLines",
+        key: "InventoryLotId",
+        fields: &[("dataAreaId", Kind::Text), ("SalesOrderNumber", Kind::Text), ("ItemNumber", Kind::Text)],
+        sent: &[
+            "OrderedSalesQuantity",
+            "SalesUnitSymbol",
+            "SalesPrice",
+            "SalesPriceQuantity",
+            "RequestedShippingDate",
+        ],
     },
 ];
+const ORDERS: usize = 2;
+const LINES: usize = 3;
 
 pub(crate) struct Operations(Mutex<State>);
 
 struct State {
-    rows: [Vec<Row>; 3],
+    rows: [Vec<Row>; 4],
     versions: usize,
+    /// Whether orders stay once they are made, as those of which something was delivered.
+    keeps: bool,
 }
 
 struct Refusal(u16, String);
@@ -80,7 +97,7 @@ fn gone() -> Refusal {
 
 impl Operations {
     pub(crate) fn start() -> Arc<dyn Answers> {
-        let mut state = State { rows: Default::default(), versions: 0 };
+        let mut state = State { rows: Default::default(), versions: 0, keeps: false };
         for company in ["dat", "usmf"] {
             for n in 0..ALL {
                 let name = if n == 3 { "O'Brien & Sons".to_owned() } else { format!("Contoso {n}") };
@@ -92,8 +109,9 @@ impl Operations {
                 state.keep(2, json!({ "dataAreaId": company, "SalesOrderNumber": format!("SO-{n:03}"), "SalesOrderName": company, "OrderingCustomerAccountNumber": format!("{company}-{:03}", n % 3), "CustomersOrderReference": "PO-9",
                     "OrderCreationDateTime": format!("2026-07-15T01:{n:02}:18Z"), "RequestedShippingDate": format!("2026-07-{:02}T12:00:00Z", 1 + n % 20), "CurrencyCode": "USD", "SalesOrderStatus": "Backorder", "Email": "", "OrderTakerPersonnelNumber": "",
                     "DeliveryAddressName": "", "DeliveryAddressStreet": "", "DeliveryAddressCity": "", "DeliveryAddressZipCode": "", "DeliveryAddressCountryRegionISOCode": "", "ArePricesIncludingSalesTax": "No",
-                    "AreTotalsCalculated": if n == 0 { "Yes" } else { "No" }, "OrderTotalAmount": 0, "OrderTotalTaxAmount": 0, "OrderTotalDiscountAmount": 0,
-                    "SalesOrderLines": [ { "InventoryLotId": "L-1", "ItemNumber": " RFI,001", "LineDescription": "Lamp", "OrderedSalesQuantity": 10, "SalesUnitSymbol": "pcs", "SalesPrice": 150, "SalesPriceQuantity": 1, "LineDiscountPercentage": 0, "LineAmount": 1500, "RequestedShippingDate": "1900-01-01T12:00:00Z" } ] }));
+                    "AreTotalsCalculated": if n == 0 { "Yes" } else { "No" }, "OrderTotalAmount": 0, "OrderTotalTaxAmount": 0, "OrderTotalDiscountAmount": 0 }));
+                state.keep(LINES, json!({ "dataAreaId": company, "InventoryLotId": format!("L-{n}"), "SalesOrderNumber": format!("SO-{n:03}"), "ItemNumber": " RFI,001", "LineDescription": "Lamp", "OrderedSalesQuantity": 10,
+                    "SalesUnitSymbol": "pcs", "SalesPrice": 150, "SalesPriceQuantity": 1, "LineDiscountPercentage": 0, "LineAmount": 1500, "RequestedShippingDate": "1900-01-01T12:00:00Z" }));
             }
         }
         Arc::new(Self(Mutex::new(state)))
@@ -108,6 +126,10 @@ impl Answers for Operations {
                 for row in state.rows.iter_mut().flatten() {
                     row.insert("@odata.etag".into(), "W/\"race\"".into());
                 }
+                return nothing(204);
+            }
+            "/-/keep" => {
+                state.keeps = true;
                 return nothing(204);
             }
             "/tenant/oauth2/v2.0/token" => {
@@ -148,7 +170,7 @@ impl State {
         let mut options = odata::options(&ask.pairs(), &["cross-company"]).map_err(bad)?;
         let all = ask.pairs().contains(&("cross-company".into(), "true".into()));
         match &options.expand {
-            Some(name) if name == "SalesOrderLines" && n == 2 => {}
+            Some(name) if name == SETS[LINES].name && n == ORDERS => {}
             Some(name) => return Err(bad(format!("Could not find a property named '{name}'"))),
             // What is not expanded is not there.
             None => options.expand = Some(String::new()),
@@ -158,10 +180,13 @@ impl State {
         if key.is_empty() {
             return match ask.method {
                 Method::GET => {
-                    let rows: Vec<Row> = self.rows[n].iter().filter(|row| there(row)).cloned().collect();
+                    let rows = self.rows[n].iter().filter(|row| there(row));
+                    let rows: Vec<Row> = rows.map(|row| self.whole(row, &options)).collect();
                     self.list(ask, (set, &rows), &options)
                 }
                 Method::POST if n == 0 => self.create(ask),
+                Method::POST if n == ORDERS => self.order(ask),
+                Method::POST if n == LINES => self.line(ask),
                 _ => Err(gone()),
             };
         }
@@ -179,7 +204,10 @@ impl State {
             return Err(Refusal(412, "The record was changed".into()));
         }
         match ask.method {
-            Method::GET => Ok(said(200, &odata::shown(&self.rows[n][at], &options).map_err(bad)?)),
+            Method::GET => {
+                let row = self.whole(&self.rows[n][at], &options);
+                Ok(said(200, &odata::shown(&row, &options).map_err(bad)?))
+            }
             Method::PATCH => {
                 let sent = sent(set, ask)?;
                 self.versions += 1;
@@ -188,12 +216,29 @@ impl State {
                 row.insert("@odata.etag".into(), format!("W/\"{}\"", self.versions).into());
                 Ok(nothing(204))
             }
+            Method::DELETE if n == ORDERS && self.keeps => Err(bad(
+                "Write failed for table row of type 'SalesOrderHeaderV2Entity'. Infolog: Warning: It cannot be deleted.",
+            )),
             Method::DELETE => {
-                self.rows[n].remove(at);
+                let gone = self.rows[n].remove(at);
+                if n == ORDERS {
+                    self.rows[LINES].retain(|line| !is_of(line, &gone));
+                }
                 Ok(nothing(204))
             }
             _ => Err(gone()),
         }
+    }
+
+    /// An order with its lines, where they are asked for.
+    fn whole(&self, row: &Row, options: &odata::Options) -> Row {
+        let mut row = row.clone();
+        if options.expand.as_deref() == Some(SETS[LINES].name) {
+            let lines = self.rows[LINES].iter().filter(|line| is_of(line, &row)).cloned().map(Value::from);
+            let lines: Vec<Value> = lines.collect();
+            row.insert(SETS[LINES].name.into(), lines.into());
+        }
+        row
     }
 
     fn list(
@@ -245,6 +290,72 @@ impl State {
         let row = self.keep(0, row.into());
         Ok(said(201, &row.into()))
     }
+
+    /// Whether a company has a record of a key, as what is sent names it.
+    fn knows(&self, set: usize, sent: &Row, name: &str) -> bool {
+        let Some(key) = sent.get(name) else { return false };
+        self.rows[set]
+            .iter()
+            .any(|row| Some(&row["dataAreaId"]) == sent.get("dataAreaId") && row[SETS[set].key] == *key)
+    }
+
+    /// A header alone: its lines are no part of it.
+    fn order(&mut self, ask: &Ask) -> Result<Response<Bytes>, Refusal> {
+        let mut row = sent(&SETS[ORDERS], ask)?;
+        if !self.knows(0, &row, "OrderingCustomerAccountNumber") {
+            return Err(failed("SalesOrderHeaderV2Entity", "Customer account is not found."));
+        }
+        row.insert("SalesOrderNumber".into(), format!("SO-{:03}", self.rows[ORDERS].len()).into());
+        for (name, value) in self.rows[ORDERS][1].clone() {
+            let usual = match name.as_str() {
+                "SalesOrderStatus" | "AreTotalsCalculated" | "ArePricesIncludingSalesTax" => value,
+                "RequestedShippingDate" | "OrderCreationDateTime" => "2026-08-03T12:00:00Z".into(),
+                _ if value.is_number() => 0.into(),
+                _ => "".into(),
+            };
+            row.entry(name).or_insert(usual);
+        }
+        let row = self.keep(ORDERS, row.into());
+        Ok(said(201, &row.into()))
+    }
+
+    /// A line of an order that is there; the order is another one then.
+    fn line(&mut self, ask: &Ask) -> Result<Response<Bytes>, Refusal> {
+        let mut row = sent(&SETS[LINES], ask)?;
+        for (set, name) in [(ORDERS, "SalesOrderNumber"), (1, "ItemNumber")] {
+            if !self.knows(set, &row, name) {
+                return Err(failed("SalesOrderLineV2Entity", "The item or the order is not found."));
+            }
+        }
+        row.insert("InventoryLotId".into(), format!("L-{}", self.versions).into());
+        for (name, value) in self.rows[LINES][0].clone() {
+            let usual = match name.as_str() {
+                "SalesUnitSymbol" | "SalesPriceQuantity" | "LineDescription" | "RequestedShippingDate" => {
+                    value
+                }
+                _ if value.is_number() => 0.into(),
+                _ => "".into(),
+            };
+            row.entry(name).or_insert(usual);
+        }
+        row.remove("@odata.etag");
+        let row = self.keep(LINES, row.into());
+        self.versions += 1;
+        let version = format!("W/\"{}\"", self.versions);
+        for order in self.rows[ORDERS].iter_mut().filter(|order| is_of(&row, order)) {
+            order.insert("@odata.etag".into(), version.clone().into());
+        }
+        Ok(said(201, &row.into()))
+    }
+}
+
+/// Whether a line is of an order.
+fn is_of(line: &Row, order: &Row) -> bool {
+    ["dataAreaId", "SalesOrderNumber"].iter().all(|name| line[*name] == order[*name])
+}
+
+fn failed(table: &str, why: &str) -> Refusal {
+    bad(format!("Write failed for table row of type '{table}'. Infolog: Warning: {why}"))
 }
 
 fn sent(set: &Set, ask: &Ask) -> Result<Row, Refusal> {

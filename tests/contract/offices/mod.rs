@@ -36,7 +36,7 @@ const B1: Subject = Subject {
     file: "catalogue/sap-b1.yaml",
     root: b1::ROOT,
     secrets: &[("B1_PASSWORD", b1::PASSWORD)],
-    serves: &["customers", "products", "stock-levels", "orders"],
+    serves: &["customers", "products", "stock-levels", "orders", "payments"],
     edits: &[],
     standin: b1::ServiceLayer::start,
     gaps: &[],
@@ -318,6 +318,27 @@ mod business_one {
     }
 
     #[test]
+    fn a_payment_is_the_sum_of_all_it_was_paid_by_and_has_none_in_a_currency_not_the_companys() {
+        let gate = Gate::open(&B1);
+        let all = holds(&gate, "payments", b1::ALL - 1);
+        reads(&gate, "payments", &all[0]);
+        let of = |n: usize| all.iter().find(|it| it["number"] == format!("{}", 2001 + n)).unwrap();
+        let told = |n: usize| ["amount", "currency", "status"].map(|name| of(n)[name].clone());
+        assert_eq!(told(0), [json!("130.00"), json!("PLN"), json!("completed")]);
+        assert_eq!(
+            told(4),
+            [Value::Null, json!("EUR"), json!("completed")],
+            "sums are in the company's currency"
+        );
+        assert_eq!(told(5)[2], "reversed");
+        assert_eq!((&of(0)["direction"], &of(0)["reference"]), (&json!("in"), &json!("FV 0")));
+        found(&gate, "/v1/payments?customer=C00001", 15);
+        let body = json!({ "direction": "in", "amount": "1", "currency": "PLN" });
+        let problem = gate.post("/v1/payments", &body).refused(405).json();
+        assert!(problem["detail"].as_str().unwrap().contains("accounts of the company's own"), "{problem}");
+    }
+
+    #[test]
     fn the_system_filters_and_texts_stay_texts() {
         let gate = Gate::open(&B1);
         found(&gate, &format!("/v1/customers?name={}", encoded("O'Brien & Sons")), 1);
@@ -491,9 +512,93 @@ mod finance_operations {
             409,
             "/duplicate",
         );
-        let order = json!({ "customer": "usmf-001", "currency": "USD", "lines": [{ "quantity": "1" }] });
-        let problem = gate.post("/v1/orders", &order).refused(405).json();
-        assert!(problem["detail"].as_str().unwrap().contains("calls of their own"), "{problem}");
+        let order = json!({ "customer": "usmf-999", "currency": "USD", "lines": [{ "sku": " RFI,001", "quantity": "1" }] });
+        told(gate.post("/v1/orders", &order), 422, "/business-rule");
+        let mut named = order;
+        named["ship_to"] = json!({ "city": "Gdynia" });
+        let problem = gate.post("/v1/orders", &named).refused(422).json();
+        assert!(problem.to_string().contains("chosen among the customer's addresses"), "{problem}");
+    }
+
+    fn order(skus: [&str; 2]) -> Value {
+        let line = |sku: &str| json!({ "sku": sku, "quantity": "2", "unit": "H87", "net_price": "12.5" });
+        json!({ "customer": "usmf-001", "currency": "USD", "buyer_reference": "PO-77", "lines": skus.map(line) })
+    }
+
+    #[test]
+    fn an_order_is_a_header_and_then_its_lines_which_name_it_by_both_parts_of_its_key() {
+        let gate = Gate::open(&FO);
+        gate.system.forget();
+        let made = gate.post("/v1/orders", &order([" RFI,001", " RFI,002"])).expect(201).json();
+        let sent = sent(&gate);
+        let header = json!({ "dataAreaId": "usmf", "OrderingCustomerAccountNumber": "usmf-001", "CurrencyCode": "USD",
+            "CustomersOrderReference": "PO-77", "ArePricesIncludingSalesTax": "No" });
+        let line = |sku: &str| {
+            json!({ "dataAreaId": "usmf", "SalesOrderNumber": made["number"], "ItemNumber": sku, "OrderedSalesQuantity": 2,
+                "SalesUnitSymbol": "pcs", "SalesPrice": 12.5 })
+        };
+        let post = |set: &str, body| ("POST".to_owned(), format!("/data/{set}"), body);
+        let want = [
+            post("SalesOrderHeadersV2", header),
+            post("SalesOrderLines", line(" RFI,001")),
+            post("SalesOrderLines", line(" RFI,002")),
+        ];
+        assert_eq!(sent, want);
+        reads(&gate, "orders", &made);
+        assert_eq!((&made["customer"], &made["prices_include_tax"]), (&json!("usmf-001"), &json!(false)));
+        let told: Vec<_> =
+            made["lines"].as_array().unwrap().iter().map(|line| line["net_price"].clone()).collect();
+        assert_eq!(told, [json!("12.5"), json!("12.5")]);
+    }
+
+    #[test]
+    fn an_order_whose_line_cannot_be_made_goes_again_and_one_that_stays_is_told_with_its_id() {
+        let gate = Gate::open(&FO);
+        gate.system.forget();
+        let problem = gate.post("/v1/orders", &order([" RFI,001", "nothing"])).refused(422).json();
+        assert_eq!(problem["errors"][0]["pointer"], "/lines/1", "{problem}");
+        assert!(!problem.to_string().contains("Infolog"), "the system's words are the operator's: {problem}");
+        let (method, path, _) = sent(&gate).pop().unwrap();
+        let number = format!("SO-{:03}", 2 * fo::ALL);
+        let address = format!("/data/SalesOrderHeadersV2(dataAreaId='usmf',SalesOrderNumber='{number}')");
+        assert_eq!((method.as_str(), path), ("DELETE", address));
+        told(gate.get(&format!("/v1/orders/{number}")), 404, "/not-found");
+        gate.switch("keep");
+        let problem = gate.post("/v1/orders", &order([" RFI,001", "nothing"])).refused(502).json();
+        assert!(problem["type"].as_str().unwrap().ends_with("/partly-done"), "{problem}");
+        let detail = problem["detail"].as_str().unwrap();
+        assert!(
+            detail.starts_with("2 of 3 changes were made and stay") && detail.contains(&number),
+            "{detail}"
+        );
+        let left = gate.get(&format!("/v1/orders/{number}")).expect(200).json();
+        assert_eq!(left["lines"].as_array().unwrap().len(), 1, "{left}");
+    }
+
+    #[test]
+    fn lines_of_an_order_come_change_and_go_one_by_one_each_guarded_by_its_version() {
+        let gate = Gate::open(&FO);
+        let made = gate.post("/v1/orders", &order([" RFI,001", " RFI,002"])).expect(201).json();
+        let id = |n: usize| made["lines"][n]["id"].as_str().unwrap().to_owned();
+        let kept = |quantity: &str| json!({ "id": id(0), "sku": " RFI,001", "quantity": quantity, "unit": "H87", "net_price": "12.5", "base_quantity": "1" });
+        let new = json!({ "sku": " RFI,003", "quantity": "1" });
+        gate.system.forget();
+        let changed = gate.patch(&at("orders", &made), &json!({ "lines": [kept("5"), new] })).expect(200);
+        assert_eq!(changed.header("bramka-unguarded"), None);
+        let line = |id: &str| format!("/data/SalesOrderLines(dataAreaId='usmf',InventoryLotId='{id}')");
+        let sent: Vec<_> =
+            sent(&gate).into_iter().map(|(method, path, body)| (method + " " + &path, body)).collect();
+        let want = [
+            (
+                "POST /data/SalesOrderLines".to_owned(),
+                json!({ "dataAreaId": "usmf", "SalesOrderNumber": made["number"], "ItemNumber": " RFI,003", "OrderedSalesQuantity": 1 }),
+            ),
+            (format!("PATCH {}", line(&id(0))), json!({ "OrderedSalesQuantity": 5 })),
+            (format!("DELETE {}", line(&id(1))), Value::Null),
+        ];
+        assert_eq!(sent, want);
+        let lines = changed.json()["lines"].clone();
+        assert_eq!((&lines[0]["quantity"], &lines[1]["sku"]), (&json!("5"), &json!(" RFI,003")));
     }
 }
 

@@ -85,16 +85,3 @@ fn a_record_is_made_as_it_was_recorded_and_what_is_apart_has_a_reason() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert!(count > 8, "{count}");
 }
-
-#[test]
-fn what_was_made_there_and_is_not_made_here_is_refused_with_a_reason() {
-    let mut count = 0;
-    for line in LINES {
-        let Is::Gap(of) = &line.is else { continue };
-        let mapping = mapping(of);
-        assert!(!mapping.can(Action::Create), "{}: it can be made; compare it", line.file);
-        assert!(mapping.lack(Action::Create).is_some(), "{}: its file says no reason", line.file);
-        count += 1;
-    }
-    assert!(count > 0);
-}

@@ -20,8 +20,6 @@ pub(super) enum Is {
     Error { of: Of, status: u16, on: On },
     /// What makes a record: the record that a caller writes for the same, and how what the gate sends is apart.
     Create { of: Of, record: &'static str, apart: &'static [(Apart, &'static str, &'static str)] },
-    /// What makes a record that the file does not make: it says why.
-    Gap(Of),
     /// Not used, and why.
     None(&'static str),
 }
@@ -106,10 +104,6 @@ pub(super) const fn turned(
     turned: &'static [(&'static str, &'static str)],
 ) -> Line {
     Line { file, is: Is::Page(Of { system, entity, heads: &[], within: None, turned }) }
-}
-
-pub(super) const fn gap(file: &'static str, system: &'static str, entity: &'static str) -> Line {
-    Line { file, is: Is::Gap(of(system, entity)) }
 }
 
 pub(super) const fn made(file: &'static str, system: &'static str, entity: &'static str) -> Line {

@@ -1,8 +1,7 @@
 //! What each body is: which shipped file reads it, as which entity, and where it is not used, why.
 
 use super::lines::{
-    Apart, Is, Line, Of, On, create, error, foreign, gap, headed, made, none, of, page, record, turned,
-    within,
+    Apart, Is, Line, Of, On, create, error, foreign, headed, made, none, of, page, record, turned, within,
 };
 
 /// Header fields of a list whose pages are counted there.
@@ -102,7 +101,16 @@ pub(super) const LINES: &[Line] = &[
     none("dynamics-bc/webhook.notification.json", "the gate takes no notifications"),
     // Finance and Operations.
     none("dynamics-fo/payment_terms.list.json", "terms of payment are told by their code"),
-    gap("dynamics-fo/sales_order.create.request.json", "finance-operations", "Order"),
+    create(
+        "dynamics-fo/sales_order.create.request.json",
+        "finance-operations",
+        "Order",
+        r#"{ "customer": "ACM-000117", "currency": "USD", "lines": [{ "sku": "D0001", "quantity": "1" }] }"#,
+        &[
+            (Apart::Less, "InvoiceCustomerAccountNumber", "who is invoiced follows the customer"),
+            (Apart::Less, "LanguageId", "not mapped: the language follows the customer"),
+        ],
+    ),
     made("dynamics-fo/sales_order.create.response.json", "finance-operations", "Order"),
     record("dynamics-fo/sales_order.get.json", "finance-operations", "Order"),
     turned(
