@@ -31,7 +31,7 @@ use crate::{
     quota::Admission,
     refusal::Refusal,
     schema::{
-        self, Entity, FieldSet, Filter, Query,
+        self, Entity, FieldSet, Filter, Pinned, Query,
         query::{self, QueryFault, QueryFaultKind},
     },
     words::{Digest, StatementId},
@@ -65,7 +65,9 @@ struct List<'a> {
     query: &'a Query,
     /// What systems are asked to filter by: what the caller asks for and what statements can permit.
     filter: Filter,
-    /// The same as this system can be asked for it, where that is something else.
+    /// The ids that it pins the list to, where systems are asked by them.
+    pinned: Option<Pinned>,
+    /// The filter as this system can be asked for it, where that is something else.
     asked: Option<Filter>,
     /// What its lists run over, in order, and whose records are listed now; none where they run over nothing.
     parents: Option<Parents>,
@@ -227,7 +229,7 @@ pub(super) async fn find(
         Some(text) => core.gate.cursors.open(&scope, text).map_err(|_| Refusal::Cursor)?,
         None => Cursor::default(),
     };
-    let mut list = List::of(exchange, admission, entity, &snapshot, sought)?;
+    let mut list = List::of(exchange, admission, entity, &snapshot, sought)?.pinned()?;
     let next = list.page_at(cursor).await;
     let List { exchange, untold, truncated, shown, links, rows, skip, count, .. } = list;
     exchange.note_untold(admission.prospect(), &untold);
@@ -261,7 +263,7 @@ pub(super) async fn count(
         linking,
         of_rows,
     };
-    let mut list = List::of(exchange, admission, entity, &snapshot, &sought)?;
+    let mut list = List::of(exchange, admission, entity, &snapshot, &sought)?.pinned()?;
     let counted = list.count_all().await;
     let List { exchange, untold, .. } = list;
     exchange.note_untold(admission.prospect(), &untold);
@@ -322,6 +324,7 @@ impl<'a> List<'a> {
             turn: 0,
             entity,
             filter: query.filter.clone().and(prospect.pushdown()).simplified(),
+            pinned: None,
             asked: None,
             parents: None,
             query,
@@ -346,13 +349,16 @@ impl<'a> List<'a> {
 
     /// The page at a cursor; none where no system can hold a record that matches, and none is asked.
     async fn page_at(&mut self, cursor: Cursor) -> Result<Option<Cursor>, Refusal> {
+        if let Some(pinned) = self.pinned.clone() {
+            return self.page_of(cursor, &pinned).await;
+        }
         let Some(cursor) = self.turn_of(cursor).await? else {
             self.count = self.counted.then_some(0);
             return Ok(None);
         };
-        if let Some(wanted) = self.of_rows.filter(|wanted| wanted.has_own_order()) {
+        if self.of_rows.is_some_and(WantedRows::has_own_order) {
             self.size = u32::MAX;
-            return self.sorted_rows(cursor, wanted).await;
+            return self.sorted(cursor).await;
         }
         let listing = self.listing(cursor.native.as_deref())?;
         if !self.counted && (self.query.sort.is_empty() || (listing.sort_pushed && self.is_last(&cursor))) {
@@ -424,8 +430,11 @@ impl<'a> List<'a> {
         Ok(Some(at))
     }
 
-    /// No system can sort by this: all records that the caller may see are sorted here, up to a bound.
+    /// No system can sort by this: all records that the caller may see are sorted here, up to a bound; or their rows.
     async fn sorted(&mut self, cursor: Cursor) -> Result<Option<Cursor>, Refusal> {
+        if let Some(wanted) = self.of_rows.filter(|wanted| wanted.has_own_order()) {
+            return self.sorted_rows(cursor, wanted).await;
+        }
         let rows = self.all_from(&cursor).await?;
         self.count = self.counted.then(|| rows.iter().map(|row| self.weight(row)).sum());
         let skip = usize::try_from(cursor.skip).unwrap_or(usize::MAX);
@@ -443,10 +452,14 @@ impl<'a> List<'a> {
 
     /// All records that the caller may see, where a cursor is a place among them.
     async fn all_from(&mut self, cursor: &Cursor) -> Result<Vec<Inward>, Refusal> {
-        if cursor.native.is_some() || (cursor.turn != self.turn_of_all() && cursor.skip > 0) {
-            return Err(Refusal::Cursor);
-        }
+        self.is_among_all(cursor)?;
         self.all().await
+    }
+
+    /// Whether a cursor is a place among the records of all systems.
+    fn is_among_all(&self, cursor: &Cursor) -> Result<(), Refusal> {
+        let is_place = cursor.native.is_none() && (cursor.turn == self.turn_of_all() || cursor.skip == 0);
+        is_place.then_some(()).ok_or(Refusal::Cursor)
     }
 
     async fn all(&mut self) -> Result<Vec<Inward>, Refusal> {
@@ -467,6 +480,10 @@ impl<'a> List<'a> {
 
     /// All records that the caller may see, in its order, or why they cannot be had.
     async fn whole(&mut self, rows_max: usize, pages_max: usize) -> Result<Whole, Refusal> {
+        if let Some(pinned) = self.pinned.clone() {
+            let ids: Vec<_> = pinned.values.iter().collect();
+            return self.named_in_order(&ids, &pinned.rest).await.map(Whole::All);
+        }
         let (mut rows, mut narrowed) = (Vec::new(), false);
         let mut listing = self.listing(None)?;
         for _ in 0..pages_max {
@@ -510,6 +527,9 @@ impl<'a> List<'a> {
     /// Counts what the caller may see, page by page.
     async fn count_all(&mut self) -> Result<u64, Refusal> {
         let mut count = 0;
+        if self.pinned.is_some() {
+            return Ok(self.all().await?.iter().map(|row| self.weight(row)).sum());
+        }
         if !self.turn_from(0).await? {
             return Ok(count);
         }

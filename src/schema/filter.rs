@@ -3,6 +3,7 @@
 mod derive;
 mod given;
 mod items;
+mod pinned;
 
 use std::cmp::Ordering;
 
@@ -14,7 +15,7 @@ use super::{
 };
 
 pub(crate) use self::derive::nanos_of_day;
-pub use self::{derive::Derive, items::Items};
+pub use self::{derive::Derive, items::Items, pinned::Pinned};
 
 /// A condition on records of one entity.
 ///

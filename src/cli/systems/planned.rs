@@ -61,7 +61,8 @@ fn told(mapping: &Mapping, planned: &Planned) -> Json {
         "entity": mapping.name().as_str(),
         "list": { "place": planned.variant.0, "of": planned.variant.1, "keys": planned.is_keys },
         "over": over.map(|over| json!({ "request": over.asked.as_ref().map(request), "key": over.key, "met": over.is_met })),
-        "request": request(&planned.listing.request),
+        "request": request(planned.read.as_ref().unwrap_or(&planned.listing.request)),
+        "reads": planned.read.is_some(),
         "filter": planned.filter.iter().map(said).collect::<Vec<_>>(),
         "sort": planned.sort.as_ref().map(said),
     })
@@ -78,13 +79,18 @@ fn sent(request: &NativeRequest) {
 }
 
 fn say(planned: &Planned, paint: &Paint) {
-    if let Some(asked) = planned.over.as_ref().and_then(|over| over.asked.as_ref()) {
+    let over = planned.over.as_ref().filter(|_| planned.read.is_none());
+    if let Some(asked) = over.and_then(|over| over.asked.as_ref()) {
         out::say(&paint.head("asked of the system for what the list runs over"));
         sent(asked);
     }
     let (place, of) = planned.variant;
     let which = if of > 1 { format!(", by {place} of {of} under `list`") } else { String::new() };
     match &planned.over {
+        _ if planned.read.is_some() => {
+            out::say(&paint.head("asked of the system, for each record by itself"));
+            planned.read.iter().for_each(sent);
+        }
         Some(over) if !over.is_met => {
             out::say(&paint.head("nothing is asked: the filter leaves out all that the list runs over"));
         }
@@ -94,7 +100,7 @@ fn say(planned: &Planned, paint: &Paint) {
             sent(&planned.listing.request);
         }
     }
-    if planned.is_keys {
+    if planned.is_keys && planned.read.is_none() {
         out::say("its rows are keys: the records are read by further requests");
     }
     let all = || planned.filter.iter().chain(&planned.sort);

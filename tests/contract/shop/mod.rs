@@ -16,7 +16,7 @@ use serde_json::json;
 
 use crate::{
     contract,
-    ground::{Capability, Gap, Gate, Subject},
+    ground::{Capability, Gap, Gate, Subject, lists_by_ids},
 };
 
 /// A gap whose reason is that the system behind a collection cannot do this.
@@ -351,4 +351,25 @@ fn what_a_state_means_the_shop_tells_and_its_numbers_do_not() {
             "{table} is asked for once"
         );
     }
+}
+
+#[test]
+fn records_that_ids_name_are_asked_for_by_their_keys() {
+    lists_by_ids(&Gate::open(&SHOPIFY), &["customers", "products", "orders"], &["stock-levels"]);
+    lists_by_ids(&Gate::open(&SHOPIFY_GRAPHQL), &["customers", "products", "orders", "stock-levels"], &[]);
+    lists_by_ids(
+        &Gate::open(&WOOCOMMERCE),
+        &["customers", "products", "orders", "stock-levels", "payments"],
+        &[],
+    );
+    lists_by_ids(
+        &Gate::open(&PRESTASHOP),
+        &["customers", "products", "orders", "stock-levels", "prices", "payments"],
+        &[],
+    );
+    lists_by_ids(
+        &Gate::open(&MAGENTO),
+        &["customers", "products", "orders", "stock-levels", "payments"],
+        &[],
+    );
 }
