@@ -4,12 +4,13 @@ use compact_str::CompactString;
 use jiff::Timestamp;
 
 use super::{
+    dialect::Compares,
     listing::{ListError, Listing},
     model::{ListCall, Mapping},
 };
 use crate::{
     catalog::Action,
-    schema::{FieldSet, Filter, LeafId, Op, Value},
+    schema::{FieldSet, Filter, LeafId, LeafKind, Op, Value},
 };
 
 /// Keys that a list is asked for at once; with more of them, GUIDs above all, a filter grows longer than is sent.
@@ -125,6 +126,34 @@ impl Mapping {
             count = count.div_ceil(2);
         }
         1
+    }
+
+    /// Whether a list can be asked for all of a filter and of what makes a record one of this entity.
+    pub(super) fn asks_all(&self, variant: usize, filter: &Filter) -> bool {
+        let Some(call) = self.lists.get(variant) else { return false };
+        let is_narrowed = self.narrow.iter().all(|narrow| call.filter.is_some() && narrow.is_asked());
+        let parts = match filter {
+            Filter::All(parts) => parts.as_slice(),
+            one => std::slice::from_ref(one),
+        };
+        let is_bound = |part: &Filter| call.bounds.iter().any(|bound| bound.compares(part));
+        let is_asked =
+            |part: &Filter| is_bound(part) || (self.is_exact(call, part) && self.is_said(call, part));
+        is_narrowed && parts.iter().all(is_asked)
+    }
+
+    /// Whether what a system finds by a filter is what passes it: not where it overlooks spellings of texts, nor where
+    /// the gate looks at one item of a list. Recursion is bounded by what reads a query and compiles a statement.
+    fn is_exact(&self, call: &ListCall, filter: &Filter) -> bool {
+        match filter {
+            Filter::All(parts) | Filter::Any(parts) => parts.iter().all(|part| self.is_exact(call, part)),
+            Filter::Test { leaf, .. } => {
+                let is_loose = call.filter.as_ref().is_some_and(|dialect| dialect.text == Compares::Loosely);
+                let kind = self.entity.leaf(*leaf).map(|leaf| &leaf.kind);
+                !(is_loose && matches!(kind, Some(LeafKind::Text { .. })))
+            }
+            Filter::Not(_) | Filter::Derived { .. } | Filter::Item(..) => false,
+        }
     }
 
     /// Whether a list's dialect says something of a filter.

@@ -78,8 +78,8 @@ impl Mapping {
             Some(OfThem::Listed(listing)) => (*listing, None),
             of_keys => {
                 let listing = match list(rows)? {
-                    listing if listing.sort_pushed => listing,
-                    // All of them are needed to sort them.
+                    listing if listing.sort_pushed && listing.asks_all => listing,
+                    // All of them are needed to sort them; and a page whose rows are looked through holds what it can.
                     _ => list(u32::MAX)?,
                 };
                 (listing, of_keys.and_then(OfThem::read))
@@ -120,7 +120,7 @@ impl Mapping {
         }
     }
 
-    fn path_of(&self, leaf: crate::schema::LeafId) -> &str {
+    fn path_of(&self, leaf: LeafId) -> &str {
         self.entity.leaf(leaf).map_or("", |leaf| leaf.path.as_str())
     }
 

@@ -10,9 +10,6 @@ use crate::{
     schema::query::{self, Limits},
 };
 
-/// Rows that a gate asks for at least, so that a small page of a caller's is not empty by chance.
-const ROWS_MIN: u32 = 50;
-
 /// Shows it: the request, and each part of the query with who does it.
 pub(super) fn show(mapping: &Mapping, raw: &str, as_json: bool, paint: &Paint) -> Result<Came, VerbError> {
     let (entity, all) = (mapping.entity(), mapping.entity().all());
@@ -29,7 +26,7 @@ pub(super) fn show(mapping: &Mapping, raw: &str, as_json: bool, paint: &Paint) -
     }
     let fields = query.fields.unwrap_or(all).union(&asked);
     let planned = mapping
-        .planned(&query, &fields, query.limit.max(ROWS_MIN), clock::now().wall)
+        .planned(&query, &fields, query.limit, clock::now().wall)
         .map_err(|error| VerbError::NotThere(refused(&error)))?;
     match as_json {
         true => out::say(&told(mapping, &planned).to_string()),

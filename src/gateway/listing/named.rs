@@ -16,7 +16,7 @@ use crate::{
     catalog::{Action, Cursor},
     clock,
     config::EntitySource,
-    mapping::{Inward, OfKeys, SystemFault},
+    mapping::{FaultKind, Inward, OfKeys, SystemFault},
     refusal::Refusal,
     schema::{
         Filter, LeafId, Pinned,
@@ -89,7 +89,7 @@ impl<'a> List<'a> {
     /// The place behind so many ids.
     fn behind_ids(&self, count: usize) -> Result<Cursor, Refusal> {
         let skip = u32::try_from(count).map_err(|_| Refusal::Broken)?;
-        Ok(Cursor { native: None, skip, turn: self.turn_of_all() })
+        Ok(Cursor { skip, turn: self.turn_of_all(), ..Cursor::default() })
     }
 
     /// What ids name, as far as it may be shown, in the caller's order.
@@ -177,7 +177,16 @@ impl<'a> List<'a> {
                 return Ok(all);
             };
             let (some, others) = left.split_at_checked(asked.count()).unwrap_or((left, &[]));
-            all.extend(self.listed(asked, some).await?);
+            match self.listed(asked, some).await {
+                // Something that looks like a key and is none there can be an ill-put question.
+                Err(Refusal::System(_, fault))
+                    if fault.kind == FaultKind::Unknown && source.mapping.can(Action::Read) =>
+                {
+                    let read = reading::several(self.exchange, self.admission, source, some, goes_by);
+                    all.extend(read.await?);
+                }
+                listed => all.extend(listed?),
+            }
             left = others;
         }
         Ok(all)
