@@ -42,8 +42,8 @@ pub enum Filter {
     Derived {
         /// Which leaf.
         leaf: LeafId,
-        /// What is worked out of it.
-        by: Derive,
+        /// What is worked out of it, one step of the other; one at least.
+        by: Vec<Derive>,
         /// How.
         op: Op,
         /// Against what, of the type that is worked out; a list for [`Op::In`].

@@ -87,7 +87,7 @@ fn what_cannot_be_asked_is_left_to_the_gate_and_never_narrows() {
         test(m, "given_name", Op::EndsWith, "Ewa"),
         Filter::Derived {
             leaf: m.entity().leaf_at("given_name").unwrap(),
-            by: Derive::Lower,
+            by: vec![Derive::Lower],
             op: Op::Eq,
             value: Value::Text("ewa".into()),
         },
