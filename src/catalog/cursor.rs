@@ -17,8 +17,8 @@ use crate::{
 
 /// Bytes of the seal beside what is sealed.
 const TAG_LEN: usize = 16;
-/// Bytes before the system's own cursor: the place, and in one whether there is a cursor and whose turn it is.
-const PLACE_LEN: usize = 5;
+/// Bytes before the system's own cursor: the place, the size of its page, and in one whether there is a cursor and whose turn it is.
+const PLACE_LEN: usize = 9;
 
 /// Where a list goes on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,6 +27,9 @@ pub struct Cursor {
     pub native: Option<String>,
     /// How many records of that page were dealt with already.
     pub skip: u32,
+    /// How many rows that page is asked for, and those after it: a place inside a page is one in a page of this size. 0
+    /// where none was asked for yet.
+    pub rows: u32,
     /// Which of the systems that serve the collection is asked, by its place among them; [`TOGETHER`](Self::TOGETHER)
     /// where the place is one among the records of all of them.
     pub turn: u8,
@@ -68,7 +71,7 @@ impl CursorKey {
     /// # Errors
     /// Never for a sound crypto library.
     pub fn new(secret: &SecretBytes) -> Result<Self, BadCursor> {
-        let key = Digest::of_parts(&[b"bramka cursor", secret.expose()]);
+        let key = Digest::of_parts(&[b"bramka cursor with rows", secret.expose()]);
         UnboundKey::new(&AES_256_GCM, &key.0).map(|key| Self(LessSafeKey::new(key))).map_err(|_| BadCursor)
     }
 
@@ -83,6 +86,7 @@ impl CursorKey {
         let mut nonce = [0; NONCE_LEN];
         rand::fill(&mut nonce).map_err(|_| Unsealed::NoRandomness)?;
         let mut sealed = Vec::from(cursor.skip.to_le_bytes());
+        sealed.extend_from_slice(&cursor.rows.to_le_bytes());
         sealed.push(cursor.turn << 1 | u8::from(cursor.native.is_some()));
         sealed.extend_from_slice(cursor.native.as_deref().unwrap_or_default().as_bytes());
         self.0
@@ -109,11 +113,13 @@ impl CursorKey {
             .open_in_place(Nonce::assume_unique_for_key(*nonce), Aad::from(scope.0), &mut sealed)
             .map_err(|_| BadCursor)?;
         let (skip, rest) = plain.split_first_chunk::<4>().ok_or(BadCursor)?;
+        let (rows, rest) = rest.split_first_chunk::<4>().ok_or(BadCursor)?;
         let (there, native) = rest.split_first().ok_or(BadCursor)?;
         let native = std::str::from_utf8(native).map_err(|_| BadCursor)?;
         Ok(Cursor {
             native: (*there & 1 == 1).then(|| native.to_owned()),
             skip: u32::from_le_bytes(*skip),
+            rows: u32::from_le_bytes(*rows),
             turn: *there >> 1,
         })
     }
@@ -135,9 +141,9 @@ mod tests {
         let (scope, other) = (Digest::of(b"a"), Digest::of(b"b"));
         for cursor in [
             Cursor::default(),
-            Cursor { native: Some("https://erp.test/x?$skiptoken=100".into()), skip: 17, turn: 0 },
-            Cursor { native: Some(String::new()), skip: 0, turn: 7 },
-            Cursor { native: None, skip: 3, turn: Cursor::TOGETHER },
+            Cursor { native: Some("https://erp.test/x?$skiptoken=100".into()), skip: 17, rows: 50, turn: 0 },
+            Cursor { native: Some(String::new()), skip: 0, rows: u32::MAX, turn: 7 },
+            Cursor { native: None, skip: 3, rows: 0, turn: Cursor::TOGETHER },
         ] {
             let sealed = key.seal(&scope, &cursor).unwrap();
             assert_eq!(key.open(&scope, &sealed), Ok(cursor));
@@ -159,7 +165,7 @@ mod tests {
     fn whatever_can_be_sealed_can_be_sent_back() {
         let key = CursorKey::new(&SecretBytes::new(vec![7; 32])).unwrap();
         let scope = Digest::of(b"a");
-        let of = |length| Cursor { native: Some("x".repeat(length)), skip: u32::MAX, turn: 0 };
+        let of = |length| Cursor { native: Some("x".repeat(length)), skip: u32::MAX, rows: 1, turn: 0 };
         let longest = of(Cursor::NATIVE_BYTES_MAX);
         let sealed = key.seal(&scope, &longest).unwrap();
         assert!(sealed.len() <= CURSOR_CHARS_MAX && sealed.len() > CURSOR_CHARS_MAX - 4, "{}", sealed.len());

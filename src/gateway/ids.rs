@@ -109,6 +109,26 @@ pub(super) async fn named(
     ids.first().map(PublicId::text).ok_or(Refusal::Broken)
 }
 
+/// The keys by which a system knows the records of some ids that callers may have made up; none of those that it does
+/// not know.
+pub(super) async fn known(
+    exchange: &Exchange,
+    mapping: &Mapping,
+    ids: &[&CompactString],
+) -> Result<Vec<Option<CompactString>>, Refusal> {
+    if !exchange.snapshot.ids.are_opaque(mapping.name().as_str()) {
+        return Ok(ids.iter().map(|id| Some((*id).clone())).collect());
+    }
+    let parsed: Vec<Option<PublicId>> = ids.iter().map(|id| id.parse().ok()).collect();
+    let asked: Vec<_> = parsed.iter().flatten().map(|id| (LeafId(0), *id)).collect();
+    let mut keys = Vec::with_capacity(asked.len());
+    for asked in asked.chunks(KEYS_MAX) {
+        keys.extend(natives(exchange, mapping, asked).await.map_err(Refusal::Ids)?);
+    }
+    let mut keys = keys.into_iter();
+    Ok(parsed.iter().map(|id| id.and_then(|_| keys.next().flatten())).collect())
+}
+
 /// The system that has the record of an id, of those that serve its collection, and its key there. What none of them
 /// knows is not there.
 pub(super) async fn source<'s>(

@@ -15,7 +15,7 @@ use super::{
     documents::Describing,
     exchange::Exchange,
     foresee,
-    listing::{self, Found, PAGE_ROWS_MIN, Sought},
+    listing::{self, Found, Sought},
 };
 use crate::{
     answer::{Around, Beside, Gathered},
@@ -248,7 +248,7 @@ impl<'a> Wanted<'a> {
             cursor: None,
             bound_to: String::new(),
             skip: 0,
-            rows: limit.max(PAGE_ROWS_MIN),
+            rows: limit,
             counted: false,
             linking: FieldSet::of(theirs),
             of_rows: None,

@@ -30,8 +30,6 @@ use crate::{
     words::SystemName,
 };
 
-/// Values that a system is asked for at once; with more of them a filter grows longer than a mapping sends.
-const VALUES_AT_ONCE: usize = 50;
 /// Such questions that one system is asked at the same time.
 const QUESTIONS_AT_ONCE: usize = 4;
 /// LIMIT: pages of a system that are looked through for so many values.
@@ -320,7 +318,11 @@ impl Told {
         values.dedup();
         let mapping = &self.ask.mapping.clone();
         if mapping.finds_by(self.ask.part.on) {
-            let questions: Vec<_> = values.chunks(VALUES_AT_ONCE).collect();
+            let (mut questions, mut left) = (Vec::new(), values.as_slice());
+            while let Some((some, rest)) = left.split_at_checked(mapping.askable(self.ask.part.on, left)) {
+                questions.push(some);
+                left = rest;
+            }
             for questions in questions.chunks(QUESTIONS_AT_ONCE) {
                 self.list(mapping, questions).await?;
             }

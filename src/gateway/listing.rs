@@ -33,7 +33,7 @@ use crate::{
     quota::Admission,
     refusal::Refusal,
     schema::{
-        self, Entity, FieldSet, Filter, Query,
+        self, Entity, FieldSet, Filter, Pinned, Query,
         query::{self, QueryFault, QueryFaultKind},
     },
     words::{Digest, StatementId},
@@ -45,9 +45,6 @@ pub(super) use beside::{By, beside, by_ids};
 
 /// LIMIT: pages of a system that one request may cause.
 const PAGES_MAX: usize = 20;
-/// Rows of a page of the system at least, so that a small page of the caller's is not empty because the first
-/// few records are none of its.
-pub(super) const PAGE_ROWS_MIN: u32 = 50;
 /// LIMIT: records the gate sorts itself, and pages of a system it looks through for them.
 const SORTED_ROWS_MAX: usize = 2000;
 const SORTED_PAGES_MAX: usize = 100;
@@ -67,7 +64,9 @@ struct List<'a> {
     query: &'a Query,
     /// What systems are asked to filter by: what the caller asks for and what statements can permit.
     filter: Filter,
-    /// The same as this system can be asked for it, where that is something else.
+    /// The ids that it pins the list to, where systems are asked by them.
+    pinned: Option<Pinned>,
+    /// The filter as this system can be asked for it, where that is something else.
     asked: Option<Filter>,
     /// What its lists run over, in order, and whose records are listed now; none where they run over nothing.
     parents: Option<Parents>,
@@ -75,9 +74,11 @@ struct List<'a> {
     /// What is filtered and sorted by: no system may leave it untold.
     must: FieldSet,
     subjects: Subjects,
-    /// Rows to ask for in a page. INVARIANT: the same along a cursor, whose place is one inside such a page; it
-    /// follows from the query, which the cursor is bound to.
-    size: u32,
+    /// Rows that are wanted of a system where the gate leaves none of them out; all it gives where it does.
+    wanted: u32,
+    /// Rows that pages of the system whose turn it is are asked for; none before the first. INVARIANT: the same along a
+    /// cursor, whose place is one inside such a page, and which holds it.
+    size: Option<u32>,
     /// Whether there is more that the system cannot page to.
     truncated: bool,
     /// What statements read and the system did not tell, of any row.
@@ -126,7 +127,8 @@ pub(super) struct Sought {
     pub(super) bound_to: String,
     /// How many records, or rows of them, to pass over that the caller may see.
     pub(super) skip: u64,
-    /// Rows to ask for in a page of the system; what it follows from is part of `bound_to` or of the bundle.
+    /// Rows that are wanted of the system besides those passed over; where the gate leaves some of them out it asks for
+    /// more.
     pub(super) rows: u32,
     /// Whether all of them are counted.
     pub(super) counted: bool,
@@ -164,7 +166,7 @@ pub(super) async fn list(exchange: &mut Exchange, admission: &Admission, head: &
     let read = query::read(entity, query::without_include(raw), &clear, &visible, &snapshot.limits);
     let (including, (query, cursor)) = including::wanted(exchange, admission, head, read).await?;
     unheld(entity, snapshot.serving(entity).ok_or(Refusal::Broken)?, &query)?;
-    let (rest, rows) = (without_cursor(raw), query.limit.max(PAGE_ROWS_MIN));
+    let (rest, rows) = (without_cursor(raw), query.limit);
     let linking = including.linking();
     let sought =
         Sought { query, cursor, bound_to: rest, skip: 0, rows, counted: false, linking, of_rows: None };
@@ -229,7 +231,7 @@ pub(super) async fn find(
         Some(text) => core.gate.cursors.open(&scope, text).map_err(|_| Refusal::Cursor)?,
         None => Cursor::default(),
     };
-    let mut list = List::of(exchange, admission, entity, &snapshot, sought)?;
+    let mut list = List::of(exchange, admission, entity, &snapshot, sought)?.pinned()?;
     let next = list.page_at(cursor).await;
     let List { exchange, untold, truncated, shown, links, rows, skip, count, .. } = list;
     exchange.note_untold(admission.prospect(), &untold);
@@ -263,7 +265,7 @@ pub(super) async fn count(
         linking,
         of_rows,
     };
-    let mut list = List::of(exchange, admission, entity, &snapshot, &sought)?;
+    let mut list = List::of(exchange, admission, entity, &snapshot, &sought)?.pinned()?;
     let counted = list.count_all().await;
     let List { exchange, untold, .. } = list;
     exchange.note_untold(admission.prospect(), &untold);
@@ -272,6 +274,14 @@ pub(super) async fn count(
 
 fn sorted(query: &Query) -> FieldSet {
     query.sort.iter().map(|sort| sort.leaf).collect()
+}
+
+/// Rows that are wanted of a system: all it gives where statements go by what it is not asked for, so that a small page is
+/// not empty because the first few records are hidden.
+fn rows_wanted(prospect: &Prospect, sought: &Sought) -> u32 {
+    let is_asked = prospect.decides_by().minus(&prospect.pushdown().leaves()).is_empty();
+    let skipped = u32::try_from(sought.skip).unwrap_or(u32::MAX);
+    if is_asked { sought.rows.saturating_add(skipped) } else { u32::MAX }
 }
 
 /// What must be asked of the system for every record.
@@ -339,13 +349,15 @@ impl<'a> List<'a> {
             turn: 0,
             entity,
             filter: query.filter.clone().and(prospect.pushdown()).simplified(),
+            pinned: None,
             asked: None,
             parents: None,
             query,
             fetched: fetched(prospect, &source.mapping, query, &sought.linking, &visible),
             must: query.filter.leaves().union(&sorted(query)).union(&ordered),
             subjects: Subjects::of(entity, &visible),
-            size: sought.rows,
+            wanted: rows_wanted(prospect, sought),
+            size: None,
             truncated: false,
             untold: FieldSet::EMPTY,
             unseen: prospect.unseen(entity),
@@ -363,20 +375,21 @@ impl<'a> List<'a> {
 
     /// The page at a cursor; none where no system can hold a record that matches, and none is asked.
     async fn page_at(&mut self, cursor: Cursor) -> Result<Option<Cursor>, Refusal> {
+        if let Some(pinned) = self.pinned.clone() {
+            return self.page_of(cursor, &pinned).await;
+        }
         let Some(cursor) = self.turn_of(cursor).await? else {
             self.count = self.counted.then_some(0);
             return Ok(None);
         };
-        if let Some(wanted) = self.of_rows.filter(|wanted| wanted.has_own_order()) {
-            self.size = u32::MAX;
-            return self.sorted_rows(cursor, wanted).await;
+        self.size = Some(cursor.rows).filter(|rows| *rows > 0);
+        if self.of_rows.is_some_and(WantedRows::has_own_order) {
+            return self.sorted(cursor).await;
         }
         let listing = self.listing(cursor.native.as_deref())?;
         if !self.counted && (self.query.sort.is_empty() || (listing.sort_pushed && self.is_last(&cursor))) {
             return self.in_order(cursor, listing).await;
         }
-        // All of them are needed, however few the caller wants at once.
-        self.size = u32::MAX;
         self.sorted(cursor).await
     }
 
@@ -390,12 +403,27 @@ impl<'a> List<'a> {
         self.shown.len() >= self.limit() || top.is_some_and(|top| self.rows.len() >= top)
     }
 
-    fn listing(&self, native: Option<&str>) -> Result<Listing, Refusal> {
+    /// The page at a cursor of the system: of as many rows as are wanted where the system leaves out whatever the gate
+    /// would, else of as many as it gives at once.
+    fn listing(&mut self, native: Option<&str>) -> Result<Listing, Refusal> {
+        if let Some(size) = self.size {
+            return self.listing_of(native, size);
+        }
+        let listing = self.listing_of(native, self.wanted)?;
+        if listing.asks_all {
+            self.size = Some(self.wanted);
+            return Ok(listing);
+        }
+        self.size = Some(u32::MAX);
+        self.listing_of(native, u32::MAX)
+    }
+
+    fn listing_of(&self, native: Option<&str>, size: u32) -> Result<Listing, Refusal> {
         let filter = self.asked.as_ref().unwrap_or(&self.filter);
         let (now, asked) = (clock::now().wall, (filter, &*self.query.sort));
         let parent = self.parents.as_ref().and_then(Parents::now);
         let mapping = &self.source.mapping;
-        let listing = mapping.list_of(parent, Some(now), &self.fetched, asked, native, self.size);
+        let listing = mapping.list_of(parent, Some(now), &self.fetched, asked, native, size);
         listing.map_err(|error| match error {
             ListError::NoList => not_possible(self.sources.all(), Action::List),
             ListError::BadCursor => Refusal::Cursor,
@@ -411,6 +439,7 @@ impl<'a> List<'a> {
             at.native = Some(self.beginning(&listing, parent)?);
         }
         for _ in 0..PAGES_MAX {
+            at.rows = self.size.unwrap_or_default();
             let page = self.page(&listing).await?;
             let (skip, mut behind) = (usize::try_from(at.skip).unwrap_or(usize::MAX), None);
             for (n, row) in page.rows.into_iter().enumerate().skip(skip) {
@@ -441,15 +470,20 @@ impl<'a> List<'a> {
         Ok(Some(at))
     }
 
-    /// No system can sort by this: all records that the caller may see are sorted here, up to a bound.
+    /// No system can sort by this: all records that the caller may see are sorted here, up to a bound; or their rows.
     async fn sorted(&mut self, cursor: Cursor) -> Result<Option<Cursor>, Refusal> {
+        // All of them are needed, however few the caller wants at once.
+        (self.wanted, self.size) = (u32::MAX, None);
+        if let Some(wanted) = self.of_rows.filter(|wanted| wanted.has_own_order()) {
+            return self.sorted_rows(cursor, wanted).await;
+        }
         let rows = self.all_from(&cursor).await?;
         self.count = self.counted.then(|| rows.iter().map(|row| self.weight(row)).sum());
         let skip = usize::try_from(cursor.skip).unwrap_or(usize::MAX);
         for (n, inward) in rows.into_iter().enumerate().skip(skip) {
             if self.is_full() {
                 let skip = u32::try_from(n).map_err(|_| Refusal::Broken)?;
-                return Ok(Some(Cursor { native: None, skip, turn: self.turn_of_all() }));
+                return Ok(Some(Cursor { skip, turn: self.turn_of_all(), ..Cursor::default() }));
             }
             if !self.passes_over(&inward) {
                 self.show(inward);
@@ -460,10 +494,14 @@ impl<'a> List<'a> {
 
     /// All records that the caller may see, where a cursor is a place among them.
     async fn all_from(&mut self, cursor: &Cursor) -> Result<Vec<Inward>, Refusal> {
-        if cursor.native.is_some() || (cursor.turn != self.turn_of_all() && cursor.skip > 0) {
-            return Err(Refusal::Cursor);
-        }
+        self.is_among_all(cursor)?;
         self.all().await
+    }
+
+    /// Whether a cursor is a place among the records of all systems.
+    fn is_among_all(&self, cursor: &Cursor) -> Result<(), Refusal> {
+        let is_place = cursor.native.is_none() && (cursor.turn == self.turn_of_all() || cursor.skip == 0);
+        is_place.then_some(()).ok_or(Refusal::Cursor)
     }
 
     async fn all(&mut self) -> Result<Vec<Inward>, Refusal> {
@@ -484,6 +522,10 @@ impl<'a> List<'a> {
 
     /// All records that the caller may see, in its order, or why they cannot be had.
     async fn whole(&mut self, rows_max: usize, pages_max: usize) -> Result<Whole, Refusal> {
+        if let Some(pinned) = self.pinned.clone() {
+            let ids: Vec<_> = pinned.values.iter().collect();
+            return self.named_in_order(&ids, &pinned.rest).await.map(Whole::All);
+        }
         let (mut rows, mut narrowed) = (Vec::new(), false);
         let mut listing = self.listing(None)?;
         for _ in 0..pages_max {
@@ -527,6 +569,9 @@ impl<'a> List<'a> {
     /// Counts what the caller may see, page by page.
     async fn count_all(&mut self) -> Result<u64, Refusal> {
         let mut count = 0;
+        if self.pinned.is_some() {
+            return Ok(self.all().await?.iter().map(|row| self.weight(row)).sum());
+        }
         if !self.turn_from(0).await? {
             return Ok(count);
         }

@@ -14,7 +14,7 @@ use super::{
     documents::Describing,
     exchange::Exchange,
     expanding::{self, Expanding, PAGE_ROWS_MAX},
-    listing::{self, Found, PAGE_ROWS_MIN, Sought},
+    listing::{self, Found, Sought},
     reading,
 };
 use crate::{
@@ -194,7 +194,7 @@ async fn list(
     } else {
         // A cursor is no query of the other door's, which holds no line's end.
         let bound_to = format!("\n{}", odata::without_paging(raw));
-        let rows = limits.limit_max.max(PAGE_ROWS_MIN);
+        let rows = query.limit;
         let linking = expanding.linking();
         let sought = Sought { query, cursor, bound_to, skip, rows, counted: count, linking, of_rows: None };
         listing::find(exchange, admission, &sought).await?

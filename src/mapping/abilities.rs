@@ -11,7 +11,6 @@ use rust_decimal::Decimal;
 
 use super::{
     codec::Tabled,
-    dialect::Asked,
     model::{KeyForm, Mapping, Next},
 };
 use crate::{
@@ -143,13 +142,8 @@ impl Mapping {
     fn is_pushed(&self, filter: &Filter) -> bool {
         let listing = self.list(&FieldSet::ID, &self.suited(filter.clone()), &[], None, 1).ok();
         let call = listing.and_then(|listing| self.lists.get(listing.variant));
-        if call.is_some_and(|call| call.bounds.iter().any(|bound| bound.compares(filter))) {
-            return true;
-        }
-        let Some(dialect) = call.and_then(|call| call.filter.as_ref()) else { return false };
-        let asked = self.push(dialect, filter).map(|push| dialect.filter(&push));
-        asked.is_some_and(|Asked { query, body, text }| {
-            !query.is_empty() || !body.is_empty() || text.is_some()
+        call.is_some_and(|call| {
+            call.bounds.iter().any(|bound| bound.compares(filter)) || self.is_said(call, filter)
         })
     }
 

@@ -45,6 +45,8 @@ pub(super) struct KeyPart {
     pub(super) form: KeyForm,
     /// What it is in every record, where `where` says so.
     pub(super) fixed: Option<Box<str>>,
+    /// Where a filter finds it, and what it looks like there; none where it is not asked for.
+    pub(super) asked_by: Option<(Path, KeyForm)>,
 }
 
 impl Key {

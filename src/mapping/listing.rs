@@ -40,6 +40,8 @@ pub struct Listing {
     pub request: NativeRequest,
     /// Whether the rows come in the order asked for; else the gate must sort them all.
     pub sort_pushed: bool,
+    /// Whether the system is asked for all of the filter, in a way that leaves none to the gate but by chance.
+    pub asks_all: bool,
     /// Rows asked for.
     pub size: u32,
     pub(super) variant: usize,
@@ -168,8 +170,19 @@ impl Mapping {
         let Plan { sorted, variant, is_narrowed, by_key, moment, .. } = plan;
         // Of several parents nobody has one order.
         let sort_pushed = sorted && (sort.is_empty() || parent.is_none());
-        let parent = parent.cloned();
-        Ok(Listing { request, sort_pushed, size, variant, is_narrowed, by_key, moment, place, parent })
+        let (parent, asks_all) = (parent.cloned(), self.asks_all(variant, filter));
+        Ok(Listing {
+            request,
+            sort_pushed,
+            asks_all,
+            size,
+            variant,
+            is_narrowed,
+            by_key,
+            moment,
+            place,
+            parent,
+        })
     }
 
     /// The request that reads a page of what lists run over.
@@ -180,6 +193,7 @@ impl Mapping {
         Listing {
             request,
             sort_pushed: true,
+            asks_all: true,
             size,
             variant: 0,
             is_narrowed: false,
@@ -346,8 +360,8 @@ impl Mapping {
             .filter_map(|narrow| {
                 let name = super::path::joined(narrow.at.steps(), '.');
                 let value = Literal::Text((&*narrow.value).into());
-                // Several values are looked at here.
-                (matches!(narrow.out, Out::Text(_)) && narrow.also.is_empty())
+                narrow
+                    .is_asked()
                     .then(|| Push::Test(Test { name: name.into(), op: Op::Eq, values: vec![value] }))
             })
             .collect();

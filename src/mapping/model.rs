@@ -160,6 +160,11 @@ impl Narrow {
         text == &*self.value || self.also.iter().any(|other| text == &**other)
     }
 
+    /// Whether a list can be asked for it: of several values each is looked at here.
+    pub(super) fn is_asked(&self) -> bool {
+        matches!(self.out, Out::Text(_)) && self.also.is_empty()
+    }
+
     /// The place in the record, of a switch that stands around the element which hangs on it.
     pub(super) fn of_record(&self) -> Option<Path> {
         match self.at.steps() {

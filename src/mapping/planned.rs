@@ -13,7 +13,7 @@ use super::{
     native::NativeRequest,
     push::is_spelt_so,
 };
-use crate::schema::{Direction, FieldSet, Filter, LeafKind, Op, Query, Sort, Value};
+use crate::schema::{Direction, FieldSet, Filter, LeafId, LeafKind, Op, Query, Sort, Value};
 
 /// A query, planned.
 #[derive(Debug)]
@@ -22,6 +22,9 @@ pub struct Planned {
     pub listing: Listing,
     /// What the list runs over; none where over nothing.
     pub over: Option<PlannedOver>,
+    /// The request for the first of the records that it names by their keys, where each is read by itself and no list is
+    /// asked.
+    pub read: Option<NativeRequest>,
     /// Which of the file's lists serves it, counted from 1, and how many there are.
     pub variant: (usize, usize),
     /// Whether its rows are keys alone, so that records are read by further requests.
@@ -69,10 +72,18 @@ impl Mapping {
         let parent = known.or_else(|| self.any_parent());
         let list =
             |rows| self.list_of(parent.as_ref(), Some(now), fields, (&query.filter, &query.sort), None, rows);
-        let listing = match list(rows)? {
-            listing if listing.sort_pushed => listing,
-            // All of them are needed to sort them.
-            _ => list(u32::MAX)?,
+        let of_keys = self.planned_of_keys(query, fields, now);
+        let is_named = of_keys.is_some();
+        let (listing, read) = match of_keys {
+            Some(OfThem::Listed(listing)) => (*listing, None),
+            of_keys => {
+                let listing = match list(rows)? {
+                    listing if listing.sort_pushed && listing.asks_all => listing,
+                    // All of them are needed to sort them; and a page whose rows are looked through holds what it can.
+                    _ => list(u32::MAX)?,
+                };
+                (listing, of_keys.and_then(OfThem::read))
+            }
         };
         let call = self.lists.get(listing.variant).ok_or(ListError::NoList)?;
         let parts = match &query.filter {
@@ -81,18 +92,35 @@ impl Mapping {
         };
         let filter = parts
             .iter()
-            .map(|part| Said { told: self.condition(part), left: self.left(call, part) })
+            .map(|part| {
+                let left = if read.is_some() { Some(why_read(part)) } else { self.left(call, part) };
+                Said { told: self.condition(part), left }
+            })
             .collect();
         let sort = (!query.sort.is_empty()).then(|| Said {
             told: query.sort.iter().map(|sort| self.sort_told(sort)).collect::<Vec<_>>().join(","),
-            left: (!listing.sort_pushed).then(|| self.why_unsorted(call, &query.sort)),
+            left: match is_named {
+                true => Some("the few records that keys name are sorted when they have come"),
+                false => (!listing.sort_pushed).then(|| self.why_unsorted(call, &query.sort)),
+            },
         });
         let variant = (listing.variant.saturating_add(1), self.lists.len());
         let over = parent.map(|parent| PlannedOver { asked, is_met, key: parent.key().to_owned() });
-        Ok(Planned { variant, is_keys: call.batch.is_some(), filter, sort, over, listing })
+        Ok(Planned { read, variant, is_keys: call.batch.is_some(), filter, sort, over, listing })
     }
 
-    fn path_of(&self, leaf: crate::schema::LeafId) -> &str {
+    /// How the records are asked for that a query names by their keys; none where it names none so.
+    fn planned_of_keys(&self, query: &Query, fields: &FieldSet, now: Timestamp) -> Option<OfThem> {
+        let mut pinned = query.filter.pinned(LeafId(0))?;
+        pinned.values.retain(|key| self.is_key(key));
+        let first = pinned.values.first()?;
+        match self.list_of_keys(now, fields, &pinned.values, &pinned.rest) {
+            Some(asked) => Some(OfThem::Listed(Box::new(asked.listing().clone()))),
+            None => self.read(first, fields).map(OfThem::Read),
+        }
+    }
+
+    fn path_of(&self, leaf: LeafId) -> &str {
         self.entity.leaf(leaf).map_or("", |leaf| leaf.path.as_str())
     }
 
@@ -129,7 +157,7 @@ impl Mapping {
         }
         let Some(dialect) = &call.filter else { return Some("this list has no `filter`") };
         match self.push(dialect, part).map(|push| dialect.filter(&push)) {
-            Some(asked) if !(asked.query.is_empty() && asked.body.is_empty() && asked.text.is_none()) => None,
+            Some(asked) if !asked.is_empty() => None,
             Some(_) => Some("`filters` has no word for this comparison of it"),
             None => Some(self.why_unasked(dialect, part)),
         }
@@ -140,6 +168,9 @@ impl Mapping {
         let places: &[Filterable] = self.filters.get(usize::from(leaf.0)).map_or(&[], Vec::as_slice);
         let all = |is: &dyn Fn(&Filterable) -> bool| places.iter().all(is);
         match op {
+            _ if *leaf == LeafId(0) && places.is_empty() => {
+                "no list is asked for records by this key (`filter_at` of `key`)"
+            }
             _ if places.is_empty() => {
                 "its line is none that a system can be asked for: a constant, a `join`, `first` or `default`, or `filter_at: never`"
             }
@@ -195,6 +226,33 @@ impl Mapping {
             true => "its `sort` takes fewer keys (`most`), of which one keeps equal ones in order",
             false => "the system keeps it in a form that it does not order by",
         }
+    }
+}
+
+/// How records are asked for that are named by their keys.
+enum OfThem {
+    /// Several at once.
+    Listed(Box<Listing>),
+    /// Each by itself, the first of them so.
+    Read(NativeRequest),
+}
+
+impl OfThem {
+    fn read(self) -> Option<NativeRequest> {
+        match self {
+            Self::Listed(_) => None,
+            Self::Read(request) => Some(request),
+        }
+    }
+}
+
+/// Why a condition is left to the gate where records are read.
+fn why_read(part: &Filter) -> &'static str {
+    match part.pinned(LeafId(0)) {
+        Some(_) => {
+            "no list is asked for records by their keys (`filter_at` of `key`): each is read by itself"
+        }
+        None => "the records that keys name are read, and looked at when they have come",
     }
 }
 

@@ -30,6 +30,7 @@ mod forks;
 mod forms;
 mod graph;
 mod jq;
+mod keyed;
 mod keys;
 mod keyset;
 mod lines;

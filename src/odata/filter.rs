@@ -111,9 +111,18 @@ pub(super) enum Function {
     FractionalSeconds,
     Date,
     Time,
+    /// `a add b`
+    Add,
+    /// `a sub b`
+    Sub,
+    /// `a mul b`
+    Mul,
 }
 
 impl Function {
+    /// Those that stand between what they are of, by their words.
+    const BETWEEN: [(&'static str, Self); 3] = [("add", Self::Add), ("sub", Self::Sub), ("mul", Self::Mul)];
+
     /// Every function that is known, by its name.
     pub(super) const ALL: [(&'static str, Self); 19] = [
         ("contains", Self::Contains),
@@ -140,7 +149,14 @@ impl Function {
     /// How many arguments it takes, at least and at most.
     fn arguments(self) -> (usize, usize) {
         match self {
-            Self::Contains | Self::StartsWith | Self::EndsWith | Self::Concat | Self::IndexOf => (2, 2),
+            Self::Contains
+            | Self::StartsWith
+            | Self::EndsWith
+            | Self::Concat
+            | Self::IndexOf
+            | Self::Add
+            | Self::Sub
+            | Self::Mul => (2, 2),
             Self::Substring => (2, 3),
             Self::ToLower
             | Self::ToUpper
@@ -160,6 +176,7 @@ impl Function {
 
     /// Its name.
     fn name(self) -> &'static str {
-        Self::ALL.iter().find(|(_, known)| *known == self).map_or("", |(name, _)| name)
+        let known = Self::ALL.iter().chain(&Self::BETWEEN).find(|(_, known)| *known == self);
+        known.map_or("", |(name, _)| name)
     }
 }

@@ -3,6 +3,7 @@
 mod derive;
 mod given;
 mod items;
+mod pinned;
 
 use std::cmp::Ordering;
 
@@ -14,7 +15,7 @@ use super::{
 };
 
 pub(crate) use self::derive::nanos_of_day;
-pub use self::{derive::Derive, items::Items};
+pub use self::{derive::Derive, items::Items, pinned::Pinned};
 
 /// A condition on records of one entity.
 ///
@@ -41,8 +42,8 @@ pub enum Filter {
     Derived {
         /// Which leaf.
         leaf: LeafId,
-        /// What is worked out of it.
-        by: Derive,
+        /// What is worked out of it, one step of the other; one at least.
+        by: Vec<Derive>,
         /// How.
         op: Op,
         /// Against what, of the type that is worked out; a list for [`Op::In`].

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use self::natives::native;
 use crate::{
     contract, dataverse,
-    ground::{Capability, Clause, Gap, Gate, Subject},
+    ground::{Capability, Clause, Gap, Gate, Subject, lists_by_ids},
     kit::Answer,
     said::{Refusals, Switched, said},
     salesforce,
@@ -329,4 +329,14 @@ mod told_apart {
     fn a_capability_that_is_missing_and_not_listed_fails() {
         hold(&NOT_LISTED, &EMAIL);
     }
+}
+
+#[test]
+fn records_that_ids_name_are_asked_for_by_their_keys() {
+    lists_by_ids(&Gate::open(&HUBSPOT), &["customers"], &[]);
+    lists_by_ids(&Gate::open(&HUBSPOT_COMPANIES), &["customers"], &[]);
+    lists_by_ids(&Gate::open(&SALESFORCE), &["customers"], &[]);
+    lists_by_ids(&Gate::open(&SALESFORCE_CONTACTS), &["customers"], &[]);
+    lists_by_ids(&Gate::open(&DATAVERSE), &["customers"], &[]);
+    lists_by_ids(&Gate::open(&DATAVERSE_CONTACTS), &["customers"], &[]);
 }

@@ -205,6 +205,50 @@ impl Deref for Gate {
     }
 }
 
+/// That records are listed by their ids, in the order of those and without a walk: one question where the system's lists
+/// are asked for keys (`at_once`), else one for each. What is not there is not among them.
+#[track_caller]
+pub(crate) fn lists_by_ids(gate: &Gate, at_once: &[&str], one_by_one: &[&str]) {
+    for (collection, calls) in
+        at_once.iter().map(|one| (*one, 1)).chain(one_by_one.iter().map(|one| (*one, 3)))
+    {
+        let all = gate.get(&format!("/v1/{collection}?limit=20")).expect(200).items();
+        let (Some(last), Some(first), Some(third)) = (all.last(), all.first(), all.get(2)) else {
+            panic!("few {collection}")
+        };
+        let mut wanted = vec![text(last, "id"), text(first, "id"), text(third, "id")];
+        let path = format!("/v1/{collection}?id[in]={}", encoded(&wanted.join(",")));
+        gate.system.forget();
+        let found = gate.get(&path).expect(200).items();
+        let mut seen = gate.system.seen();
+        seen.retain(|seen| !seen.target.contains("token"));
+        assert_eq!(seen.len(), calls, "{collection}: {seen:?}");
+        assert_eq!(ids(&found), wanted, "{collection}");
+        let (mut one, mut other) = (found[1].clone(), first.clone());
+        for record in [&mut one, &mut other] {
+            record.as_object_mut().unwrap().remove("as_of");
+        }
+        assert!(calls > 1 || one == other, "{collection}: {one} is not {other}");
+        // One of the same form that is nobody's.
+        let mut nobody: String =
+            wanted[0].chars().map(|c| if c.is_ascii_digit() { '9' } else { c }).collect();
+        if !nobody.contains('-') {
+            nobody.push_str("999");
+        }
+        let others = gate.get(&format!("{path}%2C{}", encoded(&nobody))).expect(200).items();
+        assert_eq!(ids(&others), wanted, "{collection}");
+        // A page of one asks for one.
+        wanted.truncate(1);
+        let page = gate.get(&format!("{path}&limit=1")).expect(200);
+        assert_eq!(ids(&page.items()), wanted, "{collection}");
+        assert!(page.json()["next_cursor"].is_string(), "{collection}");
+    }
+}
+
+fn text<'v>(record: &'v Value, name: &str) -> &'v str {
+    record[name].as_str().unwrap_or_else(|| panic!("no {name}: {record}"))
+}
+
 /// Percent-encodes a value of a query.
 pub(crate) fn encoded(value: &str) -> String {
     percent_encoding::utf8_percent_encode(value, percent_encoding::NON_ALPHANUMERIC).to_string()

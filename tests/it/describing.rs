@@ -735,7 +735,7 @@ fn a_query_shows_the_request_that_would_go_out_and_who_does_which_part_of_it() {
     assert_eq!(ran.code, 0, "{ran:?}");
     for line in [
         "asked of the system, by 1 of 2 under `list`",
-        "GET /rpc?since=2026-03-01T08%3A00%3A00Z&order=changed%20desc&size=50",
+        "GET /rpc?since=2026-03-01T08%3A00%3A00Z&order=changed%20desc&size=100",
         "  updated_at[gte]=2026-03-01T08:00:00Z",
         "  sort=-updated_at",
         "  status=active: `filters` has no word for this comparison of it",
@@ -754,6 +754,40 @@ fn a_query_shows_the_request_that_would_go_out_and_who_does_which_part_of_it() {
     assert!(none.code == 1 && none.err.contains("no line gives `gtin`"), "{none:?}");
     let wrong = asked("colour=red", &[]);
     assert!(wrong.code == 2 && wrong.err.contains("is no query of Product"), "{wrong:?}");
+}
+
+#[test]
+fn a_query_of_ids_shows_the_question_for_keys_or_the_read_of_one() {
+    let root = root();
+    let policies = root.join("policies");
+    let one = "id=00000000-0000-0000-0000-000000000001&sort=-updated_at";
+    for (name, lines) in [
+        (
+            "xero",
+            [
+                "asked of the system, for each record by itself",
+                "GET /Contacts/00000000-0000-0000-0000-000000000001",
+                "  id=00000000-0000-0000-0000-000000000001: no list is asked for records by their keys (`filter_at` of `key`): each is read by itself",
+            ],
+        ),
+        (
+            "dataverse",
+            [
+                "asked of the system",
+                "  id=00000000-0000-0000-0000-000000000001",
+                "  sort=-updated_at: the few records that keys name are sorted when they have come",
+            ],
+        ),
+    ] {
+        let file = root.join(format!("policies/systems/catalogue/{name}.yaml"));
+        let (file, policies) = (file.to_str().unwrap(), policies.to_str().unwrap());
+        let ran =
+            run(&["systems", "try", file, "--entity", "Customer", "--query", one, "--policies", policies]);
+        assert_eq!(ran.code, 0, "{ran:?}");
+        for line in lines {
+            assert!(ran.out.lines().any(|other| other == line), "{line}\n{}", ran.out);
+        }
+    }
 }
 
 #[test]

@@ -519,3 +519,38 @@ fn a_cursor_ends_with_the_policies_that_it_was_made_under() {
     assert!(refused["detail"].as_str().unwrap().contains("start the list again"), "{refused}");
     page("").expect(200);
 }
+
+#[test]
+fn a_page_asks_for_no_more_rows_than_it_shows_unless_the_gate_leaves_some_of_them_out() {
+    let asked = |stage: &Stage, path: &str| -> Vec<String> {
+        stage.crm.forget();
+        let answer = stage.get(path).expect(200).json();
+        let seen = stage.crm.seen();
+        let size = |seen: &bramka::demo::standin::Seen| {
+            let sent: Value = serde_json::from_str(&seen.body).unwrap_or_default();
+            let of_query =
+                seen.target.split_once("limit=").map(|(_, rest)| rest.split('&').next().unwrap().to_owned());
+            of_query.unwrap_or_else(|| sent["limit"].to_string())
+        };
+        assert!(answer["items"].is_array() || answer["value"].is_array(), "{answer}");
+        seen.iter().map(size).collect()
+    };
+    let stage = Stage::open(roomy);
+    let path = "/v1/customers?limit=3";
+    assert_eq!(asked(&stage, path), ["3"]);
+    let next = stage.get(path).expect(200).json()["next_cursor"].as_str().unwrap().to_owned();
+    assert_eq!(asked(&stage, &format!("{path}&cursor={next}")), ["3"]);
+    assert_eq!(asked(&stage, "/odata/customers?$top=2&$skip=5"), ["7"]);
+    // What the system filters by leaves nothing out here; a name that is put together it cannot be asked for.
+    assert_eq!(asked(&stage, "/v1/customers?limit=3&created_at[gte]=2000-01-01T00:00:00Z"), ["3"]);
+    assert_eq!(asked(&stage, "/v1/customers?limit=3&name[ne]=a")[0], "100");
+    assert_eq!(asked(&stage, "/v1/customers?limit=3&sort=name")[0], "100");
+    // A statement goes by what the system is not asked for.
+    let read = "action in [Action::\"list\", Action::\"read\"], resource is Customer)";
+    let stage = Stage::open(|policies| {
+        roomy(policies);
+        let when = format!("{read}\nwhen {{ resource has status && resource.status == \"active\" }};");
+        change(policies, "access/apps.cedar", &format!("{read};"), &when);
+    });
+    assert_eq!(asked(&stage, path), ["100"]);
+}

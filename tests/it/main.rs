@@ -37,6 +37,7 @@ mod issued;
 mod joined;
 mod joined_writes;
 mod journal;
+mod keyed;
 mod kill;
 mod kit;
 mod ksef;

@@ -10,9 +10,6 @@ use crate::{
     schema::query::{self, Limits},
 };
 
-/// Rows that a gate asks for at least, so that a small page of a caller's is not empty by chance.
-const ROWS_MIN: u32 = 50;
-
 /// Shows it: the request, and each part of the query with who does it.
 pub(super) fn show(mapping: &Mapping, raw: &str, as_json: bool, paint: &Paint) -> Result<Came, VerbError> {
     let (entity, all) = (mapping.entity(), mapping.entity().all());
@@ -29,7 +26,7 @@ pub(super) fn show(mapping: &Mapping, raw: &str, as_json: bool, paint: &Paint) -
     }
     let fields = query.fields.unwrap_or(all).union(&asked);
     let planned = mapping
-        .planned(&query, &fields, query.limit.max(ROWS_MIN), clock::now().wall)
+        .planned(&query, &fields, query.limit, clock::now().wall)
         .map_err(|error| VerbError::NotThere(refused(&error)))?;
     match as_json {
         true => out::say(&told(mapping, &planned).to_string()),
@@ -61,7 +58,8 @@ fn told(mapping: &Mapping, planned: &Planned) -> Json {
         "entity": mapping.name().as_str(),
         "list": { "place": planned.variant.0, "of": planned.variant.1, "keys": planned.is_keys },
         "over": over.map(|over| json!({ "request": over.asked.as_ref().map(request), "key": over.key, "met": over.is_met })),
-        "request": request(&planned.listing.request),
+        "request": request(planned.read.as_ref().unwrap_or(&planned.listing.request)),
+        "reads": planned.read.is_some(),
         "filter": planned.filter.iter().map(said).collect::<Vec<_>>(),
         "sort": planned.sort.as_ref().map(said),
     })
@@ -78,13 +76,18 @@ fn sent(request: &NativeRequest) {
 }
 
 fn say(planned: &Planned, paint: &Paint) {
-    if let Some(asked) = planned.over.as_ref().and_then(|over| over.asked.as_ref()) {
+    let over = planned.over.as_ref().filter(|_| planned.read.is_none());
+    if let Some(asked) = over.and_then(|over| over.asked.as_ref()) {
         out::say(&paint.head("asked of the system for what the list runs over"));
         sent(asked);
     }
     let (place, of) = planned.variant;
     let which = if of > 1 { format!(", by {place} of {of} under `list`") } else { String::new() };
     match &planned.over {
+        _ if planned.read.is_some() => {
+            out::say(&paint.head("asked of the system, for each record by itself"));
+            planned.read.iter().for_each(sent);
+        }
         Some(over) if !over.is_met => {
             out::say(&paint.head("nothing is asked: the filter leaves out all that the list runs over"));
         }
@@ -94,7 +97,7 @@ fn say(planned: &Planned, paint: &Paint) {
             sent(&planned.listing.request);
         }
     }
-    if planned.is_keys {
+    if planned.is_keys && planned.read.is_none() {
         out::say("its rows are keys: the records are read by further requests");
     }
     let all = || planned.filter.iter().chain(&planned.sort);

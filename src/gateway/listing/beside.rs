@@ -35,8 +35,11 @@ pub(in crate::gateway) async fn beside(
     let snapshot = exchange.snapshot.clone();
     let mut list = List::of(exchange, admission, entity, &snapshot, sought)?;
     let rows = match by {
-        By::Filter => list.sought().await,
-        By::Ids(ids) => list.named_in_order(ids).await.map(Some),
+        By::Filter => {
+            list = list.pinned()?;
+            list.sought().await
+        }
+        By::Ids(ids) => list.named_in_order(ids, &sought.query.filter).await.map(Some),
     };
     list.exchange.note_untold(admission.prospect(), &list.untold);
     let Some(rows) = rows? else { return Ok(None) };
@@ -64,9 +67,9 @@ pub(in crate::gateway) async fn by_ids(
     let Operation::List(entity) = admission.prospect().operation() else { return Err(Refusal::Broken) };
     let snapshot = exchange.snapshot.clone();
     let mut list = List::of(exchange, admission, entity, &snapshot, sought)?;
-    let rows = list.named(wanted).await;
+    let rows = list.named(wanted, &sought.query.filter).await;
     list.exchange.note_untold(admission.prospect(), &list.untold);
-    for inward in rows? {
+    for (_, inward) in rows? {
         list.consider(inward)?;
     }
     let List { shown, links, .. } = list;
@@ -76,24 +79,12 @@ pub(in crate::gateway) async fn by_ids(
 impl List<'_> {
     /// What a filter finds.
     async fn sought(&mut self) -> Result<Option<Vec<Inward>>, Refusal> {
-        match self.turn_from(0).await? {
+        match self.pinned.is_some() || self.turn_from(0).await? {
             true => Ok(match self.whole(INCLUDED_MAX, PAGES_MAX).await? {
                 Whole::All(rows) => Some(rows),
                 Whole::Narrowed(_) | Whole::Cut | Whole::TooMany => None,
             }),
             false => Ok(Some(Vec::new())),
         }
-    }
-
-    /// What ids name, as far as it may be shown, in the caller's order.
-    async fn named_in_order(&mut self, wanted: &[&CompactString]) -> Result<Vec<Inward>, Refusal> {
-        let mut rows = Vec::with_capacity(wanted.len());
-        for inward in self.named(wanted).await? {
-            if self.may_show(&inward)? {
-                rows.push(inward);
-            }
-        }
-        self.in_callers_order(&mut rows);
-        Ok(rows)
     }
 }

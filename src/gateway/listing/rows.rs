@@ -102,6 +102,6 @@ impl List<'_> {
             }
         }
         let skip = u32::try_from(to).map_err(|_| Refusal::Broken)?;
-        Ok((to < rows.len()).then(|| Cursor { native: None, skip, turn: self.turn_of_all() }))
+        Ok((to < rows.len()).then(|| Cursor { skip, turn: self.turn_of_all(), ..Cursor::default() }))
     }
 }

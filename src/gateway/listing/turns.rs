@@ -110,13 +110,13 @@ impl<'a> List<'a> {
         next: Option<String>,
     ) -> Result<Option<Cursor>, Refusal> {
         if next.is_some() {
-            return Ok(Some(Cursor { native: next, skip: 0, turn: self.number() }));
+            return Ok(Some(Cursor { native: next, turn: self.number(), ..Cursor::default() }));
         }
         if let Some(parents) = &mut self.parents
             && let Some(parent) = parents.next()
         {
             let native = Some(self.beginning(listing, &parent)?);
-            return Ok(Some(Cursor { native, skip: 0, turn: self.number() }));
+            return Ok(Some(Cursor { native, turn: self.number(), ..Cursor::default() }));
         }
         let goes_on = self.turn_from(self.turn.saturating_add(1)).await?;
         Ok(goes_on.then(|| Cursor { turn: self.number(), ..Cursor::default() }))
@@ -143,6 +143,7 @@ impl<'a> List<'a> {
         if !std::ptr::eq(self.source, source) {
             let prospect = self.admission.prospect();
             self.source = source;
+            self.size = None;
             self.fetched = fetched(prospect, &source.mapping, self.query, &self.linking, &prospect.visible());
         }
     }

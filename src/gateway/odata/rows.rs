@@ -15,7 +15,7 @@ use crate::{
         Outcome,
         exchange::Exchange,
         expanding::PAGE_ROWS_MAX,
-        listing::{self, Found, PAGE_ROWS_MIN, Sought},
+        listing::{self, Found, Sought},
     },
     intake::Head,
     odata::{self, Around, Flat, Servable, Style, Unmet},
@@ -94,7 +94,7 @@ pub(super) async fn list(
             limit: top.and_then(|top| u32::try_from(top).ok()).unwrap_or(page).min(page),
         };
         let bound_to = format!("\n{}\n{}", flat.name, odata::without_paging(raw));
-        let rows = limits.limit_max.max(PAGE_ROWS_MIN);
+        let rows = query.limit;
         let (cursor, skip, linking) = (wanted.cursor.clone(), wanted.skip, wanted.ordered_by());
         let of_rows = Some(wanted.clone());
         let sought = Sought { query, cursor, bound_to, skip, rows, counted: count, linking, of_rows };

@@ -229,6 +229,11 @@ impl Dialect {
 }
 
 impl Asked {
+    /// Whether nothing is said.
+    pub(super) fn is_empty(&self) -> bool {
+        self.query.is_empty() && self.body.is_empty() && self.text.is_none()
+    }
+
     /// Puts the pairs of an object into the body.
     fn put_all(&mut self, out: Out) {
         if let Out::Object(pairs) = out {

@@ -8,7 +8,7 @@ use super::{
     also, bodies, calls, cells, choices,
     elements::{SET, narrows},
     fields::{FilterLine, FilterPlace, Lines, Loader},
-    finds, jq, key, lacks, lists, merged, money, over, pairs, path_at, refs,
+    finds, jq, key, keyed, lacks, lists, merged, money, over, pairs, path_at, refs,
     sets::Within,
     switches,
 };
@@ -79,9 +79,8 @@ pub(super) fn load(
     let at = address(&mut keys, node, entity, found);
     let (narrow, key, by, version) = named((node, &mut keys), &mut frame, defaults, found);
     let (cells, select, is_whole) = asked_by_name(&mut keys, &mut frame, defaults, found);
-    let mut loader = Loader::new(entity, defaults, found);
-    let (root, (set, set_found)) = root(&mut loader, (node, &mut keys), (&cells, &narrow), &mut frame);
-    let Loader { lines, written, finds, .. } = loader;
+    let (root, (set, set_found), Loader { lines, written, finds, .. }) =
+        root(Loader::new(entity, defaults, found), (node, &mut keys), (&cells, &narrow), &mut frame);
     let lists = lists::load(&mut keys, &at, (entity, defaults), found);
     let [read, create, update, delete] = calls::load(&mut keys, (key.as_ref(), by), defaults, found);
     let (all, fit) = ([&read, &create, &update, &delete], (&root, &lines, key.as_ref(), version.as_ref()));
@@ -96,12 +95,13 @@ pub(super) fn load(
     let (key, over) = (key?, over?);
     let key = over::fit_together(node, (over.as_ref(), key, &root), (&at, all, &lists), &frame, found);
     let of = (&key, version.as_ref(), &root, &lines);
+    let keyed = keyed::parts(&key, select.as_ref(), (entity, defaults), found);
     fit_together(node, of, (select.as_ref(), &cells, defaults.speaks), all, &lists, (&mut frame, found));
     xml::check(words, &frame.root, &written, (all, &lists), node, found);
     Some(Mapping {
         around: around(&frame, node, (&lists, update.is_some()), found),
-        filters: filters(entity, &lines, (select.as_ref(), defaults.speaks), &lists, found),
-        tuples: tuple_filters(&lines, select.as_ref(), defaults.speaks),
+        filters: filters(entity, (&keyed, &lines), (select.as_ref(), defaults.speaks), &lists, found),
+        tuples: tuple_filters(keyed, &lines, select.as_ref(), defaults.speaks),
         key_names: key_names(&key, select.as_ref(), defaults.speaks),
         select: select.map(|words| select_of(words, &lines, (&key, &update, &version, &cells), &narrow)),
         filtered: jq::filtered(&lines.wholes, &root, cells.cells.width()),
@@ -225,12 +225,12 @@ fn fit_together(
 
 /// The lines of a record, and what goes along with a new one. Those of rows that are no records as they stand are never
 /// written.
-fn root(
-    loader: &mut Loader<'_>,
+fn root<'l>(
+    mut loader: Loader<'l>,
     (node, keys): (&Node, &mut Keys<'_>),
     (cells, narrow): (&cells::Written, &[Narrow]),
     frame: &mut Frame,
-) -> (ObjectPart, (Vec<Set>, Vec<SetFound>)) {
+) -> (ObjectPart, (Vec<Set>, Vec<SetFound>), Loader<'l>) {
     let entity = loader.entity;
     let fields: Option<Node> = keys.required("fields", loader.found);
     loader.names_over = over::is_sent(node);
@@ -246,7 +246,8 @@ fn root(
     loader.lines.unpivoted(cells);
     loader.check_claims();
     money::check(entity, &root, &loader.lines, node, loader.found);
-    (root, sets(loader, node, keys.take("set"), narrow))
+    let sets = sets(&mut loader, node, keys.take("set"), narrow);
+    (root, sets, loader)
 }
 
 fn finish(frame: &mut Frame, node: &Node, found: &mut Diagnostics) {
@@ -292,10 +293,11 @@ fn around(
     is_read.then(|| Around { node: frame.root, frame: frame.slots, slots, heads, asked, received })
 }
 
-/// By which native places each leaf can be filtered: by every place it is read from, or not at all.
+/// By which native places each leaf can be filtered: by every place it is read from, or not at all; by a key of one part
+/// as that one is asked for.
 fn filters(
     entity: &Entity,
-    lines: &Lines,
+    (keyed, lines): (&[Filterable], &Lines),
     (select, speaks): (Option<&SelectWords>, Speaks),
     lists: &[ListCall],
     found: &mut Diagnostics,
@@ -312,15 +314,26 @@ fn filters(
             places
         });
     }
-    let filters: Vec<_> = filters.into_iter().map(Option::unwrap_or_default).collect();
+    let mut filters: Vec<_> = filters.into_iter().map(Option::unwrap_or_default).collect();
+    if let ([_], Some(id)) = (keyed, filters.first_mut()) {
+        *id = keyed.to_vec();
+    }
     for call in lists {
         call.page.keyset.iter().for_each(|keyset| keyset.check(call, &filters, found));
     }
     filters
 }
 
-/// How a filter names the parts of references that have several. A field of two such lines is asked for by neither.
-fn tuple_filters(lines: &Lines, select: Option<&SelectWords>, speaks: Speaks) -> Vec<(LeafId, TupleFilter)> {
+/// How a filter names the parts of references that have several, and of the key. A field of two such lines is asked for
+/// by neither.
+fn tuple_filters(
+    keyed: Vec<Filterable>,
+    lines: &Lines,
+    select: Option<&SelectWords>,
+    speaks: Speaks,
+) -> Vec<(LeafId, TupleFilter)> {
+    let key =
+        (keyed.len() > 1).then(|| (LeafId(0), TupleFilter { parts: keyed.into_iter().map(Some).collect() }));
     let is_alone = |leaf: LeafId| lines.filters.iter().filter(|line| line.leaf == leaf).count() == 1;
     let tuples = lines.tuples.iter().filter(|(leaf, _)| is_alone(*leaf));
     tuples
@@ -332,6 +345,7 @@ fn tuple_filters(lines: &Lines, select: Option<&SelectWords>, speaks: Speaks) ->
             };
             (*leaf, TupleFilter { parts: parts.iter().map(named).collect() })
         })
+        .chain(key)
         .collect()
 }
 

@@ -43,7 +43,30 @@ pub(super) fn form(node: &Node, found: &mut Diagnostics) -> Option<KeyForm> {
     })
 }
 
-/// `key: path`, `key: { at, form }`, `key: $key`, or a list of paths; what `where` fixes of a list is fixed.
+/// What is said of a part of a key.
+struct Said {
+    at: Path,
+    form: KeyForm,
+    asked_by: AskedBy,
+}
+
+/// What a filter calls a part of a key, and what it looks like there.
+enum AskedBy {
+    /// Nothing is said: in OData by its own name, elsewhere by none.
+    Usual,
+    /// By none.
+    Nothing,
+    Place(Path, KeyForm),
+}
+
+impl Said {
+    fn of(at: Path) -> Self {
+        Self { at, form: KeyForm::Text, asked_by: AskedBy::Usual }
+    }
+}
+
+/// `key: path`, `key: { at, form, filter_at }`, `key: $key`, or a list of such parts; what `where` fixes of a list is
+/// fixed.
 pub(super) fn key(
     node: Option<&Node>,
     narrow: &[Narrow],
@@ -51,19 +74,26 @@ pub(super) fn key(
     defaults: &Defaults,
     found: &mut Diagnostics,
 ) -> Option<Key> {
-    let mut part =
-        |(at, form): (Path, KeyForm), fixed| KeyPart { slot: frame.slot(at.steps()), at, form, fixed };
+    let odata = matches!(defaults.speaks, Speaks::Odata4 | Speaks::Odata2);
+    let mut part = |Said { at, form, asked_by }: Said, fixed| {
+        let asked_by = match asked_by {
+            AskedBy::Usual if odata && !at.is_rooted() => Some((at.clone(), form)),
+            AskedBy::Usual | AskedBy::Nothing => None,
+            AskedBy::Place(at, form) => Some((at, form)),
+        };
+        KeyPart { slot: frame.slot(at.steps()), at, form, fixed, asked_by }
+    };
     let Some(node) = node else {
-        return Key::of(vec![part((Path::parse("id").ok()?, KeyForm::Text), None)]);
+        return Key::of(vec![part(Said::of(Path::parse("id").ok()?), None)]);
     };
     if node.get("of").is_some() {
         let parts = of(node, found)?;
-        return Key::digest(parts.into_iter().map(|at| part((at, KeyForm::Text), None)).collect());
+        return Key::digest(parts.into_iter().map(|at| part(Said::of(at), None)).collect());
     }
     let Value::List(items) = &node.value else {
-        return Key::of(vec![part(one(node, found)?, None)]);
+        return Key::of(vec![part(said(node, found)?, None)]);
     };
-    let read: Vec<_> = items.iter().map(|item| one(item, found)).collect();
+    let read: Vec<_> = items.iter().map(|item| said(item, found)).collect();
     let read: Vec<_> = read.into_iter().collect::<Option<_>>()?;
     let mut mistake = |text: String, help: &str| found.push(Diagnostic::error(&node.place, text).help(help));
     if !(2..=PARTS_MAX).contains(&read.len()) {
@@ -73,13 +103,12 @@ pub(super) fn key(
         );
         return None;
     }
-    if read.iter().skip(1).any(|(at, _)| at.steps() == [Step::Over]) {
+    if read.iter().skip(1).any(|said| said.at.steps() == [Step::Over]) {
         mistake("`$over` is the first part of a key".to_owned(), "as in `key: [$over, id]`");
         return None;
     }
-    let odata = matches!(defaults.speaks, Speaks::Odata4 | Speaks::Odata2);
-    for (n, (at, form)) in read.iter().enumerate() {
-        if read.iter().take(n).any(|(other, _)| other == at) {
+    for (n, Said { at, form, .. }) in read.iter().enumerate() {
+        if read.iter().take(n).any(|other| other.at == *at) {
             mistake(format!("`{at}` is a part of the key twice"), "name each part once");
         }
         if odata && !at.steps().iter().all(|step| matches!(step, Step::Key(_) | Step::Over)) {
@@ -93,10 +122,10 @@ pub(super) fn key(
             mistake(format!("what `where` says of `{at}` is no part of that form"), "leave out `form`");
         }
     }
-    let parts = read.into_iter().map(|(at, form)| {
-        let only = narrow.iter().find(|narrow| narrow.at == at && narrow.also.is_empty());
+    let parts = read.into_iter().map(|said| {
+        let only = narrow.iter().find(|narrow| narrow.at == said.at && narrow.also.is_empty());
         let fixed = only.map(|narrow| narrow.value.clone());
-        part((at, form), fixed)
+        part(said, fixed)
     });
     let key = Key::of(parts.collect());
     if key.is_none() {
@@ -126,10 +155,47 @@ pub(super) fn one(node: &Node, found: &mut Diagnostics) -> Option<(Path, KeyForm
         return Some((native(node, found)?, KeyForm::Text));
     }
     let mut keys = Keys::of(node, found)?;
+    let one = placed(&mut keys, found);
+    keys.finish(found);
+    let (at, form) = one?;
+    Some((native(&at, found)?, form))
+}
+
+/// The keys `at` and `form`.
+fn placed(keys: &mut Keys<'_>, found: &mut Diagnostics) -> Option<(Node, KeyForm)> {
     let at: Option<Node> = keys.required("at", found);
     let form = keys.take("form").map_or(Some(KeyForm::Text), |node| form(node, found));
+    Some((at?, form?))
+}
+
+/// A part of a record's own key.
+fn said(node: &Node, found: &mut Diagnostics) -> Option<Said> {
+    if node.as_text().is_some() {
+        return native(node, found).map(Said::of);
+    }
+    let mut keys = Keys::of(node, found)?;
+    let (one, filter_at) = (placed(&mut keys, found), keys.take("filter_at"));
     keys.finish(found);
-    Some((native(&at?, found)?, form?))
+    let (at, form) = one?;
+    let asked_by = filter_at.map_or(Some(AskedBy::Usual), |node| AskedBy::read(node, form, found));
+    Some(Said { at: native(&at, found)?, form, asked_by: asked_by? })
+}
+
+impl AskedBy {
+    /// Reads `filter_at`: a native path, `{ at, form }` where it has another form there, or `never`.
+    fn read(node: &Node, form: KeyForm, found: &mut Diagnostics) -> Option<Self> {
+        if node.as_text() == Some("never") {
+            return Some(Self::Nothing);
+        }
+        if node.as_text().is_some() {
+            return path(node, found).map(|at| Self::Place(at, form));
+        }
+        let mut keys = Keys::of(node, found)?;
+        let one = placed(&mut keys, found);
+        keys.finish(found);
+        let (at, form) = one?;
+        path(&at, found).map(|at| Self::Place(at, form))
+    }
 }
 
 /// Where a key stands: a path; `$key`, of a record that does not say its own; or `$over`, the parent.
@@ -185,7 +251,7 @@ pub(super) fn by(
         found.error(&node.place, "`by` is a place in the record, where the system tells it of each");
         return None;
     }
-    Key::of(vec![KeyPart { slot: frame.slot(at.steps()), at, form, fixed: None }])
+    Key::of(vec![KeyPart { slot: frame.slot(at.steps()), at, form, fixed: None, asked_by: None }])
 }
 
 /// What no call can tell by itself: what it must name of a key of several parts, and that a version goes back.

@@ -17,6 +17,7 @@ pub(super) mod forms;
 mod headers;
 mod jq;
 mod key;
+mod keyed;
 mod lacks;
 mod lines;
 mod lists;
@@ -151,6 +152,7 @@ impl System {
             };
             if let Some(mut mapping) = entity::load((name, &words), entity, node, &defaults, found) {
                 mapping.check_watched(found);
+                mapping.check_keys(node, found);
                 mapping.spell_bounds();
                 mapping.check_bounds(node, found);
                 mappings.push(mapping);

@@ -87,7 +87,7 @@ fn what_cannot_be_asked_is_left_to_the_gate_and_never_narrows() {
         test(m, "given_name", Op::EndsWith, "Ewa"),
         Filter::Derived {
             leaf: m.entity().leaf_at("given_name").unwrap(),
-            by: Derive::Lower,
+            by: vec![Derive::Lower],
             op: Op::Eq,
             value: Value::Text("ewa".into()),
         },
@@ -350,7 +350,7 @@ fn whatever_a_system_pages_by_a_caller_can_send_back() {
     let native = page(longest).unwrap().next;
     let key = CursorKey::new(&SecretBytes::new(vec![7; 32])).unwrap();
     let scope = Digest::of(b"s");
-    let sealed = key.seal(&scope, &Cursor { native: native.clone(), skip: 3, turn: 0 }).unwrap();
+    let sealed = key.seal(&scope, &Cursor { native: native.clone(), skip: 3, rows: 0, turn: 0 }).unwrap();
     let pairs = [("cursor", sealed.as_str())];
     let none = &FieldSet::EMPTY;
     let (_, sent) =

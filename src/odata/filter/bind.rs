@@ -71,7 +71,7 @@ impl Item<'_> {
 enum Operand<'a> {
     Value(&'a Literal),
     Leaf(LeafId, &'a Leaf),
-    Derived(LeafId, &'a Leaf, Derive),
+    Derived(LeafId, &'a Leaf, Vec<Derive>),
     /// The day of a moment.
     DateOf(LeafId),
     /// A condition.
@@ -198,7 +198,7 @@ impl<'a> Binder<'a> {
         };
         let (id, test) = match text {
             Operand::Leaf(id, leaf) if is_text(&leaf.kind) => (id, Filter::test(id, op, part)),
-            Operand::Derived(id, _, by) if by.is_text() => {
+            Operand::Derived(id, _, by) if by.last().is_some_and(Derive::is_text) => {
                 (id, Filter::Derived { leaf: id, by, op, value: part })
             }
             Operand::Value(_) | Operand::Condition(_) => {
@@ -258,7 +258,7 @@ impl<'a> Binder<'a> {
         }
     }
 
-    fn worked_out(&self, function: Function, by: Derive, path: &str) -> Result<Operand<'a>, Fault> {
+    fn worked_out(&self, function: Function, by: Vec<Derive>, path: &str) -> Result<Operand<'a>, Fault> {
         let (id, leaf) = self.leaf(path)?;
         if !derived::fits(&by, &leaf.kind) {
             let message = format!("`{}` means nothing of `{}`", function.name(), names::of(leaf));

@@ -32,8 +32,8 @@ const UNSUPPORTED: [&str; 19] = [
     "count",
 ];
 
-/// Words between operands that work something out.
-const ARITHMETIC: [&str; 7] = ["add", "sub", "mul", "div", "divby", "mod", "has"];
+/// Words between operands that no exact number comes of, or none at all.
+const INEXACT: [&str; 4] = ["div", "divby", "mod", "has"];
 
 const COMPARE: [(&str, Compare); 6] = [
     ("eq", Compare::Equal),
@@ -101,13 +101,13 @@ impl Parser<'_> {
             let denied = self.deeper(depth, Self::denied)?;
             return Ok(Expr::Not(Box::new(denied)));
         }
-        let left = self.operand(depth)?;
+        let left = self.sum(depth)?;
         if self.lexer.is_word("in") {
             self.lexer.take()?;
             return Ok(Expr::In(Box::new(left), self.list(depth)?));
         }
         let Some(compare) = self.compare()? else { return Ok(left) };
-        let right = self.operand(depth)?;
+        let right = self.sum(depth)?;
         match self.compare()? {
             None => Ok(Expr::Compare(compare, Box::new((left, right)))),
             Some(_) => Err(self.lexer.wrong("comparisons of comparisons need brackets")),
@@ -129,7 +129,7 @@ impl Parser<'_> {
 
     fn compare(&mut self) -> Result<Option<Compare>, Fault> {
         let Token::Word(word) = *self.lexer.peek() else { return Ok(None) };
-        if ARITHMETIC.contains(&word) {
+        if INEXACT.contains(&word) {
             return Err(Fault::unsupported(format!("`{word}` in a filter")));
         }
         let found = COMPARE.iter().find(|(known, _)| *known == word).map(|(_, compare)| *compare);
@@ -149,6 +149,30 @@ impl Parser<'_> {
         }
         self.lexer.expect(')')?;
         Ok(values)
+    }
+
+    /// What `add` and `sub` stand between, from the left; `mul` binds closer.
+    fn sum(&mut self, depth: usize) -> Result<Expr, Fault> {
+        self.between(depth, &[Function::Add, Function::Sub], |parser, depth| {
+            parser.between(depth, &[Function::Mul], Self::operand)
+        })
+    }
+
+    /// Operands with one of some words between them; each of them lies one deeper.
+    fn between(
+        &mut self,
+        depth: usize,
+        words: &[Function],
+        part: fn(&mut Self, usize) -> Result<Expr, Fault>,
+    ) -> Result<Expr, Fault> {
+        let (mut left, mut deep) = (part(self, depth)?, depth);
+        while let Some(function) = words.iter().find(|word| self.lexer.is_word(word.name())) {
+            self.lexer.take()?;
+            deep = deep.saturating_add(1);
+            let right = self.deeper(deep, part)?;
+            left = Expr::Call(*function, vec![left, right]);
+        }
+        Ok(left)
     }
 
     fn operand(&mut self, depth: usize) -> Result<Expr, Fault> {

@@ -1,6 +1,7 @@
 //! How a filter is read and what it comes to.
 
 use proptest::prelude::*;
+use rust_decimal::Decimal;
 
 use super::*;
 use crate::{
@@ -103,14 +104,76 @@ fn and_binds_tighter_than_or_and_brackets_bind_tightest() {
     assert_eq!(read("not (number eq 'a' or urgent)"), neither);
 }
 
+fn steps(path: &str, by: &[Derive], op: Op, value: Value) -> Filter {
+    Filter::Derived { leaf: order_entity().leaf_at(path).unwrap(), by: by.to_vec(), op, value }
+}
+
+#[test]
+fn what_is_worked_out_of_what_was_worked_out_is_worked_out_step_by_step() {
+    let number = |text: &str| text.parse::<Decimal>().unwrap();
+    for (filter, expected) in [
+        (
+            "length(trim(number)) gt 3",
+            steps("number", &[Derive::Trimmed, Derive::Length], Op::Gt, Value::Integer(3)),
+        ),
+        (
+            "contains(tolower(substring(concat('a',trim(number)),1)),'b')",
+            steps(
+                "number",
+                &[
+                    Derive::Trimmed,
+                    Derive::Between("a".into(), "".into()),
+                    Derive::Part { from: 1, most: usize::MAX },
+                    Derive::Lower,
+                ],
+                Op::Contains,
+                text("b"),
+            ),
+        ),
+        (
+            "0.1 add total mul 3 gt 5",
+            steps(
+                "total",
+                &[Derive::Times(number("3")), Derive::Plus(number("0.1"))],
+                Op::Gt,
+                Value::Decimal(number("5")),
+            ),
+        ),
+        (
+            "(total sub 0.10) mul 3 le 5.25",
+            steps(
+                "total",
+                &[Derive::Plus(number("-0.10")), Derive::Times(number("3"))],
+                Op::Lte,
+                Value::Decimal(number("5.25")),
+            ),
+        ),
+        (
+            "10 sub priority ne 4",
+            not(steps(
+                "priority",
+                &[Derive::Times(number("-1")), Derive::Plus(number("10"))],
+                Op::Eq,
+                Value::Decimal(number("4")),
+            )),
+        ),
+        (
+            "year(ordered_on) add 1 eq 2027",
+            steps(
+                "ordered_on",
+                &[Derive::Year, Derive::Plus(number("1"))],
+                Op::Eq,
+                Value::Decimal(number("2027")),
+            ),
+        ),
+    ] {
+        assert_eq!(read(filter), expected, "{filter}");
+    }
+}
+
 #[test]
 fn functions_become_what_a_filter_can_work_out() {
-    let derived = |path: &str, by, op, value| Filter::Derived {
-        leaf: order_entity().leaf_at(path).unwrap(),
-        by,
-        op,
-        value,
-    };
+    let derived = |path: &str, by, op, value| steps(path, &[by], op, value);
     let range = |path: &str, from: Value, to: Value| {
         Filter::All(vec![test(path, Op::Gte, from), test(path, Op::Lt, to)])
     };
@@ -273,11 +336,21 @@ fn what_is_wrong_is_told_and_what_is_not_here_is_named() {
         ("indexof(number,status) eq 1", "unmet: `indexof` of anything but a text in a field"),
         ("concat(number,status) eq 'a'", "unmet: `concat` of anything but one field and texts"),
         ("concat('a','b') eq 'ab'", "unmet: `concat` of texts alone"),
-        ("tolower(trim(number)) eq 'a'", "unmet: `tolower` of anything but a field"),
+        ("tolower('A') eq 'a'", "unmet: `tolower` of anything but a field"),
+        ("tolower(length(number)) eq 'a'", "`tolower` means nothing of `number`"),
+        ("year(date(updated_at)) eq 2026", "unmet: `year` of anything but a field"),
+        ("hour(time(updated_at)) eq 1", "`hour` means nothing of `updated_at`"),
+        ("number add 5 gt 6", "`add` means nothing of `number`"),
+        ("total add 5 gt '6'", "expected a number without quotes"),
+        ("total add '5' gt 6", "expected a number without quotes"),
+        ("total add priority gt 6", "unmet: `add` of anything but a field and a number"),
+        ("total gt 5 mul 2", "unmet: `mul` of anything but a field and a number"),
+        ("total divby 5 gt 6", "unmet: `divby` in a filter"),
+        ("total mod 5 gt 6", "unmet: `mod` in a filter"),
         ("contains(total,'5')", "`contains` is of texts"),
         ("hour(ordered_on) eq 1", "`hour` means nothing of `ordered_on`"),
         ("lines/any(number:number/sku eq 'A')", "`number` is a field; call the item something else"),
-        ("total add 5 gt 6", "unmet: `add` in a filter"),
+        ("total div 5 gt 6", "unmet: `div` in a filter"),
         ("hassubset(tags,tags)", "unmet: the function `hassubset`"),
         ("number eq status", "unmet: a comparison of two fields in a filter"),
         ("5 eq 5", "unmet: a comparison of two values in a filter"),

@@ -47,6 +47,10 @@ pub enum Derive {
     Fraction,
     /// Its time of the day, in nanoseconds.
     Time,
+    /// A number, and this one more.
+    Plus(Decimal),
+    /// A number, so many times.
+    Times(Decimal),
 }
 
 impl Derive {
@@ -63,13 +67,20 @@ impl Derive {
             | Self::Minute
             | Self::Second
             | Self::Fraction
-            | Self::Time => false,
+            | Self::Time
+            | Self::Plus(_)
+            | Self::Times(_) => false,
         }
     }
 }
 
-/// The value that is worked out; none of what it means nothing for.
-pub(super) fn derived(by: &Derive, found: &Value) -> Option<Value> {
+/// The value that is worked out in some steps, one of the other; none of what a step means nothing for.
+pub(super) fn derived(by: &[Derive], found: &Value) -> Option<Value> {
+    let (first, rest) = by.split_first()?;
+    rest.iter().try_fold(step(first, found)?, |value, by| step(by, &value))
+}
+
+fn step(by: &Derive, found: &Value) -> Option<Value> {
     let number = |n: i64| Some(Value::Integer(n));
     match by {
         Derive::Lower => text(found, |text| text.to_lowercase().to_compact_string()),
@@ -91,7 +102,36 @@ pub(super) fn derived(by: &Derive, found: &Value) -> Option<Value> {
             Some(Value::Decimal(Decimal::new(time(found)?.subsec_nanosecond().into(), NANOS_DIGITS)))
         }
         Derive::Time => number(nanos_of_day(time(found)?)?),
+        Derive::Plus(more) => plus(decimal(found)?, *more).map(Value::Decimal),
+        Derive::Times(times) => multiplied(decimal(found)?, *times).map(Value::Decimal),
     }
+}
+
+fn decimal(found: &Value) -> Option<Decimal> {
+    match found {
+        Value::Decimal(n) => Some(*n),
+        Value::Integer(n) => Some(Decimal::from(*n)),
+        Value::Null
+        | Value::Boolean(_)
+        | Value::Text(_)
+        | Value::Date(_)
+        | Value::Instant(_)
+        | Value::Object(_)
+        | Value::List(_) => None,
+    }
+}
+
+/// A sum with all its digits; none where they are more than a decimal has.
+fn plus(one: Decimal, other: Decimal) -> Option<Decimal> {
+    let (one, other) = (one.normalize(), other.normalize());
+    one.checked_add(other).filter(|sum| one == -other || sum.scale() == one.scale().max(other.scale()))
+}
+
+/// A product with all its digits; none where they are more than a decimal has.
+fn multiplied(one: Decimal, other: Decimal) -> Option<Decimal> {
+    let (one, other) = (one.normalize(), other.normalize());
+    let digits = one.scale().checked_add(other.scale())?;
+    one.checked_mul(other).filter(|product| one.is_zero() || other.is_zero() || product.scale() == digits)
 }
 
 /// How far into its day a time is.

@@ -1,6 +1,7 @@
 //! What a filter holds for, and how records are ordered.
 
 use proptest::prelude::*;
+use rust_decimal::Decimal;
 
 use super::*;
 use crate::schema::testing::{order_entity, record};
@@ -131,7 +132,7 @@ fn what_is_worked_out_of_a_value_is_compared_and_nothing_is_worked_out_of_nothin
     );
     let holds = |path: &str, by: Derive, op: Op, value: Value| {
         let leaf = entity.leaf_at(path).unwrap();
-        Filter::Derived { leaf, by, op, value }.matches(&entity, &record)
+        Filter::Derived { leaf, by: vec![by], op, value }.matches(&entity, &record)
     };
     let text = |text: &str| Value::Text(text.into());
     assert!(holds("number", Derive::Lower, Op::Contains, text("żółć")));
@@ -160,6 +161,27 @@ fn what_is_worked_out_of_a_value_is_compared_and_nothing_is_worked_out_of_nothin
         assert!(!holds(path, by.clone(), Op::Gt, Value::Integer(n)), "{path} {by:?}");
     }
     assert!(!holds("ordered_on", Derive::Hour, Op::Gte, Value::Integer(0)), "a day has no hour");
+    // One step of the other; what a step means nothing for comes to nothing.
+    let steps = |path: &str, by: &[Derive], value: Value| {
+        let leaf = entity.leaf_at(path).unwrap();
+        Filter::Derived { leaf, by: by.to_vec(), op: Op::Eq, value }.matches(&entity, &record)
+    };
+    assert!(steps("number", &[Derive::Trimmed, Derive::Length], Value::Integer(6)));
+    assert!(steps("number", &[Derive::Trimmed, Derive::Lower], text("żółć-7")));
+    assert!(!steps("number", &[Derive::Length, Derive::Lower], text("8")));
+    let number = |text: &str| text.parse::<Decimal>().unwrap();
+    let reckoned = |by: &[Derive], value: &str| {
+        let by = [&[Derive::Day], by].concat();
+        steps("ordered_on", &by, Value::Decimal(number(value)))
+    };
+    assert!(reckoned(&[Derive::Plus(number("0.1")), Derive::Times(number("3"))], "84.3"), "28.1 three times");
+    assert!(reckoned(&[Derive::Times(number("-1")), Derive::Plus(number("30.50"))], "2.5"));
+    assert!(reckoned(&[Derive::Times(number("0"))], "0.00"));
+    // What has more digits than a number here has comes to nothing, and is never rounded.
+    let fine = || number("0.0000000000000000000000000001");
+    assert!(!reckoned(&[Derive::Plus(fine())], "28"));
+    assert!(!reckoned(&[Derive::Times(fine()), Derive::Times(fine())], "0"));
+    assert!(!reckoned(&[Derive::Times(Decimal::MAX)], "28"));
     assert!(!holds("status", Derive::Lower, Op::Ne, text("x")), "there is none");
 }
 
@@ -216,6 +238,6 @@ fn nothing_is_left_to_ask_of_what_is_never_there() {
     let line = Filter::Item(items, Box::new(of("lines.sku", Op::Eq, "A")));
     assert!(line.given(&known).is_nothing());
     let leaf = entity.leaf_at("lines.sku").unwrap();
-    let lower = Filter::Derived { leaf, by: Derive::Lower, op: Op::Ne, value: Value::Text("a".into()) };
+    let lower = Filter::Derived { leaf, by: vec![Derive::Lower], op: Op::Ne, value: Value::Text("a".into()) };
     assert!(lower.given(&known).is_nothing());
 }

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use crate::{
     company::PASSWORD,
     contract,
-    ground::{Capability, Gap, Gate, Subject},
+    ground::{Capability, Gap, Gate, Subject, lists_by_ids},
     said::{Refusals, Switched, said},
 };
 
@@ -384,4 +384,15 @@ fn an_order_of_business_central_holds_prices_with_tax_or_without_and_never_both_
     let problem = gate.post("/v1/orders", &order(both)).refused(422).json();
     assert_eq!(problem["errors"][0]["pointer"], "/lines/1/tax_inclusive_price", "{problem}");
     assert_eq!(sent(&gate), Vec::<Value>::new());
+}
+
+#[test]
+fn records_that_ids_name_are_asked_for_by_their_keys() {
+    lists_by_ids(&Gate::open(&S4), &["customers", "products", "orders", "stock-levels"], &[]);
+    lists_by_ids(
+        &Gate::open(&BUSINESS_CENTRAL),
+        &["customers", "products", "orders", "stock-levels", "invoices", "shipments"],
+        &[],
+    );
+    lists_by_ids(&Gate::open(&TRYTON), &["customers", "products", "orders"], &[]);
 }

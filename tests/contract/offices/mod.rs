@@ -16,7 +16,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use crate::{
-    ground::{Gate, Subject, encoded, ids},
+    ground::{Gate, Subject, encoded, ids, lists_by_ids},
     kit::Answer,
 };
 
@@ -689,4 +689,13 @@ fn a_line_of_a_price_list_is_a_price_of_whom_it_is_for_and_says_whether_it_holds
         405,
         "/not-possible",
     );
+}
+
+#[test]
+fn records_that_ids_name_are_asked_for_by_their_keys() {
+    lists_by_ids(&Gate::open(&BOOKS), &["customers", "products", "invoices", "payments"], &[]);
+    lists_by_ids(&Gate::open(&B1), &["customers", "products", "stock-levels", "orders"], &[]);
+    lists_by_ids(&Gate::open(&FO), &["customers", "orders"], &[]);
+    lists_by_ids(&Gate::open(&PRICES), &["prices"], &[]);
+    lists_by_ids(&Gate::open(&BOXES), &[], &["products"]);
 }

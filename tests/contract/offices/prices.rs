@@ -21,6 +21,7 @@ pub(crate) const ROOT: &str =
 pub(crate) const ALL: usize = 9;
 
 const FIELDS: Fields = &[
+    ("id", Kind::Key),
     ("priceType", Kind::Text),
     ("status", Kind::Text),
     ("assetType", Kind::Text),

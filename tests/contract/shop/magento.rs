@@ -155,6 +155,15 @@ impl Answers for Magento {
         let one = name.trim_end_matches('s');
         let Some(key) = key else {
             return match ask.method {
+                Method::GET if name == "customers" => {
+                    // The search calls a customer's `id` by its name in the database.
+                    let kept = rows.iter().map(|row| {
+                        let mut row = row.clone();
+                        row["entity_id"] = row["id"].clone();
+                        row
+                    });
+                    search(ask, &kept.collect::<Vec<_>>())
+                }
                 Method::GET => search(ask, rows),
                 Method::POST if name == "products" || name == "customers" => create(ask, one, by, rows),
                 // An order is made of a cart.

@@ -16,7 +16,7 @@ use serde_json::json;
 
 use crate::{
     contract,
-    ground::{Capability, Gap, Gate, Subject},
+    ground::{Capability, Gap, Gate, Subject, lists_by_ids},
 };
 
 /// A gap whose reason is that the system behind a collection cannot do this.
@@ -430,4 +430,25 @@ fn addresses_that_cannot_be_asked_for_are_not_told_as_none() {
     }
     let named = gate.get("/v1/customers?limit=5&fields=name").expect(200).items();
     assert_eq!(named.len(), 5);
+}
+
+#[test]
+fn records_that_ids_name_are_asked_for_by_their_keys() {
+    lists_by_ids(&Gate::open(&SHOPIFY), &["customers", "products", "orders"], &["stock-levels"]);
+    lists_by_ids(&Gate::open(&SHOPIFY_GRAPHQL), &["customers", "products", "orders", "stock-levels"], &[]);
+    lists_by_ids(
+        &Gate::open(&WOOCOMMERCE),
+        &["customers", "products", "orders", "stock-levels", "payments"],
+        &[],
+    );
+    lists_by_ids(
+        &Gate::open(&PRESTASHOP),
+        &["customers", "products", "orders", "stock-levels", "prices", "payments"],
+        &[],
+    );
+    lists_by_ids(
+        &Gate::open(&MAGENTO),
+        &["customers", "products", "orders", "stock-levels", "payments"],
+        &[],
+    );
 }

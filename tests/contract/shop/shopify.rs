@@ -219,7 +219,7 @@ fn list(ask: &Ask, name: &str, rows: &[Value]) -> Response<Bytes> {
             Some((field @ ("created_at" | "updated_at"), end @ ("min" | "max"))) => (field, end),
             _ if ["limit", "page_info"].contains(&parameter.as_str()) => continue,
             _ if name == "orders" && parameter == "status" => continue,
-            _ if name == "orders" && parameter == "ids" => {
+            _ if ["customers", "orders", "products"].contains(&name) && parameter == "ids" => {
                 found.retain(|row| value.split(',').any(|id| numbered(row, "id", id)));
                 continue;
             }

@@ -224,8 +224,8 @@ fn list(ask: &Ask, name: &str, rows: &[Value]) -> Response<Bytes> {
                 found.retain(|row| row["email"].as_str().unwrap().eq_ignore_ascii_case(value));
                 continue;
             }
-            "include" if name == "refunds" => {
-                found.retain(|row| numbered(row, "id", value));
+            "include" => {
+                found.retain(|row| value.split(',').any(|id| numbered(row, "id", id)));
                 continue;
             }
             "page" | "per_page" | "dates_are_gmt" | "orderby" | "order" => continue,

@@ -104,6 +104,9 @@ const FILTERS: [(&str, Op); 10] = [
 fn instead(new: &Abilities, leaf: LeafId) -> Option<&'static str> {
     match (new.paging, new.told.contains(leaf)) {
         (None, _) => Some("there is no list"),
+        (Some(_), true) if leaf == LeafId(0) && new.actions.contains(&Action::Read) => {
+            Some("the gate reads each record by itself")
+        }
         (Some(_), true) => Some("the gate does it, within its bounds"),
         (Some(_), false) => Some("it is refused"),
     }

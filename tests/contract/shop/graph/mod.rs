@@ -31,11 +31,11 @@ pub(super) const MANY: usize = 250;
 
 /// What each type is listed, read and searched by.
 const BOOKS: &[(&str, &str, &str, &[&str])] = &[
-    ("Customer", "customers", "customer", &["created_at", "updated_at"]),
+    ("Customer", "customers", "customer", &["id", "created_at", "updated_at"]),
     ("Order", "orders", "order", &["id", "customer_id", "created_at", "updated_at", "processed_at"]),
     ("Fulfillment", "-", "fulfillment", &[]),
-    ("Product", "products", "product", &["sku", "status", "created_at", "updated_at"]),
-    ("ProductVariant", "productVariants", "productVariant", &["sku", "product_id"]),
+    ("Product", "products", "product", &["id", "sku", "status", "created_at", "updated_at"]),
+    ("ProductVariant", "productVariants", "productVariant", &["id", "sku", "product_id"]),
 ];
 
 pub(super) struct Graph(Mutex<Shop>);
