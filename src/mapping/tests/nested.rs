@@ -102,7 +102,7 @@ fn asked(system: &System, fields: &[&str]) -> String {
     let m = system.entity("Customer").unwrap();
     let wanted = fields.iter().map(|path| m.entity().leaf_at(path).unwrap()).collect();
     let listing = m.list(&wanted, &Filter::everything(), &[], None, 5).unwrap();
-    let target = listing.request.target.clone();
+    let target = listing.request.target;
     percent_encoding::percent_decode_str(&target).decode_utf8().unwrap().into_owned()
 }
 
