@@ -152,14 +152,13 @@ async fn story(mut exchange: Box<Exchange>, mut request: Box<Request<Body>>) -> 
 
 /// Charges the address and reads the head. The body is not polled: a refusal never sends `100 Continue`.
 fn head(exchange: &mut Exchange, parts: http::request::Parts) -> Result<(Box<Head>, Stranger), Refusal> {
-    let core = exchange.core.clone();
-    let snapshot = exchange.snapshot.clone();
-    let listener = exchange.listener()?.clone();
-    let charged = core.gate.quota.address(&snapshot.plans, exchange.channel.address, exchange.opened);
+    let plans = &exchange.snapshot.plans;
+    let charged = exchange.core.gate.quota.address(plans, exchange.channel.address, exchange.opened);
     let method = parts.method.clone();
     // ORDER: before the head is looked at, so that a head that is refused is refused in the door's own form.
     let is_grpc = parts.version == Version::HTTP_2 && wire::is_grpc(&parts.headers);
     exchange.form = form(parts.uri.path(), is_grpc);
+    let listener = exchange.listener()?;
     let head = intake::head(parts, &listener.hosts, &listener.bounds.head());
     let head = head.map(Box::new).map_err(Refusal::Head);
     match &head {
@@ -190,9 +189,9 @@ async fn greet(
     stranger: Stranger,
     head: &Head,
 ) -> Result<(Caller, Greeted), Refusal> {
-    let (core, snapshot, now) = (exchange.core.clone(), exchange.snapshot.clone(), exchange.opened);
-    let gate = &core.gate;
-    let caller = match gate.identity.recall(&snapshot.sources, &head.headers, &exchange.channel, now) {
+    let Exchange { core, snapshot, channel, opened, entry, .. } = exchange;
+    let (gate, now) = (&core.gate, *opened);
+    let caller = match gate.identity.recall(&snapshot.sources, &head.headers, channel, now) {
         Recall::Known(caller) => caller,
         Recall::Unidentified(why) => return Err(Refusal::Unidentified(why)),
         Recall::Verify(pending) => {
@@ -201,15 +200,15 @@ async fn greet(
                 .map_err(Refusal::Unidentified)?
         }
     };
-    exchange.entry.caller(caller.facts());
+    entry.caller(caller.facts());
     gate.quota
-        .greet(&snapshot.plans, stranger, caller, exchange.channel.address, now)
+        .greet(&snapshot.plans, stranger, caller, channel.address, now)
         .map_err(|limited| Refusal::Limited(Box::new(limited)))
 }
 
 /// Which operation is asked for.
 fn asked(exchange: &mut Exchange, head: &Head) -> Result<Asked, Refusal> {
-    let snapshot = exchange.snapshot.clone();
+    let snapshot = &exchange.snapshot;
     let asked = snapshot
         .catalog
         .ask(&snapshot.schema, &head.method, head.path.as_str(), head.query.as_deref())
@@ -228,9 +227,9 @@ async fn admit(
     operation: Operation,
     head: &Head,
 ) -> Result<Box<Admission>, Refusal> {
-    let (core, snapshot, now) = (exchange.core.clone(), exchange.snapshot.clone(), exchange.opened);
     let prospect = foresee(exchange, caller, operation, head).await?;
-    pin!(core.gate.quota.admit(&snapshot.plans, greeted, prospect, exchange.channel.address, now))
+    let Exchange { core, snapshot, channel, opened, .. } = exchange;
+    pin!(core.gate.quota.admit(&snapshot.plans, greeted, prospect, channel.address, *opened))
         .await
         .map(Box::new)
         .map_err(|limited| Refusal::Limited(Box::new(limited)))
@@ -243,10 +242,10 @@ async fn foresee(
     operation: Operation,
     head: &Head,
 ) -> Result<Prospect, Refusal> {
-    let (core, snapshot) = (exchange.core.clone(), exchange.snapshot.clone());
     // Nothing is asked of a system that could not be written down afterwards.
     exchange.entry.ready().map_err(Refusal::Journal)?;
     let context = context(exchange, head);
+    let Exchange { core, snapshot, .. } = &*exchange;
     let prospect = if policy::is_at_hand(&snapshot.policies, &core.memo, caller.facts(), &operation) {
         policy::prospect(&snapshot.policies, &core.memo, caller, operation, context)
     } else {

@@ -61,6 +61,8 @@ pub struct Stranger(());
 #[derive(Debug)]
 pub struct Greeted {
     facts: Arc<Facts>,
+    /// The caller's own plan's.
+    meter: Handle,
 }
 
 /// Proof that the plans were charged; the slots it holds return when it is dropped.
@@ -166,9 +168,9 @@ impl Quota {
         address: IpAddr,
         now: Now,
     ) -> Result<(Caller, Greeted), Limited> {
-        self.greeted(plans, caller.facts(), address, now)?;
+        let meter = self.greeted(plans, caller.facts(), address, now)?;
         let facts = caller.facts().clone();
-        Ok((caller, Greeted { facts }))
+        Ok((caller, Greeted { facts, meter }))
     }
 
     /// Charges every plan that applies to what is asked; the strictest refuses. A greeting counts for who was
@@ -185,10 +187,11 @@ impl Quota {
         now: Now,
     ) -> Result<Admission, Limited> {
         let facts = prospect.caller().facts();
-        if !Arc::ptr_eq(&greeted.facts, facts) {
-            self.greeted(plans, facts, address, now)?;
-        }
-        let charged = pin!(self.charge(plans, facts, prospect.plans(), &[], address, now)).await?;
+        let own = match Arc::ptr_eq(&greeted.facts, facts) {
+            true => greeted.meter,
+            false => self.greeted(plans, facts, address, now)?,
+        };
+        let charged = pin!(self.charge(plans, (facts, own), prospect.plans(), &[], address, now)).await?;
         Ok(Admission { prospect, charged })
     }
 
@@ -206,9 +209,9 @@ impl Quota {
         now: Now,
     ) -> Result<Admission, Limited> {
         let facts = prospect.caller().facts();
-        self.greeted(plans, facts, address, now)?;
+        let own = self.greeted(plans, facts, address, now)?;
         let held = &whole.charged.slots;
-        let charged = pin!(self.charge(plans, facts, prospect.plans(), held, address, now)).await?;
+        let charged = pin!(self.charge(plans, (facts, own), prospect.plans(), held, address, now)).await?;
         Ok(Admission { prospect, charged })
     }
 
@@ -242,18 +245,20 @@ impl Quota {
         self.uncounted.load(Ordering::Relaxed)
     }
 
-    fn greeted(&self, plans: &Plans, facts: &Facts, address: IpAddr, now: Now) -> Result<(), Limited> {
+    /// Charges the caller's own rate; gives the meter of its own plan.
+    fn greeted(&self, plans: &Plans, facts: &Facts, address: IpAddr, now: Now) -> Result<Handle, Limited> {
         let own = plans.own(facts);
         let plan = plans.plan(own).ok_or_else(|| unknown(own))?;
         let at = self.at(now);
         let handle = self.handle(plan, facts, address, at, now)?;
-        plan.rate.check(&handle, at).map(|_| ()).map_err(|level| over_rate(&plan.policies.rate, level))
+        plan.rate.check(&handle, at).map_err(|level| over_rate(&plan.policies.rate, level))?;
+        Ok(handle)
     }
 
     async fn charge(
         &self,
         plans: &Plans,
-        facts: &Facts,
+        (facts, own): (&Facts, Handle),
         named: &[PlanName],
         held: &[Slot],
         address: IpAddr,
@@ -263,14 +268,14 @@ impl Quota {
         let mut applied: SmallVec<[(&Arc<Plan>, Handle); 4]> = SmallVec::new();
         let mut slots = SmallVec::new();
         let mut nearest: Option<Standing> = None;
-        for Applying { plan, rate } in applying(plans, plans.own(facts), named)? {
-            let handle = self.handle(plan, facts, address, at, now)?;
+        for Applying { plan, is_own } in applying(plans, plans.own(facts), named)? {
             // ORDER: the rate of the caller's own plan was charged when it was greeted.
-            let level = match rate {
-                Charge::Done => plan.rate.level(&handle, at),
-                Charge::Due => {
-                    plan.rate.check(&handle, at).map_err(|level| over_rate(&plan.policies.rate, level))?
-                }
+            let (handle, level) = if is_own {
+                (own.clone(), plan.rate.level(&own, at))
+            } else {
+                let handle = self.handle(plan, facts, address, at, now)?;
+                let level = plan.rate.check(&handle, at);
+                (handle, level.map_err(|level| over_rate(&plan.policies.rate, level))?)
             };
             if !held.iter().any(|slot| slot.is_of(&handle)) {
                 let slot = Slot::take(&handle, plan.concurrency.get());
@@ -358,17 +363,11 @@ impl Quota {
     }
 }
 
-/// Whether a plan's rate was charged when the caller was greeted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Charge {
-    Done,
-    Due,
-}
-
 /// A plan that applies to a request.
 struct Applying<'a> {
     plan: &'a Arc<Plan>,
-    rate: Charge,
+    /// It is the caller's own: its rate was charged when it was greeted.
+    is_own: bool,
 }
 
 /// The caller's own plan and the named ones, each once, the lowest rank first.
@@ -379,11 +378,11 @@ fn applying<'a>(
 ) -> Result<SmallVec<[Applying<'a>; 4]>, Limited> {
     let mut applied: SmallVec<[Applying<'a>; 4]> = SmallVec::new();
     let plan = plans.plan(own).ok_or_else(|| unknown(own))?;
-    applied.push(Applying { plan, rate: Charge::Done });
+    applied.push(Applying { plan, is_own: true });
     for name in named {
         if applied.iter().all(|other| other.plan.name != *name) {
             let plan = plans.plan(name).ok_or_else(|| unknown(name))?;
-            applied.push(Applying { plan, rate: Charge::Due });
+            applied.push(Applying { plan, is_own: false });
         }
     }
     applied.sort_by_key(|applying| applying.plan.rank);
