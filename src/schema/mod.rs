@@ -59,7 +59,7 @@ pub use contact::Contact;
 pub use entity::{Class, Entity, Field, Leaf, LeafKind, Object, Schema, Shape};
 pub use fields::{FieldSet, LEAVES_MAX, LeafId};
 pub(crate) use filter::nanos_of_day;
-pub use filter::{Derive, Direction, Filter, Items, Op, Pinned, Query, Sort, by_value, order};
+pub use filter::{Derive, Direction, Filter, Items, Op, Pinned, Query, Side, Sort, by_value, order};
 pub use json::{Body, Fault, FaultKind, Proposed, View};
 pub use money::{Money, Term};
 pub(crate) use numbers::names_country;

@@ -350,7 +350,8 @@ fn whatever_a_system_pages_by_a_caller_can_send_back() {
     let native = page(longest).unwrap().next;
     let key = CursorKey::new(&SecretBytes::new(vec![7; 32])).unwrap();
     let scope = Digest::of(b"s");
-    let sealed = key.seal(&scope, &Cursor { native: native.clone(), skip: 3, rows: 0, turn: 0 }).unwrap();
+    let sealed =
+        key.seal(&scope, &Cursor { native: native.clone(), skip: 3, rows: 0, ..Cursor::default() }).unwrap();
     let pairs = [("cursor", sealed.as_str())];
     let none = &FieldSet::EMPTY;
     let (_, sent) =
