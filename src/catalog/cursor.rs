@@ -1,7 +1,7 @@
 //! The cursor a caller gets: opaque, sealed, and good only for the list it came from.
 //!
-//! It holds the system's own cursor, a place inside the system's page and, of several systems, whose page that is. It is sealed (AES-256-GCM) under a
-//! key of the gate with the scope as associated data, so that a cursor of another caller, entity or query is
+//! It holds the system's own cursor, a place inside the system's page, the moment that the list began and, of several
+//! systems, whose page that is. It is sealed (AES-256-GCM) under a key of the gate with the scope as associated data, so that a cursor of another caller, entity or query is
 //! as wrong as one that was tampered with.
 
 use aws_lc_rs::{
@@ -17,8 +17,9 @@ use crate::{
 
 /// Bytes of the seal beside what is sealed.
 const TAG_LEN: usize = 16;
-/// Bytes before the system's own cursor: the place, the size of its page, and in one whether there is a cursor and whose turn it is.
-const PLACE_LEN: usize = 9;
+/// Bytes before the system's own cursor: the place, the size of its page, the moment, and in one whether there is a cursor
+/// and whose turn it is.
+const PLACE_LEN: usize = 17;
 
 /// Where a list goes on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,6 +34,8 @@ pub struct Cursor {
     /// Which of the systems that serve the collection is asked, by its place among them; [`TOGETHER`](Self::TOGETHER)
     /// where the place is one among the records of all of them.
     pub turn: u8,
+    /// When the list began, in microseconds of the wall clock: what its query means by now, on all of its pages.
+    pub began: i64,
 }
 
 impl Cursor {
@@ -71,7 +74,7 @@ impl CursorKey {
     /// # Errors
     /// Never for a sound crypto library.
     pub fn new(secret: &SecretBytes) -> Result<Self, BadCursor> {
-        let key = Digest::of_parts(&[b"bramka cursor with rows", secret.expose()]);
+        let key = Digest::of_parts(&[b"bramka cursor with its moment", secret.expose()]);
         UnboundKey::new(&AES_256_GCM, &key.0).map(|key| Self(LessSafeKey::new(key))).map_err(|_| BadCursor)
     }
 
@@ -87,6 +90,7 @@ impl CursorKey {
         rand::fill(&mut nonce).map_err(|_| Unsealed::NoRandomness)?;
         let mut sealed = Vec::from(cursor.skip.to_le_bytes());
         sealed.extend_from_slice(&cursor.rows.to_le_bytes());
+        sealed.extend_from_slice(&cursor.began.to_le_bytes());
         sealed.push(cursor.turn << 1 | u8::from(cursor.native.is_some()));
         sealed.extend_from_slice(cursor.native.as_deref().unwrap_or_default().as_bytes());
         self.0
@@ -114,6 +118,7 @@ impl CursorKey {
             .map_err(|_| BadCursor)?;
         let (skip, rest) = plain.split_first_chunk::<4>().ok_or(BadCursor)?;
         let (rows, rest) = rest.split_first_chunk::<4>().ok_or(BadCursor)?;
+        let (began, rest) = rest.split_first_chunk::<8>().ok_or(BadCursor)?;
         let (there, native) = rest.split_first().ok_or(BadCursor)?;
         let native = std::str::from_utf8(native).map_err(|_| BadCursor)?;
         Ok(Cursor {
@@ -121,6 +126,7 @@ impl CursorKey {
             skip: u32::from_le_bytes(*skip),
             rows: u32::from_le_bytes(*rows),
             turn: *there >> 1,
+            began: i64::from_le_bytes(*began),
         })
     }
 }
@@ -141,9 +147,15 @@ mod tests {
         let (scope, other) = (Digest::of(b"a"), Digest::of(b"b"));
         for cursor in [
             Cursor::default(),
-            Cursor { native: Some("https://erp.test/x?$skiptoken=100".into()), skip: 17, rows: 50, turn: 0 },
-            Cursor { native: Some(String::new()), skip: 0, rows: u32::MAX, turn: 7 },
-            Cursor { native: None, skip: 3, rows: 0, turn: Cursor::TOGETHER },
+            Cursor {
+                native: Some("https://erp.test/x?$skiptoken=100".into()),
+                skip: 17,
+                rows: 50,
+                turn: 0,
+                began: 1,
+            },
+            Cursor { native: Some(String::new()), skip: 0, rows: u32::MAX, turn: 7, began: i64::MIN },
+            Cursor { native: None, skip: 3, rows: 0, turn: Cursor::TOGETHER, began: i64::MAX },
         ] {
             let sealed = key.seal(&scope, &cursor).unwrap();
             assert_eq!(key.open(&scope, &sealed), Ok(cursor));
@@ -165,7 +177,8 @@ mod tests {
     fn whatever_can_be_sealed_can_be_sent_back() {
         let key = CursorKey::new(&SecretBytes::new(vec![7; 32])).unwrap();
         let scope = Digest::of(b"a");
-        let of = |length| Cursor { native: Some("x".repeat(length)), skip: u32::MAX, rows: 1, turn: 0 };
+        let of =
+            |length| Cursor { native: Some("x".repeat(length)), skip: u32::MAX, rows: 1, turn: 0, began: -1 };
         let longest = of(Cursor::NATIVE_BYTES_MAX);
         let sealed = key.seal(&scope, &longest).unwrap();
         assert!(sealed.len() <= CURSOR_CHARS_MAX && sealed.len() > CURSOR_CHARS_MAX - 4, "{}", sealed.len());

@@ -277,7 +277,7 @@ fn gather(filter: &Filter, leaves: &FieldSet, ids: &mut Vec<(LeafId, PublicId)>)
             let texts = one_or_more(value).filter_map(Value::as_text);
             ids.extend(texts.filter_map(|text| Some((*leaf, text.parse().ok()?))));
         }
-        Filter::Test { .. } | Filter::Derived { .. } | Filter::Not(_) => {}
+        Filter::Test { .. } | Filter::Derived { .. } | Filter::Pair { .. } | Filter::Not(_) => {}
     }
 }
 
@@ -308,7 +308,9 @@ fn translated(
             (None, _) => Filter::everything(),
         },
         // Of keys it says something else than of ids.
-        Filter::Test { .. } | Filter::Derived { .. } | Filter::Not(_) => Filter::everything(),
+        Filter::Test { .. } | Filter::Derived { .. } | Filter::Pair { .. } | Filter::Not(_) => {
+            Filter::everything()
+        }
     }
 }
 

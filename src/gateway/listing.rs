@@ -10,6 +10,7 @@ mod named;
 mod rows;
 mod turns;
 
+use jiff::Timestamp;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use super::{
@@ -229,8 +230,9 @@ pub(super) async fn find(
     let core = exchange.core.clone();
     let cursor = match &sought.cursor {
         Some(text) => core.gate.cursors.open(&scope, text).map_err(|_| Refusal::Cursor)?,
-        None => Cursor::default(),
+        None => Cursor { began: exchange.opened.wall.as_microsecond(), ..Cursor::default() },
     };
+    let began = cursor.began;
     let mut list = List::of(exchange, admission, entity, &snapshot, sought)?.pinned()?;
     let next = list.page_at(cursor).await;
     let List { exchange, untold, truncated, shown, links, rows, skip, count, .. } = list;
@@ -239,9 +241,26 @@ pub(super) async fn find(
     if truncated {
         exchange.entry.note("truncated", true);
     }
-    let next =
-        next.map(|next| core.gate.cursors.seal(&scope, &next)).transpose().map_err(|_| Refusal::Broken)?;
+    let seal = |next| core.gate.cursors.seal(&scope, &Cursor { began, ..next });
+    let next = next.map(seal).transpose().map_err(|_| Refusal::Broken)?;
     Ok(Found { shown, links, rows, next, skip, truncated, count })
+}
+
+/// What a list means by now: the moment of its first page, which a cursor holds. One that does not open is refused where
+/// the list is looked for.
+pub(super) fn began(
+    exchange: &Exchange,
+    admission: &Admission,
+    (cursor, bound_to): (Option<&str>, &str),
+) -> Timestamp {
+    let of = |micros| Timestamp::from_microsecond(micros).ok();
+    let opened = || {
+        let Operation::List(entity) = admission.prospect().operation() else { return None };
+        let scope = scope(&exchange.snapshot.digest, admission.prospect(), entity, bound_to);
+        of(exchange.core.gate.cursors.open(&scope, cursor?).ok()?.began)
+    };
+    let wall = exchange.opened.wall;
+    opened().or_else(|| of(wall.as_microsecond())).unwrap_or(wall)
 }
 
 /// How many records a caller may see that pass a filter, or how many rows of them. None of them is shown or kept.

@@ -177,7 +177,10 @@ async fn list(
     let (visible, clear) = listing::sight(&snapshot, admission.prospect(), &sight.entity)?;
     let (raw, limits) = (query(head), &snapshot.limits);
     let expandable = expandable(exchange, admission, head, &clear).await?;
-    let servable = Servable { clear: &clear, unheld: &sight.unheld };
+    // A cursor is no query of the other door's, which holds no line's end.
+    let bound_to = format!("\n{}", odata::without_paging(raw));
+    let now = listing::began(exchange, admission, (odata::skiptoken(raw).as_deref(), &bound_to));
+    let servable = Servable { clear: &clear, unheld: &sight.unheld, now };
     let wanted =
         odata::list(&sight.entity, raw, servable, &sight.columns, &expandable, limits).map_err(unmet)?;
     let Wanted { mut query, expand, top, skip, count, cursor } = wanted;
@@ -192,8 +195,6 @@ async fn list(
     let found = if query.limit == 0 && !count {
         Found::default()
     } else {
-        // A cursor is no query of the other door's, which holds no line's end.
-        let bound_to = format!("\n{}", odata::without_paging(raw));
         let rows = query.limit;
         let linking = expanding.linking();
         let sought = Sought { query, cursor, bound_to, skip, rows, counted: count, linking, of_rows: None };
@@ -223,7 +224,8 @@ async fn count(exchange: &mut Exchange, admission: &Admission, head: &Head, enti
     let snapshot = exchange.snapshot.clone();
     let (_, clear) = listing::sight(&snapshot, admission.prospect(), entity)?;
     let sources = snapshot.serving(entity).ok_or(Refusal::Broken)?;
-    let servable = Servable { clear: &clear, unheld: &entity.all().minus(&sources.mapped()) };
+    let unheld = entity.all().minus(&sources.mapped());
+    let servable = Servable { clear: &clear, unheld: &unheld, now: exchange.opened.wall };
     let filter = odata::count(entity, query(head), servable, &snapshot.limits).map_err(unmet)?;
     let count = listing::count(exchange, admission, filter, None).await?;
     Ok(Answer::count(admission, count))
@@ -239,7 +241,14 @@ async fn one(
     let (prospect, snapshot) = (admission.prospect(), exchange.snapshot.clone());
     let linking = linking(&snapshot, admission)?;
     let expandable = expandable(exchange, admission, head, &linking).await?;
-    let wanted = odata::one(&sight.entity, query(head), &sight.columns, &expandable, &snapshot.limits);
+    let wanted = odata::one(
+        &sight.entity,
+        query(head),
+        &sight.columns,
+        &expandable,
+        exchange.opened.wall,
+        &snapshot.limits,
+    );
     let WantedOne { fields, expand } = wanted.map_err(unmet)?;
     let expanding = Expanding::new(&expandable, expand)?;
     let wanted = fields.map(|fields| fields.intersection(&prospect.visible()));
@@ -266,7 +275,8 @@ async fn beside(
     let linking = linking(&snapshot, admission)?;
     let facts = prospect.caller().facts();
     let expandable = expanding::expandable(exchange, facts, head, entity, linking).await?;
-    let wanted = odata::beside(name, query(head), &expandable, &snapshot.limits).map_err(unmet)?;
+    let wanted = odata::beside(name, query(head), &expandable, exchange.opened.wall, &snapshot.limits)
+        .map_err(unmet)?;
     let wanted = wanted.ok_or(Refusal::NotInCatalog(NotInCatalog::Path))?;
     let expanding = Expanding::new(&expandable, vec![wanted])?;
     let (_, links) = reading::one(exchange, admission, Some(FieldSet::EMPTY), &expanding.linking()).await?;

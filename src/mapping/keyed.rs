@@ -152,7 +152,7 @@ impl Mapping {
                 let kind = self.entity.leaf(*leaf).map(|leaf| &leaf.kind);
                 !(is_loose && matches!(kind, Some(LeafKind::Text { .. })))
             }
-            Filter::Not(_) | Filter::Derived { .. } | Filter::Item(..) => false,
+            Filter::Not(_) | Filter::Derived { .. } | Filter::Pair { .. } | Filter::Item(..) => false,
         }
     }
 

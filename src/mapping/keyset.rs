@@ -219,9 +219,12 @@ fn is_bounded(filter: &Filter, of: LeafId) -> bool {
         Filter::Test { leaf, op: Op::Eq | Op::Lt | Op::Lte | Op::Gt | Op::Gte, value: Value::Instant(_) } => {
             *leaf == of
         }
-        Filter::Test { .. } | Filter::Any(_) | Filter::Not(_) | Filter::Derived { .. } | Filter::Item(..) => {
-            false
-        }
+        Filter::Test { .. }
+        | Filter::Any(_)
+        | Filter::Not(_)
+        | Filter::Derived { .. }
+        | Filter::Pair { .. }
+        | Filter::Item(..) => false,
     }
 }
 

@@ -288,7 +288,11 @@ fn value_of(filter: &Filter, leaf: LeafId, op: Op) -> Option<&Value> {
             (_, _, _) => None,
         },
         // What a negation or a part of a list says bounds no record.
-        Filter::Test { .. } | Filter::Not(_) | Filter::Derived { .. } | Filter::Item(..) => None,
+        Filter::Test { .. }
+        | Filter::Not(_)
+        | Filter::Derived { .. }
+        | Filter::Pair { .. }
+        | Filter::Item(..) => None,
     }
 }
 

@@ -51,7 +51,7 @@ impl Mapping {
             }
             // What a negation leaves out cannot be known where what it denies is only known roughly.
             Filter::Not(_) => None,
-            Filter::Derived { .. } => None,
+            Filter::Derived { .. } | Filter::Pair { .. } => None,
             // Asked of any item each: more may pass than where all is asked of one.
             Filter::Item(_, inner) => self.push(dialect, inner),
             Filter::Test { leaf, op, value } => {

@@ -5,8 +5,10 @@
 //! filter shows more than was asked for.
 
 mod bind;
+mod constant;
 mod derived;
 mod lexer;
+mod pair;
 mod parser;
 mod range;
 mod rows;
@@ -16,6 +18,8 @@ mod tests;
 pub(super) use bind::{Names, filter, is_single_under};
 pub(super) use parser::parse;
 pub(super) use rows::{RowFilter, rows};
+
+use jiff::SignedDuration;
 
 /// LIMIT: bytes of one filter.
 pub(super) const FILTER_BYTES_MAX: usize = 16 * 1024;
@@ -87,6 +91,8 @@ pub(super) enum Literal {
     Text(String),
     /// A number, a day or a moment: its own spelling, read when it is known for what.
     Bare(String),
+    /// `duration'P7D'`
+    Duration(SignedDuration),
 }
 
 /// A function that is known.
@@ -117,11 +123,24 @@ pub(super) enum Function {
     Sub,
     /// `a mul b`
     Mul,
+    /// `a div b`
+    Div,
+    /// `a divby b`
+    DivBy,
+    /// `a mod b`
+    Mod,
 }
 
 impl Function {
     /// Those that stand between what they are of, by their words.
-    const BETWEEN: [(&'static str, Self); 3] = [("add", Self::Add), ("sub", Self::Sub), ("mul", Self::Mul)];
+    const BETWEEN: [(&'static str, Self); 6] = [
+        ("add", Self::Add),
+        ("sub", Self::Sub),
+        ("mul", Self::Mul),
+        ("div", Self::Div),
+        ("divby", Self::DivBy),
+        ("mod", Self::Mod),
+    ];
 
     /// Every function that is known, by its name.
     pub(super) const ALL: [(&'static str, Self); 19] = [
@@ -156,7 +175,10 @@ impl Function {
             | Self::IndexOf
             | Self::Add
             | Self::Sub
-            | Self::Mul => (2, 2),
+            | Self::Mul
+            | Self::Div
+            | Self::DivBy
+            | Self::Mod => (2, 2),
             Self::Substring => (2, 3),
             Self::ToLower
             | Self::ToUpper

@@ -25,7 +25,7 @@
 //! let mut found = Diagnostics::default();
 //! let tag = load::entity(&file, &tree::parse(&file, text).unwrap(), &mut found).unwrap();
 //! let all = tag.all();
-//! let servable = odata::Servable { clear: &all, unheld: &FieldSet::EMPTY };
+//! let servable = odata::Servable { clear: &all, unheld: &FieldSet::EMPTY, now: jiff::Timestamp::UNIX_EPOCH };
 //! let wanted = odata::list(&tag, "$filter=word%20eq%20'new'&$top=5", servable, &all, &[], &Limits::default()).unwrap();
 //! assert_eq!((wanted.query.filter.tests(), wanted.top), (1, Some(5)));
 //! assert!(odata::list(&tag, "$filter=word eq new", servable, &all, &[], &Limits::default()).is_err());
@@ -54,6 +54,6 @@ pub use names::{NAMESPACE, set};
 pub use navigation::{Expandable, Navigation, navigations};
 pub use options::{
     Expansion, Servable, Wanted, WantedOne, beside, count, has_navigation, list, one, only_format, rest,
-    without_paging,
+    skiptoken, without_paging,
 };
 pub use path::{PREFIX, Resource};

@@ -4,6 +4,7 @@
 //! that refers keeps its own name, so what it names is called `customer_record`; where it stands in a list of the
 //! record, `lines_product_records`. Records that refer to one are called as their entity set, `invoices`.
 
+use jiff::Timestamp;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::{filter, names};
@@ -67,7 +68,7 @@ impl Navigation {
             }
         }
         // A link that would be refused is none.
-        filter::parse(&filter).ok()?;
+        filter::parse(&filter, Timestamp::UNIX_EPOCH).ok()?;
         Some(format!("{}?$filter={}{query}", names::set(entity), encoded(&filter)))
     }
 }

@@ -7,6 +7,8 @@ use std::borrow::Cow;
 
 mod expand;
 
+use jiff::Timestamp;
+
 use super::{
     fault::{Fault, told},
     filter::{self, Names},
@@ -22,13 +24,15 @@ use crate::schema::{
 pub(super) use expand::only_select;
 pub use expand::{Expansion, beside, has_navigation};
 
-/// The leaves that a request may look for records by.
+/// What a request may look for records by.
 #[derive(Clone, Copy, Debug)]
 pub struct Servable<'a> {
     /// Those that may serve filter and order.
     pub clear: &'a FieldSet,
     /// Those that the system does not hold: they are refused as such where they may serve.
     pub unheld: &'a FieldSet,
+    /// The moment that `now()` is: one for a request, and for all pages of a list.
+    pub now: Timestamp,
 }
 
 /// What a list is asked for.
@@ -74,7 +78,7 @@ const NOT_HERE: [&str; 8] =
 
 impl<'a> Servable<'a> {
     pub(super) fn names(self, entity: &'a Entity, limits: &Limits) -> Names<'a> {
-        let Self { clear, unheld } = self;
+        let Self { clear, unheld, .. } = self;
         Names { entity, clear, unheld, values_max: limits.values_max }
     }
 }
@@ -98,9 +102,9 @@ pub fn list(
     let names = servable.names(entity, limits);
     for (name, value) in options(raw, &OF_LIST)? {
         match name {
-            "$filter" => wanted.query.filter = filter::filter(names, &filter::parse(&value)?)?,
+            "$filter" => wanted.query.filter = filter::filter(names, &filter::parse(&value, servable.now)?)?,
             "$select" => wanted.query.fields = select(entity, visible, expandable, &value)?,
-            "$expand" => wanted.expand = expand::expand(&value, expandable, limits)?,
+            "$expand" => wanted.expand = expand::expand(&value, expandable, servable.now, limits)?,
             "$orderby" => wanted.query.sort = order(entity, servable, &value, limits.sort_keys_max)?,
             "$top" => wanted.top = Some(number("$top", &value)?),
             "$skip" => wanted.skip = number("$skip", &value)?,
@@ -112,7 +116,7 @@ pub fn list(
     Ok(wanted)
 }
 
-/// Reads the options of one record: which fields are wanted, and what beside it.
+/// Reads the options of one record: which fields are wanted, and what beside it. `now` is what `now()` is.
 ///
 /// # Errors
 /// What is wrong, or not here.
@@ -121,13 +125,14 @@ pub fn one(
     raw: &str,
     visible: &FieldSet,
     expandable: &[Expandable],
+    now: Timestamp,
     limits: &Limits,
 ) -> Result<WantedOne, Fault> {
     let mut wanted = WantedOne::default();
     for (name, value) in options(raw, &OF_ONE)? {
         match name {
             "$select" => wanted.fields = select(entity, visible, expandable, &value)?,
-            "$expand" => wanted.expand = expand::expand(&value, expandable, limits)?,
+            "$expand" => wanted.expand = expand::expand(&value, expandable, now, limits)?,
             _ => {}
         }
     }
@@ -143,7 +148,7 @@ pub fn count(entity: &Entity, raw: &str, servable: Servable<'_>, limits: &Limits
     let mut wanted = Filter::everything();
     for (name, value) in options(raw, &OF_COUNT)? {
         match name {
-            "$filter" => wanted = filter::filter(names, &filter::parse(&value)?)?,
+            "$filter" => wanted = filter::filter(names, &filter::parse(&value, servable.now)?)?,
             "$orderby" => drop(order(entity, servable, &value, limits.sort_keys_max)?),
             name => drop(number(name, &value)?),
         }
@@ -157,6 +162,11 @@ pub fn count(entity: &Entity, raw: &str, servable: Servable<'_>, limits: &Limits
 /// Any other option.
 pub fn only_format(raw: &str) -> Result<(), Fault> {
     options(raw, &OF_DOCUMENT).map(drop)
+}
+
+/// The cursor that a query holds, whatever it is.
+pub fn skiptoken(raw: &str) -> Option<Cow<'_, str>> {
+    named(raw, "$skiptoken")
 }
 
 /// The query without what moves along a list: what a cursor is bound to.
@@ -184,8 +194,12 @@ pub fn rest(raw: &str, skip: u64, top: Option<u64>) -> String {
 
 /// The value of `$format`, decoded.
 pub(super) fn format(raw: &str) -> Option<Cow<'_, str>> {
-    let named = |(name, _): &(&str, &str)| decode(name).as_deref() == Some("$format");
-    pairs(raw).find(named).and_then(|(_, value)| decode(value))
+    named(raw, "$format")
+}
+
+fn named<'a>(raw: &'a str, option: &str) -> Option<Cow<'a, str>> {
+    let is_it = |(name, _): &(&str, &str)| decode(name).as_deref() == Some(option);
+    pairs(raw).find(is_it).and_then(|(_, value)| decode(value))
 }
 
 fn kept(raw: &str, left_out: &[&str]) -> String {
@@ -310,7 +324,7 @@ pub(super) fn order_leaf<'e>(
     servable: Servable<'_>,
     path: &str,
 ) -> Result<(LeafId, &'e Leaf), Fault> {
-    let Servable { clear, unheld } = servable;
+    let Servable { clear, unheld, .. } = servable;
     let dotted = path.replace('/', ".");
     let id = entity.leaf_at(&dotted).filter(|id| clear.contains(*id));
     let Some((id, leaf)) = id.and_then(|id| Some((id, entity.leaf(id)?))) else {

@@ -7,7 +7,7 @@ mod pinned;
 
 use std::cmp::Ordering;
 
-use self::derive::derived;
+use self::derive::{Worked, derived};
 use super::{
     entity::{Entity, Object, Shape},
     fields::{FieldSet, LeafId},
@@ -49,9 +49,28 @@ pub enum Filter {
         /// Against what, of the type that is worked out; a list for [`Op::In`].
         value: Value,
     },
+    /// What is worked out of one leaf, or it itself, against what is worked out of another. It holds of nothing that is
+    /// not there or null, and where one of the two has several values.
+    Pair {
+        /// The one.
+        left: Side,
+        /// How; not [`Op::In`].
+        op: Op,
+        /// The other, of the same kind: of any number where the one is a number.
+        right: Side,
+    },
     /// At least one item of a list passes a filter, whole: all its tests of leaves in the list look at the same item,
     /// all others at the record around it.
     Item(Items, Box<Filter>),
+}
+
+/// A side of a comparison of two leaves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Side {
+    /// Which leaf.
+    pub leaf: LeafId,
+    /// What is worked out of it, one step of the other; it itself where there is none.
+    pub by: Vec<Derive>,
 }
 
 /// How a leaf is compared.
@@ -181,7 +200,7 @@ impl Filter {
                 inner if inner.is_nothing() => Self::nothing(),
                 inner => Self::Item(items, Box::new(inner)),
             },
-            test @ (Self::Test { .. } | Self::Derived { .. }) => test,
+            test @ (Self::Test { .. } | Self::Derived { .. } | Self::Pair { .. }) => test,
         }
     }
 
@@ -190,7 +209,7 @@ impl Filter {
         match self {
             Self::All(parts) | Self::Any(parts) => parts.iter().map(Self::tests).sum(),
             Self::Not(inner) | Self::Item(_, inner) => inner.tests(),
-            Self::Test { .. } | Self::Derived { .. } => 1,
+            Self::Test { .. } | Self::Derived { .. } | Self::Pair { .. } => 1,
         }
     }
 
@@ -226,10 +245,14 @@ impl Filter {
             Self::Derived { leaf, by, op, value } => {
                 let mut any = false;
                 within.each(*leaf, &mut |found| {
-                    any |= derived(by, found).is_some_and(|found| passes(&found, *op, value));
+                    any |= derived(by, found).is_some_and(|found| found.passes(*op, value));
                 });
                 any
             }
+            Self::Pair { left, op, right } => match (within.side(left), within.side(right)) {
+                (Some(left), Some(right)) => left.passes_with(*op, &right),
+                (_, _) => false,
+            },
             Self::Item(items, inner) => match within {
                 Within::Object(object, fields) => items.of(object, fields, &mut |shape, value| {
                     inner.holds(Within::Item { items, item: (shape, value), around: (object, fields) })
@@ -249,6 +272,7 @@ impl Filter {
             Self::Not(inner) => inner.leaves(),
             Self::Item(items, inner) => inner.leaves().union(&items.leaves()),
             Self::Test { leaf, .. } | Self::Derived { leaf, .. } => FieldSet::of(*leaf),
+            Self::Pair { left, right, .. } => FieldSet::of(left.leaf).union(&FieldSet::of(right.leaf)),
         }
     }
 }
@@ -269,6 +293,16 @@ impl<'a> Within<'a> {
             }
             Self::Item { around: (object, fields), .. } => each_in(object, fields, u16::from(leaf.0), see),
         }
+    }
+
+    /// What is worked out of the one value that a leaf has here; none where it has none, or several.
+    fn side(self, side: &Side) -> Option<Worked<'a>> {
+        let (mut only, mut count) = (None, 0_usize);
+        self.each(side.leaf, &mut |found| {
+            count = count.saturating_add(1);
+            only = Some(found);
+        });
+        derived(&side.by, only.filter(|found| count == 1 && **found != Value::Null)?)
     }
 }
 

@@ -168,7 +168,8 @@ fn a_client_by_others_reads_the_door_without_a_case_made_for_it() {
     let text = |row: &Value, field: &str| row[field].as_str().unwrap_or("").to_owned();
     let is = |field: &'static str, value: &'static str| move |row: &Value| row[field] == value;
     let has = |row: &Value, part: &str| text(row, "buyer_reference").contains(part);
-    let filters: [(&str, Value); 12] = [
+    let number = |value: &Value| value.as_f64();
+    let filters: [(&str, Value); 16] = [
         ("eq", which(&is("status", "open"))),
         ("ne", which(&|row| row["status"] != "open")),
         ("and", which(&|row| row["status"] == "open" && row["currency"] == "EUR")),
@@ -181,6 +182,31 @@ fn a_client_by_others_reads_the_door_without_a_case_made_for_it() {
         ("decimal", which(&|row| row["tax_inclusive_total"].as_f64().is_some_and(|total| total > 2500.5))),
         ("null", which(&|row| row["requested_on"].is_null())),
         ("any", which(&|row| row["lines"].as_array().unwrap().iter().any(|line| line["sku"] == "1007"))),
+        (
+            "fields",
+            which(&|row| {
+                !row["requested_on"].is_null() && text(row, "ordered_on") < text(row, "requested_on")
+            }),
+        ),
+        (
+            "fields_of_lines",
+            which(&|row| {
+                let more = |line: &Value| {
+                    number(&line["line_net_total"])
+                        .zip(number(&line["net_price"]))
+                        .is_some_and(|(a, b)| a > b)
+                };
+                row["lines"].as_array().unwrap().iter().any(more)
+            }),
+        ),
+        (
+            "worked_out",
+            which(&|row| {
+                let totals = number(&row["tax_total"]).zip(number(&row["tax_exclusive_total"]));
+                totals.is_some_and(|(tax, net)| tax * 5.0 >= net && net / 3.0 > 300.5)
+            }),
+        ),
+        ("now", which(&|row| !row["updated_at"].is_null())),
     ];
     let sorted = |ids: &Value| {
         let mut ids: Vec<String> = ids.as_array().unwrap().iter().map(Value::to_string).collect();
@@ -192,6 +218,10 @@ fn a_client_by_others_reads_the_door_without_a_case_made_for_it() {
         assert_eq!(told["counts"][name], expected.as_array().unwrap().len(), "{name}");
     }
     assert_eq!(told["filters"].as_object().unwrap().len(), filters.len());
+    for some in ["fields", "fields_of_lines", "worked_out"] {
+        let found = told["filters"][some].as_array().unwrap().len();
+        assert!(found > 0 && found < all.len(), "{some}: {found}");
+    }
     assert!(
         !told["filters"]["in"].as_array().unwrap().is_empty()
             || !told["filters"]["or"].as_array().unwrap().is_empty()

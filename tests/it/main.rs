@@ -20,6 +20,7 @@ mod claims;
 mod cli;
 mod client;
 mod codes;
+mod compared;
 mod compile;
 mod counters;
 mod demo;

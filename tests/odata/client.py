@@ -87,6 +87,10 @@ def read():
         "decimal": order.tax_inclusive_total > 2500.5,
         "null": order.requested_on.is_null(),
         "any": "lines/any(l: l/sku eq '1007')",
+        "fields": "ordered_on lt requested_on",
+        "fields_of_lines": "lines/any(l: l/line_net_total gt l/net_price)",
+        "worked_out": "tax_total mul 5 ge tax_exclusive_total and tax_exclusive_total divby 3 gt 300.5",
+        "now": "updated_at lt now() sub duration'P7D' and year(ordered_on) le year(now())",
     }
     told["filters"] = {name: ids(orders.filter(wanted)) for name, wanted in filters.items()}
     told["counts"] = {name: orders.filter(wanted).count() for name, wanted in filters.items()}

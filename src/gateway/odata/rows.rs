@@ -76,7 +76,9 @@ pub(super) async fn list(
     let snapshot = exchange.snapshot.clone();
     let Told { columns, clear } = told(exchange, admission, (sight, flat))?;
     let (raw, limits) = (query(head), &snapshot.limits);
-    let servable = Servable { clear: &clear, unheld: &sight.unheld };
+    let bound_to = format!("\n{}\n{}", flat.name, odata::without_paging(raw));
+    let now = listing::began(exchange, admission, (odata::skiptoken(raw).as_deref(), &bound_to));
+    let servable = Servable { clear: &clear, unheld: &sight.unheld, now };
     let wanted = flat.wanted(&sight.entity, raw, servable, &columns, limits).map_err(unmet)?;
     // LIMIT: what a page holds: of rows in an order of their own so many, else the rows of so many records.
     let preferred = odata::max_page_size(text(head, PREFER)).filter(|_| wanted.has_own_order());
@@ -93,7 +95,6 @@ pub(super) async fn list(
             // No more records are shown than rows are wanted.
             limit: top.and_then(|top| u32::try_from(top).ok()).unwrap_or(page).min(page),
         };
-        let bound_to = format!("\n{}\n{}", flat.name, odata::without_paging(raw));
         let rows = query.limit;
         let (cursor, skip, linking) = (wanted.cursor.clone(), wanted.skip, wanted.ordered_by());
         let of_rows = Some(wanted.clone());
@@ -129,7 +130,7 @@ pub(super) async fn count(
 ) -> Outcome {
     let snapshot = exchange.snapshot.clone();
     let Told { columns, clear } = told(exchange, admission, (sight, flat))?;
-    let servable = Servable { clear: &clear, unheld: &sight.unheld };
+    let servable = Servable { clear: &clear, unheld: &sight.unheld, now: exchange.opened.wall };
     let wanted = flat.counted(&sight.entity, query(head), servable, &columns, &snapshot.limits);
     let wanted = wanted.map_err(unmet)?;
     let count = listing::count(exchange, admission, wanted.filter.clone(), Some(wanted)).await?;

@@ -200,7 +200,9 @@ fn a_list_by_ninety_values_pages_to_its_end() {
         pages += 1;
         ids.extend(page.rows.into_iter().map(|row| row.unwrap().id));
         let Some(next) = page.next else { break };
-        cursor = Some(key.seal(&scope, &Cursor { native: Some(next), skip: 0, rows: 0, turn: 0 }).unwrap());
+        cursor = Some(
+            key.seal(&scope, &Cursor { native: Some(next), skip: 0, rows: 0, ..Cursor::default() }).unwrap(),
+        );
     }
     assert!(pages > 1 && ids.len() == seed::ORDERS, "{} in {pages}", ids.len());
 }

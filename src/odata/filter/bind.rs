@@ -4,14 +4,18 @@
 //! what makes it false; what is neither (a function of null) is in neither. `eq` and `ne` know null, the
 //! orderings are false of it (OData 4.01 part 2, 5.1.1.1).
 
-use super::{Compare, Expr, Function, Literal, OPTION, derived, range};
+use super::{
+    Compare, Expr, Function, Literal, OPTION,
+    derived::{self, Sort},
+    pair, range,
+};
 use crate::{
     odata::{
         fault::{Fault, told},
         names,
     },
     schema::{
-        Derive, Entity, FieldSet, Filter, Items, Leaf, LeafId, LeafKind, Op, Value,
+        Derive, Entity, FieldSet, Filter, Items, Leaf, LeafId, LeafKind, Op, Side, Value,
         query::{self, QueryFaultKind},
         value,
     },
@@ -56,24 +60,31 @@ pub(super) struct Item<'a> {
 }
 
 impl Item<'_> {
-    /// The path in the record of what is called so here.
-    fn full(&self, dotted: &str) -> Option<String> {
-        let of_record = self.record.and_then(|record| dotted.strip_prefix(record)?.strip_prefix('.'));
-        if let Some(rest) = of_record {
-            return Some(rest.to_owned());
+    /// The path in the record of what is called so here, and whether it is the item's.
+    fn full(&self, dotted: &str) -> (String, bool) {
+        let behind = |name: &str| {
+            dotted
+                .strip_prefix(name)
+                .filter(|rest| rest.is_empty() || rest.starts_with('.'))
+                .map(str::to_owned)
+        };
+        if let Some(rest) = self.record.and_then(behind) {
+            return (rest.trim_start_matches('.').to_owned(), false);
         }
-        let rest = dotted.strip_prefix(self.variable)?;
-        (rest.is_empty() || rest.starts_with('.')).then(|| format!("{}{rest}", self.path))
+        match behind(self.variable) {
+            Some(rest) => (format!("{}{rest}", self.path), true),
+            // A field of the record around the item.
+            None => (dotted.to_owned(), false),
+        }
     }
 }
 
 /// What a side of a comparison comes to.
-enum Operand<'a> {
+pub(super) enum Operand<'a> {
     Value(&'a Literal),
     Leaf(LeafId, &'a Leaf),
-    Derived(LeafId, &'a Leaf, Vec<Derive>),
-    /// The day of a moment.
-    DateOf(LeafId),
+    /// What is worked out of one, and what that is.
+    Derived(LeafId, &'a Leaf, (Vec<Derive>, Sort)),
     /// A condition.
     Condition(&'a Expr),
 }
@@ -90,7 +101,10 @@ impl<'a> Binder<'a> {
             Expr::Any(any) if wanted => Ok(Filter::Any(parts(any)?)),
             Expr::Any(any) => Ok(Filter::All(parts(any)?)),
             Expr::Not(inner) => self.holds(inner, !wanted),
-            Expr::Compare(compare, sides) => Ok(so(self.compare(*compare, &sides.0, &sides.1)?, wanted)),
+            Expr::Compare(compare, sides) => match self.pair(*compare, &sides.0, &sides.1, wanted)? {
+                Some(pair) => Ok(pair),
+                None => Ok(so(self.compare(*compare, &sides.0, &sides.1)?, wanted)),
+            },
             Expr::In(left, values) => Ok(so(self.among(left, values)?, wanted)),
             Expr::Call(
                 function @ (Function::Contains | Function::StartsWith | Function::EndsWith),
@@ -107,7 +121,9 @@ impl<'a> Binder<'a> {
             }
             Expr::Literal(Literal::Boolean(is)) if *is == wanted => Ok(Filter::everything()),
             Expr::Literal(Literal::Boolean(_) | Literal::Null) => Ok(Filter::nothing()),
-            Expr::Literal(Literal::Text(_) | Literal::Bare(_)) => Err(wrong("a value is no condition")),
+            Expr::Literal(Literal::Text(_) | Literal::Bare(_) | Literal::Duration(_)) => {
+                Err(wrong("a value is no condition"))
+            }
         }
     }
 
@@ -127,22 +143,18 @@ impl<'a> Binder<'a> {
                             Filter::Any(vec![self.holds(condition, true)?, self.holds(condition, false)?]);
                         Ok(equal(Filter::Not(Box::new(known))))
                     }
-                    Literal::Text(_) | Literal::Bare(_) => Err(wrong("a condition is `true` or `false`")),
+                    Literal::Text(_) | Literal::Bare(_) | Literal::Duration(_) => {
+                        Err(wrong("a condition is `true` or `false`"))
+                    }
                 }
             }
             (Operand::Condition(_), _, _) => Err(wrong("a condition has no order")),
-            (left, Operand::Value(Literal::Null), Compare::Equal | Compare::NotEqual) => {
-                Ok(equal(is_null(&left)?))
-            }
-            // Nothing is less than null.
-            (_, Operand::Value(Literal::Null), _) => Ok(Filter::nothing()),
+            (_, Operand::Value(Literal::Null), Compare::Less | Compare::Greater) => Ok(Filter::nothing()),
+            // Null is equal to itself.
+            (left, Operand::Value(Literal::Null), _) => Ok(so(is_null(&left)?, compare != Compare::NotEqual)),
             (Operand::Leaf(id, leaf), Operand::Value(value), _) => {
                 let op = op_of(compare);
-                if !query::fits(&leaf.kind, op) {
-                    let message =
-                        format!("`{}` has no order, so it can only be equal or not", names::of(leaf));
-                    return Err(Fault::of(OPTION, QueryFaultKind::Operator, message));
-                }
+                has_order(leaf, op)?;
                 let test = Filter::test(id, op, typed(leaf, value)?);
                 Ok(so(test, compare != Compare::NotEqual))
             }
@@ -150,14 +162,8 @@ impl<'a> Binder<'a> {
                 let test = derived::compared((id, leaf), by, compare, value)?;
                 Ok(so(test, compare != Compare::NotEqual))
             }
-            (Operand::DateOf(id), Operand::Value(value), _) => {
-                let Literal::Bare(text) = value else { return Err(day_due()) };
-                let day = value::date(text).ok_or_else(day_due)?;
-                let test = range::of_days(id, compare, day).ok_or_else(day_due)?;
-                Ok(so(test, compare != Compare::NotEqual))
-            }
-            (_, Operand::Leaf(..) | Operand::Derived(..) | Operand::DateOf(_) | Operand::Condition(_), _) => {
-                Err(Fault::unsupported("a comparison of two fields in a filter"))
+            (_, Operand::Leaf(..) | Operand::Derived(..) | Operand::Condition(_), _) => {
+                Err(Fault::unsupported("a comparison with a condition in a filter"))
             }
         }
     }
@@ -192,24 +198,40 @@ impl<'a> Binder<'a> {
             _ => Op::Contains,
         };
         let text = self.operand(text)?;
-        let part = match folded(part)? {
-            Some(part) => Value::Text(part.into()),
-            None => return Ok(Filter::nothing()),
-        };
-        let (id, test) = match text {
-            Operand::Leaf(id, leaf) if is_text(&leaf.kind) => (id, Filter::test(id, op, part)),
-            Operand::Derived(id, _, by) if by.last().is_some_and(Derive::is_text) => {
-                (id, Filter::Derived { leaf: id, by, op, value: part })
-            }
+        let of_texts = || wrong(format!("`{}` is of texts", function.name()));
+        let (id, by) = match text {
+            Operand::Leaf(id, leaf) if is_text(&leaf.kind) => (id, Vec::new()),
+            Operand::Derived(id, _, (by, Sort::Text)) => (id, by),
             Operand::Value(_) | Operand::Condition(_) => {
                 return Err(Fault::unsupported(format!("`{}` of a value", function.name())));
             }
-            Operand::Leaf(..) | Operand::Derived(..) | Operand::DateOf(_) => {
-                return Err(wrong(format!("`{}` is of texts", function.name())));
+            Operand::Leaf(..) | Operand::Derived(..) => return Err(of_texts()),
+        };
+        let null = |id| Filter::test(id, Op::Eq, Value::Null);
+        let mut nulls = vec![null(id)];
+        let test = match self.operand(part)? {
+            Operand::Value(Literal::Null) => return Ok(Filter::nothing()),
+            Operand::Value(Literal::Text(part)) if by.is_empty() => {
+                Filter::test(id, op, Value::Text(part.as_str().into()))
+            }
+            Operand::Value(Literal::Text(part)) => {
+                Filter::Derived { leaf: id, by, op, value: Value::Text(part.as_str().into()) }
+            }
+            Operand::Value(_) => return Err(text_due()),
+            other => {
+                let (_, part, sort) = pair::side(other).ok_or_else(of_texts)?;
+                if sort != Sort::Text {
+                    return Err(of_texts());
+                }
+                nulls.push(null(part.leaf));
+                Filter::Pair { left: Side { leaf: id, by }, op, right: part }
             }
         };
-        let null = Filter::test(id, Op::Eq, Value::Null);
-        Ok(if wanted { test } else { Filter::Not(Box::new(Filter::Any(vec![test, null]))) })
+        if wanted {
+            return Ok(test);
+        }
+        nulls.insert(0, test);
+        Ok(Filter::Not(Box::new(Filter::Any(nulls))))
     }
 
     fn lambda(&self, all: bool, path: &str, body: Option<&'a (String, Expr)>) -> Result<Filter, Fault> {
@@ -240,13 +262,12 @@ impl<'a> Binder<'a> {
         Ok(so(Filter::Item(items, Box::new(seen.and(asked))), !all))
     }
 
-    fn operand(&self, expr: &'a Expr) -> Result<Operand<'a>, Fault> {
+    pub(super) fn operand(&self, expr: &'a Expr) -> Result<Operand<'a>, Fault> {
         match expr {
             Expr::Literal(value) => Ok(Operand::Value(value)),
             Expr::Path(path) => self.leaf(path).map(|(id, leaf)| Operand::Leaf(id, leaf)),
             Expr::Call(function, arguments) => match derived::of(*function, arguments)? {
                 Some((by, field)) => self.worked_out(*function, by, field),
-                None if *function == Function::Date => self.date(arguments),
                 None => Ok(Operand::Condition(expr)),
             },
             Expr::All(_)
@@ -260,30 +281,23 @@ impl<'a> Binder<'a> {
 
     fn worked_out(&self, function: Function, by: Vec<Derive>, path: &str) -> Result<Operand<'a>, Fault> {
         let (id, leaf) = self.leaf(path)?;
-        if !derived::fits(&by, &leaf.kind) {
-            let message = format!("`{}` means nothing of `{}`", function.name(), names::of(leaf));
-            return Err(Fault::of(OPTION, QueryFaultKind::Operator, message));
-        }
-        Ok(Operand::Derived(id, leaf, by))
-    }
-
-    fn date(&self, of: &'a [Expr]) -> Result<Operand<'a>, Fault> {
-        let [Expr::Path(path)] = of else {
-            return Err(Fault::unsupported("`date` of anything but a field"));
-        };
-        let (id, leaf) = self.leaf(path)?;
-        match leaf.kind {
-            LeafKind::Date => Ok(Operand::Leaf(id, leaf)),
-            LeafKind::Instant => Ok(Operand::DateOf(id)),
-            _ => Err(wrong(format!("`date` means nothing of `{}`", names::of(leaf)))),
+        match derived::settled(by, &leaf.kind) {
+            // The day of a day.
+            Some((by, Sort::Day)) if by == [Derive::Date] && leaf.kind == LeafKind::Date => {
+                Ok(Operand::Leaf(id, leaf))
+            }
+            Some(settled) => Ok(Operand::Derived(id, leaf, settled)),
+            None => {
+                let message = format!("`{}` means nothing of `{}`", function.name(), names::of(leaf));
+                Err(Fault::of(OPTION, QueryFaultKind::Operator, message))
+            }
         }
     }
 
     /// The leaf of a path, of those that may serve.
     fn leaf(&self, path: &str) -> Result<(LeafId, &'a Leaf), Fault> {
         let dotted = path.replace('/', ".");
-        let full = self.item.map_or(Some(dotted.clone()), |item| item.full(&dotted));
-        let full = full.ok_or_else(|| Fault::unsupported("fields of the record inside `any` and `all`"))?;
+        let (full, is_own) = self.item.map_or_else(|| (dotted.clone(), false), |item| item.full(&dotted));
         let entity = self.names.entity;
         let id = entity.leaf_at(&full).filter(|id| self.names.clear.contains(*id));
         let Some((id, leaf)) = id.and_then(|id| Some((id, entity.leaf(id)?))) else {
@@ -292,7 +306,7 @@ impl<'a> Binder<'a> {
         if self.names.unheld.contains(id) {
             return Err(names::unheld(OPTION, leaf));
         }
-        let own_list = self.item.map_or("", |item| item.path);
+        let own_list = self.item.filter(|_| is_own).map_or("", |item| item.path);
         if leaf.in_list && !is_single_under(entity, own_list, &full) {
             let message = format!("`{}` has several values, ask `any` or `all` of its list", names::of(leaf));
             return Err(Fault::of(OPTION, QueryFaultKind::Operator, message));
@@ -320,17 +334,24 @@ pub(in crate::odata) fn is_single_under(entity: &Entity, list: &str, path: &str)
 }
 
 /// The filter, or its opposite.
-fn so(filter: Filter, wanted: bool) -> Filter {
+pub(super) fn so(filter: Filter, wanted: bool) -> Filter {
     if wanted { filter } else { Filter::Not(Box::new(filter)) }
 }
 
 fn is_null(operand: &Operand<'_>) -> Result<Filter, Fault> {
     match operand {
-        Operand::Leaf(id, _) | Operand::Derived(id, ..) | Operand::DateOf(id) => {
-            Ok(Filter::test(*id, Op::Eq, Value::Null))
-        }
+        Operand::Leaf(id, _) | Operand::Derived(id, ..) => Ok(Filter::test(*id, Op::Eq, Value::Null)),
         Operand::Value(_) | Operand::Condition(_) => Err(wrong("expected a field")),
     }
+}
+
+/// Whether a field can be compared so.
+pub(super) fn has_order(leaf: &Leaf, op: Op) -> Result<(), Fault> {
+    if query::fits(&leaf.kind, op) {
+        return Ok(());
+    }
+    let message = format!("`{}` has no order, so it can only be equal or not", names::of(leaf));
+    Err(Fault::of(OPTION, QueryFaultKind::Operator, message))
 }
 
 /// A value as one of a leaf's.
@@ -357,26 +378,6 @@ fn typed(leaf: &Leaf, value: &Literal) -> Result<Value, Fault> {
         (LeafKind::Decimal | LeafKind::Integer | LeafKind::Date | LeafKind::Instant, _) => {
             Err(Fault::value(OPTION, format!("`{}` takes a value without quotes", names::of(leaf))))
         }
-    }
-}
-
-/// A text, or a function of case of one; none for null.
-fn folded(expr: &Expr) -> Result<Option<String>, Fault> {
-    match expr {
-        Expr::Literal(Literal::Text(text)) => Ok(Some(text.clone())),
-        Expr::Literal(Literal::Null) => Ok(None),
-        Expr::Literal(_) => Err(text_due()),
-        Expr::Call(function @ (Function::ToLower | Function::ToUpper | Function::Trim), of) => {
-            let [Expr::Literal(Literal::Text(text))] = of.as_slice() else {
-                return Err(Fault::unsupported("a comparison of two fields in a filter"));
-            };
-            Ok(Some(match function {
-                Function::ToLower => text.to_lowercase(),
-                Function::ToUpper => text.to_uppercase(),
-                _ => text.trim().to_owned(),
-            }))
-        }
-        _ => Err(Fault::unsupported("a comparison of two fields in a filter")),
     }
 }
 
@@ -411,8 +412,4 @@ pub(super) fn wrong(message: impl Into<String>) -> Fault {
 
 pub(super) fn text_due() -> Fault {
     Fault::value(OPTION, "expected a text in quotes")
-}
-
-fn day_due() -> Fault {
-    Fault::value(OPTION, "expected a day without quotes, as in `2026-01-31`")
 }

@@ -1,11 +1,11 @@
 //! Functions of a field: what is worked out of it, of which fields that can be, and what it is compared with.
 
-use jiff::civil::Time;
+use jiff::{SignedDuration, civil::Time};
 use rust_decimal::Decimal;
 
 use super::{
     Compare, Expr, Function, Literal, OPTION,
-    bind::{is_text, op_of, text_due, wrong},
+    bind::{op_of, text_due, wrong},
     range,
 };
 use crate::{
@@ -21,22 +21,28 @@ pub(super) fn of(function: Function, arguments: &[Expr]) -> Result<Option<(Vec<D
         Function::ToUpper => Derive::Upper,
         Function::Trim => Derive::Trimmed,
         Function::Length => Derive::Length,
-        Function::Year => Derive::Year,
-        Function::Month => Derive::Month,
-        Function::Day => Derive::Day,
-        Function::Hour => Derive::Hour,
-        Function::Minute => Derive::Minute,
-        Function::Second => Derive::Second,
-        Function::FractionalSeconds => Derive::Fraction,
-        Function::Time => Derive::Time,
         Function::Substring => part(arguments.get(1..).unwrap_or_default())?,
         Function::IndexOf => match arguments.get(1) {
             Some(Expr::Literal(Literal::Text(text))) => Derive::IndexOf(text.as_str().into()),
             _ => return Err(Fault::unsupported("`indexof` of anything but a text in a field")),
         },
         Function::Concat => return between(arguments).map(Some),
-        Function::Add | Function::Sub | Function::Mul => return reckoned(function, arguments).map(Some),
-        Function::Contains | Function::StartsWith | Function::EndsWith | Function::Date => return Ok(None),
+        Function::Add | Function::Sub | Function::Mul | Function::Div | Function::DivBy | Function::Mod => {
+            return reckoned(function, arguments).map(Some);
+        }
+        Function::Contains | Function::StartsWith | Function::EndsWith => return Ok(None),
+        Function::Year
+        | Function::Month
+        | Function::Day
+        | Function::Hour
+        | Function::Minute
+        | Function::Second
+        | Function::FractionalSeconds
+        | Function::Date
+        | Function::Time => match part_of_moment(function) {
+            Some(by) => by,
+            None => return Ok(None),
+        },
     };
     let inner = arguments.first().map(worked_out).transpose()?.flatten();
     let (mut steps, field) = inner.ok_or_else(|| of_a_field_alone(function))?;
@@ -59,25 +65,70 @@ fn worked_out(expr: &Expr) -> Result<Option<(Vec<Derive>, &str)>, Fault> {
     }
 }
 
-/// A field and a number, with a word between them.
+/// A function of a day or a moment.
+pub(super) fn part_of_moment(function: Function) -> Option<Derive> {
+    match function {
+        Function::Year => Some(Derive::Year),
+        Function::Month => Some(Derive::Month),
+        Function::Day => Some(Derive::Day),
+        Function::Hour => Some(Derive::Hour),
+        Function::Minute => Some(Derive::Minute),
+        Function::Second => Some(Derive::Second),
+        Function::FractionalSeconds => Some(Derive::Fraction),
+        Function::Date => Some(Derive::Date),
+        Function::Time => Some(Derive::Time),
+        _ => None,
+    }
+}
+
+/// So much later, or earlier; none of another word.
+pub(super) fn later(function: Function, by: SignedDuration) -> Option<Derive> {
+    match function {
+        Function::Add => Some(Derive::Later(by)),
+        Function::Sub => by.checked_neg().map(Derive::Later),
+        _ => None,
+    }
+}
+
+/// What a number behind a word between operands makes of what stands before it.
+pub(super) fn reckoning(function: Function, n: Decimal) -> Result<Derive, Fault> {
+    match function {
+        Function::Mul => Ok(Derive::Times(n)),
+        Function::Sub => Ok(Derive::Plus(-n)),
+        Function::Div | Function::DivBy | Function::Mod if n.is_zero() => {
+            Err(Fault::value(OPTION, format!("`{}` by 0", function.name())))
+        }
+        // Of two whole numbers it is one; of which kind the other is its field says.
+        Function::Div if n.scale() == 0 => Ok(Derive::Whole(n)),
+        Function::Div | Function::DivBy => Ok(Derive::Over(n)),
+        Function::Mod => Ok(Derive::Rest(n)),
+        _ => Ok(Derive::Plus(n)),
+    }
+}
+
+/// A field and a number, or a duration, with a word between them.
 fn reckoned(function: Function, arguments: &[Expr]) -> Result<(Vec<Derive>, &str), Fault> {
     let [left, right] = arguments else { return Err(wrong("expected two operands")) };
-    let (left, right) = ((left, number(left)?), (right, number(right)?));
-    let (of, n, is_turned) = match (left, right) {
-        ((of, None), (_, Some(n))) => (of, n, false),
-        ((_, Some(n)), (of, None)) => (of, n, true),
+    if let Expr::Literal(Literal::Duration(by)) = right {
+        let (mut steps, field) = worked_out(left)?.ok_or_else(|| of_a_field_alone(function))?;
+        let by = later(function, *by);
+        steps.push(by.ok_or_else(|| Fault::unsupported(format!("`{}` of durations", function.name())))?);
+        return Ok((steps, field));
+    }
+    let (of, by) = match ((left, number(left)?), (right, number(right)?)) {
+        ((of, None), (_, Some(n))) => (of, vec![reckoning(function, n)?]),
+        ((_, Some(n)), (of, None)) => match function {
+            Function::Sub => (of, vec![Derive::Times(Decimal::NEGATIVE_ONE), Derive::Plus(n)]),
+            Function::Add | Function::Mul => (of, vec![reckoning(function, n)?]),
+            _ => return Err(Fault::unsupported(format!("`{}` by anything but a number", function.name()))),
+        },
         ((_, None), (_, None)) | ((_, Some(_)), (_, Some(_))) => {
             let what = format!("`{}` of anything but a field and a number", function.name());
             return Err(Fault::unsupported(what));
         }
     };
     let (mut steps, field) = worked_out(of)?.ok_or_else(|| of_a_field_alone(function))?;
-    match (function, is_turned) {
-        (Function::Mul, _) => steps.push(Derive::Times(n)),
-        (Function::Sub, false) => steps.push(Derive::Plus(-n)),
-        (Function::Sub, true) => steps.extend([Derive::Times(Decimal::NEGATIVE_ONE), Derive::Plus(n)]),
-        (_, _) => steps.push(Derive::Plus(n)),
-    }
+    steps.extend(by);
     Ok((steps, field))
 }
 
@@ -85,7 +136,7 @@ fn reckoned(function: Function, arguments: &[Expr]) -> Result<(Vec<Derive>, &str
 fn number(expr: &Expr) -> Result<Option<Decimal>, Fault> {
     match expr {
         Expr::Literal(Literal::Bare(text)) => exact(text).map(Some),
-        Expr::Literal(Literal::Null | Literal::Boolean(_) | Literal::Text(_)) => {
+        Expr::Literal(Literal::Null | Literal::Boolean(_) | Literal::Text(_) | Literal::Duration(_)) => {
             Err(Fault::value(OPTION, "expected a number without quotes"))
         }
         _ => Ok(None),
@@ -150,10 +201,13 @@ fn of_one_field() -> Fault {
     Fault::unsupported("`concat` of anything but one field and texts")
 }
 
-/// What a step is worked out of, or comes to.
+/// What a field is, and what a step is worked out of or comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Sort {
+pub(super) enum Sort {
     Text,
+    Truth,
+    /// A number that is whole by its type.
+    Whole,
     Number,
     Day,
     Moment,
@@ -161,63 +215,119 @@ enum Sort {
     Time,
 }
 
-/// Whether all steps can be worked out, the first of such a field.
-pub(super) fn fits(by: &[Derive], kind: &LeafKind) -> bool {
-    let first = match kind {
-        kind if is_text(kind) => Sort::Text,
-        LeafKind::Decimal | LeafKind::Integer => Sort::Number,
-        LeafKind::Date => Sort::Day,
-        LeafKind::Instant => Sort::Moment,
-        LeafKind::Boolean | LeafKind::Text { .. } | LeafKind::Code(_) | LeafKind::Id => return false,
-    };
-    by.iter().try_fold(first, |of, by| comes_to(by, of)).is_some()
+impl Sort {
+    pub(super) fn of(kind: &LeafKind) -> Self {
+        match kind {
+            LeafKind::Text { .. } | LeafKind::Code(_) | LeafKind::Id => Self::Text,
+            LeafKind::Boolean => Self::Truth,
+            LeafKind::Integer => Self::Whole,
+            LeafKind::Decimal => Self::Number,
+            LeafKind::Date => Self::Day,
+            LeafKind::Instant => Self::Moment,
+        }
+    }
+
+    /// Whether two of them are compared with each other.
+    pub(super) fn is_as(self, other: Self) -> bool {
+        let number = |sort| matches!(sort, Self::Whole | Self::Number);
+        self == other || (number(self) && number(other))
+    }
 }
 
-/// What a step comes to; none where it means nothing of what it is of.
-fn comes_to(by: &Derive, of: Sort) -> Option<Sort> {
-    match (by, of) {
+/// The steps as they are worked out of such a field, and what they come to; none where one of them means nothing of what
+/// it is of.
+pub(super) fn settled(by: Vec<Derive>, kind: &LeafKind) -> Option<(Vec<Derive>, Sort)> {
+    let (mut sort, mut steps) = (Sort::of(kind), Vec::with_capacity(by.len()));
+    for by in by {
+        let (by, comes_to) = step(by, sort)?;
+        steps.push(by);
+        sort = comes_to;
+    }
+    Some((steps, sort))
+}
+
+fn step(by: Derive, of: Sort) -> Option<(Derive, Sort)> {
+    let comes_to = match (&by, of) {
         (
             Derive::Lower | Derive::Upper | Derive::Trimmed | Derive::Part { .. } | Derive::Between(..),
             Sort::Text,
-        ) => Some(Sort::Text),
+        ) => Sort::Text,
         (Derive::IndexOf(_) | Derive::Length, Sort::Text)
         | (Derive::Year | Derive::Month | Derive::Day, Sort::Day | Sort::Moment)
-        | (Derive::Hour | Derive::Minute | Derive::Second | Derive::Fraction, Sort::Moment)
-        | (Derive::Plus(_) | Derive::Times(_), Sort::Number) => Some(Sort::Number),
-        (Derive::Time, Sort::Moment) => Some(Sort::Time),
-        (_, _) => None,
-    }
+        | (Derive::Hour | Derive::Minute | Derive::Second, Sort::Moment)
+        | (Derive::Whole(_), Sort::Whole) => Sort::Whole,
+        (Derive::Plus(n) | Derive::Times(n) | Derive::Rest(n), Sort::Whole) if n.scale() == 0 => Sort::Whole,
+        (Derive::Fraction, Sort::Moment)
+        | (
+            Derive::Plus(_) | Derive::Times(_) | Derive::Rest(_) | Derive::Over(_),
+            Sort::Whole | Sort::Number,
+        ) => Sort::Number,
+        (Derive::Whole(n), Sort::Number) => return Some((Derive::Over(*n), Sort::Number)),
+        (Derive::Date, Sort::Day | Sort::Moment) => Sort::Day,
+        (Derive::Later(_), Sort::Day | Sort::Moment) => of,
+        (Derive::Time, Sort::Moment) => Sort::Time,
+        (_, _) => return None,
+    };
+    Some((by, comes_to))
 }
 
 /// What is worked out, against a value; equal and not equal are one filter.
 pub(super) fn compared(
     (id, leaf): (LeafId, &Leaf),
-    by: Vec<Derive>,
+    (by, sort): (Vec<Derive>, Sort),
     compare: Compare,
     value: &Literal,
 ) -> Result<Filter, Fault> {
-    let value = match (by.last(), value) {
-        (Some(by), Literal::Text(text)) if by.is_text() => Value::Text(text.as_str().into()),
-        (Some(by), _) if by.is_text() => return Err(text_due()),
-        (Some(Derive::Time), Literal::Bare(text)) => Value::Integer(time(text).ok_or_else(time_due)?),
-        (Some(Derive::Time), _) => return Err(time_due()),
-        (Some(Derive::Fraction | Derive::Plus(_) | Derive::Times(_)), Literal::Bare(text)) => {
-            Value::Decimal(exact(text)?)
+    let value = value_of(by.last(), sort, value)?;
+    match (by.as_slice(), &value) {
+        ([Derive::Year], Value::Integer(year)) => {
+            if let Some(range) = range::of_years(id, &leaf.kind, compare, *year) {
+                return Ok(range);
+            }
         }
-        (Some(Derive::Plus(_) | Derive::Times(_)), _) => {
-            return Err(wrong("expected a number without quotes"));
+        ([Derive::Date], Value::Date(day)) => {
+            if let Some(range) = range::of_days(id, compare, *day) {
+                return Ok(range);
+            }
         }
-        (_, Literal::Bare(text)) => {
-            value::integer(text).map(Value::Integer).map_err(|bad| Fault::value(OPTION, bad.to_string()))?
-        }
-        (_, _) => return Err(wrong("expected a whole number without quotes")),
-    };
-    if let ([Derive::Year], Value::Integer(year)) = (by.as_slice(), &value)
-        && let Some(range) = range::of_years(id, &leaf.kind, compare, *year)
-    {
-        return Ok(range);
+        (_, _) => {}
     }
     Ok(Filter::Derived { leaf: id, by, op: op_of(compare), value })
+}
+
+/// A value to compare with what the last step comes to.
+fn value_of(last: Option<&Derive>, sort: Sort, value: &Literal) -> Result<Value, Fault> {
+    let is_counted = matches!(
+        last,
+        Some(
+            Derive::IndexOf(_)
+                | Derive::Length
+                | Derive::Year
+                | Derive::Month
+                | Derive::Day
+                | Derive::Hour
+                | Derive::Minute
+                | Derive::Second
+        )
+    );
+    match (sort, value) {
+        (Sort::Text, Literal::Text(text)) => Ok(Value::Text(text.as_str().into())),
+        (Sort::Text, _) => Err(text_due()),
+        (Sort::Time, Literal::Bare(text)) => time(text).map(Value::Integer).ok_or_else(time_due),
+        (Sort::Time, _) => Err(time_due()),
+        (Sort::Day, Literal::Bare(text)) => value::date(text).map(Value::Date).ok_or_else(day_due),
+        (Sort::Day, _) => Err(day_due()),
+        (Sort::Moment, Literal::Bare(text)) => {
+            range::instant(text).map(Value::Instant).ok_or_else(moment_due)
+        }
+        (Sort::Moment, _) => Err(moment_due()),
+        (Sort::Whole, Literal::Bare(text)) if is_counted => {
+            value::integer(text).map(Value::Integer).map_err(|bad| Fault::value(OPTION, bad.to_string()))
+        }
+        (Sort::Whole, _) if is_counted => Err(wrong("expected a whole number without quotes")),
+        (Sort::Whole | Sort::Number, Literal::Bare(text)) => exact(text).map(Value::Decimal),
+        (Sort::Whole | Sort::Number | Sort::Truth, _) => Err(wrong("expected a number without quotes")),
+    }
 }
 
 /// `13:20`, `13:20:00`, `13:20:00.5`.
@@ -229,4 +339,12 @@ fn time(text: &str) -> Option<i64> {
 
 fn time_due() -> Fault {
     Fault::value(OPTION, "expected a time of the day without quotes, as in `13:20:00`")
+}
+
+fn moment_due() -> Fault {
+    Fault::value(OPTION, "expected a moment without quotes, as in `2026-01-31T12:00:00Z`")
+}
+
+fn day_due() -> Fault {
+    Fault::value(OPTION, "expected a day without quotes, as in `2026-01-31`")
 }

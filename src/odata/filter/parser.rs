@@ -1,7 +1,9 @@
 //! Tokens become an expression, by precedence: `or`, `and`, `not`, comparison.
 
+use jiff::Timestamp;
+
 use super::{
-    Compare, DEPTH_MAX, Expr, FILTER_BYTES_MAX, Function, LAMBDA_NODES, Literal, NODES_MAX, OPTION,
+    Compare, DEPTH_MAX, Expr, FILTER_BYTES_MAX, Function, LAMBDA_NODES, Literal, NODES_MAX, OPTION, constant,
     lexer::{Lexer, Token},
 };
 use crate::{
@@ -10,13 +12,12 @@ use crate::{
 };
 
 /// What OData has and a filter here cannot carry.
-const UNSUPPORTED: [&str; 19] = [
+const UNSUPPORTED: [&str; 18] = [
     "matchesPattern",
     "hassubset",
     "hassubsequence",
     "maxdatetime",
     "mindatetime",
-    "now",
     "totaloffsetminutes",
     "totalseconds",
     "ceiling",
@@ -32,8 +33,8 @@ const UNSUPPORTED: [&str; 19] = [
     "count",
 ];
 
-/// Words between operands that no exact number comes of, or none at all.
-const INEXACT: [&str; 4] = ["div", "divby", "mod", "has"];
+/// The word between operands of which there is no kind here.
+const HAS: &str = "has";
 
 const COMPARE: [(&str, Compare); 6] = [
     ("eq", Compare::Equal),
@@ -44,15 +45,15 @@ const COMPARE: [(&str, Compare); 6] = [
     ("ge", Compare::GreaterOrEqual),
 ];
 
-/// Reads a filter, percent-decoded.
+/// Reads a filter, percent-decoded; `now()` is a moment that is given.
 ///
 /// # Errors
 /// What is wrong with it, or what of it is not carried here; the first of all.
-pub(in crate::odata) fn parse(text: &str) -> Result<Expr, Fault> {
+pub(in crate::odata) fn parse(text: &str, now: Timestamp) -> Result<Expr, Fault> {
     if text.len() > FILTER_BYTES_MAX {
         return Err(too_many(&format!("at most {FILTER_BYTES_MAX} bytes")));
     }
-    let mut parser = Parser { lexer: Lexer::new(text)?, nodes: 0 };
+    let mut parser = Parser { lexer: Lexer::new(text)?, nodes: 0, now };
     let expr = parser.any(0)?;
     match parser.lexer.peek() {
         Token::End => Ok(expr),
@@ -63,6 +64,7 @@ pub(in crate::odata) fn parse(text: &str) -> Result<Expr, Fault> {
 struct Parser<'a> {
     lexer: Lexer<'a>,
     nodes: usize,
+    now: Timestamp,
 }
 
 impl Parser<'_> {
@@ -129,8 +131,8 @@ impl Parser<'_> {
 
     fn compare(&mut self) -> Result<Option<Compare>, Fault> {
         let Token::Word(word) = *self.lexer.peek() else { return Ok(None) };
-        if INEXACT.contains(&word) {
-            return Err(Fault::unsupported(format!("`{word}` in a filter")));
+        if word == HAS {
+            return Err(Fault::unsupported("`has` in a filter"));
         }
         let found = COMPARE.iter().find(|(known, _)| *known == word).map(|(_, compare)| *compare);
         if found.is_some() {
@@ -151,10 +153,11 @@ impl Parser<'_> {
         Ok(values)
     }
 
-    /// What `add` and `sub` stand between, from the left; `mul` binds closer.
+    /// What `add` and `sub` stand between, from the left; `mul` and divisions bind closer.
     fn sum(&mut self, depth: usize) -> Result<Expr, Fault> {
         self.between(depth, &[Function::Add, Function::Sub], |parser, depth| {
-            parser.between(depth, &[Function::Mul], Self::operand)
+            let words = [Function::Mul, Function::Div, Function::DivBy, Function::Mod];
+            parser.between(depth, &words, Self::operand)
         })
     }
 
@@ -170,7 +173,7 @@ impl Parser<'_> {
             self.lexer.take()?;
             deep = deep.saturating_add(1);
             let right = self.deeper(deep, part)?;
-            left = Expr::Call(*function, vec![left, right]);
+            left = called(*function, vec![left, right]);
         }
         Ok(left)
     }
@@ -202,6 +205,13 @@ impl Parser<'_> {
 
     /// What begins with a word: a call, a path, a list's `any` or `all`.
     fn named(&mut self, word: &str, depth: usize) -> Result<Expr, Fault> {
+        if word == "duration" && self.lexer.is_tied_text() {
+            let Token::Text(text) = self.lexer.take()? else { return Err(duration_due()) };
+            return constant::duration(&text)
+                .map(Literal::Duration)
+                .map(Expr::Literal)
+                .ok_or_else(duration_due);
+        }
         if self.lexer.is_tied_text() {
             let message = format!(
                 "`{}'…'` is a literal of another version; write days and moments bare, texts in quotes alone",
@@ -210,7 +220,7 @@ impl Parser<'_> {
             return Err(Fault::value(OPTION, message));
         }
         if self.lexer.is_mark('(') {
-            return self.call(word, depth);
+            return if word == "now" { self.now() } else { self.call(word, depth) };
         }
         let mut path = word.to_owned();
         while self.lexer.is_mark('/') {
@@ -229,6 +239,12 @@ impl Parser<'_> {
             path.push_str(step);
         }
         Ok(Expr::Path(path))
+    }
+
+    fn now(&mut self) -> Result<Expr, Fault> {
+        self.lexer.expect('(')?;
+        self.lexer.expect(')')?;
+        Ok(Expr::Literal(constant::moment(self.now)))
     }
 
     fn call(&mut self, name: &str, depth: usize) -> Result<Expr, Fault> {
@@ -255,7 +271,7 @@ impl Parser<'_> {
             let message = format!("`{name}` takes {count} arguments");
             return Err(Fault::of(OPTION, QueryFaultKind::Operator, message));
         }
-        Ok(Expr::Call(*function, arguments))
+        Ok(called(*function, arguments))
     }
 
     fn lambda(&mut self, all: bool, path: String, depth: usize) -> Result<Expr, Fault> {
@@ -295,6 +311,15 @@ impl Parser<'_> {
         }
         read(self, depth + 1)
     }
+}
+
+/// A call, or the value that one of values comes to.
+fn called(function: Function, arguments: Vec<Expr>) -> Expr {
+    constant::of(function, &arguments).map_or_else(|| Expr::Call(function, arguments), Expr::Literal)
+}
+
+fn duration_due() -> Fault {
+    Fault::value(OPTION, "expected a duration of days, hours, minutes and seconds, as in `duration'P7D'`")
 }
 
 fn too_many(message: &str) -> Fault {

@@ -1,5 +1,6 @@
 //! How a filter is read and what it comes to.
 
+use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use rust_decimal::Decimal;
 
@@ -7,14 +8,17 @@ use super::*;
 use crate::{
     odata::fault::{Fault, Unmet},
     schema::{
-        Derive, Entity, FieldSet, Filter, Items, Op, Record, Value,
-        testing::{order_entity, record},
+        Derive, Entity, FieldSet, Filter, Items, Op, Record, Side, Value,
+        testing::{compiled, order_entity, record},
     },
 };
 
+/// What `now()` is here: 2026-03-01T09:30:00.5Z.
+const NOW: Timestamp = Timestamp::constant(1_772_357_400, 500_000_000);
+
 fn bound(entity: &Entity, text: &str) -> Result<Filter, Fault> {
     let all = entity.all();
-    filter(Names { entity, clear: &all, unheld: &FieldSet::EMPTY, values_max: 100 }, &parse(text)?)
+    filter(Names { entity, clear: &all, unheld: &FieldSet::EMPTY, values_max: 100 }, &parse(text, NOW)?)
 }
 
 fn read(text: &str) -> Filter {
@@ -77,6 +81,7 @@ fn comparisons_are_typed_by_their_field() {
         ("number eq null", test("number", Op::Eq, Value::Null)),
         ("number ne null", not(test("number", Op::Eq, Value::Null))),
         ("total gt null", Filter::nothing()),
+        ("total ge null", test("total", Op::Eq, Value::Null)),
         (
             "status in ('open', 'closed')",
             test("status", Op::In, Value::List(vec![text("open"), text("closed")])),
@@ -235,6 +240,241 @@ fn functions_become_what_a_filter_can_work_out() {
 }
 
 #[test]
+fn now_is_one_moment_and_what_is_made_of_it_is_worked_out_as_it_is_read() {
+    let at = "2026-03-01T09:30:00.5Z";
+    for (filter, expected) in [
+        ("updated_at lt now()", test("updated_at", Op::Lt, moment(at))),
+        ("now() gt updated_at", test("updated_at", Op::Lt, moment(at))),
+        (
+            "updated_at ge now() sub duration'P7D'",
+            test("updated_at", Op::Gte, moment("2026-02-22T09:30:00.5Z")),
+        ),
+        (
+            "updated_at ge now() add duration'-PT1H30M0.5S'",
+            test("updated_at", Op::Gte, moment("2026-03-01T08:00:00Z")),
+        ),
+        ("ordered_on eq date(now())", test("ordered_on", Op::Eq, day("2026-03-01"))),
+        ("ordered_on le date(now()) sub duration'P1D'", test("ordered_on", Op::Lte, day("2026-02-28"))),
+        // A day less any part of one is the day before (5.1.1.2.2).
+        ("ordered_on le date(now()) sub duration'PT1H'", test("ordered_on", Op::Lte, day("2026-02-28"))),
+        (
+            "date(updated_at) eq date(now())",
+            Filter::All(vec![
+                test("updated_at", Op::Gte, moment("2026-03-01T00:00:00Z")),
+                test("updated_at", Op::Lt, moment("2026-03-02T00:00:00Z")),
+            ]),
+        ),
+        (
+            "year(ordered_on) eq year(now()) sub 1",
+            Filter::All(vec![
+                test("ordered_on", Op::Gte, day("2025-01-01")),
+                test("ordered_on", Op::Lt, day("2026-01-01")),
+            ]),
+        ),
+        (
+            "month(ordered_on) eq month(date(now()))",
+            steps("ordered_on", &[Derive::Month], Op::Eq, Value::Integer(3)),
+        ),
+        (
+            "time(updated_at) lt time(now())",
+            steps("updated_at", &[Derive::Time], Op::Lt, Value::Integer(34_200_500_000_000)),
+        ),
+        (
+            "updated_at add duration'P1D' lt now()",
+            steps("updated_at", &[Derive::Later(SignedDuration::from_hours(24))], Op::Lt, moment(at)),
+        ),
+        ("total gt (4 add 5) mod (4 sub 1)", test("total", Op::Gt, decimal("0"))),
+        ("total gt 7 div 2", test("total", Op::Gt, decimal("3"))),
+        ("total gt 7 divby 2", test("total", Op::Gt, decimal("3.5"))),
+    ] {
+        assert_eq!(read(filter), expected, "{filter}");
+    }
+}
+
+#[test]
+fn divisions_lose_nothing_and_whole_numbers_are_divided_as_such() {
+    let entity = order_entity();
+    let record = record(&entity, r#"{"total":"10","priority":-7,"number":"abcdefg"}"#);
+    for (text, expected) in [
+        ("priority div 2 eq -3", true),
+        ("priority div 2.0 eq -3.5", true),
+        ("priority divby 2 eq -3.5", true),
+        ("priority mod 4 eq -3", true),
+        ("priority mod 2.5 eq -2", true),
+        ("length(number) div 2 eq 3", true),
+        ("length(number) add 1 div 2 eq 7", true),
+        ("(length(number) add 2) div 2 eq 4", true),
+        // A third of ten has no end, and times three is ten.
+        ("total div 3 mul 3 eq 10", true),
+        ("total div 3 gt 3.333333333333333333333333333", true),
+        ("total div 3 lt 3.333333333333333333333333334", true),
+        ("total div -3 lt -3.333333333333333333333333333", true),
+        ("total div 3 add 1 mul 6 eq 26", false),
+        ("(total div 3 add 1) mul 6 eq 26", true),
+        ("total div 3 mod 2 mul 3 eq 4", true),
+        ("total div 2.5 eq 4", true),
+        ("total mod 0.3 eq 0.1", true),
+        ("(total div 3) eq (total mul 2 div 6)", true),
+        ("length(number) lt total", true),
+        ("priority mul -2 gt total add 3", true),
+    ] {
+        assert_eq!(bound(&entity, text).unwrap().matches(&entity, &record), expected, "{text}");
+    }
+}
+
+#[test]
+fn two_fields_are_compared_with_each_other() {
+    let pair = |left: &str, op, right: &str| {
+        let side = |path: &str| Side { leaf: order_entity().leaf_at(path).unwrap(), by: Vec::new() };
+        Filter::Pair { left: side(left), op, right: side(right) }
+    };
+    assert_eq!(read("number lt ship_to/city"), pair("number", Op::Lt, "ship_to.city"));
+    assert_eq!(read("contains(number,ship_to/city)"), pair("number", Op::Contains, "ship_to.city"));
+    let entity = order_entity();
+    let record = record(
+        &entity,
+        r#"{"number":"Łódź-7","status":"open","priority":3,"total":"3.00","urgent":true,
+            "ordered_on":"2026-02-28","updated_at":"2026-02-28T23:59:58Z","ship_to":{"city":"Łódź"},
+            "lines":[{"sku":"A","quantity":"2","net_total":"3"},{"sku":"Łódź-7","quantity":"9"}]}"#,
+    );
+    for (text, expected) in [
+        ("number gt ship_to/city", true),
+        ("startswith(number,ship_to/city)", true),
+        ("startswith(tolower(number),tolower(ship_to/city))", true),
+        ("endswith(number,ship_to/city)", false),
+        ("number eq status", false),
+        ("priority eq total", true),
+        ("total le priority", true),
+        ("total sub 0.01 lt priority", true),
+        ("date(updated_at) eq ordered_on", true),
+        ("year(updated_at) eq year(ordered_on)", true),
+        ("hour(updated_at) gt month(ordered_on)", true),
+        ("updated_at sub duration'P1D' lt updated_at", true),
+        ("urgent eq urgent", true),
+        ("lines/any(l:l/net_total gt l/quantity)", true),
+        ("lines/all(l:l/net_total gt l/quantity)", false),
+        ("lines/any(l:l/sku eq number)", true),
+        ("lines/any(l:l/sku eq number and l/net_total eq total)", false),
+        ("lines/any(l:l/net_total eq total and urgent)", true),
+        ("lines/all(l:l/quantity lt total)", false),
+    ] {
+        assert_eq!(bound(&entity, text).unwrap().matches(&entity, &record), expected, "{text}");
+    }
+}
+
+/// What a comparison comes to by the letter of OData 4.01 part 2, 5.1.1.1.
+fn by_the_letter(compare: &str, one: Option<i64>, other: Option<i64>) -> bool {
+    let both = one.zip(other);
+    let equal = one == other;
+    match compare {
+        "eq" => equal,
+        "ne" => !equal,
+        "lt" => both.is_some_and(|(a, b)| a < b),
+        "gt" => both.is_some_and(|(a, b)| a > b),
+        "le" => equal || both.is_some_and(|(a, b)| a < b),
+        _ => equal || both.is_some_and(|(a, b)| a > b),
+    }
+}
+
+proptest! {
+    #[test]
+    fn two_fields_compare_as_the_letter_has_it_whatever_of_them_is_null(
+        one in proptest::option::of(-2_i64..3),
+        other in proptest::option::of(-2_i64..3),
+        compare in proptest::sample::select(vec!["eq", "ne", "lt", "le", "gt", "ge"]),
+        in_line in any::<bool>(),
+    ) {
+        let entity = order_entity();
+        let told = |name: &str, n: Option<i64>| n.map_or(String::new(), |n| format!(r#","{name}":"{n}.0""#));
+        let (record, filter) = if in_line {
+            let line = format!(r#"{{"sku":"A"{}{}}}"#, told("quantity", one), told("net_total", other));
+            (format!(r#"{{"lines":[{line}]}}"#), format!("lines/any(l:l/quantity {compare} l/net_total)"))
+        } else {
+            let priority = one.map_or("null".to_owned(), |n| n.to_string());
+            let record = format!(r#"{{"priority":{priority}{}}}"#, told("total", other));
+            (record, format!("priority {compare} total"))
+        };
+        let record = self::record(&entity, &record);
+        let holds = |filter: &str| bound(&entity, filter).unwrap().matches(&entity, &record);
+        let expected = by_the_letter(compare, one, other);
+        prop_assert_eq!(holds(&filter), expected, "{}", filter);
+        prop_assert_eq!(holds(&format!("not ({filter})")), !expected, "not {}", filter);
+    }
+
+    #[test]
+    fn what_is_reckoned_is_what_fractions_come_to(
+        total in -500_i64..500,
+        plus in -20_i64..20,
+        by in prop_oneof![-9_i64..0, 1_i64..9],
+        times in -9_i64..9,
+        than in -50_i64..50,
+    ) {
+        let entity = order_entity();
+        let record = record(&entity, &format!(r#"{{"total":"{total}"}}"#));
+        let filter = format!("(total add {plus}) divby {by} mul {times} gt {than}");
+        // Both sides times the square of what is divided by.
+        let expected = (total + plus) * times * by > than * by * by;
+        prop_assert_eq!(bound(&entity, &filter).unwrap().matches(&entity, &record), expected, "{}", filter);
+        let rest = format!("total mod {by} eq {}", total % by);
+        prop_assert!(bound(&entity, &rest).unwrap().matches(&entity, &record), "{}", rest);
+    }
+}
+
+/// Two amounts whose currencies stand apart, and two figures that are money where a unit says so.
+const DEAL: &str = r##"
+title: Deal
+description: A thing with amounts of more than one currency
+x-collection: deals
+type: object
+properties:
+  id: { type: string, readOnly: true, x-class: public, description: Names it }
+  asked: { type: string, format: decimal, x-currency: asked_in, x-class: public, description: What is asked }
+  asked_in: { type: string, format: currency, x-class: public, description: Of which currency }
+  paid: { type: string, format: decimal, x-currency: paid_in, x-class: public, description: What was paid }
+  paid_in: { type: string, format: currency, x-class: public, description: Of which currency }
+  fee: { type: string, format: decimal, x-currency: paid_in, x-class: public, description: What it costs }
+  unit: { type: string, enum: [percent, money], x-class: public, description: What the share is }
+  share: { type: string, format: decimal, x-currency: { at: paid_in, when: { unit: money } }, x-class: public, description: How much }
+"##;
+
+#[test]
+fn amounts_of_different_currencies_are_neither_equal_nor_unequal_nor_more_nor_less() {
+    let (entity, told) = compiled("schema/deal.yaml", DEAL);
+    let entity = entity.unwrap_or_else(|| panic!("{told}"));
+    let deal = |asked_in: &str, unit: &str| {
+        let text = format!(
+            r#"{{"asked":"5"{asked_in},"paid":"3","paid_in":"PLN","fee":"1","unit":"{unit}","share":"2"}}"#
+        );
+        record(&entity, &text)
+    };
+    let (same, other) = (deal(r#","asked_in":"PLN""#, "money"), deal(r#","asked_in":"EUR""#, "percent"));
+    let unsaid = deal("", "percent");
+    let holds = |text: &str, record: &Record| bound(&entity, text).unwrap().matches(&entity, record);
+    for text in [
+        "asked gt paid",
+        "asked ne paid",
+        "not (asked le paid)",
+        "paid mul 2 gt asked",
+        "asked div 2 lt paid",
+    ] {
+        assert!(holds(text, &same), "{text}");
+        assert!(!holds(text, &other) && !holds(text, &unsaid), "{text}");
+        assert!(!holds(&format!("not ({text})"), &other), "not {text}");
+    }
+    // Of one currency in every record, and numbers that are no amounts.
+    assert!(holds("paid gt fee", &other) && holds("asked gt length(unit) sub 4", &other));
+    // A share that is no money is compared with none.
+    assert!(holds("share gt fee", &same) && !holds("share gt fee", &other) && !holds("share le fee", &other));
+    // What a currency is tells of it, so who does not see it compares nothing by it.
+    let clear = entity.all().minus(&entity.leaves_under("asked_in"));
+    let names = Names { entity: &entity, clear: &clear, unheld: &FieldSet::EMPTY, values_max: 9 };
+    let told = |text: &str| filter(names, &parse(text, NOW).unwrap()).unwrap_err();
+    let Fault::Query(faults) = told("asked gt paid") else { panic!() };
+    assert_eq!(faults[0].message, "`asked` and `paid` may be of different currencies, and are not compared");
+    assert!(filter(names, &parse("paid gt fee", NOW).unwrap()).is_ok());
+}
+
+#[test]
 fn any_and_all_look_at_items_that_the_caller_sees() {
     let entity = order_entity();
     let record = record(
@@ -243,7 +483,7 @@ fn any_and_all_look_at_items_that_the_caller_sees() {
     );
     let holds = |text: &str, clear: &FieldSet| {
         let names = Names { entity: &entity, clear, unheld: &FieldSet::EMPTY, values_max: 100 };
-        filter(names, &parse(text).unwrap()).map(|filter| filter.matches(&entity, &record))
+        filter(names, &parse(text, NOW).unwrap()).map(|filter| filter.matches(&entity, &record))
     };
     let all = entity.all();
     for (text, expected) in [
@@ -336,29 +576,58 @@ fn what_is_wrong_is_told_and_what_is_not_here_is_named() {
         ("indexof(number,status) eq 1", "unmet: `indexof` of anything but a text in a field"),
         ("concat(number,status) eq 'a'", "unmet: `concat` of anything but one field and texts"),
         ("concat('a','b') eq 'ab'", "unmet: `concat` of texts alone"),
-        ("tolower('A') eq 'a'", "unmet: `tolower` of anything but a field"),
+        ("tolower('A') eq 'a'", "unmet: a comparison of two values in a filter"),
         ("tolower(length(number)) eq 'a'", "`tolower` means nothing of `number`"),
-        ("year(date(updated_at)) eq 2026", "unmet: `year` of anything but a field"),
         ("hour(time(updated_at)) eq 1", "`hour` means nothing of `updated_at`"),
         ("number add 5 gt 6", "`add` means nothing of `number`"),
         ("total add 5 gt '6'", "expected a number without quotes"),
         ("total add '5' gt 6", "expected a number without quotes"),
         ("total add priority gt 6", "unmet: `add` of anything but a field and a number"),
-        ("total gt 5 mul 2", "unmet: `mul` of anything but a field and a number"),
-        ("total divby 5 gt 6", "unmet: `divby` in a filter"),
-        ("total mod 5 gt 6", "unmet: `mod` in a filter"),
+        ("total gt 10 divby 3", "unmet: `divby` of anything but a field and a number"),
+        ("total divby 0 gt 6", "`divby` by 0"),
+        ("total mod 0.00 gt 6", "`mod` by 0"),
+        ("priority div 0 eq 1", "`div` by 0"),
+        ("5 div total gt 6", "unmet: `div` by anything but a number"),
+        ("number mod 5 gt 6", "`mod` means nothing of `number`"),
+        ("total mul duration'P1D' gt 6", "unmet: `mul` of durations"),
+        ("total add duration'P1D' gt 6", "`add` means nothing of `total`"),
+        ("updated_at sub ordered_on eq 5", "unmet: `sub` of anything but a field and a number"),
+        ("duration'P1D' eq ordered_on", "`ordered_on` takes a value without quotes"),
+        (
+            "updated_at lt duration'P1M'",
+            "expected a duration of days, hours, minutes and seconds, as in `duration'P7D'`",
+        ),
+        (
+            "updated_at lt duration'1 day'",
+            "expected a duration of days, hours, minutes and seconds, as in `duration'P7D'`",
+        ),
         ("contains(total,'5')", "`contains` is of texts"),
         ("hour(ordered_on) eq 1", "`hour` means nothing of `ordered_on`"),
         ("lines/any(number:number/sku eq 'A')", "`number` is a field; call the item something else"),
-        ("total div 5 gt 6", "unmet: `div` in a filter"),
+        ("number has 'a'", "unmet: `has` in a filter"),
         ("hassubset(tags,tags)", "unmet: the function `hassubset`"),
-        ("number eq status", "unmet: a comparison of two fields in a filter"),
+        ("number eq total", "`number` and `total` are of different kinds here, and cannot be compared"),
+        (
+            "ordered_on lt updated_at",
+            "`ordered_on` and `updated_at` are of different kinds here, and cannot be compared",
+        ),
+        ("number lt status", "`status` has no order, so it can only be equal or not"),
+        ("urgent lt urgent", "`urgent` has no order, so it can only be equal or not"),
+        ("urgent eq (number eq 'a')", "unmet: a comparison with a condition in a filter"),
+        ("contains(number,total)", "`contains` is of texts"),
+        ("number in (status)", "unmet: anything but values other than null in a list of `in`"),
         ("5 eq 5", "unmet: a comparison of two values in a filter"),
         ("lines/$count gt 2", "unmet: `$count` in a filter"),
-        ("lines/any(l:l/sku eq 'A' and number eq 'b')", "unmet: fields of the record inside `any` and `all`"),
+        ("lines/any(l:lines/sku eq 'A')", "`lines/sku` has several values, ask `any` or `all` of its list"),
+        ("lines/any(l:tags eq 'A')", "`tags` has several values, ask `any` or `all` of its list"),
+        ("lines/any(l:sku eq 'A')", "unknown field `sku`"),
         ("lines/any(l:tags/any(t:t eq 'x'))", "unmet: `any` and `all` inside each other"),
         ("number eq @p", "unmet: `$it`, `$count`, `$root` and aliases in a filter"),
-        ("updated_at lt now()", "unmet: the function `now`"),
+        ("ordered_on lt now()", "`ordered_on`: expected a day, as in `2026-01-31`"),
+        ("updated_at lt now(1)", "expected `)`, found `1`"),
+        ("now", "unknown field `now`"),
+        ("now() gt 2026-01-31T12:00Z", "unmet: a comparison of two values in a filter"),
+        ("cast(number,Edm.Int32) eq 5", "unmet: the function `cast`"),
     ] {
         assert_eq!(told(filter), expected, "{filter}");
     }
@@ -386,13 +655,21 @@ fn a_field_that_may_not_serve_is_told_as_one_that_does_not_exist() {
         "time(X) eq 13:20",
         "fractionalseconds(X) eq 0",
         "number eq X",
+        "X eq number",
+        "number lt X",
+        "X eq X",
+        "contains(number,X)",
+        "X lt now()",
+        "X eq number add 5",
+        "year(X) eq length(number)",
+        "X mod 5 eq 1",
         "X/Y eq 1",
     ] {
         let told = |path: &str| {
             let text = shape.replace('X', path);
             let bound = filter(
                 Names { entity: &entity, clear: &clear, unheld: &FieldSet::EMPTY, values_max: 9 },
-                &parse(&text).unwrap(),
+                &parse(&text, NOW).unwrap(),
             );
             format!("{:?}", bound.unwrap_err()).replace(path, "X")
         };

@@ -159,7 +159,7 @@ impl Flat {
         limits: &Limits,
         wanted: &mut WantedRows,
     ) -> Result<(), Fault> {
-        let bound = filter::rows(servable.names(entity, limits), self, filter::parse(value)?)?;
+        let bound = filter::rows(servable.names(entity, limits), self, filter::parse(value, servable.now)?)?;
         RowFilter { records: wanted.filter, row: wanted.row } = bound;
         Ok(())
     }

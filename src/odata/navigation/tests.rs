@@ -2,6 +2,8 @@
 
 use proptest::prelude::*;
 
+use jiff::Timestamp;
+
 use super::*;
 use crate::{
     odata,
@@ -24,7 +26,7 @@ fn read(navigation: &Navigation, address: &str) -> Filter {
     let (set, query) = address.split_once('?').unwrap();
     assert_eq!(set, odata::set(entity));
     let all = entity.all();
-    let servable = odata::Servable { clear: &all, unheld: &FieldSet::EMPTY };
+    let servable = odata::Servable { clear: &all, unheld: &FieldSet::EMPTY, now: Timestamp::UNIX_EPOCH };
     odata::list(entity, query, servable, &all, &[], &Limits::default()).unwrap().query.filter
 }
 

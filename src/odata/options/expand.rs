@@ -2,6 +2,8 @@
 //!
 //! One level, by name. A name that is unknown and one that this caller may not follow are one and the same.
 
+use jiff::Timestamp;
+
 use super::{Servable, boolean, decode, number, options, order, pairs, select};
 use crate::{
     odata::{
@@ -60,7 +62,7 @@ pub fn has_navigation(entity: &Entity, raw: &str) -> bool {
 }
 
 /// Reads the options of what stands beside a record under a name, asked for by a path of its own; none where nothing
-/// may stand there.
+/// may stand there. `now` is what `now()` is.
 ///
 /// # Errors
 /// What is wrong, or not here.
@@ -68,6 +70,7 @@ pub fn beside(
     name: &str,
     raw: &str,
     expandable: &[Expandable],
+    now: Timestamp,
     limits: &Limits,
 ) -> Result<Option<Expansion>, Fault> {
     let named = |(_, one): &(usize, &Expandable)| one.navigation.name == name;
@@ -75,7 +78,7 @@ pub fn beside(
     let mut wanted = Expansion::all(at);
     for (name, value) in options(raw, &OF_PATH)? {
         if name != "$format" {
-            wanted.put(one, known(name, one.navigation.is_list)?, &value, limits)?;
+            wanted.put(one, known(name, one.navigation.is_list)?, &value, now, limits)?;
         }
     }
     Ok(Some(wanted))
@@ -85,6 +88,7 @@ pub fn beside(
 pub(super) fn expand(
     value: &str,
     expandable: &[Expandable],
+    now: Timestamp,
     limits: &Limits,
 ) -> Result<Vec<Expansion>, Fault> {
     let mut found: Vec<Expansion> = Vec::new();
@@ -102,7 +106,7 @@ pub(super) fn expand(
             let message = format!("`{}` stands here twice", told(name));
             return Err(Fault::of(OPTION, QueryFaultKind::Repeated, message));
         }
-        found.push(expansion(at, one, options, limits).map_err(|fault| within(name, fault))?);
+        found.push(expansion(at, one, options, now, limits).map_err(|fault| within(name, fault))?);
     }
     Ok(found)
 }
@@ -155,7 +159,13 @@ fn named<'a>(name: &str, expandable: &'a [Expandable]) -> Result<(usize, &'a Exp
 }
 
 /// Reads what is asked of the records beside one.
-fn expansion(at: usize, one: &Expandable, options: &str, limits: &Limits) -> Result<Expansion, Fault> {
+fn expansion(
+    at: usize,
+    one: &Expandable,
+    options: &str,
+    now: Timestamp,
+    limits: &Limits,
+) -> Result<Expansion, Fault> {
     let mut wanted = Expansion::all(at);
     let mut seen: Vec<&str> = Vec::new();
     for option in parts(options, ';')?.into_iter().filter(|_| !options.trim().is_empty()) {
@@ -165,7 +175,7 @@ fn expansion(at: usize, one: &Expandable, options: &str, limits: &Limits) -> Res
             return Err(Fault::of(name, QueryFaultKind::Repeated, "stands here a second time"));
         }
         seen.push(name);
-        wanted.put(one, name, value.trim(), limits)?;
+        wanted.put(one, name, value.trim(), now, limits)?;
     }
     Ok(wanted)
 }
@@ -190,13 +200,14 @@ impl Expansion {
         one: &Expandable,
         name: &'static str,
         value: &str,
+        now: Timestamp,
         limits: &Limits,
     ) -> Result<(), Fault> {
         let entity = one.navigation.entity();
-        let servable = Servable { clear: &one.clear, unheld: &one.unheld };
+        let servable = Servable { clear: &one.clear, unheld: &one.unheld, now };
         match name {
             "$filter" => {
-                self.filter = filter::filter(servable.names(entity, limits), &filter::parse(value)?)?;
+                self.filter = filter::filter(servable.names(entity, limits), &filter::parse(value, now)?)?;
             }
             "$select" => self.fields = select(entity, &one.columns, &[], value)?,
             "$orderby" => self.sort = order(entity, servable, value, limits.sort_keys_max)?,

@@ -2,6 +2,8 @@
 
 use proptest::prelude::*;
 
+use jiff::Timestamp;
+
 use super::*;
 use crate::{
     odata::fault::Unmet,
@@ -10,7 +12,7 @@ use crate::{
 
 /// What may serve where the system holds all of it.
 fn held(clear: &FieldSet) -> Servable<'_> {
-    Servable { clear, unheld: &FieldSet::EMPTY }
+    Servable { clear, unheld: &FieldSet::EMPTY, now: Timestamp::UNIX_EPOCH }
 }
 
 fn read(raw: &str) -> Result<Wanted, Fault> {
@@ -80,7 +82,7 @@ fn what_is_wrong_or_not_here_is_told() {
         assert_eq!(told(raw), expected);
     }
     let entity = order_entity();
-    let one = |raw: &str| one(&entity, raw, &entity.all(), &[], &Limits::default());
+    let one = |raw: &str| one(&entity, raw, &entity.all(), &[], Timestamp::UNIX_EPOCH, &Limits::default());
     assert!(one("$filter=urgent").is_err());
     assert_eq!(one("$select=id").map(|wanted| wanted.fields), Ok(Some(FieldSet::ID)));
     assert_eq!(count(&entity, "$filter=urgent", held(&entity.all()), &Limits::default()).unwrap().tests(), 1);
@@ -121,7 +123,7 @@ fn what_the_system_does_not_hold_is_refused_as_such_where_it_may_serve() {
     let entity = order_entity();
     let (all, unheld) = (entity.all(), entity.leaves_under("lines.sku").union(&entity.leaves_under("total")));
     let told = |raw: &str, clear: &FieldSet| {
-        let servable = Servable { clear, unheld: &unheld };
+        let servable = Servable { clear, unheld: &unheld, now: Timestamp::UNIX_EPOCH };
         match list(&entity, raw, servable, &all, &[], &Limits::default()) {
             Err(Fault::Query(faults)) => faults[0].to_string(),
             Ok(_) => "taken".to_owned(),

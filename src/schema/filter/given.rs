@@ -1,6 +1,6 @@
 //! A filter of records of which something is known beforehand.
 
-use super::{Filter, Op, passes};
+use super::{Filter, Op, derived, passes};
 use crate::schema::{fields::LeafId, record::Value};
 
 impl Filter {
@@ -29,6 +29,14 @@ impl Filter {
             Self::Derived { leaf, .. } => match known(*leaf) {
                 Some(Value::Null) => Self::nothing(),
                 Some(_) | None => self.clone(),
+            },
+            Self::Pair { left, op, right } => match [known(left.leaf), known(right.leaf)] {
+                [Some(Value::Null), _] | [_, Some(Value::Null)] => Self::nothing(),
+                [Some(one), Some(other)] => {
+                    let both = derived(&left.by, one).zip(derived(&right.by, other));
+                    outcome(both.is_some_and(|(one, other)| one.passes_with(*op, &other)))
+                }
+                [_, _] => self.clone(),
             },
         }
     }

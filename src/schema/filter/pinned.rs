@@ -53,7 +53,9 @@ impl Filter {
                 }
                 alone(values)
             }
-            Self::Test { .. } | Self::Derived { .. } | Self::Not(_) | Self::Item(..) => None,
+            Self::Test { .. } | Self::Derived { .. } | Self::Pair { .. } | Self::Not(_) | Self::Item(..) => {
+                None
+            }
         }
     }
 }

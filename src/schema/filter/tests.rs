@@ -14,7 +14,15 @@ fn filters() -> impl Strategy<Value = Filter> {
     let leaf = (0_u8..3, -2_i64..3).prop_map(|(leaf, n)| {
         Filter::test(LeafId(leaf + 2), if n < 0 { Op::Lt } else { Op::Eq }, Value::Integer(n))
     });
-    leaf.prop_recursive(4, 24, 4, |inner| {
+    let side = || {
+        (0_u8..3, -1_i64..2).prop_map(|(leaf, n)| {
+            let by = if n == 0 { Vec::new() } else { vec![Derive::Plus(Decimal::from(n))] };
+            Side { leaf: LeafId(leaf + 2), by }
+        })
+    };
+    let op = proptest::sample::select(vec![Op::Eq, Op::Ne, Op::Lt, Op::Lte, Op::Gt, Op::Gte]);
+    let pair = (side(), op, side()).prop_map(|(left, op, right)| Filter::Pair { left, op, right });
+    prop_oneof![3 => leaf, 1 => pair].prop_recursive(4, 24, 4, |inner| {
         prop_oneof![
             proptest::collection::vec(inner.clone(), 0..4).prop_map(Filter::All),
             proptest::collection::vec(inner.clone(), 0..4).prop_map(Filter::Any),
