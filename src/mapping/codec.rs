@@ -71,6 +71,8 @@ yaml_words! {
         Alnum = "alnum",
         /// Plain text of what the system keeps as HTML.
         Html = "html",
+        /// `_` in the place of `-`.
+        Underscore = "underscore",
     }
 }
 
@@ -356,7 +358,10 @@ impl Codec {
             None => text,
         };
         match &self.kind {
-            LeafKind::Text { chars_max, .. } => bounded(&self.one_spelling(text), *chars_max),
+            LeafKind::Text { chars_max, spelling } => {
+                let text = self.one_spelling(text);
+                if spelling.refuses(&text) { Err("no language") } else { bounded(&text, *chars_max) }
+            }
             LeafKind::Id => bounded(text, ID_CHARS_MAX),
             LeafKind::Code(codes) => match codes.iter().any(|code| **code == *text) {
                 true => Ok(Value::Text(CompactString::from(text))),

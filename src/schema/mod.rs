@@ -41,6 +41,7 @@ mod entity;
 mod fields;
 mod filter;
 pub mod json;
+mod languages;
 pub mod load;
 mod money;
 mod numbers;

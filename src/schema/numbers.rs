@@ -7,6 +7,8 @@
 //!
 //! Numbers of goods, places and packages (`format: gtin`, `gln`, `sscc`) are digits, the last of which checks the others
 //! (GS1 General Specifications, 7.9). They are compared as they come: zeros in front are part of them.
+//!
+//! Of languages (`format: language`) there is one tag each; what is none is no value at all ([`Spelling::refuses`]).
 
 use std::borrow::Cow;
 
@@ -14,6 +16,7 @@ use super::{
     codes::Standard,
     entity::{Entity, LeafKind, Object, Shape},
     fields::{FieldSet, LeafId},
+    languages,
     record::{Fields, Record, Value},
 };
 
@@ -39,11 +42,13 @@ pub enum Spelling {
     Gln,
     /// Of a package on its way.
     Sscc,
+    /// As a tag of a language.
+    Language,
 }
 
 impl Spelling {
     /// The formats that name one.
-    pub const FORMATS: [&'static str; 5] = ["vat-id", "tax-number", "gtin", "gln", "sscc"];
+    pub const FORMATS: [&'static str; 6] = ["vat-id", "tax-number", "gtin", "gln", "sscc", "language"];
 
     /// What a `format` names, and how long it may be.
     pub(super) fn of_format(format: &str) -> Option<(Self, u32)> {
@@ -53,6 +58,7 @@ impl Spelling {
             "gtin" => Some((Self::Gtin, 14)),
             "gln" => Some((Self::Gln, 13)),
             "sscc" => Some((Self::Sscc, 18)),
+            "language" => Some((Self::Language, languages::TAG_CHARS_MAX)),
             _ => None,
         }
     }
@@ -66,14 +72,24 @@ impl Spelling {
             Self::Gtin => Some("gtin"),
             Self::Gln => Some("gln"),
             Self::Sscc => Some("sscc"),
+            Self::Language => Some("language"),
         }
     }
 
-    /// Whether a number may be spelt in several ways, of which [`Spelling::normal`] makes one.
+    /// Whether it may be spelt in several ways, of which [`Spelling::normal`] makes one.
     pub fn is_one_of_several(self) -> bool {
         match self {
-            Self::VatId | Self::TaxNumber => true,
+            Self::VatId | Self::TaxNumber | Self::Language => true,
             Self::Free | Self::Gtin | Self::Gln | Self::Sscc => false,
+        }
+    }
+
+    /// Whether a text in this spelling is no value of such a field. Numbers are never refused so: a wrong one is told, and
+    /// found ([`Numbers`]).
+    pub fn refuses(self, normal: &str) -> bool {
+        match self {
+            Self::Language => !languages::is_tag(normal),
+            Self::Free | Self::VatId | Self::TaxNumber | Self::Gtin | Self::Gln | Self::Sscc => false,
         }
     }
 
@@ -85,6 +101,7 @@ impl Spelling {
             Self::TaxNumber => &["5260250274", "8567346215"],
             Self::Gtin | Self::Gln => &["5901234123457", "4006381333931"],
             Self::Sscc => &["106141411234567897", "340123450000000000"],
+            Self::Language => &["pl", "en-GB", "sr-Latn-RS"],
         }
     }
 
@@ -94,7 +111,7 @@ impl Spelling {
             Self::Gtin => &[8, 12, 13, 14],
             Self::Gln => &[13],
             Self::Sscc => &[18],
-            Self::Free | Self::VatId | Self::TaxNumber => &[],
+            Self::Free | Self::VatId | Self::TaxNumber | Self::Language => &[],
         }
     }
 
@@ -107,6 +124,7 @@ impl Spelling {
                 plain if plain.starts_with("GR") => Cow::Owned(plain.replacen("GR", "EL", 1)),
                 plain => plain,
             },
+            Self::Language => languages::tag(text).map_or(Cow::Borrowed(text), Cow::Owned),
             Self::TaxNumber => {
                 let plain = plain(text);
                 match plain.get(2..) {
@@ -134,7 +152,7 @@ pub(crate) fn names_country(text: &str) -> bool {
     text.get(..2).is_some_and(|country| known(country).is_some() || is_country(country))
 }
 
-fn is_country(code: &str) -> bool {
+pub(super) fn is_country(code: &str) -> bool {
     Standard::of_format("country").is_some_and(|all| all.codes().iter().any(|known| **known == *code))
 }
 
@@ -363,8 +381,11 @@ pub struct Numbers(FieldSet);
 impl Numbers {
     /// Those of an entity.
     pub fn of(entity: &Entity) -> Self {
-        let is_number =
-            |id: &LeafId| entity.leaf(*id).is_some_and(|leaf| spelling(&leaf.kind) != Spelling::Free);
+        let is_number = |id: &LeafId| {
+            entity
+                .leaf(*id)
+                .is_some_and(|leaf| !matches!(spelling(&leaf.kind), Spelling::Free | Spelling::Language))
+        };
         Self(entity.ids().filter(is_number).collect())
     }
 
@@ -408,7 +429,7 @@ impl Numbers {
                     Some(gs1 @ (Spelling::Gtin | Spelling::Gln | Spelling::Sscc)) => {
                         wrong_gs1(gs1.lengths(), text)
                     }
-                    Some(Spelling::Free) | None => None,
+                    Some(Spelling::Free | Spelling::Language) | None => None,
                 };
                 found.extend(why.map(|why| Unsound { leaf: *leaf, text, pointer: at.to_owned(), why }));
             }

@@ -125,6 +125,11 @@ fn value(entity: &Entity, shape: &Shape) -> BoxedStrategy<Value> {
             proptest::collection::vec(value(entity, item), 0..4).prop_map(Value::List).boxed()
         }
         Shape::Leaf(leaf) => match entity.leaf(*leaf).unwrap().kind.clone() {
+            LeafKind::Text { spelling, .. } if spelling.refuses("") => {
+                proptest::sample::select(spelling.examples())
+                    .prop_map(|text| Value::Text(text.into()))
+                    .boxed()
+            }
             LeafKind::Text { chars_max, spelling } => {
                 proptest::collection::vec(any::<char>(), 0..chars_max.min(12) as usize)
                     .prop_map(move |chars| {

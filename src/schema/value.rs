@@ -43,6 +43,9 @@ pub enum BadValue {
     /// No moment.
     #[error("expected a moment with its offset, as in `2026-01-31T12:00:00Z`")]
     Instant,
+    /// No language.
+    #[error("expected a language as a tag of BCP 47, as in `pl` or `pt-BR`")]
+    Language,
     /// Not in the closed list.
     #[error("expected {}", told(.0))]
     Code(std::sync::Arc<[std::sync::Arc<str>]>),
@@ -74,7 +77,10 @@ fn told(codes: &std::sync::Arc<[std::sync::Arc<str>]>) -> String {
 /// What was expected.
 pub fn parse_text(kind: &LeafKind, text: &str) -> Result<Value, BadValue> {
     match kind {
-        LeafKind::Text { chars_max, spelling } => bounded(&spelling.normal(text), *chars_max),
+        LeafKind::Text { chars_max, spelling } => {
+            let text = spelling.normal(text);
+            if spelling.refuses(&text) { Err(BadValue::Language) } else { bounded(&text, *chars_max) }
+        }
         LeafKind::Id if text.is_empty() => Err(BadValue::Empty),
         LeafKind::Id => bounded(text, ID_CHARS_MAX),
         LeafKind::Code(codes) => match codes.iter().any(|code| &**code == text) {

@@ -82,6 +82,45 @@ fn a_word_of_one_system_is_no_code() {
 }
 
 #[test]
+fn a_language_has_one_tag_whoever_writes_it_and_a_word_is_none() {
+    let stage = Stage::open(with(
+        "@id(\"tongues\")\n@writes(\"language\")\npermit (principal in Group::\"apps\", action == Action::\"update\", resource is Customer);\n",
+    ));
+    stage.crm.forget();
+    let made = stage.shop(Method::PATCH, FIRST, &json!({ "language": "eng_gb" })).expect(200);
+    assert_eq!(made.json()["language"], "en-GB");
+    let sent = stage.crm.seen().into_iter().find(|seen| seen.method == "PATCH").unwrap();
+    assert!(sent.body.contains(r#""hs_language":"en-gb""#), "as the system spells it: {}", sent.body);
+    for asked in ["en-GB", "EN_gb", "eng-gb"] {
+        let found = stage.get(&format!("/v1/customers?language={asked}")).expect(200);
+        let ids: Vec<Value> = found.items().iter().map(|item| item["id"].clone()).collect();
+        assert_eq!(ids, ["701000000001"], "{asked}");
+    }
+    for wrong in ["English", "cz", "en-XX", "pl-PL-x-own", ""] {
+        let refused = stage.shop(Method::PATCH, FIRST, &json!({ "language": wrong })).refused(422);
+        assert_eq!(pointers(&refused.json()), ["/language"], "{wrong}");
+    }
+    assert_eq!(stage.get(FIRST).expect(200).json()["language"], "en-GB");
+    stage.get("/v1/customers?language=English").refused(400);
+}
+
+#[test]
+fn a_language_of_a_system_that_is_none_is_left_untold_and_found() {
+    let mut stage = Stage::open(no_edit);
+    let contact = json!({ "id": "701000000001", "properties": { "firstname": "Ewa", "hs_language": "Polish" },
+        "createdAt": "2026-01-01T00:00:00Z", "updatedAt": "2026-01-01T00:00:00Z", "archived": false });
+    stage.crm.trouble(Some(Trouble::Answer(200, contact.to_string())));
+    let told = stage.get(FIRST).expect(200).json();
+    assert_eq!((told["given_name"].as_str(), told.get("language")), (Some("Ewa"), None), "{told}");
+    assert_eq!(stage.stop(), 0);
+    let ran = stage.verb(&["systems", "quality", "--json"]);
+    let told: Value = serde_json::from_str(&ran.out).unwrap_or_else(|error| panic!("{error}: {ran:?}"));
+    let customer = told.as_array().unwrap().iter().find(|one| one["entity"] == "Customer").unwrap();
+    let flaw = customer["flaws"].as_array().unwrap().iter().find(|flaw| flaw["field"] == "language");
+    assert_eq!(flaw.map(|flaw| &flaw["records"]), Some(&1.into()), "{customer:#}");
+}
+
+#[test]
 fn who_sends_a_rate_that_the_system_works_out_is_told_why() {
     let stage = Stage::open(no_edit);
     let line = |rate: &str| json!({ "kind": "item", "sku": "1007", "quantity": "1", "unit": "H87", "tax_rate": rate });

@@ -33,7 +33,12 @@ fn holding(bytes: usize) -> (Twisted, Stage) {
     let stage = Stage::open(|policies| {
         twisted.serve(policies);
         let line = format!("language: {{ at: properties.notes, jq: {{ in: '{LONG}' }}, write: never }}");
-        change(policies, "systems/crm.yaml", "language: properties.hs_language", &line);
+        change(
+            policies,
+            "systems/crm.yaml",
+            "language: { at: properties.hs_language, norm: lower, spelt: once }  # en-gb",
+            &line,
+        );
         let file = policies.join("systems/crm.yaml");
         let text = std::fs::read_to_string(&file).unwrap();
         std::fs::write(&file, text.split_once("    samples:\n").unwrap().0).unwrap();

@@ -83,6 +83,8 @@ pub(in crate::mapping) fn normal<'t>(norms: &[Norm], text: &'t str) -> Cow<'t, s
         Norm::Digits => Cow::Owned(text.chars().filter(char::is_ascii_digit).collect()),
         Norm::Alnum if text.bytes().all(|byte| byte.is_ascii_alphanumeric()) => text,
         Norm::Alnum => Cow::Owned(text.chars().filter(char::is_ascii_alphanumeric).collect()),
+        Norm::Underscore if !text.contains('-') => text,
+        Norm::Underscore => Cow::Owned(text.replace('-', "_")),
         Norm::Html => Cow::Owned(crate::mapping::html::tidy(&text)),
     })
 }

@@ -142,8 +142,8 @@ impl<'l> Loader<'l> {
     fn spelt_there(&mut self, codec: &Codec, node: &Node) -> Option<Spelt> {
         let spelt = Spelt::read(node, self.found)?;
         if !codec.is_number() {
-            let error = Diagnostic::error(&node.place, "`spelt` is for numbers that authorities give");
-            self.found.push(error.help("fields of `format: vat-id` or `tax-number`"));
+            let error = Diagnostic::error(&node.place, "`spelt` is for what may be spelt in several ways");
+            self.found.push(error.help("fields of `format: vat-id`, `tax-number` or `language`"));
         } else if spelt == Spelt::Once && codec.home.is_some() {
             let error = Diagnostic::error(&node.place, "with `home` a number is spelt in two ways");
             self.found.push(error.help(

@@ -132,3 +132,23 @@ fn currencies_and_countries_are_closed_lists_that_no_file_spells_out() {
         assert_ne!(parse_text(&own, none).unwrap_err().to_string(), told, "a list of a file's own is told");
     }
 }
+
+#[test]
+fn time_zones_are_those_of_the_program_and_not_of_the_machine() {
+    let zones = Standard::of_format("time-zone").unwrap();
+    let kind = LeafKind::Code(zones.codes());
+    for known in ["Europe/Warsaw", "UTC", "America/Argentina/Buenos_Aires", "Europe/Kiev"] {
+        assert_eq!(parse_text(&kind, known), Ok(Value::Text(known.into())));
+    }
+    for wrong in ["CET+1", "europe/warsaw", "Warsaw", "GMT+01:00", "Central European Standard Time", ""] {
+        let error = parse_text(&kind, wrong).unwrap_err();
+        assert_eq!(error.to_string(), "expected a time zone of the IANA database, as in `Europe/Warsaw`");
+    }
+    let codes = zones.codes();
+    assert!(codes.len() > 500 && codes.is_sorted());
+    for name in codes.iter() {
+        assert!(jiff::tz::TimeZone::get(name).is_ok(), "{name}");
+    }
+    assert!(format!("{:?}", jiff::tz::db()).contains("Bundled(available)"), "{:?}", jiff::tz::db());
+    assert!(!format!("{:?}", jiff::tz::db()).contains("ZoneInfo"), "{:?}", jiff::tz::db());
+}

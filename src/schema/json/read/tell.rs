@@ -92,7 +92,7 @@ pub(super) fn kind_of(error: &BadValue) -> FaultKind {
         BadValue::Decimal | BadValue::Integer | BadValue::Boolean | BadValue::Date | BadValue::Instant => {
             FaultKind::Type
         }
-        BadValue::Code(_) => FaultKind::Code,
+        BadValue::Code(_) | BadValue::Language => FaultKind::Code,
         BadValue::Digits | BadValue::TooLong { .. } => FaultKind::TooLong,
         BadValue::Empty => FaultKind::Missing,
     }
