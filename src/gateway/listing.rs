@@ -713,7 +713,8 @@ impl<'a> List<'a> {
         let mut page = match batch.map_err(|fault| self.exchange.refused_by(system, fault))? {
             None => {
                 let of = (Answered::List(listing), &answer);
-                let whole = also::told(self.exchange, self.admission, source, of, &self.fetched).await?;
+                let asked = (&self.fetched, &self.must);
+                let whole = also::told(self.exchange, self.admission, source, of, asked).await?;
                 let read = (whole.as_ref().unwrap_or(&answer), &self.fetched);
                 let page = core.inward(mapping, listing, read, Mapping::inward_list).await;
                 page.ok_or(Refusal::Broken)?.map_err(|fault| self.exchange.refused_by(system, fault))?
@@ -731,6 +732,7 @@ impl<'a> List<'a> {
         };
         let rows = page.rows.iter().map(Result::as_ref);
         self.exchange.looked_at(mapping, &self.fetched, rows, (Some(listing), &answer));
+        page.rows.iter_mut().flatten().for_each(|row| also::strike(self.exchange, mapping, row));
         ids::page(self.exchange, mapping, &mut page.rows).await?;
         let mut rows: Vec<&mut Inward> = page.rows.iter_mut().flatten().collect();
         let asked = (&self.fetched, &self.must);

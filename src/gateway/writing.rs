@@ -14,6 +14,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use super::{
     Outcome, accepted, actions,
     after::{Left, after, echo, made, read_back, seen, unguarded},
+    also,
     bodies::{self, Draft},
     elsewhere::{self, Other, Step},
     exchange::{self, Exchange, Side, known, not_possible},
@@ -444,7 +445,8 @@ async fn stored<'s>(
     let (mapping, entity) = (&*source.mapping, source.mapping.entity());
     // A version is one of all that the caller sees.
     let is_guarded = sent.if_match.is_some() || sent.if_none_match.is_some();
-    let told = mapping.live().iter().fold(mapping.elsewhere(), |all, (_, leaves)| all.union(leaves));
+    let told = mapping.elsewhere().union(&mapping.also());
+    let told = mapping.live().iter().fold(told, |all, (_, leaves)| all.union(leaves));
     // Nor is what is not known changed.
     let reached = elsewhere::leaves(beside);
     let must = if is_guarded { told } else { FieldSet::EMPTY }.union(&reached);
@@ -457,6 +459,7 @@ async fn stored<'s>(
     let mut seen = mapping
         .inward_of(key, &answer, &leaves)
         .map_err(|fault| exchange.refused_by(source.name(), fault))?;
+    also::strike(exchange, mapping, &mut seen);
     ids::public(exchange, mapping, &mut [&mut seen.record]).await?;
     joined::carry(mapping, &inward.record, &leaves, &mut seen.record);
     let id = ids::of(entity, &inward);
