@@ -512,6 +512,39 @@ fn records_are_refused_without_what_others_tell_where_a_file_or_a_statement_goes
     gate.get("/v1/customers?limit=5").expect(200);
 }
 
+/// PrestaShop's file, with a line that falls back to something where no address is told.
+static FALLING: Subject = Subject {
+    edits: &[
+        (
+            "      given_name: firstname\n      family_name: lastname\n",
+            "      given_name: firstname\n      family_name: lastname\n      job_title: { first: [ { when: { \"$also.addresses[0].city\": ~ }, is: nomad }, { is: settler } ] }\n",
+        ),
+        (
+            "\"company\": \"Młyn & Syn\",\n            \"emails\"",
+            "\"company\": \"Młyn & Syn\", \"job_title\": \"settler\",\n            \"emails\"",
+        ),
+    ],
+    ..PRESTASHOP
+};
+
+#[test]
+fn what_a_line_falls_back_to_is_not_told_for_what_could_not_be_asked() {
+    let gate = Gate::open(&FALLING);
+    let titles = |page: &serde_json::Value| -> Vec<serde_json::Value> {
+        page["items"].as_array().unwrap().iter().map(|item| item["job_title"].clone()).collect()
+    };
+    let told = titles(&gate.get("/v1/customers?limit=20").expect(200).json());
+    assert!(told.contains(&json!("nomad")) && told.contains(&json!("settler")), "{told:?}");
+    gate.switch("addresses");
+    let page = gate.get("/v1/customers?limit=20").expect(200).json();
+    assert!(titles(&page).iter().all(serde_json::Value::is_null), "{page}");
+    let one = gate.get("/v1/customers/41").expect(200).json();
+    assert_eq!(one.get("job_title"), None, "{one}");
+    for told in [page, one] {
+        assert_eq!(told["partial"][0]["fields"], json!(["job_title", "addresses"]), "{told}");
+    }
+}
+
 #[test]
 fn records_that_ids_name_are_asked_for_by_their_keys() {
     lists_by_ids(&Gate::open(&SHOPIFY), &["customers", "products", "orders"], &["stock-levels"]);
