@@ -8,11 +8,10 @@ use super::{
     exchange::Exchange,
     joined::{Of, Untold},
     over::fetched,
-    whole::only,
 };
 use crate::{
     config::EntitySource,
-    mapping::{Answered, Completion, IfMissing, Inward, Mapping, NativeAnswer, Unasked},
+    mapping::{Answered, Completion, IfMissing, NativeAnswer, Unasked},
     quota::Admission,
     refusal::{Form, Refusal},
     schema::FieldSet,
@@ -44,24 +43,6 @@ pub(super) async fn told(
     }
     let body = completion.body().map_err(|fault| exchange.refused_by(source.name(), fault))?;
     Ok(Some(NativeAnswer { body, ..answer.clone() }))
-}
-
-/// Takes out of a record what lines made of others that could not be asked for: what a line falls back to would be told as
-/// if they had said so.
-pub(super) fn strike(exchange: &Exchange, mapping: &Mapping, inward: &mut Inward) {
-    let lacking = exchange.untold.iter().filter_map(|untold| untold.also_of(mapping));
-    let lacking = lacking.fold(FieldSet::EMPTY, |all, leaves| all.union(&leaves));
-    if lacking.is_empty() {
-        return;
-    }
-    let (entity, left) = (mapping.entity(), mapping.own().minus(&lacking));
-    inward.record = only(entity, &inward.record, &entity.all().minus(&lacking));
-    for (position, field) in (0_u16..).zip(&entity.root.fields) {
-        if lacking.any_in(&field.leaves) && !left.any_in(&field.leaves) {
-            drop(inward.record.fields.take(position));
-        }
-    }
-    inward.missing = inward.missing.union(&lacking);
 }
 
 /// Asks for some of the sort that comes next.

@@ -64,12 +64,6 @@ impl Untold {
         Self { system: system.clone(), of: Some(of), leaves, problem }
     }
 
-    /// The leaves that other records of a mapping's system would have told of its records, if it is that.
-    pub(super) fn also_of(&self, mapping: &Mapping) -> Option<FieldSet> {
-        let is_its = |of: &Of| matches!(of, Of::Also(entity, _) if entity == mapping.name());
-        (self.system == *mapping.system() && self.of.as_ref().is_some_and(is_its)).then_some(self.leaves)
-    }
-
     /// Whether it is that.
     pub(super) fn is_of(&self, system: &SystemName, of: &Of) -> bool {
         self.system == *system && self.of.as_ref() == Some(of)

@@ -732,7 +732,6 @@ impl<'a> List<'a> {
         };
         let rows = page.rows.iter().map(Result::as_ref);
         self.exchange.looked_at(mapping, &self.fetched, rows, (Some(listing), &answer));
-        page.rows.iter_mut().flatten().for_each(|row| also::strike(self.exchange, mapping, row));
         ids::page(self.exchange, mapping, &mut page.rows).await?;
         let mut rows: Vec<&mut Inward> = page.rows.iter_mut().flatten().collect();
         let asked = (&self.fetched, &self.must);

@@ -201,7 +201,7 @@ fn came(
     answer: &NativeAnswer,
     read: Option<Result<Inward, SystemFault>>,
 ) -> Result<Inward, Refusal> {
-    let mut inward = match read.ok_or(Refusal::Broken)? {
+    let inward = match read.ok_or(Refusal::Broken)? {
         Ok(inward) => inward,
         Err(fault) if fault.kind == FaultKind::NotFound => {
             exchange.core.gate.quality.missing(mapping, key);
@@ -210,7 +210,6 @@ fn came(
         Err(fault) => return Err(exchange.refused_by(mapping.system(), fault)),
     };
     exchange.looked_at(mapping, wanted, std::iter::once(Ok(&inward)), (None, answer));
-    also::strike(exchange, mapping, &mut inward);
     mapping.is_asked(key, &inward).map_err(|fault| exchange.refused_by(mapping.system(), fault))?;
     Ok(inward)
 }

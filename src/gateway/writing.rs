@@ -14,7 +14,6 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use super::{
     Outcome, accepted, actions,
     after::{Left, after, echo, made, read_back, seen, unguarded},
-    also,
     bodies::{self, Draft},
     elsewhere::{self, Other, Step},
     exchange::{self, Exchange, Side, known, not_possible},
@@ -459,7 +458,6 @@ async fn stored<'s>(
     let mut seen = mapping
         .inward_of(key, &answer, &leaves)
         .map_err(|fault| exchange.refused_by(source.name(), fault))?;
-    also::strike(exchange, mapping, &mut seen);
     ids::public(exchange, mapping, &mut [&mut seen.record]).await?;
     joined::carry(mapping, &inward.record, &leaves, &mut seen.record);
     let id = ids::of(entity, &inward);
