@@ -46,7 +46,7 @@ pub use loads::{Loads, Unloaded};
 pub use report::{Colour, Report, render};
 pub use schemas::schemas;
 pub use secrets::{Env, Placeholders, ProcessEnv, Secrets};
-pub use serving::{IfMissing, Part, PartSettings, Serving};
+pub use serving::{Part, PartSettings, Serving};
 pub use settings::{
     AdminSettings, AdminTls, AuditSettings, Bounds, GatewaySettings, PublishTarget, Publishing, StoreKind,
 };

@@ -12,14 +12,14 @@ use serde_json::{Value as Json, json};
 use super::{files::GATEWAY, sources::SOURCES_MAX};
 use crate::{
     catalog::Action,
-    mapping::Mapping,
+    mapping::{IfMissing, Mapping},
     schema::{Entity, FieldSet, LeafId, LeafKind},
     words::{
         Diagnostic, Diagnostics, Period, Place, SystemName,
         tree::{Node, Value},
         yaml::{FromYaml, Named, Spanned, expected},
     },
-    yaml_object, yaml_words,
+    yaml_object,
 };
 
 /// LIMIT: systems that tell fields of one collection beside the one that serves it.
@@ -53,16 +53,6 @@ yaml_object! {
         pub missing: IfMissing = IfMissing::Told;
         /// How long it is waited for.
         pub within: Spanned<Period> = Spanned { value: Period::secs(5), place: Place::file(GATEWAY) };
-    }
-}
-
-yaml_words! {
-    /// What is answered where a system that tells some fields cannot be asked.
-    pub enum IfMissing {
-        /// The rest of the record, and that these fields are missing.
-        Told = "told",
-        /// Nothing: the request is refused.
-        Refused = "refused",
     }
 }
 

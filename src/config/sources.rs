@@ -149,10 +149,12 @@ impl EntitySources {
         self.sources.iter().fold(FieldSet::EMPTY, |all, source| all.union(&source.mapping.elsewhere()))
     }
 
-    /// Leaves that an answer may have to leave out: others tell them, or tables do that the systems tell themselves.
+    /// Leaves that an answer may have to leave out: others tell them, or other records or tables of the systems do.
     pub fn deferred(&self) -> FieldSet {
         let live = self.sources.iter().flat_map(|source| source.mapping.live());
-        live.fold(self.elsewhere(), |all, (_, leaves)| all.union(leaves))
+        let also = self.sources.iter().map(|source| source.mapping.also());
+        let all = live.fold(self.elsewhere(), |all, (_, leaves)| all.union(leaves));
+        also.fold(all, |all, leaves| all.union(&leaves))
     }
 
     /// Of leaves that may serve a filter or an order, those that tell of nothing beside them in any of them.

@@ -141,7 +141,7 @@ async fn there(
     let (mapping, entity) = (&*source.mapping, source.mapping.entity());
     // ORDER: before it is read, so that what is sent back whole is what the last writer left.
     let held = locks::held(exchange, mapping, &key).await?;
-    let read = alone(exchange, admission, source, &key, &entity.all(), false).await;
+    let read = alone(exchange, admission, source, &key, (&entity.all(), &entity.all()), false).await;
     let (answer, inward, _) = match read {
         Ok(read) => read,
         Err(Refusal::NoSuchRecord) => return Ok(Err(NoCounterpart::None)),

@@ -18,16 +18,17 @@ use crate::{
     audit::{Fetch, Receipt},
     catalog::Action,
     clock,
-    config::{IfMissing, Part, Served, Snapshot},
+    config::{Part, Served, Snapshot},
     mapping::{
-        FaultKind, Inward, Listing, Mapping, NativeAnswer, NativeRequest, Page, RowFault, SystemFault,
+        FaultKind, IfMissing, Inward, Listing, Mapping, NativeAnswer, NativeRequest, Page, RowFault,
+        SystemFault,
     },
     quota::Admission,
     refusal::{Form, Refusal},
     schema::{Entity, FieldSet, Filter, Op, Record, Value},
     upstream::{Upstream, UpstreamError},
     wire::Deadline,
-    words::SystemName,
+    words::{EntityName, SystemName},
 };
 
 /// Such questions that one system is asked at the same time.
@@ -41,22 +42,31 @@ const READS_AT_ONCE: usize = 8;
 #[derive(Debug)]
 pub(super) struct Untold {
     system: SystemName,
-    /// The table of the system that nobody knows; else the system itself told nothing.
-    table: Option<Box<str>>,
+    /// What of the system; the system itself, where it told nothing.
+    of: Option<Of>,
     leaves: FieldSet,
     /// Why, as callers are told it.
     problem: Vec<u8>,
 }
 
+/// What of a system told nothing, of what it tells apart from its records.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Of {
+    /// A table that nobody knows.
+    Table(Box<str>),
+    /// Other records of it, of one sort, of the records of an entity.
+    Also(EntityName, Box<str>),
+}
+
 impl Untold {
-    /// What goes by a table of a system that nobody knows.
-    pub(super) fn of_table(system: &SystemName, table: &str, leaves: FieldSet, problem: Vec<u8>) -> Self {
-        Self { system: system.clone(), table: Some(table.into()), leaves, problem }
+    /// What goes by something of a system.
+    pub(super) fn of(system: &SystemName, of: Of, leaves: FieldSet, problem: Vec<u8>) -> Self {
+        Self { system: system.clone(), of: Some(of), leaves, problem }
     }
 
     /// Whether it is that.
-    pub(super) fn is_of_table(&self, system: &SystemName, table: &str) -> bool {
-        self.system == *system && self.table.as_deref() == Some(table)
+    pub(super) fn is_of(&self, system: &SystemName, of: &Of) -> bool {
+        self.system == *system && self.of.as_ref() == Some(of)
     }
 }
 
@@ -246,7 +256,7 @@ async fn tables_of(
 /// The parts that tell some of these leaves and have not failed this answer before.
 fn wanted_of(exchange: &Exchange, mapping: &Mapping, wanted: &FieldSet) -> Vec<Part> {
     let parts = exchange.snapshot.parts(mapping.entity());
-    let has_failed = |untold: &Untold, part: &Part| untold.system == part.system && untold.table.is_none();
+    let has_failed = |untold: &Untold, part: &Part| untold.system == part.system && untold.of.is_none();
     let failed = |part: &Part| exchange.untold.iter().any(|untold| has_failed(untold, part));
     let is_wanted = |part: &&Part| !part.leaves.intersection(wanted).is_empty() && !failed(part);
     parts.iter().filter(is_wanted).cloned().collect()
@@ -527,7 +537,7 @@ fn missing(exchange: &mut Exchange, part: Part, refusal: Refusal, must: &FieldSe
     exchange.entry.note("lacks", format_args!("{}: {}", part.system, refusal.reason()));
     exchange.core.gate.telemetry.refused(refusal.reason());
     let problem = refusal.problem(refusal.status(), request);
-    exchange.untold.push(Untold { system: part.system, table: None, leaves: part.leaves, problem });
+    exchange.untold.push(Untold { system: part.system, of: None, leaves: part.leaves, problem });
     Ok(())
 }
 

@@ -713,7 +713,8 @@ impl<'a> List<'a> {
         let mut page = match batch.map_err(|fault| self.exchange.refused_by(system, fault))? {
             None => {
                 let of = (Answered::List(listing), &answer);
-                let whole = also::told(self.exchange, self.admission, source, of, &self.fetched).await?;
+                let asked = (&self.fetched, &self.must);
+                let whole = also::told(self.exchange, self.admission, source, of, asked).await?;
                 let read = (whole.as_ref().unwrap_or(&answer), &self.fetched);
                 let page = core.inward(mapping, listing, read, Mapping::inward_list).await;
                 page.ok_or(Refusal::Broken)?.map_err(|fault| self.exchange.refused_by(system, fault))?

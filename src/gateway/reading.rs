@@ -130,8 +130,8 @@ pub(super) async fn completed(
         return Err(not_possible(std::slice::from_ref(source), Action::Read));
     }
     tables::ready(exchange, admission, mapping, (wanted, must)).await?;
-    let (answer, mut inward, told) = alone(exchange, admission, source, key, wanted, true).await?;
     let asked = (wanted, must);
+    let (answer, mut inward, told) = alone(exchange, admission, source, key, asked, true).await?;
     let rows = &mut [&mut inward];
     let counterparts = joined::complete(exchange, admission, mapping, asked, rows, told).await?;
     exchange.told(admission.prospect(), mapping, &inward)?;
@@ -139,13 +139,13 @@ pub(super) async fn completed(
 }
 
 /// What one system tells of a record by its key there; at the same time, where they are to be asked too, what others
-/// tell of it by its id.
+/// tell of it by its id. What `must` be known of it is not left untold.
 pub(super) async fn alone(
     exchange: &mut Exchange,
     admission: &Admission,
     source: &EntitySource,
     key: &str,
-    wanted: &FieldSet,
+    (wanted, must): (&FieldSet, &FieldSet),
     with_others: bool,
 ) -> Result<(NativeAnswer, Inward, Vec<joined::Told>), Refusal> {
     let mapping = &source.mapping;
@@ -177,7 +177,7 @@ pub(super) async fn alone(
     };
     exchange.called(source.name(), Some(answer.status.as_u16()), began, sent, answer.body.len());
     let asked = CompactString::from(key);
-    let whole = also::told(exchange, admission, source, (Answered::Read, &answer), wanted).await?;
+    let whole = also::told(exchange, admission, source, (Answered::Read, &answer), (wanted, must)).await?;
     let read = core.inward(mapping, &asked, (whole.as_ref().unwrap_or(&answer), wanted), inward_of).await;
     let mut inward = came(exchange, mapping, (key, wanted), &answer, read)?;
     ids::public(exchange, mapping, &mut [&mut inward.record]).await?;
@@ -246,7 +246,8 @@ pub(super) async fn several(
                 continue;
             };
             let (answer, mut read) = read.told.map_err(|error| exchange.unreached(source.name(), error))?;
-            let whole = also::told(exchange, admission, source, (Answered::Read, &answer), wanted).await?;
+            let of = (Answered::Read, &answer);
+            let whole = also::told(exchange, admission, source, of, (wanted, must)).await?;
             if let Some(whole) = whole {
                 read = exchange.core.inward(mapping, key, (&whole, wanted), inward_of).await;
             }

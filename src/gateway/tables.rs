@@ -6,7 +6,11 @@
 
 use std::sync::Arc;
 
-use super::{Core, exchange::Exchange, joined::Untold};
+use super::{
+    Core,
+    exchange::Exchange,
+    joined::{Of, Untold},
+};
 use crate::{
     clock,
     config::{Asking, KeptTable},
@@ -126,7 +130,8 @@ fn untold(
     if exchange.form == Form::OData || !leaves.intersection(must).is_empty() {
         return Err(refusal);
     }
-    if exchange.untold.iter().any(|known| known.is_of_table(system, table)) {
+    let of = Of::Table(table.into());
+    if exchange.untold.iter().any(|known| known.is_of(system, &of)) {
         return Ok(());
     }
     let request = exchange.entry.request();
@@ -134,6 +139,6 @@ fn untold(
     exchange.entry.note("lacks", format_args!("{system}: {}", refusal.reason()));
     exchange.core.gate.telemetry.refused(refusal.reason());
     let problem = refusal.problem(refusal.status(), request);
-    exchange.untold.push(Untold::of_table(system, table, leaves, problem));
+    exchange.untold.push(Untold::of(system, of, leaves, problem));
     Ok(())
 }

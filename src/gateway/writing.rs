@@ -444,7 +444,8 @@ async fn stored<'s>(
     let (mapping, entity) = (&*source.mapping, source.mapping.entity());
     // A version is one of all that the caller sees.
     let is_guarded = sent.if_match.is_some() || sent.if_none_match.is_some();
-    let told = mapping.live().iter().fold(mapping.elsewhere(), |all, (_, leaves)| all.union(leaves));
+    let told = mapping.elsewhere().union(&mapping.also());
+    let told = mapping.live().iter().fold(told, |all, (_, leaves)| all.union(leaves));
     // Nor is what is not known changed.
     let reached = elsewhere::leaves(beside);
     let must = if is_guarded { told } else { FieldSet::EMPTY }.union(&reached);

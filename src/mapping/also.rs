@@ -23,7 +23,7 @@ use super::{
     trie::{Raws, walk},
     xml,
 };
-use crate::schema::FieldSet;
+use crate::{schema::FieldSet, words::yaml_words};
 
 /// What stands in a record under which all of it is.
 pub(super) const NAME: &str = "bramka.also";
@@ -34,6 +34,16 @@ const REQUESTS_MAX: usize = 20;
 const ROWS_MAX: usize = 10_000;
 /// LIMIT: bytes of an answer with all of it.
 const BYTES_MAX: usize = 64 * 1024 * 1024;
+
+yaml_words! {
+    /// What is answered where what would tell some fields of records cannot be asked.
+    pub enum IfMissing {
+        /// The rest of the record, and that these fields are missing.
+        Told = "told",
+        /// Nothing: the request is refused.
+        Refused = "refused",
+    }
+}
 
 /// What records are told by besides themselves.
 #[derive(Debug)]
@@ -54,6 +64,7 @@ pub(super) struct Sort {
     pub(super) call: BatchCall,
     /// What is read of them.
     pub(super) leaves: FieldSet,
+    pub(super) missing: IfMissing,
 }
 
 /// What an answer is of.
@@ -82,6 +93,17 @@ struct Spot {
     said: Vec<Said>,
 }
 
+/// One sort of such records that could not be asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Unasked<'m> {
+    /// Its name.
+    pub name: &'m str,
+    /// What is read of it.
+    pub leaves: FieldSet,
+    /// What is answered then.
+    pub missing: IfMissing,
+}
+
 /// An answer on its way to one that tells all.
 #[derive(Debug)]
 pub struct Completion<'m> {
@@ -93,11 +115,19 @@ pub struct Completion<'m> {
     /// What is still to be asked for, the first last: by which of these sorts, and by what.
     ahead: Vec<(usize, Vec<CompactString>)>,
     asked: Option<(usize, Vec<CompactString>)>,
+    /// Those of these sorts that are left out: what lines would read of them is untold.
+    left_out: HashSet<usize>,
     /// For each of these sorts, the rows by what they name.
     rows: Vec<HashMap<CompactString, Vec<String>>>,
 }
 
 impl Mapping {
+    /// Leaves that other records of the system tell.
+    pub fn also(&self) -> FieldSet {
+        let sorts = self.elsewhere.also.iter().flat_map(|also| &also.sorts);
+        sorts.fold(FieldSet::EMPTY, |all, sort| all.union(&sort.leaves))
+    }
+
     /// What is to be asked for besides an answer, for what is wanted of its records; none where nothing is, or where the
     /// answer holds no records.
     ///
@@ -134,7 +164,16 @@ impl Mapping {
         ahead.reverse();
         let rows = sorts.iter().map(|_| HashMap::new()).collect();
         let body = answer.body.clone();
-        Ok(Some(Completion { mapping: self, body, spots, sorts, ahead, asked: None, rows }))
+        Ok(Some(Completion {
+            mapping: self,
+            body,
+            spots,
+            sorts,
+            ahead,
+            asked: None,
+            left_out: HashSet::new(),
+            rows,
+        }))
     }
 
     /// Where the records of an answer end, and what they say.
@@ -192,7 +231,24 @@ impl Also {
     }
 }
 
-impl Completion<'_> {
+impl<'m> Completion<'m> {
+    /// Which of them comes next; none when all were asked for.
+    pub fn next(&self) -> Option<Unasked<'m>> {
+        let (at, _) = self.ahead.last()?;
+        self.sorts.get(*at).map(|(_, sort)| Unasked {
+            name: &sort.name,
+            leaves: sort.leaves,
+            missing: sort.missing,
+        })
+    }
+
+    /// Leaves the sort that comes next out, or all of it that is still to come: none of it is told.
+    pub fn leave_out(&mut self, name: &str) {
+        let at = self.sorts.iter().position(|(_, sort)| *sort.name == *name);
+        self.ahead.retain(|(sort, _)| Some(*sort) != at);
+        self.left_out.extend(at);
+    }
+
     /// The request for the next of them; none when all were asked for.
     pub fn request(&mut self) -> Option<NativeRequest> {
         let (at, keys) = self.ahead.pop()?;
@@ -256,7 +312,8 @@ impl Completion<'_> {
     /// The rows of a record, by the names of their sorts.
     fn told(&self, spot: &Spot) -> Vec<(&str, &[String])> {
         let mut told = Vec::with_capacity(self.sorts.len());
-        for ((number, sort), rows) in self.sorts.iter().zip(&self.rows) {
+        let sorts = self.sorts.iter().zip(&self.rows).enumerate();
+        for (_, ((number, sort), rows)) in sorts.filter(|(at, _)| !self.left_out.contains(at)) {
             match spot.said.get(*number) {
                 Some(Said::Key(key)) => {
                     told.push((&*sort.name, rows.get(key).map(Vec::as_slice).unwrap_or_default()));

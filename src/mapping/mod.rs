@@ -111,7 +111,7 @@ mod tests;
 
 pub use abilities::{Abilities, Paging};
 pub use actions::Lead;
-pub use also::{Answered, Completion};
+pub use also::{Answered, Completion, IfMissing, Unasked};
 pub use batch::Batch;
 pub use countries::is_country_name;
 pub use errors::{FaultKind, Refusals, SystemFault};

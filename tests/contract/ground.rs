@@ -152,9 +152,15 @@ pub(crate) struct Gate {
 impl Gate {
     /// Starts both.
     pub(crate) fn open(subject: &'static Subject) -> Self {
+        Self::open_with(subject, |_| {})
+    }
+
+    /// The same, once the bundle has been changed.
+    pub(crate) fn open_with(subject: &'static Subject, edit: impl FnOnce(&Path)) -> Self {
         let (system, end) = play((subject.standin)());
         let dir = tempfile::tempdir().unwrap();
         write_bundle(&dir.path().join("policies"), subject, &system);
+        edit(&dir.path().join("policies"));
         Self { subject, system, served: Served::over(dir, subject.secrets), _standin: end }
     }
 

@@ -5,14 +5,18 @@ use std::sync::Arc;
 use super::{Defaults, batches, key, pairs, path_at};
 use crate::{
     mapping::{
-        also::{Also, NAME, Sort},
+        also::{Also, IfMissing, NAME, Sort},
         merge::{Dropped, Way},
         model::{Call, Envelope, KeyForm, ListCall, Words},
         path::Step,
         trie::Frame,
     },
     schema::FieldSet,
-    words::{Diagnostic, Diagnostics, tree::Node, yaml::Keys},
+    words::{
+        Diagnostic, Diagnostics,
+        tree::Node,
+        yaml::{FromYaml, Keys},
+    },
 };
 
 /// What lines read: of which sort, and whether from within a list.
@@ -99,6 +103,8 @@ fn sort(
     let key_at = keys.take("key").and_then(|node| batches::tree_of(node, found));
     let form = keys.take("form").map_or(Some(KeyForm::Digits), |node| key::form(node, found));
     let read_by = keys.take("read");
+    let missing =
+        keys.take("missing").and_then(|node| IfMissing::read(node, found)).unwrap_or(IfMissing::Told);
     keys.finish(found);
     let (Some(of), Some(key_at), Some(read_by)) = (of, key_at, read_by) else {
         found.push(
@@ -123,5 +129,5 @@ fn sort(
         let text = format!("no line reads `$also.{name}`");
         found.push(Diagnostic::warning(&node.place, text).help("take it out, or write a line"));
     }
-    Some(Sort { name: name.into(), slot: frame.slot(of.steps()), form, call: *call, leaves })
+    Some(Sort { name: name.into(), slot: frame.slot(of.steps()), form, call: *call, leaves, missing })
 }

@@ -565,6 +565,14 @@ fn what_is_wrong_is_told_and_what_is_not_here_is_named() {
         ("not number eq 'a'", "what `not` denies stands in brackets, as in `not (a eq b)`, found a text"),
         ("lines/sku eq 'A'", "`lines/sku` has several values, ask `any` or `all` of its list"),
         ("tags eq 'A'", "`tags` has several values, ask `any` or `all` of its list"),
+    ] {
+        assert_eq!(told(filter), expected, "{filter}");
+    }
+}
+
+#[test]
+fn what_functions_and_comparisons_cannot_take_is_told_or_named() {
+    for (filter, expected) in [
         ("substringof('a',number)", "unknown function `substringof`, write `contains(field,'part')`"),
         ("contains(number)", "`contains` takes 2 arguments"),
         ("substring(number)", "`substring` takes 2 or 3 arguments"),

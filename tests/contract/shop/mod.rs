@@ -12,6 +12,7 @@ pub(crate) mod xml;
 
 use std::sync::Arc;
 
+use http::Method;
 use serde_json::json;
 
 use crate::{
@@ -424,12 +425,124 @@ fn what_others_tell_of_a_record_is_never_sent_back_with_it() {
 #[test]
 fn addresses_that_cannot_be_asked_for_are_not_told_as_none() {
     let gate = Gate::open(&PRESTASHOP);
+    let whole = gate.get("/v1/customers/41").expect(200);
+    let orders = gate.get("/v1/orders?limit=5").expect(200).items();
     gate.switch("addresses");
-    for path in ["/v1/customers?limit=5", "/v1/customers/41", "/v1/orders?limit=5"] {
+    // The rest is served, and what it lacks is said.
+    let lacking = |told: &serde_json::Value, fields: &[&str]| {
+        let of = |one: &serde_json::Value| {
+            assert_eq!(one["problem"]["status"], 502, "{told}");
+            one["fields"].as_array().unwrap().clone()
+        };
+        let lacking: Vec<_> =
+            told["partial"].as_array().unwrap_or_else(|| panic!("{told}")).iter().flat_map(of).collect();
+        assert_eq!(lacking, fields, "{told}");
+    };
+    let one = gate.get("/v1/customers/41").expect(200);
+    assert_eq!((one.header("etag"), whole.header("etag").is_some()), (None, true));
+    let mut one = one.json();
+    lacking(&one, &["addresses"]);
+    one.as_object_mut().unwrap().remove("partial");
+    let mut rest = whole.json();
+    assert!(rest.as_object_mut().unwrap().remove("addresses").is_some());
+    assert_eq!(one, rest, "all the rest, and no empty list");
+    let page = gate.get("/v1/customers?limit=5").expect(200).json();
+    lacking(&page, &["addresses"]);
+    let items = page["items"].as_array().unwrap();
+    assert!(items.len() == 5 && items.iter().all(|item| item.get("addresses").is_none()), "{page}");
+    let page = gate.get("/v1/orders?limit=5").expect(200).json();
+    lacking(&page, &["ship_to", "bill_to"]);
+    for (told, before) in page["items"].as_array().unwrap().iter().zip(&orders) {
+        assert!(told.get("ship_to").is_none() && told.get("bill_to").is_none(), "{told}");
+        assert_eq!((&told["id"], &told["lines"]), (&before["id"], &before["lines"]));
+    }
+    let beside = gate.get("/v1/orders?limit=5&fields=number,customer&include=customer").expect(200).json();
+    assert!(beside.get("partial").is_none(), "{beside}");
+    lacking(&beside["items"][0]["included"]["customer"], &["addresses"]);
+    // Who names other fields lacks nothing.
+    let named = gate.get("/v1/customers?limit=5&fields=name").expect(200).json();
+    assert!(named["items"].as_array().unwrap().len() == 5 && named.get("partial").is_none(), "{named}");
+    // What goes by them is refused, and so are readers that take a part for the whole.
+    for path in [
+        "/v1/customers?addresses.city=Gda%C5%84sk",
+        "/v1/orders?sort=ship_to.city&limit=5",
+        "/v1/orders?ship_to.country=PL&fields=number",
+        "/odata/customers?$top=5",
+        "/odata/orders?$top=5&$filter=bill_to/city%20ne%20ship_to/city",
+    ] {
+        gate.get(path).expect(502);
+    }
+    gate.get("/odata/customers?$top=5&$select=name").expect(200);
+    // A version is one of all that is seen.
+    let changed = json!({ "company": "Hurt" });
+    gate.ask(Method::PATCH, "/v1/customers/41", &changed, &[("if-match", whole.header("etag").unwrap())])
+        .refused(502);
+    assert!(gate.changes().is_empty());
+    let changed = gate.patch("/v1/customers/41", &changed).expect(200);
+    assert_eq!((changed.json()["company"].as_str(), changed.header("etag")), (Some("Hurt"), None));
+    assert!(changed.json().get("addresses").is_none(), "{}", changed.json());
+    assert!(gate.changes()[0].body.contains("<company>Hurt</company>"));
+}
+
+/// PrestaShop's file, which says that nothing is told without addresses.
+static STRICT: Subject = Subject {
+    edits: &[("        key: id_customer\n", "        key: id_customer\n        missing: refused\n")],
+    ..PRESTASHOP
+};
+
+#[test]
+fn records_are_refused_without_what_others_tell_where_a_file_or_a_statement_goes_by_it() {
+    let gate = Gate::open(&STRICT);
+    gate.switch("addresses");
+    for path in ["/v1/customers?limit=5", "/v1/customers/41"] {
         gate.get(path).refused(502);
     }
-    let named = gate.get("/v1/customers?limit=5&fields=name").expect(200).items();
-    assert_eq!(named.len(), 5);
+    assert_eq!(gate.get("/v1/customers?limit=5&fields=name").expect(200).items().len(), 5);
+    gate.get("/v1/orders?limit=5").expect(200);
+    let gate = Gate::open_with(&PRESTASHOP, |policies| {
+        let statement = "@id(\"not-there\")\nforbid (principal, action in [Action::\"list\", Action::\"read\"], resource is Order)\n\
+            when { resource has ship_to && resource.ship_to has city && resource.ship_to.city == \"Berlin\" };\n";
+        std::fs::write(policies.join("access/not-there.cedar"), statement).unwrap();
+    });
+    assert_eq!(gate.get("/v1/orders?limit=5").expect(200).items().len(), 5);
+    gate.switch("addresses");
+    for path in ["/v1/orders?limit=5", "/v1/orders/803", "/v1/orders?limit=5&fields=number"] {
+        gate.get(path).refused(502);
+    }
+    gate.get("/v1/customers?limit=5").expect(200);
+}
+
+/// PrestaShop's file, with a line that falls back to something where no address is told.
+static FALLING: Subject = Subject {
+    edits: &[
+        (
+            "      given_name: firstname\n      family_name: lastname\n",
+            "      given_name: firstname\n      family_name: lastname\n      job_title: { first: [ { when: { \"$also.addresses[0].city\": ~ }, is: nomad }, { is: settler } ] }\n",
+        ),
+        (
+            "\"company\": \"Młyn & Syn\",\n            \"emails\"",
+            "\"company\": \"Młyn & Syn\", \"job_title\": \"settler\",\n            \"emails\"",
+        ),
+    ],
+    ..PRESTASHOP
+};
+
+#[test]
+fn what_a_line_falls_back_to_is_not_told_for_what_could_not_be_asked() {
+    let gate = Gate::open(&FALLING);
+    let titles = |page: &serde_json::Value| -> Vec<serde_json::Value> {
+        page["items"].as_array().unwrap().iter().map(|item| item["job_title"].clone()).collect()
+    };
+    let told = titles(&gate.get("/v1/customers?limit=20").expect(200).json());
+    assert!(told.contains(&json!("nomad")) && told.contains(&json!("settler")), "{told:?}");
+    gate.switch("addresses");
+    let page = gate.get("/v1/customers?limit=20").expect(200).json();
+    assert!(titles(&page).iter().all(serde_json::Value::is_null), "{page}");
+    let one = gate.get("/v1/customers/41").expect(200).json();
+    assert_eq!(one.get("job_title"), None, "{one}");
+    for told in [page, one] {
+        assert_eq!(told["partial"][0]["fields"], json!(["job_title", "addresses"]), "{told}");
+    }
 }
 
 #[test]
