@@ -485,7 +485,7 @@ async fn take(
         let known = of.entry(value).or_insert_with(|| Some((records.len(), inward.id.clone())));
         match known {
             Some((at, _)) if *at == records.len() => {
-                records.push(only(mapping.entity(), &inward.record, &ask.part.leaves));
+                records.push(only(mapping.entity(), &inward.record, &ask.part.leaves.union(&FieldSet::ID)));
                 untold.push(inward.missing);
             }
             // The same once more.
@@ -494,7 +494,7 @@ async fn take(
         }
     }
     let mut all: Vec<&mut Record> = records.iter_mut().collect();
-    ids::public(exchange, theirs, &mut all).await?;
+    ids::told(exchange, theirs, &ask.part.leaves, &mut all).await?;
     for (row, value) in rows.iter_mut().zip(&ask.values) {
         match value.as_ref().and_then(|value| of.get(value)) {
             Some(Some((at, _))) => {

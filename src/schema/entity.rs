@@ -73,6 +73,13 @@ impl Entity {
         }
     }
 
+    /// The list that an element is of whose id a leaf is, where it is one: the leaf that names the list's record, the
+    /// entity of that, and where the elements of the list say their ids.
+    pub fn names_element(&self, id: LeafId) -> Option<(LeafId, &EntityName, &FieldPath)> {
+        let leaf = self.leaf(id).filter(|leaf| leaf.kind == LeafKind::Id && leaf.reference.is_none())?;
+        leaf.in_list.then_some((LeafId(0), &self.name, &leaf.path))
+    }
+
     /// The leaf at a path without list indexes: `lines.product`.
     pub fn leaf_at(&self, path: &str) -> Option<LeafId> {
         let position = self.leaves.iter().position(|leaf| leaf.path.as_str() == path)?;
