@@ -180,6 +180,7 @@ fn order() -> Arc<Entity> {
         in_list: false,
         unordered: false,
         natural_key: false,
+        element: None,
         money: None,
         contact: None,
         sum: Vec::new(),

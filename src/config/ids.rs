@@ -15,7 +15,7 @@ use crate::{
     schema::{Entity, FieldSet, LeafId, Schema},
     store::NativeKey,
     words::{
-        Diagnostic, Diagnostics, EntityName, Place, SystemName,
+        Diagnostic, Diagnostics, EntityName, FieldPath, Place, SystemName,
         tree::{Node, Scalar, Value},
         yaml::{FromYaml, Keys, Named, Spanned, expected},
     },
@@ -71,6 +71,21 @@ pub struct Ids {
     leaves: HashMap<EntityName, FieldSet>,
     /// Entities whose records have such ids.
     opaque: Vec<EntityName>,
+    /// Leaves by entity that are ids of elements; those with none have no row.
+    elements: HashMap<EntityName, Vec<ElementLeaf>>,
+}
+
+/// A leaf that is the id of an element of a list.
+#[derive(Clone, Debug)]
+pub struct ElementLeaf {
+    /// The leaf.
+    pub leaf: LeafId,
+    /// What names the record whose list it is.
+    pub record: LeafId,
+    /// Of what entity that is.
+    pub of: EntityName,
+    /// Where elements of the list say their ids: `lines.id`.
+    pub path: FieldPath,
 }
 
 impl Ids {
@@ -100,12 +115,20 @@ impl Ids {
             let leaves = leaves(entity, &opaque);
             (!leaves.is_empty()).then(|| (entity.name.clone(), leaves))
         });
-        Self { leaves: leaves.collect(), opaque }
+        let elements =
+            schema.entities().iter().map(|entity| (entity.name.clone(), elements(entity, &opaque)));
+        let elements = elements.filter(|(_, elements)| !elements.is_empty()).collect();
+        Self { leaves: leaves.collect(), elements, opaque }
     }
 
     /// The leaves of an entity that hold such ids: its own, and references.
     pub fn leaves(&self, entity: &Entity) -> FieldSet {
         self.leaves.get(&entity.name).copied().unwrap_or(FieldSet::EMPTY)
+    }
+
+    /// The leaves of an entity that are ids of elements of lists of such records.
+    pub fn elements(&self, entity: &Entity) -> &[ElementLeaf] {
+        self.elements.get(&entity.name).map(Vec::as_slice).unwrap_or_default()
     }
 
     /// Whether records of an entity have such ids.
@@ -117,6 +140,14 @@ impl Ids {
 fn leaves(entity: &Entity, opaque: &[EntityName]) -> FieldSet {
     let is_id = |leaf: &LeafId| entity.points_to(*leaf).is_some_and(|name| opaque.contains(name));
     entity.ids().filter(is_id).collect()
+}
+
+fn elements(entity: &Entity, opaque: &[EntityName]) -> Vec<ElementLeaf> {
+    let element = |leaf| {
+        let (record, of, path) = entity.names_element(leaf)?;
+        opaque.contains(of).then(|| ElementLeaf { leaf, record, of: of.clone(), path: path.clone() })
+    };
+    entity.ids().filter_map(element).collect()
 }
 
 /// The files of `principals/` with ids in the places of keys. `systems` are the names of systems that there are.

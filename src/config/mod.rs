@@ -40,7 +40,7 @@ pub use bundle::{RawBundle, Sheet, SystemSheet, load};
 pub use catalogue::Catalogue;
 pub use files::{BUNDLE_BYTES_MAX, CATALOGUE, FILES_MAX, Files, GATEWAY, LIMITS, PROOFS, Section, Source};
 pub(crate) use ids::named;
-pub use ids::{IdForm, IdSettings, Ids};
+pub use ids::{ElementLeaf, IdForm, IdSettings, Ids};
 pub use live::{Follows, Gone, Live, Outcome, Status};
 pub use loads::{Loads, Unloaded};
 pub use report::{Colour, Report, render};

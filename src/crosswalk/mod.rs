@@ -15,12 +15,15 @@
 //! A bundle may name a record by its key in a system ([`Naming`]). Where there is no store, as in `policy test`, such
 //! ids are made up of the key itself ([`MadeUp`]); no gate ever gives one of these.
 //!
+//! Elements of lists have ids that are made of their keys ([`ElementIds`]); none of these is stored.
+//!
 //! # What follows from it
 //!
 //! - **What grows**: a row a record that was ever read, some 200 bytes. Rows of records that are gone stay, because a
 //!   caller may still hold the id; a stranger makes none, since nobody reads a record before a statement may permit it.
 //! - **A store that is lost** loses every id: backups of `bramka.db` are backups of what callers hold.
 
+mod element;
 mod id;
 mod naming;
 mod remembered;
@@ -36,6 +39,7 @@ use crate::{
     words::{EntityName, SystemName},
 };
 
+pub use element::{ElementIds, IdsOfList, ListOf};
 pub use id::{BadId, PublicId};
 pub use naming::{MadeUp, Naming};
 

@@ -17,7 +17,8 @@ use super::{
     after::Left,
     bodies::Draft,
     exchange::{self, Exchange, Side},
-    finding, ids,
+    finding,
+    ids::{self, Elements},
     joined::{self, Counterpart, NoCounterpart, overlay},
     locks::{self, Held},
     once, parts,
@@ -53,6 +54,8 @@ struct There {
     version: Option<CompactString>,
     /// As the system told it.
     answer: NativeAnswer,
+    /// The keys of its elements.
+    elements: Elements,
     /// What it does not tell of.
     untold: Untold,
     /// What is cleared though the stored record does not tell of a value.
@@ -160,12 +163,14 @@ async fn there(
         return Err(Refusal::Untold);
     }
     let untold = Untold::of(&inward);
+    let elements = Elements::of(exchange, mapping, &key, &answer)?;
     Ok(Ok(There {
         new: inward.record.clone(),
         old: inward.record,
         key,
         version: inward.version,
         answer,
+        elements,
         untold,
         emptied: FieldSet::EMPTY,
         _held: held,
@@ -210,8 +215,8 @@ pub(super) async fn settled(
         there.emptied = emptied.intersection(leaves);
         overlay(entity, leaves, &only(entity, &whole.sent, leaves), &mut there.new);
         let new = emptied_in(entity, there.new.clone(), &there.emptied);
-        let new = ids::keyed(exchange, mapping, new).await?;
-        let old = ids::native(exchange, mapping, &there.old).await?;
+        let new = ids::keyed(exchange, mapping, &there.elements, new).await?;
+        let old = ids::native(exchange, mapping, &there.elements, &there.old).await?;
         let before = Before::Told { record: &old, answer: &there.answer };
         let settled = mapping.settled(before, new, &there.emptied);
         let Settled { sent, held } = settled_for_callers(exchange, mapping, settled).await?;
@@ -263,8 +268,8 @@ pub(super) async fn steps<'s>(
         // What is sent to one without a record was refused.
         let Ok(there) = there else { continue };
         let (old, new) = (
-            ids::native(exchange, mapping, &there.old).await?,
-            ids::native(exchange, mapping, &there.new).await?,
+            ids::native(exchange, mapping, &there.elements, &there.old).await?,
+            ids::native(exchange, mapping, &there.elements, &there.new).await?,
         );
         let blindly = present.minus(sees).intersection(leaves);
         let known = Some(&*old).filter(|_| blindly.is_empty());

@@ -27,7 +27,7 @@ use crate::{
     body::Body,
     catalog::CursorKey,
     config::{Live, Loads, Publishing, Snapshot},
-    crosswalk::Crosswalk,
+    crosswalk::{Crosswalk, ElementIds},
     door::{Door, Handler},
     idempotency::Idempotency,
     identity::Identity,
@@ -79,6 +79,8 @@ pub struct Gate {
     pub idempotency: Idempotency,
     /// Ids of records as callers see them.
     pub crosswalk: Arc<Crosswalk>,
+    /// Ids of elements of their lists.
+    pub elements: ElementIds,
     /// Pseudonyms are made with it.
     pub pseudonyms: SecretBytes,
     /// Where signed heads are sent; a reload changes nothing of the journal.

@@ -9,6 +9,8 @@
 //! A reference in a record of a system is that system's key of the record it points to, unless the file says whose it is:
 //! `Order.customer` in the ERP is a customer as the ERP knows it, or as the CRM does.
 
+mod elements;
+
 use std::{borrow::Cow, collections::HashMap};
 
 use compact_str::CompactString;
@@ -27,6 +29,8 @@ use crate::{
     words::SystemName,
 };
 
+pub(super) use elements::Elements;
+
 /// The id by which callers know a record that was put into their form.
 pub(super) fn of(entity: &Entity, inward: &Inward) -> CompactString {
     let id = inward.record.first(entity, LeafId(0)).and_then(Value::as_text);
@@ -38,10 +42,16 @@ fn leaves(exchange: &Exchange, mapping: &Mapping) -> FieldSet {
     exchange.snapshot.ids.leaves(mapping.entity()).minus(&mapping.elsewhere())
 }
 
-/// Whether everything in a record that must be an id is one.
-pub(super) fn are_all(exchange: &Exchange, entity: &Entity, record: &Record) -> bool {
+/// Whether everything in a record of a system that must be an id is one.
+pub(super) fn are_all(
+    exchange: &Exchange,
+    mapping: Option<&Mapping>,
+    entity: &Entity,
+    record: &Record,
+) -> bool {
     let mut are_all = true;
-    for leaf in exchange.snapshot.ids.leaves(entity).iter() {
+    let elements = mapping.map_or(FieldSet::EMPTY, |mapping| elements::leaves(exchange, mapping));
+    for leaf in exchange.snapshot.ids.leaves(entity).union(&elements).iter() {
         record.each(entity, leaf, &mut |value| {
             let text = value.as_text().filter(|text| !text.is_empty());
             are_all &= text.is_none_or(|text| text.parse::<PublicId>().is_ok());
@@ -66,8 +76,19 @@ pub(super) async fn public(
     mapping: &Mapping,
     records: &mut [&mut Record],
 ) -> Result<(), Refusal> {
+    told(exchange, mapping, &mapping.entity().all(), records).await
+}
+
+/// The same of some leaves. ORDER: elements first, whose ids are made of the keys of their records.
+pub(super) async fn told(
+    exchange: &Exchange,
+    mapping: &Mapping,
+    told: &FieldSet,
+    records: &mut [&mut Record],
+) -> Result<(), Refusal> {
+    elements::public(exchange, mapping, told, records);
     let entity = mapping.entity();
-    let leaves = leaves(exchange, mapping);
+    let leaves = leaves(exchange, mapping).intersection(told);
     if leaves.is_empty() {
         return Ok(());
     }
@@ -173,25 +194,28 @@ pub(super) async fn keys(
     Ok(keys)
 }
 
-/// A record with keys in the places of ids, for the system. INVARIANT: what callers sent was looked at before
-/// ([`sent`]), and everything else in it came from that system.
+/// A record with keys in the places of ids, for the system; `elements` are those of the record as it is stored.
+/// INVARIANT: what callers sent was looked at before ([`sent`]), and everything else in it came from that system.
 pub(super) async fn native<'r>(
     exchange: &Exchange,
     mapping: &Mapping,
+    elements: &Elements,
     record: &'r Record,
 ) -> Result<Cow<'r, Record>, Refusal> {
-    if leaves(exchange, mapping).is_empty() {
+    if leaves(exchange, mapping).union(&elements::leaves(exchange, mapping)).is_empty() {
         return Ok(Cow::Borrowed(record));
     }
-    keyed(exchange, mapping, record.clone()).await.map(Cow::Owned)
+    keyed(exchange, mapping, elements, record.clone()).await.map(Cow::Owned)
 }
 
 /// The same in the record's own place.
 pub(super) async fn keyed(
     exchange: &Exchange,
     mapping: &Mapping,
+    elements: &Elements,
     mut record: Record,
 ) -> Result<Record, Refusal> {
+    elements.keyed(exchange, mapping, &mut record);
     let entity = mapping.entity();
     let leaves = leaves(exchange, mapping);
     if leaves.is_empty() {
@@ -253,12 +277,13 @@ pub(super) async fn filter(
     filter: &Filter,
 ) -> Result<Option<Filter>, Refusal> {
     let entity = mapping.entity();
-    let leaves = leaves(exchange, mapping);
+    let records = leaves(exchange, mapping);
+    let leaves = records.union(&elements::leaves(exchange, mapping));
     if filter.leaves().intersection(&leaves).is_empty() {
         return Ok(None);
     }
     let mut ids = Vec::new();
-    gather(filter, &leaves, &mut ids);
+    gather(filter, &records, &mut ids);
     let keys = natives(exchange, mapping, &ids).await.map_err(Refusal::Ids)?;
     let known: HashMap<(LeafId, PublicId), CompactString> =
         ids.into_iter().zip(keys).filter_map(|(id, key)| Some((id, key?))).collect();
@@ -405,7 +430,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        schema::{self, Body, View, json},
+        schema::{self, Body, Items, View, json},
         words::tree,
     };
 
@@ -422,7 +447,9 @@ mod tests {
              customer: { type: string, x-ref: Customer, x-class: internal, description: who }\n  \
              note: { type: string, maxLength: 40, x-class: internal, description: note }\n  \
              others:\n    type: array\n    description: others\n    \
-             items: { type: string, x-ref: Customer, x-class: internal, description: one }\n",
+             items: { type: string, x-ref: Customer, x-class: internal, description: one }\n  \
+             lines:\n    type: array\n    description: lines\n    items:\n      type: object\n      properties:\n        \
+             id: { type: string, x-class: internal, description: names it }\n",
         ),
     ];
 
@@ -498,5 +525,27 @@ mod tests {
         assert!(asked(&both).is_nothing());
         // Denied, it is matched here.
         assert!(asked(&Filter::Not(Box::new(nobody))).is_everything());
+    }
+
+    #[test]
+    fn ids_of_elements_are_matched_here_and_no_system_is_asked_for_them() {
+        let entity = order();
+        let lines = entity.leaf_at("lines.id").unwrap();
+        let leaves = FieldSet::ID.union(&FieldSet::of(lines));
+        let asked = |filter: &Filter| translated(filter, &entity, &leaves, &key).simplified();
+        let of = |op, value| Filter::test(lines, op, value);
+        let text = || Value::Text("a".into());
+        for filter in [
+            of(Op::Eq, text()),
+            of(Op::In, Value::List(vec![text(), text()])),
+            of(Op::Ne, text()),
+            Filter::Not(Box::new(of(Op::Eq, text()))),
+        ] {
+            let any = Filter::Item(Items::at(&entity, "lines").unwrap(), Box::new(filter.clone()));
+            assert!(asked(&filter).is_everything(), "{filter:?}");
+            assert!(asked(&Filter::Not(Box::new(any.clone()))).is_everything(), "{any:?}");
+            let Filter::Item(_, left) = asked(&any) else { panic!("{any:?}") };
+            assert!(left.is_everything(), "{left:?}");
+        }
     }
 }

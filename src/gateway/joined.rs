@@ -282,6 +282,7 @@ fn ask(
     let snapshot = exchange.snapshot.clone();
     let (served, theirs) = theirs(&snapshot, &part, mapping).ok_or(Refusal::Broken)?;
     let wanted = part.leaves.intersection(wanted).union(&FieldSet::of(part.on)).union(&FieldSet::ID);
+    let wanted = theirs.entity().with_currencies(&theirs.deciding(&wanted));
     let deadline = Deadline::after(clock::now(), part.within).sooner(exchange.deadline());
     Ok(Ask {
         core: exchange.core.clone(),
@@ -291,7 +292,7 @@ fn ask(
         trace: exchange.traceparent.clone(),
         part,
         deadline,
-        wanted: theirs.entity().with_currencies(&theirs.deciding(&wanted)),
+        wanted: theirs.entity().with_records_of_elements(&wanted),
         values,
     })
 }
@@ -486,6 +487,8 @@ async fn take(
     // Each value, and which record has it; none where several do.
     let mut of: HashMap<CompactString, Option<(usize, CompactString)>> = HashMap::new();
     let mut untold = Vec::new();
+    // Ids of elements are made of what names their record.
+    let kept = mapping.entity().with_records_of_elements(&ask.part.leaves).union(&FieldSet::ID);
     for inward in found {
         let value = match ask.part.is_by_id() {
             true => Some(inward.id.clone()),
@@ -495,7 +498,7 @@ async fn take(
         let known = of.entry(value).or_insert_with(|| Some((records.len(), inward.id.clone())));
         match known {
             Some((at, _)) if *at == records.len() => {
-                records.push(only(mapping.entity(), &inward.record, &ask.part.leaves));
+                records.push(only(mapping.entity(), &inward.record, &kept));
                 untold.push(inward.missing);
             }
             // The same once more.
@@ -504,7 +507,7 @@ async fn take(
         }
     }
     let mut all: Vec<&mut Record> = records.iter_mut().collect();
-    ids::public(exchange, theirs, &mut all).await?;
+    ids::told(exchange, theirs, &ask.part.leaves, &mut all).await?;
     for (row, value) in rows.iter_mut().zip(&ask.values) {
         match value.as_ref().and_then(|value| of.get(value)) {
             Some(Some((at, _))) => {

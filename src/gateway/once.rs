@@ -279,7 +279,7 @@ async fn shown_again(
         None => (named(&entity, &id), Some(FieldSet::ID), false),
     };
     // It was kept under a bundle that showed the systems' keys.
-    if !ids::are_all(exchange, &entity, &record) {
+    if !ids::are_all(exchange, source.map(|source| &*source.mapping), &entity, &record) {
         return None;
     }
     if exchange.recheck_again(prospect, &record).is_err() {

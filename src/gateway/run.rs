@@ -30,7 +30,7 @@ use crate::{
     catalog::CursorKey,
     clock,
     config::{self, Env, Live, Loads, Means, Report, Snapshot},
-    crosswalk::{Crosswalk, Naming},
+    crosswalk::{Crosswalk, ElementIds, Naming},
     door::{self, Bound, Door, Drained, SocketError, Sockets},
     idempotency::Idempotency,
     identity::{self, Identity},
@@ -186,10 +186,7 @@ async fn open(options: &Options) -> Result<Opened, RunError> {
     tell(&warnings);
     let settings = snapshot.settings.clone();
     let door = Arc::new(open_door(&snapshot, warnings, &options.base)?);
-    let identity_settings = identity::Settings::read(&settings.identity, &mut Default::default());
-    let remembered_max =
-        identity_settings.map_or(65_536, |read| usize::try_from(read.remembered_max).unwrap_or(65_536));
-    let identity = Identity::new(remembered_max);
+    let identity = Identity::new(remembered_max(&settings));
     let tokens = Tokens::open(store.clone(), &keys, identity.revocations().clone(), now).await?;
     identity.revocations().adopt(&snapshot.sources);
     let issuers = Issuers::new(Arc::new(KeyFetch::new()), identity.revocations().clone());
@@ -229,6 +226,7 @@ async fn open(options: &Options) -> Result<Opened, RunError> {
         tags: TagKey::new(&secret),
         idempotency,
         crosswalk,
+        elements: ElementIds::new(&secret),
         pseudonyms,
         publishing: settings.audit.publish.clone(),
         locks: Arc::default(),
@@ -239,6 +237,12 @@ async fn open(options: &Options) -> Result<Opened, RunError> {
         acts: TaskTracker::new(),
     });
     Ok(Opened { gate, cores: door.cores(bound), admin_socket, addresses, successor })
+}
+
+/// Credentials that are remembered.
+fn remembered_max(settings: &config::GatewaySettings) -> usize {
+    let read = identity::Settings::read(&settings.identity, &mut Default::default());
+    read.map_or(65_536, |read| usize::try_from(read.remembered_max).unwrap_or(65_536))
 }
 
 fn keys_max(bounds: &config::Bounds) -> KeysMax {

@@ -15,14 +15,14 @@ use crate::{
 
 /// What must be asked of the system: the leaves that are wanted with all that is visible of the groups and
 /// lists they stand in (what a group comes to is told by all of it), what statements read with what decides
-/// whether it is there, of which currency amounts are, whose data it is, what tells that a record is stale, by what other systems find it, and the key.
+/// whether it is there, of which currency amounts are, whose elements are named, whose data it is, what tells that a record is stale, by what other systems find it, and the key.
 pub(super) fn needed(mapping: &Mapping, wanted: &FieldSet, visible: &FieldSet, reads: &FieldSet) -> FieldSet {
     let entity = mapping.entity();
     let fields = entity.root.fields.iter().filter(|field| wanted.any_in(&field.leaves));
     let groups = fields.fold(FieldSet::EMPTY, |all, field| all.union(&FieldSet::of_range(&field.leaves)));
     let seen = groups.intersection(visible).union(wanted);
     let told = seen.union(&mapping.deciding(reads)).union(&Subjects::of(entity, &seen).references());
-    let told = entity.with_currencies(&told);
+    let told = entity.with_records_of_elements(&entity.with_currencies(&told));
     told.union(&mapping.watched()).union(&mapping.joining(&told)).union(&FieldSet::ID)
 }
 

@@ -17,7 +17,9 @@ use super::{
     bodies::{self, Draft},
     elsewhere::{self, Other, Step},
     exchange::{self, Exchange, Side, known, not_possible},
-    existing, finding, ids, joined, locks, once, parts,
+    existing, finding,
+    ids::{self, Elements},
+    joined, locks, once, parts,
     reading::completed,
     sending::effect,
     tables,
@@ -63,10 +65,21 @@ struct Stored<'s> {
     version: Option<CompactString>,
     /// As the system told it.
     answer: NativeAnswer,
+    /// The keys of its elements.
+    elements: Elements,
     /// What it does not tell of.
     untold: Untold,
     /// Other systems that the write reaches.
     others: Vec<Other<'s>>,
+}
+
+/// A record as the serving system has it.
+struct There<'s> {
+    key: &'s str,
+    version: Option<&'s str>,
+    answer: &'s NativeAnswer,
+    /// The keys of its elements.
+    elements: &'s Elements,
 }
 
 /// Leaves of which a system's answer does not tell what they are.
@@ -204,13 +217,14 @@ async fn create(
     let goes_by = proposed.present.union(&prospect.decides_by());
     tables::ready(exchange, admission, mapping, (&seen(mapping, prospect), &goes_by)).await?;
     ids::sent(exchange, mapping, &proposed.record).await?;
-    let new = ids::keyed(exchange, mapping, new).await?;
+    let elements = Elements::default();
+    let new = ids::keyed(exchange, mapping, &elements, new).await?;
     let settled = mapping.settled(Before::Nothing, new, &FieldSet::EMPTY);
     let Settled { sent: new, held } = settled_for_callers(exchange, mapping, settled).await?;
     let bare = mapping.bare(&new, &held);
     let permit = judge(exchange, admission, Change::Create { new, held }, &FieldSet::EMPTY)?;
     refuse_bare(exchange, prospect, mapping, bare)?;
-    let new = ids::native(exchange, mapping, permit.new().ok_or(Refusal::Broken)?).await?;
+    let new = ids::native(exchange, mapping, &elements, permit.new().ok_or(Refusal::Broken)?).await?;
     let found = finding::found(exchange, admission, source, (None, &new), true).await?;
     let creation = mapping
         .creation(&new, Some(&found))
@@ -285,7 +299,7 @@ async fn update(
     // ORDER: before the record is read, so that what is sent back whole is what the last writer left.
     let _held = locks::held(exchange, mapping, &key).await?;
     let stored = stored(exchange, admission, source, &key, (&sent, &beside)).await?;
-    let Stored { record, seen, id, key, version, answer, untold, mut others } = stored;
+    let Stored { record, seen, id, key, version, answer, elements, untold, mut others } = stored;
     let is_guarded = version.is_some() && others.iter().all(Other::is_guarded);
     let about = (&record, is_guarded);
     let Draft { view, proposed } =
@@ -301,9 +315,9 @@ async fn update(
     let emptied_there = others.iter().map(|other| other.emptied(&proposed, &cleared));
     let emptied_there = emptied_there.fold(FieldSet::EMPTY, |all, emptied| all.union(&emptied));
     let new = emptied_in(entity, new, &emptied);
-    let new = ids::keyed(exchange, mapping, new).await?;
+    let new = ids::keyed(exchange, mapping, &elements, new).await?;
     let settled = {
-        let record = ids::native(exchange, mapping, &record).await?;
+        let record = ids::native(exchange, mapping, &elements, &record).await?;
         mapping.settled(Before::Told { record: &record, answer: &answer }, new, &emptied)
     };
     let settled = settled_for_callers(exchange, mapping, settled).await?;
@@ -316,9 +330,9 @@ async fn update(
     check_version(exchange, admission, &permit, &seen, &sent)?;
     elsewhere::at_home(admission, &others, &permit, &proposed.present)?;
     refuse_bare(exchange, prospect, mapping, bare)?;
-    let whose = (source, (&*key, version.as_deref(), &answer));
+    let there = There { key: &key, version: version.as_deref(), answer: &answer, elements: &elements };
     let said = (&sees, &proposed.present, &emptied);
-    let changes = changes(exchange, admission, whose, &permit, said).await?;
+    let changes = changes(exchange, admission, (source, there), &permit, said).await?;
     let steps = elsewhere::steps(exchange, admission, others, &permit, (&sees, &proposed.present)).await?;
     let left = done(exchange, admission, source, &permit, ((changes, steps), key, (seen, id))).await?;
     once::keep(exchange, admission, mapping, &permit, &left);
@@ -330,15 +344,15 @@ async fn update(
 async fn changes(
     exchange: &mut Exchange,
     admission: &Admission,
-    (source, (key, version, answer)): (&EntitySource, (&str, Option<&str>, &NativeAnswer)),
+    (source, There { key, version, answer, elements }): (&EntitySource, There<'_>),
     permit: &WritePermit,
     (sees, present, emptied): (&FieldSet, &FieldSet, &FieldSet),
 ) -> Result<Changes, Refusal> {
     let mapping = &*source.mapping;
     let (Some(old), Some(new)) = (permit.old(), permit.new()) else { return Err(Refusal::Broken) };
     let new = elsewhere::left_as_it_is(mapping, old, new);
-    let (old, new) =
-        (ids::native(exchange, mapping, old).await?, ids::native(exchange, mapping, &new).await?);
+    let old = ids::native(exchange, mapping, elements, old).await?;
+    let new = ids::native(exchange, mapping, elements, &new).await?;
     let blindly = present.minus(sees).minus(&mapping.elsewhere());
     // What the caller does not see is sent whether or not it is there already, so that its codes are wanted too.
     let known = Some(&old).filter(|_| blindly.is_empty());
@@ -463,7 +477,8 @@ async fn stored<'s>(
     let id = ids::of(entity, &inward);
     let untold = Untold::of(&inward);
     let Inward { record, id: key, version, .. } = inward;
-    Ok(Stored { record, seen: seen.record, id, key, version, answer, untold, others })
+    let elements = Elements::of(exchange, mapping, &key, &answer)?;
+    Ok(Stored { record, seen: seen.record, id, key, version, answer, elements, untold, others })
 }
 
 /// What would be, as callers know it: this is what is judged.

@@ -52,6 +52,8 @@ pub struct Mapping {
     pub(super) cells: super::cells::Cells,
     /// Leaves that no line fills.
     pub(super) unmapped: FieldSet,
+    /// Leaves by which the system names elements of lists; none that is a constant, or that callers say.
+    pub(super) element_ids: FieldSet,
     /// Constants of groups and list elements, each with all leaves of its group or element.
     pub(super) tags: Vec<(LeafId, FieldSet)>,
     /// Where each leaf stands in a caller's document, list places included; none inside native lists.

@@ -211,6 +211,12 @@ impl Mapping {
         self.part_lists().map(|(_, parts)| parts).find(|parts| parts.position == position)
     }
 
+    /// Leaves by which the system names elements of lists. What callers say of a new element, and what a file says of all,
+    /// is none of them.
+    pub fn element_ids(&self) -> FieldSet {
+        self.element_ids
+    }
+
     /// Leaves by which elements are told apart; a caller names an element by them, and sends no value.
     pub fn part_keys(&self) -> FieldSet {
         self.part_lists()

@@ -73,6 +73,26 @@ impl Entity {
         }
     }
 
+    /// Whose element a leaf names by its id, where it names one: the leaf that names the record, the entity of that, and
+    /// where the elements of its list say their ids.
+    pub fn names_element(&self, id: LeafId) -> Option<(LeafId, &EntityName, &FieldPath)> {
+        let leaf = self.leaf(id).filter(|leaf| leaf.kind == LeafKind::Id && leaf.reference.is_none())?;
+        let Some(ElementOf { record, id }) = &leaf.element else {
+            return leaf.in_list.then_some((LeafId(0), &self.name, &leaf.path));
+        };
+        let record = self.leaf_at(record.as_str())?;
+        Some((record, self.points_to(record)?, id))
+    }
+
+    /// Some leaves, with what says which record it is whose elements some of them name.
+    pub fn with_records_of_elements(&self, leaves: &FieldSet) -> FieldSet {
+        let records =
+            leaves.iter().filter(|leaf| self.leaf(*leaf).is_some_and(|leaf| leaf.element.is_some()));
+        let records: FieldSet =
+            records.filter_map(|leaf| self.names_element(leaf)).map(|(record, ..)| record).collect();
+        leaves.union(&records)
+    }
+
     /// The leaf at a path without list indexes: `lines.product`.
     pub fn leaf_at(&self, path: &str) -> Option<LeafId> {
         let position = self.leaves.iter().position(|leaf| leaf.path.as_str() == path)?;
@@ -205,6 +225,8 @@ pub struct Leaf {
     pub subject: Option<FieldPath>,
     /// The entity it points to.
     pub reference: Option<EntityName>,
+    /// The element of another record's list that it names.
+    pub element: Option<ElementOf>,
     /// Whether it stands inside a list (then a record holds any number of it).
     pub in_list: bool,
     /// Whether that list is a set: order means nothing.
@@ -217,6 +239,15 @@ pub struct Leaf {
     pub money: Option<Money>,
     /// What a total is made of.
     pub sum: Vec<Term>,
+}
+
+/// Of which record an element is that a leaf names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ElementOf {
+    /// The reference, outside lists, that names the record: `order`.
+    pub record: FieldPath,
+    /// Where elements of that record's list say their ids: `lines.id`.
+    pub id: FieldPath,
 }
 
 /// What a leaf holds.

@@ -16,7 +16,8 @@ use std::sync::Arc;
 pub use self::editor::file_schema;
 use self::node::{Compiler, Link};
 use super::contact::Contact;
-use super::entity::{Class, Entity, Leaf, LeafKind, Object, Schema};
+use super::entity::{Class, ElementOf, Entity, Leaf, LeafKind, Object, Schema};
+use super::fields::LeafId;
 use crate::words::{
     CollectionName, Diagnostic, Diagnostics, EntityName, FieldPath, Place,
     tree::Node,
@@ -56,6 +57,7 @@ pub fn schema(files: &[(Arc<str>, Node)]) -> Result<(Schema, Diagnostics), Diagn
     // A file that did not compile may be the one a reference names: then its own errors say enough.
     if compiled.len() == files.len() {
         check_links(&compiled, &mut found);
+        check_elements(&compiled, &mut found);
     }
     let entities = compiled.into_iter().map(|compiled| Arc::new(compiled.entity)).collect();
     found.finish(Schema::new(entities))
@@ -66,6 +68,7 @@ struct Compiled {
     name: Place,
     collection: Place,
     links: Vec<Link>,
+    elements: Vec<(ElementOf, Place)>,
 }
 
 fn compile(file: &Arc<str>, node: &Node, found: &mut Diagnostics) -> Option<Compiled> {
@@ -104,7 +107,7 @@ fn compile_file(file: &Arc<str>, node: &Node, found: &mut Diagnostics) -> Option
     }
     let mut compiler = Compiler::new(definitions, subject.flatten(), found);
     let root = compiler.root(node);
-    let (leaves, links) = compiler.finish();
+    let (leaves, links, elements) = compiler.finish();
     let (name, collection) = (name?, collection?);
     check_root(node, &root, &leaves, found);
     Some(Compiled {
@@ -119,6 +122,7 @@ fn compile_file(file: &Arc<str>, node: &Node, found: &mut Diagnostics) -> Option
         name: name.place,
         collection: collection.place,
         links,
+        elements,
     })
 }
 
@@ -198,6 +202,23 @@ fn check_links(compiled: &[Compiled], found: &mut Diagnostics) {
             found.push(
                 Diagnostic::error(&link.place, message).suggest(link.entity.as_str(), names.iter().copied()),
             );
+        }
+    }
+}
+
+/// Tells lists of other entities that are named and have no elements with ids.
+fn check_elements(compiled: &[Compiled], found: &mut Diagnostics) {
+    for this in compiled {
+        for (of, place) in &this.elements {
+            let record = this.entity.leaf_at(of.record.as_str());
+            let Some(name) = record.and_then(|record| this.entity.points_to(record)) else { continue };
+            let Some(other) = compiled.iter().find(|other| other.entity.name == *name) else { continue };
+            let ids = other.entity.ids().filter_map(|leaf| other.entity.names_element(leaf));
+            let mut ids = ids.filter(|(record, ..)| *record == LeafId(0)).map(|(.., id)| id);
+            if !ids.any(|id| *id == of.id) {
+                let list = of.id.as_str().trim_end_matches(".id");
+                found.error(place, format!("`{name}` has no list `{list}` whose elements have an `id`"));
+            }
         }
     }
 }

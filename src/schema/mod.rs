@@ -57,7 +57,7 @@ pub(crate) mod testing;
 pub use change::{changed, merge};
 pub use codes::Standard;
 pub use contact::Contact;
-pub use entity::{Class, Entity, Field, Leaf, LeafKind, Object, Schema, Shape};
+pub use entity::{Class, ElementOf, Entity, Field, Leaf, LeafKind, Object, Schema, Shape};
 pub use fields::{FieldSet, LEAVES_MAX, LeafId};
 pub(crate) use filter::nanos_of_day;
 pub use filter::{Derive, Direction, Filter, Items, Op, Pinned, Query, Side, Sort, by_value, order};

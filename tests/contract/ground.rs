@@ -155,11 +155,20 @@ impl Gate {
         Self::open_with(subject, |_| {})
     }
 
-    /// The same, once the bundle has been changed.
+    /// Starts both, with ids of the gate's own.
+    pub(crate) fn with_ids(subject: &'static Subject) -> Self {
+        Self::open_of(subject, "opaque", |_| {})
+    }
+
+    /// Starts both, once the bundle has been changed.
     pub(crate) fn open_with(subject: &'static Subject, edit: impl FnOnce(&Path)) -> Self {
+        Self::open_of(subject, "keys", edit)
+    }
+
+    fn open_of(subject: &'static Subject, ids: &str, edit: impl FnOnce(&Path)) -> Self {
         let (system, end) = play((subject.standin)());
         let dir = tempfile::tempdir().unwrap();
-        write_bundle(&dir.path().join("policies"), subject, &system);
+        write_bundle(&dir.path().join("policies"), subject, &system, ids);
         edit(&dir.path().join("policies"));
         Self { subject, system, served: Served::over(dir, subject.secrets), _standin: end }
     }
@@ -256,6 +265,17 @@ fn text<'v>(record: &'v Value, name: &str) -> &'v str {
     record[name].as_str().unwrap_or_else(|| panic!("no {name}: {record}"))
 }
 
+/// That every line of some records has an id of the gate's own, and no two have the same: these ids.
+#[track_caller]
+pub(crate) fn ids_of_lines(records: &[Value]) -> Vec<&str> {
+    let lines = records.iter().flat_map(|record| record["lines"].as_array().into_iter().flatten());
+    let ids: Vec<&str> = lines.map(|line| text(line, "id")).collect();
+    let is_id = |id: &&str| id.len() == 26 && id.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'v'));
+    assert!(!ids.is_empty() && ids.iter().all(is_id), "{ids:?}");
+    assert_eq!(ids.iter().collect::<std::collections::HashSet<_>>().len(), ids.len(), "{ids:?}");
+    ids
+}
+
 /// Percent-encodes a value of a query.
 pub(crate) fn encoded(value: &str) -> String {
     percent_encoding::utf8_percent_encode(value, percent_encoding::NON_ALPHANUMERIC).to_string()
@@ -280,7 +300,7 @@ fn play(system: Arc<dyn Answers>) -> (StandIn, oneshot::Sender<()>) {
 }
 
 /// A bundle of the shipped schema and limits, the subject's file, and statements that permit everything.
-fn write_bundle(policies: &Path, subject: &Subject, system: &StandIn) {
+fn write_bundle(policies: &Path, subject: &Subject, system: &StandIn, ids: &str) {
     let shipped = root().join("policies");
     for folder in ["systems", "access", "principals"] {
         fs::create_dir_all(policies.join(folder)).unwrap();
@@ -292,8 +312,8 @@ fn write_bundle(policies: &Path, subject: &Subject, system: &StandIn) {
     let (file, text) =
         (policies.join("gateway.yaml"), fs::read_to_string(policies.join("gateway.yaml")).unwrap());
     let text = text.replace("127.0.0.1:8443", "127.0.0.1:0").replace("127.0.0.1:9443", "127.0.0.1:0");
-    // Records are told apart by the keys that the stand-ins gave them.
-    let text = text.replace("\nids: opaque\n", "\nids: keys\n");
+    // Mostly records are told apart by the keys that the stand-ins gave them.
+    let text = text.replace("\nids: opaque\n", &format!("\nids: {ids}\n"));
     let (name, names) = (subject.name, subject.secrets.iter().map(|(name, _)| *name).collect::<Vec<_>>());
     let serves: String = subject.serves.iter().map(|it| format!("  {it}: {name}\n")).collect();
     let text = with_section(&text, "serves:", &serves);

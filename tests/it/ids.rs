@@ -23,7 +23,7 @@ pub(crate) fn opaque(policies: &Path) {
     change(policies, "gateway.yaml", "\nids: keys\n", "\nids: opaque\n");
 }
 
-fn is_id(value: &Value) -> bool {
+pub(crate) fn is_id(value: &Value) -> bool {
     let text = value.as_str().unwrap_or_else(|| panic!("{value}"));
     text.len() == 26 && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'v').contains(&b))
 }

@@ -26,6 +26,7 @@ mod counters;
 mod demo;
 mod deploy;
 mod describing;
+mod elements;
 mod erasing;
 mod exchanging;
 mod expanded;

@@ -12,12 +12,12 @@ use crate::{
     writes::{change, with},
 };
 
-const MAY: &str = "@id(\"apps-lines\")\n\
+pub(crate) const MAY: &str = "@id(\"apps-lines\")\n\
     @writes(\"*, email, phone, ship_to.name, ship_to.contact, ship_to.line1, ship_to.line2, ship_to.city, ship_to.post_code, lines.net_price, lines.base_quantity, lines.discount_percent\")\n\
     permit (principal in Group::\"apps\", action in [Action::\"create\", Action::\"update\"], resource is Order);\n";
 
 /// Lines as they are sent back.
-fn sendable(order: &Value) -> Vec<Value> {
+pub(crate) fn sendable(order: &Value) -> Vec<Value> {
     const NAMES: [&str; 9] =
         ["id", "kind", "sku", "product", "description", "quantity", "unit", "net_price", "requested_on"];
     let line = |line: &Value| {
@@ -52,7 +52,7 @@ fn apart(policies: &Path, undo: &str) {
     change(policies, "systems/erp.yaml", usual, &format!("create: {add}{undo} }}"));
 }
 
-fn changes(stage: &Stage) -> Vec<String> {
+pub(crate) fn changes(stage: &Stage) -> Vec<String> {
     let seen = stage.erp.seen().into_iter().filter(|seen| seen.method != "GET");
     seen.map(|seen| format!("{} {}", seen.method, seen.target.rsplit('/').next().unwrap())).collect()
 }

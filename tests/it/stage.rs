@@ -16,12 +16,13 @@ use bramka::{
     clock,
     demo::{
         erp, seed,
-        standin::{self, StandIn},
+        standin::{self, Answers as _, Ask, StandIn},
     },
 };
 use bytes::Bytes;
-use http::Request;
+use http::{Method, Request, header};
 use http_body_util::Full;
+use serde_json::Value;
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 
@@ -214,6 +215,22 @@ fn systems(stopped: oneshot::Receiver<()>) -> (StandIn, StandIn) {
         });
     });
     told.blocking_recv().unwrap()
+}
+
+/// What the ERP itself tells, before anything has changed.
+pub(crate) fn seeded(path: &str, query: &str) -> Value {
+    let token = erp::token(ERP_CLIENT.0, ERP_CLIENT.1);
+    let headers = [(header::AUTHORIZATION, format!("Bearer {token}").try_into().unwrap())];
+    let ask = Ask {
+        method: Method::GET,
+        path: format!("{}{path}", erp::ROOT),
+        query: query.to_owned(),
+        headers: headers.into_iter().collect(),
+        body: Bytes::new(),
+    };
+    let answer = seed::erp(ERP_CLIENT.0, ERP_CLIENT.1).answer(&ask);
+    assert_eq!(answer.status(), 200, "{answer:?}");
+    serde_json::from_slice(answer.body()).unwrap()
 }
 
 /// Points a system's file somewhere else.

@@ -91,8 +91,7 @@ pub(super) fn load(
     let also = also::load(node, (&lines.also, is_whole, words, &lists), defaults, found);
     let lacks = lacks::load(&mut keys, (entity, &root, &actions), &lists, all, found);
     keys.finish(found);
-    // ORDER: every key has been asked for by now, so that all mistakes of the entity are told.
-    let (key, over) = (key?, over?);
+    let (key, over) = (key?, over?); // ORDER: every key was asked for by now, so that all mistakes are told
     let key = over::fit_together(node, (over.as_ref(), key, &root), (&at, all, &lists), &frame, found);
     let of = (&key, version.as_ref(), &root, &lines);
     let keyed = keyed::parts(&key, select.as_ref(), (entity, defaults), found);
@@ -115,6 +114,7 @@ pub(super) fn load(
         frame: frame.slots,
         tags: tags(&root),
         unmapped: unmapped(entity, &root),
+        element_ids: element_ids(entity, &root),
         pointers: pointers(entity, &root),
         cells: cells.cells,
         narrow,
@@ -654,6 +654,26 @@ fn unmapped(entity: &Entity, root: &ObjectPart) -> FieldSet {
     let mut mapped = FieldSet::ID;
     root.lines(false, &mut |line, _| mapped.insert(line.leaf));
     entity.all().minus(&mapped)
+}
+
+/// The leaves by which the system names elements of lists: some line reads each, and none writes it.
+fn element_ids(entity: &Entity, root: &ObjectPart) -> FieldSet {
+    let (mut named, mut said) = (FieldSet::EMPTY, FieldSet::EMPTY);
+    root.lines(false, &mut |line, _| {
+        let is_said = match &line.source {
+            Source::Constant(_) => true,
+            Source::Native(native) => native.create || native.update,
+            Source::Join(join) => join.back.is_some(),
+            Source::Hole(held) => held.create || held.update,
+            Source::Behind(behind) => behind.rest.create || behind.rest.update,
+            Source::Tuple(tuple) => tuple.writes(true) || tuple.writes(false),
+            Source::First(_) | Source::Calc(_) => false,
+        };
+        if entity.names_element(line.leaf).is_some() {
+            if is_said { said.insert(line.leaf) } else { named.insert(line.leaf) }
+        }
+    });
+    named.minus(&said)
 }
 
 /// The constants of every group and list element under the root, with all leaves beside each.

@@ -94,6 +94,7 @@ fn node(required: &Json, fields: &Json) -> Json {
                 "x-class": Class::schema(),
                 "x-subject": text("Whose data it is: `self`, or a reference outside lists"),
                 "x-ref": text("The entity it points to"),
+                "x-element": text("The element of another record that it names: a reference and a list of what that names, as in `order.lines`"),
                 "x-natural-key": { "type": "boolean", "description": "It tells a record from all others, whichever system holds it" },
                 "x-contact": { "enum": Contact::ALL.map(Contact::as_str), "description": "By what somebody is reached: what looks so in other texts is masked as this is" },
                 "x-currency": currency,

@@ -8,7 +8,7 @@ pub(super) use leaf::formats;
 use super::is_field_name;
 use crate::{
     schema::{
-        entity::{Field, Leaf, LeafKind, Object, Shape},
+        entity::{ElementOf, Field, Leaf, LeafKind, Object, Shape},
         fields::LEAVES_MAX,
         numbers::{SCHEME, Spelling},
     },
@@ -45,6 +45,7 @@ pub(super) struct Compiler<'a> {
     subjects: Vec<(FieldPath, Place)>,
     leaves: Vec<Leaf>,
     links: Vec<Link>,
+    elements: Vec<(ElementOf, Place)>,
     money: money::Said<'a>,
     path: String,
     fields: usize,
@@ -59,6 +60,11 @@ struct Around<'a> {
     in_list: bool,
     unordered: bool,
     read_only: bool,
+}
+
+/// The references outside lists.
+fn references(leaves: &[Leaf]) -> impl Iterator<Item = &str> + Clone {
+    leaves.iter().filter(|leaf| leaf.reference.is_some() && !leaf.in_list).map(|leaf| leaf.path.as_str())
 }
 
 /// What a node turned out to be.
@@ -87,6 +93,7 @@ impl<'a> Compiler<'a> {
             subjects: Vec::new(),
             leaves: Vec::new(),
             links: Vec::new(),
+            elements: Vec::new(),
             money: money::Said::default(),
             path: String::new(),
             fields: 0,
@@ -112,16 +119,22 @@ impl<'a> Compiler<'a> {
     }
 
     /// Checks what could be checked only with all leaves known, and gives them.
-    pub(super) fn finish(mut self) -> (Vec<Leaf>, Vec<Link>) {
+    pub(super) fn finish(mut self) -> (Vec<Leaf>, Vec<Link>, Vec<(ElementOf, Place)>) {
         if let Some(subject) = self.subject.take() {
             self.subjects.push((FieldPath::new(subject.value), subject.place));
         }
         for (path, place) in &self.subjects {
             if !super::is_subject(&self.leaves, path) {
                 let message = format!("`{path}` is no subject: it is `self`, or a reference outside lists");
-                let references = self.leaves.iter().filter(|leaf| leaf.reference.is_some() && !leaf.in_list);
-                let names = references.map(|leaf| leaf.path.as_str()).chain([super::SELF]);
+                let names = references(&self.leaves).chain([super::SELF]);
                 self.found.push(Diagnostic::error(place, message).suggest(path.as_str(), names));
+            }
+        }
+        for (of, place) in &self.elements {
+            let (references, path) = (references(&self.leaves), of.record.as_str());
+            if !references.clone().any(|known| known == path) {
+                let message = format!("`{path}` is no reference outside lists");
+                self.found.push(Diagnostic::error(place, message).suggest(path, references));
             }
         }
         self.settle_money();
@@ -131,7 +144,7 @@ impl<'a> Compiler<'a> {
                 self.found.push(Diagnostic::warning(&name.place, message));
             }
         }
-        (self.leaves, self.links)
+        (self.leaves, self.links, self.elements)
     }
 
     /// Whether the bounds are passed: then nothing more is looked at.

@@ -71,6 +71,46 @@ fn natural_keys_are_marked_and_none_is_an_id_or_a_reference() {
 }
 
 #[test]
+fn what_names_an_element_of_another_record_says_of_which_and_is_checked_against_that() {
+    let with = |said: &str| {
+        let field = format!(
+            "  tags: {{ type: array, description: Words, items: {{ {said}, x-class: internal, description: One }} }}\n"
+        );
+        let file: Arc<str> = "schema/order.yaml".into();
+        let (before, rest) = ORDER.split_once("  tags:").unwrap();
+        let text = format!("{before}{field}{}", rest.split_once('\n').unwrap().1);
+        schema(&[(file.clone(), tree::parse(&file, &text).unwrap())])
+    };
+    let loaded = with("type: string, readOnly: true, x-element: customer.lines").unwrap().0;
+    let order = loaded.entity("Order").unwrap();
+    let leaf = |path: &str| order.leaf_at(path).unwrap();
+    let (record, of, id) = order.names_element(leaf("tags")).unwrap();
+    assert_eq!((record, of.as_str(), id.as_str()), (leaf("customer"), "Order", "lines.id"));
+    let (record, of, id) = order.names_element(leaf("lines.id")).unwrap();
+    assert_eq!((record, of.as_str(), id.as_str()), (LeafId(0), "Order", "lines.id"));
+    for other in ["id", "customer", "lines.sku", "number"] {
+        assert_eq!(order.names_element(leaf(other)), None, "{other}");
+    }
+    let tags = FieldSet::of(leaf("tags"));
+    assert_eq!(order.with_records_of_elements(&tags), tags.union(&FieldSet::of(leaf("customer"))));
+    for (said, told) in [
+        ("type: string, x-element: customer.lines", "is never written"),
+        ("type: string, readOnly: true, x-element: custmer.lines", "did you mean `customer`?"),
+        (
+            "type: string, readOnly: true, x-element: customer.tags",
+            "`Order` has no list `tags` whose elements have an `id`",
+        ),
+        ("type: string, readOnly: true, x-element: lines", "`lines` names no list"),
+        ("type: string, readOnly: true, x-element: customer.lines, maxLength: 9", "does not go with an id"),
+        ("type: integer, readOnly: true, x-element: customer.lines", "what names an element is text"),
+        ("type: string, readOnly: true, x-ref: Order, x-element: customer.lines", "no `id` and no `x-ref`"),
+    ] {
+        let found = with(said).unwrap_err().to_string();
+        assert!(found.contains(told), "{told}: {found}");
+    }
+}
+
+#[test]
 fn a_leaf_without_a_class_does_not_load() {
     let told = swapped(", x-class: confidential", "");
     assert!(told.contains("schema/order.yaml:15:10: error: leaf `total` has no class"), "{told}");

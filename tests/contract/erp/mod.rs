@@ -309,6 +309,21 @@ erp!(business_central: super::BUSINESS_CENTRAL);
 erp!(tryton: super::TRYTON);
 
 #[test]
+fn lines_of_s4_are_added_changed_and_taken_out_by_ids_of_the_gates_own() {
+    proofs::lines_by_ids(&S4);
+}
+
+#[test]
+fn lines_of_business_central_are_added_changed_and_taken_out_by_ids_of_the_gates_own() {
+    proofs::lines_by_ids(&BUSINESS_CENTRAL);
+}
+
+#[test]
+fn lines_of_tryton_are_added_changed_and_taken_out_by_ids_of_the_gates_own() {
+    proofs::lines_by_ids(&TRYTON);
+}
+
+#[test]
 fn a_company_is_made_a_customer_with_its_addresses_in_one_request_and_what_s4_takes_elsewhere_is_refused() {
     reads::new_partner(&Gate::open(&S4));
 }

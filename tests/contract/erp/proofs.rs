@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::{Lines, reads, said_of};
 use crate::{
-    ground::{Capability, Clause, Gate, encoded, ids},
+    ground::{Capability, Clause, Gate, Subject, encoded, ids, ids_of_lines},
     kit::Answer,
 };
 
@@ -253,6 +253,41 @@ fn lines(gate: &Gate) {
     let place = if matches!(said.lines, Lines::Commands) { "/lines/0" } else { "/lines/0/id" };
     assert_eq!(problem["errors"][0]["pointer"], place, "{problem}");
     assert!(gate.changes().is_empty());
+}
+
+/// The same by ids of the gate's own: the system is sent its keys, and one such key is no id.
+pub(super) fn lines_by_ids(subject: &'static Subject) {
+    let (gate, plain) = (&Gate::with_ids(subject), Gate::open(subject));
+    ids_of_lines(&gate.whole(reads::ORDERS));
+    let (path, before) = some(gate);
+    let said = said_of(gate);
+    let native = plain.whole(reads::ORDERS);
+    let native = native.iter().find(|order| order["number"] == before["number"]).unwrap();
+    let key = |at: usize| native["lines"][at]["id"].as_str();
+    assert_eq!(native["lines"][1]["quantity"], before["lines"][1]["quantity"]);
+    let mut lines = sendable(gate, &before);
+    let gone = lines.remove(0);
+    lines[1]["quantity"] = "7.125".into();
+    lines.push(new_line(gate, said.goods[0], "2"));
+    gate.system.forget();
+    let answer = gate.patch(&path, &json!({ "lines": lines, "buyer_reference": "PO-88" })).expect(200);
+    lines_were_sent(gate, &answer, [native["id"].as_str(), key(2), key(0)]);
+    let after = gate.get(&path).expect(200).json();
+    assert_eq!(answer.json(), after);
+    let ids: Vec<&Value> = after["lines"].as_array().unwrap().iter().map(|line| &line["id"]).collect();
+    assert_eq!(ids[..2], [&before["lines"][1]["id"], &before["lines"][2]["id"]]);
+    assert!(ids.len() == 3 && !ids.contains(&&gone["id"]), "{ids:?}");
+    assert_eq!(after["lines"][1]["quantity"], "7.125");
+    ids_of_lines(std::slice::from_ref(&after));
+    for id in [key(1).unwrap(), gone["id"].as_str().unwrap()] {
+        let mut other = sendable(gate, &after);
+        other[0]["id"] = id.into();
+        gate.system.forget();
+        let problem = gate.patch(&path, &json!({ "lines": other })).refused(422).json();
+        let place = if matches!(said.lines, Lines::Commands) { "/lines/0" } else { "/lines/0/id" };
+        assert_eq!(problem["errors"][0]["pointer"], place, "{problem}");
+        assert!(gate.changes().is_empty());
+    }
 }
 
 /// That a line was added, one changed and one taken out of the order with these keys, and nothing else of them.

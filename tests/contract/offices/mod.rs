@@ -16,7 +16,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use crate::{
-    ground::{Gate, Subject, encoded, ids, lists_by_ids},
+    ground::{Gate, Subject, encoded, ids, ids_of_lines, lists_by_ids},
     kit::Answer,
 };
 
@@ -599,6 +599,50 @@ mod finance_operations {
         assert_eq!(sent, want);
         let lines = changed.json()["lines"].clone();
         assert_eq!((&lines[0]["quantity"], &lines[1]["sku"]), (&json!("5"), &json!(" RFI,003")));
+    }
+}
+
+mod ids_of_lines {
+    use super::*;
+
+    #[test]
+    fn lines_of_finance_and_operations_come_change_and_go_by_ids_of_the_gates_own_guarded_by_their_versions()
+    {
+        let gate = Gate::with_ids(&FO);
+        let customer = gate.get("/v1/customers?limit=1").expect(200).items().remove(0)["id"].clone();
+        let line =
+            |sku: &str| json!({ "sku": sku, "quantity": "1", "net_price": "12.5", "base_quantity": "1" });
+        let order =
+            json!({ "customer": customer, "currency": "USD", "lines": [line(" RFI,001"), line(" RFI,002")] });
+        let made = gate.post("/v1/orders", &order).expect(201).json();
+        let own = ids_of_lines(std::slice::from_ref(&made));
+        let mut kept = line(" RFI,001");
+        (kept["id"], kept["quantity"], kept["unit"]) = (json!(own[0]), "5".into(), "H87".into());
+        gate.system.forget();
+        let body = json!({ "lines": [kept, { "sku": " RFI,003", "quantity": "1" }] });
+        let changed = gate.patch(&at("orders", &made), &body).expect(200);
+        assert_eq!(changed.header("bramka-unguarded"), None);
+        let sent = sent(&gate);
+        let methods: Vec<&str> = sent.iter().map(|(method, ..)| method.as_str()).collect();
+        assert_eq!(methods, ["POST", "PATCH", "DELETE"]);
+        assert_eq!(sent[1].2, json!({ "OrderedSalesQuantity": 5 }));
+        assert!(own.iter().all(|id| !format!("{sent:?}").contains(id)), "{sent:?}");
+        let after = changed.json();
+        assert_eq!(
+            (ids_of_lines(std::slice::from_ref(&after))[0], &after["lines"][0]["quantity"]),
+            (own[0], &json!("5"))
+        );
+    }
+
+    #[test]
+    fn lines_of_every_office_have_ids_of_the_gates_own() {
+        for (subject, collection) in [(&BOOKS, "invoices"), (&B1, "orders"), (&FO, "orders")] {
+            let gate = Gate::with_ids(subject);
+            let all = gate.whole(&format!("/v1/{collection}?limit=50"));
+            let own = ids_of_lines(&all);
+            let one = gate.get(&at(collection, &all[1])).expect(200).json();
+            assert!(ids_of_lines(std::slice::from_ref(&one)).iter().all(|id| own.contains(id)));
+        }
     }
 }
 

@@ -17,7 +17,7 @@ use serde_json::json;
 
 use crate::{
     contract,
-    ground::{Capability, Gap, Gate, Subject, lists_by_ids},
+    ground::{Capability, Gap, Gate, Subject, ids_of_lines, lists_by_ids},
 };
 
 /// A gap whose reason is that the system behind a collection cannot do this.
@@ -177,6 +177,18 @@ shop!(shopify_graphql_shop: super::SHOPIFY_GRAPHQL);
 shop!(woocommerce_shop: super::WOOCOMMERCE);
 shop!(prestashop_shop: super::PRESTASHOP);
 shop!(magento_shop: super::MAGENTO);
+
+#[test]
+fn lines_of_orders_have_ids_of_the_gates_own_and_what_was_sent_names_them() {
+    for subject in [&SHOPIFY, &SHOPIFY_GRAPHQL, &WOOCOMMERCE, &PRESTASHOP, &MAGENTO] {
+        let gate = Gate::with_ids(subject);
+        let orders = gate.whole("/v1/orders?limit=200");
+        ids_of_lines(&orders);
+        if subject.serves.contains(&"shipments") {
+            proofs::shipped_lines(&gate, &orders);
+        }
+    }
+}
 
 #[test]
 fn payments_of_an_order_are_what_was_taken_and_paid_back_and_no_promise_of_it() {

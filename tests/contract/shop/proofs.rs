@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use super::{graph, magento, prestashop, records, shopify, woocommerce};
 use crate::{
-    ground::{Capability, Clause, Gate, encoded, ids},
+    ground::{Capability, Clause, Gate, encoded, ids, ids_of_lines},
     kit::Answer,
 };
 
@@ -689,6 +689,26 @@ fn shipments(gate: &Gate) {
     was_asked(gate, &[("shopify", "ids=")]);
     gate.get("/v1/shipments/999999,1").refused(404);
     gate.get("/v1/shipments/999999").refused(404);
+}
+
+/// That what was sent names the lines of orders by the ids that the orders tell, whatever of it is asked for.
+pub(super) fn shipped_lines(gate: &Gate, orders: &[Value]) {
+    let sent = gate.whole("/v1/shipments?limit=50");
+    let own = ids_of_lines(&sent);
+    let named = |of: &[Value]| -> Vec<Value> {
+        let lines = of.iter().flat_map(|sent| sent["lines"].as_array().unwrap());
+        lines.map(|line| line["order_line"].clone()).collect()
+    };
+    assert!(
+        own.iter().all(|id| !named(&sent).contains(&json!(id))),
+        "a line of a shipment is none of an order"
+    );
+    for one in &sent {
+        let order = orders.iter().find(|order| order["id"] == one["order"]).unwrap();
+        let lines = order["lines"].as_array().unwrap().iter().map(|line| line["id"].clone());
+        assert_eq!(named(std::slice::from_ref(one)), lines.collect::<Vec<_>>());
+    }
+    assert_eq!(named(&gate.whole("/v1/shipments?limit=50&fields=lines.order_line")), named(&sent));
 }
 
 fn payments(gate: &Gate) {

@@ -7,7 +7,7 @@ use crate::{
     schema::{
         codes::Standard,
         contact::Contact,
-        entity::{Class, Leaf, LeafKind, Shape},
+        entity::{Class, ElementOf, Leaf, LeafKind, Shape},
         fields::LeafId,
         numbers::Spelling,
     },
@@ -40,33 +40,28 @@ impl<'a> Compiler<'a> {
         mut keys: Keys<'a>,
         around: Around<'a>,
     ) -> Option<Shape> {
-        let class = match keys.take("x-class") {
-            Some(class) => Class::read(class, self.found),
-            None => {
-                let error = Diagnostic::error(&node.place, format!("leaf `{}` has no class", self.path));
-                self.found
-                    .push(error.help("add `x-class`: public, internal, confidential, personal or secret"));
-                None
-            }
-        };
+        let class = self.class(node, &mut keys);
         let subject = keys.or::<Option<Spanned<String>>>("x-subject", || None, self.found)?;
         let reference = keys.or::<Option<Spanned<String>>>("x-ref", || None, self.found)?;
+        let element = keys.or::<Option<Spanned<String>>>("x-element", || None, self.found)?;
         let natural_key = keys.or("x-natural-key", || false, self.found)?;
         let contact = keys.or::<Option<Spanned<String>>>("x-contact", || None, self.found)?;
         let money = (keys.take("x-currency"), keys.take("x-sum"));
+        let is_id = around.name == "id" || reference.is_some() || element.is_some();
         let leaf_kind = match kind {
-            "string" => self.text_kind(node, &mut keys, around.name == "id" || reference.is_some()),
+            "string" => self.text_kind(node, &mut keys, is_id),
             "integer" => Some(LeafKind::Integer),
             _ => Some(LeafKind::Boolean),
         };
         if kind != "string" && reference.is_some() {
             self.found.error(&node.place, "a reference is text: `type: string`");
         }
-        if natural_key && (reference.is_some() || around.name == "id" || kind == "boolean") {
+        if natural_key && (is_id || kind == "boolean") {
             let told = "a natural key is known to people: no `id`, no reference and no boolean is one";
             self.found.error(&node.place, told);
         }
         keys.finish(self.found);
+        let element = element.and_then(|element| self.element(&element, kind, reference.is_some(), around));
         let contact = contact.and_then(|contact| self.contact(&contact, leaf_kind.as_ref()));
         let subject = match subject {
             Some(subject) => {
@@ -94,11 +89,49 @@ impl<'a> Compiler<'a> {
             in_list: around.in_list,
             unordered: around.unordered,
             natural_key,
+            element,
             contact,
             money: None,
             sum: Vec::new(),
         });
         u8::try_from(number).ok().map(|number| Shape::Leaf(LeafId(number)))
+    }
+
+    fn class(&mut self, node: &Node, keys: &mut Keys<'a>) -> Option<Class> {
+        if let Some(class) = keys.take("x-class") {
+            return Class::read(class, self.found);
+        }
+        let error = Diagnostic::error(&node.place, format!("leaf `{}` has no class", self.path));
+        self.found.push(error.help("add `x-class`: public, internal, confidential, personal or secret"));
+        None
+    }
+
+    /// The element that `order.lines` names: one of `lines` of the record that `order` names. What it names is checked once
+    /// all is known.
+    fn element(
+        &mut self,
+        said: &Spanned<String>,
+        kind: &str,
+        is_reference: bool,
+        around: Around<'a>,
+    ) -> Option<ElementOf> {
+        if kind != "string" || is_reference || around.name == "id" {
+            self.found
+                .error(&said.place, "what names an element is text: `type: string`, no `id` and no `x-ref`");
+        }
+        if !around.read_only {
+            let error =
+                Diagnostic::error(&said.place, "what names an element of another record is never written");
+            self.found.push(error.help("add `readOnly: true`"));
+        }
+        let Some((record, list)) = said.value.rsplit_once('.') else {
+            let error = Diagnostic::error(&said.place, format!("`{}` names no list", said.value));
+            self.found.push(error.help("a reference, and a list of what it names: `order.lines`"));
+            return None;
+        };
+        let of = ElementOf { record: FieldPath::new(record), id: FieldPath::new(format!("{list}.id")) };
+        self.elements.push((of.clone(), said.place.clone()));
+        Some(of)
     }
 
     fn contact(&mut self, named: &Spanned<String>, kind: Option<&LeafKind>) -> Option<Contact> {
