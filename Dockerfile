@@ -1,7 +1,7 @@
 # A small image that runs as nobody: the binary, the shipped policies, nothing else.
 FROM rust:1.95-bookworm AS build
 # What the build needs to put the gate to work before it is built for good.
-RUN apt-get update && apt-get install -y --no-install-recommends bolt-22 curl nghttp2-client && rustup component add llvm-tools
+RUN apt-get update && apt-get install -y --no-install-recommends curl nghttp2-client && rustup component add llvm-tools
 WORKDIR /src
 COPY Cargo.toml Cargo.lock ./
 COPY .cargo .cargo
