@@ -4,6 +4,8 @@
 //! `pl_PL`, `EN` and `pol` for the same. Whether a language of three letters is one that somebody speaks is not known here;
 //! variants, extensions and private tags are none of what a company writes to people in, and no value.
 
+use std::{collections::HashMap, sync::LazyLock};
+
 use super::numbers::is_country;
 
 /// Longest tag in characters.
@@ -42,16 +44,19 @@ pub(super) fn is_tag(text: &str) -> bool {
 /// A language, by the shortest of its codes (RFC 5646, 2.2.1).
 fn language(text: &str) -> Option<String> {
     let code = text.to_ascii_lowercase();
-    let mut known = LANGUAGES.split(' ').filter_map(|codes| codes.split_once(':'));
+    let short = SHORTEST.get(code.as_str()).copied();
     match code.len() {
-        2 => known.any(|(short, _)| short == code).then_some(code),
-        3 if is_alphabetic(&code) => {
-            let short = known.find(|(_, long)| long.split(':').any(|long| long == code));
-            Some(short.map_or(code, |(short, _)| short.to_owned()))
-        }
+        2 => short.map(|_| code),
+        3 if is_alphabetic(&code) => Some(short.map_or(code, str::to_owned)),
         _ => None,
     }
 }
+
+/// The shortest code of a language by each that it has.
+static SHORTEST: LazyLock<HashMap<&str, &str, foldhash::fast::RandomState>> = LazyLock::new(|| {
+    let all = LANGUAGES.split(' ').filter_map(|codes| Some((codes, codes.split(':').next()?)));
+    all.flat_map(|(codes, short)| codes.split(':').map(move |code| (code, short))).collect()
+});
 
 fn is_alphabetic(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_alphabetic())
