@@ -8,22 +8,10 @@ use serde_json::Value;
 use crate::{
     kit::{Demo, Who},
     line::bare,
-    odata::{encoded, path_of, refused, rows},
+    odata::{encoded, path_of, refused, rows, whole},
     reads::roomy,
     stage::Stage,
 };
-
-/// All rows behind an address, by its links.
-fn whole(demo: &Demo, who: Who, path: &str) -> Vec<Value> {
-    let (mut all, mut next) = (Vec::new(), Some(path.to_owned()));
-    while let Some(at) = next {
-        let answer = demo.get(&at).by(who).send().expect(200);
-        all.extend(rows(&answer));
-        assert!(all.len() < 2000, "a list without end");
-        next = answer.json()["@odata.nextLink"].as_str().map(|link| path_of(link).to_owned());
-    }
-    all
-}
 
 fn number(value: &Value) -> Option<f64> {
     value.as_f64()

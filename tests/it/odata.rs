@@ -33,7 +33,7 @@ pub(crate) fn rows(answer: &Answer) -> Vec<Value> {
 }
 
 /// All rows behind an address, by its links.
-fn whole(demo: &Demo, who: Who, path: &str) -> Vec<Value> {
+pub(crate) fn whole(demo: &Demo, who: Who, path: &str) -> Vec<Value> {
     let (mut all, mut next) = (Vec::new(), Some(path.to_owned()));
     while let Some(at) = next {
         let answer = demo.get(&at).by(who).send().expect(200);
