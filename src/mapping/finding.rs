@@ -55,7 +55,7 @@ impl Find {
     fn out(&self, key: &str) -> Out {
         match self.form {
             KeyForm::Digits => Out::Number(key.into()),
-            KeyForm::Text | KeyForm::Guid => Out::text(key),
+            KeyForm::Text | KeyForm::Guid | KeyForm::Alnum => Out::text(key),
         }
     }
 
@@ -64,6 +64,7 @@ impl Find {
             KeyForm::Text => self.dialect.literals.holds(code).then(|| Literal::Text(code.into())),
             KeyForm::Digits => self.by_form.fits(code).then(|| Literal::Token(code.into())),
             KeyForm::Guid => self.by_form.fits(code).then(|| Literal::Guid(code.into())),
+            KeyForm::Alnum => self.by_form.fits(code).then(|| Literal::Text(code.into())),
         }
     }
 }

@@ -207,7 +207,7 @@ impl Key {
                 format_compact!("{over}{BETWEEN}{}", own.to_ascii_lowercase())
             }
             (KeyForm::Guid, None) => key.to_ascii_lowercase().into(),
-            (KeyForm::Text | KeyForm::Digits, _) => key.into(),
+            (KeyForm::Text | KeyForm::Digits | KeyForm::Alnum, _) => key.into(),
         }
     }
 
@@ -245,7 +245,7 @@ impl KeyPart {
 /// A value of a key as an address spells it.
 pub(super) fn in_address(form: KeyForm, value: &str, speaks: Speaks) -> Option<String> {
     let literal = match form {
-        KeyForm::Text => Literal::Text(value.into()),
+        KeyForm::Text | KeyForm::Alnum => Literal::Text(value.into()),
         KeyForm::Digits => Literal::Token(value.into()),
         KeyForm::Guid => Literal::Guid(value.into()),
     };

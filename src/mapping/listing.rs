@@ -409,7 +409,7 @@ impl Mapping {
         if !takes || matches!(&*named.own, "." | "..") {
             return None;
         }
-        let address = with_over(format!("{}{}", self.at, call.before), named.over.as_deref());
+        let address = with_over(call.address(&self.at), named.over.as_deref());
         let mut address = address?;
         if !call.key_parts.is_empty() {
             for (part, after) in &call.key_parts {
@@ -560,13 +560,14 @@ impl KeyForm {
                 };
                 text.len() == 36 && text.bytes().enumerate().all(fits)
             }
+            Self::Alnum => !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric()),
         }
     }
 
     /// A text of this form, for trials.
     pub(super) fn sample(self) -> &'static str {
         match self {
-            Self::Text | Self::Digits => "1",
+            Self::Text | Self::Digits | Self::Alnum => "1",
             Self::Guid => "00000000-0000-0000-0000-000000000001",
         }
     }
@@ -577,6 +578,7 @@ impl KeyForm {
             Self::Text => "text",
             Self::Digits => "decimal digits",
             Self::Guid => "a GUID",
+            Self::Alnum => "letters and digits",
         }
     }
 }

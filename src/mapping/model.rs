@@ -135,6 +135,8 @@ pub(super) enum KeyForm {
     Digits,
     /// Hexadecimal digits in the groups of a GUID.
     Guid,
+    /// Letters and digits of ASCII: a text to the system, and one that can stand within another.
+    Alnum,
 }
 
 /// Where a record's version stands, and which header field carries it back; none where bodies do.

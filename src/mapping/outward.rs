@@ -105,7 +105,7 @@ impl Mapping {
     /// Where new records are posted; none where they are not.
     pub fn posts_to(&self) -> Option<String> {
         let call = self.create.as_ref().filter(|call| call.method == Method::POST)?;
-        Some(format!("{}{}", self.at, call.before))
+        Some(call.address(&self.at))
     }
 
     /// The request that makes a record; of one whose elements are written by themselves, the record without them.
@@ -135,7 +135,7 @@ impl Mapping {
         let call = self.create.as_ref().ok_or_else(|| vec![whole("the system cannot make such records")])?;
         let Drafted { body, parts, leads, over } = self.native_of(record, found, now)?;
         let named = over.as_deref();
-        let address = with_over(format!("{}{}", self.at, call.before), named);
+        let address = with_over(call.address(&self.at), named);
         let address = address.ok_or_else(|| vec![self.no_parent()])?;
         let request = Request::new(call.method.clone(), address).with(&call.query, &call.headers);
         let naming = Naming { over: named, ..Naming::default() };

@@ -421,6 +421,6 @@ pub(super) fn with_over(text: String, over: Option<&str>) -> Option<String> {
 fn order(form: KeyForm, a: &str, b: &str) -> Ordering {
     match form {
         KeyForm::Digits => super::keyset::order(a, b).then_with(|| a.cmp(b)),
-        KeyForm::Text | KeyForm::Guid => a.cmp(b),
+        KeyForm::Text | KeyForm::Guid | KeyForm::Alnum => a.cmp(b),
     }
 }

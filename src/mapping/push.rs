@@ -318,7 +318,8 @@ fn text_of(dialect: &Dialect, codec: &Codec, text: &str) -> Option<Literal> {
         // The system knows no such value; it would refuse the question instead of finding nothing.
         KeyForm::Digits if codec.form.fits(text) => Literal::Token(text.into()),
         KeyForm::Guid if codec.form.fits(text) => Literal::Guid(text.into()),
-        KeyForm::Text | KeyForm::Digits | KeyForm::Guid => return None,
+        KeyForm::Alnum if codec.form.fits(text) => Literal::Text(text.into()),
+        KeyForm::Text | KeyForm::Digits | KeyForm::Guid | KeyForm::Alnum => return None,
     };
     Some(literal)
 }

@@ -2,7 +2,7 @@
 
 use http::Method;
 
-use super::{Defaults, addresses::sendable, bodies, entity::texts, headers, merged, path, place};
+use super::{Defaults, addresses::sendable, bodies, entity::texts, headers, lists, merged, path, place};
 use crate::{
     mapping::{
         body::{Body, Hole},
@@ -128,6 +128,7 @@ fn call_at(
 ) -> Option<Call> {
     let mut keys = Keys::of(node, found)?;
     let address = address(&mut keys, kind, defaults, found);
+    let elsewhere = elsewhere(&mut keys, found);
     let merge = merged::load(&mut keys, kind.name == "update", found);
     if let Some(means) = keys.take("means") {
         MeansWord::read(means, found);
@@ -168,6 +169,7 @@ fn call_at(
     let (before, after, is_keyed) = around_key(text, kind, by_body || !key_parts.is_empty(), node, found)?;
     Some(Call {
         method,
+        at: elsewhere?,
         before,
         after,
         is_keyed,
@@ -208,6 +210,12 @@ fn around_key(
         ),
     }
     None
+}
+
+/// `at` of a call: an address that is not under the records'; none where it is left out.
+fn elsewhere(keys: &mut Keys<'_>, found: &mut Diagnostics) -> Option<Option<String>> {
+    let Some(node) = keys.take("at") else { return Some(None) };
+    String::read(node, found).filter(|at| lists::is_address(at, node, found)).map(Some)
 }
 
 /// Method and address.
@@ -462,13 +470,17 @@ pub(super) fn fit_together(
             &node.place,
             "a key stands within a text only where it cannot change what the text says",
         );
-        found.push(mistake.help("say `key: { at: …, form: digits }` or `guid`, or write `\"{key}\"`"));
+        found.push(
+            mistake.help("say `key: { at: …, form: digits }`, `guid` or `alnum`, or write `\"{key}\"`"),
+        );
     }
     if form == KeyForm::Text && lists.iter().any(ListCall::joins_keys) {
         let text = "keys are joined in an address only where they cannot hold what stands between them";
         let mistake = Diagnostic::error(&node.place, text);
         found.push(
-            mistake.help("say `key: { at: …, form: digits }` or `guid`, or put `\"{keys}\"` into a body"),
+            mistake.help(
+                "say `key: { at: …, form: digits }`, `guid` or `alnum`, or put `\"{keys}\"` into a body",
+            ),
         );
     }
     if !by_body {

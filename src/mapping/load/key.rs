@@ -31,6 +31,8 @@ yaml_words! {
         Digits = "digits",
         /// A GUID.
         Guid = "guid",
+        /// Letters and digits.
+        Alnum = "alnum",
     }
 }
 
@@ -40,6 +42,7 @@ pub(super) fn form(node: &Node, found: &mut Diagnostics) -> Option<KeyForm> {
         KeyWord::Text => KeyForm::Text,
         KeyWord::Digits => KeyForm::Digits,
         KeyWord::Guid => KeyForm::Guid,
+        KeyWord::Alnum => KeyForm::Alnum,
     })
 }
 

@@ -269,7 +269,7 @@ fn dialect(
 }
 
 /// Whether a list can be asked for there.
-fn is_address(at: &str, node: &Node, found: &mut Diagnostics) -> bool {
+pub(super) fn is_address(at: &str, node: &Node, found: &mut Diagnostics) -> bool {
     let is_one = at.starts_with('/') && !at.contains(['?', '#', '{']);
     if !is_one {
         found.error(&node.place, "`at` begins with `/` and has no query");

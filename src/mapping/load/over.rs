@@ -186,8 +186,9 @@ fn holds(node: &Node) -> bool {
 impl Call {
     /// Whether it names the parent.
     fn names_over(&self, at: &str) -> bool {
+        let before = self.address(at);
         let mut texts =
-            [at, &self.before, &self.after].into_iter().chain(self.key_parts.iter().map(|(_, s)| s.as_str()));
+            [&*before, &*self.after].into_iter().chain(self.key_parts.iter().map(|(_, s)| s.as_str()));
         texts.any(|text| text.contains(OVER)) || self.body.as_ref().is_some_and(Body::has_over)
     }
 }

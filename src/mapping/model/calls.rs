@@ -11,6 +11,8 @@ use crate::mapping::{dialect, errors, key::Key, keyset, merge, needs};
 #[derive(Debug)]
 pub(in crate::mapping) struct Call {
     pub(in crate::mapping) method: Method,
+    /// Where it stands, if not where the records do.
+    pub(in crate::mapping) at: Option<String>,
     pub(in crate::mapping) before: String,
     pub(in crate::mapping) after: String,
     /// Whether the key stands between `before` and `after`.
@@ -34,6 +36,13 @@ pub(in crate::mapping) struct Call {
     pub(in crate::mapping) returns: Returns,
     /// How a stored record is sent back whole with what changes of it; without it, the change alone is sent.
     pub(in crate::mapping) merge: Option<merge::Merge>,
+}
+
+impl Call {
+    /// Its address up to the key, of records that stand at `at`.
+    pub(in crate::mapping) fn address(&self, at: &str) -> String {
+        format!("{}{}", self.at.as_deref().unwrap_or(at), self.before)
+    }
 }
 
 /// A place in an answer, as a native tree.

@@ -92,7 +92,7 @@ fn a_record_is_named_by_its_key_within_the_words_around_it() {
         told.contains("a key stands within a text only where it cannot change what the text says"),
         "{told}"
     );
-    assert!(told.contains("say `key: { at: …, form: digits }` or `guid`"), "{told}");
+    assert!(told.contains("say `key: { at: …, form: digits }`, `guid` or `alnum`"), "{told}");
     // Other text in braces is the document's own.
     let text = TEXT.replace("\"{key:gid://shopify/Order/{value}}\"", "\"{ shop {key:value} }\"");
     let (_, told) = load_text("shopify-graphql", &text, "https://x.example");

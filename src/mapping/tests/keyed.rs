@@ -58,12 +58,12 @@ fn a_list_is_asked_for_keys_in_the_words_of_each_system() {
             "2",
             r#"{"propertyName":"hs_object_id","operator":"IN","values":["1","2"]}"#,
         ),
-        ("salesforce.yaml", "Customer", "001A", "001'", r"WHERE Id IN ('001A','001\'')"),
+        ("salesforce.yaml", "Customer", "001A", "001B", r"WHERE Id IN ('001A','001B')"),
         ("dataverse.yaml", "Customer", ONE, TWO, &format!("(accountid eq {ONE} or accountid eq {TWO})")),
         ("erp.yaml", "Order", ONE, TWO, &format!("$filter=(id eq {ONE} or id eq {TWO})")),
         ("sap-s4.yaml", "Order", "1", "2", "(SalesOrder eq '1' or SalesOrder eq '2')"),
         ("sap-b1.yaml", "Order", "1", "2", "(DocEntry eq 1 or DocEntry eq 2)"),
-        ("sap-b1.yaml", "Customer", "C1", "C2", "(CardCode eq 'C1' or CardCode eq 'C2')"),
+        ("sap-b1.yaml", "Customer", "C1", "C'2", "(CardCode eq 'C1' or CardCode eq 'C''2')"),
         (
             "finance-operations.yaml",
             "Order",
@@ -185,4 +185,23 @@ fn a_file_that_says_how_keys_are_filtered_and_has_no_such_list_does_not_load() {
     }
     let (_, told) = of("filter: flat", "{ at: id, filter_at: never }");
     assert!(!told.contains("error"), "{told}");
+}
+
+#[test]
+fn a_key_of_letters_and_digits_stands_within_a_text_and_no_other_is_asked_for() {
+    let system = file("salesforce.yaml");
+    let m = system.entity("Customer").unwrap();
+    let read = m.read("0015e00000AbCdEAAV", &FieldSet::ID).unwrap();
+    assert!(read.target.starts_with("/sobjects/Account/0015e00000AbCdEAAV"), "{}", read.target);
+    for odd in ["", "001'", "001/../Contact", "001?x", "00\u{661}", "@{made.id}"] {
+        assert!(m.read(odd, &FieldSet::ID).is_none(), "{odd}");
+        assert!(asked(m, &keys([odd]), &Filter::everything()).is_none(), "{odd}");
+    }
+    // Its writes go to an address of their own.
+    assert_eq!(m.posts_to().unwrap(), "/composite");
+    let (_, told) = of("post: ''", "id");
+    assert!(!told.contains("`at`"), "{told}");
+    let text = "entities:\n  Customer:\n    at: /c\n    key: id\n    create: { at: composite?x }\n    fields: { given_name: n }\n";
+    let (_, told) = load_text("x", text, "https://x.example");
+    assert!(told.contains("`at` begins with `/` and has no query"), "{told}");
 }
