@@ -150,6 +150,9 @@ const NO_STATUS_AT_FIRST: Gap =
 /// Systems that cannot tell that a record changed meanwhile. A change there is answered as unguarded.
 const UNGUARDED: &[&str] = &["crm", "hubspot-companies", "salesforce", "salesforce-contacts"];
 
+/// Systems that say which record it is that is there already.
+const TELLS_EXISTING: &[&str] = &["crm", "salesforce", "salesforce-contacts"];
+
 const ALL: &str = "/v1/customers?limit=200";
 
 fn can(gate: &Gate, capability: Capability) -> bool {
@@ -186,8 +189,19 @@ fn calls(number: &str) -> Value {
 
 /// What the system was asked to change, in its own words.
 fn sent(gate: &Gate) -> Vec<(String, Value)> {
-    let one = |seen: &Seen| (seen.method.clone(), serde_json::from_str(&seen.body).unwrap_or_default());
-    gate.changes().iter().map(one).collect()
+    let one = |seen: &Seen| {
+        let sent: Value = serde_json::from_str(&seen.body).unwrap_or_default();
+        // Of several in one request, those that change something.
+        match sent["compositeRequest"].as_array() {
+            None => vec![(seen.method.clone(), sent)],
+            Some(parts) => parts
+                .iter()
+                .filter(|part| part["method"] != "GET")
+                .map(|part| (part["method"].as_str().unwrap().to_owned(), part["body"].clone()))
+                .collect(),
+        }
+    };
+    gate.changes().iter().flat_map(one).collect()
 }
 
 fn path(record: &Value) -> String {

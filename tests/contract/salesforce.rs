@@ -1,6 +1,6 @@
 //! A stand-in that answers as Salesforce's REST API does for one kind of record: SOQL that is parsed, one page after
-//! the other by `nextRecordsUrl`, a create that is answered with an id alone, errors as a list, and tokens that come
-//! with the address they are good for.
+//! the other by `nextRecordsUrl`, a create that is answered with an id alone, composite requests whose parts are done together or
+//! not at all, errors as a list, and tokens that come with the address they are good for.
 //!
 //! Error bodies have the shape that restforce records (MIT).
 
@@ -11,6 +11,7 @@ use bytes::Bytes;
 use http::{Method, Response};
 use jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
@@ -133,12 +134,19 @@ struct Org {
 }
 
 /// A refusal in the system's own words.
-struct Refusal(u16, &'static str, String, Vec<String>);
+struct Refusal {
+    status: u16,
+    code: &'static str,
+    message: String,
+    fields: Vec<String>,
+    /// The record that is there already.
+    existing: Option<String>,
+}
 
 type Answered = Result<Response<Bytes>, Refusal>;
 
 fn refusal(status: u16, code: &'static str, message: impl Into<String>) -> Refusal {
-    Refusal(status, code, message.into(), Vec::new())
+    Refusal { status, code, message: message.into(), fields: Vec::new(), existing: None }
 }
 
 impl From<Bad> for Refusal {
@@ -163,13 +171,63 @@ pub(crate) fn salesforce(object: &'static Object) -> Arc<dyn Answers> {
 impl Answers for Salesforce {
     fn answer(&self, ask: &Ask) -> Response<Bytes> {
         let mut org = self.0.lock();
-        org.route(ask).unwrap_or_else(|Refusal(status, code, message, fields)| {
-            let mut error = json!({ "message": message, "errorCode": code });
-            if !fields.is_empty() {
-                error["fields"] = fields.into();
-            }
-            said(status, &json!([error]))
-        })
+        org.route(ask).unwrap_or_else(Refusal::said)
+    }
+}
+
+impl Refusal {
+    fn of(self, fields: Vec<String>) -> Self {
+        Self { fields, ..self }
+    }
+
+    fn existing(self, id: String) -> Self {
+        Self { existing: Some(id), ..self }
+    }
+
+    fn said(self) -> Response<Bytes> {
+        let Self { status, code, message, fields, existing } = self;
+        let mut error = json!({ "message": message, "errorCode": code });
+        if !fields.is_empty() {
+            error["fields"] = fields.into();
+        }
+        if let Some(id) = existing {
+            let record = json!({ "attributes": { "type": "Account" }, "Id": id });
+            let found =
+                json!([{ "matchRecords": [{ "matchConfidence": 100.0, "record": record }], "size": 1 }]);
+            error["duplicateResut"] = json!({ "allowSave": false, "matchResults": found });
+        }
+        said(status, &json!([error]))
+    }
+}
+
+/// A part of a composite request.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Part {
+    method: String,
+    url: String,
+    reference_id: String,
+    body: Option<Value>,
+}
+
+/// What a part is answered.
+struct Said {
+    name: String,
+    status: u16,
+    body: Value,
+}
+
+impl Said {
+    /// Undone, or not begun, because another part failed.
+    fn halted(part: &Part) -> Self {
+        let message =
+            "The transaction was rolled back since another operation in the same transaction failed.";
+        let body = json!([{ "errorCode": "PROCESSING_HALTED", "message": message }]);
+        Self { name: part.reference_id.clone(), status: 400, body }
+    }
+
+    fn json(self) -> Value {
+        json!({ "body": self.body, "httpHeaders": {}, "httpStatusCode": self.status, "referenceId": self.name })
     }
 }
 
@@ -209,6 +267,15 @@ impl Org {
         if let Some(locator) = rest.strip_prefix("/query/") {
             return self.more(locator);
         }
+        if rest == "/composite" && ask.method == Method::POST {
+            return self.composite(ask);
+        }
+        self.one(ask, rest)
+    }
+
+    /// A request about one record, or a new one.
+    fn one(&mut self, ask: &Ask, rest: &str) -> Answered {
+        let missing = || refusal(404, "NOT_FOUND", "The requested resource does not exist");
         match (
             &ask.method,
             rest.strip_prefix("/sobjects/")
@@ -230,6 +297,53 @@ impl Org {
                 }
             }
         }
+    }
+
+    /// Several requests in their order, of which a later one may name what an earlier one was answered.
+    fn composite(&mut self, ask: &Ask) -> Answered {
+        let bad = |message: &str| refusal(400, "JSON_PARSER_ERROR", message);
+        let sent = ask.json().ok_or_else(|| bad("Unexpected character"))?;
+        let parts: Vec<Part> =
+            serde_json::from_value(sent["compositeRequest"].clone()).map_err(|why| bad(&why.to_string()))?;
+        if parts.is_empty() || parts.len() > 25 {
+            return Err(refusal(400, "INVALID_INPUT", "A composite request has 1 to 25 subrequests"));
+        }
+        let (all_or_none, before) = (sent["allOrNone"] == true, self.rows.clone());
+        let mut said: Vec<Said> = Vec::new();
+        for part in &parts {
+            let answer = match said.iter().any(|said| said.status >= 400) && all_or_none {
+                true => Said::halted(part),
+                false => self.part(ask, part, &said)?,
+            };
+            said.push(answer);
+        }
+        if all_or_none && let Some(failed) = said.iter().position(|said| said.status >= 400) {
+            self.rows = before;
+            for (at, part) in parts.iter().enumerate().filter(|(at, _)| *at != failed) {
+                said[at] = Said::halted(part);
+            }
+        }
+        let said: Vec<Value> = said.into_iter().map(Said::json).collect();
+        Ok(crate::said::said(200, &json!({ "compositeResponse": said })))
+    }
+
+    /// One of them, answered as it would be by itself.
+    fn part(&mut self, ask: &Ask, part: &Part, before: &[Said]) -> Result<Said, Refusal> {
+        let mut url = part.url.clone();
+        for said in before {
+            let id = said.body["id"].as_str().unwrap_or_default();
+            url = url.replace(&format!("@{{{}.id}}", said.name), id);
+        }
+        let missing = || refusal(404, "NOT_FOUND", "The requested resource does not exist");
+        let (path, query) = url.split_once('?').unwrap_or((&url, ""));
+        let rest = path.strip_prefix(ROOT).ok_or_else(missing)?;
+        let method = part.method.parse().map_err(|_| refusal(405, "METHOD_NOT_ALLOWED", "no such method"))?;
+        let body = part.body.as_ref().map(Value::to_string).unwrap_or_default().into();
+        let (headers, path, query) = (ask.headers.clone(), path.to_owned(), query.to_owned());
+        let answered = self.one(&Ask { method, path, query, headers, body }, rest);
+        let answer = answered.unwrap_or_else(|refusal| refusal.said());
+        let body = serde_json::from_slice(answer.body()).unwrap_or_default();
+        Ok(Said { name: part.reference_id.clone(), status: answer.status().as_u16(), body })
     }
 
     fn sign_in(&mut self, ask: &Ask) -> Response<Bytes> {
@@ -322,14 +436,15 @@ impl Org {
         let required = self.object.required;
         if row.get(required).and_then(Value::as_str).is_none_or(str::is_empty) {
             let message = format!("Required fields are missing: [{required}]");
-            return Err(Refusal(400, "REQUIRED_FIELD_MISSING", message, vec![required.into()]));
+            return Err(refusal(400, "REQUIRED_FIELD_MISSING", message).of(vec![required.into()]));
         }
         // As a matching rule would.
         let rule = self.object.rule;
         let text = row.get(rule).and_then(Value::as_str);
         let same = |row: &Row| row[rule].as_str().zip(text).is_some_and(|(a, b)| a.eq_ignore_ascii_case(b));
-        if self.rows.iter().any(same) {
-            return Err(refusal(400, "DUPLICATES_DETECTED", "Use one of these records?"));
+        if let Some(row) = self.rows.iter().find(|row| same(row)) {
+            let existing = row["Id"].as_str().unwrap().to_owned();
+            return Err(refusal(400, "DUPLICATES_DETECTED", "Use one of these records?").existing(existing));
         }
         let id = self.insert(row);
         Ok(said(201, &json!({ "id": id, "success": true, "errors": [] })))
@@ -352,7 +467,7 @@ impl Org {
         };
         for (name, value) in &sent {
             let known = column(self.object, name)?;
-            let faulty = |code, message: String| Refusal(400, code, message, vec![name.clone()]);
+            let faulty = |code, message: String| refusal(400, code, message).of(vec![name.clone()]);
             if READ_ONLY.contains(&known) || known == self.object.compound {
                 let message = format!("Unable to create/update fields: {name}.");
                 return Err(faulty("INVALID_FIELD_FOR_INSERT_UPDATE", message));

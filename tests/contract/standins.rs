@@ -166,6 +166,34 @@ fn salesforce_refuses_as_it_does() {
 }
 
 #[test]
+fn salesforce_does_the_parts_of_a_composite_request_together_or_not_at_all() {
+    let client = salesforce_client();
+    let root = salesforce::ROOT;
+    let count = || soql(&client, "SELECT Id FROM Account").1["totalSize"].as_u64().unwrap();
+    let ask = |all_or_none: bool, read: &str| {
+        let new = json!({ "method": "POST", "url": format!("{root}/sobjects/Account"), "referenceId": "made", "body": { "Name": "Together" } });
+        let read = json!({ "method": "GET", "url": format!("{root}/sobjects/Account/{read}"), "referenceId": "read" });
+        let both = json!({ "allOrNone": all_or_none, "compositeRequest": [new, read] });
+        client.ask(Method::POST, &format!("{root}/composite"), &[], &both)
+    };
+    let before = count();
+    let (status, body) = ask(true, "001");
+    let codes = |body: &Value| {
+        let parts = body["compositeResponse"].as_array().unwrap().iter();
+        parts
+            .map(|part| part["body"][0]["errorCode"].as_str().unwrap_or_default().to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!((status, codes(&body)), (200, vec!["PROCESSING_HALTED".into(), "NOT_FOUND".into()]));
+    assert_eq!(count(), before, "it is undone");
+    let (_, body) = ask(true, "@{made.id}");
+    assert_eq!(body["compositeResponse"][1]["body"]["Name"], "Together");
+    assert_eq!(count(), before + 1);
+    let (_, body) = ask(false, "@{made.id}");
+    assert_eq!(codes(&body)[0], "DUPLICATES_DETECTED");
+}
+
+#[test]
 fn salesforce_pages_by_an_address_of_its_own() {
     let client = salesforce_client();
     let (_, first) = soql(&client, "SELECT Id FROM Account");

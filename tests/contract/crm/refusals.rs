@@ -6,7 +6,7 @@ use proptest::{
 };
 use serde_json::{Value, json};
 
-use super::{ALL, called, calls, natives::native, newcomer, path, some};
+use super::{ALL, TELLS_EXISTING, called, calls, natives::native, newcomer, path, some};
 use crate::{
     ground::{Gate, encoded, ids},
     kit::Answer,
@@ -54,9 +54,11 @@ pub(super) fn dangling(gate: &Gate) {
 
 pub(super) fn duplicate(gate: &Gate) {
     let body = newcomer(gate, "twice");
-    gate.post("/v1/customers", &body).expect(201);
+    let first = gate.post("/v1/customers", &body).expect(201).json();
     let problem = gate.post("/v1/customers", &body).refused(409).json();
     assert!(problem["type"].as_str().unwrap().ends_with("/duplicate"), "{problem}");
+    let existing = if TELLS_EXISTING.contains(&gate.subject.name) { &first["id"] } else { &Value::Null };
+    assert_eq!(problem["existing"], *existing, "{problem}");
     assert_eq!(gate.whole(ALL).len(), people::ALL + 1);
 }
 

@@ -60,7 +60,12 @@ fn a_record_is_made_as_it_was_recorded_and_what_is_apart_has_a_reason() {
                 continue;
             }
         };
-        let found = apart(&ours, &body(line.file));
+        let recorded = body(line.file);
+        let recorded = match of.within {
+            Some((before, after)) => format!("{before}{recorded}{after}"),
+            None => recorded,
+        };
+        let found = apart(&ours, &recorded);
         for (at, (ours, theirs)) in &found {
             let kind = match (ours, theirs) {
                 (Some(_), Some(_)) => Apart::Other,

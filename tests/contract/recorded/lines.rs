@@ -19,6 +19,7 @@ pub(super) enum Is {
     /// A no, with the status that the vendor documents where none was saved.
     Error { of: Of, status: u16, on: On },
     /// What makes a record: the record that a caller writes for the same, and how what the gate sends is apart.
+    /// Inside what the gate puts around it, where `of` has that.
     Create { of: Of, record: &'static str, apart: &'static [(Apart, &'static str, &'static str)] },
     /// Not used, and why.
     None(&'static str),

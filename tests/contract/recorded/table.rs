@@ -15,6 +15,13 @@ const CONTRACTORS: (&str, &str) = (
     "<parameters><total>1</total></parameters></contractors><status><code>OK</code></status></api>",
 );
 
+/// What Salesforce is sent around a new account.
+const COMPOSITE: (&str, &str) = (
+    r#"{"allOrNone":true,"compositeRequest":[{"method":"POST","url":"/services/data/v59.0/sobjects/Account","referenceId":"made","body":"#,
+    r#"},{"method":"GET","url":"/services/data/v59.0/sobjects/Account/@{made.id}","referenceId":"read"}]}"#,
+);
+const ALONE: &str = "the answer to a create by itself; the gate makes and reads in one composite request";
+
 /// Every body.
 pub(super) const LINES: &[Line] = &[
     // Adobe Commerce B2B.
@@ -328,16 +335,17 @@ pub(super) const LINES: &[Line] = &[
     record("quickbooks/invoice.get.json", "quickbooks", "Invoice"),
     page("quickbooks/payments.query.json", "quickbooks", "Payment"),
     // Salesforce.
-    create(
-        "salesforce/account.create.request.json",
-        "salesforce",
-        "Customer",
-        r#"{ "kind": "company", "name": "Hurtownia Norm" }"#,
-        &[],
-    ),
-    made("salesforce/account.create.response.json", "salesforce", "Customer"),
+    Line {
+        file: "salesforce/account.create.request.json",
+        is: Is::Create {
+            of: Of { within: Some(COMPOSITE), ..of("salesforce", "Customer") },
+            record: r#"{ "kind": "company", "name": "Hurtownia Norm" }"#,
+            apart: &[],
+        },
+    },
+    none("salesforce/account.create.response.json", ALONE),
     page("salesforce/contact.query.json", "salesforce-contacts", "Customer"),
-    made("salesforce/create.ok.json", "salesforce", "Customer"),
+    none("salesforce/create.ok.json", ALONE),
     error("salesforce/error.300.upsert_multiple.json", "salesforce", "Customer", 300, On::Write),
     error("salesforce/error.400.malformed_query.json", "salesforce", "Customer", 400, On::List),
     error("salesforce/error.400.write.json", "salesforce", "Customer", 400, On::Write),
