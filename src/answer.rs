@@ -1,6 +1,6 @@
 //! The successes of the data listener: what was shown, as JSON, with the headers that belong to it.
 //!
-//! Only [`Shown`] records are encoded here. An entity tag is a keyed hash of the caller and of the bytes it
+//! Only records that were shown and counted ([`Exposed`]) are encoded here. An entity tag is a keyed hash of the caller and of the bytes it
 //! sees, so that a change in a hidden field shows nowhere and two callers cannot compare. What is no record is
 //! answered for a proof too: public keys to an address that was charged, the description of what a caller may
 //! call to a caller that was.
@@ -22,6 +22,7 @@ use crate::{
     body::Body,
     odata::{self, Frame},
     policy::Shown,
+    quota::Exposed,
     quota::{Admission, Greeted, Stranger},
     schema::{Entity, FieldSet, Record, json},
     words::{Digest, SecretBytes},
@@ -65,8 +66,8 @@ pub struct Answer {
 
 impl Answer {
     /// One record. `narrowed` says that the caller asked for some fields only: such an answer has no tag.
-    pub fn one(status: StatusCode, shown: &Shown, tag: Option<(&TagKey, &Digest)>) -> Self {
-        let body = encoded(shown);
+    pub fn one(status: StatusCode, exposed: &Exposed, tag: Option<(&TagKey, &Digest)>) -> Self {
+        let body = encoded(exposed.shown());
         let tag = tag.and_then(|(key, caller)| HeaderValue::try_from(key.tag(caller, &body)).ok());
         let headers = tag.map(|tag| (header::ETAG, tag)).into_iter().collect();
         Self { status, body, headers }
@@ -94,10 +95,10 @@ impl Answer {
 
     /// A page of records, what stands beside each, and the cursor of the next one. `truncated` says that there are more which the system
     /// cannot page to: without a word of it the list would seem whole.
-    pub fn page(items: &[Shown], beside: &Beside, next: Option<Next<'_>>, truncated: bool) -> Self {
+    pub fn page(items: &[Exposed], beside: &Beside, next: Option<Next<'_>>, truncated: bool) -> Self {
         let mut body = Vec::with_capacity(64 + items.len() * 512);
         body.extend_from_slice(b"{\"items\":[");
-        for (n, shown) in items.iter().enumerate() {
+        for (n, shown) in items.iter().map(Exposed::shown).enumerate() {
             if n > 0 {
                 body.push(b',');
             }
@@ -124,12 +125,12 @@ impl Answer {
     pub fn table(
         frame: &Frame<'_>,
         entity: &Entity,
-        items: &[Shown],
+        items: &[Exposed],
         expanded: &[Expanded],
         count: Option<u64>,
         next: Option<&str>,
     ) -> Self {
-        let records: Vec<&Record> = items.iter().map(Shown::record).collect();
+        let records: Vec<&Record> = items.iter().map(|exposed| exposed.shown().record()).collect();
         let expanded: Vec<odata::Expanded<'_>> = expanded.iter().map(Expanded::told).collect();
         let body = odata::page(frame, entity, &records, &expanded, count, next);
         Self::odata(body, frame.style.content_type())
@@ -139,10 +140,10 @@ impl Answer {
     pub fn rows(
         around: &odata::Around<'_>,
         (entity, flat): (&Entity, &odata::Flat),
-        (items, rows): (&[Shown], &[(usize, u64)]),
+        (items, rows): (&[Exposed], &[(usize, u64)]),
         wanted: &odata::WantedRows,
     ) -> Self {
-        let records: Vec<&Record> = items.iter().map(Shown::record).collect();
+        let records: Vec<&Record> = items.iter().map(|exposed| exposed.shown().record()).collect();
         let body = flat.page(around, (entity, &records), rows, wanted);
         Self::odata(body, around.style.content_type())
     }
@@ -151,10 +152,11 @@ impl Answer {
     /// sent back with a change.
     pub fn row(
         frame: &Frame<'_>,
-        shown: &Shown,
+        exposed: &Exposed,
         expanded: &[Expanded],
         tag: Option<(&TagKey, &Digest)>,
     ) -> Self {
+        let shown = exposed.shown();
         let tag = tag.map(|(key, caller)| key.tag(caller, &encoded(shown)));
         let expanded: Vec<odata::Expanded<'_>> = expanded.iter().map(Expanded::told).collect();
         let body = odata::entity(frame, shown.entity(), shown.record(), &expanded, tag.as_deref());

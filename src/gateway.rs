@@ -18,6 +18,7 @@ mod elsewhere;
 mod exchange;
 mod existing;
 mod expanding;
+mod exposing;
 mod finding;
 mod gate;
 mod ids;

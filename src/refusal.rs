@@ -179,9 +179,10 @@ impl Refusal {
             Self::Unidentified(Unidentified::StoreUnavailable) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Unidentified(_) | Self::Revoked => StatusCode::UNAUTHORIZED,
             Self::Limited(limited) => match limited.kind {
-                quota::LimitKind::Rate | quota::LimitKind::Concurrency | quota::LimitKind::Quota => {
-                    StatusCode::TOO_MANY_REQUESTS
-                }
+                quota::LimitKind::Rate
+                | quota::LimitKind::Concurrency
+                | quota::LimitKind::Quota
+                | quota::LimitKind::Exposure => StatusCode::TOO_MANY_REQUESTS,
                 quota::LimitKind::Away | quota::LimitKind::Room | quota::LimitKind::Plan => {
                     StatusCode::SERVICE_UNAVAILABLE
                 }
@@ -348,11 +349,7 @@ impl Refusal {
                 ("unavailable", "credentials cannot be checked now", Some("try again later".into()))
             }
             Self::Unidentified(_) | Self::Revoked => ("unidentified", "a valid credential is needed", None),
-            Self::Limited(limited) => (
-                "limited",
-                "a limit is reached",
-                Some(format!("over the {} of `{}`", limited.kind.as_str(), limited.standing.policy.name)),
-            ),
+            Self::Limited(limited) => over(limited),
             Self::Forbidden(_) => ("forbidden", "not permitted", None),
             Self::Unwritable(denied, _) => ("unwritable", "this change is not permitted", unwritable(denied)),
             Self::Query(_) => ("query", "the query does not fit", None),
@@ -481,6 +478,21 @@ fn unwritable(denied: &Denied) -> Option<String> {
         | Denied::Unfit => return None,
     };
     Some(text.to_owned())
+}
+
+/// What is told of a limit.
+fn over(limited: &Limited) -> (&'static str, &'static str, Option<String>) {
+    let policy = &limited.standing.policy;
+    if limited.kind == quota::LimitKind::Exposure {
+        let seconds = limited.retry_after_seconds();
+        let detail = format!(
+            "the budget `{}` of {} is spent and begins anew in {seconds} seconds; what was shown since it began can be shown again",
+            policy.name, policy.limit
+        );
+        return ("exposure", "no more may be shown for now", Some(detail));
+    }
+    let detail = format!("over the {} of `{}`", limited.kind.as_str(), policy.name);
+    ("limited", "a limit is reached", Some(detail))
 }
 
 impl fmt::Display for Refusal {

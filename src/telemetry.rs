@@ -33,6 +33,13 @@ pub struct Reason {
     pub reason: &'static str,
 }
 
+/// An exposure budget.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct BudgetLabel {
+    /// Plan, what is counted, and in what time.
+    pub budget: String,
+}
+
 /// A system.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct SystemLabel {
@@ -142,6 +149,8 @@ pub struct Telemetry {
     table_told: Family<TableLabel, Gauge>,
     /// Records a list left out.
     pub withheld: Family<Reason, Counter>,
+    /// Exposure budgets of which an alerting share was spent.
+    pub exposure_alerts: Family<BudgetLabel, Counter>,
     /// Reloads by outcome.
     pub reloads: Family<Reason, Counter>,
     /// 1 while the last reload failed and the old bundle serves on.
@@ -188,6 +197,7 @@ impl Default for Telemetry {
             table_rows: Family::default(),
             table_told: Family::default(),
             withheld: Family::default(),
+            exposure_alerts: Family::default(),
             reloads: Family::default(),
             reload_failed: Gauge::default(),
             connections: Gauge::default(),
@@ -217,6 +227,11 @@ impl Telemetry {
         self.register_quality();
         let r = &mut self.registry;
         r.register("withheld_records", "Records a list left out", self.withheld.clone());
+        r.register(
+            "exposure_alerts",
+            "Exposure budgets of which an alerting share was spent",
+            self.exposure_alerts.clone(),
+        );
         r.register("reloads", "Reloads of the bundle by outcome", self.reloads.clone());
         r.register("reload_failed", "1 while the last reload failed", self.reload_failed.clone());
         r.register("connections", "Open connections", self.connections.clone());

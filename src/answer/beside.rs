@@ -12,7 +12,7 @@ use super::{
     lack::{self, Lack},
 };
 use crate::{
-    policy::Shown,
+    quota::Exposed,
     refusal::Refusal,
     schema::{json, load::INCLUDED},
     words::RequestId,
@@ -96,8 +96,8 @@ impl Gathered {
     }
 
     /// Takes a record in.
-    pub fn add(&mut self, shown: &Shown) -> usize {
-        self.items.push(encoded(shown));
+    pub fn add(&mut self, exposed: &Exposed) -> usize {
+        self.items.push(encoded(exposed.shown()));
         self.items.len() - 1
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     odata,
-    policy::Shown,
+    quota::Exposed,
     schema::{Entity, FieldSet},
 };
 
@@ -22,7 +22,7 @@ pub struct Expanded {
     /// Whether several records may stand there.
     pub is_list: bool,
     /// The records, each once; none where one turned out not to be there.
-    pub items: Vec<Option<Shown>>,
+    pub items: Vec<Option<Exposed>>,
     /// What stands beside each record of the answer, in its order.
     pub places: Vec<Place>,
 }
@@ -41,7 +41,7 @@ pub struct Place {
 impl Expanded {
     /// As the writer takes it.
     pub(super) fn told(&self) -> odata::Expanded<'_> {
-        let record = |at: &usize| self.items.get(*at)?.as_ref().map(Shown::record);
+        let record = |at: &usize| self.items.get(*at)?.as_ref().map(|exposed| exposed.shown().record());
         let of = self.places.iter().map(|place| odata::Beside {
             records: place.items.iter().filter_map(record).collect(),
             count: place.count,

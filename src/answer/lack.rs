@@ -1,13 +1,15 @@
-//! What an answer lacks because a system could not be asked, told under `partial`.
+//! What an answer lacks because a system could not be asked, or because no more may be shown, told under `partial`.
 
 use std::sync::Arc;
 
 use crate::schema::{json, load::PARTIAL};
 
-/// Fields that an answer lacks, and why.
+/// Fields, or records, that an answer lacks, and why.
 #[derive(Debug)]
 pub struct Lack {
-    /// Whole fields of the entity.
+    /// Records that were left out, where it is about those.
+    pub left_out: Option<u64>,
+    /// Whole fields of the entity; none where whole records are left out.
     pub fields: Vec<Arc<str>>,
     /// The problem document.
     pub problem: Vec<u8>,
@@ -41,7 +43,12 @@ pub(super) fn write(lacks: &[Lack], out: &mut Vec<u8>) {
             }
             json::text(field, out);
         }
-        out.extend_from_slice(b"],\"problem\":");
+        out.push(b']');
+        if let Some(count) = lack.left_out {
+            out.extend_from_slice(b",\"left_out\":");
+            out.extend_from_slice(count.to_string().as_bytes());
+        }
+        out.extend_from_slice(b",\"problem\":");
         out.extend_from_slice(&lack.problem);
         out.push(b'}');
     }

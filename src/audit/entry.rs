@@ -94,6 +94,8 @@ pub enum Withheld {
     Erring,
     /// They do not fit the schema where it matters.
     Unfit,
+    /// So much was shown already that a budget has no room for them.
+    Spent,
 }
 
 impl Entry {

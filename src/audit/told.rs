@@ -47,7 +47,7 @@ pub(super) struct Told {
     changed: Vec<u8>,
     personal: bool,
     confidential: bool,
-    withheld: [u64; 3],
+    withheld: [u64; 4],
     calls: SmallVec<[Call; 1]>,
     calls_more: u64,
     notes: Vec<u8>,
@@ -134,11 +134,12 @@ impl Told {
     }
 
     pub(super) fn withheld(&mut self, count: u64, why: Withheld) {
-        let [denied, erring, unfit] = &mut self.withheld;
+        let [denied, erring, unfit, spent] = &mut self.withheld;
         match why {
             Withheld::Denied => *denied += count,
             Withheld::Erring => *erring += count,
             Withheld::Unfit => *unfit += count,
+            Withheld::Spent => *spent += count,
         }
     }
 
@@ -229,8 +230,9 @@ impl Told {
         self.touched.render(out, "records");
         self.subjects.render(out, "subjects");
         out.extend_from_slice(&self.changed);
-        for (name, count) in
-            ["withheld_denied", "withheld_erring", "withheld_unfit"].iter().zip(self.withheld)
+        for (name, count) in ["withheld_denied", "withheld_erring", "withheld_unfit", "withheld_spent"]
+            .iter()
+            .zip(self.withheld)
         {
             if count > 0 {
                 text::number(out, name, count);

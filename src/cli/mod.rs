@@ -7,6 +7,7 @@ mod audit;
 mod certs;
 mod demo;
 mod error;
+mod exposure;
 mod ids;
 mod out;
 mod own;
@@ -45,6 +46,8 @@ enum Verb {
     /// Look at ids that callers see, and join the keys of another system to them
     #[command(subcommand)]
     Ids(ids::Command),
+    /// Tell how much of each exposure budget is spent
+    Exposure(exposure::Arguments),
     /// Verify and read the journal, and erase what it holds of somebody
     #[command(subcommand)]
     Audit(audit::Command),
@@ -92,6 +95,7 @@ impl Verb {
             | Self::Systems(_)
             | Self::Token(_)
             | Self::Ids(_)
+            | Self::Exposure(_)
             | Self::Audit(_)
             | Self::Certs(_) => "warn",
         }
@@ -105,6 +109,7 @@ impl Verb {
             Self::Systems(command) => systems::run(command),
             Self::Token(command) => token::run(command),
             Self::Ids(command) => ids::run(command),
+            Self::Exposure(arguments) => exposure::run(arguments),
             Self::Audit(command) => audit::run(command),
             Self::Certs(command) => certs::run(command),
         };

@@ -213,7 +213,7 @@ impl Compile<'_, '_> {
         };
         let plans = self.raw.plans.take();
         if let (Some(plans), Some(registry)) = (&plans, &registry) {
-            self.check_plans(plans, registry);
+            self.check_plans(plans, registry, schema.as_ref());
         }
         let serves = match (&gateway, &schema, &systems) {
             (Some(gateway), Some(schema), Some(systems)) => Some(self.serves(gateway, schema, systems)),
@@ -386,12 +386,34 @@ impl Compile<'_, '_> {
         }
     }
 
-    fn check_plans(&mut self, plans: &Plans, registry: &identity::PrincipalRegistry) {
+    fn check_plans(
+        &mut self,
+        plans: &Plans,
+        registry: &identity::PrincipalRegistry,
+        schema: Option<&Schema>,
+    ) {
+        if let Some(schema) = schema {
+            self.check_budgets(plans, schema);
+        }
         for (plan, place) in registry.plans() {
             if plans.plan(plan).is_none() {
                 self.raw.found.push(
                     Diagnostic::error(place, format!("there is no plan `{plan}` in `limits.yaml`"))
                         .suggest(plan.as_str(), plans.iter().map(|plan| plan.name.as_str())),
+                );
+            }
+        }
+    }
+
+    /// What a budget counts must be there, or it would never be spent.
+    fn check_budgets(&mut self, plans: &Plans, schema: &Schema) {
+        for budget in plans.iter().flat_map(|plan| &plan.budgets) {
+            let entity = budget.counts.entity();
+            if schema.entity(entity.as_str()).is_none() {
+                let names = schema.entities().iter().map(|entity| entity.name.as_str());
+                self.raw.found.push(
+                    Diagnostic::error(&budget.place, format!("there is no entity `{entity}`"))
+                        .suggest(entity.as_str(), names),
                 );
             }
         }

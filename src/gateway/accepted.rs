@@ -199,7 +199,7 @@ pub(super) async fn read(exchange: &mut Exchange, admission: &Admission, head: &
         // What is made and cannot be read back now will be.
         Ok(Asked::UnderWay | Asked::Ended(_, Left::Unseen(_))) => Ok(told(head.path.as_str())),
         Ok(Asked::Ended(_, Left::Whole(record, id) | Left::Part(record, id))) => {
-            let shown = judged(exchange, prospect, record, &id, wanted.as_ref());
+            let shown = judged(exchange, admission, record, &id, wanted.as_ref()).await;
             shown.map(|shown| Answer::one(StatusCode::OK, &shown, None))
         }
         Err(refusal) => Err(refusal),

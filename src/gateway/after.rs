@@ -8,6 +8,7 @@ use http::{HeaderValue, StatusCode, header};
 
 use super::{
     exchange::Exchange,
+    exposing::Written,
     ids, joined,
     reading::fetch,
     wanted::{Subjects, needed, untold},
@@ -176,7 +177,7 @@ fn poor(exchange: &mut Exchange, fault: &SystemFault) {
 }
 
 /// The answer to a write: what the caller's own `read` shows of it; its id where no more is known.
-pub(super) fn echo(
+pub(super) async fn echo(
     exchange: &mut Exchange,
     admission: &Admission,
     permit: &WritePermit,
@@ -197,12 +198,20 @@ pub(super) fn echo(
     }
     let whose = Subjects::of(&entity, &admission.prospect().visible()).named(&entity, &record);
     let shown = policy::echo(permit, record, wanted.as_ref());
-    exchange.shown(&shown, &id, &whose);
+    let whose = whose.whose(&shown, id.as_str().into());
+    let id_alone = || Some(policy::echo(permit, named(&entity, &id), Some(&FieldSet::ID)));
+    let exposed = match exchange.expose_written(admission, (shown, whose), id_alone).await {
+        Some(Written::Whole(exposed)) => exposed,
+        Some(Written::Id(exposed, why)) => {
+            return unguarded(permit, Answer::one(status, &exposed, None).lacking(&why));
+        }
+        None => return unguarded(permit, Answer::empty(status)),
+    };
     let core = exchange.core.clone();
     let digest = admission.prospect().caller().facts().digest;
     let tag = is_tagged.then_some((&core.gate.tags, &digest));
     let lacks = exchange.lacks(&entity, &wanted.unwrap_or(admission.prospect().visible()));
-    unguarded(permit, Answer::one(status, &shown, tag).lacking(&lacks))
+    unguarded(permit, Answer::one(status, &exposed, tag).lacking(&lacks))
 }
 
 /// Where the system cannot tell that the record changed meanwhile, the answer says so.

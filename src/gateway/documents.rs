@@ -20,7 +20,7 @@ use crate::{
         Entity, FieldSet, Relation,
         openapi::{self, About, Accepted, Exposed, ExposedSystem, Verb},
     },
-    words::SystemName,
+    words::{PlanName, SystemName},
 };
 
 /// Where the public keys stand.
@@ -122,20 +122,17 @@ impl Describing {
             Verb::List | Verb::Read => self.beside(entity, &clear),
             Verb::Create | Verb::Update | Verb::Delete => Vec::new(),
         };
-        let is_joined = !sources.deferred().intersection(&visible).is_empty();
+        let may_lack =
+            !sources.deferred().intersection(&visible).is_empty() || self.is_capped(outlook.plans());
         let accepted = self.accepted(entity, sources, verb);
-        Some(Exposed {
-            entity,
-            verb,
-            visible,
-            masked,
-            clear,
-            writable,
-            required,
-            beside,
-            is_joined,
-            accepted,
-        })
+        Some(Exposed { entity, verb, visible, masked, clear, writable, required, beside, may_lack, accepted })
+    }
+
+    /// Whether a budget bounds what this caller may be shown under these plans or its own.
+    fn is_capped(&self, named: &[PlanName]) -> bool {
+        let plans = &self.snapshot.plans;
+        let mut names = named.iter().chain([plans.own(&self.facts)]);
+        names.any(|name| plans.plan(name).is_some_and(|plan| !plan.budgets.is_empty()))
     }
 
     /// How a new record may be answered for before it is there. Only who may make one is ever told where to ask.

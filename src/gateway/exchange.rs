@@ -10,13 +10,7 @@ use http::{HeaderName, HeaderValue, Request, Response, header};
 use hyper::upgrade::OnUpgrade;
 use smallvec::SmallVec;
 
-use super::{
-    Core, Outcome,
-    joined::Untold,
-    known::Known,
-    once::Once,
-    wanted::{Named, untold},
-};
+use super::{Core, Outcome, exposing::LeftOut, joined::Untold, known::Known, once::Once, wanted::untold};
 use crate::{
     answer::Answer,
     audit::{Entry, Withheld},
@@ -26,7 +20,7 @@ use crate::{
     config::{EntitySource, Listener, Snapshot},
     idempotency::AcceptedId,
     mapping::{FaultKind, Inward, Listing, Mapping, NativeAnswer, NativeRequest, RowFault, SystemFault},
-    policy::{Change, Denied, Detail, Mismatch, Policies, Prospect, Shown, WritePermit},
+    policy::{Change, Denied, Detail, Mismatch, Policies, Prospect, WritePermit},
     quality::Flaw,
     quota::{self, Standing},
     refusal::{Form, Refusal, told_faults},
@@ -67,6 +61,8 @@ pub(super) struct Exchange {
     pub(super) early: Option<AcceptedId>,
     /// What other systems have left untold of the answer.
     pub(super) untold: Vec<Untold>,
+    /// Records that a budget has no room for.
+    pub(super) left_out: Option<LeftOut>,
     /// Seconds for which what was found may lack what this gate wrote.
     lag: Option<u64>,
     /// How refusals are told here.
@@ -127,6 +123,7 @@ impl Exchange {
                 unfinished: None,
                 early: None,
                 untold: Vec::new(),
+                left_out: None,
                 lag: None,
                 form: Form::Problem,
                 refused: None,
@@ -273,18 +270,13 @@ impl Exchange {
         }
     }
 
-    /// Tells the entry of a record as the caller gets to see it, and whose data that is.
-    pub(super) fn shown(&mut self, shown: &Shown, id: &str, whose: &Named) {
-        self.entry.shown(shown, id);
-        whose.tell(&mut self.entry, shown);
-    }
-
     /// A list leaves a record out.
     pub(super) fn withheld(&mut self, why: Withheld) {
         let reason = match why {
             Withheld::Denied => "denied",
             Withheld::Erring => "erring",
             Withheld::Unfit => "unfit",
+            Withheld::Spent => "spent",
         };
         self.core.gate.telemetry.withheld.get_or_create(&Reason { reason }).inc();
         self.entry.withheld(1, why);

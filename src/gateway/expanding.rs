@@ -23,8 +23,8 @@ use crate::{
     identity::Facts,
     intake::Head,
     odata::{self, CountBound, Expandable, Expansion, Navigation, Unmet},
-    policy::{self, Shown},
-    quota::Admission,
+    policy,
+    quota::{Admission, Exposed, Over},
     refusal::Refusal,
     schema::{Entity, FieldSet, Filter, LeafId, Op, Query, Relation, Value, Way},
 };
@@ -163,7 +163,7 @@ async fn part(
     one: &Expandable,
     expansion: &Expansion,
     placing: &mut Placing<'_>,
-) -> Result<Vec<Option<Shown>>, Refusal> {
+) -> Result<Vec<Option<Exposed>>, Refusal> {
     let entity = &one.navigation.relation.entity;
     let operation = Operation::List(entity.clone());
     let path = format!("{}/{}", odata::PREFIX, odata::set(entity));
@@ -171,7 +171,7 @@ async fn part(
     match Box::pin(gather(&mut part, admission, head, operation, (one, expansion), placing)).await {
         Ok(items) => {
             exchange.standing = part.standing.take().or(exchange.standing.take());
-            let bytes = items.iter().flatten().flat_map(answer::encoded).collect();
+            let bytes = items.iter().flatten().flat_map(|exposed| answer::encoded(exposed.shown())).collect();
             part.close(Ok(&bytes)).await?;
             Ok(items)
         }
@@ -190,7 +190,7 @@ async fn gather(
     operation: Operation,
     (one, expansion): (&Expandable, &Expansion),
     placing: &mut Placing<'_>,
-) -> Result<Vec<Option<Shown>>, Refusal> {
+) -> Result<Vec<Option<Exposed>>, Refusal> {
     let admission = including::admit(part, whole, head, operation).await?;
     let (relation, ids) = (&one.navigation.relation, &placing.wanted.ids);
     let theirs = relation.theirs();
@@ -205,6 +205,7 @@ async fn gather(
         counted: false,
         linking: FieldSet::of(theirs),
         of_rows: None,
+        over: Over::Refused,
     };
     let mut items = Vec::new();
     match relation.way {

@@ -22,7 +22,7 @@ use crate::{
     catalog::{Action, Operation},
     intake::Head,
     policy::{self, Target},
-    quota::Admission,
+    quota::{Admission, Over},
     refusal::Refusal,
     schema::{
         Entity, FieldSet, Filter, LeafId, Op, Query, Record, Relation, Value, Way,
@@ -252,6 +252,7 @@ impl<'a> Wanted<'a> {
             counted: false,
             linking: FieldSet::of(theirs),
             of_rows: None,
+            over: Over::LeftOut,
         }
     }
 }

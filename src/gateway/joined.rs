@@ -77,9 +77,10 @@ impl Exchange {
             let fields = entity.root.fields.iter();
             let lacking = untold.leaves.intersection(shown);
             let fields = fields.filter(|field| lacking.any_in(&field.leaves)).map(|field| field.name.clone());
-            Lack { fields: fields.collect(), problem: untold.problem.clone() }
+            Lack { left_out: None, fields: fields.collect(), problem: untold.problem.clone() }
         };
-        self.untold.iter().map(lack).filter(|lack| !lack.fields.is_empty()).collect()
+        let lacks = self.untold.iter().map(lack).filter(|lack| !lack.fields.is_empty());
+        lacks.chain(self.left_out()).collect()
     }
 }
 

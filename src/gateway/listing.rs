@@ -31,7 +31,7 @@ use crate::{
     mapping::{Answered, Inward, ListError, Listing, Mapping, NativeAnswer, NativeRequest, Page, RowFault},
     odata::{CountBound, Unmet, WantedRows},
     policy::{self, Grounds, Judged, Prospect, Shown, Unseen, Verdict},
-    quota::Admission,
+    quota::{Admission, Exposed, Over, Whose},
     refusal::Refusal,
     schema::{
         self, Entity, FieldSet, Filter, Pinned, Query,
@@ -91,7 +91,8 @@ struct List<'a> {
     /// Whether all records are counted.
     counted: bool,
     count: Option<u64>,
-    shown: Vec<Shown>,
+    /// What may be shown, once it is counted.
+    shown: Vec<(Shown, Whose)>,
     /// What is asked of rows of the records, where those are told.
     of_rows: Option<&'a WantedRows>,
     /// Rows still to be passed over in the next record that is shown.
@@ -137,13 +138,15 @@ pub(super) struct Sought {
     pub(super) linking: FieldSet,
     /// What is asked of the rows of records, where those are told and counted.
     pub(super) of_rows: Option<WantedRows>,
+    /// What is done with records that a budget has no room for.
+    pub(super) over: Over,
 }
 
 /// A page of a list.
 #[derive(Debug, Default)]
 pub(super) struct Found {
     /// What the caller is shown.
-    pub(super) shown: Vec<Shown>,
+    pub(super) shown: Vec<Exposed>,
     /// What links each of them to others, in the same order.
     pub(super) links: Vec<Links>,
     /// The rows that are told, where rows are asked for: the place of the record, and the row's number there.
@@ -169,8 +172,17 @@ pub(super) async fn list(exchange: &mut Exchange, admission: &Admission, head: &
     unheld(entity, snapshot.serving(entity).ok_or(Refusal::Broken)?, &query)?;
     let (rest, rows) = (without_cursor(raw), query.limit);
     let linking = including.linking();
-    let sought =
-        Sought { query, cursor, bound_to: rest, skip: 0, rows, counted: false, linking, of_rows: None };
+    let sought = Sought {
+        query,
+        cursor,
+        bound_to: rest,
+        skip: 0,
+        rows,
+        counted: false,
+        linking,
+        of_rows: None,
+        over: Over::LeftOut,
+    };
     let found = find(exchange, admission, &sought).await?;
     let beside = including.find(exchange, admission, head, &found.links).await?;
     let next = found.next.as_deref();
@@ -243,7 +255,20 @@ pub(super) async fn find(
     }
     let seal = |next| core.gate.cursors.seal(&scope, &Cursor { began, ..next });
     let next = next.map(seal).transpose().map_err(|_| Refusal::Broken)?;
+    let (shown, links) = exposed(exchange, admission, (shown, links), sought.over).await?;
     Ok(Found { shown, links, rows, next, skip, truncated, count })
+}
+
+/// What of the records of a page is told, and what links those to others.
+async fn exposed(
+    exchange: &mut Exchange,
+    admission: &Admission,
+    (shown, links): (Vec<(Shown, Whose)>, Vec<Links>),
+    over: Over,
+) -> Result<(Vec<Exposed>, Vec<Links>), Refusal> {
+    let exposed = exchange.expose(admission, shown, over).await?;
+    let told = exposed.into_iter().zip(links).filter_map(|(exposed, links)| Some((exposed?, links)));
+    Ok(told.unzip())
 }
 
 /// What a list means by now: the moment of its first page, which a cursor holds. One that does not open is refused where
@@ -283,6 +308,7 @@ pub(super) async fn count(
         counted: true,
         linking,
         of_rows,
+        over: Over::Refused,
     };
     let mut list = List::of(exchange, admission, entity, &snapshot, &sought)?.pinned()?;
     let counted = list.count_all().await;
@@ -684,8 +710,8 @@ impl<'a> List<'a> {
         let links = Links::of(self.entity, &inward.record, &self.linking);
         match policy::show(self.admission.prospect(), inward.record, self.query.fields.as_ref()) {
             Judged::Shown(shown) => {
-                self.exchange.shown(&shown, &id, &whose);
-                self.shown.push(shown);
+                let whose = whose.whose(&shown, id);
+                self.shown.push((shown, whose));
                 self.links.push(links);
             }
             Judged::Denied(grounds) => self.denied(&grounds),

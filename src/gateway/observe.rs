@@ -16,9 +16,9 @@ use crate::{
     door::{HandshakeFailure, Observer, Refusal, TurnedAway},
     keys::Fetch,
     quota::{self, Away, Day},
-    store::Store,
+    store::{PurseAsked, Store},
     wire::{self, Bounds, Keep, Local, Origin, TlsClient, Trust},
-    words::{Channel, ListenerName, open_file},
+    words::{Channel, Digest, ListenerName, SecretBytes, open_file},
 };
 
 /// LIMIT: bytes of a file of CAs.
@@ -106,6 +106,27 @@ impl quota::Counters for Counters {
             let returned = self.0.return_quota(key.into(), day.0.into(), amount.into()).await;
             returned.map(drop).map_err(|error| Away(error.to_string()))
         })
+    }
+}
+
+impl quota::Exposures for Counters {
+    fn take(&self, want: quota::Want) -> BoxFuture<'_, Result<quota::Given, Away>> {
+        Box::pin(async move {
+            let quota::Want { purses, rows, is_whole } = want;
+            let asked = |quota::Purse { key, window, ends, most }| PurseAsked { key, window, ends, most };
+            let taken = self.0.take_exposed(purses.into_iter().map(asked).collect(), rows, is_whole).await;
+            let taken = taken.map_err(|error| Away(error.to_string()))?;
+            Ok(quota::Given { over: taken.over, counts: taken.counts })
+        })
+    }
+}
+
+/// What of the quota is kept in the store.
+pub(super) fn quota_kept(store: &Store, secret: &SecretBytes) -> quota::Kept {
+    quota::Kept {
+        counters: Arc::new(Counters(store.clone())),
+        exposures: Arc::new(Counters(store.clone())),
+        key: Digest::of_parts(&[b"bramka exposure", secret.expose()]),
     }
 }
 

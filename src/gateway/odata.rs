@@ -29,7 +29,7 @@ use crate::{
         Wanted, WantedOne,
     },
     policy::{self, Target},
-    quota::{Admission, Greeted},
+    quota::{Admission, Greeted, Over},
     refusal::Refusal,
     schema::{Entity, FieldSet},
 };
@@ -197,7 +197,17 @@ async fn list(
     } else {
         let rows = query.limit;
         let linking = expanding.linking();
-        let sought = Sought { query, cursor, bound_to, skip, rows, counted: count, linking, of_rows: None };
+        let sought = Sought {
+            query,
+            cursor,
+            bound_to,
+            skip,
+            rows,
+            counted: count,
+            linking,
+            of_rows: None,
+            over: Over::Refused,
+        };
         listing::find(exchange, admission, &sought).await?
     };
     let left = top.map(|top| top.saturating_sub(u64::try_from(found.shown.len()).unwrap_or(u64::MAX)));

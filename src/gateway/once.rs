@@ -18,6 +18,7 @@ use super::{
     Outcome, accepted,
     after::{Left, seen},
     exchange::{Exchange, Progress},
+    exposing::Written,
     ids,
     wanted::Subjects,
     whole::named,
@@ -289,12 +290,19 @@ async fn shown_again(
     let remembered = if kept.is_id_shown { Remembered::Id } else { Remembered::Nothing };
     let whose = Subjects::of(&entity, &prospect.visible()).named(&entity, &record);
     let shown = policy::again(prospect, record, wanted.as_ref(), remembered)?;
-    exchange.shown(&shown, &id, &whose);
+    let is_named = shows(&shown, &id);
+    let whose = whose.whose(&shown, id.clone());
+    let id_alone = || policy::again(prospect, named(&entity, &id), Some(&FieldSet::ID), remembered);
+    let (exposed, why) = match exchange.expose_written(admission, (shown, whose), id_alone).await? {
+        Written::Whole(exposed) => (exposed, Vec::new()),
+        Written::Id(exposed, why) => (exposed, why),
+    };
+    let is_tagged = is_tagged && why.is_empty();
     let core = exchange.core.clone();
     let tag = is_tagged.then_some((&core.gate.tags, &prospect.caller().facts().digest));
-    let answer = Answer::one(status, &shown, tag);
+    let answer = Answer::one(status, &exposed, tag).lacking(&why);
     let location = match prospect.operation() {
-        Operation::Create(_) if shows(&shown, &id) => location(head, &id),
+        Operation::Create(_) if is_named => location(head, &id),
         _ => None,
     };
     Some(match location {

@@ -19,8 +19,8 @@ use crate::{
     config::EntitySource,
     intake::Head,
     mapping::{Answered, FaultKind, Inward, Mapping, NativeAnswer, NativeRequest, Parent, SystemFault},
-    policy::{self, Judged, Prospect, Shown},
-    quota::Admission,
+    policy::{self, Judged},
+    quota::{Admission, Exposed},
     refusal::Refusal,
     schema::{FieldSet, Record, query},
     upstream::UpstreamError,
@@ -60,7 +60,7 @@ pub(super) async fn one(
     admission: &Admission,
     wanted: Option<FieldSet>,
     linking: &FieldSet,
-) -> Result<(Shown, Links), Refusal> {
+) -> Result<(Exposed, Links), Refusal> {
     let prospect = admission.prospect();
     let Operation::Read(entity, id) = prospect.operation() else { return Err(Refusal::Broken) };
     let visible = prospect.visible();
@@ -72,18 +72,19 @@ pub(super) async fn one(
     let (_, inward) = fetch(exchange, admission, source, &key, (&fetched, &FieldSet::EMPTY)).await?;
     let links = Links::of(entity, &inward.record, linking);
     let id = ids::of(entity, &inward);
-    let shown = judged(exchange, prospect, inward.record, &id, wanted.as_ref())?;
+    let shown = judged(exchange, admission, inward.record, &id, wanted.as_ref()).await?;
     Ok((shown, links))
 }
 
 /// A record as the caller may see it, by the `id` that callers know it by.
-pub(super) fn judged(
+pub(super) async fn judged(
     exchange: &mut Exchange,
-    prospect: &Prospect,
+    admission: &Admission,
     record: Record,
     id: &str,
     wanted: Option<&FieldSet>,
-) -> Result<Shown, Refusal> {
+) -> Result<Exposed, Refusal> {
+    let prospect = admission.prospect();
     let entity = prospect.operation().entity().ok_or(Refusal::Broken)?;
     exchange.judged_on(prospect, &record, Side::Stored);
     exchange.recheck(prospect, Some(&record))?;
@@ -99,8 +100,8 @@ pub(super) fn judged(
             return Err(Refusal::NoSuchRecord);
         }
     };
-    exchange.shown(&shown, id, &whose);
-    Ok(shown)
+    let whose = whose.whose(&shown, id.into());
+    exchange.expose_one(admission, shown, whose).await
 }
 
 /// Asks a serving system for one record by its key there, and others for what they tell of it: its answer, and what it

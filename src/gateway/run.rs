@@ -21,7 +21,7 @@ use super::{
     gate::AtTheDoor,
     keep::{self, Told},
     lagging::Written,
-    observe::{Counters, KeyFetch, Observe},
+    observe::{KeyFetch, Observe, quota_kept},
     seen,
 };
 use crate::{
@@ -215,7 +215,7 @@ async fn open(options: &Options) -> Result<Opened, RunError> {
         identity,
         tokens: Arc::new(tokens),
         issuers: Arc::new(issuers),
-        quota: Quota::new(Arc::new(Counters(store)), keys_max(&settings.bounds.value), now),
+        quota: Quota::new(quota_kept(&store, &secret), keys_max(&settings.bounds.value), now),
         journal,
         telemetry: Telemetry::default(),
         quality: Gathering::default(),

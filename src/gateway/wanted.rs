@@ -3,13 +3,14 @@
 //! One rule for reads, lists and writes: what a caller sees of a record does not depend on the operation it
 //! came by, nor on how few of its fields were asked for.
 
+use compact_str::CompactString;
 use smallvec::SmallVec;
 
 use crate::{
-    audit::Entry,
     mapping::{Inward, Mapping},
     policy::{Prospect, Shown},
-    schema::{Entity, FieldSet, LeafId, Record},
+    quota::{Person, Whose},
+    schema::{Class, Entity, FieldSet, LeafId, Record},
     words::EntityName,
 };
 
@@ -36,7 +37,13 @@ pub(super) fn untold(mapping: &Mapping, prospect: &Prospect, inward: &Inward) ->
 
 /// The references that say whose data the leaves of an answer are. What is the record's own needs none.
 #[derive(Debug)]
-pub(super) struct Subjects(SmallVec<[Subject; 1]>);
+pub(super) struct Subjects {
+    others: SmallVec<[Subject; 1]>,
+    /// The leaves that are about people.
+    personal: FieldSet,
+    /// Those of them that are the record's own.
+    own: FieldSet,
+}
 
 /// One such reference.
 #[derive(Debug)]
@@ -50,56 +57,72 @@ struct Subject {
 /// Whom a record names, taken before it is struck and masked: a caller that does not see the reference, or
 /// did not ask for it, sees the data all the same.
 #[derive(Debug)]
-pub(super) struct Named(SmallVec<[(FieldSet, EntityName, Box<str>); 1]>);
+pub(super) struct Named {
+    others: SmallVec<[(FieldSet, EntityName, CompactString); 1]>,
+    personal: FieldSet,
+    own: FieldSet,
+}
 
 impl Subjects {
     /// The references of some leaves.
     pub(super) fn of(entity: &Entity, leaves: &FieldSet) -> Self {
         let mut found: SmallVec<[Subject; 1]> = SmallVec::new();
+        let (mut personal, mut own) = (FieldSet::EMPTY, FieldSet::EMPTY);
         let mut last: Option<(&str, Option<usize>)> = None;
         for (id, leaf) in leaves.iter().filter_map(|id| Some((id, entity.leaf(id)?))) {
-            let Some(path) = leaf.subject.as_ref().map(|path| path.as_str()) else { continue };
+            let is_personal = matches!(leaf.class, Class::Personal | Class::Secret);
+            if is_personal {
+                personal.insert(id);
+            }
+            let Some(path) = leaf.subject.as_ref().map(|path| path.as_str()) else {
+                own = if is_personal { own.union(&FieldSet::of(id)) } else { own };
+                continue;
+            };
             // A file mostly says it once for all its leaves.
             let at = match last {
                 Some((known, at)) if known == path => at,
                 _ => subject(entity, path, &mut found),
             };
             last = Some((path, at));
-            if let Some(subject) = at.and_then(|at| found.get_mut(at)) {
-                subject.leaves.insert(id);
+            match at.and_then(|at| found.get_mut(at)) {
+                Some(subject) => subject.leaves.insert(id),
+                None if is_personal => own.insert(id),
+                None => {}
             }
         }
-        Self(found)
+        Self { others: found, personal, own }
     }
 
     /// The references themselves.
     pub(super) fn references(&self) -> FieldSet {
-        self.0.iter().map(|subject| subject.reference).collect()
+        self.others.iter().map(|subject| subject.reference).collect()
     }
 
     /// Whom a record names.
     pub(super) fn named(&self, entity: &Entity, record: &Record) -> Named {
         let mut named = SmallVec::new();
-        for Subject { reference, of, leaves } in &self.0 {
+        for Subject { reference, of, leaves } in &self.others {
             record.each(entity, *reference, &mut |value| {
                 if let Some(id) = value.as_text().filter(|id| !id.is_empty()) {
                     named.push((*leaves, of.clone(), id.into()));
                 }
             });
         }
-        Named(named)
+        Named { others: named, personal: self.personal, own: self.own }
     }
 }
 
 impl Named {
-    /// Tells of those whose data is shown.
-    pub(super) fn tell(&self, entry: &mut Entry, shown: &Shown) {
+    /// Whose data is shown, of a record of that id.
+    pub(super) fn whose(self, shown: &Shown, id: CompactString) -> Whose {
         let fields = shown.fields();
-        for (leaves, of, id) in &self.0 {
-            if !leaves.intersection(&fields).is_empty() {
-                entry.subject(of.as_str(), id);
-            }
-        }
+        let told = |leaves: &FieldSet| leaves.intersection(&fields);
+        let people = self.others.into_iter().filter(|(leaves, ..)| !told(leaves).is_empty());
+        let people = people.map(|(leaves, of, id)| {
+            let is_personal = !told(&leaves).intersection(&self.personal).is_empty();
+            Person { of, id, is_personal }
+        });
+        Whose { id, is_person: !told(&self.own).is_empty(), people: people.collect() }
     }
 }
 

@@ -257,7 +257,7 @@ async fn create(
     if let Some(id) = accepted::keep(exchange, admission, source, unknown).await {
         return Ok(unguarded(&permit, accepted::told(&format!("{}/{id}", head.path.as_str()))));
     }
-    let answer = echo(exchange, admission, &permit, left, sent.wanted, status);
+    let answer = echo(exchange, admission, &permit, left, sent.wanted, status).await;
     Ok(match location {
         Some(location) => answer.with(header::LOCATION, location),
         None => answer,
@@ -336,7 +336,7 @@ async fn update(
     let steps = elsewhere::steps(exchange, admission, others, &permit, (&sees, &proposed.present)).await?;
     let left = done(exchange, admission, source, &permit, ((changes, steps), key, (seen, id))).await?;
     once::keep(exchange, admission, mapping, &permit, &left);
-    Ok(echo(exchange, admission, &permit, left, sent.wanted, StatusCode::OK))
+    Ok(echo(exchange, admission, &permit, left, sent.wanted, StatusCode::OK).await)
 }
 
 /// What changes in the serving system, in its own words: of the record by its key, as it is there. `sees` is what the

@@ -16,7 +16,9 @@
 //! assert_eq!(plans.iter().map(|plan| plan.name.as_str()).collect::<Vec<_>>(), ["reader"]);
 //! ```
 
+mod budget;
 mod daily;
+mod exposure;
 mod meter;
 mod plans;
 mod rate;
@@ -37,12 +39,15 @@ use std::{
 use smallvec::SmallVec;
 
 pub use self::{
+    budget::{Budget, BudgetFile, Counts, Most, Share, Span, Window},
     daily::{Away, Counters, Daily, Day},
+    exposure::{Alert, Exposed, Exposures, Given, Over, Person, Purse, Telling, Want, Whose},
     plans::{Fails, LimitsFile, Per, Plan, PlanFile, Plans, StrangersFile},
     standing::{LimitKind, Limited, Policy, Standing, headers},
 };
 use self::{
     daily::{Ledger, Taken},
+    exposure::Capped,
     meter::{Handle, Key, Meters, Slot, Subject},
     rate::Level,
 };
@@ -50,7 +55,7 @@ use crate::{
     clock::Now,
     identity::{Caller, Facts},
     policy::Prospect,
-    words::{Kind, PlanName},
+    words::{Digest, Kind, PlanName},
 };
 
 /// Proof that an address was charged, before anything else was looked at.
@@ -90,6 +95,8 @@ struct Charged {
     standing: Standing,
     /// Dropping them gives the slots back.
     slots: SmallVec<[Slot; 2]>,
+    /// What of it bounds what may be shown.
+    capped: Capped,
 }
 
 /// How many subjects are counted at once.
@@ -117,9 +124,21 @@ pub struct Quota {
     anonymous: Meters,
     principals: Meters,
     counters: Arc<dyn Counters>,
+    exposures: exposure::Ledger,
     /// Until when the counters are taken to be away; a dead store is not asked by every request.
     away_until: AtomicU64,
     uncounted: AtomicU64,
+}
+
+/// Where it is kept what must outlive the process.
+#[derive(Debug)]
+pub struct Kept {
+    /// Daily quotas.
+    pub counters: Arc<dyn Counters>,
+    /// What was shown.
+    pub exposures: Arc<dyn Exposures>,
+    /// Under which what was shown is digested: the same over restarts.
+    pub key: Digest,
 }
 
 /// How long the counters are left alone after they failed.
@@ -127,13 +146,14 @@ const AWAY_FOR: Duration = Duration::from_secs(1);
 
 impl Quota {
     /// Nothing used yet.
-    pub fn new(counters: Arc<dyn Counters>, keys_max: KeysMax, now: Now) -> Self {
+    pub fn new(kept: Kept, keys_max: KeysMax, now: Now) -> Self {
         Self {
             base: now.mono,
             addresses: Meters::new(keys_max.addresses),
             anonymous: Meters::new(keys_max.addresses),
             principals: Meters::new(keys_max.principals),
-            counters,
+            counters: kept.counters,
+            exposures: exposure::Ledger::new(kept.exposures, &kept.key),
             away_until: AtomicU64::new(0),
             uncounted: AtomicU64::new(0),
         }
@@ -266,7 +286,7 @@ impl Quota {
     ) -> Result<Charged, Limited> {
         let at = self.at(now);
         let mut applied: SmallVec<[(&Arc<Plan>, Handle); 4]> = SmallVec::new();
-        let mut slots = SmallVec::new();
+        let (mut slots, mut capped) = (SmallVec::new(), Capped::default());
         let mut nearest: Option<Standing> = None;
         for Applying { plan, is_own } in applying(plans, plans.own(facts), named)? {
             // ORDER: the rate of the caller's own plan was charged when it was greeted.
@@ -286,6 +306,7 @@ impl Quota {
                 Some(other) => other.nearer(stands),
                 None => stands,
             });
+            capped.add(plan, facts, address);
             applied.push((plan, handle));
         }
         // ORDER: the daily quota is last, so that what another limit refuses costs none of it.
@@ -293,7 +314,7 @@ impl Quota {
             self.daily(plan, handle, facts, address, now).await?;
         }
         let standing = nearest.ok_or_else(|| unknown(plans.own(facts)))?;
-        Ok(Charged { standing, slots })
+        Ok(Charged { standing, slots, capped })
     }
 
     async fn daily(

@@ -5,6 +5,7 @@
 use std::{collections::BTreeMap, num::NonZeroU32, sync::Arc, time::Duration};
 
 use super::{
+    budget::{self, Budget, BudgetFile},
     daily::Daily,
     meter::Subject,
     rate::Limiter,
@@ -55,6 +56,8 @@ yaml_object! {
         pub concurrency: Spanned<u32>;
         /// Requests a day (UTC); kept over a restart. None when left out.
         pub quota: Option<Daily> = None;
+        /// How much of the records may be shown; no bound when left out.
+        pub exposure: Vec<BudgetFile> = Vec::new();
         /// Whether requests pass while the store of the daily quota is away.
         pub fails: Fails = Fails::Closed;
     }
@@ -116,6 +119,8 @@ pub struct Plan {
     pub quota: Option<Daily>,
     /// What happens while the counters are away.
     pub fails: Fails,
+    /// How much of the records may be shown.
+    pub budgets: Vec<Budget>,
     pub(super) rate: Limiter,
     pub(super) policies: Policies,
 }
@@ -216,6 +221,7 @@ fn compile(name: &Spanned<String>, plan: &PlanFile, found: &mut Diagnostics) -> 
     }
     let rate = limiter(&plan.rate, plan.burst.as_ref(), found);
     let concurrency = non_zero(&plan.concurrency, "concurrency", found);
+    let budgets = budget::compile(&PlanName::from(name.value.as_str()), &plan.exposure, found);
     if found.0.len() > before {
         return None;
     }
@@ -235,6 +241,7 @@ fn compile(name: &Spanned<String>, plan: &PlanFile, found: &mut Diagnostics) -> 
         concurrency,
         quota: plan.quota,
         fails: plan.fails,
+        budgets,
         rate: rate?,
     })
 }

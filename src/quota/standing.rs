@@ -115,7 +115,9 @@ pub enum LimitKind {
     Concurrency,
     /// Too many today.
     Quota,
-    /// The store of the daily quota is away, and the plan fails closed.
+    /// Too much is shown already.
+    Exposure,
+    /// The store of the daily quota is away, and the plan fails closed; or that of exposures is.
     Away,
     /// Too many callers are counted; there is no room to count this one.
     Room,
@@ -130,6 +132,7 @@ impl LimitKind {
             Self::Rate => "rate",
             Self::Concurrency => "concurrency",
             Self::Quota => "quota",
+            Self::Exposure => "exposure",
             Self::Away => "counters_away",
             Self::Room => "no_room",
             Self::Plan => "unknown_plan",
@@ -138,7 +141,7 @@ impl LimitKind {
 }
 
 /// A request is over a limit.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[error("over the {} of `{}`", kind.as_str(), standing.policy.name)]
 pub struct Limited {
     /// Which sort of limit.

@@ -65,6 +65,20 @@ impl Counters for Kept {
     }
 }
 
+impl Exposures for Kept {
+    fn take(&self, want: Want) -> BoxFuture<'_, Result<Given, Away>> {
+        async move {
+            let counts = want.purses.iter().map(|_| (0, 0)).collect();
+            Ok(Given { over: vec![None; want.rows.len()], counts })
+        }
+        .boxed()
+    }
+}
+
+fn kept_in(counters: Arc<Kept>) -> super::Kept {
+    super::Kept { exposures: counters.clone(), counters, key: Digest::of(b"key") }
+}
+
 fn plans(text: &str) -> Plans {
     let mut found = Diagnostics::default();
     let plans = Plans::load(&tree::parse(&"limits.yaml".into(), text).unwrap(), &mut found);
@@ -110,7 +124,7 @@ fn ip(text: &str) -> IpAddr {
 }
 
 fn quota(counters: &Arc<Kept>, now: Now) -> Quota {
-    Quota::new(counters.clone(), KeysMax::default(), now)
+    Quota::new(kept_in(counters.clone()), KeysMax::default(), now)
 }
 
 async fn charge(
@@ -380,7 +394,7 @@ async fn each_plan_says_what_happens_while_the_counters_are_away() {
 #[tokio::test]
 async fn meters_are_bounded_and_a_newcomer_over_the_bound_is_refused() {
     let (plans, now) = (plans(LIMITS), start());
-    let quota = Quota::new(Arc::<Kept>::default(), KeysMax { addresses: 640, principals: 64 }, now);
+    let quota = Quota::new(kept_in(Arc::default()), KeysMax { addresses: 640, principals: 64 }, now);
     let address = |n: u32| IpAddr::from((n << 8).to_be_bytes());
     let refused = (0..10_000).filter_map(|n| quota.address(&plans, address(n), now).err());
     assert!(refused.map(|limited| limited.kind).all(|kind| kind == LimitKind::Room));
@@ -404,7 +418,7 @@ async fn strangers_never_crowd_out_the_identified_however_many_addresses_they_ha
     let limits = LIMITS.replace("principals_default: small", "principals_default: small\nanonymous: daily");
     let (plans, now) = (plans(&limits), start());
     let kept = Arc::new(Kept::default());
-    let quota = Quota::new(kept.clone(), KeysMax { addresses: 6_400, principals: 6_400 }, now);
+    let quota = Quota::new(kept_in(kept.clone()), KeysMax { addresses: 6_400, principals: 6_400 }, now);
     let nobody = Facts { kind: Kind::Anonymous, ..facts("", None, None) };
     let address = |n: u128| IpAddr::from(((0x2001_0db8 << 96) | (n << 64)).to_be_bytes());
     let mut passed = 0_u64;
@@ -476,7 +490,7 @@ limits.yaml:1:20: error: `5` is not a rate; write how many and in what, as in `1
 limits.yaml:4:41: error: `principle` is not known here (did you mean `principal`?)
 limits.yaml:5:26: error: a rate's count is between 1 and 1000000
 limits.yaml:5:78: error: `5` is not a quota; write how many a day, as in `100000/day`
-limits.yaml:5:81: error: unknown key `failing` (expected one of: rank, rate, burst, per, concurrency, quota, fails)
+limits.yaml:5:81: error: unknown key `failing` (expected one of: rank, rate, burst, per, concurrency, quota, exposure, fails)
 ");
 }
 

@@ -56,8 +56,8 @@ pub struct Exposed<'a> {
     pub required: FieldSet,
     /// What may be asked for beside a record.
     pub beside: Vec<Relation>,
-    /// Whether other systems tell some of these leaves, and may be away.
-    pub is_joined: bool,
+    /// Whether other systems tell some of these leaves, and may be away; or a budget bounds how many records are told.
+    pub may_lack: bool,
     /// How a new record may be answered for before it is there.
     pub accepted: Accepted,
 }
@@ -161,7 +161,7 @@ fn operations(exposed: &Exposed<'_>, limits: &Limits, schemas: &mut Map<String, 
                     },
                 },
             });
-            if let (true, Some(Json::Object(properties))) = (exposed.is_joined, page.get_mut("properties")) {
+            if let (true, Some(Json::Object(properties))) = (exposed.may_lack, page.get_mut("properties")) {
                 properties.insert(PARTIAL.to_owned(), partial());
             }
             let mut operation = operation(&verb("list"), &entity.description, "200", Some(page));
@@ -237,7 +237,7 @@ fn answer(exposed: &Exposed<'_>, verb: &str, schemas: &mut Map<String, Json>) ->
         properties.insert(INCLUDED.to_owned(), included(&exposed.beside));
     }
     if let (true, true, Some(Json::Object(properties))) =
-        (exposed.is_joined, exposed.verb != Verb::List, schema.get_mut("properties"))
+        (exposed.may_lack, exposed.verb != Verb::List, schema.get_mut("properties"))
     {
         properties.insert(PARTIAL.to_owned(), partial());
     }
@@ -249,12 +249,13 @@ fn answer(exposed: &Exposed<'_>, verb: &str, schemas: &mut Map<String, Json>) ->
 fn partial() -> Json {
     json!({
         "type": "array",
-        "description": "Sent only where a system could not be asked: the fields that are missing, and why",
+        "description": "Sent only where a system could not be asked: the fields that are missing, and why; or where a budget has no room for records: how many are left out",
         "items": {
             "type": "object",
             "required": ["fields", "problem"],
             "properties": {
                 "fields": { "type": "array", "items": { "type": "string" } },
+                "left_out": { "type": "integer", "description": "Sent only where records are left out: how many" },
                 "problem": reference("Problem"),
             },
         },

@@ -318,6 +318,7 @@ impl Store {
             transaction.execute("DELETE FROM quota WHERE day < ?1", [yesterday])?;
             transaction.execute("DELETE FROM repeats WHERE ends_at <= ?1", [millis(now)])?;
             transaction.execute("DELETE FROM accepted WHERE ends_at <= ?1", [millis(now)])?;
+            super::exposed::purge(&transaction, millis(now))?;
             transaction.commit()?;
             Ok(())
         })

@@ -158,6 +158,23 @@ CREATE INDEX accepted_by_principal ON accepted (principal, begun_at);
 CREATE INDEX accepted_by_age ON accepted (begun_at);
 CREATE INDEX accepted_by_end ON accepted (ends_at);
 ",
+    "
+CREATE TABLE purses (
+    id INTEGER PRIMARY KEY,
+    key TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    ends_at INTEGER NOT NULL,
+    count INTEGER NOT NULL,
+    most INTEGER NOT NULL,
+    UNIQUE (key, number)
+) STRICT;
+CREATE INDEX purses_by_end ON purses (ends_at);
+CREATE TABLE exposed (
+    purse INTEGER NOT NULL,
+    digest INTEGER NOT NULL,
+    PRIMARY KEY (purse, digest)
+) STRICT, WITHOUT ROWID;
+",
 ];
 
 /// Brings the tables to this program's version, each version in one transaction.

@@ -12,6 +12,7 @@ mod accepted;
 mod admin;
 mod credentials;
 mod crosswalk;
+mod exposed;
 mod migrations;
 mod quality;
 mod quota;
@@ -37,6 +38,7 @@ use room::{Inode, Room};
 
 pub use accepted::{AcceptedRow, Progress};
 pub use crosswalk::{Doing, NativeKey, Swap, Swapped};
+pub use exposed::{ExposedTaken, PurseAsked, PurseRow, Takes};
 pub use quality::{Forget, LookedRow, Oldest, QualityRow, QualitySeen};
 pub use quota::Lease;
 pub use records::{

@@ -242,3 +242,65 @@ fn the_store_says_when_it_has_too_much_to_do() {
         }
     });
 }
+
+fn purse(key: &str, most: u64) -> PurseAsked {
+    PurseAsked { key: key.into(), window: 7, ends: "2026-03-02T00:00:00Z".parse().unwrap(), most }
+}
+
+#[tokio::test]
+async fn a_record_goes_into_all_of_its_purses_or_into_none_and_into_each_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(&dir.path().join("store.db")).unwrap();
+    let rows =
+        |rows: &[&[(usize, u64)]]| rows.iter().map(|row| row.iter().copied().collect()).collect::<Vec<_>>();
+    let both = || vec![purse("records", 3), purse("people", 2)];
+    // The third has no room among the people, so it takes none among the records either; the fourth is the first again.
+    let asked = rows(&[
+        &[(0, 1), (1, 10)],
+        &[(0, 2), (1, 11)],
+        &[(0, 3), (1, 12)],
+        &[(0, 1), (1, 10)],
+        &[(0, 4), (1, 10), (1, 10)],
+    ]);
+    let taken = store.take_exposed(both(), asked.clone(), false).await.unwrap();
+    assert_eq!(taken.over, [None, None, Some(1), None, None]);
+    assert_eq!(taken.counts, [(0, 3), (0, 2)]);
+    // It is kept; another window begins with nothing.
+    drop(store);
+    let store = Store::open(&dir.path().join("store.db")).unwrap();
+    let again = store.take_exposed(both(), asked, false).await.unwrap();
+    assert_eq!((again.over, again.counts), (vec![None, None, Some(0), None, None], vec![(3, 3), (2, 2)]));
+    let next = PurseAsked { window: 8, ..purse("records", 3) };
+    let taken = store.take_exposed(vec![next], rows(&[&[(0, 1)]]), false).await.unwrap();
+    assert_eq!(taken.counts, [(0, 1)]);
+    // All or nothing: nothing.
+    let taken = store
+        .take_exposed(vec![purse("whole", 2)], rows(&[&[(0, 1)], &[(0, 2)], &[(0, 3)]]), true)
+        .await
+        .unwrap();
+    assert_eq!((taken.over, taken.counts), (vec![None, None, Some(0)], vec![(0, 0)]));
+    let taken = store
+        .take_exposed(vec![purse("whole", 3)], rows(&[&[(0, 1)], &[(0, 2)], &[(0, 3)]]), true)
+        .await
+        .unwrap();
+    assert_eq!(taken.counts, [(0, 3)]);
+    // What a smaller budget has no room for was shown already: it costs nothing.
+    let taken =
+        store.take_exposed(vec![purse("whole", 1)], rows(&[&[(0, 1)], &[(0, 9)]]), false).await.unwrap();
+    assert_eq!((taken.over, taken.counts), (vec![None, Some(0)], vec![(3, 3)]));
+}
+
+#[tokio::test]
+async fn windows_that_are_over_are_forgotten() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(&dir.path().join("store.db")).unwrap();
+    let row = std::iter::once((0, 1)).collect();
+    store.take_exposed(vec![purse("records", 3)], vec![row], false).await.unwrap();
+    let before = "2026-03-01T23:59:59Z".parse().unwrap();
+    store.purge(before).await.unwrap();
+    assert_eq!(store.purses(before).await.unwrap()[0].count, 1);
+    let after = "2026-03-02T00:00:01Z".parse().unwrap();
+    store.purge(after).await.unwrap();
+    // Asked as if it were before: there is nothing.
+    assert_eq!(store.purses(before).await.unwrap(), []);
+}

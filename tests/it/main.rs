@@ -30,6 +30,7 @@ mod elements;
 mod erasing;
 mod exchanging;
 mod expanded;
+mod exposure;
 mod filtered;
 mod gathered;
 mod guesses;

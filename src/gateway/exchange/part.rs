@@ -42,6 +42,7 @@ impl Exchange {
             early: None,
             progress: Progress::Nothing,
             untold: Vec::new(),
+            left_out: None,
             lag: None,
             // What the whole may not leave untold, no part of it may.
             form: self.form,

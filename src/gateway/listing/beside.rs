@@ -11,7 +11,12 @@ use super::{
     },
     Found, List, PAGES_MAX, Sought, Whole,
 };
-use crate::{catalog::Operation, mapping::Inward, policy::Shown, quota::Admission, refusal::Refusal};
+use crate::{
+    catalog::Operation,
+    mapping::Inward,
+    quota::{Admission, Exposed},
+    refusal::Refusal,
+};
 
 /// How records are found that stand beside others.
 #[derive(Clone, Copy, Debug)]
@@ -30,7 +35,7 @@ pub(in crate::gateway) async fn beside(
     sought: &Sought,
     by: By<'_>,
     choose: impl FnOnce(&[Links]) -> Vec<usize>,
-) -> Result<Option<Vec<Option<Shown>>>, Refusal> {
+) -> Result<Option<Vec<Option<Exposed>>>, Refusal> {
     let Operation::List(entity) = admission.prospect().operation() else { return Err(Refusal::Broken) };
     let snapshot = exchange.snapshot.clone();
     let mut list = List::of(exchange, admission, entity, &snapshot, sought)?;
@@ -53,7 +58,13 @@ pub(in crate::gateway) async fn beside(
         }
         told.push(list.shown.pop());
     }
-    Ok(Some(told))
+    let List { exchange, .. } = list;
+    let is_there: Vec<bool> = told.iter().map(Option::is_some).collect();
+    let records = told.into_iter().flatten().collect();
+    let mut exposed = exchange.expose(admission, records, sought.over).await?.into_iter();
+    Ok(Some(
+        is_there.into_iter().map(|is_there| if is_there { exposed.next().flatten() } else { None }).collect(),
+    ))
 }
 
 /// The records of some ids, each judged as one of a list. Those that the system does not have are
@@ -72,7 +83,8 @@ pub(in crate::gateway) async fn by_ids(
     for (_, inward) in rows? {
         list.consider(inward)?;
     }
-    let List { shown, links, .. } = list;
+    let List { exchange, shown, links, .. } = list;
+    let (shown, links) = super::exposed(exchange, admission, (shown, links), sought.over).await?;
     Ok(Found { shown, links, ..Found::default() })
 }
 

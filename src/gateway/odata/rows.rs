@@ -19,7 +19,7 @@ use crate::{
     },
     intake::Head,
     odata::{self, Around, Flat, Servable, Style, Unmet},
-    quota::Admission,
+    quota::{Admission, Over},
     refusal::Refusal,
     schema::{Entity, FieldSet, LeafId, Query},
 };
@@ -98,7 +98,17 @@ pub(super) async fn list(
         let rows = query.limit;
         let (cursor, skip, linking) = (wanted.cursor.clone(), wanted.skip, wanted.ordered_by());
         let of_rows = Some(wanted.clone());
-        let sought = Sought { query, cursor, bound_to, skip, rows, counted: count, linking, of_rows };
+        let sought = Sought {
+            query,
+            cursor,
+            bound_to,
+            skip,
+            rows,
+            counted: count,
+            linking,
+            of_rows,
+            over: Over::Refused,
+        };
         listing::find(exchange, admission, &sought).await?
     };
     let most = top.and_then(|top| usize::try_from(top).ok()).unwrap_or(usize::MAX);

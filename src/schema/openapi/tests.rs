@@ -18,7 +18,7 @@ fn exposed<'a>(entity: &'a Entity, verb: Verb, paths: &[&str]) -> Exposed<'a> {
         writable: known.intersection(&entity.writable()),
         required: entity.required(),
         beside: Vec::new(),
-        is_joined: false,
+        may_lack: false,
         accepted: Accepted::default(),
     }
 }
