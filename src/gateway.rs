@@ -9,6 +9,7 @@
 mod accepted;
 mod actions;
 mod after;
+mod alerting;
 mod also;
 mod bodies;
 mod calling;
@@ -136,7 +137,11 @@ async fn story(mut exchange: Box<Exchange>, mut request: Box<Request<Body>>) -> 
     };
     exchange.standing = Some(admission.standing().clone());
     let outcome = match admission.prospect().operation() {
-        Operation::Read(..) => Box::pin(reading::read(&mut exchange, &admission, &head)).await,
+        Operation::Read(..) => {
+            let outcome = Box::pin(reading::read(&mut exchange, &admission, &head)).await;
+            exchange.missed(&admission, &outcome);
+            outcome
+        }
         Operation::List(_) => Box::pin(listing::list(&mut exchange, &admission, &head)).await,
         Operation::Create(_) | Operation::Update(..) | Operation::Delete(..) => {
             return Box::pin(writing::write(exchange, admission, head, unread)).await;

@@ -151,6 +151,10 @@ pub struct Telemetry {
     pub withheld: Family<Reason, Counter>,
     /// Exposure budgets of which an alerting share was spent.
     pub exposure_alerts: Family<BudgetLabel, Counter>,
+    /// Callers who asked for so many records that are not there that somebody had to know.
+    pub misses_alerts: Counter,
+    /// Alerts that were not posted.
+    pub alerts_lost: Counter,
     /// Reloads by outcome.
     pub reloads: Family<Reason, Counter>,
     /// 1 while the last reload failed and the old bundle serves on.
@@ -198,6 +202,8 @@ impl Default for Telemetry {
             table_told: Family::default(),
             withheld: Family::default(),
             exposure_alerts: Family::default(),
+            misses_alerts: Counter::default(),
+            alerts_lost: Counter::default(),
             reloads: Family::default(),
             reload_failed: Gauge::default(),
             connections: Gauge::default(),
@@ -232,6 +238,12 @@ impl Telemetry {
             "Exposure budgets of which an alerting share was spent",
             self.exposure_alerts.clone(),
         );
+        r.register(
+            "misses_alerts",
+            "Callers who asked for many records that are not there",
+            self.misses_alerts.clone(),
+        );
+        r.register("alerts_lost", "Alerts that were not posted", self.alerts_lost.clone());
         r.register("reloads", "Reloads of the bundle by outcome", self.reloads.clone());
         r.register("reload_failed", "1 while the last reload failed", self.reload_failed.clone());
         r.register("connections", "Open connections", self.connections.clone());

@@ -25,7 +25,7 @@ use super::{
     told::Told,
 };
 use crate::{
-    catalog::{Action, Operation},
+    catalog::Action,
     clock::Now,
     identity::Facts,
     policy::{CallPermit, Detail, Shown, WritePermit},
@@ -261,8 +261,8 @@ impl Entry {
     /// Leave to ask a system for what the operation may look at: this entry is open and will be written.
     pub fn fetch(&mut self, admission: &Admission) -> Receipt<Fetch> {
         let operation = admission.prospect().operation();
-        if let (Some(entity), Some(id)) = (operation.entity(), record_of(operation)) {
-            self.0.told.touched(self.0.lane.keys.digest(entity.name.as_str(), id));
+        if let Some((entity, id)) = operation.record() {
+            self.0.told.touched(self.0.lane.keys.digest(entity.name.as_str(), &id.0));
         }
         Receipt::new(self.0.request).about(self.0.facts.clone(), operation.entity().cloned())
     }
@@ -505,13 +505,6 @@ pub enum Safety {
 }
 
 /// The record an operation names.
-fn record_of(operation: &Operation) -> Option<&str> {
-    match operation {
-        Operation::Read(_, id) | Operation::Update(_, id, _) | Operation::Delete(_, id) => Some(&id.0),
-        Operation::List(_) | Operation::Create(_) | Operation::Call(_) => None,
-    }
-}
-
 pub(super) fn micros_between(from: Now, to: Now) -> u64 {
     u64::try_from(to.mono.saturating_duration_since(from.mono).as_micros()).unwrap_or(u64::MAX)
 }

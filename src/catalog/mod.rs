@@ -116,4 +116,14 @@ impl Operation {
             Self::Call(_) => None,
         }
     }
+
+    /// The record it is about, where it names one.
+    pub fn record(&self) -> Option<(&Arc<Entity>, &RecordId)> {
+        match self {
+            Self::Read(entity, id) | Self::Update(entity, id, _) | Self::Delete(entity, id) => {
+                Some((entity, id))
+            }
+            Self::List(_) | Self::Create(_) | Self::Call(_) => None,
+        }
+    }
 }

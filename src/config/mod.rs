@@ -16,6 +16,7 @@
 //! assert!(told.contains("`5` is not a rate; write how many and in what, as in `10/s`"));
 //! ```
 
+mod alerts;
 mod bundle;
 mod catalogue;
 mod files;
@@ -36,6 +37,7 @@ mod tables;
 mod tests;
 mod watch;
 
+pub use alerts::{AlertAddress, AlertSettings, Misses};
 pub use bundle::{RawBundle, Sheet, SystemSheet, load};
 pub use catalogue::Catalogue;
 pub use files::{BUNDLE_BYTES_MAX, CATALOGUE, FILES_MAX, Files, GATEWAY, LIMITS, PROOFS, Section, Source};
@@ -45,6 +47,7 @@ pub use live::{Follows, Gone, Live, Outcome, Status};
 pub use loads::{Loads, Unloaded};
 pub use report::{Colour, Report, render};
 pub use schemas::schemas;
+pub(crate) use secrets::secret_file;
 pub use secrets::{Env, Placeholders, ProcessEnv, Secrets};
 pub use serving::{Part, PartSettings, Serving};
 pub use settings::{

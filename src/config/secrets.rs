@@ -215,7 +215,7 @@ fn is_absolute(path: &str) -> bool {
 }
 
 /// The text of a secret's file, without the newline editors put at its end.
-fn secret_file(path: &Path) -> Result<String, String> {
+pub(crate) fn secret_file(path: &Path) -> Result<String, String> {
     let told =
         |why: &dyn std::fmt::Display| format!("the secret's file `{}` cannot be used: {why}", path.display());
     let file = open_file(path).map_err(|error| told(&error))?;

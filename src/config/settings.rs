@@ -8,7 +8,7 @@ use std::{net::SocketAddr, path::PathBuf};
 use serde_json::{Value as Json, json};
 use url::Url;
 
-use super::{files::GATEWAY, ids::IdSettings, serving::Serving};
+use super::{alerts::AlertSettings, files::GATEWAY, ids::IdSettings, serving::Serving};
 use crate::words::{
     ByteSize, Diagnostic, Diagnostics, Period, Place,
     tree::{Node, Value},
@@ -35,6 +35,8 @@ yaml_object! {
         pub secrets: Named<Vec<Spanned<String>>> = Named::default();
         /// The journal.
         pub audit: AuditSettings = AuditSettings::default();
+        /// What somebody has to know of, and where it is told.
+        pub alerts: AlertSettings = AlertSettings::logged();
         /// Where tokens, revocations and quota counters live.
         pub store: StoreKind = StoreKind::Sqlite;
         /// What may grow, and how far.

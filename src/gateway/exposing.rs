@@ -9,9 +9,8 @@ use crate::{
     audit::Withheld,
     clock,
     policy::Shown,
-    quota::{Admission, Alert, Exposed, Limited, Over, Whose},
+    quota::{Admission, Exposed, Limited, Over, Whose},
     refusal::Refusal,
-    telemetry::BudgetLabel,
 };
 
 /// Records that were left out, and the problem document of why.
@@ -44,7 +43,7 @@ impl Exchange {
         let telling = core.gate.quota.expose(admission, records, over, clock::now()).await;
         let telling = telling.map_err(|limited| self.spent(limited))?;
         for alert in &telling.alerts {
-            self.alert(alert);
+            self.alert_of_exposure(alert);
         }
         if let Some(limited) = telling.over {
             for _ in 0..telling.left_out {
@@ -104,14 +103,5 @@ impl Exchange {
     fn spent(&mut self, limited: Limited) -> Refusal {
         self.entry.note("spent", &limited.standing.policy.name);
         Refusal::Limited(Box::new(limited))
-    }
-
-    fn alert(&mut self, alert: &Alert) {
-        let Alert { budget, of, count, most } = alert;
-        self.entry.note("alert", budget);
-        let request = self.entry.request();
-        tracing::warn!(%request, budget = %budget, %of, count, most, "much of an exposure budget is spent");
-        let budget = BudgetLabel { budget: budget.to_string() };
-        self.core.gate.telemetry.exposure_alerts.get_or_create(&budget).inc();
     }
 }

@@ -20,7 +20,7 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{known::Connections, lagging::Written, locks::Locks};
+use super::{alerting::Alerts, known::Connections, lagging::Written, locks::Locks};
 use crate::{
     answer::TagKey,
     audit::{Journal, Lane},
@@ -61,6 +61,8 @@ pub struct Gate {
     pub quota: Quota,
     /// The journal.
     pub journal: Journal,
+    /// What somebody has to know of, until it is posted.
+    pub alerts: Alerts,
     /// Metrics.
     pub telemetry: Telemetry,
     /// What of the systems' records does not fit, until the store has it.

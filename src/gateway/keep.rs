@@ -10,8 +10,8 @@ use tokio::{
 };
 
 use super::{
-    Gate, checking,
-    observe::HeadPost,
+    Gate, alerting, checking,
+    observe::Post,
     run::{self, Options, RunError},
     seen,
 };
@@ -78,6 +78,7 @@ pub(super) fn all(gate: &Arc<Gate>, options: &Arc<Options>, successor: door::Suc
         spawn(Box::pin(seen::keep(gate.clone()))),
         spawn(Box::pin(checking::systems(gate.clone()))),
         spawn(Box::pin(publish(gate.clone(), options.clone()))),
+        spawn(Box::pin(alerting::posting(gate.clone(), options.base.clone()))),
     ];
     Kept { tasks, sockets }
 }
@@ -465,7 +466,7 @@ fn publisher(gate: &Gate, options: &Options) -> Option<(Box<dyn Publish>, Pace)>
     let wanted = gate.publishing.as_ref()?;
     let to: Box<dyn Publish> = match &wanted.target {
         PublishTarget::File(path) => Box::new(HeadFile::new(options.base.join(path))),
-        PublishTarget::To(url) => Box::new(HeadPost::new(url.clone())),
+        PublishTarget::To(url) => Box::new(Post::new(url.clone())),
     };
     Some((to, Pace { every: wanted.every.0, retry: PUBLISH_AGAIN_AFTER }))
 }

@@ -12,7 +12,7 @@ use super::Core;
 use crate::{
     audit::{self, Publish, PublishError, SignedHead},
     body::Body,
-    clock,
+    clock::{self, Now},
     door::{HandshakeFailure, Observer, Refusal, TurnedAway},
     keys::Fetch,
     quota::{self, Away, Day},
@@ -166,39 +166,52 @@ impl Fetch for KeyFetch {
     }
 }
 
-/// Takes signed heads at an address, over HTTPS verified by the platform's roots.
-pub(super) struct HeadPost {
+/// Takes what is posted to an address, over HTTPS verified by the platform's roots.
+pub(super) struct Post {
     url: Url,
     tls: Result<TlsClient, String>,
 }
 
-impl HeadPost {
+impl Post {
     pub(super) fn new(url: Url) -> Self {
         Self { url, tls: TlsClient::new(&Trust::default()).map_err(|error| error.to_string()) }
     }
 
-    async fn send(&self, head: &SignedHead) -> Result<StatusCode, String> {
+    /// Posts it, once; `token` goes along as a bearer's.
+    pub(super) async fn send(
+        &self,
+        body: Bytes,
+        kind: &'static str,
+        token: Option<&str>,
+        now: Now,
+    ) -> Result<StatusCode, String> {
         let tls = self.tls.as_ref().map_err(Clone::clone)?;
         let told = |error: wire::WireError| error.to_string();
         // A receiver may well be a forwarder beside the gate.
         let local = Local { allow: true, ..Local::default() };
         let origin = Origin::new(&self.url, Some(tls), None, local, Keep::default()).map_err(told)?;
-        let mut request = Request::new(Body::Full(Bytes::copy_from_slice(head.note().as_bytes())));
+        let mut request = Request::new(Body::Full(body));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = wire::target(&self.url).map_err(told)?;
-        let kind = HeaderValue::from_static("text/plain; charset=utf-8");
-        request.headers_mut().insert(header::CONTENT_TYPE, kind);
-        let answer = wire::once(&Arc::new(origin), request, &Bounds::default(), clock::now()).await;
+        request.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+        if let Some(token) = token {
+            let value = HeaderValue::try_from(format!("Bearer {token}"));
+            let mut value = value.map_err(|_| "the token is no header's value".to_owned())?;
+            value.set_sensitive(true);
+            request.headers_mut().insert(header::AUTHORIZATION, value);
+        }
+        let answer = wire::once(&Arc::new(origin), request, &Bounds::default(), now).await;
         Ok(answer.map_err(told)?.status())
     }
 }
 
-impl Publish for HeadPost {
+impl Publish for Post {
     fn publish<'a>(&'a self, head: &'a SignedHead) -> BoxFuture<'a, Result<(), PublishError>> {
         Box::pin(async move {
             // The path may be a secret between the two.
             let host = self.url.host_str().unwrap_or_default();
-            match self.send(head).await {
+            let note = Bytes::copy_from_slice(head.note().as_bytes());
+            match self.send(note, "text/plain; charset=utf-8", None, clock::now()).await {
                 Ok(status) if status.is_success() => Ok(()),
                 Ok(status) => Err(PublishError(format!("`{host}` answered {status}"))),
                 Err(why) => Err(PublishError(format!("`{host}`: {why}"))),

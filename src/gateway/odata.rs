@@ -114,6 +114,7 @@ pub(super) async fn serve(
         Asked::Beside(_, _, name, style) => beside(&mut exchange, &admission, &head, style, &name).await,
         Asked::Service(_) | Asked::Metadata => Err(Refusal::Broken),
     };
+    exchange.missed(&admission, &outcome);
     exchange.finish(outcome).await
 }
 

@@ -18,6 +18,7 @@ use tokio_util::task::TaskTracker;
 
 use super::{
     Addresses, Core, Gate,
+    alerting::Alerts,
     gate::AtTheDoor,
     keep::{self, Told},
     lagging::Written,
@@ -217,6 +218,7 @@ async fn open(options: &Options) -> Result<Opened, RunError> {
         issuers: Arc::new(issuers),
         quota: Quota::new(quota_kept(&store, &secret), keys_max(&settings.bounds.value), now),
         journal,
+        alerts: Alerts::default(),
         telemetry: Telemetry::default(),
         quality: Gathering::default(),
         registry,

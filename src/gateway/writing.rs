@@ -107,6 +107,7 @@ pub(super) async fn write(
             Some(earlier) => earlier,
             None => {
                 let outcome = written(&mut exchange, &admission, &head, sent).await;
+                exchange.missed(&admission, &outcome);
                 once::settle(&mut exchange, &outcome).await;
                 outcome
             }

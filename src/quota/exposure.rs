@@ -281,6 +281,20 @@ impl Quota {
         })
     }
 
+    /// Takes in that a record was asked for which is not there, for this caller; about how many different ones there were
+    /// within the hour, once they come to `most`. For alerts alone.
+    pub fn missed(
+        &self,
+        (facts, address): (&Facts, std::net::IpAddr),
+        (entity, id): (&EntityName, &str),
+        most: u32,
+        now: Now,
+    ) -> Option<(String, u64)> {
+        let of = unit(facts, address);
+        let count = self.walks.missed(&of, self.exposures.digest(entity, id), most, now)?;
+        Some((unit_name(&of), count))
+    }
+
     /// What a record takes out of which budget.
     fn row(
         &self,

@@ -25,6 +25,7 @@ mod rate;
 mod standing;
 #[cfg(test)]
 mod tests;
+mod walks;
 
 use std::{
     net::IpAddr,
@@ -125,6 +126,7 @@ pub struct Quota {
     principals: Meters,
     counters: Arc<dyn Counters>,
     exposures: exposure::Ledger,
+    walks: walks::Walks,
     /// Until when the counters are taken to be away; a dead store is not asked by every request.
     away_until: AtomicU64,
     uncounted: AtomicU64,
@@ -154,6 +156,7 @@ impl Quota {
             principals: Meters::new(keys_max.principals),
             counters: kept.counters,
             exposures: exposure::Ledger::new(kept.exposures, &kept.key),
+            walks: walks::Walks::default(),
             away_until: AtomicU64::new(0),
             uncounted: AtomicU64::new(0),
         }

@@ -1,16 +1,18 @@
 //! What callers were shown is counted, exactly, over restarts and over all of a partner's credentials; what a budget
 //! has no room for is not told, and the answer says so.
 
-use std::{fs, path::Path};
+use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
 use http::Method;
 use serde_json::{Value, json};
 
 use crate::{
     book,
-    kit::Answer,
+    kit::{Answer, until},
     line::{asking, bare},
-    stage::Stage,
+    publishing::Receiver,
+    stage::{Stage, Staging},
+    writes::change,
 };
 
 /// Budgets of a plan, and room for what these tests ask.
@@ -114,7 +116,7 @@ fn one_count_is_kept_for_all_that_a_partner_has_and_it_survives_a_kill_and_a_rel
     let file = stage.policies().join("limits.yaml");
     let text = fs::read_to_string(&file).unwrap();
     fs::write(&file, text.replace("most: 4/month", "most: 5/month")).unwrap();
-    crate::kit::until("the larger budget holds", || {
+    until("the larger budget holds", || {
         ask(&stage, &second, "/v1/orders?limit=6").expect(200).items().len() == 5
     });
 }
@@ -206,4 +208,50 @@ fn a_budget_that_cannot_be_kept_does_not_load() {
     assert!(told("{ most: 5/day }").contains("either `records`"));
     assert!(told("{ records: Order, most: 5/day, alert: 0% }").contains("from `1%` to `100%`"));
     assert!(told("{ records: Order, most: 5/day }, { records: Order, most: 6/day }").contains("already"));
+}
+
+#[test]
+fn alerts_are_posted_of_a_budget_that_runs_out_and_of_ids_that_are_guessed() {
+    let receiver = Receiver::start();
+    let trust = receiver.trust();
+    let stage = Stage::open_as(&Staging { under: &["env", &trust], log: None }, |policies| {
+        budget("partner", "{ records: Order, most: 4/month, alert: 50% }")(policies);
+        let token = policies.with_file_name("alerts.token");
+        fs::write(&token, "secret-7f\n").unwrap();
+        fs::set_permissions(&token, fs::Permissions::from_mode(0o400)).unwrap();
+        let alerts = format!(
+            "\nalerts: {{ to: \"https://localhost:{}/hook\", token_file: {}, misses: 10/hour }}\naudit:\n",
+            receiver.at,
+            token.display()
+        );
+        change(policies, "gateway.yaml", "\naudit:\n", &alerts);
+    });
+    ask(&stage, &stage.portal, "/v1/orders?limit=3").expect(200);
+    let posted = |n: usize| {
+        until("an alert is posted", || receiver.posted.lock().len() == n);
+        let (head, body) = receiver.posted.lock()[n - 1].clone();
+        (head, serde_json::from_str::<Value>(&body).unwrap())
+    };
+    let (head, alert) = posted(1);
+    assert!(head.starts_with("POST /hook HTTP/1.1\r\n"), "{head}");
+    assert!(head.to_ascii_lowercase().contains("authorization: bearer secret-7f"), "{head}");
+    assert_eq!((&alert["alert"], &alert["of"]), (&json!("exposure"), &json!("partner/acme")));
+    assert_eq!(
+        (&alert["budget"], &alert["count"], &alert["most"]),
+        (&json!("partner.order.month"), &json!(3), &json!(4))
+    );
+    // The same id again and again is no guessing; different ones are.
+    for _ in 0..30 {
+        ask(&stage, &stage.portal, "/v1/orders/00000000000000000000000001").refused(404);
+    }
+    assert_eq!(receiver.posted.lock().len(), 1);
+    for n in 0..12 {
+        ask(&stage, &stage.portal, &format!("/v1/orders/000000000000000000000000{n:02}")).refused(404);
+    }
+    let (_, alert) = posted(2);
+    assert_eq!(
+        (&alert["alert"], &alert["of"], &alert["count"]),
+        (&json!("misses"), &json!("partner/acme"), &json!(10))
+    );
+    assert!(!stage.stderr().contains("secret-7f"));
 }

@@ -17,16 +17,16 @@ use crate::{
     writes::change,
 };
 
-/// Who takes heads: what was posted to it, head and body.
-struct Receiver {
+/// Who takes what is posted: what was posted to it, head and body.
+pub(crate) struct Receiver {
     certs: DevelopmentCerts,
-    at: u16,
-    posted: Arc<Mutex<Vec<(String, String)>>>,
+    pub(crate) at: u16,
+    pub(crate) posted: Arc<Mutex<Vec<(String, String)>>>,
     _dir: TempDir,
 }
 
 impl Receiver {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let certs = DevelopmentCerts::ensure(&dir.path().join("certs"), clock::now().wall).unwrap();
         let chain = CertificateDer::pem_file_iter(&certs.server).unwrap().map(Result::unwrap).collect();
@@ -48,6 +48,11 @@ impl Receiver {
             }
         });
         Self { certs, at, posted, _dir: dir }
+    }
+
+    /// What makes a gate trust it.
+    pub(crate) fn trust(&self) -> String {
+        format!("SSL_CERT_FILE={}", self.certs.ca.display())
     }
 
     /// Names it in a bundle.
@@ -87,7 +92,7 @@ fn answer(stream: &mut impl std::io::Write) -> std::io::Result<()> {
 #[test]
 fn heads_leave_over_https_to_a_receiver_that_an_own_authority_vouches_for_the_last_ones_too() {
     let receiver = Receiver::start();
-    let trust = format!("SSL_CERT_FILE={}", receiver.certs.ca.display());
+    let trust = receiver.trust();
     let mut stage =
         Stage::open_as(&Staging { under: &["env", &trust], log: None }, |policies| receiver.join(policies));
     until("a head has left", || !receiver.bodies().is_empty());
