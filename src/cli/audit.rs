@@ -11,6 +11,7 @@ mod index;
 mod looking;
 mod named;
 mod page;
+mod prove;
 mod search;
 mod subject;
 mod tail;
@@ -49,6 +50,12 @@ pub(super) enum Command {
     Breach(breach::Breach),
     /// Make the index that search, subject and breach use, ahead of time
     Index(index::MakeIndex),
+    /// Prove to somebody elsewhere that an entry stands in the journal
+    ProveEntry(prove::ProveEntry),
+    /// Prove to somebody who kept a head that the journal has only grown since
+    ProveConsistency(prove::ProveConsistency),
+    /// Check such a proof, with the public key and without the journal
+    CheckProof(prove::CheckProof),
     /// Erase for good what stands in clear beside the entries of a person, an app or a record
     Erase(erase::Erase),
 }
@@ -74,6 +81,9 @@ pub(super) fn run(command: &Command) -> Result<Came, VerbError> {
             Command::Subject(arguments) => subject::run(arguments).await,
             Command::Breach(arguments) => breach::run(arguments).await,
             Command::Index(arguments) => index::run(arguments).await,
+            Command::ProveEntry(arguments) => prove::entry_of(arguments).await,
+            Command::ProveConsistency(arguments) => prove::consistency(arguments).await,
+            Command::CheckProof(arguments) => prove::check(arguments),
             Command::Erase(arguments) => erase::run(arguments).await,
         }
     })
