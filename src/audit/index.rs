@@ -121,6 +121,9 @@ impl<'k> Index<'k> {
     }
 
     fn lane(&mut self, at: At<'_>, progress: &IndexProgress) -> Result<(), JournalError> {
+        // ORDER: before the entries are read, which only grow in number meanwhile.
+        let head = newest_head(at.directory, at.origin, &self.keys.public())
+            .map(|head| (head.size, head.root.to_string()));
         let all = match segments(at.directory) {
             Ok(all) => all,
             Err(error) => {
@@ -130,7 +133,7 @@ impl<'k> Index<'k> {
         };
         let from = all.first().map_or(0, |segment| segment.first);
         let mut lane = IndexedLane {
-            read: LaneRead { lane: at.lane.to_owned(), from, to: from, head: None },
+            read: LaneRead { lane: at.lane.to_owned(), from, to: from, head },
             segments: Vec::new(),
         };
         for (position, segment) in all.iter().enumerate() {
@@ -143,8 +146,6 @@ impl<'k> Index<'k> {
             lane.read.to = to;
             lane.segments.push(IndexedSegment { path: segment.path.clone(), parts });
         }
-        lane.read.head = newest_head(at.directory, at.origin, &self.keys.public())
-            .map(|head| (head.size, head.root.to_string()));
         if let Some((size, _)) = &lane.read.head
             && *size > lane.read.to
         {
