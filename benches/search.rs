@@ -99,7 +99,7 @@ fn written(data: &Path, keys: &Arc<JournalKeys>, entries: u64) -> PathBuf {
             let ago = Duration::from_millis((entries - n) * DAYS * 86_400_000 / entries);
             let now = Now { wall: start.wall - ago, mono: start.mono };
             let entry = filled(&journal, &who, n, now);
-            let answered = entry.answer(if n.is_multiple_of(20) { 403 } else { 200 }, Some(1_234), now);
+            let answered = entry.answer(if n % 20 == 7 { 403 } else { 200 }, Some(1_234), now);
             // In groups, as a gate under load writes them.
             match n % 64 {
                 0 => drop(answered.await.unwrap()),
@@ -129,7 +129,7 @@ fn filled(journal: &Journal, who: &[Arc<Facts>], n: u64, now: Now) -> Entry {
             entry.subject("Customer", &(chance.wrapping_add(k * 7_919) % CUSTOMERS).to_string());
         }
     }
-    if n.is_multiple_of(20) {
+    if n % 20 == 7 {
         entry.refusal("forbidden");
     }
     entry.system(&"erp".into(), Some(200), 1_834, 412, 2_907);
