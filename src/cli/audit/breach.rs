@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 
 use super::{
     looking::{Looking, Place},
-    page::{Last, Page, Section},
+    page::{Empty, Last, Page, Section},
     subject::{counted_fields, lane_json, lanes, moment, when, who, who_json, write_private},
     when::past,
 };
@@ -121,6 +121,7 @@ fn entities(report: &BreachReport) -> Section {
         heads: vec!["entity", "answers", "records", "fields"],
         rows: rows.collect(),
         last: Last::Below,
+        empty: Empty::Said,
     }
 }
 
@@ -135,6 +136,7 @@ fn subjects(report: &BreachReport) -> Section {
         heads: vec!["subject", "answers", "when"],
         rows: rows.collect(),
         last: Last::Beside,
+        empty: Empty::Said,
     }
 }
 
@@ -146,6 +148,7 @@ fn addresses(report: &BreachReport) -> Section {
         heads: vec!["address", "answers"],
         rows: rows.collect(),
         last: Last::Beside,
+        empty: Empty::Said,
     }
 }
 
@@ -160,6 +163,7 @@ fn changes(report: &BreachReport) -> Section {
         heads: vec!["what", "count"],
         rows: rows.collect(),
         last: Last::Beside,
+        empty: Empty::Said,
     }
 }
 
@@ -186,6 +190,7 @@ fn untold(report: &BreachReport) -> Section {
         heads: vec!["what", "count", "when"],
         rows,
         last: Last::Beside,
+        empty: Empty::InLead,
     }
 }
 

@@ -25,6 +25,17 @@ pub(super) struct Section {
     pub(super) heads: Vec<&'static str>,
     pub(super) rows: Vec<Vec<String>>,
     pub(super) last: Last,
+    pub(super) empty: Empty,
+}
+
+/// What is said where there are no rows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Empty {
+    /// That there are none.
+    #[default]
+    Said,
+    /// What stands before them says it.
+    InLead,
 }
 
 /// Where the last cell of a row stands in text.
@@ -45,7 +56,7 @@ impl Page {
         for section in &self.sections {
             out::say("");
             out::say(&out::printable(&section.title));
-            section.lead.iter().for_each(|line| out::say(&format!("  {}", out::printable(line))));
+            section.lead().for_each(|line| out::say(&format!("  {}", out::printable(line))));
             section.say_rows();
         }
     }
@@ -58,10 +69,11 @@ impl Page {
              content=\"width=device-width,initial-scale=1\"><title>{title}</title><style>{STYLE}</style></head><body>\n\
              <h1>{title}</h1>\n"
         );
-        paragraphs(&mut html, &self.lead);
-        for Section { title, lead, heads, rows, last: _ } in &self.sections {
+        paragraphs(&mut html, self.lead.iter().map(String::as_str));
+        for section in &self.sections {
+            let Section { title, heads, rows, .. } = section;
             html.push_str(&format!("<h2>{}</h2>\n", escaped(title)));
-            paragraphs(&mut html, lead);
+            paragraphs(&mut html, section.lead());
             if rows.is_empty() {
                 continue;
             }
@@ -83,6 +95,13 @@ impl Page {
 }
 
 impl Section {
+    /// What is said before its rows; that there are none, where nothing else says so.
+    fn lead(&self) -> impl Iterator<Item = &str> {
+        let none = self.rows.is_empty() && self.empty == Empty::Said;
+        let lead = if none { &[][..] } else { &self.lead };
+        lead.iter().map(String::as_str).chain(none.then_some("None, as far as entries tell."))
+    }
+
     fn say_rows(&self) {
         let (Last::Below, Some((last, heads))) = (self.last, self.heads.split_last()) else {
             return out::table(&self.heads, &self.rows);
@@ -100,7 +119,7 @@ impl Section {
     }
 }
 
-fn paragraphs(html: &mut String, lines: &[String]) {
+fn paragraphs<'l>(html: &mut String, lines: impl Iterator<Item = &'l str>) {
     for line in lines {
         html.push_str(&format!("<p>{}</p>\n", escaped(line)));
     }
@@ -118,6 +137,7 @@ mod tests {
             heads: vec!["who"],
             rows: vec![vec!["<script>alert(1)</script>".into()]],
             last: Last::Beside,
+            empty: Empty::Said,
         };
         let html = Page { title: "Customer/\"42\"".into(), lead: Vec::new(), sections: vec![section] }.html();
         assert!(
@@ -125,6 +145,11 @@ mod tests {
             "{html}"
         );
         assert!(html.contains("Customer/&quot;42&quot;") && html.contains("@media print"), "{html}");
+        let none = Page {
+            sections: vec![Section { title: "Changed".into(), ..Section::default() }],
+            ..Page::default()
+        };
+        assert!(none.html().contains("None, as far as entries tell."), "{}", none.html());
         for outside in ["<script", "src=", "href=", "url(", "http"] {
             assert!(!html.contains(outside), "{outside} in {html}");
         }

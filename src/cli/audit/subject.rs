@@ -15,7 +15,7 @@ use serde_json::{Value as Json, json};
 use super::{
     looking::{Looking, Place},
     named::{Whose, sort, whose_of},
-    page::{Last, Page, Section},
+    page::{Empty, Last, Page, Section},
     when::past,
 };
 use crate::{
@@ -246,6 +246,7 @@ impl Told<'_> {
             heads: vec!["what", "who", "count", "when"],
             rows,
             last: Last::Beside,
+            empty: Empty::InLead,
         }
     }
 
@@ -317,6 +318,7 @@ fn totals(report: &SubjectReport) -> Section {
         heads: vec!["who", "answers", "when", "through", "fields"],
         rows: rows.collect(),
         last: Last::Below,
+        empty: Empty::InLead,
     }
 }
 
@@ -347,7 +349,7 @@ fn disclosures(report: &SubjectReport) -> Section {
             "at", "who", "address", "what", "through", "as", "status", "bundle", "request", "entry", "fields",
         ],
         rows: rows.collect(),
-        last: Last::Below,
+        last: Last::Below, empty: Empty::Said,
     }
 }
 
@@ -373,7 +375,7 @@ fn changes(report: &SubjectReport) -> Section {
         lead: vec!["Written down before it was sent to a system; what came of it is in the answer of the same request.".into()],
         heads: vec!["at", "who", "what", "request", "entry", "fields"],
         rows: changed.chain(erased).collect(),
-        last: Last::Below,
+        last: Last::Below, empty: Empty::Said,
     }
 }
 
@@ -391,6 +393,7 @@ fn unshown(report: &SubjectReport) -> Section {
         heads: vec!["who", "why", "count", "when"],
         rows: rows.collect(),
         last: Last::Beside,
+        empty: Empty::Said,
     }
 }
 
@@ -408,6 +411,7 @@ pub(super) fn lanes(lanes: &[LaneRead]) -> Section {
         heads: vec!["lane", "entries", "head"],
         rows: rows.collect(),
         last: Last::Beside,
+        empty: Empty::Said,
     }
 }
 
