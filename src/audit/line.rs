@@ -129,6 +129,9 @@ pub struct LineFacts<'a> {
     pub seq: &'a str,
     /// `start`, `stop`, `open`, `intent`, `answer`, `close`, `counted`, `administrative`.
     pub kind: &'a str,
+    /// When.
+    #[serde(default)]
+    pub at: &'a str,
     /// The exchange it belongs to.
     pub request: Option<&'a str>,
     /// The salt, 32 hex digits.
@@ -201,6 +204,23 @@ impl Lines {
         let mut file = File::open(path)?;
         file.seek(io::SeekFrom::Start(offset))?;
         Ok(Self { file: BufReader::with_capacity(256 * 1024, file), offset, sequence })
+    }
+
+    /// The same for who looks at lines here and there: little is read ahead.
+    pub(super) fn looks(path: &Path) -> io::Result<Self> {
+        let file = BufReader::with_capacity(8 * 1024, File::open(path)?);
+        Ok(Self { file, offset: 0, sequence: 0 })
+    }
+
+    /// Goes to where a line begins that has that sequence; forth is cheap.
+    pub(super) fn go(&mut self, offset: u64, sequence: u64) -> io::Result<()> {
+        let position = self.file.stream_position()?;
+        match i64::try_from(i128::from(offset) - i128::from(position)) {
+            Ok(distance) => self.file.seek_relative(distance)?,
+            Err(_) => drop(self.file.seek(io::SeekFrom::Start(offset))?),
+        }
+        (self.offset, self.sequence) = (offset, sequence);
+        Ok(())
     }
 
     /// Says which sequence the next line has.

@@ -26,6 +26,7 @@
 
 mod answered;
 mod blank;
+mod breach;
 mod channel;
 mod disk;
 mod draft;
@@ -34,20 +35,26 @@ mod erase;
 mod error;
 mod facts;
 mod head;
+mod index;
 mod intents;
 mod journal;
 mod keys;
 mod lane;
 mod lanes;
+mod leaf;
 mod line;
 mod options;
+mod proof;
 mod publish;
 mod read;
 mod receipt;
 mod recover;
+mod search;
 mod segment;
 mod strangers;
+mod subjects;
 mod syncer;
+mod terms;
 mod text;
 mod told;
 mod tree;
@@ -57,21 +64,29 @@ mod verify;
 mod tests;
 
 pub use answered::{Answered, Ended};
+pub use breach::{BreachQuery, BreachReport, EntityReached, Reached};
 pub use channel::{ChannelWords, refused_at_the_door};
 pub use disk::{Disk, LogFile, Opening, RealDisk};
 pub use entry::{Abandoned, Entry, Safety, Withheld};
 pub use erase::{Erased, ErasedOfLane, Progress, Subject, erase, find_erasable};
 pub use error::JournalError;
 pub use head::{BadHead, PublicKey, SignedHead};
+pub use index::{Index, IndexProgress, LaneRead};
 pub use journal::{Health, Journal, LaneHealth};
 pub use keys::{JournalKeys, KeyedDigest, Month, Opened};
 pub use lane::{Durability, Lane};
 pub use line::{BadLine, Beside, LaneMention, Line, LineFacts, parse as parse_line};
 pub use options::{JournalOptions, Role};
+pub use proof::{BadProof, PROOF_BYTES_MAX, Proved, check_proof, prove_consistency, prove_entry};
 pub use publish::{HeadFile, Pace, Publish, PublishError, publish, publish_once};
 pub use read::{Follow, LaneLines, lanes, read_lane, tail};
 pub use receipt::{Effect, Fetch, Receipt, Receipts};
 pub use recover::{Torn, UnknownOutcome};
+pub use search::{AskError, Decision, Hit, Newest, Query, asked};
 pub use strangers::{Counted, Strangers, Telling};
+pub use subjects::{
+    Between, Beyond, Calls, Change, Disclosure, Door, Name, Place, SubjectQuery, SubjectReport, Through,
+    Total, Unshown, Untold, Who,
+};
 pub use tree::{Edge, leaf_hash, node_hash};
 pub use verify::{Against, Fault, LaneReport, Report, Witness, verify, verify_with};

@@ -27,6 +27,7 @@ mod crash;
 mod elsewhere;
 mod erased;
 mod failing;
+mod searched;
 mod story;
 mod unknown;
 

@@ -1,12 +1,22 @@
-//! `bramka audit`: whether the journal is whole, what stands in it, and erasing what it holds of somebody.
+//! `bramka audit`: whether the journal is whole, what stands in it, who received what, and erasing what it holds of
+//! somebody.
 //!
 //! Every reading of the journal is itself an entry, where the journal can be written; where it cannot (a
 //! verifier without its keys, a copy with rights that no gate would take, a read-only disk) that is said, and
 //! nothing is written at all.
 
+mod breach;
 mod erase;
+mod index;
+mod looking;
+mod named;
+mod page;
+mod prove;
+mod search;
+mod subject;
 mod tail;
 mod verify;
+mod when;
 
 use std::{
     io::{self, IsTerminal},
@@ -32,6 +42,20 @@ pub(super) enum Command {
     Verify(verify::Verify),
     /// Show the last entries
     Tail(tail::Tail),
+    /// Find entries: of somebody, of a record, under a statement, with an outcome, in a time
+    Search(search::Search),
+    /// Who received which fields of a record, when and through what, and what cannot be told
+    Subject(subject::Subject),
+    /// What a credential reached: whose data, which fields, how much, from where
+    Breach(breach::Breach),
+    /// Make the index that search, subject and breach use, ahead of time
+    Index(index::MakeIndex),
+    /// Prove to somebody elsewhere that an entry stands in the journal
+    ProveEntry(prove::ProveEntry),
+    /// Prove to somebody who kept a head that the journal has only grown since
+    ProveConsistency(prove::ProveConsistency),
+    /// Check such a proof, with the public key and without the journal
+    CheckProof(prove::CheckProof),
     /// Erase for good what stands in clear beside the entries of a person, an app or a record
     Erase(erase::Erase),
 }
@@ -53,6 +77,13 @@ pub(super) fn run(command: &Command) -> Result<Came, VerbError> {
         match command {
             Command::Verify(arguments) => verify::run(arguments).await,
             Command::Tail(arguments) => tail::run(arguments).await,
+            Command::Search(arguments) => search::run(arguments).await,
+            Command::Subject(arguments) => subject::run(arguments).await,
+            Command::Breach(arguments) => breach::run(arguments).await,
+            Command::Index(arguments) => index::run(arguments).await,
+            Command::ProveEntry(arguments) => prove::entry_of(arguments).await,
+            Command::ProveConsistency(arguments) => prove::consistency(arguments).await,
+            Command::CheckProof(arguments) => prove::check(arguments),
             Command::Erase(arguments) => erase::run(arguments).await,
         }
     })

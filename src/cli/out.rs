@@ -157,7 +157,8 @@ pub(super) fn table(heads: &[&str], rows: &[Vec<String>]) {
     }
 }
 
-fn columns(heads: &[&str], rows: &[Vec<String>]) -> Vec<String> {
+/// Rows in columns under their heads.
+pub(super) fn columns(heads: &[&str], rows: &[Vec<String>]) -> Vec<String> {
     let heads: Vec<String> = heads.iter().map(|head| (*head).to_owned()).collect();
     let all: Vec<&Vec<String>> = std::iter::once(&heads).chain(rows).collect();
     let width = |column: usize| {
@@ -177,7 +178,7 @@ fn columns(heads: &[&str], rows: &[Vec<String>]) -> Vec<String> {
 }
 
 /// What somebody noted must not speak to the terminal.
-fn printable(text: &str) -> String {
+pub(super) fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 

@@ -11,6 +11,7 @@
     reason = "tests fail by panicking, look at what they were given, and the kit is shared between binaries"
 )]
 
+mod accounted;
 mod across;
 mod admin;
 mod beside;

@@ -12,10 +12,15 @@ use std::{
 
 use clap::Args;
 use compact_str::CompactString;
-use jiff::{Timestamp, civil::Date, tz::TimeZone};
+use jiff::Timestamp;
 use serde_json::{Value as Json, json};
 
-use super::{Where, patiently};
+use super::{
+    Where,
+    named::{Whose, sort, whose, whose_of},
+    patiently,
+    when::moment,
+};
 use crate::{
     audit::{Erased, JournalError, Progress, Subject},
     cli::{
@@ -69,13 +74,6 @@ pub(in crate::cli) struct Erase {
     place: Where,
 }
 
-/// A name of somebody or something in entries.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Whose {
-    kind: String,
-    id: String,
-}
-
 /// What the user has said to erasing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Leave {
@@ -101,7 +99,7 @@ pub(super) async fn run(arguments: &Erase) -> Result<Came, VerbError> {
     // ORDER: before anything is opened, which would write to somebody's evidence.
     data.check_own(&gate)?;
     let Some(store) = data.store()? else { return Err(VerbError::NotThere("there is no store".into())) };
-    let whose = whose_of(arguments, &store).await?;
+    let whose = whose_of(&arguments.named, arguments.key.as_ref(), &store).await?;
     let asked = Asked { arguments, in_quality: in_quality(&whose, &store).await?, whose };
     let schema = schema(&asked);
     let record = Record::open(&data, &gate, clock::now())?;
@@ -132,16 +130,6 @@ struct Asked<'a> {
     whose: Whose,
     /// What it goes by in data quality.
     in_quality: Vec<String>,
-}
-
-/// Whose data is meant; a system's key of a record stands for the id that callers see.
-async fn whose_of(arguments: &Erase, store: &Store) -> Result<Whose, VerbError> {
-    let Some((system, native)) = &arguments.key else {
-        return whose(&arguments.named).map_err(VerbError::Misused);
-    };
-    let entity = EntityName::new(arguments.named.as_str());
-    let id = ids::known(&Crosswalk::new(store.clone(), 0), &entity, system, native).await?;
-    Ok(Whose { kind: arguments.named.clone(), id: id.to_string() })
 }
 
 /// Data quality keeps keys: those behind an id that callers see, and the name itself where it may be one.
@@ -362,65 +350,4 @@ fn nothing(asked: &Asked<'_>, schema: Option<&Schema>) -> VerbError {
         Some(_) | None => String::new(),
     };
     VerbError::NotThere(format!("no entry{when} names `{}`{near}", asked.whose))
-}
-
-/// `Customer/42`, `App/crm-sync` or `App::"crm-sync"`.
-fn whose(text: &str) -> Result<Whose, String> {
-    let expected = || "expected Entity/id or Kind/id, as in Customer/42 or App/crm-sync".to_owned();
-    let (kind, id) = match text.split_once("::\"") {
-        Some((kind, rest)) => (kind, rest.strip_suffix('"').ok_or_else(expected)?),
-        None => text.split_once('/').ok_or_else(expected)?,
-    };
-    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    if kind.is_empty() || !kind.chars().all(plain) || id.is_empty() {
-        return Err(expected());
-    }
-    let kind = sort(kind).map_or_else(|| kind.to_owned(), |kind| kind.as_str().to_owned());
-    Ok(Whose { kind, id: id.to_owned() })
-}
-
-/// A sort of principal by its name.
-fn sort(name: &str) -> Option<Kind> {
-    Kind::ALL.into_iter().find(|kind| kind.as_str().eq_ignore_ascii_case(name))
-}
-
-/// A moment, or the beginning of a day (UTC).
-fn moment(text: &str) -> Result<Timestamp, String> {
-    if let Ok(moment) = text.parse() {
-        return Ok(moment);
-    }
-    let day: Option<Date> = text.parse().ok();
-    let begins = day.and_then(|day| day.to_zoned(TimeZone::UTC).ok());
-    begins
-        .map(|moment| moment.timestamp())
-        .ok_or_else(|| "expected a day or a moment, as in 2026-01-31 or 2026-01-31T12:00:00Z".to_owned())
-}
-
-impl std::fmt::Display for Whose {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}/{}", self.kind, self.id)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_name_is_taken_in_either_notation_and_a_kind_in_either_case() {
-        let named = |kind: &str, id: &str| Ok(Whose { kind: kind.to_owned(), id: id.to_owned() });
-        assert_eq!(whose("Customer/42"), named("Customer", "42"));
-        assert_eq!(whose("app/crm-sync"), named("App", "crm-sync"));
-        assert_eq!(whose("App::\"crm-sync\""), named("App", "crm-sync"));
-        assert_eq!(whose("User/corp|a/b"), named("User", "corp|a/b"));
-        for wrong in ["", "Customer", "Customer/", "/42", "App::\"\"", "App::\"x", "a b/c"] {
-            assert!(whose(wrong).is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn a_moment_is_a_day_or_a_second() {
-        assert_eq!(moment("2026-01-31").unwrap(), moment("2026-01-31T00:00:00Z").unwrap());
-        assert!(moment("yesterday").is_err());
-    }
 }

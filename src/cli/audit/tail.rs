@@ -17,7 +17,7 @@ const COUNT_MAX: usize = 100_000;
 /// Entries taken at one look while following.
 const MORE_MAX: usize = 1_000;
 /// How often it is looked for more.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
+pub(super) const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  bramka audit tail -n 50\n  bramka audit tail --follow --json | jq .act")]
@@ -63,10 +63,10 @@ pub(super) async fn run(arguments: &Tail) -> Result<Came, VerbError> {
 
 /// The lanes that are followed.
 #[derive(Default)]
-struct Followed(Vec<(String, Follow)>);
+pub(super) struct Followed(Vec<(String, Follow)>);
 
 impl Followed {
-    fn begin(directory: &Path) -> Result<Self, JournalError> {
+    pub(super) fn begin(directory: &Path) -> Result<Self, JournalError> {
         let mut followed = Self::default();
         for lane in lanes(directory)? {
             let follow = Follow::from_end(&directory.join(&lane))?;
@@ -75,7 +75,7 @@ impl Followed {
         Ok(followed)
     }
 
-    fn more(&mut self, directory: &Path) -> Result<Vec<Entry>, JournalError> {
+    pub(super) fn more(&mut self, directory: &Path) -> Result<Vec<Entry>, JournalError> {
         for lane in lanes(directory)? {
             if !self.0.iter().any(|(known, _)| *known == lane) {
                 let follow = Follow::from_end(&directory.join(&lane))?;
@@ -123,7 +123,8 @@ struct Who {
     id: String,
 }
 
-fn show(entry: &Entry, json: bool) {
+/// Shows an entry: a line for people, or JSON.
+pub(super) fn show(entry: &Entry, json: bool) {
     let leaf = entry.line.leaf();
     match (json, entry.line.beside()) {
         (true, beside) => out::say(&in_json(leaf, beside)),

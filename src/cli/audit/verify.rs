@@ -79,7 +79,7 @@ pub(super) async fn run(arguments: &Verify) -> Result<Came, VerbError> {
 }
 
 /// A file's text, or the text itself.
-fn file_or_text(given: &str) -> Result<String, VerbError> {
+pub(super) fn file_or_text(given: &str) -> Result<String, VerbError> {
     let path = Path::new(given);
     if !given.contains('\n') && path.is_file() {
         return fs::read_to_string(path).map_err(VerbError::file(path));
@@ -87,7 +87,8 @@ fn file_or_text(given: &str) -> Result<String, VerbError> {
     Ok(given.to_owned())
 }
 
-fn given_key(given: &str) -> Result<PublicKey, VerbError> {
+/// A public key: a file's text, or the text itself.
+pub(super) fn given_key(given: &str) -> Result<PublicKey, VerbError> {
     let text = file_or_text(given)?;
     PublicKey::of_verifier(&text)
         .ok_or_else(|| VerbError::Misused("`--key` is neither a file nor a key `name+id+base64`".into()))
