@@ -158,6 +158,14 @@ CREATE INDEX accepted_by_principal ON accepted (principal, begun_at);
 CREATE INDEX accepted_by_age ON accepted (begun_at);
 CREATE INDEX accepted_by_end ON accepted (ends_at);
 ",
+    "
+CREATE TABLE newest_bundle (
+    only INTEGER PRIMARY KEY CHECK (only = 1),
+    version INTEGER NOT NULL,
+    bundle BLOB NOT NULL,
+    at INTEGER NOT NULL
+) STRICT;
+",
 ];
 
 /// Brings the tables to this program's version, each version in one transaction.

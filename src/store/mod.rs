@@ -10,6 +10,7 @@
 
 mod accepted;
 mod admin;
+mod bundles;
 mod credentials;
 mod crosswalk;
 mod migrations;
@@ -36,6 +37,7 @@ use tokio::sync::oneshot;
 use room::{Inode, Room};
 
 pub use accepted::{AcceptedRow, Progress};
+pub use bundles::Raised;
 pub use crosswalk::{Doing, NativeKey, Swap, Swapped};
 pub use quality::{Forget, LookedRow, Oldest, QualityRow, QualitySeen};
 pub use quota::Lease;
