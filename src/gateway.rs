@@ -39,6 +39,7 @@ mod seen;
 mod sending;
 mod streamed;
 mod tables;
+mod taking;
 mod wanted;
 mod whole;
 mod writing;

@@ -8,6 +8,7 @@ mod diff;
 mod explain;
 mod ids;
 mod judging;
+mod lock;
 mod matrix;
 mod proofs;
 mod prove;
@@ -47,6 +48,8 @@ pub(super) enum Command {
     Diff(diff::DiffOf),
     /// Prove that something cannot be, or tell a request by which it is: exit code 0 proved, 1 not
     Prove(prove::Prove),
+    /// Write down every file of the bundle with its SHA-256 in bundle.lock, for it to be signed
+    Lock(lock::LockOf),
     /// Write the JSON Schemas of the bundle's files, for completion in editors
     Schema(schema::Schema),
 }
@@ -68,6 +71,7 @@ pub(super) fn run(command: &Command) -> Result<Came, VerbError> {
         Command::Matrix(arguments) => matrix::run(arguments),
         Command::Diff(arguments) => diff::run(arguments),
         Command::Prove(arguments) => prove::run(arguments),
+        Command::Lock(arguments) => lock::run(arguments),
         Command::Schema(arguments) => schema::run(arguments),
     }
 }
