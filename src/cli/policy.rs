@@ -2,6 +2,7 @@
 //! its files. Nothing here needs a running gate or its data.
 
 mod ask;
+mod bundles;
 mod cases;
 mod check;
 mod diff;
@@ -50,6 +51,8 @@ pub(super) enum Command {
     Prove(prove::Prove),
     /// Write down every file of the bundle with its SHA-256 in bundle.lock, for it to be signed
     Lock(lock::LockOf),
+    /// List the bundles that a gate served: digest, version, when, who signed
+    Bundles(bundles::BundlesOf),
     /// Write the JSON Schemas of the bundle's files, for completion in editors
     Schema(schema::Schema),
 }
@@ -72,6 +75,7 @@ pub(super) fn run(command: &Command) -> Result<Came, VerbError> {
         Command::Diff(arguments) => diff::run(arguments),
         Command::Prove(arguments) => prove::run(arguments),
         Command::Lock(arguments) => lock::run(arguments),
+        Command::Bundles(arguments) => bundles::run(arguments),
         Command::Schema(arguments) => schema::run(arguments),
     }
 }

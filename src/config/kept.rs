@@ -209,3 +209,84 @@ fn replace(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
     write(&fresh, bytes)?;
     fs::rename(fresh, folder.join(name))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use jiff::ToSpan as _;
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::config::LIMITS;
+
+    fn files(texts: &[(&str, &str)]) -> Files {
+        Files::from_texts(texts.iter().map(|(path, text)| (Arc::from(*path), Arc::from(*text)))).unwrap()
+    }
+
+    fn kept() -> (TempDir, KeptBundles) {
+        let data = tempfile::tempdir().unwrap();
+        let kept = KeptBundles::of(data.path());
+        (data, kept)
+    }
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::UNIX_EPOCH + second.seconds()
+    }
+
+    #[test]
+    fn a_bundle_that_served_stands_as_it_was_with_its_lock_for_its_owner_alone() {
+        let (data, kept) = kept();
+        let bundle = [(LIMITS, "{}"), ("access/a.cedar", "permit")];
+        let signed = Signed { version: 7, signers: vec!["ewa".into()] };
+        let with = |papers: &[(&'static str, &'static str)]| files(&[&bundle, papers].concat());
+        kept.keep(&with(&[(LOCK, "version: 7"), ("bundle.lock.ewa.sig", "SIG")]), Some(&signed), at(1))
+            .unwrap();
+        let [one] = &kept.all().unwrap()[..] else { panic!("one is kept") };
+        let read = one.files().unwrap();
+        assert_eq!((one.digest, read.text("access/a.cedar").unwrap().as_ref()), (read.digest(), "permit"));
+        assert_eq!(read.signatures().count(), 1);
+        let folder = data.path().join("bundles").join(one.digest.to_string());
+        for (path, mode) in
+            [("", 0o700), ("policies/access", 0o700), ("policies/limits.yaml", 0o600), ("served.json", 0o600)]
+        {
+            let is = fs::metadata(folder.join(path)).unwrap().permissions().mode() & 0o777;
+            assert_eq!(is, mode, "{path}");
+        }
+        // Once more, unsigned: one bundle, told as it served last.
+        kept.keep(&with(&[]), None, at(2)).unwrap();
+        let [again] = &kept.all().unwrap()[..] else { panic!("one is kept") };
+        assert_eq!(again.files().unwrap().content(), again.digest, "no paper of before is left");
+        let served = again.served.as_ref().unwrap();
+        assert_eq!((served.first_at, served.last_at, served.version), (at(1), at(2), None));
+    }
+
+    #[test]
+    fn what_was_changed_since_is_told_and_put_right_when_it_serves_again() {
+        let (_data, kept) = kept();
+        let bundle = files(&[(LIMITS, "{}")]);
+        kept.keep(&bundle, None, at(1)).unwrap();
+        let one = kept.beginning(&bundle.digest().short()).unwrap().unwrap();
+        fs::write(one.policies.join(LIMITS), "{ }").unwrap();
+        assert!(!one.is_whole());
+        kept.keep(&bundle, None, at(2)).unwrap();
+        assert!(one.is_whole());
+    }
+
+    #[test]
+    fn those_that_served_last_are_kept_and_no_more_than_so_many() {
+        let (_data, kept) = kept();
+        let many = KEPT_MAX + 2;
+        for number in 0..many {
+            let text = format!("# {number}");
+            kept.keep(&files(&[(LIMITS, &text)]), None, at(i64::try_from(number).unwrap())).unwrap();
+        }
+        let all = kept.all().unwrap();
+        let last = |at: usize| all[at].served.as_ref().unwrap().last_at;
+        assert_eq!(
+            (all.len(), last(0), last(KEPT_MAX - 1)),
+            (KEPT_MAX, at(i64::try_from(many).unwrap() - 1), at(2))
+        );
+        assert!(kept.beginning("").unwrap().is_none(), "many begin so");
+    }
+}

@@ -209,6 +209,7 @@ enum Force {
 struct Fresh {
     snapshot: Snapshot,
     files: Arc<Files>,
+    access: taking::Access,
     terms: door::Prepared,
 }
 
@@ -301,7 +302,10 @@ fn gone(gate: &Gate, loaded: &Loaded) -> Option<String> {
 async fn record(gate: &Gate, loaded: &Loaded, gone: Option<&str>) -> Result<(), JournalError> {
     let now = clock::now();
     match loaded {
-        Ok(Some(fresh)) => taking::record(&gate.journal, "swapped", &fresh.snapshot, gone, now).await,
+        Ok(Some(fresh)) => {
+            let what = (&fresh.snapshot, &fresh.access);
+            taking::record(&gate.journal, "swapped", what, gone, now).await
+        }
         Ok(None) => Ok(()),
         Err(_) => {
             let digest = gate.live.status().digest.to_string();
@@ -375,7 +379,8 @@ fn load(gate: &Gate, options: &Options, force: Force) -> Loaded {
     match gate.door.prepare(snapshot.doors.clone()) {
         Ok(terms) => {
             run::tell(&warnings);
-            Ok(Some(Fresh { snapshot, files, terms }))
+            let access = taking::Access::between(&serving, &snapshot);
+            Ok(Some(Fresh { snapshot, files, access, terms }))
         }
         Err(faults) => {
             let told = faults.iter().map(|fault| snapshot.settings.fault_of_door(fault, &options.base));

@@ -189,6 +189,7 @@ async fn open(options: &Options) -> Result<Opened, RunError> {
     let known = Known { registry: &registry, pseudonyms: &pseudonyms, ids: &*crosswalk };
     let Loaded { snapshot, warnings, files } = load(options, &known, None)?;
     tell(&warnings);
+    let access = taking::Access::since(options, &known, &snapshot, now);
     let settings = snapshot.settings.clone();
     let door = Arc::new(open_door(&snapshot, warnings, &options.base)?);
     let identity = Identity::new(remembered_max(&settings));
@@ -202,7 +203,7 @@ async fn open(options: &Options) -> Result<Opened, RunError> {
     let journal = journal(options, &settings, &keys, kept)?;
     newest(&store, &snapshot, now).await?;
     taking::keep(options, &files, snapshot.signed.as_ref(), now).await.map_err(RunError::Unkept)?;
-    taking::record(&journal, "serving", &snapshot, None, now).await?;
+    taking::record(&journal, "serving", (&snapshot, &access), None, now).await?;
     for unknown in journal.unknown_outcomes() {
         tracing::warn!(?unknown, "an earlier run wrote down an intent and no outcome");
     }

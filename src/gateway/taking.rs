@@ -3,14 +3,71 @@
 
 use std::{io, sync::Arc};
 
-use super::run::Options;
+use super::run::{Known, Options};
 use crate::{
     audit::{Journal, JournalError},
+    claims::Diff,
     clock::Now,
-    config::{Files, KeptBundles, LOCK, Report, Signed, Snapshot},
+    config::{self, Files, KeptBundles, LOCK, Means, Placeholders, RawBundle, Report, Signed, Snapshot},
     store::{Raised, Store, StoreError},
+    upstream,
     words::{Diagnostic, Place},
 };
+
+/// LIMIT: callers of a bundle that are compared before it serves; each takes some milliseconds.
+const COMPARED_MAX: usize = 200;
+
+/// What a bundle opens and closes, as far as that was found out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Access {
+    /// How many callers gain something, lose something, and have other conditions than before.
+    Compared([usize; 3]),
+    /// Why that is not known.
+    NotCompared(&'static str),
+}
+
+impl Access {
+    /// Against the bundle that serves.
+    pub(super) fn between(old: &Snapshot, new: &Snapshot) -> Self {
+        if old.digest == new.digest {
+            return Self::Compared([0; 3]);
+        }
+        match Diff::between(old, new, COMPARED_MAX) {
+            Some(diff) => Self::Compared(diff.people()),
+            None => Self::NotCompared("too many callers"),
+        }
+    }
+
+    /// Against the bundle that served last, as it was kept. Blocks.
+    pub(super) fn since(options: &Options, known: &Known<'_>, new: &Snapshot, now: Now) -> Self {
+        let kept = match KeptBundles::of(&options.data).all() {
+            Ok(kept) => kept.into_iter().next(),
+            Err(_) => return Self::NotCompared("the kept bundles cannot be read"),
+        };
+        let Some(kept) = kept else { return Self::NotCompared("none has served before") };
+        if kept.digest == new.digest {
+            return Self::Compared([0; 3]);
+        }
+        let Some(files) = kept.files() else { return Self::NotCompared("the one before is damaged") };
+        let raw = RawBundle::of(files, &Placeholders);
+        let (registry, own) = (upstream::Registry::default(), raw.addresses());
+        let Known { pseudonyms, ids, .. } = *known;
+        let means = Means { registry: &registry, own: &own, pseudonyms, base: &options.base, now, ids };
+        match config::compile(raw, &means) {
+            Ok((old, _)) => Self::between(&old, new),
+            Err(_) => Self::NotCompared("the one before does not load any more"),
+        }
+    }
+
+    fn details(&self) -> Vec<(&'static str, String)> {
+        match self {
+            Self::Compared(people) => {
+                ["gained", "lost", "unclear"].into_iter().zip(people.map(|count| count.to_string())).collect()
+            }
+            Self::NotCompared(why) => vec![("not_compared", (*why).to_owned())],
+        }
+    }
+}
 
 /// Takes note of a signed bundle as the newest. What is not signed has no version.
 ///
@@ -57,7 +114,7 @@ pub(super) async fn keep(
 pub(super) async fn record(
     journal: &Journal,
     act: &'static str,
-    snapshot: &Snapshot,
+    (snapshot, access): (&Snapshot, &Access),
     closing_gone: Option<&str>,
     now: Now,
 ) -> Result<(), JournalError> {
@@ -69,5 +126,7 @@ pub(super) async fn record(
     if let Some((version, signers)) = &signed {
         details.extend([("version", version.as_str()), ("signers", signers.as_str())]);
     }
+    let access = access.details();
+    details.extend(access.iter().map(|(name, count)| (*name, count.as_str())));
     journal.administrative(act, "gate", &details, now).await.map(drop)
 }

@@ -20,6 +20,9 @@ use crate::{
 
 const OURS: &str = "bramka-bundle";
 const GUARDS: &str = "access/guards.cedar";
+/// A statement that gives partners what they do not have.
+const OPENING: &str = "@id(\"opening\")\n@fields(\"id, kind\")\npermit (principal is Partner in Group::\"partners\", \
+                       action == Action::\"read\", resource is Customer);\n";
 
 /// A bundle, those who sign it, and a gate's data.
 struct House {
@@ -241,6 +244,57 @@ fn a_bundle_that_two_people_signed_serves_and_the_journal_names_them() {
     assert_eq!(detail(entry, "signers"), Some("ewa@example.com jan@example.com"));
     let bundle = detail(entry, "bundle").unwrap();
     assert!(checked.out.contains(&bundle[..12]), "the lock makes no other bundle: {checked:?}");
+    assert_eq!(detail(entry, "not_compared"), Some("none has served before"));
+}
+
+#[test]
+fn what_a_load_opens_and_closes_is_on_record_and_every_bundle_that_served_can_be_compared() {
+    let house = House::signed_by(&["ewa"]);
+    let opening = house.policies().join("access/opening.cedar");
+    let relock = || {
+        house.lock();
+        house.sign("ewa");
+    };
+    let gate = house.served("1");
+    gate.takes(|| {
+        fs::write(&opening, OPENING).unwrap();
+        relock();
+    });
+    drop(gate);
+    fs::remove_file(&opening).unwrap();
+    relock();
+    drop(house.served("1"));
+    let loads = house.loads();
+    let good: Vec<_> = loads.iter().filter(|(act, _)| act != "kept_old").collect();
+    let told = |at: usize| ["gained", "lost", "unclear"].map(|name| detail(&good[at].1, name));
+    // Partners see more by a reload, and less after a start over what was kept.
+    assert_eq!((good[1].0.as_str(), told(1)), ("swapped", [Some("1"), Some("0"), Some("0")]));
+    assert_eq!((good[2].0.as_str(), told(2)), ("serving", [Some("0"), Some("1"), Some("0")]));
+    let data = house.data();
+    let data = data.to_str().unwrap();
+    let listed: Value =
+        serde_json::from_str(&run(&["policy", "bundles", "--json", "--data", data]).out).unwrap();
+    let rows = listed.as_array().unwrap();
+    let bundle = |row: &Value| row["bundle"].as_str().unwrap().to_owned();
+    assert_eq!(rows.iter().map(|row| &row["served"]["version"]).collect::<Vec<_>>(), [3, 2]);
+    assert_eq!(rows[0]["served"]["signers"][0], "ewa@example.com");
+    assert!(rows.iter().all(|row| row["whole"] == true && row["files"].as_u64().unwrap() > 10));
+    assert_eq!(bundle(&rows[0]), detail(&good[2].1, "bundle").unwrap());
+    let table = run(&["policy", "bundles", "--data", data]);
+    says(&table.out, &["bundle", "version", &bundle(&rows[1])[..12], "ewa@example.com"]);
+    let compared = run(&["policy", "diff", &bundle(&rows[0])[..12], &bundle(&rows[1]), "--data", data]);
+    assert_eq!(compared.code, 1, "{compared:?}");
+    says(&compared.out, &["gained", "acme-portal", "Customer", "1 gain, 0 lose"]);
+    // What was changed since is told, and not compared.
+    let kept = PathBuf::from(rows[0]["policies"].as_str().unwrap());
+    fs::write(kept.join("limits.yaml"), "").unwrap();
+    let table = run(&["policy", "bundles", "--data", data]);
+    assert_eq!(table.code, 1, "{table:?}");
+    says(&table.out, &["changed since"]);
+    says(
+        &run(&["policy", "diff", &bundle(&rows[0]), kept.to_str().unwrap(), "--data", data]).err,
+        &["were changed since"],
+    );
 }
 
 #[test]
