@@ -11,6 +11,7 @@ mod ids;
 mod judging;
 mod lock;
 mod matrix;
+mod owners;
 mod proofs;
 mod prove;
 mod schema;
@@ -53,6 +54,8 @@ pub(super) enum Command {
     Lock(lock::LockOf),
     /// List the bundles that a gate served: digest, version, when, who signed
     Bundles(bundles::BundlesOf),
+    /// Print who must review which file, as CODEOWNERS for GitHub and GitLab
+    Owners(owners::OwnersOf),
     /// Write the JSON Schemas of the bundle's files, for completion in editors
     Schema(schema::Schema),
 }
@@ -76,6 +79,7 @@ pub(super) fn run(command: &Command) -> Result<Came, VerbError> {
         Command::Prove(arguments) => prove::run(arguments),
         Command::Lock(arguments) => lock::run(arguments),
         Command::Bundles(arguments) => bundles::run(arguments),
+        Command::Owners(arguments) => owners::run(arguments),
         Command::Schema(arguments) => schema::run(arguments),
     }
 }
