@@ -176,3 +176,57 @@ fn touched<'a>(
     let (what, digest) = (Digest::of(application.as_bytes()), Digest::of(signed));
     Ok(([&what.0, trailer, &digest.0].concat(), signature))
 }
+
+#[cfg(test)]
+mod tests {
+    use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
+    use ssh_key::{
+        LineEnding,
+        public::{Ed25519PublicKey, SkEd25519},
+    };
+
+    use super::*;
+
+    const TEXT: &[u8] = b"version: 1\n";
+
+    /// What a hardware key makes of [`TEXT`] with those flags.
+    fn by_hardware(flags: u8) -> Signature {
+        let pair = Ed25519KeyPair::generate().unwrap();
+        let public = Ed25519PublicKey(pair.public_key().as_ref().try_into().unwrap());
+        let key = KeyData::SkEd25519(SkEd25519::new(public, "ssh:"));
+        let signed = SshSig::signed_data(NAMESPACE, HashAlg::Sha512, TEXT).unwrap();
+        let trailer = [flags, 0, 0, 0, 9];
+        let all = [&Digest::of(b"ssh:").0[..], &trailer, &Digest::of(&signed).0].concat();
+        let bytes = [pair.sign(&all).as_ref(), &trailer].concat();
+        let made = ssh_key::Signature::new(Algorithm::SkEd25519, bytes).unwrap();
+        let text =
+            SshSig::new(key, NAMESPACE, HashAlg::Sha512, made).unwrap().to_pem(LineEnding::LF).unwrap();
+        Signature::read(&text).unwrap()
+    }
+
+    #[test]
+    fn a_hardware_key_signs_when_it_is_touched() {
+        assert_eq!(by_hardware(TOUCHED).verify(TEXT), Ok(()));
+        assert_eq!(by_hardware(TOUCHED).verify(b"version: 2\n"), Err(BadSignature::Wrong));
+        assert_eq!(by_hardware(0).verify(TEXT), Err(BadSignature::Untouched));
+    }
+
+    #[test]
+    fn what_is_no_signature_is_told_and_breaks_nothing() {
+        for text in [
+            "",
+            "-----BEGIN SSH SIGNATURE-----\n-----END SSH SIGNATURE-----\n",
+            "-----BEGIN SSH SIGNATURE-----\nU1NIU0lH\n-----END SSH SIGNATURE-----\n",
+        ] {
+            assert_eq!(Signature::read(text).unwrap_err(), BadSignature::Form, "{text}");
+        }
+        for short in [&[][..], &[0, 0, 0], &[0, 0, 0, 9, 1], &[0xff; 8]] {
+            assert!(fixed(short, 32).is_none());
+        }
+        assert!(touched("ssh:", TEXT, &[1; SK_TRAILER - 1]).is_err());
+        let long = [&[0, 0, 0, 33][..], &[1; 33], &[0, 0, 0, 1, 1]].concat();
+        assert!(fixed(&long, 32).is_none(), "a number that does not fit");
+        let padded = fixed(&[0, 0, 0, 2, 0, 0x80, 0, 0, 0, 1, 7], 2).unwrap();
+        assert_eq!(padded, [0, 0x80, 0, 7]);
+    }
+}

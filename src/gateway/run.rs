@@ -22,7 +22,8 @@ use super::{
     keep::{self, Told},
     lagging::Written,
     observe::{Counters, KeyFetch, Observe},
-    seen, taking,
+    seen,
+    taking::{self, Access},
 };
 use crate::{
     answer::TagKey,
@@ -189,7 +190,7 @@ async fn open(options: &Options) -> Result<Opened, RunError> {
     let known = Known { registry: &registry, pseudonyms: &pseudonyms, ids: &*crosswalk };
     let Loaded { snapshot, warnings, files } = load(options, &known, None)?;
     tell(&warnings);
-    let access = taking::Access::since(options, &known, &snapshot, now);
+    let access = Access::since(options, &known, &snapshot, now);
     let settings = snapshot.settings.clone();
     let door = Arc::new(open_door(&snapshot, warnings, &options.base)?);
     let identity = Identity::new(remembered_max(&settings));
@@ -201,9 +202,7 @@ async fn open(options: &Options) -> Result<Opened, RunError> {
     }
     let kept = store.heads().await?.into_iter().map(|head| head.checkpoint).collect();
     let journal = journal(options, &settings, &keys, kept)?;
-    newest(&store, &snapshot, now).await?;
-    taking::keep(options, &files, snapshot.signed.as_ref(), now).await.map_err(RunError::Unkept)?;
-    taking::record(&journal, "serving", (&snapshot, &access), None, now).await?;
+    stand_behind(&store, &journal, options, (&snapshot, &files, &access)).await?;
     for unknown in journal.unknown_outcomes() {
         tracing::warn!(?unknown, "an earlier run wrote down an intent and no outcome");
     }
@@ -349,9 +348,17 @@ pub(super) fn load(
     Ok(Loaded { snapshot, warnings, files })
 }
 
-/// Refuses to start with a signed bundle that is older than one that served.
-async fn newest(store: &Store, snapshot: &Snapshot, now: clock::Now) -> Result<(), RunError> {
-    taking::rank(store, snapshot, now).await?.map_err(RunError::Bundle)
+/// What the first bundle passes, as every later one does: its version, its place among those that are kept, its entry.
+async fn stand_behind(
+    store: &Store,
+    journal: &Journal,
+    options: &Options,
+    (snapshot, files, access): (&Snapshot, &Arc<Files>, &Access),
+) -> Result<(), RunError> {
+    let now = clock::now();
+    taking::rank(store, snapshot, now).await?.map_err(RunError::Bundle)?;
+    taking::keep(options, files, snapshot.signed.as_ref(), now).await.map_err(RunError::Unkept)?;
+    Ok(taking::record(journal, "serving", (snapshot, access), None, now).await?)
 }
 
 /// Warnings of a bundle that serves.

@@ -491,3 +491,46 @@ fn a_lock_that_does_not_fit_is_told_where_nobody_rests_on_it() {
     assert_eq!(torn.code, 1, "{torn:?}");
     says(&torn.err, &["--version"]);
 }
+
+#[test]
+fn files_of_fields_that_decide_about_access_are_the_security_teams() {
+    let house = House::new();
+    let owners = |more: &[&str]| {
+        let told = house.policy(&[&["owners", "--team", "@acme/security"], more].concat());
+        assert_eq!(told.code, 0, "{told:?}");
+        told.out
+    };
+    // Who reviews a file: the last line that fits it.
+    let owner = |told: &str, path: &str| {
+        let lines =
+            told.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once(' '));
+        let fits = lines
+            .filter(|(pattern, _)| path == *pattern || (pattern.ends_with('/') && path.starts_with(pattern)));
+        fits.last().unwrap().1.to_owned()
+    };
+    let told = owners(&["--rest", "@acme/integration", "--at", "./policies/"]);
+    let (security, integration) = ("@acme/security", "@acme/integration");
+    for path in [
+        "access/partners.cedar",
+        "gateway.yaml",
+        "bundle.lock",
+        "systems/erp.yaml",
+        "systems/new.yaml",
+        "schema/order.yaml",
+    ] {
+        assert_eq!(owner(&told, &format!("/policies/{path}")), security, "{path}\n{told}");
+    }
+    // Partners see nothing of campaigns, and no statement goes by them.
+    for path in ["schema/campaign.yaml", "systems/catalogue/shopify.yaml"] {
+        assert_eq!(owner(&told, &format!("/policies/{path}")), integration, "{path}\n{told}");
+    }
+    assert_eq!(owner(&told, "CODEOWNERS"), security);
+    let order = told.lines().position(|line| line.starts_with("/policies/schema/order.yaml ")).unwrap();
+    let comments: Vec<&str> = told.lines().take(order).collect();
+    let near = comments[comments.len() - 2..].join("\n");
+    says(&near, &["# Order, statements read: ", "customer", "# Order, partners see or change: ", "status"]);
+    assert_eq!(owner(&owners(&["--at", "."]), "/schema/campaign.yaml"), security, "nobody else is named");
+    let whose = house.policy(&["owners", "--team", "acme security", "--at", "."]);
+    assert_eq!(whose.code, 2, "{whose:?}");
+    says(&house.policy(&["owners", "--team", "@a"]).err, &["--at policies"]);
+}
