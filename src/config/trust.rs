@@ -91,9 +91,12 @@ impl Trust {
         // ORDER: signatures first. What nobody signed is not even read.
         let (by, bad) = signed_by(lock, files, &signers, now);
         if by.len() < self.need.get() {
-            let who = if by.is_empty() { "none".to_owned() } else { by.join(", ") };
-            let message =
-                format!("{} signatures are needed, there is {} that counts: {who}", self.need, by.len());
+            let has = match by.as_slice() {
+                [] => "there is none that counts".to_owned(),
+                [one] => format!("there is 1 that counts: {one}"),
+                some => format!("there are {} that count: {}", some.len(), some.join(", ")),
+            };
+            let message = format!("signatures of {} people are needed, and {has}", self.need);
             let help = format!("have it signed: `ssh-keygen -Y sign -n {NAMESPACE} -f KEY {LOCK}`");
             let mut found = bad;
             found.push(Diagnostic::error(&Place::file(LOCK), message).help(help));
@@ -158,7 +161,8 @@ impl Trust {
         if signers.len() > SIGNERS_MAX {
             found.error(&place, format!("at most {SIGNERS_MAX} keys may sign"));
         } else if !found.has_errors() && names.len() < self.need.get() {
-            let message = format!("{} signatures are needed, and {} may sign", self.need, names.len());
+            let message =
+                format!("signatures of {} people are needed, and {} may sign", self.need, names.len());
             found.push(Diagnostic::error(&place, message).help("a person with several keys counts once"));
         }
         found.finish(signers).map(|(signers, _)| signers)

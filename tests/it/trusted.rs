@@ -10,12 +10,14 @@ use std::{
 };
 
 use bramka::{certs::DevelopmentCerts, clock};
+use http::Method;
 use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::{
     book,
-    kit::{Ran, copy_all, copy_shipped, ran, run, until},
+    kit::{Answer, Ran, copy_all, copy_shipped, ran, run, until},
+    line,
 };
 
 const OURS: &str = "bramka-bundle";
@@ -33,6 +35,7 @@ struct House {
 struct Gate<'a> {
     house: &'a House,
     child: Child,
+    admin: String,
 }
 
 impl House {
@@ -149,31 +152,30 @@ impl House {
 
     /// Tries to serve, and gives what is said of why not.
     fn refused(&self, need: &str) -> String {
-        let (mut child, is_ready) = self.start(need);
-        if is_ready {
+        let (mut child, ready) = self.start(need);
+        if ready.is_some() {
             child.kill().unwrap();
         }
         let code = child.wait().unwrap().code();
-        assert!(!is_ready, "it serves:\n{}", self.stderr());
+        assert!(ready.is_none(), "it serves:\n{}", self.stderr());
         assert_eq!(code, Some(1), "{}", self.stderr());
         self.stderr()
     }
 
     fn served(&self, need: &str) -> Gate<'_> {
-        let (child, is_ready) = self.start(need);
-        let gate = Gate { house: self, child };
-        assert!(is_ready, "no start:\n{}", self.stderr());
-        gate
+        let (child, ready) = self.start(need);
+        let ready = ready.unwrap_or_else(|| panic!("no start:\n{}", self.stderr()));
+        Gate { house: self, child, admin: ready.rsplit_once("admin ").unwrap().1.to_owned() }
     }
 
-    /// Starts a gate, and waits until it is ready or has ended.
-    fn start(&self, need: &str) -> (Child, bool) {
+    /// Starts a gate, and waits until it says that it is ready or has ended.
+    fn start(&self, need: &str) -> (Child, Option<String>) {
         let log = fs::File::create(self.at("stderr")).unwrap();
         let mut child = self.serve(need).stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let is_ready = lines.any(|line| line.unwrap().contains("ready"));
+        let ready = lines.by_ref().map(Result::unwrap).find(|line| line.contains("ready"));
         thread::spawn(move || lines.for_each(drop));
-        (child, is_ready)
+        (child, ready)
     }
 
     fn stderr(&self) -> String {
@@ -192,6 +194,28 @@ impl House {
 }
 
 impl Gate<'_> {
+    /// An operator's token.
+    fn operator(&self) -> String {
+        let (data, policies) = (self.house.data(), self.house.policies());
+        let places = ["--data", data.to_str().unwrap(), "--policies", policies.to_str().unwrap()];
+        run(&[&["token", "issue", "--admin", "ewa", "--role", "read"][..], &places].concat())
+            .out
+            .trim()
+            .to_owned()
+    }
+
+    fn admin(&self, path: &str, token: &str) -> Answer {
+        let ca = self.house.at("certs/ca.pem");
+        line::once(&self.admin, ca.to_str().unwrap(), line::bare(Method::GET, path, Some(token)))
+    }
+
+    /// Whether the metrics say that the newest bundle does not serve.
+    fn has_failed(&self, token: &str) -> bool {
+        let metrics = self.admin("/metrics", token).expect(200).body;
+        let text = String::from_utf8(metrics.to_vec()).unwrap();
+        text.lines().any(|line| line == "bramka_reload_failed 1")
+    }
+
     fn loads(&self, act: &str) -> usize {
         self.house.loads().iter().filter(|(one, _)| one == act).count()
     }
@@ -342,7 +366,10 @@ fn what_is_not_what_was_signed_does_not_start() {
             let text = fs::read_to_string(policies.join("bundle.lock")).unwrap();
             fs::write(policies.join("bundle.lock"), text.replace("version: 1", "version: 2")).unwrap();
         },
-        &["2 signatures are needed, there is 0 that counts", "the lock or the signature was changed since"],
+        &[
+            "signatures of 2 people are needed, and there is none that counts",
+            "the lock or the signature was changed since",
+        ],
     );
     drop(house.served("2"));
 }
@@ -354,7 +381,10 @@ fn a_signature_counts_once_a_person_and_for_this_alone() {
     house.enrol("ewa", "ewa2", &["-t", "ed25519"]);
     house.key("stranger", &["-t", "ed25519"]);
     let first = || house.policies().join("bundle.lock.jan.sig");
-    says(&house.refused("2"), &["2 signatures are needed, there is 1 that counts: ewa@example.com"]);
+    says(
+        &house.refused("2"),
+        &["signatures of 2 people are needed, and there is 1 that counts: ewa@example.com"],
+    );
     house.sign("ewa2");
     says(&house.refused("2"), &["there is 1 that counts: ewa@example.com"]);
     house.sign("stranger");
@@ -371,7 +401,7 @@ fn a_signature_counts_once_a_person_and_for_this_alone() {
     fs::write(first(), text).unwrap();
     drop(house.served("2"));
     // Three of two people.
-    says(&house.refused("3"), &["3 signatures are needed, and 2 may sign"]);
+    says(&house.refused("3"), &["signatures of 3 people are needed, and 2 may sign"]);
 }
 
 #[test]
@@ -429,13 +459,23 @@ fn no_older_bundle_serves_after_a_newer_one() {
 fn a_reload_takes_what_is_signed_and_keeps_the_old_one_else() {
     let house = House::signed_by(&["ewa", "jan"]);
     let gate = house.served("2");
+    let operator = gate.operator();
+    assert!(!gate.has_failed(&operator));
     let told = gate.refuses(|| house.edit("limits.yaml", "strangers:", "# more\nstrangers:"));
     says(&told, &["`limits.yaml` is another than the lock says"]);
+    until("the metric says so", || gate.has_failed(&operator));
+    let ready = gate.admin("/readyz", &operator).expect(200).json();
+    assert_eq!(ready["ready"], true, "{ready}");
+    says(ready["bundle"]["last_refused"]["report"].as_str().unwrap(), &["is another than the lock says"]);
     let told = gate.refuses(|| house.lock());
-    says(&told, &["2 signatures are needed, there is 0 that counts"]);
+    says(&told, &["signatures of 2 people are needed, and there is none that counts"]);
     let told = gate.refuses(|| house.sign("ewa"));
     says(&told, &["there is 1 that counts: ewa@example.com"]);
     gate.takes(|| house.sign("jan"));
+    until("the metric takes it back", || !gate.has_failed(&operator));
+    let bundle = gate.admin("/api/bundle", &operator).expect(200).json();
+    let signers = ["ewa@example.com", "jan@example.com"];
+    assert_eq!(bundle["signed"], serde_json::json!({ "version": 2, "signers": signers }));
     // Files as they are, under a new version.
     assert_eq!(house.policy(&["lock"]).out, "version 2 fits already\n");
     assert_eq!(house.policy(&["lock", "--version", "2"]).code, 2);
@@ -459,7 +499,11 @@ fn who_may_sign_is_said_outside_the_bundle_in_a_file_of_its_owners() {
     for (from, to, words) in [
         ("ewa@", "*@", &["signers:2:1", "one name a line, without patterns"][..]),
         ("namespaces=\"bramka-bundle\"", "cert-authority", &["`cert-authority` is not known here"]),
-        ("namespaces=\"bramka-bundle\"", "namespaces=\"git\"", &["1 signatures are needed, and 0 may sign"]),
+        (
+            "namespaces=\"bramka-bundle\"",
+            "namespaces=\"git\"",
+            &["signatures of 1 people are needed, and 0 may sign"],
+        ),
         (
             "namespaces=\"bramka-bundle\"",
             "valid-before=\"20200101Z\"",

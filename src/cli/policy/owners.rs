@@ -61,7 +61,7 @@ pub(super) fn run(arguments: &OwnersOf) -> Result<Came, VerbError> {
     let reasons = reasons(&loaded.snapshot, &described);
     let at = at.trim_start_matches("./").trim_matches('/').to_owned();
     let telling = Telling { at: &at, arguments, files: &loaded.files, reasons: &reasons };
-    telling.lines(&loaded.snapshot).iter().for_each(|line| out::say(line));
+    telling.lines().iter().for_each(|line| out::say(line));
     Ok(Came::Right)
 }
 
@@ -147,13 +147,10 @@ struct Telling<'a> {
 }
 
 impl Telling<'_> {
-    fn lines(&self, snapshot: &Snapshot) -> Vec<String> {
+    fn lines(&self) -> Vec<String> {
         let OwnersOf { team, rest, .. } = self.arguments;
         let mut lines = vec![
-            format!(
-                "# Made by `bramka policy owners` of bundle {}; of several lines the last that fits counts.",
-                snapshot.digest.short()
-            ),
+            "# Made by `bramka policy owners`; of several lines the last that fits counts.".to_owned(),
             "# What decides about access, and every file that is new since this was made:".to_owned(),
             format!("CODEOWNERS {team}"),
             self.line("", team),
