@@ -41,6 +41,7 @@ mod seen;
 mod sending;
 mod streamed;
 mod tables;
+mod taking;
 mod wanted;
 mod whole;
 mod writing;

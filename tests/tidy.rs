@@ -74,6 +74,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     ("answer", &["words", "body", "schema", "catalog", "odata", "policy", "quota", "refusal"]),
+    ("claims", &["words", "schema", "catalog", "identity", "policy", "door", "config"]),
     (
         "gateway",
         &[
@@ -100,6 +101,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "crosswalk",
             "telemetry",
             "config",
+            "claims",
             "refusal",
             "answer",
         ],
@@ -129,7 +131,6 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("certs", &["words", "clock"]),
     ("demo", &["words", "clock"]),
     ("drafting", &["words", "schema", "mapping"]),
-    ("claims", &["words", "schema", "catalog", "identity", "policy", "door", "config"]),
     (
         "cli",
         &[

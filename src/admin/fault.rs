@@ -1,6 +1,6 @@
 //! Why an operator's request is refused: what it is told, and what is counted.
 
-use std::sync::Arc;
+use std::{io, sync::Arc};
 
 use http::StatusCode;
 
@@ -42,6 +42,8 @@ pub(super) enum Fault {
     Store(StoreError),
     /// The journal did not take it, or cannot be read.
     Journal(JournalError),
+    /// A bundle could not be kept, so it does not serve.
+    Unkept(io::Error),
     /// It took too long.
     Late,
     /// Something broke inside.
@@ -67,7 +69,9 @@ impl Fault {
             Self::Body(BodyError::Broken(_) | BodyError::Ended(_)) => StatusCode::BAD_REQUEST,
             Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Act(error) => of_act(error),
-            Self::Store(_) | Self::Journal(_) | Self::Late => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Store(_) | Self::Journal(_) | Self::Unkept(_) | Self::Late => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Self::Broken => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -89,6 +93,7 @@ impl Fault {
             Self::Act(_) => "admin_act",
             Self::Store(_) => "admin_store",
             Self::Journal(_) => "admin_journal",
+            Self::Unkept(_) => "admin_unkept",
             Self::Late => "admin_late",
             Self::Broken => "admin_broken",
         }
@@ -124,6 +129,7 @@ impl Fault {
             }
             Self::Act(error) => ("invalid", "this cannot be issued or taken back", Some(error.to_string())),
             Self::Store(_) => ("store", "the store does not answer", None),
+            Self::Unkept(_) => ("unkept", "the policies could not be kept, so they do not serve", None),
             Self::Late => ("late", "it took too long", None),
             Self::Broken => ("broken", "something broke inside the gate", None),
         }
@@ -143,6 +149,7 @@ impl Fault {
             | Self::Act(_)
             | Self::Store(_)
             | Self::Journal(_)
+            | Self::Unkept(_)
             | Self::Late
             | Self::Broken => None,
         }
@@ -157,6 +164,7 @@ impl Fault {
                 Some(error.to_string())
             }
             Self::Act(error) if self.status().is_server_error() => Some(error.to_string()),
+            Self::Unkept(error) => Some(error.to_string()),
             Self::Late | Self::Broken => Some(self.told().1.to_owned()),
             _ => None,
         }

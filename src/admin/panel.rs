@@ -302,6 +302,8 @@ async fn reload(
     gate.journal.administrative("reload", &by, &[], now).await.map_err(Fault::Journal)?;
     let outcome = gateway::reload(&gate, &options).await.map_err(|error| match error {
         ReloadError::Journal(error) => Fault::Journal(error),
+        ReloadError::Store(error) => Fault::Store(error),
+        ReloadError::Unkept(error) => Fault::Unkept(error),
         ReloadError::Broken => Fault::Broken,
     })?;
     Ok(match outcome {

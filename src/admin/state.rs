@@ -131,6 +131,9 @@ pub(super) fn bundle(live: &Live<Snapshot>) -> Json {
     let mut told = bundle_status(&status);
     if let Some(map) = told.as_object_mut() {
         map.insert("gate".into(), snapshot.settings.gate.value.as_str().into());
+        let signed = snapshot.signed.as_ref();
+        let signed = signed.map(|signed| json!({ "version": signed.version, "signers": signed.signers }));
+        map.insert("signed".into(), signed.into());
         map.insert(
             "counts".into(),
             json!({

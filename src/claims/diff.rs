@@ -2,9 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::matrix::{Access, Cell, Row, Subject};
+use super::{
+    matrix::{Access, Cell, Row, Subject, access},
+    whom::Covered,
+};
 use crate::{
     catalog::Action,
+    config::Snapshot,
     policy::{Openness, Surety},
     schema::Class,
     words::{Digest, FieldPath},
@@ -72,6 +76,22 @@ impl Diff {
             *changes = gathered(std::mem::take(changes));
         }
         found
+    }
+
+    /// Compares two bundles; none where one of them can let in more than so many.
+    pub fn between(old: &Snapshot, new: &Snapshot, covered_max: usize) -> Option<Self> {
+        let (before, after) = (Covered::of(old), Covered::of(new));
+        if before.iter().count().max(after.iter().count()) > covered_max {
+            return None;
+        }
+        let all = |snapshot, covered| access(snapshot, covered, &|_| {});
+        Some(Self::of((old.digest, &all(old, &before)), (new.digest, &all(new, &after))))
+    }
+
+    /// How many gain something, how many lose something, and for how many that cannot be said.
+    pub fn people(&self) -> [usize; 3] {
+        [&self.gained, &self.lost, &self.unclear]
+            .map(|changes| changes.iter().flat_map(|change| &change.who).collect::<BTreeSet<_>>().len())
     }
 
     /// Whether nothing changed.

@@ -119,6 +119,7 @@ pub(super) fn run(arguments: &Arguments) -> Came {
         admin: Some(arguments.admin),
         redirects: vec![("crm".into(), format!("http://{}", standins.crm)), ("erp".into(), erp_base)],
         env: Arc::new(DemoEnv { own }),
+        trust: None,
         cores: serve::cores(),
     });
     let ran = gateway::run(&options, admin::serve, async |ready| {

@@ -2,13 +2,16 @@
 //! its files. Nothing here needs a running gate or its data.
 
 mod ask;
+mod bundles;
 mod cases;
 mod check;
 mod diff;
 mod explain;
 mod ids;
 mod judging;
+mod lock;
 mod matrix;
+mod owners;
 mod proofs;
 mod prove;
 mod schema;
@@ -47,6 +50,12 @@ pub(super) enum Command {
     Diff(diff::DiffOf),
     /// Prove that something cannot be, or tell a request by which it is: exit code 0 proved, 1 not
     Prove(prove::Prove),
+    /// Write down every file of the bundle with its SHA-256 in bundle.lock, for it to be signed
+    Lock(lock::LockOf),
+    /// List the bundles that a gate served: digest, version, when, who signed
+    Bundles(bundles::BundlesOf),
+    /// Print who must review which file, as CODEOWNERS for GitHub and GitLab
+    Owners(owners::OwnersOf),
     /// Write the JSON Schemas of the bundle's files, for completion in editors
     Schema(schema::Schema),
 }
@@ -68,6 +77,9 @@ pub(super) fn run(command: &Command) -> Result<Came, VerbError> {
         Command::Matrix(arguments) => matrix::run(arguments),
         Command::Diff(arguments) => diff::run(arguments),
         Command::Prove(arguments) => prove::run(arguments),
+        Command::Lock(arguments) => lock::run(arguments),
+        Command::Bundles(arguments) => bundles::run(arguments),
+        Command::Owners(arguments) => owners::run(arguments),
         Command::Schema(arguments) => schema::run(arguments),
     }
 }

@@ -1,6 +1,7 @@
 //! `bramka serve`: the gate itself.
 
 use std::{
+    num::NonZeroUsize,
     path::{Path, PathBuf},
     sync::Arc,
     thread,
@@ -11,13 +12,14 @@ use clap::Args;
 use super::{Came, out};
 use crate::{
     admin,
-    config::ProcessEnv,
+    config::{ProcessEnv, Trust},
     gateway::{self, Options},
 };
 
 /// Serve the policies of a folder until SIGTERM. SIGHUP or a changed file loads them again.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  bramka serve --policies policies --data data")]
+#[command(after_help = "Examples:\n  bramka serve --policies policies --data data\n  \
+    bramka serve --trust /etc/bramka/signers --need 2")]
 pub(super) struct Arguments {
     /// The folder of the policies
     #[arg(long, default_value = "policies")]
@@ -25,6 +27,12 @@ pub(super) struct Arguments {
     /// The folder of keys, store and journal; made on the first start
     #[arg(long, default_value = "data")]
     data: PathBuf,
+    /// Serve signed policies alone: by whom, in the form of OpenSSH's allowed_signers
+    #[arg(long, value_name = "FILE")]
+    trust: Option<PathBuf>,
+    /// How many of them must have signed
+    #[arg(long, value_name = "K", default_value = "1", requires = "trust")]
+    need: NonZeroUsize,
     /// How many cores serve; all by default
     #[arg(long)]
     cores: Option<usize>,
@@ -40,6 +48,7 @@ pub(super) fn run(arguments: &Arguments) -> Came {
         admin: None,
         redirects: Vec::new(),
         env: Arc::new(ProcessEnv),
+        trust: arguments.trust.clone().map(|file| Trust { file, need: arguments.need }),
         cores: arguments.cores.unwrap_or_else(cores),
     });
     let ran = gateway::run(&options, admin::serve, async |ready| {

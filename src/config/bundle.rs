@@ -6,11 +6,15 @@
 
 use std::{net::SocketAddr, path::Path, sync::Arc};
 
+use jiff::Timestamp;
+
 use super::{
     files::{Files, GATEWAY, LIMITS, Section, Source},
+    lock,
     report::Report,
     secrets::{Env, Secrets},
     settings::{GatewaySettings, check_name},
+    trust::{Signed, Trust},
 };
 use crate::{
     quota::Plans,
@@ -70,6 +74,8 @@ pub struct RawBundle<'e> {
     pub proofs: Vec<Sheet>,
     /// What the references to secrets stand for.
     pub secrets: Secrets<'e>,
+    /// Who signed it, where that was asked.
+    pub signed: Option<Signed>,
     /// Mistakes so far.
     pub found: Diagnostics,
 }
@@ -83,10 +89,28 @@ pub fn load<'e>(dir: &Path, env: &'e dyn Env) -> Result<RawBundle<'e>, Report> {
     Files::read(dir).map(|files| RawBundle::of(files, env)).map_err(Report::without_files)
 }
 
+/// The same of a bundle that must be signed. Its files are read once: what was signed is what loads.
+///
+/// # Errors
+/// Also where too few signed it, or something else than what stands there.
+pub fn load_signed<'e>(
+    dir: &Path,
+    env: &'e dyn Env,
+    trust: &Trust,
+    now: Timestamp,
+) -> Result<RawBundle<'e>, Report> {
+    let files = Files::read(dir).map_err(Report::without_files)?;
+    let (signed, doubts) = trust.admit(dir, &files, now)?;
+    let mut raw = RawBundle::of(files, env);
+    raw.signed = Some(signed);
+    raw.found.absorb(doubts);
+    Ok(raw)
+}
+
 impl<'e> RawBundle<'e> {
     /// Reads a bundle from files at hand.
     pub fn of(files: Files, env: &'e dyn Env) -> Self {
-        let mut found = Diagnostics::default();
+        let mut found = lock::doubts(&files);
         let sheets = |section, found: &mut Diagnostics| -> Vec<Sheet> {
             let sheet = |source: &Source| {
                 Files::parsed(source, found).map(|node| Sheet { file: source.path.clone(), node })
@@ -125,6 +149,7 @@ impl<'e> RawBundle<'e> {
             gateway,
             plans,
             secrets,
+            signed: None,
             found,
             files: Arc::new(files),
         }

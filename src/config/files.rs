@@ -5,7 +5,8 @@
 //! inside it are followed (a mounted ConfigMap consists of them); a folder that changes while it is read is
 //! read again. Hidden entries, editors' backups (`name~`) and `README.md` are no part
 //! of a bundle, and neither is `systems/catalogue/`: files of systems that the company does not use (yet). Only
-//! [`Files::catalogue`] reads them.
+//! [`Files::catalogue`] reads them. Its lock and what is signed of that are its papers: they stand in the same folder, and
+//! its digest is the same with and without them.
 
 use std::{
     collections::BTreeMap,
@@ -96,6 +97,14 @@ pub const LIMITS: &str = "limits.yaml";
 pub const PROOFS: &str = "proofs.yaml";
 /// The folder of systems that are not in use.
 pub const CATALOGUE: &str = "systems/catalogue";
+/// What every file of the bundle must be.
+pub const LOCK: &str = "bundle.lock";
+/// LIMIT: signatures beside a lock.
+const SIGNATURES_MAX: usize = 16;
+/// LIMIT: bytes of a lock; the names and digests of [`FILES_MAX`] files fit.
+const LOCK_BYTES_MAX: usize = 1024 * 1024;
+/// LIMIT: bytes of a signature; the largest RSA key makes a tenth of it.
+const SIGNATURE_BYTES_MAX: usize = 16 * 1024;
 
 /// One file of a bundle.
 #[derive(Clone, Debug)]
@@ -110,7 +119,11 @@ pub struct Source {
 #[derive(Clone, Debug)]
 pub struct Files {
     sources: BTreeMap<Arc<str>, Source>,
+    /// The lock and its signatures.
+    papers: BTreeMap<Arc<str>, Source>,
     digest: Digest,
+    /// Of the papers too.
+    content: Digest,
 }
 
 impl Files {
@@ -122,7 +135,7 @@ impl Files {
         let mut last = Self::read_once(dir)?;
         for _ in 1..READS_MAX {
             let again = Self::read_once(dir)?;
-            if again.digest == last.digest {
+            if again.content == last.content {
                 return Ok(again);
             }
             last = again;
@@ -166,7 +179,7 @@ impl Files {
     pub fn beside(&self, others: &[Source]) -> Self {
         let mut sources = self.sources.clone();
         sources.extend(others.iter().map(|source| (source.path.clone(), source.clone())));
-        Self { sources, digest: self.digest }
+        Self { sources, ..self.clone() }
     }
 
     /// Files that are no bundle, so that a report can show them.
@@ -179,9 +192,34 @@ impl Files {
         self.digest
     }
 
-    /// The text of a file.
+    /// The digest of everything that was read: the bundle, its lock, and the signatures.
+    pub fn content(&self) -> Digest {
+        self.content
+    }
+
+    /// The text of a file, its lock and signatures among them.
     pub fn text(&self, path: &str) -> Option<&Arc<str>> {
-        self.sources.get(path).map(|source| &source.text)
+        self.sources.get(path).or_else(|| self.papers.get(path)).map(|source| &source.text)
+    }
+
+    /// A file of the bundle.
+    pub(super) fn source(&self, path: &str) -> Option<&Source> {
+        self.sources.get(path)
+    }
+
+    /// The files of the bundle, in the order of their paths.
+    pub fn iter(&self) -> impl Iterator<Item = &Source> {
+        self.sources.values()
+    }
+
+    /// The lock, where there is one.
+    pub fn lock(&self) -> Option<&Source> {
+        self.papers.get(LOCK)
+    }
+
+    /// What is signed of the lock, in the order of names.
+    pub fn signatures(&self) -> impl Iterator<Item = &Source> {
+        self.papers.values().filter(|source| &*source.path != LOCK)
     }
 
     /// The files of a section, in the order of their names.
@@ -194,19 +232,12 @@ impl Files {
         tree::parse(&source.path, &source.text).map_err(|mistakes| found.absorb(mistakes)).ok()
     }
 
-    fn of(sources: BTreeMap<Arc<str>, Source>) -> Self {
-        let length = |text: &str| u64::try_from(text.len()).unwrap_or(u64::MAX).to_be_bytes();
-        let lengths: Vec<_> =
-            sources.values().map(|source| (length(&source.path), length(&source.text))).collect();
-        let parts: Vec<&[u8]> = sources
-            .values()
-            .zip(&lengths)
-            .flat_map(|(source, (path, text))| {
-                [&path[..], source.path.as_bytes(), &text[..], source.text.as_bytes()]
-            })
-            .collect();
-        let digest = Digest::of_parts(&parts);
-        Self { sources, digest }
+    fn of(all: BTreeMap<Arc<str>, Source>) -> Self {
+        let content = digest(&all);
+        let (papers, sources): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            all.into_iter().partition(|(path, _)| is_paper(path));
+        let digest = if papers.is_empty() { content } else { digest(&sources) };
+        Self { sources, papers, digest, content }
     }
 
     fn read_once(dir: &Path) -> Result<Self, Diagnostics> {
@@ -217,10 +248,26 @@ impl Files {
     }
 }
 
+/// SHA-256 over each path and text with their lengths.
+fn digest(sources: &BTreeMap<Arc<str>, Source>) -> Digest {
+    let length = |text: &str| u64::try_from(text.len()).unwrap_or(u64::MAX).to_be_bytes();
+    let lengths: Vec<_> =
+        sources.values().map(|source| (length(&source.path), length(&source.text))).collect();
+    let parts: Vec<&[u8]> = sources
+        .values()
+        .zip(&lengths)
+        .flat_map(|(source, (path, text))| {
+            [&path[..], source.path.as_bytes(), &text[..], source.text.as_bytes()]
+        })
+        .collect();
+    Digest::of_parts(&parts)
+}
+
 struct Reader {
     root: PathBuf,
     sources: BTreeMap<Arc<str>, Source>,
     bytes: usize,
+    papers: usize,
     found: Diagnostics,
 }
 
@@ -238,7 +285,7 @@ impl Reader {
                     .help("name the folder of the bundle with `--policies`"),
             )
         })?;
-        Ok(Self { root, sources: BTreeMap::new(), bytes: 0, found: Diagnostics::default() })
+        Ok(Self { root, sources: BTreeMap::new(), bytes: 0, papers: 0, found: Diagnostics::default() })
     }
 
     /// Reads the root (`""`) or one of its folders.
@@ -292,17 +339,22 @@ impl Reader {
         }
         // LIMIT: one byte more than allowed is enough to know that a file is too large.
         let mut text = String::new();
-        let most = u64::try_from(FILE_BYTES_MAX).unwrap_or(u64::MAX).saturating_add(1);
+        let bytes_max = bytes_max(path);
+        let most = u64::try_from(bytes_max).unwrap_or(u64::MAX).saturating_add(1);
         let read = open_file(real).and_then(|file| file.take(most).read_to_string(&mut text));
         self.bytes = self.bytes.saturating_add(text.len());
         if let Err(error) = read {
             self.cannot_read(path, &error.to_string());
-        } else if text.len() > FILE_BYTES_MAX {
-            self.cannot_read(path, &format!("it is larger than {FILE_BYTES_MAX} bytes"));
+        } else if text.len() > bytes_max {
+            self.cannot_read(path, &format!("it is larger than {bytes_max} bytes"));
         } else if self.sources.len() >= FILES_MAX || self.bytes > BUNDLE_BYTES_MAX {
             let bound = format!("a bundle has at most {FILES_MAX} files and {BUNDLE_BYTES_MAX} bytes");
             self.found.error(&Place::file(path), bound);
+        } else if is_paper(path) && self.papers > SIGNATURES_MAX {
+            let bound = format!("a lock has at most {SIGNATURES_MAX} signatures");
+            self.found.error(&Place::file(path), bound);
         } else {
+            self.papers += usize::from(is_paper(path));
             let path: Arc<str> = path.into();
             self.sources.insert(path.clone(), Source { path, text: text.into() });
         }
@@ -332,6 +384,23 @@ pub(super) fn may_belong(name: &str) -> bool {
     !name.starts_with('.') && !name.ends_with('~') && name != "README.md"
 }
 
+/// Whether that is the lock or a signature of it: `bundle.lock.sig`, `bundle.lock.ewa.sig`.
+fn is_paper(path: &str) -> bool {
+    let Some(rest) = path.strip_prefix(LOCK) else { return false };
+    let signer = rest.strip_prefix('.').and_then(|rest| rest.strip_suffix("sig"));
+    rest.is_empty()
+        || signer.is_some_and(|signer| signer.is_empty() || (signer.len() > 1 && signer.ends_with('.')))
+}
+
+/// How large a file may be.
+fn bytes_max(path: &str) -> usize {
+    match is_paper(path) {
+        true if path == LOCK => LOCK_BYTES_MAX,
+        true => SIGNATURE_BYTES_MAX,
+        false => FILE_BYTES_MAX,
+    }
+}
+
 fn is_folder(path: &str) -> bool {
     Section::FOLDERS.iter().any(|(name, _)| *name == path)
 }
@@ -349,12 +418,16 @@ fn misplaced_folder(path: &str) -> Diagnostic {
 
 /// Why a file does not belong where it stands.
 fn misplaced(path: &str) -> Option<Diagnostic> {
+    if is_paper(path) {
+        return None;
+    }
     let place = Place::file(path);
     let unknown = || Diagnostic::error(&place, format!("`{path}` is no part of a bundle"));
     let Some(section) = Section::of(path) else {
         let mistake = unknown();
-        return Some(match (nearest(path, [GATEWAY, LIMITS, PROOFS]), path.rsplit_once('.')) {
+        return Some(match (nearest(path, [GATEWAY, LIMITS, PROOFS, LOCK]), path.rsplit_once('.')) {
             (Some(name), _) => mistake.help(format!("did you mean `{name}`?")),
+            (None, Some((_, "sig"))) => mistake.help("signatures of the lock are named `bundle.lock.sig` or `bundle.lock.NAME.sig`"),
             (None, Some((_, "cedar"))) => mistake.help("statements stand in `access/`"),
             (None, _) => mistake.help("a bundle has `gateway.yaml`, `limits.yaml`, perhaps `proofs.yaml`, and the folders access, principals, schema, systems, tests"),
         });

@@ -21,30 +21,38 @@ mod bundle;
 mod catalogue;
 mod files;
 mod ids;
+mod kept;
 mod listeners;
 mod live;
 mod loads;
+mod lock;
 mod refs;
 mod report;
 mod schemas;
 mod secrets;
 mod serving;
 mod settings;
+mod signature;
 mod snapshot;
 mod sources;
 mod tables;
 #[cfg(test)]
 mod tests;
+mod trust;
 mod watch;
 
 pub use alerts::{AlertAddress, AlertSettings, Misses};
-pub use bundle::{RawBundle, Sheet, SystemSheet, load};
+pub use bundle::{RawBundle, Sheet, SystemSheet, load, load_signed};
 pub use catalogue::Catalogue;
-pub use files::{BUNDLE_BYTES_MAX, CATALOGUE, FILES_MAX, Files, GATEWAY, LIMITS, PROOFS, Section, Source};
+pub use files::{
+    BUNDLE_BYTES_MAX, CATALOGUE, FILES_MAX, Files, GATEWAY, LIMITS, LOCK, PROOFS, Section, Source,
+};
 pub(crate) use ids::named;
 pub use ids::{ElementLeaf, IdForm, IdSettings, Ids};
+pub use kept::{KEPT_MAX, KeptBundle, KeptBundles, Served as ServedBundle};
 pub use live::{Follows, Gone, Live, Outcome, Status};
 pub use loads::{Loads, Unloaded};
+pub use lock::Lock;
 pub use report::{Colour, Report, render};
 pub use schemas::schemas;
 pub(crate) use secrets::secret_file;
@@ -56,4 +64,5 @@ pub use settings::{
 pub use snapshot::{Listener, Means, Served, Snapshot, compile, one};
 pub use sources::{Beside, EntitySource, EntitySources, Undecided, taken};
 pub use tables::{Asked, Asking, KeptTable, Standing};
+pub use trust::{Signed, Trust};
 pub use watch::Watch;

@@ -17,6 +17,7 @@ use super::{
     settings::GatewaySettings,
     sources::{self, Beside, EntitySource, EntitySources},
     tables::KeptTable,
+    trust::Signed,
 };
 use crate::{
     catalog::Catalog,
@@ -47,6 +48,10 @@ const FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
 pub struct Snapshot {
     /// Which bundle it is.
     pub digest: Digest,
+    /// The same with what is signed of it: what its folder looked like.
+    pub content: Digest,
+    /// Who signed it, where that was asked.
+    pub signed: Option<Signed>,
     /// The gate's own settings.
     pub settings: GatewaySettings,
     /// The shared schema.
@@ -251,6 +256,8 @@ impl Compile<'_, '_> {
         let (doors, bounds) = (doors?, &gateway.bounds.value);
         Some(Snapshot {
             digest,
+            content: self.raw.files.content(),
+            signed: self.raw.signed.clone(),
             ids,
             serving,
             parts,

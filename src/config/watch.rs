@@ -119,7 +119,7 @@ impl Watch {
 }
 
 fn look(dir: &Path) -> Seen {
-    Files::read(dir).map(|files| files.digest()).map_err(|found| found.to_string())
+    Files::read(dir).map(|files| files.content()).map_err(|found| found.to_string())
 }
 
 /// Which folder stands under the name.

@@ -13,12 +13,12 @@ use super::{
     Gate, alerting, checking,
     observe::Post,
     run::{self, Options, RunError},
-    seen,
+    seen, taking,
 };
 use crate::{
     audit::{self, HeadFile, Journal, JournalError, Pace, Publish, SignedHead},
     clock,
-    config::{Follows as _, Outcome, PublishTarget, Report, Snapshot, Unloaded, Watch},
+    config::{Files, Follows as _, Outcome, PublishTarget, Report, Snapshot, Unloaded, Watch},
     door,
     store::{HeadRow, Store, StoreError},
     telemetry::Reason,
@@ -148,12 +148,17 @@ fn hand_over(gate: &Arc<Gate>, options: &Options, sockets: Held) {
 }
 
 async fn watch(gate: Arc<Gate>, options: Arc<Options>) {
-    let mut watch = Watch::new(&options.policies, gate.live.status().digest);
+    let mut watch = Watch::new(&options.policies, gate.live.snapshot().content);
     loop {
         watch.changed().await;
-        // An edit that finds no room in the journal is not forgotten: it may take somebody's access away.
-        while let Err(ReloadError::Journal(_)) = take_over(&gate, &options, Force::No).await {
-            tokio::time::sleep(AGAIN_AFTER).await;
+        // An edit that finds no room is not forgotten: it may take somebody's access away.
+        while let Err(error) = take_over(&gate, &options, Force::No).await {
+            match error {
+                ReloadError::Journal(_) | ReloadError::Store(_) | ReloadError::Unkept(_) => {
+                    tokio::time::sleep(AGAIN_AFTER).await;
+                }
+                ReloadError::Broken => break,
+            }
         }
     }
 }
@@ -175,6 +180,12 @@ pub enum ReloadError {
     /// The journal did not take the entry of the new bundle, so it does not serve.
     #[error("the journal did not take the new policies")]
     Journal(#[source] JournalError),
+    /// The store did not take their version, so they do not serve.
+    #[error("the store did not take the version of the new policies")]
+    Store(#[source] StoreError),
+    /// Their files could not be kept, so they do not serve.
+    #[error("the new policies could not be kept")]
+    Unkept(#[source] io::Error),
 }
 
 /// Loads bundle and certificates again, the same ones too: secrets and certificates may have changed though no
@@ -198,6 +209,8 @@ enum Force {
 /// A good bundle and what its listeners will go by.
 struct Fresh {
     snapshot: Snapshot,
+    files: Arc<Files>,
+    access: taking::Access,
     terms: door::Prepared,
 }
 
@@ -223,17 +236,37 @@ async fn take_over(gate: &Arc<Gate>, options: &Arc<Options>, force: Force) -> Re
 }
 
 async fn taken_over(gate: &Arc<Gate>, options: &Arc<Options>, force: Force) -> Result<Outcome, ReloadError> {
-    let loaded = loaded(gate, options, force).await?;
+    let loaded = unless_older(gate, loaded(gate, options, force).await?).await?;
     let gone = gone(gate, &loaded);
     if let Some(gone) = &gone {
         tracing::warn!(statements = %gone, "the new policies lack statements that close something");
     }
-    // ORDER: the entry first. Nothing is decided by a bundle that is not written down.
+    // ORDER: the files, then the entry. Nothing is decided by a bundle that is not kept and written down.
+    if let Ok(Some(fresh)) = &loaded {
+        let kept = taking::keep(options, &fresh.files, fresh.snapshot.signed.as_ref(), clock::now()).await;
+        kept.map_err(|error| {
+            tracing::error!(%error, "the new policies could not be kept, the old ones serve on");
+            ReloadError::Unkept(error)
+        })?;
+    }
     if let Err(error) = record(gate, &loaded, gone.as_deref()).await {
         tracing::error!(%error, "the journal did not take the new policies, the old ones serve on");
         return Err(ReloadError::Journal(error));
     }
     Ok(put_in_force(gate, loaded))
+}
+
+/// The same, unless it is a signed bundle older than one that served.
+async fn unless_older(gate: &Gate, loaded: Loaded) -> Result<Loaded, ReloadError> {
+    let Ok(Some(fresh)) = loaded else { return Ok(loaded) };
+    match taking::rank(gate.tokens.store(), &fresh.snapshot, clock::now()).await {
+        Ok(Ok(())) => Ok(Ok(Some(fresh))),
+        Ok(Err(older)) => Ok(Err(older)),
+        Err(error) => {
+            tracing::error!(%error, "the store did not take the version of the new policies, the old ones serve on");
+            Err(ReloadError::Store(error))
+        }
+    }
 }
 
 /// Loads the bundle. Nobody waits for it beyond its bound: edits that come later are looked at, and a gate that stops
@@ -271,10 +304,8 @@ async fn record(gate: &Gate, loaded: &Loaded, gone: Option<&str>) -> Result<(), 
     let now = clock::now();
     match loaded {
         Ok(Some(fresh)) => {
-            let digest = fresh.snapshot.digest.to_string();
-            let mut details = vec![("bundle", digest.as_str())];
-            details.extend(gone.map(|gone| ("closing_gone", gone)));
-            gate.journal.administrative("swapped", "gate", &details, now).await.map(drop)
+            let what = (&fresh.snapshot, &fresh.access);
+            taking::record(&gate.journal, "swapped", what, gone, now).await
         }
         Ok(None) => Ok(()),
         Err(_) => {
@@ -292,7 +323,7 @@ async fn record(gate: &Gate, loaded: &Loaded, gone: Option<&str>) -> Result<(), 
 fn put_in_force(gate: &Gate, loaded: Loaded) -> Outcome {
     let now = clock::now();
     match loaded {
-        Ok(Some(Fresh { snapshot, terms })) => {
+        Ok(Some(Fresh { snapshot, terms, .. })) => {
             snapshot.inherit(&gate.live.snapshot());
             let outcome = gate.live.settle(Ok(Some((snapshot.digest, snapshot))), now);
             let snapshot = gate.live.snapshot();
@@ -322,6 +353,8 @@ fn count(gate: &Gate, outcome: &Result<Outcome, ReloadError>) {
         Ok(Outcome::Unchanged) => ("unchanged", 0),
         Ok(Outcome::KeptOld(_)) => ("kept_old", 1),
         Err(ReloadError::Journal(_)) => ("journal", 1),
+        Err(ReloadError::Store(_)) => ("store", 1),
+        Err(ReloadError::Unkept(_)) => ("unkept", 1),
         Err(ReloadError::Broken) => ("broken", 1),
     };
     gate.telemetry.reloads.get_or_create(&Reason { reason }).inc();
@@ -331,7 +364,7 @@ fn count(gate: &Gate, outcome: &Result<Outcome, ReloadError>) {
 /// Reads everything that is to be taken over; nothing changes by it. Blocks.
 fn load(gate: &Gate, options: &Options, force: Force) -> Loaded {
     let known = run::Known { registry: &gate.registry, pseudonyms: &gate.pseudonyms, ids: &*gate.crosswalk };
-    let (snapshot, warnings) = match run::load(options, &known, Some(&gate.addresses)) {
+    let run::Loaded { snapshot, warnings, files } = match run::load(options, &known, Some(&gate.addresses)) {
         Ok(loaded) => loaded,
         Err(RunError::Bundle(report)) => return Err(report),
         Err(other) => {
@@ -339,13 +372,16 @@ fn load(gate: &Gate, options: &Options, force: Force) -> Loaded {
             return Err(Report::without_files(told.into()));
         }
     };
-    if snapshot.digest == gate.live.status().digest && force == Force::No {
+    let serving = gate.live.snapshot();
+    let is_same = snapshot.digest == serving.digest && snapshot.signed == serving.signed;
+    if is_same && force == Force::No {
         return Ok(None);
     }
     match gate.door.prepare(snapshot.doors.clone()) {
         Ok(terms) => {
             run::tell(&warnings);
-            Ok(Some(Fresh { snapshot, terms }))
+            let access = taking::Access::between(&serving, &snapshot);
+            Ok(Some(Fresh { snapshot, files, access, terms }))
         }
         Err(faults) => {
             let told = faults.iter().map(|fault| snapshot.settings.fault_of_door(fault, &options.base));

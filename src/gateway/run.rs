@@ -24,13 +24,14 @@ use super::{
     lagging::Written,
     observe::{KeyFetch, Observe, quota_kept},
     seen,
+    taking::{self, Access},
 };
 use crate::{
     answer::TagKey,
     audit::{Durability, Journal, JournalError, JournalKeys, JournalOptions, Role},
     catalog::CursorKey,
     clock,
-    config::{self, Env, Live, Loads, Means, Report, Snapshot},
+    config::{self, Env, Files, Live, Loads, Means, Report, Snapshot, Trust},
     crosswalk::{Crosswalk, ElementIds, Naming},
     door::{self, Bound, Door, Drained, SocketError, Sockets},
     idempotency::Idempotency,
@@ -68,6 +69,8 @@ pub struct Options {
     pub redirects: Vec<(SystemName, String)>,
     /// Where secrets come from.
     pub env: Arc<dyn Env + Send + Sync>,
+    /// Whose signatures the bundle needs; none where nobody has to sign it.
+    pub trust: Option<Trust>,
     /// How many cores serve.
     pub cores: usize,
 }
@@ -99,6 +102,9 @@ pub enum RunError {
     /// The journal cannot be opened.
     #[error("the journal")]
     Journal(#[from] JournalError),
+    /// The bundle cannot be kept.
+    #[error("the bundle could not be kept, so it does not serve")]
+    Unkept(#[source] io::Error),
     /// An address cannot be bound.
     #[error(transparent)]
     Socket(#[from] SocketError),
@@ -183,8 +189,9 @@ async fn open(options: &Options) -> Result<Opened, RunError> {
     let store = Store::open(&options.data.join("bramka.db"))?;
     let crosswalk = Arc::new(Crosswalk::new(store.clone(), IDS_REMEMBERED_MAX));
     let known = Known { registry: &registry, pseudonyms: &pseudonyms, ids: &*crosswalk };
-    let (snapshot, warnings) = load(options, &known, None)?;
+    let Loaded { snapshot, warnings, files } = load(options, &known, None)?;
     tell(&warnings);
+    let access = Access::since(options, &known, &snapshot, now);
     let settings = snapshot.settings.clone();
     let door = Arc::new(open_door(&snapshot, warnings, &options.base)?);
     let identity = Identity::new(remembered_max(&settings));
@@ -196,6 +203,7 @@ async fn open(options: &Options) -> Result<Opened, RunError> {
     }
     let kept = store.heads().await?.into_iter().map(|head| head.checkpoint).collect();
     let journal = journal(options, &settings, &keys, kept)?;
+    stand_behind(&store, &journal, options, (&snapshot, &files, &access)).await?;
     for unknown in journal.unknown_outcomes() {
         tracing::warn!(?unknown, "an earlier run wrote down an intent and no outcome");
     }
@@ -307,22 +315,52 @@ pub(super) struct Known<'a> {
     pub(super) ids: &'a dyn Naming,
 }
 
+/// A bundle that was loaded.
+pub(super) struct Loaded {
+    /// As it will serve.
+    pub(super) snapshot: Snapshot,
+    /// What a person should look at.
+    pub(super) warnings: Report,
+    /// The files it was made of.
+    pub(super) files: Arc<Files>,
+}
+
 /// Reads and compiles the bundle, as the options want it. `own` is where a running gate listens; one that starts
 /// goes by what the bundle says.
 pub(super) fn load(
     options: &Options,
     known: &Known<'_>,
     own: Option<&Addresses>,
-) -> Result<(Snapshot, Report), RunError> {
-    let mut raw = config::load(&options.policies, &*options.env).map_err(RunError::Bundle)?;
+) -> Result<Loaded, RunError> {
+    let now = clock::now();
+    let raw = match &options.trust {
+        Some(trust) => config::load_signed(&options.policies, &*options.env, trust, now.wall),
+        None => config::load(&options.policies, &*options.env),
+    };
+    let mut raw = raw.map_err(RunError::Bundle)?;
+    let files = raw.files.clone();
     raw.move_listener(options.listen, options.admin);
     for (system, base) in &options.redirects {
         raw.redirect(system.as_str(), base);
     }
     let own = own.map_or_else(|| raw.addresses(), Addresses::all);
     let Known { registry, pseudonyms, ids } = *known;
-    let means = Means { registry, own: &own, pseudonyms, base: &options.base, now: clock::now(), ids };
-    config::compile(raw, &means).map_err(RunError::Bundle)
+    let means = Means { registry, own: &own, pseudonyms, base: &options.base, now, ids };
+    let (snapshot, warnings) = config::compile(raw, &means).map_err(RunError::Bundle)?;
+    Ok(Loaded { snapshot, warnings, files })
+}
+
+/// What the first bundle passes, as every later one does: its version, its place among those that are kept, its entry.
+async fn stand_behind(
+    store: &Store,
+    journal: &Journal,
+    options: &Options,
+    (snapshot, files, access): (&Snapshot, &Arc<Files>, &Access),
+) -> Result<(), RunError> {
+    let now = clock::now();
+    taking::rank(store, snapshot, now).await?.map_err(RunError::Bundle)?;
+    taking::keep(options, files, snapshot.signed.as_ref(), now).await.map_err(RunError::Unkept)?;
+    Ok(taking::record(journal, "serving", (snapshot, access), None, now).await?)
 }
 
 /// Warnings of a bundle that serves.

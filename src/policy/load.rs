@@ -148,6 +148,12 @@ impl Policies {
         grants.fold(FieldSet::EMPTY, |all, grants| all.union(&grants.names))
     }
 
+    /// The leaves of an entity that conditions go by, whoever they are about.
+    pub fn reading(&self, entity: &Entity) -> FieldSet {
+        let grants = self.statements.iter().filter_map(|statement| statement.grants.get(&entity.name));
+        grants.fold(FieldSet::EMPTY, |all, grants| all.union(&grants.reads))
+    }
+
     /// Statements whose conditions read what an entity's system never tells: whether they hold cannot be told
     /// of any record there. `told` are the leaves that it does tell, `others` those that some other system tells of its
     /// own records: of these the statement can be judged, so it is a warning.

@@ -175,6 +175,14 @@ CREATE TABLE exposed (
     PRIMARY KEY (purse, digest)
 ) STRICT, WITHOUT ROWID;
 ",
+    "
+CREATE TABLE newest_bundle (
+    only INTEGER PRIMARY KEY CHECK (only = 1),
+    version INTEGER NOT NULL,
+    bundle BLOB NOT NULL,
+    at INTEGER NOT NULL
+) STRICT;
+",
 ];
 
 /// Brings the tables to this program's version, each version in one transaction.

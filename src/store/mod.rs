@@ -10,6 +10,7 @@
 
 mod accepted;
 mod admin;
+mod bundles;
 mod credentials;
 mod crosswalk;
 mod exposed;
@@ -37,6 +38,7 @@ use tokio::sync::oneshot;
 use room::{Inode, Room};
 
 pub use accepted::{AcceptedRow, Progress};
+pub use bundles::Raised;
 pub use crosswalk::{Doing, NativeKey, Swap, Swapped};
 pub use exposed::{ExposedTaken, PurseAsked, PurseRow, Takes};
 pub use quality::{Forget, LookedRow, Oldest, QualityRow, QualitySeen};

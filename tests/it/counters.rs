@@ -185,6 +185,7 @@ fn a_panic_in_an_exchange_is_a_500_an_entry_and_a_count() {
         admin: Some("127.0.0.1:0".parse().unwrap()),
         redirects: Vec::new(),
         env: Arc::new(env),
+        trust: None,
         cores: 1,
     });
     let ca = certs.ca.display().to_string();

@@ -68,6 +68,7 @@ mod stage;
 mod swapping;
 mod tables;
 mod tools;
+mod trusted;
 mod unheld;
 mod withdrawn;
 mod writes;

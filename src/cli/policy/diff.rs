@@ -2,7 +2,11 @@
 
 mod revision;
 
-use std::{io, io::IsTerminal, path::Path};
+use std::{
+    io,
+    io::IsTerminal,
+    path::{Path, PathBuf},
+};
 
 use clap::Args;
 use serde_json::{Value as Json, json};
@@ -24,13 +28,17 @@ const NAMES_MAX: usize = 8;
     after_help = "Examples:\n  bramka policy diff ../served/policies policies\n  bramka policy diff main policies\n  \
     bramka policy diff v1.4:policies v1.5:policies --markdown\n\n\
     It tells effects, not text. Exit code 0: nobody can do more than before. 1: somebody can, or conditions changed in\n\
-    a way that cannot be compared. A git revision stands for the folder `policies` in it, REV:FOLDER for another."
+    a way that cannot be compared. A git revision stands for the folder `policies` in it, REV:FOLDER for another.\n\
+    Twelve digits or more of a digest stand for a bundle that the gate with that `--data` served (`policy bundles`)."
 )]
 pub(in crate::cli) struct DiffOf {
-    /// The bundle as it is: a folder, or a git revision
+    /// The bundle as it is: a folder, the digest of one that a gate served, or a git revision
     old: String,
     /// The bundle as it would be
     new: String,
+    /// The data folder of the gate that served it
+    #[arg(long, default_value = "data")]
+    data: PathBuf,
     /// Print Markdown, for a pull request
     #[arg(long, group = "form")]
     markdown: bool,
@@ -40,7 +48,8 @@ pub(in crate::cli) struct DiffOf {
 }
 
 pub(super) fn run(arguments: &DiffOf) -> Result<Came, VerbError> {
-    let (old, new) = (Place::of(&arguments.old)?, Place::of(&arguments.new)?);
+    let (old, new) =
+        (Place::of(&arguments.old, &arguments.data)?, Place::of(&arguments.new, &arguments.data)?);
     let (old, new) = (loaded(old.path(), &arguments.old)?, loaded(new.path(), &arguments.new)?);
     let (before, after) = (everyone(&old.snapshot, "old"), everyone(&new.snapshot, "new"));
     let diff = Diff::of((old.snapshot.digest, &before), (new.snapshot.digest, &after));
@@ -133,11 +142,8 @@ impl Telling<'_> {
     }
 
     fn summary(&self) -> String {
-        let people = |changes: &[Change]| {
-            changes.iter().flat_map(|change| &change.who).collect::<std::collections::BTreeSet<_>>().len()
-        };
-        let Diff { gained, lost, unclear, .. } = self.diff;
-        format!("{} gain, {} lose, {} under other conditions", people(gained), people(lost), people(unclear))
+        let [gained, lost, unclear] = self.diff.people();
+        format!("{gained} gain, {lost} lose, {unclear} under other conditions")
     }
 
     fn json(&self) -> Json {

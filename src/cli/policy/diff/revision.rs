@@ -1,4 +1,4 @@
-//! A bundle that is named: a folder, or one in a revision of git.
+//! A bundle that is named: a folder, one that a gate kept, or one in a revision of git.
 
 use std::{
     fs,
@@ -8,10 +8,12 @@ use std::{
 
 use tempfile::TempDir;
 
-use crate::cli::error::VerbError;
+use crate::{cli::error::VerbError, config::KeptBundles};
 
 /// The folder of a revision where none is named.
 const FOLDER: &str = "policies";
+/// Digits of a digest that name a kept bundle: as many as are told of one.
+const DIGITS_MIN: usize = 12;
 
 /// Where a bundle lies; what git gave is there as long as this is.
 #[derive(Debug)]
@@ -23,13 +25,16 @@ pub(super) enum Place {
 }
 
 impl Place {
-    /// Finds it: a folder of that name wins.
+    /// Finds it: a folder of that name wins, then a bundle that the gate with that data kept.
     ///
     /// # Errors
-    /// There is neither such a folder nor such a revision, or git is not there.
-    pub(super) fn of(named: &str) -> Result<Self, VerbError> {
+    /// There is neither such a folder nor such a revision, or git is not there; or a kept bundle is not what it was.
+    pub(super) fn of(named: &str, data: &Path) -> Result<Self, VerbError> {
         if Path::new(named).is_dir() {
             return Ok(Self::Folder(named.into()));
+        }
+        if let Some(kept) = kept(named, data)? {
+            return Ok(Self::Folder(kept));
         }
         let (revision, folder) = named.split_once(':').unwrap_or((named, FOLDER));
         let nothing = |why: &str| VerbError::NotThere(format!("`{named}` is no folder, and {why}"));
@@ -65,6 +70,22 @@ impl Place {
             Self::Folder(path) => path,
             Self::Revision(folder) => folder.path(),
         }
+    }
+}
+
+/// The folder of a kept bundle whose digest begins so.
+fn kept(named: &str, data: &Path) -> Result<Option<PathBuf>, VerbError> {
+    let is_digest = named.len() >= DIGITS_MIN && named.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if !is_digest || !data.is_dir() {
+        return Ok(None);
+    }
+    let found = KeptBundles::of(data).beginning(named).map_err(VerbError::file(data.join("bundles")))?;
+    match found {
+        Some(kept) if kept.is_whole() => Ok(Some(kept.policies)),
+        Some(kept) => {
+            Err(VerbError::NotThere(format!("the files kept of {} were changed since", kept.digest.short())))
+        }
+        None => Ok(None),
     }
 }
 
