@@ -9,16 +9,20 @@
 //! An [`Answer`] says of a [`Sentence`] (`no Group::"partners" reads Order.email`) that it is proved (nobody it speaks of
 //! has a way that is not *never*), reached (a witness was found and judged by the whole set of statements), or neither.
 //!
+//! [`lint`] tells what loads and means less, or more, than it seems to.
+//!
 //! Not in either: what can be inferred from what is shown, what a system does behind a passed-through call, other ways
 //! into a system, the admin plane.
 
 mod diff;
+mod lint;
 mod matrix;
 mod prove;
 mod sentence;
 mod whom;
 
 pub use diff::{Change, Diff, FieldChange, State};
+pub use lint::lint;
 pub use matrix::{Access, Cell, Matrix, Row, Subject, access};
 pub use prove::{Answer, Door, Opening, Outcome, prove};
 pub use sentence::{BadSentence, Sentence};

@@ -16,7 +16,7 @@ use std::{
 use cedar_policy::{PolicyId, PolicySet, ValidationMode, ValidationWarning, Validator, ffi::DetailedError};
 
 use super::{
-    mask::Masker,
+    mask::{Masker, Openness},
     obligations,
     principals::PrincipalTypes,
     shape::{self, RESERVED},
@@ -89,6 +89,21 @@ pub struct Policies {
     tags: HashMap<EntityName, FieldSet>,
     schema_text: String,
     reads_claims: bool,
+}
+
+/// A statement, seen from outside.
+#[derive(Clone, Copy, Debug)]
+pub struct Outline<'p> {
+    /// Its name.
+    pub id: &'p StatementId,
+    /// Where it stands.
+    pub place: &'p Place,
+    /// Whether it permits.
+    pub is_permit: bool,
+    /// The group that its head names.
+    pub group: Option<&'p GroupName>,
+    /// The plan that it names.
+    pub plan: Option<&'p PlanName>,
 }
 
 impl Policies {
@@ -264,6 +279,34 @@ impl Policies {
                 let message = format!("no file of `principals/` names the {kind} `{id}`");
                 let diagnostic = Diagnostic::error(&statement.place, message);
                 found.push(diagnostic.suggest(id, known));
+            }
+        }
+        found
+    }
+
+    /// Every statement, for whoever looks at all of them.
+    pub fn outlines(&self) -> impl Iterator<Item = Outline<'_>> {
+        self.statements.iter().map(|statement| Outline {
+            id: &statement.id,
+            place: &statement.place,
+            is_permit: statement.effect.is_permit(),
+            group: statement.head.group.as_ref(),
+            plan: statement.plan.as_ref(),
+        })
+    }
+
+    /// Permits that show records of an entity and whose condition names leaves that they do not show as they are, and
+    /// do not say so: by their places.
+    pub fn hidden_reads(&self, entity: &Entity) -> Vec<(&Place, FieldSet)> {
+        let mut found = Vec::new();
+        for statement in &self.statements {
+            let is_shown =
+                statement.head.actions.iter().any(|action| matches!(action, Action::Read | Action::List));
+            let Some(grants) = statement.grants.get(&entity.name) else { continue };
+            let open = grants.shown.of(Openness::Shown).union(&grants.revealed);
+            let hidden = grants.names.minus(&open);
+            if statement.effect.is_permit() && is_shown && !hidden.is_empty() {
+                found.push((&statement.place, hidden));
             }
         }
         found

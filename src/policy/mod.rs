@@ -53,7 +53,7 @@ pub use contact::Unseen;
 pub use context::Context;
 pub use explain::{Explanation, Outcome, Role, Told, explain};
 pub use judge::{CallPermit, Change, WritePermit, clearable, judge, judge_call};
-pub use load::{Given, PlanRef, Policies, SystemInfo};
+pub use load::{Given, Outline, PlanRef, Policies, SystemInfo};
 pub use mask::Openness;
 pub use memo::Memo;
 pub use principals::{AttributeType, PrincipalAttribute, PrincipalTypes};

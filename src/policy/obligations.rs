@@ -17,8 +17,8 @@ use crate::{
 };
 
 /// Every annotation and what it is for.
-const KEYS: [&str; 9] =
-    ["id", "description", "fields", "writes", "mask", "plan", "audit", "withhold", "unfiltered"];
+const KEYS: [&str; 10] =
+    ["id", "description", "fields", "writes", "mask", "plan", "audit", "withhold", "unfiltered", "reveals"];
 const SHOWING: [Action; 2] = [Action::Read, Action::List];
 const WRITING: [Action; 2] = [Action::Create, Action::Update];
 const ON_FIELDS: [Action; 4] = [Action::Read, Action::List, Action::Create, Action::Update];
@@ -90,6 +90,11 @@ impl Reader<'_, '_> {
                     grants.withheld = grants.withheld.union(&leaves)
                 });
             }
+            "reveals" if self.stands(note, true, &SHOWING) => {
+                self.paths(note, Star::All, |grants, leaves| {
+                    grants.revealed = grants.revealed.union(&leaves)
+                });
+            }
             "mask" if self.stands(note, true, &SHOWING) => self.masks(note),
             "plan" if self.stands(note, true, &Action::ALL) => self.plan(note, given),
             "audit" => self.audit(note),
@@ -99,7 +104,7 @@ impl Reader<'_, '_> {
                     self.at(note.key_at, note.key.len(), "`@unfiltered` needs its reason");
                 }
             }
-            "fields" | "writes" | "withhold" | "mask" | "plan" | "unfiltered" => {}
+            "fields" | "writes" | "withhold" | "mask" | "plan" | "unfiltered" | "reveals" => {}
             unknown => {
                 let place = self.source.place(note.key_at, unknown.len());
                 let message = format!("unknown annotation `@{unknown}`");

@@ -73,6 +73,8 @@ pub(super) struct Grants {
     pub(super) writes: FieldSet,
     /// Leaves struck.
     pub(super) withheld: FieldSet,
+    /// Leaves of which it is said that the condition tells of them.
+    pub(super) revealed: FieldSet,
     /// Leaves the condition reads.
     pub(super) reads: FieldSet,
     /// Those of them that it names.

@@ -180,6 +180,11 @@ impl Plans {
         self.plans.values()
     }
 
+    /// The plans of those who name none: principals, and callers without a credential.
+    pub fn defaults(&self) -> [&PlanName; 2] {
+        [&self.principals_default, &self.anonymous]
+    }
+
     /// The name of a principal's own plan.
     pub fn own<'a>(&'a self, facts: &'a Facts) -> &'a PlanName {
         match (facts.kind, &facts.plan) {

@@ -47,6 +47,7 @@ mod kit;
 mod ksef;
 mod lagging;
 mod line;
+mod linted;
 mod lists;
 mod load;
 mod logged;

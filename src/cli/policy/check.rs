@@ -8,6 +8,7 @@ use serde_json::{Value as Json, json};
 
 use super::{Loaded, SecretsOf, Where, cases, load, proofs};
 use crate::{
+    claims,
     cli::{Came, error::VerbError, out, serve},
     clock,
     config::{Catalogue, Report},
@@ -37,6 +38,7 @@ pub(super) fn run(arguments: &Check) -> Result<Came, VerbError> {
         let tests = cases::check(&loaded.tests, loaded.snapshot.sources.registry());
         let (proofs, proved) = proofs::check(&loaded.proofs, &loaded.snapshot);
         loaded.proved = proved;
+        loaded.warnings = std::mem::take(&mut loaded.warnings).with(claims::lint(&loaded.snapshot));
         let catalogue = catalogue(&arguments.place.policies, &mut loaded);
         but = if listeners.has_errors() {
             None
