@@ -204,9 +204,7 @@ async fn open(options: &Options) -> Result<Opened, RunError> {
     let kept = store.heads().await?.into_iter().map(|head| head.checkpoint).collect();
     let journal = journal(options, &settings, &keys, kept)?;
     stand_behind(&store, &journal, options, (&snapshot, &files, &access)).await?;
-    for unknown in journal.unknown_outcomes() {
-        tracing::warn!(?unknown, "an earlier run wrote down an intent and no outcome");
-    }
+    tell_unknown(&journal);
     // What was taken back while all this was opened is heard of before anybody is let in.
     tokens.follow(clock::now()).await?;
     let cursors = CursorKey::new(&secret).map_err(|_| RunError::Crypto)?;
@@ -247,6 +245,13 @@ async fn open(options: &Options) -> Result<Opened, RunError> {
         acts: TaskTracker::new(),
     });
     Ok(Opened { gate, cores: door.cores(bound), admin_socket, addresses, successor })
+}
+
+/// Says which writes of an earlier run nobody knows the outcome of.
+fn tell_unknown(journal: &Journal) {
+    for unknown in journal.unknown_outcomes() {
+        tracing::warn!(?unknown, "an earlier run wrote down an intent and no outcome");
+    }
 }
 
 /// Credentials that are remembered.

@@ -548,9 +548,9 @@ fn files_of_fields_that_decide_about_access_are_the_security_teams() {
     let owner = |told: &str, path: &str| {
         let lines =
             told.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once(' '));
-        let fits = lines
+        let mut fits = lines
             .filter(|(pattern, _)| path == *pattern || (pattern.ends_with('/') && path.starts_with(pattern)));
-        fits.last().unwrap().1.to_owned()
+        fits.next_back().unwrap().1.to_owned()
     };
     let told = owners(&["--rest", "@acme/integration", "--at", "./policies/"]);
     let (security, integration) = ("@acme/security", "@acme/integration");
