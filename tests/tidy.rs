@@ -74,7 +74,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     ("answer", &["words", "body", "schema", "catalog", "odata", "policy", "quota", "refusal"]),
-    ("claims", &["words", "schema", "catalog", "identity", "policy", "door", "config"]),
+    ("claims", &["words", "schema", "catalog", "identity", "policy", "quota", "door", "config"]),
     (
         "gateway",
         &[

@@ -7,6 +7,7 @@ mod cases;
 mod check;
 mod diff;
 mod explain;
+mod formats;
 mod ids;
 mod judging;
 mod lock;

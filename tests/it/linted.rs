@@ -129,3 +129,63 @@ fn a_budget_beside_which_the_system_may_be_called_as_it_is_is_told() {
     assert_eq!(told.len(), 1, "{told:?}");
     assert!(told[0].contains("may also call `crm` as it is") && told[0].contains("limits.yaml"), "{told:?}");
 }
+
+/// A bundle with a mistake and with something to be warned of.
+fn mistaken() -> TempDir {
+    let dir = shipped();
+    let policies = dir.path().join("policies");
+    change(&policies.join("access/staff.cedar"), "@reveals(\"ship_to.country\")\n", "");
+    change(&policies.join("limits.yaml"), "rate: 50/s", "rate: 50/week");
+    dir
+}
+
+fn told(dir: &TempDir, format: &str) -> String {
+    let policies = dir.path().join("policies");
+    let ran = run(&[
+        "policy",
+        "check",
+        "--without-secrets",
+        "--format",
+        format,
+        "--policies",
+        policies.to_str().unwrap(),
+    ]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    ran.out
+}
+
+#[test]
+fn a_review_on_github_shows_each_mistake_at_its_place() {
+    let dir = mistaken();
+    let out = told(&dir, "github");
+    let folder = dir.path().join("policies");
+    let mistake = format!("::error file={}/limits.yaml,line=", folder.display());
+    let line = out.lines().find(|line| line.starts_with(&mistake)).unwrap_or_else(|| panic!("{out}"));
+    assert!(line.contains("::`50/week` is not a rate; write how many"), "{line}");
+    assert!(out.lines().all(|line| line.starts_with("::") || line == "these policies do not serve"), "{out}");
+}
+
+#[test]
+fn code_scanning_reads_each_mistake_as_a_result_of_sarif() {
+    let dir = mistaken();
+    let sarif: serde_json::Value = serde_json::from_str(&told(&dir, "sarif")).unwrap();
+    assert_eq!(sarif["version"], "2.1.0");
+    let results = sarif["runs"][0]["results"].as_array().unwrap();
+    let rate = results.iter().find(|one| one["message"]["text"].as_str().unwrap().contains("50/week"));
+    let place = &rate.unwrap()["locations"][0]["physicalLocation"];
+    assert!(place["artifactLocation"]["uri"].as_str().unwrap().ends_with("/policies/limits.yaml"), "{place}");
+    assert_eq!(rate.unwrap()["level"], "error");
+    let (line, column) =
+        (place["region"]["startLine"].as_u64().unwrap(), place["region"]["startColumn"].as_u64().unwrap());
+    let text = fs::read_to_string(dir.path().join("policies/limits.yaml")).unwrap();
+    let at = text.lines().nth(usize::try_from(line - 1).unwrap()).unwrap();
+    assert_eq!(at.chars().skip(usize::try_from(column - 1).unwrap()).collect::<String>(), "50/week");
+    // Each names a rule that the run explains.
+    let rules: Vec<_> = sarif["runs"][0]["tool"]["driver"]["rules"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|rule| &rule["id"])
+        .collect();
+    assert!(results.iter().all(|one| rules.contains(&&one["ruleId"])), "{rules:?}");
+}

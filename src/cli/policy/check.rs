@@ -6,7 +6,11 @@ use std::path::Path;
 use clap::Args;
 use serde_json::{Value as Json, json};
 
-use super::{Loaded, SecretsOf, Where, cases, load, proofs};
+use super::{
+    Loaded, SecretsOf, Where, cases,
+    formats::{self, Format},
+    load, proofs,
+};
 use crate::{
     claims,
     cli::{Came, error::VerbError, out, serve},
@@ -17,11 +21,15 @@ use crate::{
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  bramka policy check --policies policies\n  \
-    bramka policy check --without-secrets --json")]
+    bramka policy check --without-secrets --json\n  \
+    bramka policy check --without-secrets --format sarif > bramka.sarif")]
 pub(in crate::cli) struct Check {
-    /// Print JSON
-    #[arg(long)]
+    /// Print JSON: the same as `--format json`
+    #[arg(long, conflicts_with = "format")]
     json: bool,
+    /// How it is told
+    #[arg(long, value_enum, default_value = "text")]
+    format: Format,
     /// Take every secret for given: for a reviewer's machine, which has none
     #[arg(long)]
     without_secrets: bool,
@@ -59,17 +67,30 @@ pub(super) fn run(arguments: &Check) -> Result<Came, VerbError> {
         Ok(loaded) => (&loaded.warnings, Some(Counts::of(loaded))),
         Err(report) => (report, None),
     };
-    if arguments.json {
-        out::say(&as_json(report, counts.as_ref()).to_string());
-    } else {
-        out::say_report(report);
-        match (&counts, but) {
-            (Some(counts), _) => out::say(&counts.words()),
-            (None, Some(but)) => out::say(&format!("these policies serve; {but}")),
-            (None, None) => out::say("these policies do not serve"),
+    let policies = &arguments.place.policies;
+    match if arguments.json { Format::Json } else { arguments.format } {
+        Format::Json => out::say(&as_json(report, counts.as_ref()).to_string()),
+        Format::Sarif => out::say(&formats::sarif(report, policies).to_string()),
+        Format::Github => {
+            let lines = formats::github(report, policies);
+            lines.lines().for_each(out::say);
+            out::say(&summary(counts.as_ref(), but));
+        }
+        Format::Text => {
+            out::say_report(report);
+            out::say(&summary(counts.as_ref(), but));
         }
     }
     Ok(if loaded.is_ok() { Came::Right } else { Came::Wrong })
+}
+
+/// What it comes to, in one line.
+fn summary(counts: Option<&Counts>, but: Option<&str>) -> String {
+    match (counts, but) {
+        (Some(counts), _) => counts.words(),
+        (None, Some(but)) => format!("these policies serve; {but}"),
+        (None, None) => "these policies do not serve".to_owned(),
+    }
 }
 
 /// What is wrong with the systems that stand ready beside those in use.
