@@ -22,8 +22,7 @@ use crate::{
     body::Body,
     odata::{self, Frame},
     policy::Shown,
-    quota::Exposed,
-    quota::{Admission, Greeted, Stranger},
+    quota::{Admission, Exposed, Greeted, Stranger},
     schema::{Entity, FieldSet, Record, json},
     words::{Digest, SecretBytes},
 };

@@ -198,7 +198,7 @@ pub(super) async fn echo(
     }
     let whose = Subjects::of(&entity, &admission.prospect().visible()).named(&entity, &record);
     let shown = policy::echo(permit, record, wanted.as_ref());
-    let whose = whose.whose(&shown, id.as_str().into());
+    let whose = whose.whose(&shown, &FieldSet::EMPTY, id.as_str().into());
     let id_alone = || Some(policy::echo(permit, named(&entity, &id), Some(&FieldSet::ID)));
     let exposed = match exchange.expose_written(admission, (shown, whose), id_alone).await {
         Some(Written::Whole(exposed)) => exposed,

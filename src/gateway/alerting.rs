@@ -6,7 +6,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 use bytes::Bytes;
 use parking_lot::Mutex;
 use serde::Serialize;
-use tokio::{sync::mpsc, time};
+use tokio::{sync::mpsc, task::spawn_blocking, time};
 
 use super::{Gate, exchange::Exchange, observe::Post};
 use crate::{
@@ -131,7 +131,13 @@ pub(super) async fn posting(gate: Arc<Gate>, base: std::path::PathBuf) {
 /// One try.
 async fn posted(settings: &AlertSettings, base: &Path, alert: Bytes) -> Result<(), String> {
     let Some(to) = &settings.to else { return Err("nobody takes alerts any more".into()) };
-    let token = settings.token_file.as_deref().map(|file| secret_file(&base.join(file))).transpose()?;
+    let token = match settings.token_file.as_deref().map(|file| base.join(file)) {
+        // Its disk may take its time.
+        Some(file) => {
+            Some(spawn_blocking(move || secret_file(&file)).await.map_err(|error| error.to_string())??)
+        }
+        None => None,
+    };
     let status =
         Post::new(to.0.clone()).send(alert, "application/json", token.as_deref(), clock::now()).await?;
     // The path may be a secret between the two.

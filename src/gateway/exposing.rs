@@ -11,6 +11,7 @@ use crate::{
     policy::Shown,
     quota::{Admission, Exposed, Limited, Over, Whose},
     refusal::Refusal,
+    schema::FieldSet,
 };
 
 /// Records that were left out, and the problem document of why.
@@ -57,7 +58,7 @@ impl Exchange {
         let tell = |(exposed, whose): (Option<Exposed>, Whose)| {
             if let Some(exposed) = &exposed {
                 self.entry.shown(exposed.shown(), &whose.id);
-                for person in &whose.people {
+                for person in whose.people.iter().filter(|person| person.is_shown) {
                     self.entry.subject(person.of.as_str(), &person.id);
                 }
             }
@@ -82,10 +83,11 @@ impl Exchange {
     pub(super) async fn expose_written(
         &mut self,
         admission: &Admission,
-        (shown, whose): (Shown, Whose),
+        (shown, mut whose): (Shown, Whose),
         id_alone: impl FnOnce() -> Option<Shown>,
     ) -> Option<Written> {
         let id = Whose::named(&whose.id);
+        whose.is_named = shown.fields().minus(&FieldSet::ID).is_empty();
         let told = self.expose(admission, vec![(shown, whose)], Over::LeftOut).await;
         if let Some(exposed) = told.ok().and_then(|mut told| told.pop().flatten()) {
             return Some(Written::Whole(exposed));

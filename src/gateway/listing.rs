@@ -72,7 +72,7 @@ struct List<'a> {
     /// What its lists run over, in order, and whose records are listed now; none where they run over nothing.
     parents: Option<Parents>,
     fetched: FieldSet,
-    /// What is filtered and sorted by: no system may leave it untold.
+    /// What is filtered and sorted by: no system may leave it untold, and which records are told tells of it.
     must: FieldSet,
     subjects: Subjects,
     /// Rows that are wanted of a system where the gate leaves none of them out; all it gives where it does.
@@ -710,7 +710,7 @@ impl<'a> List<'a> {
         let links = Links::of(self.entity, &inward.record, &self.linking);
         match policy::show(self.admission.prospect(), inward.record, self.query.fields.as_ref()) {
             Judged::Shown(shown) => {
-                let whose = whose.whose(&shown, id);
+                let whose = whose.whose(&shown, &self.must, id);
                 self.shown.push((shown, whose));
                 self.links.push(links);
             }

@@ -291,7 +291,7 @@ async fn shown_again(
     let whose = Subjects::of(&entity, &prospect.visible()).named(&entity, &record);
     let shown = policy::again(prospect, record, wanted.as_ref(), remembered)?;
     let is_named = shows(&shown, &id);
-    let whose = whose.whose(&shown, id.clone());
+    let whose = whose.whose(&shown, &FieldSet::EMPTY, id.clone());
     let id_alone = || policy::again(prospect, named(&entity, &id), Some(&FieldSet::ID), remembered);
     let (exposed, why) = match exchange.expose_written(admission, (shown, whose), id_alone).await? {
         Written::Whole(exposed) => (exposed, Vec::new()),

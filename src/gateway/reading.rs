@@ -100,7 +100,7 @@ pub(super) async fn judged(
             return Err(Refusal::NoSuchRecord);
         }
     };
-    let whose = whose.whose(&shown, id.into());
+    let whose = whose.whose(&shown, &FieldSet::EMPTY, id.into());
     exchange.expose_one(admission, shown, whose).await
 }
 

@@ -113,16 +113,18 @@ impl Subjects {
 }
 
 impl Named {
-    /// Whose data is shown, of a record of that id.
-    pub(super) fn whose(self, shown: &Shown, id: CompactString) -> Whose {
-        let fields = shown.fields();
+    /// Whose data is told, of a record of that id: by what is shown of it, and by what it was `asked` by. Which records
+    /// pass a filter tells of the fields that the filter names.
+    pub(super) fn whose(self, shown: &Shown, asked: &FieldSet, id: CompactString) -> Whose {
+        let fields = shown.fields().union(asked);
         let told = |leaves: &FieldSet| leaves.intersection(&fields);
         let people = self.others.into_iter().filter(|(leaves, ..)| !told(leaves).is_empty());
         let people = people.map(|(leaves, of, id)| {
             let is_personal = !told(&leaves).intersection(&self.personal).is_empty();
-            Person { of, id, is_personal }
+            let is_shown = !leaves.intersection(&shown.fields()).is_empty();
+            Person { of, id, is_personal, is_shown }
         });
-        Whose { id, is_person: !told(&self.own).is_empty(), people: people.collect() }
+        Whose { id, is_person: !told(&self.own).is_empty(), people: people.collect(), is_named: false }
     }
 }
 

@@ -44,11 +44,6 @@ impl Shown {
         self.fields
     }
 
-    /// Whether nothing of the record is shown but its id.
-    pub fn is_only_id(&self) -> bool {
-        self.fields.minus(&FieldSet::ID).is_empty()
-    }
-
     /// The permits that showed it.
     pub fn statements(&self) -> &[StatementId] {
         &self.grounds.statements

@@ -24,10 +24,10 @@ const ALERT_PERCENT: u32 = 80;
 yaml_object! {
     /// A bound on what may be shown; either `records` or `people`.
     pub struct BudgetFile {
-        /// The entity whose distinct records count. One of which only its id is told does not.
+        /// The entity whose distinct records count, whatever is shown of them.
         pub records: Option<Spanned<String>> = None;
         /// The entity whose records are the people: each counts of whom a field of class personal or secret is shown, in
-        /// whatever record it stands.
+        /// whatever record it stands; and each whose record was found by such a field.
         pub people: Option<Spanned<String>> = None;
         /// How many in what time: `500/day`. Hours, days and months are those of UTC.
         pub most: Spanned<Most>;

@@ -56,12 +56,14 @@ pub struct Whose {
     pub is_person: bool,
     /// Others whose data is told with it.
     pub people: SmallVec<[Person; 1]>,
+    /// The caller made or changed it, and is told which record it was, and no more.
+    pub is_named: bool,
 }
 
 impl Whose {
-    /// A record of which nothing but its id is told.
+    /// A record that was written and of which nothing but its id is told.
     pub fn named(id: &str) -> Self {
-        Self { id: id.into(), is_person: false, people: SmallVec::new() }
+        Self { id: id.into(), is_person: false, people: SmallVec::new(), is_named: true }
     }
 }
 
@@ -74,6 +76,8 @@ pub struct Person {
     pub id: CompactString,
     /// Whether what is told is personal.
     pub is_personal: bool,
+    /// Whether something of it is shown, and not told alone by what was asked.
+    pub is_shown: bool,
 }
 
 /// What is done where a budget does not suffice.
@@ -303,7 +307,7 @@ impl Quota {
         whose: &Whose,
     ) -> SmallVec<[(usize, u64); 2]> {
         let mut row = SmallVec::new();
-        if shown.is_only_id() {
+        if shown.fields().is_empty() || whose.is_named {
             return row;
         }
         let name = &shown.entity().name;

@@ -87,9 +87,12 @@ fn a_list_is_cut_where_the_budget_ends_and_says_so_and_what_was_shown_is_shown_a
 fn one_record_more_is_refused_with_the_time_when_the_budget_begins_anew() {
     let stage = Stage::open(budget("partner", "{ records: Order, most: 2/hour }"));
     let two = ids(&ask(&stage, &stage.portal, "/v1/orders?limit=2").expect(200));
-    // Ids alone are no exposure: they say nothing of the record.
-    let all = ids(&ask(&stage, &stage.portal, "/v1/orders?limit=4&fields=id").expect(200));
-    assert_eq!(all.len(), 4);
+    // A list of ids counts too: which records pass a filter tells what stands in them.
+    let named = ask(&stage, &stage.portal, "/v1/orders?limit=4&fields=id").expect(200);
+    assert_eq!((ids(&named), &named.json()["partial"][0]["left_out"]), (two.clone(), &json!(2)));
+    let mine = ask(&stage, &stage.portal, &format!("/v1/orders/{}", two[0])).expect(200).json();
+    let path = format!("/v1/orders?limit=20&status=open&customer={}", mine["customer"].as_str().unwrap());
+    let all = ids(&ask(&stage, &stage.shop, &path).expect(200));
     let other = all.iter().find(|id| !two.contains(id)).unwrap();
     let refused = ask(&stage, &stage.portal, &format!("/v1/orders/{other}")).refused(429);
     assert!(refused.json()["type"].as_str().unwrap().ends_with("/exposure"));
@@ -130,6 +133,13 @@ fn people_count_once_in_whatever_record_something_personal_of_them_is_told() {
     let numbers = ask(&stage, &stage.shop, "/v1/customers?limit=6&fields=id,created_at").expect(200);
     assert_eq!(numbers.items().len(), 6, "{}", numbers.json());
     assert_eq!(ids(&numbers)[..3], ids(&customers)[..]);
+    // Nor is it got at by asking who passes a filter, or comes first.
+    for query in ["fields=id&family_name[gte]=A", "fields=id,created_at&sort=family_name"] {
+        let asked = ask(&stage, &stage.shop, &format!("/v1/customers?limit=6&{query}")).expect(200);
+        let known = ids(&asked).iter().filter(|id| ids(&customers).contains(id)).count();
+        assert_eq!(known, asked.items().len(), "{query}");
+        assert!(asked.json()["partial"][0]["left_out"].as_u64().unwrap() >= 3, "{query}");
+    }
 }
 
 #[test]
