@@ -1,5 +1,5 @@
 //! What a decision costs: specialised the first time, remembered, and per record, with 20 statements that
-//! all speak of the caller.
+//! all speak of the caller; and out of 20, 200 and 2,000 of which 8 do, for one caller and for 10,000.
 
 #![expect(
     clippy::unwrap_used,
@@ -25,6 +25,11 @@ use bramka::{
 };
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 
+/// Groups that statements of a crowd speak of, beside the caller's.
+const GROUPS: usize = 250;
+/// Callers who ask in turn.
+const CALLERS: u32 = 10_000;
+
 /// Conditions of the kinds that bundles are made of.
 const CONDITIONS: [&str; 10] = [
     "principal has customer && resource.customer == principal.customer",
@@ -39,6 +44,7 @@ const CONDITIONS: [&str; 10] = [
     "resource has number && resource.number like \"SO-*\"",
 ];
 
+/// Twenty statements that all speak of the caller.
 fn bundle() -> String {
     let statement = |n: usize| {
         let condition = CONDITIONS[n % CONDITIONS.len()];
@@ -57,6 +63,27 @@ fn bundle() -> String {
     (0..20).map(statement).collect()
 }
 
+/// Eight statements on orders that speak of the caller, and more that speak of other groups, principals, actions and
+/// entities.
+fn crowd(statements: usize) -> String {
+    let statement = |n: usize| {
+        let condition = CONDITIONS[n % CONDITIONS.len()];
+        let (who, action, entity) = match n {
+            0..8 => ("is Partner in Group::\"partners\"".to_owned(), "list", "Order"),
+            _ if n % 4 == 0 => (format!("== App::\"app-{n}\""), "list", "Order"),
+            _ if n % 4 == 1 => (format!("is Partner in Group::\"g{}\"", n % GROUPS), "list", "Order"),
+            _ if n % 4 == 2 => ("is Partner in Group::\"partners\"".to_owned(), "update", "Order"),
+            _ => ("is Partner in Group::\"partners\"".to_owned(), "list", "Invoice"),
+        };
+        let duty = if action == "list" { "@fields(\"*\")" } else { "@writes(\"buyer_reference\")" };
+        let condition = if entity == "Order" { condition } else { "context.checked.channel.tls" };
+        format!(
+            "@id(\"s{n}\") {duty} permit (principal {who}, action == Action::\"{action}\", resource is {entity}) when {{ {condition} }};\n"
+        )
+    };
+    (0..statements).map(statement).collect()
+}
+
 fn shipped_schema() -> Schema {
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/policies/schema");
     let files: Vec<(Arc<str>, tree::Node)> = ["customer", "product", "order", "invoice", "stock_level"]
@@ -71,7 +98,7 @@ fn shipped_schema() -> Schema {
     schema::load::schema(&files).unwrap_or_else(|found| panic!("{found}")).0
 }
 
-fn load(schema: &Schema) -> Arc<Policies> {
+fn load(schema: &Schema, text: String) -> Arc<Policies> {
     let principals = PrincipalTypes {
         attributes: vec![PrincipalAttribute {
             name: "customer".into(),
@@ -79,7 +106,10 @@ fn load(schema: &Schema) -> Arc<Policies> {
             kinds: vec![Kind::Partner],
             required: false,
         }],
-        groups: vec![GroupName::new("partners")],
+        groups: (0..GROUPS)
+            .map(|n| GroupName::new(format!("g{n}")))
+            .chain([GroupName::new("partners")])
+            .collect(),
     };
     let given = Given {
         bundle: Digest::of(b"bench"),
@@ -90,15 +120,19 @@ fn load(schema: &Schema) -> Arc<Policies> {
         pseudonyms: &SecretBytes::new(vec![7; 32]),
     };
     let mut found = Diagnostics::default();
-    let file = ("access/bench.cedar".into(), bundle().into());
+    let file = ("access/bench.cedar".into(), text.into());
     Arc::new(Policies::load(&[file], &given, &mut found).unwrap_or_else(|| panic!("{found}")))
 }
 
 fn facts() -> Arc<Facts> {
-    let customer = Attribute::Reference(EntityName::new("Customer"), "20000".into());
+    facts_of(20_000)
+}
+
+fn facts_of(number: u32) -> Arc<Facts> {
+    let customer = Attribute::Reference(EntityName::new("Customer"), number.to_string().into());
     Arc::new(Facts {
         kind: Kind::Partner,
-        id: PrincipalId::new("acme-portal"),
+        id: PrincipalId::new(format!("acme-{number}")),
         partner: Some(PrincipalId::new("acme")),
         groups: vec![GroupName::new("partners")],
         attributes: [("customer".into(), customer)].into(),
@@ -107,7 +141,7 @@ fn facts() -> Arc<Facts> {
         credential: CredentialId::None,
         issued_at: None,
         expires_at: None,
-        digest: Digest::of(b"acme-portal"),
+        digest: Digest::of(&number.to_le_bytes()),
     })
 }
 
@@ -141,7 +175,7 @@ fn order(entity: &Entity) -> Record {
 
 fn policy(c: &mut Criterion) {
     let schema = shipped_schema();
-    let policies = load(&schema);
+    let policies = load(&schema, bundle());
     let entity = schema.entity("Order").unwrap().clone();
     let (facts, record) = (facts(), order(&entity));
     let context = context();
@@ -169,5 +203,34 @@ fn policy(c: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, policy);
+fn out_of_many(c: &mut Criterion) {
+    let schema = shipped_schema();
+    let entity = schema.entity("Order").unwrap().clone();
+    let context = context();
+    let callers: Vec<Arc<Facts>> = (0..CALLERS).map(facts_of).collect();
+    for statements in [20, 200, 2_000] {
+        let policies = load(&schema, crowd(statements));
+        let look = |memo: &Memo, facts: &Arc<Facts>| {
+            outlook(&policies, memo, facts, Action::List, Target::Entity(entity.clone()), context.clone())
+                .unwrap()
+        };
+        let warm = Memo::new(2 * callers.len());
+        let mut all = callers.iter().cycle();
+        c.bench_function(&format!("8 of {statements} statements, first time"), |b| {
+            b.iter_batched(
+                || (Memo::default(), all.next().unwrap()),
+                |(memo, facts)| black_box(look(&memo, facts)),
+                BatchSize::SmallInput,
+            );
+        });
+        callers.iter().for_each(|facts| drop(look(&warm, facts)));
+        // Every other caller of them all, so that none is still in the nearest cache.
+        let mut all = callers.iter().cycle().step_by(7);
+        c.bench_function(&format!("8 of {statements} statements, remembered, of {CALLERS} callers"), |b| {
+            b.iter(|| black_box(look(&warm, all.next().unwrap())));
+        });
+    }
+}
+
+criterion_group!(benches, policy, out_of_many);
 criterion_main!(benches);

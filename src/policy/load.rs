@@ -16,9 +16,11 @@ use std::{
 use cedar_policy::{PolicyId, PolicySet, ValidationMode, ValidationWarning, Validator, ffi::DetailedError};
 
 use super::{
+    index::Index,
     mask::{Masker, Openness},
     obligations,
     principals::PrincipalTypes,
+    settled::{Settled, about_anyone},
     shape::{self, RESERVED},
     source::{Piece, Source},
     statement::{Head, Statement, Verb, reads},
@@ -80,6 +82,8 @@ pub struct SystemInfo {
 pub struct Policies {
     pub(super) bundle: Digest,
     pub(super) statements: Vec<Arc<Statement>>,
+    pub(super) index: Index,
+    pub(super) settled: Settled,
     pub(super) permits: PolicySet,
     pub(super) forbids: PolicySet,
     pub(super) cedar: cedar_policy::Schema,
@@ -153,14 +157,10 @@ impl Policies {
             tags: HashMap::new(),
             schema_text,
             reads_claims: statements.iter().any(|statement| reads(&statement.policy, None).claimed),
+            index: Index::new(&statements),
+            settled: Settled::default(),
             statements,
         })
-    }
-
-    /// The leaves of an entity that conditions name, whoever they are about.
-    pub(super) fn named(&self, entity: &Entity) -> FieldSet {
-        let grants = self.statements.iter().filter_map(|statement| statement.grants.get(&entity.name));
-        grants.fold(FieldSet::EMPTY, |all, grants| all.union(&grants.names))
     }
 
     /// The leaves of an entity that conditions go by, whoever they are about.
@@ -451,6 +451,7 @@ impl<'a> Reading<'a, '_> {
             plan: said.plan,
             detail: said.detail,
             head,
+            anyone: (!reads(&policy, None).principal).then(|| about_anyone(&policy)).flatten(),
             policy,
         };
         for entity in self.given.schema.entities() {

@@ -6,7 +6,8 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use cedar_policy::{
-    Authorizer, Entities, PartialEntities, PartialEntityUid, PartialRequest, PolicySet, Request,
+    Authorizer, Entities, EntityUid, PartialEntities, PartialEntityUid, PartialRequest, Policy, PolicySet,
+    Request,
 };
 
 use super::{
@@ -18,6 +19,7 @@ use super::{
     explain::Role,
     load::Policies,
     predicate::{Node, Outcomes, Stop},
+    settled::Key,
     shape::{Route, Target},
     statement::{Grants, Statement, Verb},
     value::val,
@@ -42,7 +44,7 @@ pub(super) struct Program {
     pub(super) action: Action,
     pub(super) entity: Option<Arc<Entity>>,
     /// Those that can still hold or fail with an error.
-    pub(super) rules: Vec<Rule>,
+    pub(super) rules: Vec<Arc<Rule>>,
     /// Leaves that conditions read: they must be fetched.
     pub(super) reads: FieldSet,
     /// Leaves of the entity that conditions of the bundle name, whoever they are about.
@@ -50,7 +52,7 @@ pub(super) struct Program {
     musts: Vec<Must>,
     /// The caller as Cedar knows it, where a rule needs Cedar itself.
     principal: Option<Entities>,
-    principal_uid: cedar_policy::EntityUid,
+    principal_uid: EntityUid,
 }
 
 /// One specialised statement.
@@ -144,22 +146,12 @@ impl Program {
         action: Action,
         about: About<'_>,
     ) -> Result<Self, Unfit> {
-        let concerned: Vec<&Arc<Statement>> = policies
-            .statements
-            .iter()
-            .filter(|statement| match about {
-                About::Entity(entity) => statement.concerns(facts, action, entity),
-                About::System(system) => statement.concerns_call(facts, system),
-            })
-            .collect();
+        let concerned = policies.index.concerned(&policies.statements, facts, action, about);
         let principal = cedar::principal(facts, &policies.principals)?;
         let principal_uid = principal.uid();
         let entities =
             Entities::from_entities([principal], Some(&policies.cedar)).map_err(|_misfit| Unfit)?;
-        let known =
-            PartialEntities::from_concrete(entities.clone(), &policies.cedar).map_err(|_misfit| Unfit)?;
-        let uid = PartialEntityUid::from_concrete(principal_uid.clone());
-        let rules = specialise(policies, &concerned, &known, uid, action, about)?;
+        let rules = rules(policies, &concerned, (facts.kind, &entities, &principal_uid), action, about)?;
         let entity = match about {
             About::Entity(entity) => Some(entity.clone()),
             About::System(_) => None,
@@ -168,7 +160,7 @@ impl Program {
             Some(entity) => musts(entity, action, &concerned),
             None => (FieldSet::EMPTY, Vec::new()),
         };
-        let named = entity.as_ref().map_or(FieldSet::EMPTY, |entity| policies.named(entity));
+        let named = entity.as_ref().map_or(FieldSet::EMPTY, |entity| policies.index.named(&entity.name));
         let needs_cedar = rules.iter().any(|rule| matches!(rule.check, Check::Cedar(_)));
         Ok(Self {
             action,
@@ -190,14 +182,14 @@ impl Program {
         groups: &BTreeSet<GroupName>,
         action: Action,
         about: About<'_>,
-    ) -> Result<Vec<Rule>, Unfit> {
-        let concerned: Vec<&Arc<Statement>> = policies
-            .statements
-            .iter()
-            .filter(|statement| statement.may_concern((kind, named), groups, action, about))
-            .collect();
-        let uid = PartialEntityUid::new(cedar::uid(kind.as_str(), "")?.type_name().clone(), None);
-        specialise(policies, &concerned, &PartialEntities::empty(), uid, action, about)
+    ) -> Result<Vec<Arc<Rule>>, Unfit> {
+        let concerned = policies.statements.iter();
+        let concerned =
+            concerned.filter(|statement| statement.may_concern((kind, named), groups, action, about));
+        let concerned: Vec<_> = concerned.map(|statement| (statement, &statement.policy)).collect();
+        let uid = any_of(kind)?;
+        let rules = specialise(policies, &concerned, &PartialEntities::empty(), uid, action, about)?;
+        Ok(rules.into_iter().flatten().collect())
     }
 
     /// What the statements say, all that they may read being known.
@@ -324,21 +316,79 @@ impl Tally {
     }
 }
 
-fn specialise(
+/// Some principal of a kind of whom nothing else is known.
+fn any_of(kind: Kind) -> Result<PartialEntityUid, Unfit> {
+    Ok(PartialEntityUid::new(cedar::uid(kind.as_str(), "")?.type_name().clone(), None))
+}
+
+/// The rules of statements that speak of a caller: those that read nothing of it are settled once for all, the others
+/// are specialised for it.
+fn rules(
     policies: &Policies,
     concerned: &[&Arc<Statement>],
+    (kind, entities, uid): (Kind, &Entities, &EntityUid),
+    action: Action,
+    about: About<'_>,
+) -> Result<Vec<Arc<Rule>>, Unfit> {
+    let own: Vec<_> = concerned.iter().filter(|statement| statement.anyone.is_none()).collect();
+    let own: Vec<_> = own.into_iter().map(|statement| (*statement, &statement.policy)).collect();
+    let own = match own.as_slice() {
+        [] => Vec::new(),
+        own => {
+            let known =
+                PartialEntities::from_concrete(entities.clone(), &policies.cedar).map_err(|_misfit| Unfit)?;
+            let uid = PartialEntityUid::from_concrete(uid.clone());
+            specialise(policies, own, &known, uid, action, about)?
+        }
+    };
+    let mut own = own.into_iter();
+    let mut rules = Vec::with_capacity(concerned.len());
+    for statement in concerned {
+        // ORDER: rules stand as their statements do.
+        rules.extend(match &statement.anyone {
+            Some(policy) => settled(policies, (statement, policy), kind, action, about)?,
+            None => own.next().ok_or(Unfit)?,
+        });
+    }
+    Ok(rules)
+}
+
+/// The rule of a statement that reads nothing of the caller.
+fn settled(
+    policies: &Policies,
+    (statement, policy): (&Arc<Statement>, &Policy),
+    kind: Kind,
+    action: Action,
+    about: About<'_>,
+) -> Result<Option<Arc<Rule>>, Unfit> {
+    let (entity, system) = match about {
+        About::Entity(entity) => (Some(entity.name.clone()), None),
+        About::System(system) => (None, Some(system.clone())),
+    };
+    let key = Key { statement: statement.id.clone(), kind, action, entity, system };
+    policies.settled.get(key, || {
+        let known = PartialEntities::empty();
+        let made = specialise(policies, &[(statement, policy)], &known, any_of(kind)?, action, about)?;
+        made.into_iter().next().ok_or(Unfit)
+    })
+}
+
+/// The rules of statements, each said by a policy, in order; none for one that can never matter.
+fn specialise(
+    policies: &Policies,
+    concerned: &[(&Arc<Statement>, &Policy)],
     known: &PartialEntities,
     principal: PartialEntityUid,
     action: Action,
     about: About<'_>,
-) -> Result<Vec<Rule>, Unfit> {
+) -> Result<Vec<Option<Arc<Rule>>>, Unfit> {
     let resource = match about {
         About::Entity(entity) => {
             PartialEntityUid::new(cedar::uid(entity.name.as_str(), "")?.type_name().clone(), None)
         }
         About::System(system) => PartialEntityUid::from_concrete(cedar::uid("System", system.as_str())?),
     };
-    let set = PolicySet::from_policies(concerned.iter().map(|statement| statement.policy.clone()))
+    let set = PolicySet::from_policies(concerned.iter().map(|(_, policy)| (*policy).clone()))
         .map_err(|_twice| Unfit)?;
     let request = PartialRequest::new(principal, cedar::action(action)?, resource, None, &policies.cedar)
         .map_err(|_invalid| Unfit)?;
@@ -348,12 +398,12 @@ fn specialise(
         About::System(_) => None,
     };
     let mut rules = Vec::new();
-    for statement in concerned {
+    for (statement, policy) in concerned {
         // ORDER: every statement is asked for by name, so that none that became constant is overlooked.
-        let residual = answer.get_policy(statement.policy.id()).ok_or(Unfit)?;
+        let residual = answer.get_policy(policy.id()).ok_or(Unfit)?;
         let condition = super::statement::residual(&residual);
         let check = condition.and_then(|condition| compile::node(&condition, entity));
-        rules.extend(rule(statement, entity, check));
+        rules.push(rule(statement, entity, check).map(Arc::new));
     }
     Ok(rules)
 }

@@ -62,7 +62,7 @@ pub enum Surety {
 #[derive(Debug)]
 pub struct Reach {
     surety: Surety,
-    rules: Vec<(Rule, Outcomes)>,
+    rules: Vec<(Arc<Rule>, Outcomes)>,
     most: Degrees,
     least: Degrees,
     writes: (FieldSet, FieldSet),
@@ -120,8 +120,8 @@ pub fn reach(
 }
 
 impl Reach {
-    fn of(rules: Vec<Rule>, is_known: bool, known: Circumstances) -> Self {
-        let rules: Vec<(Rule, Outcomes)> = rules
+    fn of(rules: Vec<Arc<Rule>>, is_known: bool, known: Circumstances) -> Self {
+        let rules: Vec<(Arc<Rule>, Outcomes)> = rules
             .into_iter()
             .map(|rule| {
                 let outcomes = rule.open(known);
@@ -134,11 +134,11 @@ impl Reach {
         };
         // What may err refuses the record where it does: that is a record which cannot be judged.
         let must = |verb: Verb| may(verb).filter(|(_, can)| !can.fails).map(|(rule, _)| rule);
-        let leaves = |all: FieldSet, rule: &Rule| all.union(&rule.grants.withheld);
+        let leaves = |all: FieldSet, rule: &Arc<Rule>| all.union(&rule.grants.withheld);
         let struck = must(Verb::Withhold).fold(FieldSet::EMPTY, leaves);
         let threatened = may(Verb::Withhold).map(|(rule, _)| rule).fold(FieldSet::EMPTY, leaves);
         // A statement that errs whatever is asked refuses all.
-        let must_err = |(_, can): &(Rule, Outcomes)| can.errs && !can.holds && !can.fails;
+        let must_err = |(_, can): &(Arc<Rule>, Outcomes)| can.errs && !can.holds && !can.fails;
         let is_closed = must(Verb::Forbid).next().is_some() || rules.iter().any(must_err);
         let can = !is_closed && may(Verb::Permit).next().is_some();
         let is_sure = must(Verb::Permit).next().is_some() && may(Verb::Forbid).next().is_none();
@@ -179,10 +179,10 @@ impl Reach {
         self.most.join(&other.most);
         self.writes.0 = self.writes.0.union(&other.writes.0);
         self.clear = self.clear.union(&other.clear);
-        let is_new = |(rule, _): &(Rule, Outcomes)| {
+        let is_new = |(rule, _): &(Arc<Rule>, Outcomes)| {
             self.rules.iter().all(|(known, _)| known.statement.id != rule.statement.id)
         };
-        let new: Vec<(Rule, Outcomes)> = other.rules.into_iter().filter(is_new).collect();
+        let new: Vec<(Arc<Rule>, Outcomes)> = other.rules.into_iter().filter(is_new).collect();
         self.rules.extend(new);
     }
 
@@ -238,7 +238,7 @@ impl Reach {
 
     /// The permits that can show or let change a leaf; without one, those that can hold.
     pub fn permits(&self, leaf: Option<LeafId>) -> impl Iterator<Item = &StatementId> {
-        let grants = move |rule: &&Rule| {
+        let grants = move |rule: &&Arc<Rule>| {
             leaf.is_none_or(|leaf| {
                 rule.grants.shown.all().contains(leaf) || rule.grants.writes.contains(leaf)
             })
@@ -249,7 +249,7 @@ impl Reach {
 
     /// The statements that can refuse a record or take a leaf away.
     pub fn against(&self, leaf: Option<LeafId>) -> impl Iterator<Item = &StatementId> {
-        let takes = move |rule: &&Rule| match rule.statement.effect {
+        let takes = move |rule: &&Arc<Rule>| match rule.statement.effect {
             Verb::Permit => false,
             Verb::Forbid => true,
             Verb::Withhold => leaf.is_some_and(|leaf| rule.grants.withheld.contains(leaf)),

@@ -26,6 +26,9 @@ pub(super) struct Statement {
     pub(super) effect: Verb,
     pub(super) head: Head,
     pub(super) policy: Policy,
+    /// The same about anyone, where its condition reads nothing of the caller: its rule is one for all that its head
+    /// speaks of.
+    pub(super) anyone: Option<Policy>,
     /// What it grants, by entity; every entity its head speaks of is here.
     pub(super) grants: BTreeMap<EntityName, Grants>,
     pub(super) plan: Option<PlanName>,

@@ -146,7 +146,8 @@ impl Search<'_> {
     fn faults(&self, aim: usize, guess: &Guess, budget: &mut u32) -> Option<Vec<usize>> {
         *budget = budget.checked_sub(1)?;
         let env = guess.env();
-        let is_wrong = |(at, rule): (usize, &Rule)| (self.distance(aim, at, rule, &env) > 0).then_some(at);
+        let is_wrong =
+            |(at, rule): (usize, &Arc<Rule>)| (self.distance(aim, at, rule, &env) > 0).then_some(at);
         Some(self.program.rules.iter().enumerate().filter_map(is_wrong).collect())
     }
 

@@ -16,14 +16,25 @@ use crate::{
     identity::{Attribute, Facts},
     policy::{
         Change, Circumstances, Denied, Memo, On, Openness, Outlook, Question, Reach, Subject, Surety, Target,
-        Verdict, Wanted, Whom, judge, outlook, preview, reach, verdict, witness,
+        Verdict, Wanted, Whom, judge, outlook, preview, program::About, reach, verdict, witness,
     },
     schema::FieldSet,
     words::{Digest, EntityName, GroupName, Kind, ListenerName},
 };
 
+/// LIMIT: bundles of a run in the suite.
 const BUNDLES: u64 = 250;
 const CASES_PER_BUNDLE: u64 = 40;
+
+/// The seeds of a run: a long one is asked for by `BRAMKA_CASES`, a number of cases, and never goes over seeds that the
+/// suite has gone over.
+fn seeds() -> std::ops::RangeInclusive<u64> {
+    let cases = std::env::var("BRAMKA_CASES").ok().map(|text| text.parse::<u64>().unwrap());
+    match cases {
+        Some(cases) => BUNDLES + 1..=BUNDLES + cases.div_ceil(CASES_PER_BUNDLE),
+        None => 1..=BUNDLES,
+    }
+}
 
 /// Numbers from a seed.
 struct Dice(u64);
@@ -487,7 +498,7 @@ fn a_witness_is_found_for_almost_all_that_chance_finds_and_for_nothing_that_neve
 #[test]
 fn the_decision_is_the_naive_one_on_ten_thousand_random_cases() {
     let (mut shown, mut refused, mut errors) = (0, 0, 0);
-    for seed in 1..=BUNDLES {
+    for seed in seeds() {
         let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
         let said = bundle(&mut dice);
         let world = load(&said);
@@ -502,6 +513,27 @@ fn the_decision_is_the_naive_one_on_ten_thousand_random_cases() {
         }
     }
     assert!(shown > 1000 && refused > 1000 && errors > 300, "{shown} {refused} {errors}");
+}
+
+#[test]
+fn the_index_finds_every_statement_whose_head_speaks_of_the_caller() {
+    let mut found = 0;
+    for seed in seeds() {
+        let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let world = load(&bundle(&mut dice));
+        let order = world.entity("Order");
+        for _ in 0..CASES_PER_BUNDLE {
+            let (facts, action) = (someone(&mut dice), dice.one(&Action::ALL));
+            let all = &world.policies.statements;
+            let by_index = world.policies.index.concerned(all, &facts, action, About::Entity(&order));
+            let by_scan = all.iter().filter(|statement| statement.concerns(&facts, action, &order));
+            let by_index: Vec<_> = by_index.into_iter().map(|statement| &statement.id).collect();
+            let by_scan: Vec<_> = by_scan.map(|statement| &statement.id).collect();
+            assert_eq!(by_index, by_scan);
+            found += by_index.len();
+        }
+    }
+    assert!(found > 1000, "{found}");
 }
 
 /// The same bundle, about updates.
