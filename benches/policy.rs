@@ -117,6 +117,7 @@ fn load(schema: &Schema, text: String) -> Arc<Policies> {
         principals: &principals,
         plans: &[],
         systems: &[],
+        hours: &Arc::default(),
         pseudonyms: &SecretBytes::new(vec![7; 32]),
     };
     let mut found = Diagnostics::default();
@@ -158,7 +159,8 @@ fn context() -> Context {
             standing: Default::default(),
         }),
     };
-    Context::new(&channel, "2026-05-05T12:00:00Z".parse().unwrap(), None, None)
+    let time = "2026-05-05T12:00:00Z".parse().unwrap();
+    Context::new(&channel, (time, &Arc::default()), ("GET".parse().unwrap(), Some(0)), (None, None))
 }
 
 fn order(entity: &Entity) -> Record {

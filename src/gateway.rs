@@ -278,7 +278,15 @@ fn context(exchange: &mut Exchange, head: &Head) -> Context {
         exchange.entry.context("context.claimed.user_agent", agent);
     }
     let (channel, time) = (&exchange.channel, exchange.opened.wall);
-    Context::new(channel, time, purpose.map(Arc::from), agent.map(Arc::from))
+    let bytes = match head.body {
+        intake::Announced::Length(bytes) => Some(bytes),
+        intake::Announced::Nothing if head.version < Version::HTTP_2 => Some(0),
+        // Over HTTP/2 a body may follow that nothing announces.
+        intake::Announced::Nothing | intake::Announced::Chunked => None,
+    };
+    let claims = (purpose.map(Arc::from), agent.map(Arc::from));
+    let hours = exchange.snapshot.policies.hours();
+    Context::new(channel, (time, hours), (head.method.clone(), bytes), claims)
 }
 
 /// LIMIT: a claim longer than this is none.

@@ -9,7 +9,7 @@ use std::{net::SocketAddr, path::Path, sync::Arc};
 use jiff::Timestamp;
 
 use super::{
-    files::{Files, GATEWAY, LIMITS, Section, Source},
+    files::{Files, GATEWAY, HOURS, LIMITS, Section, Source},
     lock,
     report::Report,
     secrets::{Env, Secrets},
@@ -17,6 +17,7 @@ use super::{
     trust::{Signed, Trust},
 };
 use crate::{
+    policy::Hours,
     quota::Plans,
     words::{
         Diagnostic, Diagnostics, Place,
@@ -60,6 +61,8 @@ pub struct RawBundle<'e> {
     pub gateway: Option<GatewaySettings>,
     /// `limits.yaml`
     pub plans: Option<Plans>,
+    /// `hours.yaml`; empty where there is none.
+    pub hours: Option<Arc<Hours>>,
     /// `access/*.cedar`
     pub access: Vec<Source>,
     /// `principals/*.yaml`, `attributes.yaml` among them.
@@ -122,6 +125,10 @@ impl<'e> RawBundle<'e> {
         let gateway = single(&files, GATEWAY, &mut found)
             .and_then(|node| GatewaySettings::load(&node, &names, &mut found));
         let plans = single(&files, LIMITS, &mut found).and_then(|node| Plans::load(&node, &mut found));
+        let hours = match files.text(HOURS) {
+            Some(_) => single(&files, HOURS, &mut found).and_then(|node| Hours::load(&node, &mut found)),
+            None => Some(Hours::default()),
+        };
         let nothing_assigned = Named::default();
         let lists = gateway.as_ref().map_or(&nothing_assigned, |gateway| &gateway.secrets);
         let secrets = Secrets::new(env, lists, &mut found);
@@ -148,6 +155,7 @@ impl<'e> RawBundle<'e> {
             proofs,
             gateway,
             plans,
+            hours: hours.map(Arc::new),
             secrets,
             signed: None,
             found,

@@ -47,6 +47,8 @@ pub enum Section {
     Tests,
     /// `proofs.yaml`
     Proofs,
+    /// `hours.yaml`
+    Hours,
     /// `systems/catalogue/*.yaml`
     Catalogue,
 }
@@ -66,6 +68,7 @@ impl Section {
         match path.rsplit_once('/') {
             None if path == GATEWAY => Some(Self::Gateway),
             None if path == LIMITS => Some(Self::Limits),
+            None if path == HOURS => Some(Self::Hours),
             None if path == PROOFS => Some(Self::Proofs),
             None => None,
             Some((folder, _)) => {
@@ -84,6 +87,7 @@ impl Section {
             | Self::Systems
             | Self::Tests
             | Self::Proofs
+            | Self::Hours
             | Self::Catalogue => "yaml",
         }
     }
@@ -93,6 +97,8 @@ impl Section {
 pub const GATEWAY: &str = "gateway.yaml";
 /// The file of the plans.
 pub const LIMITS: &str = "limits.yaml";
+/// Spans of the week by name.
+pub(super) const HOURS: &str = "hours.yaml";
 /// What must be proved of a bundle.
 pub const PROOFS: &str = "proofs.yaml";
 /// The folder of systems that are not in use.
@@ -425,7 +431,7 @@ fn misplaced(path: &str) -> Option<Diagnostic> {
     let unknown = || Diagnostic::error(&place, format!("`{path}` is no part of a bundle"));
     let Some(section) = Section::of(path) else {
         let mistake = unknown();
-        return Some(match (nearest(path, [GATEWAY, LIMITS, PROOFS, LOCK]), path.rsplit_once('.')) {
+        return Some(match (nearest(path, [GATEWAY, LIMITS, PROOFS, HOURS, LOCK]), path.rsplit_once('.')) {
             (Some(name), _) => mistake.help(format!("did you mean `{name}`?")),
             (None, Some((_, "sig"))) => mistake.help("signatures of the lock are named `bundle.lock.sig` or `bundle.lock.NAME.sig`"),
             (None, Some((_, "cedar"))) => mistake.help("statements stand in `access/`"),

@@ -10,6 +10,7 @@ use crate::{
         principals::{AttributesFile, PrincipalsFile},
     },
     mapping,
+    policy::HoursFile,
     quota::LimitsFile,
     schema, upstream,
     words::yaml::FromYaml,
@@ -20,6 +21,7 @@ pub fn schemas() -> Vec<(&'static str, Json)> {
     vec![
         ("gateway.yaml", titled("The gate's own settings", gateway())),
         ("limits.yaml", titled("Plans: rates, quotas, concurrency", LimitsFile::schema())),
+        ("hours.yaml", titled("Spans of the week by name, for conditions", HoursFile::schema())),
         (
             "principals/attributes.yaml",
             titled("What principals carry, and the groups", AttributesFile::schema()),

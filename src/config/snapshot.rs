@@ -620,6 +620,7 @@ impl Compile<'_, '_> {
             principals: &principal_types(registry.types()),
             plans: &plans,
             systems: &systems,
+            hours: &self.raw.hours.clone().unwrap_or_default(),
             pseudonyms: self.means.pseudonyms,
         };
         Policies::load(&files, &given, &mut self.raw.found)

@@ -94,20 +94,29 @@ impl Facts {
     /// happen. Nobody is let in by it.
     #[must_use]
     pub fn with_scopes(&self, scopes: Vec<Arc<str>>) -> Self {
-        let same = Self {
+        Self { scopes, ..self.same() }.sealed()
+    }
+
+    /// The same by a credential that was issued then, or does not say when.
+    #[must_use]
+    pub fn with_issue(&self, issued_at: Option<Timestamp>) -> Self {
+        Self { issued_at, ..self.same() }
+    }
+
+    fn same(&self) -> Self {
+        Self {
             kind: self.kind,
             id: self.id.clone(),
             partner: self.partner.clone(),
             groups: self.groups.clone(),
             attributes: self.attributes.clone(),
             plan: self.plan.clone(),
-            scopes,
+            scopes: self.scopes.clone(),
             credential: self.credential.clone(),
             issued_at: self.issued_at,
             expires_at: self.expires_at,
             digest: self.digest,
-        };
-        same.sealed()
+        }
     }
 
     /// Sorts what is a set, drops what counts as absent, and computes the digest. Every `Facts` that leaves

@@ -148,10 +148,17 @@ pub(super) fn context(env: &Env<'_>) -> Result<CedarContext, Unfit> {
         ])?),
         None => None,
     };
+    let request = record(vec![
+        ("method", Some(text(context.method.as_str()))),
+        ("bytes", context.bytes.map(RestrictedExpression::new_long)),
+    ])?;
     let checked = record(vec![
+        ("hours", Some(expression(Val::Set(Members::Texts(context.hours())))?)),
+        ("token_age", env.token_age().map(RestrictedExpression::new_long)),
+        ("request", Some(request)),
         ("channel", Some(channel)),
         ("address", Some(RestrictedExpression::new_ip(context.address.to_string()))),
-        ("time", Some(expression(Val::Time(context.time))?)),
+        ("time", Some(expression(Val::Time(context.millis()))?)),
         ("scopes", Some(expression(Val::Set(Members::Texts(&env.facts.scopes)))?)),
         ("guarded", env.guarded.map(RestrictedExpression::new_bool)),
         ("call", call),

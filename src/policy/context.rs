@@ -3,8 +3,10 @@
 use std::{net::IpAddr, sync::Arc};
 
 use compact_str::{CompactString, format_compact};
+use http::Method;
 use jiff::Timestamp;
 
+use super::hours::Hours;
 use crate::{
     catalog::Call,
     identity::Facts,
@@ -19,8 +21,14 @@ pub struct Context {
     pub(super) listener: ListenerName,
     pub(super) certificate: Option<CompactString>,
     pub(super) address: IpAddr,
-    /// Milliseconds since 1970: what statements can tell apart.
-    pub(super) time: i64,
+    /// Milliseconds since 1970.
+    time: i64,
+    /// The named hours that it lies in.
+    open: Vec<Arc<str>>,
+    hours: Arc<Hours>,
+    pub(super) method: Method,
+    /// Bytes of the body, where its head says so; 0 where there is none.
+    pub(super) bytes: Option<i64>,
     pub(super) purpose: Option<Arc<str>>,
     pub(super) user_agent: Option<Arc<str>>,
 }
@@ -40,15 +48,28 @@ pub(super) struct Env<'a> {
     pub(super) id: &'a str,
 }
 
+impl Env<'_> {
+    /// Seconds since the caller's credential was issued, where it says when; never less than none.
+    pub(super) fn token_age(&self) -> Option<i64> {
+        let issued = self.facts.issued_at?.as_millisecond();
+        Some(self.context.millis().saturating_sub(issued).max(0).div_euclid(1000))
+    }
+}
+
 impl Context {
-    /// Takes over what the connection proved and what the request's head claims.
+    /// Takes over what the connection proved, how the request came, and what its head claims. `hours` are those of the
+    /// bundle that judges.
     pub fn new(
         channel: &Channel,
-        time: Timestamp,
-        purpose: Option<Arc<str>>,
-        user_agent: Option<Arc<str>>,
+        (time, hours): (Timestamp, &Arc<Hours>),
+        (method, bytes): (Method, Option<u64>),
+        (purpose, user_agent): (Option<Arc<str>>, Option<Arc<str>>),
     ) -> Self {
-        Self {
+        let mut context = Self {
+            method,
+            bytes: bytes.map(|bytes| i64::try_from(bytes).unwrap_or(i64::MAX)),
+            hours: hours.clone(),
+            open: Vec::new(),
             tls: channel.tls.is_some(),
             listener: channel.listener.clone(),
             certificate: channel
@@ -58,10 +79,47 @@ impl Context {
                 .map(|digest| format_compact!("{digest}")),
             // An IPv4 address written as IPv6 is the IPv4 address, for a range as for the journal.
             address: channel.address.to_canonical(),
-            time: time.as_millisecond(),
+            time: 0,
             purpose: purpose.filter(|text| !text.is_empty()),
             user_agent: user_agent.filter(|text| !text.is_empty()),
-        }
+        };
+        context.set_time(time.as_millisecond());
+        context
+    }
+
+    /// The plainest one: some request of that moment.
+    pub(super) fn plain(listener: ListenerName, address: IpAddr, (time, hours): (i64, &Arc<Hours>)) -> Self {
+        let mut context = Self {
+            tls: true,
+            listener,
+            certificate: None,
+            address,
+            time: 0,
+            open: Vec::new(),
+            hours: hours.clone(),
+            method: Method::GET,
+            bytes: Some(0),
+            purpose: None,
+            user_agent: None,
+        };
+        context.set_time(time);
+        context
+    }
+
+    /// Another moment, with the hours that it lies in.
+    pub(super) fn set_time(&mut self, time: i64) {
+        self.time = time;
+        self.open = self.hours.at(time);
+    }
+
+    /// Milliseconds since 1970: what statements can tell apart.
+    pub(super) fn millis(&self) -> i64 {
+        self.time
+    }
+
+    /// The named hours that the moment lies in.
+    pub fn hours(&self) -> &[Arc<str>] {
+        &self.open
     }
 
     /// Whether the connection is under TLS.

@@ -16,6 +16,7 @@ use std::{
 use cedar_policy::{PolicyId, PolicySet, ValidationMode, ValidationWarning, Validator, ffi::DetailedError};
 
 use super::{
+    hours::Hours,
     index::Index,
     mask::{Masker, Openness},
     obligations,
@@ -55,6 +56,8 @@ pub struct Given<'a> {
     pub plans: &'a [PlanRef],
     /// The systems and what each serves.
     pub systems: &'a [SystemInfo],
+    /// The named hours.
+    pub hours: &'a Arc<Hours>,
     /// The key of pseudonyms.
     pub pseudonyms: &'a SecretBytes,
 }
@@ -83,6 +86,7 @@ pub struct Policies {
     pub(super) bundle: Digest,
     pub(super) statements: Vec<Arc<Statement>>,
     pub(super) index: Index,
+    pub(super) hours: Arc<Hours>,
     pub(super) settled: Settled,
     pub(super) permits: PolicySet,
     pub(super) forbids: PolicySet,
@@ -157,6 +161,7 @@ impl Policies {
             tags: HashMap::new(),
             schema_text,
             reads_claims: statements.iter().any(|statement| reads(&statement.policy, None).claimed),
+            hours: given.hours.clone(),
             index: Index::new(&statements),
             settled: Settled::default(),
             statements,
@@ -316,6 +321,11 @@ impl Policies {
     pub fn closing(&self) -> impl Iterator<Item = &StatementId> {
         let closing = self.statements.iter().filter(|statement| !statement.effect.is_permit());
         closing.map(|statement| &statement.id)
+    }
+
+    /// The named hours of the bundle.
+    pub fn hours(&self) -> &Arc<Hours> {
+        &self.hours
     }
 
     /// Whether any statement reads what callers claim of themselves.
@@ -563,7 +573,9 @@ impl<'a> Reading<'a, '_> {
     fn names_exist(&mut self, source: Source<'_>, piece: &Piece<'_>, statement: &Statement) {
         let number = self.statements.len();
         let given = self.given;
-        for unknown in known::unknown(&statement.policy, &statement.head, given.schema, given.principals) {
+        let hours = given.hours.names();
+        let all = known::unknown(&statement.policy, &statement.head, given.schema, given.principals, hours);
+        for unknown in all {
             let place = piece.find(&unknown.word);
             let place =
                 place.map_or_else(|| statement.place.clone(), |(at, length)| source.place(at, length));

@@ -14,6 +14,7 @@
 //!     principals: &PrincipalTypes::default(),
 //!     plans: &[],
 //!     systems: &[],
+//!     hours: &Default::default(),
 //!     pseudonyms: &SecretBytes::new(vec![7; 32]),
 //! };
 //! let mut found = Diagnostics::default();
@@ -27,6 +28,7 @@ mod contact;
 mod context;
 mod degrees;
 mod explain;
+mod hours;
 mod index;
 mod judge;
 mod load;
@@ -54,6 +56,7 @@ mod tests;
 pub use contact::Unseen;
 pub use context::Context;
 pub use explain::{Explanation, Outcome, Role, Told, explain};
+pub use hours::{Hours, HoursFile};
 pub use judge::{CallPermit, Change, WritePermit, clearable, judge, judge_call};
 pub use load::{Given, Outline, PlanRef, Policies, SystemInfo};
 pub use mask::Openness;

@@ -56,7 +56,15 @@ pub(super) enum Fact {
     Certificate,
     Address,
     Time,
+    /// The named hours that the moment lies in.
+    Hours,
     Scopes,
+    /// Seconds since the credential was issued.
+    TokenAge,
+    /// The method of the request to the gate.
+    Sent,
+    /// Bytes of its body.
+    Bytes,
     Guarded,
     Method,
     Path,
@@ -459,13 +467,17 @@ impl Arithmetic {
 
 impl Fact {
     /// Every one.
-    pub(super) const ALL: [Self; 11] = [
+    pub(super) const ALL: [Self; 15] = [
         Self::Tls,
         Self::Listener,
         Self::Certificate,
         Self::Address,
         Self::Time,
+        Self::Hours,
         Self::Scopes,
+        Self::TokenAge,
+        Self::Sent,
+        Self::Bytes,
         Self::Guarded,
         Self::Method,
         Self::Path,
@@ -481,7 +493,11 @@ impl Fact {
             Self::Listener => Some(Val::Text(context.listener.as_str())),
             Self::Certificate => context.certificate.as_deref().map(Val::Text),
             Self::Address => Some(Val::Ip(context.address.into())),
-            Self::Time => Some(Val::Time(context.time)),
+            Self::Time => Some(Val::Time(context.millis())),
+            Self::Hours => Some(Val::Set(Members::Texts(context.hours()))),
+            Self::TokenAge => env.token_age().map(Val::Long),
+            Self::Sent => Some(Val::Text(context.method.as_str())),
+            Self::Bytes => context.bytes.map(Val::Long),
             Self::Scopes => Some(Val::Set(Members::Texts(&env.facts.scopes))),
             Self::Guarded => Some(Val::Bool(env.guarded.ok_or(Stop::Unknown)?)),
             Self::Method => env.call.map(|call| Val::Text(call.method.as_str())),

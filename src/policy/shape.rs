@@ -242,7 +242,8 @@ fn context_text(action: Action) -> String {
     };
     format!(
         "{{ checked: {{ channel: {{ tls: Bool, listener: String, certificate?: String }}, \
-         address: ipaddr, time: datetime, scopes: Set<String>{more} }}, \
+         address: ipaddr, time: datetime, hours: Set<String>, scopes: Set<String>, token_age?: Long, \
+         request: {{ method: String, bytes?: Long }}{more} }}, \
          claimed: {{ purpose?: String, user_agent?: String }} }}"
     )
 }

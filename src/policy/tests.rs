@@ -1,5 +1,6 @@
 //! The promises of the policy, each with a test named after it.
 
+mod circumstances;
 mod differential;
 mod explaining;
 mod kit;

@@ -80,7 +80,7 @@ pub fn witness(
         On::System(system) => About::System(system),
     };
     let program = Program::new(policies, facts, action, about).ok()?;
-    let choices = Choices::of(&program, on, (action, wanted), known, listeners);
+    let choices = Choices::of(&program, on, (action, wanted), (known, &policies.hours), listeners);
     let first = choices.first(facts, known, listeners);
     let search = Search { policies, program: &program, choices: &choices, wanted, first: &first };
     let aims: Vec<usize> = (0..program.rules.len()).filter(|at| search.may_serve(*at)).collect();

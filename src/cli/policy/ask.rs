@@ -3,7 +3,7 @@
 use std::{net::IpAddr, sync::Arc};
 
 use http::Method;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value as Json};
 
 use crate::{
@@ -55,6 +55,10 @@ yaml_object! {
         pub(super) listener: Option<Spanned<String>> = None;
         /// When: a moment, as in `2026-01-05T12:00:00Z`, which it is where nothing is said.
         pub(super) at: Option<Spanned<String>> = None;
+        /// How many seconds ago its credential was issued; nothing is known of that where nothing is said.
+        pub(super) token_age: Option<u32> = None;
+        /// How many bytes its body has; none where nothing is said.
+        pub(super) bytes: Option<u64> = None;
         /// The purpose it claims.
         pub(super) purpose: Option<String> = None;
         /// The program it claims to be.
@@ -76,7 +80,16 @@ yaml_object! {
 
 impl Default for Over {
     fn default() -> Self {
-        Self { tls: true, address: None, listener: None, at: None, purpose: None, user_agent: None }
+        Self {
+            tls: true,
+            address: None,
+            listener: None,
+            at: None,
+            token_age: None,
+            bytes: None,
+            purpose: None,
+            user_agent: None,
+        }
     }
 }
 
@@ -156,7 +169,12 @@ impl Who<'_> {
 
 impl Over {
     /// As statements read it.
-    pub(super) fn context(&self, snapshot: &Snapshot, found: &mut Diagnostics) -> Option<Context> {
+    pub(super) fn context(
+        &self,
+        sent: Method,
+        snapshot: &Snapshot,
+        found: &mut Diagnostics,
+    ) -> Option<Context> {
         let address: IpAddr = parsed(self.address.as_ref(), THERE, "an address", found)?;
         let at: Timestamp = parsed(self.at.as_ref(), THEN, "a moment", found)?;
         let listener = match &self.listener {
@@ -179,7 +197,16 @@ impl Over {
         });
         let channel = Channel { listener, peer: (address, 0).into(), address, tls };
         let claimed = |text: &Option<String>| text.as_deref().map(Arc::from);
-        Some(Context::new(&channel, at, claimed(&self.purpose), claimed(&self.user_agent)))
+        let claims = (claimed(&self.purpose), claimed(&self.user_agent));
+        let hours = snapshot.policies.hours();
+        Some(Context::new(&channel, (at, hours), (sent, self.bytes.or(Some(0))), claims))
+    }
+
+    /// The facts by a credential of that age, at the moment of the context.
+    pub(super) fn aged(&self, facts: Arc<Facts>, context: &Context) -> Arc<Facts> {
+        let Some(age) = self.token_age else { return facts };
+        let issued = context.time().and_then(|at| at.checked_sub(SignedDuration::from_secs(age.into())).ok());
+        Arc::new(facts.with_issue(issued))
     }
 }
 
@@ -195,6 +222,17 @@ fn parsed<T: std::str::FromStr>(
         found.error(&given.place, format!("`{text}` is not {what}"));
     }
     value
+}
+
+/// The method of a request for that.
+pub(super) fn sent(action: Action, target: Option<&Target>) -> Method {
+    match (action, target) {
+        (_, Some(Target::Call(call))) => call.method.clone(),
+        (Action::Read | Action::List | Action::Call, _) => Method::GET,
+        (Action::Create, _) => Method::POST,
+        (Action::Update, _) => Method::PATCH,
+        (Action::Delete, _) => Method::DELETE,
+    }
 }
 
 impl CallSpec {

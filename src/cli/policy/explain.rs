@@ -11,7 +11,7 @@ use serde_json::{Value as Json, json};
 
 use super::{
     Loaded, SecretsOf, Where,
-    ask::{ActionWord, CallSpec, Over, Who, entity, open_view, proposed},
+    ask::{ActionWord, CallSpec, Over, Who, entity, open_view, proposed, sent},
     cases::OutcomeWord,
     ids::Naming,
     judging::{Matter, Question, Ruling, judge},
@@ -75,6 +75,15 @@ pub(in crate::cli) struct Explain {
     /// From this address
     #[arg(long)]
     address: Option<String>,
+    /// At this moment, as in `2026-01-05T12:00:00Z`; now where nothing is said
+    #[arg(long, value_name = "MOMENT")]
+    at: Option<String>,
+    /// By a credential issued so many seconds ago
+    #[arg(long, value_name = "SECONDS")]
+    token_age: Option<u32>,
+    /// With a body of so many bytes
+    #[arg(long)]
+    bytes: Option<u64>,
     /// Claiming this purpose
     #[arg(long)]
     purpose: Option<String>,
@@ -117,7 +126,6 @@ impl Asked {
         let groups = (!groups.is_empty()).then_some(groups.as_slice());
         let who = Who { name: &name, groups, scopes: &arguments.scope };
         let facts = who.facts(snapshot.sources.registry(), found);
-        let context = over(arguments).context(snapshot, found);
         let entity =
             arguments.entity.as_ref().and_then(|name| entity(snapshot, &said("--entity", name), found));
         let is_call = arguments.action == ActionWord::Call;
@@ -130,6 +138,10 @@ impl Asked {
             (None, Some(system)) => call(arguments, system).target(snapshot, found),
             (None, None) => None,
         };
+        let over = over(arguments);
+        let sent = sent(arguments.action.action(), target.as_ref());
+        let context = over.context(sent, snapshot, found);
+        let facts = facts.zip(context.as_ref()).map(|(facts, context)| over.aged(facts, context));
         let mut record = None;
         let mut matter = Matter::Nothing;
         if let Some(entity) = &entity {
@@ -221,7 +233,12 @@ fn over(arguments: &Explain) -> Over {
     Over {
         tls: !arguments.without_tls,
         address: arguments.address.as_ref().map(|address| said("--address", address)),
-        at: Some(said("now", &clock::now().wall.to_string())),
+        at: Some(match &arguments.at {
+            Some(at) => said("--at", at),
+            None => said("now", &clock::now().wall.to_string()),
+        }),
+        token_age: arguments.token_age,
+        bytes: arguments.bytes,
         purpose: arguments.purpose.clone(),
         ..Over::default()
     }

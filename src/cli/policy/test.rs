@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 
 use super::{
     Loaded, SecretsOf, Where,
-    ask::{ActionWord, Who, entity, open_view, proposed},
+    ask::{ActionWord, Who, entity, open_view, proposed, sent},
     cases::{Case, Expect, OutcomeWord, TestFile},
     ids::Naming,
     judging::{Matter, Question, Ruling, judge},
@@ -129,14 +129,15 @@ impl Run<'_> {
     fn question(&self, case: &Case, found: &mut Diagnostics) -> Option<(Question, Option<Arc<Entity>>)> {
         let who = Who { name: &case.r#as, groups: case.groups.as_deref(), scopes: &case.scopes };
         let facts = who.facts(self.snapshot.sources.registry(), found);
-        let context = case.over.context(self.snapshot, found);
         let (target, entity) = self.target(case, found)?;
+        let action = case.action.action();
+        let context = case.over.context(sent(action, Some(&target)), self.snapshot, found)?;
+        let facts = case.over.aged(facts?, &context);
         let matter = match &entity {
             Some(entity) => Naming::of(self.snapshot, entity).matter(self.matter(case, entity, found)?),
             None => Matter::Nothing,
         };
-        let action = case.action.action();
-        Some((Question { facts: facts?, action, target, context: context?, matter }, entity))
+        Some((Question { facts, action, target, context, matter }, entity))
     }
 
     fn target(&self, case: &Case, found: &mut Diagnostics) -> Option<(Target, Option<Arc<Entity>>)> {

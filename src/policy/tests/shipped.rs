@@ -70,6 +70,7 @@ fn shipped() -> Shipped {
         principals: &principals,
         plans: &plans,
         systems: &systems,
+        hours: &Arc::default(),
         pseudonyms: &SecretBytes::new(vec![7; 32]),
     };
     let mut found = Diagnostics::default();

@@ -18,6 +18,7 @@ use crate::{
     identity::Facts,
     policy::{
         Context,
+        hours::Hours,
         predicate::{Fact, Node, Pattern},
         program::{Check, Program, Rule},
         reach::{Circumstances, On},
@@ -35,6 +36,7 @@ const THEN: i64 = 1_767_614_400_000;
 
 /// All choices of one search.
 pub(super) struct Choices<'c> {
+    hours: &'c Arc<Hours>,
     entity: Option<&'c Arc<Entity>>,
     system: Option<&'c SystemName>,
     action: Action,
@@ -58,6 +60,9 @@ enum Circumstance {
     Certificate(Option<CompactString>),
     Address(IpAddr),
     Time(i64),
+    TokenAge(Option<i64>),
+    Sent(Method),
+    Bytes(Option<i64>),
     Scopes(Vec<Arc<str>>),
     Guarded(bool),
     Method(Method),
@@ -91,7 +96,7 @@ impl<'c> Choices<'c> {
         program: &Program,
         on: On<'c>,
         (action, wanted): (Action, Wanted),
-        known: Circumstances,
+        (known, hours): (Circumstances, &'c Arc<Hours>),
         listeners: &[ListenerName],
     ) -> Self {
         let (entity, system) = match on {
@@ -107,7 +112,7 @@ impl<'c> Choices<'c> {
             }
         }
         let mut choices =
-            Self { entity, system, action, wanted, leaves: Vec::new(), circumstances: Vec::new() };
+            Self { hours, entity, system, action, wanted, leaves: Vec::new(), circumstances: Vec::new() };
         if let Some(entity) = entity {
             let id = Route::of_id(entity).filter(|_| reads.has_id && action != Action::Create);
             for route in reads.routes.into_iter().chain(id) {
@@ -118,7 +123,7 @@ impl<'c> Choices<'c> {
             }
         }
         for fact in reads.facts {
-            choices.circumstances.extend(circumstances(fact, action, &pool, known, listeners));
+            choices.circumstances.extend(circumstances(fact, action, &pool, (known, hours), listeners));
         }
         choices
     }
@@ -143,15 +148,11 @@ impl<'c> Choices<'c> {
             path: "/".into(),
             query: None,
         });
-        let context = Context {
-            tls: known.tls.unwrap_or(true),
-            listener: listeners.first().cloned().unwrap_or_else(|| ListenerName::new("data")),
-            certificate: None,
-            address: IpAddr::from([192, 0, 2, 1]),
-            time: THEN,
-            purpose: None,
-            user_agent: None,
-        };
+        let listener = listeners.first().cloned().unwrap_or_else(|| ListenerName::new("data"));
+        let address = IpAddr::from([192, 0, 2, 1]);
+        let mut context = Context::plain(listener, address, (THEN, self.hours));
+        context.tls = known.tls.unwrap_or(true);
+        context.method = sent(self.action).first().cloned().unwrap_or(Method::GET);
         let is_write = matches!(self.action, Action::Update | Action::Delete);
         let mut guess = Guess {
             facts: facts.clone(),
@@ -450,7 +451,7 @@ fn circumstances(
     fact: Fact,
     action: Action,
     pool: &Pool,
-    known: Circumstances,
+    (known, hours): (Circumstances, &Hours),
     listeners: &[ListenerName],
 ) -> Vec<Circumstance> {
     let texts = || pool.texts.iter().map(|text| Arc::<str>::from(&**text));
@@ -469,7 +470,13 @@ fn circumstances(
             let far = [IpAddr::from([192, 0, 2, 1]), IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, 1])];
             inside.chain(far).map(Circumstance::Address).collect()
         }
-        Fact::Time => pool.times.iter().copied().chain([THEN]).map(Circumstance::Time).collect(),
+        Fact::Time | Fact::Hours => {
+            let times = pool.times.iter().copied().chain(hours.edges(THEN)).chain([THEN]);
+            times.map(Circumstance::Time).collect()
+        }
+        Fact::TokenAge => some_or_none(pool).map(Circumstance::TokenAge).collect(),
+        Fact::Bytes => some_or_none(pool).map(Circumstance::Bytes).collect(),
+        Fact::Sent => sent(action).iter().cloned().map(Circumstance::Sent).collect(),
         Fact::Scopes => {
             let all: Vec<Arc<str>> = texts().collect();
             let single = texts().map(|text| Circumstance::Scopes(vec![text]));
@@ -495,6 +502,23 @@ fn circumstances(
     }
 }
 
+/// Numbers about those that conditions compare with, never below none, and that there is no number.
+fn some_or_none(pool: &Pool) -> impl Iterator<Item = Option<i64>> {
+    let about = pool.whole.iter().flat_map(|n| [n.saturating_sub(1), *n, n.saturating_add(1)]);
+    about.filter(|n| *n >= 0).chain([0]).map(Some).chain([None])
+}
+
+/// The methods that an action is asked for by.
+fn sent(action: Action) -> &'static [Method] {
+    match action {
+        Action::Read | Action::List => &[Method::GET],
+        Action::Create => &[Method::POST],
+        Action::Update => &[Method::PATCH, Method::PUT],
+        Action::Delete => &[Method::DELETE],
+        Action::Call => &[Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE],
+    }
+}
+
 impl Circumstance {
     fn fact(&self) -> Fact {
         match self {
@@ -503,6 +527,9 @@ impl Circumstance {
             Self::Certificate(_) => Fact::Certificate,
             Self::Address(_) => Fact::Address,
             Self::Time(_) => Fact::Time,
+            Self::TokenAge(_) => Fact::TokenAge,
+            Self::Sent(_) => Fact::Sent,
+            Self::Bytes(_) => Fact::Bytes,
             Self::Scopes(_) => Fact::Scopes,
             Self::Guarded(_) => Fact::Guarded,
             Self::Method(_) => Fact::Method,
@@ -527,7 +554,16 @@ impl Circumstance {
                 context.certificate = certificate.clone().filter(|_| context.tls);
             }
             Self::Address(address) => context.address = *address,
-            Self::Time(time) => context.time = *time,
+            Self::Time(time) => context.set_time(*time),
+            Self::TokenAge(age) => {
+                let moment = context.time();
+                let issued = moment
+                    .zip(*age)
+                    .and_then(|(moment, age)| moment.checked_sub(SignedDuration::from_secs(age)).ok());
+                guess.facts = Arc::new(guess.facts.with_issue(issued));
+            }
+            Self::Sent(method) => context.method = method.clone(),
+            Self::Bytes(bytes) => context.bytes = *bytes,
             Self::Scopes(scopes) => {
                 guess.facts = Arc::new(guess.facts.with_scopes(scopes.clone()));
             }
