@@ -22,6 +22,7 @@ mod expanding;
 mod exposing;
 mod finding;
 mod gate;
+mod glass;
 mod ids;
 mod including;
 mod joined;
@@ -251,7 +252,11 @@ async fn foresee(
 ) -> Result<Prospect, Refusal> {
     // Nothing is asked of a system that could not be written down afterwards.
     exchange.entry.ready().map_err(Refusal::Journal)?;
-    let context = context(exchange, head);
+    let is_broken = match head.headers.contains_key(&glass::BREAK_GLASS) {
+        true => Box::pin(glass::is_broken(exchange, &caller, head)).await,
+        false => false,
+    };
+    let context = context(exchange, head).with_glass(is_broken);
     let Exchange { core, snapshot, .. } = &*exchange;
     let prospect = if policy::is_at_hand(&snapshot.policies, &core.memo, caller.facts(), &operation) {
         policy::prospect(&snapshot.policies, &core.memo, caller, operation, context)

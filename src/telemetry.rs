@@ -153,6 +153,8 @@ pub struct Telemetry {
     pub exposure_alerts: Family<BudgetLabel, Counter>,
     /// Callers who asked for so many records that are not there that somebody had to know.
     pub misses_alerts: Counter,
+    /// Glasses that were broken, or would have been.
+    pub glass_alerts: Counter,
     /// Alerts that were not posted.
     pub alerts_lost: Counter,
     /// Reloads by outcome.
@@ -203,6 +205,7 @@ impl Default for Telemetry {
             withheld: Family::default(),
             exposure_alerts: Family::default(),
             misses_alerts: Counter::default(),
+            glass_alerts: Counter::default(),
             alerts_lost: Counter::default(),
             reloads: Family::default(),
             reload_failed: Gauge::default(),
@@ -242,6 +245,11 @@ impl Telemetry {
             "misses_alerts",
             "Callers who asked for many records that are not there",
             self.misses_alerts.clone(),
+        );
+        r.register(
+            "glass_alerts",
+            "Glasses that were broken, or asked for too soon",
+            self.glass_alerts.clone(),
         );
         r.register("alerts_lost", "Alerts that were not posted", self.alerts_lost.clone());
         r.register("reloads", "Reloads of the bundle by outcome", self.reloads.clone());

@@ -14,7 +14,7 @@ use crate::{
     door::{ListenerSettings, TlsSettings},
     policy::{Circumstances, On, Openness, Reach, Surety, reach},
     schema::{Class, Entity, FieldSet, LeafId},
-    words::{Digest, EntityName, FieldPath, StatementId, SystemName},
+    words::{Digest, EntityName, FieldPath, Kind, StatementId, SystemName},
 };
 
 /// What a bundle lets happen, by who.
@@ -92,14 +92,29 @@ impl Subject {
     }
 }
 
+/// Stands behind the name of somebody who has broken the glass.
+pub(super) const BROKEN: &str = " (break-glass)";
+
 /// Works out what each of `covered` can do, in their order. `progress` is told how many of them are done, from any
 /// thread.
 pub fn access(snapshot: &Snapshot, covered: &Covered, progress: &(dyn Fn(usize) + Sync)) -> Vec<Access> {
-    let all: Vec<&Someone> = covered.iter().collect();
+    // Those who may break the glass come a second time, as if they had.
+    let may_break = |someone: &&Someone| snapshot.policies.glass().any(|(id, _)| someone.is(Kind::User, id));
+    let all: Vec<(&Someone, bool)> = covered
+        .iter()
+        .flat_map(|someone| {
+            [(someone, false)].into_iter().chain(may_break(&someone).then_some((someone, true)))
+        })
+        .collect();
     let (done, next) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let of = |at: usize| {
-        let someone = all.get(at)?;
-        Some((at, Access { who: someone.name().to_owned(), rows: rows(snapshot, someone) }))
+        let (someone, is_broken) = *all.get(at)?;
+        let mark = if is_broken { BROKEN } else { "" };
+        let mut access =
+            Access { who: format!("{}{mark}", someone.name()), rows: rows(snapshot, someone, is_broken) };
+        let who = access.who.clone();
+        access.rows.iter_mut().for_each(|row| row.who = vec![who.clone()]);
+        Some((at, access))
     };
     let work = || {
         let mut found: Vec<(usize, Access)> = Vec::new();
@@ -177,9 +192,9 @@ fn gathered(each: Vec<Access>) -> Vec<Row> {
 }
 
 /// All rows of one of them.
-fn rows(snapshot: &Snapshot, someone: &Someone) -> Vec<Row> {
+fn rows(snapshot: &Snapshot, someone: &Someone, is_broken: bool) -> Vec<Row> {
     let policies = &snapshot.policies;
-    let known = circumstances(snapshot);
+    let known = Circumstances { is_broken, ..circumstances(snapshot) };
     let mut rows = Vec::new();
     for entity in snapshot.schema.entities() {
         let Some(sources) = snapshot.serving(entity) else { continue };
@@ -212,7 +227,7 @@ pub(super) fn circumstances(snapshot: &Snapshot) -> Circumstances {
     } else {
         Some(false)
     };
-    Circumstances { tls, method: None }
+    Circumstances { tls, method: None, is_broken: false }
 }
 
 fn row(

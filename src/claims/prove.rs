@@ -12,7 +12,7 @@ use crate::{
     config::{EntitySources, Snapshot, taken},
     policy::{Circumstances, On, Reach, Surety, Wanted, Witness, reach, witness},
     schema::{Entity, FieldSet, LeafId},
-    words::{Digest, FieldPath, ListenerName, StatementId, SystemName},
+    words::{Digest, FieldPath, Kind, ListenerName, StatementId, SystemName},
 };
 
 /// What came of a sentence.
@@ -28,6 +28,8 @@ pub struct Answer {
     pub doors: Vec<Door>,
     /// What is open; the sentence is proved where nothing is.
     pub openings: Vec<Opening>,
+    /// What is open beside that to people who have broken the glass; the sentence does not speak of it.
+    pub by_glass: Vec<Opening>,
 }
 
 /// The three answers.
@@ -109,13 +111,38 @@ const CHANGING: &[&str] = &["POST", "PUT", "PATCH", "DELETE", "OTHER"];
 pub fn prove(snapshot: &Snapshot, covered: &Covered, sentence: &Sentence) -> Answer {
     let ways = ways(snapshot, sentence);
     let asked: Vec<Someone> = covered.iter().filter_map(|someone| sentence.of(someone)).collect();
+    let openings = openings(snapshot, &ways, asked.iter(), false);
+    let may_break = |someone: &&Someone| snapshot.policies.glass().any(|(id, _)| someone.is(Kind::User, id));
+    let mut by_glass = self::openings(snapshot, &ways, asked.iter().filter(may_break), true);
+    // What is open all the same is told there.
+    by_glass.retain(|opening| opening.permits.iter().any(|id| snapshot.policies.is_glass(id)));
+    let mut doors: Vec<Door> = ways.into_iter().map(|way| way.door).collect();
+    doors.sort();
+    doors.dedup();
+    Answer {
+        sentence: sentence.to_string(),
+        bundle: snapshot.digest,
+        covered: asked.iter().map(|someone| someone.name().to_owned()).collect(),
+        doors,
+        openings,
+        by_glass,
+    }
+}
+
+/// Every way that is open to some, while they have broken the glass or while they have not.
+fn openings<'s>(
+    snapshot: &Snapshot,
+    ways: &[Way<'_>],
+    asked: impl Iterator<Item = &'s Someone> + Clone,
+    is_broken: bool,
+) -> Vec<Opening> {
     let listeners: Vec<ListenerName> = snapshot.doors.iter().map(|door| door.name.clone()).collect();
     let mut openings: Vec<Opening> = Vec::new();
-    for way in &ways {
+    for way in ways {
         // Those to whom one way is open by the same statements share an opening: one witness speaks for all of them.
         let mut open: BTreeMap<(Vec<StatementId>, Vec<StatementId>), Vec<&Someone>> = BTreeMap::new();
-        for someone in &asked {
-            let mut known = way.known(snapshot);
+        for someone in asked.clone() {
+            let mut known = way.known(snapshot, is_broken);
             let Some(reach) = known.find_map(|known| way.reached(snapshot, someone, known)) else { continue };
             let leaf = way.leaf();
             let permits = reach.permits(leaf).cloned().collect();
@@ -125,7 +152,7 @@ pub fn prove(snapshot: &Snapshot, covered: &Covered, sentence: &Sentence) -> Ans
             let found = whom.iter().find_map(|someone| {
                 let of = |facts: &Arc<_>| {
                     let policies = &snapshot.policies;
-                    way.known(snapshot).find_map(|known| {
+                    way.known(snapshot, is_broken).find_map(|known| {
                         witness(policies, facts, way.action, way.on, way.wanted, (known, &listeners))
                     })
                 };
@@ -152,22 +179,13 @@ pub fn prove(snapshot: &Snapshot, covered: &Covered, sentence: &Sentence) -> Ans
             }
         }
     }
-    let mut doors: Vec<Door> = ways.into_iter().map(|way| way.door).collect();
-    doors.sort();
-    doors.dedup();
-    Answer {
-        sentence: sentence.to_string(),
-        bundle: snapshot.digest,
-        covered: asked.iter().map(|someone| someone.name().to_owned()).collect(),
-        doors,
-        openings,
-    }
+    openings
 }
 
 impl Way<'_> {
     /// The circumstances it is looked at under, one after the other.
-    fn known(&self, snapshot: &Snapshot) -> impl Iterator<Item = Circumstances> {
-        let all = circumstances(snapshot);
+    fn known(&self, snapshot: &Snapshot, is_broken: bool) -> impl Iterator<Item = Circumstances> {
+        let all = Circumstances { is_broken, ..circumstances(snapshot) };
         let any = self.methods.is_empty().then_some(all);
         any.into_iter()
             .chain(self.methods.iter().map(move |method| Circumstances { method: Some(method), ..all }))

@@ -122,6 +122,14 @@ impl Someone {
         &self.name
     }
 
+    /// Whether it is the principal of that kind and name.
+    pub(super) fn is(&self, kind: Kind, id: &PrincipalId) -> bool {
+        match &self.standing {
+            Standing::Known(facts, _) => facts.kind == kind && facts.id == *id,
+            Standing::Any { kind: other, named, .. } => *other == kind && named.as_ref() == Some(id),
+        }
+    }
+
     /// Of which kind.
     pub fn kind(&self) -> Kind {
         match &self.standing {

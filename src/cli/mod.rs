@@ -8,6 +8,7 @@ mod certs;
 mod demo;
 mod error;
 mod exposure;
+mod glass;
 mod ids;
 mod out;
 mod own;
@@ -48,6 +49,9 @@ enum Verb {
     Ids(ids::Command),
     /// Tell how much of each exposure budget is spent
     Exposure(exposure::Arguments),
+    /// Approve that somebody breaks the glass, list who did, end it
+    #[command(subcommand)]
+    BreakGlass(glass::Command),
     /// Verify and read the journal, and erase what it holds of somebody
     #[command(subcommand)]
     Audit(audit::Command),
@@ -96,6 +100,7 @@ impl Verb {
             | Self::Token(_)
             | Self::Ids(_)
             | Self::Exposure(_)
+            | Self::BreakGlass(_)
             | Self::Audit(_)
             | Self::Certs(_) => "warn",
         }
@@ -110,6 +115,7 @@ impl Verb {
             Self::Token(command) => token::run(command),
             Self::Ids(command) => ids::run(command),
             Self::Exposure(arguments) => exposure::run(arguments),
+            Self::BreakGlass(command) => glass::run(command),
             Self::Audit(command) => audit::run(command),
             Self::Certs(command) => certs::run(command),
         };

@@ -33,8 +33,8 @@ use crate::{
     upstream::{self, Upstream},
     wire::{TlsClient, Trust},
     words::{
-        Diagnostic, Diagnostics, Digest, EntityName, ListenerName, SecretBytes, StatementId, SystemName,
-        open_file,
+        Diagnostic, Diagnostics, Digest, EntityName, Kind, ListenerName, SecretBytes, StatementId,
+        SystemName, open_file,
         tree::Node,
         yaml::{FromYaml, Spanned},
     },
@@ -305,6 +305,13 @@ impl Compile<'_, '_> {
         let of = |kind| registry.iter().filter(move |principal| principal.kind == kind);
         let named = |kind| of(kind).map(|principal| principal.id.as_str()).collect();
         self.raw.found.absorb(policies.strangers(named));
+        for (id, place) in policies.glass() {
+            let of_partner = registry.get(Kind::User, id.as_str()).and_then(|user| user.partner.as_ref());
+            if let Some(partner) = of_partner {
+                let message = format!("`{id}` is of the partner `{partner}`: no partner breaks the glass");
+                self.raw.found.error(place, message);
+            }
+        }
     }
 
     /// Which system has which service of gRPC. One name of two systems is nobody's.

@@ -6,7 +6,11 @@ use std::{path::Path, sync::Arc, time::Duration};
 use bytes::Bytes;
 use parking_lot::Mutex;
 use serde::Serialize;
-use tokio::{sync::mpsc, task::spawn_blocking, time};
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::spawn_blocking,
+    time,
+};
 
 use super::{Gate, exchange::Exchange, observe::Post};
 use crate::{
@@ -26,14 +30,21 @@ const AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// Alerts on their way out.
 #[derive(Debug)]
 pub struct Alerts {
-    sender: mpsc::Sender<Bytes>,
-    receiver: Mutex<Option<mpsc::Receiver<Bytes>>>,
+    sender: mpsc::Sender<Waiting>,
+    receiver: Mutex<Option<mpsc::Receiver<Waiting>>>,
+}
+
+/// One of them, and who waits for its first try.
+#[derive(Debug)]
+struct Waiting {
+    body: Bytes,
+    tried: Option<oneshot::Sender<()>>,
 }
 
 /// As it is posted.
 #[derive(Debug, Serialize)]
 struct Posted<'a> {
-    /// `exposure` or `misses`.
+    /// `exposure`, `misses`, `break-glass` or `break-glass-spent`.
     alert: &'static str,
     gate: &'a str,
     at: String,
@@ -42,8 +53,15 @@ struct Posted<'a> {
     of: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     budget: Option<&'a str>,
-    count: u64,
-    most: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    count: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    most: Option<u64>,
+    /// Why, as the person says, and until when.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    until: Option<String>,
 }
 
 impl Default for Alerts {
@@ -82,24 +100,47 @@ impl Exchange {
     }
 
     fn post(&self, alert: &'static str, (of, budget): (&str, Option<&str>), count: u64, most: u64) {
-        let settings = &self.snapshot.settings;
-        if settings.alerts.to.is_none() {
+        let (count, most) = (Some(count), Some(most));
+        let request_id = self.entry.request().to_string();
+        let posted = Posted { budget, count, most, ..self.alert(alert, of, request_id) };
+        self.send(&posted, None);
+    }
+
+    /// Somebody breaks the glass, or would. What is told of ends once it was tried to be posted; none where nobody takes
+    /// alerts.
+    pub(super) fn alert_of_glass(
+        &self,
+        alert: &'static str,
+        (user, reason): (&str, &str),
+        until: String,
+    ) -> Option<oneshot::Receiver<()>> {
+        self.snapshot.settings.alerts.to.as_ref()?;
+        let (tried, waits) = oneshot::channel();
+        let request_id = self.entry.request().to_string();
+        let of = format!("User/{user}");
+        let (reason, until) = (Some(reason), Some(until));
+        let posted = Posted { reason, until, ..self.alert(alert, &of, request_id) };
+        self.send(&posted, Some(tried));
+        Some(waits)
+    }
+
+    fn alert<'a>(&'a self, alert: &'static str, of: &'a str, request_id: String) -> Posted<'a> {
+        let gate = &self.snapshot.settings.gate.value;
+        let at = self.opened.wall.to_string();
+        let (budget, count, most, reason, until) = (None, None, None, None, None);
+        Posted { alert, gate, at, request_id, of, budget, count, most, reason, until }
+    }
+
+    fn send(&self, posted: &Posted<'_>, tried: Option<oneshot::Sender<()>>) {
+        if self.snapshot.settings.alerts.to.is_none() {
             return;
         }
-        let posted = Posted {
-            alert,
-            gate: &settings.gate.value,
-            at: self.opened.wall.to_string(),
-            request_id: self.entry.request().to_string(),
-            of,
-            budget,
-            count,
-            most,
-        };
         let gate = &self.core.gate;
-        let body = serde_json::to_vec(&posted).map(Bytes::from);
-        if body.map_or(true, |body| gate.alerts.sender.try_send(body).is_err()) {
+        let body = serde_json::to_vec(posted).map(Bytes::from);
+        let waiting = body.map(|body| Waiting { body, tried });
+        if waiting.map_or(true, |waiting| gate.alerts.sender.try_send(waiting).is_err()) {
             gate.telemetry.alerts_lost.inc();
+            let Posted { alert, of, .. } = posted;
             tracing::warn!(alert, of, "an alert is not posted: too many wait");
         }
     }
@@ -108,7 +149,7 @@ impl Exchange {
 /// Posts alerts as long as the gate lives; where to, the bundle says that is in force by then.
 pub(super) async fn posting(gate: Arc<Gate>, base: std::path::PathBuf) {
     let Some(mut waiting) = gate.alerts.receiver.lock().take() else { return };
-    while let Some(alert) = waiting.recv().await {
+    while let Some(Waiting { body: alert, mut tried }) = waiting.recv().await {
         let (mut wait, mut told) = (AGAIN_AFTER, Err("nobody takes alerts any more".to_owned()));
         for n in 0..TRIES_MAX {
             if n > 0 {
@@ -117,6 +158,10 @@ pub(super) async fn posting(gate: Arc<Gate>, base: std::path::PathBuf) {
             }
             let settings = gate.live.snapshot().settings.alerts.clone();
             told = posted(&settings, &base, alert.clone()).await;
+            if let Some(tried) = tried.take() {
+                // Whoever waited may have gone on.
+                _ = tried.send(());
+            }
             if told.is_ok() || settings.to.is_none() {
                 break;
             }

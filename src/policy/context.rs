@@ -31,6 +31,8 @@ pub struct Context {
     pub(super) bytes: Option<i64>,
     pub(super) purpose: Option<Arc<str>>,
     pub(super) user_agent: Option<Arc<str>>,
+    /// Whether who asks has broken the glass.
+    pub(super) is_broken: bool,
 }
 
 /// All that a condition may read, put together for one judgement.
@@ -70,6 +72,7 @@ impl Context {
             bytes: bytes.map(|bytes| i64::try_from(bytes).unwrap_or(i64::MAX)),
             hours: hours.clone(),
             open: Vec::new(),
+            is_broken: false,
             tls: channel.tls.is_some(),
             listener: channel.listener.clone(),
             certificate: channel
@@ -101,9 +104,16 @@ impl Context {
             bytes: Some(0),
             purpose: None,
             user_agent: None,
+            is_broken: false,
         };
         context.set_time(time);
         context
+    }
+
+    /// The same while who asks has broken the glass, or not.
+    #[must_use]
+    pub fn with_glass(self, is_broken: bool) -> Self {
+        Self { is_broken, ..self }
     }
 
     /// Another moment, with the hours that it lies in.
@@ -140,6 +150,16 @@ impl Context {
     /// When, to the millisecond.
     pub fn time(&self) -> Option<Timestamp> {
         Timestamp::from_millisecond(self.time).ok()
+    }
+
+    /// Bytes of the body, where its head says so and it has one.
+    pub fn bytes(&self) -> Option<i64> {
+        self.bytes.filter(|bytes| *bytes != 0)
+    }
+
+    /// Whether who asks has broken the glass.
+    pub fn is_broken(&self) -> bool {
+        self.is_broken
     }
 
     /// The purpose it claims.

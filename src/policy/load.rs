@@ -31,8 +31,8 @@ use crate::{
     identity::ISSUER_MARK,
     schema::{Entity, FieldSet, LeafId, Schema},
     words::{
-        Diagnostic, Diagnostics, Digest, EntityName, GroupName, Kind, Place, PlanName, SecretBytes,
-        StatementId, SystemName,
+        Diagnostic, Diagnostics, Digest, EntityName, GroupName, Kind, Place, PlanName, PrincipalId,
+        SecretBytes, StatementId, SystemName,
     },
 };
 
@@ -89,6 +89,8 @@ pub struct Policies {
     pub(super) hours: Arc<Hours>,
     pub(super) settled: Settled,
     pub(super) permits: PolicySet,
+    /// Permits that count while the glass is broken.
+    pub(super) glass: PolicySet,
     pub(super) forbids: PolicySet,
     pub(super) cedar: cedar_policy::Schema,
     pub(super) principals: PrincipalTypes,
@@ -145,15 +147,18 @@ impl Policies {
         let statements: Vec<Arc<Statement>> = reading.statements.into_iter().map(Arc::new).collect();
         let is_broken = mistakes.has_errors();
         found.absorb(mistakes);
-        let of = |is_permit: bool| {
-            let meant = statements.iter().filter(|statement| statement.effect.is_permit() == is_permit);
+        let of = |is_permit: bool, is_glass: bool| {
+            let meant = statements
+                .iter()
+                .filter(|one| one.effect.is_permit() == is_permit && one.is_glass == is_glass);
             PolicySet::from_policies(meant.map(|statement| statement.policy.clone())).ok()
         };
-        let (permits, forbids) = (of(true)?, of(false)?);
+        let (permits, glass, forbids) = (of(true, false)?, of(true, true)?, of(false, false)?);
         let cedar = cedar.filter(|_| !is_broken)?;
         Some(Self {
             bundle: given.bundle,
             permits,
+            glass,
             forbids,
             cedar,
             principals: given.principals.clone(),
@@ -323,6 +328,17 @@ impl Policies {
         closing.map(|statement| &statement.id)
     }
 
+    /// Who may break the glass, and the place of a statement that lets them.
+    pub fn glass(&self) -> impl Iterator<Item = (&PrincipalId, &Place)> {
+        let glass = self.statements.iter().filter(|statement| statement.is_glass);
+        glass.filter_map(|statement| Some((statement.head.principal.as_ref()?, &statement.place)))
+    }
+
+    /// Whether a statement counts only while the glass is broken.
+    pub fn is_glass(&self, id: &StatementId) -> bool {
+        self.statements.iter().any(|statement| statement.is_glass && statement.id == *id)
+    }
+
     /// The named hours of the bundle.
     pub fn hours(&self) -> &Arc<Hours> {
         &self.hours
@@ -460,6 +476,7 @@ impl<'a> Reading<'a, '_> {
             grants: said.grants,
             plan: said.plan,
             detail: said.detail,
+            is_glass: said.is_glass,
             head,
             anyone: (!reads(&policy, None).principal).then(|| about_anyone(&policy)).flatten(),
             policy,

@@ -12,13 +12,25 @@ use super::{
 };
 use crate::{
     catalog::Action,
+    identity::ISSUER_MARK,
     schema::{Entity, FieldSet, LeafId},
-    words::{Diagnostic, Diagnostics, EntityName, PlanName, StatementId},
+    words::{Diagnostic, Diagnostics, EntityName, Kind, PlanName, StatementId},
 };
 
 /// Every annotation and what it is for.
-const KEYS: [&str; 10] =
-    ["id", "description", "fields", "writes", "mask", "plan", "audit", "withhold", "unfiltered", "reveals"];
+const KEYS: [&str; 11] = [
+    "id",
+    "description",
+    "fields",
+    "writes",
+    "mask",
+    "plan",
+    "audit",
+    "withhold",
+    "unfiltered",
+    "reveals",
+    "breakglass",
+];
 const SHOWING: [Action; 2] = [Action::Read, Action::List];
 const WRITING: [Action; 2] = [Action::Create, Action::Update];
 const ON_FIELDS: [Action; 4] = [Action::Read, Action::List, Action::Create, Action::Update];
@@ -32,6 +44,7 @@ pub(super) struct Obligations {
     pub(super) detail: Detail,
     pub(super) is_withholding: bool,
     pub(super) is_unfiltered: bool,
+    pub(super) is_glass: bool,
 }
 
 /// Reads them; mistakes go to `found`.
@@ -104,7 +117,8 @@ impl Reader<'_, '_> {
                     self.at(note.key_at, note.key.len(), "`@unfiltered` needs its reason");
                 }
             }
-            "fields" | "writes" | "withhold" | "mask" | "plan" | "unfiltered" | "reveals" => {}
+            "breakglass" if self.stands(note, true, &Action::ALL) => self.glass(note),
+            "fields" | "writes" | "withhold" | "mask" | "plan" | "unfiltered" | "reveals" | "breakglass" => {}
             unknown => {
                 let place = self.source.place(note.key_at, unknown.len());
                 let message = format!("unknown annotation `@{unknown}`");
@@ -115,6 +129,19 @@ impl Reader<'_, '_> {
 
     fn at(&mut self, at: usize, length: usize, message: impl Into<String>) {
         self.found.push(Diagnostic::error(&self.source.place(at, length), message));
+    }
+
+    /// For emergencies, of people that are named one by one.
+    fn glass(&mut self, note: &Note<'_>) {
+        self.obligations.is_glass = true;
+        if note.value.is_none_or(|what| what.trim().is_empty()) {
+            self.at(note.key_at, note.key.len(), "`@breakglass` says what it is for");
+        }
+        let is_someone = self.head.principal.as_ref().is_some_and(|id| !id.as_str().contains(ISSUER_MARK));
+        if !is_someone || self.head.kinds != [Kind::User] {
+            let message = "`@breakglass` is for people that principals/ names: `principal == User::\"…\"`";
+            self.at(note.key_at, note.key.len(), message);
+        }
     }
 
     /// Whether an annotation may stand on this statement.

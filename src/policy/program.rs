@@ -216,6 +216,9 @@ impl Program {
     }
 
     fn holds(&self, rule: &Rule, env: &Env<'_>) -> Result<bool, Stop> {
+        if !rule.statement.counts(env.context.is_broken) {
+            return Ok(false);
+        }
         match &rule.check {
             Check::Always => Ok(true),
             Check::Compiled(node) => node.holds(env),
@@ -262,6 +265,9 @@ impl Program {
 
     /// What a rule can come to, with what is known now.
     pub(super) fn outcomes(rule: &Rule, env: &Env<'_>) -> Outcomes {
+        if !rule.statement.counts(env.context.is_broken) {
+            return Outcomes::FAILS;
+        }
         match &rule.check {
             Check::Compiled(node) if rule.reads_context => node.outcomes(env),
             Check::Always | Check::Compiled(_) | Check::Cedar(_) => rule.outcomes,

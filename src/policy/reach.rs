@@ -45,6 +45,8 @@ pub struct Circumstances {
     pub tls: Option<bool>,
     /// The method of a call, where only that one is asked about.
     pub method: Option<&'static str>,
+    /// Whether who asks has broken the glass.
+    pub is_broken: bool,
 }
 
 /// How sure something is, over all records and circumstances.
@@ -262,6 +264,9 @@ impl Reach {
 impl Rule {
     /// What it can come to over all records and circumstances.
     fn open(&self, known: Circumstances) -> Outcomes {
+        if !self.statement.counts(known.is_broken) {
+            return Outcomes::FAILS;
+        }
         match &self.check {
             Check::Always => Outcomes::HOLDS,
             Check::Compiled(node) => node.open(known),

@@ -215,7 +215,8 @@ fn satisfied<'p>(
         .map_err(|_unfit| Unfit)?;
     let mut found = Vec::new();
     // ORDER: permits and forbids apart, since a refusal names no permit and an erring forbid is skipped.
-    for set in [&policies.permits, &policies.forbids] {
+    let glass = env.context.is_broken.then_some(&policies.glass);
+    for set in [&policies.permits].into_iter().chain(glass).chain([&policies.forbids]) {
         ask(policies, set, &request, &entities, &mut found)?;
     }
     Ok(found)

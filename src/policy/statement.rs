@@ -33,6 +33,8 @@ pub(super) struct Statement {
     pub(super) grants: BTreeMap<EntityName, Grants>,
     pub(super) plan: Option<PlanName>,
     pub(super) detail: Detail,
+    /// Whether it counts only while its person has broken the glass.
+    pub(super) is_glass: bool,
 }
 
 /// What a statement does where it holds.
@@ -112,6 +114,11 @@ impl Statement {
                 Some(named) => id == named,
                 None => id.as_str().contains(ISSUER_MARK),
             })
+    }
+
+    /// Whether it counts at all, the glass being broken or not.
+    pub(super) fn counts(&self, is_broken: bool) -> bool {
+        is_broken || !self.is_glass
     }
 
     /// Whether the head speaks of that caller calling that system.

@@ -183,6 +183,16 @@ CREATE TABLE newest_bundle (
     at INTEGER NOT NULL
 ) STRICT;
 ",
+    "
+CREATE TABLE glass (
+    user TEXT NOT NULL,
+    opened_at INTEGER NOT NULL,
+    ends_at INTEGER NOT NULL,
+    reason TEXT NOT NULL,
+    approved_by TEXT
+) STRICT;
+CREATE INDEX glass_by_user ON glass (user, ends_at);
+",
 ];
 
 /// Brings the tables to this program's version, each version in one transaction.

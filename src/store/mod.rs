@@ -14,6 +14,7 @@ mod bundles;
 mod credentials;
 mod crosswalk;
 mod exposed;
+mod glass;
 mod migrations;
 mod quality;
 mod quota;
@@ -41,6 +42,7 @@ pub use accepted::{AcceptedRow, Progress};
 pub use bundles::Raised;
 pub use crosswalk::{Doing, NativeKey, Swap, Swapped};
 pub use exposed::{ExposedTaken, PurseAsked, PurseRow, Takes};
+pub use glass::{Glass, GlassRow};
 pub use quality::{Forget, LookedRow, Oldest, QualityRow, QualitySeen};
 pub use quota::Lease;
 pub use records::{

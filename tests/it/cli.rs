@@ -497,6 +497,23 @@ fn a_decision_is_explained_with_and_without_a_record() {
     ] {
         assert!(before.out.contains(told), "{told}: {}", before.out);
     }
+    fs::write(
+        policies.join("hours.yaml"),
+        "hours: { office: { zone: UTC, days: [mon], from: \"08:00\", to: \"17:00\" } }\n",
+    )
+    .unwrap();
+    let file = policies.join("access/partners.cedar");
+    let closed = "\n@id(\"office-only\") forbid (principal is Partner, action == Action::\"read\", resource is Order) unless { context.checked.hours.contains(\"office\") };\n";
+    let open = fs::read_to_string(&file).unwrap();
+    fs::write(&file, open.clone() + closed).unwrap();
+    let at = |moment: &str| {
+        let mut with = read.to_vec();
+        with.extend(["--at", moment]);
+        explain(&with).out
+    };
+    assert!(at("2026-01-05T16:59:59Z").starts_with("read Order: depends"));
+    assert!(at("2026-01-05T17:00:00Z").starts_with("read Order: refused"));
+    fs::write(&file, open).unwrap();
     let record = dir.path().join("order.yaml");
     fs::write(&record, "{ id: \"1\", customer: \"20000\", status: open, email: jan@acme.example }").unwrap();
     let mut with = read.to_vec();

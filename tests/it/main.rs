@@ -34,6 +34,7 @@ mod expanded;
 mod exposure;
 mod filtered;
 mod gathered;
+mod glass;
 mod guesses;
 mod ids;
 mod included;

@@ -59,6 +59,8 @@ yaml_object! {
         pub(super) token_age: Option<u32> = None;
         /// How many bytes its body has; none where nothing is said.
         pub(super) bytes: Option<u64> = None;
+        /// Whether who asks has broken the glass.
+        pub(super) glass: bool = false;
         /// The purpose it claims.
         pub(super) purpose: Option<String> = None;
         /// The program it claims to be.
@@ -87,6 +89,7 @@ impl Default for Over {
             at: None,
             token_age: None,
             bytes: None,
+            glass: false,
             purpose: None,
             user_agent: None,
         }
@@ -199,7 +202,8 @@ impl Over {
         let claimed = |text: &Option<String>| text.as_deref().map(Arc::from);
         let claims = (claimed(&self.purpose), claimed(&self.user_agent));
         let hours = snapshot.policies.hours();
-        Some(Context::new(&channel, (at, hours), (sent, self.bytes.or(Some(0))), claims))
+        let context = Context::new(&channel, (at, hours), (sent, self.bytes.or(Some(0))), claims);
+        Some(context.with_glass(self.glass))
     }
 
     /// The facts by a credential of that age, at the moment of the context.

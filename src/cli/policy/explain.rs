@@ -84,6 +84,9 @@ pub(in crate::cli) struct Explain {
     /// With a body of so many bytes
     #[arg(long)]
     bytes: Option<u64>,
+    /// As somebody who has broken the glass
+    #[arg(long)]
+    glass: bool,
     /// Claiming this purpose
     #[arg(long)]
     purpose: Option<String>,
@@ -239,6 +242,7 @@ fn over(arguments: &Explain) -> Over {
         }),
         token_age: arguments.token_age,
         bytes: arguments.bytes,
+        glass: arguments.glass,
         purpose: arguments.purpose.clone(),
         ..Over::default()
     }

@@ -73,6 +73,7 @@ fn as_json<'e>(answer: &Answer, entity: &dyn Fn(&str) -> Option<&'e Entity>) -> 
         "covered": answer.covered,
         "doors": answer.doors.iter().map(door).collect::<Vec<_>>(),
         "openings": answer.openings.iter().map(opening).collect::<Vec<_>>(),
+        "by_glass": answer.by_glass.iter().map(opening).collect::<Vec<_>>(),
     })
 }
 
@@ -109,6 +110,9 @@ fn case<'e>(opening: &Opening, entity: &dyn Fn(&str) -> Option<&'e Entity>) -> O
             "address": context.address().to_string(),
             "listener": context.listener().as_str(),
             "at": context.time().map(|time| time.to_string()),
+            "token_age": witness.facts.issued_at.zip(context.time()).map(|(issued, at)| at.as_second().saturating_sub(issued.as_second())),
+            "bytes": context.bytes(),
+            "glass": context.is_broken().then_some(true),
             "purpose": context.purpose(),
             "user_agent": context.user_agent(),
         },

@@ -96,3 +96,26 @@ fn mistakes_in_named_hours_are_told_where_they_stand() {
     }
     assert_eq!(hours().names().len(), 2);
 }
+
+#[test]
+fn what_is_for_emergencies_counts_only_while_the_glass_is_broken_and_errs_only_then() {
+    let world = world(
+        r#"@id("own") @fields("status") permit (principal, action == Action::"read", resource is Order);
+@id("emergency") @breakglass("incidents") @fields("total") permit (principal == User::"mila", action == Action::"read", resource is Order) when { resource has quantity && resource.quantity * 4611686018427387904 > 5 };"#,
+    );
+    let mila = facts(Kind::User, "mila", &[], &[]);
+    let of = |someone: &std::sync::Arc<crate::identity::Facts>, quantity: u32, is_broken: bool| {
+        let record = format!(
+            r#"{{"id": "1", "customer": "acme", "status": "open", "total": "5", "quantity": {quantity}}}"#
+        );
+        let context = context_of(true, "10.1.2.3", "2026-05-05T12:00:00Z", None).with_glass(is_broken);
+        // What is decided is held equal to the whole set's decision there.
+        world.read_in(someone, &record, context)
+    };
+    assert_eq!(of(&mila, 1, false), r#"{"status":"open"}"#);
+    assert_eq!(of(&mila, 1, true), r#"{"status":"open","total":"5"}"#);
+    // Where its condition cannot be judged the record is refused, and not for those whom it does not count for.
+    assert_eq!(of(&mila, 4, false), r#"{"status":"open"}"#);
+    assert_ne!(of(&mila, 4, true), r#"{"status":"open"}"#);
+    assert_eq!(of(&facts(Kind::User, "anna", &[], &[]), 4, true), r#"{"status":"open"}"#);
+}

@@ -378,7 +378,7 @@ fn reached(
     let groups: BTreeSet<GroupName> = ["staff", "apps"].map(GroupName::new).into_iter().collect();
     let outlook = look(world, memo, facts, asked);
     for tls in [None, Some(asked.tls)] {
-        let known = Circumstances { tls, method: None };
+        let known = Circumstances { tls, method: None, is_broken: false };
         let of = |whom| reach(&world.policies, whom, action, On::Entity(&order), known).unwrap();
         let both = reaches
             .entry((facts.digest, asked.action, tls))

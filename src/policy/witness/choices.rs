@@ -151,6 +151,7 @@ impl<'c> Choices<'c> {
         let listener = listeners.first().cloned().unwrap_or_else(|| ListenerName::new("data"));
         let address = IpAddr::from([192, 0, 2, 1]);
         let mut context = Context::plain(listener, address, (THEN, self.hours));
+        context.is_broken = known.is_broken;
         context.tls = known.tls.unwrap_or(true);
         context.method = sent(self.action).first().cloned().unwrap_or(Method::GET);
         let is_write = matches!(self.action, Action::Update | Action::Delete);

@@ -23,6 +23,10 @@ pub(super) fn text<'e>(
         for opening in &answer.openings {
             lines.extend(opened(opening, entity));
         }
+        for opening in &answer.by_glass {
+            lines.push("  apart from that, with the glass broken".to_owned());
+            lines.extend(opened(opening, entity));
+        }
         lines.push(format!("  asked of {}", some(&answer.covered)));
         lines.push(format!("  through {}", some(&answer.doors.iter().map(door).collect::<Vec<_>>())));
     }
