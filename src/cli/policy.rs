@@ -7,6 +7,7 @@ mod cases;
 mod check;
 mod diff;
 mod explain;
+mod fmt;
 mod formats;
 mod ids;
 mod judging;
@@ -20,6 +21,7 @@ mod silent;
 mod test;
 
 use std::{
+    fs, io,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -55,6 +57,8 @@ pub(super) enum Command {
     Lock(lock::LockOf),
     /// List the bundles that a gate served: digest, version, when, who signed
     Bundles(bundles::BundlesOf),
+    /// Lay out the statements of access/*.cedar, saying the same: exit code 0 done, 1 not all could be
+    Fmt(fmt::Fmt),
     /// Print who must review which file, as CODEOWNERS for GitHub and GitLab
     Owners(owners::OwnersOf),
     /// Write the JSON Schemas of the bundle's files, for completion in editors
@@ -80,9 +84,29 @@ pub(super) fn run(command: &Command) -> Result<Came, VerbError> {
         Command::Prove(arguments) => prove::run(arguments),
         Command::Lock(arguments) => lock::run(arguments),
         Command::Bundles(arguments) => bundles::run(arguments),
+        Command::Fmt(arguments) => fmt::run(arguments),
         Command::Owners(arguments) => owners::run(arguments),
         Command::Schema(arguments) => schema::run(arguments),
     }
+}
+
+/// Puts the whole text in the place of what stands there, with the rights it has; whoever looks sees the one or the other.
+fn replace(place: &Path, text: &str) -> io::Result<()> {
+    let rights = match fs::metadata(place) {
+        Ok(there) => Some(there.permissions()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => return Err(error),
+    };
+    // What a link leads to is replaced, not the link.
+    let place = if rights.is_some() { fs::canonicalize(place)? } else { place.to_owned() };
+    // A gate that watches the folder takes such a name for an editor's backup.
+    let mut fresh = place.clone().into_os_string();
+    fresh.push("~");
+    fs::write(&fresh, text)?;
+    if let Some(rights) = rights {
+        fs::set_permissions(&fresh, rights)?;
+    }
+    fs::rename(&fresh, place)
 }
 
 /// Whether the bundle's secrets are wanted.

@@ -480,6 +480,38 @@ fn a_bundle_without_a_test_keeps_none() {
 }
 
 #[test]
+fn statements_are_laid_out_saying_the_same_and_what_does_not_parse_is_left_as_it_is() {
+    let (_dir, policies) = policies();
+    let file = policies.join("access/zz.cedar");
+    let text = "// Why it is there.\n@id(\"zz\")   @fields(\"number\") permit(principal is Partner,action==Action::\"read\",resource is Order)when{ resource has number   // beside\n };\n";
+    fs::write(&file, text).unwrap();
+    let fmt = |more: &[&str]| {
+        let mut args = vec!["policy", "fmt", "--policies", policies.to_str().unwrap()];
+        args.extend(more);
+        crate::kit::run(&args)
+    };
+    let would = fmt(&["--check"]);
+    assert_eq!((would.code, fs::read_to_string(&file).unwrap().as_str()), (1, text));
+    assert!(would.out.contains("zz.cedar"), "{would:?}");
+    let check = || {
+        crate::kit::run(&["policy", "check", "--without-secrets", "--policies", policies.to_str().unwrap()])
+    };
+    let before = check();
+    assert_eq!(fmt(&[]).code, 0);
+    let laid_out = fs::read_to_string(&file).unwrap();
+    for kept in ["// Why it is there.", "// beside", "@id(\"zz\")\n", "  principal is Partner,\n"] {
+        assert!(laid_out.contains(kept), "{kept}: {laid_out}");
+    }
+    let after = check();
+    assert_eq!((after.code, after.out.lines().last()), (before.code, before.out.lines().last()));
+    assert_eq!(fmt(&["--check"]).code, 0);
+    fs::write(&file, "permit (principal, action").unwrap();
+    let left = fmt(&[]);
+    assert_eq!((left.code, fs::read_to_string(&file).unwrap().as_str()), (1, "permit (principal, action"));
+    assert!(left.err.contains("left as it is"), "{left:?}");
+}
+
+#[test]
 fn a_decision_is_explained_with_and_without_a_record() {
     let (dir, policies) = policies();
     let explain = |more: &[&str]| {

@@ -1,10 +1,10 @@
 //! `bramka policy lock`: writes down every file of a bundle, so that it can be signed.
 
-use std::{fs, io, path::Path};
+use std::fs;
 
 use clap::Args;
 
-use super::Where;
+use super::{Where, replace};
 use crate::{
     cli::{Came, error::VerbError, out},
     config::{Files, LOCK, Lock, Report},
@@ -46,7 +46,7 @@ pub(super) fn run(arguments: &LockOf) -> Result<Came, VerbError> {
     };
     let lock = Lock::of(&files, version);
     let place = policies.join(LOCK);
-    write(&place, &lock.text()).map_err(VerbError::file(&place))?;
+    replace(&place, &lock.text()).map_err(VerbError::file(&place))?;
     for signature in files.signatures() {
         let place = policies.join(&*signature.path);
         fs::remove_file(&place).map_err(VerbError::file(&place))?;
@@ -58,12 +58,4 @@ pub(super) fn run(arguments: &LockOf) -> Result<Came, VerbError> {
         files.iter().count()
     ));
     Ok(Came::Right)
-}
-
-/// Puts the whole text in the place of what stands there; whoever looks sees the one or the other.
-fn write(place: &Path, text: &str) -> io::Result<()> {
-    // A gate that watches the folder takes such a name for an editor's backup.
-    let fresh = place.with_extension("lock~");
-    fs::write(&fresh, text)?;
-    fs::rename(&fresh, place)
 }

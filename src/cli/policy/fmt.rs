@@ -1,0 +1,139 @@
+//! `bramka policy fmt`: statements laid out the same way everywhere, so that a review shows what changed and nothing else.
+//!
+//! The layout is Cedar's own formatter's. A file is written only where each of its statements is the same afterwards,
+//! annotations and comments included; one that does not parse is told and left as it is.
+
+use std::{
+    fs,
+    io::Read,
+    path::{Path, PathBuf},
+};
+
+use cedar_policy::PolicySet;
+use cedar_policy_formatter::{Config, policies_str_to_pretty};
+use clap::Args;
+
+use super::{Where, replace};
+use crate::cli::{Came, error::VerbError, out};
+
+/// LIMIT: bytes of a file; the longest that a bundle may have.
+const FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  bramka policy fmt\n  bramka policy fmt --check\n  \
+    bramka policy fmt policies/access/partners.cedar\n  bramka policy fmt - < statement.cedar")]
+pub(in crate::cli) struct Fmt {
+    /// Which files; `-` formats standard input; all of access/ where none is named
+    #[arg(value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Change nothing, name the files that would change: exit code 1 where there are any
+    #[arg(long)]
+    check: bool,
+    /// The most letters of a line
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(40..=1000))]
+    width: u16,
+    #[command(flatten)]
+    place: Where,
+}
+
+pub(super) fn run(arguments: &Fmt) -> Result<Came, VerbError> {
+    let width = usize::from(arguments.width);
+    if arguments.files.iter().any(|file| file.as_os_str() == "-") {
+        if arguments.files.len() > 1 {
+            return Err(VerbError::Misused("`-` stands alone".into()));
+        }
+        return standard(arguments, width);
+    }
+    let files = match arguments.files.as_slice() {
+        [] => access(&arguments.place.policies)?,
+        named => named.to_vec(),
+    };
+    let (mut changed, mut failed) = (0_usize, 0_usize);
+    for file in &files {
+        let text = read(file)?;
+        match laid_out(&text, width) {
+            Ok(fresh) if fresh == text => {}
+            Ok(fresh) => {
+                changed = changed.saturating_add(1);
+                if !arguments.check {
+                    replace(file, &fresh).map_err(VerbError::file(file))?;
+                }
+                out::say(&file.display().to_string());
+            }
+            Err(why) => {
+                failed = failed.saturating_add(1);
+                out::note(&format!("{}: {why}; it is left as it is", file.display()));
+            }
+        }
+    }
+    let all = files.len();
+    match (arguments.check, changed, failed) {
+        (_, 0, 0) => out::note(&format!("{all} files, nothing to change")),
+        (true, ..) => out::note(&format!("{all} files, {changed} would change")),
+        (false, ..) => out::note(&format!("{all} files, {changed} changed")),
+    }
+    let is_right = failed == 0 && (changed == 0 || !arguments.check);
+    Ok(if is_right { Came::Right } else { Came::Wrong })
+}
+
+fn standard(arguments: &Fmt, width: usize) -> Result<Came, VerbError> {
+    let mut text = String::new();
+    std::io::stdin().take(FILE_BYTES_MAX).read_to_string(&mut text)?;
+    match laid_out(&text, width) {
+        Ok(fresh) if arguments.check => Ok(if fresh == text { Came::Right } else { Came::Wrong }),
+        Ok(fresh) => {
+            out::say(fresh.trim_end());
+            Ok(Came::Right)
+        }
+        Err(why) => {
+            out::note(&why);
+            Ok(Came::Wrong)
+        }
+    }
+}
+
+/// The files of `access/`, by name.
+fn access(policies: &Path) -> Result<Vec<PathBuf>, VerbError> {
+    let folder = policies.join("access");
+    let entries = fs::read_dir(&folder).map_err(VerbError::file(&folder))?;
+    let mut files = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(VerbError::file(&folder))?.path();
+        let is_hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+        if !is_hidden && path.extension().is_some_and(|extension| extension == "cedar") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn read(file: &Path) -> Result<String, VerbError> {
+    let length = fs::metadata(file).map_err(VerbError::file(file))?.len();
+    if length > FILE_BYTES_MAX {
+        return Err(VerbError::Misused(format!("`{}` has more than {FILE_BYTES_MAX} bytes", file.display())));
+    }
+    fs::read_to_string(file).map_err(VerbError::file(file))
+}
+
+/// The text laid out, saying the same.
+fn laid_out(text: &str, width: usize) -> Result<String, String> {
+    let before = said(text)?;
+    let config = Config { line_width: width, indent_width: 2 };
+    let fresh = policies_str_to_pretty(text, &config).map_err(|error| error.to_string())?;
+    if said(&fresh)? != before {
+        return Err("laid out it would say something else".into());
+    }
+    Ok(fresh)
+}
+
+/// What the statements say, in their order, however they are written.
+fn said(text: &str) -> Result<Vec<serde_json::Value>, String> {
+    let set: PolicySet = text.parse().map_err(|error| format!("{error}"))?;
+    let mut all: Vec<_> = set.policies().collect();
+    // Cedar names them by their place in the text.
+    all.sort_by_key(|policy| {
+        policy.id().to_string().trim_start_matches("policy").parse::<usize>().unwrap_or(0)
+    });
+    all.into_iter().map(|policy| policy.to_json().map_err(|error| error.to_string())).collect()
+}
