@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use crate::{
     catalog::Call,
     identity::Facts,
-    schema::Record,
+    schema::{FieldSet, Record},
     words::{Channel, ListenerName},
 };
 
@@ -23,6 +23,19 @@ pub struct Context {
     pub(super) time: i64,
     pub(super) purpose: Option<Arc<str>>,
     pub(super) user_agent: Option<Arc<str>>,
+    /// Nothing of a live request; see [`Context::without`].
+    pub(super) untold: Untold,
+}
+
+/// Facts of a context that are not known afterwards.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Untold {
+    /// The caller's address.
+    pub address: bool,
+    /// The program it claims to be.
+    pub user_agent: bool,
+    /// The path of the call.
+    pub path: bool,
 }
 
 /// All that a condition may read, put together for one judgement.
@@ -38,6 +51,8 @@ pub(super) struct Env<'a> {
     pub(super) record: Option<&'a Record>,
     /// Its id; empty for a record that has none yet.
     pub(super) id: &'a str,
+    /// Leaves of the record that are not known; nothing of a live one.
+    pub(super) untold: Option<&'a FieldSet>,
 }
 
 impl Context {
@@ -61,7 +76,14 @@ impl Context {
             time: time.as_millisecond(),
             purpose: purpose.filter(|text| !text.is_empty()),
             user_agent: user_agent.filter(|text| !text.is_empty()),
+            untold: Untold::default(),
         }
+    }
+
+    /// The same, some of it not being known: whatever goes by that is left open.
+    #[must_use]
+    pub fn without(self, untold: Untold) -> Self {
+        Self { untold, ..self }
     }
 
     /// Whether the connection is under TLS.

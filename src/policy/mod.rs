@@ -27,6 +27,7 @@ mod contact;
 mod context;
 mod degrees;
 mod explain;
+mod foreseen;
 mod judge;
 mod load;
 mod mask;
@@ -50,8 +51,9 @@ mod witness;
 mod tests;
 
 pub use contact::Unseen;
-pub use context::Context;
+pub use context::{Context, Untold};
 pub use explain::{Explanation, Outcome, Role, Told, explain};
+pub use foreseen::Unsure;
 pub use judge::{CallPermit, Change, WritePermit, clearable, judge, judge_call};
 pub use load::{Given, Outline, PlanRef, Policies, SystemInfo};
 pub use mask::Openness;

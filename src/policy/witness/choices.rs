@@ -151,6 +151,7 @@ impl<'c> Choices<'c> {
             time: THEN,
             purpose: None,
             user_agent: None,
+            untold: Default::default(),
         };
         let is_write = matches!(self.action, Action::Update | Action::Delete);
         let mut guess = Guess {
