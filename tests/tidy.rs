@@ -75,6 +75,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     ("answer", &["words", "body", "schema", "catalog", "odata", "policy", "quota", "refusal"]),
     ("claims", &["words", "schema", "catalog", "identity", "policy", "quota", "door", "config"]),
+    ("replay", &["words", "schema", "catalog", "identity", "policy", "audit", "config"]),
     (
         "gateway",
         &[
@@ -156,6 +157,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "demo",
             "drafting",
             "claims",
+            "replay",
             "telemetry",
             "wire",
             "keys",
