@@ -15,6 +15,7 @@ mod matrix;
 mod owners;
 mod proofs;
 mod prove;
+mod replay;
 mod schema;
 mod silent;
 mod test;
@@ -32,7 +33,7 @@ use crate::{
     config::{
         self, Env, Files, Means, Placeholders, ProcessEnv, RawBundle, Report, Sheet, Snapshot, SystemSheet,
     },
-    crosswalk::MadeUp,
+    crosswalk::{MadeUp, Naming},
     upstream,
     words::SecretBytes,
 };
@@ -49,6 +50,8 @@ pub(super) enum Command {
     Matrix(matrix::MatrixOf),
     /// Tell what another bundle opens and closes, by effect: exit code 0 nothing opens, 1 something does
     Diff(diff::DiffOf),
+    /// Decide what the journal tells of again under another bundle: exit code 0 nothing changes, 1 something does
+    Replay(replay::ReplayOf),
     /// Prove that something cannot be, or tell a request by which it is: exit code 0 proved, 1 not
     Prove(prove::Prove),
     /// Write down every file of the bundle with its SHA-256 in bundle.lock, for it to be signed
@@ -77,6 +80,7 @@ pub(super) fn run(command: &Command) -> Result<Came, VerbError> {
         Command::Explain(arguments) => explain::run(arguments),
         Command::Matrix(arguments) => matrix::run(arguments),
         Command::Diff(arguments) => diff::run(arguments),
+        Command::Replay(arguments) => Ok(replay::run(arguments)),
         Command::Prove(arguments) => prove::run(arguments),
         Command::Lock(arguments) => lock::run(arguments),
         Command::Bundles(arguments) => bundles::run(arguments),
@@ -123,6 +127,12 @@ fn load(policies: &Path, secrets: SecretsOf) -> Result<Loaded, Report> {
 
 /// Compiles what was read of a bundle as the gate would.
 pub(super) fn compiled(raw: RawBundle<'_>, policies: &Path) -> Result<Loaded, Report> {
+    // There is no store here: records that are named by key go by fixed ids.
+    compiled_with(raw, policies, &MadeUp)
+}
+
+/// The same, where somebody knows the ids of records that are named by key.
+fn compiled_with(raw: RawBundle<'_>, policies: &Path, ids: &dyn Naming) -> Result<Loaded, Report> {
     let samples = raw.systems.iter().map(SystemSheet::samples).sum();
     let own = raw.addresses();
     // No record of a system is shown under this key; a fixed one gives the same pseudonyms in every run.
@@ -133,8 +143,7 @@ pub(super) fn compiled(raw: RawBundle<'_>, policies: &Path) -> Result<Loaded, Re
         pseudonyms: &pseudonyms,
         base: &serve::base(policies),
         now: clock::now(),
-        // There is no store here: records that are named by key go by fixed ids.
-        ids: &MadeUp,
+        ids,
     };
     let (files, tests, proofs) = (raw.files.clone(), raw.tests.clone(), raw.proofs.clone());
     let (snapshot, warnings) = config::compile(raw, &means)?;
