@@ -39,6 +39,7 @@ mod reading;
 mod run;
 mod seen;
 mod sending;
+mod shadowing;
 mod streamed;
 mod tables;
 mod taking;

@@ -75,7 +75,21 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     ("answer", &["words", "body", "schema", "catalog", "odata", "policy", "quota", "refusal"]),
     ("claims", &["words", "schema", "catalog", "identity", "policy", "quota", "door", "config"]),
-    ("replay", &["words", "schema", "catalog", "identity", "policy", "audit", "config"]),
+    (
+        "replay",
+        &[
+            "words",
+            "clock",
+            "schema",
+            "catalog",
+            "identity",
+            "policy",
+            "audit",
+            "upstream",
+            "crosswalk",
+            "config",
+        ],
+    ),
     (
         "gateway",
         &[
@@ -103,6 +117,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "telemetry",
             "config",
             "claims",
+            "replay",
             "refusal",
             "answer",
         ],

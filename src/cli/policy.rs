@@ -33,7 +33,7 @@ use crate::{
     config::{
         self, Env, Files, Means, Placeholders, ProcessEnv, RawBundle, Report, Sheet, Snapshot, SystemSheet,
     },
-    crosswalk::{MadeUp, Naming},
+    crosswalk::MadeUp,
     upstream,
     words::SecretBytes,
 };
@@ -127,12 +127,6 @@ fn load(policies: &Path, secrets: SecretsOf) -> Result<Loaded, Report> {
 
 /// Compiles what was read of a bundle as the gate would.
 pub(super) fn compiled(raw: RawBundle<'_>, policies: &Path) -> Result<Loaded, Report> {
-    // There is no store here: records that are named by key go by fixed ids.
-    compiled_with(raw, policies, &MadeUp)
-}
-
-/// The same, where somebody knows the ids of records that are named by key.
-fn compiled_with(raw: RawBundle<'_>, policies: &Path, ids: &dyn Naming) -> Result<Loaded, Report> {
     let samples = raw.systems.iter().map(SystemSheet::samples).sum();
     let own = raw.addresses();
     // No record of a system is shown under this key; a fixed one gives the same pseudonyms in every run.
@@ -143,7 +137,8 @@ fn compiled_with(raw: RawBundle<'_>, policies: &Path, ids: &dyn Naming) -> Resul
         pseudonyms: &pseudonyms,
         base: &serve::base(policies),
         now: clock::now(),
-        ids,
+        // There is no store here: records that are named by key go by fixed ids.
+        ids: &MadeUp,
     };
     let (files, tests, proofs) = (raw.files.clone(), raw.tests.clone(), raw.proofs.clone());
     let (snapshot, warnings) = config::compile(raw, &means)?;

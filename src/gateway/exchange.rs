@@ -57,6 +57,8 @@ pub(super) struct Exchange {
     pub(super) early: Option<AcceptedId>,
     /// What other systems have left untold of the answer.
     pub(super) untold: Vec<Untold>,
+    /// Of the record that is judged next, what its system told.
+    pub(super) fetched: FieldSet,
     /// Records that a budget has no room for.
     pub(super) left_out: Option<LeftOut>,
     /// Seconds for which what was found may lack what this gate wrote.
@@ -119,6 +121,7 @@ impl Exchange {
                 unfinished: None,
                 early: None,
                 untold: Vec::new(),
+                fetched: FieldSet::EMPTY,
                 left_out: None,
                 lag: None,
                 form: Form::Problem,
@@ -225,7 +228,14 @@ impl Exchange {
             Side::Stored => "",
             Side::New => "new:",
         };
-        self.entry.judged_on(entity, &prospect.reads(), record, prefix);
+        let mut reads = prospect.reads();
+        // What a bundle that is tried goes by besides, as far as it is at hand: nothing is asked for it.
+        if let Some(shadow) = &*self.core.gate.shadow.load()
+            && let Some(named) = shadow.reads(self.snapshot.digest, &entity.name)
+        {
+            reads = reads.union(&named.intersection(&self.fetched));
+        }
+        self.entry.judged_on(entity, &reads, record, prefix);
     }
 
     /// Notes what came of the record that was judged last: it is shown, or not there.

@@ -704,6 +704,8 @@ impl<'a> List<'a> {
 
     fn judged_on(&mut self, inward: &Inward) -> Result<(), Refusal> {
         let prospect = self.admission.prospect();
+        let told = self.fetched.intersection(&self.source.mapping.mapped());
+        self.exchange.fetched = told.minus(&inward.missing);
         self.exchange.judged_on(prospect, &inward.record, Side::Stored);
         self.exchange.recheck(prospect, Some(&inward.record))
     }

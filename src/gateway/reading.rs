@@ -71,6 +71,7 @@ pub(super) async fn one(
     let asked = wanted.unwrap_or(visible).union(linking);
     let fetched = needed(&source.mapping, &asked, &visible, &prospect.reads());
     let (_, inward) = fetch(exchange, admission, source, &key, (&fetched, &FieldSet::EMPTY)).await?;
+    exchange.fetched = fetched.intersection(&source.mapping.mapped()).minus(&inward.missing);
     let links = Links::of(entity, &inward.record, linking);
     let id = ids::of(entity, &inward);
     let shown = judged(exchange, admission, inward.record, &id, wanted.as_ref()).await?;

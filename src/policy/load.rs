@@ -158,7 +158,7 @@ impl Policies {
     }
 
     /// The leaves of an entity that conditions name, whoever they are about.
-    pub(super) fn named(&self, entity: &Entity) -> FieldSet {
+    pub fn named(&self, entity: &Entity) -> FieldSet {
         let grants = self.statements.iter().filter_map(|statement| statement.grants.get(&entity.name));
         grants.fold(FieldSet::EMPTY, |all, grants| all.union(&grants.names))
     }

@@ -9,6 +9,7 @@
 //! list would have gone on to where fewer of a page may be seen, and values that are masks sent back.
 
 mod judging;
+mod kept;
 mod record;
 mod run;
 mod sum;
@@ -34,6 +35,7 @@ use crate::{
 use judging::Judging;
 use who::Then;
 
+pub use kept::{KeptByDigest, Names};
 pub use run::{Failed, Progress, Unread};
 pub use sum::{Change, Direction, Reason, Row, Ruling, Sum, What, Who};
 

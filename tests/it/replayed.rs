@@ -440,3 +440,61 @@ fn writes_and_calls_are_decided_again_by_what_they_change_and_where_they_go() {
     assert!(patch(&json!({ "buyer_reference": "PO-78" })).status >= 400);
     demo.get("/systems/crm/crm/v3/objects/contacts?limit=1").send().expect(403);
 }
+
+/// The counts of a shadow bundle by how it decides.
+fn shadowed(demo: &Demo) -> BTreeMap<String, u64> {
+    let text = demo.admin(Method::GET, "/metrics").send().expect(200);
+    let text = String::from_utf8(text.body.to_vec()).unwrap();
+    let counts = text.lines().filter_map(|line| line.strip_prefix("bramka_shadow_decisions_total{reason=\""));
+    counts
+        .map(|line| {
+            let (reason, count) = line.split_once("\"} ").unwrap();
+            (reason.to_owned(), count.parse().unwrap())
+        })
+        .collect()
+}
+
+#[test]
+fn a_shadow_bundle_is_tried_on_live_traffic_and_changes_no_answer() {
+    let demo = Demo::start_as_shipped();
+    let before = demo.get("/v1/orders?limit=3").by(Who::Partner).send().expect(200);
+    let next = demo.policies().parent().unwrap().join("next");
+    copy_all(&demo.policies(), &next);
+    // It goes by a field that no statement of the bundle in force goes by.
+    edit(&next, &DOLLARS_ONLY);
+    edit(&next, &HIDE_E_MAILS);
+    let gateway = demo.policies().join("gateway.yaml");
+    let shipped = fs::read_to_string(&gateway).unwrap();
+    put(&gateway, &format!("{shipped}\nshadow: {{ policies: {} }}\n", next.display()));
+    until("it is tried", || demo.stderr().contains("a shadow bundle is tried"));
+    // The journal is looked at from then on: the first answers may come before that.
+    until("it is at it", || {
+        demo.get("/v1/products?limit=1").send().expect(200);
+        shadowed(&demo).contains_key("same")
+    });
+    let orders = demo.get("/v1/orders?limit=3").by(Who::Partner).send().expect(200);
+    assert_eq!(orders.items(), before.items());
+    let foreign = |order: &Value| order["currency"] != "USD";
+    let is_hidden = before.items().iter().any(foreign);
+    let customers = demo.get("/v1/customers?limit=2").send().expect(200);
+    assert!(customers.items()[0]["emails"].is_array());
+    let less = if is_hidden { 2 } else { 1 };
+    until("what differs is counted", || shadowed(&demo).get("less").copied().unwrap_or_default() >= less);
+    assert_eq!(shadowed(&demo).get("cannot_tell"), None);
+
+    let data = demo.data();
+    let find = ["audit", "search", "--act", "shadow", "--json", "--data", data.to_str().unwrap()];
+    let written = run(&find).out;
+    assert!(
+        written.contains(&request(&customers)) && written.contains("emails.value (personal)"),
+        "{written}"
+    );
+    assert!(!written.contains("shop-backend"), "it names nobody");
+    let sum = demo.verb(&["policy", "replay", "--shadow", "--json"]);
+    assert!(told(&sum)["all"]["less"].as_u64().unwrap() >= less, "{sum:?}");
+
+    // One that breaks is told, and the gate serves on; taken away, nothing is tried.
+    put(&next.join(GUARDS), "permit (");
+    until("it is told", || demo.stderr().contains("the shadow bundle does not load"));
+    demo.get("/v1/customers?limit=2").send().expect(200);
+}

@@ -3,10 +3,9 @@
 mod telling;
 
 use std::{
-    collections::HashMap,
     io::{self, IsTerminal},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError, atomic::Ordering, mpsc},
+    sync::{atomic::Ordering, mpsc},
     thread,
     time::Duration,
 };
@@ -14,7 +13,7 @@ use std::{
 use clap::Args;
 use jiff::Timestamp;
 
-use super::{compiled_with, diff::revision::Place};
+use super::diff::revision::Place;
 use crate::{
     audit::JournalKeys,
     cli::{
@@ -23,12 +22,13 @@ use crate::{
         error::{VerbError, chain},
         out,
         own::{self, Data},
+        serve,
         token::principal,
     },
     clock,
-    config::{self, KeptBundles, Placeholders},
-    crosswalk::{Crosswalk, Given, MadeUp, Naming},
-    replay::{Bundle, Failed, Progress, Replay, Sum, Unread, Which},
+    config::{self, Placeholders},
+    crosswalk::{Crosswalk, Given, MadeUp},
+    replay::{Bundle, Failed, KeptByDigest, Names, Progress, Replay, Sum, Unread, Which},
     words::{Digest, Kind, PrincipalId},
 };
 use telling::Telling;
@@ -49,8 +49,14 @@ const TOLD_EVERY: Duration = Duration::from_millis(500);
     not be run, or not all of the journal could be read.")]
 pub(in crate::cli) struct ReplayOf {
     /// The other bundle: a folder, the digest of one that a gate served, or a git revision
-    #[arg(long, value_name = "NEW")]
-    bundle: String,
+    #[arg(long, value_name = "NEW", required_unless_present = "shadow")]
+    bundle: Option<String>,
+    /// The bundle that `shadow` of gateway.yaml names
+    #[arg(long, conflicts_with = "bundle")]
+    shadow: bool,
+    /// The folder of the policies that serve, whose gateway.yaml is looked at for `--shadow`
+    #[arg(long, default_value = "policies")]
+    policies: PathBuf,
     /// The data folder of the gate: its journal, the journal's keys and the bundles that served
     #[arg(long, default_value = "data")]
     data: PathBuf,
@@ -95,10 +101,11 @@ fn replayed(arguments: &ReplayOf) -> Result<Came, VerbError> {
         let why = "the journal's keys are not here, and what decisions were made on stands sealed under them";
         return Err(VerbError::NotThere(why.into()));
     }
-    let place = Place::of(&arguments.bundle, &arguments.data)?;
-    let naming = naming(&data, &gate)?;
-    let now = bundle(place.path(), &*naming).inspect_err(|_| {
-        out::note(&format!("`{}` does not load:", arguments.bundle));
+    let place = arguments.place()?;
+    let kept = KeptByDigest::of(&arguments.data, &serve::base(place.path()), naming(&data, &gate)?);
+    let now = Bundle::load(place.path(), &serve::base(place.path()), kept.ids()).map_err(|report| {
+        out::note(&format!("`{}` does not load:", arguments.named()));
+        VerbError::Bundle(report)
     })?;
     let keys = JournalKeys::existing(&data.journal_keys())?;
     let person = arguments.principal.as_ref().map(|(kind, id)| keys.digest(kind.as_str(), id.as_str()));
@@ -107,7 +114,6 @@ fn replayed(arguments: &ReplayOf) -> Result<Came, VerbError> {
     let digest = now.snapshot.digest;
     let what = words(&which, arguments.limit, digest);
     own::runtime()?.block_on(record(&data, &gate, &what));
-    let kept = Kept { bundles: KeptBundles::of(&arguments.data), naming: &*naming, found: Mutex::default() };
     let find = |digest| kept.find(digest);
     let replay = Replay::under(&now, &keys, &find, which);
     let (sum, unread) = patiently(&replay, &data.audit().join(&gate), arguments.limit)?;
@@ -129,6 +135,27 @@ fn replayed(arguments: &ReplayOf) -> Result<Came, VerbError> {
     })
 }
 
+impl ReplayOf {
+    /// Where the other bundle lies.
+    fn place(&self) -> Result<Place, VerbError> {
+        if let Some(named) = &self.bundle {
+            return Place::of(named, &self.data);
+        }
+        let raw = config::load(&self.policies, &Placeholders).map_err(VerbError::Bundle)?;
+        let shadow = raw.gateway.as_ref().and_then(|gateway| gateway.shadow.as_ref());
+        let shadow = shadow.ok_or_else(|| {
+            let place = self.policies.display();
+            VerbError::NotThere(format!("`gateway.yaml` of `{place}` names no `shadow`"))
+        })?;
+        let folder = serve::base(&self.policies).join(&shadow.policies);
+        Ok(Place::Folder(folder))
+    }
+
+    fn named(&self) -> &str {
+        self.bundle.as_deref().unwrap_or("shadow")
+    }
+}
+
 /// What the entry of this reading says: whose decisions are looked at by their digest alone.
 fn words(which: &Which, limit: Option<usize>, bundle: Digest) -> String {
     let Which { since, until, principal } = which;
@@ -144,7 +171,7 @@ fn words(which: &Which, limit: Option<usize>, bundle: Digest) -> String {
 }
 
 /// Who knows the ids of records that principals are given by key. A copy of a gate's data is left as it is.
-fn naming(data: &Data, gate: &str) -> Result<Box<dyn Naming + Sync>, VerbError> {
+fn naming(data: &Data, gate: &str) -> Result<Box<Names>, VerbError> {
     let store = match data.check_own(gate) {
         Ok(()) => data.store()?,
         Err(_) => None,
@@ -153,33 +180,6 @@ fn naming(data: &Data, gate: &str) -> Result<Box<dyn Naming + Sync>, VerbError> 
         Some(store) => Box::new(Given(Crosswalk::new(store, 0))),
         None => Box::new(MadeUp),
     })
-}
-
-fn bundle(place: &Path, naming: &dyn Naming) -> Result<Bundle, VerbError> {
-    let raw = config::load(place, &Placeholders).map_err(VerbError::Bundle)?;
-    let loaded = compiled_with(raw, place, naming).map_err(VerbError::Bundle)?;
-    Ok(Bundle { snapshot: loaded.snapshot, files: loaded.files })
-}
-
-/// The bundles that served, each loaded when it is first asked for. LIMIT: as many as are kept.
-struct Kept<'a> {
-    bundles: KeptBundles,
-    naming: &'a (dyn Naming + Sync),
-    found: Mutex<HashMap<Digest, Option<Arc<Bundle>>>>,
-}
-
-impl Kept<'_> {
-    fn find(&self, digest: Digest) -> Option<Arc<Bundle>> {
-        // Held while it is loaded: the others wait for the same one.
-        let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = found.get(&digest) {
-            return known.clone();
-        }
-        let kept = self.bundles.beginning(&digest.to_string()).ok().flatten().filter(|kept| kept.is_whole());
-        let loaded = kept.and_then(|kept| bundle(&kept.policies, self.naming).ok()).map(Arc::new);
-        found.insert(digest, loaded.clone());
-        loaded
-    }
 }
 
 /// Does it, and says on a terminal how far it is.
