@@ -254,7 +254,7 @@ impl Entry {
             told::field_names(text, "wanted", entity, *wanted);
         }
         if !by.is_empty() {
-            told::field_names(text, "by", entity, *by);
+            told::field_names(text, "filtered_by", entity, *by);
         }
     }
 

@@ -94,7 +94,7 @@ pub struct Replayed<'a> {
     #[serde(borrow)]
     wanted: Option<Vec<Text<'a>>>,
     #[serde(borrow)]
-    by: Vec<Text<'a>>,
+    filtered_by: Vec<Text<'a>>,
     #[serde(borrow)]
     changed: Vec<Text<'a>>,
     /// What was shown.
@@ -249,8 +249,8 @@ impl<'a> Replayed<'a> {
     }
 
     /// The leaves that it was filtered and sorted by.
-    pub fn by(&self) -> impl Iterator<Item = &str> {
-        words(&self.by)
+    pub fn filtered_by(&self) -> impl Iterator<Item = &str> {
+        words(&self.filtered_by)
     }
 
     /// The leaves that changed.

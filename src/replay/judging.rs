@@ -134,7 +134,7 @@ impl Judging<'_, '_> {
             self.wanted = Some(wanted);
             unknown.into_iter().for_each(|leaf| self.ruling.change(What::Unasked(leaf)));
         }
-        let (_, unknown) = leaves(entity, self.entry.by(), &clear);
+        let (_, unknown) = leaves(entity, self.entry.filtered_by(), &clear);
         unknown.into_iter().for_each(|leaf| self.ruling.change(What::Unfiltered(leaf)));
         !self.ruling.changes.iter().any(|what| matches!(what, What::Unasked(_) | What::Unfiltered(_)))
     }
