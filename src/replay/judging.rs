@@ -12,7 +12,9 @@ use super::{
     was_allowed,
 };
 use crate::{
-    audit::{self, JournalKeys, Replayed, ReplayedBeneath, ReplayedRow, ReplayedShown, RowCame, RowSide},
+    audit::{
+        self, JournalKeys, Masks, Replayed, ReplayedBeneath, ReplayedRow, ReplayedShown, RowCame, RowSide,
+    },
     catalog::Action,
     config::EntitySources,
     identity::Facts,
@@ -35,6 +37,8 @@ pub(super) struct Judging<'a, 'e> {
     pub(super) keys: &'a JournalKeys,
     /// The leaves that were wanted, where not all were.
     pub(super) wanted: Option<FieldSet>,
+    /// Groups that were compared with what is shown now: records of a list mostly come to the same.
+    pub(super) compared: Vec<(usize, FieldSet, Masks)>,
 }
 
 impl Judging<'_, '_> {
@@ -165,6 +169,11 @@ impl Judging<'_, '_> {
         };
         match (row.came(), verdict) {
             (Some(RowCame::Shown(group)), Verdict::Permitted(view)) => {
+                let same = (group, view.fields(), view.masks());
+                if self.compared.contains(&same) {
+                    return;
+                }
+                self.compared.push(same);
                 let (entry, wanted) = (self.entry, self.wanted);
                 match entry.shown.get(group) {
                     Some(was) => self.compare(entity, was, &seen(entity, &view, wanted.as_ref())),

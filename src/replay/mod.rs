@@ -193,6 +193,7 @@ impl<'a> Replay<'a> {
             then: then.as_deref(),
             keys: self.keys,
             wanted: None,
+            compared: Vec::new(),
         };
         judging.judge(&self.memo, &facts, target, context);
     }
