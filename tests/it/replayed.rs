@@ -493,7 +493,7 @@ fn a_shadow_bundle_is_tried_on_live_traffic_and_changes_no_answer() {
     let sum = demo.verb(&["policy", "replay", "--shadow", "--json"]);
     assert!(told(&sum)["all"]["less"].as_u64().unwrap() >= less, "{sum:?}");
 
-    // One that breaks is told, and the gate serves on; taken away, nothing is tried.
+    // One that breaks is told, and the gate serves on.
     put(&next.join(GUARDS), "permit (");
     until("it is told", || demo.stderr().contains("the shadow bundle does not load"));
     demo.get("/v1/customers?limit=2").send().expect(200);
