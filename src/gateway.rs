@@ -40,6 +40,7 @@ mod reading;
 mod run;
 mod seen;
 mod sending;
+mod shadowing;
 mod streamed;
 mod tables;
 mod taking;
@@ -266,13 +267,16 @@ async fn foresee(
         let first = move || policy::prospect(&policies, &beside.memo, caller, operation, context);
         Box::pin(core.aside(first)).await.ok_or(Refusal::Broken)?
     };
-    prospect.map_err(|denied| exchange.denied(denied))
+    let prospect = prospect.map_err(|denied| exchange.denied(denied))?;
+    exchange.entry.foreseen(&prospect);
+    Ok(prospect)
 }
 
 /// What statements may read of the request: what the connection proved, and what its head claims. What is claimed
 /// belongs to the entry of every decision, refusals too: why it is asked for always, the rest where statements go by
 /// it.
 fn context(exchange: &mut Exchange, head: &Head) -> Context {
+    exchange.entry.replayable();
     let purpose = claimed(head, PURPOSE);
     if let Some(purpose) = purpose {
         exchange.entry.context("context.claimed.purpose", purpose);

@@ -149,6 +149,11 @@ pub struct Telemetry {
     table_told: Family<TableLabel, Gauge>,
     /// Records a list left out.
     pub withheld: Family<Reason, Counter>,
+    /// What answers would have been under the shadow bundle: `same`, `more`, `less`, `differs`, `cannot_tell`, and
+    /// `dropped` where it was too far behind.
+    pub shadow: Family<Reason, Counter>,
+    /// 1 while there is a shadow bundle that does not load.
+    pub shadow_failed: Gauge,
     /// Exposure budgets of which an alerting share was spent.
     pub exposure_alerts: Family<BudgetLabel, Counter>,
     /// Callers who asked for so many records that are not there that somebody had to know.
@@ -203,6 +208,8 @@ impl Default for Telemetry {
             table_rows: Family::default(),
             table_told: Family::default(),
             withheld: Family::default(),
+            shadow: Family::default(),
+            shadow_failed: Gauge::default(),
             exposure_alerts: Family::default(),
             misses_alerts: Counter::default(),
             glass_alerts: Counter::default(),
@@ -236,6 +243,8 @@ impl Telemetry {
         self.register_quality();
         let r = &mut self.registry;
         r.register("withheld_records", "Records a list left out", self.withheld.clone());
+        r.register("shadow_decisions", "Decisions under the shadow bundle", self.shadow.clone());
+        r.register("shadow_failed", "1 while the shadow bundle does not load", self.shadow_failed.clone());
         r.register(
             "exposure_alerts",
             "Exposure budgets of which an alerting share was spent",

@@ -76,6 +76,21 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("answer", &["words", "body", "schema", "catalog", "odata", "policy", "quota", "refusal"]),
     ("claims", &["words", "schema", "catalog", "identity", "policy", "quota", "door", "config"]),
     (
+        "replay",
+        &[
+            "words",
+            "clock",
+            "schema",
+            "catalog",
+            "identity",
+            "policy",
+            "audit",
+            "upstream",
+            "crosswalk",
+            "config",
+        ],
+    ),
+    (
         "gateway",
         &[
             "words",
@@ -102,6 +117,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "telemetry",
             "config",
             "claims",
+            "replay",
             "refusal",
             "answer",
         ],
@@ -156,6 +172,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "demo",
             "drafting",
             "claims",
+            "replay",
             "telemetry",
             "wire",
             "keys",

@@ -10,6 +10,7 @@ use std::{
     sync::{Arc, Weak},
 };
 
+use compact_str::format_compact;
 use parking_lot::Mutex;
 use smallvec::SmallVec;
 
@@ -18,21 +19,29 @@ use super::{
     channel::{ChannelWords, clear_part},
     draft::{Draft, EntryKind},
     facts::{self, FactsText},
+    judged::{Came, Marks},
     lane::{Durability, Lane, Standing, Ticket},
+    narrowed,
     receipt::{Effect, Fetch, Receipts},
+    replayed,
     strangers::Telling,
     text,
-    told::Told,
+    told::{self, Told},
 };
 use crate::{
-    catalog::Action,
+    catalog::{Action, Operation},
     clock::Now,
     identity::Facts,
-    policy::{CallPermit, Detail, Shown, WritePermit},
+    policy::{CallPermit, Detail, Prospect, Shown, WritePermit},
     quota::Admission,
-    schema::{Entity, FieldSet},
-    words::{Channel, Digest, Kind, RequestId, StatementId, SystemName},
+    schema::{Entity, FieldSet, Record, value},
+    words::{Channel, Digest, Kind, PlanName, RequestId, StatementId, SystemName},
 };
+
+/// LIMIT: values of one leaf of one record that are noted as read.
+const VALUES_MAX: usize = 32;
+/// LIMIT: plans that one entry names.
+const PLANS_MAX: usize = 16;
 
 /// One exchange on its way into the journal. It goes from hand to hand: what it holds stays where it is.
 pub struct Entry(Box<Sheet>);
@@ -205,7 +214,7 @@ impl Entry {
 
     /// A record as the caller gets to see it; `id` is the record's own, shown or not.
     pub fn shown(&mut self, shown: &Shown, id: &str) {
-        self.0.told.shown(&self.0.lane.keys, shown.entity(), shown.fields(), id);
+        self.0.told.shown(&self.0.lane.keys, shown.entity(), (shown.fields(), shown.masks()), id);
         self.0.told.decided(shown.statements(), shown.detail());
     }
 
@@ -217,7 +226,73 @@ impl Entry {
     /// An attribute that a statement read, with its value: sealed, so that replay can work and erasure too. The leaf
     /// names it. It may have several values, those of a list's records for instance; each is written once.
     pub fn context(&mut self, name: &str, value: impl Display) {
-        self.0.told.read(name, value);
+        let _place = self.0.told.read(name, value);
+    }
+
+    /// From here on it holds all that statements may go by, so that a replay decides on the same.
+    pub fn replayable(&mut self) {
+        text::number(&mut self.0.text, "replay", replayed::VERSION);
+    }
+
+    /// What statements leave open before any record: the plans that are charged, and how a list is narrowed.
+    pub fn foreseen(&mut self, prospect: &Prospect) {
+        let (operation, text) = (prospect.operation(), &mut self.0.text);
+        if !prospect.plans().is_empty() {
+            text::texts(text, "plans", prospect.plans().iter().take(PLANS_MAX).map(PlanName::as_str));
+        }
+        if let Operation::List(entity) = operation
+            && let Some(narrowed) = narrowed::of(entity, &prospect.pushdown(), &self.0.lane.keys)
+        {
+            text::text(text, "narrowed", &narrowed);
+        }
+    }
+
+    /// Which leaves are wanted, where not all are, and by which a list is filtered and sorted.
+    pub fn asked_for(&mut self, entity: &Entity, wanted: Option<&FieldSet>, by: &FieldSet) {
+        let text = &mut self.0.text;
+        if let Some(wanted) = wanted {
+            told::field_names(text, "wanted", entity, *wanted);
+        }
+        if !by.is_empty() {
+            told::field_names(text, "filtered_by", entity, *by);
+        }
+    }
+
+    /// A record that is about to be judged: what statements may read of it. `prefix` stands before the names where it is
+    /// the record as it would be.
+    pub fn judged_on(&mut self, entity: &Entity, reads: &FieldSet, record: &Record, prefix: &str) {
+        let told = &mut self.0.told;
+        let mut marks = Marks::new();
+        for leaf in reads.iter() {
+            let Some(path) = entity.leaf(leaf).map(|leaf| leaf.path.as_str()) else { continue };
+            let mut texts: SmallVec<[Vec<u8>; 1]> = SmallVec::new();
+            let mut is_whole = true;
+            record.each(entity, leaf, &mut |value| {
+                is_whole &= texts.len() < VALUES_MAX;
+                if texts.len() < VALUES_MAX {
+                    let mut text = Vec::new();
+                    value::print(value, &mut text);
+                    is_whole &= text.len() <= text::TEXT_CHARS_MAX;
+                    texts.push(text);
+                }
+            });
+            if texts.is_empty() {
+                texts.push(Vec::new());
+            }
+            let name = format_compact!("{prefix}{path}");
+            let places: SmallVec<[Option<u32>; 1]> =
+                texts.iter().map(|text| told.read(&name, String::from_utf8_lossy(text))).collect();
+            // Half of a set is none that could be judged.
+            if is_whole && places.iter().all(Option::is_some) {
+                marks.extend(places.into_iter().flatten());
+            }
+        }
+        told.judged(marks);
+    }
+
+    /// What came of the record that was judged last.
+    pub fn came(&mut self, came: Came) {
+        self.0.told.came(came);
     }
 
     /// A call to a system.

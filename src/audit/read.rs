@@ -142,6 +142,11 @@ impl Follow {
         Ok(Self { directory: directory.to_owned(), next, at })
     }
 
+    /// The sequence of the entry that comes next.
+    pub fn next_sequence(&self) -> u64 {
+        self.next
+    }
+
     /// Entries that came since the last time, at most `count` of them.
     pub fn more(&mut self, count: usize) -> Result<Vec<Line>, JournalError> {
         let all = segments(&self.directory)?;

@@ -1,7 +1,7 @@
 //! What an exchange has told so far that comes in sets: statements, records, fields, subjects, calls. Each is
 //! bounded; what is beyond its bound is counted.
 
-use std::{collections::HashSet, fmt::Display, sync::Arc};
+use std::{collections::HashMap, fmt::Display, sync::Arc};
 
 use foldhash::fast::RandomState;
 use memchr::memmem;
@@ -9,13 +9,14 @@ use smallvec::SmallVec;
 
 use super::{
     entry::Withheld,
+    judged::{Came, Marks, Masks, Rows},
     keys::{JournalKeys, KeyedDigest},
     lane::Durability,
     text,
 };
 use crate::{
-    policy::Detail,
-    schema::{Class, Entity, FieldSet},
+    policy::{Detail, Openness},
+    schema::{Class, Entity, FieldSet, LeafId},
     words::{StatementId, SystemName},
 };
 
@@ -30,6 +31,9 @@ const CALLS_MAX: usize = 64;
 /// LIMIT: bytes of notes, and of attributes that statements read.
 const NOTES_BYTES_MAX: usize = 4 * 1024;
 const READ_BYTES_MAX: usize = 16 * 1024;
+
+/// How what statements read is written: from 2 on with the rows that say which record had which value.
+const READ_VERSION: u64 = 2;
 
 /// What was told.
 #[derive(Default)]
@@ -53,13 +57,18 @@ pub(super) struct Told {
     notes: Vec<u8>,
     read_names: Vec<u8>,
     read_values: Vec<u8>,
-    /// Names and values noted already: records of a list mostly have the same. LIMIT: by `READ_BYTES_MAX`.
-    read_once: HashSet<Box<[u8]>, RandomState>,
+    /// Names and values noted already, and their places: records of a list mostly have the same. LIMIT: by
+    /// `READ_BYTES_MAX`.
+    read_once: HashMap<Box<[u8]>, u32, RandomState>,
+    rows: Rows,
 }
 
-/// Records that were shown with the same fields.
+/// Records that were shown with the same fields in the same way.
 struct Group {
     fields: FieldSet,
+    masks: Masks,
+    /// Others were taken in, for want of room.
+    is_mixed: bool,
     records: SmallVec<[KeyedDigest; 1]>,
     more: u64,
 }
@@ -101,7 +110,13 @@ impl Told {
         field_names(&mut self.changed, "changed", entity, fields);
     }
 
-    pub(super) fn shown(&mut self, keys: &JournalKeys, entity: &Arc<Entity>, fields: FieldSet, id: &str) {
+    pub(super) fn shown(
+        &mut self,
+        keys: &JournalKeys,
+        entity: &Arc<Entity>,
+        (fields, masks): (FieldSet, &[(LeafId, Openness)]),
+        id: &str,
+    ) {
         let digest = keys.digest(entity.name.as_str(), id);
         for leaf in fields.iter().filter_map(|leaf| entity.leaf(leaf)) {
             match leaf.class {
@@ -115,14 +130,21 @@ impl Told {
             }
         }
         self.entity.get_or_insert_with(|| entity.clone());
-        let known = self.groups.iter().position(|group| group.fields == fields);
+        let known = self.groups.iter().position(|group| group.fields == fields && *group.masks == *masks);
         let position = known.unwrap_or_else(|| {
             if self.groups.len() < GROUPS_MAX {
-                self.groups.push(Group { fields, records: SmallVec::new(), more: 0 });
+                self.groups.push(Group {
+                    fields,
+                    masks: masks.into(),
+                    is_mixed: false,
+                    records: SmallVec::new(),
+                    more: 0,
+                });
             }
             self.groups.len() - 1
         });
         if let Some(group) = self.groups.get_mut(position) {
+            group.is_mixed |= group.fields != fields || *group.masks != *masks;
             group.fields = group.fields.union(&fields);
             if self.shown_named < NAMED_MAX {
                 self.shown_named += 1;
@@ -167,36 +189,52 @@ impl Told {
         }
     }
 
-    /// A name stands once, beside all the values that were read of it.
-    pub(super) fn read(&mut self, name: &str, value: impl Display) {
-        if self.read_values.len() >= READ_BYTES_MAX {
-            return;
-        }
+    /// A name stands once, beside all the values that were read of it. The place of this one, where there is room.
+    pub(super) fn read(&mut self, name: &str, value: impl Display) -> Option<u32> {
         let mut read = Vec::new();
         pair(&mut read, name, value);
-        if self.read_once.contains(&*read) {
-            return;
+        if let Some(place) = self.read_once.get(&*read) {
+            return Some(*place);
+        }
+        if self.read_values.len() >= READ_BYTES_MAX {
+            return None;
         }
         append(&mut self.read_values, &read);
-        self.read_once.insert(read.into());
+        let place = u32::try_from(self.read_once.len()).ok()?;
+        self.read_once.insert(read.into(), place);
         let mut quoted = Vec::new();
         text::quoted(&mut quoted, name);
         if memmem::find(&self.read_names, &quoted).is_none() {
             append(&mut self.read_names, &quoted);
         }
+        Some(place)
     }
 
-    /// What statements read, for the sealed part.
+    /// A record is judged that has the values at these places.
+    pub(super) fn judged(&mut self, marks: Marks) {
+        self.rows.judged(marks);
+    }
+
+    /// What came of the record that was judged last.
+    pub(super) fn came(&mut self, came: Came) {
+        self.rows.came(came);
+    }
+
+    /// What statements read, and of which record, for the sealed part.
     pub(super) fn read_values(&self) -> Vec<u8> {
-        if self.read_values.is_empty() {
-            return Vec::new();
+        let mut out = Vec::with_capacity(self.read_values.len() + 64);
+        if !self.read_values.is_empty() {
+            text::number(&mut out, "read_version", READ_VERSION);
+            text::key(&mut out, "read");
+            out.push(b'[');
+            out.extend_from_slice(&self.read_values);
+            out.push(b']');
         }
-        let mut out = Vec::with_capacity(self.read_values.len() + 24);
-        text::number(&mut out, "read_version", 1);
-        text::key(&mut out, "read");
-        out.push(b'[');
-        out.extend_from_slice(&self.read_values);
-        out.push(b']');
+        let group = |fields: &FieldSet, masks: &Masks| {
+            let of = |group: &Group| group.fields == *fields && group.masks == *masks && !group.is_mixed;
+            self.groups.iter().position(of)
+        };
+        self.rows.render(&mut out, group);
         out
     }
 
@@ -261,6 +299,13 @@ impl Group {
         let start = out.len();
         field_names(out, "fields", entity, self.fields);
         brace(out, start);
+        let masks = self.masks.iter().filter_map(|(leaf, openness)| Some((entity.leaf(*leaf)?, openness)));
+        if !self.masks.is_empty() {
+            text::key(out, "masks");
+            text::array(out, masks, |out, (leaf, openness)| {
+                pair(out, leaf.path.as_str(), openness.as_str());
+            });
+        }
         text::key(out, "records");
         text::array(out, &self.records, |out, record| text::quoted_hex(out, &record.0));
         if self.more > 0 {
@@ -321,7 +366,7 @@ fn brace(out: &mut [u8], at: usize) {
     }
 }
 
-fn field_names(out: &mut Vec<u8>, name: &str, entity: &Entity, fields: FieldSet) {
+pub(super) fn field_names(out: &mut Vec<u8>, name: &str, entity: &Entity, fields: FieldSet) {
     text::texts(out, name, fields.iter().filter_map(|leaf| entity.leaf(leaf)).map(|leaf| leaf.path.as_str()));
 }
 

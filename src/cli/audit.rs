@@ -16,7 +16,7 @@ mod search;
 mod subject;
 mod tail;
 mod verify;
-mod when;
+pub(super) mod when;
 
 use std::{
     io::{self, IsTerminal},
@@ -90,7 +90,7 @@ pub(super) fn run(command: &Command) -> Result<Came, VerbError> {
 }
 
 /// Writes down that the journal is read; says so where that cannot be.
-async fn record(data: &Data, gate: &str, what: &str) {
+pub(super) async fn record(data: &Data, gate: &str, what: &str) {
     if !data.has_journal_keys() {
         out::note("this reading is not on record: the journal's keys are not here");
         return;

@@ -16,6 +16,7 @@ mod matrix;
 mod owners;
 mod proofs;
 mod prove;
+mod replay;
 mod schema;
 mod silent;
 mod test;
@@ -51,6 +52,8 @@ pub(super) enum Command {
     Matrix(matrix::MatrixOf),
     /// Tell what another bundle opens and closes, by effect: exit code 0 nothing opens, 1 something does
     Diff(diff::DiffOf),
+    /// Decide what the journal tells of again under another bundle: exit code 0 nothing changes, 1 something does
+    Replay(replay::ReplayOf),
     /// Prove that something cannot be, or tell a request by which it is: exit code 0 proved, 1 not
     Prove(prove::Prove),
     /// Write down every file of the bundle with its SHA-256 in bundle.lock, for it to be signed
@@ -81,6 +84,7 @@ pub(super) fn run(command: &Command) -> Result<Came, VerbError> {
         Command::Explain(arguments) => explain::run(arguments),
         Command::Matrix(arguments) => matrix::run(arguments),
         Command::Diff(arguments) => diff::run(arguments),
+        Command::Replay(arguments) => Ok(replay::run(arguments)),
         Command::Prove(arguments) => prove::run(arguments),
         Command::Lock(arguments) => lock::run(arguments),
         Command::Bundles(arguments) => bundles::run(arguments),

@@ -59,7 +59,8 @@ pub(crate) use secrets::secret_file;
 pub use secrets::{Env, Placeholders, ProcessEnv, Secrets};
 pub use serving::{Part, PartSettings, Serving};
 pub use settings::{
-    AdminSettings, AdminTls, AuditSettings, Bounds, GatewaySettings, PublishTarget, Publishing, StoreKind,
+    AdminSettings, AdminTls, AuditSettings, Bounds, GatewaySettings, PublishTarget, Publishing, Shadowing,
+    StoreKind,
 };
 pub use snapshot::{Listener, Means, Served, Snapshot, compile, one};
 pub use sources::{Beside, EntitySource, EntitySources, Undecided, taken};

@@ -37,6 +37,8 @@ yaml_object! {
         pub audit: AuditSettings = AuditSettings::default();
         /// What somebody has to know of, and where it is told.
         pub alerts: AlertSettings = AlertSettings::logged();
+        /// Another bundle that is tried beside this one on what the gate decides; it changes no answer.
+        pub shadow: Option<Shadowing> = None;
         /// Where tokens, revocations and quota counters live.
         pub store: StoreKind = StoreKind::Sqlite;
         /// What may grow, and how far.
@@ -64,6 +66,12 @@ yaml_object! {
         pub segment_bytes_max: SegmentBytes = SegmentBytes::default();
         /// Where signed heads are sent, away from this machine; nowhere when left out.
         pub publish: Option<Publishing> = None;
+    }
+
+    /// A bundle that is tried beside the one that serves.
+    pub struct Shadowing {
+        /// Its folder, relative to the folder beside this one's.
+        pub policies: PathBuf;
     }
 
     /// What may grow, and how far.

@@ -41,7 +41,7 @@ use crate::{
 
 pub use element::{ElementIds, IdsOfList, ListOf};
 pub use id::{BadId, PublicId};
-pub use naming::{MadeUp, Naming};
+pub use naming::{Given, MadeUp, Naming};
 
 use remembered::Remembered;
 

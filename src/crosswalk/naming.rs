@@ -17,22 +17,46 @@ pub trait Naming: fmt::Debug {
 impl Naming for Crosswalk {
     /// As callers see them; new ones are made for records that nobody has read yet.
     fn ids(&self, keys: &[NativeKey]) -> Result<Vec<PublicId>, CrosswalkError> {
-        if keys.is_empty() {
-            return Ok(Vec::new());
-        }
-        // Whoever loads a bundle may be inside a runtime, which must not wait for itself.
-        thread::scope(|scope| {
-            let asked = thread::Builder::new().name("ids".into()).spawn_scoped(scope, || {
-                let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-                let mut ids = Vec::with_capacity(keys.len());
-                for keys in keys.chunks(super::KEYS_MAX) {
-                    ids.extend(runtime.block_on(self.public(keys))?);
-                }
-                Ok(ids)
-            })?;
-            asked.join().unwrap_or(Err(CrosswalkError::Broken))
+        aside(keys, |runtime| {
+            let mut ids = Vec::with_capacity(keys.len());
+            for keys in keys.chunks(super::KEYS_MAX) {
+                ids.extend(runtime.block_on(self.public(keys))?);
+            }
+            Ok(ids)
         })
     }
+}
+
+/// Ids as gates gave them, for who only looks: none is made, and a record that nobody has read has a made-up one.
+#[derive(Debug)]
+pub struct Given(pub Crosswalk);
+
+impl Naming for Given {
+    fn ids(&self, keys: &[NativeKey]) -> Result<Vec<PublicId>, CrosswalkError> {
+        aside(keys, |runtime| {
+            let one = |key: &NativeKey| {
+                let known = runtime.block_on(self.0.known(key.clone()))?;
+                Ok(known.unwrap_or_else(|| made_up(key)))
+            };
+            keys.iter().map(one).collect()
+        })
+    }
+}
+
+/// Whoever loads a bundle may be inside a runtime, which must not wait for itself.
+fn aside(
+    keys: &[NativeKey],
+    ask: impl FnOnce(&tokio::runtime::Runtime) -> Result<Vec<PublicId>, CrosswalkError> + Send,
+) -> Result<Vec<PublicId>, CrosswalkError> {
+    if keys.is_empty() {
+        return Ok(Vec::new());
+    }
+    thread::scope(|scope| {
+        let asked = thread::Builder::new()
+            .name("ids".into())
+            .spawn_scoped(scope, || ask(&tokio::runtime::Builder::new_current_thread().build()?))?;
+        asked.join().unwrap_or(Err(CrosswalkError::Broken))
+    })
 }
 
 /// Ids where there is no store: always the same for a key, and never those of a gate.

@@ -8,31 +8,27 @@ use bytes::Bytes;
 use data_encoding::HEXLOWER;
 use http::{HeaderName, HeaderValue, Request, Response, header};
 use hyper::upgrade::OnUpgrade;
-use smallvec::SmallVec;
 
 use super::{Core, Outcome, exposing::LeftOut, joined::Untold, known::Known, once::Once, wanted::untold};
 use crate::{
     answer::Answer,
-    audit::{Entry, Withheld},
+    audit::{Came, Entry, Withheld},
     body::Body,
     catalog::{Action, Operation},
     clock::{self, Now},
     config::{EntitySource, Listener, Snapshot},
     idempotency::AcceptedId,
     mapping::{FaultKind, Inward, Listing, Mapping, NativeAnswer, NativeRequest, RowFault, SystemFault},
-    policy::{Change, Denied, Detail, Mismatch, Policies, Prospect, WritePermit},
+    policy::{Change, Denied, Detail, Judged, Mismatch, Policies, Prospect, WritePermit},
     quality::Flaw,
     quota::{self, Standing},
     refusal::{Form, Refusal, told_faults},
-    schema::{FieldSet, Record, value},
+    schema::{FieldSet, Record},
     telemetry::{Reason, SystemLabel},
     upstream::{Strayed, Unfinished, UpstreamError},
     wire::Deadline,
     words::{Channel, Digest, RequestId, StatementId, SystemName},
 };
-
-/// LIMIT: values of one leaf of one record that an entry notes as read.
-const VALUES_NOTED_MAX: usize = 32;
 
 /// What every step of an exchange has at hand.
 #[derive(Debug)]
@@ -61,6 +57,8 @@ pub(super) struct Exchange {
     pub(super) early: Option<AcceptedId>,
     /// What other systems have left untold of the answer.
     pub(super) untold: Vec<Untold>,
+    /// Of the record that is judged next, what its system told.
+    pub(super) fetched: FieldSet,
     /// Records that a budget has no room for.
     pub(super) left_out: Option<LeftOut>,
     /// Seconds for which what was found may lack what this gate wrote.
@@ -123,6 +121,7 @@ impl Exchange {
                 unfinished: None,
                 early: None,
                 untold: Vec::new(),
+                fetched: FieldSet::EMPTY,
                 left_out: None,
                 lag: None,
                 form: Form::Problem,
@@ -145,6 +144,9 @@ impl Exchange {
             | Operation::Delete(entity, _) => entity.name.as_str(),
         };
         self.entry.operation(operation.action(), target);
+        if let Operation::Call(call) = operation {
+            self.entry.context("context.checked.call.path", &call.path);
+        }
     }
 
     /// The listener's terms.
@@ -222,27 +224,27 @@ impl Exchange {
     /// so that a refusal has it too.
     pub(super) fn judged_on(&mut self, prospect: &Prospect, record: &Record, side: Side) {
         let Some(entity) = prospect.operation().entity() else { return };
-        for leaf in prospect.reads().iter() {
-            let Some(path) = entity.leaf(leaf).map(|leaf| leaf.path.as_str()) else { continue };
-            let mut texts: SmallVec<[Vec<u8>; 1]> = SmallVec::new();
-            record.each(entity, leaf, &mut |value| {
-                if texts.len() < VALUES_NOTED_MAX {
-                    let mut text = Vec::new();
-                    value::print(value, &mut text);
-                    texts.push(text);
-                }
-            });
-            if texts.is_empty() {
-                texts.push(Vec::new());
-            }
-            for text in texts {
-                let text = String::from_utf8_lossy(&text);
-                match side {
-                    Side::Stored => self.entry.context(path, text),
-                    Side::New => self.entry.context(&format!("new:{path}"), text),
-                }
-            }
+        let prefix = match side {
+            Side::Stored => "",
+            Side::New => "new:",
+        };
+        let mut reads = prospect.reads();
+        // What a bundle that is tried goes by besides, as far as it is at hand: nothing is asked for it.
+        if let Some(shadow) = &*self.core.gate.shadow.load()
+            && let Some(named) = shadow.reads(self.snapshot.digest, &entity.name)
+        {
+            reads = reads.union(&named.intersection(&self.fetched));
         }
+        self.entry.judged_on(entity, &reads, record, prefix);
+    }
+
+    /// Notes what came of the record that was judged last: it is shown, or not there.
+    pub(super) fn came(&mut self, judged: &Judged) {
+        self.entry.came(match judged {
+            Judged::Shown(shown) => Came::Shown(shown.fields(), shown.masks().into()),
+            Judged::Denied(_) => Came::Denied,
+            Judged::Erroring { .. } => Came::Erring,
+        });
     }
 
     /// Refuses a record of which the system did not tell what statements read.

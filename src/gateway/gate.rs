@@ -9,6 +9,7 @@ use std::{
     },
 };
 
+use arc_swap::ArcSwapOption;
 use aws_lc_rs::rand;
 use foldhash::fast::RandomState;
 use http::{Request, Response};
@@ -20,7 +21,7 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{alerting::Alerts, known::Connections, lagging::Written, locks::Locks};
+use super::{alerting::Alerts, known::Connections, lagging::Written, locks::Locks, shadowing::Shadowed};
 use crate::{
     answer::TagKey,
     audit::{Journal, Lane},
@@ -91,6 +92,8 @@ pub struct Gate {
     pub(super) locks: Arc<Locks>,
     /// When entities of systems were last written.
     pub(super) written: Written,
+    /// What a shadow bundle goes by beside the one in force; none where none is tried.
+    pub(super) shadow: ArcSwapOption<Shadowed>,
     /// Told when a successor has the sockets.
     pub handed_over: Arc<Notify>,
     /// LIMIT: one reload at a time, from the reading of its files to the last thing that follows its swap.

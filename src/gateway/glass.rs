@@ -37,7 +37,7 @@ pub(super) async fn is_broken(exchange: &mut Exchange, caller: &Caller, head: &H
         && facts.partner.is_none()
         && exchange.snapshot.policies.glass().any(|(id, _)| *id == facts.id);
     if !may {
-        exchange.entry.note("break_glass", "not theirs");
+        exchange.entry.note("break_glass_refused", "not theirs");
         return false;
     }
     let core = exchange.core.clone();
@@ -57,12 +57,12 @@ pub(super) async fn is_broken(exchange: &mut Exchange, caller: &Caller, head: &H
             (row, "break-glass")
         }
         Ok(Glass::Spent(row)) => {
-            exchange.entry.note("break_glass", "spent");
+            exchange.entry.note("break_glass_refused", "spent");
             (row, "break-glass-spent")
         }
         Err(error) => {
             tracing::error!(%error, user = %facts.id, "the glass is not broken: it could not be kept");
-            exchange.entry.note("break_glass", "not kept");
+            exchange.entry.note("break_glass_refused", "not kept");
             return false;
         }
     };

@@ -13,7 +13,7 @@ use super::{
     Gate, alerting, checking,
     observe::Post,
     run::{self, Options, RunError},
-    seen, taking,
+    seen, shadowing, taking,
 };
 use crate::{
     audit::{self, HeadFile, Journal, JournalError, Pace, Publish, SignedHead},
@@ -40,6 +40,8 @@ const LOADING_MAX_AT_THE_END: Duration = Duration::from_secs(2);
 pub(super) struct Kept {
     tasks: Vec<JoinHandle<()>>,
     sockets: Held,
+    /// Ends with it.
+    _shadow: Option<shadowing::Running>,
 }
 
 /// The sockets kept for a successor; none once they are given away or not to be had any more.
@@ -54,7 +56,8 @@ impl Kept {
 
     /// Ends it.
     pub(super) fn end(self) {
-        for task in self.tasks {
+        let Self { tasks, .. } = self;
+        for task in tasks {
             task.abort();
         }
     }
@@ -80,7 +83,7 @@ pub(super) fn all(gate: &Arc<Gate>, options: &Arc<Options>, successor: door::Suc
         spawn(Box::pin(publish(gate.clone(), options.clone()))),
         spawn(Box::pin(alerting::posting(gate.clone(), options.base.clone()))),
     ];
-    Kept { tasks, sockets }
+    Kept { tasks, sockets, _shadow: shadowing::start(gate, options) }
 }
 
 /// SIGTERM and SIGINT, heard from the moment this is made: before anybody is told that the gate is ready, or

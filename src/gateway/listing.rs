@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     answer::{Answer, Next},
-    audit::Withheld,
+    audit::{Came, Withheld},
     catalog::{Action, Cursor, Operation},
     clock,
     config::{EntitySource, EntitySources, Snapshot},
@@ -245,6 +245,8 @@ pub(super) async fn find(
         None => Cursor { began: exchange.opened.wall.as_microsecond(), ..Cursor::default() },
     };
     let began = cursor.began;
+    let by = sought.query.filter.leaves().union(&sorted(&sought.query));
+    exchange.entry.asked_for(entity, sought.query.fields.as_ref(), &by);
     let mut list = List::of(exchange, admission, entity, &snapshot, sought)?.pinned()?;
     let next = list.page_at(cursor).await;
     let List { exchange, untold, truncated, shown, links, rows, skip, count, .. } = list;
@@ -684,15 +686,26 @@ impl<'a> List<'a> {
     fn may_show(&mut self, inward: &Inward) -> Result<bool, Refusal> {
         self.judged_on(inward)?;
         match self.admission.prospect().outlook().verdict(Some(&inward.record), None) {
-            Verdict::Permitted(_) => return Ok(true),
-            Verdict::Forbidden(grounds) | Verdict::Unpermitted(grounds) => self.denied(&grounds),
-            Verdict::Erroring(statement) => self.erring(&statement),
+            Verdict::Permitted(_) => {
+                self.exchange.entry.came(Came::Permitted);
+                return Ok(true);
+            }
+            Verdict::Forbidden(grounds) | Verdict::Unpermitted(grounds) => {
+                self.exchange.entry.came(Came::Denied);
+                self.denied(&grounds);
+            }
+            Verdict::Erroring(statement) => {
+                self.exchange.entry.came(Came::Erring);
+                self.erring(&statement);
+            }
         }
         Ok(false)
     }
 
     fn judged_on(&mut self, inward: &Inward) -> Result<(), Refusal> {
         let prospect = self.admission.prospect();
+        let told = self.fetched.intersection(&self.source.mapping.mapped());
+        self.exchange.fetched = told.minus(&inward.missing);
         self.exchange.judged_on(prospect, &inward.record, Side::Stored);
         self.exchange.recheck(prospect, Some(&inward.record))
     }
@@ -708,7 +721,9 @@ impl<'a> List<'a> {
         let whose = self.subjects.named(self.entity, &inward.record);
         let id = ids::of(self.entity, &inward);
         let links = Links::of(self.entity, &inward.record, &self.linking);
-        match policy::show(self.admission.prospect(), inward.record, self.query.fields.as_ref()) {
+        let judged = policy::show(self.admission.prospect(), inward.record, self.query.fields.as_ref());
+        self.exchange.came(&judged);
+        match judged {
             Judged::Shown(shown) => {
                 let whose = whose.whose(&shown, &self.must, id);
                 self.shown.push((shown, whose));

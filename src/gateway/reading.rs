@@ -67,9 +67,11 @@ pub(super) async fn one(
     let snapshot = exchange.snapshot.clone();
     let sources = snapshot.serving(entity).ok_or(Refusal::Broken)?;
     let (source, key) = ids::source(exchange, sources, &id.0).await?;
+    exchange.entry.asked_for(entity, wanted.as_ref(), &FieldSet::EMPTY);
     let asked = wanted.unwrap_or(visible).union(linking);
     let fetched = needed(&source.mapping, &asked, &visible, &prospect.reads());
     let (_, inward) = fetch(exchange, admission, source, &key, (&fetched, &FieldSet::EMPTY)).await?;
+    exchange.fetched = fetched.intersection(&source.mapping.mapped()).minus(&inward.missing);
     let links = Links::of(entity, &inward.record, linking);
     let id = ids::of(entity, &inward);
     let shown = judged(exchange, admission, inward.record, &id, wanted.as_ref()).await?;
@@ -89,7 +91,9 @@ pub(super) async fn judged(
     exchange.judged_on(prospect, &record, Side::Stored);
     exchange.recheck(prospect, Some(&record))?;
     let whose = Subjects::of(entity, &prospect.visible()).named(entity, &record);
-    let shown = match policy::show(prospect, record, wanted) {
+    let judged = policy::show(prospect, record, wanted);
+    exchange.came(&judged);
+    let shown = match judged {
         Judged::Shown(shown) => shown,
         Judged::Denied(grounds) => {
             exchange.entry.decided(&grounds.statements, grounds.detail);

@@ -239,6 +239,7 @@ async fn open(options: &Options) -> Result<Opened, RunError> {
         publishing: settings.audit.publish.clone(),
         locks: Arc::default(),
         written: Written::default(),
+        shadow: Default::default(),
         handed_over: Arc::default(),
         reloading: Semaphore::new(1),
         loading: Loads::new(keep::LOADINGS_MAX, keep::LOADING_MAX),

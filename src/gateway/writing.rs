@@ -132,6 +132,7 @@ async fn sent(
     let entity = prospect.operation().entity().ok_or(Refusal::Broken)?;
     let pairs = query::pairs(head.query.as_deref().unwrap_or_default());
     let wanted = query::read_fields(entity, pairs, &prospect.visible()).map_err(Refusal::Query)?;
+    exchange.entry.asked_for(entity, wanted.as_ref(), &FieldSet::EMPTY);
     let text = |name| head.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let (if_match, if_none_match) = (text(header::IF_MATCH), text(header::IF_NONE_MATCH));
     let key = once::key(prospect.caller().facts(), head)?;

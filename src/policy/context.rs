@@ -10,7 +10,7 @@ use super::hours::Hours;
 use crate::{
     catalog::Call,
     identity::Facts,
-    schema::Record,
+    schema::{FieldSet, Record},
     words::{Channel, ListenerName},
 };
 
@@ -33,6 +33,23 @@ pub struct Context {
     pub(super) user_agent: Option<Arc<str>>,
     /// Whether who asks has broken the glass.
     pub(super) is_broken: bool,
+    /// Nothing of a live request; see [`Context::without`].
+    pub(super) untold: Untold,
+}
+
+/// Facts of a context that are not known afterwards.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Untold {
+    /// The caller's address.
+    pub address: bool,
+    /// The program it claims to be.
+    pub user_agent: bool,
+    /// The path of the call.
+    pub path: bool,
+    /// When its credential was issued.
+    pub issue: bool,
+    /// Bytes of its body.
+    pub bytes: bool,
 }
 
 /// All that a condition may read, put together for one judgement.
@@ -48,6 +65,8 @@ pub(super) struct Env<'a> {
     pub(super) record: Option<&'a Record>,
     /// Its id; empty for a record that has none yet.
     pub(super) id: &'a str,
+    /// Leaves of the record that are not known; nothing of a live one.
+    pub(super) untold: Option<&'a FieldSet>,
 }
 
 impl Env<'_> {
@@ -73,6 +92,7 @@ impl Context {
             hours: hours.clone(),
             open: Vec::new(),
             is_broken: false,
+            untold: Untold::default(),
             tls: channel.tls.is_some(),
             listener: channel.listener.clone(),
             certificate: channel
@@ -105,6 +125,7 @@ impl Context {
             purpose: None,
             user_agent: None,
             is_broken: false,
+            untold: Untold::default(),
         };
         context.set_time(time);
         context
@@ -130,6 +151,12 @@ impl Context {
     /// The named hours that the moment lies in.
     pub fn hours(&self) -> &[Arc<str>] {
         &self.open
+    }
+
+    /// The same, some of it not being known: whatever goes by that is left open.
+    #[must_use]
+    pub fn without(self, untold: Untold) -> Self {
+        Self { untold, ..self }
     }
 
     /// Whether the connection is under TLS.

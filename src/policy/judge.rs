@@ -247,6 +247,12 @@ impl Outlook {
         }
     }
 
+    /// Of leaves that change, those that may not where these may be written.
+    pub fn beyond(&self, changed: &FieldSet, writes: &FieldSet) -> FieldSet {
+        let Some(entity) = &self.program.entity else { return *changed };
+        changed.minus(&following(entity, &FieldSet::EMPTY)).minus(writes)
+    }
+
     /// The leaves of a record that the caller's own `read` or `list` shows unmasked: what it may know of it.
     pub fn sees(&self, record: &Record) -> FieldSet {
         self.degrees(record).of(Openness::Shown)

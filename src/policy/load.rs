@@ -173,6 +173,11 @@ impl Policies {
         })
     }
 
+    /// The leaves of an entity that conditions name, whoever they are about.
+    pub fn named(&self, entity: &Entity) -> FieldSet {
+        self.index.named(&entity.name)
+    }
+
     /// The leaves of an entity that conditions go by, whoever they are about.
     pub fn reading(&self, entity: &Entity) -> FieldSet {
         let grants = self.statements.iter().filter_map(|statement| statement.grants.get(&entity.name));

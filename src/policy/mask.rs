@@ -48,7 +48,7 @@ pub(super) const DEGREES: usize = 6;
 
 impl Openness {
     /// Every degree, least open first.
-    pub(super) const ALL: [Self; DEGREES] =
+    pub const ALL: [Self; DEGREES] =
         [Self::Full, Self::Pseudonym, Self::Coarse, Self::EMail, Self::Last4, Self::Shown];
 
     /// In a word.

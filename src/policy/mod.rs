@@ -28,6 +28,7 @@ mod contact;
 mod context;
 mod degrees;
 mod explain;
+mod foreseen;
 mod hours;
 mod index;
 mod judge;
@@ -54,8 +55,9 @@ mod witness;
 mod tests;
 
 pub use contact::Unseen;
-pub use context::Context;
+pub use context::{Context, Untold};
 pub use explain::{Explanation, Outcome, Role, Told, explain};
+pub use foreseen::Unsure;
 pub use hours::{Hours, HoursFile};
 pub use judge::{CallPermit, Change, WritePermit, clearable, judge, judge_call};
 pub use load::{Given, Outline, PlanRef, Policies, SystemInfo};

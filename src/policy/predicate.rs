@@ -13,6 +13,7 @@ use super::{
     shape::{Route, Target},
     value::{Constant, Members, Val, equal, order, val},
 };
+use crate::schema::FieldSet;
 
 /// A condition or a part of one.
 #[derive(Clone, Debug)]
@@ -164,9 +165,7 @@ impl Node {
             Self::And(sides) => Ok(sides.0.holds(env)? && sides.1.holds(env)?),
             Self::Or(sides) => Ok(sides.0.holds(env)? || sides.1.holds(env)?),
             Self::Not(inner) => inner.holds(env).map(|held| !held),
-            Self::Has(route) => route
-                .find(env.record.ok_or(Stop::Unknown)?)
-                .map_or(Err(Stop::Error), |found| Ok(found.is_some())),
+            Self::Has(route) => has(route, env),
             Self::Compare(how, sides) => compare(*how, sides.0.value(env)?, sides.1.value(env)?),
             Self::Like(inner, pattern) => inner.text(env).map(|text| pattern.matches(text)),
             Self::Constant(_)
@@ -325,8 +324,8 @@ impl Node {
             Self::Constant(constant) => Ok(constant.val()),
             Self::Leaf(route) => leaf(route, env),
             Self::Resource(kind) => match env.record {
-                Some(_) => Ok(Val::Ref(kind, env.id)),
-                None => Err(Stop::Unknown),
+                Some(_) if !is_untold(&FieldSet::ID, env) => Ok(Val::Ref(kind, env.id)),
+                Some(_) | None => Err(Stop::Unknown),
             },
             Self::Fact(fact) => fact.value(env)?.ok_or(Stop::Error),
             Self::HasFact(fact) => fact.value(env).map(|found| Val::Bool(found.is_some())),
@@ -370,7 +369,7 @@ impl Node {
     #[inline]
     fn text<'a>(&'a self, env: &Env<'a>) -> Result<&'a str, Stop> {
         let value = match (self, env.call) {
-            (Self::Fact(Fact::Path), Some(call)) => return Ok(&call.path),
+            (Self::Fact(Fact::Path), Some(call)) if !env.context.untold.path => return Ok(&call.path),
             _ => self.value(env)?,
         };
         match value {
@@ -414,9 +413,28 @@ fn refuse<'a>(_: Val<'_>) -> Result<Val<'a>, Stop> {
     Err(Stop::Error)
 }
 
+/// Whether something is not known of some leaves.
+#[inline]
+fn is_untold(leaves: &FieldSet, env: &Env<'_>) -> bool {
+    env.untold.is_some_and(|untold| untold.meets(leaves))
+}
+
+/// Whether something is there. Of a group it is enough that one of its leaves is.
+fn has(route: &Route, env: &Env<'_>) -> Result<bool, Stop> {
+    let found = route.find(env.record.ok_or(Stop::Unknown)?).map(|found| found.is_some());
+    match (found, &route.target) {
+        (Ok(true), Target::Object(_)) => Ok(true),
+        _ if is_untold(&route.leaves(), env) => Err(Stop::Unknown),
+        (found, _) => found.map_err(|_| Stop::Error),
+    }
+}
+
 #[inline]
 fn leaf<'a>(route: &'a Route, env: &Env<'a>) -> Result<Val<'a>, Stop> {
     let record = env.record.ok_or(Stop::Unknown)?;
+    if is_untold(&route.leaves(), env) {
+        return Err(Stop::Unknown);
+    }
     let found = route.find(record).ok().flatten().ok_or(Stop::Error)?;
     match (&route.target, found) {
         (Target::Leaf(_, holds), value) => val(holds, value).ok_or(Stop::Error),
@@ -487,7 +505,27 @@ impl Fact {
 
     /// The fact; `Ok(None)` where it is known to be absent.
     fn value<'a>(self, env: &Env<'a>) -> Result<Option<Val<'a>>, Stop> {
-        let context = env.context;
+        let (context, untold) = (env.context, env.context.untold);
+        let is_untold = match self {
+            Self::Address => untold.address,
+            Self::UserAgent => untold.user_agent,
+            Self::Path => untold.path,
+            Self::TokenAge => untold.issue,
+            Self::Bytes => untold.bytes,
+            Self::Tls
+            | Self::Listener
+            | Self::Certificate
+            | Self::Time
+            | Self::Hours
+            | Self::Scopes
+            | Self::Sent
+            | Self::Guarded
+            | Self::Method
+            | Self::Purpose => false,
+        };
+        if is_untold {
+            return Err(Stop::Unknown);
+        }
         Ok(match self {
             Self::Tls => Some(Val::Bool(context.tls)),
             Self::Listener => Some(Val::Text(context.listener.as_str())),

@@ -274,6 +274,12 @@ impl Program {
         }
     }
 
+    /// The same, some leaves of the record not being known.
+    pub(super) fn broken_but(&self, record: &Record, untold: &FieldSet) -> Option<&StatementId> {
+        let known = self.musts.iter().filter(|must| !untold.meets(&must.route.leaves()));
+        known.into_iter().find(|must| !must.is_met(record)).map(|must| &must.statement)
+    }
+
     /// The statement that cannot be judged on a record, where the record is not what its schema says.
     fn broken(&self, record: &Record) -> Option<&StatementId> {
         self.musts.iter().find(|must| !must.is_met(record)).map(|must| &must.statement)

@@ -276,6 +276,11 @@ impl Outlook {
         self.program.verdict_from(&self.env(record, guarded), &self.live)
     }
 
+    /// What each rule can come to at this request.
+    pub(super) fn live(&self) -> &[Outcomes] {
+        &self.live
+    }
+
     /// The caller's own ways of seeing records that a write asks too.
     pub(super) fn sights(&self) -> impl Iterator<Item = &Arc<Program>> {
         self.echo.iter().chain(&self.list)
@@ -297,7 +302,7 @@ pub(super) fn id<'a>(entity: Option<&Entity>, record: &'a Record) -> Option<&'a 
 }
 
 pub(super) fn env<'a>(facts: &'a Facts, context: &'a Context, call: Option<&'a Call>) -> Env<'a> {
-    Env { facts, context, call, guarded: None, record: None, id: "" }
+    Env { facts, context, call, guarded: None, record: None, id: "", untold: None }
 }
 
 fn target(operation: &Operation) -> Target {

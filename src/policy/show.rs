@@ -25,6 +25,7 @@ pub struct Shown {
     record: Record,
     entity: Arc<Entity>,
     fields: FieldSet,
+    masks: Box<[(LeafId, Openness)]>,
     grounds: Grounds,
 }
 
@@ -42,6 +43,11 @@ impl Shown {
     /// The leaves shown, masked ones included.
     pub fn fields(&self) -> FieldSet {
         self.fields
+    }
+
+    /// Those of them behind a mask, and how open each is.
+    pub fn masks(&self) -> &[(LeafId, Openness)] {
+        &self.masks
     }
 
     /// The permits that showed it.
@@ -163,7 +169,12 @@ fn strike(
         reached,
     };
     striker.object(&entity.root, &mut record.fields);
-    Shown { record, fields, grounds, entity }
+    Shown { record, fields, masks: masks(&shown), grounds, entity }
+}
+
+/// The leaves behind a mask, in order; nothing is made where there are none.
+pub(super) fn masks(shown: &Degrees) -> Box<[(LeafId, Openness)]> {
+    shown.masked().iter().filter_map(|leaf| Some((leaf, shown.openness(leaf)?))).collect()
 }
 
 struct Striker<'a> {

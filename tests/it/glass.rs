@@ -91,11 +91,11 @@ fn nobody_else_breaks_it_whatever_they_say() {
     let stage = Stage::open(glass);
     let anna = token(&stage, "User", "anna");
     let refused = ask(&stage, &anna, Some("let me in")).refused(403);
-    assert_eq!(note(&stage, &refused, "break_glass"), "not theirs");
+    assert_eq!(note(&stage, &refused, "break_glass_refused"), "not theirs");
     let same = ask(&stage, &stage.portal, None);
     let saying = ask(&stage, &stage.portal, Some("let me in"));
     assert_eq!((saying.status, saying.items().len()), (same.status, same.items().len()));
-    assert_eq!(note(&stage, &saying, "break_glass"), "not theirs");
+    assert_eq!(note(&stage, &saying, "break_glass_refused"), "not theirs");
     assert!(stage.only_data(&["break-glass", "list"]).out.contains("nobody"));
 }
 
@@ -106,7 +106,7 @@ fn alone_it_cannot_be_done_again_at_once_and_somebody_else_may_approve_it() {
     ask(&stage, &nils, Some("INC-42")).expect(200);
     assert_eq!(stage.verb(&["break-glass", "mend", "--user", "nils"]).code, 0);
     let refused = ask(&stage, &nils, Some("INC-43")).refused(403);
-    assert_eq!(note(&stage, &refused, "break_glass"), "spent");
+    assert_eq!(note(&stage, &refused, "break_glass_refused"), "spent");
     assert!(stage.stderr().contains("break-glass-spent"));
     let approve = |by: &str, lasts: &str| {
         let args =

@@ -62,6 +62,7 @@ mod reads;
 mod refusing;
 mod reload;
 mod repeats;
+mod replayed;
 mod returned;
 mod seen;
 mod sources;

@@ -66,8 +66,8 @@ async fn an_entry_is_found_wherever_it_names_somebody() {
     about(|_, order, entry| entry.record(order, "42")).await.unwrap();
     about(|_, _, entry| entry.subject("Order", "42")).await.unwrap();
     about(|bench, order, entry| {
-        entry.told_for_tests().shown(&bench.keys, order, FieldSet::ID, "1");
-        entry.told_for_tests().shown(&bench.keys, order, FieldSet::of(LeafId(1)), "42");
+        entry.told_for_tests().shown(&bench.keys, order, (FieldSet::ID, &[]), "1");
+        entry.told_for_tests().shown(&bench.keys, order, (FieldSet::of(LeafId(1)), &[]), "42");
     })
     .await
     .unwrap();

@@ -79,9 +79,9 @@ async fn shown_records_are_told_with_their_fields_and_whose_data_they_are() {
     let mut entry = entry(&journal);
     let told = entry_told(&mut entry);
     let fields: FieldSet = [LeafId(0), LeafId(1), LeafId(2)].into_iter().collect();
-    told.shown(&bench.keys, &order, fields, "1");
-    told.shown(&bench.keys, &order, fields, "2");
-    told.shown(&bench.keys, &order, FieldSet::ID, "3");
+    told.shown(&bench.keys, &order, (fields, &[]), "1");
+    told.shown(&bench.keys, &order, (fields, &[]), "2");
+    told.shown(&bench.keys, &order, (FieldSet::ID, &[]), "3");
     for _ in 0..2 {
         entry.subject("Customer", "42");
     }
@@ -107,7 +107,7 @@ async fn sets_are_bounded_and_the_rest_is_counted() {
         entry.note("n", n);
         entry.context("c", "x".repeat(300));
         entry.system(&"erp".into(), None, 1, 1, 1);
-        entry_told(&mut entry).shown(&bench.keys, &order, FieldSet::ID, &n.to_string());
+        entry_told(&mut entry).shown(&bench.keys, &order, (FieldSet::ID, &[]), &n.to_string());
     }
     entry.answer(200, None, clock::now()).await.unwrap();
     let leaf = leaf(&bench, "answer");
@@ -148,7 +148,7 @@ async fn sensitive_reads_are_synced_where_the_bundle_says_so() {
     assert!(journal.health().lanes[0].synced <= plain.sequence().unwrap());
     let mut entry = entry(&journal);
     let personal = FieldSet::of(LeafId(2));
-    entry_told(&mut entry).shown(&bench.keys, &order(), personal, "1");
+    entry_told(&mut entry).shown(&bench.keys, &order(), (personal, &[]), "1");
     let sensitive = entry.answer(200, None, clock::now()).await.unwrap();
     assert!(journal.health().lanes[0].synced > sensitive.sequence().unwrap());
 }

@@ -8,7 +8,7 @@ use crate::clock;
 const UNITS: [(char, i64); 5] = [('s', 1), ('m', 60), ('h', 3_600), ('d', 86_400), ('w', 604_800)];
 
 /// A moment, or the beginning of a day (UTC).
-pub(super) fn moment(text: &str) -> Result<Timestamp, String> {
+pub(in crate::cli) fn moment(text: &str) -> Result<Timestamp, String> {
     if let Ok(moment) = text.parse() {
         return Ok(moment);
     }
@@ -20,7 +20,7 @@ pub(super) fn moment(text: &str) -> Result<Timestamp, String> {
 }
 
 /// The same, or how long before now: `90m`, `7d`.
-pub(super) fn past(text: &str) -> Result<Timestamp, String> {
+pub(in crate::cli) fn past(text: &str) -> Result<Timestamp, String> {
     before(text, clock::now().wall).map_or_else(|| moment(text).map_err(|_| expected()), Ok)
 }
 

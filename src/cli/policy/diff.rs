@@ -1,6 +1,6 @@
 //! `bramka policy diff`: what another bundle opens and closes.
 
-mod revision;
+pub(super) mod revision;
 
 use std::{
     io,
@@ -260,7 +260,7 @@ fn capital(text: &str) -> String {
 }
 
 /// What Markdown would read as its own is text.
-fn marked(text: &str) -> String {
+pub(super) fn marked(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for letter in text.chars() {
         if matches!(letter, '*' | '_' | '`' | '[' | ']' | '<' | '>' | '\\' | '|' | '#') {

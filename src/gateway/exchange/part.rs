@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{Method, StatusCode};
 
 use super::{Exchange, Progress};
-use crate::{audit::Entry, catalog::Operation, clock, identity::Caller, refusal::Refusal};
+use crate::{audit::Entry, catalog::Operation, clock, identity::Caller, refusal::Refusal, schema::FieldSet};
 
 impl Exchange {
     /// Opens an exchange for a part of this one, asked by the same caller over the same connection.
@@ -42,6 +42,7 @@ impl Exchange {
             early: None,
             progress: Progress::Nothing,
             untold: Vec::new(),
+            fetched: FieldSet::EMPTY,
             left_out: None,
             lag: None,
             // What the whole may not leave untold, no part of it may.

@@ -619,6 +619,54 @@ fn the_judgement_of_updates_is_the_naive_one() {
     assert!(good > 150 && bad > 500, "{good} {bad}");
 }
 
+/// Takes leaves out of a record, as if nobody had noted them.
+fn forgotten(entity: &crate::schema::Entity, row: &Value, dice: &mut Dice) -> (Value, FieldSet) {
+    let (mut left, mut untold) = (row.clone(), FieldSet::EMPTY);
+    for name in ["customer", "status", "country", "total", "quantity", "paid", "phone"] {
+        if let Some(leaf) = entity.leaf_at(name).filter(|_| dice.roll(2) == 0) {
+            untold.insert(leaf);
+            left.as_object_mut().unwrap().remove(name);
+        }
+    }
+    (left, untold)
+}
+
+#[test]
+fn what_is_foreseen_with_some_of_a_record_unknown_is_the_decision_on_all_of_it() {
+    let (mut sure, mut unsure) = (0, 0);
+    for seed in 1..=BUNDLES {
+        let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let said = bundle(&mut dice);
+        let world = load(&said);
+        let (memo, order) = (Memo::default(), world.entity("Order"));
+        for _ in 0..CASES_PER_BUNDLE {
+            let (facts, asked, row) = (someone(&mut dice), asked(&mut dice), row(&mut dice));
+            let (left, untold) = forgotten(&order, &row, &mut dice);
+            let Ok(outlook) = look(&world, &memo, &facts, &asked) else { continue };
+            let whole = world.order(&row.to_string());
+            let decided = outlook.verdict(Some(&whole), None);
+            assert_eq!(outlook.foreseen(Some(&whole), &FieldSet::EMPTY, None).as_ref(), Ok(&decided));
+            // What is not known is taken to be as the schema says.
+            if matches!(decided, Verdict::Erroring(_)) {
+                continue;
+            }
+            match outlook.foreseen(Some(&world.order(&left.to_string())), &untold, None) {
+                Ok(foreseen) => {
+                    sure += 1;
+                    let seen = |verdict: &Verdict| match verdict {
+                        Verdict::Permitted(view) => Some((view.masks(), view.fields(), view.writes())),
+                        Verdict::Forbidden(_) | Verdict::Unpermitted(_) | Verdict::Erroring(_) => None,
+                    };
+                    let text = || said.iter().map(Said::text).collect::<String>();
+                    assert_eq!(seen(&foreseen), seen(&decided), "{row}\n{left}\n{facts:?}\n{}", text());
+                }
+                Err(_) => unsure += 1,
+            }
+        }
+    }
+    assert!(sure > 1000 && unsure > 500, "{sure} {unsure}");
+}
+
 #[test]
 fn adding_a_forbid_never_opens_and_adding_a_permit_never_shrinks_but_by_error() {
     for seed in 1..=60_u64 {

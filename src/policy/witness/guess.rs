@@ -36,6 +36,7 @@ impl Guess {
             guarded: self.guarded,
             record: self.record.as_ref(),
             id: &self.id,
+            untold: None,
         }
     }
 

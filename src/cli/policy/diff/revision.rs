@@ -17,7 +17,7 @@ const DIGITS_MIN: usize = 12;
 
 /// Where a bundle lies; what git gave is there as long as this is.
 #[derive(Debug)]
-pub(super) enum Place {
+pub(in crate::cli::policy) enum Place {
     /// A folder as it is.
     Folder(PathBuf),
     /// What a revision holds, in a folder of its own.
@@ -29,7 +29,7 @@ impl Place {
     ///
     /// # Errors
     /// There is neither such a folder nor such a revision, or git is not there; or a kept bundle is not what it was.
-    pub(super) fn of(named: &str, data: &Path) -> Result<Self, VerbError> {
+    pub(in crate::cli::policy) fn of(named: &str, data: &Path) -> Result<Self, VerbError> {
         if Path::new(named).is_dir() {
             return Ok(Self::Folder(named.into()));
         }
@@ -65,7 +65,7 @@ impl Place {
     }
 
     /// The folder.
-    pub(super) fn path(&self) -> &Path {
+    pub(in crate::cli::policy) fn path(&self) -> &Path {
         match self {
             Self::Folder(path) => path,
             Self::Revision(folder) => folder.path(),
