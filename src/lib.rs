@@ -34,6 +34,7 @@ pub mod demo;
 pub mod drafting;
 pub mod idempotency;
 pub mod keys;
+pub mod sinks;
 pub mod store;
 pub mod telemetry;
 pub mod tokens;
