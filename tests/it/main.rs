@@ -63,6 +63,7 @@ mod reload;
 mod repeats;
 mod returned;
 mod seen;
+mod sinks;
 mod sources;
 mod spelt;
 mod stage;
