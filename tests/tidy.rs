@@ -126,6 +126,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "door",
             "tokens",
             "store",
+            "sinks",
             "telemetry",
             "config",
             "gateway",

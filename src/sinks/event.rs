@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::{Map, Value as Json, value::RawValue};
 
 use super::{
-    ocsf,
+    ocsf::{self, Leaf},
     redact::Rules,
     settings::{Clear, Format, SinkSettings},
 };
@@ -84,12 +84,11 @@ impl Form {
             why: why.to_string(),
         };
         let told = self.told(lane, line).map_err(|why| untold(&why))?;
-        let kind = |key| told.entry.get(key).and_then(Json::as_str);
-        let kind = kind("act").or(kind("kind")).unwrap_or("entry").to_owned();
+        let leaf = Leaf::of(&told).map_err(|why| untold(&why))?;
+        let (kind, severity) = (leaf.event_code().to_owned(), leaf.severity());
         let (id, at) = (format!("{}/{lane}:{}", self.gate, line.sequence), told.at);
-        let (severity, event) = ocsf::event(&told).map_err(|why| untold(&why))?;
         let text = match self.format {
-            Format::Ocsf => event.to_string(),
+            Format::Ocsf => ocsf::event(&told, &leaf).to_string(),
             Format::Bramka => as_it_stands(told, line.leaf()).map_err(|why| untold(&why))?,
         };
         Ok(Event { id, at, severity, kind, text })

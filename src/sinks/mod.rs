@@ -116,19 +116,26 @@ struct Running {
 impl Sinks {
     /// Sends to the sinks that are wanted at each time, until [`finish`](Self::finish). To be called once.
     pub async fn run(&self, source: Source, wanted: impl Fn() -> SinkList) {
-        let Some(tell) = self.tell.lock().take() else { return };
+        let mut tell = self.tell.lock().take();
         let source = Arc::new(source);
-        let heads = tokio::spawn(heads::follow(source.clone(), tell, self.ending.clone()));
+        let mut heads = None;
         let mut running: BTreeMap<String, Running> = BTreeMap::new();
         loop {
-            self.become_as(&wanted(), &source, &mut running);
+            let wanted = wanted();
+            // Nobody looks at heads until a sink is wanted.
+            if let Some(tell) = tell.take_if(|_| !wanted.0.is_empty()) {
+                heads = Some(tokio::spawn(heads::follow(source.clone(), tell, self.ending.clone())));
+            }
+            self.become_as(&wanted, &source, &mut running);
             tokio::select! {
                 () = time::sleep(LOOK_EVERY) => {}
                 () = self.ending.cancelled() => break,
             }
         }
         let tasks = running.into_values().map(|running| running.task);
-        drop(heads.await);
+        if let Some(heads) = heads {
+            drop(heads.await);
+        }
         drop(futures_util::future::join_all(tasks).await);
     }
 

@@ -4,6 +4,8 @@
 //! issued or taken back, *Authentication* (3002); sessions of the journal itself *Application Lifecycle* (6002). What
 //! the schema has no attribute for stands under `unmapped`, by the names it has in the journal.
 
+use std::collections::HashSet;
+
 use serde::Deserialize;
 use serde_json::{Map, Value as Json, json};
 
@@ -120,7 +122,7 @@ impl Status {
 /// What of a leaf the schema has attributes for.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Leaf {
+pub(super) struct Leaf {
     kind: String,
     request: Option<String>,
     outcome: Option<String>,
@@ -145,6 +147,7 @@ struct Leaf {
     ended: Option<String>,
     record: Option<String>,
     records: Vec<String>,
+    shown: Vec<Shown>,
     notes: Json,
     act: Option<String>,
     by: Option<String>,
@@ -165,6 +168,12 @@ struct Who {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
+struct Shown {
+    records: Vec<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
 struct Opened {
     address: Option<String>,
     peer: Option<String>,
@@ -173,14 +182,13 @@ struct Opened {
 }
 
 /// The event of an entry.
-pub(super) fn event(told: &Told<'_>) -> Result<(Severity, Json), serde_json::Error> {
-    let leaf: Leaf = serde_json::from_value(told.entry.clone().into())?;
+pub(super) fn event(told: &Told<'_>, leaf: &Leaf) -> Json {
     let (class, activity, activity_name) = leaf.classified();
     let (status, severity) = (leaf.outcome(), leaf.severity());
     let (category, category_name, class_uid, class_name) = class.facts();
     let (status_id, status_name) = status.facts();
     let mut event = json!({
-        "metadata": metadata(told, &leaf),
+        "metadata": metadata(told, leaf),
         "category_uid": category, "category_name": category_name,
         "class_uid": class_uid, "class_name": class_name,
         "activity_id": activity, "activity_name": activity_name,
@@ -197,7 +205,7 @@ pub(super) fn event(told: &Told<'_>) -> Result<(Severity, Json), serde_json::Err
     if let Some(event) = event.as_object_mut() {
         leaf.fill(event, class, told);
     }
-    Ok((severity, event))
+    event
 }
 
 fn metadata(told: &Told<'_>, leaf: &Leaf) -> Json {
@@ -209,7 +217,7 @@ fn metadata(told: &Told<'_>, leaf: &Leaf) -> Json {
         "log_name": format!("bramka/{}/{}", told.gate, told.lane),
         "log_provider": "bramka",
         "original_time": told.at.to_string(),
-        "event_code": leaf.act.as_deref().unwrap_or(&leaf.kind),
+        "event_code": leaf.event_code(),
     });
     put(&mut metadata, "correlation_uid", leaf.request.as_deref());
     metadata
@@ -251,6 +259,16 @@ fn put(object: &mut Json, key: &str, value: Option<impl Into<Json>>) {
 }
 
 impl Leaf {
+    /// Of an entry as it may be told.
+    pub(super) fn of(told: &Told<'_>) -> Result<Self, serde_json::Error> {
+        Self::deserialize(&told.entry)
+    }
+
+    /// `intent`, `answer` …, or the act of an operator.
+    pub(super) fn event_code(&self) -> &str {
+        self.act.as_deref().unwrap_or(&self.kind)
+    }
+
     /// Class, activity, and the activity's name.
     fn classified(&self) -> (Class, u8, String) {
         let other = |class, name: &str| (class, 99, name.to_owned());
@@ -298,7 +316,8 @@ impl Leaf {
         }
     }
 
-    fn severity(&self) -> Severity {
+    /// How grave it is.
+    pub(super) fn severity(&self) -> Severity {
         let is_alert = self.notes.as_array().is_some_and(|notes| {
             notes.iter().any(|note| note.get(0).and_then(Json::as_str) == Some("alert"))
         });
@@ -497,11 +516,14 @@ impl Leaf {
         Some(response)
     }
 
+    /// Records that were looked at, shown or changed, each once; what was asked for where there are none.
     fn resources(&self) -> Vec<Json> {
         let kind = self.entity.as_ref().or(self.target.as_ref());
+        let shown = self.shown.iter().flat_map(|shown| &shown.records);
+        let mut known = HashSet::new();
+        let records = self.record.iter().chain(&self.records).chain(shown).chain(&self.subject);
         let mut out: Vec<Json> = Vec::new();
-        let record = self.record.iter().filter(|record| !self.records.contains(record));
-        for uid in record.chain(&self.records).chain(&self.subject) {
+        for uid in records.filter(|uid| known.insert(*uid)) {
             let mut resource = json!({ "uid": uid });
             put(&mut resource, "type", kind.cloned());
             out.push(resource);
@@ -509,9 +531,7 @@ impl Leaf {
         if out.is_empty()
             && let Some(name) = kind.or(self.system.as_ref())
         {
-            out.push(
-                json!({ "name": name, "type": if self.entity.is_some() { "entity" } else { "target" } }),
-            );
+            out.push(json!({ "name": name }));
         }
         out
     }

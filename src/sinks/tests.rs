@@ -6,7 +6,10 @@ use boon::{Compiler, SchemaIndex, Schemas};
 use serde_json::{Map, Value as Json, json};
 
 use super::{
-    Cursor, Needed, Part, Place, Redaction, SinkList, SinkSettings, cursor::Hold, event::Told, ocsf,
+    Cursor, Needed, Part, Place, Redaction, SinkList, SinkSettings,
+    cursor::Hold,
+    event::Told,
+    ocsf::{self, Leaf},
     redact::Rules,
 };
 use crate::{
@@ -55,7 +58,11 @@ fn told(leaf: Json) -> Told<'static> {
 }
 
 fn event(leaf: Json) -> Json {
-    ocsf::event(&told(leaf)).unwrap().1
+    event_of(&told(leaf))
+}
+
+fn event_of(told: &Told<'_>) -> Json {
+    ocsf::event(told, &Leaf::of(told).unwrap())
 }
 
 fn who() -> Json {
@@ -224,6 +231,24 @@ fn every_kind_of_entry_is_an_event_of_the_open_cybersecurity_schema() {
 }
 
 #[test]
+fn every_record_that_was_looked_at_or_shown_is_a_resource_once() {
+    let (mut leaf, _) = exchanges().swap_remove(2);
+    let uids = |leaf: &Json| {
+        let resources = event(leaf.clone())["resources"].as_array().cloned().unwrap();
+        resources
+            .iter()
+            .map(|resource| resource["uid"].as_str().unwrap_or("-").to_owned())
+            .collect::<Vec<_>>()
+    };
+    leaf["records"] = json!(["aa".repeat(16), "e5".repeat(16)]);
+    assert_eq!(uids(&leaf), ["aa".repeat(16), "e5".repeat(16)]);
+    leaf.as_object_mut().unwrap().remove("records");
+    assert_eq!(uids(&leaf), ["e5".repeat(16)]);
+    leaf.as_object_mut().unwrap().remove("shown");
+    assert_eq!(event(leaf)["resources"], json!([{ "name": "Order" }]));
+}
+
+#[test]
 fn the_schema_finds_an_event_that_is_none() {
     let schema = Schema::new();
     let (leaf, _) = exchanges().swap_remove(0);
@@ -285,7 +310,7 @@ fn what_is_redacted_is_in_no_part_of_an_event_and_its_digest_is_the_same_each_ti
         let redacted = Rules::new(sink, rules).apply(&mut entry, &keys);
         let mut told = told(entry.into());
         told.redacted = redacted;
-        let event = ocsf::event(&told).unwrap().1;
+        let event = event_of(&told);
         assert_eq!(schema.faults(&event), None, "{event:#}");
         event
     };

@@ -338,6 +338,9 @@ fn a_dead_and_a_slow_receiver_hold_up_neither_answers_nor_another_sink() {
             && text.contains("bramka_sink_lag_entries{sink=\"whole\"} 0")
             && !text.contains("bramka_sink_lag_entries{sink=\"slow\"} 0\n")
     });
+    let asked = line::once(&at, &stage.ca(), bare(Method::GET, "/api/sinks", Some(&read))).expect(200).json();
+    let dead = asked["sinks"].as_array().unwrap().iter().find(|sink| sink["sink"] == "dead").unwrap();
+    assert!(dead["behind"].as_u64().unwrap() >= 20 && dead["trouble"]["why"].is_string(), "{asked}");
     drop(held);
     assert_eq!(stage.stop(), 0);
 

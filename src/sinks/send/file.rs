@@ -2,7 +2,7 @@
 //! full disk or a crash left of one is cut away.
 
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{self, File, OpenOptions, TryLockError},
     io::{self, Read as _, Seek as _, SeekFrom, Write as _},
     path::{Path, PathBuf},
     sync::Arc,
@@ -107,6 +107,12 @@ fn open(path: &Path) -> io::Result<(File, u64)> {
     let facts = file.metadata()?;
     if !facts.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no file"));
+    }
+    // ORDER: locked before its end is looked at: another gate may name the same file. Some disks know no locks.
+    match file.try_lock() {
+        Err(TryLockError::WouldBlock) => return Err(io::Error::other("another process writes to it")),
+        Err(TryLockError::Error(error)) if error.kind() != io::ErrorKind::Unsupported => return Err(error),
+        Ok(()) | Err(TryLockError::Error(_)) => {}
     }
     if is_new {
         sync_folder(path)?;
