@@ -92,6 +92,7 @@ impl Sink {
                     HELD_AGAIN_AFTER
                 }
                 Err(error) => {
+                    self.count();
                     self.fell(&chain(&error));
                     wait = wait.saturating_mul(2).min(AGAIN_MAX);
                     wait
@@ -119,10 +120,15 @@ impl Sink {
         opened.await.unwrap_or(Err(CursorError::Held))
     }
 
-    /// It is in trouble, or in another.
-    fn fell(&self, why: &str) -> bool {
+    /// It took nothing, once more.
+    fn count(&self) {
         let mut standing = self.standing.lock();
         standing.failures = standing.failures.saturating_add(1);
+    }
+
+    /// It is in trouble, or in another: false where that is told already.
+    fn fell(&self, why: &str) -> bool {
+        let mut standing = self.standing.lock();
         let since = match &standing.cursor.trouble {
             Some(trouble) if trouble.why == why => return false,
             Some(trouble) => trouble.since,
@@ -272,6 +278,7 @@ impl Sending {
 
     /// Told as it is, tried again after some time.
     async fn failed(&mut self, why: &str, wait: Duration) -> Next {
+        self.sink.count();
         if self.sink.fell(why) {
             self.keep_trouble().await;
         }

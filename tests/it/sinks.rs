@@ -561,3 +561,32 @@ fn a_batch_that_is_too_large_for_its_receiver_comes_in_smaller_ones() {
     all_are_there(&stage, &parsed(&receiver.taken()));
     assert!(receiver.posts.lock().iter().any(|post| post.status == Some(413)));
 }
+
+#[test]
+fn what_a_receiver_refuses_is_never_left_out_and_one_that_nobody_vouches_for_gets_nothing() {
+    let (strict, forged) = (Receiver::start(), Receiver::start());
+    strict.plan(|_| Some((400, "", "no such field".to_owned())));
+    let mut stage = Stage::open(|policies| {
+        let to = |at: u16| format!("to: \"https://localhost:{at}\"");
+        let sinks = format!(
+            "    - {{ name: strict, http: {{ {}, ca: \"{ca}\" }} }}\n    - {{ name: forged, http: {{ {}, ca: \"{ca}\" }} }}\n",
+            to(strict.at),
+            to(forged.at),
+            ca = strict.ca(),
+        );
+        join(policies, &sinks);
+    });
+    list(&stage);
+    let why = |sink: &str| told(&stage, sink)["trouble"]["why"].as_str().unwrap_or_default().to_owned();
+    until("it is told", || why("strict").contains("answered 400 Bad Request: no such field"));
+    until("it is told of the other", || why("forged").contains("no TLS"));
+    list(&stage);
+    assert_eq!(strict.posts.lock().len(), 1, "it is not sent again and again");
+    assert!(told(&stage, "strict")["lanes"][0]["next"] == 0);
+    assert!(forged.posts.lock().is_empty());
+    strict.plan(|_| ok());
+    stage.kill_and_start();
+    until("it has all of it", || told(&stage, "strict")["behind"] == 0);
+    assert_eq!(stage.stop(), 0);
+    all_are_there(&stage, &parsed(&strict.taken()));
+}
