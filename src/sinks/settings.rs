@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 use url::Url;
 
 use super::redact::{Part, Redaction};
@@ -56,7 +56,7 @@ yaml_object! {
         /// What is sealed in the journal and sent in clear all the same: `addresses`, `ids`. Nothing when left out; what was sent no erasure reaches.
         with: Vec<Clear> = Vec::new();
         /// What is not sent as it stands, by part: `drop` leaves it out, `digest` sends a keyed digest that is the same each time.
-        redact: Named<Redaction> = Named::default();
+        redact: Redactions = Redactions::default();
         /// NDJSON, posted.
         http: Option<HttpFile> = None;
         /// OpenTelemetry logs over HTTP.
@@ -239,7 +239,40 @@ impl FromYaml for SinkList {
     }
 
     fn schema() -> Json {
-        Vec::<SinkFile>::schema()
+        let mut sink = SinkFile::schema();
+        if let Some(sink) = sink.as_object_mut() {
+            let one = ["http", "otlp", "syslog", "file"].map(|kind| json!({ "required": [kind] }));
+            sink.insert("oneOf".into(), Json::from(one.to_vec()));
+        }
+        json!({ "type": "array", "maxItems": SINKS_MAX, "items": sink })
+    }
+}
+
+/// What is not sent as it stands.
+#[derive(Clone, Debug, Default)]
+struct Redactions(Vec<(Part, Redaction)>);
+
+impl FromYaml for Redactions {
+    fn read(node: &Node, found: &mut Diagnostics) -> Option<Self> {
+        let read: Named<Redaction> = Named::read(node, found)?;
+        let mut out = Vec::new();
+        for (name, redaction) in read.iter() {
+            match Part::named(&name.value) {
+                Some(part) => out.push((part, *redaction)),
+                None => found.push(
+                    Diagnostic::error(&name.place, format!("`{}` is no part of an entry", name.value))
+                        .suggest(&name.value, Part::names()),
+                ),
+            }
+        }
+        Some(Self(out))
+    }
+
+    fn schema() -> Json {
+        let names: Vec<&str> = Part::names().collect();
+        json!({
+            "type": "object", "propertyNames": { "enum": names }, "additionalProperties": Redaction::schema(),
+        })
     }
 }
 
@@ -247,7 +280,6 @@ fn settings(file: SinkFile, found: &mut Diagnostics) -> Option<SinkSettings> {
     let SinkFile { name, format, with, redact, http, otlp, syslog, file } = file;
     let before = found.0.len();
     check_name(&name, found);
-    let redact = redactions(&redact, found);
     let targets = [
         http.map(|http| http.target(found)),
         otlp.map(|otlp| otlp.target(found)),
@@ -266,7 +298,7 @@ fn settings(file: SinkFile, found: &mut Diagnostics) -> Option<SinkSettings> {
             None
         }
     };
-    let sink = SinkSettings { name: name.value, format, with, redact, target: target? };
+    let sink = SinkSettings { name: name.value, format, with, redact: redact.0, target: target? };
     (found.0.len() == before).then_some(sink)
 }
 
@@ -281,20 +313,6 @@ fn check_name(name: &Spanned<String>, found: &mut Diagnostics) {
             format!("`{text}` is no name of a sink: a small letter, then small letters, digits and `-`, at most 64"),
         );
     }
-}
-
-fn redactions(read: &Named<Redaction>, found: &mut Diagnostics) -> Vec<(Part, Redaction)> {
-    let mut out: Vec<(Part, Redaction)> = Vec::new();
-    for (name, redaction) in read.iter() {
-        match Part::named(&name.value) {
-            Some(part) => out.push((part, *redaction)),
-            None => found.push(
-                Diagnostic::error(&name.place, format!("`{}` is no part of an entry", name.value))
-                    .suggest(&name.value, Part::names()),
-            ),
-        }
-    }
-    out
 }
 
 impl HttpFile {
@@ -441,6 +459,27 @@ mod tests {
         assert_eq!((bytes_max, files_max), (256 << 20, 8));
         let Target::Syslog { to, facility, .. } = &sinks[2].target else { panic!("{sinks:?}") };
         assert_eq!((to.as_str(), *facility), ("https://logs.example:6514/", 13));
+    }
+
+    #[test]
+    fn editors_are_told_that_a_sink_has_one_target_and_which_parts_can_be_redacted() {
+        let (mut schemas, mut compiler) = (boon::Schemas::new(), boon::Compiler::new());
+        compiler.add_resource("sinks.json", SinkList::schema()).unwrap();
+        let schema = compiler.compile("sinks.json", &mut schemas).unwrap();
+        let fits = |sinks: Json| schemas.validate(&sinks, schema).is_ok();
+        let file = json!({ "path": "f" });
+        assert!(fits(
+            json!([{ "name": "a", "file": file, "redact": { "groups": "drop" }, "with": ["ids"] }])
+        ));
+        for wrong in [
+            json!([{ "name": "a" }]),
+            json!([{ "name": "a", "file": file, "syslog": { "to": "b:6514" } }]),
+            json!([{ "name": "a", "file": file, "redact": { "names": "drop" } }]),
+            json!([{ "name": "a", "file": file, "redact": { "groups": "hide" } }]),
+            json!([{ "name": "a", "file": { "path": "f", "size": 1 } }]),
+        ] {
+            assert!(!fits(wrong.clone()), "{wrong}");
+        }
     }
 
     #[test]
