@@ -20,6 +20,7 @@ mod exchange;
 mod existing;
 mod expanding;
 mod exposing;
+mod feeding;
 mod finding;
 mod gate;
 mod glass;

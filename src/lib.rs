@@ -35,6 +35,7 @@ pub mod drafting;
 pub mod idempotency;
 pub mod keys;
 pub mod replay;
+pub mod sinks;
 pub mod store;
 pub mod telemetry;
 pub mod tokens;

@@ -113,6 +113,39 @@ struct AskedLabel {
     outcome: &'static str,
 }
 
+/// A sink of the journal.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct SinkLabel {
+    sink: String,
+}
+
+/// How a sink of the journal is.
+#[derive(Clone, Debug)]
+pub struct SinkState {
+    /// Its name.
+    pub sink: String,
+    /// Signed entries that it did not take yet.
+    pub entries: u64,
+    /// How old the oldest entry is that it is being sent.
+    pub age: Duration,
+    /// Entries taken since the start.
+    pub taken: u64,
+    /// Times none were.
+    pub failures: u64,
+    /// Whether it takes nothing now.
+    pub is_in_trouble: bool,
+}
+
+/// Metrics of sinks.
+#[derive(Clone, Default)]
+struct SinkMetrics {
+    entries: Family<SinkLabel, Gauge>,
+    seconds: Family<SinkLabel, Gauge>,
+    trouble: Family<SinkLabel, Gauge>,
+    taken: Family<SinkLabel, Counter<u64, AtomicU64>>,
+    failures: Family<SinkLabel, Counter<u64, AtomicU64>>,
+}
+
 /// What exchanges are counted by.
 const ACTIONS: [&str; 7] = ["none", "read", "list", "create", "update", "delete", "call"];
 const STATUSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
@@ -178,6 +211,9 @@ pub struct Telemetry {
     issuer_age: Family<IssuerLabel, Gauge>,
     /// Issuers that have gauges. LIMIT: those of one bundle; see [`Telemetry::issuers`].
     issuers_told: Mutex<HashSet<IssuerLabel>>,
+    /// LIMIT: sinks of one bundle; see [`Telemetry::sinks`].
+    sinks: SinkMetrics,
+    sinks_told: Mutex<HashSet<SinkLabel>>,
     /// LIMIT: issuers that a bundle ever named.
     assertions_dropped: Family<IssuerLabel, Counter<u64, AtomicU64>>,
 }
@@ -223,6 +259,8 @@ impl Default for Telemetry {
             issuer_keys: Family::default(),
             issuer_age: Family::default(),
             issuers_told: Mutex::default(),
+            sinks: SinkMetrics::default(),
+            sinks_told: Mutex::default(),
             assertions_dropped: Family::default(),
         };
         all.register();
@@ -271,6 +309,42 @@ impl Telemetry {
         r.register("issuer_age_seconds", "Age of an issuer's keys", self.issuer_age.clone());
         let dropped = self.assertions_dropped.clone();
         r.register("assertions_dropped", "Assertions an issuer was not entitled to", dropped);
+        self.register_sinks();
+    }
+
+    fn register_sinks(&mut self) {
+        let (r, SinkMetrics { entries, seconds, trouble, taken, failures }) =
+            (&mut self.registry, self.sinks.clone());
+        r.register("sink_lag_entries", "Signed entries of the journal that a sink did not take yet", entries);
+        r.register("sink_lag_seconds", "Age of the oldest entry that a sink is being sent", seconds);
+        r.register("sink_in_trouble", "1 while a sink takes no entries", trouble);
+        r.register("sink_entries", "Entries that a sink took", taken);
+        r.register("sink_failures", "Times a sink took no entries", failures);
+    }
+
+    /// How sinks of the journal are. Those told before and not now lose their metrics.
+    pub fn sinks(&self, states: impl IntoIterator<Item = SinkState>) {
+        let whole = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+        let mut told = self.sinks_told.lock();
+        let mut gone = mem::take(&mut *told);
+        let metrics = &self.sinks;
+        for state in states {
+            let label = SinkLabel { sink: state.sink };
+            metrics.entries.get_or_create(&label).set(whole(state.entries));
+            metrics.seconds.get_or_create(&label).set(whole(state.age.as_secs()));
+            metrics.trouble.get_or_create(&label).set(i64::from(state.is_in_trouble));
+            metrics.taken.get_or_create(&label).inner().fetch_max(state.taken, Ordering::Relaxed);
+            metrics.failures.get_or_create(&label).inner().fetch_max(state.failures, Ordering::Relaxed);
+            gone.remove(&label);
+            told.insert(label);
+        }
+        for label in gone {
+            metrics.entries.remove(&label);
+            metrics.seconds.remove(&label);
+            metrics.trouble.remove(&label);
+            metrics.taken.remove(&label);
+            metrics.failures.remove(&label);
+        }
     }
 
     fn register_quality(&mut self) {

@@ -129,6 +129,7 @@ impl Panel {
             (Act::Metrics, _) => gate.telemetry.render().map(answer::metrics).map_err(|_| Fault::Broken),
             (Act::Bundle, _) => Ok(answer::json(StatusCode::OK, &state::bundle(&gate.live))),
             (Act::Systems, _) => Ok(answer::json(StatusCode::OK, &state::systems(&gate.live.snapshot()))),
+            (Act::Sinks, _) => Ok(answer::json(StatusCode::OK, &state::sinks(&gate.sinks, now))),
             (Act::Tokens, _) => tokens(gate, now).await,
             (Act::Issue, Some(operator)) => {
                 let (order, sort) = wanted(head, body).await?;

@@ -18,6 +18,8 @@ pub(super) enum Act {
     Bundle,
     /// The systems.
     Systems,
+    /// The sinks of the journal.
+    Sinks,
     /// What was issued.
     Tokens,
     /// Issue.
@@ -54,6 +56,7 @@ impl Act {
             "/metrics" => only("GET, HEAD", Self::Metrics),
             "/api/bundle" => only("GET, HEAD", Self::Bundle),
             "/api/systems" => only("GET, HEAD", Self::Systems),
+            "/api/sinks" => only("GET, HEAD", Self::Sinks),
             "/api/tokens" if *method == Method::POST => Ok(Self::Issue),
             "/api/tokens" => only("GET, HEAD, POST", Self::Tokens),
             "/api/audit/tail" => only("GET, HEAD", Self::Tail),
@@ -75,6 +78,7 @@ impl Act {
             Self::Metrics => "metrics",
             Self::Bundle => "bundle",
             Self::Systems => "systems",
+            Self::Sinks => "sinks",
             Self::Tokens => "tokens",
             Self::Issue => "issue",
             Self::Revoke(_) => "revoke",
@@ -87,7 +91,7 @@ impl Act {
     pub(super) fn needs(&self) -> Needs {
         match self {
             Self::Health | Self::Ready => Needs::Nothing,
-            Self::Metrics | Self::Bundle | Self::Systems => Needs::Token,
+            Self::Metrics | Self::Bundle | Self::Systems | Self::Sinks => Needs::Token,
             Self::Tokens | Self::Issue | Self::Revoke(_) => Needs::Role(AdminRole::Issue),
             Self::Tail => Needs::Role(AdminRole::Audit),
             Self::Reload => Needs::Role(AdminRole::Operate),
@@ -110,7 +114,7 @@ mod tests {
         for path in ["/healthz", "/readyz"] {
             assert_eq!(needs(Method::GET, path), Some(Needs::Nothing), "{path}");
         }
-        for path in ["/metrics", "/api/bundle", "/api/systems"] {
+        for path in ["/metrics", "/api/bundle", "/api/systems", "/api/sinks"] {
             assert_eq!(needs(Method::GET, path), Some(Needs::Token), "{path}");
         }
         assert_eq!(needs(Method::GET, "/api/tokens"), role(AdminRole::Issue));

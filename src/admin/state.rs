@@ -8,6 +8,7 @@ use crate::{
     clock::{self, Now},
     config::{Colour, KeptTable, Live, Snapshot, Status},
     gateway::Gate,
+    sinks::{Lagging, Sinks, Standing},
     words::StatementId,
 };
 
@@ -184,6 +185,22 @@ pub(super) fn systems(snapshot: &Snapshot) -> Json {
         })
     });
     json!({ "systems": told.collect::<Vec<Json>>() })
+}
+
+/// Every sink of the journal: how far it is, and what keeps it.
+pub(super) fn sinks(sinks: &Sinks, now: Now) -> Json {
+    let told = sinks.standing().into_iter().map(|lagging| {
+        let age = lagging.age(now.wall).as_secs();
+        let Lagging { standing: Standing { cursor, taken, failures, .. }, entries } = lagging;
+        let lanes = cursor.lanes.iter().map(|(lane, place)| json!({ "lane": lane, "next": place.next }));
+        json!({
+            "sink": cursor.sink, "kind": cursor.kind, "behind": entries, "behind_s": age,
+            "taken": taken, "failures": failures, "taken_at": cursor.taken_at.map(|at| at.to_string()),
+            "lanes": lanes.collect::<Vec<Json>>(),
+            "trouble": cursor.trouble.map(|trouble| json!({ "since": trouble.since.to_string(), "why": trouble.why })),
+        })
+    });
+    json!({ "sinks": told.collect::<Vec<Json>>() })
 }
 
 /// A value table that its system tells: how old it is, and what of it cannot be written.

@@ -84,7 +84,7 @@ pub use narrowed::{implies, of as narrowed};
 pub use options::{JournalOptions, Role};
 pub use proof::{BadProof, PROOF_BYTES_MAX, Proved, check_proof, prove_consistency, prove_entry};
 pub use publish::{HeadFile, Pace, Publish, PublishError, publish, publish_once};
-pub use read::{Follow, LaneLines, lanes, read_lane, tail};
+pub use read::{Follow, LaneLines, lanes, newest_head, oldest, read_lane, tail};
 pub use receipt::{Effect, Fetch, Receipt, Receipts};
 pub use recover::{Torn, UnknownOutcome};
 pub use replayed::{

@@ -9,9 +9,10 @@ use std::{
 };
 
 use super::{
-    JournalError,
+    JournalError, PublicKey, SignedHead,
+    lanes::origin,
     line::{BadLine, Line, Lines, sequence_of},
-    recover::{SegmentFile, segments},
+    recover::{self, SegmentFile, segments},
 };
 
 /// Names of the lanes in a gate's directory, in order of their numbers.
@@ -25,6 +26,17 @@ pub fn lanes(gate_directory: &Path) -> Result<Vec<String>, JournalError> {
     }
     found.sort_unstable();
     Ok(found.iter().map(u32::to_string).collect())
+}
+
+/// The newest signed head of a gate's lane, whoever writes to it; none where it has none that counts. What stands under
+/// it is synced and stays as it is.
+pub fn newest_head(gate_directory: &Path, gate: &str, lane: &str, key: &PublicKey) -> Option<SignedHead> {
+    recover::newest_head(&gate_directory.join(lane), &origin(gate, lane), key)
+}
+
+/// The first entry of a lane that is here: 0, or what follows the segments that were taken away.
+pub fn oldest(directory: &Path) -> Result<u64, JournalError> {
+    Ok(segments(directory)?.first().map_or(0, |segment| segment.first))
 }
 
 /// Every entry of a lane, oldest first; memory is bounded by one entry.
@@ -147,8 +159,19 @@ impl Follow {
         self.next
     }
 
+    /// Begins with an entry. What stands before it in its segment is read once.
+    pub fn from(directory: &Path, next: u64) -> Self {
+        Self { directory: directory.to_owned(), next, at: None }
+    }
+
     /// Entries that came since the last time, at most `count` of them.
     pub fn more(&mut self, count: usize) -> Result<Vec<Line>, JournalError> {
+        self.more_within(count, u64::MAX)
+    }
+
+    /// The same, ending with the entry by which they are so many bytes in the journal.
+    pub fn more_within(&mut self, count: usize, bytes_max: u64) -> Result<Vec<Line>, JournalError> {
+        let mut bytes = 0;
         let all = segments(&self.directory)?;
         let from = all.iter().rposition(|segment| segment.first <= self.next).unwrap_or(0);
         let mut found = Vec::new();
@@ -160,7 +183,7 @@ impl Follow {
                 Some(_) | None => Lines::open(&segment.path).map(|(lines, _)| lines.at(segment.first)),
             };
             let mut lines = lines.map_err(JournalError::io("cannot read", &segment.path))?;
-            while found.len() < count {
+            while found.len() < count && bytes < bytes_max {
                 let mut line = Line::default();
                 if next_line(&segment.path, &mut lines, &mut line)? != Step::Line {
                     break;
@@ -168,6 +191,7 @@ impl Follow {
                 if line.sequence >= self.next {
                     self.next = line.sequence + 1;
                     self.at = Some((segment.first, lines.offset()));
+                    bytes += line.len();
                     found.push(line);
                 }
             }

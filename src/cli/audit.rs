@@ -13,6 +13,7 @@ mod named;
 mod page;
 mod prove;
 mod search;
+mod sinks;
 mod subject;
 mod tail;
 mod verify;
@@ -56,6 +57,8 @@ pub(super) enum Command {
     ProveConsistency(prove::ProveConsistency),
     /// Check such a proof, with the public key and without the journal
     CheckProof(prove::CheckProof),
+    /// How far each sink was sent the journal, and what keeps it: exit code 1 where one is in trouble
+    Sinks(sinks::ShowSinks),
     /// Erase for good what stands in clear beside the entries of a person, an app or a record
     Erase(erase::Erase),
 }
@@ -84,6 +87,7 @@ pub(super) fn run(command: &Command) -> Result<Came, VerbError> {
             Command::ProveEntry(arguments) => prove::entry_of(arguments).await,
             Command::ProveConsistency(arguments) => prove::consistency(arguments).await,
             Command::CheckProof(arguments) => prove::check(arguments),
+            Command::Sinks(arguments) => sinks::run(arguments),
             Command::Erase(arguments) => erase::run(arguments).await,
         }
     })

@@ -23,6 +23,7 @@ use crate::{
     gateway,
     identity::{self, Revocations, Settings, Sources},
     schema::{self, Schema},
+    sinks,
     store::{HeadRow, Store, StoreError, check_rights},
     tokens::Tokens,
     words::{RequestId, yaml::FromYaml},
@@ -54,6 +55,11 @@ impl Data {
     /// Where the journals of all gates lie.
     pub(super) fn audit(&self) -> PathBuf {
         self.0.join("audit")
+    }
+
+    /// Where the cursors of a gate's sinks lie.
+    pub(super) fn sinks(&self, gate: &str) -> PathBuf {
+        sinks::folder(&self.0, gate)
     }
 
     /// Where the journal's keys lie.

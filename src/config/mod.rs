@@ -55,7 +55,6 @@ pub use loads::{Loads, Unloaded};
 pub use lock::Lock;
 pub use report::{Colour, Report, render};
 pub use schemas::schemas;
-pub(crate) use secrets::secret_file;
 pub use secrets::{Env, Placeholders, ProcessEnv, Secrets};
 pub use serving::{Part, PartSettings, Serving};
 pub use settings::{

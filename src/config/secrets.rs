@@ -5,15 +5,13 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    fs,
-    io::Read,
     path::Path,
 };
 
 use parking_lot::Mutex;
 
 use crate::words::{
-    Diagnostic, Diagnostics, Place, Secret, open_file,
+    Diagnostic, Diagnostics, Place, Secret, secret_file,
     tree::{Node, Value},
     yaml::{Named, Spanned},
 };
@@ -63,9 +61,6 @@ impl Env for HashMap<String, String> {
         self.get(name).cloned()
     }
 }
-
-/// Largest secret in a file.
-const SECRET_BYTES_MAX: u64 = 64 * 1024;
 
 /// A key file is lines of text; everything else goes into a header or a form and is one line.
 fn is_pem(value: &str) -> bool {
@@ -212,36 +207,4 @@ fn is_variable(name: &str) -> bool {
 
 fn is_absolute(path: &str) -> bool {
     Path::new(path).is_absolute() && !path.contains(['$', '{', '}'])
-}
-
-/// The text of a secret's file, without the newline editors put at its end.
-pub(crate) fn secret_file(path: &Path) -> Result<String, String> {
-    let told =
-        |why: &dyn std::fmt::Display| format!("the secret's file `{}` cannot be used: {why}", path.display());
-    let file = open_file(path).map_err(|error| told(&error))?;
-    let facts = file.metadata().map_err(|error| told(&error))?;
-    if let Some(why) = loose_rights(&facts) {
-        return Err(told(&why));
-    }
-    let mut text = String::new();
-    file.take(SECRET_BYTES_MAX + 1).read_to_string(&mut text).map_err(|error| told(&error))?;
-    if text.len() as u64 > SECRET_BYTES_MAX {
-        return Err(told(&"it is larger than 64KiB"));
-    }
-    let end = text.trim_end_matches(['\n', '\r']).len();
-    text.truncate(end);
-    Ok(text)
-}
-
-/// Others may neither read nor write a secret's file, its group may not write it.
-#[cfg(unix)]
-fn loose_rights(facts: &fs::Metadata) -> Option<String> {
-    use std::os::unix::fs::PermissionsExt;
-    let mode = facts.permissions().mode() & 0o777;
-    (mode & 0o027 != 0).then(|| format!("its rights are {mode:o}; make them 400 or 440"))
-}
-
-#[cfg(not(unix))]
-fn loose_rights(_: &fs::Metadata) -> Option<String> {
-    None
 }

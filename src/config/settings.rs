@@ -9,11 +9,14 @@ use serde_json::{Value as Json, json};
 use url::Url;
 
 use super::{alerts::AlertSettings, files::GATEWAY, ids::IdSettings, serving::Serving};
-use crate::words::{
-    ByteSize, Diagnostic, Diagnostics, Period, Place,
-    tree::{Node, Value},
-    yaml::{FromYaml, Named, Spanned, expected},
-    yaml_object, yaml_words,
+use crate::{
+    sinks::SinkList,
+    words::{
+        ByteSize, Diagnostic, Diagnostics, Period, Place,
+        tree::{Node, Value},
+        yaml::{FromYaml, Named, Spanned, expected},
+        yaml_object, yaml_words,
+    },
 };
 
 yaml_object! {
@@ -66,6 +69,8 @@ yaml_object! {
         pub segment_bytes_max: SegmentBytes = SegmentBytes::default();
         /// Where signed heads are sent, away from this machine; nowhere when left out.
         pub publish: Option<Publishing> = None;
+        /// Where entries are sent, each at least once: a SIEM, a log collector, a file. Nowhere when left out.
+        pub sinks: SinkList = SinkList::default();
     }
 
     /// A bundle that is tried beside the one that serves.
@@ -260,6 +265,7 @@ impl Default for AuditSettings {
             strangers_per_minute: 60,
             segment_bytes_max: SegmentBytes::default(),
             publish: None,
+            sinks: SinkList::default(),
         }
     }
 }

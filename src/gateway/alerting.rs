@@ -15,10 +15,11 @@ use tokio::{
 use super::{Gate, exchange::Exchange, observe::Post};
 use crate::{
     clock,
-    config::{AlertSettings, secret_file},
+    config::AlertSettings,
     quota::{self, Admission},
     refusal::Refusal,
     telemetry::BudgetLabel,
+    words::secret_file,
 };
 
 /// LIMIT: alerts that wait to be posted; one more is not posted.

@@ -38,6 +38,7 @@ use crate::{
     quality::Gathering,
     quota::Quota,
     schema::FieldSet,
+    sinks::Sinks,
     telemetry::{EntityLabel, SystemLabel, Telemetry},
     tokens::Tokens,
     upstream::{self, CorePools},
@@ -64,6 +65,8 @@ pub struct Gate {
     pub journal: Journal,
     /// What somebody has to know of, until it is posted.
     pub alerts: Alerts,
+    /// Where entries of the journal are sent.
+    pub sinks: Sinks,
     /// Metrics.
     pub telemetry: Telemetry,
     /// What of the systems' records does not fit, until the store has it.

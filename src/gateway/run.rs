@@ -19,6 +19,7 @@ use tokio_util::task::TaskTracker;
 use super::{
     Addresses, Core, Gate,
     alerting::Alerts,
+    feeding,
     gate::AtTheDoor,
     keep::{self, Told},
     lagging::Written,
@@ -39,6 +40,7 @@ use crate::{
     keys::Issuers,
     quality::Gathering,
     quota::{KeysMax, Quota},
+    sinks::Sinks,
     store::{Store, StoreError, private_folder},
     telemetry::Telemetry,
     tokens::{TokenError, Tokens},
@@ -141,6 +143,7 @@ pub fn run(
         let threads = start(&gate, cores)?;
         let mut admin = tokio::spawn(admin(gate.clone(), options.clone(), admin_socket));
         let kept = keep::all(&gate, options, successor);
+        let feeding = feeding::start(&gate, options);
         let ears = keep::Ears::open()?;
         ready(&Ready { addresses, gate: gate.clone() }).await;
         match keep::until_told(&gate, ears).await {
@@ -162,6 +165,7 @@ pub fn run(
         gate.journal.close(clock::now()).await?;
         keep::keep_heads(&gate.journal, gate.tokens.store()).await?;
         keep::publish_last(&gate, options).await;
+        feeding.finish().await;
         Ok(())
     })
 }
@@ -225,6 +229,7 @@ async fn open(options: &Options) -> Result<Opened, RunError> {
         quota: Quota::new(quota_kept(&store, &secret), keys_max(&settings.bounds.value), now),
         journal,
         alerts: Alerts::default(),
+        sinks: Sinks::default(),
         telemetry: Telemetry::default(),
         quality: Gathering::default(),
         registry,

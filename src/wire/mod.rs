@@ -35,7 +35,7 @@ pub use grpc::{grpc_timeout, is_grpc};
 pub use head::{has_token, is_hop_by_hop, nominated, strip_hop_by_hop};
 pub use origin::{Keep, Local, Origin, Own, Versions};
 pub use pool::{Clocks, Pool};
-pub use socket::{Socket, Tunnel};
+pub use socket::{Socket, Tunnel, connected};
 pub use tls::{Certificate, TlsClient, Trust, TrustError};
 
 use crate::clock::Now;

@@ -17,7 +17,7 @@ use tokio::{
 use tokio_rustls::{TlsConnector, client::TlsStream};
 use url::Host;
 
-use super::{Origin, TlsClient, WireError, tls::HTTP_2};
+use super::{Clock, Origin, TlsClient, WireError, tls::HTTP_2};
 
 /// Most addresses of one name that are tried.
 const ADDRESSES_MAX: usize = 4;
@@ -36,6 +36,15 @@ pub enum Socket {
 pub struct Tunnel {
     pub(super) read: Bytes,
     pub(super) socket: Socket,
+}
+
+/// A connection for what is no HTTP, within a time.
+///
+/// # Errors
+/// [`WireError`]; nothing was sent to the peer.
+pub async fn connected(origin: &Origin, connect_timeout: Duration) -> Result<Socket, WireError> {
+    let dialled = timeout(connect_timeout, dial(origin, connect_timeout)).await;
+    dialled.unwrap_or(Err(WireError::Timeout(Clock::Connect)))
 }
 
 /// Resolves, checks, connects, shakes hands. The caller holds the clock of the whole; of `connect`, each address

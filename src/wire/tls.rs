@@ -93,6 +93,14 @@ impl TlsClient {
         Ok(Self { config: Arc::new(config) })
     }
 
+    /// The same identity and trust for what is no HTTP: no version of it is offered.
+    #[must_use]
+    pub fn without_http(&self) -> Self {
+        let mut config = (*self.config).clone();
+        config.alpn_protocols = Vec::new();
+        Self { config: Arc::new(config) }
+    }
+
     /// The same identity and trust, offering other versions.
     pub(super) fn offering(&self, versions: Versions) -> Self {
         let mut config = (*self.config).clone();

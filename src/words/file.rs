@@ -1,6 +1,13 @@
-//! Opening a file that a setting names, whatever stands there by now.
+//! Opening a file that a setting names, whatever stands there by now; and the secret in one.
 
-use std::{fs::File, io, path::Path};
+use std::{
+    fs::{File, Metadata},
+    io::{self, Read},
+    path::Path,
+};
+
+/// LIMIT: largest secret in a file.
+const SECRET_BYTES_MAX: u64 = 64 * 1024;
 
 /// Opens a file to read it; links are followed. It never waits: a pipe that nobody writes to would hold up whoever
 /// reads it, and a device may have no end, so neither is opened for reading.
@@ -24,9 +31,44 @@ pub fn open_file(path: &Path) -> io::Result<File> {
     Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no file"))
 }
 
+/// The text of a secret's file, without the newline editors put at its end.
+///
+/// # Errors
+/// It cannot be read, others may read it, or it is larger than 64KiB.
+pub fn secret_file(path: &Path) -> Result<String, String> {
+    let told =
+        |why: &dyn std::fmt::Display| format!("the secret's file `{}` cannot be used: {why}", path.display());
+    let file = open_file(path).map_err(|error| told(&error))?;
+    let facts = file.metadata().map_err(|error| told(&error))?;
+    if let Some(why) = loose_rights(&facts) {
+        return Err(told(&why));
+    }
+    let mut text = String::new();
+    file.take(SECRET_BYTES_MAX + 1).read_to_string(&mut text).map_err(|error| told(&error))?;
+    if text.len() as u64 > SECRET_BYTES_MAX {
+        return Err(told(&"it is larger than 64KiB"));
+    }
+    let end = text.trim_end_matches(['\n', '\r']).len();
+    text.truncate(end);
+    Ok(text)
+}
+
+/// Others may neither read nor write a secret's file, its group may not write it.
+#[cfg(unix)]
+fn loose_rights(facts: &Metadata) -> Option<String> {
+    use std::os::unix::fs::PermissionsExt;
+    let mode = facts.permissions().mode() & 0o777;
+    (mode & 0o027 != 0).then(|| format!("its rights are {mode:o}; make them 400 or 440"))
+}
+
+#[cfg(not(unix))]
+fn loose_rights(_: &Metadata) -> Option<String> {
+    None
+}
+
 #[cfg(test)]
 mod tests {
-    use std::{io::Read as _, os::unix::fs::symlink};
+    use std::os::unix::fs::symlink;
 
     use rustix::fs::{CWD, FileType, Mode, mknodat};
 

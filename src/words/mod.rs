@@ -19,7 +19,7 @@ pub use crate::{yaml_object, yaml_words};
 pub use channel::{Channel, Standing, StandingTeller, TlsFacts};
 pub use diagnostic::{Diagnostic, Diagnostics, Place, Severity};
 pub use digest::{Digest, RequestId};
-pub use file::open_file;
+pub use file::{open_file, secret_file};
 pub use name::{
     CollectionName, EntityName, FieldPath, GroupName, Kind, ListenerName, PlanName, PrincipalId, StatementId,
     SystemName,

@@ -43,6 +43,7 @@ fn each_role_opens_what_is_its_own_and_every_role_may_look() {
         (Method::GET, "/metrics", &ROLES[..]),
         (Method::GET, "/api/bundle", &ROLES[..]),
         (Method::GET, "/api/systems", &ROLES[..]),
+        (Method::GET, "/api/sinks", &ROLES[..]),
         (Method::GET, "/api/audit/tail", &["audit"]),
         (Method::GET, "/api/tokens", &["issue"]),
         (Method::POST, "/api/reload", &["operate"]),

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Where operators come in.
-fn admin(stage: &Stage) -> String {
+pub(crate) fn admin(stage: &Stage) -> String {
     let log = stage.stderr();
     let (_, rest) = log.split_once("admin=").unwrap();
     rest.split_whitespace().next().unwrap().to_owned()
@@ -29,7 +29,7 @@ fn listener(stage: &Stage, place: usize) -> String {
     rest.split(']').next().unwrap().split(", ").nth(place).unwrap().to_owned()
 }
 
-fn operator(stage: &Stage, role: &str) -> String {
+pub(crate) fn operator(stage: &Stage, role: &str) -> String {
     let (data, policies) = (stage.data(), policies(stage));
     let named = ["token", "issue", "--admin", role, "--role", role];
     let at = ["--data", data.to_str().unwrap(), "--policies", policies.to_str().unwrap()];

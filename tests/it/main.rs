@@ -65,6 +65,7 @@ mod repeats;
 mod replayed;
 mod returned;
 mod seen;
+mod sinks;
 mod sources;
 mod spelt;
 mod stage;

@@ -148,6 +148,11 @@ impl Stage {
     pub(crate) fn kill_and_start(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
+        self.start();
+    }
+
+    /// Starts it anew over the same folders and systems, once it has ended.
+    pub(crate) fn start(&mut self) {
         self.child = spawn(self.dir.path(), &Staging::default());
         self.wait_until_ready();
     }
