@@ -44,6 +44,7 @@ pub struct Answered {
     pub(super) opened: Now,
     pub(super) whose: Whose,
     pub(super) sequence: Option<u64>,
+    pub(super) leaf: Option<Digest>,
     /// Digests of bodies that were streamed, for the `close` entry.
     pub(super) bodies: SmallVec<[(&'static str, KeyedDigest); 2]>,
 }
@@ -52,6 +53,13 @@ impl Answered {
     /// The answer's place in its lane; none where it is part of a minute's count.
     pub fn sequence(&self) -> Option<u64> {
         self.sequence
+    }
+
+    /// What a caller is given as its receipt, where receipts are given and the answer has an entry of its own: the hash of
+    /// its leaf (RFC 6962 §2.1). The leaf is salted, so it tells nothing until the entry is shown; then whoever has
+    /// it can tell whether that is the entry.
+    pub fn receipt(&self) -> Option<Digest> {
+        self.leaf
     }
 
     /// A keyed digest of a body that was streamed, as far as it came, where the detail asks for it: it stands in the

@@ -403,14 +403,15 @@ impl Entry {
             opened: entry.0.opened,
             whose: entry.0.whose,
             sequence,
+            leaf: None,
             bodies: SmallVec::new(),
         };
         if self.telling(now) == Telling::InTheCount {
             return Ok(answered(None, &self));
         }
-        let ticket = self.write_answer(Some(status), bytes, now)?;
-        let sequence = ticket.await?;
-        Ok(answered(Some(sequence), &self))
+        let mut ticket = self.write_answer(Some(status), bytes, now)?;
+        let sequence = (&mut ticket).await?;
+        Ok(Answered { leaf: ticket.leaf(), ..answered(Some(sequence), &self) })
     }
 
     pub(super) fn write_intent(

@@ -325,12 +325,13 @@ impl Journal {
         let disk = &options.disk;
         let sizes =
             Sizes { segment_bytes_max: options.segment_bytes_max, reserve_bytes: options.reserve_bytes };
-        let writer = match &found.segment {
+        let mut writer = match &found.segment {
             Some((segment, bytes)) => {
                 Writer::standing(&directory, &origin, disk, (segment, *bytes), found.edge.clone(), sizes)?
             }
             None => Writer::fresh(&directory, &origin, disk, sizes)?,
         };
+        writer.tell_leaves(options.receipts);
         let signed = found.head.as_ref().map_or(0, |head| head.size);
         let heads = Heads::open(&directory, disk, found.heads_bytes, signed, found.kept.clone())?;
         for directory in [&directory, &self.gate_directory] {

@@ -30,7 +30,10 @@ use super::{
     segment::{Gathered, Outcome, Place, TURN_BYTES_MAX, Trouble, Writer},
     strangers::Strangers,
 };
-use crate::{clock::Now, words::RequestId};
+use crate::{
+    clock::Now,
+    words::{Digest, RequestId},
+};
 
 /// LIMIT: gathered bytes at which whoever appends writes by itself.
 const GATHERED_BYTES_MAX: usize = TURN_BYTES_MAX as usize;
@@ -302,10 +305,8 @@ impl Lane {
             (gathered, batch, pending.now.unwrap_or(self.opened))
         };
         let outcome = match self.failed.get() {
-            Some(why) => Outcome { first: 0, good: 0, trouble: Some(Trouble::Broken(why.clone())) },
-            None if self.lock.lock().is_none() => {
-                Outcome { first: 0, good: 0, trouble: Some(Trouble::Closed) }
-            }
+            Some(why) => Outcome::none(0, Trouble::Broken(why.clone())),
+            None if self.lock.lock().is_none() => Outcome::none(0, Trouble::Closed),
             None => self.write(&mut writer, &mut gathered, now),
         };
         self.written.store(writer.size(), Ordering::Release);
@@ -343,7 +344,7 @@ impl Lane {
             })
         });
         if let Err(trouble) = ready {
-            return Outcome { first: writer.size(), good: 0, trouble: Some(trouble) };
+            return Outcome::none(writer.size(), trouble);
         }
         let outcome = writer.write(gathered);
         for (mark, sequence) in gathered.marks.iter().take(outcome.good).zip(outcome.first..) {
@@ -449,6 +450,11 @@ impl Drop for Flush {
 }
 
 impl Ticket {
+    /// The hash of the leaf, once it is written, where receipts are given.
+    pub(super) fn leaf(&self) -> Option<Digest> {
+        self.batch.outcome.get()?.leaves.get(self.position).copied()
+    }
+
     /// What became of the entry, where it is known.
     pub(super) fn outcome(&self) -> Option<Result<u64, JournalError>> {
         let outcome = self.batch.outcome.get()?;

@@ -28,6 +28,8 @@ pub struct JournalOptions {
     pub strangers_per_minute: u32,
     /// What an answer that shows personal or confidential fields must survive. Default written.
     pub sensitive_reads: Durability,
+    /// Whether the leaf hashes of answers are told, as receipts of callers. Default no.
+    pub receipts: bool,
     /// Size at which the next segment begins. Default 256 MiB.
     pub segment_bytes_max: u64,
     /// Room set aside for identified callers, which strangers never use. Default 1 MiB; 0 is none.
@@ -70,6 +72,7 @@ impl JournalOptions {
             boot,
             strangers_per_minute: 60,
             sensitive_reads: Durability::Written,
+            receipts: false,
             segment_bytes_max: 256 * 1024 * 1024,
             reserve_bytes: 1024 * 1024,
             head_interval: Duration::from_millis(50),

@@ -75,6 +75,15 @@ pub(super) struct Outcome {
     pub(super) first: u64,
     pub(super) good: usize,
     pub(super) trouble: Option<Trouble>,
+    /// The leaf hashes of those that are written, where callers are given receipts.
+    pub(super) leaves: Vec<Digest>,
+}
+
+impl Outcome {
+    /// None of them is.
+    pub(super) fn none(first: u64, trouble: Trouble) -> Self {
+        Self { first, good: 0, trouble: Some(trouble), leaves: Vec::new() }
+    }
 }
 
 /// Why lines were not written.
@@ -102,6 +111,7 @@ pub(super) struct Writer {
     sizes: Sizes,
     hashes: Vec<Digest>,
     scratch: Vec<u8>,
+    tells_leaves: bool,
 }
 
 /// How large a lane's files become.
@@ -189,7 +199,13 @@ impl Writer {
             sizes,
             hashes: Vec::new(),
             scratch: Vec::new(),
+            tells_leaves: false,
         }
+    }
+
+    /// From now on leaf hashes are told, for receipts.
+    pub(super) fn tell_leaves(&mut self, tells: bool) {
+        self.tells_leaves = tells;
     }
 
     pub(super) fn size(&self) -> u64 {
@@ -205,7 +221,7 @@ impl Writer {
                 Some(leaf) => self.hashes.push(leaf_hash(leaf, &mut self.scratch)),
                 None => {
                     let trouble = Some(Trouble::Broken("a line stands outside its buffer".to_owned()));
-                    return Outcome { first, good: 0, trouble };
+                    return Outcome { first, good: 0, trouble, leaves: Vec::new() };
                 }
             }
         }
@@ -213,6 +229,10 @@ impl Writer {
         let good = gathered.marks.iter().take_while(|mark| mark.end() <= taken).count();
         let whole = good.checked_sub(1).and_then(|last| gathered.marks.get(last)).map_or(0, Mark::end);
         self.segment.bytes += whole as u64;
+        let leaves = match self.tells_leaves {
+            true => self.hashes.iter().take(good).copied().collect(),
+            false => Vec::new(),
+        };
         for hash in self.hashes.drain(..).take(good) {
             self.edge.push(hash);
         }
@@ -224,7 +244,7 @@ impl Writer {
         if trouble.is_some() {
             self.segment.reserved = 0;
         }
-        Outcome { first, good, trouble }
+        Outcome { first, good, trouble, leaves }
     }
 
     /// Everything written so far, to be synced and signed by the lane's thread.

@@ -63,6 +63,8 @@ yaml_object! {
     pub struct AuditSettings {
         /// Whether the journal is on disk before an answer that shows a personal or confidential field leaves. Writes always are.
         pub synced_reads: bool = false;
+        /// Whether answers carry `Audit-Receipt`, the hash of their entry, by which a caller can hold the journal to it.
+        pub receipts: bool = false;
         /// Refusals before identity that are written one by one, per address and minute; the rest is counted in one entry.
         pub strangers_per_minute: u32 = 60;
         /// Size at which a segment of the journal ends and the next begins; 1MiB or more.
@@ -262,6 +264,7 @@ impl Default for AuditSettings {
     fn default() -> Self {
         Self {
             synced_reads: false,
+            receipts: false,
             strangers_per_minute: 60,
             segment_bytes_max: SegmentBytes::default(),
             publish: None,

@@ -308,6 +308,7 @@ async fn stream(
         Err(refused) => return refused,
     };
     exchange::with_id(&mut answer, id);
+    exchange::with_receipt(&mut answer, &answered);
     if let Some(standing) = &standing {
         exchange::with_standing(&mut answer, standing);
     }
@@ -417,6 +418,9 @@ async fn switched(
         Ok(answered) => answered,
         Err(refused) => return refused,
     };
+    let mut response = head.map(|()| Body::Empty);
+    exchange::with_id(&mut response, id);
+    exchange::with_receipt(&mut response, &answered);
     tasks.spawn(async move {
         let Ok(caller) = upgrade.await else {
             return answered.close(0, 0, Ended::CallerGone, clock::now());
@@ -439,7 +443,5 @@ async fn switched(
         answered.close(bridged.from_caller, bridged.from_system, how, clock::now());
         drop((admission, slot));
     });
-    let mut response = head.map(|()| Body::Empty);
-    exchange::with_id(&mut response, id);
     response
 }

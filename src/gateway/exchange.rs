@@ -5,14 +5,14 @@ mod part;
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use data_encoding::HEXLOWER;
+use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
 use http::{HeaderName, HeaderValue, Request, Response, header};
 use hyper::upgrade::OnUpgrade;
 
 use super::{Core, Outcome, exposing::LeftOut, joined::Untold, known::Known, once::Once, wanted::untold};
 use crate::{
     answer::Answer,
-    audit::{Came, Entry, Withheld},
+    audit::{Answered, Came, Entry, Withheld},
     body::Body,
     catalog::{Action, Operation},
     clock::{self, Now},
@@ -494,7 +494,11 @@ impl Exchange {
         let Self { core, entry, opened, standing, progress, form, refused, action, .. } = *self;
         let id = entry.request();
         let now = clock::now();
-        if let Err(error) = entry.answer(status, u64::try_from(bytes).ok(), now).await {
+        let answered = entry.answer(status, u64::try_from(bytes).ok(), now).await;
+        if let Ok(answered) = &answered {
+            with_receipt(&mut response, answered);
+        }
+        if let Err(error) = answered {
             tracing::error!(request = %id, %error, "the journal did not take an entry");
             let refusal = match progress {
                 Progress::Nothing => Refusal::Journal(error),
@@ -599,6 +603,7 @@ pub(super) fn head_only(mut response: Response<Body>) -> Response<Body> {
 }
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const AUDIT_RECEIPT: HeaderName = HeaderName::from_static("audit-receipt");
 const RATELIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATELIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
@@ -610,6 +615,19 @@ pub(super) fn with_id(response: &mut Response<Body>, id: RequestId) {
         response.headers_mut().insert(X_REQUEST_ID, value);
     }
 }
+
+/// The hash of the answer's entry, where receipts are given.
+pub(super) fn with_receipt(response: &mut Response<Body>, answered: &Answered) {
+    let Some(receipt) = answered.receipt() else { return };
+    let mut text = [0; RECEIPT_LEN];
+    BASE64URL_NOPAD.encode_mut(&receipt.0, &mut text);
+    if let Ok(value) = HeaderValue::from_bytes(&text) {
+        response.headers_mut().insert(AUDIT_RECEIPT, value);
+    }
+}
+
+/// Letters of a receipt.
+const RECEIPT_LEN: usize = 43;
 
 /// The caller's end of an upgrade, to be had only before the request is taken apart.
 pub(super) fn on_upgrade(request: &mut Request<Body>) -> Option<OnUpgrade> {

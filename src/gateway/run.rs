@@ -397,6 +397,7 @@ fn journal(
     wanted.kept_heads = kept_heads;
     wanted.strangers_per_minute = settings.audit.strangers_per_minute;
     wanted.segment_bytes_max = settings.audit.segment_bytes_max.0;
+    wanted.receipts = settings.audit.receipts;
     wanted.sensitive_reads =
         if settings.audit.synced_reads { Durability::Synced } else { Durability::Written };
     let keys = Arc::new(JournalKeys::open(&keys.join("journal"))?);

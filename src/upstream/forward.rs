@@ -360,6 +360,7 @@ fn is_kept_back(name: &HeaderName) -> bool {
             | "alt-svc"
             | "strict-transport-security"
             | "x-request-id"
+            | "audit-receipt"
     ) || name.starts_with("proxy-")
 }
 

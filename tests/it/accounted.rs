@@ -17,6 +17,9 @@ use serde_json::{Value, json};
 use crate::{
     book,
     kit::{Answer, Demo, Ran, Who, copy_all, run, until},
+    line::bare,
+    stage::Stage,
+    writes::change,
 };
 
 fn asked(data: &Path, args: &[&str]) -> Ran {
@@ -362,4 +365,35 @@ fn an_entry_and_the_growth_of_a_lane_are_proved_to_who_has_the_public_key_alone(
     assert!(checked(&proof, &[]).err.contains("no signature of this key"));
     assert_eq!(asked(&data, &["audit", "prove-entry", "0:999999"]).code, 1);
     assert_eq!(asked(&data, &["audit", "prove-entry", "first"]).code, 2);
+}
+
+#[test]
+fn a_caller_holds_the_journal_to_its_receipt() {
+    let stage = Stage::open(|policies| change(policies, "gateway.yaml", "receipts: false", "receipts: true"));
+    let ask = || stage.ask(bare(Method::GET, "/v1/products?limit=1", Some(&stage.shop))).expect(200);
+    let (read, other) = (ask(), ask());
+    let receipt = |answer: &Answer| answer.header("audit-receipt").unwrap().to_owned();
+    assert_eq!(receipt(&read).len(), 43);
+    assert_ne!(receipt(&read), receipt(&other));
+    let refused = stage.ask(bare(Method::GET, "/v1/products/no", Some(&stage.shop)));
+    assert!(refused.status >= 400 && refused.header("audit-receipt").is_some(), "{refused:?}");
+    let data = stage.data();
+    let line = asked(&data, &["audit", "search", "--request", read.header("x-request-id").unwrap()]).out;
+    let entry = line.split(' ').nth(1).unwrap().to_owned();
+    let mut proof = None;
+    until("the entry is under a head", || {
+        let ran = asked(&data, &["audit", "prove-entry", &entry]);
+        proof = (ran.code == 0).then_some(ran.out);
+        proof.is_some()
+    });
+    let elsewhere = tempfile::tempdir().unwrap();
+    let (file, key) = (elsewhere.path().join("proof"), data.join("keys/journal/journal.pub"));
+    fs::write(&file, proof.unwrap()).unwrap();
+    let checked = |receipt: &str| {
+        let (file, key) = (file.to_str().unwrap(), key.to_str().unwrap());
+        run(&["audit", "check-proof", file, "--key", key, "--receipt", receipt])
+    };
+    assert_eq!(checked(&receipt(&read)).code, 0);
+    let wrong = checked(&receipt(&other));
+    assert!(wrong.code == 1 && wrong.err.contains("another entry"), "{wrong:?}");
 }

@@ -8,6 +8,7 @@ use std::{
 };
 
 use clap::Args;
+use data_encoding::BASE64URL_NOPAD;
 use serde_json::json;
 
 use super::{
@@ -15,7 +16,7 @@ use super::{
     verify::{file_or_text, given_key},
 };
 use crate::{
-    audit::{self, JournalKeys, PROOF_BYTES_MAX, Proved, PublicKey},
+    audit::{self, JournalKeys, PROOF_BYTES_MAX, Proved, PublicKey, leaf_hash},
     cli::{Came, error::VerbError, out, own::Data},
 };
 
@@ -61,6 +62,9 @@ pub(in crate::cli) struct CheckProof {
     /// The public key, a file or its text, from somebody you trust
     #[arg(long, value_name = "KEY")]
     key: String,
+    /// Also that it is the entry that this `Audit-Receipt` was given for
+    #[arg(long, value_name = "RECEIPT")]
+    receipt: Option<String>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -100,6 +104,18 @@ pub(super) fn check(arguments: &CheckProof) -> Result<Came, VerbError> {
     let proved = audit::check_proof(&text, &key).map_err(|bad| {
         VerbError::NotThere(format!("`{}` proves nothing: {bad}", arguments.proof.display()))
     })?;
+    if let Some(receipt) = &arguments.receipt {
+        let hash = match &proved {
+            Proved::Entry { leaf, .. } => leaf_hash(leaf.as_bytes(), &mut Vec::new()),
+            Proved::Grown { .. } => {
+                return Err(VerbError::Misused("a receipt is of an entry, and this proof is of none".into()));
+            }
+        };
+        if BASE64URL_NOPAD.encode(&hash.0) != receipt.trim() {
+            let told = "it proves another entry than the one that the receipt was given for";
+            return Err(VerbError::NotThere(format!("`{}`: {told}", arguments.proof.display())));
+        }
+    }
     match (proved, arguments.json) {
         (Proved::Entry { leaf, sequence, head }, false) => {
             out::say(&leaf);
