@@ -240,7 +240,8 @@ impl Index<'_> {
                         continue;
                     }
                     if let Some(line) = asked.read(*number, offset)? {
-                        found.push(Reverse(Held { second, lane: lane.to_owned(), line }));
+                        let at = line.facts().ok().map(|facts| facts.at.to_owned()).unwrap_or_default();
+                        found.push(Reverse(Held { second, at, lane: lane.to_owned(), line }));
                     }
                 }
                 while found.len() > count {
@@ -250,8 +251,7 @@ impl Index<'_> {
             }
         }
         let held = found.into_sorted_vec().into_iter().rev();
-        let mut hits: Vec<Hit> = held.map(|held| Hit { lane: held.0.lane, line: held.0.line }).collect();
-        hits.sort_by_cached_key(|hit| hit.line.facts().ok().map(|facts| facts.at.to_owned()));
+        let hits = held.map(|held| Hit { lane: held.0.lane, line: held.0.line }).collect();
         Ok(Newest { hits, more })
     }
 
@@ -413,13 +413,15 @@ fn differs(part: &Part) -> impl Fn(std::io::Error) -> AskError {
 /// One of the newest so far: ordered by time.
 struct Held {
     second: u32,
+    /// The moment, as the entry has it: lanes are compared by it within a second.
+    at: String,
     lane: String,
     line: Line,
 }
 
 impl Held {
-    fn order(&self) -> (u32, &str, u64) {
-        (self.second, &self.lane, self.line.sequence)
+    fn order(&self) -> (u32, &str, &str, u64) {
+        (self.second, &self.at, &self.lane, self.line.sequence)
     }
 }
 
