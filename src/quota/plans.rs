@@ -121,6 +121,8 @@ pub struct Plan {
     pub fails: Fails,
     /// How much of the records may be shown.
     pub budgets: Vec<Budget>,
+    /// The rate as the file says it, and how many may come at once.
+    pub said: (Rate, u32),
     pub(super) rate: Limiter,
     pub(super) policies: Policies,
 }
@@ -247,6 +249,7 @@ fn compile(name: &Spanned<String>, plan: &PlanFile, found: &mut Diagnostics) -> 
         quota: plan.quota,
         fails: plan.fails,
         budgets,
+        said: (plan.rate.value, plan.burst.as_ref().map_or(plan.rate.value.count.get(), |burst| burst.value)),
         rate: rate?,
     })
 }

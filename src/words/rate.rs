@@ -1,6 +1,6 @@
 //! So many in so long, as a file says it.
 
-use std::{num::NonZeroU32, str::FromStr, time::Duration};
+use std::{fmt, num::NonZeroU32, str::FromStr, time::Duration};
 
 use serde_json::{Value as Json, json};
 
@@ -45,6 +45,17 @@ impl FromStr for Rate {
         let count = count.parse::<NonZeroU32>().ok().filter(|count| digits && count.get() <= COUNT_MAX);
         let count = count.ok_or_else(|| format!("a rate's count is between 1 and {COUNT_MAX}"))?;
         Ok(Self { count, window: Duration::from_secs(window) })
+    }
+}
+
+impl fmt::Display for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.window.as_secs() {
+            1 => write!(f, "{}/s", self.count),
+            60 => write!(f, "{}/m", self.count),
+            3600 => write!(f, "{}/h", self.count),
+            seconds => write!(f, "{} in {seconds} s", self.count),
+        }
     }
 }
 

@@ -527,9 +527,17 @@ fn a_decision_is_explained_with_and_without_a_record() {
         "read Order: depends on the record",
         "permit `partners-read-own-orders`",
         "may filter and sort by: id",
+        "partner (rank 10, counted for all of a partner's together)",
+        "10 at once",
     ] {
         assert!(before.out.contains(told), "{told}: {}", before.out);
     }
+    // Of a list also what its system is asked for, in its own words.
+    let list = explain(&["--as", "Partner/acme-portal", "--action", "list", "--entity", "Order", "--json"]);
+    let told: serde_json::Value = serde_json::from_str(&list.out).unwrap();
+    let asked = told["pushed"][0]["request"].as_str().unwrap();
+    assert!(asked.contains("$filter=customerNumber eq '20000'"), "{asked}");
+    assert_eq!(told["charged"][0]["rate"], "10/s");
     fs::write(
         policies.join("hours.yaml"),
         "hours: { office: { zone: UTC, days: [mon], from: \"08:00\", to: \"17:00\" } }\n",

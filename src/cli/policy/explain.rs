@@ -1,5 +1,8 @@
 //! `bramka policy explain`: which statements have a part in a decision and which, and what is left of a record.
 
+mod charged;
+mod pushed;
+
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -8,6 +11,9 @@ use std::{
 
 use clap::Args;
 use serde_json::{Value as Json, json};
+
+use charged::Charged;
+use pushed::Pushed;
 
 use super::{
     Loaded, SecretsOf, Where,
@@ -18,9 +24,10 @@ use super::{
     load,
 };
 use crate::{
+    catalog::Action,
     cli::{Came, error::VerbError, out},
     clock,
-    config::{Report, taken},
+    config::{Report, Section, taken},
     mapping::Mapping,
     policy::{self, Change, Context, Explanation, Memo, Outlook, Target},
     schema::{self, Body, Entity, FieldSet, Record, json},
@@ -193,6 +200,19 @@ impl Asked {
             context.clone(),
         )
         .ok();
+        let charged =
+            outlook.as_deref().map(|outlook| Charged::of(&loaded.snapshot.plans, &question.facts, outlook));
+        let principals: Vec<Node> = loaded
+            .files
+            .section(Section::Principals)
+            .filter_map(|source| tree::parse(&source.path, &source.text).ok())
+            .collect();
+        let pushed = match (&outlook, &entity, question.action) {
+            (Some(outlook), Some(entity), Action::List) => {
+                pushed::all(&loaded.snapshot, entity, outlook, &principals.iter().collect::<Vec<_>>())
+            }
+            _ => Vec::new(),
+        };
         let action = question.action;
         let has_matter = !matches!(question.matter, Matter::Nothing);
         let ruling = has_matter.then(|| judge(policies, &memo, question));
@@ -201,7 +221,7 @@ impl Asked {
         let filterable = serving.map_or(clear, |sources| sources.telling(&clear));
         let writable = outlook.as_deref().map(Outlook::writable).unwrap_or_default();
         let writable = serving.map_or(writable, |sources| taken(sources.all(), action, &writable).writable);
-        Ok(Told { explanation, outlook, filterable, writable, ruling, entity })
+        Ok(Told { explanation, outlook, filterable, writable, charged, pushed, ruling, entity })
     }
 }
 
@@ -272,6 +292,9 @@ struct Told {
     filterable: FieldSet,
     /// What may be sent, as far as the entity's system takes it.
     writable: FieldSet,
+    charged: Option<Charged>,
+    /// What systems are asked for, in a list.
+    pushed: Vec<Pushed>,
     ruling: Option<Ruling>,
     entity: Option<Arc<Entity>>,
 }
@@ -286,10 +309,8 @@ impl Told {
             lines.push(may("may change", &self.writable));
             lines.push(may("is fetched for conditions", &outlook.reads()));
         }
-        if let Some(outlook) = &self.outlook {
-            let plans: Vec<&str> = outlook.plans().iter().map(PlanName::as_str).collect();
-            lines.push(format!("charged to the plans: {}", or_nothing(&plans)));
-        }
+        lines.extend(self.pushed.iter().flat_map(Pushed::lines));
+        lines.extend(self.charged.iter().flat_map(Charged::lines));
         if let Some(ruling) = &self.ruling {
             lines.extend(self.ruled(ruling));
         }
@@ -324,6 +345,8 @@ impl Told {
             let plans: Vec<&str> = outlook.plans().iter().map(PlanName::as_str).collect();
             map.insert("plans".into(), json!(plans));
         }
+        map.insert("pushed".into(), self.pushed.iter().map(Pushed::json).collect());
+        map.insert("charged".into(), self.charged.as_ref().map(Charged::json).into());
         if let (Some(ruling), Some(entity)) = (&self.ruling, &self.entity) {
             let by: Vec<&str> = ruling.by.iter().map(|id| id.as_str()).collect();
             let refused_for: Vec<&str> = ruling.refused_for.iter().map(FieldPath::as_str).collect();
