@@ -63,6 +63,7 @@ mod reload;
 mod repeats;
 mod returned;
 mod seen;
+mod side_channels;
 mod sources;
 mod spelt;
 mod stage;
