@@ -54,6 +54,7 @@ mod logged;
 mod matrix;
 mod mint;
 mod odata;
+mod owasp;
 mod paced;
 mod parts;
 mod publishing;
