@@ -9,7 +9,6 @@
 //! Each row asks the same as a caller who may see what is hidden, and fails where that tells the two apart no more.
 
 use std::{
-    cell::RefCell,
     fs::{self, DirBuilder},
     os::unix::fs::DirBuilderExt,
     path::Path,
@@ -21,7 +20,7 @@ use http::{Method, Request, header};
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
-use tokio::{net::TcpStream, runtime::Runtime};
+use tokio::{net::TcpStream, runtime::Runtime, sync::Mutex};
 
 use crate::{
     kit::{Answer, runtime},
@@ -67,7 +66,7 @@ fn room_and_asked(policies: &Path) {
 /// A gate, over a connection that is kept.
 struct Side {
     stage: Stage,
-    line: RefCell<Line>,
+    line: Mutex<Line>,
 }
 
 /// Two gates that differ in nothing but what their ERP holds of what a partner may not see.
@@ -133,7 +132,7 @@ impl Pair {
         let runtime = runtime();
         let side = |stage: Stage| {
             let line = runtime.block_on(Line::open(stage.address(), &stage.ca()));
-            Side { line: RefCell::new(line), stage }
+            Side { line: Mutex::new(line), stage }
         };
         Self {
             draft: first(&is_draft).unwrap(),
@@ -154,7 +153,7 @@ impl Pair {
             Who::Shop => &side.stage.shop,
         };
         self.runtime.block_on(async {
-            let mut line = side.line.borrow_mut();
+            let mut line = side.line.lock().await;
             let answer = line.ask(ask.by(token)).await.unwrap();
             if answer.header("connection") == Some("close") {
                 *line = Line::open(side.stage.address(), &side.stage.ca()).await;
