@@ -409,7 +409,7 @@ fn failures_and_threats_name_tests_that_exist() {
             tests.push_str(&fs::read_to_string(file).unwrap());
         }
     }
-    for name in ["known-failures.md", "threat-model.md"] {
+    for name in ["known-failures.md", "owasp.md", "threat-model.md"] {
         let file = root().join("docs").join(name);
         let text = fs::read_to_string(&file).unwrap();
         let mut named = 0;

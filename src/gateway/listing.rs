@@ -326,7 +326,8 @@ fn sorted(query: &Query) -> FieldSet {
 /// Rows that are wanted of a system: all it gives where statements go by what it is not asked for, so that a small page is
 /// not empty because the first few records are hidden.
 fn rows_wanted(prospect: &Prospect, sought: &Sought) -> u32 {
-    let is_asked = prospect.decides_by().minus(&prospect.pushdown().leaves()).is_empty();
+    let is_asked = !prospect.forbids_by_record()
+        && prospect.decides_by().minus(&prospect.pushdown().leaves()).is_empty();
     let skipped = u32::try_from(sought.skip).unwrap_or(u32::MAX);
     if is_asked { sought.rows.saturating_add(skipped) } else { u32::MAX }
 }
@@ -342,6 +343,16 @@ fn fetched(
     let wanted =
         query.fields.unwrap_or(*visible).union(&query.filter.leaves()).union(&sorted(query)).union(linking);
     needed(mapping, &wanted, visible, &prospect.reads())
+}
+
+/// Where a list goes on: at a row of a page. What is counted in a page moves with what comes and goes there; what is behind
+/// another row does not.
+fn place(page: Cursor, row: usize, behind: Option<String>) -> Result<Cursor, Refusal> {
+    let skip = u32::try_from(row).map_err(|_| Refusal::Broken)?;
+    Ok(match behind {
+        Some(native) => Cursor { native: Some(native), skip: 0, ..page },
+        None => Cursor { skip, ..page },
+    })
 }
 
 /// What a cursor is good for: this bundle, this caller, this entity, this query. The native cursor inside it may
@@ -450,6 +461,11 @@ impl<'a> List<'a> {
         self.shown.len() >= self.limit() || top.is_some_and(|top| self.rows.len() >= top)
     }
 
+    /// Whether the gate may leave out rows of the system's pages.
+    fn leaves_out(&self) -> bool {
+        self.size == Some(u32::MAX)
+    }
+
     /// The page at a cursor of the system: of as many rows as are wanted where the system leaves out whatever the gate
     /// would, else of as many as it gives at once.
     fn listing(&mut self, native: Option<&str>) -> Result<Listing, Refusal> {
@@ -490,31 +506,37 @@ impl<'a> List<'a> {
             let page = self.page(&listing).await?;
             let (skip, mut behind) = (usize::try_from(at.skip).unwrap_or(usize::MAX), None);
             for (n, row) in page.rows.into_iter().enumerate().skip(skip) {
-                if self.is_full() {
-                    let skip = u32::try_from(n).map_err(|_| Refusal::Broken)?;
-                    // What is counted in a page moves with what comes and goes there; what is behind a row does not.
-                    return Ok(Some(match behind {
-                        Some(native) => Cursor { native: Some(native), skip: 0, ..at },
-                        None => Cursor { skip, ..at },
-                    }));
-                }
                 let row_at = row.as_ref().ok().and_then(|row| self.source.mapping.behind(&listing, row));
-                behind = row_at.or(behind);
-                match self.fits(row) {
-                    Some(inward) if self.skip > 0 => self.pass_over_or_show(inward)?,
-                    Some(inward) => self.consider(inward)?,
-                    None => {}
+                // A list goes on where there is more to see: that it goes on must not tell of what is hidden.
+                if let Some(inward) = self.fits(row)
+                    && self.is_beyond(inward)?
+                {
+                    return place(at, n, behind).map(Some);
                 }
+                behind = row_at.or(behind);
             }
             self.truncated |= page.next.is_none() && page.truncated;
             let Some(next) = self.turn_after(&listing, page.next).await? else { return Ok(None) };
             at = next;
-            if self.is_full() {
+            if self.is_full() && !self.leaves_out() {
                 return Ok(Some(at));
             }
             listing = self.listing(at.native.as_deref())?;
         }
         Ok(Some(at))
+    }
+
+    /// Takes a record onto the page, passes it over or leaves it out; whether it may be shown and the page is full.
+    fn is_beyond(&mut self, inward: Inward) -> Result<bool, Refusal> {
+        if self.is_full() {
+            return self.may_show(&inward);
+        }
+        if self.skip > 0 {
+            self.pass_over_or_show(inward)?;
+        } else {
+            self.consider(inward)?;
+        }
+        Ok(false)
     }
 
     /// No system can sort by this: all records that the caller may see are sorted here, up to a bound; or their rows.

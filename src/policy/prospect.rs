@@ -206,6 +206,11 @@ impl Prospect {
         self.outlook.decides_by()
     }
 
+    /// See [`Outlook::forbids_by_record`].
+    pub fn forbids_by_record(&self) -> bool {
+        self.outlook.forbids_by_record()
+    }
+
     /// See [`Outlook::pushdown`].
     pub fn pushdown(&self) -> Filter {
         self.outlook.pushdown()
@@ -247,6 +252,15 @@ impl Outlook {
     /// Leaves that conditions on this very action read, without those that only an answer goes by.
     pub fn decides_by(&self) -> FieldSet {
         self.program.reads
+    }
+
+    /// Whether a forbid that can still hold goes by what a record holds: no system is asked for that, whatever is said of
+    /// the same leaves by permits.
+    pub fn forbids_by_record(&self) -> bool {
+        let mut rules = self.program.rules.iter().zip(&self.live);
+        rules.any(|(rule, live)| {
+            live.holds && rule.statement.effect == Verb::Forbid && !rule.grants.reads.is_empty()
+        })
     }
 
     /// A filter that every record which can be permitted passes; others may pass too, and every record that

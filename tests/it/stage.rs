@@ -33,7 +33,7 @@ use crate::{
 };
 
 const CRM_TOKEN: &str = "pat-stage-5d0e";
-const ERP_CLIENT: (&str, &str) = ("stage", "erp-stage-secret");
+pub(crate) const ERP_CLIENT: (&str, &str) = ("stage", "erp-stage-secret");
 
 /// Principals of the test's issuer, with plans that do not get in the way.
 const SHOP: &str = "  - { kind: App, id: \"corp|shop\", groups: [apps], plan: internal }\n";
