@@ -8,7 +8,7 @@
 mod breach;
 mod erase;
 mod index;
-mod looking;
+pub(super) mod looking;
 mod named;
 mod page;
 mod prove;

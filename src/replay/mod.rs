@@ -29,7 +29,7 @@ use crate::{
     catalog::{Action, Call},
     config::{Files, Snapshot},
     identity::Facts,
-    policy::{Context, Hours, Memo, Target, Untold},
+    policy::{self, Context, Explanation, Hours, Memo, Target, Untold},
     words::{Channel, Digest, TlsFacts},
 };
 use judging::Judging;
@@ -132,6 +132,37 @@ impl<'a> Replay<'a> {
         Again::Ruled(Box::new(ruling))
     }
 
+    /// What each statement of this bundle has to do with an entry's decision, before any record: on what the entry holds
+    /// of who asked and how. And who that was, as it is named.
+    ///
+    /// # Errors
+    /// The entry does not hold it; none where it tells of no decision.
+    pub fn explained(&self, line: &Line) -> Result<Option<(String, Explanation)>, Reason> {
+        let Some(entry) = Replayed::read(line).filter(|entry| entry.kind == "answer") else {
+            return Ok(None);
+        };
+        let action = Action::ALL.into_iter().find(|known| Some(known.as_str()) == entry.action());
+        let (Some(action), Some(name)) = (action, entry.target()) else { return Ok(None) };
+        if !entry.is_replayable() {
+            return Err(Reason::Old);
+        }
+        let plain = match Beneath::of(line, self.keys) {
+            Beneath::Plain(plain) => plain,
+            Beneath::Erased => return Err(Reason::Erased),
+            Beneath::Forged => return Err(Reason::Damaged),
+        };
+        let beneath = ReplayedBeneath::read(&plain).ok_or(Reason::Damaged)?;
+        let then = entry.bundle.and_then(digest).and_then(|digest| self.bundle_of(digest));
+        let facts = who::then(&entry, &beneath, &self.now.snapshot, then.as_deref()).ok_or(Reason::Facts)?;
+        let hours = self.now.snapshot.policies.hours();
+        let context = context(&entry, &beneath, then.as_deref(), hours).ok_or(Reason::Damaged)?;
+        let target = self.target_of(&entry, &beneath, (action, name)).ok_or(Reason::Bundle)?;
+        let who = format!("{}/{}", facts.kind, facts.id);
+        let policies = &self.now.snapshot.policies;
+        let explained = policy::explain(policies, &facts, action, &target, &context, None);
+        explained.map(|explanation| Some((who, explanation))).map_err(|_denied| Reason::Facts)
+    }
+
     fn is_asked_for(&self, entry: &Replayed<'_>) -> bool {
         let Which { since, until, principal } = &self.which;
         let is_whose = principal.is_none_or(|principal| {
@@ -176,7 +207,7 @@ impl<'a> Replay<'a> {
             }
             Err(Missing::Unsure) => return ruling.untold(Reason::Bundle),
         };
-        let Some(target) = self.target(entry, beneath, ruling) else {
+        let Some(target) = self.target_of(entry, beneath, (ruling.action, &ruling.target)) else {
             if was_allowed(entry) {
                 ruling.change(What::NoTarget);
             }
@@ -221,11 +252,16 @@ impl<'a> Replay<'a> {
         found
     }
 
-    fn target(&self, entry: &Replayed<'_>, beneath: &ReplayedBeneath<'_>, ruling: &Ruling) -> Option<Target> {
-        if ruling.action != Action::Call {
-            return self.now.snapshot.schema.entity(&ruling.target).cloned().map(Target::Entity);
+    fn target_of(
+        &self,
+        entry: &Replayed<'_>,
+        beneath: &ReplayedBeneath<'_>,
+        (action, name): (Action, &str),
+    ) -> Option<Target> {
+        if action != Action::Call {
+            return self.now.snapshot.schema.entity(name).cloned().map(Target::Entity);
         }
-        let (system, _) = self.now.snapshot.systems.get_key_value(&*ruling.target)?;
+        let (system, _) = self.now.snapshot.systems.get_key_value(name)?;
         let path = beneath.fact(PATH).unwrap_or("/");
         let method = entry.method()?.parse().ok()?;
         Some(Target::Call(Call { system: system.clone(), method, path: path.into(), query: None }))

@@ -397,3 +397,39 @@ fn a_caller_holds_the_journal_to_its_receipt() {
     let wrong = checked(&receipt(&other));
     assert!(wrong.code == 1 && wrong.err.contains("another entry"), "{wrong:?}");
 }
+
+#[test]
+fn what_was_decided_on_a_request_is_explained_by_its_id_by_the_bundle_that_decided() {
+    let stage = Stage::open(|_| ());
+    let refused = stage.ask(bare(Method::GET, "/v1/customers", Some(&stage.portal))).refused(403);
+    let read = stage.ask(bare(Method::GET, "/v1/orders?limit=1", Some(&stage.portal))).expect(200);
+    let (data, policies) = (stage.data(), stage.policies());
+    // What serves by now is another bundle.
+    change(&policies, "access/partners.cedar", "@id(\"partners-read-own-orders\")", "@id(\"renamed\")");
+    let explain = |id: &str, more: &[&str]| {
+        let (data, policies) = (data.to_str().unwrap(), policies.to_str().unwrap());
+        let args = ["policy", "explain", "--request-id", id, "--data", data, "--policies", policies];
+        run(&[&args, more].concat())
+    };
+    let why = explain(refused.header("x-request-id").unwrap(), &[]);
+    assert_eq!(why.code, 0, "{why:?}");
+    for told in [
+        "identified: Partner/corp|portal by outside",
+        "refused as: forbidden",
+        "list Customer: refused",
+        "answered: 403",
+    ] {
+        assert!(why.out.contains(told), "{told}: {}", why.out);
+    }
+    let why = explain(read.header("x-request-id").unwrap(), &["--json"]);
+    let told: Value = serde_json::from_str(&why.out).unwrap();
+    assert_eq!((&told[0]["who"], &told[0]["why_not"]), (&json!("Partner/corp|portal"), &Value::Null));
+    assert_eq!(told[0]["by_the_bundle_that_decided"], true);
+    assert!(told[0]["explanation"].to_string().contains("partners-read-own-orders"), "{told}");
+    let nothing = explain("00000000000000000000000000000000", &[]);
+    assert!(nothing.code == 1 && nothing.err.contains("no exchange"), "{nothing:?}");
+    // The reading is on record.
+    assert!(
+        book::entries(&data).iter().any(|entry| entry.to_string().contains("explanation of the exchange"))
+    );
+}

@@ -14,19 +14,26 @@ use crate::{
 
 /// Which journal, and where its index lies.
 #[derive(Debug, Args)]
-pub(super) struct Place {
+pub(in crate::cli) struct Place {
     #[command(flatten)]
-    pub(super) journal: Where,
+    pub(in crate::cli) journal: Where,
     /// The folder of the index; it can be made anew at any time [default: `index` in the data folder]
     #[arg(long, value_name = "DIR")]
     index: Option<PathBuf>,
 }
 
+impl Place {
+    /// The journal of a data folder, with the index that lies there.
+    pub(in crate::cli) fn of(data: &std::path::Path) -> Self {
+        Self { journal: Where { data: data.to_owned(), gate: None }, index: None }
+    }
+}
+
 /// A journal that is looked into.
-pub(super) struct Looking {
-    pub(super) data: Data,
-    pub(super) gate: String,
-    pub(super) keys: JournalKeys,
+pub(in crate::cli) struct Looking {
+    pub(in crate::cli) data: Data,
+    pub(in crate::cli) gate: String,
+    pub(in crate::cli) keys: JournalKeys,
     index: PathBuf,
     /// The index's folder, where it is made for this once.
     _once: Option<TempDir>,
@@ -34,7 +41,7 @@ pub(super) struct Looking {
 
 impl Looking {
     /// Finds the journal and its keys; writes nothing.
-    pub(super) fn open(place: &Place) -> Result<Self, VerbError> {
+    pub(in crate::cli) fn open(place: &Place) -> Result<Self, VerbError> {
         let data = Data::existing(&place.journal.data)?;
         let gate = data.gate(place.journal.gate.as_deref())?;
         if !data.has_journal_keys() {
@@ -58,12 +65,12 @@ impl Looking {
     }
 
     /// Writes down that the journal is read, and what for.
-    pub(super) async fn record(&self, what: &str) {
+    pub(in crate::cli) async fn record(&self, what: &str) {
         record(&self.data, &self.gate, what).await;
     }
 
     /// Asks the index, once it is up to what the journal is; says on a terminal how far it is.
-    pub(super) fn ask<T: Send>(
+    pub(in crate::cli) fn ask<T: Send>(
         &self,
         ask: impl Fn(&Index<'_>) -> Result<T, AskError> + Send,
     ) -> Result<T, VerbError> {

@@ -1,6 +1,7 @@
 //! `bramka policy explain`: which statements have a part in a decision and which, and what is left of a record.
 
 mod charged;
+mod logged;
 mod pushed;
 
 use std::{
@@ -42,16 +43,23 @@ use crate::{
 #[command(
     after_help = "Examples:\n  bramka policy explain --as Partner/acme-portal --action read --entity Order\n  \
     bramka policy explain --as User/mila --action update --entity Order --record order.yaml --change change.yaml\n  \
-    bramka policy explain --as App/shop-backend --action call --system erp --method GET --path /items"
+    bramka policy explain --as App/shop-backend --action call --system erp --method GET --path /items\n  \
+    bramka policy explain --request-id 6f1d0c… --data data"
 )]
-#[command(group = clap::ArgGroup::new("on").required(true).args(["entity", "system"]))]
+#[command(group = clap::ArgGroup::new("on").required(true).args(["entity", "system", "request_id"]))]
 pub(in crate::cli) struct Explain {
     /// Who asks: Kind/id, or Anonymous
-    #[arg(long = "as", value_name = "KIND/ID")]
+    #[arg(long = "as", value_name = "KIND/ID", required_unless_present = "request_id", default_value = "")]
     who: String,
     /// For what: read, list, create, update, delete or call
-    #[arg(long, value_parser = ActionWord::named)]
+    #[arg(long, value_parser = ActionWord::named, required_unless_present = "request_id", default_value = "read")]
     action: ActionWord,
+    /// What was decided on a request that was made, by its `X-Request-Id`, from the gate's journal
+    #[arg(long, value_name = "ID", conflicts_with_all = ["who", "action", "record", "change", "group", "scope", "path"])]
+    request_id: Option<String>,
+    /// The data folder of the gate, for `--request-id`
+    #[arg(long, value_name = "DIR", default_value = "data")]
+    data: PathBuf,
     /// Of which entity
     #[arg(long)]
     entity: Option<String>,
@@ -105,6 +113,9 @@ pub(in crate::cli) struct Explain {
 }
 
 pub(super) fn run(arguments: &Explain) -> Result<Came, VerbError> {
+    if let Some(request) = &arguments.request_id {
+        return logged::run(request, arguments);
+    }
     let loaded = load(&arguments.place.policies, SecretsOf::Nobody).map_err(VerbError::Bundle)?;
     let mut found = Diagnostics::default();
     let asked = Asked::of(arguments, &loaded, &mut found)?;

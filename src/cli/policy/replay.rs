@@ -171,7 +171,7 @@ fn words(which: &Which, limit: Option<usize>, bundle: Digest) -> String {
 }
 
 /// Who knows the ids of records that principals are given by key. A copy of a gate's data is left as it is.
-fn naming(data: &Data, gate: &str) -> Result<Box<Names>, VerbError> {
+pub(super) fn naming(data: &Data, gate: &str) -> Result<Box<Names>, VerbError> {
     let store = match data.check_own(gate) {
         Ok(()) => data.store()?,
         Err(_) => None,
