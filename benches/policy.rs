@@ -70,7 +70,7 @@ fn crowd(statements: usize) -> String {
         let condition = CONDITIONS[n % CONDITIONS.len()];
         let (who, action, entity) = match n {
             0..8 => ("is Partner in Group::\"partners\"".to_owned(), "list", "Order"),
-            _ if n % 4 == 0 => (format!("== App::\"app-{n}\""), "list", "Order"),
+            _ if n.is_multiple_of(4) => (format!("== App::\"app-{n}\""), "list", "Order"),
             _ if n % 4 == 1 => (format!("is Partner in Group::\"g{}\"", n % GROUPS), "list", "Order"),
             _ if n % 4 == 2 => ("is Partner in Group::\"partners\"".to_owned(), "update", "Order"),
             _ => ("is Partner in Group::\"partners\"".to_owned(), "list", "Invoice"),

@@ -217,9 +217,8 @@ async fn open(options: &Options) -> Result<Opened, RunError> {
     // has been found out by now, and nobody has waited for it in a queue.
     let Taken { bound, admin_socket, addresses, successor, has_predecessor } =
         take(inherited, options, &door, settings.admin.at.value).await?;
-    // A predecessor still ends the writes that it began. Without one nobody knows what became of those that run.
-    if !has_predecessor && let Err(error) = idempotency.abandon().await {
-        tracing::warn!(%error, "writes that were cut off are told as running until their time is over");
+    if !has_predecessor {
+        abandon(&idempotency).await;
     }
     let gate = Arc::new(Gate {
         live: Live::new(snapshot.digest, snapshot, now),
@@ -251,6 +250,13 @@ async fn open(options: &Options) -> Result<Opened, RunError> {
         acts: TaskTracker::new(),
     });
     Ok(Opened { gate, cores: door.cores(bound), admin_socket, addresses, successor })
+}
+
+/// A predecessor still ends the writes that it began. Without one nobody knows what became of those that run.
+async fn abandon(idempotency: &Idempotency) {
+    if let Err(error) = idempotency.abandon().await {
+        tracing::warn!(%error, "writes that were cut off are told as running until their time is over");
+    }
 }
 
 /// Says which writes of an earlier run nobody knows the outcome of.

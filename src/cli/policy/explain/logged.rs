@@ -66,7 +66,8 @@ impl Station {
         let entry: Json = serde_json::from_str(line.leaf()).unwrap_or_default();
         let digest =
             |text: &str| data_encoding::HEXLOWER.decode(text.as_bytes()).ok()?.try_into().ok().map(Digest);
-        let then = entry["bundle"].as_str().and_then(digest).and_then(|digest| kept.find(digest));
+        let then =
+            entry.get("bundle").and_then(Json::as_str).and_then(digest).and_then(|digest| kept.find(digest));
         let by_the_same = then.is_some();
         let policies = &arguments.place.policies;
         let bundle = match &then {
@@ -87,7 +88,7 @@ impl Station {
     }
 
     fn lines(&self) -> Vec<String> {
-        let text = |key: &str| match &self.entry[key] {
+        let text = |key: &str| match self.entry.get(key)? {
             Json::Null => None,
             Json::String(text) => Some(text.clone()),
             other => Some(other.to_string()),
