@@ -11,7 +11,7 @@ use crate::{
     config::{LIMITS, Snapshot},
     quota::Plan,
     schema::{Entity, FieldSet},
-    words::{Diagnostic, Diagnostics, Place, PlanName, StatementId, SystemName},
+    words::{Diagnostic, Diagnostics, GroupName, Place, PlanName, StatementId, SystemName},
 };
 
 /// LIMIT: principals of whom each is looked at; with more of them only statements and plans are.
@@ -24,6 +24,8 @@ pub fn lint(snapshot: &Snapshot) -> Diagnostics {
     let mut found = Diagnostics::default();
     let covered = Covered::of(snapshot);
     groups(snapshot, &covered, &mut found);
+    vouched(snapshot, &covered, &mut found);
+    idle(snapshot, &mut found);
     plans(snapshot, &mut found);
     hidden_reads(snapshot, &mut found);
     if covered.iter().count() <= COVERED_MAX {
@@ -43,6 +45,32 @@ fn groups(snapshot: &Snapshot, covered: &Covered, found: &mut Diagnostics) {
             let help = "put somebody into it in `principals/`, or take the statement out";
             found.push(Diagnostic::warning(outline.place, message).help(help));
         }
+    }
+}
+
+/// Groups that have members of ours and that an issuer may put anybody into: statements do not tell them apart.
+fn vouched(snapshot: &Snapshot, covered: &Covered, found: &mut Diagnostics) {
+    let mut told: HashSet<&GroupName> = HashSet::new();
+    for outline in snapshot.policies.outlines() {
+        let Some(group) = outline.group.filter(|group| !told.contains(group)) else { continue };
+        let by = covered.iter().find(|one| one.is_vouched_for() && one.may_be_in(group.as_str()));
+        let is_ours = snapshot.sources.registry().iter().any(|principal| principal.groups.contains(group));
+        if let (Some(someone), true) = (by, is_ours) {
+            told.insert(group);
+            let message =
+                format!("`{group}` has members in `principals/`, and `{}` may be in it too", someone.name());
+            let help =
+                "let the issuer assert a group of its own, so that statements can tell its people from yours";
+            found.push(Diagnostic::warning(outline.place, message).help(help));
+        }
+    }
+}
+
+/// Statements that another one makes needless.
+fn idle(snapshot: &Snapshot, found: &mut Diagnostics) {
+    for (place, id, by) in snapshot.policies.idle() {
+        let message = format!("`{id}` does nothing that `{by}` does not do");
+        found.push(Diagnostic::warning(place, message).help("take it out, or narrow the other one"));
     }
 }
 

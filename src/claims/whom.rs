@@ -138,6 +138,11 @@ impl Someone {
         }
     }
 
+    /// Whether it stands for anybody whom an issuer vouches for.
+    pub(super) fn is_vouched_for(&self) -> bool {
+        matches!(&self.standing, Standing::Any { named: None, .. })
+    }
+
     /// The partner they belong to.
     pub fn partner(&self) -> Option<&PrincipalId> {
         self.partner.as_ref()

@@ -30,6 +30,7 @@ mod degrees;
 mod explain;
 mod foreseen;
 mod hours;
+mod idle;
 mod index;
 mod judge;
 mod load;

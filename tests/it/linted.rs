@@ -78,7 +78,7 @@ fn a_permit_that_helps_nobody_is_told() {
     // Nobody has that country.
     add(
         &access,
-        "@id(\"never-held\")\n@fields(\"id, number\")\n@plan(\"staff\")\npermit (principal is User in Group::\"staff\", action == Action::\"read\", resource is Order) when { principal has country && principal.country == \"DE\" };",
+        "@id(\"never-held\")\n@fields(\"id, email\")\n@plan(\"staff\")\npermit (principal is User in Group::\"staff\", action == Action::\"read\", resource is Order) when { principal has country && principal.country == \"DE\" };",
     );
     let told = warnings(&dir);
     assert_eq!(told.len(), 2, "{told:?}");
@@ -188,4 +188,30 @@ fn code_scanning_reads_each_mistake_as_a_result_of_sarif() {
         .map(|rule| &rule["id"])
         .collect();
     assert!(results.iter().all(|one| rules.contains(&&one["ruleId"])), "{rules:?}");
+}
+
+#[test]
+fn a_statement_that_another_one_makes_needless_is_told_and_one_that_is_narrower_or_shows_more_is_not() {
+    let dir = shipped();
+    let access = dir.path().join("policies/access/staff.cedar");
+    let permit = |id: &str, fields: &str, who: &str, when: &str| {
+        format!(
+            "@id(\"{id}\")\n@fields(\"{fields}\")\n@plan(\"staff\")\npermit (principal {who}, action == Action::\"read\", resource is Product) {when};"
+        )
+    };
+    // `staff-read-goods` shows it all already.
+    add(&access, &permit("needless", "id, name", "is User in Group::\"staff\"", ""));
+    add(&access, &permit("more", "id, unit_cost", "is User in Group::\"staff\"", ""));
+    add(&access, &permit("others", "id, name", "in Group::\"internal\"", ""));
+    add(
+        &access,
+        "@id(\"closed-twice\")\nforbid (principal in Group::\"staff\", action == Action::\"delete\", resource is Invoice);",
+    );
+    let told = warnings(&dir);
+    let of = |id: &str| told.iter().filter(|one| one.contains(&format!("`{id}` does nothing"))).count();
+    assert_eq!((of("needless"), of("closed-twice"), of("more"), of("others")), (1, 1, 0, 0), "{told:?}");
+    assert!(
+        told.iter().any(|one| one.contains("`needless` does nothing that `staff-read-goods` does not do")),
+        "{told:?}"
+    );
 }

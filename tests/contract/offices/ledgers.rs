@@ -92,7 +92,7 @@ mod of_fakturownia {
         let gate = Gate::open(&FAKTUROWNIA);
         let all = holds(&gate, "customers", fakturownia::ALL);
         reads(&gate, "customers", &all[4]);
-        assert_eq!(all[4]["vat_id"], "PL5260250274");
+        assert_eq!(all[4]["tax_ids"][0]["value"], "5260250274");
         let products = holds(&gate, "products", fakturownia::ALL);
         reads(&gate, "products", &products[0]);
         let invoices = holds(&gate, "invoices", fakturownia::ALL);
