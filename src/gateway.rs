@@ -229,7 +229,8 @@ fn asked(exchange: &mut Exchange, head: &Head) -> Result<Asked, Refusal> {
     Ok(asked)
 }
 
-/// Whether any statement can still permit it, and whether the plans of those that can have room. No I/O so far.
+/// Whether any statement can still permit it, and whether the plans of those that can have room. No I/O so far, but
+/// that a glass is broken.
 async fn admit(
     exchange: &mut Exchange,
     caller: Caller,

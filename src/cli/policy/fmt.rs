@@ -14,10 +14,10 @@ use cedar_policy_formatter::{Config, policies_str_to_pretty};
 use clap::Args;
 
 use super::{Where, replace};
-use crate::cli::{Came, error::VerbError, out};
-
-/// LIMIT: bytes of a file; the longest that a bundle may have.
-const FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
+use crate::{
+    cli::{Came, error::VerbError, out},
+    words::tree::FILE_BYTES_MAX,
+};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  bramka policy fmt\n  bramka policy fmt --check\n  \
@@ -78,7 +78,10 @@ pub(super) fn run(arguments: &Fmt) -> Result<Came, VerbError> {
 
 fn standard(arguments: &Fmt, width: usize) -> Result<Came, VerbError> {
     let mut text = String::new();
-    std::io::stdin().take(FILE_BYTES_MAX).read_to_string(&mut text)?;
+    // One more than may be: what is longer is refused, never cut.
+    let most = u64::try_from(FILE_BYTES_MAX).unwrap_or(u64::MAX).saturating_add(1);
+    std::io::stdin().take(most).read_to_string(&mut text)?;
+    check_length(text.len(), Path::new("-"))?;
     match laid_out(&text, width) {
         Ok(fresh) if arguments.check => Ok(if fresh == text { Came::Right } else { Came::Wrong }),
         Ok(fresh) => {
@@ -108,11 +111,17 @@ fn access(policies: &Path) -> Result<Vec<PathBuf>, VerbError> {
     Ok(files)
 }
 
+/// LIMIT: bytes of a file; as many as a file of a bundle may have.
+fn check_length(length: usize, file: &Path) -> Result<(), VerbError> {
+    if length <= FILE_BYTES_MAX {
+        return Ok(());
+    }
+    Err(VerbError::Misused(format!("`{}` has more than {FILE_BYTES_MAX} bytes", file.display())))
+}
+
 fn read(file: &Path) -> Result<String, VerbError> {
     let length = fs::metadata(file).map_err(VerbError::file(file))?.len();
-    if length > FILE_BYTES_MAX {
-        return Err(VerbError::Misused(format!("`{}` has more than {FILE_BYTES_MAX} bytes", file.display())));
-    }
+    check_length(usize::try_from(length).unwrap_or(usize::MAX), file)?;
     fs::read_to_string(file).map_err(VerbError::file(file))
 }
 

@@ -110,7 +110,7 @@ fn case<'e>(opening: &Opening, entity: &dyn Fn(&str) -> Option<&'e Entity>) -> O
             "address": context.address().to_string(),
             "listener": context.listener().as_str(),
             "at": context.time().map(|time| time.to_string()),
-            "token_age": witness.facts.issued_at.zip(context.time()).map(|(issued, at)| at.as_second().saturating_sub(issued.as_second())),
+            "token_age": witness.facts.issued_at.zip(context.time()).map(|(issued, at)| at.as_second().saturating_sub(issued.as_second()).max(0)),
             "bytes": context.bytes(),
             "glass": context.is_broken().then_some(true),
             "purpose": context.purpose(),
