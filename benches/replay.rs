@@ -168,7 +168,7 @@ impl<'b> Serving<'b> {
         entry.foreseen(&prospect);
         for row in 0..ROWS {
             let record = self.record(n * ROWS + row, customer.as_ref());
-            entry.judged_on(&self.order, &prospect.reads(), &record, "");
+            entry.judged_on(&self.order, (&prospect.reads(), &[]), &record, "");
             let Judged::Shown(shown) = show(&prospect, record, None) else { panic!("it is to be seen") };
             entry.came(Came::Shown(shown.fields(), shown.masks().into()));
             entry.shown(&shown, &format!("order-{n}-{row}"));

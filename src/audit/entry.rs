@@ -32,14 +32,12 @@ use crate::{
     catalog::{Action, Operation},
     clock::Now,
     identity::Facts,
-    policy::{CallPermit, Detail, Prospect, Shown, WritePermit},
+    policy::{CallPermit, Detail, Prospect, Relation, Shown, WritePermit},
     quota::Admission,
-    schema::{Entity, FieldSet, Record, value},
+    schema::{Entity, FieldSet, Record, Value},
     words::{Channel, Digest, Kind, PlanName, RequestId, StatementId, SystemName},
 };
 
-/// LIMIT: values of one leaf of one record that are noted as read.
-const VALUES_MAX: usize = 32;
 /// LIMIT: plans that one entry names.
 const PLANS_MAX: usize = 16;
 
@@ -260,31 +258,26 @@ impl Entry {
 
     /// A record that is about to be judged: what statements may read of it. `prefix` stands before the names where it is
     /// the record as it would be.
-    pub fn judged_on(&mut self, entity: &Entity, reads: &FieldSet, record: &Record, prefix: &str) {
+    pub fn judged_on(
+        &mut self,
+        entity: &Entity,
+        (reads, follows): (&FieldSet, &[Relation]),
+        record: &Record,
+        prefix: &str,
+    ) {
         let told = &mut self.0.told;
         let mut marks = Marks::new();
         for leaf in reads.iter() {
-            let Some(path) = entity.leaf(leaf).map(|leaf| leaf.path.as_str()) else { continue };
-            let mut texts: SmallVec<[Vec<u8>; 1]> = SmallVec::new();
-            let mut is_whole = true;
-            record.each(entity, leaf, &mut |value| {
-                is_whole &= texts.len() < VALUES_MAX;
-                if texts.len() < VALUES_MAX {
-                    let mut text = Vec::new();
-                    value::print(value, &mut text);
-                    is_whole &= text.len() <= text::TEXT_CHARS_MAX;
-                    texts.push(text);
+            told.read_leaf(entity, leaf, record, prefix, &mut marks);
+        }
+        for relation in follows {
+            let Some(by) = entity.leaf(relation.by).map(|leaf| leaf.path.as_str()) else { continue };
+            let id = record.first(entity, relation.by).and_then(Value::as_text).unwrap_or_default();
+            if let Some(named) = record.related(relation.by, id) {
+                let prefix = format_compact!("{prefix}{by}.");
+                for leaf in relation.reads.iter() {
+                    told.read_leaf(&relation.to, leaf, named, &prefix, &mut marks);
                 }
-            });
-            if texts.is_empty() {
-                texts.push(Vec::new());
-            }
-            let name = format_compact!("{prefix}{path}");
-            let places: SmallVec<[Option<u32>; 1]> =
-                texts.iter().map(|text| told.read(&name, String::from_utf8_lossy(text))).collect();
-            // Half of a set is none that could be judged.
-            if is_whole && places.iter().all(Option::is_some) {
-                marks.extend(places.into_iter().flatten());
             }
         }
         told.judged(marks);

@@ -3,6 +3,7 @@
 
 use std::{collections::HashMap, fmt::Display, sync::Arc};
 
+use compact_str::format_compact;
 use foldhash::fast::RandomState;
 use memchr::memmem;
 use smallvec::SmallVec;
@@ -16,7 +17,7 @@ use super::{
 };
 use crate::{
     policy::{Detail, Openness},
-    schema::{Class, Entity, FieldSet, LeafId},
+    schema::{Class, Entity, FieldSet, LeafId, Record, value},
     words::{StatementId, SystemName},
 };
 
@@ -29,6 +30,8 @@ const GROUPS_MAX: usize = 16;
 /// LIMIT: calls to systems one entry tells one by one.
 const CALLS_MAX: usize = 64;
 /// LIMIT: bytes of notes, and of attributes that statements read.
+/// LIMIT: values of one leaf of one record that are noted as read.
+const VALUES_MAX: usize = 32;
 const NOTES_BYTES_MAX: usize = 4 * 1024;
 const READ_BYTES_MAX: usize = 16 * 1024;
 
@@ -208,6 +211,39 @@ impl Told {
             append(&mut self.read_names, &quoted);
         }
         Some(place)
+    }
+
+    /// What statements read of a leaf of a record.
+    pub(super) fn read_leaf(
+        &mut self,
+        entity: &Entity,
+        leaf: LeafId,
+        record: &Record,
+        prefix: &str,
+        marks: &mut Marks,
+    ) {
+        let Some(path) = entity.leaf(leaf).map(|leaf| leaf.path.as_str()) else { return };
+        let mut texts: SmallVec<[Vec<u8>; 1]> = SmallVec::new();
+        let mut is_whole = true;
+        record.each(entity, leaf, &mut |value| {
+            is_whole &= texts.len() < VALUES_MAX;
+            if texts.len() < VALUES_MAX {
+                let mut text = Vec::new();
+                value::print(value, &mut text);
+                is_whole &= text.len() <= text::TEXT_CHARS_MAX;
+                texts.push(text);
+            }
+        });
+        if texts.is_empty() {
+            texts.push(Vec::new());
+        }
+        let name = format_compact!("{prefix}{path}");
+        let places: SmallVec<[Option<u32>; 1]> =
+            texts.iter().map(|text| self.read(&name, String::from_utf8_lossy(text))).collect();
+        // Half of a set is none that could be judged.
+        if is_whole && places.iter().all(Option::is_some) {
+            marks.extend(places.into_iter().flatten());
+        }
     }
 
     /// A record is judged that has the values at these places.

@@ -16,6 +16,7 @@ mod matrix;
 mod owners;
 mod proofs;
 mod prove;
+mod related;
 mod replay;
 mod schema;
 mod silent;

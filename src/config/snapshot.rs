@@ -20,7 +20,7 @@ use super::{
     trust::Signed,
 };
 use crate::{
-    catalog::Catalog,
+    catalog::{Action, Catalog},
     clock::Now,
     crosswalk::Naming,
     door::ListenerSettings,
@@ -29,7 +29,7 @@ use crate::{
     mapping,
     policy::{AttributeType, Given, PlanRef, Policies, PrincipalAttribute, PrincipalTypes, SystemInfo},
     quota::Plans,
-    schema::{self, Entity, FieldSet, Schema},
+    schema::{self, Entity, FieldSet, LeafId, Schema},
     upstream::{self, Upstream},
     wire::{TlsClient, Trust},
     words::{
@@ -296,6 +296,12 @@ impl Compile<'_, '_> {
             let others = told.iter().fold(FieldSet::EMPTY, |all, (_, told)| all.union(told));
             for (system, told) in &told {
                 self.raw.found.absorb(policies.unfounded(entity, (told, &others), system));
+            }
+            for mapping in mappings(entity, by, systems) {
+                // What stands in several systems is told of the record that is asked for, not of one that it names.
+                let told = mapping.mapped().minus(&mapping.elsewhere());
+                let can = mapping.can(Action::Read) || mapping.finds_by(LeafId(0));
+                self.raw.found.absorb(policies.unfollowed(entity, can.then_some(&told), mapping.system()));
             }
         }
     }

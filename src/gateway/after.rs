@@ -134,11 +134,16 @@ async fn completed(
 ) -> Left {
     let id = ids::of(mapping.entity(), &came);
     let asked = (seen, &FieldSet::EMPTY);
-    match joined::complete(exchange, admission, mapping, asked, &mut [&mut came], Vec::new()).await {
-        Ok(_) if untold(mapping, admission.prospect(), &came).is_empty() => {
+    let completed =
+        match joined::complete(exchange, admission, mapping, asked, &mut [&mut came], Vec::new()).await {
+            Ok(_) => joined::relate(exchange, admission, mapping, &mut [&mut came.record]).await,
+            Err(refusal) => Err(refusal),
+        };
+    match completed {
+        Ok(()) if untold(mapping, admission.prospect(), &came).is_empty() => {
             Left::of(exchange, came.record, id)
         }
-        Ok(_) => Left::Unseen(Some(id)),
+        Ok(()) => Left::Unseen(Some(id)),
         Err(refusal) => {
             exchange.entry.note("read_back", refusal.reason());
             Left::Unseen(Some(id))

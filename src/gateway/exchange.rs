@@ -9,7 +9,14 @@ use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
 use http::{HeaderName, HeaderValue, Request, Response, header};
 use hyper::upgrade::OnUpgrade;
 
-use super::{Core, Outcome, exposing::LeftOut, joined::Untold, known::Known, once::Once, wanted::untold};
+use super::{
+    Core, Outcome,
+    exposing::LeftOut,
+    joined::{Fetched, Untold},
+    known::Known,
+    once::Once,
+    wanted::untold,
+};
 use crate::{
     answer::Answer,
     audit::{Answered, Came, Entry, Withheld},
@@ -57,6 +64,8 @@ pub(super) struct Exchange {
     pub(super) early: Option<AcceptedId>,
     /// What other systems have left untold of the answer.
     pub(super) untold: Vec<Untold>,
+    /// Records that others name, as far as statements go by them.
+    pub(super) related: Fetched,
     /// Of the record that is judged next, what its system told.
     pub(super) fetched: FieldSet,
     /// Records that a budget has no room for.
@@ -121,6 +130,7 @@ impl Exchange {
                 unfinished: None,
                 early: None,
                 untold: Vec::new(),
+                related: Fetched::default(),
                 fetched: FieldSet::EMPTY,
                 left_out: None,
                 lag: None,
@@ -235,7 +245,8 @@ impl Exchange {
         {
             reads = reads.union(&named.intersection(&self.fetched));
         }
-        self.entry.judged_on(entity, &reads, record, prefix);
+        let follows = prospect.outlook().follows();
+        self.entry.judged_on(entity, (&reads, &follows), record, prefix);
     }
 
     /// Notes what came of the record that was judged last: it is shown, or not there.

@@ -6,6 +6,8 @@
 //! statement, a filter, an order or a precondition goes by these fields the request is refused instead, for nobody can
 //! say what they hold. Of two records that could be meant neither is taken.
 
+mod related;
+
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use compact_str::CompactString;
@@ -30,6 +32,8 @@ use crate::{
     wire::Deadline,
     words::{EntityName, SystemName},
 };
+
+pub(super) use related::{Fetched, relate};
 
 /// Such questions that one system is asked at the same time.
 const QUESTIONS_AT_ONCE: usize = 4;

@@ -799,6 +799,8 @@ impl<'a> List<'a> {
         let mut rows: Vec<&mut Inward> = page.rows.iter_mut().flatten().collect();
         let asked = (&self.fetched, &self.must);
         joined::complete(self.exchange, self.admission, mapping, asked, &mut rows, Vec::new()).await?;
+        let mut records: Vec<_> = rows.into_iter().map(|inward| &mut inward.record).collect();
+        joined::relate(self.exchange, self.admission, mapping, &mut records).await?;
         Ok(page)
     }
 

@@ -19,7 +19,7 @@ use super::{
     after::{Left, seen},
     exchange::{Exchange, Progress},
     exposing::Written,
-    ids,
+    ids, joined,
     wanted::Subjects,
     whole::named,
     writing::SEGMENT,
@@ -275,12 +275,18 @@ async fn shown_again(
             (record, kept.is_whole && seen(mapping, prospect).minus(&all).is_empty())
         })
     });
-    let (record, wanted, is_tagged) = match read {
+    let (mut record, wanted, is_tagged) = match read {
         Some((record, is_whole)) => (record, wanted, is_whole && wanted.is_none()),
         None => (named(&entity, &id), Some(FieldSet::ID), false),
     };
     // It was kept under a bundle that showed the systems' keys.
     if !ids::are_all(exchange, source.map(|source| &*source.mapping), &entity, &record) {
+        return None;
+    }
+    if let Some(source) = source
+        && let Err(refusal) = joined::relate(exchange, admission, &source.mapping, &mut [&mut record]).await
+    {
+        exchange.entry.note("echo", refusal.reason());
         return None;
     }
     if exchange.recheck_again(prospect, &record).is_err() {

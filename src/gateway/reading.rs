@@ -139,6 +139,7 @@ pub(super) async fn completed(
     let (answer, mut inward, told) = alone(exchange, admission, source, key, asked, true).await?;
     let rows = &mut [&mut inward];
     let counterparts = joined::complete(exchange, admission, mapping, asked, rows, told).await?;
+    joined::relate(exchange, admission, mapping, &mut [&mut inward.record]).await?;
     exchange.told(admission.prospect(), mapping, &inward)?;
     Ok((answer, inward, counterparts))
 }
@@ -263,6 +264,8 @@ pub(super) async fn several(
     ids::public(exchange, mapping, &mut records).await?;
     let mut rows: Vec<_> = all.iter_mut().flatten().collect();
     joined::complete(exchange, admission, mapping, (wanted, must), &mut rows, Vec::new()).await?;
+    let mut records: Vec<_> = rows.into_iter().map(|inward| &mut inward.record).collect();
+    joined::relate(exchange, admission, mapping, &mut records).await?;
     Ok(all)
 }
 

@@ -77,7 +77,7 @@ fn id(key: u16, item: &Value) -> Option<&str> {
 /// A record with other values in some leaves than any body can send: compared with it, each of them changes. Outside
 /// lists that holds for leaves that are not there, too; the items of lists stay as many as they are.
 pub(super) fn unlike(entity: &Entity, record: &Record, leaves: &FieldSet) -> Record {
-    Record { fields: unlike_in(&entity.root, &record.fields, leaves) }
+    Record::from(unlike_in(&entity.root, &record.fields, leaves)).related_as(record)
 }
 
 fn unlike_in(object: &Object, fields: &Fields, leaves: &FieldSet) -> Fields {
@@ -159,7 +159,7 @@ pub(super) fn named(entity: &Entity, id: &str) -> Record {
 pub(super) fn only(entity: &Entity, record: &Record, leaves: &FieldSet) -> Record {
     let mut fields = record.fields.clone();
     strike(&entity.root, &mut fields, leaves);
-    Record { fields }
+    Record::from(fields).related_as(record)
 }
 
 fn strike(object: &Object, fields: &mut Fields, leaves: &FieldSet) {

@@ -224,7 +224,8 @@ async fn create(
     let settled = mapping.settled(Before::Nothing, new, &FieldSet::EMPTY);
     let Settled { sent: new, held } = settled_for_callers(exchange, mapping, settled).await?;
     let bare = mapping.bare(&new, &held);
-    let permit = judge(exchange, admission, Change::Create { new, held }, &FieldSet::EMPTY)?;
+    let permit =
+        judge(exchange, admission, mapping, (Change::Create { new, held }, &FieldSet::EMPTY)).await?;
     refuse_bare(exchange, prospect, mapping, bare)?;
     let new = ids::native(exchange, mapping, &elements, permit.new().ok_or(Refusal::Broken)?).await?;
     let found = finding::found(exchange, admission, source, (None, &new), true).await?;
@@ -328,7 +329,7 @@ async fn update(
     let bare = mapping.bare(&new, &held);
     let guarding = version.clone().filter(|_| is_guarded && !mapping.leaves_unguarded(&record, &new));
     let change = Change::Update { old: record, new, held, version: guarding };
-    let permit = judge(exchange, admission, change, &reached)?;
+    let permit = judge(exchange, admission, mapping, (change, &reached)).await?;
     check_version(exchange, admission, &permit, &seen, &sent)?;
     elsewhere::at_home(admission, &others, &permit, &proposed.present)?;
     refuse_bare(exchange, prospect, mapping, bare)?;
@@ -435,7 +436,7 @@ async fn delete(
     let Stored { record, seen, key, version, .. } =
         stored(exchange, admission, source, &key, (&sent, &[])).await?;
     let change = Change::Delete { old: record, version };
-    let permit = judge(exchange, admission, change, &FieldSet::EMPTY)?;
+    let permit = judge(exchange, admission, mapping, (change, &FieldSet::EMPTY)).await?;
     check_version(exchange, admission, &permit, &seen, &sent)?;
     // Only who may delete it is told whose it is.
     if !mapping.can(Action::Delete) {
@@ -476,11 +477,12 @@ async fn stored<'s>(
         .map_err(|fault| exchange.refused_by(source.name(), fault))?;
     ids::public(exchange, mapping, &mut [&mut seen.record]).await?;
     joined::carry(mapping, &inward.record, &leaves, &mut seen.record);
+    let seen = seen.record.related_as(&inward.record);
     let id = ids::of(entity, &inward);
     let untold = Untold::of(&inward);
     let Inward { record, id: key, version, .. } = inward;
     let elements = Elements::of(exchange, mapping, &key, &answer)?;
-    Ok(Stored { record, seen: seen.record, id, key, version, answer, elements, untold, others })
+    Ok(Stored { record, seen, id, key, version, answer, elements, untold, others })
 }
 
 /// What would be, as callers know it: this is what is judged.
@@ -623,13 +625,16 @@ fn refuse_bare(
 }
 
 /// Judges a write; what the stored record refuses looks like a record that is not there.
-fn judge(
+async fn judge(
     exchange: &mut Exchange,
     admission: &Admission,
-    change: Change,
-    reached: &FieldSet,
+    mapping: &Mapping,
+    (mut change, reached): (Change, &FieldSet),
 ) -> Result<WritePermit, Refusal> {
     let prospect = admission.prospect();
+    if let Change::Create { held, .. } | Change::Update { held, .. } = &mut change {
+        joined::relate(exchange, admission, mapping, &mut [held]).await?;
+    }
     let entity = prospect.operation().entity().ok_or(Refusal::Broken)?;
     for (record, side) in [(change.old(), Side::Stored), (change.held(), Side::New)] {
         if let Some(record) = record {

@@ -241,7 +241,7 @@ impl Mapping {
         }
         build.open(&self.root.forks, 0);
         build.fill(&self.root, 0, &mut fields);
-        let mut record = Record { fields };
+        let mut record = Record::from(fields);
         let bare = self.entity.strike_bare(&mut record, wanted);
         bare.iter().for_each(|leaf| build.findings.truncate_push(leaf, What::NoCurrency));
         let missing = build.missing.union(&bare).union(&self.unmapped.intersection(wanted));

@@ -287,7 +287,7 @@ impl Mapping {
         let mut raws = Raws::new(&self.words.absent).given(parent.given().collect());
         raws.restart(self.frame);
         let (fields, missing) = self.filled(&raws, &over.leaves, Absent::Untold);
-        let record = Record { fields };
+        let record = Record::from(fields);
         let told = over.leaves.minus(&missing);
         let known =
             |leaf| told.contains(leaf).then(|| record.first(&self.entity, leaf).unwrap_or(&Value::Null));

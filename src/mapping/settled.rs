@@ -165,7 +165,7 @@ impl Mapping {
         Ok(match (before, faulty) {
             (Before::Nothing | Before::Told { .. }, None) if relisted.is_empty() => {
                 self.keep_elsewhere(&sent.fields, &mut fields);
-                Record { fields }
+                Record::from(fields)
             }
             // What no system tells of stays as it was sent, and so does what this one cannot take, and a list whose
             // elements come and go by themselves.

@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use super::{
     context::Env,
     principals::PrincipalTypes,
+    related::Relation,
     shape::{Holds, Route, Target},
     value::{Constant, Members, Val, ten_thousandths, val},
 };
@@ -77,18 +78,36 @@ fn attribute(value: &Attribute) -> Result<RestrictedExpression, Unfit> {
 }
 
 /// The record as an entity, with those of its attributes that hold one of `leaves`.
-pub(super) fn resource(
-    entity: &Entity,
-    record: &Record,
-    id: &str,
-    leaves: &FieldSet,
-) -> Result<CedarEntity, Unfit> {
+fn resource(entity: &Entity, record: &Record, id: &str, leaves: &FieldSet) -> Result<CedarEntity, Unfit> {
     let mut attributes = HashMap::new();
     let mut path = Vec::new();
     for (name, value) in fields(entity, &entity.root, record, leaves, &mut path)? {
         attributes.insert(name, value);
     }
     CedarEntity::new(uid(entity.name.as_str(), id)?, attributes, HashSet::new()).map_err(|_refused| Unfit)
+}
+
+/// The record as an entity, with those that it names and conditions go by, as far as they were fetched; and its name.
+pub(super) fn resources(
+    entity: &Entity,
+    record: &Record,
+    (id, leaves): (&str, &FieldSet),
+    relations: &[Relation],
+) -> Result<(EntityUid, Vec<CedarEntity>), Unfit> {
+    let own = uid(entity.name.as_str(), id)?;
+    // ORDER: an entity is one, however often it is named, so all that is read of it by any way is put together first.
+    let mut named: Vec<(EntityUid, &Entity, &Record, &str, FieldSet)> =
+        vec![(own.clone(), entity, record, id, *leaves)];
+    for relation in relations {
+        let Ok(Some((id, found))) = relation.of(entity, record) else { continue };
+        let uid = uid(relation.to.name.as_str(), id)?;
+        match named.iter_mut().find(|(known, ..)| *known == uid) {
+            Some((.., leaves)) => *leaves = leaves.union(&relation.reads),
+            None => named.push((uid, &relation.to, found, id, relation.reads)),
+        }
+    }
+    let all = named.iter().map(|(_, entity, record, id, leaves)| resource(entity, record, id, leaves));
+    Ok((own, all.collect::<Result<_, _>>()?))
 }
 
 type Pairs = Vec<(String, RestrictedExpression)>;

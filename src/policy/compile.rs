@@ -1,6 +1,6 @@
 //! From Cedar's syntax tree to a [`Node`]. What has no compiled form yields none; Cedar judges it then.
 
-use std::{net::IpAddr, str::FromStr};
+use std::{net::IpAddr, str::FromStr, sync::Arc};
 
 use cedar_policy::pst::{BinaryOp, Expr, Literal, PatternElem, UnaryOp, Var};
 use ipnet::IpNet;
@@ -10,21 +10,26 @@ use smallvec::SmallVec;
 
 use super::{
     predicate::{Arithmetic, Compare, Fact, Node, Pattern},
+    related::{Beyond, step},
     shape::{Route, Target},
     value::{Constant, midnight, ten_thousandths},
 };
-use crate::schema::{Entity, FieldSet, LeafId};
+use crate::{
+    schema::{Entity, FieldSet, LeafId},
+    words::EntityName,
+};
 
 /// The names after a variable: `resource.shipment.status`.
 pub(super) type Names<'a> = SmallVec<[&'a str; 4]>;
 
-/// Compiles a condition on records of an entity (or on a call).
-pub(super) fn node(expr: &Expr, entity: Option<&Entity>) -> Option<Node> {
-    Compiler { entity }.node(expr)
+/// Compiles a condition on records of an entity (or on a call). `entities` are those that references name.
+pub(super) fn node(expr: &Expr, entity: Option<&Entity>, entities: &[Arc<Entity>]) -> Option<Node> {
+    Compiler { entity, entities }.node(expr)
 }
 
 struct Compiler<'e> {
     entity: Option<&'e Entity>,
+    entities: &'e [Arc<Entity>],
 }
 
 impl Compiler<'_> {
@@ -56,7 +61,11 @@ impl Compiler<'_> {
         let (var, names) = names(expr)?;
         match var {
             Var::Resource => {
-                let route = Route::of(self.entity?, &names)?;
+                let Some(route) = Route::of(self.entity?, &names) else {
+                    let beyond = self.beyond(&names)?;
+                    return matches!(beyond.rest.target, Target::Leaf(..) | Target::Set(..))
+                        .then(|| Node::Related(Box::new(beyond)));
+                };
                 match route.target {
                     Target::Leaf(..) | Target::Set(..) => Some(Node::Leaf(route)),
                     Target::Object(_) => None,
@@ -67,11 +76,18 @@ impl Compiler<'_> {
         }
     }
 
+    fn beyond(&self, names: &[&str]) -> Option<Beyond> {
+        Beyond::of(self.entity?, names, self.entities)
+    }
+
     fn has<'n>(&self, expr: &'n Expr, more: impl Iterator<Item = &'n str>) -> Option<Node> {
         let (var, mut names) = names(expr)?;
         names.extend(more);
         match var {
-            Var::Resource => Route::of(self.entity?, &names).map(Node::Has),
+            Var::Resource => match Route::of(self.entity?, &names) {
+                Some(route) => Some(Node::Has(route)),
+                None => self.beyond(&names).map(|beyond| Node::HasRelated(Box::new(beyond))),
+            },
             Var::Context => fact(&names).map(Node::HasFact),
             Var::Principal | Var::Action => None,
         }
@@ -233,11 +249,15 @@ fn duration(text: &str) -> Option<Constant> {
 }
 
 /// The leaves a condition reads, and whether it reads parts of the caller or of the context.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Reads {
     pub(super) leaves: FieldSet,
     /// Those of them that are read by name, not as parts of a group that is asked for.
     pub(super) named: FieldSet,
+    /// References that are followed, and the path of what is read behind each.
+    pub(super) beyond: Vec<(LeafId, EntityName, Vec<String>)>,
+    /// Whether it goes behind something else than a reference of the record, or behind one that is not said plainly.
+    pub(super) strays: bool,
     pub(super) principal: bool,
     pub(super) checked: bool,
     pub(super) claimed: bool,
@@ -292,8 +312,14 @@ impl Reads {
         let mut inner = Self::default();
         inner.add(base, entity);
         if !inner.leaves.is_empty() {
+            let is_reference = |leaf| {
+                entity.and_then(|entity| entity.leaf(leaf)).is_some_and(|leaf| leaf.reference.is_some())
+            };
+            self.strays |= inner.leaves.iter().any(is_reference);
             inner.leaves = entity.map_or(FieldSet::EMPTY, Entity::all);
         }
+        self.strays |= inner.strays;
+        self.beyond.append(&mut inner.beyond);
         self.leaves = self.leaves.union(&inner.leaves);
         self.named = self.named.union(&inner.named);
         self.principal |= inner.principal;
@@ -303,7 +329,11 @@ impl Reads {
 
     fn add_path(&mut self, var: &Var, names: &[&str], entity: Option<&Entity>) {
         match (var, names) {
-            (Var::Principal, _) => self.principal = true,
+            (Var::Principal, names) => {
+                self.principal = true;
+                // No attribute of a caller is a group: behind one stands what it names.
+                self.strays |= names.len() > 1;
+            }
             (Var::Action, _) => {}
             (Var::Context, [first, ..]) => {
                 self.checked |= *first == "checked";
@@ -312,7 +342,12 @@ impl Reads {
             (Var::Context, []) => (self.checked, self.claimed) = (true, true),
             (Var::Resource, []) => self.leaves.insert(LeafId(0)),
             (Var::Resource, names) => {
-                if let Some(route) = entity.and_then(|entity| Route::of(entity, names)) {
+                let Some(entity) = entity else { return };
+                if let Some((_, by, to, after)) = step(entity, names) {
+                    self.leaves.insert(by);
+                    self.named.insert(by);
+                    self.beyond.push((by, to, after.iter().map(|name| (*name).to_owned()).collect()));
+                } else if let Some(route) = Route::of(entity, names) {
                     self.leaves = self.leaves.union(&route.leaves());
                     match route.target {
                         Target::Leaf(..) | Target::Set(..) => self.named = self.named.union(&route.leaves()),

@@ -134,6 +134,8 @@ impl Program {
             // Cedar judges the whole of it or nothing.
             Check::Cedar(_) if by_untold(rule, env) || untold.meets(&rule.grants.reads) => Outcomes::ANY,
             Check::Cedar(_) if self.entity.is_some() && env.record.is_none() => Outcomes::ANY,
+            // Nor does it know that something was not fetched.
+            Check::Cedar(_) if self.is_unfetched_by(rule, env) => Outcomes::ANY,
             Check::Cedar(_) => match self.is_held(rule, env) {
                 Some(true) => Outcomes::HOLDS,
                 Some(false) => Outcomes::FAILS,

@@ -6,7 +6,7 @@
 mod known;
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     fmt::Display,
     io, panic,
     sync::Arc,
@@ -21,8 +21,9 @@ use super::{
     mask::{Masker, Openness},
     obligations,
     principals::PrincipalTypes,
+    related::Relation,
     settled::{Settled, about_anyone},
-    shape::{self, RESERVED},
+    shape::{self, RESERVED, Route, Target},
     source::{Piece, Source},
     statement::{Head, Statement, Verb, reads},
 };
@@ -36,8 +37,8 @@ use crate::{
     },
 };
 
-/// How far a condition may follow references: attributes of the caller and of the record, not beyond.
-const LEVEL_MAX: u32 = 1;
+/// How far a condition may follow references: attributes of the caller and of the record, and of what the record names.
+const LEVEL_MAX: u32 = 2;
 /// LIMIT: fields that one mistake names.
 const UNTOLD_SHOWN_MAX: usize = 8;
 /// The stack that statements are read on: many times what the largest one takes.
@@ -85,6 +86,8 @@ pub struct SystemInfo {
 pub struct Policies {
     pub(super) bundle: Digest,
     pub(super) statements: Vec<Arc<Statement>>,
+    /// The entities of the shared schema: what references name.
+    pub(super) entities: Vec<Arc<Entity>>,
     pub(super) index: Index,
     pub(super) hours: Arc<Hours>,
     pub(super) settled: Settled,
@@ -169,6 +172,7 @@ impl Policies {
             hours: given.hours.clone(),
             index: Index::new(&statements),
             settled: Settled::default(),
+            entities: given.schema.entities().to_vec(),
             statements,
         })
     }
@@ -181,7 +185,16 @@ impl Policies {
     /// The leaves of an entity that conditions go by, whoever they are about.
     pub fn reading(&self, entity: &Entity) -> FieldSet {
         let grants = self.statements.iter().filter_map(|statement| statement.grants.get(&entity.name));
-        grants.fold(FieldSet::EMPTY, |all, grants| all.union(&grants.reads))
+        let own = grants.fold(FieldSet::EMPTY, |all, grants| all.union(&grants.reads));
+        self.followed(entity).fold(own, |all, (_, relation)| all.union(&relation.reads))
+    }
+
+    /// Statements that go by what other records tell of an entity's records, by naming them.
+    pub fn followed(&self, entity: &Entity) -> impl Iterator<Item = (&Place, &Relation)> {
+        let all = self.statements.iter().flat_map(|statement| {
+            statement.follows.values().flatten().map(move |relation| (&statement.place, relation))
+        });
+        all.filter(|(_, relation)| relation.to.name == entity.name)
     }
 
     /// Statements whose conditions read what an entity's system never tells: whether they hold cannot be told
@@ -209,6 +222,34 @@ impl Policies {
                 );
                 let help = format!("map the field in systems/{system}.yaml, or judge by another");
                 found.push(Diagnostic::warning(place, message).help(help));
+            }
+        }
+        found
+    }
+
+    /// Statements that follow references to records of an entity for what its system does not tell of them. `told` is
+    /// what it does; none where it cannot be asked for one record.
+    pub fn unfollowed(&self, entity: &Entity, told: Option<&FieldSet>, system: &SystemName) -> Diagnostics {
+        let mut found = Diagnostics::default();
+        for (place, relation) in self.followed(entity) {
+            let Some(told) = told else {
+                let message = format!(
+                    "`{system}` cannot be asked for one {}: no reference to one can be followed",
+                    entity.name
+                );
+                found.push(
+                    Diagnostic::error(place, message).help("judge by another field of the record itself"),
+                );
+                continue;
+            };
+            let untold = relation.names.minus(told);
+            for leaf in untold.iter().filter_map(|leaf| entity.leaf(leaf)) {
+                let message = format!(
+                    "`{system}` does not tell `{}` of the {} that a record names",
+                    leaf.path, entity.name
+                );
+                let help = format!("map the field in systems/{system}.yaml, or judge by another");
+                found.push(Diagnostic::error(place, message).help(help));
             }
         }
         found
@@ -479,6 +520,7 @@ impl<'a> Reading<'a, '_> {
             place: source.place(piece.start, length),
             effect: Verb::of(policy.effect(), said.is_withholding),
             grants: said.grants,
+            follows: BTreeMap::new(),
             plan: said.plan,
             detail: said.detail,
             is_glass: said.is_glass,
@@ -486,11 +528,20 @@ impl<'a> Reading<'a, '_> {
             anyone: (!reads(&policy, None).principal).then(|| about_anyone(&policy)).flatten(),
             policy,
         };
+        let mut strays = reads(&statement.policy, None).strays;
         for entity in self.given.schema.entities() {
             if let Some(grants) = statement.grants.get_mut(&entity.name) {
                 let read = reads(&statement.policy, Some(entity));
                 (grants.reads, grants.names) = (read.leaves, read.named);
+                strays |= read.strays;
+                let follows = self.follows(read.beyond);
+                if !follows.is_empty() {
+                    statement.follows.insert(entity.name.clone(), follows);
+                }
             }
+        }
+        if strays {
+            self.strays(&statement);
         }
         self.call_is_unfiltered(&statement, said.is_unfiltered);
         self.rests_on_more_than_claims(&statement);
@@ -499,6 +550,28 @@ impl<'a> Reading<'a, '_> {
         self.names_exist(source, piece, &statement);
         self.statements.push(statement);
         self.sources.push((source, piece.start));
+    }
+
+    /// What is read of the records that references name. What is no attribute of them is told elsewhere.
+    fn follows(&self, beyond: Vec<(LeafId, EntityName, Vec<String>)>) -> Vec<Relation> {
+        let known = beyond.into_iter().filter_map(|(by, to, names)| {
+            let to = self.given.schema.entities().iter().find(|entity| entity.name == to)?;
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            let route = Route::of(to, &names)?;
+            let names = match route.target {
+                Target::Leaf(..) | Target::Set(..) => route.leaves(),
+                Target::Object(_) => FieldSet::EMPTY,
+            };
+            Some(Relation { by, to: to.clone(), reads: route.leaves(), names })
+        });
+        Relation::join(known.collect::<Vec<_>>().iter())
+    }
+
+    fn strays(&mut self, statement: &Statement) {
+        let message = "a condition follows references of the record only, each by its plain path";
+        let help = "as in `resource.order.customer`; what the caller names is not looked up";
+        let message = format!("{message} (in `{}`)", statement.id);
+        self.found.push(Diagnostic::error(&statement.place, message).help(help));
     }
 
     /// One error of Cedar's, at its place in the file.

@@ -10,10 +10,11 @@ use smallvec::SmallVec;
 use super::{
     context::Env,
     reach::Circumstances,
+    related::Beyond,
     shape::{Route, Target},
     value::{Constant, Members, Val, equal, order, val},
 };
-use crate::schema::FieldSet;
+use crate::schema::{FieldSet, Value};
 
 /// A condition or a part of one.
 #[derive(Clone, Debug)]
@@ -23,6 +24,10 @@ pub(super) enum Node {
     Leaf(Route),
     /// Whether something is there.
     Has(Route),
+    /// A leaf or a set of what the record names.
+    Related(Box<Beyond>),
+    /// Whether something of that is there.
+    HasRelated(Box<Beyond>),
     /// The record itself, as a reference of that type.
     Resource(Box<str>),
     Fact(Fact),
@@ -166,10 +171,12 @@ impl Node {
             Self::Or(sides) => Ok(sides.0.holds(env)? || sides.1.holds(env)?),
             Self::Not(inner) => inner.holds(env).map(|held| !held),
             Self::Has(route) => has(route, env),
+            Self::HasRelated(beyond) => beyond.within(env, |rest, env| has(rest, env)),
             Self::Compare(how, sides) => compare(*how, sides.0.value(env)?, sides.1.value(env)?),
             Self::Like(inner, pattern) => inner.text(env).map(|text| pattern.matches(text)),
             Self::Constant(_)
             | Self::Leaf(_)
+            | Self::Related(_)
             | Self::Resource(_)
             | Self::Fact(_)
             | Self::HasFact(_)
@@ -216,6 +223,8 @@ impl Node {
             Self::Constant(_)
             | Self::Leaf(_)
             | Self::Has(_)
+            | Self::Related(_)
+            | Self::HasRelated(_)
             | Self::Resource(_)
             | Self::Fact(_)
             | Self::HasFact(_)
@@ -263,6 +272,8 @@ impl Node {
             Self::If(_)
             | Self::Constant(_)
             | Self::Leaf(_)
+            | Self::Related(_)
+            | Self::HasRelated(_)
             | Self::Resource(_)
             | Self::Fact(_)
             | Self::Compare(..)
@@ -283,6 +294,12 @@ impl Node {
         matches!(self, Self::Fact(Fact::Method))
     }
 
+    /// Whether it goes by what the record names.
+    pub(super) fn follows(&self) -> bool {
+        matches!(self, Self::Related(_) | Self::HasRelated(_))
+            || self.parts().iter().any(|part| part.follows())
+    }
+
     /// Whether it reads the context.
     pub(super) fn reads_context(&self) -> bool {
         matches!(self, Self::Fact(_) | Self::HasFact(_))
@@ -295,6 +312,8 @@ impl Node {
             Self::Constant(_)
             | Self::Leaf(_)
             | Self::Has(_)
+            | Self::Related(_)
+            | Self::HasRelated(_)
             | Self::Resource(_)
             | Self::Fact(_)
             | Self::HasFact(_)
@@ -323,15 +342,20 @@ impl Node {
         match self {
             Self::Constant(constant) => Ok(constant.val()),
             Self::Leaf(route) => leaf(route, env),
+            Self::Related(beyond) => beyond.within(env, leaf),
             Self::Resource(kind) => match env.record {
                 Some(_) if !is_untold(&FieldSet::ID, env) => Ok(Val::Ref(kind, env.id)),
                 Some(_) | None => Err(Stop::Unknown),
             },
             Self::Fact(fact) => fact.value(env)?.ok_or(Stop::Error),
             Self::HasFact(fact) => fact.value(env).map(|found| Val::Bool(found.is_some())),
-            Self::Not(_) | Self::And(_) | Self::Or(_) | Self::Has(_) | Self::Compare(..) | Self::Like(..) => {
-                self.holds(env).map(Val::Bool)
-            }
+            Self::Not(_)
+            | Self::And(_)
+            | Self::Or(_)
+            | Self::Has(_)
+            | Self::HasRelated(_)
+            | Self::Compare(..)
+            | Self::Like(..) => self.holds(env).map(Val::Bool),
             Self::If(parts) => {
                 if parts.0.holds(env)? {
                     parts.1.value(env)
@@ -429,6 +453,24 @@ fn has(route: &Route, env: &Env<'_>) -> Result<bool, Stop> {
     }
 }
 
+impl Beyond {
+    /// Looks at what the record names; what was not fetched is an error, and open where not all is known.
+    fn within<'a, T>(
+        &'a self,
+        env: &Env<'a>,
+        look: impl FnOnce(&'a Route, &Env<'a>) -> Result<T, Stop>,
+    ) -> Result<T, Stop> {
+        let record = env.record.ok_or(Stop::Unknown)?;
+        if is_untold(&FieldSet::of(self.leaf), env) {
+            return Err(Stop::Unknown);
+        }
+        let id = self.by.find(record).ok().flatten().and_then(Value::as_text).ok_or(Stop::Error)?;
+        let unfetched = if env.untold.is_some() { Stop::Unknown } else { Stop::Error };
+        let related = record.related(self.leaf, id).ok_or(unfetched)?;
+        look(&self.rest, &Env { record: Some(related), id, untold: None, ..*env })
+    }
+}
+
 #[inline]
 fn leaf<'a>(route: &'a Route, env: &Env<'a>) -> Result<Val<'a>, Stop> {
     let record = env.record.ok_or(Stop::Unknown)?;
@@ -438,9 +480,7 @@ fn leaf<'a>(route: &'a Route, env: &Env<'a>) -> Result<Val<'a>, Stop> {
     let found = route.find(record).ok().flatten().ok_or(Stop::Error)?;
     match (&route.target, found) {
         (Target::Leaf(_, holds), value) => val(holds, value).ok_or(Stop::Error),
-        (Target::Set(_, holds), crate::schema::Value::List(values)) => {
-            Ok(Val::Set(Members::Values(values, holds)))
-        }
+        (Target::Set(_, holds), Value::List(values)) => Ok(Val::Set(Members::Values(values, holds))),
         (Target::Set(..) | Target::Object(_), _) => Err(Stop::Error),
     }
 }

@@ -19,6 +19,7 @@ use super::{
     explain::Role,
     load::Policies,
     predicate::{Node, Outcomes, Stop},
+    related::{Relation, is_unfetched},
     settled::Key,
     shape::{Route, Target},
     statement::{Grants, Statement, Verb},
@@ -49,6 +50,8 @@ pub(super) struct Program {
     pub(super) reads: FieldSet,
     /// Leaves of the entity that conditions of the bundle name, whoever they are about.
     pub(super) named: FieldSet,
+    /// The records that rules go by and that the record names.
+    pub(super) follows: Vec<Relation>,
     musts: Vec<Must>,
     /// The caller as Cedar knows it, where a rule needs Cedar itself.
     principal: Option<Entities>,
@@ -64,6 +67,8 @@ pub(super) struct Rule {
     /// What it can come to before context and record are known.
     pub(super) outcomes: Outcomes,
     pub(super) reads_context: bool,
+    /// The records it goes by that the record names.
+    pub(super) follows: Vec<Relation>,
 }
 
 /// How a condition is judged.
@@ -161,6 +166,7 @@ impl Program {
             None => (FieldSet::EMPTY, Vec::new()),
         };
         let named = entity.as_ref().map_or(FieldSet::EMPTY, |entity| policies.index.named(&entity.name));
+        let follows = Relation::join(rules.iter().flat_map(|rule| &rule.follows));
         let needs_cedar = rules.iter().any(|rule| matches!(rule.check, Check::Cedar(_)));
         Ok(Self {
             action,
@@ -168,6 +174,7 @@ impl Program {
             rules,
             reads,
             named,
+            follows,
             musts,
             principal: needs_cedar.then_some(entities),
             principal_uid,
@@ -231,9 +238,13 @@ impl Program {
         let known = self.principal.clone().unwrap_or_else(Entities::empty);
         let (resource, entities) = match (&self.entity, env.record, env.call) {
             (Some(entity), Some(record), _) => {
-                let made = cedar::resource(entity, record, env.id, &rule.grants.reads)?;
-                let uid = made.uid();
-                (uid, known.add_entities([made], None).map_err(|_twice| Unfit)?)
+                // Cedar would take what is not there for something that has nothing.
+                if is_unfetched(&rule.follows, entity, record) {
+                    return Ok(Err(Stop::Error));
+                }
+                let own = (env.id, &rule.grants.reads);
+                let (uid, all) = cedar::resources(entity, record, own, &rule.follows)?;
+                (uid, known.add_entities(all, None).map_err(|_twice| Unfit)?)
             }
             (None, _, Some(call)) => (cedar::uid("System", call.system.as_str())?, known),
             (Some(_), None, _) | (None, _, None) => return Err(Unfit),
@@ -245,6 +256,18 @@ impl Program {
             return Ok(Err(Stop::Error));
         }
         Ok(Ok(answer.diagnostics().reason().next().is_some()))
+    }
+
+    /// Whether something that a record names was not fetched.
+    pub(super) fn is_unfetched(&self, env: &Env<'_>) -> bool {
+        let (Some(entity), Some(record)) = (&self.entity, env.record) else { return false };
+        is_unfetched(&self.follows, entity, record)
+    }
+
+    /// Whether something that one rule goes by was not.
+    pub(super) fn is_unfetched_by(&self, rule: &Rule, env: &Env<'_>) -> bool {
+        let (Some(entity), Some(record)) = (&self.entity, env.record) else { return false };
+        is_unfetched(&rule.follows, entity, record)
     }
 
     /// Whether one rule holds, all being known; none where it cannot be judged.
@@ -414,7 +437,7 @@ fn specialise(
         // ORDER: every statement is asked for by name, so that none that became constant is overlooked.
         let residual = answer.get_policy(policy.id()).ok_or(Unfit)?;
         let condition = super::statement::residual(&residual);
-        let check = condition.and_then(|condition| compile::node(&condition, entity));
+        let check = condition.and_then(|condition| compile::node(&condition, entity, &policies.entities));
         rules.push(rule(statement, entity, check).map(Arc::new));
     }
     Ok(rules)
@@ -423,6 +446,8 @@ fn specialise(
 /// The rule of a statement; none where it can never matter.
 fn rule(statement: &Arc<Statement>, entity: Option<&Entity>, node: Option<Node>) -> Option<Rule> {
     let grants = entity.and_then(|entity| statement.grants.get(&entity.name)).copied().unwrap_or_default();
+    let by_name = entity.and_then(|entity| statement.follows.get(&entity.name));
+    let follows = by_name.filter(|_| node.as_ref().is_none_or(Node::follows)).cloned().unwrap_or_default();
     let (check, outcomes, reads_context) = match node {
         Some(Node::Constant(super::value::Constant::Bool(false))) => return None,
         Some(Node::Constant(super::value::Constant::Bool(true))) => (Check::Always, Outcomes::HOLDS, false),
@@ -436,7 +461,7 @@ fn rule(statement: &Arc<Statement>, entity: Option<&Entity>, node: Option<Node>)
             (Check::Cedar(Box::new(set)), Outcomes::ANY, false)
         }
     };
-    Some(Rule { statement: statement.clone(), grants, check, outcomes, reads_context })
+    Some(Rule { statement: statement.clone(), grants, check, outcomes, reads_context, follows })
 }
 
 /// What concerned statements read of a record.

@@ -15,6 +15,7 @@ use super::{
     predicate::Outcomes,
     program::{About, Grounds, Program, Rule, Verdict},
     pushdown,
+    related::Relation,
     statement::Verb,
 };
 use crate::{
@@ -247,6 +248,16 @@ impl Outlook {
     /// Leaves that conditions read: they must be fetched whatever the caller wants.
     pub fn reads(&self) -> FieldSet {
         self.sights().fold(self.program.reads, |reads, sight| reads.union(&sight.reads))
+    }
+
+    /// The records that conditions go by and that a record names: they must be fetched before it is judged.
+    pub fn follows(&self) -> Vec<Relation> {
+        if self.program.follows.is_empty() && self.sights().all(|sight| sight.follows.is_empty()) {
+            return Vec::new();
+        }
+        let rules = self.program.rules.iter().zip(&self.live).filter(|(_, live)| live.holds || live.errs);
+        let own = rules.flat_map(|(rule, _)| &rule.follows);
+        Relation::join(own.chain(self.sights().flat_map(|sight| &sight.follows)))
     }
 
     /// Leaves that conditions on this very action read, without those that only an answer goes by.

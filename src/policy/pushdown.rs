@@ -50,6 +50,8 @@ fn over(node: &Node, env: &Env<'_>) -> Filter {
         }
         Node::Constant(_)
         | Node::Has(_)
+        | Node::Related(_)
+        | Node::HasRelated(_)
         | Node::Resource(_)
         | Node::Fact(_)
         | Node::HasFact(_)

@@ -10,7 +10,7 @@ use cedar_policy::{
     pst::{Clause, Expr},
 };
 
-use super::{Detail, compile::Reads, degrees::Degrees, program::About};
+use super::{Detail, compile::Reads, degrees::Degrees, program::About, related::Relation};
 use crate::{
     catalog::Action,
     identity::{Facts, ISSUER_MARK},
@@ -31,6 +31,8 @@ pub(super) struct Statement {
     pub(super) anyone: Option<Policy>,
     /// What it grants, by entity; every entity its head speaks of is here.
     pub(super) grants: BTreeMap<EntityName, Grants>,
+    /// The records that its condition goes by and that a record of an entity names.
+    pub(super) follows: BTreeMap<EntityName, Vec<Relation>>,
     pub(super) plan: Option<PlanName>,
     pub(super) detail: Detail,
     /// Whether it counts only while its person has broken the glass.

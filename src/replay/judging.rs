@@ -162,7 +162,7 @@ impl Judging<'_, '_> {
     }
 
     fn row(&mut self, entity: &Arc<Entity>, outlook: &Outlook, row: &ReplayedRow<'_>) {
-        let recalled = Recalled::of(entity, self.beneath, row);
+        let recalled = Recalled::of(entity, &outlook.follows(), self.beneath, row);
         let verdict = match outlook.foreseen(Some(&recalled.record), &recalled.untold, None) {
             Ok(verdict) => verdict,
             Err(unsure) => return self.unsure(outlook, &unsure),
@@ -217,7 +217,7 @@ impl Judging<'_, '_> {
         let guarded = (!is_create).then(|| self.entry.note("unguarded").is_none());
         let mut echoed = None;
         for row in self.beneath.rows() {
-            let recalled = Recalled::of(entity, self.beneath, row);
+            let recalled = Recalled::of(entity, &outlook.follows(), self.beneath, row);
             let verdict = match outlook.foreseen(Some(&recalled.record), &recalled.untold, guarded) {
                 Ok(verdict) => verdict,
                 Err(unsure) => return self.unsure(outlook, &unsure),

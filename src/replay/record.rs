@@ -1,8 +1,11 @@
 //! A record as far as an entry holds it.
 
+use std::sync::Arc;
+
 use crate::{
     audit::{ReplayedBeneath, ReplayedRow},
-    schema::{Entity, FieldSet, Fields, LeafId, Object, Record, Shape, Value, value},
+    policy::Relation,
+    schema::{Entity, FieldSet, Fields, LeafId, Object, Record, Related, Shape, Value, value},
 };
 
 /// A record, and which of its leaves are not known.
@@ -12,12 +15,34 @@ pub(super) struct Recalled {
 }
 
 impl Recalled {
-    /// The record of a row.
-    pub(super) fn of(entity: &Entity, beneath: &ReplayedBeneath<'_>, row: &ReplayedRow<'_>) -> Self {
+    /// The record of a row, with what it names where all that statements go by of that is kept (`follows`).
+    pub(super) fn of(
+        entity: &Entity,
+        follows: &[Relation],
+        beneath: &ReplayedBeneath<'_>,
+        row: &ReplayedRow<'_>,
+    ) -> Self {
+        let mut recalled = Self::read(entity, "", beneath, row);
+        let related = follows.iter().filter_map(|relation| {
+            let path = entity.leaf(relation.by)?.path.as_str();
+            let id = recalled.record.first(entity, relation.by)?.as_text()?.into();
+            let named = Self::read(&relation.to, &format!("{path}."), beneath, row);
+            let is_kept = !named.untold.meets(&relation.reads);
+            is_kept.then(|| Related { by: relation.by, id, record: Arc::new(named.record) })
+        });
+        let related = related.collect();
+        recalled.record = recalled.record.with_related(related);
+        recalled
+    }
+
+    /// What stands under names that begin so.
+    fn read(entity: &Entity, prefix: &str, beneath: &ReplayedBeneath<'_>, row: &ReplayedRow<'_>) -> Self {
         let mut recalled = Self { record: Record::default(), untold: entity.all() };
         let mut values: Vec<(LeafId, Vec<&str>)> = Vec::new();
         for (name, text) in beneath.values(row) {
-            let Some(leaf) = entity.leaf_at(name) else { continue };
+            let Some(leaf) = name.strip_prefix(prefix).and_then(|name| entity.leaf_at(name)) else {
+                continue;
+            };
             match values.last_mut().filter(|(last, _)| *last == leaf) {
                 Some((_, texts)) => texts.push(text),
                 None => values.push((leaf, vec![text])),

@@ -17,7 +17,8 @@ use super::{
 /// clears what it does not mention as far as `view.writable` goes.
 pub fn merge(entity: &Entity, stored: &Record, proposed: &Proposed, view: &View) -> Record {
     let merger = Merger { entity, view };
-    Record { fields: merger.object(&entity.root, &stored.fields, &proposed.record.fields, view.body) }
+    let fields = merger.object(&entity.root, &stored.fields, &proposed.record.fields, view.body);
+    Record::from(fields).related_as(stored)
 }
 
 /// The leaves whose values differ; decimals and moments by value. An item that comes or goes marks every leaf

@@ -65,5 +65,5 @@ pub use json::{Body, Fault, FaultKind, Proposed, View};
 pub use money::{Money, Term};
 pub(crate) use numbers::names_country;
 pub use numbers::{Numbers, Spelling, Unsound};
-pub use record::{Fields, Record, Value};
+pub use record::{Fields, Record, Related, Value};
 pub use relation::{Relation, Way};

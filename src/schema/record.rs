@@ -2,6 +2,8 @@
 //!
 //! Three states of a field: not there (the system cannot tell), [`Value::Null`] (known to be empty), a value.
 
+use std::sync::Arc;
+
 use compact_str::CompactString;
 use jiff::{Timestamp, civil::Date};
 use rust_decimal::Decimal;
@@ -16,6 +18,50 @@ use super::{
 pub struct Record {
     /// The root's fields.
     pub fields: Fields,
+    /// Records that it names, as far as statements go by them; never told with it.
+    related: Option<Arc<[Related]>>,
+}
+
+/// A record that another one names by one of its leaves.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Related {
+    /// The reference.
+    pub by: LeafId,
+    /// What it said when the record was fetched.
+    pub id: CompactString,
+    /// What it names.
+    pub record: Arc<Record>,
+}
+
+impl From<Fields> for Record {
+    fn from(fields: Fields) -> Self {
+        Self { fields, related: None }
+    }
+}
+
+impl Record {
+    /// The record that it names by a leaf which says `id`, where that was fetched.
+    pub fn related(&self, by: LeafId, id: &str) -> Option<&Self> {
+        let related = self.related.as_deref()?;
+        related.iter().find(|one| one.by == by && one.id == id).map(|one| &*one.record)
+    }
+
+    /// The same with the records that it names, in the place of others.
+    #[must_use]
+    pub fn with_related(self, related: Vec<Related>) -> Self {
+        Self { related: (!related.is_empty()).then(|| related.into()), ..self }
+    }
+
+    /// The same with the records that another one names: of use where both name the same.
+    #[must_use]
+    pub fn related_as(self, other: &Self) -> Self {
+        Self { related: other.related.clone(), ..self }
+    }
+
+    /// The records that it names and that were fetched.
+    pub fn all_related(&self) -> &[Related] {
+        self.related.as_deref().unwrap_or_default()
+    }
 }
 
 /// Fields of one object: position in [`Object::fields`](super::Object) and value, sorted by position.

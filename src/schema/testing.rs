@@ -98,7 +98,7 @@ pub(crate) fn written(entity: &Entity, record: &Record, fields: Option<&FieldSet
 
 /// Random records of an entity, without nulls (which are written as absence).
 pub(crate) fn records(entity: &Entity) -> BoxedStrategy<Record> {
-    object(entity, &entity.root).prop_map(|fields| Record { fields }).boxed()
+    object(entity, &entity.root).prop_map(Record::from).boxed()
 }
 
 fn object(entity: &Entity, shape: &Object) -> BoxedStrategy<Fields> {

@@ -49,6 +49,9 @@ yaml_object! {
         pub(super) entity: Option<Spanned<String>> = None;
         /// The record as it is stored (for `create`: as it would be), or the name of one of `records`.
         pub(super) record: Option<Node> = None;
+        /// What it names, by the field that names it, as in `{ customer: { tier: gold } }`; several where a change names
+        /// another one, each with its `id`.
+        pub(super) related: Named<Node> = Named::default();
         /// In an update: what is sent, as a merge-patch.
         pub(super) change: Option<Node> = None;
         /// In an update or delete: whether the system checks the version that was judged; it does where nothing is

@@ -23,6 +23,7 @@ use super::{
     ids::Naming,
     judging::{Matter, Question, Ruling, judge},
     load,
+    related::Beside,
 };
 use crate::{
     catalog::Action,
@@ -35,7 +36,7 @@ use crate::{
     words::{
         Diagnostics, FieldPath, Place, PlanName,
         tree::{self, Node},
-        yaml::Spanned,
+        yaml::{FromYaml as _, Named, Spanned},
     },
 };
 
@@ -75,6 +76,9 @@ pub(in crate::cli) struct Explain {
     /// A file with the record, YAML or JSON in the shared schema (in a create: as it would be)
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
+    /// A file with what the record names, by the field that names it, as in `customer: { tier: gold }`
+    #[arg(long, value_name = "FILE", requires = "record")]
+    related: Option<PathBuf>,
     /// A file with the change of an update, a merge-patch
     #[arg(long, value_name = "FILE", requires = "record")]
     change: Option<PathBuf>,
@@ -171,17 +175,20 @@ impl Asked {
             if let Some(path) = &arguments.record {
                 record = proposed(entity, &file(path)?, Body::Create, found).map(|proposed| proposed.record);
             }
+            let related = arguments.related.as_deref().map(file).transpose()?;
+            let related = related.and_then(|node| Named::<Node>::read(&node, found)).unwrap_or_default();
+            let beside = Beside::read(snapshot, entity, related.iter(), found);
             let change = arguments.change.as_deref().map(file).transpose()?;
             if let Some(record) = &record {
                 let mapping = sources.and_then(|sources| sources.of_record(entity, record));
                 let mapping = mapping.map(|source| &*source.mapping);
                 matter =
                     match self::matter(arguments.action, (entity, mapping), record, change.as_ref(), found) {
-                        Some(matter) => naming.matter(matter),
+                        Some(matter) => beside.matter(entity, naming.matter(matter)),
                         None => return Ok(None),
                     };
             }
-            record = record.map(|record| naming.record(record));
+            record = record.map(|record| beside.record(entity, naming.record(record)));
         }
         let (Some(facts), Some(context), Some(target)) = (facts, context, target) else { return Ok(None) };
         let action = arguments.action.action();
@@ -319,6 +326,11 @@ impl Told {
             lines.push(may("may filter and sort by", &self.filterable));
             lines.push(may("may change", &self.writable));
             lines.push(may("is fetched for conditions", &outlook.reads()));
+            lines.extend(outlook.follows().iter().map(|relation| {
+                let of = paths(&relation.to, &relation.reads).join(", ");
+                let by = paths(entity, &FieldSet::of(relation.by)).join(", ");
+                format!("is fetched of the {} that `{by}` names: {of}", relation.to.name)
+            }));
         }
         lines.extend(self.pushed.iter().flat_map(Pushed::lines));
         lines.extend(self.charged.iter().flat_map(Charged::lines));
@@ -351,6 +363,18 @@ impl Told {
             map.insert("filterable".into(), json!(paths(entity, &self.filterable)));
             map.insert("writable".into(), json!(paths(entity, &self.writable)));
             map.insert("fetched_for_conditions".into(), json!(paths(entity, &outlook.reads())));
+            let named = outlook
+                .follows()
+                .iter()
+                .map(|relation| {
+                    json!({
+                        "by": paths(entity, &FieldSet::of(relation.by)).join("."),
+                        "entity": relation.to.name.as_str(),
+                        "fields": paths(&relation.to, &relation.reads),
+                    })
+                })
+                .collect::<Vec<_>>();
+            map.insert("fetched_of_what_it_names".into(), json!(named));
         }
         if let Some(outlook) = &self.outlook {
             let plans: Vec<&str> = outlook.plans().iter().map(PlanName::as_str).collect();

@@ -5,7 +5,7 @@ mod lines;
 use std::io;
 
 use clap::Args;
-use serde_json::{Value as Json, json};
+use serde_json::{Map, Value as Json, json};
 
 use super::{SecretsOf, Where, load};
 use crate::{
@@ -98,6 +98,15 @@ pub(super) fn opened(opening: &Opening) -> String {
     format!("{}: {}{of}", lines::some(&opening.who), door(&opening.door))
 }
 
+/// What a record names, by the fields that name it.
+fn named<'e>(record: &Record, of: &Entity, entity: &dyn Fn(&str) -> Option<&'e Entity>) -> Map<String, Json> {
+    let related = record.all_related().iter().filter_map(|related| {
+        let to = entity(of.points_to(related.by)?.as_str())?;
+        Some((of.leaf(related.by)?.path.to_string(), written(to, &related.record, None)?))
+    });
+    related.collect()
+}
+
 /// A witness as a case of `tests/*.yaml`, which is YAML as much as it is JSON.
 fn case<'e>(opening: &Opening, entity: &dyn Fn(&str) -> Option<&'e Entity>) -> Option<Json> {
     let (who, witness) = opening.witness.as_ref()?;
@@ -127,12 +136,16 @@ fn case<'e>(opening: &Opening, entity: &dyn Fn(&str) -> Option<&'e Entity>) -> O
         (Door::Schema(action, subject), Some(record), _) => {
             map.insert("action".to_owned(), json!(action.as_str()));
             map.insert("entity".to_owned(), json!(subject.as_str()));
-            let entity = entity(subject.as_str())?;
-            map.insert("record".to_owned(), written(entity, record, None)?);
+            let of = entity(subject.as_str())?;
+            map.insert("record".to_owned(), written(of, record, None)?);
+            let related = named(record, of, entity);
+            if !related.is_empty() {
+                map.insert("related".to_owned(), Json::Object(related));
+            }
             if let (Some(changed), Some(field)) = (&witness.changed, opening.fields.first()) {
                 // A list is sent whole.
                 let whole = field.as_str().split('.').next().unwrap_or_default();
-                map.insert("change".to_owned(), written(entity, changed, Some(&entity.leaves_under(whole)))?);
+                map.insert("change".to_owned(), written(of, changed, Some(&of.leaves_under(whole)))?);
             }
         }
         (Door::Call(system), _, Some(call)) => {

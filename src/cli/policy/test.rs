@@ -13,6 +13,7 @@ use super::{
     ids::Naming,
     judging::{Matter, Question, Ruling, judge},
     load,
+    related::Beside,
     silent::{self, Subject},
 };
 use crate::{
@@ -134,7 +135,10 @@ impl Run<'_> {
         let context = case.over.context(sent(action, Some(&target)), self.snapshot, found)?;
         let facts = case.over.aged(facts?, &context);
         let matter = match &entity {
-            Some(entity) => Naming::of(self.snapshot, entity).matter(self.matter(case, entity, found)?),
+            Some(entity) => {
+                let matter = Naming::of(self.snapshot, entity).matter(self.matter(case, entity, found)?);
+                Beside::read(self.snapshot, entity, case.related.iter(), found).matter(entity, matter)
+            }
             None => Matter::Nothing,
         };
         Some((Question { facts, action, target, context, matter }, entity))

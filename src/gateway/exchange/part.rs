@@ -6,7 +6,7 @@
 use bytes::Bytes;
 use http::{Method, StatusCode};
 
-use super::{Exchange, Progress};
+use super::{super::joined::Fetched, Exchange, Progress};
 use crate::{audit::Entry, catalog::Operation, clock, identity::Caller, refusal::Refusal, schema::FieldSet};
 
 impl Exchange {
@@ -42,6 +42,7 @@ impl Exchange {
             early: None,
             progress: Progress::Nothing,
             untold: Vec::new(),
+            related: Fetched::default(),
             fetched: FieldSet::EMPTY,
             left_out: None,
             lag: None,

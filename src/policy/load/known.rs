@@ -15,6 +15,7 @@ use super::{
     super::{
         compile::Names,
         principals::{AttributeType, PrincipalTypes},
+        related::step,
         shape::{Holds, Route, Target},
         statement::{Head, Resources, conditions},
     },
@@ -67,7 +68,8 @@ pub(super) fn unknown(
     principals: &PrincipalTypes,
     hours: &[Arc<str>],
 ) -> Vec<Unknown> {
-    let mut look = Look { head, entities: head.entities(schema), principals, hours, found: Vec::new() };
+    let entities = head.entities(schema);
+    let mut look = Look { head, schema, entities, principals, hours, found: Vec::new() };
     for condition in conditions(policy).unwrap_or_default() {
         look.at(&condition);
     }
@@ -85,6 +87,7 @@ pub(super) fn unknown(
 
 struct Look<'a> {
     head: &'a Head,
+    schema: &'a Schema,
     entities: Vec<&'a Arc<Entity>>,
     principals: &'a PrincipalTypes,
     /// The named hours.
@@ -276,12 +279,23 @@ impl<'a> Look<'a> {
             Resources::Systems | Resources::System(_) => true,
             Resources::Entity(_) | Resources::None => false,
         };
-        let of_entities = self.entities.iter().map(|entity| of_entity(entity, names));
+        let of_entities = self.entities.iter().map(|entity| self.of_record(entity, names));
         let of_system = is_system.then(|| match names {
             [] => Ok(Thing::Entity("System".into())),
             [..] => Err(Missing { at: 0, of: "System".into(), names: Vec::new() }),
         });
         any(of_entities.chain(of_system))
+    }
+
+    /// What stands at a path of a record, or of one that it names.
+    fn of_record(&self, entity: &'a Entity, names: &[&str]) -> Result<Thing<'a>, Missing> {
+        let Some((_, _, other, after)) = step(entity, names) else { return of_entity(entity, names) };
+        let known = self.schema.entities().iter().find(|entity| entity.name == other);
+        let Some(other) = known else { return Ok(Thing::Other) };
+        of_entity(other, after).map_err(|missing| Missing {
+            at: missing.at.saturating_add(names.len().saturating_sub(after.len())),
+            ..missing
+        })
     }
 
     fn of_principal(&self, names: &[&str]) -> Result<Vec<Thing<'a>>, Missing> {

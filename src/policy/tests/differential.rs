@@ -8,7 +8,7 @@ use std::{
 use serde_json::{Value, json};
 
 use super::{
-    kit::{World, context_of, facts, record, text, world},
+    kit::{World, context_of, facts, text, world},
     naive::{Asked, Decided, Said, decide, decide_update},
 };
 use crate::{
@@ -56,7 +56,7 @@ impl Dice {
     }
 }
 
-const ATOMS: [&str; 39] = [
+const ATOMS: [&str; 46] = [
     "true",
     "principal has customer && resource.customer == principal.customer",
     "resource.customer == Customer::\"acme\"",
@@ -83,6 +83,14 @@ const ATOMS: [&str; 39] = [
     "resource has ship.country && resource.ship.country == \"PL\"",
     "resource has created_on && resource.created_on < datetime(\"2026-03-01\")",
     "resource has created_at && resource.created_at >= datetime(\"2026-03-01T10:00:00Z\")",
+    // One step away.
+    "resource.customer has tier && resource.customer.tier == \"gold\"",
+    "resource.customer has tier && [\"silver\", \"bronze\"].contains(resource.customer.tier)",
+    "resource.customer has credit && resource.customer.credit.lessThan(decimal(\"50.00\"))",
+    "resource.customer has parent && resource.customer.parent == Customer::\"acme\"",
+    "principal has customer && resource.customer has parent && resource.customer.parent == principal.customer",
+    "resource.customer has blocked && resource.customer.blocked",
+    "resource.customer has since && resource.customer.since.toTime() == duration(\"12h\")",
     // No compiled form: Cedar judges it.
     "resource has created_at && resource.created_at.toDate() == datetime(\"2026-03-01\")",
     "(if context.checked.channel.tls then resource else resource) has status",
@@ -317,7 +325,7 @@ fn compare(
 ) -> Decided {
     let order = world.entity("Order");
     let naive = decide(said, &order, facts, asked, row);
-    let stored = record(&order, &row.to_string());
+    let stored = world.stored(&row.to_string());
     let told = || format!("{row}\n{asked:?}\n{facts:?}\n{}", said.iter().map(Said::text).collect::<String>());
     let outlook = match look(world, memo, facts, asked) {
         Ok(outlook) => outlook,
@@ -372,7 +380,7 @@ fn reached(
     row: &Value,
 ) {
     let order = world.entity("Order");
-    let stored = record(&order, &row.to_string());
+    let stored = world.stored(&row.to_string());
     let action = if asked.action == "read" { Action::Read } else { Action::List };
     let told = || format!("{row}\n{asked:?}\n{facts:?}\n{}", said.iter().map(Said::text).collect::<String>());
     let groups: BTreeSet<GroupName> = ["staff", "apps"].map(GroupName::new).into_iter().collect();
@@ -434,12 +442,11 @@ fn what_is_told_of_all_cases_is_never_contradicted_by_one() {
 
 /// Leaves that one of some random cases shows to a caller.
 fn chanced(world: &World, memo: &Memo, dice: &mut Dice, facts: &Arc<Facts>) -> FieldSet {
-    let order = world.entity("Order");
     let mut seen = FieldSet::EMPTY;
     for _ in 0..60 {
         let (mut asked, row) = (asked(dice), row(dice));
         asked.action = "read";
-        let record = record(&order, &row.to_string());
+        let record = world.stored(&row.to_string());
         if let Ok(outlook) = look(world, memo, facts, &asked)
             && let Verdict::Permitted(view) = outlook.verdict(Some(&record), None)
         {
@@ -589,10 +596,9 @@ fn the_judgement_of_updates_is_the_naive_one() {
                 .collect();
             let naive = decide_update(&said, &facts, &asked, (&old, &new), &changed);
             let context = context_of(asked.tls, asked.address, asked.time, asked.purpose);
-            let order = world.entity("Order");
             let change = Change::update(
-                record(&order, &old.to_string()),
-                record(&order, &new.to_string()),
+                world.stored(&old.to_string()),
+                world.stored(&new.to_string()),
                 asked.guarded.filter(|guarded| *guarded).map(|_| "v1".into()),
             );
             let room = world.prospect_in(&facts, Action::Update, context).and_then(|prospect| {
@@ -643,14 +649,17 @@ fn what_is_foreseen_with_some_of_a_record_unknown_is_the_decision_on_all_of_it()
             let (facts, asked, row) = (someone(&mut dice), asked(&mut dice), row(&mut dice));
             let (left, untold) = forgotten(&order, &row, &mut dice);
             let Ok(outlook) = look(&world, &memo, &facts, &asked) else { continue };
-            let whole = world.order(&row.to_string());
+            let whole = world.stored(&row.to_string());
             let decided = outlook.verdict(Some(&whole), None);
             assert_eq!(outlook.foreseen(Some(&whole), &FieldSet::EMPTY, None).as_ref(), Ok(&decided));
             // What is not known is taken to be as the schema says.
             if matches!(decided, Verdict::Erroring(_)) {
                 continue;
             }
-            match outlook.foreseen(Some(&world.order(&left.to_string())), &untold, None) {
+            // What it names may be known, or not.
+            let left_of = world.order(&left.to_string());
+            let left_of = if dice.roll(2) == 0 { world.related(left_of) } else { left_of };
+            match outlook.foreseen(Some(&left_of), &untold, None) {
                 Ok(foreseen) => {
                     sure += 1;
                     let seen = |verdict: &Verdict| match verdict {

@@ -12,7 +12,7 @@ use crate::{
         AttributeType, Context, Denied, Given, Hours, Judged, Memo, PlanRef, Policies, PrincipalAttribute,
         PrincipalTypes, Prospect, SystemInfo, prospect, show,
     },
-    schema::{self, Body, Entity, Record, Schema, View},
+    schema::{self, Body, Entity, Record, Related, Schema, View},
     words::{
         Channel, Diagnostics, Digest, EntityName, GroupName, Kind, ListenerName, PrincipalId, SecretBytes,
         SystemName, TlsFacts, tree,
@@ -67,7 +67,19 @@ type: object
 properties:
   id: { type: string, readOnly: true, x-class: internal, description: id }
   name: { type: string, maxLength: 90, x-class: internal, description: name }
+  tier: { type: string, maxLength: 9, x-class: internal, description: how good }
+  credit: { type: string, format: decimal, x-class: confidential, description: limit }
+  blocked: { type: boolean, x-class: internal, description: no business }
+  since: { type: string, format: date-time, x-class: internal, description: since when }
+  parent: { type: string, x-ref: Customer, x-class: internal, description: of whom }
 "#;
+
+/// What systems would tell of the customers that orders name.
+pub(super) const CUSTOMERS: [(&str, &str); 3] = [
+    ("acme", r#"{"id":"acme","tier":"gold","credit":"49.5","blocked":false,"since":"2026-03-01T12:00:00Z"}"#),
+    ("zeta", r#"{"id":"zeta","tier":"silver","parent":"acme","blocked":true,"credit":"50"}"#),
+    ("other", r#"{"id":"other"}"#),
+];
 
 pub(super) fn schema() -> Schema {
     let files: Vec<(Arc<str>, tree::Node)> =
@@ -221,6 +233,24 @@ impl World {
         record(&self.entity("Order"), json)
     }
 
+    /// An order with what was fetched of the customer that it names.
+    pub(super) fn stored(&self, json: &str) -> Record {
+        self.related(self.order(json))
+    }
+
+    pub(super) fn related(&self, order: Record) -> Record {
+        let (entity, customer) = (self.entity("Order"), self.entity("Customer"));
+        let by = entity.leaf_at("customer").unwrap();
+        let id = order.first(&entity, by).and_then(schema::Value::as_text).unwrap_or_default().to_owned();
+        let known = CUSTOMERS.iter().filter(|(known, _)| *known == id);
+        let related = known.map(|(id, json)| Related {
+            by,
+            id: (*id).into(),
+            record: Arc::new(record(&customer, json)),
+        });
+        order.with_related(related.collect())
+    }
+
     pub(super) fn prospect(&self, facts: &Arc<Facts>, action: Action) -> Result<Prospect, Denied> {
         self.prospect_in(facts, action, context(true))
     }
@@ -259,7 +289,7 @@ impl World {
             Ok(prospect) => prospect,
             Err(denied) => return format!("{denied}"),
         };
-        let record = self.order(json);
+        let record = self.stored(json);
         assert_eq!(self.policies.recheck(prospect.outlook(), Some(&record), None), Ok(()));
         match show(&prospect, record, None) {
             Judged::Shown(shown) => text(shown.entity(), shown.record()),

@@ -10,6 +10,7 @@ use std::{
 use cedar_policy::{Authorizer, Context, Entities, EntityUid, Policy, PolicySet, Request};
 use serde_json::{Map, Value, json};
 
+use super::kit::CUSTOMERS;
 use crate::{
     identity::{Attribute, Facts},
     schema::Entity,
@@ -373,9 +374,25 @@ fn entities(facts: &Facts, record: &Value) -> Result<Entities, cedar_policy::ent
         };
         attributes.extend(made.map(|made| (name.clone(), made)));
     }
-    let all = json!([
+    // What is one step away, as plain values.
+    let customer = |(id, text): &(&str, &str)| {
+        let mut customer = serde_json::from_str::<Value>(text).unwrap();
+        customer.as_object_mut().unwrap().remove("id");
+        if let Some(credit) = customer.get_mut("credit") {
+            *credit = decimal(credit.as_str().unwrap()).unwrap();
+        }
+        if let Some(since) = customer.get_mut("since") {
+            *since = datetime(since.as_str().unwrap()).unwrap();
+        }
+        if let Some(parent) = customer.get_mut("parent") {
+            *parent = json!({"__entity": {"type": "Customer", "id": *parent}});
+        }
+        json!({"uid": {"type": "Customer", "id": id}, "attrs": customer, "parents": []})
+    };
+    let mut all = json!([
         {"uid": {"type": facts.kind.as_str(), "id": facts.id.as_str()}, "attrs": principal, "parents": parents},
         {"uid": {"type": "Order", "id": record["id"].as_str().unwrap_or_default()}, "attrs": attributes, "parents": []},
     ]);
+    all.as_array_mut().unwrap().extend(CUSTOMERS.iter().map(customer));
     Entities::from_json_value(all, None)
 }

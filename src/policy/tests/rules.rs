@@ -436,3 +436,80 @@ fn proofs_may_travel_between_threads() {
     travels::<crate::policy::Memo>();
     travels::<crate::policy::Policies>();
 }
+
+const GOLD: &str = r#"
+@id("gold") @fields("id, status")
+permit (principal in Group::"apps", action == Action::"read", resource is Order)
+when { resource.customer has tier && resource.customer.tier == "gold" };
+"#;
+
+#[test]
+fn a_condition_goes_by_what_a_record_names() {
+    let world = world(GOLD);
+    assert_eq!(
+        world.read(&app(), r#"{"id":"1","customer":"acme","status":"open"}"#),
+        r#"{"id":"1","status":"open"}"#
+    );
+    assert_eq!(world.read(&app(), r#"{"id":"1","customer":"zeta","status":"open"}"#), "not there");
+    // It says nothing of this.
+    assert_eq!(world.read(&app(), r#"{"id":"1","customer":"other","status":"open"}"#), "not there");
+}
+
+#[test]
+fn what_a_record_names_and_nobody_could_fetch_refuses_it() {
+    let unseen = r#"{"id":"1","customer":"gone","status":"open"}"#;
+    assert_eq!(world(GOLD).read(&app(), unseen), "error in gold");
+    // Whether it has something is not known either, and a statement of which Cedar itself is asked is no other.
+    let all = r#"@id("all") @fields("id") permit (principal, action == Action::"read", resource is Order);"#;
+    for (condition, error) in [
+        (r#"resource.customer has blocked && resource.customer.blocked"#, "error in no"),
+        (r#"!(resource.customer has tier)"#, "error in no"),
+        (
+            r#"resource.customer has since && resource.customer.since.toTime() == duration("12h")"#,
+            "error in no",
+        ),
+        // Nobody looks.
+        (
+            r#"resource has paid && resource.paid && resource.customer has blocked && resource.customer.blocked"#,
+            r#"{"id":"1"}"#,
+        ),
+    ] {
+        let forbid =
+            format!(r#"@id("no") forbid (principal, action, resource is Order) when {{ {condition} }};"#);
+        assert_eq!(world(&format!("{all}\n{forbid}")).read(&app(), unseen), error, "{condition}");
+    }
+}
+
+#[test]
+fn what_was_fetched_of_another_record_counts_for_nothing() {
+    let world = world(GOLD);
+    let prospect = world.prospect(&app(), Action::Read).unwrap();
+    let of_acme = world.stored(r#"{"id":"1","customer":"acme"}"#);
+    let order = world.order(r#"{"id":"1","customer":"zeta"}"#).related_as(&of_acme);
+    let verdict = prospect.outlook().verdict(Some(&order), None);
+    assert!(matches!(verdict, crate::policy::Verdict::Erroring(_)), "{verdict:?}");
+}
+
+#[test]
+fn only_what_is_gone_by_at_this_request_is_to_be_fetched() {
+    let text = format!(
+        "{GOLD}\n@id(\"far\") @fields(\"id\") permit (principal in Group::\"staff\", action == Action::\"read\", \
+         resource is Order) when {{ resource.customer has blocked && !resource.customer.blocked }};\n\
+         @id(\"tls\") forbid (principal, action == Action::\"read\", resource is Order) when {{ \
+         !context.checked.channel.tls && resource.customer has credit && \
+         resource.customer.credit.lessThan(decimal(\"1.0\")) }};"
+    );
+    let world = world(&text);
+    let names = |facts, tls| {
+        let prospect = world.prospect_in(&facts, Action::Read, context(tls)).unwrap();
+        let follows = prospect.outlook().follows();
+        let paths = |relation: &crate::policy::Relation| {
+            let leaves = relation.reads.iter().map(|leaf| relation.to.leaf(leaf).unwrap().path.to_string());
+            leaves.collect::<Vec<_>>().join(", ")
+        };
+        follows.iter().map(paths).collect::<Vec<_>>()
+    };
+    assert_eq!(names(app(), true), ["tier"]);
+    assert_eq!(names(app(), false), ["tier, credit"]);
+    assert_eq!(names(facts(Kind::User, "mila", &["staff"], &[]), true), ["blocked"]);
+}

@@ -3,6 +3,7 @@
 
 use std::{collections::BTreeSet, net::IpAddr, sync::Arc};
 
+use cedar_policy::pst::Expr;
 use compact_str::CompactString;
 use http::Method;
 use ipnet::IpNet;
@@ -17,12 +18,14 @@ use crate::{
     catalog::{Action, Call},
     identity::Facts,
     policy::{
-        Context,
+        Context, compile,
         hours::Hours,
         predicate::{Fact, Node, Pattern},
         program::{Check, Program, Rule},
         reach::{Circumstances, On},
+        related::Beyond,
         shape::{Holds, Route, Target},
+        statement::conditions,
         value::Constant,
     },
     schema::{Entity, LeafId, LeafKind, Record, Value, value::parse_text},
@@ -42,6 +45,8 @@ pub(super) struct Choices<'c> {
     action: Action,
     wanted: Wanted,
     leaves: Vec<(Route, Vec<Option<Value>>)>,
+    /// Of what the record names, by the reference, with the entity.
+    related: Vec<(Beyond, Arc<Entity>, Vec<Option<Value>>)>,
     circumstances: Vec<Circumstance>,
 }
 
@@ -49,6 +54,7 @@ pub(super) struct Choices<'c> {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Move {
     Leaf { leaf: usize, value: usize },
+    Related { leaf: usize, value: usize },
     Circumstance(usize),
 }
 
@@ -87,6 +93,7 @@ struct Pool {
 #[derive(Default)]
 struct Reads {
     routes: Vec<Route>,
+    related: Vec<Beyond>,
     facts: Vec<Fact>,
     has_id: bool,
 }
@@ -107,12 +114,33 @@ impl<'c> Choices<'c> {
         let mut reads = Reads::default();
         for rule in &program.rules {
             reads.add(rule, entity.map(|entity| &**entity));
-            if let Check::Compiled(node) = &rule.check {
-                pool.add(node);
+            match &rule.check {
+                Check::Always => {}
+                Check::Compiled(node) => pool.add(node),
+                Check::Cedar(_) => {
+                    for condition in conditions(&rule.statement.policy).unwrap_or_default() {
+                        pool.said(&condition, entity.map(|entity| &**entity));
+                    }
+                }
             }
         }
-        let mut choices =
-            Self { hours, entity, system, action, wanted, leaves: Vec::new(), circumstances: Vec::new() };
+        let mut choices = Self {
+            hours,
+            entity,
+            system,
+            action,
+            wanted,
+            leaves: Vec::new(),
+            related: Vec::new(),
+            circumstances: Vec::new(),
+        };
+        for beyond in reads.related {
+            let to = program.follows.iter().find(|relation| relation.by == beyond.leaf);
+            if let (Some(relation), None) = (to, choices.beyond(&beyond)) {
+                let values = choices.values(&relation.to, &beyond.rest, &pool);
+                choices.related.push((beyond, relation.to.clone(), values));
+            }
+        }
         if let Some(entity) = entity {
             let id = Route::of_id(entity).filter(|_| reads.has_id && action != Action::Create);
             for route in reads.routes.into_iter().chain(id) {
@@ -140,7 +168,7 @@ impl<'c> Choices<'c> {
             if let Wanted::Shown(leaf) | Wanted::Written(leaf) = self.wanted {
                 fill(entity, &entity.root, &mut fields, leaf);
             }
-            Record { fields }
+            Record::from(fields)
         });
         let call = self.system.map(|system| Call {
             system: system.clone(),
@@ -161,8 +189,14 @@ impl<'c> Choices<'c> {
             call,
             guarded: is_write.then_some(true),
             record,
+            related: Vec::new(),
             id: String::new(),
         };
+        for (beyond, to, _) in &self.related {
+            if guess.related.iter().all(|(by, ..)| *by != beyond.leaf) {
+                guess.related.push((beyond.leaf, to.clone(), Record::from(needed(to, &to.root))));
+            }
+        }
         guess.name(self.entity.map(|entity| &**entity), self.action);
         guess
     }
@@ -172,6 +206,11 @@ impl<'c> Choices<'c> {
         for (leaf, (_, values)) in self.leaves.iter().enumerate() {
             if !values.is_empty() {
                 *guess = self.moved(guess, Move::Leaf { leaf, value: roll(values.len()) });
+            }
+        }
+        for (leaf, (.., values)) in self.related.iter().enumerate() {
+            if !values.is_empty() {
+                *guess = self.moved(guess, Move::Related { leaf, value: roll(values.len()) });
             }
         }
         for _ in 0..self.circumstances.len() {
@@ -191,6 +230,10 @@ impl<'c> Choices<'c> {
             let many = self.leaves.get(leaf).map_or(0, |(_, values)| values.len());
             moves.extend((0..many).map(|value| Move::Leaf { leaf, value }));
         }
+        for leaf in reads.related.iter().filter_map(|beyond| self.beyond(beyond)) {
+            let many = self.related.get(leaf).map_or(0, |(.., values)| values.len());
+            moves.extend((0..many).map(|value| Move::Related { leaf, value }));
+        }
         for (at, circumstance) in self.circumstances.iter().enumerate() {
             if reads.facts.contains(&circumstance.fact()) {
                 moves.push(Move::Circumstance(at));
@@ -206,6 +249,11 @@ impl<'c> Choices<'c> {
             Move::Leaf { leaf, value } => {
                 if let (Some((route, values)), Some(entity)) = (self.leaves.get(leaf), self.entity) {
                     guess.put(entity, route, values.get(value).cloned().flatten());
+                }
+            }
+            Move::Related { leaf, value } => {
+                if let (Some((beyond, _, values)), Some(entity)) = (self.related.get(leaf), self.entity) {
+                    guess.put_related(entity, beyond, values.get(value).cloned().flatten());
                 }
             }
             Move::Circumstance(at) => {
@@ -255,6 +303,11 @@ impl<'c> Choices<'c> {
         self.leaves.iter().position(|(known, _)| is_same(known, route))
     }
 
+    fn beyond(&self, beyond: &Beyond) -> Option<usize> {
+        let is_it = |known: &Beyond| known.leaf == beyond.leaf && is_same(&known.rest, &beyond.rest);
+        self.related.iter().position(|(known, ..)| is_it(known))
+    }
+
     /// The values that a leaf is tried with; none stands for nothing there.
     fn values(&self, entity: &Entity, route: &Route, pool: &Pool) -> Vec<Option<Value>> {
         let is_wanted = match self.wanted {
@@ -282,7 +335,7 @@ impl<'c> Choices<'c> {
                 let object = leaves.iter().next().and_then(|leaf| {
                     let mut fields = crate::schema::Fields::default();
                     fill(entity, &entity.root, &mut fields, leaf);
-                    let record = Record { fields };
+                    let record = Record::from(fields);
                     route.find(&record).ok().flatten().cloned()
                 });
                 values.extend(object.map(Some));
@@ -319,6 +372,14 @@ impl Reads {
                 let leaves = rule.grants.reads.iter();
                 self.has_id = true;
                 self.routes.extend(leaves.filter_map(|leaf| Route::of_leaf(entity?, leaf)));
+                self.related.extend(rule.follows.iter().flat_map(|relation| {
+                    let rest = move |leaf| {
+                        let (by, rest) =
+                            (Route::of_leaf(entity?, relation.by)?, Route::of_leaf(&relation.to, leaf)?);
+                        Some(Beyond { by, leaf: relation.by, rest })
+                    };
+                    relation.reads.iter().filter_map(rest).collect::<Vec<_>>()
+                }));
                 self.facts.extend(
                     Fact::ALL.iter().copied().filter(|fact| !self.facts.contains(fact)).collect::<Vec<_>>(),
                 );
@@ -329,6 +390,10 @@ impl Reads {
     fn node(&mut self, node: &Node) {
         match node {
             Node::Leaf(route) | Node::Has(route) => self.routes.push(route.clone()),
+            Node::Related(beyond) | Node::HasRelated(beyond) => {
+                self.routes.push(beyond.by.clone());
+                self.related.push((**beyond).clone());
+            }
             Node::Fact(fact) | Node::HasFact(fact) if !self.facts.contains(fact) => self.facts.push(*fact),
             Node::Resource(_) => self.has_id = true,
             _ => {}
@@ -345,6 +410,32 @@ impl Pool {
             _ => {}
         }
         node.parts().iter().for_each(|part| self.add(part));
+    }
+
+    /// The constants of a condition that has no compiled form as a whole. Recursion goes down the statement, whose depth
+    /// is bounded.
+    fn said(&mut self, expr: &Expr, entity: Option<&Entity>) {
+        if let Some(node) = compile::node(expr, entity, &[]) {
+            return self.add(&node);
+        }
+        match expr {
+            Expr::UnaryOp { expr, .. }
+            | Expr::Like { expr, .. }
+            | Expr::GetAttr { expr, .. }
+            | Expr::HasAttr { expr, .. }
+            | Expr::Is { expr, .. } => self.said(expr, entity),
+            Expr::BinaryOp { left, right, .. } => {
+                self.said(left, entity);
+                self.said(right, entity);
+            }
+            Expr::IfThenElse { cond, then_expr, else_expr } => {
+                self.said(cond, entity);
+                self.said(then_expr, entity);
+                self.said(else_expr, entity);
+            }
+            Expr::Set(members) => members.iter().for_each(|member| self.said(member, entity)),
+            _ => {}
+        }
     }
 
     fn constant(&mut self, constant: &Constant) {

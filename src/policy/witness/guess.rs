@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
-use super::super::{context::Env, prospect::id, shape::Route};
+use super::super::{context::Env, prospect::id, related::Beyond, shape::Route};
 use crate::{
     catalog::Call,
     identity::Facts,
     policy::Context,
-    schema::{Entity, Field, Fields, LeafId, LeafKind, Object, Record, Shape, Value, value::parse_text},
+    schema::{
+        Entity, Field, Fields, LeafId, LeafKind, Object, Record, Related, Shape, Value, value::parse_text,
+    },
 };
 
 /// Who asks for what, of which record, under which circumstances.
@@ -18,6 +20,8 @@ pub(super) struct Guess {
     pub(super) call: Option<Call>,
     pub(super) guarded: Option<bool>,
     pub(super) record: Option<Record>,
+    /// What the record names, by the reference, whatever it is called there.
+    pub(super) related: Vec<(LeafId, Arc<Entity>, Record)>,
     pub(super) id: String,
 }
 
@@ -47,6 +51,31 @@ impl Guess {
             put(&entity.root, &mut record.fields, &steps, value, entity);
             self.id = id(Some(entity), record).unwrap_or_default().to_owned();
         }
+        self.relate(entity);
+    }
+
+    /// Puts a value into what the record names.
+    pub(super) fn put_related(&mut self, entity: &Entity, beyond: &Beyond, value: Option<Value>) {
+        let named = self.related.iter_mut().find(|(by, ..)| *by == beyond.leaf);
+        if let Some((_, to, record)) = named {
+            let steps: Vec<u16> = beyond.rest.steps.iter().map(|step| step.position).collect();
+            put(&to.root, &mut record.fields, &steps, value, to);
+        }
+        self.relate(entity);
+    }
+
+    /// Puts what the record names beside it, under the ids that it has for it now.
+    fn relate(&mut self, entity: &Entity) {
+        let Some(record) = self.record.take() else { return };
+        let related = self.related.iter().filter_map(|(by, to, named)| {
+            let id = record.first(entity, *by).and_then(Value::as_text).filter(|id| !id.is_empty())?;
+            let mut named = named.clone();
+            let (position, _) = to.root.field(to.leaf(LeafId(0))?.path.as_str())?;
+            named.fields.set(position, Value::Text(id.into()));
+            Some(Related { by: *by, id: id.into(), record: Arc::new(named) })
+        });
+        let related = related.collect();
+        self.record = Some(record.with_related(related));
     }
 }
 

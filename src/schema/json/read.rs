@@ -16,7 +16,7 @@ use super::{
 use crate::schema::{
     entity::{Entity, Field, Leaf, LeafKind, Object, Shape},
     fields::{FieldSet, LeafId},
-    record::{Fields, Record, Value},
+    record::{Fields, Value},
     value,
 };
 
@@ -42,7 +42,7 @@ pub fn read(entity: &Entity, bytes: &[u8], view: &View) -> Result<Proposed, Vec<
     match fields {
         Ok(fields) if reader.faults.is_empty() => {
             let Reader { present, cleared, emptied, .. } = reader;
-            Ok(Proposed { record: Record { fields }, present, cleared, emptied })
+            Ok(Proposed { record: fields.into(), present, cleared, emptied })
         }
         Ok(_) | Err(Stop) => Err(reader.faults),
     }
