@@ -20,6 +20,7 @@ mod alerts;
 mod bundle;
 mod catalogue;
 mod files;
+mod followed;
 mod ids;
 mod kept;
 mod listeners;

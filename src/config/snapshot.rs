@@ -10,7 +10,7 @@ use std::{
 };
 
 use super::{
-    Follows, RawBundle, Report, SystemSheet,
+    Follows, RawBundle, Report, SystemSheet, followed,
     ids::{self, Ids},
     refs,
     serving::{self, Part},
@@ -20,7 +20,7 @@ use super::{
     trust::Signed,
 };
 use crate::{
-    catalog::{Action, Catalog},
+    catalog::Catalog,
     clock::Now,
     crosswalk::Naming,
     door::ListenerSettings,
@@ -29,7 +29,7 @@ use crate::{
     mapping,
     policy::{AttributeType, Given, PlanRef, Policies, PrincipalAttribute, PrincipalTypes, SystemInfo},
     quota::Plans,
-    schema::{self, Entity, FieldSet, LeafId, Schema},
+    schema::{self, Entity, FieldSet, Schema},
     upstream::{self, Upstream},
     wire::{TlsClient, Trust},
     words::{
@@ -248,7 +248,7 @@ impl Compile<'_, '_> {
             self.check_named(policies, registry);
         }
         let (schema, systems, serves, gateway) = (schema?, systems?, serves?, gateway?);
-        let ids = self.ids(&gateway, &schema, policies.as_ref());
+        let ids = self.ids(&gateway, &schema, policies.as_ref(), (&serves, &systems));
         let serving = self.serving(&gateway, &serves, &systems, (&ids, &parts));
         let collections = serves.iter().map(|(entity, _)| entity.collection.clone());
         let catalog =
@@ -297,12 +297,6 @@ impl Compile<'_, '_> {
             for (system, told) in &told {
                 self.raw.found.absorb(policies.unfounded(entity, (told, &others), system));
             }
-            for mapping in mappings(entity, by, systems) {
-                // What stands in several systems is told of the record that is asked for, not of one that it names.
-                let told = mapping.mapped().minus(&mapping.elsewhere());
-                let can = mapping.can(Action::Read) || mapping.finds_by(LeafId(0));
-                self.raw.found.absorb(policies.unfollowed(entity, can.then_some(&told), mapping.system()));
-            }
         }
     }
 
@@ -338,11 +332,18 @@ impl Compile<'_, '_> {
         services
     }
 
-    /// What callers see as ids, and whether statements name records so.
-    fn ids(&mut self, gateway: &GatewaySettings, schema: &Schema, policies: Option<&Policies>) -> Ids {
+    /// What callers see as ids, and whether statements name records so, and can find what others name.
+    fn ids(
+        &mut self,
+        gateway: &GatewaySettings,
+        schema: &Schema,
+        policies: Option<&Policies>,
+        (serves, systems): (&[(Arc<Entity>, Vec<SystemName>)], &HashMap<SystemName, Served>),
+    ) -> Ids {
         let ids = Ids::of(&gateway.ids, schema, &mut self.raw.found);
         if let Some(policies) = policies {
             self.raw.found.absorb(ids::check(policies, &ids));
+            self.raw.found.absorb(followed::check(policies, serves, systems, &ids));
         }
         ids
     }
@@ -641,7 +642,7 @@ impl Compile<'_, '_> {
 }
 
 /// How the systems of an entity map it.
-fn mappings<'s>(
+pub(super) fn mappings<'s>(
     entity: &'s Entity,
     by: &'s [SystemName],
     systems: &'s HashMap<SystemName, Served>,

@@ -186,15 +186,9 @@ impl Policies {
     pub fn reading(&self, entity: &Entity) -> FieldSet {
         let grants = self.statements.iter().filter_map(|statement| statement.grants.get(&entity.name));
         let own = grants.fold(FieldSet::EMPTY, |all, grants| all.union(&grants.reads));
-        self.followed(entity).fold(own, |all, (_, relation)| all.union(&relation.reads))
-    }
-
-    /// Statements that go by what other records tell of an entity's records, by naming them.
-    pub fn followed(&self, entity: &Entity) -> impl Iterator<Item = (&Place, &Relation)> {
-        let all = self.statements.iter().flat_map(|statement| {
-            statement.follows.values().flatten().map(move |relation| (&statement.place, relation))
-        });
-        all.filter(|(_, relation)| relation.to.name == entity.name)
+        let followed = self.statements.iter().flat_map(|statement| statement.follows.values().flatten());
+        let followed = followed.filter(|relation| relation.to.name == entity.name);
+        followed.fold(own, |all, relation| all.union(&relation.reads))
     }
 
     /// Statements whose conditions read what an entity's system never tells: whether they hold cannot be told
@@ -227,32 +221,12 @@ impl Policies {
         found
     }
 
-    /// Statements that follow references to records of an entity for what its system does not tell of them. `told` is
-    /// what it does; none where it cannot be asked for one record.
-    pub fn unfollowed(&self, entity: &Entity, told: Option<&FieldSet>, system: &SystemName) -> Diagnostics {
-        let mut found = Diagnostics::default();
-        for (place, relation) in self.followed(entity) {
-            let Some(told) = told else {
-                let message = format!(
-                    "`{system}` cannot be asked for one {}: no reference to one can be followed",
-                    entity.name
-                );
-                found.push(
-                    Diagnostic::error(place, message).help("judge by another field of the record itself"),
-                );
-                continue;
-            };
-            let untold = relation.names.minus(told);
-            for leaf in untold.iter().filter_map(|leaf| entity.leaf(leaf)) {
-                let message = format!(
-                    "`{system}` does not tell `{}` of the {} that a record names",
-                    leaf.path, entity.name
-                );
-                let help = format!("map the field in systems/{system}.yaml, or judge by another");
-                found.push(Diagnostic::error(place, message).help(help));
-            }
-        }
-        found
+    /// Statements that follow references of an entity's records, and what they go by.
+    pub fn following(&self, entity: &Entity) -> impl Iterator<Item = (&Place, &Relation)> {
+        self.statements.iter().flat_map(move |statement| {
+            let all = statement.follows.get(&entity.name).into_iter().flatten();
+            all.map(move |relation| (&statement.place, relation))
+        })
     }
 
     /// Statements, by their places, with the leaves that they go by and a system does not tell.

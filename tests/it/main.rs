@@ -61,6 +61,7 @@ mod parts;
 mod publishing;
 mod reads;
 mod refusing;
+mod related;
 mod reload;
 mod repeats;
 mod replayed;

@@ -101,9 +101,9 @@ async fn fetch(
     let is_opaque = snapshot.ids.are_opaque(name.as_str());
     let mut left = wanted;
     for source in sources.all() {
-        // Where ids are the systems' keys, only who made the reference says whose key it is.
-        let is_theirs =
-            is_opaque || sources.only().is_some() || source.name() == mapping.keys_of(relation.by);
+        // Where ids are the systems' keys, a key is of whom the reference's file says: to another it is of some other
+        // record, or of none.
+        let is_theirs = is_opaque || source.name() == mapping.keys_of(relation.by);
         if left.is_empty() || !is_theirs {
             continue;
         }
