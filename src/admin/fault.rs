@@ -183,6 +183,7 @@ fn of_token(error: &TokenError) -> StatusCode {
     match error {
         TokenError::UnknownPrincipal { .. }
         | TokenError::Disabled { .. }
+        | TokenError::Ended { .. }
         | TokenError::Outside { .. }
         | TokenError::Life { .. }
         | TokenError::NotInGroup { .. }

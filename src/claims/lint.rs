@@ -10,7 +10,7 @@ use crate::{
     catalog::Action,
     config::{LIMITS, Snapshot},
     quota::Plan,
-    schema::{Entity, FieldSet},
+    schema::{Entity, FieldSet, LeafId},
     words::{Diagnostic, Diagnostics, GroupName, Place, PlanName, StatementId, SystemName},
 };
 
@@ -28,9 +28,11 @@ pub fn lint(snapshot: &Snapshot) -> Diagnostics {
     idle(snapshot, &mut found);
     plans(snapshot, &mut found);
     hidden_reads(snapshot, &mut found);
+    shared(snapshot, &mut found);
     if covered.iter().count() <= COVERED_MAX {
         let each = access(snapshot, &covered, &|_| {});
         never(snapshot, &each, &mut found);
+        endless(snapshot, &covered, &each, &mut found);
         budgets(snapshot, &covered, &each, &mut found);
     }
     found
@@ -98,6 +100,63 @@ fn hidden_reads(snapshot: &Snapshot, found: &mut Diagnostics) {
             );
             let help = "show it, withhold by another field, or say so: `@reveals(\"field\")`";
             found.push(Diagnostic::warning(place, message).help(help));
+        }
+    }
+}
+
+/// Permits that show a field and hide one that stands in the same place of a system: who sees the one knows the other.
+fn shared(snapshot: &Snapshot, found: &mut Diagnostics) {
+    for entity in snapshot.schema.entities() {
+        let Some(sources) = snapshot.serving(entity) else { continue };
+        let mut told: HashSet<(String, LeafId, LeafId)> = HashSet::new();
+        for source in sources.all() {
+            for leaves in source.mapping.shared() {
+                for (place, open, hidden) in snapshot.policies.sights(entity) {
+                    let (seen, hidden) = (leaves.intersection(&open), leaves.intersection(&hidden));
+                    for (one, other) in
+                        seen.iter().flat_map(|one| hidden.iter().map(move |other| (one, other)))
+                    {
+                        let (Some(shown), Some(kept)) = (entity.leaf(one), entity.leaf(other)) else {
+                            continue;
+                        };
+                        // What is no more delicate than what is shown was left out, not hidden.
+                        if kept.class <= shown.class || !told.insert((place.to_string(), one, other)) {
+                            continue;
+                        }
+                        let message = format!(
+                            "this shows `{}` of {} and not `{}`, which `{}` keeps in the same place: who sees one has the other",
+                            shown.path,
+                            entity.name,
+                            kept.path,
+                            source.name()
+                        );
+                        let help = format!(
+                            "hide `{}` too, or give it the class {}",
+                            shown.path,
+                            kept.class.as_str()
+                        );
+                        found.push(Diagnostic::warning(place, message).help(help));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Partners who can do something and whose time never ends.
+fn endless(snapshot: &Snapshot, covered: &Covered, each: &[Access], found: &mut Diagnostics) {
+    let timed = snapshot.policies.timed();
+    for (id, partner) in snapshot.sources.registry().partners() {
+        let permits = covered.iter().zip(each).filter(|(someone, _)| someone.partner() == Some(id));
+        let mut permits = permits.flat_map(|(_, access)| &access.rows).flat_map(|row| &row.permits);
+        let Some(permit) = permits.find(|permit| !timed.contains(*permit)) else { continue };
+        if partner.until.is_none() && !partner.disabled {
+            let message = format!(
+                "`{id}` has no last day: what `{permit}` permits it stands until somebody takes it away"
+            );
+            let help =
+                "say `until: 2027-06-30` in its file, or compare `context.checked.time` in its permits";
+            found.push(Diagnostic::warning(&partner.place, message).help(help));
         }
     }
 }

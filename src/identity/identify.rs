@@ -107,7 +107,7 @@ impl Identity {
     pub fn recall(&self, sources: &Arc<Sources>, headers: &HeaderMap, channel: &Channel, now: Now) -> Recall {
         let (bytes, sort) = match credential::shown(headers) {
             Err(why) => return Recall::Unidentified(why),
-            Ok(Shown::Nothing) => return self.without_credential(sources, channel),
+            Ok(Shown::Nothing) => return self.without_credential(sources, channel, now.wall),
             Ok(Shown::Token(bytes)) => (bytes, Sort::Token),
             Ok(Shown::ApiKey(bytes)) => (bytes, Sort::ApiKey),
         };
@@ -150,20 +150,27 @@ impl Identity {
         if self.revocations.covers(&facts) {
             return Err(Unidentified::Revoked);
         }
-        let ends_at = facts.expires_at;
+        let until = pending.sources.until(&facts);
+        if until.is_some_and(|until| now.wall >= until) {
+            return Err(Unidentified::Ended);
+        }
+        let ends_at = facts.expires_at.into_iter().chain(until).min();
         let sources = Arc::downgrade(&pending.sources);
         let proof = Arc::new(Proof { facts, ends_at, key, sources, looked_at });
         self.memory.put(pending.digest, proof.clone());
         Ok(self.caller(proof, pending.standing))
     }
 
-    fn without_credential(&self, sources: &Sources, channel: &Channel) -> Recall {
+    fn without_credential(&self, sources: &Sources, channel: &Channel, now: Timestamp) -> Recall {
         let certificate = channel.tls.as_ref().and_then(|tls| tls.certificate.as_ref());
         let proof = match certificate {
             Some(digest) => sources.certificate(digest).ok_or(Unidentified::UnknownCertificate),
             None => sources.anonymous.as_ref().ok_or(Unidentified::NoCredential),
         };
         match proof {
+            Ok(proof) if proof.ends_at.is_some_and(|end| now >= end) => {
+                Recall::Unidentified(Unidentified::Ended)
+            }
             Ok(proof) => Recall::Known(self.caller(proof.clone(), standing(channel))),
             Err(why) => Recall::Unidentified(why),
         }

@@ -19,7 +19,10 @@ use super::{
     sources::{LEEWAY_MAX, signed},
     token::later,
 };
-use crate::words::{Kind, PrincipalId};
+use crate::{
+    clock,
+    words::{Kind, PrincipalId},
+};
 
 /// How long a token's revocation is remembered past the token's end: a clock that jumped ahead by less and came
 /// back revives nothing.
@@ -157,6 +160,6 @@ impl Revocations {
 
     /// Whether a caller is unknown to the bundle now in force.
     pub(super) fn disowned(&self, facts: &Facts) -> bool {
-        self.current.load().as_ref().is_some_and(|sources| !sources.admits(facts))
+        self.current.load().as_ref().is_some_and(|sources| !sources.admits(facts, clock::now().wall))
     }
 }

@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use url::Url;
 
 use super::{
@@ -122,7 +122,7 @@ impl Sources {
             .certificates()
             .map(|(digest, principal)| {
                 let facts = principal.facts(CredentialId::Certificate(digest)).sealed();
-                (digest, Arc::new(Proof::standing(facts)))
+                (digest, Arc::new(Proof { ends_at: principal.until, ..Proof::standing(facts) }))
             })
             .collect();
         let anonymous = match settings.anonymous {
@@ -171,17 +171,23 @@ impl Sources {
         self.certificates.get(digest)
     }
 
+    /// When the time of whoever these facts are about is over, if ever.
+    pub(super) fn until(&self, facts: &Facts) -> Option<Timestamp> {
+        self.registry.get(facts.kind, facts.id.as_str())?.until
+    }
+
     /// Whether a caller proved under an earlier bundle is still somebody under this one.
-    pub(super) fn admits(&self, facts: &Facts) -> bool {
+    pub(super) fn admits(&self, facts: &Facts, now: Timestamp) -> bool {
         let registered = self.registry.get(facts.kind, facts.id.as_str());
-        let enabled = registered.is_some_and(|principal| !principal.disabled);
+        let is_on =
+            |principal: &super::principals::Principal| !principal.disabled && !principal.has_ended(now);
+        let enabled = registered.is_some_and(is_on);
         match &facts.credential {
             CredentialId::None => self.anonymous.is_some(),
             CredentialId::Token(_) | CredentialId::ApiKey(_) => enabled,
-            CredentialId::Certificate(digest) => self.certificates.contains_key(digest),
+            CredentialId::Certificate(digest) => self.certificates.contains_key(digest) && enabled,
             CredentialId::Outside(name, _) => {
-                self.issuers.values().any(|issuer| issuer.name == *name)
-                    && registered.is_none_or(|principal| !principal.disabled)
+                self.issuers.values().any(|issuer| issuer.name == *name) && registered.is_none_or(is_on)
             }
         }
     }

@@ -72,6 +72,9 @@ pub enum Unidentified {
     /// The principal or its partner is switched off.
     #[error("the principal is disabled")]
     Disabled,
+    /// The last day of the principal or its partner is over.
+    #[error("the principal's last day is over")]
+    Ended,
     /// The issuer asserted a kind of principal that it may not.
     #[error("the issuer may not assert this kind of principal")]
     KindNotAsserted,
@@ -107,6 +110,7 @@ impl Unidentified {
             Self::UnknownCertificate => "unknown_certificate",
             Self::UnknownPrincipal => "unknown_principal",
             Self::Disabled => "disabled",
+            Self::Ended => "ended",
             Self::KindNotAsserted => "kind_not_asserted",
             Self::BadAttribute => "bad_attribute",
         }

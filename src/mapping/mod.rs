@@ -95,6 +95,7 @@ mod returned;
 mod scan;
 mod sets;
 mod settled;
+mod shared;
 mod sought;
 mod tagged;
 mod time;

@@ -261,6 +261,8 @@ pub(super) struct Reads {
     pub(super) principal: bool,
     pub(super) checked: bool,
     pub(super) claimed: bool,
+    /// Whether it reads what time it is.
+    pub(super) time: bool,
 }
 
 impl Reads {
@@ -325,6 +327,7 @@ impl Reads {
         self.principal |= inner.principal;
         self.checked |= inner.checked;
         self.claimed |= inner.claimed;
+        self.time |= inner.time;
     }
 
     fn add_path(&mut self, var: &Var, names: &[&str], entity: Option<&Entity>) {
@@ -337,6 +340,7 @@ impl Reads {
             (Var::Action, _) => {}
             (Var::Context, [first, ..]) => {
                 self.checked |= *first == "checked";
+                self.time |= names.starts_with(&["checked", "time"]);
                 self.claimed |= *first == "claimed";
             }
             (Var::Context, []) => (self.checked, self.claimed) = (true, true),

@@ -325,17 +325,33 @@ impl Policies {
         })
     }
 
+    /// Permits that show records of an entity: by their places, with what they show as it is and what they do not show.
+    pub fn sights(&self, entity: &Entity) -> Vec<(&Place, FieldSet, FieldSet)> {
+        let all =
+            self.statements.iter().filter(|statement| statement.effect.is_permit() && statement.shows());
+        all.filter_map(|statement| {
+            let shown = &statement.grants.get(&entity.name)?.shown;
+            let open = shown.of(Openness::Shown);
+            Some((&statement.place, open, entity.all().minus(&open)))
+        })
+        .collect()
+    }
+
+    /// Statements whose condition goes by the time.
+    pub fn timed(&self) -> HashSet<&StatementId> {
+        let is_timed = |statement: &&Arc<Statement>| reads(&statement.policy, None).time;
+        self.statements.iter().filter(is_timed).map(|statement| &statement.id).collect()
+    }
+
     /// Permits that show records of an entity and whose condition names leaves that they do not show as they are, and
     /// do not say so: by their places.
     pub fn hidden_reads(&self, entity: &Entity) -> Vec<(&Place, FieldSet)> {
         let mut found = Vec::new();
         for statement in &self.statements {
-            let is_shown =
-                statement.head.actions.iter().any(|action| matches!(action, Action::Read | Action::List));
             let Some(grants) = statement.grants.get(&entity.name) else { continue };
             let open = grants.shown.of(Openness::Shown).union(&grants.revealed);
             let hidden = grants.names.minus(&open);
-            if statement.effect.is_permit() && is_shown && !hidden.is_empty() {
+            if statement.effect.is_permit() && statement.shows() && !hidden.is_empty() {
                 found.push((&statement.place, hidden));
             }
         }

@@ -118,6 +118,11 @@ impl Statement {
             })
     }
 
+    /// Whether it speaks of what is read or listed.
+    pub(super) fn shows(&self) -> bool {
+        self.head.has(&[Action::Read, Action::List])
+    }
+
     /// Whether it counts at all, the glass being broken or not.
     pub(super) fn counts(&self, is_broken: bool) -> bool {
         is_broken || !self.is_glass

@@ -91,6 +91,14 @@ pub enum TokenError {
         /// Which.
         id: PrincipalId,
     },
+    /// Its last day is over.
+    #[error("the last day of {kind} `{id}` is over (`until` in principals/)")]
+    Ended {
+        /// What sort of caller.
+        kind: Kind,
+        /// Which.
+        id: PrincipalId,
+    },
     /// Switched off.
     #[error("{kind} `{id}` is disabled in principals/")]
     Disabled {
@@ -256,7 +264,7 @@ impl Tokens {
         now: Now,
     ) -> Result<(Secret, TokenRow), TokenError> {
         let (issuer, audience) = sources.own_names().ok_or(TokenError::NoIssuer)?;
-        check(sources, &order)?;
+        check(sources, &order, now.wall)?;
         let ttl = order.ttl.unwrap_or(sources.token_ttl_max());
         if ttl < SignedDuration::from_secs(1) || ttl > sources.token_ttl_max() {
             return Err(TokenError::Life { days_max: sources.token_ttl_max().as_hours() / 24 });
@@ -293,7 +301,7 @@ impl Tokens {
         order: Order,
         now: Now,
     ) -> Result<(Secret, ApiKeyRow), TokenError> {
-        check(sources, &order)?;
+        check(sources, &order, now.wall)?;
         if order.ttl.is_some_and(|ttl| ttl < SignedDuration::from_secs(1)) {
             return Err(TokenError::Life { days_max: i64::MAX });
         }
@@ -449,7 +457,7 @@ async fn look_up<T>(
 }
 
 /// Whether this principal can be given such a credential.
-fn check(sources: &Sources, order: &Order) -> Result<(), TokenError> {
+fn check(sources: &Sources, order: &Order, now: Timestamp) -> Result<(), TokenError> {
     let (kind, id) = (order.kind, order.id.clone());
     if id.as_str().contains(ISSUER_MARK) {
         return Err(TokenError::Outside { id });
@@ -457,6 +465,7 @@ fn check(sources: &Sources, order: &Order) -> Result<(), TokenError> {
     let principal: &Principal = match sources.registry().get(kind, id.as_str()) {
         None => return Err(TokenError::UnknownPrincipal { kind, id }),
         Some(principal) if principal.disabled => return Err(TokenError::Disabled { kind, id }),
+        Some(principal) if principal.has_ended(now) => return Err(TokenError::Ended { kind, id }),
         Some(principal) => principal,
     };
     for group in order.groups.iter().flatten() {

@@ -215,3 +215,40 @@ fn a_statement_that_another_one_makes_needless_is_told_and_one_that_is_narrower_
         "{told:?}"
     );
 }
+
+#[test]
+fn a_partner_whose_time_never_ends_is_told_while_it_may_do_something_at_any_time() {
+    let dir = shipped();
+    let policies = dir.path().join("policies");
+    let acme = policies.join("principals/acme.yaml");
+    let ends = fs::read_to_string(&acme).unwrap();
+    let until = ends.lines().find(|line| line.starts_with("until: ")).unwrap().to_owned();
+    change(&acme, &until, "");
+    let told = warnings(&dir);
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(
+        told[0].contains("`acme` has no last day") && told[0].contains("principals/acme.yaml:5:10"),
+        "{told:?}"
+    );
+}
+
+#[test]
+fn a_field_that_stands_where_a_hidden_one_stands_is_told() {
+    let dir = shipped();
+    let policies = dir.path().join("policies");
+    // Of a person the name is made of the given name, which is to be secret now.
+    let schema = policies.join("schema/customer.yaml");
+    let text = fs::read_to_string(&schema).unwrap();
+    let line = text.lines().find(|line| line.starts_with("  given_name:")).unwrap();
+    change(&schema, line, &line.replace("x-class: personal", "x-class: secret"));
+    let statement = "@id(\"names\")\n@fields(\"id, name\")\n@plan(\"reader\")\npermit (principal in Group::\"readers\", action == Action::\"list\", resource is Customer);";
+    add(&policies.join("access/readers.cedar"), statement);
+    let told = warned(&policies);
+    let told: Vec<_> = told.iter().filter(|told| told.contains("keeps in the same place")).collect();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(
+        told[0].contains("this shows `name` of Customer and not `given_name`, which `crm` keeps"),
+        "{told:?}"
+    );
+    assert!(told[0].contains("access/readers.cedar:"), "{told:?}");
+}

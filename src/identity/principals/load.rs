@@ -6,6 +6,7 @@ use std::{
 };
 
 use data_encoding::HEXLOWER;
+use jiff::{Timestamp, civil::Date, tz::TimeZone};
 
 use super::{
     super::{Attribute, sources::ISSUER_MARK, token::is_name},
@@ -88,6 +89,8 @@ yaml_object! {
         pub plan: Option<Spanned<String>> = None;
         /// Ends all credentials of the partner.
         pub disabled: bool = false;
+        /// The last day of the partner's credentials, in UTC, as in `2027-06-30`.
+        pub until: Option<Spanned<String>> = None;
         /// The partner's attributes; every principal below that may carry them does.
         pub attributes: Named<Node> = Named::default();
         /// The principals.
@@ -110,6 +113,8 @@ yaml_object! {
         pub certificates: Vec<Spanned<String>> = Vec::new();
         /// Ends all of its credentials.
         pub disabled: bool = false;
+        /// The last day of its credentials, in UTC; its partner's where that is sooner.
+        pub until: Option<Spanned<String>> = None;
     }
 }
 
@@ -224,12 +229,13 @@ fn read_file(
         None if file.name.is_some()
             || file.plan.is_some()
             || file.disabled
+            || file.until.is_some()
             || !file.attributes.0.is_empty() =>
         {
             found.push(
                 Diagnostic::error(
                     &node.place,
-                    "a name, plan, attributes or `disabled` of a file are a partner's",
+                    "a name, plan, attributes, `disabled` or `until` of a file are a partner's",
                 )
                 .help("add `partner:`, or move them to the principals"),
             );
@@ -272,7 +278,20 @@ fn add_partner(
         found.push(Diagnostic::error(&partner.place, message).help(first));
     }
     let name = file.name.as_deref().map(Arc::from);
-    registry.partners.insert(id, Partner { name, disabled: file.disabled, place: partner.place.clone() });
+    let until = file.until.as_ref().and_then(|day| end_of(day, found));
+    registry
+        .partners
+        .insert(id, Partner { name, disabled: file.disabled, until, place: partner.place.clone() });
+}
+
+/// The moment at which a day has ended in UTC.
+fn end_of(day: &Spanned<String>, found: &mut Diagnostics) -> Option<Timestamp> {
+    let read = day.value.parse::<Date>().ok().and_then(|date| date.tomorrow().ok());
+    let end = read.and_then(|next| next.to_zoned(TimeZone::UTC).ok()).map(|next| next.timestamp());
+    if end.is_none() {
+        found.error(&day.place, "expected a day, as in `2027-06-30`");
+    }
+    end
 }
 
 fn read_principal(
@@ -316,6 +335,9 @@ fn read_principal(
         found.error(place, format!("{kind} `{}` must carry `{name}`", spec.id.value));
     }
     let plan = spec.plan.as_ref().or(file.plan.as_ref());
+    let own_end = spec.until.as_ref().and_then(|day| end_of(day, found));
+    // What is wrong with it was told of the partner.
+    let partners_end = file.until.as_ref().and_then(|day| end_of(day, &mut Diagnostics::default()));
     Principal {
         kind,
         id: PrincipalId::new(spec.id.value.as_str()),
@@ -324,6 +346,7 @@ fn read_principal(
         attributes,
         plan: plan.map(|plan| (PlanName::new(plan.value.as_str()), plan.place.clone())),
         disabled: spec.disabled || file.disabled,
+        until: own_end.into_iter().chain(partners_end).min(),
         certificates: spec.certificates.iter().filter_map(|one| fingerprint(one, pinned, found)).collect(),
         place: place.clone(),
     }

@@ -12,6 +12,8 @@ use std::{
     sync::Arc,
 };
 
+use jiff::Timestamp;
+
 pub use load::{
     AttributeSpec, AttributeWord, AttributesFile, GroupSpec, PrincipalKind, PrincipalSpec, PrincipalsFile,
     load,
@@ -36,6 +38,8 @@ pub struct Partner {
     pub name: Option<Arc<str>>,
     /// Whether all of its credentials are off.
     pub disabled: bool,
+    /// When its time is over, if ever.
+    pub until: Option<Timestamp>,
     /// Where it is declared.
     pub place: Place,
 }
@@ -57,6 +61,8 @@ pub struct Principal {
     pub plan: Option<(PlanName, Place)>,
     /// Whether it or its partner is switched off.
     pub disabled: bool,
+    /// When its time, or its partner's, is over, if ever.
+    pub until: Option<Timestamp>,
     /// Client certificates that prove it, by SHA-256 of their DER.
     pub certificates: Vec<Digest>,
     /// Where it is declared.
@@ -98,6 +104,11 @@ impl PrincipalRegistry {
 }
 
 impl Principal {
+    /// Whether its time is over.
+    pub fn has_ended(&self, now: Timestamp) -> bool {
+        self.until.is_some_and(|until| now >= until)
+    }
+
     /// What the registry knows, as facts of one credential; not yet sealed. Facts alone prove nobody.
     pub fn facts(&self, credential: CredentialId) -> Facts {
         Facts {

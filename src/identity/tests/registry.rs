@@ -186,3 +186,24 @@ fn a_principal_of_an_issuer_nobody_configured_is_told() {
     let told = sources(SETTINGS, registry(&files).unwrap()).unwrap_err();
     assert!(told.contains("`crop` is not an issuer of gateway.yaml (did you mean `corp`?)"), "{told}");
 }
+
+#[test]
+fn the_last_day_is_a_day_and_the_sooner_one_of_two_counts() {
+    let with = |lines: &str| {
+        registry(&[
+            ("principals/attributes.yaml", TYPES),
+            (
+                "principals/x.yaml",
+                &format!("partner: a\n{lines}principals: [{{ kind: Partner, id: p, until: 2027-06-30 }}]"),
+            ),
+        ])
+    };
+    let end = |lines: &str| with(lines).unwrap().get(Kind::Partner, "p").unwrap().until.unwrap().to_string();
+    assert_eq!(end(""), "2027-07-01T00:00:00Z");
+    assert_eq!(end("until: 2028-02-28\n"), "2027-07-01T00:00:00Z");
+    assert_eq!(end("until: 2026-12-31\n"), "2027-01-01T00:00:00Z");
+    for wrong in ["2027-02-30", "tomorrow", "9999-12-31"] {
+        let told = with(&format!("until: {wrong}\n")).unwrap_err();
+        assert!(told.contains("principals/x.yaml:2:8: error: expected a day, as in `2027-06-30`"), "{told}");
+    }
+}

@@ -151,3 +151,23 @@ fn the_digest_tells_where_one_part_ends() {
     assert_ne!(attribute(Attribute::Text("true".into())), attribute(Attribute::Boolean(true)));
     assert_eq!(attribute(Attribute::Text("".into())), bare("x").sealed().digest, "empty text is absent");
 }
+
+#[test]
+fn after_the_last_day_of_a_partner_none_of_its_credentials_is_worth_anything() {
+    let until = |day: &str| {
+        let text = format!(
+            "partner: corp\nuntil: {day}\nprincipals:\n  - {{ kind: User, id: \"corp|portal\" }}\n  - {{ kind: User, id: \"corp|other\", until: 2020-01-01 }}"
+        );
+        let files = [SHIPPED, &[("principals/corp.yaml", text.as_str())]].concat();
+        gate_with(SETTINGS, &files)
+    };
+    let ask = |gate: &super::kit::Gate, sub: &str| {
+        let caller = gate.bearer(&gate.corp.sign(&corp_header(), &with(corp_claims(), "sub", json!(sub))));
+        caller.map(|caller| caller.ends_at())
+    };
+    let gate = until("2999-12-31");
+    // The token ends before.
+    assert!(ask(&gate, "portal").unwrap().unwrap() < "2900-01-01T00:00:00Z".parse().unwrap());
+    assert_eq!(ask(&gate, "other"), Err(Unidentified::Ended));
+    assert_eq!(ask(&until("2020-06-30"), "portal"), Err(Unidentified::Ended));
+}
