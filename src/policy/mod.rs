@@ -69,7 +69,7 @@ pub use program::{Grounds, Verdict, View};
 pub use prospect::{Outlook, Prospect, Target, is_at_hand, outlook, prospect};
 pub use reach::{Circumstances, On, Reach, Surety, Whom, reach};
 pub use recheck::{Mismatch, Question, Subject, verdict};
-pub use show::{Judged, Remembered, Shown, again, echo, preview, show};
+pub use show::{Judged, Remembered, Shown, again, echo, preview, show, sketch};
 pub use statement::Verb;
 pub use witness::{Wanted, Witness, witness};
 

@@ -132,37 +132,6 @@ impl<'a> Replay<'a> {
         Again::Ruled(Box::new(ruling))
     }
 
-    /// What each statement of this bundle has to do with an entry's decision, before any record: on what the entry holds
-    /// of who asked and how. And who that was, as it is named.
-    ///
-    /// # Errors
-    /// The entry does not hold it; none where it tells of no decision.
-    pub fn explained(&self, line: &Line) -> Result<Option<(String, Explanation)>, Reason> {
-        let Some(entry) = Replayed::read(line).filter(|entry| entry.kind == "answer") else {
-            return Ok(None);
-        };
-        let action = Action::ALL.into_iter().find(|known| Some(known.as_str()) == entry.action());
-        let (Some(action), Some(name)) = (action, entry.target()) else { return Ok(None) };
-        if !entry.is_replayable() {
-            return Err(Reason::Old);
-        }
-        let plain = match Beneath::of(line, self.keys) {
-            Beneath::Plain(plain) => plain,
-            Beneath::Erased => return Err(Reason::Erased),
-            Beneath::Forged => return Err(Reason::Damaged),
-        };
-        let beneath = ReplayedBeneath::read(&plain).ok_or(Reason::Damaged)?;
-        let then = entry.bundle.and_then(digest).and_then(|digest| self.bundle_of(digest));
-        let facts = who::then(&entry, &beneath, &self.now.snapshot, then.as_deref()).ok_or(Reason::Facts)?;
-        let hours = self.now.snapshot.policies.hours();
-        let context = context(&entry, &beneath, then.as_deref(), hours).ok_or(Reason::Damaged)?;
-        let target = self.target_of(&entry, &beneath, (action, name)).ok_or(Reason::Bundle)?;
-        let who = format!("{}/{}", facts.kind, facts.id);
-        let policies = &self.now.snapshot.policies;
-        let explained = policy::explain(policies, &facts, action, &target, &context, None);
-        explained.map(|explanation| Some((who, explanation))).map_err(|_denied| Reason::Facts)
-    }
-
     fn is_asked_for(&self, entry: &Replayed<'_>) -> bool {
         let Which { since, until, principal } = &self.which;
         let is_whose = principal.is_none_or(|principal| {
@@ -193,7 +162,8 @@ impl<'a> Replay<'a> {
     fn decide(&self, entry: &Replayed<'_>, beneath: &ReplayedBeneath<'_>, ruling: &mut Ruling) {
         let was = entry.bundle.and_then(digest);
         let then = was.and_then(|digest| self.bundle_of(digest));
-        let Some(facts) = who::then(entry, beneath, &self.now.snapshot, then.as_deref()) else {
+        let before = then.as_deref().map(|then| &then.snapshot);
+        let Some(facts) = who::then(entry, beneath, &self.now.snapshot, before) else {
             return ruling.untold(Reason::Facts);
         };
         ruling.who = Who::Named(format!("{}/{}", facts.kind, facts.id));
@@ -207,14 +177,14 @@ impl<'a> Replay<'a> {
             }
             Err(Missing::Unsure) => return ruling.untold(Reason::Bundle),
         };
-        let Some(target) = self.target_of(entry, beneath, (ruling.action, &ruling.target)) else {
+        let Some(target) = target_of(&self.now.snapshot, entry, beneath, (ruling.action, &ruling.target))
+        else {
             if was_allowed(entry) {
                 ruling.change(What::NoTarget);
             }
             return;
         };
-        let Some(context) = context(entry, beneath, then.as_deref(), self.now.snapshot.policies.hours())
-        else {
+        let Some(context) = context(entry, beneath, before, self.now.snapshot.policies.hours()) else {
             return ruling.untold(Reason::Damaged);
         };
         let judging = Judging {
@@ -251,21 +221,57 @@ impl<'a> Replay<'a> {
         known.insert(key, found.clone());
         found
     }
+}
 
-    fn target_of(
-        &self,
-        entry: &Replayed<'_>,
-        beneath: &ReplayedBeneath<'_>,
-        (action, name): (Action, &str),
-    ) -> Option<Target> {
-        if action != Action::Call {
-            return self.now.snapshot.schema.entity(name).cloned().map(Target::Entity);
-        }
-        let (system, _) = self.now.snapshot.systems.get_key_value(name)?;
-        let path = beneath.fact(PATH).unwrap_or("/");
-        let method = entry.method()?.parse().ok()?;
-        Some(Target::Call(Call { system: system.clone(), method, path: path.into(), query: None }))
+/// What each statement of a bundle has to do with an entry's decision, before any record: on what the entry holds of who
+/// asked and how. And who that was, as it is named.
+///
+/// # Errors
+/// The entry does not hold it; none where it tells of no decision.
+pub fn explained(
+    now: &Snapshot,
+    keys: &JournalKeys,
+    kept: Kept<'_>,
+    line: &Line,
+) -> Result<Option<(String, Explanation)>, Reason> {
+    let Some(entry) = Replayed::read(line).filter(|entry| entry.kind == "answer") else {
+        return Ok(None);
+    };
+    let action = Action::ALL.into_iter().find(|known| Some(known.as_str()) == entry.action());
+    let (Some(action), Some(name)) = (action, entry.target()) else { return Ok(None) };
+    if !entry.is_replayable() {
+        return Err(Reason::Old);
     }
+    let plain = match Beneath::of(line, keys) {
+        Beneath::Plain(plain) => plain,
+        Beneath::Erased => return Err(Reason::Erased),
+        Beneath::Forged => return Err(Reason::Damaged),
+    };
+    let beneath = ReplayedBeneath::read(&plain).ok_or(Reason::Damaged)?;
+    let was = entry.bundle.and_then(digest);
+    let found = was.filter(|was| *was != now.digest).and_then(kept);
+    let then = if was == Some(now.digest) { Some(now) } else { found.as_deref().map(|then| &then.snapshot) };
+    let facts = who::then(&entry, &beneath, now, then).ok_or(Reason::Facts)?;
+    let context = context(&entry, &beneath, then, now.policies.hours()).ok_or(Reason::Damaged)?;
+    let target = target_of(now, &entry, &beneath, (action, name)).ok_or(Reason::Bundle)?;
+    let who = format!("{}/{}", facts.kind, facts.id);
+    let explained = policy::explain(&now.policies, &facts, action, &target, &context, None);
+    explained.map(|explanation| Some((who, explanation))).map_err(|_denied| Reason::Facts)
+}
+
+fn target_of(
+    now: &Snapshot,
+    entry: &Replayed<'_>,
+    beneath: &ReplayedBeneath<'_>,
+    (action, name): (Action, &str),
+) -> Option<Target> {
+    if action != Action::Call {
+        return now.schema.entity(name).cloned().map(Target::Entity);
+    }
+    let (system, _) = now.systems.get_key_value(name)?;
+    let path = beneath.fact(PATH).unwrap_or("/");
+    let method = entry.method()?.parse().ok()?;
+    Some(Target::Call(Call { system: system.clone(), method, path: path.into(), query: None }))
 }
 
 /// As entries name what statements read of a call.
@@ -275,7 +281,7 @@ const PATH: &str = "context.checked.call.path";
 fn context(
     entry: &Replayed<'_>,
     beneath: &ReplayedBeneath<'_>,
-    then: Option<&Bundle>,
+    then: Option<&Snapshot>,
     hours: &Arc<Hours>,
 ) -> Option<Context> {
     const PURPOSE: &str = "context.claimed.purpose";
@@ -297,8 +303,7 @@ fn context(
         address: address.is_none(),
         // It was kept where statements went by it.
         user_agent: beneath.fact(USER_AGENT).is_none()
-            && (beneath.has_fact(USER_AGENT)
-                || then.is_none_or(|then| !then.snapshot.policies.reads_claims())),
+            && (beneath.has_fact(USER_AGENT) || then.is_none_or(|then| !then.policies.reads_claims())),
         path: beneath.fact(PATH).is_none(),
         issue: true,
         bytes: true,

@@ -23,11 +23,11 @@ use crate::{
         out,
         own::{self, Data},
         serve,
-        token::principal,
     },
     clock,
     config::{self, Placeholders},
     crosswalk::{Crosswalk, Given, MadeUp},
+    explaining::principal,
     replay::{Bundle, Failed, KeptByDigest, Names, Progress, Replay, Sum, Unread, Which},
     words::{Digest, Kind, PrincipalId},
 };

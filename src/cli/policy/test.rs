@@ -8,16 +8,18 @@ use serde_json::{Value as Json, json};
 
 use super::{
     Loaded, SecretsOf, Where,
-    ask::{ActionWord, Who, entity, open_view, proposed, sent},
-    cases::{Case, Expect, OutcomeWord, TestFile},
-    ids::Naming,
-    judging::{Matter, Question, Ruling, judge},
+    cases::{Case, Expect, TestFile},
     load,
     silent::{self, Subject},
 };
 use crate::{
     cli::{Came, error::VerbError, out},
     config::{Report, Snapshot},
+    crosswalk::MadeUp,
+    explaining::{
+        ActionWord, Matter, Naming, OutcomeWord, Question, Ruling, Who, entity, judge, open_view, proposed,
+        sent,
+    },
     policy::{Change, Memo, Target},
     schema::{self, Body, Entity, FieldSet, LeafId, Record, Value},
     words::{
@@ -134,7 +136,9 @@ impl Run<'_> {
         let context = case.over.context(sent(action, Some(&target)), self.snapshot, found)?;
         let facts = case.over.aged(facts?, &context);
         let matter = match &entity {
-            Some(entity) => Naming::of(self.snapshot, entity).matter(self.matter(case, entity, found)?),
+            Some(entity) => {
+                Naming::of(self.snapshot, entity, &MadeUp).matter(self.matter(case, entity, found)?)
+            }
             None => Matter::Nothing,
         };
         Some((Question { facts, action, target, context, matter }, entity))
@@ -246,7 +250,7 @@ impl Check<'_> {
             Subject::Fields => self.fields(entity, expect, found),
             Subject::Record => {
                 self.fields(entity, expect, found);
-                self.values(entity, &Naming::of(snapshot, entity), expect, found);
+                self.values(entity, &Naming::of(snapshot, entity, &MadeUp), expect, found);
             }
             Subject::Change => self.changes(entity, expect, found),
             Subject::Decision => {}

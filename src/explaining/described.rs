@@ -1,0 +1,145 @@
+//! A request as it is described to be explained.
+
+use std::sync::Arc;
+
+use super::{
+    ask::{ActionWord, CallSpec, Over, Who, entity, open_view, proposed, sent},
+    ids::Naming,
+    judging::{Matter, Question},
+    names::Known,
+};
+use crate::{
+    config::Snapshot,
+    mapping::Mapping,
+    policy::{Change, Target},
+    schema::{self, Body, Entity, FieldSet, Proposed, Record},
+    words::{Diagnostics, tree::Node, yaml::Spanned},
+};
+
+/// A request, described.
+#[derive(Debug)]
+pub(crate) struct Described {
+    /// Who asks: `Kind/id`, or `Anonymous`.
+    pub(crate) who: Spanned<String>,
+    /// Only these of its groups, where some are named.
+    pub(crate) groups: Vec<Spanned<String>>,
+    /// The scopes its credential asserts.
+    pub(crate) scopes: Vec<String>,
+    /// What it asks for.
+    pub(crate) action: ActionWord,
+    /// Of which entity.
+    pub(crate) entity: Option<Spanned<String>>,
+    /// What is called.
+    pub(crate) call: Option<CallSpec>,
+    /// The record as it is stored; in a create: as it would be.
+    pub(crate) record: Option<Written>,
+    /// What is sent in an update.
+    pub(crate) change: Option<Written>,
+    /// Under which circumstances.
+    pub(crate) over: Over,
+}
+
+/// A record or a change of one, as it is written.
+#[derive(Debug)]
+pub(crate) enum Written {
+    /// In YAML or JSON, in a file.
+    Tree(Node),
+}
+
+impl Written {
+    fn read(&self, (_, entity): (&str, &Entity), body: Body, found: &mut Diagnostics) -> Option<Proposed> {
+        match self {
+            Self::Tree(node) => proposed(entity, node, body, found),
+        }
+    }
+}
+
+/// A request that can be put to the statements.
+#[derive(Debug)]
+pub(super) struct Asked {
+    pub(super) question: Question,
+    pub(super) entity: Option<Arc<Entity>>,
+    pub(super) record: Option<Record>,
+}
+
+impl Described {
+    /// Whether its parts go together.
+    ///
+    /// # Errors
+    /// Why not.
+    pub(crate) fn check(&self) -> Result<(), &'static str> {
+        let is_call = self.action == ActionWord::Call;
+        if is_call != self.call.is_some() || is_call == self.entity.is_some() {
+            return Err("the action `call` goes with a system, the others with an entity");
+        }
+        if is_call && self.record.is_some() {
+            return Err("a call has no record");
+        }
+        match (&self.record, &self.change) {
+            (None, Some(_)) => Err("a change goes with the record that it changes"),
+            (_, Some(_)) if self.action != ActionWord::Update => Err("a change goes with `update`"),
+            _ => Ok(()),
+        }
+    }
+
+    /// Under a bundle; none where it names what is not there, which goes to `found`.
+    pub(super) fn under(
+        &self,
+        snapshot: &Snapshot,
+        known: &dyn Known,
+        found: &mut Diagnostics,
+    ) -> Option<Asked> {
+        let groups = (!self.groups.is_empty()).then_some(self.groups.as_slice());
+        let who = Who { name: &self.who, groups, scopes: &self.scopes };
+        let facts = who.facts(snapshot.sources.registry(), found);
+        let entity = self.entity.as_ref().and_then(|name| entity(snapshot, name, found));
+        let target = match (&entity, &self.call) {
+            (Some(entity), _) => Some(Target::Entity(entity.clone())),
+            (None, Some(call)) => call.target(snapshot, found),
+            (None, None) => None,
+        };
+        let sent = sent(self.action.action(), target.as_ref());
+        let context = self.over.context(sent, snapshot, found);
+        let facts = facts.zip(context.as_ref()).map(|(facts, context)| self.over.aged(facts, context));
+        let (mut record, mut matter) = (None, Matter::Nothing);
+        if let (Some(entity), Some(written)) = (&entity, &self.record) {
+            let naming = Naming::of(snapshot, entity, known.naming());
+            let stored = written.read(("record", entity), Body::Create, found)?.record;
+            let sources = snapshot.serving(entity);
+            let source = sources.and_then(|sources| sources.of_record(entity, &stored));
+            let mapping = source.map(|source| &*source.mapping);
+            matter = naming.matter(self.matter(entity, mapping, &stored, found)?);
+            record = Some(naming.record(stored));
+        }
+        let question = Question {
+            facts: facts?,
+            action: self.action.action(),
+            target: target?,
+            context: context?,
+            matter,
+        };
+        Some(Asked { question, entity, record })
+    }
+
+    fn matter(
+        &self,
+        entity: &Arc<Entity>,
+        mapping: Option<&Mapping>,
+        record: &Record,
+        found: &mut Diagnostics,
+    ) -> Option<Matter> {
+        let version = Some("1".into());
+        let old = record.clone();
+        match (self.action, &self.change) {
+            (ActionWord::Read | ActionWord::List, _) => Some(Matter::Record(old)),
+            (ActionWord::Create, _) => Some(Matter::write(mapping, Change::create(old), FieldSet::EMPTY)),
+            (ActionWord::Delete, _) => Some(Matter::Change(Change::Delete { old, version }, FieldSet::EMPTY)),
+            (ActionWord::Update, Some(change)) => {
+                let change = change.read(("change", entity), Body::Patch, found)?;
+                let new = schema::merge(entity, &old, &change, &open_view(entity, Body::Patch));
+                Some(Matter::write(mapping, Change::update(old, new, version), change.present))
+            }
+            (ActionWord::Update | ActionWord::Call, _) => Some(Matter::Nothing),
+        }
+    }
+}
