@@ -2,18 +2,22 @@
 
 use std::sync::Arc;
 
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
 use super::{
-    ask::{ActionWord, CallSpec, Over, Who, entity, open_view, proposed, sent},
+    ask::{ActionWord, CallSpec, Over, Who, entity, fitting, open_view, proposed, sent},
     ids::Naming,
     judging::{Matter, Question},
     names::Known,
 };
 use crate::{
+    clock::Now,
     config::Snapshot,
     mapping::Mapping,
     policy::{Change, Target},
     schema::{self, Body, Entity, FieldSet, Proposed, Record},
-    words::{Diagnostics, tree::Node, yaml::Spanned},
+    words::{Diagnostics, Place, tree::Node, yaml::Spanned},
 };
 
 /// A request, described.
@@ -44,13 +48,89 @@ pub(crate) struct Described {
 pub(crate) enum Written {
     /// In YAML or JSON, in a file.
     Tree(Node),
+    /// In JSON.
+    Json(Box<RawValue>),
 }
 
 impl Written {
-    fn read(&self, (_, entity): (&str, &Entity), body: Body, found: &mut Diagnostics) -> Option<Proposed> {
+    fn read(&self, (name, entity): (&str, &Entity), body: Body, found: &mut Diagnostics) -> Option<Proposed> {
         match self {
             Self::Tree(node) => proposed(entity, node, body, found),
+            Self::Json(text) => {
+                let place = |pointer: &str| Place::file(format!("{name}{pointer}"));
+                fitting(entity, text.get(), body, place, found)
+            }
         }
+    }
+}
+
+/// The same in JSON, under the names of the command line's options.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Form {
+    r#as: String,
+    action: String,
+    entity: Option<String>,
+    system: Option<String>,
+    method: Option<String>,
+    path: Option<String>,
+    record: Option<Box<RawValue>>,
+    change: Option<Box<RawValue>>,
+    #[serde(default)]
+    group: Vec<String>,
+    #[serde(default)]
+    scope: Vec<String>,
+    #[serde(default)]
+    without_tls: bool,
+    address: Option<String>,
+    at: Option<String>,
+    token_age: Option<u32>,
+    bytes: Option<u64>,
+    #[serde(default)]
+    glass: bool,
+    purpose: Option<String>,
+}
+
+impl Form {
+    /// What it describes; it happens now where it does not say when.
+    ///
+    /// # Errors
+    /// It does not describe one request.
+    pub(crate) fn described(self, now: Now) -> Result<Described, String> {
+        let told = |name: &str, value: String| Spanned { value, place: Place::file(name) };
+        let maybe = |name: &str, value: Option<String>| value.map(|value| told(name, value));
+        let call = match (self.system, self.path) {
+            (Some(system), Some(path)) => Some(CallSpec {
+                system: told("system", system),
+                method: told("method", self.method.unwrap_or_else(|| "GET".into())),
+                path: told("path", path),
+                query: None,
+            }),
+            (None, None) if self.method.is_none() => None,
+            _ => return Err("`system` goes with `path`, and `method` with both".into()),
+        };
+        let described = Described {
+            who: told("as", self.r#as),
+            groups: self.group.into_iter().map(|group| told("group", group)).collect(),
+            scopes: self.scope,
+            action: ActionWord::named(&self.action).map_err(|why| format!("`action`: {why}"))?,
+            entity: maybe("entity", self.entity),
+            call,
+            record: self.record.map(Written::Json),
+            change: self.change.map(Written::Json),
+            over: Over {
+                tls: !self.without_tls,
+                address: maybe("address", self.address),
+                at: Some(told("at", self.at.unwrap_or_else(|| now.wall.to_string()))),
+                token_age: self.token_age,
+                bytes: self.bytes,
+                glass: self.glass,
+                purpose: self.purpose,
+                ..Over::default()
+            },
+        };
+        described.check().map_err(str::to_owned)?;
+        Ok(described)
     }
 }
 

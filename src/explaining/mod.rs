@@ -16,9 +16,9 @@ mod pushed;
 mod told;
 
 pub(crate) use ask::{ActionWord, CallSpec, Over, Who, entity, kind, open_view, principal, proposed, sent};
-pub(crate) use described::{Described, Written};
+pub(crate) use described::{Described, Form, Written};
 pub(crate) use ids::Naming;
 pub(crate) use judging::{Matter, OutcomeWord, Question, Ruling, judge};
 pub(crate) use logged::{ENTRIES_MAX, Station, bundle_of};
-pub(crate) use names::InFiles;
+pub(crate) use names::{InFiles, InStore};
 pub(crate) use told::Told;

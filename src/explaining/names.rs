@@ -1,12 +1,12 @@
 //! Which id goes for which key of a system, and back.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, thread};
 
 use compact_str::CompactString;
 
 use crate::{
     config::Snapshot,
-    crosswalk::{CrosswalkError, MadeUp, Naming, PublicId},
+    crosswalk::{Crosswalk, CrosswalkError, Given, MadeUp, Naming, PublicId},
     store::NativeKey,
     words::{EntityName, SystemName, tree::Node},
 };
@@ -71,6 +71,41 @@ impl Naming for InFiles {
 impl Known for InFiles {
     fn key(&self, _: &EntityName, _: &SystemName, id: PublicId) -> Option<CompactString> {
         self.0.get(&id).cloned()
+    }
+
+    fn naming(&self) -> &dyn Naming {
+        self
+    }
+}
+
+/// Those of a gate's store.
+#[derive(Debug)]
+pub(crate) struct InStore(Given);
+
+impl InStore {
+    /// Over the store; nothing is remembered.
+    pub(crate) fn new(crosswalk: Crosswalk) -> Self {
+        Self(Given(crosswalk))
+    }
+}
+
+impl Naming for InStore {
+    fn ids(&self, keys: &[NativeKey]) -> Result<Vec<PublicId>, CrosswalkError> {
+        self.0.ids(keys)
+    }
+}
+
+impl Known for InStore {
+    /// Blocks.
+    fn key(&self, entity: &EntityName, system: &SystemName, id: PublicId) -> Option<CompactString> {
+        // Whoever asks may be inside a runtime, which must not wait for itself.
+        thread::scope(|scope| {
+            let ask = || {
+                let runtime = tokio::runtime::Builder::new_current_thread().build().ok()?;
+                runtime.block_on(self.0.0.native(entity, system, id)).ok()?
+            };
+            thread::Builder::new().name("ids".into()).spawn_scoped(scope, ask).ok()?.join().ok()?
+        })
     }
 
     fn naming(&self) -> &dyn Naming {

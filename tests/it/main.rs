@@ -31,6 +31,7 @@ mod elements;
 mod erasing;
 mod exchanging;
 mod expanded;
+mod explained;
 mod exposure;
 mod filtered;
 mod gathered;
