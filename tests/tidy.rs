@@ -86,6 +86,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "catalog",
             "identity",
             "policy",
+            "quota",
             "audit",
             "upstream",
             "crosswalk",

@@ -25,7 +25,8 @@ use crate::{
     clock,
     config::Files,
     crosswalk::{Crosswalk, Given},
-    replay::{Again, Bundle, Direction, KeptByDigest, Replay, Ruling, Which},
+    quota::Rehearsal,
+    replay::{self, Again, Bundle, Direction, Found, KeptByDigest, Replay, Ruling, Which},
     schema::FieldSet,
     telemetry::Reason,
     words::{Digest, EntityName},
@@ -36,9 +37,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// How many such looks until the folder is looked at again.
 const LOOKS: u32 = 4;
 /// LIMIT: entries of a lane that are decided again at one look.
-const ENTRIES_MAX: usize = 10_000;
+const ENTRIES_MAX: usize = 2_500;
 /// LIMIT: looks in a row that take so many; over it, what waits is left out.
-const BEHIND_MAX: u32 = 20;
+const BEHIND_MAX: u32 = 80;
 /// LIMIT: differences a minute that are written down one by one; the rest is counted.
 const TOLD_MAX: u32 = 60;
 const MINUTE: Duration = Duration::from_secs(60);
@@ -163,7 +164,8 @@ impl Trying {
     fn follow(&self, bundle: &Bundle, kept: &KeptByDigest) {
         let Some(keys) = self.gate.upgrade().map(|gate| gate.journal.keys().clone()) else { return };
         let find = |digest| kept.find(digest);
-        let replay = Replay::under(bundle, &keys, &find, Which::default());
+        let meters = Rehearsal::new(clock::now());
+        let replay = Replay::under(bundle, &keys, &find, Which::default()).with_meters(meters);
         let (mut followed, mut telling) = (HashMap::new(), Telling::default());
         let mut looks = 0;
         while !self.stop.load(Ordering::Relaxed) {
@@ -177,24 +179,29 @@ impl Trying {
                     return;
                 }
             }
-            if let Err(error) = self.look(&gate, &replay, &mut followed, &mut telling) {
+            let is_more = self.look(&gate, &replay, &mut followed, &mut telling).unwrap_or_else(|error| {
                 tracing::warn!(%error, "a shadow bundle is not tried on all: the journal cannot be read");
                 followed.clear();
-            }
+                false
+            });
             drop(gate);
             looks += 1;
-            thread::park_timeout(LOOK_EVERY);
+            if !is_more {
+                thread::park_timeout(LOOK_EVERY);
+            }
         }
     }
 
+    /// Looks at what came; whether there is more of it.
     fn look(
         &self,
         gate: &Gate,
         replay: &Replay<'_>,
         followed: &mut HashMap<String, (Follow, u32)>,
         telling: &mut Telling,
-    ) -> Result<(), JournalError> {
+    ) -> Result<bool, JournalError> {
         let directory = gate.journal.directory();
+        let (mut all, mut is_more) = (Vec::new(), false);
         for lane in lanes(directory)? {
             let place = directory.join(&lane);
             let (follow, behind) = match followed.entry(lane) {
@@ -204,10 +211,10 @@ impl Trying {
                 }
             };
             let lines = follow.more(ENTRIES_MAX)?;
-            *behind = if lines.len() < ENTRIES_MAX { 0 } else { *behind + 1 };
-            for line in &lines {
-                self.counted(gate, replay.again(line), telling);
-            }
+            let is_full = lines.len() >= ENTRIES_MAX;
+            *behind = if is_full { *behind + 1 } else { 0 };
+            is_more |= is_full;
+            all.extend(lines.into_iter().map(|line| (replay::came(&line), line)));
             if *behind > BEHIND_MAX {
                 let before = follow.next_sequence();
                 (*follow, *behind) = (Follow::from_end(&place)?, 0);
@@ -216,18 +223,33 @@ impl Trying {
                 tracing::warn!(left_out, "a shadow bundle is not tried on all: there is too much of it");
             }
         }
-        Ok(())
+        // ORDER: as requests came, for rates go by that.
+        all.sort_by_key(|(came, _)| *came);
+        for (_, line) in &all {
+            self.counted(gate, replay.again(line), telling);
+        }
+        if let Some((Some(last), _)) = all.last() {
+            replay.sweep(*last);
+        }
+        Ok(is_more)
     }
 
     fn counted(&self, gate: &Gate, again: Again, telling: &mut Telling) {
-        let Again::Ruled(ruling) = again else { return };
-        let reason = ruling.direction().map_or("cannot_tell", Direction::as_str);
+        let (asked, request, found) = match again {
+            Again::Passed | Again::Undecided => return,
+            Again::Greeted(request, found) => ("it".to_owned(), request, found),
+            Again::Ruled(ruling) => {
+                let Ruling { action, target, request, found, .. } = *ruling;
+                (format!("{} {target}", action.as_str()), request, found)
+            }
+        };
+        let reason = found.direction().map_or("cannot_tell", Direction::as_str);
         gate.telemetry.shadow.get_or_create(&Reason { reason }).inc();
-        if matches!(ruling.direction(), None | Some(Direction::Same)) || !telling.may(clock::mono()) {
+        if matches!(found.direction(), None | Some(Direction::Same)) || !telling.may(clock::mono()) {
             return;
         }
-        let words = words(&ruling);
-        let request = ruling.request.as_deref().unwrap_or_default();
+        let words = words(asked, &found);
+        let request = request.as_deref().unwrap_or_default();
         tracing::info!(request, shadow = reason, %words, "the shadow bundle decides otherwise");
         let untold = std::mem::take(&mut telling.untold).to_string();
         let mut details = vec![("request", request), (reason, &*words)];
@@ -263,9 +285,9 @@ impl Telling {
 }
 
 /// What differs, cut where it is long. It names fields and plans, and nobody.
-fn words(ruling: &Ruling) -> String {
-    let mut words = format!("{} {}", ruling.action.as_str(), ruling.target);
-    for (position, what) in ruling.changes.iter().enumerate() {
+fn words(asked: String, found: &Found) -> String {
+    let mut words = asked;
+    for (position, what) in found.changes.iter().enumerate() {
         let before = words.len();
         // Writing into memory does not fail.
         let _written = write!(words, "{} {what}", if position == 0 { ":" } else { ";" });

@@ -10,6 +10,7 @@
 
 mod judging;
 mod kept;
+mod limits;
 mod record;
 mod run;
 mod sum;
@@ -30,14 +31,16 @@ use crate::{
     config::{Files, Snapshot},
     identity::Facts,
     policy::{self, Context, Explanation, Hours, Memo, Target, Untold},
+    quota::Rehearsal,
     words::{Channel, Digest, TlsFacts},
 };
 use judging::Judging;
+use limits::Limits;
 use who::Then;
 
 pub use kept::{KeptByDigest, Names};
 pub use run::{Failed, Progress, Unread};
-pub use sum::{Change, Direction, Reason, Row, Ruling, Sum, What, Who};
+pub use sum::{Change, Direction, Found, Reason, Row, Ruling, Sum, What, Who};
 
 /// LIMIT: principals whose facts are remembered, as they are now; when there are more it begins anew.
 const WHO_MAX: usize = 4096;
@@ -69,6 +72,8 @@ pub enum Again {
     Passed,
     /// It tells of no decision: the request ended before it was known who asks for what.
     Undecided,
+    /// So does this, but of somebody known, and what its own plan comes to is told: of which exchange, and what.
+    Greeted(Option<String>, Found),
     /// It is decided again.
     Ruled(Box<Ruling>),
 }
@@ -82,12 +87,13 @@ pub struct Replay<'a> {
     keys: &'a JournalKeys,
     kept: Kept<'a>,
     which: Which,
+    meters: Option<Rehearsal>,
     memo: Memo,
-    who: Mutex<HashMap<(Digest, Option<Digest>), Found>>,
+    who: Mutex<HashMap<(Digest, Option<Digest>), Known>>,
 }
 
 /// Who somebody is under the other bundle.
-type Found = Result<Arc<Facts>, Missing>;
+type Known = Result<Arc<Facts>, Missing>;
 
 /// Why somebody is nobody there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,7 +113,20 @@ impl std::fmt::Debug for Replay<'_> {
 impl<'a> Replay<'a> {
     /// Under this bundle.
     pub fn under(now: &'a Bundle, keys: &'a JournalKeys, kept: Kept<'a>, which: Which) -> Self {
-        Self { now, keys, kept, which, memo: Memo::default(), who: Mutex::default() }
+        Self { now, keys, kept, which, meters: None, memo: Memo::default(), who: Mutex::default() }
+    }
+
+    /// The same with what was used of the bundle's limits counted. ORDER: entries come then as their requests did.
+    #[must_use]
+    pub fn with_meters(self, meters: Rehearsal) -> Self {
+        Self { meters: Some(meters), ..self }
+    }
+
+    /// Forgets what does not count any more. To be called every few seconds.
+    pub fn sweep(&self, at: Timestamp) {
+        if let Some(meters) = &self.meters {
+            meters.sweep(at);
+        }
     }
 
     /// Decides an entry again.
@@ -118,18 +137,43 @@ impl<'a> Replay<'a> {
         }
         let action = Action::ALL.into_iter().find(|known| Some(known.as_str()) == entry.action());
         let (Some(action), Some(target), Some(who)) = (action, entry.target(), entry.who.as_ref()) else {
-            return Again::Undecided;
+            return self.greeted(line, &entry);
         };
         let mut ruling = Ruling {
             who: Who::Digest(who.kind.to_owned(), who.id.to_owned()),
             action,
             target: target.to_owned(),
             request: entry.request.map(str::to_owned),
-            changes: Vec::new(),
-            untold: Vec::new(),
+            found: Found::default(),
         };
         self.ruled(line, &entry, &mut ruling);
         Again::Ruled(Box::new(ruling))
+    }
+
+    /// The limits of a request that ended before it was known what it asks for.
+    fn greeted(&self, line: &Line, entry: &Replayed<'_>) -> Again {
+        let (Some(meters), Some(_)) = (&self.meters, &entry.who) else { return Again::Undecided };
+        let mut found = Found::default();
+        let plain = match Beneath::of(line, self.keys) {
+            Beneath::Plain(plain) => plain,
+            Beneath::Erased | Beneath::Forged => return Again::Undecided,
+        };
+        let Some(beneath) = ReplayedBeneath::read(&plain) else { return Again::Undecided };
+        let was = entry.bundle.and_then(digest);
+        let then = was.and_then(|digest| self.bundle_of(digest));
+        let before = then.as_deref().map(|then| &then.snapshot);
+        let facts = who::then(entry, &beneath, &self.now.snapshot, before);
+        match facts.map(|facts| self.who_now(&facts, was, then.as_deref())) {
+            Some(Ok(facts)) => {
+                let limits = Limits::greet(meters, self.now, &facts, (entry, &beneath), &mut found);
+                limits.into_iter().for_each(|limits| limits.greeted(entry, &mut found));
+            }
+            // Nobody is charged who is nobody.
+            Some(Err(Missing::Gone)) => return Again::Undecided,
+            Some(Err(Missing::Unsure)) => found.untold(Reason::Bundle),
+            None => found.untold(Reason::Facts),
+        }
+        Again::Greeted(entry.request.map(str::to_owned), found)
     }
 
     fn is_asked_for(&self, entry: &Replayed<'_>) -> bool {
@@ -177,6 +221,13 @@ impl<'a> Replay<'a> {
             }
             Err(Missing::Unsure) => return ruling.untold(Reason::Bundle),
         };
+        let mut limits = None;
+        if let Some(meters) = &self.meters {
+            limits = Limits::greet(meters, self.now, &facts, (entry, beneath), &mut ruling.found);
+            if limits.is_none() {
+                return;
+            }
+        }
         let Some(target) = target_of(&self.now.snapshot, entry, beneath, (ruling.action, &ruling.target))
         else {
             if was_allowed(entry) {
@@ -194,6 +245,7 @@ impl<'a> Replay<'a> {
             now: self.now,
             then: then.as_deref(),
             keys: self.keys,
+            limits,
             wanted: None,
             compared: Vec::new(),
         };
@@ -205,7 +257,7 @@ impl<'a> Replay<'a> {
         (self.kept)(digest)
     }
 
-    fn who_now(&self, facts: &Facts, was: Option<Digest>, then: Option<&Bundle>) -> Found {
+    fn who_now(&self, facts: &Facts, was: Option<Digest>, then: Option<&Bundle>) -> Known {
         let key = (facts.digest, was);
         let lock = || self.who.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(found) = lock().get(&key) {
@@ -286,8 +338,7 @@ fn context(
 ) -> Option<Context> {
     const PURPOSE: &str = "context.claimed.purpose";
     const USER_AGENT: &str = "context.claimed.user_agent";
-    let written: Timestamp = entry.at.parse().ok()?;
-    let time = written.checked_sub(Duration::from_micros(entry.micros)).ok()?;
+    let time = opened(entry)?;
     let address: Option<IpAddr> = beneath.address().and_then(|text| text.parse().ok());
     let tls = entry.is_tls().then(|| TlsFacts {
         version: "1.3",
@@ -312,6 +363,25 @@ fn context(
     let claims = (claimed(PURPOSE), claimed(USER_AGENT));
     let context = Context::new(&channel, (time, hours), (sent, None), claims);
     Some(context.with_glass(entry.note("break_glass").is_some()).without(untold))
+}
+
+/// When the request came.
+fn opened(entry: &Replayed<'_>) -> Option<Timestamp> {
+    let written: Timestamp = entry.at.parse().ok()?;
+    written.checked_sub(Duration::from_micros(entry.micros)).ok()
+}
+
+/// When the request of an entry came, as far as it says.
+pub fn came(line: &Line) -> Option<Timestamp> {
+    #[derive(serde::Deserialize)]
+    struct Moment<'a> {
+        at: &'a str,
+        #[serde(default)]
+        micros: u64,
+    }
+    let moment: Moment<'_> = serde_json::from_str(line.leaf()).ok()?;
+    let written: Timestamp = moment.at.parse().ok()?;
+    written.checked_sub(Duration::from_micros(moment.micros)).ok()
 }
 
 /// Whether the caller was not refused by the policy, nor for who it is.

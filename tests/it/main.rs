@@ -67,6 +67,7 @@ mod repeats;
 mod replayed;
 mod returned;
 mod seen;
+mod shadowed;
 mod side_channels;
 mod sinks;
 mod sources;
