@@ -1,17 +1,22 @@
 //! A bundle that is tried beside the one in force: each answer that stands in the journal is decided again under it, and
 //! what differs is counted, logged and written down.
 //!
-//! It goes by the journal, on a thread of its own: no request waits for it, no system is asked for it, and nothing it
+//! It goes by the journal, and of mappings by answers of systems that are put aside ([`sampled`]), on a thread of its own: no
+//! request waits for it, no system is asked for it, and nothing it
 //! comes to or breaks on reaches an answer. Where it falls too far behind it goes on with what comes, and counts what it
 //! left out. While one is tried, entries keep also what its statements name of a record, as far as that was fetched.
 
+mod mapped;
+mod sampled;
+
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     fmt::Write as _,
     path::PathBuf,
     sync::{
         Arc, Weak,
         atomic::{AtomicBool, Ordering},
+        mpsc::Receiver,
     },
     thread::{self, JoinHandle},
     time::Duration,
@@ -19,6 +24,10 @@ use std::{
 
 use tokio::runtime::Handle;
 
+use self::{
+    mapped::Compared,
+    sampled::{Sample, Samples},
+};
 use super::{Gate, run::Options};
 use crate::{
     audit::{Follow, JournalError, lanes},
@@ -43,6 +52,8 @@ const BEHIND_MAX: u32 = 80;
 /// LIMIT: differences a minute that are written down one by one; the rest is counted.
 const TOLD_MAX: u32 = 60;
 const MINUTE: Duration = Duration::from_secs(60);
+/// LIMIT: ways in which mappings differ that are told, each once; the rest is counted.
+const MAPPINGS_TOLD_MAX: usize = 1_000;
 /// LIMIT: characters that tell what differs in one entry.
 const WORDS_MAX: usize = 240;
 
@@ -51,6 +62,7 @@ const WORDS_MAX: usize = 240;
 pub(super) struct Shadowed {
     serving: Digest,
     reads: HashMap<EntityName, FieldSet>,
+    samples: Samples,
 }
 
 impl Shadowed {
@@ -102,12 +114,16 @@ struct Trying {
     failed: Option<Digest>,
 }
 
+pub(super) use sampled::Question;
+
 /// What differs, until it is written down.
 #[derive(Default)]
 struct Telling {
     since: Option<std::time::Instant>,
     told: u32,
     untold: u64,
+    /// Ways in which mappings differ that were told.
+    mappings: HashSet<String>,
 }
 
 impl Trying {
@@ -162,15 +178,22 @@ impl Trying {
 
     /// Decides again what comes, until another bundle is to be tried.
     fn follow(&self, bundle: &Bundle, kept: &KeptByDigest) {
-        let Some(keys) = self.gate.upgrade().map(|gate| gate.journal.keys().clone()) else { return };
+        let Some(keys) = self.gate.upgrade().map(|gate| {
+            // What another one went by that was tried before is of no use any more.
+            gate.shadow.store(None);
+            gate.journal.keys().clone()
+        }) else {
+            return;
+        };
         let find = |digest| kept.find(digest);
         let meters = Rehearsal::new(clock::now());
         let replay = Replay::under(bundle, &keys, &find, Which::default()).with_meters(meters);
+        let (samples, sampled) = Samples::new();
         let (mut followed, mut telling) = (HashMap::new(), Telling::default());
         let mut looks = 0;
         while !self.stop.load(Ordering::Relaxed) {
             let Some(gate) = self.gate.upgrade() else { return };
-            publish(&gate, bundle);
+            publish(&gate, bundle, kept, &samples);
             if looks >= LOOKS {
                 looks = 0;
                 let folder = self.folder(&gate);
@@ -184,6 +207,7 @@ impl Trying {
                 followed.clear();
                 false
             });
+            self.mapped(&gate, bundle, &sampled, &mut telling);
             drop(gate);
             looks += 1;
             if !is_more {
@@ -259,6 +283,37 @@ impl Trying {
         self.write(gate, &details);
     }
 
+    /// Maps what systems answered meanwhile, and tells what comes out otherwise: the same once while this bundle is tried.
+    fn mapped(&self, gate: &Gate, bundle: &Bundle, sampled: &Receiver<Sample>, telling: &mut Telling) {
+        // LIMIT: as many as can wait; those that come in between are for the next look.
+        let all: Vec<Sample> = sampled.try_iter().take(sampled::WAITING_MAX).collect();
+        for sample in all {
+            let compared = mapped::compared(bundle, &sample);
+            let reason = match &compared {
+                Compared::Same => "same",
+                Compared::Differs(_) => "differs",
+                Compared::Untold(_) => "cannot_tell",
+            };
+            gate.telemetry.shadow_mappings.get_or_create(&Reason { reason }).inc();
+            let (entity, system) = (sample.mapping.name(), sample.mapping.system());
+            let of = format!("{entity} of {system}");
+            let told = match compared {
+                Compared::Same => continue,
+                Compared::Differs(words) => within(of, words.iter()),
+                Compared::Untold(why) => within(of, [format!("cannot be told: {why}")].iter()),
+            };
+            if telling.mappings.len() >= MAPPINGS_TOLD_MAX || telling.mappings.contains(&told) {
+                continue;
+            }
+            if telling.may(clock::mono()) {
+                let request = sample.request.to_string();
+                tracing::info!(request, words = %told, "the shadow bundle maps otherwise");
+                self.write(gate, &[("request", &request), ("mapping", &told)]);
+                telling.mappings.insert(told);
+            }
+        }
+    }
+
     /// Writes down what was tried; where the journal does not take it, it is not.
     fn write(&self, gate: &Gate, details: &[(&str, &str)]) {
         let written = gate.journal.administrative("shadow", "gate", details, clock::now());
@@ -286,8 +341,12 @@ impl Telling {
 
 /// What differs, cut where it is long. It names fields and plans, and nobody.
 fn words(asked: String, found: &Found) -> String {
-    let mut words = asked;
-    for (position, what) in found.changes.iter().enumerate() {
+    within(asked, found.changes.iter())
+}
+
+fn within<W: std::fmt::Display>(of: String, all: impl Iterator<Item = W>) -> String {
+    let mut words = of;
+    for (position, what) in all.enumerate() {
         let before = words.len();
         // Writing into memory does not fail.
         let _written = write!(words, "{} {what}", if position == 0 { ":" } else { ";" });
@@ -301,7 +360,7 @@ fn words(asked: String, found: &Found) -> String {
 }
 
 /// Says what entries have to keep besides, where the bundle in force is another than before.
-fn publish(gate: &Gate, bundle: &Bundle) {
+fn publish(gate: &Gate, bundle: &Bundle, kept: &KeptByDigest, samples: &Samples) {
     let serving = gate.live.snapshot();
     if gate.shadow.load().as_ref().is_some_and(|shadow| shadow.serving == serving.digest) {
         return;
@@ -313,5 +372,8 @@ fn publish(gate: &Gate, bundle: &Bundle) {
         let reads: FieldSet = paths.filter_map(|path| here.leaf_at(path)).collect();
         Some((entity.name.clone(), reads))
     });
-    gate.shadow.store(Some(Arc::new(Shadowed { serving: serving.digest, reads: named.collect() })));
+    let then = kept.find(serving.digest);
+    let samples = samples.between(&serving, then.as_deref(), bundle);
+    let shadowed = Shadowed { serving: serving.digest, reads: named.collect(), samples };
+    gate.shadow.store(Some(Arc::new(shadowed)));
 }

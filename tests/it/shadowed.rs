@@ -8,7 +8,7 @@ use std::{
 };
 
 use http::Method;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
     book,
@@ -166,4 +166,68 @@ fn a_shadow_budget_counts_each_record_once_and_a_day_by_its_day() {
     assert!(what.contains("the quota of `partner.day` is used up"), "{what}");
     assert_eq!(tried.counts().get("cannot_tell"), None);
     assert!(tried.next.exists());
+}
+
+/// How often answers of systems came to what under the other mappings.
+fn mappings(tried: &Tried) -> BTreeMap<String, u64> {
+    let text = tried.demo.admin(Method::GET, "/metrics").send().expect(200);
+    let text = String::from_utf8(text.body.to_vec()).unwrap();
+    let lines = text.lines().filter_map(|line| line.strip_prefix("bramka_shadow_mappings_total{reason=\""));
+    let pair = |line: &str| {
+        let (reason, count) = line.split_once("\"} ").unwrap();
+        (reason.to_owned(), count.parse().unwrap())
+    };
+    lines.map(pair).collect()
+}
+
+#[test]
+fn what_another_mapping_makes_of_answers_on_live_traffic_is_told_by_the_names_of_fields() {
+    let crm = |bundle: &Path| bundle.join("systems/crm.yaml");
+    let tried = Tried::start(
+        |_| {},
+        |next| {
+            // Samples would keep it from loading.
+            let text = fs::read_to_string(crm(next)).unwrap();
+            fs::write(crm(next), text.split_once("    samples:\n").unwrap().0).unwrap();
+            edit(
+                &crm(next),
+                "website: properties.website",
+                "website: { at: properties.phone, write: never }",
+            );
+        },
+    );
+    let demo = &tried.demo;
+    // Of a system whose file is the same nothing is put aside.
+    demo.get("/v1/orders?limit=3").send().expect(200);
+    assert_eq!(mappings(&tried), BTreeMap::new());
+    let listed = demo.get("/v1/customers?limit=5").send().expect(200);
+    let (way, what) = tried.told(&listed);
+    assert_eq!(way, "mapping");
+    let told = "Customer of crm: `website` comes out otherwise; the system is asked by another `properties`";
+    assert!(
+        what.starts_with("Customer of crm: ") && what.contains("`website` comes out otherwise"),
+        "{what}"
+    );
+    assert!(what.contains("the system is asked by another `properties`"), "{told}: {what}");
+    assert!(mappings(&tried)["differs"] >= 1);
+    let phone = listed.items().iter().find_map(|item| item["phones"][0]["value"].as_str().map(str::to_owned));
+    let phone = phone.expect("somebody has a phone");
+    let (journal, log) = (format!("{:?}", tried.tellings()), demo.stderr());
+    assert!(!journal.contains(&phone) && !log.contains(&phone), "no value is told");
+    assert!(listed.items().iter().all(|item| item["website"] != json!(phone)), "no answer is another");
+    // A record by its id is mapped again too; what was told is told no more, and counted.
+    let before = mappings(&tried)["differs"];
+    let id = listed.items()[0]["id"].as_str().unwrap().to_owned();
+    demo.get(&format!("/v1/customers/{id}")).send().expect(200);
+    until("it is counted", || mappings(&tried)["differs"] > before);
+    // One that cannot read the answer.
+    let text = fs::read_to_string(crm(&tried.next)).unwrap();
+    fs::write(crm(&tried.next), text.replace("rows: results", "rows: result")).unwrap();
+    until("the answer cannot be read", || {
+        demo.get("/v1/customers?limit=5").send().expect(200);
+        tried
+            .tellings()
+            .iter()
+            .any(|(_, way, what)| way == "mapping" && what.contains("the answer cannot be read"))
+    });
 }
