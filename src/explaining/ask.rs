@@ -57,8 +57,12 @@ yaml_object! {
         pub(crate) at: Option<Spanned<String>> = None;
         /// How many seconds ago its credential was issued; nothing is known of that where nothing is said.
         pub(crate) token_age: Option<u32> = None;
+        /// By which method, where an action can be asked for by several: `HEAD` or `GET`, `PUT` or `PATCH`.
+        pub(crate) method: Option<Spanned<String>> = None;
         /// How many bytes its body has; none where nothing is said.
         pub(crate) bytes: Option<u64> = None;
+        /// Whether its head does not say how many bytes its body has.
+        pub(crate) chunked: bool = false;
         /// Whether who asks has broken the glass.
         pub(crate) glass: bool = false;
         /// The purpose it claims.
@@ -88,7 +92,9 @@ impl Default for Over {
             listener: None,
             at: None,
             token_age: None,
+            method: None,
             bytes: None,
+            chunked: false,
             glass: false,
             purpose: None,
             user_agent: None,
@@ -202,8 +208,29 @@ impl Over {
         let claimed = |text: &Option<String>| text.as_deref().map(Arc::from);
         let claims = (claimed(&self.purpose), claimed(&self.user_agent));
         let hours = snapshot.policies.hours();
-        let context = Context::new(&channel, (at, hours), (sent, self.bytes.or(Some(0))), claims);
+        let bytes = if self.chunked { None } else { self.bytes.or(Some(0)) };
+        let sent = self.sent(sent, found)?;
+        let context = Context::new(&channel, (at, hours), (sent, bytes), claims);
         Some(context.with_glass(self.glass))
+    }
+
+    /// The method of the request, where it is not the usual one.
+    fn sent(&self, usual: Method, found: &mut Diagnostics) -> Option<Method> {
+        let Some(said) = &self.method else { return Some(usual) };
+        let others: &[Method] = match usual {
+            Method::GET => &[Method::HEAD],
+            Method::PATCH => &[Method::PUT],
+            _ => &[],
+        };
+        let all = [&usual].into_iter().chain(others);
+        let method = all.clone().find(|method| method.as_str() == said.value).cloned();
+        if method.is_none() {
+            let all: Vec<&str> = all.map(Method::as_str).collect();
+            let why =
+                format!("`{}` is not a method that this is asked for by: {}", said.value, all.join(", "));
+            found.error(&said.place, why);
+        }
+        method
     }
 
     /// The facts by a credential of that age, at the moment of the context.

@@ -87,6 +87,8 @@ pub(crate) struct Form {
     token_age: Option<u32>,
     bytes: Option<u64>,
     #[serde(default)]
+    chunked: bool,
+    #[serde(default)]
     glass: bool,
     purpose: Option<String>,
 }
@@ -102,12 +104,12 @@ impl Form {
         let call = match (self.system, self.path) {
             (Some(system), Some(path)) => Some(CallSpec {
                 system: told("system", system),
-                method: told("method", self.method.unwrap_or_else(|| "GET".into())),
+                method: told("method", self.method.clone().unwrap_or_else(|| "GET".into())),
                 path: told("path", path),
                 query: None,
             }),
-            (None, None) if self.method.is_none() => None,
-            _ => return Err("`system` goes with `path`, and `method` with both".into()),
+            (None, None) => None,
+            _ => return Err("`system` goes with `path`".into()),
         };
         let described = Described {
             who: told("as", self.r#as),
@@ -115,7 +117,6 @@ impl Form {
             scopes: self.scope,
             action: ActionWord::named(&self.action).map_err(|why| format!("`action`: {why}"))?,
             entity: maybe("entity", self.entity),
-            call,
             record: self.record.map(Written::Json),
             change: self.change.map(Written::Json),
             over: Over {
@@ -123,11 +124,14 @@ impl Form {
                 address: maybe("address", self.address),
                 at: Some(told("at", self.at.unwrap_or_else(|| now.wall.to_string()))),
                 token_age: self.token_age,
+                method: maybe("method", self.method.filter(|_| call.is_none())),
                 bytes: self.bytes,
+                chunked: self.chunked,
                 glass: self.glass,
                 purpose: self.purpose,
                 ..Over::default()
             },
+            call,
         };
         described.check().map_err(str::to_owned)?;
         Ok(described)

@@ -280,7 +280,8 @@ impl Node {
     }
 
     fn is_method(&self) -> bool {
-        matches!(self, Self::Fact(Fact::Method))
+        // Of a call, for which alone one is known, it is that of the request.
+        matches!(self, Self::Fact(Fact::Method | Fact::Sent))
     }
 
     /// Whether it reads the context.

@@ -6,7 +6,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use crate::{
-    book,
+    admin, book,
     kit::{Answer, Ask, Demo, Who, until},
 };
 
@@ -229,7 +229,11 @@ fn explanations_are_for_auditors_bounded_and_of_what_there_is() {
         by(demo.admin(Method::POST, "/api/explain"), &auditor.1).body(kind, body).send()
     };
     raw("text/plain", described.to_string().into()).refused(415);
-    raw("application/json", vec![b' '; 257 * 1024]).refused(413);
+    let large = format!(
+        "POST /api/explain HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\nContent-Length: 262145\r\n\r\n",
+        auditor.1
+    );
+    assert_eq!(admin::raw(&demo, &large), "HTTP/1.1 413 Payload Too Large");
     raw("application/json", b"{\"as\":\"Anonymous\",\"as\":\"Anonymous\",\"action\":\"read\"}".to_vec())
         .refused(422);
     by(demo.admin(Method::POST, "/api/explain?x=1"), &auditor.1).json(&described).send().refused(400);

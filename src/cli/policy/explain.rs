@@ -50,9 +50,9 @@ pub(in crate::cli) struct Explain {
     /// Which system is called
     #[arg(long, requires = "path")]
     system: Option<String>,
-    /// By which method
-    #[arg(long, default_value = "GET")]
-    method: String,
+    /// By which method: of a call any, GET where nothing is said; else HEAD, or PUT, where GET or PATCH is not meant
+    #[arg(long)]
+    method: Option<String>,
     /// Which path inside the system
     #[arg(long, requires = "system")]
     path: Option<String>,
@@ -83,6 +83,9 @@ pub(in crate::cli) struct Explain {
     /// With a body of so many bytes
     #[arg(long)]
     bytes: Option<u64>,
+    /// With a body of which the head does not say how many bytes it has
+    #[arg(long, conflicts_with = "bytes")]
+    chunked: bool,
     /// As somebody who has broken the glass
     #[arg(long)]
     glass: bool,
@@ -128,7 +131,7 @@ fn described(arguments: &Explain) -> Result<Described, VerbError> {
     let written = |path: &Option<PathBuf>| path.as_deref().map(file).transpose();
     let call = arguments.system.as_ref().map(|system| CallSpec {
         system: said("--system", system),
-        method: said("--method", &arguments.method),
+        method: said("--method", arguments.method.as_deref().unwrap_or("GET")),
         path: said("--path", arguments.path.as_deref().unwrap_or_default()),
         query: None,
     });
@@ -159,6 +162,12 @@ fn over(arguments: &Explain) -> Over {
             None => said("now", &clock::now().wall.to_string()),
         }),
         token_age: arguments.token_age,
+        method: arguments
+            .method
+            .as_ref()
+            .filter(|_| arguments.system.is_none())
+            .map(|name| said("--method", name)),
+        chunked: arguments.chunked,
         bytes: arguments.bytes,
         glass: arguments.glass,
         purpose: arguments.purpose.clone(),
