@@ -5,8 +5,11 @@
 //! was decided, shown and charged. A difference is told where it is one whatever is not known; where it depends on that,
 //! the entry is counted as one of which it cannot be told, with the reason. Nothing is guessed.
 //!
-//! What it does not look at: budgets and rates that were used up, what a caller would have asked next, records that a
-//! list would have gone on to where fewer of a page may be seen, and values that are masks sent back.
+//! Budgets and rates that were used up are looked at by whoever goes along with the journal and keeps meters beside it
+//! ([`Replay::with_meters`]).
+//!
+//! What it does not look at: what another mapping would have made of a system's answer, what a caller would have asked
+//! next, records that a list would have gone on to where fewer of a page may be seen, and values that are masks sent back.
 
 mod judging;
 mod kept;

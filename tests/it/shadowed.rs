@@ -230,4 +230,13 @@ fn what_another_mapping_makes_of_answers_on_live_traffic_is_told_by_the_names_of
             .iter()
             .any(|(_, way, what)| way == "mapping" && what.contains("the answer cannot be read"))
     });
+    // One that finds no key in a record.
+    fs::write(crm(&tried.next), text.replace("key: { at: id,", "key: { at: nowhere,")).unwrap();
+    until("a record is refused", || {
+        demo.get("/v1/customers?limit=5").send().expect(200);
+        let told = |(_, way, what): &(String, String, String)| {
+            way == "mapping" && what.contains("a record is refused: the row has no key")
+        };
+        tried.tellings().iter().any(told)
+    });
 }
