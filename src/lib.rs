@@ -32,6 +32,7 @@ pub mod config;
 pub mod crosswalk;
 pub mod demo;
 pub mod drafting;
+mod explaining;
 pub mod idempotency;
 pub mod keys;
 pub mod replay;

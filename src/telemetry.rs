@@ -185,6 +185,9 @@ pub struct Telemetry {
     /// What answers would have been under the shadow bundle: `same`, `more`, `less`, `differs`, `cannot_tell`, and
     /// `dropped` where it was too far behind.
     pub shadow: Family<Reason, Counter>,
+    /// What answers of systems came to under the shadow bundle's mappings: `same`, `differs`, `cannot_tell`, and `dropped`
+    /// where there was no room to put them aside.
+    pub shadow_mappings: Family<Reason, Counter>,
     /// 1 while there is a shadow bundle that does not load.
     pub shadow_failed: Gauge,
     /// Exposure budgets of which an alerting share was spent.
@@ -245,6 +248,7 @@ impl Default for Telemetry {
             table_told: Family::default(),
             withheld: Family::default(),
             shadow: Family::default(),
+            shadow_mappings: Family::default(),
             shadow_failed: Gauge::default(),
             exposure_alerts: Family::default(),
             misses_alerts: Counter::default(),
@@ -282,6 +286,8 @@ impl Telemetry {
         let r = &mut self.registry;
         r.register("withheld_records", "Records a list left out", self.withheld.clone());
         r.register("shadow_decisions", "Decisions under the shadow bundle", self.shadow.clone());
+        let mappings = self.shadow_mappings.clone();
+        r.register("shadow_mappings", "Answers of systems under the shadow bundle's mappings", mappings);
         r.register("shadow_failed", "1 while the shadow bundle does not load", self.shadow_failed.clone());
         r.register(
             "exposure_alerts",

@@ -56,6 +56,9 @@ pub(super) fn problem(fault: &Fault, id: RequestId) -> Response<Body> {
         Fault::NoSuchMethod(allow) => {
             response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allow));
         }
+        Fault::Often(wait, _) => {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(*wait));
+        }
         _ => {}
     }
     response

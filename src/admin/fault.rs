@@ -28,6 +28,8 @@ pub(super) enum Fault {
     Nobody,
     /// A token of another role: the one that is needed, and whose token it is.
     Role(AdminRole, Arc<str>),
+    /// More of what is work than a minute has room for: the seconds until there is room, and whose token it is.
+    Often(u64, Arc<str>),
     /// A query that is not known here.
     Query(&'static str),
     /// The body is not said to be JSON.
@@ -60,6 +62,7 @@ impl Fault {
             }
             Self::Head(_) | Self::Query(_) => StatusCode::BAD_REQUEST,
             Self::Origin | Self::Role(..) => StatusCode::FORBIDDEN,
+            Self::Often(..) => StatusCode::TOO_MANY_REQUESTS,
             Self::NoSuchPath => StatusCode::NOT_FOUND,
             Self::NoSuchMethod(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::Nobody => StatusCode::UNAUTHORIZED,
@@ -86,6 +89,7 @@ impl Fault {
             Self::NoSuchMethod(_) => "admin_no_such_method",
             Self::Nobody => "admin_nobody",
             Self::Role(..) => "admin_role",
+            Self::Often(..) => "admin_often",
             Self::Query(_) => "admin_query",
             Self::MediaType => "admin_media_type",
             Self::Body(_) => "admin_body",
@@ -110,6 +114,9 @@ impl Fault {
             Self::Nobody => ("unidentified", "an operator's token is needed", None),
             Self::Role(role, _) => {
                 ("role", "the token has another role", Some(format!("this needs `{}`", role.as_str())))
+            }
+            Self::Often(wait, _) => {
+                ("too-often", "too many of these in a minute", Some(format!("wait {wait} s")))
             }
             Self::Query(expected) => ("query", "the query does not fit", Some((*expected).to_owned())),
             Self::MediaType => {
@@ -138,7 +145,7 @@ impl Fault {
     /// Whether somebody was turned away, which is an entry of its own; and whose token it was, where that was found.
     pub(super) fn refused(&self) -> Option<Option<&str>> {
         match self {
-            Self::Role(_, by) => Some(Some(by)),
+            Self::Role(_, by) | Self::Often(_, by) => Some(Some(by)),
             Self::Head(_) | Self::Origin | Self::Nobody => Some(None),
             Self::NoSuchPath
             | Self::NoSuchMethod(_)

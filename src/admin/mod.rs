@@ -1,7 +1,8 @@
 //! The admin listener: state for operators and Prometheus, the journal's end, credentials, reload.
 //!
 //! It never shares a port with callers. Every path but `/healthz` and `/readyz` needs a token of its own kind
-//! (`bra_…`), of one role each: any of them may look at state; `audit` reads the journal, `issue` issues and
+//! (`bra_…`), of one role each: any of them may look at state; `audit` reads the journal
+//! and asks why a decision came out as it did, `issue` issues and
 //! takes back credentials of callers (never of operators), `operate` reloads. `Host` is one of the configured
 //! names, an `Origin` that is not this very listener is refused, connections, heads, bodies and times are
 //! bounded. Every act, every reading of the journal, and whoever is turned away, is an entry.
@@ -9,6 +10,7 @@
 mod acts;
 mod answer;
 mod credential;
+mod explain;
 mod fault;
 mod journal;
 mod listener;
@@ -29,5 +31,5 @@ use crate::gateway::{Gate, Options};
 
 /// Serves operators until it is dropped.
 pub fn serve(gate: Arc<Gate>, options: Arc<Options>, socket: StdListener) -> BoxFuture<'static, ()> {
-    Box::pin(listener::run(Arc::new(panel::Panel { gate, options }), socket))
+    Box::pin(listener::run(Arc::new(panel::Panel { gate, options, explaining: Default::default() }), socket))
 }

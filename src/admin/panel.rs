@@ -3,6 +3,7 @@
 use std::{net::IpAddr, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use aws_lc_rs::rand;
+use bytes::Bytes;
 use futures_util::FutureExt;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use jiff::SignedDuration;
@@ -13,6 +14,7 @@ use super::{
     acts::Acting,
     answer,
     credential::{Credential, Sort},
+    explain::{self, Explaining},
     fault::Fault,
     journal::{self, Entry},
     route::{Act, Needs},
@@ -46,6 +48,7 @@ const TAIL_DEFAULT: usize = 20;
 pub(super) struct Panel {
     pub(super) gate: Arc<Gate>,
     pub(super) options: Arc<Options>,
+    pub(super) explaining: Explaining,
 }
 
 /// Whether the connection is under TLS.
@@ -139,10 +142,25 @@ impl Panel {
                 self.done(revoke(self.gate.clone(), by(operator), name, now)).await
             }
             (Act::Tail, Some(operator)) => tail(gate, operator, head.query.as_deref(), now).await,
+            (Act::Explain, Some(operator)) => {
+                self.explaining.count(operator, now)?;
+                let form = json_body(head, body, explain::BODY_BYTES_MAX).await?;
+                let turn = self.explaining.turn().await?;
+                explain::described(self.gate.clone(), turn, operator, &form, now).await
+            }
+            (Act::Explained(request), Some(operator)) => {
+                self.explaining.count(operator, now)?;
+                let turn = self.explaining.turn().await?;
+                let beside = (self.gate.clone(), self.options.clone());
+                explain::logged(beside, turn, operator, request, now).await
+            }
             (Act::Reload, Some(operator)) => {
                 self.done(reload(self.gate.clone(), self.options.clone(), by(operator), now)).await
             }
-            (Act::Issue | Act::Revoke(_) | Act::Tail | Act::Reload, None) => Err(Fault::Nobody),
+            (
+                Act::Issue | Act::Revoke(_) | Act::Tail | Act::Explain | Act::Explained(_) | Act::Reload,
+                None,
+            ) => Err(Fault::Nobody),
         }
     }
 
@@ -201,7 +219,7 @@ fn ready(gate: &Gate, with_detail: bool, now: Now) -> Response<Body> {
 }
 
 /// How the journal names an operator.
-fn by(operator: &AdminTokenRecord) -> String {
+pub(super) fn by(operator: &AdminTokenRecord) -> String {
     by_name(&operator.name)
 }
 
@@ -254,19 +272,24 @@ impl Wanted {
 
 /// What a body asks for.
 async fn wanted(head: &Head, body: Body) -> Result<(Order, Sort), Fault> {
+    let bytes = json_body(head, body, BODY_BYTES_MAX).await?;
+    let wanted: Wanted = serde_json::from_slice(&bytes).map_err(|error| Fault::Invalid(error.to_string()))?;
+    wanted.order()
+}
+
+/// A body that is said to be JSON.
+async fn json_body(head: &Head, body: Body, bytes_max: u64) -> Result<Bytes, Fault> {
     let kind = head.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let kind = kind.and_then(|text| text.split(';').next()).unwrap_or_default().trim();
     if !kind.eq_ignore_ascii_case("application/json") {
         return Err(Fault::MediaType);
     }
     let bounds = BodyBounds {
-        bytes_max: Some(BODY_BYTES_MAX),
+        bytes_max: Some(bytes_max),
         idle: Some(Duration::from_secs(5)),
         ..BodyBounds::default()
     };
-    let bytes = intake::gather(body, bounds).await.map_err(Fault::Body)?;
-    let wanted: Wanted = serde_json::from_slice(&bytes).map_err(|error| Fault::Invalid(error.to_string()))?;
-    wanted.order()
+    intake::gather(body, bounds).await.map_err(Fault::Body)
 }
 
 async fn issue(

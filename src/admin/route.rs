@@ -28,6 +28,10 @@ pub(super) enum Act {
     Revoke(String),
     /// The end of the journal.
     Tail,
+    /// Explain a request that is described.
+    Explain,
+    /// Explain a request that was made.
+    Explained(String),
     /// Load the bundle again.
     Reload,
 }
@@ -60,7 +64,12 @@ impl Act {
             "/api/tokens" if *method == Method::POST => Ok(Self::Issue),
             "/api/tokens" => only("GET, HEAD, POST", Self::Tokens),
             "/api/audit/tail" => only("GET, HEAD", Self::Tail),
+            "/api/explain" => only("POST", Self::Explain),
             "/api/reload" => only("POST", Self::Reload),
+            other if let Some(id) = other.strip_prefix("/api/explain/") => match is_request(id) {
+                true => only("GET, HEAD", Self::Explained(id.to_owned())),
+                false => Err(Fault::NoSuchPath),
+            },
             other => match other.strip_prefix("/api/tokens/") {
                 Some(name) if !name.is_empty() && !name.contains('/') => {
                     only("DELETE", Self::Revoke(name.to_owned()))
@@ -83,6 +92,8 @@ impl Act {
             Self::Issue => "issue",
             Self::Revoke(_) => "revoke",
             Self::Tail => "audit-tail",
+            Self::Explain => "explain",
+            Self::Explained(_) => "explained",
             Self::Reload => "reload",
         }
     }
@@ -93,7 +104,7 @@ impl Act {
             Self::Health | Self::Ready => Needs::Nothing,
             Self::Metrics | Self::Bundle | Self::Systems | Self::Sinks => Needs::Token,
             Self::Tokens | Self::Issue | Self::Revoke(_) => Needs::Role(AdminRole::Issue),
-            Self::Tail => Needs::Role(AdminRole::Audit),
+            Self::Tail | Self::Explain | Self::Explained(_) => Needs::Role(AdminRole::Audit),
             Self::Reload => Needs::Role(AdminRole::Operate),
         }
     }
@@ -101,6 +112,11 @@ impl Act {
 
 fn is_in(method: &Method, allow: &str) -> bool {
     allow.split(", ").any(|name| name == method.as_str())
+}
+
+/// Whether this is an id as answers give it: 16 bytes in small hexadecimal.
+fn is_request(id: &str) -> bool {
+    id.len() == 32 && id.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 #[cfg(test)]
@@ -121,14 +137,27 @@ mod tests {
         assert_eq!(needs(Method::POST, "/api/tokens"), role(AdminRole::Issue));
         assert_eq!(needs(Method::DELETE, "/api/tokens/abc"), role(AdminRole::Issue));
         assert_eq!(needs(Method::GET, "/api/audit/tail"), role(AdminRole::Audit));
+        assert_eq!(needs(Method::POST, "/api/explain"), role(AdminRole::Audit));
+        let made = format!("/api/explain/{}", "0a".repeat(16));
+        assert_eq!(needs(Method::GET, &made), role(AdminRole::Audit));
         assert_eq!(needs(Method::POST, "/api/reload"), role(AdminRole::Operate));
     }
 
     #[test]
     fn other_paths_and_methods_are_not_there() {
-        for path in
-            ["/", "/api", "/api/", "/api/tokens/", "/api/tokens/a/b", "/healthz/", "/Metrics", "/v1/orders"]
-        {
+        for path in [
+            "/",
+            "/api",
+            "/api/",
+            "/api/tokens/",
+            "/api/tokens/a/b",
+            "/healthz/",
+            "/Metrics",
+            "/v1/orders",
+            "/api/explain/",
+            "/api/explain/0A",
+            "/api/explain/../reload",
+        ] {
             assert!(matches!(Act::of(&Method::GET, path), Err(Fault::NoSuchPath)), "{path}");
         }
         for (method, path) in

@@ -97,6 +97,10 @@ pub struct Replayed<'a> {
     filtered_by: Vec<Text<'a>>,
     #[serde(borrow)]
     changed: Vec<Text<'a>>,
+    #[serde(borrow)]
+    subjects: Vec<&'a str>,
+    /// Subjects beyond those that are named.
+    pub subjects_more: u64,
     /// What was shown.
     #[serde(borrow)]
     pub shown: Vec<ReplayedShown<'a>>,
@@ -133,6 +137,10 @@ pub struct ReplayedShown<'a> {
     fields: Vec<Text<'a>>,
     #[serde(borrow)]
     masks: Vec<(Text<'a>, Text<'a>)>,
+    #[serde(borrow)]
+    records: Vec<&'a str>,
+    /// Records beyond those that are named.
+    pub more: u64,
 }
 
 /// What stands sealed beside it.
@@ -258,6 +266,11 @@ impl<'a> Replayed<'a> {
         words(&self.changed)
     }
 
+    /// The keyed digests of those whose data it tells of, in hex.
+    pub fn subjects(&self) -> impl Iterator<Item = &str> {
+        self.subjects.iter().copied()
+    }
+
     /// What a note says.
     pub fn note(&self, key: &str) -> Option<&str> {
         self.notes.iter().find(|(name, _)| name.is(key)).map(|(_, value)| &*value.0)
@@ -285,6 +298,11 @@ impl ReplayedShown<'_> {
     /// The leaves shown, masked ones included.
     pub fn fields(&self) -> impl Iterator<Item = &str> {
         words(&self.fields)
+    }
+
+    /// The keyed digests of the records, in hex.
+    pub fn records(&self) -> impl Iterator<Item = &str> {
+        self.records.iter().copied()
     }
 
     /// Those behind a mask, and how open each is.

@@ -1,7 +1,6 @@
 //! `bramka policy`: whether a bundle loads, decides as it must, why it does, and what an editor can know of
 //! its files. Nothing here needs a running gate or its data.
 
-mod ask;
 mod bundles;
 mod cases;
 mod check;
@@ -9,14 +8,11 @@ mod diff;
 mod explain;
 mod fmt;
 mod formats;
-mod ids;
-mod judging;
 mod lock;
 mod matrix;
 mod owners;
 mod proofs;
 mod prove;
-mod related;
 mod replay;
 mod schema;
 mod silent;

@@ -22,6 +22,7 @@ use super::{
 use crate::{
     admin::{ActError, Acting, Credential, Sort, Whose},
     clock::{self, Now},
+    explaining::{kind, principal},
     store::AdminRole,
     tokens::{Order, TokenError, Tokens},
     words::{GroupName, Kind, Period, PrincipalId, Secret},
@@ -303,24 +304,6 @@ async fn done<T>(
     let done = act(record.acting(tokens), clock::now()).await;
     record.close(tokens.store()).await?;
     Ok(done?)
-}
-
-fn kind(text: &str) -> Result<Kind, String> {
-    let issued = [Kind::App, Kind::Partner, Kind::User];
-    issued
-        .into_iter()
-        .find(|kind| kind.as_str().eq_ignore_ascii_case(text))
-        .ok_or_else(|| "expected App, Partner or User".to_owned())
-}
-
-/// `Kind/id`.
-pub(super) fn principal(text: &str) -> Result<(Kind, PrincipalId), String> {
-    let (sort, id) =
-        text.split_once('/').ok_or_else(|| "expected Kind/id, as in App/shop-backend".to_owned())?;
-    if id.is_empty() {
-        return Err("expected Kind/id, as in App/shop-backend".to_owned());
-    }
-    Ok((kind(sort)?, PrincipalId::new(id)))
 }
 
 fn role(text: &str) -> Result<AdminRole, String> {

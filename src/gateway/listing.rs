@@ -19,6 +19,7 @@ use super::{
     ids,
     including::{self, Links},
     joined,
+    shadowing::Question,
     wanted::{Subjects, needed, untold},
 };
 use crate::{
@@ -766,6 +767,12 @@ impl<'a> List<'a> {
         self.exchange.withheld(Withheld::Erring);
     }
 
+    /// What this page answers, for a bundle that is tried.
+    fn question(&self, listing: &Listing) -> Question {
+        let filter = self.asked.as_ref().unwrap_or(&self.filter).clone();
+        Question::List(Box::new((listing.clone(), filter, self.query.sort.clone())))
+    }
+
     /// One page of the system.
     async fn page(&mut self, listing: &Listing) -> Result<Page, Refusal> {
         self.exchange.lags(&self.source.mapping, listing);
@@ -779,6 +786,7 @@ impl<'a> List<'a> {
                 let asked = (&self.fetched, &self.must);
                 let whole = also::told(self.exchange, self.admission, source, of, asked).await?;
                 let read = (whole.as_ref().unwrap_or(&answer), &self.fetched);
+                self.exchange.sample(mapping, read, || self.question(listing));
                 let page = core.inward(mapping, listing, read, Mapping::inward_list).await;
                 page.ok_or(Refusal::Broken)?.map_err(|fault| self.exchange.refused_by(system, fault))?
             }

@@ -8,7 +8,9 @@ use super::{
     ids,
     including::{self, Links},
     joined::{self, Counterpart},
-    over, tables,
+    over,
+    shadowing::Question,
+    tables,
     wanted::{Subjects, needed},
 };
 use crate::{
@@ -184,7 +186,9 @@ pub(super) async fn alone(
     exchange.called(source.name(), Some(answer.status.as_u16()), began, sent, answer.body.len());
     let asked = CompactString::from(key);
     let whole = also::told(exchange, admission, source, (Answered::Read, &answer), (wanted, must)).await?;
-    let read = core.inward(mapping, &asked, (whole.as_ref().unwrap_or(&answer), wanted), inward_of).await;
+    let read = (whole.as_ref().unwrap_or(&answer), wanted);
+    exchange.sample(mapping, read, || Question::Read(asked.clone()));
+    let read = core.inward(mapping, &asked, read, inward_of).await;
     let mut inward = came(exchange, mapping, (key, wanted), &answer, read)?;
     ids::public(exchange, mapping, &mut [&mut inward.record]).await?;
     Ok((whole.unwrap_or(answer), inward, told))

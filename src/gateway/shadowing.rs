@@ -1,17 +1,22 @@
 //! A bundle that is tried beside the one in force: each answer that stands in the journal is decided again under it, and
 //! what differs is counted, logged and written down.
 //!
-//! It goes by the journal, on a thread of its own: no request waits for it, no system is asked for it, and nothing it
+//! It goes by the journal, and of mappings by answers of systems that are put aside ([`sampled`]), on a thread of its own: no
+//! request waits for it, no system is asked for it, and nothing it
 //! comes to or breaks on reaches an answer. Where it falls too far behind it goes on with what comes, and counts what it
 //! left out. While one is tried, entries keep also what its statements name of a record, as far as that was fetched.
 
+mod mapped;
+mod sampled;
+
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     fmt::Write as _,
     path::PathBuf,
     sync::{
         Arc, Weak,
         atomic::{AtomicBool, Ordering},
+        mpsc::Receiver,
     },
     thread::{self, JoinHandle},
     time::Duration,
@@ -19,13 +24,18 @@ use std::{
 
 use tokio::runtime::Handle;
 
+use self::{
+    mapped::Compared,
+    sampled::{Sample, Samples},
+};
 use super::{Gate, run::Options};
 use crate::{
     audit::{Follow, JournalError, lanes},
     clock,
     config::Files,
     crosswalk::{Crosswalk, Given},
-    replay::{Again, Bundle, Direction, KeptByDigest, Replay, Ruling, Which},
+    quota::Rehearsal,
+    replay::{self, Again, Bundle, Direction, Found, KeptByDigest, Replay, Ruling, Which},
     schema::FieldSet,
     telemetry::Reason,
     words::{Digest, EntityName},
@@ -36,12 +46,14 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// How many such looks until the folder is looked at again.
 const LOOKS: u32 = 4;
 /// LIMIT: entries of a lane that are decided again at one look.
-const ENTRIES_MAX: usize = 10_000;
+const ENTRIES_MAX: usize = 2_500;
 /// LIMIT: looks in a row that take so many; over it, what waits is left out.
-const BEHIND_MAX: u32 = 20;
+const BEHIND_MAX: u32 = 80;
 /// LIMIT: differences a minute that are written down one by one; the rest is counted.
 const TOLD_MAX: u32 = 60;
 const MINUTE: Duration = Duration::from_secs(60);
+/// LIMIT: ways in which mappings differ that are told, each once; the rest is counted.
+const MAPPINGS_TOLD_MAX: usize = 1_000;
 /// LIMIT: characters that tell what differs in one entry.
 const WORDS_MAX: usize = 240;
 
@@ -50,6 +62,7 @@ const WORDS_MAX: usize = 240;
 pub(super) struct Shadowed {
     serving: Digest,
     reads: HashMap<EntityName, FieldSet>,
+    samples: Samples,
 }
 
 impl Shadowed {
@@ -101,12 +114,16 @@ struct Trying {
     failed: Option<Digest>,
 }
 
+pub(super) use sampled::Question;
+
 /// What differs, until it is written down.
 #[derive(Default)]
 struct Telling {
     since: Option<std::time::Instant>,
     told: u32,
     untold: u64,
+    /// Ways in which mappings differ that were told.
+    mappings: HashSet<String>,
 }
 
 impl Trying {
@@ -161,14 +178,22 @@ impl Trying {
 
     /// Decides again what comes, until another bundle is to be tried.
     fn follow(&self, bundle: &Bundle, kept: &KeptByDigest) {
-        let Some(keys) = self.gate.upgrade().map(|gate| gate.journal.keys().clone()) else { return };
+        let Some(keys) = self.gate.upgrade().map(|gate| {
+            // What another one went by that was tried before is of no use any more.
+            gate.shadow.store(None);
+            gate.journal.keys().clone()
+        }) else {
+            return;
+        };
         let find = |digest| kept.find(digest);
-        let replay = Replay::under(bundle, &keys, &find, Which::default());
+        let meters = Rehearsal::new(clock::now());
+        let replay = Replay::under(bundle, &keys, &find, Which::default()).with_meters(meters);
+        let (samples, sampled) = Samples::new();
         let (mut followed, mut telling) = (HashMap::new(), Telling::default());
         let mut looks = 0;
         while !self.stop.load(Ordering::Relaxed) {
             let Some(gate) = self.gate.upgrade() else { return };
-            publish(&gate, bundle);
+            publish(&gate, bundle, kept, &samples);
             if looks >= LOOKS {
                 looks = 0;
                 let folder = self.folder(&gate);
@@ -177,24 +202,30 @@ impl Trying {
                     return;
                 }
             }
-            if let Err(error) = self.look(&gate, &replay, &mut followed, &mut telling) {
+            let is_more = self.look(&gate, &replay, &mut followed, &mut telling).unwrap_or_else(|error| {
                 tracing::warn!(%error, "a shadow bundle is not tried on all: the journal cannot be read");
                 followed.clear();
-            }
+                false
+            });
+            self.mapped(&gate, bundle, &sampled, &mut telling);
             drop(gate);
             looks += 1;
-            thread::park_timeout(LOOK_EVERY);
+            if !is_more {
+                thread::park_timeout(LOOK_EVERY);
+            }
         }
     }
 
+    /// Looks at what came; whether there is more of it.
     fn look(
         &self,
         gate: &Gate,
         replay: &Replay<'_>,
         followed: &mut HashMap<String, (Follow, u32)>,
         telling: &mut Telling,
-    ) -> Result<(), JournalError> {
+    ) -> Result<bool, JournalError> {
         let directory = gate.journal.directory();
+        let (mut all, mut is_more) = (Vec::new(), false);
         for lane in lanes(directory)? {
             let place = directory.join(&lane);
             let (follow, behind) = match followed.entry(lane) {
@@ -204,10 +235,10 @@ impl Trying {
                 }
             };
             let lines = follow.more(ENTRIES_MAX)?;
-            *behind = if lines.len() < ENTRIES_MAX { 0 } else { *behind + 1 };
-            for line in &lines {
-                self.counted(gate, replay.again(line), telling);
-            }
+            let is_full = lines.len() >= ENTRIES_MAX;
+            *behind = if is_full { *behind + 1 } else { 0 };
+            is_more |= is_full;
+            all.extend(lines.into_iter().map(|line| (replay::came(&line), line)));
             if *behind > BEHIND_MAX {
                 let before = follow.next_sequence();
                 (*follow, *behind) = (Follow::from_end(&place)?, 0);
@@ -216,18 +247,33 @@ impl Trying {
                 tracing::warn!(left_out, "a shadow bundle is not tried on all: there is too much of it");
             }
         }
-        Ok(())
+        // ORDER: as requests came, for rates go by that.
+        all.sort_by_key(|(came, _)| *came);
+        for (_, line) in &all {
+            self.counted(gate, replay.again(line), telling);
+        }
+        if let Some((Some(last), _)) = all.last() {
+            replay.sweep(*last);
+        }
+        Ok(is_more)
     }
 
     fn counted(&self, gate: &Gate, again: Again, telling: &mut Telling) {
-        let Again::Ruled(ruling) = again else { return };
-        let reason = ruling.direction().map_or("cannot_tell", Direction::as_str);
+        let (asked, request, found) = match again {
+            Again::Passed | Again::Undecided => return,
+            Again::Greeted(request, found) => ("it".to_owned(), request, found),
+            Again::Ruled(ruling) => {
+                let Ruling { action, target, request, found, .. } = *ruling;
+                (format!("{} {target}", action.as_str()), request, found)
+            }
+        };
+        let reason = found.direction().map_or("cannot_tell", Direction::as_str);
         gate.telemetry.shadow.get_or_create(&Reason { reason }).inc();
-        if matches!(ruling.direction(), None | Some(Direction::Same)) || !telling.may(clock::mono()) {
+        if matches!(found.direction(), None | Some(Direction::Same)) || !telling.may(clock::mono()) {
             return;
         }
-        let words = words(&ruling);
-        let request = ruling.request.as_deref().unwrap_or_default();
+        let words = words(asked, &found);
+        let request = request.as_deref().unwrap_or_default();
         tracing::info!(request, shadow = reason, %words, "the shadow bundle decides otherwise");
         let untold = std::mem::take(&mut telling.untold).to_string();
         let mut details = vec![("request", request), (reason, &*words)];
@@ -235,6 +281,37 @@ impl Trying {
             details.push(("not_told_before", &untold));
         }
         self.write(gate, &details);
+    }
+
+    /// Maps what systems answered meanwhile, and tells what comes out otherwise: the same once while this bundle is tried.
+    fn mapped(&self, gate: &Gate, bundle: &Bundle, sampled: &Receiver<Sample>, telling: &mut Telling) {
+        // LIMIT: as many as can wait; those that come in between are for the next look.
+        let all: Vec<Sample> = sampled.try_iter().take(sampled::WAITING_MAX).collect();
+        for sample in all {
+            let compared = mapped::compared(bundle, &sample);
+            let reason = match &compared {
+                Compared::Same => "same",
+                Compared::Differs(_) => "differs",
+                Compared::Untold(_) => "cannot_tell",
+            };
+            gate.telemetry.shadow_mappings.get_or_create(&Reason { reason }).inc();
+            let (entity, system) = (sample.mapping.name(), sample.mapping.system());
+            let of = format!("{entity} of {system}");
+            let told = match compared {
+                Compared::Same => continue,
+                Compared::Differs(words) => within(of, words.iter()),
+                Compared::Untold(why) => within(of, [format!("cannot be told: {why}")].iter()),
+            };
+            if telling.mappings.len() >= MAPPINGS_TOLD_MAX || telling.mappings.contains(&told) {
+                continue;
+            }
+            if telling.may(clock::mono()) {
+                let request = sample.request.to_string();
+                tracing::info!(request, words = %told, "the shadow bundle maps otherwise");
+                self.write(gate, &[("request", &request), ("mapping", &told)]);
+                telling.mappings.insert(told);
+            }
+        }
     }
 
     /// Writes down what was tried; where the journal does not take it, it is not.
@@ -263,9 +340,13 @@ impl Telling {
 }
 
 /// What differs, cut where it is long. It names fields and plans, and nobody.
-fn words(ruling: &Ruling) -> String {
-    let mut words = format!("{} {}", ruling.action.as_str(), ruling.target);
-    for (position, what) in ruling.changes.iter().enumerate() {
+fn words(asked: String, found: &Found) -> String {
+    within(asked, found.changes.iter())
+}
+
+fn within<W: std::fmt::Display>(of: String, all: impl Iterator<Item = W>) -> String {
+    let mut words = of;
+    for (position, what) in all.enumerate() {
         let before = words.len();
         // Writing into memory does not fail.
         let _written = write!(words, "{} {what}", if position == 0 { ":" } else { ";" });
@@ -279,7 +360,7 @@ fn words(ruling: &Ruling) -> String {
 }
 
 /// Says what entries have to keep besides, where the bundle in force is another than before.
-fn publish(gate: &Gate, bundle: &Bundle) {
+fn publish(gate: &Gate, bundle: &Bundle, kept: &KeptByDigest, samples: &Samples) {
     let serving = gate.live.snapshot();
     if gate.shadow.load().as_ref().is_some_and(|shadow| shadow.serving == serving.digest) {
         return;
@@ -291,5 +372,8 @@ fn publish(gate: &Gate, bundle: &Bundle) {
         let reads: FieldSet = paths.filter_map(|path| here.leaf_at(path)).collect();
         Some((entity.name.clone(), reads))
     });
-    gate.shadow.store(Some(Arc::new(Shadowed { serving: serving.digest, reads: named.collect() })));
+    let then = kept.find(serving.digest);
+    let samples = samples.between(&serving, then.as_deref(), bundle);
+    let shadowed = Shadowed { serving: serving.digest, reads: named.collect(), samples };
+    gate.shadow.store(Some(Arc::new(shadowed)));
 }

@@ -184,6 +184,16 @@ impl Context {
         self.bytes.filter(|bytes| *bytes != 0)
     }
 
+    /// Whether it is known how many bytes its body has.
+    pub fn has_bytes(&self) -> bool {
+        self.bytes.is_some()
+    }
+
+    /// The method of the request.
+    pub fn method(&self) -> &Method {
+        &self.method
+    }
+
     /// Whether who asks has broken the glass.
     pub fn is_broken(&self) -> bool {
         self.is_broken

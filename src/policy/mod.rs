@@ -71,7 +71,7 @@ pub use prospect::{Outlook, Prospect, Target, is_at_hand, outlook, prospect};
 pub use reach::{Circumstances, On, Reach, Surety, Whom, reach};
 pub use recheck::{Mismatch, Question, Subject, verdict};
 pub use related::Relation;
-pub use show::{Judged, Remembered, Shown, again, echo, preview, show};
+pub use show::{Judged, Remembered, Shown, again, echo, preview, show, sketch};
 pub use statement::Verb;
 pub use witness::{Wanted, Witness, witness};
 

@@ -291,7 +291,8 @@ impl Node {
     }
 
     fn is_method(&self) -> bool {
-        matches!(self, Self::Fact(Fact::Method))
+        // Of a call, for which alone one is known, it is that of the request.
+        matches!(self, Self::Fact(Fact::Method | Fact::Sent))
     }
 
     /// Whether it goes by what the record names.

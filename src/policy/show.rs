@@ -15,7 +15,7 @@ use super::{
 use crate::{
     catalog::Action,
     schema::{Entity, FieldSet, Fields, LeafId, Object, Record, Shape, Value},
-    words::StatementId,
+    words::{SecretBytes, StatementId},
 };
 
 /// A record as this caller may see it; only [`show`], [`echo`] and [`again`] make one, and only this can be encoded
@@ -84,12 +84,22 @@ pub fn show(prospect: &Prospect, record: Record, wanted: Option<&FieldSet>) -> J
     }
 }
 
-/// What would be shown: for explain, tests and replay. It proves nothing and nothing can be encoded from it.
+/// What would be shown. It proves nothing and nothing can be encoded from it.
 pub fn preview(outlook: &Outlook, record: Record, wanted: Option<&FieldSet>) -> Option<(Record, FieldSet)> {
     match shown(outlook, record, wanted) {
         Judged::Shown(shown) => Some((shown.record, shown.fields)),
         Judged::Denied(_) | Judged::Erroring { .. } => None,
     }
+}
+
+/// The same for whoever explains or tests statements. Pseudonyms stand under a key that no gate has: who may ask about any
+/// record could else find out whose one is.
+pub fn sketch(outlook: &Outlook, record: Record) -> Option<(Record, FieldSet)> {
+    let entity = outlook.program.entity.clone()?;
+    let Verdict::Permitted(view) = outlook.verdict(Some(&record), None) else { return None };
+    let masker = Masker::new(&SecretBytes::new(vec![7; 32]));
+    let shown = masked(&outlook.policies, &masker, entity, record, view, None);
+    Some((shown.record, shown.fields))
 }
 
 fn shown(outlook: &Outlook, record: Record, wanted: Option<&FieldSet>) -> Judged {
@@ -146,6 +156,17 @@ pub fn again(
 fn strike(
     policies: &Policies,
     entity: Arc<Entity>,
+    record: Record,
+    view: View,
+    wanted: Option<&FieldSet>,
+) -> Shown {
+    masked(policies, &policies.masker, entity, record, view, wanted)
+}
+
+fn masked(
+    policies: &Policies,
+    masker: &Masker,
+    entity: Arc<Entity>,
     mut record: Record,
     view: View,
     wanted: Option<&FieldSet>,
@@ -158,7 +179,7 @@ fn strike(
     }
     let fields = shown.all();
     let striker = Striker {
-        masker: &policies.masker,
+        masker,
         entity: &entity,
         shown: &shown,
         open: shown.of(Openness::Shown),

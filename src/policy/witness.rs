@@ -25,7 +25,7 @@ use super::{
 use crate::{
     catalog::{Action, Call},
     identity::Facts,
-    schema::{Entity, LeafId, Record},
+    schema::{Entity, FieldSet, LeafId, Record, json},
     words::{ListenerName, StatementId},
 };
 
@@ -212,6 +212,7 @@ impl Search<'_> {
     /// A guess as the whole set of statements judges it, nothing specialised.
     fn confirmed(&self, guess: &Guess) -> Option<Witness> {
         let record = self.choices.shown(guess)?;
+        let guess = &self.sized(guess, record.as_ref());
         let view = self.judged(guess, record.as_ref())?;
         let is_given = match self.wanted {
             Wanted::Permitted => true,
@@ -235,6 +236,27 @@ impl Search<'_> {
             openness,
             statements: view.grounds().statements.clone(),
         })
+    }
+
+    /// A body that tells of a record has as many bytes as that takes, or more: JSON may be spaced.
+    fn sized(&self, guess: &Guess, record: Option<&Record>) -> Guess {
+        let mut guess = guess.clone();
+        let fields = match (self.program.action, self.wanted, self.program.entity.as_ref()) {
+            (Action::Create, _, Some(entity)) => entity.all().minus(&FieldSet::ID),
+            (Action::Update, Wanted::Written(leaf), Some(_)) => FieldSet::of(leaf),
+            _ => return guess,
+        };
+        if !self.choices.reads_bytes() {
+            return guess;
+        }
+        if let (Some(entity), Some(record), Some(bytes)) =
+            (self.program.entity.as_ref(), record, guess.context.bytes)
+        {
+            let mut body = Vec::new();
+            json::write(entity, record, Some(&fields), &mut body);
+            guess.context.bytes = Some(bytes.max(i64::try_from(body.len()).unwrap_or(i64::MAX)));
+        }
+        guess
     }
 
     /// The record with some other value of a leaf, on which the leaf may be written too.

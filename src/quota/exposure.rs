@@ -236,7 +236,7 @@ impl Capped {
         }
     }
 
-    fn budgets(&self) -> impl Iterator<Item = (&Budget, &Plan, &Subject)> {
+    pub(super) fn budgets(&self) -> impl Iterator<Item = (&Budget, &Plan, &Subject)> {
         self.0.iter().flat_map(|(plan, unit)| plan.budgets.iter().map(move |budget| (budget, &**plan, unit)))
     }
 }
@@ -339,7 +339,7 @@ fn uncounted(records: Vec<(Shown, Whose)>) -> Telling {
     Telling { records, left_out: 0, over: None, alerts: Vec::new() }
 }
 
-fn purse(budget: &Budget, plan: &Plan, unit: &Subject, now: Now) -> Purse {
+pub(super) fn purse(budget: &Budget, plan: &Plan, unit: &Subject, now: Now) -> Purse {
     let window = budget.most.span.window(now.wall);
     let whose = unit_name(unit);
     Purse {

@@ -22,6 +22,7 @@ mod exposure;
 mod meter;
 mod plans;
 mod rate;
+mod rehearsal;
 mod standing;
 #[cfg(test)]
 mod tests;
@@ -44,6 +45,7 @@ pub use self::{
     daily::{Away, Counters, Daily, Day},
     exposure::{Alert, Exposed, Exposures, Given, Over, Person, Purse, Telling, Want, Whose},
     plans::{Fails, LimitsFile, Per, Plan, PlanFile, Plans, StrangersFile},
+    rehearsal::{Bounded, LeftOver, Rehearsal, Rehearsed, Seen},
     standing::{LimitKind, Limited, Policy, Standing, headers},
 };
 use self::{

@@ -7,6 +7,7 @@ use std::{
 
 use super::{
     Bundle,
+    limits::{Limits, Room},
     record::Recalled,
     sum::{Reason, Ruling, What},
     was_allowed,
@@ -35,6 +36,8 @@ pub(super) struct Judging<'a, 'e> {
     pub(super) now: &'a Bundle,
     pub(super) then: Option<&'a Bundle>,
     pub(super) keys: &'a JournalKeys,
+    /// What it is charged to, where that is counted.
+    pub(super) limits: Option<Limits<'a>>,
     /// The leaves that were wanted, where not all were.
     pub(super) wanted: Option<FieldSet>,
     /// Groups that were compared with what is shown now: records of a list mostly come to the same.
@@ -54,14 +57,23 @@ impl Judging<'_, '_> {
             Err(Denied::Never(_) | Denied::Erroring { .. } | Denied::Unfit) => return self.refused(),
             Err(Denied::Record(_) | Denied::Fields(_) | Denied::New(_) | Denied::Mask(_)) => return,
         };
+        if let Some(limits) = &mut self.limits
+            && limits.admit(facts, &outlook, self.entry, &mut self.ruling.found) == Room::Over
+        {
+            return;
+        }
         if self.entry.refusal() == Some("forbidden") {
             return self.was_forbidden(&outlook);
         }
         self.plans(&outlook);
-        match (self.ruling.action, entity) {
+        match (self.ruling.action, &entity) {
             (Action::Call, _) | (_, None) => self.call(&outlook),
-            (Action::Read | Action::List, Some(entity)) => self.records(&entity, &outlook),
-            (Action::Create | Action::Update | Action::Delete, Some(entity)) => self.write(&entity, &outlook),
+            (Action::Read | Action::List, Some(entity)) => self.records(entity, &outlook),
+            (Action::Create | Action::Update | Action::Delete, Some(entity)) => self.write(entity, &outlook),
+        }
+        if let Some(limits) = self.limits.take() {
+            let asked = (self.ruling.action, entity.as_deref());
+            limits.expose(asked, self.entry, &mut self.ruling.found);
         }
     }
 
@@ -140,7 +152,7 @@ impl Judging<'_, '_> {
         }
         let (_, unknown) = leaves(entity, self.entry.filtered_by(), &clear);
         unknown.into_iter().for_each(|leaf| self.ruling.change(What::Unfiltered(leaf)));
-        !self.ruling.changes.iter().any(|what| matches!(what, What::Unasked(_) | What::Unfiltered(_)))
+        !self.ruling.found.changes.iter().any(|what| matches!(what, What::Unasked(_) | What::Unfiltered(_)))
     }
 
     fn serving(&self, entity: &Entity) -> Option<&EntitySources> {
@@ -243,7 +255,7 @@ impl Judging<'_, '_> {
 
     /// Refused then and now: all else that may be said of it makes no difference.
     fn still_refused(&mut self) {
-        self.ruling.changes.retain(|what| matches!(what, What::PlanGone(_) | What::PlanNew(_)));
+        self.ruling.found.changes.retain(|what| matches!(what, What::PlanGone(_) | What::PlanNew(_)));
     }
 
     fn may_change(&mut self, entity: &Entity, outlook: &Outlook, view: &View) {

@@ -5,11 +5,15 @@
 //! was decided, shown and charged. A difference is told where it is one whatever is not known; where it depends on that,
 //! the entry is counted as one of which it cannot be told, with the reason. Nothing is guessed.
 //!
-//! What it does not look at: budgets and rates that were used up, what a caller would have asked next, records that a
-//! list would have gone on to where fewer of a page may be seen, and values that are masks sent back.
+//! Budgets and rates that were used up are looked at by whoever goes along with the journal and keeps meters beside it
+//! ([`Replay::with_meters`]).
+//!
+//! What it does not look at: what another mapping would have made of a system's answer, what a caller would have asked
+//! next, records that a list would have gone on to where fewer of a page may be seen, and values that are masks sent back.
 
 mod judging;
 mod kept;
+mod limits;
 mod record;
 mod run;
 mod sum;
@@ -30,14 +34,16 @@ use crate::{
     config::{Files, Snapshot},
     identity::Facts,
     policy::{self, Context, Explanation, Hours, Memo, Target, Untold},
+    quota::Rehearsal,
     words::{Channel, Digest, TlsFacts},
 };
 use judging::Judging;
+use limits::Limits;
 use who::Then;
 
 pub use kept::{KeptByDigest, Names};
 pub use run::{Failed, Progress, Unread};
-pub use sum::{Change, Direction, Reason, Row, Ruling, Sum, What, Who};
+pub use sum::{Change, Direction, Found, Reason, Row, Ruling, Sum, What, Who};
 
 /// LIMIT: principals whose facts are remembered, as they are now; when there are more it begins anew.
 const WHO_MAX: usize = 4096;
@@ -69,6 +75,8 @@ pub enum Again {
     Passed,
     /// It tells of no decision: the request ended before it was known who asks for what.
     Undecided,
+    /// So does this, but of somebody known, and what its own plan comes to is told: of which exchange, and what.
+    Greeted(Option<String>, Found),
     /// It is decided again.
     Ruled(Box<Ruling>),
 }
@@ -82,12 +90,13 @@ pub struct Replay<'a> {
     keys: &'a JournalKeys,
     kept: Kept<'a>,
     which: Which,
+    meters: Option<Rehearsal>,
     memo: Memo,
-    who: Mutex<HashMap<(Digest, Option<Digest>), Found>>,
+    who: Mutex<HashMap<(Digest, Option<Digest>), Known>>,
 }
 
 /// Who somebody is under the other bundle.
-type Found = Result<Arc<Facts>, Missing>;
+type Known = Result<Arc<Facts>, Missing>;
 
 /// Why somebody is nobody there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,7 +116,20 @@ impl std::fmt::Debug for Replay<'_> {
 impl<'a> Replay<'a> {
     /// Under this bundle.
     pub fn under(now: &'a Bundle, keys: &'a JournalKeys, kept: Kept<'a>, which: Which) -> Self {
-        Self { now, keys, kept, which, memo: Memo::default(), who: Mutex::default() }
+        Self { now, keys, kept, which, meters: None, memo: Memo::default(), who: Mutex::default() }
+    }
+
+    /// The same with what was used of the bundle's limits counted. ORDER: entries come then as their requests did.
+    #[must_use]
+    pub fn with_meters(self, meters: Rehearsal) -> Self {
+        Self { meters: Some(meters), ..self }
+    }
+
+    /// Forgets what does not count any more. To be called every few seconds.
+    pub fn sweep(&self, at: Timestamp) {
+        if let Some(meters) = &self.meters {
+            meters.sweep(at);
+        }
     }
 
     /// Decides an entry again.
@@ -118,49 +140,43 @@ impl<'a> Replay<'a> {
         }
         let action = Action::ALL.into_iter().find(|known| Some(known.as_str()) == entry.action());
         let (Some(action), Some(target), Some(who)) = (action, entry.target(), entry.who.as_ref()) else {
-            return Again::Undecided;
+            return self.greeted(line, &entry);
         };
         let mut ruling = Ruling {
             who: Who::Digest(who.kind.to_owned(), who.id.to_owned()),
             action,
             target: target.to_owned(),
             request: entry.request.map(str::to_owned),
-            changes: Vec::new(),
-            untold: Vec::new(),
+            found: Found::default(),
         };
         self.ruled(line, &entry, &mut ruling);
         Again::Ruled(Box::new(ruling))
     }
 
-    /// What each statement of this bundle has to do with an entry's decision, before any record: on what the entry holds
-    /// of who asked and how. And who that was, as it is named.
-    ///
-    /// # Errors
-    /// The entry does not hold it; none where it tells of no decision.
-    pub fn explained(&self, line: &Line) -> Result<Option<(String, Explanation)>, Reason> {
-        let Some(entry) = Replayed::read(line).filter(|entry| entry.kind == "answer") else {
-            return Ok(None);
-        };
-        let action = Action::ALL.into_iter().find(|known| Some(known.as_str()) == entry.action());
-        let (Some(action), Some(name)) = (action, entry.target()) else { return Ok(None) };
-        if !entry.is_replayable() {
-            return Err(Reason::Old);
-        }
+    /// The limits of a request that ended before it was known what it asks for.
+    fn greeted(&self, line: &Line, entry: &Replayed<'_>) -> Again {
+        let (Some(meters), Some(_)) = (&self.meters, &entry.who) else { return Again::Undecided };
+        let mut found = Found::default();
         let plain = match Beneath::of(line, self.keys) {
             Beneath::Plain(plain) => plain,
-            Beneath::Erased => return Err(Reason::Erased),
-            Beneath::Forged => return Err(Reason::Damaged),
+            Beneath::Erased | Beneath::Forged => return Again::Undecided,
         };
-        let beneath = ReplayedBeneath::read(&plain).ok_or(Reason::Damaged)?;
-        let then = entry.bundle.and_then(digest).and_then(|digest| self.bundle_of(digest));
-        let facts = who::then(&entry, &beneath, &self.now.snapshot, then.as_deref()).ok_or(Reason::Facts)?;
-        let hours = self.now.snapshot.policies.hours();
-        let context = context(&entry, &beneath, then.as_deref(), hours).ok_or(Reason::Damaged)?;
-        let target = self.target_of(&entry, &beneath, (action, name)).ok_or(Reason::Bundle)?;
-        let who = format!("{}/{}", facts.kind, facts.id);
-        let policies = &self.now.snapshot.policies;
-        let explained = policy::explain(policies, &facts, action, &target, &context, None);
-        explained.map(|explanation| Some((who, explanation))).map_err(|_denied| Reason::Facts)
+        let Some(beneath) = ReplayedBeneath::read(&plain) else { return Again::Undecided };
+        let was = entry.bundle.and_then(digest);
+        let then = was.and_then(|digest| self.bundle_of(digest));
+        let before = then.as_deref().map(|then| &then.snapshot);
+        let facts = who::then(entry, &beneath, &self.now.snapshot, before);
+        match facts.map(|facts| self.who_now(&facts, was, then.as_deref())) {
+            Some(Ok(facts)) => {
+                let limits = Limits::greet(meters, self.now, &facts, (entry, &beneath), &mut found);
+                limits.into_iter().for_each(|limits| limits.greeted(entry, &mut found));
+            }
+            // Nobody is charged who is nobody.
+            Some(Err(Missing::Gone)) => return Again::Undecided,
+            Some(Err(Missing::Unsure)) => found.untold(Reason::Bundle),
+            None => found.untold(Reason::Facts),
+        }
+        Again::Greeted(entry.request.map(str::to_owned), found)
     }
 
     fn is_asked_for(&self, entry: &Replayed<'_>) -> bool {
@@ -193,7 +209,8 @@ impl<'a> Replay<'a> {
     fn decide(&self, entry: &Replayed<'_>, beneath: &ReplayedBeneath<'_>, ruling: &mut Ruling) {
         let was = entry.bundle.and_then(digest);
         let then = was.and_then(|digest| self.bundle_of(digest));
-        let Some(facts) = who::then(entry, beneath, &self.now.snapshot, then.as_deref()) else {
+        let before = then.as_deref().map(|then| &then.snapshot);
+        let Some(facts) = who::then(entry, beneath, &self.now.snapshot, before) else {
             return ruling.untold(Reason::Facts);
         };
         ruling.who = Who::Named(format!("{}/{}", facts.kind, facts.id));
@@ -207,14 +224,21 @@ impl<'a> Replay<'a> {
             }
             Err(Missing::Unsure) => return ruling.untold(Reason::Bundle),
         };
-        let Some(target) = self.target_of(entry, beneath, (ruling.action, &ruling.target)) else {
+        let mut limits = None;
+        if let Some(meters) = &self.meters {
+            limits = Limits::greet(meters, self.now, &facts, (entry, beneath), &mut ruling.found);
+            if limits.is_none() {
+                return;
+            }
+        }
+        let Some(target) = target_of(&self.now.snapshot, entry, beneath, (ruling.action, &ruling.target))
+        else {
             if was_allowed(entry) {
                 ruling.change(What::NoTarget);
             }
             return;
         };
-        let Some(context) = context(entry, beneath, then.as_deref(), self.now.snapshot.policies.hours())
-        else {
+        let Some(context) = context(entry, beneath, before, self.now.snapshot.policies.hours()) else {
             return ruling.untold(Reason::Damaged);
         };
         let judging = Judging {
@@ -224,6 +248,7 @@ impl<'a> Replay<'a> {
             now: self.now,
             then: then.as_deref(),
             keys: self.keys,
+            limits,
             wanted: None,
             compared: Vec::new(),
         };
@@ -235,7 +260,7 @@ impl<'a> Replay<'a> {
         (self.kept)(digest)
     }
 
-    fn who_now(&self, facts: &Facts, was: Option<Digest>, then: Option<&Bundle>) -> Found {
+    fn who_now(&self, facts: &Facts, was: Option<Digest>, then: Option<&Bundle>) -> Known {
         let key = (facts.digest, was);
         let lock = || self.who.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(found) = lock().get(&key) {
@@ -251,21 +276,57 @@ impl<'a> Replay<'a> {
         known.insert(key, found.clone());
         found
     }
+}
 
-    fn target_of(
-        &self,
-        entry: &Replayed<'_>,
-        beneath: &ReplayedBeneath<'_>,
-        (action, name): (Action, &str),
-    ) -> Option<Target> {
-        if action != Action::Call {
-            return self.now.snapshot.schema.entity(name).cloned().map(Target::Entity);
-        }
-        let (system, _) = self.now.snapshot.systems.get_key_value(name)?;
-        let path = beneath.fact(PATH).unwrap_or("/");
-        let method = entry.method()?.parse().ok()?;
-        Some(Target::Call(Call { system: system.clone(), method, path: path.into(), query: None }))
+/// What each statement of a bundle has to do with an entry's decision, before any record: on what the entry holds of who
+/// asked and how. And who that was, as it is named.
+///
+/// # Errors
+/// The entry does not hold it; none where it tells of no decision.
+pub fn explained(
+    now: &Snapshot,
+    keys: &JournalKeys,
+    kept: Kept<'_>,
+    line: &Line,
+) -> Result<Option<(String, Explanation)>, Reason> {
+    let Some(entry) = Replayed::read(line).filter(|entry| entry.kind == "answer") else {
+        return Ok(None);
+    };
+    let action = Action::ALL.into_iter().find(|known| Some(known.as_str()) == entry.action());
+    let (Some(action), Some(name)) = (action, entry.target()) else { return Ok(None) };
+    if !entry.is_replayable() {
+        return Err(Reason::Old);
     }
+    let plain = match Beneath::of(line, keys) {
+        Beneath::Plain(plain) => plain,
+        Beneath::Erased => return Err(Reason::Erased),
+        Beneath::Forged => return Err(Reason::Damaged),
+    };
+    let beneath = ReplayedBeneath::read(&plain).ok_or(Reason::Damaged)?;
+    let was = entry.bundle.and_then(digest);
+    let found = was.filter(|was| *was != now.digest).and_then(kept);
+    let then = if was == Some(now.digest) { Some(now) } else { found.as_deref().map(|then| &then.snapshot) };
+    let facts = who::then(&entry, &beneath, now, then).ok_or(Reason::Facts)?;
+    let context = context(&entry, &beneath, then, now.policies.hours()).ok_or(Reason::Damaged)?;
+    let target = target_of(now, &entry, &beneath, (action, name)).ok_or(Reason::Bundle)?;
+    let who = format!("{}/{}", facts.kind, facts.id);
+    let explained = policy::explain(&now.policies, &facts, action, &target, &context, None);
+    explained.map(|explanation| Some((who, explanation))).map_err(|_denied| Reason::Facts)
+}
+
+fn target_of(
+    now: &Snapshot,
+    entry: &Replayed<'_>,
+    beneath: &ReplayedBeneath<'_>,
+    (action, name): (Action, &str),
+) -> Option<Target> {
+    if action != Action::Call {
+        return now.schema.entity(name).cloned().map(Target::Entity);
+    }
+    let (system, _) = now.systems.get_key_value(name)?;
+    let path = beneath.fact(PATH).unwrap_or("/");
+    let method = entry.method()?.parse().ok()?;
+    Some(Target::Call(Call { system: system.clone(), method, path: path.into(), query: None }))
 }
 
 /// As entries name what statements read of a call.
@@ -275,13 +336,12 @@ const PATH: &str = "context.checked.call.path";
 fn context(
     entry: &Replayed<'_>,
     beneath: &ReplayedBeneath<'_>,
-    then: Option<&Bundle>,
+    then: Option<&Snapshot>,
     hours: &Arc<Hours>,
 ) -> Option<Context> {
     const PURPOSE: &str = "context.claimed.purpose";
     const USER_AGENT: &str = "context.claimed.user_agent";
-    let written: Timestamp = entry.at.parse().ok()?;
-    let time = written.checked_sub(Duration::from_micros(entry.micros)).ok()?;
+    let time = opened(entry)?;
     let address: Option<IpAddr> = beneath.address().and_then(|text| text.parse().ok());
     let tls = entry.is_tls().then(|| TlsFacts {
         version: "1.3",
@@ -297,8 +357,7 @@ fn context(
         address: address.is_none(),
         // It was kept where statements went by it.
         user_agent: beneath.fact(USER_AGENT).is_none()
-            && (beneath.has_fact(USER_AGENT)
-                || then.is_none_or(|then| !then.snapshot.policies.reads_claims())),
+            && (beneath.has_fact(USER_AGENT) || then.is_none_or(|then| !then.policies.reads_claims())),
         path: beneath.fact(PATH).is_none(),
         issue: true,
         bytes: true,
@@ -307,6 +366,25 @@ fn context(
     let claims = (claimed(PURPOSE), claimed(USER_AGENT));
     let context = Context::new(&channel, (time, hours), (sent, None), claims);
     Some(context.with_glass(entry.note("break_glass").is_some()).without(untold))
+}
+
+/// When the request came.
+fn opened(entry: &Replayed<'_>) -> Option<Timestamp> {
+    let written: Timestamp = entry.at.parse().ok()?;
+    written.checked_sub(Duration::from_micros(entry.micros)).ok()
+}
+
+/// When the request of an entry came, as far as it says.
+pub fn came(line: &Line) -> Option<Timestamp> {
+    #[derive(serde::Deserialize)]
+    struct Moment<'a> {
+        at: &'a str,
+        #[serde(default)]
+        micros: u64,
+    }
+    let moment: Moment<'_> = serde_json::from_str(line.leaf()).ok()?;
+    let written: Timestamp = moment.at.parse().ok()?;
+    written.checked_sub(Duration::from_micros(moment.micros)).ok()
 }
 
 /// Whether the caller was not refused by the policy, nor for who it is.

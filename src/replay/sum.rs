@@ -60,6 +60,19 @@ pub enum What {
     PlanGone(String),
     /// A plan is charged that was not.
     PlanNew(String),
+    /// A limit of another name refuses it.
+    Limited {
+        /// Of which sort.
+        kind: &'static str,
+        /// As callers are told of it: `partner`, `partner.day`.
+        limit: String,
+    },
+    /// It was refused by a limit of this sort, and has room.
+    Unlimited(String),
+    /// Some of the records have no room in this budget.
+    Spent(String),
+    /// Records were left out for want of room in a budget, and none bounds them.
+    Unspent,
 }
 
 /// Whether somebody gets more or less.
@@ -100,8 +113,23 @@ pub enum Reason {
     TooMany,
     /// An attribute that statements read now and did not then.
     NotKept(String),
+    /// More callers or records than are counted beside the gate.
+    Meters,
+    /// The entry does not say what would have counted for a budget.
+    Uncounted,
+    /// How many requests were under way at once.
+    AtOnce,
     /// A fact of the request.
     Fact(&'static str),
+}
+
+/// What is found of an entry.
+#[derive(Clone, Debug, Default)]
+pub struct Found {
+    /// What is another, each once.
+    pub changes: Vec<What>,
+    /// Why more cannot be told, each once.
+    pub untold: Vec<Reason>,
 }
 
 /// What an entry comes to.
@@ -115,13 +143,26 @@ pub struct Ruling {
     pub target: String,
     /// In which exchange.
     pub request: Option<String>,
-    /// What is another, each once.
-    pub changes: Vec<What>,
-    /// Why more cannot be told, each once.
-    pub untold: Vec<Reason>,
+    /// What is found.
+    pub found: Found,
 }
 
 impl Ruling {
+    pub(super) fn change(&mut self, what: What) {
+        self.found.change(what);
+    }
+
+    pub(super) fn untold(&mut self, reason: Reason) {
+        self.found.untold(reason);
+    }
+
+    /// Whether the caller gets more or less; none where that cannot be told.
+    pub fn direction(&self) -> Option<Direction> {
+        self.found.direction()
+    }
+}
+
+impl Found {
     pub(super) fn change(&mut self, what: What) {
         if !self.changes.contains(&what) {
             self.changes.push(what);
@@ -132,6 +173,21 @@ impl Ruling {
         if !self.untold.contains(&reason) {
             self.untold.push(reason);
         }
+    }
+
+    /// Whether nothing is told the caller any more.
+    pub(super) fn is_refused(&self) -> bool {
+        self.changes.iter().any(|what| {
+            matches!(
+                what,
+                What::Forbidden | What::Unknown | What::NoTarget | What::Unasked(_) | What::Unfiltered(_)
+            )
+        })
+    }
+
+    /// Whether a field is not shown any more that was.
+    pub(super) fn hides(&self, name: &str) -> bool {
+        self.changes.iter().any(|what| matches!(what, What::Field { field, is: None, .. } if field == name))
     }
 
     /// Whether the caller gets more or less; none where that cannot be told.
@@ -160,7 +216,11 @@ impl What {
     /// Whether it is more for the caller.
     pub fn direction(&self) -> Direction {
         match self {
-            Self::Allowed | Self::Seen | Self::Field { is_more: true, .. } => Direction::More,
+            Self::Allowed
+            | Self::Seen
+            | Self::Unlimited(_)
+            | Self::Unspent
+            | Self::Field { is_more: true, .. } => Direction::More,
             Self::Forbidden
             | Self::Unknown
             | Self::NoTarget
@@ -168,6 +228,8 @@ impl What {
             | Self::Unasked(_)
             | Self::Unfiltered(_)
             | Self::Unwritable(_)
+            | Self::Limited { .. }
+            | Self::Spent(_)
             | Self::Field { is_more: false, .. } => Direction::Less,
             Self::PlanGone(_) | Self::PlanNew(_) => Direction::Differs,
         }
@@ -199,6 +261,12 @@ impl fmt::Display for What {
             }
             Self::PlanGone(plan) => write!(f, "plan `{plan}` is not charged"),
             Self::PlanNew(plan) => write!(f, "plan `{plan}` is charged"),
+            Self::Limited { kind, limit } => {
+                write!(f, "allowed → refused: the {kind} of `{limit}` is used up")
+            }
+            Self::Unlimited(kind) => write!(f, "refused for want of {kind} → there is room"),
+            Self::Spent(budget) => write!(f, "records are left out: the budget `{budget}` is spent"),
+            Self::Unspent => f.write_str("records that were left out for a spent budget are told"),
         }
     }
 }
@@ -229,6 +297,9 @@ impl Reason {
             Self::Changed => "change-not-kept",
             Self::NeverFetched => "never-fetched",
             Self::TooMany => "too-many",
+            Self::Meters => "too-much-to-count",
+            Self::Uncounted => "shown-not-told-apart",
+            Self::AtOnce => "at-once-not-counted",
             Self::NotKept(_) => "attribute-not-kept",
             Self::Fact(_) => "fact-not-kept",
         }
@@ -248,7 +319,10 @@ impl Reason {
             | Self::Query
             | Self::Changed
             | Self::NeverFetched
-            | Self::TooMany => None,
+            | Self::TooMany
+            | Self::Meters
+            | Self::Uncounted
+            | Self::AtOnce => None,
         }
     }
 }
@@ -266,6 +340,9 @@ impl fmt::Display for Reason {
             Self::Changed => f.write_str("the change was refused, and what it changed is not kept"),
             Self::NeverFetched => f.write_str("records were never fetched"),
             Self::TooMany => f.write_str("more records than an entry tells apart"),
+            Self::Meters => f.write_str("more callers or records than are counted beside the gate"),
+            Self::Uncounted => f.write_str("the entry does not say what would count for a budget"),
+            Self::AtOnce => f.write_str("how many requests were under way at once is not counted"),
             Self::NotKept(path) => write!(f, "`{path}` was not kept: no statement read it"),
             Self::Fact(name) => write!(f, "`{name}` was not kept"),
         }
@@ -353,6 +430,11 @@ impl Sum {
     pub fn add(&mut self, again: Again) {
         let ruling = match again {
             Again::Passed => return,
+            // Its limits are counted for who tries a bundle, and here they are not.
+            Again::Greeted(..) => {
+                self.undecided += 1;
+                return;
+            }
             Again::Undecided => {
                 self.undecided += 1;
                 return;
@@ -362,15 +444,15 @@ impl Sum {
         let direction = ruling.direction();
         self.all.add(direction);
         self.row(ruling.who.clone()).add(direction);
-        if !ruling.changes.is_empty() && !ruling.untold.is_empty() {
+        if !ruling.found.changes.is_empty() && !ruling.found.untold.is_empty() {
             self.partly += 1;
         }
-        for what in ruling.changes {
+        for what in ruling.found.changes {
             let (who, target) = (ruling.who.clone(), ruling.target.clone());
             let change = Change { who, action: ruling.action.as_str(), target, what };
             self.change(change, 1, ruling.request.clone());
         }
-        for reason in ruling.untold {
+        for reason in ruling.found.untold {
             *self.reasons.entry(reason).or_default() += 1;
         }
     }

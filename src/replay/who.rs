@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use rust_decimal::Decimal;
 
-use super::{Bundle, Missing};
+use super::Missing;
 use crate::{
     audit::{Replayed, ReplayedBeneath},
     config::Snapshot,
@@ -20,11 +20,11 @@ pub(super) fn then(
     entry: &Replayed<'_>,
     beneath: &ReplayedBeneath<'_>,
     now: &Snapshot,
-    then: Option<&Bundle>,
+    then: Option<&Snapshot>,
 ) -> Option<Facts> {
     let who = entry.who.as_ref()?;
     let kind = Kind::ALL.into_iter().find(|kind| kind.as_str() == who.kind)?;
-    let snapshots = then.map(|then| &then.snapshot).into_iter().chain([now]);
+    let snapshots = then.into_iter().chain([now]);
     // By the types of then, or where they are not kept by those of now.
     snapshots.map(|snapshot| snapshot.sources.registry().types()).find_map(|types| {
         let mut facts = Facts::bare(kind, PrincipalId::new(beneath.id()?), CredentialId::None);

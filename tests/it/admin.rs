@@ -25,7 +25,7 @@ fn with<'a>(ask: Ask<'a>, token: &str) -> Ask<'a> {
 }
 
 /// The status line of an answer to bytes as they are.
-fn raw(demo: &Demo, bytes: &str) -> String {
+pub fn raw(demo: &Demo, bytes: &str) -> String {
     kit::runtime().block_on(async {
         let mut stream = kit::connect(&demo.admin_address(), demo.env("BRAMKA_CA")).await;
         stream.write_all(bytes.as_bytes()).await.unwrap();

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, fs, path::Path, process::Command};
 
+use http::Method;
 use serde_json::Value;
 
 use crate::kit::{Demo, Ran, Who, copy_shipped, run, until};
@@ -466,4 +467,224 @@ fn somebody_in_many_groups_is_still_whom_a_statement_names() {
     fs::write(&path, text + more).unwrap();
     let (_, told) = prove(dir.path(), &["no Partner reads Customer.id"]);
     assert_eq!(told["answers"][0]["answer"], "reached", "{told}");
+}
+
+/// Callers that may something under one sort of circumstance each.
+fn by_circumstance(policies: &Path) {
+    let hours = "hours:\n  always: { zone: UTC, days: [mon, tue, wed, thu, fri, sat, sun], from: \"00:00\", to: \"00:00\" }\n  \
+                 office: { zone: UTC, days: [tue], from: \"08:00\", to: \"17:00\" }\n  \
+                 night: { zone: UTC, days: [tue], from: \"20:00\", to: \"23:00\" }\n";
+    fs::write(policies.join("hours.yaml"), hours).unwrap();
+    let apps = policies.join("principals/apps.yaml");
+    let text = fs::read_to_string(&apps).unwrap();
+    let names = ["by-hours", "by-age", "by-method", "by-size"];
+    let more: String =
+        names.iter().map(|name| format!("  - {{ kind: App, id: {name}, plan: internal }}\n")).collect();
+    let more = format!("principals:\n{more}  - {{ kind: User, id: by-glass, plan: staff }}\n");
+    fs::write(&apps, text.replacen("principals:\n", &more, 1)).unwrap();
+    let (read, call) = ("read", "context.checked");
+    let mut all = String::new();
+    let mut add = |who: &str, action: &str, on: &str, when: &str| {
+        let fields = if action == "read" { "@fields(\"id\")" } else { "@writes(\"*\")" };
+        let number = all.len();
+        all += &format!(
+            "@id(\"s{number}\") {fields} permit (principal == {who}, action == Action::\"{action}\", resource is {on}) when {{ {when} }};\n"
+        );
+    };
+    let (hours, age) = ("App::\"by-hours\"", "App::\"by-age\"");
+    add(hours, read, "Order", "context.checked.hours.contains(\"office\")");
+    add(hours, read, "Invoice", "context.checked.hours.contains(\"always\")");
+    add(hours, read, "Product", "context.checked.hours.contains(\"always\")");
+    let both = "context.checked.hours.contains(\"office\") && context.checked.hours.contains(\"night\")";
+    add(hours, read, "StockLevel", both);
+    let known = format!("{call} has token_age && {call}.token_age");
+    add(age, read, "Order", &format!("{known} <= 900"));
+    add(age, read, "Invoice", &format!("{known} >= 3600"));
+    add(age, read, "Product", &format!("{known} <= 900"));
+    add(age, read, "StockLevel", &format!("{known} > 900 && {call}.token_age < 901"));
+    add(age, read, "Shipment", &format!("!({call} has token_age)"));
+    let (method, size) = ("App::\"by-method\"", "App::\"by-size\"");
+    let sent = "context.checked.request.method";
+    add(method, read, "Order", &format!("{sent} == \"GET\""));
+    add(method, read, "Invoice", &format!("{sent} == \"HEAD\""));
+    add(method, read, "Product", &format!("{sent} == \"GET\""));
+    // The answer to a write is shown through the caller's own read.
+    add(method, read, "StockLevel", &format!("{sent} == \"POST\""));
+    let known = "context.checked.request has bytes && context.checked.request.bytes";
+    add(size, read, "Order", &format!("{known} == 0"));
+    add(size, read, "Invoice", &format!("{known} > 0"));
+    add(size, read, "Product", &format!("{known} == 0"));
+    add(size, read, "Shipment", "!(context.checked.request has bytes)");
+    add(size, "create", "Order", &format!("{known} >= 1000"));
+    // No customer is told in so few.
+    add(size, "create", "Customer", &format!("{known} <= 2"));
+    for who in [hours, age, method, size] {
+        let number = all.len();
+        all += &format!("@id(\"s{number}\") forbid (principal == {who}, action, resource is Product);\n");
+    }
+    let calls = "permit (principal == App::\"by-method\", action == Action::\"call\", resource == System::\"crm\");\n\
+                 @id(\"gets\") forbid (principal == App::\"by-method\", action == Action::\"call\", resource) unless { context.checked.request.method == \"GET\" };\n";
+    all += &format!("@id(\"calls\") @unfiltered(\"a test\") {calls}");
+    all += "@id(\"glass\") @breakglass(\"the shop stands still\") @fields(\"*\") permit (principal == User::\"by-glass\", action == Action::\"read\", resource is Invoice);\n";
+    fs::write(policies.join("access/by-circumstance.cedar"), all).unwrap();
+}
+
+/// What a running gate is asked of a witness.
+fn described(witness: &Value) -> Value {
+    let mut asked = serde_json::json!({ "as": witness["as"], "action": witness["action"] });
+    let over = &witness["over"];
+    asked["without_tls"] = (over["tls"] == false).into();
+    for (name, value) in [
+        ("entity", &witness["entity"]),
+        ("record", &witness["record"]),
+        ("change", &witness["change"]),
+        ("scope", &witness["scopes"]),
+        ("group", &witness["groups"]),
+        ("system", &witness["call"]["system"]),
+        ("path", &witness["call"]["path"]),
+        ("method", &witness["call"]["method"]),
+        ("method", &over["method"]),
+        ("address", &over["address"]),
+        ("at", &over["at"]),
+        ("token_age", &over["token_age"]),
+        ("bytes", &over["bytes"]),
+        ("chunked", &over["chunked"]),
+        ("glass", &over["glass"]),
+        ("purpose", &over["purpose"]),
+    ] {
+        if !value.is_null() {
+            asked[name] = value.clone();
+        }
+    }
+    asked
+}
+
+/// Asks a sentence of a demo's bundle; a witness must get there in the running gate too. What was answered, and under which
+/// circumstances it is reached.
+fn asked(demo: &Demo, auditor: &str, sentence: &str) -> (String, Value) {
+    let (_, told) = prove(&demo.policies(), &[sentence]);
+    let answer = &told["answers"][0];
+    let openings =
+        answer["openings"].as_array().unwrap().iter().chain(answer["by_glass"].as_array().unwrap());
+    let mut over = Value::Null;
+    for witness in openings.map(|opening| &opening["witness"]).filter(|witness| witness.is_object()) {
+        let by = demo.admin(Method::POST, "/api/explain").by(Who::Nobody);
+        let by = by.with("authorization", format!("Bearer {auditor}"));
+        let confirmed = by.json(&described(witness)).send().expect(200).json();
+        let outcome = if witness["action"] == "call" {
+            &confirmed["outcome"]
+        } else {
+            &confirmed["on_record"]["outcome"]
+        };
+        assert_eq!(outcome, "permitted", "{sentence}: {witness}: {confirmed}");
+        over = witness["over"].clone();
+    }
+    (answer["answer"].as_str().unwrap().to_owned(), over)
+}
+
+/// A demo whose callers go by circumstances, and an auditor's token.
+fn circumstances() -> (Demo, String) {
+    let demo = Demo::start_with(by_circumstance, &[]);
+    let ran = demo.verb(&["token", "issue", "--admin", "auditor", "--role", "audit"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let token = ran.out.trim().to_owned();
+    (demo, token)
+}
+
+/// What the gate answers to whoever asks for the first record of a collection now.
+fn read_now(demo: &Demo, app: &str, collection: &str, method: Method, body: &'static [u8]) -> u16 {
+    let listed = demo.get(&format!("/v1/{collection}?limit=1")).send().expect(200);
+    let id = listed.items()[0]["id"].as_str().unwrap().to_owned();
+    let token = demo.verb(&["token", "issue", "--kind", "App", "--id", app, "--ttl", "1h"]);
+    let ask = demo.ask(method, &format!("/v1/{collection}/{id}")).by(Who::Nobody);
+    let ask = ask.with("authorization", format!("Bearer {}", token.out.trim()));
+    if body.is_empty() { ask.send().status } else { ask.body("text/plain", body).send().status }
+}
+
+#[test]
+fn what_goes_by_office_hours_is_reached_at_an_hour_that_is_told_and_else_proved_or_not_known() {
+    let (demo, auditor) = circumstances();
+    let of = |on: &str| asked(&demo, &auditor, &format!("no App::\"by-hours\" reads {on}"));
+    let (answer, over) = of("Order");
+    assert_eq!(answer, "reached");
+    let at: jiff::Timestamp = over["at"].as_str().unwrap().parse().unwrap();
+    let at = at.to_zoned(jiff::tz::TimeZone::UTC);
+    assert!(at.weekday() == jiff::civil::Weekday::Tuesday && (8..17).contains(&at.hour()), "{over}");
+    assert_eq!(of("Invoice").0, "reached");
+    assert_eq!(read_now(&demo, "by-hours", "invoices", Method::GET, b""), 200);
+    assert_eq!(of("Product").0, "proved", "forbidden at all hours");
+    assert_eq!(read_now(&demo, "by-hours", "products", Method::GET, b""), 403);
+    assert_eq!(of("StockLevel").0, "cannot tell", "hours that never meet");
+    assert_eq!(read_now(&demo, "by-hours", "stock-levels", Method::GET, b""), 403);
+}
+
+#[test]
+fn what_goes_by_the_age_of_a_token_is_reached_with_an_age_that_is_told_and_else_proved_or_not_known() {
+    let (demo, auditor) = circumstances();
+    let of = |on: &str| asked(&demo, &auditor, &format!("no App::\"by-age\" reads {on}"));
+    let age = |told: (String, Value)| (told.0, told.1["token_age"].as_i64());
+    let (answer, fresh) = age(of("Order"));
+    assert!(answer == "reached" && fresh.unwrap() <= 900, "{answer} {fresh:?}");
+    assert_eq!(read_now(&demo, "by-age", "orders", Method::GET, b""), 200);
+    let (answer, old) = age(of("Invoice"));
+    assert!(answer == "reached" && old.unwrap() >= 3600, "{answer} {old:?}");
+    assert_eq!(read_now(&demo, "by-age", "invoices", Method::GET, b""), 403, "its token is fresh");
+    assert_eq!(age(of("Shipment")), ("reached".to_owned(), None), "a credential that does not say");
+    assert_eq!(of("Product").0, "proved");
+    assert_eq!(read_now(&demo, "by-age", "products", Method::GET, b""), 403);
+    assert_eq!(of("StockLevel").0, "cannot tell", "between two numbers there is none");
+}
+
+#[test]
+fn what_goes_by_the_method_is_reached_by_one_that_is_told_and_else_proved_or_not_known() {
+    let (demo, auditor) = circumstances();
+    let of = |sentence: &str| asked(&demo, &auditor, &format!("no App::\"by-method\" {sentence}"));
+    assert_eq!(of("reads Order").0, "reached");
+    let (answer, over) = of("reads Invoice");
+    assert_eq!((answer.as_str(), &over["method"]), ("reached", &"HEAD".into()), "{over}");
+    assert_eq!(read_now(&demo, "by-method", "invoices", Method::HEAD, b""), 200);
+    assert_eq!(read_now(&demo, "by-method", "invoices", Method::GET, b""), 403);
+    assert_eq!(of("reads Product").0, "proved");
+    assert_eq!(of("reads StockLevel").0, "cannot tell", "only a write's answer could show it");
+    // A call is made by the method of its request.
+    assert_eq!(of("calls System::\"crm\"").0, "reached");
+    assert_eq!(of("deletes Customer").0, "proved", "a call by GET deletes nothing");
+}
+
+#[test]
+fn what_goes_by_the_size_is_reached_with_a_body_that_is_told_and_else_proved_or_not_known() {
+    let (demo, auditor) = circumstances();
+    let of = |sentence: &str| asked(&demo, &auditor, &format!("no App::\"by-size\" {sentence}"));
+    assert_eq!(of("reads Order").0, "reached");
+    assert_eq!(read_now(&demo, "by-size", "orders", Method::GET, b""), 200);
+    let (answer, over) = of("reads Invoice");
+    assert!(answer == "reached" && over["bytes"].as_u64().unwrap() > 0, "{over}");
+    assert_eq!(read_now(&demo, "by-size", "invoices", Method::GET, b"x"), 200);
+    assert_eq!(read_now(&demo, "by-size", "invoices", Method::GET, b""), 403);
+    let (answer, over) = of("reads Shipment");
+    assert_eq!((answer.as_str(), &over["chunked"]), ("reached", &true.into()), "{over}");
+    assert_eq!(of("reads Product").0, "proved");
+    let (answer, over) = of("creates Order");
+    assert!(answer == "reached" && over["bytes"].as_u64().unwrap() >= 1000, "{over}");
+    assert_eq!(of("creates Customer").0, "cannot tell", "no customer is told in two bytes");
+}
+
+#[test]
+fn what_is_open_with_the_glass_broken_is_proved_without_it_and_told_apart_with_a_request() {
+    let (demo, auditor) = circumstances();
+    let (answer, over) = asked(&demo, &auditor, "no User::\"by-glass\" reads Invoice");
+    assert_eq!((answer.as_str(), &over["glass"]), ("proved", &true.into()));
+    assert_eq!(
+        asked(&demo, &auditor, "no User::\"by-glass\" reads Product"),
+        ("proved".to_owned(), Value::Null)
+    );
+    let token = demo.verb(&["token", "issue", "--kind", "User", "--id", "by-glass", "--ttl", "1h"]);
+    let listed = demo.get("/v1/invoices?limit=1").send().expect(200);
+    let id = listed.items()[0]["id"].as_str().unwrap().to_owned();
+    let ask = || {
+        let ask = demo.get(&format!("/v1/invoices/{id}")).by(Who::Nobody);
+        ask.with("authorization", format!("Bearer {}", token.out.trim()))
+    };
+    assert_eq!(ask().send().status, 403);
+    assert_eq!(ask().with("break-glass", "INC-42, the shop stands still").send().status, 200);
 }

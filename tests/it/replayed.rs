@@ -310,7 +310,7 @@ fn check(path: &str, ruling: &Ruling, before: &Answer, after: &Answer) {
         return;
     }
     let refused = |answer: &Answer| answer.status >= 400;
-    let has = |of: fn(&What) -> bool| ruling.changes.iter().any(of);
+    let has = |of: fn(&What) -> bool| ruling.found.changes.iter().any(of);
     let opens = has(|what| matches!(what, What::Allowed | What::Seen));
     let closes = has(|what| matches!(what, What::Forbidden | What::Unasked(_) | What::Unfiltered(_)));
     let hides = has(|what| matches!(what, What::Hidden));
@@ -321,6 +321,7 @@ fn check(path: &str, ruling: &Ruling, before: &Answer, after: &Answer) {
         assert_eq!(!refused(before) && refused(after), closes || hides, "{about}");
     }
     let predicted: BTreeSet<&str> = ruling
+        .found
         .changes
         .iter()
         .filter_map(|what| match what {
@@ -376,7 +377,7 @@ fn what_replay_says_of_a_request_is_what_the_gate_answers_under_that_bundle() {
         let (mut changed, mut sure) = (0, 0);
         for (((_, path), before), after) in questions.iter().zip(&before).zip(&after) {
             let ruling = &found[&request(before)];
-            changed += usize::from(!ruling.changes.is_empty());
+            changed += usize::from(!ruling.found.changes.is_empty());
             sure += usize::from(ruling.direction().is_some());
             check(path, ruling, before, after);
         }

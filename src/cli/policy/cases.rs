@@ -12,16 +12,16 @@
 //!     expect: { outcome: permitted, shows: [id, status], hides: [discount_total] }
 //! ```
 
-use super::ask::{ActionWord, CallSpec, Over, Who};
 use crate::{
     config::Sheet,
+    explaining::{ActionWord, CallSpec, OutcomeWord, Over, Who},
     identity::PrincipalRegistry,
     words::{
         Diagnostics,
         tree::Node,
         yaml::{FromYaml as _, Named, Spanned},
     },
-    yaml_object, yaml_words,
+    yaml_object,
 };
 
 yaml_object! {
@@ -85,22 +85,6 @@ yaml_object! {
         pub(super) refused_for: Vec<Spanned<String>> = Vec::new();
         /// Statements that decide it, among others.
         pub(super) by: Vec<Spanned<String>> = Vec::new();
-    }
-}
-
-yaml_words! {
-    /// How a request ends.
-    pub(super) enum OutcomeWord {
-        /// It is permitted; without a record: a record can be.
-        Permitted = "permitted",
-        /// No statement can permit it, whatever the record (403).
-        Forbidden = "forbidden",
-        /// To the caller there is no such record (404).
-        Hidden = "hidden",
-        /// The change is refused (403 or 422).
-        Refused = "refused",
-        /// A statement cannot be judged on the record; the caller sees none.
-        Erring = "erring",
     }
 }
 

@@ -8,10 +8,11 @@ use std::{fs, io, io::IsTerminal, path::PathBuf};
 use clap::Args;
 use serde_json::{Value as Json, json};
 
-use super::{Loaded, SecretsOf, Where, ask::ActionWord, load};
+use super::{Loaded, SecretsOf, Where, load};
 use crate::{
     claims::{Cell, Covered, Matrix, Row, Subject},
     cli::{Came, error::VerbError, out},
+    explaining::ActionWord,
     policy::Surety,
     schema::Class,
     words::{StatementId, nearest},

@@ -9,8 +9,10 @@ use serde_json::{Map, Value as Json, json};
 
 use super::{SecretsOf, Where, load};
 use crate::{
+    catalog::Action,
     claims::{Answer, Covered, Door, Opening, Outcome, Sentence, prove},
     cli::{Came, error::VerbError, out},
+    policy::Context,
     schema::{Entity, FieldSet, Record, json},
     words::StatementId,
 };
@@ -98,6 +100,18 @@ pub(super) fn opened(opening: &Opening) -> String {
     format!("{}: {}{of}", lines::some(&opening.who), door(&opening.door))
 }
 
+/// The method, where it is not the one that a case is asked by anyhow.
+fn method<'c>(opening: &Opening, context: &'c Context) -> Option<&'c str> {
+    let usual = match &opening.door {
+        Door::Schema(Action::Read | Action::List, _) => "GET",
+        Door::Schema(Action::Create, _) => "POST",
+        Door::Schema(Action::Update, _) => "PATCH",
+        Door::Schema(Action::Delete, _) => "DELETE",
+        Door::Schema(Action::Call, _) | Door::Call(_) => return None,
+    };
+    Some(context.method().as_str()).filter(|method| *method != usual)
+}
+
 /// What a record names, by the fields that name it.
 fn named<'e>(record: &Record, of: &Entity, entity: &dyn Fn(&str) -> Option<&'e Entity>) -> Map<String, Json> {
     let related = record.all_related().iter().filter_map(|related| {
@@ -120,7 +134,9 @@ fn case<'e>(opening: &Opening, entity: &dyn Fn(&str) -> Option<&'e Entity>) -> O
             "listener": context.listener().as_str(),
             "at": context.time().map(|time| time.to_string()),
             "token_age": witness.facts.issued_at.zip(context.time()).map(|(issued, at)| at.as_second().saturating_sub(issued.as_second()).max(0)),
+            "method": method(opening, context),
             "bytes": context.bytes(),
+            "chunked": (!context.has_bytes()).then_some(true),
             "glass": context.is_broken().then_some(true),
             "purpose": context.purpose(),
             "user_agent": context.user_agent(),

@@ -23,11 +23,11 @@ use crate::{
         out,
         own::{self, Data},
         serve,
-        token::principal,
     },
     clock,
     config::{self, Placeholders},
     crosswalk::{Crosswalk, Given, MadeUp},
+    explaining::principal,
     replay::{Bundle, Failed, KeptByDigest, Names, Progress, Replay, Sum, Unread, Which},
     words::{Digest, Kind, PrincipalId},
 };
@@ -45,7 +45,8 @@ const TOLD_EVERY: Duration = Duration::from_millis(500);
     bramka policy replay --bundle HEAD:policies --data data --since 7d --markdown\n  \
     bramka policy replay --bundle policies --principal Partner/acme --json\n\n\
     Each entry is decided again on what it holds. What it does not hold, and what matters, is counted as what cannot be\n\
-    told, with the reason. Exit code 0: nothing would change, as far as can be told. 1: something would. 2: it could\n\
+    told, with the reason. Limits that are used up, and what other mappings make of answers, are told beside live traffic\n\
+    only: `shadow` of gateway.yaml. Exit code 0: nothing would change, as far as can be told. 1: something would. 2: it could\n\
     not be run, or not all of the journal could be read.")]
 pub(in crate::cli) struct ReplayOf {
     /// The other bundle: a folder, the digest of one that a gate served, or a git revision

@@ -1,8 +1,11 @@
 //! Parts of a test that say nothing about what it asks for. They would be kept whatever the statements say, and
 //! whoever reads the test would believe otherwise; so each is a mistake.
 
-use super::{ask::ActionWord, cases::Case};
-use crate::words::{Diagnostics, Place, yaml::Spanned};
+use super::cases::Case;
+use crate::{
+    explaining::ActionWord,
+    words::{Diagnostics, Place, yaml::Spanned},
+};
 
 /// What expectations beside the outcome can be about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

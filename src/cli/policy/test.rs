@@ -8,17 +8,18 @@ use serde_json::{Value as Json, json};
 
 use super::{
     Loaded, SecretsOf, Where,
-    ask::{ActionWord, Who, entity, open_view, proposed, sent},
-    cases::{Case, Expect, OutcomeWord, TestFile},
-    ids::Naming,
-    judging::{Matter, Question, Ruling, judge},
+    cases::{Case, Expect, TestFile},
     load,
-    related::Beside,
     silent::{self, Subject},
 };
 use crate::{
     cli::{Came, error::VerbError, out},
     config::{Report, Snapshot},
+    crosswalk::MadeUp,
+    explaining::{
+        ActionWord, Beside, Matter, Naming, OutcomeWord, Question, Ruling, Who, Written, entity, judge,
+        open_view, proposed, sent,
+    },
     policy::{Change, Memo, Target},
     schema::{self, Body, Entity, FieldSet, LeafId, Record, Value},
     words::{
@@ -136,8 +137,11 @@ impl Run<'_> {
         let facts = case.over.aged(facts?, &context);
         let matter = match &entity {
             Some(entity) => {
-                let matter = Naming::of(self.snapshot, entity).matter(self.matter(case, entity, found)?);
-                Beside::read(self.snapshot, entity, case.related.iter(), found).matter(entity, matter)
+                let naming = Naming::of(self.snapshot, entity, &MadeUp);
+                let matter = naming.matter(self.matter(case, entity, found)?);
+                let given: Vec<_> = Written::of(&case.related);
+                let given = given.iter().map(|(name, written)| (name, written));
+                Beside::read((self.snapshot, &MadeUp), entity, given, found).matter(entity, matter)
             }
             None => Matter::Nothing,
         };
@@ -250,7 +254,7 @@ impl Check<'_> {
             Subject::Fields => self.fields(entity, expect, found),
             Subject::Record => {
                 self.fields(entity, expect, found);
-                self.values(entity, &Naming::of(snapshot, entity), expect, found);
+                self.values(entity, &Naming::of(snapshot, entity, &MadeUp), expect, found);
             }
             Subject::Change => self.changes(entity, expect, found),
             Subject::Decision => {}

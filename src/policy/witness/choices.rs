@@ -156,6 +156,11 @@ impl<'c> Choices<'c> {
         choices
     }
 
+    /// Whether a condition goes by the size of the body.
+    pub(super) fn reads_bytes(&self) -> bool {
+        self.circumstances.iter().any(|circumstance| circumstance.fact() == Fact::Bytes)
+    }
+
     /// The plainest guess.
     pub(super) fn first(
         &self,
@@ -181,7 +186,11 @@ impl<'c> Choices<'c> {
         let mut context = Context::plain(listener, address, (THEN, self.hours));
         context.is_broken = known.is_broken;
         context.tls = known.tls.unwrap_or(true);
-        context.method = sent(self.action).first().cloned().unwrap_or(Method::GET);
+        // A call is made by the method of its request.
+        context.method = match &call {
+            Some(call) => call.method.clone(),
+            None => sent(self.action).first().cloned().unwrap_or(Method::GET),
+        };
         let is_write = matches!(self.action, Action::Update | Action::Delete);
         let mut guess = Guess {
             facts: facts.clone(),
@@ -568,7 +577,9 @@ fn circumstances(
         }
         Fact::TokenAge => some_or_none(pool).map(Circumstance::TokenAge).collect(),
         Fact::Bytes => some_or_none(pool).map(Circumstance::Bytes).collect(),
-        Fact::Sent => sent(action).iter().cloned().map(Circumstance::Sent).collect(),
+        Fact::Sent if action != Action::Call => {
+            sent(action).iter().cloned().map(Circumstance::Sent).collect()
+        }
         Fact::Scopes => {
             let all: Vec<Arc<str>> = texts().collect();
             let single = texts().map(|text| Circumstance::Scopes(vec![text]));
@@ -578,8 +589,8 @@ fn circumstances(
             vec![Circumstance::Guarded(true), Circumstance::Guarded(false)]
         }
         Fact::Guarded => Vec::new(),
-        Fact::Method if known.method.is_some() => Vec::new(),
-        Fact::Method => {
+        Fact::Method | Fact::Sent if known.method.is_some() => Vec::new(),
+        Fact::Method | Fact::Sent => {
             let sent = texts().filter_map(|text| Method::from_bytes(text.as_bytes()).ok());
             let sent = sent.filter(|method| !matches!(*method, Method::CONNECT | Method::TRACE));
             [Method::GET, Method::POST].into_iter().chain(sent).map(Circumstance::Method).collect()
@@ -603,7 +614,7 @@ fn some_or_none(pool: &Pool) -> impl Iterator<Item = Option<i64>> {
 /// The methods that an action is asked for by.
 fn sent(action: Action) -> &'static [Method] {
     match action {
-        Action::Read | Action::List => &[Method::GET],
+        Action::Read | Action::List => &[Method::GET, Method::HEAD],
         Action::Create => &[Method::POST],
         Action::Update => &[Method::PATCH, Method::PUT],
         Action::Delete => &[Method::DELETE],
@@ -661,6 +672,7 @@ impl Circumstance {
             }
             Self::Guarded(guarded) => guess.guarded = Some(*guarded),
             Self::Method(method) => {
+                context.method = method.clone();
                 if let Some(call) = &mut guess.call {
                     call.method = method.clone();
                 }

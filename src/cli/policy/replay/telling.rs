@@ -173,7 +173,11 @@ fn field(what: &What) -> Option<&str> {
         | What::Seen
         | What::Hidden
         | What::PlanGone(_)
-        | What::PlanNew(_) => None,
+        | What::PlanNew(_)
+        | What::Limited { .. }
+        | What::Unlimited(_)
+        | What::Spent(_)
+        | What::Unspent => None,
     }
 }
 

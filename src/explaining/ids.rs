@@ -1,12 +1,12 @@
 //! Records of tests and questions name records by their keys, as the files of systems do; a gate judges ids. Here they
-//! become the fixed ids that go for these keys where there is no store.
+//! become the ids that go for these keys: where there is no store, fixed ones.
 
 use compact_str::CompactString;
 
 use super::judging::Matter;
 use crate::{
     config::{EntitySources, Snapshot},
-    crosswalk::{MadeUp, Naming as _, PublicId},
+    crosswalk::{self, PublicId},
     mapping::Mapping,
     policy::Change,
     schema::{Entity, LeafId, Record},
@@ -15,21 +15,22 @@ use crate::{
 
 /// The ids of a bundle in the records of one entity.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Naming<'a> {
+pub(crate) struct Naming<'a> {
     snapshot: &'a Snapshot,
     entity: &'a Entity,
     /// None where nothing serves the entity: its records have no keys.
     sources: Option<&'a EntitySources>,
+    ids: &'a dyn crosswalk::Naming,
 }
 
 impl<'a> Naming<'a> {
-    pub(super) fn of(snapshot: &'a Snapshot, entity: &'a Entity) -> Self {
-        Self { snapshot, entity, sources: snapshot.serving(entity) }
+    pub(crate) fn of(snapshot: &'a Snapshot, entity: &'a Entity, ids: &'a dyn crosswalk::Naming) -> Self {
+        Self { snapshot, entity, sources: snapshot.serving(entity), ids }
     }
 
     /// The id that goes for a key in a leaf of a record; none where keys stay as they are. Of several systems the key is
     /// one that stands in records of that which would hold it.
-    pub(super) fn id(&self, record: &Record, leaf: LeafId, text: &str) -> Option<CompactString> {
+    pub(crate) fn id(&self, record: &Record, leaf: LeafId, text: &str) -> Option<CompactString> {
         self.id_in(self.mapping(record)?, leaf, text)
     }
 
@@ -45,12 +46,12 @@ impl<'a> Naming<'a> {
             return None;
         }
         let (entity, system) = (self.entity.points_to(leaf)?.clone(), mapping.keys_of(leaf).clone());
-        let ids = MadeUp.ids(&[NativeKey { entity, system, native: text.into() }]).ok()?;
+        let ids = self.ids.ids(&[NativeKey { entity, system, native: text.into() }]).ok()?;
         ids.first().map(PublicId::text)
     }
 
     /// A record as a gate would judge it.
-    pub(super) fn record(&self, mut record: Record) -> Record {
+    pub(crate) fn record(&self, mut record: Record) -> Record {
         let leaves = self.snapshot.ids.leaves(self.entity);
         let Some(mapping) = self.mapping(&record) else { return record };
         record.each_text_mut(self.entity, &leaves, &mut |leaf, text| {
@@ -62,7 +63,7 @@ impl<'a> Naming<'a> {
     }
 
     /// What a question is about, the same way.
-    pub(super) fn matter(&self, matter: Matter) -> Matter {
+    pub(crate) fn matter(&self, matter: Matter) -> Matter {
         match matter {
             Matter::Nothing => Matter::Nothing,
             Matter::Record(record) => Matter::Record(self.record(record)),

@@ -1,17 +1,16 @@
 //! What systems are asked for in a list, in their own words: what the statements leave open becomes a filter there, as
 //! far as the system has one. Every record that comes back is judged again.
 
-use std::{collections::BTreeMap, sync::Arc};
-
 use serde_json::{Value as Json, json};
 
+use super::names::Known;
 use crate::{
     config::Snapshot,
-    crosswalk::{MadeUp, Naming as _},
+    crosswalk::PublicId,
+    mapping::Mapping,
     policy::Outlook,
-    schema::Entity,
-    store::NativeKey,
-    words::{EntityName, SystemName, tree::Node},
+    schema::{Entity, Filter, LeafId, Value},
+    words::SystemName,
 };
 
 /// Rows of a page that is asked for.
@@ -27,17 +26,11 @@ pub(super) struct Pushed {
     is_narrowed: bool,
 }
 
-/// What each system of an entity would be asked for. `principals` are the files that name records by keys.
-pub(super) fn all(
-    snapshot: &Snapshot,
-    entity: &Arc<Entity>,
-    outlook: &Outlook,
-    principals: &[&Node],
-) -> Vec<Pushed> {
+/// What each system of an entity would be asked for.
+pub(super) fn all(snapshot: &Snapshot, entity: &Entity, outlook: &Outlook, known: &dyn Known) -> Vec<Pushed> {
     let Some(sources) = snapshot.serving(entity) else { return Vec::new() };
     let filter = outlook.pushdown().simplified();
     let wanted = outlook.visible().union(&outlook.reads());
-    let keys = keys(snapshot, principals);
     let of = |source: &crate::config::EntitySource| {
         let listing = source.mapping.list(&wanted, &filter, &[], None, LIMIT);
         let asks_all = listing.as_ref().is_ok_and(|listing| listing.asks_all);
@@ -45,7 +38,8 @@ pub(super) fn all(
             let request = &listing.request;
             let body = String::from_utf8_lossy(&request.body).into_owned();
             let text = format!("{} {}", request.method, readable(&request.target));
-            named(if body.is_empty() { text } else { format!("{text} {body}") }, &keys)
+            let text = if body.is_empty() { text } else { format!("{text} {body}") };
+            named(text, &filter, &source.mapping, known)
         });
         Pushed { system: source.name().clone(), request, asks_all, is_narrowed: !filter.is_everything() }
     };
@@ -106,45 +100,39 @@ fn readable(target: &str) -> String {
     String::from_utf8_lossy(&out).into_owned()
 }
 
-/// The keys behind ids that principals carry: without a store a record that is named by key goes by a fixed id.
-fn keys(snapshot: &Snapshot, principals: &[&Node]) -> BTreeMap<String, String> {
-    let mut pairs = Vec::new();
-    principals.iter().for_each(|node| gather(node, &mut pairs, 0));
-    let mut keys = BTreeMap::new();
-    for (key, system) in pairs {
-        for entity in snapshot.schema.entities() {
-            let native = NativeKey {
-                entity: EntityName::new(entity.name.as_str()),
-                system: SystemName::new(system.as_str()),
-                native: key.as_str().into(),
-            };
-            if let Some(id) = MadeUp.ids(&[native]).ok().and_then(|ids| ids.first().map(|id| id.text())) {
-                keys.insert(id.to_string(), key.clone());
-            }
+/// LIMIT: ids of a filter that are told by their keys; the others stay ids.
+const KEYS_MAX: usize = 64;
+
+/// Puts the keys of the system in the places of the filter's ids, as a gate does before it asks.
+fn named(mut text: String, filter: &Filter, mapping: &Mapping, known: &dyn Known) -> String {
+    let mut ids = Vec::new();
+    gather(filter, &mut ids);
+    for (leaf, id) in ids {
+        let entity = mapping.entity().points_to(leaf);
+        if let Some(key) = entity.and_then(|entity| known.key(entity, mapping.keys_of(leaf), id)) {
+            text = text.replace(id.text().as_str(), &key);
         }
     }
-    keys
-}
-
-/// LIMIT: how deep keys stand in a file.
-const DEPTH_MAX: usize = 16;
-
-fn gather(node: &Node, pairs: &mut Vec<(String, String)>, depth: usize) {
-    if depth > DEPTH_MAX {
-        return;
-    }
-    let text = |name: &str| node.get(name).and_then(Node::as_text).map(str::to_owned);
-    if let (Some(key), Some(of)) = (text("key"), text("of")) {
-        pairs.push((key, of));
-    }
-    let deeper = depth.saturating_add(1);
-    node.as_map().unwrap_or_default().iter().for_each(|(_, inner)| gather(inner, pairs, deeper));
-    node.as_list().unwrap_or_default().iter().for_each(|inner| gather(inner, pairs, deeper));
-}
-
-fn named(mut text: String, keys: &BTreeMap<String, String>) -> String {
-    for (id, key) in keys {
-        text = text.replace(id, key);
-    }
     text
+}
+
+/// The ids in a filter. Recursion is bounded by what compiles a statement.
+fn gather(filter: &Filter, ids: &mut Vec<(LeafId, PublicId)>) {
+    match filter {
+        Filter::All(parts) | Filter::Any(parts) => parts.iter().for_each(|part| gather(part, ids)),
+        Filter::Item(_, inner) | Filter::Not(inner) => gather(inner, ids),
+        Filter::Test { leaf, value, .. } => {
+            let values = match value {
+                Value::List(values) => values.as_slice(),
+                value => std::slice::from_ref(value),
+            };
+            let found = values.iter().filter_map(|value| Some((*leaf, value.as_text()?.parse().ok()?)));
+            for one in found {
+                if ids.len() < KEYS_MAX && !ids.contains(&one) {
+                    ids.push(one);
+                }
+            }
+        }
+        Filter::Derived { .. } | Filter::Pair { .. } => {}
+    }
 }

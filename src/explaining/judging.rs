@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use super::cases::OutcomeWord;
 use crate::{
     catalog::Action,
     identity::Facts,
@@ -10,22 +9,39 @@ use crate::{
     policy::{self, Change, Context, Denied, Grounds, Memo, Outlook, Policies, Target, Verdict},
     schema::{FieldSet, Record},
     words::{FieldPath, StatementId},
+    yaml_words,
 };
+
+yaml_words! {
+    /// How a request ends.
+    pub(crate) enum OutcomeWord {
+        /// It is permitted; without a record: a record can be.
+        Permitted = "permitted",
+        /// No statement can permit it, whatever the record (403).
+        Forbidden = "forbidden",
+        /// To the caller there is no such record (404).
+        Hidden = "hidden",
+        /// The change is refused (403 or 422).
+        Refused = "refused",
+        /// A statement cannot be judged on the record; the caller sees none.
+        Erring = "erring",
+    }
+}
 
 /// A question, ready to be put.
 #[derive(Debug)]
-pub(super) struct Question {
-    pub(super) facts: Arc<Facts>,
-    pub(super) action: Action,
-    pub(super) target: Target,
-    pub(super) context: Context,
+pub(crate) struct Question {
+    pub(crate) facts: Arc<Facts>,
+    pub(crate) action: Action,
+    pub(crate) target: Target,
+    pub(crate) context: Context,
     /// What it is about; none before a record, or for a call.
-    pub(super) matter: Matter,
+    pub(crate) matter: Matter,
 }
 
 /// What a question is about.
 #[derive(Debug)]
-pub(super) enum Matter {
+pub(crate) enum Matter {
     /// Nothing yet, or a call.
     Nothing,
     /// A stored record.
@@ -36,24 +52,24 @@ pub(super) enum Matter {
 
 /// What came of it.
 #[derive(Debug)]
-pub(super) struct Ruling {
-    pub(super) outcome: OutcomeWord,
+pub(crate) struct Ruling {
+    pub(crate) outcome: OutcomeWord,
     /// Leaves shown; before a record those that can be.
-    pub(super) shown: FieldSet,
+    pub(crate) shown: FieldSet,
     /// Of them, those behind a mask.
-    pub(super) masked: FieldSet,
+    pub(crate) masked: FieldSet,
     /// The record as it is shown.
-    pub(super) record: Option<Record>,
+    pub(crate) record: Option<Record>,
     /// Leaves that change.
-    pub(super) changed: FieldSet,
+    pub(crate) changed: FieldSet,
     /// Fields for which a change is refused.
-    pub(super) refused_for: Vec<FieldPath>,
+    pub(crate) refused_for: Vec<FieldPath>,
     /// The statements that decided.
-    pub(super) by: Vec<StatementId>,
+    pub(crate) by: Vec<StatementId>,
     /// Why, for whoever looks after the policies.
-    pub(super) why: Option<String>,
+    pub(crate) why: Option<String>,
     /// The whole set of statements says something else: a mistake of ours.
-    pub(super) is_contradicted: bool,
+    pub(crate) is_contradicted: bool,
 }
 
 impl Ruling {
@@ -95,7 +111,7 @@ impl Ruling {
 }
 
 /// Puts a question.
-pub(super) fn judge(policies: &Arc<Policies>, memo: &Memo, question: Question) -> Ruling {
+pub(crate) fn judge(policies: &Arc<Policies>, memo: &Memo, question: Question) -> Ruling {
     let Question { facts, action, target, context, matter } = question;
     let is_call = matches!(target, Target::Call(_));
     let outlook = match policy::outlook(policies, memo, &facts, action, target, context) {
@@ -123,7 +139,7 @@ fn ruled(rehearsed: Result<(FieldSet, Grounds), Denied>) -> Ruling {
 
 impl Matter {
     /// A write, as the system that serves the entity will take it; as it stands where none does.
-    pub(super) fn write(mapping: Option<&Mapping>, change: Change, sent: FieldSet) -> Self {
+    pub(crate) fn write(mapping: Option<&Mapping>, change: Change, sent: FieldSet) -> Self {
         let Some(mapping) = mapping else { return Self::Change(change, sent) };
         let settled = |before, new| mapping.settled(before, new, &FieldSet::EMPTY);
         let change = match change {
@@ -158,7 +174,7 @@ fn shown(policies: &Policies, outlook: &Outlook, record: Record) -> Ruling {
         Verdict::Permitted(view) => {
             let mut ruling = Ruling::ended(OutcomeWord::Permitted, view.grounds().clone());
             ruling.masked = view.masked();
-            if let Some((record, fields)) = policy::preview(outlook, record, None) {
+            if let Some((record, fields)) = policy::sketch(outlook, record) {
                 ruling.shown = fields;
                 ruling.record = Some(record);
             }

@@ -4,33 +4,30 @@ use std::sync::Arc;
 
 use compact_str::CompactString;
 
-use super::{ask::proposed, ids::Naming, judging::Matter};
+use super::{described::Written, ids::Naming, judging::Matter};
 use crate::{
     config::Snapshot,
+    crosswalk,
     policy::Change,
     schema::{Body, Entity, LeafId, Record, Related, Value},
-    words::{
-        Diagnostic, Diagnostics,
-        tree::{Node, Value as Yaml},
-        yaml::Spanned,
-    },
+    words::{Diagnostic, Diagnostics, yaml::Spanned},
 };
 
 /// Records that may be named by a reference.
 #[derive(Debug, Default)]
-pub(super) struct Beside(Vec<(LeafId, Option<CompactString>, Arc<Record>)>);
+pub(crate) struct Beside(Vec<(LeafId, Option<CompactString>, Arc<Record>)>);
 
 impl Beside {
-    /// Reads them: by the reference one record or several. One that says its `id` is that one, one that does not is
+    /// Reads them, each by the reference that may name it. One that says its `id` is that one, one that does not is
     /// whichever is named.
-    pub(super) fn read<'n>(
-        snapshot: &Snapshot,
+    pub(crate) fn read<'n>(
+        (snapshot, ids): (&Snapshot, &dyn crosswalk::Naming),
         entity: &Entity,
-        given: impl Iterator<Item = (&'n Spanned<String>, &'n Node)>,
+        given: impl Iterator<Item = (&'n Spanned<String>, &'n Written)>,
         found: &mut Diagnostics,
     ) -> Self {
         let mut beside = Vec::new();
-        for (name, node) in given {
+        for (name, written) in given {
             let leaf = entity.leaf_at(&name.value);
             let to = leaf.filter(|leaf| leaf.0 != 0).and_then(|leaf| entity.points_to(leaf));
             let (Some(leaf), Some(to)) = (leaf, to.and_then(|to| snapshot.schema.entity(to.as_str()))) else {
@@ -40,22 +37,16 @@ impl Beside {
                 found.push(told.suggest(&name.value, known.map(|leaf| leaf.path.as_str())));
                 continue;
             };
-            let nodes = match &node.value {
-                Yaml::List(nodes) => nodes.as_slice(),
-                Yaml::Map(_) | Yaml::Scalar(_) | Yaml::Null => std::slice::from_ref(node),
-            };
-            for node in nodes {
-                let Some(record) = proposed(to, node, Body::Create, found) else { continue };
-                let record = Naming::of(snapshot, to).record(record.record);
-                let id = record.first(to, LeafId(0)).and_then(Value::as_text).map(CompactString::from);
-                beside.push((leaf, id, Arc::new(record)));
-            }
+            let Some(record) = written.read(("related", to), Body::Create, found) else { continue };
+            let record = Naming::of(snapshot, to, ids).record(record.record);
+            let id = record.first(to, LeafId(0)).and_then(Value::as_text).map(CompactString::from);
+            beside.push((leaf, id, Arc::new(record)));
         }
         Self(beside)
     }
 
     /// Puts them beside a record that names them.
-    pub(super) fn record(&self, entity: &Entity, record: Record) -> Record {
+    pub(crate) fn record(&self, entity: &Entity, record: Record) -> Record {
         let related = self.0.iter().filter_map(|(by, known, named)| {
             let id = record.first(entity, *by).and_then(Value::as_text).filter(|id| !id.is_empty())?;
             let is_it = known.as_ref().is_none_or(|known| known == id);
@@ -66,7 +57,7 @@ impl Beside {
     }
 
     /// The same of what a question is about.
-    pub(super) fn matter(&self, entity: &Entity, matter: Matter) -> Matter {
+    pub(crate) fn matter(&self, entity: &Entity, matter: Matter) -> Matter {
         let put = |record| self.record(entity, record);
         match matter {
             Matter::Nothing => Matter::Nothing,

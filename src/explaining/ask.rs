@@ -8,13 +8,13 @@ use serde_json::{Map, Value as Json};
 
 use crate::{
     catalog::{Action, Call},
-    cli::token::principal,
     config::Snapshot,
     identity::{CredentialId, Facts, ISSUER_MARK, PrincipalRegistry},
     policy::{Context, Target},
     schema::{Body, Entity, FieldSet, LeafKind, Object, Proposed, Shape, View, json},
     words::{
-        Channel, Diagnostic, Diagnostics, GroupName, Kind, ListenerName, Place, SystemName, TlsFacts,
+        Channel, Diagnostic, Diagnostics, GroupName, Kind, ListenerName, Place, PrincipalId, SystemName,
+        TlsFacts,
         tree::{Node, Value},
         yaml::Spanned,
     },
@@ -28,7 +28,7 @@ const THERE: &str = "192.0.2.1";
 
 yaml_words! {
     /// What is asked for.
-    pub(super) enum ActionWord {
+    pub(crate) enum ActionWord {
         /// One record.
         Read = "read",
         /// Records.
@@ -46,37 +46,41 @@ yaml_words! {
 
 yaml_object! {
     /// Under which circumstances.
-    pub(super) struct Over {
+    pub(crate) struct Over {
         /// Whether the connection is under TLS.
-        pub(super) tls: bool = true;
+        pub(crate) tls: bool = true;
         /// The caller's address.
-        pub(super) address: Option<Spanned<String>> = None;
+        pub(crate) address: Option<Spanned<String>> = None;
         /// Over which listener; the first one where nothing is said.
-        pub(super) listener: Option<Spanned<String>> = None;
+        pub(crate) listener: Option<Spanned<String>> = None;
         /// When: a moment, as in `2026-01-05T12:00:00Z`, which it is where nothing is said.
-        pub(super) at: Option<Spanned<String>> = None;
+        pub(crate) at: Option<Spanned<String>> = None;
         /// How many seconds ago its credential was issued; nothing is known of that where nothing is said.
-        pub(super) token_age: Option<u32> = None;
+        pub(crate) token_age: Option<u32> = None;
+        /// By which method, where an action can be asked for by several: `HEAD` or `GET`, `PUT` or `PATCH`.
+        pub(crate) method: Option<Spanned<String>> = None;
         /// How many bytes its body has; none where nothing is said.
-        pub(super) bytes: Option<u64> = None;
+        pub(crate) bytes: Option<u64> = None;
+        /// Whether its head does not say how many bytes its body has.
+        pub(crate) chunked: bool = false;
         /// Whether who asks has broken the glass.
-        pub(super) glass: bool = false;
+        pub(crate) glass: bool = false;
         /// The purpose it claims.
-        pub(super) purpose: Option<String> = None;
+        pub(crate) purpose: Option<String> = None;
         /// The program it claims to be.
-        pub(super) user_agent: Option<String> = None;
+        pub(crate) user_agent: Option<String> = None;
     }
 
     /// A call passed through to a system.
-    pub(super) struct CallSpec {
+    pub(crate) struct CallSpec {
         /// Which system.
-        pub(super) system: Spanned<String>;
+        pub(crate) system: Spanned<String>;
         /// The method.
-        pub(super) method: Spanned<String>;
+        pub(crate) method: Spanned<String>;
         /// The path inside the system.
-        pub(super) path: Spanned<String>;
+        pub(crate) path: Spanned<String>;
         /// The query, without `?`.
-        pub(super) query: Option<String> = None;
+        pub(crate) query: Option<String> = None;
     }
 }
 
@@ -88,7 +92,9 @@ impl Default for Over {
             listener: None,
             at: None,
             token_age: None,
+            method: None,
             bytes: None,
+            chunked: false,
             glass: false,
             purpose: None,
             user_agent: None,
@@ -98,7 +104,7 @@ impl Default for Over {
 
 impl ActionWord {
     /// As statements know it.
-    pub(super) fn action(self) -> Action {
+    pub(crate) fn action(self) -> Action {
         match self {
             Self::Read => Action::Read,
             Self::List => Action::List,
@@ -110,7 +116,7 @@ impl ActionWord {
     }
 
     /// The action of this name.
-    pub(super) fn named(name: &str) -> Result<Self, String> {
+    pub(crate) fn named(name: &str) -> Result<Self, String> {
         let all = [Self::Read, Self::List, Self::Create, Self::Update, Self::Delete, Self::Call];
         all.into_iter()
             .find(|word| word.as_str() == name)
@@ -120,15 +126,15 @@ impl ActionWord {
 
 /// Who asks, as text: `Kind/id` or `Anonymous`, perhaps narrower than its principal.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Who<'a> {
-    pub(super) name: &'a Spanned<String>,
-    pub(super) groups: Option<&'a [Spanned<String>]>,
-    pub(super) scopes: &'a [String],
+pub(crate) struct Who<'a> {
+    pub(crate) name: &'a Spanned<String>,
+    pub(crate) groups: Option<&'a [Spanned<String>]>,
+    pub(crate) scopes: &'a [String],
 }
 
 impl Who<'_> {
     /// Its facts; nothing is proved by them.
-    pub(super) fn facts(&self, registry: &PrincipalRegistry, found: &mut Diagnostics) -> Option<Arc<Facts>> {
+    pub(crate) fn facts(&self, registry: &PrincipalRegistry, found: &mut Diagnostics) -> Option<Arc<Facts>> {
         let Spanned { value: name, place } = self.name;
         if name == Kind::Anonymous.as_str() {
             return Some(Arc::new(Facts::anonymous()));
@@ -172,7 +178,7 @@ impl Who<'_> {
 
 impl Over {
     /// As statements read it.
-    pub(super) fn context(
+    pub(crate) fn context(
         &self,
         sent: Method,
         snapshot: &Snapshot,
@@ -202,12 +208,33 @@ impl Over {
         let claimed = |text: &Option<String>| text.as_deref().map(Arc::from);
         let claims = (claimed(&self.purpose), claimed(&self.user_agent));
         let hours = snapshot.policies.hours();
-        let context = Context::new(&channel, (at, hours), (sent, self.bytes.or(Some(0))), claims);
+        let bytes = if self.chunked { None } else { self.bytes.or(Some(0)) };
+        let sent = self.sent(sent, found)?;
+        let context = Context::new(&channel, (at, hours), (sent, bytes), claims);
         Some(context.with_glass(self.glass))
     }
 
+    /// The method of the request, where it is not the usual one.
+    fn sent(&self, usual: Method, found: &mut Diagnostics) -> Option<Method> {
+        let Some(said) = &self.method else { return Some(usual) };
+        let others: &[Method] = match usual {
+            Method::GET => &[Method::HEAD],
+            Method::PATCH => &[Method::PUT],
+            _ => &[],
+        };
+        let all = [&usual].into_iter().chain(others);
+        let method = all.clone().find(|method| method.as_str() == said.value).cloned();
+        if method.is_none() {
+            let all: Vec<&str> = all.map(Method::as_str).collect();
+            let why =
+                format!("`{}` is not a method that this is asked for by: {}", said.value, all.join(", "));
+            found.error(&said.place, why);
+        }
+        method
+    }
+
     /// The facts by a credential of that age, at the moment of the context.
-    pub(super) fn aged(&self, facts: Arc<Facts>, context: &Context) -> Arc<Facts> {
+    pub(crate) fn aged(&self, facts: Arc<Facts>, context: &Context) -> Arc<Facts> {
         let Some(age) = self.token_age else { return facts };
         let issued = context.time().and_then(|at| at.checked_sub(SignedDuration::from_secs(age.into())).ok());
         Arc::new(facts.with_issue(issued))
@@ -229,7 +256,7 @@ fn parsed<T: std::str::FromStr>(
 }
 
 /// The method of a request for that.
-pub(super) fn sent(action: Action, target: Option<&Target>) -> Method {
+pub(crate) fn sent(action: Action, target: Option<&Target>) -> Method {
     match (action, target) {
         (_, Some(Target::Call(call))) => call.method.clone(),
         (Action::Read | Action::List | Action::Call, _) => Method::GET,
@@ -241,7 +268,7 @@ pub(super) fn sent(action: Action, target: Option<&Target>) -> Method {
 
 impl CallSpec {
     /// What is called.
-    pub(super) fn target(&self, snapshot: &Snapshot, found: &mut Diagnostics) -> Option<Target> {
+    pub(crate) fn target(&self, snapshot: &Snapshot, found: &mut Diagnostics) -> Option<Target> {
         let name = &self.system;
         if !snapshot.systems.contains_key(name.value.as_str()) {
             let known = snapshot.systems.keys().map(SystemName::as_str);
@@ -270,7 +297,7 @@ impl CallSpec {
 }
 
 /// The entity of that name.
-pub(super) fn entity(
+pub(crate) fn entity(
     snapshot: &Snapshot,
     name: &Spanned<String>,
     found: &mut Diagnostics,
@@ -287,23 +314,34 @@ pub(super) fn entity(
 }
 
 /// Everything may stand in what a test proposes: whether it may be written is the question.
-pub(super) fn open_view(entity: &Entity, body: Body) -> View {
+pub(crate) fn open_view(entity: &Entity, body: Body) -> View {
     View { body, writable: entity.all(), required: FieldSet::EMPTY, visible: entity.all() }
 }
 
 /// A record, or a change of one, written in YAML.
-pub(super) fn proposed(
+pub(crate) fn proposed(
     entity: &Entity,
     node: &Node,
     body: Body,
     found: &mut Diagnostics,
 ) -> Option<Proposed> {
     let text = as_object(&entity.root, entity, node).to_string();
+    fitting(entity, &text, body, |pointer| place_at(node, pointer).clone(), found)
+}
+
+/// The same in JSON; `place` tells where a JSON Pointer leads.
+pub(super) fn fitting(
+    entity: &Entity,
+    text: &str,
+    body: Body,
+    place: impl Fn(&str) -> Place,
+    found: &mut Diagnostics,
+) -> Option<Proposed> {
     match json::read(entity, text.as_bytes(), &open_view(entity, body)) {
         Ok(proposed) => Some(proposed),
         Err(faults) => {
             for fault in faults {
-                found.error(place_at(node, &fault.pointer), fault.message);
+                found.error(&place(&fault.pointer), fault.message);
             }
             None
         }
@@ -375,4 +413,23 @@ fn place_at<'n>(node: &'n Node, pointer: &str) -> &'n Place {
         }
     }
     &here.place
+}
+
+/// A kind of principals that credentials are issued for.
+pub(crate) fn kind(text: &str) -> Result<Kind, String> {
+    let issued = [Kind::App, Kind::Partner, Kind::User];
+    issued
+        .into_iter()
+        .find(|kind| kind.as_str().eq_ignore_ascii_case(text))
+        .ok_or_else(|| "expected App, Partner or User".to_owned())
+}
+
+/// `Kind/id`.
+pub(crate) fn principal(text: &str) -> Result<(Kind, PrincipalId), String> {
+    let (sort, id) =
+        text.split_once('/').ok_or_else(|| "expected Kind/id, as in App/shop-backend".to_owned())?;
+    if id.is_empty() {
+        return Err("expected Kind/id, as in App/shop-backend".to_owned());
+    }
+    Ok((kind(sort)?, PrincipalId::new(id)))
 }
