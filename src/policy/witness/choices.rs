@@ -244,7 +244,7 @@ impl<'c> Choices<'c> {
             moves.extend((0..many).map(|value| Move::Related { leaf, value }));
         }
         for (at, circumstance) in self.circumstances.iter().enumerate() {
-            if reads.facts.contains(&circumstance.fact()) {
+            if reads.facts.iter().any(|fact| circumstance.moves(*fact)) {
                 moves.push(Move::Circumstance(at));
             }
         }
@@ -639,6 +639,15 @@ impl Circumstance {
             Self::Path(_) => Fact::Path,
             Self::Purpose(_) => Fact::Purpose,
             Self::UserAgent(_) => Fact::UserAgent,
+        }
+    }
+
+    /// Whether a fact may be another for it. Hours go by the time, and a call's method is that of its request.
+    fn moves(&self, fact: Fact) -> bool {
+        match self {
+            Self::Time(_) => matches!(fact, Fact::Time | Fact::Hours),
+            Self::Method(_) => matches!(fact, Fact::Method | Fact::Sent),
+            other => other.fact() == fact,
         }
     }
 
