@@ -22,7 +22,7 @@ use super::{
     keys::make_directory,
     lanes::origin,
     leaf::Leaf,
-    line::{Line, Lines, parse_segment_head},
+    line::{Line, Lines, SegmentHead, parse_segment_head},
     read::{self, Step},
     recover::{SegmentFile, newest_head, segments},
     terms::{Term, Terms},
@@ -171,6 +171,11 @@ impl<'k> Index<'k> {
                 return Ok((Vec::new(), segment.first));
             }
         };
+        // ORDER: before its files are looked at, which do not fit what cannot be opened; they may well fit once it can.
+        if let Err(error) = Lines::looks(&segment.path, self.keys.wrapping()) {
+            self.fault(at.lane, &error);
+            return Ok((Vec::new(), segment.first));
+        }
         let mut parts = fitting(at.folder, segment, &begins, self.keys);
         let length = length(segment)?;
         let known = parts.last().map_or(begins.offset, |part| part.about.to.1);
@@ -231,12 +236,11 @@ struct Begins {
 
 impl Begins {
     fn of(segment: &SegmentFile, origin: &str) -> Result<Self, JournalError> {
-        let (lines, head) =
-            Lines::open(&segment.path).map_err(JournalError::io("cannot read", &segment.path))?;
+        let head = SegmentHead::line_of(&segment.path)?;
         let edge = parse_segment_head(&head, origin).filter(|edge| edge.size() == segment.first);
         let edge =
             edge.ok_or_else(|| read::damaged(&segment.path, 0, "the first line is not this segment's"))?;
-        Ok(Self { digest: sha256(head.as_bytes()).to_string(), offset: lines.offset(), edge })
+        Ok(Self { digest: sha256(head.as_bytes()).to_string(), offset: head.len() as u64, edge })
     }
 }
 
@@ -253,7 +257,7 @@ fn fitting(folder: &Path, segment: &SegmentFile, begins: &Begins, keys: &Journal
         let fits = |part: &Part| {
             let about = &part.about;
             let here = about.segment == segment.first && about.segment_head == begins.digest;
-            here && about.from == from && about.edge().is_some() && ends_so(segment, part)
+            here && about.from == from && about.edge().is_some() && ends_so(segment, part, keys)
         };
         match Part::open(&path, keys) {
             Ok(part) if !broken && fits(&part) => parts.push(part),
@@ -283,10 +287,10 @@ fn files(folder: &Path, first: u64) -> Vec<PathBuf> {
 }
 
 /// Whether the last line that a file knows stands where it says.
-fn ends_so(segment: &SegmentFile, part: &Part) -> bool {
+fn ends_so(segment: &SegmentFile, part: &Part, keys: &JournalKeys) -> bool {
     let about = &part.about;
     let look = || {
-        let mut lines = Lines::looks(&segment.path).ok()?;
+        let mut lines = Lines::looks(&segment.path, keys.wrapping()).ok()?;
         let sequence = about.to.0.checked_sub(1)?;
         lines.go(about.last.0, sequence).ok()?;
         let mut line = Line::default();
@@ -322,8 +326,11 @@ impl Making<'_> {
         let edge = parts.last().map_or_else(|| Some(self.begins.edge.clone()), |part| part.about.edge());
         let mut made = Made { entries: 0, edge: edge.unwrap_or_default(), error: None };
         let (sequence, offset) = gathered.about.to;
-        let mut lines = Lines::resume(&self.segment.path, offset, sequence)
-            .map_err(JournalError::io("cannot read", &self.segment.path))?;
+        let opened = Lines::resume(&self.segment.path, offset, sequence, self.keys.wrapping());
+        let mut lines = match opened {
+            Ok(lines) => lines,
+            Err(error) => return Ok(Made { error: Some(error), ..made }),
+        };
         let (mut line, mut fresh) = (Line::default(), Fresh::new());
         loop {
             let ended = match read::next_line(&self.segment.path, &mut lines, &mut line) {

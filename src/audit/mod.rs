@@ -52,6 +52,8 @@ mod read;
 mod receipt;
 mod recover;
 mod replayed;
+mod rotate;
+mod sealed;
 mod search;
 mod segment;
 mod strangers;
@@ -62,6 +64,7 @@ mod text;
 mod told;
 mod tree;
 mod verify;
+mod wrapping;
 
 #[cfg(test)]
 mod tests;
@@ -90,6 +93,7 @@ pub use recover::{Torn, UnknownOutcome};
 pub use replayed::{
     Beneath, Replayed, ReplayedBeneath, ReplayedRow, ReplayedShown, ReplayedWho, RowCame, RowSide,
 };
+pub use rotate::{Rewrapped, Wraps, wraps};
 pub use search::{AskError, Decision, Hit, Newest, Query, asked};
 pub use strangers::{Counted, Strangers, Telling};
 pub use subjects::{
@@ -98,3 +102,4 @@ pub use subjects::{
 };
 pub use tree::{Edge, leaf_hash, node_hash};
 pub use verify::{Against, Fault, LaneReport, Report, Witness, verify, verify_with};
+pub use wrapping::{Encryption, KeyChange, KeyId, KnownKey, WrappingKeys};
