@@ -25,6 +25,7 @@ use crate::{
 
 mod crash;
 mod elsewhere;
+mod encrypted;
 mod erased;
 mod failing;
 mod searched;
