@@ -12,7 +12,10 @@ mod part;
 use std::{
     fs,
     path::{Path, PathBuf},
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use jiff::Timestamp;
@@ -25,6 +28,7 @@ use super::{
     line::{Line, Lines, SegmentHead, parse_segment_head},
     read::{self, Step},
     recover::{SegmentFile, newest_head, segments},
+    sealed::IndexKey,
     terms::{Term, Terms},
     tree::{Edge, leaf_hash, sha256},
 };
@@ -172,18 +176,21 @@ impl<'k> Index<'k> {
             }
         };
         // ORDER: before its files are looked at, which do not fit what cannot be opened; they may well fit once it can.
-        if let Err(error) = Lines::looks(&segment.path, self.keys.wrapping()) {
-            self.fault(at.lane, &error);
-            return Ok((Vec::new(), segment.first));
-        }
-        let mut parts = fitting(at.folder, segment, &begins, self.keys);
+        let seal = match Lines::looks(&segment.path, self.keys.wrapping()) {
+            Ok(lines) => lines.index_key(),
+            Err(error) => {
+                self.fault(at.lane, &error);
+                return Ok((Vec::new(), segment.first));
+            }
+        };
+        let mut parts = fitting(at.folder, segment, &begins, (self.keys, seal.as_ref()));
         let length = length(segment)?;
         let known = parts.last().map_or(begins.offset, |part| part.about.to.1);
         progress.bytes_in_all.fetch_add(length.saturating_sub(known), Ordering::Relaxed);
         let mut edge = parts.last().map_or_else(|| Some(begins.edge.clone()), |part| part.about.edge());
         if known < length {
-            let making =
-                Making { at, segment, begins: &begins, keys: self.keys, progress, last: next.is_none() };
+            let (begins, last) = (&begins, next.is_none());
+            let making = Making { at, segment, begins, keys: self.keys, seal, progress, last };
             let made = making.go_on(&mut parts)?;
             self.made += made.entries;
             edge = Some(made.edge);
@@ -249,7 +256,12 @@ fn length(segment: &SegmentFile) -> Result<u64, JournalError> {
 }
 
 /// The files of a segment that are of what stands in it, one after the other from its beginning; others are removed.
-fn fitting(folder: &Path, segment: &SegmentFile, begins: &Begins, keys: &JournalKeys) -> Vec<Part> {
+fn fitting(
+    folder: &Path,
+    segment: &SegmentFile,
+    begins: &Begins,
+    (keys, seal): (&JournalKeys, Option<&Arc<IndexKey>>),
+) -> Vec<Part> {
     let mut parts: Vec<Part> = Vec::new();
     let mut broken = false;
     for path in files(folder, segment.first) {
@@ -259,7 +271,7 @@ fn fitting(folder: &Path, segment: &SegmentFile, begins: &Begins, keys: &Journal
             let here = about.segment == segment.first && about.segment_head == begins.digest;
             here && about.from == from && about.edge().is_some() && ends_so(segment, part, keys)
         };
-        match Part::open(&path, keys) {
+        match Part::open(&path, keys, seal) {
             Ok(part) if !broken && fits(&part) => parts.push(part),
             Ok(_) | Err(_) => {
                 // Those after it do not follow any more. What cannot be removed is written over.
@@ -307,6 +319,8 @@ struct Making<'a> {
     segment: &'a SegmentFile,
     begins: &'a Begins,
     keys: &'a JournalKeys,
+    /// What seals the files, where the segment stands encrypted.
+    seal: Option<Arc<IndexKey>>,
     progress: &'a IndexProgress,
     /// The lane ends with it: a line may be half written.
     last: bool,
@@ -392,7 +406,7 @@ impl Making<'_> {
         if parts.last().is_some_and(|last| last.about.from == gathered.about.from) {
             drop(parts.pop());
         }
-        let written = gathered.write(self.at.folder, end, self.keys);
+        let written = gathered.write(self.at.folder, end, (self.keys, self.seal.as_ref()));
         parts.push(written.map_err(JournalError::io("cannot write the index in", self.at.folder))?);
         Ok(())
     }

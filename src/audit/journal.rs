@@ -85,7 +85,7 @@ impl Journal {
     pub fn open(options: JournalOptions, keys: Arc<JournalKeys>, now: Now) -> Result<Self, JournalError> {
         check_gate(&options.gate)?;
         keys.prepare(Month::of(now.wall))?;
-        let changed = keys.wrapping().settle(&options.encryption, now.wall)?;
+        keys.wrapping().settle(&options.encryption, now.wall)?;
         let gate_directory = options.gate_directory();
         make_directory(&gate_directory)?;
         let mut taken = take_lanes(&gate_directory, options.lanes.max(1))?;
@@ -122,9 +122,7 @@ impl Journal {
             start(&lane, options.role, &recovered, &mentions, now)?;
             journal.unknown.extend(recovered.unknown);
         }
-        if let Some(change) = changed {
-            journal.append_administrative(&rotate::fields(change, "gate"), now)?.wait_blocking()?;
-        }
+        journal.tell_wrapping(now)?;
         Ok(journal)
     }
 
@@ -332,6 +330,14 @@ impl Journal {
         rotate::details(&mut fields, &[("key", &id.to_string())]);
         self.append_administrative(&fields, now)?.await?;
         self.keys.wrapping().destroy(id, now.wall)
+    }
+
+    /// Tells of the wrapping key that a start changed; of that which could not be opened then, too.
+    fn tell_wrapping(&self, now: Now) -> Result<(), JournalError> {
+        let keys = self.keys.wrapping();
+        let Some(change) = keys.untold()? else { return Ok(()) };
+        self.append_administrative(&rotate::fields(change, "gate"), now)?.wait_blocking()?;
+        keys.told()
     }
 
     /// Ends the session: counts are told, everything is synced and signed, and the lanes are free for another

@@ -11,6 +11,7 @@ use std::{
     fs::File,
     io::{self, BufReader, Read, Seek},
     path::Path,
+    sync::Arc,
 };
 
 use serde::Deserialize;
@@ -18,7 +19,7 @@ use serde_json::value::RawValue;
 
 use super::{
     JournalError,
-    sealed::{BESIDE_OVERHEAD, LEAF_OVERHEAD, SegmentKey, key_of},
+    sealed::{BESIDE_OVERHEAD, IndexKey, LEAF_OVERHEAD, SegmentKey, key_of},
     text,
     tree::Edge,
     wrapping::{Wrapped, WrappingKeys},
@@ -290,6 +291,14 @@ impl Lines {
     pub(super) fn at(mut self, sequence: u64) -> Self {
         self.sequence = sequence;
         self
+    }
+
+    /// What seals the index of the segment, where it stands encrypted.
+    pub(super) fn index_key(&self) -> Option<Arc<IndexKey>> {
+        match &self.opener {
+            Opener::Key(key) => Some(key.index().clone()),
+            Opener::Clear | Opener::Missing => None,
+        }
     }
 
     /// Where the next line begins.

@@ -9,7 +9,8 @@
 //! key's holder, or a rollback of the whole directory, is found only against a head that has left the machine:
 //! [`publish()`] sends them.
 //!
-//! It holds no personal value, body, query text or secret. Reading sealed parts needs the keys.
+//! It holds no personal value, body, query text or secret. Reading sealed parts needs the keys. Segments may stand
+//! encrypted as a whole ([`Encryption`]); each reader is told where the keys are that wrap theirs ([`WrappingKeys`]).
 //!
 //! ```
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -12,9 +12,12 @@
 //! rises, also past lines that found no room and were cut. A key is of one segment, which is opened a few thousand
 //! times at the very most; that two of n openings draw the same eight bytes has a chance below n²/2⁶⁵.
 
-use std::{fmt, fs, io, path::Path};
+use std::{fmt, fs, io, path::Path, sync::Arc};
 
-use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+use aws_lc_rs::{
+    aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey},
+    hkdf,
+};
 use zeroize::Zeroizing;
 
 use super::{
@@ -56,6 +59,50 @@ enum Part {
 pub(super) struct SegmentKey {
     key: LessSafeKey,
     place: SegmentPlace,
+    index: Arc<IndexKey>,
+}
+
+/// What seals the index of a segment: a key made of the segment's own, so that it is had by whoever has that one.
+pub(in crate::audit) struct IndexKey(LessSafeKey);
+
+/// Of which file of an index a block is, and which one. Files draw their eight bytes anew each time they are written, and a
+/// block is written once, so no nonce comes twice.
+#[derive(Clone, Copy)]
+pub(in crate::audit) struct BlockPlace {
+    pub(in crate::audit) file: [u8; 8],
+    pub(in crate::audit) block: u32,
+}
+
+impl BlockPlace {
+    fn nonce(self) -> Nonce {
+        let mut nonce = [0; NONCE_LEN];
+        let (file, block) = nonce.split_at_mut(8);
+        file.copy_from_slice(&self.file);
+        block.copy_from_slice(&self.block.to_be_bytes());
+        Nonce::assume_unique_for_key(nonce)
+    }
+}
+
+impl IndexKey {
+    /// Seals a block in its place; gives its tag.
+    pub(in crate::audit) fn seal(&self, place: BlockPlace, block: &mut [u8]) -> Option<[u8; TAG_LEN]> {
+        let tag = self.0.seal_in_place_separate_tag(place.nonce(), Aad::empty(), block).ok()?;
+        tag.as_ref().try_into().ok()
+    }
+
+    /// Opens it; none where it is not what was sealed.
+    pub(in crate::audit) fn open(
+        &self,
+        place: BlockPlace,
+        tag: [u8; TAG_LEN],
+        block: &mut Vec<u8>,
+    ) -> Option<()> {
+        let length = block.len();
+        block.extend_from_slice(&tag);
+        self.0.open_in_place(place.nonce(), Aad::empty(), block).ok()?;
+        block.truncate(length);
+        Some(())
+    }
 }
 
 /// A segment's key and the nonces of this opening.
@@ -87,9 +134,17 @@ impl SegmentPlace {
 
 impl SegmentKey {
     fn of(bytes: &SegmentBytes, place: SegmentPlace) -> Result<Self, JournalError> {
-        let key = UnboundKey::new(&AES_256_GCM, bytes.as_slice())
-            .map_err(|_| JournalError::Setting("a segment's key has 32 bytes".to_owned()))?;
-        Ok(Self { key: LessSafeKey::new(key), place })
+        let made = hkdf::Salt::new(hkdf::HKDF_SHA256, b"bramka index 1").extract(bytes.as_slice());
+        let index = made.expand(&[b"index"], &AES_256_GCM).map(UnboundKey::from);
+        let both = UnboundKey::new(&AES_256_GCM, bytes.as_slice()).and_then(|key| Ok((key, index?)));
+        let (key, index) =
+            both.map_err(|_| JournalError::Setting("a segment's key has 32 bytes".to_owned()))?;
+        Ok(Self { key: LessSafeKey::new(key), place, index: Arc::new(IndexKey(LessSafeKey::new(index))) })
+    }
+
+    /// What seals the index of the segment.
+    pub(super) fn index(&self) -> &Arc<IndexKey> {
+        &self.index
     }
 
     /// Opens a line's body in its place: `{leaf} beside`, of which so many bytes are the leaf as it is stored. Gives the
@@ -199,6 +254,12 @@ fn beside_nonce(mut nonce: [u8; NONCE_LEN]) -> [u8; NONCE_LEN] {
 /// Nothing, or a tombstone: it tells nothing, and is told without a key. Sealed bytes are never all of one sort.
 fn stands_as_it_is(beside: &[u8]) -> bool {
     beside == NOTHING || beside.iter().all(|byte| *byte == TOMBSTONE)
+}
+
+impl fmt::Debug for IndexKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("IndexKey(…)")
+    }
 }
 
 impl fmt::Debug for SegmentKey {

@@ -50,6 +50,7 @@ impl Bench {
     fn encrypted() -> Self {
         let bench = Self::new();
         bench.keys.wrapping().settle(&Encryption::Own(None), clock::now().wall).unwrap();
+        bench.keys.wrapping().told().unwrap();
         bench
     }
 

@@ -64,12 +64,20 @@ pub enum Encryption {
 pub struct KeyId([u8; 8]);
 
 /// Another key wraps from now on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct KeyChange {
     /// The one before; none where segments stood in clear.
     pub from: Option<KeyId>,
     /// The one from now on; none where segments stand in clear.
     pub to: Option<KeyId>,
+}
+
+/// Whether an entry tells of a change.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Told {
+    Yes,
+    Not,
 }
 
 /// What is known of a wrapping key.
@@ -121,6 +129,8 @@ struct Book {
     file: Option<PathBuf>,
     /// Where such keys came from, now or before.
     files: Vec<PathBuf>,
+    /// What was changed at a start, until an entry of the journal says so.
+    untold: Option<KeyChange>,
     keys: Vec<Listed>,
 }
 
@@ -163,29 +173,36 @@ impl WrappingKeys {
         self.own(id).exists()
     }
 
-    /// Makes things as they are wanted; tells where that changed anything.
-    pub(super) fn settle(
-        &self,
-        wanted: &Encryption,
-        now: Timestamp,
-    ) -> Result<Option<KeyChange>, JournalError> {
+    /// Makes things as they are wanted. It comes before the journal is open: [`untold`](Self::untold) says what is to be
+    /// told in it.
+    pub(super) fn settle(&self, wanted: &Encryption, now: Timestamp) -> Result<(), JournalError> {
+        let change = |to, file: Option<&Path>| self.change_as(to, file, now, Told::Not).map(drop);
         match wanted {
-            Encryption::AsStands => Ok(None),
-            Encryption::Off if !self.path(BOOK).exists() => Ok(None),
-            Encryption::Off => self.change(None, None, now),
-            Encryption::File(path) => {
-                let first = self.first_of(path)?;
-                self.change(Some(first), Some(path), now)
-            }
+            Encryption::AsStands => Ok(()),
+            Encryption::Off if !self.path(BOOK).exists() => Ok(()),
+            Encryption::Off => change(None, None),
+            Encryption::File(path) => change(Some(self.first_of(path)?), Some(path.as_path())),
             Encryption::Own(_) => {
                 let book = self.book()?;
                 match book.current {
                     // One that is lost is not replaced: what it wraps would be lost without a word.
-                    Some(current) if book.file.is_none() => self.find(current).map(|_| None),
-                    Some(_) | None => self.change(Some(self.fresh()?), None, now),
+                    Some(current) if book.file.is_none() => self.find(current).map(drop),
+                    Some(_) | None => change(Some(self.fresh()?), None),
                 }
             }
         }
+    }
+
+    /// What no entry tells of yet.
+    pub(super) fn untold(&self) -> Result<Option<KeyChange>, JournalError> {
+        Ok(self.book()?.untold)
+    }
+
+    /// An entry tells of it.
+    pub(super) fn told(&self) -> Result<(), JournalError> {
+        let _held = self.hold()?;
+        let book = Book { untold: None, ..self.book()? };
+        self.write(&book)
     }
 
     /// The key that follows the current one: a new one, or the first of the file that the current one comes from. It
@@ -214,12 +231,22 @@ impl WrappingKeys {
         }
     }
 
-    /// Another key wraps the next segments.
+    /// Another key wraps the next segments, and an entry tells of it.
     pub(super) fn change(
         &self,
         to: Option<KeyId>,
         file: Option<&Path>,
         now: Timestamp,
+    ) -> Result<Option<KeyChange>, JournalError> {
+        self.change_as(to, file, now, Told::Yes)
+    }
+
+    fn change_as(
+        &self,
+        to: Option<KeyId>,
+        file: Option<&Path>,
+        now: Timestamp,
+        told: Told,
     ) -> Result<Option<KeyChange>, JournalError> {
         make_directory(&self.0.folder)?;
         let _held = self.hold()?;
@@ -240,8 +267,14 @@ impl WrappingKeys {
         {
             book.files.push(file.to_owned());
         }
+        let change = (from != to).then_some(KeyChange { from, to });
+        if told == Told::Not {
+            // Of one before that was not told either, what it began with.
+            let first = book.untold.map_or(from, |untold| untold.from);
+            book.untold = change.map(|change| KeyChange { from: first, ..change }).or(book.untold);
+        }
         self.write(&book)?;
-        Ok((from != to).then_some(KeyChange { from, to }))
+        Ok(change)
     }
 
     /// The key that wraps the next segment; none where segments stand in clear. Looked up anew each time: another

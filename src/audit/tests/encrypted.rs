@@ -271,6 +271,37 @@ async fn a_lane_may_hold_segments_in_clear_and_encrypted_and_is_read_as_one() {
 }
 
 #[tokio::test]
+async fn the_index_of_an_encrypted_segment_is_sealed_and_finds_what_it_should() {
+    for (bench, shows) in [(Bench::new(), true), (Bench::encrypted(), false)] {
+        closed(&bench, 5).await;
+        let folder = bench.data.path().join("index");
+        let who = bench.keys.digest("Partner", "mila");
+        let query = Query { principal: Some(who), ..Query::default() };
+        let ask = |bench: &Bench| {
+            let progress = IndexProgress::default();
+            let ask = |index: &Index<'_>| Ok((index.newest(&query, 100)?.hits.len(), index.made()));
+            asked((&bench.gate(), &folder), &bench.keys, &progress, ask).unwrap()
+        };
+        assert_eq!(ask(&bench), (5, 7));
+        assert_eq!(ask(&anew(&bench)), (5, 0), "it fits and is not made again");
+        let lane = folder.join("main/0");
+        let file = fs::read_dir(lane).unwrap().next().unwrap().unwrap().path();
+        let bytes = fs::read(&file).unwrap();
+        let word = &who.0[..8];
+        assert_eq!(memchr::memmem::find(&bytes, word).is_some(), shows, "the word of who asked");
+        let statement = terms::of_text(terms::Sort::Mark, terms::REFUSED).to_be_bytes();
+        assert!(shows || memchr::memmem::find(&bytes, &statement).is_none());
+        // One that was changed is made again.
+        for at in [0, bytes.len() / 2, bytes.len() - 60] {
+            let mut bent = bytes.clone();
+            bent[at] ^= 1;
+            fs::write(&file, bent).unwrap();
+            assert_eq!(ask(&bench), (5, 7), "byte {at}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn another_wrapping_key_takes_all_segments_and_the_old_one_can_be_destroyed() {
     let bench = Bench::encrypted();
     let journal = bench.reopen(|options| JournalOptions { segment_bytes_max: 3_000, ..options });
@@ -396,6 +427,23 @@ async fn a_key_is_followed_by_another_one_when_it_is_old_enough_and_not_before()
     assert_eq!(journal.keep_wrapped(now).await.unwrap(), None);
     journal.close(now).await.unwrap();
     assert!(bench.verify().is_whole());
+}
+
+#[tokio::test]
+async fn a_change_by_a_start_that_failed_is_told_by_the_next_one() {
+    let mut bench = Bench::new();
+    closed(&bench, 1).await;
+    let heads = bench.lane().join("heads");
+    let kept = fs::read(&heads).unwrap();
+    fs::write(&heads, "damaged\n\n\u{2014} x AAAA\n\n").unwrap();
+    bench.encryption = Encryption::Own(None);
+    assert!(bench.try_open().is_err());
+    fs::write(&heads, kept).unwrap();
+    for _ in 0..2 {
+        closed(&bench, 1).await;
+    }
+    let told = bench.lines().iter().filter(|line| line.leaf().contains("[\"from\",\"none\"]")).count();
+    assert_eq!(told, 1);
 }
 
 #[tokio::test]
