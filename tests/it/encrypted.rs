@@ -162,8 +162,8 @@ fn settings_of_encryption_that_cannot_be_meant_are_told_with_their_place() {
         );
         let told = stage.only_policies(&["policy", "check"]);
         let place = format!("gateway.yaml:{at}:{column}");
-        assert!(told.code != 0 && told.err.contains(words), "{told:?}");
-        assert!(told.err.contains(&place), "{place}: {told:?}");
+        assert!(told.code != 0 && told.out.contains(words), "{told:?}");
+        assert!(told.out.contains(&place), "{place}: {told:?}");
         fs::write(stage.policies().join("gateway.yaml"), before).unwrap();
     }
 }

@@ -100,8 +100,6 @@ async fn a_line_that_takes_the_place_of_a_torn_one_has_another_nonce() {
 async fn no_nonce_comes_twice_over_lines_that_found_no_room_and_over_openings() {
     let bench = Bench::encrypted();
     let faults = failing::Faults::new();
-    let mut seen = std::collections::HashSet::new();
-    let mut lines = 0;
     for _ in 0..3 {
         let journal = faults.open(&bench);
         for room in [100, 1_500, 3_000] {
@@ -113,17 +111,19 @@ async fn no_nonce_comes_twice_over_lines_that_found_no_room_and_over_openings() 
         journal.close(clock::now()).await.unwrap();
     }
     let bytes = fs::read(bench.segment()).unwrap();
+    let mut by_opening: std::collections::BTreeMap<[u8; 8], Vec<u32>> = Default::default();
     for line in bench.lines() {
         let start = stands(&line).start + line::HEAD_LEN;
-        let nonce = bytes[start..start + 12].to_vec();
-        assert_eq!(nonce[11] & 1, 0, "the odd ones are of what stands beside");
-        assert!(seen.insert(nonce));
-        lines += 1;
+        let (prefix, count) = bytes[start..start + 12].split_first_chunk().unwrap();
+        by_opening.entry(*prefix).or_default().push(u32::from_be_bytes(count.try_into().unwrap()));
     }
-    // A line that was cut has left its number to nobody.
-    let count = |nonce: &[u8]| u32::from_be_bytes(nonce[8..].try_into().unwrap());
-    let highest = seen.iter().map(|nonce| count(nonce)).max().unwrap();
-    assert!(u64::from(highest) / 2 >= lines / 3, "{highest} of {lines}");
+    assert_eq!(by_opening.len(), 3, "each opening draws bytes of its own");
+    for counts in by_opening.values() {
+        assert!(counts.is_sorted_by(|one, next| one < next), "{counts:?}");
+        assert!(counts.iter().all(|count| count % 2 == 0), "the odd ones are of what stands beside");
+        // A line that was cut has left its number to nobody.
+        assert!(counts.windows(2).any(|pair| pair[1] - pair[0] > 2), "{counts:?}");
+    }
     assert!(bench.verify().is_whole(), "{}", bench.verify());
 }
 
