@@ -1,5 +1,5 @@
-//! How fast the journal is: entries a second when 64 writers wait for each to be synced, and what an entry costs the
-//! request path when it is only written.
+//! How fast the journal is: entries a second when writers wait for each to be synced, and what an entry costs the
+//! request path when it is only written; in clear, and encrypted. Last with an index that is kept up to it meanwhile.
 //!
 //! `cargo bench --bench journal [-- DIRECTORY]`; the directory should lie on the disk that will hold the journal.
 
@@ -7,12 +7,18 @@
 
 use std::{
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
     time::{Duration, Instant},
 };
 
 use bramka::{
-    audit::{Durability, Entry, Journal, JournalKeys, JournalOptions, verify},
+    audit::{
+        Durability, Encryption, Entry, Index, IndexProgress, Journal, JournalKeys, JournalOptions, verify,
+    },
     catalog::Action,
     clock,
     identity::{Attribute, CredentialId, Facts},
@@ -20,30 +26,44 @@ use bramka::{
     words::{Channel, Digest, Kind, PrincipalId, RequestId, StatementId, TlsFacts},
 };
 
-const WRITERS: usize = 64;
+/// Entries a writer makes, one after the other.
+const EACH: usize = 1_000;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();
     let base = arguments.first().map_or_else(std::env::temp_dir, PathBuf::from);
-    for (name, count) in [("current-thread", 1), ("two workers", 2)] {
-        synced(&base, name, count);
-    }
-    for in_a_turn in [1, 16, 64] {
-        written(&base, in_a_turn);
+    for _ in 0..3 {
+        for how in [Encryption::Off, Encryption::Own(None)] {
+            synced(&base, &how, (64, 1), Kept::No);
+            synced(&base, &how, (256, 1), Kept::No);
+            synced(&base, &how, (256, 2), Kept::No);
+            synced(&base, &how, (256, 1), Kept::Yes);
+            for in_a_turn in [1, 16, 64] {
+                written(&base, &how, in_a_turn);
+            }
+        }
     }
 }
 
-/// 64 writers, each waiting for the sync of its entry before it makes the next.
-fn synced(base: &Path, name: &str, threads: usize) {
-    const EACH: usize = 4_000;
-    let bench = Bench::new(base, Durability::Synced);
+/// Whether an index is kept up to what is written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kept {
+    No,
+    Yes,
+}
+
+/// Writers, each waiting for the sync of its entry before it makes the next.
+fn synced(base: &Path, how: &Encryption, (writers, threads): (usize, usize), kept: Kept) {
+    let bench = Bench::new(base, how, Durability::Synced);
     let runtime = match threads {
         1 => tokio::runtime::Builder::new_current_thread().build().unwrap(),
         more => tokio::runtime::Builder::new_multi_thread().worker_threads(more).build().unwrap(),
     };
     let start = Instant::now();
+    let ended = Arc::new(AtomicBool::new(false));
+    let index = (kept == Kept::Yes).then(|| bench.index(ended.clone()));
     runtime.block_on(async {
-        let tasks: Vec<_> = (0..WRITERS)
+        let tasks: Vec<_> = (0..writers)
             .map(|_| {
                 let (journal, facts) = (bench.journal.clone(), bench.facts.clone());
                 tokio::spawn(async move {
@@ -59,19 +79,26 @@ fn synced(base: &Path, name: &str, threads: usize) {
             task.await.unwrap();
         }
     });
-    let entries = WRITERS * EACH;
+    let entries = writers * EACH;
+    ended.store(true, Ordering::Relaxed);
+    let indexed = index.map(|index| index.join().unwrap());
     let rate = entries as f64 / start.elapsed().as_secs_f64();
     runtime.block_on(bench.journal.close(clock::now())).unwrap();
     let bytes = bench.bytes_an_entry(entries);
-    println!("synced, {WRITERS} writers, {name}: {rate:.0} entries/s of {bytes} bytes");
-    let report = verify(bench.journal.directory(), &[bench.journal.keys().public()], None, None).unwrap();
+    let with = indexed.map_or(String::new(), |count| format!(", all {count} in the index"));
+    println!(
+        "synced, {}, {writers} writers, {threads} threads: {rate:.0} entries/s of {bytes} bytes{with}",
+        word(how)
+    );
+    let keys = bench.journal.keys();
+    let report = verify(bench.journal.directory(), &[keys.public()], None, Some(keys)).unwrap();
     assert!(report.is_whole(), "{report}");
 }
 
 /// What one entry costs the core that makes it, so many in one loop turn.
-fn written(base: &Path, in_a_turn: usize) {
+fn written(base: &Path, how: &Encryption, in_a_turn: usize) {
     const ENTRIES: usize = 256_000;
-    let bench = Bench::new(base, Durability::Written);
+    let bench = Bench::new(base, how, Durability::Written);
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let (start, used) = (Instant::now(), thread_time());
     runtime.block_on(async {
@@ -92,7 +119,17 @@ fn written(base: &Path, in_a_turn: usize) {
     });
     let micros = |spent: Duration| spent.as_secs_f64() * 1e6 / ENTRIES as f64;
     let (wall, cpu) = (micros(start.elapsed()), micros(thread_time().saturating_sub(used)));
-    println!("written, {in_a_turn} in a turn: {wall:.2} µs an entry, {cpu:.2} µs of CPU on its core");
+    println!(
+        "written, {}, {in_a_turn} in a turn: {wall:.2} µs an entry, {cpu:.2} µs of CPU on its core",
+        word(how)
+    );
+}
+
+fn word(how: &Encryption) -> &'static str {
+    match how {
+        Encryption::Off | Encryption::AsStands => "in clear",
+        Encryption::Own(_) | Encryption::File(_) => "encrypted",
+    }
 }
 
 fn thread_time() -> Duration {
@@ -108,15 +145,33 @@ struct Bench {
 }
 
 impl Bench {
-    fn new(base: &Path, sensitive_reads: Durability) -> Self {
+    fn new(base: &Path, how: &Encryption, sensitive_reads: Durability) -> Self {
         let data = tempfile::tempdir_in(base).unwrap();
         let keys = JournalKeys::open(&data.path().join("keys")).unwrap();
         let options = JournalOptions {
             sensitive_reads,
+            encryption: how.clone(),
             ..JournalOptions::new(data.path().join("audit"), "main", RequestId([7; 16]))
         };
         let journal = Arc::new(Journal::open(options, keys.into(), clock::now()).unwrap());
         Self { data, journal, facts: facts() }
+    }
+
+    /// Brings an index up to the journal again and again, and once more when all is written; gives how many entries it
+    /// is of.
+    fn index(&self, ended: Arc<AtomicBool>) -> thread::JoinHandle<u64> {
+        let (gate, folder) = (self.journal.directory().to_owned(), self.data.path().join("index"));
+        let keys = self.journal.keys().clone();
+        let made = move || {
+            let index = Index::open(&gate, &folder, &keys, &IndexProgress::default()).unwrap();
+            index.lanes().map(|lane| lane.to).sum()
+        };
+        thread::spawn(move || {
+            while !ended.load(Ordering::Relaxed) {
+                let _: u64 = made();
+            }
+            made()
+        })
     }
 
     fn bytes_an_entry(&self, entries: usize) -> u64 {

@@ -47,6 +47,7 @@ mod tables;
 mod taking;
 mod wanted;
 mod whole;
+mod wrapping;
 mod writing;
 
 use std::{
@@ -343,7 +344,7 @@ mod tests {
         assert!(task.await.is_err());
         exchange::written_off(handle.take().unwrap(), 500, None).await;
         let lane = lanes(&gate).unwrap().pop().unwrap();
-        let last = read_lane(&gate.join(lane)).unwrap().last().unwrap().unwrap();
+        let last = read_lane(&gate.join(lane), journal.keys().wrapping()).unwrap().last().unwrap().unwrap();
         let leaf: serde_json::Value = serde_json::from_str(last.leaf()).unwrap();
         assert_eq!((&leaf["refusal"], &leaf["status"]), (&"broken".into(), &500.into()));
         assert!(leaf["notes"].to_string().contains("unguarded"), "what came before is kept");

@@ -252,7 +252,7 @@ mod tests {
             let lanes = lanes(directory).unwrap();
             lanes
                 .iter()
-                .flat_map(|lane| tail(&directory.join(lane), 100).unwrap())
+                .flat_map(|lane| tail(&directory.join(lane), 100, self.journal.keys().wrapping()).unwrap())
                 .map(|line| line.leaf().to_owned())
                 .collect()
         }

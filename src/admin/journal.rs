@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use crate::audit::{JournalError, Line, lanes, tail};
+use crate::audit::{JournalError, Line, WrappingKeys, lanes, tail};
 
 /// One entry and where it stands.
 #[derive(Debug)]
@@ -31,10 +31,10 @@ impl Entry {
 }
 
 /// The last entries of all lanes together, oldest first. Blocks.
-pub(crate) fn last(directory: &Path, count: usize) -> Result<Vec<Entry>, JournalError> {
+pub(crate) fn last(directory: &Path, count: usize, keys: &WrappingKeys) -> Result<Vec<Entry>, JournalError> {
     let mut all = Vec::new();
     for lane in lanes(directory)? {
-        let lines = tail(&directory.join(&lane), count)?;
+        let lines = tail(&directory.join(&lane), count, keys)?;
         all.extend(lines.into_iter().map(|line| Entry::new(&lane, line)));
     }
     in_time(&mut all);

@@ -353,7 +353,8 @@ async fn tail(
     let what = format!("tail of {count}");
     gate.journal.reading(&what, &by(operator), now).await.map_err(Fault::Journal)?;
     let directory = gate.journal.directory().to_owned();
-    let read = tokio::task::spawn_blocking(move || journal::last(&directory, count)).await;
+    let keys = gate.journal.keys().wrapping().clone();
+    let read = tokio::task::spawn_blocking(move || journal::last(&directory, count, &keys)).await;
     let entries = read.map_err(|_| Fault::Broken)?.map_err(Fault::Journal)?;
     Ok(answer::json_text(entries_json(&entries)))
 }

@@ -5,11 +5,9 @@
 //! Whoever appends to the segment meanwhile is not in the way, nor are its readers for longer than a line.
 
 use std::{
-    fs::{self, File, OpenOptions, TryLockError},
+    fs::{self, File, OpenOptions},
     io::{self, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
-    thread,
-    time::Duration,
 };
 
 use data_encoding::HEXLOWER;
@@ -17,8 +15,10 @@ use data_encoding::HEXLOWER;
 use super::{
     JournalError,
     keys::fill,
-    lanes::lock_file,
-    line::{HEAD_LEN, Line, TOMBSTONE, finish as seal, lengths},
+    lanes::hold_lock,
+    line::{
+        HEAD_LEN, Line, STORED_BESIDE_BYTES_MAX, STORED_LEAF_BYTES_MAX, TOMBSTONE, finish as seal, lengths,
+    },
     recover::SegmentFile,
     segment::segment_name,
 };
@@ -27,9 +27,6 @@ use super::{
 const LIST: &str = "erasing-";
 /// The file whose lock says that a process is at the lane's lists. It is made by the first that is.
 const LOCK: &str = "erasing.lock";
-/// LIMIT: how long that is waited for: half a minute. Somebody may have been stopped in the middle.
-const HOLD_TRIES_MAX: u32 = 3_000;
-const HOLD_TRY_EVERY: Duration = Duration::from_millis(10);
 
 /// A line that is to be blanked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,8 +39,7 @@ pub(super) struct Place {
 impl Place {
     /// Where a line of a segment stands.
     pub(super) fn of(line: &Line) -> Self {
-        let leaf = line.leaf_bytes().len();
-        let beside = line.body().len().saturating_sub(leaf + 1);
+        let (leaf, beside) = line.stored();
         Self { offset: line.offset, leaf, beside }
     }
 
@@ -94,18 +90,12 @@ fn lists(directory: &Path) -> Result<Vec<PathBuf>, JournalError> {
 /// Waits until nobody else is at the lane's lists; as a rule that takes no longer than the lines of one.
 fn hold(directory: &Path) -> Result<File, JournalError> {
     let path = directory.join(LOCK);
-    let lock = lock_file(&path)?;
-    for _ in 0..HOLD_TRIES_MAX {
-        match lock.try_lock() {
-            Ok(()) => return Ok(lock),
-            Err(TryLockError::WouldBlock) => thread::sleep(HOLD_TRY_EVERY),
-            Err(TryLockError::Error(error)) => return Err(JournalError::io("cannot lock", path)(error)),
-        }
-    }
-    let directory = directory.display();
-    Err(JournalError::Setting(format!(
-        "another process began to erase in {directory} and does not come to an end; end it, and try again"
-    )))
+    hold_lock(&path)?.ok_or_else(|| {
+        let directory = directory.display();
+        JournalError::Setting(format!(
+            "another process began to erase in {directory} and does not come to an end; end it, and try again"
+        ))
+    })
 }
 
 /// Blanks lines, whatever of it was done before.
@@ -180,7 +170,7 @@ fn read_place(line: &str) -> Option<Place> {
     let offset = words.next()?.parse().ok()?;
     let (leaf, beside) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
     // LIMIT: a list from elsewhere must not ask for more memory than a line has.
-    let known = leaf <= super::line::LEAF_BYTES_MAX && beside <= super::line::BESIDE_BYTES_MAX;
+    let known = leaf <= STORED_LEAF_BYTES_MAX && beside <= STORED_BESIDE_BYTES_MAX;
     (known && words.next().is_none()).then_some(Place { offset, leaf, beside })
 }
 
@@ -204,7 +194,7 @@ pub(super) mod for_tests {
     //! What a power cut may leave of one erasure.
 
     use super::{
-        super::{line::Lines, recover::segments},
+        super::{line::Lines, recover::segments, wrapping::WrappingKeys},
         *,
     };
 
@@ -216,8 +206,8 @@ pub(super) mod for_tests {
     }
 
     /// Where a line of a segment stands, by its sequence.
-    pub(in crate::audit) fn place(segment: &SegmentFile, sequence: u64) -> Place {
-        let mut lines = Lines::open(&segment.path).unwrap().0.at(segment.first);
+    pub(in crate::audit) fn place(segment: &SegmentFile, sequence: u64, keys: &WrappingKeys) -> Place {
+        let mut lines = Lines::open(&segment.path, keys).unwrap().0.at(segment.first);
         let mut line = Line::default();
         while lines.next_into(&mut line).unwrap().unwrap() && line.sequence < sequence {}
         assert_eq!(line.sequence, sequence);
@@ -225,9 +215,9 @@ pub(super) mod for_tests {
     }
 
     /// Begins to blank one line of the lane's only segment and goes no further.
-    pub(in crate::audit) fn begun(directory: &Path, sequence: u64) -> Begun {
+    pub(in crate::audit) fn begun(directory: &Path, sequence: u64, keys: &WrappingKeys) -> Begun {
         let segment = segments(directory).unwrap().pop().unwrap();
-        let place = place(&segment, sequence);
+        let place = place(&segment, sequence, keys);
         let list = write_list(directory, segment.first, &[place]).unwrap();
         let bytes = fs::read(&list).unwrap();
         fs::remove_file(&list).unwrap();

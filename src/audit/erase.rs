@@ -24,6 +24,7 @@ use super::{
     read::{self, Step},
     recover::{SegmentFile, segments},
     text,
+    wrapping::WrappingKeys,
 };
 use crate::{
     clock::Now,
@@ -256,13 +257,14 @@ impl Walk<'_> {
         last: bool,
         found: &mut Found,
     ) -> Result<Result<(), JournalError>, JournalError> {
-        let mut lines = match Lines::open(&segment.path) {
+        let keys = self.keys.wrapping();
+        let mut lines = match Lines::open(&segment.path, keys) {
             Ok((lines, _)) => lines.at(segment.first),
-            Err(error) => return Ok(Err(JournalError::io("cannot read", &segment.path)(error))),
+            Err(error) => return Ok(Err(error)),
         };
         let (mut line, mut next) = (Line::default(), segment.first);
         loop {
-            match whole_line(segment, &mut lines, next, last, &mut line) {
+            match whole_line((segment, keys), &mut lines, next, last, &mut line) {
                 Ok(true) => next += 1,
                 Ok(false) => return Ok(Ok(())),
                 Err(error) => return Ok(Err(error)),
@@ -336,7 +338,7 @@ impl Walk<'_> {
 /// The next line; false at the end. A line that ends too early is one that is being written, at the end of the lane
 /// and nowhere else.
 fn whole_line(
-    segment: &SegmentFile,
+    (segment, keys): (&SegmentFile, &WrappingKeys),
     lines: &mut Lines,
     next: u64,
     last: bool,
@@ -351,7 +353,7 @@ fn whole_line(
     let offset = lines.offset();
     let more_follows = lines.rest_holds_a_line().map_err(unreadable())?;
     // Whoever writes it may have come to its end by now.
-    *lines = Lines::resume(&segment.path, offset, next).map_err(unreadable())?;
+    *lines = Lines::resume(&segment.path, offset, next, keys)?;
     match read::next_line(&segment.path, lines, line)? {
         Step::Line => Ok(true),
         Step::End | Step::Short if last && !more_follows => Ok(false),

@@ -2,6 +2,8 @@
 
 use std::{io, path::PathBuf};
 
+use super::wrapping::KeyId;
+
 /// What the journal refuses. Every variant speaks to the operator; a caller learns only that its request was
 /// not served.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -44,6 +46,16 @@ pub enum JournalError {
         /// What is wrong, and what to do.
         why: String,
     },
+    /// The key that wraps a segment's own is not here.
+    #[error(
+        "entries stand encrypted under the wrapping key {id}, which was looked for in {} and is not there", places(.looked_in)
+    )]
+    NoWrappingKey {
+        /// Which.
+        id: KeyId,
+        /// Where it was looked for.
+        looked_in: Vec<PathBuf>,
+    },
     /// Another setting than the journal can work with.
     #[error("{0}")]
     Setting(String),
@@ -67,6 +79,11 @@ impl JournalError {
             false => Self::Io { what, path, why: error.to_string() },
         }
     }
+}
+
+fn places(paths: &[PathBuf]) -> String {
+    let words: Vec<String> = paths.iter().map(|path| format!("`{}`", path.display())).collect();
+    words.join(", ")
 }
 
 /// Whether the error says that there is no room (which passes), not that the disk is broken.

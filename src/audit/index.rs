@@ -12,7 +12,10 @@ mod part;
 use std::{
     fs,
     path::{Path, PathBuf},
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use jiff::Timestamp;
@@ -22,9 +25,10 @@ use super::{
     keys::make_directory,
     lanes::origin,
     leaf::Leaf,
-    line::{Line, Lines, parse_segment_head},
+    line::{Line, Lines, SegmentHead, parse_segment_head},
     read::{self, Step},
     recover::{SegmentFile, newest_head, segments},
+    sealed::IndexKey,
     terms::{Term, Terms},
     tree::{Edge, leaf_hash, sha256},
 };
@@ -171,14 +175,22 @@ impl<'k> Index<'k> {
                 return Ok((Vec::new(), segment.first));
             }
         };
-        let mut parts = fitting(at.folder, segment, &begins, self.keys);
+        // ORDER: before its files are looked at, which do not fit what cannot be opened; they may well fit once it can.
+        let seal = match Lines::looks(&segment.path, self.keys.wrapping()) {
+            Ok(lines) => lines.index_key(),
+            Err(error) => {
+                self.fault(at.lane, &error);
+                return Ok((Vec::new(), segment.first));
+            }
+        };
+        let mut parts = fitting(at.folder, segment, &begins, (self.keys, seal.as_ref()));
         let length = length(segment)?;
         let known = parts.last().map_or(begins.offset, |part| part.about.to.1);
         progress.bytes_in_all.fetch_add(length.saturating_sub(known), Ordering::Relaxed);
         let mut edge = parts.last().map_or_else(|| Some(begins.edge.clone()), |part| part.about.edge());
         if known < length {
-            let making =
-                Making { at, segment, begins: &begins, keys: self.keys, progress, last: next.is_none() };
+            let (begins, last) = (&begins, next.is_none());
+            let making = Making { at, segment, begins, keys: self.keys, seal, progress, last };
             let made = making.go_on(&mut parts)?;
             self.made += made.entries;
             edge = Some(made.edge);
@@ -231,12 +243,11 @@ struct Begins {
 
 impl Begins {
     fn of(segment: &SegmentFile, origin: &str) -> Result<Self, JournalError> {
-        let (lines, head) =
-            Lines::open(&segment.path).map_err(JournalError::io("cannot read", &segment.path))?;
+        let head = SegmentHead::line_of(&segment.path)?;
         let edge = parse_segment_head(&head, origin).filter(|edge| edge.size() == segment.first);
         let edge =
             edge.ok_or_else(|| read::damaged(&segment.path, 0, "the first line is not this segment's"))?;
-        Ok(Self { digest: sha256(head.as_bytes()).to_string(), offset: lines.offset(), edge })
+        Ok(Self { digest: sha256(head.as_bytes()).to_string(), offset: head.len() as u64, edge })
     }
 }
 
@@ -245,7 +256,12 @@ fn length(segment: &SegmentFile) -> Result<u64, JournalError> {
 }
 
 /// The files of a segment that are of what stands in it, one after the other from its beginning; others are removed.
-fn fitting(folder: &Path, segment: &SegmentFile, begins: &Begins, keys: &JournalKeys) -> Vec<Part> {
+fn fitting(
+    folder: &Path,
+    segment: &SegmentFile,
+    begins: &Begins,
+    (keys, seal): (&JournalKeys, Option<&Arc<IndexKey>>),
+) -> Vec<Part> {
     let mut parts: Vec<Part> = Vec::new();
     let mut broken = false;
     for path in files(folder, segment.first) {
@@ -253,9 +269,9 @@ fn fitting(folder: &Path, segment: &SegmentFile, begins: &Begins, keys: &Journal
         let fits = |part: &Part| {
             let about = &part.about;
             let here = about.segment == segment.first && about.segment_head == begins.digest;
-            here && about.from == from && about.edge().is_some() && ends_so(segment, part)
+            here && about.from == from && about.edge().is_some() && ends_so(segment, part, keys)
         };
-        match Part::open(&path, keys) {
+        match Part::open(&path, keys, seal) {
             Ok(part) if !broken && fits(&part) => parts.push(part),
             Ok(_) | Err(_) => {
                 // Those after it do not follow any more. What cannot be removed is written over.
@@ -283,10 +299,10 @@ fn files(folder: &Path, first: u64) -> Vec<PathBuf> {
 }
 
 /// Whether the last line that a file knows stands where it says.
-fn ends_so(segment: &SegmentFile, part: &Part) -> bool {
+fn ends_so(segment: &SegmentFile, part: &Part, keys: &JournalKeys) -> bool {
     let about = &part.about;
     let look = || {
-        let mut lines = Lines::looks(&segment.path).ok()?;
+        let mut lines = Lines::looks(&segment.path, keys.wrapping()).ok()?;
         let sequence = about.to.0.checked_sub(1)?;
         lines.go(about.last.0, sequence).ok()?;
         let mut line = Line::default();
@@ -303,6 +319,8 @@ struct Making<'a> {
     segment: &'a SegmentFile,
     begins: &'a Begins,
     keys: &'a JournalKeys,
+    /// What seals the files, where the segment stands encrypted.
+    seal: Option<Arc<IndexKey>>,
     progress: &'a IndexProgress,
     /// The lane ends with it: a line may be half written.
     last: bool,
@@ -322,8 +340,11 @@ impl Making<'_> {
         let edge = parts.last().map_or_else(|| Some(self.begins.edge.clone()), |part| part.about.edge());
         let mut made = Made { entries: 0, edge: edge.unwrap_or_default(), error: None };
         let (sequence, offset) = gathered.about.to;
-        let mut lines = Lines::resume(&self.segment.path, offset, sequence)
-            .map_err(JournalError::io("cannot read", &self.segment.path))?;
+        let opened = Lines::resume(&self.segment.path, offset, sequence, self.keys.wrapping());
+        let mut lines = match opened {
+            Ok(lines) => lines,
+            Err(error) => return Ok(Made { error: Some(error), ..made }),
+        };
         let (mut line, mut fresh) = (Line::default(), Fresh::new());
         loop {
             let ended = match read::next_line(&self.segment.path, &mut lines, &mut line) {
@@ -385,7 +406,7 @@ impl Making<'_> {
         if parts.last().is_some_and(|last| last.about.from == gathered.about.from) {
             drop(parts.pop());
         }
-        let written = gathered.write(self.at.folder, end, self.keys);
+        let written = gathered.write(self.at.folder, end, (self.keys, self.seal.as_ref()));
         parts.push(written.map_err(JournalError::io("cannot write the index in", self.at.folder))?);
         Ok(())
     }

@@ -4,7 +4,10 @@ use std::{
     fs::File,
     net::IpAddr,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
 };
 
@@ -23,10 +26,12 @@ use super::{
     read,
     receipt::{Fetch, Receipt},
     recover::{self, Recovered, Repair, UnknownOutcome, Whose},
-    segment::{Sizes, Writer},
+    rotate::{self, Rewrapped},
+    segment::{Sizes, Writer, WriterOf},
     strangers::{Counted, Strangers, Telling},
     syncer::{Heads, Syncer},
     text,
+    wrapping::{Encryption, KeyChange, KeyId},
 };
 use crate::{clock::Now, words::RequestId};
 
@@ -44,6 +49,9 @@ pub struct Journal {
     unknown: Vec<UnknownOutcome>,
     keys: Arc<JournalKeys>,
     gate_directory: PathBuf,
+    encryption: Encryption,
+    /// Keys of segments may stand wrapped by another key than the current one.
+    rewraps: AtomicBool,
 }
 
 /// How the journal is.
@@ -77,6 +85,7 @@ impl Journal {
     pub fn open(options: JournalOptions, keys: Arc<JournalKeys>, now: Now) -> Result<Self, JournalError> {
         check_gate(&options.gate)?;
         keys.prepare(Month::of(now.wall))?;
+        keys.wrapping().settle(&options.encryption, now.wall)?;
         let gate_directory = options.gate_directory();
         make_directory(&gate_directory)?;
         let mut taken = take_lanes(&gate_directory, options.lanes.max(1))?;
@@ -92,6 +101,8 @@ impl Journal {
             unknown: Vec::new(),
             keys,
             gate_directory,
+            encryption: options.encryption.clone(),
+            rewraps: AtomicBool::new(true),
         };
         let mut starting = Vec::new();
         for (name, lock) in taken {
@@ -111,6 +122,7 @@ impl Journal {
             start(&lane, options.role, &recovered, &mentions, now)?;
             journal.unknown.extend(recovered.unknown);
         }
+        journal.tell_wrapping(now)?;
         Ok(journal)
     }
 
@@ -207,10 +219,7 @@ impl Journal {
         text::text(&mut fields, "act", act);
         text::text(&mut fields, "by", who);
         if !details.is_empty() {
-            text::key(&mut fields, "details");
-            text::array(&mut fields, details, |out, (name, value)| {
-                text::array(out, [name, value], |out, word| text::quoted(out, word));
-            });
+            rotate::details(&mut fields, details);
         }
         self.append_administrative(&fields, now)?.await
     }
@@ -267,6 +276,70 @@ impl Journal {
         Ok(Receipt::new(request))
     }
 
+    /// To be called every second or so, beside [`tick`](Self::tick): begins another wrapping key where one is due, and
+    /// wraps the keys of segments anew that stand under another than the current one; tells what it did.
+    ///
+    /// # Errors
+    /// The next key cannot be had, or the journal does not take its entry: all stays as it is.
+    pub async fn keep_wrapped(
+        &self,
+        now: Now,
+    ) -> Result<Option<(Option<KeyChange>, Rewrapped)>, JournalError> {
+        let is_due = self.keys.wrapping().is_due(&self.encryption, now.wall)?;
+        if !is_due && !self.rewraps.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
+        let change = match is_due {
+            true => self.begin_wrapping("gate", now).await?,
+            false => None,
+        };
+        let rewrapped = self.rewrap().await?;
+        self.rewraps.store(!rewrapped.faults.is_empty(), Ordering::Relaxed);
+        Ok(Some((change, rewrapped)))
+    }
+
+    /// Begins another wrapping key, in the journal first; none where it is the same, or segments stand in clear.
+    pub async fn begin_wrapping(&self, by: &str, now: Now) -> Result<Option<KeyChange>, JournalError> {
+        let keys = self.keys.wrapping();
+        let from = keys.current()?.map(|key| key.id());
+        let Some((to, file)) = keys.next()?.filter(|(to, _)| Some(*to) != from) else { return Ok(None) };
+        let change = KeyChange { from, to: Some(to) };
+        self.append_administrative(&rotate::fields(change, by), now)?.await?;
+        keys.change(Some(to), file.as_deref(), now.wall)
+    }
+
+    /// Wraps the keys of all segments by the current key, those of other gates in the folder too.
+    pub async fn rewrap(&self) -> Result<Rewrapped, JournalError> {
+        let (keys, directory) = (self.keys.clone(), self.gate_directory.clone());
+        let rewrapped = tokio::task::spawn_blocking(move || {
+            rotate::rewrap(directory.parent().unwrap_or(&directory), keys.wrapping())
+        });
+        rewrapped.await.map_err(|_| JournalError::Setting("wrapping keys anew broke off".to_owned()))?
+    }
+
+    /// Destroys a wrapping key that wraps nothing any more, in the journal first.
+    ///
+    /// # Errors
+    /// It wraps something, or is the current one, or the journal does not take the entry: it stays.
+    pub async fn destroy_wrapping(&self, id: KeyId, by: &str, now: Now) -> Result<(), JournalError> {
+        let audit = self.gate_directory.parent().unwrap_or(&self.gate_directory);
+        rotate::check_wraps_nothing(audit, id)?;
+        let mut fields = Vec::new();
+        text::text(&mut fields, "act", "destroy-key");
+        text::text(&mut fields, "by", by);
+        rotate::details(&mut fields, &[("key", &id.to_string())]);
+        self.append_administrative(&fields, now)?.await?;
+        self.keys.wrapping().destroy(id, now.wall)
+    }
+
+    /// Tells of the wrapping key that a start changed; of that which could not be opened then, too.
+    fn tell_wrapping(&self, now: Now) -> Result<(), JournalError> {
+        let keys = self.keys.wrapping();
+        let Some(change) = keys.untold()? else { return Ok(()) };
+        self.append_administrative(&rotate::fields(change, "gate"), now)?.wait_blocking()?;
+        keys.told()
+    }
+
     /// Ends the session: counts are told, everything is synced and signed, and the lanes are free for another
     /// process. Entries that come later are refused.
     pub async fn close(&self, now: Now) -> Result<(), JournalError> {
@@ -320,16 +393,16 @@ impl Journal {
         let origin: Arc<str> = origin(&options.gate, &name).into();
         let key = self.keys.public();
         let (kept, boot) = (options.kept_heads.as_slice(), options.boot);
-        let whose = Whose { lane: &name, origin: &origin, key: &key, kept, boot };
+        let wrapping = self.keys.wrapping();
+        let whose = Whose { lane: &name, origin: &origin, key: &key, wrapping, kept, boot };
         let found = recover::recover(&directory, whose, Repair::Do)?;
         let disk = &options.disk;
         let sizes =
             Sizes { segment_bytes_max: options.segment_bytes_max, reserve_bytes: options.reserve_bytes };
+        let of = WriterOf { directory: &directory, origin: &origin, disk, wrapping, sizes };
         let mut writer = match &found.segment {
-            Some((segment, bytes)) => {
-                Writer::standing(&directory, &origin, disk, (segment, *bytes), found.edge.clone(), sizes)?
-            }
-            None => Writer::fresh(&directory, &origin, disk, sizes)?,
+            Some((segment, bytes)) => Writer::standing(of, (segment, *bytes), found.edge.clone())?,
+            None => Writer::fresh(of)?,
         };
         writer.tell_leaves(options.receipts);
         let signed = found.head.as_ref().map_or(0, |head| head.size);

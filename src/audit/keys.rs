@@ -24,8 +24,9 @@ use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
 use jiff::{Timestamp, tz::Offset};
 use parking_lot::RwLock;
 use smallvec::SmallVec;
+use zeroize::Zeroizing;
 
-use super::{JournalError, head::PublicKey, tree::sha256};
+use super::{JournalError, head::PublicKey, tree::sha256, wrapping::WrappingKeys};
 use crate::words::{Digest, SecretBytes};
 
 const SIGNING: &str = "journal-signing.key";
@@ -40,6 +41,7 @@ pub struct JournalKeys {
     signing: Ed25519KeyPair,
     digesting: hmac::Key,
     sealing: RwLock<Vec<(Month, Arc<Sealing>)>>,
+    wrapping: WrappingKeys,
 }
 
 /// A keyed digest of an id: 128 bits.
@@ -112,6 +114,7 @@ impl JournalKeys {
             signing,
             digesting: hmac::Key::new(hmac::HMAC_SHA256, digesting.expose()),
             sealing: RwLock::default(),
+            wrapping: WrappingKeys::of(directory),
         })
     }
 
@@ -150,6 +153,18 @@ impl JournalKeys {
         bytes.extend_from_slice(id.as_bytes());
         let tag = hmac::sign(&self.digesting, &bytes);
         KeyedDigest(tag.as_ref().first_chunk().copied().unwrap_or_default())
+    }
+
+    /// The same, with a file of wrapping keys that is looked into first.
+    #[must_use]
+    pub fn looking_in(mut self, wrapping: Option<PathBuf>) -> Self {
+        self.wrapping = WrappingKeys::with(&self.directory, wrapping);
+        self
+    }
+
+    /// The keys that open segments which stand encrypted.
+    pub fn wrapping(&self) -> &WrappingKeys {
+        &self.wrapping
     }
 
     pub(super) fn signing(&self) -> &Ed25519KeyPair {
@@ -349,13 +364,36 @@ fn make_if_missing(path: &Path) -> Result<(), JournalError> {
     if path.exists() {
         return Ok(());
     }
-    let mut bytes = zeroize::Zeroizing::new([0; 32]);
+    let mut bytes = Zeroizing::new([0; 32]);
     fill(&mut *bytes)?;
-    let text = zeroize::Zeroizing::new(format!("{}\n", HEXLOWER.encode(&*bytes)));
+    make_key(path, &bytes)
+}
+
+/// Writes a key into a file of its own.
+pub(super) fn make_key(path: &Path, bytes: &[u8; 32]) -> Result<(), JournalError> {
+    let text = Zeroizing::new(format!("{}\n", Zeroizing::new(HEXLOWER.encode(bytes)).as_str()));
     make_file(path, &text, Readers::Owner)
 }
 
 fn read_key(path: &Path) -> Result<SecretBytes, JournalError> {
+    // LIMIT: a key file is one short line.
+    key_of_hex(path, read_secret(path, 256)?.trim())
+}
+
+/// The keys of a file, one a line. LIMIT: sixteen, or so.
+pub(super) fn read_keys(path: &Path) -> Result<Vec<SecretBytes>, JournalError> {
+    let text = read_secret(path, 16 * 66)?;
+    text.split_whitespace().map(|word| key_of_hex(path, word)).collect()
+}
+
+fn key_of_hex(path: &Path, hex: &str) -> Result<SecretBytes, JournalError> {
+    let bytes = HEXLOWER.decode(hex.as_bytes()).map(SecretBytes::new);
+    let whole = bytes.ok().filter(|bytes| bytes.expose().len() == 32);
+    whole.ok_or_else(|| bad_key(path, "not 64 hex digits"))
+}
+
+/// The text of a file that nobody else may read.
+fn read_secret(path: &Path, bytes_max: u64) -> Result<Zeroizing<String>, JournalError> {
     let data = fs::metadata(path).map_err(JournalError::io("cannot read", path))?;
     #[cfg(unix)]
     {
@@ -364,17 +402,10 @@ fn read_key(path: &Path) -> Result<SecretBytes, JournalError> {
             return Err(bad_key(path, "others may read it; `chmod 600` it"));
         }
     }
-    // LIMIT: a key file is one short line.
-    if !data.is_file() || data.len() > 256 {
+    if !data.is_file() || data.len() > bytes_max {
         return Err(bad_key(path, "not a key file"));
     }
-    let text =
-        zeroize::Zeroizing::new(fs::read_to_string(path).map_err(JournalError::io("cannot read", path))?);
-    let bytes = HEXLOWER.decode(text.trim().as_bytes()).map_err(|_| bad_key(path, "not 64 hex digits"))?;
-    if bytes.len() != 32 {
-        return Err(bad_key(path, "not 64 hex digits"));
-    }
-    Ok(SecretBytes::new(bytes))
+    fs::read_to_string(path).map(Zeroizing::new).map_err(JournalError::io("cannot read", path))
 }
 
 /// Who may read a file that is made.
@@ -415,6 +446,27 @@ fn make_file(path: &Path, text: &str, readers: Readers) -> Result<(), JournalErr
     made.and(removed).map_err(JournalError::io("cannot make", path))?;
     let directory = path.parent().unwrap_or(path);
     File::open(directory).and_then(|file| file.sync_all()).map_err(JournalError::io("cannot sync", directory))
+}
+
+/// Puts a whole file, for its owner alone, in the place of another: a power cut leaves the one or the other.
+pub(super) fn replace_file(path: &Path, text: &str) -> Result<(), JournalError> {
+    let mut name = [0; 8];
+    fill(&mut name)?;
+    let fresh = path.with_extension(HEXLOWER.encode(&name));
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, Readers::Owner.mode());
+    let written = options
+        .open(&fresh)
+        .and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()))
+        .and_then(|()| fs::rename(&fresh, path));
+    if written.is_err() {
+        // What is left of it is in nobody's way.
+        drop(fs::remove_file(&fresh));
+    }
+    let directory = path.parent().unwrap_or(path);
+    written.and_then(|()| File::open(directory)?.sync_all()).map_err(JournalError::io("cannot write", path))
 }
 
 pub(super) fn make_directory(path: &Path) -> Result<(), JournalError> {

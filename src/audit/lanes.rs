@@ -3,6 +3,8 @@
 use std::{
     fs::{File, OpenOptions, TryLockError},
     path::Path,
+    thread,
+    time::Duration,
 };
 
 use super::{
@@ -13,6 +15,9 @@ use super::{
     recover::{self, Repair, Whose},
 };
 
+/// LIMIT: how long a lock of somebody else is waited for: half a minute.
+const HOLD_TRIES_MAX: u32 = 3_000;
+const HOLD_TRY_EVERY: Duration = Duration::from_millis(10);
 /// LIMIT: lanes of one gate, all processes together.
 const LANES_MAX: usize = 256;
 /// The file whose lock says that a process owns the lane.
@@ -52,6 +57,19 @@ pub(super) fn lock_file(path: &Path) -> Result<File, JournalError> {
     options.open(path).map_err(JournalError::io("cannot open", path))
 }
 
+/// Waits until nobody else has the lock of a file; none where somebody has it for longer than anybody should.
+pub(super) fn hold_lock(path: &Path) -> Result<Option<File>, JournalError> {
+    let lock = lock_file(path)?;
+    for _ in 0..HOLD_TRIES_MAX {
+        match lock.try_lock() {
+            Ok(()) => return Ok(Some(lock)),
+            Err(TryLockError::WouldBlock) => thread::sleep(HOLD_TRY_EVERY),
+            Err(TryLockError::Error(error)) => return Err(JournalError::io("cannot lock", path)(error)),
+        }
+    }
+    Ok(None)
+}
+
 /// Locks a lane for this process; none where another has it.
 fn lock_lane(directory: &Path) -> Result<Option<File>, JournalError> {
     let path = directory.join(LOCK);
@@ -81,7 +99,8 @@ pub(super) fn unsettled_lanes(
         blank::finish(&directory)?;
         let origin = origin(&options.gate, &name);
         let (kept, boot) = (options.kept_heads.as_slice(), options.boot);
-        let whose = Whose { lane: &name, origin: &origin, key: &key, kept, boot };
+        let wrapping = keys.wrapping();
+        let whose = Whose { lane: &name, origin: &origin, key: &key, wrapping, kept, boot };
         if !recover::recover(&directory, whose, Repair::Leave)?.unknown.is_empty() {
             unsettled.push((name, lock));
         }

@@ -3,17 +3,27 @@
 //! `LLLLLL BBBBBB CCCCCCCC {leaf} beside\n` — length of the leaf and of what stands beside it, and the CRC-32
 //! of both with the space between them, all in hex. Only the leaf is hashed into the tree; what stands beside
 //! it is bound by a salted commitment inside the leaf, so that it can be erased and the tree stays whole.
+//!
+//! In a segment that stands encrypted both are sealed (see `sealed.rs`); lengths and CRC are those of what stands in the
+//! file. Its first line says so. Whoever reads a [`Line`] has it in clear.
 
 use std::{
     fs::File,
     io::{self, BufReader, Read, Seek},
     path::Path,
+    sync::Arc,
 };
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::text;
+use super::{
+    JournalError,
+    sealed::{BESIDE_OVERHEAD, IndexKey, LEAF_OVERHEAD, SegmentKey, key_of},
+    text,
+    tree::Edge,
+    wrapping::{Wrapped, WrappingKeys},
+};
 use crate::words::Digest;
 
 /// Length of what stands before the leaf.
@@ -22,6 +32,9 @@ pub(super) const HEAD_LEN: usize = 23;
 pub(super) const LEAF_BYTES_MAX: usize = 256 * 1024;
 /// LIMIT: largest part beside a leaf, in bytes.
 pub(super) const BESIDE_BYTES_MAX: usize = 64 * 1024;
+/// LIMIT: the same as they stand in the file, where they may be sealed.
+pub(super) const STORED_LEAF_BYTES_MAX: usize = LEAF_BYTES_MAX + LEAF_OVERHEAD;
+pub(super) const STORED_BESIDE_BYTES_MAX: usize = BESIDE_BYTES_MAX + BESIDE_OVERHEAD;
 /// What every leaf begins with; the sequence follows, sixteen hex digits, filled in when the line is written.
 pub(super) const LEAF_START: &[u8] = b"{\"v\":1,\"seq\":\"";
 /// Where in a leaf the sequence ends.
@@ -42,12 +55,17 @@ impl Mark {
         self.start + HEAD_LEN + self.leaf + 1 + self.beside + 1
     }
 
-    /// Fills in sequence, lengths and CRC. None where the buffer does not hold such a line.
-    pub(super) fn seal<'a>(&self, buffer: &'a mut [u8], sequence: u64) -> Option<&'a [u8]> {
+    /// Fills in the sequence; gives the line. None where the buffer does not hold such a one.
+    pub(super) fn number<'a>(&self, buffer: &'a mut [u8], sequence: u64) -> Option<&'a mut [u8]> {
         let line = buffer.get_mut(self.start..self.end())?;
         text::hex_into(line.get_mut(HEAD_LEN + LEAF_START.len()..HEAD_LEN + SEQUENCE_END)?, sequence);
-        finish(line, self.leaf, self.beside)?;
-        line.get(HEAD_LEN..HEAD_LEN + self.leaf)
+        Some(line)
+    }
+
+    /// Leaf and what stands beside it, of the line.
+    pub(super) fn parts<'a>(&self, line: &'a [u8]) -> Option<(&'a [u8], &'a [u8])> {
+        let body = line.get(HEAD_LEN..)?;
+        Some((body.get(..self.leaf)?, body.get(self.leaf + 1..self.leaf + 1 + self.beside)?))
     }
 }
 
@@ -73,6 +91,8 @@ pub struct Line {
     pub offset: u64,
     bytes: Vec<u8>,
     leaf: usize,
+    /// Lengths of leaf and of what stands beside it, in the file.
+    stored: (usize, usize),
 }
 
 impl Line {
@@ -95,14 +115,14 @@ impl Line {
         self.bytes.get(..self.leaf).unwrap_or_default()
     }
 
-    /// Leaf, a space, what stands beside: what the CRC covers.
-    pub(super) fn body(&self) -> &[u8] {
-        &self.bytes
+    /// Lengths of leaf and of what stands beside it, as they stand in the file.
+    pub(super) fn stored(&self) -> (usize, usize) {
+        self.stored
     }
 
     /// Length of the whole line in the file.
     pub(super) fn len(&self) -> u64 {
-        (HEAD_LEN + self.bytes.len() + 1) as u64
+        (HEAD_LEN + self.stored.0 + 1 + self.stored.1 + 1) as u64
     }
 
     /// The fields every entry has, and those that verification looks at.
@@ -179,37 +199,81 @@ pub enum BadLine {
     /// It was changed or written in part.
     #[error("the line's checksum does not fit")]
     Sum,
+    /// It stands encrypted, and is not what was written in this place.
+    #[error("the line does not open under its segment's key: it was changed, or stood elsewhere")]
+    Sealed,
 }
 
 /// Reads one segment line by line; memory is bounded by one line.
 #[derive(Debug)]
 pub(super) struct Lines {
     file: BufReader<File>,
+    opener: Opener,
     offset: u64,
     sequence: u64,
 }
 
+/// What opens the lines of a segment.
+#[derive(Debug)]
+enum Opener {
+    /// They stand in clear.
+    Clear,
+    Key(Box<SegmentKey>),
+    /// The key is not here: lines are given as they stand.
+    Missing,
+}
+
+impl Opener {
+    fn of(path: &Path, head: &str, keys: &WrappingKeys) -> Result<Self, JournalError> {
+        // A first line that is none is told by whoever holds it against the tree.
+        let Some(head) = SegmentHead::read(head) else { return Ok(Self::Clear) };
+        Ok(key_of(path, &head, keys)?.map_or(Self::Clear, |key| Self::Key(Box::new(key))))
+    }
+}
+
 impl Lines {
     /// Opens a segment at its first entry; gives its first line too.
-    pub(super) fn open(path: &Path) -> io::Result<(Self, String)> {
-        let mut file = BufReader::with_capacity(256 * 1024, File::open(path)?);
-        let mut head = Vec::new();
-        read_line(&mut file, &mut head)?;
+    pub(super) fn open(path: &Path, keys: &WrappingKeys) -> Result<(Self, String), JournalError> {
+        match Self::open_frames(path, keys)? {
+            (lines, head, None) => Ok((lines, head)),
+            (_, _, Some(missing)) => Err(missing),
+        }
+    }
+
+    /// The same; where the key is missing, lines are given as they stand, and why is told.
+    pub(super) fn open_frames(
+        path: &Path,
+        keys: &WrappingKeys,
+    ) -> Result<(Self, String, Option<JournalError>), JournalError> {
+        let (file, head) = opened(path, 256 * 1024).map_err(JournalError::io("cannot read", path))?;
         let offset = head.len() as u64;
-        Ok((Self { file, offset, sequence: 0 }, String::from_utf8_lossy(&head).into_owned()))
+        let head = String::from_utf8_lossy(&head).into_owned();
+        let (opener, missing) = match Opener::of(path, &head, keys) {
+            Ok(opener) => (opener, None),
+            Err(missing) => (Opener::Missing, Some(missing)),
+        };
+        Ok((Self { file, opener, offset, sequence: 0 }, head, missing))
     }
 
     /// Goes on where a line begins that has that sequence.
-    pub(super) fn resume(path: &Path, offset: u64, sequence: u64) -> io::Result<Self> {
-        let mut file = File::open(path)?;
-        file.seek(io::SeekFrom::Start(offset))?;
-        Ok(Self { file: BufReader::with_capacity(256 * 1024, file), offset, sequence })
+    pub(super) fn resume(
+        path: &Path,
+        offset: u64,
+        sequence: u64,
+        keys: &WrappingKeys,
+    ) -> Result<Self, JournalError> {
+        let mut lines = Self::looks(path, keys)?;
+        let mut file = lines.file.into_inner();
+        file.seek(io::SeekFrom::Start(offset)).map_err(JournalError::io("cannot read", path))?;
+        lines.file = BufReader::with_capacity(256 * 1024, file);
+        Ok(Self { offset, sequence, ..lines })
     }
 
     /// The same for who looks at lines here and there: little is read ahead.
-    pub(super) fn looks(path: &Path) -> io::Result<Self> {
-        let file = BufReader::with_capacity(8 * 1024, File::open(path)?);
-        Ok(Self { file, offset: 0, sequence: 0 })
+    pub(super) fn looks(path: &Path, keys: &WrappingKeys) -> Result<Self, JournalError> {
+        let (file, head) = opened(path, 8 * 1024).map_err(JournalError::io("cannot read", path))?;
+        let opener = Opener::of(path, &String::from_utf8_lossy(&head), keys)?;
+        Ok(Self { file, opener, offset: head.len() as u64, sequence: 0 })
     }
 
     /// Goes to where a line begins that has that sequence; forth is cheap.
@@ -229,6 +293,14 @@ impl Lines {
         self
     }
 
+    /// What seals the index of the segment, where it stands encrypted.
+    pub(super) fn index_key(&self) -> Option<Arc<IndexKey>> {
+        match &self.opener {
+            Opener::Key(key) => Some(key.index().clone()),
+            Opener::Clear | Opener::Missing => None,
+        }
+    }
+
     /// Where the next line begins.
     pub(super) fn offset(&self) -> u64 {
         self.offset
@@ -237,7 +309,7 @@ impl Lines {
     /// The next line into `line`; false at the end of the file.
     pub(super) fn next_into(&mut self, line: &mut Line) -> io::Result<Result<bool, BadLine>> {
         let found = self.read_into(line)?;
-        if !matches!(found, Err(BadLine::Frame | BadLine::Sum)) {
+        if !matches!(found, Err(BadLine::Frame | BadLine::Sum | BadLine::Sealed)) {
             return Ok(found);
         }
         // Lines are blanked in place: what was read ahead may be half of the one and half of the other.
@@ -246,6 +318,26 @@ impl Lines {
     }
 
     fn read_into(&mut self, line: &mut Line) -> io::Result<Result<bool, BadLine>> {
+        match self.frame_into(line)? {
+            Ok(true) => {}
+            ended => return Ok(ended),
+        }
+        line.leaf = match &self.opener {
+            Opener::Clear | Opener::Missing => line.stored.0,
+            Opener::Key(key) => match key.open(self.sequence, line.stored.0, &mut line.bytes) {
+                Some(leaf) => leaf,
+                None => return Ok(Err(BadLine::Sealed)),
+            },
+        };
+        line.offset = self.offset;
+        line.sequence = self.sequence;
+        self.offset += line.len();
+        self.sequence += 1;
+        Ok(Ok(true))
+    }
+
+    /// A line as it stands in the file.
+    fn frame_into(&mut self, line: &mut Line) -> io::Result<Result<bool, BadLine>> {
         let mut head = [0; HEAD_LEN];
         match read_up_to(&mut self.file, &mut head)? {
             0 => return Ok(Ok(false)),
@@ -263,11 +355,7 @@ impl Lines {
         if crc32fast::hash(&line.bytes) != sum {
             return Ok(Err(BadLine::Sum));
         }
-        line.leaf = leaf;
-        line.offset = self.offset;
-        line.sequence = self.sequence;
-        self.offset += line.len();
-        self.sequence += 1;
+        line.stored = (leaf, beside);
         Ok(Ok(true))
     }
 
@@ -287,10 +375,7 @@ impl Lines {
                 return Ok(false);
             }
             start += skipped.len() as u64;
-            self.offset = start;
-            let read = self.read_into(&mut Line::default())?;
-            self.offset = offset;
-            match read {
+            match self.frame_into(&mut Line::default())? {
                 Ok(true) => return Ok(true),
                 Ok(false) => return Ok(false),
                 Err(_) => {}
@@ -345,11 +430,19 @@ pub(super) fn sequence_of(leaf: &[u8]) -> Option<u64> {
     u64::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
 }
 
-/// The first line of a segment: what it is, whose, from which entry on, and the tree's edge there.
-pub(super) fn segment_head(origin: &str, edge: &super::tree::Edge) -> Vec<u8> {
-    let mut out = Vec::with_capacity(64 + edge.peaks().len() * 65);
-    out.extend_from_slice(b"bramka-journal 1 ");
+/// The first line of a segment: what it is, whose, its key where it stands encrypted, from which entry on, and the
+/// tree's edge there.
+pub(super) fn segment_head(origin: &str, edge: &Edge, wrapped: Option<&Wrapped>) -> Vec<u8> {
+    let mut out = Vec::with_capacity(192 + edge.peaks().len() * 65);
+    out.extend_from_slice(match wrapped {
+        None => CLEAR,
+        Some(_) => ENCRYPTED,
+    });
+    out.push(b' ');
     out.extend_from_slice(origin.as_bytes());
+    if let Some(wrapped) = wrapped {
+        out.extend_from_slice(format!(" {wrapped}").as_bytes());
+    }
     out.push(b' ');
     text::digits(&mut out, edge.size());
     for peak in edge.peaks() {
@@ -360,14 +453,56 @@ pub(super) fn segment_head(origin: &str, edge: &super::tree::Edge) -> Vec<u8> {
     out
 }
 
-/// Reads a segment's first line back.
-pub(super) fn parse_segment_head(line: &str, origin: &str) -> Option<super::tree::Edge> {
-    let mut words = line.strip_suffix('\n')?.split(' ');
-    if words.next() != Some("bramka-journal") || words.next() != Some("1") || words.next() != Some(origin) {
-        return None;
+/// What a segment's first line begins with.
+const CLEAR: &[u8] = b"bramka-journal 1";
+const ENCRYPTED: &[u8] = b"bramka-journal 2";
+
+/// A segment's first line, read back.
+#[derive(Debug)]
+pub(super) struct SegmentHead<'a> {
+    pub(super) origin: &'a str,
+    pub(super) edge: Edge,
+    /// The segment's key as it was wrapped first; none where the segment stands in clear.
+    pub(super) wrapped: Option<Wrapped>,
+}
+
+impl<'a> SegmentHead<'a> {
+    pub(super) fn read(line: &'a str) -> Option<Self> {
+        let line = line.strip_suffix('\n')?;
+        let (version, rest) = line.as_bytes().split_at_checked(CLEAR.len())?;
+        let is_sealed = version == ENCRYPTED;
+        if (!is_sealed && version != CLEAR) || !rest.starts_with(b" ") {
+            return None;
+        }
+        let mut words = line.split(' ').skip(2);
+        let origin = words.next()?;
+        let wrapped = match is_sealed {
+            true => Some(Wrapped::parse(words.next()?, words.next()?)?),
+            false => None,
+        };
+        let size = words.next()?.parse().ok()?;
+        let edge = Edge::restore(size, words.map(digest_of_hex).collect::<Option<_>>()?)?;
+        Some(Self { origin, edge, wrapped })
     }
-    let size = words.next()?.parse().ok()?;
-    super::tree::Edge::restore(size, words.map(digest_of_hex).collect::<Option<_>>()?)
+
+    /// The first line of a segment's file, as it stands.
+    pub(super) fn line_of(path: &Path) -> Result<String, JournalError> {
+        let (_, head) = opened(path, 8 * 1024).map_err(JournalError::io("cannot read", path))?;
+        Ok(String::from_utf8_lossy(&head).into_owned())
+    }
+}
+
+/// The edge that a segment of a lane begins with.
+pub(super) fn parse_segment_head(line: &str, origin: &str) -> Option<Edge> {
+    SegmentHead::read(line).filter(|head| head.origin == origin).map(|head| head.edge)
+}
+
+/// A segment's file after its first line.
+fn opened(path: &Path, ahead: usize) -> io::Result<(BufReader<File>, Vec<u8>)> {
+    let mut file = BufReader::with_capacity(ahead, File::open(path)?);
+    let mut head = Vec::new();
+    read_line(&mut file, &mut head)?;
+    Ok((file, head))
 }
 
 /// A digest from its 64 hex digits.
@@ -385,7 +520,8 @@ pub(super) fn lengths(head: &[u8]) -> Option<(usize, usize, u32)> {
     let (leaf, beside, sum) = (field(0..6)?, field(7..13)?, field(14..22)?);
     let spaced = [6, 13, 22].iter().all(|at| head.get(*at) == Some(&b' '));
     let (leaf, beside) = (leaf as usize, beside as usize);
-    (spaced && leaf <= LEAF_BYTES_MAX && beside <= BESIDE_BYTES_MAX).then_some((leaf, beside, sum))
+    let known = leaf <= STORED_LEAF_BYTES_MAX && beside <= STORED_BESIDE_BYTES_MAX;
+    (spaced && known).then_some((leaf, beside, sum))
 }
 
 fn read_up_to(file: &mut impl Read, into: &mut [u8]) -> io::Result<usize> {
@@ -404,7 +540,7 @@ fn read_up_to(file: &mut impl Read, into: &mut [u8]) -> io::Result<usize> {
 /// Up to a newline, or as long as a line may be.
 fn read_line(file: &mut BufReader<File>, into: &mut Vec<u8>) -> io::Result<usize> {
     use io::BufRead;
-    let bound = (HEAD_LEN + LEAF_BYTES_MAX + BESIDE_BYTES_MAX + 2) as u64;
+    let bound = (HEAD_LEN + STORED_LEAF_BYTES_MAX + STORED_BESIDE_BYTES_MAX + 2) as u64;
     file.by_ref().take(bound).read_until(b'\n', into)
 }
 
@@ -413,7 +549,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::audit::tree::Edge;
 
     fn sample() -> Vec<u8> {
         let leaf = [
@@ -424,7 +559,8 @@ mod tests {
         let mut line = vec![0; HEAD_LEN];
         line.extend_from_slice(&leaf);
         line.extend_from_slice(b" beside\n");
-        Mark { start: 0, leaf: leaf.len(), beside: 6 }.seal(&mut line, 0x1f).unwrap();
+        let mark = Mark { start: 0, leaf: leaf.len(), beside: 6 };
+        finish(mark.number(&mut line, 0x1f).unwrap(), leaf.len(), 6).unwrap();
         line
     }
 
@@ -459,7 +595,7 @@ mod tests {
         for n in 0..11_u8 {
             edge.push(Digest::of(&[n]));
         }
-        let head = String::from_utf8(segment_head("bramka/main/0", &edge)).unwrap();
+        let head = String::from_utf8(segment_head("bramka/main/0", &edge, None)).unwrap();
         assert_eq!(parse_segment_head(&head, "bramka/main/0"), Some(edge));
         assert_eq!(parse_segment_head(&head, "bramka/main/1"), None);
     }

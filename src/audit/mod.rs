@@ -9,7 +9,8 @@
 //! key's holder, or a rollback of the whole directory, is found only against a head that has left the machine:
 //! [`publish()`] sends them.
 //!
-//! It holds no personal value, body, query text or secret. Reading sealed parts needs the keys.
+//! It holds no personal value, body, query text or secret. Reading sealed parts needs the keys. Segments may stand
+//! encrypted as a whole ([`Encryption`]); each reader is told where the keys are that wrap theirs ([`WrappingKeys`]).
 //!
 //! ```
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -52,6 +53,8 @@ mod read;
 mod receipt;
 mod recover;
 mod replayed;
+mod rotate;
+mod sealed;
 mod search;
 mod segment;
 mod strangers;
@@ -62,6 +65,7 @@ mod text;
 mod told;
 mod tree;
 mod verify;
+mod wrapping;
 
 #[cfg(test)]
 mod tests;
@@ -90,6 +94,7 @@ pub use recover::{Torn, UnknownOutcome};
 pub use replayed::{
     Beneath, Replayed, ReplayedBeneath, ReplayedRow, ReplayedShown, ReplayedWho, RowCame, RowSide,
 };
+pub use rotate::{Rewrapped, Wraps, wraps};
 pub use search::{AskError, Decision, Hit, Newest, Query, asked};
 pub use strangers::{Counted, Strangers, Telling};
 pub use subjects::{
@@ -98,3 +103,4 @@ pub use subjects::{
 };
 pub use tree::{Edge, leaf_hash, node_hash};
 pub use verify::{Against, Fault, LaneReport, Report, Witness, verify, verify_with};
+pub use wrapping::{Encryption, KeyChange, KeyId, KnownKey, WrappingKeys};

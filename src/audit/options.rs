@@ -5,6 +5,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use super::{
     disk::{Disk, RealDisk},
     lane::Durability,
+    wrapping::Encryption,
 };
 use crate::words::RequestId;
 
@@ -36,6 +37,8 @@ pub struct JournalOptions {
     pub reserve_bytes: u64,
     /// Longest time an entry waits for a signed head over it. Default 50 ms.
     pub head_interval: Duration,
+    /// How the next segments stand in their files. Default as whoever served last has said it.
+    pub encryption: Encryption,
     /// The file layer.
     pub disk: Arc<dyn Disk>,
 }
@@ -76,6 +79,7 @@ impl JournalOptions {
             segment_bytes_max: 256 * 1024 * 1024,
             reserve_bytes: 1024 * 1024,
             head_interval: Duration::from_millis(50),
+            encryption: Encryption::AsStands,
             disk: Arc::new(RealDisk),
         }
     }

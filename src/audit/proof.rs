@@ -15,6 +15,7 @@ use super::{
     read::{self, read_lane},
     recover::newest_head,
     tree::{Edge, leaf_hash, node_hash},
+    wrapping::WrappingKeys,
 };
 use crate::words::Digest;
 
@@ -72,6 +73,7 @@ pub fn prove_entry(
     lane: &str,
     sequence: u64,
     key: &PublicKey,
+    wrapping: &WrappingKeys,
 ) -> Result<String, JournalError> {
     let head = newest(gate_directory, lane, key)?;
     if sequence >= head.size {
@@ -81,7 +83,7 @@ pub fn prove_entry(
         )));
     }
     let ranges = path_of(sequence, head.size);
-    let walked = Walked::through(&gate_directory.join(lane), &head, &ranges, Some(sequence))?;
+    let walked = Walked::through((&gate_directory.join(lane), wrapping), &head, &ranges, Some(sequence))?;
     let mut text = format!("{INCLUSION}\nextra {}\nindex {sequence}\n", BASE64.encode(&walked.leaf));
     lines(&mut text, &walked.hashes);
     text.push('\n');
@@ -93,7 +95,12 @@ pub fn prove_entry(
 ///
 /// # Errors
 /// The earlier head is none of a lane here, or names more, or the lane is not what was signed.
-pub fn prove_consistency(gate_directory: &Path, from: &str, key: &PublicKey) -> Result<String, JournalError> {
+pub fn prove_consistency(
+    gate_directory: &Path,
+    from: &str,
+    key: &PublicKey,
+    wrapping: &WrappingKeys,
+) -> Result<String, JournalError> {
     let refused = |why: String| Err(JournalError::Setting(why));
     let from = match gathered_heads(from, std::slice::from_ref(key)) {
         Ok(heads) if heads.len() == 1 => heads.into_iter().next(),
@@ -111,7 +118,7 @@ pub fn prove_consistency(gate_directory: &Path, from: &str, key: &PublicKey) -> 
         return refused(format!("the head names {} entries, and the newest one {}", from.size, to.size));
     }
     let ranges = growth(from.size, to.size);
-    let walked = Walked::through(&gate_directory.join(lane), &to, &ranges, None)?;
+    let walked = Walked::through((&gate_directory.join(lane), wrapping), &to, &ranges, None)?;
     if !has_grown(&from, &to, &walked.hashes) {
         let place = format!("lane {lane}");
         return Err(JournalError::Damaged {
@@ -252,7 +259,7 @@ struct Walked {
 impl Walked {
     /// Reads a lane up to a head; checks that it is what the head signed.
     fn through(
-        directory: &Path,
+        (directory, wrapping): (&Path, &WrappingKeys),
         head: &SignedHead,
         runs: &[Run],
         wanted: Option<u64>,
@@ -260,7 +267,7 @@ impl Walked {
         let mut found: Vec<(Run, Edge)> = runs.iter().map(|run| (*run, Edge::default())).collect();
         let (mut whole, mut leaf, mut scratch) = (Edge::default(), Vec::new(), Vec::new());
         let size = usize::try_from(head.size).unwrap_or(usize::MAX);
-        for line in read_lane(directory)?.take(size) {
+        for line in read_lane(directory, wrapping)?.take(size) {
             let line = line?;
             if line.sequence != whole.size() {
                 break;

@@ -1,5 +1,8 @@
 //! Reading a journal from its files: all of a lane, its last entries, or what comes next.
 //!
+//! Segments that stand encrypted are read like others by whoever has the keys that wrap theirs; each function is given
+//! where to look for them. Without one there is an error that names it, and no entry.
+//!
 //! Reading is an administrative act: whoever offers it writes an entry (see [`Journal::reading`](super::Journal::reading)).
 
 use std::{
@@ -13,6 +16,7 @@ use super::{
     lanes::origin,
     line::{BadLine, Line, Lines, sequence_of},
     recover::{self, SegmentFile, segments},
+    wrapping::WrappingKeys,
 };
 
 /// Names of the lanes in a gate's directory, in order of their numbers.
@@ -40,12 +44,12 @@ pub fn oldest(directory: &Path) -> Result<u64, JournalError> {
 }
 
 /// Every entry of a lane, oldest first; memory is bounded by one entry.
-pub fn read_lane(directory: &Path) -> Result<LaneLines, JournalError> {
-    Ok(LaneLines { segments: segments(directory)?.into(), open: None })
+pub fn read_lane(directory: &Path, keys: &WrappingKeys) -> Result<LaneLines, JournalError> {
+    Ok(LaneLines { segments: segments(directory)?.into(), keys: keys.clone(), open: None })
 }
 
 /// The last entries of a lane, oldest first; reads only as many segments as it must.
-pub fn tail(directory: &Path, count: usize) -> Result<Vec<Line>, JournalError> {
+pub fn tail(directory: &Path, count: usize, keys: &WrappingKeys) -> Result<Vec<Line>, JournalError> {
     let mut last = VecDeque::new();
     for segment in segments(directory)?.into_iter().rev() {
         let mut here = VecDeque::new();
@@ -53,7 +57,7 @@ pub fn tail(directory: &Path, count: usize) -> Result<Vec<Line>, JournalError> {
         if wanted == 0 {
             break;
         }
-        for line in (LaneLines { segments: [segment].into(), open: None }) {
+        for line in (LaneLines { segments: [segment].into(), keys: keys.clone(), open: None }) {
             if here.len() == wanted {
                 here.pop_front();
             }
@@ -69,6 +73,7 @@ pub fn tail(directory: &Path, count: usize) -> Result<Vec<Line>, JournalError> {
 #[derive(Debug)]
 pub struct LaneLines {
     segments: VecDeque<SegmentFile>,
+    keys: WrappingKeys,
     /// The segment that is read, and the sequence of its next line.
     open: Option<(PathBuf, Lines, u64)>,
 }
@@ -80,11 +85,14 @@ impl Iterator for LaneLines {
         loop {
             if self.open.is_none() {
                 let segment = self.segments.pop_front()?;
-                match Lines::open(&segment.path) {
+                match Lines::open(&segment.path, &self.keys) {
                     Ok((lines, _)) => {
                         self.open = Some((segment.path, lines.at(segment.first), segment.first));
                     }
-                    Err(error) => return Some(Err(JournalError::io("cannot read", segment.path)(error))),
+                    Err(error) => {
+                        self.segments.clear();
+                        return Some(Err(error));
+                    }
                 }
             }
             let (path, lines, next) = self.open.as_mut()?;
@@ -136,6 +144,7 @@ pub(super) fn damaged(path: &Path, offset: u64, why: &str) -> JournalError {
 #[derive(Debug)]
 pub struct Follow {
     directory: PathBuf,
+    keys: WrappingKeys,
     next: u64,
     /// The segment the last entry was in, by its first, and where that entry ended.
     at: Option<(u64, u64)>,
@@ -143,15 +152,15 @@ pub struct Follow {
 
 impl Follow {
     /// Begins after the entries that are there now.
-    pub fn from_end(directory: &Path) -> Result<Self, JournalError> {
-        let last = tail(directory, 1)?.pop();
+    pub fn from_end(directory: &Path, keys: &WrappingKeys) -> Result<Self, JournalError> {
+        let last = tail(directory, 1, keys)?.pop();
         let next = last.as_ref().map_or(0, |line| line.sequence + 1);
         let segments = segments(directory)?;
         let at = last.and_then(|line| {
             let segment = segments.iter().rfind(|segment| segment.first <= line.sequence)?;
             Some((segment.first, line.offset + line.len()))
         });
-        Ok(Self { directory: directory.to_owned(), next, at })
+        Ok(Self { directory: directory.to_owned(), keys: keys.clone(), next, at })
     }
 
     /// The sequence of the entry that comes next.
@@ -160,8 +169,8 @@ impl Follow {
     }
 
     /// Begins with an entry. What stands before it in its segment is read once.
-    pub fn from(directory: &Path, next: u64) -> Self {
-        Self { directory: directory.to_owned(), next, at: None }
+    pub fn from(directory: &Path, next: u64, keys: &WrappingKeys) -> Self {
+        Self { directory: directory.to_owned(), keys: keys.clone(), next, at: None }
     }
 
     /// Entries that came since the last time, at most `count` of them.
@@ -176,13 +185,12 @@ impl Follow {
         let from = all.iter().rposition(|segment| segment.first <= self.next).unwrap_or(0);
         let mut found = Vec::new();
         for segment in all.iter().skip(from) {
-            let lines = match self.at {
+            let mut lines = match self.at {
                 Some((first, offset)) if first == segment.first => {
-                    Lines::resume(&segment.path, offset, self.next)
+                    Lines::resume(&segment.path, offset, self.next, &self.keys)?
                 }
-                Some(_) | None => Lines::open(&segment.path).map(|(lines, _)| lines.at(segment.first)),
+                Some(_) | None => Lines::open(&segment.path, &self.keys)?.0.at(segment.first),
             };
-            let mut lines = lines.map_err(JournalError::io("cannot read", &segment.path))?;
             while found.len() < count && bytes < bytes_max {
                 let mut line = Line::default();
                 if next_line(&segment.path, &mut lines, &mut line)? != Step::Line {

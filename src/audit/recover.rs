@@ -14,9 +14,10 @@ use super::{
     JournalError, blank,
     head::{PublicKey, SignedHead, split_heads},
     intents::INTENTS_MAX,
-    line::{BadLine, Beginning, Line, Lines, beginning, parse_segment_head, sequence_of},
+    line::{BadLine, Beginning, Line, Lines, SegmentHead, beginning, parse_segment_head, sequence_of},
     syncer::HEADS,
     tree::{Edge, leaf_hash},
+    wrapping::WrappingKeys,
 };
 use crate::words::{Digest, RequestId};
 
@@ -65,6 +66,8 @@ pub(super) struct Whose<'a> {
     pub(super) lane: &'a str,
     pub(super) origin: &'a str,
     pub(super) key: &'a PublicKey,
+    /// What opens segments that stand encrypted.
+    pub(super) wrapping: &'a WrappingKeys,
     /// Checkpoints that were kept elsewhere, of any lane.
     pub(super) kept: &'a [String],
     pub(super) boot: RequestId,
@@ -81,7 +84,7 @@ pub(super) enum Repair {
 
 /// Reads a lane's directory.
 pub(super) fn recover(directory: &Path, whose: Whose<'_>, repair: Repair) -> Result<Recovered, JournalError> {
-    let Whose { lane, origin, key, .. } = whose;
+    let Whose { lane, origin, key, wrapping, .. } = whose;
     if repair == Repair::Do {
         blank::finish(directory)?;
     }
@@ -102,7 +105,7 @@ pub(super) fn recover(directory: &Path, whose: Whose<'_>, repair: Repair) -> Res
     let mut open = None;
     for (position, segment) in segments.iter().enumerate().skip(start.position) {
         let last = position + 1 == segments.len();
-        if let Some(bytes) = scan.segment(segment, origin, last, &mut torn)? {
+        if let Some(bytes) = scan.segment(segment, &whose, last, &mut torn)? {
             open = Some((segment.clone(), bytes));
         }
     }
@@ -116,7 +119,7 @@ pub(super) fn recover(directory: &Path, whose: Whose<'_>, repair: Repair) -> Res
     let kept = kept.map(|head| format!("{}\n", head.note())).collect();
     let mut unknown: Vec<_> = scan.intents.into_values().collect();
     unknown.sort_by_key(|intent| intent.sequence);
-    find_leaves(&segments, &mut unknown)?;
+    find_leaves(&segments, &mut unknown, wrapping)?;
     Ok(Recovered {
         segment: open,
         edge: scan.edge,
@@ -139,7 +142,11 @@ fn kept_roots(whose: &Whose<'_>) -> BTreeMap<u64, Digest> {
 }
 
 /// Fills in intents that were named by an `open` entry only: they stand in segments that were not read.
-fn find_leaves(segments: &[SegmentFile], unknown: &mut [UnknownOutcome]) -> Result<(), JournalError> {
+fn find_leaves(
+    segments: &[SegmentFile],
+    unknown: &mut [UnknownOutcome],
+    keys: &WrappingKeys,
+) -> Result<(), JournalError> {
     for (position, segment) in segments.iter().enumerate() {
         let end = segments.get(position + 1).map_or(u64::MAX, |next| next.first);
         let mut wanted: Vec<_> = unknown
@@ -148,7 +155,7 @@ fn find_leaves(segments: &[SegmentFile], unknown: &mut [UnknownOutcome]) -> Resu
             .collect();
         let Some(last) = wanted.last().map(|intent| intent.sequence) else { continue };
         let unreadable = || JournalError::io("cannot read", &segment.path);
-        let mut lines = Lines::open(&segment.path).map_err(unreadable())?.0.at(segment.first);
+        let mut lines = Lines::open(&segment.path, keys)?.0.at(segment.first);
         let mut line = Line::default();
         while lines.next_into(&mut line).map_err(unreadable())?.is_ok_and(|more| more)
             && line.sequence <= last
@@ -267,8 +274,7 @@ fn backed_start(
         if head.check(std::slice::from_ref(key)).is_err() {
             continue;
         }
-        let (_, first) =
-            Lines::open(&segment.path).map_err(JournalError::io("cannot read", &segment.path))?;
+        let first = SegmentHead::line_of(&segment.path)?;
         if let Some(edge) = parse_segment_head(&first, origin)
             && edge.size() == head.size
             && edge.root() == head.root
@@ -296,14 +302,14 @@ impl Scan<'_> {
     fn segment(
         &mut self,
         segment: &SegmentFile,
-        origin: &str,
+        whose: &Whose<'_>,
         last: bool,
         torn: &mut Keep<'_>,
     ) -> Result<Option<u64>, JournalError> {
         let unreadable = || JournalError::io("cannot read", &segment.path);
-        let (lines, head) = Lines::open(&segment.path).map_err(unreadable())?;
+        let (lines, head) = Lines::open(&segment.path, whose.wrapping)?;
         let mut lines = lines.at(self.edge.size());
-        if parse_segment_head(&head, origin).as_ref() != Some(&self.edge) {
+        if parse_segment_head(&head, whose.origin).as_ref() != Some(&self.edge) {
             // The process may have ended between making a segment and writing its first line.
             if last && !head.ends_with('\n') && segment.first == self.edge.size() {
                 torn.remove(&segment.path)?;
@@ -410,6 +416,10 @@ impl Scan<'_> {
         let inner = lines.rest_holds_a_line().map_err(JournalError::io("cannot read", path))?;
         if self.edge.size() < self.signed {
             return Err(damaged(self.lane, path, offset, format!("{bad}, and a signed head covers it")));
+        }
+        // A line whose checksum fits was written whole: it is none that a crash tore.
+        if bad == BadLine::Sealed {
+            return Err(damaged(self.lane, path, offset, bad.to_string()));
         }
         if inner || !last {
             return Err(damaged(self.lane, path, offset, format!("{bad}, and whole lines follow")));

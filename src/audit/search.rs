@@ -20,6 +20,7 @@ use super::{
     line::{Line, Lines},
     read::{self, Step},
     terms::{self, Sort, Term, Terms},
+    wrapping::WrappingKeys,
 };
 
 /// Lines that are read back at a time, when the newest are looked for.
@@ -230,7 +231,7 @@ impl Index<'_> {
                 more = true;
                 continue;
             }
-            let mut asked = Asked::of(query, segment, part)?;
+            let mut asked = Asked::of(query, (segment, part), self.keys.wrapping())?;
             let candidates = asked.candidates()?;
             for some in candidates.rchunks(AT_A_TIME) {
                 for number in some {
@@ -265,7 +266,7 @@ impl Index<'_> {
         mut take: impl FnMut(&str, &Line, &Leaf<'_>),
     ) -> Result<(), AskError> {
         for (lane, segment, part) in self.parts(query) {
-            let mut asked = Asked::of(query, segment, part)?;
+            let mut asked = Asked::of(query, (segment, part), self.keys.wrapping())?;
             for number in asked.candidates()? {
                 let (_, offset) = asked.place(number)?;
                 if let Some(line) = asked.read(number, offset)?
@@ -319,10 +320,15 @@ struct Asked<'a> {
     look: Look<'a>,
     lines: Option<Lines>,
     line_terms: Terms,
+    keys: &'a WrappingKeys,
 }
 
 impl<'a> Asked<'a> {
-    fn of(query: &'a Query, segment: &'a IndexedSegment, part: &'a Part) -> Result<Self, AskError> {
+    fn of(
+        query: &'a Query,
+        (segment, part): (&'a IndexedSegment, &'a Part),
+        keys: &'a WrappingKeys,
+    ) -> Result<Self, AskError> {
         Ok(Self {
             query,
             terms: query.terms(),
@@ -332,6 +338,7 @@ impl<'a> Asked<'a> {
             look: look(part)?,
             lines: None,
             line_terms: Terms::default(),
+            keys,
         })
     }
 
@@ -370,7 +377,7 @@ impl<'a> Asked<'a> {
         let unreadable = || JournalError::io("cannot read", path);
         let lines = match &mut self.lines {
             Some(lines) => lines,
-            none => none.insert(Lines::looks(path).map_err(unreadable())?),
+            none => none.insert(Lines::looks(path, self.keys)?),
         };
         let sequence = self.part.about.from.0.saturating_add(number.into());
         lines.go(offset, sequence).map_err(unreadable())?;

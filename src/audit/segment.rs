@@ -13,9 +13,11 @@ use super::{
     JournalError,
     disk::{Disk, LogFile, Opening},
     error::is_full,
-    line::{HEAD_LEN, Mark, segment_head},
+    line::{HEAD_LEN, Mark, SegmentHead, finish, segment_head},
     recover::SegmentFile,
+    sealed::{self, Begun, LINE_OVERHEAD, Sealing},
     tree::{Edge, leaf_hash},
+    wrapping::WrappingKeys,
 };
 use crate::words::Digest;
 
@@ -110,8 +112,25 @@ pub(super) struct Writer {
     closed: Vec<Closed>,
     sizes: Sizes,
     hashes: Vec<Digest>,
+    /// Where each line of this turn ends.
+    ends: Vec<usize>,
     scratch: Vec<u8>,
     tells_leaves: bool,
+    wrapping: WrappingKeys,
+    /// The open segment stands encrypted.
+    sealing: Option<Sealing>,
+    /// Lines of this turn as they are sealed.
+    sealed: Vec<u8>,
+}
+
+/// Whose lane is written to, and how.
+#[derive(Clone, Copy)]
+pub(super) struct WriterOf<'a> {
+    pub(super) directory: &'a Path,
+    pub(super) origin: &'a Arc<str>,
+    pub(super) disk: &'a Arc<dyn Disk>,
+    pub(super) wrapping: &'a WrappingKeys,
+    pub(super) sizes: Sizes,
 }
 
 /// How large a lane's files become.
@@ -152,54 +171,58 @@ pub(super) fn segment_name(first: u64) -> String {
 }
 
 impl Writer {
-    /// Goes on in a segment that stands, its length as recovered.
+    /// Goes on in a segment that stands, its length as recovered; in a new one where this one stands encrypted and the
+    /// next is not to, or the other way.
     pub(super) fn standing(
-        directory: &Path,
-        origin: &Arc<str>,
-        disk: &Arc<dyn Disk>,
+        of: WriterOf<'_>,
         (segment, bytes): (&SegmentFile, u64),
         edge: Edge,
-        sizes: Sizes,
     ) -> Result<Self, JournalError> {
         let path = &segment.path;
-        let file = disk.open(path, Opening::Standing).map_err(JournalError::io("cannot open", path))?;
+        let head = SegmentHead::line_of(path)?;
+        let key =
+            SegmentHead::read(&head).map(|head| sealed::key_of(path, &head, of.wrapping)).transpose()?;
+        let sealing = key.flatten().map(Sealing::resume).transpose()?;
+        let file = of.disk.open(path, Opening::Standing).map_err(JournalError::io("cannot open", path))?;
+        let fits = sealing.is_some() == of.wrapping.current()?.is_some();
         let open = (Segment { file, bytes, reserved: 0 }, segment.first);
-        Ok(Self::with(directory, origin, disk, open, edge, sizes))
+        let mut writer = Self::with(of, open, edge, sealing);
+        if !fits {
+            writer.turn_over().map_err(JournalError::io("cannot begin", of.directory))?;
+        }
+        Ok(writer)
     }
 
     /// Begins a lane that has no segment.
-    pub(super) fn fresh(
-        directory: &Path,
-        origin: &Arc<str>,
-        disk: &Arc<dyn Disk>,
-        sizes: Sizes,
-    ) -> Result<Self, JournalError> {
+    pub(super) fn fresh(of: WriterOf<'_>) -> Result<Self, JournalError> {
         let edge = Edge::default();
-        let segment =
-            begin(directory, origin, &**disk, &edge).map_err(JournalError::io("cannot begin", directory))?;
-        Ok(Self::with(directory, origin, disk, (segment, 0), edge, sizes))
+        let begun = begin(of.directory, of.origin, &**of.disk, &edge, of.wrapping);
+        let (segment, sealing) = begun.map_err(JournalError::io("cannot begin", of.directory))?;
+        Ok(Self::with(of, (segment, 0), edge, sealing))
     }
 
     fn with(
-        directory: &Path,
-        origin: &Arc<str>,
-        disk: &Arc<dyn Disk>,
+        of: WriterOf<'_>,
         (segment, first): (Segment, u64),
         edge: Edge,
-        sizes: Sizes,
+        sealing: Option<Sealing>,
     ) -> Self {
         Self {
-            directory: directory.to_owned(),
-            origin: origin.clone(),
-            disk: disk.clone(),
+            directory: of.directory.to_owned(),
+            origin: of.origin.clone(),
+            disk: of.disk.clone(),
             segment,
             first,
             edge,
             closed: Vec::new(),
-            sizes,
+            sizes: of.sizes,
             hashes: Vec::new(),
+            ends: Vec::new(),
             scratch: Vec::new(),
             tells_leaves: false,
+            wrapping: of.wrapping.clone(),
+            sealing,
+            sealed: Vec::new(),
         }
     }
 
@@ -215,19 +238,13 @@ impl Writer {
     /// Writes gathered lines with one write, as a rule.
     pub(super) fn write(&mut self, gathered: &mut Gathered) -> Outcome {
         let first = self.edge.size();
-        self.hashes.clear();
-        for (mark, sequence) in gathered.marks.iter().zip(first..) {
-            match mark.seal(&mut gathered.bytes, sequence) {
-                Some(leaf) => self.hashes.push(leaf_hash(leaf, &mut self.scratch)),
-                None => {
-                    let trouble = Some(Trouble::Broken("a line stands outside its buffer".to_owned()));
-                    return Outcome { first, good: 0, trouble, leaves: Vec::new() };
-                }
-            }
+        if let Err(why) = self.lay_out(gathered, first) {
+            return Outcome::none(first, Trouble::Broken(why));
         }
-        let (taken, mut trouble) = append_all(&*self.segment.file, &gathered.bytes);
-        let good = gathered.marks.iter().take_while(|mark| mark.end() <= taken).count();
-        let whole = good.checked_sub(1).and_then(|last| gathered.marks.get(last)).map_or(0, Mark::end);
+        let bytes = if self.sealing.is_some() { &self.sealed } else { &gathered.bytes };
+        let (taken, mut trouble) = append_all(&*self.segment.file, bytes);
+        let good = self.ends.iter().take_while(|end| **end <= taken).count();
+        let whole = good.checked_sub(1).and_then(|last| self.ends.get(last)).copied().unwrap_or_default();
         self.segment.bytes += whole as u64;
         let leaves = match self.tells_leaves {
             true => self.hashes.iter().take(good).copied().collect(),
@@ -247,6 +264,31 @@ impl Writer {
         Outcome { first, good, trouble, leaves }
     }
 
+    /// Makes lines of what was gathered, as they will stand in the file, and the hashes of their leaves.
+    fn lay_out(&mut self, gathered: &mut Gathered, first: u64) -> Result<(), String> {
+        self.hashes.clear();
+        self.ends.clear();
+        self.sealed.clear();
+        for (mark, sequence) in gathered.marks.iter().zip(first..) {
+            let outside = || "a line stands outside its buffer".to_owned();
+            let line = mark.number(&mut gathered.bytes, sequence).ok_or_else(outside)?;
+            let (leaf, beside) = mark.parts(line).ok_or_else(outside)?;
+            self.hashes.push(leaf_hash(leaf, &mut self.scratch));
+            match &mut self.sealing {
+                None => {
+                    finish(line, mark.leaf, mark.beside).ok_or_else(outside)?;
+                    self.ends.push(mark.end());
+                }
+                Some(sealing) => {
+                    let sealed = sealing.line(sequence, (leaf, beside), &mut self.sealed);
+                    sealed.map_err(|error| error.to_string())?;
+                    self.ends.push(self.sealed.len());
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Everything written so far, to be synced and signed by the lane's thread.
     pub(super) fn round(&mut self) -> Round {
         Round {
@@ -263,7 +305,9 @@ impl Writer {
 
     /// Whether a turn full of strangers' entries could reach into the reserve.
     pub(super) fn is_tight(&self) -> bool {
-        self.sizes.reserve_bytes > 0 && self.room() < self.sizes.reserve_bytes + TURN_BYTES_MAX
+        // A turn's lines become some longer where they are sealed: by a sixth where they are as short as they come.
+        let turn = if self.sealing.is_some() { TURN_BYTES_MAX * 5 / 4 } else { TURN_BYTES_MAX };
+        self.sizes.reserve_bytes > 0 && self.room() < self.sizes.reserve_bytes + turn
     }
 
     /// Notes how far the disk set room aside for that file.
@@ -280,28 +324,42 @@ impl Writer {
             .then(|| (self.segment.file.clone(), self.segment.bytes + wanted))
     }
 
-    /// Begins the next segment where lines of so many bytes would make this one too long.
-    pub(super) fn make_room(&mut self, bytes: usize) -> Result<Place, Trouble> {
-        let long = self.segment.bytes.saturating_add(bytes as u64) > self.sizes.segment_bytes_max;
+    /// Begins the next segment where these lines would make this one too long.
+    pub(super) fn make_room(&mut self, gathered: &Gathered) -> Result<Place, Trouble> {
+        let sealed = if self.sealing.is_some() { gathered.marks.len() * LINE_OVERHEAD } else { 0 };
+        let bytes = (gathered.bytes.len() + sealed) as u64;
+        let long = self.segment.bytes.saturating_add(bytes) > self.sizes.segment_bytes_max;
         // A segment holds at least one entry: its name is the sequence of its first.
         if !long || self.first == self.edge.size() {
             return Ok(Place::Here);
         }
-        let next = match begin(&self.directory, &self.origin, &*self.disk, &self.edge) {
-            Ok(next) => next,
-            Err(error) if is_full(&error) => return Err(Trouble::Full),
-            Err(error) => return Err(Trouble::Broken(format!("cannot begin a segment: {error}"))),
-        };
+        match self.turn_over() {
+            Ok(()) => Ok(Place::Begun),
+            Err(error) if is_full(&error) => Err(Trouble::Full),
+            Err(error) => Err(Trouble::Broken(format!("cannot begin a segment: {error}"))),
+        }
+    }
+
+    /// Begins the next segment. One that holds nothing yet is begun anew.
+    fn turn_over(&mut self) -> io::Result<()> {
+        let is_empty = self.first == self.edge.size();
+        if is_empty {
+            self.segment.file.cut(0)?;
+        }
+        let begun = begin(&self.directory, &self.origin, &*self.disk, &self.edge, &self.wrapping)?;
+        let (next, sealing) = begun;
         let before = std::mem::replace(&mut self.segment, next);
-        self.first = self.edge.size();
+        (self.first, self.sealing) = (self.edge.size(), sealing);
         // Here and not by the lane's thread, so that strangers are not refused at every new segment. Where it
         // fails the thread tries again.
         let wanted = self.segment.bytes + self.sizes.reserve_bytes + AHEAD_BYTES;
         if before.reserved > 0 && self.segment.file.reserve(wanted).is_ok() {
             self.segment.reserved = wanted;
         }
-        self.closed.push(Closed { segment: before, edge: self.edge.clone() });
-        Ok(Place::Begun)
+        if !is_empty {
+            self.closed.push(Closed { segment: before, edge: self.edge.clone() });
+        }
+        Ok(())
     }
 }
 
@@ -317,7 +375,16 @@ impl fmt::Debug for Writer {
 
 /// A new segment with its first line. One whose first line found no room leaves an empty file behind that the
 /// next try takes over.
-fn begin(directory: &Path, origin: &str, disk: &dyn Disk, edge: &Edge) -> io::Result<Segment> {
+fn begin(
+    directory: &Path,
+    origin: &str,
+    disk: &dyn Disk,
+    edge: &Edge,
+    keys: &WrappingKeys,
+) -> io::Result<(Segment, Option<Sealing>)> {
+    let wrapping = keys.current().map_err(told)?;
+    let begun =
+        wrapping.map(|wrapping| Begun::new(&wrapping, origin, edge.size())).transpose().map_err(told)?;
     let path = directory.join(segment_name(edge.size()));
     let file = match disk.open(&path, Opening::Fresh) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists && is_empty(&path) => {
@@ -325,10 +392,14 @@ fn begin(directory: &Path, origin: &str, disk: &dyn Disk, edge: &Edge) -> io::Re
         }
         opened => opened?,
     };
-    let head = segment_head(origin, edge);
+    let head = segment_head(origin, edge, begun.as_ref().map(|begun| &begun.wrapped));
     let (taken, trouble) = append_all(&*file, &head);
     match trouble {
-        None => Ok(Segment { file, bytes: head.len() as u64, reserved: 0 }),
+        None => {
+            begun.as_ref().map_or(Ok(()), |begun| begun.look_again(keys, &path)).map_err(told)?;
+            let segment = Segment { file, bytes: head.len() as u64, reserved: 0 };
+            Ok((segment, begun.map(|begun| begun.sealing)))
+        }
         Some(trouble) => {
             if taken > 0 {
                 file.cut(0)?;
@@ -339,6 +410,13 @@ fn begin(directory: &Path, origin: &str, disk: &dyn Disk, edge: &Edge) -> io::Re
                 Trouble::Closed => io::Error::other("closed"),
             })
         }
+    }
+}
+
+fn told(error: JournalError) -> io::Error {
+    match error {
+        JournalError::Full => io::ErrorKind::StorageFull.into(),
+        other => io::Error::other(other.to_string()),
     }
 }
 

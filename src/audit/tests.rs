@@ -25,6 +25,7 @@ use crate::{
 
 mod crash;
 mod elsewhere;
+mod encrypted;
 mod erased;
 mod failing;
 mod searched;
@@ -35,20 +36,29 @@ mod unknown;
 struct Bench {
     data: tempfile::TempDir,
     keys: Arc<JournalKeys>,
+    encryption: Encryption,
 }
 
 impl Bench {
     fn new() -> Self {
         let data = tempfile::tempdir().unwrap();
         let keys = Arc::new(JournalKeys::open(&data.path().join("keys")).unwrap());
-        Self { data, keys }
+        Self { data, keys, encryption: Encryption::AsStands }
+    }
+
+    /// The same, with segments that stand encrypted.
+    fn encrypted() -> Self {
+        let bench = Self::new();
+        bench.keys.wrapping().settle(&Encryption::Own(None), clock::now().wall).unwrap();
+        bench.keys.wrapping().told().unwrap();
+        bench
     }
 
     fn options(&self) -> JournalOptions {
         let mut boot = [0; 16];
         keys::fill(&mut boot).unwrap();
         let options = JournalOptions::new(self.data.path().join("audit"), "main", RequestId(boot));
-        JournalOptions { role: Role::Gate, ..options }
+        JournalOptions { role: Role::Gate, encryption: self.encryption.clone(), ..options }
     }
 
     fn open(&self) -> Journal {
@@ -75,11 +85,11 @@ impl Bench {
     fn crashed(&self) -> Self {
         let data = tempfile::tempdir().unwrap();
         copy(self.data.path(), data.path());
-        Self { data, keys: self.keys.clone() }
+        Self { data, keys: self.keys.clone(), encryption: self.encryption.clone() }
     }
 
     fn lines(&self) -> Vec<Line> {
-        read_lane(&self.lane()).unwrap().collect::<Result<_, _>>().unwrap()
+        read_lane(&self.lane(), self.keys.wrapping()).unwrap().collect::<Result<_, _>>().unwrap()
     }
 
     fn kinds(&self) -> Vec<String> {

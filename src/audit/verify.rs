@@ -14,11 +14,14 @@ use super::{
     JournalError, JournalKeys, Opened,
     head::{PublicKey, SignedHead, gathered_heads, split_heads},
     lanes::{LOCK, origin},
-    line::{Beside, Line, LineFacts, Lines, digest_of_hex, parse_segment_head, sequence_of},
+    line::{
+        BadLine, Beside, Line, LineFacts, Lines, SegmentHead, digest_of_hex, parse_segment_head, sequence_of,
+    },
     read,
     recover::{SegmentFile, newest_head, segments},
     syncer::HEADS,
     tree::{Edge, leaf_hash},
+    wrapping::WrappingKeys,
 };
 use crate::words::Digest;
 
@@ -68,6 +71,10 @@ pub struct LaneReport {
     pub key_gone: u64,
     /// Sealed parts erased, with the entry that says so.
     pub erased: u64,
+    /// Segments that stand encrypted.
+    pub encrypted: usize,
+    /// Entries of them that were not opened: whole lines, and nothing is known of what is in them.
+    pub unopened: u64,
     /// What is wrong.
     pub faults: Vec<Fault>,
 }
@@ -86,6 +93,8 @@ pub struct Fault {
 pub enum Against {
     /// The entries under them are the same; so many came after, in those lanes together.
     Grown(u64),
+    /// Entries under one of them could not be opened, so nobody can tell.
+    Unopened,
     /// No such lane here.
     NoLane,
     /// Entries under one of them were changed, or the journal was rolled back below it.
@@ -95,7 +104,7 @@ pub enum Against {
 impl Report {
     /// Whether nothing is wrong.
     pub fn is_whole(&self) -> bool {
-        let bad = matches!(self.against, Some(Against::Rewritten | Against::NoLane));
+        let bad = matches!(self.against, Some(Against::Rewritten | Against::NoLane | Against::Unopened));
         self.faults.is_empty() && self.lanes.iter().all(|lane| lane.faults.is_empty()) && !bad
     }
 }
@@ -111,11 +120,14 @@ pub fn verify(
     against: Option<&str>,
     opener: Option<&JournalKeys>,
 ) -> Result<Report, JournalError> {
-    verify_with(gate_directory, keys, Witness { left: against, kept: &[] }, opener)
+    let nowhere = WrappingKeys::of(Path::new(""));
+    let wrapping = opener.map_or(&nowhere, JournalKeys::wrapping);
+    verify_with(gate_directory, keys, Witness { left: against, kept: &[] }, (opener, wrapping))
 }
 
 /// Verifies every lane under a gate's directory against its own heads and those that were elsewhere; with `opener`
-/// the sealed parts are opened and compared with their leaves too.
+/// the sealed parts are opened and compared with their leaves too. Segments that stand encrypted are opened by `wrapping`;
+/// of those that it does not open only the frames of lines are checked, and the journal is not whole.
 ///
 /// # Errors
 /// A file cannot be read, or `witness.left` holds no head.
@@ -123,7 +135,7 @@ pub fn verify_with(
     gate_directory: &Path,
     keys: &[PublicKey],
     witness: Witness<'_>,
-    opener: Option<&JournalKeys>,
+    (opener, wrapping): (Option<&JournalKeys>, &WrappingKeys),
 ) -> Result<Report, JournalError> {
     let gate = gate_directory.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let mut report = Report::default();
@@ -131,14 +143,14 @@ pub fn verify_with(
     let mut walks = HashMap::new();
     for lane in read::lanes(gate_directory)? {
         let directory = gate_directory.join(&lane);
-        let mut walk = Walk::new(&lane, origin(gate, &lane), opener);
+        let mut walk = Walk::new(&lane, origin(gate, &lane), (opener, wrapping));
         walk.heads(&directory, keys)?;
         let all = elsewhere.left.iter().chain(&elsewhere.kept);
         walk.asked.extend(all.filter(|head| head.origin == walk.origin).map(|head| head.size));
         walk.lane(&directory, keys)?;
         walks.insert(lane, walk);
     }
-    report.faults.extend(cross_check(gate_directory, &walks)?);
+    report.faults.extend(cross_check(gate_directory, &walks, wrapping)?);
     report.against = elsewhere.against(&walks, &mut report.faults);
     elsewhere.check_kept(&walks, &mut report.faults);
     let mut erased: HashSet<String> = walks.values().flat_map(|walk| walk.erasures.iter().cloned()).collect();
@@ -148,7 +160,7 @@ pub fn verify_with(
     if walks.values().any(is_unsaid) {
         // Somebody may have begun to erase since the lane was read that says so.
         for lane in read::lanes(gate_directory)? {
-            for line in read::read_lane(&gate_directory.join(lane))?.map_while(Result::ok) {
+            for line in read::read_lane(&gate_directory.join(lane), wrapping)?.map_while(Result::ok) {
                 if let Ok(facts) = line.facts()
                     && facts.act == Some("erase")
                 {
@@ -208,6 +220,9 @@ impl Elsewhere {
                     let more = since.entry(&head.origin).or_insert(u64::MAX);
                     *more = (*more).min(entries - head.size);
                 }
+                Some((None, entries)) if walk.is_some_and(Walk::is_blind) && head.size <= entries => {
+                    worst = worst.max(Against::Unopened);
+                }
                 Some(_) => {
                     let what = "the entries are not those over which a head had left the machine";
                     fault(faults, format!("{}, {} entries", head.origin, head.size), what.to_owned());
@@ -228,6 +243,11 @@ impl Elsewhere {
             let what = match walk.map(|walk| (walk, walk.roots.get(&size))) {
                 None => {
                     format!("a head over {size} entries was kept, and the lane is gone: it was rolled back")
+                }
+                Some((walk, None)) if walk.is_blind() && size <= walk.report.entries => {
+                    format!(
+                        "a head over {size} entries was kept, and those could not be opened to be held against it"
+                    )
                 }
                 Some((walk, None)) => format!(
                     "a head over {size} entries was kept, {} are there and can be read: it was rolled back",
@@ -254,8 +274,11 @@ impl Elsewhere {
 struct Walk<'a> {
     origin: String,
     opener: Option<&'a JournalKeys>,
+    wrapping: &'a WrappingKeys,
     report: LaneReport,
     edge: Edge,
+    /// Entries after the edge that could not be opened.
+    unseen: u64,
     signed: HashMap<u64, Digest>,
     /// Sizes at which the root is wanted.
     asked: HashSet<u64>,
@@ -277,12 +300,18 @@ struct Mention {
 }
 
 impl<'a> Walk<'a> {
-    fn new(lane: &str, origin: String, opener: Option<&'a JournalKeys>) -> Self {
+    fn new(
+        lane: &str,
+        origin: String,
+        (opener, wrapping): (Option<&'a JournalKeys>, &'a WrappingKeys),
+    ) -> Self {
         Self {
             origin,
             opener,
+            wrapping,
             report: LaneReport { lane: lane.to_owned(), ..LaneReport::default() },
             edge: Edge::default(),
+            unseen: 0,
             signed: HashMap::new(),
             asked: HashSet::from([0]),
             roots: HashMap::from([(0, Edge::default().root())]),
@@ -332,7 +361,7 @@ impl<'a> Walk<'a> {
                 break;
             }
         }
-        self.report.entries = self.edge.size();
+        self.report.entries = self.edge.size() + self.unseen;
         if self.report.entries < self.report.signed {
             let missing = self.report.signed - self.report.entries;
             let what = format!("{missing} signed entries are missing or follow damage");
@@ -366,8 +395,11 @@ impl<'a> Walk<'a> {
     /// Reads a segment; false where nothing behind it can be judged.
     fn segment(&mut self, segment: &SegmentFile, last: bool) -> Result<bool, JournalError> {
         let unreadable = || JournalError::io("cannot read", &segment.path);
-        let (lines, head) = Lines::open(&segment.path).map_err(unreadable())?;
+        let (lines, head, missing) = Lines::open_frames(&segment.path, self.wrapping)?;
         let place = |offset: u64| format!("{} byte {offset}", segment.path.display());
+        self.report.encrypted +=
+            usize::from(SegmentHead::read(&head).is_some_and(|head| head.wrapped.is_some()));
+        self.take_up(&head);
         if parse_segment_head(&head, &self.origin).as_ref() != Some(&self.edge) {
             // An empty segment is one that was just begun.
             if !(last && !head.ends_with('\n') && segment.first == self.edge.size()) {
@@ -376,28 +408,75 @@ impl<'a> Walk<'a> {
             return Ok(false);
         }
         let mut lines = lines.at(self.edge.size());
+        if let Some(missing) = missing {
+            let whole = self.frames(&mut lines, segment, last)?;
+            let what = format!("its entries could not be opened, only their lines were read: {missing}");
+            self.fault(place(0), &what);
+            return Ok(whole);
+        }
         let mut line = Line::default();
         loop {
             match lines.next_into(&mut line).map_err(unreadable())? {
                 Ok(true) => self.line(&line, || place(line.offset)),
                 Ok(false) => return Ok(true),
                 Err(bad) => {
-                    let inner = lines.rest_holds_a_line().map_err(unreadable())?;
-                    let covered = self.edge.size() < self.report.signed;
-                    let what = match (covered, inner || !last) {
-                        (true, _) => format!("{bad}, and a signed head covers it"),
-                        (false, true) => format!("{bad}, and whole lines follow"),
-                        (false, false) => {
-                            format!("{bad}: a torn end above the last head, or being written now")
-                        }
-                    };
-                    // A torn end above the last head is what a crash leaves; opening the lane repairs it.
-                    if covered || inner || !last {
-                        self.fault(place(lines.offset()), &what);
-                    }
+                    self.bad(bad, &mut lines, segment, last)?;
                     return Ok(false);
                 }
             }
+        }
+    }
+
+    /// What was found where a line should stand. A torn end above the last head is what a crash leaves; opening the lane
+    /// repairs it.
+    fn bad(
+        &mut self,
+        bad: BadLine,
+        lines: &mut Lines,
+        segment: &SegmentFile,
+        last: bool,
+    ) -> Result<(), JournalError> {
+        let offset = lines.offset();
+        let inner = lines.rest_holds_a_line().map_err(JournalError::io("cannot read", &segment.path))?;
+        let covered = self.edge.size() + self.unseen < self.report.signed;
+        let what = match (covered, inner || !last) {
+            (true, _) => format!("{bad}, and a signed head covers it"),
+            (false, true) => format!("{bad}, and whole lines follow"),
+            // A line whose checksum fits was written whole.
+            (false, false) if bad == BadLine::Sealed => bad.to_string(),
+            (false, false) => return Ok(()),
+        };
+        self.fault(format!("{} byte {offset}", segment.path.display()), &what);
+        Ok(())
+    }
+
+    /// Reads the lines of a segment that cannot be opened; false where nothing behind it can be judged.
+    fn frames(&mut self, lines: &mut Lines, segment: &SegmentFile, last: bool) -> Result<bool, JournalError> {
+        let mut line = Line::default();
+        // Whether its last entry ends a session nobody can say.
+        self.ended = false;
+        loop {
+            match lines.next_into(&mut line).map_err(JournalError::io("cannot read", &segment.path))? {
+                Ok(true) => {
+                    self.unseen += 1;
+                    self.report.unopened += 1;
+                }
+                Ok(false) => return Ok(true),
+                Err(bad) => {
+                    self.bad(bad, lines, segment, last)?;
+                    return Ok(false);
+                }
+            }
+        }
+    }
+
+    /// Behind entries that were not opened the tree goes on as a segment's first line has it, where that is signed.
+    fn take_up(&mut self, head: &str) {
+        let size = self.edge.size() + self.unseen;
+        let Some(edge) = parse_segment_head(head, &self.origin).filter(|_| self.unseen > 0) else { return };
+        if edge.size() == size && self.signed.get(&size) == Some(&edge.root()) {
+            self.roots.insert(size, edge.root());
+            (self.edge, self.unseen) = (edge, 0);
         }
     }
 
@@ -473,6 +552,11 @@ impl<'a> Walk<'a> {
         self.report
     }
 
+    /// Whether some of its entries could not be opened.
+    fn is_blind(&self) -> bool {
+        self.report.unopened > 0
+    }
+
     fn fault(&mut self, place: String, what: &str) {
         fault(&mut self.report.faults, place, what.to_owned());
     }
@@ -491,7 +575,11 @@ fn is_owned(directory: &Path) -> bool {
 }
 
 /// Lanes name each other's heads when a session starts: one that was rolled back alone is found by the others.
-fn cross_check(gate_directory: &Path, walks: &HashMap<String, Walk<'_>>) -> Result<Vec<Fault>, JournalError> {
+fn cross_check(
+    gate_directory: &Path,
+    walks: &HashMap<String, Walk<'_>>,
+    wrapping: &WrappingKeys,
+) -> Result<Vec<Fault>, JournalError> {
     let mut faults = Vec::new();
     for mention in walks.values().flat_map(|walk| &walk.mentions) {
         let Some(walk) = walks.get(&mention.lane) else {
@@ -501,7 +589,9 @@ fn cross_check(gate_directory: &Path, walks: &HashMap<String, Walk<'_>>) -> Resu
         };
         let root = match walk.roots.get(&mention.size) {
             Some(root) => Some(*root),
-            None => root_at(&gate_directory.join(&mention.lane), mention.size)?,
+            // That is told already.
+            None if walk.is_blind() && mention.size <= walk.report.entries => continue,
+            None => root_at(&gate_directory.join(&mention.lane), mention.size, wrapping)?,
         };
         if root.is_none() || root != mention.root {
             let what = format!("lane {} had another history of {} entries then", mention.lane, mention.size);
@@ -515,10 +605,10 @@ fn cross_check(gate_directory: &Path, walks: &HashMap<String, Walk<'_>>) -> Resu
 }
 
 /// The root of a lane's first `size` entries, read anew; none where it has fewer.
-fn root_at(directory: &Path, size: u64) -> Result<Option<Digest>, JournalError> {
+fn root_at(directory: &Path, size: u64, wrapping: &WrappingKeys) -> Result<Option<Digest>, JournalError> {
     let mut edge = Edge::default();
     let mut scratch = Vec::new();
-    for line in read::read_lane(directory)? {
+    for line in read::read_lane(directory, wrapping)? {
         if edge.size() == size {
             break;
         }
@@ -541,6 +631,10 @@ impl fmt::Display for Report {
                 "  sealed parts: {} ({} opened and fitting, {} under a key that is gone), {} erased on record",
                 lane.sealed, lane.opened, lane.key_gone, lane.erased
             )?;
+            if lane.encrypted > 0 {
+                let (encrypted, unopened) = (lane.encrypted, lane.unopened);
+                writeln!(f, "  encrypted: {encrypted} segments, {unopened} of their entries not opened")?;
+            }
         }
         for fault in self.lanes.iter().flat_map(|lane| &lane.faults).chain(&self.faults) {
             writeln!(f, "fault: {}: {}", fault.place, fault.what)?;
@@ -551,6 +645,9 @@ impl fmt::Display for Report {
                 writeln!(f, "against the given heads: same entries, {more} more since")?
             }
             Some(Against::Rewritten) => writeln!(f, "against the given heads: rewritten or rolled back")?,
+            Some(Against::Unopened) => {
+                writeln!(f, "against the given heads: not all could be opened to be compared")?
+            }
             Some(Against::NoLane) => writeln!(f, "against the given heads: no such lane here")?,
         }
         let verdict = if self.is_whole() { "whole" } else { "NOT whole" };

@@ -8,6 +8,7 @@
 mod breach;
 mod erase;
 mod index;
+mod keys;
 pub(super) mod looking;
 mod named;
 mod page;
@@ -35,7 +36,10 @@ use super::{
     out,
     own::{self, Data, Record},
 };
-use crate::{audit::JournalError, clock};
+use crate::{
+    audit::{JournalError, WrappingKeys},
+    clock,
+};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -57,6 +61,10 @@ pub(super) enum Command {
     ProveConsistency(prove::ProveConsistency),
     /// Check such a proof, with the public key and without the journal
     CheckProof(prove::CheckProof),
+    /// The keys that wrap those of encrypted segments: since when, and how many each wraps
+    Keys(keys::ShowKeys),
+    /// Begin another wrapping key, and wrap the keys of all segments by it
+    RotateKeys(keys::RotateKeys),
     /// How far each sink was sent the journal, and what keeps it: exit code 1 where one is in trouble
     Sinks(sinks::ShowSinks),
     /// Erase for good what stands in clear beside the entries of a person, an app or a record
@@ -72,6 +80,17 @@ pub(super) struct Where {
     /// Which gate's journal, where the folder holds several
     #[arg(long)]
     gate: Option<String>,
+    /// A file of wrapping keys that is looked into first, where entries stand encrypted and their key is not with the
+    /// others
+    #[arg(long, value_name = "FILE")]
+    wrapping_key: Option<PathBuf>,
+}
+
+impl Where {
+    /// What opens segments that stand encrypted.
+    fn wrapping(&self, data: &Data) -> WrappingKeys {
+        WrappingKeys::with(&data.journal_keys(), self.wrapping_key.clone())
+    }
 }
 
 /// Does it.
@@ -87,6 +106,8 @@ pub(super) fn run(command: &Command) -> Result<Came, VerbError> {
             Command::ProveEntry(arguments) => prove::entry_of(arguments).await,
             Command::ProveConsistency(arguments) => prove::consistency(arguments).await,
             Command::CheckProof(arguments) => prove::check(arguments),
+            Command::Keys(arguments) => keys::show(arguments),
+            Command::RotateKeys(arguments) => keys::rotate(arguments).await,
             Command::Sinks(arguments) => sinks::run(arguments),
             Command::Erase(arguments) => erase::run(arguments).await,
         }

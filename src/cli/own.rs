@@ -15,7 +15,8 @@ use super::error::VerbError;
 use crate::{
     admin::Acting,
     audit::{
-        self, Erased, Fetch, Journal, JournalError, JournalKeys, JournalOptions, Progress, Receipt, Subject,
+        self, Erased, Fetch, Journal, JournalError, JournalKeys, JournalOptions, KeyChange, KeyId, Progress,
+        Receipt, Rewrapped, Subject,
     },
     clock::{self, Now},
     config::{self, ProcessEnv, Report},
@@ -242,6 +243,17 @@ impl Record {
     /// Erases it, with an entry for it before. Blocks.
     pub(super) fn erase(&self, subject: &Subject, progress: &Progress) -> Result<Erased, JournalError> {
         audit::erase(&self.journal, subject, &self.by, &clock::now, progress)
+    }
+
+    /// Begins another wrapping key, in the journal first, and wraps the keys of all segments by it.
+    pub(super) async fn rotate(&self) -> Result<(Option<KeyChange>, Rewrapped), JournalError> {
+        let change = self.journal.begin_wrapping(&self.by, clock::now()).await?;
+        Ok((change, self.journal.rewrap().await?))
+    }
+
+    /// Destroys a wrapping key that wraps nothing, in the journal first.
+    pub(super) async fn destroy(&self, id: KeyId) -> Result<(), JournalError> {
+        self.journal.destroy_wrapping(id, &self.by, clock::now()).await
     }
 
     /// Says that whatever else is kept of somebody is about to be erased, synced when this returns.

@@ -19,6 +19,7 @@
 mod alerts;
 mod bundle;
 mod catalogue;
+mod encryption;
 mod files;
 mod followed;
 mod ids;
@@ -45,6 +46,7 @@ mod watch;
 pub use alerts::{AlertAddress, AlertSettings, Misses};
 pub use bundle::{RawBundle, Sheet, SystemSheet, load, load_signed};
 pub use catalogue::Catalogue;
+pub use encryption::EncryptionSettings;
 pub use files::{
     BUNDLE_BYTES_MAX, CATALOGUE, FILES_MAX, Files, GATEWAY, LIMITS, LOCK, PROOFS, Section, Source,
 };

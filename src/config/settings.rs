@@ -8,7 +8,9 @@ use std::{net::SocketAddr, path::PathBuf};
 use serde_json::{Value as Json, json};
 use url::Url;
 
-use super::{alerts::AlertSettings, files::GATEWAY, ids::IdSettings, serving::Serving};
+use super::{
+    alerts::AlertSettings, encryption::EncryptionSettings, files::GATEWAY, ids::IdSettings, serving::Serving,
+};
 use crate::{
     sinks::SinkList,
     words::{
@@ -69,6 +71,8 @@ yaml_object! {
         pub strangers_per_minute: u32 = 60;
         /// Size at which a segment of the journal ends and the next begins; 1MiB or more.
         pub segment_bytes_max: SegmentBytes = SegmentBytes::default();
+        /// Whether segments of the journal stand encrypted in their files, and whose keys wrap theirs; in clear when left out.
+        pub encryption: Option<EncryptionSettings> = None;
         /// Where signed heads are sent, away from this machine; nowhere when left out.
         pub publish: Option<Publishing> = None;
         /// Where entries are sent, each at least once: a SIEM, a log collector, a file. Nowhere when left out.
@@ -267,6 +271,7 @@ impl Default for AuditSettings {
             receipts: false,
             strangers_per_minute: 60,
             segment_bytes_max: SegmentBytes::default(),
+            encryption: None,
             publish: None,
             sinks: SinkList::default(),
         }

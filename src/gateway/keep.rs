@@ -13,7 +13,7 @@ use super::{
     Gate, alerting, checking,
     observe::Post,
     run::{self, Options, RunError},
-    seen, shadowing, taking,
+    seen, shadowing, taking, wrapping,
 };
 use crate::{
     audit::{self, HeadFile, Journal, JournalError, Pace, Publish, SignedHead},
@@ -78,6 +78,7 @@ pub(super) fn all(gate: &Arc<Gate>, options: &Arc<Options>, successor: door::Suc
         spawn(Box::pin(tend(gate.clone()))),
         spawn(Box::pin(issuers(gate.clone()))),
         spawn(Box::pin(heads(gate.clone()))),
+        spawn(Box::pin(wrapping::keep(gate.clone()))),
         spawn(Box::pin(seen::keep(gate.clone()))),
         spawn(Box::pin(checking::systems(gate.clone()))),
         spawn(Box::pin(publish(gate.clone(), options.clone()))),

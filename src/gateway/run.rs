@@ -29,7 +29,7 @@ use super::{
 };
 use crate::{
     answer::TagKey,
-    audit::{Durability, Journal, JournalError, JournalKeys, JournalOptions, Role},
+    audit::{Durability, Encryption, Journal, JournalError, JournalKeys, JournalOptions, Role},
     catalog::CursorKey,
     clock,
     config::{self, Env, Files, Live, Loads, Means, Report, Snapshot, Trust},
@@ -404,10 +404,24 @@ fn journal(
     wanted.strangers_per_minute = settings.audit.strangers_per_minute;
     wanted.segment_bytes_max = settings.audit.segment_bytes_max.0;
     wanted.receipts = settings.audit.receipts;
+    wanted.encryption = encryption(settings.audit.encryption.as_ref(), &options.base)?;
     wanted.sensitive_reads =
         if settings.audit.synced_reads { Durability::Synced } else { Durability::Written };
     let keys = Arc::new(JournalKeys::open(&keys.join("journal"))?);
     Ok(Journal::open(wanted, keys, clock::now())?)
+}
+
+/// How segments are to stand. Other processes go by the file's path too, wherever they run.
+fn encryption(settings: Option<&config::EncryptionSettings>, base: &Path) -> Result<Encryption, RunError> {
+    Ok(match settings {
+        None => Encryption::Off,
+        Some(config::EncryptionSettings::Rotate(after)) => Encryption::Own(Some(after.0)),
+        Some(config::EncryptionSettings::KeyFile(path)) => {
+            let path = base.join(path);
+            let failed = |source| RunError::File { path: path.clone(), source };
+            Encryption::File(std::path::absolute(&path).map_err(failed)?)
+        }
+    })
 }
 
 /// The gate's own secret, made on the first start; readable by its owner only.

@@ -224,14 +224,14 @@ impl Trying {
         followed: &mut HashMap<String, (Follow, u32)>,
         telling: &mut Telling,
     ) -> Result<bool, JournalError> {
-        let directory = gate.journal.directory();
+        let (directory, keys) = (gate.journal.directory(), gate.journal.keys().wrapping());
         let (mut all, mut is_more) = (Vec::new(), false);
         for lane in lanes(directory)? {
             let place = directory.join(&lane);
             let (follow, behind) = match followed.entry(lane) {
                 std::collections::hash_map::Entry::Occupied(known) => known.into_mut(),
                 std::collections::hash_map::Entry::Vacant(fresh) => {
-                    fresh.insert((Follow::from_end(&place)?, 0))
+                    fresh.insert((Follow::from_end(&place, keys)?, 0))
                 }
             };
             let lines = follow.more(ENTRIES_MAX)?;
@@ -241,7 +241,7 @@ impl Trying {
             all.extend(lines.into_iter().map(|line| (replay::came(&line), line)));
             if *behind > BEHIND_MAX {
                 let before = follow.next_sequence();
-                (*follow, *behind) = (Follow::from_end(&place)?, 0);
+                (*follow, *behind) = (Follow::from_end(&place, keys)?, 0);
                 let left_out = follow.next_sequence().saturating_sub(before);
                 gate.telemetry.shadow.get_or_create(&Reason { reason: "dropped" }).inc_by(left_out);
                 tracing::warn!(left_out, "a shadow bundle is not tried on all: there is too much of it");

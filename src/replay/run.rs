@@ -12,7 +12,7 @@ use std::{
 };
 
 use super::{Replay, Sum};
-use crate::audit::{JournalError, Line, lanes, read_lane, tail};
+use crate::audit::{JournalError, Line, WrappingKeys, lanes, read_lane, tail};
 
 /// Entries that go from hand to hand at once.
 const BATCH: usize = 256;
@@ -73,7 +73,8 @@ impl Replay<'_> {
             let mut unread = Vec::new();
             if workers.is_ok() {
                 for lane in lanes {
-                    let read = read(&gate_directory.join(&lane), newest, &send, progress);
+                    let at = (&*gate_directory.join(&lane), self.keys.wrapping());
+                    let read = read(at, newest, &send, progress);
                     unread.extend(read.err().map(|why| Unread { lane, why }));
                 }
             }
@@ -101,7 +102,7 @@ impl Replay<'_> {
 }
 
 fn read(
-    directory: &Path,
+    (directory, keys): (&Path, &WrappingKeys),
     newest: Option<usize>,
     send: &SyncSender<Vec<Line>>,
     progress: &Progress,
@@ -113,11 +114,11 @@ fn read(
         send.send(std::mem::take(batch)).is_ok()
     };
     if let Some(newest) = newest {
-        let mut last = tail(directory, newest)?;
+        let mut last = tail(directory, newest, keys)?;
         hand_over(&mut last);
         return Ok(());
     }
-    for line in read_lane(directory)? {
+    for line in read_lane(directory, keys)? {
         match line {
             Ok(line) => batch.push(line),
             Err(error) => {

@@ -13,7 +13,7 @@ use super::{
     settings::{Clear, Format, SinkSettings},
 };
 use crate::{
-    audit::{Beside, JournalKeys, Line, Opened, leaf_hash},
+    audit::{Beside, JournalKeys, Line, Opened, WrappingKeys, leaf_hash},
     words::Digest,
 };
 
@@ -67,6 +67,11 @@ pub(super) struct Untold {
 }
 
 impl Form {
+    /// What opens segments that stand encrypted.
+    pub(super) fn wrapping(&self) -> &WrappingKeys {
+        self.keys.wrapping()
+    }
+
     pub(super) fn new(settings: &SinkSettings, keys: Arc<JournalKeys>, gate: &str) -> Self {
         let rules = Rules::new(&settings.name, settings.redact.clone());
         let (format, with) = (settings.format, settings.with.clone());

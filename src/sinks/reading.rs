@@ -225,9 +225,9 @@ impl Reader {
     /// Where the sink is in a lane, once it is known that the lane is the one that it was sent.
     fn open(&self, lane: &str, signed: u64) -> Result<LaneReader, ReadError> {
         let directory = self.directory.join(lane);
-        let oldest = oldest(&directory)?;
+        let (oldest, keys) = (oldest(&directory)?, self.form.wrapping());
         let Some(place) = self.cursor.lanes.get(lane) else {
-            return Ok(LaneReader { follow: Follow::from(&directory, oldest), next: oldest });
+            return Ok(LaneReader { follow: Follow::from(&directory, oldest, keys), next: oldest });
         };
         let (next, lane) = (place.next, lane.to_owned());
         if next > signed {
@@ -239,9 +239,9 @@ impl Reader {
         let Some((last, before)) =
             place.last.as_ref().zip(next.checked_sub(1)).filter(|(_, at)| *at >= oldest)
         else {
-            return Ok(LaneReader { follow: Follow::from(&directory, next), next });
+            return Ok(LaneReader { follow: Follow::from(&directory, next, keys), next });
         };
-        let mut follow = Follow::from(&directory, before);
+        let mut follow = Follow::from(&directory, before, keys);
         let lines = follow.more(1)?;
         match lines.first() {
             Some(line) if line.sequence == before && hash(line) == *last => Ok(LaneReader { follow, next }),

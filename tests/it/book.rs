@@ -5,12 +5,17 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use bramka::audit::{self, JournalKeys, Report};
+use bramka::audit::{self, JournalKeys, Report, WrappingKeys};
 use serde_json::Value;
 
 /// Where the lanes of the demo's gate are.
 pub(crate) fn gate(data: &Path) -> PathBuf {
     data.join("audit").join("demo")
+}
+
+/// What opens segments that stand encrypted, where the gate's folder is in its data folder.
+pub(crate) fn wrapping(gate: &Path) -> WrappingKeys {
+    WrappingKeys::of(&gate.join("../../keys/journal"))
 }
 
 /// Every entry there is, lane by lane.
@@ -22,7 +27,7 @@ pub(crate) fn entries(data: &Path) -> Vec<Value> {
 pub(crate) fn entries_in(gate: &Path) -> Vec<Value> {
     let mut found = Vec::new();
     for lane in audit::lanes(gate).unwrap() {
-        for line in audit::read_lane(&gate.join(lane)).unwrap() {
+        for line in audit::read_lane(&gate.join(lane), &wrapping(gate)).unwrap() {
             found.push(serde_json::from_str(line.unwrap().leaf()).unwrap());
         }
     }

@@ -28,7 +28,7 @@ fn lines(data: &Path) -> Vec<(String, Line)> {
     let gate = book::gate(data);
     let mut all = Vec::new();
     for lane in audit::lanes(&gate).unwrap() {
-        let lines = audit::read_lane(&gate.join(&lane)).unwrap();
+        let lines = audit::read_lane(&gate.join(&lane), &book::wrapping(&gate)).unwrap();
         all.extend(lines.map(|line| (lane.clone(), line.unwrap())));
     }
     all

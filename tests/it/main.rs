@@ -28,6 +28,7 @@ mod demo;
 mod deploy;
 mod describing;
 mod elements;
+mod encrypted;
 mod erasing;
 mod exchanging;
 mod expanded;

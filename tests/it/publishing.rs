@@ -103,7 +103,7 @@ fn heads_leave_over_https_to_a_receiver_that_an_own_authority_vouches_for_the_la
     assert!(head.to_ascii_lowercase().contains("content-type: text/plain; charset=utf-8"), "{head}");
     let gate = book::gate(&stage.data());
     for lane in bramka::audit::lanes(&gate).unwrap() {
-        let size = bramka::audit::read_lane(&gate.join(&lane)).unwrap().count();
+        let size = bramka::audit::read_lane(&gate.join(&lane), &book::wrapping(&gate)).unwrap().count();
         let bodies = receiver.bodies();
         assert!(
             bodies.iter().any(|body| body.contains(&format!("\n{size}\n"))),

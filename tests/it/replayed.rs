@@ -241,7 +241,7 @@ fn rulings(data: &Path, now: &Bundle) -> HashMap<String, Ruling> {
     let gate = fs::read_dir(data.join("audit")).unwrap().next().unwrap().unwrap().path();
     let mut found = HashMap::new();
     for lane in lanes(&gate).unwrap() {
-        for line in read_lane(&gate.join(lane)).unwrap() {
+        for line in read_lane(&gate.join(lane), keys.wrapping()).unwrap() {
             if let Again::Ruled(ruling) = replay.again(&line.unwrap()) {
                 found.insert(ruling.request.clone().unwrap(), *ruling);
             }

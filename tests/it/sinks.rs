@@ -187,7 +187,7 @@ fn leaves(stage: &Stage) -> BTreeMap<String, Vec<String>> {
     let gate = book::gate(&stage.data());
     let leaf = |line: Result<audit::Line, _>| line.unwrap().leaf().to_owned();
     let lane = |lane: String| {
-        let leaves = audit::read_lane(&gate.join(&lane)).unwrap().map(leaf).collect();
+        let leaves = audit::read_lane(&gate.join(&lane), &book::wrapping(&gate)).unwrap().map(leaf).collect();
         (lane, leaves)
     };
     audit::lanes(&gate).unwrap().into_iter().map(lane).collect()

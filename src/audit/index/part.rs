@@ -4,6 +4,10 @@
 //! directory has the first word and a digest of each block; a keyed digest covers the directory and what the file is
 //! of. So a file that somebody changed is told, and a look reads a handful of blocks and not all of it.
 //!
+//! Of a segment that stands encrypted, postings, lines and directory are sealed under a key made of the segment's; the
+//! digest of a block is its tag then, and the directory's stands behind it. What it is of stays: the tree's edge, the
+//! earliest and the latest second, how many rows.
+//!
 //! It is written under another name and renamed into place: a power cut leaves a whole one, the one before, or one that
 //! is told to be none. Nothing is synced, since all of it can be made again.
 
@@ -11,6 +15,7 @@ use std::{
     fs::{self, File, OpenOptions},
     io::{self, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use serde::{Deserialize, Serialize};
@@ -20,12 +25,15 @@ use crate::words::Digest;
 use super::super::{
     keys::{JournalKeys, fill},
     line::digest_of_hex,
+    sealed::{BlockPlace, IndexKey},
     terms::Term,
     tree::{Edge, sha256},
 };
 
 /// Changes with what is written; a file of another one is made again.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
+/// Which block the directory is, where it is sealed.
+const DIRECTORY: u32 = u32::MAX;
 const MAGIC: &[u8; 8] = b"bramkaix";
 /// Bytes of a row: a word and a line's number here, or a time and where the line stands.
 const ROW: usize = 12;
@@ -63,9 +71,15 @@ pub(in crate::audit) struct About {
     pub(in crate::audit) at: (u32, u32),
     postings: u64,
     rows: u64,
+    /// By what its blocks are sealed, beside the key; none where they are not.
+    sealed: Option<[u8; 8]>,
 }
 
 impl About {
+    fn place(&self, block: usize) -> Option<BlockPlace> {
+        Some(BlockPlace { file: self.sealed?, block: u32::try_from(block).ok()? })
+    }
+
     /// The tree at the end of it.
     pub(in crate::audit) fn edge(&self) -> Option<Edge> {
         Edge::restore(self.to.0, self.peaks.iter().map(|peak| digest_of_hex(peak)).collect::<Option<_>>()?)
@@ -89,6 +103,7 @@ pub(in crate::audit) struct Part {
     firsts: Vec<Term>,
     /// The digest of each block: those of postings, then those of lines.
     sums: Vec<[u8; SUM]>,
+    seal: Option<Arc<IndexKey>>,
 }
 
 impl Gathered {
@@ -106,6 +121,7 @@ impl Gathered {
             at: (u32::MAX, 0),
             postings: 0,
             rows: 0,
+            sealed: None,
         };
         Self { about, postings: Vec::new(), rows: Vec::new() }
     }
@@ -128,8 +144,9 @@ impl Gathered {
         mut self,
         folder: &Path,
         (edge, leaf): (&Edge, &Digest),
-        keys: &JournalKeys,
+        (keys, seal): (&JournalKeys, Option<&Arc<IndexKey>>),
     ) -> io::Result<Part> {
+        self.about.sealed = seal.map(|_| fresh()).transpose()?;
         self.about.peaks = edge.peaks().iter().map(ToString::to_string).collect();
         self.about.last = (self.rows.last().map_or(0, |row| row.1), leaf.to_string());
         self.postings.sort_unstable();
@@ -148,20 +165,46 @@ impl Gathered {
         }
         let firsts: Vec<Term> =
             self.postings.chunks(BLOCK_ROWS).filter_map(|block| block.first()).map(|row| row.0).collect();
-        let (posted, lined) = bytes.split_at(postings);
-        let blocks = posted.chunks(BLOCK_ROWS * ROW).chain(lined.chunks(BLOCK_ROWS * ROW));
-        let sums: Vec<[u8; SUM]> = blocks.map(sum).collect();
-        let tail = tail(&self.about, &firsts, &sums, keys)?;
+        let (posted, lined) = bytes.split_at_mut(postings);
+        let blocks = posted.chunks_mut(BLOCK_ROWS * ROW).chain(lined.chunks_mut(BLOCK_ROWS * ROW));
+        let sums: Vec<[u8; SUM]> = match seal {
+            None => blocks.map(|block| sum(block)).collect(),
+            Some(key) => blocks
+                .enumerate()
+                .map(|(number, block)| key.seal(self.about.place(number)?, block))
+                .collect::<Option<_>>()
+                .ok_or_else(unsealed)?,
+        };
+        let tail = tail(&self.about, &firsts, &sums, (keys, seal))?;
         bytes.extend_from_slice(&tail);
         put(&path, &bytes)?;
-        Ok(Part { path, about: self.about, firsts, sums })
+        Ok(Part { path, about: self.about, firsts, sums, seal: seal.cloned() })
     }
 }
 
+fn fresh() -> io::Result<[u8; 8]> {
+    let mut bytes = [0; 8];
+    fill(&mut bytes).map_err(io::Error::other)?;
+    Ok(bytes)
+}
+
+fn unsealed() -> io::Error {
+    io::Error::other("a block could not be sealed")
+}
+
 /// Directory, what it is of, footer.
-fn tail(about: &About, firsts: &[Term], sums: &[[u8; SUM]], keys: &JournalKeys) -> io::Result<Vec<u8>> {
+fn tail(
+    about: &About,
+    firsts: &[Term],
+    sums: &[[u8; SUM]],
+    (keys, seal): (&JournalKeys, Option<&Arc<IndexKey>>),
+) -> io::Result<Vec<u8>> {
     let mut out: Vec<u8> = firsts.iter().flat_map(|first| first.to_be_bytes()).collect();
     out.extend(sums.iter().flatten());
+    if let (Some(key), Some(file)) = (seal, about.sealed) {
+        let tag = key.seal(BlockPlace { file, block: DIRECTORY }, &mut out).ok_or_else(unsealed)?;
+        out.extend_from_slice(&tag);
+    }
     let about = serde_json::to_vec(about)?;
     out.extend_from_slice(&about);
     let tag = keyed(&out, keys);
@@ -190,7 +233,11 @@ fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
 
 impl Part {
     /// Opens a file; an error of whatever sort means: make it again.
-    pub(in crate::audit) fn open(path: &Path, keys: &JournalKeys) -> io::Result<Self> {
+    pub(in crate::audit) fn open(
+        path: &Path,
+        keys: &JournalKeys,
+        seal: Option<&Arc<IndexKey>>,
+    ) -> io::Result<Self> {
         let mut file = File::open(path)?;
         let length = file.metadata()?.len();
         let mut footer = [0; FOOTER];
@@ -210,21 +257,27 @@ impl Part {
         let shape = Shape::of(&about_read).ok_or_else(changed)?;
         if about_read.version != VERSION
             || shape.rows_end().checked_add(shape.directory() as u64) != Some(about_at)
+            || about_read.sealed.is_some() != seal.is_some()
         {
             return Err(changed());
         }
         let mut directory = vec![0; shape.directory()];
         file.seek(SeekFrom::Start(shape.rows_end()))?;
         file.read_exact(&mut directory)?;
-        directory.extend_from_slice(&about);
-        if keyed(&directory, keys) != tag {
+        if keyed(&[&*directory, &about].concat(), keys) != tag {
             return Err(changed());
+        }
+        if let (Some(key), Some(file)) = (seal, about_read.sealed) {
+            let (_, tag) = directory.split_last_chunk::<SUM>().ok_or_else(changed)?;
+            let (tag, length) = (*tag, directory.len().saturating_sub(SUM));
+            directory.truncate(length);
+            key.open(BlockPlace { file, block: DIRECTORY }, tag, &mut directory).ok_or_else(changed)?;
         }
         let (firsts, rest) = directory.split_at_checked(shape.posting_blocks * 8).ok_or_else(changed)?;
         let firsts = firsts.as_chunks::<8>().0.iter().map(|first| Term::from_be_bytes(*first)).collect();
         let sums =
             rest.as_chunks::<SUM>().0.iter().take(shape.posting_blocks + shape.row_blocks).copied().collect();
-        Ok(Self { path: path.to_owned(), about: about_read, firsts, sums })
+        Ok(Self { path: path.to_owned(), about: about_read, firsts, sums, seal: seal.cloned() })
     }
 
     /// How many lines it is of.
@@ -257,6 +310,7 @@ struct Shape {
     rows: u64,
     posting_blocks: usize,
     row_blocks: usize,
+    is_sealed: bool,
 }
 
 impl Shape {
@@ -266,7 +320,8 @@ impl Shape {
         let known = about.postings <= 2 * POSTINGS_MAX as u64 && about.rows <= ROWS_MAX as u64;
         known.then_some(())?;
         let (postings, rows) = (about.postings, about.rows);
-        Some(Self { postings, rows, posting_blocks: blocks(postings)?, row_blocks: blocks(rows)? })
+        let (posting_blocks, row_blocks) = (blocks(postings)?, blocks(rows)?);
+        Some(Self { postings, rows, posting_blocks, row_blocks, is_sealed: about.sealed.is_some() })
     }
 
     fn rows_end(&self) -> u64 {
@@ -274,7 +329,8 @@ impl Shape {
     }
 
     fn directory(&self) -> usize {
-        self.posting_blocks * (8 + SUM) + self.row_blocks * SUM
+        let tag = if self.is_sealed { SUM } else { 0 };
+        self.posting_blocks * (8 + SUM) + self.row_blocks * SUM + tag
     }
 }
 
@@ -318,7 +374,15 @@ impl Look<'_> {
             self.block.resize(rows * ROW, 0);
             self.file.seek(SeekFrom::Start(start))?;
             self.file.read_exact(&mut self.block)?;
-            if self.part.sums.get(number) != Some(&sum(&self.block)) {
+            let kept = *self.part.sums.get(number).ok_or_else(changed)?;
+            let is_whole = match &self.part.seal {
+                None => kept == sum(&self.block),
+                Some(key) => {
+                    let place = self.part.about.place(number).ok_or_else(changed)?;
+                    key.open(place, kept, &mut self.block).is_some()
+                }
+            };
+            if !is_whole {
                 return Err(changed());
             }
             self.at = Some(number);

@@ -4,7 +4,15 @@ use super::*;
 
 /// A journal with some answers, closed or as a crash leaves it.
 async fn written(answers: usize, end: End) -> Bench {
-    let bench = Bench::new();
+    written_in(Bench::new(), answers, end).await
+}
+
+/// The same, in clear and encrypted.
+async fn written_both_ways(answers: usize, end: End) -> [Bench; 2] {
+    [written(answers, end).await, written_in(Bench::encrypted(), answers, end).await]
+}
+
+async fn written_in(bench: Bench, answers: usize, end: End) -> Bench {
     let journal = bench.open();
     for _ in 0..answers {
         answered(&journal).await.unwrap();
@@ -29,17 +37,18 @@ fn append(path: &Path, bytes: &[u8]) {
 
 #[tokio::test]
 async fn a_crash_loses_no_answer_and_the_next_start_says_that_it_crashed() {
-    let bench = written(20, End::Crashed).await;
-    let before = bench.lines().len();
-    assert_eq!(before, 21);
-    let journal = bench.open();
-    assert_eq!(bench.lines().len(), before + 1);
-    assert!(bench.lines().last().unwrap().leaf().contains("\"before\":\"broken-off\""));
-    journal.close(clock::now()).await.unwrap();
-    assert!(bench.verify().is_whole());
-    let journal = bench.open();
-    assert!(bench.lines().last().unwrap().leaf().contains("\"before\":\"closed\""));
-    drop(journal);
+    for bench in written_both_ways(20, End::Crashed).await {
+        let before = bench.lines().len();
+        assert_eq!(before, 21);
+        let journal = bench.open();
+        assert_eq!(bench.lines().len(), before + 1);
+        assert!(bench.lines().last().unwrap().leaf().contains("\"before\":\"broken-off\""));
+        journal.close(clock::now()).await.unwrap();
+        assert!(bench.verify().is_whole());
+        let journal = bench.open();
+        assert!(bench.lines().last().unwrap().leaf().contains("\"before\":\"closed\""));
+        drop(journal);
+    }
 }
 
 #[tokio::test]
@@ -61,13 +70,18 @@ async fn a_clock_that_is_set_back_leaves_the_journal_whole_and_in_order() {
 
 #[tokio::test]
 async fn a_torn_end_is_cut_kept_and_told_wherever_it_is_torn() {
-    let bench = written(2, End::Closed).await;
+    for (bench, other) in
+        written_both_ways(2, End::Closed).await.into_iter().zip(written_both_ways(1, End::Closed).await)
+    {
+        let bytes = fs::read(other.segment()).unwrap();
+        let line = &other.lines()[1];
+        let start = usize::try_from(line.offset).unwrap();
+        torn_anywhere(&bench, &bytes[start..start + usize::try_from(line.len()).unwrap() - 1]).await;
+    }
+}
+
+async fn torn_anywhere(bench: &Bench, line: &[u8]) {
     let whole = fs::read(bench.segment()).unwrap();
-    let line = {
-        let other = written(1, End::Closed).await;
-        let text = fs::read_to_string(other.segment()).unwrap();
-        text.lines().nth(2).unwrap().as_bytes().to_vec()
-    };
     for cut in [1, 5, line::HEAD_LEN, line::HEAD_LEN + 1, line.len() / 2, line.len()] {
         let bench = bench.crashed();
         append(&bench.segment(), &line[..cut]);
@@ -98,17 +112,18 @@ async fn a_bad_line_before_whole_ones_is_damage_also_above_the_last_head() {
 
 #[tokio::test]
 async fn every_flipped_bit_under_a_head_is_found() {
-    let bench = written(2, End::Closed).await;
-    let path = bench.segment();
-    let whole = fs::read(&path).unwrap();
-    assert!(bench.verify().is_whole());
-    for at in 0..whole.len() {
-        let mut bent = whole.clone();
-        bent[at] ^= 1 << (at % 8);
-        fs::write(&path, &bent).unwrap();
-        assert!(!bench.verify().is_whole(), "byte {at}");
-        if at % 97 == 0 {
-            assert!(bench.try_open().is_err(), "byte {at}");
+    for bench in written_both_ways(2, End::Closed).await {
+        let path = bench.segment();
+        let whole = fs::read(&path).unwrap();
+        assert!(bench.verify().is_whole());
+        for at in 0..whole.len() {
+            let mut bent = whole.clone();
+            bent[at] ^= 1 << (at % 8);
+            fs::write(&path, &bent).unwrap();
+            assert!(!bench.verify().is_whole(), "byte {at}");
+            if at % 97 == 0 {
+                assert!(bench.try_open().is_err(), "byte {at}");
+            }
         }
     }
 }

@@ -16,7 +16,7 @@ async fn ended() -> (Bench, Vec<String>) {
 
 fn held(bench: &Bench, kept: &[String]) -> Report {
     let witness = Witness { left: None, kept };
-    verify_with(&bench.gate(), &[bench.keys.public()], witness, None).unwrap()
+    verify_with(&bench.gate(), &[bench.keys.public()], witness, (None, bench.keys.wrapping())).unwrap()
 }
 
 fn is_found(report: &Report, words: &str) -> bool {
@@ -89,9 +89,9 @@ async fn rewritten_segments_are_found_whatever_edges_they_say_they_have() {
     for segment in recover::segments(&bench.lane()).unwrap() {
         let bytes = fs::read(&segment.path).unwrap();
         let rest = bytes.iter().position(|byte| *byte == b'\n').unwrap() + 1;
-        let fresh = [&line::segment_head("bramka/main/0", &edge), &bytes[rest..]].concat();
+        let fresh = [&line::segment_head("bramka/main/0", &edge, None), &bytes[rest..]].concat();
         fs::write(&segment.path, &fresh).unwrap();
-        let (mut lines, _) = line::Lines::open(&segment.path).unwrap();
+        let (mut lines, _) = line::Lines::open(&segment.path, bench.keys.wrapping()).unwrap();
         let mut line = Line::default();
         while lines.next_into(&mut line).unwrap().unwrap() {
             edge.push(leaf_hash(line.leaf_bytes(), &mut scratch));
@@ -226,7 +226,11 @@ async fn heads_that_a_file_gathered_convict_who_rewrites_with_the_key() {
     drop(bench.open());
     assert!(matches!(against(&bench, &left), Some(Against::Grown(more)) if more >= 1));
     // Another history under the same key, longer than the first.
-    let other = Bench { data: tempfile::tempdir().unwrap(), keys: bench.keys.clone() };
+    let other = Bench {
+        data: tempfile::tempdir().unwrap(),
+        keys: bench.keys.clone(),
+        encryption: Encryption::AsStands,
+    };
     let journal = other.reopen(|options| JournalOptions { lanes: 2, ..options });
     for _ in 0..30 {
         answered(&journal).await.unwrap();

@@ -207,7 +207,7 @@ async fn a_reader_that_read_ahead_is_not_misled_by_what_is_blanked_meanwhile() {
         answered(&journal).await.unwrap();
     }
     assert!(fs::metadata(bench.segment()).unwrap().len() > 2 * 256 * 1024, "more than is read at once");
-    let mut lines = read_lane(&bench.lane()).unwrap();
+    let mut lines = read_lane(&bench.lane(), bench.keys.wrapping()).unwrap();
     assert!(lines.next().unwrap().is_ok());
     assert_eq!(erased(&journal, &mila(&bench)).0, 1_000);
     let kinds: Vec<bool> = lines.map(|line| line.unwrap().beside() == Beside::Erased).collect();
@@ -259,7 +259,7 @@ async fn nothing_is_erased_that_the_journal_does_not_take() {
 #[tokio::test]
 async fn a_list_of_somebody_who_is_at_it_is_not_taken_for_one_that_a_crash_left() {
     let bench = announced().await;
-    let begun = begun(&bench.lane(), 1);
+    let begun = begun(&bench.lane(), 1, bench.keys.wrapping());
     let (list, listed) = &begun.list;
     let held = fs::File::create(bench.lane().join("erasing.lock")).unwrap();
     held.lock().unwrap();
@@ -277,7 +277,7 @@ async fn a_list_of_somebody_who_is_at_it_is_not_taken_for_one_that_a_crash_left(
 #[tokio::test]
 async fn a_list_torn_at_any_byte_erases_nothing_and_the_lane_opens() {
     let bench = announced().await;
-    let begun = begun(&bench.lane(), 1);
+    let begun = begun(&bench.lane(), 1, bench.keys.wrapping());
     let (list, bytes) = &begun.list;
     for cut in 0..bytes.len() {
         fs::write(list, &bytes[..cut]).unwrap();
@@ -292,7 +292,7 @@ async fn a_list_torn_at_any_byte_erases_nothing_and_the_lane_opens() {
 #[tokio::test]
 async fn a_line_torn_at_any_byte_is_blanked_when_the_lane_is_opened() {
     let bench = announced().await;
-    let begun = begun(&bench.lane(), 1);
+    let begun = begun(&bench.lane(), 1, bench.keys.wrapping());
     let (list, listed) = &begun.list;
     let path = bench.segment();
     let whole = fs::read(&path).unwrap();
@@ -324,7 +324,7 @@ async fn a_line_torn_at_any_byte_is_blanked_when_the_lane_is_opened() {
 #[tokio::test]
 async fn erasing_again_finishes_what_was_left_undone_in_lanes_of_others_too() {
     let bench = announced().await;
-    let begun = begun(&bench.lane(), 1);
+    let begun = begun(&bench.lane(), 1, bench.keys.wrapping());
     let (list, listed) = &begun.list;
     fs::write(list, listed).unwrap();
     let gate = bench.open();

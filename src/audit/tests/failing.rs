@@ -369,7 +369,7 @@ async fn entries_larger_than_a_segment_have_one_each_and_close_no_lane() {
         edge.push(leaf_hash(line.leaf_bytes(), &mut Vec::new()));
     }
     let begun = bench.lane().join(segment::segment_name(size));
-    fs::write(&begun, line::segment_head("bramka/main/0", &edge)).unwrap();
+    fs::write(&begun, line::segment_head("bramka/main/0", &edge, None)).unwrap();
     let journal = Journal::open(options, bench.keys.clone(), clock::now()).unwrap();
     answered(&journal).await.unwrap();
     journal.close(clock::now()).await.unwrap();

@@ -287,7 +287,7 @@ async fn erased_is_told_from_missing_and_the_tree_stays_whole() {
     answered(&journal).await.unwrap();
     journal.close(clock::now()).await.unwrap();
     let segment = recover::segments(&other.lane()).unwrap().pop().unwrap();
-    let place = blank::for_tests::place(&segment, 1);
+    let place = blank::for_tests::place(&segment, 1, other.keys.wrapping());
     blank::blank(&other.lane(), &segment, &[place]).unwrap();
     let report = other.verify();
     assert!(report.lanes[0].faults[0].what.contains("no entry says so"), "{report}");
@@ -316,11 +316,12 @@ async fn the_last_entries_and_those_that_come_are_read() {
     let bench = Bench::new();
     let options = JournalOptions { segment_bytes_max: 2_000, ..bench.options() };
     let journal = Journal::open(options, bench.keys.clone(), clock::now()).unwrap();
-    let mut follow = Follow::from_end(&bench.lane()).unwrap();
+    let mut follow = Follow::from_end(&bench.lane(), bench.keys.wrapping()).unwrap();
     for _ in 0..10 {
         answered(&journal).await.unwrap();
     }
-    let last: Vec<_> = tail(&bench.lane(), 7).unwrap().iter().map(|line| line.sequence).collect();
+    let last: Vec<_> =
+        tail(&bench.lane(), 7, bench.keys.wrapping()).unwrap().iter().map(|line| line.sequence).collect();
     assert_eq!(last, [4, 5, 6, 7, 8, 9, 10]);
     assert_eq!(follow.more(4).unwrap().len(), 4);
     assert_eq!(follow.more(100).unwrap().len(), 6);
@@ -332,7 +333,7 @@ async fn what_was_followed_is_not_read_again() {
     let bench = Bench::new();
     let journal = bench.open();
     answered(&journal).await.unwrap();
-    let mut fresh = Follow::from_end(&bench.lane()).unwrap();
+    let mut fresh = Follow::from_end(&bench.lane(), bench.keys.wrapping()).unwrap();
     answered(&journal).await.unwrap();
     assert_eq!(fresh.more(100).unwrap().len(), 1);
     answered(&journal).await.unwrap();

@@ -25,7 +25,7 @@ pub(in crate::cli) struct Place {
 impl Place {
     /// The journal of a data folder, with the index that lies there.
     pub(in crate::cli) fn of(data: &std::path::Path) -> Self {
-        Self { journal: Where { data: data.to_owned(), gate: None }, index: None }
+        Self { journal: Where { data: data.to_owned(), gate: None, wrapping_key: None }, index: None }
     }
 }
 
@@ -49,7 +49,8 @@ impl Looking {
                        nobody can be looked for; `bramka audit tail` shows the entries as they are";
             return Err(VerbError::NotThere(why.into()));
         }
-        let keys = JournalKeys::existing(&data.journal_keys())?;
+        let keys =
+            JournalKeys::existing(&data.journal_keys())?.looking_in(place.journal.wrapping_key.clone());
         let (index, once) = match (&place.index, data.check_own(&gate)) {
             (Some(folder), _) => (folder.clone(), None),
             (None, Ok(())) => (place.journal.data.join("index"), None),

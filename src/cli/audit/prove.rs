@@ -72,12 +72,13 @@ pub(in crate::cli) struct CheckProof {
 
 pub(super) async fn entry_of(arguments: &ProveEntry) -> Result<Came, VerbError> {
     let (data, gate, key) = opened(&arguments.place, arguments.key.as_deref())?;
+    let wrapping = arguments.place.wrapping(&data);
     let (lane, sequence) = &arguments.entry;
     // ORDER: the entry of this reading before what is read.
     record(&data, &gate, &format!("proof of the entry {lane}:{sequence}")).await;
     let directory = data.audit().join(&gate);
     let proof = patiently(
-        || audit::prove_entry(&directory, lane, *sequence, &key),
+        || audit::prove_entry(&directory, lane, *sequence, &key, &wrapping),
         |seconds| format!("reading lane {lane}, {seconds} s so far"),
     )?;
     out::say(proof.trim_end());
@@ -86,12 +87,13 @@ pub(super) async fn entry_of(arguments: &ProveEntry) -> Result<Came, VerbError> 
 
 pub(super) async fn consistency(arguments: &ProveConsistency) -> Result<Came, VerbError> {
     let (data, gate, key) = opened(&arguments.place, arguments.key.as_deref())?;
+    let wrapping = arguments.place.wrapping(&data);
     let from = file_or_text(&arguments.from)?;
     // ORDER: the entry of this reading before what is read.
     record(&data, &gate, "proof that a lane has only grown").await;
     let directory = data.audit().join(&gate);
     let proof = patiently(
-        || audit::prove_consistency(&directory, &from, &key),
+        || audit::prove_consistency(&directory, &from, &key, &wrapping),
         |seconds| format!("reading the lane, {seconds} s so far"),
     )?;
     out::say(proof.trim_end());

@@ -83,7 +83,7 @@ pub(super) async fn run(arguments: &Search) -> Result<Came, VerbError> {
     let directory = looking.data.audit().join(&looking.gate);
     // What comes meanwhile is not lost: it is followed from here on.
     let mut followed = match arguments.follow {
-        true => Some(Followed::begin(&directory)?),
+        true => Some(Followed::begin(&directory, looking.keys.wrapping())?),
         false => None,
     };
     let count = arguments.count.min(COUNT_MAX);

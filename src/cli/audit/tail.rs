@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::{Where, record};
 use crate::{
     admin::{Entry, in_time, last},
-    audit::{Beside, Follow, JournalError, lanes},
+    audit::{Beside, Follow, JournalError, WrappingKeys, lanes},
     cli::{Came, error::VerbError, out, own::Data},
 };
 
@@ -43,16 +43,15 @@ pub(super) async fn run(arguments: &Tail) -> Result<Came, VerbError> {
     record(&data, &gate, &format!("tail of {count}{}", if arguments.follow { ", followed" } else { "" }))
         .await;
     let directory = data.audit().join(&gate);
-    let mut followed = match arguments.follow {
-        true => Followed::begin(&directory)?,
-        false => Followed::default(),
+    let wrapping = arguments.place.wrapping(&data);
+    let followed = match arguments.follow {
+        true => Some(Followed::begin(&directory, &wrapping)?),
+        false => None,
     };
-    for entry in last(&directory, count)? {
+    for entry in last(&directory, count, &wrapping)? {
         show(&entry, arguments.json);
     }
-    if !arguments.follow {
-        return Ok(Came::Right);
-    }
+    let Some(mut followed) = followed else { return Ok(Came::Right) };
     loop {
         for entry in followed.more(&directory)? {
             show(&entry, arguments.json);
@@ -62,28 +61,32 @@ pub(super) async fn run(arguments: &Tail) -> Result<Came, VerbError> {
 }
 
 /// The lanes that are followed.
-#[derive(Default)]
-pub(super) struct Followed(Vec<(String, Follow)>);
+pub(super) struct Followed {
+    lanes: Vec<(String, Follow)>,
+    keys: WrappingKeys,
+}
 
 impl Followed {
-    pub(super) fn begin(directory: &Path) -> Result<Self, JournalError> {
-        let mut followed = Self::default();
-        for lane in lanes(directory)? {
-            let follow = Follow::from_end(&directory.join(&lane))?;
-            followed.0.push((lane, follow));
-        }
+    pub(super) fn begin(directory: &Path, keys: &WrappingKeys) -> Result<Self, JournalError> {
+        let mut followed = Self { lanes: Vec::new(), keys: keys.clone() };
+        followed.find(directory)?;
         Ok(followed)
     }
 
-    pub(super) fn more(&mut self, directory: &Path) -> Result<Vec<Entry>, JournalError> {
+    fn find(&mut self, directory: &Path) -> Result<(), JournalError> {
         for lane in lanes(directory)? {
-            if !self.0.iter().any(|(known, _)| *known == lane) {
-                let follow = Follow::from_end(&directory.join(&lane))?;
-                self.0.push((lane, follow));
+            if !self.lanes.iter().any(|(known, _)| *known == lane) {
+                let follow = Follow::from_end(&directory.join(&lane), &self.keys)?;
+                self.lanes.push((lane, follow));
             }
         }
+        Ok(())
+    }
+
+    pub(super) fn more(&mut self, directory: &Path) -> Result<Vec<Entry>, JournalError> {
+        self.find(directory)?;
         let mut all = Vec::new();
-        for (lane, follow) in &mut self.0 {
+        for (lane, follow) in &mut self.lanes {
             all.extend(follow.more(MORE_MAX)?.into_iter().map(|line| Entry::new(lane, line)));
         }
         in_time(&mut all);

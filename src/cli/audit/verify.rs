@@ -52,11 +52,11 @@ pub(super) async fn run(arguments: &Verify) -> Result<Came, VerbError> {
     let kept = kept_heads(&data);
     let opener = opener(&data);
     let mismatch = opener.as_ref().and_then(|keys| keys.check_public().err());
-    let directory = data.audit().join(&gate);
+    let (directory, wrapping) = (data.audit().join(&gate), arguments.place.wrapping(&data));
     let notes: Vec<String> = kept.iter().flatten().map(|head| head.checkpoint.clone()).collect();
     let verified = || {
         let witness = Witness { left: against.as_deref(), kept: &notes };
-        verify_with(&directory, &[key], witness, opener.as_ref())
+        verify_with(&directory, &[key], witness, (opener.as_ref(), &wrapping))
     };
     let mut report = patiently(verified, |seconds| format!("reading the journal, {seconds} s so far"))?;
     match mismatch {
@@ -145,6 +145,7 @@ fn as_json(gate: &str, report: &Report, kept: Option<&[HeadRow]>) -> Json {
                 "lane": lane.lane, "entries": lane.entries, "segments": lane.segments, "heads": lane.heads,
                 "signed": lane.signed, "unsigned": lane.unsigned, "sealed": lane.sealed,
                 "opened": lane.opened, "key_gone": lane.key_gone, "erased": lane.erased,
+                "encrypted": lane.encrypted, "unopened": lane.unopened,
                 "faults": lane.faults.iter().map(fault).collect::<Vec<_>>(),
             })
         })
@@ -152,6 +153,7 @@ fn as_json(gate: &str, report: &Report, kept: Option<&[HeadRow]>) -> Json {
     let against = report.against.map(|against| match against {
         Against::Grown(more) => json!({ "result": "same", "since": more }),
         Against::Rewritten => json!({ "result": "rewritten" }),
+        Against::Unopened => json!({ "result": "not-opened" }),
         Against::NoLane => json!({ "result": "no-such-lane" }),
     });
     json!({
@@ -199,7 +201,7 @@ mod tests {
             (JournalKeys::open(&keys_of("ours")).unwrap(), keys_of("ours").join("journal.pub"));
         fs::write(&public, &key).unwrap();
         let verify = async |key: Option<String>| {
-            let place = Where { data: folder.path().join("ours"), gate: None };
+            let place = Where { data: folder.path().join("ours"), gate: None, wrapping_key: None };
             run(&Verify { against: None, key, json: true, place }).await.unwrap()
         };
         assert_eq!(verify(None).await, Came::Wrong);

@@ -161,7 +161,7 @@ fn after_the_last_day_of_a_partner_none_of_its_credentials_is_worth_anything() {
         let files = [SHIPPED, &[("principals/corp.yaml", text.as_str())]].concat();
         gate_with(SETTINGS, &files)
     };
-    let ask = |gate: &super::kit::Gate, sub: &str| {
+    let ask = |gate: &Gate, sub: &str| {
         let caller = gate.bearer(&gate.corp.sign(&corp_header(), &with(corp_claims(), "sub", json!(sub))));
         caller.map(|caller| caller.ends_at())
     };
