@@ -23,6 +23,7 @@ use super::{
     read,
     receipt::{Fetch, Receipt},
     recover::{self, Recovered, Repair, UnknownOutcome, Whose},
+    retention,
     segment::{Sizes, Writer},
     strangers::{Counted, Strangers, Telling},
     syncer::{Heads, Syncer},
@@ -79,6 +80,7 @@ impl Journal {
         keys.prepare(Month::of(now.wall))?;
         let gate_directory = options.gate_directory();
         make_directory(&gate_directory)?;
+        retention::finish_begun(&gate_directory)?;
         let mut taken = take_lanes(&gate_directory, options.lanes.max(1))?;
         if options.role == Role::Gate {
             taken.extend(unsettled_lanes(&gate_directory, &options, &keys, &taken)?);

@@ -34,6 +34,7 @@ mod entry;
 mod erase;
 mod error;
 mod facts;
+mod hashes;
 mod head;
 mod index;
 mod intents;
@@ -52,6 +53,7 @@ mod read;
 mod receipt;
 mod recover;
 mod replayed;
+mod retention;
 mod search;
 mod segment;
 mod strangers;
@@ -73,22 +75,26 @@ pub use disk::{Disk, LogFile, Opening, RealDisk};
 pub use entry::{Abandoned, Entry, Safety, Withheld};
 pub use erase::{Erased, ErasedOfLane, Progress, Subject, erase, find_erasable};
 pub use error::JournalError;
+pub use hashes::{PutAway, put_away};
 pub use head::{BadHead, PublicKey, SignedHead};
 pub use index::{Index, IndexProgress, LaneRead};
 pub use journal::{Health, Journal, LaneHealth};
 pub use judged::{Came, Masks};
 pub use keys::{JournalKeys, KeyedDigest, Month, Opened};
 pub use lane::{Durability, Lane};
-pub use line::{BadLine, Beside, LaneMention, Line, LineFacts, parse as parse_line};
+pub use line::{BadLine, Beside, LaneMention, Line, LineFacts, PutAwayMention, parse as parse_line};
 pub use narrowed::{implies, of as narrowed};
 pub use options::{JournalOptions, Role};
-pub use proof::{BadProof, PROOF_BYTES_MAX, Proved, check_proof, prove_consistency, prove_entry};
+pub use proof::{BadProof, EntryProof, PROOF_BYTES_MAX, Proved, check_proof, prove_consistency, prove_entry};
 pub use publish::{HeadFile, Pace, Publish, PublishError, publish, publish_once};
 pub use read::{Follow, LaneLines, lanes, newest_head, oldest, read_lane, tail};
 pub use receipt::{Effect, Fetch, Receipt, Receipts};
 pub use recover::{Torn, UnknownOutcome};
 pub use replayed::{
     Beneath, Replayed, ReplayedBeneath, ReplayedRow, ReplayedShown, ReplayedWho, RowCame, RowSide,
+};
+pub use retention::{
+    Gone, Held, HeldBy, Need, Putting, Retained, RetainedLane, Rule, Wanted, find_retainable, measure, retain,
 };
 pub use search::{AskError, Decision, Hit, Newest, Query, asked};
 pub use strangers::{Counted, Strangers, Telling};

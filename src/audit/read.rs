@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{
-    JournalError, PublicKey, SignedHead,
+    JournalError, PublicKey, SignedHead, hashes,
     lanes::origin,
     line::{BadLine, Line, Lines, sequence_of},
     recover::{self, SegmentFile, segments},
@@ -39,7 +39,8 @@ pub fn oldest(directory: &Path) -> Result<u64, JournalError> {
     Ok(segments(directory)?.first().map_or(0, |segment| segment.first))
 }
 
-/// Every entry of a lane, oldest first; memory is bounded by one entry.
+/// Every entry of a lane that is here, oldest first; memory is bounded by one entry. What is not here any more
+/// [`put_away`](super::put_away) tells.
 pub fn read_lane(directory: &Path) -> Result<LaneLines, JournalError> {
     Ok(LaneLines { segments: segments(directory)?.into(), open: None })
 }
@@ -84,6 +85,8 @@ impl Iterator for LaneLines {
                     Ok((lines, _)) => {
                         self.open = Some((segment.path, lines.at(segment.first), segment.first));
                     }
+                    // It was put away since; `put_away` tells it to whoever asks after reading.
+                    Err(_) if was_put_away(&segment) => continue,
                     Err(error) => return Some(Err(JournalError::io("cannot read", segment.path)(error))),
                 }
             }
@@ -103,6 +106,10 @@ impl Iterator for LaneLines {
             }
         }
     }
+}
+
+fn was_put_away(segment: &SegmentFile) -> bool {
+    segment.path.parent().is_some_and(|directory| hashes::is_put_away(directory, segment.first))
 }
 
 /// What was found where a line should stand.

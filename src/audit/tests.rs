@@ -27,6 +27,7 @@ mod crash;
 mod elsewhere;
 mod erased;
 mod failing;
+mod put_away;
 mod searched;
 mod story;
 mod unknown;

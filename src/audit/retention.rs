@@ -1,0 +1,771 @@
+//! Putting old entries away under a rule, so that the journal stays as large and as old as somebody wants it, and stays
+//! verifiable.
+//!
+//! Whole segments go, a lane's oldest first, never the open one, and only what a signed head covers. Of each entry the
+//! hash of its leaf stays ([`hashes`](super::hashes)), so every root over it can still be made: earlier heads, proofs and
+//! receipts go on to count. That a segment goes is an entry, synced before it does; the newest such entry says of every
+//! lane what is gone of it, so that older ones may go themselves.
+//!
+//! What stays whatever the rule says: entries that somebody still needs (a sink that was not sent them), an intent
+//! without outcome that no gate has told of, and a lane that is not what was signed. It is told, and never passed over.
+//!
+//! It is no work of a lane's thread, which syncs: whoever calls it has a thread of its own. One segment at a time is read,
+//! memory is bounded by one line, and it ends between two lines where it is told to.
+
+use std::{
+    collections::BTreeMap,
+    fmt, fs, io,
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    time::Duration,
+};
+
+use jiff::Timestamp;
+
+use super::{
+    Journal, JournalError, PublicKey,
+    hashes::{self, AboutWhole, Begun},
+    lanes::{lock_file, origin},
+    line::{Line, LineFacts, Lines, parse_segment_head},
+    read::{self, Step},
+    recover::{self, Repair, SegmentFile, Whose, segments},
+    text,
+    tree::{Edge, leaf_hash},
+};
+use crate::{
+    clock::Now,
+    words::{ByteSize, Digest, Period, RequestId},
+};
+
+/// The file whose lock says that a process puts away in a gate's journal.
+const LOCK: &str = "putting-away.lock";
+/// LIMIT: erased lines of other segments that the entries of one segment may name.
+const ERASED_MAX: usize = 1_000_000;
+/// LIMIT: erased lines that one entry names.
+const NAMED_MAX: usize = 1_000;
+
+/// What may stay of a journal. Neither: all of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rule {
+    /// How old the newest entry of a segment may become.
+    pub age: Option<Duration>,
+    /// How large the gate's journal may become, all of its lanes together.
+    pub size: Option<u64>,
+}
+
+/// Who needs entries of a lane yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Need {
+    /// The first entry that is needed.
+    pub from: u64,
+    /// By whom, in words: `the sink siem`.
+    pub by: String,
+}
+
+/// What is wanted.
+#[derive(Clone, Copy)]
+pub struct Wanted<'a> {
+    /// What may stay.
+    pub rule: Rule,
+    /// Who needs entries of a lane yet.
+    pub needs: &'a (dyn Fn(&str) -> Option<Need> + Sync),
+    /// The index's folder, where there may be one: it forgets them too.
+    pub index: Option<&'a Path>,
+}
+
+impl fmt::Debug for Wanted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Wanted").field("rule", &self.rule).field("index", &self.index).finish_non_exhaustive()
+    }
+}
+
+/// How far it is, for whoever waits; and the way to end it.
+#[derive(Debug, Default)]
+pub struct Putting {
+    /// Entries read.
+    pub read: AtomicU64,
+    /// Entries put away.
+    pub put_away: AtomicU64,
+    /// Set to have it end where it is.
+    pub stop: AtomicBool,
+}
+
+/// What became of a journal.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Retained {
+    /// Lane by lane.
+    pub lanes: Vec<RetainedLane>,
+    /// Bytes of the journal now; where it was only looked, then.
+    pub bytes: u64,
+    /// Bytes beyond the size that it may have.
+    pub over: u64,
+    /// Another process was at it, so nothing was done.
+    pub is_busy: bool,
+}
+
+/// What became of a lane.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RetainedLane {
+    /// Which.
+    pub lane: String,
+    /// Segments that were put away; where it was only looked, that would be.
+    pub gone: Vec<Gone>,
+    /// The segment that would have been next, and why it stays.
+    pub held: Option<Held>,
+    /// When the first entry that is here was written.
+    pub oldest: Option<Timestamp>,
+}
+
+/// A segment that was put away.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gone {
+    /// Its first entry.
+    pub first: u64,
+    /// The entry after its last.
+    pub to: u64,
+    /// When its first entry was written.
+    pub from: Timestamp,
+    /// When its last entry was written.
+    pub until: Timestamp,
+    /// By which rule.
+    pub rule: String,
+    /// Bytes that are free by it.
+    pub bytes: u64,
+}
+
+/// A segment that stays although the rule has it go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// Its first entry.
+    pub first: u64,
+    /// The entry after its last.
+    pub to: u64,
+    /// Why.
+    pub why: HeldBy,
+}
+
+/// Why a segment stays.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HeldBy {
+    /// No signed head covers all of it.
+    Unsigned,
+    /// Somebody needs its entries.
+    Needed(Need),
+    /// An intent without outcome stands in it.
+    Intent(u64),
+    /// It is not what was signed, or cannot be read.
+    Damaged(String),
+}
+
+impl fmt::Display for HeldBy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unsigned => f.write_str("no signed head covers all of it"),
+            Self::Needed(need) => write!(f, "{} needs entry {} and those after it", need.by, need.from),
+            Self::Intent(sequence) => {
+                write!(f, "nobody knows yet what became of the intent in entry {sequence}")
+            }
+            Self::Damaged(why) => f.write_str(why),
+        }
+    }
+}
+
+impl Retained {
+    /// Entries that were put away.
+    pub fn entries(&self) -> u64 {
+        self.lanes.iter().flat_map(|lane| &lane.gone).map(|gone| gone.to.saturating_sub(gone.first)).sum()
+    }
+
+    /// Lanes in which something stays although the rule has it go.
+    pub fn held(&self) -> impl Iterator<Item = (&str, &Held)> {
+        self.lanes.iter().filter_map(|lane| Some((&*lane.lane, lane.held.as_ref()?)))
+    }
+
+    /// When the oldest entry that is here was written.
+    pub fn oldest(&self) -> Option<Timestamp> {
+        self.lanes.iter().filter_map(|lane| lane.oldest).min()
+    }
+}
+
+/// Puts away what a rule has go, in lanes of other processes too. Blocks. Asks `now` once a segment.
+///
+/// # Errors
+/// The folder cannot be read or written, or the journal does not take an entry: what was put away before stays so. What
+/// is wrong with a lane holds it back and is told, and the others are gone on with.
+pub fn retain(
+    journal: &Journal,
+    wanted: &Wanted<'_>,
+    who: &str,
+    now: &dyn Fn() -> Now,
+    putting: &Putting,
+) -> Result<Retained, JournalError> {
+    let key = journal.keys().public();
+    let act = Act::PutAway { journal, who, now };
+    let Some(_held) = hold(journal.directory())? else {
+        return Ok(Retained { is_busy: true, ..Retained::default() });
+    };
+    finish(journal.directory())?;
+    Turn { gate_directory: journal.directory(), key: &key, wanted, act, putting }.all(now().wall)
+}
+
+/// Looks for what [`retain`] would put away, and changes nothing. Blocks.
+///
+/// # Errors
+/// The folder cannot be read.
+pub fn find_retainable(
+    gate_directory: &Path,
+    key: &PublicKey,
+    wanted: &Wanted<'_>,
+    now: Timestamp,
+    putting: &Putting,
+) -> Result<Retained, JournalError> {
+    Turn { gate_directory, key, wanted, act: Act::Look, putting }.all(now)
+}
+
+/// Bytes of a gate's journal, and when its oldest entry that is here was written. Cheap. Blocks.
+///
+/// # Errors
+/// It cannot be read.
+pub fn measure(gate_directory: &Path) -> Result<(u64, Option<Timestamp>), JournalError> {
+    let mut oldest: Option<Timestamp> = None;
+    for lane in read::lanes(gate_directory)? {
+        let first = segments(&gate_directory.join(lane))?.into_iter().next();
+        let at = first.and_then(|segment| begins(&segment).ok().flatten());
+        oldest = oldest.into_iter().chain(at).min();
+    }
+    Ok((bytes(gate_directory)?, oldest))
+}
+
+/// Finishes what a crash left half done, unless a process is at it. For start-up.
+pub(super) fn finish_begun(gate_directory: &Path) -> Result<(), JournalError> {
+    match hold(gate_directory)? {
+        Some(_held) => finish(gate_directory),
+        None => Ok(()),
+    }
+}
+
+fn finish(gate_directory: &Path) -> Result<(), JournalError> {
+    for lane in read::lanes(gate_directory)? {
+        hashes::finish(&gate_directory.join(lane))?;
+    }
+    Ok(())
+}
+
+/// The right to put away; none while another process has it.
+fn hold(gate_directory: &Path) -> Result<Option<fs::File>, JournalError> {
+    let path = gate_directory.join(LOCK);
+    let lock = lock_file(&path)?;
+    match lock.try_lock() {
+        Ok(()) => Ok(Some(lock)),
+        Err(fs::TryLockError::WouldBlock) => Ok(None),
+        Err(fs::TryLockError::Error(error)) => Err(JournalError::io("cannot lock", path)(error)),
+    }
+}
+
+/// What is done with a segment that goes.
+#[derive(Clone, Copy)]
+enum Act<'a> {
+    Look,
+    PutAway { journal: &'a Journal, who: &'a str, now: &'a dyn Fn() -> Now },
+}
+
+struct Turn<'a> {
+    gate_directory: &'a Path,
+    key: &'a PublicKey,
+    wanted: &'a Wanted<'a>,
+    act: Act<'a>,
+    putting: &'a Putting,
+}
+
+/// A lane, and how far it is.
+struct Place {
+    directory: PathBuf,
+    origin: String,
+    segments: Vec<SegmentFile>,
+    /// Which of them is the oldest that stays so far.
+    next: usize,
+    /// What is known to hold it, once that was looked at.
+    bounds: Option<Bounds>,
+    told: RetainedLane,
+    /// Nothing more of it goes in this turn.
+    is_done: bool,
+}
+
+/// Up to where a lane may go.
+struct Bounds {
+    signed: u64,
+    heads: BTreeMap<u64, Digest>,
+    needed: Option<Need>,
+    /// The first intent without outcome.
+    intent: Option<u64>,
+}
+
+/// The segment of a lane that would go next.
+struct Candidate {
+    lane: usize,
+    segment: SegmentFile,
+    /// The one after it.
+    after: SegmentFile,
+    /// When the one after it begins: no later than that it ends.
+    ends: Timestamp,
+}
+
+/// Why one goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Due {
+    Age(Duration),
+    Size(u64),
+}
+
+impl fmt::Display for Due {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Age(age) => write!(f, "age {}", Period(*age)),
+            Self::Size(size) => write!(f, "size {}", ByteSize(*size)),
+        }
+    }
+}
+
+impl Turn<'_> {
+    fn all(&self, now: Timestamp) -> Result<Retained, JournalError> {
+        let mut places = self.places()?;
+        let mut bytes = bytes(self.gate_directory)?;
+        while !self.is_told_to_stop()
+            && let Some((candidate, due)) = self.due(&mut places, bytes, now)?
+        {
+            let freed = self.one(&mut places, &candidate, due, now)?;
+            bytes = match self.act {
+                Act::Look => bytes.saturating_sub(freed),
+                Act::PutAway { .. } => self::bytes(self.gate_directory)?,
+            };
+        }
+        for place in &mut places {
+            let first = place.segments.get(place.next);
+            place.told.oldest = first.and_then(|segment| begins(segment).ok().flatten());
+        }
+        let over = self.wanted.rule.size.map_or(0, |size| bytes.saturating_sub(size));
+        let lanes = places.into_iter().map(|place| place.told).collect();
+        Ok(Retained { lanes, bytes, over, is_busy: false })
+    }
+
+    fn is_told_to_stop(&self) -> bool {
+        self.putting.stop.load(Ordering::Relaxed)
+    }
+
+    fn places(&self) -> Result<Vec<Place>, JournalError> {
+        let gate = self.gate_directory.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let place = |lane: String| {
+            let directory = self.gate_directory.join(&lane);
+            Ok(Place {
+                origin: origin(gate, &lane),
+                segments: segments(&directory)?,
+                directory,
+                next: 0,
+                bounds: None,
+                told: RetainedLane { lane, ..RetainedLane::default() },
+                is_done: false,
+            })
+        };
+        read::lanes(self.gate_directory)?.into_iter().map(place).collect()
+    }
+
+    /// The oldest segment of all lanes, where the rule has it go.
+    fn due(
+        &self,
+        places: &mut [Place],
+        bytes: u64,
+        now: Timestamp,
+    ) -> Result<Option<(Candidate, Due)>, JournalError> {
+        let mut oldest: Option<Candidate> = None;
+        for (lane, place) in places.iter_mut().enumerate() {
+            let Some(candidate) = place.candidate(lane) else { continue };
+            if oldest.as_ref().is_none_or(|oldest| candidate.ends < oldest.ends) {
+                oldest = Some(candidate);
+            }
+        }
+        let Some(candidate) = oldest else { return Ok(None) };
+        let Rule { age, size } = self.wanted.rule;
+        let by_age = age.filter(|age| is_older(candidate.ends, *age, now)).map(Due::Age);
+        let by_size = size.filter(|size| bytes > *size).map(Due::Size);
+        Ok(by_age.or(by_size).map(|due| (candidate, due)))
+    }
+
+    /// Puts one segment away, or notes why it stays. Gives the bytes that are free by it.
+    fn one(
+        &self,
+        places: &mut [Place],
+        candidate: &Candidate,
+        due: Due,
+        now: Timestamp,
+    ) -> Result<u64, JournalError> {
+        let (first, to) = (candidate.segment.first, candidate.after.first);
+        let oldest = oldest(places);
+        let Some(place) = places.get_mut(candidate.lane) else { return Ok(0) };
+        place.is_done = true;
+        let hold = |place: &mut Place, why| place.told.held = Some(Held { first, to, why });
+        if let Some(why) = place.held_by(to, self) {
+            hold(place, why);
+            return Ok(0);
+        }
+        let scanned = match self.scan(place, candidate, &oldest)? {
+            Ok(Some(scanned)) => scanned,
+            Ok(None) => return Ok(0),
+            Err(why) => {
+                hold(place, HeldBy::Damaged(why));
+                return Ok(0);
+            }
+        };
+        // The one after it began later than its last entry was written, unless somebody set the clock.
+        let (from, until) = scanned.moments();
+        if let Due::Age(age) = due
+            && !is_older(until, age, now)
+        {
+            scanned.give_up();
+            return Ok(0);
+        }
+        let bytes = fs::metadata(&candidate.segment.path).map_or(0, |data| data.len());
+        let gone = Gone { first, to, from, until, rule: due.to_string(), bytes };
+        match self.act {
+            Act::Look => {}
+            Act::PutAway { journal, who, now } => {
+                let saying = Saying { journal, who, now: now(), gate_directory: self.gate_directory };
+                saying.put_away(place, candidate, scanned, &gone)?;
+                self.forget(&place.told.lane, first)?;
+                self.putting.put_away.fetch_add(to.saturating_sub(first), Ordering::Relaxed);
+            }
+        }
+        place.told.gone.push(gone);
+        (place.next, place.is_done) = (place.next + 1, false);
+        Ok(bytes)
+    }
+
+    /// Reads a segment and hashes it. None where it was told to end; the inner error says why it stays.
+    fn scan(
+        &self,
+        place: &Place,
+        candidate: &Candidate,
+        oldest: &BTreeMap<String, u64>,
+    ) -> Result<Result<Option<Scanned>, String>, JournalError> {
+        let mut begun = match self.act {
+            Act::Look => None,
+            Act::PutAway { .. } => Some(Begun::new(&place.directory)?),
+        };
+        match self.read(place, candidate, oldest, begun.as_mut())? {
+            Ok(Some(read)) => Ok(Ok(Some(Scanned { begun, read }))),
+            unread => {
+                if let Some(begun) = begun {
+                    begun.give_up();
+                }
+                Ok(unread.map(|_| None))
+            }
+        }
+    }
+
+    fn read(
+        &self,
+        place: &Place,
+        candidate: &Candidate,
+        oldest: &BTreeMap<String, u64>,
+        mut begun: Option<&mut Begun>,
+    ) -> Result<Result<Option<Read>, String>, JournalError> {
+        let Candidate { segment, after, .. } = candidate;
+        let (edge, mut lines) = match opened(segment, &place.origin) {
+            Ok(opened) => opened,
+            Err(error) => return Ok(Err(error.to_string())),
+        };
+        let mut read = Read { edge, moments: None, erased: Vec::new() };
+        let (mut line, mut scratch) = (Line::default(), Vec::new());
+        if !place.bears_out(&read.edge) {
+            return Ok(Err("what stands before it is not what was signed".to_owned()));
+        }
+        loop {
+            if self.is_told_to_stop() {
+                return Ok(Ok(None));
+            }
+            match read::next_line(&segment.path, &mut lines, &mut line) {
+                Ok(Step::Line) => {}
+                Ok(Step::End) => break,
+                Ok(Step::Short) => return Ok(Err(format!("it ends inside entry {}", read.edge.size()))),
+                Err(error) => return Ok(Err(error.to_string())),
+            }
+            let hash = leaf_hash(line.leaf_bytes(), &mut scratch);
+            if let Some(begun) = &mut begun {
+                begun.push(&hash)?;
+            }
+            read.edge.push(hash);
+            match line.facts() {
+                Ok(facts) => read.take(&facts, (&place.told.lane, segment.first, after.first), oldest),
+                Err(error) => return Ok(Err(format!("entry {} is no entry: {error}", line.sequence))),
+            }
+            if read.erased.len() > ERASED_MAX {
+                return Ok(Err(format!("its entries name more than {ERASED_MAX} erased lines of others")));
+            }
+            self.putting.read.fetch_add(1, Ordering::Relaxed);
+        }
+        let follows = opened(after, &place.origin).is_ok_and(|(edge, _)| edge == read.edge);
+        match follows && place.bears_out(&read.edge) {
+            true => Ok(Ok(Some(read))),
+            false => Ok(Err("its entries are not those that were signed".to_owned())),
+        }
+    }
+
+    /// The index forgets a segment: it would do so by itself at the next search.
+    fn forget(&self, lane: &str, first: u64) -> Result<(), JournalError> {
+        let gate = self.gate_directory.file_name().unwrap_or_default();
+        match self.wanted.index {
+            Some(index) => super::index::forget(&index.join(gate).join(lane), first),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Place {
+    /// The oldest segment that is not the open one, where anything of the lane may still go.
+    fn candidate(&mut self, lane: usize) -> Option<Candidate> {
+        let segment = self.segments.get(self.next).filter(|_| !self.is_done)?.clone();
+        let after = self.segments.get(self.next + 1)?.clone();
+        match begins(&after) {
+            Ok(Some(ends)) => Some(Candidate { lane, segment, after, ends }),
+            // It was begun just now.
+            Ok(None) => None,
+            Err(error) => {
+                let (first, to) = (segment.first, after.first);
+                self.told.held = Some(Held { first, to, why: HeldBy::Damaged(error.to_string()) });
+                self.is_done = true;
+                None
+            }
+        }
+    }
+
+    /// Why entries up to here may not go.
+    fn held_by(&mut self, to: u64, turn: &Turn<'_>) -> Option<HeldBy> {
+        let bounds = match &self.bounds {
+            Some(bounds) => bounds,
+            None => match self.look(turn) {
+                Ok(bounds) => self.bounds.insert(bounds),
+                Err(error) => return Some(HeldBy::Damaged(error.to_string())),
+            },
+        };
+        if bounds.signed < to {
+            return Some(HeldBy::Unsigned);
+        }
+        if let Some(need) = bounds.needed.as_ref().filter(|need| need.from < to) {
+            return Some(HeldBy::Needed(need.clone()));
+        }
+        bounds.intent.filter(|intent| *intent < to).map(HeldBy::Intent)
+    }
+
+    /// ORDER: only where a segment would go: it reads the lane's last two.
+    fn look(&self, turn: &Turn<'_>) -> Result<Bounds, JournalError> {
+        let needed = (turn.wanted.needs)(&self.told.lane);
+        let heads = recover::signed_heads(&self.directory, &self.origin, turn.key)?;
+        let whose = Whose {
+            lane: &self.told.lane,
+            origin: &self.origin,
+            key: turn.key,
+            kept: &[],
+            boot: RequestId([0; 16]),
+        };
+        let found = recover::recover(&self.directory, whose, Repair::Leave)?;
+        let intent = found.unknown.iter().map(|intent| intent.sequence).min();
+        let signed = heads.last_key_value().map_or(0, |(size, _)| *size);
+        Ok(Bounds { signed, heads, needed, intent })
+    }
+
+    /// Whether the tree is what was signed where it was signed.
+    fn bears_out(&self, edge: &Edge) -> bool {
+        let signed = self.bounds.as_ref().and_then(|bounds| bounds.heads.get(&edge.size()));
+        signed.is_none_or(|root| *root == edge.root())
+    }
+}
+
+/// What was read of a segment, and its hashes where they are wanted.
+struct Scanned {
+    begun: Option<Begun>,
+    read: Read,
+}
+
+struct Read {
+    edge: Edge,
+    /// The earliest and the latest.
+    moments: Option<(Timestamp, Timestamp)>,
+    /// Lines that its entries say are erased, and that stay.
+    erased: Vec<(String, u64)>,
+}
+
+impl Scanned {
+    fn moments(&self) -> (Timestamp, Timestamp) {
+        self.read.moments.unwrap_or_default()
+    }
+
+    fn give_up(self) {
+        if let Some(begun) = self.begun {
+            begun.give_up();
+        }
+    }
+}
+
+impl Read {
+    fn take(
+        &mut self,
+        facts: &LineFacts<'_>,
+        (lane, first, to): (&str, u64, u64),
+        oldest: &BTreeMap<String, u64>,
+    ) {
+        if let Ok(at) = facts.at.parse::<Timestamp>() {
+            let (from, until) = self.moments.unwrap_or((at, at));
+            self.moments = Some((from.min(at), until.max(at)));
+        }
+        if !facts.says_erased() {
+            return;
+        }
+        let place = |line: &&str| {
+            let (lane, sequence) = line.split_once(':')?;
+            Some((lane.to_owned(), sequence.parse::<u64>().ok()?))
+        };
+        let stays = |(of, sequence): &(String, u64)| {
+            let goes = of == lane && (first..to).contains(sequence);
+            !goes && oldest.get(of).is_some_and(|oldest| oldest <= sequence)
+        };
+        self.erased.extend(facts.erased.iter().filter_map(|line| place(&line)).filter(stays));
+    }
+}
+
+/// What is written down before a segment goes.
+struct Saying<'a> {
+    journal: &'a Journal,
+    who: &'a str,
+    now: Now,
+    gate_directory: &'a Path,
+}
+
+impl Saying<'_> {
+    /// Hashes, entry, and only then the segment.
+    fn put_away(
+        &self,
+        place: &Place,
+        candidate: &Candidate,
+        scanned: Scanned,
+        gone: &Gone,
+    ) -> Result<(), JournalError> {
+        let Scanned { begun: Some(begun), read } = scanned else { return Ok(()) };
+        let before = hashes::gone(&place.directory)?.pop().map(|last| last.digest()).transpose()?;
+        let about = AboutWhole {
+            origin: &place.origin,
+            first: gone.first,
+            from: gone.from,
+            until: gone.until,
+            put_away: self.now.wall,
+            rule: &gone.rule,
+            before,
+        };
+        let whole = begun.end(&about)?;
+        // ORDER: said and synced before it is done: hashes without their entry read as damage.
+        let said =
+            self.say_erased(&read.erased).and_then(|()| self.say(&place.told.lane, gone, &whole.digest()));
+        if let Err(error) = said {
+            whole.give_up();
+            return Err(error);
+        }
+        whole.place(&place.directory)?;
+        hashes::remove(&place.directory, &candidate.segment.path)
+    }
+
+    /// The entry: which segment goes, and what is gone of every lane then.
+    fn say(&self, lane: &str, gone: &Gone, digest: &Digest) -> Result<(), JournalError> {
+        let mut standing = vec![(lane.to_owned(), gone.to, *digest)];
+        for other in read::lanes(self.gate_directory)?.into_iter().filter(|other| other != lane) {
+            if let Some(last) = hashes::gone(&self.gate_directory.join(&other))?.pop() {
+                standing.push((other, last.to(), last.digest()?));
+            }
+        }
+        let mut fields = Vec::new();
+        text::text(&mut fields, "act", "put-away");
+        text::text(&mut fields, "by", self.who);
+        let entries = format!("{}-{}", gone.first, gone.to.saturating_sub(1));
+        let (from, until) = (gone.from.to_string(), gone.until.to_string());
+        let details =
+            [("lane", lane), ("entries", &entries), ("from", &from), ("until", &until), ("rule", &gone.rule)];
+        text::key(&mut fields, "details");
+        text::array(&mut fields, details, |out, (name, value)| {
+            text::array(out, [name, value], |out, word| text::quoted(out, word));
+        });
+        text::key(&mut fields, "put_away");
+        text::array(&mut fields, &standing, |out, (lane, to, digest)| {
+            out.extend_from_slice(b"{\"lane\":");
+            text::quoted(out, lane);
+            text::number(out, "to", *to);
+            text::hex_text(out, "hashes", &digest.0);
+            out.push(b'}');
+        });
+        self.append(&fields)
+    }
+
+    /// What was erased of lines that stay is said again, since the entries that say so go.
+    fn say_erased(&self, erased: &[(String, u64)]) -> Result<(), JournalError> {
+        for some in erased.chunks(NAMED_MAX) {
+            let mut fields = Vec::new();
+            text::text(&mut fields, "act", "erased-before");
+            text::text(&mut fields, "by", self.who);
+            text::key(&mut fields, "erased");
+            text::array(&mut fields, some, |out, (lane, sequence)| {
+                text::quoted_display(out, format_args!("{lane}:{sequence}"));
+            });
+            self.append(&fields)?;
+        }
+        Ok(())
+    }
+
+    fn append(&self, fields: &[u8]) -> Result<(), JournalError> {
+        self.journal.append_administrative(fields, self.now)?.wait_blocking().map(drop)
+    }
+}
+
+/// The first entry of each lane that is here.
+fn oldest(places: &[Place]) -> BTreeMap<String, u64> {
+    let first = |place: &Place| place.segments.get(place.next).map(|segment| segment.first);
+    places.iter().filter_map(|place| Some((place.told.lane.clone(), first(place)?))).collect()
+}
+
+/// Opens a segment at its first entry, with the tree before it.
+fn opened(segment: &SegmentFile, origin: &str) -> Result<(Edge, Lines), JournalError> {
+    let (lines, head) = Lines::open(&segment.path).map_err(JournalError::io("cannot read", &segment.path))?;
+    let edge = parse_segment_head(&head, origin).filter(|edge| edge.size() == segment.first);
+    let edge = edge.ok_or_else(|| read::damaged(&segment.path, 0, "the first line is not this segment's"))?;
+    Ok((edge, lines.at(segment.first)))
+}
+
+/// When the first entry of a segment was written; none where it has none yet.
+fn begins(segment: &SegmentFile) -> Result<Option<Timestamp>, JournalError> {
+    let (lines, _) = Lines::open(&segment.path).map_err(JournalError::io("cannot read", &segment.path))?;
+    let (mut lines, mut line) = (lines.at(segment.first), Line::default());
+    match read::next_line(&segment.path, &mut lines, &mut line)? {
+        Step::Line => {
+            let at = line.facts().ok().and_then(|facts| facts.at.parse().ok());
+            at.map(Some).ok_or_else(|| read::damaged(&segment.path, line.offset, "the entry says no moment"))
+        }
+        Step::End | Step::Short => Ok(None),
+    }
+}
+
+fn is_older(moment: Timestamp, age: Duration, now: Timestamp) -> bool {
+    Duration::try_from(now.duration_since(moment)).is_ok_and(|is| is > age)
+}
+
+/// Bytes of all files of a gate's journal.
+fn bytes(gate_directory: &Path) -> Result<u64, JournalError> {
+    let mut bytes = 0_u64;
+    for lane in read::lanes(gate_directory)? {
+        let directory = gate_directory.join(lane);
+        let unreadable = || JournalError::io("cannot read", &directory);
+        for entry in fs::read_dir(&directory).map_err(unreadable())? {
+            match entry.and_then(|entry| entry.metadata()) {
+                Ok(data) => bytes = bytes.saturating_add(data.len()),
+                // It went meanwhile.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(unreadable()(error)),
+            }
+        }
+    }
+    Ok(bytes)
+}
