@@ -325,8 +325,11 @@ impl Journal {
         let whose = Whose { lane: &name, origin: &origin, key: &key, kept, boot };
         let found = recover::recover(&directory, whose, Repair::Do)?;
         let disk = &options.disk;
-        let sizes =
-            Sizes { segment_bytes_max: options.segment_bytes_max, reserve_bytes: options.reserve_bytes };
+        let sizes = Sizes {
+            segment_bytes_max: options.segment_bytes_max,
+            segment_age_max: options.segment_age_max,
+            reserve_bytes: options.reserve_bytes,
+        };
         let mut writer = match &found.segment {
             Some((segment, bytes)) => {
                 Writer::standing(&directory, &origin, disk, (segment, *bytes), found.edge.clone(), sizes)?

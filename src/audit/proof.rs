@@ -298,7 +298,10 @@ impl Walked {
             if gone.about.first != whole.size() {
                 return Err(gone.damaged("they do not follow from what stands before"));
             }
-            gone.each(|hash| Ok(take(&mut whole, hash)))?;
+            gone.each(|hash| {
+                take(&mut whole, hash);
+                Ok(())
+            })?;
         }
         let here = size.saturating_sub(usize::try_from(whole.size()).unwrap_or(usize::MAX));
         for line in read_lane(directory)?.take(here) {

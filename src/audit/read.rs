@@ -8,6 +8,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use jiff::Timestamp;
+
 use super::{
     JournalError, PublicKey, SignedHead, hashes,
     lanes::origin,
@@ -137,6 +139,19 @@ pub(super) fn next_line(path: &Path, lines: &mut Lines, line: &mut Line) -> Resu
 
 pub(super) fn damaged(path: &Path, offset: u64, why: &str) -> JournalError {
     JournalError::Damaged { place: format!("{} byte {offset}", path.display()), why: why.to_owned() }
+}
+
+/// When the first entry of a segment was written; none where it has none yet.
+pub(super) fn begins(segment: &SegmentFile) -> Result<Option<Timestamp>, JournalError> {
+    let (lines, _) = Lines::open(&segment.path).map_err(JournalError::io("cannot read", &segment.path))?;
+    let (mut lines, mut line) = (lines.at(segment.first), Line::default());
+    match next_line(&segment.path, &mut lines, &mut line)? {
+        Step::Line => {
+            let at = line.facts().ok().and_then(|facts| facts.at.parse().ok());
+            at.map(Some).ok_or_else(|| damaged(&segment.path, line.offset, "the entry says no moment"))
+        }
+        Step::End | Step::Short => Ok(None),
+    }
 }
 
 /// What is appended to a lane from some moment on; ask again and again. What was read is not read again.

@@ -4,7 +4,7 @@
 //! must not have the gate sign them anew.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     fs::{self, File, OpenOptions},
     io::{self, Read, Seek, SeekFrom},
     path::{Path, PathBuf},
@@ -287,11 +287,13 @@ fn what_was_put_away(
     })
 }
 
-/// The roots that a lane's heads sign, by their size; those that the key did not sign are none.
+/// The roots that a lane's heads sign, by their size: the newest, and those of these sizes. Such that the key did not
+/// sign are none.
 pub(super) fn signed_heads(
     directory: &Path,
     origin: &str,
     key: &PublicKey,
+    sizes: &BTreeSet<u64>,
 ) -> Result<BTreeMap<u64, Digest>, JournalError> {
     let path = directory.join(HEADS);
     let bytes = match fs::read(&path) {
@@ -300,10 +302,13 @@ pub(super) fn signed_heads(
         Err(error) => return Err(JournalError::io("cannot read", path)(error)),
     };
     let text = String::from_utf8_lossy(&bytes);
-    let signed = split_heads(&text).0.into_iter().filter_map(|note| {
-        SignedHead::parse(note, std::slice::from_ref(key)).ok().filter(|head| head.origin == origin)
-    });
-    Ok(signed.map(|head| (head.size, head.root)).collect())
+    let all = split_heads(&text).0.into_iter().filter_map(|note| SignedHead::read(note).ok());
+    let mut all: Vec<_> = all.filter(|head| head.origin == origin).collect();
+    let newest = all.iter().map(|head| head.size).max();
+    // A signature is checked where it is asked for: a lane may have a hundred thousand heads.
+    all.retain(|head| sizes.contains(&head.size) || Some(head.size) == newest);
+    all.retain(|head| head.check(std::slice::from_ref(key)).is_ok());
+    Ok(all.into_iter().map(|head| (head.size, head.root)).collect())
 }
 
 /// Where reading begins: the last segment but one whose first line a signed head vouches for (intents may stand

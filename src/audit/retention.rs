@@ -12,10 +12,13 @@
 //! It is no work of a lane's thread, which syncs: whoever calls it has a thread of its own. One segment at a time is read,
 //! memory is bounded by one line, and it ends between two lines where it is told to.
 
+mod place;
+mod saying;
+
 use std::{
     collections::BTreeMap,
     fmt, fs, io,
-    path::{Path, PathBuf},
+    path::Path,
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
     time::Duration,
 };
@@ -24,25 +27,24 @@ use jiff::Timestamp;
 
 use super::{
     Journal, JournalError, PublicKey,
-    hashes::{self, AboutWhole, Begun},
+    hashes::{self, Begun},
     lanes::{lock_file, origin},
-    line::{Line, LineFacts, Lines, parse_segment_head},
+    line::Line,
     read::{self, Step},
-    recover::{self, Repair, SegmentFile, Whose, segments},
-    text,
-    tree::{Edge, leaf_hash},
+    recover::segments,
+    tree::leaf_hash,
 };
 use crate::{
     clock::Now,
-    words::{ByteSize, Digest, Period, RequestId},
+    words::{ByteSize, Period},
 };
+use place::{Candidate, Place, Read, Scanned, oldest, opened};
+use saying::Saying;
 
 /// The file whose lock says that a process puts away in a gate's journal.
 const LOCK: &str = "putting-away.lock";
 /// LIMIT: erased lines of other segments that the entries of one segment may name.
 const ERASED_MAX: usize = 1_000_000;
-/// LIMIT: erased lines that one entry names.
-const NAMED_MAX: usize = 1_000;
 
 /// What may stay of a journal. Neither: all of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -230,7 +232,7 @@ pub fn measure(gate_directory: &Path) -> Result<(u64, Option<Timestamp>), Journa
     let mut oldest: Option<Timestamp> = None;
     for lane in read::lanes(gate_directory)? {
         let first = segments(&gate_directory.join(lane))?.into_iter().next();
-        let at = first.and_then(|segment| begins(&segment).ok().flatten());
+        let at = first.and_then(|segment| read::begins(&segment).ok().flatten());
         oldest = oldest.into_iter().chain(at).min();
     }
     Ok((bytes(gate_directory)?, oldest))
@@ -277,39 +279,6 @@ struct Turn<'a> {
     putting: &'a Putting,
 }
 
-/// A lane, and how far it is.
-struct Place {
-    directory: PathBuf,
-    origin: String,
-    segments: Vec<SegmentFile>,
-    /// Which of them is the oldest that stays so far.
-    next: usize,
-    /// What is known to hold it, once that was looked at.
-    bounds: Option<Bounds>,
-    told: RetainedLane,
-    /// Nothing more of it goes in this turn.
-    is_done: bool,
-}
-
-/// Up to where a lane may go.
-struct Bounds {
-    signed: u64,
-    heads: BTreeMap<u64, Digest>,
-    needed: Option<Need>,
-    /// The first intent without outcome.
-    intent: Option<u64>,
-}
-
-/// The segment of a lane that would go next.
-struct Candidate {
-    lane: usize,
-    segment: SegmentFile,
-    /// The one after it.
-    after: SegmentFile,
-    /// When the one after it begins: no later than that it ends.
-    ends: Timestamp,
-}
-
 /// Why one goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Due {
@@ -341,7 +310,7 @@ impl Turn<'_> {
         }
         for place in &mut places {
             let first = place.segments.get(place.next);
-            place.told.oldest = first.and_then(|segment| begins(segment).ok().flatten());
+            place.told.oldest = first.and_then(|segment| read::begins(segment).ok().flatten());
         }
         let over = self.wanted.rule.size.map_or(0, |size| bytes.saturating_sub(size));
         let lanes = places.into_iter().map(|place| place.told).collect();
@@ -403,7 +372,7 @@ impl Turn<'_> {
         let Some(place) = places.get_mut(candidate.lane) else { return Ok(0) };
         place.is_done = true;
         let hold = |place: &mut Place, why| place.told.held = Some(Held { first, to, why });
-        if let Some(why) = place.held_by(to, self) {
+        if let Some(why) = place.held_by(to, self.wanted, self.key) {
             hold(place, why);
             return Ok(0);
         }
@@ -516,235 +485,6 @@ impl Turn<'_> {
             Some(index) => super::index::forget(&index.join(gate).join(lane), first),
             None => Ok(()),
         }
-    }
-}
-
-impl Place {
-    /// The oldest segment that is not the open one, where anything of the lane may still go.
-    fn candidate(&mut self, lane: usize) -> Option<Candidate> {
-        let segment = self.segments.get(self.next).filter(|_| !self.is_done)?.clone();
-        let after = self.segments.get(self.next + 1)?.clone();
-        match begins(&after) {
-            Ok(Some(ends)) => Some(Candidate { lane, segment, after, ends }),
-            // It was begun just now.
-            Ok(None) => None,
-            Err(error) => {
-                let (first, to) = (segment.first, after.first);
-                self.told.held = Some(Held { first, to, why: HeldBy::Damaged(error.to_string()) });
-                self.is_done = true;
-                None
-            }
-        }
-    }
-
-    /// Why entries up to here may not go.
-    fn held_by(&mut self, to: u64, turn: &Turn<'_>) -> Option<HeldBy> {
-        let bounds = match &self.bounds {
-            Some(bounds) => bounds,
-            None => match self.look(turn) {
-                Ok(bounds) => self.bounds.insert(bounds),
-                Err(error) => return Some(HeldBy::Damaged(error.to_string())),
-            },
-        };
-        if bounds.signed < to {
-            return Some(HeldBy::Unsigned);
-        }
-        if let Some(need) = bounds.needed.as_ref().filter(|need| need.from < to) {
-            return Some(HeldBy::Needed(need.clone()));
-        }
-        bounds.intent.filter(|intent| *intent < to).map(HeldBy::Intent)
-    }
-
-    /// ORDER: only where a segment would go: it reads the lane's last two.
-    fn look(&self, turn: &Turn<'_>) -> Result<Bounds, JournalError> {
-        let needed = (turn.wanted.needs)(&self.told.lane);
-        let heads = recover::signed_heads(&self.directory, &self.origin, turn.key)?;
-        let whose = Whose {
-            lane: &self.told.lane,
-            origin: &self.origin,
-            key: turn.key,
-            kept: &[],
-            boot: RequestId([0; 16]),
-        };
-        let found = recover::recover(&self.directory, whose, Repair::Leave)?;
-        let intent = found.unknown.iter().map(|intent| intent.sequence).min();
-        let signed = heads.last_key_value().map_or(0, |(size, _)| *size);
-        Ok(Bounds { signed, heads, needed, intent })
-    }
-
-    /// Whether the tree is what was signed where it was signed.
-    fn bears_out(&self, edge: &Edge) -> bool {
-        let signed = self.bounds.as_ref().and_then(|bounds| bounds.heads.get(&edge.size()));
-        signed.is_none_or(|root| *root == edge.root())
-    }
-}
-
-/// What was read of a segment, and its hashes where they are wanted.
-struct Scanned {
-    begun: Option<Begun>,
-    read: Read,
-}
-
-struct Read {
-    edge: Edge,
-    /// The earliest and the latest.
-    moments: Option<(Timestamp, Timestamp)>,
-    /// Lines that its entries say are erased, and that stay.
-    erased: Vec<(String, u64)>,
-}
-
-impl Scanned {
-    fn moments(&self) -> (Timestamp, Timestamp) {
-        self.read.moments.unwrap_or_default()
-    }
-
-    fn give_up(self) {
-        if let Some(begun) = self.begun {
-            begun.give_up();
-        }
-    }
-}
-
-impl Read {
-    fn take(
-        &mut self,
-        facts: &LineFacts<'_>,
-        (lane, first, to): (&str, u64, u64),
-        oldest: &BTreeMap<String, u64>,
-    ) {
-        if let Ok(at) = facts.at.parse::<Timestamp>() {
-            let (from, until) = self.moments.unwrap_or((at, at));
-            self.moments = Some((from.min(at), until.max(at)));
-        }
-        if !facts.says_erased() {
-            return;
-        }
-        let place = |line: &&str| {
-            let (lane, sequence) = line.split_once(':')?;
-            Some((lane.to_owned(), sequence.parse::<u64>().ok()?))
-        };
-        let stays = |(of, sequence): &(String, u64)| {
-            let goes = of == lane && (first..to).contains(sequence);
-            !goes && oldest.get(of).is_some_and(|oldest| oldest <= sequence)
-        };
-        self.erased.extend(facts.erased.iter().filter_map(|line| place(&line)).filter(stays));
-    }
-}
-
-/// What is written down before a segment goes.
-struct Saying<'a> {
-    journal: &'a Journal,
-    who: &'a str,
-    now: Now,
-    gate_directory: &'a Path,
-}
-
-impl Saying<'_> {
-    /// Hashes, entry, and only then the segment.
-    fn put_away(
-        &self,
-        place: &Place,
-        candidate: &Candidate,
-        scanned: Scanned,
-        gone: &Gone,
-    ) -> Result<(), JournalError> {
-        let Scanned { begun: Some(begun), read } = scanned else { return Ok(()) };
-        let before = hashes::gone(&place.directory)?.pop().map(|last| last.digest()).transpose()?;
-        let about = AboutWhole {
-            origin: &place.origin,
-            first: gone.first,
-            from: gone.from,
-            until: gone.until,
-            put_away: self.now.wall,
-            rule: &gone.rule,
-            before,
-        };
-        let whole = begun.end(&about)?;
-        // ORDER: said and synced before it is done: hashes without their entry read as damage.
-        let said =
-            self.say_erased(&read.erased).and_then(|()| self.say(&place.told.lane, gone, &whole.digest()));
-        if let Err(error) = said {
-            whole.give_up();
-            return Err(error);
-        }
-        whole.place(&place.directory)?;
-        hashes::remove(&place.directory, &candidate.segment.path)
-    }
-
-    /// The entry: which segment goes, and what is gone of every lane then.
-    fn say(&self, lane: &str, gone: &Gone, digest: &Digest) -> Result<(), JournalError> {
-        let mut standing = vec![(lane.to_owned(), gone.to, *digest)];
-        for other in read::lanes(self.gate_directory)?.into_iter().filter(|other| other != lane) {
-            if let Some(last) = hashes::gone(&self.gate_directory.join(&other))?.pop() {
-                standing.push((other, last.to(), last.digest()?));
-            }
-        }
-        let mut fields = Vec::new();
-        text::text(&mut fields, "act", "put-away");
-        text::text(&mut fields, "by", self.who);
-        let entries = format!("{}-{}", gone.first, gone.to.saturating_sub(1));
-        let (from, until) = (gone.from.to_string(), gone.until.to_string());
-        let details =
-            [("lane", lane), ("entries", &entries), ("from", &from), ("until", &until), ("rule", &gone.rule)];
-        text::key(&mut fields, "details");
-        text::array(&mut fields, details, |out, (name, value)| {
-            text::array(out, [name, value], |out, word| text::quoted(out, word));
-        });
-        text::key(&mut fields, "put_away");
-        text::array(&mut fields, &standing, |out, (lane, to, digest)| {
-            out.extend_from_slice(b"{\"lane\":");
-            text::quoted(out, lane);
-            text::number(out, "to", *to);
-            text::hex_text(out, "hashes", &digest.0);
-            out.push(b'}');
-        });
-        self.append(&fields)
-    }
-
-    /// What was erased of lines that stay is said again, since the entries that say so go.
-    fn say_erased(&self, erased: &[(String, u64)]) -> Result<(), JournalError> {
-        for some in erased.chunks(NAMED_MAX) {
-            let mut fields = Vec::new();
-            text::text(&mut fields, "act", "erased-before");
-            text::text(&mut fields, "by", self.who);
-            text::key(&mut fields, "erased");
-            text::array(&mut fields, some, |out, (lane, sequence)| {
-                text::quoted_display(out, format_args!("{lane}:{sequence}"));
-            });
-            self.append(&fields)?;
-        }
-        Ok(())
-    }
-
-    fn append(&self, fields: &[u8]) -> Result<(), JournalError> {
-        self.journal.append_administrative(fields, self.now)?.wait_blocking().map(drop)
-    }
-}
-
-/// The first entry of each lane that is here.
-fn oldest(places: &[Place]) -> BTreeMap<String, u64> {
-    let first = |place: &Place| place.segments.get(place.next).map(|segment| segment.first);
-    places.iter().filter_map(|place| Some((place.told.lane.clone(), first(place)?))).collect()
-}
-
-/// Opens a segment at its first entry, with the tree before it.
-fn opened(segment: &SegmentFile, origin: &str) -> Result<(Edge, Lines), JournalError> {
-    let (lines, head) = Lines::open(&segment.path).map_err(JournalError::io("cannot read", &segment.path))?;
-    let edge = parse_segment_head(&head, origin).filter(|edge| edge.size() == segment.first);
-    let edge = edge.ok_or_else(|| read::damaged(&segment.path, 0, "the first line is not this segment's"))?;
-    Ok((edge, lines.at(segment.first)))
-}
-
-/// When the first entry of a segment was written; none where it has none yet.
-fn begins(segment: &SegmentFile) -> Result<Option<Timestamp>, JournalError> {
-    let (lines, _) = Lines::open(&segment.path).map_err(JournalError::io("cannot read", &segment.path))?;
-    let (mut lines, mut line) = (lines.at(segment.first), Line::default());
-    match read::next_line(&segment.path, &mut lines, &mut line)? {
-        Step::Line => {
-            let at = line.facts().ok().and_then(|facts| facts.at.parse().ok());
-            at.map(Some).ok_or_else(|| read::damaged(&segment.path, line.offset, "the entry says no moment"))
-        }
-        Step::End | Step::Short => Ok(None),
     }
 }
 

@@ -7,13 +7,17 @@ use std::{
     fmt, io,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
+
+use jiff::Timestamp;
 
 use super::{
     JournalError,
     disk::{Disk, LogFile, Opening},
     error::is_full,
     line::{HEAD_LEN, Mark, segment_head},
+    read,
     recover::SegmentFile,
     tree::{Edge, leaf_hash},
 };
@@ -105,6 +109,8 @@ pub(super) struct Writer {
     segment: Segment,
     /// The sequence of the open segment's first entry: its name.
     first: u64,
+    /// When that entry was written.
+    began: Option<Timestamp>,
     edge: Edge,
     /// Full segments that the lane's thread has yet to sync and sign for.
     closed: Vec<Closed>,
@@ -119,6 +125,8 @@ pub(super) struct Writer {
 pub(super) struct Sizes {
     /// When the next segment begins.
     pub(super) segment_bytes_max: u64,
+    /// How old the first entry of a segment becomes before the next begins.
+    pub(super) segment_age_max: Duration,
     /// Room that strangers never use.
     pub(super) reserve_bytes: u64,
 }
@@ -164,7 +172,8 @@ impl Writer {
         let path = &segment.path;
         let file = disk.open(path, Opening::Standing).map_err(JournalError::io("cannot open", path))?;
         let open = (Segment { file, bytes, reserved: 0 }, segment.first);
-        Ok(Self::with(directory, origin, disk, open, edge, sizes))
+        let began = read::begins(segment)?;
+        Ok(Self { began, ..Self::with(directory, origin, disk, open, edge, sizes) })
     }
 
     /// Begins a lane that has no segment.
@@ -194,6 +203,7 @@ impl Writer {
             disk: disk.clone(),
             segment,
             first,
+            began: None,
             edge,
             closed: Vec::new(),
             sizes,
@@ -247,6 +257,11 @@ impl Writer {
         Outcome { first, good, trouble, leaves }
     }
 
+    fn is_old(&self, now: Timestamp) -> bool {
+        let age = self.began.and_then(|began| Duration::try_from(now.duration_since(began)).ok());
+        age.is_some_and(|age| age > self.sizes.segment_age_max)
+    }
+
     /// Everything written so far, to be synced and signed by the lane's thread.
     pub(super) fn round(&mut self) -> Round {
         Round {
@@ -280,11 +295,15 @@ impl Writer {
             .then(|| (self.segment.file.clone(), self.segment.bytes + wanted))
     }
 
-    /// Begins the next segment where lines of so many bytes would make this one too long.
-    pub(super) fn make_room(&mut self, bytes: usize) -> Result<Place, Trouble> {
+    /// Begins the next segment where lines of so many bytes would make this one too long, or where it is too old.
+    pub(super) fn make_room(&mut self, bytes: usize, now: Timestamp) -> Result<Place, Trouble> {
         let long = self.segment.bytes.saturating_add(bytes as u64) > self.sizes.segment_bytes_max;
         // A segment holds at least one entry: its name is the sequence of its first.
-        if !long || self.first == self.edge.size() {
+        if self.first == self.edge.size() {
+            self.began = Some(now);
+            return Ok(Place::Here);
+        }
+        if !long && !self.is_old(now) {
             return Ok(Place::Here);
         }
         let next = match begin(&self.directory, &self.origin, &*self.disk, &self.edge) {
@@ -293,7 +312,7 @@ impl Writer {
             Err(error) => return Err(Trouble::Broken(format!("cannot begin a segment: {error}"))),
         };
         let before = std::mem::replace(&mut self.segment, next);
-        self.first = self.edge.size();
+        (self.first, self.began) = (self.edge.size(), Some(now));
         // Here and not by the lane's thread, so that strangers are not refused at every new segment. Where it
         // fails the thread tries again.
         let wanted = self.segment.bytes + self.sizes.reserve_bytes + AHEAD_BYTES;

@@ -10,6 +10,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use jiff::Timestamp;
+
 use super::{
     JournalError, JournalKeys, Opened, PutAway,
     hashes::{self, Hashes},
@@ -661,10 +663,13 @@ impl fmt::Display for Report {
                 lane.lane, lane.entries, lane.segments, lane.heads, lane.unsigned
             )?;
             if let Some(PutAway { entries, until, on, rule, .. }) = &lane.put_away {
+                let day = |at: &Timestamp| at.strftime("%Y-%m-%d %H:%M:%SZ");
                 writeln!(
                     f,
-                    "  put away on record: the first {entries} entries, up to {until}; the last of them on {on} by the \
-                     rule `{rule}`; their hashes are here"
+                    "  put away: the first {entries} entries, up to {}, the last of them on {} by the rule `{rule}`; their \
+                     hashes stand for them",
+                    day(until),
+                    day(on)
                 )?;
             }
             writeln!(

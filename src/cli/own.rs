@@ -15,7 +15,8 @@ use super::error::VerbError;
 use crate::{
     admin::Acting,
     audit::{
-        self, Erased, Fetch, Journal, JournalError, JournalKeys, JournalOptions, Progress, Receipt, Subject,
+        self, Erased, Fetch, Journal, JournalError, JournalKeys, JournalOptions, Progress, Putting, Receipt,
+        Retained, Subject, Wanted,
     },
     clock::{self, Now},
     config::{self, ProcessEnv, Report},
@@ -60,6 +61,11 @@ impl Data {
     /// Where the cursors of a gate's sinks lie.
     pub(super) fn sinks(&self, gate: &str) -> PathBuf {
         sinks::folder(&self.0, gate)
+    }
+
+    /// Where the journal's index lies, unless another place is named.
+    pub(super) fn index(&self) -> PathBuf {
+        self.0.join("index")
     }
 
     /// Where the journal's keys lie.
@@ -242,6 +248,11 @@ impl Record {
     /// Erases it, with an entry for it before. Blocks.
     pub(super) fn erase(&self, subject: &Subject, progress: &Progress) -> Result<Erased, JournalError> {
         audit::erase(&self.journal, subject, &self.by, &clock::now, progress)
+    }
+
+    /// Puts away what a rule has go, with an entry for it before. Blocks.
+    pub(super) fn retain(&self, wanted: &Wanted<'_>, putting: &Putting) -> Result<Retained, JournalError> {
+        audit::retain(&self.journal, wanted, &self.by, &clock::now, putting)
     }
 
     /// Says that whatever else is kept of somebody is about to be erased, synced when this returns.

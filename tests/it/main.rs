@@ -64,6 +64,7 @@ mod refusing;
 mod reload;
 mod repeats;
 mod replayed;
+mod retained;
 mod returned;
 mod seen;
 mod side_channels;

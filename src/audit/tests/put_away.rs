@@ -13,7 +13,7 @@ fn ago(days: i64) -> Now {
 }
 
 fn small(options: JournalOptions) -> JournalOptions {
-    JournalOptions { segment_bytes_max: 3_000, receipts: true, ..options }
+    JournalOptions { segment_bytes_max: 3_000, segment_age_max: Duration::MAX, receipts: true, ..options }
 }
 
 fn age(days: u64) -> Rule {
@@ -139,6 +139,31 @@ async fn what_is_put_away_is_on_record_and_every_head_proof_and_receipt_counts_o
     assert_eq!(checked(None), Err(BadProof::NoEntry));
     let here = prove_entry(&bench.gate(), "0", bench.lines()[0].sequence, &bench.keys.public()).unwrap();
     assert_eq!(here.put_away, None);
+}
+
+#[tokio::test]
+async fn a_segment_ends_when_it_is_old_so_that_few_entries_do_not_keep_others_here() {
+    let bench = Bench::new();
+    let firsts = || recover::segments(&bench.lane()).unwrap().iter().map(|one| one.first).collect::<Vec<_>>();
+    let journal = Journal::open(bench.options(), bench.keys.clone(), ago(100)).unwrap();
+    one(&journal, ago(100)).await;
+    one(&journal, ago(71)).await;
+    assert_eq!(firsts(), [0]);
+    one(&journal, ago(69)).await;
+    assert_eq!(firsts(), [0, 3]);
+    journal.close(ago(69)).await.unwrap();
+    drop(journal);
+    // Whoever opens it later knows how old it is.
+    let journal = Journal::open(bench.options(), bench.keys.clone(), ago(60)).unwrap();
+    one(&journal, ago(40)).await;
+    assert_eq!(firsts(), [0, 3]);
+    one(&journal, ago(38)).await;
+    assert_eq!(firsts().len(), 3);
+    // A clock that is set back begins none.
+    one(&journal, ago(90)).await;
+    assert_eq!(firsts().len(), 3);
+    journal.close(clock::now()).await.unwrap();
+    bench.is_whole();
 }
 
 #[tokio::test]

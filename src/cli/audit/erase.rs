@@ -18,7 +18,7 @@ use serde_json::{Value as Json, json};
 use super::{
     Where,
     named::{Whose, sort, whose, whose_of},
-    patiently,
+    patiently, tell_gone,
     when::moment,
 };
 use crate::{
@@ -120,6 +120,7 @@ pub(super) async fn run(arguments: &Erase) -> Result<Came, VerbError> {
     if erased.named() == 0 && places == 0 {
         return Err(nothing(&asked, schema.as_ref()));
     }
+    tell_gone(&data.audit().join(&gate), None)?;
     let declined = leave == Leave::Ask && what == Leave::Look && erased.erased() + places > 0;
     Ok(if erased.faults.is_empty() && !declined { Came::Right } else { Came::Wrong })
 }
