@@ -4,7 +4,8 @@
 
 use std::{
     collections::VecDeque,
-    fs,
+    fs::{self, File},
+    io::{Read as _, Seek as _, SeekFrom},
     path::{Path, PathBuf},
 };
 
@@ -13,9 +14,13 @@ use jiff::Timestamp;
 use super::{
     JournalError, PublicKey, SignedHead, hashes,
     lanes::origin,
-    line::{BadLine, Line, Lines, sequence_of},
+    line::{BESIDE_BYTES_MAX, BadLine, HEAD_LEN, LEAF_BYTES_MAX, Line, Lines, sequence_of},
     recover::{self, SegmentFile, segments},
 };
+
+/// LIMIT: bytes at the end of a segment in which its last line begins, and how often it is looked for there.
+const LINE_BYTES_MAX: u64 = (HEAD_LEN + LEAF_BYTES_MAX + BESIDE_BYTES_MAX + 1024) as u64;
+const LOOKS_MAX: usize = 64;
 
 /// Names of the lanes in a gate's directory, in order of their numbers.
 pub fn lanes(gate_directory: &Path) -> Result<Vec<String>, JournalError> {
@@ -152,6 +157,29 @@ pub(super) fn begins(segment: &SegmentFile) -> Result<Option<Timestamp>, Journal
         }
         Step::End | Step::Short => Ok(None),
     }
+}
+
+/// When the last entry of a full segment was written, which has that sequence; none where it does not stand at its end.
+pub(super) fn ends(segment: &SegmentFile, last: u64) -> Result<Option<Timestamp>, JournalError> {
+    let unreadable = || JournalError::io("cannot read", &segment.path);
+    let mut file = File::open(&segment.path).map_err(unreadable())?;
+    let length = file.metadata().map_err(unreadable())?.len();
+    let start = length.saturating_sub(LINE_BYTES_MAX);
+    let mut end = Vec::new();
+    file.seek(SeekFrom::Start(start))
+        .and_then(|_| file.take(LINE_BYTES_MAX).read_to_end(&mut end))
+        .map_err(unreadable())?;
+    // The last line begins after the last newline but its own; whatever else looks so is no such entry.
+    let before = end.get(..end.len().saturating_sub(1)).unwrap_or_default();
+    for at in memchr::memrchr_iter(b'\n', before).take(LOOKS_MAX) {
+        let offset = start.saturating_add(at as u64).saturating_add(1);
+        let mut lines = Lines::resume(&segment.path, offset, last).map_err(unreadable())?;
+        let mut line = Line::default();
+        if matches!(next_line(&segment.path, &mut lines, &mut line), Ok(Step::Line)) {
+            return Ok(line.facts().ok().and_then(|facts| facts.at.parse().ok()));
+        }
+    }
+    Ok(None)
 }
 
 /// What is appended to a lane from some moment on; ask again and again. What was read is not read again.

@@ -41,7 +41,7 @@ use crate::{
 use place::{Candidate, Place, Read, Scanned, oldest, opened};
 use saying::Saying;
 
-/// The file whose lock says that a process puts away in a gate's journal.
+/// The file in the first lane's folder whose lock says that a process puts away in a gate's journal.
 const LOCK: &str = "putting-away.lock";
 /// LIMIT: erased lines of other segments that the entries of one segment may name.
 const ERASED_MAX: usize = 1_000_000;
@@ -253,9 +253,13 @@ fn finish(gate_directory: &Path) -> Result<(), JournalError> {
     Ok(())
 }
 
-/// The right to put away; none while another process has it.
+/// The right to put away; none while another process has it, or where there is no lane yet.
 fn hold(gate_directory: &Path) -> Result<Option<fs::File>, JournalError> {
-    let path = gate_directory.join(LOCK);
+    let first = gate_directory.join("0");
+    if !first.is_dir() {
+        return Ok(None);
+    }
+    let path = first.join(LOCK);
     let lock = lock_file(&path)?;
     match lock.try_lock() {
         Ok(()) => Ok(Some(lock)),
@@ -384,7 +388,7 @@ impl Turn<'_> {
                 return Ok(0);
             }
         };
-        // The one after it began later than its last entry was written, unless somebody set the clock.
+        // An earlier entry may be younger than its last one, where somebody set the clock.
         let (from, until) = scanned.moments();
         if let Due::Age(age) = due
             && !is_older(until, age, now)

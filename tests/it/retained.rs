@@ -124,9 +124,13 @@ fn a_gate_puts_away_what_is_too_old_at_its_start_and_every_report_says_what_is_g
         told(&stage.only_data(&["audit", "breach", "--credential", "none", "--since", "1000d", "--json"]));
     assert_eq!(breach["untold"]["put_away"][0]["lane"], "0", "{breach}");
     let policies = stage.policies();
-    let replay = stage.verb(&["policy", "replay", policies.to_str().unwrap(), "--json"]);
+    let replay = stage.verb(&["policy", "replay", "--bundle", policies.to_str().unwrap(), "--json"]);
     assert_eq!(told(&replay)["put_away"][0]["put_away"]["rule"], "age 400d", "{replay:?}");
     assert!(replay.err.contains("nothing of them can be told"), "{replay:?}");
+    let explained = stage.verb(&["policy", "explain", "--request-id", &"0".repeat(32)]);
+    assert!(explained.code == 1 && explained.err.contains("nothing of them can be told"), "{explained:?}");
+    let erased = stage.verb(&["audit", "erase", "App/nobody", "--dry-run"]);
+    assert!(erased.err.contains("nothing of them can be told"), "{erased:?}");
     assert_eq!(stage.stop(), 0);
     stage.start();
     verified(&stage);

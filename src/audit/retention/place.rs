@@ -46,7 +46,7 @@ pub(super) struct Candidate {
     pub(super) segment: SegmentFile,
     /// The one after it.
     pub(super) after: SegmentFile,
-    /// When the one after it begins: no later than that it ends.
+    /// When its last entry was written.
     pub(super) ends: Timestamp,
 }
 
@@ -55,9 +55,14 @@ impl Place {
     pub(super) fn candidate(&mut self, lane: usize) -> Option<Candidate> {
         let segment = self.segments.get(self.next).filter(|_| !self.is_done)?.clone();
         let after = self.segments.get(self.next + 1)?.clone();
-        match read::begins(&after) {
+        let ends = match read::ends(&segment, after.first.saturating_sub(1)) {
+            // No later than that.
+            Ok(None) => read::begins(&after),
+            ends => ends,
+        };
+        match ends {
             Ok(Some(ends)) => Some(Candidate { lane, segment, after, ends }),
-            // It was begun just now.
+            // The one after it was begun just now.
             Ok(None) => None,
             Err(error) => {
                 let (first, to) = (segment.first, after.first);
@@ -91,13 +96,8 @@ impl Place {
         let ends = self.segments.iter().map(|segment| segment.first).collect();
         let needed = (wanted.needs)(&self.told.lane);
         let heads = recover::signed_heads(&self.directory, &self.origin, key, &ends)?;
-        let whose = Whose {
-            lane: &self.told.lane,
-            origin: &self.origin,
-            key,
-            kept: &[],
-            boot: RequestId([0; 16]),
-        };
+        let whose =
+            Whose { lane: &self.told.lane, origin: &self.origin, key, kept: &[], boot: RequestId([0; 16]) };
         let found = recover::recover(&self.directory, whose, Repair::Leave)?;
         let intent = found.unknown.iter().map(|intent| intent.sequence).min();
         let signed = heads.last_key_value().map_or(0, |(size, _)| *size);

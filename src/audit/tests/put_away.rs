@@ -167,6 +167,22 @@ async fn a_segment_ends_when_it_is_old_so_that_few_entries_do_not_keep_others_he
 }
 
 #[tokio::test]
+async fn an_entry_goes_by_its_own_age_however_late_the_next_one_came() {
+    let bench = Bench::new();
+    let journal = Journal::open(bench.options(), bench.keys.clone(), ago(500)).unwrap();
+    for days in [500, 499, 498, 100, 99] {
+        one(&journal, ago(days)).await;
+    }
+    journal.close(ago(99)).await.unwrap();
+    drop(journal);
+    assert_eq!(bench.put_away(age(600)).entries(), 0);
+    assert!(bench.put_away(age(400)).entries() > 0, "the first segment ended long before the next began");
+    assert!(bench.lines().iter().any(|line| line.leaf().contains(&ago(100).wall.to_string()[..10])));
+    settled(&bench).await;
+    bench.is_whole();
+}
+
+#[tokio::test]
 async fn the_open_segment_and_what_is_younger_stay() {
     let bench = Bench::new();
     bench.session(500, 12).await;
@@ -178,7 +194,8 @@ async fn the_open_segment_and_what_is_younger_stay() {
     // The segment in which both sessions meet has a young entry, so all of it stays.
     assert!(
         bench.lines().iter().filter(|line| line.leaf().contains("\"kind\":\"stop\"")).count() >= 2,
-        "{first:?}"
+        "{}",
+        first.leaf()
     );
     assert_eq!(bench.put_away(age(400)).entries(), 0, "nothing is left to do");
     bench.put_away(Rule { age: Some(Duration::ZERO), size: None });
@@ -495,7 +512,7 @@ async fn a_lane_whose_last_head_at_a_boundary_is_gone_opens_by_its_hashes() {
 #[tokio::test]
 async fn one_process_at_a_time_puts_away() {
     let bench = Bench::old().await;
-    let lock = lanes::lock_file(&bench.gate().join("putting-away.lock")).unwrap();
+    let lock = lanes::lock_file(&bench.lane().join("putting-away.lock")).unwrap();
     lock.lock().unwrap();
     let done = bench.put_away(age(400));
     assert!(done.is_busy && done.entries() == 0);

@@ -117,10 +117,10 @@ pub(super) async fn run(arguments: &Erase) -> Result<Came, VerbError> {
     for fault in &erased.faults {
         out::note(&format!("not all of it could be read or erased: {}: {}", fault.place, fault.what));
     }
+    tell_gone(&data.audit().join(&gate), None)?;
     if erased.named() == 0 && places == 0 {
         return Err(nothing(&asked, schema.as_ref()));
     }
-    tell_gone(&data.audit().join(&gate), None)?;
     let declined = leave == Leave::Ask && what == Leave::Look && erased.erased() + places > 0;
     Ok(if erased.faults.is_empty() && !declined { Came::Right } else { Came::Wrong })
 }
