@@ -9,6 +9,9 @@
 //! key's holder, or a rollback of the whole directory, is found only against a head that has left the machine:
 //! [`publish()`] sends them.
 //!
+//! Old entries stay until a rule has them go ([`retain`]): then the hashes of their leaves stay in their place, and all of
+//! the above holds as before.
+//!
 //! It holds no personal value, body, query text or secret. Reading sealed parts needs the keys.
 //!
 //! ```
