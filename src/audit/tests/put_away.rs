@@ -388,6 +388,9 @@ async fn an_intent_whose_outcome_nobody_has_told_stays_until_a_gate_tells_it() {
         clock::now(),
     );
     let tool = tool.unwrap();
+    // All of it is under a head some moments after its start is synced.
+    let mut heads = tool.watch_heads().remove(0);
+    heads.wait_for(|head| head.as_ref().is_some_and(|head| head.size > 14)).await.unwrap();
     let put = |journal: &Journal| {
         retain(journal, &wanted(age(400)), "anna", &clock::now, &Putting::default()).unwrap()
     };
