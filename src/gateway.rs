@@ -38,6 +38,7 @@ mod once;
 mod over;
 mod parts;
 mod reading;
+mod retaining;
 mod run;
 mod seen;
 mod sending;

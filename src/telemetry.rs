@@ -146,6 +146,21 @@ struct SinkMetrics {
     failures: Family<SinkLabel, Counter<u64, AtomicU64>>,
 }
 
+/// The journal's files.
+#[derive(Clone, Default)]
+pub struct JournalMetrics {
+    /// How large it is.
+    pub bytes: Gauge,
+    /// When its oldest entry was written.
+    pub oldest: Gauge,
+    /// What is too much of it, and could not be put away.
+    pub over: Gauge,
+    /// Lanes in which something stays that was to be put away.
+    pub held: Gauge,
+    /// Entries that this process put away.
+    pub put_away: Counter,
+}
+
 /// What exchanges are counted by.
 const ACTIONS: [&str; 7] = ["none", "read", "list", "create", "update", "delete", "call"];
 const STATUSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
@@ -217,6 +232,8 @@ pub struct Telemetry {
     /// LIMIT: sinks of one bundle; see [`Telemetry::sinks`].
     sinks: SinkMetrics,
     sinks_told: Mutex<HashSet<SinkLabel>>,
+    /// The journal's files.
+    pub journal: JournalMetrics,
     /// LIMIT: issuers that a bundle ever named.
     assertions_dropped: Family<IssuerLabel, Counter<u64, AtomicU64>>,
 }
@@ -265,6 +282,7 @@ impl Default for Telemetry {
             issuers_told: Mutex::default(),
             sinks: SinkMetrics::default(),
             sinks_told: Mutex::default(),
+            journal: JournalMetrics::default(),
             assertions_dropped: Family::default(),
         };
         all.register();
@@ -316,6 +334,21 @@ impl Telemetry {
         let dropped = self.assertions_dropped.clone();
         r.register("assertions_dropped", "Assertions an issuer was not entitled to", dropped);
         self.register_sinks();
+        self.register_journal();
+    }
+
+    fn register_journal(&mut self) {
+        let (r, JournalMetrics { bytes, oldest, over, held, put_away }) =
+            (&mut self.registry, self.journal.clone());
+        r.register("journal_bytes", "Bytes of the gate's journal, all of its lanes together", bytes);
+        r.register(
+            "journal_oldest_timestamp_seconds",
+            "When the oldest entry of the journal was written",
+            oldest,
+        );
+        r.register("journal_over_bytes", "Bytes beyond the size that the journal may have", over);
+        r.register("journal_held_lanes", "Lanes in which something stays that was to be put away", held);
+        r.register("journal_put_away_entries", "Entries that this process put away", put_away);
     }
 
     fn register_sinks(&mut self) {

@@ -20,6 +20,7 @@ use serde::Deserialize;
 use super::{
     Fault, Journal, JournalError, JournalKeys, KeyedDigest, Opened,
     blank::{self, Place},
+    hashes,
     line::{Beside, Line, Lines},
     read::{self, Step},
     recover::{SegmentFile, segments},
@@ -243,7 +244,10 @@ impl Walk<'_> {
         let mut found = Found::default();
         let read = self.read(at, segment, last, &mut found)?;
         self.settle(at, segment, &mut found)?;
-        if let Err(error) = read {
+        // Where it was put away meanwhile nothing is left to erase.
+        if let Err(error) = read
+            && !hashes::is_put_away(at.directory, segment.first)
+        {
             self.fault(at.lane, &error);
         }
         Ok(())
@@ -297,7 +301,9 @@ impl Walk<'_> {
         if let Act::Erase { journal, who, now } = self.act {
             // ORDER: said and synced before it is done: a tombstone without its entry reads as damage.
             self.say(at.lane, &sequences, journal, who, now())?;
-            if let Err(error) = blank::blank(at.directory, segment, &places) {
+            if let Err(error) = blank::blank(at.directory, segment, &places)
+                && !hashes::is_put_away(at.directory, segment.first)
+            {
                 self.fault(at.lane, &error);
                 return Ok(());
             }

@@ -21,7 +21,7 @@ use std::{
 use jiff::Timestamp;
 
 use super::{
-    Fault, JournalError, JournalKeys,
+    Fault, JournalError, JournalKeys, PutAway, hashes,
     keys::make_directory,
     lanes::origin,
     leaf::Leaf,
@@ -66,6 +66,8 @@ pub struct LaneRead {
     pub lane: String,
     /// The first entry that is here; those before it are not.
     pub from: u64,
+    /// What was put away under a rule: the entries before.
+    pub put_away: Option<PutAway>,
     /// The entry after the last one that is here.
     pub to: u64,
     /// The size and root of its newest signed head.
@@ -137,7 +139,7 @@ impl<'k> Index<'k> {
         };
         let from = all.first().map_or(0, |segment| segment.first);
         let mut lane = IndexedLane {
-            read: LaneRead { lane: at.lane.to_owned(), from, to: from, head },
+            read: LaneRead { lane: at.lane.to_owned(), from, put_away: self.gone(at, from), to: from, head },
             segments: Vec::new(),
         };
         for (position, segment) in all.iter().enumerate() {
@@ -158,6 +160,30 @@ impl<'k> Index<'k> {
         }
         self.lanes.push(lane);
         Ok(())
+    }
+
+    /// What was put away of a lane. The index forgets it; entries that are gone otherwise are told.
+    fn gone(&mut self, at: At<'_>, from: u64) -> Option<PutAway> {
+        let gone = hashes::put_away(at.directory).and_then(|gone| {
+            for (_, first) in hashes::named(at.directory)? {
+                if hashes::is_put_away(at.directory, first) {
+                    forget(at.folder, first)?;
+                }
+            }
+            Ok(gone)
+        });
+        let gone = gone.unwrap_or_else(|error| {
+            self.fault(at.lane, &error);
+            None
+        });
+        let known = gone.as_ref().map_or(0, |gone| gone.entries);
+        if known != from {
+            let what = format!(
+                "entries from {known} to before {from} are gone, and nothing says that they were put away"
+            );
+            self.tell(at.lane, what);
+        }
+        gone
     }
 
     /// The parts of one segment, and the entry after the last that could be read of it.
@@ -281,6 +307,14 @@ fn fitting(
         }
     }
     parts
+}
+
+/// Removes what a lane's folder has of a segment.
+pub(super) fn forget(folder: &Path, first: u64) -> Result<(), JournalError> {
+    for path in files(folder, first) {
+        fs::remove_file(&path).map_err(JournalError::io("cannot remove", &path))?;
+    }
+    Ok(())
 }
 
 /// The files of a segment, in order.

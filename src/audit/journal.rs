@@ -26,6 +26,7 @@ use super::{
     read,
     receipt::{Fetch, Receipt},
     recover::{self, Recovered, Repair, UnknownOutcome, Whose},
+    retention,
     rotate::{self, Rewrapped},
     segment::{Sizes, Writer, WriterOf},
     strangers::{Counted, Strangers, Telling},
@@ -88,6 +89,7 @@ impl Journal {
         keys.wrapping().settle(&options.encryption, now.wall)?;
         let gate_directory = options.gate_directory();
         make_directory(&gate_directory)?;
+        retention::finish_begun(&gate_directory, keys.wrapping())?;
         let mut taken = take_lanes(&gate_directory, options.lanes.max(1))?;
         if options.role == Role::Gate {
             taken.extend(unsettled_lanes(&gate_directory, &options, &keys, &taken)?);
@@ -397,8 +399,11 @@ impl Journal {
         let whose = Whose { lane: &name, origin: &origin, key: &key, wrapping, kept, boot };
         let found = recover::recover(&directory, whose, Repair::Do)?;
         let disk = &options.disk;
-        let sizes =
-            Sizes { segment_bytes_max: options.segment_bytes_max, reserve_bytes: options.reserve_bytes };
+        let sizes = Sizes {
+            segment_bytes_max: options.segment_bytes_max,
+            segment_age_max: options.segment_age_max,
+            reserve_bytes: options.reserve_bytes,
+        };
         let of = WriterOf { directory: &directory, origin: &origin, disk, wrapping, sizes };
         let mut writer = match &found.segment {
             Some((segment, bytes)) => Writer::standing(of, (segment, *bytes), found.edge.clone())?,

@@ -333,7 +333,7 @@ impl Lane {
     /// Writes lines into the segment they belong in; one that begins names the open intents first.
     fn write(&self, writer: &mut Writer, gathered: &mut Gathered, now: Now) -> Outcome {
         let mut intents = self.intents.lock();
-        let ready = writer.make_room(gathered).and_then(|place| {
+        let ready = writer.make_room(gathered, now.wall).and_then(|place| {
             if place == Place::Begun {
                 intents.began();
             }

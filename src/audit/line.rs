@@ -171,9 +171,30 @@ pub struct LineFacts<'a> {
     /// In an `administrative` entry: lines whose sealed part is erased, as `lane:sequence`.
     #[serde(default)]
     pub erased: Vec<&'a str>,
+    /// In an `administrative` entry: up to where each lane was put away.
+    #[serde(default)]
+    pub put_away: Vec<PutAwayMention<'a>>,
     /// Who asked.
     #[serde(borrow)]
     pub who: Option<&'a RawValue>,
+}
+
+impl LineFacts<'_> {
+    /// Whether it says that sealed parts were erased.
+    pub(super) fn says_erased(&self) -> bool {
+        matches!(self.act, Some("erase" | "erased-before"))
+    }
+}
+
+/// What is gone of a lane, as the entry says that was written when some of it went.
+#[derive(Clone, Debug, Deserialize)]
+pub struct PutAwayMention<'a> {
+    /// Which lane.
+    pub lane: &'a str,
+    /// The first entry that is still there.
+    pub to: u64,
+    /// The digest of the hashes that stay in place of the last segment that went, hex. They name the ones before.
+    pub hashes: &'a str,
 }
 
 /// The head of another lane, as a `start` entry names it.

@@ -9,6 +9,9 @@
 //! key's holder, or a rollback of the whole directory, is found only against a head that has left the machine:
 //! [`publish()`] sends them.
 //!
+//! Old entries stay until a rule has them go ([`retain`]): then the hashes of their leaves stay in their place, and all of
+//! the above holds as before.
+//!
 //! It holds no personal value, body, query text or secret. Reading sealed parts needs the keys. Segments may stand
 //! encrypted as a whole ([`Encryption`]); each reader is told where the keys are that wrap theirs ([`WrappingKeys`]).
 //!
@@ -35,6 +38,7 @@ mod entry;
 mod erase;
 mod error;
 mod facts;
+mod hashes;
 mod head;
 mod index;
 mod intents;
@@ -53,6 +57,7 @@ mod read;
 mod receipt;
 mod recover;
 mod replayed;
+mod retention;
 mod rotate;
 mod sealed;
 mod search;
@@ -77,22 +82,26 @@ pub use disk::{Disk, LogFile, Opening, RealDisk};
 pub use entry::{Abandoned, Entry, Safety, Withheld};
 pub use erase::{Erased, ErasedOfLane, Progress, Subject, erase, find_erasable};
 pub use error::JournalError;
+pub use hashes::{PutAway, put_away};
 pub use head::{BadHead, PublicKey, SignedHead};
 pub use index::{Index, IndexProgress, LaneRead};
 pub use journal::{Health, Journal, LaneHealth};
 pub use judged::{Came, Masks};
 pub use keys::{JournalKeys, KeyedDigest, Month, Opened};
 pub use lane::{Durability, Lane};
-pub use line::{BadLine, Beside, LaneMention, Line, LineFacts, parse as parse_line};
+pub use line::{BadLine, Beside, LaneMention, Line, LineFacts, PutAwayMention, parse as parse_line};
 pub use narrowed::{implies, of as narrowed};
 pub use options::{JournalOptions, Role};
-pub use proof::{BadProof, PROOF_BYTES_MAX, Proved, check_proof, prove_consistency, prove_entry};
+pub use proof::{BadProof, EntryProof, PROOF_BYTES_MAX, Proved, check_proof, prove_consistency, prove_entry};
 pub use publish::{HeadFile, Pace, Publish, PublishError, publish, publish_once};
 pub use read::{Follow, LaneLines, lanes, newest_head, oldest, read_lane, tail};
 pub use receipt::{Effect, Fetch, Receipt, Receipts};
 pub use recover::{Torn, UnknownOutcome};
 pub use replayed::{
     Beneath, Replayed, ReplayedBeneath, ReplayedRow, ReplayedShown, ReplayedWho, RowCame, RowSide,
+};
+pub use retention::{
+    Gone, Held, HeldBy, Need, Putting, Retained, RetainedLane, Rule, Wanted, find_retainable, measure, retain,
 };
 pub use rotate::{Rewrapped, Wraps, wraps};
 pub use search::{AskError, Decision, Hit, Newest, Query, asked};

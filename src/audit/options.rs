@@ -33,6 +33,9 @@ pub struct JournalOptions {
     pub receipts: bool,
     /// Size at which the next segment begins. Default 256 MiB.
     pub segment_bytes_max: u64,
+    /// Age of a segment's first entry at which the next begins, so that few entries do not keep old ones here for years.
+    /// Default 30 days.
+    pub segment_age_max: Duration,
     /// Room set aside for identified callers, which strangers never use. Default 1 MiB; 0 is none.
     pub reserve_bytes: u64,
     /// Longest time an entry waits for a signed head over it. Default 50 ms.
@@ -77,6 +80,7 @@ impl JournalOptions {
             sensitive_reads: Durability::Written,
             receipts: false,
             segment_bytes_max: 256 * 1024 * 1024,
+            segment_age_max: Duration::from_secs(30 * 24 * 60 * 60),
             reserve_bytes: 1024 * 1024,
             head_interval: Duration::from_millis(50),
             encryption: Encryption::AsStands,

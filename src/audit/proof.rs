@@ -9,7 +9,7 @@ use std::path::Path;
 use data_encoding::BASE64;
 
 use super::{
-    JournalError, PublicKey, SignedHead,
+    JournalError, PublicKey, PutAway, SignedHead, hashes as kept_hashes,
     head::gathered_heads,
     lanes::origin,
     read::{self, read_lane},
@@ -31,8 +31,10 @@ pub const PROOF_BYTES_MAX: u64 = 1024 * 1024;
 pub enum Proved {
     /// The entry stands under the head.
     Entry {
-        /// The entry's leaf, as it stands in the journal.
-        leaf: String,
+        /// The entry's leaf, as it stands in the journal; none where it was put away and its hash alone is proved.
+        leaf: Option<String>,
+        /// The leaf's hash.
+        hash: Digest,
         /// Its place in the lane.
         sequence: u64,
         /// The head.
@@ -59,9 +61,22 @@ pub enum BadProof {
     /// The hashes do not lead to the head.
     #[error("its hashes do not lead to the head that it names")]
     Hashes,
+    /// It holds no entry, and none was given by its hash.
+    #[error("it holds no entry, because that was put away; whoever has its receipt gives that too")]
+    NoEntry,
     /// Its two heads are of different lanes, or the later one is smaller.
     #[error("its two heads are not of one lane, earlier and later")]
     Lanes,
+}
+
+/// The proof that an entry stands under a head.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EntryProof {
+    /// The proof.
+    pub text: String,
+    /// With what the entry was put away: the proof holds its place and not the entry, and whoever has its hash
+    /// checks it by that.
+    pub put_away: Option<PutAway>,
 }
 
 /// The proof that an entry stands under the lane's newest signed head. Blocks; reads all of the lane.
@@ -74,7 +89,7 @@ pub fn prove_entry(
     sequence: u64,
     key: &PublicKey,
     wrapping: &WrappingKeys,
-) -> Result<String, JournalError> {
+) -> Result<EntryProof, JournalError> {
     let head = newest(gate_directory, lane, key)?;
     if sequence >= head.size {
         return Err(JournalError::Setting(format!(
@@ -83,12 +98,16 @@ pub fn prove_entry(
         )));
     }
     let ranges = path_of(sequence, head.size);
-    let walked = Walked::through((&gate_directory.join(lane), wrapping), &head, &ranges, Some(sequence))?;
-    let mut text = format!("{INCLUSION}\nextra {}\nindex {sequence}\n", BASE64.encode(&walked.leaf));
+    let directory = gate_directory.join(lane);
+    let walked = Walked::through((&directory, wrapping), &head, &ranges, Some(sequence))?;
+    let extra = walked.leaf.as_ref().map(|leaf| format!("extra {}\n", BASE64.encode(leaf)));
+    let mut text = format!("{INCLUSION}\n{}index {sequence}\n", extra.unwrap_or_default());
     lines(&mut text, &walked.hashes);
     text.push('\n');
     text.push_str(head.note());
-    Ok(text)
+    // ORDER: after the lane was read, some of which may have been put away meanwhile.
+    let put_away = if walked.leaf.is_none() { kept_hashes::of_entry(&directory, sequence)? } else { None };
+    Ok(EntryProof { text, put_away })
 }
 
 /// The proof that the lane's newest signed head only added to an earlier one. Blocks; reads all of the lane.
@@ -131,27 +150,33 @@ pub fn prove_consistency(
     Ok(format!("{text}\n{}\n{}", from.note(), to.note()))
 }
 
-/// Checks a proof under a public key; needs nothing else.
+/// Checks a proof under a public key; needs nothing else, but for an entry that was put away its hash: the receipt.
 ///
 /// # Errors
 /// It proves nothing.
-pub fn check_proof(text: &str, key: &PublicKey) -> Result<Proved, BadProof> {
+pub fn check_proof(text: &str, key: &PublicKey, known: Option<&Digest>) -> Result<Proved, BadProof> {
     let (head, notes) = text.split_once("\n\n").ok_or(BadProof::Shape)?;
-    let mut lines = head.lines();
+    let mut lines = head.lines().peekable();
     match lines.next() {
         Some(INCLUSION) => {
             let field = |line: Option<&str>, name: &str| {
                 line.and_then(|line| line.strip_prefix(name)).map(str::to_owned).ok_or(BadProof::Shape)
             };
-            let extra = field(lines.next(), "extra ")?;
-            let leaf = BASE64.decode(extra.as_bytes()).map_err(|_| BadProof::Shape)?;
+            let extra = lines.next_if(|line| line.starts_with("extra "));
+            let leaf = extra.map(|extra| {
+                let leaf = BASE64.decode(extra.strip_prefix("extra ")?.as_bytes()).ok()?;
+                String::from_utf8(leaf).ok()
+            });
+            let leaf = leaf.map(|leaf| leaf.ok_or(BadProof::Shape)).transpose()?;
             let sequence = field(lines.next(), "index ")?.parse().map_err(|_| BadProof::Shape)?;
             let hashes = hashes(lines)?;
             let head = SignedHead::parse(notes, std::slice::from_ref(key)).map_err(|_| BadProof::Head)?;
-            if !stands(&leaf, sequence, &head, &hashes) {
-                return Err(BadProof::Hashes);
+            let own = leaf.as_ref().map(|leaf| leaf_hash(leaf.as_bytes(), &mut Vec::new()));
+            let hash = own.or(known.copied()).ok_or(BadProof::NoEntry)?;
+            match stands(&hash, sequence, &head, &hashes) {
+                true => Ok(Proved::Entry { leaf, hash, sequence, head }),
+                false => Err(BadProof::Hashes),
             }
-            Ok(Proved::Entry { leaf: String::from_utf8(leaf).map_err(|_| BadProof::Shape)?, sequence, head })
         }
         Some(CONSISTENCY) => {
             let hashes = hashes(lines)?;
@@ -253,7 +278,8 @@ fn growth(from: u64, to: u64) -> Vec<Run> {
 struct Walked {
     /// The root of each run, in the order in which they were asked for.
     hashes: Vec<Digest>,
-    leaf: Vec<u8>,
+    /// The entry that was wanted; none where it was put away.
+    leaf: Option<Vec<u8>>,
 }
 
 impl Walked {
@@ -265,23 +291,35 @@ impl Walked {
         wanted: Option<u64>,
     ) -> Result<Self, JournalError> {
         let mut found: Vec<(Run, Edge)> = runs.iter().map(|run| (*run, Edge::default())).collect();
-        let (mut whole, mut leaf, mut scratch) = (Edge::default(), Vec::new(), Vec::new());
+        let (mut whole, mut leaf, mut scratch) = (Edge::default(), None, Vec::new());
         let size = usize::try_from(head.size).unwrap_or(usize::MAX);
-        for line in read_lane(directory, wrapping)?.take(size) {
+        let mut take = |whole: &mut Edge, hash: Digest| {
+            for ((start, end), edge) in &mut found {
+                if (*start..*end).contains(&whole.size()) {
+                    edge.push(hash);
+                }
+            }
+            whole.push(hash);
+        };
+        for gone in kept_hashes::gone(directory)? {
+            if gone.about.first != whole.size() {
+                return Err(gone.damaged("they do not follow from what stands before"));
+            }
+            gone.each(|hash| {
+                take(&mut whole, hash);
+                Ok(())
+            })?;
+        }
+        let here = size.saturating_sub(usize::try_from(whole.size()).unwrap_or(usize::MAX));
+        for line in read_lane(directory, wrapping)?.take(here) {
             let line = line?;
             if line.sequence != whole.size() {
                 break;
             }
-            let hash = leaf_hash(line.leaf_bytes(), &mut scratch);
-            for ((start, end), edge) in &mut found {
-                if (*start..*end).contains(&line.sequence) {
-                    edge.push(hash);
-                }
-            }
             if wanted == Some(line.sequence) {
-                leaf = line.leaf_bytes().to_vec();
+                leaf = Some(line.leaf_bytes().to_vec());
             }
-            whole.push(hash);
+            take(&mut whole, leaf_hash(line.leaf_bytes(), &mut scratch));
         }
         if whole.size() != head.size || whole.root() != head.root {
             let place = directory.display().to_string();
@@ -292,9 +330,9 @@ impl Walked {
 }
 
 /// RFC 9162, §2.1.3.2.
-fn stands(leaf: &[u8], sequence: u64, head: &SignedHead, hashes: &[Digest]) -> bool {
+fn stands(leaf: &Digest, sequence: u64, head: &SignedHead, hashes: &[Digest]) -> bool {
     let Some(mut last) = head.size.checked_sub(1).filter(|last| sequence <= *last) else { return false };
-    let (mut node, mut root) = (sequence, leaf_hash(leaf, &mut Vec::new()));
+    let (mut node, mut root) = (sequence, *leaf);
     for hash in hashes {
         if last == 0 {
             return false;
@@ -351,6 +389,10 @@ mod tests {
         n.to_string().into_bytes()
     }
 
+    fn hash(n: u64) -> Digest {
+        leaf_hash(&leaf(n), &mut Vec::new())
+    }
+
     fn edge(run: Run) -> Edge {
         let mut edge = Edge::default();
         for n in run.0..run.1 {
@@ -374,12 +416,12 @@ mod tests {
             let head = head(size);
             for sequence in 0..size {
                 let path = roots(&path_of(sequence, size));
-                assert!(stands(&leaf(sequence), sequence, &head, &path), "{sequence} of {size}");
-                assert!(!stands(&leaf(sequence + 1), sequence, &head, &path), "another leaf");
-                assert!(!stands(&leaf(sequence), size, &head, &path), "beyond the head");
+                assert!(stands(&hash(sequence), sequence, &head, &path), "{sequence} of {size}");
+                assert!(!stands(&hash(sequence + 1), sequence, &head, &path), "another leaf");
+                assert!(!stands(&hash(sequence), size, &head, &path), "beyond the head");
                 let other = (sequence + 1) % size;
-                assert!(size == 1 || !stands(&leaf(sequence), other, &head, &path), "another place");
-                assert!(size == 1 || !stands(&leaf(sequence), sequence, &head, &path[1..]), "a hash less");
+                assert!(size == 1 || !stands(&hash(sequence), other, &head, &path), "another place");
+                assert!(size == 1 || !stands(&hash(sequence), sequence, &head, &path[1..]), "a hash less");
             }
         }
     }

@@ -7,17 +7,24 @@
 
 use std::{
     collections::VecDeque,
-    fs,
+    fs::{self, File},
+    io::{Read as _, Seek as _, SeekFrom},
     path::{Path, PathBuf},
 };
 
+use jiff::Timestamp;
+
 use super::{
-    JournalError, PublicKey, SignedHead,
+    JournalError, PublicKey, SignedHead, hashes,
     lanes::origin,
-    line::{BadLine, Line, Lines, sequence_of},
+    line::{BESIDE_BYTES_MAX, BadLine, HEAD_LEN, LEAF_BYTES_MAX, Line, Lines, sequence_of},
     recover::{self, SegmentFile, segments},
     wrapping::WrappingKeys,
 };
+
+/// LIMIT: bytes at the end of a segment in which its last line begins, and how often it is looked for there.
+const LINE_BYTES_MAX: u64 = (HEAD_LEN + LEAF_BYTES_MAX + BESIDE_BYTES_MAX + 1024) as u64;
+const LOOKS_MAX: usize = 64;
 
 /// Names of the lanes in a gate's directory, in order of their numbers.
 pub fn lanes(gate_directory: &Path) -> Result<Vec<String>, JournalError> {
@@ -43,7 +50,8 @@ pub fn oldest(directory: &Path) -> Result<u64, JournalError> {
     Ok(segments(directory)?.first().map_or(0, |segment| segment.first))
 }
 
-/// Every entry of a lane, oldest first; memory is bounded by one entry.
+/// Every entry of a lane that is here, oldest first; memory is bounded by one entry. What is not here any more
+/// [`put_away`](super::put_away) tells.
 pub fn read_lane(directory: &Path, keys: &WrappingKeys) -> Result<LaneLines, JournalError> {
     Ok(LaneLines { segments: segments(directory)?.into(), keys: keys.clone(), open: None })
 }
@@ -89,6 +97,8 @@ impl Iterator for LaneLines {
                     Ok((lines, _)) => {
                         self.open = Some((segment.path, lines.at(segment.first), segment.first));
                     }
+                    // It was put away since; `put_away` tells it to whoever asks after reading.
+                    Err(_) if was_put_away(&segment) => continue,
                     Err(error) => {
                         self.segments.clear();
                         return Some(Err(error));
@@ -111,6 +121,10 @@ impl Iterator for LaneLines {
             }
         }
     }
+}
+
+fn was_put_away(segment: &SegmentFile) -> bool {
+    segment.path.parent().is_some_and(|directory| hashes::is_put_away(directory, segment.first))
 }
 
 /// What was found where a line should stand.
@@ -138,6 +152,46 @@ pub(super) fn next_line(path: &Path, lines: &mut Lines, line: &mut Line) -> Resu
 
 pub(super) fn damaged(path: &Path, offset: u64, why: &str) -> JournalError {
     JournalError::Damaged { place: format!("{} byte {offset}", path.display()), why: why.to_owned() }
+}
+
+/// When the first entry of a segment was written; none where it has none yet.
+pub(super) fn begins(segment: &SegmentFile, keys: &WrappingKeys) -> Result<Option<Timestamp>, JournalError> {
+    let (lines, _) = Lines::open(&segment.path, keys)?;
+    let (mut lines, mut line) = (lines.at(segment.first), Line::default());
+    match next_line(&segment.path, &mut lines, &mut line)? {
+        Step::Line => {
+            let at = line.facts().ok().and_then(|facts| facts.at.parse().ok());
+            at.map(Some).ok_or_else(|| damaged(&segment.path, line.offset, "the entry says no moment"))
+        }
+        Step::End | Step::Short => Ok(None),
+    }
+}
+
+/// When the last entry of a full segment was written, which has that sequence; none where it does not stand at its end.
+pub(super) fn ends(
+    segment: &SegmentFile,
+    last: u64,
+    keys: &WrappingKeys,
+) -> Result<Option<Timestamp>, JournalError> {
+    let unreadable = || JournalError::io("cannot read", &segment.path);
+    let mut file = File::open(&segment.path).map_err(unreadable())?;
+    let length = file.metadata().map_err(unreadable())?.len();
+    let start = length.saturating_sub(LINE_BYTES_MAX);
+    let mut end = Vec::new();
+    file.seek(SeekFrom::Start(start))
+        .and_then(|_| file.take(LINE_BYTES_MAX).read_to_end(&mut end))
+        .map_err(unreadable())?;
+    // The last line begins after the last newline but its own; whatever else looks so is no such entry.
+    let before = end.get(..end.len().saturating_sub(1)).unwrap_or_default();
+    for at in memchr::memrchr_iter(b'\n', before).take(LOOKS_MAX) {
+        let offset = start.saturating_add(at as u64).saturating_add(1);
+        let mut lines = Lines::resume(&segment.path, offset, last, keys)?;
+        let mut line = Line::default();
+        if matches!(next_line(&segment.path, &mut lines, &mut line), Ok(Step::Line)) {
+            return Ok(line.facts().ok().and_then(|facts| facts.at.parse().ok()));
+        }
+    }
+    Ok(None)
 }
 
 /// What is appended to a lane from some moment on; ask again and again. What was read is not read again.

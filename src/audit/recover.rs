@@ -4,14 +4,14 @@
 //! must not have the gate sign them anew.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     fs::{self, File, OpenOptions},
     io::{self, Read, Seek, SeekFrom},
     path::{Path, PathBuf},
 };
 
 use super::{
-    JournalError, blank,
+    JournalError, blank, hashes,
     head::{PublicKey, SignedHead, split_heads},
     intents::INTENTS_MAX,
     line::{BadLine, Beginning, Line, Lines, SegmentHead, beginning, parse_segment_head, sequence_of},
@@ -82,8 +82,17 @@ pub(super) enum Repair {
     Leave,
 }
 
-/// Reads a lane's directory.
+/// Reads a lane's directory. Segments may be put away meanwhile, so that it is another one then.
 pub(super) fn recover(directory: &Path, whose: Whose<'_>, repair: Repair) -> Result<Recovered, JournalError> {
+    let oldest = || Ok(segments(directory)?.first().map(|segment| segment.first));
+    let before = oldest()?;
+    match recovered(directory, whose, repair) {
+        Err(_) if oldest()? != before => recovered(directory, whose, repair),
+        recovered => recovered,
+    }
+}
+
+fn recovered(directory: &Path, whose: Whose<'_>, repair: Repair) -> Result<Recovered, JournalError> {
     let Whose { lane, origin, key, wrapping, .. } = whose;
     if repair == Repair::Do {
         blank::finish(directory)?;
@@ -91,11 +100,16 @@ pub(super) fn recover(directory: &Path, whose: Whose<'_>, repair: Repair) -> Res
     let mut torn = Keep { directory, boot: whose.boot, repair, torn: None };
     let heads = read_heads(directory, origin, key, &mut torn)?;
     let segments = segments(directory)?;
-    let start = backed_start(&segments, origin, &heads, key)?;
+    let roots = heads.heads.iter().map(|head| (head.size, head.root)).collect();
+    let kept = kept_roots(&whose);
+    let start = match backed_start(&segments, origin, &heads, key)? {
+        Some(start) => start,
+        None => Start { position: 0, edge: what_was_put_away(directory, &whose, &roots, &kept)?, from: 0 },
+    };
     let mut scan = Scan {
         lane,
-        roots: heads.heads.iter().map(|head| (head.size, head.root)).collect(),
-        kept: kept_roots(&whose),
+        roots,
+        kept,
         signed: heads.heads.last().map_or(0, |head| head.size),
         edge: start.edge,
         intents: HashMap::new(),
@@ -258,15 +272,62 @@ struct Start {
     from: u64,
 }
 
+/// The tree before the first segment that is here: nothing, or what was put away, and it is what was signed.
+fn what_was_put_away(
+    directory: &Path,
+    whose: &Whose<'_>,
+    roots: &HashMap<u64, Digest>,
+    kept: &BTreeMap<u64, Digest>,
+) -> Result<Edge, JournalError> {
+    hashes::edge(directory, whose.origin, |edge, path| {
+        let size = edge.size();
+        let known = roots.get(&size).into_iter().chain(kept.get(&size));
+        match known.into_iter().all(|root| *root == edge.root()) {
+            true => Ok(()),
+            false => Err(damaged(
+                whose.lane,
+                path,
+                0,
+                format!("its first {size} entries are not those that were signed"),
+            )),
+        }
+    })
+}
+
+/// The roots that a lane's heads sign, by their size: the newest, and those of these sizes. Such that the key did not
+/// sign are none.
+pub(super) fn signed_heads(
+    directory: &Path,
+    origin: &str,
+    key: &PublicKey,
+    sizes: &BTreeSet<u64>,
+) -> Result<BTreeMap<u64, Digest>, JournalError> {
+    let path = directory.join(HEADS);
+    let bytes = match fs::read(&path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+        Err(error) => return Err(JournalError::io("cannot read", path)(error)),
+    };
+    let text = String::from_utf8_lossy(&bytes);
+    let all = split_heads(&text).0.into_iter().filter_map(|note| SignedHead::read(note).ok());
+    let mut all: Vec<_> = all.filter(|head| head.origin == origin).collect();
+    let newest = all.iter().map(|head| head.size).max();
+    // A signature is checked where it is asked for: a lane may have a hundred thousand heads.
+    all.retain(|head| sizes.contains(&head.size) || Some(head.size) == newest);
+    all.retain(|head| head.check(std::slice::from_ref(key)).is_ok());
+    Ok(all.into_iter().map(|head| (head.size, head.root)).collect())
+}
+
 /// Where reading begins: the last segment but one whose first line a signed head vouches for (intents may stand
-/// in the last but one), or the lane's beginning.
+/// in the last but one), or the only one. None where none of them is vouched for.
 fn backed_start(
     segments: &[SegmentFile],
     origin: &str,
     heads: &ReadHeads,
     key: &PublicKey,
-) -> Result<Start, JournalError> {
-    for (position, segment) in segments.iter().enumerate().rev().skip(1) {
+) -> Result<Option<Start>, JournalError> {
+    let only = segments.len() == 1;
+    for (position, segment) in segments.iter().enumerate().rev().skip(if only { 0 } else { 1 }) {
         if segment.first == 0 {
             break;
         }
@@ -279,10 +340,10 @@ fn backed_start(
             && edge.size() == head.size
             && edge.root() == head.root
         {
-            return Ok(Start { position, from: edge.size(), edge });
+            return Ok(Some(Start { position, from: edge.size(), edge }));
         }
     }
-    Ok(Start { position: 0, edge: Edge::default(), from: 0 })
+    Ok(None)
 }
 
 struct Scan<'a> {

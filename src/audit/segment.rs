@@ -7,13 +7,17 @@ use std::{
     fmt, io,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
+
+use jiff::Timestamp;
 
 use super::{
     JournalError,
     disk::{Disk, LogFile, Opening},
     error::is_full,
     line::{HEAD_LEN, Mark, SegmentHead, finish, segment_head},
+    read,
     recover::SegmentFile,
     sealed::{self, Begun, LINE_OVERHEAD, Sealing},
     tree::{Edge, leaf_hash},
@@ -107,6 +111,8 @@ pub(super) struct Writer {
     segment: Segment,
     /// The sequence of the open segment's first entry: its name.
     first: u64,
+    /// When that entry was written.
+    began: Option<Timestamp>,
     edge: Edge,
     /// Full segments that the lane's thread has yet to sync and sign for.
     closed: Vec<Closed>,
@@ -138,6 +144,8 @@ pub(super) struct WriterOf<'a> {
 pub(super) struct Sizes {
     /// When the next segment begins.
     pub(super) segment_bytes_max: u64,
+    /// How old the first entry of a segment becomes before the next begins.
+    pub(super) segment_age_max: Duration,
     /// Room that strangers never use.
     pub(super) reserve_bytes: u64,
 }
@@ -186,9 +194,10 @@ impl Writer {
         let file = of.disk.open(path, Opening::Standing).map_err(JournalError::io("cannot open", path))?;
         let fits = sealing.is_some() == of.wrapping.current()?.is_some();
         let open = (Segment { file, bytes, reserved: 0 }, segment.first);
-        let mut writer = Self::with(of, open, edge, sealing);
+        let began = read::begins(segment, of.wrapping)?;
+        let mut writer = Self { began, ..Self::with(of, open, edge, sealing) };
         if !fits {
-            writer.turn_over().map_err(JournalError::io("cannot begin", of.directory))?;
+            writer.turn_over(None).map_err(JournalError::io("cannot begin", of.directory))?;
         }
         Ok(writer)
     }
@@ -213,6 +222,7 @@ impl Writer {
             disk: of.disk.clone(),
             segment,
             first,
+            began: None,
             edge,
             closed: Vec::new(),
             sizes: of.sizes,
@@ -289,6 +299,11 @@ impl Writer {
         Ok(())
     }
 
+    fn is_old(&self, now: Timestamp) -> bool {
+        let age = self.began.and_then(|began| Duration::try_from(now.duration_since(began)).ok());
+        age.is_some_and(|age| age > self.sizes.segment_age_max)
+    }
+
     /// Everything written so far, to be synced and signed by the lane's thread.
     pub(super) fn round(&mut self) -> Round {
         Round {
@@ -324,16 +339,20 @@ impl Writer {
             .then(|| (self.segment.file.clone(), self.segment.bytes + wanted))
     }
 
-    /// Begins the next segment where these lines would make this one too long.
-    pub(super) fn make_room(&mut self, gathered: &Gathered) -> Result<Place, Trouble> {
+    /// Begins the next segment where these lines would make this one too long, or where it is too old.
+    pub(super) fn make_room(&mut self, gathered: &Gathered, now: Timestamp) -> Result<Place, Trouble> {
         let sealed = if self.sealing.is_some() { gathered.marks.len() * LINE_OVERHEAD } else { 0 };
         let bytes = (gathered.bytes.len() + sealed) as u64;
         let long = self.segment.bytes.saturating_add(bytes) > self.sizes.segment_bytes_max;
         // A segment holds at least one entry: its name is the sequence of its first.
-        if !long || self.first == self.edge.size() {
+        if self.first == self.edge.size() {
+            self.began = Some(now);
             return Ok(Place::Here);
         }
-        match self.turn_over() {
+        if !long && !self.is_old(now) {
+            return Ok(Place::Here);
+        }
+        match self.turn_over(Some(now)) {
             Ok(()) => Ok(Place::Begun),
             Err(error) if is_full(&error) => Err(Trouble::Full),
             Err(error) => Err(Trouble::Broken(format!("cannot begin a segment: {error}"))),
@@ -341,7 +360,7 @@ impl Writer {
     }
 
     /// Begins the next segment. One that holds nothing yet is begun anew.
-    fn turn_over(&mut self) -> io::Result<()> {
+    fn turn_over(&mut self, began: Option<Timestamp>) -> io::Result<()> {
         let is_empty = self.first == self.edge.size();
         if is_empty {
             self.segment.file.cut(0)?;
@@ -349,7 +368,7 @@ impl Writer {
         let begun = begin(&self.directory, &self.origin, &*self.disk, &self.edge, &self.wrapping)?;
         let (next, sealing) = begun;
         let before = std::mem::replace(&mut self.segment, next);
-        (self.first, self.sealing) = (self.edge.size(), sealing);
+        (self.first, self.sealing, self.began) = (self.edge.size(), sealing, began);
         // Here and not by the lane's thread, so that strangers are not refused at every new segment. Where it
         // fails the thread tries again.
         let wanted = self.segment.bytes + self.sizes.reserve_bytes + AHEAD_BYTES;

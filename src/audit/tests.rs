@@ -28,6 +28,7 @@ mod elsewhere;
 mod encrypted;
 mod erased;
 mod failing;
+mod put_away;
 mod searched;
 mod story;
 mod unknown;

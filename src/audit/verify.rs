@@ -10,8 +10,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use jiff::Timestamp;
+
 use super::{
-    JournalError, JournalKeys, Opened,
+    JournalError, JournalKeys, Opened, PutAway,
+    hashes::{self, Hashes},
     head::{PublicKey, SignedHead, gathered_heads, split_heads},
     lanes::{LOCK, origin},
     line::{
@@ -19,6 +22,7 @@ use super::{
     },
     read,
     recover::{SegmentFile, newest_head, segments},
+    segment::segment_name,
     syncer::HEADS,
     tree::{Edge, leaf_hash},
     wrapping::WrappingKeys,
@@ -53,8 +57,10 @@ pub struct Witness<'a> {
 pub struct LaneReport {
     /// Which.
     pub lane: String,
-    /// Whole entries.
+    /// Whole entries, with those that were put away.
     pub entries: u64,
+    /// What was put away under a rule; its hashes are among what the heads sign.
+    pub put_away: Option<PutAway>,
     /// Segments.
     pub segments: usize,
     /// Signed heads that were checked.
@@ -153,6 +159,7 @@ pub fn verify_with(
     report.faults.extend(cross_check(gate_directory, &walks, wrapping)?);
     report.against = elsewhere.against(&walks, &mut report.faults);
     elsewhere.check_kept(&walks, &mut report.faults);
+    judge_put_away(gate_directory, &mut walks, wrapping)?;
     let mut erased: HashSet<String> = walks.values().flat_map(|walk| walk.erasures.iter().cloned()).collect();
     let is_unsaid = |walk: &Walk<'_>| {
         walk.tombstones.iter().any(|sequence| !erased.contains(&format!("{}:{sequence}", walk.report.lane)))
@@ -162,7 +169,7 @@ pub fn verify_with(
         for lane in read::lanes(gate_directory)? {
             for line in read::read_lane(&gate_directory.join(lane), wrapping)?.map_while(Result::ok) {
                 if let Ok(facts) = line.facts()
-                    && facts.act == Some("erase")
+                    && facts.says_erased()
                 {
                     erased.extend(facts.erased.iter().map(|line| (*line).to_owned()));
                 }
@@ -286,6 +293,10 @@ struct Walk<'a> {
     mentions: Vec<Mention>,
     tombstones: Vec<u64>,
     erasures: Vec<String>,
+    /// Hashes that stand here in place of entries: up to where they are, and the digest of each.
+    gone: Vec<(u64, Digest)>,
+    /// What entries say was put away.
+    said: HashSet<Said>,
     /// The last entry ends a session as it should.
     ended: bool,
     scratch: Vec<u8>,
@@ -318,6 +329,8 @@ impl<'a> Walk<'a> {
             mentions: Vec::new(),
             tombstones: Vec::new(),
             erasures: Vec::new(),
+            gone: Vec::new(),
+            said: HashSet::new(),
             ended: false,
             scratch: Vec::new(),
         }
@@ -354,13 +367,18 @@ impl<'a> Walk<'a> {
     }
 
     fn lane(&mut self, directory: &Path, keys: &[PublicKey]) -> Result<(), JournalError> {
+        // ORDER: the segments first: one that goes meanwhile has its hashes when it is come to.
         let all = segments(directory)?;
         self.report.segments = all.len();
-        for (position, segment) in all.iter().enumerate() {
-            if !self.segment(segment, position + 1 == all.len())? {
-                break;
+        let first = all.first().map_or(u64::MAX, |segment| segment.first);
+        if self.put_away(directory, first)? {
+            for (position, segment) in all.iter().enumerate() {
+                if !self.segment(directory, segment, position + 1 == all.len())? {
+                    break;
+                }
             }
         }
+        self.report.put_away = hashes::put_away(directory).unwrap_or_default();
         self.report.entries = self.edge.size() + self.unseen;
         if self.report.entries < self.report.signed {
             let missing = self.report.signed - self.report.entries;
@@ -393,9 +411,14 @@ impl<'a> Walk<'a> {
     }
 
     /// Reads a segment; false where nothing behind it can be judged.
-    fn segment(&mut self, segment: &SegmentFile, last: bool) -> Result<bool, JournalError> {
+    fn segment(&mut self, directory: &Path, segment: &SegmentFile, last: bool) -> Result<bool, JournalError> {
         let unreadable = || JournalError::io("cannot read", &segment.path);
-        let (lines, head, missing) = Lines::open_frames(&segment.path, self.wrapping)?;
+        let (lines, head, missing) = match Lines::open_frames(&segment.path, self.wrapping) {
+            Err(_) if hashes::is_put_away(directory, segment.first) => {
+                return self.hashes(Hashes::of(directory, segment.first));
+            }
+            opened => opened?,
+        };
         let place = |offset: u64| format!("{} byte {offset}", segment.path.display());
         self.report.encrypted +=
             usize::from(SegmentHead::read(&head).is_some_and(|head| head.wrapped.is_some()));
@@ -480,15 +503,58 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn line(&mut self, line: &Line, place: impl Fn() -> String) {
-        let leaf = line.leaf_bytes();
-        if sequence_of(leaf) != Some(self.edge.size()) {
-            self.fault(place(), "the entry's sequence does not follow");
+    /// Reads the hashes of what was put away; false where nothing behind them can be judged. Those beside a segment
+    /// that is here are looked at too: a crash may have come between, and then they are its own.
+    fn put_away(&mut self, directory: &Path, first: u64) -> Result<bool, JournalError> {
+        for (path, of) in hashes::named(directory)? {
+            let hashes = Hashes::open(path, of);
+            if of < first {
+                if !self.hashes(hashes)? {
+                    return Ok(false);
+                }
+                continue;
+            }
+            let beside = SegmentFile { path: directory.join(segment_name(of)), first: of };
+            if !hashes.and_then(|hashes| hashes.fit(&beside, self.wrapping)).is_ok_and(|fits| fits)
+                && beside.path.exists()
+            {
+                let what = "hashes stand beside it that are not its own";
+                self.fault(beside.path.display().to_string(), what);
+            }
         }
-        if !leaf.iter().all(|byte| matches!(byte, b' '..=b'~')) {
-            self.fault(place(), "the entry is not printable");
+        Ok(true)
+    }
+
+    /// Reads hashes that stand in place of entries; false where nothing behind them can be judged.
+    fn hashes(&mut self, hashes: Result<Hashes, JournalError>) -> Result<bool, JournalError> {
+        let hashes = match hashes {
+            Ok(hashes) => hashes,
+            Err(JournalError::Damaged { place, why }) => {
+                self.fault(place, &why);
+                return Ok(false);
+            }
+            Err(error) => return Err(error),
+        };
+        let place = hashes.path.display().to_string();
+        if hashes.about.origin != self.origin || hashes.about.first != self.edge.size() {
+            self.fault(place, "the hashes do not follow from what stands before them");
+            return Ok(false);
         }
-        self.edge.push(leaf_hash(leaf, &mut self.scratch));
+        let before = self.gone.last().map(|(_, digest)| digest.to_string());
+        if hashes.about.before != before {
+            self.fault(place.clone(), "the hashes name others before them than those that are here");
+        }
+        let digest = hashes.each(|hash| {
+            self.edge.push(hash);
+            self.judge(|| place.clone());
+            Ok(())
+        })?;
+        self.gone.push((self.edge.size(), digest));
+        Ok(true)
+    }
+
+    /// Notes the root where it is asked for, and compares it with a head over so many entries.
+    fn judge(&mut self, place: impl Fn() -> String) {
         let size = self.edge.size();
         let signed = self.signed.get(&size).copied();
         if signed.is_some() || self.asked.contains(&size) {
@@ -498,6 +564,18 @@ impl<'a> Walk<'a> {
                 self.fault(place(), "the entries up to here are not those that were signed");
             }
         }
+    }
+
+    fn line(&mut self, line: &Line, place: impl Fn() -> String) {
+        let leaf = line.leaf_bytes();
+        if sequence_of(leaf) != Some(self.edge.size()) {
+            self.fault(place(), "the entry's sequence does not follow");
+        }
+        if !leaf.iter().all(|byte| matches!(byte, b' '..=b'~')) {
+            self.fault(place(), "the entry is not printable");
+        }
+        self.edge.push(leaf_hash(leaf, &mut self.scratch));
+        self.judge(&place);
         match line.facts() {
             Ok(facts) => {
                 self.ended = facts.kind == "stop";
@@ -514,9 +592,10 @@ impl<'a> Walk<'a> {
             size: mention.size,
             root: digest_of_hex(mention.root),
         }));
-        if facts.act == Some("erase") {
+        if facts.says_erased() {
             self.erasures.extend(facts.erased.iter().map(|line| (*line).to_owned()));
         }
+        self.said.extend(Said::of(facts));
         match (line.beside(), facts.sealed) {
             (Beside::Nothing, None) => {}
             (Beside::Sealed(sealed), Some(commitment)) => {
@@ -574,6 +653,51 @@ fn is_owned(directory: &Path) -> bool {
     File::open(lock).is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)))
 }
 
+/// What an entry says is gone of a lane: up to which entry, and the digest of the hashes that stand there.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Said {
+    lane: String,
+    to: u64,
+    hashes: Digest,
+}
+
+impl Said {
+    fn of(facts: &LineFacts<'_>) -> impl Iterator<Item = Self> {
+        let said = if facts.act == Some("put-away") { &*facts.put_away } else { &[] };
+        said.iter().filter_map(|said| {
+            let hashes = digest_of_hex(said.hashes)?;
+            Some(Self { lane: said.lane.to_owned(), to: said.to, hashes })
+        })
+    }
+}
+
+/// Tells put away from missing: hashes count where an entry of the journal says so of them, or of others that name them.
+fn judge_put_away(
+    gate_directory: &Path,
+    walks: &mut HashMap<String, Walk<'_>>,
+    wrapping: &WrappingKeys,
+) -> Result<(), JournalError> {
+    let mut said: HashSet<Said> = walks.values().flat_map(|walk| walk.said.iter().cloned()).collect();
+    let is_unsaid = |walk: &Walk<'_>, said: &HashSet<Said>| {
+        let of = |(to, hashes): (u64, Digest)| Said { lane: walk.report.lane.clone(), to, hashes };
+        walk.gone.last().is_some_and(|last| !said.contains(&of(*last)))
+    };
+    if walks.values().any(|walk| is_unsaid(walk, &said)) {
+        // Some may have been put away since the lane was read that says so.
+        for lane in read::lanes(gate_directory)? {
+            for line in read::read_lane(&gate_directory.join(lane), wrapping)?.map_while(Result::ok) {
+                said.extend(line.facts().ok().iter().flat_map(Said::of));
+            }
+        }
+    }
+    for walk in walks.values_mut().filter(|walk| is_unsaid(walk, &said)) {
+        let to = walk.edge.size().min(walk.gone.last().map_or(0, |(to, _)| *to));
+        let place = format!("lane {}, entries before {to}", walk.report.lane);
+        walk.fault(place, "they are gone, and no entry says that they and their hashes were put away so");
+    }
+    Ok(())
+}
+
 /// Lanes name each other's heads when a session starts: one that was rolled back alone is found by the others.
 fn cross_check(
     gate_directory: &Path,
@@ -608,6 +732,14 @@ fn cross_check(
 fn root_at(directory: &Path, size: u64, wrapping: &WrappingKeys) -> Result<Option<Digest>, JournalError> {
     let mut edge = Edge::default();
     let mut scratch = Vec::new();
+    for gone in hashes::gone(directory)? {
+        gone.each(|hash| {
+            if edge.size() < size {
+                edge.push(hash);
+            }
+            Ok(())
+        })?;
+    }
     for line in read::read_lane(directory, wrapping)? {
         if edge.size() == size {
             break;
@@ -626,6 +758,16 @@ impl fmt::Display for Report {
                 "lane {}: {} entries in {} segments, {} signed heads, {} entries above the newest head",
                 lane.lane, lane.entries, lane.segments, lane.heads, lane.unsigned
             )?;
+            if let Some(PutAway { entries, until, on, rule, .. }) = &lane.put_away {
+                let day = |at: &Timestamp| at.strftime("%Y-%m-%d %H:%M:%SZ");
+                writeln!(
+                    f,
+                    "  put away: the first {entries} entries, up to {}, the last of them on {} by the rule `{rule}`; their \
+                     hashes stand for them",
+                    day(until),
+                    day(on)
+                )?;
+            }
             writeln!(
                 f,
                 "  sealed parts: {} ({} opened and fitting, {} under a key that is gone), {} erased on record",

@@ -13,6 +13,7 @@ pub(super) mod looking;
 mod named;
 mod page;
 mod prove;
+mod retain;
 mod search;
 mod sinks;
 mod subject;
@@ -22,13 +23,15 @@ pub(super) mod when;
 
 use std::{
     io::{self, IsTerminal},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::mpsc,
     thread,
     time::Duration,
 };
 
 use clap::{Args, Subcommand};
+use jiff::Timestamp;
+use serde_json::{Value as Json, json};
 
 use super::{
     Came,
@@ -37,7 +40,7 @@ use super::{
     own::{self, Data, Record},
 };
 use crate::{
-    audit::{JournalError, WrappingKeys},
+    audit::{self, JournalError, PutAway, WrappingKeys},
     clock,
 };
 
@@ -67,6 +70,8 @@ pub(super) enum Command {
     RotateKeys(keys::RotateKeys),
     /// How far each sink was sent the journal, and what keeps it: exit code 1 where one is in trouble
     Sinks(sinks::ShowSinks),
+    /// Put old entries away as the policies say, and keep their hashes: exit code 1 where something stays that should go
+    Retain(retain::Retain),
     /// Erase for good what stands in clear beside the entries of a person, an app or a record
     Erase(erase::Erase),
 }
@@ -109,6 +114,7 @@ pub(super) fn run(command: &Command) -> Result<Came, VerbError> {
             Command::Keys(arguments) => keys::show(arguments),
             Command::RotateKeys(arguments) => keys::rotate(arguments).await,
             Command::Sinks(arguments) => sinks::run(arguments),
+            Command::Retain(arguments) => retain::run(arguments).await,
             Command::Erase(arguments) => erase::run(arguments).await,
         }
     })
@@ -134,6 +140,55 @@ async fn recorded(data: &Data, gate: &str, what: &str) -> Result<(), VerbError> 
     record.close(&store).await?;
     read?;
     Ok(())
+}
+
+/// Says in words what a lane has no more, where a time reaches into it.
+pub(super) fn gone_words(lane: &str, gone: &PutAway) -> String {
+    format!(
+        "lane {lane}: the first {} entries, of before {}, were put away by the rule `{}`, the last of them on {}: nothing of \
+         them can be told",
+        gone.entries,
+        out::moment(gone.until),
+        gone.rule,
+        out::moment(gone.on)
+    )
+}
+
+/// The same in JSON.
+pub(super) fn gone_json(gone: &PutAway) -> Json {
+    json!({
+        "entries": gone.entries, "from": gone.from.to_string(), "until": gone.until.to_string(),
+        "on": gone.on.to_string(), "rule": gone.rule,
+    })
+}
+
+/// Says what was put away of a journal, where a time that begins at a moment reaches into it.
+///
+/// # Errors
+/// It cannot be read.
+pub(super) fn tell_gone(gate_directory: &Path, since: Option<Timestamp>) -> Result<(), JournalError> {
+    for (lane, gone) in gone(gate_directory, since)? {
+        out::note(&gone_words(&lane, &gone));
+    }
+    Ok(())
+}
+
+/// The same in JSON.
+///
+/// # Errors
+/// It cannot be read.
+pub(super) fn gone_of_gate(gate_directory: &Path, since: Option<Timestamp>) -> Result<Json, JournalError> {
+    let gone = gone(gate_directory, since)?;
+    Ok(gone.iter().map(|(lane, gone)| json!({ "lane": lane, "put_away": gone_json(gone) })).collect())
+}
+
+fn gone(gate_directory: &Path, since: Option<Timestamp>) -> Result<Vec<(String, PutAway)>, JournalError> {
+    let mut found = Vec::new();
+    for lane in audit::lanes(gate_directory)? {
+        let gone = audit::put_away(&gate_directory.join(&lane))?;
+        found.extend(gone.filter(|gone| gone.is_since(since)).map(|gone| (lane, gone)));
+    }
+    Ok(found)
 }
 
 /// Does what takes long on a thread of its own, and says on a terminal how far it is after so many seconds.

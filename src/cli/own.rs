@@ -16,7 +16,7 @@ use crate::{
     admin::Acting,
     audit::{
         self, Erased, Fetch, Journal, JournalError, JournalKeys, JournalOptions, KeyChange, KeyId, Progress,
-        Receipt, Rewrapped, Subject,
+        Putting, Receipt, Retained, Rewrapped, Subject, Wanted,
     },
     clock::{self, Now},
     config::{self, ProcessEnv, Report},
@@ -61,6 +61,11 @@ impl Data {
     /// Where the cursors of a gate's sinks lie.
     pub(super) fn sinks(&self, gate: &str) -> PathBuf {
         sinks::folder(&self.0, gate)
+    }
+
+    /// Where the journal's index lies, unless another place is named.
+    pub(super) fn index(&self) -> PathBuf {
+        self.0.join("index")
     }
 
     /// Where the journal's keys lie.
@@ -254,6 +259,11 @@ impl Record {
     /// Destroys a wrapping key that wraps nothing, in the journal first.
     pub(super) async fn destroy(&self, id: KeyId) -> Result<(), JournalError> {
         self.journal.destroy_wrapping(id, &self.by, clock::now()).await
+    }
+
+    /// Puts away what a rule has go, with an entry for it before. Blocks.
+    pub(super) fn retain(&self, wanted: &Wanted<'_>, putting: &Putting) -> Result<Retained, JournalError> {
+        audit::retain(&self.journal, wanted, &self.by, &clock::now, putting)
     }
 
     /// Says that whatever else is kept of somebody is about to be erased, synced when this returns.

@@ -61,8 +61,8 @@ pub use schemas::schemas;
 pub use secrets::{Env, Placeholders, ProcessEnv, Secrets};
 pub use serving::{Part, PartSettings, Serving};
 pub use settings::{
-    AdminSettings, AdminTls, AuditSettings, Bounds, GatewaySettings, PublishTarget, Publishing, Shadowing,
-    StoreKind,
+    AdminSettings, AdminTls, AuditSettings, Bounds, GatewaySettings, PublishTarget, Publishing, Retention,
+    Shadowing, StoreKind,
 };
 pub use snapshot::{Listener, Means, Served, Snapshot, compile, one};
 pub use sources::{Beside, EntitySource, EntitySources, Undecided, taken};

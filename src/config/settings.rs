@@ -12,6 +12,7 @@ use super::{
     alerts::AlertSettings, encryption::EncryptionSettings, files::GATEWAY, ids::IdSettings, serving::Serving,
 };
 use crate::{
+    audit::Rule,
     sinks::SinkList,
     words::{
         ByteSize, Diagnostic, Diagnostics, Period, Place,
@@ -73,6 +74,8 @@ yaml_object! {
         pub segment_bytes_max: SegmentBytes = SegmentBytes::default();
         /// Whether segments of the journal stand encrypted in their files, and whose keys wrap theirs; in clear when left out.
         pub encryption: Option<EncryptionSettings> = None;
+        /// How old and how large the journal may become; nothing is ever put away when left out.
+        pub retention: Option<Retention> = None;
         /// Where signed heads are sent, away from this machine; nowhere when left out.
         pub publish: Option<Publishing> = None;
         /// Where entries are sent, each at least once: a SIEM, a log collector, a file. Nowhere when left out.
@@ -126,6 +129,8 @@ pub struct SegmentBytes(pub u64);
 
 /// The least there is.
 const SEGMENT_BYTES_MIN: ByteSize = ByteSize::mib(1);
+/// The shortest time that entries may be kept for.
+const AGE_MIN: Period = Period::secs(86_400);
 
 impl Default for SegmentBytes {
     fn default() -> Self {
@@ -148,6 +153,75 @@ impl FromYaml for SegmentBytes {
 
     fn schema() -> Json {
         ByteSize::schema()
+    }
+}
+
+yaml_object! {
+    /// How old and how large the journal may become: `age`, `size` or both.
+    struct RetentionBounds {
+        /// How old the entries of a segment may become, all of them, before it is put away; 1d or more.
+        age: Option<Spanned<Period>> = None;
+        /// How large this gate's journal may become, all of its lanes together, before its oldest segments are put away; twice `segment_bytes_max` or more.
+        size: Option<Spanned<ByteSize>> = None;
+    }
+}
+
+/// How old and how large the journal may become.
+#[derive(Clone, Debug)]
+pub struct Retention {
+    age: Option<Period>,
+    size: Option<Spanned<ByteSize>>,
+}
+
+impl Retention {
+    /// As the journal has it.
+    pub fn rule(&self) -> Rule {
+        Rule { age: self.age.map(|age| age.0), size: self.size.as_ref().map(|size| size.value.0) }
+    }
+
+    /// A journal always holds the open segment of each lane.
+    fn check(&self, segment: SegmentBytes, found: &mut Diagnostics) {
+        let least = ByteSize(segment.0.saturating_mul(2));
+        if let Some(size) = self.size.as_ref().filter(|size| size.value < least) {
+            let why = format!(
+                "the journal cannot be kept to `{}` with segments of `{}`",
+                size.value,
+                ByteSize(segment.0)
+            );
+            let help = format!(
+                "the open segment always stays: say `{least}` or more, or make segments smaller by `segment_bytes_max`"
+            );
+            found.push(Diagnostic::error(&size.place, why).help(help));
+        }
+    }
+}
+
+impl FromYaml for Retention {
+    fn read(node: &Node, found: &mut Diagnostics) -> Option<Self> {
+        let RetentionBounds { age, size } = RetentionBounds::read(node, found)?;
+        if age.is_none() && size.is_none() {
+            found.push(
+                Diagnostic::error(&node.place, "a rule of retention says an `age`, a `size` or both").help(
+                    "`retention: { age: 400d, size: 200GiB }`; leave the key out and nothing is put away",
+                ),
+            );
+            return None;
+        }
+        if let Some(age) = age.as_ref().filter(|age| age.value < AGE_MIN) {
+            found.push(
+                Diagnostic::error(
+                    &age.place,
+                    format!("entries of the journal are kept for `{AGE_MIN}` or more"),
+                )
+                .help("what is put away is gone for good"),
+            );
+            return None;
+        }
+        Some(Self { age: age.map(|age| age.value), size })
+    }
+
+    fn schema() -> Json {
+        RetentionBounds::schema()
     }
 }
 
@@ -272,6 +346,7 @@ impl Default for AuditSettings {
             strangers_per_minute: 60,
             segment_bytes_max: SegmentBytes::default(),
             encryption: None,
+            retention: None,
             publish: None,
             sinks: SinkList::default(),
         }
@@ -304,6 +379,9 @@ impl GatewaySettings {
         settings.check_addresses(found);
         settings.check_admin(found);
         settings.check_bounds(found);
+        if let Some(retention) = &settings.audit.retention {
+            retention.check(settings.audit.segment_bytes_max, found);
+        }
         for (collection, Serving { systems: by, with }) in settings.serves.iter() {
             check_name(collection, "a collection", found);
             for system in by {
@@ -441,6 +519,8 @@ fn check_system(name: &str, place: &Place, systems: &[String], found: &mut Diagn
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::words::tree;
 
@@ -461,6 +541,55 @@ mod tests {
                 "{told}"
             );
         }
+    }
+
+    #[test]
+    fn a_rule_of_retention_says_something_that_can_be_kept() {
+        let rule = |text: &str| {
+            read(&format!("retention: {text}")).map(|read| read.retention.map(|retention| retention.rule()))
+        };
+        let of = |age: Option<u64>, size: Option<u64>| Rule { age: age.map(Duration::from_secs), size };
+        assert_eq!(
+            read("synced_reads: true").unwrap().retention.map(|rule| rule.rule()),
+            None,
+            "nothing goes"
+        );
+        assert_eq!(rule("{ age: 400d }").unwrap(), Some(of(Some(400 * 86_400), None)));
+        let both = rule("{ age: 1d, size: 200 GiB }").unwrap();
+        assert_eq!(both, Some(of(Some(86_400), Some(200 << 30))));
+        for (bad, place, words) in [
+            ("{}", "1:12", "says an `age`, a `size` or both"),
+            ("{ age: 23h }", "1:19", "kept for `1d` or more"),
+            ("{ age: 400 }", "1:19", "is not a period"),
+            ("{ size: 5 }", "1:20", "is not a size"),
+            ("{ months: 3 }", "1:14", "unknown key `months`"),
+        ] {
+            let told = rule(bad).unwrap_err();
+            assert!(
+                told.contains(&format!("gateway.yaml:{place}: error: ")) && told.contains(words),
+                "{told}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_journal_is_not_to_be_smaller_than_its_open_segments() {
+        let told = |size: &str| {
+            let retention = format!("{{ size: {size} }}");
+            let retention = Retention::read(
+                &tree::parse(&GATEWAY.into(), &retention).unwrap(),
+                &mut Diagnostics::default(),
+            );
+            let mut found = Diagnostics::default();
+            retention.unwrap().check(SegmentBytes::default(), &mut found);
+            found.to_string()
+        };
+        assert_eq!(told("512MiB"), "");
+        let small = told("511MiB");
+        assert!(
+            small.contains("gateway.yaml:1:9: error: ") && small.contains("say `512MiB` or more"),
+            "{small}"
+        );
     }
 
     #[test]

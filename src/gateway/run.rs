@@ -24,7 +24,7 @@ use super::{
     keep::{self, Told},
     lagging::Written,
     observe::{KeyFetch, Observe, quota_kept},
-    seen,
+    retaining, seen,
     taking::{self, Access},
 };
 use crate::{
@@ -144,6 +144,7 @@ pub fn run(
         let mut admin = tokio::spawn(admin(gate.clone(), options.clone(), admin_socket));
         let kept = keep::all(&gate, options, successor);
         let feeding = feeding::start(&gate, options);
+        let retaining = retaining::start(&gate, options);
         let ears = keep::Ears::open()?;
         ready(&Ready { addresses, gate: gate.clone() }).await;
         match keep::until_told(&gate, ears).await {
@@ -153,6 +154,7 @@ pub fn run(
         }
         gate.door.drain();
         join(threads).await;
+        retaining.end().await;
         kept.end();
         admin.abort();
         drop((&mut admin).await);
@@ -403,6 +405,10 @@ fn journal(
     wanted.kept_heads = kept_heads;
     wanted.strangers_per_minute = settings.audit.strangers_per_minute;
     wanted.segment_bytes_max = settings.audit.segment_bytes_max.0;
+    if let Some(age) = settings.audit.retention.as_ref().and_then(|retention| retention.rule().age) {
+        // What is old enough to go waits for its segment to end, for so long at most.
+        wanted.segment_age_max = wanted.segment_age_max.min(age / 8);
+    }
     wanted.receipts = settings.audit.receipts;
     wanted.encryption = encryption(settings.audit.encryption.as_ref(), &options.base)?;
     wanted.sensitive_reads =

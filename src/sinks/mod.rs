@@ -233,6 +233,12 @@ impl Needed {
         sinks.into_iter().map(cursor).collect::<Result<_, _>>().map(Self)
     }
 
+    /// The sink that is furthest behind in a lane, and the oldest entry that it has not had; none where there is no sink.
+    pub fn slowest(&self, lane: &str) -> Option<(&str, u64)> {
+        let places = self.0.iter().map(|cursor| (cursor.sink.as_str(), cursor.next(lane)));
+        places.min_by_key(|(_, next)| *next)
+    }
+
     /// The oldest entry of a lane that a sink has not had; none where there is no sink.
     pub fn oldest(&self, lane: &str) -> Option<u64> {
         self.0.iter().map(|cursor| cursor.next(lane)).min()

@@ -67,6 +67,7 @@ mod related;
 mod reload;
 mod repeats;
 mod replayed;
+mod retained;
 mod returned;
 mod seen;
 mod shadowed;

@@ -67,9 +67,11 @@ async fn proofs_and_receipts_are_of_the_entries_in_clear() {
     let bench = Bench::encrypted();
     closed(&bench, 3).await;
     let (public, wrapping) = (bench.keys.public(), bench.keys.wrapping());
-    let text = prove_entry(&bench.gate(), "0", 1, &public, wrapping).unwrap();
-    let Proved::Entry { leaf, .. } = check_proof(&text, &public).unwrap() else { panic!("{text}") };
-    assert_eq!(leaf, bench.lines()[1].leaf());
+    let proved = prove_entry(&bench.gate(), "0", 1, &public, wrapping).unwrap();
+    let Proved::Entry { leaf, .. } = check_proof(&proved.text, &public, None).unwrap() else {
+        panic!("{proved:?}")
+    };
+    assert_eq!(leaf.as_deref(), Some(bench.lines()[1].leaf()));
     let head = newest_head(&bench.gate(), "main", "0", &public).unwrap();
     assert!(prove_consistency(&bench.gate(), head.note(), &public, wrapping).is_ok());
 }

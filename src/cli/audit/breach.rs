@@ -6,9 +6,13 @@ use jiff::Timestamp;
 use serde_json::{Value as Json, json};
 
 use super::{
+    gone_words,
     looking::{Looking, Place},
     page::{Empty, Last, Page, Section},
-    subject::{counted_fields, lane_json, lanes, moment, when, who, who_json, write_private},
+    subject::{
+        counted_fields, gone, gone_of, gone_when, lane_json, lanes, moment, when, who, who_json,
+        write_private,
+    },
     when::past,
 };
 use crate::{
@@ -97,7 +101,7 @@ fn page(arguments: &Breach, gate: &str, report: &BreachReport) -> Page {
             subjects(report),
             addresses(report),
             changes(report),
-            untold(report),
+            untold(report, arguments.since),
             lanes(&report.lanes),
         ],
     }
@@ -167,7 +171,9 @@ fn changes(report: &BreachReport) -> Section {
     }
 }
 
-fn untold(report: &BreachReport) -> Section {
+fn untold(report: &BreachReport, since: Option<Timestamp>) -> Section {
+    let gone = gone(&report.lanes, since)
+        .map(|(lane, gone)| vec![gone_words(lane, gone), gone.entries.to_string(), gone_when(gone)]);
     let calls = report.calls.iter().map(|(system, reached)| {
         let what = format!("passed through to `{system}`: what came back is in no entry");
         vec![what, reached.answers.to_string(), when(&reached.between)]
@@ -179,7 +185,7 @@ fn untold(report: &BreachReport) -> Section {
         .faults
         .iter()
         .map(|fault| vec![format!("{}: {}", fault.place, fault.what), "1".to_owned(), String::new()]);
-    let rows: Vec<Vec<String>> = calls.chain(unreadable).chain(faults).collect();
+    let rows: Vec<Vec<String>> = calls.chain(gone).chain(unreadable).chain(faults).collect();
     let lead = match rows.is_empty() && report.subjects_unnamed == 0 {
         true => "Nothing: every entry was read, and none was passed through or names more than it holds.",
         false => "It may have reached more than stands above.",
@@ -222,7 +228,7 @@ fn as_json(arguments: &Breach, gate: &str, report: &BreachReport) -> Json {
         "subjects": subjects.collect::<Vec<_>>(), "subjects_unnamed": report.subjects_unnamed,
         "entities": entities.collect::<Vec<_>>(), "changes": changes.collect::<Vec<_>>(),
         "untold": { "calls": calls.collect::<Vec<_>>(), "unreadable": unreadable.collect::<Vec<_>>(),
-            "faults": faults.collect::<Vec<_>>() },
+            "faults": faults.collect::<Vec<_>>(), "put_away": gone_of(&report.lanes, arguments.since) },
         "lanes": report.lanes.iter().map(lane_json).collect::<Vec<_>>(),
     })
 }

@@ -18,7 +18,7 @@ use serde_json::{Value as Json, json};
 use super::{
     Where,
     named::{Whose, sort, whose, whose_of},
-    patiently,
+    patiently, tell_gone,
     when::moment,
 };
 use crate::{
@@ -117,6 +117,7 @@ pub(super) async fn run(arguments: &Erase) -> Result<Came, VerbError> {
     for fault in &erased.faults {
         out::note(&format!("not all of it could be read or erased: {}: {}", fault.place, fault.what));
     }
+    tell_gone(&data.audit().join(&gate), None)?;
     if erased.named() == 0 && places == 0 {
         return Err(nothing(&asked, schema.as_ref()));
     }

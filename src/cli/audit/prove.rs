@@ -16,8 +16,9 @@ use super::{
     verify::{file_or_text, given_key},
 };
 use crate::{
-    audit::{self, JournalKeys, PROOF_BYTES_MAX, Proved, PublicKey, leaf_hash},
+    audit::{self, JournalKeys, PROOF_BYTES_MAX, Proved, PublicKey},
     cli::{Came, error::VerbError, out, own::Data},
+    words::Digest,
 };
 
 #[derive(Debug, Args)]
@@ -62,7 +63,7 @@ pub(in crate::cli) struct CheckProof {
     /// The public key, a file or its text, from somebody you trust
     #[arg(long, value_name = "KEY")]
     key: String,
-    /// Also that it is the entry that this `Audit-Receipt` was given for
+    /// Also that it is the entry that this `Audit-Receipt` was given for; needed where the entry was put away
     #[arg(long, value_name = "RECEIPT")]
     receipt: Option<String>,
     /// Print JSON
@@ -81,7 +82,17 @@ pub(super) async fn entry_of(arguments: &ProveEntry) -> Result<Came, VerbError> 
         || audit::prove_entry(&directory, lane, *sequence, &key, &wrapping),
         |seconds| format!("reading lane {lane}, {seconds} s so far"),
     )?;
-    out::say(proof.trim_end());
+    out::say(proof.text.trim_end());
+    if let Some(gone) = &proof.put_away {
+        out::note(&format!(
+            "entry {lane}:{sequence} was put away on {} by the rule `{}`, with all entries up to {}: the proof holds its \
+             place and not the entry, and is checked with the receipt that was given for it \
+             (`check-proof --receipt`)",
+            out::moment(gone.on),
+            gone.rule,
+            out::moment(gone.until)
+        ));
+    }
     Ok(Came::Right)
 }
 
@@ -103,32 +114,37 @@ pub(super) async fn consistency(arguments: &ProveConsistency) -> Result<Came, Ve
 pub(super) fn check(arguments: &CheckProof) -> Result<Came, VerbError> {
     let key = given_key(&arguments.key)?;
     let text = bounded(&arguments.proof)?;
-    let proved = audit::check_proof(&text, &key).map_err(|bad| {
+    let receipt = arguments.receipt.as_deref().map(given_receipt).transpose()?;
+    let proved = audit::check_proof(&text, &key, receipt.as_ref()).map_err(|bad| {
         VerbError::NotThere(format!("`{}` proves nothing: {bad}", arguments.proof.display()))
     })?;
-    if let Some(receipt) = &arguments.receipt {
+    if let Some(receipt) = &receipt {
         let hash = match &proved {
-            Proved::Entry { leaf, .. } => leaf_hash(leaf.as_bytes(), &mut Vec::new()),
+            Proved::Entry { hash, .. } => hash,
             Proved::Grown { .. } => {
                 return Err(VerbError::Misused("a receipt is of an entry, and this proof is of none".into()));
             }
         };
-        if BASE64URL_NOPAD.encode(&hash.0) != receipt.trim() {
+        if hash != receipt {
             let told = "it proves another entry than the one that the receipt was given for";
             return Err(VerbError::NotThere(format!("`{}`: {told}", arguments.proof.display())));
         }
     }
     match (proved, arguments.json) {
-        (Proved::Entry { leaf, sequence, head }, false) => {
-            out::say(&leaf);
+        (Proved::Entry { leaf, sequence, head, .. }, false) => {
+            match &leaf {
+                Some(leaf) => out::say(leaf),
+                None => out::note("the entry itself was put away: what is proved is the one of this receipt"),
+            }
             out::note(&format!(
                 "proved: this is entry {sequence} of `{}` under a head of {} entries that the key signed",
                 head.origin, head.size
             ));
         }
-        (Proved::Entry { leaf, sequence, head }, true) => {
-            let entry: serde_json::Value =
-                serde_json::from_str(&leaf).unwrap_or_else(|_| leaf.clone().into());
+        (Proved::Entry { leaf, sequence, head, .. }, true) => {
+            // null: it was put away.
+            let entry: Option<serde_json::Value> =
+                leaf.map(|leaf| serde_json::from_str(&leaf).unwrap_or_else(|_| leaf.into()));
             let head = json!({ "origin": head.origin, "size": head.size, "root": head.root.to_string() });
             out::say(&json!({ "sequence": sequence, "entry": entry, "head": head }).to_string());
         }
@@ -144,6 +160,12 @@ pub(super) fn check(arguments: &CheckProof) -> Result<Came, VerbError> {
         }
     }
     Ok(Came::Right)
+}
+
+/// The hash that a receipt is.
+fn given_receipt(text: &str) -> Result<Digest, VerbError> {
+    let bytes = BASE64URL_NOPAD.decode(text.trim().as_bytes()).ok().and_then(|bytes| bytes.try_into().ok());
+    bytes.map(Digest).ok_or_else(|| VerbError::Misused("`--receipt` is no receipt: it has 43 letters".into()))
 }
 
 fn opened(place: &Where, key: Option<&str>) -> Result<(Data, String, PublicKey), VerbError> {

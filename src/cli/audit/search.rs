@@ -5,6 +5,7 @@ use clap::Args;
 use jiff::Timestamp;
 
 use super::{
+    gone_words,
     looking::{Looking, Place},
     named::{Whose, whose},
     tail::{Followed, LOOK_EVERY, show},
@@ -97,6 +98,11 @@ pub(super) async fn run(arguments: &Search) -> Result<Came, VerbError> {
     }
     for fault in &faults {
         out::note(&format!("not all of the journal could be read: {}: {}", fault.place, fault.what));
+    }
+    for lane in &read {
+        if let Some(gone) = lane.put_away.as_ref().filter(|gone| gone.is_since(query.since)) {
+            out::note(&gone_words(&lane.lane, gone));
+        }
     }
     if found.more {
         out::note(&format!(

@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use serde_json::{Value as Json, json};
 
 use super::{
+    gone_json, gone_words,
     looking::{Looking, Place},
     named::{Whose, sort, whose_of},
     page::{Empty, Last, Page, Section},
@@ -20,7 +21,7 @@ use super::{
 };
 use crate::{
     audit::{
-        Between, Change, Disclosure, Door, LaneRead, Name, SubjectQuery, SubjectReport, Through, Untold, Who,
+        Between, Change, Disclosure, Door, LaneRead, Name, PutAway, SubjectQuery, SubjectReport, Through, Who,
     },
     cli::{Came, error::VerbError, ids, out, own},
     clock, config,
@@ -189,7 +190,7 @@ impl Told<'_> {
             format!("Entries name the record by the keyed digest {}.", self.digest),
         ];
         let sections = [totals(report), disclosures(report), changes(report), unshown(report)];
-        let rest = [self.untold(&report.untold, report.untold_one_by_one), lanes(&report.lanes)];
+        let rest = [self.untold(report), lanes(&report.lanes)];
         Page {
             title: format!("Who received what of {}", self.whose),
             lead,
@@ -197,7 +198,8 @@ impl Told<'_> {
         }
     }
 
-    fn untold(&self, untold: &Untold, untold_one_by_one: u64) -> Section {
+    fn untold(&self, report: &SubjectReport) -> Section {
+        let (untold, untold_one_by_one) = (&report.untold, report.untold_one_by_one);
         let mut rows = Vec::new();
         let mut row = |what: String, who: String, count: u64, when: String| {
             rows.push(vec![what, who, count.to_string(), when]);
@@ -229,6 +231,9 @@ impl Told<'_> {
             if count > 0 {
                 row(what.to_owned(), String::new(), count, String::new());
             }
+        }
+        for (lane, gone) in gone(&report.lanes, self.arguments.since) {
+            row(gone_words(lane, gone), String::new(), gone.entries, gone_when(gone));
         }
         for (lane, count) in &untold.unreadable {
             row(format!("entries of lane {lane} that cannot be read"), String::new(), *count, String::new());
@@ -272,12 +277,13 @@ impl Told<'_> {
             "changes": report.changes.iter().map(change_json).collect::<Vec<_>>(),
             "erasures": erasures.collect::<Vec<_>>(),
             "unshown": unshown.collect::<Vec<_>>(),
-            "untold": self.untold_json(&report.untold, report.untold_one_by_one),
+            "untold": self.untold_json(report),
             "lanes": report.lanes.iter().map(lane_json).collect::<Vec<_>>(),
         })
     }
 
-    fn untold_json(&self, untold: &Untold, untold_one_by_one: u64) -> Json {
+    fn untold_json(&self, report: &SubjectReport) -> Json {
+        let (untold, untold_one_by_one) = (&report.untold, report.untold_one_by_one);
         let calls = untold.calls.iter().map(|calls| {
             json!({ "system": calls.system, "serves_entity": self.known.serves(&calls.system), "who": who_json(&calls.who),
                 "count": calls.count, "first": calls.between.first, "last": calls.between.last })
@@ -293,7 +299,7 @@ impl Told<'_> {
             "calls": calls.collect::<Vec<_>>(), "beyond": beyond.collect::<Vec<_>>(),
             "erased": untold.erased, "sealed": untold.sealed, "operators_looks": untold.looks,
             "not_one_by_one": untold_one_by_one, "unreadable": unreadable.collect::<Vec<_>>(),
-            "faults": faults.collect::<Vec<_>>(),
+            "faults": faults.collect::<Vec<_>>(), "put_away": gone_of(&report.lanes, self.arguments.since),
         })
     }
 }
@@ -415,9 +421,29 @@ pub(super) fn lanes(lanes: &[LaneRead]) -> Section {
     }
 }
 
+/// What was put away of lanes, where a time that begins at a moment reaches into it.
+pub(super) fn gone(lanes: &[LaneRead], since: Option<Timestamp>) -> impl Iterator<Item = (&str, &PutAway)> {
+    let all = lanes.iter().filter_map(|lane| Some((&*lane.lane, lane.put_away.as_ref()?)));
+    all.filter(move |(_, gone)| gone.is_since(since))
+}
+
+/// Between which moments it was written.
+pub(super) fn gone_when(gone: &PutAway) -> String {
+    format!("{} to {}", out::moment(gone.from), out::moment(gone.until))
+}
+
+/// What cannot be told because it was put away, in JSON.
+pub(super) fn gone_of(lanes: &[LaneRead], since: Option<Timestamp>) -> Json {
+    let of = |(lane, gone): (&str, &PutAway)| json!({ "lane": lane, "put_away": gone_json(gone) });
+    gone(lanes, since).map(of).collect()
+}
+
 pub(super) fn lane_json(lane: &LaneRead) -> Json {
     let head = lane.head.as_ref().map(|(size, root)| json!({ "size": size, "root": root }));
-    json!({ "lane": lane.lane, "from": lane.from, "to": lane.to, "head": head })
+    json!({
+        "lane": lane.lane, "from": lane.from, "to": lane.to, "head": head,
+        "put_away": lane.put_away.as_ref().map(gone_json),
+    })
 }
 
 fn disclosure_json(one: &Disclosure) -> Json {

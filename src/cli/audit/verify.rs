@@ -9,7 +9,7 @@ use std::{fs, path::Path};
 use clap::Args;
 use serde_json::{Value as Json, json};
 
-use super::{Where, patiently, record};
+use super::{Where, gone_json, patiently, record};
 use crate::{
     audit::{Against, Fault, JournalKeys, PublicKey, Report, Witness, verify_with},
     cli::{
@@ -142,7 +142,7 @@ fn as_json(gate: &str, report: &Report, kept: Option<&[HeadRow]>) -> Json {
         .iter()
         .map(|lane| {
             json!({
-                "lane": lane.lane, "entries": lane.entries, "segments": lane.segments, "heads": lane.heads,
+                "lane": lane.lane, "entries": lane.entries, "put_away": lane.put_away.as_ref().map(gone_json), "segments": lane.segments, "heads": lane.heads,
                 "signed": lane.signed, "unsigned": lane.unsigned, "sealed": lane.sealed,
                 "opened": lane.opened, "key_gone": lane.key_gone, "erased": lane.erased,
                 "encrypted": lane.encrypted, "unopened": lane.unopened,

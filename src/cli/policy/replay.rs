@@ -18,7 +18,7 @@ use crate::{
     audit::JournalKeys,
     cli::{
         Came,
-        audit::{record, when::past},
+        audit::{gone_of_gate, record, tell_gone, when::past},
         error::{VerbError, chain},
         out,
         own::{self, Data},
@@ -120,12 +120,19 @@ fn replayed(arguments: &ReplayOf) -> Result<Came, VerbError> {
     let (sum, unread) = patiently(&replay, &data.audit().join(&gate), arguments.limit)?;
     let telling = Telling { sum: &sum, bundle: digest };
     if arguments.json {
-        out::say(&telling.json().to_string());
+        let mut told = telling.json();
+        if let Some(told) = told.as_object_mut() {
+            let gone = gone_of_gate(&data.audit().join(&gate), arguments.since)?;
+            told.insert("put_away".to_owned(), gone);
+        }
+        out::say(&told.to_string());
     } else if arguments.markdown {
         telling.markdown().iter().for_each(|line| out::say(line));
     } else {
         telling.text(out::colour(&io::stdout())).iter().for_each(|line| out::say(line));
     }
+    // ORDER: after the reading, during which some may have gone.
+    tell_gone(&data.audit().join(&gate), arguments.since)?;
     for Unread { lane, why } in &unread {
         out::note(&format!("not all of the journal could be read: lane {lane}: {}", chain(why)));
     }

@@ -7,7 +7,10 @@ use crate::{
     audit::Query,
     cli::{
         Came,
-        audit::looking::{Looking, Place},
+        audit::{
+            looking::{Looking, Place},
+            tell_gone,
+        },
         error::VerbError,
         out, own,
         policy::replay::naming,
@@ -24,6 +27,7 @@ pub(super) fn run(request: &str, arguments: &Explain) -> Result<Came, VerbError>
     let query = Query { request: Some(request.to_owned()), ..Query::default() };
     let hits = looking.ask(|index| index.newest(&query, ENTRIES_MAX))?.hits;
     if hits.is_empty() {
+        tell_gone(&looking.data.audit().join(&looking.gate), None)?;
         let told = format!("the journal has no exchange `{}`", request.escape_debug());
         return Err(VerbError::NotThere(told));
     }
