@@ -50,6 +50,7 @@ mod shape;
 mod show;
 mod source;
 mod statement;
+mod usual;
 mod value;
 mod witness;
 

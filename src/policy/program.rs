@@ -23,6 +23,7 @@ use super::{
     settled::Key,
     shape::{Route, Target},
     statement::{Grants, Statement, Verb},
+    usual::Usual,
     value::val,
 };
 use crate::{
@@ -53,6 +54,8 @@ pub(super) struct Program {
     /// The records that rules go by and that the record names.
     pub(super) follows: Vec<Relation>,
     musts: Vec<Must>,
+    /// What is left open at most requests.
+    pub(super) usual: Option<Usual>,
     /// The caller as Cedar knows it, where a rule needs Cedar itself.
     principal: Option<Entities>,
     principal_uid: EntityUid,
@@ -168,7 +171,7 @@ impl Program {
         let named = entity.as_ref().map_or(FieldSet::EMPTY, |entity| policies.index.named(&entity.name));
         let follows = Relation::join(rules.iter().flat_map(|rule| &rule.follows));
         let needs_cedar = rules.iter().any(|rule| matches!(rule.check, Check::Cedar(_)));
-        Ok(Self {
+        let mut program = Self {
             action,
             entity,
             rules,
@@ -176,9 +179,12 @@ impl Program {
             named,
             follows,
             musts,
+            usual: None,
             principal: needs_cedar.then_some(entities),
             principal_uid,
-        })
+        };
+        program.usual = Usual::of(&program);
+        Ok(program)
     }
 
     /// What of the statements is left for any principal of a kind, as far as its groups may reach: nothing else of

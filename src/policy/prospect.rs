@@ -5,18 +5,18 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::{
-    Basis, Denied,
+    Denied,
     cedar::Unfit,
     contact::Unseen,
     context::{Context, Env},
     load::Policies,
-    mask::Openness,
     memo::Memo,
     predicate::Outcomes,
-    program::{About, Grounds, Program, Rule, Verdict},
+    program::{About, Program, Verdict},
     pushdown,
     related::Relation,
     statement::Verb,
+    usual::{Live, Sight},
 };
 use crate::{
     catalog::{Action, Call, Operation},
@@ -122,23 +122,10 @@ pub fn outlook(
         Target::Call(call) => Some(call),
     };
     let env = env(facts, &context, call.as_ref());
-    let live = alive(&program, &env)?;
-    let (visible, clear) = match &echo {
-        None => sight(&program, &live, &env),
-        Some(echo) => {
-            let live: Live = echo.rules.iter().map(|rule| Program::outcomes(rule, &env)).collect();
-            sight(echo, &live, &env)
-        }
-    };
-    let mut writable = FieldSet::EMPTY;
-    let mut plans = SmallVec::new();
-    for (rule, _) in program.rules.iter().zip(&live).filter(|(rule, live)| live.holds && is_permit(rule)) {
-        writable = writable.union(&rule.grants.writes);
-        if let Some(plan) = rule.statement.plan.as_ref().filter(|plan| !plans.contains(*plan)) {
-            plans.push(plan.clone());
-        }
+    let Sight { live, mut visible, mut clear, writable, plans } = program.sight(&env)?;
+    if let Some(echo) = &echo {
+        (visible, clear) = echo.seen(&env);
     }
-    writable = writable.minus(&withheld(&program, &env));
     Ok(Box::write(
         Box::new_uninit(),
         Outlook {
@@ -157,8 +144,6 @@ pub fn outlook(
         },
     ))
 }
-
-type Live = SmallVec<[Outcomes; 32]>;
 
 impl Prospect {
     /// Who asks.
@@ -361,58 +346,4 @@ fn sights(action: Action) -> &'static [Action] {
         Action::Delete => &[Action::Read],
         Action::Read | Action::List | Action::Call => &[],
     }
-}
-
-/// Which rules can still hold; refused where no permit can, a forbid must, or one must err.
-fn alive(program: &Program, env: &Env<'_>) -> Result<Live, Denied> {
-    let mut live = Live::new();
-    let mut forbidden = Grounds::default();
-    let mut is_open = false;
-    for rule in &program.rules {
-        let outcomes = Program::outcomes(rule, env);
-        if outcomes.errs && !outcomes.holds && !outcomes.fails {
-            return Err(Denied::Erroring { statement: rule.statement.id.clone(), on: Basis::Request });
-        }
-        let must_hold = outcomes.holds && !outcomes.fails && !outcomes.errs;
-        if must_hold && rule.statement.effect == Verb::Forbid {
-            forbidden.statements.push(rule.statement.id.clone());
-        }
-        if must_hold {
-            forbidden.detail = forbidden.detail.max(rule.statement.detail);
-        }
-        is_open |= outcomes.holds && is_permit(rule);
-        live.push(outcomes);
-    }
-    if is_open && forbidden.statements.is_empty() { Ok(live) } else { Err(Denied::Never(forbidden)) }
-}
-
-/// Leaves in sight, and those that every live permit shows unmasked and nothing may strike.
-fn sight(program: &Program, live: &[Outcomes], env: &Env<'_>) -> (FieldSet, FieldSet) {
-    let mut visible = FieldSet::EMPTY;
-    let mut clear: Option<FieldSet> = None;
-    let mut may_strike = FieldSet::EMPTY;
-    for (rule, _) in program.rules.iter().zip(live).filter(|(_, live)| live.holds) {
-        match rule.statement.effect {
-            Verb::Permit => {
-                let shown = rule.grants.shown.of(Openness::Shown);
-                visible = visible.union(&rule.grants.shown.all());
-                clear = Some(clear.map_or(shown, |clear| clear.intersection(&shown)));
-            }
-            Verb::Withhold => may_strike = may_strike.union(&rule.grants.withheld),
-            Verb::Forbid => {}
-        }
-    }
-    (visible.minus(&withheld(program, env)), clear.unwrap_or_default().minus(&may_strike))
-}
-
-/// Leaves that are struck whatever the record.
-fn withheld(program: &Program, env: &Env<'_>) -> FieldSet {
-    let rules = program.rules.iter().filter(|rule| rule.statement.effect == Verb::Withhold);
-    rules
-        .filter(|rule| Program::outcomes(rule, env) == Outcomes::HOLDS)
-        .fold(FieldSet::EMPTY, |all, rule| all.union(&rule.grants.withheld))
-}
-
-fn is_permit(rule: &Rule) -> bool {
-    rule.statement.effect.is_permit()
 }
