@@ -1,5 +1,5 @@
-//! What statements leave open before any record, and what they do so at most requests: where nothing that they read of the
-//! context makes one of them hold. That is worked out once for each program, so a request looks at those rules alone.
+//! What statements leave open before any record. By most of them that is the same at each request: it is worked out once for
+//! each program, and a request looks only at those that go by its context.
 
 use smallvec::SmallVec;
 
@@ -30,22 +30,61 @@ pub(super) struct Sight {
     pub(super) plans: SmallVec<[PlanName; 2]>,
 }
 
-/// What is left open where no rule that goes by the context holds.
+/// What is left open by the rules that come to the same at each request.
 #[derive(Debug)]
 pub(super) struct Usual {
-    /// The rules that go by it.
+    /// The others: they go by the context.
     asking: Box<[usize]>,
-    sight: Sight,
+    /// INVARIANT: none of the others holds in it.
+    live: Live,
+    tally: Tally,
+}
+
+/// What rules that can still hold leave open together.
+#[derive(Clone, Debug, Default)]
+struct Tally {
+    is_open: bool,
+    visible: FieldSet,
+    clear: Option<FieldSet>,
+    writable: FieldSet,
+    /// Struck whatever the record.
+    strikes: FieldSet,
+    may_strike: FieldSet,
+    plans: SmallVec<[PlanName; 2]>,
 }
 
 impl Usual {
-    /// None where a request is refused then, for which the rules say why.
+    /// None where a request is refused by them alone: the rules say why.
     pub(super) fn of(program: &Program) -> Option<Self> {
-        let goes_by_it = |rule: &Rule| rule.reads_context || rule.statement.is_glass;
-        let outcomes = |rule: &Rule| if goes_by_it(rule) { Outcomes::FAILS } else { rule.outcomes };
-        let live = alive(program, program.rules.iter().map(|rule| outcomes(rule))).ok()?;
-        let asking = program.rules.iter().enumerate().filter(|(_, rule)| goes_by_it(rule)).map(|(at, _)| at);
-        Some(Self { asking: asking.collect(), sight: Sight::of(program, live) })
+        let (mut live, mut tally, mut asking) = (Live::new(), Tally::default(), Vec::new());
+        for (at, rule) in program.rules.iter().enumerate() {
+            let goes_by_it = rule.reads_context || rule.statement.is_glass;
+            let outcomes = if goes_by_it { Outcomes::FAILS } else { rule.outcomes };
+            if goes_by_it {
+                asking.push(at);
+            }
+            if refuses(rule, outcomes) {
+                return None;
+            }
+            live.push(outcomes);
+            tally.add(rule, outcomes);
+        }
+        Some(Self { asking: asking.into(), live, tally })
+    }
+
+    /// With the others as they are at a request; none where it is refused, or the order of plans is not theirs.
+    fn with(&self, program: &Program, env: &Env<'_>) -> Option<(Live, Tally)> {
+        let (mut live, mut tally) = (self.live.clone(), self.tally.clone());
+        for at in &self.asking {
+            let (rule, place) = (program.rules.get(*at)?, live.get_mut(*at)?);
+            *place = Program::outcomes(rule, env);
+            let has_plan = rule.statement.plan.as_ref().is_some_and(|plan| !self.tally.plans.contains(plan));
+            if refuses(rule, *place) || (place.holds && has_plan) {
+                return None;
+            }
+            tally.add(rule, *place);
+        }
+        Some((live, tally))
     }
 }
 
@@ -55,68 +94,74 @@ impl Program {
     /// # Errors
     /// No permit can hold, a forbid must, or a rule must err.
     pub(super) fn sight(&self, env: &Env<'_>) -> Result<Sight, Denied> {
-        match self.usual(env) {
-            Some(sight) => Ok(sight.clone()),
-            None => {
+        match self.usual.as_ref().and_then(|usual| usual.with(self, env)) {
+            Some((live, tally)) if tally.is_open => Ok(tally.over(live)),
+            Some(_) | None => {
                 let live = alive(self, self.rules.iter().map(|rule| Self::outcomes(rule, env)))?;
-                Ok(Sight::of(self, live))
+                Ok(Tally::of(self, &live).over(live))
             }
         }
     }
 
     /// What a write's answer is shown by: leaves in sight, and those that every permit shows unmasked.
     pub(super) fn seen(&self, env: &Env<'_>) -> (FieldSet, FieldSet) {
-        if let Some(sight) = self.usual(env) {
-            return (sight.visible, sight.clear);
-        }
-        let live: Live = self.rules.iter().map(|rule| Self::outcomes(rule, env)).collect();
-        let sight = Sight::of(self, live);
-        (sight.visible, sight.clear)
-    }
-
-    fn usual(&self, env: &Env<'_>) -> Option<&Sight> {
-        let usual = self.usual.as_ref()?;
-        let fails =
-            |at: &usize| self.rules.get(*at).is_some_and(|rule| Self::outcomes(rule, env) == Outcomes::FAILS);
-        usual.asking.iter().all(fails).then_some(&usual.sight)
+        let Sight { visible, clear, .. } = match self.usual.as_ref().and_then(|usual| usual.with(self, env)) {
+            Some((live, tally)) => tally.over(live),
+            None => {
+                let live: Live = self.rules.iter().map(|rule| Self::outcomes(rule, env)).collect();
+                Tally::of(self, &live).over(live)
+            }
+        };
+        (visible, clear)
     }
 }
 
-impl Sight {
-    fn of(program: &Program, live: Live) -> Self {
-        let (mut visible, mut writable) = (FieldSet::EMPTY, FieldSet::EMPTY);
-        let mut clear: Option<FieldSet> = None;
-        let (mut strikes, mut may_strike) = (FieldSet::EMPTY, FieldSet::EMPTY);
-        let mut plans = SmallVec::new();
-        for (rule, live) in program.rules.iter().zip(&live).filter(|(_, live)| live.holds) {
-            match rule.statement.effect {
-                Verb::Permit => {
-                    let shown = rule.grants.shown.of(Openness::Shown);
-                    visible = visible.union(&rule.grants.shown.all());
-                    clear = Some(clear.map_or(shown, |clear| clear.intersection(&shown)));
-                    writable = writable.union(&rule.grants.writes);
-                    if let Some(plan) = rule.statement.plan.as_ref().filter(|plan| !plans.contains(*plan)) {
-                        plans.push(plan.clone());
-                    }
-                }
-                Verb::Withhold => {
-                    may_strike = may_strike.union(&rule.grants.withheld);
-                    // Whatever the record.
-                    if *live == Outcomes::HOLDS {
-                        strikes = strikes.union(&rule.grants.withheld);
-                    }
-                }
-                Verb::Forbid => {}
-            }
+impl Tally {
+    fn of(program: &Program, live: &[Outcomes]) -> Self {
+        let mut tally = Self::default();
+        program.rules.iter().zip(live).for_each(|(rule, live)| tally.add(rule, *live));
+        tally
+    }
+
+    fn add(&mut self, rule: &Rule, live: Outcomes) {
+        if !live.holds {
+            return;
         }
-        Self {
-            visible: visible.minus(&strikes),
-            clear: clear.unwrap_or_default().minus(&may_strike),
-            writable: writable.minus(&strikes),
-            plans,
+        match rule.statement.effect {
+            Verb::Permit => {
+                self.is_open = true;
+                let shown = rule.grants.shown.of(Openness::Shown);
+                self.visible = self.visible.union(&rule.grants.shown.all());
+                self.clear = Some(self.clear.map_or(shown, |clear| clear.intersection(&shown)));
+                self.writable = self.writable.union(&rule.grants.writes);
+                if let Some(plan) = rule.statement.plan.as_ref().filter(|plan| !self.plans.contains(*plan)) {
+                    self.plans.push(plan.clone());
+                }
+            }
+            Verb::Withhold => {
+                self.may_strike = self.may_strike.union(&rule.grants.withheld);
+                if live == Outcomes::HOLDS {
+                    self.strikes = self.strikes.union(&rule.grants.withheld);
+                }
+            }
+            Verb::Forbid => {}
+        }
+    }
+
+    fn over(self, live: Live) -> Sight {
+        Sight {
+            visible: self.visible.minus(&self.strikes),
+            clear: self.clear.unwrap_or_default().minus(&self.may_strike),
+            writable: self.writable.minus(&self.strikes),
+            plans: self.plans,
             live,
         }
     }
+}
+
+/// Whether a request is refused by what one rule must come to.
+fn refuses(rule: &Rule, outcomes: Outcomes) -> bool {
+    outcomes == Outcomes::ERRS || (outcomes == Outcomes::HOLDS && rule.statement.effect == Verb::Forbid)
 }
 
 /// Which rules can still hold; refused where no permit can, a forbid must, or one must err.
