@@ -12,7 +12,8 @@ use crate::{
     words::{Diagnostic, Diagnostics, Place, SystemName},
 };
 
-type Serves = [(Arc<Entity>, Vec<SystemName>)];
+/// Which systems serve which entities.
+pub(super) type Serves = [(Arc<Entity>, Vec<SystemName>)];
 
 /// Tells of every statement that follows a reference which leads nowhere.
 pub(super) fn check(

@@ -338,7 +338,7 @@ impl Compile<'_, '_> {
         gateway: &GatewaySettings,
         schema: &Schema,
         policies: Option<&Policies>,
-        (serves, systems): (&[(Arc<Entity>, Vec<SystemName>)], &HashMap<SystemName, Served>),
+        (serves, systems): (&followed::Serves, &HashMap<SystemName, Served>),
     ) -> Ids {
         let ids = Ids::of(&gateway.ids, schema, &mut self.raw.found);
         if let Some(policies) = policies {

@@ -116,7 +116,7 @@ fn a_record_is_judged_as_it_is_written_and_its_pseudonyms_are_nobodys() {
     let order = demo.get("/v1/orders?limit=1&filter=status%20eq%20'open'").send();
     let order = if order.status == 200 { order } else { demo.get("/v1/orders?limit=1").send() };
     let seen = order.expect(200).json()["items"][0].clone();
-    let mut as_seen = read.clone();
+    let mut as_seen = read;
     as_seen["as"] = "App/shop-backend".into();
     as_seen["record"] = json!({ "id": seen["id"], "status": "open" });
     let told = auditor.describe(&as_seen).expect(200).json();
