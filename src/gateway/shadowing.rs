@@ -261,7 +261,7 @@ impl Trying {
     fn counted(&self, gate: &Gate, again: Again, telling: &mut Telling) {
         let (asked, request, found) = match again {
             Again::Passed | Again::Undecided => return,
-            Again::Greeted(request, found) => ("it".to_owned(), request, found),
+            Again::AtRate(request, found) => ("it".to_owned(), request, found),
             Again::Ruled(ruling) => {
                 let Ruling { action, target, request, found, .. } = *ruling;
                 (format!("{} {target}", action.as_str()), request, found)

@@ -34,7 +34,7 @@ pub(super) struct Limits<'a> {
 
 enum Charged {
     /// Its own rate.
-    Greeted(Rehearsed),
+    AtRate(Rehearsed),
     /// All.
     Admitted(Bounded),
     /// Not all of it could be told.
@@ -73,7 +73,7 @@ impl<'a> Limits<'a> {
                 Charged::Untold
             }
             false => match meters.greet(plans, facts, address.unwrap_or(NOWHERE), at) {
-                Ok(rehearsed) => Charged::Greeted(rehearsed),
+                Ok(rehearsed) => Charged::AtRate(rehearsed),
                 Err(limited) => {
                     if over(entry, found, &limited) == Room::Over {
                         return None;
@@ -87,7 +87,7 @@ impl<'a> Limits<'a> {
 
     /// Tells of a request that came no further than its own rate, and was refused for that.
     pub(super) fn greeted(self, entry: &Replayed<'_>, found: &mut Found) {
-        if let (Charged::Greeted(_), Some(kind)) = (&self.charged, was_limited(entry)) {
+        if let (Charged::AtRate(_), Some(kind)) = (&self.charged, was_limited(entry)) {
             found.change(What::Unlimited(kind.to_owned()));
         }
     }
@@ -100,7 +100,7 @@ impl<'a> Limits<'a> {
         entry: &Replayed<'_>,
         found: &mut Found,
     ) -> Room {
-        let Charged::Greeted(own) = std::mem::replace(&mut self.charged, Charged::Untold) else {
+        let Charged::AtRate(own) = std::mem::replace(&mut self.charged, Charged::Untold) else {
             return Room::Enough;
         };
         let plans = &self.now.snapshot.plans;

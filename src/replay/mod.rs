@@ -76,7 +76,7 @@ pub enum Again {
     /// It tells of no decision: the request ended before it was known who asks for what.
     Undecided,
     /// So does this, but of somebody known, and what its own plan comes to is told: of which exchange, and what.
-    Greeted(Option<String>, Found),
+    AtRate(Option<String>, Found),
     /// It is decided again.
     Ruled(Box<Ruling>),
 }
@@ -176,7 +176,7 @@ impl<'a> Replay<'a> {
             Some(Err(Missing::Unsure)) => found.untold(Reason::Bundle),
             None => found.untold(Reason::Facts),
         }
-        Again::Greeted(entry.request.map(str::to_owned), found)
+        Again::AtRate(entry.request.map(str::to_owned), found)
     }
 
     fn is_asked_for(&self, entry: &Replayed<'_>) -> bool {

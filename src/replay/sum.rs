@@ -431,7 +431,7 @@ impl Sum {
         let ruling = match again {
             Again::Passed => return,
             // Its limits are counted for who tries a bundle, and here they are not.
-            Again::Greeted(..) => {
+            Again::AtRate(..) => {
                 self.undecided += 1;
                 return;
             }
