@@ -19,7 +19,7 @@ use crate::{
     kit::{Answer, runtime, until},
     line::{Line, bare, json as with_json},
     stage::{Stage, Staging},
-    writes::Twisted,
+    writes::{Twisted, change},
 };
 
 /// A file system of its own for the journal: by root as it is, by others in a user namespace.
@@ -150,6 +150,11 @@ fn a_change_that_was_done_and_cannot_be_recorded_is_not_told_to_be_tried_again()
     let stage = Stage::open_as(&Staging { under: &small_disk(), log: None }, |policies| {
         crate::load::unbounded(policies);
         twisted.serve(policies);
+        // However long the disk takes to fill.
+        let patient = "timeouts: { first_byte: 10m, call: 10m }\nbase:";
+        change(policies, "systems/crm.yaml", "base:", patient);
+        let listener = "  - name: data\n    bounds: { request_deadline: 10m }\n";
+        change(policies, "gateway.yaml", "  - name: data\n", listener);
     });
     let audit = seen_by(&stage).join("audit");
     let body = json!({ "kind": "person", "name": "Jan Late", "given_name": "Jan", "family_name": "Late" })
