@@ -176,12 +176,12 @@ impl WritePermit {
         &self.prospect.policies
     }
 
-    /// What the caller's own `read` shows of a record.
     /// Whether the caller's own `read` shows a leaf of a record as it is.
     pub fn shows(&self, record: &Record, leaf: LeafId) -> bool {
         self.read_view(record).is_some_and(|view| view.fields().minus(&view.masked()).contains(leaf))
     }
 
+    /// What the caller's own `read` shows of a record.
     pub(super) fn read_view(&self, record: &Record) -> Option<View> {
         let (program, env) = self.sight(record)?;
         permitted(program.verdict(&env))

@@ -126,10 +126,10 @@ async fn fetch(
             let seen = exchange.related.entry((name.clone(), id.clone()));
             seen.and_modify(|known| *known = None).or_insert(sound);
         }
-        left.extend(ids.into_values().filter(|id| {
-            let is_new = !exchange.related.contains_key(&(name.clone(), id.clone()));
-            is_new && is_opaque
-        }));
+        // Another system may have what this one has not.
+        left.extend(
+            ids.into_values().filter(|id| !exchange.related.contains_key(&(name.clone(), id.clone()))),
+        );
     }
     for id in left {
         exchange.related.entry((name.clone(), id)).or_insert(None);
