@@ -483,7 +483,7 @@ fn a_bundle_without_a_test_keeps_none() {
 fn statements_are_laid_out_saying_the_same_and_what_does_not_parse_is_left_as_it_is() {
     let (_dir, policies) = policies();
     let file = policies.join("access/zz.cedar");
-    let text = "// Why it is there.\n@id(\"zz\")   @fields(\"number\") permit(principal is Partner,action==Action::\"read\",resource is Order)when{ resource has number   // beside\n };\n";
+    let text = "// What the file is for.\n\n// Why it is there.\n@id(\"zz\")   @fields(\"number\") permit(principal is Partner,action==Action::\"read\",resource is Order)when{ resource has number   // beside\n };\n";
     fs::write(&file, text).unwrap();
     let fmt = |more: &[&str]| {
         let mut args = vec!["policy", "fmt", "--policies", policies.to_str().unwrap()];
@@ -492,14 +492,20 @@ fn statements_are_laid_out_saying_the_same_and_what_does_not_parse_is_left_as_it
     };
     let would = fmt(&["--check"]);
     assert_eq!((would.code, fs::read_to_string(&file).unwrap().as_str()), (1, text));
-    assert!(would.out.contains("zz.cedar"), "{would:?}");
+    // What is shipped is laid out.
+    assert!(would.out.lines().count() == 1 && would.out.contains("zz.cedar"), "{would:?}");
     let check = || {
         crate::kit::run(&["policy", "check", "--without-secrets", "--policies", policies.to_str().unwrap()])
     };
     let before = check();
     assert_eq!(fmt(&[]).code, 0);
     let laid_out = fs::read_to_string(&file).unwrap();
-    for kept in ["// Why it is there.", "// beside", "@id(\"zz\")\n", "  principal is Partner,\n"] {
+    for kept in [
+        "// What the file is for.\n\n// Why it is there.\n@id",
+        "// beside",
+        "@id(\"zz\")\n",
+        "  principal is Partner,\n",
+    ] {
         assert!(laid_out.contains(kept), "{kept}: {laid_out}");
     }
     let after = check();

@@ -325,8 +325,7 @@ fn a_statement_that_reads_what_another_system_tells_judges_by_it_or_refuses() {
 #[test]
 fn a_change_is_judged_on_a_record_that_keeps_what_another_system_tells() {
     let two = Two::open(ON_VAT, |policies| {
-        let update =
-            "permit (principal in Group::\"apps\", action == Action::\"update\", resource is Customer)";
+        let update = "permit (\n  principal in Group::\"apps\",\n  action == Action::\"update\",\n  resource is Customer\n)";
         let when = "\nwhen { resource has payment_terms.days && resource.payment_terms.days < 60 };";
         change(policies, "access/apps.cedar", &format!("{update};"), &format!("{update}{when}"));
     });

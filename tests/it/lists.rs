@@ -546,7 +546,7 @@ fn a_page_asks_for_no_more_rows_than_it_shows_unless_the_gate_leaves_some_of_the
     assert_eq!(asked(&stage, "/v1/customers?limit=3&name[ne]=a")[0], "100");
     assert_eq!(asked(&stage, "/v1/customers?limit=3&sort=name")[0], "100");
     // A statement goes by what the system is not asked for.
-    let read = "action in [Action::\"list\", Action::\"read\"], resource is Customer)";
+    let read = "action in [Action::\"list\", Action::\"read\"],\n  resource is Customer\n)";
     let stage = Stage::open(|policies| {
         roomy(policies);
         let when = format!("{read}\nwhen {{ resource has status && resource.status == \"active\" }};");

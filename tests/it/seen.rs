@@ -356,7 +356,7 @@ fn trap_41_an_address_in_a_name_is_told_and_shown_as_addresses_are() {
         }
         said(answer.status().as_u16(), &body)
     });
-    const READ: &str = "@plan(\"internal\")\npermit (principal in Group::\"apps\", action in [Action::\"list\", Action::\"read\"], resource is Customer);";
+    const READ: &str = "@plan(\"internal\")\npermit (\n  principal in Group::\"apps\",\n  action in [Action::\"list\", Action::\"read\"],\n  resource is Customer\n);";
     let masked = format!("@mask(\"emails.value: e-mail, phones.value: last4\")\n{READ}");
     let open = Stage::open(|policies| twisted.serve(policies));
     let mut masking = Stage::open(|policies| {

@@ -129,11 +129,31 @@ fn read(file: &Path) -> Result<String, VerbError> {
 fn laid_out(text: &str, width: usize) -> Result<String, String> {
     let before = said(text)?;
     let config = Config { line_width: width, indent_width: 2 };
-    let fresh = policies_str_to_pretty(text, &config).map_err(|error| error.to_string())?;
+    let (head, rest) = apart(text);
+    let mut fresh = policies_str_to_pretty(rest, &config).map_err(|error| error.to_string())?;
+    if !head.is_empty() {
+        fresh = format!("{head}\n\n{fresh}");
+    }
     if said(&fresh)? != before {
         return Err("laid out it would say something else".into());
     }
     Ok(fresh)
+}
+
+/// The comment a file begins with and what comes after it, where an empty line parts the two. The formatter takes every
+/// comment for one on the statement below it, and what is said of the whole file is not.
+fn apart(text: &str) -> (&str, &str) {
+    let (mut at, mut parted) = (0, 0);
+    for line in text.split_inclusive('\n') {
+        at += line.len();
+        match line.trim() {
+            "" => parted = at,
+            comment if comment.starts_with("//") => {}
+            _ => break,
+        }
+    }
+    let (head, rest) = text.split_at_checked(parted).unwrap_or(("", text));
+    if rest.trim().is_empty() { ("", text) } else { (head.trim(), rest) }
 }
 
 /// What the statements say, in their order, however they are written.

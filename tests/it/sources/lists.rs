@@ -76,7 +76,7 @@ fn an_id_leads_to_the_system_that_has_the_record_and_nowhere_else() {
 #[test]
 fn statements_that_permit_one_kind_ask_the_system_of_that_kind() {
     let two = Two::filled(|policies| {
-        let read = "action in [Action::\"list\", Action::\"read\"], resource is Customer)";
+        let read = "action in [Action::\"list\", Action::\"read\"],\n  resource is Customer\n)";
         let when = "\nwhen { resource has kind && resource.kind == \"person\" };";
         change(policies, "access/apps.cedar", &format!("{read};"), &format!("{read}{when}"));
     });
