@@ -7,7 +7,7 @@ use super::{
     ApiKeyRecord, CredentialId, Facts, Issuer, Sources, TokenRecord, Unidentified, VerifyKey, claims,
     principals::Principal,
     sources::ISSUER_MARK,
-    token::{NAME_BYTES_MAX, Proven, is_name},
+    token::{Proven, is_name},
 };
 use crate::words::{Digest, GroupName, Kind, PrincipalId};
 
@@ -175,7 +175,7 @@ fn scopes(
     let Some(text) = proven.claims.text("scope")? else { return Ok(Vec::new()) };
     let mut kept = Vec::new();
     for scope in text.split(' ').filter(|scope| !scope.is_empty()) {
-        if scope.len() > NAME_BYTES_MAX || kept.len() == claims::ITEMS_MAX || !is_name(scope) {
+        if kept.len() == claims::ITEMS_MAX || !is_name(scope) {
             return Err(Unidentified::Malformed("scope"));
         }
         if allowed(scope) {

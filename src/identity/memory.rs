@@ -76,7 +76,8 @@ impl Memory {
     pub(super) fn get(&self, digest: &Digest) -> Option<Arc<Proof>> {
         let mut shard = self.shard(digest)?.lock();
         let place = *shard.index.get(digest)?;
-        let slot = shard.slots.get_mut(place)?;
+        // Whatever the index says, nobody is taken for somebody else.
+        let slot = shard.slots.get_mut(place).filter(|slot| slot.digest == *digest)?;
         slot.used = true;
         Some(slot.proof.clone())
     }

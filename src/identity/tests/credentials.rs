@@ -1,5 +1,7 @@
 //! Which credential is read from where.
 
+use serde_json::json;
+
 use super::{super::*, kit::*};
 use crate::words::{Digest, Kind};
 
@@ -80,9 +82,16 @@ fn an_api_key_with_a_wrong_secret_half_is_unknown() {
     let ask = |key: &str| gate.ask(&[("x-api-key", key)], gate.now()).unwrap_err();
     assert_eq!(ask(&key.replace("xxx", "xxy")), Unidentified::UnknownApiKey);
     assert_eq!(ask(&key.replace("abcdefgh", "abcdefgi")), Unidentified::UnknownApiKey);
+    let secret = "x".repeat(43);
     for odd in ["brk_", "brk_abcdefgh2345", "brk_abcdefgh2345_short", "brk_ABCDEFGH2345_x"] {
         assert_eq!(ask(odd), Unidentified::Malformed("API key"));
     }
+    for odd in ["ABCDEFGH2345", "abcdefgh234-"].map(|prefix| format!("brk_{prefix}_{secret}")) {
+        assert_eq!(ask(&odd), Unidentified::Malformed("API key"));
+    }
+    assert_eq!(ask(&format!("brk_abcdefgh2345_{}.", &secret[1..])), Unidentified::Malformed("API key"));
+    assert_eq!(ask(&format!("brk_abcdefgh2345_-_{}", &secret[2..])), Unidentified::UnknownApiKey);
+    assert_eq!(ask(&format!("brk_abcdefgh2345_!{}", &secret[1..])), NOT_OURS);
     assert!(gate.ask(&[("x-api-key", &key)], gate.now()).is_ok());
 }
 
@@ -93,6 +102,48 @@ fn an_api_key_ends_and_is_taken_back() {
     assert_eq!(gate.ask(&[("x-api-key", &key)], gate.at(3600)).unwrap_err(), Unidentified::Expired);
     gate.api_keys.lock().get_mut("abcdefgh2345").unwrap().revoked = true;
     assert_eq!(gate.ask(&[("x-api-key", &key)], gate.now()).unwrap_err(), Unidentified::Revoked);
+}
+
+const NOT_OURS: Unidentified = Unidentified::Malformed("not of the credential alphabet");
+
+#[test]
+fn who_is_switched_off_or_whose_time_is_over_proves_nothing_with_any_credential() {
+    let certificate = |name: &str| Digest::of(name.as_bytes());
+    let listed = |name: &str, more: &str| {
+        format!("  - {{ kind: App, id: {name}, {more}, certificates: [\"sha256:{}\"] }}\n", certificate(name))
+    };
+    let text = format!(
+        "principals:\n{}{}",
+        listed("switched-off", "disabled: true"),
+        // The last day is the one that begins now.
+        listed("for-a-day", "until: 2026-01-01"),
+    );
+    let files = [SHIPPED, &[("principals/robots.yaml", text.as_str())]].concat();
+    let gate = gate_with(SETTINGS, &files);
+    let token =
+        |sub: &str| format!("Bearer {}", gate.own.sign(&header(), &with(claims(), "sub", json!(sub))));
+    let ask = |name: &str, seconds: i64| {
+        let key = gate.api_key(Kind::App, name);
+        gate.api_keys.lock().get_mut("abcdefgh2345").unwrap().expires_at = None;
+        let at = gate.at(seconds);
+        [
+            gate.ask(&[("authorization", &token(name))], at),
+            gate.ask(&[("x-api-key", &key)], at),
+            gate.ask_over(&[], &channel(Some(certificate(name))), at),
+        ]
+        .map(|caller| caller.map(|caller| caller.ending()))
+    };
+    let refused = |name: &str, seconds: i64| ask(name, seconds).map(|asked| asked.err());
+    assert_eq!(refused("switched-off", 0)[..2], [Some(Unidentified::Disabled); 2]);
+    assert!(refused("switched-off", 0)[2].is_some());
+    for (ending, end) in ask("for-a-day", 0).map(Result::unwrap).iter().zip([3_600, 86_400, 86_400]) {
+        assert_eq!(ending.over(gate.at(end - 1).wall), None);
+        assert_eq!(ending.over(gate.at(end).wall), Some(Ended::Expired), "open streams end with it");
+    }
+    assert_eq!(refused("for-a-day", 86_399)[1..], [None, None]);
+    let over = refused("for-a-day", 86_400);
+    assert!(over.iter().all(Option::is_some), "{over:?}");
+    assert_eq!(over[2], Some(Unidentified::Ended));
 }
 
 fn pinned() -> (Gate, Digest) {

@@ -9,7 +9,7 @@ use super::{
     super::{memory::Memory, *},
     kit::*,
 };
-use crate::words::Digest;
+use crate::words::{Digest, Kind};
 
 #[test]
 fn a_token_seen_before_asks_nobody() {
@@ -183,6 +183,26 @@ fn what_is_remembered_is_bounded_and_spares_what_is_used() {
         memory.forget(&digest(n));
     }
     assert_eq!(memory.len(), 0);
+}
+
+#[test]
+fn a_credential_that_made_room_is_not_taken_for_the_one_it_made_room_for() {
+    // One place for all that fall to it.
+    let memory = Memory::new(1);
+    let proof = |name: &str| {
+        Arc::new(memory::Proof::standing(Facts::bare(Kind::App, name.into(), CredentialId::None)))
+    };
+    let digest = |n: u8| Digest([7, n].repeat(16).try_into().unwrap());
+    let found = |n: u8| memory.get(&digest(n)).map(|proof| proof.facts.id.to_string());
+    memory.put(digest(1), proof("first"));
+    memory.put(digest(1), proof("again"));
+    assert_eq!((found(1).as_deref(), memory.len()), (Some("again"), 1));
+    memory.put(digest(2), proof("second"));
+    assert_eq!((found(1), found(2).as_deref(), memory.len()), (None, Some("second"), 1));
+    memory.forget(&digest(1));
+    assert_eq!((found(2).as_deref(), memory.len()), (Some("second"), 1));
+    memory.forget(&digest(2));
+    assert_eq!((found(2), memory.len()), (None, 0));
 }
 
 #[test]

@@ -123,6 +123,20 @@ fn a_token_may_narrow_its_principals_groups_and_never_widen_them() {
 }
 
 #[test]
+fn scopes_are_bounded_names() {
+    let gate = gate();
+    let ask = |scope: String| {
+        let token = gate.own.sign(&header(), &with(claims(), "scope", json!(scope)));
+        gate.bearer(&token).map(|caller| caller.facts().scopes.len())
+    };
+    let many = |count: usize| (0..count).map(|n| format!("s{n}")).collect::<Vec<_>>().join(" ");
+    assert_eq!((ask("a".repeat(255)), ask(many(128))), (Ok(1), Ok(128)));
+    for wrong in ["a".repeat(256), many(129), "a\tb".into()] {
+        assert_eq!(ask(wrong), Err(Unidentified::Malformed("scope")));
+    }
+}
+
+#[test]
 fn two_tokens_of_one_principal_have_digests_of_their_own() {
     let gate = gate();
     let digest = |claims: &Json| gate.bearer(&gate.own.sign(&header(), claims)).unwrap().facts().digest;
@@ -139,8 +153,10 @@ fn two_tokens_of_one_principal_have_digests_of_their_own() {
 #[test]
 fn the_digest_tells_where_one_part_ends() {
     let bare = |id: &str| Facts::bare(Kind::App, id.into(), CredentialId::None);
+    assert_ne!(bare("x").sealed().digest, bare("y").sealed().digest);
     let groups =
         |names: &[&str]| Facts { groups: names.iter().map(|name| (*name).into()).collect(), ..bare("x") };
+    assert_ne!(groups(&["a"]).sealed().digest, groups(&["b"]).sealed().digest);
     assert_ne!(groups(&["ab"]).sealed().digest, groups(&["a", "b"]).sealed().digest);
     assert_ne!(bare("x").sealed().digest, Facts { plan: Some("".into()), ..bare("x") }.sealed().digest);
     let scoped = Facts { scopes: vec!["a".into()], ..bare("x") };
@@ -148,6 +164,7 @@ fn the_digest_tells_where_one_part_ends() {
     let attribute =
         |value: Attribute| Facts { attributes: [("n".into(), value)].into(), ..bare("x") }.sealed().digest;
     assert_ne!(attribute(Attribute::Text("1".into())), attribute(Attribute::Integer(1)));
+    assert_ne!(attribute(Attribute::Text("1".into())), attribute(Attribute::Text("2".into())));
     assert_ne!(attribute(Attribute::Text("true".into())), attribute(Attribute::Boolean(true)));
     assert_eq!(attribute(Attribute::Text("".into())), bare("x").sealed().digest, "empty text is absent");
 }

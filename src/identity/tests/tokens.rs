@@ -360,8 +360,11 @@ fn weak_keys_are_no_keys() {
     assert_eq!(rsa(&one(2047), &[1, 0, 1]), BadKey::RsaSize);
     assert_eq!(rsa(&[vec![0; 200], one(1024)].concat(), &[1, 0, 1]), BadKey::RsaSize);
     assert_eq!(rsa(&one(8200), &[1, 0, 1]), BadKey::RsaSize);
-    for e in [&[1][..], &[2], &[], &[0], &[1, 0, 0, 0, 1]] {
+    for e in [&[1][..], &[2], &[4], &[], &[0], &[1, 0, 0], &[1, 0, 0, 0, 1]] {
         assert_eq!(rsa(&one(2048), e), BadKey::RsaExponent);
+    }
+    for e in [&[3][..], &[1, 0, 1], &[0, 0, 1, 0, 1], &[1, 0, 0, 1]] {
+        assert!(VerifyKey::rsa(None, Algorithm::Rs256, &one(2048), e).is_ok());
     }
     assert!(VerifyKey::curve(None, Algorithm::Es256, &[4; 65]).is_err());
     assert!(VerifyKey::curve(None, Algorithm::Es256, &[0]).is_err());

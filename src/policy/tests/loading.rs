@@ -45,6 +45,41 @@ fn an_annotation_on_the_wrong_effect_or_action_does_not_load() {
 }
 
 #[test]
+fn no_annotation_stands_where_it_means_nothing() {
+    let statement = |notes: &str, effect: &str, action: &str| {
+        told(&format!(
+            "@id(\"a\") {notes} {effect} (principal == User::\"mila\", action == Action::\"{action}\", resource);"
+        ))
+    };
+    for note in [
+        "fields(\"id\")",
+        "writes(\"note\")",
+        "mask(\"note: full\")",
+        "reveals(\"note\")",
+        "plan(\"gold\")",
+        "unfiltered(\"a test\")",
+        "breakglass(\"a test\")",
+    ] {
+        let key = note.split('(').next().unwrap();
+        let told = statement(&format!("@{note}"), "forbid", "read");
+        assert!(told.contains(&format!("`@{key}` belongs on a permit")), "{told}");
+    }
+    for (note, action) in [
+        ("fields(\"id\")", "call"),
+        ("mask(\"note: full\")", "delete"),
+        ("reveals(\"note\")", "create"),
+        ("writes(\"note\")", "delete"),
+        ("unfiltered(\"a test\")", "read"),
+    ] {
+        let key = note.split('(').next().unwrap();
+        let told = statement(&format!("@{note}"), "permit", action);
+        assert!(told.contains(&format!("`@{key}` means nothing without one of the actions")), "{told}");
+    }
+    let told = statement("@withhold(\"note\")", "forbid", "delete");
+    assert!(told.contains("`@withhold` means nothing without one of the actions"), "{told}");
+}
+
+#[test]
 fn a_write_permit_says_what_may_change() {
     let head = "permit (principal, action == Action::\"update\", resource is Order);";
     assert!(told(&format!("@id(\"a\") {head}")).contains("says what may change with `@writes`"));
