@@ -469,6 +469,37 @@ fn somebody_in_many_groups_is_still_whom_a_statement_names() {
     assert_eq!(told["answers"][0]["answer"], "reached", "{told}");
 }
 
+#[test]
+fn who_has_no_credential_and_whom_an_issuer_vouches_for_are_among_those_of_whom_is_proved() {
+    let dir = tempfile::tempdir().unwrap();
+    copy_shipped(dir.path());
+    let edit = |file: &str, from: &str, to: &str| {
+        let path = dir.path().join(file);
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.contains(from), "{file}");
+        fs::write(path, text.replace(from, to)).unwrap();
+    };
+    let corp =
+        "    corp: { issuer: \"https://idp.example\", audience: bramka, kinds: [User], groups: [guests] }\n";
+    edit("gateway.yaml", "identity:\n", &format!("identity:\n  anonymous: considered\n  issuers:\n{corp}"));
+    edit("principals/attributes.yaml", "groups:\n", "groups:\n  guests:\n  absent:\n");
+    let statements = "@id(\"goods-are-for-all\")\n@fields(\"id\")\npermit (principal is Anonymous, action == Action::\"read\", resource is Product);\n\
+                      @id(\"guests-see-stock\")\n@fields(\"id\")\npermit (principal in Group::\"guests\", action == Action::\"read\", resource is StockLevel);\n\
+                      @id(\"nobody-sees-prices\")\n@fields(\"id\")\npermit (principal in Group::\"absent\", action == Action::\"read\", resource is Price);\n";
+    fs::write(dir.path().join("access/guests.cedar"), statements).unwrap();
+    for (sentence, answer, who) in [
+        ("no Anonymous reads Product.id", "reached", "Anonymous"),
+        ("no Group::\"guests\" reads StockLevel.id", "reached", "User/corp|*"),
+        ("no Group::\"absent\" reads Price.id", "proved", ""),
+        ("no Anonymous reads StockLevel.id", "proved", ""),
+    ] {
+        let (_, told) = prove(dir.path(), &[sentence]);
+        let told = &told["answers"][0];
+        assert_eq!(told["answer"], answer, "{told}");
+        assert!(told.to_string().contains(who), "{who}: {told}");
+    }
+}
+
 /// Callers that may something under one sort of circumstance each.
 fn by_circumstance(policies: &Path) {
     let hours = "hours:\n  always: { zone: UTC, days: [mon, tue, wed, thu, fri, sat, sun], from: \"00:00\", to: \"00:00\" }\n  \

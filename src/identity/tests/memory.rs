@@ -167,6 +167,66 @@ fn a_new_bundle_proves_everybody_anew() {
 }
 
 #[test]
+fn a_new_bundle_ends_the_streams_of_whom_it_switches_off_and_of_what_it_no_longer_names() {
+    let certificate = Digest::of(b"a certificate");
+    let under = |settings: &str, pinned: Digest, more: &str| {
+        let text = format!(
+            "principals:\n  - {{ kind: App, id: robot, certificates: [\"sha256:{pinned}\"]{more} }}\n  \
+             - {{ kind: User, id: \"corp|mila@example.com\"{more} }}\n"
+        );
+        let files = [SHIPPED, &[("principals/robots.yaml", text.as_str())]].concat();
+        sources(settings, registry(&files).unwrap()).unwrap()
+    };
+    let ended = |next: Arc<Sources>| {
+        let mut gate = gate();
+        gate.sources = under(SETTINGS, certificate, "");
+        let token = gate.own.sign(&header(), &with(claims(), "sub", json!("robot")));
+        let (key, outside) =
+            (gate.api_key(Kind::App, "robot"), gate.corp.sign(&corp_header(), &corp_claims()));
+        let asked = [
+            gate.bearer(&token),
+            gate.bearer(&key),
+            gate.ask_over(&[], &channel(Some(certificate)), gate.now()),
+            gate.bearer(&outside),
+        ];
+        let endings = asked.map(|caller| caller.unwrap().ending());
+        gate.identity.revocations().adopt(&next);
+        endings.map(|ending| ending.over(gate.now().wall).is_some())
+    };
+    assert_eq!(ended(under(SETTINGS, certificate, "")), [false; 4]);
+    assert_eq!(ended(under(SETTINGS, certificate, ", until: 2999-12-31")), [false; 4]);
+    assert_eq!(ended(under(SETTINGS, certificate, ", until: 2025-12-31")), [true; 4]);
+    assert_eq!(ended(under(SETTINGS, certificate, ", disabled: true")), [true; 4]);
+    let another = Digest::of(b"another certificate");
+    assert_eq!(ended(under(SETTINGS, another, "")), [false, false, true, false]);
+    let (own, _) = SETTINGS.split_once("issuers:").unwrap();
+    let alone = sources(
+        own,
+        registry(&[SHIPPED, &[("principals/x.yaml", "principals: [{ kind: App, id: robot }]")]].concat())
+            .unwrap(),
+    );
+    assert_eq!(ended(alone.unwrap()), [false, false, true, true]);
+}
+
+#[test]
+fn a_stream_ends_with_the_certificate_of_its_channel() {
+    let certificate = Digest::of(b"a certificate");
+    let text = format!("principals: [{{ kind: App, id: robot, certificates: [\"sha256:{certificate}\"] }}]");
+    let files = [SHIPPED, &[("principals/robots.yaml", text.as_str())]].concat();
+    let gate = gate_with(SETTINGS, &files);
+    let token = format!("Bearer {}", gate.own.sign(&header(), &claims()));
+    for shown in [&[][..], &[("authorization", token.as_str())]] {
+        let (teller, standing) = crate::words::Standing::let_in();
+        let mut over = channel(Some(certificate));
+        over.tls.as_mut().unwrap().standing = standing;
+        let ending = gate.ask_over(shown, &over, gate.now()).unwrap().ending();
+        assert_eq!(ending.over(gate.now().wall), None);
+        teller.end();
+        assert_eq!(ending.over(gate.now().wall), Some(Ended::Revoked));
+    }
+}
+
+#[test]
 fn what_is_remembered_is_bounded_and_spares_what_is_used() {
     let memory = Memory::new(64 * 4);
     let proof = || Arc::new(memory::Proof::standing(Facts::anonymous()));

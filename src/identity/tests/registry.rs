@@ -149,6 +149,25 @@ issuers:
 }
 
 #[test]
+fn each_thing_an_issuer_cannot_do_without_is_told_by_itself() {
+    let told = |name: &str, issuer: &str| {
+        let settings =
+            format!("issuer: https://gate.example\naudience: bramka\nissuers:\n  {name}: {issuer}\n");
+        sources(&settings, registry(SHIPPED).unwrap()).map_or_else(|told| told, |_| String::new())
+    };
+    let fit = "issuer: \"https://idp.example\", audience: bramka, leeway: 30s";
+    assert_eq!(told("corp", &format!("{{ {fit}, kinds: [User] }}")), "");
+    // What it vouches for would else stand in the journal as if we had.
+    assert!(told("own", &format!("{{ {fit}, kinds: [User] }}")).contains("`own` cannot name an issuer"));
+    assert!(told("\"\"", &format!("{{ {fit}, kinds: [User] }}")).contains("cannot name an issuer"));
+    assert!(told("corp", &format!("{{ {fit}, kinds: [] }}")).contains("lists no kinds or no typ"));
+    assert!(
+        told("corp", &format!("{{ {fit}, kinds: [User], typ: [] }}")).contains("lists no kinds or no typ")
+    );
+    assert!(told("corp", &format!("{{ {fit}, kinds: [App, User] }}")).contains("needs `kind_claim`"));
+}
+
+#[test]
 fn a_user_in_an_issuers_url_is_refused_and_not_repeated() {
     let told = |own: &str, theirs: &str| {
         let settings = format!(
