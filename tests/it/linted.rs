@@ -78,7 +78,7 @@ fn a_permit_that_helps_nobody_is_told() {
     // Nobody has that country.
     add(
         &access,
-        "@id(\"never-held\")\n@fields(\"id, email\")\n@plan(\"staff\")\npermit (principal is User in Group::\"staff\", action == Action::\"read\", resource is Order) when { principal has country && principal.country == \"DE\" };",
+        "@id(\"never-held\")\n@fields(\"id, email\")\n@plan(\"staff\")\npermit (\n  principal is User in Group::\"staff\", action == Action::\"read\", resource is Order) when { principal has country && principal.country == \"DE\" };",
     );
     let told = warnings(&dir);
     assert_eq!(told.len(), 2, "{told:?}");
@@ -107,8 +107,8 @@ fn a_permit_that_goes_by_what_it_hides_is_told_unless_it_says_so() {
     // A word that is no field does not load.
     change(
         &staff,
-        "@plan(\"staff\")\npermit (principal is User",
-        "@reveals(\"ship_to.land\")\n@plan(\"staff\")\npermit (principal is User",
+        "@plan(\"staff\")\npermit (\n  principal is User",
+        "@reveals(\"ship_to.land\")\n@plan(\"staff\")\npermit (\n  principal is User",
     );
     let policies = dir.path().join("policies");
     let ran = run(&["policy", "check", "--without-secrets", "--policies", policies.to_str().unwrap()]);
