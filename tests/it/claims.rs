@@ -470,6 +470,32 @@ fn somebody_in_many_groups_is_still_whom_a_statement_names() {
 }
 
 #[test]
+fn a_credential_for_some_of_the_groups_escapes_what_is_forbidden_to_the_others() {
+    let dir = tempfile::tempdir().unwrap();
+    copy_shipped(dir.path());
+    let edit = |file: &str, from: &str, to: &str| {
+        let path = dir.path().join(file);
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.contains(from), "{file}");
+        fs::write(path, text.replace(from, to)).unwrap();
+    };
+    edit("principals/attributes.yaml", "groups:\n", "groups:\n  sellers:\n");
+    edit("principals/acme.yaml", "groups: [partners]", "groups: [partners, sellers]");
+    let statements = "@id(\"sellers-read-customers\")\n@fields(\"id\")\npermit (principal in Group::\"sellers\", action == Action::\"read\", resource is Customer);\n\
+                      @id(\"partners-do-not\")\nforbid (principal in Group::\"partners\", action == Action::\"read\", resource is Customer);\n";
+    fs::write(dir.path().join("access/sellers.cedar"), statements).unwrap();
+    for (sentence, answer) in
+        [("no Partner reads Customer.id", "reached"), ("no Group::\"partners\" reads Customer.id", "proved")]
+    {
+        let (_, told) = prove(dir.path(), &[sentence]);
+        assert_eq!(told["answers"][0]["answer"], answer, "{told}");
+    }
+    let all = rows(&matrix(dir.path(), &["--json", "--as", "Partner/acme-portal", "--action", "read"]));
+    let row = all.iter().find(|row| row["entity"] == "Customer").unwrap();
+    assert_eq!(row["permits"][0], "sellers-read-customers", "{row}");
+}
+
+#[test]
 fn who_has_no_credential_and_whom_an_issuer_vouches_for_are_among_those_of_whom_is_proved() {
     let dir = tempfile::tempdir().unwrap();
     copy_shipped(dir.path());

@@ -1,7 +1,7 @@
 //! What callers were shown is counted, exactly, over restarts and over all of a partner's credentials; what a budget
 //! has no room for is not told, and the answer says so.
 
-use std::{fs, os::unix::fs::PermissionsExt, path::Path};
+use std::{collections::BTreeSet, fs, os::unix::fs::PermissionsExt, path::Path};
 
 use http::Method;
 use serde_json::{Value, json};
@@ -139,6 +139,29 @@ fn people_count_once_in_whatever_record_something_personal_of_them_is_told() {
         let known = ids(&asked).iter().filter(|id| ids(&customers).contains(id)).count();
         assert_eq!(known, asked.items().len(), "{query}");
         assert!(asked.json()["partial"][0]["left_out"].as_u64().unwrap() >= 3, "{query}");
+    }
+}
+
+#[test]
+fn whose_data_other_records_hold_is_counted_once_however_many_hold_it() {
+    let stage = Stage::open(budget("internal", "{ people: Customer, most: 1/month }"));
+    let whose = |answer: &Answer| -> BTreeSet<String> {
+        answer.items().iter().map(|item| item["customer"].as_str().unwrap().to_owned()).collect()
+    };
+    // What is a customer's and not personal is not counted.
+    let bare = ask(&stage, &stage.shop, "/v1/orders?limit=20&fields=id,customer,status").expect(200);
+    assert!(bare.items().len() == 20 && whose(&bare).len() > 1, "{}", bare.json());
+    let told = ask(&stage, &stage.shop, "/v1/orders?limit=20&fields=id,customer,ship_to").expect(200);
+    assert!(told.items().len() > 1, "{}", told.json());
+    assert_eq!(
+        (whose(&told).len(), told.json()["partial"][0]["left_out"].as_u64()),
+        (1, Some(20 - told.items().len() as u64))
+    );
+    let customer = whose(&told).pop_first().unwrap();
+    for item in bare.items() {
+        let path = format!("/v1/orders/{}?fields=ship_to", item["id"].as_str().unwrap());
+        let status = if item["customer"] == *customer { 200 } else { 429 };
+        assert_eq!(ask(&stage, &stage.shop, &path).status, status, "{path}");
     }
 }
 

@@ -91,11 +91,8 @@ fn all_tokens_of_an_outside_principal_end_by_the_moment_they_were_issued() {
     let new = gate.corp.sign(&corp_header(), &with(corp_claims(), "iat", json!(NOW - 10)));
     assert!(gate.bearer(&old).is_ok());
     let issued_until = gate.at(-45).wall;
-    let revocation = Revocation::Principal {
-        kind: crate::words::Kind::User,
-        id: "corp|mila@example.com".into(),
-        issued_until,
-    };
+    let revocation =
+        Revocation::Principal { kind: Kind::User, id: "corp|mila@example.com".into(), issued_until };
     gate.identity.revocations().apply(&[revocation], gate.now().wall);
     assert_eq!(gate.bearer(&old).unwrap_err(), Unidentified::Revoked);
     assert!(gate.bearer(&new).is_ok());
@@ -105,7 +102,7 @@ fn all_tokens_of_an_outside_principal_end_by_the_moment_they_were_issued() {
 fn taking_back_an_outside_principal_covers_tokens_from_a_clock_ahead_of_ours() {
     let issued = |seconds: i64| with(corp_claims(), "iat", json!(NOW + seconds));
     let revocation = |gate: &Gate| Revocation::Principal {
-        kind: crate::words::Kind::User,
+        kind: Kind::User,
         id: "corp|mila@example.com".into(),
         issued_until: gate.now().wall,
     };
