@@ -373,8 +373,8 @@ fn who_may_create_but_not_read_is_told_the_id_again_and_nothing_else() {
         change(
             policies,
             "access/apps.cedar",
-            "action in [Action::\"list\", Action::\"read\"], resource is Customer",
-            "action == Action::\"list\", resource is Customer",
+            "action in [Action::\"list\", Action::\"read\"],\n  resource is Customer",
+            "action == Action::\"list\",\n  resource is Customer",
         );
     });
     let first = stage.create("k", "ola@example.com").expect(201);
