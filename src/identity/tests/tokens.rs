@@ -373,6 +373,22 @@ fn weak_keys_are_no_keys() {
 }
 
 #[test]
+fn two_keys_are_one_by_name_algorithm_and_material_together() {
+    let point = Signer::new("x").pair.public_key().as_ref().to_vec();
+    let curve =
+        |kid: &str, point: &[u8]| VerifyKey::curve(Some(kid.into()), Algorithm::Es256, point).unwrap();
+    let key = curve("a", &point);
+    assert!(key.same(&curve("a", &point)));
+    assert!(!key.same(&curve("b", &point)));
+    assert!(!key.same(&curve("a", Signer::new("y").pair.public_key().as_ref())), "another under its name");
+    let mut modulus = vec![0xff; 256];
+    modulus[0] = 0x80;
+    let rsa = |algorithm| VerifyKey::rsa(Some("a".into()), algorithm, &modulus, &[1, 0, 1]).unwrap();
+    assert!(rsa(Algorithm::Rs256).same(&rsa(Algorithm::Rs256)));
+    assert!(!rsa(Algorithm::Rs256).same(&rsa(Algorithm::Ps256)));
+}
+
+#[test]
 fn the_shapes_that_are_read_without_a_key_are_read() {
     let gate = gate();
     assert_eq!(read_token(gate.own.sign(&header(), &claims()).as_bytes()), Ok(()));
