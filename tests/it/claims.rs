@@ -5,7 +5,10 @@ use std::{collections::BTreeSet, fs, path::Path, process::Command};
 use http::Method;
 use serde_json::Value;
 
-use crate::kit::{Demo, Ran, Who, copy_shipped, run, until};
+use crate::{
+    kit::{Demo, Ran, Who, copy_shipped, run, until},
+    writes::change,
+};
 
 const COLLECTIONS: [(&str, &str); 11] = [
     ("Campaign", "campaigns"),
@@ -452,12 +455,7 @@ fn a_method_that_only_a_statement_names_is_not_forgotten() {
 fn somebody_in_many_groups_is_still_whom_a_statement_names() {
     let dir = tempfile::tempdir().unwrap();
     copy_shipped(dir.path());
-    let edit = |file: &str, from: &str, to: &str| {
-        let path = dir.path().join(file);
-        let text = fs::read_to_string(&path).unwrap();
-        assert!(text.contains(from), "{file}");
-        fs::write(path, text.replace(from, to)).unwrap();
-    };
+    let edit = |file: &str, from: &str, to: &str| change(dir.path(), file, from, to);
     edit("principals/attributes.yaml", "groups:\n", "groups:\n  g1:\n  g2:\n  g3:\n  g4:\n");
     edit("principals/acme.yaml", "groups: [partners]", "groups: [partners, g1, g2, g3, g4]");
     let path = dir.path().join("access/partners.cedar");
@@ -473,12 +471,7 @@ fn somebody_in_many_groups_is_still_whom_a_statement_names() {
 fn a_credential_for_some_of_the_groups_escapes_what_is_forbidden_to_the_others() {
     let dir = tempfile::tempdir().unwrap();
     copy_shipped(dir.path());
-    let edit = |file: &str, from: &str, to: &str| {
-        let path = dir.path().join(file);
-        let text = fs::read_to_string(&path).unwrap();
-        assert!(text.contains(from), "{file}");
-        fs::write(path, text.replace(from, to)).unwrap();
-    };
+    let edit = |file: &str, from: &str, to: &str| change(dir.path(), file, from, to);
     edit("principals/attributes.yaml", "groups:\n", "groups:\n  sellers:\n");
     edit("principals/acme.yaml", "groups: [partners]", "groups: [partners, sellers]");
     let statements = "@id(\"sellers-read-customers\")\n@fields(\"id\")\npermit (principal in Group::\"sellers\", action == Action::\"read\", resource is Customer);\n\
@@ -499,12 +492,7 @@ fn a_credential_for_some_of_the_groups_escapes_what_is_forbidden_to_the_others()
 fn who_has_no_credential_and_whom_an_issuer_vouches_for_are_among_those_of_whom_is_proved() {
     let dir = tempfile::tempdir().unwrap();
     copy_shipped(dir.path());
-    let edit = |file: &str, from: &str, to: &str| {
-        let path = dir.path().join(file);
-        let text = fs::read_to_string(&path).unwrap();
-        assert!(text.contains(from), "{file}");
-        fs::write(path, text.replace(from, to)).unwrap();
-    };
+    let edit = |file: &str, from: &str, to: &str| change(dir.path(), file, from, to);
     let corp =
         "    corp: { issuer: \"https://idp.example\", audience: bramka, kinds: [User], groups: [guests] }\n";
     edit("gateway.yaml", "identity:\n", &format!("identity:\n  anonymous: considered\n  issuers:\n{corp}"));
