@@ -52,7 +52,8 @@ impl Books {
 
     /// The rows of a set, oldest first by number, or by id where there is none.
     fn of(&self, set: Set) -> impl Iterator<Item = &Row> {
-        self.rows.iter().filter(move |((s, _), _)| *s == set).map(|(_, row)| row)
+        let from = self.rows.range((set, String::new())..);
+        from.take_while(move |((s, _), _)| *s == set).map(|(_, row)| row)
     }
 
     pub(in crate::demo) fn find(&self, set: Set, name: &str, value: &str) -> Option<&Row> {
@@ -162,8 +163,8 @@ impl Books {
     }
 
     pub(in crate::demo) fn lines_of(&self, set: Set, document: &Row) -> Vec<Value> {
-        let mut lines: Vec<&Row> =
-            self.of(set).filter(|line| line.get("documentId") == document.get("id")).collect();
+        let id = document.get("id");
+        let mut lines: Vec<&Row> = self.of(set).filter(|line| line.get("documentId") == id).collect();
         lines.sort_by_key(|line| line.get("sequence").and_then(Value::as_u64));
         lines.into_iter().cloned().map(Value::Object).collect()
     }
