@@ -79,16 +79,20 @@ pub fn verdict(policies: &Policies, question: &Question<'_>) -> Verdict {
             if let Some(statement) = concerned.into_iter().next() {
                 return Verdict::Erroring(statement.id.clone());
             }
-            let concerned = policies.statements.iter();
-            let concerned = concerned.filter(|s| s.concerns(question.facts, question.action, entity));
-            let follows = concerned.filter_map(|statement| statement.follows.get(&entity.name)).flatten();
-            whole(policies, (question.action, Some(entity)), &Relation::join(follows), &env)
+            let follows = followed(policies, question.facts, question.action, entity);
+            whole(policies, (question.action, Some(entity)), &follows, &env)
         }
         Subject::Call(call) => {
             env.call = Some(call);
             whole(policies, (question.action, None), &[], &env)
         }
     }
+}
+
+/// The references that any statement about a caller goes by, whatever of it counts for this one.
+pub(super) fn followed(policies: &Policies, facts: &Facts, action: Action, entity: &Entity) -> Vec<Relation> {
+    let concerned = policies.statements.iter().filter(|s| s.concerns(facts, action, entity));
+    Relation::join(concerned.filter_map(|statement| statement.follows.get(&entity.name)).flatten())
 }
 
 impl Policies {

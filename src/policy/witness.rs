@@ -81,7 +81,12 @@ pub fn witness(
     };
     let program = Program::new(policies, facts, action, about).ok()?;
     let choices = Choices::of(&program, on, (action, wanted), (known, &policies.hours), listeners);
-    let first = choices.first(facts, known, listeners);
+    // The whole set confirms what is found, and it goes by more than what is specialised does.
+    let followed = match on {
+        On::Entity(entity) => recheck::followed(policies, facts, action, entity),
+        On::System(_) => Vec::new(),
+    };
+    let first = choices.first(facts, known, listeners, &followed);
     let search = Search { policies, program: &program, choices: &choices, wanted, first: &first };
     let aims: Vec<usize> = (0..program.rules.len()).filter(|at| search.may_serve(*at)).collect();
     let mut left = GUESSES_MAX;

@@ -23,7 +23,7 @@ use crate::{
         predicate::{Fact, Node, Pattern},
         program::{Check, Program, Rule},
         reach::{Circumstances, On},
-        related::Beyond,
+        related::{Beyond, Relation},
         shape::{Holds, Route, Target},
         statement::conditions,
         value::Constant,
@@ -161,12 +161,13 @@ impl<'c> Choices<'c> {
         self.circumstances.iter().any(|circumstance| circumstance.fact() == Fact::Bytes)
     }
 
-    /// The plainest guess.
+    /// The plainest guess, with records for all that is followed.
     pub(super) fn first(
         &self,
         facts: &Arc<Facts>,
         known: Circumstances,
         listeners: &[ListenerName],
+        followed: &[Relation],
     ) -> Guess {
         let record = self.entity.map(|entity| {
             let mut fields = needed(entity, &entity.root);
@@ -201,11 +202,11 @@ impl<'c> Choices<'c> {
             related: Vec::new(),
             id: String::new(),
         };
-        for (beyond, to, _) in &self.related {
-            if guess.related.iter().all(|(by, ..)| *by != beyond.leaf) {
-                guess.related.push((beyond.leaf, to.clone(), Record::from(needed(to, &to.root))));
-            }
-        }
+        let related = followed.iter().map(|relation| {
+            let to = &relation.to;
+            (relation.by, to.clone(), Record::from(needed(to, &to.root)))
+        });
+        guess.related = related.collect();
         guess.name(self.entity.map(|entity| &**entity), self.action);
         guess
     }
