@@ -6,6 +6,8 @@ mod explaining;
 mod kit;
 mod loading;
 mod naive;
+mod reached;
+mod related;
 mod rules;
 mod shipped;
 mod writes;

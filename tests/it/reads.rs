@@ -420,3 +420,21 @@ fn why_it_was_asked_is_recorded_also_where_it_is_refused() {
         assert!(!entry.to_string().contains("collections"), "what was read is sealed");
     }
 }
+
+#[test]
+fn what_a_caller_claims_to_be_is_read_where_a_statement_goes_by_it_and_recorded() {
+    let asked = |stage: &Stage, agent: &str, status: u16| {
+        let request =
+            asking(Method::GET, "/v1/orders?limit=1", Some(&stage.portal)).header("user-agent", agent);
+        let answer = stage.ask(request.body(http_body_util::Full::default()).unwrap()).expect(status);
+        stage.written(&answer).pop().unwrap()["read"].to_string().contains("context.claimed.user_agent")
+    };
+    let stage = Stage::open(with(
+        "@id(\"no-crawlers\")\nforbid (principal, action == Action::\"list\", resource is Order)\nwhen { context.claimed has user_agent && \
+         context.claimed.user_agent like \"*crawler*\" };\n",
+    ));
+    assert!(asked(&stage, "a crawler of ours", 403));
+    assert!(asked(&stage, "Tableau", 200));
+    // Where none does, it is nobody's business.
+    assert!(!asked(&Stage::open(no_edit), "a crawler of ours", 200));
+}

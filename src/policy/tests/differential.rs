@@ -56,7 +56,7 @@ impl Dice {
     }
 }
 
-const ATOMS: [&str; 46] = [
+const ATOMS: [&str; 58] = [
     "true",
     "principal has customer && resource.customer == principal.customer",
     "resource.customer == Customer::\"acme\"",
@@ -105,6 +105,18 @@ const ATOMS: [&str; 46] = [
     "context.checked.time < datetime(\"2026-06-01\")",
     "context.claimed has purpose && context.claimed.purpose == \"audit\" && context.checked.channel.tls",
     "resource has note && resource.note like \"a*b\"",
+    "resource has status && resource.status like \"open\"",
+    "resource has ship.country && resource.ship.country like \"*L\"",
+    "resource has created_on && resource.created_on == datetime(\"2026-03-01\")",
+    "resource has created_at && resource.created_at == datetime(\"2026-03-01T10:00:00Z\")",
+    "resource has created_at && resource.created_at >= datetime(\"2026-03-01T11:30:00Z\").offset(duration(\"-1h30m\"))",
+    "resource has quantity && -resource.quantity > -2",
+    "resource.customer in [Customer::\"zeta\", Customer::\"other\"]",
+    "context.checked.address == ip(\"10.1.2.3\")",
+    "[ip(\"::1\"), ip(\"10.0.0.0/8\")].contains(context.checked.address)",
+    "context.checked.address.isIpv4()",
+    "context.checked.address.isIpv6()",
+    "context.checked.channel.listener == \"data\"",
 ];
 
 fn body(dice: &mut Dice, depth: usize) -> String {

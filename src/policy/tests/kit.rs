@@ -72,6 +72,7 @@ properties:
   blocked: { type: boolean, x-class: internal, description: no business }
   since: { type: string, format: date-time, x-class: internal, description: since when }
   parent: { type: string, x-ref: Customer, x-class: internal, description: of whom }
+  limits: { type: array, x-unordered: true, description: limits, items: { type: string, format: decimal, x-class: internal, description: limit } }
 "#;
 
 /// What systems would tell of the customers that orders name.

@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
+use http::Method;
+
 use super::kit::{World, app, context, facts, partner, text, world};
 use crate::{
-    catalog::Action,
+    catalog::{Action, Call},
     identity::{Attribute, Facts},
-    policy::{Basis, Denied, Detail, Judged, show},
+    policy::{Basis, Denied, Detail, Judged, Memo, Target, Untold, Verdict, judge_call, outlook, show},
     schema::{FieldSet, Filter},
-    words::Kind,
+    words::{Kind, SystemName},
 };
 
 const MINE: &str = r#"{"id":"1","customer":"acme","country":"DE","total":"10.00","margin":"2.5"}"#;
@@ -377,6 +379,88 @@ fn plans_of_every_permit_that_can_still_apply_are_charged() {
 }
 
 #[test]
+fn plans_are_charged_in_the_order_of_the_file_whatever_their_statements_go_by() {
+    let world = world(
+        r#"@id("a") @fields("id") @plan("silver") permit (principal, action == Action::"read", resource is Order)
+           when { context.checked.channel.tls };
+           @id("b") @fields("id") @plan("gold") permit (principal, action == Action::"read", resource is Order);"#,
+    );
+    let prospect = world.prospect(&app(), Action::Read).unwrap();
+    assert_eq!(prospect.plans().iter().map(ToString::to_string).collect::<Vec<_>>(), ["silver", "gold"]);
+}
+
+#[test]
+fn a_head_that_names_one_record_is_about_that_one_alone() {
+    let with = |verb: &str, resource: &str| {
+        let open =
+            r#"@id("all") @fields("id") permit (principal, action == Action::"read", resource is Order);"#;
+        let (open, fields) = if verb == "forbid" { (open, "") } else { ("", r#"@fields("id")"#) };
+        let one = format!(r#"@id("one") {fields} {verb} (principal, action == Action::"read", {resource});"#);
+        world(&format!("{open}\n{one}"))
+    };
+    let shown = |world: &World, id: &str| {
+        world.read(&app(), &format!(r#"{{"id":"{id}","customer":"x"}}"#)) == format!(r#"{{"id":"{id}"}}"#)
+    };
+    for resource in
+        [r#"resource == Order::"1""#, r#"resource in Order::"1""#, r#"resource is Order in Order::"1""#]
+    {
+        let (forbidden, permitted) = (with("forbid", resource), with("permit", resource));
+        assert_eq!((shown(&forbidden, "1"), shown(&forbidden, "2")), (false, true), "{resource}");
+        assert_eq!((shown(&permitted, "1"), shown(&permitted, "2")), (true, false), "{resource}");
+    }
+}
+
+#[test]
+fn a_head_is_about_the_systems_that_it_names_and_about_all_where_it_names_none() {
+    let called = |statement: &str| {
+        let open =
+            r#"@id("open") @unfiltered("x") permit (principal is App, action == Action::"call", resource);"#;
+        let text =
+            if statement.contains("forbid") { format!("{open}\n{statement}") } else { statement.into() };
+        world(&text).prospect(&app(), Action::Call).is_ok_and(|prospect| judge_call(&prospect).is_ok())
+    };
+    for (resource, is_about) in [
+        ("resource", true),
+        ("resource is System", true),
+        (r#"resource == System::"erp""#, true),
+        (r#"resource in System::"erp""#, true),
+        (r#"resource is System in System::"erp""#, true),
+        (r#"resource == System::"bi""#, false),
+        (r#"resource is System in System::"bi""#, false),
+    ] {
+        let permit =
+            format!(r#"@id("a") @unfiltered("x") permit (principal, action == Action::"call", {resource});"#);
+        assert_eq!(called(&permit), is_about, "{resource}");
+        let forbid = format!(r#"@id("a") forbid (principal, action == Action::"call", {resource});"#);
+        assert_eq!(called(&forbid), !is_about, "{resource}");
+    }
+}
+
+#[test]
+fn of_a_call_whose_path_is_not_known_nothing_is_foreseen_that_goes_by_it() {
+    let world = world(
+        r#"@id("orders") @unfiltered("x") permit (principal, action == Action::"call", resource == System::"erp")
+           when { context.checked.call.path like "/orders*" };
+           @id("no") forbid (principal, action == Action::"call", resource == System::"erp")
+           when { context.checked.call.path like "/orders/secret*" };"#,
+    );
+    let foreseen = |path: &str, is_known: bool| {
+        let call =
+            Call { system: SystemName::new("erp"), method: Method::GET, path: path.into(), query: None };
+        let untold = Untold { path: !is_known, ..Untold::default() };
+        let context = context(true).without(untold);
+        outlook(&world.policies, &Memo::default(), &app(), Action::Call, Target::Call(call), context)
+            .map(|outlook| outlook.foreseen(None, &FieldSet::EMPTY, None))
+    };
+    assert!(matches!(foreseen("/orders", true), Ok(Ok(Verdict::Permitted(_)))));
+    assert!(matches!(foreseen("/orders/secret", true), Err(Denied::Never(_))));
+    for path in ["/orders", "/orders/secret", "/"] {
+        let unsure = foreseen(path, false).unwrap().unwrap_err();
+        assert!(unsure.facts.path, "{path}");
+    }
+}
+
+#[test]
 fn the_filter_pushed_down_lets_every_permitted_record_pass() {
     let world = world(
         r#"@id("own") @fields("id") permit (principal is Partner, action == Action::"list", resource is Order)
@@ -420,8 +504,8 @@ fn what_is_remembered_is_bounded() {
     let memo = crate::policy::Memo::new(64);
     for n in 0..500 {
         let facts = facts(Kind::App, &format!("app-{n}"), &[], &[]);
-        let target = crate::policy::Target::Entity(world.entity("Order"));
-        crate::policy::outlook(&world.policies, &memo, &facts, Action::Read, target, context(true)).unwrap();
+        let target = Target::Entity(world.entity("Order"));
+        outlook(&world.policies, &memo, &facts, Action::Read, target, context(true)).unwrap();
     }
     assert!(memo.len() <= 64, "{}", memo.len());
 }
@@ -433,7 +517,7 @@ fn proofs_may_travel_between_threads() {
     travels::<crate::policy::WritePermit>();
     travels::<crate::policy::CallPermit>();
     travels::<crate::policy::Shown>();
-    travels::<crate::policy::Memo>();
+    travels::<Memo>();
     travels::<crate::policy::Policies>();
 }
 
@@ -487,7 +571,7 @@ fn what_was_fetched_of_another_record_counts_for_nothing() {
     let of_acme = world.stored(r#"{"id":"1","customer":"acme"}"#);
     let order = world.order(r#"{"id":"1","customer":"zeta"}"#).related_as(&of_acme);
     let verdict = prospect.outlook().verdict(Some(&order), None);
-    assert!(matches!(verdict, crate::policy::Verdict::Erroring(_)), "{verdict:?}");
+    assert!(matches!(verdict, Verdict::Erroring(_)), "{verdict:?}");
 }
 
 #[test]
