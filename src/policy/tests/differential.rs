@@ -56,7 +56,7 @@ impl Dice {
     }
 }
 
-const ATOMS: [&str; 58] = [
+const ATOMS: [&str; 60] = [
     "true",
     "principal has customer && resource.customer == principal.customer",
     "resource.customer == Customer::\"acme\"",
@@ -74,6 +74,9 @@ const ATOMS: [&str; 58] = [
     "resource has quantity && resource.quantity * 4611686018427387904 > 5",
     "resource has quantity && principal has level && resource.quantity - principal.level < -3",
     "resource has paid && resource.paid",
+    "resource has paid && resource.paid == false",
+    // Before 1970.
+    "resource has born && resource.born > datetime(\"1950-01-01\")",
     "resource has tags && resource.tags.contains(\"a\")",
     "resource has tags && resource.tags.containsAny([\"b\", \"c\"])",
     "resource has tags && resource.tags.containsAll([\"a\", \"b\"])",

@@ -501,7 +501,7 @@ fn one_tokens_view_is_never_served_to_another_of_the_same_principal() {
 fn what_is_remembered_is_bounded() {
     let world =
         world(r#"@id("a") @fields("id") permit (principal, action == Action::"read", resource is Order);"#);
-    let memo = crate::policy::Memo::new(64);
+    let memo = Memo::new(64);
     for n in 0..500 {
         let facts = facts(Kind::App, &format!("app-{n}"), &[], &[]);
         let target = Target::Entity(world.entity("Order"));
