@@ -115,14 +115,14 @@ fn finds_what_a_walk_finds(bench: &Bench, what: &str) {
 #[tokio::test]
 async fn the_index_finds_what_a_walk_through_the_journal_finds() {
     let bench = Bench::new();
-    let journal = bench.open();
+    let journal = bench.reopen(quiet);
     filled(&bench, &journal, MANY).await;
     journal.reading("a look", "anna", clock::now()).await.unwrap();
     finds_what_a_walk_finds(&bench, "one segment");
     assert!(bench.index_files().len() > 1, "more than one file holds");
     journal.close(clock::now()).await.unwrap();
     drop(journal);
-    let small = bench.reopen(|options| JournalOptions { segment_bytes_max: 20_000, ..options });
+    let small = bench.reopen(|options| JournalOptions { segment_bytes_max: 20_000, ..quiet(options) });
     filled(&bench, &small, 200).await;
     finds_what_a_walk_finds(&bench, "many segments");
 }
@@ -130,7 +130,7 @@ async fn the_index_finds_what_a_walk_through_the_journal_finds() {
 #[tokio::test]
 async fn what_is_appended_is_found_and_what_is_known_is_not_read_again() {
     let bench = Bench::new();
-    let journal = bench.open();
+    let journal = bench.reopen(quiet);
     filled(&bench, &journal, 20).await;
     let before = bench.lines().len() as u64;
     assert_eq!((bench.made(), bench.made()), (before, 0));
@@ -143,7 +143,7 @@ async fn what_is_appended_is_found_and_what_is_known_is_not_read_again() {
 #[tokio::test]
 async fn an_index_that_somebody_changed_is_made_again_and_nothing_is_lost() {
     let bench = Bench::new();
-    let journal = bench.open();
+    let journal = bench.reopen(quiet);
     filled(&bench, &journal, 300).await;
     let query = bench.of("4");
     let right = bench.found(&query);
@@ -168,7 +168,7 @@ async fn an_index_that_somebody_changed_is_made_again_and_nothing_is_lost() {
 async fn an_index_of_another_journal_or_under_another_key_is_not_believed() {
     let (bench, other) = (Bench::new(), Bench::new());
     for (bench, count) in [(&bench, 30), (&other, 40)] {
-        let journal = bench.open();
+        let journal = bench.reopen(quiet);
         filled(bench, &journal, count).await;
         bench.made();
     }
@@ -185,7 +185,7 @@ async fn an_index_of_another_journal_or_under_another_key_is_not_believed() {
 #[tokio::test]
 async fn an_entry_that_was_changed_under_the_index_is_not_found_by_what_it_was() {
     let bench = Bench::new();
-    let journal = bench.open();
+    let journal = bench.reopen(quiet);
     filled(&bench, &journal, 30).await;
     drop(journal);
     let (was, is) = (bench.of("4"), bench.of("5"));
@@ -200,7 +200,7 @@ async fn an_entry_that_was_changed_under_the_index_is_not_found_by_what_it_was()
 #[tokio::test]
 async fn what_cannot_be_read_is_told_and_all_else_is_found() {
     let bench = Bench::new();
-    let journal = bench.reopen(|options| JournalOptions { segment_bytes_max: 20_000, ..options });
+    let journal = bench.reopen(|options| JournalOptions { segment_bytes_max: 20_000, ..quiet(options) });
     filled(&bench, &journal, 100).await;
     journal.close(clock::now()).await.unwrap();
     let all = bench.found(&bench.by("p1"));
@@ -238,7 +238,7 @@ async fn what_cannot_be_read_is_told_and_all_else_is_found() {
 #[tokio::test]
 async fn a_segment_that_was_rewritten_under_its_index_is_told() {
     let bench = Bench::new();
-    let journal = bench.reopen(|options| JournalOptions { segment_bytes_max: 20_000, ..options });
+    let journal = bench.reopen(|options| JournalOptions { segment_bytes_max: 20_000, ..quiet(options) });
     filled(&bench, &journal, 60).await;
     drop(journal);
     let was = bench.of("4");
@@ -255,7 +255,7 @@ async fn a_segment_that_was_rewritten_under_its_index_is_told() {
 #[tokio::test]
 async fn the_newest_come_last_and_that_there_are_older_ones_is_said() {
     let bench = Bench::new();
-    let journal = bench.open();
+    let journal = bench.reopen(quiet);
     filled(&bench, &journal, 200).await;
     let all = bench.walked(&bench.by("p1"));
     let newest = bench.ask(|index| index.newest(&bench.by("p1"), 5));
@@ -268,7 +268,7 @@ async fn the_newest_come_last_and_that_there_are_older_ones_is_said() {
 #[tokio::test]
 async fn an_answer_that_names_more_than_an_entry_holds_may_have_shown_the_record() {
     let bench = Bench::new();
-    let journal = bench.open();
+    let journal = bench.reopen(quiet);
     let mut entry = entry(&journal);
     for n in 0..1_003 {
         entry.subject("Customer", &n.to_string());
@@ -287,7 +287,7 @@ async fn an_answer_that_names_more_than_an_entry_holds_may_have_shown_the_record
 #[tokio::test]
 async fn a_name_that_was_erased_or_whose_key_is_gone_is_told_as_that_and_the_answer_stays() {
     let bench = Bench::new();
-    let journal = bench.open();
+    let journal = bench.reopen(quiet);
     one(&journal, 1).await;
     one(&journal, 8).await;
     one(&journal, 12).await;
@@ -317,7 +317,7 @@ async fn a_name_that_was_erased_or_whose_key_is_gone_is_told_as_that_and_the_ans
 #[tokio::test]
 async fn what_a_credential_reached_is_counted_with_what_entries_do_not_name() {
     let bench = Bench::new();
-    let journal = bench.open();
+    let journal = bench.reopen(quiet);
     for n in 0..30 {
         one(&journal, n).await;
     }
