@@ -22,6 +22,11 @@ pub struct Now {
 /// For how long the wall clock is told by the monotonic one: a clock that is set shows by then.
 const WALL_FRESH: Duration = Duration::from_millis(10);
 
+/// Readings of both clocks that are one moment.
+const CLOSE: Duration = Duration::from_micros(20);
+/// LIMIT: pairs that are read once more where a thread was put aside.
+const PAIRS_MAX: u32 = 4;
+
 thread_local! {
     /// Both clocks when they were last read together.
     static READ: Cell<Option<Now>> = const { Cell::new(None) };
@@ -38,11 +43,32 @@ pub fn now() -> Now {
             Some(Now { wall, mono })
         };
         read.get().and_then(since).unwrap_or_else(|| {
-            let now = Now { wall: Timestamp::now(), mono };
+            let now = together();
             read.set(Some(now));
             now
         })
     })
+}
+
+/// Both clocks, read as one. A thread that is put aside between the two would be ahead by that, and go back the next time
+/// they are read: the closest of some pairs is taken.
+#[expect(clippy::disallowed_methods, reason = "this is the one right place")]
+fn together() -> Now {
+    let pair = || {
+        let now = Now { mono: Instant::now(), wall: Timestamp::now() };
+        (now.mono.elapsed(), now)
+    };
+    let (mut apart, mut now) = pair();
+    for _ in 0..PAIRS_MAX {
+        if apart < CLOSE {
+            break;
+        }
+        let (nearer, other) = pair();
+        if nearer < apart {
+            (apart, now) = (nearer, other);
+        }
+    }
+    now
 }
 
 /// Reads the monotonic clock alone, for clocks that are looked at on every read.

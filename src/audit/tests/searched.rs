@@ -24,15 +24,20 @@ impl Bench {
         newest.hits.into_iter().map(|hit| (hit.lane, hit.line.sequence)).collect()
     }
 
-    /// What a walk through all of it finds.
+    /// What a walk through all of it finds, in order of time.
     fn walked(&self, query: &Query) -> Vec<(String, u64)> {
         let mut found = Vec::new();
         for lane in lanes(&self.gate()).unwrap() {
             let lines =
                 read_lane(&self.gate().join(&lane), self.keys.wrapping()).unwrap().map(Result::unwrap);
-            found.extend(lines.filter(|line| query.is(line)).map(|line| (lane.clone(), line.sequence)));
+            let these = lines.filter(|line| query.is(line)).map(|line| {
+                let at = line.facts().unwrap().at.to_owned();
+                (at, lane.clone(), line.sequence)
+            });
+            found.extend(these);
         }
-        found
+        found.sort();
+        found.into_iter().map(|(_, lane, sequence)| (lane, sequence)).collect()
     }
 
     fn index_files(&self) -> Vec<PathBuf> {
