@@ -26,20 +26,36 @@ use bramka::{
     words::{Channel, Digest, Kind, PrincipalId, RequestId, StatementId, TlsFacts},
 };
 
-/// Entries a writer makes, one after the other.
-const EACH: usize = 1_000;
+/// How much is written: enough to tell how fast, or so little that it is only seen to run.
+#[derive(Clone, Copy)]
+struct Load {
+    rounds: usize,
+    /// Entries that each writer makes and waits for, one after the other.
+    each: usize,
+    /// Entries that are only written.
+    written: usize,
+}
+
+impl Load {
+    const TIMED: Self = Self { rounds: 3, each: 1_000, written: 256_000 };
+    const TRIED: Self = Self { rounds: 1, each: 4, written: 640 };
+}
 
 fn main() {
-    let arguments: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();
-    let base = arguments.first().map_or_else(std::env::temp_dir, PathBuf::from);
-    for _ in 0..3 {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    // `cargo bench` says so, `cargo test` does not.
+    let load = if arguments.iter().any(|word| word == "--bench") { Load::TIMED } else { Load::TRIED };
+    let directory = arguments.iter().find(|word| !word.starts_with("--"));
+    let base = directory.map_or_else(std::env::temp_dir, PathBuf::from);
+    for _ in 0..load.rounds {
         for how in [Encryption::Off, Encryption::Own(None)] {
-            synced(&base, &how, (64, 1), Kept::No);
-            synced(&base, &how, (256, 1), Kept::No);
-            synced(&base, &how, (256, 2), Kept::No);
-            synced(&base, &how, (256, 1), Kept::Yes);
+            for (writers, threads, kept) in
+                [(64, 1, Kept::No), (256, 1, Kept::No), (256, 2, Kept::No), (256, 1, Kept::Yes)]
+            {
+                synced(&base, &how, (writers, threads, load.each), kept);
+            }
             for in_a_turn in [1, 16, 64] {
-                written(&base, &how, in_a_turn);
+                written(&base, &how, (in_a_turn, load.written));
             }
         }
     }
@@ -52,8 +68,8 @@ enum Kept {
     Yes,
 }
 
-/// Writers, each waiting for the sync of its entry before it makes the next.
-fn synced(base: &Path, how: &Encryption, (writers, threads): (usize, usize), kept: Kept) {
+/// Writers, each waiting for the sync of its entry before it makes the next, so many `each`.
+fn synced(base: &Path, how: &Encryption, (writers, threads, each): (usize, usize, usize), kept: Kept) {
     let bench = Bench::new(base, how, Durability::Synced);
     let runtime = match threads {
         1 => tokio::runtime::Builder::new_current_thread().build().unwrap(),
@@ -67,7 +83,7 @@ fn synced(base: &Path, how: &Encryption, (writers, threads): (usize, usize), kep
             .map(|_| {
                 let (journal, facts) = (bench.journal.clone(), bench.facts.clone());
                 tokio::spawn(async move {
-                    for _ in 0..EACH {
+                    for _ in 0..each {
                         let mut entry = filled(&journal, &facts);
                         entry.durable(Durability::Synced);
                         entry.answer(200, Some(1_234), clock::now()).await.unwrap();
@@ -79,7 +95,7 @@ fn synced(base: &Path, how: &Encryption, (writers, threads): (usize, usize), kep
             task.await.unwrap();
         }
     });
-    let entries = writers * EACH;
+    let entries = writers * each;
     ended.store(true, Ordering::Relaxed);
     let indexed = index.map(|index| index.join().unwrap());
     let rate = entries as f64 / start.elapsed().as_secs_f64();
@@ -96,8 +112,7 @@ fn synced(base: &Path, how: &Encryption, (writers, threads): (usize, usize), kep
 }
 
 /// What one entry costs the core that makes it, so many in one loop turn.
-fn written(base: &Path, how: &Encryption, in_a_turn: usize) {
-    const ENTRIES: usize = 256_000;
+fn written(base: &Path, how: &Encryption, (in_a_turn, entries): (usize, usize)) {
     let bench = Bench::new(base, how, Durability::Written);
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let (start, used) = (Instant::now(), thread_time());
@@ -106,7 +121,7 @@ fn written(base: &Path, how: &Encryption, in_a_turn: usize) {
             .map(|_| {
                 let (journal, facts) = (bench.journal.clone(), bench.facts.clone());
                 tokio::spawn(async move {
-                    for _ in 0..ENTRIES / in_a_turn {
+                    for _ in 0..entries / in_a_turn {
                         let entry = filled(&journal, &facts);
                         entry.answer(200, Some(1_234), clock::now()).await.unwrap();
                     }
@@ -117,7 +132,7 @@ fn written(base: &Path, how: &Encryption, in_a_turn: usize) {
             task.await.unwrap();
         }
     });
-    let micros = |spent: Duration| spent.as_secs_f64() * 1e6 / ENTRIES as f64;
+    let micros = |spent: Duration| spent.as_secs_f64() * 1e6 / entries as f64;
     let (wall, cpu) = (micros(start.elapsed()), micros(thread_time().saturating_sub(used)));
     println!(
         "written, {}, {in_a_turn} in a turn: {wall:.2} µs an entry, {cpu:.2} µs of CPU on its core",
