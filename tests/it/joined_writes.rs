@@ -253,6 +253,27 @@ fn one_judgement_goes_by_what_both_systems_hold_before_and_after() {
 }
 
 #[test]
+fn nothing_is_made_where_a_statement_goes_by_what_another_system_will_tell_of_it() {
+    let made = |edit: fn(&Path)| {
+        let two = writing(edit);
+        let body = json!({ "kind": "person", "name": "Ewa Nowak", "given_name": "Ewa", "family_name": "Nowak", "emails": [{ "value": "ewa@example.com" }] });
+        let answer = two.send(Method::POST, "/v1/customers", &body, &[]);
+        let sent = two.stage.crm.seen().iter().filter(|seen| seen.method == "POST").count();
+        let reason = two.entry(&answer)["refusal"].clone();
+        (answer.status, sent, reason)
+    };
+    assert_eq!(made(|_| {}), (201, 1, Value::Null));
+    // What the books would say of the new customer, nobody knows yet: the rule can neither hold nor fail.
+    let ruled = made(|policies| {
+        let rule = "\n@id(\"no-large-credit\")\nforbid (principal in Group::\"apps\", action == Action::\"create\", resource is Customer)\nwhen { resource has credit.limit && resource.credit.limit.greaterThan(decimal(\"5000.0\")) };\n";
+        let file = policies.join("access/guards.cedar");
+        let text = fs::read_to_string(&file).unwrap();
+        fs::write(&file, format!("{text}{rule}")).unwrap();
+    });
+    assert_eq!(ruled, (404, 0, json!("untold")));
+}
+
+#[test]
 fn a_record_that_is_replaced_is_replaced_in_each_of_its_systems() {
     let two = writing(|_| {});
     let anna = two.customer("US1", "1000.00", 14);
