@@ -292,6 +292,23 @@ async fn a_slot_returns_when_the_request_is_dropped() {
 }
 
 #[tokio::test]
+async fn a_part_takes_a_place_of_each_plan_that_the_whole_has_none_of_and_no_second_one_of_the_others() {
+    let (plans, now) = (plans(&LIMITS.replace("rank: 1, rate: 2/s", "rank: 1, rate: 100/s")), start());
+    let quota = quota(&Arc::default(), now);
+    let caller = facts("portal", None, Some("big"));
+    let whole = charge(&quota, &plans, &caller, &[], now).await.unwrap();
+    let part = async |named: &[&str]| {
+        let own = quota.greeted(&plans, &caller, ip("192.0.2.1"), now).unwrap();
+        let named: Vec<PlanName> = named.iter().map(|name| (*name).into()).collect();
+        quota.charge(&plans, (&caller, own), &named, &whole.slots, ip("192.0.2.1"), now).await
+    };
+    let (first, second) = (part(&["small"]).await.unwrap(), part(&["small"]).await.unwrap());
+    assert_eq!((first.slots.len(), second.slots.len()), (1, 1));
+    assert_eq!(part(&["small"]).await.unwrap_err().kind, LimitKind::Concurrency);
+    assert!(part(&[]).await.unwrap().slots.is_empty(), "the place of its own plan is the whole's");
+}
+
+#[tokio::test]
 async fn a_reload_neither_refills_nor_loses_counters() {
     let now = start();
     let quota = quota(&Arc::default(), now);
